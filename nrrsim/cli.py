@@ -1,0 +1,222 @@
+"""Words on a command line in, calls out; holds no logic. Data go to stdout, everything else to stderr.
+
+Exit codes: 0 done, 1 the run failed, 2 usage or parameters, 3 the data were rejected, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nrrsim.errors import DataError, NrrsimError, UsageError
+
+if TYPE_CHECKING:
+    from nrrsim.ledger import Ledger
+
+MOST_FINDINGS = 50
+app = typer.Typer(
+    name="nrrsim",
+    help="Net revenue retention from a revenue ledger: numbers that tie, reports that can be traced.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Engine(StrEnum):
+    """What renders the PDF."""
+
+    auto = "auto"
+    quarto = "quarto"
+    embedded = "embedded"
+
+
+Sources = Annotated[
+    list[str], typer.Argument(metavar="LEDGER...", help="CSV, Parquet or Excel files, or env:NAME of a database.")
+]
+Column = Annotated[
+    list[str] | None, typer.Option("--column", metavar="OURS=YOURS", help="Read your heading as our word; repeat.")
+]
+Query = Annotated[str | None, typer.Option(help="The query to read from a database.")]
+Sheet = Annotated[str | None, typer.Option(help="The sheet of a spreadsheet (default: the first).")]
+Rates = Annotated[str | None, typer.Option(help="A file month,currency,rate for a ledger in several currencies.")]
+Currency = Annotated[str | None, typer.Option(help="The currency to report in, such as USD.")]
+Reported = Annotated[bool, typer.Option("--reported", help="Each month at its own rate, not at the window's start.")]
+Grace = Annotated[int, typer.Option(help="Months a renewal may be late without being churn.")]
+PeriodEnd = Annotated[str, typer.Option(help="A subscription's end: exclusive (first day without) or inclusive.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object, the same bytes for the same inputs.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.")]
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"nrrsim {version('nrrsim')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def check(
+    sources: Sources,
+    column: Column = None,
+    query: Query = None,
+    sheet: Sheet = None,
+    rates: Rates = None,
+    currency: Currency = None,
+    period_end: PeriodEnd = "exclusive",
+    as_json: Json = False,
+) -> None:
+    """What is in a ledger, and what is wrong with it, line by line."""
+    from nrrsim.history import profile
+
+    options = {"query": query, "sheet": sheet, "rates": rates, "currency": currency, "period_end": period_end}
+    try:
+        ledger = _read(sources, column, **options)
+    except DataError as error:
+        findings = list(map(str, error.findings))
+        typer.echo(_object({"findings": findings}) if as_json else "\n".join(findings))
+        typer.echo(f"{len(findings):,} findings: the ledger is rejected", err=True)
+        raise typer.Exit(DataError.exit_code) from None
+    notices = list(map(str, ledger.notices))
+    if as_json:
+        typer.echo(_object({**profile(ledger), "notices": notices, "findings": []}))
+    else:
+        from nrrsim.words import profile_lines
+
+        typer.echo("\n".join([*profile_lines(profile(ledger)), *notices, "no errors: every row was read"]))
+
+
+@app.command()
+def metrics(
+    sources: Sources,
+    as_of: Annotated[str, typer.Option(metavar="YYYY-MM", help="The month the window ends in.")],
+    window: Annotated[int, typer.Option(help="Months of the window.")] = 12,
+    definition: Annotated[str, typer.Option(help="Which published definition.")] = "point_to_point",
+    by: Annotated[str, typer.Option(help="Split by this column, or by cohort_year or cohort_quarter.")] = "segment",
+    ex_price: Annotated[bool, typer.Option("--ex-price", help="NRR without price movements.")] = False,
+    column: Column = None,
+    query: Query = None,
+    sheet: Sheet = None,
+    rates: Rates = None,
+    currency: Currency = None,
+    reported: Reported = False,
+    grace_months: Grace = 0,
+    period_end: PeriodEnd = "exclusive",
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """NRR, GRR and logo retention of a window, in total and by segment."""
+    from nrrsim.history import History
+
+    ledger = _read(
+        sources,
+        column,
+        query=query,
+        sheet=sheet,
+        rates=rates,
+        currency=currency,
+        reported=reported,
+        grace_months=grace_months,
+        period_end=period_end,
+        until=as_of,
+    )
+    past = History(ledger, as_of, window, definition, ex_price=ex_price)
+    headline = past.headline(by)
+    if not quiet:
+        for notice in ledger.notices:
+            typer.echo(f"note: {notice}", err=True)
+        if headline["grr"] is not None and headline["grr"] < 0:
+            typer.echo("note: this GRR counts every loss, also after a return, so it can be negative", err=True)
+    if as_json:
+        typer.echo(_object(headline))
+    else:
+        from nrrsim.words import headline_lines
+
+        typer.echo("\n".join(headline_lines(headline, ledger.currency)))
+
+
+@app.command()
+def report(
+    cards: Annotated[list[Path], typer.Argument(metavar="RUNCARD...", help="What to run, such as params/2026Q3.yaml.")],
+    to: Annotated[str, typer.Option(help="Any of pdf,html,xlsx.")] = "pdf,html",
+    engine: Annotated[Engine, typer.Option(help="What renders the PDF; auto takes Quarto if it is there.")] = Engine.auto,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder that gets a folder for each card.")] = Path("reports"),
+    quiet: Quiet = False,
+) -> None:
+    """Run a notebook as its card says, and make the report."""
+    from nrrsim.report import run_card
+
+    forms = [form.strip() for form in to.split(",") if form.strip()]
+    for card in cards:
+        folder = run_card(card, to=forms, engine=engine.value, out=out, progress=sys.stderr.isatty() and not quiet)
+        typer.echo("\n".join(str(folder / f"report.{form}") for form in forms) if forms else str(folder))
+
+
+@app.command()
+def verify(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A report's folder.")], quiet: Quiet = False) -> None:
+    """Compare every file and number of a report with its manifest."""
+    from nrrsim.report import verify as compare
+
+    checked = compare(folder)
+    if not quiet:
+        typer.echo("\n".join(checked))
+
+
+def _read(sources: list[str], columns: list[str] | None, **options: Any) -> Ledger:
+    from nrrsim.ledger import read_ledger
+
+    pairs = [pair.partition("=") for pair in columns or []]
+    if any(not (ours and theirs) for ours, _, theirs in pairs):
+        raise UsageError("--column: write our word, an equals sign and your heading, such as customer=Account")
+    return read_ledger(*sources, columns={ours: theirs for ours, _, theirs in pairs}, **options)
+
+
+def _object(values: dict[str, Any]) -> str:
+    return json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The entry point: every error in one voice, and never a traceback."""
+    quiet = {"-q", "--quiet"} & set(sys.argv[1:] if arguments is None else arguments)
+    logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.ERROR)
+    logging.getLogger("nrrsim").setLevel(logging.ERROR if quiet else logging.INFO)
+    try:
+        app(args=arguments)
+    except KeyboardInterrupt:
+        _leave("interrupted", 130)
+    except DataError as error:
+        shown = [*map(str, error.findings[:MOST_FINDINGS])] or [str(error)]
+        more = len(error.findings) - MOST_FINDINGS
+        _leave("\n".join([*shown, *([f"and {more:,} more: nrrsim check lists them all"] if more > 0 else [])]), 3)
+    except NrrsimError as error:
+        _leave(str(error), error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        if os.environ.get("NRRSIM_DEBUG"):
+            raise
+        _leave(f"nrrsim met something it does not expect ({type(error).__name__}: {error}); NRRSIM_DEBUG=1 shows where", 1)
+
+
+def _leave(message: str, code: int) -> None:
+    typer.echo(message, err=True)
+    sys.exit(code)

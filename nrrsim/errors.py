@@ -1,0 +1,77 @@
+"""What can go wrong, in finance words: findings in, one exception with all of them out; never a traceback.
+
+The tree, with the exit code of the command line::
+
+    NrrsimError                 1   the run failed
+    ├── UsageError              2   a parameter, a name or a file that was asked for is not there
+    ├── DataError               3   the ledger was rejected; carries every Finding
+    ├── NotebookError           1   a notebook failed or did not finish
+    ├── RenderError             1   a notebook ran, and its pages could not be made
+    └── VerifyError             1   a report is not what its manifest says
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """One thing that is wrong, where it stands, and what to do about it.
+
+    `line` counts from 1 as an editor or a spreadsheet does; 0 means the file as a whole.
+    """
+
+    file: str
+    line: int
+    problem: str
+    remedy: str = ""
+    field: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        field = f"{self.field}: " if self.field else ""
+        remedy = f"; {self.remedy}" if self.remedy else ""
+        return f"{place}: {field}{self.problem}{remedy}"
+
+
+class NrrsimError(Exception):
+    """Anything nrrsim says no to. The message is written for finance people."""
+
+    exit_code = 1
+
+
+class UsageError(NrrsimError):
+    """A parameter, a name or a file that was asked for is not there or does not fit."""
+
+    exit_code = 2
+
+
+class DataError(NrrsimError):
+    """The data were rejected. `findings` holds all of them, in order of file and line."""
+
+    exit_code = 3
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        self.findings: tuple[Finding, ...] = tuple(sorted(findings))
+        super().__init__("\n".join(map(str, self.findings)))
+
+
+class NotebookError(NrrsimError):
+    """A notebook failed or did not finish."""
+
+
+class RenderError(NrrsimError):
+    """A notebook ran, and its pages could not be made."""
+
+
+class VerifyError(NrrsimError):
+    """A report is not what its manifest says."""
+
+
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """A remedy for a name that is not known: the nearest known one, else all of them."""
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"

@@ -1,0 +1,418 @@
+"""A ledger and a date in, the answers of a report out as frames: how much was kept, why, where, by whom.
+
+It never draws, never formats and never forecasts. Amounts are ARR, ratios are plain (1.05), shares are 0..1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nrrsim.errors import UsageError
+from nrrsim.ledger import Ledger, read_ledger
+from nrrsim.metrics import DEFINITIONS, Retention, band, leaky_bucket, measure, nrr, quick_ratio
+from nrrsim.months import parse_month, shift
+from nrrsim.movements import CENT, MOVEMENTS, Movements
+
+BRIDGE = ("new", "adoption", "cross_sell", "price", "unsplit", "reactivation", "contraction", "churn")
+LOSSES = ("contraction", "churn")
+
+
+@dataclass(frozen=True)
+class History:
+    """What happened to a ledger's revenue in the `window` months up to `as_of`, under one `definition`.
+
+    `target` is the NRR aimed for, if there is one. Raises UsageError where the ledger does not cover the window.
+    """
+
+    ledger: Ledger
+    as_of: str
+    window: int = 12
+    definition: str = "point_to_point"
+    target: float | None = None
+    ex_price: bool = False
+
+    def __post_init__(self) -> None:
+        measure(self.ledger, self.as_of, self.window, self.definition)
+        if self.target is not None and not 0 < self.target < 10:
+            raise UsageError(f"target: {self.target} is not an NRR; write 110 % as 1.10")
+
+    # --- the answer ------------------------------------------------------------------------------------
+
+    @property
+    def start(self) -> str:
+        """The month the window starts from."""
+        return shift(self.as_of, -self.window)
+
+    @property
+    def pace(self) -> int:
+        """Months between two reports: 3, or 12 where the ledger is annual."""
+        return max(3, self.ledger.step)
+
+    @cached_property
+    def cohort(self) -> Movements:
+        return self.ledger.cohort(self.as_of, self.window)
+
+    @cached_property
+    def book(self) -> Movements:
+        return self.ledger.book(self.start, self.as_of)
+
+    @cached_property
+    def now(self) -> Retention:
+        return self._at(self.as_of)
+
+    def before(self, months: int) -> Retention | None:
+        """Retention as it stood that many months earlier; None where the ledger does not reach back so far."""
+        return self._at(shift(self.as_of, -months)) if self._covers(shift(self.as_of, -months)) else None
+
+    def _at(self, month: str, by: str = "segment") -> Retention:
+        return measure(self.ledger, month, self.window, self.definition, by, self.ex_price)
+
+    def _covers(self, month: str) -> bool:
+        reach = self.window + (9 if self.definition == "trailing_average" else 0)
+        return {month, shift(month, -reach)} <= set(self.ledger.months)
+
+    def headline(self, by: str = "segment") -> dict[str, Any]:
+        """What `nrrsim metrics --json` prints: ratios, and the cohort's amounts to the cent."""
+        cohort = self.ledger.cohort(self.as_of, self.window, by)
+        now = self._at(self.as_of, by)
+        opening, closing = cohort.over("opening"), cohort.over("closing")
+        ratios = now.by_segment
+        return {
+            "as_of": self.as_of,
+            "window": self.window,
+            "definition": self.definition,
+            "nrr": _ratio(now.nrr),
+            "grr": _ratio(now.grr),
+            "logo": _ratio(now.logo),
+            "opening": _cents(opening.sum()),
+            "closing": _cents(closing.sum()),
+            "customers": int(cohort.over("opening_customers").sum()),
+            "movements": {name: _cents(cohort.over(name).sum()) for name in MOVEMENTS},
+            "segments": {
+                name: {key: _ratio(ratios[key].sel(segment=name)) for key in ("nrr", "grr", "logo")}
+                | {"opening": _cents(opening.sel(segment=name)), "closing": _cents(closing.sel(segment=name))}
+                for name in cohort.segments
+            },
+        }
+
+    def summary(self) -> dict[str, Any]:
+        """The few numbers that sentences are made of; what is not known is None."""
+        last, year_ago = self.before(self.pace), self.before(12)
+        book, movers = self.book.total(), self.movers()
+        largest = self.ledger.customers(self.as_of)["arr"]
+        return {
+            "nrr": self.now.nrr,
+            "grr": self.now.grr,
+            "logo": self.now.logo,
+            "nrr_before": last and last.nrr,
+            "grr_before": last and last.grr,
+            "logo_before": last and last.logo,
+            "nrr_year_ago": year_ago and year_ago.nrr,
+            "target": self.target,
+            "band": band(self.now.nrr),
+            "leaky": leaky_bucket(self.now.nrr, self.now.grr),
+            "opening": float(self.cohort.over("opening").sum()),
+            "closing": float(self.cohort.over("closing").sum()),
+            "customers": int(self.cohort.over("opening_customers").sum()),
+            "gains": float(sum(self.cohort.over(name).sum() for name in ("expansion", "reactivation"))),
+            "losses": float(sum(self.cohort.over(name).sum() for name in LOSSES)),
+            "book_opening": float(book.over("opening").sum()),
+            "book_closing": float(book.over("closing").sum()),
+            "book_new": float(book.over("new").sum()),
+            "book_customers": int(book.over("customers").sum()),
+            "quick_ratio": quick_ratio(self.book),
+            "largest_share": float(largest.max() / largest.sum()),
+            "largest_effect": None if movers.empty else float(movers["contribution"].abs().max()),
+        }
+
+    # --- why -------------------------------------------------------------------------------------------
+
+    def bridge(self) -> pd.DataFrame:
+        """From opening to closing ARR of the cohort: `step`, `amount` (signed), `start`, `end`, `kind`."""
+        return _bridge(self.cohort)
+
+    def company_bridge(self) -> pd.DataFrame:
+        """The same for the whole company, with its new and returned customers."""
+        return _bridge(self.book)
+
+    def movements(self) -> pd.DataFrame:
+        """Cohort and company side by side, movement by movement, losses negative."""
+        cohort, company = self.bridge(), self.company_bridge()
+        both = company[["step", "amount"]].merge(cohort[["step", "amount"]], "left", on="step", suffixes=("", "_cohort"))
+        both["share"] = both["amount_cohort"] / cohort["amount"].iloc[0]
+        both = both.rename(columns={"amount": "company", "amount_cohort": "cohort"}).fillna({"cohort": 0.0, "share": 0.0})
+        return both[["step", "cohort", "share", "company"]]
+
+    def trend(self, periods: int = 8) -> pd.DataFrame:
+        """The last reports' retention, oldest first: `month`, `nrr`, `grr`, `logo`, `opening`."""
+        rows = []
+        for back in range(periods):
+            month = shift(self.as_of, -back * self.pace)
+            if not self._covers(month):
+                break
+            then = self._at(month)
+            opening = float(self.ledger.cohort(month, self.window).over("opening").sum())
+            rows.append({"month": month, "nrr": then.nrr, "grr": then.grr, "logo": then.logo, "opening": opening})
+        return pd.DataFrame(rows[::-1])
+
+    def definitions(self) -> pd.DataFrame:
+        """One ledger, several published answers, and what makes each differ from point to point.
+
+        Columns `definition`, `title`, `nrr`, `grr`, `logo`, `difference` (NRR less the point-to-point NRR), and its
+        parts, which add up to it: `returns`, `rebasing`, `newcomers`, `timing`, `price`.
+        """
+        base = measure(self.ledger, self.as_of, self.window)
+        flow = float(nrr(self.cohort, "flow"))
+        closed = float(nrr(self.cohort, "compounded"))
+        rows = []
+        for name, definition in DEFINITIONS.items():
+            if name == "trailing_average" and not self._reaches_back(9):
+                continue
+            then = measure(self.ledger, self.as_of, self.window, name)
+            parts = dict.fromkeys(PARTS, 0.0)
+            if name in ("stays_out", "flow"):
+                parts["returns"] = then.nrr - base.nrr
+            elif name == "compounded":
+                parts |= {"returns": flow - base.nrr, "rebasing": closed - flow, "newcomers": then.nrr - closed}
+            elif name == "trailing_average":
+                parts["timing"] = then.nrr - base.nrr
+            rows.append(_answer(name, definition.title, then, base.nrr, parts))
+        without = measure(self.ledger, self.as_of, self.window, ex_price=True)
+        parts = dict.fromkeys(PARTS, 0.0) | {"price": without.nrr - base.nrr}
+        rows.append(_answer("ex_price", "Point to point, without price", without, base.nrr, parts))
+        return pd.DataFrame(rows)
+
+    def _reaches_back(self, months: int) -> bool:
+        ends = {shift(self.as_of, -back) for back in range(0, months + 1, 3)}
+        return ends | {shift(end, -self.window) for end in ends} <= set(self.ledger.months)
+
+    # --- where -----------------------------------------------------------------------------------------
+
+    def split(self, by: str = "segment") -> pd.DataFrame:
+        """Retention by any column or by cohort (`cohort_year`, `cohort_quarter`), the largest first.
+
+        Columns `name`, `customers`, `opening`, `closing`, `nrr`, `grr`, `logo`, `nrr_before`, `change` (since the last
+        report), `effect` (closing less opening, as a share of the whole opening). Empty cohorts are left out.
+        """
+        cohort = self.ledger.cohort(self.as_of, self.window, by)
+        now = self._at(self.as_of, by).by_segment
+        last = shift(self.as_of, -self.pace)
+        before = self._at(last, by).by_segment["nrr"].to_series() if self._covers(last) else pd.Series(dtype=float)
+        opening, closing = cohort.over("opening").to_series(), cohort.over("closing").to_series()
+        frame = pd.DataFrame(
+            {
+                "customers": cohort.over("opening_customers").to_series().astype(int),
+                "opening": opening,
+                "closing": closing,
+                "nrr": now["nrr"].to_series(),
+                "grr": now["grr"].to_series(),
+                "logo": now["logo"].to_series(),
+                "nrr_before": before.reindex(opening.index),
+                "effect": (closing - opening) / opening.sum(),
+            }
+        )
+        frame["change"] = frame["nrr"] - frame["nrr_before"]
+        frame = frame[frame["opening"] > 0].rename_axis("name").reset_index()
+        return frame if by.startswith("cohort_") else frame.sort_values("opening", ascending=False, ignore_index=True)
+
+    def segment_trend(self, periods: int = 8, by: str = "segment") -> pd.DataFrame:
+        """NRR of each segment in the last reports: `month`, `segment`, `nrr`."""
+        months = self.trend(periods)["month"]
+        parts = [self._at(month, by).by_segment["nrr"].to_series().rename(month) for month in months]
+        long = pd.concat(parts, axis=1).rename_axis("segment").reset_index().melt("segment", var_name="month")
+        return long.rename(columns={"value": "nrr"})[["month", "segment", "nrr"]].dropna(ignore_index=True)
+
+    def cohorts(self) -> pd.DataFrame:
+        """What became of each year's new customers, quarter by quarter of their age: `cohort`, `age`, `nrr`, `grr`,
+        `opening`, `customers`. Ages count in units of `pace` months; a ledger below two years is split by quarter."""
+        months = len(self.ledger.months) * self.ledger.step
+        ages = self.ledger.ages(self.as_of, "cohort_year" if months > 24 else "cohort_quarter")
+        ages = ages[ages["months"] % self.pace == 0]
+        ratios = {"nrr": ages["amount"] / ages["opening"], "grr": ages["retained"] / ages["opening"]}
+        return ages.assign(age=ages["months"] // self.pace, **ratios).reset_index(drop=True)
+
+    # --- who -------------------------------------------------------------------------------------------
+
+    def movers(self, most: int = 5) -> pd.DataFrame:
+        """The cohort's largest gains, then its largest losses: `customer`, `segment`, `opening`, `closing`, `change`,
+        `contribution` (change as a share of the whole opening: points of NRR)."""
+        opening = self.ledger.customers(self.start)
+        closing = self.ledger.customers(self.as_of, rate_of=self.start)["arr"]
+        frame = pd.DataFrame({"segment": opening["segment"].astype(str), "opening": opening["arr"]})
+        frame["closing"] = closing.reindex(frame.index).fillna(0.0)
+        frame["change"] = frame["closing"] - frame["opening"]
+        frame["contribution"] = frame["change"] / frame["opening"].sum()
+        frame = frame.sort_values(["change", "opening"], kind="stable").reset_index()
+        gains, losses = frame[frame["change"] > CENT].iloc[::-1], frame[frame["change"] < -CENT]
+        return pd.concat([gains.head(most), losses.head(most)], ignore_index=True)
+
+    def concentration(self, points: int = 200) -> pd.DataFrame:
+        """Of the whole book at `as_of`, largest first: `customers` (how many), `customers_share`, `arr_share`."""
+        arr = np.sort(self.ledger.customers(self.as_of)["arr"].to_numpy())[::-1]
+        count = np.arange(len(arr) + 1)
+        share = np.concatenate([[0.0], np.cumsum(arr) / arr.sum()])
+        few = np.unique(np.concatenate([[0, 1, min(10, len(arr))], np.linspace(0, len(arr), points).astype(int)]))
+        return pd.DataFrame({"customers": count[few], "customers_share": few / len(arr), "arr_share": share[few]})
+
+    @property
+    def has_renewals(self) -> bool:
+        """Whether the ledger says when contracts come up for renewal."""
+        return "renewal" in self.ledger.entries.frame and bool(self.ledger.entries.frame["renewal"].notna().any())
+
+    def renewals(self, ahead: int = 4) -> pd.DataFrame:
+        """What came up for renewal in the window's quarters, and what comes up in the next ones.
+
+        Columns `month` (the quarter's last), `customers`, `due` (ARR before renewal), `renewed` (capped at due),
+        `lost`, `after` (ARR after renewal), `rate` (renewed / due). Coming quarters have only `customers` and `due`.
+        A renewal date that has passed is read as the anniversary that comes next.
+        """
+        step = self.ledger.step
+        past = [self._renewed(shift(self.as_of, step - back)) for back in range(self.window, 0, -step)]
+        frame = pd.concat(past, ignore_index=True) if past else pd.DataFrame()
+        coming = self._due(self.as_of)
+        coming = coming[coming["month"] <= parse_month(self.as_of, "as_of") + ahead * self.pace]
+        frame = pd.concat([frame, coming.assign(renewed=np.nan, after=np.nan)], ignore_index=True)
+        end = parse_month(self.as_of, "as_of")
+        frame["month"] = end + -(-(frame["month"] - end) // self.pace) * self.pace
+        sums = frame.groupby("month").agg(
+            customers=("due", "size"),
+            due=("due", "sum"),
+            renewed=("renewed", lambda s: s.sum(skipna=False)),
+            after=("after", lambda s: s.sum(skipna=False)),
+        )
+        every = range(end - (self.window // self.pace - 1) * self.pace, end + ahead * self.pace + 1, self.pace)
+        sums = sums.reindex(pd.Index(every, name="month")).fillna({"customers": 0, "due": 0.0}).reset_index()
+        happened = (sums["month"] <= end) & (sums["due"] == 0)
+        sums.loc[happened, ["renewed", "after"]] = 0.0
+        sums["lost"] = sums["due"] - sums["renewed"]
+        sums["rate"] = (sums["renewed"] / sums["due"]).where(sums["due"] > 0)
+        sums["month"] = [shift(self.as_of, int(month) - end) for month in sums["month"]]
+        return sums.astype({"customers": int})
+
+    def _due(self, month: str) -> pd.DataFrame:
+        """Each customer's next renewal after `month` (`month`: a number) and its ARR (`due`), by customer."""
+        customers = self.ledger.customers(month, rate_of=self.start)
+        at = parse_month(month, "month")
+        renewal = customers["renewal"].dropna()
+        passed = np.ceil(np.maximum(at + 1 - renewal, 0) / 12) * 12
+        return pd.DataFrame({"month": (renewal + passed).astype(int), "due": customers["arr"].reindex(renewal.index)})
+
+    def _renewed(self, month: str) -> pd.DataFrame:
+        """What was due in `month`, and what became of it."""
+        due = self._due(shift(month, -self.ledger.step))
+        due = due[due["month"] <= parse_month(month, "month")]
+        after = self.ledger.customers(month, rate_of=self.start)["arr"].reindex(due.index).fillna(0.0)
+        return due.assign(renewed=np.minimum(due["due"], after), after=after)
+
+    # --- can it be trusted -----------------------------------------------------------------------------
+
+    def checks(self) -> pd.DataFrame:
+        """What ties: `check`, `difference` (the largest, in ARR), `holds` (to the cent)."""
+        told = self.ledger.customers(self.as_of, rate_of=self.start)["arr"].sum()
+        opened = self.ledger.customers(self.start)["arr"].sum()
+        company, cohort = self.book.total(), self.cohort.total()
+        rows = {
+            "Cohort: closing = opening + gains - losses, each month and segment": _largest(self.cohort.residual()),
+            "Cohort: each month opens as the last one closed": _largest(self.cohort.gap()),
+            "Company: closing = opening + gains - losses, each month and segment": _largest(self.book.residual()),
+            "Company: each month opens as the last one closed": _largest(self.book.gap()),
+            "Company closing = sum of the ledger's rows": abs(float(company.over("closing").sum()) - told),
+            "Cohort opening = sum of the ledger's rows": abs(float(cohort.over("opening").sum()) - opened),
+        }
+        frame = pd.DataFrame({"check": list(rows), "difference": list(rows.values())})
+        return frame.assign(holds=frame["difference"] < CENT / 2)
+
+    def record(self) -> dict[str, Any]:
+        """Every headline number, for a report's manifest."""
+        books = {"books_close": bool(self.checks()["holds"].all()), "ledger": self.ledger.fingerprint}
+        summary = {f"company_{key[5:]}": value for key, value in self.summary().items() if key.startswith("book_")}
+        return self.headline() | {"target": self.target, "ex_price": self.ex_price} | summary | books
+
+    @cached_property
+    def profile(self) -> dict[str, Any]:
+        """What `nrrsim check` prints of the ledger."""
+        return profile(self.ledger)
+
+
+def read_history(
+    source: str | list[str],
+    as_of: str,
+    window: int = 12,
+    definition: str = "point_to_point",
+    target: float | None = None,
+    ex_price: bool = False,
+    **reading: Any,
+) -> History:
+    """The history of a ledger as a run card names it; `reading` goes to `read_ledger`."""
+    sources = [source] if isinstance(source, str) else source
+    ledger = read_ledger(*sources, until=as_of, **reading)
+    return History(ledger, as_of, window, definition, target, ex_price)
+
+
+PARTS = ("returns", "rebasing", "newcomers", "timing", "price")
+
+
+def profile(ledger: Ledger) -> dict[str, Any]:
+    """What is in a ledger: rows, customers, months, segments, gaps, reactivations, the largest customer's share."""
+    months = ledger.months
+    latest = ledger.customers(months[-1])
+    moves = ledger.book(months[0], months[-1]).total() if len(months) > 1 else None
+    leavers = ledger.gaps()
+    arr = latest["arr"]
+    return {
+        "rows": ledger.entries.rows,
+        "zeros": ledger.entries.zeros,
+        "unit": ledger.entries.unit,
+        "currency": ledger.currency,
+        "first_month": months[0],
+        "last_month": months[-1],
+        "months": len(months),
+        "step": ledger.step,
+        "customers": int(ledger.entries.frame["customer"].nunique()),
+        "customers_last_month": len(latest),
+        "arr_last_month": _cents(arr.sum()),
+        "segments": {str(name): int(n) for name, n in latest["segment"].astype(str).value_counts().sort_index().items()},
+        "gaps": int(len(leavers)),
+        "gaps_up_to_3_months": int((leavers <= 3).sum()),
+        "reactivation": _cents(moves.over("reactivation").sum()) if moves else 0.0,
+        "largest_customer": str(arr.idxmax()),
+        "largest_share": _ratio(arr.max() / arr.sum()),
+        "columns": [name for name in ledger.columns if name not in ("cohort_year", "cohort_quarter")],
+    }
+
+
+def _answer(name: str, title: str, then: Retention, base: float, parts: dict[str, float]) -> dict[str, Any]:
+    answer = {"definition": name, "title": title, "nrr": then.nrr, "grr": then.grr, "logo": then.logo}
+    return answer | {"difference": then.nrr - base} | parts
+
+
+def _bridge(movements: Movements) -> pd.DataFrame:
+    m = movements.total()
+    level = float(m.over("opening").sum())
+    rows: list[dict[str, Any]] = [{"step": "opening", "amount": level, "start": 0.0, "end": level, "kind": "total"}]
+    for name in BRIDGE:
+        size = float(m.over(name).sum())
+        amount = -size if name in LOSSES else size
+        kind = "loss" if name in LOSSES else "gain"
+        if size:
+            rows.append({"step": name, "amount": amount, "start": level, "end": level + amount, "kind": kind})
+            level += amount
+    closing = float(m.over("closing").sum())
+    return pd.DataFrame([*rows, {"step": "closing", "amount": closing, "start": 0.0, "end": closing, "kind": "total"}])
+
+
+def _largest(values: Any) -> float:
+    return float(np.abs(values.values).max(initial=0.0))
+
+
+def _cents(amount: Any) -> float:
+    return round(float(amount), 2) + 0.0  # no -0.0
+
+
+def _ratio(value: Any) -> float | None:
+    return None if np.isnan(value) else round(float(value), 12)

@@ -1,0 +1,116 @@
+"""The noun: amounts of recurring revenue by segment and month in, one roll-forward out; never reads files.
+
+=============  ====  =======================================================  ==================
+movement       sign  a customer's amount goes                                 part of
+=============  ====  =======================================================  ==================
+new            +     from 0, and it never was a customer before
+adoption       +     up: seats, usage, tier                                   expansion
+cross_sell     +     up: another product or a higher plan                     expansion
+price          +     up: the same thing at a higher price                     expansion
+unsplit        +     up, and the ledger does not say why                      expansion
+contraction    -     down, but it stays a customer
+churn          -     to 0
+reactivation   +     from 0, and it was a customer before
+=============  ====  =======================================================  ==================
+
+Losses are stored as positive amounts and subtracted by name. All amounts are ARR.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+EXPANSION = ("adoption", "cross_sell", "price", "unsplit")
+GAINS = ("new", *EXPANSION, "reactivation")
+LOSSES = ("contraction", "churn")
+MOVEMENTS = (*GAINS, *LOSSES)
+LEVELS = ("opening", "closing", "retained", "stayed", "stayed_retained")
+COUNTS = ("opening_customers", "customers", "stayed_customers")
+CENT = 0.01
+
+
+@dataclass(frozen=True)
+class Movements:
+    """Recurring revenue, month by month, of the customers of one cohort or of a whole book.
+
+    `data` has dims `(trial?, segment, month)`; `month` labels the end of each step, "YYYY-MM". Variables, in
+    ARR of one currency: one for each movement, and
+
+    - `opening`, `closing`: the amount before and after the month's movements;
+    - `retained`: sum of min(a_i(t), a_i(0)), a_i(0) being the amount at the start of the window;
+    - `stayed`, `stayed_retained`: closing and retained of the customers never at 0 since the start;
+    - `opening_customers`, `customers`, `stayed_customers`: how many have a positive amount.
+
+    `start` is the month before the first one. In a closed cohort nobody is `new`.
+    """
+
+    data: xr.Dataset
+    start: str
+
+    @classmethod
+    def of(
+        cls,
+        arrays: Mapping[str, np.ndarray],
+        *,
+        segments: list[str],
+        months: list[str],
+        start: str,
+    ) -> Movements:
+        """From `ndarray[(trial,) segment, month]` by variable name; a movement left out is 0."""
+        some = next(iter(arrays.values()))
+        dims = ("trial", "segment", "month")[3 - some.ndim :]
+        zero = np.zeros_like(some)
+        names = (*LEVELS, *MOVEMENTS, *COUNTS)
+        unknown = sorted(set(arrays) - set(names))
+        if unknown:
+            raise ValueError(f"not a variable of Movements: {', '.join(unknown)}")
+        data = xr.Dataset(
+            {name: (dims, arrays.get(name, zero)) for name in names},
+            coords={"segment": segments, "month": months},
+        )
+        return cls(data, start)
+
+    def __getitem__(self, name: str) -> xr.DataArray:
+        """A variable, or `expansion`: the sum of its four parts."""
+        if name == "expansion":
+            return sum((self.data[part] for part in EXPANSION[1:]), start=self.data[EXPANSION[0]])
+        return self.data[name]
+
+    @property
+    def segments(self) -> list[str]:
+        return [str(name) for name in self.data["segment"].values]
+
+    @property
+    def months(self) -> list[str]:
+        return [str(month) for month in self.data["month"].values]
+
+    def total(self) -> Movements:
+        """All segments as one, called `all`."""
+        summed = self.data.sum("segment", keep_attrs=True).expand_dims(segment=["all"], axis=-2)
+        return Movements(summed, self.start)
+
+    def over(self, name: str) -> xr.DataArray:
+        """A movement summed over the months of the window, or a level at its end (`opening`: at its start)."""
+        values = self[name]
+        if name in (*MOVEMENTS, "expansion"):
+            return values.sum("month")
+        return values.isel(month=0 if name.startswith("opening") else -1)
+
+    def residual(self) -> xr.DataArray:
+        """closing - (opening + gains - losses), by segment and month: what does not tie, in ARR."""
+        gains = sum((self.data[name] for name in GAINS[1:]), start=self.data[GAINS[0]])
+        return self["closing"] - (self["opening"] + gains - self["contraction"] - self["churn"])
+
+    def gap(self) -> xr.DataArray:
+        """opening[t+1] - closing[t], by segment: what is lost between two months, in ARR."""
+        following = self["opening"].isel(month=slice(1, None))
+        return following - self["closing"].isel(month=slice(0, -1)).values
+
+    def books_close(self) -> bool:
+        """Whether both identities hold to the cent for every month, segment and trial."""
+        off = (np.abs(part.values).max(initial=0.0) for part in (self.residual(), self.gap()))
+        return bool(max(off) < CENT / 2)

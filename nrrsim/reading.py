@@ -1,0 +1,254 @@
+"""A file, a database query or several files in, rows with the place where each stands out; never judges an amount.
+
+Text stays text: CSV cells arrive as they are written, so that a finding can quote them. Excel, Parquet and SQL
+cells keep the type they have there.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from nrrsim.errors import DataError, Finding, UsageError
+
+DELIMITERS = ",;\t|"
+SPREADSHEETS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
+REJECTED = {
+    "MISSING COLUMNS": "has fewer cells than the heading; complete the row or remove it",
+    "TOO MANY COLUMNS": "has more cells than the heading; put names that hold the separator in double quotes",
+    "UNQUOTED VALUE": "has a double quote that is not closed; write a quote inside a name twice",
+    "INVALID ENCODING": "is not UTF-8 text; save the file as CSV UTF-8",
+    "LINE SIZE OVER MAXIMUM": "is longer than any row can be; is a quote not closed?",
+}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one source.
+
+    `frame` has one column a heading, null where a cell is empty. `lines()` gives the line of each row in the
+    source (spreadsheet row; row number of a query), worked out only when a finding needs it. `findings` are
+    rows that could not be read at all.
+    """
+
+    name: str
+    frame: pd.DataFrame
+    lines: Callable[[], np.ndarray]
+    findings: tuple[Finding, ...] = ()
+
+
+def read_rows(source: str | Path, query: str | None = None, sheet: str | None = None) -> list[Rows]:
+    """The rows of a path, of a pattern such as `ledger/*.csv`, or of a database address with a `query`.
+
+    An address that holds a secret is given as `env:NAME`, the name of an environment variable.
+    Raises UsageError if there is no such source, DataError if it cannot be read as a table.
+    """
+    text = str(source)
+    if text.startswith("env:") or "://" in text:
+        return [_read_sql(text, query)]
+    if query is not None:
+        raise UsageError(f"{text}: a query needs a database address, such as env:LEDGER_URL")
+    return [_read_file(path, sheet) for path in matching(text)]
+
+
+def matching(pattern: str) -> list[Path]:
+    """The files that a pattern such as `ledger/*.csv` names, in order of name; the pattern itself if there is none."""
+    if Path(pattern).exists() or not re.search(r"[*?\[]", pattern):
+        return [Path(pattern)]
+    anchor = Path(pattern).anchor
+    relative = pattern[len(anchor) :]
+    return sorted(Path(anchor or ".").glob(relative)) or [Path(pattern)]
+
+
+def _read_file(path: Path, sheet: str | None) -> Rows:
+    if path.is_dir() or not path.exists():
+        raise UsageError(f"{path}: there is no such file; check the path and the folder it is given from")
+    try:
+        if path.suffix.lower() in SPREADSHEETS:
+            return _read_spreadsheet(path, sheet)
+        if path.suffix.lower() in (".parquet", ".pq"):
+            return _read_parquet(path)
+        return _read_csv(path)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def _counting(rows: int, first: int) -> Callable[[], np.ndarray]:
+    return lambda: np.arange(first, first + rows)
+
+
+# --- CSV ---------------------------------------------------------------------------------------------------
+
+
+def _read_csv(path: Path) -> Rows:
+    import duckdb
+
+    name = str(path)
+    headings, delimiter = _csv_headings(path)
+    named = ", ".join(f"'{_column(i)}': 'VARCHAR'" for i in range(len(headings)))
+    with duckdb.connect() as con:
+        con.execute("set preserve_insertion_order = true")
+        try:
+            frame = con.execute(
+                f"select * from read_csv(?, delim = ?, quote = '\"', escape = '\"', header = true,"
+                f" auto_detect = false, columns = {{{named}}}, store_rejects = true, rejects_limit = 0)",
+                [_literal_path(path), delimiter],
+            ).df()
+            rejects = con.execute("select line, error_type, csv_line from reject_errors").df()
+        except duckdb.Error as error:
+            reason = str(error).splitlines()[0].removeprefix("Invalid Input Error: ")
+            raise DataError([Finding(name, 0, f"cannot be read as CSV ({reason})", "save it again as CSV UTF-8")])
+    frame.columns = pd.Index(headings)
+    rejected = rejects.drop_duplicates("line")
+    findings = tuple(
+        Finding(name, int(line), "the row " + REJECTED.get(kind, "cannot be read; compare it with its neighbours"))
+        for line, kind in zip(rejected["line"], rejected["error_type"], strict=True)
+    )
+    bad_lines = frozenset(int(line) for line in rejected["line"])
+    width = len(headings)
+    return Rows(name, frame, lambda: _csv_lines(path, delimiter, width, bad_lines), findings)
+
+
+def _column(index: int) -> str:
+    return f"c{index}"
+
+
+def _literal_path(path: Path) -> str:
+    """DuckDB reads `*` and `[` in a path as a pattern; a file may be called so."""
+    return re.sub(r"([*?\[])", r"[\1]", str(path))
+
+
+def _csv_headings(path: Path) -> tuple[list[str], str]:
+    """The headings, and the separator they are written with."""
+    name = str(path)
+    with path.open("rb") as raw:
+        start = raw.read(4)
+    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise DataError([Finding(name, 1, "is UTF-16 text, not UTF-8", "save it as CSV UTF-8")])
+    if start == b"PK\x03\x04":
+        raise DataError([Finding(name, 0, "is a spreadsheet, not CSV", "give it the ending .xlsx")])
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
+        first = lines.readline()
+        delimiter = max(DELIMITERS, key=first.count)
+        lines.seek(0)
+        headings = next(csv.reader(lines, delimiter=delimiter), [])
+    if not any(headings):
+        raise DataError([Finding(name, 1, "the file is empty", "its first line names the columns")])
+    return _distinct([heading.strip() for heading in headings], name), delimiter
+
+
+def _distinct(headings: list[str], name: str) -> list[str]:
+    twice = sorted({heading for heading in headings if heading and headings.count(heading) > 1})
+    if twice:
+        raise DataError([Finding(name, 1, f"the heading {head} stands twice", "rename one") for head in twice])
+    return [heading or f"unnamed_{index + 1}" for index, heading in enumerate(headings)]
+
+
+def _csv_lines(path: Path, delimiter: str, width: int, rejected: frozenset[int]) -> np.ndarray:
+    """The line on which each accepted row begins; a quoted name may run over several lines."""
+    lines = []
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as text:
+        reader = csv.reader(text, delimiter=delimiter)
+        next(reader, None)
+        begin = reader.line_num + 1
+        for row in reader:
+            if len(row) == width and begin not in rejected:
+                lines.append(begin)
+            begin = reader.line_num + 1
+    return np.array(lines, dtype=np.int64)
+
+
+# --- other sources -----------------------------------------------------------------------------------------
+
+
+def _read_parquet(path: Path) -> Rows:
+    import duckdb
+
+    try:
+        with duckdb.connect() as con:
+            frame = con.execute("select * from read_parquet(?)", [_literal_path(path)]).df()
+    except duckdb.Error as error:
+        raise DataError([Finding(str(path), 0, f"cannot be read as Parquet ({str(error).splitlines()[0]})")]) from None
+    frame.columns = pd.Index(_distinct([str(heading).strip() for heading in frame.columns], str(path)))
+    return Rows(str(path), frame, _counting(len(frame), 1))
+
+
+def _read_spreadsheet(path: Path, sheet: str | None) -> Rows:
+    import python_calamine as calamine
+
+    try:
+        book = calamine.CalamineWorkbook.from_path(path)
+    except calamine.CalamineError as error:
+        raise DataError([Finding(str(path), 0, f"cannot be read as a spreadsheet ({error})")]) from None
+    if sheet is not None and sheet not in book.sheet_names:
+        raise UsageError(f"{path}: there is no sheet {sheet}; its sheets: {', '.join(book.sheet_names)}")
+    cells = book.get_sheet_by_name(sheet or book.sheet_names[0]).to_python(skip_empty_area=False)
+    full = [(number, row) for number, row in enumerate(cells, start=1) if any(cell != "" for cell in row)]
+    if not full:
+        raise DataError([Finding(str(path), 1, "the sheet is empty", "its first row names the columns")])
+    headings = _distinct([str(cell).strip() for cell in full[0][1]], str(path))
+    frame = pd.DataFrame([row for _, row in full[1:]], columns=pd.Index(headings), dtype=object)
+    frame = frame.mask(frame == "", None)
+    numbers = np.array([number for number, _ in full[1:]], dtype=np.int64)
+    return Rows(str(path), frame, lambda: numbers)
+
+
+def _read_sql(address: str, query: str | None) -> Rows:
+    try:
+        import sqlalchemy
+    except ImportError:
+        raise UsageError("reading from a database needs the extra sql: pip install 'nrrsim[sql]'") from None
+    if not query:
+        raise UsageError(f"{address}: a database needs a query, such as: select customer, month, mrr from ledger")
+    url = _address(address)
+    try:
+        engine = sqlalchemy.create_engine(url)
+        with engine.connect() as connection:
+            result = connection.execute(sqlalchemy.text(query))
+            frame = pd.DataFrame(result.fetchall(), columns=pd.Index(list(result.keys())), dtype=object)
+        engine.dispose()
+    except (sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
+        # The driver's message may hold the address with its password: only its kind and first words are shown.
+        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        raise UsageError(f"{address}: the query failed: {reason.replace(url, address)}") from None
+    return Rows("query", frame, _counting(len(frame), 1))
+
+
+def _address(address: str) -> str:
+    """The database address behind `env:NAME`, or the address itself if it holds no password."""
+    url = address
+    if address.startswith("env:"):
+        name = address.removeprefix("env:")
+        url = os.environ.get(name, "")
+        if not url:
+            raise UsageError(f"the environment variable {name} is not set; it should hold the database address")
+    elif re.match(r"[^/]+://[^/@]*:[^/@]*@", address):
+        raise UsageError(
+            "the database address holds a password; put it into an environment variable and give env:NAME"
+        )
+    return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
+
+
+# --- columns -----------------------------------------------------------------------------------------------
+
+
+def map_unique(values: pd.Series, parse: Callable[[object], int | None]) -> np.ndarray:
+    """`ndarray[float]` of parse(value), nan where it gives None: each distinct value is parsed once."""
+    codes, distinct = pd.factorize(values, use_na_sentinel=True)
+    parsed = [parse(value) for value in distinct]
+    table = np.array([np.nan if number is None else number for number in (*parsed, None)], dtype=float)
+    return table[codes]
+
+
+def concat(parts: Sequence[Rows]) -> tuple[pd.DataFrame, np.ndarray]:
+    """The rows of all parts below each other, and where each part begins."""
+    frame = parts[0].frame if len(parts) == 1 else pd.concat([part.frame for part in parts], ignore_index=True)
+    starts = np.cumsum([0] + [len(part.frame) for part in parts])
+    return frame, starts

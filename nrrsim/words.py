@@ -1,0 +1,397 @@
+"""The answers of a History in, sentences and lines for people out; never computes a metric, never draws.
+
+Sentences are Markdown with every name escaped. Each picture of a report has one sentence on how to read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from nrrsim.formats import count, escape_markdown, money, money_exact, month_name, percent, points, quarter_name
+from nrrsim.metrics import DEFINITIONS, NRR_BANDS, USUAL_GRR
+from nrrsim.months import shift
+
+if TYPE_CHECKING:
+    from nrrsim.history import History
+
+STEPS = {
+    "opening": "Opening ARR",
+    "new": "New customers",
+    "adoption": "Adoption",
+    "cross_sell": "Cross-sell",
+    "price": "Price",
+    "unsplit": "Expansion",
+    "reactivation": "Reactivation",
+    "contraction": "Contraction",
+    "churn": "Churn",
+    "closing": "Closing ARR",
+}
+BAND_RANGES = {"world class": "120% and above", "strong": "100% to 120%", "needs improvement": "90% to 100%"}
+BAND_RANGES |= {"critical": "below 90%"}
+
+
+# --- labels for charts and tables --------------------------------------------------------------------------
+
+
+def steps(frame: pd.DataFrame) -> pd.DataFrame:
+    """A bridge with its steps in words."""
+    return frame.assign(step=frame["step"].map(STEPS))
+
+
+def panels(past: History) -> pd.DataFrame:
+    """The cohort's bridge and the whole company's, below each other, with a `panel` to tell them apart."""
+    cohort = steps(past.bridge()).assign(panel=f"Customers of {month_name(past.start)}")
+    return pd.concat([cohort, steps(past.company_bridge()).assign(panel="Whole company")], ignore_index=True)
+
+
+def periods(frame: pd.DataFrame, past: History) -> pd.DataFrame:
+    """A frame by `month` with a `period` in words: quarters, or years where the ledger is annual."""
+    name = quarter_name if past.pace == 3 else (lambda month: month[:4])
+    return frame.assign(period=frame["month"].map(name))
+
+
+def bands() -> list[tuple[str, float, float]]:
+    """The benchmark bands of NRR as (name, lower, upper)."""
+    uppers = [float("inf"), *(lower for _, lower in NRR_BANDS)]
+    return [(name, lower, upper) for (name, lower), upper in zip(NRR_BANDS, uppers, strict=False)]
+
+
+def pace(past: History) -> str:
+    """How often such a report is made: quarter, or year where the ledger is annual."""
+    return "quarter" if past.pace == 3 else "year"
+
+
+def last_report(past: History) -> str:
+    """The period of the report before this one."""
+    month = shift(past.as_of, -past.pace)
+    return quarter_name(month) if past.pace == 3 else month[:4]
+
+
+# --- the bottom line ---------------------------------------------------------------------------------------
+
+
+def key_figures(past: History) -> list[tuple[str, str, str]]:
+    """Label, value and comparison of each key figure."""
+    s = past.summary()
+    ago = f"since {last_report(past)}"
+
+    def since(now: float, before: float | None) -> str:
+        return f"{points(now - before)} {ago}" if before is not None else "no earlier report"
+
+    growth = s["book_closing"] / s["book_opening"] - 1
+    cards = [
+        ("Net revenue retention", percent(s["nrr"]), since(s["nrr"], s["nrr_before"])),
+        ("Gross revenue retention", percent(s["grr"]), since(s["grr"], s["grr_before"])),
+        ("Logo retention", percent(s["logo"]), since(s["logo"], s["logo_before"])),
+        ("Company ARR", money(s["book_closing"], past.ledger.currency), f"{_signed(growth)} in {past.window} months"),
+    ]
+    if s["target"] is not None:
+        cards.insert(1, ("Against target", points(s["nrr"] - s["target"]), f"target {percent(s['target'])}"))
+    return cards
+
+
+def bottom_line(past: History) -> str:
+    """How much was kept and grown, against the last report, the target and the benchmark."""
+    s, currency = past.summary(), past.ledger.currency
+    customers = f"{count(s['customers'])} {'customer' if s['customers'] == 1 else 'customers'}"
+    text = (
+        f"Of the {money(s['opening'], currency)} of annual recurring revenue (ARR) that {customers} stood for in"
+        f" {month_name(past.start)}, **{money(s['closing'], currency)}** is there in {month_name(past.as_of)}. They"
+        f" took away {money(s['losses'], currency)} ({percent(s['losses'] / s['opening'])}) by leaving or paying less,"
+        f" and added {money(s['gains'], currency)} ({percent(s['gains'] / s['opening'])}) by buying more, paying"
+        f" higher prices or coming back. Net revenue retention (NRR) is **{percent(s['nrr'])}**"
+    )
+    comparisons = []
+    if s["nrr_before"] is not None:
+        comparisons.append(f"{_than(s['nrr'] - s['nrr_before'])} {last_report(past)} ({percent(s['nrr_before'])})")
+    if s["nrr_year_ago"] is not None and past.pace != 12:
+        comparisons.append(f"{_than(s['nrr'] - s['nrr_year_ago'])} a year ago ({percent(s['nrr_year_ago'])})")
+    if s["target"] is not None:
+        short = s["nrr"] - s["target"]
+        hit = "on target" if abs(short) < 0.0005 else f"{_size(short)} {'above' if short > 0 else 'short of'} the target"
+        comparisons.append(f"{hit} of {percent(s['target'])}")
+    text += f": {_join(comparisons)}." if comparisons else "."
+    text += f" By the common benchmark that is *{s['band']}* ({BAND_RANGES[s['band']]})."
+    return text
+
+
+def gross_line(past: History) -> str:
+    """What is kept without any gain, and how much of the answer hangs on one customer."""
+    s = past.summary()
+    low, high = USUAL_GRR
+    where = "below" if s["grr"] < low else "above" if s["grr"] > high else "inside"
+    text = (
+        f"Without any gain, {percent(s['grr'])} is left (gross revenue retention, GRR): {where} the usual"
+        f" {low:.0%} to {high:.0%}. {percent(s['logo'])} of the customers are still customers."
+    )
+    if s["largest_effect"] is not None:
+        text += (
+            f" The one customer that moved NRR most did so by {_size(s['largest_effect'])};"
+            f" the largest customer of today stands for {percent(s['largest_share'])} of ARR."
+        )
+    if s["grr"] < 0:
+        text += " This definition counts every loss, also after a return, so GRR can be negative."
+    return text
+
+
+def leaky_bucket(past: History) -> tuple[str, str, str] | None:
+    """The warning where a good NRR hides a poor GRR, as (kind, title, text); None where there is nothing to warn of."""
+    s = past.summary()
+    if not s["leaky"]:
+        return None
+    text = (
+        f"NRR is {percent(s['nrr'])}, yet only {percent(s['grr'])} of the opening revenue was kept. Gains of"
+        f" {money(s['gains'], past.ledger.currency)} from the customers who stayed fill what runs out. When such gains"
+        " slow down, NRR falls to what is kept. Look at churn and contraction first."
+    )
+    return "warning", "Leaky bucket: a good net retention hides a poor gross retention", text
+
+
+# --- how to read -------------------------------------------------------------------------------------------
+
+
+def read_bridge(past: History) -> str:
+    frame = past.bridge()
+    moves = frame[frame["kind"] != "total"]
+    if moves.empty:
+        return "From left to right: nothing changed; the opening revenue is the closing revenue."
+    gain, loss = moves[moves["kind"] == "gain"], moves[moves["kind"] == "loss"]
+    told = []
+    for part, word in ((gain, "gain"), (loss, "loss")):
+        if not part.empty:
+            largest = part.loc[part["amount"].abs().idxmax()]
+            amount = money(abs(largest["amount"]), past.ledger.currency)
+            told.append(f"the largest {word} is {STEPS[largest['step']].lower()} ({amount})")
+    text = f"From left to right, each bar adds to or takes from what stands before it: {_join(told)}."
+    if "unsplit" in set(moves["step"]):
+        text += " *Expansion* is what rose without the ledger saying why."
+    return text
+
+
+def read_trend(past: History) -> str:
+    frame = past.trend()
+    if len(frame) < 2:
+        return "One point only: the ledger does not reach back to an earlier window."
+    best, worst = frame.loc[frame["nrr"].idxmax()], frame.loc[frame["nrr"].idxmin()]
+    said = periods(pd.DataFrame([best, worst]), past)["period"].tolist()
+    return (
+        f"Each point is the {past.window} months up to that date, so neighbours share most of their months: NRR was"
+        f" highest in {said[0]} ({percent(best['nrr'])}) and lowest in {said[1]} ({percent(worst['nrr'])})."
+        " The distance between the lines is what gains add."
+    )
+
+
+def read_split(frame: pd.DataFrame, what: str, since: str) -> str:
+    known = frame.dropna(subset=["nrr"])
+    best, worst = known.loc[known["nrr"].idxmax()], known.loc[known["nrr"].idxmin()]
+    if len(known) < 2:
+        return f"There is one {what} only."
+    text = (
+        f"Bars are NRR, the mark inside is GRR, the tick is NRR in {since}: {_name(best)} keeps most"
+        f" ({percent(best['nrr'])}), {_name(worst)} least ({percent(worst['nrr'])})."
+    )
+    return text + _changes(known)
+
+
+def _changes(frame: pd.DataFrame) -> str:
+    moved = frame.dropna(subset=["change"])
+    better, worse = moved[moved["change"] > 0.0005], moved[moved["change"] < -0.0005]
+    told = []
+    for part, word, order in ((better, "better", False), (worse, "worse", True)):
+        if not part.empty:
+            part = part.sort_values("change", ascending=order, kind="stable").head(3)
+            names = [f"{_name(row)} ({points(row['change'])})" for _, row in part.iterrows()]
+            told.append(f"{word}: {_join(names)}")
+    return f" Getting {'; getting '.join(told)}." if told else ""
+
+
+def read_vintages(frame: pd.DataFrame) -> str:
+    return (
+        "Customers by the year of their first revenue; those already there when the ledger begins are a group of their"
+        f" own.{_changes(frame)}"
+    )
+
+
+def read_cohorts(past: History) -> str:
+    unit = pace(past)
+    return (
+        f"Read a row from left to right: what each 100 of first revenue had become after so many {unit}s, each customer"
+        f" counted from its own first month. Read a column downwards: whether younger cohorts do better at the same age."
+    )
+
+
+def read_movers(past: History) -> str:
+    frame = past.movers()
+    if frame.empty:
+        return "No customer's revenue changed."
+    gains = frame[frame["change"] > 0]["contribution"].sum()
+    losses = frame[frame["change"] < 0]["contribution"].sum()
+    return (
+        f"The effect is a customer's change as a share of the whole opening revenue. Those listed add {points(gains)} to"
+        f" NRR and take {points(losses).lstrip('−')} from it."
+    )
+
+
+def read_concentration(past: History) -> str:
+    frame = past.concentration()
+    ten = frame[frame["customers"] == min(10, int(frame["customers"].max()))].iloc[0]
+    largest = frame[frame["customers"] == 1].iloc[0]
+    return (
+        f"The further the curve bends away from the diagonal, the more hangs on few: the largest customer is"
+        f" {percent(largest['arr_share'])} of ARR, the {count(ten['customers'])} largest are"
+        f" {percent(ten['arr_share'])}."
+    )
+
+
+def concentration_notes(past: History) -> list[tuple[float, float, str]]:
+    """Where to write the share of the ten largest into the concentration curve."""
+    frame = past.concentration()
+    ten = frame[frame["customers"] == min(10, int(frame["customers"].max()))].iloc[0]
+    text = f"{count(ten['customers'])} largest: {percent(ten['arr_share'])}"
+    return [(float(ten["customers_share"]), float(ten["arr_share"]), text)]
+
+
+def read_renewals(past: History) -> str:
+    frame, currency = past.renewals(), past.ledger.currency
+    happened, coming = frame[frame["renewed"].notna()], frame[frame["renewed"].isna()]
+    due, renewed, after = (float(happened[name].sum()) for name in ("due", "renewed", "after"))
+    text = (
+        f"In the {past.window} months {money(due, currency)} came up for renewal and {money(renewed, currency)} of it"
+        f" was renewed" + (f" ({percent(renewed / due)}" if due else " (n/a")
+    )
+    text += f"; {money(after, currency)} with what was sold on top)."
+    if len(coming) and coming["due"].sum():
+        most = periods(coming, past).set_index("period")["due"]
+        text += (
+            f" In the next {len(coming)} {pace(past)}s {money(float(coming['due'].sum()), currency)} comes up, most of it"
+            f" in {most.idxmax()} ({money(float(most.max()), currency)})."
+        )
+    return text
+
+
+def read_definitions(past: History) -> str:
+    frame = past.definitions()
+    low, high = frame.loc[frame["nrr"].idxmin()], frame.loc[frame["nrr"].idxmax()]
+    return (
+        f"The same ledger gives between {percent(low['nrr'])} ({low['title'].lower()}) and {percent(high['nrr'])}"
+        f" ({high['title'].lower()}). Each row's parts add up to its difference from point to point: *returns* are"
+        " customers who left and came back, *re-basing* is dividing each month by that month's opening, *newcomers* were"
+        " won during the window, *timing* is the older quarters in an average, *price* is price movements left out."
+    )
+
+
+def definition(past: History) -> str:
+    """Which definition this report uses, and what it means."""
+    used = DEFINITIONS[past.definition]
+    text = (
+        f"This report uses the definition **{used.title.lower()}**: {used.formula}; {used.why}. The cohort is every"
+        f" customer with a positive amount in {month_name(past.start)}; each keeps the segment it had then. New customers"
+        f" never enter. GRR caps each customer at its opening amount unless the definition says otherwise."
+    )
+    if past.ex_price:
+        text += " Price movements are left out of NRR."
+    if past.ledger.rates is not None:
+        rate = "each month's own rate" if past.ledger.reported else f"the rates of {month_name(past.start)}"
+        text += f" Amounts are converted to {past.ledger.currency} at {rate}."
+    if past.ledger.grace_months:
+        text += f" A gap of up to {past.ledger.grace_months} months is a late renewal, not churn."
+    return text
+
+
+def limits(past: History) -> str:
+    """What these numbers do not say."""
+    told = [
+        f"Nothing is said of months after {month_name(past.as_of)}; who is a customer then is not churned.",
+        "Customers are told apart by name: one that is renamed looks like a churned and a new one.",
+        "A window's result hangs on the customers it happens to hold; with few or unequal customers it moves by itself.",
+    ]
+    if (past.cohort["unsplit"].values > 0).any():
+        told.append("The ledger does not say why some amounts rose; such rises are one movement, expansion.")
+    told += [escape_markdown(f"{each.problem}; {each.remedy}") for each in past.ledger.notices[:5]]
+    return "\n".join(f"- {line}" for line in told)
+
+
+def provenance(past: History) -> str:
+    """What the numbers were made from."""
+    p = past.profile
+    return (
+        f"Made from {count(p['rows'])} rows, {count(p['customers'])} customers, {p['first_month']} to {p['last_month']}"
+        f" ({ {1: 'monthly', 3: 'quarterly', 12: 'annual'}[p['step']] } snapshots, amounts as {p['unit'].upper()});"
+        f" fingerprint of the ledger `{past.ledger.fingerprint[:16]}`. The file manifest.json beside this report holds"
+        " the hash of every input and every headline number."
+    )
+
+
+def checks_line(past: History) -> str:
+    """Whether the books close."""
+    frame = past.checks()
+    if frame["holds"].all():
+        return f"The books close: all {len(frame)} checks hold to the cent."
+    return "**The books do not close**: " + _join([escape_markdown(name) for name in frame[~frame["holds"]]["check"]])
+
+
+# --- lines for the command line ----------------------------------------------------------------------------
+
+
+def headline_lines(headline: Mapping[str, Any], currency: str) -> list[str]:
+    """What `nrrsim metrics` prints for people."""
+    title = DEFINITIONS[headline["definition"]].title.lower()
+    rows = [("", headline), *headline["segments"].items()]
+    width = max(len("segment"), *(len(name) for name, _ in rows))
+    lines = [
+        f"{headline['window']} months to {month_name(headline['as_of'])}, {title}, {count(headline['customers'])} customers",
+        "",
+        f"{'segment':<{width}} {'NRR':>8} {'GRR':>8} {'logo':>8} {'opening ARR':>18} {'closing ARR':>18}",
+    ]
+    for name, row in [*rows[1:], ("all", headline)]:
+        ratios = " ".join(f"{percent(row[key]):>8}" for key in ("nrr", "grr", "logo"))
+        amounts = " ".join(f"{money_exact(row[key], currency):>18}" for key in ("opening", "closing"))
+        lines.append(f"{name:<{width}} {ratios} {amounts}")
+    moves = [f"{STEPS[name].lower()} {money(amount, currency)}" for name, amount in headline["movements"].items() if amount]
+    return [*lines, "", "movements of the cohort: " + (", ".join(moves) or "none")]
+
+
+def profile_lines(profile: Mapping[str, Any]) -> list[str]:
+    """What `nrrsim check` prints for people."""
+    currency = profile["currency"]
+    segments = ", ".join(f"{name} {count(n)}" for name, n in profile["segments"].items())
+    every = {1: "monthly", 3: "quarterly", 12: "annual"}[profile["step"]]
+    return [
+        f"rows          {count(profile['rows'])} (of which {count(profile['zeros'])} of amount 0), as {profile['unit']}",
+        f"months        {count(profile['months'])} {every}, {profile['first_month']} to {profile['last_month']}",
+        f"customers     {count(profile['customers'])}, {count(profile['customers_last_month'])} of them in the last month",
+        f"ARR           {money_exact(profile['arr_last_month'], currency)} in the last month",
+        f"segments      {segments}",
+        f"gaps          {count(profile['gaps'])} left and came back, {count(profile['gaps_up_to_3_months'])} of them within"
+        f" 3 months; reactivation {money(profile['reactivation'], currency)}",
+        f"largest       {profile['largest_customer']}, {percent(profile['largest_share'])} of ARR",
+        f"split by      {', '.join(profile['columns'])}",
+    ]
+
+
+# --- small words -------------------------------------------------------------------------------------------
+
+
+def _name(row: Any) -> str:
+    return escape_markdown(row["name"])
+
+
+def _size(difference: float) -> str:
+    return points(abs(difference)).lstrip("+").replace("pts", "points")
+
+
+def _than(difference: float) -> str:
+    if abs(difference) < 0.0005:
+        return "the same as in"
+    return f"{_size(difference)} {'more' if difference > 0 else 'less'} than in"
+
+
+def _signed(ratio: float) -> str:
+    return f"+{percent(ratio)}" if ratio > 0 else percent(ratio)
+
+
+def _join(parts: list[str]) -> str:
+    return ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1] if parts else ""
