@@ -110,7 +110,7 @@ def metrics(
     as_of: Annotated[str, typer.Option(metavar="YYYY-MM", help="The month the window ends in.")],
     window: Annotated[int, typer.Option(help="Months of the window.")] = 12,
     definition: Annotated[str, typer.Option(help="Which published definition.")] = "point_to_point",
-    by: Annotated[str, typer.Option(help="Split by this column, or by cohort_year or cohort_quarter.")] = "segment",
+    by: Annotated[str, typer.Option(help="Split by this column, or by cohort_year (or _quarter, _month).")] = "segment",
     ex_price: Annotated[bool, typer.Option("--ex-price", help="NRR without price movements.")] = False,
     column: Column = None,
     query: Query = None,
@@ -157,8 +157,12 @@ def metrics(
 def report(
     cards: Annotated[list[Path], typer.Argument(metavar="RUNCARD...", help="What to run, such as params/2026Q3.yaml.")],
     to: Annotated[str, typer.Option(help="Any of pdf,html,xlsx.")] = "pdf,html",
-    engine: Annotated[Engine, typer.Option(help="What renders the PDF; auto takes Quarto if it is there.")] = Engine.auto,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder that gets a folder for each card.")] = Path("reports"),
+    engine: Annotated[
+        Engine, typer.Option(help="What renders the PDF; auto takes Quarto if it is there.")
+    ] = Engine.auto,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder that gets a folder for each card.")] = Path(
+        "reports"
+    ),
     quiet: Quiet = False,
 ) -> None:
     """Run a notebook as its card says, and make the report."""
@@ -171,7 +175,9 @@ def report(
 
 
 @app.command()
-def verify(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A report's folder.")], quiet: Quiet = False) -> None:
+def verify(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A report's folder.")], quiet: Quiet = False
+) -> None:
     """Compare every file and number of a report with its manifest."""
     from nrrsim.report import verify as compare
 
@@ -214,7 +220,9 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:
         if os.environ.get("NRRSIM_DEBUG"):
             raise
-        _leave(f"nrrsim met something it does not expect ({type(error).__name__}: {error}); NRRSIM_DEBUG=1 shows where", 1)
+        _leave(
+            f"nrrsim met something it does not expect ({type(error).__name__}: {error}); NRRSIM_DEBUG=1 shows where", 1
+        )
 
 
 def _leave(message: str, code: int) -> None:

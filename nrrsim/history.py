@@ -126,7 +126,7 @@ class History:
             "book_new": float(book.over("new").sum()),
             "book_customers": int(book.over("customers").sum()),
             "quick_ratio": quick_ratio(self.book),
-            "largest_share": float(largest.max() / largest.sum()),
+            "largest_share": float(largest.max() / largest.sum()) if len(largest) else None,
             "largest_effect": None if movers.empty else float(movers["contribution"].abs().max()),
         }
 
@@ -143,9 +143,13 @@ class History:
     def movements(self) -> pd.DataFrame:
         """Cohort and company side by side, movement by movement, losses negative."""
         cohort, company = self.bridge(), self.company_bridge()
-        both = company[["step", "amount"]].merge(cohort[["step", "amount"]], "left", on="step", suffixes=("", "_cohort"))
+        both = company[["step", "amount"]].merge(
+            cohort[["step", "amount"]], "left", on="step", suffixes=("", "_cohort")
+        )
         both["share"] = both["amount_cohort"] / cohort["amount"].iloc[0]
-        both = both.rename(columns={"amount": "company", "amount_cohort": "cohort"}).fillna({"cohort": 0.0, "share": 0.0})
+        both = both.rename(columns={"amount": "company", "amount_cohort": "cohort"}).fillna(
+            {"cohort": 0.0, "share": 0.0}
+        )
         return both[["step", "cohort", "share", "company"]]
 
     def trend(self, periods: int = 8) -> pd.DataFrame:
@@ -194,7 +198,7 @@ class History:
     # --- where -----------------------------------------------------------------------------------------
 
     def split(self, by: str = "segment") -> pd.DataFrame:
-        """Retention by any column or by cohort (`cohort_year`, `cohort_quarter`), the largest first.
+        """Retention by any column or by cohort (`cohort_year`, `cohort_quarter`, `cohort_month`), the largest first.
 
         Columns `name`, `customers`, `opening`, `closing`, `nrr`, `grr`, `logo`, `nrr_before`, `change` (since the last
         report), `effect` (closing less opening, as a share of the whole opening). Empty cohorts are left out.
@@ -229,7 +233,8 @@ class History:
 
     def cohorts(self) -> pd.DataFrame:
         """What became of each year's new customers, quarter by quarter of their age: `cohort`, `age`, `nrr`, `grr`,
-        `opening`, `customers`. Ages count in units of `pace` months; a ledger below two years is split by quarter."""
+        `opening`, `customers`. Ages count in units of `pace` months; a ledger below two years is split by quarter.
+        """
         months = len(self.ledger.months) * self.ledger.step
         ages = self.ledger.ages(self.as_of, "cohort_year" if months > 24 else "cohort_quarter")
         ages = ages[ages["months"] % self.pace == 0]
@@ -240,7 +245,8 @@ class History:
 
     def movers(self, most: int = 5) -> pd.DataFrame:
         """The cohort's largest gains, then its largest losses: `customer`, `segment`, `opening`, `closing`, `change`,
-        `contribution` (change as a share of the whole opening: points of NRR)."""
+        `contribution` (change as a share of the whole opening: points of NRR).
+        """
         opening = self.ledger.customers(self.start)
         closing = self.ledger.customers(self.as_of, rate_of=self.start)["arr"]
         frame = pd.DataFrame({"segment": opening["segment"].astype(str), "opening": opening["arr"]})
@@ -376,13 +382,15 @@ def profile(ledger: Ledger) -> dict[str, Any]:
         "customers": int(ledger.entries.frame["customer"].nunique()),
         "customers_last_month": len(latest),
         "arr_last_month": _cents(arr.sum()),
-        "segments": {str(name): int(n) for name, n in latest["segment"].astype(str).value_counts().sort_index().items()},
-        "gaps": int(len(leavers)),
+        "segments": {
+            str(name): int(n) for name, n in latest["segment"].astype(str).value_counts().sort_index().items()
+        },
+        "gaps": len(leavers),
         "gaps_up_to_3_months": int((leavers <= 3).sum()),
         "reactivation": _cents(moves.over("reactivation").sum()) if moves else 0.0,
-        "largest_customer": str(arr.idxmax()),
-        "largest_share": _ratio(arr.max() / arr.sum()),
-        "columns": [name for name in ledger.columns if name not in ("cohort_year", "cohort_quarter")],
+        "largest_customer": str(arr.idxmax()) if len(arr) else None,
+        "largest_share": _ratio(arr.max() / arr.sum()) if len(arr) else None,
+        "columns": [name for name in ledger.columns if not name.startswith("cohort_")],
     }
 
 

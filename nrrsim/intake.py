@@ -56,7 +56,8 @@ class Entries:
     `frame`: `customer`, `month` (months since year 0), `arr`, `segment`, and where the ledger has them `product`,
     `quantity`, `unit_price`, `currency`, `renewal` (a month number or nan) and any further column as text.
     `quantity` and `unit_price` are nan where their product is not the amount. `unit` is how amounts were written,
-    `mrr` or `arr`. `notices` are things to know that do not make a number wrong. `step` is 1, 3 or 12 months.
+    `mrr` or `arr`. `notices` are things to know that do not make a number wrong. `step` is 1, 3 or 12 months,
+    and `months` are all months of the ledger.
     """
 
     frame: pd.DataFrame
@@ -65,6 +66,7 @@ class Entries:
     notices: tuple[Finding, ...]
     rows: int
     zeros: int
+    months: tuple[int, ...]
 
 
 class _Table:
@@ -76,6 +78,7 @@ class _Table:
         self.parts = [_renamed(part, columns) for part in parts]
         self.frame, self.starts = concat(self.parts)
         self.name = ", ".join(part.name for part in parts)
+        self.ambiguous = False
         self._lines: dict[int, np.ndarray] = {}
 
     def place(self, row: int) -> tuple[str, int]:
@@ -91,9 +94,8 @@ class _Table:
         name, line = (self.name, 0) if row is None else self.place(row)
         self.notices.append(Finding(name, line, problem, remedy))
 
-    def stop_if_wrong(self) -> None:
-        if self.findings:
-            raise DataError(self.findings)
+    def stop(self) -> None:
+        raise DataError(self.findings)
 
 
 def check_rows(
@@ -111,12 +113,14 @@ def check_rows(
     subscriptions that run on (default: the last month in which one starts or ends).
     """
     if period_end not in ("exclusive", "inclusive"):
-        raise UsageError(f"period_end: {period_end!r} is not known; {did_you_mean(period_end, ['exclusive', 'inclusive'])}")
+        raise UsageError(
+            f"period_end: {period_end!r} is not known; {did_you_mean(period_end, ['exclusive', 'inclusive'])}"
+        )
     table = _Table(parts, columns or {})
     unit = _amount_column(table, columns or {})
     periods = "start" in table.frame.columns and "month" not in table.frame.columns
-    _require(table, ["customer", "start"] if periods else ["customer", "month"])
-    table.stop_if_wrong()
+    if not _require(table, ["customer", "start" if periods else "month", unit]):
+        table.stop()
     frame = _parsed(table, unit, periods, inclusive=period_end == "inclusive")
     _check_values(table, frame, unit)
     if not table.findings:
@@ -126,9 +130,10 @@ def check_rows(
             frame = _months_of_periods(table, frame, until)
         zeros = int((frame["arr"] == 0).sum())
         frame = frame[frame["arr"] > 0]
-        step = _check_months(table, frame)
+        months, step = _check_months(table, frame, periods, until)
         _check_currencies(table, frame, rates_given)
-    table.stop_if_wrong()
+    if table.findings:
+        table.stop()
     if zeros:
         table.notice(f"{zeros:,} rows hold the amount 0", "a zero is read as no row: not a customer in that month")
     _look_at_names(table, frame)
@@ -145,6 +150,7 @@ def check_rows(
         notices=tuple(table.notices),
         rows=len(table.frame),
         zeros=zeros,
+        months=tuple(map(int, months)),
     )
 
 
@@ -178,6 +184,7 @@ def _amount_column(table: _Table, columns: Mapping[str, str]) -> str:
     present = [name for name in AMOUNTS if name in table.frame]
     chosen = [name for name in present if name in columns]
     unit = (chosen or present or [""])[0]
+    table.ambiguous = len(chosen or present) > 1 or (unit == "amount" and "interval" not in table.frame)
     if len(chosen or present) > 1:
         table.refuse(
             f"there are the columns {' and '.join(chosen or present)}",
@@ -190,12 +197,14 @@ def _amount_column(table: _Table, columns: Mapping[str, str]) -> str:
     return unit
 
 
-def _require(table: _Table, names: Sequence[str]) -> None:
+def _require(table: _Table, names: Sequence[str]) -> bool:
+    """Whether there is enough to judge the values."""
     for name in names:
-        if name not in table.frame:
+        if name and name not in table.frame:
             table.refuse(f"there is no column {name}", _remedy_for_heading(table, name))
-    if len(table.frame) == 0:
+    if len(table.frame) == 0 and not table.findings:
         table.refuse("there are no rows", "a ledger has one row for each customer and month")
+    return len(table.frame) > 0 and all(name in table.frame for name in names) and not table.ambiguous
 
 
 def _remedy_for_heading(table: _Table, name: str) -> str:
@@ -426,14 +435,16 @@ def _months_of_periods(table: _Table, frame: pd.DataFrame, until: int | None) ->
     return pd.concat([laid_out[~several], summed], ignore_index=True)
 
 
-def _check_months(table: _Table, frame: pd.DataFrame) -> int:
-    """The step between snapshots in months; a missing one is a hole."""
-    months = np.unique(frame["month"].to_numpy()).astype(np.int64)
+def _check_months(table: _Table, frame: pd.DataFrame, periods: bool, until: int | None) -> tuple[np.ndarray, int]:
+    """The ledger's months, and the step between snapshots; a missing one is a hole. Periods have every month."""
+    months = np.sort(pd.unique(frame["month"])).astype(np.int64)
     if len(months) == 0:
         table.refuse("there is no positive amount", "a ledger has one row for each customer and month")
-        return 1
+        return months, 1
+    if periods:
+        return np.arange(months[0], max(months[-1], until or 0) + 1), 1
     if len(months) == 1:
-        return 1
+        return months, 1
     gaps = np.diff(months)
     step = int(np.gcd.reduce(gaps))
     if step not in STEPS:
@@ -449,7 +460,7 @@ def _check_months(table: _Table, frame: pd.DataFrame) -> int:
                 "a whole month is missing: add it, or every customer would seem to leave and come back",
                 "month",
             )
-    return step
+    return months, step
 
 
 def _check_currencies(table: _Table, frame: pd.DataFrame, rates_given: bool) -> None:

@@ -13,11 +13,11 @@ import pandas as pd
 
 from nrrsim.errors import Finding, UsageError, did_you_mean
 from nrrsim.intake import Entries, check_rows
-from nrrsim.movements import MOVEMENTS, Movements
 from nrrsim.months import month_name, month_number, parse_month
+from nrrsim.movements import MOVEMENTS, Movements
 from nrrsim.reading import map_unique, read_rows
 
-COHORT_BY = ("cohort_year", "cohort_quarter")
+COHORT_BY = {"cohort_year": 12, "cohort_quarter": 3, "cohort_month": 1}
 EMPTY = "(empty)"
 KIND = {name: number for number, name in enumerate(MOVEMENTS)}
 
@@ -87,12 +87,13 @@ class Ledger:
     @cached_property
     def months(self) -> list[str]:
         """Every month of the ledger, "YYYY-MM"."""
-        return [month_name(int(number)) for number in np.sort(pd.unique(self.entries.frame["month"]))]
+        return list(map(month_name, self.entries.months))
 
     @property
     def columns(self) -> list[str]:
         """What a cohort may be split by: any text column with one value a customer, and year or quarter of the
-        first revenue."""
+        first revenue.
+        """
         numbers = {"customer", "month", "arr", "quantity", "unit_price", "renewal", "interval"}
         return [name for name in self.entries.frame.columns if name not in numbers] + list(COHORT_BY)
 
@@ -130,7 +131,8 @@ class Ledger:
 
     def customers(self, month: str, rate_of: str | None = None) -> pd.DataFrame:
         """The customers with a positive amount in `month`: index `customer`, columns `arr` and the ledger's further
-        columns. `rate_of`: the month whose rate converts amounts (default: `month`)."""
+        columns. `rate_of`: the month whose rate converts amounts (default: `month`).
+        """
         number = self._inside(month, "month")
         rate = parse_month(rate_of, "rate_of") if rate_of else number
         book = self._book(rate, number)
@@ -167,10 +169,7 @@ class Ledger:
         start = end - window
         if month_name(start) not in self._month_set:
             raise UsageError(
-                f"a window of {window} months to {month_name(end)} starts in {month_name(start)}, and the ledger starts"
-                f" in {self.months[0]}; choose a shorter window or an as_of from {month_name(start + window)} on"
-                if start >= parse_month(self.months[0], "month")
-                else f"a window of {window} months to {month_name(end)} starts in {month_name(start)}, before the ledger"
+                f"a window of {window} months to {month_name(end)} starts in {month_name(start)}, before the ledger"
                 f" does ({self.months[0]}); choose a shorter window or a later as_of"
             )
         return end, start
@@ -223,7 +222,9 @@ def _read_rates(source: str | Path) -> pd.Series:
     frame = rows.frame
     missing = [name for name in ("month", "currency", "rate") if name not in frame]
     if missing:
-        raise UsageError(f"{source}: a file of rates has the columns month,currency,rate; missing: {', '.join(missing)}")
+        raise UsageError(
+            f"{source}: a file of rates has the columns month,currency,rate; missing: {', '.join(missing)}"
+        )
     rate = pd.to_numeric(frame["rate"], errors="coerce")
     month = map_unique(frame["month"], month_number)
     wrong = rate.isna() | np.isnan(month) | ~(rate > 0) | np.isinf(rate)
@@ -287,7 +288,7 @@ class _Book:
             filled = np.concatenate([[False], at[1:] == at[:-1]])
             months = _filled_months(months[at], filled, step)
             why = {name: np.where(filled, False, values[at]) for name, values in why.items()}
-        events = _events(customer, months, amount, why, step, int(months.max()))
+        events = _events(customer, months, amount, why, step, as_of or ledger.entries.months[-1])
         return cls(ledger, np.asarray(names), customer, months, amount, entry, *events)
 
     @cached_property
@@ -322,11 +323,12 @@ class _Book:
         begin = np.flatnonzero(np.diff(self.customer, prepend=-1))
         since = np.repeat(self.month[begin], np.diff(np.append(begin, len(self.month))))
         earliest = self.month.min()
-        unit = 12 if by == "cohort_year" else 3
+        unit = COHORT_BY[by]
         # Who is there in the first month came then or earlier: a cohort of its own, before all others.
         known = np.where(since == earliest, earliest // unit - 1, since // unit)
         codes, numbers = pd.factorize(known, sort=True)
-        names = [f"{n}" if unit == 12 else f"{n // 4} Q{n % 4 + 1}" for n in numbers]
+        write = {12: str, 3: lambda n: f"{n // 4} Q{n % 4 + 1}", 1: month_name}[unit]
+        names = [write(int(number)) for number in numbers]
         names[:1] = [f"until {month_name(int(earliest))}"]
         return codes, names
 
@@ -438,7 +440,9 @@ def _reasons(
     reasons = {"price": zero, "cross_sell": zero, "explained": zero > 0}
     if len(first) == 0:
         return reasons
-    product = frame["product"].cat.codes.to_numpy(np.int64) if "product" in frame else np.zeros(len(frame), dtype=np.int64)
+    product = (
+        frame["product"].cat.codes.to_numpy(np.int64) if "product" in frame else np.zeros(len(frame), dtype=np.int64)
+    )
     order = np.lexsort((month, product, codes))
     same = np.zeros(len(order), dtype=bool)  # the row before is the same customer's and product's
     same[1:] = (np.diff(codes[order]) == 0) & (np.diff(product[order]) == 0)

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import xarray as xr
@@ -90,6 +91,10 @@ class Movements:
 
     def total(self) -> Movements:
         """All segments as one, called `all`."""
+        return self._total
+
+    @cached_property
+    def _total(self) -> Movements:
         summed = self.data.sum("segment", keep_attrs=True).expand_dims(segment=["all"], axis=-2)
         return Movements(summed, self.start)
 
@@ -101,7 +106,7 @@ class Movements:
         return values.isel(month=0 if name.startswith("opening") else -1)
 
     def residual(self) -> xr.DataArray:
-        """closing - (opening + gains - losses), by segment and month: what does not tie, in ARR."""
+        """Closing - (opening + gains - losses), by segment and month: what does not tie, in ARR."""
         gains = sum((self.data[name] for name in GAINS[1:]), start=self.data[GAINS[0]])
         return self["closing"] - (self["opening"] + gains - self["contraction"] - self["churn"])
 

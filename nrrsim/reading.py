@@ -23,7 +23,7 @@ SPREADSHEETS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 REJECTED = {
     "MISSING COLUMNS": "has fewer cells than the heading; complete the row or remove it",
     "TOO MANY COLUMNS": "has more cells than the heading; put names that hold the separator in double quotes",
-    "UNQUOTED VALUE": "has a double quote that is not closed; write a quote inside a name twice",
+    "UNQUOTED VALUE": "has a double quote that is not closed or stands inside a name; write such a quote twice",
     "INVALID ENCODING": "is not UTF-8 text; save the file as CSV UTF-8",
     "LINE SIZE OVER MAXIMUM": "is longer than any row can be; is a quote not closed?",
 }
@@ -101,19 +101,30 @@ def _read_csv(path: Path) -> Rows:
                 f" auto_detect = false, columns = {{{named}}}, store_rejects = true, rejects_limit = 0)",
                 [_literal_path(path), delimiter],
             ).df()
-            rejects = con.execute("select line, error_type, csv_line from reject_errors").df()
+            rejects = con.execute("select line_byte_position, error_type from reject_errors order by all").df()
         except duckdb.Error as error:
             reason = str(error).splitlines()[0].removeprefix("Invalid Input Error: ")
-            raise DataError([Finding(name, 0, f"cannot be read as CSV ({reason})", "save it again as CSV UTF-8")])
+            remedy = "save it again as CSV UTF-8"
+            raise DataError([Finding(name, 0, f"cannot be read as CSV ({reason})", remedy)]) from None
     frame.columns = pd.Index(headings)
-    rejected = rejects.drop_duplicates("line")
+    rejected = {
+        _line_at(path, int(start)): kind
+        for start, kind in zip(rejects["line_byte_position"], rejects["error_type"], strict=True)
+    }
     findings = tuple(
-        Finding(name, int(line), "the row " + REJECTED.get(kind, "cannot be read; compare it with its neighbours"))
-        for line, kind in zip(rejected["line"], rejected["error_type"], strict=True)
+        Finding(name, line, "the row " + REJECTED.get(kind, "cannot be read; compare it with its neighbours"))
+        for line, kind in sorted(rejected.items())
     )
-    bad_lines = frozenset(int(line) for line in rejected["line"])
     width = len(headings)
-    return Rows(name, frame, lambda: _csv_lines(path, delimiter, width, bad_lines), findings)
+    return Rows(name, frame, lambda: _csv_lines(path, delimiter, width, frozenset(rejected)), findings)
+
+
+def _line_at(path: Path, start: int) -> int:
+    """The line that a row begins on, from the byte it begins at; blank lines before it are not its own."""
+    data = path.read_bytes()
+    while data[start : start + 1] in (b"\n", b"\r"):
+        start += 1
+    return data[:start].count(b"\n") + 1
 
 
 def _column(index: int) -> str:
@@ -230,9 +241,7 @@ def _address(address: str) -> str:
         if not url:
             raise UsageError(f"the environment variable {name} is not set; it should hold the database address")
     elif re.match(r"[^/]+://[^/@]*:[^/@]*@", address):
-        raise UsageError(
-            "the database address holds a password; put it into an environment variable and give env:NAME"
-        )
+        raise UsageError("the database address holds a password; put it into an environment variable and give env:NAME")
     return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
 
 

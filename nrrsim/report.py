@@ -52,7 +52,11 @@ def shared(*parts: str) -> Path:
     """A file or folder that comes with nrrsim: in the source tree beside the package, in a wheel inside it."""
     package = Path(__file__).parent
     beside = package.parent.joinpath(*parts)
-    return beside if beside.exists() and (package.parent / "pyproject.toml").exists() else package.joinpath("_share", *parts)
+    return (
+        beside
+        if beside.exists() and (package.parent / "pyproject.toml").exists()
+        else package.joinpath("_share", *parts)
+    )
 
 
 # --- the card ----------------------------------------------------------------------------------------------
@@ -277,7 +281,9 @@ def _render(card: Card, work: Path, to: Sequence[str], engine: str) -> dict[str,
     from nrrsim import render
 
     pages = [form for form in to if form != "xlsx"]
-    made = render.render(work / "report.ipynb", work, to=pages, engine=engine, style=shared("reports"), timestamp=_moment(card))
+    made = render.render(
+        work / "report.ipynb", work, to=pages, engine=engine, style=shared("reports"), timestamp=_moment(card)
+    )
     if "xlsx" in to:
         from nrrsim.workbook import write_workbook
 

@@ -70,6 +70,84 @@ def last_report(past: History) -> str:
     return quarter_name(month) if past.pace == 3 else month[:4]
 
 
+def _shown(**columns: tuple[str, str]) -> dict[str, dict[str, str]]:
+    """What `tables.table` needs of columns: their formats and their headings."""
+    return {
+        "formats": {name: form for name, (_, form) in columns.items()},
+        "labels": {name: label for name, (label, _) in columns.items()},
+    }
+
+
+MOVEMENTS = _shown(
+    step=("Movement", "text"),
+    cohort=("This cohort", "money"),
+    share=("Share of opening", "percent"),
+    company=("Whole company", "money"),
+)
+MOVERS = _shown(
+    customer=("Customer", "text"),
+    segment=("Segment", "text"),
+    opening=("Opening ARR", "money"),
+    closing=("Closing ARR", "money"),
+    change=("Change", "signed_money"),
+    contribution=("Effect on NRR", "points"),
+)
+RENEWALS = _shown(
+    period=("Period", "text"),
+    customers=("Contracts", "count"),
+    due=("Due", "money"),
+    renewed=("Renewed", "money"),
+    lost=("Lost", "money"),
+    rate=("Renewal rate", "percent"),
+    after=("After renewal", "money"),
+)
+DEFINITION = _shown(
+    title=("Definition", "text"),
+    nrr=("NRR", "percent"),
+    grr=("GRR", "percent"),
+    difference=("NRR differs by", "points"),
+    returns=("Returns", "points"),
+    rebasing=("Re-basing", "points"),
+    newcomers=("Newcomers", "points"),
+    timing=("Timing", "points"),
+    price=("Price", "points"),
+)
+CHECKS = _shown(
+    check=("Check", "text"), difference=("Largest difference", "money_exact"), holds=("Holds to the cent", "text")
+)
+
+
+def split(past: History, label: str) -> dict[str, dict[str, str]]:
+    """The columns of a split, whose first column is called `label`."""
+    return _shown(
+        name=(label, "text"),
+        customers=("Customers", "count"),
+        opening=("Opening ARR", "money"),
+        closing=("Closing ARR", "money"),
+        nrr=("NRR", "percent"),
+        change=(f"Since {last_report(past)}", "points"),
+        grr=("GRR", "percent"),
+        logo=("Logo", "percent"),
+        effect=("Effect on NRR", "points"),
+    )
+
+
+def segments(frame: pd.DataFrame) -> pd.DataFrame:
+    """A split as the segment bars take it."""
+    return frame.rename(columns={"name": "segment"})
+
+
+def renewals(past: History) -> pd.DataFrame:
+    """The renewals by period in words."""
+    return periods(past.renewals(), past)
+
+
+def checks(past: History) -> pd.DataFrame:
+    """The checks, with yes or no."""
+    frame = past.checks()
+    return frame.assign(holds=frame["holds"].map({True: "yes", False: "NO"}))
+
+
 # --- the bottom line ---------------------------------------------------------------------------------------
 
 
@@ -111,7 +189,9 @@ def bottom_line(past: History) -> str:
         comparisons.append(f"{_than(s['nrr'] - s['nrr_year_ago'])} a year ago ({percent(s['nrr_year_ago'])})")
     if s["target"] is not None:
         short = s["nrr"] - s["target"]
-        hit = "on target" if abs(short) < 0.0005 else f"{_size(short)} {'above' if short > 0 else 'short of'} the target"
+        hit = (
+            "on target" if abs(short) < 0.0005 else f"{_size(short)} {'above' if short > 0 else 'short of'} the target"
+        )
         comparisons.append(f"{hit} of {percent(s['target'])}")
     text += f": {_join(comparisons)}." if comparisons else "."
     text += f" By the common benchmark that is *{s['band']}* ({BAND_RANGES[s['band']]})."
@@ -128,10 +208,9 @@ def gross_line(past: History) -> str:
         f" {low:.0%} to {high:.0%}. {percent(s['logo'])} of the customers are still customers."
     )
     if s["largest_effect"] is not None:
-        text += (
-            f" The one customer that moved NRR most did so by {_size(s['largest_effect'])};"
-            f" the largest customer of today stands for {percent(s['largest_share'])} of ARR."
-        )
+        text += f" The one customer that moved NRR most did so by {_size(s['largest_effect'])}."
+    if s["largest_share"] is not None:
+        text += f" The largest customer of today stands for {percent(s['largest_share'])} of ARR."
     if s["grr"] < 0:
         text += " This definition counts every loss, also after a return, so GRR can be negative."
     return text
@@ -154,6 +233,7 @@ def leaky_bucket(past: History) -> tuple[str, str, str] | None:
 
 
 def read_bridge(past: History) -> str:
+    """How to read the bridges."""
     frame = past.bridge()
     moves = frame[frame["kind"] != "total"]
     if moves.empty:
@@ -172,6 +252,7 @@ def read_bridge(past: History) -> str:
 
 
 def read_trend(past: History) -> str:
+    """How to read the trend."""
     frame = past.trend()
     if len(frame) < 2:
         return "One point only: the ledger does not reach back to an earlier window."
@@ -185,6 +266,7 @@ def read_trend(past: History) -> str:
 
 
 def read_split(frame: pd.DataFrame, what: str, since: str) -> str:
+    """How to read the segment bars, and which segments get better or worse."""
     known = frame.dropna(subset=["nrr"])
     best, worst = known.loc[known["nrr"].idxmax()], known.loc[known["nrr"].idxmin()]
     if len(known) < 2:
@@ -208,7 +290,20 @@ def _changes(frame: pd.DataFrame) -> str:
     return f" Getting {'; getting '.join(told)}." if told else ""
 
 
+def read_segment_trend(past: History) -> str:
+    """How to read the segments over time."""
+    frame = past.segment_trend()
+    wide = frame.pivot(index="month", columns="segment", values="nrr")
+    if len(wide) < 2:
+        return "One point only: the ledger does not reach back to an earlier window."
+    change = (wide.iloc[-1] - wide.iloc[0]).dropna()
+    since = periods(pd.DataFrame({"month": [wide.index[0]]}), past)["period"].iloc[0]
+    told = [f"{escape_markdown(name)} {points(size)}" for name, size in change.items()]
+    return f"A line that falls away from the others shows where a good total hides a problem. Since {since}: {_join(told)}."
+
+
 def read_vintages(frame: pd.DataFrame) -> str:
+    """How to read the years of first revenue."""
     return (
         "Customers by the year of their first revenue; those already there when the ledger begins are a group of their"
         f" own.{_changes(frame)}"
@@ -216,6 +311,7 @@ def read_vintages(frame: pd.DataFrame) -> str:
 
 
 def read_cohorts(past: History) -> str:
+    """How to read the heatmap."""
     unit = pace(past)
     return (
         f"Read a row from left to right: what each 100 of first revenue had become after so many {unit}s, each customer"
@@ -224,6 +320,7 @@ def read_cohorts(past: History) -> str:
 
 
 def read_movers(past: History) -> str:
+    """How to read the gains and losses."""
     frame = past.movers()
     if frame.empty:
         return "No customer's revenue changed."
@@ -236,6 +333,7 @@ def read_movers(past: History) -> str:
 
 
 def read_concentration(past: History) -> str:
+    """How to read the concentration curve."""
     frame = past.concentration()
     ten = frame[frame["customers"] == min(10, int(frame["customers"].max()))].iloc[0]
     largest = frame[frame["customers"] == 1].iloc[0]
@@ -254,15 +352,22 @@ def concentration_notes(past: History) -> list[tuple[float, float, str]]:
     return [(float(ten["customers_share"]), float(ten["arr_share"]), text)]
 
 
+def renewals_heading(past: History) -> str:
+    """The heading of the section on renewals; nothing where the ledger does not say when contracts end."""
+    return "# What comes up for renewal" if past.has_renewals else ""
+
+
 def read_renewals(past: History) -> str:
+    """What came up for renewal, and what comes next."""
     frame, currency = past.renewals(), past.ledger.currency
     happened, coming = frame[frame["renewed"].notna()], frame[frame["renewed"].isna()]
     due, renewed, after = (float(happened[name].sum()) for name in ("due", "renewed", "after"))
+    if not (len(happened) and due):
+        return f"Nothing came up for renewal in the {past.window} months."
     text = (
         f"In the {past.window} months {money(due, currency)} came up for renewal and {money(renewed, currency)} of it"
-        f" was renewed" + (f" ({percent(renewed / due)}" if due else " (n/a")
+        f" was renewed ({percent(renewed / due)}); with what was sold on top, {money(after, currency)}."
     )
-    text += f"; {money(after, currency)} with what was sold on top)."
     if len(coming) and coming["due"].sum():
         most = periods(coming, past).set_index("period")["due"]
         text += (
@@ -273,6 +378,7 @@ def read_renewals(past: History) -> str:
 
 
 def read_definitions(past: History) -> str:
+    """How to read the definitions side by side."""
     frame = past.definitions()
     low, high = frame.loc[frame["nrr"].idxmin()], frame.loc[frame["nrr"].idxmax()]
     return (
@@ -350,7 +456,9 @@ def headline_lines(headline: Mapping[str, Any], currency: str) -> list[str]:
         ratios = " ".join(f"{percent(row[key]):>8}" for key in ("nrr", "grr", "logo"))
         amounts = " ".join(f"{money_exact(row[key], currency):>18}" for key in ("opening", "closing"))
         lines.append(f"{name:<{width}} {ratios} {amounts}")
-    moves = [f"{STEPS[name].lower()} {money(amount, currency)}" for name, amount in headline["movements"].items() if amount]
+    moves = [
+        f"{STEPS[name].lower()} {money(amount, currency)}" for name, amount in headline["movements"].items() if amount
+    ]
     return [*lines, "", "movements of the cohort: " + (", ".join(moves) or "none")]
 
 

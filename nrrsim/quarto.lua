@@ -1,0 +1,236 @@
+-- Quarto markdown to Typst or HTML without Quarto: callouts, floats, cross-references, numbered equations.
+-- For Typst it emits what Quarto's own filters emit, so that one template serves both; for HTML, plain HTML5.
+-- Exits with 3, and the names on stderr, when a cross-reference leads nowhere.
+
+local html = FORMAT:match("html") ~= nil
+local floats = {
+  fig = {name = "Figure", position = "bottom", class = "figure"},
+  tbl = {name = "Table", position = "top", class = "table"},
+  lst = {name = "Listing", position = "top", class = "listing"},
+}
+local names = {fig = "Figure", tbl = "Table", lst = "Listing", sec = "Section", eq = "Equation"}
+local callouts = {   -- title, background, accent: Quarto's own colours, which the template maps to the house's
+  note = {"Note", "dae6fb", "0758E5"}, tip = {"Tip", "ccf1e3", "00A047"}, warning = {"Warning", "fcefdc", "EB9113"},
+  important = {"Important", "f7dddc", "CC1914"}, caution = {"Caution", "ffe5d0", "FC5300"},
+}
+local numbers = {}    -- label -> number, as printed
+local unresolved = pandoc.List{}
+
+local function block(s) return pandoc.RawBlock(html and "html" or "typst", s) end
+local function inline(s) return pandoc.RawInline(html and "html" or "typst", s) end
+local function inlines_of(markdown) return pandoc.utils.blocks_to_inlines(pandoc.read(markdown, "markdown").blocks) end
+local function kind_of(label) return label:match("^(%a+)%-") end
+local function typst_string(s) return '"' .. s:gsub("\\", "\\\\"):gsub('"', '\\"') .. '"' end
+
+-- `{#eq-x}` or `{#eq-x alt="..."}` after a displayed formula: label, alt, number of inlines it takes.
+local function equation_label(inlines, i)
+  local text, alt, first = "", nil, inlines[i]
+  if not (first and first.t == "Str" and first.text:match("^{#eq%-")) then return nil end
+  for j = i, #inlines do
+    text = text .. pandoc.utils.stringify(inlines[j])
+    if inlines[j].t == "Quoted" then alt = pandoc.utils.stringify(inlines[j].content) end
+    if text:match("}$") then return text:match("^{#(eq%-[%w_-]+)"), alt, j - i + 1 end
+  end
+end
+
+-- Heading levels (the title is HTML's h1), section numbers, and the number of each float, in reading order.
+local function number_everything(doc)
+  local top, count, section = 9, {}, {}
+  doc:walk{Header = function(h) top = math.min(top, h.level) end}
+  local numbered = doc.meta["number-sections"]
+  doc = doc:walk{
+    traverse = "topdown",
+    Header = function(h)
+      local depth = h.level - top + 1
+      h.level = depth + (html and 1 or 0)
+      if numbered and not h.classes:includes("unnumbered") then
+        section[depth] = (section[depth] or 0) + 1
+        for d = 1, depth do section[d] = section[d] or 0 end
+        for d = depth + 1, #section do section[d] = nil end
+        numbers[h.identifier] = table.concat(section, ".")
+        if html then
+          h.content:insert(1, pandoc.Span(numbers[h.identifier], {class = "header-section-number"}))
+          h.content:insert(2, pandoc.Space())
+        end
+      end
+      return h
+    end,
+    Div = function(d)
+      local kind = kind_of(d.identifier)
+      if floats[kind] then
+        count[kind] = (count[kind] or 0) + 1
+        numbers[d.identifier] = tostring(count[kind])
+      end
+    end,
+  }
+  doc:walk{
+    Inlines = function(inlines)
+      for i = 1, #inlines do
+        local label = equation_label(inlines, i)
+        if label then count.eq = (count.eq or 0) + 1; numbers[label] = tostring(count.eq) end
+      end
+    end,
+  }
+  return doc
+end
+
+local function callout(div)
+  local kind
+  for _, class in ipairs(div.classes) do kind = kind or class:match("^callout%-(%a+)$") end
+  local house = kind and callouts[kind]
+  if not house then return nil end
+  local body, title = div.content, div.attributes.title and inlines_of(div.attributes.title)
+  if not title and body[1] and body[1].t == "Header" then
+    title = body[1].content
+    body:remove(1)
+  end
+  title = title or pandoc.Inlines{pandoc.Str(house[1])}
+  local out = pandoc.Blocks{}
+  if html then
+    out:insert(block(('<aside class="callout callout-%s">'):format(kind)))
+    out:insert(pandoc.Plain(pandoc.Inlines{inline('<p class="callout-title">')} .. title .. {inline("</p>")}))
+    out:extend(body)
+    out:insert(block("</aside>"))
+  else
+    out:insert(block("#callout(body: ["))
+    out:extend(body)
+    out:insert(pandoc.Plain(pandoc.Inlines{inline("], title: [")} .. title .. {inline(
+      ('], background_color: rgb("#%s"), icon_color: rgb("#%s"), icon: none, body_background_color: white)'):format(house[2], house[3]))}))
+  end
+  return out
+end
+
+local function float(div)
+  local kind = kind_of(div.identifier)
+  local house = floats[kind]
+  if not house then return nil end
+  local body, written = div.content, div.attributes[kind .. "-cap"]
+  local caption = written and inlines_of(written)
+  if not caption and #body > 1 and body[#body].t == "Para" then   -- Quarto's syntax: the last paragraph
+    caption = body[#body].content
+    body:remove()
+  end
+  local out = pandoc.Blocks{}
+  if html then
+    local label = pandoc.Span({pandoc.Str(house.name .. " " .. numbers[div.identifier])}, {class = "label"})
+    local caption_block = pandoc.Plain(pandoc.Inlines{inline("<figcaption>"), label, pandoc.Space()} .. (caption or {}) .. {inline("</figcaption>")})
+    out:insert(block(('<figure id="%s" class="%s">'):format(div.identifier, house.class)))
+    if house.position == "top" then out:insert(caption_block) end
+    if kind == "tbl" then   -- a wide table scrolls by itself on a narrow screen, by keyboard, too
+      out:insert(block(('<div class="scroll" role="group" tabindex="0" aria-label="%s %s">'):format(house.name, numbers[div.identifier])))
+    end
+    out:extend(body)
+    if kind == "tbl" then out:insert(block("</div>")) end
+    if house.position == "bottom" then out:insert(caption_block) end
+    out:insert(block("</figure>"))
+  else
+    out:insert(block("#figure(["))
+    out:extend(body)
+    local tail = pandoc.Inlines{inline("]")}
+    if caption then
+      tail = tail .. {inline((", caption: figure.caption(position: %s, ["):format(house.position))} .. caption .. {inline("])")}
+    end
+    tail:insert(inline((', kind: "quarto-float-%s", supplement: "%s", numbering: "1")<%s>'):format(kind, house.name, div.identifier)))
+    out:insert(pandoc.Plain(tail))
+  end
+  return out
+end
+
+local function reference(cite)
+  local out = pandoc.Inlines{}
+  for i, c in ipairs(cite.citations) do
+    local label = c.id:sub(1, 1):lower() .. c.id:sub(2)
+    if not numbers[label] then unresolved:insert("@" .. c.id) end
+    local name = c.mode ~= "SuppressAuthor" and names[kind_of(label)] or ""
+    if i > 1 then out:extend{pandoc.Str(","), pandoc.Space()} end
+    if html then
+      out:insert(pandoc.Link((name ~= "" and name .. "\u{a0}" or "") .. (numbers[label] or "?"), "#" .. label, "", {class = "ref"}))
+    else
+      out:insert(inline(("#ref(<%s>, supplement: [%s])"):format(label, name)))
+    end
+  end
+  return out
+end
+
+-- A number and its percent sign stay on one line (in print the template sees to it).
+local function unbroken(inlines)
+  local out, i = pandoc.Inlines{}, 1
+  while i <= #inlines do
+    local x, space, sign = inlines[i], inlines[i + 1], inlines[i + 2]
+    if x.t == "Str" and x.text:match("%d$") and space and space.t == "Space" and sign and sign.t == "Str" and sign.text:match("^%%") then
+      out:insert(pandoc.Span({x, space, sign}, {class = "nowrap"}))
+      i = i + 3
+    else
+      out:insert(x)
+      i = i + 1
+    end
+  end
+  return out
+end
+
+local function equations(inlines)
+  local out, i = pandoc.Inlines{}, 1
+  while i <= #inlines do
+    local x, after = inlines[i], i + 1
+    while inlines[after] and (inlines[after].t == "Space" or inlines[after].t == "SoftBreak") do after = after + 1 end
+    local label, alt, taken
+    if x.t == "Math" and x.mathtype == "DisplayMath" then label, alt, taken = equation_label(inlines, after) end
+    if not label then
+      out:insert(x)
+      i = i + 1
+    elseif html then
+      out:extend{inline(('<span class="equation" id="%s">'):format(label)), x, inline(('<span class="number">(%s)</span></span>'):format(numbers[label]))}
+      i = after + taken
+    else
+      local described = alt and "alt: " .. typst_string(alt) .. ", " or ""
+      out:extend{inline(("#math.equation(%sblock: true, numbering: equation-numbering, [ "):format(described)), x, inline((" ])<%s>"):format(label))}
+      i = after + taken
+    end
+  end
+  return out
+end
+
+-- A data frame's own HTML table becomes a real table, so that it is in the PDF, too.
+local function table_of(raw)
+  if html or raw.format ~= "html" or not raw.text:lower():match("<table") then return nil end
+  return pandoc.read(raw.text, "html").blocks:walk{
+    Div = function(d) return d.content end,
+    Table = function(t)
+      local columns = #t.colspecs
+      t.attr = pandoc.Attr("", {"typst:no-figure"})
+      t.colspecs = t.colspecs:map(function(spec) return {spec[1], nil} end)
+      local right = {}
+      for _, body in ipairs(t.bodies) do
+        for _, row in ipairs(body.body) do
+          for i, cell in ipairs(row.cells) do
+            cell.attr = pandoc.Attr()
+            local text = pandoc.utils.stringify(cell.contents)
+            if #row.cells == columns and text:match("^[%(%+%-$]?[%d][%d,.%%%)]*$") then cell.alignment, right[i] = "AlignRight", true end
+          end
+        end
+      end
+      for _, row in ipairs(t.head.rows) do
+        for i, cell in ipairs(row.cells) do
+          cell.attr = pandoc.Attr()
+          cell.alignment = right[i] and "AlignRight" or "AlignLeft"
+        end
+      end
+      return t
+    end,
+  }
+end
+
+return {
+  {RawBlock = table_of},
+  {traverse = "topdown", Div = callout},   -- before the headings are counted: a callout's heading is its title
+  {Pandoc = number_everything},
+  {traverse = "topdown", Div = float},
+  {Cite = reference, Inlines = equations},
+  {Inlines = html and unbroken or nil},
+  {Pandoc = function()
+    if #unresolved > 0 then
+      io.stderr:write(table.concat(unresolved, ", "))
+      os.exit(3)
+    end
+  end},
+}

@@ -1,0 +1,166 @@
+"""Every definition against numbers from outside: worked by hand, or published by others."""
+
+import math
+
+import numpy as np
+import pytest
+
+import nrrsim as nr
+from nrrsim.history import History
+from nrrsim.movements import MOVEMENTS, Movements
+
+# Six customers, months 2025-01 to 2026-01, worked by hand: A flat at 100; B 180 from July; C 60 from September;
+# D gone from May, back at 120 in November; E gone from August; F new at 50 in April.
+LIVES = {
+    "A": [100] * 13,
+    "B": [100] * 6 + [180] * 7,
+    "C": [100] * 8 + [60] * 5,
+    "D": [100] * 4 + [0] * 6 + [120] * 3,
+    "E": [100] * 7 + [0] * 6,
+    "F": [0] * 3 + [50] * 10,
+}
+MONTHS = [f"2025-{month:02d}" for month in range(1, 13)] + ["2026-01"]
+BY_HAND = {
+    "point_to_point": (460 / 500, 360 / 500, 4 / 5),
+    "stays_out": (340 / 500, 260 / 500, 3 / 5),
+    "flow": ((500 + 80 - 40 - 200) / 500, (500 - 40 - 200) / 500, 4 / 5),
+    "flow_with_reactivation": ((500 + 80 + 120 - 40 - 200) / 500, (500 - 40 - 200) / 500, 4 / 5),
+    "compounded": (
+        (450 / 550) * (530 / 450) * (430 / 530) * (390 / 430),
+        (450 / 550) * (430 / 530) * (390 / 430),
+        4 / 5,
+    ),
+}
+
+
+@pytest.fixture
+def six(write):
+    rows = [
+        f"{customer},{month},{amount},all"
+        for customer, life in LIVES.items()
+        for month, amount in zip(MONTHS, life, strict=True)
+        if amount
+    ]
+    return nr.read_ledger(write("\n".join(["customer,month,mrr,segment", *rows])))
+
+
+@pytest.mark.parametrize("definition", BY_HAND)
+def test_six_customers_by_hand(six, definition):
+    found = nr.measure(six, "2026-01", 12, definition)
+    assert (found.nrr, found.grr, found.logo) == pytest.approx(BY_HAND[definition], abs=1e-12)
+
+
+def test_every_definition_has_a_case_by_hand():
+    assert set(BY_HAND) | {"trailing_average"} == set(nr.DEFINITIONS)
+
+
+def test_trailing_average_is_the_mean_of_four_quarter_ends(six):
+    found = nr.measure(six, "2026-01", 3, "trailing_average")
+    # point to point over 3 months, to 2026-01, 2025-10, 2025-07 and 2025-04
+    # openings: Oct (A B C F = 390), Jul (A B C E F = 530), Apr (A B C D E F = 550), Jan (A B C D E = 500)
+    nrr = np.mean([390 / 390, 390 / 530, 530 / 550, 500 / 500])
+    grr = np.mean([390 / 390, 390 / 530, 450 / 550, 500 / 500])
+    assert (found.nrr, found.grr, found.logo) == pytest.approx((nrr, grr, 4 / 4), abs=1e-12)
+
+
+def test_quick_ratio(six):
+    book = six.book("2025-01", "2026-01")
+    assert nr.quick_ratio(book) == pytest.approx((50 + 80 + 120) / (40 + 200))
+
+
+def test_published_quick_ratio_and_bridge():
+    """A published month: 2,000,000 opening, 100,000 new, 80,000 expansion, 30,000 churn, 10,000 contraction."""
+    month = one_month(opening=2_000_000, new=100_000, unsplit=80_000, churn=30_000, contraction=10_000)
+    assert nr.quick_ratio(month) == pytest.approx(4.5)
+    assert float(month.over("closing").sum()) == 2_140_000
+
+
+@pytest.mark.parametrize(
+    ("amounts", "nrr", "grr"),
+    [
+        ({"opening": 100, "churn": 10, "contraction": 10, "unsplit": 10}, 0.90, 0.80),  # ChartMogul's help page
+        ({"opening": 27_000, "unsplit": 8_000, "churn": 5_000}, 1.1111, None),  # ChurnZero's worked example
+        ({"opening": 10, "contraction": 0.6, "churn": 0.9, "unsplit": 1.8}, 1.03, 0.85),  # PulseRevOps
+        ({"opening": 100, "unsplit": 15, "contraction": 3, "churn": 5}, 1.07, 0.92),  # PitchKit's glossary
+        ({"opening": 50_000, "unsplit": 5_000, "churn": 2_000}, 1.06, 0.96),  # ProductAnalyst
+        ({"opening": 24e6, "unsplit": 960e3, "churn": 360e3, "contraction": 120e3}, 1.02, 0.98),  # annual bridge
+        ({"opening": 12_028e3, "new": 418e3, "unsplit": 122e3, "contraction": 63e3, "churn": 387e3}, 0.9727, None),
+    ],
+)
+def test_published_worked_examples(amounts, nrr, grr):
+    month = one_month(**amounts)
+    assert nr.nrr(month, "flow") == pytest.approx(nrr, abs=5e-5)
+    if grr is not None:
+        assert nr.grr(month, "flow") == pytest.approx(grr, abs=5e-5)
+
+
+def test_reactivation_inside_and_outside_of_nrr():
+    """A published month of a synthetic company: 100.8 % with and 100.62 % without what came back."""
+    moves = {"new": 11_656, "unsplit": 7_100, "contraction": 1_900, "churn": 3_716, "reactivation": 343}
+    month = one_month(opening=239_432, **moves)
+    assert float(month.over("closing").sum()) == 252_915
+    assert nr.nrr(month, "flow_with_reactivation") == pytest.approx(1.008, abs=5e-4)
+    assert nr.nrr(month, "flow") == pytest.approx(1.0062, abs=5e-5)
+    assert nr.grr(month, "flow") == pytest.approx(0.977, abs=5e-4)
+
+
+def test_ex_price_takes_price_movements_out_of_nrr_and_not_of_grr():
+    month = one_month(opening=100, price=5, adoption=3, churn=2)
+    assert nr.nrr(month, "flow") == pytest.approx(1.06)
+    assert nr.nrr(month, "flow", ex_price=True) == pytest.approx(1.01)
+    assert nr.nrr(month, "compounded", ex_price=True) == pytest.approx(1.01)
+    assert nr.grr(month, "flow") == pytest.approx(0.98)
+
+
+def test_ratio_over_an_empty_base_is_null():
+    nobody = one_month(opening=0)
+    assert math.isnan(nr.nrr(nobody, "flow"))
+    assert math.isnan(nr.grr(nobody))
+    assert math.isnan(nr.logo(nobody))
+    assert math.isnan(nr.quick_ratio(nobody))
+
+
+def test_movements_with_trials_give_one_ratio_a_trial():
+    arrays = {"opening": np.full((3, 2, 1), 50.0), "closing": np.array([50.0, 55, 60]).repeat(2).reshape(3, 2, 1)}
+    run = Movements.of(arrays, segments=["a", "b"], months=["2026-01"], start="2025-12")
+    assert nr.nrr(run).dims == ("trial",)
+    assert nr.nrr(run).values.tolist() == pytest.approx([1.0, 1.1, 1.2])
+    assert nr.nrr(run, by_segment=True).dims == ("trial", "segment")
+
+
+@pytest.mark.parametrize(
+    ("ratio", "name"),
+    [(1.28, "world class"), (1.2, "world class"), (1.0, "strong"), (0.9999, "needs improvement"), (0.5, "critical")],
+)
+def test_bands(ratio, name):
+    assert nr.band(ratio) == name
+
+
+def test_leaky_bucket():
+    assert nr.leaky_bucket(1.08, 0.84)
+    assert not nr.leaky_bucket(1.08, 0.85)
+    assert not nr.leaky_bucket(0.98, 0.80)
+
+
+def test_unknown_definition_names_the_nearest(six):
+    with pytest.raises(nr.UsageError, match="did you mean stays_out"):
+        nr.measure(six, "2026-01", 12, "stay_out")
+
+
+def test_definitions_add_up_to_their_differences(six):
+    frame = History(six, "2026-01").definitions().set_index("definition")
+    parts = frame[["returns", "rebasing", "newcomers", "timing", "price"]].sum(axis=1)
+    assert parts.values == pytest.approx(frame["difference"].values, abs=1e-12)
+    assert frame.loc["flow", "returns"] == pytest.approx(-0.24)
+    assert frame.loc["compounded", "newcomers"] == pytest.approx(BY_HAND["compounded"][0] - 0.68)
+
+
+def one_month(opening: float, **moves: float) -> Movements:
+    """A book of one month and one segment, with the closing that its movements give."""
+    gains = sum(amount for name, amount in moves.items() if name not in ("churn", "contraction"))
+    closing = opening + gains - moves.get("churn", 0) - moves.get("contraction", 0)
+    amounts = dict.fromkeys(MOVEMENTS, 0.0) | moves | {"opening": opening, "closing": closing}
+    arrays = {name: np.full((1, 1), float(amount)) for name, amount in amounts.items()}
+    book = Movements.of(arrays, segments=["all"], months=["2026-01"], start="2025-12")
+    assert book.books_close()
+    return book
