@@ -5,7 +5,7 @@ It never draws, never formats and never forecasts. Amounts are ARR, ratios are p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -35,6 +35,7 @@ class History:
     definition: str = "point_to_point"
     target: float | None = None
     ex_price: bool = False
+    _answers: dict[tuple[str, str], Retention] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         measure(self.ledger, self.as_of, self.window, self.definition)
@@ -70,7 +71,10 @@ class History:
         return self._at(shift(self.as_of, -months)) if self._covers(shift(self.as_of, -months)) else None
 
     def _at(self, month: str, by: str = "segment") -> Retention:
-        return measure(self.ledger, month, self.window, self.definition, by, self.ex_price)
+        if (month, by) not in self._answers:
+            found = measure(self.ledger, month, self.window, self.definition, by, self.ex_price)
+            self._answers[month, by] = found
+        return self._answers[month, by]
 
     def _covers(self, month: str) -> bool:
         reach = self.window + (9 if self.definition == "trailing_average" else 0)
@@ -188,7 +192,7 @@ class History:
             rows.append(_answer(name, definition.title, then, base.nrr, parts))
         without = measure(self.ledger, self.as_of, self.window, ex_price=True)
         parts = dict.fromkeys(PARTS, 0.0) | {"price": without.nrr - base.nrr}
-        rows.append(_answer("ex_price", "Point to point, without price", without, base.nrr, parts))
+        rows.append(_answer("ex_price", "Without price", without, base.nrr, parts))
         return pd.DataFrame(rows)
 
     def _reaches_back(self, months: int) -> bool:
@@ -291,7 +295,7 @@ class History:
             renewed=("renewed", lambda s: s.sum(skipna=False)),
             after=("after", lambda s: s.sum(skipna=False)),
         )
-        every = range(end - (self.window // self.pace - 1) * self.pace, end + ahead * self.pace + 1, self.pace)
+        every = range(end - (-(-self.window // self.pace) - 1) * self.pace, end + ahead * self.pace + 1, self.pace)
         sums = sums.reindex(pd.Index(every, name="month")).fillna({"customers": 0, "due": 0.0}).reset_index()
         happened = (sums["month"] <= end) & (sums["due"] == 0)
         sums.loc[happened, ["renewed", "after"]] = 0.0

@@ -41,7 +41,7 @@ DEFINITIONS = {
         ),
         Definition(
             "stays_out",
-            "Once churned stays out",
+            "Churned stays out",
             "as point to point, but a customer that was at 0 in any month of the window counts 0",
             "a return is a new sale, not retention",
         ),
@@ -66,7 +66,7 @@ DEFINITIONS = {
         ),
         Definition(
             "trailing_average",
-            "Average of four quarters",
+            "Four-quarter average",
             "the mean of the last four quarter-ends' point-to-point retention",
             "smooths one quarter's news over a year",
         ),

@@ -95,8 +95,8 @@ class Movements:
 
     @cached_property
     def _total(self) -> Movements:
-        summed = self.data.sum("segment", keep_attrs=True).expand_dims(segment=["all"], axis=-2)
-        return Movements(summed, self.start)
+        sums = {str(name): values.values.sum(axis=-2, keepdims=True) for name, values in self.data.items()}
+        return Movements.of(sums, segments=["all"], months=self.months, start=self.start)
 
     def over(self, name: str) -> xr.DataArray:
         """A movement summed over the months of the window, or a level at its end (`opening`: at its start)."""

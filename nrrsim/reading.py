@@ -12,13 +12,19 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from nrrsim.errors import DataError, Finding, UsageError
 
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
 DELIMITERS = ",;\t|"
+SECRET = re.compile(r"passw(or)?d|pwd|passphrase|passcode|token|secret|credential|private_?key", re.IGNORECASE)
+READ_ONLY = {"postgresql": "set transaction read only", "sqlite": "pragma query_only = on"}
 SPREADSHEETS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 REJECTED = {
     "MISSING COLUMNS": "has fewer cells than the heading; complete the row or remove it",
@@ -212,37 +218,66 @@ def _read_spreadsheet(path: Path, sheet: str | None) -> Rows:
 
 
 def _read_sql(address: str, query: str | None) -> Rows:
+    """The rows of a query, which is sent as it is written, and in a transaction that cannot write."""
     try:
         import sqlalchemy
+        from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
     except ImportError:
         raise UsageError("reading from a database needs the extra sql: pip install 'nrrsim[sql]'") from None
+    url, secrets = _address(address)
     if not query:
         raise UsageError(f"{address}: a database needs a query, such as: select customer, month, mrr from ledger")
-    url = _address(address)
     try:
-        engine = sqlalchemy.create_engine(url)
+        engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
         with engine.connect() as connection:
-            result = connection.execute(sqlalchemy.text(query))
-            frame = pd.DataFrame(result.fetchall(), columns=pd.Index(list(result.keys())), dtype=object)
-        engine.dispose()
-    except (sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
-        # The driver's message may hold the address with its password: only its kind and first words are shown.
-        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-        raise UsageError(f"{address}: the query failed: {reason.replace(url, address)}") from None
+            if engine.dialect.name in READ_ONLY:
+                connection.exec_driver_sql(READ_ONLY[engine.dialect.name])
+            result = connection.exec_driver_sql(query, execution_options={"no_parameters": True})
+            headings = _distinct([str(heading).strip() for heading in result.keys()], "query")
+            frame = pd.DataFrame(result.fetchall(), columns=pd.Index(headings), dtype=object)
+    except (ImportError, NoSuchModuleError):
+        raise UsageError(f"{address}: the driver for {url.drivername} is not installed; pip install it") from None
+    except SQLAlchemyError as error:
+        # What a driver says may hold the password that it was given.
+        reason = next(iter(str(getattr(error, "orig", None) or error).splitlines()), type(error).__name__)
+        for secret in secrets:
+            reason = reason.replace(secret, "***")
+        raise UsageError(f"{address}: the query failed: {reason}") from None
     return Rows("query", frame, _counting(len(frame), 1))
 
 
-def _address(address: str) -> str:
-    """The database address behind `env:NAME`, or the address itself if it holds no password."""
-    url = address
+def _address(address: str) -> tuple[URL, list[str]]:
+    """The database address behind `env:NAME`, or the address itself if it holds no secret; and the secrets in it.
+
+    No message shows any of an address that may hold a secret, not even of one that cannot be read.
+    """
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    given, text = "the database address", address
     if address.startswith("env:"):
         name = address.removeprefix("env:")
-        url = os.environ.get(name, "")
-        if not url:
+        given, text = address, os.environ.get(name, "").strip()
+        if not text:
             raise UsageError(f"the environment variable {name} is not set; it should hold the database address")
-    elif re.match(r"[^/]+://[^/@]*:[^/@]*@", address):
+    try:
+        url = make_url(re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", text))
+    except (ArgumentError, ValueError):
+        url = None
+    if url is None or (url.password and "@" in f"{url.host}{url.database}"):
+        raise UsageError(
+            f"{given} cannot be read; write it as postgresql://user:password@host:5432/database,"
+            " and in a password @ as %40, / as %2F, : as %3A"
+        )
+    queried = [(key, value) for key, values in url.normalized_query.items() for value in values]
+    secrets = [str(url.password or ""), *(value for key, value in queried if SECRET.search(f"{key}={value}"))]
+    secrets = [secret for secret in secrets if secret]
+    if secrets and not address.startswith("env:"):
         raise UsageError("the database address holds a password; put it into an environment variable and give env:NAME")
-    return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
+    path = url.database or ":memory:"
+    if url.get_backend_name() == "sqlite" and not path.startswith((":memory:", "file:")) and not Path(path).is_file():
+        raise UsageError(f"{address}: there is no such file; check the path and the folder it is given from")
+    return url, secrets
 
 
 # --- columns -----------------------------------------------------------------------------------------------

@@ -210,6 +210,7 @@ def _execute(card: Card, executed: Path, progress: bool) -> dict[str, Any]:
             kernel_name="python3",
             progress_bar={"file": sys.stderr} if progress else False,
             start_timeout=120,
+            extra_arguments=["--log-level=40"],  # the kernel is ours: no advice on its transport
         )
     except PapermillExecutionError as error:
         raise _said_by(error, card) from None

@@ -5,7 +5,7 @@ Sentences are Markdown with every name escaped. Each picture of a report has one
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -17,6 +17,7 @@ from nrrsim.months import shift
 if TYPE_CHECKING:
     from nrrsim.history import History
 
+Format = str | Callable[[Any], str]
 STEPS = {
     "opening": "Opening ARR",
     "new": "New customers",
@@ -70,7 +71,12 @@ def last_report(past: History) -> str:
     return quarter_name(month) if past.pace == 3 else month[:4]
 
 
-def _shown(**columns: tuple[str, str]) -> dict[str, dict[str, str]]:
+def _part(size: float) -> str:
+    """Points of a difference, a dash where the definition has no such part."""
+    return points(size) if abs(size) >= 1e-9 else "–"
+
+
+def _shown(**columns: tuple[str, Format]) -> dict[str, dict[str, Any]]:
     """What `tables.table` needs of columns: their formats and their headings."""
     return {
         "formats": {name: form for name, (_, form) in columns.items()},
@@ -105,19 +111,19 @@ DEFINITION = _shown(
     title=("Definition", "text"),
     nrr=("NRR", "percent"),
     grr=("GRR", "percent"),
-    difference=("NRR differs by", "points"),
-    returns=("Returns", "points"),
-    rebasing=("Re-basing", "points"),
-    newcomers=("Newcomers", "points"),
-    timing=("Timing", "points"),
-    price=("Price", "points"),
+    difference=("Difference", _part),
+    returns=("Returns", _part),
+    rebasing=("Re-basing", _part),
+    newcomers=("Newcomers", _part),
+    timing=("Timing", _part),
+    price=("Price", _part),
 )
 CHECKS = _shown(
     check=("Check", "text"), difference=("Largest difference", "money_exact"), holds=("Holds to the cent", "text")
 )
 
 
-def split(past: History, label: str) -> dict[str, dict[str, str]]:
+def split(past: History, label: str) -> dict[str, dict[str, Any]]:
     """The columns of a split, whose first column is called `label`."""
     return _shown(
         name=(label, "text"),
@@ -269,12 +275,14 @@ def read_split(frame: pd.DataFrame, what: str, since: str) -> str:
     """How to read the segment bars, and which segments get better or worse."""
     known = frame.dropna(subset=["nrr"])
     best, worst = known.loc[known["nrr"].idxmax()], known.loc[known["nrr"].idxmin()]
-    if len(known) < 2:
-        return f"There is one {what} only."
-    text = (
-        f"Bars are NRR, the mark inside is GRR, the tick is NRR in {since}: {_name(best)} keeps most"
-        f" ({percent(best['nrr'])}), {_name(worst)} least ({percent(worst['nrr'])})."
-    )
+    text = "Bars run from 100% to NRR and the diamond is GRR"
+    if known["nrr_before"].notna().any():
+        text += f"; the tick is NRR in {since}"
+    if len(known) == 1:
+        return f"{text}. There is one {what} only.{_changes(known)}"
+    if best["nrr"] - worst["nrr"] < 0.0005:
+        return f"{text}: every {what} keeps the same share ({percent(best['nrr'])}).{_changes(known)}"
+    text += f": {_name(best)} keeps most ({percent(best['nrr'])}), {_name(worst)} least ({percent(worst['nrr'])})."
     return text + _changes(known)
 
 
@@ -380,7 +388,8 @@ def read_renewals(past: History) -> str:
 def read_definitions(past: History) -> str:
     """How to read the definitions side by side."""
     frame = past.definitions()
-    low, high = frame.loc[frame["nrr"].idxmin()], frame.loc[frame["nrr"].idxmax()]
+    ratios = frame["nrr"].round(9)  # two definitions may agree but for the last digit
+    low, high = frame.loc[ratios.idxmin()], frame.loc[ratios.idxmax()]
     return (
         f"The same ledger gives between {percent(low['nrr'])} ({low['title'].lower()}) and {percent(high['nrr'])}"
         f" ({high['title'].lower()}). Each row's parts add up to its difference from point to point: *returns* are"

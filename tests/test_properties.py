@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 import nrrsim as nr
 from nrrsim.intake import check_rows
 from nrrsim.metrics import FORMULAS
+from nrrsim.months import shift
 from nrrsim.reading import Rows
 
 many = settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 MONTHS = [f"{year}-{month:02d}" for year in (2024, 2025) for month in range(1, 13)][:16]
-AMOUNT = st.one_of(st.just(0), st.integers(1, 10**9)).map(lambda cents: cents / 100)
+# Up to a million, in cents; a ratio's rounding error grows with (largest / smallest) amount, so 1 is the least.
+AMOUNT = st.one_of(st.just(0), st.integers(100, 10**8)).map(lambda cents: cents / 100)
+COMPOUNDED = [2 * list(FORMULAS).index("compounded") + offset for offset in (0, 1)]
 
 
 @st.composite
@@ -47,9 +50,13 @@ def read(*frames: pd.DataFrame) -> nr.Ledger:
     return nr.Ledger(check_rows(parts), "USD")
 
 
-def answers(ledger: nr.Ledger) -> list[tuple[float, float, float]]:
-    found = [nr.measure(ledger, "2025-02", window, name) for window, name in zip((1, 3, 12, 12, 6), FORMULAS, strict=True)]
-    return [(each.nrr, each.grr, each.logo) for each in found]
+def answers(ledger: nr.Ledger, end: str = "2025-02") -> np.ndarray:
+    """NRR and GRR under each definition, and logo retention, over 12 months."""
+    cohort, book = ledger.cohort(end, 12), ledger.book(shift(end, -12), end)
+    ratios = [
+        ratio(book if nr.DEFINITIONS[name].of_book else cohort, name) for name in FORMULAS for ratio in (nr.nrr, nr.grr)
+    ]
+    return np.array([*ratios, nr.logo(cohort), nr.logo(cohort, "stays_out")])
 
 
 @many
@@ -82,7 +89,7 @@ def test_two_files_are_one_ledger(frame, cut):
 @given(books(), st.sampled_from([0.01, 0.5, 1.1, 7.45, 155.0]))
 def test_rescaling_the_currency_changes_nothing(frame, rate):
     scaled = frame.assign(mrr=frame["mrr"] * rate)
-    assert np.allclose(answers(read(frame)), answers(read(scaled)), rtol=1e-9, atol=1e-12, equal_nan=True)
+    assert np.allclose(answers(read(frame)), answers(read(scaled)), rtol=1e-8, atol=1e-8, equal_nan=True)
 
 
 @many
@@ -90,9 +97,7 @@ def test_rescaling_the_currency_changes_nothing(frame, rate):
 def test_everyone_renewing_at_the_same_amount_is_exactly_one(cents, segments):
     rows = [(f"c{n}", m, c / 100, f"s{n % segments}") for (n, c), m in itertools.product(enumerate(cents), MONTHS[:13])]
     ledger = read(pd.DataFrame(rows, columns=["customer", "month", "mrr", "segment"]))
-    for name in FORMULAS:
-        found = nr.measure(ledger, "2025-01", 12, name)
-        assert (found.nrr, found.grr, found.logo) == (1.0, 1.0, 1.0)
+    assert (answers(ledger, "2025-01") == 1.0).all()
 
 
 @many
@@ -103,22 +108,19 @@ def test_new_customers_never_enter_nrr(frame, amounts):
         columns=frame.columns,
     )
     with_new = read(pd.concat([frame, later]))
-    for name in FORMULAS:
-        if name != "compounded":  # there, who is new enters the base of the month after
-            before, after = (nr.measure(ledger, "2025-02", 12, name) for ledger in (read(frame), with_new))
-            assert (before.nrr, before.grr, before.logo) == (after.nrr, after.grr, after.logo)
+    closed = [number for number in range(12) if number not in COMPOUNDED]  # there, the new enter the base a month later
+    assert np.array_equal(answers(read(frame))[closed], answers(with_new)[closed])
 
 
 @many
 @given(books(prices=True))
 def test_gross_is_at_most_one_and_at_most_net(frame):
     ledger = read(frame)
-    for name in FORMULAS:
-        found = nr.measure(ledger, "2025-02", 12, name)
-        assert found.grr <= 1
-        assert found.grr <= found.nrr + 1e-12
-        segments = found.by_segment.dropna("segment")
-        assert (segments["grr"] <= segments["nrr"] + 1e-12).all()
+    found = answers(ledger)
+    assert (found[1:10:2] <= 1).all()
+    assert (found[1:10:2] <= found[0:10:2] + 1e-9).all()
+    segments = nr.measure(ledger, "2025-02").by_segment.dropna("segment")
+    assert (segments["grr"] <= segments["nrr"]).all()
 
 
 @many
@@ -127,7 +129,7 @@ def test_net_retention_with_returns_is_point_to_point(frame):
     """An identity of the closed cohort: what its flows add up to is what is there."""
     ledger = read(frame)
     assert nr.nrr(ledger.cohort("2025-02", 12), "flow_with_reactivation") == pytest.approx(
-        nr.nrr(ledger.cohort("2025-02", 12)), rel=1e-12
+        nr.nrr(ledger.cohort("2025-02", 12)), rel=1e-8, abs=1e-8
     )
 
 
