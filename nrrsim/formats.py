@@ -18,6 +18,7 @@ __all__ = [
     "money",
     "money_exact",
     "month_name",
+    "part",
     "percent",
     "points",
     "quarter_name",
@@ -64,6 +65,12 @@ def points(x: Any) -> str:
     """A difference of two ratios in percentage points: 0.021 is `+2.1 pts`, and no difference is `0.0 pts`."""
     value = _decimal(x)
     return NOTHING if value is None else _sign(value, f"{_round(abs(value) * 100, 1):,}", plus="+") + " pts"
+
+
+def part(x: Any) -> str:
+    """A part of a difference in points: as `points`, and a dash where there is no such part at all."""
+    value = _decimal(x)
+    return "–" if value is not None and abs(value) < Decimal("1e-9") else points(x)
 
 
 def share(x: Any) -> str:

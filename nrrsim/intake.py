@@ -19,7 +19,18 @@ from nrrsim.months import day_number, last_day_number, month_name, month_number
 from nrrsim.reading import Rows, concat, map_unique
 
 AMOUNTS = ("mrr", "arr", "amount")
-KNOWN = ("customer", "month", "start", "end", *AMOUNTS, "interval", "segment", "product", "quantity", "unit_price")
+KNOWN: tuple[str, ...] = (
+    "customer",
+    "month",
+    "start",
+    "end",
+    *AMOUNTS,
+    "interval",
+    "segment",
+    "product",
+    "quantity",
+    "unit_price",
+)
 KNOWN += ("currency", "renewal")
 STEPS = (1, 3, 12)
 # Months that an amount pays for, by the word a billing system uses for its interval.
@@ -294,7 +305,8 @@ def _check_values(table: _Table, frame: pd.DataFrame, unit: str) -> None:
         return values.notna() | raw[name].isna()
 
     def at_least_zero(values: pd.Series, name: str) -> pd.Series:
-        return fine(values, name) & ~(values < 0) & ~np.isinf(values)
+        finite = pd.Series(np.isfinite(values) | values.isna(), index=values.index)
+        return fine(values, name) & finite & ~(values < 0)
 
     rules: dict[str, dict[str, Any]] = {
         "customer": {"customer.empty": lambda s: s.notna()},
@@ -340,13 +352,13 @@ def _keys(frame: pd.DataFrame) -> pd.Series:
     """One number for each customer, month and product; nan where a part is missing. Periods: the whole row."""
     names = ["customer", "month", "product"] if "month" in frame else list(frame.columns)
     codes = [_codes(frame[name]) for name in names if name in frame]
-    key = np.zeros(len(frame), dtype=np.int64)
+    key: np.ndarray = np.zeros(len(frame), dtype=np.int64)
     missing = np.zeros(len(frame), dtype=bool)
     for name_codes in codes:
         key, missing = key * (name_codes.max(initial=0) + 1) + name_codes, missing | (name_codes < 0)
     if "month" not in frame:
         grouped = frame.groupby(list(frame.columns), dropna=False, sort=False, observed=True)
-        key, missing = grouped.ngroup().to_numpy(), missing & False
+        key, missing = grouped.ngroup().to_numpy(np.int64), missing & False
     return pd.Series(np.where(missing, np.nan, key), index=frame.index)
 
 
@@ -376,7 +388,11 @@ def _explain(table: _Table, failures: pd.DataFrame, unit: str, keys: pd.Series) 
             what = "customer, month and product" if "product" in table.frame else "customer and month"
             what = what if "month" in table.frame else "subscription"
             problem = problem.format(what) + f" (first in {first_name}:{first_line})"
-        elif field in table.frame and pd.isna(written) and rule.endswith((".number", ".date", ".known")):
+        elif (
+            field in table.frame
+            and bool(table.frame[field].isna()[row])
+            and rule.endswith((".number", ".date", ".known"))
+        ):
             problem = "is empty"
         table.findings.append(Finding(name, line, problem.format(repr(written)), remedy, field))
 
@@ -387,7 +403,8 @@ def _explain(table: _Table, failures: pd.DataFrame, unit: str, keys: pd.Series) 
 def _month_of_day(days: np.ndarray) -> np.ndarray:
     """The month number of days since 1970; a day that is nan gives a month that means nothing."""
     whole = np.nan_to_num(days).astype("datetime64[D]")
-    return whole.astype("datetime64[M]").astype(np.int64) + 1970 * 12
+    months: np.ndarray = whole.astype("datetime64[M]").astype(np.int64)
+    return months + 1970 * 12
 
 
 def _look_at_ends(table: _Table, frame: pd.DataFrame) -> None:
@@ -437,7 +454,7 @@ def _months_of_periods(table: _Table, frame: pd.DataFrame, until: int | None) ->
 
 def _check_months(table: _Table, frame: pd.DataFrame, periods: bool, until: int | None) -> tuple[np.ndarray, int]:
     """The ledger's months, and the step between snapshots; a missing one is a hole. Periods have every month."""
-    months = np.sort(pd.unique(frame["month"])).astype(np.int64)
+    months = np.unique(frame["month"].to_numpy(np.int64))
     if len(months) == 0:
         table.refuse("there is no positive amount", "a ledger has one row for each customer and month")
         return months, 1
@@ -493,7 +510,7 @@ def _look_at_prices(table: _Table, frame: pd.DataFrame, unit: str) -> None:
     product = frame["quantity"] * frame["unit_price"]
     off = (product - frame["amount"]).abs() > 0.005 + 0.005 * frame["quantity"].abs()
     if off.any():
-        first = int(off.index[off.to_numpy().argmax()])
+        first = int(off.index.to_numpy()[int(off.to_numpy().argmax())])
         table.notice(
             f"quantity x unit_price is not the {unit} in {int(off.sum()):,} rows",
             "rises there are booked as unsplit, not as price and adoption",

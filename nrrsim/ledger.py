@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -139,7 +139,7 @@ class Ledger:
         rows = book.rows_of(number)
         frame = self.entries.frame.drop(columns=["customer", "month", "arr"]).iloc[book.entry[rows]]
         index = pd.Index(book.customers[book.customer[rows]], name="customer")
-        return frame.set_axis(index, axis=0).assign(arr=book.arr[rows])
+        return pd.DataFrame(frame.set_axis(index, axis=0).assign(arr=book.arr[rows]))
 
     def ages(self, as_of: str, by: str = "cohort_year") -> pd.DataFrame:
         """What became of each cohort as it grew older, each customer counted from its own first month.
@@ -154,8 +154,8 @@ class Ledger:
         """How many months each gap lasted in which a customer was away and came back."""
         last = parse_month(self.months[-1], "month")
         book = self._book(last, last)
-        away = np.diff(book.month)[np.diff(book.customer) == 0] - self.step
-        return away[away > 0]
+        away: np.ndarray = np.diff(book.month)[np.diff(book.customer) == 0] - self.step
+        return np.asarray(away[away > 0])
 
     def window(self, as_of: str, window: int) -> tuple[int, int]:
         """The month numbers of a window's end and start; raises UsageError where the ledger does not cover it."""
@@ -209,7 +209,7 @@ class Ledger:
             where = wanted[np.isnan(worth)].unique()
             missing = ", ".join(f"{code} in {month_name(int(month))}" for code, month in where[:5])
             raise UsageError(f"rates: there is no rate for {missing}; add it to the file")
-        return arr * worth
+        return np.asarray(arr * worth)
 
 
 def _span(months: Sequence[str], step: int) -> str:
@@ -246,7 +246,7 @@ def _reporting_currency(entries: Entries, rates: pd.Series | None, asked: str | 
     without = sorted(set(found) - set(rates.index.get_level_values(0)))
     if len(without) != 1:
         raise UsageError("currency: say which currency to report in, such as currency: USD")
-    return without[0]
+    return str(without[0])
 
 
 @dataclass(frozen=True)
@@ -327,8 +327,8 @@ class _Book:
         # Who is there in the first month came then or earlier: a cohort of its own, before all others.
         known = np.where(since == earliest, earliest // unit - 1, since // unit)
         codes, numbers = pd.factorize(known, sort=True)
-        write = {12: str, 3: lambda n: f"{n // 4} Q{n % 4 + 1}", 1: month_name}[unit]
-        names = [write(int(number)) for number in numbers]
+        writers: dict[int, Callable[[int], str]] = {12: str, 3: lambda n: f"{n // 4} Q{n % 4 + 1}", 1: month_name}
+        names = [writers[unit](int(number)) for number in numbers]
         names[:1] = [f"until {month_name(int(earliest))}"]
         return codes, names
 
@@ -374,7 +374,9 @@ class _Book:
         base[self.customer[opening]] = self.arr[opening]
         months = np.arange(start + step, end + 1, step)
         shape = (len(labels), len(months))
-        arrays = {name: np.zeros(shape) for name in ("opening", "closing", "retained", "stayed", "stayed_retained")}
+        arrays: dict[str, np.ndarray] = {
+            name: np.zeros(shape) for name in ("opening", "closing", "retained", "stayed", "stayed_retained")
+        }
         arrays |= {name: np.zeros(shape) for name in ("opening_customers", "customers", "stayed_customers")}
         stayed = base > 0
         before = opening
@@ -387,7 +389,7 @@ class _Book:
                 amount, customer = self.arr[of_month], self.customer[of_month]
                 capped = np.minimum(amount, base[customer])
                 stays = stayed[customer]
-                sums = (
+                levels = (
                     {"opening": amount, "opening_customers": None}
                     if prefix
                     else {
@@ -399,17 +401,18 @@ class _Book:
                         "stayed_customers": stays.astype(float),
                     }
                 )
-                for name, weights in sums.items():
+                for name, weights in levels.items():
                     arrays[name][:, column] = np.bincount(label, weights, minlength=len(labels))
             before = rows
         begin, stop = np.searchsorted(self.event_month, [start + 1, end + 1])
         label = member[self.event_customer[begin:stop]]
-        column = (self.event_month[begin:stop] - start) // step - 1
+        place = (self.event_month[begin:stop] - start) // step - 1
         kind, amount = self.event_kind[begin:stop], self.event_arr[begin:stop]
         for name, number in KIND.items():
             of_kind = (kind == number) & (label >= 0)
-            cell = label[of_kind] * len(months) + column[of_kind]
-            arrays[name] = np.bincount(cell, amount[of_kind], minlength=shape[0] * shape[1]).reshape(shape)
+            cell = label[of_kind] * len(months) + place[of_kind]
+            sums = np.bincount(cell, amount[of_kind], minlength=shape[0] * shape[1])
+            arrays[name] = sums.reshape(shape)
         names = [month_name(int(month)) for month in months]
         return Movements.of(arrays, segments=labels, months=names, start=month_name(start))
 

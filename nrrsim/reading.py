@@ -233,7 +233,7 @@ def _read_sql(address: str, query: str | None) -> Rows:
             if engine.dialect.name in READ_ONLY:
                 connection.exec_driver_sql(READ_ONLY[engine.dialect.name])
             result = connection.exec_driver_sql(query, execution_options={"no_parameters": True})
-            headings = _distinct([str(heading).strip() for heading in result.keys()], "query")
+            headings = _distinct([name.strip() for name in map(str, result.keys())], "query")
             frame = pd.DataFrame(result.fetchall(), columns=pd.Index(headings), dtype=object)
     except (ImportError, NoSuchModuleError):
         raise UsageError(f"{address}: the driver for {url.drivername} is not installed; pip install it") from None

@@ -192,7 +192,7 @@ def _pandoc_version() -> str:
 
 def _load(notebook: Path) -> Any:
     try:
-        return nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
+        return nbformat.read(notebook, as_version=4)
     except (OSError, ValueError) as error:
         raise RenderError(f"{notebook} cannot be read as a notebook: {error}") from error
 
@@ -424,7 +424,7 @@ def _pdf_by_quarto(quarto: Quarto, notebook: Path, style: Path, timestamp: int) 
         for cell in content.cells:
             if cell.cell_type == "code":  # for an output that it cannot show, Quarto prints a complaint
                 cell.outputs = [output for output in cell.outputs if _mime(output, "pdf")]
-        nbformat.write(content, project / "report.ipynb")  # type: ignore[no-untyped-call]
+        nbformat.write(content, project / "report.ipynb")
         command = [str(quarto.path), "render", "report.ipynb", "--to", "nrrsim-typst"]
         environment = {**os.environ, "SOURCE_DATE_EPOCH": str(timestamp), "NO_COLOR": "1"}
         try:

@@ -82,8 +82,9 @@ def read_card(path: str | Path) -> Card:
     notebook = _find_notebook(file, card["notebook"])
     known = _parameters(notebook)
     given = {key: _plain(value) for key, value in card.items() if key != "notebook"}
+    lines = card.lc.key  # type: ignore[attr-defined]  # ruamel's own dict knows where each key stands
     wrong = [
-        f"{path}:{card.lc.key(key)[0] + 1}: {key}: {problem}"
+        f"{path}:{lines(key)[0] + 1}: {key}: {problem}"
         for key, value in given.items()
         if (problem := _problem(key, value, known))
     ]
@@ -208,6 +209,7 @@ def _execute(card: Card, executed: Path, progress: bool) -> dict[str, Any]:
             parameters=card.parameters,
             cwd=str(card.path.parent.resolve()),
             kernel_name="python3",
+            language="python",
             progress_bar={"file": sys.stderr} if progress else False,
             start_timeout=120,
             extra_arguments=["--log-level=40"],  # the kernel is ours: no advice on its transport
@@ -220,6 +222,7 @@ def _execute(card: Card, executed: Path, progress: bool) -> dict[str, Any]:
         raise NotebookError(f"{card.path}: the notebook did not finish: cell {unfinished[0] + 1}")
     numbers = _recorded(book)
     _front_matter(book, card)
+    _unlabel_empty(book)
     _forget_times(book)
     nbformat.write(book, executed)
     return numbers
@@ -267,6 +270,15 @@ def _front_matter(book: Any, card: Card) -> None:
     text = StringIO()
     yaml.dump(front, text)
     book.cells[0].source = f"---\n{text.getvalue()}---"
+
+
+def _unlabel_empty(book: Any) -> None:
+    """A figure that a ledger has nothing to show for gets no number: its cell keeps its code and leaves the page."""
+    for cell in book.cells:
+        shown = any(output.output_type != "stream" for output in cell.get("outputs", []))
+        if cell.cell_type == "code" and cell.source.startswith("#| label") and not shown:
+            code = [line for line in cell.source.splitlines() if not line.startswith("#|")]
+            cell.source = "\n".join(["#| include: false", *code])
 
 
 def _forget_times(book: Any) -> None:
@@ -400,7 +412,8 @@ def verify(folder: str | Path) -> list[str]:
         intact = False
     if not intact:
         raise VerifyError(f"{file}: was changed after it was written")
-    wrong, checked = [], [f"{file}: intact"]
+    wrong: list[str] = []
+    checked = [f"{file}: intact"]
     present = {path.name for path in home.iterdir()} - {"manifest.json"}
     for name, digest in manifest["outputs"].items():
         (checked if _same(home / name, digest) else wrong).append(f"{home / name}: {_judge(home / name, digest)}")

@@ -23,7 +23,8 @@ __all__ = ["Printed", "callout", "key_figures", "record", "sentence", "table"]
 
 INK, GREY, NAVY, RULE, WASH, TEAL = "#1F2A37", "#44546A", "#12355B", "#CBD3DB", "#F2F5F8", "#2B6F7D"
 RECORD = "application/vnd.nrrsim+json"  # a notebook output that no page shows
-NUMBERS = ("count", "percent", "points", "share")
+CELLS = "application/vnd.nrrsim.table+json"  # a table's own numbers, for spreadsheets
+NUMBERS = ("count", "part", "percent", "points", "share")
 AMOUNTS = ("money", "money_exact", "signed_money")
 Format = str | Callable[[Any], str]
 
@@ -66,6 +67,13 @@ def table(
         "text/html": _html(heads, sides, rows, bold, note),
         "text/markdown": _typst(heads, sides, rows, bold, note),
         "text/plain": _plain(heads, sides, rows, note),
+        CELLS: {
+            "heads": heads,
+            "formats": ["text" if callable(form) else form for form in formats.values()],
+            "rows": [[_json(value) for value in row] for row in frame[list(formats)].itertuples(index=False)],
+            "currency": currency,
+            "rolls": bold == [0, len(rows) - 1],
+        },
     }
     return Printed(bundle)
 
@@ -125,6 +133,13 @@ def _writer(name: Format, currency: str) -> Callable[[Any], str]:
     if name in NUMBERS:
         return cast(Callable[[Any], str], getattr(house, name))
     raise ValueError(f"table: no format {name!r}; take text, {', '.join((*AMOUNTS, *NUMBERS))} or a function")
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if _is_null(value) else value if isinstance(value, int | float | str) else str(value)
 
 
 def _text(value: Any) -> str:

@@ -5,7 +5,7 @@ Sentences are Markdown with every name escaped. Each picture of a report has one
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -17,7 +17,6 @@ from nrrsim.months import shift
 if TYPE_CHECKING:
     from nrrsim.history import History
 
-Format = str | Callable[[Any], str]
 STEPS = {
     "opening": "Opening ARR",
     "new": "New customers",
@@ -71,12 +70,7 @@ def last_report(past: History) -> str:
     return quarter_name(month) if past.pace == 3 else month[:4]
 
 
-def _part(size: float) -> str:
-    """Points of a difference, a dash where the definition has no such part."""
-    return points(size) if abs(size) >= 1e-9 else "–"
-
-
-def _shown(**columns: tuple[str, Format]) -> dict[str, dict[str, Any]]:
+def _shown(**columns: tuple[str, str]) -> dict[str, dict[str, str]]:
     """What `tables.table` needs of columns: their formats and their headings."""
     return {
         "formats": {name: form for name, (_, form) in columns.items()},
@@ -111,19 +105,19 @@ DEFINITION = _shown(
     title=("Definition", "text"),
     nrr=("NRR", "percent"),
     grr=("GRR", "percent"),
-    difference=("Difference", _part),
-    returns=("Returns", _part),
-    rebasing=("Re-basing", _part),
-    newcomers=("Newcomers", _part),
-    timing=("Timing", _part),
-    price=("Price", _part),
+    difference=("Difference", "part"),
+    returns=("Returns", "part"),
+    rebasing=("Re-basing", "part"),
+    newcomers=("Newcomers", "part"),
+    timing=("Timing", "part"),
+    price=("Price", "part"),
 )
 CHECKS = _shown(
     check=("Check", "text"), difference=("Largest difference", "money_exact"), holds=("Holds to the cent", "text")
 )
 
 
-def split(past: History, label: str) -> dict[str, dict[str, Any]]:
+def split(past: History, label: str) -> dict[str, dict[str, str]]:
     """The columns of a split, whose first column is called `label`."""
     return _shown(
         name=(label, "text"),
@@ -248,7 +242,7 @@ def read_bridge(past: History) -> str:
     told = []
     for part, word in ((gain, "gain"), (loss, "loss")):
         if not part.empty:
-            largest = part.loc[part["amount"].abs().idxmax()]
+            largest = part.iloc[int(part["amount"].abs().argmax())]
             amount = money(abs(largest["amount"]), past.ledger.currency)
             told.append(f"the largest {word} is {STEPS[largest['step']].lower()} ({amount})")
     text = f"From left to right, each bar adds to or takes from what stands before it: {_join(told)}."
@@ -262,7 +256,7 @@ def read_trend(past: History) -> str:
     frame = past.trend()
     if len(frame) < 2:
         return "One point only: the ledger does not reach back to an earlier window."
-    best, worst = frame.loc[frame["nrr"].idxmax()], frame.loc[frame["nrr"].idxmin()]
+    best, worst = frame.iloc[int(frame["nrr"].argmax())], frame.iloc[int(frame["nrr"].argmin())]
     said = periods(pd.DataFrame([best, worst]), past)["period"].tolist()
     return (
         f"Each point is the {past.window} months up to that date, so neighbours share most of their months: NRR was"
@@ -274,7 +268,7 @@ def read_trend(past: History) -> str:
 def read_split(frame: pd.DataFrame, what: str, since: str) -> str:
     """How to read the segment bars, and which segments get better or worse."""
     known = frame.dropna(subset=["nrr"])
-    best, worst = known.loc[known["nrr"].idxmax()], known.loc[known["nrr"].idxmin()]
+    best, worst = known.iloc[int(known["nrr"].argmax())], known.iloc[int(known["nrr"].argmin())]
     text = "Bars run from 100% to NRR and the diamond is GRR"
     if known["nrr_before"].notna().any():
         text += f"; the tick is NRR in {since}"
@@ -389,7 +383,7 @@ def read_definitions(past: History) -> str:
     """How to read the definitions side by side."""
     frame = past.definitions()
     ratios = frame["nrr"].round(9)  # two definitions may agree but for the last digit
-    low, high = frame.loc[ratios.idxmin()], frame.loc[ratios.idxmax()]
+    low, high = frame.iloc[int(ratios.argmin())], frame.iloc[int(ratios.argmax())]
     return (
         f"The same ledger gives between {percent(low['nrr'])} ({low['title'].lower()}) and {percent(high['nrr'])}"
         f" ({high['title'].lower()}). Each row's parts add up to its difference from point to point: *returns* are"

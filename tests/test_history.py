@@ -68,17 +68,26 @@ def test_movers_are_the_largest(meridian):
     movers = meridian.movers(5)
     opening = meridian.ledger.customers("2025-09")["arr"]
     change = meridian.ledger.customers("2026-09")["arr"].reindex(opening.index).fillna(0) - opening
-    assert movers["change"].tolist() == pytest.approx(
-        [*change.nlargest(5).tolist(), *change.nsmallest(5).tolist()]
-    )
+    assert movers["change"].tolist() == pytest.approx([*change.nlargest(5).tolist(), *change.nsmallest(5).tolist()])
     assert change.sum() / opening.sum() == pytest.approx(meridian.now.nrr - 1)
 
 
 def test_concentration_by_hand(write):
     ledger = nr.read_ledger(write("customer,month,arr\nA,2025-01,50\nB,2025-01,30\nC,2025-01,20\nA,2025-02,1\n"))
-    frame = History(nr.read_ledger(write("customer,month,arr\n" + "".join(
-        f"{name},{month},{arr}\n" for month in ("2025-01", "2025-02") for name, arr in (("A", 50), ("B", 30), ("C", 20))
-    ))), "2025-02", 1).concentration()
+    frame = History(
+        nr.read_ledger(
+            write(
+                "customer,month,arr\n"
+                + "".join(
+                    f"{name},{month},{arr}\n"
+                    for month in ("2025-01", "2025-02")
+                    for name, arr in (("A", 50), ("B", 30), ("C", 20))
+                )
+            )
+        ),
+        "2025-02",
+        1,
+    ).concentration()
     assert frame["arr_share"].tolist() == pytest.approx([0, 0.5, 0.8, 1])
     assert frame["customers_share"].tolist() == pytest.approx([0, 1 / 3, 2 / 3, 1])
     assert profile(ledger)["largest_share"] == 1
@@ -164,7 +173,11 @@ def test_leaky_bucket_warning_and_its_absence(write, meridian):
 
 def test_sentences_hold_names_as_text(write):
     """A segment's name is escaped wherever a sentence says it."""
-    rows = [f"{c},{m},{a},{s}" for m, b in (("2024-12", 2), ("2025-12", 3)) for c, a, s in (("A", 1, "*x*_{{<"), ("B", b, "#y$"))]
+    rows = [
+        f"{c},{m},{a},{s}"
+        for m, b in (("2024-12", 2), ("2025-12", 3))
+        for c, a, s in (("A", 1, "*x*_{{<"), ("B", b, "#y$"))
+    ]
     past = History(nr.read_ledger(write("customer,month,arr,segment\n" + "\n".join(rows))), "2025-12")
     said = words.read_split(past.split(), "segment", "2024")
     assert r"\*x\*\_\{\{\<" in said

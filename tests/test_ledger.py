@@ -138,7 +138,6 @@ def test_inclusive_ends_and_the_hint_at_them(write):
     assert nr.read_ledger(write(text), period_end="inclusive").months == ["2025-01", "2025-02", "2025-03"]
 
 
-
 def test_published_normalisation(write):
     """A published example: 100 subscriptions of 100 a month and 50 of 600 a year are 12,500 a month."""
     rows = [f"m{n},2025-01-01,,100,month" for n in range(100)] + [f"y{n},2025-01-01,,600,year" for n in range(50)]
@@ -155,7 +154,9 @@ X,2025-03-01,2025-06-01,150,month,gold
 Y,2024-01-01,2025-06-01,1,month,gold
 """
     moves = nr.read_ledger(write(text)).book("2024-01", "2025-05")
-    booked = {name: float(moves.over(name).sum()) / 12 for name in ("cross_sell", "contraction", "churn", "reactivation")}
+    booked = {
+        name: float(moves.over(name).sum()) / 12 for name in ("cross_sell", "contraction", "churn", "reactivation")
+    }
     assert {name: round(amount, 2) for name, amount in booked.items()} == {
         "cross_sell": 60.0,
         "contraction": 60.0,
@@ -211,7 +212,10 @@ A,2025-03,100,smb
 
 
 def test_findings_name_the_file_they_stand_in(write):
-    one, two = write(GOOD, "one.csv"), write("customer,month,mrr,segment\nC,2025-01,x,smb\nA,2025-02,1,smb\n", "two.csv")
+    one, two = (
+        write(GOOD, "one.csv"),
+        write("customer,month,mrr,segment\nC,2025-01,x,smb\nA,2025-02,1,smb\n", "two.csv"),
+    )
     found = rejected(one, two)
     assert found[0].startswith("two.csv:2: mrr: 'x' is not a number")
     assert found[1].startswith("two.csv:3: stands again for the same customer and month (first in one.csv:3)")
@@ -336,7 +340,9 @@ B,2025-03,15,pro
 B,2025-04,15,pro
 """
     moves = nr.read_ledger(write(text)).book("2025-01", "2025-04")
-    by_month = {name: (moves[name].sum("segment") / 12).values.tolist() for name in ("cross_sell", "unsplit", "contraction")}
+    by_month = {
+        name: (moves[name].sum("segment") / 12).values.tolist() for name in ("cross_sell", "unsplit", "contraction")
+    }
     assert by_month == {"cross_sell": [10, 0, 0], "unsplit": [0, 0, 7], "contraction": [0, 5, 0]}
 
 
@@ -377,7 +383,9 @@ def test_rates_that_are_missing_or_wrong(write):
     with pytest.raises(nr.UsageError, match="there is no rate for EUR in 2025-01"):
         ledger.cohort("2025-02", 1)
     with pytest.raises(nr.UsageError, match=r"rates.csv:3: one positive rate"):
-        nr.read_ledger(write(TWO_CURRENCIES), rates=write("month,currency,rate\n2025-01,EUR,1\n2025-02,EUR,-1\n", "rates.csv"))
+        nr.read_ledger(
+            write(TWO_CURRENCIES), rates=write("month,currency,rate\n2025-01,EUR,1\n2025-02,EUR,-1\n", "rates.csv")
+        )
 
 
 def test_a_customer_keeps_the_segment_of_the_windows_start(write):

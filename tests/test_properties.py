@@ -152,5 +152,3 @@ def test_against_plain_python(frame):
     assert (found.nrr, found.grr) == pytest.approx((net, gross), rel=1e-12)
     assert found.logo == sum(value > 0 for value in now.values()) / len(cohort)
     assert nr.measure(ledger, end, 12, "stays_out").nrr == pytest.approx(kept_out, rel=1e-12)
-
-

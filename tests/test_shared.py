@@ -10,7 +10,9 @@ from nrrsim.history import History
 
 pytestmark = pytest.mark.shared
 REAL = ("finland_journals.csv", "sf_retainers.csv", "sf_clients.csv")
-MONTHS = [(name, month) for name in REAL for month in (shared_json("checks.json")[name]["months"] if SHARED.is_dir() else ())]
+MONTHS = [
+    (name, month) for name in REAL for month in (shared_json("checks.json")[name]["months"] if SHARED.is_dir() else ())
+]
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +53,7 @@ def test_profiles(ledgers, name):
         assert ledger.entries.frame["customer"].nunique() == expected["customers"]
         assert (ledger.months[0], ledger.months[-1]) == (expected["first_month"], expected["last_month"])
         assert ledger.entries.frame["arr"].sum() / 12 == pytest.approx(expected["total_amount"], abs=0.01)
-    for month in ledger.months[ledger.step == 1 and 12 or 1 :]:
+    for month in ledger.months[(ledger.step == 1 and 12) or 1 :]:
         window = 12
         assert ledger.cohort(month, window).books_close()
 

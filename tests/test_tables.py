@@ -16,6 +16,8 @@ import typst
 from nrrsim import report, tables
 from nrrsim.formats import typst_string
 
+FORMS = ("text/html", "text/markdown", "text/plain")
+
 TEMPLATE = """
 #let report-table(columns: auto, emphasis: (), ..args) = table(columns: columns, ..args)
 #let kpi-row(..items) = grid(columns: items.pos().len(), ..items.pos().map(((a, b, c)) => [#a #b #c]))
@@ -69,7 +71,8 @@ def test_each_form_says_the_same(frame: pd.DataFrame) -> None:
         frame, FORMATS, {"name": "Segment", "arr": "ARR"}, total=[-1], currency="EUR", note="In euros"
     )
     bundle = printed._repr_mimebundle_()
-    assert list(bundle) == ["text/html", "text/markdown", "text/plain"]
+    assert list(bundle) == [*FORMS, tables.CELLS]
+    assert [len(row) for row in bundle[tables.CELLS]["rows"]] == [len(FORMATS)] * len(frame)
     assert bundle["text/plain"].splitlines() == [
         "Segment      ARR     nrr    change  customers  holds",
         "SMB       €1.23M  105.3%  +2.1 pts      1,200  yes",
@@ -115,7 +118,7 @@ def test_every_row_of_a_long_table_is_there() -> None:
         {"customer": [f"Customer {i:03d}" for i in range(120)], "arr": [Decimal(i) / 100 for i in range(120)]}
     )
     printed = tables.table(long, {"customer": "text", "arr": "money_exact"})
-    for form in printed._repr_mimebundle_().values():
+    for form in (printed.bundle[mime] for mime in FORMS):
         assert re.findall(r"Customer (\d{3})", form) == [f"{i:03d}" for i in range(120)]
     assert "#block" not in raw(printed)
     pages = typst.compile((TEMPLATE + "#set page(height: 15cm)\n" + raw(printed)).encode(), format="png")
@@ -125,7 +128,7 @@ def test_every_row_of_a_long_table_is_there() -> None:
 
 def test_an_empty_frame_says_so(frame: pd.DataFrame) -> None:
     printed = tables.table(frame.head(0), FORMATS, {"name": "Segment"}, total=[0, -1])
-    for form in printed._repr_mimebundle_().values():
+    for form in (printed.bundle[mime] for mime in FORMS):
         assert "No rows" in form
         assert "Segment" in form
     assert compiles(raw(printed))
