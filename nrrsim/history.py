@@ -1,6 +1,6 @@
-"""A ledger and a date in, the answers of a report out as frames: how much was kept, why, where, by whom.
+"""A ledger and a date in, the answers of a report out as frames; never draws, formats or forecasts.
 
-It never draws, never formats and never forecasts. Amounts are ARR, ratios are plain (1.05), shares are 0..1.
+How much was kept, why, where, by whom. Amounts are ARR, ratios are plain (1.05), shares are 0..1.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import pandas as pd
 from nrrsim.errors import Finding, UsageError, did_you_mean
 from nrrsim.intake import Entries, check_rows
 from nrrsim.months import month_name, month_number, parse_month
-from nrrsim.movements import MOVEMENTS, Movements
+from nrrsim.movements import COUNTS, LEVELS, MOVEMENTS, Movements
 from nrrsim.reading import map_unique, read_rows
 
 COHORT_BY = {"cohort_year": 12, "cohort_quarter": 3, "cohort_month": 1}
@@ -374,10 +374,7 @@ class _Book:
         base[self.customer[opening]] = self.arr[opening]
         months = np.arange(start + step, end + 1, step)
         shape = (len(labels), len(months))
-        arrays: dict[str, np.ndarray] = {
-            name: np.zeros(shape) for name in ("opening", "closing", "retained", "stayed", "stayed_retained")
-        }
-        arrays |= {name: np.zeros(shape) for name in ("opening_customers", "customers", "stayed_customers")}
+        arrays: dict[str, np.ndarray] = {name: np.zeros(shape) for name in (*LEVELS, *COUNTS)}
         stayed = base > 0
         before = opening
         for column, month in enumerate(months):

@@ -38,7 +38,7 @@ HEADS = """Brann Corv Dask Elph Fyrr Garv Hesk Istr Jorv Kelm Lumb Morv Nard Olt
 TAILS = """amere avoy adine ebrook elund erith essary idane ifold inster ithe obar olane orrow oskel ovar ubry
     umond undel ysse astor emby oquin"""
 PLAIN = ("{} {}",) * 14
-FORMS = PLAIN + ("{}, Inc.", "{}'s {}", "{} & Daughters", "{} {}, Ltd.", "Société {}, S.A.", "{} {} GmbH")
+FORMS = (*PLAIN, "{}, Inc.", "{}'s {}", "{} & Daughters", "{} {}, Ltd.", "Société {}, S.A.", "{} {} GmbH")
 RARE = {
     359: "O'Pellorrow's, Ltd.",
     384: "Ñerrova e Hijos",
@@ -155,10 +155,12 @@ class Customer:
 
 
 def iso(month: int) -> str:
+    """A month number as YYYY-MM."""
     return f"{month // 12}-{month % 12 + 1:02d}"
 
 
 def money(cents: int) -> str:
+    """Cents as an amount with two decimals."""
     return f"{cents // 100}.{cents % 100:02d}"
 
 
@@ -221,6 +223,7 @@ def ledger() -> str:
 
 
 def main() -> None:
+    """Write the ledger beside this script."""
     Path(__file__).with_name("meridian.csv").write_text(ledger(), encoding="utf-8", newline="\n")
 
 
