@@ -236,14 +236,22 @@ class History:
         return long.rename(columns={"value": "nrr"})[["month", "segment", "nrr"]].dropna(ignore_index=True)
 
     def cohorts(self) -> pd.DataFrame:
-        """What became of each year's new customers, quarter by quarter of their age: `cohort`, `age`, `nrr`, `grr`,
-        `opening`, `customers`. Ages count in units of `pace` months; a ledger below two years is split by quarter.
+        """What became of each year's new customers as they grew older: `cohort`, `age`, `nrr`, `grr`, `opening`,
+        `customers`. Ages count in units of `age_unit` months; a ledger below two years is split by quarter.
         """
-        months = len(self.ledger.months) * self.ledger.step
-        ages = self.ledger.ages(self.as_of, "cohort_year" if months > 24 else "cohort_quarter")
-        ages = ages[ages["months"] % self.pace == 0]
+        ages = self.ledger.ages(self.as_of, "cohort_year" if self._span > 24 else "cohort_quarter")
+        ages = ages[ages["months"] % self.age_unit == 0]
         ratios = {"nrr": ages["amount"] / ages["opening"], "grr": ages["retained"] / ages["opening"]}
-        return ages.assign(age=ages["months"] // self.pace, **ratios).reset_index(drop=True)
+        return ages.assign(age=ages["months"] // self.age_unit, **ratios).reset_index(drop=True)
+
+    @property
+    def _span(self) -> int:
+        return parse_month(self.as_of, "as_of") - parse_month(self.ledger.months[0], "month")
+
+    @property
+    def age_unit(self) -> int:
+        """Months that a cohort ages from one column to the next: 3, or 12 where quarters would be too many."""
+        return 12 if self._span > 60 else self.pace
 
     # --- who -------------------------------------------------------------------------------------------
 

@@ -262,7 +262,7 @@ def _front_matter(book: Any, card: Card) -> None:
     yaml.width = 1000
     front = yaml.load(book.cells[0].source.strip().strip("-"))
     known = {**{key: each.default for key, each in _parameters(card.notebook).items()}, **card.parameters}
-    for key in ("title", "company", "confidentiality"):
+    for key in ("title", "subtitle", "company", "confidentiality"):
         if known.get(key):
             front[key] = escape_markdown(str(known[key]))
     if known.get("as_of"):

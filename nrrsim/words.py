@@ -64,6 +64,11 @@ def pace(past: History) -> str:
     return "quarter" if past.pace == 3 else "year"
 
 
+def age_unit(past: History) -> str:
+    """The unit in which cohorts age."""
+    return "quarter" if past.age_unit == 3 else "year"
+
+
 def last_report(past: History) -> str:
     """The period of the report before this one."""
     month = shift(past.as_of, -past.pace)
@@ -314,7 +319,7 @@ def read_vintages(frame: pd.DataFrame) -> str:
 
 def read_cohorts(past: History) -> str:
     """How to read the heatmap."""
-    unit = pace(past)
+    unit = age_unit(past)
     return (
         f"Read a row from left to right: what each 100 of first revenue had become after so many {unit}s, each customer"
         f" counted from its own first month. Read a column downwards: whether younger cohorts do better at the same age."
@@ -384,11 +389,14 @@ def read_definitions(past: History) -> str:
     frame = past.definitions()
     ratios = frame["nrr"].round(9)  # two definitions may agree but for the last digit
     low, high = frame.iloc[int(ratios.argmin())], frame.iloc[int(ratios.argmax())]
+    if ratios.nunique() == 1:
+        return f"On this ledger all of them give the same answer, {percent(low['nrr'])}."
+    timing = " *timing* is the older quarters in an average," if frame["timing"].any() else ""
     return (
         f"The same ledger gives between {percent(low['nrr'])} ({low['title'].lower()}) and {percent(high['nrr'])}"
         f" ({high['title'].lower()}). Each row's parts add up to its difference from point to point: *returns* are"
         " customers who left and came back, *re-basing* is dividing each month by that month's opening, *newcomers* were"
-        " won during the window, *timing* is the older quarters in an average, *price* is price movements left out."
+        f" won during the window,{timing} *price* is price movements left out."
     )
 
 
