@@ -242,7 +242,7 @@ def read_bridge(past: History) -> str:
     frame = past.bridge()
     moves = frame[frame["kind"] != "total"]
     if moves.empty:
-        return "From left to right: nothing changed; the opening revenue is the closing revenue."
+        return "From top to bottom: nothing changed; the opening revenue is the closing revenue."
     gain, loss = moves[moves["kind"] == "gain"], moves[moves["kind"] == "loss"]
     told = []
     for part, word in ((gain, "gain"), (loss, "loss")):
@@ -250,7 +250,7 @@ def read_bridge(past: History) -> str:
             largest = part.iloc[int(part["amount"].abs().argmax())]
             amount = money(abs(largest["amount"]), past.ledger.currency)
             told.append(f"the largest {word} is {STEPS[largest['step']].lower()} ({amount})")
-    text = f"From left to right, each bar adds to or takes from what stands before it: {_join(told)}."
+    text = f"From top to bottom, each bar adds to or takes from what stands above it: {_join(told)}."
     if "unsplit" in set(moves["step"]):
         text += " *Expansion* is what rose without the ledger saying why."
     return text
