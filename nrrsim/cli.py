@@ -83,6 +83,7 @@ def check(
     currency: Currency = None,
     period_end: PeriodEnd = "exclusive",
     as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """What is in a ledger, and what is wrong with it, line by line."""
     from nrrsim.history import profile
@@ -93,7 +94,8 @@ def check(
     except DataError as error:
         findings = list(map(str, error.findings))
         typer.echo(_object({"findings": findings}) if as_json else "\n".join(findings))
-        typer.echo(f"{len(findings):,} findings: the ledger is rejected", err=True)
+        if not quiet:
+            typer.echo(f"{len(findings):,} findings: the ledger is rejected", err=True)
         raise typer.Exit(DataError.exit_code) from None
     notices = list(map(str, ledger.notices))
     if as_json:
