@@ -463,7 +463,7 @@ def _check_months(table: _Table, frame: pd.DataFrame, periods: bool, until: int 
     if len(months) == 1:
         return months, 1
     gaps = np.diff(months)
-    step = int(np.gcd.reduce(gaps))
+    step = math.gcd(*map(int, gaps))
     if step not in STEPS:
         allowed = max(size for size in STEPS if step % size == 0)
         table.refuse(
@@ -510,7 +510,7 @@ def _look_at_prices(table: _Table, frame: pd.DataFrame, unit: str) -> None:
     product = frame["quantity"] * frame["unit_price"]
     off = (product - frame["amount"]).abs() > 0.005 + 0.005 * frame["quantity"].abs()
     if off.any():
-        first = int(off.index.to_numpy()[int(off.to_numpy().argmax())])
+        first = int(off.index.to_numpy()[int(np.argmax(off.to_numpy(bool)))])
         table.notice(
             f"quantity x unit_price is not the {unit} in {int(off.sum()):,} rows",
             "rises there are booked as unsplit, not as price and adoption",

@@ -212,7 +212,7 @@ def _execute(card: Card, executed: Path, progress: bool) -> dict[str, Any]:
             language="python",
             progress_bar={"file": sys.stderr} if progress else False,
             start_timeout=120,
-            extra_arguments=["--log-level=40"],  # the kernel is ours: no advice on its transport
+            extra_arguments=["--log-level=50"],  # the kernel is ours: no advice on its transport
         )
     except PapermillExecutionError as error:
         raise _said_by(error, card) from None

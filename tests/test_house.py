@@ -98,7 +98,9 @@ def test_notebooks_are_essays_of_calls(path):
             continue
         assert len(code) <= 5, source
         for node in ast.walk(ast.parse(source)):
-            assert not isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Lambda | ast.For | ast.While | ast.ListComp)
+            assert not isinstance(
+                node, ast.FunctionDef | ast.ClassDef | ast.Lambda | ast.For | ast.While | ast.ListComp
+            )
             typed = isinstance(node, ast.Constant) and isinstance(node.value, float)
             assert not typed, f"a number typed by hand: {source}"
 
@@ -111,12 +113,18 @@ def test_each_figure_is_followed_by_a_sentence_and_has_its_text(path):
         if "#| label: fig-" in source:
             assert "#| fig-cap:" in source
             assert "#| fig-alt:" in source
-            following = [after for after in sources[place + 1 : place + 3] if "tables.sentence(" in after or "#| label: tbl-" in after]
+            following = [
+                after
+                for after in sources[place + 1 : place + 3]
+                if "tables.sentence(" in after or "#| label: tbl-" in after
+            ]
             assert following, source
 
 
 def test_nothing_names_this_machine():
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )
     for name in filter(None, tracked):
         path = ROOT / name
         if path.suffix not in (".png", ".npy") and path.is_file() and path != Path(__file__):
@@ -129,7 +137,9 @@ def test_nothing_names_this_machine():
 
 def commands(language: str) -> list[str]:
     blocks = re.findall(rf"```{language}\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    return [line for block in blocks for line in block.replace("\\\n", "").splitlines() if line and not line.startswith("#")]
+    return [
+        line for block in blocks for line in block.replace("\\\n", "").splitlines() if line and not line.startswith("#")
+    ]
 
 
 def test_the_readme_has_commands():

@@ -193,7 +193,7 @@ def run(command: list[str], **how: Any) -> tuple[float, float, str]:
 def several(once: Callable[[], tuple[float, float, Any]], times: int = SEVERAL) -> Taken:
     runs = [once() for _ in range(times)]
     seconds = [each[0] for each in runs]
-    spread = f"{min(seconds):.2f} to {max(seconds):.2f}"
+    spread = f"{min(seconds):.2f} to {max(seconds):.2f}" if times > 1 else "one run"
     return Taken(statistics.median(seconds), spread, max(each[1] for each in runs), runs[-1][2])
 
 
