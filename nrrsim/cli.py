@@ -95,7 +95,7 @@ def check(
         findings = list(map(str, error.findings))
         typer.echo(_object({"findings": findings}) if as_json else "\n".join(findings))
         if not quiet:
-            typer.echo(f"{len(findings):,} findings: the ledger is rejected", err=True)
+            typer.echo(f"{len(findings):,} finding{'s'[: len(findings) != 1]}: the ledger is rejected", err=True)
         raise typer.Exit(DataError.exit_code) from None
     notices = list(map(str, ledger.notices))
     if as_json:
@@ -127,7 +127,9 @@ def metrics(
 ) -> None:
     """NRR, GRR and logo retention of a window, in total and by segment."""
     from nrrsim.history import History
+    from nrrsim.months import parse_month
 
+    parse_month(as_of, "as_of")
     ledger = _read(
         sources,
         column,
@@ -171,6 +173,9 @@ def report(
     from nrrsim.report import run_card
 
     forms = [form.strip() for form in to.split(",") if form.strip()]
+    twice = sorted({card.stem for card in cards if [other.stem for other in cards].count(card.stem) > 1})
+    if twice:
+        raise UsageError(f"two cards are called {twice[0]}: one report would replace the other; rename one")
     for card in cards:
         folder = run_card(card, to=forms, engine=engine.value, out=out, progress=sys.stderr.isatty() and not quiet)
         typer.echo("\n".join(str(folder / f"report.{form}") for form in forms) if forms else str(folder))

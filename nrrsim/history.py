@@ -15,7 +15,7 @@ import pandas as pd
 from nrrsim.errors import UsageError
 from nrrsim.ledger import Ledger, read_ledger
 from nrrsim.metrics import DEFINITIONS, Retention, band, leaky_bucket, measure, nrr, quick_ratio
-from nrrsim.months import parse_month, shift
+from nrrsim.months import month_name, parse_month, shift
 from nrrsim.movements import CENT, MOVEMENTS, Movements
 
 BRIDGE = ("new", "adoption", "cross_sell", "price", "unsplit", "reactivation", "contraction", "churn")
@@ -38,6 +38,7 @@ class History:
     _answers: dict[tuple[str, str], Retention] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "as_of", month_name(parse_month(self.as_of, "as_of")))
         measure(self.ledger, self.as_of, self.window, self.definition)
         if self.target is not None and not 0 < self.target < 10:
             raise UsageError(f"target: {self.target} is not an NRR; write 110 % as 1.10")
@@ -90,6 +91,7 @@ class History:
             "as_of": self.as_of,
             "window": self.window,
             "definition": self.definition,
+            **({"ex_price": True} if self.ex_price else {}),
             "nrr": _ratio(now.nrr),
             "grr": _ratio(now.grr),
             "logo": _ratio(now.logo),
@@ -119,7 +121,7 @@ class History:
             "nrr_year_ago": year_ago and year_ago.nrr,
             "target": self.target,
             "band": band(self.now.nrr),
-            "leaky": leaky_bucket(self.now.nrr, self.now.grr),
+            "leaky": self.window == 12 and leaky_bucket(self.now.nrr, self.now.grr),
             "opening": float(self.cohort.over("opening").sum()),
             "closing": float(self.cohort.over("closing").sum()),
             "customers": int(self.cohort.over("opening_customers").sum()),
@@ -229,9 +231,10 @@ class History:
         return frame if by.startswith("cohort_") else frame.sort_values("opening", ascending=False, ignore_index=True)
 
     def segment_trend(self, periods: int = 8, by: str = "segment") -> pd.DataFrame:
-        """NRR of each segment in the last reports: `month`, `segment`, `nrr`."""
+        """NRR of each of the twelve largest segments in the last reports: `month`, `segment`, `nrr`."""
         months = self.trend(periods)["month"]
-        parts = [self._at(month, by).by_segment["nrr"].to_series().rename(month) for month in months]
+        largest = self.split(by)["name"].head(12)
+        parts = [self._at(month, by).by_segment["nrr"].to_series().reindex(largest).rename(month) for month in months]
         long = pd.concat(parts, axis=1).rename_axis("segment").reset_index().melt("segment", var_name="month")
         return long.rename(columns={"value": "nrr"})[["month", "segment", "nrr"]].dropna(ignore_index=True)
 
@@ -259,7 +262,7 @@ class History:
         """The cohort's largest gains, then its largest losses: `customer`, `segment`, `opening`, `closing`, `change`,
         `contribution` (change as a share of the whole opening: points of NRR).
         """
-        opening = self.ledger.customers(self.start)
+        opening = self.ledger.customers(self.start, known_at=self.as_of)
         closing = self.ledger.customers(self.as_of, rate_of=self.start)["arr"]
         frame = pd.DataFrame({"segment": opening["segment"].astype(str), "opening": opening["arr"]})
         frame["closing"] = closing.reindex(frame.index).fillna(0.0)
@@ -313,18 +316,18 @@ class History:
         return sums.astype({"customers": int})
 
     def _due(self, month: str) -> pd.DataFrame:
-        """Each customer's next renewal after `month` (`month`: a number) and its ARR (`due`), by customer."""
-        customers = self.ledger.customers(month, rate_of=self.start)
+        """Each contract's next renewal after `month` (`month`: a number) and its ARR (`due`), by customer, product."""
+        lines = self.ledger.lines(month, rate_of=self.start)
         at = parse_month(month, "month")
-        renewal = customers["renewal"].dropna()
+        renewal = lines["renewal"].dropna()
         passed = np.ceil(np.maximum(at + 1 - renewal, 0) / 12) * 12
-        return pd.DataFrame({"month": (renewal + passed).astype(int), "due": customers["arr"].reindex(renewal.index)})
+        return pd.DataFrame({"month": (renewal + passed).astype(int), "due": lines["arr"].reindex(renewal.index)})
 
     def _renewed(self, month: str) -> pd.DataFrame:
         """What was due in `month`, and what became of it."""
         due = self._due(shift(month, -self.ledger.step))
         due = due[due["month"] <= parse_month(month, "month")]
-        after = self.ledger.customers(month, rate_of=self.start)["arr"].reindex(due.index).fillna(0.0)
+        after = self.ledger.lines(month, rate_of=self.start)["arr"].reindex(due.index).fillna(0.0)
         return due.assign(renewed=np.minimum(due["due"], after), after=after)
 
     # --- can it be trusted -----------------------------------------------------------------------------
@@ -332,7 +335,7 @@ class History:
     def checks(self) -> pd.DataFrame:
         """What ties: `check`, `difference` (the largest, in ARR), `holds` (to the cent)."""
         told = self.ledger.customers(self.as_of, rate_of=self.start)["arr"].sum()
-        opened = self.ledger.customers(self.start)["arr"].sum()
+        opened = self.ledger.customers(self.start, known_at=self.as_of)["arr"].sum()
         company, cohort = self.book.total(), self.cohort.total()
         rows = {
             "Cohort: closing = opening + gains - losses, each month and segment": _largest(self.cohort.residual()),
@@ -368,6 +371,7 @@ def read_history(
 ) -> History:
     """The history of a ledger as a run card names it; `reading` goes to `read_ledger`."""
     sources = [source] if isinstance(source, str) else source
+    parse_month(as_of, "as_of")
     ledger = read_ledger(*sources, until=as_of, **reading)
     return History(ledger, as_of, window, definition, target, ex_price)
 

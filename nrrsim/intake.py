@@ -7,6 +7,7 @@ Subscription periods: one row a subscription with `start`, `end` and its amount.
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -135,18 +136,21 @@ def check_rows(
     frame = _parsed(table, unit, periods, inclusive=period_end == "inclusive")
     _check_values(table, frame, unit)
     if not table.findings:
+        _check_currencies(table, frame, rates_given)
         if periods:
             if period_end == "exclusive":
                 _look_at_ends(table, frame)
             frame = _months_of_periods(table, frame, until)
-        zeros = int((frame["arr"] == 0).sum())
+        zeros = int((_number(table.frame[unit]) == 0).sum())
         frame = frame[frame["arr"] > 0]
         months, step = _check_months(table, frame, periods, until)
-        _check_currencies(table, frame, rates_given)
     if table.findings:
         table.stop()
     if zeros:
-        table.notice(f"{zeros:,} rows hold the amount 0", "a zero is read as no row: not a customer in that month")
+        table.notice(
+            f"{zeros:,} {'row holds' if zeros == 1 else 'rows hold'} the amount 0",
+            "a zero is read as no row: not a customer in that month",
+        )
     _look_at_names(table, frame)
     _look_at_prices(table, frame, unit)
     order = ["product", "month", "customer"] if "product" in frame else ["month", "customer"]
@@ -187,6 +191,15 @@ def _renamed(part: Rows, columns: Mapping[str, str]) -> Rows:
         f"{name} (unused)" if name in columns and columns[name] != heading else name
         for name, heading in zip(ours, headings, strict=True)
     ]
+    twice = sorted({name for name in ours if ours.count(name) > 1})
+    if twice or len(theirs_to_ours) < len(columns):
+        names = ", ".join(twice) or ", ".join(
+            theirs for theirs in theirs_to_ours if [*columns.values()].count(theirs) > 1
+        )
+        problem = f"the heading {names} stands twice, or is used twice"
+        raise DataError(
+            [Finding(part.name, 1, problem, "rename one, or map each of our words to a heading of its own")]
+        )
     frame = part.frame.set_axis(pd.Index(ours), axis=1)
     return Rows(part.name, frame, part.lines, part.findings)
 
@@ -284,6 +297,9 @@ def _cell_text(cell: object) -> str:
 
 
 def _number(values: pd.Series) -> pd.Series:
+    """As numbers, nan where it is none: true and false are none."""
+    if values.dtype == object or values.dtype == bool:
+        values = values.mask(values.map(lambda cell: isinstance(cell, bool | np.bool_)).astype(bool), "")
     return pd.to_numeric(values, errors="coerce").astype(float)
 
 
@@ -436,7 +452,7 @@ def _months_of_periods(table: _Table, frame: pd.DataFrame, until: int | None) ->
     month = np.repeat(first - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths) + np.arange(lengths.sum())
     laid_out = frame.drop(columns=["start", "end"], errors="ignore").iloc[rows].reset_index(drop=True)
     laid_out["month"] = month.astype(float)
-    names = ["customer", "month", *(["product"] if "product" in frame else [])]
+    names = ["customer", "month", *(name for name in ("product", "currency") if name in frame)]
     conflict = laid_out.groupby(["customer", "month"], observed=True)["segment"].nunique()
     for customer, number in conflict.index[conflict > 1][:1]:
         table.refuse(
@@ -491,14 +507,20 @@ def _check_currencies(table: _Table, frame: pd.DataFrame, rates_given: bool) -> 
             )
 
 
+def _folded(name: str) -> str:
+    """A name without what the eye does not see: case, spaces, invisible characters, ways to write an accent."""
+    plain = unicodedata.normalize("NFKC", name)
+    return " ".join("".join(c for c in plain if unicodedata.category(c) != "Cf").split()).casefold()
+
+
 def _look_at_names(table: _Table, frame: pd.DataFrame) -> None:
     """Names that differ only by case or spaces would be a false churn and a false new customer."""
     names = pd.Series(frame["customer"].cat.remove_unused_categories().cat.categories)
-    alike = names.str.split().str.join(" ").str.casefold()
+    alike = names.map(_folded)
     twins = alike.duplicated(keep=False)
     for _, group in names[twins].groupby(alike[twins]):
         table.notice(
-            f"customers whose names differ only by case or spaces: {', '.join(map(repr, sorted(group)))}",
+            f"customers whose names look the same: {', '.join(map(ascii, sorted(group)))}",
             "each spelling counts as a customer of its own",
         )
 

@@ -129,13 +129,14 @@ class Ledger:
         _, first = self.window(end, last - parse_month(start, "start"))
         return self._book(first, last).roll(first, last, by, closed=False)
 
-    def customers(self, month: str, rate_of: str | None = None) -> pd.DataFrame:
+    def customers(self, month: str, rate_of: str | None = None, known_at: str | None = None) -> pd.DataFrame:
         """The customers with a positive amount in `month`: index `customer`, columns `arr` and the ledger's further
-        columns. `rate_of`: the month whose rate converts amounts (default: `month`).
+        columns. `rate_of`: the month whose rate converts amounts; `known_at`: the month by which a late renewal must
+        have come in to count (default of both: `month`).
         """
         number = self._inside(month, "month")
         rate = parse_month(rate_of, "rate_of") if rate_of else number
-        book = self._book(rate, number)
+        book = self._book(rate, parse_month(known_at, "known_at") if known_at else number)
         rows = book.rows_of(number)
         frame = self.entries.frame.drop(columns=["customer", "month", "arr"]).iloc[book.entry[rows]]
         index = pd.Index(book.customers[book.customer[rows]], name="customer")
@@ -149,6 +150,20 @@ class Ledger:
         """
         end = self._inside(as_of, "as_of")
         return self._book(end, end).ages(end, by)
+
+    def lines(self, month: str, rate_of: str) -> pd.DataFrame:
+        """The ledger's own rows of `month`, at the rates of `rate_of`: index `customer`, `product` (empty where there
+        is none), columns `arr` and `renewal` (a month number or nan).
+        """
+        frame = self.entries.frame
+        rows = np.flatnonzero(frame["month"].to_numpy() == self._inside(month, "month"))
+        rate = None if self.rates is None or self.reported else parse_month(rate_of, "rate_of")
+        told = frame.iloc[rows]
+        product = told["product"].astype(str) if "product" in told else pd.Series("", index=told.index)
+        index = pd.MultiIndex.from_arrays([told["customer"].astype(str), product], names=["customer", "product"])
+        renewal = told["renewal"] if "renewal" in told else pd.Series(np.nan, index=told.index)
+        table = {"arr": self.converted(rate)[rows], "renewal": renewal.to_numpy()}
+        return pd.DataFrame(table, index=index).groupby(level=[0, 1]).agg({"arr": "sum", "renewal": "min"})
 
     def gaps(self) -> np.ndarray:
         """How many months each gap lasted in which a customer was away and came back."""
@@ -218,7 +233,9 @@ def _span(months: Sequence[str], step: int) -> str:
 
 
 def _read_rates(source: str | Path) -> pd.Series:
-    [rows] = read_rows(source)
+    rows, *more = read_rows(source)
+    if more:
+        raise UsageError(f"{source}: rates stand in one file")
     frame = rows.frame
     missing = [name for name in ("month", "currency", "rate") if name not in frame]
     if missing:
@@ -278,7 +295,7 @@ class _Book:
         keep = np.flatnonzero(month <= as_of) if as_of is not None else np.arange(len(frame))
         codes, month, arr = codes[keep], month[keep], arr[keep]
         first = np.flatnonzero(np.diff(codes * 100_000 + month, prepend=-1))
-        why = _reasons(frame.iloc[keep], codes, month, arr, first, step)
+        why = _reasons(frame.iloc[keep], codes, month, arr, first, step + ledger.grace_months)
         customer, months = codes[first], month[first]
         amount = np.add.reduceat(arr, first) if len(first) else arr[:0]
         entry = keep[first]
@@ -340,7 +357,7 @@ class _Book:
         age = (self.month - self.month[head_of_row]) // step
         known = self.month <= end
         code, first = codes[head_of_row], self.arr[head_of_row]
-        width = int(age[known].max(initial=0)) + 1
+        width = (end - int(self.month.min())) // step + 1
         cell = (code * width + age)[known]
         shape, size = (len(labels), width), len(labels) * width
         starters = heads & known
@@ -429,7 +446,7 @@ def _filled_months(months: np.ndarray, filled: np.ndarray, step: int) -> np.ndar
 
 
 def _reasons(
-    frame: pd.DataFrame, codes: np.ndarray, month: np.ndarray, arr: np.ndarray, first: np.ndarray, step: int
+    frame: pd.DataFrame, codes: np.ndarray, month: np.ndarray, arr: np.ndarray, first: np.ndarray, within: int
 ) -> dict[str, np.ndarray]:
     """Why a customer's amount rose, where the ledger says so: `ndarray[customer-month]` of
 
@@ -447,7 +464,7 @@ def _reasons(
     same = np.zeros(len(order), dtype=bool)  # the row before is the same customer's and product's
     same[1:] = (np.diff(codes[order]) == 0) & (np.diff(product[order]) == 0)
     next_step = same.copy()
-    next_step[1:] &= np.diff(month[order]) == step
+    next_step[1:] &= np.diff(month[order]) <= within
     if "product" in frame:
         never_held = np.zeros(len(order))
         never_held[order] = ~same

@@ -98,7 +98,8 @@ def _compounded(m: Movements) -> tuple[xr.DataArray, xr.DataArray]:
     opening, losses = m["opening"], m["contraction"] + m["churn"]
     monthly_nrr = (opening + m["expansion"] - losses) / opening
     monthly_grr = 1 - losses / opening
-    return monthly_nrr.prod("month", skipna=False), monthly_grr.prod("month", skipna=False)
+    # a book that has run empty has kept nothing: its later months have no rate, and the product is 0
+    return monthly_nrr.fillna(0).prod("month"), monthly_grr.fillna(0).prod("month")
 
 
 FORMULAS: dict[str, Callable[[Movements], tuple[xr.DataArray, xr.DataArray]]] = {
@@ -155,7 +156,7 @@ def _price_effect(m: Movements, definition: str) -> xr.DataArray:
     if definition != "compounded":
         return m.over("price") / m.over("opening")
     without = (m["opening"] + m["expansion"] - m["price"] - m["contraction"] - m["churn"]) / m["opening"]
-    return _compounded(m)[0] - without.prod("month", skipna=False)
+    return _compounded(m)[0] - without.fillna(0).prod("month")
 
 
 def _known(m: Movements, ratio: xr.DataArray) -> xr.DataArray:

@@ -190,6 +190,7 @@ def _read_parquet(path: Path) -> Rows:
 
     try:
         with duckdb.connect() as con:
+            con.execute("set TimeZone = 'UTC'")  # a month must not depend on where the machine stands
             frame = con.execute("select * from read_parquet(?)", [_literal_path(path)]).df()
     except duckdb.Error as error:
         raise DataError([Finding(str(path), 0, f"cannot be read as Parquet ({str(error).splitlines()[0]})")]) from None

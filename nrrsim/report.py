@@ -7,6 +7,7 @@ folder, is rendered, and the finished folder takes the place of the one before i
 from __future__ import annotations
 
 import ast
+import contextlib
 import ctypes
 import hashlib
 import importlib.metadata
@@ -14,11 +15,12 @@ import json
 import logging
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +32,7 @@ from nrrsim.formats import escape_markdown, month_name
 FORMATS = ("pdf", "html", "xlsx")
 RECORD = "application/vnd.nrrsim+json"
 NESTED = ("columns", "scenarios")
-OPTIONAL = "(optional)"
+OPTIONAL = re.compile(r"\(optional ?(number|text|mapping|)\)")
 VERSIONS = ("altair", "duckdb", "pandas", "papermill", "pypandoc_binary", "typst", "vl-convert-python", "xarray")
 log = logging.getLogger("nrrsim")
 
@@ -91,7 +93,7 @@ def read_card(path: str | Path) -> Card:
     wrong += [
         f"{path}: {key}: is missing; {known[key].help or 'add it to the card'}"
         for key in known
-        if key not in given and OPTIONAL not in known[key].help
+        if key not in given and not OPTIONAL.search(known[key].help)
     ]
     if wrong:
         raise UsageError("\n".join(wrong))
@@ -102,6 +104,17 @@ def read_card(path: str | Path) -> Card:
 class _Parameter:
     default: Any
     help: str
+
+    @property
+    def kind(self) -> str:
+        """Switch, number, text or mapping: by the default, or by the comment where that is None."""
+        if isinstance(self.default, bool):
+            return "switch"
+        by_default = (
+            "number" if isinstance(self.default, int | float) else "text" if isinstance(self.default, str) else ""
+        )
+        said = OPTIONAL.search(self.help)
+        return by_default or (said[1] if said else "")
 
 
 def _find_notebook(card: Path, name: str) -> Path:
@@ -146,17 +159,24 @@ def _plain(value: Any) -> Any:
 def _problem(key: str, value: Any, known: Mapping[str, _Parameter]) -> str:
     if key not in known:
         return f"is not a parameter of the notebook; {did_you_mean(key, list(known))}"
-    default = known[key].default
+    wanted = known[key].kind
+    if value is None:
+        return "" if known[key].default is None else "is empty; give a value, or leave the line out"
+    if wanted == "mapping":
+        fits = isinstance(value, Mapping) and all(isinstance(item, str) for item in value.values())
+        return (
+            ""
+            if fits
+            else f"must be a mapping of our word to your heading, such as {{customer: Account}}, got {value!r}"
+        )
     if isinstance(value, Mapping | list):
         return "" if key in NESTED else "must be one value, not a list or a mapping"
-    if value is None:
-        return "" if default is None else "is empty; give a value, or leave the line out"
-    if isinstance(default, bool) and not isinstance(value, bool):
-        return f"must be true or false, got {value!r}"
-    if isinstance(default, int | float) and not isinstance(default, bool):
+    if wanted == "switch":
+        return "" if isinstance(value, bool) else f"must be true or false, got {value!r}"
+    if wanted == "number":
         fits = isinstance(value, int | float) and not isinstance(value, bool)
         return "" if fits else f"must be a number, got {value!r}"
-    if isinstance(default, str) and not isinstance(value, str):
+    if wanted == "text" and not isinstance(value, str):
         return f"must be text, got {value!r}; put it in double quotes"
     return ""
 
@@ -180,9 +200,8 @@ def run_card(
     if unknown:
         raise UsageError(f"--to: {unknown[0]!r} is not known; {did_you_mean(unknown[0], FORMATS)}")
     card = read_card(path)
-    final = Path(out) / card.name
-    final.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{card.name}-", dir=final.parent))
+    final = _place(Path(out) / card.name)
+    work = Path(tempfile.mkdtemp(prefix=f".{card.name}-{os.getpid()}-", dir=final.parent))
     try:
         log.info("%s: running %s", card.path, card.notebook.stem)
         numbers = _execute(card, work / "report.ipynb", progress)
@@ -195,6 +214,47 @@ def run_card(
     return final
 
 
+def _place(final: Path) -> Path:
+    """Where the report goes: an earlier report may be replaced, anything else may not. Clears up after killed runs."""
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        if final.exists() and not (final / "manifest.json").is_file() and (final.is_file() or any(final.iterdir())):
+            raise UsageError(f"{final}: holds something that is not a report; choose another --out")
+        for left in final.parent.glob(f".{final.name}-*-*"):
+            owner = left.name.removeprefix(f".{final.name}-").partition("-")[0]
+            if owner.isdigit() and not _is_running(int(owner)):
+                shutil.rmtree(left, ignore_errors=True)
+    except OSError as error:
+        raise UsageError(f"{final}: cannot be written to ({error.strerror})") from None
+    return final
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@contextlib.contextmanager
+def _quiet_kernel() -> Iterator[Any]:
+    """Keep the kernel's own words off the terminal: it writes to our stderr. Yields where progress may be written."""
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        with os.fdopen(os.dup(terminal), "w") as progress:
+            yield progress
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+        os.close(nowhere)
+
+
 def _execute(card: Card, executed: Path, progress: bool) -> dict[str, Any]:
     """Run the notebook with the card's parameters; returns the numbers that it recorded."""
     import nbformat
@@ -203,17 +263,17 @@ def _execute(card: Card, executed: Path, progress: bool) -> dict[str, Any]:
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
     try:
-        papermill.execute_notebook(
-            str(card.notebook.resolve()),
-            str(executed),
-            parameters=card.parameters,
-            cwd=str(card.path.parent.resolve()),
-            kernel_name="python3",
-            language="python",
-            progress_bar={"file": sys.stderr} if progress else False,
-            start_timeout=120,
-            extra_arguments=["--log-level=50"],  # the kernel is ours: no advice on its transport
-        )
+        with _quiet_kernel() as terminal:
+            papermill.execute_notebook(
+                str(card.notebook.resolve()),
+                str(executed),
+                parameters=card.parameters,
+                cwd=str(card.path.parent.resolve()),
+                kernel_name="python3",
+                language="python",
+                progress_bar={"file": terminal} if progress else False,
+                start_timeout=120,
+            )
     except PapermillExecutionError as error:
         raise _said_by(error, card) from None
     book = nbformat.read(executed, as_version=4)

@@ -169,7 +169,7 @@ def key_figures(past: History) -> list[tuple[str, str, str]]:
         ("Net revenue retention", percent(s["nrr"]), since(s["nrr"], s["nrr_before"])),
         ("Gross revenue retention", percent(s["grr"]), since(s["grr"], s["grr_before"])),
         ("Logo retention", percent(s["logo"]), since(s["logo"], s["logo_before"])),
-        ("Company ARR", money(s["book_closing"], past.ledger.currency), f"{_signed(growth)} in {past.window} months"),
+        ("Company ARR", money(s["book_closing"], past.ledger.currency), f"{_signed(growth)} in {_months(past.window)}"),
     ]
     if s["target"] is not None:
         cards.insert(1, ("Against target", points(s["nrr"] - s["target"]), f"target {percent(s['target'])}"))
@@ -185,13 +185,14 @@ def bottom_line(past: History) -> str:
         f" {month_name(past.start)}, **{money(s['closing'], currency)}** is there in {month_name(past.as_of)}. They"
         f" took away {money(s['losses'], currency)} ({percent(s['losses'] / s['opening'])}) by leaving or paying less,"
         f" and added {money(s['gains'], currency)} ({percent(s['gains'] / s['opening'])}) by buying more, paying"
-        f" higher prices or coming back. Net revenue retention (NRR) is **{percent(s['nrr'])}**"
+        f" higher prices or coming back. Net revenue retention (NRR){_by(past)} is **{percent(s['nrr'])}**"
     )
     comparisons = []
     if s["nrr_before"] is not None:
-        comparisons.append(f"{_than(s['nrr'] - s['nrr_before'])} {last_report(past)} ({percent(s['nrr_before'])})")
+        when = f"in {last_report(past)}"
+        comparisons.append(f"{_than(s['nrr'] - s['nrr_before'], when)} ({percent(s['nrr_before'])})")
     if s["nrr_year_ago"] is not None and past.pace != 12:
-        comparisons.append(f"{_than(s['nrr'] - s['nrr_year_ago'])} a year ago ({percent(s['nrr_year_ago'])})")
+        comparisons.append(f"{_than(s['nrr'] - s['nrr_year_ago'], 'a year ago')} ({percent(s['nrr_year_ago'])})")
     if s["target"] is not None:
         short = s["nrr"] - s["target"]
         hit = (
@@ -199,7 +200,8 @@ def bottom_line(past: History) -> str:
         )
         comparisons.append(f"{hit} of {percent(s['target'])}")
     text += f": {_join(comparisons)}." if comparisons else "."
-    text += f" By the common benchmark that is *{s['band']}* ({BAND_RANGES[s['band']]})."
+    if past.window == 12:
+        text += f" By the common benchmark that is *{s['band']}* ({BAND_RANGES[s['band']]})."
     return text
 
 
@@ -208,12 +210,14 @@ def gross_line(past: History) -> str:
     s = past.summary()
     low, high = USUAL_GRR
     where = "below" if s["grr"] < low else "above" if s["grr"] > high else "inside"
+    usual = f": {where} the usual {low:.0%} to {high:.0%} of twelve months" if past.window == 12 else ""
+    stayed = "were customers all along" if past.definition == "stays_out" else "are still customers"
     text = (
-        f"Without any gain, {percent(s['grr'])} is left (gross revenue retention, GRR): {where} the usual"
-        f" {low:.0%} to {high:.0%}. {percent(s['logo'])} of the customers are still customers."
+        f"Without any gain, {percent(s['grr'])} is left (gross revenue retention, GRR){usual}."
+        f" {percent(s['logo'])} of the customers {stayed}."
     )
     if s["largest_effect"] is not None:
-        text += f" The one customer that moved NRR most did so by {_size(s['largest_effect'])}."
+        text += f" The one customer whose revenue changed most moved NRR by {_size(s['largest_effect'])}."
     if s["largest_share"] is not None:
         text += f" The largest customer of today stands for {percent(s['largest_share'])} of ARR."
     if s["grr"] < 0:
@@ -228,7 +232,7 @@ def leaky_bucket(past: History) -> tuple[str, str, str] | None:
         return None
     text = (
         f"NRR is {percent(s['nrr'])}, yet only {percent(s['grr'])} of the opening revenue was kept. Gains of"
-        f" {money(s['gains'], past.ledger.currency)} from the customers who stayed fill what runs out. When such gains"
+        f" {money(s['gains'], past.ledger.currency)} from the same customers fill what runs out. When such gains"
         " slow down, NRR falls to what is kept. Look at churn and contraction first."
     )
     return "warning", "Leaky bucket: a good net retention hides a poor gross retention", text
@@ -263,9 +267,10 @@ def read_trend(past: History) -> str:
         return "One point only: the ledger does not reach back to an earlier window."
     best, worst = frame.iloc[int(frame["nrr"].argmax())], frame.iloc[int(frame["nrr"].argmin())]
     said = periods(pd.DataFrame([best, worst]), past)["period"].tolist()
+    shared = ", so neighbours share most of their months" if past.window > 2 * past.pace else ""
     return (
-        f"Each point is the {past.window} months up to that date, so neighbours share most of their months: NRR was"
-        f" highest in {said[0]} ({percent(best['nrr'])}) and lowest in {said[1]} ({percent(worst['nrr'])})."
+        f"Each point is the {_months(past.window)} up to that date{shared}: NRR was highest in {said[0]}"
+        f" ({percent(best['nrr'])}) and lowest in {said[1]} ({percent(worst['nrr'])})."
         " The distance between the lines is what gains add."
     )
 
@@ -273,6 +278,8 @@ def read_trend(past: History) -> str:
 def read_split(frame: pd.DataFrame, what: str, since: str) -> str:
     """How to read the segment bars, and which segments get better or worse."""
     known = frame.dropna(subset=["nrr"])
+    if known.empty:
+        return f"No {what} has a base to be measured on."
     best, worst = known.iloc[int(known["nrr"].argmax())], known.iloc[int(known["nrr"].argmin())]
     text = "Bars run from 100% to NRR and the diamond is GRR"
     if known["nrr_before"].notna().any():
@@ -333,9 +340,10 @@ def read_movers(past: History) -> str:
         return "No customer's revenue changed."
     gains = frame[frame["change"] > 0]["contribution"].sum()
     losses = frame[frame["change"] < 0]["contribution"].sum()
+    whose = "point-to-point NRR" if past.definition != "point_to_point" else "NRR"
     return (
-        f"The effect is a customer's change as a share of the whole opening revenue. Those listed add {points(gains)} to"
-        f" NRR and take {points(losses).lstrip('−')} from it."
+        "The effect is a customer's change as a share of the whole opening revenue. Those listed add"
+        f" {_size(gains)} to {whose} and take {_size(losses)} from it."
     )
 
 
@@ -346,8 +354,8 @@ def read_concentration(past: History) -> str:
     largest = frame[frame["customers"] == 1].iloc[0]
     return (
         f"The further the curve bends away from the diagonal, the more hangs on few: the largest customer is"
-        f" {percent(largest['arr_share'])} of ARR, the {count(ten['customers'])} largest are"
-        f" {percent(ten['arr_share'])}."
+        f" {percent(largest['arr_share'])} of ARR"
+        + (f", the {count(ten['customers'])} largest are {percent(ten['arr_share'])}." if len(frame) > 2 else ".")
     )
 
 
@@ -370,9 +378,9 @@ def read_renewals(past: History) -> str:
     happened, coming = frame[frame["renewed"].notna()], frame[frame["renewed"].isna()]
     due, renewed, after = (float(happened[name].sum()) for name in ("due", "renewed", "after"))
     if not (len(happened) and due):
-        return f"Nothing came up for renewal in the {past.window} months."
+        return f"Nothing came up for renewal in the {_months(past.window)}."
     text = (
-        f"In the {past.window} months {money(due, currency)} came up for renewal and {money(renewed, currency)} of it"
+        f"In the {_months(past.window)} {money(due, currency)} came up for renewal and {money(renewed, currency)} of it"
         f" was renewed ({percent(renewed / due)}); with what was sold on top, {money(after, currency)}."
     )
     if len(coming) and coming["due"].sum():
@@ -389,7 +397,7 @@ def read_definitions(past: History) -> str:
     frame = past.definitions()
     ratios = frame["nrr"].round(9)  # two definitions may agree but for the last digit
     low, high = frame.iloc[int(ratios.argmin())], frame.iloc[int(ratios.argmax())]
-    if ratios.nunique() == 1:
+    if ratios.nunique() == 1 and frame["grr"].round(9).nunique() == 1:
         return f"On this ledger all of them give the same answer, {percent(low['nrr'])}."
     timing = " *timing* is the older quarters in an average," if frame["timing"].any() else ""
     return (
@@ -403,10 +411,14 @@ def read_definitions(past: History) -> str:
 def definition(past: History) -> str:
     """Which definition this report uses, and what it means."""
     used = DEFINITIONS[past.definition]
+    since = f"in {month_name(past.start)}"
+    if past.definition == "trailing_average":
+        since = f"{_months(past.window)} before each of the four quarter-ends"
+    newcomers = "New customers enter the month after they come." if used.of_book else "New customers never enter."
     text = (
         f"This report uses the definition **{used.title.lower()}**: {used.formula}; {used.why}. The cohort is every"
-        f" customer with a positive amount in {month_name(past.start)}; each keeps the segment it had then. New customers"
-        f" never enter. GRR caps each customer at its opening amount unless the definition says otherwise."
+        f" customer with a positive amount {since}; each keeps the segment it had then. {newcomers} GRR caps each"
+        " customer at its opening amount unless the definition says otherwise."
     )
     if past.ex_price:
         text += " Price movements are left out of NRR."
@@ -455,11 +467,11 @@ def checks_line(past: History) -> str:
 
 def headline_lines(headline: Mapping[str, Any], currency: str) -> list[str]:
     """What `nrrsim metrics` prints for people."""
-    title = DEFINITIONS[headline["definition"]].title.lower()
+    title = DEFINITIONS[headline["definition"]].title.lower() + (", without price" if headline.get("ex_price") else "")
     rows = [("", headline), *headline["segments"].items()]
     width = max(len("segment"), *(len(name) for name, _ in rows))
     lines = [
-        f"{headline['window']} months to {month_name(headline['as_of'])}, {title}, {count(headline['customers'])} customers",
+        f"{_months(headline['window'])} to {month_name(headline['as_of'])}, {title}, {count(headline['customers'])} customers",
         "",
         f"{'segment':<{width}} {'NRR':>8} {'GRR':>8} {'logo':>8} {'opening ARR':>18} {'closing ARR':>18}",
     ]
@@ -502,10 +514,21 @@ def _size(difference: float) -> str:
     return points(abs(difference)).lstrip("+").replace("pts", "points")
 
 
-def _than(difference: float) -> str:
+def _than(difference: float, when: str) -> str:
     if abs(difference) < 0.0005:
-        return "the same as in"
-    return f"{_size(difference)} {'more' if difference > 0 else 'less'} than in"
+        return f"the same as {when}"
+    return f"{_size(difference)} {'more' if difference > 0 else 'less'} than {when}"
+
+
+def _months(number: int) -> str:
+    return "1 month" if number == 1 else f"{number} months"
+
+
+def _by(past: History) -> str:
+    """Under which definition, where it is not the default: said wherever NRR stands beside amounts."""
+    told = [f"by the definition *{DEFINITIONS[past.definition].title.lower()}*"] * (past.definition != "point_to_point")
+    told += ["without price movements"] * past.ex_price
+    return f", {', '.join(told)}," if told else ""
 
 
 def _signed(ratio: float) -> str:

@@ -191,3 +191,69 @@ def test_words_of_an_annual_ledger(write):
     assert words.last_report(past) == "2023"
     assert words.periods(past.trend(), past)["period"].tolist() == ["2023", "2024"]
     assert "a year ago" not in words.bottom_line(past)
+
+
+def test_checks_hold_with_a_late_renewal(write):
+    rows = [f"{c},{m},10" for m in _months("2024-01", 15) for c in "ab" if not (c == "a" and m == "2024-03")]
+    past = History(nr.read_ledger(write("customer,month,mrr\n" + "\n".join(rows)), grace_months=1), "2025-03")
+    assert past.checks()["holds"].all()
+    assert past.summary()["customers"] == 2
+
+
+def test_renewals_of_each_product_on_its_own(write):
+    rows = [
+        f"A,{m},{product},{mrr},{due}"
+        for m in _months("2024-12", 4)
+        for product, mrr, due in (("p", 100, "2025-02"), ("q", 900, "2025-08"))
+    ]
+    past = History(nr.read_ledger(write("customer,month,product,mrr,renewal\n" + "\n".join(rows))), "2025-03", 3)
+    frame = past.renewals().set_index("month")
+    assert frame.loc["2025-03", "due"] == 1200
+    assert frame.loc["2025-09", "due"] == 10_800
+
+
+def test_definitions_add_up_where_the_cohort_ran_empty(write):
+    rows = [f"A,{m},10" for m in _months("2024-01", 8)] + [f"B,{m},10" for m in _months("2024-06", 12)]
+    past = History(nr.read_ledger(write("customer,month,mrr\n" + "\n".join(rows))), "2025-01")
+    frame = past.definitions().set_index("definition")
+    assert frame.loc["compounded", "nrr"] == 0.5  # A leaves a book of two: B is the other half
+    assert frame.loc["point_to_point", "nrr"] == 0
+    assert frame[list(PARTS)].sum(axis=1).values == pytest.approx(frame["difference"].values, abs=1e-12)
+
+
+def test_months_may_be_written_as_people_do(meridian):
+    assert History(meridian.ledger, "2026Q3").headline() == History(meridian.ledger, "2026-09-30").headline()
+    assert History(meridian.ledger, "2026Q3").as_of == "2026-09"
+
+
+@pytest.mark.parametrize("definition", nr.DEFINITIONS)
+@pytest.mark.parametrize("window", [1, 3, 12, 24])
+def test_sentences_for_every_definition_and_window(meridian, definition, window):
+    past = History(meridian.ledger, "2026-09", window, definition, ex_price=window == 3)
+    said = " ".join((words.bottom_line(past), words.gross_line(past), words.read_trend(past), words.definition(past)))
+    assert ("benchmark" in said) == (window == 12)
+    assert ("by the definition" in said) == (definition != "point_to_point")
+    assert ("New customers never enter" in said) == (definition != "compounded")
+    assert "1 months" not in said.replace("11 months", "")
+    assert "nan" not in said
+
+
+def test_many_segments(write):
+    rows = [f"c{n},{m},{10 + n},s{n:02d}" for m in ("2024-12", "2025-12") for n in range(25)]
+    past = History(nr.read_ledger(write("customer,month,arr,segment\n" + "\n".join(rows))), "2025-12")
+    assert past.segment_trend()["segment"].nunique() == 12
+    assert len(past.split()) == 25
+
+
+def test_segments_that_cannot_be_measured(write):
+    """Its only customer changes segment: over four windows, neither segment has a base in each."""
+    rows = [f"A,{m},10,{'x' if m < '2025-01' else 'y'}" for m in _months("2024-01", 30)]
+    ledger = nr.read_ledger(write("customer,month,mrr,segment\n" + "\n".join(rows)))
+    past = History(ledger, "2026-03", 12, "trailing_average")
+    assert "base to be measured on" in words.read_split(past.split(), "segment", "2025 Q4")
+
+
+def _months(first: str, number: int) -> list[str]:
+    from nrrsim.months import shift
+
+    return [shift(first, after) for after in range(number)]

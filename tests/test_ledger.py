@@ -291,7 +291,7 @@ def test_missing_files_and_wrong_parameters(write):
 def test_zeros_are_no_rows_and_are_counted(write):
     ledger = nr.read_ledger(write(GOOD + "C,2025-01,0,smb\n"))
     assert ledger.entries.zeros == 1
-    assert "1 rows hold the amount 0" in str(ledger.notices[0])
+    assert "1 row holds the amount 0" in str(ledger.notices[0])
     assert "C" not in ledger.customers("2025-01").index
 
 
@@ -418,3 +418,65 @@ def test_reading_does_not_round(write):
     rows = [f"c{n},2025-01,{amount}" for n, amount in enumerate(amounts)]
     ledger = nr.read_ledger(write("customer,month,mrr\n" + "\n".join(rows)))
     assert np.allclose(ledger.customers("2025-01")["arr"].to_numpy(), [12 * amount for amount in amounts], rtol=0)
+
+
+# --- found by review ---------------------------------------------------------------------------------------
+
+
+def test_overlapping_subscriptions_in_two_currencies(write):
+    text = "customer,start,end,mrr,currency\nA,2025-01-01,2025-06-01,100,USD\nA,2025-02-01,2025-06-01,100,EUR\n"
+    assert "there are 2 currencies (EUR, USD) and no rates" in rejected(write(text))[0]
+    rates = write("month,currency,rate\n" + "".join(f"2025-0{m},EUR,2\n" for m in range(1, 7)), "rates.csv")
+    ledger = nr.read_ledger(write(text), rates=rates, currency="USD")
+    assert ledger.customers("2025-03")["arr"].tolist() == [3600]
+
+
+def test_late_renewal_at_a_higher_price_is_price(write):
+    rows = "A,2025-01,10,10,1\nA,2025-03,20,10,2\n" + "".join(f"B,2025-0{m},1,1,1\n" for m in (1, 2, 3))
+    ledger = nr.read_ledger(write(f"customer,month,mrr,quantity,unit_price\n{rows}"), grace_months=1)
+    assert (book(ledger, "price"), book(ledger, "adoption")) == (120, 0)
+
+
+def test_a_months_does_not_depend_on_the_machines_time_zone(tmp_path, monkeypatch):
+    import time
+
+    import duckdb
+
+    sql = "select 'A' as customer, timestamptz '2025-01-31 23:00:00-08' as month, 1.0 as mrr"
+    duckdb.execute(f"copy ({sql}) to '{tmp_path / 'a.parquet'}' (format parquet)")
+    for zone in ("UTC", "America/Los_Angeles", "Asia/Tokyo"):
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        assert nr.read_ledger(tmp_path / "a.parquet").months == ["2025-02"]
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_true_and_false_are_no_money(tmp_path):
+    book = pd.ExcelWriter(tmp_path / "a.xlsx", engine="xlsxwriter")
+    pd.DataFrame({"customer": ["A", "B"], "month": ["2025-01"] * 2, "mrr": [True, 5]}).to_excel(book, index=False)
+    book.close()
+    assert "True is not a number" in rejected(tmp_path / "a.xlsx")[0]
+
+
+@pytest.mark.parametrize("heading", ["Customer,customer,month,mrr", "customer,month,MRR,mrr"])
+def test_headings_that_are_the_same_to_us(write, heading):
+    assert "stands twice" in rejected(write(f"{heading}\nA,B,2025-01,1\n"))[0]
+
+
+def test_two_words_for_one_heading(write):
+    assert "is used twice" in rejected(write(GOOD), columns={"customer": "month", "month": "month"})[0]
+
+
+def test_names_that_look_the_same(write):
+    names = ["Café", "Cafe\u0301", "A\u200bB", "AB"]
+    rows = "".join(f"{name},2025-01,1\n" for name in names)
+    said = " ".join(map(str, nr.read_ledger(write(f"customer,month,mrr\n{rows}")).notices))
+    assert said.count("look the same") == 2
+
+
+def test_a_cohort_that_is_gone_is_shown_as_gone(write):
+    rows = [f"{c},2024-{m:02d},10" for c in "AB" for m in range(1, 7)] + [f"C,2024-{m:02d},1" for m in range(5, 13)]
+    ages = nr.read_ledger(write("customer,month,mrr\n" + "\n".join(rows))).ages("2024-12", "cohort_year")
+    first = ages[ages["cohort"] == "until 2024-01"]
+    assert (first["amount"] / first["opening"]).tolist() == [1.0] * 6 + [0.0] * 6

@@ -53,7 +53,7 @@ def card(tmp_path):
         book = nbformat.v4.new_notebook()
         front = "---\ntitle: Tiny\nlang: en\nformat: {nrrsim-typst: {}}\nexecute: {echo: false}\n---"
         parameters = nbformat.v4.new_code_cell(
-            'name = "x"  # whose\nsize = 1  # how many (optional)\nplain = None  # (optional)'
+            'name = "x"  # whose\nsize = 1  # how many (optional)\nplain = None  # (optional)\nlimit = None  # (optional number)\nhead = None  # (optional mapping)'
         )
         parameters.metadata["tags"] = ["parameters"]
         book.cells = [nbformat.v4.new_raw_cell(front), parameters, nbformat.v4.new_code_cell(code)]
@@ -84,6 +84,10 @@ def card(tmp_path):
         ("name: a\n", "a run card names its notebook"),
         ("notebook: quaterly_report\n", "did you mean quarterly_report?"),
         ("- a\n", "a run card names its notebook"),
+        ("notebook: tiny.ipynb\nname: a\nlimit: high\n", "limit: must be a number, got 'high'"),
+        ("notebook: tiny.ipynb\nname: a\nhead: customer\n", "head: must be a mapping"),
+        ("notebook: tiny.ipynb\nname: a\nhead: [a, b]\n", "head: must be a mapping"),
+        ("notebook: tiny.ipynb\nname: a\nhead: {1: 2}\n", "head: must be a mapping"),
     ],
 )
 def test_wrong_cards(card, text, said):
@@ -127,6 +131,7 @@ def test_a_failing_notebook_leaves_the_previous_report(card, tmp_path, code, err
     out = tmp_path / "reports"
     (out / "card").mkdir(parents=True)
     (out / "card" / "report.pdf").write_text("previous")
+    (out / "card" / "manifest.json").write_text("{}")
     with pytest.raises(error, match=re.escape(said)):
         run_card(card("notebook: tiny.ipynb\nname: a\n", code), out=out)
     assert [path.name for path in out.iterdir()] == ["card"]
@@ -151,8 +156,26 @@ def test_a_killed_run_leaves_the_previous_report_whole(finished, tmp_path):
             time.sleep(wait)
             os.killpg(process.pid, signal.SIGKILL)
         assert (out / "2026Q3" / "report.pdf").read_bytes() == (finished / "report.pdf").read_bytes()
+        assert verify(out / "2026Q3")
         present = {path.name for path in (out / "2026Q3").iterdir()}
         assert present == {path.name for path in finished.iterdir()}
+
+
+def test_only_a_report_is_replaced(card, tmp_path):
+    (tmp_path / "reports" / "card").mkdir(parents=True)
+    (tmp_path / "reports" / "card" / "notes.txt").write_text("precious")
+    with pytest.raises(nr.UsageError, match="holds something that is not a report"):
+        run_card(card("notebook: tiny.ipynb\nname: a\n"), out=tmp_path / "reports")
+    assert (tmp_path / "reports" / "card" / "notes.txt").read_text() == "precious"
+    with pytest.raises(nr.UsageError, match="cannot be written to"):
+        run_card(card("notebook: tiny.ipynb\nname: a\n"), out=card("notebook: tiny.ipynb\nname: a\n"))
+
+
+def test_what_killed_runs_left_is_cleared(card, tmp_path):
+    left = tmp_path / "reports" / ".card-99999999-abc"
+    left.mkdir(parents=True)
+    run_card(card("notebook: tiny.ipynb\nname: a\n"), out=tmp_path / "reports")
+    assert [path.name for path in (tmp_path / "reports").iterdir()] == ["card"]
 
 
 # --- the report --------------------------------------------------------------------------------------------
