@@ -27,7 +27,7 @@ __all__ = [
     "svg", "theme", "trend",
 ]  # fmt: skip
 
-WIDTH, POINT = 470, 4 / 3  # one chart unit is a point on paper: A4's text width; a point in CSS pixels
+WIDTH = 470  # one chart unit is a point on paper: A4's text width
 MOST_ROWS, MOST_SEGMENTS = 5_000, 12
 NAVY, TEAL, AMBER, BRICK = "#12355B", "#3E8E9E", "#B7791F", "#C8553D"  # each at least 3:1 on white
 INK, GREY, TEAL_TEXT = "#1F2A37", "#44546A", "#2B6F7D"  # text: at least 4.5:1
@@ -97,8 +97,9 @@ def svg(chart: ChartType) -> str:
 
 
 def _bundle(spec: dict[str, Any], **_: Any) -> dict[str, str]:
-    image: str = base64.b64encode(_converter().vegalite_to_png(spec, scale=2 * POINT)).decode()
-    return {"image/svg+xml": _svg(spec), "image/png": image, "text/plain": "<chart>"}
+    drawn = _svg(spec)
+    image: str = base64.b64encode(_converter().svg_to_png(drawn, scale=2)).decode()  # drawn once, not laid out twice
+    return {"image/svg+xml": drawn, "image/png": image, "text/plain": "<chart>"}
 
 
 def _svg(spec: dict[str, Any]) -> str:

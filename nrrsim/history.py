@@ -176,6 +176,10 @@ class History:
         Columns `definition`, `title`, `nrr`, `grr`, `logo`, `difference` (NRR less the point-to-point NRR), and its
         parts, which add up to it: `returns`, `rebasing`, `newcomers`, `timing`, `price`.
         """
+        return self._definitions.copy()
+
+    @cached_property
+    def _definitions(self) -> pd.DataFrame:
         base = measure(self.ledger, self.as_of, self.window)
         flow = float(nrr(self.cohort, "flow"))
         closed = float(nrr(self.cohort, "compounded"))

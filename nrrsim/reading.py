@@ -98,31 +98,48 @@ def _read_csv(path: Path) -> Rows:
 
     name = str(path)
     headings, delimiter = _csv_headings(path)
-    named = ", ".join(f"'{_column(i)}': 'VARCHAR'" for i in range(len(headings)))
-    with duckdb.connect() as con:
-        con.execute("set preserve_insertion_order = true")
-        try:
-            frame = con.execute(
-                f"select * from read_csv(?, delim = ?, quote = '\"', escape = '\"', header = true,"
-                f" auto_detect = false, columns = {{{named}}}, store_rejects = true, rejects_limit = 0)",
-                [_literal_path(path), delimiter],
-            ).df()
-            rejects = con.execute("select line_byte_position, error_type from reject_errors order by all").df()
-        except duckdb.Error as error:
-            reason = str(error).splitlines()[0].removeprefix("Invalid Input Error: ")
-            remedy = "save it again as CSV UTF-8"
-            raise DataError([Finding(name, 0, f"cannot be read as CSV ({reason})", remedy)]) from None
-    frame.columns = pd.Index(headings)
-    rejected = {
-        _line_at(path, int(start)): kind
-        for start, kind in zip(rejects["line_byte_position"], rejects["error_type"], strict=True)
-    }
+    try:
+        frame, rejected = _csv_by_duckdb(path, delimiter, headings)
+    except duckdb.Error:  # a mixture of line ends, say: slower, and not so strict about the file as a whole
+        frame, rejected = _csv_by_hand(path, delimiter, headings)
     findings = tuple(
         Finding(name, line, "the row " + REJECTED.get(kind, "cannot be read; compare it with its neighbours"))
         for line, kind in sorted(rejected.items())
     )
-    width = len(headings)
-    return Rows(name, frame, lambda: _csv_lines(path, delimiter, width, frozenset(rejected)), findings)
+    return Rows(name, frame, lambda: _csv_lines(path, delimiter, len(headings), frozenset(rejected)), findings)
+
+
+def _csv_by_duckdb(path: Path, delimiter: str, headings: list[str]) -> tuple[pd.DataFrame, dict[int, str]]:
+    """The rows as text, and for each line that was rejected, why."""
+    import duckdb
+
+    named = ", ".join(f"'c{number}': 'VARCHAR'" for number in range(len(headings)))
+    with duckdb.connect() as con:
+        con.execute("set preserve_insertion_order = true")
+        frame = con.execute(
+            f"select * from read_csv(?, delim = ?, quote = '\"', escape = '\"', header = true,"
+            f" auto_detect = false, columns = {{{named}}}, store_rejects = true, rejects_limit = 0)",
+            [_literal_path(path), delimiter],
+        ).df()
+        rejects = con.execute("select line_byte_position, error_type from reject_errors order by all").fetchall()
+    return frame.set_axis(pd.Index(headings), axis=1), {_line_at(path, start): kind for start, kind in rejects}
+
+
+def _csv_by_hand(path: Path, delimiter: str, headings: list[str]) -> tuple[pd.DataFrame, dict[int, str]]:
+    rows, rejected = [], {}
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as text:
+        reader = csv.reader(text, delimiter=delimiter)
+        next(reader, None)
+        begin = reader.line_num + 1
+        for row in reader:
+            if row and len(row) != len(headings):
+                rejected[begin] = "MISSING COLUMNS" if len(row) < len(headings) else "TOO MANY COLUMNS"
+            elif any("\ufffd" in cell for cell in row):
+                rejected[begin] = "INVALID ENCODING"
+            elif row:
+                rows.append([cell or None for cell in row])
+            begin = reader.line_num + 1
+    return pd.DataFrame(rows, columns=pd.Index(headings), dtype="str"), rejected
 
 
 def _line_at(path: Path, start: int) -> int:
@@ -131,10 +148,6 @@ def _line_at(path: Path, start: int) -> int:
     while data[start : start + 1] in (b"\n", b"\r"):
         start += 1
     return data[:start].count(b"\n") + 1
-
-
-def _column(index: int) -> str:
-    return f"c{index}"
 
 
 def _literal_path(path: Path) -> str:

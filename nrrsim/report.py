@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import ctypes
+import datetime
 import hashlib
 import importlib.metadata
 import json
@@ -199,6 +200,8 @@ def run_card(
     unknown = [form for form in to if form not in FORMATS]
     if unknown:
         raise UsageError(f"--to: {unknown[0]!r} is not known; {did_you_mean(unknown[0], FORMATS)}")
+    from nrrsim.render import install_fonts
+
     card = read_card(path)
     final = _place(Path(out) / card.name)
     work = Path(tempfile.mkdtemp(prefix=f".{card.name}-{os.getpid()}-", dir=final.parent))
@@ -209,6 +212,8 @@ def run_card(
         rendered = _render(card, work, to, engine)
         _write_manifest(card, work, final, numbers, rendered)
         _swap(work, final)
+        if Path(out).resolve() == shared("reports").resolve():
+            install_fonts(shared("reports"))  # so that Quarto can render the notebook by hand, too
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return final
@@ -326,7 +331,8 @@ def _front_matter(book: Any, card: Card) -> None:
         if known.get(key):
             front[key] = escape_markdown(str(known[key]))
     if known.get("as_of"):
-        front["date"] = month_name(str(known["as_of"]))
+        # a whole date: Quarto would read a month alone as its first day
+        front["date"] = f"{_day(card).day} {month_name(_day(card).date())}"
     text = StringIO()
     yaml.dump(front, text)
     book.cells[0].source = f"---\n{text.getvalue()}---"
@@ -355,7 +361,12 @@ def _render(card: Card, work: Path, to: Sequence[str], engine: str) -> dict[str,
 
     pages = [form for form in to if form != "xlsx"]
     made = render.render(
-        work / "report.ipynb", work, to=pages, engine=engine, style=shared("reports"), timestamp=_moment(card)
+        work / "report.ipynb",
+        work,
+        to=pages,
+        engine=engine,
+        style=shared("reports"),
+        timestamp=int(_day(card).timestamp()),
     )
     if "xlsx" in to:
         from nrrsim.workbook import write_workbook
@@ -364,15 +375,13 @@ def _render(card: Card, work: Path, to: Sequence[str], engine: str) -> dict[str,
     return {"engine": render.engine_used(engine) if "pdf" in made else None}
 
 
-def _moment(card: Card) -> int:
-    """Seconds since 1970 of the report's date: fixed by the inputs, so that the same inputs give the same bytes."""
-    import datetime
+def _day(card: Card) -> datetime.datetime:
+    """The report's date, the last day of its month: fixed by the inputs, so that they give the same bytes."""
+    from nrrsim.months import last_day_number, month_name, parse_month
 
-    from nrrsim.months import last_day_number
-
-    day = last_day_number(str(card.parameters.get("as_of", "2000-01"))[:7])
-    moment = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(days=day or 0)
-    return int(moment.timestamp())
+    month = month_name(parse_month(card.parameters.get("as_of", "2000-01"), "as_of"))
+    days = last_day_number(month) or 0
+    return datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(days=days)
 
 
 def _swap(work: Path, final: Path) -> None:

@@ -25,6 +25,7 @@ def book(ledger: nr.Ledger, name: str) -> float:
         GOOD.encode(),
         b"\xef\xbb\xbf" + GOOD.encode(),
         GOOD.replace("\n", "\r\n").encode(),
+        GOOD.replace("\n", "\r\n", 2).encode(),
         GOOD.replace(",", ";").encode(),
         GOOD.replace(",", "\t").encode(),
         GOOD.replace("customer,month,mrr,segment", "Customer, Month ,MRR,Segment").encode(),
@@ -32,7 +33,18 @@ def book(ledger: nr.Ledger, name: str) -> float:
         GOOD.replace("\nA,2025-02", "\n\nA,2025-02").encode(),
         GOOD.strip().encode(),
     ],
-    ids=["plain", "BOM", "CRLF", "semicolons", "tabs", "headings", "dates", "blank line", "no last newline"],
+    ids=[
+        "plain",
+        "BOM",
+        "CRLF",
+        "CRLF and LF",
+        "semicolons",
+        "tabs",
+        "headings",
+        "dates",
+        "blank line",
+        "no last newline",
+    ],
 )
 def test_spellings_of_the_same_csv(write, text):
     ledger = nr.read_ledger(write(text))
