@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import html
 import json
 import os
 import re
+import shutil
 import sys
+import tempfile
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -21,7 +24,13 @@ from nrrsim import render as module
 from nrrsim.errors import RenderError
 from nrrsim.render import Quarto, engine_used, find_quarto, install_fonts, render
 
-STYLE = Path(__file__).parents[1] / "reports"
+# A copy of the house style as it is in git: without what was rendered, and without the fonts for Quarto by hand.
+STYLE = Path(tempfile.mkdtemp(prefix="style-"))
+atexit.register(shutil.rmtree, STYLE, ignore_errors=True)
+REPORTS = Path(__file__).parents[1] / "reports"
+shutil.copytree(REPORTS / "_extensions", STYLE / "_extensions", ignore=shutil.ignore_patterns("fonts"))
+for name in ("_quarto.yml", "_brand.yml"):
+    shutil.copy(REPORTS / name, STYLE / name)
 EXTENSION = STYLE / "_extensions" / "nrrsim"
 TIMESTAMP = 1_793_232_000
 
