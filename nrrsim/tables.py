@@ -61,19 +61,20 @@ def table(
     columns = [[write(v) for v in frame[c]] for c, write in ((c, _writer(f, currency)) for c, f in formats.items())]
     rows = [list(row) for row in zip(*columns, strict=True)]
     bold = _positions(total, len(rows))
+    numbers = {
+        "heads": heads,
+        "formats": ["text" if callable(form) else form for form in formats.values()],
+        "rows": [[_json(value) for value in row] for row in frame[list(formats)].itertuples(index=False)],
+        "currency": currency,
+        "rolls": bold == [0, len(rows) - 1],
+    }
     if not rows:
         heads, sides, rows = heads[:1] or [""], ["left"], [["No rows"]]
     bundle = {
         "text/html": _html(heads, sides, rows, bold, note),
         "text/markdown": _typst(heads, sides, rows, bold, note),
         "text/plain": _plain(heads, sides, rows, note),
-        CELLS: {
-            "heads": heads,
-            "formats": ["text" if callable(form) else form for form in formats.values()],
-            "rows": [[_json(value) for value in row] for row in frame[list(formats)].itertuples(index=False)],
-            "currency": currency,
-            "rolls": bold == [0, len(rows) - 1],
-        },
+        CELLS: numbers,
     }
     return Printed(bundle)
 

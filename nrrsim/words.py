@@ -53,8 +53,10 @@ def periods(frame: pd.DataFrame, past: History) -> pd.DataFrame:
     return frame.assign(period=frame["month"].map(name))
 
 
-def bands() -> list[tuple[str, float, float]]:
-    """The benchmark bands of NRR as (name, lower, upper)."""
+def bands(past: History) -> list[tuple[str, float, float]]:
+    """The benchmark bands of NRR as (name, lower, upper): they are of twelve months, and of no other window."""
+    if past.window != 12:
+        return []
     uppers = [float("inf"), *(lower for _, lower in NRR_BANDS)]
     return [(name, lower, upper) for (name, lower), upper in zip(NRR_BANDS, uppers, strict=False)]
 
@@ -127,8 +129,8 @@ def split(past: History, label: str) -> dict[str, dict[str, str]]:
     return _shown(
         name=(label, "text"),
         customers=("Customers", "count"),
-        opening=("Opening ARR", "money"),
-        closing=("Closing ARR", "money"),
+        opening=("Opening", "money"),
+        closing=("Closing", "money"),
         nrr=("NRR", "percent"),
         change=(f"Since {last_report(past)}", "points"),
         grr=("GRR", "percent"),
@@ -267,6 +269,8 @@ def read_trend(past: History) -> str:
         return "One point only: the ledger does not reach back to an earlier window."
     best, worst = frame.iloc[int(frame["nrr"].argmax())], frame.iloc[int(frame["nrr"].argmin())]
     said = periods(pd.DataFrame([best, worst]), past)["period"].tolist()
+    if best["nrr"] - worst["nrr"] < 0.0005:
+        return f"Each point is the {_months(past.window)} up to that date: NRR was {percent(best['nrr'])} throughout."
     shared = ", so neighbours share most of their months" if past.window > 2 * past.pace else ""
     return (
         f"Each point is the {_months(past.window)} up to that date{shared}: NRR was highest in {said[0]}"

@@ -306,3 +306,19 @@ def test_real_ledgers_give_reports(tmp_path, name, as_of, currency, nrr):
     assert "The books close" in text
     assert ("quarters" in text) == (name == "sf_retainers.csv")
     assert not re.search(r"\bnan\b|None", text)
+
+
+def test_the_spreadsheet_ties(finished):
+    from python_calamine import CalamineWorkbook
+
+    book = CalamineWorkbook.from_path(finished / "report.xlsx")
+    told = json.loads((finished / "manifest.json").read_text())["numbers"]
+    numbers = {row[0]: row[1] for row in book.get_sheet_by_name("numbers").to_python()[2:]}
+    assert numbers["nrr"] == pytest.approx(told["nrr"])
+    assert numbers["movements / churn"] == pytest.approx(told["movements"]["churn"])
+    moves = {row[0]: row[1] for row in book.get_sheet_by_name("movements").to_python()[2:] if row[0]}
+    assert moves["Opening ARR"] == pytest.approx(told["opening"])
+    assert moves["Closing ARR"] == pytest.approx(told["closing"])
+    assert moves["Churn"] == pytest.approx(-told["movements"]["churn"])
+    assert moves["Check: opening and movements less closing"] == pytest.approx(0, abs=0.005)
+    assert {"segments", "movers", "renewals", "definitions", "checks"} <= set(book.sheet_names)
