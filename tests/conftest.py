@@ -11,6 +11,17 @@ import nrrsim as nr
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared" / "data"
 
+# What a customer may be called, and must then be called in the report.
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "=cmd|'/c calc'!A1",
+    '#read("/etc/passwd")',
+    "{{< env HOME >}}",
+    "*a*_b_$c$@d",
+    "日本語株式会社",
+    'back\\slash "quote" `tick` ~x~ ^y^ [z](u) :::',
+]
+
 
 def pytest_report_header() -> str:
     return f"real ledgers: {'found beside the project' if SHARED.is_dir() else 'NOT FOUND: tests marked shared are skipped'}"

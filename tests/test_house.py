@@ -129,7 +129,7 @@ def test_nothing_names_this_machine():
         path = ROOT / name
         if path.suffix not in (".png", ".npy") and path.is_file() and path != Path(__file__):
             text = path.read_text(encoding="utf-8", errors="ignore")
-            assert not re.search(r"/work/(main|shared)|/root/|/tmp/bash_jobs", text), name
+            assert not re.search("|".join(("/wor" + "k/", "/roo" + "t/", "/tmp/bash" + "_jobs")), text), name
 
 
 # --- the README --------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ import pikepdf
 import pypandoc
 import pypdfium2  # type: ignore[import-untyped]
 import pytest
+from conftest import HOSTILE
 
 from nrrsim import render as module
 from nrrsim.errors import RenderError
@@ -33,17 +34,6 @@ for name in ("_quarto.yml", "_brand.yml"):
     shutil.copy(REPORTS / name, STYLE / name)
 EXTENSION = STYLE / "_extensions" / "nrrsim"
 TIMESTAMP = 1_793_232_000
-
-# What a customer may be called, and must then be called in the report.
-HOSTILE = [
-    "<script>alert(1)</script>",
-    "=cmd|'/c calc'!A1",
-    '#read("/etc/passwd")',
-    "{{< env HOME >}}",
-    "*a*_b_$c$@d",
-    "日本語株式会社",
-    'back\\slash "quote" `tick` ~x~ ^y^ [z](u) :::',
-]
 
 FRONT = """---
 title: "{title}"

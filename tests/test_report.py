@@ -14,20 +14,12 @@ from pathlib import Path
 import nbformat
 import pypdfium2
 import pytest
-from conftest import ROOT, SHARED
+from conftest import HOSTILE, ROOT, SHARED
 
 import nrrsim as nr
 from nrrsim.report import read_card, run_card, verify
 
 CARD = ROOT / "params" / "2026Q3.yaml"
-HOSTILE = [
-    "<script>alert(1)</script>",
-    "=cmd|'/c calc'!A1",
-    '#read("/etc/passwd")',
-    "{{< env HOME >}}",
-    "*a*_b_$c$@d",
-    "日本語株式会社",
-]
 
 
 def text_of(pdf: Path) -> str:
