@@ -393,24 +393,32 @@ def _second_segment(frame: pd.DataFrame) -> pd.Series:
 
 
 def _explain(table: _Table, failures: pd.DataFrame, unit: str, keys: pd.Series) -> None:
+    """A finding for each value that broke a rule, with what is written there."""
     headings = {"amount": unit, "key": "", "one_segment": "segment"}
-    for column, rule, row in zip(failures["column"], failures["check"], failures["index"], strict=True):
-        name, line = table.place(int(row))
-        problem, remedy = RULES[rule]
-        field = headings.get(column, column)
-        written = table.frame.at[row, field] if field in table.frame else None
-        if rule == "key.once":
-            first_name, first_line = table.place(int(keys.index[keys == keys[row]][0]))
-            what = "customer, month and product" if "product" in table.frame else "customer and month"
-            what = what if "month" in table.frame else "subscription"
-            problem = problem.format(what) + f" (first in {first_name}:{first_line})"
-        elif (
-            field in table.frame
-            and bool(table.frame[field].isna()[row])
-            and rule.endswith((".number", ".date", ".known"))
-        ):
-            problem = "is empty"
-        table.findings.append(Finding(name, line, problem.format(repr(written)), remedy, field))
+    of_what = "customer, month and product" if "product" in table.frame else "customer and month"
+    of_what = of_what if "month" in table.frame else "subscription"
+    first_row = dict(zip(keys[::-1], keys.index[::-1], strict=True))
+    for (column, check), broken in failures.groupby(["column", "check"], sort=False):
+        rule, field = str(check), headings.get(str(column), str(column))
+        written = table.frame[field] if field in table.frame else None
+        for row in broken["index"].astype(int):
+            problem, remedy = RULES[rule]
+            cell = None if written is None else written.iat[row]
+            if rule == "key.once":
+                first_name, first_line = table.place(int(first_row[keys.iat[row]]))
+                problem = problem.format(of_what) + f" (first in {first_name}:{first_line})"
+            elif written is not None and _is_empty(cell) and rule.endswith((".number", ".date", ".known")):
+                problem = "is empty"
+            name, line = table.place(row)
+            table.findings.append(Finding(name, line, problem.format(_as_written(cell)), remedy, field))
+
+
+def _is_empty(cell: object) -> bool:
+    return cell is None or (isinstance(cell, float) and math.isnan(cell)) or cell is pd.NaT or cell is pd.NA
+
+
+def _as_written(cell: object) -> str:
+    return repr(cell.item() if isinstance(cell, np.generic) else cell)
 
 
 # --- the whole table ---------------------------------------------------------------------------------------
