@@ -400,7 +400,7 @@ def _explain(table: _Table, failures: pd.DataFrame, unit: str, keys: pd.Series) 
     first_row = dict(zip(keys[::-1], keys.index[::-1], strict=True))
     for (column, check), broken in failures.groupby(["column", "check"], sort=False):
         rule, field = str(check), headings.get(str(column), str(column))
-        written = table.frame[field] if field in table.frame else None
+        written = table.frame.get(field, None)
         for row in broken["index"].astype(int):
             problem, remedy = RULES[rule]
             cell = None if written is None else written.iat[row]
