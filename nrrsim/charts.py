@@ -198,7 +198,7 @@ def bridges(frame: Frame, currency: str = "USD") -> ChartType:
     panels = list(dict.fromkeys(frame["panel"]))
     longest = frame.loc[frame["panel"] == frame["panel"].mode()[0], "step"].tolist()
     steps = [*longest[:-1], *(s for s in dict.fromkeys(frame["step"]) if s not in longest), longest[-1]]
-    wide, band = (WIDTH - 10 - min(90, 4.6 * max(map(len, steps)))) / len(panels) - 16, 22
+    wide, band = (WIDTH - 10 - min(90, 4.6 * max(map(len, steps)))) / len(panels) - 16, 20
     chart, note = _waterfall(frame, steps, currency, upright=False, band=band)
     facet = alt.Column("panel:N", sort=panels, header=alt.Header(labelLimit=wide))
     return chart.properties(width=wide, height=band * len(steps)).facet(column=facet, spacing=16, title=note)
@@ -418,7 +418,7 @@ def concentration(frame: Frame, notes: Sequence[tuple[float, float, str]] = ()) 
             left = text.transform_filter("datum.customers_share > 0.6")
             layers.append(right.mark_text(align="left", dx=10, fontSize=9, **halo))
             layers.append(left.mark_text(align="right", dx=-4, dy=12, fontSize=9, **halo))
-    return alt.layer(*layers).properties(height=230, **FIT)
+    return alt.layer(*layers).properties(height=200, **FIT)
 
 
 @_takes("period", "due renewed lost")

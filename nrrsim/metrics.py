@@ -243,6 +243,10 @@ NRR_BANDS: Sequence[tuple[str, float]] = (
     ("critical", -np.inf),
 )
 USUAL_GRR = (0.85, 0.90)
+# Quartiles of private software companies over twelve months: KBCM/Sapphire Private SaaS Survey 2024, as restated by
+# docs.imboard.ai (a secondary source: indicative).
+SURVEY = {"nrr": (0.96, 1.01, 1.09), "grr": (0.82, 0.91, 0.95)}
+SURVEY_SOURCE = "KBCM/Sapphire survey 2024, as restated"
 
 
 def leaky_bucket(nrr: float, grr: float) -> bool:

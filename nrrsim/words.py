@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from nrrsim.formats import count, escape_markdown, money, money_exact, month_name, percent, points, quarter_name
-from nrrsim.metrics import DEFINITIONS, NRR_BANDS, USUAL_GRR
+from nrrsim.metrics import DEFINITIONS, NRR_BANDS, SURVEY, SURVEY_SOURCE, USUAL_GRR
 from nrrsim.months import shift
 
 if TYPE_CHECKING:
@@ -203,7 +203,8 @@ def bottom_line(past: History) -> str:
         comparisons.append(f"{hit} of {percent(s['target'])}")
     text += f": {_join(comparisons)}." if comparisons else "."
     if past.window == 12:
-        text += f" By the common benchmark that is *{s['band']}* ({BAND_RANGES[s['band']]})."
+        text += f" By the common benchmark that is *{s['band']}* ({BAND_RANGES[s['band']]});"
+        text += f" published quartiles are {_quartiles('nrr')} ({SURVEY_SOURCE})."
     return text
 
 
@@ -212,7 +213,8 @@ def gross_line(past: History) -> str:
     s = past.summary()
     low, high = USUAL_GRR
     where = "below" if s["grr"] < low else "above" if s["grr"] > high else "inside"
-    usual = f": {where} the usual {low:.0%} to {high:.0%} of twelve months" if past.window == 12 else ""
+    usual = f": {where} the usual {low:.0%} to {high:.0%}; published quartiles are {_quartiles('grr')}"
+    usual = usual if past.window == 12 else ""
     stayed = "were customers all along" if past.definition == "stays_out" else "are still customers"
     text = (
         f"Without any gain, {percent(s['grr'])} is left (gross revenue retention, GRR){usual}."
@@ -418,11 +420,12 @@ def definition(past: History) -> str:
     since = f"in {month_name(past.start)}"
     if past.definition == "trailing_average":
         since = f"{_months(past.window)} before each of the four quarter-ends"
+    capped = "GRR caps each customer at its opening amount."
+    gross = "GRR counts every loss." if past.definition in ("flow", "flow_with_reactivation", "compounded") else capped
     newcomers = "New customers enter the month after they come." if used.of_book else "New customers never enter."
     text = (
         f"This report uses the definition **{used.title.lower()}**: {used.formula}; {used.why}. The cohort is every"
-        f" customer with a positive amount {since}; each keeps the segment it had then. {newcomers} GRR caps each"
-        " customer at its opening amount unless the definition says otherwise."
+        f" customer with a positive amount {since}; each keeps the segment it had then. {newcomers} {gross}"
     )
     if past.ex_price:
         text += " Price movements are left out of NRR."
@@ -453,8 +456,8 @@ def provenance(past: History) -> str:
     return (
         f"Made from {count(p['rows'])} rows, {count(p['customers'])} customers, {p['first_month']} to {p['last_month']}"
         f" ({ {1: 'monthly', 3: 'quarterly', 12: 'annual'}[p['step']] } snapshots, amounts as {p['unit'].upper()});"
-        f" fingerprint of the ledger `{past.ledger.fingerprint[:16]}`. The file manifest.json beside this report holds"
-        " the hash of every input and every headline number."
+        f" fingerprint `{past.ledger.fingerprint[:16]}`. The manifest beside this report holds every hash and headline"
+        " number."
     )
 
 
@@ -522,6 +525,10 @@ def _than(difference: float, when: str) -> str:
     if abs(difference) < 0.0005:
         return f"the same as {when}"
     return f"{_size(difference)} {'more' if difference > 0 else 'less'} than {when}"
+
+
+def _quartiles(metric: str) -> str:
+    return _join([f"{ratio:.0%}" for ratio in SURVEY[metric]])
 
 
 def _months(number: int) -> str:
