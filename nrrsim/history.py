@@ -108,6 +108,10 @@ class History:
 
     def summary(self) -> dict[str, Any]:
         """The few numbers that sentences are made of; what is not known is None."""
+        return dict(self._summary)
+
+    @cached_property
+    def _summary(self) -> dict[str, Any]:
         last, year_ago = self.before(self.pace), self.before(12)
         book, movers = self.book.total(), self.movers()
         largest = self.ledger.customers(self.as_of)["arr"]
@@ -159,15 +163,14 @@ class History:
         return both[["step", "cohort", "share", "company"]]
 
     def trend(self, periods: int = 8) -> pd.DataFrame:
-        """The last reports' retention, oldest first: `month`, `nrr`, `grr`, `logo`, `opening`."""
+        """The last reports' retention, oldest first: `month`, `nrr`, `grr`, `logo`."""
         rows = []
         for back in range(periods):
             month = shift(self.as_of, -back * self.pace)
             if not self._covers(month):
                 break
             then = self._at(month)
-            opening = float(self.ledger.cohort(month, self.window).over("opening").sum())
-            rows.append({"month": month, "nrr": then.nrr, "grr": then.grr, "logo": then.logo, "opening": opening})
+            rows.append({"month": month, "nrr": then.nrr, "grr": then.grr, "logo": then.logo})
         return pd.DataFrame(rows[::-1])
 
     def definitions(self) -> pd.DataFrame:

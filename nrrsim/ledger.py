@@ -14,11 +14,12 @@ import pandas as pd
 from nrrsim.errors import Finding, UsageError, did_you_mean
 from nrrsim.intake import Entries, check_rows
 from nrrsim.months import month_name, month_number, parse_month
-from nrrsim.movements import COUNTS, LEVELS, MOVEMENTS, Movements
+from nrrsim.movements import MOVEMENTS, Movements
 from nrrsim.reading import map_unique, read_rows
 
 COHORT_BY = {"cohort_year": 12, "cohort_quarter": 3, "cohort_month": 1}
 EMPTY = "(empty)"
+CLOSING = ("closing", "retained", "stayed", "stayed_retained", "customers", "stayed_customers")
 KIND = {name: number for number, name in enumerate(MOVEMENTS)}
 
 
@@ -59,7 +60,7 @@ def read_ledger(
     )
     table = _read_rates(rates) if rates is not None else None
     ours = _reporting_currency(entries, table, currency)
-    return Ledger(entries, ours, table, reported, grace_months, tuple(part.name for part in parts))
+    return Ledger(entries, ours, table, reported, grace_months)
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,6 @@ class Ledger:
     rates: pd.Series | None = None
     reported: bool = False
     grace_months: int = 0
-    names: tuple[str, ...] = ()
     _books: dict[tuple[int | None, int | None], _Book] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -96,10 +96,6 @@ class Ledger:
         """
         numbers = {"customer", "month", "arr", "quantity", "unit_price", "renewal", "interval"}
         return [name for name in self.entries.frame.columns if name not in numbers] + list(COHORT_BY)
-
-    @cached_property
-    def segments(self) -> list[str]:
-        return sorted(self.entries.frame["segment"].unique().astype(str))
 
     @cached_property
     def fingerprint(self) -> str:
@@ -294,7 +290,7 @@ class _Book:
         month = frame["month"].to_numpy()
         keep = np.flatnonzero(month <= as_of) if as_of is not None else np.arange(len(frame))
         codes, month, arr = codes[keep], month[keep], arr[keep]
-        first = np.flatnonzero(np.diff(codes * 100_000 + month, prepend=-1))
+        first = np.flatnonzero(_begins(codes, month))
         why = _reasons(frame.iloc[keep], codes, month, arr, first, step + ledger.grace_months)
         customer, months = codes[first], month[first]
         amount = np.add.reduceat(arr, first) if len(first) else arr[:0]
@@ -330,7 +326,7 @@ class _Book:
             raise UsageError(f"by: the ledger has no column {by}; {did_you_mean(by, self.ledger.columns)}")
         values = frame[by].cat.add_categories(EMPTY).fillna(EMPTY).cat.remove_unused_categories()
         codes = values.cat.codes.to_numpy(np.int64)
-        heads = np.diff(frame["customer"].cat.codes.to_numpy(np.int64) * 100_000 + frame["month"], prepend=-1) != 0
+        heads = _begins(frame["customer"].cat.codes.to_numpy(np.int64), frame["month"].to_numpy())
         first_of_month = codes[np.maximum.accumulate(np.where(heads, np.arange(len(frame)), 0))]
         if (codes != first_of_month).any():
             raise UsageError(f"by: a customer has several values of {by} in one month; split by another column")
@@ -389,46 +385,37 @@ class _Book:
             member[self.customer[heads]] = codes[heads]
         base = np.zeros(len(self.customers))
         base[self.customer[opening]] = self.arr[opening]
-        months = np.arange(start + step, end + 1, step)
-        shape = (len(labels), len(months))
-        arrays: dict[str, np.ndarray] = {name: np.zeros(shape) for name in (*LEVELS, *COUNTS)}
+        months = np.arange(start, end + 1, step)
+        levels = {name: np.zeros((len(labels), len(months))) for name in CLOSING}
         stayed = base > 0
-        before = opening
         for column, month in enumerate(months):
             rows = self.rows_of(int(month))
             stayed &= np.bincount(self.customer[rows], minlength=len(stayed)) > 0
-            for prefix, of_month in (("opening", before), ("", rows)):
-                label = member[self.customer[of_month]]
-                of_month, label = of_month[label >= 0], label[label >= 0]
-                amount, customer = self.arr[of_month], self.customer[of_month]
-                capped = np.minimum(amount, base[customer])
-                stays = stayed[customer]
-                levels = (
-                    {"opening": amount, "opening_customers": None}
-                    if prefix
-                    else {
-                        "closing": amount,
-                        "retained": capped,
-                        "stayed": amount * stays,
-                        "stayed_retained": capped * stays,
-                        "customers": None,
-                        "stayed_customers": stays.astype(float),
-                    }
-                )
-                for name, weights in levels.items():
-                    arrays[name][:, column] = np.bincount(label, weights, minlength=len(labels))
-            before = rows
+            rows = rows[member[self.customer[rows]] >= 0]
+            customer, amount = self.customer[rows], self.arr[rows]
+            capped, stays = np.minimum(amount, base[customer]), stayed[customer]
+            measured = (amount, capped, amount * stays, capped * stays, np.ones(len(rows)), stays)
+            for name, weights in zip(CLOSING, measured, strict=True):
+                levels[name][:, column] = np.bincount(member[customer], weights, minlength=len(labels))
+        arrays: dict[str, np.ndarray] = {name: values[:, 1:] for name, values in levels.items()}
+        arrays |= {"opening": levels["closing"][:, :-1], "opening_customers": levels["customers"][:, :-1]}
         begin, stop = np.searchsorted(self.event_month, [start + 1, end + 1])
         label = member[self.event_customer[begin:stop]]
         place = (self.event_month[begin:stop] - start) // step - 1
         kind, amount = self.event_kind[begin:stop], self.event_arr[begin:stop]
+        shape = (len(labels), len(months) - 1)
         for name, number in KIND.items():
             of_kind = (kind == number) & (label >= 0)
-            cell = label[of_kind] * len(months) + place[of_kind]
+            cell = label[of_kind] * shape[1] + place[of_kind]
             sums = np.bincount(cell, amount[of_kind], minlength=shape[0] * shape[1])
             arrays[name] = sums.reshape(shape)
-        names = [month_name(int(month)) for month in months]
+        names = [month_name(int(month)) for month in months[1:]]
         return Movements.of(arrays, segments=labels, months=names, start=month_name(start))
+
+
+def _begins(customer: np.ndarray, month: np.ndarray) -> np.ndarray:
+    """`ndarray[row]` of whether a row is the first of its customer and month; rows are sorted by both."""
+    return np.asarray(np.diff(customer * 100_000 + month, prepend=-1) != 0)
 
 
 def _late_renewals(customer: np.ndarray, month: np.ndarray, step: int, grace: int) -> np.ndarray:

@@ -40,11 +40,12 @@ log = logging.getLogger("nrrsim")
 
 @dataclass(frozen=True)
 class Card:
-    """A checked run card: `path`, the notebook's path, and the parameters as papermill gets them."""
+    """A checked run card: its path, its notebook's, the parameters it gives, and the notebook's `defaults`."""
 
     path: Path
     notebook: Path
     parameters: dict[str, Any]
+    defaults: dict[str, Any]
 
     @property
     def name(self) -> str:
@@ -98,7 +99,7 @@ def read_card(path: str | Path) -> Card:
     ]
     if wrong:
         raise UsageError("\n".join(wrong))
-    return Card(file, notebook, given)
+    return Card(file, notebook, given, {key: each.default for key, each in known.items()})
 
 
 @dataclass(frozen=True)
@@ -209,8 +210,8 @@ def run_card(
         log.info("%s: running %s", card.path, card.notebook.stem)
         numbers = _execute(card, work / "report.ipynb", progress)
         log.info("%s: rendering %s", card.path, ", ".join(to))
-        rendered = _render(card, work, to, engine)
-        _write_manifest(card, work, final, numbers, rendered)
+        rendered_by = _render(card, work, to, engine)
+        _write_manifest(card, work, final, numbers, rendered_by)
         _swap(work, final)
         if Path(out).resolve() == shared("reports").resolve():
             install_fonts(shared("reports"))  # so that Quarto can render the notebook by hand, too
@@ -326,7 +327,7 @@ def _front_matter(book: Any, card: Card) -> None:
     yaml = YAML(typ="rt")
     yaml.width = 1000
     front = yaml.load(book.cells[0].source.strip().strip("-"))
-    known = {**{key: each.default for key, each in _parameters(card.notebook).items()}, **card.parameters}
+    known = {**card.defaults, **card.parameters}
     for key in ("title", "subtitle", "company", "confidentiality"):
         if known.get(key):
             front[key] = escape_markdown(str(known[key]))
@@ -356,7 +357,8 @@ def _forget_times(book: Any) -> None:
             cell.metadata.pop(key, None)
 
 
-def _render(card: Card, work: Path, to: Sequence[str], engine: str) -> dict[str, Any]:
+def _render(card: Card, work: Path, to: Sequence[str], engine: str) -> dict[str, str] | None:
+    """Make the pages and the spreadsheet; returns what made the PDF, if there is one."""
     from nrrsim import render
 
     pages = [form for form in to if form != "xlsx"]
@@ -372,7 +374,7 @@ def _render(card: Card, work: Path, to: Sequence[str], engine: str) -> dict[str,
         from nrrsim.workbook import write_workbook
 
         write_workbook(work / "report.ipynb", work / "report.xlsx")
-    return {"engine": render.engine_used(engine) if "pdf" in made else None}
+    return render.engine_used(engine) if "pdf" in made else None
 
 
 def _day(card: Card) -> datetime.datetime:
@@ -404,7 +406,9 @@ def _swap(work: Path, final: Path) -> None:
 # --- the manifest ------------------------------------------------------------------------------------------
 
 
-def _write_manifest(card: Card, work: Path, final: Path, numbers: dict[str, Any], rendered: dict[str, Any]) -> None:
+def _write_manifest(
+    card: Card, work: Path, final: Path, numbers: dict[str, Any], rendered_by: dict[str, str] | None
+) -> None:
     lock = shared("requirements.lock")
     manifest = {
         "nrrsim": importlib.metadata.version("nrrsim"),
@@ -415,7 +419,7 @@ def _write_manifest(card: Card, work: Path, final: Path, numbers: dict[str, Any]
         "lock": sha256(lock) if lock.is_file() else None,
         "outputs": {path.name: sha256(path) for path in sorted(work.iterdir()) if path.is_file()},
         "numbers": numbers,
-        "rendered_by": rendered["engine"],
+        "rendered_by": rendered_by,
         "versions": {"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in VERSIONS},
         "git": _commit(),

@@ -1,6 +1,7 @@
 """What the tests share: where the real ledgers are, and small ledgers made by hand."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,3 +56,8 @@ def rejected(*sources: Path, **how: object) -> list[str]:
     with pytest.raises(nr.DataError) as caught:
         nr.read_ledger(*sources, **how)
     return [str(finding).replace(f"{sources[0].parent}/", "") for finding in caught.value.findings]
+
+
+def squeezed(text: str) -> str:
+    """Without white space: where a line ends is not what these tests are about."""
+    return re.sub(r"\s+", "", text)

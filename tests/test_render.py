@@ -19,7 +19,7 @@ import pikepdf
 import pypandoc
 import pypdfium2  # type: ignore[import-untyped]
 import pytest
-from conftest import HOSTILE
+from conftest import HOSTILE, squeezed
 
 from nrrsim import render as module
 from nrrsim.errors import RenderError
@@ -164,11 +164,6 @@ def refused(folder: Path, *cells: Any, to: tuple[str, ...] = ("pdf", "html"), **
 
 def pages_of(pdf: Path) -> list[str]:
     return [page.get_textpage().get_text_range() for page in pypdfium2.PdfDocument(pdf)]
-
-
-def squeezed(text: str) -> str:
-    """Without white space: where a line ends is not what these tests are about."""
-    return re.sub(r"\s+", "", text)
 
 
 class Page(HTMLParser):

@@ -14,7 +14,7 @@ from pathlib import Path
 import nbformat
 import pypdfium2
 import pytest
-from conftest import HOSTILE, ROOT, SHARED
+from conftest import HOSTILE, ROOT, SHARED, squeezed
 
 import nrrsim as nr
 from nrrsim.report import read_card, run_card, verify
@@ -25,10 +25,6 @@ CARD = ROOT / "params" / "2026Q3.yaml"
 def text_of(pdf: Path) -> str:
     document = pypdfium2.PdfDocument(pdf)
     return "\n".join(page.get_textpage().get_text_bounded() for page in document)
-
-
-def squeezed(text: str) -> str:
-    return re.sub(r"\s+", "", text)
 
 
 @pytest.fixture(scope="session")
