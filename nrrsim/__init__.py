@@ -3,7 +3,10 @@
     import nrrsim as nr
     ledger = nr.read_ledger("ledger.csv")
     actual = ledger.cohort(as_of="2026-09", window=12)      # Movements
-    nr.nrr(actual), nr.grr(actual), nr.logo(actual)
+    scenario = nr.read_scenario("scenario.yaml")
+    outlook = nr.expect(scenario)                           # Movements, exact
+    run = nr.simulate(scenario, trials=10_000, seed=1)      # Movements, with trials
+    nr.nrr(actual), nr.nrr(outlook), nr.nrr(run)            # the same function
 
 Names are loaded when they are first used, so that the command line starts at once.
 """
@@ -16,17 +19,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nrrsim import charts, formats, tables, words
     from nrrsim.errors import DataError, Finding, NotebookError, NrrsimError, RenderError, UsageError, VerifyError
+    from nrrsim.expectation import deviation, expect
     from nrrsim.history import History, read_history
     from nrrsim.ledger import Ledger, read_ledger
     from nrrsim.metrics import DEFINITIONS, Retention, band, grr, leaky_bucket, logo, measure, nrr, quick_ratio
     from nrrsim.movements import Movements
+    from nrrsim.scenario import Scenario, read_scenario
+    from nrrsim.simulation import simulate
 
 _HOME = {
     "errors": ("DataError", "Finding", "NotebookError", "NrrsimError", "RenderError", "UsageError", "VerifyError"),
+    "expectation": ("deviation", "expect"),
     "history": ("History", "read_history"),
     "ledger": ("Ledger", "read_ledger"),
     "metrics": ("DEFINITIONS", "Retention", "band", "grr", "leaky_bucket", "logo", "measure", "nrr", "quick_ratio"),
     "movements": ("Movements",),
+    "scenario": ("Scenario", "read_scenario"),
+    "simulation": ("simulate",),
 }
 _MODULES = ("charts", "formats", "tables", "words")
 
@@ -41,10 +50,13 @@ __all__ = [
     "NrrsimError",
     "RenderError",
     "Retention",
+    "Scenario",
     "UsageError",
     "VerifyError",
     "band",
     "charts",
+    "deviation",
+    "expect",
     "formats",
     "grr",
     "leaky_bucket",
@@ -54,6 +66,8 @@ __all__ = [
     "quick_ratio",
     "read_history",
     "read_ledger",
+    "read_scenario",
+    "simulate",
     "tables",
     "words",
 ]

@@ -9,6 +9,9 @@ import json
 import logging
 import os
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +22,7 @@ from nrrsim.errors import DataError, NrrsimError, UsageError
 
 if TYPE_CHECKING:
     from nrrsim.ledger import Ledger
+    from nrrsim.scenario import Scenario
 
 MOST_FINDINGS = 50
 app = typer.Typer(
@@ -42,6 +46,7 @@ class Engine(StrEnum):
 Sources = Annotated[
     list[str], typer.Argument(metavar="LEDGER...", help="CSV, Parquet or Excel files, or env:NAME of a database.")
 ]
+ScenarioFile = Annotated[str, typer.Argument(metavar="SCENARIO", help="Such as params/scenarios/nrr-105.yaml.")]
 Column = Annotated[
     list[str] | None, typer.Option("--column", metavar="OURS=YOURS", help="Read your heading as our word; repeat.")
 ]
@@ -101,7 +106,7 @@ def check(
     if as_json:
         typer.echo(_object({**profile(ledger), "notices": notices, "findings": []}))
     else:
-        from nrrsim.words import profile_lines
+        from nrrsim.lines import profile_lines
 
         typer.echo("\n".join([*profile_lines(profile(ledger)), *notices, "no errors: every row was read"]))
 
@@ -152,9 +157,77 @@ def metrics(
     if as_json:
         typer.echo(_object(headline))
     else:
-        from nrrsim.words import headline_lines
+        from nrrsim.lines import headline_lines
 
         typer.echo("\n".join(headline_lines(headline, ledger.currency)))
+
+
+@app.command()
+def expect(scenario: ScenarioFile, as_json: Json = False, quiet: Quiet = False) -> None:
+    """What a scenario implies on average, exactly."""
+    from nrrsim import outlook
+
+    believed = _scenario(scenario, quiet)
+    told = outlook.expected(believed)
+    if as_json:
+        typer.echo(_object(told))
+        return
+    from nrrsim.lines import belief_lines, expected_lines
+
+    sd, customers = outlook.expected_sd(believed), len(believed.opening.arr)
+    typer.echo("\n".join(expected_lines(told, sd, believed.months, customers)))
+    if not quiet:
+        typer.echo("\n".join(["", "What is believed, and why:", *belief_lines(believed)]))
+
+
+@app.command()
+def simulate(
+    scenario: ScenarioFile,
+    trials: Annotated[int, typer.Option(help="How many times the future is played.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bits.")] = 20260930,
+    threads: Annotated[
+        int | None, typer.Option(help="How many work at once (default: all there are); changes no number.")
+    ] = None,
+    target: Annotated[float | None, typer.Option(help="NRR to reach, such as 1.10 (default: the scenario's).")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE.parquet", help="Write every trial there.")] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """How far it may turn out otherwise: NRR, GRR and logo retention over many trials."""
+    from nrrsim import outlook
+    from nrrsim.simulation import simulate as play
+
+    if out is not None and not out.parent.is_dir():
+        raise UsageError(f"{out}: there is no folder {out.parent}")
+    believed = _scenario(scenario, quiet)
+    with _progress(trials, "trials", quiet) as advance:
+        run = play(believed, trials, seed, threads=threads, progress=advance)
+    if out is not None:
+        outlook.write_trials(run, out, {"title": believed.title, "seed": seed, "trials": trials})
+    told = outlook.simulated(believed, run, seed, target)
+    if as_json:
+        typer.echo(_object(told))
+    else:
+        from nrrsim.lines import simulated_lines
+
+        typer.echo("\n".join(simulated_lines(told, believed.months)))
+
+
+@app.command()
+def schema(
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it there instead of printing it.")] = None,
+) -> None:
+    """The JSON Schema of scenario files, for editors that check and complete them."""
+    from nrrsim.scenario import json_schema
+
+    text = _object(json_schema())
+    if out is None:
+        typer.echo(text)
+    else:
+        try:
+            out.write_text(text + "\n", encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"{out}: cannot be written ({error.strerror})") from None
 
 
 @app.command()
@@ -191,6 +264,39 @@ def verify(
     checked = compare(folder)
     if not quiet:
         typer.echo("\n".join(checked))
+
+
+def _scenario(path: str, quiet: bool) -> Scenario:
+    from nrrsim.scenario import read_scenario
+
+    believed = read_scenario(path)
+    for notice in () if quiet else believed.notices:
+        typer.echo(f"note: {notice}", err=True)
+    return believed
+
+
+@contextmanager
+def _progress(total: int, what: str, quiet: bool) -> Iterator[Callable[[int], None] | None]:
+    """What to tell how far a run is: a bar on a terminal's stderr, once the run has taken more than a second."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.completed:,.0f} of {task.total:,.0f} " + what), BarColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    task, begin = bar.add_task(what, total=total), time.monotonic()
+
+    def advance(done: int) -> None:
+        bar.update(task, completed=done)
+        if time.monotonic() - begin > 1 and not bar.live.is_started:
+            bar.start()
+
+    try:
+        yield advance
+    finally:
+        bar.stop()
 
 
 def _read(sources: list[str], columns: list[str] | None, **options: Any) -> Ledger:

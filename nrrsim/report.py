@@ -29,6 +29,7 @@ from typing import Any
 from nrrsim import errors
 from nrrsim.errors import NotebookError, NrrsimError, UsageError, VerifyError, did_you_mean
 from nrrsim.formats import escape_markdown, month_name
+from nrrsim.yamlfile import read_yaml
 
 FORMATS = ("pdf", "html", "xlsx")
 RECORD = "application/vnd.nrrsim+json"
@@ -68,27 +69,15 @@ def shared(*parts: str) -> Path:
 
 def read_card(path: str | Path) -> Card:
     """The card, checked against its notebook's parameters; raises UsageError with everything that is wrong."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError
-
-    file = Path(path)
-    if not file.is_file():
-        raise UsageError(f"{path}: there is no such run card")
-    try:
-        card = YAML(typ="rt").load(file.read_text(encoding="utf-8-sig"))
-    except (MarkedYAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        problem = str(getattr(error, "problem", None) or error).split("\n")[0]
-        raise UsageError(f"{path}{line}: this is not YAML that can be read: {problem}") from None
-    if not isinstance(card, dict) or not isinstance(card.get("notebook"), str):
+    file, document = Path(path), read_yaml(path, "run card")
+    card = document.values
+    if not isinstance(card.get("notebook"), str):
         raise UsageError(f"{path}: a run card names its notebook, such as notebook: quarterly_report")
     notebook = _find_notebook(file, card["notebook"])
     known = _parameters(notebook)
-    given = {key: _plain(value) for key, value in card.items() if key != "notebook"}
-    lines = card.lc.key  # type: ignore[attr-defined]  # ruamel's own dict knows where each key stands
+    given = {key: value for key, value in card.items() if key != "notebook"}
     wrong = [
-        f"{path}:{lines(key)[0] + 1}: {key}: {problem}"
+        f"{path}:{document.keys[key,].line}: {key}: {problem}"
         for key, value in given.items()
         if (problem := _problem(key, value, known))
     ]
@@ -143,19 +132,6 @@ def _parameters(notebook: Path) -> dict[str, _Parameter]:
             comment = source.splitlines()[node.end_lineno - 1].partition("  # ")[2] if node.end_lineno else ""
             found[node.targets[0].id] = _Parameter(ast.literal_eval(node.value), comment)
     return found
-
-
-def _plain(value: Any) -> Any:
-    """YAML's types as JSON's: dates as text, mappings as dicts."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, bool | type(None)):
-        return value
-    if isinstance(value, int):
-        return int(value)
-    return float(value) if isinstance(value, float) else str(value)
 
 
 def _problem(key: str, value: Any, known: Mapping[str, _Parameter]) -> str:

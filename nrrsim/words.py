@@ -5,12 +5,11 @@ Sentences are Markdown with every name escaped. Each picture of a report has one
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from nrrsim.formats import count, escape_markdown, money, money_exact, month_name, percent, points, quarter_name
+from nrrsim.formats import count, escape_markdown, money, month_name, percent, points, quarter_name
 from nrrsim.metrics import DEFINITIONS, NRR_BANDS, SURVEY, SURVEY_SOURCE, USUAL_GRR
 from nrrsim.months import shift
 
@@ -171,7 +170,7 @@ def key_figures(past: History) -> list[tuple[str, str, str]]:
         ("Net revenue retention", percent(s["nrr"]), since(s["nrr"], s["nrr_before"])),
         ("Gross revenue retention", percent(s["grr"]), since(s["grr"], s["grr_before"])),
         ("Logo retention", percent(s["logo"]), since(s["logo"], s["logo_before"])),
-        ("Company ARR", money(s["book_closing"], past.ledger.currency), f"{_signed(growth)} in {_months(past.window)}"),
+        ("Company ARR", money(s["book_closing"], past.ledger.currency), f"{_signed(growth)} in {span(past.window)}"),
     ]
     if s["target"] is not None:
         cards.insert(1, ("Against target", points(s["nrr"] - s["target"]), f"target {percent(s['target'])}"))
@@ -272,10 +271,10 @@ def read_trend(past: History) -> str:
     best, worst = frame.iloc[int(frame["nrr"].argmax())], frame.iloc[int(frame["nrr"].argmin())]
     said = periods(pd.DataFrame([best, worst]), past)["period"].tolist()
     if best["nrr"] - worst["nrr"] < 0.0005:
-        return f"Each point is the {_months(past.window)} up to that date: NRR was {percent(best['nrr'])} throughout."
+        return f"Each point is the {span(past.window)} up to that date: NRR was {percent(best['nrr'])} throughout."
     shared = ", so neighbours share most of their months" if past.window > 2 * past.pace else ""
     return (
-        f"Each point is the {_months(past.window)} up to that date{shared}: NRR was highest in {said[0]}"
+        f"Each point is the {span(past.window)} up to that date{shared}: NRR was highest in {said[0]}"
         f" ({percent(best['nrr'])}) and lowest in {said[1]} ({percent(worst['nrr'])})."
         " The distance between the lines is what gains add."
     )
@@ -384,9 +383,9 @@ def read_renewals(past: History) -> str:
     happened, coming = frame[frame["renewed"].notna()], frame[frame["renewed"].isna()]
     due, renewed, after = (float(happened[name].sum()) for name in ("due", "renewed", "after"))
     if not (len(happened) and due):
-        return f"Nothing came up for renewal in the {_months(past.window)}."
+        return f"Nothing came up for renewal in the {span(past.window)}."
     text = (
-        f"In the {_months(past.window)} {money(due, currency)} came up for renewal and {money(renewed, currency)} of it"
+        f"In the {span(past.window)} {money(due, currency)} came up for renewal and {money(renewed, currency)} of it"
         f" was renewed ({percent(renewed / due)}); with what was sold on top, {money(after, currency)}."
     )
     if len(coming) and coming["due"].sum():
@@ -419,7 +418,7 @@ def definition(past: History) -> str:
     used = DEFINITIONS[past.definition]
     since = f"in {month_name(past.start)}"
     if past.definition == "trailing_average":
-        since = f"{_months(past.window)} before each of the four quarter-ends"
+        since = f"{span(past.window)} before each of the four quarter-ends"
     capped = "GRR caps each customer at its opening amount."
     gross = "GRR counts every loss." if past.definition in ("flow", "flow_with_reactivation", "compounded") else capped
     newcomers = "New customers enter the month after they come." if used.of_book else "New customers never enter."
@@ -469,50 +468,6 @@ def checks_line(past: History) -> str:
     return "**The books do not close**: " + _join([escape_markdown(name) for name in frame[~frame["holds"]]["check"]])
 
 
-# --- lines for the command line ----------------------------------------------------------------------------
-
-
-def headline_lines(headline: Mapping[str, Any], currency: str) -> list[str]:
-    """What `nrrsim metrics` prints for people."""
-    title = DEFINITIONS[headline["definition"]].title.lower() + (", without price" if headline.get("ex_price") else "")
-    rows = [("", headline), *headline["segments"].items()]
-    width = max(len("segment"), *(len(name) for name, _ in rows))
-    lines = [
-        f"{_months(headline['window'])} to {month_name(headline['as_of'])}, {title}, {count(headline['customers'])} customers",
-        "",
-        f"{'segment':<{width}} {'NRR':>8} {'GRR':>8} {'logo':>8} {'opening ARR':>18} {'closing ARR':>18}",
-    ]
-    for name, row in [*rows[1:], ("all", headline)]:
-        ratios = " ".join(f"{percent(row[key]):>8}" for key in ("nrr", "grr", "logo"))
-        amounts = " ".join(f"{money_exact(row[key], currency):>18}" for key in ("opening", "closing"))
-        lines.append(f"{name:<{width}} {ratios} {amounts}")
-    moves = [
-        f"{STEPS[name].lower()} {money(amount, currency)}" for name, amount in headline["movements"].items() if amount
-    ]
-    return [*lines, "", "movements of the cohort: " + (", ".join(moves) or "none")]
-
-
-def profile_lines(profile: Mapping[str, Any]) -> list[str]:
-    """What `nrrsim check` prints for people."""
-    currency = profile["currency"]
-    segments = ", ".join(f"{name} {count(n)}" for name, n in profile["segments"].items())
-    every = {1: "monthly", 3: "quarterly", 12: "annual"}[profile["step"]]
-    return [
-        f"rows          {count(profile['rows'])} (of which {count(profile['zeros'])} of amount 0), as {profile['unit']}",
-        f"months        {count(profile['months'])} {every}, {profile['first_month']} to {profile['last_month']}",
-        f"customers     {count(profile['customers'])}, {count(profile['customers_last_month'])} of them in the last month",
-        f"ARR           {money_exact(profile['arr_last_month'], currency)} in the last month",
-        f"segments      {segments}",
-        f"gaps          {count(profile['gaps'])} left and came back, {count(profile['gaps_up_to_3_months'])} of them within"
-        f" 3 months; reactivation {money(profile['reactivation'], currency)}",
-        f"largest       {profile['largest_customer']}, {percent(profile['largest_share'])} of ARR",
-        f"split by      {', '.join(profile['columns'])}",
-    ]
-
-
-# --- small words -------------------------------------------------------------------------------------------
-
-
 def _name(row: Any) -> str:
     return escape_markdown(row["name"])
 
@@ -531,7 +486,8 @@ def _quartiles(metric: str) -> str:
     return _join([f"{ratio:.0%}" for ratio in SURVEY[metric]])
 
 
-def _months(number: int) -> str:
+def span(number: int) -> str:
+    """So many months, in words."""
     return "1 month" if number == 1 else f"{number} months"
 
 

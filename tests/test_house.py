@@ -17,15 +17,15 @@ import nrrsim as nr
 PACKAGE = ROOT / "nrrsim"
 # A module imports only from floors below its own.
 FLOORS = {
-    0: ("errors", "formats"),
-    1: ("months",),
+    0: ("errors", "formats", "beliefs", "kernel"),
+    1: ("months", "yamlfile"),
     2: ("movements", "reading"),
     3: ("metrics", "intake"),
     4: ("ledger",),
-    5: ("history",),
-    6: ("charts", "tables", "words"),
-    7: ("render", "workbook"),
-    8: ("report",),
+    5: ("history", "scenario"),
+    6: ("rates", "charts", "tables", "words"),
+    7: ("expectation", "render", "workbook", "lines"),
+    8: ("simulation", "outlook", "report"),
     9: ("cli",),
 }
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names}

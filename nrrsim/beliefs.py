@@ -1,0 +1,251 @@
+"""A belief about a number in, draws of it out, trial by trial; never knows what the number drives.
+
+A belief is drawn once per trial. Every belief has a stream of its own, keyed by the seed and its name: adding one moves
+no other. Ties between beliefs are those of their normal scores (Gaussian copula).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
+from scipy import special
+
+Z90 = 1.6448536269514722  # the 95 % point of the standard normal: the two ends of a 90 % interval lie there
+PERT_WEIGHT = 4.0
+SMALLEST_EIGENVALUE = 1e-8
+BITS = 30  # of a Sobol draw
+
+Finite = Annotated[float, Strict(), Field(allow_inf_nan=False)]
+Positive = Annotated[Finite, Field(gt=0)]
+
+
+class Frozen(BaseModel):
+    """A value: what it holds cannot be changed, and what it does not know is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Between(Frozen):
+    """A 90 % interval: logit-normal for a share or a probability, lognormal for any other number."""
+
+    between: tuple[Finite, Finite]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        low, high = self.between
+        if not 0 < low < high:
+            raise ValueError(f"an interval is [low, high] with 0 < low < high, got [{low:g}, {high:g}]")
+        return self
+
+    def quantile(self, z: np.ndarray, share: bool) -> np.ndarray:
+        ends = np.array(self.between)
+        low, high = special.logit(ends) if share else np.log(ends)
+        scaled = (low + high) / 2 + z * (high - low) / (2 * Z90)
+        return np.asarray(special.expit(scaled) if share else np.exp(scaled))
+
+
+class Uniform(Frozen):
+    """Any value from `min` to `max` is equally likely."""
+
+    dist: Literal["uniform"]
+    min: Finite
+    max: Finite
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.min < self.max:
+            raise ValueError(f"min must be below max, got {self.min:g} and {self.max:g}")
+        return self
+
+    def quantile(self, z: np.ndarray, share: bool) -> np.ndarray:
+        return np.asarray(self.min + (self.max - self.min) * special.ndtr(z))
+
+
+class _Peaked(Frozen):
+    min: Finite
+    mode: Finite
+    max: Finite
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not (self.min <= self.mode <= self.max and self.min < self.max):
+            raise ValueError(f"must be min <= mode <= max, got {self.min:g}, {self.mode:g} and {self.max:g}")
+        return self
+
+
+class Pert(_Peaked):
+    """A Beta between `min` and `max` whose mean is (min + 4 mode + max) / 6."""
+
+    dist: Literal["pert"]
+
+    def quantile(self, z: np.ndarray, share: bool) -> np.ndarray:
+        width = self.max - self.min
+        a = 1 + PERT_WEIGHT * (self.mode - self.min) / width
+        b = 1 + PERT_WEIGHT * (self.max - self.mode) / width
+        return np.asarray(self.min + width * special.betaincinv(a, b, special.ndtr(z)))
+
+
+class Triangular(_Peaked):
+    """A straight rise from `min` to `mode` and a straight fall to `max`."""
+
+    dist: Literal["triangular"]
+
+    def quantile(self, z: np.ndarray, share: bool) -> np.ndarray:
+        width, rise, u = self.max - self.min, self.mode - self.min, special.ndtr(z)
+        rising = self.min + np.sqrt(u * width * rise)
+        falling = self.max - np.sqrt(special.ndtr(-z) * width * (self.max - self.mode))
+        return np.asarray(np.where(u * width < rise, rising, falling))
+
+
+class Beta(Frozen):
+    """A share with `a` - 1 successes and `b` - 1 failures seen."""
+
+    dist: Literal["beta"]
+    a: Positive
+    b: Positive
+
+    def quantile(self, z: np.ndarray, share: bool) -> np.ndarray:
+        return np.asarray(special.betaincinv(self.a, self.b, special.ndtr(z)))
+
+
+class Normal(Frozen):
+    """`mean` and `sd` are the variable's own, before draws outside the field's range are cut to it."""
+
+    dist: Literal["normal"]
+    mean: Finite
+    sd: Positive
+
+    def quantile(self, z: np.ndarray, share: bool) -> np.ndarray:
+        return np.asarray(self.mean + self.sd * z)
+
+
+class Lognormal(Frozen):
+    """`mean` and `sd` are the variable's own, not those of its logarithm."""
+
+    dist: Literal["lognormal"]
+    mean: Positive
+    sd: Positive
+
+    def quantile(self, z: np.ndarray, share: bool) -> np.ndarray:
+        mu, sigma = lognormal_of(self.mean, self.sd)
+        return np.asarray(np.exp(mu + sigma * z))
+
+
+Dist = Annotated[Uniform | Pert | Triangular | Beta | Normal | Lognormal, Field(discriminator="dist")]
+Belief = Between | Uniform | Pert | Triangular | Beta | Normal | Lognormal
+
+
+def lognormal_of(mean: float, sd: float) -> tuple[float, float]:
+    """Mean and standard deviation of the logarithm of a lognormal variable with that `mean` and `sd`."""
+    variance = np.log1p((sd / mean) ** 2)
+    return float(np.log(mean) - variance / 2), float(np.sqrt(variance))
+
+
+def beta_of(mean: float, sd: float) -> tuple[float, float]:
+    """The two parameters of a Beta variable with that `mean` and `sd`; needs sd^2 < mean (1 - mean)."""
+    weight = mean * (1 - mean) / sd**2 - 1
+    return mean * weight, (1 - mean) * weight
+
+
+# --- draws -------------------------------------------------------------------------------------------------
+
+
+def scores(
+    slots: Mapping[str, int],
+    correlations: Iterable[tuple[str, str, float]] = (),
+    *,
+    count: int,
+    seed: int,
+    first: int = 0,
+    quasi: bool = False,
+) -> dict[str, np.ndarray]:
+    """Standard normal scores by name, `ndarray[count]`, for the trials `first` to `first + count`.
+
+    slots : each name and its place, which says which dimension of the Sobol sequence is its own.
+    correlations : pairs of names and the correlation of their scores; names that are not in `slots` are passed over.
+    quasi : evenly spread draws (scrambled Sobol) instead of random ones, for means rather than for luck.
+    """
+    uniforms = _sobol(slots, count, seed) if quasi else _random(slots, count, seed, first)
+    z = {name: np.asarray(special.ndtri(u)) for name, u in uniforms.items()}
+    tied = [(a, b, rho) for a, b, rho in correlations if a in z and b in z]
+    if tied:
+        names, matrix, _ = correlation_matrix(tied)
+        together = np.linalg.cholesky(matrix) @ np.stack([z[name] for name in names])
+        z |= dict(zip(names, together, strict=True))
+    return z
+
+
+def correlation_matrix(correlations: Sequence[tuple[str, str, float]]) -> tuple[list[str], np.ndarray, float]:
+    """The names in order of appearance, their positive definite matrix, and the largest change it took to be one."""
+    names = list(dict.fromkeys(name for a, b, _ in correlations for name in (a, b)))
+    matrix = np.eye(len(names))
+    for a, b, rho in correlations:
+        i, j = names.index(a), names.index(b)
+        matrix[i, j] = matrix[j, i] = rho
+    if np.linalg.eigvalsh(matrix)[0] >= SMALLEST_EIGENVALUE:
+        return names, matrix, 0.0
+    repaired = _nearest_correlation(matrix)
+    return names, repaired, float(np.abs(repaired - matrix).max())
+
+
+def _nearest_correlation(matrix: np.ndarray) -> np.ndarray:
+    """The nearest correlation matrix in the Frobenius norm, by alternating projections (Higham 2002)."""
+    current, correction = matrix.copy(), np.zeros_like(matrix)
+    for _ in range(1000):
+        shifted = current - correction
+        values, vectors = np.linalg.eigh(shifted)
+        positive = (vectors * np.maximum(values, 2 * SMALLEST_EIGENVALUE)) @ vectors.T
+        correction = positive - shifted
+        previous, current = current, positive.copy()
+        np.fill_diagonal(current, 1.0)
+        if np.abs(current - previous).max() < 1e-12:
+            break
+    scale = 1 / np.sqrt(np.diag(positive))
+    return np.asarray(positive * np.outer(scale, scale))
+
+
+def _key(seed: int, name: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:16], "little")
+
+
+def _random(names: Iterable[str], count: int, seed: int, first: int) -> dict[str, np.ndarray]:
+    def uniform(name: str) -> np.ndarray:
+        stream = np.random.Generator(np.random.Philox(key=_key(seed, name)))
+        return _open(stream.random(first + count)[first:])
+
+    return {name: uniform(name) for name in names}
+
+
+def _sobol(slots: Mapping[str, int], count: int, seed: int) -> dict[str, np.ndarray]:
+    if not slots:
+        return {}
+    from scipy.stats import qmc
+
+    sequence = qmc.Sobol(max(slots.values()) + 1, scramble=False, bits=BITS)
+    points = (sequence.random(1 << max(count - 1, 0).bit_length())[:count] * 2.0**BITS).astype(np.uint64)
+    return {name: (_scrambled(points[:, slot], _key(seed, name)) + 0.5) * 2.0**-BITS for name, slot in slots.items()}
+
+
+def _scrambled(whole: np.ndarray, key: int) -> np.ndarray:
+    """Each bit plus a random sum of the bits above it, plus a random bit (Matousek 1998): still evenly spread."""
+    random = np.random.Generator(np.random.Philox(key=key))
+    above = random.integers(1 << BITS, size=BITS, dtype=np.uint64)
+    result = np.full(whole.shape, random.integers(1 << BITS, dtype=np.uint64))
+    for bit in range(BITS):
+        row = (above[bit] >> np.uint64(bit + 1) << np.uint64(bit + 1)) | np.uint64(1 << bit)
+        result ^= (np.bitwise_count(whole & row) & 1).astype(np.uint64) << np.uint64(bit)
+    return result
+
+
+def _open(u: np.ndarray) -> np.ndarray:
+    """Away from 0, whose normal score has no end."""
+    return np.asarray(np.maximum(u, 2.0**-54))
+
+
+def quantile(belief: Any, z: np.ndarray, low: float, high: float, share: bool) -> np.ndarray:
+    """The belief's values at normal scores `z`, cut to the range of the number it stands for."""
+    return np.asarray(np.clip(belief.quantile(z, share), low, high))

@@ -1,0 +1,124 @@
+"""Answers in, the lines that the command prints for people out; never computes a number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from nrrsim.formats import count, money, money_exact, month_name, percent
+from nrrsim.metrics import DEFINITIONS
+from nrrsim.words import STEPS, span
+
+if TYPE_CHECKING:
+    from nrrsim.scenario import Scenario
+
+
+def headline_lines(headline: Mapping[str, Any], currency: str) -> list[str]:
+    """What `nrrsim metrics` prints for people."""
+    title = DEFINITIONS[headline["definition"]].title.lower() + (", without price" if headline.get("ex_price") else "")
+    rows = [("", headline), *headline["segments"].items()]
+    width = max(len("segment"), *(len(name) for name, _ in rows))
+    lines = [
+        f"{span(headline['window'])} to {month_name(headline['as_of'])}, {title}, {count(headline['customers'])} customers",
+        "",
+        f"{'segment':<{width}} {'NRR':>8} {'GRR':>8} {'logo':>8} {'opening ARR':>18} {'closing ARR':>18}",
+    ]
+    for name, row in [*rows[1:], ("all", headline)]:
+        ratios = " ".join(f"{percent(row[key]):>8}" for key in ("nrr", "grr", "logo"))
+        amounts = " ".join(f"{money_exact(row[key], currency):>18}" for key in ("opening", "closing"))
+        lines.append(f"{name:<{width}} {ratios} {amounts}")
+    moves = [
+        f"{STEPS[name].lower()} {money(amount, currency)}" for name, amount in headline["movements"].items() if amount
+    ]
+    return [*lines, "", "movements of the cohort: " + (", ".join(moves) or "none")]
+
+
+def expected_lines(told: Mapping[str, Any], sd: float, months: int, customers: int) -> list[str]:
+    """What `nrrsim expect` prints for people."""
+    rows = [*told["segments"].items(), ("all", told)]
+    width = max(len("segment"), *(len(name) for name, _ in rows))
+    lines = [
+        f"{told['title']}: expected over {span(months)}, {count(customers)} customers",
+        "",
+        f"{'segment':<{width}} {'NRR':>8} {'flow GRR':>9} {'logo':>8} {'opening ARR':>18} {'closing ARR':>18}",
+    ]
+    for name, row in rows:
+        ratios = f"{percent(row['nrr']):>8} {percent(row['grr_flow']):>9} {percent(row['logo']):>8}"
+        amounts = " ".join(f"{money_exact(row[key]):>18}" for key in ("opening", "closing"))
+        lines.append(f"{name:<{width}} {ratios} {amounts}")
+    moves = [f"{STEPS[name].lower()} {money(amount)}" for name, amount in told["movements"].items() if amount]
+    return [
+        *lines,
+        "",
+        "movements: " + (", ".join(moves) or "none"),
+        f"NRR has a standard deviation of {100 * sd:.1f} points, from luck and from what is not known",
+    ]
+
+
+def simulated_lines(told: Mapping[str, Any], months: int) -> list[str]:
+    """What `nrrsim simulate` prints for people."""
+    heads = ("mean", "sd", "p05", "p25", "p50", "p75", "p95")
+    lines = [
+        f"{told['title']}: {count(told['trials'])} trials over {span(months)}, seed {told['seed']}",
+        "",
+        " " * 18 + "".join(f"{head:>9}" for head in heads),
+    ]
+    for name, title in (("nrr", "NRR"), ("grr", "GRR"), ("logo", "logo retention")):
+        lines.append(f"{title:<18}" + "".join(f"{percent(told[name][head]):>9}" for head in heads))
+        errors = told["standard_errors"][name]
+        lines.append(f"{'  standard error':<18}" + "".join(f"{errors[head]:>9.2%}" for head in heads))
+    if told["target"] is not None:
+        error = told["standard_errors"]["p_target"]
+        reached = f"{told['p_target']:.1%} (standard error {error:.1%})"
+        lines += ["", f"NRR reaches {percent(told['target'])} in {reached} of the trials"]
+    return lines
+
+
+def belief_lines(scenario: Scenario) -> list[str]:
+    """What a scenario believes, number by number, with its source: one line each."""
+    lines = [scenario.because.strip()] if scenario.because else []
+    for driver, entries in scenario.drivers:
+        for segment, entry in entries.items():
+            known = entry.model_dump(exclude={"source", "because"}, exclude_none=True, exclude_unset=True)
+            numbers = ", ".join(f"{field} {_believed(value)}" for field, value in known.items())
+            told = " ".join(
+                [*entry.because.split(), *([f"[{' '.join(entry.source.split())}]"] if entry.source else [])]
+            )
+            lines.append(f"{driver}.{segment}: {numbers} {told or '[no source given]'}")
+    shocks = ", ".join(f"{name} {beta:+g}" for name, beta in scenario.shock.items() if beta)
+    return [*lines, *([f"common shock: {shocks}"] if shocks else [])]
+
+
+def _believed(value: Any) -> str:
+    """A number, an interval, a distribution, a size that each event draws anew, or a curve over tenure years."""
+    if isinstance(value, Mapping):
+        if "between" in value:
+            return "{:g} to {:g} (90 %)".format(*value["between"])
+        if set(value) == {"mean", "sd"}:
+            return f"{value['mean']:g} on average (sd {value['sd']:g})"
+        parts = " ".join(f"{key} {_believed(each)}" for key, each in value.items() if key != "dist")
+        return f"{value.get('dist', '')} ({parts})".strip()
+    if isinstance(value, tuple | list):
+        return " then ".join(map(_believed, value))
+    return f"{value:g}"
+
+
+def profile_lines(profile: Mapping[str, Any]) -> list[str]:
+    """What `nrrsim check` prints for people."""
+    currency = profile["currency"]
+    segments = ", ".join(f"{name} {count(n)}" for name, n in profile["segments"].items())
+    every = {1: "monthly", 3: "quarterly", 12: "annual"}[profile["step"]]
+    return [
+        f"rows          {count(profile['rows'])} (of which {count(profile['zeros'])} of amount 0), as {profile['unit']}",
+        f"months        {count(profile['months'])} {every}, {profile['first_month']} to {profile['last_month']}",
+        f"customers     {count(profile['customers'])}, {count(profile['customers_last_month'])} of them in the last month",
+        f"ARR           {money_exact(profile['arr_last_month'], currency)} in the last month",
+        f"segments      {segments}",
+        f"gaps          {count(profile['gaps'])} left and came back, {count(profile['gaps_up_to_3_months'])} of them within"
+        f" 3 months; reactivation {money(profile['reactivation'], currency)}",
+        f"largest       {profile['largest_customer']}, {percent(profile['largest_share'])} of ARR",
+        f"split by      {', '.join(profile['columns'])}",
+    ]
+
+
+# --- small words -------------------------------------------------------------------------------------------

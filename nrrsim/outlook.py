@@ -1,0 +1,131 @@
+"""A scenario or its simulated Movements in, the few numbers that are told of them out; never draws, never words."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nrrsim import metrics
+from nrrsim.errors import UsageError
+from nrrsim.expectation import deviation, expect
+from nrrsim.movements import MOVEMENTS, Movements
+from nrrsim.scenario import Scenario
+
+QUANTILES = {"p05": 0.05, "p25": 0.25, "p50": 0.50, "p75": 0.75, "p95": 0.95}
+
+
+def expected(scenario: Scenario) -> dict[str, Any]:
+    """What `nrrsim expect --json` prints: exact ratios, and amounts to the cent. GRR is that of flows."""
+    m = expect(scenario)
+
+    def ratios(part: Movements) -> dict[str, Any]:
+        return {
+            "nrr": float(metrics.nrr(part)),
+            "grr_flow": float(metrics.grr(part, "flow")),
+            "logo": float(metrics.logo(part)),
+            "opening": _cents(part.over("opening").sum()),
+            "closing": _cents(part.over("closing").sum()),
+        }
+
+    segments = {name: ratios(Movements(m.data.sel(segment=[name]), m.start)) for name in m.segments}
+    return {
+        "title": scenario.title,
+        **ratios(m),
+        "movements": {name: _cents(m.over(name).sum()) for name in MOVEMENTS},
+        "segments": {
+            name: {key: None if np.isnan(each) else each for key, each in row.items()} for name, row in segments.items()
+        },
+    }
+
+
+def expected_sd(scenario: Scenario) -> float:
+    """The standard deviation of NRR, from luck and from beliefs, without a simulation."""
+    opening = scenario.opening.arr.sum()
+    return float(deviation(scenario).sel(segment="all").isel(month=-1)) / float(opening)
+
+
+def simulated(scenario: Scenario, run: Movements, seed: int, target: float | None = None) -> dict[str, Any]:
+    """What `nrrsim simulate --json` prints: how NRR, capped GRR and logo retention are spread over the trials.
+
+    `se` is the Monte Carlo standard error of the mean; `standard_errors` holds that of every other figure.
+    """
+    target = scenario.target if target is None else target
+    nrr = np.asarray(metrics.nrr(run))
+    each = {"nrr": nrr, "grr": np.asarray(metrics.grr(run)), "logo": np.asarray(metrics.logo(run))}
+    told = {name: _spread(values) for name, values in each.items()}
+    reached = None if target is None else float((nrr >= target).mean())
+    errors: dict[str, Any] = {name: errors for name, (_, errors) in told.items()}
+    errors["p_target"] = None if reached is None else float(np.sqrt(reached * (1 - reached) / len(nrr)))
+    return {
+        "title": scenario.title,
+        "trials": len(nrr),
+        "seed": seed,
+        "target": target,
+        "p_target": reached,
+        **{name: figures for name, (figures, _) in told.items()},
+        "standard_errors": errors,
+    }
+
+
+def _spread(values: np.ndarray) -> tuple[dict[str, float], dict[str, float]]:
+    """Mean, deviation and quantiles of one value a trial, and the standard error of each."""
+    n, mean = len(values), values.mean()
+    sd = values.std(ddof=1) if n > 1 else 0.0
+    fourth = ((values - mean) ** 4).mean()
+    error = {"mean": sd / np.sqrt(n), "sd": np.sqrt(max(fourth - sd**4, 0) / n) / (2 * sd) if sd else 0.0}
+    figures = {"mean": mean, "sd": sd, "se": error["mean"]}
+    for name, p in QUANTILES.items():
+        # the quantiles one standard error of their rank apart
+        low, figures[name], high = np.quantile(values, np.clip([p - _rank(p, n), p, p + _rank(p, n)], 0, 1))
+        error[name] = (high - low) / 2
+    return {name: float(x) for name, x in figures.items()}, {name: float(x) for name, x in error.items()}
+
+
+def _rank(p: float, n: int) -> float:
+    return float(np.sqrt(p * (1 - p) / n))
+
+
+def write_trials(run: Movements, path: str | Path, about: Mapping[str, Any]) -> None:
+    """Every trial, segment and month as a row of a Parquet file, with `about` (title, seed) in its metadata.
+
+    The file is there whole or not at all. Raises UsageError where it cannot be written.
+    """
+    import duckdb
+
+    final = Path(path)
+    unfinished = final.with_name(f".{final.name}-{os.getpid()}")
+    names = [str(name) for name in run.data if name != "unsplit"]
+    trials, segments, months = run["closing"].shape
+    frame = pd.DataFrame(
+        {
+            "trial": np.repeat(np.arange(trials), segments * months),
+            "segment": np.tile(np.repeat(run.segments, months), trials),
+            "month": np.tile(run.months, trials * segments),
+            **{name: run[name].values.ravel() for name in names},
+        }
+    )
+    told = ", ".join(f"{key}: {_quoted(value)}" for key, value in about.items())
+    try:
+        with duckdb.connect() as database:
+            database.register("trials", frame)
+            database.execute(
+                f"copy trials to {_quoted(unfinished)} (format parquet, compression zstd, kv_metadata {{{told}}})"
+            )
+        os.replace(unfinished, final)
+    except (duckdb.IOException, OSError):
+        raise UsageError(f"{path}: cannot be written; is its folder there, and may you write to it?") from None
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _quoted(text: Any) -> str:
+    return "'" + str(text).replace("'", "''") + "'"
+
+
+def _cents(amount: Any) -> float:
+    return round(float(amount), 2) + 0.0

@@ -1,0 +1,152 @@
+"""A scenario in, each driver's numbers by draw and segment out; never moves a customer.
+
+Beliefs are drawn, cut to the range of their field, multiplied by the common shock, and capped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from nrrsim.beliefs import quantile, scores
+from nrrsim.scenario import DRIVERS, RANGES, Churn, Customers, Scenario, Sized
+
+SHOCK = "shock"
+SHOCKED = {"churn": "churn", "price": "uplift"}  # what a shock multiplies, where that is not called like the driver
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What drives a book, draw by draw: `ndarray[draw, segment]`, with one draw where nothing is uncertain.
+
+    `churn` has a third axis: the tenure year (one where churn does not depend on it). Rates are a year's, sizes are
+    means. `sizes` holds, for contraction, adoption and cross-sell, the mean and standard deviation of a size that each
+    event draws anew: `ndarray[segment, 2]`, sd 0 where every event of a draw has the same.
+    """
+
+    churn: np.ndarray
+    contraction: np.ndarray
+    contraction_size: np.ndarray
+    adoption: np.ndarray
+    adoption_size: np.ndarray
+    cross_sell: np.ndarray
+    cross_sell_size: np.ndarray
+    uplift: np.ndarray
+    acceptance: np.ndarray
+    churn_per_point: np.ndarray
+    reactivation: np.ndarray
+    reactivation_size: np.ndarray
+    sizes: dict[str, np.ndarray]
+
+    @property
+    def draws(self) -> int:
+        return len(self.churn)
+
+    def part(self, first: int, last: int) -> Rates:
+        """The draws from `first` to `last`; all of them where there is one."""
+        if self.draws == 1:
+            return self
+        arrays = [field.name for field in fields(self) if field.name != "sizes"]
+        return replace(self, **{name: getattr(self, name)[first:last] for name in arrays})
+
+    def monthly_churn(self, annual: np.ndarray, anniversary: bool) -> np.ndarray:
+        """`ndarray[draw, segment, year]`: the probability to leave in a month that is, or is not, the anniversary."""
+        is_annual = annual[None, :, None]
+        if not anniversary:
+            return np.where(is_annual, 0.0, monthly(self.churn))
+        by_price = (self.churn_per_point * self.uplift)[:, :, None]
+        return np.asarray(np.minimum(1.0, np.where(is_annual, self.churn, monthly(self.churn)) + by_price))
+
+
+def monthly(annual_probability: np.ndarray) -> np.ndarray:
+    """The probability of a month whose twelve make up the year's: 1 - (1 - p)^(1/12)."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(-np.expm1(np.log1p(-annual_probability) / 12))
+
+
+def tenure_year(tenure: np.ndarray, t: int) -> np.ndarray:
+    """In which year, counted from 0, customers of that many months at month 0 are in month t; newcomers start at 0."""
+    return np.maximum(np.floor((tenure + t - 1) / 12 + 1e-9), 0).astype(np.int64)
+
+
+def draw_rates(
+    scenario: Scenario, customers: Customers, *, count: int, seed: int, first: int = 0, quasi: bool = False
+) -> Rates:
+    """The rates of `count` draws; one draw where the scenario is certain. See `beliefs.scores` for the parameters."""
+    uncertain = scenario.uncertain()
+    slots = {each.name: each.slot for each in uncertain} | ({SHOCK: 0} if any(scenario.shock.values()) else {})
+    count = count if slots else 1
+    z = scores(slots, scenario.ties(), count=count, seed=seed, first=first, quasi=quasi)
+    drawn = {
+        each.name: quantile(each.belief, z[each.name], each.range.low, each.range.high, each.range.share)
+        for each in uncertain
+    }
+    years = 1 + int(tenure_year(customers.tenure.max(initial=0), scenario.months))
+    arrays = _filled(scenario, customers.segments, drawn, count, years)
+    return Rates(**_shocked(scenario, arrays, z.get(SHOCK)), sizes=_sizes(scenario, customers.segments))
+
+
+def _filled(
+    scenario: Scenario, segments: tuple[str, ...], drawn: dict[str, np.ndarray], count: int, years: int
+) -> dict[str, np.ndarray]:
+    curved = any(entry.rate is None for entry in scenario.drivers.churn.values())
+    arrays = {"churn": np.zeros((count, len(segments), years if curved else 1))}
+    for field in fields(Rates):
+        if field.name not in ("churn", "sizes"):
+            arrays[field.name] = np.zeros((count, len(segments)))
+    for driver in DRIVERS:
+        for number, segment in enumerate(segments):
+            found = scenario.entry(driver, segment)
+            if found is None:
+                continue
+            entry, key = found
+
+            def value(field: str, stated: Any, at: str = f"{driver}.{key}") -> Any:
+                return drawn.get(f"{at}.{field}", stated)
+
+            if isinstance(entry, Churn):
+                arrays["churn"][:, number, :] = _churn_by_year(entry, value, arrays["churn"].shape[2])
+                continue
+            for field in set(type(entry).model_fields) - {"source", "because"}:
+                stated = getattr(entry, field)
+                name = driver if field == "rate" else f"{driver}_size" if field == "size" else field
+                arrays[name][:, number] = stated.mean if isinstance(stated, Sized) else value(field, stated)
+    return arrays
+
+
+def _churn_by_year(entry: Churn, value: Any, years: int) -> np.ndarray:
+    """`ndarray[draw or 1, year]`: the annual probability in each tenure year."""
+    if entry.by_tenure is not None:
+        stated = [np.atleast_1d(value(f"by_tenure.{year}", each)) for year, each in enumerate(entry.by_tenure, 1)]
+        return np.stack([np.broadcast_to(stated[min(k, len(stated) - 1)], _longest(stated)) for k in range(years)], 1)
+    if entry.sbg is not None:
+        alpha, beta = (np.atleast_1d(value(name, getattr(entry.sbg, name))) for name in ("alpha", "beta"))
+        return np.asarray(alpha[:, None] / ((alpha + beta)[:, None] + np.arange(years)))
+    return np.atleast_1d(value("rate", entry.rate))[:, None]
+
+
+def _longest(arrays: list[np.ndarray]) -> int:
+    return max(map(len, arrays))
+
+
+def _shocked(scenario: Scenario, arrays: dict[str, np.ndarray], z: np.ndarray | None) -> dict[str, np.ndarray]:
+    """Annual rates times exp(beta z - beta^2 / 2), and no more than they may be."""
+    for driver, beta in scenario.shock.items():
+        if z is not None and beta:
+            name = SHOCKED.get(driver, driver)
+            factor = np.exp(beta * z - beta**2 / 2).reshape(-1, *[1] * (arrays[name].ndim - 1))
+            limit = RANGES.get(f"{driver}.rate", RANGES["price.uplift"]).high
+            arrays[name] = np.minimum(arrays[name] * factor, limit)
+    return arrays
+
+
+def _sizes(scenario: Scenario, segments: tuple[str, ...]) -> dict[str, np.ndarray]:
+    sizes = {driver: np.zeros((len(segments), 2)) for driver in ("contraction", "adoption", "cross_sell")}
+    for driver, table in sizes.items():
+        for number, segment in enumerate(segments):
+            found = scenario.entry(driver, segment)
+            if found and isinstance(found[0].size, Sized):
+                table[number] = found[0].size.mean, found[0].size.sd
+    return sizes

@@ -1,0 +1,226 @@
+"""A scenario, a number of trials and a seed in, Movements with trials out; never reads files.
+
+Customers are simulated one by one, month by month, by the event clock in `kernel`. The result depends on the scenario,
+the seed and the trial alone: not on threads, on how the trials are cut up, or on which process takes which of them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from nrrsim import kernel
+from nrrsim.beliefs import beta_of, lognormal_of
+from nrrsim.errors import UsageError
+from nrrsim.expectation import months_of
+from nrrsim.movements import Movements
+from nrrsim.rates import Rates, draw_rates, monthly
+from nrrsim.scenario import Customers, Scenario
+
+TRIALS = 10_000
+SEED = 20260930
+MOST_TRIALS = 10_000_000
+CELLS_AT_ONCE = 10_000_000  # customer-months of one piece of work: about 10 ms
+CERTAIN = 1e-16  # a certain event is given this probability not to happen, so that its hazard is finite
+
+
+def simulate(
+    scenario: Scenario,
+    trials: int = TRIALS,
+    seed: int = SEED,
+    *,
+    threads: int | None = None,
+    window: tuple[int, int] | None = None,
+    book: bool = False,
+    first: int = 0,
+    chunk: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Movements:
+    """Movements with dims (trial, segment, month) of the customers there at the start, in ARR.
+
+    trials, seed : the same two give the same bits, whatever else is asked for.
+    threads : how many work at once (default: as many as the machine lets this process use).
+    window, book : as for `expect`: whom to follow, and from which month to which.
+    first : the number of the first trial: trials 0 to 99 and `first=100` of as many are two halves of one run.
+    chunk : trials of one piece of work; changes nothing but the time it takes.
+    progress : called with the number of trials that are done, now and then.
+
+    Raises UsageError for numbers that cannot be; KeyboardInterrupt ends it within a fraction of a second.
+    """
+    if not 1 <= trials <= MOST_TRIALS:
+        raise UsageError(f"trials: must be from 1 to {MOST_TRIALS:,}, got {trials:,}")
+    if seed < 0 or first < 0 or seed >= 2**63:
+        raise UsageError(f"seed: must be a whole number from 0 to 2^63 - 1, got {seed}")
+    if threads is not None and threads < 1:
+        raise UsageError(f"threads: must be at least 1, got {threads}")
+    start, end = months_of(scenario, window)
+    customers = scenario.customers() if start or book else scenario.opening
+    rates = draw_rates(scenario, customers, count=trials, seed=seed, first=first)
+    work = _Work.of(customers, rates, seed, first, start, end, closed=not book)
+    out = np.zeros((len(kernel.VARIABLES), trials, len(customers.segments), end - start))
+    cells = max(1, len(customers.arr) * end)
+    step = chunk or max(1, min(-(-trials // 8), CELLS_AT_ONCE // cells))
+    _share_out(work, out, trials, step, threads or available_threads(), progress)
+    arrays = dict(zip(kernel.VARIABLES, out, strict=True))
+    months = [scenario.month(t) for t in range(start + 1, end + 1)]
+    return Movements.of(arrays, segments=list(customers.segments), months=months, start=scenario.month(start))
+
+
+def available_threads() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _share_out(
+    work: _Work, out: np.ndarray, trials: int, step: int, threads: int, progress: Callable[[int], None] | None
+) -> None:
+    """Let threads take the pieces; the kernel runs without Python's lock. An interrupt drops what has not begun."""
+    pieces = [(lo, min(lo + step, trials)) for lo in range(0, trials, step)]
+    if threads == 1 and progress is None:
+        for lo, hi in pieces:
+            work.run(lo, hi, out)
+        return
+    pool = ThreadPoolExecutor(threads)
+    try:
+        waiting: dict[Future[None], int] = {pool.submit(work.run, lo, hi, out): hi - lo for lo, hi in pieces}
+        done = 0
+        while waiting:
+            finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
+            for each in finished:
+                done += waiting.pop(each)
+                each.result()
+            if progress:
+                progress(done)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What the kernel needs, laid out as it wants it; see `kernel.run`."""
+
+    seed: int
+    first: int
+    start: int
+    end: int
+    closed: bool
+    rates: Rates
+    annual: np.ndarray
+    tiles: np.ndarray
+    bounds: np.ndarray
+    arr: np.ndarray
+    tenure: np.ndarray
+    joins: np.ndarray
+    tables: np.ndarray
+    has_table: np.ndarray
+
+    @classmethod
+    def of(cls, customers: Customers, rates: Rates, seed: int, first: int, start: int, end: int, closed: bool) -> _Work:
+        order, tiles, bounds = _tiles(customers)
+        tables, has_table = size_tables(rates.sizes)
+        arrays = (customers.arr[order], customers.tenure[order], customers.joins[order].astype(np.int32))
+        return cls(seed, first, start, end, closed, rates, customers.annual, tiles, bounds, *arrays, tables, has_table)
+
+    def run(self, lo: int, hi: int, out: np.ndarray) -> None:
+        """The trials from `lo` to `hi`, written to their place in `out`."""
+        rates = self.rates.part(lo, hi)
+        hazard, keep, thinned = clocks(rates, self.annual)
+        sizes = np.stack([rates.contraction_size, rates.adoption_size, rates.cross_sell_size], axis=-1)
+        kernel.run(
+            self.seed, self.first, lo, hi, self.end, self.start, self.closed,
+            self.tiles, self.arr, self.bounds, self.tenure, self.joins,
+            hazard, keep, thinned, np.ascontiguousarray(rates.uplift), sizes, self.tables, self.has_table,
+            hazard_of(monthly(rates.reactivation)), np.ascontiguousarray(rates.reactivation_size),
+            out,
+        )  # fmt: skip
+
+
+def _tiles(customers: Customers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The order of customers, tile after tile; where each tile begins; and in it each anniversary of each segment.
+
+    A tile takes every n-th customer, so that each holds its part of every segment and anniversary, still sorted.
+    """
+    number = max(1, -(-len(customers.arr) // kernel.TILE))
+    parts = [np.arange(tile, len(customers.arr), number) for tile in range(number)]
+    segments = len(customers.segments)
+    bounds = np.empty((number, segments, 13), np.int64)
+    for tile, part in enumerate(parts):
+        kind = customers.segment[part] * 12 + customers.anniversary[part] - 1
+        begins = np.searchsorted(kind, np.arange(segments * 12 + 1))
+        bounds[tile] = begins[np.arange(segments)[:, None] * 12 + np.arange(13)]
+    return np.concatenate(parts), np.cumsum([0, *map(len, parts)]), bounds
+
+
+def hazard_of(probability: np.ndarray) -> np.ndarray:
+    """-log(1 - p): the length of a cell on the clock's axis."""
+    return np.asarray(-np.log(np.maximum(1 - probability, CERTAIN)))
+
+
+def clocks(rates: Rates, annual: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The kernel's `hazard`, `keep` and `thinned`: a ceiling over tenure years, and what part of it each year's is."""
+    churn = np.stack([rates.monthly_churn(annual, due) for due in (False, True)], axis=2)
+    others = np.stack(
+        [1 - rates.acceptance, rates.contraction / 12, rates.adoption / 12, rates.cross_sell / 12], axis=2
+    )
+    ceiling = np.concatenate([churn.max(axis=3), others], axis=2)
+    keep = np.ones((*ceiling.shape, churn.shape[3]))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        keep[:, :, :2] = np.where(churn > 0, churn / churn.max(axis=3, keepdims=True), 0.0)
+    hazard = hazard_of(ceiling)
+    return hazard, keep, np.asarray((keep < 1).any(axis=(0, 1, 3)) & (ceiling > 0).any(axis=(0, 1)))
+
+
+def size_tables(sizes: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Quantile tables of sizes that each event draws anew: `ndarray[3, segment, place]`, and which are used."""
+    kinds = ("contraction", "adoption", "cross_sell")
+    used = np.stack([sizes[kind][:, 1] > 0 for kind in kinds])
+    tables = np.zeros((*used.shape, (2 * kernel.LEVELS - 1) * (kernel.KNOTS + 1)))
+    for number, segment in np.argwhere(used):
+        mean, sd = sizes[kinds[number]][segment]
+        tables[number, segment] = _table(mean, sd, is_share=kinds[number] == "contraction")
+    return tables, used
+
+
+def _table(mean: float, sd: float, is_share: bool) -> np.ndarray:
+    """Quantiles at even steps of (0, 1); of its first cell, and of the first of that; then of its last, and so on.
+
+    What the straight lines between the knots change in the mean and the deviation is put right by a small stretch.
+    """
+    steps = np.linspace(0, 1, kernel.KNOTS + 1)
+    tails = [steps / kernel.KNOTS**level for level in range(1, kernel.LEVELS)]
+    lower = np.concatenate([steps, *tails, *(1 - tail[::-1] for tail in tails)])
+    upper = np.concatenate([1 - steps, *(1 - tail for tail in tails), *(tail[::-1] for tail in tails)])
+    upper = np.maximum(upper, kernel.KNOTS**-kernel.LEVELS / 4)  # the last knot has an end
+    if is_share:
+        a, b = beta_of(mean, sd)
+        table = np.where(lower < 0.5, special.betaincinv(a, b, lower), special.betainccinv(a, b, upper))
+    else:
+        mu, sigma = lognormal_of(mean, sd)
+        z = np.where(lower < 0.5, special.ndtri(np.maximum(lower, 1e-300)), -special.ndtri(upper))
+        table = np.exp(mu + sigma * z)
+    most = 1 - 1e-9 if is_share else np.inf
+    for _ in range(3):
+        low, high, weight = _pieces(table)
+        has_mean = float(weight @ (low + high)) / 2
+        has_square = float(weight @ (low**2 + low * high + high**2)) / 3
+        table = np.clip(mean + (table - has_mean) * sd / np.sqrt(has_square - has_mean**2), 0, most)
+    return np.asarray(table)
+
+
+def _pieces(table: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The straight pieces of a quantile table: where each begins and ends, and how likely it is."""
+    levels = table.reshape(-1, kernel.KNOTS + 1)
+    low, high, weight = [levels[0, 1:-2]], [levels[0, 2:-1]], [np.full(kernel.KNOTS - 2, 1 / kernel.KNOTS)]
+    for level in range(1, kernel.LEVELS):
+        first, last = levels[level], levels[kernel.LEVELS - 1 + level]
+        inner = slice(0, None) if level == kernel.LEVELS - 1 else slice(1, None)
+        for knots in (first[inner], last[::-1][inner]):
+            low.append(knots[:-1])
+            high.append(knots[1:])
+            weight.append(np.full(len(knots) - 1, kernel.KNOTS ** -(level + 1.0)))
+    return np.concatenate(low), np.concatenate(high), np.concatenate(weight)
