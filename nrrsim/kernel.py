@@ -84,8 +84,8 @@ def _exponential(bits):  # type: ignore[no-untyped-def]
     m = np.int64(b - (e << 52)).view(np.float64)  # from sqrt(1/2) to sqrt(2)
     s = (m - 1.0) / (m + 1.0)
     w = s * s
-    series = 1 / 9 + w * (1 / 11 + w * (1 / 13 + w * (1 / 15 + w / 17)))
-    return -e * 0.6931471805599453 - 2.0 * s * (1.0 + w * (1 / 3 + w * (1 / 5 + w * (1 / 7 + w * series))))
+    series = 1.0 + w * (1 / 3 + w * (1 / 5 + w * (1 / 7 + w * (1 / 9 + w / 11))))  # to 1e-10 of itself
+    return -e * 0.6931471805599453 - 2.0 * s * series
 
 
 @_compiled
@@ -106,7 +106,8 @@ def _size(table, bits):  # type: ignore[no-untyped-def]
         cell = np.int64(bits >> _U(64 - 9))
         bits = bits << _U(9)
     at += cell
-    return table[at] + _uniform(bits) * (table[at + 1] - table[at])
+    low = np.float64(table[at])
+    return low + _uniform(bits) * (np.float64(table[at + 1]) - low)
 
 
 @_compiled
@@ -137,12 +138,12 @@ def _is_kept(key, number, part):  # type: ignore[no-untyped-def]
 def _raise_prices(amount, base, lo, hi, uplift):  # type: ignore[no-untyped-def]
     """Raise amounts from `lo` to `hi`; returns the sum before and by how much what is retained goes up.
 
-    Four running sums, so that the loop vectorises and adds up in the same order everywhere.
+    Four sums side by side, so that few additions wait for others; always the same four, so that the bits are the same.
     """
     factor = 1.0 + uplift
     s0 = s1 = s2 = s3 = r0 = r1 = r2 = r3 = 0.0
-    i = lo
-    while i + 4 <= hi:
+    whole = lo + (hi - lo) // 4 * 4
+    for i in range(lo, whole, 4):
         s0 += amount[i]
         s1 += amount[i + 1]
         s2 += amount[i + 2]
@@ -151,16 +152,11 @@ def _raise_prices(amount, base, lo, hi, uplift):  # type: ignore[no-untyped-def]
         r1 += min(amount[i + 1] * factor, base[i + 1]) - min(amount[i + 1], base[i + 1])
         r2 += min(amount[i + 2] * factor, base[i + 2]) - min(amount[i + 2], base[i + 2])
         r3 += min(amount[i + 3] * factor, base[i + 3]) - min(amount[i + 3], base[i + 3])
-        amount[i] *= factor
-        amount[i + 1] *= factor
-        amount[i + 2] *= factor
-        amount[i + 3] *= factor
-        i += 4
-    while i < hi:
+    for i in range(whole, hi):
         s0 += amount[i]
         r0 += min(amount[i] * factor, base[i]) - min(amount[i], base[i])
+    for i in range(lo, hi):
         amount[i] *= factor
-        i += 1
     return (s0 + s1) + (s2 + s3), (r0 + r1) + (r2 + r3)
 
 
@@ -174,8 +170,10 @@ def _churn(  # type: ignore[no-untyped-def]
     times, place, axis, key, amount, base, gone, level, head, following, returning,
 ):  # fmt: skip
     """1. Churn among the customers from `lo` to `hi`; returns what is lost, and notes who will come back and when."""
-    zero, end, last, lost = axis[0], axis[0] + (hi - lo) * rate, -1, 0.0
-    at, before = place[0, 0], place[0, 1]
+    zero, end, last = axis[0], axis[0] + (hi - lo) * rate, -1
+    at, before, scale = place[0, 0], place[0, 1], 1.0 / rate
+    lost = lost_kept = away = away_kept = 0.0
+    left = away_left = 0
     while True:
         if at == BUFFER:
             before += BUFFER
@@ -186,24 +184,25 @@ def _churn(  # type: ignore[no-untyped-def]
             break
         number = before + at
         at += 1
-        i = min(lo + np.int64((time - zero) / rate), hi - 1)
-        if i == last:
-            continue
-        last = i
+        i = min(lo + np.int64((time - zero) * scale), hi - 1)
         was = amount[i]
-        if was <= 0.0:
+        if was <= 0.0:  # gone before, maybe just now, by an arrival in the same cell
             continue
         if thin:
+            if i == last:
+                continue
+            last = i
             year = min(max(np.int64(np.floor((tenure[i] + t - 1) / 12 + 1e-9)), 0), part.size - 1)
             if not _is_kept(key, number, part[year]):
                 continue
+        was_kept = min(was, base[i])
         lost += was
-        level[KEPT] -= min(was, base[i])
-        level[COUNTED] -= 1
+        lost_kept += was_kept
+        left += 1
         if gone[i]:
-            level[AWAY] -= was
-            level[AWAY_KEPT] -= min(was, base[i])
-            level[AWAY_COUNTED] -= 1
+            away += was
+            away_kept += was_kept
+            away_left += 1
         gone[i] = True
         amount[i] = 0.0
         if wait > 0.0:
@@ -215,18 +214,23 @@ def _churn(  # type: ignore[no-untyped-def]
                 head[back] = i
     place[0, 0], place[0, 1] = at, before
     axis[0] = end
+    level[KEPT] -= lost_kept
+    level[COUNTED] -= left
+    level[AWAY] -= away
+    level[AWAY_KEPT] -= away_kept
+    level[AWAY_COUNTED] -= away_left
     return lost
 
 
 @_step
 def _price(  # type: ignore[no-untyped-def]
-    lo, hi, rate, thin, part, uplift, times, place, axis, key, amount, base, gone, level, refuser, refused
+    lo, hi, rate, thin, part, uplift, times, place, axis, key, amount, base, level, away, next_away, refuser, refused
 ):  # fmt: skip
     """2. Price, in the anniversary month: everyone is raised, and who refuses is set back; returns the rise."""
     refusals = 0
     if rate > 0.0:
         zero, end, last = axis[1], axis[1] + (hi - lo) * rate, -1
-        at, before = place[1, 0], place[1, 1]
+        at, before, scale = place[1, 0], place[1, 1], 1.0 / rate
         while True:
             if at == BUFFER:
                 before += BUFFER
@@ -237,7 +241,7 @@ def _price(  # type: ignore[no-untyped-def]
                 break
             number = before + at
             at += 1
-            i = min(lo + np.int64((time - zero) / rate), hi - 1)
+            i = min(lo + np.int64((time - zero) * scale), hi - 1)
             if i == last:
                 continue
             last = i
@@ -249,11 +253,12 @@ def _price(  # type: ignore[no-untyped-def]
             refusals += 1
         place[1, 0], place[1, 1] = at, before
         axis[1] = end
-    if level[AWAY_COUNTED] > 0:
-        for i in range(lo, hi):
-            if gone[i]:
-                level[AWAY] += amount[i] * uplift
-                level[AWAY_KEPT] += min(amount[i] * (1.0 + uplift), base[i]) - min(amount[i], base[i])
+    i = away[0]
+    while i >= 0:
+        if lo <= i < hi:
+            level[AWAY] += amount[i] * uplift
+            level[AWAY_KEPT] += min(amount[i] * (1.0 + uplift), base[i]) - min(amount[i], base[i])
+        i = next_away[i]
     total, rise = _raise_prices(amount, base, lo, hi, uplift)
     level[KEPT] += rise
     for j in range(refusals):
@@ -266,7 +271,8 @@ def _change(  # type: ignore[no-untyped-def]
     k, sign, lo, hi, rate, thin, part, same, anew, table, times, place, axis, key, amount, base, gone, level
 ):  # fmt: skip
     """3. to 5. Contraction (`sign` -1), adoption, cross-sell of the customers from `lo` to `hi`; returns the amount."""
-    zero, end, last, total, rise = axis[k], axis[k] + (hi - lo) * rate, -1, 0.0, 0.0
+    zero, end, last = axis[k], axis[k] + (hi - lo) * rate, -1
+    total = rise = away = away_rise = 0.0
     at, before, scale, size_key = place[k, 0], place[k, 1], 1.0 / rate, key ^ _SIZE
     while True:
         if at == BUFFER:
@@ -279,28 +285,32 @@ def _change(  # type: ignore[no-untyped-def]
         number = before + at
         at += 1
         i = min(lo + np.int64((time - zero) * scale), hi - 1)
-        if i == last:
-            continue
+        # no branches on what cannot be predicted: a second arrival in a cell, or a customer who is gone, moves nothing
+        once = np.float64(i != last)
         last = i
         if thin and not _is_kept(key, number, part):
             continue
-        by = amount[i] * (_size(table, _mix(size_key + _GOLDEN * _U(number))) if anew else same)
+        by = once * amount[i] * (_size(table, _mix(size_key + _GOLDEN * _U(number))) if anew else same)
         now = amount[i] + sign * by
         more = min(now, base[i]) - min(amount[i], base[i])
         amount[i] = now
         total += by
         rise += more
-        if gone[i]:
-            level[AWAY] += sign * by
-            level[AWAY_KEPT] += more
+        is_gone = np.float64(gone[i])
+        away += by * is_gone
+        away_rise += more * is_gone
     place[k, 0], place[k, 1] = at, before
     axis[k] = end
     level[KEPT] += rise
+    level[AWAY] += sign * away
+    level[AWAY_KEPT] += away_rise
     return total
 
 
 @_step
-def _come_back(first, amount, base, level, following, returning):  # type: ignore[no-untyped-def]
+def _come_back(  # type: ignore[no-untyped-def]
+    first, amount, base, level, following, returning, away, next_away, listed
+):
     """6. Reactivation of the customers in the list that begins at `first`; returns their amount."""
     total = 0.0
     i = first
@@ -311,13 +321,19 @@ def _come_back(first, amount, base, level, following, returning):  # type: ignor
         level[KEPT] += min(returning[i], base[i])
         level[AWAY_COUNTED] += 1
         level[COUNTED] += 1
+        if not listed[i]:
+            listed[i] = True
+            next_away[i] = away[0]
+            away[0] = i
         i = following[i]
     level[AWAY] += total
     return total
 
 
 @_step
-def _join(t, lo, hi, joins, arr, amount, level, is_cohort):  # type: ignore[no-untyped-def]
+def _join(  # type: ignore[no-untyped-def]
+    t, lo, hi, joins, arr, amount, level, is_cohort, away, next_away, listed
+):
     """Newcomers at the end of month t; returns their amount."""
     total = 0.0
     for i in range(lo, hi):
@@ -328,6 +344,9 @@ def _join(t, lo, hi, joins, arr, amount, level, is_cohort):  # type: ignore[no-u
             if not is_cohort:
                 level[AWAY] += arr[i]
                 level[AWAY_COUNTED] += 1
+                listed[i] = True
+                next_away[i] = away[0]
+                away[0] = i
     return total
 
 
@@ -360,7 +379,7 @@ def run(  # type: ignore[no-untyped-def]
     hazard : `float64[draw, segment, 6]`, of the ceiling; keep : `float64[draw, segment, 6, year]`, the probability
         that an event of the ceiling is one of this scenario; thinned : `bool[6]`, whether any is below 1.
     uplift, back_hazard (a month's), back_size : `float64[draw, segment]`; sizes : `float64[draw, segment, 3]`.
-    tables, has_table : `float64[3, segment, (2 LEVELS - 1) (KNOTS + 1)]`, `bool[3, segment]`: sizes drawn anew.
+    tables, has_table : `float32[3, segment, (2 LEVELS - 1) (KNOTS + 1)]`, `bool[3, segment]`: sizes drawn anew.
     out : `float64[variable, trial, segment, month]`, zeros to begin with; the order of VARIABLES.
     """
     segments = bounds.shape[1]
@@ -369,7 +388,8 @@ def run(  # type: ignore[no-untyped-def]
         widest = max(widest, tiles[tile + 1] - tiles[tile])
     all_amount, all_base, returning, refused = np.empty(widest), np.empty(widest), np.empty(widest), np.empty(widest)
     opening, all_gone = np.empty(widest), np.empty(widest, np.bool_)
-    following, refuser = np.empty(widest, np.int32), np.empty(widest, np.int32)
+    following, refuser, next_away = np.empty(widest, np.int32), np.empty(widest, np.int32), np.empty(widest, np.int32)
+    listed, away = np.empty(widest, np.bool_), np.empty((segments, 1), np.int32)
     head = np.empty((segments, months + 1), np.int32)
     times, axis = np.empty((STREAMS, BUFFER)), np.empty(STREAMS)
     place, keys = np.empty((STREAMS, 2), np.int64), np.empty(STREAMS, np.uint64)
@@ -394,6 +414,7 @@ def run(  # type: ignore[no-untyped-def]
             for i in range(n):  # loops, as assignments of whole arrays take seconds to compile
                 amount[i] = opening[i]
                 gone[i] = joined[i] != 0
+                listed[i] = False
             if start > 0:
                 for i in range(n):
                     base[i] = opening[i]
@@ -402,6 +423,7 @@ def run(  # type: ignore[no-untyped-def]
                     level[s, column] = opening_level[s, column]
                 for t in range(months + 1):
                     head[s, t] = -1
+                away[s, 0] = -1
 
             for t in range(1, months + 1):
                 due = (t - 1) % 12
@@ -425,7 +447,7 @@ def run(  # type: ignore[no-untyped-def]
                         raised = _price(
                             due_lo, due_hi, hazard[draw, s, REFUSAL], thinned[REFUSAL], keep[draw, s, REFUSAL, 0],
                             uplift[draw, s], times[1], place, axis, keys[1],
-                            amount, base, gone, now, refuser, refused,
+                            amount, base, now, away[s], next_away, refuser, refused,
                         )  # fmt: skip
                     less = more = cross = 0.0
                     for kind in range(3):
@@ -443,13 +465,18 @@ def run(  # type: ignore[no-untyped-def]
                                 more = total
                             else:
                                 cross = total
-                    returned = _come_back(heads[t], amount, base, now, following, returning)
+                    returned = _come_back(heads[t], amount, base, now, following, returning, away[s], next_away, listed)
                     came = 0.0
                     if t <= start or not closed:
-                        came = _join(t, due_lo, due_hi, joined, arrs, amount, now, t <= start)
+                        came = _join(
+                            t, due_lo, due_hi, joined, arrs, amount, now, t <= start, away[s], next_away, listed
+                        )
                     now[HERE] += raised + more + cross + returned + came - lost - less
                     if t == start:
                         _form_cohort(lo, hi, amount, base, gone, now)
+                        away[s, 0] = -1
+                        for i in range(lo, hi):
+                            listed[i] = False
                         if closed:
                             for later in range(t, months + 1):
                                 heads[later] = -1

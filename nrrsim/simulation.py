@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from scipy import special
@@ -25,7 +26,8 @@ from nrrsim.scenario import Customers, Scenario
 TRIALS = 10_000
 SEED = 20260930
 MOST_TRIALS = 10_000_000
-CELLS_AT_ONCE = 10_000_000  # customer-months of one piece of work: about 10 ms
+CELLS_AT_ONCE = 100_000_000  # customer-months of one piece of work: about a tenth of a second
+MOST_LOST = 1 - 2.0**-23  # of a size that is drawn: a customer that loses all has churned
 CERTAIN = 1e-16  # a certain event is given this probability not to happen, so that its hazard is finite
 
 
@@ -179,18 +181,28 @@ def size_tables(sizes: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Quantile tables of sizes that each event draws anew: `ndarray[3, segment, place]`, and which are used."""
     kinds = ("contraction", "adoption", "cross_sell")
     used = np.stack([sizes[kind][:, 1] > 0 for kind in kinds])
-    tables = np.zeros((*used.shape, (2 * kernel.LEVELS - 1) * (kernel.KNOTS + 1)))
+    tables = np.zeros((*used.shape, (2 * kernel.LEVELS - 1) * (kernel.KNOTS + 1)), np.float32)
     for number, segment in np.argwhere(used):
         mean, sd = sizes[kinds[number]][segment]
-        tables[number, segment] = _table(mean, sd, is_share=kinds[number] == "contraction")
+        tables[number, segment] = _table(float(mean), float(sd), kinds[number] == "contraction")
     return tables, used
 
 
+@cache
 def _table(mean: float, sd: float, is_share: bool) -> np.ndarray:
-    """Quantiles at even steps of (0, 1); of its first cell, and of the first of that; then of its last, and so on.
+    """The quantile table whose straight lines between knots have exactly that mean and standard deviation."""
+    asked_mean, asked_sd = mean, sd
+    for _ in range(3):
+        table = _quantiles(asked_mean, asked_sd, is_share)
+        low, high, weight = _pieces(table)
+        has_mean = float(weight @ (low + high)) / 2
+        has_sd = np.sqrt(float(weight @ (low**2 + low * high + high**2)) / 3 - has_mean**2)
+        asked_mean, asked_sd = asked_mean * mean / has_mean, asked_sd * sd / has_sd
+    return np.asarray(table)
 
-    What the straight lines between the knots change in the mean and the deviation is put right by a small stretch.
-    """
+
+def _quantiles(mean: float, sd: float, is_share: bool) -> np.ndarray:
+    """Quantiles at even steps of (0, 1); of its first cell, and of the first of that; then of its last, and so on."""
     steps = np.linspace(0, 1, kernel.KNOTS + 1)
     tails = [steps / kernel.KNOTS**level for level in range(1, kernel.LEVELS)]
     lower = np.concatenate([steps, *tails, *(1 - tail[::-1] for tail in tails)])
@@ -198,18 +210,12 @@ def _table(mean: float, sd: float, is_share: bool) -> np.ndarray:
     upper = np.maximum(upper, kernel.KNOTS**-kernel.LEVELS / 4)  # the last knot has an end
     if is_share:
         a, b = beta_of(mean, sd)
-        table = np.where(lower < 0.5, special.betaincinv(a, b, lower), special.betainccinv(a, b, upper))
-    else:
-        mu, sigma = lognormal_of(mean, sd)
-        z = np.where(lower < 0.5, special.ndtri(np.maximum(lower, 1e-300)), -special.ndtri(upper))
-        table = np.exp(mu + sigma * z)
-    most = 1 - 1e-9 if is_share else np.inf
-    for _ in range(3):
-        low, high, weight = _pieces(table)
-        has_mean = float(weight @ (low + high)) / 2
-        has_square = float(weight @ (low**2 + low * high + high**2)) / 3
-        table = np.clip(mean + (table - has_mean) * sd / np.sqrt(has_square - has_mean**2), 0, most)
-    return np.asarray(table)
+        table = special.betaincinv(a, b, lower)
+        table[lower >= 0.5] = special.betainccinv(a, b, upper[lower >= 0.5])
+        return np.asarray(np.minimum(table, MOST_LOST))
+    mu, sigma = lognormal_of(mean, sd)
+    z = np.where(lower < 0.5, special.ndtri(np.maximum(lower, 1e-300)), -special.ndtri(upper))
+    return np.asarray(np.exp(mu + sigma * z))
 
 
 def _pieces(table: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
