@@ -174,8 +174,10 @@ def scores(
     tied = [(a, b, rho) for a, b, rho in correlations if a in z and b in z]
     if tied:
         names, matrix, _ = correlation_matrix(tied)
-        together = np.linalg.cholesky(matrix) @ np.stack([z[name] for name in names])
-        z |= dict(zip(names, together, strict=True))
+        alone = [z[name] for name in names]
+        for name, row in zip(names, np.linalg.cholesky(matrix), strict=True):
+            # term by term: a matrix product would give other bits for other numbers of trials
+            z[name] = np.asarray(sum((part * score for part, score in zip(row, alone, strict=True)), start=np.zeros(1)))
     return z
 
 
@@ -214,8 +216,9 @@ def _key(seed: int, name: str) -> int:
 
 def _random(names: Iterable[str], count: int, seed: int, first: int) -> dict[str, np.ndarray]:
     def uniform(name: str) -> np.ndarray:
-        stream = np.random.Generator(np.random.Philox(key=_key(seed, name)))
-        return _open(stream.random(first + count)[first:])
+        stream = np.random.Philox(key=_key(seed, name))
+        stream.advance(first // 4)  # of blocks of four
+        return _open(np.random.Generator(stream).random(first % 4 + count)[first % 4 :])
 
     return {name: uniform(name) for name in names}
 

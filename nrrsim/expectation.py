@@ -52,6 +52,15 @@ def months_of(scenario: Scenario, window: tuple[int, int] | None) -> tuple[int, 
     return start, end
 
 
+def refuse_endless(closing: np.ndarray) -> None:
+    """Raises UsageError where a book has grown beyond what a number can hold."""
+    if not np.isfinite(closing).all():
+        raise UsageError(
+            "the book grows beyond any number in the scenario's months; look at the rates and sizes of adoption and"
+            " cross_sell, at the uplift of price, and at months"
+        )
+
+
 @dataclass(frozen=True)
 class _Groups:
     """Customers who share one path: `ndarray[group]`, sorted by segment. `arr`, `squares`: sums of ARR and ARR^2."""
@@ -66,16 +75,14 @@ class _Groups:
 
     @classmethod
     def of(cls, customers: Customers, by_tenure: bool) -> _Groups:
-        tenure = customers.tenure if by_tenure else np.zeros(len(customers.arr))
-        keys = np.stack([customers.segment, customers.anniversary, tenure, customers.joins])
-        kinds, group = np.unique(keys, axis=1, return_inverse=True)
-
-        def total(weights: np.ndarray | None) -> np.ndarray:
-            return np.bincount(group.ravel(), weights, kinds.shape[1])
-
-        whole = kinds.astype(np.int64)
-        sums = total(customers.arr), total(customers.arr**2), total(None)
-        return cls(whole[0], whole[1], kinds[2], whole[3], *sums)
+        tenures, tenure = np.unique(customers.tenure if by_tenure else np.zeros(1), return_inverse=True)
+        latest = int(customers.joins.max(initial=0)) + 1
+        key = (customers.segment * 12 + customers.anniversary - 1) * len(tenures) + tenure
+        kinds, group = np.unique(key * latest + customers.joins, return_inverse=True)
+        kind, joins = np.divmod(kinds, latest)
+        kind, tenure = np.divmod(kind, len(tenures))
+        sums = (np.bincount(group, weights, len(kinds)) for weights in (customers.arr, customers.arr**2, None))
+        return cls(kind // 12, kind % 12 + 1, tenures[tenure], joins, *sums)
 
 
 class _Path:
@@ -161,17 +168,20 @@ class _Outlook:
         rates = draw_rates(scenario, customers, count=draws, seed=SEED, quasi=True)
         groups = _Groups.of(customers, by_tenure=rates.churn.shape[2] > 1)
         at_once = max(1, MOST_CELLS // len(groups.arr))
-        parts = [
-            _followed(rates.part(first, first + at_once), groups, customers, start, end, book)
-            for first in range(0, rates.draws, at_once)
-        ]
+        with np.errstate(over="ignore", invalid="ignore"):
+            parts = [
+                _followed(rates.part(first, first + at_once), groups, customers, start, end, book)
+                for first in range(0, rates.draws, at_once)
+            ]
         share = [len(closing) / rates.draws for _, closing, _ in parts]
         means = {name: np.average([each[0][name] for each in parts], axis=0, weights=share) for name in parts[0][0]}
         closing = np.concatenate([each for _, each, _ in parts])
+        refuse_endless(closing)
         luck = np.average([each for _, _, each in parts], axis=0, weights=share)
         total = closing.sum(axis=1, keepdims=True)
-        variance = np.concatenate([closing.var(axis=0), total.var(axis=0)])
-        variance += np.concatenate([luck, np.sum(luck, axis=0, keepdims=True)])
+        with np.errstate(over="ignore", invalid="ignore"):
+            variance = np.concatenate([closing.var(axis=0), total.var(axis=0)])
+            variance += np.concatenate([luck, np.sum(luck, axis=0, keepdims=True)])
         return cls(scenario, start, end, means, variance)
 
     @property

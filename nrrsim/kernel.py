@@ -472,6 +472,8 @@ def run(  # type: ignore[no-untyped-def]
                             t, due_lo, due_hi, joined, arrs, amount, now, t <= start, away[s], next_away, listed
                         )
                     now[HERE] += raised + more + cross + returned + came - lost - less
+                    if now[COUNTED] == 0:  # nobody is left: what rounding left goes, too
+                        now[HERE] = now[KEPT] = now[AWAY] = now[AWAY_KEPT] = 0.0
                     if t == start:
                         _form_cohort(lo, hi, amount, base, gone, now)
                         away[s, 0] = -1

@@ -64,7 +64,7 @@ class Movements:
         """From `ndarray[(trial,) segment, month]` by variable name; a movement left out is 0."""
         some = next(iter(arrays.values()))
         dims = ("trial", "segment", "month")[3 - some.ndim :]
-        zero = np.zeros_like(some)
+        zero = np.broadcast_to(0.0, some.shape)  # takes no memory
         names = (*LEVELS, *MOVEMENTS, *COUNTS)
         unknown = sorted(set(arrays) - set(names))
         if unknown:

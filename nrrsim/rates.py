@@ -85,7 +85,7 @@ def draw_rates(
     }
     years = 1 + int(tenure_year(customers.tenure.max(initial=0), scenario.months))
     arrays = _filled(scenario, customers.segments, drawn, count, years)
-    return Rates(**_shocked(scenario, arrays, z.get(SHOCK)), sizes=_sizes(scenario, customers.segments))
+    return Rates(**_shocked(scenario, arrays, z.get(SHOCK)), sizes=sizes_of(scenario, customers.segments))
 
 
 def _filled(
@@ -142,7 +142,8 @@ def _shocked(scenario: Scenario, arrays: dict[str, np.ndarray], z: np.ndarray | 
     return arrays
 
 
-def _sizes(scenario: Scenario, segments: tuple[str, ...]) -> dict[str, np.ndarray]:
+def sizes_of(scenario: Scenario, segments: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """The `sizes` of `Rates`: no draw changes them."""
     sizes = {driver: np.zeros((len(segments), 2)) for driver in ("contraction", "adoption", "cross_sell")}
     for driver, table in sizes.items():
         for number, segment in enumerate(segments):

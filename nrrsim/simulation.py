@@ -18,9 +18,9 @@ from scipy import special
 from nrrsim import kernel
 from nrrsim.beliefs import beta_of, lognormal_of
 from nrrsim.errors import UsageError
-from nrrsim.expectation import months_of
+from nrrsim.expectation import months_of, refuse_endless
 from nrrsim.movements import Movements
-from nrrsim.rates import Rates, draw_rates, monthly
+from nrrsim.rates import Rates, draw_rates, monthly, sizes_of
 from nrrsim.scenario import Customers, Scenario
 
 TRIALS = 10_000
@@ -62,13 +62,14 @@ def simulate(
         raise UsageError(f"threads: must be at least 1, got {threads}")
     start, end = months_of(scenario, window)
     customers = scenario.customers() if start or book else scenario.opening
-    rates = draw_rates(scenario, customers, count=trials, seed=seed, first=first)
-    work = _Work.of(customers, rates, seed, first, start, end, closed=not book)
+    work = _Work.of(scenario, customers, seed, first, start, end, closed=not book)
     out = np.zeros((len(kernel.VARIABLES), trials, len(customers.segments), end - start))
     cells = max(1, len(customers.arr) * end)
-    step = chunk or max(1, min(-(-trials // 8), CELLS_AT_ONCE // cells))
-    _share_out(work, out, trials, step, threads or available_threads(), progress)
+    threads = threads or available_threads()
+    step = chunk or max(1, min(-(-trials // (2 * threads)), CELLS_AT_ONCE // cells))
+    _share_out(work, out, trials, step, threads, progress)
     arrays = dict(zip(kernel.VARIABLES, out, strict=True))
+    refuse_endless(arrays["closing"])
     months = [scenario.month(t) for t in range(start + 1, end + 1)]
     return Movements.of(arrays, segments=list(customers.segments), months=months, start=scenario.month(start))
 
@@ -106,13 +107,13 @@ def _share_out(
 class _Work:
     """What the kernel needs, laid out as it wants it; see `kernel.run`."""
 
+    scenario: Scenario
+    customers: Customers
     seed: int
     first: int
     start: int
     end: int
     closed: bool
-    rates: Rates
-    annual: np.ndarray
     tiles: np.ndarray
     bounds: np.ndarray
     arr: np.ndarray
@@ -122,16 +123,20 @@ class _Work:
     has_table: np.ndarray
 
     @classmethod
-    def of(cls, customers: Customers, rates: Rates, seed: int, first: int, start: int, end: int, closed: bool) -> _Work:
+    def of(
+        cls, scenario: Scenario, customers: Customers, seed: int, first: int, start: int, end: int, closed: bool
+    ) -> _Work:
         order, tiles, bounds = _tiles(customers)
-        tables, has_table = size_tables(rates.sizes)
+        tables, has_table = size_tables(sizes_of(scenario, customers.segments))
         arrays = (customers.arr[order], customers.tenure[order], customers.joins[order].astype(np.int32))
-        return cls(seed, first, start, end, closed, rates, customers.annual, tiles, bounds, *arrays, tables, has_table)
+        return cls(
+            scenario, customers, seed, first, start, end, closed, tiles, bounds, *arrays, tables, has_table
+        )  # fmt: skip
 
     def run(self, lo: int, hi: int, out: np.ndarray) -> None:
         """The trials from `lo` to `hi`, written to their place in `out`."""
-        rates = self.rates.part(lo, hi)
-        hazard, keep, thinned = clocks(rates, self.annual)
+        rates = draw_rates(self.scenario, self.customers, count=hi - lo, seed=self.seed, first=self.first + lo)
+        hazard, keep, thinned = clocks(rates, self.customers.annual)
         sizes = np.stack([rates.contraction_size, rates.adoption_size, rates.cross_sell_size], axis=-1)
         kernel.run(
             self.seed, self.first, lo, hi, self.end, self.start, self.closed,

@@ -302,7 +302,8 @@ def main() -> None:
     )
     print("of Python and imports, those of the report with all. Peak memory: of the largest single process. Cold: one")
     print("run with an empty home folder and none of nrrsim's own modules compiled; the libraries are, and are in the")
-    print(f"disk's cache. {about}")
+    print(f"disk's cache. {about}\n", flush=True)
+    subprocess.run([sys.executable, str(Path(__file__).with_name("engine.py"))], check=True)
 
 
 if __name__ == "__main__":
