@@ -17,7 +17,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nrrsim import charts, formats, tables, words
+    from nrrsim import charts, formats, lines, tables, words
     from nrrsim.errors import DataError, Finding, NotebookError, NrrsimError, RenderError, UsageError, VerifyError
     from nrrsim.expectation import deviation, expect
     from nrrsim.history import History, read_history
@@ -37,7 +37,7 @@ _HOME = {
     "scenario": ("Scenario", "read_scenario"),
     "simulation": ("simulate",),
 }
-_MODULES = ("charts", "formats", "tables", "words")
+_MODULES = ("charts", "formats", "lines", "tables", "words")
 
 __all__ = [
     "DEFINITIONS",
@@ -60,6 +60,7 @@ __all__ = [
     "formats",
     "grr",
     "leaky_bucket",
+    "lines",
     "logo",
     "measure",
     "nrr",

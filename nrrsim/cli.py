@@ -43,6 +43,34 @@ class Engine(StrEnum):
     embedded = "embedded"
 
 
+def _number(option: str, help: str) -> Any:
+    """An option that takes a whole number, and says so in our words where it gets none."""
+
+    def parse(text: str) -> int:
+        try:
+            return int(text)
+        except ValueError:
+            from nrrsim.problems import not_a_number
+
+            raise UsageError(f"{option}: {not_a_number(text, whole=True)}") from None
+
+    return typer.Option(parser=parse, metavar="NUMBER", help=help)
+
+
+def _target(text: str) -> float:
+    from nrrsim.drivers import TARGET
+    from nrrsim.problems import not_a_number
+
+    try:
+        target = float(text)
+    except ValueError:
+        raise UsageError(f"--target: {not_a_number(text)}") from None
+    try:
+        return float(TARGET.check(target))
+    except ValueError as error:
+        raise UsageError(f"--target: {error}") from None
+
+
 Sources = Annotated[
     list[str], typer.Argument(metavar="LEDGER...", help="CSV, Parquet or Excel files, or env:NAME of a database.")
 ]
@@ -55,7 +83,7 @@ Sheet = Annotated[str | None, typer.Option(help="The sheet of a spreadsheet (def
 Rates = Annotated[str | None, typer.Option(help="A file month,currency,rate for a ledger in several currencies.")]
 Currency = Annotated[str | None, typer.Option(help="The currency to report in, such as USD.")]
 Reported = Annotated[bool, typer.Option("--reported", help="Each month at its own rate, not at the window's start.")]
-Grace = Annotated[int, typer.Option(help="Months a renewal may be late without being churn.")]
+Grace = Annotated[int, _number("--grace-months", help="Months a renewal may be late without being churn.")]
 PeriodEnd = Annotated[str, typer.Option(help="A subscription's end: exclusive (first day without) or inclusive.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object, the same bytes for the same inputs.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.")]
@@ -115,7 +143,7 @@ def check(
 def metrics(
     sources: Sources,
     as_of: Annotated[str, typer.Option(metavar="YYYY-MM", help="The month the window ends in.")],
-    window: Annotated[int, typer.Option(help="Months of the window.")] = 12,
+    window: Annotated[int, _number("--window", help="Months of the window.")] = 12,
     definition: Annotated[str, typer.Option(help="Which published definition.")] = "point_to_point",
     by: Annotated[str, typer.Option(help="Split by this column, or by cohort_year (or _quarter, _month).")] = "segment",
     ex_price: Annotated[bool, typer.Option("--ex-price", help="NRR without price movements.")] = False,
@@ -183,12 +211,14 @@ def expect(scenario: ScenarioFile, as_json: Json = False, quiet: Quiet = False) 
 @app.command()
 def simulate(
     scenario: ScenarioFile,
-    trials: Annotated[int, typer.Option(help="How many times the future is played.")] = 10_000,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same bits.")] = 20260930,
+    trials: Annotated[int, _number("--trials", help="How many times the future is played.")] = 10_000,
+    seed: Annotated[int, _number("--seed", help="The same seed gives the same bits.")] = 20260930,
     threads: Annotated[
-        int | None, typer.Option(help="How many work at once (default: all there are); changes no number.")
+        int | None, _number("--threads", help="How many work at once (default: all there are); changes no number.")
     ] = None,
-    target: Annotated[float | None, typer.Option(help="NRR to reach, such as 1.10 (default: the scenario's).")] = None,
+    target: Annotated[
+        float | None, typer.Option(parser=_target, metavar="NRR", help="Such as 1.10 (default: the scenario's).")
+    ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE.parquet", help="Write every trial there.")] = None,
     as_json: Json = False,
     quiet: Quiet = False,

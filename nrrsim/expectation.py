@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from nrrsim.book import Customers
 from nrrsim.errors import UsageError
 from nrrsim.movements import Movements
 from nrrsim.rates import Rates, draw_rates, monthly, tenure_year
-from nrrsim.scenario import Customers, Scenario
+from nrrsim.scenario import Scenario
 
 DRAWS = 4096
 SEED = 20260930

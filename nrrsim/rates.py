@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from nrrsim.beliefs import quantile, scores
-from nrrsim.scenario import DRIVERS, RANGES, Churn, Customers, Scenario, Sized
+from nrrsim.book import Customers
+from nrrsim.drivers import DRIVERS, RANGES, Churn, Sized
+from nrrsim.scenario import Scenario
 
 SHOCK = "shock"
 SHOCKED = {"churn": "churn", "price": "uplift"}  # what a shock multiplies, where that is not called like the driver

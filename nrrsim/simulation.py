@@ -17,11 +17,12 @@ from scipy import special
 
 from nrrsim import kernel
 from nrrsim.beliefs import beta_of, lognormal_of
+from nrrsim.book import Customers
 from nrrsim.errors import UsageError
 from nrrsim.expectation import months_of, refuse_endless
 from nrrsim.movements import Movements
 from nrrsim.rates import Rates, draw_rates, monthly, sizes_of
-from nrrsim.scenario import Customers, Scenario
+from nrrsim.scenario import Scenario
 
 TRIALS = 10_000
 SEED = 20260930

@@ -19,14 +19,15 @@ PACKAGE = ROOT / "nrrsim"
 FLOORS = {
     0: ("errors", "formats", "beliefs", "kernel"),
     1: ("months", "yamlfile"),
-    2: ("movements", "reading"),
-    3: ("metrics", "intake"),
+    2: ("movements", "reading", "problems"),
+    3: ("metrics", "intake", "drivers"),
     4: ("ledger",),
-    5: ("history", "scenario"),
-    6: ("rates", "charts", "tables", "words"),
-    7: ("expectation", "render", "workbook", "lines"),
-    8: ("simulation", "outlook", "report"),
-    9: ("cli",),
+    5: ("history", "book"),
+    6: ("scenario", "charts", "tables", "words"),
+    7: ("rates", "render", "workbook", "lines"),
+    8: ("expectation", "report"),
+    9: ("simulation", "outlook"),
+    10: ("cli",),
 }
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names}
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

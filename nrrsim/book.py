@@ -1,0 +1,226 @@
+"""A book as a scenario states it in, its customers out, with those to come; never believes anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from pydantic import AfterValidator, Field, Strict, model_validator
+from scipy import special
+
+from nrrsim.beliefs import Finite, Frozen
+from nrrsim.errors import UsageError, did_you_mean
+from nrrsim.months import month_name, month_number, parse_month
+from nrrsim.problems import Problem, RefusedError, shown
+from nrrsim.yamlfile import Path_
+
+MOST_CUSTOMERS = 10_000_000
+MOST_SPREAD = 10.0
+MOST_ARR = 1e15
+EVERY_SEGMENT = "all"
+Term = Literal["monthly", "annual"]
+
+
+Arr = Annotated[Finite, Field(gt=0, le=MOST_ARR)]
+
+
+class Segment(Frozen):
+    """A part of a synthetic book. `spread` is the standard deviation of log ARR, `tenure` in years."""
+
+    share: Annotated[Finite, Field(ge=0, le=1e9)]
+    customers: Annotated[int, Strict(), Field(ge=0, le=MOST_CUSTOMERS)]
+    spread: Annotated[Finite, Field(ge=0, le=MOST_SPREAD)] = 0.0
+    term: Term = "annual"
+    tenure: Annotated[Finite, Field(ge=0, le=200)] = 0.0
+    source: str = ""
+    because: str = ""
+
+    @model_validator(mode="after")
+    def _has_both(self) -> Self:
+        if (self.share > 0) != (self.customers > 0):
+            raise ValueError(
+                f"share {self.share:g} and customers {self.customers}: ARR needs customers, and customers ARR;"
+                " both may be 0"
+            )
+        return self
+
+
+class SyntheticBook(Frozen):
+    """A book laid out from a few numbers; shares are normalised."""
+
+    arr: Arr
+    segments: Annotated[dict[str, Segment], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _has_customers(self) -> Self:
+        if not any(segment.customers for segment in self.segments.values()):
+            raise ValueError("no segment has a customer: there is nothing to retain")
+        return self
+
+
+def is_address(text: str) -> bool:
+    """Whether it is the address of a database."""
+    return "://" in text or text.startswith("env:")
+
+
+def _a_file(text: str) -> str:
+    if is_address(text):
+        raise ValueError("must be a file; a database address does not belong in a scenario")
+    return text
+
+
+def _a_month(text: str) -> str:
+    if (number := month_number(text)) is None:
+        raise ValueError(f"{shown(text)} is not a month; write it as YYYY-MM, such as 2026-09")
+    return month_name(number)
+
+
+class LedgerBook(Frozen):
+    """The customers of a ledger at `as_of`. `columns`: our word -> your heading."""
+
+    ledger: Annotated[str, AfterValidator(_a_file)]
+    as_of: Annotated[str, AfterValidator(_a_month)]
+    term: dict[str, Term] = Field(default_factory=dict)
+    columns: dict[str, str] = Field(default_factory=dict)
+
+
+class NewBusiness(Frozen):
+    """What is won a year: its ARR, and from how many customers."""
+
+    arr: Arr
+    customers: Annotated[int, Strict(), Field(ge=1, le=MOST_CUSTOMERS)]
+
+
+LAID_OUT = set(SyntheticBook.model_fields)
+
+
+def is_mixed(book: Any) -> bool:
+    """Whether a book says that it is from a ledger, and lays out segments, too."""
+    return isinstance(book, Mapping) and "ledger" in book and not LAID_OUT.isdisjoint(book)
+
+
+def of_one_kind(book: Any) -> Any:
+    """The book, as it is; raises ValueError where it says both."""
+    if is_mixed(book):
+        raise ValueError("a book is from a ledger or laid out from segments; keep one")
+    return book
+
+
+def book_kind(book: Any) -> str:
+    """Which of the two kinds a book is of."""
+    keys = set(book) if isinstance(book, Mapping) else set()
+    is_ledger = isinstance(book, LedgerBook) or (keys & set(LedgerBook.model_fields) and not keys & LAID_OUT)
+    return "from a ledger" if is_ledger else "synthetic"
+
+
+@dataclass(frozen=True)
+class Customers:
+    """The customers of a scenario, sorted by segment and anniversary, with those who are yet to come.
+
+    `segment`, `arr`, `anniversary` (1 to 12), `tenure` (months at month 0), `joins` (the month at whose end it
+    joins; 0: it is there at the start): `ndarray[customer]`. `annual`: `ndarray[segment]`.
+    """
+
+    segments: tuple[str, ...]
+    annual: np.ndarray
+    segment: np.ndarray
+    arr: np.ndarray
+    anniversary: np.ndarray
+    tenure: np.ndarray
+    joins: np.ndarray
+
+
+def laid_out(book: SyntheticBook) -> Customers:
+    """Customer j of n: ARR in proportion to exp(spread z_j), z_j = ndtri((j + 1/2) / n); anniversary 1 + j mod 12."""
+    whole = sum(segment.share for segment in book.segments.values())
+    arr, anniversary, tenure = [], [], []
+    for segment in book.segments.values():
+        j = np.arange(segment.customers)
+        weight = np.exp(segment.spread * special.ndtri((j + 0.5) / max(segment.customers, 1)))
+        arr.append(weight * (book.arr * segment.share / whole / max(weight.sum(), 1e-300)))
+        anniversary.append(1 + j % 12)
+        tenure.append(np.full(segment.customers, segment.tenure * 12))
+    return _sorted(
+        tuple(book.segments),
+        np.array([segment.term == "annual" for segment in book.segments.values()]),
+        np.repeat(np.arange(len(arr)), [len(each) for each in arr]),
+        *(np.concatenate(each) for each in (arr, anniversary, tenure)),
+    )
+
+
+def of_ledger(book: LedgerBook, folder: Path) -> Customers:
+    """The customers of the ledger at `as_of`, with their renewals and how long they have been there."""
+    import pandas as pd
+
+    from nrrsim.ledger import read_ledger
+
+    try:
+        ledger = read_ledger(folder / book.ledger, columns=book.columns, until=book.as_of)
+    except UsageError as error:
+        raise RefusedError(Problem(("book", "ledger"), str(error))) from None
+    try:
+        there = ledger.customers(book.as_of)
+    except UsageError as error:
+        raise RefusedError(Problem(("book", "as_of"), str(error).removeprefix("month: "))) from None
+    if there.empty:
+        raise RefusedError(Problem(("book", "as_of"), "nobody pays anything in this month: there is nothing to retain"))
+    now, first = parse_month(book.as_of, "book.as_of"), parse_month(ledger.months[0], "month")
+    frame = ledger.entries.frame
+    begun = frame.groupby("customer", observed=True)["month"].min().reindex(there.index).to_numpy()
+    renewal = there["renewal"].to_numpy(float) if "renewal" in there else np.full(len(there), np.nan)
+    known = ~np.isnan(renewal)
+    unknown = ~known & (begun == first)
+    month = np.where(known, np.nan_to_num(renewal), begun).astype(np.int64)
+    anniversary = 1 + (month - now - 1) % 12
+    rank = pd.Series(there.index[unknown].astype(str)).rank(method="first").to_numpy(np.int64) - 1
+    anniversary[unknown] = 1 + rank % 12
+    segment = there["segment"].astype("category").cat.remove_unused_categories()
+    names = tuple(map(str, segment.cat.categories))
+    if EVERY_SEGMENT in names and len(names) > 1:  # alone, it is the one segment of a ledger that has none
+        problem = "has a segment called all, which stands for all segments; give it another name"
+        raise RefusedError(Problem(("book", "ledger"), problem))
+    if strange := [("book", "term", name) for name in book.term if name not in names]:
+        raise RefusedError(*(no_segment(at, names) for at in strange))
+    return _sorted(
+        names,
+        np.array([book.term.get(name, "annual") == "annual" for name in names]),
+        segment.cat.codes.to_numpy(np.int64),
+        there["arr"].to_numpy(float),
+        anniversary,
+        (now - begun).astype(float),
+    )
+
+
+def with_newcomers(opening: Customers, plan: Mapping[str, NewBusiness], months: int) -> Customers:
+    """Those of the opening book and floor(n t / 12) - floor(n (t - 1) / 12) newcomers in month t, all of one size."""
+    if not plan:
+        return opening
+    old = opening
+    parts: list[tuple[np.ndarray, ...]] = [(old.segment, old.arr, old.anniversary, old.tenure, old.joins)]
+    for name, new in plan.items():
+        t = np.repeat(np.arange(1, months + 1), np.diff(new.customers * np.arange(months + 1) // 12))
+        number = np.full(len(t), old.segments.index(name))
+        parts.append((number, np.full(len(t), new.arr / new.customers), 1 + (t - 1) % 12, -t.astype(float), t))
+    return _sorted(old.segments, old.annual, *(np.concatenate(each) for each in zip(*parts, strict=True)))
+
+
+def _sorted(
+    segments: tuple[str, ...],
+    annual: np.ndarray,
+    segment: np.ndarray,
+    arr: np.ndarray,
+    anniversary: np.ndarray,
+    tenure: np.ndarray,
+    joins: np.ndarray | None = None,
+) -> Customers:
+    order = np.lexsort((anniversary, segment))
+    joins = np.zeros(len(arr), np.int64) if joins is None else joins
+    return Customers(segments, annual, segment[order], arr[order], anniversary[order], tenure[order], joins[order])
+
+
+def no_segment(at: Path_, known: tuple[str, ...]) -> Problem:
+    """That a name stands for no segment of the book."""
+    return Problem(at, f"is not a segment of the book; {did_you_mean(str(at[-1]), known)}", of_key=True)
