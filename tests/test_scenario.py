@@ -207,7 +207,9 @@ def test_a_ledger_without_segments_has_one_that_all_stands_for(write):
     believed = nr.read_scenario(write(text, "s.yaml"))
     assert believed.segments == ("all",)
     run = nr.simulate(believed, 4_000)
-    assert nr.nrr(run).mean() == pytest.approx(nr.nrr(nr.expect(believed)), abs=4.5 * nr.nrr(run).std() / 4_000**0.5)
+    assert float(nr.nrr(run).mean()) == pytest.approx(
+        nr.nrr(nr.expect(believed)), abs=4.5 * float(nr.nrr(run).std()) / 4_000**0.5
+    )
 
 
 # --- the shipped ones --------------------------------------------------------------------------------------
