@@ -18,6 +18,7 @@ Z90 = 1.6448536269514722  # the 95 % point of the standard normal: the two ends 
 PERT_WEIGHT = 4.0
 SMALLEST_EIGENVALUE = 1e-8
 BITS = 30  # of a Sobol draw
+MOST_DIMENSIONS = 1024  # beyond, draws are random: so many segments average out
 
 Finite = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 Positive = Annotated[Finite, Field(gt=0)]
@@ -169,7 +170,8 @@ def scores(
     correlations : pairs of names and the correlation of their scores; names that are not in `slots` are passed over.
     quasi : evenly spread draws (scrambled Sobol) instead of random ones, for means rather than for luck.
     """
-    uniforms = _sobol(slots, count, seed) if quasi else _random(slots, count, seed, first)
+    even = {name: slot for name, slot in slots.items() if quasi and slot < MOST_DIMENSIONS}
+    uniforms = _sobol(even, count, seed) | _random([name for name in slots if name not in even], count, seed, first)
     z = {name: np.asarray(special.ndtri(u)) for name, u in uniforms.items()}
     tied = [(a, b, rho) for a, b, rho in correlations if a in z and b in z]
     if tied:

@@ -19,7 +19,7 @@ from nrrsim.yamlfile import Path_
 
 MOST_CUSTOMERS = 10_000_000
 MOST_SPREAD = 10.0
-MOST_ARR = 1e15
+MOST_ARR = 1e12  # above that, amounts do not add up to the cent any more
 EVERY_SEGMENT = "all"
 Term = Literal["monthly", "annual"]
 

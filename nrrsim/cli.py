@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MOST_FINDINGS = 50
 app = typer.Typer(
     name="nrrsim",
-    help="Net revenue retention from a revenue ledger: numbers that tie, reports that can be traced.",
+    help="Net revenue retention: from a ledger, what became of it; from a scenario, what may become of it.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -204,8 +204,7 @@ def expect(scenario: ScenarioFile, as_json: Json = False, quiet: Quiet = False) 
 
     sd, customers = outlook.expected_sd(believed), len(believed.opening.arr)
     typer.echo("\n".join(expected_lines(told, sd, believed.months, customers)))
-    if not quiet:
-        typer.echo("\n".join(["", "What is believed, and why:", *belief_lines(believed)]))
+    typer.echo("\n".join(["", "What is believed, and why:", *belief_lines(believed)]))
 
 
 @app.command()

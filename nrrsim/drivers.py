@@ -16,6 +16,8 @@ from nrrsim.errors import did_you_mean
 from nrrsim.problems import shown, written
 
 MOST_OF_A_BELIEF = 1e6  # the size of any number that a belief is made of
+MOST_SPREAD = 3.0  # of a size: its sd over its mean; beyond, no table holds its tail
+MOST_OF_A_BETA = 0.8  # of the variance that a share of that mean can have at all
 SMALLEST = 1e-9  # what stands for "more than 0" where a belief is cut to the range of its number
 Driver = Literal["churn", "contraction", "adoption", "cross_sell", "price", "reactivation"]
 
@@ -150,6 +152,8 @@ class Sized(Frozen):
     def _spread(self) -> Self:
         if 0 < self.sd < SMALLEST:
             raise ValueError(f"sd {self.sd:g} is too small to matter; write 0")
+        if self.sd > MOST_SPREAD * self.mean:
+            raise ValueError(f"sd {self.sd:g} is more than {MOST_SPREAD:g} times the mean {self.mean:g}")
         return self
 
 
@@ -162,6 +166,11 @@ class LossSize(Sized):
             raise ValueError(
                 f"no Beta has mean {self.mean:g} and sd {self.sd:g}: a share needs a mean below 1"
                 " and sd^2 < mean (1 - mean)"
+            )
+        if self.sd**2 > MOST_OF_A_BETA * self.mean * (1 - self.mean):
+            raise ValueError(
+                f"a Beta with mean {self.mean:g} and sd {self.sd:g} is all or nothing; an sd of at most"
+                f" {np.sqrt(MOST_OF_A_BETA * self.mean * (1 - self.mean)):.3g} can be used"
             )
         return self
 

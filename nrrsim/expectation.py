@@ -20,6 +20,7 @@ from nrrsim.scenario import Scenario
 
 DRAWS = 4096
 SEED = 20260930
+MOST_ARR = 1e18  # that a book may grow to
 MOST_CELLS = 4_000_000  # draws times groups that are held at once
 
 
@@ -55,7 +56,7 @@ def months_of(scenario: Scenario, window: tuple[int, int] | None) -> tuple[int, 
 
 def refuse_endless(closing: np.ndarray) -> None:
     """Raises UsageError where a book has grown beyond what a number can hold."""
-    if not np.isfinite(closing).all():
+    if not (np.abs(closing) < MOST_ARR).all():
         raise UsageError(
             "the book grows beyond any number in the scenario's months; look at the rates and sizes of adoption and"
             " cross_sell, at the uplift of price, and at months"
@@ -165,6 +166,8 @@ class _Outlook:
     @classmethod
     def of(cls, scenario: Scenario, window: tuple[int, int] | None, book: bool, draws: int) -> _Outlook:
         start, end = months_of(scenario, window)
+        if draws < 1:
+            raise UsageError(f"draws: must be at least 1, got {draws}")
         customers = scenario.customers() if start or book else scenario.opening
         rates = draw_rates(scenario, customers, count=draws, seed=SEED, quasi=True)
         groups = _Groups.of(customers, by_tenure=rates.churn.shape[2] > 1)
@@ -183,6 +186,7 @@ class _Outlook:
         with np.errstate(over="ignore", invalid="ignore"):
             variance = np.concatenate([closing.var(axis=0), total.var(axis=0)])
             variance += np.concatenate([luck, np.sum(luck, axis=0, keepdims=True)])
+        refuse_endless(np.sqrt(np.maximum(variance, 0)))
         return cls(scenario, start, end, means, variance)
 
     @property
@@ -208,8 +212,8 @@ def _followed(
 
     def by_segment(values: np.ndarray) -> np.ndarray:
         """Sums over the groups of each segment; 0 for a segment without any."""
-        running = np.concatenate([np.zeros((*values.shape[:-1], 1)), np.cumsum(values, axis=-1)], axis=-1)
-        return np.asarray(running[..., first_of[1:]] - running[..., first_of[:-1]])
+        parts = np.split(values, first_of[1:-1], axis=-1)
+        return np.stack([part.sum(axis=-1) for part in parts], axis=-1)
 
     path = _Path(rates, groups, customers.annual)
     for t in range(1, start + 1):

@@ -494,8 +494,8 @@ def run(  # type: ignore[no-untyped-def]
                         o[7] += before
                         o[8] += now[HERE]
                         o[9] += now[KEPT]
-                        o[10] += now[HERE] - now[AWAY]
-                        o[11] += now[KEPT] - now[AWAY_KEPT]
+                        o[10] += max(now[HERE] - now[AWAY], 0.0)  # of nobody, rounding may leave less than nothing
+                        o[11] += max(now[KEPT] - now[AWAY_KEPT], 0.0)
                         o[12] += before_count
                         o[13] += now[COUNTED]
                         o[14] += now[COUNTED] - now[AWAY_COUNTED]

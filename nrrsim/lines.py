@@ -66,12 +66,16 @@ def simulated_lines(told: Mapping[str, Any], months: int) -> list[str]:
     for name, title in (("nrr", "NRR"), ("grr", "GRR"), ("logo", "logo retention")):
         lines.append(f"{title:<18}" + "".join(f"{percent(told[name][head]):>9}" for head in heads))
         errors = told["standard_errors"][name]
-        lines.append(f"{'  standard error':<18}" + "".join(f"{errors[head]:>9.2%}" for head in heads))
+        lines.append(f"{'  standard error':<18}" + "".join(f"{_points(errors[head]):>9}" for head in heads))
     if told["target"] is not None:
         error = told["standard_errors"]["p_target"]
         reached = f"{told['p_target']:.1%} (standard error {error:.1%})"
         lines += ["", f"NRR reaches {percent(told['target'])} in {reached} of the trials"]
     return lines
+
+
+def _points(error: float | None) -> str:
+    return "n/a" if error is None else f"{100 * error:.2f} pt"
 
 
 def belief_lines(scenario: Scenario) -> list[str]:

@@ -16,6 +16,7 @@ from nrrsim.expectation import deviation, expect
 from nrrsim.movements import MOVEMENTS, Movements
 from nrrsim.scenario import Scenario
 
+TO_THE_BIT = 1e-9  # a target that is met is met, whatever rounding says
 QUANTILES = {"p05": 0.05, "p25": 0.25, "p50": 0.50, "p75": 0.75, "p95": 0.95}
 
 
@@ -58,9 +59,9 @@ def simulated(scenario: Scenario, run: Movements, seed: int, target: float | Non
     nrr = np.asarray(metrics.nrr(run))
     each = {"nrr": nrr, "grr": np.asarray(metrics.grr(run)), "logo": np.asarray(metrics.logo(run))}
     told = {name: _spread(values) for name, values in each.items()}
-    reached = None if target is None else float((nrr >= target).mean())
+    reached = None if target is None else float((nrr >= target - TO_THE_BIT).mean())
     errors: dict[str, Any] = {name: errors for name, (_, errors) in told.items()}
-    errors["p_target"] = None if reached is None else float(np.sqrt(reached * (1 - reached) / len(nrr)))
+    errors["p_target"] = None if reached is None else _share_error(reached, len(nrr))
     return {
         "title": scenario.title,
         "trials": len(nrr),
@@ -72,10 +73,19 @@ def simulated(scenario: Scenario, run: Movements, seed: int, target: float | Non
     }
 
 
-def _spread(values: np.ndarray) -> tuple[dict[str, float], dict[str, float]]:
-    """Mean, deviation and quantiles of one value a trial, and the standard error of each."""
-    n, mean = len(values), values.mean()
-    sd = values.std(ddof=1) if n > 1 else 0.0
+def _share_error(share: float, n: int) -> float:
+    """The standard error of a share; not 0 where none or all were seen (Laplace's rule of succession)."""
+    likely = (share * n + 1) / (n + 2)
+    return float(np.sqrt(likely * (1 - likely) / n))
+
+
+def _spread(values: np.ndarray) -> tuple[dict[str, float | None], dict[str, float | None]]:
+    """Mean, deviation and quantiles of one value a trial, and the standard error of each; one trial has none."""
+    n, mean = len(values), float(values.mean())
+    if n == 1:
+        unknown = dict.fromkeys(("mean", "sd", *QUANTILES))
+        return {"mean": mean, "sd": None, "se": None, **dict.fromkeys(QUANTILES, mean)}, unknown
+    sd = values.std(ddof=1)
     fourth = ((values - mean) ** 4).mean()
     error = {"mean": sd / np.sqrt(n), "sd": np.sqrt(max(fourth - sd**4, 0) / n) / (2 * sd) if sd else 0.0}
     figures = {"mean": mean, "sd": sd, "se": error["mean"]}

@@ -115,6 +115,8 @@ def _filled(
                 stated = getattr(entry, field)
                 name = driver if field == "rate" else f"{driver}_size" if field == "size" else field
                 arrays[name][:, number] = stated.mean if isinstance(stated, Sized) else value(field, stated)
+    # who would come back with nothing does not come back
+    arrays["reactivation"] = np.where(arrays["reactivation_size"] > 0, arrays["reactivation"], 0.0)
     return arrays
 
 

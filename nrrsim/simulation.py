@@ -27,8 +27,10 @@ from nrrsim.scenario import Scenario
 TRIALS = 10_000
 SEED = 20260930
 MOST_TRIALS = 10_000_000
+MOST_BYTES = 16e9
 CELLS_AT_ONCE = 100_000_000  # customer-months of one piece of work: about a tenth of a second
 MOST_LOST = 1 - 2.0**-23  # of a size that is drawn: a customer that loses all has churned
+LEAST_SPREAD = 1e-4  # of a size that is drawn, over its mean; below that every event has the same
 CERTAIN = 1e-16  # a certain event is given this probability not to happen, so that its hazard is finite
 
 
@@ -46,7 +48,7 @@ def simulate(
 ) -> Movements:
     """Movements with dims (trial, segment, month) of the customers there at the start, in ARR.
 
-    trials, seed : the same two give the same bits, whatever else is asked for.
+    trials, seed : the same two give the same bits, for any `threads` and `chunk`.
     threads : how many work at once (default: as many as the machine lets this process use).
     window, book : as for `expect`: whom to follow, and from which month to which.
     first : the number of the first trial: trials 0 to 99 and `first=100` of as many are two halves of one run.
@@ -57,14 +59,20 @@ def simulate(
     """
     if not 1 <= trials <= MOST_TRIALS:
         raise UsageError(f"trials: must be from 1 to {MOST_TRIALS:,}, got {trials:,}")
-    if seed < 0 or first < 0 or seed >= 2**63:
-        raise UsageError(f"seed: must be a whole number from 0 to 2^63 - 1, got {seed}")
-    if threads is not None and threads < 1:
-        raise UsageError(f"threads: must be at least 1, got {threads}")
+    for name, value in (("seed", seed), ("first", first)):
+        if not isinstance(value, int | np.integer) or not 0 <= value < 2**63 - trials:
+            raise UsageError(f"{name}: must be a whole number from 0 to 2^63 - 1, got {value}")
+    for name, given in (("threads", threads), ("chunk", chunk)):
+        if given is not None and given < 1:
+            raise UsageError(f"{name}: must be at least 1, got {given}")
     start, end = months_of(scenario, window)
     customers = scenario.customers() if start or book else scenario.opening
     work = _Work.of(scenario, customers, seed, first, start, end, closed=not book)
-    out = np.zeros((len(kernel.VARIABLES), trials, len(customers.segments), end - start))
+    shape = (len(kernel.VARIABLES), trials, len(customers.segments), end - start)
+    if np.prod(shape, dtype=float) * 8 > MOST_BYTES:
+        needs = f"{np.prod(shape, dtype=float) * 8 / 1e9:.0f} GB"
+        raise UsageError(f"trials: the result of {trials:,} would take {needs} of memory; run fewer, or in parts")
+    out = np.zeros(shape)
     cells = max(1, len(customers.arr) * end)
     threads = threads or available_threads()
     step = chunk or max(1, min(-(-trials // (2 * threads)), CELLS_AT_ONCE // cells))
@@ -166,7 +174,7 @@ def _tiles(customers: Customers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def hazard_of(probability: np.ndarray) -> np.ndarray:
     """-log(1 - p): the length of a cell on the clock's axis."""
-    return np.asarray(-np.log(np.maximum(1 - probability, CERTAIN)))
+    return np.asarray(-np.log1p(-np.minimum(probability, 1 - CERTAIN)))
 
 
 def clocks(rates: Rates, annual: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -186,7 +194,7 @@ def clocks(rates: Rates, annual: np.ndarray) -> tuple[np.ndarray, np.ndarray, np
 def size_tables(sizes: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Quantile tables of sizes that each event draws anew: `ndarray[3, segment, place]`, and which are used."""
     kinds = ("contraction", "adoption", "cross_sell")
-    used = np.stack([sizes[kind][:, 1] > 0 for kind in kinds])
+    used = np.stack([sizes[kind][:, 1] > LEAST_SPREAD * sizes[kind][:, 0] for kind in kinds])
     tables = np.zeros((*used.shape, (2 * kernel.LEVELS - 1) * (kernel.KNOTS + 1)), np.float32)
     for number, segment in np.argwhere(used):
         mean, sd = sizes[kinds[number]][segment]

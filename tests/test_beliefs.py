@@ -126,6 +126,9 @@ SIZES = {
     "contraction 0.02 (0.01)": ("contraction", 0.02, 0.01, beta(0.02, 0.01)),
     "adoption 0.15 (0.1)": ("adoption", 0.15, 0.1, lognormal(0.15, 0.1)),
     "adoption 0.2 (0.6), a long tail": ("adoption", 0.2, 0.6, lognormal(0.2, 0.6)),
+    "contraction 0.18 (0.34), near the most there can be": ("contraction", 0.18, 0.34, beta(0.18, 0.34)),
+    "contraction 0.01 (0.03)": ("contraction", 0.01, 0.03, beta(0.01, 0.03)),
+    "contraction 0.18 (0.0001)": ("contraction", 0.18, 1e-4, beta(0.18, 1e-4)),
     "cross-sell 3 (0.1)": ("cross_sell", 3.0, 0.1, lognormal(3.0, 0.1)),
 }
 

@@ -307,6 +307,48 @@ def test_a_belief_or_driver_that_comes_moves_no_other():
     assert after["cross_sell"].values[:, 1].sum() > 0
 
 
+# --- what a review found -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [0, {"dist": "normal", "mean": 0.3, "sd": 0.25}], ids=["0", "often 0"])
+def test_who_would_come_back_with_nothing_does_not_come_back(size):
+    believed = nr.Scenario.of(
+        {
+            "months": 36,
+            "book": segments(a=(1, 120, "monthly")),
+            "drivers": {"churn": {"all": 0.6}, "reactivation": {"all": {"rate": 0.5, "size": size}}},
+        }
+    )
+    logo = np.asarray(nr.logo(simulate(believed, 4_000)))
+    assert abs(logo.mean() - nr.logo(nr.expect(believed))) < LIMIT * logo.std() / np.sqrt(4_000)
+    if size == 0:
+        assert nr.logo(nr.expect(believed)) == pytest.approx(0.4**3)
+
+
+def test_a_small_segment_is_not_lost_beside_a_large_one():
+    book = {"arr": 1e9, "segments": {"large": {"share": 1, "customers": 9}, "small": {"share": 1e-9, "customers": 9}}}
+    believed = nr.Scenario.of(
+        {"book": book, "drivers": {"churn": {"all": 0.1}, "adoption": {"all": {"rate": 1, "size": 0.2}}}}
+    )
+    by_segment = nr.nrr(nr.expect(believed), by_segment=True).values
+    assert by_segment[1] == pytest.approx(by_segment[0], rel=1e-12)
+    sd = nr.deviation(believed).values[:2, -1] / believed.opening.arr[[0, 9]]
+    assert sd[1] == pytest.approx(sd[0], rel=1e-9)
+
+
+def test_a_target_that_is_met_exactly_is_met():
+    from nrrsim.outlook import simulated
+
+    believed = nr.Scenario.of(
+        {"target": 1.05, "book": segments(a=(1, 12, "annual")), "drivers": {"price": {"all": {"uplift": 0.05}}}}
+    )
+    told = simulated(believed, simulate(believed, 50), 1)
+    assert told["p_target"] == 1
+    assert told["standard_errors"]["p_target"] > 0
+    alone = simulated(believed, simulate(believed, 1), 1)
+    assert (alone["nrr"]["sd"], alone["nrr"]["se"]) == (None, None)
+
+
 # --- how it behaves ----------------------------------------------------------------------------------------
 
 
@@ -342,6 +384,11 @@ def test_progress_counts_every_trial_once():
         ({"trials": 10**9}, "trials: must be from 1"),
         ({"seed": -1}, "seed: must be"),
         ({"threads": 0}, "threads: must be at least 1"),
+        ({"chunk": -1}, "chunk: must be at least 1"),
+        ({"first": -1}, "first: must be"),
+        ({"first": 2**63}, "first: must be"),
+        ({"seed": 1.5}, "seed: must be"),
+        ({"trials": 10**7}, "would take"),
         ({"window": (12, 12)}, "window: (12, 12) is not inside"),
         ({"window": (0, 37)}, "window: (0, 37) is not inside"),
     ],
