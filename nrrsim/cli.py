@@ -243,6 +243,58 @@ def simulate(
 
 
 @app.command()
+def compare(
+    a: Annotated[str, typer.Argument(metavar="A", help="The scenario to start from.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The scenario to get to.")],
+    trials: Annotated[
+        int, _number("--trials", help="How many times both futures are played, with the same luck.")
+    ] = 10_000,
+    seed: Annotated[int, _number("--seed", help="The same seed gives the same bits.")] = 20260930,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """How far apart two scenarios are, and what makes the difference."""
+    from nrrsim import outlook
+    from nrrsim.compare import paired
+
+    first, second = _scenario(a, quiet), _scenario(b, quiet)
+    with _progress(2 * trials, "trials", quiet) as advance:
+        runs = paired(first, second, trials, seed, progress=advance)
+    told = outlook.compared(first, second, runs)
+    if as_json:
+        typer.echo(_object(told))
+    else:
+        from nrrsim.lines import compared_lines
+
+        typer.echo("\n".join(compared_lines(told)))
+
+
+@app.command()
+def frontier(
+    scenario: ScenarioFile,
+    target: Annotated[
+        float | None, typer.Option(parser=_target, metavar="NRR", help="Such as 1.28 (default: the scenario's).")
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """What each lever alone, and all together, would have to be to reach a target."""
+    from nrrsim import outlook
+
+    believed = _scenario(scenario, quiet)
+    wanted = believed.target if target is None else target
+    if wanted is None:
+        raise UsageError("--target: the scenario has none; say which NRR to reach, such as --target 1.10")
+    told = outlook.needed(believed, wanted)
+    if as_json:
+        typer.echo(_object(told))
+    else:
+        from nrrsim.lines import frontier_lines
+
+        typer.echo("\n".join(frontier_lines(told)))
+
+
+@app.command()
 def schema(
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it there instead of printing it.")] = None,
 ) -> None:

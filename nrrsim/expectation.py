@@ -64,7 +64,7 @@ def refuse_endless(closing: np.ndarray) -> None:
 
 
 @dataclass(frozen=True)
-class _Groups:
+class Groups:
     """Customers who share one path: `ndarray[group]`, sorted by segment. `arr`, `squares`: sums of ARR and ARR^2."""
 
     segment: np.ndarray
@@ -76,7 +76,7 @@ class _Groups:
     number: np.ndarray
 
     @classmethod
-    def of(cls, customers: Customers, by_tenure: bool) -> _Groups:
+    def of(cls, customers: Customers, by_tenure: bool) -> Groups:
         tenures, tenure = np.unique(customers.tenure if by_tenure else np.zeros(1), return_inverse=True)
         latest = int(customers.joins.max(initial=0)) + 1
         key = (customers.segment * 12 + customers.anniversary - 1) * len(tenures) + tenure
@@ -90,7 +90,7 @@ class _Groups:
 class _Path:
     """One unit of ARR of each group, month by month and draw by draw: `ndarray[draw, group]`."""
 
-    def __init__(self, rates: Rates, groups: _Groups, annual: np.ndarray) -> None:
+    def __init__(self, rates: Rates, groups: Groups, annual: np.ndarray) -> None:
         self.groups, self.rates = groups, rates
         shape = (rates.draws, len(groups.arr))
         there = np.broadcast_to((groups.joins == 0).astype(float), shape)
@@ -98,11 +98,18 @@ class _Path:
         self.amount, self.square, self.alive = there.copy(), there.copy(), there.copy()
         self.left, self.left_square, self.gone = (np.zeros(shape) for _ in range(3))
         self.stayed, self.stayed_alive = there.copy(), there.copy()
-        self.churn = [rates.monthly_churn(annual, anniversary) for anniversary in (False, True)]
-        self.back = monthly(rates.reactivation)[:, groups.segment]
         self.back_size = rates.reactivation_size[:, groups.segment]
+        self.phase, self.annual = -1, annual
+
+    def _enter(self, phase: int) -> None:
+        """What holds in this month, and until a programme changes it."""
+        if phase == self.phase:
+            return
+        self.phase, now = phase, self.rates.in_phase(phase)
+        self.churn = [now.monthly_churn(self.annual, anniversary) for anniversary in (False, True)]
+        self.back = monthly(now.reactivation)[:, self.groups.segment]
         self.growth = {
-            name: tuple(each[:, groups.segment] for each in moments) for name, moments in _growth(rates).items()
+            name: tuple(each[:, self.groups.segment] for each in moments) for name, moments in _growth(now).items()
         }
 
     def form_cohort(self, closed: bool) -> None:
@@ -113,6 +120,7 @@ class _Path:
 
     def month(self, t: int, joins: bool) -> dict[str, np.ndarray]:
         """Move through month t; returns each movement, per unit of ARR that a group has at its start."""
+        self._enter(min(t, self.rates.phases) - 1)
         groups = self.groups
         due = (t - groups.anniversary) % 12 == 0
         year = np.minimum(tenure_year(groups.tenure, t), self.rates.churn.shape[2] - 1)
@@ -170,7 +178,7 @@ class _Outlook:
             raise UsageError(f"draws: must be at least 1, got {draws}")
         customers = scenario.customers() if start or book else scenario.opening
         rates = draw_rates(scenario, customers, count=draws, seed=SEED, quasi=True)
-        groups = _Groups.of(customers, by_tenure=rates.churn.shape[2] > 1)
+        groups = Groups.of(customers, by_tenure=rates.churn.shape[2] > 1)
         at_once = max(1, MOST_CELLS // len(groups.arr))
         with np.errstate(over="ignore", invalid="ignore"):
             parts = [
@@ -205,7 +213,7 @@ class _Outlook:
 
 
 def _followed(
-    rates: Rates, groups: _Groups, customers: Customers, start: int, end: int, book: bool
+    rates: Rates, groups: Groups, customers: Customers, start: int, end: int, book: bool
 ) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
     """Means `ndarray[segment, month]` by variable, closing `[draw, segment, month]`, variance given the draw."""
     first_of = np.searchsorted(groups.segment, np.arange(len(customers.segments) + 1))

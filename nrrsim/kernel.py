@@ -160,13 +160,47 @@ def _raise_prices(amount, base, lo, hi, uplift):  # type: ignore[no-untyped-def]
     return (s0 + s1) + (s2 + s3), (r0 + r1) + (r2 + r3)
 
 
+@_compiled
+def close(  # type: ignore[no-untyped-def]
+    segment, anniversary, tenure, weight, months, churn, due_churn, growth, lift, back, back_size, out
+):
+    """What each segment's book is expected to close at, draw by draw, added to `out`, `float64[segment, draw]`.
+
+    segment, anniversary, tenure (months), weight (ARR) : of each group of customers who share a path.
+    churn, due_churn : `float64[phase, segment, year, draw]`, the probabilities of a month without and with anniversary.
+    growth, lift, back : `float64[phase, segment, draw]`, what a month multiplies by on average: contraction, adoption
+        and cross-sell together; price; and the probability to come back. back_size : `float64[segment, draw]`.
+    """
+    phases, years, draws = churn.shape[0], churn.shape[2], out.shape[1]
+    amount, left = np.empty(draws), np.empty(draws)
+    for g in range(segment.size):
+        s = segment[g]
+        for d in range(draws):
+            amount[d], left[d] = weight[g], 0.0
+        for t in range(1, months + 1):
+            phase = min(t, phases) - 1
+            year = min(max(np.int64(np.floor((tenure[g] + t - 1) / 12 + 1e-9)), 0), years - 1)
+            is_due = (t - anniversary[g]) % 12 == 0
+            c = due_churn[phase, s, year] if is_due else churn[phase, s, year]
+            more, up, w, size = growth[phase, s], lift[phase, s], back[phase, s], back_size[s]
+            for d in range(draws):
+                lost = c[d] * amount[d]
+                amount[d] = (amount[d] - lost) * more[d]
+                if is_due:
+                    amount[d] *= up[d]
+                amount[d] += w[d] * size[d] * left[d]
+                left[d] = left[d] * (1.0 - w[d]) + lost
+        for d in range(draws):
+            out[s, d] += amount[d]
+
+
 # Columns of `level`: what a segment has now. `AWAY`: of those who were gone at some time, or are not of the cohort.
 HERE, KEPT, COUNTED, AWAY, AWAY_KEPT, AWAY_COUNTED = range(6)
 
 
 @_step
 def _churn(  # type: ignore[no-untyped-def]
-    lo, hi, rate, thin, part, tenure, t, months, wait, back_size,
+    lo, hi, rate, thin, part, tenure, t, months, waits, back_size,
     times, place, axis, key, amount, base, gone, level, head, following, returning,
 ):  # fmt: skip
     """1. Churn among the customers from `lo` to `hi`; returns what is lost, and notes who will come back and when."""
@@ -174,6 +208,7 @@ def _churn(  # type: ignore[no-untyped-def]
     at, before, scale = place[0, 0], place[0, 1], 1.0 / rate
     lost = lost_kept = away = away_kept = 0.0
     left = away_left = 0
+    wait = waits[waits.size - 1]  # of every month from the last phase on
     while True:
         if at == BUFFER:
             before += BUFFER
@@ -205,10 +240,16 @@ def _churn(  # type: ignore[no-untyped-def]
             away_left += 1
         gone[i] = True
         amount[i] = 0.0
-        if wait > 0.0:
-            until = _exponential(_mix((key ^ _BACK) + _GOLDEN * _U(number))) / wait
-            if until < months - t:
-                back = t + 1 + np.int64(until)
+        if wait > 0.0 or waits[0] > 0.0:
+            until = _exponential(_mix((key ^ _BACK) + _GOLDEN * _U(number)))
+            back = t + 1
+            while back < waits.size and back <= months and until >= waits[back - 1]:  # a programme changes the months
+                until -= waits[back - 1]
+                back += 1
+            if back >= waits.size:
+                until /= wait
+                back = back + np.int64(until) if until < months else months + 1
+            if back <= months:
                 returning[i] = was * back_size
                 following[i] = head[back]
                 head[back] = i
@@ -376,9 +417,11 @@ def run(  # type: ignore[no-untyped-def]
     months, start, closed : how long; the month whose customers are the cohort; whether nobody else is counted.
     tiles : `int64[tile + 1]` places in the arrays of customers: `arr`, `tenure` (months), `joins` (month).
     bounds : `int64[tile, segment, 13]` places within the tile where each anniversary of a segment begins.
-    hazard : `float64[draw, segment, 6]`, of the ceiling; keep : `float64[draw, segment, 6, year]`, the probability
-        that an event of the ceiling is one of this scenario; thinned : `bool[6]`, whether any is below 1.
-    uplift, back_hazard (a month's), back_size : `float64[draw, segment]`; sizes : `float64[draw, segment, 3]`.
+    hazard : `float64[phase, draw, segment, 6]`, of the ceiling; a phase is a month that differs from the others, and
+        the last one goes on; keep : `float64[phase, draw, segment, 6, year]`, the probability that an event of the
+        ceiling is one of this scenario; thinned : `bool[6]`, whether any is below 1.
+    uplift, back_hazard (a month's) : `float64[phase, draw, segment]`.
+    back_size : `float64[draw, segment]`; sizes : `float64[draw, segment, 3]`.
     tables, has_table : `float32[3, segment, (2 LEVELS - 1) (KNOTS + 1)]`, `bool[3, segment]`: sizes drawn anew.
     out : `float64[variable, trial, segment, month]`, zeros to begin with; the order of VARIABLES.
     """
@@ -405,7 +448,7 @@ def run(  # type: ignore[no-untyped-def]
         for s in range(segments):
             _form_cohort(bound[s, 0], bound[s, 12], opening, base, gone, opening_level[s])
         for trial in range(lo_trial, hi_trial):
-            draw = trial - lo_trial if hazard.shape[0] > 1 else 0
+            draw = trial - lo_trial if hazard.shape[1] > 1 else 0
             key = _mix(_mix(_U(seed) + _TRIAL * _U(first + trial)) + _TILE * _U(tile))
             for k in range(STREAMS):
                 keys[k] = _mix(key + _STREAM * _U(k + 1))
@@ -426,37 +469,39 @@ def run(  # type: ignore[no-untyped-def]
                 away[s, 0] = -1
 
             for t in range(1, months + 1):
-                due = (t - 1) % 12
+                due, phase = (t - 1) % 12, min(t, hazard.shape[0]) - 1
                 for s in range(segments):
                     lo, hi, due_lo, due_hi = bound[s, 0], bound[s, 12], bound[s, due], bound[s, due + 1]
-                    now, heads, wait = level[s], head[s], back_hazard[draw, s]
+                    now, heads, waits = level[s], head[s], back_hazard[:, draw, s]
                     before, before_count = now[HERE], now[COUNTED]
                     lost = raised = 0.0
                     for part in range(3):  # those before the anniversary's customers, these, and those after them
                         a = lo if part == 0 else due_lo if part == 1 else due_hi
                         b = due_lo if part == 0 else due_hi if part == 1 else hi
                         column = CHURN_DUE if part == 1 else CHURN
-                        rate = hazard[draw, s, column]
+                        rate = hazard[phase, draw, s, column]
                         if rate > 0.0 and b > a:
                             lost += _churn(
-                                a, b, rate, thinned[column], keep[draw, s, column], lived, t, months, wait,
+                                a, b, rate, thinned[column], keep[phase, draw, s, column], lived, t, months, waits,
                                 back_size[draw, s], times[0], place, axis, keys[0],
                                 amount, base, gone, now, heads, following, returning,
                             )  # fmt: skip
-                    if uplift[draw, s] > 0.0 and due_hi > due_lo:
+                    if uplift[phase, draw, s] > 0.0 and due_hi > due_lo:
                         raised = _price(
-                            due_lo, due_hi, hazard[draw, s, REFUSAL], thinned[REFUSAL], keep[draw, s, REFUSAL, 0],
-                            uplift[draw, s], times[1], place, axis, keys[1],
+                            due_lo, due_hi, hazard[phase, draw, s, REFUSAL], thinned[REFUSAL],
+                            keep[phase, draw, s, REFUSAL, 0],
+                            uplift[phase, draw, s], times[1], place, axis, keys[1],
                             amount, base, now, away[s], next_away, refuser, refused,
                         )  # fmt: skip
                     less = more = cross = 0.0
                     for kind in range(3):
                         column = CONTRACTION + kind
-                        rate = hazard[draw, s, column]
+                        rate = hazard[phase, draw, s, column]
                         if rate > 0.0 and hi > lo:
                             total = _change(
                                 2 + kind, -1.0 if kind == 0 else 1.0, lo, hi, rate, thinned[column],
-                                keep[draw, s, column, 0], sizes[draw, s, kind], has_table[kind, s], tables[kind, s],
+                                keep[phase, draw, s, column, 0], sizes[draw, s, kind],
+                                has_table[kind, s], tables[kind, s],
                                 times[2 + kind], place, axis, keys[2 + kind], amount, base, gone, now,
                             )  # fmt: skip
                             if kind == 0:

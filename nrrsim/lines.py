@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from nrrsim.formats import count, money, money_exact, month_name, percent
+from nrrsim.formats import count, money, money_exact, month_name, percent, points
 from nrrsim.metrics import DEFINITIONS
 from nrrsim.words import STEPS, span
 
@@ -76,6 +76,39 @@ def simulated_lines(told: Mapping[str, Any], months: int) -> list[str]:
 
 def _points(error: float | None) -> str:
     return "n/a" if error is None else f"{100 * error:.2f} pt"
+
+
+def compared_lines(told: Mapping[str, Any]) -> list[str]:
+    """What `nrrsim compare` prints for people."""
+    a, b, apart = told["a"], told["b"], told["simulated"]
+    width = max(len(name) for name in (a["title"], b["title"], *told["bridge"]))
+    rows = [(a["title"], percent(a["nrr"]))]
+    rows += [(STEPS.get(name, "Segment mix").lower(), points(part)) for name, part in told["bridge"].items() if part]
+    rows += [(b["title"], percent(b["nrr"]))]
+    return [
+        *(f"{name:<{width}} {value:>10}" for name, value in rows),
+        "",
+        f"difference {points(told['difference'])}; under the same luck {points(apart['p05'])} to {points(apart['p95'])}"
+        f" in 90 % of trials (standard error {100 * apart['se']:.2f} points); B is above A in {apart['p_b_above_a']:.1%}",
+    ]
+
+
+def frontier_lines(told: Mapping[str, Any]) -> list[str]:
+    """What `nrrsim frontier` prints for people."""
+    lines = [f"{told['title']}: NRR {percent(told['nrr'])}; for {percent(told['target'])} alone", ""]
+    for name, lever in told["levers"].items():
+        if lever["status"] != "reached":
+            lines.append(f"{name:<14} {lever['status']}")
+            continue
+        by_segment = ", ".join(
+            f"{segment} {lever['now'][segment]:.3g} -> {value:.3g}"
+            for segment, value in lever["needed"].items()
+            if value
+        )
+        lines.append(f"{name:<14} {100 * (lever['factor'] - 1):+.1f} %: {by_segment}")
+    x = told["together"]
+    together = "not reachable" if x is None else f"losses {-100 * x:+.1f} %, gains {100 * x:+.1f} %"
+    return [*lines, f"{'all together':<14} {together}"]
 
 
 def belief_lines(scenario: Scenario) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nrrsim import metrics
+from nrrsim import compare, metrics
 from nrrsim.errors import UsageError
 from nrrsim.expectation import deviation, expect
 from nrrsim.movements import MOVEMENTS, Movements
@@ -98,6 +98,37 @@ def _spread(values: np.ndarray) -> tuple[dict[str, float | None], dict[str, floa
 
 def _rank(p: float, n: int) -> float:
     return float(np.sqrt(p * (1 - p) / n))
+
+
+def compared(a: Scenario, b: Scenario, runs: tuple[Movements, Movements]) -> dict[str, Any]:
+    """What `nrrsim compare --json` prints: the bridge from A to B, exactly, and the difference under the same luck."""
+    told = compare.bridge(a, b)
+    apart = compare.difference(runs)
+    figures, _ = _spread(apart)
+    kept = ("mean", "sd", "se", "p05", "p50", "p95")
+    return {
+        "a": {"title": a.title, "nrr": told.a},
+        "b": {"title": b.title, "nrr": told.b},
+        "difference": told.difference,
+        "bridge": told.parts,
+        "vectors": told.vectors,
+        "simulated": {name: figures[name] for name in kept} | {"p_b_above_a": float((apart > 0).mean())},
+    }
+
+
+def needed(scenario: Scenario, target: float) -> dict[str, Any]:
+    """What `nrrsim frontier --json` prints: what each lever alone, and all together, would have to be."""
+    told = compare.frontier(scenario, target)
+    return {
+        "title": scenario.title,
+        "target": target,
+        "nrr": told.nrr,
+        "levers": {
+            name: {"status": lever.status, "factor": lever.factor, "now": lever.now, "needed": lever.needed}
+            for name, lever in told.levers.items()
+        },
+        "together": told.together,
+    }
 
 
 def write_trials(run: Movements, path: str | Path, about: Mapping[str, Any]) -> None:

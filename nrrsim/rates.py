@@ -1,22 +1,30 @@
 """A scenario in, each driver's numbers by draw and segment out; never moves a customer.
 
-Beliefs are drawn, cut to the range of their field, multiplied by the common shock, and capped.
+Beliefs are drawn, cut to the range of their field, multiplied by the common shock and by programmes, and capped.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 
 from nrrsim.beliefs import quantile, scores
-from nrrsim.book import Customers
-from nrrsim.drivers import DRIVERS, RANGES, Churn, Sized
+from nrrsim.book import EVERY_SEGMENT, Customers
+from nrrsim.drivers import DRIVERS, Churn, Sized
 from nrrsim.scenario import Scenario
 
 SHOCK = "shock"
-SHOCKED = {"churn": "churn", "price": "uplift"}  # what a shock multiplies, where that is not called like the driver
+SHOCKED = {"price": "uplift"}  # what a shock or a programme multiplies, where that is not called like the driver
+LIMITS = {
+    "churn": 1.0,
+    "reactivation": 1.0,
+    "contraction": 12.0,
+    "adoption": 12.0,
+    "cross_sell": 12.0,
+    "uplift": np.inf,
+}
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,21 @@ class Rates:
     reactivation: np.ndarray
     reactivation_size: np.ndarray
     sizes: dict[str, np.ndarray]
+    effects: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def phases(self) -> int:
+        """How many months differ from each other; all later ones are as the last of these."""
+        return max(map(len, self.effects.values()), default=1)
+
+    def in_phase(self, phase: int) -> Rates:
+        """The rates in month `phase` + 1, with what programmes do to them, and no more than they may be."""
+        changed = {name: getattr(self, name) for name in LIMITS}
+        for name, effects in self.effects.items():
+            factor = effects[phase]
+            changed[name] = changed[name] * (factor[:, None] if name == "churn" else factor)
+        limited = {name: np.minimum(each, LIMITS[name]) for name, each in changed.items()}
+        return replace(self, **limited, effects={})
 
     @property
     def draws(self) -> int:
@@ -50,7 +73,7 @@ class Rates:
         """The draws from `first` to `last`; all of them where there is one."""
         if self.draws == 1:
             return self
-        arrays = [field.name for field in fields(self) if field.name != "sizes"]
+        arrays = [each.name for each in fields(self) if each.name not in ("sizes", "effects")]
         return replace(self, **{name: getattr(self, name)[first:last] for name in arrays})
 
     def monthly_churn(self, annual: np.ndarray, anniversary: bool) -> np.ndarray:
@@ -87,7 +110,11 @@ def draw_rates(
     }
     years = 1 + int(tenure_year(customers.tenure.max(initial=0), scenario.months))
     arrays = _filled(scenario, customers.segments, drawn, count, years)
-    return Rates(**_shocked(scenario, arrays, z.get(SHOCK)), sizes=sizes_of(scenario, customers.segments))
+    return Rates(
+        **_shocked(scenario, arrays, z.get(SHOCK)),
+        sizes=sizes_of(scenario, customers.segments),
+        effects=_effects(scenario, customers.segments),
+    )
 
 
 def _filled(
@@ -95,9 +122,9 @@ def _filled(
 ) -> dict[str, np.ndarray]:
     curved = any(entry.rate is None for entry in scenario.drivers.churn.values())
     arrays = {"churn": np.zeros((count, len(segments), years if curved else 1))}
-    for field in fields(Rates):
-        if field.name not in ("churn", "sizes"):
-            arrays[field.name] = np.zeros((count, len(segments)))
+    for each in fields(Rates):
+        if each.name not in ("churn", "sizes", "effects"):
+            arrays[each.name] = np.zeros((count, len(segments)))
     for driver in DRIVERS:
         for number, segment in enumerate(segments):
             found = scenario.entry(driver, segment)
@@ -111,10 +138,10 @@ def _filled(
             if isinstance(entry, Churn):
                 arrays["churn"][:, number, :] = _churn_by_year(entry, value, arrays["churn"].shape[2])
                 continue
-            for field in set(type(entry).model_fields) - {"source", "because"}:
-                stated = getattr(entry, field)
-                name = driver if field == "rate" else f"{driver}_size" if field == "size" else field
-                arrays[name][:, number] = stated.mean if isinstance(stated, Sized) else value(field, stated)
+            for part in set(type(entry).model_fields) - {"source", "because"}:
+                stated = getattr(entry, part)
+                name = driver if part == "rate" else f"{driver}_size" if part == "size" else part
+                arrays[name][:, number] = stated.mean if isinstance(stated, Sized) else value(part, stated)
     # who would come back with nothing does not come back
     arrays["reactivation"] = np.where(arrays["reactivation_size"] > 0, arrays["reactivation"], 0.0)
     return arrays
@@ -136,14 +163,29 @@ def _longest(arrays: list[np.ndarray]) -> int:
 
 
 def _shocked(scenario: Scenario, arrays: dict[str, np.ndarray], z: np.ndarray | None) -> dict[str, np.ndarray]:
-    """Annual rates times exp(beta z - beta^2 / 2), and no more than they may be."""
+    """Annual rates times exp(beta z - beta^2 / 2)."""
     for driver, beta in scenario.shock.items():
         if z is not None and beta:
             name = SHOCKED.get(driver, driver)
             factor = np.exp(beta * z - beta**2 / 2).reshape(-1, *[1] * (arrays[name].ndim - 1))
-            limit = RANGES.get(f"{driver}.rate", RANGES["price.uplift"]).high
-            arrays[name] = np.minimum(arrays[name] * factor, limit)
+            arrays[name] = arrays[name] * factor
     return arrays
+
+
+def _effects(scenario: Scenario, segments: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """By what programmes multiply each rate, `ndarray[phase, segment]`: several multiply each other."""
+    programmes = scenario.programmes.values()
+    phases = min(scenario.months, max((each.complete for each in programmes), default=1))
+    effects: dict[str, np.ndarray] = {}
+    for programme in programmes:
+        reached = np.array([programme.reached(t) for t in range(1, phases + 1)])
+        for key, full in programme.effects.items():
+            driver, _, segment = key.partition(".")
+            met = np.array([segment in ("", EVERY_SEGMENT, each) for each in segments])
+            factor = 1 + full * reached[:, None] * met
+            name = SHOCKED.get(driver, driver)
+            effects[name] = effects.get(name, 1.0) * factor
+    return effects
 
 
 def sizes_of(scenario: Scenario, segments: tuple[str, ...]) -> dict[str, np.ndarray]:

@@ -44,6 +44,7 @@ from nrrsim.drivers import (
     Churn,
     Driver,
     Drivers,
+    Programme,
     Sized,
     Uncertain,
     numbers_of,
@@ -74,6 +75,7 @@ class Scenario(Frozen):
     correlations: tuple[tuple[str, str, Annotated[Finite, Field(ge=-1, le=1)]], ...] = ()
     shock: dict[Driver, Annotated[Finite, Field(ge=-5, le=5)]] = Field(default_factory=dict)
     new_business: dict[str, NewBusiness] = Field(default_factory=dict)
+    programmes: dict[str, Programme] = Field(default_factory=dict)
     also: ClassVar = ("extends",)
 
     _plain: dict[str, Any] = PrivateAttr(default_factory=dict)
@@ -351,6 +353,7 @@ def _unknown_names(plain: Mapping[str, Any]) -> list[Problem]:
         problems += _segments_not_in(plain, tuple(segments))
     pairs = plain.get("correlations")
     drivers = plain.get("drivers")
+    problems += _wrong_effects(plain.get("programmes"), drivers)
     if isinstance(pairs, list | tuple) and isinstance(drivers, Mapping):
         problems += _wrong_pairs(pairs, drivers)
     return problems
@@ -385,6 +388,27 @@ def _wrong_pairs(pairs: Any, drivers: Mapping[str, Any]) -> list[Problem]:
         elif all(full) and both in seen:
             problems.append(Problem(("correlations", number), f"{pair[0]} and {pair[1]} stand twice; keep one of them"))
         seen.add(both)
+    return problems
+
+
+def _wrong_effects(programmes: Any, drivers: Any) -> list[Problem]:
+    """Effects of programmes on what is not there: a driver by its name, or in one segment, or in all."""
+    there = (
+        {key: value for key, value in drivers.items() if isinstance(value, Mapping)}
+        if isinstance(drivers, Mapping)
+        else {}
+    )
+    known = sorted({*there, *(f"{driver}.{key}" for driver, entries in there.items() for key in entries)})
+    problems = []
+    for name, programme in programmes.items() if isinstance(programmes, Mapping) else ():
+        for key in programme if isinstance(programme, Mapping) else ():
+            if key in ("cost", "from", "ramp", *TOLD):
+                continue
+            driver, _, segment = key.partition(".")
+            own = there.get(driver, {})
+            if driver not in own and not (segment in own or (own and (not segment or EVERY_SEGMENT in own))):
+                at = ("programmes", name, key)
+                problems.append(Problem(at, f"is no driver of the scenario; {did_you_mean(key, known)}", of_key=True))
     return problems
 
 

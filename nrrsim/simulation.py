@@ -44,6 +44,7 @@ def simulate(
     book: bool = False,
     first: int = 0,
     chunk: int | None = None,
+    beside: Scenario | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Movements:
     """Movements with dims (trial, segment, month) of the customers there at the start, in ARR.
@@ -53,6 +54,7 @@ def simulate(
     window, book : as for `expect`: whom to follow, and from which month to which.
     first : the number of the first trial: trials 0 to 99 and `first=100` of as many are two halves of one run.
     chunk : trials of one piece of work; changes nothing but the time it takes.
+    beside : a scenario to be compared with: both meet the same luck if each is simulated beside the other.
     progress : called with the number of trials that are done, now and then.
 
     Raises UsageError for numbers that cannot be; KeyboardInterrupt ends it within a fraction of a second.
@@ -67,7 +69,7 @@ def simulate(
             raise UsageError(f"{name}: must be at least 1, got {given}")
     start, end = months_of(scenario, window)
     customers = scenario.customers() if start or book else scenario.opening
-    work = _Work.of(scenario, customers, seed, first, start, end, closed=not book)
+    work = _Work.of(scenario, beside or scenario, customers, seed, first, start, end, closed=not book)
     shape = (len(kernel.VARIABLES), trials, len(customers.segments), end - start)
     if np.prod(shape, dtype=float) * 8 > MOST_BYTES:
         needs = f"{np.prod(shape, dtype=float) * 8 / 1e9:.0f} GB"
@@ -117,6 +119,7 @@ class _Work:
     """What the kernel needs, laid out as it wants it; see `kernel.run`."""
 
     scenario: Scenario
+    beside: Scenario
     customers: Customers
     seed: int
     first: int
@@ -133,25 +136,44 @@ class _Work:
 
     @classmethod
     def of(
-        cls, scenario: Scenario, customers: Customers, seed: int, first: int, start: int, end: int, closed: bool
+        cls,
+        scenario: Scenario,
+        beside: Scenario,
+        customers: Customers,
+        seed: int,
+        first: int,
+        start: int,
+        end: int,
+        closed: bool,
     ) -> _Work:
         order, tiles, bounds = _tiles(customers)
         tables, has_table = size_tables(sizes_of(scenario, customers.segments))
         arrays = (customers.arr[order], customers.tenure[order], customers.joins[order].astype(np.int32))
         return cls(
-            scenario, customers, seed, first, start, end, closed, tiles, bounds, *arrays, tables, has_table
+            scenario, beside, customers, seed, first, start, end, closed, tiles, bounds, *arrays, tables, has_table
         )  # fmt: skip
+
+    def _draw(self, scenario: Scenario, lo: int, hi: int) -> Rates:
+        return draw_rates(scenario, self.customers, count=hi - lo, seed=self.seed, first=self.first + lo)
 
     def run(self, lo: int, hi: int, out: np.ndarray) -> None:
         """The trials from `lo` to `hi`, written to their place in `out`."""
-        rates = draw_rates(self.scenario, self.customers, count=hi - lo, seed=self.seed, first=self.first + lo)
-        hazard, keep, thinned = clocks(rates, self.customers.annual)
+        rates = self._draw(self.scenario, lo, hi)
+        other = rates if self.beside is self.scenario else self._draw(self.beside, lo, hi)
+        number = max(rates.phases, other.phases)
+        phases = [rates.in_phase(min(phase, rates.phases - 1)) for phase in range(number)]
+        others = phases if other is rates else [other.in_phase(min(n, other.phases - 1)) for n in range(number)]
+        pairs = zip(phases, others, strict=True)
+        both = [clocks(one, another, self.customers.annual) for one, another in pairs]
+        hazard, keep, thinned = map(np.stack, zip(*both, strict=True))
+        uplift = np.stack([each.uplift for each in phases])
+        back = np.stack([hazard_of(monthly(each.reactivation)) for each in phases])
         sizes = np.stack([rates.contraction_size, rates.adoption_size, rates.cross_sell_size], axis=-1)
         kernel.run(
             self.seed, self.first, lo, hi, self.end, self.start, self.closed,
             self.tiles, self.arr, self.bounds, self.tenure, self.joins,
-            hazard, keep, thinned, np.ascontiguousarray(rates.uplift), sizes, self.tables, self.has_table,
-            hazard_of(monthly(rates.reactivation)), np.ascontiguousarray(rates.reactivation_size),
+            hazard, keep, thinned.any(axis=0), uplift, sizes, self.tables, self.has_table,
+            back, np.ascontiguousarray(rates.reactivation_size),
             out,
         )  # fmt: skip
 
@@ -177,18 +199,25 @@ def hazard_of(probability: np.ndarray) -> np.ndarray:
     return np.asarray(-np.log1p(-np.minimum(probability, 1 - CERTAIN)))
 
 
-def clocks(rates: Rates, annual: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The kernel's `hazard`, `keep` and `thinned`: a ceiling over tenure years, and what part of it each year's is."""
-    churn = np.stack([rates.monthly_churn(annual, due) for due in (False, True)], axis=2)
-    others = np.stack(
-        [1 - rates.acceptance, rates.contraction / 12, rates.adoption / 12, rates.cross_sell / 12], axis=2
-    )
-    ceiling = np.concatenate([churn.max(axis=3), others], axis=2)
-    keep = np.ones((*ceiling.shape, churn.shape[3]))
+def clocks(rates: Rates, other: Rates, annual: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The kernel's `hazard`, `keep` and `thinned`: a ceiling over tenure years and over both scenarios, and what part
+    of it is the first one's. A scenario beside itself has its own hazards.
+    """
+    own = _probabilities(rates, annual)
+    ceiling = own.max(axis=3)
+    if other is not rates:
+        ceiling = np.maximum(ceiling, _probabilities(other, annual).max(axis=3))
     with np.errstate(invalid="ignore", divide="ignore"):
-        keep[:, :, :2] = np.where(churn > 0, churn / churn.max(axis=3, keepdims=True), 0.0)
-    hazard = hazard_of(ceiling)
-    return hazard, keep, np.asarray((keep < 1).any(axis=(0, 1, 3)) & (ceiling > 0).any(axis=(0, 1)))
+        keep = np.where(ceiling[..., None] > 0, own / ceiling[..., None], 1.0)
+    return hazard_of(ceiling), keep, np.asarray((keep < 1).any(axis=(0, 1, 3)))
+
+
+def _probabilities(rates: Rates, annual: np.ndarray) -> np.ndarray:
+    """How likely each event is in a month: `ndarray[draw, segment, 6, year]`, in the order of the kernel's columns."""
+    churn = [rates.monthly_churn(annual, due) for due in (False, True)]
+    others = (1 - rates.acceptance, rates.contraction / 12, rates.adoption / 12, rates.cross_sell / 12)
+    years = churn[0].shape[2]
+    return np.stack([*churn, *(np.repeat(each[:, :, None], years, axis=2) for each in others)], axis=2)
 
 
 def size_tables(sizes: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -26,8 +26,10 @@ FLOORS = {
     6: ("scenario", "charts", "tables", "words"),
     7: ("rates", "render", "workbook", "lines"),
     8: ("expectation", "report"),
-    9: ("simulation", "outlook"),
-    10: ("cli",),
+    9: ("simulation",),
+    10: ("compare",),
+    11: ("outlook",),
+    12: ("cli",),
 }
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names}
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
