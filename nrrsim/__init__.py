@@ -17,7 +17,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nrrsim import charts, formats, lines, tables, words
+    from nrrsim import charts, compare, formats, lines, sensitivity, tables, words
     from nrrsim.errors import DataError, Finding, NotebookError, NrrsimError, RenderError, UsageError, VerifyError
     from nrrsim.expectation import deviation, expect
     from nrrsim.history import History, read_history
@@ -37,7 +37,7 @@ _HOME = {
     "scenario": ("Scenario", "read_scenario"),
     "simulation": ("simulate",),
 }
-_MODULES = ("charts", "formats", "lines", "tables", "words")
+_MODULES = ("charts", "compare", "formats", "lines", "sensitivity", "tables", "words")
 
 __all__ = [
     "DEFINITIONS",
@@ -55,6 +55,7 @@ __all__ = [
     "VerifyError",
     "band",
     "charts",
+    "compare",
     "deviation",
     "expect",
     "formats",
@@ -68,6 +69,7 @@ __all__ = [
     "read_history",
     "read_ledger",
     "read_scenario",
+    "sensitivity",
     "simulate",
     "tables",
     "words",

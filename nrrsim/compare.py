@@ -163,6 +163,21 @@ def _spread(rates: Rates, draws: int, years: int) -> Rates:
     return replace(rates, churn=np.broadcast_to(churn, (draws, *churn.shape[1:])), **changed)
 
 
+def nrr_by_draw(scenario: Scenario) -> Callable[[Rates], np.ndarray]:
+    """Expected NRR of the scenario's book, `ndarray[draw]`, as a function of rates."""
+    customers = scenario.opening
+    curved = any(entry.rate is None for entry in scenario.drivers.churn.values())
+    groups = Groups.of(customers, by_tenure=curved)
+    opening = float(customers.arr.sum())
+
+    def nrr(rates: Rates) -> np.ndarray:
+        phases = tuple(map(rates.in_phase, range(rates.phases)))
+        side = Side(groups, customers.annual, opening, phases, scenario.months)
+        return np.asarray(Exact((side, side)).nrr(*[0] * len(GROUPS)).sum(axis=0))
+
+    return nrr
+
+
 # --- the bridge --------------------------------------------------------------------------------------------
 
 
@@ -337,16 +352,11 @@ Gap = Callable[[Mapping[str, float]], float]
 
 def _short_of(scenario: Scenario, rates: Rates, target: float) -> Gap:
     """Expected NRR less the target, as a function of the factors of some levers."""
-    customers = scenario.opening
-    groups = Groups.of(customers, by_tenure=rates.churn.shape[2] > 1)
-    opening = float(customers.arr.sum())
+    nrr = nrr_by_draw(scenario)
 
     def short(factors: Mapping[str, float]) -> float:
         moved = {FIELDS[name][0]: getattr(rates, FIELDS[name][0]) * factor for name, factor in factors.items()}
-        changed = replace(rates, **moved)
-        phases = tuple(map(changed.in_phase, range(rates.phases)))
-        side = Side(groups, customers.annual, opening, phases, scenario.months)
-        return float(Exact((side, side)).nrr(*[0] * len(GROUPS)).sum(axis=0).mean()) - target
+        return float(nrr(replace(rates, **moved)).mean()) - target
 
     return short
 

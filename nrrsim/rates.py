@@ -5,6 +5,7 @@ Beliefs are drawn, cut to the range of their field, multiplied by the common sho
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -100,13 +101,22 @@ def draw_rates(
     scenario: Scenario, customers: Customers, *, count: int, seed: int, first: int = 0, quasi: bool = False
 ) -> Rates:
     """The rates of `count` draws; one draw where the scenario is certain. See `beliefs.scores` for the parameters."""
-    uncertain = scenario.uncertain()
-    slots = {each.name: each.slot for each in uncertain} | ({SHOCK: 0} if any(scenario.shock.values()) else {})
-    count = count if slots else 1
+    slots = slots_of(scenario)
     z = scores(slots, scenario.ties(), count=count, seed=seed, first=first, quasi=quasi)
+    return rates_at(scenario, customers, z, count if slots else 1)
+
+
+def slots_of(scenario: Scenario) -> dict[str, int]:
+    """Every belief, and the common shock if there is one, with a Sobol dimension of its own."""
+    own = {each.name: each.slot for each in scenario.uncertain()}
+    return own | ({SHOCK: 0} if any(scenario.shock.values()) else {})
+
+
+def rates_at(scenario: Scenario, customers: Customers, z: Mapping[str, np.ndarray], count: int) -> Rates:
+    """The rates where the beliefs, and the shock, have the normal scores `z`, `ndarray[count]` of each."""
     drawn = {
         each.name: quantile(each.belief, z[each.name], each.range.low, each.range.high, each.range.share)
-        for each in uncertain
+        for each in scenario.uncertain()
     }
     years = 1 + int(tenure_year(customers.tenure.max(initial=0), scenario.months))
     arrays = _filled(scenario, customers.segments, drawn, count, years)

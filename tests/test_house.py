@@ -28,7 +28,7 @@ FLOORS = {
     8: ("expectation", "report"),
     9: ("simulation",),
     10: ("compare",),
-    11: ("outlook",),
+    11: ("outlook", "sensitivity"),
     12: ("cli",),
 }
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names}
