@@ -83,9 +83,7 @@ def _among(customers: Customers, segments: tuple[str, ...]) -> Customers:
     annual[places] = customers.annual
     segment = np.array(places)[customers.segment]
     order = np.lexsort((customers.anniversary, segment))
-    arrays = {
-        name: getattr(customers, name)[order] for name in ("arr", "anniversary", "tenure", "joins")
-    }  # fmt: skip
+    arrays = {name: getattr(customers, name)[order] for name in ("arr", "anniversary", "tenure", "joins")}
     return Customers(segments=segments, annual=annual, segment=segment[order], **arrays)
 
 

@@ -16,7 +16,7 @@ from nrrsim.errors import UsageError
 from nrrsim.ledger import Ledger, read_ledger
 from nrrsim.metrics import DEFINITIONS, Retention, band, leaky_bucket, measure, nrr, quick_ratio
 from nrrsim.months import month_name, parse_month, shift
-from nrrsim.movements import CENT, MOVEMENTS, Movements
+from nrrsim.movements import CENT, MOVEMENTS, Movements, cents
 
 BRIDGE = ("new", "adoption", "cross_sell", "price", "unsplit", "reactivation", "contraction", "churn")
 LOSSES = ("contraction", "churn")
@@ -95,13 +95,13 @@ class History:
             "nrr": _ratio(now.nrr),
             "grr": _ratio(now.grr),
             "logo": _ratio(now.logo),
-            "opening": _cents(opening.sum()),
-            "closing": _cents(closing.sum()),
+            "opening": cents(opening.sum()),
+            "closing": cents(closing.sum()),
             "customers": int(cohort.over("opening_customers").sum()),
-            "movements": {name: _cents(cohort.over(name).sum()) for name in MOVEMENTS},
+            "movements": {name: cents(cohort.over(name).sum()) for name in MOVEMENTS},
             "segments": {
                 name: {key: _ratio(ratios[key].sel(segment=name)) for key in ("nrr", "grr", "logo")}
-                | {"opening": _cents(opening.sel(segment=name)), "closing": _cents(closing.sel(segment=name))}
+                | {"opening": cents(opening.sel(segment=name)), "closing": cents(closing.sel(segment=name))}
                 for name in cohort.segments
             },
         }
@@ -404,13 +404,13 @@ def profile(ledger: Ledger) -> dict[str, Any]:
         "step": ledger.step,
         "customers": int(ledger.entries.frame["customer"].nunique()),
         "customers_last_month": len(latest),
-        "arr_last_month": _cents(arr.sum()),
+        "arr_last_month": cents(arr.sum()),
         "segments": {
             str(name): int(n) for name, n in latest["segment"].astype(str).value_counts().sort_index().items()
         },
         "gaps": len(leavers),
         "gaps_up_to_3_months": int((leavers <= 3).sum()),
-        "reactivation": _cents(moves.over("reactivation").sum()) if moves else 0.0,
+        "reactivation": cents(moves.over("reactivation").sum()) if moves else 0.0,
         "largest_customer": str(arr.idxmax()) if len(arr) else None,
         "largest_share": _ratio(arr.max() / arr.sum()) if len(arr) else None,
         "columns": [name for name in ledger.columns if not name.startswith("cohort_")],
@@ -439,10 +439,6 @@ def _bridge(movements: Movements) -> pd.DataFrame:
 
 def _largest(values: Any) -> float:
     return float(np.abs(values.values).max(initial=0.0))
-
-
-def _cents(amount: Any) -> float:
-    return round(float(amount), 2) + 0.0  # no -0.0
 
 
 def _ratio(value: Any) -> float | None:

@@ -81,6 +81,7 @@ def _points(error: float | None) -> str:
 def compared_lines(told: Mapping[str, Any]) -> list[str]:
     """What `nrrsim compare` prints for people."""
     a, b, apart = told["a"], told["b"], told["simulated"]
+    error = "n/a" if apart["se"] is None else f"{100 * apart['se']:.2f} points"  # one trial has none
     width = max(len(name) for name in (a["title"], b["title"], *told["bridge"]))
     rows = [(a["title"], percent(a["nrr"]))]
     rows += [(STEPS.get(name, "Segment mix").lower(), points(part)) for name, part in told["bridge"].items() if part]
@@ -89,7 +90,7 @@ def compared_lines(told: Mapping[str, Any]) -> list[str]:
         *(f"{name:<{width}} {value:>10}" for name, value in rows),
         "",
         f"difference {points(told['difference'])}; under the same luck {points(apart['p05'])} to {points(apart['p95'])}"
-        f" in 90 % of trials (standard error {100 * apart['se']:.2f} points); B is above A in {apart['p_b_above_a']:.1%}",
+        f" in 90 % of trials (standard error {error}); B is above A in {apart['p_b_above_a']:.1%}",
     ]
 
 

@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import SupportsFloat
 
 import numpy as np
 import xarray as xr
@@ -119,3 +120,8 @@ class Movements:
         """Whether both identities hold to the cent for every month, segment and trial."""
         off = (np.abs(part.values).max(initial=0.0) for part in (self.residual(), self.gap()))
         return bool(max(off) < CENT / 2)
+
+
+def cents(amount: SupportsFloat) -> float:
+    """An amount as JSON tells it: to the cent, and no minus before a zero."""
+    return round(float(amount), 2) + 0.0

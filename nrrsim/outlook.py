@@ -13,7 +13,7 @@ import pandas as pd
 from nrrsim import compare, metrics
 from nrrsim.errors import UsageError
 from nrrsim.expectation import deviation, expect
-from nrrsim.movements import MOVEMENTS, Movements
+from nrrsim.movements import MOVEMENTS, Movements, cents
 from nrrsim.scenario import Scenario
 
 TO_THE_BIT = 1e-9  # a target that is met is met, whatever rounding says
@@ -29,15 +29,15 @@ def expected(scenario: Scenario) -> dict[str, Any]:
             "nrr": float(metrics.nrr(part)),
             "grr_flow": float(metrics.grr(part, "flow")),
             "logo": float(metrics.logo(part)),
-            "opening": _cents(part.over("opening").sum()),
-            "closing": _cents(part.over("closing").sum()),
+            "opening": cents(part.over("opening").sum()),
+            "closing": cents(part.over("closing").sum()),
         }
 
     segments = {name: ratios(Movements(m.data.sel(segment=[name]), m.start)) for name in m.segments}
     return {
         "title": scenario.title,
         **ratios(m),
-        "movements": {name: _cents(m.over(name).sum()) for name in MOVEMENTS},
+        "movements": {name: cents(m.over(name).sum()) for name in MOVEMENTS},
         "segments": {
             name: {key: None if np.isnan(each) else each for key, each in row.items()} for name, row in segments.items()
         },
@@ -166,7 +166,3 @@ def write_trials(run: Movements, path: str | Path, about: Mapping[str, Any]) -> 
 
 def _quoted(text: Any) -> str:
     return "'" + str(text).replace("'", "''") + "'"
-
-
-def _cents(amount: Any) -> float:
-    return round(float(amount), 2) + 0.0

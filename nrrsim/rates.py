@@ -17,6 +17,7 @@ from nrrsim.drivers import DRIVERS, Churn, Sized
 from nrrsim.scenario import Scenario
 
 SHOCK = "shock"
+SIZED = ("contraction", "adoption", "cross_sell")  # whose events have a size; the order of the kernel
 SHOCKED = {"price": "uplift"}  # what a shock or a programme multiplies, where that is not called like the driver
 LIMITS = {
     "churn": 1.0,
@@ -200,7 +201,7 @@ def _effects(scenario: Scenario, segments: tuple[str, ...]) -> dict[str, np.ndar
 
 def sizes_of(scenario: Scenario, segments: tuple[str, ...]) -> dict[str, np.ndarray]:
     """The `sizes` of `Rates`: no draw changes them."""
-    sizes = {driver: np.zeros((len(segments), 2)) for driver in ("contraction", "adoption", "cross_sell")}
+    sizes = {driver: np.zeros((len(segments), 2)) for driver in SIZED}
     for driver, table in sizes.items():
         for number, segment in enumerate(segments):
             found = scenario.entry(driver, segment)

@@ -114,7 +114,7 @@ class Scenario(Frozen):
     @cached_property
     def start(self) -> str:
         """The month before the first: the ledger's `as_of`, or M00 for a synthetic book."""
-        return self.book.as_of if isinstance(self.book, LedgerBook) else self.month(0)
+        return self.month(0)
 
     def month(self, t: int) -> str:
         """The name of month t: YYYY-MM where the book is a ledger's, else M01, M02, ..."""

@@ -21,7 +21,7 @@ from nrrsim.book import Customers
 from nrrsim.errors import UsageError
 from nrrsim.expectation import months_of, refuse_endless
 from nrrsim.movements import Movements
-from nrrsim.rates import Rates, draw_rates, monthly, sizes_of
+from nrrsim.rates import SIZED, Rates, draw_rates, monthly, sizes_of
 from nrrsim.scenario import Scenario
 
 TRIALS = 10_000
@@ -151,7 +151,7 @@ class _Work:
         arrays = (customers.arr[order], customers.tenure[order], customers.joins[order].astype(np.int32))
         return cls(
             scenario, beside, customers, seed, first, start, end, closed, tiles, bounds, *arrays, tables, has_table
-        )  # fmt: skip
+        )
 
     def _draw(self, scenario: Scenario, lo: int, hi: int) -> Rates:
         return draw_rates(scenario, self.customers, count=hi - lo, seed=self.seed, first=self.first + lo)
@@ -168,7 +168,7 @@ class _Work:
         hazard, keep, thinned = map(np.stack, zip(*both, strict=True))
         uplift = np.stack([each.uplift for each in phases])
         back = np.stack([hazard_of(monthly(each.reactivation)) for each in phases])
-        sizes = np.stack([rates.contraction_size, rates.adoption_size, rates.cross_sell_size], axis=-1)
+        sizes = np.stack([getattr(rates, f"{driver}_size") for driver in SIZED], axis=-1)
         kernel.run(
             self.seed, self.first, lo, hi, self.end, self.start, self.closed,
             self.tiles, self.arr, self.bounds, self.tenure, self.joins,
@@ -222,12 +222,11 @@ def _probabilities(rates: Rates, annual: np.ndarray) -> np.ndarray:
 
 def size_tables(sizes: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Quantile tables of sizes that each event draws anew: `ndarray[3, segment, place]`, and which are used."""
-    kinds = ("contraction", "adoption", "cross_sell")
-    used = np.stack([sizes[kind][:, 1] > LEAST_SPREAD * sizes[kind][:, 0] for kind in kinds])
+    used = np.stack([sizes[driver][:, 1] > LEAST_SPREAD * sizes[driver][:, 0] for driver in SIZED])
     tables = np.zeros((*used.shape, (2 * kernel.LEVELS - 1) * (kernel.KNOTS + 1)), np.float32)
     for number, segment in np.argwhere(used):
-        mean, sd = sizes[kinds[number]][segment]
-        tables[number, segment] = _table(float(mean), float(sd), kinds[number] == "contraction")
+        mean, sd = sizes[SIZED[number]][segment]
+        tables[number, segment] = _table(float(mean), float(sd), SIZED[number] == "contraction")
     return tables, used
 
 
