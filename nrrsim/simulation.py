@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cache
+from queue import Empty, SimpleQueue
+from threading import Thread
 
 import numpy as np
 from scipy import special
@@ -93,25 +94,50 @@ def available_threads() -> int:
 def _share_out(
     work: _Work, out: np.ndarray, trials: int, step: int, threads: int, progress: Callable[[int], None] | None
 ) -> None:
-    """Let threads take the pieces; the kernel runs without Python's lock. An interrupt drops what has not begun."""
+    """Let threads take the pieces; the kernel runs without Python's lock. An interrupt drops what has not begun.
+
+    The main thread waits at one queue in C, because an interrupt inside a lock of Python's own would leave it locked.
+    """
     pieces = [(lo, min(lo + step, trials)) for lo in range(0, trials, step)]
     if threads == 1 and progress is None:
         for lo, hi in pieces:
             work.run(lo, hi, out)
         return
-    pool = ThreadPoolExecutor(threads)
+    todo: SimpleQueue[tuple[int, int]] = SimpleQueue()
+    ended: SimpleQueue[int | BaseException] = SimpleQueue()
+    for piece in pieces:
+        todo.put(piece)
+    dropped: list[bool] = []
+
+    def take() -> None:
+        while not dropped:
+            try:
+                lo, hi = todo.get_nowait()
+                work.run(lo, hi, out)
+                ended.put(hi - lo)
+            except Empty:
+                return
+            except BaseException as error:
+                ended.put(error)
+                return
+
+    workers = [Thread(target=take, daemon=True) for _ in range(min(threads, len(pieces)))]
     try:
-        waiting: dict[Future[None], int] = {pool.submit(work.run, lo, hi, out): hi - lo for lo, hi in pieces}
+        for worker in workers:
+            worker.start()
         done = 0
-        while waiting:
-            finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
-            for each in finished:
-                done += waiting.pop(each)
-                each.result()
+        while done < trials:
+            each = ended.get()
+            if isinstance(each, BaseException):
+                raise each
+            done += each
             if progress:
                 progress(done)
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        dropped.append(True)
+        for worker in workers:
+            if worker.ident:
+                worker.join()
 
 
 @dataclass(frozen=True)
