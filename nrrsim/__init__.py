@@ -17,7 +17,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nrrsim import charts, compare, formats, lines, sensitivity, tables, words
+    from nrrsim import charts, compare, formats, lines, sensitivity, tables, verdicts, words
+    from nrrsim.comparison import Comparison, read_comparison
     from nrrsim.errors import DataError, Finding, NotebookError, NrrsimError, RenderError, UsageError, VerifyError
     from nrrsim.expectation import deviation, expect
     from nrrsim.history import History, read_history
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from nrrsim.simulation import simulate
 
 _HOME = {
+    "comparison": ("Comparison", "read_comparison"),
     "errors": ("DataError", "Finding", "NotebookError", "NrrsimError", "RenderError", "UsageError", "VerifyError"),
     "expectation": ("deviation", "expect"),
     "history": ("History", "read_history"),
@@ -37,10 +39,11 @@ _HOME = {
     "scenario": ("Scenario", "read_scenario"),
     "simulation": ("simulate",),
 }
-_MODULES = ("charts", "compare", "formats", "lines", "sensitivity", "tables", "words")
+_MODULES = ("charts", "compare", "formats", "lines", "sensitivity", "tables", "verdicts", "words")
 
 __all__ = [
     "DEFINITIONS",
+    "Comparison",
     "DataError",
     "Finding",
     "History",
@@ -66,12 +69,14 @@ __all__ = [
     "measure",
     "nrr",
     "quick_ratio",
+    "read_comparison",
     "read_history",
     "read_ledger",
     "read_scenario",
     "sensitivity",
     "simulate",
     "tables",
+    "verdicts",
     "words",
 ]
 

@@ -20,11 +20,11 @@ import altair as alt
 import pandas as pd
 from altair.typing import ChartType
 
-from nrrsim.formats import SYMBOLS, count, money, percent, signed_money
+from nrrsim.formats import SYMBOLS, count, money, percent, points, signed_money
 
 __all__ = [
-    "bridge", "bridges", "cohort_heatmap", "concentration", "enable", "renewals", "segment_bars", "segment_trend",
-    "svg", "theme", "trend",
+    "bridge", "bridges", "cohort_heatmap", "concentration", "distributions", "enable", "fan", "renewals",
+    "segment_bars", "segment_trend", "svg", "theme", "tornado", "trend",
 ]  # fmt: skip
 
 WIDTH = 470  # one chart unit is a point on paper: A4's text width
@@ -181,15 +181,16 @@ def _spread(places: Sequence[float], gap: float) -> list[float]:
 
 
 @_takes("step kind", "amount start end")
-def bridge(frame: Frame, currency: str = "USD") -> ChartType:
+def bridge(frame: Frame, currency: str | None = "USD", height: int = 200) -> ChartType:
     """Draw a waterfall from an opening to a closing amount, steps along x in the order given.
 
     Columns: `step` (label), `amount` (signed change; the level for totals), `start` and `end` (the bar's from and
-    to), `kind` (total, gain or loss); amounts in `currency`. An axis that does not start at zero says so.
+    to), `kind` (total, gain or loss); amounts in `currency`, or ratios where that is None. An axis that does not start
+    at zero says so.
     """
     steps, wide = frame["step"].tolist(), WIDTH - 45
     chart, note = _waterfall(frame.assign(panel=""), steps, currency, upright=True, band=wide / len(steps))
-    return chart.properties(width=wide, height=200, title=note)
+    return chart.properties(width=wide, height=height, title=note)
 
 
 @_takes("panel step kind", "amount start end")
@@ -204,7 +205,9 @@ def bridges(frame: Frame, currency: str = "USD") -> ChartType:
     return chart.properties(width=wide, height=band * len(steps)).facet(column=facet, spacing=16, title=note)
 
 
-def _waterfall(data: Frame, steps: list[str], currency: str, upright: bool, band: float) -> tuple[alt.LayerChart, str]:
+def _waterfall(
+    data: Frame, steps: list[str], currency: str | None, upright: bool, band: float
+) -> tuple[alt.LayerChart, str]:
     if data.duplicated(["panel", "step"]).any():
         raise ValueError("bridge: a step occurs twice in a panel; give each step its own label")
     total = data["kind"] == "total"
@@ -217,7 +220,7 @@ def _waterfall(data: Frame, steps: list[str], currency: str, upright: bool, band
     air = (0.1 if upright else 0.42) * (top - bottom)  # for the labels
     scale = alt.Scale(domain=[bottom - (air if bottom < base else 0), top + air], nice=False, zero=False)
     data = data.assign(
-        label=[(money if t else signed_money)(a, currency) for a, t in zip(data["amount"], total, strict=True)],
+        label=[_amount(a, currency, is_change=not t) for a, t in zip(data["amount"], total, strict=True)],
         lower=data[["start", "end"]].min(axis=1).clip(lower=base if base else None),
         upper=data[["start", "end"]].max(axis=1),
         next=data.groupby("panel", sort=False)["step"].shift(-1),
@@ -227,11 +230,15 @@ def _waterfall(data: Frame, steps: list[str], currency: str, upright: bool, band
     data["place"] = data["lower"].where(data["under"], data["upper"])
     several = upright and all(len(s.split()) < 4 for s in steps)
     label = "split(datum.label, ' ')" if several else "datum.label"
-    limit = band - 2 if upright else 90
-    names = alt.Axis(title=None, domain=upright, labelOverlap=False, labelLimit=limit, labelExpr=label)
+    limit = band + 8 if upright else 90
+    size = 8 if upright and band < 56 else 8.5
+    names = alt.Axis(
+        title=None, domain=upright, labelOverlap=False, labelLimit=limit, labelExpr=label, labelFontSize=size
+    )
     place = alt.Scale(domain=steps, paddingInner=0.3, paddingOuter=0.15)
     step = {"field": "step", "type": "ordinal", "axis": names, "scale": place}
-    axis = _amounts(currency, 4 if upright else 3, domain=False)
+    ticks = 4 if upright else 3
+    axis = _amounts(currency, ticks, domain=False) if currency else _ratios(0, 1, ticks, grid=False)["axis"]
 
     def at(field: str, to: str | None = None, next_step: str | None = None) -> dict[str, Any]:
         amount = {"field": field, "type": "quantitative", "scale": scale, "axis": axis}
@@ -253,8 +260,14 @@ def _waterfall(data: Frame, steps: list[str], currency: str, upright: bool, band
         chart.transform_filter("!datum.under").mark_text(**beside).encode(text="label:N", **at("place")),
         chart.transform_filter("datum.under").mark_text(dy=8).encode(text="label:N", **at("place")),
     ]  # fmt: skip
-    start = re.sub(r"\.0+(?=\D|$)", "", money(base, currency))
+    start = re.sub(r"\.0+(?=\D|$)", "", _amount(base, currency))
     return cast(alt.LayerChart, alt.layer(*layers)), f"Axis starts at {start}, not at zero" if base else ""
+
+
+def _amount(value: float, currency: str | None, is_change: bool = False) -> str:
+    if currency is None:
+        return points(value) if is_change else percent(value)
+    return (signed_money if is_change else money)(value, currency)
 
 
 @_takes("period", "nrr grr")
@@ -440,3 +453,101 @@ def renewals(frame: Frame, currency: str = "USD") -> ChartType:
     done = bars.transform_filter(f"datum.part != '{names['due']}'")
     layers = alt.layer(due, done, dues.encode(x=x, y="due:Q", text="label:N"))
     return layers.properties(height=210, **FIT)
+
+
+SERIES = (NAVY, TEAL_TEXT, AMBER, BRICK, GREY, INK)
+DASHES = ([1, 0], [6, 3], [2, 2], [10, 4], [8, 3, 2, 3], [3, 3])
+
+
+def _told_apart(names: Sequence[str]) -> tuple[alt.Color, alt.StrokeDash]:
+    """Colour and dash by `name`, in order, with one legend above the chart."""
+    columns = max(1, min(3, WIDTH // (45 + 5 * max(map(len, names)))))
+    wide = WIDTH / columns - 45
+    legend = alt.Legend(
+        labelLimit=wide, columns=columns, symbolType="stroke", symbolStrokeWidth=2, symbolSize=400, symbolOpacity=1
+    )
+    colour = alt.Color("name:N", scale=alt.Scale(domain=[*names], range=[*SERIES[: len(names)]]), legend=legend)
+    dash = alt.StrokeDash("name:N", scale=alt.Scale(domain=[*names], range=[*DASHES[: len(names)]]), legend=legend)
+    return colour, dash
+
+
+@_takes("name", "nrr density")
+def distributions(frame: Frame, target: float | None = None, means: Sequence[float] = ()) -> ChartType:
+    """Draw how likely each NRR (ratio) is, a curve by `name` in the order given, with the target dashed.
+
+    `density`: any scale, the same for all. `means`: an NRR for each name, printed above its curve.
+    """
+    names, high = list(dict.fromkeys(frame["name"])), float(frame["density"].max())
+    x = alt.X("nrr", **_ratios(*_bounds(frame["nrr"], (0.9, 1.1)), ticks=8, grid=False, title="NRR"))
+    y = alt.Y("density", axis=None, scale=alt.Scale(domain=[0, 1.18 * high], nice=False))
+    colour, dash = _told_apart(names)
+    curves = alt.Chart(frame).encode(x=x, y=y)
+    unstacked = y.stack(None)
+    area = curves.mark_area(opacity=0.14, interpolate="monotone").encode(y=unstacked, color=colour)
+    line = curves.mark_line(interpolate="monotone", strokeWidth=1.8).encode(color=colour, strokeDash=dash)
+    layers: list[Any] = [area, line]
+    if target is not None:
+        at = alt.Chart(pd.DataFrame({"nrr": [target], "label": [f"Target {percent(target)}"]})).encode(x=x)
+        layers.append(at.mark_rule(color=GREY, strokeDash=[5, 3]))
+        layers.append(at.mark_text(align="left", dx=5, color=GREY).encode(y=alt.value(7), text="label:N"))
+    if len(means):
+        peak = frame.groupby("name", sort=False)["density"].max()
+        place = pd.DataFrame({"name": names, "nrr": means, "density": [peak[name] for name in names]})
+        text = alt.Chart(place.assign(label=place["nrr"].map(percent))).encode(x=x, y=y, text="label:N")
+        layers.append(text.mark_text(dy=-8, fontWeight="bold", stroke="white", strokeWidth=4))
+        layers.append(text.mark_text(dy=-8, fontWeight="bold").encode(color=colour))
+    return alt.layer(*layers).properties(height=170, **FIT)
+
+
+@_takes("name period", "middle low high")
+def fan(frame: Frame, currency: str | None = "USD") -> ChartType:
+    """Draw `middle` by `period` with a band from `low` to `high`, a line by `name`; the last value at its end.
+
+    Amounts in `currency`, or ratios where that is None.
+    """
+    names, periods = list(dict.fromkeys(frame["name"])), list(dict.fromkeys(frame["period"]))
+    colour, dash = _told_apart(names)
+    low, high = _bounds(pd.concat([frame["low"], frame["high"], frame["middle"]]), (0.0, 1.0))
+    bottom, height = (min(low, 0.0) if currency else low - 0.05 * (high - low)), 165
+    scale = alt.Scale(domain=[bottom, high + 0.05 * (high - bottom)], nice=False, zero=False)
+    y: dict[str, Any] = {"type": "quantitative", "scale": scale}
+    y["axis"] = _amounts(currency) if currency else _ratios(0, 1)["axis"]
+    x = alt.X("period:O", title=None, scale=alt.Scale(domain=periods, type="point", padding=0.15))
+    base = alt.Chart(frame).encode(x=x)
+    ends = frame.groupby("name", sort=False).tail(1)
+    ends = ends.assign(
+        label=[_amount(value, currency) for value in ends["middle"]],
+        place=_spread(ends["middle"].tolist(), 12 * (high - bottom) / height),
+    )
+    text = alt.Chart(ends).mark_text(align="left", dx=6, fontSize=9, fontWeight="bold")
+    layers = [
+        base.mark_area(opacity=0.15).encode(y=alt.Y("low", **y), y2="high", color=colour),
+        base.mark_line(strokeWidth=1.8).encode(y=alt.Y("middle", **y), color=colour, strokeDash=dash),
+        text.encode(x=RIGHT, y=alt.Y("place", **y), text="label:N", color=colour),
+    ]
+    return alt.layer(*layers).properties(height=height + 25, **FIT)
+
+
+@_takes("name", "low high")
+def tornado(frame: Frame, base: float) -> ChartType:
+    """Draw what each belief does to NRR (ratio), by `name` in the order given: a bar from `base` to NRR at its P5
+    (`low`, light) and one to NRR at its P95 (`high`, dark), both values at their ends.
+    """
+    long = frame.melt("name", ["low", "high"], "end", "nrr").assign(base=base)
+    long["label"], long["right"] = long["nrr"].map(percent), long["nrr"] >= base
+    low, high = _visible(long["nrr"], pd.Series([base]))
+    air = 0.12 * (high - low)
+    ratio = _ratios(low - air, high + air, grid=False)
+    names = alt.Axis(labelLimit=170, labelOverlap=False)
+    chart = alt.Chart(long).encode(y=alt.Y("name:O", title=None, sort=None, axis=names))
+    fills = alt.Scale(domain=["low", "high"], range=[TEAL, NAVY])
+    legend = alt.Legend(labelExpr="'Belief at its ' + (datum.label == 'low' ? 'P5' : 'P95')", symbolType="square")
+    x = alt.X("nrr", **ratio)
+    bars = chart.mark_bar(height=11).encode(x=alt.X("base", **ratio), x2="nrr")
+    layers = [
+        bars.encode(color=alt.Color("end:N", scale=fills, legend=legend)),
+        alt.Chart(pd.DataFrame({"base": [base]})).mark_rule(color=GREY).encode(x=alt.X("base", **ratio)),
+        chart.transform_filter("datum.right").mark_text(align="left", dx=4).encode(x=x, text="label:N"),
+        chart.transform_filter("!datum.right").mark_text(align="right", dx=-4).encode(x=x, text="label:N"),
+    ]
+    return alt.layer(*layers).properties(height=20 * frame["name"].nunique() + 40, **FIT)

@@ -57,18 +57,29 @@ def _number(option: str, help: str) -> Any:
     return typer.Option(parser=parse, metavar="NUMBER", help=help)
 
 
-def _target(text: str) -> float:
-    from nrrsim.drivers import TARGET
+def _decimal(option: str, text: str) -> float:
     from nrrsim.problems import not_a_number
 
     try:
-        target = float(text)
+        return float(text)
     except ValueError:
-        raise UsageError(f"--target: {not_a_number(text)}") from None
+        raise UsageError(f"{option}: {not_a_number(text)}") from None
+
+
+def _target(text: str) -> float:
+    from nrrsim.drivers import TARGET
+
     try:
-        return float(TARGET.check(target))
+        return float(TARGET.check(_decimal("--target", text)))
     except ValueError as error:
         raise UsageError(f"--target: {error}") from None
+
+
+def _probability(text: str) -> float:
+    value = _decimal("--probability", text)
+    if not 0 < value < 1:
+        raise UsageError(f"--probability: must be above 0 and below 1, got {text}; 80 % is 0.8")
+    return value
 
 
 Sources = Annotated[
@@ -275,6 +286,10 @@ def frontier(
     target: Annotated[
         float | None, typer.Option(parser=_target, metavar="NRR", help="Such as 1.28 (default: the scenario's).")
     ] = None,
+    probability: Annotated[
+        float | None,
+        typer.Option(parser=_probability, metavar="P", help="Reach it so often, such as 0.8 (default: on average)."),
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -285,7 +300,7 @@ def frontier(
     wanted = believed.target if target is None else target
     if wanted is None:
         raise UsageError("--target: the scenario has none; say which NRR to reach, such as --target 1.10")
-    told = outlook.needed(believed, wanted)
+    told = outlook.needed(believed, wanted, probability)
     if as_json:
         typer.echo(_object(told))
     else:

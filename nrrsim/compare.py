@@ -8,36 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from itertools import product
 from math import factorial
 from typing import Any
 
 import numpy as np
+from scipy import special
 
-from nrrsim import kernel, metrics
-from nrrsim.book import Customers
+from nrrsim import metrics
 from nrrsim.drivers import TARGET
 from nrrsim.errors import UsageError
+from nrrsim.exact import FIELDS, GROUPS, Exact, Side, nrr_by_draw, spread_by_draw
 from nrrsim.expectation import DRAWS as EVEN_DRAWS
-from nrrsim.expectation import SEED, Groups
+from nrrsim.expectation import SEED
 from nrrsim.movements import Movements
-from nrrsim.rates import Rates, draw_rates, monthly
+from nrrsim.rates import Rates, draw_rates, effects_of
 from nrrsim.scenario import Scenario
 from nrrsim.simulation import simulate
 
-GROUPS = ("mix", "churn", "contraction", "adoption", "cross_sell", "price", "reactivation")
 LEVERS = GROUPS[1:]
 LOSSES = ("churn", "contraction")
-# What of `Rates` belongs to a driver.
-FIELDS = {
-    "churn": ("churn",),
-    "contraction": ("contraction", "contraction_size"),
-    "adoption": ("adoption", "adoption_size"),
-    "cross_sell": ("cross_sell", "cross_sell_size"),
-    "price": ("uplift", "acceptance", "churn_per_point"),
-    "reactivation": ("reactivation", "reactivation_size"),
-}
 # Each vector that a strategy team speaks of, and the groups that it is made of.
 VECTORS = {
     "gross_retention": LOSSES,
@@ -50,130 +40,8 @@ VECTORS = {
 REPLICATES, DRAWS = 4, 128  # of the bridge: independent sets of Sobol draws, and how many each has
 MOST_FACTOR = 100.0
 NEAR = 1e-8  # to the target
+MOST_PROGRAMMES = 10
 COARSE = 256  # Sobol draws by which a root is found before it is put right
-
-
-# --- the exact path ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Side:
-    """A scenario made ready: its groups of customers, its opening ARR, and its rates, phase by phase."""
-
-    groups: Groups
-    annual: np.ndarray
-    opening: float
-    phases: tuple[Rates, ...]
-    months: int
-
-    @classmethod
-    def of(cls, scenario: Scenario, segments: tuple[str, ...], draws: int, seed: int = SEED) -> Side:
-        """`segments`: all that are compared; a book may have none of some."""
-        customers = _among(scenario.opening, segments)
-        rates = draw_rates(scenario, customers, count=draws, seed=seed, quasi=True)
-        groups = Groups.of(customers, by_tenure=rates.churn.shape[2] > 1)
-        phases = tuple(rates.in_phase(phase) for phase in range(rates.phases))
-        return cls(groups, customers.annual, float(customers.arr.sum()), phases, scenario.months)
-
-
-def _among(customers: Customers, segments: tuple[str, ...]) -> Customers:
-    """The same customers, their segments numbered among all that are compared."""
-    places = [segments.index(name) for name in customers.segments]
-    annual = np.ones(len(segments), dtype=bool)
-    annual[places] = customers.annual
-    segment = np.array(places)[customers.segment]
-    order = np.lexsort((customers.anniversary, segment))
-    arrays = {name: getattr(customers, name)[order] for name in ("arr", "anniversary", "tenure", "joins")}
-    return Customers(segments=segments, annual=annual, segment=segment[order], **arrays)
-
-
-class Exact:
-    """Expected NRR by segment and draw, when each group of values is one or the other side's."""
-
-    def __init__(self, sides: tuple[Side, Side]) -> None:
-        self.sides = sides
-        draws = max(len(phase.churn) for side in sides for phase in side.phases)
-        years = max(phase.churn.shape[2] for side in sides for phase in side.phases)
-        number = max(len(side.phases) for side in sides)
-        self.phases = [
-            [_spread(side.phases[min(n, len(side.phases) - 1)], draws, years) for n in range(number)] for side in sides
-        ]
-        self.churn = cache(self._churn)
-        self.growth = cache(self._growth)
-        self.lift = cache(self._lift)
-        self.back = cache(self._back)
-
-    def nrr(self, mix: int, churn: int, contraction: int, adoption: int, cross_sell: int, price: int, back: int) -> Any:
-        """`ndarray[segment, draw]`: each segment's part of NRR; every argument says whose values: 0 A's, 1 B's."""
-        side = self.sides[mix]
-        size = np.zeros((len(side.annual), self.phases[0][0].churn.shape[0]))
-        regular, due = self.churn(mix, churn, price)
-        more, (come, share) = self.growth(contraction, adoption, cross_sell), self.back(back)
-        groups = side.groups
-        kernel.close(
-            groups.segment, groups.anniversary, groups.tenure, groups.arr, side.months,
-            regular, due, more, self.lift(price), come, share, size,
-        )  # fmt: skip
-        return size / side.opening
-
-    def _churn(self, mix: int, churn: int, price: int) -> tuple[np.ndarray, np.ndarray]:
-        annual = self.sides[mix].annual
-        both = []
-        for who, asks in zip(self.phases[churn], self.phases[price], strict=True):
-            rates = replace(who, churn_per_point=asks.churn_per_point, uplift=asks.uplift)
-            both.append([rates.monthly_churn(annual, due).transpose(1, 2, 0) for due in (False, True)])
-        regular, due = (np.ascontiguousarray(np.stack(each)) for each in zip(*both, strict=True))
-        return regular, due
-
-    def _growth(self, contraction: int, adoption: int, cross_sell: int) -> np.ndarray:
-        months = []
-        for n in range(len(self.phases[0])):
-            less, more, cross = (self.phases[side][n] for side in (contraction, adoption, cross_sell))
-            months.append(
-                (1 - less.contraction / 12 * less.contraction_size)
-                * (1 + more.adoption / 12 * more.adoption_size)
-                * (1 + cross.cross_sell / 12 * cross.cross_sell_size)
-            )
-        return _by_segment(months)
-
-    def _lift(self, price: int) -> np.ndarray:
-        return _by_segment([1 + each.acceptance * each.uplift for each in self.phases[price]])
-
-    def _back(self, back: int) -> tuple[np.ndarray, np.ndarray]:
-        come = _by_segment([monthly(each.reactivation) for each in self.phases[back]])
-        return come, np.ascontiguousarray(self.phases[back][0].reactivation_size.T)
-
-
-def _by_segment(months: list[np.ndarray]) -> np.ndarray:
-    return np.ascontiguousarray(np.stack([each.T for each in months]))
-
-
-def _spread(rates: Rates, draws: int, years: int) -> Rates:
-    """The same rates with that many draws and tenure years: what is certain is the same in each."""
-    changed: dict[str, Any] = {
-        name: np.broadcast_to(getattr(rates, name), (draws, rates.uplift.shape[1]))
-        for names in FIELDS.values()
-        for name in names
-        if name != "churn"
-    }
-    last = rates.churn.shape[2] - 1
-    churn = rates.churn[:, :, np.minimum(np.arange(years), last)]
-    return replace(rates, churn=np.broadcast_to(churn, (draws, *churn.shape[1:])), **changed)
-
-
-def nrr_by_draw(scenario: Scenario) -> Callable[[Rates], np.ndarray]:
-    """Expected NRR of the scenario's book, `ndarray[draw]`, as a function of rates."""
-    customers = scenario.opening
-    curved = any(entry.rate is None for entry in scenario.drivers.churn.values())
-    groups = Groups.of(customers, by_tenure=curved)
-    opening = float(customers.arr.sum())
-
-    def nrr(rates: Rates) -> np.ndarray:
-        phases = tuple(map(rates.in_phase, range(rates.phases)))
-        side = Side(groups, customers.annual, opening, phases, scenario.months)
-        return np.asarray(Exact((side, side)).nrr(*[0] * len(GROUPS)).sum(axis=0))
-
-    return nrr
 
 
 # --- the bridge --------------------------------------------------------------------------------------------
@@ -291,6 +159,49 @@ def difference(runs: tuple[Movements, Movements]) -> np.ndarray:
     return np.asarray(second - first)
 
 
+# --- programmes --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Share:
+    """A programme's Shapley share of what all of a scenario's programmes add to expected NRR, and to ARR at the end.
+
+    `returned`: ARR gained over `cost`; None where it costs nothing.
+    """
+
+    name: str
+    nrr: float
+    arr: float
+    cost: float
+
+    @property
+    def returned(self) -> float | None:
+        return self.arr / self.cost if self.cost else None
+
+
+def programmes(scenario: Scenario) -> tuple[Share, ...]:
+    """What each programme adds: its effect when it joins some of the others, averaged over all orders of joining."""
+    listed = list(scenario.programmes.items())
+    if not listed:
+        return ()
+    if len(listed) > MOST_PROGRAMMES:
+        raise UsageError(f"programmes: {len(listed)}; the shares of {MOST_PROGRAMMES} at most can be told apart")
+    rates = draw_rates(scenario, scenario.opening, count=DRAWS * REPLICATES, seed=SEED, quasi=True)
+    nrr = nrr_by_draw(scenario)
+
+    def worth(which: tuple[int, ...]) -> float:
+        run = [programme for (_, programme), runs in zip(listed, which, strict=True) if runs]
+        effects = effects_of(run, scenario.segments, scenario.months)
+        return float(nrr(replace(rates, effects=effects)).mean())
+
+    shares = shapley({which: worth(which) for which in product((0, 1), repeat=len(listed))})
+    opening = float(scenario.opening.arr.sum())
+    return tuple(
+        Share(name, float(share), float(share) * opening, programme.cost)
+        for (name, programme), share in zip(listed, shares, strict=True)
+    )
+
+
 # --- what it would take ------------------------------------------------------------------------------------
 
 
@@ -310,33 +221,57 @@ class Lever:
 
 @dataclass(frozen=True)
 class Frontier:
-    """For each lever alone, and for all together (losses times 1 - x, gains times 1 + x), what reaches the target."""
+    """For each lever alone, and for all together (losses times 1 - x, gains times 1 + x), what reaches the target.
+
+    It is reached on average, or, where `probability` is a number, with that probability. `nrr`: expected as it is.
+    """
 
     target: float
     nrr: float
     levers: dict[str, Lever]
     together: float | None
+    probability: float | None = None
 
 
-def frontier(scenario: Scenario, target: float) -> Frontier:
-    """What each lever alone, and all together, would have to be for the expected NRR to be `target`."""
+def frontier(
+    scenario: Scenario, target: float, probability: float | None = None, levers: Sequence[str] = LEVERS
+) -> Frontier:
+    """What each of `levers` alone, and all of them together, would have to be for NRR to reach `target`.
+
+    probability : how likely it is to be reached (luck taken as normal, given the beliefs); None: on average.
+    """
     try:
         TARGET.check(float(target))
     except ValueError as error:
         raise UsageError(f"target: {error}") from None
-    few, many = (
-        draw_rates(scenario, scenario.opening, count=draws, seed=SEED, quasi=True) for draws in (COARSE, EVEN_DRAWS)
-    )
-    short = [_short_of(scenario, rates, target) for rates in (few, many)]
+    if probability is not None and not 0 < probability < 1:
+        raise UsageError(f"probability: must be above 0 and below 1, got {probability}")
+    sets = [
+        draw_rates(scenario, scenario.opening, count=count, seed=SEED, quasi=True) for count in (COARSE, EVEN_DRAWS)
+    ]
+    means = [_moved(nrr_by_draw(scenario), rates) for rates in sets]
+    now = float(means[1]({}).mean())
+    short: list[Gap]
+    if probability is None:
+        short = [_short_of(mean, target) for mean in means]
+    else:
+        odds = spread_by_draw(scenario)
+        short = [_less_likely(_moved(odds, rates), target, probability) for rates in sets]
     gap = short[1]({})
-    better = 1 if gap <= 0 else -1
-    levers = {name: _lever(scenario, few, name, gap, short) for name in LEVERS}
+    found = {name: _lever(scenario, sets[0], name, gap, short) for name in levers}
+    x = _root([_along(each, all_together) for each in short], 0.0, 1.0 if gap <= 0 else -1.0, gap)
+    return Frontier(target, now, found, x, probability)
 
-    def together(x: float) -> dict[str, float]:
-        return {name: 1 - x if name in LOSSES else 1 + x for name in LEVERS}
 
-    x = _root([_along(each, together) for each in short], 0.0, float(better), gap)
-    return Frontier(target, target + gap, levers, x)
+def chance(scenario: Scenario, target: float) -> float:
+    """How likely NRR is to reach the target, without a simulation: luck taken as normal, given the beliefs."""
+    rates = draw_rates(scenario, scenario.opening, count=EVEN_DRAWS, seed=SEED, quasi=True)
+    return _likely(spread_by_draw(scenario)(rates), target)
+
+
+def all_together(x: float) -> dict[str, float]:
+    """The factor of each lever where all move by x: losses 1 - x, gains 1 + x."""
+    return {name: 1 - x if name in LOSSES else 1 + x for name in LEVERS}
 
 
 def with_factors(scenario: Scenario, factors: Mapping[str, float]) -> Scenario:
@@ -348,15 +283,30 @@ def with_factors(scenario: Scenario, factors: Mapping[str, float]) -> Scenario:
 Gap = Callable[[Mapping[str, float]], float]
 
 
-def _short_of(scenario: Scenario, rates: Rates, target: float) -> Gap:
-    """Expected NRR less the target, as a function of the factors of some levers."""
-    nrr = nrr_by_draw(scenario)
+def _moved(of_rates: Callable[[Rates], Any], rates: Rates) -> Callable[[Mapping[str, float]], Any]:
+    """What follows from the rates, as a function of the factors of some levers."""
 
-    def short(factors: Mapping[str, float]) -> float:
-        moved = {FIELDS[name][0]: getattr(rates, FIELDS[name][0]) * factor for name, factor in factors.items()}
-        return float(nrr(replace(rates, **moved)).mean()) - target
+    def moved(factors: Mapping[str, float]) -> Any:
+        changed = {FIELDS[name][0]: getattr(rates, FIELDS[name][0]) * factor for name, factor in factors.items()}
+        return of_rates(replace(rates, **changed))
 
-    return short
+    return moved
+
+
+def _short_of(nrr: Callable[[Mapping[str, float]], Any], target: float) -> Gap:
+    return lambda factors: float(nrr(factors).mean()) - target
+
+
+def _less_likely(spread: Callable[[Mapping[str, float]], Any], target: float, probability: float) -> Gap:
+    return lambda factors: _likely(spread(factors), target) - probability
+
+
+def _likely(spread: tuple[np.ndarray, np.ndarray], target: float) -> float:
+    """P(NRR >= target) of a mixture of normal distributions, one a draw."""
+    mean, sd = spread
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z: np.ndarray = np.where(sd > 0, (mean - target) / sd, np.where(mean >= target, np.inf, -np.inf))
+    return float(special.ndtr(z).mean())
 
 
 def _along(short: Gap, factors: Callable[[float], Mapping[str, float]]) -> Callable[[float], float]:
@@ -396,10 +346,13 @@ def _root(short: Sequence[Callable[[float], float]], begin: float, end: float, g
         if np.sign(coarse(step)) != np.sign(gap):
             found = float(brentq(coarse, before, step, xtol=1e-9, rtol=1e-12))
             slope = (coarse(found + 1e-4) - coarse(found - 1e-4)) / 2e-4
-            for _ in range(3):
-                if abs(off := fine(found)) < NEAR:
+            off = fine(found)
+            for _ in range(4):
+                if abs(off) < NEAR:
                     return found
-                found -= off / slope
+                last, before_last, found = off, found, found - off / slope
+                off = fine(found)
+                slope = (off - last) / (found - before_last) if off != last else slope
             # at a cap, where there is no slope
             ends_apart = np.sign(fine(before)) != np.sign(fine(step))
             return float(brentq(fine, before, step, xtol=1e-12)) if ends_apart else None

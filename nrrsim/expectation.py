@@ -21,7 +21,7 @@ from nrrsim.scenario import Scenario
 DRAWS = 4096
 SEED = 20260930
 MOST_ARR = 1e18  # that a book may grow to
-MOST_CELLS = 4_000_000  # draws times groups that are held at once
+MOST_CELLS = 100_000  # draws times groups that move through the months together: what stays in the cache
 
 
 def expect(
@@ -41,6 +41,19 @@ def expect(
 def deviation(scenario: Scenario, *, window: tuple[int, int] | None = None, draws: int = DRAWS) -> xr.DataArray:
     """The standard deviation of `expect`'s closing ARR, by segment (and `all`) and month: luck and beliefs both."""
     return _Outlook.of(scenario, window, False, draws).deviation()
+
+
+def closing_by_draw(rates: Rates, groups: Groups, customers: Customers, months: int) -> tuple[np.ndarray, np.ndarray]:
+    """The mean of the whole book's closing ARR, and its variance by luck alone: `ndarray[draw]` each."""
+    means, variances = [], []
+    step = max(1, MOST_CELLS // len(groups.arr))
+    for first in range(0, rates.draws, step):
+        path = _Path(rates.part(first, first + step), groups, customers.annual)
+        for t in range(1, months + 1):
+            path.month(t, joins=False)
+        means.append(path.amount @ groups.arr)
+        variances.append((path.square - path.amount**2) @ groups.squares)
+    return np.concatenate(means), np.concatenate(variances)
 
 
 def months_of(scenario: Scenario, window: tuple[int, int] | None) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from nrrsim.formats import count, money, money_exact, month_name, percent, points
+from nrrsim.formats import count, money, money_exact, month_name, percent, points, signed_money
 from nrrsim.metrics import DEFINITIONS
 from nrrsim.words import STEPS, span
 
@@ -86,8 +86,14 @@ def compared_lines(told: Mapping[str, Any]) -> list[str]:
     rows = [(a["title"], percent(a["nrr"]))]
     rows += [(STEPS.get(name, "Segment mix").lower(), points(part)) for name, part in told["bridge"].items() if part]
     rows += [(b["title"], percent(b["nrr"]))]
+    programmes = [
+        f"programme {name}: {points(each['nrr'])}, {signed_money(each['arr'])}"
+        + (f" for {money(each['cost'])}, {each['return']:.1f} for each 1 spent" if each["cost"] else "")
+        for name, each in told["programmes"].items()
+    ]
     return [
         *(f"{name:<{width}} {value:>10}" for name, value in rows),
+        *(["", *programmes] if programmes else []),
         "",
         f"difference {points(told['difference'])}; under the same luck {points(apart['p05'])} to {points(apart['p95'])}"
         f" in 90 % of trials (standard error {error}); B is above A in {apart['p_b_above_a']:.1%}",
@@ -96,7 +102,9 @@ def compared_lines(told: Mapping[str, Any]) -> list[str]:
 
 def frontier_lines(told: Mapping[str, Any]) -> list[str]:
     """What `nrrsim frontier` prints for people."""
-    lines = [f"{told['title']}: NRR {percent(told['nrr'])}; for {percent(told['target'])} alone", ""]
+    how = "on average" if told["probability"] is None else f"in {told['probability']:.0%} of cases"
+    standing = f" ({told['standing']} of published surveys)" if told["standing"] else ""
+    lines = [f"{told['title']}: NRR {percent(told['nrr'])}; for {percent(told['target'])}{standing} {how}, alone", ""]
     for name, lever in told["levers"].items():
         if lever["status"] != "reached":
             lines.append(f"{name:<14} {lever['status']}")
@@ -106,10 +114,19 @@ def frontier_lines(told: Mapping[str, Any]) -> list[str]:
             for segment, value in lever["needed"].items()
             if value
         )
-        lines.append(f"{name:<14} {100 * (lever['factor'] - 1):+.1f} %: {by_segment}")
+        lines.append(f"{name:<14} {100 * (lever['factor'] - 1):+.1f} %: {by_segment}{_published(lever)}")
     x = told["together"]
     together = "not reachable" if x is None else f"losses {-100 * x:+.1f} %, gains {100 * x:+.1f} %"
-    return [*lines, f"{'all together':<14} {together}"]
+    return [*lines, f"{'all together':<14} {together}{_published(told['beside'] or {})}"]
+
+
+def _published(beside: Mapping[str, Any]) -> str:
+    """What a needed value comes to, beside what is published."""
+    if beside.get("standing"):
+        return f"; gross retention {percent(beside['grr_flow'])}, {beside['standing']} of published surveys"
+    if beside.get("usual_uplift"):
+        return "; {:.0%} to {:.0%} a year is usual".format(*beside["usual_uplift"])
+    return ""
 
 
 def belief_lines(scenario: Scenario) -> list[str]:

@@ -112,22 +112,48 @@ def compared(a: Scenario, b: Scenario, runs: tuple[Movements, Movements]) -> dic
         "difference": told.difference,
         "bridge": told.parts,
         "vectors": told.vectors,
+        "programmes": {
+            each.name: {"nrr": each.nrr, "arr": cents(each.arr), "cost": each.cost, "return": each.returned}
+            for each in compare.programmes(b)
+        },
         "simulated": {name: figures[name] for name in kept} | {"p_b_above_a": float((apart > 0).mean())},
     }
 
 
-def needed(scenario: Scenario, target: float) -> dict[str, Any]:
-    """What `nrrsim frontier --json` prints: what each lever alone, and all together, would have to be."""
-    told = compare.frontier(scenario, target)
+def needed(scenario: Scenario, target: float, probability: float | None = None) -> dict[str, Any]:
+    """What `nrrsim frontier --json` prints: what each lever alone, and all together, would have to be.
+
+    Beside each stands what can be compared with published figures: the gross retention (of flows) that it comes to and
+    where that stands among the survey's quartiles; of price, the largest uplift. They are of twelve months only.
+    """
+    told = compare.frontier(scenario, target, probability)
+    yearly = scenario.months == 12
+
+    def beside(name: str, factors: Mapping[str, float]) -> dict[str, Any]:
+        losing = name in (*compare.LOSSES, "together")
+        gross = float(metrics.grr(expect(compare.with_factors(scenario, factors)), "flow")) if losing else None
+        uplift = max(told.levers["price"].now.values()) * factors.get("price", 1.0) if name == "price" else None
+        return {
+            "grr_flow": gross,
+            "standing": metrics.standing("grr", gross) if gross is not None and yearly else None,
+            "uplift": uplift,
+            "usual_uplift": list(metrics.USUAL_UPLIFT) if name == "price" else None,
+        }
+
+    x = told.together
     return {
         "title": scenario.title,
         "target": target,
+        "probability": probability,
         "nrr": told.nrr,
+        "standing": metrics.standing("nrr", target) if yearly else None,
         "levers": {
             name: {"status": lever.status, "factor": lever.factor, "now": lever.now, "needed": lever.needed}
+            | (beside(name, {name: lever.factor}) if lever.factor is not None else {})
             for name, lever in told.levers.items()
         },
-        "together": told.together,
+        "together": x,
+        "beside": beside("together", compare.all_together(x)) if x is not None else None,
     }
 
 

@@ -5,7 +5,7 @@ Beliefs are drawn, cut to the range of their field, multiplied by the common sho
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from nrrsim.beliefs import quantile, scores
 from nrrsim.book import EVERY_SEGMENT, Customers
-from nrrsim.drivers import DRIVERS, Churn, Sized
+from nrrsim.drivers import DRIVERS, Churn, Programme, Sized
 from nrrsim.scenario import Scenario
 
 SHOCK = "shock"
@@ -124,7 +124,7 @@ def rates_at(scenario: Scenario, customers: Customers, z: Mapping[str, np.ndarra
     return Rates(
         **_shocked(scenario, arrays, z.get(SHOCK)),
         sizes=sizes_of(scenario, customers.segments),
-        effects=_effects(scenario, customers.segments),
+        effects=effects_of(scenario.programmes.values(), customers.segments, scenario.months),
     )
 
 
@@ -183,10 +183,10 @@ def _shocked(scenario: Scenario, arrays: dict[str, np.ndarray], z: np.ndarray | 
     return arrays
 
 
-def _effects(scenario: Scenario, segments: tuple[str, ...]) -> dict[str, np.ndarray]:
+def effects_of(programmes: Iterable[Programme], segments: tuple[str, ...], months: int) -> dict[str, np.ndarray]:
     """By what programmes multiply each rate, `ndarray[phase, segment]`: several multiply each other."""
-    programmes = scenario.programmes.values()
-    phases = min(scenario.months, max((each.complete for each in programmes), default=1))
+    programmes = list(programmes)
+    phases = min(months, max((each.complete for each in programmes), default=1))
     effects: dict[str, np.ndarray] = {}
     for programme in programmes:
         reached = np.array([programme.reached(t) for t in range(1, phases + 1)])

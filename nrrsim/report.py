@@ -33,7 +33,7 @@ from nrrsim.yamlfile import read_yaml
 
 FORMATS = ("pdf", "html", "xlsx")
 RECORD = "application/vnd.nrrsim+json"
-NESTED = ("columns", "scenarios")
+NESTED = ("columns", "scenarios", "multiples")
 OPTIONAL = re.compile(r"\(optional ?(number|text|mapping|)\)")
 VERSIONS = ("altair", "duckdb", "pandas", "papermill", "pypandoc_binary", "typst", "vl-convert-python", "xarray")
 log = logging.getLogger("nrrsim")
@@ -411,13 +411,14 @@ def _sealed(manifest: Mapping[str, Any]) -> bytes:
 
 
 def _inputs(card: Card) -> list[Path]:
-    """Every file that a parameter names, relative to the card."""
+    """Every file that a parameter names, relative to the card; of a scenario, what it extends and its ledger, too."""
     from nrrsim.reading import matching
+    from nrrsim.scenario import files_of
 
     values = [item for value in card.parameters.values() for item in (value if isinstance(value, list) else [value])]
     texts = [str(card.path.parent / value) for value in values if isinstance(value, str) and 0 < len(value) < 200]
     found = [path for text in texts for path in matching(text) if path.is_file()]
-    return sorted(set(found))
+    return sorted({file for path in found for file in (files_of(path) if path.suffix == ".yaml" else [path])})
 
 
 def _relative(path: Path, folder: Path) -> str:

@@ -203,6 +203,16 @@ def read_scenario(path: str | Path) -> Scenario:
     return _checked(document, file.parent)
 
 
+def files_of(path: str | Path) -> list[Path]:
+    """The file of a scenario that can be read, those that it extends, and the ledger that its book names."""
+    file = Path(path)
+    values = read_yaml(file, "scenario").values
+    book, parent = values.get("book"), values.get("extends")
+    ledger = book.get("ledger") if isinstance(book, Mapping) else None
+    named = [file.parent / ledger] if isinstance(ledger, str) and not is_address(ledger) else []
+    return [file, *named, *(files_of(file.parent / parent) if isinstance(parent, str) else [])]
+
+
 def _copied(values: Any) -> Any:
     """Plain values of our own, with the numbers of NumPy as Python's; raises UsageError for a name that is no text."""
     if isinstance(values, Mapping):

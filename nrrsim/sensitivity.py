@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nrrsim.beliefs import Z90, correlation_matrix, scores
-from nrrsim.compare import nrr_by_draw
+from nrrsim.exact import nrr_by_draw
 from nrrsim.expectation import SEED
 from nrrsim.rates import rates_at, slots_of
 from nrrsim.scenario import Scenario

@@ -76,7 +76,7 @@ def last_report(past: History) -> str:
     return quarter_name(month) if past.pace == 3 else month[:4]
 
 
-def _shown(**columns: tuple[str, str]) -> dict[str, dict[str, str]]:
+def shown(**columns: tuple[str, str]) -> dict[str, dict[str, str]]:
     """What `tables.table` needs of columns: their formats and their headings."""
     return {
         "formats": {name: form for name, (_, form) in columns.items()},
@@ -84,13 +84,13 @@ def _shown(**columns: tuple[str, str]) -> dict[str, dict[str, str]]:
     }
 
 
-MOVEMENTS = _shown(
+MOVEMENTS = shown(
     step=("Movement", "text"),
     cohort=("This cohort", "money"),
     share=("Share of opening", "percent"),
     company=("Whole company", "money"),
 )
-MOVERS = _shown(
+MOVERS = shown(
     customer=("Customer", "text"),
     segment=("Segment", "text"),
     opening=("Opening ARR", "money"),
@@ -98,7 +98,7 @@ MOVERS = _shown(
     change=("Change", "signed_money"),
     contribution=("Effect on NRR", "points"),
 )
-RENEWALS = _shown(
+RENEWALS = shown(
     period=("Period", "text"),
     customers=("Contracts", "count"),
     due=("Due", "money"),
@@ -107,7 +107,7 @@ RENEWALS = _shown(
     rate=("Renewal rate", "percent"),
     after=("After renewal", "money"),
 )
-DEFINITION = _shown(
+DEFINITION = shown(
     title=("Definition", "text"),
     nrr=("NRR", "percent"),
     grr=("GRR", "percent"),
@@ -118,14 +118,14 @@ DEFINITION = _shown(
     timing=("Timing", "part"),
     price=("Price", "part"),
 )
-CHECKS = _shown(
+CHECKS = shown(
     check=("Check", "text"), difference=("Largest difference", "money_exact"), holds=("Holds to the cent", "text")
 )
 
 
 def split(past: History, label: str) -> dict[str, dict[str, str]]:
     """The columns of a split, whose first column is called `label`."""
-    return _shown(
+    return shown(
         name=(label, "text"),
         customers=("Customers", "count"),
         opening=("Opening", "money"),
@@ -197,10 +197,12 @@ def bottom_line(past: History) -> str:
     if s["target"] is not None:
         short = s["nrr"] - s["target"]
         hit = (
-            "on target" if abs(short) < 0.0005 else f"{_size(short)} {'above' if short > 0 else 'short of'} the target"
+            "on target"
+            if abs(short) < 0.0005
+            else f"{size_of(short)} {'above' if short > 0 else 'short of'} the target"
         )
         comparisons.append(f"{hit} of {percent(s['target'])}")
-    text += f": {_join(comparisons)}." if comparisons else "."
+    text += f": {joined(comparisons)}." if comparisons else "."
     if past.window == 12:
         text += f" By the common benchmark that is *{s['band']}* ({BAND_RANGES[s['band']]});"
         text += f" published quartiles are {_quartiles('nrr')} ({SURVEY_SOURCE})."
@@ -220,7 +222,7 @@ def gross_line(past: History) -> str:
         f" {percent(s['logo'])} of the customers {stayed}."
     )
     if s["largest_effect"] is not None:
-        text += f" The one customer whose revenue changed most moved NRR by {_size(s['largest_effect'])}."
+        text += f" The one customer whose revenue changed most moved NRR by {size_of(s['largest_effect'])}."
     if s["largest_share"] is not None:
         text += f" The largest customer of today stands for {percent(s['largest_share'])} of ARR."
     if s["grr"] < 0:
@@ -257,7 +259,7 @@ def read_bridge(past: History) -> str:
             largest = part.iloc[int(part["amount"].abs().argmax())]
             amount = money(abs(largest["amount"]), past.ledger.currency)
             told.append(f"the largest {word} is {STEPS[largest['step']].lower()} ({amount})")
-    text = f"From top to bottom, each bar adds to or takes from what stands above it: {_join(told)}."
+    text = f"From top to bottom, each bar adds to or takes from what stands above it: {joined(told)}."
     if "unsplit" in set(moves["step"]):
         text += " *Expansion* is what rose without the ledger saying why."
     return text
@@ -305,7 +307,7 @@ def _changes(frame: pd.DataFrame) -> str:
         if not part.empty:
             part = part.sort_values("change", ascending=order, kind="stable").head(3)
             names = [f"{_name(row)} ({points(row['change'])})" for _, row in part.iterrows()]
-            told.append(f"{word}: {_join(names)}")
+            told.append(f"{word}: {joined(names)}")
     return f" Getting {'; getting '.join(told)}." if told else ""
 
 
@@ -318,7 +320,7 @@ def read_segment_trend(past: History) -> str:
     change = (wide.iloc[-1] - wide.iloc[0]).dropna()
     since = periods(pd.DataFrame({"month": [wide.index[0]]}), past)["period"].iloc[0]
     told = [f"{escape_markdown(name)} {points(size)}" for name, size in change.items()]
-    return f"A line that falls away from the others shows where a good total hides a problem. Since {since}: {_join(told)}."
+    return f"A line that falls away from the others shows where a good total hides a problem. Since {since}: {joined(told)}."
 
 
 def read_vintages(frame: pd.DataFrame) -> str:
@@ -348,7 +350,7 @@ def read_movers(past: History) -> str:
     whose = "point-to-point NRR" if past.definition != "point_to_point" else "NRR"
     return (
         "The effect is a customer's change as a share of the whole opening revenue. Those listed add"
-        f" {_size(gains)} to {whose} and take {_size(losses)} from it."
+        f" {size_of(gains)} to {whose} and take {size_of(losses)} from it."
     )
 
 
@@ -465,25 +467,26 @@ def checks_line(past: History) -> str:
     frame = past.checks()
     if frame["holds"].all():
         return f"The books close: all {len(frame)} checks hold to the cent."
-    return "**The books do not close**: " + _join([escape_markdown(name) for name in frame[~frame["holds"]]["check"]])
+    return "**The books do not close**: " + joined([escape_markdown(name) for name in frame[~frame["holds"]]["check"]])
 
 
 def _name(row: Any) -> str:
     return escape_markdown(row["name"])
 
 
-def _size(difference: float) -> str:
+def size_of(difference: float) -> str:
+    """A difference of two ratios without its sign, in words: 2.1 points."""
     return points(abs(difference)).lstrip("+").replace("pts", "points")
 
 
 def _than(difference: float, when: str) -> str:
     if abs(difference) < 0.0005:
         return f"the same as {when}"
-    return f"{_size(difference)} {'more' if difference > 0 else 'less'} than {when}"
+    return f"{size_of(difference)} {'more' if difference > 0 else 'less'} than {when}"
 
 
 def _quartiles(metric: str) -> str:
-    return _join([f"{ratio:.0%}" for ratio in SURVEY[metric]])
+    return joined([f"{ratio:.0%}" for ratio in SURVEY[metric]])
 
 
 def span(number: int) -> str:
@@ -502,5 +505,6 @@ def _signed(ratio: float) -> str:
     return f"+{percent(ratio)}" if ratio > 0 else percent(ratio)
 
 
-def _join(parts: list[str]) -> str:
-    return ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1] if parts else ""
+def joined(parts: list[str], last: str = " and ") -> str:
+    """Several texts as one: a, b and c."""
+    return ", ".join(parts[:-1]) + (last if len(parts) > 1 else "") + parts[-1] if parts else ""

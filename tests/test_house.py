@@ -25,11 +25,12 @@ FLOORS = {
     5: ("history", "book"),
     6: ("scenario", "charts", "tables", "words"),
     7: ("rates", "render", "workbook", "lines"),
-    8: ("expectation", "report"),
-    9: ("simulation",),
+    8: ("expectation", "report", "verdicts"),
+    9: ("simulation", "exact"),
     10: ("compare",),
     11: ("outlook", "sensitivity"),
-    12: ("cli",),
+    12: ("comparison",),
+    13: ("cli",),
 }
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names}
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
