@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nrrsim import charts, compare, formats, lines, sensitivity, tables, verdicts, words
-    from nrrsim.comparison import Comparison, read_comparison
+    from nrrsim.comparison import read_comparison
     from nrrsim.errors import DataError, Finding, NotebookError, NrrsimError, RenderError, UsageError, VerifyError
     from nrrsim.expectation import deviation, expect
     from nrrsim.history import History, read_history
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nrrsim.simulation import simulate
 
 _HOME = {
-    "comparison": ("Comparison", "read_comparison"),
+    "comparison": ("read_comparison",),
     "errors": ("DataError", "Finding", "NotebookError", "NrrsimError", "RenderError", "UsageError", "VerifyError"),
     "expectation": ("deviation", "expect"),
     "history": ("History", "read_history"),
@@ -43,7 +43,6 @@ _MODULES = ("charts", "compare", "formats", "lines", "sensitivity", "tables", "v
 
 __all__ = [
     "DEFINITIONS",
-    "Comparison",
     "DataError",
     "Finding",
     "History",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -18,6 +19,7 @@ Z90 = 1.6448536269514722  # the 95 % point of the standard normal: the two ends 
 PERT_WEIGHT = 4.0
 SMALLEST_EIGENVALUE = 1e-8
 BITS = 30  # of a Sobol draw
+MOST_KEPT = 4096  # draws whose places are kept for the next time
 MOST_DIMENSIONS = 1024  # beyond, draws are random: so many segments average out
 
 Finite = Annotated[float, Strict(), Field(allow_inf_nan=False)]
@@ -228,11 +230,27 @@ def _random(names: Iterable[str], count: int, seed: int, first: int) -> dict[str
 def _sobol(slots: Mapping[str, int], count: int, seed: int) -> dict[str, np.ndarray]:
     if not slots:
         return {}
+    dimensions = max(slots.values()) + 1
+    even = _kept if count <= MOST_KEPT else _even
+    return {name: even(_key(seed, name), slot, dimensions, count) for name, slot in slots.items()}
+
+
+def _even(key: int, slot: int, dimensions: int, count: int) -> np.ndarray:
+    points = _lattice if count > MOST_KEPT else _kept_lattice
+    places = (_scrambled(points(dimensions, count)[:, slot], key) + 0.5) * 2.0**-BITS
+    places.setflags(write=False)
+    return places
+
+
+def _lattice(dimensions: int, count: int) -> np.ndarray:
     from scipy.stats import qmc
 
-    sequence = qmc.Sobol(max(slots.values()) + 1, scramble=False, bits=BITS)
-    points = (sequence.random(1 << max(count - 1, 0).bit_length())[:count] * 2.0**BITS).astype(np.uint64)
-    return {name: (_scrambled(points[:, slot], _key(seed, name)) + 0.5) * 2.0**-BITS for name, slot in slots.items()}
+    sequence = qmc.Sobol(dimensions, scramble=False, bits=BITS)
+    return np.asarray((sequence.random(1 << max(count - 1, 0).bit_length())[:count] * 2.0**BITS).astype(np.uint64))
+
+
+# The exact path asks for the same few draws again and again.
+_kept, _kept_lattice = lru_cache(512)(_even), lru_cache(16)(_lattice)
 
 
 def _scrambled(whole: np.ndarray, key: int) -> np.ndarray:

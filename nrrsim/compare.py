@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import pairwise, product
 from math import factorial
 from typing import Any
 
@@ -341,20 +341,24 @@ def _root(short: Sequence[Callable[[float], float]], begin: float, end: float, g
     if gap == 0:
         return begin
     coarse, fine = short
-    before = begin
-    for step in (np.linspace(begin, end, 9) if abs(end) <= 1 else np.geomspace(begin, end, 13))[1:]:
-        if np.sign(coarse(step)) != np.sign(gap):
-            found = float(brentq(coarse, before, step, xtol=1e-9, rtol=1e-12))
-            slope = (coarse(found + 1e-4) - coarse(found - 1e-4)) / 2e-4
+    steps = np.linspace(begin, end, 9) if abs(end) <= 1 else np.geomspace(begin, end, 13)
+    for number, (before, step) in enumerate(pairwise(steps)):
+        if np.sign(coarse(step)) == np.sign(gap):
+            continue
+        found = float(brentq(coarse, before, step, xtol=1e-9, rtol=1e-12))
+        slope = (coarse(found + 1e-4) - coarse(found - 1e-4)) / 2e-4
+        off = fine(found)
+        for _ in range(4):
+            if abs(off) < NEAR:
+                return found
+            if not slope:
+                break
+            last, before_last, found = off, found, found - off / slope
             off = fine(found)
-            for _ in range(4):
-                if abs(off) < NEAR:
-                    return found
-                last, before_last, found = off, found, found - off / slope
-                off = fine(found)
-                slope = (off - last) / (found - before_last) if off != last else slope
-            # at a cap, where there is no slope
-            ends_apart = np.sign(fine(before)) != np.sign(fine(step))
-            return float(brentq(fine, before, step, xtol=1e-12)) if ends_apart else None
-        before = step
+            slope = (off - last) / (found - before_last) if off != last else slope
+        # a bumpy or flat stretch: look for it step by step, also where the few draws had it just beyond
+        for low, high in pairwise(steps[max(0, number - 1) : number + 3]):
+            if np.sign(fine(low)) != np.sign(fine(high)):
+                return float(brentq(fine, low, high, xtol=1e-12))
+        return None
     return None

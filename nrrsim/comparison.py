@@ -19,14 +19,13 @@ from nrrsim import compare, metrics, outlook
 from nrrsim.compare import Bridge, Share
 from nrrsim.drivers import TARGET
 from nrrsim.errors import UsageError
-from nrrsim.exact import GROUPS
-from nrrsim.expectation import expect
+from nrrsim.exact import GROUPS, expected_closing
 from nrrsim.movements import Movements
 from nrrsim.scenario import Scenario, read_scenario
 from nrrsim.sensitivity import Sensitivity, sensitivity
 from nrrsim.simulation import SEED, TRIALS, simulate
 
-PATH_TRIALS = 2_000  # of the ARR paths, which are of some years
+PATH_TRIALS = 1_000  # of the ARR paths, which are of some years
 PLACES = 161  # of a distribution's curve
 LIKELY = 0.8
 MOST_SCENARIOS, MOST_YEARS = 6, 10
@@ -195,10 +194,10 @@ class Comparison:
     # --- what compounding makes of it ------------------------------------------------------------------
 
     @cached_property
-    def _long(self) -> list[tuple[Scenario, Movements]]:
-        """Each scenario over all years, and its expectation."""
+    def _long(self) -> list[tuple[Scenario, np.ndarray]]:
+        """Each scenario over all years, and its expected ARR at the end of each, `ndarray[year, segment]`."""
         long = [each.with_(months=12 * self.years) for each in self.scenarios]
-        return [(each, expect(each)) for each in long]
+        return [(each, expected_closing(each, range(12, 12 * self.years + 1, 12))) for each in long]
 
     def paths(self) -> pd.DataFrame:
         """ARR without new customers, year by year from 0: `name`, `year`; `simple` (the first year's NRR compounded),
@@ -209,11 +208,9 @@ class Comparison:
     @cached_property
     def _paths(self) -> pd.DataFrame:
         parts = []
-        ends = 12 * np.arange(1, self.years + 1) - 1
         for name, (long, expected) in zip(self.names, self._long, strict=True):
-            opening = float(long.opening.arr.sum())
-            own = expected["closing"].sum("segment").values[ends]
-            trials = simulate(long, PATH_TRIALS, self.seed)["closing"].sum("segment").values[:, ends]
+            opening, own = float(long.opening.arr.sum()), expected.sum(axis=1)
+            trials = simulate(long, PATH_TRIALS, self.seed)["closing"].sum("segment").values[:, 11::12]
             low, high = np.quantile(trials, (0.05, 0.95), axis=0)
             year = np.arange(self.years + 1)
             levels = {"own": own, "low": low, "high": high}
@@ -230,10 +227,11 @@ class Comparison:
     def mix(self) -> pd.DataFrame:
         """Each segment's share of ARR at the start and after the last year: `name`, `segment`, `start`, `end`."""
         parts = []
-        for name, (_, m) in zip(self.names, self._long, strict=True):
-            start, end = m.over("opening").to_series(), m.over("closing").to_series()
-            frame = pd.DataFrame({"start": start / start.sum(), "end": end / end.sum()}).rename_axis("segment")
-            parts.append(frame.reset_index().assign(name=name))
+        for name, (long, expected) in zip(self.names, self._long, strict=True):
+            book = long.opening
+            start = np.bincount(book.segment, book.arr, len(book.segments))
+            shares = {"start": start / start.sum(), "end": expected[-1] / expected[-1].sum()}
+            parts.append(pd.DataFrame({"name": name, "segment": list(book.segments), **shares}))
         return pd.concat(parts, ignore_index=True)
 
     def values(self) -> pd.DataFrame:

@@ -5,7 +5,7 @@ Any of the groups that NRR comes from may have one scenario's values or another'
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 
 from nrrsim import kernel
 from nrrsim.book import Customers
+from nrrsim.expectation import DRAWS as EVEN_DRAWS
 from nrrsim.expectation import SEED, Groups, closing_by_draw
 from nrrsim.rates import Rates, draw_rates, monthly
 from nrrsim.scenario import Scenario
@@ -139,15 +140,28 @@ def _spread(rates: Rates, draws: int, years: int) -> Rates:
 
 def nrr_by_draw(scenario: Scenario) -> Callable[[Rates], np.ndarray]:
     """Expected NRR of the scenario's book, `ndarray[draw]`, as a function of rates."""
+    by_segment = _by_segment_and_draw(scenario)
+    return lambda rates: np.asarray(by_segment(rates, scenario.months).sum(axis=0))
+
+
+def expected_closing(scenario: Scenario, months: Sequence[int]) -> np.ndarray:
+    """Expected ARR of today's customers after each of `months`, `ndarray[month, segment]`: as `expect` has it."""
+    rates = draw_rates(scenario, scenario.opening, count=EVEN_DRAWS, seed=SEED, quasi=True)
+    by_segment = _by_segment_and_draw(scenario)
+    opening = float(scenario.opening.arr.sum())
+    return np.stack([by_segment(rates, end).mean(axis=1) * opening for end in months])
+
+
+def _by_segment_and_draw(scenario: Scenario) -> Callable[[Rates, int], np.ndarray]:
     customers = scenario.opening
     curved = any(entry.rate is None for entry in scenario.drivers.churn.values())
     groups = Groups.of(customers, by_tenure=curved)
     opening = float(customers.arr.sum())
 
-    def nrr(rates: Rates) -> np.ndarray:
+    def nrr(rates: Rates, months: int) -> np.ndarray:
         phases = tuple(map(rates.in_phase, range(rates.phases)))
-        side = Side(groups, customers.annual, opening, phases, scenario.months)
-        return np.asarray(Exact((side, side)).nrr(*[0] * len(GROUPS)).sum(axis=0))
+        side = Side(groups, customers.annual, opening, phases, months)
+        return np.asarray(Exact((side, side)).nrr(*[0] * len(GROUPS)))
 
     return nrr
 

@@ -252,7 +252,7 @@ SURVEY_SOURCE = "KBCM/Sapphire survey 2024, as restated"
 def standing(metric: str, ratio: float) -> str:
     """Where an NRR or GRR of twelve months stands among the quartiles of the survey: `p50 to p75`, `above p75`."""
     names = ("below p25", "p25 to p50", "p50 to p75", "above p75")
-    return names[int(np.searchsorted(SURVEY[metric], ratio - 1e-9))]
+    return names[int(np.searchsorted(SURVEY[metric], ratio + 1e-9))]
 
 
 # Escalators of contracts, a year: knowledgelib.io (a secondary source: indicative).

@@ -501,8 +501,8 @@ def read_values(c: Comparison) -> str:
     """What the rule of thumb is, and what it is not."""
     source = " ".join(c.multiples_source.split()).rstrip(".")
     return (
-        f"Source of the multiples: {escape_markdown(source)}. **A rule of thumb, not a valuation**: growth, margin, size"
-        " and the market's mood move multiples as much as NRR does, and the medians of a year do not last."
+        f"Source of the multiples: {escape_markdown(source)}. **A rule of thumb, not a valuation**: growth, margin,"
+        " size and the market's mood move multiples as much as NRR does, and the medians of a year do not last."
     )
 
 

@@ -47,6 +47,15 @@ COHORTS = pd.DataFrame(
 BARS = pd.DataFrame({"segment": ["SMB", LONG], "nrr": [2.6, -0.1], "grr": [0.9, None], "nrr_before": [None, 1.01]})
 SHARES = pd.DataFrame({"customers_share": [0, 0.5, 1], "arr_share": [0, 0.9, 1]})
 RENEWALS = pd.DataFrame({"period": ["Q1", "Q2"], "due": [9e6, 5e6], "renewed": [7e6, None], "lost": [2e6, None]})
+CURVES = pd.DataFrame(
+    [(n, x, d) for n in ("Now", LONG) for x, d in ((0.9, 0.1), (1.0, 2.0), (1.1, 0.2))],
+    columns=["name", "nrr", "density"],
+)
+FAN = pd.DataFrame(
+    [(n, p, 1e8, 9e7, None) for n in ("Now", LONG) for p in ("Today", "Year 1")],
+    columns=["name", "period", "middle", "low", "high"],
+)
+TORNADO = pd.DataFrame({"name": ["Churn, smb", LONG], "low": [1.1, 1.04], "high": [0.98, None]})
 Draw = Callable[..., Any]
 ALL: list[tuple[Draw, pd.DataFrame, dict[str, Any]]] = [
     (charts.bridge, BRIDGE, {}),
@@ -57,6 +66,10 @@ ALL: list[tuple[Draw, pd.DataFrame, dict[str, Any]]] = [
     (charts.segment_bars, BARS, {}),
     (charts.concentration, SHARES, {"notes": [(0.5, 0.9, "5 largest"), (0.9, 0.99, "9 largest")]}),
     (charts.renewals, RENEWALS, {"currency": "EUR"}),
+    (charts.bridge, BRIDGE.assign(**(BRIDGE[["amount", "start", "end"]] / 4e7)), {"currency": None}),
+    (charts.distributions, CURVES, {"target": 1.1}),
+    (charts.fan, FAN, {}),
+    (charts.tornado, TORNADO, {"base": 1.05}),
 ]
 each = pytest.mark.parametrize(("draw", "frame", "options"), ALL, ids=[draw.__name__ for draw, _, _ in ALL])
 

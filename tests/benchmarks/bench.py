@@ -24,6 +24,7 @@ from typing import Any
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLE = ROOT / "nrrsim" / "data" / "meridian.csv"
 CARD = ROOT / "params" / "2026Q3.yaml"
+COMPARISON = ROOT / "params" / "105-vs-128.yaml"
 SEED = 20260930
 ROWS, MONTHS = 1_000_000, 37
 LAST = 2026 * 12 + 8  # 2026-09
@@ -206,9 +207,9 @@ def measured(name: str, argument: Path) -> Callable[[], tuple[float, float, Any]
     return once
 
 
-def report(out: Path, **how: Any) -> tuple[float, float, Any]:
+def report(out: Path, card: Path = CARD, **how: Any) -> tuple[float, float, Any]:
     nrrsim = Path(sys.executable).with_name("nrrsim")
-    return run([str(nrrsim), "report", str(CARD), "--out", str(out), "--quiet", "--engine", "embedded"], **how)
+    return run([str(nrrsim), "report", str(card), "--out", str(out), "--quiet", "--engine", "embedded"], **how)
 
 
 @contextmanager
@@ -237,6 +238,7 @@ def measure_all(folder: Path) -> list[list[str]]:
     with said_to_stderr("the whole report"):
         cold = several(lambda: cold_report(folder), times=1)
         warm = several(lambda: report(folder / "reports"))
+        comparison = several(lambda: report(folder / "reports", COMPARISON))
     with said_to_stderr("rendering"):
         rendered = several(measured("render_report", folder / "reports" / CARD.stem / "report.ipynb"))
     return [
@@ -247,6 +249,7 @@ def measure_all(folder: Path) -> list[list[str]]:
         row(f"the whole report, {CARD.name} to PDF and HTML, warm", warm, "12 s"),
         row("the same, cold", cold, ""),
         row("of it, the rendering of PDF and HTML alone", rendered, "1 s"),
+        row(f"the comparison of three scenarios, {COMPARISON.name} to PDF and HTML, warm", comparison, "15 s"),
     ]
 
 
