@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import AfterValidator, Field, Strict, model_validator
@@ -16,6 +16,9 @@ from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.months import month_name, month_number, parse_month
 from nrrsim.problems import Problem, RefusedError, shown
 from nrrsim.yamlfile import Path_
+
+if TYPE_CHECKING:
+    from nrrsim.ledger import Ledger
 
 MOST_CUSTOMERS = 10_000_000
 MOST_SPREAD = 10.0
@@ -153,21 +156,26 @@ def laid_out(book: SyntheticBook) -> Customers:
 
 def of_ledger(book: LedgerBook, folder: Path) -> Customers:
     """The customers of the ledger at `as_of`, with their renewals and how long they have been there."""
-    import pandas as pd
-
     from nrrsim.ledger import read_ledger
 
     try:
         ledger = read_ledger(folder / book.ledger, columns=book.columns, until=book.as_of)
     except UsageError as error:
         raise RefusedError(Problem(("book", "ledger"), str(error))) from None
+    return customers_of(ledger, book.as_of, book.term)
+
+
+def customers_of(ledger: Ledger, as_of: str, term: Mapping[str, Term]) -> Customers:
+    """The customers of a ledger at `as_of`; raises RefusedError with where in the book the mistake stands."""
+    import pandas as pd
+
     try:
-        there = ledger.customers(book.as_of)
+        there = ledger.customers(as_of)
     except UsageError as error:
         raise RefusedError(Problem(("book", "as_of"), str(error).removeprefix("month: "))) from None
     if there.empty:
         raise RefusedError(Problem(("book", "as_of"), "nobody pays anything in this month: there is nothing to retain"))
-    now, first = parse_month(book.as_of, "book.as_of"), parse_month(ledger.months[0], "month")
+    now, first = parse_month(as_of, "book.as_of"), parse_month(ledger.months[0], "month")
     frame = ledger.entries.frame
     begun = frame.groupby("customer", observed=True)["month"].min().reindex(there.index).to_numpy()
     renewal = there["renewal"].to_numpy(float) if "renewal" in there else np.full(len(there), np.nan)
@@ -182,11 +190,11 @@ def of_ledger(book: LedgerBook, folder: Path) -> Customers:
     if EVERY_SEGMENT in names and len(names) > 1:  # alone, it is the one segment of a ledger that has none
         problem = "has a segment called all, which stands for all segments; give it another name"
         raise RefusedError(Problem(("book", "ledger"), problem))
-    if strange := [("book", "term", name) for name in book.term if name not in names]:
+    if strange := [("book", "term", name) for name in term if name not in names]:
         raise RefusedError(*(no_segment(at, names) for at in strange))
     return _sorted(
         names,
-        np.array([book.term.get(name, "annual") == "annual" for name in names]),
+        np.array([term.get(name, "annual") == "annual" for name in names]),
         segment.cat.codes.to_numpy(np.int64),
         there["arr"].to_numpy(float),
         anniversary,

@@ -161,6 +161,24 @@ class Ledger:
         table = {"arr": self.converted(rate)[rows], "renewal": renewal.to_numpy()}
         return pd.DataFrame(table, index=index).groupby(level=[0, 1]).agg({"arr": "sum", "renewal": "min"})
 
+    def histories(self, as_of: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Every customer's history up to `as_of`, at the rates of that month, sorted by customer (a number) and month.
+
+        First the rows: `customer`, `month` (a number), `arr`, `segment` (a category), and `renewal` (a month number or
+        nan). Then the movements: `customer`, `month`, `kind` (its number in MOVEMENTS), `arr`.
+        """
+        end = self._inside(as_of, "as_of")
+        book = self._book(end, end)
+        known = book.month <= end
+        frame = self.entries.frame.iloc[book.entry[known]]
+        rows = {"customer": book.customer[known], "month": book.month[known], "arr": book.arr[known]}
+        renewal = frame["renewal"].to_numpy(float) if "renewal" in frame else np.full(len(frame), np.nan)
+        told = {"segment": frame["segment"].array, "renewal": renewal}
+        happened = book.event_month <= end
+        moves = {"customer": book.event_customer, "month": book.event_month, "kind": book.event_kind}
+        events = pd.DataFrame({name: each[happened] for name, each in (moves | {"arr": book.event_arr}).items()})
+        return pd.DataFrame(rows | told), events.sort_values(["customer", "month"], kind="stable", ignore_index=True)
+
     def gaps(self) -> np.ndarray:
         """How many months each gap lasted in which a customer was away and came back."""
         last = parse_month(self.months[-1], "month")

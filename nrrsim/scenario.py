@@ -80,11 +80,15 @@ class Scenario(Frozen):
 
     _plain: dict[str, Any] = PrivateAttr(default_factory=dict)
     _folder: Path = PrivateAttr(default=Path())
+    _given: Customers | None = PrivateAttr(default=None)
 
     @classmethod
-    def of(cls, values: Mapping[str, Any], folder: str | Path = ".") -> Scenario:
-        """From plain values as a file holds them; paths in them are relative to `folder`."""
-        return _checked(_extended(Document(_copied(values)), Path(folder) / "scenario", ()), Path(folder))
+    def of(cls, values: Mapping[str, Any], folder: str | Path = ".", opening: Customers | None = None) -> Scenario:
+        """From plain values as a file holds them; paths in them are relative to `folder`.
+
+        opening : the customers at month 0, where they are at hand: then no ledger is read.
+        """
+        return _checked(_extended(Document(_copied(values)), Path(folder) / "scenario", ()), Path(folder), opening)
 
     def with_(self, changes: Mapping[str, Any] | None = None, /, **fields: Any) -> Scenario:
         """A new scenario with some values changed, by dotted name: `with_({"drivers.churn.smb.rate": 0.1}, months=24)`.
@@ -94,7 +98,8 @@ class Scenario(Frozen):
         plain = deepcopy(self._plain)
         for name, value in _copied({**(changes or {}), **fields}).items():
             _put(plain, name.split("."), value, name)
-        return _checked(_with_churn_rates(Document(plain)), self._folder)
+        book_is_another = any(name.partition(".")[0] == "book" for name in {**(changes or {}), **fields})
+        return _checked(_with_churn_rates(Document(plain)), self._folder, None if book_is_another else self._given)
 
     def plain(self) -> dict[str, Any]:
         """The values as they would stand in one file, with nothing left to extend."""
@@ -107,6 +112,8 @@ class Scenario(Frozen):
     @cached_property
     def opening(self) -> Customers:
         """The customers at month 0."""
+        if self._given is not None:
+            return self._given
         if isinstance(self.book, SyntheticBook):
             return laid_out(self.book)
         return of_ledger(self.book, self._folder)
@@ -334,12 +341,12 @@ def _put(plain: dict[str, Any], parts: list[str], value: Any, name: str) -> None
     node[parts[-1]] = value
 
 
-def _checked(document: Document, folder: Path) -> Scenario:
+def _checked(document: Document, folder: Path, opening: Customers | None = None) -> Scenario:
     """The scenario of a document; raises UsageError with every problem, in order of where it stands."""
     problems = _unknown_names(document.values)
     try:
         scenario = Scenario.model_validate(document.values)
-        scenario._plain, scenario._folder = document.values, folder
+        scenario._plain, scenario._folder, scenario._given = document.values, folder, opening
         if not problems and isinstance(scenario.book, LedgerBook):
             problems += _segments_not_in(document.values, scenario.segments)
     except ValidationError as error:
