@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -134,6 +134,7 @@ class Customers:
     anniversary: np.ndarray
     tenure: np.ndarray
     joins: np.ndarray
+    currency: str = "USD"
 
 
 def laid_out(book: SyntheticBook) -> Customers:
@@ -192,7 +193,7 @@ def customers_of(ledger: Ledger, as_of: str, term: Mapping[str, Term]) -> Custom
         raise RefusedError(Problem(("book", "ledger"), problem))
     if strange := [("book", "term", name) for name in term if name not in names]:
         raise RefusedError(*(no_segment(at, names) for at in strange))
-    return _sorted(
+    customers = _sorted(
         names,
         np.array([term.get(name, "annual") == "annual" for name in names]),
         segment.cat.codes.to_numpy(np.int64),
@@ -200,6 +201,7 @@ def customers_of(ledger: Ledger, as_of: str, term: Mapping[str, Term]) -> Custom
         anniversary,
         (now - begun).astype(float),
     )
+    return replace(customers, currency=ledger.currency)
 
 
 def with_newcomers(opening: Customers, plan: Mapping[str, NewBusiness], months: int) -> Customers:
@@ -212,7 +214,8 @@ def with_newcomers(opening: Customers, plan: Mapping[str, NewBusiness], months: 
         t = np.repeat(np.arange(1, months + 1), np.diff(new.customers * np.arange(months + 1) // 12))
         number = np.full(len(t), old.segments.index(name))
         parts.append((number, np.full(len(t), new.arr / new.customers), 1 + (t - 1) % 12, -t.astype(float), t))
-    return _sorted(old.segments, old.annual, *(np.concatenate(each) for each in zip(*parts, strict=True)))
+    everybody = _sorted(old.segments, old.annual, *(np.concatenate(each) for each in zip(*parts, strict=True)))
+    return replace(everybody, currency=old.currency)
 
 
 def _sorted(

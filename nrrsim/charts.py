@@ -213,7 +213,7 @@ def _waterfall(
     total = data["kind"] == "total"
     low, high = _bounds(pd.concat([data["end"], data.loc[~total, "start"]]), (0.0, 1.0))
     bottom, top, base = min(low, 0.0), max(high, 0.0), 0.0
-    if low > 0 and 0 < high - low < 0.6 * high:  # on an axis from zero the changes would be slivers
+    if low > 0 and 0.005 * high < high - low < 0.6 * high:  # on an axis from zero the changes would be slivers
         power = 10.0 ** floor(log10((high - low) / 2))
         unit = max(m * power for m in (1, 2, 5) if m * power <= (high - low) / 2 or m == 1)
         base = bottom = max(0.0, unit * floor((low - 0.3 * (high - low)) / unit))
@@ -238,7 +238,10 @@ def _waterfall(
     place = alt.Scale(domain=steps, paddingInner=0.3, paddingOuter=0.15)
     step = {"field": "step", "type": "ordinal", "axis": names, "scale": place}
     ticks = 4 if upright else 3
-    axis = _amounts(currency, ticks, domain=False) if currency else _ratios(0, 1, ticks, grid=False)["axis"]
+    fine = ".0%" if top - bottom > 0.04 else ".1%"
+    axis = (
+        _amounts(currency, ticks, domain=False) if currency else _ratios(0, 1, ticks, grid=False, format=fine)["axis"]
+    )
 
     def at(field: str, to: str | None = None, next_step: str | None = None) -> dict[str, Any]:
         amount = {"field": field, "type": "quantitative", "scale": scale, "axis": axis}
@@ -459,8 +462,8 @@ SERIES = (NAVY, TEAL_TEXT, AMBER, BRICK, GREY, INK)
 DASHES = ([1, 0], [6, 3], [2, 2], [10, 4], [8, 3, 2, 3], [3, 3])
 
 
-def _told_apart(names: Sequence[str]) -> tuple[alt.Color, alt.StrokeDash]:
-    """Colour and dash by `name`, in order, with one legend above the chart."""
+def _told_apart(names: Sequence[str]) -> tuple[alt.Color, alt.StrokeDash, int]:
+    """Colour and dash by `name`, in order, with one legend above the chart; and how high that is."""
     columns = max(1, min(3, WIDTH // (45 + 5 * max(map(len, names)))))
     wide = WIDTH / columns - 45
     legend = alt.Legend(
@@ -468,7 +471,7 @@ def _told_apart(names: Sequence[str]) -> tuple[alt.Color, alt.StrokeDash]:
     )
     colour = alt.Color("name:N", scale=alt.Scale(domain=[*names], range=[*SERIES[: len(names)]]), legend=legend)
     dash = alt.StrokeDash("name:N", scale=alt.Scale(domain=[*names], range=[*DASHES[: len(names)]]), legend=legend)
-    return colour, dash
+    return colour, dash, 18 * -(-len(names) // columns)
 
 
 @_takes("name", "nrr density")
@@ -479,8 +482,8 @@ def distributions(frame: Frame, target: float | None = None, means: Sequence[flo
     """
     names, high = list(dict.fromkeys(frame["name"])), float(frame["density"].max())
     x = alt.X("nrr", **_ratios(*_bounds(frame["nrr"], (0.9, 1.1)), ticks=8, grid=False, title="NRR"))
-    y = alt.Y("density", axis=None, scale=alt.Scale(domain=[0, 1.18 * high], nice=False))
-    colour, dash = _told_apart(names)
+    y = alt.Y("density", axis=None, scale=alt.Scale(domain=[0, 1.3 * high], nice=False))
+    colour, dash, above = _told_apart(names)
     curves = alt.Chart(frame).encode(x=x, y=y)
     unstacked = y.stack(None)
     area = curves.mark_area(opacity=0.14, interpolate="monotone").encode(y=unstacked, color=colour)
@@ -493,10 +496,17 @@ def distributions(frame: Frame, target: float | None = None, means: Sequence[flo
     if len(means):
         peak = frame.groupby("name", sort=False)["density"].max()
         place = pd.DataFrame({"name": names, "nrr": means, "density": [peak[name] for name in names]})
+        place = place.sort_values("nrr", ignore_index=True)
+        where, heights = place["nrr"].tolist(), place["density"].tolist()
+        near = 0.09 * float(frame["nrr"].max() - frame["nrr"].min())  # one label wide
+        for row in range(1, len(where)):  # a label that would cover the one before stands above it
+            if where[row] - where[row - 1] < near and abs(heights[row] - heights[row - 1]) < 0.1 * high:
+                heights[row] = heights[row - 1] + 0.1 * high
+        place["density"] = heights
         text = alt.Chart(place.assign(label=place["nrr"].map(percent))).encode(x=x, y=y, text="label:N")
         layers.append(text.mark_text(dy=-8, fontWeight="bold", stroke="white", strokeWidth=4))
         layers.append(text.mark_text(dy=-8, fontWeight="bold").encode(color=colour))
-    return alt.layer(*layers).properties(height=170, **FIT)
+    return alt.layer(*layers).properties(height=150 + above, **FIT)
 
 
 @_takes("name period", "middle low high")
@@ -506,7 +516,7 @@ def fan(frame: Frame, currency: str | None = "USD") -> ChartType:
     Amounts in `currency`, or ratios where that is None.
     """
     names, periods = list(dict.fromkeys(frame["name"])), list(dict.fromkeys(frame["period"]))
-    colour, dash = _told_apart(names)
+    colour, dash, above = _told_apart(names)
     low, high = _bounds(pd.concat([frame["low"], frame["high"], frame["middle"]]), (0.0, 1.0))
     bottom, height = (min(low, 0.0) if currency else low - 0.05 * (high - low)), 165
     scale = alt.Scale(domain=[bottom, high + 0.05 * (high - bottom)], nice=False, zero=False)
@@ -525,7 +535,7 @@ def fan(frame: Frame, currency: str | None = "USD") -> ChartType:
         base.mark_line(strokeWidth=1.8).encode(y=alt.Y("middle", **y), color=colour, strokeDash=dash),
         text.encode(x=RIGHT, y=alt.Y("place", **y), text="label:N", color=colour),
     ]
-    return alt.layer(*layers).properties(height=height + 25, **FIT)
+    return alt.layer(*layers).properties(height=height + above, **FIT)
 
 
 @_takes("name", "low high")

@@ -75,6 +75,10 @@ def _target(text: str) -> float:
         raise UsageError(f"--target: {error}") from None
 
 
+def _half_life(text: str) -> float:
+    return _decimal("--half-life", text)
+
+
 def _probability(text: str) -> float:
     value = _decimal("--probability", text)
     if not 0 < value < 1:
@@ -310,6 +314,82 @@ def frontier(
 
 
 @app.command()
+def calibrate(
+    sources: Sources,
+    as_of: Annotated[str, typer.Option("--as-of", metavar="YYYY-MM", help="The last month to learn from.")],
+    out: Annotated[str | None, typer.Option(metavar="SCENARIO", help="Write the scenario to this YAML file.")] = None,
+    term: Annotated[
+        list[str] | None, typer.Option("--term", metavar="SEGMENT=TERM", help="monthly or annual; repeat.")
+    ] = None,
+    half_life: Annotated[
+        float | None,
+        typer.Option(parser=_half_life, metavar="MONTHS", help="After so many months what was seen counts half."),
+    ] = None,
+    price_month: Annotated[
+        list[str] | None, typer.Option("--price-month", metavar="YYYY-MM", help="Shared rises in it are price; repeat.")
+    ] = None,
+    column: Column = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """What a ledger's past says of churn, contraction, expansion and price, as a scenario with a source for each."""
+    from nrrsim import calibration
+
+    ledger = _read(sources, column, until=as_of)
+    if out and (len(sources) > 1 or "://" in sources[0] or sources[0].startswith("env:")):
+        raise UsageError("--out: a scenario names one ledger file; put the ledger into one")
+    file = os.path.relpath(sources[0], Path(out).parent) if out else sources[0]
+    told = calibration.calibrate(
+        ledger,
+        as_of,
+        term=_pairs("--term", term),
+        half_life=half_life,
+        price_months=price_month or (),
+        file=Path(file).as_posix(),
+        columns=_pairs("--column", column),
+    )
+    if out:
+        told.write(out)
+    if as_json:
+        typer.echo(_object(told.told()))
+    else:
+        from nrrsim.lines import calibrated_lines
+
+        typer.echo("\n".join(calibrated_lines(told.told())))
+        if not quiet:
+            typer.echo("\n".join(told.findings), err=True)
+
+
+@app.command()
+def backtest(
+    sources: Sources,
+    trials: Annotated[int, _number("--trials", help="How many times each year is played.")] = 4_000,
+    seed: Annotated[int, _number("--seed", help="The same seed gives the same bits.")] = 20260930,
+    every: Annotated[int | None, _number("--every", help="Months from one forecast to the next.")] = None,
+    half_life: Annotated[
+        float | None,
+        typer.Option(parser=_half_life, metavar="MONTHS", help="After so many months what was seen counts half."),
+    ] = None,
+    column: Column = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """How often forecasts made in the ledger's past, from what was known then, were right."""
+    from nrrsim import backtest as past
+
+    ledger = _read(sources, column)
+    number = len(past.origins(ledger, every))
+    with _progress(number, "forecasts", quiet) as advance:
+        told = past.backtest(ledger, every=every, trials=trials, seed=seed, half_life=half_life, progress=advance)
+    if as_json:
+        typer.echo(_object(told.told()))
+    else:
+        from nrrsim.lines import backtest_lines
+
+        typer.echo("\n".join(backtest_lines(told.told())))
+
+
+@app.command()
 def schema(
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it there instead of printing it.")] = None,
 ) -> None:
@@ -398,10 +478,20 @@ def _progress(total: int, what: str, quiet: bool) -> Iterator[Callable[[int], No
 def _read(sources: list[str], columns: list[str] | None, **options: Any) -> Ledger:
     from nrrsim.ledger import read_ledger
 
-    pairs = [pair.partition("=") for pair in columns or []]
+    return read_ledger(*sources, columns=_pairs("--column", columns, "customer=Account"), **options)
+
+
+def _pairs(option: str, given: list[str] | None, such_as: str = "smb=monthly") -> dict[str, str]:
+    """The mapping that an option states, a pair each time it is given."""
+    pairs = [pair.partition("=") for pair in given or []]
     if any(not (ours and theirs) for ours, _, theirs in pairs):
-        raise UsageError("--column: write our word, an equals sign and your heading, such as customer=Account")
-    return read_ledger(*sources, columns={ours: theirs for ours, _, theirs in pairs}, **options)
+        words = (
+            "our word, an equals sign and your heading"
+            if option == "--column"
+            else "a segment, an equals sign and a term"
+        )
+        raise UsageError(f"{option}: write {words}, such as {such_as}")
+    return {ours: theirs for ours, _, theirs in pairs}
 
 
 def _object(values: dict[str, Any]) -> str:

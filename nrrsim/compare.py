@@ -22,7 +22,7 @@ from nrrsim.exact import FIELDS, GROUPS, Exact, Side, nrr_by_draw, spread_by_dra
 from nrrsim.expectation import DRAWS as EVEN_DRAWS
 from nrrsim.expectation import SEED
 from nrrsim.movements import Movements
-from nrrsim.rates import Rates, draw_rates, effects_of
+from nrrsim.rates import LIMITS, Rates, draw_rates, effects_of, slots_of
 from nrrsim.scenario import Scenario
 from nrrsim.simulation import simulate
 
@@ -73,13 +73,15 @@ def bridge(a: Scenario, b: Scenario) -> Bridge:
     """
     segments = comparable(a, b)
     runs = [_shapley(a, b, segments, SEED + number) for number in range(REPLICATES)]
-    ends = np.mean([each[0] for each in runs], axis=0)
-    values = np.stack([each[1] for each in runs])  # replicate, group, segment
+    values = np.stack(runs)  # replicate, group, segment
     mean, by_run = values.mean(axis=0), values.sum(axis=2)
+    first, last = expected_nrr(a), expected_nrr(b)
+    if size := np.abs(mean).sum():  # what the few draws leave of the difference goes to the parts, as large as they are
+        mean = mean + (last - first - mean.sum()) * np.abs(mean) / size
     error = by_run.std(axis=0, ddof=1) / np.sqrt(REPLICATES)
     return Bridge(
-        float(ends[0]),
-        float(ends[1]),
+        first,
+        last,
         {name: float(mean[number].sum()) for number, name in enumerate(GROUPS)},
         {
             name: {segment: float(mean[number, place]) for place, segment in enumerate(segments)}
@@ -104,12 +106,19 @@ def comparable(a: Scenario, b: Scenario) -> tuple[str, ...]:
     return segments
 
 
-def _shapley(a: Scenario, b: Scenario, segments: tuple[str, ...], seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """NRR of both, and `ndarray[group, segment]` of the Shapley values, averaged over the draws."""
-    exact = Exact((Side.of(a, segments, DRAWS, seed), Side.of(b, segments, DRAWS, seed)))
+def expected_nrr(scenario: Scenario) -> float:
+    """Expected NRR: as `expect` has it, by the quick way."""
+    rates = draw_rates(scenario, scenario.opening, count=EVEN_DRAWS, seed=SEED, quasi=True)
+    return float(nrr_by_draw(scenario)(rates).mean())
+
+
+def _shapley(a: Scenario, b: Scenario, segments: tuple[str, ...], seed: int) -> np.ndarray:
+    """`ndarray[group, segment]` of the Shapley values, averaged over the draws."""
+    names = sorted({**slots_of(a), **slots_of(b)})  # what both believe something of meets the same draws
+    places = {name: place for place, name in enumerate(names)}
+    exact = Exact((Side.of(a, segments, DRAWS, seed, places), Side.of(b, segments, DRAWS, seed, places)))
     worth = {which: exact.nrr(*which).mean(axis=1) for which in product((0, 1), repeat=len(GROUPS))}
-    none, every = worth[(0,) * len(GROUPS)], worth[(1,) * len(GROUPS)]
-    return np.array([none.sum(), every.sum()]), shapley(worth)
+    return shapley(worth)
 
 
 def shapley(worth: Mapping[tuple[int, ...], Any]) -> np.ndarray:
@@ -276,8 +285,12 @@ def all_together(x: float) -> dict[str, float]:
 
 def with_factors(scenario: Scenario, factors: Mapping[str, float]) -> Scenario:
     """The scenario with each lever's rates multiplied by its factor: what the frontier answers, put back."""
-    plain = {name: factor - 1 for name, factor in factors.items()}
-    return scenario.with_({"programmes": {**scenario.plain().get("programmes", {}), "lever": plain}})
+    there = {name: factor - 1 for name, factor in factors.items() if getattr(scenario.drivers, name)}
+    programmes = scenario.plain().get("programmes", {})
+    name = "lever"
+    while name in programmes:
+        name += "_"
+    return scenario.with_({"programmes": {**programmes, name: there}})
 
 
 Gap = Callable[[Mapping[str, float]], float]
@@ -322,7 +335,8 @@ def _lever(scenario: Scenario, rates: Rates, name: str, gap: float, short: list[
     factor = _root(alone, 1.0, MOST_FACTOR if rises else 0.0, gap)
     if factor is None:
         return Lever(name, "not reachable", None, means, {})
-    return Lever(name, "reached", factor, means, {segment: mean * factor for segment, mean in means.items()})
+    most = LIMITS[FIELDS[name][0]]
+    return Lever(name, "reached", factor, means, {segment: min(mean * factor, most) for segment, mean in means.items()})
 
 
 def _mean_rates(scenario: Scenario, rates: Rates, name: str) -> dict[str, float]:

@@ -59,6 +59,11 @@ class Comparison:
     def first(self) -> Scenario:
         return self.scenarios[0]
 
+    @property
+    def currency(self) -> str:
+        """That of the first scenario's book."""
+        return self.first.opening.currency
+
     @cached_property
     def opening(self) -> float:
         """The first scenario's opening ARR, on which differences of NRR are told as money."""
@@ -108,8 +113,8 @@ class Comparison:
 
     def distributions(self) -> pd.DataFrame:
         """How likely each NRR is, smoothed: `name`, `nrr` and `density`, at the same places for all."""
-        low = min(np.quantile(each, 0.001) for each in self.nrr) - 0.01
-        high = max(np.quantile(each, 0.999) for each in self.nrr) + 0.01
+        low = min(self.target, *(np.quantile(each, 0.001) for each in self.nrr)) - 0.01
+        high = max(self.target, *(np.quantile(each, 0.999) for each in self.nrr)) + 0.01
         at = np.linspace(low, high, PLACES)
         return pd.concat(
             [
@@ -168,7 +173,7 @@ class Comparison:
         rows = [
             {"group": name, "part": part, "arr": part * self.opening, **told.segments[name]}
             for name, part in sorted(told.parts.items(), key=lambda each: -abs(each[1]))
-            if part
+            if any(abs(each) > 1e-9 for each in told.segments[name].values())
         ]
         whole = {name: sum(told.segments[group][name] for group in GROUPS) for name in told.segments["mix"]}
         rows.append({"group": "all", "part": told.difference, "arr": told.difference * self.opening, **whole})
@@ -183,9 +188,15 @@ class Comparison:
         return outlook.needed(self.first, self.target)
 
     @cached_property
-    def likely(self) -> float | None:
-        """By how much all levers would have to move together for the target to be reached in 80 % of all cases."""
-        return compare.frontier(self.first, self.target, LIKELY, levers=()).together
+    def likely(self) -> tuple[float, float] | None:
+        """By how much all levers would have to move together for the target to be reached in 80 % of all cases, luck
+        taken as normal; and in which share it is when that is played.
+        """
+        x = compare.frontier(self.first, self.target, LIKELY, levers=()).together
+        if x is None:
+            return None
+        moved = compare.with_factors(self.first, compare.all_together(x))
+        return x, self._reached(np.asarray(metrics.nrr(simulate(moved, self.trials, self.seed))))
 
     @cached_property
     def sensitivity(self) -> Sensitivity:
@@ -226,10 +237,13 @@ class Comparison:
         return pd.concat(parts, ignore_index=True)
 
     def ahead(self, number: int = 1) -> pd.DataFrame:
-        """By how much ARR scenario `number` is ahead of the first, by `year`: `simple` and `own`."""
-        paths = self._paths.set_index(["name", "year"])[["simple", "own"]]
-        gap = paths.loc[self.names[number]] - paths.loc[self.names[0]]
-        return gap.iloc[1:].reset_index()
+        """By how much ARR scenario `number` is ahead of the first, by `year`: `simple` and `own`; on the first's
+        opening ARR, where the books differ.
+        """
+        paths = self._paths
+        first, own = (paths[paths["name"] == self.names[each]][["simple", "own"]].to_numpy() for each in (0, number))
+        gap = (own / own[0] - first / first[0])[1:] * self.opening
+        return pd.DataFrame({"year": np.arange(1, self.years + 1), "simple": gap[:, 0], "own": gap[:, 1]})
 
     def mix(self) -> pd.DataFrame:
         """Each segment's share of ARR at the start and after the last year: `name`, `segment`, `start`, `end`."""
@@ -301,7 +315,7 @@ class Comparison:
             "scenarios": {name: _rounded(row) for name, row in zip(self.names, overview, strict=True)},
             "apart": {name: _rounded(told) for name, told in zip(self.names[1:], self.apart, strict=True)},
             "bridges": {name: told.parts for name, told in zip(self.names[1:], self.bridges, strict=True)},
-            "frontier": {"together": self.frontier["together"], "likely": self.likely}
+            "frontier": {"together": self.frontier["together"], "likely": self.likely and list(self.likely)}
             | {name: lever["factor"] for name, lever in self.frontier["levers"].items()},
             "programmes": {f"{title}: {each.name}": each.arr for title, told in self.shares for each in told},
             "checks_hold": bool(self.checks()["holds"].all()),
@@ -317,8 +331,8 @@ def _density(values: np.ndarray, at: np.ndarray) -> np.ndarray:
     return np.asarray(kernel @ counts / len(values))
 
 
-def _rounded(row: Mapping[Any, Any]) -> dict[str, float]:
-    return {str(name): round(float(value), 12) for name, value in row.items()}
+def _rounded(row: Mapping[Any, Any]) -> dict[str, float | None]:
+    return {str(name): round(float(value), 12) if np.isfinite(value) else None for name, value in row.items()}
 
 
 def read_comparison(
@@ -374,5 +388,8 @@ def _multiples(given: Any) -> tuple[Multiple, ...]:
             raise UsageError(
                 f"multiples: each is {{from: 1.00, to: 1.10, times: 6.0}} (NRR and multiple), got {each!r}"
             )
-        found.append(Multiple(each.get("from", 0.0), each.get("to", np.inf), each["times"]))
+        band = Multiple(each.get("from", 0.0), each.get("to", np.inf), each["times"])
+        if not (0 <= band.low < band.high and band.low < 10 and band.times > 0):
+            raise UsageError(f"multiples: from must be below to, both NRR such as 1.10, times above 0; got {each!r}")
+        found.append(band)
     return tuple(found)

@@ -5,7 +5,7 @@ Any of the groups that NRR comes from may have one scenario's values or another'
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -42,10 +42,12 @@ class Side:
     months: int
 
     @classmethod
-    def of(cls, scenario: Scenario, segments: tuple[str, ...], draws: int, seed: int = SEED) -> Side:
-        """`segments`: all that are compared; a book may have none of some."""
+    def of(
+        cls, scenario: Scenario, segments: tuple[str, ...], draws: int, seed: int, places: Mapping[str, int]
+    ) -> Side:
+        """`segments`: all that are compared; a book may have none of some. `places`: the draws of each belief."""
         customers = _among(scenario.opening, segments)
-        rates = draw_rates(scenario, customers, count=draws, seed=seed, quasi=True)
+        rates = draw_rates(scenario, customers, count=draws, seed=seed, quasi=True, places=places)
         groups = Groups.of(customers, by_tenure=rates.churn.shape[2] > 1)
         phases = tuple(rates.in_phase(phase) for phase in range(rates.phases))
         return cls(groups, customers.annual, float(customers.arr.sum()), phases, scenario.months)
@@ -70,8 +72,8 @@ class Exact:
         draws = max(len(phase.churn) for side in sides for phase in side.phases)
         years = max(phase.churn.shape[2] for side in sides for phase in side.phases)
         number = max(len(side.phases) for side in sides)
-        one = [_spread(each, draws, years) for each in sides[0].phases]
-        other = one if sides[1] is sides[0] else [_spread(each, draws, years) for each in sides[1].phases]
+        one = [each.spread(draws, years) for each in sides[0].phases]
+        other = one if sides[1] is sides[0] else [each.spread(draws, years) for each in sides[1].phases]
         self.phases = [[each[min(n, len(each) - 1)] for n in range(number)] for each in (one, other)]
         self.churn = cache(self._churn)
         self.growth = cache(self._growth)
@@ -121,21 +123,6 @@ class Exact:
 
 def _by_segment(months: list[np.ndarray]) -> np.ndarray:
     return np.ascontiguousarray(np.stack([each.T for each in months]))
-
-
-def _spread(rates: Rates, draws: int, years: int) -> Rates:
-    """The same rates with that many draws and tenure years: what is certain is the same in each."""
-    if rates.churn.shape[::2] == (draws, years):
-        return rates
-    changed: dict[str, Any] = {
-        name: np.broadcast_to(getattr(rates, name), (draws, rates.uplift.shape[1]))
-        for names in FIELDS.values()
-        for name in names
-        if name != "churn"
-    }
-    last = rates.churn.shape[2] - 1
-    churn = rates.churn[:, :, np.minimum(np.arange(years), last)]
-    return replace(rates, churn=np.broadcast_to(churn, (draws, *churn.shape[1:])), **changed)
 
 
 def nrr_by_draw(scenario: Scenario) -> Callable[[Rates], np.ndarray]:

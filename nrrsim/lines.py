@@ -19,7 +19,8 @@ def headline_lines(headline: Mapping[str, Any], currency: str) -> list[str]:
     rows = [("", headline), *headline["segments"].items()]
     width = max(len("segment"), *(len(name) for name, _ in rows))
     lines = [
-        f"{span(headline['window'])} to {month_name(headline['as_of'])}, {title}, {count(headline['customers'])} customers",
+        f"{span(headline['window'])} to {month_name(headline['as_of'])}, {title}, {count(headline['customers'])}"
+        " customers",
         "",
         f"{'segment':<{width}} {'NRR':>8} {'GRR':>8} {'logo':>8} {'opening ARR':>18} {'closing ARR':>18}",
     ]
@@ -129,6 +130,47 @@ def _published(beside: Mapping[str, Any]) -> str:
     return ""
 
 
+def calibrated_lines(told: Mapping[str, Any]) -> list[str]:
+    """What `nrrsim calibrate` prints for people."""
+    lines = [f"{told['title']}, {told['years']} whole years", ""]
+    width = max(len(name) for name in told["term"]) + 1
+    lines += [f"{'driver':<14}{'segment':<{width}} {'events':>8} {'chances':>9} {'a year':>8} {'sd':>7} {'size':>7}"]
+    for driver, segments in told["drivers"].items():
+        for name, each in segments.items():
+            if name in told["term"]:
+                size = "" if each["size"] is None else percent(each["size"]["mean"])
+                figures = f"{each['events']:>8,.0f} {each['chances']:>9,.1f} {each['mean']:>8.3f} {each['sd']:>7.3f}"
+                lines.append(f"{driver:<14}{name:<{width}} {figures} {size:>7}")
+    shock = ", ".join(f"{name} {beta:+.2f}" for name, beta in told["shock"].items())
+    terms = ", ".join(f"{name} {term}" for name, term in told["term"].items())
+    return [*lines, "", f"terms: {terms}", f"a good or bad year for all: {shock or 'none'}"]
+
+
+def backtest_lines(told: Mapping[str, Any]) -> list[str]:
+    """What `nrrsim backtest` prints for people."""
+    origins = told["origins"]
+    lines = [
+        f"{len(origins)} forecasts of a year, made from {origins[0]} to {origins[-1]}, {told['trials']:,} trials each"
+    ]
+    for of, title in (("whole", "the whole book"), ("segments", "each segment")):
+        rows = {name: each for name, each in told[of].items() if each["n"]}
+        if not rows:
+            continue
+        heads = ("n", "years", "in 50 %", "in 80 %", "in 90 %", "CRPS", "last year", "past mean")
+        lines += ["", f"{title:<16}" + "".join(f"{head:>10}" for head in heads)]
+        for name, each in rows.items():
+            shares = [f"{each[f'cover{level}']:.0%}" for level in (50, 80, 90)]
+            errors = ["n/a" if each[key] is None else f"{100 * each[key]:.1f} pt" for key in ("crps", "last", "past")]
+            cells = [str(each["n"]), str(each["effective"]), *shares, *errors]
+            lines.append(f"{name.upper() if name != 'logo' else name:<16}" + "".join(f"{cell:>10}" for cell in cells))
+    return [
+        *lines,
+        "",
+        "CRPS: how far off a forecast was on average, its spread included; beside it how far off last year's outcome",
+        "and the mean of past years would have been. Forecasts share months: years counts those that do not overlap.",
+    ]
+
+
 def belief_lines(scenario: Scenario) -> list[str]:
     """What a scenario believes, number by number, with its source: one line each."""
     lines = [scenario.because.strip()] if scenario.because else []
@@ -164,12 +206,15 @@ def profile_lines(profile: Mapping[str, Any]) -> list[str]:
     segments = ", ".join(f"{name} {count(n)}" for name, n in profile["segments"].items())
     every = {1: "monthly", 3: "quarterly", 12: "annual"}[profile["step"]]
     return [
-        f"rows          {count(profile['rows'])} (of which {count(profile['zeros'])} of amount 0), as {profile['unit']}",
+        f"rows          {count(profile['rows'])} (of which {count(profile['zeros'])} of amount 0), as"
+        f" {profile['unit']}",
         f"months        {count(profile['months'])} {every}, {profile['first_month']} to {profile['last_month']}",
-        f"customers     {count(profile['customers'])}, {count(profile['customers_last_month'])} of them in the last month",
+        f"customers     {count(profile['customers'])}, {count(profile['customers_last_month'])} of them in the last"
+        " month",
         f"ARR           {money_exact(profile['arr_last_month'], currency)} in the last month",
         f"segments      {segments}",
-        f"gaps          {count(profile['gaps'])} left and came back, {count(profile['gaps_up_to_3_months'])} of them within"
+        f"gaps          {count(profile['gaps'])} left and came back, {count(profile['gaps_up_to_3_months'])} of them"
+        " within"
         f" 3 months; reactivation {money(profile['reactivation'], currency)}",
         f"largest       {profile['largest_customer']}, {percent(profile['largest_share'])} of ARR",
         f"split by      {', '.join(profile['columns'])}",

@@ -71,6 +71,18 @@ class Rates:
     def draws(self) -> int:
         return len(self.churn)
 
+    def spread(self, draws: int, years: int = 1) -> Rates:
+        """The same rates with that many draws, and tenure years at least: what is certain is the same in each."""
+        if self.draws == draws and self.churn.shape[2] >= years:
+            return self
+        last = self.churn.shape[2] - 1
+        churn = self.churn[:, :, np.minimum(np.arange(max(years, last + 1)), last)]
+        changed: dict[str, Any] = {"churn": np.broadcast_to(churn, (draws, *churn.shape[1:]))}
+        for each in fields(self):
+            if each.name not in ("churn", "sizes", "effects"):
+                changed[each.name] = np.broadcast_to(getattr(self, each.name), (draws, self.uplift.shape[1]))
+        return replace(self, **changed)
+
     def part(self, first: int, last: int) -> Rates:
         """The draws from `first` to `last`; all of them where there is one."""
         if self.draws == 1:
@@ -99,10 +111,22 @@ def tenure_year(tenure: np.ndarray, t: int) -> np.ndarray:
 
 
 def draw_rates(
-    scenario: Scenario, customers: Customers, *, count: int, seed: int, first: int = 0, quasi: bool = False
+    scenario: Scenario,
+    customers: Customers,
+    *,
+    count: int,
+    seed: int,
+    first: int = 0,
+    quasi: bool = False,
+    places: Mapping[str, int] | None = None,
 ) -> Rates:
-    """The rates of `count` draws; one draw where the scenario is certain. See `beliefs.scores` for the parameters."""
+    """The rates of `count` draws; one draw where the scenario is certain. See `beliefs.scores` for the parameters.
+
+    places : the Sobol dimension of each belief, where two scenarios are to meet the same draws (default: its own).
+    """
     slots = slots_of(scenario)
+    if places is not None:
+        slots = {name: places[name] for name in slots}
     z = scores(slots, scenario.ties(), count=count, seed=seed, first=first, quasi=quasi)
     return rates_at(scenario, customers, z, count if slots else 1)
 

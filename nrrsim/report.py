@@ -107,6 +107,10 @@ class _Parameter:
         said = OPTIONAL.search(self.help)
         return by_default or (said[1] if said else "")
 
+    @property
+    def is_whole(self) -> bool:
+        return isinstance(self.default, int) and not isinstance(self.default, bool)
+
 
 def _find_notebook(card: Path, name: str) -> Path:
     if name.endswith(".ipynb"):
@@ -152,8 +156,9 @@ def _problem(key: str, value: Any, known: Mapping[str, _Parameter]) -> str:
     if wanted == "switch":
         return "" if isinstance(value, bool) else f"must be true or false, got {value!r}"
     if wanted == "number":
-        fits = isinstance(value, int | float) and not isinstance(value, bool)
-        return "" if fits else f"must be a number, got {value!r}"
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return f"must be a number, got {value!r}"
+        return f"must be a whole number, got {value!r}" if known[key].is_whole and value != int(value) else ""
     if wanted == "text" and not isinstance(value, str):
         return f"must be text, got {value!r}; put it in double quotes"
     return ""
@@ -310,6 +315,8 @@ def _front_matter(book: Any, card: Card) -> None:
     if known.get("as_of"):
         # a whole date: Quarto would read a month alone as its first day
         front["date"] = f"{_day(card).day} {month_name(_day(card).date())}"
+    else:
+        front.pop("date", None)
     text = StringIO()
     yaml.dump(front, text)
     book.cells[0].source = f"---\n{text.getvalue()}---"
@@ -418,7 +425,7 @@ def _inputs(card: Card) -> list[Path]:
     values = [item for value in card.parameters.values() for item in (value if isinstance(value, list) else [value])]
     texts = [str(card.path.parent / value) for value in values if isinstance(value, str) and 0 < len(value) < 200]
     found = [path for text in texts for path in matching(text) if path.is_file()]
-    return sorted({file for path in found for file in (files_of(path) if path.suffix == ".yaml" else [path])})
+    return sorted({file for path in found for file in (files_of(path) if path.suffix in (".yaml", ".yml") else [path])})
 
 
 def _relative(path: Path, folder: Path) -> str:

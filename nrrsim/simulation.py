@@ -186,20 +186,23 @@ class _Work:
         """The trials from `lo` to `hi`, written to their place in `out`."""
         rates = self._draw(self.scenario, lo, hi)
         other = rates if self.beside is self.scenario else self._draw(self.beside, lo, hi)
+        draws = max(rates.draws, other.draws)
+        if other is not rates:  # one of them may be certain
+            rates, other = rates.spread(draws), other.spread(draws)
         number = max(rates.phases, other.phases)
         phases = [rates.in_phase(min(phase, rates.phases - 1)) for phase in range(number)]
         others = phases if other is rates else [other.in_phase(min(n, other.phases - 1)) for n in range(number)]
         pairs = zip(phases, others, strict=True)
         both = [clocks(one, another, self.customers.annual) for one, another in pairs]
         hazard, keep, thinned = map(np.stack, zip(*both, strict=True))
-        uplift = np.stack([each.uplift for each in phases])
+        uplift = np.ascontiguousarray(np.stack([each.uplift for each in phases]))
         back = np.stack([hazard_of(monthly(each.reactivation)) for each in phases])
         sizes = np.stack([getattr(rates, f"{driver}_size") for driver in SIZED], axis=-1)
         kernel.run(
             self.seed, self.first, lo, hi, self.end, self.start, self.closed,
             self.tiles, self.arr, self.bounds, self.tenure, self.joins,
             hazard, keep, thinned.any(axis=0), uplift, sizes, self.tables, self.has_table,
-            back, np.ascontiguousarray(rates.reactivation_size),
+            np.ascontiguousarray(back), np.ascontiguousarray(rates.reactivation_size),
             out,
         )  # fmt: skip
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from nrrsim.drivers import DRIVERS, Sized, numbers_of
-from nrrsim.formats import count, escape_markdown, money, percent, points, share, signed_money
+from nrrsim.formats import MINUS, count, escape_markdown, money, percent, points, share, signed_money
 from nrrsim.metrics import SURVEY, SURVEY_SOURCE, USUAL_UPLIFT, USUAL_UPLIFT_SOURCE
 from nrrsim.words import STEPS, joined, shown, span
 
@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     from nrrsim.scenario import Scenario
 
 GROUPS = STEPS | {"mix": "Segment mix", "all": "All together"}
-EVENTS = ("contraction.rate", "adoption.rate", "cross_sell.rate", "price.churn_per_point")  # told as plain numbers
+SMALL = 5e-4  # of NRR: below what is printed
+EVENTS = (  # told as plain numbers
+    "contraction.rate",
+    "adoption.rate",
+    "cross_sell.rate",
+    "price.churn_per_point",
+    "churn.alpha",
+    "churn.beta",
+)
 FIELDS = {"rate": "", "size": " size", "uplift": " increase", "acceptance": " acceptance"}
 FIELDS |= {"churn_per_point": " churn a unit of increase"}
 _VECTORS = {"gross_retention": "Gross retention"}
@@ -48,7 +56,7 @@ OVERVIEW = shown(
 APART = shown(
     name=("Against the first", "text"),
     mean=("Mean", "points"),
-    sd=("SD", "points"),
+    sd=("SD", "part"),
     p05=("P5", "points"),
     p50=("P50", "points"),
     p95=("P95", "points"),
@@ -74,7 +82,7 @@ PROGRAMMES = shown(
     months=("Works from, fully from", "text"),
     nrr=("Adds to NRR", "points"),
     arr=("Adds to ARR", "signed_money"),
-    cost=("Cost", "money"),
+    cost=("Cost", "text"),
     returned=("ARR per unit of cost", "text"),
 )
 VALUES = shown(
@@ -168,8 +176,9 @@ def programmes(c: Comparison) -> pd.DataFrame:
     months = [f"month {a}, month {b}" for a, b in zip(frame["begins"], frame["complete"], strict=True)]
     several = frame["scenario"].nunique() > 1
     names = [f"{b} ({a})" if several else b for a, b in zip(frame["scenario"], frame["name"], strict=True)]
-    returned = [f"{each:.1f}" if each == each else "–" for each in frame["returned"]]
-    return frame.assign(months=months, name=names, returned=returned)
+    returned = [f"{each:.1f}".replace("-", MINUS) if each == each else "–" for each in frame["returned"]]
+    cost = [money(each, c.currency) if each == each else "–" for each in frame["cost"]]
+    return frame.assign(months=months, name=names, returned=returned, cost=cost)
 
 
 def values(c: Comparison) -> pd.DataFrame:
@@ -196,8 +205,12 @@ def _rows(scenarios: tuple[Scenario, ...]) -> dict[str, dict[int, str]]:
 
     for place, scenario in enumerate(scenarios):
         book = scenario.opening
+        say("Opening ARR", place, money(book.arr.sum(), book.currency))
         for number, name in enumerate(book.segments):
-            say(f"{name}: share of ARR", place, percent(book.arr[book.segment == number].sum() / book.arr.sum()))
+            mine = book.segment == number
+            say(f"{name}: share of ARR", place, percent(book.arr[mine].sum() / book.arr.sum()))
+            say(f"{name}: customers", place, count(mine.sum()))
+            say(f"{name}: term", place, "annual" if book.annual[number] else "monthly")
     for driver in DRIVERS:
         for place, scenario in enumerate(scenarios):
             for key, entry in getattr(scenario.drivers, driver).items():
@@ -206,8 +219,12 @@ def _rows(scenarios: tuple[Scenario, ...]) -> dict[str, dict[int, str]]:
                 for field, value in told.items():
                     of = "" if key == "all" else f", {key}"
                     form = _number if f"{driver}.{field}" in EVENTS else percent
-                    say(f"{GROUPS[driver]}{FIELDS.get(field, f' {field}')}{of}", place, _value(value, form))
+                    say(f"{GROUPS[driver]}{_field(field)}{of}", place, _value(value, form))
     for place, scenario in enumerate(scenarios):
+        for driver, beta in scenario.shock.items():
+            say(f"Shock of a year: {GROUPS[driver].lower()}", place, f"{beta:+.2f}".replace("-", MINUS))
+        if scenario.correlations:
+            say("Tied beliefs", place, ", ".join(f"{a} with {b} {rho:g}" for a, b, rho in scenario.correlations))
         if scenario.programmes:
             say("Programmes", place, ", ".join(scenario.programmes))
     return rows
@@ -256,8 +273,13 @@ def _belief(name: str) -> str:
     if name == "shock":
         return "a good or bad year for all"
     driver, segment, field = name.split(".", 2)
-    what = f"{GROUPS[driver]}{FIELDS.get(field, f' {field}')}"
+    what = f"{GROUPS[driver]}{_field(field)}"
     return what if segment == "all" else f"{what}, {segment}"
+
+
+def _field(field: str) -> str:
+    kind, _, year = field.partition(".")
+    return f" in year {year}" if year else FIELDS.get(kind, f" {kind}")
 
 
 def _name(title: str) -> str:
@@ -275,12 +297,12 @@ def key_figures(c: Comparison) -> list[tuple[str, str, str]]:
         ("From", percent(a["nrr"]), c.names[0]),
         ("To", percent(b["nrr"]), c.names[1]),
         ("Difference", points(b["nrr"] - a["nrr"]), f"{points(apart['p05'])} to {points(apart['p95'])}"),
-        ("In money", _gained(c), f"a year, on {money(c.opening)}"),
+        ("In money", _gained(c), f"in {span(c.first.months)}, on {money(c.opening, c.currency)}"),
     ]
 
 
 def _gained(c: Comparison, number: int = 1) -> str:
-    return signed_money((c.expected[number]["nrr"] - c.expected[0]["nrr"]) * c.opening)
+    return signed_money((c.expected[number]["nrr"] - c.expected[0]["nrr"]) * c.opening, c.currency)
 
 
 def how_far(c: Comparison) -> str:
@@ -290,13 +312,13 @@ def how_far(c: Comparison) -> str:
     text = (
         f"**How far apart?** {_name(c.names[0])} turns 100 of this year's recurring revenue into"
         f" **{100 * a['nrr']:.1f}** after {span(c.first.months)}, {_name(c.names[1])} into **{100 * b['nrr']:.1f}**. On"
-        f" {money(c.opening)} of ARR that is **{_gained(c)}** without one new customer"
+        f" {money(c.opening, c.currency)} of ARR that is **{_gained(c)}** without one new customer"
     )
     if len(ahead) > 1 and c.first.months == 12:
         two = ahead.iloc[1]
         text += (
-            f", and {money(abs(two['simple']))} after two years by simple compounding"
-            f" ({money(abs(two['own']))} on the model's own path)"
+            f", and {signed_money(two['simple'], c.currency)} after two years by simple compounding"
+            f" ({signed_money(two['own'], c.currency)} on the model's own path)"
         )
     above = "all of them" if apart["p_above"] == 1 else f"{share(apart['p_above'])} of them"
     return (
@@ -308,18 +330,21 @@ def how_far(c: Comparison) -> str:
 def why(c: Comparison) -> str:
     """What makes the difference between the first two."""
     frame = c.parts()
-    rows = frame.iloc[:-1]
+    whole, rows = float(frame["part"].iloc[-1]), frame.iloc[:-1]
+    rows = rows[rows["part"].abs() >= SMALL]
     if rows.empty:
-        return "**What makes the difference?** Nothing: the two believe the same."
+        return "**What makes the difference?** Nothing that shows: no driver moves NRR by a tenth of a point."
     told = [f"{GROUPS[row['group']]} ({points(row['part'])})" for _, row in rows.iterrows()]
     told = [told[0], *(each[0].lower() + each[1:] for each in told[1:3])]
+    text = f"**What makes the difference?** {joined(told)}"
+    same_way = (rows["part"] * whole > 0).all() and abs(whole) >= SMALL
+    if len(rows) > 3 and same_way:
+        text += f": together {share(round(rows['part'].head(3).sum() / whole, 3))} of it"
     by_segment = {name: frame.iloc[-1][name] for name in c.bridges[0].segments["mix"]}
     where = max(by_segment, key=lambda name: abs(by_segment[name]))
-    of_all = rows["part"].head(3).sum() / frame["part"].iloc[-1] if frame["part"].iloc[-1] else 1.0
-    text = f"**What makes the difference?** {joined(told)}: together {share(of_all)} of it"
-    if len(by_segment) > 1:
-        text += f"; of the segments, {escape_markdown(where)} brings most ({points(by_segment[where])})"
-    return f"{text}. The parts add up to the whole difference and hang on no order."
+    if len(by_segment) > 1 and same_way and by_segment[where] * whole > 0:
+        text += f"; of the segments, {escape_markdown(where)} accounts for most ({points(by_segment[where])})"
+    return f"{text}."
 
 
 def what_it_takes(c: Comparison) -> str:
@@ -335,23 +360,33 @@ def what_it_takes(c: Comparison) -> str:
         ways.append(
             f"price increases of {percent(levers['price']['uplift'])} a year ({low:.0%} to {high:.0%} is usual)"
         )
-    text = (
-        f"**What would we have to believe?** To get from {_name(c.names[0])} to {percent(c.target)} by one lever alone:"
-        f" {joined(ways, ' or ') or 'no lever is enough'}."
-    )
-    if never and ways:
+    met = told["nrr"] >= c.target - SMALL
+    text = f"**What would we have to believe?** {_name(c.names[0])} is expected at {percent(told['nrr'])}"
+    if met:
+        text += f", so {percent(c.target)} is met already. It would be missed by one lever alone with"
+    else:
+        text += f". To get from there to {percent(c.target)} by one lever alone:"
+    text += f" {joined(ways, ' or ') or 'none'}."
+    if never and ways and not met:
         text += f" Not by {joined(never, ' or ')} alone, whatever the effort."
-    if (x := told["together"]) is not None:
+    if (x := told["together"]) is None:
+        text += " All together do not reach it, even with no losses and twice the gains." if not met else ""
+    elif abs(x) >= SMALL:
         text += f" By all together: **{_moves(x)}**"
         if told["beside"]["standing"]:
             where = STANDINGS[told["beside"]["standing"]]
             text += (
                 f", which is a gross retention of {percent(told['beside']['grr_flow'])} ({where} of published surveys)"
             )
-        text += f"; to get there in four of five cases, {_moves(c.likely)}." if c.likely is not None else "."
+        if c.likely is not None and not met:
+            text += (
+                f"; to get there in four of five cases, {_moves(c.likely[0])} ({share(c.likely[1])} of trials, played)"
+            )
+        text += "."
     if told["standing"]:
+        where = STANDINGS[told["standing"]]
         text += (
-            f" An NRR of {percent(c.target)} is {STANDINGS[told['standing']]} ({_quartiles('nrr')}; {SURVEY_SOURCE})."
+            f" An NRR of {percent(c.target)} is {where} of published surveys ({_quartiles('nrr')}; {SURVEY_SOURCE})."
         )
     return text
 
@@ -390,7 +425,8 @@ def read_parts(c: Comparison, number: int = 1) -> str:
     vectors = {name: part for name, part in c.bridges[number - 1].vectors.items() if abs(part) >= 5e-5}
     told = [f"{_VECTORS.get(name, GROUPS.get(name, name)).lower()} {points(part)}" for name, part in vectors.items()]
     return (
-        "A row adds up over its segments, and a column over the drivers: points of NRR of the whole book, so that a"
+        "A row adds up over its segments, and a column over the drivers, exactly and in no order: points of NRR of the"
+        " whole book, so that a"
         " large"
         f" segment has large parts. By vector: {joined(told)}."
     )
@@ -429,27 +465,33 @@ def read_distributions(c: Comparison) -> str:
     """How to read the distributions."""
     told = c.overview()
     best = told.iloc[int(told["p_target"].argmax())]
+    text = "The further to the right the better, the wider the less is known; above each curve its expected NRR."
+    if not best["p_target"]:
+        return f"{text} In no trial of any scenario the target of {percent(c.target)} is reached."
     return (
-        "The further to the right the better, the wider the less is known; above each curve its expected NRR. The"
-        " target of"
-        f" {percent(c.target)} is reached most often by {_name(best['name'])}, in {share(best['p_target'])} of its"
-        " trials."
+        f"{text} The target of {percent(c.target)} is reached most often by {_name(best['name'])}, in"
+        f" {share(best['p_target'])} of its trials."
     )
 
 
 def read_apart(c: Comparison) -> str:
     """How to read the paired differences."""
     told = c.apart[0]
-    return (
-        f"Both meet the same customers, the same luck and the same year, so that what is left is the scenarios: the"
-        f" variance of the difference is {told['narrower']:.0f} times smaller than without, and its mean is known to"
-        f" {100 * told['se']:.2f} points."
-    )
+    text = "Both meet the same luck and the same year, so that what is left is the scenarios"
+    if 1.5 <= told["narrower"] < float("inf"):
+        text += f": the variance of the difference is {told['narrower']:.0f} times smaller than without"
+    return f"{text}. Its mean is known to {100 * told['se']:.2f} points."
 
 
 def read_needed(c: Comparison) -> str:
     """How to read the frontier."""
     low, high = USUAL_UPLIFT
+    if c.frontier["nrr"] >= c.target - SMALL:
+        return (
+            f"Each row changes one lever of {_name(c.names[0])} in all segments and leaves the rest: so far it may go"
+            " before"
+            f" {percent(c.target)} is missed."
+        )
     return (
         f"Each row changes one lever of {_name(c.names[0])} in all segments and leaves the rest; putting the value back"
         f" gives {percent(c.target)}. A needed value far from the one now, or above the 75th percentile of published"
@@ -481,7 +523,7 @@ def read_paths(c: Comparison) -> str:
     last = mix[mix["name"] == c.names[1]]
     moved = last.iloc[int((last["end"] - last["start"]).argmax())]
     drift = ""
-    if len(last) > 1:
+    if len(last) > 1 and moved["end"] - moved["start"] > 0.005:
         drift = (
             f" The model's path differs from simple compounding because the mix drifts"
             f" ({escape_markdown(moved['segment'])}"
@@ -492,8 +534,9 @@ def read_paths(c: Comparison) -> str:
     return (
         f"Lines are the model's expected ARR of today's customers, bands hold nine of ten simulated paths: after"
         f" {years}"
-        f" {'year' if years == 1 else 'years'} {_name(c.names[1])} is {money(abs(ahead['own']))}"
-        f" {'ahead' if ahead['own'] >= 0 else 'behind'}, {money(abs(ahead['simple']))} by simple compounding.{drift}"
+        f" {'year' if years == 1 else 'years'} {_name(c.names[1])} is {money(abs(ahead['own']), c.currency)}"
+        f" {'ahead' if ahead['own'] >= 0 else 'behind'}, {money(abs(ahead['simple']), c.currency)} by simple"
+        f" compounding.{drift}"
     )
 
 
@@ -524,16 +567,15 @@ def read_programmes(c: Comparison) -> str:
         " share, so"
         " that programmes which help each other share what they add together."
     )
-    if best.returned:
+    if best.returned and best.returned >= 0.05:
         spent = f"{best.returned:.1f} of ARR for each 1 spent"
         text += f" Most ARR for its cost brings *{escape_markdown(best.name)}* ({spent})."
-    steady = [n for n in range(1, len(c.scenarios)) if not c.scenarios[n].programmes]
-    if steady and place:
-        n = steady[0]
-        text += (
-            f" {_name(title)} comes to {percent(c.expected[place]['nrr'])} in its first {span(c.first.months)};"
-            f" {_name(c.names[n])}, where all of it has long worked, to {percent(c.expected[n]['nrr'])}."
-        )
+    others = [f"{_name(c.names[n])} {percent(c.expected[n]['nrr'])}" for n in range(len(c.names)) if n != place]
+    text += (
+        f" So {_name(title)} comes to {percent(c.expected[place]['nrr'])} in its first {span(c.first.months)}; beside"
+        " it"
+        f" {joined(others[:3])}."
+    )
     return text
 
 
@@ -557,6 +599,16 @@ def limits(c: Comparison) -> str:
         " its segment, expansion not on tenure; sizes of one customer's events are independent.",
         "New customers are left out everywhere here: NRR and the paths are of the customers of today.",
         "Published quartiles are a survey of private companies, restated by a second source: indicative.",
+        *(
+            f"Flow GRR of {_name(each['title'])} is negative: it counts every loss, also what was gained before."
+            for each in c.expected
+            if each["grr_flow"] < 0
+        ),
+        *(
+            "The books of the scenarios differ in size: money is told on the first one's opening ARR."
+            for each in c.scenarios[1:]
+            if abs(each.opening.arr.sum() / c.opening - 1) > 1e-6
+        ),
         *(escape_markdown(note) for each in c.scenarios for note in each.notices),
     ]
     return "\n".join(f"- {line}" for line in dict.fromkeys(told))

@@ -10,7 +10,7 @@ from scenarios import THREE, segments
 from test_report import text_of
 
 import nrrsim as nr
-from nrrsim import compare, metrics, outlook, verdicts
+from nrrsim import charts, compare, metrics, outlook, verdicts
 from nrrsim.exact import expected_closing
 from nrrsim.report import run_card, verify
 
@@ -181,7 +181,7 @@ def test_two_that_believe_the_same_say_so(tmp_path):
         f"extends: {os.path.relpath(SCENARIOS / 'nrr-105.yaml', tmp_path)}\ntitle: Same\n"
     )
     c = nr.read_comparison([*files("nrr-105"), str(tmp_path / "same.yaml")], target=1.05, trials=200, years=1)
-    assert verdicts.why(c) == "**What makes the difference?** Nothing: the two believe the same."
+    assert verdicts.why(c).startswith("**What makes the difference?** Nothing that shows")
     assert len(verdicts.believed(c)) == 0
     assert c.apart[0]["sd"] == 0
     assert c.checks()["holds"].all()
@@ -251,3 +251,118 @@ def test_the_first_page_answers_the_three_questions(tmp_path):
     }
     assert manifest["numbers"]["checks_hold"]
     assert verify(folder)[-1].endswith("as the notebook computed them")
+
+
+# --- odd pairs: what an independent review found -----------------------------------------------------------
+
+CERTAIN = {
+    "title": "certain",
+    "target": 1.1,
+    "book": segments(smb=(1, 40, "monthly"), mid=(2, 20)),
+    "drivers": {"churn": {"all": 0.1}, "adoption": {"all": {"rate": 0.5, "size": 0.2}}},
+}
+UNSURE = {
+    **CERTAIN,
+    "title": "unsure",
+    "drivers": {
+        "churn": {"smb": {"between": [0.03, 0.2]}, "mid": 0.1},
+        "adoption": {"all": {"rate": 0.5, "size": 0.2}},
+    },
+    "shock": {"churn": 0.2},
+}
+CURVED = {
+    **CERTAIN,
+    "title": "curved",
+    "drivers": {"churn": {"all": {"sbg": {"alpha": {"between": [0.5, 1.0]}, "beta": 4}}}},
+}
+LARGER = {**CERTAIN, "title": "larger", "book": segments(smb=(30, 10, "annual"), mid=(1, 5))}
+WORSE = {
+    **UNSURE,
+    "title": "worse",
+    "drivers": {"churn": {"all": {"rate": 0.999}}, "contraction": {"all": {"rate": 3, "size": 0.4}}},
+    "target": 0.5,
+}
+TINY = {**CERTAIN, "title": "tiny", "book": segments(smb=(1, 2), mid=(1, 1)), "programmes": {"lever": {"churn": -0.2}}}
+TWO_YEARS = [{**each, "months": 24, "title": f"{each['title']} for two years"} for each in (UNSURE, CERTAIN)]
+
+
+@pytest.mark.parametrize(("one", "other"), [(CERTAIN, UNSURE), (UNSURE, CERTAIN), (CURVED, UNSURE)])
+def test_a_certain_scenario_beside_an_unsure_one_is_still_itself(one, other):
+    """The same luck for one draw of beliefs and for many: right on average, and the same bits each time."""
+    a, b = nr.Scenario.of(one), nr.Scenario.of(other)
+    runs = compare.paired(a, b, 4_000, 7)
+    for run, believed in zip(runs, (a, b), strict=True):
+        nrr = np.asarray(nr.nrr(run))
+        assert abs(nrr.mean() - nr.nrr(nr.expect(believed))) < 4.5 * nrr.std() / np.sqrt(4_000)
+        assert run.books_close()
+    again = compare.paired(a, b, 4_000, 7, threads=1)
+    assert (again[0]["closing"].values == runs[0]["closing"].values).all()
+
+
+def test_a_driver_that_does_not_differ_has_no_part_whatever_the_other_believes():
+    """Beliefs meet the same draws by their name, also where the other scenario has more of them, in another order."""
+    one = nr.Scenario.of(
+        {
+            **UNSURE,
+            "drivers": {**UNSURE["drivers"], "contraction": {"all": {"rate": {"between": [0.1, 0.4]}, "size": 0.2}}},
+        }
+    )
+    book = segments(new=(1, 5), mid=(2, 20), smb=(1, 40, "monthly"))
+    other = one.with_({"book": book, "drivers.price": {"all": {"uplift": {"between": [0.01, 0.1]}}}}, months=12).with_(
+        {"drivers.churn.new": {"between": [0.1, 0.2]}}
+    )
+    told = compare.bridge(one, other)
+    assert told.parts["contraction"] == pytest.approx(0, abs=1e-12)
+    assert told.parts["adoption"] == pytest.approx(0, abs=1e-12)
+    assert told.a == pytest.approx(nr.nrr(nr.expect(one)), abs=1e-9)
+    assert told.b == pytest.approx(nr.nrr(nr.expect(other)), abs=1e-9)
+
+
+def test_a_lever_leaves_what_a_scenario_has_not_and_what_it_has():
+    tiny = nr.Scenario.of(TINY)
+    moved = compare.with_factors(tiny, {"churn": 0.5, "price": 2, "cross_sell": 3})
+    assert set(moved.programmes) == {"lever", "lever_"}
+    assert moved.programmes["lever_"].effects == {"churn": -0.5}
+    told = compare.frontier(nr.Scenario.of(UNSURE), 0.2)
+    churn = told.levers["churn"]
+    assert churn.status == "not reachable" or all(0 <= value <= 1 for value in churn.needed.values())
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        [CERTAIN, UNSURE], [UNSURE, CERTAIN, CURVED], [CERTAIN, LARGER], [LARGER, CERTAIN], [UNSURE, WORSE],
+        [WORSE, UNSURE], [TINY, CERTAIN], [CERTAIN, TINY], TWO_YEARS, [CERTAIN, {**CERTAIN, "title": "same"}],
+        [CERTAIN, UNSURE, CURVED, LARGER, TINY, WORSE],
+    ],
+    ids=lambda each: " - ".join(one["title"] for one in each),
+)  # fmt: skip
+def test_odd_comparisons_make_sense(plain, tmp_path):
+    """Every sentence, table and chart of the notebook, for pairs that no one would choose."""
+    paths = []
+    for number, values in enumerate(plain):
+        paths.append(str(tmp_path / f"{number}.yaml"))
+        (tmp_path / f"{number}.yaml").write_text(json.dumps(values))
+    c = nr.read_comparison(paths, trials=300, years=2)
+    frame_of = {
+        name: getattr(verdicts, name)(c) for name in ("parts", "believed", "needed", "tornado", "paths", "programmes")
+    }
+    told = [
+        value(c)
+        for name, value in vars(verdicts).items()
+        if name.startswith(("read_", "how_", "why", "what_", "other_", "limits", "checks_line", "programmes_heading"))
+        and name not in ("read_values",)
+    ]
+    told += [str(each) for figure in verdicts.key_figures(c) for each in figure]
+    told += [frame.to_string() for frame in (frame_of["needed"], frame_of["believed"], verdicts.checks(c))]
+    for text in told:
+        for wrong in ("nan", " inf", "None", "+0.0 pts", "together >99%"):
+            assert wrong not in text, text
+    for draw in (
+        charts.bridge(verdicts.bridge(c), currency=None),
+        charts.distributions(c.distributions(), target=c.target, means=c.overview()["nrr"].tolist()),
+        charts.fan(verdicts.paths(c), c.currency),
+    ):
+        assert charts.svg(draw)
+    assert c.checks()["holds"].all(), c.checks()
+    assert json.dumps(c.record(), allow_nan=False)
