@@ -744,7 +744,8 @@ def _return_size(panel: _Panel) -> float:
 
 def _beta(mean: float, sd: float) -> dict[str, Any]:
     mean = float(np.clip(mean, 1e-6, 1 - 1e-6))
-    a, b = beta_of(mean, float(np.clip(sd, 1e-6, 0.95 * np.sqrt(mean * (1 - mean)))))
+    most = np.sqrt(mean * (1 - mean))
+    a, b = beta_of(mean, float(np.clip(sd, most / 700, 0.95 * most)))  # a belief's numbers are at most a million
     return {"dist": "beta", "a": _short(a), "b": _short(b)}
 
 

@@ -458,6 +458,7 @@ def renewals(frame: Frame, currency: str = "USD") -> ChartType:
     return layers.properties(height=210, **FIT)
 
 
+MOST_LABELS = 3
 SERIES = (NAVY, TEAL_TEXT, AMBER, BRICK, GREY, INK)
 DASHES = ([1, 0], [6, 3], [2, 2], [10, 4], [8, 3, 2, 3], [3, 3])
 
@@ -478,7 +479,7 @@ def _told_apart(names: Sequence[str]) -> tuple[alt.Color, alt.StrokeDash, int]:
 def distributions(frame: Frame, target: float | None = None, means: Sequence[float] = ()) -> ChartType:
     """Draw how likely each NRR (ratio) is, a curve by `name` in the order given, with the target dashed.
 
-    `density`: any scale, the same for all. `means`: an NRR for each name, printed above its curve.
+    `density`: any scale, the same for all. `means`: an NRR for each name, printed above its curve where they are few.
     """
     names, high = list(dict.fromkeys(frame["name"])), float(frame["density"].max())
     x = alt.X("nrr", **_ratios(*_bounds(frame["nrr"], (0.9, 1.1)), ticks=8, grid=False, title="NRR"))
@@ -493,7 +494,7 @@ def distributions(frame: Frame, target: float | None = None, means: Sequence[flo
         at = alt.Chart(pd.DataFrame({"nrr": [target], "label": [f"Target {percent(target)}"]})).encode(x=x)
         layers.append(at.mark_rule(color=GREY, strokeDash=[5, 3]))
         layers.append(at.mark_text(align="left", dx=5, color=GREY).encode(y=alt.value(7), text="label:N"))
-    if len(means):
+    if 0 < len(means) <= MOST_LABELS:
         peak = frame.groupby("name", sort=False)["density"].max()
         place = pd.DataFrame({"name": names, "nrr": means, "density": [peak[name] for name in names]})
         place = place.sort_values("nrr", ignore_index=True)

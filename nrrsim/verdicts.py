@@ -56,7 +56,7 @@ OVERVIEW = shown(
 APART = shown(
     name=("Against the first", "text"),
     mean=("Mean", "points"),
-    sd=("SD", "part"),
+    sd=("SD", lambda each: points(each).lstrip("+")),
     p05=("P5", "points"),
     p50=("P50", "points"),
     p95=("P95", "points"),
@@ -445,11 +445,11 @@ def other_bridges(c: Comparison) -> str:
 
 def read_believed(c: Comparison) -> str:
     """How to read the table of beliefs."""
-    rest = "; what is not listed is the same in all" if len(believed(c)) else ""
+    if not len(believed(c)):
+        return "They believe the same."
     return (
         "Rates are a year's and ranges are 90 % intervals: churn and coming back as probabilities, contraction,"
-        " adoption"
-        f" and cross-sell as events a customer, sizes as the share of its ARR that an event takes or adds{rest}."
+        " adoption and cross-sell as events a customer, sizes as the share of its ARR that an event takes or adds."
     )
 
 
@@ -465,7 +465,7 @@ def read_distributions(c: Comparison) -> str:
     """How to read the distributions."""
     told = c.overview()
     best = told.iloc[int(told["p_target"].argmax())]
-    text = "The further to the right the better, the wider the less is known; above each curve its expected NRR."
+    text = "The further to the right the better, the wider the less is known."
     if not best["p_target"]:
         return f"{text} In no trial of any scenario the target of {percent(c.target)} is reached."
     return (

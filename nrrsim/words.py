@@ -76,7 +76,7 @@ def last_report(past: History) -> str:
     return quarter_name(month) if past.pace == 3 else month[:4]
 
 
-def shown(**columns: tuple[str, str]) -> dict[str, dict[str, str]]:
+def shown(**columns: tuple[str, Any]) -> dict[str, dict[str, Any]]:
     """What `tables.table` needs of columns: their formats and their headings."""
     return {
         "formats": {name: form for name, (_, form) in columns.items()},
