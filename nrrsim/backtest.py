@@ -90,6 +90,7 @@ def backtest(
     *,
     every: int | None = None,
     first: str | None = None,
+    until: str | None = None,
     trials: int = TRIALS,
     seed: int = SEED,
     progress: Callable[[int], None] | None = None,
@@ -98,11 +99,12 @@ def backtest(
     """Forecasts of the next twelve months from each origin at which the ledger knows both sides.
 
     every : months from one origin to the next (default: a quarter, or the ledger's step if that is longer).
-    first : the first origin (default: when two years are known). calibrating : as for `calibrate`.
+    first : the first origin (default: when two years are known). until : the last month to compare with.
+    calibrating : as for `calibrate`.
 
     Raises UsageError where the ledger is too short for a single origin.
     """
-    found = origins(ledger, every, first)
+    found = origins(ledger, every, first, until)
     rows: list[dict[str, Any]] = []
     for number, origin in enumerate(found):
         rows += _forecast(ledger, origin, trials, seed, calibrating)
@@ -111,13 +113,13 @@ def backtest(
     return Backtest(pd.DataFrame(rows), ledger.step, trials)
 
 
-def origins(ledger: Ledger, every: int | None = None, first: str | None = None) -> list[str]:
+def origins(ledger: Ledger, every: int | None = None, first: str | None = None, until: str | None = None) -> list[str]:
     """The months from which a year ahead can be forecast and compared."""
     every = every or max(3, ledger.step)
     if every % ledger.step:
         raise UsageError(f"every: {every} months do not fit a ledger with a snapshot every {ledger.step} months")
     begin = parse_month(first, "first") - parse_month(ledger.months[0], "month") if first else HISTORY[ledger.step]
-    last = shift(ledger.months[-1], -HORIZON)
+    last = shift(until or ledger.months[-1], -HORIZON)
     span = parse_month(last, "month") - parse_month(ledger.months[0], "month")
     if span < begin or begin < ledger.step:
         raise UsageError(

@@ -18,6 +18,8 @@ from nrrsim.problems import Problem, RefusedError, shown
 from nrrsim.yamlfile import Path_
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from nrrsim.ledger import Ledger
 
 MOST_CUSTOMERS = 10_000_000
@@ -166,12 +168,21 @@ def of_ledger(book: LedgerBook, folder: Path) -> Customers:
     return customers_of(ledger, book.as_of, book.term)
 
 
-def customers_of(ledger: Ledger, as_of: str, term: Mapping[str, Term]) -> Customers:
-    """The customers of a ledger at `as_of`; raises RefusedError with where in the book the mistake stands."""
+def customers_of(
+    ledger: Ledger,
+    as_of: str,
+    term: Mapping[str, Term],
+    among: pd.Index | None = None,
+    rate_of: str | None = None,
+) -> Customers:
+    """The customers of a ledger at `as_of`; raises RefusedError with where in the book the mistake stands.
+
+    among : the names of those to take (default: all; segments that then have nobody stay). rate_of : see `customers`.
+    """
     import pandas as pd
 
     try:
-        there = ledger.customers(as_of)
+        there = ledger.customers(as_of, rate_of)
     except UsageError as error:
         raise RefusedError(Problem(("book", "as_of"), str(error).removeprefix("month: "))) from None
     if there.empty:
@@ -187,6 +198,7 @@ def customers_of(ledger: Ledger, as_of: str, term: Mapping[str, Term]) -> Custom
     rank = pd.Series(there.index[unknown].astype(str)).rank(method="first").to_numpy(np.int64) - 1
     anniversary[unknown] = 1 + rank % 12
     segment = there["segment"].astype("category").cat.remove_unused_categories()
+    chosen = np.ones(len(there), bool) if among is None else there.index.isin(among)
     names = tuple(map(str, segment.cat.categories))
     if EVERY_SEGMENT in names and len(names) > 1:  # alone, it is the one segment of a ledger that has none
         problem = "has a segment called all, which stands for all segments; give it another name"
@@ -196,10 +208,10 @@ def customers_of(ledger: Ledger, as_of: str, term: Mapping[str, Term]) -> Custom
     customers = _sorted(
         names,
         np.array([term.get(name, "annual") == "annual" for name in names]),
-        segment.cat.codes.to_numpy(np.int64),
-        there["arr"].to_numpy(float),
-        anniversary,
-        (now - begun).astype(float),
+        segment.cat.codes.to_numpy(np.int64)[chosen],
+        there["arr"].to_numpy(float)[chosen],
+        anniversary[chosen],
+        (now - begun).astype(float)[chosen],
     )
     return replace(customers, currency=ledger.currency)
 

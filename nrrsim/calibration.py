@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, special, stats
 
-from nrrsim.beliefs import beta_of
+from nrrsim.beliefs import beta_of, lognormal_of
 from nrrsim.book import customers_of
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.ledger import Ledger
@@ -427,35 +427,50 @@ def _learn(panel: _Panel, terms: Mapping[str, str]) -> tuple[list[Learnt], list[
     annual = np.array([terms[name] == "annual" for name in panel.segments])
     learnt: list[Learnt] = []
     findings: list[str] = []
-    for driver in COUNTED:
-        if driver in ("cross_sell", "price") and not panel.amount[driver].any():
-            continue
-        sizes = _sizes(panel, driver) if driver in USUAL_SIZE else {}
+    seen = [name for name in COUNTED if name not in ("cross_sell", "price") or panel.amount[name].any()]
+    sizes_of = {driver: _sizes(panel, driver) for driver in seen if driver in USUAL_SIZE}
+    shown = _shown(panel, sizes_of)
+    for driver in seen:
+        part = shown.get(driver, np.ones(len(panel.segments)))
         for where, counts in _counts(panel, driver, annual):
-            means, sds = posterior(counts.events, counts.chances, TYPICAL[driver], counts.power, counts.is_probability)
+            chances = np.maximum(counts.chances * part[where], counts.events)
+            means, sds = posterior(counts.events, chances, TYPICAL[driver], counts.power, counts.is_probability)
             for place, number in enumerate(where):
                 name = panel.segments[number]
-                size, misfit, sized = sizes.get(int(number), (None, None, 0))
-                chances = counts.chances[place] / (1 if driver == "price" else counts.power)
-                told = (
-                    driver,
-                    name,
-                    float(counts.events[place]),
-                    float(chances),
-                    float(means[place]),
-                    float(sds[place]),
-                )
-                learnt.append(Learnt(*told, size, misfit, sized))
-                if (
-                    counts.events[place] == 0
-                    and name in panel.present
-                    and driver in ("churn", "contraction", "adoption")
-                ):
+                size, misfit, sized = sizes_of.get(driver, {}).get(int(number), (None, None, 0))
+                years = counts.chances[place] / (1 if driver == "price" else counts.power)
+                events, mean, sd = (float(each[place]) for each in (counts.events, means, sds))
+                learnt.append(Learnt(driver, name, events, float(years), mean, sd, size, misfit, sized))
+                missed = counts.events[place] == 0 and name in panel.present
+                if missed and driver in ("churn", "contraction", "adoption"):
                     findings.append(
-                        f"{name}: no {driver.replace('_', '-')} in {chances:.0f} customer-years; what is believed of it"
-                        " comes from the other segments and from what is usual"
+                        f"{name}: no {driver} in {years:.0f} customer-years; what is believed of it comes from the"
+                        " other segments and from what is usual"
                     )
     return learnt, findings
+
+
+def _shown(panel: _Panel, sizes: Mapping[str, Mapping[int, _Size]]) -> dict[str, np.ndarray]:
+    """By driver, `ndarray[segment]`: in which share of its chances an event shows. A month that rises and falls shows
+    the net alone: the fall hides the smaller rise, and the rise the smaller fall.
+    """
+    nobody = np.zeros(len(panel.segments))
+    n = np.maximum(np.bincount(panel.segment, minlength=len(nobody)), 1)
+    often = {name: np.bincount(panel.segment, panel.amount[name] > 0, len(nobody)) / n for name in sizes}
+    wins = {name: np.array([_wins(sizes["contraction"][k][0], of[k][0]) for k in of]) for name, of in sizes.items()}
+    gains = [name for name in sizes if name != "contraction"]
+    shown = {name: 1 - often["contraction"] * (1 - wins[name]) for name in gains}
+    return shown | {"contraction": 1 - sum((often[name] * wins[name] for name in gains), nobody)}
+
+
+def _wins(fall: tuple[float, float], rise: tuple[float, float]) -> float:
+    """How likely a rise is to outweigh a fall of the same month."""
+    places = (np.arange(60) + 0.5) / 60
+    mean, sd = fall
+    lost = special.betaincinv(*beta_of(mean, max(sd, 1e-3 * mean)), places)
+    mu, sigma = lognormal_of(rise[0], max(rise[1], 1e-3 * rise[0]))
+    gained = np.exp(mu + sigma * special.ndtri(places))
+    return float(((1 - lost[:, None]) * (1 + gained) > 1).mean())
 
 
 # --- how much ----------------------------------------------------------------------------------------------

@@ -47,16 +47,20 @@ class Sensitivity:
     beliefs: tuple[Belief, ...]
 
 
-def sensitivity(scenario: Scenario) -> Sensitivity:
-    """Which beliefs the expected NRR hangs on; the common shock of a year counts as one, called `shock`."""
+def sensitivity(scenario: Scenario, effects: bool = True) -> Sensitivity:
+    """Which beliefs the expected NRR hangs on; the common shock of a year counts as one, called `shock`.
+
+    effects : compute the Shapley effects, which take most of the time; else they are nan.
+    """
     model = _Model(scenario)
     whole = model.nrr(model.even(DRAWS * 8))
     variance = float(whole.var())
     if not model.names or variance == 0:
         return Sensitivity(float(whole.mean()), 0.0, ())
-    effects, errors = model.shapley_effects(variance)
+    unknown = np.full(len(model.names), np.nan)
+    shares, errors = model.shapley_effects(variance) if effects else (unknown, unknown)
     found = [
-        Belief(name, *model.swing(place), model.known(place) / variance, float(effects[place]), float(errors[place]))
+        Belief(name, *model.swing(place), model.known(place) / variance, float(shares[place]), float(errors[place]))
         for place, name in enumerate(model.names)
     ]
     found.sort(key=lambda each: -each.known)

@@ -1,0 +1,200 @@
+"""The history of a ledger in, where its net retention may go and how good such forecasts were out; never draws charts.
+
+What the past says is learnt by `calibrate`, and played forward: the trailing twelve months to each coming quarter-end
+are made of customers whose first months are known and whose last months are simulated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nrrsim import metrics
+from nrrsim.backtest import Backtest, backtest, origins
+from nrrsim.beliefs import Z90
+from nrrsim.book import customers_of
+from nrrsim.calibration import Calibration, calibrate
+from nrrsim.errors import UsageError
+from nrrsim.history import History
+from nrrsim.ledger import Ledger
+from nrrsim.months import parse_month, shift
+from nrrsim.scenario import Scenario
+from nrrsim.sensitivity import Sensitivity, sensitivity
+from nrrsim.simulation import SEED, simulate
+
+YEAR = 12
+TRIALS = 4_000
+PAST_TRIALS, MOST_ORIGINS = 1_000, 8  # of the back-test in a report
+PERIODS = 8  # of the past, before the fan
+SHARES = {"p05": 0.05, "p10": 0.10, "p25": 0.25, "p50": 0.50, "p75": 0.75, "p90": 0.90, "p95": 0.95}
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Where the NRR of trailing twelve months (point to point) may go after `history`; see `look_ahead`."""
+
+    history: History
+    trials: int = TRIALS
+    seed: int = SEED
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.history.ledger
+
+    @property
+    def as_of(self) -> str:
+        return self.history.as_of
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        return calibrate(self.ledger, self.as_of)
+
+    # --- what is assumed -------------------------------------------------------------------------------
+
+    def assumptions(self) -> pd.DataFrame:
+        """A row a driver and segment of today's book: `driver`, `segment`, `mean`, `low` and `high` (90 %) of a year's
+        probability or rate, `size` (mean of an event, or the increase), `events`, `chances`.
+        """
+        told = self.calibration
+        rows = []
+        for each in told.learnt:
+            found = told.scenario.entry(each.driver, each.segment)
+            if each.segment not in told.scenario.segments or found is None:
+                continue
+            entry, _ = found
+            belief = entry.acceptance if each.driver == "price" else entry.rate
+            low = high = None
+            if belief is not None:
+                low, high = belief.quantile(np.array([-Z90, Z90]), each.driver not in ("contraction", "adoption"))
+            size = entry.uplift if each.driver == "price" else each.size[0] if each.size else None
+            figures = (each.mean, low, high, size, each.events, each.chances)
+            rows.append([each.driver, each.segment, *figures])
+        columns = ["driver", "segment", "mean", "low", "high", "size", "events", "chances"]
+        return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[2:], float))
+
+    # --- what may happen -------------------------------------------------------------------------------
+
+    @cached_property
+    def ahead(self) -> dict[str, np.ndarray]:
+        """By month, of the coming four quarter-ends (or year-end): simulated NRR of the twelve months up to it."""
+        pace = self.history.pace
+        return {
+            shift(self.as_of, months): _trailing(
+                self.ledger, self.calibration, self.as_of, months, self.trials, self.seed
+            )
+            for months in range(pace, YEAR + 1, pace)
+        }
+
+    def fan(self) -> pd.DataFrame:
+        """`name` (reported, forecast), `month`, `middle`, `low`, `high` (90 %): the past, and what may come of it."""
+        rows: list[list[Any]] = []
+        for back in range(PERIODS - 1, -1, -1):
+            month = shift(self.as_of, -back * self.history.pace)
+            if (nrr := _actual(self.ledger, month)) is not None:
+                rows.append(["reported", month, nrr, np.nan, np.nan])
+        now = rows[-1][2]
+        rows.append(["forecast", self.as_of, now, now, now])
+        for month, drawn in self.ahead.items():
+            low, middle, high = np.quantile(drawn, (0.05, 0.5, 0.95))
+            rows.append(["forecast", month, middle, low, high])
+        return pd.DataFrame(rows, columns=["name", "month", "middle", "low", "high"])
+
+    def range_at(self, month: str) -> dict[str, float]:
+        """Quantiles of NRR at a coming month."""
+        return {name: float(np.quantile(self.ahead[month], share)) for name, share in SHARES.items()}
+
+    @property
+    def p_target(self) -> float | None:
+        """How likely the target is reached by the twelve months to come; None without a target."""
+        target = self.history.target
+        return None if target is None else float((self.ahead[shift(self.as_of, YEAR)] >= target).mean())
+
+    @cached_property
+    def sensitivity(self) -> Sensitivity:
+        """Which of the assumptions the next year's expected NRR hangs on."""
+        return sensitivity(self.calibration.scenario, effects=False)
+
+    def tornado(self, most: int = 6) -> pd.DataFrame:
+        """The `most` important assumptions: `name`, `low` and `high` (NRR at its P5 and P95), `known`."""
+        beliefs = self.sensitivity.beliefs[:most]
+        columns = ["name", "low", "high", "known"]
+        return pd.DataFrame([[getattr(each, name) for name in columns] for each in beliefs], columns=columns)
+
+    # --- how good such forecasts were ------------------------------------------------------------------
+
+    @cached_property
+    def before(self) -> list[dict[str, Any]]:
+        """What such a report would have forecast for now, a quarter ago and a year ago: `origin`, `months`, quantiles,
+        `actual` and `pit` (where the actual NRR lies in the forecast); those that the ledger reaches back to.
+        """
+        actual = _actual(self.ledger, self.as_of)
+        told = []
+        for months in dict.fromkeys((self.history.pace, YEAR)):
+            origin = shift(self.as_of, -months)
+            known = parse_month(origin, "origin") - parse_month(self.ledger.months[0], "month")
+            if actual is None or known < YEAR or self.ledger.customers(origin).empty:
+                continue
+            past = calibrate(self.ledger, origin)
+            drawn = _trailing(self.ledger, past, origin, months, self.trials, self.seed)
+            quantiles = {name: float(np.quantile(drawn, share)) for name, share in SHARES.items()}
+            pit = float((drawn < actual).mean())
+            told.append({"origin": origin, "months": months, **quantiles, "actual": actual, "pit": pit})
+        return told
+
+    @cached_property
+    def backtest(self) -> Backtest | None:
+        """Forecasts from at most eight origins of the past; None where the ledger is too short for one."""
+        try:
+            found = origins(self.ledger, until=self.as_of)
+        except UsageError:
+            return None
+        every = max(3, self.ledger.step) * max(1, -(-len(found) // MOST_ORIGINS))
+        return backtest(self.ledger, every=every, until=self.as_of, trials=PAST_TRIALS, seed=self.seed)
+
+    def record(self) -> dict[str, Any]:
+        """Every headline number of the forecast, for a report's manifest."""
+        end = shift(self.as_of, YEAR)
+        return {
+            "forecast": {
+                "trials": self.trials,
+                "seed": self.seed,
+                "ahead": {month: self.range_at(month) for month in self.ahead},
+                "p_target": self.p_target,
+                "mean": float(self.ahead[end].mean()),
+                "before": [{key: value for key, value in each.items() if key != "actual"} for each in self.before],
+            }
+        }
+
+
+def look_ahead(history: History, trials: int = TRIALS, seed: int = SEED) -> Forecast | None:
+    """The forecast after a history; None where the ledger has not been running for a year, or nobody is left."""
+    known = parse_month(history.as_of, "as_of") - parse_month(history.ledger.months[0], "month")
+    if known < YEAR or history.ledger.customers(history.as_of).empty:
+        return None
+    return Forecast(history, trials, seed)
+
+
+def _actual(ledger: Ledger, month: str) -> float | None:
+    """NRR of the twelve months up to a month, point to point; None where the ledger does not cover them."""
+    if {month, shift(month, -YEAR)} <= set(ledger.months):
+        nrr = float(metrics.nrr(ledger.cohort(month, YEAR)))
+        return None if np.isnan(nrr) else nrr
+    return None
+
+
+def _trailing(ledger: Ledger, learnt: Calibration, origin: str, months: int, trials: int, seed: int) -> np.ndarray:
+    """NRR by trial of the twelve months that end `months` after the origin: those who were there at their start and
+    still are at the origin are played forward. Who had left by then may come back in fact, and does not here.
+    """
+    start = shift(origin, months - YEAR)
+    opening = ledger.customers(start, known_at=origin)["arr"]
+    term = learnt.scenario.plain()["book"]["term"]
+    there = customers_of(ledger, origin, term, among=opening.index, rate_of=start)
+    scenario = Scenario.of({**learnt.scenario.plain(), "months": months}, opening=there)
+    run = simulate(scenario, trials, seed)
+    closing = run["closing"].isel(month=-1).sum("segment").values
+    return np.asarray(closing / float(opening.sum()))
