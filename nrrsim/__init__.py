@@ -17,10 +17,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nrrsim import charts, compare, formats, lines, sensitivity, tables, verdicts, words
+    from nrrsim import backtest, charts, compare, formats, lines, prospects, sensitivity, tables, verdicts, words
+    from nrrsim.calibration import calibrate
     from nrrsim.comparison import read_comparison
     from nrrsim.errors import DataError, Finding, NotebookError, NrrsimError, RenderError, UsageError, VerifyError
     from nrrsim.expectation import deviation, expect
+    from nrrsim.forecast import look_ahead
     from nrrsim.history import History, read_history
     from nrrsim.ledger import Ledger, read_ledger
     from nrrsim.metrics import DEFINITIONS, Retention, band, grr, leaky_bucket, logo, measure, nrr, quick_ratio
@@ -29,9 +31,11 @@ if TYPE_CHECKING:
     from nrrsim.simulation import simulate
 
 _HOME = {
+    "calibration": ("calibrate",),
     "comparison": ("read_comparison",),
     "errors": ("DataError", "Finding", "NotebookError", "NrrsimError", "RenderError", "UsageError", "VerifyError"),
     "expectation": ("deviation", "expect"),
+    "forecast": ("look_ahead",),
     "history": ("History", "read_history"),
     "ledger": ("Ledger", "read_ledger"),
     "metrics": ("DEFINITIONS", "Retention", "band", "grr", "leaky_bucket", "logo", "measure", "nrr", "quick_ratio"),
@@ -39,7 +43,18 @@ _HOME = {
     "scenario": ("Scenario", "read_scenario"),
     "simulation": ("simulate",),
 }
-_MODULES = ("charts", "compare", "formats", "lines", "sensitivity", "tables", "verdicts", "words")
+_MODULES = (
+    "backtest",
+    "charts",
+    "compare",
+    "formats",
+    "lines",
+    "prospects",
+    "sensitivity",
+    "tables",
+    "verdicts",
+    "words",
+)
 
 __all__ = [
     "DEFINITIONS",
@@ -55,7 +70,9 @@ __all__ = [
     "Scenario",
     "UsageError",
     "VerifyError",
+    "backtest",
     "band",
+    "calibrate",
     "charts",
     "compare",
     "deviation",
@@ -65,8 +82,10 @@ __all__ = [
     "leaky_bucket",
     "lines",
     "logo",
+    "look_ahead",
     "measure",
     "nrr",
+    "prospects",
     "quick_ratio",
     "read_comparison",
     "read_history",

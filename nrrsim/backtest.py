@@ -77,6 +77,19 @@ class Backtest:
             },
         }
 
+    @property
+    def has_segments(self) -> bool:
+        return bool((self.frame["segment"] != WHOLE).any())
+
+    def forecasts(self, measure: str = "nrr") -> pd.DataFrame:
+        """The whole book's forecasts of a measure, the oldest first: `origin`, quantiles, `actual`."""
+        mine = self.frame[(self.frame["segment"] == WHOLE) & (self.frame["measure"] == measure)]
+        return mine.sort_values("origin", ignore_index=True)
+
+    def record(self) -> dict[str, Any]:
+        """Every headline number, for a report's manifest."""
+        return {"backtest": self.told()}
+
     def pit(self, measure: str = "nrr", segments: bool = False, bins: int = 10) -> pd.DataFrame:
         """How many outcomes lie in each tenth of their forecast: `low`, `high`, `count`; even if all is right."""
         chosen = self.frame[(self.frame["segment"] != WHOLE) == segments]
@@ -115,8 +128,8 @@ def backtest(
 
 def origins(ledger: Ledger, every: int | None = None, first: str | None = None, until: str | None = None) -> list[str]:
     """The months from which a year ahead can be forecast and compared."""
-    every = every or max(3, ledger.step)
-    if every % ledger.step:
+    every = max(3, ledger.step) if every is None else every
+    if every < 1 or every % ledger.step:
         raise UsageError(f"every: {every} months do not fit a ledger with a snapshot every {ledger.step} months")
     begin = parse_month(first, "first") - parse_month(ledger.months[0], "month") if first else HISTORY[ledger.step]
     last = shift(until or ledger.months[-1], -HORIZON)
@@ -157,12 +170,18 @@ def _forecast(
 
 def _compared(drawn: np.ndarray, actual: float) -> dict[str, float]:
     """Where an outcome lies in its forecast, and how far off that was."""
-    from scoringrules import crps_ensemble
-
     below, same = float((drawn < actual - 1e-12).mean()), float((np.abs(drawn - actual) <= 1e-12).mean())
     quantiles = {f"p{100 * q:02.0f}": float(x) for q, x in zip(QUANTILES, np.quantile(drawn, QUANTILES), strict=True)}
-    crps = float(crps_ensemble(actual, drawn, estimator="qd", backend="numpy"))
-    return {"mean": float(drawn.mean()), **quantiles, "pit": below + same / 2, "crps": crps}
+    return {"mean": float(drawn.mean()), **quantiles, "pit": below + same / 2, "crps": crps(drawn, actual)}
+
+
+def crps(drawn: np.ndarray, actual: float) -> float:
+    """The continuous ranked probability score of an ensemble: its mean distance from what happened, less half of the
+    mean distance between two of its members (Gneiting and Raftery 2007); of a single number, the error.
+    """
+    x, n = np.sort(drawn), len(drawn)
+    between = ((2 * np.arange(1, n + 1) - n - 1) * x).sum() * 2 / n**2
+    return float(np.abs(x - actual).mean() - between / 2)
 
 
 def _earlier(ledger: Ledger, origin: str) -> list[str]:

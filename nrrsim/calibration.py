@@ -599,13 +599,25 @@ def _curves(panel: _Panel, terms: Mapping[str, str]) -> tuple[dict[str, Curve], 
         gone = panel.amount["churn"][mine] > 0
         chances = np.bincount(year, part[mine])
         lost = np.bincount(year, panel.weight[mine] * gone, len(chances))
-        curve = fit_curve(lost, np.maximum(chances - lost, 0), 1.0 if annual[number] else panel.a_year)
+        kept = np.maximum(chances - lost, 0)
+        if _most_gain(lost, kept) <= LOWER_AIC:
+            continue
+        curve = fit_curve(lost, kept, 1.0 if annual[number] else panel.a_year)
         if curve.gain > LOWER_AIC and max(curve.alpha, curve.beta) < 1e4:
             curves[name] = curve
             told.append(
                 f"{name}: churn falls with tenure (AIC lower by {curve.gain:.0f}); a curve stands in place of one rate"
             )
     return curves, told
+
+
+def _most_gain(lost: np.ndarray, kept: np.ndarray) -> float:
+    """The AIC that a curve could save at most: what a rate of its own for each year would."""
+
+    def likelihood(k: Any, rest: Any) -> float:
+        return float((special.xlogy(k, k) + special.xlogy(rest, rest) - special.xlogy(k + rest, k + rest)).sum())
+
+    return 2 * (likelihood(lost, kept) - likelihood(lost.sum(), kept.sum())) - 2
 
 
 # --- good and bad years ------------------------------------------------------------------------------------

@@ -23,8 +23,8 @@ from altair.typing import ChartType
 from nrrsim.formats import SYMBOLS, count, money, percent, points, signed_money
 
 __all__ = [
-    "bridge", "bridges", "cohort_heatmap", "concentration", "distributions", "enable", "fan", "renewals",
-    "segment_bars", "segment_trend", "svg", "theme", "tornado", "trend",
+    "bridge", "bridges", "cohort_heatmap", "concentration", "distributions", "enable", "fan", "histogram",
+    "intervals", "renewals", "segment_bars", "segment_trend", "svg", "theme", "tornado", "trend",
 ]  # fmt: skip
 
 WIDTH = 470  # one chart unit is a point on paper: A4's text width
@@ -511,21 +511,27 @@ def distributions(frame: Frame, target: float | None = None, means: Sequence[flo
 
 
 @_takes("name period", "middle low high")
-def fan(frame: Frame, currency: str | None = "USD") -> ChartType:
+def fan(frame: Frame, currency: str | None = "USD", target: float | None = None) -> ChartType:
     """Draw `middle` by `period` with a band from `low` to `high`, a line by `name`; the last value at its end.
 
-    Amounts in `currency`, or ratios where that is None.
+    Amounts in `currency`, or ratios where that is None. `target`: a dashed line.
     """
     names, periods = list(dict.fromkeys(frame["name"])), list(dict.fromkeys(frame["period"]))
     colour, dash, above = _told_apart(names)
-    low, high = _bounds(pd.concat([frame["low"], frame["high"], frame["middle"]]), (0.0, 1.0))
+    goal = pd.Series([] if target is None else [target], dtype=float)
+    low, high = _bounds(pd.concat([frame["low"], frame["high"], frame["middle"], goal]), (0.0, 1.0))
     bottom, height = (min(low, 0.0) if currency else low - 0.05 * (high - low)), 165
     scale = alt.Scale(domain=[bottom, high + 0.05 * (high - bottom)], nice=False, zero=False)
     y: dict[str, Any] = {"type": "quantitative", "scale": scale}
     y["axis"] = _amounts(currency) if currency else _ratios(0, 1)["axis"]
-    x = alt.X("period:O", title=None, scale=alt.Scale(domain=periods, type="point", padding=0.15))
+    x = alt.X(
+        "period:O",
+        title=None,
+        scale=alt.Scale(domain=periods, type="point", padding=0.15),
+        axis=alt.Axis(labelOverlap=True),
+    )
     base = alt.Chart(frame).encode(x=x)
-    ends = frame.groupby("name", sort=False).tail(1)
+    ends = frame[frame["period"] == periods[-1]]
     ends = ends.assign(
         label=[_amount(value, currency) for value in ends["middle"]],
         place=_spread(ends["middle"].tolist(), 12 * (high - bottom) / height),
@@ -536,6 +542,11 @@ def fan(frame: Frame, currency: str | None = "USD") -> ChartType:
         base.mark_line(strokeWidth=1.8).encode(y=alt.Y("middle", **y), color=colour, strokeDash=dash),
         text.encode(x=RIGHT, y=alt.Y("place", **y), text="label:N", color=colour),
     ]
+    if target is not None:
+        at = alt.Chart(pd.DataFrame({"at": [target], "label": [f"Target {_amount(target, currency)}"]}))
+        layers.append(at.mark_rule(color=GREY, strokeDash=[5, 3]).encode(y=alt.Y("at", **y)))
+        text = at.mark_text(align="left", dx=4, dy=-6, color=GREY)
+        layers.append(text.encode(x=alt.value(0), y=alt.Y("at", **y), text="label:N"))
     return alt.layer(*layers).properties(height=height + above, **FIT)
 
 
@@ -562,3 +573,41 @@ def tornado(frame: Frame, base: float) -> ChartType:
         chart.transform_filter("!datum.right").mark_text(align="right", dx=-4).encode(x=x, text="label:N"),
     ]
     return alt.layer(*layers).properties(height=20 * frame["name"].nunique() + 40, **FIT)
+
+
+@_takes("period", "p05 p10 p50 p90 p95 actual")
+def intervals(frame: Frame) -> ChartType:
+    """Draw forecasts of a ratio by `period`: light from `p05` to `p95`, dark from `p10` to `p90`, a tick at `p50`; and
+    `actual` as a dot, a hollow diamond where it lies outside the dark part.
+    """
+    data = frame.assign(inside=frame["actual"].between(frame["p10"], frame["p90"]))
+    low, high = _visible(frame["p05"], frame["p95"], frame["actual"])
+    y = _ratios(low, high)
+    wide = min(26.0, 300 / max(frame["period"].nunique(), 1))
+    chart = alt.Chart(data).encode(x=_periods(frame, {"padding": 0.3}, labelOverlap=True))
+    dots = chart.encode(y=alt.Y("actual", **y))
+    layers = [
+        chart.mark_bar(color=PALE, size=wide).encode(y=alt.Y("p05", **y), y2="p95"),
+        chart.mark_bar(color=HIGH, size=wide).encode(y=alt.Y("p10", **y), y2="p90"),
+        chart.mark_tick(color=NAVY, size=wide, thickness=1.5).encode(y=alt.Y("p50", **y)),
+        dots.transform_filter("datum.inside").mark_point(color=INK, filled=True, size=45, opacity=1),
+        dots.transform_filter("!datum.inside").mark_point(
+            shape="diamond", color=BRICK, fill="white", size=70, opacity=1
+        ),
+    ]
+    return alt.layer(*layers).properties(height=200, **FIT)
+
+
+@_takes("", "low high count")
+def histogram(frame: Frame) -> ChartType:
+    """Draw `count` of what fell between `low` and `high` (0 to 1), with the even count as a line."""
+    data = frame
+    x = alt.X("low:Q", title="Where the outcome lay in its forecast", axis=alt.Axis(format=".0%"))
+    x = x.scale(domain=[0, 1])
+    bars = (
+        alt.Chart(data)
+        .mark_bar(color=NAVY, stroke="white")
+        .encode(x=x, x2="high", y=alt.Y("count:Q", title=None), y2=alt.datum(0))
+    )
+    even = alt.Chart(pd.DataFrame({"even": [float(frame["count"].mean())]})).mark_rule(color=GREY, strokeDash=[5, 3])
+    return alt.layer(bars, even.encode(y="even:Q")).properties(height=140, **FIT)

@@ -171,7 +171,11 @@ class Forecast:
 
 
 def look_ahead(history: History, trials: int = TRIALS, seed: int = SEED) -> Forecast | None:
-    """The forecast after a history; None where the ledger has not been running for a year, or nobody is left."""
+    """The forecast after a history; None where the ledger has not been running for a year, or nobody is left, or no
+    `trials` are asked for.
+    """
+    if trials == 0:
+        return None
     known = parse_month(history.as_of, "as_of") - parse_month(history.ledger.months[0], "month")
     if known < YEAR or history.ledger.customers(history.as_of).empty:
         return None

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from nrrsim.errors import UsageError
 from nrrsim.ledger import Ledger, read_ledger
@@ -20,6 +21,7 @@ from nrrsim.movements import CENT, MOVEMENTS, Movements, cents
 
 BRIDGE = ("new", "adoption", "cross_sell", "price", "unsplit", "reactivation", "contraction", "churn")
 LOSSES = ("contraction", "churn")
+MOST_RESAMPLED = 5_000
 
 
 @dataclass(frozen=True)
@@ -265,19 +267,57 @@ class History:
 
     # --- who -------------------------------------------------------------------------------------------
 
+    @cached_property
+    def _cohort_customers(self) -> pd.DataFrame:
+        """The window's customers: `segment`, `opening`, `closing`."""
+        opening = self.ledger.customers(self.start, known_at=self.as_of)
+        closing = self.ledger.customers(self.as_of, rate_of=self.start)["arr"]
+        frame = pd.DataFrame({"segment": opening["segment"].astype(str), "opening": opening["arr"]})
+        return frame.assign(closing=closing.reindex(frame.index).fillna(0.0))
+
     def movers(self, most: int = 5) -> pd.DataFrame:
         """The cohort's largest gains, then its largest losses: `customer`, `segment`, `opening`, `closing`, `change`,
         `contribution` (change as a share of the whole opening: points of NRR).
         """
-        opening = self.ledger.customers(self.start, known_at=self.as_of)
-        closing = self.ledger.customers(self.as_of, rate_of=self.start)["arr"]
-        frame = pd.DataFrame({"segment": opening["segment"].astype(str), "opening": opening["arr"]})
-        frame["closing"] = closing.reindex(frame.index).fillna(0.0)
+        frame = self._cohort_customers.copy()
         frame["change"] = frame["closing"] - frame["opening"]
         frame["contribution"] = frame["change"] / frame["opening"].sum()
         frame = frame.sort_values(["change", "opening"], kind="stable").reset_index()
         gains, losses = frame[frame["change"] > CENT].iloc[::-1], frame[frame["change"] < -CENT]
         return pd.concat([gains.head(most), losses.head(most)], ignore_index=True)
+
+    def interval(self, level: float = 0.9, seed: int = 20260930) -> tuple[float, float]:
+        """Between which values NRR (point to point) would lie with other customers of the same kind: the customers are
+        drawn anew, with repetition (bootstrap); of more than 5,000 by the normal distribution that it comes to.
+        """
+        opening, closing = self._pairs()
+        whole = opening.sum()
+        ratio = closing.sum() / whole
+        if len(opening) > MOST_RESAMPLED:
+            error = np.sqrt(((closing - ratio * opening) ** 2).sum()) / whole
+            z = float(stats.norm.ppf((1 + level) / 2))
+            return float(ratio - z * error), float(ratio + z * error)
+        found = stats.bootstrap(
+            (closing, opening), lambda c, o, axis=-1: c.sum(axis=axis) / o.sum(axis=axis), paired=True, batch=250,
+            n_resamples=4_000, confidence_level=level, method="percentile", rng=np.random.default_rng(seed),
+        )  # fmt: skip
+        return float(found.confidence_interval.low), float(found.confidence_interval.high)
+
+    def influence(self, most: int = 5) -> pd.DataFrame:
+        """The customers without whom NRR (point to point) would differ most: `customer`, `segment`, `opening`,
+        `opening_share`, `closing`, `without` (NRR of all others), `change` (NRR less that).
+        """
+        opening, closing = self._pairs()
+        frame = self._cohort_customers[["segment", "opening", "closing"]].reset_index()
+        with np.errstate(divide="ignore", invalid="ignore"):
+            frame["without"] = (closing.sum() - closing) / (opening.sum() - opening)
+        frame["change"] = closing.sum() / opening.sum() - frame["without"]
+        frame["opening_share"] = frame["opening"] / opening.sum()
+        order = frame["change"].abs().sort_values(ascending=False, kind="stable").index
+        return frame.loc[order].head(most).reset_index(drop=True)
+
+    def _pairs(self) -> tuple[np.ndarray, np.ndarray]:
+        return tuple(self._cohort_customers[name].to_numpy() for name in ("opening", "closing"))  # type: ignore[return-value]
 
     def concentration(self, points: int = 200) -> pd.DataFrame:
         """Of the whole book at `as_of`, largest first: `customers` (how many), `customers_share`, `arr_share`."""

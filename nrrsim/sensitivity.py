@@ -18,7 +18,7 @@ from nrrsim.rates import rates_at, slots_of
 from nrrsim.scenario import Scenario
 
 DRAWS = 512
-NODES = 9  # of the Gauss-Hermite rule over one belief
+NODES = 5  # of the Gauss-Hermite rule over one belief
 ORDERS, WITHIN = 1_500, 3  # random orders of the beliefs, and draws for a variance inside each
 
 

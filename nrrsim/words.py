@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from nrrsim.formats import count, escape_markdown, money, month_name, percent, points, quarter_name
@@ -97,6 +98,13 @@ MOVERS = shown(
     closing=("Closing ARR", "money"),
     change=("Change", "signed_money"),
     contribution=("Effect on NRR", "points"),
+)
+INFLUENCE = shown(
+    customer=("Customer", "text"),
+    segment=("Segment", "text"),
+    opening_share=("Share of opening", "percent"),
+    without=("NRR without it", "percent"),
+    change=("Its effect", "points"),
 )
 RENEWALS = shown(
     period=("Period", "text"),
@@ -336,7 +344,8 @@ def read_cohorts(past: History) -> str:
     unit = age_unit(past)
     return (
         f"Read a row from left to right: what each 100 of first revenue had become after so many {unit}s, each customer"
-        f" counted from its own first month. Read a column downwards: whether younger cohorts do better at the same age."
+        f" counted from its own first month. Read a column downwards: whether younger cohorts do better at the same"
+        " age."
     )
 
 
@@ -351,6 +360,23 @@ def read_movers(past: History) -> str:
     return (
         "The effect is a customer's change as a share of the whole opening revenue. Those listed add"
         f" {size_of(gains)} to {whose} and take {size_of(losses)} from it."
+    )
+
+
+def read_influence(past: History) -> str:
+    """How much of the reported NRR hangs on which customers there happen to be."""
+    frame = past.influence(1)
+    low, high = past.interval()
+    if frame.empty or not np.isfinite(low):
+        return ""
+    first = frame.iloc[0]
+    text = f"With other customers of the same kind NRR would lie between **{percent(low)} and {percent(high)}** (90 %)"
+    if np.isfinite(first["without"]):
+        text += f"; without {escape_markdown(first['customer'])} it would be {percent(first['without'])}"
+    return (
+        f"{text}. A change of NRR from one quarter to the next that is small beside this range says little of how"
+        " customers"
+        " behave."
     )
 
 
@@ -393,7 +419,8 @@ def read_renewals(past: History) -> str:
     if len(coming) and coming["due"].sum():
         most = periods(coming, past).set_index("period")["due"]
         text += (
-            f" In the next {len(coming)} {pace(past)}s {money(float(coming['due'].sum()), currency)} comes up, most of it"
+            f" In the next {len(coming)} {pace(past)}s {money(float(coming['due'].sum()), currency)} comes up, most of"
+            " it"
             f" in {most.idxmax()} ({money(float(most.max()), currency)})."
         )
     return text
@@ -410,7 +437,8 @@ def read_definitions(past: History) -> str:
     return (
         f"The same ledger gives between {percent(low['nrr'])} ({low['title'].lower()}) and {percent(high['nrr'])}"
         f" ({high['title'].lower()}). Each row's parts add up to its difference from point to point: *returns* are"
-        " customers who left and came back, *re-basing* is dividing each month by that month's opening, *newcomers* were"
+        " customers who left and came back, *re-basing* is dividing each month by that month's opening, *newcomers*"
+        " were"
         f" won during the window,{timing} *price* is price movements left out."
     )
 
@@ -443,7 +471,8 @@ def limits(past: History) -> str:
     told = [
         f"Nothing is said of months after {month_name(past.as_of)}; who is a customer then is not churned.",
         "Customers are told apart by name: one that is renamed looks like a churned and a new one.",
-        "A window's result hangs on the customers it happens to hold; with few or unequal customers it moves by itself.",
+        "A window's result hangs on the customers it happens to hold; with few or unequal customers it moves by"
+        " itself.",
     ]
     if (past.cohort["unsplit"].values > 0).any():
         told.append("The ledger does not say why some amounts rose; such rises are one movement, expansion.")

@@ -56,6 +56,9 @@ FAN = pd.DataFrame(
     columns=["name", "period", "middle", "low", "high"],
 )
 TORNADO = pd.DataFrame({"name": ["Churn, smb", LONG], "low": [1.1, 1.04], "high": [0.98, None]})
+PAST = pd.DataFrame([("Q1", 0.8, 0.9, 1.0, 1.1, 1.2, 1.05), (LONG, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3)],
+                    columns=["period", "p05", "p10", "p50", "p90", "p95", "actual"])  # fmt: skip
+PIT = pd.DataFrame({"low": [0.0, 0.5], "high": [0.5, 1.0], "count": [3, 1]})
 Draw = Callable[..., Any]
 ALL: list[tuple[Draw, pd.DataFrame, dict[str, Any]]] = [
     (charts.bridge, BRIDGE, {}),
@@ -70,6 +73,8 @@ ALL: list[tuple[Draw, pd.DataFrame, dict[str, Any]]] = [
     (charts.distributions, CURVES, {"target": 1.1}),
     (charts.fan, FAN, {}),
     (charts.tornado, TORNADO, {"base": 1.05}),
+    (charts.intervals, PAST, {}),
+    (charts.histogram, PIT, {}),
 ]
 each = pytest.mark.parametrize(("draw", "frame", "options"), ALL, ids=[draw.__name__ for draw, _, _ in ALL])
 

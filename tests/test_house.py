@@ -25,7 +25,7 @@ FLOORS = {
     5: ("history", "book"),
     6: ("scenario", "charts", "tables", "words"),
     7: ("rates", "render", "workbook", "lines"),
-    8: ("expectation", "report", "verdicts", "calibration"),
+    8: ("expectation", "report", "verdicts", "calibration", "prospects"),
     9: ("simulation", "exact"),
     10: ("compare", "backtest"),
     11: ("outlook", "sensitivity"),

@@ -155,10 +155,51 @@ def render_report(clock: Clock, notebook: str) -> Any:
     return sorted(made)
 
 
+def calibrate_by_nrrsim(clock: Clock, ledger: str) -> Any:
+    import nrrsim as nr
+
+    nr.calibrate(nr.read_ledger(EXAMPLE), month_ends()[-1])  # all that is imported on the way
+    book = nr.read_ledger(ledger)
+    with clock:
+        return len(nr.calibrate(book, month_ends()[-1]).learnt)
+
+
+def backtest_by_nrrsim(clock: Clock, ledger: str) -> Any:
+    """20 origins of the last 2,000 customers or so, 4,000 trials each."""
+    import pandas as pd
+
+    import nrrsim as nr
+
+    example = nr.read_ledger(EXAMPLE)
+    nr.backtest.backtest(example, trials=10)  # all that is imported and compiled on the way
+    frame = pd.read_csv(ledger)
+    kept = frame["customer"].drop_duplicates().sample(2_000, random_state=SEED)
+    years = [frame[frame["customer"].isin(kept)]]
+    for back in (1, 2):  # the same once more, as other customers in earlier years
+        earlier = years[0].assign(customer=years[0]["customer"] + f" ({back})")
+        month = earlier["month"].str[:4].astype(int) - 3 * back
+        years.append(earlier.assign(month=month.astype(str) + earlier["month"].str[4:]))
+    path = Path(ledger).with_name("years.csv")
+    pd.concat(years).drop_duplicates(["customer", "month"]).to_csv(path, index=False)
+    book = nr.read_ledger(path)
+    first = f"{int(book.months[-1][:4]) - 6}-{book.months[-1][5:]}"
+    with clock:
+        told = nr.backtest.backtest(book, trials=4_000, first=first)
+    return len(told.told()["origins"])
+
+
 NAMES = ("nrr", "grr", "logo")
 MEASURED: dict[str, Callable[[Clock, str], Any]] = {
     each.__name__: each
-    for each in (read_by_nrrsim, read_by_pandas, metrics_by_nrrsim, metrics_by_pandas, render_report)
+    for each in (
+        read_by_nrrsim,
+        read_by_pandas,
+        metrics_by_nrrsim,
+        metrics_by_pandas,
+        calibrate_by_nrrsim,
+        backtest_by_nrrsim,
+        render_report,
+    )
 }
 
 
@@ -235,6 +276,9 @@ def measure_all(folder: Path) -> list[list[str]]:
     pairs = zip(ours.result, naive.result, strict=True)
     differ = max(abs(a - b) for one, other in pairs for a, b in zip(one, other, strict=True))
     assert differ < 1e-9, f"nrrsim and pandas differ by {differ}"
+    with said_to_stderr("learning from it, and forecasts in its past"):
+        learnt = several(measured("calibrate_by_nrrsim", ledger), times=3)
+        tested = several(measured("backtest_by_nrrsim", ledger), times=1)
     with said_to_stderr("the whole report"):
         cold = several(lambda: cold_report(folder), times=1)
         warm = several(lambda: report(folder / "reports"))
@@ -246,6 +290,8 @@ def measure_all(folder: Path) -> list[list[str]]:
         row("pandas.read_csv of it, nothing checked", plain, "", ratio(read, plain)),
         row("NRR, GRR and logo retention by segment, 24 month-ends of it", ours, ""),
         row("the same numbers by a merge of pandas for each", naive, "", ratio(ours, naive)),
+        row("calibrate on it", learnt, "10 s"),
+        row(f"a back-test of {tested.result} origins, 4,000 trials each, 2,000 customers a month", tested, "60 s"),
         row(f"the whole report, {CARD.name} to PDF and HTML, warm", warm, "12 s"),
         row("the same, cold", cold, ""),
         row("of it, the rendering of PDF and HTML alone", rendered, "1 s"),
@@ -307,6 +353,9 @@ def main() -> None:
     print("run with an empty home folder and none of nrrsim's own modules compiled; the libraries are, and are in the")
     print(f"disk's cache. {about}\n", flush=True)
     subprocess.run([sys.executable, str(Path(__file__).with_name("engine.py"))], check=True)
+    print("\nRecovery of the drivers of 200 known ledgers (tests/test_calibration.py):", flush=True)
+    tests = [sys.executable, "-m", "pytest", "-q", "-k", "recovery", str(ROOT / "tests" / "test_calibration.py")]
+    subprocess.run(tests, env={**os.environ, "NRRSIM_LEDGERS": "200"}, check=False)
 
 
 if __name__ == "__main__":
