@@ -355,6 +355,9 @@ def read_comparison(
         raise UsageError(f"scenarios: must be a list of scenario files, got {scenarios!r}")
     if not 2 <= len(scenarios) <= MOST_SCENARIOS:
         raise UsageError(f"scenarios: two to {MOST_SCENARIOS} can be compared, got {len(scenarios)}")
+    for name, value in (("trials", trials), ("seed", seed), ("years", years)):
+        if not isinstance(value, int):
+            raise UsageError(f"{name}: must be a whole number, got {value!r}")
     if not 1 <= years <= MOST_YEARS:
         raise UsageError(f"years: must be from 1 to {MOST_YEARS}, got {years}")
     read = [read_scenario(each) for each in scenarios]

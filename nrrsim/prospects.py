@@ -106,8 +106,10 @@ def scores(past: Backtest, segments: bool = False) -> pd.DataFrame:
 
 
 def heading(ahead: Forecast | None, title: str) -> str:
-    """A section's heading; nothing where there is no forecast."""
-    return f"# {title}" if ahead else ""
+    """A section's heading, of a year's report where the ledger is annual; nothing where there is no forecast."""
+    if ahead is None:
+        return ""
+    return f"# {title if ahead.history.pace == 3 else title.replace('quarter', 'year')}"
 
 
 def read_assumptions(ahead: Forecast | None) -> str:

@@ -107,10 +107,6 @@ class _Parameter:
         said = OPTIONAL.search(self.help)
         return by_default or (said[1] if said else "")
 
-    @property
-    def is_whole(self) -> bool:
-        return isinstance(self.default, int) and not isinstance(self.default, bool)
-
 
 def _find_notebook(card: Path, name: str) -> Path:
     if name.endswith(".ipynb"):
@@ -156,9 +152,8 @@ def _problem(key: str, value: Any, known: Mapping[str, _Parameter]) -> str:
     if wanted == "switch":
         return "" if isinstance(value, bool) else f"must be true or false, got {value!r}"
     if wanted == "number":
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            return f"must be a number, got {value!r}"
-        return f"must be a whole number, got {value!r}" if known[key].is_whole and value != int(value) else ""
+        fits = isinstance(value, int | float) and not isinstance(value, bool)
+        return "" if fits else f"must be a number, got {value!r}"
     if wanted == "text" and not isinstance(value, str):
         return f"must be text, got {value!r}; put it in double quotes"
     return ""

@@ -76,6 +76,7 @@ def _numbers(sheet: Any, records: list[dict[str, Any]], title: Any, head: Any) -
 def _flat(record: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     rows = []
     for name, value in record.items():
+        value = dict(enumerate(value, 1)) if isinstance(value, list) else value
         inner = isinstance(value, dict)
         rows += _flat(value, f"{prefix}{name} / ") if inner else [(f"{prefix}{name}", value)]
     return rows

@@ -194,6 +194,8 @@ def test_two_that_believe_the_same_say_so(tmp_path):
         (["nrr-105"], {}, "scenarios: two to 6 can be compared, got 1"),
         (["nrr-105"] * 7, {}, "got 7"),
         (["nrr-105", "nrr-105"], {}, "the same file stands twice"),
+        (["nrr-105", "nrr-128"], {"years": 2.5}, "years: must be a whole number, got 2.5"),
+        (["nrr-105", "nrr-128"], {"trials": 1.5}, "trials: must be a whole number, got 1.5"),
         (["nrr-105", "nrr-128"], {"years": 0}, "years: must be from 1 to 10, got 0"),
         (["nrr-105", "nrr-128"], {"target": 128}, "target: "),
         (["nrr-105", "nrr-128"], {"multiples": [{"above": 1}], "multiples_source": "x"}, "multiples: each is"),
