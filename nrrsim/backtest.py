@@ -51,15 +51,14 @@ class Backtest:
         rows = []
         for measure in MEASURES:
             mine = chosen[chosen["measure"] == measure].dropna(subset=["actual"])
-            months = sorted({parse_month(origin, "origin") for origin in mine["origin"]})
-            years = 1 + (months[-1] - months[0]) // HORIZON if months else 0
+            years = sum(_apart(each["origin"]) for _, each in mine.groupby("segment"))
             row: dict[str, Any] = {"measure": measure, "n": len(mine), "effective": years}
-            if segments:
-                row["effective"] = years * mine["segment"].nunique()
             for level in LEVELS:
                 inside = (mine["pit"] - 0.5).abs() <= level / 2
                 row[f"cover{100 * level:.0f}"] = float(inside.mean()) if len(mine) else np.nan
-            rows.append(row | {name: float(mine[name].mean()) for name in ("crps", "last", "past")})
+            errors = mine[["crps", "last", "past"]]
+            known = errors.dropna() if len(errors.dropna()) else errors  # of the same outcomes
+            rows.append(row | {name: float(known[name].mean()) for name in errors})
         return pd.DataFrame(rows)
 
     def told(self) -> dict[str, Any]:
@@ -136,7 +135,8 @@ def origins(ledger: Ledger, every: int | None = None, first: str | None = None, 
     span = parse_month(last, "month") - parse_month(ledger.months[0], "month")
     if span < begin or begin < ledger.step:
         raise UsageError(
-            f"a back-test needs {begin + HORIZON} months at least, {begin} to learn from and {HORIZON} to compare with;"
+            f"a back-test needs {begin + HORIZON + 1} months at least: {begin} of change to learn from, {HORIZON} to"
+            " compare with;"
             f" the ledger has {ledger.months[0]} to {ledger.months[-1]}"
         )
     return [shift(last, -back) for back in range(0, span - begin + 1, every)][::-1]
@@ -147,6 +147,10 @@ def _forecast(
 ) -> list[dict[str, Any]]:
     if ledger.customers(origin).empty:
         return []
+    term = calibrating.get("term")
+    if term:  # of the segments that are there by then
+        there = set(ledger.histories(origin)[0]["segment"].astype(str))
+        calibrating = {**calibrating, "term": {name: each for name, each in term.items() if name in there}}
     scenario = calibrate(ledger, origin, **calibrating).scenario
     run = simulate(scenario, trials, seed)
     end = shift(origin, HORIZON)
@@ -182,6 +186,15 @@ def crps(drawn: np.ndarray, actual: float) -> float:
     x, n = np.sort(drawn), len(drawn)
     between = ((2 * np.arange(1, n + 1) - n - 1) * x).sum() * 2 / n**2
     return float(np.abs(x - actual).mean() - between / 2)
+
+
+def _apart(origins: pd.Series[str]) -> int:
+    """How many of these origins are a year or more apart from each other."""
+    number, last = 0, -HORIZON
+    for month in sorted(parse_month(origin, "origin") for origin in set(origins)):
+        if number == 0 or month >= last + HORIZON:
+            number, last = number + 1, month
+    return number
 
 
 def _earlier(ledger: Ledger, origin: str) -> list[str]:

@@ -43,6 +43,8 @@ USUAL_SIZE = {"contraction": (0.2, 0.15), "adoption": (0.2, 0.2), "cross_sell": 
 MONEY = 0.5  # power of ARR by which a size counts: 0 is each customer alike, 1 is each dollar; by back-tests
 FEW_SIZES = 8  # events below which a segment takes the sizes of all segments
 MOST_SPREAD, MOST_OF_A_BETA = 2.9, 0.75  # of a size, below what a scenario takes
+MOST_ALIKE = 20_000.0  # the sum of a Beta's parameters, of a size
+MOST_GAIN, MOST_UPLIFT = 10.0, 1.0  # of a mean size: what a scenario takes
 LOWER_AIC = 10.0  # by how much a tenure curve must be better than a constant churn
 FALSE_ALARM = 0.01  # of a test for drift or season
 SAME_STEP, SAME_SHARE = 5, 0.2  # customers, and share of a segment, that rise alike in one month: a price increase?
@@ -105,7 +107,7 @@ class Calibration:
         text = StringIO()
         yaml.dump(self.scenario.plain(), text)
         try:
-            if final.exists() and not final.read_text(encoding="utf-8").startswith(MADE_BY):
+            if final.exists() and not final.read_bytes().startswith(MADE_BY.encode()):
                 raise UsageError(f"{path}: is there, and was not made by nrrsim calibrate; choose another --out")
             unfinished = final.with_name(f".{final.name}-{os.getpid()}")
             unfinished.write_text(f"{MADE_BY}\n{text.getvalue()}", encoding="utf-8")
@@ -165,7 +167,11 @@ def calibrate(
     if ties:
         values["correlations"] = ties
     scenario = Scenario.of(values, opening=customers_of(ledger, as_of, values["book"]["term"]))
-    notes = [*findings, *told, *panel.steps_alike(), *_moving(panel, terms)]
+    alone = set(price_months) - {month_name(month) for _, month, _ in panel.alike}
+    missing = [
+        f"price month {month}: no rise is shared by many in it; nothing is taken as price" for month in sorted(alone)
+    ]
+    notes = [*findings, *told, *panel.steps_alike(), *missing, *_moving(panel, terms)]
     return Calibration(scenario, tuple(learnt), shock, years, tuple(dict.fromkeys(notes)))
 
 
@@ -176,10 +182,11 @@ def calibrate(
 class _Panel:
     """A row for each customer and step in which something could happen to it, `ndarray[row]`.
 
-    `segment` (its number), `arr` (at the step's start), `month` (of the step's end), `age` (months since its first
-    revenue, nan where that came before the ledger), `due` (whether its anniversary is the step's end; -1: not known),
-    `weight`; `amount`: by movement, what it moved. `away`: the same of who has left: segment, month, weight, back (the
-    ARR it came back with over what it left with, 0: it stayed away).
+    `customer` and `segment` (their numbers), `arr` (at the step's start), `month` (of the step's end), `age` (months
+    since its first revenue, nan where that came before the ledger), `due` (whether its anniversary is in the step; -1:
+    not known), `due_to_leave` (the same, told from when it left where nothing else tells it), `weight`; `amount`: by
+    movement, what it moved. `away`: the same of who has left: segment, month, weight, back (the ARR it came back with
+    over what it left with, 0: it stayed away).
     """
 
     ledger: Ledger
@@ -187,11 +194,13 @@ class _Panel:
     step: int
     segments: tuple[str, ...]
     present: tuple[str, ...]
+    customer: np.ndarray
     segment: np.ndarray
     arr: np.ndarray
     month: np.ndarray
     age: np.ndarray
     due: np.ndarray
+    due_to_leave: np.ndarray
     weight: np.ndarray
     amount: dict[str, np.ndarray]
     away: dict[str, np.ndarray]
@@ -209,8 +218,8 @@ class _Panel:
             raise UsageError(
                 f"as_of: {as_of} is the ledger's first month; there is nothing to learn from before a second one"
             )
-        if half_life is not None and not half_life > 0:
-            raise UsageError(f"half_life: must be more than 0 months, got {half_life}")
+        if half_life is not None and not half_life >= 1:
+            raise UsageError(f"half_life: must be a month at least, got {half_life:g}")
         category = rows["segment"].astype("category").cat.remove_unused_categories()
         segment = category.cat.codes.to_numpy(np.int64)
         customer, month, arr = (rows[name].to_numpy() for name in ("customer", "month", "arr"))
@@ -228,17 +237,23 @@ class _Panel:
                 of_kind = kind == number
                 np.add.at(moved[name], before[of_kind], events["arr"].to_numpy()[of_kind])
         moved["adoption"] = moved["adoption"] + moved.pop("unsplit")
+        # an annual contract whose anniversary is not known left at one
+        left = np.full(int(customer.max()) + 1, -1, dtype=np.int64)
+        left[customer[moved["churn"] > 0]] = month[moved["churn"] > 0] + step
+        went = np.where(at < 0, left[customer], at)
         panel = cls(
             ledger,
             end,
             step,
             tuple(map(str, category.cat.categories)),
             tuple(map(str, category[month == end].unique())),
+            customer[exposed],
             segment[exposed],
             arr[exposed],
             month[exposed] + step,
             np.where(first > begin, month - first, np.nan)[exposed],
-            np.where(at < 0, -1, (month + step - at) % 12 == 0)[exposed],
+            np.where(at < 0, -1, (month + step - at) % 12 < step)[exposed],
+            np.where(went < 0, -1, (month + step - went) % 12 < step)[exposed],
             _weight(month[exposed] + step, end, half_life),
             {name: values[exposed] for name, values in moved.items() if name not in ("new", "reactivation")},
             _away(rows, segment, end, step, half_life),
@@ -248,7 +263,7 @@ class _Panel:
 
     def _take_as_price(self, months: Sequence[int]) -> None:
         """Book rises by a common percentage in these months as price."""
-        for _, month, ratio in self._alike:
+        for _, month, ratio in self.alike:
             if month in months:
                 mine = (self.month == month) & (self._rise == ratio)
                 self.amount["price"][mine] += self.amount["adoption"][mine]
@@ -260,7 +275,7 @@ class _Panel:
         return np.asarray(np.round(1000 * self.amount["adoption"] / self.arr))
 
     @cached_property
-    def _alike(self) -> list[tuple[int, int, int]]:
+    def alike(self) -> list[tuple[int, int, int]]:
         """Segment, month and rise (tenths of a percent) that many customers share."""
         rose = self._rise > 0
         frame = pd.DataFrame({"segment": self.segment[rose], "month": self.month[rose], "rise": self._rise[rose]})
@@ -273,7 +288,7 @@ class _Panel:
     def steps_alike(self) -> list[str]:
         """What looks like a price increase, in words."""
         told = []
-        for segment, month, rise in sorted(self._alike, key=lambda each: (each[1], each[0])):
+        for segment, month, rise in sorted(self.alike, key=lambda each: (each[1], each[0])):
             mine = (self.segment == segment) & (self.month == month)
             number = int((self._rise[mine] == rise).sum())
             booked = self.amount["price"][mine & (self._rise == rise)].any()
@@ -305,10 +320,24 @@ class _Panel:
         """`ndarray[row]`: how many chances for the driver a row is: steps; of what happens once a year, years."""
         gone = self.amount["churn"] > 0
         off = (self.amount[driver] > 0) & (self.due == 0)
-        yearly = np.where(self.due < 0, 1 / self.a_year, np.where(self.due == 1, 1.0, off))
         if driver == "churn":
+            yearly = np.where(self.due_to_leave < 0, 1 / self.a_year, np.where(self.due_to_leave == 1, 1.0, off))
             return np.where(annual[self.segment], yearly, 1.0)
-        return np.where(gone, 0.0, yearly if driver == "price" else 1.0)
+        return np.where(gone, 0.0, 1.0)
+
+    def whole_years(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of each customer and whole year before `as_of` in which it was there: segment, weight, whether a price rose.
+
+        Whenever in the year increases come, at an anniversary or each January, there is one chance of it in each.
+        """
+        block = (self.as_of - self.month) // 12
+        keys, first, place, number = np.unique(
+            self.customer * 1_000 + block, return_index=True, return_inverse=True, return_counts=True
+        )
+        gone = np.bincount(place, self.amount["churn"] > 0, len(keys))
+        rose = np.bincount(place, self.amount["price"] > 0, len(keys)) > 0
+        whole = (number == self.a_year) & (gone == 0)
+        return self.segment[first][whole], self.weight[first][whole], rose[whole]
 
 
 def _weight(month: np.ndarray, end: int, half_life: float | None) -> np.ndarray:
@@ -356,12 +385,14 @@ def _counts(panel: _Panel, driver: str, annual: np.ndarray) -> list[tuple[np.nda
         events = np.bincount(away["segment"], away["weight"] * (away["back"] > 0), number)
         chances = np.bincount(away["segment"], away["weight"], number)
         return [(np.arange(number), _Counts(events, chances, panel.a_year, True))]
+    if driver == "price":
+        segment, weight, rose = panel.whole_years()
+        events, chances = (np.bincount(segment, each, number) for each in (weight * rose, weight))
+        return [(np.arange(number), _Counts(events, chances, 1.0, True))]
     happened = panel.amount[driver] > 0
     part = panel.chances(driver, annual)
     events = np.bincount(panel.segment, panel.weight * happened, number)
     chances = np.bincount(panel.segment, panel.weight * part, number)
-    if driver == "price":
-        return [(np.arange(number), _Counts(np.minimum(events, chances), chances, 1.0, True))]
     if driver != "churn":
         return [(np.arange(number), _Counts(events, chances, panel.a_year, False))]
     return [
@@ -395,25 +426,35 @@ def _mixture(
     events: np.ndarray, chances: np.ndarray, typical: float, power: float, is_probability: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The Beta distributions of one chance, `ndarray[segment, typical, unlike]` each parameter, and their weights."""
-    mu, alike, prior = prior_grid(typical, power, is_probability)
-    a, b = mu * alike + events[:, None, None], (1 - mu) * alike + (chances - events)[:, None, None]
-    likely = special.betaln(a, b) - special.betaln(mu * alike, (1 - mu) * alike)
-    log = np.log(prior) + likely.sum(axis=0)
-    weight = np.exp(log - log.max())
-    return a, b, np.broadcast_to(weight / weight.sum(), a.shape)
+    places = PLACES
+    for _ in range(2):  # a wide grid, and a fine one where the weight is
+        mu, alike, prior = prior_grid(typical, power, is_probability, places)
+        a, b = mu * alike + events[:, None, None], (1 - mu) * alike + (chances - events)[:, None, None]
+        likely = special.betaln(a, b) - special.betaln(mu * alike, (1 - mu) * alike)
+        log = np.log(prior) + likely.sum(axis=0)
+        weight = np.exp(log - log.max())
+        weight = weight / weight.sum()
+        of_place = weight.sum(axis=1)
+        middle = float(of_place @ places)
+        reach = 5 * np.sqrt(of_place @ (places - middle) ** 2) + 2 * (PLACES[1] - PLACES[0])
+        places = np.linspace(max(middle - reach, PLACES[0]), min(middle + reach, PLACES[-1]), 61)
+    return a, b, np.broadcast_to(weight, a.shape)
 
 
-def prior_grid(typical: float, power: float, is_probability: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+PLACES = np.linspace(-3, 3, 31)  # of the prior's grid, in standard deviations
+
+
+def prior_grid(
+    typical: float, power: float, is_probability: bool, places: np.ndarray = PLACES
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What one chance may typically be, how alike segments are (the sum of their Beta's parameters), and the weights:
     `ndarray[typical, unlike]` each.
     """
-    places = np.linspace(-3, 3, 31)
     one = -np.expm1(np.log1p(-typical) / power) if is_probability else typical / power
     mu = special.expit(special.logit(one) + TYPICAL_SD * places)[:, None]
-    unlike = UNLIKE * np.exp(UNLIKE_SD * places[::2])[None, :]
+    unlike = UNLIKE * np.exp(UNLIKE_SD * PLACES[::2])[None, :]
     alike = np.maximum((1 - mu) / (mu * unlike**2) - 1, 0.5)
-    density = np.exp(-(places**2) / 2)
-    prior = density[:, None] * density[None, ::2]
+    prior = np.exp(-(places[:, None] ** 2 + PLACES[None, ::2] ** 2) / 2)
     return np.broadcast_to(mu, alike.shape), alike, prior / prior.sum()
 
 
@@ -438,9 +479,15 @@ def _learn(panel: _Panel, terms: Mapping[str, str]) -> tuple[list[Learnt], list[
             for place, number in enumerate(where):
                 name = panel.segments[number]
                 size, misfit, sized = sizes_of.get(driver, {}).get(int(number), (None, None, 0))
-                years = counts.chances[place] / (1 if driver == "price" else counts.power)
+                years = counts.chances[place] / counts.power
                 events, mean, sd = (float(each[place]) for each in (counts.events, means, sds))
                 learnt.append(Learnt(driver, name, events, float(years), mean, sd, size, misfit, sized))
+                if size and size[0] > MOST_GAIN:
+                    findings.append(
+                        f"{name}: {driver} multiplies amounts by {1 + size[0]:.0f} on average; taken as"
+                        f" {1 + MOST_GAIN:.0f}."
+                        " Is this recurring revenue?"
+                    )
                 missed = counts.events[place] == 0 and name in panel.present
                 if missed and driver in ("churn", "contraction", "adoption"):
                     findings.append(
@@ -502,7 +549,7 @@ def _lognormal_size(share: np.ndarray, weight: np.ndarray) -> tuple[tuple[float,
     sigma = float(min(sigma, np.sqrt(np.log1p(MOST_SPREAD**2))))
     mean = float(np.exp(mu + sigma**2 / 2))
     misfit = _misfit(share, special.ndtr((np.log(np.sort(share)) - mu) / max(sigma, 1e-9)))
-    return (mean, mean * float(np.sqrt(np.expm1(sigma**2)))), misfit
+    return (mean, max(mean * float(np.sqrt(np.expm1(sigma**2))), 0.3 * mean / np.sqrt(len(share)))), misfit
 
 
 def _beta_size(share: np.ndarray, weight: np.ndarray) -> tuple[tuple[float, float], float]:
@@ -517,10 +564,17 @@ def _beta_size(share: np.ndarray, weight: np.ndarray) -> tuple[tuple[float, floa
         return float(special.betaln(a, b) - (a - 1) * up - (b - 1) * down)
 
     found = optimize.minimize(short, start, method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-10})
-    a, b = np.exp(np.clip(found.x, -5, 12))
-    mean, variance = a / (a + b), a * b / ((a + b) ** 2 * (a + b + 1))
-    variance = min(variance, MOST_OF_A_BETA * mean * (1 - mean))
-    return (float(mean), float(np.sqrt(variance))), _misfit(share, special.betainc(a, b, np.sort(x)))
+    a, b = np.exp(found.x)
+    whole = float(np.clip(a + b, 0.1, MOST_ALIKE))  # identical sizes have no likeliest spread
+    mean = float(a / (a + b))
+    sd = min(np.sqrt(mean * (1 - mean) / (whole + 1)), np.sqrt(MOST_OF_A_BETA * mean * (1 - mean)))
+    fitted = special.betainc(*beta_of(mean, float(sd)), np.sort(x))
+    return (mean, max(float(sd), _least_spread(mean, len(x)))), _misfit(share, fitted)
+
+
+def _least_spread(mean: float, number: int) -> float:
+    """A few events that were alike do not say that all are."""
+    return float(min(0.3 * mean / np.sqrt(number), 0.3 * np.sqrt(mean * max(1 - mean, 0.01))))
 
 
 def _misfit(share: np.ndarray, expected: np.ndarray) -> float:
@@ -559,7 +613,7 @@ def fit_curve(lost: Sequence[float] | np.ndarray, kept: Sequence[float] | np.nda
         return float((lost * np.log(-np.expm1(stays)) + kept * stays).sum())
 
     def short(log: np.ndarray) -> float:
-        alpha, beta = np.exp(log)
+        alpha, beta = np.exp(np.clip(log, -6, 9))
         return -likelihood(np.clip(alpha / (alpha + beta + year), 1e-12, 1 - 1e-12))
 
     mean = -np.expm1(power * np.log1p(-np.clip(lost.sum() / max(lost.sum() + kept.sum(), 1e-9), 1e-6, 1 - 1e-6)))
@@ -576,11 +630,11 @@ def fit_curve(lost: Sequence[float] | np.ndarray, kept: Sequence[float] | np.nda
         spread = np.linalg.inv(bend)
     except np.linalg.LinAlgError:
         spread = np.eye(2)
-    errors = np.sqrt(np.clip(np.diag(spread), 1e-6, 1.0))
     sure = bool((np.diag(spread) > 0).all())
+    errors = np.sqrt(np.clip(np.diag(spread), 1e-6, 1.0)) if sure else np.ones(2)
     rho = float(np.clip(spread[0, 1] / np.sqrt(np.diag(spread).prod()), -0.99, 0.99)) if sure else 0.0
     constant = likelihood(np.full(len(lost), mean))
-    alpha, beta = np.exp(x)
+    alpha, beta = np.exp(np.clip(x, -6, 9))
     gain = (2 - 2 * constant) - (4 + 2 * found.fun)
     return Curve(float(alpha), float(beta), (float(errors[0]), float(errors[1])), rho, float(gain), float(-found.fun))
 
@@ -665,16 +719,21 @@ def _between_years(events: np.ndarray, chances: np.ndarray, expected: np.ndarray
     """The posterior mean of the variance of a year's factor, over a grid: binomial counts, lognormal factor."""
     beta = np.linspace(0, MOST_SHOCK, 76)
     prior = np.exp(-((beta / SHOCK_SD) ** 2) / 2)
-    z, w = np.polynomial.hermite_e.hermegauss(21)
-    factor = np.exp(beta[:, None, None] * z - beta[:, None, None] ** 2 / 2)
-    level = np.exp(np.linspace(-1, 1, 41) * 1.0)[None, :, None]  # the typical year is not known either
-    log = np.zeros((len(beta), 41))
+    z, w = np.polynomial.hermite_e.hermegauss(41)
+    level = np.linspace(-1, 1, 401)  # of the typical year, which is not known either
+    log = np.zeros((len(beta), len(level)))
     for k, n, e in zip(events, chances, expected, strict=True):
-        if n > 0 and e > 0:
-            p = np.clip(e / n * factor * level, 1e-12, 1 - 1e-9)
-            each = k * np.log(p) + np.maximum(n - k, 0) * np.log1p(-p)
-            top = each.max(axis=2, keepdims=True)
-            log += np.log((np.exp(each - top) * w).sum(axis=2)) + top[..., 0]
+        if not (n > 0 and e > 0):
+            continue
+        if 100 <= k < n:  # so many that log(k / e) is normal; no quadrature would see so narrow a peak
+            variance = beta[:, None] ** 2 + (1 - k / n) / k
+            log -= (np.log(k / e) - level + beta[:, None] ** 2 / 2) ** 2 / variance / 2 + np.log(variance) / 2
+            continue
+        factor = np.exp(level[:, None] + beta[:, None, None] * z - beta[:, None, None] ** 2 / 2)
+        p = np.clip(e / n * factor, 1e-12, 1 - 1e-9)
+        each = k * np.log(p) + np.maximum(n - k, 0) * np.log1p(-p)
+        top = each.max(axis=2, keepdims=True)
+        log += np.log((np.exp(each - top) * w).sum(axis=2)) + top[..., 0]
     weight = (np.exp(log - log.max()).sum(axis=1)) * prior
     return float((weight * beta**2).sum() / weight.sum())
 
@@ -724,7 +783,7 @@ def _drivers(panel: _Panel, learnt: Sequence[Learnt], curves: Mapping[str, Curve
     span = f"ledger {month_name(int(panel.month.min()) - panel.step)}..{month_name(panel.as_of)}"
     drivers: dict[str, Any] = {}
     for each in learnt:
-        unit = "renewals due" if each.driver == "price" else "customer-years"
+        unit = "whole customer-years" if each.driver == "price" else "customer-years"
         source = f"{span}, {each.events:,.0f} in {each.chances:,.0f} {unit}"
         entry: dict[str, Any]
         if each.driver == "churn" and each.segment in curves:
@@ -748,6 +807,8 @@ def _drivers(panel: _Panel, learnt: Sequence[Learnt], curves: Mapping[str, Curve
             source += " of those who had left within a year"
         if each.size:
             mean, sd = each.size
+            mean = min(mean, MOST_GAIN)
+            sd = min(sd, MOST_SPREAD * mean)
             entry["size"] = {"mean": _short(mean), "sd": _short(sd)} if sd > 1e-3 * mean else _short(mean)
             source += f"; sizes of {each.sized} events"
             source += f", KS {each.misfit:.2f}" if each.misfit is not None else ", as is usual"
@@ -760,7 +821,8 @@ def _uplift(panel: _Panel, segment: str) -> float:
     rose = panel.amount["price"] > 0
     mine = rose & (panel.segment == panel.segments.index(segment))
     use = mine if mine.any() else rose
-    return _short(float(np.average(panel.amount["price"][use] / panel.arr[use], weights=panel.weight[use])))
+    mean = float(np.average(panel.amount["price"][use] / panel.arr[use], weights=panel.weight[use]))
+    return _short(min(mean, MOST_UPLIFT))
 
 
 def _return_size(panel: _Panel) -> float:

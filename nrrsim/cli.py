@@ -334,7 +334,9 @@ def calibrate(
 ) -> None:
     """What a ledger's past says of churn, contraction, expansion and price, as a scenario with a source for each."""
     from nrrsim import calibration
+    from nrrsim.months import parse_month
 
+    parse_month(as_of, "--as-of")
     ledger = _read(sources, column, until=as_of)
     if out and (len(sources) > 1 or "://" in sources[0] or sources[0].startswith("env:")):
         raise UsageError("--out: a scenario names one ledger file; put the ledger into one")
@@ -356,7 +358,7 @@ def calibrate(
         from nrrsim.lines import calibrated_lines
 
         typer.echo("\n".join(calibrated_lines(told.told())))
-        if not quiet:
+        if told.findings and not quiet:
             typer.echo("\n".join(told.findings), err=True)
 
 

@@ -74,7 +74,7 @@ def _numbers(sheet: Any, records: list[dict[str, Any]], title: Any, head: Any) -
 
 
 def _flat(record: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    rows = []
+    rows: list[tuple[str, Any]] = []
     for name, value in record.items():
         value = dict(enumerate(value, 1)) if isinstance(value, list) else value
         inner = isinstance(value, dict)

@@ -93,7 +93,7 @@ def test_origins_know_two_years_and_leave_one():
     assert found[0] >= shift(example.months[0], 24)
     assert found[-1] == shift(example.months[-1], -12)
     assert {parse_month(b, "b") - parse_month(a, "a") for a, b in pairwise(found)} == {3}
-    with pytest.raises(nr.UsageError, match="needs 36 months at least"):
+    with pytest.raises(nr.UsageError, match="needs 37 months at least"):
         origins(example, until="2024-06")
 
 

@@ -9,7 +9,16 @@ from conftest import ROOT, SHARED
 from scipy import stats
 
 import nrrsim as nr
-from nrrsim.calibration import BAD_YEAR, TYPICAL, calibrate, fit_curve, posterior, prior_grid
+from nrrsim.calibration import (
+    BAD_YEAR,
+    SHOCK_SD,
+    TYPICAL,
+    _between_years,
+    calibrate,
+    fit_curve,
+    posterior,
+    prior_grid,
+)
 from nrrsim.months import month_name, parse_month
 
 LEDGERS = int(os.environ.get("NRRSIM_LEDGERS", "40"))  # `make bench` takes 200
@@ -245,7 +254,7 @@ def test_recent_months_may_weigh_more():
     before, after = (each.frame().set_index(["driver", "segment"]) for each in (plain, recent))
     assert (after["events"] < before["events"]).all()
     assert (after.loc["churn", "sd"] > before.loc["churn", "sd"] * 0.9).all()
-    with pytest.raises(nr.UsageError, match="half_life: must be more than 0"):
+    with pytest.raises(nr.UsageError, match="half_life: must be a month at least"):
         calibrate(ledger, "2026-09", half_life=0)
 
 
@@ -339,3 +348,142 @@ def test_what_cannot_be_learnt_is_an_error(tmp_path):
         calibrate(ledger, "2040-01")
     with pytest.raises(nr.UsageError, match="term: smb is not a segment"):
         calibrate(ledger, last, term={"smb": "annual"})
+
+
+# --- what an independent review found ----------------------------------------------------------------------
+
+
+def paying(amounts: dict[str, list[float]], step: int = 1, **columns: object) -> pd.DataFrame:
+    """A ledger of customers with an amount a step, from BEGIN on."""
+    rows = [
+        {"customer": name, "month": month_name(BEGIN + step * t), "mrr": amount, "segment": "one", **columns}
+        for name, each in amounts.items()
+        for t, amount in enumerate(each)
+        if amount
+    ]
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.2, 0.5])
+def test_contractions_that_are_alike_keep_their_size(share, tmp_path):
+    amounts = {f"c{n}": [100.0] * 12 + [100.0 * (1 - share) if n < 12 else 100.0] * 12 for n in range(40)}
+    told = calibrate(written(paying(amounts), tmp_path), month_name(BEGIN + 23)).frame().set_index("driver")
+    assert told.loc["contraction", "size"] == pytest.approx(share, rel=0.02)
+
+
+@pytest.mark.parametrize("step", [3, 12])
+def test_a_renewal_between_two_snapshots_is_in_its_step(step, tmp_path):
+    """Renewals in May, snapshots each December or each quarter: a tenth of the contracts ends a year."""
+    rng = np.random.default_rng(4)
+    years = 6
+    amounts = {}
+    for n in range(200):
+        stays = next((year for year in range(1, years + 1) if rng.random() < 0.1), years + 1)
+        steps = (12 * (stays - 1) + 5) // step + 1 if stays <= years else 12 * years // step + 1
+        amounts[f"c{n}"] = [100.0] * steps
+    frame = paying(amounts, step, renewal="2023-05")
+    told = calibrate(written(frame, tmp_path), month_name(BEGIN + 12 * years), term={"one": "annual"})
+    churn = told.frame().set_index("driver").loc["churn"]
+    assert churn["mean"] == pytest.approx(churn["events"] / churn["chances"], abs=0.02)
+    assert churn["mean"] == pytest.approx(0.1, abs=0.03)
+
+
+@pytest.mark.parametrize("begins", ["at any month", "in the first month"])
+def test_price_increases_each_january_are_one_a_year(begins, tmp_path):
+    rng = np.random.default_rng(6)
+    rows = []
+    for n in range(60):
+        first = int(rng.integers(0, 24)) if begins == "at any month" else 0
+        for t in range(first, 49):
+            price = round(10 * 1.05 ** ((BEGIN + t) // 12 - (BEGIN + first) // 12), 6)
+            rows.append((f"c{n}", month_name(BEGIN + t), 100, price, 100 * price, "one"))
+    frame = pd.DataFrame(rows, columns=["customer", "month", "quantity", "unit_price", "mrr", "segment"])
+    told = calibrate(written(frame, tmp_path), month_name(BEGIN + 48))
+    price = told.frame().set_index("driver").loc["price"]
+    assert price["events"] == price["chances"]
+    assert price["mean"] > 0.95
+    assert told.scenario.drivers.price["one"].uplift == pytest.approx(0.05)
+
+
+def test_who_leaves_in_the_first_year_or_never(tmp_path):
+    curve = fit_curve([30, 0, 0, 0], [300, 250, 200, 100])
+    assert 1e-3 < curve.alpha < 1e4
+    assert curve.errors == (1.0, 1.0) or min(curve.errors) > 0.05
+    rng = np.random.default_rng(8)
+    months = {
+        f"c{n}": range(1 + n % 12, 50 if rng.random() < 0.6 else 2 + n % 12 + int(rng.integers(0, 10)))
+        for n in range(300)
+    }
+    ledger = written(thin(first=range(50), **months), tmp_path)
+    told = calibrate(ledger, ledger.months[-1])
+    assert 0.8 < nr.nrr(nr.expect(told.scenario)) <= 1.2
+
+
+def test_what_grows_beyond_a_scenario_is_cut_and_said(tmp_path):
+    rng = np.random.default_rng(1)
+    amounts = {f"c{n}": [float(x) for x in np.where(rng.random(30) < 0.5, 3000.0, 100.0)] for n in range(30)}
+    told = calibrate(written(paying(amounts), tmp_path), month_name(BEGIN + 29))
+    assert any("Is this recurring revenue?" in each for each in told.findings)
+    assert told.scenario.drivers.adoption["one"].size.mean == 10
+
+
+@pytest.mark.parametrize(
+    ("events", "chances", "spread"),
+    [
+        ([9500, 10_000, 10_500], 324_000, 0.1183),
+        ([900, 400, 1500, 700, 1100], 10_000, 0.4057),
+        ([1000, 1010, 990, 1005], 10_000, 0.035),
+        ([30, 60, 20, 45], 500, None),
+    ],
+)
+def test_the_spread_between_years_by_brute_force(events, chances, spread):
+    """A fine grid over each year's factor, the typical level and the spread; large counts included."""
+    k, n = np.array(events, float), float(chances)
+    e = np.full(len(k), k.mean())
+    betas = np.linspace(0, 1.5, 151)
+    z = np.linspace(-8, 8, 4001)
+    weight = np.exp(-(z**2) / 2)
+    levels = np.linspace(-1, 1, 201)
+    mass = np.zeros(len(betas))
+    for place, beta in enumerate(betas):
+        total = np.zeros(len(levels))
+        for events_of, expected in zip(k, e, strict=True):
+            p = np.clip(expected / n * np.exp(levels[:, None] + beta * z - beta**2 / 2), 1e-12, 1 - 1e-9)
+            log = events_of * np.log(p) + (n - events_of) * np.log1p(-p)
+            top = log.max()
+            total += np.log((np.exp(log - top) * weight).sum(axis=1) + 1e-300) + top
+        mass[place] = total.max() + np.log(np.exp(total - total.max()).sum())
+    posterior_of = np.exp(mass - mass.max()) * np.exp(-((betas / SHOCK_SD) ** 2) / 2)
+    exact = float(np.sqrt((posterior_of * betas**2).sum() / posterior_of.sum()))
+    told = np.sqrt(_between_years(k, np.full(len(k), n), e))
+    assert told == pytest.approx(exact, rel=0.06, abs=0.005)
+    if spread:
+        assert told == pytest.approx(spread, abs=0.02)
+
+
+@pytest.mark.parametrize(("segments", "events", "chances"), [(40, 23, 600), (10, 50, 1200), (20, 23, 600)])
+def test_many_like_segments_are_believed_as_they_are(segments, events, chances):
+    mean, _ = posterior(np.full(segments, float(events)), np.full(segments, float(chances)), 0.12, 12.0, True)
+    assert mean[0] == pytest.approx(1 - (1 - events / chances) ** 12, rel=0.01)
+
+
+def test_annual_contracts_of_unknown_anniversary_are_not_overrated(tmp_path):
+    """3,000 customers from the first month on, 30 % leave at each anniversary, which the ledger does not tell."""
+    rng = np.random.default_rng(9)
+    due = rng.integers(1, 13, 3000)
+    leaves = np.array([next((d + 12 * y for y in range(4) if rng.random() < 0.3), 99) for d in due])
+    rows = [(f"c{n}", month_name(BEGIN + t)) for t in range(37) for n in np.flatnonzero(leaves > t)]
+    frame = pd.DataFrame(rows, columns=["customer", "month"]).assign(mrr=100, segment="one")
+    told = (
+        calibrate(written(frame, tmp_path), month_name(BEGIN + 36), term={"one": "annual"}).frame().set_index("driver")
+    )
+    assert told.loc["churn", "mean"] == pytest.approx(0.3, abs=0.012)
+
+
+def test_what_cannot_be_asked_is_said(tmp_path):
+    ledger = nr.read_ledger(EXAMPLE)
+    told = calibrate(ledger, "2026-09", price_months=["2031-01"])
+    assert any("price month 2031-01: no rise is shared by many" in each for each in told.findings)
+    (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(nr.UsageError, match="choose another --out"):
+        told.write(tmp_path / "bytes.yaml")
