@@ -13,12 +13,11 @@ from math import factorial
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from nrrsim import metrics
 from nrrsim.drivers import TARGET
 from nrrsim.errors import UsageError
-from nrrsim.exact import FIELDS, GROUPS, Exact, Side, nrr_by_draw, spread_by_draw
+from nrrsim.exact import FIELDS, GROUPS, Exact, Odds, Side, nrr_by_draw, odds_by_draw
 from nrrsim.expectation import DRAWS as EVEN_DRAWS
 from nrrsim.expectation import SEED
 from nrrsim.movements import Movements
@@ -247,7 +246,7 @@ def frontier(
 ) -> Frontier:
     """What each of `levers` alone, and all of them together, would have to be for NRR to reach `target`.
 
-    probability : how likely it is to be reached (luck taken as normal, given the beliefs); None: on average.
+    probability : how likely it is to be reached (see `exact.Odds`); None: on average.
     """
     try:
         TARGET.check(float(target))
@@ -264,7 +263,7 @@ def frontier(
     if probability is None:
         short = [_short_of(mean, target) for mean in means]
     else:
-        odds = spread_by_draw(scenario)
+        odds = odds_by_draw(scenario)
         short = [_less_likely(_moved(odds, rates), target, probability) for rates in sets]
     gap = short[1]({})
     found = {name: _lever(scenario, sets[0], name, gap, short) for name in levers}
@@ -273,9 +272,9 @@ def frontier(
 
 
 def chance(scenario: Scenario, target: float) -> float:
-    """How likely NRR is to reach the target, without a simulation: luck taken as normal, given the beliefs."""
+    """How likely NRR is to reach the target, without a simulation (see `exact.Odds`)."""
     rates = draw_rates(scenario, scenario.opening, count=EVEN_DRAWS, seed=SEED, quasi=True)
-    return _likely(spread_by_draw(scenario)(rates), target)
+    return odds_by_draw(scenario)(rates).reaches(target)
 
 
 def all_together(x: float) -> dict[str, float]:
@@ -310,16 +309,8 @@ def _short_of(nrr: Callable[[Mapping[str, float]], Any], target: float) -> Gap:
     return lambda factors: float(nrr(factors).mean()) - target
 
 
-def _less_likely(spread: Callable[[Mapping[str, float]], Any], target: float, probability: float) -> Gap:
-    return lambda factors: _likely(spread(factors), target) - probability
-
-
-def _likely(spread: tuple[np.ndarray, np.ndarray], target: float) -> float:
-    """P(NRR >= target) of a mixture of normal distributions, one a draw."""
-    mean, sd = spread
-    with np.errstate(divide="ignore", invalid="ignore"):
-        z: np.ndarray = np.where(sd > 0, (mean - target) / sd, np.where(mean >= target, np.inf, -np.inf))
-    return float(special.ndtr(z).mean())
+def _less_likely(odds: Callable[[Mapping[str, float]], Odds], target: float, probability: float) -> Gap:
+    return lambda factors: odds(factors).reaches(target) - probability
 
 
 def _along(short: Gap, factors: Callable[[float], Mapping[str, float]]) -> Callable[[float], float]:

@@ -11,14 +11,16 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from scipy import special
 
 from nrrsim import kernel
 from nrrsim.book import Customers
 from nrrsim.expectation import DRAWS as EVEN_DRAWS
-from nrrsim.expectation import SEED, Groups, closing_by_draw
-from nrrsim.rates import Rates, draw_rates, monthly
+from nrrsim.expectation import SEED, Groups
+from nrrsim.rates import SIZED, Rates, draw_rates, monthly
 from nrrsim.scenario import Scenario
 
+PLACES = 49  # of the grid on which a quantile is looked for
 GROUPS = ("mix", "churn", "contraction", "adoption", "cross_sell", "price", "reactivation")
 # What of `Rates` belongs to a driver.
 FIELDS = {
@@ -153,14 +155,109 @@ def _by_segment_and_draw(scenario: Scenario) -> Callable[[Rates, int], np.ndarra
     return nrr
 
 
-def spread_by_draw(scenario: Scenario) -> Callable[[Rates], tuple[np.ndarray, np.ndarray]]:
-    """Mean and standard deviation (luck alone) of NRR, `ndarray[draw]` each, as a function of rates."""
+# --- how it may turn out -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Odds:
+    """NRR as a mixture: `mean`, `sd` and `skewness` of NRR by luck, given each draw of the beliefs, `ndarray[draw]`.
+
+    Given a draw NRR is the sum of many customers' parts: normal, put right for its skewness (Edgeworth).
+    """
+
+    mean: np.ndarray
+    sd: np.ndarray
+    skewness: np.ndarray
+
+    def below(self, nrr: float) -> float:
+        """How likely NRR is to come out below that."""
+        return float(self._below(np.array([nrr]))[0])
+
+    def reaches(self, target: float) -> float:
+        """How likely NRR is to come out at the target or above."""
+        certain = self.sd <= 0
+        if certain.all():
+            return float((self.mean >= target - 1e-12).mean())
+        return 1 - self.below(target)
+
+    def _below(self, nrr: np.ndarray) -> np.ndarray:
+        sd = np.maximum(self.sd, 1e-12)[:, None]
+        z = (nrr[None, :] - self.mean[:, None]) / sd
+        bent = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi) * self.skewness[:, None] * (z**2 - 1) / 6
+        return np.asarray(np.clip(special.ndtr(z) - bent, 0, 1).mean(axis=0))
+
+    def quantiles(self, shares: Sequence[float]) -> np.ndarray:
+        """The NRR below which it comes out so often."""
+        reach = 6 * np.sqrt(self.sd.max() ** 2 + self.mean.std() ** 2) + 1e-9
+        nrr = np.linspace(self.mean.mean() - reach, self.mean.mean() + reach, PLACES)
+        step = nrr[1] - nrr[0]
+        for _ in range(3):  # a wide grid, and finer ones around each quantile
+            below = np.maximum.accumulate(self._below(nrr))
+            found = np.interp(shares, below, nrr)
+            nrr = np.unique(np.concatenate([each + np.linspace(-1, 1, 9) * step for each in found]))
+            step = step / 4
+        return np.asarray(found)
+
+
+def odds_by_draw(scenario: Scenario) -> Callable[[Rates], Odds]:
+    """How NRR may turn out, as a function of rates: what does not change with them is made ready once."""
     customers = scenario.opening
-    groups = Groups.of(customers, by_tenure=any(entry.rate is None for entry in scenario.drivers.churn.values()))
+    curved = any(entry.rate is None for entry in scenario.drivers.churn.values())
+    groups = Groups.of(customers, by_tenure=curved)
+    sums = np.stack([groups.arr, groups.squares, groups.cubes])
     opening = float(customers.arr.sum())
 
-    def spread(rates: Rates) -> tuple[np.ndarray, np.ndarray]:
-        mean, variance = closing_by_draw(rates, groups, customers, scenario.months)
-        return mean / opening, np.sqrt(np.maximum(variance, 0)) / opening
+    def odds(rates: Rates) -> Odds:
+        phases = [rates.in_phase(phase) for phase in range(rates.phases)]
+        out = np.zeros((3, rates.draws))
+        churn = [
+            np.ascontiguousarray(
+                np.stack([each.monthly_churn(customers.annual, due).transpose(1, 2, 0) for each in phases])
+            )
+            for due in (False, True)
+        ]
+        growth, lift = (np.ascontiguousarray(np.stack([of(each) for each in phases])) for of in (_powers, _lifted))
+        come = np.ascontiguousarray(np.stack([monthly(each.reactivation).T for each in phases]))
+        back_size = np.ascontiguousarray(rates.reactivation_size.T)
+        kernel.moments(
+            groups.segment, groups.anniversary, groups.tenure, sums, scenario.months,
+            *churn, growth, lift, come, back_size, out,
+        )  # fmt: skip
+        sd = np.sqrt(np.maximum(out[1], 0))
+        skewness = np.divide(out[2], sd**3, out=np.zeros_like(sd), where=sd > 1e-9 * opening)
+        return Odds(out[0] / opening, sd / opening, skewness)
 
-    return spread
+    return odds
+
+
+def _powers(rates: Rates) -> np.ndarray:
+    """By what a month of contraction, adoption and cross-sell multiplies an amount, its square and its cube on average:
+    `ndarray[segment, power, draw]`.
+    """
+    factors: Any = 1.0
+    for name in SIZED:
+        mean, sd = getattr(rates, f"{name}_size"), rates.sizes[name][:, 1]
+        first = mean if name != "contraction" else -mean
+        third = _third(mean, sd, is_share=name == "contraction") * (-1 if name == "contraction" else 1)
+        moments = (first, first**2 + sd**2, third)
+        powers = np.stack([moments[0], 2 * moments[0] + moments[1], 3 * moments[0] + 3 * moments[1] + moments[2]])
+        factors = factors * (1 + getattr(rates, name) / 12 * powers)
+    return np.asarray(factors.transpose(2, 0, 1))
+
+
+def _third(mean: np.ndarray, sd: np.ndarray, is_share: bool) -> np.ndarray:
+    """E[size^3]: of a Beta (a share) or a lognormal size with that mean and standard deviation."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if is_share:
+            whole = np.where(sd > 0, mean * (1 - mean) / sd**2 - 1, np.inf)
+            a = mean * whole
+            drawn = np.where(np.isfinite(whole), mean * (a + 1) / (whole + 1) * (a + 2) / (whole + 2), mean**3)
+        else:
+            drawn = mean**3 * (1 + np.where(mean > 0, sd / mean, 0.0) ** 2) ** 3
+    return np.asarray(drawn)
+
+
+def _lifted(rates: Rates) -> np.ndarray:
+    """By what a price increase multiplies an amount, its square and its cube on average."""
+    powers = np.stack([(1 + rates.uplift) ** k - 1 for k in (1, 2, 3)])
+    return np.asarray((1 + rates.acceptance * powers).transpose(2, 0, 1))

@@ -43,19 +43,6 @@ def deviation(scenario: Scenario, *, window: tuple[int, int] | None = None, draw
     return _Outlook.of(scenario, window, False, draws).deviation()
 
 
-def closing_by_draw(rates: Rates, groups: Groups, customers: Customers, months: int) -> tuple[np.ndarray, np.ndarray]:
-    """The mean of the whole book's closing ARR, and its variance by luck alone: `ndarray[draw]` each."""
-    means, variances = [], []
-    step = max(1, MOST_CELLS // len(groups.arr))
-    for first in range(0, rates.draws, step):
-        path = _Path(rates.part(first, first + step), groups, customers.annual)
-        for t in range(1, months + 1):
-            path.month(t, joins=False)
-        means.append(path.amount @ groups.arr)
-        variances.append((path.square - path.amount**2) @ groups.squares)
-    return np.concatenate(means), np.concatenate(variances)
-
-
 def months_of(scenario: Scenario, window: tuple[int, int] | None) -> tuple[int, int]:
     """The first and last month of a window; raises UsageError where the scenario does not cover it."""
     start, end = window if window is not None else (0, scenario.months)
@@ -78,7 +65,7 @@ def refuse_endless(closing: np.ndarray) -> None:
 
 @dataclass(frozen=True)
 class Groups:
-    """Customers who share one path: `ndarray[group]`, sorted by segment. `arr`, `squares`: sums of ARR and ARR^2."""
+    """Customers who share one path: `ndarray[group]`, sorted by segment. `arr`, `squares`, `cubes`: sums of powers."""
 
     segment: np.ndarray
     anniversary: np.ndarray
@@ -86,6 +73,7 @@ class Groups:
     joins: np.ndarray
     arr: np.ndarray
     squares: np.ndarray
+    cubes: np.ndarray
     number: np.ndarray
 
     @classmethod
@@ -96,7 +84,10 @@ class Groups:
         kinds, group = np.unique(key * latest + customers.joins, return_inverse=True)
         kind, joins = np.divmod(kinds, latest)
         kind, tenure = np.divmod(kind, len(tenures))
-        sums = (np.bincount(group, weights, len(kinds)) for weights in (customers.arr, customers.arr**2, None))
+        sums = (
+            np.bincount(group, weights, len(kinds))
+            for weights in (customers.arr, customers.arr**2, customers.arr**3, None)
+        )
         return cls(kind // 12, kind % 12 + 1, tenures[tenure], joins, *sums)
 
 

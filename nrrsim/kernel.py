@@ -194,6 +194,43 @@ def close(  # type: ignore[no-untyped-def]
             out[s, d] += amount[d]
 
 
+@_compiled
+def moments(  # type: ignore[no-untyped-def]
+    segment, anniversary, tenure, sums, months, churn, due_churn, growth, lift, back, back_size, out
+):
+    """Mean, variance and third central moment of what the book closes at, draw by draw: added to `out`,
+    `float64[3, draw]`.
+
+    sums : `float64[3, group]`, the sums of ARR, its squares and its cubes. growth, lift : `float64[phase, segment, 3,
+    draw]`, by what a month multiplies the first three powers of an amount on average. The rest is as for `close`.
+    """
+    phases, years, draws = churn.shape[0], churn.shape[2], out.shape[1]
+    amount, left = np.empty((3, draws)), np.empty((3, draws))
+    for g in range(segment.size):
+        s = segment[g]
+        amount[:] = 1.0
+        left[:] = 0.0
+        for t in range(1, months + 1):
+            phase = min(t, phases) - 1
+            year = min(max(np.int64(np.floor((tenure[g] + t - 1) / 12 + 1e-9)), 0), years - 1)
+            is_due = (t - anniversary[g]) % 12 == 0
+            c = due_churn[phase, s, year] if is_due else churn[phase, s, year]
+            w, size = back[phase, s], back_size[s]
+            for k in range(3):
+                more, up, a, b = growth[phase, s, k], lift[phase, s, k], amount[k], left[k]
+                for d in range(draws):
+                    lost = c[d] * a[d]
+                    share = size[d] if k == 0 else size[d] * size[d] if k == 1 else size[d] * size[d] * size[d]
+                    kept = (a[d] - lost) * more[d]
+                    a[d] = (kept * up[d] if is_due else kept) + w[d] * share * b[d]
+                    b[d] = b[d] * (1.0 - w[d]) + lost
+        for d in range(draws):
+            m = amount[0, d]
+            out[0, d] += sums[0, g] * m
+            out[1, d] += sums[1, g] * (amount[1, d] - m * m)
+            out[2, d] += sums[2, g] * (amount[2, d] - 3.0 * m * amount[1, d] + 2.0 * m * m * m)
+
+
 # Columns of `level`: what a segment has now. `AWAY`: of those who were gone at some time, or are not of the cohort.
 HERE, KEPT, COUNTED, AWAY, AWAY_KEPT, AWAY_COUNTED = range(6)
 

@@ -12,11 +12,16 @@ import pandas as pd
 
 from nrrsim import compare, metrics
 from nrrsim.errors import UsageError
-from nrrsim.expectation import deviation, expect
+from nrrsim.exact import odds_by_draw
+from nrrsim.expectation import SEED, deviation, expect
 from nrrsim.movements import MOVEMENTS, Movements, cents
+from nrrsim.rates import draw_rates
 from nrrsim.scenario import Scenario
+from nrrsim.simulation import simulate
 
 TO_THE_BIT = 1e-9  # a target that is met is met, whatever rounding says
+FEW_CUSTOMERS, LARGE_CUSTOMER = 500, 0.05  # below and above which a book is simulated
+ODDS_DRAWS, FALLBACK_TRIALS = 512, 10_000
 QUANTILES = {"p05": 0.05, "p25": 0.25, "p50": 0.50, "p75": 0.75, "p95": 0.95}
 
 
@@ -48,6 +53,29 @@ def expected_sd(scenario: Scenario) -> float:
     """The standard deviation of NRR, from luck and from beliefs, without a simulation."""
     opening = scenario.opening.arr.sum()
     return float(deviation(scenario).sel(segment="all").isel(month=-1)) / float(opening)
+
+
+def likely(scenario: Scenario, target: float | None = None, seed: int = 20260930) -> dict[str, Any]:
+    """How NRR may turn out, in milliseconds: quantiles and the probability of the target from the exact moments given
+    each draw of the beliefs; simulated where a book is too small or too concentrated for that.
+
+    `quality` says which it was, and how far off its quantiles may be, in NRR.
+    """
+    arr = scenario.opening.arr
+    target = scenario.target if target is None else target
+    shares = (0.05, 0.5, 0.95)
+    if len(arr) >= FEW_CUSTOMERS and arr.max() <= LARGE_CUSTOMER * arr.sum():
+        rates = draw_rates(scenario, scenario.opening, count=ODDS_DRAWS, seed=SEED, quasi=True)
+        odds = odds_by_draw(scenario)(rates)
+        quantiles, method, error = odds.quantiles(shares), "exact moments", 0.001
+        reached = None if target is None else odds.reaches(target)
+    else:
+        nrr = np.asarray(metrics.nrr(simulate(scenario, FALLBACK_TRIALS, seed)))
+        quantiles, method = np.quantile(nrr, shares), "simulation"
+        error = 3 * float(nrr.std()) / np.sqrt(FALLBACK_TRIALS)
+        reached = None if target is None else float((nrr >= target - TO_THE_BIT).mean())
+    told = dict(zip(("p05", "p50", "p95"), map(float, quantiles), strict=True))
+    return {**told, "target": target, "p_target": reached, "quality": {"method": method, "error": error}}
 
 
 def simulated(scenario: Scenario, run: Movements, seed: int, target: float | None = None) -> dict[str, Any]:
