@@ -30,6 +30,7 @@ from nrrsim.scenario import Scenario
 MADE_BY = "# Learnt by nrrsim calibrate. A change made here is lost when it is made again: extend this file instead."
 KIND = {name: number for number, name in enumerate(MOVEMENTS)}
 GAINS = ("adoption", "unsplit")  # one driver: a ledger that does not say why an amount rose has no other
+TERMS = (("month", "monthly"), ("annual", "annual"), ("year", "annual"))
 COUNTED = ("churn", "contraction", "adoption", "cross_sell", "price", "reactivation")
 BAD_YEAR = {"churn": 1, "contraction": 1, "adoption": -1, "cross_sell": -1}  # what it does to each driver
 # The prior: how often a year, typically, with a standard deviation of its logit; and how much segments differ (the
@@ -128,7 +129,8 @@ def calibrate(
 ) -> Calibration:
     """The scenario that a ledger's history up to `as_of` speaks for; nothing after it is looked at.
 
-    term : monthly or annual, by segment; of the others it is told from when their customers leave.
+    term : monthly or annual, by segment; of the others it is what the ledger's column `term` says of most of their
+        customers, else it is told from when they leave.
     half_life : months after which what was seen counts half; default: all of it counts the same.
     price_months : months in which those who rose by a common percentage met a price increase ("YYYY-MM").
     file, columns : the ledger's path and headings, as the scenario's book is to name them.
@@ -306,6 +308,7 @@ class _Panel:
     def terms(self, given: dict[str, str]) -> dict[str, str]:
         """Monthly or annual, by segment: annual where most of those who leave do so at an anniversary."""
         found = {}
+        stated = self._stated_terms()
         gone = self.amount["churn"] > 0
         for number, name in enumerate(self.segments):
             mine = gone & (self.segment == number) & (self.due >= 0)
@@ -313,8 +316,19 @@ class _Panel:
             is_annual = self.step == 12 or (mine.sum() >= 3 and at_renewal > 0.5)
             if not mine.any() and self.ledger.entries.frame.get("renewal") is not None:
                 is_annual = bool((self.due[self.segment == number] >= 0).any())
-            found[name] = given.get(name, "annual" if is_annual else "monthly")
+            found[name] = given.get(name) or stated.get(name) or ("annual" if is_annual else "monthly")
         return found
+
+    def _stated_terms(self) -> dict[str, str]:
+        """What the ledger's own column `term` says of most customers of a segment, where it has one."""
+        frame = self.ledger.entries.frame
+        if "term" not in frame:
+            return {}
+        known = frame[frame["month"] <= self.as_of]
+        words = known["term"].astype(str).str.strip().str.lower()
+        term = words.map(lambda word: next((each for start, each in TERMS if word.startswith(start)), None))
+        told = pd.DataFrame({"segment": known["segment"].astype(str), "term": term}).dropna()
+        return dict(told.groupby("segment")["term"].agg(lambda each: each.mode().iloc[0]))
 
     def chances(self, driver: str, annual: np.ndarray) -> np.ndarray:
         """`ndarray[row]`: how many chances for the driver a row is: steps; of what happens once a year, years."""

@@ -6,7 +6,8 @@ are made of customers whose first months are known and whose last months are sim
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -40,6 +41,7 @@ class Forecast:
     history: History
     trials: int = TRIALS
     seed: int = SEED
+    learning: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def ledger(self) -> Ledger:
@@ -51,7 +53,7 @@ class Forecast:
 
     @cached_property
     def calibration(self) -> Calibration:
-        return calibrate(self.ledger, self.as_of)
+        return calibrate(self.ledger, self.as_of, **self.learning)
 
     # --- what is assumed -------------------------------------------------------------------------------
 
@@ -138,7 +140,7 @@ class Forecast:
             known = parse_month(origin, "origin") - parse_month(self.ledger.months[0], "month")
             if actual is None or known < YEAR or self.ledger.customers(origin).empty:
                 continue
-            past = calibrate(self.ledger, origin)
+            past = calibrate(self.ledger, origin, **self.learning)
             drawn = _trailing(self.ledger, past, origin, months, self.trials, self.seed)
             quantiles = {name: float(np.quantile(drawn, share)) for name, share in SHARES.items()}
             pit = float((drawn < actual).mean())
@@ -153,7 +155,7 @@ class Forecast:
         except UsageError:
             return None
         every = max(3, self.ledger.step) * max(1, -(-len(found) // MOST_ORIGINS))
-        return backtest(self.ledger, every=every, until=self.as_of, trials=PAST_TRIALS, seed=self.seed)
+        return backtest(self.ledger, every=every, until=self.as_of, trials=PAST_TRIALS, seed=self.seed, **self.learning)
 
     def record(self) -> dict[str, Any]:
         """Every headline number of the forecast, for a report's manifest."""
@@ -170,16 +172,22 @@ class Forecast:
         }
 
 
-def look_ahead(history: History, trials: int = TRIALS, seed: int = SEED) -> Forecast | None:
+def look_ahead(
+    history: History,
+    trials: int = TRIALS,
+    seed: int = SEED,
+    half_life: float | None = None,
+    price_months: Sequence[str] | None = None,
+) -> Forecast | None:
     """The forecast after a history; None where the ledger has not been running for a year, or nobody is left, or no
-    `trials` are asked for.
+    `trials` are asked for. half_life, price_months : as for `calibrate`.
     """
     if trials == 0:
         return None
     known = parse_month(history.as_of, "as_of") - parse_month(history.ledger.months[0], "month")
     if known < YEAR or history.ledger.customers(history.as_of).empty:
         return None
-    return Forecast(history, trials, seed)
+    return Forecast(history, trials, seed, {"half_life": half_life, "price_months": tuple(price_months or ())})
 
 
 def _actual(ledger: Ledger, month: str) -> float | None:

@@ -33,7 +33,7 @@ from nrrsim.yamlfile import read_yaml
 
 FORMATS = ("pdf", "html", "xlsx")
 RECORD = "application/vnd.nrrsim+json"
-NESTED = ("columns", "scenarios", "multiples")
+NESTED = ("columns", "scenarios", "multiples", "price_months")
 OPTIONAL = re.compile(r"\(optional ?(number|text|mapping|)\)")
 VERSIONS = ("altair", "duckdb", "pandas", "papermill", "pypandoc_binary", "typst", "vl-convert-python", "xarray")
 log = logging.getLogger("nrrsim")

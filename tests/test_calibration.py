@@ -487,3 +487,12 @@ def test_what_cannot_be_asked_is_said(tmp_path):
     (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(nr.UsageError, match="choose another --out"):
         told.write(tmp_path / "bytes.yaml")
+
+
+def test_a_column_says_the_term(tmp_path):
+    frame = thin(**{f"c{n}": range(30) for n in range(20)})
+    frame["term"] = ["Yearly" if int(name[1:]) % 3 else "monthly" for name in frame["customer"]]
+    ledger = written(frame, tmp_path)
+    assert calibrate(ledger, ledger.months[-1]).scenario.book.term == {"one": "annual"}
+    asked = calibrate(ledger, ledger.months[-1], term={"one": "monthly"})
+    assert asked.scenario.book.term == {"one": "monthly"}
