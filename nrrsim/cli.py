@@ -392,6 +392,50 @@ def backtest(
 
 
 @app.command()
+def sweep(
+    scenario: ScenarioFile,
+    vary: Annotated[
+        list[str],
+        typer.Option("--vary", metavar="NAME=FROM:TO:NUMBER", help="Such as drivers.churn.smb.rate=0.05:0.25:21."),
+    ],
+    out: Annotated[str, typer.Option(metavar="FILE.parquet", help="Where the grid is written when all is done.")],
+    exact: Annotated[
+        bool, typer.Option("--exact", help="By the exact path: milliseconds a point, no simulation.")
+    ] = False,
+    trials: Annotated[int, _number("--trials", help="How many times each point is played.")] = 10_000,
+    seed: Annotated[int, _number("--seed", help="The same seed gives the same bits.")] = 20260930,
+    target: Annotated[
+        float | None, typer.Option(parser=_target, metavar="NRR", help="Such as 1.10 (default: the scenario's).")
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """NRR over a grid of what-ifs; one that was killed goes on where it stopped."""
+    from nrrsim import sweep as grid
+    from nrrsim.outlook import write_parquet
+
+    believed = _scenario(scenario, quiet)
+    axes = [grid.read_axis(each) for each in vary]
+    number = 1
+    for axis in axes:
+        number *= len(axis.values)
+    kept = grid.kept_beside(out)
+    with _progress(number, "points", quiet) as advance:
+        frame = grid.sweep(
+            believed, axes, exact=exact, trials=trials, seed=seed, target=target, kept=kept, progress=advance
+        )
+    write_parquet(frame, out, {"title": believed.title, "seed": seed, "trials": 0 if exact else trials})
+    kept.unlink(missing_ok=True)
+    told = grid.told(frame)
+    if as_json:
+        typer.echo(_object(told))
+    else:
+        from nrrsim.lines import sweep_lines
+
+        typer.echo("\n".join(sweep_lines(told)))
+
+
+@app.command()
 def schema(
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it there instead of printing it.")] = None,
 ) -> None:

@@ -130,6 +130,17 @@ def _published(beside: Mapping[str, Any]) -> str:
     return ""
 
 
+def sweep_lines(told: Mapping[str, Any]) -> list[str]:
+    """What `nrrsim sweep` prints for people."""
+    results = ("nrr", "p05", "p50", "p95", "p_target")
+    lines = [f"{told['points']:,} points"]
+    for name in ("lowest", "highest"):
+        each = told[name]
+        at = ", ".join(f"{key} {value:g}" for key, value in each.items() if key not in results)
+        lines.append(f"{name:<8} NRR {percent(each['nrr'])} ({percent(each['p05'])} to {percent(each['p95'])}) at {at}")
+    return lines
+
+
 def calibrated_lines(told: Mapping[str, Any]) -> list[str]:
     """What `nrrsim calibrate` prints for people."""
     lines = [f"{told['title']}, {told['years']} whole years", ""]

@@ -68,14 +68,16 @@ def likely(scenario: Scenario, target: float | None = None, seed: int = 20260930
         rates = draw_rates(scenario, scenario.opening, count=ODDS_DRAWS, seed=SEED, quasi=True)
         odds = odds_by_draw(scenario)(rates)
         quantiles, method, error = odds.quantiles(shares), "exact moments", 0.001
+        mean = float(odds.mean.mean())
         reached = None if target is None else odds.reaches(target)
     else:
         nrr = np.asarray(metrics.nrr(simulate(scenario, FALLBACK_TRIALS, seed)))
-        quantiles, method = np.quantile(nrr, shares), "simulation"
+        quantiles, method, mean = np.quantile(nrr, shares), "simulation", float(nrr.mean())
         error = 3 * float(nrr.std()) / np.sqrt(FALLBACK_TRIALS)
         reached = None if target is None else float((nrr >= target - TO_THE_BIT).mean())
     told = dict(zip(("p05", "p50", "p95"), map(float, quantiles), strict=True))
-    return {**told, "target": target, "p_target": reached, "quality": {"method": method, "error": error}}
+    quality = {"method": method, "error": error}
+    return {"mean": mean, **told, "target": target, "p_target": reached, "quality": quality}
 
 
 def simulated(scenario: Scenario, run: Movements, seed: int, target: float | None = None) -> dict[str, Any]:
@@ -190,10 +192,6 @@ def write_trials(run: Movements, path: str | Path, about: Mapping[str, Any]) -> 
 
     The file is there whole or not at all. Raises UsageError where it cannot be written.
     """
-    import duckdb
-
-    final = Path(path)
-    unfinished = final.with_name(f".{final.name}-{os.getpid()}")
     names = [str(name) for name in run.data if name != "unsplit"]
     trials, segments, months = run["closing"].shape
     frame = pd.DataFrame(
@@ -204,12 +202,21 @@ def write_trials(run: Movements, path: str | Path, about: Mapping[str, Any]) -> 
             **{name: run[name].values.ravel() for name in names},
         }
     )
+    write_parquet(frame, path, about)
+
+
+def write_parquet(frame: pd.DataFrame, path: str | Path, about: Mapping[str, Any]) -> None:
+    """A frame as a Parquet file with `about` in its metadata, whole or not at all; raises UsageError if not."""
+    import duckdb
+
+    final = Path(path)
+    unfinished = final.with_name(f".{final.name}-{os.getpid()}")
     told = ", ".join(f"{key}: {_quoted(value)}" for key, value in about.items())
     try:
         with duckdb.connect() as database:
-            database.register("trials", frame)
+            database.register("rows", frame)
             database.execute(
-                f"copy trials to {_quoted(unfinished)} (format parquet, compression zstd, kv_metadata {{{told}}})"
+                f"copy rows to {_quoted(unfinished)} (format parquet, compression zstd, kv_metadata {{{told}}})"
             )
         os.replace(unfinished, final)
     except (duckdb.IOException, OSError):

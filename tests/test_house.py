@@ -29,7 +29,7 @@ FLOORS = {
     9: ("simulation", "exact"),
     10: ("compare", "backtest"),
     11: ("outlook", "sensitivity"),
-    12: ("comparison", "forecast"),
+    12: ("comparison", "forecast", "sweep"),
     13: ("cli",),
 }
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names}
