@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -172,22 +172,46 @@ class Forecast:
         }
 
 
+@dataclass(frozen=True)
+class NoForecast:
+    """That nothing is forecast, and why; as a condition it is false."""
+
+    reason: str
+
+    def __bool__(self) -> Literal[False]:
+        return False
+
+
 def look_ahead(
     history: History,
     trials: int = TRIALS,
     seed: int = SEED,
     half_life: float | None = None,
     price_months: Sequence[str] | None = None,
-) -> Forecast | None:
-    """The forecast after a history; None where the ledger has not been running for a year, or nobody is left, or no
-    `trials` are asked for. half_life, price_months : as for `calibrate`.
+) -> Forecast | NoForecast:
+    """The forecast after a history; none where the ledger has not been running for a year, or nobody is left, or it
+    cannot be learnt from, or no `trials` are asked for. half_life, price_months : as for `calibrate`.
+
+    Raises UsageError for a half-life or a price month that cannot be.
     """
     if trials == 0:
-        return None
+        return NoForecast("")
+    for month in price_months or ():
+        parse_month(month, "price_months")
+    if half_life is not None and not half_life >= 1:
+        raise UsageError(f"half_life: must be a month at least, got {half_life:g}")
     known = parse_month(history.as_of, "as_of") - parse_month(history.ledger.months[0], "month")
-    if known < YEAR or history.ledger.customers(history.as_of).empty:
-        return None
-    return Forecast(history, trials, seed, {"half_life": half_life, "price_months": tuple(price_months or ())})
+    if known < YEAR:
+        return NoForecast(f"the ledger has been running for {known} months, and a forecast takes a year")
+    if history.ledger.customers(history.as_of).empty:
+        return NoForecast("nobody is left")
+    told = Forecast(history, trials, seed, {"half_life": half_life, "price_months": tuple(price_months or ())})
+    try:
+        for answer in ("ahead", "before", "backtest", "sensitivity"):
+            getattr(told, answer)
+    except UsageError as error:  # the report stands without it
+        return NoForecast(str(error))
+    return told
 
 
 def _actual(ledger: Ledger, month: str) -> float | None:

@@ -15,7 +15,7 @@ from nrrsim.words import STEPS, joined, shown
 
 if TYPE_CHECKING:
     from nrrsim.backtest import Backtest
-    from nrrsim.forecast import Forecast
+    from nrrsim.forecast import Forecast, NoForecast
 
 
 def _off(value: Any) -> str:
@@ -105,16 +105,23 @@ def scores(past: Backtest, segments: bool = False) -> pd.DataFrame:
 # --- what is said ------------------------------------------------------------------------------------------
 
 
-def heading(ahead: Forecast | None, title: str) -> str:
+def heading(ahead: Forecast | NoForecast, title: str) -> str:
     """A section's heading, of a year's report where the ledger is annual; nothing where there is no forecast."""
-    if ahead is None:
+    if not ahead:
         return ""
     return f"# {title if ahead.history.pace == 3 else title.replace('quarter', 'year')}"
 
 
-def read_assumptions(ahead: Forecast | None) -> str:
+def why_not(ahead: Forecast | NoForecast) -> str:
+    """Why nothing is forecast, where something should be; nothing else."""
+    if ahead:
+        return ""
+    return f"# What may happen\n\nNothing is forecast: {escape_markdown(ahead.reason)}." if ahead.reason else ""
+
+
+def read_assumptions(ahead: Forecast | NoForecast) -> str:
     """What the forecast assumes, and why."""
-    if ahead is None:
+    if not ahead:
         return ""
     told = ahead.calibration
     plain = told.scenario.plain()
@@ -135,16 +142,16 @@ def read_assumptions(ahead: Forecast | None) -> str:
     return text
 
 
-def read_findings(ahead: Forecast | None) -> str:
+def read_findings(ahead: Forecast | NoForecast) -> str:
     """What to know of the history that was learnt from."""
-    if ahead is None:
+    if not ahead:
         return ""
     return "\n".join(f"- {escape_markdown(each)}." for each in ahead.calibration.findings[:6])
 
 
-def read_fan(ahead: Forecast | None) -> str:
+def read_fan(ahead: Forecast | NoForecast) -> str:
     """Where NRR may be in a year, and how likely the target is."""
-    if ahead is None:
+    if not ahead:
         return ""
     end, pace = shift(ahead.as_of, 12), ahead.history.pace
     told = ahead.range_at(end)
@@ -161,9 +168,9 @@ def read_fan(ahead: Forecast | None) -> str:
     return text
 
 
-def read_tornado(ahead: Forecast | None) -> str:
+def read_tornado(ahead: Forecast | NoForecast) -> str:
     """Which assumption matters most."""
-    if ahead is None or not ahead.sensitivity.beliefs:
+    if not ahead or not ahead.sensitivity.beliefs:
         return ""
     first = ahead.sensitivity.beliefs[0]
     return (
@@ -174,9 +181,9 @@ def read_tornado(ahead: Forecast | None) -> str:
     )
 
 
-def read_before(ahead: Forecast | None) -> str:
+def read_before(ahead: Forecast | NoForecast) -> str:
     """Whether the ranges that earlier reports would have given held."""
-    if ahead is None:
+    if not ahead:
         return ""
     if not ahead.before:
         return "The ledger does not reach back far enough to say what an earlier report would have forecast for now."
@@ -192,9 +199,9 @@ def read_before(ahead: Forecast | None) -> str:
     return f"{'. '.join(told)}."
 
 
-def read_backtest(ahead: Forecast | None) -> str:
+def read_backtest(ahead: Forecast | NoForecast) -> str:
     """How often such forecasts were right on this ledger, in one paragraph."""
-    if ahead is None:
+    if not ahead:
         return ""
     if ahead.backtest is None:
         return "For a back-test the ledger is too short: it takes two years to learn from and one to compare with."

@@ -162,10 +162,28 @@ def test_the_target_and_the_past_forecasts(ahead):
 def test_a_ledger_too_short_has_no_forecast(tmp_path):
     ledger = written(thin(a=range(10), b=range(10)), tmp_path)
     history = nr.read_history(str(tmp_path / "ledger.csv"), ledger.months[-1], window=6)
-    assert look_ahead(history) is None
+    none = look_ahead(history)
+    assert not none
+    assert "running for 9 months" in prospects.why_not(none)
+    assert not look_ahead(history, trials=0)
+    assert prospects.why_not(look_ahead(history, trials=0)) == ""
     for name in ("read_assumptions", "read_findings", "read_fan", "read_tornado", "read_before", "read_backtest"):
-        assert getattr(prospects, name)(None) == ""
-    assert prospects.heading(None, "What may happen") == ""
+        assert getattr(prospects, name)(none) == ""
+    assert prospects.heading(none, "What may happen") == ""
+
+
+def test_a_ledger_that_cannot_be_learnt_from_still_has_its_report(tmp_path):
+    """A segment called `all` beside others means something else in a scenario: no forecast, and the reason."""
+    frame = thin(**{f"c{n}": range(30) for n in range(20)})
+    frame["segment"] = ["all" if int(name[1:]) % 2 else "one" for name in frame["customer"]]
+    ledger = written(frame, tmp_path)
+    history = nr.read_history(str(tmp_path / "ledger.csv"), ledger.months[-1])
+    none = look_ahead(history)
+    assert not none
+    assert "has a segment called all" in none.reason
+    for half_life, months in ((0.5, None), (None, ["last May"])):
+        with pytest.raises(nr.UsageError):
+            look_ahead(history, half_life=half_life, price_months=months)
 
 
 @pytest.mark.parametrize("months", [13, 20, 30])
@@ -173,7 +191,7 @@ def test_short_ledgers_are_forecast_and_say_so(months, tmp_path):
     ledger = written(thin(**{f"c{n}": range(n % 7, months) for n in range(30)}, gone=range(5)), tmp_path)
     history = nr.read_history(str(tmp_path / "ledger.csv"), ledger.months[-1])
     told = look_ahead(history, trials=200)
-    assert told is not None
+    assert told
     said = [
         getattr(prospects, f"read_{name}")(told)
         for name in ("assumptions", "findings", "fan", "tornado", "before", "backtest")
