@@ -114,9 +114,8 @@ def heading(ahead: Forecast | NoForecast, title: str) -> str:
 
 def why_not(ahead: Forecast | NoForecast) -> str:
     """Why nothing is forecast, where something should be; nothing else."""
-    if ahead:
-        return ""
-    return f"# What may happen\n\nNothing is forecast: {escape_markdown(ahead.reason)}." if ahead.reason else ""
+    reason = "" if ahead else getattr(ahead, "reason", "")
+    return f"# What may happen\n\nNothing is forecast: {escape_markdown(reason)}." if reason else ""
 
 
 def read_assumptions(ahead: Forecast | NoForecast) -> str:
