@@ -329,6 +329,12 @@ def calibrate(
         list[str] | None, typer.Option("--price-month", metavar="YYYY-MM", help="Shared rises in it are price; repeat.")
     ] = None,
     column: Column = None,
+    query: Query = None,
+    sheet: Sheet = None,
+    rates: Rates = None,
+    currency: Currency = None,
+    grace_months: Grace = 0,
+    period_end: PeriodEnd = "exclusive",
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -337,10 +343,14 @@ def calibrate(
     from nrrsim.months import parse_month
 
     parse_month(as_of, "--as-of")
-    ledger = _read(sources, column, until=as_of)
-    if out and (len(sources) > 1 or "://" in sources[0] or sources[0].startswith("env:")):
-        raise UsageError("--out: a scenario names one ledger file; put the ledger into one")
-    file = os.path.relpath(sources[0], Path(out).parent) if out else sources[0]
+    form: dict[str, Any] = {"query": query, "sheet": sheet, "rates": rates, "currency": currency}
+    form |= {"grace_months": grace_months or None, "period_end": None if period_end == "exclusive" else period_end}
+    stated = {name: value for name, value in form.items() if value is not None}
+    is_file = len(sources) == 1 and "://" not in sources[0] and not sources[0].startswith("env:")
+    if out and (stated or not is_file):
+        raise UsageError("--out: a scenario's book is one ledger file, read as it is; put the ledger into such a one")
+    ledger = _read(sources, column, until=as_of, **stated)
+    file = os.path.relpath(sources[0], Path(out).parent) if out else "ledger.csv"  # a database is no file
     told = calibration.calibrate(
         ledger,
         as_of,
@@ -372,17 +382,26 @@ def backtest(
         float | None,
         typer.Option(parser=_half_life, metavar="MONTHS", help="After so many months what was seen counts half."),
     ] = None,
+    until: Annotated[str | None, typer.Option(metavar="YYYY-MM", help="The last month to compare with.")] = None,
     column: Column = None,
+    query: Query = None,
+    sheet: Sheet = None,
+    rates: Rates = None,
+    currency: Currency = None,
+    grace_months: Grace = 0,
+    period_end: PeriodEnd = "exclusive",
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """How often forecasts made in the ledger's past, from what was known then, were right."""
     from nrrsim import backtest as past
 
-    ledger = _read(sources, column)
-    number = len(past.origins(ledger, every))
+    form = {"query": query, "sheet": sheet, "rates": rates, "currency": currency}
+    ledger = _read(sources, column, **form, grace_months=grace_months, period_end=period_end, until=until)
+    how: dict[str, Any] = {"every": every, "until": until}
+    number = len(past.origins(ledger, **how))
     with _progress(number, "forecasts", quiet) as advance:
-        told = past.backtest(ledger, every=every, trials=trials, seed=seed, half_life=half_life, progress=advance)
+        told = past.backtest(ledger, **how, trials=trials, seed=seed, half_life=half_life, progress=advance)
     if as_json:
         typer.echo(_object(told.told()))
     else:

@@ -272,7 +272,15 @@ def test_calibrate_and_backtest_on_the_command_line(tmp_path, capsys):
         (("calibrate", str(EXAMPLE), "--as-of", "2026-09", "--term", "smb=weekly"), "weekly"),
         (("calibrate", str(EXAMPLE), "--as-of", "2030-09"), "2030-09"),
         (("calibrate", str(EXAMPLE), "--as-of", "2026-09", "--half-life", "x"), "--half-life"),
-        (("calibrate", str(EXAMPLE), str(EXAMPLE), "--as-of", "2026-09", "--out", str(out)), ""),
+        (
+            ("calibrate", str(EXAMPLE), str(EXAMPLE), "--as-of", "2026-09", "--out", str(out)),
+            "--out: a scenario's book",
+        ),
+        (
+            ("calibrate", str(EXAMPLE), "--as-of", "2026-09", "--grace-months", "2", "--out", str(out)),
+            "one ledger file",
+        ),
+        (("backtest", str(EXAMPLE), "--until", "2025-06"), "needs 37 months"),
         (("backtest", str(EXAMPLE), "--every", "0"), "every"),
     ):
         code, _, err = run(*words)
