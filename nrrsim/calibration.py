@@ -502,11 +502,11 @@ def _learn(panel: _Panel, terms: Mapping[str, str]) -> tuple[list[Learnt], list[
                         f" {1 + MOST_GAIN:.0f}."
                         " Is this recurring revenue?"
                     )
-                missed = counts.events[place] == 0 and name in panel.present
+                missed = counts.events[place] == 0 and name in panel.present and years >= 0.5
                 if missed and driver in ("churn", "contraction", "adoption"):
                     findings.append(
-                        f"{name}: no {driver} in {years:.0f} customer-years; what is believed of it comes from the"
-                        " other segments and from what is usual"
+                        f"{name}: no {driver} in {years:.0f} customer-years; what is believed of it comes from"
+                        f" {'the other segments and from ' if len(panel.segments) > 1 else ''}what is usual"
                     )
     return learnt, findings
 
@@ -874,8 +874,10 @@ def _because(panel: _Panel, years: int, half_life: float | None) -> str:
         if panel.step == 12
         else ""
     )
+    alike = " Segments learn from each other as far as they are alike." if len(panel.segments) > 1 else ""
+    whole = f"{years} whole {'year' if years == 1 else 'years'}"
     return (
-        f"Learnt from {month_name(int(panel.month.min()) - panel.step)} to {month_name(panel.as_of)} ({years} whole"
-        f" years){weight}. Segments learn from each other as far as they are alike.{yearly} What is not in the ledger,"
+        f"Learnt from {month_name(int(panel.month.min()) - panel.step)} to {month_name(panel.as_of)} ({whole}){weight}."
+        f"{alike}{yearly} What is not in the ledger,"
         " such as a new product or a recession of a kind not seen, is not in here."
     )

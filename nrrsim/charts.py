@@ -528,7 +528,7 @@ def fan(frame: Frame, currency: str | None = "USD", target: float | None = None)
         "period:O",
         title=None,
         scale=alt.Scale(domain=periods, type="point", padding=0.15),
-        axis=alt.Axis(labelOverlap=True),
+        axis=alt.Axis(labelOverlap=True, labelSeparation=8),
     )
     base = alt.Chart(frame).encode(x=x)
     ends = frame[frame["period"] == periods[-1]]

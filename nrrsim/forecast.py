@@ -30,6 +30,7 @@ from nrrsim.simulation import SEED, simulate
 YEAR = 12
 TRIALS = 4_000
 PAST_TRIALS, MOST_ORIGINS = 1_000, 8  # of the back-test in a report
+LEAST_TRIALS, MOST_SEGMENTS, MOST_OFTEN = 100, 8, 11.0
 PERIODS = 8  # of the past, before the fan
 SHARES = {"p05": 0.05, "p10": 0.10, "p25": 0.25, "p50": 0.50, "p75": 0.75, "p90": 0.90, "p95": 0.95}
 
@@ -55,6 +56,11 @@ class Forecast:
     def calibration(self) -> Calibration:
         return calibrate(self.ledger, self.as_of, **self.learning)
 
+    @property
+    def target(self) -> float | None:
+        """The history's target, where it is of the same measure: twelve months, price included."""
+        return self.history.target if self.history.window == YEAR and not self.history.ex_price else None
+
     # --- what is assumed -------------------------------------------------------------------------------
 
     def assumptions(self) -> pd.DataFrame:
@@ -65,7 +71,7 @@ class Forecast:
         rows = []
         for each in told.learnt:
             found = told.scenario.entry(each.driver, each.segment)
-            if each.segment not in told.scenario.segments or found is None:
+            if each.segment not in self.largest or found is None:
                 continue
             entry, _ = found
             belief = entry.acceptance if each.driver == "price" else entry.rate
@@ -73,10 +79,18 @@ class Forecast:
             if belief is not None:
                 low, high = belief.quantile(np.array([-Z90, Z90]), each.driver not in ("contraction", "adoption"))
             size = entry.uplift if each.driver == "price" else each.size[0] if each.size else None
-            figures = (each.mean, low, high, size, each.events, each.chances)
+            mean = each.mean if each.driver in ("churn", "price", "reactivation") else min(each.mean, MOST_OFTEN)
+            figures = (mean, low, high, size, each.events, each.chances)
             rows.append([each.driver, each.segment, *figures])
         columns = ["driver", "segment", "mean", "low", "high", "size", "events", "chances"]
         return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[2:], float))
+
+    @cached_property
+    def largest(self) -> list[str]:
+        """The segments of today's book with the most ARR, eight at most."""
+        book = self.calibration.scenario.opening
+        arr = np.bincount(book.segment, book.arr, len(book.segments))
+        return [book.segments[place] for place in np.argsort(-arr, kind="stable")[:MOST_SEGMENTS]]
 
     # --- what may happen -------------------------------------------------------------------------------
 
@@ -112,7 +126,7 @@ class Forecast:
     @property
     def p_target(self) -> float | None:
         """How likely the target is reached by the twelve months to come; None without a target."""
-        target = self.history.target
+        target = self.target
         return None if target is None else float((self.ahead[shift(self.as_of, YEAR)] >= target).mean())
 
     @cached_property
@@ -143,7 +157,7 @@ class Forecast:
             past = calibrate(self.ledger, origin, **self.learning)
             drawn = _trailing(self.ledger, past, origin, months, self.trials, self.seed)
             quantiles = {name: float(np.quantile(drawn, share)) for name, share in SHARES.items()}
-            pit = float((drawn < actual).mean())
+            pit = float((drawn < actual).mean() + (drawn == actual).mean() / 2)
             told.append({"origin": origin, "months": months, **quantiles, "actual": actual, "pit": pit})
         return told
 
@@ -196,6 +210,10 @@ def look_ahead(
     """
     if trials == 0:
         return NoForecast("")
+    if trials < LEAST_TRIALS:
+        raise UsageError(f"trials: must be 0 or at least {LEAST_TRIALS}, got {trials}")
+    if isinstance(price_months, str):
+        raise UsageError(f'price_months: write a list, such as ["2026-01"], got {price_months!r}')
     for month in price_months or ():
         parse_month(month, "price_months")
     if half_life is not None and not half_life >= 1:
@@ -210,7 +228,7 @@ def look_ahead(
         for answer in ("ahead", "before", "backtest", "sensitivity"):
             getattr(told, answer)
     except UsageError as error:  # the report stands without it
-        return NoForecast(str(error))
+        return NoForecast(str(error).removeprefix("book.ledger: "))
     return told
 
 
@@ -218,7 +236,7 @@ def _actual(ledger: Ledger, month: str) -> float | None:
     """NRR of the twelve months up to a month, point to point; None where the ledger does not cover them."""
     if {month, shift(month, -YEAR)} <= set(ledger.months):
         nrr = float(metrics.nrr(ledger.cohort(month, YEAR)))
-        return None if np.isnan(nrr) else nrr
+        return None if np.isnan(nrr) else round(nrr, 12)
     return None
 
 
@@ -233,4 +251,4 @@ def _trailing(ledger: Ledger, learnt: Calibration, origin: str, months: int, tri
     scenario = Scenario.of({**learnt.scenario.plain(), "months": months}, opening=there)
     run = simulate(scenario, trials, seed)
     closing = run["closing"].isel(month=-1).sum("segment").values
-    return np.asarray(closing / float(opening.sum()))
+    return np.asarray(np.round(closing / float(opening.sum()), 12))  # what did not change did not change

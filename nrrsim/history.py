@@ -22,6 +22,7 @@ from nrrsim.movements import CENT, MOVEMENTS, Movements, cents
 BRIDGE = ("new", "adoption", "cross_sell", "price", "unsplit", "reactivation", "contraction", "churn")
 LOSSES = ("contraction", "churn")
 MOST_RESAMPLED = 5_000
+LEAST_EFFECT = 5e-4  # of one customer on NRR, that is worth a row
 
 
 @dataclass(frozen=True)
@@ -291,6 +292,8 @@ class History:
         drawn anew, with repetition (bootstrap); of more than 5,000 by the normal distribution that it comes to.
         """
         opening, closing = self._pairs()
+        if len(opening) < 2:
+            return np.nan, np.nan
         whole = opening.sum()
         ratio = closing.sum() / whole
         if len(opening) > MOST_RESAMPLED:
@@ -313,6 +316,7 @@ class History:
             frame["without"] = (closing.sum() - closing) / (opening.sum() - opening)
         frame["change"] = closing.sum() / opening.sum() - frame["without"]
         frame["opening_share"] = frame["opening"] / opening.sum()
+        frame = frame[frame["change"].abs() >= LEAST_EFFECT]
         order = frame["change"].abs().sort_values(ascending=False, kind="stable").index
         return frame.loc[order].head(most).reset_index(drop=True)
 

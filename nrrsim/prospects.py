@@ -11,7 +11,7 @@ import pandas as pd
 
 from nrrsim.formats import count, escape_markdown, percent, points, quarter_name, share
 from nrrsim.months import shift
-from nrrsim.words import STEPS, joined, shown
+from nrrsim.words import STEPS, joined, parts_of, shown
 
 if TYPE_CHECKING:
     from nrrsim.backtest import Backtest
@@ -64,7 +64,7 @@ def assumptions(ahead: Forecast) -> pd.DataFrame:
 
     rows = zip(frame["mean"], frame["low"], frame["high"], often, strict=True)
     numbers = [(told(mean, rate), f"{told(low, rate)} and {told(high, rate)}") for mean, low, high, rate in rows]
-    seen = [f"{count(k)} in {count(n)} years" for k, n in zip(frame["events"], frame["chances"], strict=True)]
+    seen = [f"{count(k)} in {count(n)} {_years(n)}" for k, n in zip(frame["events"], frame["chances"], strict=True)]
     return frame.assign(
         driver=frame["driver"].map(STEPS),
         middle=[middle for middle, _ in numbers],
@@ -72,6 +72,10 @@ def assumptions(ahead: Forecast) -> pd.DataFrame:
         seen=seen,
         size=[percent(each) if each == each else "–" for each in frame["size"]],
     )
+
+
+def _years(number: float) -> str:
+    return "year" if count(number) == "1" else "years"
 
 
 def fan(ahead: Forecast) -> pd.DataFrame:
@@ -91,7 +95,7 @@ def belief(name: str) -> str:
     """A belief's name in words."""
     if name == "shock":
         return "a good or bad year for all"
-    driver, segment, _ = name.split(".", 2)
+    driver, segment, _ = parts_of(name)
     return STEPS[driver] if segment == "all" else f"{STEPS[driver]}, {segment}"
 
 
@@ -136,6 +140,8 @@ def read_assumptions(ahead: Forecast | NoForecast) -> str:
         " a year's; contraction and adoption are events a customer and year, *size* what each takes or adds (of price:"
         " the increase)."
     )
+    if len(terms) > len(ahead.largest):
+        text += f" The table has the {len(ahead.largest)} largest of {len(terms)} segments."
     if shocks:
         text += f" A year that is good or bad for all moves {joined(shocks)} (one standard deviation)."
     return text
@@ -156,7 +162,7 @@ def read_fan(ahead: Forecast | NoForecast) -> str:
     told = ahead.range_at(end)
     text = (
         f"In nine of ten simulated futures the NRR of the twelve months to {_when(end, pace)} lies between"
-        f" **{percent(told['p05'])} and {percent(told['p95'])}**, and in half of them above {percent(told['p50'])}."
+        f" **{percent(told['p05'])} and {percent(told['p95'])}**, with {percent(told['p50'])} in the middle."
     )
     if ahead.p_target is not None:
         text += f" The target of {percent(ahead.history.target)} is reached in **{share(ahead.p_target)}** of them."

@@ -17,7 +17,8 @@ from nrrsim.expectation import SEED
 from nrrsim.rates import rates_at, slots_of
 from nrrsim.scenario import Scenario
 
-DRAWS = 512
+DRAWS, FEWER_DRAWS, MANY = 512, 64, 30  # and how many beliefs are many
+MOST_ASKED = 12  # beliefs whose knowledge is weighed, where only the most important are wanted
 NODES = 5  # of the Gauss-Hermite rule over one belief
 ORDERS, WITHIN = 1_500, 3  # random orders of the beliefs, and draws for a variance inside each
 
@@ -59,8 +60,12 @@ def sensitivity(scenario: Scenario, effects: bool = True) -> Sensitivity:
         return Sensitivity(float(whole.mean()), 0.0, ())
     unknown = np.full(len(model.names), np.nan)
     shares, errors = model.shapley_effects(variance) if effects else (unknown, unknown)
+    swings = [model.swing(place) for place in range(len(model.names))]
+    widest = sorted(range(len(swings)), key=lambda place: -abs(swings[place][1] - swings[place][0]))
+    asked = set(widest if effects else widest[:MOST_ASKED])  # each takes its time
+    known = [min(model.known(place) / variance, 1.0) if place in asked else 0.0 for place in range(len(swings))]
     found = [
-        Belief(name, *model.swing(place), model.known(place) / variance, float(shares[place]), float(errors[place]))
+        Belief(name, *swings[place], known[place], float(shares[place]), float(errors[place]))
         for place, name in enumerate(model.names)
     ]
     found.sort(key=lambda each: -each.known)
@@ -94,7 +99,7 @@ class _Model:
 
     def swing(self, place: int) -> tuple[float, float]:
         """Expected NRR with one belief at its P5 and at its P95, and the others as they are."""
-        z = self.even(DRAWS)
+        z = self.even(DRAWS if len(self.names) <= MANY else FEWER_DRAWS)
         ends = []
         for score in (-Z90, Z90):
             z[:, place] = score

@@ -13,7 +13,7 @@ import pandas as pd
 from nrrsim.drivers import DRIVERS, Sized, numbers_of
 from nrrsim.formats import MINUS, count, escape_markdown, money, percent, points, share, signed_money
 from nrrsim.metrics import SURVEY, SURVEY_SOURCE, USUAL_UPLIFT, USUAL_UPLIFT_SOURCE
-from nrrsim.words import STEPS, joined, shown, span
+from nrrsim.words import STEPS, joined, parts_of, shown, span
 
 if TYPE_CHECKING:
     from nrrsim.comparison import Comparison
@@ -272,7 +272,7 @@ def _moves(x: float) -> str:
 def _belief(name: str) -> str:
     if name == "shock":
         return "a good or bad year for all"
-    driver, segment, field = name.split(".", 2)
+    driver, segment, field = parts_of(name)
     what = f"{GROUPS[driver]}{_field(field)}"
     return what if segment == "all" else f"{what}, {segment}"
 

@@ -5,6 +5,7 @@ Sentences are Markdown with every name escaped. Each picture of a report has one
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -374,7 +375,7 @@ def read_influence(past: History) -> str:
     if np.isfinite(first["without"]):
         text += f"; without {escape_markdown(first['customer'])} it would be {percent(first['without'])}"
     return (
-        f"{text}. A change of NRR from one quarter to the next that is small beside this range says little of how"
+        f"{text}. A change of NRR from one {pace(past)} to the next that is small beside this range says little of how"
         " customers"
         " behave."
     )
@@ -532,6 +533,12 @@ def _by(past: History) -> str:
 
 def _signed(ratio: float) -> str:
     return f"+{percent(ratio)}" if ratio > 0 else percent(ratio)
+
+
+def parts_of(belief: str) -> tuple[str, str, str]:
+    """Driver, segment (which may have dots in its name) and field of a belief's name."""
+    found = re.fullmatch(r"(\w+)\.(.*)\.(by_tenure\.\d+|\w+)", belief, re.DOTALL)
+    return (found[1], found[2], found[3]) if found else (belief, "all", "")
 
 
 def joined(parts: list[str], last: str = " and ") -> str:

@@ -291,3 +291,44 @@ def test_calibrate_and_backtest_on_the_command_line(tmp_path, capsys):
     code, told, _ = run("backtest", str(EXAMPLE), "--trials", "100", "--quiet")
     assert code == 0
     assert told.startswith("4 forecasts of a year, made from 2024-12 to 2025-09, 100 trials each")
+
+
+# --- what an independent review found ----------------------------------------------------------------------
+
+
+def test_one_customer_alone_has_no_range_and_a_report(tmp_path):
+    written(thin(solo=range(30)), tmp_path)
+    history = nr.read_history(str(tmp_path / "ledger.csv"), month_name(BEGIN + 29))
+    assert all(np.isnan(history.interval()))
+    assert history.influence().empty
+    assert nr.words.read_influence(history) == ""
+    assert look_ahead(history, trials=200)
+
+
+def test_what_does_not_change_is_exactly_as_it_was(tmp_path):
+    """Constant amounts of odd cents: an unchanged book is 100 %, not a hair below, and reaches a target of 100 %."""
+    frame = thin(**{f"c{n}": range(36) for n in range(30)})
+    frame["mrr"] = [round(100.1 + int(name[1:]) * 0.37, 2) for name in frame["customer"]]
+    ledger = written(frame, tmp_path)
+    told = look_ahead(nr.read_history(str(tmp_path / "ledger.csv"), ledger.months[-1], target=1.0), trials=500)
+    assert told
+    end = list(told.ahead.values())[-1]
+    assert ((end == 1.0) | (np.abs(end - 1) > 1e-9)).all()
+    assert told.p_target == pytest.approx(float((end > 1 - 1e-9).mean()))
+
+
+@pytest.mark.parametrize("name", ["U.S. East", "[l](http://e.x)", "all"])
+def test_a_segment_with_dots_keeps_its_name(name):
+    assert nr.words.parts_of(f"churn.{name}.rate") == ("churn", name, "rate")
+    assert nr.words.parts_of(f"churn.{name}.by_tenure.2") == ("churn", name, "by_tenure.2")
+    assert prospects.belief(f"churn.{name}.rate") == ("Churn" if name == "all" else f"Churn, {name}")
+
+
+@pytest.mark.parametrize("trials", [-5, 1, 99])
+def test_too_few_trials_are_an_error(trials):
+    with pytest.raises(nr.UsageError, match="trials: must be 0 or at least 100"):
+        look_ahead(nr.read_history(str(EXAMPLE), "2026-09"), trials=trials)
+
+
+def test_a_target_of_another_measure_is_not_held_against_the_forecast():
+    assert look_ahead(nr.read_history(str(EXAMPLE), "2026-09", window=3, target=1.1), trials=100).p_target is None
