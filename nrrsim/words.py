@@ -537,7 +537,7 @@ def _signed(ratio: float) -> str:
 
 def parts_of(belief: str) -> tuple[str, str, str]:
     """Driver, segment (which may have dots in its name) and field of a belief's name."""
-    found = re.fullmatch(r"(\w+)\.(.*)\.(by_tenure\.\d+|\w+)", belief, re.DOTALL)
+    found = re.fullmatch(r"(\w+)\.(.*?)\.(by_tenure\.\d+|\w+)", belief, re.DOTALL)
     return (found[1], found[2], found[3]) if found else (belief, "all", "")
 
 
