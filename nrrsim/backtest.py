@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -117,9 +118,10 @@ def backtest(
     Raises UsageError where the ledger is too short for a single origin.
     """
     found = origins(ledger, every, first, until)
+    happened = cache(lambda month: _measured(ledger.cohort(month, HORIZON)))  # origins share their past years
     rows: list[dict[str, Any]] = []
     for number, origin in enumerate(found):
-        rows += _forecast(ledger, origin, trials, seed, calibrating)
+        rows += _forecast(ledger, origin, trials, seed, calibrating, happened)
         if progress:
             progress(number + 1)
     return Backtest(pd.DataFrame(rows), ledger.step, trials)
@@ -136,14 +138,18 @@ def origins(ledger: Ledger, every: int | None = None, first: str | None = None, 
     if span < begin or begin < ledger.step:
         raise UsageError(
             f"a back-test needs {begin + HORIZON + 1} months at least: {begin} of change to learn from, {HORIZON} to"
-            " compare with;"
-            f" the ledger has {ledger.months[0]} to {ledger.months[-1]}"
+            f" compare with; the ledger has {ledger.months[0]} to {ledger.months[-1]}"
         )
     return [shift(last, -back) for back in range(0, span - begin + 1, every)][::-1]
 
 
 def _forecast(
-    ledger: Ledger, origin: str, trials: int, seed: int, calibrating: Mapping[str, Any]
+    ledger: Ledger,
+    origin: str,
+    trials: int,
+    seed: int,
+    calibrating: Mapping[str, Any],
+    happened: Callable[[str], dict[tuple[str, str], Any]],
 ) -> list[dict[str, Any]]:
     if ledger.customers(origin).empty:
         return []
@@ -153,10 +159,9 @@ def _forecast(
         calibrating = {**calibrating, "term": {name: each for name, each in term.items() if name in there}}
     scenario = calibrate(ledger, origin, **calibrating).scenario
     run = simulate(scenario, trials, seed)
-    end = shift(origin, HORIZON)
-    outcome = _measured(ledger.cohort(end, HORIZON))
+    outcome = happened(shift(origin, HORIZON))
     forecast = _measured(run)
-    past = [_measured(ledger.cohort(month, HORIZON)) for month in _earlier(ledger, origin)]
+    past = [happened(month) for month in _earlier(ledger, origin)]
     rows = []
     for (measure, segment), drawn in forecast.items():
         actual = float(outcome.get((measure, segment), np.nan))
@@ -174,9 +179,18 @@ def _forecast(
 
 def _compared(drawn: np.ndarray, actual: float) -> dict[str, float]:
     """Where an outcome lies in its forecast, and how far off that was."""
+    return {"mean": float(drawn.mean()), **quantiles(drawn), "pit": pit(drawn, actual), "crps": crps(drawn, actual)}
+
+
+def quantiles(drawn: np.ndarray) -> dict[str, float]:
+    """The quantiles that are told of a forecast, `p05` to `p95`."""
+    return {f"p{100 * q:02.0f}": float(x) for q, x in zip(QUANTILES, np.quantile(drawn, QUANTILES), strict=True)}
+
+
+def pit(drawn: np.ndarray, actual: float) -> float:
+    """Where an outcome lies in its forecast, from 0 to 1; what is equal to it counts half."""
     below, same = float((drawn < actual - 1e-12).mean()), float((np.abs(drawn - actual) <= 1e-12).mean())
-    quantiles = {f"p{100 * q:02.0f}": float(x) for q, x in zip(QUANTILES, np.quantile(drawn, QUANTILES), strict=True)}
-    return {"mean": float(drawn.mean()), **quantiles, "pit": below + same / 2, "crps": crps(drawn, actual)}
+    return below + same / 2
 
 
 def crps(drawn: np.ndarray, actual: float) -> float:

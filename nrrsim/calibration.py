@@ -29,7 +29,6 @@ from nrrsim.scenario import Scenario
 
 MADE_BY = "# Learnt by nrrsim calibrate. A change made here is lost when it is made again: extend this file instead."
 KIND = {name: number for number, name in enumerate(MOVEMENTS)}
-GAINS = ("adoption", "unsplit")  # one driver: a ledger that does not say why an amount rose has no other
 TERMS = (("month", "monthly"), ("annual", "annual"), ("year", "annual"))
 COUNTED = ("churn", "contraction", "adoption", "cross_sell", "price", "reactivation")
 BAD_YEAR = {"churn": 1, "contraction": 1, "adoption": -1, "cross_sell": -1}  # what it does to each driver
@@ -145,9 +144,10 @@ def calibrate(
             f"term: {strange[0]} is not a segment of the ledger; {did_you_mean(strange[0], panel.segments)}"
         )
     terms = panel.terms(dict(term or {}))
-    learnt, findings = _learn(panel, terms)
-    curves, told = _curves(panel, terms)
-    shock, years = _shock(panel, learnt, terms)
+    annual = np.array([terms[name] == "annual" for name in panel.segments])
+    learnt, findings = _learn(panel, annual)
+    curves, told = _curves(panel, annual)
+    shock, years = _shock(panel, learnt, annual)
     here = [name for name in panel.segments if name in set(panel.present)]
     drivers = _drivers(panel, [each for each in learnt if each.segment in here], curves)
     values: dict[str, Any] = {
@@ -173,8 +173,14 @@ def calibrate(
     missing = [
         f"price month {month}: no rise is shared by many in it; nothing is taken as price" for month in sorted(alone)
     ]
-    notes = [*findings, *told, *panel.steps_alike(), *missing, *_moving(panel, terms)]
+    notes = [*findings, *told, *panel.steps_alike(), *missing, *_moving(panel, annual)]
     return Calibration(scenario, tuple(learnt), shock, years, tuple(dict.fromkeys(notes)))
+
+
+def check_half_life(half_life: float | None) -> None:
+    """Raises UsageError for a half-life below a month."""
+    if half_life is not None and not half_life >= 1:
+        raise UsageError(f"half_life: must be a month at least, got {half_life:g}")
 
 
 # --- what happened, and what could have --------------------------------------------------------------------
@@ -220,8 +226,7 @@ class _Panel:
             raise UsageError(
                 f"as_of: {as_of} is the ledger's first month; there is nothing to learn from before a second one"
             )
-        if half_life is not None and not half_life >= 1:
-            raise UsageError(f"half_life: must be a month at least, got {half_life:g}")
+        check_half_life(half_life)
         category = rows["segment"].astype("category").cat.remove_unused_categories()
         segment = category.cat.codes.to_numpy(np.int64)
         customer, month, arr = (rows[name].to_numpy() for name in ("customer", "month", "arr"))
@@ -477,9 +482,8 @@ def _moment(a: np.ndarray, b: np.ndarray, power: float) -> np.ndarray:
     return np.asarray(np.exp(special.betaln(a, b + power) - special.betaln(a, b)))
 
 
-def _learn(panel: _Panel, terms: Mapping[str, str]) -> tuple[list[Learnt], list[str]]:
+def _learn(panel: _Panel, annual: np.ndarray) -> tuple[list[Learnt], list[str]]:
     """Every driver of every segment, and what to know of them."""
-    annual = np.array([terms[name] == "annual" for name in panel.segments])
     learnt: list[Learnt] = []
     findings: list[str] = []
     seen = [name for name in COUNTED if name not in ("cross_sell", "price") or panel.amount[name].any()]
@@ -499,8 +503,7 @@ def _learn(panel: _Panel, terms: Mapping[str, str]) -> tuple[list[Learnt], list[
                 if size and size[0] > MOST_GAIN:
                     findings.append(
                         f"{name}: {driver} multiplies amounts by {1 + size[0]:.0f} on average; taken as"
-                        f" {1 + MOST_GAIN:.0f}."
-                        " Is this recurring revenue?"
+                        f" {1 + MOST_GAIN:.0f}. Is this recurring revenue?"
                     )
                 missed = counts.events[place] == 0 and name in panel.present and years >= 0.5
                 if missed and driver in ("churn", "contraction", "adoption"):
@@ -653,10 +656,9 @@ def fit_curve(lost: Sequence[float] | np.ndarray, kept: Sequence[float] | np.nda
     return Curve(float(alpha), float(beta), (float(errors[0]), float(errors[1])), rho, float(gain), float(-found.fun))
 
 
-def _curves(panel: _Panel, terms: Mapping[str, str]) -> tuple[dict[str, Curve], list[str]]:
+def _curves(panel: _Panel, annual: np.ndarray) -> tuple[dict[str, Curve], list[str]]:
     """The segments whose churn falls with tenure clearly enough, where the tenure is known."""
     curves, told = {}, []
-    annual = np.array([terms[name] == "annual" for name in panel.segments])
     part = panel.chances("churn", annual) * panel.weight
     known = ~np.isnan(panel.age)
     for number, name in enumerate(panel.segments):
@@ -691,32 +693,30 @@ def _most_gain(lost: np.ndarray, kept: np.ndarray) -> float:
 # --- good and bad years ------------------------------------------------------------------------------------
 
 
-def _shock(panel: _Panel, learnt: Sequence[Learnt], terms: Mapping[str, str]) -> tuple[dict[str, float], int]:
+def _shock(panel: _Panel, learnt: Sequence[Learnt], annual: np.ndarray) -> tuple[dict[str, float], int]:
     """How much a year that is good or bad for all moves each driver, and from how many whole years that is known.
 
     Its square is the posterior mean of the variance between years, so what few years leave open widens it; and as the
     rates themselves were learnt in years that were good or bad, it is widened by one part in the number of years.
     """
-    annual = np.array([terms[name] == "annual" for name in panel.segments])
     back = (panel.as_of - panel.month) // 12
     years = int((panel.as_of - parse_month(panel.ledger.months[0], "month")) // 12)
     shock: dict[str, float] = {}
     residual: dict[str, np.ndarray] = {}
     for driver, sign in BAD_YEAR.items():
-        mine = {each.segment: each for each in learnt if each.driver == driver}
-        if not mine:
+        if not any(each.driver == driver for each in learnt):
             continue
-        events, chances, expected = np.zeros(max(years, 1)), np.zeros(max(years, 1)), np.zeros(max(years, 1))
+        events, chances, expected = (np.zeros(max(years, 1)) for _ in range(3))
         part, happened = panel.chances(driver, annual), panel.amount[driver] > 0
-        for number, _ in enumerate(panel.segments):
+        for number in range(len(panel.segments)):
             rows = (panel.segment == number) & (back < years)
             counted = part[rows]
             if not counted.sum():
                 continue
-            rate = happened[rows].sum() / counted.sum()
-            chances += np.bincount(back[rows], counted, max(years, 1))[: len(chances)]
-            expected += rate * np.bincount(back[rows], counted, max(years, 1))[: len(chances)]
-            events += np.bincount(back[rows], happened[rows].astype(float), max(years, 1))[: len(chances)]
+            by_year = np.bincount(back[rows], counted, len(chances))
+            chances += by_year
+            expected += happened[rows].sum() / counted.sum() * by_year
+            events += np.bincount(back[rows], happened[rows].astype(float), len(chances))
         spread = _between_years(events[:years], chances[:years], expected[:years])
         shock[driver] = round(sign * float(np.sqrt(spread * (1 + 1 / max(years, 1)))), 4)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -757,9 +757,8 @@ def _between_years(events: np.ndarray, chances: np.ndarray, expected: np.ndarray
 # --- drift and season --------------------------------------------------------------------------------------
 
 
-def _moving(panel: _Panel, terms: Mapping[str, str]) -> list[str]:
+def _moving(panel: _Panel, annual: np.ndarray) -> list[str]:
     """Drivers that drift, or that have a season: tested at a false-alarm rate of 1 % each."""
-    annual = np.array([terms[name] == "annual" for name in panel.segments])
     told = []
     for driver in ("churn", "contraction", "adoption", "cross_sell"):
         happened = panel.amount[driver] > 0

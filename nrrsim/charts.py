@@ -601,11 +601,10 @@ def intervals(frame: Frame) -> ChartType:
 @_takes("", "low high count")
 def histogram(frame: Frame) -> ChartType:
     """Draw `count` of what fell between `low` and `high` (0 to 1), with the even count as a line."""
-    data = frame
     x = alt.X("low:Q", title="Where the outcome lay in its forecast", axis=alt.Axis(format=".0%"))
     x = x.scale(domain=[0, 1])
     bars = (
-        alt.Chart(data)
+        alt.Chart(frame)
         .mark_bar(color=NAVY, stroke="white")
         .encode(x=x, x2="high", y=alt.Y("count:Q", title=None), y2=alt.datum(0))
     )

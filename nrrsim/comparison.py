@@ -109,7 +109,7 @@ class Comparison:
         return pd.DataFrame(rows)
 
     def _reached(self, nrr: np.ndarray) -> float:
-        return float((nrr >= self.target - outlook.TO_THE_BIT).mean())
+        return outlook.share_reaching(nrr, self.target)
 
     def distributions(self) -> pd.DataFrame:
         """How likely each NRR is, smoothed: `name`, `nrr` and `density`, at the same places for all."""

@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 
 from nrrsim import metrics
-from nrrsim.backtest import Backtest, backtest, origins
+from nrrsim.backtest import Backtest, backtest, origins, pit, quantiles
 from nrrsim.beliefs import Z90
 from nrrsim.book import customers_of
-from nrrsim.calibration import Calibration, calibrate
+from nrrsim.calibration import Calibration, calibrate, check_half_life
 from nrrsim.errors import UsageError
 from nrrsim.history import History
 from nrrsim.ledger import Ledger
@@ -32,7 +32,6 @@ TRIALS = 4_000
 PAST_TRIALS, MOST_ORIGINS = 1_000, 8  # of the back-test in a report
 LEAST_TRIALS, MOST_SEGMENTS, MOST_OFTEN = 100, 8, 11.0
 PERIODS = 8  # of the past, before the fan
-SHARES = {"p05": 0.05, "p10": 0.10, "p25": 0.25, "p50": 0.50, "p75": 0.75, "p90": 0.90, "p95": 0.95}
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,7 @@ class Forecast:
 
     def range_at(self, month: str) -> dict[str, float]:
         """Quantiles of NRR at a coming month."""
-        return {name: float(np.quantile(self.ahead[month], share)) for name, share in SHARES.items()}
+        return quantiles(self.ahead[month])
 
     @property
     def p_target(self) -> float | None:
@@ -156,9 +155,8 @@ class Forecast:
                 continue
             past = calibrate(self.ledger, origin, **self.learning)
             drawn = _trailing(self.ledger, past, origin, months, self.trials, self.seed)
-            quantiles = {name: float(np.quantile(drawn, share)) for name, share in SHARES.items()}
-            pit = float((drawn < actual).mean() + (drawn == actual).mean() / 2)
-            told.append({"origin": origin, "months": months, **quantiles, "actual": actual, "pit": pit})
+            where = {"actual": actual, "pit": pit(drawn, actual)}
+            told.append({"origin": origin, "months": months, **quantiles(drawn), **where})
         return told
 
     @cached_property
@@ -216,8 +214,7 @@ def look_ahead(
         raise UsageError(f'price_months: write a list, such as ["2026-01"], got {price_months!r}')
     for month in price_months or ():
         parse_month(month, "price_months")
-    if half_life is not None and not half_life >= 1:
-        raise UsageError(f"half_life: must be a month at least, got {half_life:g}")
+    check_half_life(half_life)
     known = parse_month(history.as_of, "as_of") - parse_month(history.ledger.months[0], "month")
     if known < YEAR:
         return NoForecast(f"the ledger has been running for {known} months, and a forecast takes a year")

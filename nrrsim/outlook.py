@@ -55,6 +55,11 @@ def expected_sd(scenario: Scenario) -> float:
     return float(deviation(scenario).sel(segment="all").isel(month=-1)) / float(opening)
 
 
+def share_reaching(nrr: np.ndarray, target: float) -> float:
+    """In which share of the trials NRR is at the target or above."""
+    return float((nrr >= target - TO_THE_BIT).mean())
+
+
 def likely(scenario: Scenario, target: float | None = None, seed: int = 20260930) -> dict[str, Any]:
     """How NRR may turn out, in milliseconds: quantiles and the probability of the target from the exact moments given
     each draw of the beliefs; simulated where a book is too small or too concentrated for that.
@@ -74,7 +79,7 @@ def likely(scenario: Scenario, target: float | None = None, seed: int = 20260930
         nrr = np.asarray(metrics.nrr(simulate(scenario, FALLBACK_TRIALS, seed)))
         quantiles, method, mean = np.quantile(nrr, shares), "simulation", float(nrr.mean())
         error = 3 * float(nrr.std()) / np.sqrt(FALLBACK_TRIALS)
-        reached = None if target is None else float((nrr >= target - TO_THE_BIT).mean())
+        reached = None if target is None else share_reaching(nrr, target)
     told = dict(zip(("p05", "p50", "p95"), map(float, quantiles), strict=True))
     quality = {"method": method, "error": error}
     return {"mean": mean, **told, "target": target, "p_target": reached, "quality": quality}
@@ -89,7 +94,7 @@ def simulated(scenario: Scenario, run: Movements, seed: int, target: float | Non
     nrr = np.asarray(metrics.nrr(run))
     each = {"nrr": nrr, "grr": np.asarray(metrics.grr(run)), "logo": np.asarray(metrics.logo(run))}
     told = {name: _spread(values) for name, values in each.items()}
-    reached = None if target is None else float((nrr >= target - TO_THE_BIT).mean())
+    reached = None if target is None else share_reaching(nrr, target)
     errors: dict[str, Any] = {name: errors for name, (_, errors) in told.items()}
     errors["p_target"] = None if reached is None else _share_error(reached, len(nrr))
     return {

@@ -5,21 +5,17 @@ Sentences are Markdown with every name escaped. Where a ledger is too short for 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from nrrsim.formats import count, escape_markdown, percent, points, quarter_name, share
+from nrrsim.formats import count, escape_markdown, percent, quarter_name, share
 from nrrsim.months import shift
-from nrrsim.words import STEPS, joined, parts_of, shown
+from nrrsim.words import STEPS, joined, parts_of, shown, size_of
 
 if TYPE_CHECKING:
     from nrrsim.backtest import Backtest
     from nrrsim.forecast import Forecast, NoForecast
-
-
-def _off(value: Any) -> str:
-    return points(value).lstrip("+").replace("pts", "points")
 
 
 ASSUMED = shown(
@@ -43,9 +39,9 @@ SCORES = shown(
     cover50=("In 50 %", "share"),
     cover80=("In 80 %", "share"),
     cover90=("In 90 %", "share"),
-    crps=("CRPS", _off),
-    last=("Last year", _off),
-    past=("Past mean", _off),
+    crps=("CRPS", size_of),
+    last=("Last year", size_of),
+    past=("Past mean", size_of),
 )
 MEASURES = {"nrr": "NRR", "grr": "GRR", "logo": "Logo retention"}
 
@@ -215,7 +211,9 @@ def read_backtest(ahead: Forecast | NoForecast) -> str:
 
 def summary(past: Backtest) -> str:
     """A back-test's NRR in one paragraph."""
-    whole, split = (past.summary(segments).set_index("measure").loc["nrr"] for segments in (False, True))
+    whole, split = (
+        past.summary(segments).set_index("measure").loc["nrr"].astype(float).to_dict() for segments in (False, True)
+    )
     years = f"{count(whole['effective'])} {'year' if whole['effective'] == 1 else 'years'}"
     made = f"{count(whole['n'])} {'forecast' if whole['n'] == 1 else 'forecasts'}"
     text = (
@@ -225,11 +223,11 @@ def summary(past: Backtest) -> str:
     if split["n"]:
         text += f" ({share(split['cover80'])} of {count(split['n'])} by segment)"
     better = [
-        f"{'better' if whole['crps'] < whole[name] else 'not better'} than {what} ({_off(whole[name])})"
+        f"{'better' if whole['crps'] < whole[name] else 'not better'} than {what} ({size_of(whole[name])})"
         for name, what in (("last", "last year's NRR"), ("past", "the mean of past years"))
         if whole[name] == whole[name]
     ]
-    text += f". They were off by {_off(whole['crps'])} (CRPS, which counts the spread)"
+    text += f". They were off by {size_of(whole['crps'])} (CRPS, which counts the spread)"
     text += f", {joined(better)}." if better else "."
     return f"{text} So few years prove little." if whole["effective"] < 5 else text
 

@@ -100,7 +100,7 @@ def _point(
         return {"nrr": told["mean"], **{name: told[name] for name in RESULTS[1:]}}
     nrr = np.asarray(metrics.nrr(simulate(scenario, trials, seed, threads=threads)))
     p05, p50, p95 = map(float, np.quantile(nrr, (0.05, 0.5, 0.95)))
-    reached = None if target is None else float((nrr >= target - outlook.TO_THE_BIT).mean())
+    reached = None if target is None else outlook.share_reaching(nrr, target)
     return {"nrr": float(nrr.mean()), "p05": p05, "p50": p50, "p95": p95, "p_target": reached}
 
 

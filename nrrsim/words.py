@@ -376,8 +376,7 @@ def read_influence(past: History) -> str:
         text += f"; without {escape_markdown(first['customer'])} it would be {percent(first['without'])}"
     return (
         f"{text}. A change of NRR from one {pace(past)} to the next that is small beside this range says little of how"
-        " customers"
-        " behave."
+        " customers behave."
     )
 
 
@@ -421,8 +420,7 @@ def read_renewals(past: History) -> str:
         most = periods(coming, past).set_index("period")["due"]
         text += (
             f" In the next {len(coming)} {pace(past)}s {money(float(coming['due'].sum()), currency)} comes up, most of"
-            " it"
-            f" in {most.idxmax()} ({money(float(most.max()), currency)})."
+            f" it in {most.idxmax()} ({money(float(most.max()), currency)})."
         )
     return text
 
@@ -439,8 +437,7 @@ def read_definitions(past: History) -> str:
         f"The same ledger gives between {percent(low['nrr'])} ({low['title'].lower()}) and {percent(high['nrr'])}"
         f" ({high['title'].lower()}). Each row's parts add up to its difference from point to point: *returns* are"
         " customers who left and came back, *re-basing* is dividing each month by that month's opening, *newcomers*"
-        " were"
-        f" won during the window,{timing} *price* is price movements left out."
+        f" were won during the window,{timing} *price* is price movements left out."
     )
 
 
