@@ -177,8 +177,7 @@ def read_tornado(ahead: Forecast | NoForecast) -> str:
     return (
         "Each bar is the next year's expected NRR with one assumption at the low or the high end of its 90 % range. To"
         f" know *{escape_markdown(belief(first.name))}* would take away {share(first.known)} of the variance; the luck"
-        " of"
-        " single customers is not in these bars."
+        " of single customers is not in these bars."
     )
 
 
@@ -262,8 +261,7 @@ def read_scores(past: Backtest) -> str:
         "*In 50 %* is how many outcomes lay in the middle half of their forecast, and so on: so many should. CRPS is"
         " how far"
         " off a forecast was on average, its spread included; beside it the errors of last year's figure and of the"
-        " mean"
-        " of past years, which need no model. *Of their own* counts years that do not overlap."
+        " mean of past years, which need no model. *Of their own* counts years that do not overlap."
     )
     return text + (
         f" The model is closer than both for {joined(beaten)}." if beaten else " The model is closer for none."
@@ -274,8 +272,7 @@ def read_pit() -> str:
     """How to read the histogram."""
     return (
         "If the forecasts are right, outcomes fall evenly on the ten parts (the line). A heap in the middle means"
-        " ranges"
-        " that are too wide, heaps at the ends too narrow, a heap at one side a bias."
+        " ranges that are too wide, heaps at the ends too narrow, a heap at one side a bias."
     )
 
 

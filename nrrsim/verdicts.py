@@ -426,8 +426,7 @@ def read_parts(c: Comparison, number: int = 1) -> str:
     told = [f"{_VECTORS.get(name, GROUPS.get(name, name)).lower()} {points(part)}" for name, part in vectors.items()]
     return (
         "A row adds up over its segments, and a column over the drivers, exactly and in no order: points of NRR of the"
-        " whole book, so that a"
-        " large"
+        " whole book, so that a large"
         f" segment has large parts. By vector: {joined(told)}."
     )
 
@@ -489,8 +488,7 @@ def read_needed(c: Comparison) -> str:
     if c.frontier["nrr"] >= c.target - SMALL:
         return (
             f"Each row changes one lever of {_name(c.names[0])} in all segments and leaves the rest: so far it may go"
-            " before"
-            f" {percent(c.target)} is missed."
+            f" before {percent(c.target)} is missed."
         )
     return (
         f"Each row changes one lever of {_name(c.names[0])} in all segments and leaves the rest; putting the value back"
@@ -533,8 +531,7 @@ def read_paths(c: Comparison) -> str:
     years = int(ahead["year"])
     return (
         f"Lines are the model's expected ARR of today's customers, bands hold nine of ten simulated paths: after"
-        f" {years}"
-        f" {'year' if years == 1 else 'years'} {_name(c.names[1])} is {money(abs(ahead['own']), c.currency)}"
+        f" {years} {'year' if years == 1 else 'years'} {_name(c.names[1])} is {money(abs(ahead['own']), c.currency)}"
         f" {'ahead' if ahead['own'] >= 0 else 'behind'}, {money(abs(ahead['simple']), c.currency)} by simple"
         f" compounding.{drift}"
     )
@@ -564,8 +561,7 @@ def read_programmes(c: Comparison) -> str:
     place = c.names.index(title)
     text = (
         f"Together the programmes of {_name(title)} add {points(whole)} to its NRR; each one's part is its Shapley"
-        " share, so"
-        " that programmes which help each other share what they add together."
+        " share, so that programmes which help each other share what they add together."
     )
     if best.returned and best.returned >= 0.05:
         spent = f"{best.returned:.1f} of ARR for each 1 spent"
@@ -573,8 +569,7 @@ def read_programmes(c: Comparison) -> str:
     others = [f"{_name(c.names[n])} {percent(c.expected[n]['nrr'])}" for n in range(len(c.names)) if n != place]
     text += (
         f" So {_name(title)} comes to {percent(c.expected[place]['nrr'])} in its first {span(c.first.months)}; beside"
-        " it"
-        f" {joined(others[:3])}."
+        f" it {joined(others[:3])}."
     )
     return text
 
@@ -595,8 +590,7 @@ def limits(c: Comparison) -> str:
         "A scenario is what somebody believes; the range is wide where they are unsure, and wrong where they are"
         " wrong.",
         "No multi-year terms; annual contracts may contract in mid-term; churn does not depend on a customer's size"
-        " within"
-        " its segment, expansion not on tenure; sizes of one customer's events are independent.",
+        " within its segment, expansion not on tenure; sizes of one customer's events are independent.",
         "New customers are left out everywhere here: NRR and the paths are of the customers of today.",
         "Published quartiles are a survey of private companies, restated by a second source: indicative.",
         *(
@@ -618,8 +612,7 @@ def provenance(c: Comparison) -> str:
     """What the numbers were made from."""
     return (
         f"{count(c.trials)} trials each, seed {c.seed}; expected figures over 4,096 even draws of the beliefs. The"
-        " manifest"
-        " beside this report holds the hash of every scenario file, those that are extended included."
+        " manifest beside this report holds the hash of every scenario file, those that are extended included."
     )
 
 
