@@ -11,7 +11,7 @@ import pandas as pd
 
 from nrrsim.formats import count, escape_markdown, percent, quarter_name, share
 from nrrsim.months import shift
-from nrrsim.words import STEPS, joined, parts_of, shown, size_of
+from nrrsim.words import STEPS, belief, joined, shown, size_of
 
 if TYPE_CHECKING:
     from nrrsim.backtest import Backtest
@@ -85,14 +85,6 @@ def tornado(ahead: Forecast) -> pd.DataFrame:
     """The assumptions that matter, with their names in words."""
     frame = ahead.tornado()
     return frame.assign(name=[belief(name) for name in frame["name"]])
-
-
-def belief(name: str) -> str:
-    """A belief's name in words."""
-    if name == "shock":
-        return "a good or bad year for all"
-    driver, segment, _ = parts_of(name)
-    return STEPS[driver] if segment == "all" else f"{STEPS[driver]}, {segment}"
 
 
 def scores(past: Backtest, segments: bool = False) -> pd.DataFrame:

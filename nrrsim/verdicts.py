@@ -13,7 +13,7 @@ import pandas as pd
 from nrrsim.drivers import DRIVERS, Sized, numbers_of
 from nrrsim.formats import MINUS, count, escape_markdown, money, percent, points, share, signed_money
 from nrrsim.metrics import SURVEY, SURVEY_SOURCE, USUAL_UPLIFT, USUAL_UPLIFT_SOURCE
-from nrrsim.words import STEPS, joined, parts_of, shown, span
+from nrrsim.words import STEPS, belief, field_of, joined, shown, span
 
 if TYPE_CHECKING:
     from nrrsim.comparison import Comparison
@@ -29,8 +29,6 @@ EVENTS = (  # told as plain numbers
     "churn.alpha",
     "churn.beta",
 )
-FIELDS = {"rate": "", "size": " size", "uplift": " increase", "acceptance": " acceptance"}
-FIELDS |= {"churn_per_point": " churn a unit of increase"}
 _VECTORS = {"gross_retention": "Gross retention"}
 STANDINGS = {
     "below p25": "below the 25th percentile",
@@ -155,7 +153,7 @@ def needed(c: Comparison) -> pd.DataFrame:
 def tornado(c: Comparison) -> pd.DataFrame:
     """The beliefs that matter, with their names in words."""
     frame = c.tornado()
-    return frame.assign(name=frame["name"].map(_belief), effect=frame["effect"].clip(lower=0))
+    return frame.assign(name=frame["name"].map(belief), effect=frame["effect"].clip(lower=0))
 
 
 def paths(c: Comparison) -> pd.DataFrame:
@@ -219,7 +217,7 @@ def _rows(scenarios: tuple[Scenario, ...]) -> dict[str, dict[int, str]]:
                 for field, value in told.items():
                     of = "" if key == "all" else f", {key}"
                     form = _number if f"{driver}.{field}" in EVENTS else percent
-                    say(f"{GROUPS[driver]}{_field(field)}{of}", place, _value(value, form))
+                    say(f"{GROUPS[driver]}{field_of(field)}{of}", place, _value(value, form))
     for place, scenario in enumerate(scenarios):
         for driver, beta in scenario.shock.items():
             say(f"Shock of a year: {GROUPS[driver].lower()}", place, f"{beta:+.2f}".replace("-", MINUS))
@@ -267,19 +265,6 @@ def _moves(x: float) -> str:
     """All levers together by x: what that means."""
     more, less = ("+", "−") if x > 0 else ("−", "+")
     return f"losses {less}{abs(x):.0%}, gains {more}{abs(x):.0%}"
-
-
-def _belief(name: str) -> str:
-    if name == "shock":
-        return "a good or bad year for all"
-    driver, segment, field = parts_of(name)
-    what = f"{GROUPS[driver]}{_field(field)}"
-    return what if segment == "all" else f"{what}, {segment}"
-
-
-def _field(field: str) -> str:
-    kind, _, year = field.partition(".")
-    return f" in year {year}" if year else FIELDS.get(kind, f" {kind}")
 
 
 def _name(title: str) -> str:
@@ -507,7 +492,7 @@ def read_tornado(c: Comparison) -> str:
     first = told.beliefs[0]
     return (
         f"Each bar is the expected NRR of {_name(c.names[1])} with one belief at the low or the high end of its 90 %"
-        f" interval. To know *{escape_markdown(_belief(first.name))}* would narrow the forecast most:"
+        f" interval. To know *{escape_markdown(belief(first.name))}* would narrow the forecast most:"
         f" {share(first.known)} of"
         " the variance of expected NRR would be gone. The last column shares all of it out, also where beliefs are"
         " tied."

@@ -30,6 +30,8 @@ STEPS = {
     "churn": "Churn",
     "closing": "Closing ARR",
 }
+FIELDS = {"rate": "", "size": " size", "uplift": " increase", "acceptance": " acceptance"}
+FIELDS |= {"churn_per_point": " churn a unit of increase"}
 BAND_RANGES = {"world class": "120% and above", "strong": "100% to 120%", "needs improvement": "90% to 100%"}
 BAND_RANGES |= {"critical": "below 90%"}
 
@@ -536,6 +538,21 @@ def parts_of(belief: str) -> tuple[str, str, str]:
     """Driver, segment (which may have dots in its name) and field of a belief's name."""
     found = re.fullmatch(r"(\w+)\.(.*?)\.(by_tenure\.\d+|\w+)", belief, re.DOTALL)
     return (found[1], found[2], found[3]) if found else (belief, "all", "")
+
+
+def belief(name: str) -> str:
+    """A belief's name in words; the common shock is one, too."""
+    if name == "shock":
+        return "a good or bad year for all"
+    driver, segment, field = parts_of(name)
+    what = f"{STEPS[driver]}{field_of(field)}"
+    return what if segment == "all" else f"{what}, {segment}"
+
+
+def field_of(field: str) -> str:
+    """What is said after a driver's name of one of its numbers; nothing of its rate."""
+    kind, _, year = field.partition(".")
+    return f" in year {year}" if year else FIELDS.get(kind, f" {kind}")
 
 
 def joined(parts: list[str], last: str = " and ") -> str:
