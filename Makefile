@@ -47,7 +47,7 @@ bench: $(STAMP)
 	@$(BIN)/python tests/benchmarks/bench.py
 
 lab: $(LAB_STAMP)
-	@$(LAB)/bin/jupyter lab --ip 127.0.0.1 notebooks/
+	@$(LAB)/bin/nrrsim lab
 
 # Keeps the versions that still fit; UPGRADE=1 takes the newest of everything.
 compile = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
@@ -55,7 +55,7 @@ compile = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-
 lock: $(STAMP)
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@$(compile) pyproject.toml --output-file requirements.lock
-	@$(compile) --extra lab pyproject.toml --constraints requirements.lock --no-annotate --output-file requirements-lab.lock
+	@$(compile) --extra lab --extra browser pyproject.toml --constraints requirements.lock --no-annotate --output-file requirements-lab.lock
 	@echo "requirements.lock and requirements-lab.lock are made; the next make installs them"
 
 clean:
