@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from nrrsim.movements import Movements
     from nrrsim.scenario import Scenario, read_scenario
     from nrrsim.simulation import simulate
+    from nrrsim.whatif import what_if
 
 _HOME = {
     "calibration": ("calibrate",),
@@ -42,6 +43,7 @@ _HOME = {
     "movements": ("Movements",),
     "scenario": ("Scenario", "read_scenario"),
     "simulation": ("simulate",),
+    "whatif": ("what_if",),
 }
 _MODULES = (
     "backtest",
@@ -95,6 +97,7 @@ __all__ = [
     "simulate",
     "tables",
     "verdicts",
+    "what_if",
     "words",
 ]
 

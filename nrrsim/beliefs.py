@@ -272,3 +272,40 @@ def _open(u: np.ndarray) -> np.ndarray:
 def quantile(belief: Any, z: np.ndarray, low: float, high: float, share: bool) -> np.ndarray:
     """The belief's values at normal scores `z`, cut to the range of the number it stands for."""
     return np.asarray(np.clip(belief.quantile(z, share), low, high))
+
+
+# --- moving a belief ---------------------------------------------------------------------------------------
+
+
+def middle(value: Any, share: bool) -> float:
+    """Where a number or a belief has its middle: the median, or the mean of a Beta."""
+    if isinstance(value, int | float):
+        return float(value)
+    if isinstance(value, Beta):
+        return value.a / (value.a + value.b)
+    return float(value.quantile(np.zeros(1), share)[0])
+
+
+def moved(value: Any, to: float, share: bool) -> Any:
+    """The plain values of a number or a belief with its middle at `to`: as uncertain as it was in proportion to it, or
+    in log odds (the interval of a share). A belief whose middle goes to an end of what it can be is certain.
+    """
+    was = middle(value, share)
+    is_at_end = to <= 0 or was <= 0 or (share and to >= 1)
+    if isinstance(value, int | float) or is_at_end:
+        return to
+    if isinstance(value, Between) and share:
+        shift = special.logit(to) - special.logit(was)
+        return {"between": [tidy(each) for each in special.expit(special.logit(np.array(value.between)) + shift)]}
+    plain = value.model_dump()
+    if isinstance(value, Beta):
+        return plain | {"a": tidy((value.a + value.b) * to), "b": tidy((value.a + value.b) * (1 - to))}
+    factor = to / was
+    if isinstance(value, Between):
+        return {"between": [tidy(each * factor) for each in value.between]}
+    return {name: each if name == "dist" else tidy(each * factor) for name, each in plain.items()}
+
+
+def tidy(value: Any) -> float:
+    """A number with four significant digits, as one would write it."""
+    return float(f"{float(value):.4g}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -126,7 +126,8 @@ class Customers:
     """The customers of a scenario, sorted by segment and anniversary, with those who are yet to come.
 
     `segment`, `arr`, `anniversary` (1 to 12), `tenure` (months at month 0), `joins` (the month at whose end it
-    joins; 0: it is there at the start): `ndarray[customer]`. `annual`: `ndarray[segment]`.
+    joins; 0: it is there at the start): `ndarray[customer]`. `annual`: `ndarray[segment]`. `kept`: what was worked out
+    of them, for the next who asks.
     """
 
     segments: tuple[str, ...]
@@ -137,6 +138,7 @@ class Customers:
     tenure: np.ndarray
     joins: np.ndarray
     currency: str = "USD"
+    kept: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
 
 def laid_out(book: SyntheticBook) -> Customers:

@@ -11,7 +11,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from nrrsim.ledger import Ledger
 from nrrsim.months import month_name, parse_month
 from nrrsim.movements import MOVEMENTS
 from nrrsim.scenario import Scenario
+from nrrsim.yamlfile import yaml_text
 
 MADE_BY = "# Learnt by nrrsim calibrate. A change made here is lost when it is made again: extend this file instead."
 KIND = {name: number for number, name in enumerate(MOVEMENTS)}
@@ -98,19 +98,12 @@ class Calibration:
 
     def write(self, path: str | Path) -> None:
         """The scenario as a file; raises UsageError where something else stands there, or it cannot be written."""
-        from ruamel.yaml import YAML
-
-        final = Path(path)
-        yaml = YAML(typ="safe")
-        yaml.default_flow_style, yaml.width = False, 100
-        yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-        text = StringIO()
-        yaml.dump(self.scenario.plain(), text)
+        final, text = Path(path), yaml_text(self.scenario.plain())
         try:
             if final.exists() and not final.read_bytes().startswith(MADE_BY.encode()):
                 raise UsageError(f"{path}: is there, and was not made by nrrsim calibrate; choose another --out")
             unfinished = final.with_name(f".{final.name}-{os.getpid()}")
-            unfinished.write_text(f"{MADE_BY}\n{text.getvalue()}", encoding="utf-8")
+            unfinished.write_text(f"{MADE_BY}\n{text}", encoding="utf-8")
             os.replace(unfinished, final)
         except OSError as error:
             raise UsageError(f"{path}: cannot be written ({error.strerror}); is its folder there?") from None

@@ -495,6 +495,29 @@ def report(
         typer.echo("\n".join(str(folder / f"report.{form}") for form in forms) if forms else str(folder))
 
 
+ScenarioOrNone = Annotated[
+    str | None, typer.Argument(metavar="[SCENARIO]", help="Where the sliders start (default: nrr-105).")
+]
+Port = Annotated[int | None, _number("--port", help="The port on 127.0.0.1 (default: the first free from 8888).")]
+Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open it in the browser.")]
+
+
+@app.command("lab")
+def open_lab(scenario: ScenarioOrNone = None, port: Port = None, browser: Browser = True) -> None:
+    """The what-if notebook in JupyterLab: move assumptions and look."""
+    from nrrsim.serve import lab
+
+    lab(scenario, port, browser)
+
+
+@app.command("app")
+def open_app(scenario: ScenarioOrNone = None, port: Port = None, browser: Browser = True) -> None:
+    """The what-if panel as a page without code."""
+    from nrrsim import serve
+
+    serve.app(scenario, port, browser)
+
+
 @app.command()
 def verify(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A report's folder.")], quiet: Quiet = False

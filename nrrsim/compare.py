@@ -64,6 +64,19 @@ class Bridge:
     def vectors(self) -> dict[str, float]:
         return {name: sum(self.parts[group] for group in groups) for name, groups in VECTORS.items()}
 
+    def steps(self, a: str, b: str, least: float = 5e-5) -> list[dict[str, Any]]:
+        """From one's NRR to the other's, whose names these are, over the parts of at least that size: `step`, `amount`,
+        `start`, `end`, `kind`.
+        """
+        rows = [{"step": a, "amount": self.a, "start": 0.0, "end": self.a, "kind": "total"}]
+        level = self.a
+        for name, part in self.parts.items():
+            if abs(part) >= least:
+                kind = "gain" if part > 0 else "loss"
+                rows.append({"step": name, "amount": part, "start": level, "end": level + part, "kind": kind})
+                level += part
+        return [*rows, {"step": b, "amount": self.b, "start": 0.0, "end": self.b, "kind": "total"}]
+
 
 def bridge(a: Scenario, b: Scenario) -> Bridge:
     """The difference in expected NRR, attributed to what differs; over the same draws of what both believe.

@@ -19,13 +19,13 @@ from nrrsim import compare, metrics, outlook
 from nrrsim.compare import Bridge, Share
 from nrrsim.drivers import TARGET
 from nrrsim.errors import UsageError
-from nrrsim.exact import GROUPS, expected_closing
+from nrrsim.exact import GROUPS, Sample, expected_closing
 from nrrsim.scenario import Scenario, read_scenario
 from nrrsim.sensitivity import Sensitivity, sensitivity
 from nrrsim.simulation import SEED, TRIALS, simulate
 
 PATH_TRIALS = 1_000  # of the ARR paths, which are of some years
-PLACES, FINE = 161, 2_000  # of a distribution's curve: its points, and the bins it is smoothed from
+PLACES = 161  # of a distribution's curve
 LIKELY = 0.8
 MOST_SCENARIOS, MOST_YEARS = 6, 10
 
@@ -118,7 +118,7 @@ class Comparison:
         at = np.linspace(low, high, PLACES)
         return pd.concat(
             [
-                pd.DataFrame({"name": name, "nrr": at, "density": _density(nrr, at)})
+                pd.DataFrame({"name": name, "nrr": at, "density": Sample(nrr).density(at)})
                 for name, nrr in zip(self.names, self.nrr, strict=True)
             ],
             ignore_index=True,
@@ -154,16 +154,7 @@ class Comparison:
 
     def bridge(self, number: int = 1) -> pd.DataFrame:
         """From the first's NRR to that of scenario `number`: `step`, `amount`, `start`, `end`, `kind`."""
-        told = self.bridges[number - 1]
-        rows = [{"step": self.names[0], "amount": told.a, "start": 0.0, "end": told.a, "kind": "total"}]
-        level = told.a
-        for name, part in told.parts.items():
-            if abs(part) >= 5e-5:
-                kind = "gain" if part > 0 else "loss"
-                rows.append({"step": name, "amount": part, "start": level, "end": level + part, "kind": kind})
-                level += part
-        rows.append({"step": self.names[number], "amount": told.b, "start": 0.0, "end": told.b, "kind": "total"})
-        return pd.DataFrame(rows)
+        return pd.DataFrame(self.bridges[number - 1].steps(self.names[0], self.names[number]))
 
     def parts(self, number: int = 1) -> pd.DataFrame:
         """A row a group of drivers that has a part in the difference, the largest first, and their sum: `group`,
@@ -320,15 +311,6 @@ class Comparison:
             "programmes": {f"{title}: {each.name}": each.arr for title, told in self.shares for each in told},
             "checks_hold": bool(self.checks()["holds"].all()),
         }
-
-
-def _density(values: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """A Gaussian kernel's density; where all values are nearly the same, a narrow peak."""
-    wide = max(float(values.std()) * len(values) ** -0.2, (at[-1] - at[0]) / PLACES)
-    counts, edges = np.histogram(values, FINE, (at[0], at[-1]))
-    middle = (edges[1:] + edges[:-1]) / 2
-    kernel = np.exp(-(((at[:, None] - middle) / wide) ** 2) / 2) / (wide * np.sqrt(2 * np.pi))
-    return np.asarray(kernel @ counts / len(values))
 
 
 def _rounded(row: Mapping[Any, Any]) -> dict[str, float | None]:

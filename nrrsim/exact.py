@@ -21,6 +21,8 @@ from nrrsim.rates import SIZED, Rates, draw_rates, monthly
 from nrrsim.scenario import Scenario
 
 PLACES = 49  # of the grid on which a quantile is looked for
+FINE = 2_000  # the bins that a sample is smoothed from
+TO_THE_BIT = 1e-9  # a target that is met is met, whatever rounding says
 GROUPS = ("mix", "churn", "contraction", "adoption", "cross_sell", "price", "reactivation")
 # What of `Rates` belongs to a driver.
 FIELDS = {
@@ -57,6 +59,8 @@ class Side:
 
 def _among(customers: Customers, segments: tuple[str, ...]) -> Customers:
     """The same customers, their segments numbered among all that are compared."""
+    if customers.segments == segments:
+        return customers
     places = [segments.index(name) for name in customers.segments]
     annual = np.ones(len(segments), dtype=bool)
     annual[places] = customers.annual
@@ -169,9 +173,19 @@ class Odds:
     sd: np.ndarray
     skewness: np.ndarray
 
+    @property
+    def expected(self) -> float:
+        return float(self.mean.mean())
+
     def below(self, nrr: float) -> float:
         """How likely NRR is to come out below that."""
         return float(self._below(np.array([nrr]))[0])
+
+    def density(self, at: np.ndarray) -> np.ndarray:
+        """How likely NRR is near each of these evenly spaced places."""
+        step = at[1] - at[0]
+        below = np.maximum.accumulate(self._below(np.append(at - step / 2, at[-1] + step / 2)))
+        return np.asarray(np.diff(below) / step)
 
     def reaches(self, target: float) -> float:
         """How likely NRR is to come out at the target or above."""
@@ -199,15 +213,44 @@ class Odds:
         return np.asarray(found)
 
 
-def odds_by_draw(scenario: Scenario) -> Callable[[Rates], Odds]:
-    """How NRR may turn out, as a function of rates: what does not change with them is made ready once."""
+@dataclass(frozen=True)
+class Sample:
+    """NRR as it came out in each trial of a simulation, `ndarray[trial]`; it answers what Odds answers."""
+
+    nrr: np.ndarray
+
+    @property
+    def expected(self) -> float:
+        return float(self.nrr.mean())
+
+    def reaches(self, target: float) -> float:
+        """In which share of the trials NRR is at the target or above, whatever rounding says."""
+        return float((self.nrr >= target - TO_THE_BIT).mean())
+
+    def density(self, at: np.ndarray) -> np.ndarray:
+        """A Gaussian kernel's density; where all trials are nearly the same, a narrow peak."""
+        wide = max(float(self.nrr.std()) * len(self.nrr) ** -0.2, (at[-1] - at[0]) / len(at))
+        counts, edges = np.histogram(self.nrr, FINE, (at[0], at[-1]))
+        middle = (edges[1:] + edges[:-1]) / 2
+        kernel = np.exp(-(((at[:, None] - middle) / wide) ** 2) / 2) / (wide * np.sqrt(2 * np.pi))
+        return np.asarray(kernel @ counts / len(self.nrr))
+
+    def quantiles(self, shares: Sequence[float]) -> np.ndarray:
+        """The NRR below which it comes out so often."""
+        return np.asarray(np.quantile(self.nrr, shares))
+
+
+def odds_by_draw(scenario: Scenario) -> Callable[..., Odds]:
+    """How NRR may turn out, as a function of rates (and of a month, where that is not to be the last): what does not
+    change with them is made ready once.
+    """
     customers = scenario.opening
     curved = any(entry.rate is None for entry in scenario.drivers.churn.values())
     groups = Groups.of(customers, by_tenure=curved)
     sums = np.stack([groups.arr, groups.squares, groups.cubes])
     opening = float(customers.arr.sum())
 
-    def odds(rates: Rates) -> Odds:
+    def odds(rates: Rates, month: int = scenario.months) -> Odds:
         phases = [rates.in_phase(phase) for phase in range(rates.phases)]
         out = np.zeros((3, rates.draws))
         churn = [
@@ -220,7 +263,7 @@ def odds_by_draw(scenario: Scenario) -> Callable[[Rates], Odds]:
         come = np.ascontiguousarray(np.stack([monthly(each.reactivation).T for each in phases]))
         back_size = np.ascontiguousarray(rates.reactivation_size.T)
         kernel.moments(
-            groups.segment, groups.anniversary, groups.tenure, sums, scenario.months,
+            groups.segment, groups.anniversary, groups.tenure, sums, month,
             *churn, growth, lift, come, back_size, out,
         )  # fmt: skip
         sd = np.sqrt(np.maximum(out[1], 0))

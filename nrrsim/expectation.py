@@ -78,6 +78,13 @@ class Groups:
 
     @classmethod
     def of(cls, customers: Customers, by_tenure: bool) -> Groups:
+        kept: dict[tuple[type, bool], Groups] = customers.kept
+        if (cls, by_tenure) not in kept:
+            kept[cls, by_tenure] = cls._of(customers, by_tenure)
+        return kept[cls, by_tenure]
+
+    @classmethod
+    def _of(cls, customers: Customers, by_tenure: bool) -> Groups:
         tenures, tenure = np.unique(customers.tenure if by_tenure else np.zeros(1), return_inverse=True)
         latest = int(customers.joins.max(initial=0)) + 1
         key = (customers.segment * 12 + customers.anniversary - 1) * len(tenures) + tenure

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,17 @@ import pandas as pd
 
 from nrrsim import compare, metrics
 from nrrsim.errors import UsageError
-from nrrsim.exact import odds_by_draw
+from nrrsim.exact import Odds, Sample, odds_by_draw
 from nrrsim.expectation import SEED, deviation, expect
 from nrrsim.movements import MOVEMENTS, Movements, cents
 from nrrsim.rates import draw_rates
 from nrrsim.scenario import Scenario
+from nrrsim.simulation import SEED as SIMULATED_SEED
 from nrrsim.simulation import simulate
 
-TO_THE_BIT = 1e-9  # a target that is met is met, whatever rounding says
 FEW_CUSTOMERS, LARGE_CUSTOMER = 500, 0.05  # below and above which a book is simulated
 ODDS_DRAWS, FALLBACK_TRIALS = 512, 10_000
+MOST_WORK = 60_000_000  # customers, months and trials that are simulated for one answer: a tenth of a second
 QUANTILES = {"p05": 0.05, "p25": 0.25, "p50": 0.50, "p75": 0.75, "p95": 0.95}
 
 
@@ -57,32 +59,46 @@ def expected_sd(scenario: Scenario) -> float:
 
 def share_reaching(nrr: np.ndarray, target: float) -> float:
     """In which share of the trials NRR is at the target or above."""
-    return float((nrr >= target - TO_THE_BIT).mean())
+    return Sample(nrr).reaches(target)
 
 
-def likely(scenario: Scenario, target: float | None = None, seed: int = 20260930) -> dict[str, Any]:
-    """How NRR may turn out, in milliseconds: quantiles and the probability of the target from the exact moments given
-    each draw of the beliefs; simulated where a book is too small or too concentrated for that.
+@dataclass(frozen=True)
+class Chances:
+    """How NRR may turn out at each of some months, by which way that was worked out, and how far off it may be."""
 
-    `quality` says which it was, and how far off its quantiles may be, in NRR.
+    at: tuple[Odds | Sample, ...]
+    method: str
+    error: float
+
+
+def chances(scenario: Scenario, months: Sequence[int] | None = None, seed: int = SIMULATED_SEED) -> Chances:
+    """How NRR may turn out after each of `months` (default: the last): from the exact moments given each draw of the
+    beliefs, in milliseconds; simulated where a book is too small or too concentrated for that.
     """
+    ends = [scenario.months] if months is None else list(months)
     arr = scenario.opening.arr
-    target = scenario.target if target is None else target
-    shares = (0.05, 0.5, 0.95)
     if len(arr) >= FEW_CUSTOMERS and arr.max() <= LARGE_CUSTOMER * arr.sum():
         rates = draw_rates(scenario, scenario.opening, count=ODDS_DRAWS, seed=SEED, quasi=True)
-        odds = odds_by_draw(scenario)(rates)
-        quantiles, method, error = odds.quantiles(shares), "exact moments", 0.001
-        mean = float(odds.mean.mean())
-        reached = None if target is None else odds.reaches(target)
-    else:
-        nrr = np.asarray(metrics.nrr(simulate(scenario, FALLBACK_TRIALS, seed)))
-        quantiles, method, mean = np.quantile(nrr, shares), "simulation", float(nrr.mean())
-        error = 3 * float(nrr.std()) / np.sqrt(FALLBACK_TRIALS)
-        reached = None if target is None else share_reaching(nrr, target)
-    told = dict(zip(("p05", "p50", "p95"), map(float, quantiles), strict=True))
-    quality = {"method": method, "error": error}
-    return {"mean": mean, **told, "target": target, "p_target": reached, "quality": quality}
+        odds = odds_by_draw(scenario)
+        return Chances(tuple(odds(rates, month) for month in ends), "exact moments", 0.001)
+    trials = min(FALLBACK_TRIALS, max(500, MOST_WORK // (len(arr) * scenario.months)))
+    closing = simulate(scenario, trials, seed)["closing"].sum("segment").to_numpy() / arr.sum()
+    error = 3 * float(closing[:, -1].std()) / np.sqrt(trials)
+    return Chances(tuple(Sample(closing[:, month - 1]) for month in ends), "simulation", error)
+
+
+def likely(scenario: Scenario, target: float | None = None, seed: int = SIMULATED_SEED) -> dict[str, Any]:
+    """How NRR may turn out (see `chances`): mean, quantiles and the probability of the target.
+
+    `quality` says by which way, and how far off the quantiles may be, in NRR.
+    """
+    target = scenario.target if target is None else target
+    told = chances(scenario, seed=seed)
+    (last,) = told.at
+    quantiles = dict(zip(("p05", "p50", "p95"), map(float, last.quantiles((0.05, 0.5, 0.95))), strict=True))
+    reached = None if target is None else last.reaches(target)
+    quality = {"method": told.method, "error": told.error}
+    return {"mean": last.expected, **quantiles, "target": target, "p_target": reached, "quality": quality}
 
 
 def simulated(scenario: Scenario, run: Movements, seed: int, target: float | None = None) -> dict[str, Any]:

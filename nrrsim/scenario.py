@@ -98,8 +98,17 @@ class Scenario(Frozen):
         plain = deepcopy(self._plain)
         for name, value in _copied({**(changes or {}), **fields}).items():
             _put(plain, name.split("."), value, name)
-        book_is_another = any(name.partition(".")[0] == "book" for name in {**(changes or {}), **fields})
-        return _checked(_with_churn_rates(Document(plain)), self._folder, None if book_is_another else self._given)
+        parts = {name.partition(".")[0] for name in {**(changes or {}), **fields}}
+        return _checked(_with_churn_rates(Document(plain)), self._folder, self._customers_kept(parts))
+
+    def extended(self, over: Mapping[str, Any]) -> Scenario:
+        """What a file would state that extends this scenario and holds the values `over`."""
+        document = _merged(Document(self._plain), _with_churn_rates(Document(_copied(over))))
+        return _checked(document, self._folder, self._customers_kept(over))
+
+    def _customers_kept(self, changed: Collection[str]) -> Customers | None:
+        """The opening customers, where they are known and what is changed leaves them."""
+        return None if "book" in changed else self.__dict__.get("opening", self._given)
 
     def plain(self) -> dict[str, Any]:
         """The values as they would stand in one file, with nothing left to extend."""

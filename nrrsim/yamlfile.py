@@ -166,3 +166,17 @@ def _scalar(node: Any) -> Any:
     except ValueError:
         pass
     return normalize("NFC", text)
+
+
+def yaml_text(values: dict[str, Any]) -> str:
+    """Plain values as YAML that people read: in the order given, short things on one line."""
+    from io import StringIO
+
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="safe")
+    yaml.default_flow_style, yaml.width = None, 100
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    text = StringIO()
+    yaml.dump(values, text)
+    return text.getvalue()

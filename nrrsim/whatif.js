@@ -1,0 +1,327 @@
+// The panel of nrrsim.whatif: draws the form and the answers that the kernel gives, and sends what was moved. It works
+// out no figure, and fetches nothing: the drawing library, vegaEmbed, is bundled with it.
+
+const PICTURES = {
+  curve: ["How likely each NRR is", "Solid: now. Dashed: the base. The higher the curve, the likelier the NRR below it."],
+  bridge: ["From the base to now", "Each bar is what one group of assumptions adds to, or takes from, expected NRR; together they make the difference."],
+  fan: ["ARR of today's customers", "Lines are expected; nine in ten futures lie in the bands. Solid: now. Dashed: the base."],
+};
+const shown = (value, isShare) => (isShare ? 100 * value : value);
+const tidy = (value) => Number(Number(value).toPrecision(4));
+
+function make(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (value === true) node.setAttribute(name, "");
+    else if (value !== false && value != null) node.setAttribute(name, value);
+  }
+  node.append(...children.filter((child) => child != null));
+  return node;
+}
+
+let panels = 0;
+
+function render({ model, el }) {
+  const id = `nrrsim-${++panels}`;
+  let state, controls, number = 0;
+
+  const root = make("section", { class: "nrrsim", "aria-label": "What if", "data-lm-suppress-shortcuts": "true",
+    "data-jp-suppress-context-menu": "true" });
+  const form = make("div", { class: "form", role: "group", "aria-label": "Assumptions" });
+  const figures = make("dl", { class: "figures" });
+  const said = make("p", { class: "said", role: "status" });
+  const problem = make("p", { class: "problem", role: "alert" });
+  const quality = make("p", { class: "note" });
+  const changed = make("pre", { tabindex: "0", "aria-label": "What a saved file would state" });
+
+  // --- what was moved ---------------------------------------------------------------------------------------------
+
+  function send() {
+    model.set("asked", { ...state, number: ++number });
+    model.save_changes();
+  }
+
+  const isMoved = () =>
+    Object.keys(state.values).length + Object.keys(state.mix).length > 0 || state.months != null || state.target != null;
+
+  function start(preset, base) {
+    state = { preset, base, values: {}, mix: {}, months: null, target: null };
+  }
+
+  // --- one number: a slider, the same number as text, its mark and its reset --------------------------------------
+
+  function field({ name, label, value, low, high, is_share, span, unit, step, whole, moved, kept }) {
+    const at = `${id}-${name}`.replace(/[^\w-]/g, "_");
+    const percents = is_share ? "%" : unit || "";
+    const range = make("input", { type: "range", id: at, min: low, max: high, step: step || "any", "data-name": name });
+    const text = make("input", { type: "number", min: shown(low, is_share), step: "any",
+      max: shown(high, is_share), "aria-label": `${label}${percents ? `, in ${percents}` : ""}, as a number` });
+    const reset = make("button", { type: "button", class: "reset", "aria-label": `Reset ${label}`, title: "Reset" }, "↺");
+    const note = make("span", { class: "span", "data-span": name }, span || "");
+    const mark = make("span", { class: "mark", "aria-hidden": "true", title: "The scenario's value" });
+    const share = (x) => (high > low ? (Math.min(Math.max(x, low), high) - low) / (high - low) : 0);
+    mark.style.setProperty("--at", share(value));
+    const format = (x) => (whole ? String(Math.round(x)) : String(Number(shown(x, is_share).toFixed(is_share ? 2 : 3))));
+
+    function show(x) {
+      range.value = x;
+      range.setAttribute("aria-valuetext", `${format(x)}${percents && ` ${percents}`}`);
+      text.value = format(x);
+      const differs = tidy(x) !== tidy(value);
+      row.classList.toggle("moved", differs);
+      reset.disabled = !differs;
+    }
+    function set(x) {
+      const near = Math.abs(x - value) < 0.004 * (high - low) && step == null;
+      const next = near ? value : whole ? Math.round(x) : tidy(x);
+      show(next);
+      moved(tidy(next) === tidy(value) ? null : next);
+    }
+    range.addEventListener("input", () => set(Number(range.value)));
+    range.addEventListener("keydown", (event) => {
+      const by = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10 }[event.key];
+      if (!by) return;
+      event.preventDefault();
+      const next = Math.min(Math.max(Number(range.value) + by * (step || (high - low) / 100), low), high);
+      range.value = next;
+      set(next);
+    });
+    text.addEventListener("change", () => {
+      const typed = Number(text.value) / (is_share ? 100 : 1);
+      if (text.value === "" || !Number.isFinite(typed)) return show(Number(range.value));
+      const next = Math.min(Math.max(typed, low), high);
+      range.value = next;
+      show(next);
+      moved(tidy(next) === tidy(value) ? null : next);
+    });
+    reset.addEventListener("click", () => { show(value); moved(null); range.focus(); });
+    const row = make("div", { class: "field" },
+      make("label", { for: at }, label), make("span", { class: "track" }, range, mark),
+      make("span", { class: "typed" }, text, make("span", { "aria-hidden": "true" }, percents)), reset, note);
+    show(kept ?? value);
+    return { row, show, set, range, value, low, high, name };
+  }
+
+  // --- the form ---------------------------------------------------------------------------------------------------
+
+  function choice(label, options, chosen, changed) {
+    const at = `${id}-${label.replace(/\W/g, "_")}`;
+    const select = make("select", { id: at, onchange: () => changed(select.value) },
+      ...options.map(([value, text]) => make("option", { value, selected: String(value) === String(chosen) }, text)));
+    return make("div", { class: "choice" }, make("label", { for: at }, label), select);
+  }
+
+  function driver(group) {
+    const count = make("span", { class: "count" });
+    const fields = [];
+    const told = () => {
+      const number = fields.filter((each) => each.name in state.values).length;
+      count.textContent = number ? `${number} moved` : "";
+    };
+    const parts = group.parts.map((part) => {
+      const rows = part.sliders.map((slider) =>
+        field({ ...slider, label: `${part.label}, ${slider.segment}`, kept: state.values[slider.name],
+          moved: (x) => {
+            if (x == null) delete state.values[slider.name];
+            else state.values[slider.name] = x;
+            told();
+            send();
+          } }));
+      fields.push(...rows);
+      const all = rows.length > 1 && !part.relative ? together(part, rows, told) : null;
+      rows.forEach((each, place) => each.row.querySelector("label").replaceChildren(hidden(`${part.label}, `), part.sliders[place].segment));
+      return make("div", { class: "part", role: "group", "aria-label": part.meaning },
+        make("p", { class: "meaning" }, part.meaning), all, ...rows.map((each) => each.row));
+    });
+    controls.push({ fields, told });
+    told();
+    return make("details", { open: group.name === "churn" }, make("summary", {}, group.title, " ", count), ...parts);
+  }
+
+  // All segments at once, relative to where each stands in the scenario.
+  function together(part, rows, told) {
+    const one = field({ name: `all-${rows[0].name}`, label: `${part.label}, all segments`, value: 0, low: -1, high: 1,
+      is_share: true, moved: (x) => {
+        for (const each of rows) {
+          const next = tidy(Math.min(Math.max(each.value * (1 + (x ?? 0)), each.low), each.high));
+          each.show(x == null ? each.value : next);
+          if (x == null || tidy(next) === tidy(each.value)) delete state.values[each.name];
+          else state.values[each.name] = next;
+        }
+        told();
+        send();
+      } });
+    one.row.classList.add("all");
+    one.row.querySelector("label").replaceChildren(hidden(`${part.label}, `), "all segments, relative");
+    return one.row;
+  }
+
+  const hidden = (text) => make("span", { class: "hidden" }, text);
+
+  function mixOf(given) {
+    if (!given.mix.length) return make("p", { class: "note" }, given.no_mix);
+    const was = Object.fromEntries(given.mix.map((each) => [each.segment, each.value]));
+    const now = () => ({ ...was, ...state.mix });
+    const fields = given.mix.map(({ segment, value }) =>
+      field({ name: `mix.${segment}`, label: `Share of ARR, ${segment}`, value, low: 0, high: 1, is_share: true,
+        kept: state.mix[segment], moved: (x) => {
+          const before = now(), own = x ?? value, rest = 1 - before[segment];
+          const others = Object.keys(was).filter((each) => each !== segment);
+          const mix = { [segment]: own };
+          for (const each of others) mix[each] = rest > 1e-9 ? (before[each] * (1 - own)) / rest : (1 - own) / others.length;
+          const same = Object.keys(was).every((each) => Math.abs(mix[each] - was[each]) < 1e-4);
+          state.mix = same ? {} : mix;
+          for (const each of fields) each.show(now()[each.name.slice(4)]);
+          send();
+        } }));
+    fields.forEach((each) => each.row.querySelector("label").replaceChildren(hidden("Share of ARR, "), each.name.slice(4)));
+    controls.push({ fields, told: () => {} });
+    return make("div", { class: "part", role: "group", "aria-label": "Share of ARR by segment" },
+      make("p", { class: "meaning" }, "Share of ARR; the others give way in proportion, contracts stay as large"),
+      ...fields.map((each) => each.row));
+  }
+
+  function drawForm() {
+    const given = model.get("form");
+    controls = [];
+    const open = new Set([...form.querySelectorAll("details[open] > summary")].map((each) => each.firstChild.textContent));
+    const months = field({ name: "months", label: "Months", value: given.months, low: 1, high: given.most_months,
+      step: 1, whole: true, kept: state.months, moved: (x) => { state.months = x; send(); } });
+    const target = given.target == null ? null : field({ name: "target", label: "Target NRR", value: given.target,
+      low: 0.5, high: 2, is_share: true, kept: state.target, moved: (x) => { state.target = x; send(); } });
+    controls.push({ fields: [months, ...(target ? [target] : [])], told: () => {} });
+    const drivers = given.groups.map(driver);
+    form.replaceChildren(
+      choice("Start from", given.presets.map(([name, title]) => [name, title || name]), state.preset, (name) => {
+        start(name, state.base);
+        send();
+      }),
+      choice("Compare with", given.presets.map(([name, title]) => [name, title || name]), state.base, (name) => {
+        state.base = name;
+        send();
+      }),
+      make("p", { class: "because" }, given.because),
+      make("button", { type: "button", class: "reset-all", onclick: () => { start(state.preset, state.base); drawForm(); send();
+        form.querySelector(".reset-all").focus(); } }, "Reset all"),
+      make("div", { class: "part" }, months.row, target && target.row),
+      ...drivers,
+      make("details", {}, make("summary", {}, "Segment mix"), mixOf(given)));
+    if (open.size)
+      for (const each of form.querySelectorAll("details")) each.open = open.has(each.firstElementChild.firstChild.textContent);
+  }
+
+  // --- the answers ------------------------------------------------------------------------------------------------
+
+  const views = {};
+  const named = (rows) => ({ curve: rows.curve, goal: rows.goal, bridge: rows.bridge, fan: rows.fan });
+  const pictures = Object.entries(PICTURES).map(([name, [title, reading]]) => {
+    const place = make("div", { class: "picture", role: "img", "aria-label": title });
+    views[name] = vegaEmbed(make("div"), { ...model.get("specs")[name], datasets: named(model.get("answer").rows) }, { renderer: "svg", actions: false })
+      .then(({ view }) => { place.replaceChildren(view.container()); return view; });
+    return make("figure", { "data-picture": name }, make("h3", {}, title), place,
+      make("p", { class: "problem" }), make("figcaption", {}, reading));
+  });
+
+  async function draw() {
+    const answer = model.get("answer");
+    problem.textContent = answer.problem;
+    root.classList.toggle("stale", Boolean(answer.problem));
+    if (answer.problem) return;
+    if (figures.childElementCount !== answer.figures.length)
+      figures.replaceChildren(...answer.figures.map(([name, label]) =>
+        make("div", { "data-figure": name }, make("dt", {}, label), make("dd"), make("dd", { class: "beside" }))));
+    answer.figures.forEach(([, label, value, beside], place) => {
+      const [dt, dd, below] = figures.children[place].children;
+      dt.textContent = label; dd.textContent = value; below.textContent = beside;
+    });
+    figures.dataset.nrr = answer.nrr;
+    figures.dataset.number = answer.number;
+    quality.textContent = answer.quality;
+    changed.textContent = answer.changed || "Nothing was moved yet.";
+    for (const node of form.querySelectorAll("[data-span]"))
+      if (node.dataset.span in answer.spans) node.textContent = answer.spans[node.dataset.span];
+    clearTimeout(draw.later);
+    draw.later = setTimeout(() => { said.textContent = answer.said; }, said.textContent ? 600 : 0);
+    const { rows } = answer;
+    await Promise.all([["curve", ["curve", "goal"]], ["bridge", ["bridge"]], ["fan", ["fan"]]].map(async ([name, data]) => {
+      const view = await views[name];
+      for (const each of data) view.data(each, rows[each]);
+      await view.runAsync();
+    }));
+    const bridge = root.querySelector('[data-picture="bridge"]');
+    bridge.querySelector(".problem").textContent = rows.no_bridge;
+    bridge.querySelector(".picture").hidden = Boolean(rows.no_bridge);
+    for (const figure of root.querySelectorAll("[data-picture] .picture"))
+      figure.setAttribute("aria-label", `${figure.previousElementSibling.textContent}. ${answer.said}`);
+  }
+
+  // --- a full simulation, and saving ------------------------------------------------------------------------------
+
+  function runner() {
+    let trials = model.get("form").trials[0][0];
+    const bar = make("progress", { "aria-label": "Full simulation", max: 1, value: 0, hidden: true });
+    const table = make("div");
+    const go = make("button", { type: "button", onclick: () => model.send({ kind: "run", trials: Number(trials) }) },
+      "Run full simulation");
+    const stop = make("button", { type: "button", hidden: true, onclick: () => model.send({ kind: "stop" }) }, "Stop");
+    const note = make("p", { role: "status", class: "note" });
+    model.on("change:run", () => {
+      const run = model.get("run"), isRunning = run.state === "running";
+      bar.hidden = stop.hidden = !isRunning;
+      go.disabled = isRunning;
+      bar.max = run.total || 1;
+      bar.value = run.done || 0;
+      note.textContent = run.state === "done" ? "The full simulation is done." : run.problem || "";
+      if (run.state === "done")
+        table.replaceChildren(make("table", {},
+          make("caption", {}, "The same assumptions, every customer played month by month"),
+          make("thead", {}, make("tr", {}, ...run.heads.map((each) => make(each ? "th" : "td", each ? { scope: "col" } : {}, each)))),
+          make("tbody", {}, ...run.rows.map(([name, ...cells]) =>
+            make("tr", {}, make("th", { scope: "row" }, name), ...cells.map((each) => make("td", {}, each)))))));
+    });
+    return make("div", { class: "runner", role: "group", "aria-label": "Full simulation" }, make("h3", {}, "Full simulation"),
+      choice("Trials", model.get("form").trials, trials, (value) => { trials = value; }), go, stop, bar, note, table);
+  }
+
+  function saver() {
+    const line = (label, name) => {
+      const input = make("input", { type: "text", id: `${id}-${name}`, name, autocomplete: "off" });
+      return [make("div", { class: "choice" }, make("label", { for: `${id}-${name}` }, label), input), input];
+    };
+    const [titleRow, title] = line("Title", "title");
+    const [nameRow, name] = line("File", "file");
+    const reason = make("textarea", { id: `${id}-because`, rows: "3" });
+    const answer = make("p", { role: "status", class: "answer" });
+    let typed = false;
+    name.addEventListener("input", () => { typed = name.value !== ""; });
+    title.addEventListener("input", () => {
+      if (!typed) name.value = title.value.toLowerCase().normalize("NFKD").replace(/[^a-z0-9.]+/g, "-").replace(/^[-.]+|[-.]+$/g, "");
+    });
+    model.on("change:saved", () => {
+      const told = model.get("saved");
+      answer.textContent = told.problem || told.text;
+      answer.classList.toggle("problem", Boolean(told.problem));
+    });
+    const save = make("button", { type: "button", onclick: () => {
+      answer.textContent = "";
+      model.send({ kind: "save", number: ++number, name: name.value, title: title.value, because: reason.value });
+    } }, "Save as scenario");
+    return make("div", { class: "saver", role: "group", "aria-label": "Save as scenario" }, make("h3", {}, "Save as scenario"),
+      titleRow, make("div", { class: "choice" }, make("label", { for: `${id}-because` }, "Because"), reason), nameRow,
+      make("details", {}, make("summary", {}, "What the file would state"), changed), save, answer);
+  }
+
+  const initial = model.get("form");
+  start(initial.preset, initial.base);
+  drawForm();
+  root.append(form, make("div", { class: "answers" }, figures, problem, said, ...pictures, quality, runner(), saver()));
+  el.append(root);
+  draw();
+  const redraw = () => drawForm();
+  model.on("change:form", redraw);
+  model.on("change:answer", draw);
+  return () => Promise.all(Object.values(views)).then((all) => all.forEach((view) => view.finalize()));
+}
+
+export default { render };
