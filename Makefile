@@ -22,20 +22,21 @@ stamp = $(1)/$(shell test -x $(1)/bin/python || rm -f $(1)/finished-*)finished-$
 STAMP := $(call stamp,$(VENV),requirements.lock)
 LAB_STAMP := $(call stamp,$(LAB),requirements-lab.lock)
 
-.PHONY: help report test lint bench lab lock clean
+.PHONY: help report test lint bench lab app lock clean
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
-	@echo "Also: make lint, make bench, make lab (JupyterLab), make lock [UPGRADE=1], make clean"
+	@echo "Also: make lint, make bench, make lab (what-if in JupyterLab), make app (as a page), make lock [UPGRADE=1], make clean"
 
 # The PDF last, so that its path is the last line.
 report: $(STAMP)
 	@$(BIN)/nrrsim report $(CARDS) --to html,pdf
 
-# Both are run, whatever the first one says; pytest's own last line is the last.
-test: lint
+# All are run, whatever the first one says; pytest's own last line is the last. The browser has the machine to itself.
+test: lint $(LAB_STAMP)
 	@status=0; \
 	$(BIN)/pytest --nbval-lax --nbval-current-env notebooks || status=1; \
-	$(BIN)/pytest -n $(WORKERS) --dist worksteal tests || status=1; \
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal --ignore tests/test_browser.py tests || status=1; \
+	$(LAB)/bin/pytest -rs tests/test_browser.py || status=1; \
 	exit $$status
 
 lint: $(STAMP)
@@ -46,8 +47,8 @@ lint: $(STAMP)
 bench: $(STAMP)
 	@$(BIN)/python tests/benchmarks/bench.py
 
-lab: $(LAB_STAMP)
-	@$(LAB)/bin/nrrsim lab
+lab app: $(LAB_STAMP)
+	@$(LAB)/bin/nrrsim $@
 
 # Keeps the versions that still fit; UPGRADE=1 takes the newest of everything.
 compile = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \

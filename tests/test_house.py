@@ -24,13 +24,14 @@ FLOORS = {
     4: ("ledger",),
     5: ("history", "book"),
     6: ("scenario", "charts", "tables", "words"),
-    7: ("rates", "render", "workbook", "lines"),
+    7: ("assumptions", "rates", "render", "workbook", "lines"),
     8: ("expectation", "report", "verdicts", "calibration", "prospects"),
     9: ("simulation", "exact"),
     10: ("compare", "backtest"),
     11: ("outlook", "sensitivity"),
-    12: ("comparison", "forecast", "sweep"),
-    13: ("cli",),
+    12: ("comparison", "forecast", "sweep", "whatif"),
+    13: ("serve",),
+    14: ("cli",),
 }
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names}
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
