@@ -60,7 +60,9 @@ def share_reaching(nrr: np.ndarray, target: float) -> float:
     return float((nrr >= target - TO_THE_BIT).mean())
 
 
-def likely(scenario: Scenario, target: float | None = None, seed: int = 20260930) -> dict[str, Any]:
+def likely(
+    scenario: Scenario, target: float | None = None, seed: int = 20260930, threads: int | None = None
+) -> dict[str, Any]:
     """How NRR may turn out, in milliseconds: quantiles and the probability of the target from the exact moments given
     each draw of the beliefs; simulated where a book is too small or too concentrated for that.
 
@@ -76,7 +78,7 @@ def likely(scenario: Scenario, target: float | None = None, seed: int = 20260930
         mean = float(odds.mean.mean())
         reached = None if target is None else odds.reaches(target)
     else:
-        nrr = np.asarray(metrics.nrr(simulate(scenario, FALLBACK_TRIALS, seed)))
+        nrr = np.asarray(metrics.nrr(simulate(scenario, FALLBACK_TRIALS, seed, threads=threads)))
         quantiles, method, mean = np.quantile(nrr, shares), "simulation", float(nrr.mean())
         error = 3 * float(nrr.std()) / np.sqrt(FALLBACK_TRIALS)
         reached = None if target is None else share_reaching(nrr, target)
