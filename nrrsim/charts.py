@@ -396,10 +396,10 @@ def heatmap(frame: Frame, x: str, y: str, target: float | None = None) -> ChartT
     middle = 1.0 if target is None else target
     half = float((frame["nrr"] - middle).abs().max())
     half = min(max(half, 0.02), 0.5) if half == half else 0.5
-    ends = {"nrr": ([middle - half, middle, middle + half], [LOW, EVEN, HIGH]), "p_target": ([0, 1], [EVEN, OFTEN])}
-    drawn = []
+    reds, teals = ([middle - half, middle, middle + half], [LOW, EVEN, HIGH]), ([0.0, 1.0], [EVEN, OFTEN])
+    drawn: list[alt.LayerChart] = []
     for column, title in panels.items():
-        domain, colours = ends[column]
+        domain, colours = reds if column == "nrr" else teals
         scale = alt.Scale(domain=domain, range=colours, clamp=True, interpolate="rgb")
         legend = alt.Legend(format=".0%" if column == "p_target" or half > 0.04 else ".1%", values=domain,
                             gradientLength=120, gradientThickness=8)  # fmt: skip
@@ -414,7 +414,7 @@ def heatmap(frame: Frame, x: str, y: str, target: float | None = None) -> ChartT
         layers = [cells, values] if cell[0] > 30 and cell[1] > 11 else [cells]
         title += f"; pale: {percent(middle)}" if column == "nrr" else ""
         drawn.append(alt.layer(*layers).properties(width=wide, height=high, title=title))
-    return alt.hconcat(*drawn, spacing=22).resolve_scale(color="independent")
+    return cast(ChartType, alt.hconcat(*drawn, spacing=22).resolve_scale(color="independent"))
 
 
 @_takes("", "x nrr p05 p95 p_target")
@@ -427,7 +427,7 @@ def slope(frame: Frame, x: str, target: float | None = None) -> ChartType:
     goal = pd.Series([] if target is None else [target], dtype=float)
     ends = {"nrr": _visible(frame["p05"], frame["p95"], frame["nrr"], goal), "p_target": (0.0, 1.05)}
     across = alt.X("x", **_along(x, *_sides(frame["x"])))
-    drawn = []
+    drawn: list[alt.LayerChart] = []
     for column, title in panels.items():
         ratio = _ratios(*ends[column])
         chart = alt.Chart(frame.dropna(subset=["x", column])).encode(x=across)
@@ -442,7 +442,7 @@ def slope(frame: Frame, x: str, target: float | None = None) -> ChartType:
     return alt.hconcat(*drawn, spacing=22)
 
 
-def _panels(target: float | None) -> dict[str, Any]:
+def _panels(target: float | None) -> dict[str, str]:
     """The answers at each point of a sweep, and their titles; without a target there is one."""
     goal = {} if target is None else {"p_target": f"Probability of {percent(target)} or more"}
     return {"nrr": "NRR on average"} | goal

@@ -428,7 +428,7 @@ def sweep(
     ] = None,
     workers: Annotated[
         int | None,
-        _number("--workers", help="Processes that share the points (default: all processors); no number changes."),
+        _number("--workers", help="Processes that share the points (default: as many as processors)."),
     ] = None,
     scheduler: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="A Dask scheduler to do it instead: tcp://HOST:PORT.")

@@ -1,8 +1,8 @@
 """A scenario and what to vary in, NRR at each point of a grid out; never leaves a part of a file at a final path.
 
-A point's result depends on the scenario, the point, trials and seed alone, not on who works it out. What is done is kept
-beside the result until all is done, so that a sweep that was killed goes on where it stopped, and ends with the same
-numbers.
+A point's result depends on the scenario, the point, trials and seed alone, not on who works it out. What is done is
+kept beside the result until all is done, so that a sweep that was killed goes on where it stopped, and ends with the
+same numbers.
 """
 
 from __future__ import annotations
@@ -217,8 +217,8 @@ def write(frame: pd.DataFrame, out: str | Path, about: Mapping[str, Any], target
     if len(names) <= 2 and len(frame) <= charts.MOST_ROWS:
         path = Path(out).with_suffix(".svg")
         plain = frame.rename(columns=dict(zip(names, "xy", strict=False)))
-        draw = charts.heatmap(plain, *names, target) if len(names) == 2 else charts.slope(plain, *names, target)
-        _write(path, charts.svg(draw))
+        draw: Any = charts.heatmap if len(names) == 2 else charts.slope
+        _write(path, charts.svg(draw(plain, *names, target)))
     outlook.write_parquet(frame, out, about)
     return path
 

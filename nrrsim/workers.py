@@ -143,7 +143,7 @@ def _same_version(found: Any, here: str, worker: str) -> None:
 
 def _as_they_end(submit: Callable[[Any], Any], blocks: Iterable[Any]) -> Iterator[Any]:
     """What the blocks give, in whatever order they end; an interrupt gets through while it waits."""
-    todo, running, ended = iter(blocks), set(), SimpleQueue[Any]()
+    todo, running, ended = iter(blocks), set[Any](), SimpleQueue[Any]()
     while True:
         for block in islice(todo, AHEAD - len(running)):
             future = submit(block)
