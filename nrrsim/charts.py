@@ -397,7 +397,7 @@ def heatmap(frame: Frame, x: str, y: str, target: float | None = None) -> ChartT
     half = float((frame["nrr"] - middle).abs().max())
     half = min(max(half, 0.02), 0.5) if half == half else 0.5
     reds, teals = ([middle - half, middle, middle + half], [LOW, EVEN, HIGH]), ([0.0, 1.0], [EVEN, OFTEN])
-    drawn: list[alt.LayerChart] = []
+    drawn: list[Any] = []
     for column, title in panels.items():
         domain, colours = reds if column == "nrr" else teals
         scale = alt.Scale(domain=domain, range=colours, clamp=True, interpolate="rgb")
@@ -427,7 +427,7 @@ def slope(frame: Frame, x: str, target: float | None = None) -> ChartType:
     goal = pd.Series([] if target is None else [target], dtype=float)
     ends = {"nrr": _visible(frame["p05"], frame["p95"], frame["nrr"], goal), "p_target": (0.0, 1.05)}
     across = alt.X("x", **_along(x, *_sides(frame["x"])))
-    drawn: list[alt.LayerChart] = []
+    drawn: list[Any] = []
     for column, title in panels.items():
         ratio = _ratios(*ends[column])
         chart = alt.Chart(frame.dropna(subset=["x", column])).encode(x=across)

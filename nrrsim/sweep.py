@@ -131,7 +131,7 @@ class _Task:
         if self.exact:
             return EXACT_AT_ONCE
         cells = self.trials * len(self.scenario.opening.arr) * self.scenario.months
-        return max(1, min(EXACT_AT_ONCE, CELLS_AT_ONCE // cells))
+        return max(1, min(EXACT_AT_ONCE, CELLS_AT_ONCE // max(cells, 1)))
 
 
 def _shared_out(
