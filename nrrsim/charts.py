@@ -392,7 +392,7 @@ def heatmap(frame: Frame, x: str, y: str, target: float | None = None) -> ChartT
     sides = {name: _sides(frame[name]) for name in "xy"}
     for name, (_, step) in sides.items():
         frame = frame.assign(**{f"{name}0": frame[name] - step / 2, f"{name}1": frame[name] + step / 2})
-    cell = [size / len(sides[name][0]) for name, size in (("x", wide), ("y", high))]
+    cell = [size / max(len(sides[name][0]), 1) for name, size in (("x", wide), ("y", high))]
     middle = 1.0 if target is None else target
     half = float((frame["nrr"] - middle).abs().max())
     half = min(max(half, 0.02), 0.5) if half == half else 0.5

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -91,14 +92,15 @@ def sweep(
     if workers is not None and workers < 1:
         raise UsageError(f"workers: must be at least 1, got {workers}")
     target = scenario.target if target is None else target
+    given = Scenario.of(scenario.plain(), opening=scenario.opening)  # no point reads the ledger again
     for corner in product(*((axis.values[0], axis.values[-1]) for axis in axes)):
-        scenario.with_(dict(zip(names, corner, strict=True)))
+        given.with_(dict(zip(names, corner, strict=True)))
     settings: dict[str, Any] = {"scenario": scenario.plain(), "axes": [[axis.name, axis.values] for axis in axes]}
-    settings |= {"exact": exact, "trials": trials, "seed": seed, "target": target}
-    key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    settings |= {"exact": exact, "trials": trials, "seed": seed, "target": target, "nrrsim": version("nrrsim")}
+    there = given.opening
+    customers = b"".join(each.tobytes() for each in (there.segment, there.arr, there.anniversary, there.tenure))
+    key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode() + customers).hexdigest()
     done = _Done.of(kept, key)
-    # The customers go along: no point reads a ledger.
-    given = Scenario.of(scenario.plain(), opening=scenario.opening)
     task = _Task(given, tuple(names), exact, trials, seed, target)
     todo = [(number, values) for number, values in enumerate(points) if number not in done.rows]
     with closing(_shared_out(task, todo, workers, scheduler, key)) as ended:

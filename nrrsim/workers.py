@@ -15,6 +15,7 @@ from concurrent.futures import CancelledError, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
+from importlib import metadata
 from importlib.metadata import version
 from itertools import islice
 from multiprocessing.connection import Connection
@@ -106,7 +107,7 @@ def on_cluster(task: Task, shared: Any, blocks: Iterable[Any], address: str, nam
         raise UsageError(f"--scheduler: {address} did not answer within {SECONDS_TO_CONNECT} s") from None
     here = version("nrrsim")
     try:
-        there = client.run(version, "nrrsim", on_error="return")
+        there = client.run(metadata.version, "nrrsim", on_error="return")
         for worker, found in there.items():
             _same_version(found, here, worker)
         if not there:
