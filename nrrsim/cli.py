@@ -426,13 +426,21 @@ def sweep(
     target: Annotated[
         float | None, typer.Option(parser=_target, metavar="NRR", help="Such as 1.10 (default: the scenario's).")
     ] = None,
+    workers: Annotated[
+        int | None,
+        _number("--workers", help="Processes that share the points (default: as many as processors)."),
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="A Dask scheduler to do it instead: tcp://HOST:PORT.")
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """NRR over a grid of what-ifs; one that was killed goes on where it stopped."""
+    """NRR over a grid of what-ifs, and its picture; one that was killed goes on where it stopped."""
     from nrrsim import sweep as grid
-    from nrrsim.outlook import write_parquet
 
+    if workers is not None and scheduler is not None:
+        raise UsageError("--workers: is for this machine, and --scheduler has its own workers; give one of them")
     believed = _scenario(scenario, quiet)
     axes = [grid.read_axis(each) for each in vary]
     number = 1
@@ -440,18 +448,20 @@ def sweep(
         number *= len(axis.values)
     kept = grid.kept_beside(out)
     with _progress(number, "points", quiet) as advance:
-        frame = grid.sweep(
-            believed, axes, exact=exact, trials=trials, seed=seed, target=target, kept=kept, progress=advance
-        )
-    write_parquet(frame, out, {"title": believed.title, "seed": seed, "trials": 0 if exact else trials})
+        where: dict[str, Any] = {"kept": kept, "workers": workers, "scheduler": scheduler, "progress": advance}
+        frame = grid.sweep(believed, axes, exact=exact, trials=trials, seed=seed, target=target, **where)
+    about = {"title": believed.title, "seed": seed, "trials": 0 if exact else trials}
+    picture = grid.write(frame, out, about, believed.target if target is None else target)
     kept.unlink(missing_ok=True)
+    if picture is None and not quiet:
+        typer.echo("note: no picture is made: it shows one or two axes, and 5,000 points at most", err=True)
     told = grid.told(frame)
     if as_json:
         typer.echo(_object(told))
     else:
         from nrrsim.lines import sweep_lines
 
-        typer.echo("\n".join(sweep_lines(told)))
+        typer.echo("\n".join(sweep_lines(told, picture)))
 
 
 @app.command()

@@ -130,15 +130,15 @@ def _published(beside: Mapping[str, Any]) -> str:
     return ""
 
 
-def sweep_lines(told: Mapping[str, Any]) -> list[str]:
-    """What `nrrsim sweep` prints for people."""
+def sweep_lines(told: Mapping[str, Any], picture: object = None) -> list[str]:
+    """What `nrrsim sweep` prints for people, with where its picture is."""
     results = ("nrr", "p05", "p50", "p95", "p_target")
     lines = [f"{told['points']:,} points"]
     for name in ("lowest", "highest"):
         each = told[name]
         at = ", ".join(f"{key} {value:g}" for key, value in each.items() if key not in results)
         lines.append(f"{name:<8} NRR {percent(each['nrr'])} ({percent(each['p05'])} to {percent(each['p95'])}) at {at}")
-    return lines
+    return [*lines, *([f"picture  {picture}"] if picture else [])]
 
 
 def calibrated_lines(told: Mapping[str, Any]) -> list[str]:

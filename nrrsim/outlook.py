@@ -71,7 +71,9 @@ class Chances:
     error: float
 
 
-def chances(scenario: Scenario, months: Sequence[int] | None = None, seed: int = SIMULATED_SEED) -> Chances:
+def chances(
+    scenario: Scenario, months: Sequence[int] | None = None, seed: int = SIMULATED_SEED, threads: int | None = None
+) -> Chances:
     """How NRR may turn out after each of `months` (default: the last): from the exact moments given each draw of the
     beliefs, in milliseconds; simulated where a book is too small or too concentrated for that.
     """
@@ -82,18 +84,20 @@ def chances(scenario: Scenario, months: Sequence[int] | None = None, seed: int =
         odds = odds_by_draw(scenario)
         return Chances(tuple(odds(rates, month) for month in ends), "exact moments", 0.001)
     trials = min(FALLBACK_TRIALS, max(500, MOST_WORK // (len(arr) * scenario.months)))
-    closing = simulate(scenario, trials, seed)["closing"].sum("segment").to_numpy() / arr.sum()
+    closing = simulate(scenario, trials, seed, threads=threads)["closing"].sum("segment").to_numpy() / arr.sum()
     error = 3 * float(closing[:, -1].std()) / np.sqrt(trials)
     return Chances(tuple(Sample(closing[:, month - 1]) for month in ends), "simulation", error)
 
 
-def likely(scenario: Scenario, target: float | None = None, seed: int = SIMULATED_SEED) -> dict[str, Any]:
+def likely(
+    scenario: Scenario, target: float | None = None, seed: int = SIMULATED_SEED, threads: int | None = None
+) -> dict[str, Any]:
     """How NRR may turn out (see `chances`): mean, quantiles and the probability of the target.
 
     `quality` says by which way, and how far off the quantiles may be, in NRR.
     """
     target = scenario.target if target is None else target
-    told = chances(scenario, seed=seed)
+    told = chances(scenario, seed=seed, threads=threads)
     (last,) = told.at
     quantiles = dict(zip(("p05", "p50", "p95"), map(float, last.quantiles((0.05, 0.5, 0.95))), strict=True))
     reached = None if target is None else last.reaches(target)

@@ -58,6 +58,8 @@ FAN = pd.DataFrame(
 TORNADO = pd.DataFrame({"name": ["Churn, smb", LONG], "low": [1.1, 1.04], "high": [0.98, None]})
 PAST = pd.DataFrame([("Q1", 0.8, 0.9, 1.0, 1.1, 1.2, 1.05), (LONG, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3)],
                     columns=["period", "p05", "p10", "p50", "p90", "p95", "actual"])  # fmt: skip
+GRID = pd.DataFrame([(x / 20, y / 20, 1.1 - x / 20 + y / 30, 1.0, 1.2, 0.5 - x / 9) for y in range(3) for x in range(4)],
+                    columns=["x", "y", "nrr", "p05", "p95", "p_target"])  # fmt: skip
 PIT = pd.DataFrame({"low": [0.0, 0.5], "high": [0.5, 1.0], "count": [3, 1]})
 Draw = Callable[..., Any]
 ALL: list[tuple[Draw, pd.DataFrame, dict[str, Any]]] = [
@@ -75,6 +77,8 @@ ALL: list[tuple[Draw, pd.DataFrame, dict[str, Any]]] = [
     (charts.tornado, TORNADO, {"base": 1.05}),
     (charts.intervals, PAST, {}),
     (charts.histogram, PIT, {}),
+    (charts.heatmap, GRID, {"x": "drivers.churn.smb.rate", "y": LONG, "target": 1.05}),
+    (charts.slope, GRID, {"x": LONG, "target": 1.05}),
 ]
 each = pytest.mark.parametrize(("draw", "frame", "options"), ALL, ids=[draw.__name__ for draw, _, _ in ALL])
 
@@ -272,3 +276,23 @@ def test_colours_can_be_told_apart() -> None:
 
 def test_every_public_name_is_there() -> None:
     assert all(callable(getattr(charts, name)) for name in charts.__all__)
+
+
+def test_a_grid_has_its_values_where_there_is_room_and_a_panel_for_the_target() -> None:
+    names = {"x": "drivers.churn.smb.rate", "y": "drivers.price.all.uplift"}
+    both, one = words(charts.heatmap(GRID, **names, target=1.05)), words(charts.heatmap(GRID, **names))
+    assert {"110.0%", "50%", "NRR on average; pale: 105.0%", "Probability of 105.0% or more", *names.values()} <= {
+        *both
+    }
+    assert "NRR on average; pale: 100.0%" in one
+    assert not any("Probability" in text or text == "50%" for text in one)
+    fine = GRID.loc[GRID.index.repeat(20)].assign(x=[number / 20 for number in range(240)])
+    assert "110.0%" not in words(charts.heatmap(fine, **names))
+    assert not any("Probability" in text for text in words(charts.slope(GRID, "rate")))
+
+
+def test_each_legend_has_its_own_colours() -> None:
+    picture = charts.svg(charts.heatmap(GRID, "x", "y", target=1.05))
+    made = re.findall(r'<linearGradient id="(\w+)"', picture)
+    assert len(made) == len(set(made)) == 2
+    assert set(re.findall(r"url\(#(gradient\d*)\)", picture)) == set(made)

@@ -18,7 +18,7 @@ PACKAGE = ROOT / "nrrsim"
 # A module imports only from floors below its own.
 FLOORS = {
     0: ("errors", "formats", "beliefs", "kernel"),
-    1: ("months", "yamlfile"),
+    1: ("months", "yamlfile", "workers"),
     2: ("movements", "reading", "problems"),
     3: ("metrics", "intake", "drivers"),
     4: ("ledger",),

@@ -188,6 +188,53 @@ def backtest_by_nrrsim(clock: Clock, ledger: str) -> Any:
     return len(told.told()["origins"])
 
 
+def sweep_by_processes(clock: Clock, where: str) -> Any:
+    """As `nrrsim sweep` does it: the start of its worker processes counts."""
+    return swept(clock, workers=None)
+
+
+def sweep_by_dask(clock: Clock, where: str) -> Any:
+    """On a scheduler of this machine with as many workers, one thread each, that have been used before."""
+    from nrrsim.simulation import available_threads
+
+    file = Path(where) / f"scheduler-{os.getpid()}.json"
+    both = ["--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(file)]
+    alone = ["--no-nanny", "--nthreads", "1", "--local-directory", where]
+    parts = [["scheduler", "--port", "0"], *([["worker", *alone]] * available_threads())]
+    started = []
+    try:
+        for name, *words in parts:
+            command = [sys.executable, "-m", f"distributed.cli.dask_{name}", *words, *both]
+            started.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        while not file.exists() or not file.read_text().strip().endswith("}"):
+            time.sleep(0.1)
+        address = json.loads(file.read_text())["address"]
+        swept(Clock(), scheduler=address, sides=(4, 4))  # all that is imported and compiled on the way
+        return swept(clock, scheduler=address)
+    finally:
+        for each in started:
+            each.kill()
+            each.wait()
+
+
+def swept(clock: Clock, sides: tuple[int, int] = (21, 21), **how: Any) -> Any:
+    """A sweep over churn and price of the engine's W1: 10,000 trials of 1,000 customers a point."""
+    import engine
+
+    import nrrsim as nr
+    from nrrsim.sweep import read_axis, sweep
+
+    scenario = engine.book(1_000, 12)
+    nr.simulate(scenario, 10)  # all that is imported and compiled on the way
+    axes = [
+        read_axis(f"drivers.churn.smb.rate=0.05:0.25:{sides[0]}"),
+        read_axis(f"drivers.price.all.uplift=0:0.1:{sides[1]}"),
+    ]
+    with clock:
+        frame = sweep(scenario, axes, trials=10_000, seed=SEED, **how)
+    return frame.to_numpy().tolist()
+
+
 NAMES = ("nrr", "grr", "logo")
 MEASURED: dict[str, Callable[[Clock, str], Any]] = {
     each.__name__: each
@@ -198,6 +245,8 @@ MEASURED: dict[str, Callable[[Clock, str], Any]] = {
         metrics_by_pandas,
         calibrate_by_nrrsim,
         backtest_by_nrrsim,
+        sweep_by_processes,
+        sweep_by_dask,
         render_report,
     )
 }
@@ -279,6 +328,9 @@ def measure_all(folder: Path) -> list[list[str]]:
     with said_to_stderr("learning from it, and forecasts in its past"):
         learnt = several(measured("calibrate_by_nrrsim", ledger), times=3)
         tested = several(measured("backtest_by_nrrsim", ledger), times=1)
+    with said_to_stderr("a sweep of 441 points"):
+        alone, cluster = in_turn(measured("sweep_by_processes", folder), measured("sweep_by_dask", folder), times=3)
+    assert alone.result == cluster.result, "a Dask cluster gives other bits"
     with said_to_stderr("the whole report"):
         cold = several(lambda: cold_report(folder), times=1)
         warm = several(lambda: report(folder / "reports"))
@@ -292,6 +344,8 @@ def measure_all(folder: Path) -> list[list[str]]:
         row("the same numbers by a merge of pandas for each", naive, "", ratio(ours, naive)),
         row("calibrate on it", learnt, "10 s"),
         row(f"a back-test of {tested.result} origins, 4,000 trials each, 2,000 customers a month", tested, "60 s"),
+        row(f"a sweep of {len(alone.result)} points, 10,000 trials of 1,000 customers each", alone, "60 s"),
+        row("the same on a Dask scheduler of this machine", cluster, "", ratio(cluster, alone, "it")),
         row(f"the whole report, {CARD.name} to PDF and HTML, warm", warm, "12 s"),
         row("the same, cold", cold, ""),
         row("of it, the rendering of PDF and HTML alone", rendered, "1 s"),
@@ -299,9 +353,9 @@ def measure_all(folder: Path) -> list[list[str]]:
     ]
 
 
-def in_turn(*each: Callable[[], tuple[float, float, Any]]) -> list[Taken]:
-    runs = [[once() for once in each] for _ in range(SEVERAL)]
-    return [several(iter(of_one).__next__) for of_one in zip(*runs, strict=True)]
+def in_turn(*each: Callable[[], tuple[float, float, Any]], times: int = SEVERAL) -> list[Taken]:
+    runs = [[once() for once in each] for _ in range(times)]
+    return [several(iter(of_one).__next__, times) for of_one in zip(*runs, strict=True)]
 
 
 def cold_report(folder: Path) -> tuple[float, float, Any]:
@@ -318,8 +372,8 @@ def row(what: str, taken: Taken, goal: str, against: str = "") -> list[str]:
     return [what, f"{taken.seconds:.2f} s", taken.spread, f"{taken.peak:,.0f} MiB", goal, against]
 
 
-def ratio(ours: Taken, other: Taken) -> str:
-    return f"nrrsim takes {ours.seconds / other.seconds:.2f} times as long"
+def ratio(ours: Taken, other: Taken, who: str = "nrrsim") -> str:
+    return f"{who} takes {ours.seconds / other.seconds:.2f} times as long"
 
 
 def machine() -> str:
