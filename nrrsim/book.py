@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -139,6 +140,21 @@ class Customers:
     joins: np.ndarray
     currency: str = "USD"
     kept: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @cached_property
+    def total(self) -> float:
+        """The ARR of all."""
+        return float(self.arr.sum())
+
+    @cached_property
+    def largest(self) -> float:
+        """The share of ARR that the largest customer has."""
+        return float(self.arr.max() / self.arr.sum())
+
+    @cached_property
+    def oldest(self) -> float:
+        """The months of the longest tenure."""
+        return float(self.tenure.max(initial=0))
 
 
 def laid_out(book: SyntheticBook) -> Customers:

@@ -216,7 +216,7 @@ def programmes(scenario: Scenario) -> tuple[Share, ...]:
         return float(nrr(replace(rates, effects=effects)).mean())
 
     shares = shapley({which: worth(which) for which in product((0, 1), repeat=len(listed))})
-    opening = float(scenario.opening.arr.sum())
+    opening = scenario.opening.total
     return tuple(
         Share(name, float(share), float(share) * opening, programme.cost)
         for (name, programme), share in zip(listed, shares, strict=True)
@@ -277,6 +277,7 @@ def frontier(
         short = [_short_of(mean, target) for mean in means]
     else:
         odds = odds_by_draw(scenario)
+        _refuse_uneven(odds(sets[0]))
         short = [_less_likely(_moved(odds, rates), target, probability) for rates in sets]
     gap = short[1]({})
     found = {name: _lever(scenario, sets[0], name, gap, short) for name in levers}
@@ -285,9 +286,21 @@ def frontier(
 
 
 def chance(scenario: Scenario, target: float) -> float:
-    """How likely NRR is to reach the target, without a simulation (see `exact.Odds`)."""
+    """How likely NRR is to reach the target, without a simulation (see `exact.Odds`); raises UsageError where three
+    moments do not tell.
+    """
     rates = draw_rates(scenario, scenario.opening, count=EVEN_DRAWS, seed=SEED, quasi=True)
-    return odds_by_draw(scenario)(rates).reaches(target)
+    odds = odds_by_draw(scenario)(rates)
+    _refuse_uneven(odds)
+    return odds.reaches(target)
+
+
+def _refuse_uneven(odds: Odds) -> None:
+    if not odds.holds:
+        raise UsageError(
+            "probability: few customers, or rare and large events, make up this book's luck, so that only a simulation"
+            " tells: ask nrrsim simulate, or what reaches the target on average"
+        )
 
 
 def all_together(x: float) -> dict[str, float]:

@@ -67,7 +67,7 @@ class Comparison:
     @cached_property
     def opening(self) -> float:
         """The first scenario's opening ARR, on which differences of NRR are told as money."""
-        return float(self.first.opening.arr.sum())
+        return self.first.opening.total
 
     # --- how far apart ---------------------------------------------------------------------------------
 
@@ -180,10 +180,13 @@ class Comparison:
 
     @cached_property
     def likely(self) -> tuple[float, float] | None:
-        """By how much all levers would have to move together for the target to be reached in 80 % of all cases, luck
-        taken as normal; and in which share it is when that is played.
+        """By how much all levers would have to move together for the target to be reached in 80 % of all cases, and in
+        which share it is when that is played; None where it cannot be, or three moments do not tell.
         """
-        x = compare.frontier(self.first, self.target, LIKELY, levers=()).together
+        try:
+            x = compare.frontier(self.first, self.target, LIKELY, levers=()).together
+        except UsageError:
+            return None
         if x is None:
             return None
         moved = compare.with_factors(self.first, compare.all_together(x))
@@ -218,7 +221,7 @@ class Comparison:
     def _paths(self) -> pd.DataFrame:
         parts = []
         for name, (long, expected) in zip(self.names, self._long, strict=True):
-            opening, own = float(long.opening.arr.sum()), expected.sum(axis=1)
+            opening, own = long.opening.total, expected.sum(axis=1)
             trials = simulate(long, PATH_TRIALS, self.seed)["closing"].sum("segment").values[:, 11::12]
             low, high = np.quantile(trials, (0.05, 0.95), axis=0)
             year = np.arange(self.years + 1)

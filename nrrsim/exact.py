@@ -22,6 +22,7 @@ from nrrsim.scenario import Scenario
 
 PLACES = 49  # of the grid on which a quantile is looked for
 FINE = 2_000  # the bins that a sample is smoothed from
+MOST_SKEWNESS = 0.6  # that three moments can tell of: beyond, a few rare events decide
 TO_THE_BIT = 1e-9  # a target that is met is met, whatever rounding says
 GROUPS = ("mix", "churn", "contraction", "adoption", "cross_sell", "price", "reactivation")
 # What of `Rates` belongs to a driver.
@@ -54,7 +55,7 @@ class Side:
         rates = draw_rates(scenario, customers, count=draws, seed=seed, quasi=True, places=places)
         groups = Groups.of(customers, by_tenure=rates.churn.shape[2] > 1)
         phases = tuple(rates.in_phase(phase) for phase in range(rates.phases))
-        return cls(groups, customers.annual, float(customers.arr.sum()), phases, scenario.months)
+        return cls(groups, customers.annual, customers.total, phases, scenario.months)
 
 
 def _among(customers: Customers, segments: tuple[str, ...]) -> Customers:
@@ -141,7 +142,7 @@ def expected_closing(scenario: Scenario, months: Sequence[int]) -> np.ndarray:
     """Expected ARR of today's customers after each of `months`, `ndarray[month, segment]`: as `expect` has it."""
     rates = draw_rates(scenario, scenario.opening, count=EVEN_DRAWS, seed=SEED, quasi=True)
     by_segment = _by_segment_and_draw(scenario)
-    opening = float(scenario.opening.arr.sum())
+    opening = scenario.opening.total
     return np.stack([by_segment(rates, end).mean(axis=1) * opening for end in months])
 
 
@@ -149,7 +150,7 @@ def _by_segment_and_draw(scenario: Scenario) -> Callable[[Rates, int], np.ndarra
     customers = scenario.opening
     curved = any(entry.rate is None for entry in scenario.drivers.churn.values())
     groups = Groups.of(customers, by_tenure=curved)
-    opening = float(customers.arr.sum())
+    opening = customers.total
 
     def nrr(rates: Rates, months: int) -> np.ndarray:
         phases = tuple(map(rates.in_phase, range(rates.phases)))
@@ -176,6 +177,16 @@ class Odds:
     @property
     def expected(self) -> float:
         return float(self.mean.mean())
+
+    @property
+    def spread(self) -> float:
+        """The standard deviation of NRR, from luck and from beliefs."""
+        return float(np.sqrt((self.sd**2).mean() + self.mean.var()))
+
+    @property
+    def holds(self) -> bool:
+        """Whether three moments say enough of luck; where they do not, only a simulation tells."""
+        return bool(np.quantile(np.abs(self.skewness), 0.95) <= MOST_SKEWNESS)
 
     def below(self, nrr: float) -> float:
         """How likely NRR is to come out below that."""
@@ -248,7 +259,7 @@ def odds_by_draw(scenario: Scenario) -> Callable[..., Odds]:
     curved = any(entry.rate is None for entry in scenario.drivers.churn.values())
     groups = Groups.of(customers, by_tenure=curved)
     sums = np.stack([groups.arr, groups.squares, groups.cubes])
-    opening = float(customers.arr.sum())
+    opening = customers.total
 
     def odds(rates: Rates, month: int = scenario.months) -> Odds:
         phases = [rates.in_phase(phase) for phase in range(rates.phases)]

@@ -23,6 +23,7 @@ from nrrsim.simulation import simulate
 
 FEW_CUSTOMERS, LARGE_CUSTOMER = 500, 0.05  # below and above which a book is simulated
 ODDS_DRAWS, FALLBACK_TRIALS = 512, 10_000
+PART_OFF = 0.02  # of the standard deviation: how far quantiles from three moments may be off
 MOST_WORK = 60_000_000  # customers, months and trials that are simulated for one answer: a tenth of a second
 QUANTILES = {"p05": 0.05, "p25": 0.25, "p50": 0.50, "p75": 0.75, "p95": 0.95}
 
@@ -53,8 +54,8 @@ def expected(scenario: Scenario) -> dict[str, Any]:
 
 def expected_sd(scenario: Scenario) -> float:
     """The standard deviation of NRR, from luck and from beliefs, without a simulation."""
-    opening = scenario.opening.arr.sum()
-    return float(deviation(scenario).sel(segment="all").isel(month=-1)) / float(opening)
+    opening = scenario.opening.total
+    return float(deviation(scenario).sel(segment="all").isel(month=-1)) / opening
 
 
 def share_reaching(nrr: np.ndarray, target: float) -> float:
@@ -75,18 +76,27 @@ def chances(
     scenario: Scenario, months: Sequence[int] | None = None, seed: int = SIMULATED_SEED, threads: int | None = None
 ) -> Chances:
     """How NRR may turn out after each of `months` (default: the last): from the exact moments given each draw of the
-    beliefs, in milliseconds; simulated where a book is too small or too concentrated for that.
+    beliefs, in milliseconds; simulated where a book is too small or concentrated for that, or rare
+    events decide.
     """
-    ends = [scenario.months] if months is None else list(months)
-    arr = scenario.opening.arr
-    if len(arr) >= FEW_CUSTOMERS and arr.max() <= LARGE_CUSTOMER * arr.sum():
-        rates = draw_rates(scenario, scenario.opening, count=ODDS_DRAWS, seed=SEED, quasi=True)
+    ends, book = [scenario.months] if months is None else list(months), scenario.opening
+    if len(book.arr) >= FEW_CUSTOMERS and book.largest <= LARGE_CUSTOMER:
+        rates = draw_rates(scenario, book, count=ODDS_DRAWS, seed=SEED, quasi=True)
         odds = odds_by_draw(scenario)
-        return Chances(tuple(odds(rates, month) for month in ends), "exact moments", 0.001)
-    trials = min(FALLBACK_TRIALS, max(500, MOST_WORK // (len(arr) * scenario.months)))
-    closing = simulate(scenario, trials, seed, threads=threads)["closing"].sum("segment").to_numpy() / arr.sum()
-    error = 3 * float(closing[:, -1].std()) / np.sqrt(trials)
-    return Chances(tuple(Sample(closing[:, month - 1]) for month in ends), "simulation", error)
+        by_moments = tuple(odds(rates, month) for month in ends)
+        if all(each.holds for each in by_moments):
+            return Chances(by_moments, "exact moments", max(0.001, PART_OFF * by_moments[-1].spread))
+    trials = min(FALLBACK_TRIALS, max(500, MOST_WORK // (len(book.arr) * scenario.months)))
+    closing = simulate(scenario, trials, seed, threads=threads)["closing"].sum("segment").to_numpy() / book.total
+    at = tuple(Sample(closing[:, month - 1]) for month in ends)
+    return Chances(at, "simulation", max(_off(at[-1], p) for p in (0.05, 0.5, 0.95)))
+
+
+def _off(sample: Sample, p: float) -> float:
+    """How far off a quantile of trials may be: three standard errors of its rank to either side, halved."""
+    by = 3 * _rank(p, len(sample.nrr))
+    low, high = sample.quantiles([max(p - by, 0), min(p + by, 1)])
+    return float(high - low) / 2
 
 
 def likely(

@@ -143,7 +143,7 @@ def rates_at(scenario: Scenario, customers: Customers, z: Mapping[str, np.ndarra
         each.name: quantile(each.belief, z[each.name], each.range.low, each.range.high, each.range.share)
         for each in scenario.uncertain()
     }
-    years = 1 + int(tenure_year(customers.tenure.max(initial=0), scenario.months))
+    years = 1 + int(tenure_year(np.array(customers.oldest), scenario.months))
     arrays = _filled(scenario, customers.segments, drawn, count, years)
     return Rates(
         **_shocked(scenario, arrays, z.get(SHOCK)),

@@ -586,7 +586,7 @@ def limits(c: Comparison) -> str:
         *(
             "The books of the scenarios differ in size: money is told on the first one's opening ARR."
             for each in c.scenarios[1:]
-            if abs(each.opening.arr.sum() / c.opening - 1) > 1e-6
+            if abs(each.opening.total / c.opening - 1) > 1e-6
         ),
         *(escape_markdown(note) for each in c.scenarios for note in each.notices),
     ]

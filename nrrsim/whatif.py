@@ -217,7 +217,7 @@ class _Outlook:
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario, self.currency = scenario, scenario.opening.currency
-        self.arr = float(scenario.opening.arr.sum())
+        self.arr = scenario.opening.total
         self.ends = sorted({max(1, round(each)) for each in np.linspace(0, scenario.months, POINTS)[1:]})
 
     @cached_property

@@ -99,3 +99,19 @@ def test_what_is_certain():
     assert odds(still).reaches(1.0) == 1
     assert odds(still).reaches(1.0001) == 0
     assert odds(still).quantiles((0.05, 0.95)) == pytest.approx([1, 1], abs=1e-6)
+
+
+def test_where_rare_events_decide_it_is_simulated():
+    """A thousand even customers whose growth is now and then manyfold: three moments would be tens of points off."""
+    rare = {"one": {"rate": 2.0, "size": {"mean": 0.5, "sd": 1.5}}}
+    wild = nr.Scenario.of({"target": 1.5, "book": segments(one=(1, 1_000)), "drivers": {"adoption": rare}})
+    told = outlook.likely(wild)
+    assert not odds(wild).holds
+    assert told["quality"]["method"] == "simulation"
+    nrr = np.asarray(nr.nrr(nr.simulate(wild, 40_000, 3)))
+    for quantile, share in (("p05", 0.05), ("p50", 0.5), ("p95", 0.95)):
+        assert told[quantile] == pytest.approx(float(np.quantile(nrr, share)), abs=1.5 * told["quality"]["error"])
+    with pytest.raises(nr.UsageError, match="only a simulation tells"):
+        nr.compare.frontier(wild, 1.6, probability=0.8)
+    with pytest.raises(nr.UsageError, match="only a simulation tells"):
+        nr.compare.chance(wild, 1.6)
