@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain, combinations, count
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from nrrsim.beliefs import Z90, middle, moved, tidy
 from nrrsim.book import EVERY_SEGMENT, SyntheticBook
 from nrrsim.drivers import DRIVERS, MOST_OF_A_BETA, RANGES, TOLD, Sized
+from nrrsim.errors import UsageError
 from nrrsim.scenario import Scenario
 
 CURVE = "curve"  # the field that stands for a churn by tenure: moved as a whole, relative to what it is
@@ -30,9 +32,8 @@ PROGRAMME = "what-if"
 
 @dataclass(frozen=True)
 class Slider:
-    """A number of a scenario that can be moved: where it is, `low` to `high`, and `span`, the P5 and P95 of a belief.
-
-    A curve is moved relative to what it is: 0.1 is a tenth more.
+    """A number of a scenario that can be moved: where it is, `low` to `high`, at most to `most`, and `span`, the P5 and
+    P95 of a belief. A curve is moved relative to what it is: 0.1 is a tenth more.
     """
 
     driver: str
@@ -41,6 +42,7 @@ class Slider:
     value: float
     low: float
     high: float
+    most: float
     span: tuple[float, float] | None
 
     @property
@@ -58,17 +60,17 @@ def _sliders_of(scenario: Scenario, driver: str, field: str) -> Iterator[Slider]
         found = scenario.entry(driver, segment)
         if found is None:
             if driver in FIRST and field == FIELDS[driver][0]:
-                yield Slider(driver, segment, field, 0.0, 0.0, 0.2, None)
+                yield Slider(driver, segment, field, 0.0, 0.0, 0.2, 1.0, None)
             continue
         value = getattr(found[0], field)
         if value is None:
-            yield Slider(driver, segment, CURVE, 0.0, -1.0, 1.0, None)
+            yield Slider(driver, segment, CURVE, 0.0, -1.0, 1.0, 9.0, None)
             continue
         range_ = RANGES[f"{driver}.{field}"]
         at = value.mean if isinstance(value, Sized) else middle(value, range_.share)
         most = MOST_OF_A_SIZE if driver == "contraction" and field == "size" else range_.high
-        high = min(most, next(end for end in ENDS if end >= min(2 * at, 100)) if field != "acceptance" else 1.0)
-        yield Slider(driver, segment, field, at, 0.0, high, span_of(value, range_.share))
+        high = 1.0 if field == "acceptance" else min(most, next(end for end in ENDS if end >= min(2 * at, 100)))
+        yield Slider(driver, segment, field, at, 0.0, high, most, span_of(value, range_.share))
 
 
 def span_of(value: Any, share: bool) -> tuple[float, float] | None:
@@ -94,6 +96,8 @@ def over(scenario: Scenario, moves: Mapping[str, float], mix: Mapping[str, float
     moves : the new value of each slider, by name. mix : the new share of each segment; both may hold what is as it was.
     """
     known = {each.name: each for each in sliders(scenario)}
+    if strange := [name for name in moves if name not in known]:
+        raise UsageError(f"{strange[0]}: is no number of {scenario.title or 'the scenario'}")
     changed = [(known[name], tidy(value)) for name, value in moves.items() if tidy(value) != tidy(known[name].value)]
     stated: dict[str, Any] = {}
     if book := _book(scenario, mix):
@@ -105,9 +109,13 @@ def over(scenario: Scenario, moves: Mapping[str, float], mix: Mapping[str, float
             drivers[driver] = entries
     if drivers:
         stated["drivers"] = drivers
+        if ties := _ties(scenario, drivers):
+            stated["correlations"] = ties
     curves = {f"{each.driver}.{each.segment}": value for each, value in changed if each.field == CURVE}
     if curves:
-        stated["programmes"] = {PROGRAMME: curves | {"source": "what-if: the curve as a whole"}}
+        names = chain([PROGRAMME], (f"{PROGRAMME} {number}" for number in count(2)))
+        free = next(name for name in names if name not in scenario.programmes)
+        stated["programmes"] = {free: curves | {"source": "what-if: the curve as a whole"}}
     return stated
 
 
@@ -128,6 +136,35 @@ def _entries(scenario: Scenario, driver: str, changed: list[tuple[Slider, float]
         kept = {name: value for name, value in whole.items() if name not in TOLD}
         entries[segment] = kept | _fields(scenario, driver, moved_here)
     return entries
+
+
+def _ties(scenario: Scenario, drivers: Mapping[str, Any]) -> list[list[Any]]:
+    """All correlations, where a belief that segments shared is now stated for some of them: each goes up and down with
+    what it was taken from, and is tied to what that is tied to. Empty where no belief was shared.
+    """
+    after = {each.name for each in scenario.extended({"drivers": drivers}).uncertain()}
+    before = {each.name for each in scenario.uncertain()}
+    taken_from = {name: name for name in sorted(before & after)}
+    for driver, entries in drivers.items():
+        for segment, entry in entries.items():
+            if (scenario.entry(driver, segment) or ("", ""))[1] == EVERY_SEGMENT != segment:
+                new = {field: f"{driver}.{segment}.{field}" for field in entry if field not in TOLD}
+                old = {name: f"{driver}.{EVERY_SEGMENT}.{field}" for field, name in new.items()}
+                taken_from |= {name: origin for name, origin in old.items() if name in after and origin in before}
+    if all(name == origin for name, origin in taken_from.items()):
+        return []
+    known = {frozenset((a, b)): rho for a, b, rho in scenario.ties()}
+    pairs = [
+        [
+            one,
+            other,
+            1.0
+            if taken_from[one] == taken_from[other]
+            else known.get(frozenset((taken_from[one], taken_from[other])), 0.0),
+        ]
+        for one, other in combinations(taken_from, 2)
+    ]
+    return [pair for pair in pairs if pair[2]]
 
 
 def _fields(scenario: Scenario, driver: str, changed: list[tuple[Slider, float]]) -> dict[str, Any]:

@@ -107,8 +107,8 @@ class Scenario(Frozen):
         return _checked(document, self._folder, self._customers_kept(over))
 
     def _customers_kept(self, changed: Collection[str]) -> Customers | None:
-        """The opening customers, where they are known and what is changed leaves them."""
-        return None if "book" in changed else self.__dict__.get("opening", self._given)
+        """The opening customers, laid out or read once, where what is changed leaves them."""
+        return None if "book" in changed else self.opening
 
     def plain(self) -> dict[str, Any]:
         """The values as they would stand in one file, with nothing left to extend."""

@@ -5,8 +5,10 @@ JupyterLab and Voila run in this process until Ctrl-C or SIGTERM ends them, with
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -54,16 +56,17 @@ def lab(scenario: str | None = None, port: int | None = None, browser: bool = Tr
     """The what-if notebook in JupyterLab, to be changed and saved; returns when it was ended.
 
     In a checkout it is the one in `notebooks/`; elsewhere, or for a `scenario` of one's own, `what_if.ipynb` in the
-    folder that one is in. Raises UsageError where that one would be overwritten, or the port is taken.
+    folder that one is in. Raises UsageError where that one starts from another scenario, or the port is taken.
     """
     server = _needed("jupyterlab.labapp").LabApp
-    own = Path("notebooks") / NOTEBOOK
+    own, port, token = Path("notebooks") / NOTEBOOK, _port(port), secrets.token_urlsafe(24)
     notebook = own if scenario is None and own.is_file() else Path(NOTEBOOK)
-    if notebook is not own and scenario is not None and notebook.exists():
-        raise UsageError(f"{NOTEBOOK}: is there already; open it with nrrsim lab alone, or move it away")
     if not notebook.exists():
         _write_notebook(notebook, _checked(scenario))
-    port, token = _port(port), secrets.token_urlsafe(24)
+    elif scenario is not None and (start := _start_of(notebook)) != os.path.relpath(scenario):
+        raise UsageError(
+            f"{NOTEBOOK}: is there already, and starts from {start}; move it away, or go to another folder"
+        )
     _tell(f"http://{HERE}:{port}/lab/tree/{quote(notebook.as_posix())}?token={token}")
     options = {
         "ServerApp.ip": HERE,
@@ -86,13 +89,13 @@ def lab(scenario: str | None = None, port: int | None = None, browser: bool = Tr
 def app(scenario: str | None = None, port: int | None = None, browser: bool = True) -> None:
     """The what-if panel as a page without code (Voila); returns when it was ended."""
     server = _needed("voila.app").Voila
+    port, token = _port(port), secrets.token_urlsafe(24)
     with _folder("JUPYTER_PATH") as folder:
         template = folder / "voila" / "templates" / "nrrsim"
         _write(template / "index.html.j2", PAGE)
         _write(template / "conf.json", '{"base_template": "lab"}')
         notebook = folder / NOTEBOOK
         _write_notebook(notebook, _checked(scenario))
-        port, token = _port(port), secrets.token_urlsafe(24)
         _tell(f"http://{HERE}:{port}/?token={token}")
         options = {
             "Voila.ip": HERE,
@@ -129,12 +132,34 @@ def _checked(scenario: str | None) -> Path:
     else:
         file = Path("scenarios") / FIRST
         if not file.exists():
-            file.parent.mkdir(exist_ok=True)
-            for each in sorted(shared("params", "scenarios").glob("*.yaml")):
-                if not (file.parent / each.name).exists():
-                    shutil.copyfile(each, file.parent / each.name)
+            _copy_scenarios(file.parent)
     read_scenario(file)
     return file
+
+
+def _copy_scenarios(folder: Path) -> None:
+    """Those that come with nrrsim, as far as they are not there: they are for its user to change."""
+    try:
+        folder.mkdir(exist_ok=True)
+        for each in sorted(shared("params", "scenarios").glob("*.yaml")):
+            if not (folder / each.name).exists():
+                shutil.copyfile(each, folder / each.name)
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be written ({error.strerror}); go to a folder of your own") from None
+
+
+def _start_of(notebook: Path) -> str:
+    """The scenario that a notebook of ours starts from."""
+    said = re.findall(r'^scenario = "(.*?)"', "\n".join(_sources(notebook)), re.MULTILINE)
+    return os.path.normpath(said[-1]) if said else "something else"
+
+
+def _sources(notebook: Path) -> list[str]:
+    try:
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        return ["".join(cell["source"]) for cell in cells]
+    except (OSError, ValueError, LookupError):
+        return []
 
 
 def _write_notebook(path: Path, scenario: Path) -> None:
@@ -146,7 +171,10 @@ def _write_notebook(path: Path, scenario: Path) -> None:
     book = load_notebook_node(str(shared("notebooks", NOTEBOOK)))
     start = os.path.relpath(scenario.resolve(), path.parent.resolve())
     book = parameterize_notebook(book, {"scenario": Path(start).as_posix()})
-    nbformat.write(book, path)
+    try:
+        nbformat.write(book, path)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written ({error.strerror}); go to a folder of your own") from None
 
 
 def _port(wanted: int | None) -> int:

@@ -3,8 +3,8 @@
 
 const PICTURES = {
   curve: ["How likely each NRR is", "Solid: now. Dashed: the base. The higher the curve, the likelier the NRR below it."],
-  bridge: ["From the base to now", "Each bar is what one group of assumptions adds to, or takes from, expected NRR; together they make the difference."],
-  fan: ["ARR of today's customers", "Lines are expected; nine in ten futures lie in the bands. Solid: now. Dashed: the base."],
+  bridge: ["From the base to now", "Each bar is what one group of assumptions adds to, or takes from, expected NRR; together they make the difference. The axis does not start at zero."],
+  fan: ["ARR of today's customers", "Lines are expected; nine in ten futures lie in the bands. Solid: now. Dashed: the base. The axis does not start at zero."],
 };
 const shown = (value, isShare) => (isShare ? 100 * value : value);
 const tidy = (value) => Number(Number(value).toPrecision(4));
@@ -20,51 +20,64 @@ function make(tag, attributes = {}, ...children) {
   return node;
 }
 
-let panels = 0;
+let panels = 0, made = 0;
 
 function render({ model, el }) {
   const id = `nrrsim-${++panels}`;
-  let state, controls, number = 0;
+  let state, number = 0;
 
   const root = make("section", { class: "nrrsim", "aria-label": "What if", "data-lm-suppress-shortcuts": "true",
     "data-jp-suppress-context-menu": "true" });
-  const form = make("div", { class: "form", role: "group", "aria-label": "Assumptions" });
+  const choices = make("div");
+  const levers = make("div");
+  const form = make("div", { class: "form", role: "group", "aria-label": "Assumptions" }, choices, levers);
   const figures = make("dl", { class: "figures" });
   const said = make("p", { class: "said", role: "status" });
   const problem = make("p", { class: "problem", role: "alert" });
   const quality = make("p", { class: "note" });
+  const notices = make("div");
+  const table = make("div", { class: "played" });
   const changed = make("pre", { tabindex: "0", "aria-label": "What a saved file would state" });
 
   // --- what was moved ---------------------------------------------------------------------------------------------
 
   function send() {
-    model.set("asked", { ...state, number: ++number });
+    number = Math.max(number, model.get("asked").number || 0) + 1;
+    model.set("asked", { ...state, number });
     model.save_changes();
   }
-
-  const isMoved = () =>
-    Object.keys(state.values).length + Object.keys(state.mix).length > 0 || state.months != null || state.target != null;
 
   function start(preset, base) {
     state = { preset, base, values: {}, mix: {}, months: null, target: null };
   }
 
+  // What another view of this panel, or this one before the page was loaded anew, has moved.
+  function adopt() {
+    const { number: sent, ...asked } = model.get("asked");
+    if (!sent || sent === number) return false;
+    number = sent;
+    state = { ...asked, values: { ...asked.values }, mix: { ...asked.mix } };
+    return true;
+  }
+
   // --- one number: a slider, the same number as text, its mark and its reset --------------------------------------
 
-  function field({ name, label, value, low, high, is_share, span, unit, step, whole, moved, kept }) {
-    const at = `${id}-${name}`.replace(/[^\w-]/g, "_");
+  function field({ name, label, value, low, high, least = low, most = high, is_share, span, unit, step, whole, moved, kept }) {
+    const at = `${id}-${++made}`;
     const percents = is_share ? "%" : unit || "";
     const range = make("input", { type: "range", id: at, min: low, max: high, step: step || "any", "data-name": name });
-    const text = make("input", { type: "number", min: shown(low, is_share), step: "any",
-      max: shown(high, is_share), "aria-label": `${label}${percents ? `, in ${percents}` : ""}, as a number` });
+    const text = make("input", { type: "number", min: shown(least, is_share), step: "any",
+      max: shown(most, is_share), "aria-describedby": `${at}-note`, "aria-label": `${label}${percents ? `, in ${percents}` : ""}, as a number` });
     const reset = make("button", { type: "button", class: "reset", "aria-label": `Reset ${label}`, title: "Reset" }, "↺");
-    const note = make("span", { class: "span", "data-span": name }, span || "");
+    const note = make("span", { class: "span", id: `${at}-note`, "data-span": name }, span || "");
     const mark = make("span", { class: "mark", "aria-hidden": "true", title: "The scenario's value" });
     const share = (x) => (high > low ? (Math.min(Math.max(x, low), high) - low) / (high - low) : 0);
-    mark.style.setProperty("--at", share(value));
+    const limit = (x) => (is_share ? `${shown(x, true)} %` : String(x));
     const format = (x) => (whole ? String(Math.round(x)) : String(Number(shown(x, is_share).toFixed(is_share ? 2 : 3))));
 
     function show(x) {
+      if (x > high) range.max = high = Math.min(most, 1.25 * x);  // typed: the slider grows
+      mark.style.setProperty("--at", share(value));
       range.value = x;
       range.setAttribute("aria-valuetext", `${format(x)}${percents && ` ${percents}`}`);
       text.value = format(x);
@@ -90,8 +103,9 @@ function render({ model, el }) {
     text.addEventListener("change", () => {
       const typed = Number(text.value) / (is_share ? 100 : 1);
       if (text.value === "" || !Number.isFinite(typed)) return show(Number(range.value));
-      const next = Math.min(Math.max(typed, low), high);
-      range.value = next;
+      const next = whole ? Math.round(Math.min(Math.max(typed, least), most)) : Math.min(Math.max(typed, least), most);
+      text.setAttribute("aria-invalid", next < typed || next > typed && !whole);
+      note.textContent = typed > most ? `at most ${limit(most)}` : typed < least ? `at least ${limit(least)}` : span || "";
       show(next);
       moved(tidy(next) === tidy(value) ? null : next);
     });
@@ -106,7 +120,7 @@ function render({ model, el }) {
   // --- the form ---------------------------------------------------------------------------------------------------
 
   function choice(label, options, chosen, changed) {
-    const at = `${id}-${label.replace(/\W/g, "_")}`;
+    const at = `${id}-${++made}`;
     const select = make("select", { id: at, onchange: () => changed(select.value) },
       ...options.map(([value, text]) => make("option", { value, selected: String(value) === String(chosen) }, text)));
     return make("div", { class: "choice" }, make("label", { for: at }, label), select);
@@ -134,7 +148,6 @@ function render({ model, el }) {
       return make("div", { class: "part", role: "group", "aria-label": part.meaning },
         make("p", { class: "meaning" }, part.meaning), all, ...rows.map((each) => each.row));
     });
-    controls.push({ fields, told });
     told();
     return make("details", { open: group.name === "churn" }, make("summary", {}, group.title, " ", count), ...parts);
   }
@@ -176,45 +189,56 @@ function render({ model, el }) {
           send();
         } }));
     fields.forEach((each) => each.row.querySelector("label").replaceChildren(hidden("Share of ARR, "), each.name.slice(4)));
-    controls.push({ fields, told: () => {} });
     return make("div", { class: "part", role: "group", "aria-label": "Share of ARR by segment" },
       make("p", { class: "meaning" }, "Share of ARR; the others give way in proportion, contracts stay as large"),
       ...fields.map((each) => each.row));
   }
 
-  function drawForm() {
-    const given = model.get("form");
-    controls = [];
-    const open = new Set([...form.querySelectorAll("details[open] > summary")].map((each) => each.firstChild.textContent));
-    const months = field({ name: "months", label: "Months", value: given.months, low: 1, high: given.most_months,
-      step: 1, whole: true, kept: state.months, moved: (x) => { state.months = x; send(); } });
-    const target = given.target == null ? null : field({ name: "target", label: "Target NRR", value: given.target,
-      low: 0.5, high: 2, is_share: true, kept: state.target, moved: (x) => { state.target = x; send(); } });
-    controls.push({ fields: [months, ...(target ? [target] : [])], told: () => {} });
-    const drivers = given.groups.map(driver);
-    form.replaceChildren(
-      choice("Start from", given.presets.map(([name, title]) => [name, title || name]), state.preset, (name) => {
+  function drawChoices() {
+    const { presets, left_out } = model.get("form");
+    const names = presets.map(([name, title]) => [name, title || name]);
+    choices.replaceChildren(
+      choice("Start from", names, state.preset, (name) => {
         start(name, state.base);
+        levers.inert = true;  // until those of the other scenario are there
         send();
       }),
-      choice("Compare with", given.presets.map(([name, title]) => [name, title || name]), state.base, (name) => {
-        state.base = name;
-        send();
-      }),
+      choice("Compare with", names, state.base, (name) => { state.base = name; send(); }),
+      ...left_out.map((each) => make("p", { class: "problem" }, `Left out: ${each}`)));
+  }
+
+  function drawLevers() {
+    const given = model.get("form");
+    if (given.preset !== state.preset) return;
+    const known = new Set(given.groups.flatMap((group) => group.parts.flatMap((part) => part.sliders.map((each) => each.name))));
+    for (const name of Object.keys(state.values)) if (!known.has(name)) delete state.values[name];
+    const open = new Set([...levers.querySelectorAll("details[open] > summary")].map((each) => each.firstChild.textContent));
+    const months = field({ name: "months", label: "Months", value: given.months, low: 1, high: given.far_months,
+      most: given.most_months, step: 1, whole: true, kept: state.months, moved: (x) => { state.months = x; send(); } });
+    const target = given.target == null ? null : field({ name: "target", label: "Target NRR", value: given.target,
+      low: 0.5, high: 2, least: 0.01, most: 10, is_share: true, kept: state.target,
+      moved: (x) => { state.target = x; send(); } });
+    levers.inert = false;
+    levers.replaceChildren(
       make("p", { class: "because" }, given.because),
-      make("button", { type: "button", class: "reset-all", onclick: () => { start(state.preset, state.base); drawForm(); send();
-        form.querySelector(".reset-all").focus(); } }, "Reset all"),
+      make("button", { type: "button", class: "reset-all", onclick: () => {
+        start(state.preset, state.base);
+        drawLevers();
+        send();
+        levers.querySelector(".reset-all").focus();
+      } }, "Reset all"),
       make("div", { class: "part" }, months.row, target && target.row),
-      ...drivers,
+      ...given.groups.map(driver),
       make("details", {}, make("summary", {}, "Segment mix"), mixOf(given)));
     if (open.size)
-      for (const each of form.querySelectorAll("details")) each.open = open.has(each.firstElementChild.firstChild.textContent);
+      for (const each of levers.querySelectorAll("details")) each.open = open.has(each.firstElementChild.firstChild.textContent);
   }
 
   // --- the answers ------------------------------------------------------------------------------------------------
 
   const views = {};
-  const named = (rows) => ({ curve: rows.curve, goal: rows.goal, bridge: rows.bridge, fan: rows.fan });
+  const nothing = [{ step: "", kind: "none", lower: 1, upper: 1.01, end: 1, place: 1, label: "" }];
+  const named = ({ curve, goal, bridge, fan }) => ({ curve, goal, fan, bridge: bridge.length ? bridge : nothing });
   const pictures = Object.entries(PICTURES).map(([name, [title, reading]]) => {
     const place = make("div", { class: "picture", role: "img", "aria-label": title });
     views[name] = vegaEmbed(make("div"), { ...model.get("specs")[name], datasets: named(model.get("answer").rows) }, { renderer: "svg", actions: false })
@@ -243,15 +267,17 @@ function render({ model, el }) {
       if (node.dataset.span in answer.spans) node.textContent = answer.spans[node.dataset.span];
     clearTimeout(draw.later);
     draw.later = setTimeout(() => { said.textContent = answer.said; }, said.textContent ? 600 : 0);
-    const { rows } = answer;
+    notices.replaceChildren(...answer.notices.map((each) => make("p", { class: "note" }, each)));
+    table.classList.toggle("old", Boolean(table.dataset.number) && Number(table.dataset.number) !== answer.number);
+    const { no_bridge } = answer.rows, rows = named(answer.rows);
     await Promise.all([["curve", ["curve", "goal"]], ["bridge", ["bridge"]], ["fan", ["fan"]]].map(async ([name, data]) => {
       const view = await views[name];
       for (const each of data) view.data(each, rows[each]);
       await view.runAsync();
     }));
     const bridge = root.querySelector('[data-picture="bridge"]');
-    bridge.querySelector(".problem").textContent = rows.no_bridge;
-    bridge.querySelector(".picture").hidden = Boolean(rows.no_bridge);
+    bridge.querySelector(".problem").textContent = no_bridge;
+    bridge.querySelector(".picture").hidden = Boolean(no_bridge);
     for (const figure of root.querySelectorAll("[data-picture] .picture"))
       figure.setAttribute("aria-label", `${figure.previousElementSibling.textContent}. ${answer.said}`);
   }
@@ -261,25 +287,29 @@ function render({ model, el }) {
   function runner() {
     let trials = model.get("form").trials[0][0];
     const bar = make("progress", { "aria-label": "Full simulation", max: 1, value: 0, hidden: true });
-    const table = make("div");
-    const go = make("button", { type: "button", onclick: () => model.send({ kind: "run", trials: Number(trials) }) },
-      "Run full simulation");
+    const go = make("button", { type: "button", onclick: () =>
+      model.send({ kind: "run", trials: Number(trials), asked: { ...state, number } }) }, "Run full simulation");
     const stop = make("button", { type: "button", hidden: true, onclick: () => model.send({ kind: "stop" }) }, "Stop");
     const note = make("p", { role: "status", class: "note" });
-    model.on("change:run", () => {
+    const draw = () => {
       const run = model.get("run"), isRunning = run.state === "running";
       bar.hidden = stop.hidden = !isRunning;
       go.disabled = isRunning;
       bar.max = run.total || 1;
       bar.value = run.done || 0;
       note.textContent = run.state === "done" ? "The full simulation is done." : run.problem || "";
-      if (run.state === "done")
-        table.replaceChildren(make("table", {},
-          make("caption", {}, "The same assumptions, every customer played month by month"),
+      if (run.state !== "done") return;
+      table.dataset.number = run.number;
+      table.classList.toggle("old", run.number !== model.get("answer").number);
+      table.replaceChildren(
+        make("p", { class: "since" }, "Of earlier assumptions: run it again for those that are above."),
+        make("table", {}, make("caption", {}, "The same assumptions, every customer played month by month"),
           make("thead", {}, make("tr", {}, ...run.heads.map((each) => make(each ? "th" : "td", each ? { scope: "col" } : {}, each)))),
           make("tbody", {}, ...run.rows.map(([name, ...cells]) =>
             make("tr", {}, make("th", { scope: "row" }, name), ...cells.map((each) => make("td", {}, each)))))));
-    });
+    };
+    model.on("change:run", draw);
+    if (model.get("run").state) draw();
     return make("div", { class: "runner", role: "group", "aria-label": "Full simulation" }, make("h3", {}, "Full simulation"),
       choice("Trials", model.get("form").trials, trials, (value) => { trials = value; }), go, stop, bar, note, table);
   }
@@ -296,7 +326,7 @@ function render({ model, el }) {
     let typed = false;
     name.addEventListener("input", () => { typed = name.value !== ""; });
     title.addEventListener("input", () => {
-      if (!typed) name.value = title.value.toLowerCase().normalize("NFKD").replace(/[^a-z0-9.]+/g, "-").replace(/^[-.]+|[-.]+$/g, "");
+      if (!typed) name.value = title.value.toLowerCase().normalize("NFKD").replace(/[^a-z0-9.]+/g, "-").replace(/^[-.]+/, "").slice(0, 60).replace(/[-.]+$/, "");
     });
     model.on("change:saved", () => {
       const told = model.get("saved");
@@ -305,7 +335,7 @@ function render({ model, el }) {
     });
     const save = make("button", { type: "button", onclick: () => {
       answer.textContent = "";
-      model.send({ kind: "save", number: ++number, name: name.value, title: title.value, because: reason.value });
+      model.send({ kind: "save", asked: { ...state, number }, name: name.value, title: title.value, because: reason.value });
     } }, "Save as scenario");
     return make("div", { class: "saver", role: "group", "aria-label": "Save as scenario" }, make("h3", {}, "Save as scenario"),
       titleRow, make("div", { class: "choice" }, make("label", { for: `${id}-because` }, "Because"), reason), nameRow,
@@ -314,12 +344,27 @@ function render({ model, el }) {
 
   const initial = model.get("form");
   start(initial.preset, initial.base);
-  drawForm();
-  root.append(form, make("div", { class: "answers" }, figures, problem, said, ...pictures, quality, runner(), saver()));
+  adopt();
+  drawChoices();
+  drawLevers();
+  root.append(form,
+    make("div", { class: "answers" }, figures, problem, said, ...pictures, quality, notices, runner(), saver()));
+  // A notebook's shortcuts are not for keys that are pressed here.
+  for (const event of ["keydown", "keypress", "keyup"]) root.addEventListener(event, (each) => each.stopPropagation());
   el.append(root);
   draw();
-  const redraw = () => drawForm();
-  model.on("change:form", redraw);
+  model.on("change:form", () => {
+    const focused = document.activeElement, at = [...choices.querySelectorAll("select")].indexOf(focused);
+    drawChoices();
+    if (at >= 0) choices.querySelectorAll("select")[at].focus();
+    if (initial.shown !== model.get("form").preset || levers.inert) drawLevers();
+    initial.shown = model.get("form").preset;
+  });
+  model.on("change:asked", () => {
+    if (!adopt()) return;
+    drawChoices();
+    drawLevers();
+  });
   model.on("change:answer", draw);
   return () => Promise.all(Object.values(views)).then((all) => all.forEach((view) => view.finalize()));
 }

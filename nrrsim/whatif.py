@@ -25,7 +25,7 @@ from nrrsim.drivers import DRIVERS, TARGET
 from nrrsim.errors import NrrsimError, UsageError
 from nrrsim.exact import expected_closing
 from nrrsim.formats import count, money, percent, points, share, signed_money
-from nrrsim.scenario import Scenario, read_scenario
+from nrrsim.scenario import MOST_MONTHS, Scenario, read_scenario
 from nrrsim.simulation import MOST_TRIALS, SEED, simulate
 from nrrsim.words import FIELDS, STEPS, span
 from nrrsim.yamlfile import yaml_text
@@ -36,9 +36,11 @@ try:
 except ModuleNotFoundError as missing:
     raise UsageError(f"the what-if panel needs {missing.name}: install nrrsim with its extra lab") from None
 
-MOST_MONTHS, POINTS, PLACES = 60, 5, 121  # of the horizon; of the fan, today included; of the curve
+FAR_MONTHS, POINTS, PLACES = 60, 5, 121  # of the horizon's slider; of the fan, today included; of the curve
 TRIALS = (10_000, 50_000, 200_000)
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+LEAST = 5e-5  # of NRR: what is drawn as a step
+SAME = 1e-9  # of NRR: what was on the screen, and what the file says
 MEANINGS = {
     "churn.rate": "Customers who leave within a year",
     "churn.curve": "Churn by tenure, relative to what it is",
@@ -78,15 +80,21 @@ class WhatIf:
         file = Path(scenario)
         first = read_scenario(file)
         self.folder, self.start = file.parent, file.stem
-        self.presets: dict[str, Scenario] = {}
+        self.presets: dict[str, Scenario] = {self.start: first}
+        self.files = {self.start: file.name}
         self.left_out: list[str] = []
-        for each in sorted(self.folder.glob("*.yaml")):
-            try:
-                self.presets[each.stem] = first if each.stem == file.stem else read_scenario(each)
-            except NrrsimError as error:
-                self.left_out.append(str(error).splitlines()[0])
-        self.presets.setdefault(self.start, first)
+        for each in sorted([*self.folder.glob("*.yaml"), *self.folder.glob("*.yml")]):
+            if each.stem not in self.presets:
+                self._add(each)
+        self.presets = dict(sorted(self.presets.items()))
         self._base = cache(self._outlook)
+
+    def _add(self, file: Path) -> None:
+        try:
+            self.presets[file.stem] = read_scenario(file)
+            self.files[file.stem] = file.name
+        except NrrsimError as error:
+            self.left_out.append(str(error).splitlines()[0])
 
     def start_moves(self, preset: str | None = None, base: str | None = None) -> Moves:
         """Nothing moved yet."""
@@ -122,6 +130,7 @@ class WhatIf:
             "spans": _spans(now.scenario, moves.values),
             "quality": _quality(now),
             "changed": yaml_text(over) if over else "",
+            "notices": list(now.scenario.notices),
             "problem": "",
         }
 
@@ -164,21 +173,34 @@ class WhatIf:
             "nothing was moved: there is nothing to save" if not over else "",
             "title: say what it is called" if not title else "",
             "because: say why you believe it; who reads the file will ask" if not because else "",
-            "" if NAME.fullmatch(name) else "file: letters, digits, dots and dashes, such as onboarding-2027",
+            ""
+            if NAME.fullmatch(name)
+            else "file: letters, digits, dots and dashes, 80 at most, such as onboarding-2027",
         ]
         path = self.folder / f"{name}.yaml"
-        if path.exists() or path.is_symlink():
-            problems.append(f"file: {path.name} is there already; choose another name")
+        taken = f"file: {path.name} is there already; choose another name"
+        if NAME.fullmatch(name) and (path.exists() or path.is_symlink()):
+            problems.append(taken)
         if any(problems):
             raise UsageError("\n".join(filter(None, problems)))
-        text = yaml_text({"extends": f"{moves.preset}.yaml", "title": title, "because": because, **over})
+        file = self.files[moves.preset]
+        text = yaml_text({"extends": file, "title": title, "because": because, **over})
         unfinished = path.with_name(f".{path.name}-{os.getpid()}")
         try:
             unfinished.write_text(text, encoding="utf-8")
-            os.replace(unfinished, path)
+            saved = read_scenario(unfinished)
+            if abs(compare.expected_nrr(saved) - compare.expected_nrr(self.scenario(moves))) > SAME:
+                raise UsageError(f"{file}: has changed since it was read; start again from what it says now")
+            _place(unfinished, path)
+        except FileExistsError:
+            raise UsageError(taken) from None
         except OSError as error:
             raise UsageError(f"file: {path} cannot be written ({error.strerror})") from None
-        self.presets = dict(sorted({**self.presets, name: read_scenario(path)}.items()))
+        finally:
+            unfinished.unlink(missing_ok=True)
+        self._add(path)
+        self.presets = dict(sorted(self.presets.items()))
+        self._base.cache_clear()
         return path
 
     # --- what the panel is made of -----------------------------------------------------------------------------
@@ -196,20 +218,36 @@ class WhatIf:
             for driver in DRIVERS
         ]
         mix = assumptions.mix_of(preset)
+        titles = [each.title for each in self.presets.values()]
         return {
-            "presets": [[name, each.title] for name, each in self.presets.items()],
+            "presets": [
+                [name, each.title if titles.count(each.title) == 1 else f"{each.title} ({self.files[name]})"]
+                for name, each in self.presets.items()
+            ],
+            "left_out": self.left_out,
             "preset": moves.preset,
             "base": moves.base,
             "title": preset.title,
             "because": preset.because,
             "months": preset.months,
-            "most_months": max(MOST_MONTHS, preset.months),
+            "far_months": max(FAR_MONTHS, preset.months),
+            "most_months": MOST_MONTHS,
             "target": preset.target,
             "groups": groups,
             "mix": [{"segment": name, "value": value} for name, value in mix.items()],
             "no_mix": "" if mix else "The customers are given: their mix stays as it is.",
             "trials": [[each, count(each)] for each in TRIALS],
         }
+
+
+def _place(unfinished: Path, path: Path) -> None:
+    """A file at its name; raises FileExistsError where another came there meanwhile."""
+    try:
+        os.link(unfinished, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a drive that has no links
+        os.rename(unfinished, path)
 
 
 class _Outlook:
@@ -251,7 +289,7 @@ def _figures(now: _Outlook, base: _Outlook, target: float | None) -> list[list[s
     closing = money(now.closing[-1], now.currency)
     figures = [
         ["nrr", "Expected NRR", percent(now.nrr), f"{points(now.nrr - base.nrr)} against the base"],
-        ["range", "Nine in ten", f"{percent(low)} to {percent(high)}", f"over {months}"],
+        ["range", "Nine in ten cases", f"{percent(low)} to {percent(high)}", f"over {months}"],
         ["arr", f"ARR after {months}", closing, f"{_gained(now, base)} against the base"],
     ]
     if target is not None:
@@ -309,7 +347,7 @@ def _parts(levers: list[assumptions.Slider]) -> list[dict[str, Any]]:
     """The sliders of a driver, by field; a field's name and meaning once."""
     parts: dict[str, list[dict[str, Any]]] = {}
     for each in levers:
-        told = {"name": each.name, "segment": each.segment, "value": each.value, "low": each.low, "high": each.high}
+        told = {name: getattr(each, name) for name in ("name", "segment", "value", "low", "high", "most")}
         parts.setdefault(each.field, []).append(told | {"is_share": not _is_number(each), "span": _span(each)})
     return [
         {
@@ -329,8 +367,9 @@ def _parts(levers: list[assumptions.Slider]) -> list[dict[str, Any]]:
 def _curve(now: _Outlook, base: _Outlook, target: float | None) -> dict[str, list[dict[str, Any]]]:
     ends = np.concatenate([each.last.quantiles((0.002, 0.998)) for each in (now, base)])
     goal = [] if target is None else [target]
-    low, high = min([*ends, *goal]) - 0.01, max([*ends, *goal]) + 0.01
-    at = np.linspace(low, high, PLACES)
+    low, high = min([*ends, *goal]), max([*ends, *goal])
+    air = 0.01 + 0.1 * (high - low)
+    at = np.linspace(low - air, high + air, PLACES)
     rows = [
         {"series": name, "nrr": round(float(x), 6), "density": round(float(y), 6)}
         for name, each in (("base", base), ("now", now))
@@ -356,13 +395,15 @@ def _bridge(base: _Outlook, now: _Outlook) -> dict[str, Any]:
     except UsageError as error:
         return {"bridge": [], "no_bridge": str(error)}
     steps = replace(told, a=base.nrr, b=now.nrr).steps("Base", "Now", least=0.0)
+    if not any(abs(each["amount"]) >= LEAST for each in steps[1:-1]):
+        return {"bridge": [], "no_bridge": "Now is as the base: there is no difference to explain."}
     ends = [each["end"] for each in steps]
     floor = max(0.0, min(ends) - 0.4 * max(max(ends) - min(ends), 0.02))
     rows = []
     for each, after in zip(steps, [*steps[1:], None], strict=True):
         is_total = each["kind"] == "total"
         start = floor if is_total else each["start"]
-        is_there = is_total or abs(each["amount"]) >= 5e-5
+        is_there = is_total or abs(each["amount"]) >= LEAST
         rows.append(
             {
                 "step": verdicts.GROUPS.get(each["step"], each["step"]),
@@ -421,34 +462,39 @@ class Panel(anywidget.AnyWidget):
         try:
             moves = _moves(asked)
             answer = self.model.answer(moves)
-            if (moves.preset, moves.base) != (before.preset, before.base):
+            if moves.preset != before.preset:
                 self.form = self.model.form(moves)
             self.moves = moves
         except Exception as error:  # on the screen rather than in a log that nobody reads
-            problem = str(error) if isinstance(error, NrrsimError) else f"{type(error).__name__}: {error}"
-            answer = {**self.answer, "problem": problem}
+            answer = {**self.answer, "problem": _problem(error)}
         self.answer = {**answer, "number": asked.get("number", 0)}
 
     def _told(self, _: Any, content: Mapping[str, Any], buffers: Any) -> None:
-        if content.get("kind") == "save":
-            self._save(content)
-        elif content.get("kind") == "run":
-            trials = min(max(int(content["trials"]), 1), MOST_TRIALS)
-            Thread(target=self._play, args=(self.moves, trials), daemon=True).start()
-        elif content.get("kind") == "stop":
-            self._stops = True
-
-    def _save(self, told: Mapping[str, str]) -> None:
         try:
-            path = self.model.save(self.moves, told["name"], told["title"], told["because"])
-        except UsageError as error:
-            self.saved = {"number": told["number"], "problem": str(error), "text": ""}
-            return
-        text = f"Saved as {path.name}; its expected NRR is {percent(compare.expected_nrr(read_scenario(path)))}."
-        self.saved = {"number": told["number"], "problem": "", "text": text}
-        self.form = self.model.form(self.moves) | {"kept": True}
+            if content["kind"] == "save":
+                self._save(content)
+            elif content["kind"] == "run":
+                trials = min(max(int(content["trials"]), 1), MOST_TRIALS)
+                asked = content["asked"]
+                Thread(target=self._play, args=(_moves(asked), trials, asked["number"]), daemon=True).start()
+            else:
+                self._stops = True
+        except NrrsimError as error:
+            self.run = {"state": "stopped", "problem": str(error)}
 
-    def _play(self, moves: Moves, trials: int) -> None:
+    def _save(self, told: Mapping[str, Any]) -> None:
+        """What the page shows as it asks, whatever it asked before and has no answer to yet."""
+        number = told["asked"]["number"]
+        try:
+            path = self.model.save(_moves(told["asked"]), told["name"], told["title"], told["because"])
+        except (NrrsimError, OSError) as error:
+            self.saved = {"number": number, "problem": str(error), "text": ""}
+            return
+        nrr = percent(compare.expected_nrr(self.model.presets[path.stem]))
+        self.saved = {"number": number, "problem": "", "text": f"Saved as {path.name}; its expected NRR is {nrr}."}
+        self.form = {**self.form, "presets": self.model.form(self.moves)["presets"]}
+
+    def _play(self, moves: Moves, trials: int, number: int) -> None:
         """A full simulation, in a thread of its own, so that the sliders go on answering."""
         self._stops, last = False, 0.0
 
@@ -462,15 +508,20 @@ class Panel(anywidget.AnyWidget):
 
         self.run = {"state": "running", "done": 0, "total": trials}
         try:
-            self.run = {"state": "done", "done": trials, "total": trials, **self.model.play(moves, trials, progress)}
+            told = self.model.play(moves, trials, progress)
+            self.run = {"state": "done", "done": trials, "total": trials, "number": number, **told}
         except _StoppedError:
             self.run = {"state": "stopped", "problem": "Stopped."}
-        except NrrsimError as error:
-            self.run = {"state": "stopped", "problem": str(error)}
+        except Exception as error:  # on the screen rather than in a log that nobody reads
+            self.run = {"state": "stopped", "problem": _problem(error)}
 
 
 class _StoppedError(Exception):
     """The person does not want to wait."""
+
+
+def _problem(error: Exception) -> str:
+    return str(error) if isinstance(error, NrrsimError) else f"{type(error).__name__}: {error}"
 
 
 def _moves(asked: Mapping[str, Any]) -> Moves:
@@ -482,7 +533,7 @@ def _moves(asked: Mapping[str, Any]) -> Moves:
         raise UsageError(f"target: {error}") from None
     months = asked.get("months")
     values, mix = ({name: float(each) for name, each in asked.get(key, {}).items()} for key in ("values", "mix"))
-    return Moves(asked["preset"], asked["base"], values, mix, None if months is None else int(months), target)
+    return Moves(asked["preset"], asked["base"], values, mix, None if months is None else round(months), target)
 
 
 def what_if(scenario: str | Path) -> Panel:

@@ -274,6 +274,62 @@ def test_what_is_saved_is_what_is_on_the_screen(served, capsys):
     reset(page)
 
 
+def test_what_is_saved_is_what_is_on_the_screen_at_once(served, capsys):
+    """The last move counts, also where the kernel has not answered it yet."""
+    page = served.page
+    slider(page).focus()
+    for _ in range(12):
+        page.keyboard.press("ArrowRight")
+    page.evaluate(
+        """() => {
+          const type = (name, text) => { const field = document.querySelector(`.nrrsim ${name}`);
+            field.value = text; field.dispatchEvent(new Event("input")); };
+          type("[name=title]", "In haste"); type("[name=file]", "in-haste"); type("textarea", "no time");
+          document.querySelector(".nrrsim .saver > button").click();
+        }"""
+    )
+    page.wait_for_function("document.querySelector('.nrrsim .answer').textContent.startsWith('Saved as in-haste')")
+    settled(page)
+    assert expected(capsys, served.folder / "in-haste.yaml") == pytest.approx(nrr(page), abs=1e-9)
+    reset(page)
+
+
+def test_the_focus_stays_and_keys_are_the_panels_own(served):
+    page = served.page
+    page.get_by_label("Start from").focus()
+    page.get_by_label("Start from").select_option("win-back")
+    page.wait_for_function("document.querySelector('.nrrsim [data-figure=nrr] dd').textContent === '105.1%'")
+    settled(page)
+    assert page.evaluate("document.activeElement.tagName") == "SELECT"
+    page.get_by_label("Start from").select_option("nrr-105")
+    settled(page)
+    cells = "[...document.querySelectorAll('.jp-Cell')].map((each) => each.textContent.slice(0, 60))"
+    before = page.evaluate(cells)
+    for place in ("summary >> nth=1", "[data-name='churn.smb.rate']", ".reset-all"):
+        page.locator(f".nrrsim {place}").focus()
+        for key in ("a", "b", "x", "m", "d", "d", "0"):
+            page.keyboard.press(key)
+    page.wait_for_timeout(300)
+    assert page.evaluate(cells) == before
+    assert page.locator(".nrrsim").count() == 1
+    reset(page)
+
+
+def test_what_is_typed_may_go_beyond_the_slider_and_not_beyond_the_model(served):
+    page = served.page
+    churn, months = page.get_by_label("Churn, smb, in %, as a number"), page.get_by_label("Months, as a number")
+    for typed, shown in (("70", "70"), ("150", "100"), ("-5", "0"), ("", "0")):
+        churn.fill(typed)
+        churn.press("Tab")
+        assert churn.input_value() == shown
+    months.fill("12.7")
+    months.press("Tab")
+    settled(page)
+    assert months.input_value() == "13"
+    assert "13 months" in page.locator(".nrrsim [data-figure=arr] dt").text_content()
+    reset(page)
+
+
 def test_a_full_simulation_with_its_progress(served):
     page = served.page
     page.get_by_label("Trials").select_option("50000")
@@ -287,6 +343,7 @@ def test_a_full_simulation_with_its_progress(served):
     ]
     assert rows[0][:3] == ["Expected NRR", "105.0%", "105.0%"]
     assert page.locator(".nrrsim .runner thead").inner_text().split("\t")[2] == "50,000 trials"
+    assert page.locator(".nrrsim .since").is_visible()  # what was played is not what is above any more
     reset(page)
 
 
@@ -314,6 +371,25 @@ def test_everybody_can_use_it(served):
         "[...document.querySelectorAll('.nrrsim input')].filter((each) => each.type === 'range').length"
     )
     assert names >= 30
+    reset(page)
+
+
+def test_a_page_that_is_loaded_anew_shows_what_was_moved(served):
+    if served.kind == "app":
+        pytest.skip("an app begins anew")
+    page = served.page
+    slider(page).focus()
+    page.keyboard.press("PageUp")
+    settled(page)
+    moved, at = nrr(page), slider(page).input_value()
+    page.evaluate("document.querySelector('.nrrsim').remove()")
+    page.keyboard.press("Control+s")
+    page.wait_for_timeout(1500)
+    page.reload()
+    page.wait_for_selector(".nrrsim [data-picture=fan] svg")
+    settled(page)
+    assert nrr(page) == moved
+    assert slider(page).input_value() == at
     reset(page)
 
 

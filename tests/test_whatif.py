@@ -135,6 +135,43 @@ def test_one_belief_of_all_stays_one_where_all_move_alike():
     assert stated["enterprise"]["acceptance"] == {"between": [0.75, 0.92]}
 
 
+def test_a_belief_that_segments_share_goes_up_and_down_with_them(tmp_path):
+    """Moving one segment by a hair moves the range by a hair: what was shared, and tied, still is."""
+    ties = [["churn.all", "contraction.all.rate", 0.8]]
+    shared = {
+        "target": 0.9,
+        "book": segments(smb=(1, 1000), mid=(1, 1000), ent=(1, 1000)),
+        "drivers": {
+            "churn": {"all": {"between": [0.05, 0.25]}},
+            "contraction": {"all": {"rate": {"between": [0.1, 0.5]}, "size": 0.2}},
+        },
+        "correlations": ties,
+    }
+    (tmp_path / "shared.yaml").write_text(yaml_text(shared))
+    model = WhatIf(tmp_path / "shared.yaml")
+    at = assumptions.sliders(model.presets["shared"])[0].value
+    before = outlook.likely(model.presets["shared"])
+    for number, chosen in enumerate((["ent"], ["ent", "mid"], ["ent", "mid", "smb"])):
+        values = {f"churn.{each}.rate": at * (1 - 0.0005 * (1 + place)) for place, each in enumerate(chosen)}
+        values["contraction.smb.rate"] = 0.225
+        moves = Moves("shared", "shared", values)
+        after = outlook.likely(nr.read_scenario(model.save(moves, f"moved-{number}", "Moved", "why")))
+        for name in ("p05", "p50", "p95"):
+            assert after[name] == pytest.approx(before[name], abs=0.002), (chosen, name)
+        assert after["p_target"] == pytest.approx(before["p_target"], abs=0.01)
+        assert model.answer(moves)["notices"] == []
+
+
+def test_what_was_saved_of_a_curve_compounds(tmp_path):
+    curve = {"book": THREE, "drivers": {"churn": {"all": {"by_tenure": [0.3, 0.2, 0.1]}}}}
+    (tmp_path / "curve.yaml").write_text(yaml_text(curve))
+    model = WhatIf(tmp_path / "curve.yaml")
+    model.save(Moves("curve", "curve", {"churn.smb.curve": -0.5}), "once", "Once", "why")
+    twice = model.scenario(Moves("once", "once", {"churn.smb.curve": -0.1}))
+    assert list(twice.programmes) == ["what-if", "what-if 2"]
+    assert expected_nrr(twice) > expected_nrr(model.presets["once"]) > expected_nrr(model.presets["curve"])
+
+
 def test_only_what_was_moved_is_stated():
     model, moves = start()
     stated = model.over(
@@ -290,6 +327,20 @@ def test_a_saved_scenario_can_be_started_from(folder):
     assert again["nrr"] == pytest.approx(model.answer(moves)["nrr"], abs=1e-9)
 
 
+def test_the_file_of_a_preset_may_be_called_yml_or_change_meanwhile(tmp_path):
+    plain = {"book": segments(one=(1, 600)), "drivers": {"churn": {"one": 0.1}}}
+    (tmp_path / "plain.yml").write_text(yaml_text(plain))
+    model = WhatIf(tmp_path / "plain.yml")
+    moves = replace(model.start_moves(), values={"churn.one.rate": 0.2})
+    assert model.save(moves, "saved", "Saved", "why").read_text().startswith("extends: plain.yml\n")
+    (tmp_path / "plain.yml").write_text(
+        yaml_text({**plain, "drivers": {"adoption": {"one": {"rate": 1.0, "size": 0.1}}}})
+    )
+    with pytest.raises(nr.UsageError, match="has changed since it was read"):
+        model.save(moves, "again", "Again", "why")
+    assert {each.name for each in tmp_path.iterdir()} == {"plain.yml", "saved.yaml"}
+
+
 # --- the panel ---------------------------------------------------------------------------------------------
 
 
@@ -308,10 +359,10 @@ def test_the_panel_answers_what_is_asked(folder):
     panel.asked = {**asked, "preset": "recession", "values": {}, "number": 9}
     assert panel.answer["problem"] == ""
     assert panel.form["title"] == "Recession"
-    panel._told(panel, {"kind": "save", "number": 1, "name": "x", "title": "X", "because": ""}, [])
+    panel._told(panel, {"kind": "save", "asked": panel.asked, "name": "x", "title": "X", "because": ""}, [])
     assert "because" in panel.saved["problem"]
-    panel.asked = {**asked, "number": 10}
-    panel._told(panel, {"kind": "save", "number": 2, "name": "x", "title": "X", "because": "why"}, [])
+    late = {**asked, "number": 10}  # the panel has not answered it yet
+    panel._told(panel, {"kind": "save", "asked": late, "name": "x", "title": "X", "because": "why"}, [])
     assert panel.saved["text"] == "Saved as x.yaml; its expected NRR is 100.7%."
     assert ["x", "X"] in panel.form["presets"]
 

@@ -21,7 +21,7 @@ import numpy as np
 import peers
 
 import nrrsim as nr
-from nrrsim import kernel
+from nrrsim import kernel, outlook
 from nrrsim.rates import draw_rates
 from nrrsim.simulation import available_threads
 
@@ -201,10 +201,29 @@ def exact() -> list[str]:
     """The bridge and the frontier of the shipped scenarios, on the exact expectation."""
     a, b = (nr.read_scenario(SCENARIO.with_name(f"{name}.yaml")) for name in ("nrr-105", "nrr-128"))
     taken = in_turn({"bridge": lambda: nr.compare.bridge(a, b), "frontier": lambda: nr.compare.frontier(a, 1.28)})
-    return [
+    lines = [
         f"| {name} of the shipped scenarios | {statistics.median(each) * 1e3:.0f} ms | exact |"
         for name, each in taken.items()
     ]
+    return [*lines, *(quick(customers) for customers in (1_000, 100_000, 1_000_000))]
+
+
+def quick(customers: int) -> str:
+    """What a slider asks for: one number of nrr-105 changed, P5, P50, P95 and the probability of the target."""
+    plain = book(customers, 12).plain()["book"]["segments"]
+    even = book(customers, 12).with_({"book.segments": {name: {**each, "spread": 0.5} for name, each in plain.items()}})
+
+    def move(number: int) -> float:
+        begin = time.perf_counter()
+        told = outlook.likely(even.with_({"drivers.churn.smb.rate": 0.1 + number / 1000}))
+        assert told["quality"]["method"] == "exact moments"
+        return time.perf_counter() - begin
+
+    first, *later = (move(number) for number in range(21))
+    return (
+        f"| P5, P50, P95 and P(target) of {customers:,} customers, one number changed |"
+        f" {statistics.median(later) * 1e3:.1f} ms | the first time {first * 1e3:.0f} ms |"
+    )
 
 
 def main() -> None:
