@@ -22,7 +22,7 @@ from nrrsim.simulation import SEED as SIMULATED_SEED
 from nrrsim.simulation import simulate
 
 FEW_CUSTOMERS, LARGE_CUSTOMER = 500, 0.05  # below and above which a book is simulated
-ODDS_DRAWS, FALLBACK_TRIALS = 512, 10_000
+ODDS_DRAWS, FALLBACK_TRIALS = 1_024, 10_000
 PART_OFF = 0.02  # of the standard deviation: how far quantiles from three moments may be off
 MOST_WORK = 60_000_000  # customers, months and trials that are simulated for one answer: a tenth of a second
 QUANTILES = {"p05": 0.05, "p25": 0.25, "p50": 0.50, "p75": 0.75, "p95": 0.95}

@@ -353,12 +353,13 @@ function render({ model, el }) {
   for (const event of ["keydown", "keypress", "keyup"]) root.addEventListener(event, (each) => each.stopPropagation());
   el.append(root);
   draw();
+  let drawn = initial.preset;
   model.on("change:form", () => {
-    const focused = document.activeElement, at = [...choices.querySelectorAll("select")].indexOf(focused);
+    const at = [...choices.querySelectorAll("select")].indexOf(document.activeElement);
     drawChoices();
     if (at >= 0) choices.querySelectorAll("select")[at].focus();
-    if (initial.shown !== model.get("form").preset || levers.inert) drawLevers();
-    initial.shown = model.get("form").preset;
+    if (drawn !== model.get("form").preset || levers.inert) drawLevers();
+    drawn = model.get("form").preset;
   });
   model.on("change:asked", () => {
     if (!adopt()) return;

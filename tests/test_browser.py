@@ -116,10 +116,20 @@ def _open(page: Any, address: str, process: subprocess.Popen[str]) -> None:
 
 
 def _run_all(page: Any) -> None:
+    """Run all cells, once the kernel is idle; again, where the click came before JupyterLab listened to it."""
+    from playwright.sync_api import Error
+
     page.wait_for_selector(".jp-Notebook .jp-Cell")
-    page.wait_for_selector("text=Python 3 (ipykernel)")
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    page.wait_for_selector("text=/Python 3 .ipykernel. . Idle/")
+    for _ in range(5):
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        try:
+            page.wait_for_selector("text=/^.[*1].:$/", timeout=10_000)  # the prompt of a cell that runs, or has run
+            return
+        except Error:
+            continue
+    raise AssertionError("JupyterLab runs no cell")
 
 
 def figure(page, name="nrr"):

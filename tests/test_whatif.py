@@ -113,7 +113,7 @@ def test_whatever_is_moved_is_a_scenario(name, tmp_path):
     model = WhatIf(tmp_path / "base.yaml")
     rng = random.Random(name)
     levers = assumptions.sliders(model.presets["base"])
-    for number in range(6):
+    for number in range(4):
         chosen = rng.sample(levers, min(len(levers), 1 + number))
         values = {each.name: rng.choice([each.low, each.high, rng.uniform(each.low, each.high)]) for each in chosen}
         mix = {key: rng.random() for key in assumptions.mix_of(model.presets["base"])} if number % 2 else {}
