@@ -100,6 +100,14 @@ Currency = Annotated[str | None, typer.Option(help="The currency to report in, s
 Reported = Annotated[bool, typer.Option("--reported", help="Each month at its own rate, not at the window's start.")]
 Grace = Annotated[int, _number("--grace-months", help="Months a renewal may be late without being churn.")]
 PeriodEnd = Annotated[str, typer.Option(help="A subscription's end: exclusive (first day without) or inclusive.")]
+Seed = Annotated[int, _number("--seed", help="The same seed gives the same bits.")]
+Target = Annotated[
+    float | None, typer.Option(parser=_target, metavar="NRR", help="Such as 1.10 (default: the scenario's).")
+]
+HalfLife = Annotated[
+    float | None,
+    typer.Option(parser=_half_life, metavar="MONTHS", help="After so many months what was seen counts half."),
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object, the same bytes for the same inputs.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.")]
 
@@ -226,13 +234,11 @@ def expect(scenario: ScenarioFile, as_json: Json = False, quiet: Quiet = False) 
 def simulate(
     scenario: ScenarioFile,
     trials: Annotated[int, _number("--trials", help="How many times the future is played.")] = 10_000,
-    seed: Annotated[int, _number("--seed", help="The same seed gives the same bits.")] = 20260930,
+    seed: Seed = 20260930,
     threads: Annotated[
         int | None, _number("--threads", help="How many work at once (default: all there are); changes no number.")
     ] = None,
-    target: Annotated[
-        float | None, typer.Option(parser=_target, metavar="NRR", help="Such as 1.10 (default: the scenario's).")
-    ] = None,
+    target: Target = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE.parquet", help="Write every trial there.")] = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -264,7 +270,7 @@ def compare(
     trials: Annotated[
         int, _number("--trials", help="How many times both futures are played, with the same luck.")
     ] = 10_000,
-    seed: Annotated[int, _number("--seed", help="The same seed gives the same bits.")] = 20260930,
+    seed: Seed = 20260930,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -321,10 +327,7 @@ def calibrate(
     term: Annotated[
         list[str] | None, typer.Option("--term", metavar="SEGMENT=TERM", help="monthly or annual; repeat.")
     ] = None,
-    half_life: Annotated[
-        float | None,
-        typer.Option(parser=_half_life, metavar="MONTHS", help="After so many months what was seen counts half."),
-    ] = None,
+    half_life: HalfLife = None,
     price_month: Annotated[
         list[str] | None, typer.Option("--price-month", metavar="YYYY-MM", help="Shared rises in it are price; repeat.")
     ] = None,
@@ -376,12 +379,9 @@ def calibrate(
 def backtest(
     sources: Sources,
     trials: Annotated[int, _number("--trials", help="How many times each year is played.")] = 4_000,
-    seed: Annotated[int, _number("--seed", help="The same seed gives the same bits.")] = 20260930,
+    seed: Seed = 20260930,
     every: Annotated[int | None, _number("--every", help="Months from one forecast to the next.")] = None,
-    half_life: Annotated[
-        float | None,
-        typer.Option(parser=_half_life, metavar="MONTHS", help="After so many months what was seen counts half."),
-    ] = None,
+    half_life: HalfLife = None,
     until: Annotated[str | None, typer.Option(metavar="YYYY-MM", help="The last month to compare with.")] = None,
     column: Column = None,
     query: Query = None,
@@ -422,10 +422,8 @@ def sweep(
         bool, typer.Option("--exact", help="By the exact path: milliseconds a point, no simulation.")
     ] = False,
     trials: Annotated[int, _number("--trials", help="How many times each point is played.")] = 10_000,
-    seed: Annotated[int, _number("--seed", help="The same seed gives the same bits.")] = 20260930,
-    target: Annotated[
-        float | None, typer.Option(parser=_target, metavar="NRR", help="Such as 1.10 (default: the scenario's).")
-    ] = None,
+    seed: Seed = 20260930,
+    target: Target = None,
     workers: Annotated[
         int | None,
         _number("--workers", help="Processes that share the points (default: as many as processors)."),

@@ -39,6 +39,7 @@ VECTORS = {
 REPLICATES, DRAWS = 4, 128  # of the bridge: independent sets of Sobol draws, and how many each has
 MOST_FACTOR = 100.0
 NEAR = 1e-8  # to the target
+LEAST = 5e-5  # of NRR: a part that is drawn as a step
 MOST_PROGRAMMES = 10
 COARSE = 256  # Sobol draws by which a root is found before it is put right
 
@@ -64,7 +65,7 @@ class Bridge:
     def vectors(self) -> dict[str, float]:
         return {name: sum(self.parts[group] for group in groups) for name, groups in VECTORS.items()}
 
-    def steps(self, a: str, b: str, least: float = 5e-5) -> list[dict[str, Any]]:
+    def steps(self, a: str, b: str, least: float = LEAST) -> list[dict[str, Any]]:
         """From one's NRR to the other's, whose names these are, over the parts of at least that size: `step`, `amount`,
         `start`, `end`, `kind`.
         """

@@ -76,8 +76,7 @@ def chances(
     scenario: Scenario, months: Sequence[int] | None = None, seed: int = SIMULATED_SEED, threads: int | None = None
 ) -> Chances:
     """How NRR may turn out after each of `months` (default: the last): from the exact moments given each draw of the
-    beliefs, in milliseconds; simulated where a book is too small or concentrated for that, or rare
-    events decide.
+    beliefs, in milliseconds; simulated where a book is too small or concentrated for that, or rare events decide.
     """
     ends, book = [scenario.months] if months is None else list(months), scenario.opening
     if len(book.arr) >= FEW_CUSTOMERS and book.largest <= LARGE_CUSTOMER:

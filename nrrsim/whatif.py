@@ -39,7 +39,6 @@ except ModuleNotFoundError as missing:
 FAR_MONTHS, POINTS, PLACES = 60, 5, 121  # of the horizon's slider; of the fan, today included; of the curve
 TRIALS = (10_000, 50_000, 200_000)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
-LEAST = 5e-5  # of NRR: what is drawn as a step
 SAME = 1e-9  # of NRR: what was on the screen, and what the file says
 MEANINGS = {
     "churn.rate": "Customers who leave within a year",
@@ -139,7 +138,7 @@ class WhatIf:
         return _Outlook(known if known.months == months else known.extended({"months": months}))
 
     def play(self, moves: Moves, trials: int, progress: Callable[[int], None] | None = None) -> dict[str, Any]:
-        """A full simulation beside the exact path: a row a figure, each as a text, and the trials as a curve."""
+        """A full simulation beside the exact path: a row a figure, each as a text."""
         scenario = self.scenario(moves)
         run = simulate(scenario, trials, SEED, progress=progress)
         told, now = outlook.simulated(scenario, run, SEED), _Outlook(scenario)
@@ -395,7 +394,7 @@ def _bridge(base: _Outlook, now: _Outlook) -> dict[str, Any]:
     except UsageError as error:
         return {"bridge": [], "no_bridge": str(error)}
     steps = replace(told, a=base.nrr, b=now.nrr).steps("Base", "Now", least=0.0)
-    if not any(abs(each["amount"]) >= LEAST for each in steps[1:-1]):
+    if not any(abs(each["amount"]) >= compare.LEAST for each in steps[1:-1]):
         return {"bridge": [], "no_bridge": "Now is as the base: there is no difference to explain."}
     ends = [each["end"] for each in steps]
     floor = max(0.0, min(ends) - 0.4 * max(max(ends) - min(ends), 0.02))
@@ -403,7 +402,7 @@ def _bridge(base: _Outlook, now: _Outlook) -> dict[str, Any]:
     for each, after in zip(steps, [*steps[1:], None], strict=True):
         is_total = each["kind"] == "total"
         start = floor if is_total else each["start"]
-        is_there = is_total or abs(each["amount"]) >= LEAST
+        is_there = is_total or abs(each["amount"]) >= compare.LEAST
         rows.append(
             {
                 "step": verdicts.GROUPS.get(each["step"], each["step"]),
