@@ -35,8 +35,8 @@ report: $(STAMP)
 test: lint $(LAB_STAMP)
 	@status=0; \
 	$(BIN)/pytest --nbval-lax --nbval-current-env notebooks || status=1; \
-	$(BIN)/pytest -n $(WORKERS) --dist worksteal --ignore tests/test_browser.py tests || status=1; \
-	$(LAB)/bin/pytest -rs tests/test_browser.py || status=1; \
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal --ignore tests/whatif/test_browser.py tests || status=1; \
+	$(LAB)/bin/pytest -rs tests/whatif/test_browser.py || status=1; \
 	exit $$status
 
 lint: $(STAMP)

@@ -1,4 +1,5 @@
-"""What can go wrong, in finance words: findings in, one exception with all of them out; never a traceback.
+"""What can go wrong, in finance words: findings in, one exception with all of them out; never a
+traceback.
 
 The tree, with the exit code of the command line::
 

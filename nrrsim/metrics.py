@@ -1,11 +1,12 @@
-"""Movements in, ratios out: NRR, GRR and logo retention under every published definition; never asks where from.
+"""Movements in, ratios out: NRR, GRR and logo retention under every published definition; never
+asks where from.
 
 A ratio over an empty base is nan (null in JSON).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,7 +22,9 @@ Ratio = xr.DataArray | float
 
 @dataclass(frozen=True)
 class Definition:
-    """A published way to compute retention. `of_book`: it takes the whole book's Movements, not a closed cohort's."""
+    """A published way to compute retention. `of_book`: it takes the whole book's Movements, not a
+    closed cohort's.
+    """
 
     name: str
     title: str
@@ -98,7 +101,8 @@ def _compounded(m: Movements) -> tuple[xr.DataArray, xr.DataArray]:
     opening, losses = m["opening"], m["contraction"] + m["churn"]
     monthly_nrr = (opening + m["expansion"] - losses) / opening
     monthly_grr = 1 - losses / opening
-    # a book that has run empty has kept nothing: its later months have no rate, and the product is 0
+    # a book that has run empty has kept nothing: its later months have no rate, and the product is
+    # 0
     return monthly_nrr.fillna(0).prod("month"), monthly_grr.fillna(0).prod("month")
 
 
@@ -111,7 +115,13 @@ FORMULAS: dict[str, Callable[[Movements], tuple[xr.DataArray, xr.DataArray]]] = 
 }
 
 
-def nrr(m: Movements, definition: str = "point_to_point", *, by_segment: bool = False, ex_price: bool = False) -> Ratio:
+def nrr(
+    m: Movements,
+    definition: str = "point_to_point",
+    *,
+    by_segment: bool = False,
+    ex_price: bool = False,
+) -> Ratio:
     """Net revenue retention of the window: 1.05 is 105 %. `ex_price` leaves price movements out.
 
     A float, or a DataArray with the dims `trial` and `segment` that are there and asked for.
@@ -131,11 +141,15 @@ def logo(m: Movements, definition: str = "point_to_point", *, by_segment: bool =
     """Logo retention: the share of the opening customers that are customers at the end."""
     rolled = m if by_segment else m.total()
     counted = "stayed_customers" if definition == "stays_out" else "customers"
-    return _plain(_known(rolled, rolled.over(counted) / rolled.over("opening_customers")), by_segment)
+    return _plain(
+        _known(rolled, rolled.over(counted) / rolled.over("opening_customers")), by_segment
+    )
 
 
 def quick_ratio(book: Movements) -> Ratio:
-    """(new + expansion + reactivation) / (contraction + churn) of a whole book; nan where nothing was lost."""
+    """(new + expansion + reactivation) / (contraction + churn) of a whole book; nan where nothing
+    was lost.
+    """
     m = book.total()
     losses = m.over("contraction") + m.over("churn")
     gains = m.over("new") + m.over("expansion") + m.over("reactivation")
@@ -145,7 +159,9 @@ def quick_ratio(book: Movements) -> Ratio:
 def _ratios(m: Movements, definition: str, by_segment: bool) -> tuple[xr.DataArray, xr.DataArray]:
     if definition not in FORMULAS:
         remedy = did_you_mean(definition, list(DEFINITIONS))
-        raise UsageError(f"definition: {definition!r} cannot be had from one window's Movements; {remedy}")
+        raise UsageError(
+            f"definition: {definition!r} cannot be had from one window's Movements; {remedy}"
+        )
     rolled = m if by_segment else m.total()
     with np.errstate(divide="ignore", invalid="ignore"):
         net, gross = FORMULAS[definition](rolled)
@@ -155,7 +171,9 @@ def _ratios(m: Movements, definition: str, by_segment: bool) -> tuple[xr.DataArr
 def _price_effect(m: Movements, definition: str) -> xr.DataArray:
     if definition != "compounded":
         return m.over("price") / m.over("opening")
-    without = (m["opening"] + m["expansion"] - m["price"] - m["contraction"] - m["churn"]) / m["opening"]
+    without = (m["opening"] + m["expansion"] - m["price"] - m["contraction"] - m["churn"]) / m[
+        "opening"
+    ]
     return _compounded(m)[0] - without.fillna(0).prod("month")
 
 
@@ -169,9 +187,6 @@ def _plain(ratio: xr.DataArray, by_segment: bool) -> Ratio:
     return ratio if ratio.ndim else float(ratio)
 
 
-# --- any definition, from anything that has cohorts and books ----------------------------------------------
-
-
 class Source(Protocol):
     """What retention can be measured on: a ledger today."""
 
@@ -181,7 +196,9 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Retention:
-    """NRR, GRR and logo retention in total and by segment (arrays over `segment`); nan where there is no base."""
+    """NRR, GRR and logo retention in total and by segment (arrays over `segment`); nan where there
+    is no base.
+    """
 
     nrr: float
     grr: float
@@ -202,7 +219,9 @@ def measure(
     Raises UsageError where the source does not cover the window, or the definition is not known.
     """
     if definition not in DEFINITIONS:
-        raise UsageError(f"definition: {definition!r} is not known; {did_you_mean(definition, list(DEFINITIONS))}")
+        raise UsageError(
+            f"definition: {definition!r} is not known; {did_you_mean(definition, list(DEFINITIONS))}"
+        )
     cohort = source.cohort(as_of, window, by)
     if definition == "trailing_average":
         ends = [shift(as_of, -months) for months in (0, 3, 6, 9)]
@@ -227,39 +246,3 @@ def measure(
         logo=float(logo(cohort, definition)),
         by_segment=xr.Dataset(by_segment),
     )
-
-
-def band(ratio: float) -> str:
-    """The benchmark band of an NRR."""
-    if np.isnan(ratio):
-        return "n/a"
-    return next(name for name, lower in NRR_BANDS if ratio >= lower)
-
-
-NRR_BANDS: Sequence[tuple[str, float]] = (
-    ("world class", 1.20),
-    ("strong", 1.00),
-    ("needs improvement", 0.90),
-    ("critical", -np.inf),
-)
-USUAL_GRR = (0.85, 0.90)
-# Quartiles of private software companies over twelve months: KBCM/Sapphire Private SaaS Survey 2024, as restated by
-# docs.imboard.ai (a secondary source: indicative).
-SURVEY = {"nrr": (0.96, 1.01, 1.09), "grr": (0.82, 0.91, 0.95)}
-SURVEY_SOURCE = "KBCM/Sapphire survey 2024, as restated"
-
-
-def standing(metric: str, ratio: float) -> str:
-    """Where an NRR or GRR of twelve months stands among the quartiles of the survey: `p50 to p75`, `above p75`."""
-    names = ("below p25", "p25 to p50", "p50 to p75", "above p75")
-    return names[int(np.searchsorted(SURVEY[metric], ratio + 1e-9))]
-
-
-# Escalators of contracts, a year: knowledgelib.io (a secondary source: indicative).
-USUAL_UPLIFT = (0.03, 0.05)
-USUAL_UPLIFT_SOURCE = "knowledgelib.io, secondary"
-
-
-def leaky_bucket(nrr: float, grr: float) -> bool:
-    """A good NRR that hides a poor GRR: new sales to old customers fill a bucket that leaks."""
-    return nrr >= 1.0 and grr < USUAL_GRR[0]

@@ -50,7 +50,9 @@ def last_day_number(value: object) -> int | None:
     """Days since 1970 of a date; a month alone is its last day."""
     date = _date(value)
     if isinstance(value, str) and len(value.strip()) == 7 and date is not None:
-        date = datetime.date(date.year + date.month // 12, date.month % 12 + 1, 1) - datetime.timedelta(days=1)
+        date = datetime.date(
+            date.year + date.month // 12, date.month % 12 + 1, 1
+        ) - datetime.timedelta(days=1)
     return None if date is None else date.toordinal() - _EPOCH
 
 

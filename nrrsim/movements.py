@@ -1,4 +1,5 @@
-"""The noun: amounts of recurring revenue by segment and month in, one roll-forward out; never reads files.
+"""The noun: amounts of recurring revenue by segment and month in, one roll-forward out; never reads
+files.
 
 =============  ====  =======================================================  ==================
 movement       sign  a customer's amount goes                                 part of
@@ -39,8 +40,8 @@ CENT = 0.01
 class Movements:
     """Recurring revenue, month by month, of the customers of one cohort or of a whole book.
 
-    `data` has dims `(trial?, segment, month)`; `month` labels the end of each step, "YYYY-MM". Variables, in
-    ARR of one currency: one for each movement, and
+    `data` has dims `(trial?, segment, month)`; `month` labels the end of each step, "YYYY-MM".
+    Variables, in ARR of one currency: one for each movement, and
 
     - `opening`, `closing`: the amount before and after the month's movements;
     - `retained`: sum of min(a_i(t), a_i(0)), a_i(0) being the amount at the start of the window;
@@ -96,11 +97,16 @@ class Movements:
 
     @cached_property
     def _total(self) -> Movements:
-        sums = {str(name): values.values.sum(axis=-2, keepdims=True) for name, values in self.data.items()}
+        sums = {
+            str(name): values.values.sum(axis=-2, keepdims=True)
+            for name, values in self.data.items()
+        }
         return Movements.of(sums, segments=["all"], months=self.months, start=self.start)
 
     def over(self, name: str) -> xr.DataArray:
-        """A movement summed over the months of the window, or a level at its end (`opening`: at its start)."""
+        """A movement summed over the months of the window, or a level at its end (`opening`: at its
+        start).
+        """
         values = self[name]
         if name in (*MOVEMENTS, "expansion"):
             return values.sum("month")

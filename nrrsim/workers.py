@@ -1,6 +1,8 @@
-"""A task, what its blocks share, and the blocks in; what each gives out, as they end; never knows what is worked out.
+"""A task, what its blocks share, and the blocks in; what each gives out, as they end; never knows
+what is worked out.
 
-What is shared reaches each worker once. A worker stays within one thread of its own and sends only results back.
+What is shared reaches each worker once. A worker stays within one thread of its own and sends only
+results back.
 """
 
 from __future__ import annotations
@@ -42,7 +44,9 @@ def in_processes(task: Task, shared: Any, blocks: Iterable[Any], number: int) ->
     pool = ProcessPoolExecutor(number, context, _begin, (line, task, shared))
 
     def submit(block: Any) -> Any:
-        with _without_interrupts():  # the process that this may start is not for Ctrl-C to end, but for us
+        with (
+            _without_interrupts()
+        ):  # the process that this may start is not for Ctrl-C to end, but for us
             return pool.submit(_one, block)
 
     try:
@@ -58,7 +62,9 @@ _work: Callable[[Any], Any]
 
 
 def _begin(line: Connection, task: Task, shared: Any) -> None:
-    """In a new worker process: keep what is shared, and end when nobody holds the line's other end any more."""
+    """In a new worker process: keep what is shared, and end when nobody holds the line's other end
+    any more.
+    """
     global _work
     _work = partial(task, shared)
     Thread(target=lambda: line.poll(None) and os._exit(1), daemon=True).start()
@@ -81,16 +87,23 @@ def _without_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def on_cluster(task: Task, shared: Any, blocks: Iterable[Any], address: str, name: str) -> Iterator[Any]:
-    """By the workers of the Dask scheduler at `address`; blocks of a worker that dies go to another one.
+def on_cluster(
+    task: Task, shared: Any, blocks: Iterable[Any], address: str, name: str
+) -> Iterator[Any]:
+    """By the workers of the Dask scheduler at `address`; blocks of a worker that dies go to another
+    one.
 
-    name : what tells this work from any other there. The workers need the nrrsim that this is, to the version.
+    name : what tells this work from any other there. The workers need the nrrsim that this is, to
+        the version.
 
-    Raises what a block raised; UsageError for a scheduler that cannot be reached and for workers of another version;
-    NrrsimError where the scheduler was lost, or one block's workers died time after time.
+    Raises what a block raised; UsageError for a scheduler that cannot be reached and for workers of
+    another version; NrrsimError where the scheduler was lost, or one block's workers died time
+    after time.
     """
     if not re.fullmatch(r"(tcp|tls)://\S+:\d+", address):
-        raise UsageError(f"--scheduler: write tcp://HOST:PORT, such as tcp://127.0.0.1:8786; got {address!r}")
+        raise UsageError(
+            f"--scheduler: write tcp://HOST:PORT, such as tcp://127.0.0.1:8786; got {address!r}"
+        )
     try:
         import distributed
     except ImportError:
@@ -98,13 +111,21 @@ def on_cluster(task: Task, shared: Any, blocks: Iterable[Any], address: str, nam
     from dask.base import tokenize
 
     for part in ("distributed", "distributed.client"):
-        logging.getLogger(part).setLevel(logging.CRITICAL)  # what they tell is told below, in one line
-    if address.startswith("tls") and not distributed.Security().get_connection_args("client").get("ssl_context"):
-        raise UsageError("--scheduler: tls:// needs certificates; name them in Dask's settings, distributed.comm.tls")
+        logging.getLogger(part).setLevel(
+            logging.CRITICAL
+        )  # what they tell is told below, in one line
+    if address.startswith("tls") and not distributed.Security().get_connection_args("client").get(
+        "ssl_context"
+    ):
+        raise UsageError(
+            "--scheduler: tls:// needs certificates; name them in Dask's settings, distributed.comm.tls"
+        )
     try:
         client = distributed.Client(address, timeout=SECONDS_TO_CONNECT, set_as_default=False)
     except (OSError, ValueError):
-        raise UsageError(f"--scheduler: {address} did not answer within {SECONDS_TO_CONNECT} s") from None
+        raise UsageError(
+            f"--scheduler: {address} did not answer within {SECONDS_TO_CONNECT} s"
+        ) from None
     here = version("nrrsim")
     try:
         there = client.run(metadata.version, "nrrsim", on_error="return")
@@ -112,18 +133,25 @@ def on_cluster(task: Task, shared: Any, blocks: Iterable[Any], address: str, nam
             _same_version(found, here, worker)
         if not there:
             log.info("%s has no worker yet; waiting for one", address)
-        # A task, not scattered data: if the workers that hold it all die, the scheduler makes it anew.
+        # A task, not scattered data: if the workers that hold it all die, the scheduler makes it
+        # anew.
         given = client.submit(_itself, shared, key=f"nrrsim-{here}-{name}")
 
         def submit(block: Any) -> Any:
-            return client.submit(_at_worker, task, here, given, block, key=f"nrrsim-{here}-{name}-{tokenize(block)}")
+            return client.submit(
+                _at_worker, task, here, given, block, key=f"nrrsim-{here}-{name}-{tokenize(block)}"
+            )
 
         yield from _as_they_end(submit, blocks)
     except distributed.KilledWorker as error:
         tries = error.allowed_failures + 1
-        raise NrrsimError(f"{tries} workers died at the same block (for want of memory?); {GO_ON}") from None
+        raise NrrsimError(
+            f"{tries} workers died at the same block (for want of memory?); {GO_ON}"
+        ) from None
     except (CancelledError, OSError) as error:
-        raise NrrsimError(f"the scheduler at {address} was lost ({type(error).__name__}); {GO_ON}") from None
+        raise NrrsimError(
+            f"the scheduler at {address} was lost ({type(error).__name__}); {GO_ON}"
+        ) from None
     finally:
         client.close(timeout=2)
 
@@ -140,7 +168,9 @@ def _at_worker(task: Task, here: str, shared: Any, block: Any) -> Any:
 def _same_version(found: Any, here: str, worker: str) -> None:
     if found != here:
         has = f"nrrsim {found}" if isinstance(found, str) else "no nrrsim"
-        raise UsageError(f"--scheduler: {worker} has {has}, and here it is {here}; install the same version there")
+        raise UsageError(
+            f"--scheduler: {worker} has {has}, and here it is {here}; install the same version there"
+        )
 
 
 def _as_they_end(submit: Callable[[Any], Any], blocks: Iterable[Any]) -> Iterator[Any]:

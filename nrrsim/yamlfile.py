@@ -1,7 +1,8 @@
-"""A YAML file that people wrote in, its plain values and where each of them stands out; never judges a value.
+"""A YAML file that people wrote in, its plain values and where each of them stands out; never
+judges a value.
 
-YAML 1.2, so that `NO` is text and `12:30` is not a number; a key that stands twice is refused. Text is in Unicode's
-composed form, so that two ways to type one name are one name.
+YAML 1.2, so that `NO` is text and `12:30` is not a number; a key that stands twice is refused. Text
+is in Unicode's composed form, so that two ways to type one name are one name.
 """
 
 from __future__ import annotations
@@ -47,9 +48,11 @@ class Place:
 
 @dataclass(frozen=True)
 class Document:
-    """`values`: plain dicts, lists, numbers and text. `keys`, `places`: where each key and each value stands.
+    """`values`: plain dicts, lists, numbers and text. `keys`, `places`: where each key and each
+    value stands.
 
-    A value that is left out, or begins on a line below its key, stands at its key. The file itself stands at ().
+    A value that is left out, or begins on a line below its key, stands at its key. The file itself
+    stands at ().
     """
 
     values: dict[str, Any]
@@ -58,7 +61,9 @@ class Document:
 
 
 def read_yaml(path: str | Path, what: str) -> Document:
-    """The file's mapping; raises UsageError, with the place, where there is none. `what` it is called in the error."""
+    """The file's mapping; raises UsageError, with the place, where there is none. `what` it is
+    called in the error.
+    """
     file = Path(path)
     if file.is_dir():
         raise UsageError(f"{path}: is a folder; name the {what} in it")
@@ -75,7 +80,9 @@ def read_yaml(path: str | Path, what: str) -> Document:
     except RecursionError:
         raise UsageError(f"{path}: {CANNOT_READ}: its brackets are nested too deeply") from None
     if not isinstance(values, dict):
-        raise UsageError(f"{path}: this file holds no settings; a {what} is made of lines such as title: Next year")
+        raise UsageError(
+            f"{path}: this file holds no settings; a {what} is made of lines such as title: Next year"
+        )
     return Document(values, {(): Place(str(path), 1, 1)} | reader.keys, reader.places)
 
 
@@ -86,7 +93,9 @@ def _composed(text: str, path: str) -> Any:
 
     if old := OLD_YAML.search(text):
         line = text.count("\n", 0, old.start()) + 1
-        raise UsageError(f"{path}:{line}:1: {old[0].strip()}: files are read as YAML 1.2; remove this line")
+        raise UsageError(
+            f"{path}:{line}:1: {old[0].strip()}: files are read as YAML 1.2; remove this line"
+        )
     try:
         return YAML(typ="safe", pure=True).compose(text)
     except MarkedYAMLError as error:
@@ -118,7 +127,10 @@ class _Reader:
         if node is None or isinstance(node.value, str):
             return _scalar(node)
         if node.tag == f"{TAG}map":
-            return {name: self._put(key, item, (*at, name)) for name, (key, item) in self._pairs(node).items()}
+            return {
+                name: self._put(key, item, (*at, name))
+                for name, (key, item) in self._pairs(node).items()
+            }
         return [self._put(item, item, (*at, number)) for number, item in enumerate(node.value)]
 
     def _pairs(self, node: Any) -> dict[str, tuple[Any, Any]]:
@@ -129,11 +141,15 @@ class _Reader:
             if key.tag == f"{TAG}merge":
                 for each in item.value if item.tag == f"{TAG}seq" else [item]:
                     if isinstance(each.value, str) or each.tag == f"{TAG}seq":
-                        raise UsageError(f"{self._place(item)}: <<: must be a mapping, such as *name")
+                        raise UsageError(
+                            f"{self._place(item)}: <<: must be a mapping, such as *name"
+                        )
                     merged = self._pairs(each) | merged
                 continue
             if not isinstance(key.value, str):
-                raise UsageError(f"{self._place(key)}: a name must be text, not a list or a mapping")
+                raise UsageError(
+                    f"{self._place(key)}: a name must be text, not a list or a mapping"
+                )
             name = normalize("NFC", key.value)
             if name in own:
                 raise UsageError(f"{self._place(key)}: {name}: stands twice; keep one of them")
@@ -143,7 +159,9 @@ class _Reader:
     def _put(self, key: Any, item: Any, at: Path_) -> Any:
         left_out = item.tag == f"{TAG}null" and not item.value
         self.keys[at] = self._place(key)
-        self.places[at] = self._place(key if left_out or item.start_mark.line > key.end_mark.line else item)
+        self.places[at] = self._place(
+            key if left_out or item.start_mark.line > key.end_mark.line else item
+        )
         return self.value(item, at)
 
     def _place(self, node: Any) -> Place:

@@ -32,7 +32,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if not SHARED.is_dir():
         for item in items:
             if "shared" in item.keywords:
-                item.add_marker(pytest.mark.skip(reason="the real ledgers are not beside the project"))
+                item.add_marker(
+                    pytest.mark.skip(reason="the real ledgers are not beside the project")
+                )
 
 
 @pytest.fixture

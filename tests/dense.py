@@ -16,7 +16,9 @@ MOVEMENTS = ("new", "adoption", "cross_sell", "price", "contraction", "churn", "
 COUNTS = ("opening_customers", "customers", "stayed_customers")
 NAMES = (*LEVELS, *MOVEMENTS, *COUNTS)
 
-MAIN_FIELD = {"price": "uplift"}  # what a correlation means that names no field; `rate` for all other drivers
+MAIN_FIELD = {
+    "price": "uplift"
+}  # what a correlation means that names no field; `rate` for all other drivers
 ABSENT = {
     "churn": {"rate": 0.0},
     "contraction": {"rate": 0.0, "size": 0.0},
@@ -45,7 +47,9 @@ def simulate(
     """
     rng = np.random.default_rng(seed)
     start, end = window or (0, int(scenario.get("months", 12)))
-    groups = {name: everybody(scenario, name, end, customers) for name in segments(scenario, customers)}
+    groups = {
+        name: everybody(scenario, name, end, customers) for name in segments(scenario, customers)
+    }
     largest = max(len(group.arr) for group in groups.values())
     block = max(1, CELLS // max(1, largest * end))
     result = {name: np.zeros((trials, len(groups), end - start)) for name in NAMES}
@@ -68,7 +72,9 @@ class Customers:
     """The customers of one segment, those of the opening book and then those who join; arrays [customer]."""
 
     arr: np.ndarray  # at the opening, or when it joins
-    anniversary: np.ndarray  # it renews in each month t > joins for which 12 divides t - anniversary
+    anniversary: (
+        np.ndarray
+    )  # it renews in each month t > joins for which 12 divides t - anniversary
     tenure: np.ndarray  # years at t = 0, below 0 for those who join later
     joins: np.ndarray  # month; 0 for the opening book
     monthly: bool  # the segment's term
@@ -93,7 +99,9 @@ def everybody(scenario: dict, segment: str, end: int, customers: dict | None) ->
         term = plan.get("term", "annual")
     else:
         mine = np.asarray(customers["segment"]).astype(str) == segment
-        arr, anniversary, tenure = (np.asarray(customers[name])[mine] for name in ("arr", "anniversary", "tenure"))
+        arr, anniversary, tenure = (
+            np.asarray(customers[name])[mine] for name in ("arr", "anniversary", "tenure")
+        )
         term = (scenario["book"].get("term") or {}).get(segment, "annual")
     joins, each = newcomers((scenario.get("new_business") or {}).get(segment), end)
     return Customers(
@@ -108,10 +116,16 @@ def everybody(scenario: dict, segment: str, end: int, customers: dict | None) ->
 def synthetic(book: dict, segment: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """ARR, anniversary and tenure of a segment's made-up customers: log-normal quantiles, renewals round the year."""
     plan = book["segments"][segment]
-    amount = book["arr"] * plan["share"] / sum(other["share"] for other in book["segments"].values())
+    amount = (
+        book["arr"] * plan["share"] / sum(other["share"] for other in book["segments"].values())
+    )
     j = np.arange(plan["customers"])
     weight = np.exp(plan.get("spread", 0.0) * special.ndtri((j + 0.5) / len(j)))
-    return amount * weight / weight.sum(), 1 + j % 12, np.full(len(j), float(plan.get("tenure", 0.0)))
+    return (
+        amount * weight / weight.sum(),
+        1 + j % 12,
+        np.full(len(j), float(plan.get("tenure", 0.0))),
+    )
 
 
 def newcomers(plan: dict | None, end: int) -> tuple[np.ndarray, float]:
@@ -125,7 +139,9 @@ def newcomers(plan: dict | None, end: int) -> tuple[np.ndarray, float]:
 # --- the beliefs -----------------------------------------------------------------------------------------------------
 
 
-def draw_drivers(scenario: dict, trials: int, rng: np.random.Generator) -> dict[str, dict[str, dict]]:
+def draw_drivers(
+    scenario: dict, trials: int, rng: np.random.Generator
+) -> dict[str, dict[str, dict]]:
     """By driver and segment (or `all`) the entry with each of its numbers drawn, arrays [trial, 1].
 
     A `shock` field comes with each entry: the factor on its annual rate. `{mean, sd}` stays: each event draws its own.
@@ -142,7 +158,10 @@ def draw_drivers(scenario: dict, trials: int, rng: np.random.Generator) -> dict[
             score = scores[name] if name in scores else rng.standard_normal(trials)
             return believed(value, score, *limits(driver, field))[:, None]
         if field == "sbg":
-            return {part: drawn(value[part], driver, field, f"{name}.{part}") for part in ("alpha", "beta")}
+            return {
+                part: drawn(value[part], driver, field, f"{name}.{part}")
+                for part in ("alpha", "beta")
+            }
         return value
 
     drivers = {}
@@ -150,7 +169,10 @@ def draw_drivers(scenario: dict, trials: int, rng: np.random.Generator) -> dict[
         beta = (scenario.get("shock") or {}).get(driver, 0.0)
         shock = np.exp(beta * common - beta**2 / 2)
         drivers[driver] = {}
-        for where, entry in {"all": {}, **((scenario.get("drivers") or {}).get(driver) or {})}.items():
+        for where, entry in {
+            "all": {},
+            **((scenario.get("drivers") or {}).get(driver) or {}),
+        }.items():
             bare = not isinstance(entry, dict) or is_belief(entry)
             fields = {**absent, **({"rate": entry} if bare else entry)}
             drivers[driver][where] = {"shock": shock} | {
@@ -165,7 +187,9 @@ def tied_scores(correlations: list, trials: int, rng: np.random.Generator) -> di
     """Normal scores [trial] of the beliefs that are correlated, by `driver.segment.field`."""
 
     def full(name: str) -> str:
-        return name if name.count(".") > 1 else f"{name}.{MAIN_FIELD.get(name.split('.')[0], 'rate')}"
+        return (
+            name if name.count(".") > 1 else f"{name}.{MAIN_FIELD.get(name.split('.')[0], 'rate')}"
+        )
 
     names = sorted({full(name) for *pair, _ in correlations for name in pair})
     matrix = np.eye(len(names))
@@ -197,7 +221,9 @@ def believed(belief: dict, score: np.ndarray, low: float, high: float) -> np.nda
         left, right = to(ends)
         value = back((left + right) / 2 + (right - left) / 2 * score / special.ndtri(0.95))
     else:
-        value = distribution(**{name: it for name, it in belief.items() if name not in NOTES}).ppf(special.ndtr(score))
+        value = distribution(**{name: it for name, it in belief.items() if name not in NOTES}).ppf(
+            special.ndtr(score)
+        )
     return np.clip(value, low, high)
 
 
@@ -225,7 +251,12 @@ def distribution(dist: str, **about: float):
 
 
 def follow(
-    group: Customers, drivers: dict, trials: int, window: tuple[int, int], book: bool, rng: np.random.Generator
+    group: Customers,
+    drivers: dict,
+    trials: int,
+    window: tuple[int, int],
+    book: bool,
+    rng: np.random.Generator,
 ) -> dict[str, np.ndarray]:
     """One segment from month 0 to the end of the window; arrays [trial, month of the window]."""
     start, end = window

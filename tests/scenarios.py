@@ -8,14 +8,22 @@ import nrrsim as nr
 def segments(**each: tuple) -> dict:
     """name=(share, customers, term, spread, tenure) as a synthetic book."""
     keys = ("share", "customers", "term", "spread", "tenure")
-    return {"arr": 12e6, "segments": {name: dict(zip(keys, values, strict=False)) for name, values in each.items()}}
+    return {
+        "arr": 12e6,
+        "segments": {name: dict(zip(keys, values, strict=False)) for name, values in each.items()},
+    }
 
 
-THREE = segments(smb=(25, 90, "monthly", 0.8), mid=(35, 40, "annual", 0.5, 1.5), big=(40, 13, "annual", 1.2, 3))
+THREE = segments(
+    smb=(25, 90, "monthly", 0.8), mid=(35, 40, "annual", 0.5, 1.5), big=(40, 13, "annual", 1.2, 3)
+)
 SIZED = {"rate": 0.6, "size": {"mean": 0.2, "sd": 0.15}}
 
 VARIED = {
-    "monthly churn alone": {"book": segments(all_of_it=(1, 50, "monthly")), "drivers": {"churn": {"all": 0.3}}},
+    "monthly churn alone": {
+        "book": segments(all_of_it=(1, 50, "monthly")),
+        "drivers": {"churn": {"all": 0.3}},
+    },
     "annual, price and who leaves for it": {
         "book": segments(a=(60, 37, "annual", 0.7), b=(40, 24, "monthly", 0.2)),
         "drivers": {
@@ -41,11 +49,20 @@ VARIED = {
                 "big": {"rate": {"dist": "uniform", "min": 0.0, "max": 0.1}},
             },
             "contraction": {
-                "all": {"rate": {"dist": "lognormal", "mean": 0.3, "sd": 0.2}, "size": {"between": [0.1, 0.4]}}
+                "all": {
+                    "rate": {"dist": "lognormal", "mean": 0.3, "sd": 0.2},
+                    "size": {"between": [0.1, 0.4]},
+                }
             },
             "adoption": {
-                "all": {"rate": {"dist": "pert", "min": 0.2, "mode": 0.5, "max": 1.5}, "size": {"between": [0.1, 0.3]}},
-                "big": {"rate": {"dist": "triangular", "min": 0, "mode": 0.2, "max": 2}, "size": 0.2},
+                "all": {
+                    "rate": {"dist": "pert", "min": 0.2, "mode": 0.5, "max": 1.5},
+                    "size": {"between": [0.1, 0.3]},
+                },
+                "big": {
+                    "rate": {"dist": "triangular", "min": 0, "mode": 0.2, "max": 2},
+                    "size": 0.2,
+                },
             },
             "price": {
                 "all": {
@@ -55,7 +72,10 @@ VARIED = {
                 }
             },
             "reactivation": {
-                "all": {"rate": {"between": [0.05, 0.2]}, "size": {"dist": "uniform", "min": 0.5, "max": 1}}
+                "all": {
+                    "rate": {"between": [0.05, 0.2]},
+                    "size": {"dist": "uniform", "min": 0.5, "max": 1},
+                }
             },
         },
         "correlations": [
@@ -93,7 +113,10 @@ VARIED = {
     },
     "shifted beta geometric": {
         "book": segments(new=(1, 60, "annual", 0.4), old=(1, 60, "monthly", 0.4, 2.75)),
-        "drivers": {"churn": {"all": {"sbg": {"alpha": 0.7, "beta": 1.2}}}, "adoption": {"all": SIZED}},
+        "drivers": {
+            "churn": {"all": {"sbg": {"alpha": 0.7, "beta": 1.2}}},
+            "adoption": {"all": SIZED},
+        },
     },
     "many come back": {
         "book": segments(a=(1, 80, "monthly", 0.9), b=(2, 30, "annual", 0.1)),
@@ -116,12 +139,17 @@ VARIED = {
         "new_business": {"smb": {"arr": 2e6, "customers": 31}, "big": {"arr": 3e6, "customers": 5}},
     },
     "at the edges": {
-        "book": segments(gone=(1, 20, "monthly"), busy=(1, 20, "annual", 2.0), still=(1, 7, "annual")),
+        "book": segments(
+            gone=(1, 20, "monthly"), busy=(1, 20, "annual", 2.0), still=(1, 7, "annual")
+        ),
         "drivers": {
             "churn": {"gone": 1.0, "busy": 0.9},
             "reactivation": {"gone": {"rate": 1.0, "size": 0.5}},
             "adoption": {"busy": {"rate": 12, "size": 0.01}},
-            "price": {"busy": {"uplift": 0.3, "churn_per_point": 5}, "still": {"uplift": 0.2, "acceptance": 0.0}},
+            "price": {
+                "busy": {"uplift": 0.3, "churn_per_point": 5},
+                "still": {"uplift": 0.2, "acceptance": 0.0},
+            },
         },
     },
     "a handful of very unequal customers": {
@@ -147,4 +175,6 @@ def scaled_105() -> dict:
 def varied(months: int) -> dict[str, nr.Scenario]:
     """All twelve, over so many months."""
     all_of_them = VARIED | {"nrr-105, small": scaled_105()}
-    return {name: nr.Scenario.of({**values, "months": months}) for name, values in all_of_them.items()}
+    return {
+        name: nr.Scenario.of({**values, "months": months}) for name, values in all_of_them.items()
+    }

@@ -59,20 +59,30 @@ def test_amounts_are_seats_times_price_to_the_cent(text: pd.DataFrame) -> None:
     for column in ("mrr", "unit_price"):
         assert text[column].str.fullmatch(r"\d+\.\d\d").all()
     assert text["quantity"].str.fullmatch(r"[1-9]\d*").all()
-    assert (cents(text["mrr"]) == text["quantity"].astype("int64") * cents(text["unit_price"])).all()
+    assert (
+        cents(text["mrr"]) == text["quantity"].astype("int64") * cents(text["unit_price"])
+    ).all()
     assert (cents(text["mrr"]) > 0).all()
 
 
-def test_the_renewal_is_ahead_for_annual_contracts_and_empty_on_monthly_terms(text: pd.DataFrame) -> None:
+def test_the_renewal_is_ahead_for_annual_contracts_and_empty_on_monthly_terms(
+    text: pd.DataFrame,
+) -> None:
     annual = text[text["renewal"] != ""]
     assert annual["renewal"].str.fullmatch(r"\d{4}-(0[1-9]|1[0-2])").all()
-    renewal, month = (pd.PeriodIndex(annual[c], freq="M").astype("int64") for c in ("renewal", "month"))
+    renewal, month = (
+        pd.PeriodIndex(annual[c], freq="M").astype("int64") for c in ("renewal", "month")
+    )
     ahead = renewal - month
     assert ahead.min() >= 1
     assert ahead.max() <= 12
     kinds_of_terms = text.groupby("customer")["renewal"].agg(lambda r: (r == "").nunique())
     assert kinds_of_terms.eq(1).all()
-    on_annual = text.drop_duplicates("customer").groupby("segment")["renewal"].agg(lambda r: (r != "").mean())
+    on_annual = (
+        text.drop_duplicates("customer")
+        .groupby("segment")["renewal"]
+        .agg(lambda r: (r != "").mean())
+    )
     assert on_annual["enterprise"] == 1
     assert on_annual["mid_market"] > 0.75
     assert on_annual["smb"] < 0.25

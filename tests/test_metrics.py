@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import nrrsim as nr
-from nrrsim.history import History
+from nrrsim.analysis.actuals import History
 from nrrsim.movements import MOVEMENTS, Movements
 
 # Six customers, months 2025-01 to 2026-01, worked by hand: A flat at 100; B 180 from July; C 60 from September;
@@ -70,7 +70,9 @@ def test_quick_ratio(six):
 
 def test_published_quick_ratio_and_bridge():
     """A published month: 2,000,000 opening, 100,000 new, 80,000 expansion, 30,000 churn, 10,000 contraction."""
-    month = one_month(opening=2_000_000, new=100_000, unsplit=80_000, churn=30_000, contraction=10_000)
+    month = one_month(
+        opening=2_000_000, new=100_000, unsplit=80_000, churn=30_000, contraction=10_000
+    )
     assert nr.quick_ratio(month) == pytest.approx(4.5)
     assert float(month.over("closing").sum()) == 2_140_000
 
@@ -78,13 +80,43 @@ def test_published_quick_ratio_and_bridge():
 @pytest.mark.parametrize(
     ("amounts", "nrr", "grr"),
     [
-        ({"opening": 100, "churn": 10, "contraction": 10, "unsplit": 10}, 0.90, 0.80),  # ChartMogul's help page
-        ({"opening": 27_000, "unsplit": 8_000, "churn": 5_000}, 1.1111, None),  # ChurnZero's worked example
-        ({"opening": 10, "contraction": 0.6, "churn": 0.9, "unsplit": 1.8}, 1.03, 0.85),  # PulseRevOps
-        ({"opening": 100, "unsplit": 15, "contraction": 3, "churn": 5}, 1.07, 0.92),  # PitchKit's glossary
+        (
+            {"opening": 100, "churn": 10, "contraction": 10, "unsplit": 10},
+            0.90,
+            0.80,
+        ),  # ChartMogul's help page
+        (
+            {"opening": 27_000, "unsplit": 8_000, "churn": 5_000},
+            1.1111,
+            None,
+        ),  # ChurnZero's worked example
+        (
+            {"opening": 10, "contraction": 0.6, "churn": 0.9, "unsplit": 1.8},
+            1.03,
+            0.85,
+        ),  # PulseRevOps
+        (
+            {"opening": 100, "unsplit": 15, "contraction": 3, "churn": 5},
+            1.07,
+            0.92,
+        ),  # PitchKit's glossary
         ({"opening": 50_000, "unsplit": 5_000, "churn": 2_000}, 1.06, 0.96),  # ProductAnalyst
-        ({"opening": 24e6, "unsplit": 960e3, "churn": 360e3, "contraction": 120e3}, 1.02, 0.98),  # annual bridge
-        ({"opening": 12_028e3, "new": 418e3, "unsplit": 122e3, "contraction": 63e3, "churn": 387e3}, 0.9727, None),
+        (
+            {"opening": 24e6, "unsplit": 960e3, "churn": 360e3, "contraction": 120e3},
+            1.02,
+            0.98,
+        ),  # annual bridge
+        (
+            {
+                "opening": 12_028e3,
+                "new": 418e3,
+                "unsplit": 122e3,
+                "contraction": 63e3,
+                "churn": 387e3,
+            },
+            0.9727,
+            None,
+        ),
     ],
 )
 def test_published_worked_examples(amounts, nrr, grr):
@@ -96,7 +128,13 @@ def test_published_worked_examples(amounts, nrr, grr):
 
 def test_reactivation_inside_and_outside_of_nrr():
     """A published month of a synthetic company: 100.8 % with and 100.62 % without what came back."""
-    moves = {"new": 11_656, "unsplit": 7_100, "contraction": 1_900, "churn": 3_716, "reactivation": 343}
+    moves = {
+        "new": 11_656,
+        "unsplit": 7_100,
+        "contraction": 1_900,
+        "churn": 3_716,
+        "reactivation": 343,
+    }
     month = one_month(opening=239_432, **moves)
     assert float(month.over("closing").sum()) == 252_915
     assert nr.nrr(month, "flow_with_reactivation") == pytest.approx(1.008, abs=5e-4)
@@ -121,7 +159,10 @@ def test_ratio_over_an_empty_base_is_null():
 
 
 def test_movements_with_trials_give_one_ratio_a_trial():
-    arrays = {"opening": np.full((3, 2, 1), 50.0), "closing": np.array([50.0, 55, 60]).repeat(2).reshape(3, 2, 1)}
+    arrays = {
+        "opening": np.full((3, 2, 1), 50.0),
+        "closing": np.array([50.0, 55, 60]).repeat(2).reshape(3, 2, 1),
+    }
     run = Movements.of(arrays, segments=["a", "b"], months=["2026-01"], start="2025-12")
     assert nr.nrr(run).dims == ("trial",)
     assert nr.nrr(run).values.tolist() == pytest.approx([1.0, 1.1, 1.2])
@@ -130,7 +171,13 @@ def test_movements_with_trials_give_one_ratio_a_trial():
 
 @pytest.mark.parametrize(
     ("ratio", "name"),
-    [(1.28, "world class"), (1.2, "world class"), (1.0, "strong"), (0.9999, "needs improvement"), (0.5, "critical")],
+    [
+        (1.28, "world class"),
+        (1.2, "world class"),
+        (1.0, "strong"),
+        (0.9999, "needs improvement"),
+        (0.5, "critical"),
+    ],
 )
 def test_bands(ratio, name):
     assert nr.band(ratio) == name

@@ -1,9 +1,10 @@
 """The example company's ledger: seeds in, `meridian.csv` beside this file out; it reads no file.
 
-Meridian Cloud sells seats of four plans. Its customers are invented; what happens to them has the model's
-names: churn, price, contraction, adoption, reactivation. The story that a report should find: retention dips
-in 2025 and recovers, small customers get worse, enterprises get better, the largest customer gives up seats.
-Each segment has a seed, picked from up to two thousand so that its luck tells that story.
+Meridian Cloud sells seats of four plans. Its customers are invented; what happens to them has the
+model's names: churn, price, contraction, adoption, reactivation. The story that a report should
+find: retention dips in 2025 and recovers, small customers get worse, enterprises get better, the
+largest customer gives up seats. Each segment has a seed, picked from up to two thousand so that its
+luck tells that story.
 
 Run it as `python -m nrrsim.data.make_meridian`.
 """
@@ -19,10 +20,31 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-FIRST, LAST = 2022 * 12 + 9, 2026 * 12 + 8  # 2022-10 and 2026-09: a month is 12 * year + (month - 1)
+FIRST, LAST = (
+    2022 * 12 + 9,
+    2026 * 12 + 8,
+)  # 2022-10 and 2026-09: a month is 12 * year + (month - 1)
 HEADER = "customer,month,mrr,segment,industry,region,plan,quantity,unit_price,renewal\n"
-RENEWALS = (6, 1, 2, 1, 1, 5, 1, 1, 2, 1, 1, 7)  # weights of January to December: when budget years end
-LIST_PRICE = {"Starter": 1900, "Team": 2900, "Business": 4200, "Enterprise": 5800}  # cents per seat and month
+RENEWALS = (
+    6,
+    1,
+    2,
+    1,
+    1,
+    5,
+    1,
+    1,
+    2,
+    1,
+    1,
+    7,
+)  # weights of January to December: when budget years end
+LIST_PRICE = {
+    "Starter": 1900,
+    "Team": 2900,
+    "Business": 4200,
+    "Enterprise": 5800,
+}  # cents per seat and month
 PLANS = list(LIST_PRICE)
 REGIONS = ("North America",) * 5 + ("Europe",) * 3 + ("Asia Pacific",) * 2
 TRADES = {
@@ -38,7 +60,15 @@ HEADS = """Brann Corv Dask Elph Fyrr Garv Hesk Istr Jorv Kelm Lumb Morv Nard Olt
 TAILS = """amere avoy adine ebrook elund erith essary idane ifold inster ithe obar olane orrow oskel ovar ubry
     umond undel ysse astor emby oquin"""
 PLAIN = ("{} {}",) * 14
-FORMS = (*PLAIN, "{}, Inc.", "{}'s {}", "{} & Daughters", "{} {}, Ltd.", "Société {}, S.A.", "{} {} GmbH")
+FORMS = (
+    *PLAIN,
+    "{}, Inc.",
+    "{}'s {}",
+    "{} & Daughters",
+    "{} {}, Ltd.",
+    "Société {}, S.A.",
+    "{} {} GmbH",
+)
 RARE = {
     359: "O'Pellorrow's, Ltd.",
     384: "Ñerrova e Hijos",
@@ -49,7 +79,9 @@ T = TypeVar("T")
 
 
 class Segment(NamedTuple):
-    """What to expect of a segment's customers. Rates are per customer and year; five are for 2022 to 2026."""
+    """What to expect of a segment's customers. Rates are per customer and year; five are for 2022
+    to 2026.
+    """
 
     name: str
     seed: int  # of its luck
@@ -68,7 +100,9 @@ class Segment(NamedTuple):
 
 
 # The largest customer never leaves, but gives up seats at its last renewal.
-ANCHOR = Segment("enterprise", 18, 1, 0, 3400, 0, ("Enterprise",), 1, (0,) * 5, 0, 1, 0, (1,) * 5, 0)
+ANCHOR = Segment(
+    "enterprise", 18, 1, 0, 3400, 0, ("Enterprise",), 1, (0,) * 5, 0, 1, 0, (1,) * 5, 0
+)
 SEGMENTS = (
     ANCHOR,
     Segment("smb", 1776, 150, 35, 74, 0.75, ("Starter", "Team", "Team"), 0.15,
@@ -81,7 +115,9 @@ SEGMENTS = (
 
 
 class Luck:
-    """A customer's random numbers: no life moves another's. All come from `random()`, the plainest draw."""
+    """A customer's random numbers: no life moves another's. All come from `random()`, the plainest
+    draw.
+    """
 
     def __init__(self, seed: int, customer: int) -> None:
         self.random = np.random.Generator(np.random.PCG64([seed, customer])).random
@@ -112,10 +148,14 @@ class Customer:
     seats: int
     price: int  # per seat and month
     annual: bool
-    anniversary: int  # the next one: month of the price rise and, under an annual contract, of the renewal
+    anniversary: (
+        int  # the next one: month of the price rise and, under an annual contract, of the renewal
+    )
 
     def decides(self, rate: float, month: int) -> bool:
-        """Whether something with this yearly rate happens now: at a renewal, or (monthly terms) any month."""
+        """Whether something with this yearly rate happens now: at a renewal, or (monthly terms) any
+        month.
+        """
         if self.annual:
             return month == self.anniversary and self.luck.chance(rate)
         return self.luck.chance(1 - (1 - rate) ** (1 / 12))
@@ -146,11 +186,19 @@ class Customer:
             self.anniversary += 12
 
     def come_back(self, month: int) -> None:
-        self.seats, self.anniversary = max(2, round(self.seats * self.luck.between(0.75, 1.0))), month + 12
+        self.seats, self.anniversary = (
+            max(2, round(self.seats * self.luck.between(0.75, 1.0))),
+            month + 12,
+        )
 
     def row(self, month: int) -> list[str]:
         who = [self.terms.name, self.industry, self.region]
-        what = [self.plan, str(self.seats), money(self.price), iso(self.anniversary) if self.annual else ""]
+        what = [
+            self.plan,
+            str(self.seats),
+            money(self.price),
+            iso(self.anniversary) if self.annual else "",
+        ]
         return [self.name, iso(month), money(self.seats * self.price), *who, *what]
 
 
@@ -165,7 +213,9 @@ def money(cents: int) -> str:
 
 
 def invent_name(luck: Luck, number: int, industry: str) -> str:
-    """A company name that no other number gets: 257 has no factor in common with heads x tails = 690."""
+    """A company name that no other number gets: 257 has no factor in common with heads x tails =
+    690.
+    """
     heads, tails = HEADS.split(), TAILS.split()
     tail, head = divmod(number * 257 % (len(heads) * len(tails)), len(heads))
     name = luck.among(FORMS).format(heads[head] + tails[tail], luck.among(TRADES[industry]))
@@ -173,15 +223,23 @@ def invent_name(luck: Luck, number: int, industry: str) -> str:
 
 
 def sign(luck: Luck, terms: Segment, month: int, number: int) -> Customer:
-    """A new customer: who it is, what it buys, for how long (a first contract ends with a budget year)."""
-    industry, plan, annual = luck.among(list(TRADES)), luck.among(terms.plans), luck.chance(terms.annual)
+    """A new customer: who it is, what it buys, for how long (a first contract ends with a budget
+    year).
+    """
+    industry, plan, annual = (
+        luck.among(list(TRADES)),
+        luck.among(terms.plans),
+        luck.chance(terms.annual),
+    )
     name = invent_name(luck, number, industry)
     seats = max(3, round(luck.lognormal(terms.seats, terms.spread)))
     price = round(LIST_PRICE[plan] * luck.between(0.8, 1.05))
     region = luck.among(REGIONS)
     year = range(month + 1, month + 13)
     ends = luck.among([m for m in year for _ in range(RENEWALS[m % 12] if annual else 1)])
-    return Customer(luck, terms, name, industry, region, plan, seats, price, annual, anniversary=ends)
+    return Customer(
+        luck, terms, name, industry, region, plan, seats, price, annual, anniversary=ends
+    )
 
 
 def live(customer: Customer, month: int) -> Iterator[list[str]]:

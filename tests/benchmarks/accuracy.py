@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 import nrrsim as nr
-from nrrsim import outlook
-from nrrsim.exact import odds_by_draw
-from nrrsim.expectation import SEED as EVEN
-from nrrsim.rates import draw_rates
+from nrrsim.engine import outcomes, quick
+from nrrsim.engine.draws import SEED as EVEN
+from nrrsim.engine.driver_rates import draw_rates
+from nrrsim.engine.moments import odds_by_draw
 
 ROOT = Path(__file__).parent.parent.parent
 SHARED = ROOT.parent / "shared" / "data"
@@ -45,51 +45,66 @@ def ten_of(scenario: nr.Scenario) -> nr.Scenario:
     """The same beliefs about a book with ten customers in place of each."""
     there = scenario.opening
     arrays = {
-        name: np.repeat(getattr(there, name), 10) for name in ("segment", "arr", "anniversary", "tenure", "joins")
+        name: np.repeat(getattr(there, name), 10)
+        for name in ("segment", "arr", "anniversary", "tenure", "joins")
     }
     return nr.Scenario.of(scenario.plain(), opening=replace(there, **arrays))
 
 
 def by_moments(scenario: nr.Scenario, target: float) -> dict[str, Any]:
-    rates = draw_rates(scenario, scenario.opening, count=outlook.ODDS_DRAWS, seed=EVEN, quasi=True)
+    rates = draw_rates(scenario, scenario.opening, count=quick.ODDS_DRAWS, seed=EVEN, quasi=True)
     odds = odds_by_draw(scenario)(rates)
     told = dict(zip(SHARES, map(float, odds.quantiles([*SHARES.values()])), strict=True))
-    return {**told, "mean": odds.expected, "p_target": odds.reaches(target), "quality": {"method": "exact moments"}}
+    return {
+        **told,
+        "mean": odds.expected,
+        "p_target": odds.reaches(target),
+        "quality": {"method": "exact moments"},
+    }
 
 
 def compared(name: str, scenario: nr.Scenario) -> Iterator[str]:
     target = scenario.target or 1.0
-    told = outlook.likely(scenario, target)
+    told = quick.likely(scenario, target)
     nrr = played(scenario)
     yield row(name, scenario, target, told, nrr)
     if told["quality"]["method"] == "simulation":
         yield row("the same", scenario, target, by_moments(scenario, target), nrr)
         ten = ten_of(scenario)
-        yield row("ten such books", ten, target, outlook.likely(ten, target), played(ten))
+        yield row("ten such books", ten, target, quick.likely(ten, target), played(ten))
 
 
 def played(scenario: nr.Scenario) -> np.ndarray:
-    parts = [nr.simulate(scenario, AT_ONCE, SEED, first=first) for first in range(0, TRIALS, AT_ONCE)]
+    parts = [
+        nr.simulate(scenario, AT_ONCE, SEED, first=first) for first in range(0, TRIALS, AT_ONCE)
+    ]
     return np.concatenate([np.asarray(nr.nrr(part)) for part in parts])
 
 
-def row(name: str, scenario: nr.Scenario, target: float, told: dict[str, Any], nrr: np.ndarray) -> str:
+def row(
+    name: str, scenario: nr.Scenario, target: float, told: dict[str, Any], nrr: np.ndarray
+) -> str:
     off = {key: told[key] - float(np.quantile(nrr, share)) for key, share in SHARES.items()}
-    odds = told["p_target"] - outlook.share_reaching(nrr, target)
+    odds = told["p_target"] - outcomes.share_reaching(nrr, target)
     arr = scenario.opening.arr
     cells = [
         name,
         f"{len(arr):,}",
         f"{arr.max() / arr.sum():.1%}",
         told["quality"]["method"],
-        *(f"{100 * each:+.2f}".replace("-", "−") for each in (told["mean"] - nrr.mean(), *off.values(), odds)),
+        *(
+            f"{100 * each:+.2f}".replace("-", "−")
+            for each in (told["mean"] - nrr.mean(), *off.values(), odds)
+        ),
         f"{100 * nrr.std() / np.sqrt(TRIALS):.2f}",
     ]
     return f"| {' | '.join(cells)} |"
 
 
 def main() -> None:
-    print("| book | customers | largest | answered by | mean | P5 | P50 | P95 | P(target) | MC error of the mean |")
+    print(
+        "| book | customers | largest | answered by | mean | P5 | P50 | P95 | P(target) | MC error of the mean |"
+    )
     print("|---|--:|--:|---|--:|--:|--:|--:|--:|--:|")
     for name, scenario in books():
         for line in compared(name, scenario):

@@ -49,12 +49,22 @@ def write_ledger(path: Path) -> None:
     months = []
     for month in range(LAST - MONTHS + 1, LAST + 1):
         written = f"{month // 12:04d}-{month % 12 + 1:02d}"
-        months.append(pd.DataFrame({"customer": customer, "month": written, "mrr": amount, "segment": segment}))
+        months.append(
+            pd.DataFrame(
+                {"customer": customer, "month": written, "mrr": amount, "segment": segment}
+            )
+        )
         leaves = rng.random(places) < churn
         customer = np.where(leaves, newest + np.cumsum(leaves) - 1, customer)
         newest += leaves.sum()
-        changed = np.round(amount * np.where(rng.random(places) < 0.06, rng.normal(1.06, 0.15, places).clip(0.3), 1), 2)
-        amount = np.where(leaves, np.round(rng.lognormal(np.array([8.5, 6.5, 4.5])[segment], 0.8) + 1, 2), changed)
+        changed = np.round(
+            amount
+            * np.where(rng.random(places) < 0.06, rng.normal(1.06, 0.15, places).clip(0.3), 1),
+            2,
+        )
+        amount = np.where(
+            leaves, np.round(rng.lognormal(np.array([8.5, 6.5, 4.5])[segment], 0.8) + 1, 2), changed
+        )
     ledger = pd.concat(months).iloc[:ROWS]
     ledger["customer"] = "Customer " + ledger["customer"].astype(str).str.zfill(6)
     ledger["segment"] = ledger["segment"].map(dict(enumerate(SEGMENTS)))
@@ -104,7 +114,12 @@ def metrics_by_nrrsim(clock: Clock, ledger: str) -> Any:
     with clock:
         measured = [nr.measure(book, end) for end in month_ends()]
     return [
-        [each.nrr, each.grr, each.logo, *(float(each.by_segment[name].sel(segment=segment)) for name in NAMES)]
+        [
+            each.nrr,
+            each.grr,
+            each.logo,
+            *(float(each.by_segment[name].sel(segment=segment)) for name in NAMES),
+        ]
         for each in measured
         for segment in SEGMENTS
     ]
@@ -121,7 +136,9 @@ def metrics_by_pandas(clock: Clock, ledger: str) -> Any:
             start = f"{int(end[:4]) - 1}{end[4:]}"
             opening = book[book["month"] == start]
             closing = book.loc[book["month"] == end, ["customer", "mrr"]]
-            both = opening.merge(closing, on="customer", how="left", suffixes=("", "_now")).fillna({"mrr_now": 0.0})
+            both = opening.merge(closing, on="customer", how="left", suffixes=("", "_now")).fillna(
+                {"mrr_now": 0.0}
+            )
             both["kept"] = both[["mrr", "mrr_now"]].min(axis=1)
             both["stays"] = both["mrr_now"] > 0
             of = both.groupby("segment")
@@ -134,14 +151,18 @@ def metrics_by_pandas(clock: Clock, ledger: str) -> Any:
                 }
             )
             total = sums.sum()
-            whole = [total["mrr_now"] / total["mrr"], total["kept"] / total["mrr"], both["stays"].mean()]
+            whole = [
+                total["mrr_now"] / total["mrr"],
+                total["kept"] / total["mrr"],
+                both["stays"].mean(),
+            ]
             results += [[*whole, *by_segment.loc[segment]] for segment in SEGMENTS]
     return [list(map(float, row)) for row in results]
 
 
 def render_report(clock: Clock, notebook: str) -> Any:
-    from nrrsim.render import render
-    from nrrsim.report import shared
+    from nrrsim.files import shared
+    from nrrsim.report.pages.render import render
 
     with tempfile.TemporaryDirectory() as folder, clock:
         made = render(
@@ -195,7 +216,7 @@ def sweep_by_processes(clock: Clock, where: str) -> Any:
 
 def sweep_by_dask(clock: Clock, where: str) -> Any:
     """On a scheduler of this machine with as many workers, one thread each, that have been used before."""
-    from nrrsim.simulation import available_threads
+    from nrrsim.engine.simulation import available_threads
 
     file = Path(where) / f"scheduler-{os.getpid()}.json"
     both = ["--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(file)]
@@ -205,11 +226,15 @@ def sweep_by_dask(clock: Clock, where: str) -> Any:
     try:
         for name, *words in parts:
             command = [sys.executable, "-m", f"distributed.cli.dask_{name}", *words, *both]
-            started.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+            started.append(
+                subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            )
         while not file.exists() or not file.read_text().strip().endswith("}"):
             time.sleep(0.1)
         address = json.loads(file.read_text())["address"]
-        swept(Clock(), scheduler=address, sides=(4, 4))  # all that is imported and compiled on the way
+        swept(
+            Clock(), scheduler=address, sides=(4, 4)
+        )  # all that is imported and compiled on the way
         return swept(clock, scheduler=address)
     finally:
         for each in started:
@@ -222,7 +247,7 @@ def swept(clock: Clock, sides: tuple[int, int] = (21, 21), **how: Any) -> Any:
     import engine
 
     import nrrsim as nr
-    from nrrsim.sweep import read_axis, sweep
+    from nrrsim.analysis.sweep import read_axis, sweep
 
     scenario = engine.book(1_000, 12)
     nr.simulate(scenario, 10)  # all that is imported and compiled on the way
@@ -299,7 +324,10 @@ def measured(name: str, argument: Path) -> Callable[[], tuple[float, float, Any]
 
 def report(out: Path, card: Path = CARD, **how: Any) -> tuple[float, float, Any]:
     nrrsim = Path(sys.executable).with_name("nrrsim")
-    return run([str(nrrsim), "report", str(card), "--out", str(out), "--quiet", "--engine", "embedded"], **how)
+    return run(
+        [str(nrrsim), "report", str(card), "--out", str(out), "--quiet", "--engine", "embedded"],
+        **how,
+    )
 
 
 @contextmanager
@@ -318,10 +346,14 @@ def measure_all(folder: Path) -> list[list[str]]:
     size = ledger.stat().st_size / 2**20
     # In turn, so that a busy minute of the machine meets both sides of a ratio.
     with said_to_stderr("reading it"):
-        read, plain = in_turn(measured("read_by_nrrsim", ledger), measured("read_by_pandas", ledger))
+        read, plain = in_turn(
+            measured("read_by_nrrsim", ledger), measured("read_by_pandas", ledger)
+        )
     assert read.result == plain.result == ROWS
     with said_to_stderr("24 month-ends"):
-        ours, naive = in_turn(measured("metrics_by_nrrsim", ledger), measured("metrics_by_pandas", ledger))
+        ours, naive = in_turn(
+            measured("metrics_by_nrrsim", ledger), measured("metrics_by_pandas", ledger)
+        )
     pairs = zip(ours.result, naive.result, strict=True)
     differ = max(abs(a - b) for one, other in pairs for a, b in zip(one, other, strict=True))
     assert differ < 1e-9, f"nrrsim and pandas differ by {differ}"
@@ -329,27 +361,45 @@ def measure_all(folder: Path) -> list[list[str]]:
         learnt = several(measured("calibrate_by_nrrsim", ledger), times=3)
         tested = several(measured("backtest_by_nrrsim", ledger), times=1)
     with said_to_stderr("a sweep of 441 points"):
-        alone, cluster = in_turn(measured("sweep_by_processes", folder), measured("sweep_by_dask", folder), times=3)
+        alone, cluster = in_turn(
+            measured("sweep_by_processes", folder), measured("sweep_by_dask", folder), times=3
+        )
     assert alone.result == cluster.result, "a Dask cluster gives other bits"
     with said_to_stderr("the whole report"):
         cold = several(lambda: cold_report(folder), times=1)
         warm = several(lambda: report(folder / "reports"))
         comparison = several(lambda: report(folder / "reports", COMPARISON))
     with said_to_stderr("rendering"):
-        rendered = several(measured("render_report", folder / "reports" / CARD.stem / "report.ipynb"))
+        rendered = several(
+            measured("render_report", folder / "reports" / CARD.stem / "report.ipynb")
+        )
     return [
         row(f"read and check a ledger of 1,000,000 rows (CSV, {size:.0f} MiB)", read, "5 s, 2 GiB"),
         row("pandas.read_csv of it, nothing checked", plain, "", ratio(read, plain)),
         row("NRR, GRR and logo retention by segment, 24 month-ends of it", ours, ""),
         row("the same numbers by a merge of pandas for each", naive, "", ratio(ours, naive)),
         row("calibrate on it", learnt, "10 s"),
-        row(f"a back-test of {tested.result} origins, 4,000 trials each, 2,000 customers a month", tested, "60 s"),
-        row(f"a sweep of {len(alone.result)} points, 10,000 trials of 1,000 customers each", alone, "60 s"),
-        row("the same on a Dask scheduler of this machine", cluster, "", ratio(cluster, alone, "it")),
+        row(
+            f"a back-test of {tested.result} origins, 4,000 trials each, 2,000 customers a month",
+            tested,
+            "60 s",
+        ),
+        row(
+            f"a sweep of {len(alone.result)} points, 10,000 trials of 1,000 customers each",
+            alone,
+            "60 s",
+        ),
+        row(
+            "the same on a Dask scheduler of this machine", cluster, "", ratio(cluster, alone, "it")
+        ),
         row(f"the whole report, {CARD.name} to PDF and HTML, warm", warm, "12 s"),
         row("the same, cold", cold, ""),
         row("of it, the rendering of PDF and HTML alone", rendered, "1 s"),
-        row(f"the comparison of three scenarios, {COMPARISON.name} to PDF and HTML, warm", comparison, "15 s"),
+        row(
+            f"the comparison of three scenarios, {COMPARISON.name} to PDF and HTML, warm",
+            comparison,
+            "15 s",
+        ),
     ]
 
 
@@ -364,7 +414,11 @@ def cold_report(folder: Path) -> tuple[float, float, Any]:
         shutil.rmtree(cache, ignore_errors=True)
     home = folder / "home"
     home.mkdir()
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("XDG_", "IPYTHON", "JUPYTER"))}
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("XDG_", "IPYTHON", "JUPYTER"))
+    }
     return report(folder / "cold", env={**kept, "HOME": str(home)})
 
 
@@ -379,7 +433,11 @@ def ratio(ours: Taken, other: Taken, who: str = "nrrsim") -> str:
 def machine() -> str:
     from importlib.metadata import version
 
-    names = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
+    names = [
+        line.partition(":")[2].strip()
+        for line in _lines("/proc/cpuinfo")
+        if line.startswith("model name")
+    ]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return (
         f"{cores} cores ({names[0] if names else platform.processor() or platform.machine()}),"
@@ -403,12 +461,24 @@ def main() -> None:
     print(
         f"\nMedian of {SEVERAL} runs, each in a new process; times of reading, metrics and rendering without the start"
     )
-    print("of Python and imports, those of the report with all. Peak memory: of the largest single process. Cold: one")
-    print("run with an empty home folder and none of nrrsim's own modules compiled; the libraries are, and are in the")
+    print(
+        "of Python and imports, those of the report with all. Peak memory: of the largest single process. Cold: one"
+    )
+    print(
+        "run with an empty home folder and none of nrrsim's own modules compiled; the libraries are, and are in the"
+    )
     print(f"disk's cache. {about}\n", flush=True)
     subprocess.run([sys.executable, str(Path(__file__).with_name("engine.py"))], check=True)
     print("\nRecovery of the drivers of 200 known ledgers (tests/test_calibration.py):", flush=True)
-    tests = [sys.executable, "-m", "pytest", "-q", "-k", "recovery", str(ROOT / "tests" / "test_calibration.py")]
+    tests = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-k",
+        "recovery",
+        str(ROOT / "tests" / "test_calibration.py"),
+    ]
     subprocess.run(tests, env={**os.environ, "NRRSIM_LEDGERS": "200"}, check=False)
 
 

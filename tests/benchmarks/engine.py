@@ -21,9 +21,10 @@ import numpy as np
 import peers
 
 import nrrsim as nr
-from nrrsim import kernel, outlook
-from nrrsim.rates import draw_rates
-from nrrsim.simulation import available_threads
+from nrrsim.engine import kernel
+from nrrsim.engine.driver_rates import draw_rates
+from nrrsim.engine.quick import likely
+from nrrsim.engine.simulation import available_threads
 
 ROOT = Path(__file__).parent.parent.parent
 SCENARIO = ROOT / "params" / "scenarios" / "nrr-105.yaml"
@@ -34,13 +35,25 @@ WORKLOADS: dict[str, tuple[int, int, int, dict[str, int]]] = {
         1_000,
         12,
         10_000,
-        {"numpy_clock": 10_000, "numpy_expert": 4_000, "numpy_dense": 300, "python_loop": 100, "simpy_processes": 20},
+        {
+            "numpy_clock": 10_000,
+            "numpy_expert": 4_000,
+            "numpy_dense": 300,
+            "python_loop": 100,
+            "simpy_processes": 20,
+        },
     ),
     "W2": (
         10_000,
         36,
         10_000,
-        {"numpy_clock": 200, "numpy_expert": 100, "numpy_dense": 10, "python_loop": 3, "simpy_processes": 1},
+        {
+            "numpy_clock": 200,
+            "numpy_expert": 100,
+            "numpy_dense": 10,
+            "python_loop": 3,
+            "simpy_processes": 1,
+        },
     ),
     "W3": (1_000_000, 12, 1_000, {"numpy_clock": 4, "numpy_expert": 3, "numpy_dense": 1}),
 }
@@ -109,20 +122,25 @@ def compare(name: str) -> list[str]:
     scenario = book(customers, months)
     print(f"{name}: {customers:,} customers x {months} months ...", file=sys.stderr, flush=True)
     ours = f"nrrsim, {name}"
-    runs: dict[str, Callable[[], Any]] = {ours: lambda: nr.simulate(scenario, OURS[name], SEED, threads=1)}
+    runs: dict[str, Callable[[], Any]] = {
+        ours: lambda: nr.simulate(scenario, OURS[name], SEED, threads=1)
+    }
     for peer, trials in counts.items():
         given = workload(scenario, trials)
         runs[peer] = lambda given=given, peer=peer: getattr(peers, peer)(given, SEED)
     seconds = in_turn(runs)
     trials = counts | {ours: OURS[name]}
     cost = {
-        each: statistics.median(taken) / (customers * months * trials[each]) * 1e9 for each, taken in seconds.items()
+        each: statistics.median(taken) / (customers * months * trials[each]) * 1e9
+        for each, taken in seconds.items()
     }
     rows = [
         f"| **{name}: {customers:,} customers x {months} months** nrrsim, one thread | {cost[ours]:.2f} | 1 | {OURS[name]:,} |"
     ]
     for peer in counts:
-        rows.append(f"| {TITLES[peer]} | {cost[peer]:,.4g} | {cost[peer] / cost[ours]:,.3g} | {trials[peer]:,} |")
+        rows.append(
+            f"| {TITLES[peer]} | {cost[peer]:,.4g} | {cost[peer] / cost[ours]:,.3g} | {trials[peer]:,} |"
+        )
     return rows
 
 
@@ -132,15 +150,20 @@ def whole() -> list[str]:
     for name, (customers, months, trials, _) in WORKLOADS.items():
         scenario = book(customers, months)
 
-        def run(threads: int, scenario: nr.Scenario = scenario, trials: int = trials) -> Callable[[], Any]:
+        def run(
+            threads: int, scenario: nr.Scenario = scenario, trials: int = trials
+        ) -> Callable[[], Any]:
             return lambda: nr.simulate(scenario, trials, SEED, threads=threads)
 
         taken = {
-            n: statistics.median(each) for n, each in in_turn({n: run(n) for n in (1, available_threads())}).items()
+            n: statistics.median(each)
+            for n, each in in_turn({n: run(n) for n in (1, available_threads())}).items()
         }
         most = max(taken)
         faster = f"{taken[1] / taken[most]:.2f} times as fast as one ({taken[1]:.3f} s)"
-        rows.append(f"| {name}, {trials:,} trials, {most} threads | {taken[most]:.3f} s | {faster} |")
+        rows.append(
+            f"| {name}, {trials:,} trials, {most} threads | {taken[most]:.3f} s | {faster} |"
+        )
     return rows
 
 
@@ -150,10 +173,21 @@ def events() -> str:
     rates = draw_rates(scenario, scenario.opening, count=trials, seed=SEED)
     given = workload(scenario, trials)
     number = np.bincount(given.segment)
-    yearly = given.contraction + given.adoption + given.cross_sell + rates.churn[:, :, 0] + given.acceptance
+    yearly = (
+        given.contraction
+        + given.adoption
+        + given.cross_sell
+        + rates.churn[:, :, 0]
+        + given.acceptance
+    )
     changes = float((yearly.mean(axis=0) * number).sum()) / 12
-    drawn = float(((yearly - given.acceptance + (1 - given.acceptance)).mean(axis=0) * number).sum()) / 12
-    seconds = statistics.median(in_turn({"run": lambda: nr.simulate(scenario, trials, SEED, threads=1)})["run"])
+    drawn = (
+        float(((yearly - given.acceptance + (1 - given.acceptance)).mean(axis=0) * number).sum())
+        / 12
+    )
+    seconds = statistics.median(
+        in_turn({"run": lambda: nr.simulate(scenario, trials, SEED, threads=1)})["run"]
+    )
     each = seconds / (trials * 36) * 1e9
     return f"| an event, 10,000 customers | {each / changes:.1f} ns | {each / drawn:.1f} ns if price rises are not counted as events (churned customers count in both) |"
 
@@ -181,7 +215,9 @@ def starts() -> list[str]:
 
     def run(code: str, cache: str) -> list[float]:
         env = {**os.environ, "NUMBA_CACHE_DIR": cache}
-        done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+        )
         return [float(each) for each in done.stdout.split()]
 
     first = FIRST.format(path=str(SCENARIO))
@@ -200,7 +236,12 @@ def starts() -> list[str]:
 def exact() -> list[str]:
     """The bridge and the frontier of the shipped scenarios, on the exact expectation."""
     a, b = (nr.read_scenario(SCENARIO.with_name(f"{name}.yaml")) for name in ("nrr-105", "nrr-128"))
-    taken = in_turn({"bridge": lambda: nr.compare.bridge(a, b), "frontier": lambda: nr.compare.frontier(a, 1.28)})
+    taken = in_turn(
+        {
+            "bridge": lambda: nr.bridge(a, b),
+            "frontier": lambda: nr.frontier(a, 1.28),
+        }
+    )
     lines = [
         f"| {name} of the shipped scenarios | {statistics.median(each) * 1e3:.0f} ms | exact |"
         for name, each in taken.items()
@@ -211,11 +252,13 @@ def exact() -> list[str]:
 def quick(customers: int) -> str:
     """What a slider asks for: one number of nrr-105 changed, P5, P50, P95 and the probability of the target."""
     plain = book(customers, 12).plain()["book"]["segments"]
-    even = book(customers, 12).with_({"book.segments": {name: {**each, "spread": 0.5} for name, each in plain.items()}})
+    even = book(customers, 12).with_(
+        {"book.segments": {name: {**each, "spread": 0.5} for name, each in plain.items()}}
+    )
 
     def move(number: int) -> float:
         begin = time.perf_counter()
-        told = outlook.likely(even.with_({"drivers.churn.smb.rate": 0.1 + number / 1000}))
+        told = likely(even.with_({"drivers.churn.smb.rate": 0.1 + number / 1000}))
         assert told["quality"]["method"] == "exact moments"
         return time.perf_counter() - begin
 

@@ -19,8 +19,12 @@ Array = np.ndarray[Any, Any]
 MOVEMENTS = ("churn", "price", "contraction", "adoption", "cross_sell", "reactivation")
 OUTPUTS = (*MOVEMENTS, "closing", "retained", "customers")
 ALMOST_ONE = 1 - 1e-12  # an event that is certain would have no finite hazard
-DENSE_CELLS = 2**16  # numpy_dense: trials x customers at a time; more is slower and takes more memory
-EXPERT_CELLS = 2**18  # numpy_expert and numpy_clock: 2 MB of amounts; less costs more in calls than it saves in cache
+DENSE_CELLS = (
+    2**16
+)  # numpy_dense: trials x customers at a time; more is slower and takes more memory
+EXPERT_CELLS = (
+    2**18
+)  # numpy_expert and numpy_clock: 2 MB of amounts; less costs more in calls than it saves in cache
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,12 @@ class Workload:
     @property
     def leaving(self) -> tuple[Array, Array]:
         """The probabilities, [trials, S], of leaving in a month without anniversary, and in one with it."""
-        ordinary = np.where(self.annual, 0, np.minimum(1 - (1 - self.churn) ** (1 / 12), ALMOST_ONE))
-        return ordinary, np.minimum(np.where(self.annual, self.churn, ordinary) + self.churn_per_point * self.uplift, 1)
+        ordinary = np.where(
+            self.annual, 0, np.minimum(1 - (1 - self.churn) ** (1 / 12), ALMOST_ONE)
+        )
+        return ordinary, np.minimum(
+            np.where(self.annual, self.churn, ordinary) + self.churn_per_point * self.uplift, 1
+        )
 
     @property
     def leaving_at_term(self) -> Array:
@@ -118,7 +126,10 @@ def _samplers(workload: Workload, rng: random.Random) -> list[list[Callable[[], 
         return lambda: draw(first, second)
 
     return [
-        [sampler(float(pairs[s, 0]), float(pairs[s, 1]), k == 0) for k, pairs in enumerate(workload.sizes)]
+        [
+            sampler(float(pairs[s, 0]), float(pairs[s, 1]), k == 0)
+            for k, pairs in enumerate(workload.sizes)
+        ]
         for s in range(len(workload.annual))
     ]
 
@@ -151,7 +162,11 @@ def python_loop(workload: Workload, seed: int) -> dict[str, Array]:
     draw, samplers = rng.random, _samplers(workload, rng)
     trials, segments, months = workload.shape
     out = {name: np.zeros(workload.shape) for name in OUTPUTS}
-    bounds, opening, anniversary = workload.bounds.tolist(), workload.arr.tolist(), workload.anniversary.tolist()
+    bounds, opening, anniversary = (
+        workload.bounds.tolist(),
+        workload.arr.tolist(),
+        workload.anniversary.tolist(),
+    )
     price_drivers = (workload.acceptance, workload.uplift, workload.reactivation_size)
     drivers = np.stack((*workload.leaving, *workload.monthly, *price_drivers), axis=2).tolist()
     for trial in range(trials):
@@ -159,9 +174,13 @@ def python_loop(workload: Workload, seed: int) -> dict[str, Array]:
         for month in range(months):
             due = month % 12 + 1
             for s in range(segments):
-                ordinary, at_term, contracts, adopts, buys, returns, accepts, uplift, part = drivers[trial][s]
+                ordinary, at_term, contracts, adopts, buys, returns, accepts, uplift, part = (
+                    drivers[trial][s]
+                )
                 contraction_size, adoption_size, cross_sell_size = samplers[s]
-                churn = price = contraction = adoption = cross_sell = reactivation = closing = retained = 0.0
+                churn = price = contraction = adoption = cross_sell = reactivation = closing = (
+                    retained
+                ) = 0.0
                 customers = 0
                 for i in range(bounds[s], bounds[s + 1]):
                     amount = amounts[i]
@@ -197,7 +216,17 @@ def python_loop(workload: Workload, seed: int) -> dict[str, Array]:
                     closing += amount
                     retained += amount if amount < opening[i] else opening[i]
                     customers += 1
-                sums = (churn, price, contraction, adoption, cross_sell, reactivation, closing, retained, customers)
+                sums = (
+                    churn,
+                    price,
+                    contraction,
+                    adoption,
+                    cross_sell,
+                    reactivation,
+                    closing,
+                    retained,
+                    customers,
+                )
                 for name, value in zip(OUTPUTS, sums, strict=True):
                     out[name][trial, s, month] = value
     return out
@@ -212,13 +241,25 @@ def simpy_processes(workload: Workload, seed: int) -> dict[str, Array]:
     trials, segments, months = workload.shape
     hazards = _hazard(np.stack((workload.leaving[0], *workload.monthly), axis=2))
     waits = (1 / np.maximum(hazards, 1e-300)).tolist()  # mean months to the next event
-    shares = (workload.leaving_at_term, workload.acceptance, workload.uplift, workload.reactivation_size)
+    shares = (
+        workload.leaving_at_term,
+        workload.acceptance,
+        workload.uplift,
+        workload.reactivation_size,
+    )
     drivers = np.stack(shares, axis=2).tolist()
     names = (*MOVEMENTS, "retained", "customers")
     out = {name: np.zeros(workload.shape) for name in names}
 
-    def live(env: simpy.Environment, first: float, anniversary: int, segment: Any) -> Generator[Any, None, None]:
-        (to_leave, *to_change, to_return), (leaves_at_term, accepts, uplift, part), changes, book = segment
+    def live(
+        env: simpy.Environment, first: float, anniversary: int, segment: Any
+    ) -> Generator[Any, None, None]:
+        (
+            (to_leave, *to_change, to_return),
+            (leaves_at_term, accepts, uplift, part),
+            changes,
+            book,
+        ) = segment
         churn, price, reactivation, retained, customers = book
         amount, kept, now = first, first, 0
 
@@ -264,7 +305,14 @@ def simpy_processes(workload: Workload, seed: int) -> dict[str, Array]:
             retained[now] += kept
             customers[now] += 1
 
-    everyone = list(zip(workload.arr.tolist(), workload.anniversary.tolist(), workload.segment.tolist(), strict=True))
+    everyone = list(
+        zip(
+            workload.arr.tolist(),
+            workload.anniversary.tolist(),
+            workload.segment.tolist(),
+            strict=True,
+        )
+    )
     for trial in range(trials):
         env = simpy.Environment()
         books = [[[0.0] * (months + 1) for _ in names] for _ in range(segments)]
@@ -294,7 +342,8 @@ def numpy_dense(workload: Workload, seed: int) -> dict[str, Array]:
         shape = (rows.stop - rows.start, len(workload.arr))
         of_price = (workload.acceptance, workload.uplift, workload.reactivation_size)
         ordinary, at_term, *rates, returns, accepts, uplift, part = (
-            driver[rows][:, workload.segment] for driver in (*workload.leaving, *workload.monthly, *of_price)
+            driver[rows][:, workload.segment]
+            for driver in (*workload.leaving, *workload.monthly, *of_price)
         )
         amount, left = np.tile(workload.arr, (shape[0], 1)), np.zeros(shape)
         for month in range(months):
@@ -316,7 +365,9 @@ def numpy_dense(workload: Workload, seed: int) -> dict[str, Array]:
             reactivation = np.where(lapsed & (rng.random(shape) < returns), left * part, 0.0)
             amount = amount + reactivation
             levels = (amount, np.minimum(amount, workload.arr), (amount > 0).astype(float))
-            for name, cells in zip(OUTPUTS, (churn, price, *changes, reactivation, *levels), strict=True):
+            for name, cells in zip(
+                OUTPUTS, (churn, price, *changes, reactivation, *levels), strict=True
+            ):
                 out[name][rows, :, month] = np.add.reduceat(cells, bounds[:-1], axis=1)
     return out
 
@@ -329,10 +380,21 @@ class _Events:
     uniform order statistics: partial sums of exponentials, so they come sorted. A second hit on a cell does nothing.
     """
 
-    def __init__(self, rng: np.random.Generator, hazard: Array, first: Array, width: Array, cells: int, months: int):
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        hazard: Array,
+        first: Array,
+        width: Array,
+        cells: int,
+        months: int,
+    ):
         """hazard, first: [trial, segment], first: the first of `width[segment]` cells; cells: of one month."""
         inverse = np.divide(1, hazard, out=np.zeros_like(hazard), where=hazard > 0)
-        inverse, ends = np.tile(inverse.ravel(), months), np.cumsum(np.tile((hazard * width).ravel(), months))
+        inverse, ends = (
+            np.tile(inverse.ravel(), months),
+            np.cumsum(np.tile((hazard * width).ravel(), months)),
+        )
         offset = np.tile((first + width).ravel(), months) - ends * inverse
         offset += np.repeat(np.arange(months) * cells, hazard.size)
         point = rng.random(rng.poisson(ends[-1]) + 1)
@@ -350,13 +412,17 @@ class _Events:
         self.cell = point.astype(np.int64)
         self.twice = np.flatnonzero(self.cell[1:] == self.cell[:-1])
         self.months, self.cells = [0, *stops[hazard.size - 1 :: hazard.size].tolist()], cells
-        self.booked = np.ones(len(point) + 1)  # the last one is no event, but lets an empty row start there
+        self.booked = np.ones(
+            len(point) + 1
+        )  # the last one is no event, but lets an empty row start there
         self.booked[self.twice] = 0
 
     def draw_sizes(self, rng: np.random.Generator, pairs: Array, loss: bool) -> None:
         mean, sd = pairs[0]
         if (pairs != pairs[0]).any():
-            mean, sd = np.repeat(np.tile(pairs, (len(self.counts) // len(pairs), 1)), self.counts, axis=0).T
+            mean, sd = np.repeat(
+                np.tile(pairs, (len(self.counts) // len(pairs), 1)), self.counts, axis=0
+            ).T
         self.booked[:-1] = _draw_sizes(rng, mean, sd, len(self.cell), loss)
         self.booked[self.twice] = 0
 
@@ -370,7 +436,9 @@ class _Events:
         changed = amount[cell]
         booked *= changed
         (np.add if sign > 0 else np.subtract)(changed, booked, out=changed)
-        amount[cell] = changed  # of a cell that is hit twice the last one holds, whose size is not 0
+        amount[cell] = (
+            changed  # of a cell that is hit twice the last one holds, whose size is not 0
+        )
 
     def sums(self) -> Array:
         sums = np.add.reduceat(self.booked, self.starts)
@@ -381,10 +449,21 @@ class _Events:
 class _Draws(_Events):
     """The same, by one float32 draw for each cell: a customer has the event where it is below the probability."""
 
-    def __init__(self, rng: np.random.Generator, hazard: Array, first: Array, width: Array, cells: int, months: int):
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        hazard: Array,
+        first: Array,
+        width: Array,
+        cells: int,
+        months: int,
+    ):
         size, segments = hazard.shape
         probability = (-np.expm1(-hazard)).astype(np.float32)
-        uniform, happens = np.empty((size, cells // size), np.float32), np.zeros((size, cells // size), bool)
+        uniform, happens = (
+            np.empty((size, cells // size), np.float32),
+            np.zeros((size, cells // size), bool),
+        )
         found = []
         for month in range(months):
             rng.random(dtype=np.float32, out=uniform)
@@ -393,7 +472,9 @@ class _Draws(_Events):
                 np.less(uniform[:, own], probability[:, s, None], out=happens[:, own])
             found.append(np.flatnonzero(happens) + month * cells)
         self.cell = np.concatenate(found)
-        stops = np.searchsorted(self.cell, ((first + width).ravel() + np.arange(months)[:, None] * cells).ravel())
+        stops = np.searchsorted(
+            self.cell, ((first + width).ravel() + np.arange(months)[:, None] * cells).ravel()
+        )
         self.counts = np.diff(stops, prepend=0)
         self.starts = stops - self.counts
         self.twice = np.empty(0, np.int64)
@@ -418,15 +499,24 @@ def _sparse(workload: Workload, seed: int, events_of: type[_Events]) -> dict[str
     """
     rng = np.random.Generator(np.random.SFC64(seed))
     trials, segments, months = workload.shape
-    out = {name: np.zeros((months, trials, segments)) for name in (*MOVEMENTS, "retained", "customers")}
+    out = {
+        name: np.zeros((months, trials, segments)) for name in (*MOVEMENTS, "retained", "customers")
+    }
     bounds, width, n = workload.bounds, np.diff(workload.bounds), len(workload.arr)
-    edges = np.searchsorted(workload.segment * 12 + workload.anniversary - 1, np.arange(segments * 12 + 1)).tolist()
+    edges = np.searchsorted(
+        workload.segment * 12 + workload.anniversary - 1, np.arange(segments * 12 + 1)
+    ).tolist()
     month_of = (workload.anniversary - 1).astype(np.uint8)
     by_month = np.flatnonzero(~workload.annual)
     *changing, returning = map(_hazard, workload.monthly)
-    exiting, absences = _hazard(workload.leaving[0]), 1 / np.maximum(returning, 1e-300)  # absences: mean months
+    exiting, absences = (
+        _hazard(workload.leaving[0]),
+        1 / np.maximum(returning, 1e-300),
+    )  # absences: mean months
     leaves = workload.leaving_at_term.astype(np.float32)
-    stays = leaves + (1 - leaves) * workload.acceptance.astype(np.float32)  # one draw: below leaves, below stays, above
+    stays = leaves + (1 - leaves) * workload.acceptance.astype(
+        np.float32
+    )  # one draw: below leaves, below stays, above
     blocks = -(-trials // max(1, EXPERT_CELLS // n))
     for rows in (slice(trials * k // blocks, trials * (k + 1) // blocks) for k in range(blocks)):
         size = rows.stop - rows.start
@@ -447,7 +537,14 @@ def _sparse(workload: Workload, seed: int, events_of: type[_Events]) -> dict[str
             span = min(12, months - year)
             exits, changes = None, []
             if len(by_month):
-                exits = events_of(rng, exiting[rows][:, by_month], first[:, by_month], width[by_month], cells, span)
+                exits = events_of(
+                    rng,
+                    exiting[rows][:, by_month],
+                    first[:, by_month],
+                    width[by_month],
+                    cells,
+                    span,
+                )
             for k in range(3):
                 changes.append(events_of(rng, changing[k][rows], first, width, cells, span))
                 changes[k].draw_sizes(rng, workload.sizes[k], loss=k == 0)
@@ -490,9 +587,13 @@ def _sparse(workload: Workload, seed: int, events_of: type[_Events]) -> dict[str
                     out["customers"][t, rows] += by_row(back_row)
                 wait = rng.standard_exponential(len(row)) * absence[row]
                 soon = np.flatnonzero(wait < months - t - 1)
-                away = np.hstack((away, (t + 1 + wait[soon] // 1, row[soon], cell[soon], lost[soon])))
+                away = np.hstack(
+                    (away, (t + 1 + wait[soon] // 1, row[soon], cell[soon], lost[soon]))
+                )
                 np.minimum(amount, workload.arr, out=capped)
                 out["retained"][t, rows] = np.add.reduceat(capped, bounds[:-1], axis=1)
-            for name, events in zip(("contraction", "adoption", "cross_sell"), changes, strict=True):
+            for name, events in zip(
+                ("contraction", "adoption", "cross_sell"), changes, strict=True
+            ):
                 out[name][year : year + span, rows] = events.sums().reshape(span, size, segments)
     return _accumulate(workload, {name: np.moveaxis(sums, 0, 2) for name, sums in out.items()})

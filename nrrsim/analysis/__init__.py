@@ -1,0 +1,5 @@
+"""Answers, as pandas frames: what a report says of a ledger or of scenarios."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

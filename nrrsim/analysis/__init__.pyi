@@ -1,0 +1,10 @@
+from .actuals import History as History
+from .actuals import actuals as actuals
+from .bridge import bridge as bridge
+from .comparison import read_comparison as read_comparison
+from .forecast import forecast as forecast
+from .frontier import frontier as frontier
+from .paired import paired as paired
+from .programmes import programmes as programmes
+from .sensitivity import sensitivity as sensitivity
+from .sweep import sweep as sweep

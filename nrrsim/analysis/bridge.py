@@ -1,0 +1,140 @@
+"""Two scenarios in, how far apart they are, why, and what it would take out; never draws charts.
+
+The bridge attributes the difference in expected NRR to what differs, by Shapley values: each group
+is switched from A's values to B's in every order, and averaged. The parts add up to the difference
+exactly, and depend on no order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+from math import factorial
+from typing import Any
+
+import numpy as np
+
+from nrrsim.analysis.paired import comparable
+from nrrsim.engine.draws import SEED
+from nrrsim.engine.driver_rates import slots_of
+from nrrsim.engine.switched import LEVER_GROUPS, Exact, Side, expected_nrr
+from nrrsim.movements import LOSSES
+from nrrsim.scenario.scenario import Scenario
+
+# Each vector that a strategy team speaks of, and the groups that it is made of.
+VECTORS = {
+    "gross_retention": LOSSES,
+    "reactivation": ("reactivation",),
+    "adoption": ("adoption",),
+    "cross_sell": ("cross_sell",),
+    "price": ("price",),
+    "mix": ("mix",),
+}
+REPLICATES, DRAWS = 4, 128  # of the bridge: independent sets of Sobol draws, and how many each has
+LEAST = 5e-5  # of NRR: a part that is drawn as a step
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """What makes NRR(B) differ from NRR(A): `parts` by group, and `segments` by group and segment,
+    add up to it.
+    """
+
+    a: float
+    b: float
+    parts: dict[str, float]
+    segments: dict[str, dict[str, float]]
+    standard_errors: dict[str, float]
+
+    @property
+    def difference(self) -> float:
+        return self.b - self.a
+
+    @property
+    def vectors(self) -> dict[str, float]:
+        return {
+            name: sum(self.parts[group] for group in groups) for name, groups in VECTORS.items()
+        }
+
+    def steps(self, a: str, b: str, least: float = LEAST) -> list[dict[str, Any]]:
+        """From one's NRR to the other's, whose names these are, over the parts of at least that
+        size: `step`, `amount`, `start`, `end`, `kind`.
+        """
+        rows = [{"step": a, "amount": self.a, "start": 0.0, "end": self.a, "kind": "total"}]
+        level = self.a
+        for name, part in self.parts.items():
+            if abs(part) >= least:
+                kind = "gain" if part > 0 else "loss"
+                rows.append(
+                    {
+                        "step": name,
+                        "amount": part,
+                        "start": level,
+                        "end": level + part,
+                        "kind": kind,
+                    }
+                )
+                level += part
+        return [*rows, {"step": b, "amount": self.b, "start": 0.0, "end": self.b, "kind": "total"}]
+
+
+def bridge(a: Scenario, b: Scenario) -> Bridge:
+    """The difference in expected NRR, attributed to what differs; over the same draws of what both
+    believe.
+
+    Raises UsageError where the months differ, or a segment of one has no drivers in the other.
+    """
+    segments = comparable(a, b)
+    runs = [_shapley(a, b, segments, SEED + number) for number in range(REPLICATES)]
+    values = np.stack(runs)  # replicate, group, segment
+    mean, by_run = values.mean(axis=0), values.sum(axis=2)
+    first, last = expected_nrr(a), expected_nrr(b)
+    if size := np.abs(
+        mean
+    ).sum():  # what the few draws leave of the difference goes to the parts, as large as they are
+        mean = mean + (last - first - mean.sum()) * np.abs(mean) / size
+    error = by_run.std(axis=0, ddof=1) / np.sqrt(REPLICATES)
+    return Bridge(
+        first,
+        last,
+        {name: float(mean[number].sum()) for number, name in enumerate(LEVER_GROUPS)},
+        {
+            name: {segment: float(mean[number, place]) for place, segment in enumerate(segments)}
+            for number, name in enumerate(LEVER_GROUPS)
+        },
+        {name: float(error[number]) for number, name in enumerate(LEVER_GROUPS)},
+    )
+
+
+def _shapley(a: Scenario, b: Scenario, segments: tuple[str, ...], seed: int) -> np.ndarray:
+    """`ndarray[group, segment]` of the Shapley values, averaged over the draws."""
+    names = sorted(
+        {**slots_of(a), **slots_of(b)}
+    )  # what both believe something of meets the same draws
+    places = {name: place for place, name in enumerate(names)}
+    exact = Exact(
+        (Side.of(a, segments, DRAWS, seed, places), Side.of(b, segments, DRAWS, seed, places))
+    )
+    worth = {
+        which: exact.nrr(*which).mean(axis=1) for which in product((0, 1), repeat=len(LEVER_GROUPS))
+    }
+    return shapley(worth)
+
+
+def shapley(worth: Mapping[tuple[int, ...], Any]) -> np.ndarray:
+    """The Shapley value of each player, from the worth of every coalition (a 1 for each who is in
+    it).
+    """
+    players = len(next(iter(worth)))
+    values = []
+    for player in range(players):
+        total: Any = 0.0
+        for which, value in worth.items():
+            if not which[player]:
+                size = sum(which)
+                weight = factorial(size) * factorial(players - size - 1) / factorial(players)
+                joined = (*which[:player], 1, *which[player + 1 :])
+                total = total + weight * (worth[joined] - value)
+        values.append(total)
+    return np.array(values)

@@ -1,0 +1,484 @@
+"""Scenario files in, the answers of a comparison report out as frames; never draws charts, never
+words.
+
+Each scenario is compared with the first: how far apart, why, what it would take, what compounding
+makes of it. Amounts are ARR, ratios are plain (1.05). Expected figures are exact; ranges are
+simulated, with the same luck for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nrrsim import metrics
+from nrrsim.analysis import summary
+from nrrsim.analysis.bridge import Bridge, bridge
+from nrrsim.analysis.frontier import all_together, frontier, needed, with_factors
+from nrrsim.analysis.paired import comparable, paired
+from nrrsim.analysis.programmes import Share, programmes
+from nrrsim.analysis.sensitivity import Sensitivity, sensitivity
+from nrrsim.engine import outcomes
+from nrrsim.engine.draws import SEED
+from nrrsim.engine.outcomes import Sample
+from nrrsim.engine.simulation import TRIALS, simulate
+from nrrsim.engine.switched import LEVER_GROUPS, expected_closing
+from nrrsim.errors import UsageError
+from nrrsim.scenario.numbers import TARGET
+from nrrsim.scenario.scenario import Scenario, read_scenario
+
+PATH_TRIALS = 1_000  # of the ARR paths, which are of some years
+PLACES = 161  # of a distribution's curve
+LIKELY = 0.8
+MOST_SCENARIOS, MOST_YEARS = 6, 10
+
+
+@dataclass(frozen=True)
+class Multiple:
+    """A rule of thumb: companies with an NRR from `low` (included) to `high` are worth `times`
+    their revenue.
+    """
+
+    low: float
+    high: float
+    times: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two to six scenarios of different titles; `target` is the NRR to reach. See
+    `read_comparison`.
+    """
+
+    scenarios: tuple[Scenario, ...]
+    target: float
+    trials: int = TRIALS
+    seed: int = SEED
+    years: int = 5
+    multiples: tuple[Multiple, ...] = ()
+    multiples_source: str = ""
+
+    @property
+    def names(self) -> list[str]:
+        return [each.title for each in self.scenarios]
+
+    @property
+    def first(self) -> Scenario:
+        return self.scenarios[0]
+
+    @property
+    def currency(self) -> str:
+        """That of the first scenario's book."""
+        return self.first.opening.currency
+
+    @cached_property
+    def opening(self) -> float:
+        """The first scenario's opening ARR, on which differences of NRR are told as money."""
+        return self.first.opening.total
+
+    # --- how far apart ----------------------------------------------------------------------------
+
+    @cached_property
+    def expected(self) -> list[dict[str, Any]]:
+        """Of each scenario, what `nrrsim expect --json` prints."""
+        return [summary.expected(each) for each in self.scenarios]
+
+    @cached_property
+    def _played(self) -> list[tuple[np.ndarray, np.ndarray, float]]:
+        """Of each scenario but the first: the first's NRR and its own by trial, played with the
+        same luck; and by how much, at most, a month does not close, as a share of opening ARR.
+        """
+        told = []
+        for each in self.scenarios[1:]:
+            runs = paired(self.first, each, self.trials, self.seed)
+            first, own = (np.asarray(metrics.nrr(run)) for run in runs)
+            off = max(float(np.abs(run.residual().values).max()) for run in runs)
+            told.append((first, own, off / self.opening))
+        return told
+
+    @property
+    def nrr(self) -> list[np.ndarray]:
+        """Of each scenario, the simulated NRR by trial."""
+        return [self._played[0][0], *(own for _, own, _ in self._played)]
+
+    def overview(self) -> pd.DataFrame:
+        """A row a scenario: `name`, `nrr`, `grr_flow`, `logo` (expected), `p05`, `p50`, `p95`,
+        `p_target` (simulated), `closing` (ARR) and `difference` (of NRR, to the first).
+        """
+        rows = []
+        for name, told, nrr in zip(self.names, self.expected, self.nrr, strict=True):
+            p05, p50, p95 = np.quantile(nrr, (0.05, 0.5, 0.95))
+            rows.append(
+                {"name": name, **{key: told[key] for key in ("nrr", "grr_flow", "logo", "closing")}}
+                | {"p05": p05, "p50": p50, "p95": p95, "p_target": self._reached(nrr)}
+                | {"difference": told["nrr"] - self.expected[0]["nrr"]}
+            )
+        return pd.DataFrame(rows)
+
+    def _reached(self, nrr: np.ndarray) -> float:
+        return outcomes.share_reaching(nrr, self.target)
+
+    def distributions(self) -> pd.DataFrame:
+        """How likely each NRR is, smoothed: `name`, `nrr` and `density`, at the same places for
+        all.
+        """
+        low = min(self.target, *(np.quantile(each, 0.001) for each in self.nrr)) - 0.01
+        high = max(self.target, *(np.quantile(each, 0.999) for each in self.nrr)) + 0.01
+        at = np.linspace(low, high, PLACES)
+        return pd.concat(
+            [
+                pd.DataFrame({"name": name, "nrr": at, "density": Sample(nrr).density(at)})
+                for name, nrr in zip(self.names, self.nrr, strict=True)
+            ],
+            ignore_index=True,
+        )
+
+    @cached_property
+    def apart(self) -> list[dict[str, float]]:
+        """Of each scenario but the first, NRR less the first's under the same luck: mean, sd, se,
+        p05, p50, p95, p_above, and `narrower`: by how much the variance of the difference is
+        smaller than without the same luck.
+        """
+        told = []
+        for first, own, _ in self._played:
+            apart = own - first
+            spread = apart.std(ddof=1) if len(apart) > 1 else 0.0
+            alone = float(first.var() + own.var())
+            p05, p50, p95 = map(float, np.quantile(apart, (0.05, 0.5, 0.95)))
+            told.append(
+                {
+                    "mean": float(apart.mean()),
+                    "sd": float(spread),
+                    "se": float(spread / np.sqrt(len(apart))),
+                }
+                | {"p05": p05, "p50": p50, "p95": p95, "p_above": float((apart > 0).mean())}
+                | {"narrower": alone / float(apart.var()) if apart.var() else np.inf}
+            )
+        return told
+
+    def differences(self) -> pd.DataFrame:
+        """`apart` as a frame, with the `name` of each scenario."""
+        return pd.DataFrame(
+            [{"name": name, **told} for name, told in zip(self.names[1:], self.apart, strict=True)]
+        )
+
+    # --- what makes the difference ----------------------------------------------------------------
+
+    @cached_property
+    def bridges(self) -> list[Bridge]:
+        return [bridge(self.first, each) for each in self.scenarios[1:]]
+
+    def bridge(self, number: int = 1) -> pd.DataFrame:
+        """From the first's NRR to that of scenario `number`: `step`, `amount`, `start`, `end`,
+        `kind`.
+        """
+        return pd.DataFrame(self.bridges[number - 1].steps(self.names[0], self.names[number]))
+
+    def parts(self, number: int = 1) -> pd.DataFrame:
+        """A row a group of drivers that has a part in the difference, the largest first, and their
+        sum: `group`, `part` (of NRR), `share` (of the difference), `arr`, and a column for each
+        segment.
+        """
+        told = self.bridges[number - 1]
+        rows = [
+            {"group": name, "part": part, "arr": part * self.opening, **told.segments[name]}
+            for name, part in sorted(told.parts.items(), key=lambda each: -abs(each[1]))
+            if any(abs(each) > 1e-9 for each in told.segments[name].values())
+        ]
+        whole = {
+            name: sum(told.segments[group][name] for group in LEVER_GROUPS)
+            for name in told.segments["mix"]
+        }
+        rows.append(
+            {
+                "group": "all",
+                "part": told.difference,
+                "arr": told.difference * self.opening,
+                **whole,
+            }
+        )
+        frame = pd.DataFrame(rows)
+        return frame.assign(share=frame["part"] / told.difference if told.difference else np.nan)
+
+    # --- what it would take -----------------------------------------------------------------------
+
+    @cached_property
+    def frontier(self) -> dict[str, Any]:
+        """What `nrrsim frontier --json` prints of the first scenario and the target."""
+        return needed(self.first, self.target)
+
+    @cached_property
+    def likely(self) -> tuple[float, float] | None:
+        """By how much all levers would have to move together for the target to be reached in 80 %
+        of all cases, and in which share it is when that is played; None where it cannot be, or
+        three moments do not tell.
+        """
+        try:
+            x = frontier(self.first, self.target, LIKELY, levers=()).together
+        except UsageError:
+            return None
+        if x is None:
+            return None
+        moved = with_factors(self.first, all_together(x))
+        return x, self._reached(np.asarray(metrics.nrr(simulate(moved, self.trials, self.seed))))
+
+    @cached_property
+    def sensitivity(self) -> Sensitivity:
+        """Which beliefs the second scenario's forecast hangs on."""
+        return sensitivity(self.scenarios[1])
+
+    def tornado(self, most: int = 6) -> pd.DataFrame:
+        """The second scenario's `most` important beliefs: `name`, `low`, `high`, `known`, `effect`."""
+        columns = ["name", "low", "high", "known", "effect"]
+        rows = [
+            [getattr(each, column) for column in columns]
+            for each in self.sensitivity.beliefs[:most]
+        ]
+        return pd.DataFrame(rows, columns=columns)
+
+    # --- what compounding makes of it -------------------------------------------------------------
+
+    @cached_property
+    def _long(self) -> list[tuple[Scenario, np.ndarray]]:
+        """Each scenario over all years, and its expected ARR at the end of each, `ndarray[year,
+        segment]`.
+        """
+        long = [each.with_(months=12 * self.years) for each in self.scenarios]
+        return [(each, expected_closing(each, range(12, 12 * self.years + 1, 12))) for each in long]
+
+    def paths(self) -> pd.DataFrame:
+        """ARR without new customers, year by year from 0: `name`, `year`; `simple` (the first
+        year's NRR compounded), `own` (the model's, whose mix drifts), `low` and `high` (P5 and P95
+        of a simulation of the model's).
+        """
+        return self._paths.copy()
+
+    @cached_property
+    def _paths(self) -> pd.DataFrame:
+        parts = []
+        for name, (long, expected) in zip(self.names, self._long, strict=True):
+            opening, own = long.opening.total, expected.sum(axis=1)
+            trials = (
+                simulate(long, PATH_TRIALS, self.seed)["closing"].sum("segment").values[:, 11::12]
+            )
+            low, high = np.quantile(trials, (0.05, 0.95), axis=0)
+            year = np.arange(self.years + 1)
+            levels = {"own": own, "low": low, "high": high}
+            frame = pd.DataFrame(
+                {"name": name, "year": year, "simple": opening * (own[0] / opening) ** year}
+            )
+            parts.append(
+                frame.assign(
+                    **{key: np.concatenate([[opening], each]) for key, each in levels.items()}
+                )
+            )
+        return pd.concat(parts, ignore_index=True)
+
+    def ahead(self, number: int = 1) -> pd.DataFrame:
+        """By how much ARR scenario `number` is ahead of the first, by `year`: `simple` and `own`;
+        on the first's opening ARR, where the books differ.
+        """
+        paths = self._paths
+        first, own = (
+            paths[paths["name"] == self.names[each]][["simple", "own"]].to_numpy()
+            for each in (0, number)
+        )
+        gap = (own / own[0] - first / first[0])[1:] * self.opening
+        return pd.DataFrame(
+            {"year": np.arange(1, self.years + 1), "simple": gap[:, 0], "own": gap[:, 1]}
+        )
+
+    def mix(self) -> pd.DataFrame:
+        """Each segment's share of ARR at the start and after the last year: `name`, `segment`,
+        `start`, `end`.
+        """
+        parts = []
+        for name, (long, expected) in zip(self.names, self._long, strict=True):
+            book = long.opening
+            start = np.bincount(book.segment, book.arr, len(book.segments))
+            shares = {"start": start / start.sum(), "end": expected[-1] / expected[-1].sum()}
+            parts.append(pd.DataFrame({"name": name, "segment": list(book.segments), **shares}))
+        return pd.concat(parts, ignore_index=True)
+
+    def values(self) -> pd.DataFrame:
+        """What a rule of thumb would make of each: `name`, `nrr`, `arr` (after a year), `multiple`,
+        `value`.
+        """
+        first_year = self._paths[self._paths["year"] == 1].set_index("name")
+        start = self._paths[self._paths["year"] == 0].set_index("name")
+        rows = []
+        for name in self.names:
+            arr = float(first_year["own"][name])
+            nrr = arr / float(start["own"][name])
+            times = next(
+                (each.times for each in self.multiples if each.low <= round(nrr, 4) < each.high),
+                np.nan,
+            )
+            rows.append(
+                {"name": name, "nrr": nrr, "arr": arr, "multiple": times, "value": arr * times}
+            )
+        return pd.DataFrame(rows)
+
+    # --- what programmes bring --------------------------------------------------------------------
+
+    @cached_property
+    def shares(self) -> list[tuple[str, tuple[Share, ...]]]:
+        """Of each scenario that has programmes, what each of them adds."""
+        told = [(each.title, programmes(each)) for each in self.scenarios]
+        return [(name, shares) for name, shares in told if shares]
+
+    def programmes(self) -> pd.DataFrame:
+        """A row a programme: `scenario`, `name`, `nrr` (its Shapley share of the gain), `arr`,
+        `cost`, `returned`, `begins` (month) and `complete`.
+        """
+        listed = {each.title: each.programmes for each in self.scenarios}
+        columns = ["scenario", "name", "begins", "complete", "nrr", "arr", "cost", "returned"]
+        rows = []
+        for title, shares in self.shares:
+            for each in shares:
+                programme = listed[title][each.name]
+                told = (each.nrr, each.arr, each.cost or np.nan, each.returned)
+                rows.append([title, each.name, programme.begins, programme.complete, *told])
+        return pd.DataFrame(rows, columns=columns).astype({"returned": float})
+
+    # --- can it be trusted ------------------------------------------------------------------------
+
+    def checks(self) -> pd.DataFrame:
+        """What ties: `check`, `difference`, `limit` and whether it `holds`."""
+        residual = max(off for *_, off in self._played)
+        parts = max(abs(sum(each.parts.values()) - each.difference) for each in self.bridges)
+        rows = [
+            ("Every trial: closing = opening + gains - losses (share of opening)", residual, 1e-9),
+            ("Bridge: the parts add up to the difference (NRR)", parts, 1e-12),
+        ]
+        for name, told, nrr in zip(self.names, self.expected, self.nrr, strict=True):
+            error = float(nrr.std() / np.sqrt(len(nrr)))
+            rows.append(
+                (
+                    f"{name}: simulated less exact NRR",
+                    abs(float(nrr.mean()) - told["nrr"]),
+                    4 * error + 1e-9,
+                )
+            )
+        frame = pd.DataFrame(rows, columns=["check", "difference", "limit"])
+        return frame.assign(holds=frame["difference"] <= frame["limit"])
+
+    def record(self) -> dict[str, Any]:
+        """Every headline number, for a report's manifest."""
+        overview = self.overview().drop(columns="name").to_dict("records")
+        return {
+            "target": self.target,
+            "trials": self.trials,
+            "seed": self.seed,
+            "scenarios": {
+                name: _rounded(row) for name, row in zip(self.names, overview, strict=True)
+            },
+            "apart": {
+                name: _rounded(told) for name, told in zip(self.names[1:], self.apart, strict=True)
+            },
+            "bridges": {
+                name: told.parts for name, told in zip(self.names[1:], self.bridges, strict=True)
+            },
+            "frontier": {
+                "together": self.frontier["together"],
+                "likely": self.likely and list(self.likely),
+            }
+            | {name: lever["factor"] for name, lever in self.frontier["levers"].items()},
+            "programmes": {
+                f"{title}: {each.name}": each.arr for title, told in self.shares for each in told
+            },
+            "checks_hold": bool(self.checks()["holds"].all()),
+        }
+
+
+def _rounded(row: Mapping[Any, Any]) -> dict[str, float | None]:
+    return {
+        str(name): round(float(value), 12) if np.isfinite(value) else None
+        for name, value in row.items()
+    }
+
+
+def read_comparison(
+    scenarios: Sequence[str],
+    target: float | None = None,
+    trials: int = TRIALS,
+    seed: int = SEED,
+    years: int = 5,
+    multiples: Sequence[dict[str, float]] | None = None,
+    multiples_source: str | None = None,
+) -> Comparison:
+    """The comparison of scenario files, each with the first, as a run card names them.
+
+    target : the NRR to reach (default: the second scenario's). years : of the ARR paths.
+    multiples : `{from, to, times}` each, a rule of thumb for what revenue is worth by NRR; needs
+        `multiples_source`.
+
+    Raises UsageError for what cannot be compared, and for a scenario with mistakes.
+    """
+    if not isinstance(scenarios, list | tuple) or not all(
+        isinstance(each, str) for each in scenarios
+    ):
+        raise UsageError(f"scenarios: must be a list of scenario files, got {scenarios!r}")
+    if not 2 <= len(scenarios) <= MOST_SCENARIOS:
+        raise UsageError(
+            f"scenarios: two to {MOST_SCENARIOS} can be compared, got {len(scenarios)}"
+        )
+    for name, value in (("trials", trials), ("seed", seed), ("years", years)):
+        if not isinstance(value, int):
+            raise UsageError(f"{name}: must be a whole number, got {value!r}")
+    if not 1 <= years <= MOST_YEARS:
+        raise UsageError(f"years: must be from 1 to {MOST_YEARS}, got {years}")
+    read = [read_scenario(each) for each in scenarios]
+    titles = [each.title for each in read]
+    named = [
+        each.with_(title=f"{each.title} ({Path(path).stem})")
+        if titles.count(each.title) > 1
+        else each
+        for each, path in zip(read, scenarios, strict=True)
+    ]
+    if len({each.title for each in named}) < len(named):
+        raise UsageError("scenarios: the same file stands twice; each can be compared once")
+    for other in named[1:]:
+        comparable(named[0], other)
+    wanted = next(
+        (each for each in (target, named[1].target, named[0].target) if each is not None), None
+    )
+    if wanted is None:
+        raise UsageError(
+            "target: neither the card nor the scenarios say which NRR to reach; add target: 1.10"
+        )
+    try:
+        TARGET.check(float(wanted))
+    except ValueError as error:
+        raise UsageError(f"target: {error}") from None
+    found = _multiples(multiples or [])
+    if found and not multiples_source:
+        raise UsageError(
+            "multiples_source: say where the multiples are from; they are printed with their source"
+        )
+    return Comparison(
+        tuple(named), float(wanted), trials, seed, years, found, multiples_source or ""
+    )
+
+
+def _multiples(given: Any) -> tuple[Multiple, ...]:
+    found = []
+    for each in given if isinstance(given, list | tuple) else [given]:
+        known = isinstance(each, dict) and set(each) <= {"from", "to", "times"} and "times" in each
+        if not known or not all(isinstance(value, int | float) for value in each.values()):
+            raise UsageError(
+                f"multiples: each is {{from: 1.00, to: 1.10, times: 6.0}} (NRR and multiple), got {each!r}"
+            )
+        band = Multiple(each.get("from", 0.0), each.get("to", np.inf), each["times"])
+        if not (0 <= band.low < band.high and band.low < 10 and band.times > 0):
+            raise UsageError(
+                f"multiples: from must be below to, both NRR such as 1.10, times above 0; got {each!r}"
+            )
+        found.append(band)
+    return tuple(found)

@@ -1,0 +1,304 @@
+"""A ledger's past in, where its net retention may go and how good such forecasts were out; never draws.
+
+What the past says is learnt by `calibrate`, and played forward: the trailing twelve months to each
+coming quarter-end are made of customers whose first months are known and whose last months are
+simulated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from nrrsim import metrics
+from nrrsim.analysis.actuals import History
+from nrrsim.analysis.sensitivity import Sensitivity, sensitivity
+from nrrsim.calibration.backtest import Backtest, backtest, origins, pit, quantiles
+from nrrsim.calibration.calibrate import Calibration, calibrate
+from nrrsim.calibration.exposure import check_half_life
+from nrrsim.engine.draws import SEED
+from nrrsim.engine.simulation import simulate
+from nrrsim.errors import UsageError
+from nrrsim.ledger.ledger import Ledger
+from nrrsim.months import parse_month, shift
+from nrrsim.scenario.beliefs import Z90
+from nrrsim.scenario.customers import customers_of
+from nrrsim.scenario.scenario import Scenario
+
+YEAR = 12
+TRIALS = 4_000
+PAST_TRIALS, MOST_ORIGINS = 1_000, 8  # of the back-test in a report
+LEAST_TRIALS, MOST_SEGMENTS, MOST_OFTEN = 100, 8, 11.0
+PERIODS = 8  # of the past, before the fan
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Where the NRR of trailing twelve months (point to point) may go after `history`; see
+    `look_ahead`.
+    """
+
+    history: History
+    trials: int = TRIALS
+    seed: int = SEED
+    learning: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.history.ledger
+
+    @property
+    def as_of(self) -> str:
+        return self.history.as_of
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        return calibrate(self.ledger, self.as_of, **self.learning)
+
+    @property
+    def target(self) -> float | None:
+        """The history's target, where it is of the same measure: twelve months, price included."""
+        return (
+            self.history.target
+            if self.history.window == YEAR and not self.history.ex_price
+            else None
+        )
+
+    # --- what is assumed --------------------------------------------------------------------------
+
+    def assumptions(self) -> pd.DataFrame:
+        """A row a driver and segment of today's book: `driver`, `segment`, `mean`, `low` and `high`
+        (90 %) of a year's probability or rate, `size` (mean of an event, or the increase),
+        `events`, `chances`.
+        """
+        told = self.calibration
+        rows = []
+        for each in told.learnt:
+            found = told.scenario.entry(each.driver, each.segment)
+            if each.segment not in self.largest or found is None:
+                continue
+            entry, _ = found
+            belief = entry.acceptance if each.driver == "price" else entry.rate
+            low = high = None
+            if belief is not None:
+                low, high = belief.quantile(
+                    np.array([-Z90, Z90]), each.driver not in ("contraction", "adoption")
+                )
+            size = entry.uplift if each.driver == "price" else each.size[0] if each.size else None
+            mean = (
+                each.mean
+                if each.driver in ("churn", "price", "reactivation")
+                else min(each.mean, MOST_OFTEN)
+            )
+            figures = (mean, low, high, size, each.events, each.chances)
+            rows.append([each.driver, each.segment, *figures])
+        columns = ["driver", "segment", "mean", "low", "high", "size", "events", "chances"]
+        return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[2:], float))
+
+    @cached_property
+    def largest(self) -> list[str]:
+        """The segments of today's book with the most ARR, eight at most."""
+        book = self.calibration.scenario.opening
+        arr = np.bincount(book.segment, book.arr, len(book.segments))
+        return [book.segments[place] for place in np.argsort(-arr, kind="stable")[:MOST_SEGMENTS]]
+
+    # --- what may happen --------------------------------------------------------------------------
+
+    @cached_property
+    def ahead(self) -> dict[str, np.ndarray]:
+        """By month, of the coming four quarter-ends (or year-end): simulated NRR of the twelve
+        months up to it.
+        """
+        pace = self.history.pace
+        return {
+            shift(self.as_of, months): _trailing(
+                self.ledger, self.calibration, self.as_of, months, self.trials, self.seed
+            )
+            for months in range(pace, YEAR + 1, pace)
+        }
+
+    def fan(self) -> pd.DataFrame:
+        """`name` (reported, forecast), `month`, `middle`, `low`, `high` (90 %): the past, and what
+        may come of it.
+        """
+        rows: list[list[Any]] = []
+        for back in range(PERIODS - 1, -1, -1):
+            month = shift(self.as_of, -back * self.history.pace)
+            if (nrr := _actual(self.ledger, month)) is not None:
+                rows.append(["reported", month, nrr, np.nan, np.nan])
+        now = rows[-1][2]
+        rows.append(["forecast", self.as_of, now, now, now])
+        for month, drawn in self.ahead.items():
+            low, middle, high = np.quantile(drawn, (0.05, 0.5, 0.95))
+            rows.append(["forecast", month, middle, low, high])
+        return pd.DataFrame(rows, columns=["name", "month", "middle", "low", "high"])
+
+    def range_at(self, month: str) -> dict[str, float]:
+        """Quantiles of NRR at a coming month."""
+        return quantiles(self.ahead[month])
+
+    @property
+    def p_target(self) -> float | None:
+        """How likely the target is reached by the twelve months to come; None without a target."""
+        target = self.target
+        return (
+            None
+            if target is None
+            else float((self.ahead[shift(self.as_of, YEAR)] >= target).mean())
+        )
+
+    @cached_property
+    def sensitivity(self) -> Sensitivity:
+        """Which of the assumptions the next year's expected NRR hangs on."""
+        return sensitivity(self.calibration.scenario, effects=False)
+
+    def tornado(self, most: int = 6) -> pd.DataFrame:
+        """The `most` important assumptions: `name`, `low` and `high` (NRR at its P5 and P95),
+        `known`.
+        """
+        beliefs = self.sensitivity.beliefs[:most]
+        columns = ["name", "low", "high", "known"]
+        return pd.DataFrame(
+            [[getattr(each, name) for name in columns] for each in beliefs], columns=columns
+        )
+
+    # --- how good such forecasts were -------------------------------------------------------------
+
+    @cached_property
+    def before(self) -> list[dict[str, Any]]:
+        """What such a report would have forecast for now, a quarter ago and a year ago: `origin`,
+        `months`, quantiles, `actual` and `pit` (where the actual NRR lies in the forecast); those
+        that the ledger reaches back to.
+        """
+        actual = _actual(self.ledger, self.as_of)
+        told = []
+        for months in dict.fromkeys((self.history.pace, YEAR)):
+            origin = shift(self.as_of, -months)
+            known = parse_month(origin, "origin") - parse_month(self.ledger.months[0], "month")
+            if actual is None or known < YEAR or self.ledger.customers(origin).empty:
+                continue
+            past = calibrate(self.ledger, origin, **self.learning)
+            drawn = _trailing(self.ledger, past, origin, months, self.trials, self.seed)
+            where = {"actual": actual, "pit": pit(drawn, actual)}
+            told.append({"origin": origin, "months": months, **quantiles(drawn), **where})
+        return told
+
+    @cached_property
+    def backtest(self) -> Backtest | None:
+        """Forecasts from at most eight origins of the past; None where the ledger is too short for
+        one.
+        """
+        try:
+            found = origins(self.ledger, until=self.as_of)
+        except UsageError:
+            return None
+        every = max(3, self.ledger.step) * max(1, -(-len(found) // MOST_ORIGINS))
+        return backtest(
+            self.ledger,
+            every=every,
+            until=self.as_of,
+            trials=PAST_TRIALS,
+            seed=self.seed,
+            **self.learning,
+        )
+
+    def record(self) -> dict[str, Any]:
+        """Every headline number of the forecast, for a report's manifest."""
+        end = shift(self.as_of, YEAR)
+        return {
+            "forecast": {
+                "trials": self.trials,
+                "seed": self.seed,
+                "ahead": {month: self.range_at(month) for month in self.ahead},
+                "p_target": self.p_target,
+                "mean": float(self.ahead[end].mean()),
+                "before": [
+                    {key: value for key, value in each.items() if key != "actual"}
+                    for each in self.before
+                ],
+            }
+        }
+
+
+@dataclass(frozen=True)
+class NoForecast:
+    """That nothing is forecast, and why; as a condition it is false."""
+
+    reason: str
+
+    def __bool__(self) -> Literal[False]:
+        return False
+
+
+def forecast(
+    history: History,
+    trials: int = TRIALS,
+    seed: int = SEED,
+    half_life: float | None = None,
+    price_months: Sequence[str] | None = None,
+) -> Forecast | NoForecast:
+    """The forecast after a history; none where the ledger has not been running for a year, or
+    nobody is left, or it cannot be learnt from, or no `trials` are asked for. half_life,
+    price_months : as for `calibrate`.
+
+    Raises UsageError for a half-life or a price month that cannot be.
+    """
+    if trials == 0:
+        return NoForecast("")
+    if trials < LEAST_TRIALS:
+        raise UsageError(f"trials: must be 0 or at least {LEAST_TRIALS}, got {trials}")
+    if isinstance(price_months, str):
+        raise UsageError(f'price_months: write a list, such as ["2026-01"], got {price_months!r}')
+    for month in price_months or ():
+        parse_month(month, "price_months")
+    check_half_life(half_life)
+    known = parse_month(history.as_of, "as_of") - parse_month(history.ledger.months[0], "month")
+    if known < YEAR:
+        return NoForecast(
+            f"the ledger has been running for {known} months, and a forecast takes a year"
+        )
+    if history.ledger.customers(history.as_of).empty:
+        return NoForecast("nobody is left")
+    told = Forecast(
+        history, trials, seed, {"half_life": half_life, "price_months": tuple(price_months or ())}
+    )
+    try:
+        for answer in ("ahead", "before", "backtest", "sensitivity"):
+            getattr(told, answer)
+    except UsageError as error:  # the report stands without it
+        return NoForecast(str(error).removeprefix("book.ledger: "))
+    return told
+
+
+def _actual(ledger: Ledger, month: str) -> float | None:
+    """NRR of the twelve months up to a month, point to point; None where the ledger does not cover
+    them.
+    """
+    if {month, shift(month, -YEAR)} <= set(ledger.months):
+        nrr = float(metrics.nrr(ledger.cohort(month, YEAR)))
+        return None if np.isnan(nrr) else round(nrr, 12)
+    return None
+
+
+def _trailing(
+    ledger: Ledger, learnt: Calibration, origin: str, months: int, trials: int, seed: int
+) -> np.ndarray:
+    """NRR by trial of the twelve months that end `months` after the origin: those who were there at
+    their start and still are at the origin are played forward. Who had left by then may come back
+    in fact, and does not here.
+    """
+    start = shift(origin, months - YEAR)
+    opening = ledger.customers(start, known_at=origin)["arr"]
+    term = learnt.scenario.plain()["book"]["term"]
+    there = customers_of(ledger, origin, term, among=opening.index, rate_of=start)
+    scenario = Scenario.of({**learnt.scenario.plain(), "months": months}, opening=there)
+    run = simulate(scenario, trials, seed)
+    closing = run["closing"].isel(month=-1).sum("segment").values
+    return np.asarray(
+        np.round(closing / float(opening.sum()), 12)
+    )  # what did not change did not change

@@ -1,0 +1,276 @@
+"""A scenario and a target in, what each lever alone and all together would have to be out; never
+simulates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from nrrsim import benchmarks, metrics
+from nrrsim.engine.draws import DRAWS as EVEN_DRAWS
+from nrrsim.engine.draws import SEED
+from nrrsim.engine.driver_rates import LIMITS, Rates, draw_rates
+from nrrsim.engine.expectation import expect
+from nrrsim.engine.moments import odds_by_draw
+from nrrsim.engine.outcomes import Odds
+from nrrsim.engine.switched import LEVERS, RATES_OF, nrr_by_draw
+from nrrsim.errors import UsageError
+from nrrsim.movements import LOSSES
+from nrrsim.scenario.numbers import TARGET
+from nrrsim.scenario.scenario import Scenario
+
+MOST_FACTOR = 100.0
+NEAR = 1e-8  # to the target
+COARSE = 256  # Sobol draws by which a root is found before it is put right
+
+
+@dataclass(frozen=True)
+class Lever:
+    """What a driver would have to be, all else as it is. `factor` multiplies its rates (price: its
+    uplift).
+
+    `status`: reached, not reachable (by this lever alone) or absent. `now` and `needed` by segment:
+    the mean rate.
+    """
+
+    name: str
+    status: str
+    factor: float | None
+    now: dict[str, float]
+    needed: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Frontier:
+    """For each lever alone, and for all together (losses times 1 - x, gains times 1 + x), what
+    reaches the target.
+
+    It is reached on average, or, where `probability` is a number, with that probability. `nrr`:
+    expected as it is.
+    """
+
+    target: float
+    nrr: float
+    levers: dict[str, Lever]
+    together: float | None
+    probability: float | None = None
+
+
+def frontier(
+    scenario: Scenario,
+    target: float,
+    probability: float | None = None,
+    levers: Sequence[str] = LEVERS,
+) -> Frontier:
+    """What each of `levers` alone, and all of them together, would have to be for NRR to reach
+    `target`.
+
+    probability : how likely it is to be reached (see `exact.Odds`); None: on average.
+    """
+    try:
+        TARGET.check(float(target))
+    except ValueError as error:
+        raise UsageError(f"target: {error}") from None
+    if probability is not None and not 0 < probability < 1:
+        raise UsageError(f"probability: must be above 0 and below 1, got {probability}")
+    sets = [
+        draw_rates(scenario, scenario.opening, count=count, seed=SEED, quasi=True)
+        for count in (COARSE, EVEN_DRAWS)
+    ]
+    means = [_moved(nrr_by_draw(scenario), rates) for rates in sets]
+    now = float(means[1]({}).mean())
+    short: list[Gap]
+    if probability is None:
+        short = [_short_of(mean, target) for mean in means]
+    else:
+        odds = odds_by_draw(scenario)
+        _refuse_uneven(odds(sets[0]))
+        short = [_less_likely(_moved(odds, rates), target, probability) for rates in sets]
+    gap = short[1]({})
+    found = {name: _lever(scenario, sets[0], name, gap, short) for name in levers}
+    x = _root([_along(each, all_together) for each in short], 0.0, 1.0 if gap <= 0 else -1.0, gap)
+    return Frontier(target, now, found, x, probability)
+
+
+def chance(scenario: Scenario, target: float) -> float:
+    """How likely NRR is to reach the target, without a simulation (see `exact.Odds`); raises
+    UsageError where three moments do not tell.
+    """
+    rates = draw_rates(scenario, scenario.opening, count=EVEN_DRAWS, seed=SEED, quasi=True)
+    odds = odds_by_draw(scenario)(rates)
+    _refuse_uneven(odds)
+    return odds.reaches(target)
+
+
+def _refuse_uneven(odds: Odds) -> None:
+    if not odds.holds:
+        raise UsageError(
+            "probability: few customers, or rare and large events, make up this book's luck, so that only a simulation"
+            " tells: ask nrrsim simulate, or what reaches the target on average"
+        )
+
+
+def all_together(x: float) -> dict[str, float]:
+    """The factor of each lever where all move by x: losses 1 - x, gains 1 + x."""
+    return {name: 1 - x if name in LOSSES else 1 + x for name in LEVERS}
+
+
+def with_factors(scenario: Scenario, factors: Mapping[str, float]) -> Scenario:
+    """The scenario with each lever's rates multiplied by its factor: what the frontier answers, put
+    back.
+    """
+    there = {
+        name: factor - 1 for name, factor in factors.items() if getattr(scenario.drivers, name)
+    }
+    programmes = scenario.plain().get("programmes", {})
+    name = "lever"
+    while name in programmes:
+        name += "_"
+    return scenario.with_({"programmes": {**programmes, name: there}})
+
+
+Gap = Callable[[Mapping[str, float]], float]
+
+
+def _moved(of_rates: Callable[[Rates], Any], rates: Rates) -> Callable[[Mapping[str, float]], Any]:
+    """What follows from the rates, as a function of the factors of some levers."""
+
+    def moved(factors: Mapping[str, float]) -> Any:
+        changed = {
+            RATES_OF[name][0]: getattr(rates, RATES_OF[name][0]) * factor
+            for name, factor in factors.items()
+        }
+        return of_rates(replace(rates, **changed))
+
+    return moved
+
+
+def _short_of(nrr: Callable[[Mapping[str, float]], Any], target: float) -> Gap:
+    return lambda factors: float(nrr(factors).mean()) - target
+
+
+def _less_likely(
+    odds: Callable[[Mapping[str, float]], Odds], target: float, probability: float
+) -> Gap:
+    return lambda factors: odds(factors).reaches(target) - probability
+
+
+def _along(short: Gap, factors: Callable[[float], Mapping[str, float]]) -> Callable[[float], float]:
+    return lambda x: short(factors(x))
+
+
+def _lever(scenario: Scenario, rates: Rates, name: str, gap: float, short: list[Gap]) -> Lever:
+    means = _mean_rates(scenario, rates, name)
+    if not any(means.values()):
+        return Lever(name, "absent", None, means, {})
+    rises = (gap <= 0) != (name in LOSSES)
+    alone = [_along(each, lambda factor: {name: factor}) for each in short]
+    factor = _root(alone, 1.0, MOST_FACTOR if rises else 0.0, gap)
+    if factor is None:
+        return Lever(name, "not reachable", None, means, {})
+    most = LIMITS[RATES_OF[name][0]]
+    return Lever(
+        name,
+        "reached",
+        factor,
+        means,
+        {segment: min(mean * factor, most) for segment, mean in means.items()},
+    )
+
+
+def _mean_rates(scenario: Scenario, rates: Rates, name: str) -> dict[str, float]:
+    values = getattr(rates, RATES_OF[name][0])
+    means = values.mean(axis=(0, 2)) if values.ndim == 3 else values.mean(axis=0)
+    return dict(zip(scenario.segments, map(float, means), strict=True))
+
+
+def _root(
+    short: Sequence[Callable[[float], float]], begin: float, end: float, gap: float
+) -> float | None:
+    """Where it is 0 between `begin` and `end`, nearest to `begin`; None where it is not.
+
+    Found with few draws, and put right by a step or two with all of them: both have nearly the same
+    slope.
+    """
+    from scipy.optimize import brentq
+
+    if gap == 0:
+        return begin
+    coarse, fine = short
+    steps = np.linspace(begin, end, 9) if abs(end) <= 1 else np.geomspace(begin, end, 13)
+    for number, (before, step) in enumerate(pairwise(steps)):
+        if np.sign(coarse(step)) == np.sign(gap):
+            continue
+        found = float(brentq(coarse, before, step, xtol=1e-9, rtol=1e-12))
+        slope = (coarse(found + 1e-4) - coarse(found - 1e-4)) / 2e-4
+        off = fine(found)
+        for _ in range(4):
+            if abs(off) < NEAR:
+                return found
+            if not slope:
+                break
+            last, before_last, found = off, found, found - off / slope
+            off = fine(found)
+            slope = (off - last) / (found - before_last) if off != last else slope
+        # a bumpy or flat stretch: look for it step by step, also where the few draws had it just
+        # beyond
+        for low, high in pairwise(steps[max(0, number - 1) : number + 3]):
+            if np.sign(fine(low)) != np.sign(fine(high)):
+                return float(brentq(fine, low, high, xtol=1e-12))
+        return None
+    return None
+
+
+def needed(scenario: Scenario, target: float, probability: float | None = None) -> dict[str, Any]:
+    """What `nrrsim frontier --json` prints: what each lever alone, and all together, would have to
+    be.
+
+    Beside each stands what can be compared with published figures: the gross retention (of flows)
+    that it comes to and where that stands among the survey's quartiles; of price, the largest
+    uplift. They are of twelve months only.
+    """
+    told = frontier(scenario, target, probability)
+    yearly = scenario.months == 12
+
+    def beside(name: str, factors: Mapping[str, float]) -> dict[str, Any]:
+        losing = name in (*LOSSES, "together")
+        gross = (
+            float(metrics.grr(expect(with_factors(scenario, factors)), "flow")) if losing else None
+        )
+        uplift = (
+            max(told.levers["price"].now.values()) * factors.get("price", 1.0)
+            if name == "price"
+            else None
+        )
+        return {
+            "grr_flow": gross,
+            "standing": benchmarks.standing("grr", gross) if gross is not None and yearly else None,
+            "uplift": uplift,
+            "usual_uplift": list(benchmarks.USUAL_UPLIFT) if name == "price" else None,
+        }
+
+    x = told.together
+    return {
+        "title": scenario.title,
+        "target": target,
+        "probability": probability,
+        "nrr": told.nrr,
+        "standing": benchmarks.standing("nrr", target) if yearly else None,
+        "levers": {
+            name: {
+                "status": lever.status,
+                "factor": lever.factor,
+                "now": lever.now,
+                "needed": lever.needed,
+            }
+            | (beside(name, {name: lever.factor}) if lever.factor is not None else {})
+            for name, lever in told.levers.items()
+        },
+        "together": x,
+        "beside": beside("together", all_together(x)) if x is not None else None,
+    }

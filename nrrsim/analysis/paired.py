@@ -1,0 +1,67 @@
+"""Two scenarios in, both simulated under the same luck and their difference out; never draws
+charts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from nrrsim import metrics
+from nrrsim.engine.simulation import simulate
+from nrrsim.engine.switched import LEVERS
+from nrrsim.errors import UsageError
+from nrrsim.movements import Movements
+from nrrsim.scenario.scenario import Scenario
+
+
+def comparable(a: Scenario, b: Scenario) -> tuple[str, ...]:
+    """The segments of both; raises UsageError where the two cannot be compared."""
+    if a.months != b.months:
+        raise UsageError(
+            f"months: {a.months} against {b.months}; two scenarios are compared over the same time"
+        )
+    segments = tuple(dict.fromkeys([*a.segments, *b.segments]))
+    for one, other in ((a, b), (b, a)):
+        for segment in other.segments:
+            if segment not in one.segments and not any(
+                one.entry(driver, segment) for driver in LEVERS
+            ):
+                name = one.title or "the other"
+                raise UsageError(
+                    f"{segment}: is a segment of {other.title or 'one'}, and {name} believes nothing of it"
+                )
+    return segments
+
+
+def paired(
+    a: Scenario,
+    b: Scenario,
+    trials: int,
+    seed: int,
+    *,
+    threads: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[Movements, Movements]:
+    """Both simulated so that trial k of one and of the other meet the same luck; `progress` counts
+    both's trials.
+    """
+    comparable(a, b)
+
+    def further(done: int) -> None:
+        assert progress is not None
+        progress(trials + done)
+
+    return (
+        simulate(a, trials, seed, threads=threads, beside=b, progress=progress),
+        simulate(
+            b, trials, seed, threads=threads, beside=a, progress=further if progress else None
+        ),
+    )
+
+
+def difference(runs: tuple[Movements, Movements]) -> np.ndarray:
+    """NRR(B) - NRR(A), trial by trial."""
+    first, second = (np.asarray(metrics.nrr(run)) for run in runs)
+    return np.asarray(second - first)

@@ -1,0 +1,62 @@
+"""A scenario with programmes in, what each of them adds and returns out; never words, never draws
+charts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import product
+
+from nrrsim.analysis.bridge import DRAWS, REPLICATES, shapley
+from nrrsim.engine.draws import SEED
+from nrrsim.engine.driver_rates import draw_rates, effects_of
+from nrrsim.engine.switched import nrr_by_draw
+from nrrsim.errors import UsageError
+from nrrsim.scenario.scenario import Scenario
+
+MOST_PROGRAMMES = 10
+
+
+@dataclass(frozen=True)
+class Share:
+    """A programme's Shapley share of what all of a scenario's programmes add to expected NRR, and
+    to ARR at the end.
+
+    `returned`: ARR gained over `cost`; None where it costs nothing.
+    """
+
+    name: str
+    nrr: float
+    arr: float
+    cost: float
+
+    @property
+    def returned(self) -> float | None:
+        return self.arr / self.cost if self.cost else None
+
+
+def programmes(scenario: Scenario) -> tuple[Share, ...]:
+    """What each programme adds: its effect when it joins some of the others, averaged over all
+    orders of joining.
+    """
+    listed = list(scenario.programmes.items())
+    if not listed:
+        return ()
+    if len(listed) > MOST_PROGRAMMES:
+        raise UsageError(
+            f"programmes: {len(listed)}; the shares of {MOST_PROGRAMMES} at most can be told apart"
+        )
+    rates = draw_rates(scenario, scenario.opening, count=DRAWS * REPLICATES, seed=SEED, quasi=True)
+    nrr = nrr_by_draw(scenario)
+
+    def worth(which: tuple[int, ...]) -> float:
+        run = [programme for (_, programme), runs in zip(listed, which, strict=True) if runs]
+        effects = effects_of(run, scenario.segments, scenario.months)
+        return float(nrr(replace(rates, effects=effects)).mean())
+
+    shares = shapley({which: worth(which) for which in product((0, 1), repeat=len(listed))})
+    opening = scenario.opening.total
+    return tuple(
+        Share(name, float(share), float(share) * opening, programme.cost)
+        for (name, programme), share in zip(listed, shares, strict=True)
+    )

@@ -1,0 +1,183 @@
+"""A scenario with beliefs in, which of them matter out; never simulates: all of it is on the exact
+expectation.
+
+Beliefs may be tied. A tornado moves one and leaves the others as they are. `known` says by how much
+the variance of expected NRR would shrink, on average, if one belief were known, with what that
+tells of those it is tied to. Shapley effects share the whole variance out, so that they add up to 1
+whatever is tied (Owen 2014; Song, Nelson, Staum 2016).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nrrsim.engine.draws import SEED, scores
+from nrrsim.engine.driver_rates import rates_at, slots_of
+from nrrsim.engine.switched import nrr_by_draw
+from nrrsim.scenario.beliefs import Z90, correlation_matrix
+from nrrsim.scenario.scenario import Scenario
+
+DRAWS, FEWER_DRAWS, MANY = 512, 64, 30  # and how many beliefs are many
+MOST_ASKED = 12  # beliefs whose knowledge is weighed, where only the most important are wanted
+NODES = 5  # of the Gauss-Hermite rule over one belief
+ORDERS, WITHIN = 1_500, 3  # random orders of the beliefs, and draws for a variance inside each
+
+
+@dataclass(frozen=True)
+class Belief:
+    """What one belief does to expected NRR: at its P5 and P95 (the others as they are), and its
+    parts of the variance.
+
+    `known`: by how much the variance would shrink if it were known; `effect`: its Shapley effect,
+    `error` its standard error.
+    """
+
+    name: str
+    low: float
+    high: float
+    known: float
+    effect: float
+    error: float
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """Beliefs, the one that matters most first; the mean of expected NRR and its standard deviation
+    over beliefs.
+    """
+
+    nrr: float
+    sd: float
+    beliefs: tuple[Belief, ...]
+
+
+def sensitivity(scenario: Scenario, effects: bool = True) -> Sensitivity:
+    """Which beliefs the expected NRR hangs on; the common shock of a year counts as one, called
+    `shock`.
+
+    effects : compute the Shapley effects, which take most of the time; else they are nan.
+    """
+    model = _Model(scenario)
+    whole = model.nrr(model.even(DRAWS * 8))
+    variance = float(whole.var())
+    if not model.names or variance == 0:
+        return Sensitivity(float(whole.mean()), 0.0, ())
+    unknown = np.full(len(model.names), np.nan)
+    shares, errors = model.shapley_effects(variance) if effects else (unknown, unknown)
+    swings = [model.swing(place) for place in range(len(model.names))]
+    widest = sorted(range(len(swings)), key=lambda place: -abs(swings[place][1] - swings[place][0]))
+    asked = set(widest if effects else widest[:MOST_ASKED])  # each takes its time
+    known = [
+        min(model.known(place) / variance, 1.0) if place in asked else 0.0
+        for place in range(len(swings))
+    ]
+    found = [
+        Belief(name, *swings[place], known[place], float(shares[place]), float(errors[place]))
+        for place, name in enumerate(model.names)
+    ]
+    found.sort(key=lambda each: -each.known)
+    return Sensitivity(float(whole.mean()), float(np.sqrt(variance)), tuple(found))
+
+
+class _Model:
+    """Expected NRR as a function of normal scores, `ndarray[draw, belief]`, and the correlations of
+    these.
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.slots = slots_of(scenario)
+        self.names = list(self.slots)
+        self.expected = nrr_by_draw(scenario)
+        self.matrix = np.eye(len(self.names))
+        ties = scenario.ties()
+        if ties:
+            tied, matrix, _ = correlation_matrix(ties)
+            places = [self.names.index(name) for name in tied]
+            self.matrix[np.ix_(places, places)] = matrix
+
+    def nrr(self, z: np.ndarray) -> np.ndarray:
+        by_name = dict(zip(self.names, z.T, strict=True))
+        rates = rates_at(self.scenario, self.scenario.opening, by_name, len(z) if self.names else 1)
+        return self.expected(rates)
+
+    def even(self, count: int) -> np.ndarray:
+        """Evenly spread scores, tied as they should be."""
+        z = scores(self.slots, self.scenario.ties(), count=count, seed=SEED, quasi=True)
+        return (
+            np.stack([z[name] for name in self.names], axis=1)
+            if self.names
+            else np.zeros((count, 0))
+        )
+
+    def swing(self, place: int) -> tuple[float, float]:
+        """Expected NRR with one belief at its P5 and at its P95, and the others as they are."""
+        z = self.even(DRAWS if len(self.names) <= MANY else FEWER_DRAWS)
+        ends = []
+        for score in (-Z90, Z90):
+            z[:, place] = score
+            ends.append(float(self.nrr(z).mean()))
+        return ends[0], ends[1]
+
+    def known(self, place: int) -> float:
+        """The variance of the mean of NRR given one belief: what knowing it takes away."""
+        nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
+        weights = weights / weights.sum()
+        others = [other for other in range(len(self.names)) if other != place]
+        slope = self.matrix[others, place]
+        z = np.empty((NODES, DRAWS, len(self.names)))
+        z[:, :, place] = nodes[:, None]
+        if others:
+            left = self.matrix[np.ix_(others, others)] - np.outer(slope, slope)
+            free = scores(
+                {self.names[each]: self.slots[self.names[each]] for each in others},
+                count=DRAWS,
+                seed=SEED,
+                quasi=True,
+            )
+            rest = np.stack([free[self.names[each]] for each in others], axis=1) @ _root_of(left).T
+            z[:, :, others] = nodes[:, None, None] * slope + rest
+        means = self.nrr(z.reshape(-1, len(self.names))).reshape(NODES, DRAWS).mean(axis=1)
+        return float(weights @ (means - weights @ means) ** 2)
+
+    def shapley_effects(self, variance: float) -> tuple[np.ndarray, np.ndarray]:
+        """Each belief's part of the variance, averaged over random orders, and its standard error."""
+        rng = np.random.default_rng(SEED)
+        number = len(self.names)
+        orders = np.array([rng.permutation(number) for _ in range(ORDERS)])
+        # the variance that is left when all but the first n of an order are known, n = 1 .. number
+        # - 1
+        draws = np.empty((ORDERS, number - 1, WITHIN, number))
+        for row, order in enumerate(orders):
+            for n in range(1, number):
+                draws[row, n - 1] = self._given(order[n:], order[:n], rng)
+        y = self.nrr(draws.reshape(-1, number)).reshape(ORDERS, number - 1, WITHIN)
+        left = np.concatenate(
+            [np.zeros((ORDERS, 1)), y.var(axis=2, ddof=1), np.full((ORDERS, 1), variance)], axis=1
+        )
+        gains = np.empty((ORDERS, number))
+        np.put_along_axis(gains, orders, np.diff(left, axis=1), axis=1)
+        return gains.mean(axis=0) / variance, gains.std(axis=0, ddof=1) / np.sqrt(ORDERS) / variance
+
+    def _given(
+        self, known: np.ndarray, unknown: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        """WITHIN draws of all scores that share those of `known`."""
+        z = np.empty((WITHIN, len(self.names)))
+        inner = self.matrix[np.ix_(known, known)]
+        given = _root_of(inner) @ rng.standard_normal(len(known))
+        across = np.linalg.solve(inner, self.matrix[np.ix_(known, unknown)]).T
+        left = self.matrix[np.ix_(unknown, unknown)] - across @ self.matrix[np.ix_(known, unknown)]
+        z[:, known] = given
+        z[:, unknown] = (
+            across @ given + rng.standard_normal((WITHIN, len(unknown))) @ _root_of(left).T
+        )
+        return z
+
+
+def _root_of(matrix: np.ndarray) -> np.ndarray:
+    """A square root of a covariance matrix; rounding may have left an eigenvalue a little below 0."""
+    values, vectors = np.linalg.eigh(matrix)
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0)))

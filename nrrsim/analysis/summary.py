@@ -1,0 +1,129 @@
+"""A scenario or its simulated Movements in, the few numbers that are told of them out; never draws,
+never words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nrrsim import metrics
+from nrrsim.analysis.bridge import bridge
+from nrrsim.analysis.paired import difference
+from nrrsim.analysis.programmes import programmes
+from nrrsim.engine.expectation import deviation, expect
+from nrrsim.engine.outcomes import figures_with_errors, share_error, share_reaching
+from nrrsim.files import write_parquet
+from nrrsim.movements import MOVEMENTS, Movements, cents
+from nrrsim.scenario.scenario import Scenario
+
+
+def expected(scenario: Scenario) -> dict[str, Any]:
+    """What `nrrsim expect --json` prints: exact ratios, and amounts to the cent. GRR is that of
+    flows.
+    """
+    m = expect(scenario)
+
+    def ratios(part: Movements) -> dict[str, Any]:
+        return {
+            "nrr": float(metrics.nrr(part)),
+            "grr_flow": float(metrics.grr(part, "flow")),
+            "logo": float(metrics.logo(part)),
+            "opening": cents(part.over("opening").sum()),
+            "closing": cents(part.over("closing").sum()),
+        }
+
+    segments = {name: ratios(Movements(m.data.sel(segment=[name]), m.start)) for name in m.segments}
+    return {
+        "title": scenario.title,
+        **ratios(m),
+        "movements": {name: cents(m.over(name).sum()) for name in MOVEMENTS},
+        "segments": {
+            name: {key: None if np.isnan(each) else each for key, each in row.items()}
+            for name, row in segments.items()
+        },
+    }
+
+
+def expected_sd(scenario: Scenario) -> float:
+    """The standard deviation of NRR, from luck and from beliefs, without a simulation."""
+    opening = scenario.opening.total
+    return float(deviation(scenario).sel(segment="all").isel(month=-1)) / opening
+
+
+def simulated(
+    scenario: Scenario, run: Movements, seed: int, target: float | None = None
+) -> dict[str, Any]:
+    """What `nrrsim simulate --json` prints: how NRR, capped GRR and logo retention are spread over
+    the trials.
+
+    `se` is the Monte Carlo standard error of the mean; `standard_errors` holds that of every other
+    figure.
+    """
+    target = scenario.target if target is None else target
+    nrr = np.asarray(metrics.nrr(run))
+    each = {"nrr": nrr, "grr": np.asarray(metrics.grr(run)), "logo": np.asarray(metrics.logo(run))}
+    told = {name: figures_with_errors(values) for name, values in each.items()}
+    reached = None if target is None else share_reaching(nrr, target)
+    errors: dict[str, Any] = {name: errors for name, (_, errors) in told.items()}
+    errors["p_target"] = None if reached is None else share_error(reached, len(nrr))
+    return {
+        "title": scenario.title,
+        "trials": len(nrr),
+        "seed": seed,
+        "target": target,
+        "p_target": reached,
+        **{name: figures for name, (figures, _) in told.items()},
+        "standard_errors": errors,
+    }
+
+
+def compared(a: Scenario, b: Scenario, runs: tuple[Movements, Movements]) -> dict[str, Any]:
+    """What `nrrsim compare --json` prints: the bridge from A to B, exactly, and the difference
+    under the same luck.
+    """
+    told = bridge(a, b)
+    apart = difference(runs)
+    figures, _ = figures_with_errors(apart)
+    kept = ("mean", "sd", "se", "p05", "p50", "p95")
+    return {
+        "a": {"title": a.title, "nrr": told.a},
+        "b": {"title": b.title, "nrr": told.b},
+        "difference": told.difference,
+        "bridge": told.parts,
+        "vectors": told.vectors,
+        "programmes": {
+            each.name: {
+                "nrr": each.nrr,
+                "arr": cents(each.arr),
+                "cost": each.cost,
+                "return": each.returned,
+            }
+            for each in programmes(b)
+        },
+        "simulated": {name: figures[name] for name in kept}
+        | {"p_b_above_a": float((apart > 0).mean())},
+    }
+
+
+def write_trials(run: Movements, path: str | Path, about: Mapping[str, Any]) -> None:
+    """Every trial, segment and month as a row of a Parquet file, with `about` (title, seed) in its
+    metadata.
+
+    The file is there whole or not at all. Raises UsageError where it cannot be written.
+    """
+    names = [str(name) for name in run.data if name != "unsplit"]
+    trials, segments, months = run["closing"].shape
+    frame = pd.DataFrame(
+        {
+            "trial": np.repeat(np.arange(trials), segments * months),
+            "segment": np.tile(np.repeat(run.segments, months), trials),
+            "month": np.tile(run.months, trials * segments),
+            **{name: run[name].values.ravel() for name in names},
+        }
+    )
+    write_parquet(frame, path, about)

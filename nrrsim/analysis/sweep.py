@@ -1,0 +1,254 @@
+"""A scenario and what to vary in, NRR at each point of a grid out; never leaves a part of a file at
+a final path.
+
+A point's result depends on the scenario, the point, trials and seed alone, not on who works it out.
+What is done is kept beside the result until all is done, so that a sweep that was killed goes on
+where it stopped, and ends with the same numbers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nrrsim import metrics
+from nrrsim.engine import outcomes, quick
+from nrrsim.engine.draws import SEED
+from nrrsim.engine.simulation import TRIALS, available_threads, simulate
+from nrrsim.errors import UsageError
+from nrrsim.files import write_text
+from nrrsim.scenario.scenario import Scenario
+from nrrsim.workers import in_processes, on_cluster
+
+MOST_POINTS = 100_000
+SECONDS_TO_START = 2.0  # of worker processes: Python, the libraries, the kernel
+EXACT_AT_ONCE, CELLS_AT_ONCE = 16, 30_000_000  # points, and customer-months, of a block: some 50 ms
+RESULTS = ("nrr", "p05", "p50", "p95", "p_target")
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One number of a scenario, by its dotted name, and the values that it takes."""
+
+    name: str
+    values: tuple[float, ...]
+
+
+def read_axis(text: str) -> Axis:
+    """An axis as the command states it: `drivers.churn.smb.rate=0.05:0.25:21` (from, to, how many)."""
+    name, _, span = text.partition("=")
+    parts = span.split(":")
+    try:
+        low, high, number = float(parts[0]), float(parts[1]), int(parts[2])
+        fits = (
+            bool(name)
+            and len(parts) == 3
+            and 1 <= number <= MOST_POINTS
+            and np.isfinite([low, high]).all()
+        )
+    except (ValueError, IndexError):
+        fits = False
+    if not fits:
+        raise UsageError(
+            f"--vary: write NAME=FROM:TO:NUMBER, such as drivers.churn.smb.rate=0.05:0.25:21; got {text!r}"
+        )
+    return Axis(name, tuple(float(f"{value:.12g}") for value in np.linspace(low, high, number)))
+
+
+def sweep(
+    scenario: Scenario,
+    axes: Sequence[Axis],
+    *,
+    exact: bool = False,
+    trials: int = TRIALS,
+    seed: int = SEED,
+    target: float | None = None,
+    kept: str | Path | None = None,
+    workers: int | None = 1,
+    scheduler: str | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> pd.DataFrame:
+    """A row a point: the values of the axes, then `nrr` (mean), `p05`, `p50`, `p95` and `p_target`.
+
+    exact : by the exact path (`outlook.likely`), in milliseconds a point, instead of full
+        simulations.
+    kept : a file of what is done, in whatever order; a sweep that finds its own goes on from there.
+    workers : processes that share the points; 1 is this process itself. None: as many as there are
+        processors, once this process has worked as long as starting them takes. They are spawned: a
+        script that asks for them needs `if __name__ == "__main__":`.
+    scheduler : the address of a Dask scheduler, such as tcp://127.0.0.1:8786, whose workers do it
+        instead.
+
+    Raises UsageError for what cannot be varied, before anything is run where it can be seen, and
+    for a scheduler that cannot be used.
+    """
+    points = list(product(*(axis.values for axis in axes)))
+    names = [axis.name for axis in axes]
+    if not axes or len(points) > MOST_POINTS:
+        raise UsageError(
+            f"--vary: {len(points) if axes else 0:,} points; between 1 and {MOST_POINTS:,} can be run"
+        )
+    if len(set(names)) < len(names):
+        raise UsageError(
+            f"--vary: {next(name for name in names if names.count(name) > 1)} stands twice"
+        )
+    if workers is not None and workers < 1:
+        raise UsageError(f"workers: must be at least 1, got {workers}")
+    target = scenario.target if target is None else target
+    given = Scenario.of(
+        scenario.plain(), opening=scenario.opening
+    )  # no point reads the ledger again
+    for corner in product(*((axis.values[0], axis.values[-1]) for axis in axes)):
+        given.with_(dict(zip(names, corner, strict=True)))
+    settings: dict[str, Any] = {
+        "scenario": scenario.plain(),
+        "axes": [[axis.name, axis.values] for axis in axes],
+    }
+    settings |= {
+        "exact": exact,
+        "trials": trials,
+        "seed": seed,
+        "target": target,
+        "nrrsim": version("nrrsim"),
+    }
+    there = given.opening
+    customers = b"".join(
+        each.tobytes() for each in (there.segment, there.arr, there.anniversary, there.tenure)
+    )
+    key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode() + customers).hexdigest()
+    done = _Done.of(kept, key)
+    task = _Task(given, tuple(names), exact, trials, seed, target)
+    todo = [(number, values) for number, values in enumerate(points) if number not in done.rows]
+    with closing(_shared_out(task, todo, workers, scheduler, key)) as ended:
+        for some in ended:
+            for number, row in some:
+                done.add(number, row)
+            if progress:
+                progress(len(done.rows))
+    rows = [
+        [*values, *(done.rows[number][name] for name in RESULTS)]
+        for number, values in enumerate(points)
+    ]
+    return pd.DataFrame(rows, columns=[*names, *RESULTS]).astype(float)
+
+
+Point = tuple[int, tuple[float, ...]]  # its number and its values
+Row = dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What all points of a sweep share."""
+
+    scenario: Scenario
+    names: tuple[str, ...]
+    exact: bool
+    trials: int
+    seed: int
+    target: float | None
+
+    def at_once(self) -> int:
+        """Points of one block: so many that handing it out is little beside some 50 ms of work."""
+        if self.exact:
+            return EXACT_AT_ONCE
+        cells = self.trials * len(self.scenario.opening.arr) * self.scenario.months
+        return max(1, min(EXACT_AT_ONCE, CELLS_AT_ONCE // max(cells, 1)))
+
+
+def _shared_out(
+    task: _Task, todo: list[Point], workers: int | None, scheduler: str | None, key: str
+) -> Generator[list[tuple[int, Row]]]:
+    """The rows of all points, some at a time, in whatever order."""
+    first = 0
+    if scheduler is None:
+        begin = time.monotonic()
+        while first < len(todo) and (
+            workers == 1 or (workers is None and time.monotonic() - begin < SECONDS_TO_START)
+        ):
+            yield _rows(task, todo[first : first + 1], threads=None)
+            first += 1
+    blocks = [todo[at : at + task.at_once()] for at in range(first, len(todo), task.at_once())]
+    if blocks and scheduler is not None:
+        yield from on_cluster(_rows, task, blocks, scheduler, key)
+    elif blocks:
+        yield from in_processes(
+            _rows, task, blocks, min(workers or available_threads(), len(blocks))
+        )
+
+
+def _rows(task: _Task, block: Sequence[Point], threads: int | None = 1) -> list[tuple[int, Row]]:
+    return [(number, _point(task, values, threads)) for number, values in block]
+
+
+def _point(task: _Task, values: tuple[float, ...], threads: int | None) -> Row:
+    scenario, target = task.scenario.with_(dict(zip(task.names, values, strict=True))), task.target
+    if task.exact:
+        told = quick.likely(scenario, target, task.seed, threads)
+        return {"nrr": told["mean"], **{name: told[name] for name in RESULTS[1:]}}
+    nrr = np.asarray(metrics.nrr(simulate(scenario, task.trials, task.seed, threads=threads)))
+    p05, p50, p95 = map(float, np.quantile(nrr, (0.05, 0.5, 0.95)))
+    reached = None if target is None else outcomes.share_reaching(nrr, target)
+    return {"nrr": float(nrr.mean()), "p05": p05, "p50": p50, "p95": p95, "p_target": reached}
+
+
+@dataclass(frozen=True)
+class _Done:
+    """The points that are done, by number, and the file that they are kept in; a line that was cut
+    is not one.
+    """
+
+    path: Path | None
+    rows: dict[int, Row]
+
+    @classmethod
+    def of(cls, path: str | Path | None, key: str) -> _Done:
+        if path is None:
+            return cls(None, {})
+        file, rows = Path(path), {}
+        lines = file.read_text(encoding="utf-8").split("\n")[:-1] if file.is_file() else []
+        if lines and lines[0] != key:
+            raise UsageError(
+                f"{path}: is of a sweep with other settings; remove it, or choose another --out"
+            )
+        for line in lines[1:]:
+            number, row = json.loads(line)
+            rows[int(number)] = row
+        text = "".join(
+            f"{line}\n" for line in (key, *(json.dumps([n, row]) for n, row in rows.items()))
+        )
+        write_text(file, text)
+        return cls(file, rows)
+
+    def add(self, number: int, row: Row) -> None:
+        self.rows[number] = dict(row)
+        if self.path is not None:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps([number, row]) + "\n")
+
+
+def told(frame: pd.DataFrame) -> dict[str, Any]:
+    """What `nrrsim sweep --json` prints: how many points, and those with the lowest and the highest
+    NRR.
+    """
+    ends = {"lowest": int(frame["nrr"].argmin()), "highest": int(frame["nrr"].argmax())}
+    rows = {
+        name: {key: float(each) for key, each in frame.iloc[at].items() if each == each}
+        for name, at in ends.items()
+    }
+    return {"points": len(frame), **rows}
+
+
+def kept_beside(out: str | Path) -> Path:
+    """Where a sweep keeps what is done until its result stands at `out`."""
+    return Path(out).with_name(f".{Path(out).name}.done")

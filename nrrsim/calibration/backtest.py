@@ -1,0 +1,280 @@
+"""A ledger in, forecasts made in its past beside what then happened out; never looks ahead, never
+draws charts.
+
+At each origin the scenario is learnt from what was known then, simulated for a year, and compared
+with the year. So it says how often such forecasts were right, and whether they beat two that need
+no model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nrrsim import metrics
+from nrrsim.calibration.calibrate import calibrate
+from nrrsim.engine.draws import SEED
+from nrrsim.engine.simulation import simulate
+from nrrsim.errors import UsageError
+from nrrsim.ledger.ledger import Ledger
+from nrrsim.months import parse_month, shift
+
+HORIZON = 12
+TRIALS = 4_000
+HISTORY = {1: 24, 3: 24, 12: 24}  # months known at the first origin, by the ledger's step
+MEASURES = ("nrr", "grr", "logo")
+LEVELS = (0.5, 0.8, 0.9)
+QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
+WHOLE = "all"
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """Forecasts and outcomes: `frame` has a row for each origin, measure and segment (`all`: the
+    whole book).
+
+    Columns `origin`, `measure`, `segment`, `actual`, `mean`, the quantiles `p05` to `p95`, `pit`
+    (where the outcome lies in the forecast), `crps`, and `last`, `past`: how far off last year's
+    outcome and the mean of past years were.
+    """
+
+    frame: pd.DataFrame
+    step: int
+    trials: int
+
+    def summary(self, segments: bool = False) -> pd.DataFrame:
+        """A row a measure: `n` outcomes, `effective` (years that do not overlap), the share of
+        outcomes inside the 50, 80 and 90 % intervals, and the mean errors `crps`, `last`, `past`.
+
+        segments : pool the segments' outcomes instead of the whole book's.
+        """
+        chosen = self.frame[(self.frame["segment"] != WHOLE) == segments]
+        rows = []
+        for measure in MEASURES:
+            mine = chosen[chosen["measure"] == measure].dropna(subset=["actual"])
+            years = sum(_apart(each["origin"]) for _, each in mine.groupby("segment"))
+            row: dict[str, Any] = {"measure": measure, "n": len(mine), "effective": years}
+            for level in LEVELS:
+                inside = (mine["pit"] - 0.5).abs() <= level / 2
+                row[f"cover{100 * level:.0f}"] = float(inside.mean()) if len(mine) else np.nan
+            errors = mine[["crps", "last", "past"]]
+            known = errors.dropna() if len(errors.dropna()) else errors  # of the same outcomes
+            rows.append(row | {name: float(known[name].mean()) for name in errors})
+        return pd.DataFrame(rows)
+
+    def told(self) -> dict[str, Any]:
+        """What `nrrsim backtest --json` prints."""
+        both = {"whole": self.summary(), "segments": self.summary(segments=True)}
+        return {
+            "trials": self.trials,
+            "origins": sorted(set(self.frame["origin"])),
+            **{
+                name: {
+                    row["measure"]: {
+                        key: _plain(value) for key, value in row.items() if key != "measure"
+                    }
+                    for row in frame.to_dict("records")
+                }
+                for name, frame in both.items()
+            },
+        }
+
+    @property
+    def has_segments(self) -> bool:
+        return bool((self.frame["segment"] != WHOLE).any())
+
+    def forecasts(self, measure: str = "nrr") -> pd.DataFrame:
+        """The whole book's forecasts of a measure, the oldest first: `origin`, quantiles, `actual`."""
+        mine = self.frame[(self.frame["segment"] == WHOLE) & (self.frame["measure"] == measure)]
+        return mine.sort_values("origin", ignore_index=True)
+
+    def record(self) -> dict[str, Any]:
+        """Every headline number, for a report's manifest."""
+        return {"backtest": self.told()}
+
+    def pit(self, measure: str = "nrr", segments: bool = False, bins: int = 10) -> pd.DataFrame:
+        """How many outcomes lie in each tenth of their forecast: `low`, `high`, `count`; even if
+        all is right.
+        """
+        chosen = self.frame[(self.frame["segment"] != WHOLE) == segments]
+        values = chosen.loc[chosen["measure"] == measure, "pit"].dropna()
+        counts, edges = np.histogram(values, bins, (0, 1))
+        return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "count": counts})
+
+
+def backtest(
+    ledger: Ledger,
+    *,
+    every: int | None = None,
+    first: str | None = None,
+    until: str | None = None,
+    trials: int = TRIALS,
+    seed: int = SEED,
+    progress: Callable[[int], None] | None = None,
+    **calibrating: Any,
+) -> Backtest:
+    """Forecasts of the next twelve months from each origin at which the ledger knows both sides.
+
+    every : months from one origin to the next (default: a quarter, or the ledger's step if that is
+        longer).
+    first : the first origin (default: when two years are known). until : the last month to compare
+        with.
+    calibrating : as for `calibrate`.
+
+    Raises UsageError where the ledger is too short for a single origin.
+    """
+    found = origins(ledger, every, first, until)
+    happened = cache(
+        lambda month: _measured(ledger.cohort(month, HORIZON))
+    )  # origins share their past years
+    rows: list[dict[str, Any]] = []
+    for number, origin in enumerate(found):
+        rows += _forecast(ledger, origin, trials, seed, calibrating, happened)
+        if progress:
+            progress(number + 1)
+    return Backtest(pd.DataFrame(rows), ledger.step, trials)
+
+
+def origins(
+    ledger: Ledger, every: int | None = None, first: str | None = None, until: str | None = None
+) -> list[str]:
+    """The months from which a year ahead can be forecast and compared."""
+    every = max(3, ledger.step) if every is None else every
+    if every < 1 or every % ledger.step:
+        raise UsageError(
+            f"every: {every} months do not fit a ledger with a snapshot every {ledger.step} months"
+        )
+    begin = (
+        parse_month(first, "first") - parse_month(ledger.months[0], "month")
+        if first
+        else HISTORY[ledger.step]
+    )
+    last = shift(until or ledger.months[-1], -HORIZON)
+    span = parse_month(last, "month") - parse_month(ledger.months[0], "month")
+    if span < begin or begin < ledger.step:
+        raise UsageError(
+            f"a back-test needs {begin + HORIZON + 1} months at least: {begin} of change to learn from, {HORIZON} to"
+            f" compare with; the ledger has {ledger.months[0]} to {ledger.months[-1]}"
+        )
+    return [shift(last, -back) for back in range(0, span - begin + 1, every)][::-1]
+
+
+def _forecast(
+    ledger: Ledger,
+    origin: str,
+    trials: int,
+    seed: int,
+    calibrating: Mapping[str, Any],
+    happened: Callable[[str], dict[tuple[str, str], Any]],
+) -> list[dict[str, Any]]:
+    if ledger.customers(origin).empty:
+        return []
+    term = calibrating.get("term")
+    if term:  # of the segments that are there by then
+        there = set(ledger.histories(origin)[0]["segment"].astype(str))
+        calibrating = {
+            **calibrating,
+            "term": {name: each for name, each in term.items() if name in there},
+        }
+    scenario = calibrate(ledger, origin, **calibrating).scenario
+    run = simulate(scenario, trials, seed)
+    outcome = happened(shift(origin, HORIZON))
+    forecast = _measured(run)
+    past = [happened(month) for month in _earlier(ledger, origin)]
+    rows = []
+    for (measure, segment), drawn in forecast.items():
+        actual = float(outcome.get((measure, segment), np.nan))
+        if np.isnan(actual):
+            continue
+        known = [
+            float(value)
+            for each in past
+            if not np.isnan(value := each.get((measure, segment), np.nan))
+        ]
+        rows.append(
+            {"origin": origin, "measure": measure, "segment": segment, "actual": actual}
+            | _compared(np.asarray(drawn), actual)
+            | {"last": abs(known[0] - actual) if known else np.nan}
+            | {"past": abs(float(np.mean(known)) - actual) if known else np.nan}
+        )
+    return rows
+
+
+def _compared(drawn: np.ndarray, actual: float) -> dict[str, float]:
+    """Where an outcome lies in its forecast, and how far off that was."""
+    return {
+        "mean": float(drawn.mean()),
+        **quantiles(drawn),
+        "pit": pit(drawn, actual),
+        "crps": crps(drawn, actual),
+    }
+
+
+def quantiles(drawn: np.ndarray) -> dict[str, float]:
+    """The quantiles that are told of a forecast, `p05` to `p95`."""
+    return {
+        f"p{100 * q:02.0f}": float(x)
+        for q, x in zip(QUANTILES, np.quantile(drawn, QUANTILES), strict=True)
+    }
+
+
+def pit(drawn: np.ndarray, actual: float) -> float:
+    """Where an outcome lies in its forecast, from 0 to 1; what is equal to it counts half."""
+    below, same = (
+        float((drawn < actual - 1e-12).mean()),
+        float((np.abs(drawn - actual) <= 1e-12).mean()),
+    )
+    return below + same / 2
+
+
+def crps(drawn: np.ndarray, actual: float) -> float:
+    """The continuous ranked probability score of an ensemble: its mean distance from what happened,
+    less half of the mean distance between two of its members (Gneiting and Raftery 2007); of a
+    single number, the error.
+    """
+    x, n = np.sort(drawn), len(drawn)
+    between = ((2 * np.arange(1, n + 1) - n - 1) * x).sum() * 2 / n**2
+    return float(np.abs(x - actual).mean() - between / 2)
+
+
+def _apart(origins: pd.Series[str]) -> int:
+    """How many of these origins are a year or more apart from each other."""
+    number, last = 0, -HORIZON
+    for month in sorted(parse_month(origin, "origin") for origin in set(origins)):
+        if number == 0 or month >= last + HORIZON:
+            number, last = number + 1, month
+    return number
+
+
+def _earlier(ledger: Ledger, origin: str) -> list[str]:
+    """The ends of the past years that are known at the origin, the latest first."""
+    first = parse_month(ledger.months[0], "month")
+    years = (parse_month(origin, "origin") - first) // HORIZON
+    return [shift(origin, -HORIZON * back) for back in range(years)]
+
+
+def _measured(movements: Any) -> dict[tuple[str, str], Any]:
+    """NRR, GRR and logo retention of the whole and of each segment."""
+    found: dict[tuple[str, str], Any] = {}
+    for name, of in (("nrr", metrics.nrr), ("grr", metrics.grr), ("logo", metrics.logo)):
+        found[name, WHOLE] = np.asarray(of(movements))
+        if len(movements.segments) > 1:
+            by_segment: Any = of(movements, by_segment=True)
+            for segment in movements.segments:
+                found[name, segment] = np.asarray(by_segment.sel(segment=segment))
+    return found
+
+
+def _plain(value: Any) -> float | int | None:
+    return (
+        None
+        if np.isnan(value)
+        else int(value)
+        if float(value).is_integer()
+        else round(float(value), 6)
+    )

@@ -1,0 +1,318 @@
+"""A ledger and a date in, a Scenario whose every number is learnt from it out; never simulates,
+never draws charts.
+
+What a segment did is counted over what it could have done. Segments learn from each other as far as
+they are alike: an annual frequency has a typical value and a spread over segments, both unknown;
+given them it is Beta, and what is counted makes it another Beta. The typical value and the spread
+are averaged over a grid, so all of it is exact.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nrrsim.calibration.exposure import Exposure
+from nrrsim.calibration.frequency import Learnt, counts_of, posterior
+from nrrsim.calibration.sizes import MOST_SPREAD, USUAL_SIZE, fitted_sizes, share_that_shows
+from nrrsim.calibration.tenure import Curve, tenure_curves
+from nrrsim.calibration.years import common_shock, drift_and_season
+from nrrsim.errors import UsageError, did_you_mean
+from nrrsim.ledger.ledger import Ledger
+from nrrsim.months import month_name
+from nrrsim.scenario.beliefs import beta_of
+from nrrsim.scenario.customers import customers_of
+from nrrsim.scenario.scenario import Scenario
+from nrrsim.yamlfile import yaml_text
+
+MADE_BY = "# Learnt by nrrsim calibrate. A change made here is lost when it is made again: extend this file instead."
+COUNTED = ("churn", "contraction", "adoption", "cross_sell", "price", "reactivation")
+# The prior: how often a year, typically, with a standard deviation of its logit; and how much
+# segments differ (the coefficient of variation of their frequencies), with one of its logarithm.
+TYPICAL = {
+    "churn": 0.12,
+    "contraction": 0.2,
+    "adoption": 0.35,
+    "cross_sell": 0.15,
+    "price": 0.7,
+    "reactivation": 0.1,
+}
+MOST_GAIN, MOST_UPLIFT = 10.0, 1.0  # of a mean size: what a scenario takes
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What a ledger teaches up to `as_of`: the scenario, each number that it is made of, and what
+    to know of it.
+    """
+
+    scenario: Scenario
+    learnt: tuple[Learnt, ...]
+    shock: dict[str, float]
+    years: int
+    findings: tuple[str, ...]
+
+    def frame(self) -> pd.DataFrame:
+        """A row for each driver and segment, with the fields of Learnt."""
+        rows = [
+            {**vars(each), "size": each.size[0] if each.size else np.nan} for each in self.learnt
+        ]
+        return pd.DataFrame(rows)
+
+    def told(self) -> dict[str, Any]:
+        """What `nrrsim calibrate --json` prints."""
+        drivers: dict[str, Any] = {}
+        for each in self.learnt:
+            size = None if each.size is None else dict(zip(("mean", "sd"), each.size, strict=True))
+            figures = {
+                "events": each.events,
+                "chances": each.chances,
+                "mean": each.mean,
+                "sd": each.sd,
+            }
+            drivers.setdefault(each.driver, {})[each.segment] = figures | {
+                "size": size,
+                "misfit": each.misfit,
+            }
+        term = self.scenario.plain()["book"]["term"]
+        learnt = {"years": self.years, "term": term, "drivers": drivers, "shock": self.shock}
+        return {"title": self.scenario.title, **learnt, "findings": list(self.findings)}
+
+    def write(self, path: str | Path) -> None:
+        """The scenario as a file; raises UsageError where something else stands there, or it cannot
+        be written.
+        """
+        final, text = Path(path), yaml_text(self.scenario.plain())
+        try:
+            if final.exists() and not final.read_bytes().startswith(MADE_BY.encode()):
+                raise UsageError(
+                    f"{path}: is there, and was not made by nrrsim calibrate; choose another --out"
+                )
+            unfinished = final.with_name(f".{final.name}-{os.getpid()}")
+            unfinished.write_text(f"{MADE_BY}\n{text}", encoding="utf-8")
+            os.replace(unfinished, final)
+        except OSError as error:
+            raise UsageError(
+                f"{path}: cannot be written ({error.strerror}); is its folder there?"
+            ) from None
+
+
+def calibrate(
+    ledger: Ledger,
+    as_of: str,
+    *,
+    term: Mapping[str, str] | None = None,
+    half_life: float | None = None,
+    price_months: Sequence[str] = (),
+    file: str = "ledger.csv",
+    columns: Mapping[str, str] | None = None,
+) -> Calibration:
+    """The scenario that a ledger's history up to `as_of` speaks for; nothing after it is looked at.
+
+    term : monthly or annual, by segment; of the others it is what the ledger's column `term` says
+        of most of their customers, else it is told from when they leave.
+    half_life : months after which what was seen counts half; default: all of it counts the same.
+    price_months : months in which those who rose by a common percentage met a price increase
+        ("YYYY-MM").
+    file, columns : the ledger's path and headings, as the scenario's book is to name them.
+
+    Raises UsageError for a date that the ledger does not have, and for a history of less than two
+    snapshots.
+    """
+    panel = Exposure.of(ledger, as_of, half_life, price_months)
+    if wrong := [each for each in (term or {}).values() if each not in ("monthly", "annual")]:
+        raise UsageError(f"term: {wrong[0]!r} is no term; take monthly or annual")
+    if strange := [name for name in term or {} if name not in panel.segments]:
+        raise UsageError(
+            f"term: {strange[0]} is not a segment of the ledger; {did_you_mean(strange[0], panel.segments)}"
+        )
+    terms = panel.terms(dict(term or {}))
+    annual = np.array([terms[name] == "annual" for name in panel.segments])
+    learnt, findings = _learn(panel, annual)
+    curves, told = tenure_curves(panel, annual)
+    shock, years = common_shock(panel, learnt, annual)
+    here = [name for name in panel.segments if name in set(panel.present)]
+    drivers = _drivers(panel, [each for each in learnt if each.segment in here], curves)
+    values: dict[str, Any] = {
+        "title": f"Learnt from the ledger up to {as_of}",
+        "because": _because(panel, years, half_life),
+        "months": 12,
+        "book": {
+            "ledger": file,
+            "as_of": as_of,
+            "term": {name: terms[name] for name in here},
+            **({"columns": dict(columns)} if columns else {}),
+        },
+        "drivers": drivers,
+    }
+    if shock:
+        values["shock"] = shock
+        values["source"] = (
+            f"shock: how much the drivers differed over {years} past years, and that there were so few"
+        )
+    ties = [
+        [f"churn.{name}.alpha", f"churn.{name}.beta", curve.rho]
+        for name, curve in curves.items()
+        if name in here
+    ]
+    if ties:
+        values["correlations"] = ties
+    scenario = Scenario.of(values, opening=customers_of(ledger, as_of, values["book"]["term"]))
+    alone = set(price_months) - {month_name(month) for _, month, _ in panel.alike}
+    missing = [
+        f"price month {month}: no rise is shared by many in it; nothing is taken as price"
+        for month in sorted(alone)
+    ]
+    notes = [*findings, *told, *panel.steps_alike(), *missing, *drift_and_season(panel, annual)]
+    return Calibration(scenario, tuple(learnt), shock, years, tuple(dict.fromkeys(notes)))
+
+
+def _learn(panel: Exposure, annual: np.ndarray) -> tuple[list[Learnt], list[str]]:
+    """Every driver of every segment, and what to know of them."""
+    learnt: list[Learnt] = []
+    findings: list[str] = []
+    seen = [
+        name for name in COUNTED if name not in ("cross_sell", "price") or panel.amount[name].any()
+    ]
+    sizes_of = {driver: fitted_sizes(panel, driver) for driver in seen if driver in USUAL_SIZE}
+    shown = share_that_shows(panel, sizes_of)
+    for driver in seen:
+        part = shown.get(driver, np.ones(len(panel.segments)))
+        for where, counts in counts_of(panel, driver, annual):
+            chances = np.maximum(counts.chances * part[where], counts.events)
+            means, sds = posterior(
+                counts.events, chances, TYPICAL[driver], counts.power, counts.is_probability
+            )
+            for place, number in enumerate(where):
+                name = panel.segments[number]
+                size, misfit, sized = sizes_of.get(driver, {}).get(int(number), (None, None, 0))
+                years = counts.chances[place] / counts.power
+                events, mean, sd = (float(each[place]) for each in (counts.events, means, sds))
+                learnt.append(
+                    Learnt(driver, name, events, float(years), mean, sd, size, misfit, sized)
+                )
+                if size and size[0] > MOST_GAIN:
+                    findings.append(
+                        f"{name}: {driver} multiplies amounts by {1 + size[0]:.0f} on average; taken as"
+                        f" {1 + MOST_GAIN:.0f}. Is this recurring revenue?"
+                    )
+                missed = counts.events[place] == 0 and name in panel.present and years >= 0.5
+                if missed and driver in ("churn", "contraction", "adoption"):
+                    findings.append(
+                        f"{name}: no {driver} in {years:.0f} customer-years; what is believed of it comes from"
+                        f" {'the other segments and from ' if len(panel.segments) > 1 else ''}what is usual"
+                    )
+    return learnt, findings
+
+
+def _drivers(
+    panel: Exposure, learnt: Sequence[Learnt], curves: Mapping[str, Curve]
+) -> dict[str, Any]:
+    span = f"ledger {month_name(int(panel.month.min()) - panel.step)}..{month_name(panel.as_of)}"
+    drivers: dict[str, Any] = {}
+    for each in learnt:
+        unit = "whole customer-years" if each.driver == "price" else "customer-years"
+        source = f"{span}, {each.events:,.0f} in {each.chances:,.0f} {unit}"
+        entry: dict[str, Any]
+        if each.driver == "churn" and each.segment in curves:
+            curve = curves[each.segment]
+            entry = {
+                "sbg": {
+                    name: _lognormal(value, error)
+                    for name, value, error in zip(
+                        ("alpha", "beta"), (curve.alpha, curve.beta), curve.errors, strict=True
+                    )
+                }
+            }
+        elif each.driver == "price":
+            entry = {
+                "uplift": _uplift(panel, each.segment),
+                "acceptance": _beta(each.mean, each.sd),
+            }
+        elif each.driver in ("churn", "reactivation"):
+            entry = {"rate": _beta(each.mean, each.sd)}
+        else:
+            entry = {"rate": _rate(each.mean, each.sd)}
+        if each.driver == "reactivation":
+            entry["size"] = _return_size(panel)
+            source += " of those who had left within a year"
+        if each.size:
+            mean, sd = each.size
+            mean = min(mean, MOST_GAIN)
+            sd = min(sd, MOST_SPREAD * mean)
+            entry["size"] = (
+                {"mean": _short(mean), "sd": _short(sd)} if sd > 1e-3 * mean else _short(mean)
+            )
+            source += f"; sizes of {each.sized} events"
+            source += f", KS {each.misfit:.2f}" if each.misfit is not None else ", as is usual"
+        drivers.setdefault(each.driver, {})[each.segment] = {**entry, "source": source}
+    return drivers
+
+
+def _uplift(panel: Exposure, segment: str) -> float:
+    """The mean rise of those who took a price increase, in this segment or, where none did, in all."""
+    rose = panel.amount["price"] > 0
+    mine = rose & (panel.segment == panel.segments.index(segment))
+    use = mine if mine.any() else rose
+    mean = float(np.average(panel.amount["price"][use] / panel.arr[use], weights=panel.weight[use]))
+    return _short(min(mean, MOST_UPLIFT))
+
+
+def _return_size(panel: Exposure) -> float:
+    """At which share of what they left with customers come back: the median, as a few come back
+    much larger.
+    """
+    back = panel.away["back"]
+    return _short(float(np.clip(np.median(back[back > 0]), 0.01, 1))) if (back > 0).any() else 1.0
+
+
+def _beta(mean: float, sd: float) -> dict[str, Any]:
+    mean = float(np.clip(mean, 1e-6, 1 - 1e-6))
+    most = np.sqrt(mean * (1 - mean))
+    a, b = beta_of(
+        mean, float(np.clip(sd, most / 700, 0.95 * most))
+    )  # a belief's numbers are at most a million
+    return {"dist": "beta", "a": _short(a), "b": _short(b)}
+
+
+def _rate(mean: float, sd: float) -> dict[str, Any]:
+    return {"dist": "lognormal", "mean": _short(min(mean, 11.0)), "sd": _short(max(sd, 1e-6))}
+
+
+def _lognormal(median: float, error: float) -> dict[str, Any]:
+    mean = median * np.exp(error**2 / 2)
+    return {
+        "dist": "lognormal",
+        "mean": _short(mean),
+        "sd": _short(mean * np.sqrt(np.expm1(error**2))),
+    }
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.5g}")
+
+
+def _because(panel: Exposure, years: int, half_life: float | None) -> str:
+    weight = f"; what lies {half_life:g} months back counts half" if half_life else ""
+    yearly = (
+        " The ledger is annual: each interval shows at most one net rise or fall, read as at most one event a year."
+        if panel.step == 12
+        else ""
+    )
+    alike = (
+        " Segments learn from each other as far as they are alike."
+        if len(panel.segments) > 1
+        else ""
+    )
+    whole = f"{years} whole {'year' if years == 1 else 'years'}"
+    return (
+        f"Learnt from {month_name(int(panel.month.min()) - panel.step)} to {month_name(panel.as_of)} ({whole}){weight}."
+        f"{alike}{yearly} What is not in the ledger,"
+        " such as a new product or a recession of a kind not seen, is not in here."
+    )

@@ -1,0 +1,275 @@
+"""A ledger's history in, what happened and what could have, a row a customer and step, out; never a
+rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from nrrsim.errors import UsageError
+from nrrsim.ledger.ledger import Ledger
+from nrrsim.months import month_name, parse_month
+from nrrsim.movements import MOVEMENTS
+
+MOVEMENT_NUMBER = {name: number for number, name in enumerate(MOVEMENTS)}
+TERMS = (("month", "monthly"), ("annual", "annual"), ("year", "annual"))
+SAME_STEP, SAME_SHARE = (
+    5,
+    0.2,
+)  # customers, and share of a segment, that rise alike in one month: a price increase?
+LATE = 12  # months after leaving in which a return is counted: a scenario's customers leave within its year
+
+
+def check_half_life(half_life: float | None) -> None:
+    """Raises UsageError for a half-life below a month."""
+    if half_life is not None and not half_life >= 1:
+        raise UsageError(f"half_life: must be a month at least, got {half_life:g}")
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """A row for each customer and step in which something could happen to it, `ndarray[row]`.
+
+    `customer` and `segment` (their numbers), `arr` (at the step's start), `month` (of the step's
+    end), `age` (months since its first revenue, nan where that came before the ledger), `due`
+    (whether its anniversary is in the step; -1: not known), `due_to_leave` (the same, told from
+    when it left where nothing else tells it), `weight`; `amount`: by movement, what it moved.
+    `away`: the same of who has left: segment, month, weight, back (the ARR it came back with over
+    what it left with, 0: it stayed away).
+    """
+
+    ledger: Ledger
+    as_of: int
+    step: int
+    segments: tuple[str, ...]
+    present: tuple[str, ...]
+    customer: np.ndarray
+    segment: np.ndarray
+    arr: np.ndarray
+    month: np.ndarray
+    age: np.ndarray
+    due: np.ndarray
+    due_to_leave: np.ndarray
+    weight: np.ndarray
+    amount: dict[str, np.ndarray]
+    away: dict[str, np.ndarray]
+
+    @property
+    def a_year(self) -> float:
+        """Steps a year."""
+        return 12 / self.step
+
+    @classmethod
+    def of(
+        cls, ledger: Ledger, as_of: str, half_life: float | None, price_months: Sequence[str]
+    ) -> Exposure:
+        rows, events = ledger.histories(as_of)
+        end, step, begin = (
+            parse_month(as_of, "as_of"),
+            ledger.step,
+            parse_month(ledger.months[0], "month"),
+        )
+        if end - begin < step:
+            raise UsageError(
+                f"as_of: {as_of} is the ledger's first month; there is nothing to learn from before a second one"
+            )
+        check_half_life(half_life)
+        category = rows["segment"].astype("category").cat.remove_unused_categories()
+        segment = category.cat.codes.to_numpy(np.int64)
+        customer, month, arr = (rows[name].to_numpy() for name in ("customer", "month", "arr"))
+        heads = np.diff(customer, prepend=-1) != 0
+        first = month[np.flatnonzero(heads)[np.cumsum(heads) - 1]]
+        renewal = rows["renewal"].to_numpy(float)
+        at = np.where(
+            np.isnan(renewal), np.where(first > begin, first, -1), np.nan_to_num(renewal)
+        ).astype(np.int64)
+        place = customer * 100_000 + month  # sorted
+        exposed = month < end
+        moved = {name: np.zeros(len(rows)) for name in MOVEMENT_NUMBER}
+        kind = events["kind"].to_numpy()
+        before = np.searchsorted(
+            place, events["customer"].to_numpy() * 100_000 + events["month"].to_numpy() - step
+        )
+        for name, number in MOVEMENT_NUMBER.items():
+            if name not in ("new", "reactivation"):
+                of_kind = kind == number
+                np.add.at(moved[name], before[of_kind], events["arr"].to_numpy()[of_kind])
+        moved["adoption"] = moved["adoption"] + moved.pop("unsplit")
+        # an annual contract whose anniversary is not known left at one
+        left = np.full(int(customer.max()) + 1, -1, dtype=np.int64)
+        left[customer[moved["churn"] > 0]] = month[moved["churn"] > 0] + step
+        went = np.where(at < 0, left[customer], at)
+        panel = cls(
+            ledger,
+            end,
+            step,
+            tuple(map(str, category.cat.categories)),
+            tuple(map(str, category[month == end].unique())),
+            customer[exposed],
+            segment[exposed],
+            arr[exposed],
+            month[exposed] + step,
+            np.where(first > begin, month - first, np.nan)[exposed],
+            np.where(at < 0, -1, (month + step - at) % 12 < step)[exposed],
+            np.where(went < 0, -1, (month + step - went) % 12 < step)[exposed],
+            _weight(month[exposed] + step, end, half_life),
+            {
+                name: values[exposed]
+                for name, values in moved.items()
+                if name not in ("new", "reactivation")
+            },
+            _away(rows, segment, end, step, half_life),
+        )
+        panel._take_as_price([parse_month(each, "price_months") for each in price_months])
+        return panel
+
+    def _take_as_price(self, months: Sequence[int]) -> None:
+        """Book rises by a common percentage in these months as price."""
+        for _, month, ratio in self.alike:
+            if month in months:
+                mine = (self.month == month) & (self._rise == ratio)
+                self.amount["price"][mine] += self.amount["adoption"][mine]
+                self.amount["adoption"][mine] = 0.0
+
+    @cached_property
+    def _rise(self) -> np.ndarray:
+        """By how many tenths of a percent each row rose in one movement that the ledger does not
+        split.
+        """
+        return np.asarray(np.round(1000 * self.amount["adoption"] / self.arr))
+
+    @cached_property
+    def alike(self) -> list[tuple[int, int, int]]:
+        """Segment, month and rise (tenths of a percent) that many customers share."""
+        rose = self._rise > 0
+        frame = pd.DataFrame(
+            {"segment": self.segment[rose], "month": self.month[rose], "rise": self._rise[rose]}
+        )
+        counted = frame.value_counts().reset_index(name="number")
+        there = (
+            pd.DataFrame({"segment": self.segment, "month": self.month})
+            .value_counts()
+            .reset_index(name="there")
+        )
+        both = counted.merge(there, on=["segment", "month"])
+        alike = both[(both["number"] >= SAME_STEP) & (both["number"] >= SAME_SHARE * both["there"])]
+        return list(
+            alike[["segment", "month", "rise"]].astype(int).itertuples(index=False, name=None)
+        )
+
+    def steps_alike(self) -> list[str]:
+        """What looks like a price increase, in words."""
+        told = []
+        for segment, month, rise in sorted(self.alike, key=lambda each: (each[1], each[0])):
+            mine = (self.segment == segment) & (self.month == month)
+            number = int((self._rise[mine] == rise).sum())
+            booked = self.amount["price"][mine & (self._rise == rise)].any()
+            told.append(
+                f"{month_name(month)}: {number} of {int(mine.sum())} customers of {self.segments[segment]} rose by"
+                f" {rise / 10:g} %; "
+                + (
+                    "taken as a price increase"
+                    if booked
+                    else "if that was a price increase, name the month as price month"
+                )
+            )
+        return told
+
+    def terms(self, given: dict[str, str]) -> dict[str, str]:
+        """Monthly or annual, by segment: annual where most of those who leave do so at an
+        anniversary.
+        """
+        found = {}
+        stated = self._stated_terms()
+        gone = self.amount["churn"] > 0
+        for number, name in enumerate(self.segments):
+            mine = gone & (self.segment == number) & (self.due >= 0)
+            at_renewal = float(np.mean(self.due[mine] == 1)) if mine.any() else 0.0
+            is_annual = self.step == 12 or (mine.sum() >= 3 and at_renewal > 0.5)
+            if not mine.any() and self.ledger.entries.frame.get("renewal") is not None:
+                is_annual = bool((self.due[self.segment == number] >= 0).any())
+            found[name] = (
+                given.get(name) or stated.get(name) or ("annual" if is_annual else "monthly")
+            )
+        return found
+
+    def _stated_terms(self) -> dict[str, str]:
+        """What the ledger's own column `term` says of most customers of a segment, where it has
+        one.
+        """
+        frame = self.ledger.entries.frame
+        if "term" not in frame:
+            return {}
+        known = frame[frame["month"] <= self.as_of]
+        words = known["term"].astype(str).str.strip().str.lower()
+        term = words.map(
+            lambda word: next((each for start, each in TERMS if word.startswith(start)), None)
+        )
+        told = pd.DataFrame({"segment": known["segment"].astype(str), "term": term}).dropna()
+        return dict(told.groupby("segment")["term"].agg(lambda each: each.mode().iloc[0]))
+
+    def chances(self, driver: str, annual: np.ndarray) -> np.ndarray:
+        """`ndarray[row]`: how many chances for the driver a row is: steps; of what happens once a
+        year, years.
+        """
+        gone = self.amount["churn"] > 0
+        off = (self.amount[driver] > 0) & (self.due == 0)
+        if driver == "churn":
+            yearly = np.where(
+                self.due_to_leave < 0, 1 / self.a_year, np.where(self.due_to_leave == 1, 1.0, off)
+            )
+            return np.where(annual[self.segment], yearly, 1.0)
+        return np.where(gone, 0.0, 1.0)
+
+    def whole_years(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of each customer and whole year before `as_of` in which it was there: segment, weight,
+        whether a price rose.
+
+        Whenever in the year increases come, at an anniversary or each January, there is one chance
+        of it in each.
+        """
+        block = (self.as_of - self.month) // 12
+        keys, first, place, number = np.unique(
+            self.customer * 1_000 + block,
+            return_index=True,
+            return_inverse=True,
+            return_counts=True,
+        )
+        gone = np.bincount(place, self.amount["churn"] > 0, len(keys))
+        rose = np.bincount(place, self.amount["price"] > 0, len(keys)) > 0
+        whole = (number == self.a_year) & (gone == 0)
+        return self.segment[first][whole], self.weight[first][whole], rose[whole]
+
+
+def _weight(month: np.ndarray, end: int, half_life: float | None) -> np.ndarray:
+    return np.ones(len(month)) if half_life is None else 0.5 ** ((end - month) / half_life)
+
+
+def _away(
+    rows: pd.DataFrame, segment: np.ndarray, end: int, step: int, half_life: float | None
+) -> dict[str, np.ndarray]:
+    """Each step of the year after a customer left, until it comes back or the ledger ends."""
+    customer, month, arr = (rows[name].to_numpy() for name in ("customer", "month", "arr"))
+    same = np.append(customer[1:] == customer[:-1], False)
+    until = np.where(same, np.append(month[1:], 0), end + step)
+    left = np.flatnonzero(until > month + step)
+    waits = np.minimum((until[left] - month[left]) // step - 1, LATE // step)
+    came = same[left] & ((until[left] - month[left]) // step - 1 <= LATE // step)
+    row = np.repeat(left, waits)
+    nth = np.arange(len(row)) - np.repeat(np.cumsum(waits) - waits, waits)
+    when = month[row] + (nth + 2) * step
+    share = np.where(came, np.append(arr[1:], 0.0)[left] / arr[left], 0.0)
+    back = np.where(nth == np.repeat(waits, waits) - 1, np.repeat(share, waits), 0.0)
+    seen = when <= end
+    told = {
+        "segment": segment[row],
+        "month": when,
+        "weight": _weight(when, end, half_life),
+        "back": back,
+    }
+    return {name: values[seen] for name, values in told.items()}

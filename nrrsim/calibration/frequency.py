@@ -1,0 +1,140 @@
+"""Events and chances by segment in, annual frequencies with what is not known of them out; never a
+size.
+
+Segments learn from each other as far as they are alike: given a typical value and a spread over
+segments a frequency is Beta, and both are averaged over a grid, so all of it is exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from nrrsim.calibration.exposure import Exposure
+
+TYPICAL_SD, UNLIKE, UNLIKE_SD = 1.5, 0.4, 0.7
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """One driver of one segment: what was counted, and what it says.
+
+    `events` over `chances` (customer-years; for annual contracts, renewals); `mean` and `sd` of the
+    annual probability or rate; `size` of an event (mean, sd) and how far its distribution is from
+    the one fitted (Kolmogorov-Smirnov).
+    """
+
+    driver: str
+    segment: str
+    events: float
+    chances: float
+    mean: float
+    sd: float
+    size: tuple[float, float] | None = None
+    misfit: float | None = None
+    sized: int = 0
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Events and chances by segment, and what a frequency of one chance makes of a year: `power`
+    chances.
+    """
+
+    events: np.ndarray
+    chances: np.ndarray
+    power: float
+    is_probability: bool
+
+
+def counts_of(panel: Exposure, driver: str, annual: np.ndarray) -> list[tuple[np.ndarray, Counts]]:
+    """The counts of the segments that learn from each other, with the numbers of these segments."""
+    number = len(panel.segments)
+    if driver == "reactivation":
+        away = panel.away
+        events = np.bincount(away["segment"], away["weight"] * (away["back"] > 0), number)
+        chances = np.bincount(away["segment"], away["weight"], number)
+        return [(np.arange(number), Counts(events, chances, panel.a_year, True))]
+    if driver == "price":
+        segment, weight, rose = panel.whole_years()
+        events, chances = (np.bincount(segment, each, number) for each in (weight * rose, weight))
+        return [(np.arange(number), Counts(events, chances, 1.0, True))]
+    happened = panel.amount[driver] > 0
+    part = panel.chances(driver, annual)
+    events = np.bincount(panel.segment, panel.weight * happened, number)
+    chances = np.bincount(panel.segment, panel.weight * part, number)
+    if driver != "churn":
+        return [(np.arange(number), Counts(events, chances, panel.a_year, False))]
+    return [
+        (where, Counts(events[where], chances[where], power, True))
+        for where, power in ((np.flatnonzero(annual), 1.0), (np.flatnonzero(~annual), panel.a_year))
+        if len(where)
+    ]
+
+
+def posterior(
+    events: np.ndarray, chances: np.ndarray, typical: float, power: float, is_probability: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each segment's annual frequency, `ndarray[segment]` each.
+
+    events, chances : `ndarray[segment]`; recent ones may weigh more, so they need not be whole.
+    typical : the prior's annual frequency. power : chances a year.
+    is_probability : the year's is 1 - (1 - p)^power, else p x power, where p is that of one chance.
+    """
+    a, b, weight = _mixture(events, chances, typical, power, is_probability)
+    if is_probability:
+        stay, square = (_moment(a, b, n * power) for n in (1, 2))
+        first, second = 1 - stay, 1 - 2 * stay + square
+    else:
+        first = power * a / (a + b)
+        second = first * power * (a + 1) / (a + b + 1)
+    mean = (weight * first).sum(axis=(1, 2))
+    return mean, np.sqrt(np.maximum((weight * second).sum(axis=(1, 2)) - mean**2, 0))
+
+
+def _mixture(
+    events: np.ndarray, chances: np.ndarray, typical: float, power: float, is_probability: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The Beta distributions of one chance, `ndarray[segment, typical, unlike]` each parameter, and
+    their weights.
+    """
+    places = PLACES
+    for _ in range(2):  # a wide grid, and a fine one where the weight is
+        mu, alike, prior = prior_grid(typical, power, is_probability, places)
+        a, b = (
+            mu * alike + events[:, None, None],
+            (1 - mu) * alike + (chances - events)[:, None, None],
+        )
+        likely = special.betaln(a, b) - special.betaln(mu * alike, (1 - mu) * alike)
+        log = np.log(prior) + likely.sum(axis=0)
+        weight = np.exp(log - log.max())
+        weight = weight / weight.sum()
+        of_place = weight.sum(axis=1)
+        middle = float(of_place @ places)
+        reach = 5 * np.sqrt(of_place @ (places - middle) ** 2) + 2 * (PLACES[1] - PLACES[0])
+        places = np.linspace(max(middle - reach, PLACES[0]), min(middle + reach, PLACES[-1]), 61)
+    return a, b, np.broadcast_to(weight, a.shape)
+
+
+PLACES = np.linspace(-3, 3, 31)  # of the prior's grid, in standard deviations
+
+
+def prior_grid(
+    typical: float, power: float, is_probability: bool, places: np.ndarray = PLACES
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What one chance may typically be, how alike segments are (the sum of their Beta's
+    parameters), and the weights: `ndarray[typical, unlike]` each.
+    """
+    one = -np.expm1(np.log1p(-typical) / power) if is_probability else typical / power
+    mu = special.expit(special.logit(one) + TYPICAL_SD * places)[:, None]
+    unlike = UNLIKE * np.exp(UNLIKE_SD * PLACES[::2])[None, :]
+    alike = np.maximum((1 - mu) / (mu * unlike**2) - 1, 0.5)
+    prior = np.exp(-(places[:, None] ** 2 + PLACES[None, ::2] ** 2) / 2)
+    return np.broadcast_to(mu, alike.shape), alike, prior / prior.sum()
+
+
+def _moment(a: np.ndarray, b: np.ndarray, power: float) -> np.ndarray:
+    """E[(1 - p)^power] of a Beta."""
+    return np.asarray(np.exp(special.betaln(a, b + power) - special.betaln(a, b)))

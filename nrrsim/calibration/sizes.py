@@ -1,0 +1,133 @@
+"""What events took and added in, sizes with mean and spread out; never how often they come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from scipy import optimize, special
+
+from nrrsim.calibration.exposure import Exposure
+from nrrsim.scenario.beliefs import beta_of, lognormal_of
+
+USUAL_SIZE = {
+    "contraction": (0.2, 0.15),
+    "adoption": (0.2, 0.2),
+    "cross_sell": (0.2, 0.2),
+}  # where none was seen
+MONEY = 0.5  # power of ARR by which a size counts: 0 is each customer alike, 1 is each dollar; by back-tests
+FEW_SIZES = 8  # events below which a segment takes the sizes of all segments
+MOST_SPREAD, MOST_OF_A_BETA = 2.9, 0.75  # of a size, below what a scenario takes
+MOST_ALIKE = 20_000.0  # the sum of a Beta's parameters, of a size
+
+
+def share_that_shows(
+    panel: Exposure, sizes: Mapping[str, Mapping[int, _Size]]
+) -> dict[str, np.ndarray]:
+    """By driver, `ndarray[segment]`: in which share of its chances an event shows. A month that
+    rises and falls shows the net alone: the fall hides the smaller rise, and the rise the smaller
+    fall.
+    """
+    nobody = np.zeros(len(panel.segments))
+    n = np.maximum(np.bincount(panel.segment, minlength=len(nobody)), 1)
+    often = {
+        name: np.bincount(panel.segment, panel.amount[name] > 0, len(nobody)) / n for name in sizes
+    }
+    wins = {
+        name: np.array([_wins(sizes["contraction"][k][0], of[k][0]) for k in of])
+        for name, of in sizes.items()
+    }
+    gains = [name for name in sizes if name != "contraction"]
+    shown = {name: 1 - often["contraction"] * (1 - wins[name]) for name in gains}
+    return shown | {"contraction": 1 - sum((often[name] * wins[name] for name in gains), nobody)}
+
+
+def _wins(fall: tuple[float, float], rise: tuple[float, float]) -> float:
+    """How likely a rise is to outweigh a fall of the same month."""
+    places = (np.arange(60) + 0.5) / 60
+    mean, sd = fall
+    lost = special.betaincinv(*beta_of(mean, max(sd, 1e-3 * mean)), places)
+    mu, sigma = lognormal_of(rise[0], max(rise[1], 1e-3 * rise[0]))
+    gained = np.exp(mu + sigma * special.ndtri(places))
+    return float(((1 - lost[:, None]) * (1 + gained) > 1).mean())
+
+
+_Size = tuple[tuple[float, float], float | None, int]
+
+
+def fitted_sizes(panel: Exposure, driver: str) -> dict[int, _Size]:
+    """Of each segment: mean and sd of what an event takes or adds, how badly it fits, and how many
+    were seen.
+    """
+    moved = np.flatnonzero(panel.amount[driver] > 0)
+    share = panel.amount[driver][moved] / panel.arr[moved]
+    segment, weight = panel.segment[moved], panel.weight[moved] * panel.arr[moved] ** MONEY
+    fit = _beta_size if driver == "contraction" else _lognormal_size
+    whole: _Size = (
+        (*fit(share, weight), len(share))
+        if len(share) >= 2
+        else (USUAL_SIZE[driver], None, len(share))
+    )
+    sizes: dict[int, _Size] = {}
+    for number in range(len(panel.segments)):
+        mine = segment == number
+        enough = mine.sum() >= FEW_SIZES
+        sizes[number] = (*fit(share[mine], weight[mine]), int(mine.sum())) if enough else whole
+    return sizes
+
+
+def _lognormal_size(share: np.ndarray, weight: np.ndarray) -> tuple[tuple[float, float], float]:
+    """By maximum likelihood: the mean and the standard deviation of the logarithm are those of what
+    was seen.
+    """
+    log = np.log(share)
+    mu = np.average(log, weights=weight)
+    sigma = np.sqrt(np.average((log - mu) ** 2, weights=weight))
+    sigma = float(min(sigma, np.sqrt(np.log1p(MOST_SPREAD**2))))
+    mean = float(np.exp(mu + sigma**2 / 2))
+    misfit = _misfit(share, special.ndtr((np.log(np.sort(share)) - mu) / max(sigma, 1e-9)))
+    return (
+        mean,
+        max(mean * float(np.sqrt(np.expm1(sigma**2))), 0.3 * mean / np.sqrt(len(share))),
+    ), misfit
+
+
+def _beta_size(share: np.ndarray, weight: np.ndarray) -> tuple[tuple[float, float], float]:
+    """By maximum likelihood, from the means of log x and log(1 - x)."""
+    x = np.clip(share, 1e-6, 1 - 1e-6)
+    up, down = np.average(np.log(x), weights=weight), np.average(np.log1p(-x), weights=weight)
+    mean, sd = (
+        np.average(x, weights=weight),
+        np.sqrt(np.cov(x, aweights=weight)) if len(x) > 1 else 0.1,
+    )
+    start = np.log(beta_of(float(mean), float(np.clip(sd, 0.01, 0.9 * np.sqrt(mean * (1 - mean))))))
+
+    def short(log: np.ndarray) -> float:
+        a, b = np.exp(log)
+        return float(special.betaln(a, b) - (a - 1) * up - (b - 1) * down)
+
+    found = optimize.minimize(
+        short, start, method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-10}
+    )
+    a, b = np.exp(found.x)
+    whole = float(np.clip(a + b, 0.1, MOST_ALIKE))  # identical sizes have no likeliest spread
+    mean = float(a / (a + b))
+    sd = min(np.sqrt(mean * (1 - mean) / (whole + 1)), np.sqrt(MOST_OF_A_BETA * mean * (1 - mean)))
+    fitted = special.betainc(*beta_of(mean, float(sd)), np.sort(x))
+    return (mean, max(float(sd), _least_spread(mean, len(x)))), _misfit(share, fitted)
+
+
+def _least_spread(mean: float, number: int) -> float:
+    """A few events that were alike do not say that all are."""
+    return float(min(0.3 * mean / np.sqrt(number), 0.3 * np.sqrt(mean * max(1 - mean, 0.01))))
+
+
+def _misfit(share: np.ndarray, expected: np.ndarray) -> float:
+    """The Kolmogorov-Smirnov distance of what was seen from what was fitted."""
+    n = len(share)
+    return float(
+        max(
+            np.abs(expected - np.arange(n) / n).max(),
+            np.abs(expected - np.arange(1, n + 1) / n).max(),
+        )
+    )

@@ -1,0 +1,122 @@
+"""Who left and who stayed by tenure year in, churn that falls with tenure out, where it does; never
+a size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import optimize, special
+
+from nrrsim.calibration.exposure import Exposure
+
+LOWER_AIC = 10.0  # by how much a tenure curve must be better than a constant churn
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A shifted beta-geometric churn (Fader and Hardie 2007) by maximum likelihood, with standard
+    errors of the logarithms of `alpha` and `beta`, their correlation, and the AIC of a constant
+    churn less its own.
+    """
+
+    alpha: float
+    beta: float
+    errors: tuple[float, float]
+    rho: float
+    gain: float
+    log_likelihood: float
+
+
+def fit_curve(
+    lost: Sequence[float] | np.ndarray, kept: Sequence[float] | np.ndarray, power: float = 1.0
+) -> Curve:
+    """The curve that speaks best for who was lost and kept in tenure year 1, 2, ...
+
+    power : chances a year, of which `lost` and `kept` count each: 1 where they are whole years.
+    """
+    lost, kept = np.asarray(lost, float), np.asarray(kept, float)
+    year = np.arange(len(lost))
+
+    def likelihood(theta: np.ndarray) -> float:
+        stays = np.log1p(-theta) / power
+        return float((lost * np.log(-np.expm1(stays)) + kept * stays).sum())
+
+    def short(log: np.ndarray) -> float:
+        alpha, beta = np.exp(np.clip(log, -6, 9))
+        return -likelihood(np.clip(alpha / (alpha + beta + year), 1e-12, 1 - 1e-12))
+
+    mean = -np.expm1(
+        power * np.log1p(-np.clip(lost.sum() / max(lost.sum() + kept.sum(), 1e-9), 1e-6, 1 - 1e-6))
+    )
+    starts = [np.log([mean * n, (1 - mean) * n]) for n in (1.0, 10.0)]
+    options = {"xatol": 1e-7, "fatol": 1e-9, "maxiter": 2000}
+    found = min(
+        (optimize.minimize(short, x, method="Nelder-Mead", options=options) for x in starts),
+        key=lambda f: f.fun,
+    )
+    x, h = found.x, 1e-3
+    steps = np.eye(2) * h
+    bend = np.array([[(short(x + p + q) - short(x + p - q) - short(x - p + q) + short(x - p - q)) / (4 * h * h)
+                      for q in steps] for p in steps])  # fmt: skip
+    try:
+        spread = np.linalg.inv(bend)
+    except np.linalg.LinAlgError:
+        spread = np.eye(2)
+    sure = bool((np.diag(spread) > 0).all())
+    errors = np.sqrt(np.clip(np.diag(spread), 1e-6, 1.0)) if sure else np.ones(2)
+    rho = (
+        float(np.clip(spread[0, 1] / np.sqrt(np.diag(spread).prod()), -0.99, 0.99)) if sure else 0.0
+    )
+    constant = likelihood(np.full(len(lost), mean))
+    alpha, beta = np.exp(np.clip(x, -6, 9))
+    gain = (2 - 2 * constant) - (4 + 2 * found.fun)
+    return Curve(
+        float(alpha),
+        float(beta),
+        (float(errors[0]), float(errors[1])),
+        rho,
+        float(gain),
+        float(-found.fun),
+    )
+
+
+def tenure_curves(panel: Exposure, annual: np.ndarray) -> tuple[dict[str, Curve], list[str]]:
+    """The segments whose churn falls with tenure clearly enough, where the tenure is known."""
+    curves, told = {}, []
+    part = panel.chances("churn", annual) * panel.weight
+    known = ~np.isnan(panel.age)
+    for number, name in enumerate(panel.segments):
+        mine = known & (panel.segment == number)
+        year = np.floor(panel.age[mine] / 12).astype(int)
+        if len(set(year)) < 2:
+            continue
+        gone = panel.amount["churn"][mine] > 0
+        chances = np.bincount(year, part[mine])
+        lost = np.bincount(year, panel.weight[mine] * gone, len(chances))
+        kept = np.maximum(chances - lost, 0)
+        if _most_gain(lost, kept) <= LOWER_AIC:
+            continue
+        curve = fit_curve(lost, kept, 1.0 if annual[number] else panel.a_year)
+        if curve.gain > LOWER_AIC and max(curve.alpha, curve.beta) < 1e4:
+            curves[name] = curve
+            told.append(
+                f"{name}: churn falls with tenure (AIC lower by {curve.gain:.0f}); a curve stands in place of one rate"
+            )
+    return curves, told
+
+
+def _most_gain(lost: np.ndarray, kept: np.ndarray) -> float:
+    """The AIC that a curve could save at most: what a rate of its own for each year would."""
+
+    def likelihood(k: Any, rest: Any) -> float:
+        return float(
+            (
+                special.xlogy(k, k) + special.xlogy(rest, rest) - special.xlogy(k + rest, k + rest)
+            ).sum()
+        )
+
+    return 2 * (likelihood(lost, kept) - likelihood(lost.sum(), kept.sum())) - 2

@@ -1,0 +1,684 @@
+"""Words on a command line in, calls out; holds no logic. Data go to stdout, everything else to
+stderr.
+
+Exit codes: 0 done, 1 the run failed, 2 usage or parameters, 3 the data were rejected, 130
+interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nrrsim.cli.options import (
+    Browser,
+    Column,
+    Currency,
+    Engine,
+    Grace,
+    HalfLife,
+    Json,
+    PeriodEnd,
+    Port,
+    Query,
+    Quiet,
+    Rates,
+    Reported,
+    ScenarioFile,
+    ScenarioOrNone,
+    Seed,
+    Sheet,
+    Sources,
+    Target,
+    probability_of,
+    target_of,
+    whole_number,
+)
+from nrrsim.errors import DataError, NrrsimError, UsageError
+
+if TYPE_CHECKING:
+    from nrrsim.ledger.ledger import Ledger
+    from nrrsim.scenario.scenario import Scenario
+
+
+MOST_FINDINGS = 50
+app = typer.Typer(
+    name="nrrsim",
+    help="Net revenue retention: from a ledger, what became of it; from a scenario, what may become of it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"nrrsim {version('nrrsim')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def check(
+    sources: Sources,
+    column: Column = None,
+    query: Query = None,
+    sheet: Sheet = None,
+    rates: Rates = None,
+    currency: Currency = None,
+    period_end: PeriodEnd = "exclusive",
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """What is in a ledger, and what is wrong with it, line by line."""
+    from nrrsim.analysis.actuals import profile
+
+    options = {
+        "query": query,
+        "sheet": sheet,
+        "rates": rates,
+        "currency": currency,
+        "period_end": period_end,
+    }
+    try:
+        ledger = _read(sources, column, **options)
+    except DataError as error:
+        findings = list(map(str, error.findings))
+        typer.echo(_object({"findings": findings}) if as_json else "\n".join(findings))
+        if not quiet:
+            typer.echo(
+                f"{len(findings):,} finding{'s'[: len(findings) != 1]}: the ledger is rejected",
+                err=True,
+            )
+        raise typer.Exit(DataError.exit_code) from None
+    notices = list(map(str, ledger.notices))
+    if as_json:
+        typer.echo(_object({**profile(ledger), "notices": notices, "findings": []}))
+    else:
+        from nrrsim.cli.text import profile_lines
+
+        typer.echo(
+            "\n".join([*profile_lines(profile(ledger)), *notices, "no errors: every row was read"])
+        )
+
+
+@app.command()
+def metrics(
+    sources: Sources,
+    as_of: Annotated[str, typer.Option(metavar="YYYY-MM", help="The month the window ends in.")],
+    window: Annotated[int, whole_number("--window", help="Months of the window.")] = 12,
+    definition: Annotated[str, typer.Option(help="Which published definition.")] = "point_to_point",
+    by: Annotated[
+        str, typer.Option(help="Split by this column, or by cohort_year (or _quarter, _month).")
+    ] = "segment",
+    ex_price: Annotated[
+        bool, typer.Option("--ex-price", help="NRR without price movements.")
+    ] = False,
+    column: Column = None,
+    query: Query = None,
+    sheet: Sheet = None,
+    rates: Rates = None,
+    currency: Currency = None,
+    reported: Reported = False,
+    grace_months: Grace = 0,
+    period_end: PeriodEnd = "exclusive",
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """NRR, GRR and logo retention of a window, in total and by segment."""
+    from nrrsim.analysis.actuals import History
+    from nrrsim.months import parse_month
+
+    parse_month(as_of, "as_of")
+    ledger = _read(
+        sources,
+        column,
+        query=query,
+        sheet=sheet,
+        rates=rates,
+        currency=currency,
+        reported=reported,
+        grace_months=grace_months,
+        period_end=period_end,
+        until=as_of,
+    )
+    past = History(ledger, as_of, window, definition, ex_price=ex_price)
+    headline = past.headline(by)
+    if not quiet:
+        for notice in ledger.notices:
+            typer.echo(f"note: {notice}", err=True)
+        if headline["grr"] is not None and headline["grr"] < 0:
+            typer.echo(
+                "note: this GRR counts every loss, also after a return, so it can be negative",
+                err=True,
+            )
+    if as_json:
+        typer.echo(_object(headline))
+    else:
+        from nrrsim.report.wording.labels import headline_lines
+
+        typer.echo("\n".join(headline_lines(headline, ledger.currency)))
+
+
+@app.command()
+def expect(scenario: ScenarioFile, as_json: Json = False, quiet: Quiet = False) -> None:
+    """What a scenario implies on average, exactly."""
+    from nrrsim.analysis import summary
+
+    believed = _scenario(scenario, quiet)
+    told = summary.expected(believed)
+    if as_json:
+        typer.echo(_object(told))
+        return
+    from nrrsim.cli.text import belief_lines, expected_lines
+
+    sd, customers = summary.expected_sd(believed), len(believed.opening.arr)
+    typer.echo("\n".join(expected_lines(told, sd, believed.months, customers)))
+    typer.echo("\n".join(["", "What is believed, and why:", *belief_lines(believed)]))
+
+
+@app.command()
+def simulate(
+    scenario: ScenarioFile,
+    trials: Annotated[
+        int, whole_number("--trials", help="How many times the future is played.")
+    ] = 10_000,
+    seed: Seed = 20260930,
+    threads: Annotated[
+        int | None,
+        whole_number(
+            "--threads", help="How many work at once (default: all there are); changes no number."
+        ),
+    ] = None,
+    target: Target = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE.parquet", help="Write every trial there.")
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """How far it may turn out otherwise: NRR, GRR and logo retention over many trials."""
+    from nrrsim.analysis import summary
+    from nrrsim.engine.simulation import simulate as play
+
+    if out is not None and not out.parent.is_dir():
+        raise UsageError(f"{out}: there is no folder {out.parent}")
+    believed = _scenario(scenario, quiet)
+    with _progress(trials, "trials", quiet) as advance:
+        run = play(believed, trials, seed, threads=threads, progress=advance)
+    if out is not None:
+        summary.write_trials(run, out, {"title": believed.title, "seed": seed, "trials": trials})
+    told = summary.simulated(believed, run, seed, target)
+    if as_json:
+        typer.echo(_object(told))
+    else:
+        from nrrsim.cli.text import simulated_lines
+
+        typer.echo("\n".join(simulated_lines(told, believed.months)))
+
+
+@app.command()
+def compare(
+    a: Annotated[str, typer.Argument(metavar="A", help="The scenario to start from.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The scenario to get to.")],
+    trials: Annotated[
+        int,
+        whole_number(
+            "--trials", help="How many times both futures are played, with the same luck."
+        ),
+    ] = 10_000,
+    seed: Seed = 20260930,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """How far apart two scenarios are, and what makes the difference."""
+    from nrrsim.analysis import summary
+    from nrrsim.analysis.paired import paired
+
+    first, second = _scenario(a, quiet), _scenario(b, quiet)
+    with _progress(2 * trials, "trials", quiet) as advance:
+        runs = paired(first, second, trials, seed, progress=advance)
+    told = summary.compared(first, second, runs)
+    if as_json:
+        typer.echo(_object(told))
+    else:
+        from nrrsim.cli.text import compared_lines
+
+        typer.echo("\n".join(compared_lines(told)))
+
+
+@app.command()
+def frontier(
+    scenario: ScenarioFile,
+    target: Annotated[
+        float | None,
+        typer.Option(
+            parser=target_of, metavar="NRR", help="Such as 1.28 (default: the scenario's)."
+        ),
+    ] = None,
+    probability: Annotated[
+        float | None,
+        typer.Option(
+            parser=probability_of,
+            metavar="P",
+            help="Reach it so often, such as 0.8 (default: on average).",
+        ),
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """What each lever alone, and all together, would have to be to reach a target."""
+    from nrrsim.analysis.frontier import needed
+
+    believed = _scenario(scenario, quiet)
+    wanted = believed.target if target is None else target
+    if wanted is None:
+        raise UsageError(
+            "--target: the scenario has none; say which NRR to reach, such as --target 1.10"
+        )
+    told = needed(believed, wanted, probability)
+    if as_json:
+        typer.echo(_object(told))
+    else:
+        from nrrsim.cli.text import frontier_lines
+
+        typer.echo("\n".join(frontier_lines(told)))
+
+
+@app.command()
+def calibrate(
+    sources: Sources,
+    as_of: Annotated[
+        str, typer.Option("--as-of", metavar="YYYY-MM", help="The last month to learn from.")
+    ],
+    out: Annotated[
+        str | None, typer.Option(metavar="SCENARIO", help="Write the scenario to this YAML file.")
+    ] = None,
+    term: Annotated[
+        list[str] | None,
+        typer.Option("--term", metavar="SEGMENT=TERM", help="monthly or annual; repeat."),
+    ] = None,
+    half_life: HalfLife = None,
+    price_month: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--price-month", metavar="YYYY-MM", help="Shared rises in it are price; repeat."
+        ),
+    ] = None,
+    column: Column = None,
+    query: Query = None,
+    sheet: Sheet = None,
+    rates: Rates = None,
+    currency: Currency = None,
+    grace_months: Grace = 0,
+    period_end: PeriodEnd = "exclusive",
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """What a ledger's past says of churn, contraction, expansion and price, as a scenario with a
+    source for each.
+    """
+    from nrrsim.calibration.calibrate import calibrate
+    from nrrsim.months import parse_month
+
+    parse_month(as_of, "--as-of")
+    form: dict[str, Any] = {"query": query, "sheet": sheet, "rates": rates, "currency": currency}
+    form |= {
+        "grace_months": grace_months or None,
+        "period_end": None if period_end == "exclusive" else period_end,
+    }
+    stated = {name: value for name, value in form.items() if value is not None}
+    is_file = len(sources) == 1 and "://" not in sources[0] and not sources[0].startswith("env:")
+    if out and (stated or not is_file):
+        raise UsageError(
+            "--out: a scenario's book is one ledger file, read as it is; put the ledger into such a one"
+        )
+    ledger = _read(sources, column, until=as_of, **stated)
+    file = (
+        os.path.relpath(sources[0], Path(out).parent) if out else "ledger.csv"
+    )  # a database is no file
+    told = calibrate(
+        ledger,
+        as_of,
+        term=_pairs("--term", term),
+        half_life=half_life,
+        price_months=price_month or (),
+        file=Path(file).as_posix(),
+        columns=_pairs("--column", column),
+    )
+    if out:
+        told.write(out)
+    if as_json:
+        typer.echo(_object(told.told()))
+    else:
+        from nrrsim.cli.text import calibrated_lines
+
+        typer.echo("\n".join(calibrated_lines(told.told())))
+        if told.findings and not quiet:
+            typer.echo("\n".join(told.findings), err=True)
+
+
+@app.command()
+def backtest(
+    sources: Sources,
+    trials: Annotated[
+        int, whole_number("--trials", help="How many times each year is played.")
+    ] = 4_000,
+    seed: Seed = 20260930,
+    every: Annotated[
+        int | None, whole_number("--every", help="Months from one forecast to the next.")
+    ] = None,
+    half_life: HalfLife = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="YYYY-MM", help="The last month to compare with.")
+    ] = None,
+    column: Column = None,
+    query: Query = None,
+    sheet: Sheet = None,
+    rates: Rates = None,
+    currency: Currency = None,
+    grace_months: Grace = 0,
+    period_end: PeriodEnd = "exclusive",
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """How often forecasts made in the ledger's past, from what was known then, were right."""
+    from nrrsim.calibration.backtest import backtest, origins
+
+    form = {"query": query, "sheet": sheet, "rates": rates, "currency": currency}
+    ledger = _read(
+        sources, column, **form, grace_months=grace_months, period_end=period_end, until=until
+    )
+    how: dict[str, Any] = {"every": every, "until": until}
+    number = len(origins(ledger, **how))
+    with _progress(number, "forecasts", quiet) as advance:
+        told = backtest(
+            ledger, **how, trials=trials, seed=seed, half_life=half_life, progress=advance
+        )
+    if as_json:
+        typer.echo(_object(told.told()))
+    else:
+        from nrrsim.cli.text import backtest_lines
+
+        typer.echo("\n".join(backtest_lines(told.told())))
+
+
+@app.command()
+def sweep(
+    scenario: ScenarioFile,
+    vary: Annotated[
+        list[str],
+        typer.Option(
+            "--vary",
+            metavar="NAME=FROM:TO:NUMBER",
+            help="Such as drivers.churn.smb.rate=0.05:0.25:21.",
+        ),
+    ],
+    out: Annotated[
+        str,
+        typer.Option(metavar="FILE.parquet", help="Where the grid is written when all is done."),
+    ],
+    exact: Annotated[
+        bool,
+        typer.Option("--exact", help="By the exact path: milliseconds a point, no simulation."),
+    ] = False,
+    trials: Annotated[
+        int, whole_number("--trials", help="How many times each point is played.")
+    ] = 10_000,
+    seed: Seed = 20260930,
+    target: Target = None,
+    workers: Annotated[
+        int | None,
+        whole_number(
+            "--workers", help="Processes that share the points (default: as many as processors)."
+        ),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="A Dask scheduler to do it instead: tcp://HOST:PORT."),
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """NRR over a grid of what-ifs, and its picture; one that was killed goes on where it stopped."""
+    from nrrsim.analysis.sweep import kept_beside, read_axis, sweep
+    from nrrsim.analysis.sweep import told as told_of
+    from nrrsim.report.grid import write
+
+    if workers is not None and scheduler is not None:
+        raise UsageError(
+            "--workers: is for this machine, and --scheduler has its own workers; give one of them"
+        )
+    believed = _scenario(scenario, quiet)
+    axes = [read_axis(each) for each in vary]
+    number = 1
+    for axis in axes:
+        number *= len(axis.values)
+    kept = kept_beside(out)
+    with _progress(number, "points", quiet) as advance:
+        where: dict[str, Any] = {
+            "kept": kept,
+            "workers": workers,
+            "scheduler": scheduler,
+            "progress": advance,
+        }
+        frame = sweep(believed, axes, exact=exact, trials=trials, seed=seed, target=target, **where)
+    about = {"title": believed.title, "seed": seed, "trials": 0 if exact else trials}
+    picture = write(frame, out, about, believed.target if target is None else target)
+    kept.unlink(missing_ok=True)
+    if picture is None and not quiet:
+        typer.echo(
+            "note: no picture is made: it shows one or two axes, and 5,000 points at most", err=True
+        )
+    told = told_of(frame)
+    if as_json:
+        typer.echo(_object(told))
+    else:
+        from nrrsim.cli.text import sweep_lines
+
+        typer.echo("\n".join(sweep_lines(told, picture)))
+
+
+@app.command()
+def schema(
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write it there instead of printing it.")
+    ] = None,
+) -> None:
+    """The JSON Schema of scenario files, for editors that check and complete them."""
+    from nrrsim.scenario.scenario import json_schema
+
+    text = _object(json_schema())
+    if out is None:
+        typer.echo(text)
+    else:
+        try:
+            out.write_text(text + "\n", encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"{out}: cannot be written ({error.strerror})") from None
+
+
+@app.command()
+def report(
+    cards: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUNCARD...", help="What to run, such as params/2026Q3.yaml."),
+    ],
+    to: Annotated[str, typer.Option(help="Any of pdf,html,xlsx.")] = "pdf,html",
+    engine: Annotated[
+        Engine, typer.Option(help="What renders the PDF; auto takes Quarto if it is there.")
+    ] = Engine.auto,
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="The folder that gets a folder for each card.")
+    ] = Path("reports"),
+    quiet: Quiet = False,
+) -> None:
+    """Run a notebook as its card says, and make the report."""
+    from nrrsim.report.run import run_card
+
+    forms = [form.strip() for form in to.split(",") if form.strip()]
+    twice = sorted(
+        {card.stem for card in cards if [other.stem for other in cards].count(card.stem) > 1}
+    )
+    if twice:
+        raise UsageError(
+            f"two cards are called {twice[0]}: one report would replace the other; rename one"
+        )
+    for card in cards:
+        folder = run_card(
+            card, to=forms, engine=engine.value, out=out, progress=sys.stderr.isatty() and not quiet
+        )
+        typer.echo(
+            "\n".join(str(folder / f"report.{form}") for form in forms) if forms else str(folder)
+        )
+
+
+@app.command("lab")
+def open_lab(scenario: ScenarioOrNone = None, port: Port = None, browser: Browser = True) -> None:
+    """The what-if notebook in JupyterLab: move assumptions and look."""
+    from nrrsim.whatif.serve import lab
+
+    lab(scenario, port, browser)
+
+
+@app.command("app")
+def open_app(scenario: ScenarioOrNone = None, port: Port = None, browser: Browser = True) -> None:
+    """The what-if panel as a page without code."""
+    from nrrsim.whatif import serve
+
+    serve.app(scenario, port, browser)
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A report's folder.")],
+    quiet: Quiet = False,
+) -> None:
+    """Compare every file and number of a report with its manifest."""
+    from nrrsim.report.manifest import verify as compare
+
+    checked = compare(folder)
+    if not quiet:
+        typer.echo("\n".join(checked))
+
+
+def _scenario(path: str, quiet: bool) -> Scenario:
+    from nrrsim.scenario.scenario import read_scenario
+
+    believed = read_scenario(path)
+    for notice in () if quiet else believed.notices:
+        typer.echo(f"note: {notice}", err=True)
+    return believed
+
+
+@contextmanager
+def _progress(total: int, what: str, quiet: bool) -> Iterator[Callable[[int], None] | None]:
+    """What to tell how far a run is: a bar on a terminal's stderr, once the run has taken more than
+    a second.
+    """
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f} " + what),
+        BarColumn(),
+        TimeRemainingColumn(),
+    )
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    task, begin = bar.add_task(what, total=total), time.monotonic()
+
+    def advance(done: int) -> None:
+        bar.update(task, completed=done)
+        if time.monotonic() - begin > 1 and not bar.live.is_started:
+            bar.start()
+
+    try:
+        yield advance
+    finally:
+        bar.stop()
+
+
+def _read(sources: list[str], columns: list[str] | None, **options: Any) -> Ledger:
+    from nrrsim.ledger.ledger import read_ledger
+
+    return read_ledger(*sources, columns=_pairs("--column", columns, "customer=Account"), **options)
+
+
+def _pairs(option: str, given: list[str] | None, such_as: str = "smb=monthly") -> dict[str, str]:
+    """The mapping that an option states, a pair each time it is given."""
+    pairs = [pair.partition("=") for pair in given or []]
+    if any(not (ours and theirs) for ours, _, theirs in pairs):
+        words = (
+            "our word, an equals sign and your heading"
+            if option == "--column"
+            else "a segment, an equals sign and a term"
+        )
+        raise UsageError(f"{option}: write {words}, such as {such_as}")
+    return {ours: theirs for ours, _, theirs in pairs}
+
+
+def _object(values: dict[str, Any]) -> str:
+    return json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The entry point: every error in one voice, and never a traceback."""
+    quiet = {"-q", "--quiet"} & set(sys.argv[1:] if arguments is None else arguments)
+    logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.ERROR)
+    logging.getLogger("nrrsim").setLevel(logging.ERROR if quiet else logging.INFO)
+    try:
+        app(args=arguments)
+    except KeyboardInterrupt:
+        _leave("interrupted", 130)
+    except DataError as error:
+        shown = [*map(str, error.findings[:MOST_FINDINGS])] or [str(error)]
+        more = len(error.findings) - MOST_FINDINGS
+        _leave(
+            "\n".join(
+                [*shown, *([f"and {more:,} more: nrrsim check lists them all"] if more > 0 else [])]
+            ),
+            3,
+        )
+    except NrrsimError as error:
+        _leave(str(error), error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        if os.environ.get("NRRSIM_DEBUG"):
+            raise
+        _leave(
+            f"nrrsim met something it does not expect ({type(error).__name__}: {error}); NRRSIM_DEBUG=1 shows where",
+            1,
+        )
+
+
+def _leave(message: str, code: int) -> None:
+    typer.echo(message, err=True)
+    sys.exit(code)

@@ -1,0 +1,117 @@
+"""What people type after a command in, checked options out; never runs a command."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from nrrsim.errors import UsageError
+
+
+class Engine(StrEnum):
+    """What renders the PDF."""
+
+    auto = "auto"
+    quarto = "quarto"
+    embedded = "embedded"
+
+
+def whole_number(option: str, help: str) -> Any:
+    """An option that takes a whole number, and says so in our words where it gets none."""
+
+    def parse(text: str) -> int:
+        try:
+            return int(text)
+        except ValueError:
+            from nrrsim.messages import not_a_number
+
+            raise UsageError(f"{option}: {not_a_number(text, whole=True)}") from None
+
+    return typer.Option(parser=parse, metavar="NUMBER", help=help)
+
+
+def decimal(option: str, text: str) -> float:
+    from nrrsim.messages import not_a_number
+
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"{option}: {not_a_number(text)}") from None
+
+
+def target_of(text: str) -> float:
+    from nrrsim.scenario.numbers import TARGET
+
+    try:
+        return float(TARGET.check(decimal("--target", text)))
+    except ValueError as error:
+        raise UsageError(f"--target: {error}") from None
+
+
+def half_life_of(text: str) -> float:
+    return decimal("--half-life", text)
+
+
+def probability_of(text: str) -> float:
+    value = decimal("--probability", text)
+    if not 0 < value < 1:
+        raise UsageError(f"--probability: must be above 0 and below 1, got {text}; 80 % is 0.8")
+    return value
+
+
+Sources = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="LEDGER...", help="CSV, Parquet or Excel files, or env:NAME of a database."
+    ),
+]
+ScenarioFile = Annotated[
+    str, typer.Argument(metavar="SCENARIO", help="Such as params/scenarios/nrr-105.yaml.")
+]
+Column = Annotated[
+    list[str] | None,
+    typer.Option("--column", metavar="OURS=YOURS", help="Read your heading as our word; repeat."),
+]
+Query = Annotated[str | None, typer.Option(help="The query to read from a database.")]
+Sheet = Annotated[str | None, typer.Option(help="The sheet of a spreadsheet (default: the first).")]
+Rates = Annotated[
+    str | None, typer.Option(help="A file month,currency,rate for a ledger in several currencies.")
+]
+Currency = Annotated[str | None, typer.Option(help="The currency to report in, such as USD.")]
+Reported = Annotated[
+    bool, typer.Option("--reported", help="Each month at its own rate, not at the window's start.")
+]
+Grace = Annotated[
+    int, whole_number("--grace-months", help="Months a renewal may be late without being churn.")
+]
+PeriodEnd = Annotated[
+    str, typer.Option(help="A subscription's end: exclusive (first day without) or inclusive.")
+]
+Seed = Annotated[int, whole_number("--seed", help="The same seed gives the same bits.")]
+Target = Annotated[
+    float | None,
+    typer.Option(parser=target_of, metavar="NRR", help="Such as 1.10 (default: the scenario's)."),
+]
+HalfLife = Annotated[
+    float | None,
+    typer.Option(
+        parser=half_life_of,
+        metavar="MONTHS",
+        help="After so many months what was seen counts half.",
+    ),
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="One JSON object, the same bytes for the same inputs.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.")]
+ScenarioOrNone = Annotated[
+    str | None,
+    typer.Argument(metavar="[SCENARIO]", help="Where the sliders start (default: nrr-105)."),
+]
+Port = Annotated[
+    int | None,
+    whole_number("--port", help="The port on 127.0.0.1 (default: the first free from 8888)."),
+]
+Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open it in the browser.")]

@@ -1,0 +1,248 @@
+"""Answers in, the lines that the command prints for people out; never computes a number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from nrrsim.notation import count, money, money_exact, percent, points, signed_money
+from nrrsim.report.wording.labels import STEPS, span
+
+if TYPE_CHECKING:
+    from nrrsim.scenario.scenario import Scenario
+
+
+def expected_lines(told: Mapping[str, Any], sd: float, months: int, customers: int) -> list[str]:
+    """What `nrrsim expect` prints for people."""
+    rows = [*told["segments"].items(), ("all", told)]
+    width = max(len("segment"), *(len(name) for name, _ in rows))
+    lines = [
+        f"{told['title']}: expected over {span(months)}, {count(customers)} customers",
+        "",
+        f"{'segment':<{width}} {'NRR':>8} {'flow GRR':>9} {'logo':>8} {'opening ARR':>18} {'closing ARR':>18}",
+    ]
+    for name, row in rows:
+        ratios = f"{percent(row['nrr']):>8} {percent(row['grr_flow']):>9} {percent(row['logo']):>8}"
+        amounts = " ".join(f"{money_exact(row[key]):>18}" for key in ("opening", "closing"))
+        lines.append(f"{name:<{width}} {ratios} {amounts}")
+    moves = [
+        f"{STEPS[name].lower()} {money(amount)}"
+        for name, amount in told["movements"].items()
+        if amount
+    ]
+    return [
+        *lines,
+        "",
+        "movements: " + (", ".join(moves) or "none"),
+        f"NRR has a standard deviation of {100 * sd:.1f} points, from luck and from what is not known",
+    ]
+
+
+def simulated_lines(told: Mapping[str, Any], months: int) -> list[str]:
+    """What `nrrsim simulate` prints for people."""
+    heads = ("mean", "sd", "p05", "p25", "p50", "p75", "p95")
+    lines = [
+        f"{told['title']}: {count(told['trials'])} trials over {span(months)}, seed {told['seed']}",
+        "",
+        " " * 18 + "".join(f"{head:>9}" for head in heads),
+    ]
+    for name, title in (("nrr", "NRR"), ("grr", "GRR"), ("logo", "logo retention")):
+        lines.append(f"{title:<18}" + "".join(f"{percent(told[name][head]):>9}" for head in heads))
+        errors = told["standard_errors"][name]
+        lines.append(
+            f"{'  standard error':<18}" + "".join(f"{_points(errors[head]):>9}" for head in heads)
+        )
+    if told["target"] is not None:
+        error = told["standard_errors"]["p_target"]
+        reached = f"{told['p_target']:.1%} (standard error {error:.1%})"
+        lines += ["", f"NRR reaches {percent(told['target'])} in {reached} of the trials"]
+    return lines
+
+
+def _points(error: float | None) -> str:
+    return "n/a" if error is None else f"{100 * error:.2f} pt"
+
+
+def compared_lines(told: Mapping[str, Any]) -> list[str]:
+    """What `nrrsim compare` prints for people."""
+    a, b, apart = told["a"], told["b"], told["simulated"]
+    error = (
+        "n/a" if apart["se"] is None else f"{100 * apart['se']:.2f} points"
+    )  # one trial has none
+    width = max(len(name) for name in (a["title"], b["title"], *told["bridge"]))
+    rows = [(a["title"], percent(a["nrr"]))]
+    rows += [
+        (STEPS.get(name, "Segment mix").lower(), points(part))
+        for name, part in told["bridge"].items()
+        if part
+    ]
+    rows += [(b["title"], percent(b["nrr"]))]
+    programmes = [
+        f"programme {name}: {points(each['nrr'])}, {signed_money(each['arr'])}"
+        + (
+            f" for {money(each['cost'])}, {each['return']:.1f} for each 1 spent"
+            if each["cost"]
+            else ""
+        )
+        for name, each in told["programmes"].items()
+    ]
+    return [
+        *(f"{name:<{width}} {value:>10}" for name, value in rows),
+        *(["", *programmes] if programmes else []),
+        "",
+        f"difference {points(told['difference'])}; under the same luck {points(apart['p05'])} to {points(apart['p95'])}"
+        f" in 90 % of trials (standard error {error}); B is above A in {apart['p_b_above_a']:.1%}",
+    ]
+
+
+def frontier_lines(told: Mapping[str, Any]) -> list[str]:
+    """What `nrrsim frontier` prints for people."""
+    how = "on average" if told["probability"] is None else f"in {told['probability']:.0%} of cases"
+    standing = f" ({told['standing']} of published surveys)" if told["standing"] else ""
+    lines = [
+        f"{told['title']}: NRR {percent(told['nrr'])}; for {percent(told['target'])}{standing} {how}, alone",
+        "",
+    ]
+    for name, lever in told["levers"].items():
+        if lever["status"] != "reached":
+            lines.append(f"{name:<14} {lever['status']}")
+            continue
+        by_segment = ", ".join(
+            f"{segment} {lever['now'][segment]:.3g} -> {value:.3g}"
+            for segment, value in lever["needed"].items()
+            if value
+        )
+        lines.append(
+            f"{name:<14} {100 * (lever['factor'] - 1):+.1f} %: {by_segment}{_published(lever)}"
+        )
+    x = told["together"]
+    together = "not reachable" if x is None else f"losses {-100 * x:+.1f} %, gains {100 * x:+.1f} %"
+    return [*lines, f"{'all together':<14} {together}{_published(told['beside'] or {})}"]
+
+
+def _published(beside: Mapping[str, Any]) -> str:
+    """What a needed value comes to, beside what is published."""
+    if beside.get("standing"):
+        return f"; gross retention {percent(beside['grr_flow'])}, {beside['standing']} of published surveys"
+    if beside.get("usual_uplift"):
+        return "; {:.0%} to {:.0%} a year is usual".format(*beside["usual_uplift"])
+    return ""
+
+
+def sweep_lines(told: Mapping[str, Any], picture: object = None) -> list[str]:
+    """What `nrrsim sweep` prints for people, with where its picture is."""
+    results = ("nrr", "p05", "p50", "p95", "p_target")
+    lines = [f"{told['points']:,} points"]
+    for name in ("lowest", "highest"):
+        each = told[name]
+        at = ", ".join(f"{key} {value:g}" for key, value in each.items() if key not in results)
+        lines.append(
+            f"{name:<8} NRR {percent(each['nrr'])} ({percent(each['p05'])} to {percent(each['p95'])}) at {at}"
+        )
+    return [*lines, *([f"picture  {picture}"] if picture else [])]
+
+
+def calibrated_lines(told: Mapping[str, Any]) -> list[str]:
+    """What `nrrsim calibrate` prints for people."""
+    lines = [f"{told['title']}, {told['years']} whole years", ""]
+    width = max(len(name) for name in told["term"]) + 1
+    lines += [
+        f"{'driver':<14}{'segment':<{width}} {'events':>8} {'chances':>9} {'a year':>8} {'sd':>7} {'size':>7}"
+    ]
+    for driver, segments in told["drivers"].items():
+        for name, each in segments.items():
+            if name in told["term"]:
+                size = "" if each["size"] is None else percent(each["size"]["mean"])
+                figures = f"{each['events']:>8,.0f} {each['chances']:>9,.1f} {each['mean']:>8.3f} {each['sd']:>7.3f}"
+                lines.append(f"{driver:<14}{name:<{width}} {figures} {size:>7}")
+    shock = ", ".join(f"{name} {beta:+.2f}" for name, beta in told["shock"].items())
+    terms = ", ".join(f"{name} {term}" for name, term in told["term"].items())
+    return [*lines, "", f"terms: {terms}", f"a good or bad year for all: {shock or 'none'}"]
+
+
+def backtest_lines(told: Mapping[str, Any]) -> list[str]:
+    """What `nrrsim backtest` prints for people."""
+    origins = told["origins"]
+    lines = [
+        f"{len(origins)} forecasts of a year, made from {origins[0]} to {origins[-1]}, {told['trials']:,} trials each"
+    ]
+    for of, title in (("whole", "the whole book"), ("segments", "each segment")):
+        rows = {name: each for name, each in told[of].items() if each["n"]}
+        if not rows:
+            continue
+        heads = ("n", "years", "in 50 %", "in 80 %", "in 90 %", "CRPS", "last year", "past mean")
+        lines += ["", f"{title:<16}" + "".join(f"{head:>10}" for head in heads)]
+        for name, each in rows.items():
+            shares = [f"{each[f'cover{level}']:.0%}" for level in (50, 80, 90)]
+            errors = [
+                "n/a" if each[key] is None else f"{100 * each[key]:.1f} pt"
+                for key in ("crps", "last", "past")
+            ]
+            cells = [str(each["n"]), str(each["effective"]), *shares, *errors]
+            lines.append(
+                f"{name.upper() if name != 'logo' else name:<16}"
+                + "".join(f"{cell:>10}" for cell in cells)
+            )
+    return [
+        *lines,
+        "",
+        "CRPS: how far off a forecast was on average, its spread included; beside it how far off last year's outcome",
+        "and the mean of past years would have been. Forecasts share months: years counts those that do not overlap.",
+    ]
+
+
+def belief_lines(scenario: Scenario) -> list[str]:
+    """What a scenario believes, number by number, with its source: one line each."""
+    lines = [scenario.because.strip()] if scenario.because else []
+    for driver, entries in scenario.drivers:
+        for segment, entry in entries.items():
+            known = entry.model_dump(
+                exclude={"source", "because"}, exclude_none=True, exclude_unset=True
+            )
+            numbers = ", ".join(f"{field} {_believed(value)}" for field, value in known.items())
+            told = " ".join(
+                [
+                    *entry.because.split(),
+                    *([f"[{' '.join(entry.source.split())}]"] if entry.source else []),
+                ]
+            )
+            lines.append(f"{driver}.{segment}: {numbers} {told or '[no source given]'}")
+    shocks = ", ".join(f"{name} {beta:+g}" for name, beta in scenario.shock.items() if beta)
+    return [*lines, *([f"common shock: {shocks}"] if shocks else [])]
+
+
+def _believed(value: Any) -> str:
+    """A number, an interval, a distribution, a size that each event draws anew, or a curve over
+    tenure years.
+    """
+    if isinstance(value, Mapping):
+        if "between" in value:
+            return "{:g} to {:g} (90 %)".format(*value["between"])
+        if set(value) == {"mean", "sd"}:
+            return f"{value['mean']:g} on average (sd {value['sd']:g})"
+        parts = " ".join(f"{key} {_believed(each)}" for key, each in value.items() if key != "dist")
+        return f"{value.get('dist', '')} ({parts})".strip()
+    if isinstance(value, tuple | list):
+        return " then ".join(map(_believed, value))
+    return f"{value:g}"
+
+
+def profile_lines(profile: Mapping[str, Any]) -> list[str]:
+    """What `nrrsim check` prints for people."""
+    currency = profile["currency"]
+    segments = ", ".join(f"{name} {count(n)}" for name, n in profile["segments"].items())
+    every = {1: "monthly", 3: "quarterly", 12: "annual"}[profile["step"]]
+    return [
+        f"rows          {count(profile['rows'])} (of which {count(profile['zeros'])} of amount 0), as"
+        f" {profile['unit']}",
+        f"months        {count(profile['months'])} {every}, {profile['first_month']} to {profile['last_month']}",
+        f"customers     {count(profile['customers'])}, {count(profile['customers_last_month'])} of them in the last"
+        " month",
+        f"ARR           {money_exact(profile['arr_last_month'], currency)} in the last month",
+        f"segments      {segments}",
+        f"gaps          {count(profile['gaps'])} left and came back, {count(profile['gaps_up_to_3_months'])} of them"
+        " within"
+        f" 3 months; reactivation {money(profile['reactivation'], currency)}",
+        f"largest       {profile['largest_customer']}, {percent(profile['largest_share'])} of ARR",
+        f"split by      {', '.join(profile['columns'])}",
+    ]

@@ -1,0 +1,118 @@
+"""A seed and a count in, normal scores out, evenly spread (Sobol) or random; never knows what is
+believed.
+
+Each belief has a dimension of its own, so that adding one moves no other's draws.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+
+import numpy as np
+from scipy import special
+
+from nrrsim.scenario.beliefs import correlation_matrix
+
+SEED = 20260930  # of everything that is drawn, where nobody says another
+DRAWS = 4096  # of the beliefs, where an expectation is averaged over them
+BITS = 30  # of a Sobol draw
+MOST_KEPT = 4096  # draws whose places are kept for the next time
+MOST_DIMENSIONS = 1024  # beyond, draws are random: so many segments average out
+
+
+def scores(
+    slots: Mapping[str, int],
+    correlations: Iterable[tuple[str, str, float]] = (),
+    *,
+    count: int,
+    seed: int,
+    first: int = 0,
+    quasi: bool = False,
+) -> dict[str, np.ndarray]:
+    """Standard normal scores by name, `ndarray[count]`, for the trials `first` to `first + count`.
+
+    slots : each name and its place, which says which dimension of the Sobol sequence is its own.
+    correlations : pairs of names and the correlation of their scores; names that are not in `slots`
+        are passed over.
+    quasi : evenly spread draws (scrambled Sobol) instead of random ones, for means rather than for
+        luck.
+    """
+    even = {name: slot for name, slot in slots.items() if quasi and slot < MOST_DIMENSIONS}
+    uniforms = _sobol(even, count, seed) | _random(
+        [name for name in slots if name not in even], count, seed, first
+    )
+    z = {name: np.asarray(special.ndtri(u)) for name, u in uniforms.items()}
+    tied = [(a, b, rho) for a, b, rho in correlations if a in z and b in z]
+    if tied:
+        names, matrix, _ = correlation_matrix(tied)
+        alone = [z[name] for name in names]
+        for name, row in zip(names, np.linalg.cholesky(matrix), strict=True):
+            # term by term: a matrix product would give other bits for other numbers of trials
+            z[name] = np.asarray(
+                sum(
+                    (part * score for part, score in zip(row, alone, strict=True)),
+                    start=np.zeros(1),
+                )
+            )
+    return z
+
+
+def _key(seed: int, name: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:16], "little")
+
+
+def _random(names: Iterable[str], count: int, seed: int, first: int) -> dict[str, np.ndarray]:
+    def uniform(name: str) -> np.ndarray:
+        stream = np.random.Philox(key=_key(seed, name))
+        stream.advance(first // 4)  # of blocks of four
+        return _open(np.random.Generator(stream).random(first % 4 + count)[first % 4 :])
+
+    return {name: uniform(name) for name in names}
+
+
+def _sobol(slots: Mapping[str, int], count: int, seed: int) -> dict[str, np.ndarray]:
+    if not slots:
+        return {}
+    dimensions = max(slots.values()) + 1
+    even = _kept if count <= MOST_KEPT else _even
+    return {name: even(_key(seed, name), slot, dimensions, count) for name, slot in slots.items()}
+
+
+def _even(key: int, slot: int, dimensions: int, count: int) -> np.ndarray:
+    points = _lattice if count > MOST_KEPT else _kept_lattice
+    places = (_scrambled(points(dimensions, count)[:, slot], key) + 0.5) * 2.0**-BITS
+    places.setflags(write=False)
+    return places
+
+
+def _lattice(dimensions: int, count: int) -> np.ndarray:
+    from scipy.stats import qmc
+
+    sequence = qmc.Sobol(dimensions, scramble=False, bits=BITS)
+    return np.asarray(
+        (sequence.random(1 << max(count - 1, 0).bit_length())[:count] * 2.0**BITS).astype(np.uint64)
+    )
+
+
+# The exact path asks for the same few draws again and again.
+_kept, _kept_lattice = lru_cache(512)(_even), lru_cache(16)(_lattice)
+
+
+def _scrambled(whole: np.ndarray, key: int) -> np.ndarray:
+    """Each bit plus a random sum of the bits above it, plus a random bit (Matousek 1998): still
+    evenly spread.
+    """
+    random = np.random.Generator(np.random.Philox(key=key))
+    above = random.integers(1 << BITS, size=BITS, dtype=np.uint64)
+    result = np.full(whole.shape, random.integers(1 << BITS, dtype=np.uint64))
+    for bit in range(BITS):
+        row = (above[bit] >> np.uint64(bit + 1) << np.uint64(bit + 1)) | np.uint64(1 << bit)
+        result ^= (np.bitwise_count(whole & row) & 1).astype(np.uint64) << np.uint64(bit)
+    return result
+
+
+def _open(u: np.ndarray) -> np.ndarray:
+    """Away from 0, whose normal score has no end."""
+    return np.asarray(np.maximum(u, 2.0**-54))

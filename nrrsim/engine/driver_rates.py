@@ -1,0 +1,292 @@
+"""A scenario in, each driver's numbers by draw and segment out; never moves a customer.
+
+Beliefs are drawn, cut to the range of their field, multiplied by the common shock and by
+programmes, and capped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+
+from nrrsim.engine.draws import scores
+from nrrsim.scenario.beliefs import quantile
+from nrrsim.scenario.book import EVERY_SEGMENT
+from nrrsim.scenario.customers import Customers
+from nrrsim.scenario.drivers import DRIVERS, Churn
+from nrrsim.scenario.numbers import Sized
+from nrrsim.scenario.programmes import Programme
+from nrrsim.scenario.scenario import Scenario
+
+SHOCK = "shock"
+SIZED = (
+    "contraction",
+    "adoption",
+    "cross_sell",
+)  # whose events have a size; the order of the kernel
+SHOCKED = {
+    "price": "uplift"
+}  # what a shock or a programme multiplies, where that is not called like the driver
+LIMITS = {
+    "churn": 1.0,
+    "reactivation": 1.0,
+    "contraction": 12.0,
+    "adoption": 12.0,
+    "cross_sell": 12.0,
+    "uplift": np.inf,
+}
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What drives a book, draw by draw: `ndarray[draw, segment]`, with one draw where nothing is
+    uncertain.
+
+    `churn` has a third axis: the tenure year (one where churn does not depend on it). Rates are a
+    year's, sizes are means. `sizes` holds, for contraction, adoption and cross-sell, the mean and
+    standard deviation of a size that each event draws anew: `ndarray[segment, 2]`, sd 0 where every
+    event of a draw has the same.
+    """
+
+    churn: np.ndarray
+    contraction: np.ndarray
+    contraction_size: np.ndarray
+    adoption: np.ndarray
+    adoption_size: np.ndarray
+    cross_sell: np.ndarray
+    cross_sell_size: np.ndarray
+    uplift: np.ndarray
+    acceptance: np.ndarray
+    churn_per_point: np.ndarray
+    reactivation: np.ndarray
+    reactivation_size: np.ndarray
+    sizes: dict[str, np.ndarray]
+    effects: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def phases(self) -> int:
+        """How many months differ from each other; all later ones are as the last of these."""
+        return max(map(len, self.effects.values()), default=1)
+
+    def in_phase(self, phase: int) -> Rates:
+        """The rates in month `phase` + 1, with what programmes do to them, and no more than they
+        may be.
+        """
+        changed = {name: getattr(self, name) for name in LIMITS}
+        for name, effects in self.effects.items():
+            factor = effects[phase]
+            changed[name] = changed[name] * (factor[:, None] if name == "churn" else factor)
+        limited = {name: np.minimum(each, LIMITS[name]) for name, each in changed.items()}
+        return replace(self, **limited, effects={})
+
+    @property
+    def draws(self) -> int:
+        return len(self.churn)
+
+    def spread(self, draws: int, years: int = 1) -> Rates:
+        """The same rates with that many draws, and tenure years at least: what is certain is the
+        same in each.
+        """
+        if self.draws == draws and self.churn.shape[2] >= years:
+            return self
+        last = self.churn.shape[2] - 1
+        churn = self.churn[:, :, np.minimum(np.arange(max(years, last + 1)), last)]
+        changed: dict[str, Any] = {"churn": np.broadcast_to(churn, (draws, *churn.shape[1:]))}
+        for each in fields(self):
+            if each.name not in ("churn", "sizes", "effects"):
+                changed[each.name] = np.broadcast_to(
+                    getattr(self, each.name), (draws, self.uplift.shape[1])
+                )
+        return replace(self, **changed)
+
+    def part(self, first: int, last: int) -> Rates:
+        """The draws from `first` to `last`; all of them where there is one."""
+        if self.draws == 1:
+            return self
+        arrays = [each.name for each in fields(self) if each.name not in ("sizes", "effects")]
+        return replace(self, **{name: getattr(self, name)[first:last] for name in arrays})
+
+    def monthly_churn(self, annual: np.ndarray, anniversary: bool) -> np.ndarray:
+        """`ndarray[draw, segment, year]`: the probability to leave in a month that is, or is not,
+        the anniversary.
+        """
+        is_annual = annual[None, :, None]
+        if not anniversary:
+            return np.where(is_annual, 0.0, monthly(self.churn))
+        by_price = (self.churn_per_point * self.uplift)[:, :, None]
+        return np.asarray(
+            np.minimum(1.0, np.where(is_annual, self.churn, monthly(self.churn)) + by_price)
+        )
+
+
+def monthly(annual_probability: np.ndarray) -> np.ndarray:
+    """The probability of a month whose twelve make up the year's: 1 - (1 - p)^(1/12)."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(-np.expm1(np.log1p(-annual_probability) / 12))
+
+
+def tenure_year(tenure: np.ndarray, t: int) -> np.ndarray:
+    """In which year, counted from 0, customers of that many months at month 0 are in month t;
+    newcomers start at 0.
+    """
+    return np.maximum(np.floor((tenure + t - 1) / 12 + 1e-9), 0).astype(np.int64)
+
+
+def draw_rates(
+    scenario: Scenario,
+    customers: Customers,
+    *,
+    count: int,
+    seed: int,
+    first: int = 0,
+    quasi: bool = False,
+    places: Mapping[str, int] | None = None,
+) -> Rates:
+    """The rates of `count` draws; one draw where the scenario is certain. See `beliefs.scores` for
+    the parameters.
+
+    places : the Sobol dimension of each belief, where two scenarios are to meet the same draws
+        (default: its own).
+    """
+    slots = slots_of(scenario)
+    if places is not None:
+        slots = {name: places[name] for name in slots}
+    z = scores(slots, scenario.ties(), count=count, seed=seed, first=first, quasi=quasi)
+    return rates_at(scenario, customers, z, count if slots else 1)
+
+
+def slots_of(scenario: Scenario) -> dict[str, int]:
+    """Every belief, and the common shock if there is one, with a Sobol dimension of its own."""
+    own = {each.name: each.slot for each in scenario.uncertain()}
+    return own | ({SHOCK: 0} if any(scenario.shock.values()) else {})
+
+
+def rates_at(
+    scenario: Scenario, customers: Customers, z: Mapping[str, np.ndarray], count: int
+) -> Rates:
+    """The rates where the beliefs, and the shock, have the normal scores `z`, `ndarray[count]` of
+    each.
+    """
+    drawn = {
+        each.name: quantile(
+            each.belief, z[each.name], each.range.low, each.range.high, each.range.share
+        )
+        for each in scenario.uncertain()
+    }
+    years = 1 + int(tenure_year(np.array(customers.oldest), scenario.months))
+    arrays = _filled(scenario, customers.segments, drawn, count, years)
+    return Rates(
+        **_shocked(scenario, arrays, z.get(SHOCK)),
+        sizes=sizes_of(scenario, customers.segments),
+        effects=effects_of(scenario.programmes.values(), customers.segments, scenario.months),
+    )
+
+
+def _filled(
+    scenario: Scenario,
+    segments: tuple[str, ...],
+    drawn: dict[str, np.ndarray],
+    count: int,
+    years: int,
+) -> dict[str, np.ndarray]:
+    curved = any(entry.rate is None for entry in scenario.drivers.churn.values())
+    arrays = {"churn": np.zeros((count, len(segments), years if curved else 1))}
+    for each in fields(Rates):
+        if each.name not in ("churn", "sizes", "effects"):
+            arrays[each.name] = np.zeros((count, len(segments)))
+    for driver in DRIVERS:
+        for number, segment in enumerate(segments):
+            found = scenario.entry(driver, segment)
+            if found is None:
+                continue
+            entry, key = found
+
+            def value(field: str, stated: Any, at: str = f"{driver}.{key}") -> Any:
+                return drawn.get(f"{at}.{field}", stated)
+
+            if isinstance(entry, Churn):
+                arrays["churn"][:, number, :] = _churn_by_year(
+                    entry, value, arrays["churn"].shape[2]
+                )
+                continue
+            for part in set(type(entry).model_fields) - {"source", "because"}:
+                stated = getattr(entry, part)
+                name = driver if part == "rate" else f"{driver}_size" if part == "size" else part
+                arrays[name][:, number] = (
+                    stated.mean if isinstance(stated, Sized) else value(part, stated)
+                )
+    # who would come back with nothing does not come back
+    arrays["reactivation"] = np.where(arrays["reactivation_size"] > 0, arrays["reactivation"], 0.0)
+    return arrays
+
+
+def _churn_by_year(entry: Churn, value: Any, years: int) -> np.ndarray:
+    """`ndarray[draw or 1, year]`: the annual probability in each tenure year."""
+    if entry.by_tenure is not None:
+        stated = [
+            np.atleast_1d(value(f"by_tenure.{year}", each))
+            for year, each in enumerate(entry.by_tenure, 1)
+        ]
+        return np.stack(
+            [
+                np.broadcast_to(stated[min(k, len(stated) - 1)], _longest(stated))
+                for k in range(years)
+            ],
+            1,
+        )
+    if entry.sbg is not None:
+        alpha, beta = (
+            np.atleast_1d(value(name, getattr(entry.sbg, name))) for name in ("alpha", "beta")
+        )
+        return np.asarray(alpha[:, None] / ((alpha + beta)[:, None] + np.arange(years)))
+    return np.atleast_1d(value("rate", entry.rate))[:, None]
+
+
+def _longest(arrays: list[np.ndarray]) -> int:
+    return max(map(len, arrays))
+
+
+def _shocked(
+    scenario: Scenario, arrays: dict[str, np.ndarray], z: np.ndarray | None
+) -> dict[str, np.ndarray]:
+    """Annual rates times exp(beta z - beta^2 / 2)."""
+    for driver, beta in scenario.shock.items():
+        if z is not None and beta:
+            name = SHOCKED.get(driver, driver)
+            factor = np.exp(beta * z - beta**2 / 2).reshape(-1, *[1] * (arrays[name].ndim - 1))
+            arrays[name] = arrays[name] * factor
+    return arrays
+
+
+def effects_of(
+    programmes: Iterable[Programme], segments: tuple[str, ...], months: int
+) -> dict[str, np.ndarray]:
+    """By what programmes multiply each rate, `ndarray[phase, segment]`: several multiply each
+    other.
+    """
+    programmes = list(programmes)
+    phases = min(months, max((each.complete for each in programmes), default=1))
+    effects: dict[str, np.ndarray] = {}
+    for programme in programmes:
+        reached = np.array([programme.reached(t) for t in range(1, phases + 1)])
+        for key, full in programme.effects.items():
+            driver, _, segment = key.partition(".")
+            met = np.array([segment in ("", EVERY_SEGMENT, each) for each in segments])
+            factor = 1 + full * reached[:, None] * met
+            name = SHOCKED.get(driver, driver)
+            effects[name] = effects.get(name, 1.0) * factor
+    return effects
+
+
+def sizes_of(scenario: Scenario, segments: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """The `sizes` of `Rates`: no draw changes them."""
+    sizes = {driver: np.zeros((len(segments), 2)) for driver in SIZED}
+    for driver, table in sizes.items():
+        for number, segment in enumerate(segments):
+            found = scenario.entry(driver, segment)
+            if found and isinstance(found[0].size, Sized):
+                table[number] = found[0].size.mean, found[0].size.sd
+    return sizes

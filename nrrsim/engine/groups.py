@@ -1,0 +1,72 @@
+"""Customers in, groups that share one path out, with the sums of their powers; never moves a month."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nrrsim.errors import UsageError
+from nrrsim.scenario.customers import Customers
+from nrrsim.scenario.scenario import Scenario
+
+MOST_ARR = 1e18  # that a book may grow to
+
+
+def months_of(scenario: Scenario, window: tuple[int, int] | None) -> tuple[int, int]:
+    """The first and last month of a window; raises UsageError where the scenario does not cover it."""
+    start, end = window if window is not None else (0, scenario.months)
+    if not 0 <= start < end <= scenario.months:
+        raise UsageError(
+            f"window: ({start}, {end}) is not inside the scenario's months 0 to {scenario.months};"
+            " choose a shorter window or more months"
+        )
+    return start, end
+
+
+def refuse_endless(closing: np.ndarray) -> None:
+    """Raises UsageError where a book has grown beyond what a number can hold."""
+    if not (np.abs(closing) < MOST_ARR).all():
+        raise UsageError(
+            "the book grows beyond any number in the scenario's months; look at the rates and sizes of adoption and"
+            " cross_sell, at the uplift of price, and at months"
+        )
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Customers who share one path: `ndarray[group]`, sorted by segment. `arr`, `squares`, `cubes`:
+    sums of powers.
+    """
+
+    segment: np.ndarray
+    anniversary: np.ndarray
+    tenure: np.ndarray
+    joins: np.ndarray
+    arr: np.ndarray
+    squares: np.ndarray
+    cubes: np.ndarray
+    number: np.ndarray
+
+    @classmethod
+    def of(cls, customers: Customers, by_tenure: bool) -> Groups:
+        kept: dict[tuple[type, bool], Groups] = customers.kept
+        if (cls, by_tenure) not in kept:
+            kept[cls, by_tenure] = cls._of(customers, by_tenure)
+        return kept[cls, by_tenure]
+
+    @classmethod
+    def _of(cls, customers: Customers, by_tenure: bool) -> Groups:
+        tenures, tenure = np.unique(
+            customers.tenure if by_tenure else np.zeros(1), return_inverse=True
+        )
+        latest = int(customers.joins.max(initial=0)) + 1
+        key = (customers.segment * 12 + customers.anniversary - 1) * len(tenures) + tenure
+        kinds, group = np.unique(key * latest + customers.joins, return_inverse=True)
+        kind, joins = np.divmod(kinds, latest)
+        kind, tenure = np.divmod(kind, len(tenures))
+        sums = (
+            np.bincount(group, weights, len(kinds))
+            for weights in (customers.arr, customers.arr**2, customers.arr**3, None)
+        )
+        return cls(kind // 12, kind % 12 + 1, tenures[tenure], joins, *sums)

@@ -1,0 +1,94 @@
+"""A scenario in, how its NRR may turn out by three exact moments of luck out; never simulates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from nrrsim.engine import paths
+from nrrsim.engine.driver_rates import SIZED, Rates, monthly
+from nrrsim.engine.groups import Groups
+from nrrsim.engine.outcomes import Odds
+from nrrsim.scenario.scenario import Scenario
+
+
+def odds_by_draw(scenario: Scenario) -> Callable[..., Odds]:
+    """How NRR may turn out, as a function of rates (and of a month, where that is not to be the
+    last): what does not change with them is made ready once.
+    """
+    customers = scenario.opening
+    curved = any(entry.rate is None for entry in scenario.drivers.churn.values())
+    groups = Groups.of(customers, by_tenure=curved)
+    sums = np.stack([groups.arr, groups.squares, groups.cubes])
+    opening = customers.total
+
+    def odds(rates: Rates, month: int = scenario.months) -> Odds:
+        phases = [rates.in_phase(phase) for phase in range(rates.phases)]
+        out = np.zeros((3, rates.draws))
+        churn = [
+            np.ascontiguousarray(
+                np.stack(
+                    [
+                        each.monthly_churn(customers.annual, due).transpose(1, 2, 0)
+                        for each in phases
+                    ]
+                )
+            )
+            for due in (False, True)
+        ]
+        growth, lift = (
+            np.ascontiguousarray(np.stack([of(each) for each in phases]))
+            for of in (_powers, _lifted)
+        )
+        come = np.ascontiguousarray(np.stack([monthly(each.reactivation).T for each in phases]))
+        back_size = np.ascontiguousarray(rates.reactivation_size.T)
+        paths.moments(
+            groups.segment, groups.anniversary, groups.tenure, sums, month,
+            *churn, growth, lift, come, back_size, out,
+        )  # fmt: skip
+        sd = np.sqrt(np.maximum(out[1], 0))
+        skewness = np.divide(out[2], sd**3, out=np.zeros_like(sd), where=sd > 1e-9 * opening)
+        return Odds(out[0] / opening, sd / opening, skewness)
+
+    return odds
+
+
+def _powers(rates: Rates) -> np.ndarray:
+    """By what a month of contraction, adoption and cross-sell multiplies an amount, its square and
+    its cube on average: `ndarray[segment, power, draw]`.
+    """
+    factors: Any = 1.0
+    for name in SIZED:
+        mean, sd = getattr(rates, f"{name}_size"), rates.sizes[name][:, 1]
+        first = mean if name != "contraction" else -mean
+        third = _third(mean, sd, is_share=name == "contraction") * (
+            -1 if name == "contraction" else 1
+        )
+        moments = (first, first**2 + sd**2, third)
+        powers = np.stack(
+            [moments[0], 2 * moments[0] + moments[1], 3 * moments[0] + 3 * moments[1] + moments[2]]
+        )
+        factors = factors * (1 + getattr(rates, name) / 12 * powers)
+    return np.asarray(factors.transpose(2, 0, 1))
+
+
+def _third(mean: np.ndarray, sd: np.ndarray, is_share: bool) -> np.ndarray:
+    """E[size^3]: of a Beta (a share) or a lognormal size with that mean and standard deviation."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if is_share:
+            whole = np.where(sd > 0, mean * (1 - mean) / sd**2 - 1, np.inf)
+            a = mean * whole
+            drawn = np.where(
+                np.isfinite(whole), mean * (a + 1) / (whole + 1) * (a + 2) / (whole + 2), mean**3
+            )
+        else:
+            drawn = mean**3 * (1 + np.where(mean > 0, sd / mean, 0.0) ** 2) ** 3
+    return np.asarray(drawn)
+
+
+def _lifted(rates: Rates) -> np.ndarray:
+    """By what a price increase multiplies an amount, its square and its cube on average."""
+    powers = np.stack([(1 + rates.uplift) ** k - 1 for k in (1, 2, 3)])
+    return np.asarray((1 + rates.acceptance * powers).transpose(2, 0, 1))

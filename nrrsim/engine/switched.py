@@ -1,0 +1,197 @@
+"""A scenario in, its NRR draw by draw out, on the exact expectation; never simulates, never loops
+over customers.
+
+Any of the groups that NRR comes from may have one scenario's values or another's: that is what a
+bridge asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from nrrsim.engine import paths
+from nrrsim.engine.draws import DRAWS as EVEN_DRAWS
+from nrrsim.engine.draws import SEED
+from nrrsim.engine.driver_rates import Rates, draw_rates, monthly
+from nrrsim.engine.groups import Groups
+from nrrsim.scenario.customers import Customers
+from nrrsim.scenario.scenario import Scenario
+
+LEVER_GROUPS = ("mix", "churn", "contraction", "adoption", "cross_sell", "price", "reactivation")
+# What of `Rates` belongs to a driver.
+RATES_OF = {
+    "churn": ("churn",),
+    "contraction": ("contraction", "contraction_size"),
+    "adoption": ("adoption", "adoption_size"),
+    "cross_sell": ("cross_sell", "cross_sell_size"),
+    "price": ("uplift", "acceptance", "churn_per_point"),
+    "reactivation": ("reactivation", "reactivation_size"),
+}
+LEVERS = LEVER_GROUPS[1:]
+
+
+@dataclass(frozen=True)
+class Side:
+    """A scenario made ready: its groups of customers, its opening ARR, and its rates, phase by
+    phase.
+    """
+
+    groups: Groups
+    annual: np.ndarray
+    opening: float
+    phases: tuple[Rates, ...]
+    months: int
+
+    @classmethod
+    def of(
+        cls,
+        scenario: Scenario,
+        segments: tuple[str, ...],
+        draws: int,
+        seed: int,
+        places: Mapping[str, int],
+    ) -> Side:
+        """`segments`: all that are compared; a book may have none of some. `places`: the draws of
+        each belief.
+        """
+        customers = _among(scenario.opening, segments)
+        rates = draw_rates(scenario, customers, count=draws, seed=seed, quasi=True, places=places)
+        groups = Groups.of(customers, by_tenure=rates.churn.shape[2] > 1)
+        phases = tuple(rates.in_phase(phase) for phase in range(rates.phases))
+        return cls(groups, customers.annual, customers.total, phases, scenario.months)
+
+
+def _among(customers: Customers, segments: tuple[str, ...]) -> Customers:
+    """The same customers, their segments numbered among all that are compared."""
+    if customers.segments == segments:
+        return customers
+    places = [segments.index(name) for name in customers.segments]
+    annual = np.ones(len(segments), dtype=bool)
+    annual[places] = customers.annual
+    segment = np.array(places)[customers.segment]
+    order = np.lexsort((customers.anniversary, segment))
+    arrays = {
+        name: getattr(customers, name)[order] for name in ("arr", "anniversary", "tenure", "joins")
+    }
+    return Customers(segments=segments, annual=annual, segment=segment[order], **arrays)
+
+
+class Exact:
+    """Expected NRR by segment and draw, when each group of values is one or the other side's."""
+
+    def __init__(self, sides: tuple[Side, Side]) -> None:
+        self.sides = sides
+        draws = max(len(phase.churn) for side in sides for phase in side.phases)
+        years = max(phase.churn.shape[2] for side in sides for phase in side.phases)
+        number = max(len(side.phases) for side in sides)
+        one = [each.spread(draws, years) for each in sides[0].phases]
+        other = (
+            one if sides[1] is sides[0] else [each.spread(draws, years) for each in sides[1].phases]
+        )
+        self.phases = [
+            [each[min(n, len(each) - 1)] for n in range(number)] for each in (one, other)
+        ]
+        self.churn = cache(self._churn)
+        self.growth = cache(self._growth)
+        self.lift = cache(self._lift)
+        self.back = cache(self._back)
+
+    def nrr(
+        self,
+        mix: int,
+        churn: int,
+        contraction: int,
+        adoption: int,
+        cross_sell: int,
+        price: int,
+        back: int,
+    ) -> Any:
+        """`ndarray[segment, draw]`: each segment's part of NRR; every argument says whose values: 0
+        A's, 1 B's.
+        """
+        side = self.sides[mix]
+        size = np.zeros((len(side.annual), self.phases[0][0].churn.shape[0]))
+        regular, due = self.churn(mix, churn, price)
+        more, (come, share) = self.growth(contraction, adoption, cross_sell), self.back(back)
+        groups = side.groups
+        paths.close(
+            groups.segment, groups.anniversary, groups.tenure, groups.arr, side.months,
+            regular, due, more, self.lift(price), come, share, size,
+        )  # fmt: skip
+        return size / side.opening
+
+    def _churn(self, mix: int, churn: int, price: int) -> tuple[np.ndarray, np.ndarray]:
+        annual = self.sides[mix].annual
+        both = []
+        for who, asks in zip(self.phases[churn], self.phases[price], strict=True):
+            rates = replace(who, churn_per_point=asks.churn_per_point, uplift=asks.uplift)
+            both.append(
+                [rates.monthly_churn(annual, due).transpose(1, 2, 0) for due in (False, True)]
+            )
+        regular, due = (np.ascontiguousarray(np.stack(each)) for each in zip(*both, strict=True))
+        return regular, due
+
+    def _growth(self, contraction: int, adoption: int, cross_sell: int) -> np.ndarray:
+        months = []
+        for n in range(len(self.phases[0])):
+            less, more, cross = (
+                self.phases[side][n] for side in (contraction, adoption, cross_sell)
+            )
+            months.append(
+                (1 - less.contraction / 12 * less.contraction_size)
+                * (1 + more.adoption / 12 * more.adoption_size)
+                * (1 + cross.cross_sell / 12 * cross.cross_sell_size)
+            )
+        return _by_segment(months)
+
+    def _lift(self, price: int) -> np.ndarray:
+        return _by_segment([1 + each.acceptance * each.uplift for each in self.phases[price]])
+
+    def _back(self, back: int) -> tuple[np.ndarray, np.ndarray]:
+        come = _by_segment([monthly(each.reactivation) for each in self.phases[back]])
+        return come, np.ascontiguousarray(self.phases[back][0].reactivation_size.T)
+
+
+def _by_segment(months: list[np.ndarray]) -> np.ndarray:
+    return np.ascontiguousarray(np.stack([each.T for each in months]))
+
+
+def nrr_by_draw(scenario: Scenario) -> Callable[[Rates], np.ndarray]:
+    """Expected NRR of the scenario's book, `ndarray[draw]`, as a function of rates."""
+    by_segment = _by_segment_and_draw(scenario)
+    return lambda rates: np.asarray(by_segment(rates, scenario.months).sum(axis=0))
+
+
+def expected_closing(scenario: Scenario, months: Sequence[int]) -> np.ndarray:
+    """Expected ARR of today's customers after each of `months`, `ndarray[month, segment]`: as
+    `expect` has it.
+    """
+    rates = draw_rates(scenario, scenario.opening, count=EVEN_DRAWS, seed=SEED, quasi=True)
+    by_segment = _by_segment_and_draw(scenario)
+    opening = scenario.opening.total
+    return np.stack([by_segment(rates, end).mean(axis=1) * opening for end in months])
+
+
+def _by_segment_and_draw(scenario: Scenario) -> Callable[[Rates, int], np.ndarray]:
+    customers = scenario.opening
+    curved = any(entry.rate is None for entry in scenario.drivers.churn.values())
+    groups = Groups.of(customers, by_tenure=curved)
+    opening = customers.total
+
+    def nrr(rates: Rates, months: int) -> np.ndarray:
+        phases = tuple(map(rates.in_phase, range(rates.phases)))
+        side = Side(groups, customers.annual, opening, phases, months)
+        return np.asarray(Exact((side, side)).nrr(*[0] * len(LEVER_GROUPS)))
+
+    return nrr
+
+
+def expected_nrr(scenario: Scenario) -> float:
+    """Expected NRR: as `expect` has it, by the quick way."""
+    rates = draw_rates(scenario, scenario.opening, count=EVEN_DRAWS, seed=SEED, quasi=True)
+    return float(nrr_by_draw(scenario)(rates).mean())

@@ -1,0 +1,5 @@
+"""What happened: a ledger of recurring revenue, read, checked and rolled forward."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

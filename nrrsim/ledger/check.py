@@ -1,0 +1,466 @@
+"""Rows as people keep them in, checked ledger entries out; never drops or repairs a row without
+saying so.
+
+Two forms are read. Snapshots: one row a customer and month (and product) with the amount of that
+month. Subscription periods: one row a subscription with `start`, `end` and its amount.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nrrsim.errors import Finding, UsageError, did_you_mean
+from nrrsim.ledger.columns import KNOWN, Table, amount_column, require
+from nrrsim.ledger.periods import look_at_ends, months_of_periods
+from nrrsim.ledger.sources import Rows, map_unique
+from nrrsim.months import day_number, last_day_number, month_name, month_number
+
+STEPS = (1, 3, 12)
+# Months that an amount pays for, by the word a billing system uses for its interval.
+INTERVALS = {
+    "month": 1,
+    "monthly": 1,
+    "quarter": 3,
+    "quarterly": 3,
+    "half-year": 6,
+    "semiannual": 6,
+}
+INTERVALS |= {"year": 12, "yearly": 12, "annual": 12, "annually": 12}
+ONE_SEGMENT = "all"
+# What is wrong, and what to do, by the rule that a value broke. {} is the value as it is written.
+RULES = {
+    "customer.empty": ("is empty", "every row needs the customer's name"),
+    "segment.empty": ("is empty", "write one for every row, such as: unassigned"),
+    "product.empty": ("is empty", "write one for every row, or leave the column out"),
+    "currency.empty": ("is empty", "write one for every row, such as USD"),
+    "month.date": ("{} is not a month", "write it as YYYY-MM, such as 2026-09"),
+    "start.date": ("{} is not a date", "write it as YYYY-MM-DD, such as 2026-09-01"),
+    "end.date": (
+        "{} is not a date",
+        "write it as YYYY-MM-DD, or leave it empty if the subscription runs on",
+    ),
+    "end.order": (
+        "{} is not after the start",
+        "a period ends after it starts; exchange the two or correct one",
+    ),
+    "renewal.date": (
+        "{} is not a month",
+        "write it as YYYY-MM, or leave it empty if nothing is due",
+    ),
+    "amount.number": (
+        "{} is not a number",
+        "write digits and a decimal point only, such as 1234.50",
+    ),
+    "amount.finite": ("{} is not a finite number", "write the amount that recurs"),
+    "amount.sign": (
+        "{} is negative",
+        "a ledger holds what recurs; book credits against the month they belong to",
+    ),
+    "interval.known": ("{} is not an interval", f"known: {', '.join(INTERVALS)}"),
+    "quantity.number": (
+        "{} is not a number of 0 or more",
+        "write the number of units, or leave the cell empty",
+    ),
+    "unit_price.number": (
+        "{} is not a price of 0 or more",
+        "write the price of one unit, or leave the cell empty",
+    ),
+    "key.once": ("stands again for the same {}", "add the amounts up, or remove one of the rows"),
+    "segment.one": (
+        "is the second segment of this customer in this month",
+        "a customer has one segment a month",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Checked entries, sorted by customer, month and product; every amount is positive.
+
+    `frame`: `customer`, `month` (months since year 0), `arr`, `segment`, and where the ledger has
+    them `product`, `quantity`, `unit_price`, `currency`, `renewal` (a month number or nan) and any
+    further column as text. `quantity` and `unit_price` are nan where their product is not the
+    amount. `unit` is how amounts were written, `mrr` or `arr`. `notices` are things to know that do
+    not make a number wrong. `step` is 1, 3 or 12 months, and `months` are all months of the ledger.
+    """
+
+    frame: pd.DataFrame
+    unit: str
+    step: int
+    notices: tuple[Finding, ...]
+    rows: int
+    zeros: int
+    months: tuple[int, ...]
+
+
+def check_rows(
+    parts: Sequence[Rows],
+    *,
+    columns: Mapping[str, str] | None = None,
+    period_end: str = "exclusive",
+    until: int | None = None,
+    rates_given: bool = False,
+) -> Entries:
+    """The entries of the rows; raises DataError with every finding.
+
+    `columns` names our word -> your heading. `period_end` says whether a subscription's end is its
+    first day without service (`exclusive`) or its last day with it (`inclusive`). `until` is the
+    last month to lay out for subscriptions that run on (default: the last month in which one starts
+    or ends).
+    """
+    if period_end not in ("exclusive", "inclusive"):
+        raise UsageError(
+            f"period_end: {period_end!r} is not known; {did_you_mean(period_end, ['exclusive', 'inclusive'])}"
+        )
+    table = Table(parts, columns or {})
+    unit = amount_column(table, columns or {})
+    periods = "start" in table.frame.columns and "month" not in table.frame.columns
+    if not require(table, ["customer", "start" if periods else "month", unit]):
+        table.stop()
+    frame = _parsed(table, unit, periods, inclusive=period_end == "inclusive")
+    _check_values(table, frame, unit)
+    if not table.findings:
+        _check_currencies(table, frame, rates_given)
+        if periods:
+            if period_end == "exclusive":
+                look_at_ends(table, frame)
+            frame = months_of_periods(table, frame, until)
+        zeros = int((_number(table.frame[unit]) == 0).sum())
+        frame = frame[frame["arr"] > 0]
+        months, step = _check_months(table, frame, periods, until)
+    if table.findings:
+        table.stop()
+    if zeros:
+        table.notice(
+            f"{zeros:,} {'row holds' if zeros == 1 else 'rows hold'} the amount 0",
+            "a zero is read as no row: not a customer in that month",
+        )
+    _look_at_names(table, frame)
+    _look_at_prices(table, frame, unit)
+    order = ["product", "month", "customer"] if "product" in frame else ["month", "customer"]
+    rank = np.lexsort(
+        [_codes(frame[name]) if name != "month" else frame[name].to_numpy() for name in order]
+    )
+    frame = (
+        frame.drop(columns=["amount", "interval"], errors="ignore")
+        .iloc[rank]
+        .reset_index(drop=True)
+    )
+    for name in frame.columns[frame.dtypes == "category"]:
+        frame[name] = frame[name].cat.remove_unused_categories()
+    return Entries(
+        frame=frame.assign(month=frame["month"].astype(np.int64)),
+        unit="arr" if unit == "arr" else "mrr",
+        step=step,
+        notices=tuple(table.notices),
+        rows=len(table.frame),
+        zeros=zeros,
+        months=tuple(map(int, months)),
+    )
+
+
+def _parsed(table: Table, unit: str, periods: bool, inclusive: bool) -> pd.DataFrame:
+    """Each known column in its type; what cannot be read is nan, and is judged by the rules.
+
+    `start` and `end` are days since 1970; `end` is the first day without service, however it is
+    written.
+    """
+    raw = table.frame
+    columns: dict[str, Any] = {"customer": _text(raw["customer"])}
+    if periods:
+        columns["start"] = map_unique(raw["start"], day_number)
+        end = raw["end"] if "end" in raw else pd.Series(None, index=raw.index, dtype=object)
+        columns["end"] = (
+            map_unique(end, last_day_number) + 1 if inclusive else map_unique(end, day_number)
+        )
+    else:
+        columns["month"] = map_unique(raw["month"], month_number)
+    columns["amount"] = _number(raw[unit])
+    columns["arr"] = columns["amount"] * (1 if unit == "arr" else 12)
+    if unit == "amount":
+        columns["interval"] = map_unique(raw["interval"], _interval)
+        columns["arr"] = columns["arr"] / columns["interval"]
+    if "segment" in raw:
+        columns["segment"] = _text(raw["segment"])
+    else:
+        columns["segment"] = pd.Series(ONE_SEGMENT, index=raw.index, dtype="category")
+        table.notice(
+            "there is no column segment", f"all customers are read as one segment, {ONE_SEGMENT}"
+        )
+    for name in ("product", "currency"):
+        if name in raw:
+            columns[name] = _text(raw[name])
+    for name in ("quantity", "unit_price"):
+        if name in raw:
+            columns[name] = _number(raw[name])
+    if "renewal" in raw:
+        columns["renewal"] = map_unique(raw["renewal"], month_number)
+    further = [
+        name for name in raw.columns if name not in KNOWN and not str(name).endswith(" (unused)")
+    ]
+    return pd.DataFrame(columns | {name: _text(raw[name]) for name in further}, index=raw.index)
+
+
+def _text(values: pd.Series) -> pd.Series:
+    """As categories of text, sorted; a whole number that a spreadsheet stores as 1001.0 reads 1001;
+    blank is null.
+    """
+    if not isinstance(values.dtype, pd.StringDtype):
+        values = values.map(_cell_text, na_action="ignore").astype("str")
+    coded = pd.Series(pd.Categorical(values), index=values.index)
+    blank = [name for name in coded.cat.categories if not name.strip()]
+    return coded.cat.remove_categories(blank) if blank else coded
+
+
+def _codes(values: pd.Series) -> np.ndarray:
+    """`ndarray[row]` of the number of each distinct value, -1 where null."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return values.cat.codes.to_numpy(np.int64)
+    return pd.factorize(values)[0].astype(np.int64)
+
+
+def _cell_text(cell: object) -> str:
+    whole = isinstance(cell, float) and math.isfinite(cell) and cell == int(cell)
+    return str(int(cell)) if whole and isinstance(cell, float) else str(cell)
+
+
+def _number(values: pd.Series) -> pd.Series:
+    """As numbers, nan where it is none: true and false are none."""
+    if values.dtype == object or values.dtype == bool:
+        values = values.mask(
+            values.map(lambda cell: isinstance(cell, bool | np.bool_)).astype(bool), ""
+        )
+    return pd.to_numeric(values, errors="coerce").astype(float)
+
+
+def _interval(value: object) -> int | None:
+    if isinstance(value, str):
+        return INTERVALS.get(value.strip().lower()) or (
+            int(value) if value in map(str, range(1, 61)) else None
+        )
+    whole = isinstance(value, int | float) and value == int(value) and 1 <= value <= 60
+    return int(value) if whole and isinstance(value, int | float) else None
+
+
+def _check_values(table: Table, frame: pd.DataFrame, unit: str) -> None:
+    """Every rule on every row at once, by pandera; each value that breaks one becomes a finding."""
+    import pandera.pandas as pa
+
+    raw = table.frame
+
+    def fine(values: pd.Series, name: str) -> pd.Series:
+        """Read, or empty in the source where empty is allowed."""
+        return values.notna() | raw[name].isna()
+
+    def at_least_zero(values: pd.Series, name: str) -> pd.Series:
+        finite = pd.Series(np.isfinite(values) | values.isna(), index=values.index)
+        return fine(values, name) & finite & ~(values < 0)
+
+    rules: dict[str, dict[str, Any]] = {
+        "customer": {"customer.empty": lambda s: s.notna()},
+        "segment": {"segment.empty": lambda s: s.notna()},
+        "product": {"product.empty": lambda s: s.notna()},
+        "currency": {"currency.empty": lambda s: s.notna()},
+        "month": {"month.date": lambda s: s.notna()},
+        "start": {"start.date": lambda s: s.notna()},
+        "end": {
+            "end.date": lambda s: fine(s, "end") if "end" in raw else s.isna(),
+            "end.order": lambda s: ~(s <= frame["start"]),
+        },
+        "renewal": {"renewal.date": lambda s: fine(s, "renewal")},
+        "amount": {
+            "amount.number": lambda s: s.notna(),
+            "amount.finite": lambda s: ~np.isinf(s),
+            "amount.sign": lambda s: ~(s < 0) | np.isinf(s),
+        },
+        "interval": {"interval.known": lambda s: s.notna()},
+        "quantity": {"quantity.number": lambda s: at_least_zero(s, "quantity")},
+        "unit_price": {"unit_price.number": lambda s: at_least_zero(s, "unit_price")},
+        "key": {"key.once": lambda s: ~s.duplicated() | s.isna()},
+        "one_segment": {"segment.one": lambda s: s.isna()},
+    }
+    judged = frame.assign(key=_keys(frame), one_segment=_second_segment(frame))
+    schema = pa.DataFrameSchema(
+        {
+            name: pa.Column(
+                checks=[
+                    pa.Check(rule, error=key, ignore_na=False) for key, rule in of_column.items()
+                ],
+                nullable=True,
+                required=False,
+            )
+            for name, of_column in rules.items()
+        }
+    )
+    try:
+        schema.validate(judged, lazy=True)
+    except pa.errors.SchemaErrors as broken:
+        _explain(table, broken.failure_cases, unit, judged["key"])
+
+
+def _keys(frame: pd.DataFrame) -> pd.Series:
+    """One number for each customer, month and product; nan where a part is missing. Periods: the
+    whole row.
+    """
+    names = ["customer", "month", "product"] if "month" in frame else list(frame.columns)
+    codes = [_codes(frame[name]) for name in names if name in frame]
+    key: np.ndarray = np.zeros(len(frame), dtype=np.int64)
+    missing = np.zeros(len(frame), dtype=bool)
+    for name_codes in codes:
+        key, missing = (
+            key * (name_codes.max(initial=0) + 1) + name_codes,
+            missing | (name_codes < 0),
+        )
+    if "month" not in frame:
+        grouped = frame.groupby(list(frame.columns), dropna=False, sort=False, observed=True)
+        key, missing = grouped.ngroup().to_numpy(np.int64), missing & False
+    return pd.Series(np.where(missing, np.nan, key), index=frame.index)
+
+
+def _second_segment(frame: pd.DataFrame) -> pd.Series:
+    """1 where a customer's segment is not the one of its first row of that month, else nan."""
+    if "month" not in frame or frame["segment"].nunique() < 2:
+        return pd.Series(np.nan, index=frame.index)
+    customer, segment = _codes(frame["customer"]), _codes(frame["segment"])
+    month = frame["month"].fillna(-1).to_numpy(np.int64)
+    pair = pd.Series(customer * (month.max(initial=0) + 1) + month)
+    several = np.flatnonzero(
+        pair.duplicated(keep=False) & (customer >= 0) & (month >= 0) & (segment >= 0)
+    )
+    first = (
+        pd.Series(segment[several])
+        .groupby(pair.to_numpy()[several], sort=False)
+        .transform("first")
+        .to_numpy()
+    )
+    second = np.full(len(frame), np.nan)
+    second[several[first != segment[several]]] = 1.0
+    return pd.Series(second, index=frame.index)
+
+
+def _explain(table: Table, failures: pd.DataFrame, unit: str, keys: pd.Series) -> None:
+    """A finding for each value that broke a rule, with what is written there."""
+    headings = {"amount": unit, "key": "", "one_segment": "segment"}
+    of_what = "customer, month and product" if "product" in table.frame else "customer and month"
+    of_what = of_what if "month" in table.frame else "subscription"
+    first_row = dict(zip(keys[::-1], keys.index[::-1], strict=True))
+    for (column, check), broken in failures.groupby(["column", "check"], sort=False):
+        rule, field = str(check), headings.get(str(column), str(column))
+        written = table.frame.get(field, None)
+        for row in broken["index"].astype(int):
+            problem, remedy = RULES[rule]
+            cell = None if written is None else written.iat[row]
+            if rule == "key.once":
+                first_name, first_line = table.place(int(first_row[keys.iat[row]]))
+                problem = problem.format(of_what) + f" (first in {first_name}:{first_line})"
+            elif (
+                written is not None
+                and _is_empty(cell)
+                and rule.endswith((".number", ".date", ".known"))
+            ):
+                problem = "is empty"
+            name, line = table.place(row)
+            table.findings.append(
+                Finding(name, line, problem.format(_as_written(cell)), remedy, field)
+            )
+
+
+def _is_empty(cell: object) -> bool:
+    return (
+        cell is None
+        or (isinstance(cell, float) and math.isnan(cell))
+        or cell is pd.NaT
+        or cell is pd.NA
+    )
+
+
+def _as_written(cell: object) -> str:
+    return repr(cell.item() if isinstance(cell, np.generic) else cell)
+
+
+def _check_months(
+    table: Table, frame: pd.DataFrame, periods: bool, until: int | None
+) -> tuple[np.ndarray, int]:
+    """The ledger's months, and the step between snapshots; a missing one is a hole. Periods have
+    every month.
+    """
+    months = np.unique(frame["month"].to_numpy(np.int64))
+    if len(months) == 0:
+        table.refuse(
+            "there is no positive amount", "a ledger has one row for each customer and month"
+        )
+        return months, 1
+    if periods:
+        return np.arange(months[0], max(months[-1], until or 0) + 1), 1
+    if len(months) == 1:
+        return months, 1
+    gaps = np.diff(months)
+    step = math.gcd(*map(int, gaps))
+    if step not in STEPS:
+        allowed = max(size for size in STEPS if step % size == 0)
+        table.refuse(
+            f"snapshots lie {step} months apart, from {month_name(int(months[0]))}",
+            f"a ledger is monthly, quarterly or annual; add those in between, every {allowed} months",
+        )
+    for before, gap in zip(months[:-1], gaps, strict=True):
+        for missing in range(int(before) + step, int(before + gap), step):
+            table.refuse(
+                f"there is no row for {month_name(missing)}",
+                "a whole month is missing: add it, or every customer would seem to leave and come back",
+                "month",
+            )
+    return months, step
+
+
+def _check_currencies(table: Table, frame: pd.DataFrame, rates_given: bool) -> None:
+    if "currency" in frame and not rates_given:
+        found = sorted(frame["currency"].unique().astype(str))
+        if len(found) > 1:
+            table.refuse(
+                f"there are {len(found)} currencies ({', '.join(found)}) and no rates",
+                "give rates: a file with month,currency,rate",
+                "currency",
+            )
+
+
+def _folded(name: str) -> str:
+    """A name without what the eye does not see: case, spaces, invisible characters, ways to write
+    an accent.
+    """
+    plain = unicodedata.normalize("NFKC", name)
+    return " ".join("".join(c for c in plain if unicodedata.category(c) != "Cf").split()).casefold()
+
+
+def _look_at_names(table: Table, frame: pd.DataFrame) -> None:
+    """Names that differ only by case or spaces would be a false churn and a false new customer."""
+    names = pd.Series(frame["customer"].cat.remove_unused_categories().cat.categories)
+    alike = names.map(_folded)
+    twins = alike.duplicated(keep=False)
+    for _, group in names[twins].groupby(alike[twins]):
+        table.notice(
+            f"customers whose names look the same: {', '.join(map(ascii, sorted(group)))}",
+            "each spelling counts as a customer of its own",
+        )
+
+
+def _look_at_prices(table: Table, frame: pd.DataFrame, unit: str) -> None:
+    """Where quantity x unit price is not the amount, a price movement cannot be told from the rest."""
+    if not {"quantity", "unit_price"} <= set(frame.columns):
+        return
+    product = frame["quantity"] * frame["unit_price"]
+    off = (product - frame["amount"]).abs() > 0.005 + 0.005 * frame["quantity"].abs()
+    if off.any():
+        first = int(off.index.to_numpy()[int(np.argmax(off.to_numpy(bool)))])
+        table.notice(
+            f"quantity x unit_price is not the {unit} in {int(off.sum()):,} rows",
+            "rises there are booked as unsplit, not as price and adoption",
+            first if len(frame) <= len(table.frame) and "month" in table.frame else None,
+        )
+    frame.loc[off | product.isna(), ["quantity", "unit_price"]] = np.nan

@@ -1,0 +1,58 @@
+"""A file of rates in, amounts in the reporting currency out; never takes a rate that is not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from nrrsim.errors import UsageError
+from nrrsim.ledger.sources import map_unique, read_rows
+from nrrsim.months import month_number
+
+if TYPE_CHECKING:
+    from nrrsim.ledger.check import Entries
+
+
+def read_rates(source: str | Path) -> pd.Series:
+    rows, *more = read_rows(source)
+    if more:
+        raise UsageError(f"{source}: rates stand in one file")
+    frame = rows.frame
+    missing = [name for name in ("month", "currency", "rate") if name not in frame]
+    if missing:
+        raise UsageError(
+            f"{source}: a file of rates has the columns month,currency,rate; missing: {', '.join(missing)}"
+        )
+    rate = pd.to_numeric(frame["rate"], errors="coerce")
+    month = map_unique(frame["month"], month_number)
+    wrong = rate.isna() | np.isnan(month) | ~(rate > 0) | np.isinf(rate)
+    index = pd.MultiIndex.from_arrays([frame["currency"], np.nan_to_num(month).astype(np.int64)])
+    if wrong.any() or index.has_duplicates:
+        row = int((wrong | index.duplicated()).to_numpy().argmax())
+        raise UsageError(
+            f"{source}:{rows.lines()[row]}: one positive rate for each month (YYYY-MM) and currency"
+        )
+    return pd.Series(rate.to_numpy(float), index=index)
+
+
+def reporting_currency(entries: Entries, rates: pd.Series | None, asked: str | None) -> str:
+    found = (
+        sorted(entries.frame["currency"].unique().astype(str))
+        if "currency" in entries.frame
+        else []
+    )
+    if rates is None:
+        if asked and found and found != [asked]:
+            raise UsageError(
+                f"currency: the ledger is in {', '.join(found)}; give rates to report in {asked}"
+            )
+        return asked or (found[0] if found else "USD")
+    if asked:
+        return asked
+    without = sorted(set(found) - set(rates.index.get_level_values(0)))
+    if len(without) != 1:
+        raise UsageError("currency: say which currency to report in, such as currency: USD")
+    return str(without[0])

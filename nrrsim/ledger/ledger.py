@@ -1,0 +1,305 @@
+"""A checked ledger in, Movements of a cohort or of the whole book out; never simulates, never
+computes a ratio.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from nrrsim.errors import Finding, UsageError
+from nrrsim.ledger.check import Entries, check_rows
+from nrrsim.ledger.currency import read_rates, reporting_currency
+from nrrsim.ledger.rollforward import COHORT_BY, CustomerMonths
+from nrrsim.ledger.sources import read_rows
+from nrrsim.months import month_name, parse_month
+from nrrsim.movements import Movements
+
+
+def read_ledger(
+    *sources: str | Path,
+    columns: Mapping[str, str] | None = None,
+    query: str | None = None,
+    sheet: str | None = None,
+    rates: str | Path | None = None,
+    currency: str | None = None,
+    reported: bool = False,
+    grace_months: int = 0,
+    period_end: str = "exclusive",
+    until: str | None = None,
+) -> Ledger:
+    """The ledger in one or more files (CSV, Parquet, Excel), or behind a database address with a
+    `query`.
+
+    columns : our word -> your heading, for headings that nrrsim does not know.
+    rates : a file with `month,currency,rate`, the rate being the worth of one unit in the reporting
+        `currency`.
+    reported : convert each month at its own rate; default: all of a window at the rate of its
+        start.
+    grace_months : a gap up to that long is a late renewal, not churn and reactivation.
+    period_end : whether a subscription's `end` is `exclusive` (first day without service) or
+        `inclusive`.
+    until : the last month to lay out for subscriptions that run on.
+
+    Raises UsageError if a source or a parameter does not fit, DataError with every finding if the
+    data do not.
+    """
+    if not sources:
+        raise UsageError("a ledger needs at least one file")
+    if grace_months < 0:
+        raise UsageError(
+            f"grace_months: {grace_months} is negative; 0 counts every gap as churn and reactivation"
+        )
+    parts = [rows for source in sources for rows in read_rows(source, query, sheet)]
+    entries = check_rows(
+        parts,
+        columns=columns,
+        period_end=period_end,
+        until=parse_month(until, "until") if until else None,
+        rates_given=rates is not None,
+    )
+    table = read_rates(rates) if rates is not None else None
+    ours = reporting_currency(entries, table, currency)
+    return Ledger(entries, ours, table, reported, grace_months)
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Recurring revenue by customer and month. Made by `read_ledger`; see there for what the fields
+    mean.
+    """
+
+    entries: Entries
+    currency: str
+    rates: pd.Series | None = None
+    reported: bool = False
+    grace_months: int = 0
+    _by_rates: dict[tuple[int | None, int | None], CustomerMonths] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    @property
+    def step(self) -> int:
+        """Months between two snapshots: 1, 3 or 12."""
+        return self.entries.step
+
+    @property
+    def notices(self) -> tuple[Finding, ...]:
+        """What to know about the ledger that does not make a number wrong."""
+        return self.entries.notices
+
+    @cached_property
+    def months(self) -> list[str]:
+        """Every month of the ledger, "YYYY-MM"."""
+        return list(map(month_name, self.entries.months))
+
+    @property
+    def columns(self) -> list[str]:
+        """What a cohort may be split by: any text column with one value a customer, and year or
+        quarter of the first revenue.
+        """
+        numbers = {"customer", "month", "arr", "quantity", "unit_price", "renewal", "interval"}
+        return [name for name in self.entries.frame.columns if name not in numbers] + list(
+            COHORT_BY
+        )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The sha256 of what was read, whatever file or order it came in: customer, month, segment
+        and ARR.
+        """
+        frame = self.entries.frame
+        digest = hashlib.sha256()
+        for name in ("customer", "segment"):
+            digest.update("\0".join(frame[name].cat.categories).encode())
+            digest.update(frame[name].cat.codes.to_numpy(np.int32).tobytes())
+        digest.update(
+            frame["month"].to_numpy(np.int32).tobytes() + frame["arr"].to_numpy("<f8").tobytes()
+        )
+        return digest.hexdigest()
+
+    def cohort(self, as_of: str, window: int = 12, by: str = "segment") -> Movements:
+        """The Movements of the customers with a positive amount at `as_of` - `window` months, and
+        of them alone.
+
+        Each keeps the label (`by`) of the window's start. A label without such customers has an
+        opening of 0.
+        """
+        end, start = self.window(as_of, window)
+        return self._customer_months(start, end).roll(start, end, by, closed=True)
+
+    def book(self, start: str, end: str, by: str = "segment") -> Movements:
+        """The Movements of the whole book from `start` to `end`, with those who are new and who
+        come back.
+
+        Each customer keeps the label (`by`) of its first month in that time.
+        """
+        last = parse_month(end, "end")
+        _, first = self.window(end, last - parse_month(start, "start"))
+        return self._customer_months(first, last).roll(first, last, by, closed=False)
+
+    def customers(
+        self, month: str, rate_of: str | None = None, known_at: str | None = None
+    ) -> pd.DataFrame:
+        """The customers with a positive amount in `month`: index `customer`, columns `arr` and the
+        ledger's further columns. `rate_of`: the month whose rate converts amounts; `known_at`: the
+        month by which a late renewal must have come in to count (default of both: `month`).
+        """
+        number = self._inside(month, "month")
+        rate = parse_month(rate_of, "rate_of") if rate_of else number
+        book = self._customer_months(
+            rate, parse_month(known_at, "known_at") if known_at else number
+        )
+        rows = book.rows_of(number)
+        frame = self.entries.frame.drop(columns=["customer", "month", "arr"]).iloc[book.entry[rows]]
+        index = pd.Index(book.customers[book.customer[rows]], name="customer")
+        return pd.DataFrame(frame.set_axis(index, axis=0).assign(arr=book.arr[rows]))
+
+    def ages(self, as_of: str, by: str = "cohort_year") -> pd.DataFrame:
+        """What became of each cohort as it grew older, each customer counted from its own first
+        month.
+
+        Columns `cohort`, `age` (snapshots since the first), `months`, `customers`, `opening` (ARR
+        in the first month), `amount` (ARR at that age), `retained` (capped at the first). An age is
+        there once the whole cohort reached it.
+        """
+        end = self._inside(as_of, "as_of")
+        return self._customer_months(end, end).ages(end, by)
+
+    def lines(self, month: str, rate_of: str) -> pd.DataFrame:
+        """The ledger's own rows of `month`, at the rates of `rate_of`: index `customer`, `product`
+        (empty where there is none), columns `arr` and `renewal` (a month number or nan).
+        """
+        frame = self.entries.frame
+        rows = np.flatnonzero(frame["month"].to_numpy() == self._inside(month, "month"))
+        rate = None if self.rates is None or self.reported else parse_month(rate_of, "rate_of")
+        told = frame.iloc[rows]
+        product = (
+            told["product"].astype(str) if "product" in told else pd.Series("", index=told.index)
+        )
+        index = pd.MultiIndex.from_arrays(
+            [told["customer"].astype(str), product], names=["customer", "product"]
+        )
+        renewal = told["renewal"] if "renewal" in told else pd.Series(np.nan, index=told.index)
+        table = {"arr": self.converted(rate)[rows], "renewal": renewal.to_numpy()}
+        return (
+            pd.DataFrame(table, index=index)
+            .groupby(level=[0, 1])
+            .agg({"arr": "sum", "renewal": "min"})
+        )
+
+    def histories(self, as_of: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Every customer's history up to `as_of`, at the rates of that month, sorted by customer (a
+        number) and month.
+
+        First the rows: `customer`, `month` (a number), `arr`, `segment` (a category), and `renewal`
+        (a month number or nan). Then the movements: `customer`, `month`, `kind` (its number in
+        MOVEMENTS), `arr`.
+        """
+        end = self._inside(as_of, "as_of")
+        book = self._customer_months(end, end)
+        known = book.month <= end
+        frame = self.entries.frame.iloc[book.entry[known]]
+        rows = {
+            "customer": book.customer[known],
+            "month": book.month[known],
+            "arr": book.arr[known],
+        }
+        renewal = (
+            frame["renewal"].to_numpy(float) if "renewal" in frame else np.full(len(frame), np.nan)
+        )
+        told = {"segment": frame["segment"].array, "renewal": renewal}
+        happened = book.event_month <= end
+        moves = {
+            "customer": book.event_customer,
+            "month": book.event_month,
+            "kind": book.event_kind,
+        }
+        events = pd.DataFrame(
+            {name: each[happened] for name, each in (moves | {"arr": book.event_arr}).items()}
+        )
+        return pd.DataFrame(rows | told), events.sort_values(
+            ["customer", "month"], kind="stable", ignore_index=True
+        )
+
+    def gaps(self) -> np.ndarray:
+        """How many months each gap lasted in which a customer was away and came back."""
+        last = parse_month(self.months[-1], "month")
+        book = self._customer_months(last, last)
+        away: np.ndarray = np.diff(book.month)[np.diff(book.customer) == 0] - self.step
+        return np.asarray(away[away > 0])
+
+    def window(self, as_of: str, window: int) -> tuple[int, int]:
+        """The month numbers of a window's end and start; raises UsageError where the ledger does
+        not cover it.
+        """
+        end = self._inside(as_of, "as_of")
+        if window <= 0 or window % self.step:
+            unit = {1: "month", 3: "quarter", 12: "year"}[self.step]
+            raise UsageError(
+                f"window: {window} months do not fit a ledger with one snapshot a {unit};"
+                f" choose a multiple of {self.step}"
+            )
+        start = end - window
+        if month_name(start) not in self._month_set:
+            raise UsageError(
+                f"a window of {window} months to {month_name(end)} starts in {month_name(start)}, before the ledger"
+                f" does ({self.months[0]}); choose a shorter window or a later as_of"
+            )
+        return end, start
+
+    @cached_property
+    def _month_set(self) -> frozenset[str]:
+        return frozenset(self.months)
+
+    def _inside(self, month: str, what: str) -> int:
+        number = parse_month(month, what)
+        if month_name(number) not in self._month_set:
+            raise UsageError(
+                f"{what}: {month_name(number)} is not in the ledger, which has {_span(self.months, self.step)}"
+            )
+        return number
+
+    def _customer_months(self, rate_month: int, as_of: int) -> CustomerMonths:
+        """The book converted at the rates of `rate_month`; with grace, as it was known at `as_of`."""
+        convert = self.rates is not None and not self.reported
+        key = (rate_month if convert else None, as_of if self.grace_months else None)
+        if key not in self._by_rates:
+            self._by_rates[key] = CustomerMonths.of(self, *key)
+        return self._by_rates[key]
+
+    def converted(self, rate_month: int | None) -> np.ndarray:
+        """`ndarray[entry]`: ARR in the reporting currency; `rate_month` None: each month at its own
+        rate.
+        """
+        frame = self.entries.frame
+        arr = frame["arr"].to_numpy()
+        if self.rates is None:
+            return arr
+        money = (
+            frame["currency"]
+            if "currency" in frame
+            else pd.Series(self.currency, index=frame.index)
+        )
+        months = (
+            frame["month"].to_numpy() if rate_month is None else np.full(len(frame), rate_month)
+        )
+        wanted = pd.MultiIndex.from_arrays([money, months])
+        worth = self.rates.reindex(wanted).to_numpy()
+        worth = np.where(money.to_numpy() == self.currency, 1.0, worth)
+        if np.isnan(worth).any():
+            where = wanted[np.isnan(worth)].unique()
+            missing = ", ".join(f"{code} in {month_name(int(month))}" for code, month in where[:5])
+            raise UsageError(f"rates: there is no rate for {missing}; add it to the file")
+        return np.asarray(arr * worth)
+
+
+def _span(months: Sequence[str], step: int) -> str:
+    every = {1: "", 3: ", quarterly", 12: ", annually"}[step]
+    return f"{months[0]} to {months[-1]}{every}"

@@ -1,0 +1,75 @@
+"""Subscriptions with a start and an end in, a row for each of their months out; never fills a gap."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from nrrsim.ledger.columns import Table
+from nrrsim.months import month_name
+
+
+def _month_of_day(days: np.ndarray) -> np.ndarray:
+    """The month number of days since 1970; a day that is nan gives a month that means nothing."""
+    whole = np.nan_to_num(days).astype("datetime64[D]")
+    months: np.ndarray = whole.astype("datetime64[M]").astype(np.int64)
+    return months + 1970 * 12
+
+
+def look_at_ends(table: Table, frame: pd.DataFrame) -> None:
+    end = frame["end"].dropna().to_numpy()
+    last_days = np.mean(_month_of_day(end + 1) != _month_of_day(end)) if len(end) else 0.0
+    if last_days > 0.5:
+        table.notice(
+            f"{last_days:.0%} of the ends are the last day of a month, and an end is read as the first day without"
+            " service",
+            "if it is the last day with service, say so with period_end: inclusive",
+        )
+
+
+def months_of_periods(table: Table, frame: pd.DataFrame, until: int | None) -> pd.DataFrame:
+    """Subscriptions as monthly rows: a month counts if the subscription is running when the month
+    ends.
+    """
+    first = _month_of_day(frame["start"].to_numpy())
+    end_month = _month_of_day(frame["end"].to_numpy())
+    runs_on = frame["end"].isna().to_numpy()
+    edge = max(first.max(), end_month[~runs_on].max(initial=0), until or 0)
+    last = np.where(runs_on, edge, end_month - 1)
+    lengths = np.maximum(last - first + 1, 0)
+    never = int((lengths == 0).sum())
+    if never:
+        table.notice(
+            f"{never:,} subscriptions start and end inside one month",
+            "they are customers at no month's end, and count nowhere",
+        )
+    rows = np.repeat(np.arange(len(frame)), lengths)
+    month = np.repeat(first - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths) + np.arange(
+        lengths.sum()
+    )
+    laid_out = (
+        frame.drop(columns=["start", "end"], errors="ignore").iloc[rows].reset_index(drop=True)
+    )
+    laid_out["month"] = month.astype(float)
+    names = ["customer", "month", *(name for name in ("product", "currency") if name in frame)]
+    conflict = laid_out.groupby(["customer", "month"], observed=True)["segment"].nunique()
+    for customer, number in conflict.index[conflict > 1][:1]:
+        table.refuse(
+            f"{customer} has two segments in {month_name(int(number))}",
+            "a customer has one segment a month",
+            "segment",
+        )
+    adding = {"arr": "sum", "amount": "sum"} | (
+        {"quantity": "sum"} if "quantity" in laid_out else {}
+    )
+    rest = {name: "first" for name in laid_out.columns if name not in (*names, *adding)}
+    several = laid_out.duplicated(names, keep=False)
+    summed = (
+        laid_out[several]
+        .groupby(names, as_index=False, sort=False, observed=True)
+        .agg(adding | rest)
+    )
+    if "unit_price" in summed:
+        summed["unit_price"] = np.nan
+    summed = summed[list(laid_out.columns)].astype(laid_out.dtypes.to_dict())
+    return pd.concat([laid_out[~several], summed], ignore_index=True)

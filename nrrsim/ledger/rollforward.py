@@ -1,0 +1,335 @@
+"""A checked ledger's entries in, each customer's movements and their roll-forward out; never a
+ratio.
+
+A row is one customer in one month. Between two of them stands at most one net movement, booked
+under the words of MOVEMENTS: what rose is price, cross-sell or adoption where the ledger says so,
+else it is not split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from nrrsim.errors import UsageError, did_you_mean
+from nrrsim.months import month_name
+from nrrsim.movements import MOVEMENTS, Movements
+
+if TYPE_CHECKING:
+    from nrrsim.ledger.ledger import Ledger
+
+COHORT_BY = {"cohort_year": 12, "cohort_quarter": 3, "cohort_month": 1}
+EMPTY = "(empty)"
+CLOSING = ("closing", "retained", "stayed", "stayed_retained", "customers", "stayed_customers")
+MOVEMENT_NUMBER = {name: number for number, name in enumerate(MOVEMENTS)}
+
+
+@dataclass(frozen=True)
+class CustomerMonths:
+    """Customer-months and the events between them, in one currency, as arrays sorted by customer
+    and month.
+
+    `customer`, `month`, `arr`, `entry` (its first entry): `ndarray[row]`. `event_*`: one for each
+    movement of a customer in a month, sorted by month. `customers`: names by customer number.
+    """
+
+    ledger: Ledger
+    customers: np.ndarray
+    customer: np.ndarray
+    month: np.ndarray
+    arr: np.ndarray
+    entry: np.ndarray
+    event_customer: np.ndarray
+    event_month: np.ndarray
+    event_kind: np.ndarray
+    event_arr: np.ndarray
+    _labels: dict[str, tuple[np.ndarray, list[str]]] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, ledger: Ledger, rate_month: int | None, as_of: int | None) -> CustomerMonths:
+        frame, step = ledger.entries.frame, ledger.step
+        arr = ledger.converted(rate_month)
+        codes, names = (
+            frame["customer"].cat.codes.to_numpy(np.int64),
+            frame["customer"].cat.categories,
+        )
+        month = frame["month"].to_numpy()
+        keep = np.flatnonzero(month <= as_of) if as_of is not None else np.arange(len(frame))
+        codes, month, arr = codes[keep], month[keep], arr[keep]
+        first = np.flatnonzero(_begins(codes, month))
+        why = _reasons(frame.iloc[keep], codes, month, arr, first, step + ledger.grace_months)
+        customer, months = codes[first], month[first]
+        amount = np.add.reduceat(arr, first) if len(first) else arr[:0]
+        entry = keep[first]
+        if ledger.grace_months:
+            at = _late_renewals(customer, months, step, ledger.grace_months)
+            customer, amount, entry = customer[at], amount[at], entry[at]
+            filled = np.concatenate([[False], at[1:] == at[:-1]])
+            months = _filled_months(months[at], filled, step)
+            why = {name: np.where(filled, False, values[at]) for name, values in why.items()}
+        events = _events(customer, months, amount, why, step, as_of or ledger.entries.months[-1])
+        return cls(ledger, np.asarray(names), customer, months, amount, entry, *events)
+
+    @cached_property
+    def _by_month(self) -> tuple[np.ndarray, np.ndarray]:
+        order = np.argsort(self.month, kind="stable")
+        return order, self.month[order]
+
+    def rows_of(self, month: int) -> np.ndarray:
+        order, months = self._by_month
+        begin, end = np.searchsorted(months, [month, month + 1])
+        return order[begin:end]
+
+    def labels(self, by: str) -> tuple[np.ndarray, list[str]]:
+        """`ndarray[row]` of label numbers, and the labels."""
+        if by not in self._labels:
+            self._labels[by] = self._first_revenue(by) if by in COHORT_BY else self._column(by)
+        return self._labels[by]
+
+    def _column(self, by: str) -> tuple[np.ndarray, list[str]]:
+        frame = self.ledger.entries.frame
+        if by not in self.ledger.columns:
+            raise UsageError(
+                f"by: the ledger has no column {by}; {did_you_mean(by, self.ledger.columns)}"
+            )
+        values = frame[by].cat.add_categories(EMPTY).fillna(EMPTY).cat.remove_unused_categories()
+        codes = values.cat.codes.to_numpy(np.int64)
+        heads = _begins(frame["customer"].cat.codes.to_numpy(np.int64), frame["month"].to_numpy())
+        first_of_month = codes[np.maximum.accumulate(np.where(heads, np.arange(len(frame)), 0))]
+        if (codes != first_of_month).any():
+            raise UsageError(
+                f"by: a customer has several values of {by} in one month; split by another column"
+            )
+        return codes[self.entry], list(values.cat.categories)
+
+    def _first_revenue(self, by: str) -> tuple[np.ndarray, list[str]]:
+        begin = np.flatnonzero(np.diff(self.customer, prepend=-1))
+        since = np.repeat(self.month[begin], np.diff(np.append(begin, len(self.month))))
+        earliest = self.month.min()
+        unit = COHORT_BY[by]
+        # Who is there in the first month came then or earlier: a cohort of its own, before all
+        # others.
+        known = np.where(since == earliest, earliest // unit - 1, since // unit)
+        codes, numbers = pd.factorize(known, sort=True)
+        writers: dict[int, Callable[[int], str]] = {
+            12: str,
+            3: lambda n: f"{n // 4} Q{n % 4 + 1}",
+            1: month_name,
+        }
+        names = [writers[unit](int(number)) for number in numbers]
+        names[:1] = [f"until {month_name(int(earliest))}"]
+        return codes, names
+
+    def ages(self, end: int, by: str) -> pd.DataFrame:
+        step = self.ledger.step
+        codes, labels = self.labels(by)
+        heads = np.diff(self.customer, prepend=-1) != 0
+        head_of_row = np.flatnonzero(heads)[np.cumsum(heads) - 1]
+        age = (self.month - self.month[head_of_row]) // step
+        known = self.month <= end
+        code, first = codes[head_of_row], self.arr[head_of_row]
+        width = (end - int(self.month.min())) // step + 1
+        cell = (code * width + age)[known]
+        shape, size = (len(labels), width), len(labels) * width
+        starters = heads & known
+        opening = np.bincount(code[starters], first[starters], minlength=len(labels))
+        youngest = np.full(len(labels), -1)
+        np.maximum.at(youngest, code[starters], self.month[starters])
+        table = {
+            "customers": np.bincount(cell, minlength=size).reshape(shape),
+            "amount": np.bincount(cell, self.arr[known], minlength=size).reshape(shape),
+            "retained": np.bincount(
+                cell, np.minimum(self.arr, first)[known], minlength=size
+            ).reshape(shape),
+        }
+        reached = youngest[:, None] + np.arange(width) * step <= end
+        row, column = np.nonzero(reached & (youngest >= 0)[:, None])
+        frame = {
+            "cohort": np.array(labels, dtype=object)[row],
+            "age": column,
+            "months": column * step,
+        }
+        frame |= {"opening": opening[row]} | {
+            name: values[row, column] for name, values in table.items()
+        }
+        return pd.DataFrame(frame)
+
+    def roll(self, start: int, end: int, by: str, closed: bool) -> Movements:
+        """The roll-forward from `start` to `end` of those alive at `start` (closed), or of
+        everyone.
+        """
+        step = self.ledger.step
+        codes, labels = self.labels(by)
+        member = np.full(len(self.customers), -1)
+        opening = self.rows_of(start)
+        if closed:
+            member[self.customer[opening]] = codes[opening]
+        else:
+            inside = np.flatnonzero((self.month >= start) & (self.month <= end))
+            heads = inside[np.diff(self.customer[inside], prepend=-1) != 0]
+            member[self.customer[heads]] = codes[heads]
+        base = np.zeros(len(self.customers))
+        base[self.customer[opening]] = self.arr[opening]
+        months = np.arange(start, end + 1, step)
+        levels = {name: np.zeros((len(labels), len(months))) for name in CLOSING}
+        stayed = base > 0
+        for column, month in enumerate(months):
+            rows = self.rows_of(int(month))
+            stayed &= np.bincount(self.customer[rows], minlength=len(stayed)) > 0
+            rows = rows[member[self.customer[rows]] >= 0]
+            customer, amount = self.customer[rows], self.arr[rows]
+            capped, stays = np.minimum(amount, base[customer]), stayed[customer]
+            measured = (amount, capped, amount * stays, capped * stays, np.ones(len(rows)), stays)
+            for name, weights in zip(CLOSING, measured, strict=True):
+                levels[name][:, column] = np.bincount(
+                    member[customer], weights, minlength=len(labels)
+                )
+        arrays: dict[str, np.ndarray] = {name: values[:, 1:] for name, values in levels.items()}
+        arrays |= {
+            "opening": levels["closing"][:, :-1],
+            "opening_customers": levels["customers"][:, :-1],
+        }
+        begin, stop = np.searchsorted(self.event_month, [start + 1, end + 1])
+        label = member[self.event_customer[begin:stop]]
+        place = (self.event_month[begin:stop] - start) // step - 1
+        kind, amount = self.event_kind[begin:stop], self.event_arr[begin:stop]
+        shape = (len(labels), len(months) - 1)
+        for name, number in MOVEMENT_NUMBER.items():
+            of_kind = (kind == number) & (label >= 0)
+            cell = label[of_kind] * shape[1] + place[of_kind]
+            sums = np.bincount(cell, amount[of_kind], minlength=shape[0] * shape[1])
+            arrays[name] = sums.reshape(shape)
+        names = [month_name(int(month)) for month in months[1:]]
+        return Movements.of(arrays, segments=labels, months=names, start=month_name(start))
+
+
+def _begins(customer: np.ndarray, month: np.ndarray) -> np.ndarray:
+    """`ndarray[row]` of whether a row is the first of its customer and month; rows are sorted by
+    both.
+    """
+    return np.asarray(np.diff(customer * 100_000 + month, prepend=-1) != 0)
+
+
+def _late_renewals(customer: np.ndarray, month: np.ndarray, step: int, grace: int) -> np.ndarray:
+    """Row numbers with each row repeated for the missing steps after it that count as a late
+    renewal.
+    """
+    missing = np.diff(month, append=month[-1:]) // step - 1
+    same = np.append(customer[1:] == customer[:-1], False)
+    late = np.where(same & (missing * step <= grace), np.maximum(missing, 0), 0)
+    return np.repeat(np.arange(len(month)), late + 1)
+
+
+def _filled_months(months: np.ndarray, filled: np.ndarray, step: int) -> np.ndarray:
+    run = np.arange(len(months))
+    start_of_run = np.maximum.accumulate(np.where(filled, 0, run))
+    return months + (run - start_of_run) * step
+
+
+def _reasons(
+    frame: pd.DataFrame,
+    codes: np.ndarray,
+    month: np.ndarray,
+    arr: np.ndarray,
+    first: np.ndarray,
+    within: int,
+) -> dict[str, np.ndarray]:
+    """Why a customer's amount rose, where the ledger says so: `ndarray[customer-month]` of
+
+    `price`: q(t) (p(t) - p(t-1)) of what it held before, where positive; `cross_sell`: amount of
+    products never held before; `explained`: 1 where quantity and price are known now and before, so
+    that the rest is adoption.
+    """
+    zero = np.zeros(len(first))
+    reasons = {"price": zero, "cross_sell": zero, "explained": zero > 0}
+    if len(first) == 0:
+        return reasons
+    product = (
+        frame["product"].cat.codes.to_numpy(np.int64)
+        if "product" in frame
+        else np.zeros(len(frame), dtype=np.int64)
+    )
+    order = np.lexsort((month, product, codes))
+    same = np.zeros(len(order), dtype=bool)  # the row before is the same customer's and product's
+    same[1:] = (np.diff(codes[order]) == 0) & (np.diff(product[order]) == 0)
+    next_step = same.copy()
+    next_step[1:] &= np.diff(month[order]) <= within
+    if "product" in frame:
+        never_held = np.zeros(len(order))
+        never_held[order] = ~same
+        reasons["cross_sell"] = np.add.reduceat(never_held * arr, first)
+    if {"quantity", "unit_price"} <= set(frame.columns):
+        quantity, price = frame["quantity"].to_numpy()[order], frame["unit_price"].to_numpy()[order]
+        known = np.isfinite(quantity) & np.isfinite(price)
+        pair = next_step.copy()
+        pair[1:] &= known[1:] & known[:-1]
+        # in ARR, in the ledger's currency of report: the amount's own scale of quantity x unit
+        # price
+        scale = np.divide(
+            arr[order],
+            quantity * price,
+            out=np.zeros(len(order)),
+            where=known & (quantity * price > 0),
+        )
+        rise = np.zeros(len(order))
+        rise[1:] = np.where(pair[1:], quantity[1:] * np.diff(price) * scale[1:], 0.0)
+        by_row, all_known = np.zeros(len(order)), np.zeros(len(order), dtype=bool)
+        by_row[order], all_known[order] = np.maximum(np.nan_to_num(rise), 0.0), known
+        reasons["price"] = np.add.reduceat(by_row, first)
+        now = np.logical_and.reduceat(all_known, first)
+        reasons["explained"] = now & np.append(False, now[:-1])
+    return reasons
+
+
+def _events(
+    customer: np.ndarray,
+    month: np.ndarray,
+    arr: np.ndarray,
+    why: Mapping[str, np.ndarray],
+    step: int,
+    last: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Every movement of every customer: customer, month, kind and amount, sorted by month.
+
+    A customer that is alive in the last month is alive; one that has no row for the next step has
+    churned in it.
+    """
+    same = np.append(False, customer[1:] == customer[:-1])
+    gap = np.where(same, month - np.append(0, month[:-1]), 0)
+    before = np.append(0.0, arr[:-1])
+    kept = same & (gap == step)
+    back = same & (gap > step)
+    leaves = np.append(~same[1:] | (gap[1:] > step), True) & (month < last)
+    change = np.where(kept, arr - before, 0.0)
+    price = np.where(kept, why["price"], 0.0)
+    rest = np.where(np.abs(change - price) > 1e-9 * np.maximum(arr, before), change - price, 0.0)
+    price = np.where((rest == 0) & (price > 0), change, price)
+    rise, fall = np.maximum(rest, 0.0), np.maximum(-rest, 0.0)
+    cross_sell = np.minimum(rise, why["cross_sell"])
+    unnamed = rise - cross_sell
+    booked = {
+        "new": np.where(~same, arr, 0.0),
+        "reactivation": np.where(back, arr, 0.0),
+        "price": price,
+        "cross_sell": cross_sell,
+        "adoption": np.where(why["explained"], unnamed, 0.0),
+        "unsplit": np.where(why["explained"], 0.0, unnamed),
+        "contraction": fall,
+        "churn": np.where(leaves, arr, 0.0),
+    }
+    rows = {name: np.flatnonzero(amount) for name, amount in booked.items()}
+    when = np.concatenate(
+        [month[at] + (step if name == "churn" else 0) for name, at in rows.items()]
+    )
+    who = np.concatenate([customer[at] for at in rows.values()])
+    kind = np.concatenate(
+        [np.full(len(at), MOVEMENT_NUMBER[name], dtype=np.int8) for name, at in rows.items()]
+    )
+    amount = np.concatenate([booked[name][at] for name, at in rows.items()])
+    order = np.argsort(when, kind="stable")
+    return who[order], when[order], kind[order], amount[order]

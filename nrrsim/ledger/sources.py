@@ -1,0 +1,392 @@
+"""A file, a database query or several files in, rows with the place where each stands out; never
+judges an amount.
+
+Text stays text: CSV cells arrive as they are written, so that a finding can quote them. Excel,
+Parquet and SQL cells keep the type they have there.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from nrrsim.errors import DataError, Finding, UsageError
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
+
+DELIMITERS = ",;\t|"
+SECRET = re.compile(
+    r"passw(or)?d|pwd|passphrase|passcode|token|secret|credential|private_?key", re.IGNORECASE
+)
+READ_ONLY = {"postgresql": "set transaction read only", "sqlite": "pragma query_only = on"}
+SPREADSHEETS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
+REJECTED = {
+    "MISSING COLUMNS": "has fewer cells than the heading; complete the row or remove it",
+    "TOO MANY COLUMNS": "has more cells than the heading; put names that hold the separator in double quotes",
+    "UNQUOTED VALUE": "has a double quote that is not closed or stands inside a name; write such a quote twice",
+    "INVALID ENCODING": "is not UTF-8 text; save the file as CSV UTF-8",
+    "LINE SIZE OVER MAXIMUM": "is longer than any row can be; is a quote not closed?",
+}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one source.
+
+    `frame` has one column a heading, null where a cell is empty. `lines()` gives the line of each
+    row in the source (spreadsheet row; row number of a query), worked out only when a finding needs
+    it. `findings` are rows that could not be read at all.
+    """
+
+    name: str
+    frame: pd.DataFrame
+    lines: Callable[[], np.ndarray]
+    findings: tuple[Finding, ...] = ()
+
+
+def read_rows(source: str | Path, query: str | None = None, sheet: str | None = None) -> list[Rows]:
+    """The rows of a path, of a pattern such as `ledger/*.csv`, or of a database address with a
+    `query`.
+
+    An address that holds a secret is given as `env:NAME`, the name of an environment variable.
+    Raises UsageError if there is no such source, DataError if it cannot be read as a table.
+    """
+    text = str(source)
+    if text.startswith("env:") or "://" in text:
+        return [_read_sql(text, query)]
+    if query is not None:
+        raise UsageError(f"{text}: a query needs a database address, such as env:LEDGER_URL")
+    return [_read_file(path, sheet) for path in matching(text)]
+
+
+def matching(pattern: str) -> list[Path]:
+    """The files that a pattern such as `ledger/*.csv` names, in order of name; the pattern itself
+    if there is none.
+    """
+    if Path(pattern).exists() or not re.search(r"[*?\[]", pattern):
+        return [Path(pattern)]
+    anchor = Path(pattern).anchor
+    relative = pattern[len(anchor) :]
+    return sorted(Path(anchor or ".").glob(relative)) or [Path(pattern)]
+
+
+def _read_file(path: Path, sheet: str | None) -> Rows:
+    if path.is_dir() or not path.exists():
+        raise UsageError(
+            f"{path}: there is no such file; check the path and the folder it is given from"
+        )
+    try:
+        if path.suffix.lower() in SPREADSHEETS:
+            return _read_spreadsheet(path, sheet)
+        if path.suffix.lower() in (".parquet", ".pq"):
+            return _read_parquet(path)
+        return _read_csv(path)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def _counting(rows: int, first: int) -> Callable[[], np.ndarray]:
+    return lambda: np.arange(first, first + rows)
+
+
+# --- CSV ------------------------------------------------------------------------------------------
+
+
+def _read_csv(path: Path) -> Rows:
+    import duckdb
+
+    name = str(path)
+    headings, delimiter = _csv_headings(path)
+    try:
+        frame, rejected = _csv_by_duckdb(path, delimiter, headings)
+    except (
+        duckdb.Error
+    ):  # a mixture of line ends, say: slower, and not so strict about the file as a whole
+        frame, rejected = _csv_by_hand(path, delimiter, headings)
+    findings = tuple(
+        Finding(
+            name,
+            line,
+            "the row " + REJECTED.get(kind, "cannot be read; compare it with its neighbours"),
+        )
+        for line, kind in sorted(rejected.items())
+    )
+    return Rows(
+        name,
+        frame,
+        lambda: _csv_lines(path, delimiter, len(headings), frozenset(rejected)),
+        findings,
+    )
+
+
+def _csv_by_duckdb(
+    path: Path, delimiter: str, headings: list[str]
+) -> tuple[pd.DataFrame, dict[int, str]]:
+    """The rows as text, and for each line that was rejected, why."""
+    import duckdb
+
+    named = ", ".join(f"'c{number}': 'VARCHAR'" for number in range(len(headings)))
+    with duckdb.connect() as con:
+        con.execute("set preserve_insertion_order = true")
+        frame = con.execute(
+            f"select * from read_csv(?, delim = ?, quote = '\"', escape = '\"', header = true,"
+            f" auto_detect = false, columns = {{{named}}}, store_rejects = true, rejects_limit = 0)",
+            [_literal_path(path), delimiter],
+        ).df()
+        rejects = con.execute(
+            "select line_byte_position, error_type from reject_errors order by all"
+        ).fetchall()
+    return frame.set_axis(pd.Index(headings), axis=1), {
+        _line_at(path, start): kind for start, kind in rejects
+    }
+
+
+def _csv_by_hand(
+    path: Path, delimiter: str, headings: list[str]
+) -> tuple[pd.DataFrame, dict[int, str]]:
+    rows, rejected = [], {}
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as text:
+        reader = csv.reader(text, delimiter=delimiter)
+        next(reader, None)
+        begin = reader.line_num + 1
+        for row in reader:
+            if row and len(row) != len(headings):
+                rejected[begin] = (
+                    "MISSING COLUMNS" if len(row) < len(headings) else "TOO MANY COLUMNS"
+                )
+            elif any("\ufffd" in cell for cell in row):
+                rejected[begin] = "INVALID ENCODING"
+            elif row:
+                rows.append([cell or None for cell in row])
+            begin = reader.line_num + 1
+    return pd.DataFrame(rows, columns=pd.Index(headings), dtype="str"), rejected
+
+
+def _line_at(path: Path, start: int) -> int:
+    """The line that a row begins on, from the byte it begins at; blank lines before it are not its
+    own.
+    """
+    data = path.read_bytes()
+    while data[start : start + 1] in (b"\n", b"\r"):
+        start += 1
+    return data[:start].count(b"\n") + 1
+
+
+def _literal_path(path: Path) -> str:
+    """DuckDB reads `*` and `[` in a path as a pattern; a file may be called so."""
+    return re.sub(r"([*?\[])", r"[\1]", str(path))
+
+
+def _csv_headings(path: Path) -> tuple[list[str], str]:
+    """The headings, and the separator they are written with."""
+    name = str(path)
+    with path.open("rb") as raw:
+        start = raw.read(4)
+    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise DataError([Finding(name, 1, "is UTF-16 text, not UTF-8", "save it as CSV UTF-8")])
+    if start == b"PK\x03\x04":
+        raise DataError([Finding(name, 0, "is a spreadsheet, not CSV", "give it the ending .xlsx")])
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
+        first = lines.readline()
+        delimiter = max(DELIMITERS, key=first.count)
+        lines.seek(0)
+        headings = next(csv.reader(lines, delimiter=delimiter), [])
+    if not any(headings):
+        raise DataError([Finding(name, 1, "the file is empty", "its first line names the columns")])
+    return _distinct([heading.strip() for heading in headings], name), delimiter
+
+
+def _distinct(headings: list[str], name: str) -> list[str]:
+    twice = sorted({heading for heading in headings if heading and headings.count(heading) > 1})
+    if twice:
+        raise DataError(
+            [Finding(name, 1, f"the heading {head} stands twice", "rename one") for head in twice]
+        )
+    return [heading or f"unnamed_{index + 1}" for index, heading in enumerate(headings)]
+
+
+def _csv_lines(path: Path, delimiter: str, width: int, rejected: frozenset[int]) -> np.ndarray:
+    """The line on which each accepted row begins; a quoted name may run over several lines."""
+    lines = []
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as text:
+        reader = csv.reader(text, delimiter=delimiter)
+        next(reader, None)
+        begin = reader.line_num + 1
+        for row in reader:
+            if len(row) == width and begin not in rejected:
+                lines.append(begin)
+            begin = reader.line_num + 1
+    return np.array(lines, dtype=np.int64)
+
+
+# --- other sources --------------------------------------------------------------------------------
+
+
+def _read_parquet(path: Path) -> Rows:
+    import duckdb
+
+    try:
+        with duckdb.connect() as con:
+            con.execute(
+                "set TimeZone = 'UTC'"
+            )  # a month must not depend on where the machine stands
+            frame = con.execute("select * from read_parquet(?)", [_literal_path(path)]).df()
+    except duckdb.Error as error:
+        raise DataError(
+            [Finding(str(path), 0, f"cannot be read as Parquet ({str(error).splitlines()[0]})")]
+        ) from None
+    frame.columns = pd.Index(
+        _distinct([str(heading).strip() for heading in frame.columns], str(path))
+    )
+    return Rows(str(path), frame, _counting(len(frame), 1))
+
+
+def _read_spreadsheet(path: Path, sheet: str | None) -> Rows:
+    import python_calamine as calamine
+
+    try:
+        book = calamine.CalamineWorkbook.from_path(path)
+    except calamine.CalamineError as error:
+        raise DataError(
+            [Finding(str(path), 0, f"cannot be read as a spreadsheet ({error})")]
+        ) from None
+    if sheet is not None and sheet not in book.sheet_names:
+        raise UsageError(
+            f"{path}: there is no sheet {sheet}; its sheets: {', '.join(book.sheet_names)}"
+        )
+    cells = book.get_sheet_by_name(sheet or book.sheet_names[0]).to_python(skip_empty_area=False)
+    full = [
+        (number, row)
+        for number, row in enumerate(cells, start=1)
+        if any(cell != "" for cell in row)
+    ]
+    if not full:
+        raise DataError(
+            [Finding(str(path), 1, "the sheet is empty", "its first row names the columns")]
+        )
+    headings = _distinct([str(cell).strip() for cell in full[0][1]], str(path))
+    frame = pd.DataFrame([row for _, row in full[1:]], columns=pd.Index(headings), dtype=object)
+    frame = frame.mask(frame == "", None)
+    numbers = np.array([number for number, _ in full[1:]], dtype=np.int64)
+    return Rows(str(path), frame, lambda: numbers)
+
+
+def _read_sql(address: str, query: str | None) -> Rows:
+    """The rows of a query, which is sent as it is written, and in a transaction that cannot write."""
+    try:
+        import sqlalchemy
+        from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
+    except ImportError:
+        raise UsageError(
+            "reading from a database needs the extra sql: pip install 'nrrsim[sql]'"
+        ) from None
+    url, secrets = _address(address)
+    if not query:
+        raise UsageError(
+            f"{address}: a database needs a query, such as: select customer, month, mrr from ledger"
+        )
+    try:
+        engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
+        with engine.connect() as connection:
+            if engine.dialect.name in READ_ONLY:
+                connection.exec_driver_sql(READ_ONLY[engine.dialect.name])
+            result = connection.exec_driver_sql(query, execution_options={"no_parameters": True})
+            headings = _distinct([name.strip() for name in map(str, result.keys())], "query")
+            frame = pd.DataFrame(result.fetchall(), columns=pd.Index(headings), dtype=object)
+    except (ImportError, NoSuchModuleError):
+        raise UsageError(
+            f"{address}: the driver for {url.drivername} is not installed; pip install it"
+        ) from None
+    except SQLAlchemyError as error:
+        # What a driver says may hold the password that it was given.
+        reason = next(
+            iter(str(getattr(error, "orig", None) or error).splitlines()), type(error).__name__
+        )
+        for secret in secrets:
+            reason = reason.replace(secret, "***")
+        raise UsageError(f"{address}: the query failed: {reason}") from None
+    return Rows("query", frame, _counting(len(frame), 1))
+
+
+def _address(address: str) -> tuple[URL, list[str]]:
+    """The database address behind `env:NAME`, or the address itself if it holds no secret; and the
+    secrets in it.
+
+    No message shows any of an address that may hold a secret, not even of one that cannot be read.
+    """
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    given, text = "the database address", address
+    if address.startswith("env:"):
+        name = address.removeprefix("env:")
+        given, text = address, os.environ.get(name, "").strip()
+        if not text:
+            raise UsageError(
+                f"the environment variable {name} is not set; it should hold the database address"
+            )
+    try:
+        url = make_url(re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", text))
+    except (ArgumentError, ValueError):
+        url = None
+    if url is None or (url.password and "@" in f"{url.host}{url.database}"):
+        raise UsageError(
+            f"{given} cannot be read; write it as postgresql://user:password@host:5432/database,"
+            " and in a password @ as %40, / as %2F, : as %3A"
+        )
+    queried = [(key, value) for key, values in url.normalized_query.items() for value in values]
+    secrets = [
+        str(url.password or ""),
+        *(value for key, value in queried if SECRET.search(f"{key}={value}")),
+    ]
+    secrets = [secret for secret in secrets if secret]
+    if secrets and not address.startswith("env:"):
+        raise UsageError(
+            "the database address holds a password; put it into an environment variable and give env:NAME"
+        )
+    path = url.database or ":memory:"
+    if (
+        url.get_backend_name() == "sqlite"
+        and not path.startswith((":memory:", "file:"))
+        and not Path(path).is_file()
+    ):
+        raise UsageError(
+            f"{address}: there is no such file; check the path and the folder it is given from"
+        )
+    return url, secrets
+
+
+# --- columns --------------------------------------------------------------------------------------
+
+
+def map_unique(values: pd.Series, parse: Callable[[object], int | None]) -> np.ndarray:
+    """`ndarray[float]` of parse(value), nan where it gives None: each distinct value is parsed
+    once.
+    """
+    codes, distinct = pd.factorize(values, use_na_sentinel=True)
+    parsed = [parse(value) for value in distinct]
+    table = np.array(
+        [np.nan if number is None else number for number in (*parsed, None)], dtype=float
+    )
+    return table[codes]
+
+
+def concat(parts: Sequence[Rows]) -> tuple[pd.DataFrame, np.ndarray]:
+    """The rows of all parts below each other, and where each part begins."""
+    frame = (
+        parts[0].frame
+        if len(parts) == 1
+        else pd.concat([part.frame for part in parts], ignore_index=True)
+    )
+    starts = np.cumsum([0] + [len(part.frame) for part in parts])
+    return frame, starts

@@ -1,0 +1,197 @@
+"""A number or a text comes in, the text to print goes out; never computes a metric, never depends
+on a locale.
+
+House rules: three significant digits with K, M, B, T for money; one decimal for ratios; halves
+round away from zero on the decimal number one sees (1.0535 is 105.4%); a true minus sign (U+2212);
+no minus before a zero; "n/a" where there is no number.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from typing import Any
+
+__all__ = [
+    "count",
+    "escape_markdown",
+    "money",
+    "money_exact",
+    "month_name",
+    "part",
+    "percent",
+    "points",
+    "quarter_name",
+    "share",
+    "signed_money",
+    "typst_string",
+]
+NOTHING = "n/a"
+MINUS = "\u2212"
+SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
+MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
+          "November", "December")  # fmt: skip
+
+
+def money(x: Any, currency: str = "USD") -> str:
+    """An amount in short form, three significant digits: `$982`, `$12.3K`, `$1.23M`, `−$45.1M`,
+    `CHF 1.20B`.
+    """
+    value = _decimal(x)
+    return NOTHING if value is None else _sign(value, _short(abs(value)), currency)
+
+
+def signed_money(x: Any, currency: str = "USD") -> str:
+    """A change of an amount, in short form with its sign: `+$1.23M`, `−$45.1K`, `$0`."""
+    value = _decimal(x)
+    return NOTHING if value is None else _sign(value, _short(abs(value)), currency, plus="+")
+
+
+def money_exact(x: Any, currency: str = "USD") -> str:
+    """An amount to the cent, cents only if there are any: `$1,234,567.89`, `−$1,200`. Decimals stay
+    exact.
+    """
+    value = _decimal(x)
+    if value is None:
+        return NOTHING
+    cents = _round(abs(value), 2)
+    return _sign(value, f"{cents:,.0f}" if cents == int(cents) else f"{cents:,.2f}", currency)
+
+
+def percent(x: Any) -> str:
+    """A ratio in percent with one decimal: 1.053 is `105.3%`."""
+    value = _decimal(x)
+    return NOTHING if value is None else _sign(value, f"{_round(abs(value) * 100, 1):,}") + "%"
+
+
+def points(x: Any) -> str:
+    """A difference of two ratios in percentage points: 0.021 is `+2.1 pts`, and no difference is
+    `0.0 pts`.
+    """
+    value = _decimal(x)
+    return (
+        NOTHING
+        if value is None
+        else _sign(value, f"{_round(abs(value) * 100, 1):,}", plus="+") + " pts"
+    )
+
+
+def part(x: Any) -> str:
+    """A part of a difference in points: as `points`, and a dash where there is no such part at all."""
+    value = _decimal(x)
+    return "–" if value is not None and abs(value) < Decimal("1e-9") else points(x)
+
+
+def share(x: Any) -> str:
+    """A share or probability (0 to 1) in whole percent: `31%`; `<1%` and `>99%` where rounding
+    would hide a rest.
+    """
+    value = _decimal(x)
+    if value is None:
+        return NOTHING
+    whole = _round(abs(value) * 100, 0)
+    if 0 < value < Decimal("0.01"):
+        return "<1%"
+    if Decimal("0.99") < value < 1:
+        return ">99%"
+    return _sign(value, f"{whole:,}") + "%"
+
+
+def count(n: Any) -> str:
+    """A whole number: 1234 is `1,234`."""
+    value = _decimal(n)
+    return NOTHING if value is None else _sign(value, f"{_round(abs(value), 0):,}")
+
+
+def month_name(month: Any) -> str:
+    """A month written YYYY-MM (or a period or date) in words: `September 2026`."""
+    found = _month(month)
+    return NOTHING if found is None else f"{MONTHS[found[1] - 1]} {found[0]}"
+
+
+def quarter_name(month: Any) -> str:
+    """The calendar quarter that ends with this month, `2026 Q3`; a month inside a quarter is `Aug
+    2026`.
+    """
+    found = _month(month)
+    if found is None:
+        return NOTHING
+    year, number = found
+    return f"{MONTHS[number - 1][:3]} {year}" if number % 3 else f"{year} Q{number // 3}"
+
+
+def escape_markdown(text: Any) -> str:
+    """Text as Markdown that pandoc and Quarto show literally: one line, a backslash before ASCII
+    punctuation.
+    """
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", re.sub(" +", " ", _printable(text)))
+
+
+def typst_string(text: Any) -> str:
+    r"""A Typst string literal, quotes included; only plain ASCII stands as it is, the rest is `\u{hex}`.
+
+    Neither Typst nor pandoc nor a Quarto shortcode finds anything in it to evaluate.
+    """
+    safe = re.sub(r"[\x21-\x7e]", lambda c: c[0] if re.match(r"[\w.,:;%()+\-/]", c[0]) and c[0] != "_"
+                  else f"\\u{{{ord(c[0]):x}}}", _printable(text))  # fmt: skip
+    return f'"{safe}"'
+
+
+def _decimal(x: Any) -> Decimal | None:
+    """The number as one reads it; None for None, NaN, infinity, pandas' NA and NaT; anything else
+    is an error.
+    """
+    if x is None or str(x) in {"<NA>", "NaT"}:
+        return None
+    try:
+        value = Decimal(str(x))
+    except InvalidOperation:
+        raise ValueError(f"not a number: {x!r}; give a number, or use the format 'text'") from None
+    return value if value.is_finite() else None
+
+
+def _round(value: Decimal, digits: int) -> Decimal:
+    return value.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
+
+
+def _short(size: Decimal) -> str:
+    for power, suffix in ((0, ""), (3, "K"), (6, "M"), (9, "B"), (12, "T")):
+        scaled = size.scaleb(-power)
+        digits = (
+            0
+            if power == 0 or scaled >= Decimal("99.95")
+            else 1
+            if scaled >= Decimal("9.995")
+            else 2
+        )
+        shown = _round(scaled, digits)
+        if shown < 1000 or suffix == "T":
+            break
+    return f"{shown:,}{suffix}"
+
+
+def _sign(value: Decimal, text: str, currency: str | None = None, plus: str = "") -> str:
+    """Sign, currency, digits: a sign only if a digit other than zero is shown."""
+    sign = "" if not re.search("[1-9]", text) else MINUS if value < 0 else plus
+    unit = "" if currency is None else SYMBOLS.get(currency.upper(), f"{currency.upper()} ")
+    return f"{sign}{unit}{text}"
+
+
+def _month(month: Any) -> tuple[int, int] | None:
+    if month is None or str(month) in {"<NA>", "NaT", "nan"}:
+        return None
+    found = re.match(r"(\d{4})-(0[1-9]|1[0-2])(?!\d)", str(month))
+    if not found:
+        raise ValueError(f"not a month: {month!r}; write it YYYY-MM, such as 2026-09")
+    return int(found[1]), int(found[2])
+
+
+def _printable(text: Any) -> str:
+    """The text on one line: control characters, line separators and direction overrides become
+    spaces.
+    """
+    hidden = {"Cc", "Zl", "Zp"}
+    bidi = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+    plain = str(text).replace("\r\n", " ").encode("utf-8", "replace").decode("utf-8")
+    return "".join(" " if c in bidi or unicodedata.category(c) in hidden else c for c in plain)

@@ -1,0 +1,4 @@
+from . import charts as charts
+from . import tables as tables
+from .manifest import verify as verify
+from .run import run_card as run_card

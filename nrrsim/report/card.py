@@ -1,0 +1,141 @@
+"""A run card in, its checked parameters and its notebook out; never runs it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nrrsim.errors import UsageError, did_you_mean
+from nrrsim.files import shared
+from nrrsim.yamlfile import read_yaml
+
+NESTED = ("columns", "scenarios", "multiples", "price_months")
+OPTIONAL = re.compile(r"\(optional ?(number|text|mapping|)\)")
+
+
+@dataclass(frozen=True)
+class Card:
+    """A checked run card: its path, its notebook's, the parameters it gives, and the notebook's
+    `defaults`.
+    """
+
+    path: Path
+    notebook: Path
+    parameters: dict[str, Any]
+    defaults: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+
+def read_card(path: str | Path) -> Card:
+    """The card, checked against its notebook's parameters; raises UsageError with everything that
+    is wrong.
+    """
+    file, document = Path(path), read_yaml(path, "run card")
+    card = document.values
+    if not isinstance(card.get("notebook"), str):
+        raise UsageError(
+            f"{path}: a run card names its notebook, such as notebook: quarterly_report"
+        )
+    notebook = _find_notebook(file, card["notebook"])
+    known = _parameters(notebook)
+    given = {key: value for key, value in card.items() if key != "notebook"}
+    wrong = [
+        f"{path}:{document.keys[key,].line}: {key}: {problem}"
+        for key, value in given.items()
+        if (problem := _problem(key, value, known))
+    ]
+    wrong += [
+        f"{path}: {key}: is missing; {known[key].help or 'add it to the card'}"
+        for key in known
+        if key not in given and not OPTIONAL.search(known[key].help)
+    ]
+    if wrong:
+        raise UsageError("\n".join(wrong))
+    return Card(file, notebook, given, {key: each.default for key, each in known.items()})
+
+
+@dataclass(frozen=True)
+class _Parameter:
+    default: Any
+    help: str
+
+    @property
+    def kind(self) -> str:
+        """Switch, number, text or mapping: by the default, or by the comment where that is None."""
+        if isinstance(self.default, bool):
+            return "switch"
+        by_default = (
+            "number"
+            if isinstance(self.default, int | float)
+            else "text"
+            if isinstance(self.default, str)
+            else ""
+        )
+        said = OPTIONAL.search(self.help)
+        return by_default or (said[1] if said else "")
+
+
+def _find_notebook(card: Path, name: str) -> Path:
+    if name.endswith(".ipynb"):
+        path = card.parent / name
+        known = ""
+    else:
+        path = shared("notebooks") / f"{name}.ipynb"
+        known = "; " + did_you_mean(
+            name, sorted(each.stem for each in shared("notebooks").glob("*.ipynb"))
+        )
+    if not path.is_file():
+        raise UsageError(f"{card}: notebook: there is no notebook {name}{known}")
+    return path
+
+
+def _parameters(notebook: Path) -> dict[str, _Parameter]:
+    """The assignments of the cell tagged `parameters`: a literal and a comment a line."""
+    import nbformat
+
+    cells = nbformat.read(notebook, as_version=4).cells
+    source = next(
+        (cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])), ""
+    )
+    found = {}
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            comment = (
+                source.splitlines()[node.end_lineno - 1].partition("  # ")[2]
+                if node.end_lineno
+                else ""
+            )
+            found[node.targets[0].id] = _Parameter(ast.literal_eval(node.value), comment)
+    return found
+
+
+def _problem(key: str, value: Any, known: Mapping[str, _Parameter]) -> str:
+    if key not in known:
+        return f"is not a parameter of the notebook; {did_you_mean(key, list(known))}"
+    wanted = known[key].kind
+    if value is None:
+        return "" if known[key].default is None else "is empty; give a value, or leave the line out"
+    if wanted == "mapping":
+        fits = isinstance(value, Mapping) and all(isinstance(item, str) for item in value.values())
+        return (
+            ""
+            if fits
+            else f"must be a mapping of our word to your heading, such as {{customer: Account}}, got {value!r}"
+        )
+    if isinstance(value, Mapping | list):
+        return "" if key in NESTED else "must be one value, not a list or a mapping"
+    if wanted == "switch":
+        return "" if isinstance(value, bool) else f"must be true or false, got {value!r}"
+    if wanted == "number":
+        fits = isinstance(value, int | float) and not isinstance(value, bool)
+        return "" if fits else f"must be a number, got {value!r}"
+    if wanted == "text" and not isinstance(value, str):
+        return f"must be text, got {value!r}; put it in double quotes"
+    return ""

@@ -1,0 +1,210 @@
+"""An Altair chart in, the house's look and its SVG and PNG out; never knows what a chart shows.
+
+A chart fills the text width of an A4 page, is told apart by shape or label besides colour, and
+shows a name as literal text whatever it holds. `enable()` turns on the house theme and the renderer
+for notebooks.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable, Sequence
+from functools import cache, wraps
+from importlib.resources import files
+from itertools import pairwise
+from math import inf
+from typing import Any, Concatenate, ParamSpec, cast
+
+import altair as alt
+import pandas as pd
+from altair.typing import ChartType
+
+from nrrsim.notation import SYMBOLS, money, percent, points, signed_money
+
+MOST_ROWS = 5_000  # of a frame that is drawn
+WIDTH = 470  # one chart unit is a point on paper: A4's text width
+NAVY, TEAL, AMBER, BRICK = "#12355B", "#3E8E9E", "#B7791F", "#C8553D"  # each at least 3:1 on white
+INK, GREY, TEAL_TEXT = "#1F2A37", "#44546A", "#2B6F7D"  # text: at least 4.5:1
+RULE, PALE, FAINT, SHADES = "#7F8A97", "#E3E8EE", "#D8DEE5", ("#F4F6F8", "#E9EEF3")
+LOW, EVEN, HIGH = (
+    "#E08E75",
+    "#F7F6F3",
+    "#7CA7C8",
+)  # a heatmap's: ink is readable on each mix of them
+OFTEN = "#6FB1BE"  # and on this, of what is likely
+RIGHT = alt.value(alt.ExprRef("width"))
+FIT: dict[str, Any] = {
+    "width": WIDTH,
+    "autosize": alt.AutoSizeParams(type="fit", contains="padding"),
+}
+Frame = pd.DataFrame
+P = ParamSpec("P")
+Drawing = Callable[Concatenate[Frame, P], ChartType]
+
+
+def theme() -> alt.theme.ThemeConfig:
+    """Return the house style as an Altair theme: Inter, quiet axes, no frame."""
+    plain = {
+        "labelFontSize": 8.5,
+        "titleFontSize": 8.5,
+        "titleFontWeight": "normal",
+        "titleColor": GREY,
+    }
+    config = {
+        "font": "Inter",
+        "background": "transparent",
+        "view": {"stroke": None},
+        "axis": plain
+        | {"labelColor": GREY, "gridColor": PALE, "domainColor": RULE, "labelPadding": 5},
+        "axisX": {"grid": False, "labelAngle": 0, "labelFlush": False, "ticks": False},
+        "axisY": {"domain": False, "ticks": False},
+        "legend": plain
+        | {"labelColor": INK, "orient": "top", "symbolSize": 70, "offset": 6, "title": None},
+        "header": {
+            "title": None,
+            "labelFontSize": 9,
+            "labelFontWeight": "bold",
+            "labelColor": INK,
+            "labelAnchor": "start",
+        },
+        "title": {
+            "fontSize": 8.5,
+            "fontWeight": "normal",
+            "fontStyle": "italic",
+            "color": GREY,
+            "anchor": "start",
+            "offset": 8,
+        },
+        "text": {"fontSize": 8.5, "color": INK},
+    }
+    return cast(alt.theme.ThemeConfig, {"config": config})
+
+
+def enable() -> None:
+    """Turn on the house theme and the renderer that shows a chart as SVG with a PNG beside it."""
+    alt.theme.register("nrrsim", enable=True)(theme)
+    alt.renderers.register("nrrsim", _bundle)
+    alt.renderers.enable("nrrsim")
+
+
+def svg(chart: ChartType) -> str:
+    """Return a chart in the house theme as SVG; the same chart gives the same bytes."""
+    return _svg({**chart.to_dict(), **theme()})
+
+
+def _bundle(spec: dict[str, Any], **_: Any) -> dict[str, str]:
+    drawn = _svg(spec)
+    image: str = base64.b64encode(
+        _converter().svg_to_png(drawn, scale=2)
+    ).decode()  # drawn once, not laid out twice
+    return {"image/svg+xml": drawn, "image/png": image, "text/plain": "<chart>"}
+
+
+def _svg(spec: dict[str, Any]) -> str:
+    drawn = _converter().vegalite_to_svg(spec)
+    for number, name in enumerate(
+        re.findall(r'<linearGradient id="(\w+)"', drawn)
+    ):  # Vega counts them up for ever
+        drawn = re.sub(
+            rf'(<linearGradient id="|"url\(#){name}\b', rf"\1gradient{number or ''}", drawn
+        )
+    return re.sub(r'(<svg [^>]*?width="[\d.]+)(" height="[\d.]+)', r"\1pt\2pt", drawn, count=1)
+
+
+@cache
+def _converter() -> Any:
+    import vl_convert
+
+    for fonts in (files("fontpkg_inter") / "files", files("noto_cjk_sans_jp_regular")):
+        vl_convert.register_font_directory(str(fonts))
+    return vl_convert
+
+
+def takes_columns(texts: str, numbers: str) -> Callable[[Drawing[P]], Drawing[P]]:
+    """Check a chart's columns and hand it a copy of them, texts as str, numbers as float; say so if
+    it has no rows.
+    """
+
+    def wrap(draw: Drawing[P]) -> Drawing[P]:
+        @wraps(draw)
+        def checked(frame: Frame, *args: P.args, **options: P.kwargs) -> ChartType:
+            columns = [*texts.split(), *numbers.split()]
+            if missing := [c for c in columns if c not in frame]:
+                raise ValueError(
+                    f"{draw.__name__}: no column {missing} in {list(frame)}; it takes {columns}"
+                )
+            if len(frame) > MOST_ROWS:
+                raise ValueError(
+                    f"{draw.__name__}: {len(frame):,} rows, {MOST_ROWS:,} at most; aggregate them first"
+                )
+            if frame.empty:
+                note = alt.Chart(
+                    pd.DataFrame({"text": ["No data"]}), width=WIDTH, height=60
+                ).mark_text(color=GREY)
+                return cast(alt.Chart, note.encode(text="text:N"))
+            data = pd.DataFrame({c: [str(v) for v in frame[c]] for c in texts.split()})
+            for c in numbers.split():
+                data[c] = (
+                    pd.to_numeric(frame[c])
+                    .astype(float)
+                    .replace([inf, -inf], float("nan"))
+                    .to_numpy()
+                )
+            return draw(data, *args, **options)
+
+        return cast("Drawing[P]", checked)
+
+    return wrap
+
+
+def amount_axis(currency: str, ticks: int = 4, **options: Any) -> alt.Axis:
+    unit = json.dumps(SYMBOLS.get(currency, f"{currency} "))
+    size = "abs(datum.value)"
+    short = f"replace(replace(format({size}, '.3~s'), 'k', 'K'), 'G', 'B')"
+    label = f"(datum.value < 0 ? '−' : '') + {unit} + ({size} < 1000 ? format({size}, ',.4~r') : {short})"
+    return alt.Axis(title=None, tickCount=ticks, labelExpr=label, grid=False, **options)
+
+
+def ratio_axis(low: float, high: float, ticks: int = 5, **options: Any) -> dict[str, Any]:
+    axis = alt.Axis(**{"title": None, "format": ".0%", "tickCount": ticks, "grid": True} | options)
+    return {
+        "type": "quantitative",
+        "axis": axis,
+        "scale": alt.Scale(domain=[low, high], nice=False, zero=False),
+    }
+
+
+def period_axis(frame: Frame, scale: dict[str, Any], **options: Any) -> alt.X:
+    names = list(dict.fromkeys(frame["period"]))
+    return alt.X(
+        "period:O", title=None, scale=alt.Scale(domain=names, **scale), axis=alt.Axis(**options)
+    )
+
+
+def bounds_of(values: pd.Series[float], otherwise: tuple[float, float]) -> tuple[float, float]:
+    known = values.dropna()
+    return (float(known.min()), float(known.max())) if len(known) else otherwise
+
+
+def visible_range(*ratios: pd.Series[float]) -> tuple[float, float]:
+    """Return the range of ratios to show: some air around them, at least ten points."""
+    low, high = bounds_of(pd.concat(ratios), (0.9, 1.1))
+    air = max((high - low) * 0.1, (0.1 - (high - low)) / 2)
+    return low - air, high + air
+
+
+def spaced_out(places: Sequence[float], gap: float) -> list[float]:
+    """Move labels as little as it takes for each pair to be `gap` apart."""
+    out, order = list(places), sorted(range(len(places)), key=lambda i: places[i])
+    for a, b in list(pairwise(order)) * 50:
+        push = max(0.0, gap - (out[b] - out[a])) / 2
+        out[a], out[b] = out[a] - push, out[b] + push
+    return out
+
+
+def amount_text(value: float, currency: str | None, is_change: bool = False) -> str:
+    if currency is None:
+        return points(value) if is_change else percent(value)
+    return (signed_money if is_change else money)(value, currency)

@@ -1,0 +1,181 @@
+"""A finished report in, the manifest of all that it was made from out, and judged; never renders."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nrrsim.errors import UsageError, VerifyError
+from nrrsim.files import sha256, shared
+from nrrsim.report.card import Card
+
+RECORD = "application/vnd.nrrsim+json"
+VERSIONS = (
+    "altair",
+    "duckdb",
+    "pandas",
+    "papermill",
+    "pypandoc_binary",
+    "typst",
+    "vl-convert-python",
+    "xarray",
+)
+
+
+def recorded_numbers(book: Any) -> dict[str, Any]:
+    bundles = (output.get("data", {}) for cell in book.cells for output in cell.get("outputs", []))
+    return {
+        key: value
+        for bundle in bundles
+        if RECORD in bundle
+        for key, value in bundle[RECORD].items()
+    }
+
+
+def write_manifest(
+    card: Card, work: Path, final: Path, numbers: dict[str, Any], rendered_by: dict[str, str] | None
+) -> None:
+    lock = shared("requirements.lock")
+    manifest = {
+        "nrrsim": importlib.metadata.version("nrrsim"),
+        "card": {"file": _relative(card.path, final), "sha256": sha256(card.path)},
+        "parameters": card.parameters,
+        "notebook": {"name": card.notebook.stem, "sha256": sha256(card.notebook)},
+        "inputs": {_relative(path, final): sha256(path) for path in _inputs(card)},
+        "lock": sha256(lock) if lock.is_file() else None,
+        "outputs": {path.name: sha256(path) for path in sorted(work.iterdir()) if path.is_file()},
+        "numbers": numbers,
+        "rendered_by": rendered_by,
+        "versions": {"python": platform.python_version()}
+        | {name: importlib.metadata.version(name) for name in VERSIONS},
+        "git": _commit(),
+    }
+    (work / "manifest.json").write_bytes(_sealed(manifest))
+
+
+def _sealed(manifest: Mapping[str, Any]) -> bytes:
+    """The manifest's only spelling, with the hash of its own content in it."""
+    content = {key: value for key, value in manifest.items() if key != "seal"}
+    seal = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return (json.dumps({**content, "seal": seal}, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _inputs(card: Card) -> list[Path]:
+    """Every file that a parameter names, relative to the card; of a scenario, what it extends and
+    its ledger, too.
+    """
+    from nrrsim.ledger.sources import matching
+    from nrrsim.scenario.scenario import files_of
+
+    values = [
+        item
+        for value in card.parameters.values()
+        for item in (value if isinstance(value, list) else [value])
+    ]
+    texts = [
+        str(card.path.parent / value)
+        for value in values
+        if isinstance(value, str) and 0 < len(value) < 200
+    ]
+    found = [path for text in texts for path in matching(text) if path.is_file()]
+    return sorted(
+        {
+            file
+            for path in found
+            for file in (files_of(path) if path.suffix in (".yaml", ".yml") else [path])
+        }
+    )
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
+
+
+def _commit() -> dict[str, Any] | None:
+    """The commit of the source tree that nrrsim runs from, and whether its code was changed since."""
+    root = shared()
+    if not (root / ".git").exists():
+        return None
+    git = ["git", "-C", str(root)]
+    try:
+        commit = subprocess.run(
+            [*git, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=20
+        )
+        changed = subprocess.run(
+            [*git, "diff", "--quiet", "HEAD", "--", "nrrsim", "notebooks"], timeout=20
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return (
+        {"commit": commit.stdout.strip(), "changed": changed.returncode != 0}
+        if commit.returncode == 0
+        else None
+    )
+
+
+def verify(folder: str | Path) -> list[str]:
+    """Compare every file and number of a report with its manifest; returns what was checked, a line
+    each.
+
+    Raises VerifyError with everything that differs, UsageError if there is no report.
+    """
+    home = Path(folder)
+    file = home / "manifest.json"
+    if not file.is_file():
+        raise UsageError(f"{folder}: there is no report; a report's folder holds manifest.json")
+    told = file.read_bytes()
+    try:
+        manifest = json.loads(told)
+        intact = _sealed(manifest) == told
+    except (ValueError, AttributeError, TypeError):
+        intact = False
+    if not intact:
+        raise VerifyError(f"{file}: was changed after it was written")
+    wrong: list[str] = []
+    checked = [f"{file}: intact"]
+    present = {path.name for path in home.iterdir()} - {"manifest.json"}
+    for name, digest in manifest["outputs"].items():
+        (checked if _same(home / name, digest) else wrong).append(
+            f"{home / name}: {_judge(home / name, digest)}"
+        )
+    wrong += [
+        f"{home / name}: is not part of the report"
+        for name in sorted(present - set(manifest["outputs"]))
+    ]
+    for name, digest in {
+        **manifest["inputs"],
+        manifest["card"]["file"]: manifest["card"]["sha256"],
+    }.items():
+        source = Path(os.path.normpath(home / name))
+        if not source.exists():
+            checked.append(f"{source}: not here, not compared")
+        else:
+            (checked if _same(source, digest) else wrong).append(
+                f"{source}: {_judge(source, digest)}"
+            )
+    if not wrong:
+        import nbformat
+
+        recorded = recorded_numbers(nbformat.read(home / "report.ipynb", as_version=4))
+        same = recorded == manifest["numbers"]
+        (checked if same else wrong).append(
+            f"{len(recorded)} numbers: {'as the notebook computed them' if same else 'differ from the notebook'}"
+        )
+    if wrong:
+        raise VerifyError("\n".join(wrong))
+    return checked
+
+
+def _same(path: Path, digest: str) -> bool:
+    return path.is_file() and sha256(path) == digest
+
+
+def _judge(path: Path, digest: str) -> str:
+    return "intact" if _same(path, digest) else "was changed" if path.is_file() else "is missing"

@@ -1,0 +1,103 @@
+"""Cells in, one HTML page that fetches nothing out; never a PDF."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+from nrrsim.errors import RenderError
+from nrrsim.report.pages.markdown import font_folders, quarto_markdown, run_pandoc
+from nrrsim.report.pages.notebook import EXTENSION, Cell
+
+
+def html_page(meta: Mapping[str, Any], cells: Sequence[Cell], style: Path) -> bytes:
+    extension = style / EXTENSION
+    options = ["--embed-resources", "--mathml"]
+    if meta.get("toc"):
+        options += [
+            "--toc",
+            f"--toc-depth={int(meta.get('toc-depth') or 2) + 1}",
+        ]  # the title is the h1
+    text = quarto_markdown(cells, "html", Path())
+    page = _with_scopes(
+        run_pandoc(text, {**meta, "toc": None}, "html5", extension / "house.html", options)
+    )
+    css = (extension / "house.css").read_text("utf-8")
+    page = page.replace("<style>", f"<style>\n{css}", 1)  # the first one is the head's
+    guard = _Guard()
+    guard.feed(page)
+    if guard.found:
+        raise RenderError(
+            "the HTML would run or fetch something: " + "; ".join(dict.fromkeys(guard.found))
+        )
+    inter = base64.b64encode(font_folders()[0].read_bytes()).decode()
+    face = f'@font-face{{font-family:Inter;font-weight:100 900;src:url("data:font/ttf;base64,{inter}")}}'
+    return page.replace("<style>", f"<style>\n{face}", 1).encode()
+
+
+def _with_scopes(page: str) -> str:
+    """Header cells say what they are the header of: a column in the head of a table, else a row."""
+    parts = re.split(r"(<thead\b.*?</thead>)", page, flags=re.DOTALL)
+    header = re.compile(r"<th(?=[\s>])(?![^>]*\sscope=)")
+    return "".join(
+        header.sub(f'<th scope="{("row", "col")[i % 2]}"', part) for i, part in enumerate(parts)
+    )
+
+
+class _Guard(HTMLParser):
+    """What a page would run or fetch: active tags, handlers, addresses other than data and plain
+    links.
+    """
+
+    ACTIVE = (
+        "script",
+        "iframe",
+        "frame",
+        "object",
+        "embed",
+        "base",
+        "form",
+        "link",
+        "foreignobject",
+    )
+    ADDRESSES = (
+        "src",
+        "srcset",
+        "href",
+        "xlink:href",
+        "poster",
+        "data",
+        "action",
+        "formaction",
+        "background",
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in self.ACTIVE:
+            self.found.append(f"<{tag}>")
+        for name, value in attrs:
+            address = re.sub(r"[\x00-\x20]", "", value or "").lower()
+            allowed = (
+                ("#", "http:", "https:", "mailto:")
+                if (tag, name) == ("a", "href")
+                else ("#", "data:")
+            )
+            fetches = name in self.ADDRESSES and not address.startswith(allowed)
+            if fetches or name.startswith("on") or (name == "style" and self._css_fetches(address)):
+                self.found.append(f'<{tag} {name}="{(value or "")[:60]}">')
+
+    def handle_data(self, data: str) -> None:
+        if self.cdata_elem == "style" and self._css_fetches(data.lower()):
+            self.found.append("<style>")
+
+    @staticmethod
+    def _css_fetches(css: str) -> bool:
+        return re.search(r"@import|url\((?!\s*[\"']?\s*(data:|#))", css) is not None

@@ -1,0 +1,159 @@
+"""Cells in, Quarto's Markdown and what pandoc makes of it out; never a page."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from functools import cache
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pypandoc
+
+from nrrsim.errors import RenderError
+from nrrsim.report.pages.notebook import EXTENSION, IMAGES, Cell, chosen_mime
+
+
+def install_fonts(style: Path) -> Path:
+    """Copy the fonts to where the extension's `font-paths` points, for Quarto; return that folder."""
+    folder = style / EXTENSION / "fonts"
+    folder.mkdir(parents=True, exist_ok=True)
+    for font in font_folders():
+        if not (folder / font.name).is_file():
+            shutil.copyfile(font, folder / font.name)
+    return folder
+
+
+@cache
+def font_folders() -> tuple[Path, ...]:
+    """Inter, upright (the first) and italic, and a Japanese font for the names that Inter cannot
+    print.
+    """
+    inter = Path(str(files("fontpkg_inter"))).glob("files/*.ttf")
+    japanese = Path(str(files("noto_cjk_sans_jp_regular"))).glob("*.otf")
+    return (*sorted(inter, key=lambda font: "Italic" in font.name), *japanese)
+
+
+@cache
+def pandoc_version() -> str:
+    return str(pypandoc.get_pandoc_version())
+
+
+def quarto_markdown(cells: Sequence[Cell], to: str, work: Path) -> str:
+    """The notebook as one Quarto markdown text; pictures for print go into the folder `work`."""
+    return "\n\n".join(_cell_markdown(cell, to, work) for cell in cells)
+
+
+def _cell_markdown(cell: Cell, to: str, work: Path) -> str:
+    if cell.outputs is None:
+        return cell.source
+    parts = (
+        [_fenced("python", cell.source)] if cell.options.get("echo", True) and cell.source else []
+    )
+    asis = cell.options.get("output") == "asis"
+    for number, output in enumerate(
+        cell.outputs if cell.options.get("output") is not False else ()
+    ):
+        mime = chosen_mime(output, to)
+        if mime in IMAGES:
+            name = re.sub(r"\W+", "-", f"{cell.name.split(' (')[0]} {number}")
+            parts.append(_picture(str(output.data[mime]), mime, name, cell.options, to, work))
+        elif mime:
+            printed = output.output_type == "stream"
+            value = str(output.text if printed else output.data[mime])
+            language = "{=html}" if mime == "text/html" else ""
+            parts.append(
+                value if mime == "text/markdown" or (printed and asis) else _fenced(language, value)
+            )
+    text = "\n\n".join(parts)
+    if not cell.is_float:
+        return text
+    caption = f"{cell.label[:3]}-cap"
+    return f"::::: {{#{cell.label} {caption}={_attribute(cell.options.get(caption, ''))}}}\n\n{text}\n\n:::::"
+
+
+def _picture(
+    data: str, mime: str, name: str, options: Mapping[str, Any], to: str, work: Path
+) -> str:
+    alt = " ".join(str(options.get("fig-alt", "")).split())
+    if to == "pdf":
+        file = work / f"{name}.{IMAGES[mime]}"
+        file.write_bytes(data.encode() if mime == "image/svg+xml" else base64.b64decode(data))
+        return _fenced("{=typst}", f'#box(image("{file.name}", alt: {_typst_string(alt)}))')
+    if mime != "image/svg+xml":
+        image = f'<img src="data:{mime};base64,{"".join(data.split())}" alt="{escape(alt)}">'
+        return _fenced("{=html}", f'<div class="chart">{image}</div>')
+    svg = data[data.index("<svg") :]
+    for found in set(
+        re.findall(r'\bid="([^"]+)"', svg)
+    ):  # two charts on one page must not share an id
+        svg = re.sub(
+            rf'(\bid="|url\(#|href="#){re.escape(found)}(?=["\)])', rf"\g<1>{name}-{found}", svg
+        )
+    svg = svg.replace("<svg", f'<svg role="img" aria-label="{escape(alt)}"', 1)
+    return _fenced("{=html}", f'<div class="chart">{svg}</div>')
+
+
+def _fenced(language: str, text: str) -> str:
+    """A fenced block that its own text cannot close."""
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
+
+
+def _attribute(value: object) -> str:
+    """A value of a pandoc attribute; the filter gets the text as it was, its backslashes included."""
+    return _typst_string(" ".join(str(value).split()).replace("&", "&amp;"))
+
+
+def _typst_string(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def run_pandoc(
+    text: str, meta: Mapping[str, Any], to: str, template: Path, extra: Sequence[str]
+) -> str:
+    """Quarto markdown to a whole page; in pandoc's sandbox: no file or address in the text is read."""
+    front = json.dumps(_pandoc_metadata(meta), default=str, ensure_ascii=False)
+    command = [
+        str(pypandoc.get_pandoc_path()),
+        "--sandbox",
+        "--standalone",
+        "--wrap=none",
+        "--from=markdown",
+    ]
+    command += [
+        f"--to={to}",
+        f"--template={template}",
+        f"--lua-filter={files('nrrsim.report.pages') / 'quarto.lua'}",
+        *extra,
+    ]
+    document = f"---\n{front}\n---\n\n{text}"
+    ran = subprocess.run(
+        command, input=document, capture_output=True, encoding="utf-8", check=False
+    )
+    said = ran.stderr.strip()
+    if ran.returncode == 3:  # quarto.lua's word for it
+        raise RenderError(f"these references lead nowhere: {said}")
+    if ran.returncode or said:
+        raise RenderError(f"pandoc: {said or ran.returncode}")
+    return ran.stdout
+
+
+def _pandoc_metadata(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Front matter as Quarto hands it to the template's partials. Strings in it are Markdown."""
+    author, keywords = meta.get("author") or [], meta.get("keywords") or []
+    authors = author if isinstance(author, list) else [author]
+    names = [str(one["name"] if isinstance(one, dict) else one) for one in authors]
+    return {
+        **{key: value for key, value in meta.items() if value is not None},
+        "author": names,
+        "by-author": [{"name": {"literal": name}} for name in names],
+        "keywords": keywords if isinstance(keywords, list) else [keywords],
+        "section-numbering": bool(meta.get("number-sections")),
+    }

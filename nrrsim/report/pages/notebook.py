@@ -1,0 +1,139 @@
+"""An executed notebook in, its cells with what each shows out; never runs one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from nrrsim.errors import RenderError
+
+EXTENSION = Path("_extensions/nrrsim")
+IMAGES = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg"}
+# Which form of an output is shown. PDF: Quarto's order for Typst. HTML: a table there is not its
+# print form.
+CHOICE = {
+    "pdf": ("text/markdown", *IMAGES, "text/html", "text/plain"),
+    "html": ("text/html", *IMAGES, "text/markdown", "text/plain"),
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell that the page shows: its `#|` options read, its source without them, its outputs."""
+
+    name: str
+    source: str
+    options: Mapping[str, Any]
+    outputs: Sequence[Any] | None = None  # None: a Markdown cell
+
+    @property
+    def label(self) -> str:
+        return str(self.options.get("label", ""))
+
+    @property
+    def is_float(self) -> bool:
+        return self.label.startswith(("fig-", "tbl-", "lst-"))
+
+
+def load_notebook(notebook: Path) -> Any:
+    try:
+        return nbformat.read(notebook, as_version=4)
+    except (OSError, ValueError) as error:
+        raise RenderError(f"{notebook} cannot be read as a notebook: {error}") from error
+
+
+def _yaml(text: str) -> dict[str, Any]:
+    found = YAML(typ="safe", pure=True).load(text)
+    return found if isinstance(found, dict) else {}
+
+
+def read_cells(notebook: Path, style: Path) -> tuple[dict[str, Any], list[Cell]]:
+    """Front matter over the style's defaults; the cells to show. RenderError with all that is
+    wrong.
+    """
+    raw_cells = load_notebook(notebook).cells
+    matter = (
+        re.fullmatch(r"---\n(.*?)\n---", raw_cells[0].source.strip(), re.DOTALL)
+        if raw_cells
+        else None
+    )
+    if not matter:
+        raise RenderError(
+            f"{notebook.name}: the first cell must be front matter, YAML between lines of ---"
+        )
+    try:
+        extension = _yaml((style / EXTENSION / "_extension.yml").read_text("utf-8"))
+        project = _yaml((style / "_quarto.yml").read_text("utf-8"))
+        meta = _yaml(matter[1])
+    except (OSError, YAMLError) as error:
+        raise RenderError(f"{notebook.name}: {error}") from error
+    execute = {**project.get("execute", {}), **(meta.get("execute") or {})}
+    formats = meta.pop("format", None)
+    own = formats.get("nrrsim-typst") if isinstance(formats, dict) else None
+    meta = {
+        **extension["contributes"]["formats"]["typst"],
+        **(own if isinstance(own, dict) else {}),
+        **meta,
+    }
+    findings = [f"the front matter has no {key}" for key in ("title", "lang") if not meta.get(key)]
+    if not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z]+)*", str(meta.get("lang") or "en")):
+        findings.append(f"lang must be a language such as en or en-GB, not {meta['lang']!r}")
+    cells = []
+    for number, raw in enumerate(raw_cells[1:], start=2):
+        if raw.cell_type == "markdown":
+            cells.append(Cell(f"cell {number}", raw.source, {}))
+        elif raw.cell_type == "code":
+            cell = _code_cell(number, raw, execute)
+            hidden = {"parameters", "injected-parameters"} & set(raw.metadata.get("tags", ()))
+            findings += _findings(cell, raw)
+            if not hidden and cell.options.get("include") is not False:
+                cells.append(cell)
+    if findings:
+        raise RenderError("\n".join(f"{notebook.name}: {finding}" for finding in findings))
+    return meta, cells
+
+
+def _code_cell(number: int, raw: Any, defaults: Mapping[str, Any]) -> Cell:
+    lines = raw.source.splitlines()
+    head = next((i for i, line in enumerate(lines) if not line.startswith("#|")), len(lines))
+    source = "\n".join(lines[head:]).strip()
+    try:
+        options = _yaml("\n".join(line[2:].removeprefix(" ") for line in lines[:head]))
+    except YAMLError as error:
+        raise RenderError(f"cell {number}: its #| options are not YAML: {error}") from error
+    known_by = options.get("label") or source.partition("\n")[0][:50]
+    return Cell(f"cell {number} ({known_by})", source, {**defaults, **options}, raw.outputs)
+
+
+def _findings(cell: Cell, raw: Any) -> Iterator[str]:
+    """Why a code cell must not go into a report."""
+    for output in raw.outputs:
+        if output.output_type == "error":
+            yield f"{cell.name} failed: {output.ename}: {output.evalue}"
+    if raw.execution_count is None and raw.source.strip():
+        yield f"{cell.name} has not been run; run the notebook to its end before rendering it"
+        return
+    if cell.options.get("include") is False:
+        return
+    shown = [mime for output in raw.outputs if (mime := chosen_mime(output, "pdf"))]
+    if cell.is_float and not shown:
+        yield f"{cell.name} has a label but shows nothing"
+    if any(mime in IMAGES for mime in shown) and not str(cell.options.get("fig-alt") or "").strip():
+        yield f"{cell.name} is a picture without alternative text; add a line `#| fig-alt: what it shows`"
+
+
+def chosen_mime(output: Any, to: str) -> str | None:
+    """The form of an output that the page shows; None where it shows nothing of it."""
+    if output.output_type == "stream":
+        return "text/plain" if output.name == "stdout" else None
+    found = [mime for mime in CHOICE[to] if mime in output.get("data", {})]
+    if to == "pdf":  # of HTML, print can show a table
+        found = [mime for mime in found if mime != "text/html" or "<table" in output.data[mime]]
+    return found[0] if found else None

@@ -1,0 +1,160 @@
+"""Cells in, a PDF/UA page by Typst or by Quarto out; never judges what stands on it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import typst
+
+from nrrsim.errors import RenderError
+from nrrsim.report.pages.markdown import font_folders, install_fonts, quarto_markdown, run_pandoc
+from nrrsim.report.pages.notebook import EXTENSION, Cell, chosen_mime, load_notebook
+
+OLDEST_QUARTO = (1, 9)
+QUARTO_MAY_SAY = (
+    "verapdf is not installed",  # a second opinion: Typst itself refuses what is not PDF/UA-1
+    "variable fonts are not currently supported",  # Typst 0.14, in Quarto 1.9: Inter without its bolder weights
+)
+# Stands where Quarto's own template.typ stands, around the same partials.
+TYPST_TEMPLATE = """\
+#let horizontalrule = line(length: 100%, stroke: 0.5pt)
+#let equation-numbering = "(1)"
+$if(highlighting-definitions)$
+$highlighting-definitions$
+$endif$
+$typst-template.typ()$
+$page.typ()$
+$typst-show.typ()$
+$body$
+"""
+
+
+@dataclass(frozen=True)
+class Quarto:
+    """A Quarto command line on this machine: where it is, and the version it gives."""
+
+    path: Path
+    version: str
+
+    @property
+    def is_recent(self) -> bool:
+        """Whether it knows what the extension asks for (PDF/UA-1 came with Quarto 1.9)."""
+        return tuple(int(part) for part in re.findall(r"\d+", self.version)[:2]) >= OLDEST_QUARTO
+
+
+def find_quarto() -> Quarto | None:
+    """The `quarto` on the PATH, of whatever version; None where there is none or it does not start."""
+    path = shutil.which("quarto")
+    if path is None:
+        return None
+    try:
+        said = subprocess.run(
+            [path, "--version"], capture_output=True, text=True, check=True, timeout=60
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return Quarto(Path(path), said.stdout.strip())
+
+
+def pdf_by_typst(
+    meta: Mapping[str, Any], cells: Sequence[Cell], style: Path, timestamp: int
+) -> bytes:
+    extension = style / EXTENSION
+    standards = meta.get("pdf-standard") or []
+    pdf_standards: Any = [standards] if isinstance(standards, str) else list(standards)
+    with tempfile.TemporaryDirectory(prefix="nrrsim-") as temporary:
+        work = Path(temporary)
+        for partial in extension.glob("*.typ"):
+            shutil.copyfile(partial, work / partial.name)
+        template, document = work / "template.typ", work / "report.typ"
+        template.write_text(TYPST_TEMPLATE, "utf-8")
+        text = quarto_markdown(cells, "pdf", work)
+        formulas = f"--lua-filter={extension / 'formulas.lua'}"
+        document.write_text(run_pandoc(text, meta, "typst", template, [formulas]), "utf-8")
+        fonts = dict.fromkeys([*(font.parent for font in font_folders()), extension / "fonts"])
+        try:
+            pdf, warnings = typst.compile_with_warnings(
+                str(document),
+                format="pdf",
+                root=temporary,
+                font_paths=[str(folder) for folder in fonts if folder.is_dir()],
+                ignore_system_fonts=True,  # the same page on every machine
+                pdf_standards=pdf_standards,
+                timestamp=timestamp,
+            )
+        except typst.TypstError as error:
+            raise RenderError(_reason(str(error.diagnostic))) from error
+    if warnings:
+        raise RenderError("Typst: " + "; ".join(sorted({warning.message for warning in warnings})))
+    return bytes(pdf)
+
+
+def _reason(said: str) -> str:
+    unprintable = dict.fromkeys(re.findall(r"the text `\"(.+?)\"` could not be displayed", said))
+    if not unprintable:
+        return f"Typst: {said.strip()}"
+    folder = f"{EXTENSION.as_posix()}/fonts"
+    return f"no font can print {' '.join(unprintable)}; put one that can into {folder}, or write it differently"
+
+
+def pdf_by_quarto(quarto: Quarto, notebook: Path, style: Path, timestamp: int) -> bytes:
+    """In a project of its own: Quarto leaves a cache in one, and two renders in one disturb each
+    other.
+    """
+    with tempfile.TemporaryDirectory(prefix="nrrsim-") as folder:
+        project = Path(folder)
+        for name in ("_quarto.yml", "_brand.yml"):
+            shutil.copyfile(style / name, project / name)
+        shutil.copytree(style / "_extensions", project / "_extensions")
+        install_fonts(project)
+        content = load_notebook(notebook)
+        for cell in content.cells:
+            if (
+                cell.cell_type == "code"
+            ):  # for an output that it cannot show, Quarto prints a complaint
+                cell.outputs = [output for output in cell.outputs if chosen_mime(output, "pdf")]
+        nbformat.write(content, project / "report.ipynb")
+        command = [str(quarto.path), "render", "report.ipynb", "--to", "nrrsim-typst"]
+        environment = {**os.environ, "SOURCE_DATE_EPOCH": str(timestamp), "NO_COLOR": "1"}
+        try:
+            ran = subprocess.run(
+                command,
+                cwd=project,
+                env=environment,
+                check=False,
+                capture_output=True,
+                encoding="utf-8",
+            )
+        except OSError as error:
+            raise RenderError(f"Quarto: {error}") from error
+        complaints = [line.strip() for line in ran.stderr.splitlines() if _is_complaint(line)]
+        pdf = project / "report.pdf"
+        # Quarto exits with 0 on an unresolved reference, an unknown font and more: what it says
+        # counts.
+        if ran.returncode or complaints or not pdf.is_file():
+            lines = (
+                complaints
+                or ran.stderr.strip().splitlines()[-10:]
+                or ["no report.pdf and no reason"]
+            )
+            raise RenderError(
+                "\n".join([f"Quarto {quarto.version} (exit code {ran.returncode}):", *lines])
+            )
+        return pdf.read_bytes()
+
+
+def _is_complaint(line: str) -> bool:
+    said = re.sub(r"\x1b\[[0-9;]*m", "", line)
+    if any(known in said for known in QUARTO_MAY_SAY):
+        return False
+    level = r"^\s*(\[typst\]:.*?\.\.\.)?\s*(WARN(ING)?|ERROR|warning|error)\b[ :(]"
+    return re.search(rf"{level}|Unable to resolve|unknown font family", said) is not None

@@ -1,0 +1,95 @@
+"""Executed notebook in; PDF (Quarto, or pandoc and Typst) and HTML out; never runs a cell or
+fetches.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from pathlib import Path
+
+from nrrsim.errors import RenderError
+from nrrsim.report.pages.html import html_page
+from nrrsim.report.pages.markdown import pandoc_version
+from nrrsim.report.pages.notebook import read_cells
+from nrrsim.report.pages.pdf import OLDEST_QUARTO, Quarto, find_quarto, pdf_by_quarto, pdf_by_typst
+
+FORMATS = ("pdf", "html")
+ENGINES = ("auto", "quarto", "embedded")
+
+
+def render(
+    notebook: Path,
+    out: Path,
+    *,
+    to: Sequence[str] = ("pdf",),
+    engine: str = "auto",
+    style: Path,
+    timestamp: int,
+) -> dict[str, Path]:
+    """Write `report.pdf` and `report.html` (those in `to`) into `out`; return where each of them
+    is.
+
+    `notebook` is executed, its first cell the front matter. `style` is the folder with
+    `_quarto.yml`, `_brand.yml` and `_extensions/`; it is only read. `timestamp` (seconds since
+    1970) is the PDF's creation time: the same notebook gives the same bytes. `engine` makes the
+    PDF: "quarto", "embedded", or "auto" (Quarto 1.9 or newer where there is one); HTML is always
+    embedded.
+
+    Raises RenderError, with all that was found, before anything is written.
+    """
+    if unknown := [name for name in to if name not in FORMATS]:
+        raise RenderError(
+            f"cannot render to {', '.join(unknown)}: choose from {', '.join(FORMATS)}"
+        )
+    quarto = _engine(engine) if "pdf" in to else None
+    meta, cells = read_cells(notebook, style)
+
+    def page(name: str) -> bytes:
+        if name == "html":
+            return html_page(meta, cells, style)
+        if quarto:
+            return pdf_by_quarto(quarto, notebook, style, timestamp)
+        return pdf_by_typst(meta, cells, style, timestamp)
+
+    try:
+        with ThreadPoolExecutor() as pool:  # each format waits for a pandoc of its own
+            pages = dict(zip(to, pool.map(page, to), strict=True))
+    except RenderError as error:
+        raise RenderError(f"{notebook.name}: {error}") from error
+    out.mkdir(parents=True, exist_ok=True)
+    paths = {name: out / f"report.{name}" for name in pages}
+    for name, path in paths.items():
+        unfinished = path.with_name(f".{path.name}.part")
+        unfinished.write_bytes(pages[name])
+        os.replace(unfinished, path)
+    return paths
+
+
+def engine_used(engine: str = "auto") -> dict[str, str]:
+    """What `render` makes a PDF with, names and versions for the manifest; RenderError as from
+    `render`.
+    """
+    if quarto := _engine(engine):
+        return {"engine": "quarto", "quarto": quarto.version}
+    return {"engine": "embedded", "pandoc": pandoc_version(), "typst": version("typst")}
+
+
+def _engine(engine: str) -> Quarto | None:
+    """The Quarto to use, or None for the embedded engine."""
+    if engine not in ENGINES:
+        raise RenderError(f"unknown engine {engine!r}: choose from {', '.join(ENGINES)}")
+    quarto = find_quarto() if engine != "embedded" else None
+    if quarto and quarto.is_recent:
+        return quarto
+    if engine != "quarto":
+        return None
+    problem = (
+        f"Quarto {quarto.version} ({quarto.path}) is too old" if quarto else "no quarto on the PATH"
+    )
+    wanted = ".".join(map(str, OLDEST_QUARTO))
+    raise RenderError(
+        f"{problem}; install Quarto {wanted} or newer (quarto.org), or use the embedded engine"
+    )

@@ -1,0 +1,264 @@
+"""A run card in, a folder with the report and its manifest out; never knows a metric, never leaves
+a partial folder.
+
+A card is YAML: `notebook` and the parameters of that notebook. The notebook runs under papermill in
+the card's folder, is rendered, and the finished folder takes the place of the one before in one
+step.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import datetime
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from nrrsim import errors
+from nrrsim.errors import NotebookError, NrrsimError, UsageError, did_you_mean
+from nrrsim.files import shared
+from nrrsim.notation import escape_markdown, month_name
+from nrrsim.report.card import Card, read_card
+from nrrsim.report.manifest import recorded_numbers, write_manifest
+
+FORMATS = ("pdf", "html", "xlsx")
+log = logging.getLogger("nrrsim")
+
+
+def run_card(
+    path: str | Path,
+    *,
+    to: Sequence[str] = ("pdf", "html"),
+    engine: str = "auto",
+    out: str | Path = "reports",
+    progress: bool = False,
+) -> Path:
+    """Run a card and put the report into `out`/<name of the card>/; returns that folder.
+
+    Raises UsageError for the card, DataError for the ledger, NotebookError or RenderError for the
+    run.
+    """
+    unknown = [form for form in to if form not in FORMATS]
+    if unknown:
+        raise UsageError(f"--to: {unknown[0]!r} is not known; {did_you_mean(unknown[0], FORMATS)}")
+    from nrrsim.report.pages.markdown import install_fonts
+
+    card = read_card(path)
+    final = _place(Path(out) / card.name)
+    work = Path(tempfile.mkdtemp(prefix=f".{card.name}-{os.getpid()}-", dir=final.parent))
+    try:
+        log.info("%s: running %s", card.path, card.notebook.stem)
+        numbers = _execute(card, work / "report.ipynb", progress)
+        log.info("%s: rendering %s", card.path, ", ".join(to))
+        rendered_by = _render(card, work, to, engine)
+        write_manifest(card, work, final, numbers, rendered_by)
+        _swap(work, final)
+        if Path(out).resolve() == shared("reports").resolve():
+            install_fonts(shared("reports"))  # so that Quarto can render the notebook by hand, too
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return final
+
+
+def _place(final: Path) -> Path:
+    """Where the report goes: an earlier report may be replaced, anything else may not. Clears up
+    after killed runs.
+    """
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        if (
+            final.exists()
+            and not (final / "manifest.json").is_file()
+            and (final.is_file() or any(final.iterdir()))
+        ):
+            raise UsageError(f"{final}: holds something that is not a report; choose another --out")
+        for left in final.parent.glob(f".{final.name}-*-*"):
+            owner = left.name.removeprefix(f".{final.name}-").partition("-")[0]
+            if owner.isdigit() and not _is_running(int(owner)):
+                shutil.rmtree(left, ignore_errors=True)
+    except OSError as error:
+        raise UsageError(f"{final}: cannot be written to ({error.strerror})") from None
+    return final
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@contextlib.contextmanager
+def _quiet_kernel() -> Iterator[Any]:
+    """Keep the kernel's own words off the terminal: it writes to our stderr. Yields where progress
+    may be written.
+    """
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        with os.fdopen(os.dup(terminal), "w") as progress:
+            yield progress
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+        os.close(nowhere)
+
+
+def _execute(card: Card, executed: Path, progress: bool) -> dict[str, Any]:
+    """Run the notebook with the card's parameters; returns the numbers that it recorded."""
+    import nbformat
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    try:
+        with _quiet_kernel() as terminal:
+            papermill.execute_notebook(
+                str(card.notebook.resolve()),
+                str(executed),
+                parameters=card.parameters,
+                cwd=str(card.path.parent.resolve()),
+                kernel_name="python3",
+                language="python",
+                progress_bar={"file": terminal} if progress else False,
+                start_timeout=120,
+            )
+    except PapermillExecutionError as error:
+        raise _said_by(error, card) from None
+    book = nbformat.read(executed, as_version=4)
+    unfinished = [n for n, cell in enumerate(book.cells) if _is_unfinished(cell)]
+    if unfinished:
+        raise NotebookError(f"{card.path}: the notebook did not finish: cell {unfinished[0] + 1}")
+    numbers = recorded_numbers(book)
+    _front_matter(book, card)
+    _unlabel_empty(book)
+    _forget_times(book)
+    nbformat.write(book, executed)
+    return numbers
+
+
+def _said_by(error: Any, card: Card) -> NrrsimError:
+    """What the notebook said, as the error it would have been here: the kernel tells only its name
+    and its text.
+    """
+    kind = getattr(errors, str(error.ename), None)
+    if error.ename == "DataError":
+        told = errors.DataError([])
+        told.args = (str(error.evalue),)
+        return told
+    if isinstance(kind, type) and issubclass(kind, NrrsimError):
+        return kind(str(error.evalue))
+    return NotebookError(
+        f"{card.path}: the notebook {card.notebook.stem} failed in cell {error.exec_count}:"
+        f" {error.ename}: {error.evalue}"
+    )
+
+
+def _is_unfinished(cell: Any) -> bool:
+    return cell.cell_type == "code" and bool(cell.source.strip()) and cell.execution_count is None
+
+
+def _front_matter(book: Any, card: Card) -> None:
+    """Put what the card says into the notebook's first cell: papermill reaches parameters, not
+    front matter.
+    """
+    from io import StringIO
+
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="rt")
+    yaml.width = 1000
+    front = yaml.load(book.cells[0].source.strip().strip("-"))
+    known = {**card.defaults, **card.parameters}
+    for key in ("title", "subtitle", "company", "confidentiality"):
+        if known.get(key):
+            front[key] = escape_markdown(str(known[key]))
+    if known.get("as_of"):
+        # a whole date: Quarto would read a month alone as its first day
+        front["date"] = f"{_day(card).day} {month_name(_day(card).date())}"
+    else:
+        front.pop("date", None)
+    text = StringIO()
+    yaml.dump(front, text)
+    book.cells[0].source = f"---\n{text.getvalue()}---"
+
+
+def _unlabel_empty(book: Any) -> None:
+    """A figure that a ledger has nothing to show for gets no number: its cell keeps its code and
+    leaves the page.
+    """
+    for cell in book.cells:
+        shown = any(output.output_type != "stream" for output in cell.get("outputs", []))
+        if cell.cell_type == "code" and cell.source.startswith("#| label") and not shown:
+            code = [line for line in cell.source.splitlines() if not line.startswith("#|")]
+            cell.source = "\n".join(["#| include: false", *code])
+
+
+def _forget_times(book: Any) -> None:
+    """The record says what was computed, not when or where: the same inputs give the same file."""
+    book.metadata.pop("papermill", None)
+    for number, cell in enumerate(book.cells):
+        cell.id = f"cell-{number}"
+        for key in ("papermill", "execution"):
+            cell.metadata.pop(key, None)
+
+
+def _render(card: Card, work: Path, to: Sequence[str], engine: str) -> dict[str, str] | None:
+    """Make the pages and the spreadsheet; returns what made the PDF, if there is one."""
+    from nrrsim.report.pages.render import engine_used, render
+
+    pages = [form for form in to if form != "xlsx"]
+    made = render(
+        work / "report.ipynb",
+        work,
+        to=pages,
+        engine=engine,
+        style=shared("reports"),
+        timestamp=int(_day(card).timestamp()),
+    )
+    if "xlsx" in to:
+        from nrrsim.report.workbook import write_workbook
+
+        write_workbook(work / "report.ipynb", work / "report.xlsx")
+    return engine_used(engine) if "pdf" in made else None
+
+
+def _day(card: Card) -> datetime.datetime:
+    """The report's date, the last day of its month: fixed by the inputs, so that they give the same
+    bytes.
+    """
+    from nrrsim.months import last_day_number, month_name, parse_month
+
+    month = month_name(parse_month(card.parameters.get("as_of", "2000-01"), "as_of"))
+    days = last_day_number(month) or 0
+    return datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(days=days)
+
+
+def _swap(work: Path, final: Path) -> None:
+    """Put the finished folder in the place of the one before. In one step where the system can
+    exchange two names.
+    """
+    work.chmod(0o755)
+    if not final.exists():
+        os.replace(work, final)
+        return
+    exchange, here = 2, -100  # RENAME_EXCHANGE, AT_FDCWD of Linux
+    rename = getattr(ctypes.CDLL(None), "renameat2", None) if sys.platform == "linux" else None
+    if rename and rename(here, os.fsencode(work), here, os.fsencode(final), exchange) == 0:
+        return
+    before = final.with_name(f".{final.name}-before")
+    shutil.rmtree(before, ignore_errors=True)
+    os.replace(final, before)
+    os.replace(work, final)
+    shutil.rmtree(before, ignore_errors=True)

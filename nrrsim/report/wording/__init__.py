@@ -1,0 +1,5 @@
+"""Sentences: what a report says of its numbers."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

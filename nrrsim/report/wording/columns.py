@@ -1,0 +1,147 @@
+"""Tables' columns: which are shown, under which heading and in which form; never a value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nrrsim.notation import points
+from nrrsim.report.wording.labels import shown, size_of
+from nrrsim.report.wording.quarterly import last_report
+
+if TYPE_CHECKING:
+    from nrrsim.analysis.actuals import History
+
+
+ASSUMED = shown(
+    driver=("Driver", "text"),
+    segment=("Segment", "text"),
+    middle=("A year", "text"),
+    interval=("90 % between", "text"),
+    size=("Size", "text"),
+    seen=("Seen", "text"),
+)
+SCORES = shown(
+    measure=("Forecast of", "text"),
+    n=("Outcomes", "count"),
+    effective=("Of their own", "count"),
+    cover50=("In 50 %", "share"),
+    cover80=("In 80 %", "share"),
+    cover90=("In 90 %", "share"),
+    crps=("CRPS", size_of),
+    last=("Last year", size_of),
+    past=("Past mean", size_of),
+)
+OVERVIEW = shown(
+    name=("Scenario", "text"),
+    nrr=("Expected NRR", "percent"),
+    p05=("P5", "percent"),
+    p95=("P95", "percent"),
+    p_target=("Reaches target", "share"),
+    grr_flow=("GRR", "percent"),
+    logo=("Logo", "percent"),
+    closing=("ARR at end", "money"),
+)
+APART = shown(
+    name=("Against the first", "text"),
+    mean=("Mean", "points"),
+    sd=("SD", lambda each: points(each).lstrip("+")),
+    p05=("P5", "points"),
+    p50=("P50", "points"),
+    p95=("P95", "points"),
+    p_above=("Above the first", "share"),
+)
+NEEDED = shown(
+    lever=("Lever, alone", "text"),
+    now=("Now", "text"),
+    needed=("Needed", "text"),
+    factor=("Times", "text"),
+    beside=("Beside what is published", "text"),
+)
+AHEAD = shown(
+    year=("After", "text"),
+    simple=("Simple compounding", "signed_money"),
+    own=("Model", "signed_money"),
+)
+BELIEFS = shown(
+    name=("Belief", "text"),
+    low=("NRR at its P5", "percent"),
+    high=("NRR at its P95", "percent"),
+    known=("Variance gone if known", "share"),
+    effect=("Share of variance", "share"),
+)
+PROGRAMMES = shown(
+    name=("Programme", "text"),
+    months=("Works from, fully from", "text"),
+    nrr=("Adds to NRR", "points"),
+    arr=("Adds to ARR", "signed_money"),
+    cost=("Cost", "text"),
+    returned=("ARR per unit of cost", "text"),
+)
+VALUES = shown(
+    name=("Scenario", "text"),
+    nrr=("NRR", "percent"),
+    arr=("ARR after a year", "money"),
+    multiple=("Multiple", "text"),
+    value=("Value by the rule", "money"),
+)
+MOVEMENTS = shown(
+    step=("Movement", "text"),
+    cohort=("This cohort", "money"),
+    share=("Share of opening", "percent"),
+    company=("Whole company", "money"),
+)
+MOVERS = shown(
+    customer=("Customer", "text"),
+    segment=("Segment", "text"),
+    opening=("Opening ARR", "money"),
+    closing=("Closing ARR", "money"),
+    change=("Change", "signed_money"),
+    contribution=("Effect on NRR", "points"),
+)
+INFLUENCE = shown(
+    customer=("Customer", "text"),
+    segment=("Segment", "text"),
+    opening_share=("Share of opening", "percent"),
+    without=("NRR without it", "percent"),
+    change=("Its effect", "points"),
+)
+RENEWALS = shown(
+    period=("Period", "text"),
+    customers=("Contracts", "count"),
+    due=("Due", "money"),
+    renewed=("Renewed", "money"),
+    lost=("Lost", "money"),
+    rate=("Renewal rate", "percent"),
+    after=("After renewal", "money"),
+)
+DEFINITION = shown(
+    title=("Definition", "text"),
+    nrr=("NRR", "percent"),
+    grr=("GRR", "percent"),
+    difference=("Difference", "part"),
+    returns=("Returns", "part"),
+    rebasing=("Re-basing", "part"),
+    newcomers=("Newcomers", "part"),
+    timing=("Timing", "part"),
+    price=("Price", "part"),
+)
+CHECKS = shown(
+    check=("Check", "text"),
+    difference=("Largest difference", "money_exact"),
+    holds=("Holds to the cent", "text"),
+)
+
+
+def split(past: History, label: str) -> dict[str, dict[str, str]]:
+    """The columns of a split, whose first column is called `label`."""
+    return shown(
+        name=(label, "text"),
+        customers=("Customers", "count"),
+        opening=("Opening", "money"),
+        closing=("Closing", "money"),
+        nrr=("NRR", "percent"),
+        change=(f"Since {last_report(past)}", "points"),
+        grr=("GRR", "percent"),
+        logo=("Logo", "percent"),
+        effect=("Effect on NRR", "points"),
+    )

@@ -1,0 +1,105 @@
+"""Names of the code in, the words that people read for them out; never a sentence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from nrrsim.metrics import DEFINITIONS
+from nrrsim.notation import count, money, money_exact, month_name, percent, points
+
+STEPS = {
+    "opening": "Opening ARR",
+    "new": "New customers",
+    "adoption": "Adoption",
+    "cross_sell": "Cross-sell",
+    "price": "Price",
+    "unsplit": "Expansion",
+    "reactivation": "Reactivation",
+    "contraction": "Contraction",
+    "churn": "Churn",
+    "closing": "Closing ARR",
+}
+FIELD_WORDS = {"rate": "", "size": " size", "uplift": " increase", "acceptance": " acceptance"}
+FIELD_WORDS |= {"churn_per_point": " churn a unit of increase"}
+GROUP_WORDS = STEPS | {"mix": "Segment mix", "all": "All together"}
+EVENT_WORDS = (  # told as plain numbers
+    "contraction.rate",
+    "adoption.rate",
+    "cross_sell.rate",
+    "price.churn_per_point",
+    "churn.alpha",
+    "churn.beta",
+)
+
+
+def shown(**columns: tuple[str, Any]) -> dict[str, dict[str, Any]]:
+    """What `tables.table` needs of columns: their formats and their headings."""
+    return {
+        "formats": {name: form for name, (_, form) in columns.items()},
+        "labels": {name: label for name, (label, _) in columns.items()},
+    }
+
+
+def size_of(difference: float) -> str:
+    """A difference of two ratios without its sign, in words: 2.1 points."""
+    return points(abs(difference)).lstrip("+").replace("pts", "points")
+
+
+def span(number: int) -> str:
+    """So many months, in words."""
+    return "1 month" if number == 1 else f"{number} months"
+
+
+def parts_of(belief: str) -> tuple[str, str, str]:
+    """Driver, segment (which may have dots in its name) and field of a belief's name."""
+    found = re.fullmatch(r"(\w+)\.(.*?)\.(by_tenure\.\d+|\w+)", belief, re.DOTALL)
+    return (found[1], found[2], found[3]) if found else (belief, "all", "")
+
+
+def belief(name: str) -> str:
+    """A belief's name in words; the common shock is one, too."""
+    if name == "shock":
+        return "a good or bad year for all"
+    driver, segment, field = parts_of(name)
+    what = f"{STEPS[driver]}{field_of(field)}"
+    return what if segment == "all" else f"{what}, {segment}"
+
+
+def field_of(field: str) -> str:
+    """What is said after a driver's name of one of its numbers; nothing of its rate."""
+    kind, _, year = field.partition(".")
+    return f" in year {year}" if year else FIELD_WORDS.get(kind, f" {kind}")
+
+
+def joined(parts: list[str], last: str = " and ") -> str:
+    """Several texts as one: a, b and c."""
+    return ", ".join(parts[:-1]) + (last if len(parts) > 1 else "") + parts[-1] if parts else ""
+
+
+def headline_lines(headline: Mapping[str, Any], currency: str) -> list[str]:
+    """What `nrrsim metrics` prints for people."""
+    title = DEFINITIONS[headline["definition"]].title.lower() + (
+        ", without price" if headline.get("ex_price") else ""
+    )
+    rows = [("", headline), *headline["segments"].items()]
+    width = max(len("segment"), *(len(name) for name, _ in rows))
+    lines = [
+        f"{span(headline['window'])} to {month_name(headline['as_of'])}, {title}, {count(headline['customers'])}"
+        " customers",
+        "",
+        f"{'segment':<{width}} {'NRR':>8} {'GRR':>8} {'logo':>8} {'opening ARR':>18} {'closing ARR':>18}",
+    ]
+    for name, row in [*rows[1:], ("all", headline)]:
+        ratios = " ".join(f"{percent(row[key]):>8}" for key in ("nrr", "grr", "logo"))
+        amounts = " ".join(
+            f"{money_exact(row[key], currency):>18}" for key in ("opening", "closing")
+        )
+        lines.append(f"{name:<{width}} {ratios} {amounts}")
+    moves = [
+        f"{STEPS[name].lower()} {money(amount, currency)}"
+        for name, amount in headline["movements"].items()
+        if amount
+    ]
+    return [*lines, "", "movements of the cohort: " + (", ".join(moves) or "none")]

@@ -1,0 +1,5 @@
+"""What is believed: a book, its drivers and its programmes, as a checked file."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,121 @@
+"""A book as a scenario states it in, its customers out, with those to come; never believes
+anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, Strict, model_validator
+
+from nrrsim.errors import did_you_mean
+from nrrsim.messages import Problem, shown
+from nrrsim.months import month_name, month_number
+from nrrsim.scenario.beliefs import Finite, Frozen
+from nrrsim.yamlfile import Path_
+
+MOST_CUSTOMERS = 10_000_000
+MOST_SPREAD = 10.0
+MOST_ARR = 1e12  # above that, amounts do not add up to the cent any more
+EVERY_SEGMENT = "all"
+Term = Literal["monthly", "annual"]
+Arr = Annotated[Finite, Field(gt=0, le=MOST_ARR)]
+
+
+class Segment(Frozen):
+    """A part of a synthetic book. `spread` is the standard deviation of log ARR, `tenure` in years."""
+
+    share: Annotated[Finite, Field(ge=0, le=1e9)]
+    customers: Annotated[int, Strict(), Field(ge=0, le=MOST_CUSTOMERS)]
+    spread: Annotated[Finite, Field(ge=0, le=MOST_SPREAD)] = 0.0
+    term: Term = "annual"
+    tenure: Annotated[Finite, Field(ge=0, le=200)] = 0.0
+    source: str = ""
+    because: str = ""
+
+    @model_validator(mode="after")
+    def _has_both(self) -> Self:
+        if (self.share > 0) != (self.customers > 0):
+            raise ValueError(
+                f"share {self.share:g} and customers {self.customers}: ARR needs customers, and customers ARR;"
+                " both may be 0"
+            )
+        return self
+
+
+class SyntheticBook(Frozen):
+    """A book laid out from a few numbers; shares are normalised."""
+
+    arr: Arr
+    segments: Annotated[dict[str, Segment], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _has_customers(self) -> Self:
+        if not any(segment.customers for segment in self.segments.values()):
+            raise ValueError("no segment has a customer: there is nothing to retain")
+        return self
+
+
+def is_address(text: str) -> bool:
+    """Whether it is the address of a database."""
+    return "://" in text or text.startswith("env:")
+
+
+def _a_file(text: str) -> str:
+    if is_address(text):
+        raise ValueError("must be a file; a database address does not belong in a scenario")
+    return text
+
+
+def _a_month(text: str) -> str:
+    if (number := month_number(text)) is None:
+        raise ValueError(f"{shown(text)} is not a month; write it as YYYY-MM, such as 2026-09")
+    return month_name(number)
+
+
+class LedgerBook(Frozen):
+    """The customers of a ledger at `as_of`. `columns`: our word -> your heading."""
+
+    ledger: Annotated[str, AfterValidator(_a_file)]
+    as_of: Annotated[str, AfterValidator(_a_month)]
+    term: dict[str, Term] = Field(default_factory=dict)
+    columns: dict[str, str] = Field(default_factory=dict)
+
+
+class NewBusiness(Frozen):
+    """What is won a year: its ARR, and from how many customers."""
+
+    arr: Arr
+    customers: Annotated[int, Strict(), Field(ge=1, le=MOST_CUSTOMERS)]
+
+
+LAID_OUT = set(SyntheticBook.model_fields)
+
+
+def is_mixed(book: Any) -> bool:
+    """Whether a book says that it is from a ledger, and lays out segments, too."""
+    return isinstance(book, Mapping) and "ledger" in book and not LAID_OUT.isdisjoint(book)
+
+
+def of_one_kind(book: Any) -> Any:
+    """The book, as it is; raises ValueError where it says both."""
+    if is_mixed(book):
+        raise ValueError("a book is from a ledger or laid out from segments; keep one")
+    return book
+
+
+def book_kind(book: Any) -> str:
+    """Which of the two kinds a book is of."""
+    keys = set(book) if isinstance(book, Mapping) else set()
+    is_ledger = isinstance(book, LedgerBook) or (
+        keys & set(LedgerBook.model_fields) and not keys & LAID_OUT
+    )
+    return "from a ledger" if is_ledger else "synthetic"
+
+
+def no_segment(at: Path_, known: tuple[str, ...]) -> Problem:
+    """That a name stands for no segment of the book."""
+    return Problem(
+        at, f"is not a segment of the book; {did_you_mean(str(at[-1]), known)}", of_key=True
+    )

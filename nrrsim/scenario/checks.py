@@ -1,0 +1,127 @@
+"""A scenario's plain values in, what in them names nothing that is there out; never mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from nrrsim.errors import did_you_mean
+from nrrsim.messages import Problem
+from nrrsim.scenario.book import EVERY_SEGMENT, is_mixed, no_segment
+from nrrsim.scenario.drivers import DRIVERS, TOLD
+from nrrsim.yamlfile import Path_
+
+
+def full_name(name: str, known: Collection[str]) -> str:
+    """A number's name with its field, which may be left out where it is the rate or the uplift;
+    empty if not known.
+    """
+    return next((full for full in (f"{name}.rate", f"{name}.uplift", name) if full in known), "")
+
+
+def unknown_names(plain: Mapping[str, Any]) -> list[Problem]:
+    """Names in the file that stand for nothing: segments, and the two ends of a correlation."""
+    book = plain.get("book")
+    segments = book.get("segments") if isinstance(book, Mapping) and not is_mixed(book) else None
+    problems: list[Problem] = []
+    if isinstance(segments, Mapping) and segments:
+        if EVERY_SEGMENT in segments:
+            at = ("book", "segments", EVERY_SEGMENT)
+            problems.append(
+                Problem(at, "stands for all segments; choose another name", of_key=True)
+            )
+        problems += segments_not_in(plain, tuple(segments))
+    pairs = plain.get("correlations")
+    drivers = plain.get("drivers")
+    problems += _wrong_effects(plain.get("programmes"), drivers)
+    if isinstance(pairs, list | tuple) and isinstance(drivers, Mapping):
+        problems += _wrong_pairs(pairs, drivers)
+    return problems
+
+
+def segments_not_in(plain: Mapping[str, Any], known: tuple[str, ...]) -> list[Problem]:
+    asked: list[Path_] = []
+    drivers = plain.get("drivers")
+    for driver, entries in drivers.items() if isinstance(drivers, Mapping) else ():
+        if driver in DRIVERS and isinstance(entries, Mapping):
+            asked += [("drivers", driver, key) for key in entries if key != EVERY_SEGMENT]
+    new = plain.get("new_business")
+    asked += [("new_business", key) for key in new] if isinstance(new, Mapping) else []
+    return [no_segment(at, known) for at in asked if at[-1] not in known]
+
+
+def _wrong_pairs(pairs: Any, drivers: Mapping[str, Any]) -> list[Problem]:
+    known = _names(drivers)
+    problems: list[Problem] = []
+    seen: set[frozenset[str]] = set()
+    for number, pair in enumerate(pairs):
+        if not isinstance(pair, list | tuple) or not all(
+            isinstance(name, str) for name in pair[:2]
+        ):
+            continue
+        full = [full_name(name, known) for name in pair[:2]]
+        for place, (name, found) in enumerate(zip(pair[:2], full, strict=True)):
+            if not found:
+                problem = f"{name} is no number of the drivers; {did_you_mean(name, sorted(known))}"
+                problems.append(Problem(("correlations", number, place), problem))
+        both = frozenset(full)
+        if all(full) and len(full) == 2 and len(both) == 1:
+            problems.append(Problem(("correlations", number), f"{pair[0]} is tied to itself"))
+        elif all(full) and both in seen:
+            problems.append(
+                Problem(
+                    ("correlations", number),
+                    f"{pair[0]} and {pair[1]} stand twice; keep one of them",
+                )
+            )
+        seen.add(both)
+    return problems
+
+
+def _wrong_effects(programmes: Any, drivers: Any) -> list[Problem]:
+    """Effects of programmes on what is not there: a driver by its name, or in one segment, or in
+    all.
+    """
+    there = (
+        {key: value for key, value in drivers.items() if isinstance(value, Mapping)}
+        if isinstance(drivers, Mapping)
+        else {}
+    )
+    known = sorted(
+        {*there, *(f"{driver}.{key}" for driver, entries in there.items() for key in entries)}
+    )
+    problems = []
+    for name, programme in programmes.items() if isinstance(programmes, Mapping) else ():
+        for key in programme if isinstance(programme, Mapping) else ():
+            if key in ("cost", "from", "ramp", *TOLD):
+                continue
+            driver, _, segment = key.partition(".")
+            own = there.get(driver, {})
+            if driver not in own and not (
+                segment in own or (own and (not segment or EVERY_SEGMENT in own))
+            ):
+                at = ("programmes", name, key)
+                problems.append(
+                    Problem(
+                        at, f"is no driver of the scenario; {did_you_mean(key, known)}", of_key=True
+                    )
+                )
+    return problems
+
+
+def _names(drivers: Mapping[str, Any]) -> set[str]:
+    """The full name of every number of the drivers, whether it is right or not."""
+    names = set()
+    for driver, entries in drivers.items():
+        for key, entry in entries.items() if isinstance(entries, Mapping) else ():
+            names.add(
+                f"{driver}.{key}"
+            )  # of a curve there is no rate: then it stands for nothing, and that is noted
+            for field, value in entry.items() if isinstance(entry, Mapping) else ():
+                if field in TOLD:
+                    continue
+                parts = value if field == "sbg" and isinstance(value, Mapping) else [field]
+                if field == "by_tenure" and isinstance(value, list | tuple):
+                    parts = [f"by_tenure.{year}" for year in range(1, len(value) + 1)]
+                names |= {f"{driver}.{key}.{part}" for part in parts}
+    return names

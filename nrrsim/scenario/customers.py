@@ -1,0 +1,208 @@
+"""A book in, its customers as arrays out; never moves one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import special
+
+from nrrsim.errors import UsageError
+from nrrsim.messages import Problem, RefusedError
+from nrrsim.months import parse_month
+from nrrsim.scenario.book import (
+    EVERY_SEGMENT,
+    LedgerBook,
+    NewBusiness,
+    SyntheticBook,
+    Term,
+    no_segment,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nrrsim.ledger.ledger import Ledger
+
+
+@dataclass(frozen=True)
+class Customers:
+    """The customers of a scenario, sorted by segment and anniversary, with those who are yet to
+    come.
+
+    `segment`, `arr`, `anniversary` (1 to 12), `tenure` (months at month 0), `joins` (the month at
+    whose end it joins; 0: it is there at the start): `ndarray[customer]`. `annual`:
+    `ndarray[segment]`. `kept`: what was worked out of them, for the next who asks.
+    """
+
+    segments: tuple[str, ...]
+    annual: np.ndarray
+    segment: np.ndarray
+    arr: np.ndarray
+    anniversary: np.ndarray
+    tenure: np.ndarray
+    joins: np.ndarray
+    currency: str = "USD"
+    kept: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @cached_property
+    def total(self) -> float:
+        """The ARR of all."""
+        return float(self.arr.sum())
+
+    @cached_property
+    def largest(self) -> float:
+        """The share of ARR that the largest customer has."""
+        return float(self.arr.max() / self.arr.sum())
+
+    @cached_property
+    def oldest(self) -> float:
+        """The months of the longest tenure."""
+        return float(self.tenure.max(initial=0))
+
+
+def laid_out(book: SyntheticBook) -> Customers:
+    """Customer j of n: ARR in proportion to exp(spread z_j), z_j = ndtri((j + 1/2) / n);
+    anniversary 1 + j mod 12.
+    """
+    whole = sum(segment.share for segment in book.segments.values())
+    arr, anniversary, tenure = [], [], []
+    for segment in book.segments.values():
+        j = np.arange(segment.customers)
+        weight = np.exp(segment.spread * special.ndtri((j + 0.5) / max(segment.customers, 1)))
+        arr.append(weight * (book.arr * segment.share / whole / max(weight.sum(), 1e-300)))
+        anniversary.append(1 + j % 12)
+        tenure.append(np.full(segment.customers, segment.tenure * 12))
+    return _sorted(
+        tuple(book.segments),
+        np.array([segment.term == "annual" for segment in book.segments.values()]),
+        np.repeat(np.arange(len(arr)), [len(each) for each in arr]),
+        *(np.concatenate(each) for each in (arr, anniversary, tenure)),
+    )
+
+
+def of_ledger(book: LedgerBook, folder: Path) -> Customers:
+    """The customers of the ledger at `as_of`, with their renewals and how long they have been
+    there.
+    """
+    from nrrsim.ledger.ledger import read_ledger
+
+    try:
+        ledger = read_ledger(folder / book.ledger, columns=book.columns, until=book.as_of)
+    except UsageError as error:
+        raise RefusedError(Problem(("book", "ledger"), str(error))) from None
+    return customers_of(ledger, book.as_of, book.term)
+
+
+def customers_of(
+    ledger: Ledger,
+    as_of: str,
+    term: Mapping[str, Term],
+    among: pd.Index | None = None,
+    rate_of: str | None = None,
+) -> Customers:
+    """The customers of a ledger at `as_of`; raises RefusedError with where in the book the mistake
+    stands.
+
+    among : the names of those to take (default: all; segments that then have nobody stay). rate_of
+        : see `customers`.
+    """
+    import pandas as pd
+
+    try:
+        there = ledger.customers(as_of, rate_of)
+    except UsageError as error:
+        raise RefusedError(Problem(("book", "as_of"), str(error).removeprefix("month: "))) from None
+    if there.empty:
+        raise RefusedError(
+            Problem(
+                ("book", "as_of"), "nobody pays anything in this month: there is nothing to retain"
+            )
+        )
+    now, first = parse_month(as_of, "book.as_of"), parse_month(ledger.months[0], "month")
+    frame = ledger.entries.frame
+    begun = frame.groupby("customer", observed=True)["month"].min().reindex(there.index).to_numpy()
+    renewal = (
+        there["renewal"].to_numpy(float) if "renewal" in there else np.full(len(there), np.nan)
+    )
+    known = ~np.isnan(renewal)
+    unknown = ~known & (begun == first)
+    month = np.where(known, np.nan_to_num(renewal), begun).astype(np.int64)
+    anniversary = 1 + (month - now - 1) % 12
+    rank = pd.Series(there.index[unknown].astype(str)).rank(method="first").to_numpy(np.int64) - 1
+    anniversary[unknown] = 1 + rank % 12
+    segment = there["segment"].astype("category").cat.remove_unused_categories()
+    chosen = np.ones(len(there), bool) if among is None else there.index.isin(among)
+    names = tuple(map(str, segment.cat.categories))
+    if (
+        EVERY_SEGMENT in names and len(names) > 1
+    ):  # alone, it is the one segment of a ledger that has none
+        problem = "has a segment called all, which stands for all segments; give it another name"
+        raise RefusedError(Problem(("book", "ledger"), problem))
+    if strange := [("book", "term", name) for name in term if name not in names]:
+        raise RefusedError(*(no_segment(at, names) for at in strange))
+    customers = _sorted(
+        names,
+        np.array([term.get(name, "annual") == "annual" for name in names]),
+        segment.cat.codes.to_numpy(np.int64)[chosen],
+        there["arr"].to_numpy(float)[chosen],
+        anniversary[chosen],
+        (now - begun).astype(float)[chosen],
+    )
+    return replace(customers, currency=ledger.currency)
+
+
+def with_newcomers(opening: Customers, plan: Mapping[str, NewBusiness], months: int) -> Customers:
+    """Those of the opening book and floor(n t / 12) - floor(n (t - 1) / 12) newcomers in month t,
+    all of one size.
+    """
+    if not plan:
+        return opening
+    old = opening
+    parts: list[tuple[np.ndarray, ...]] = [
+        (old.segment, old.arr, old.anniversary, old.tenure, old.joins)
+    ]
+    for name, new in plan.items():
+        t = np.repeat(
+            np.arange(1, months + 1), np.diff(new.customers * np.arange(months + 1) // 12)
+        )
+        number = np.full(len(t), old.segments.index(name))
+        parts.append(
+            (
+                number,
+                np.full(len(t), new.arr / new.customers),
+                1 + (t - 1) % 12,
+                -t.astype(float),
+                t,
+            )
+        )
+    everybody = _sorted(
+        old.segments, old.annual, *(np.concatenate(each) for each in zip(*parts, strict=True))
+    )
+    return replace(everybody, currency=old.currency)
+
+
+def _sorted(
+    segments: tuple[str, ...],
+    annual: np.ndarray,
+    segment: np.ndarray,
+    arr: np.ndarray,
+    anniversary: np.ndarray,
+    tenure: np.ndarray,
+    joins: np.ndarray | None = None,
+) -> Customers:
+    order = np.lexsort((anniversary, segment))
+    joins = np.zeros(len(arr), np.int64) if joins is None else joins
+    return Customers(
+        segments,
+        annual,
+        segment[order],
+        arr[order],
+        anniversary[order],
+        tenure[order],
+        joins[order],
+    )

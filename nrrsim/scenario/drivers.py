@@ -1,0 +1,114 @@
+"""Numbers as people state them in, checked drivers of a book out; never draws one, never knows a
+customer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
+
+from pydantic import AfterValidator, Field, model_validator
+
+from nrrsim.scenario.beliefs import Frozen
+from nrrsim.scenario.numbers import (
+    POINT,
+    SHAPE,
+    SHARE,
+    UPLIFT,
+    YEARLY,
+    Gain,
+    Loss,
+    Number,
+    Probability,
+)
+
+Driver = Literal["churn", "contraction", "adoption", "cross_sell", "price", "reactivation"]
+
+
+class Entry(Frozen):
+    """What a driver is believed to be in one segment, or in all; where that is from, and why."""
+
+    source: str = ""
+    because: str = ""
+
+
+class Sbg(Frozen):
+    """Shifted beta geometric churn (Fader and Hardie 2007): alpha / (alpha + beta + k - 1) in year
+    k.
+    """
+
+    alpha: Annotated[Number, AfterValidator(SHAPE.check)]
+    beta: Annotated[Number, AfterValidator(SHAPE.check)]
+
+
+class Churn(Entry):
+    """The probability that a customer leaves within a year: one, by tenure year, or a curve over
+    them.
+    """
+
+    rate: Probability | None = None
+    by_tenure: Annotated[tuple[Probability, ...], Field(min_length=1)] | None = None
+    sbg: Sbg | None = None
+    also: ClassVar = ("between", "dist")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _not_a_belief_too(cls, value: Any) -> Any:
+        if isinstance(value, Mapping) and {"between", "dist"} & set(value):
+            raise ValueError(
+                "a belief stands alone or as the rate, such as rate: {between: [0.08, 0.14]}; keep one"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        if sum(form is not None for form in (self.rate, self.by_tenure, self.sbg)) != 1:
+            raise ValueError("state one of rate, by_tenure and sbg")
+        return self
+
+
+class Contraction(Entry):
+    """A smaller contract: how often, and how much of its ARR goes."""
+
+    rate: Annotated[Number, AfterValidator(YEARLY.check)]
+    size: Loss
+
+
+class Growth(Entry):
+    """Adoption or cross-sell: how often, and how much is added."""
+
+    rate: Annotated[Number, AfterValidator(YEARLY.check)]
+    size: Gain
+
+
+class Price(Entry):
+    """The yearly increase, who takes it, and who leaves because of it."""
+
+    uplift: Annotated[Number, AfterValidator(UPLIFT.check)]
+    acceptance: Annotated[Number, AfterValidator(SHARE.check)] = 1.0
+    churn_per_point: Annotated[Number, AfterValidator(POINT.check)] = 0.0
+
+
+class Reactivation(Entry):
+    """The probability that a lapsed customer returns within a year, and at which share of what it
+    left with.
+    """
+
+    rate: Probability
+    size: Annotated[Number, AfterValidator(SHARE.check)] = 1.0
+
+
+class Drivers(Frozen):
+    """Each driver by segment, or for `all`; a segment's own entry replaces that of `all` whole."""
+
+    churn: dict[str, Churn] = Field(default_factory=dict)
+    contraction: dict[str, Contraction] = Field(default_factory=dict)
+    adoption: dict[str, Growth] = Field(default_factory=dict)
+    cross_sell: dict[str, Growth] = Field(default_factory=dict)
+    price: dict[str, Price] = Field(default_factory=dict)
+    reactivation: dict[str, Reactivation] = Field(default_factory=dict)
+
+
+DRIVERS: tuple[Driver, ...] = get_args(Driver)
+TOLD = ("source", "because")  # of a driver's numbers
+CHURN_FORMS = ("rate", "by_tenure", "sbg")

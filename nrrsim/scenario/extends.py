@@ -1,0 +1,155 @@
+"""A scenario's file and those that it extends in, one mapping of all of them out; never judges a
+value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nrrsim.errors import UsageError, did_you_mean
+from nrrsim.messages import Problem, located, shown
+from nrrsim.scenario.book import is_address, is_mixed
+from nrrsim.scenario.drivers import CHURN_FORMS, TOLD, Churn
+from nrrsim.yamlfile import Document, Path_, Place, read_yaml
+
+
+def copied(values: Any) -> Any:
+    """Plain values of our own, with the numbers of NumPy as Python's; raises UsageError for a name
+    that is no text.
+    """
+    if isinstance(values, Mapping):
+        for name in values:
+            if not isinstance(name, str):
+                raise UsageError(f"{name!r}: a name must be text, such as {str(name)!r}")
+        return {name: copied(value) for name, value in values.items()}
+    if isinstance(values, list | tuple | np.ndarray):
+        return [copied(value) for value in values]
+    return values.item() if isinstance(values, np.generic) else deepcopy(values)
+
+
+def extended(document: Document, file: Path, seen: tuple[Path, ...]) -> Document:
+    """The document with every one that it extends merged below it."""
+    document = with_churn_rates(document)
+    if "extends" not in document.values:
+        return document
+
+    def refused(problem: str) -> UsageError:
+        return UsageError("\n".join(located([Problem(("extends",), problem)], document)))
+
+    parent = document.values["extends"]
+    if not isinstance(parent, str):
+        raise refused(f"must be the path of one scenario file, got {shown(parent)}")
+    base = file.parent / parent
+    if base.resolve() in seen:
+        chain = " -> ".join(each.name for each in (*seen, base.resolve()))
+        raise refused(f"goes round in a circle ({chain}); one of them must stand alone")
+    if not base.is_file():
+        others = sorted(
+            each.name for each in base.parent.glob("*.yaml") if each.resolve() not in seen
+        )
+        remedy = (
+            did_you_mean(base.name, others) if others else f"there is no other in {base.parent}"
+        )
+        raise refused(f"there is no scenario {parent}; {remedy}")
+    below = extended(read_yaml(base, "scenario"), base, (*seen, base.resolve()))
+    return merged(_moved(below, Path(parent).parent), document)
+
+
+def _moved(document: Document, folder: Path) -> Document:
+    """The document with the path of its ledger as it is seen from where the file stands that
+    extends it.
+    """
+    book = document.values.get("book")
+    if (
+        not isinstance(book, dict)
+        or not isinstance(ledger := book.get("ledger"), str)
+        or is_address(ledger)
+    ):
+        return document
+    return replace(
+        document, values={**document.values, "book": {**book, "ledger": str(folder / ledger)}}
+    )
+
+
+def merged(base: Document, over: Document) -> Document:
+    """What a document states above what it extends. Of what is replaced no place is kept: it stands
+    nowhere now.
+    """
+    replaced: set[Path_] = set()
+    stated = {key: value for key, value in over.values.items() if key != "extends"}
+    values = _merged_values(base.values, stated, (), replaced)
+
+    def left(places: dict[Path_, Place]) -> dict[Path_, Place]:
+        return {
+            at: each
+            for at, each in places.items()
+            if not any(at[:n] in replaced for n in range(1, len(at) + 1))
+        }
+
+    return Document(values, left(base.keys) | over.keys, left(base.places) | over.places)
+
+
+def _merged_values(base: Any, over: Any, at: Path_, replaced: set[Path_]) -> Any:
+    is_value = len(at) >= 4 or not isinstance(base, Mapping) or not isinstance(over, Mapping)
+    if is_value or (at == ("book",) and is_mixed({**base, **over})):
+        replaced.add(at)
+        return over
+    gone = [key for key in base if gives_way(key, base, over, at)]
+    replaced |= {(*at, key) for key in gone}
+    result = {key: value for key, value in base.items() if key not in gone}
+    for key, value in over.items():
+        result[key] = (
+            _merged_values(base[key], value, (*at, key), replaced) if key in base else value
+        )
+    return result
+
+
+def gives_way(key: str, base: Mapping[str, Any], over: Mapping[str, Any], at: Path_) -> bool:
+    """Whether a field of a driver's entry goes because of what overrides the entry: a form of churn
+    or a source.
+    """
+    if len(at) != 3 or at[0] != "drivers":
+        return False
+    if at[1] == "churn" and key in CHURN_FORMS and any(form in over for form in CHURN_FORMS):
+        return True
+    return key in TOLD and any(
+        name not in TOLD and base.get(name) != value for name, value in over.items()
+    )
+
+
+def with_churn_rates(document: Document) -> Document:
+    """A churn entry that is a bare number or belief, as an entry with a rate that stands where the
+    entry does.
+    """
+    drivers = document.values.get("drivers")
+    entries = drivers.get("churn") if isinstance(drivers, Mapping) else None
+    if not isinstance(drivers, Mapping) or not isinstance(entries, Mapping):
+        return document
+    churn = {key: _with_rate(entry) for key, entry in entries.items()}
+
+    def moved(places: dict[Path_, Place]) -> dict[Path_, Place]:
+        bare = {
+            (*at[:3], "rate", *at[3:]): place
+            for at, place in places.items()
+            if len(at) > 2 and at[:2] == ("drivers", "churn") and churn[at[2]] is not entries[at[2]]
+        }
+        return places | bare
+
+    values = {**document.values, "drivers": {**drivers, "churn": churn}}
+    return Document(values, moved(document.keys), moved(document.places))
+
+
+def _with_rate(entry: Any) -> Any:
+    """A bare number or belief as an entry with a rate; any other entry, as it is."""
+    if not isinstance(entry, Mapping):
+        return entry if isinstance(entry, Churn) else {"rate": entry}
+    if {"between", "dist"}.isdisjoint(entry) or not set(CHURN_FORMS).isdisjoint(entry):
+        return entry
+    told = {key: value for key, value in entry.items() if key in TOLD}
+    return {"rate": {key: value for key, value in entry.items() if key not in TOLD}, **told}

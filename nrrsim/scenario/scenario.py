@@ -1,0 +1,299 @@
+"""A YAML file of what is believed in, a checked and frozen Scenario out; never draws a random
+number.
+
+A scenario states its book, its drivers and where each number is from. It may extend another one and
+state only what differs: segments and fields are merged by key; a belief, a size, a tenure curve or
+a bare number replaces what it overrides whole; changing a number of a driver drops the source and
+the reason that it had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from copy import deepcopy
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    PrivateAttr,
+    Strict,
+    Tag,
+    ValidationError,
+)
+
+from nrrsim.errors import UsageError
+from nrrsim.messages import RefusedError, located, problems_of
+from nrrsim.months import shift
+from nrrsim.scenario import beliefs
+from nrrsim.scenario.beliefs import Finite, Frozen
+from nrrsim.scenario.book import (
+    EVERY_SEGMENT,
+    LedgerBook,
+    NewBusiness,
+    SyntheticBook,
+    book_kind,
+    is_address,
+    of_one_kind,
+)
+from nrrsim.scenario.checks import full_name, segments_not_in, unknown_names
+from nrrsim.scenario.customers import Customers, laid_out, of_ledger, with_newcomers
+from nrrsim.scenario.drivers import DRIVERS, Driver, Drivers
+from nrrsim.scenario.extends import copied, extended, gives_way, merged, with_churn_rates
+from nrrsim.scenario.numbers import OF_TARGET, TARGET, Sized
+from nrrsim.scenario.programmes import Programme
+from nrrsim.scenario.table import RANGES, Uncertain, numbers_of
+from nrrsim.yamlfile import Document, read_yaml
+
+MOST_MONTHS = 600
+CHANGE_OF_NOTE = 1e-6  # of a correlation; to be tied by 1 or -1 takes less
+
+
+class Scenario(Frozen):
+    """What is believed about a book and a time to come. Made by `read_scenario` or `Scenario.of`."""
+
+    title: str = ""
+    because: str = ""
+    source: str = ""
+    months: Annotated[int, Strict(), Field(ge=1, le=MOST_MONTHS)] = 12
+    target: (
+        Annotated[Finite, AfterValidator(TARGET.check), Field(json_schema_extra=OF_TARGET)] | None
+    ) = None
+    book: Annotated[
+        Annotated[SyntheticBook, Tag("synthetic")] | Annotated[LedgerBook, Tag("from a ledger")],
+        Discriminator(book_kind),
+        BeforeValidator(of_one_kind),
+    ]
+    drivers: Drivers = Drivers()
+    correlations: tuple[tuple[str, str, Annotated[Finite, Field(ge=-1, le=1)]], ...] = ()
+    shock: dict[Driver, Annotated[Finite, Field(ge=-5, le=5)]] = Field(default_factory=dict)
+    new_business: dict[str, NewBusiness] = Field(default_factory=dict)
+    programmes: dict[str, Programme] = Field(default_factory=dict)
+    also: ClassVar = ("extends",)
+
+    _plain: dict[str, Any] = PrivateAttr(default_factory=dict)
+    _folder: Path = PrivateAttr(default=Path())
+    _given: Customers | None = PrivateAttr(default=None)
+
+    @classmethod
+    def of(
+        cls, values: Mapping[str, Any], folder: str | Path = ".", opening: Customers | None = None
+    ) -> Scenario:
+        """From plain values as a file holds them; paths in them are relative to `folder`.
+
+        opening : the customers at month 0, where they are at hand: then no ledger is read.
+        """
+        return _checked(
+            extended(Document(copied(values)), Path(folder) / "scenario", ()), Path(folder), opening
+        )
+
+    def with_(self, changes: Mapping[str, Any] | None = None, /, **fields: Any) -> Scenario:
+        """A new scenario with some values changed, by dotted name:
+        `with_({"drivers.churn.smb.rate": 0.1}, months=24)`.
+
+        A driver that is changed loses its source and its reason.
+        """
+        plain = deepcopy(self._plain)
+        for name, value in copied({**(changes or {}), **fields}).items():
+            _put(plain, name.split("."), value, name)
+        parts = {name.partition(".")[0] for name in {**(changes or {}), **fields}}
+        return _checked(
+            with_churn_rates(Document(plain)), self._folder, self._customers_kept(parts)
+        )
+
+    def extended(self, over: Mapping[str, Any]) -> Scenario:
+        """What a file would state that extends this scenario and holds the values `over`."""
+        document = merged(Document(self._plain), with_churn_rates(Document(copied(over))))
+        return _checked(document, self._folder, self._customers_kept(over))
+
+    def _customers_kept(self, changed: Collection[str]) -> Customers | None:
+        """The opening customers, laid out or read once, where what is changed leaves them."""
+        return None if "book" in changed else self.opening
+
+    def plain(self) -> dict[str, Any]:
+        """The values as they would stand in one file, with nothing left to extend."""
+        return deepcopy(self._plain)
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        return self.opening.segments
+
+    @cached_property
+    def opening(self) -> Customers:
+        """The customers at month 0."""
+        if self._given is not None:
+            return self._given
+        if isinstance(self.book, SyntheticBook):
+            return laid_out(self.book)
+        return of_ledger(self.book, self._folder)
+
+    @cached_property
+    def start(self) -> str:
+        """The month before the first: the ledger's `as_of`, or M00 for a synthetic book."""
+        return self.month(0)
+
+    def month(self, t: int) -> str:
+        """The name of month t: YYYY-MM where the book is a ledger's, else M01, M02, ..."""
+        if isinstance(self.book, LedgerBook):
+            return shift(self.book.as_of, t)
+        return f"M{t:0{max(2, len(str(self.months)))}d}"
+
+    def customers(self) -> Customers:
+        """Those of the opening book, and those whom the `new_business` plan brings until the last
+        month.
+        """
+        return with_newcomers(self.opening, self.new_business, self.months)
+
+    def entry(self, driver: str, segment: str) -> tuple[Any, str] | None:
+        """A driver's entry for a segment and under which key it stands: its own, or that of `all`."""
+        entries = getattr(self.drivers, driver)
+        for key in (segment, EVERY_SEGMENT):
+            if key in entries:
+                return entries[key], key
+        return None
+
+    def uncertain(self) -> list[Uncertain]:
+        """Every number that is a belief."""
+        keys = (EVERY_SEGMENT, *self.segments)
+        fields, found = list(RANGES), []
+        for driver in DRIVERS:
+            for key, entry in getattr(self.drivers, driver).items():
+                for field, value in numbers_of(entry):
+                    if isinstance(value, float):
+                        continue
+                    kind, _, year = field.partition(".")
+                    place = fields.index(f"{driver}.{kind}") + int(year or 1) - 1
+                    name = f"{driver}.{key}.{field}"
+                    slot = 1 + place * len(keys) + keys.index(key)
+                    found.append(Uncertain(name, value, RANGES[f"{driver}.{kind}"], slot))
+        return found
+
+    def ties(self) -> list[tuple[str, str, float]]:
+        """The correlations of beliefs, by their full names."""
+        known = [each.name for each in self.uncertain()]
+        pairs = [(full_name(a, known), full_name(b, known), rho) for a, b, rho in self.correlations]
+        return [(a, b, rho) for a, b, rho in pairs if a and b]
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What to know about the scenario that does not make it wrong."""
+        known = [each.name for each in self.uncertain()]
+        drawn = {
+            f"{driver}.{key}.size"
+            for driver in DRIVERS
+            for key, entry in getattr(self.drivers, driver).items()
+            if isinstance(getattr(entry, "size", None), Sized)
+        }
+        told = [
+            f"correlations: {name} is {'drawn anew by each event' if name in drawn else 'a plain number'},"
+            " so its correlation has no effect"
+            for pair in self.correlations
+            for name in pair[:2]
+            if not full_name(name, known)
+        ]
+        change = beliefs.correlation_matrix(self.ties())[2] if self.ties() else 0.0
+        if change > CHANGE_OF_NOTE:
+            by = f"up to {change:.2f}" if change >= 0.005 else "less than 0.01"
+            told.append(
+                "correlations: no such set of correlations can be;"
+                f" the nearest one that can be is used (changed by {by})"
+            )
+        return tuple(dict.fromkeys(told))
+
+
+def read_scenario(path: str | Path) -> Scenario:
+    """The scenario of a file, with all that it extends; raises UsageError with everything that is
+    wrong.
+
+    A ledger that its book names is read, too (DataError if that is rejected).
+    """
+    file = Path(path)
+    document = extended(read_yaml(path, "scenario"), file, (file.resolve(),))
+    if document.values.get("title", "") == "":
+        document = replace(document, values={**document.values, "title": file.stem})
+    return _checked(document, file.parent)
+
+
+def files_of(path: str | Path) -> list[Path]:
+    """The file of a scenario that can be read, those that it extends, and the ledger that its book
+    names.
+    """
+    file = Path(path)
+    values = read_yaml(file, "scenario").values
+    book, parent = values.get("book"), values.get("extends")
+    ledger = book.get("ledger") if isinstance(book, Mapping) else None
+    named = [file.parent / ledger] if isinstance(ledger, str) and not is_address(ledger) else []
+    return [file, *named, *(files_of(file.parent / parent) if isinstance(parent, str) else [])]
+
+
+def _put(plain: dict[str, Any], parts: list[str], value: Any, name: str) -> None:
+    """Set one value by its path, in place."""
+    node: Any = plain
+    for depth, part in enumerate(parts[:-1]):
+        node = node.setdefault(part, {}) if isinstance(node, dict) else None
+        if not isinstance(node, dict):
+            raise UsageError(
+                f"{name}: {'.'.join(parts[: depth + 1])} holds one value, not parts of it"
+            )
+        if depth == 2 and parts[0] == "drivers":
+            for key in [
+                key for key in node if gives_way(key, node, {parts[3]: value}, tuple(parts[:3]))
+            ]:
+                del node[key]
+    node[parts[-1]] = value
+
+
+def _checked(document: Document, folder: Path, opening: Customers | None = None) -> Scenario:
+    """The scenario of a document; raises UsageError with every problem, in order of where it
+    stands.
+    """
+    problems = unknown_names(document.values)
+    try:
+        scenario = Scenario.model_validate(document.values)
+        scenario._plain, scenario._folder, scenario._given = document.values, folder, opening
+        if not problems and isinstance(scenario.book, LedgerBook):
+            problems += segments_not_in(document.values, scenario.segments)
+    except ValidationError as error:
+        problems += problems_of(error, Scenario)
+    except RefusedError as refused:
+        problems += refused.problems
+    if problems:
+        raise UsageError("\n".join(located(problems, document)))
+    return scenario
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a scenario file, for editors. As a file may extend another, nothing is
+    required.
+    """
+    schema = Scenario.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "An nrrsim scenario: what is believed about a book and a time to come"
+    schema["properties"]["extends"] = {
+        "type": "string",
+        "title": "Extends",
+        "description": "Path of another scenario",
+    }
+    definitions = schema["$defs"]
+    for name in (
+        "Scenario",
+        "Churn",
+        "Contraction",
+        "Growth",
+        "Price",
+        "Reactivation",
+        "Segment",
+        "SyntheticBook",
+    ):
+        definitions.get(name, schema).pop("required", None)
+    schema.pop("required", None)
+    rate = definitions["Churn"]["properties"]["rate"]["anyOf"][0]
+    schema["$defs"]["Drivers"]["properties"]["churn"]["additionalProperties"] = {
+        "anyOf": [{"$ref": "#/$defs/Churn"}, rate]
+    }
+    return schema

@@ -1,0 +1,1 @@
+from .panel import what_if as what_if

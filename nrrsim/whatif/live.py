@@ -1,0 +1,462 @@
+"""A scenario file in, a panel that moves its assumptions and shows what follows out; never
+overwrites a file.
+
+Beside it lie `whatif.js`, which draws the panel and sends what was moved, and `whatif.css`. Every
+number is worked out here: the page shows texts and draws rows. Moves go through
+`Scenario.extended`, as a saved file would: what is on the screen is what the file says.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nrrsim.analysis import summary
+from nrrsim.analysis.bridge import LEAST, bridge
+from nrrsim.engine import quick, switched
+from nrrsim.engine.draws import SEED
+from nrrsim.engine.simulation import simulate
+from nrrsim.engine.switched import expected_closing
+from nrrsim.errors import NrrsimError, UsageError
+from nrrsim.notation import count, money, percent, points, share, signed_money
+from nrrsim.report.wording import labels
+from nrrsim.report.wording.labels import FIELD_WORDS, STEPS, span
+from nrrsim.scenario.drivers import DRIVERS
+from nrrsim.scenario.scenario import MOST_MONTHS, Scenario, read_scenario
+from nrrsim.whatif import sliders
+from nrrsim.yamlfile import yaml_text
+
+FAR_MONTHS, POINTS, PLACES = (
+    60,
+    5,
+    121,
+)  # of the horizon's slider; of the fan, today included; of the curve
+TRIALS = (10_000, 50_000, 200_000)
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+SAME = 1e-9  # of NRR: what was on the screen, and what the file says
+MEANINGS = {
+    "churn.rate": "Customers who leave within a year",
+    "churn.curve": "Churn by tenure, relative to what it is",
+    "contraction.rate": "Smaller contracts: events per customer and year",
+    "contraction.size": "Share of its ARR that each takes",
+    "adoption.rate": "More of the same: events per customer and year",
+    "adoption.size": "Share of its ARR that each adds",
+    "cross_sell.rate": "Another product: events per customer and year",
+    "cross_sell.size": "Share of its ARR that each adds",
+    "price.uplift": "Yearly price increase",
+    "price.acceptance": "Customers who take it",
+    "price.churn_per_point": "Extra churn per unit of increase",
+    "reactivation.rate": "Lapsed customers who return within a year",
+    "reactivation.size": "Share of what they left with",
+}
+
+
+@dataclass(frozen=True)
+class Moves:
+    """What is asked on the panel: where the sliders start, what they are compared with, and what
+    was moved.
+    """
+
+    preset: str
+    base: str
+    values: Mapping[str, float] = field(default_factory=dict)
+    mix: Mapping[str, float] = field(default_factory=dict)
+    months: int | None = None
+    target: float | None = None
+
+
+class WhatIf:
+    """The scenarios of a folder, and what follows when one is moved; no widget is needed for that.
+
+    `folder` holds the presets, and gets what is saved. `start`: the name of the one that the
+    sliders start from.
+    """
+
+    def __init__(self, scenario: str | Path) -> None:
+        file = Path(scenario)
+        first = read_scenario(file)
+        self.folder, self.start = file.parent, file.stem
+        self.presets: dict[str, Scenario] = {self.start: first}
+        self.files = {self.start: file.name}
+        self.left_out: list[str] = []
+        for each in sorted([*self.folder.glob("*.yaml"), *self.folder.glob("*.yml")]):
+            if each.stem not in self.presets:
+                self._add(each)
+        self.presets = dict(sorted(self.presets.items()))
+        self._base = cache(self._outlook)
+
+    def _add(self, file: Path) -> None:
+        try:
+            self.presets[file.stem] = read_scenario(file)
+            self.files[file.stem] = file.name
+        except NrrsimError as error:
+            self.left_out.append(str(error).splitlines()[0])
+
+    def start_moves(self, preset: str | None = None, base: str | None = None) -> Moves:
+        """Nothing moved yet."""
+        return Moves(preset or self.start, base or self.start)
+
+    def over(self, moves: Moves) -> dict[str, Any]:
+        """What a file would state that extends the preset and holds what was moved."""
+        preset = self.presets[moves.preset]
+        stated: dict[str, Any] = {}
+        if moves.months is not None and moves.months != preset.months:
+            stated["months"] = moves.months
+        if moves.target is not None and moves.target != preset.target:
+            stated["target"] = moves.target
+        return stated | sliders.over(preset, moves.values, moves.mix)
+
+    def scenario(self, moves: Moves) -> Scenario:
+        """The preset with what was moved; raises UsageError where that cannot be."""
+        return self.presets[moves.preset].extended(self.over(moves))
+
+    # --- what follows -----------------------------------------------------------------------------
+
+    def answer(self, moves: Moves) -> dict[str, Any]:
+        """What the panel shows: figures and sentences as texts, pictures as rows, and what a file
+        would state.
+        """
+        over = self.over(moves)
+        now = _Outlook(self.presets[moves.preset].extended(over))
+        base = self._base(moves.base, now.scenario.months)
+        target = now.scenario.target
+        return {
+            "nrr": now.nrr,
+            "figures": _figures(now, base, target),
+            "said": _said(now, base, target),
+            "rows": {**_curve(now, base, target), "fan": _fan(now, base), **_bridge(base, now)},
+            "spans": _spans(now.scenario, moves.values),
+            "quality": _quality(now),
+            "changed": yaml_text(over) if over else "",
+            "notices": list(now.scenario.notices),
+            "problem": "",
+        }
+
+    def _outlook(self, name: str, months: int) -> _Outlook:
+        known = self.presets[name]
+        return _Outlook(known if known.months == months else known.extended({"months": months}))
+
+    def play(
+        self, moves: Moves, trials: int, progress: Callable[[int], None] | None = None
+    ) -> dict[str, Any]:
+        """A full simulation beside the exact path: a row a figure, each as a text."""
+        scenario = self.scenario(moves)
+        run = simulate(scenario, trials, SEED, progress=progress)
+        told, now = summary.simulated(scenario, run, SEED), _Outlook(scenario)
+        low, mid, high = now.last.quantiles((0.05, 0.5, 0.95))
+        played, errors = told["nrr"], told["standard_errors"]
+        above = {
+            "mean": ("Expected NRR", now.nrr),
+            "p05": ("P5", low),
+            "p50": ("P50", mid),
+            "p95": ("P95", high),
+        }
+        rows = [
+            [name, percent(value), percent(played[key]), _error(errors["nrr"][key])]
+            for key, (name, value) in above.items()
+        ]
+        if scenario.target is not None:
+            reached = now.last.reaches(scenario.target)
+            name = f"Reaches {percent(scenario.target)}"
+            rows.append([name, share(reached), share(told["p_target"]), _error(errors["p_target"])])
+        rows += [
+            [name, "", percent(told[key]["mean"]), _error(errors[key]["mean"])]
+            for key, name in (("grr", "Expected GRR"), ("logo", "Expected logo retention"))
+        ]
+        return {
+            "heads": ["", "Shown above", f"{count(trials)} trials", "Standard error"],
+            "rows": rows,
+        }
+
+    # --- what is saved ----------------------------------------------------------------------------
+
+    def save(self, moves: Moves, name: str, title: str, because: str) -> Path:
+        """A file in the folder that extends the preset and states only what was moved, with the
+        reason that was given.
+
+        Raises UsageError where nothing was moved, a text is missing, the name cannot be one or is
+        taken.
+        """
+        title, because, name = title.strip(), because.strip(), name.strip().removesuffix(".yaml")
+        over = self.over(moves)
+        problems = [
+            "nothing was moved: there is nothing to save" if not over else "",
+            "title: say what it is called" if not title else "",
+            "because: say why you believe it; who reads the file will ask" if not because else "",
+            ""
+            if NAME.fullmatch(name)
+            else "file: letters, digits, dots and dashes, 80 at most, such as onboarding-2027",
+        ]
+        path = self.folder / f"{name}.yaml"
+        taken = f"file: {path.name} is there already; choose another name"
+        if NAME.fullmatch(name) and (path.exists() or path.is_symlink()):
+            problems.append(taken)
+        if any(problems):
+            raise UsageError("\n".join(filter(None, problems)))
+        file = self.files[moves.preset]
+        text = yaml_text({"extends": file, "title": title, "because": because, **over})
+        unfinished = path.with_name(f".{path.name}-{os.getpid()}")
+        try:
+            unfinished.write_text(text, encoding="utf-8")
+            saved = read_scenario(unfinished)
+            if (
+                abs(switched.expected_nrr(saved) - switched.expected_nrr(self.scenario(moves)))
+                > SAME
+            ):
+                raise UsageError(
+                    f"{file}: has changed since it was read; start again from what it says now"
+                )
+            _place(unfinished, path)
+        except FileExistsError:
+            raise UsageError(taken) from None
+        except OSError as error:
+            raise UsageError(f"file: {path} cannot be written ({error.strerror})") from None
+        finally:
+            unfinished.unlink(missing_ok=True)
+        self._add(path)
+        self.presets = dict(sorted(self.presets.items()))
+        self._base.cache_clear()
+        return path
+
+    # --- what the panel is made of ----------------------------------------------------------------
+
+    def form(self, moves: Moves) -> dict[str, Any]:
+        """The controls of a preset: its sliders by driver, its mix, what can be chosen, and why it
+        is believed.
+        """
+        preset = self.presets[moves.preset]
+        levers = sliders.sliders(preset)
+        groups = [
+            {
+                "name": driver,
+                "title": STEPS[driver],
+                "parts": _parts([each for each in levers if each.driver == driver]),
+            }
+            for driver in DRIVERS
+        ]
+        mix = sliders.mix_of(preset)
+        titles = [each.title for each in self.presets.values()]
+        return {
+            "presets": [
+                [
+                    name,
+                    each.title
+                    if titles.count(each.title) == 1
+                    else f"{each.title} ({self.files[name]})",
+                ]
+                for name, each in self.presets.items()
+            ],
+            "left_out": self.left_out,
+            "preset": moves.preset,
+            "base": moves.base,
+            "title": preset.title,
+            "because": preset.because,
+            "months": preset.months,
+            "far_months": max(FAR_MONTHS, preset.months),
+            "most_months": MOST_MONTHS,
+            "target": preset.target,
+            "groups": groups,
+            "mix": [{"segment": name, "value": value} for name, value in mix.items()],
+            "no_mix": "" if mix else "The customers are given: their mix stays as it is.",
+            "trials": [[each, count(each)] for each in TRIALS],
+        }
+
+
+def _place(unfinished: Path, path: Path) -> None:
+    """A file at its name; raises FileExistsError where another came there meanwhile."""
+    try:
+        os.link(unfinished, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a drive that has no links
+        os.rename(unfinished, path)
+
+
+class _Outlook:
+    """A scenario and what follows from it, each worked out when it is asked for."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario, self.currency = scenario, scenario.opening.currency
+        self.arr = scenario.opening.total
+        self.ends = sorted(
+            {max(1, round(each)) for each in np.linspace(0, scenario.months, POINTS)[1:]}
+        )
+
+    @cached_property
+    def closing(self) -> np.ndarray:
+        return np.asarray(expected_closing(self.scenario, self.ends).sum(axis=1))
+
+    @cached_property
+    def chances(self) -> quick.Chances:
+        return quick.chances(self.scenario, self.ends)
+
+    @property
+    def last(self) -> Any:
+        return self.chances.at[-1]
+
+    @property
+    def nrr(self) -> float:
+        return float(self.closing[-1] / self.arr)
+
+    @cached_property
+    def quantiles(self) -> np.ndarray:
+        """P5 and P95 of NRR at each end, `ndarray[end, 2]`."""
+        return np.stack([each.quantiles((0.05, 0.95)) for each in self.chances.at])
+
+
+def _figures(now: _Outlook, base: _Outlook, target: float | None) -> list[list[str]]:
+    """Name, label, value and what it is compared with, of each figure."""
+    months, (low, high) = span(now.scenario.months), now.quantiles[-1]
+    closing = money(now.closing[-1], now.currency)
+    figures = [
+        ["nrr", "Expected NRR", percent(now.nrr), f"{points(now.nrr - base.nrr)} against the base"],
+        ["range", "Nine in ten cases", f"{percent(low)} to {percent(high)}", f"over {months}"],
+        ["arr", f"ARR after {months}", closing, f"{_gained(now, base)} against the base"],
+    ]
+    if target is not None:
+        reached, before = now.last.reaches(target), base.last.reaches(target)
+        figures.append(
+            ["target", f"Reaches {percent(target)}", share(reached), f"base: {share(before)}"]
+        )
+    return figures
+
+
+def _said(now: _Outlook, base: _Outlook, target: float | None) -> str:
+    low, high = now.quantiles[-1]
+    reached = ""
+    if target is not None:
+        reached = f" It reaches {percent(target)} with a probability of {share(now.last.reaches(target))}."
+    return (
+        f"NRR is {percent(now.nrr)} on average, and between {percent(low)} and {percent(high)} in nine of ten cases."
+        f"{reached} ARR after {span(now.scenario.months)}: {_gained(now, base)} against the base."
+    )
+
+
+def _gained(now: _Outlook, base: _Outlook) -> str:
+    return signed_money(float(now.closing[-1] - base.closing[-1]), now.currency)
+
+
+def _quality(now: _Outlook) -> str:
+    error = points(now.chances.error).lstrip("+")
+    if now.chances.method == "simulation":
+        return f"Simulated, as the book is small or a few customers are large: the range may be off by {error}."
+    return f"Worked out from exact moments, without a simulation: the range may be off by {error}."
+
+
+def _error(error: float | None) -> str:
+    return "n/a" if error is None else f"{100 * error:.2f} points"
+
+
+def _spans(scenario: Scenario, values: Mapping[str, float]) -> dict[str, str]:
+    return {each.name: _span(each) for each in sliders.sliders(scenario) if each.name in values}
+
+
+def _span(slider: sliders.Slider) -> str:
+    if slider.span is None:
+        return ""
+    form = _form(slider)
+    return f"90%: {form(slider.span[0])} to {form(slider.span[1])}"
+
+
+def _form(slider: sliders.Slider) -> Callable[[float], str]:
+    return (lambda each: f"{each:.2f}") if _is_number(slider) else percent
+
+
+def _is_number(slider: sliders.Slider) -> bool:
+    return f"{slider.driver}.{slider.field}" in labels.EVENT_WORDS
+
+
+def _parts(levers: list[sliders.Slider]) -> list[dict[str, Any]]:
+    """The sliders of a driver, by field; a field's name and meaning once."""
+    parts: dict[str, list[dict[str, Any]]] = {}
+    for each in levers:
+        told = {
+            name: getattr(each, name)
+            for name in ("name", "segment", "value", "low", "high", "most")
+        }
+        parts.setdefault(each.field, []).append(
+            told | {"is_share": not _is_number(each), "span": _span(each)}
+        )
+    return [
+        {
+            "field": name,
+            "meaning": MEANINGS[f"{levers[0].driver}.{name}"],
+            "label": f"{STEPS[levers[0].driver]}{FIELD_WORDS.get(name, '')}",
+            "relative": name == sliders.CURVE,
+            "sliders": each,
+        }
+        for name, each in parts.items()
+    ]
+
+
+def _curve(now: _Outlook, base: _Outlook, target: float | None) -> dict[str, list[dict[str, Any]]]:
+    ends = np.concatenate([each.last.quantiles((0.002, 0.998)) for each in (now, base)])
+    goal = [] if target is None else [target]
+    low, high = min([*ends, *goal]), max([*ends, *goal])
+    air = 0.01 + 0.1 * (high - low)
+    at = np.linspace(low - air, high + air, PLACES)
+    rows = [
+        {"series": name, "nrr": round(float(x), 6), "density": round(float(y), 6)}
+        for name, each in (("base", base), ("now", now))
+        for x, y in zip(at, each.last.density(at), strict=True)
+    ]
+    return {
+        "curve": rows,
+        "goal": [{"nrr": each, "label": f"Target {percent(each)}"} for each in goal],
+    }
+
+
+def _fan(now: _Outlook, base: _Outlook) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for name, each in (("base", base), ("now", now)):
+        ahead = np.column_stack(
+            [each.quantiles[:, 0] * each.arr, each.closing, each.quantiles[:, 1] * each.arr]
+        )
+        levels = np.vstack([np.full(3, each.arr), ahead]).tolist()
+        for month, (low, middle, high) in zip([0, *each.ends], levels, strict=True):
+            rows.append(
+                {"series": name, "month": month, "low": low, "middle": middle, "high": high}
+            )
+    return rows
+
+
+def _bridge(base: _Outlook, now: _Outlook) -> dict[str, Any]:
+    """The steps from the base to now; and why there are none, where the two cannot be compared."""
+    try:
+        told = bridge(base.scenario, now.scenario)
+    except UsageError as error:
+        return {"bridge": [], "no_bridge": str(error)}
+    steps = replace(told, a=base.nrr, b=now.nrr).steps("Base", "Now", least=0.0)
+    if not any(abs(each["amount"]) >= LEAST for each in steps[1:-1]):
+        return {"bridge": [], "no_bridge": "Now is as the base: there is no difference to explain."}
+    ends = [each["end"] for each in steps]
+    floor = max(0.0, min(ends) - 0.4 * max(max(ends) - min(ends), 0.02))
+    rows = []
+    for each, after in zip(steps, [*steps[1:], None], strict=True):
+        is_total = each["kind"] == "total"
+        start = floor if is_total else each["start"]
+        is_there = is_total or abs(each["amount"]) >= LEAST
+        rows.append(
+            {
+                "step": labels.GROUP_WORDS.get(each["step"], each["step"]),
+                "kind": each["kind"] if is_there else "none",
+                "lower": min(start, each["end"]),
+                "upper": max(start, each["end"]),
+                "end": each["end"],
+                "next": labels.GROUP_WORDS.get(after["step"], after["step"]) if after else None,
+                "label": percent(each["amount"])
+                if is_total
+                else points(each["amount"])
+                if is_there
+                else "–",
+                "place": max(start, each["end"]),
+            }
+        )
+    return {"bridge": rows, "no_bridge": ""}

@@ -1,0 +1,239 @@
+"""A scenario in, the what-if notebook in a browser out; never listens to another machine than this
+one.
+
+JupyterLab and Voila run in this process until Ctrl-C or SIGTERM ends them, with the kernels that
+they started.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import secrets
+import shutil
+import socket
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from nrrsim.errors import UsageError
+from nrrsim.files import shared
+from nrrsim.scenario.scenario import read_scenario
+
+HERE, FIRST_PORT, PORTS = "127.0.0.1", 8888, 20
+FIRST = "nrr-105.yaml"
+NOTEBOOK = "what_if.ipynb"
+# No news, no look for updates, no list of extensions: a page of this machine alone.
+OFFLINE = (
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    "--LabApp.news_url=None",
+    "--LabApp.extension_manager=readonly",
+)
+QUIET = '{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}'
+# Voila's own page, without the style sheets that it fetches from elsewhere.
+PAGE = """{%- extends 'voila/templates/lab/index.html.j2' -%}
+{% import "spinner.macro.html.j2" as spinner %}
+{%- block notebook_css -%}
+{{ resources.include_js("static/voila-style.js") }}
+{{ spinner.css() }}
+<style>
+  .jp-mod-noOutputs.jp-mod-noInput { display: none; }
+  #rendered_cells { max-width: 90rem; margin: 0 auto; padding: 0 1rem; }
+</style>
+{{ super.super() }}
+{%- endblock notebook_css -%}
+"""
+
+
+def lab(scenario: str | None = None, port: int | None = None, browser: bool = True) -> None:
+    """The what-if notebook in JupyterLab, to be changed and saved; returns when it was ended.
+
+    In a checkout it is the one in `notebooks/`; elsewhere, or for a `scenario` of one's own,
+    `what_if.ipynb` in the folder that one is in. Raises UsageError where that one starts from
+    another scenario, or the port is taken.
+    """
+    server = _needed("jupyterlab.labapp").LabApp
+    own, port, token = Path("notebooks") / NOTEBOOK, _port(port), secrets.token_urlsafe(24)
+    notebook = own if scenario is None and own.is_file() else Path(NOTEBOOK)
+    if not notebook.exists():
+        _write_notebook(notebook, _checked(scenario))
+    elif scenario is not None and (start := _start_of(notebook)) != os.path.relpath(scenario):
+        raise UsageError(
+            f"{NOTEBOOK}: is there already, and starts from {start}; move it away, or go to another folder"
+        )
+    _tell(f"http://{HERE}:{port}/lab/tree/{quote(notebook.as_posix())}?token={token}")
+    options = {
+        "ServerApp.ip": HERE,
+        "ServerApp.port": port,
+        "ServerApp.port_retries": 0,
+        "ServerApp.root_dir": str(Path.cwd()),
+        "ServerApp.open_browser": browser,
+        "ServerApp.answer_yes": True,
+        "ServerApp.allow_root": True,  # as in a container
+        "Application.log_level": logging.CRITICAL,
+        "LabApp.default_url": f"/lab/tree/{quote(notebook.as_posix())}",
+        "IdentityProvider.token": token,
+        "KernelManager.transport_encryption": "auto",
+    }
+    with _folder("JUPYTER_CONFIG_PATH") as folder:
+        _write(folder / "labconfig" / "page_config.json", QUIET)
+        _run(server, [*_words(options), *OFFLINE])
+
+
+def app(scenario: str | None = None, port: int | None = None, browser: bool = True) -> None:
+    """The what-if panel as a page without code (Voila); returns when it was ended."""
+    server = _needed("voila.app").Voila
+    port, token = _port(port), secrets.token_urlsafe(24)
+    with _folder("JUPYTER_PATH") as folder:
+        template = folder / "voila" / "templates" / "nrrsim"
+        _write(template / "index.html.j2", PAGE)
+        _write(template / "conf.json", '{"base_template": "lab"}')
+        notebook = folder / NOTEBOOK
+        _write_notebook(notebook, _checked(scenario))
+        _tell(f"http://{HERE}:{port}/?token={token}")
+        options = {
+            "Voila.ip": HERE,
+            "Voila.port": port,
+            "Voila.port_retries": 0,
+            "Voila.open_browser": browser,
+            "Voila.token": token,
+            "Application.log_level": logging.ERROR,
+            "VoilaConfiguration.strip_sources": True,
+            "VoilaConfiguration.template": "nrrsim",
+            "KernelManager.transport_encryption": "auto",
+        }
+        _run(server, [str(notebook), *_words(options)])
+
+
+def _needed(module: str) -> Any:
+    """A module of the extra lab; raises UsageError where that is not installed."""
+    try:
+        import_module("nrrsim.whatif.panel")
+        return import_module(module)
+    except ModuleNotFoundError as missing:
+        raise UsageError(f"this needs {missing.name}: install nrrsim with its extra lab") from None
+
+
+def _checked(scenario: str | None) -> Path:
+    """The file to start from, once it has been read: raises UsageError with all that is wrong with
+    it.
+
+    Without one it is the first of those that come with nrrsim, copied into `scenarios/` where there
+    is no checkout.
+    """
+    if scenario is not None:
+        file = Path(scenario)
+    elif (Path("params") / "scenarios" / FIRST).is_file():
+        file = Path("params") / "scenarios" / FIRST
+    else:
+        file = Path("scenarios") / FIRST
+        if not file.exists():
+            _copy_scenarios(file.parent)
+    read_scenario(file)
+    return file
+
+
+def _copy_scenarios(folder: Path) -> None:
+    """Those that come with nrrsim, as far as they are not there: they are for its user to change."""
+    try:
+        folder.mkdir(exist_ok=True)
+        for each in sorted(shared("params", "scenarios").glob("*.yaml")):
+            if not (folder / each.name).exists():
+                shutil.copyfile(each, folder / each.name)
+    except OSError as error:
+        raise UsageError(
+            f"{folder}: cannot be written ({error.strerror}); go to a folder of your own"
+        ) from None
+
+
+def _start_of(notebook: Path) -> str:
+    """The scenario that a notebook of ours starts from."""
+    said = re.findall(r'^scenario = "(.*?)"', "\n".join(_sources(notebook)), re.MULTILINE)
+    return os.path.normpath(said[-1]) if said else "something else"
+
+
+def _sources(notebook: Path) -> list[str]:
+    try:
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        return ["".join(cell["source"]) for cell in cells]
+    except (OSError, ValueError, LookupError):
+        return []
+
+
+def _write_notebook(path: Path, scenario: Path) -> None:
+    """The notebook with the scenario to start from, as a path from where the notebook stands."""
+    import nbformat
+    from papermill.iorw import load_notebook_node
+    from papermill.parameterize import parameterize_notebook
+
+    book = load_notebook_node(str(shared("notebooks", NOTEBOOK)))
+    start = os.path.relpath(scenario.resolve(), path.parent.resolve())
+    book = parameterize_notebook(book, {"scenario": Path(start).as_posix()})
+    try:
+        nbformat.write(book, path)
+    except OSError as error:
+        raise UsageError(
+            f"{path}: cannot be written ({error.strerror}); go to a folder of your own"
+        ) from None
+
+
+def _port(wanted: int | None) -> int:
+    """A port of this machine that is free; raises UsageError where the one that is wanted is not."""
+    if wanted is not None and not 1 <= wanted <= 65_535:
+        raise UsageError(f"--port: must be from 1 to 65,535, got {wanted}")
+    ports = [wanted] if wanted is not None else range(FIRST_PORT, FIRST_PORT + PORTS)
+    for port in ports:
+        with socket.socket() as asked:
+            asked.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                asked.bind((HERE, port))
+                return port
+            except OSError:
+                continue
+    taken = (
+        f"{wanted} is" if wanted is not None else f"{FIRST_PORT} to {FIRST_PORT + PORTS - 1} are"
+    )
+    raise UsageError(f"--port: {taken} taken; choose another")
+
+
+def _tell(address: str) -> None:
+    print(address, flush=True)
+    print("Only this machine can open it. Ctrl-C ends it.", file=sys.stderr, flush=True)
+
+
+def _words(options: dict[str, Any]) -> list[str]:
+    return [f"--{name}={value}" for name, value in options.items()]
+
+
+def _run(server: Any, words: list[str]) -> None:
+    """Serve until it is ended; what the servers say of themselves is not shown."""
+    warnings.simplefilter("ignore")
+    try:
+        server.launch_instance(words)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        server.clear_instance()
+
+
+@contextmanager
+def _folder(variable: str) -> Iterator[Path]:
+    """A folder for as long as it is served, where Jupyter looks first for what that variable of its
+    names.
+    """
+    with tempfile.TemporaryDirectory(prefix="nrrsim-") as folder:
+        os.environ[variable] = os.pathsep.join(filter(None, [folder, os.environ.get(variable)]))
+        yield Path(folder)
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")

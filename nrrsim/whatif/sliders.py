@@ -1,0 +1,271 @@
+"""A scenario in, its numbers as sliders, and what was moved as values that extend it, out; never
+works out an NRR.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain, combinations, count
+from typing import Any
+
+import numpy as np
+
+from nrrsim.errors import UsageError
+from nrrsim.scenario.beliefs import Z90, middle, moved, tidy
+from nrrsim.scenario.book import EVERY_SEGMENT, SyntheticBook
+from nrrsim.scenario.drivers import DRIVERS, TOLD
+from nrrsim.scenario.numbers import MOST_OF_A_BETA, Sized
+from nrrsim.scenario.scenario import Scenario
+from nrrsim.scenario.table import RANGES
+
+CURVE = (
+    "curve"  # the field that stands for a churn by tenure: moved as a whole, relative to what it is
+)
+FIELDS = {
+    "churn": ("rate",),
+    "contraction": ("rate", "size"),
+    "adoption": ("rate", "size"),
+    "cross_sell": ("rate", "size"),
+    "price": ("uplift", "acceptance", "churn_per_point"),
+    "reactivation": ("rate", "size"),
+}
+FIRST = (
+    "churn",
+    "price",
+    "reactivation",
+)  # a segment that has none of them may get one: nothing else need be stated
+ENDS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 12.0, 100.0)  # where a slider may end
+MOST_OF_A_SIZE = 0.95  # a contraction that takes more is churn
+PROGRAMME = "what-if"
+
+
+@dataclass(frozen=True)
+class Slider:
+    """A number of a scenario that can be moved: where it is, `low` to `high`, at most to `most`,
+    and `span`, the P5 and P95 of a belief. A curve is moved relative to what it is: 0.1 is a tenth
+    more.
+    """
+
+    driver: str
+    segment: str
+    field: str
+    value: float
+    low: float
+    high: float
+    most: float
+    span: tuple[float, float] | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.driver}.{self.segment}.{self.field}"
+
+
+def sliders(scenario: Scenario) -> list[Slider]:
+    """Every lever of a scenario, by driver, field and segment; what a driver states for all stands
+    for each segment.
+    """
+    return [
+        each
+        for driver in DRIVERS
+        for field in FIELDS[driver]
+        for each in _sliders_of(scenario, driver, field)
+    ]
+
+
+def _sliders_of(scenario: Scenario, driver: str, field: str) -> Iterator[Slider]:
+    for segment in scenario.segments:
+        found = scenario.entry(driver, segment)
+        if found is None:
+            if driver in FIRST and field == FIELDS[driver][0]:
+                yield Slider(driver, segment, field, 0.0, 0.0, 0.2, 1.0, None)
+            continue
+        value = getattr(found[0], field)
+        if value is None:
+            yield Slider(driver, segment, CURVE, 0.0, -1.0, 1.0, 9.0, None)
+            continue
+        range_ = RANGES[f"{driver}.{field}"]
+        at = value.mean if isinstance(value, Sized) else middle(value, range_.share)
+        most = MOST_OF_A_SIZE if driver == "contraction" and field == "size" else range_.high
+        high = (
+            1.0
+            if field == "acceptance"
+            else min(most, next(end for end in ENDS if end >= min(2 * at, 100)))
+        )
+        yield Slider(driver, segment, field, at, 0.0, high, most, span_of(value, range_.share))
+
+
+def span_of(value: Any, share: bool) -> tuple[float, float] | None:
+    """The P5 and the P95 of a belief; None for a number."""
+    if isinstance(value, int | float | Sized):
+        return None
+    low, high = value.quantile(np.array([-Z90, Z90]), share)
+    return float(low), float(high)
+
+
+def mix_of(scenario: Scenario) -> dict[str, float]:
+    """The share of ARR of each segment that can have another: none of a book that is a ledger's."""
+    if not isinstance(scenario.book, SyntheticBook):
+        return {}
+    whole = sum(each.share for each in scenario.book.segments.values())
+    shares = {
+        name: each.share / whole for name, each in scenario.book.segments.items() if each.share
+    }
+    return shares if len(shares) > 1 else {}
+
+
+def over(
+    scenario: Scenario, moves: Mapping[str, float], mix: Mapping[str, float]
+) -> dict[str, Any]:
+    """What a scenario states that extends this one and holds what was moved: only that, each with
+    where it was.
+
+    moves : the new value of each slider, by name. mix : the new share of each segment; both may
+        hold what is as it was.
+    """
+    known = {each.name: each for each in sliders(scenario)}
+    if strange := [name for name in moves if name not in known]:
+        raise UsageError(f"{strange[0]}: is no number of {scenario.title or 'the scenario'}")
+    changed = [
+        (known[name], tidy(value))
+        for name, value in moves.items()
+        if tidy(value) != tidy(known[name].value)
+    ]
+    stated: dict[str, Any] = {}
+    if book := _book(scenario, mix):
+        stated["book"] = {"segments": book}
+    drivers: dict[str, Any] = {}
+    for driver in DRIVERS:
+        of_driver = [
+            (each, value)
+            for each, value in changed
+            if each.driver == driver and each.field != CURVE
+        ]
+        if entries := _entries(scenario, driver, of_driver):
+            drivers[driver] = entries
+    if drivers:
+        stated["drivers"] = drivers
+        if ties := _ties(scenario, drivers):
+            stated["correlations"] = ties
+    curves = {
+        f"{each.driver}.{each.segment}": value for each, value in changed if each.field == CURVE
+    }
+    if curves:
+        names = chain([PROGRAMME], (f"{PROGRAMME} {number}" for number in count(2)))
+        free = next(name for name in names if name not in scenario.programmes)
+        stated["programmes"] = {free: curves | {"source": "what-if: the curve as a whole"}}
+    return stated
+
+
+def _entries(
+    scenario: Scenario, driver: str, changed: list[tuple[Slider, float]]
+) -> dict[str, Any]:
+    """A driver's entries that state what was moved, by segment; under `all` where all who share it
+    moved alike.
+    """
+    by_segment: dict[str, list[tuple[Slider, float]]] = {}
+    for each, value in changed:
+        by_segment.setdefault(each.segment, []).append((each, value))
+    sharing = [
+        name
+        for name in scenario.segments
+        if (scenario.entry(driver, name) or ("", ""))[1] == EVERY_SEGMENT
+    ]
+    alike = {
+        tuple((each.field, value) for each, value in by_segment.get(name, [])) for name in sharing
+    }
+    together = len(alike) == 1 and () not in alike
+    entries: dict[str, Any] = {}
+    for segment, moved_here in by_segment.items():
+        if together and segment in sharing:
+            entries[EVERY_SEGMENT] = _fields(scenario, driver, moved_here)
+            continue
+        whole = scenario.plain()["drivers"][driver][EVERY_SEGMENT] if segment in sharing else {}
+        kept = {name: value for name, value in whole.items() if name not in TOLD}
+        entries[segment] = kept | _fields(scenario, driver, moved_here)
+    return entries
+
+
+def _ties(scenario: Scenario, drivers: Mapping[str, Any]) -> list[list[Any]]:
+    """All correlations, where a belief that segments shared is now stated for some of them: each
+    goes up and down with what it was taken from, and is tied to what that is tied to. Empty where
+    no belief was shared.
+    """
+    after = {each.name for each in scenario.extended({"drivers": drivers}).uncertain()}
+    before = {each.name for each in scenario.uncertain()}
+    taken_from = {name: name for name in sorted(before & after)}
+    for driver, entries in drivers.items():
+        for segment, entry in entries.items():
+            if (scenario.entry(driver, segment) or ("", ""))[1] == EVERY_SEGMENT != segment:
+                new = {field: f"{driver}.{segment}.{field}" for field in entry if field not in TOLD}
+                old = {name: f"{driver}.{EVERY_SEGMENT}.{field}" for field, name in new.items()}
+                taken_from |= {
+                    name: origin
+                    for name, origin in old.items()
+                    if name in after and origin in before
+                }
+    if all(name == origin for name, origin in taken_from.items()):
+        return []
+    known = {frozenset((a, b)): rho for a, b, rho in scenario.ties()}
+    pairs = [
+        [
+            one,
+            other,
+            1.0
+            if taken_from[one] == taken_from[other]
+            else known.get(frozenset((taken_from[one], taken_from[other])), 0.0),
+        ]
+        for one, other in combinations(taken_from, 2)
+    ]
+    return [pair for pair in pairs if pair[2]]
+
+
+def _fields(scenario: Scenario, driver: str, changed: list[tuple[Slider, float]]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for each, value in changed:
+        found = scenario.entry(driver, each.segment)
+        stated = getattr(found[0], each.field) if found else 0.0
+        if isinstance(stated, Sized):
+            fields[each.field] = _sized(stated, value, is_share=driver == "contraction")
+        else:
+            fields[each.field] = moved(stated, value, RANGES[f"{driver}.{each.field}"].share)
+    was = ", ".join(f"{each.field} was {tidy(each.value):g}" for each, _ in changed)
+    return fields | {"source": f"what-if: {was}"}
+
+
+def _sized(size: Sized, mean: float, is_share: bool) -> Any:
+    """A size that each event draws anew with another mean, as uneven as it was where a share can be
+    that.
+    """
+    if mean <= 0:
+        return 0.0
+    sd = size.sd * mean / size.mean
+    if is_share:
+        sd = min(sd, 0.99 * np.sqrt(MOST_OF_A_BETA * mean * (1 - mean)))
+    return {"mean": mean, "sd": tidy(sd)}
+
+
+def _book(scenario: Scenario, mix: Mapping[str, float]) -> dict[str, Any]:
+    """The segments with other shares: contracts stay as large as they are, so there are more or
+    fewer customers.
+    """
+    was = mix_of(scenario)
+    whole = sum(mix.get(name, share) for name, share in was.items())
+    now = (
+        {name: tidy(mix.get(name, share) / whole) for name, share in was.items()}
+        if whole > 0
+        else {}
+    )
+    if all(abs(now.get(name, share) - share) < 5e-5 for name, share in was.items()):
+        return {}
+    assert isinstance(scenario.book, SyntheticBook)
+    customers = {name: scenario.book.segments[name].customers for name in was}
+    source = "what-if: share was {:g}; contracts as large as before"
+    return {
+        name: {
+            "share": share,
+            "customers": max(1, round(customers[name] * share / was[name])) if share else 0,
+            "source": source.format(tidy(was[name])),
+        }
+        for name, share in now.items()
+    }

@@ -1,0 +1,332 @@
+"""The answers of a report, against ledgers small enough to work out by hand, and against each other."""
+
+import pytest
+from conftest import ROOT
+
+import nrrsim as nr
+from nrrsim.analysis.actuals import PARTS, History, profile
+from nrrsim.report.wording import quarterly
+
+MERIDIAN = ROOT / "nrrsim" / "data" / "meridian.csv"
+
+
+@pytest.fixture(scope="module")
+def meridian():
+    return History(nr.read_ledger(MERIDIAN), "2026-09", target=1.10)
+
+
+def test_the_books_close(meridian):
+    checks = meridian.checks()
+    assert checks["holds"].all()
+    assert (checks["difference"] < 0.005).all()
+
+
+def test_the_checks_can_fail(meridian, monkeypatch):
+    broken = meridian.cohort.data.copy(deep=True)
+    broken["churn"][0, 0] += 1.0
+    assert not nr.Movements(broken, meridian.cohort.start).books_close()
+    monkeypatch.setitem(meridian.__dict__, "cohort", nr.Movements(broken, meridian.cohort.start))
+    assert not meridian.checks()["holds"].all()
+    assert "do not close" in quarterly.checks_line(meridian)
+
+
+def test_bridges_begin_and_end_where_they_should(meridian):
+    for frame, moves in (
+        (meridian.bridge(), meridian.cohort),
+        (meridian.company_bridge(), meridian.book),
+    ):
+        assert frame["amount"].iloc[0] == pytest.approx(float(moves.over("opening").sum()))
+        assert frame["end"].iloc[-2] == pytest.approx(frame["amount"].iloc[-1])
+        assert (frame["end"] - frame["start"]).iloc[1:-1].values == pytest.approx(
+            frame["amount"].iloc[1:-1].values
+        )
+    assert "new" not in set(meridian.bridge()["step"])
+    company = meridian.company_bridge()
+    latest = meridian.ledger.customers("2026-09")["arr"].sum()
+    assert company["amount"].iloc[-1] == pytest.approx(latest)
+
+
+def test_trend_and_headline_agree(meridian):
+    trend = meridian.trend()
+    assert trend["month"].tolist()[-2:] == ["2026-06", "2026-09"]
+    assert len(trend) == 8
+    for row in trend.itertuples():
+        assert row.nrr == pytest.approx(nr.measure(meridian.ledger, row.month).nrr)
+
+
+def test_splits_add_up_to_the_whole(meridian):
+    for by in (
+        "segment",
+        "industry",
+        "region",
+        "plan",
+        "cohort_year",
+        "cohort_quarter",
+        "cohort_month",
+    ):
+        frame = meridian.split(by)
+        assert frame["opening"].sum() == pytest.approx(meridian.summary()["opening"])
+        assert (frame["nrr"] * frame["opening"]).sum() / frame["opening"].sum() == pytest.approx(
+            meridian.now.nrr
+        )
+        assert frame["effect"].sum() == pytest.approx(meridian.now.nrr - 1)
+
+
+@pytest.mark.parametrize("definition", nr.DEFINITIONS)
+def test_definitions_add_up(meridian, definition):
+    row = meridian.definitions().set_index("definition").loc[definition]
+    assert sum(row[part] for part in PARTS) == pytest.approx(row["difference"], abs=1e-12)
+    assert row["nrr"] == pytest.approx(nr.measure(meridian.ledger, "2026-09", 12, definition).nrr)
+
+
+def test_movers_are_the_largest(meridian):
+    movers = meridian.movers(5)
+    opening = meridian.ledger.customers("2025-09")["arr"]
+    change = meridian.ledger.customers("2026-09")["arr"].reindex(opening.index).fillna(0) - opening
+    assert movers["change"].tolist() == pytest.approx(
+        [*change.nlargest(5).tolist(), *change.nsmallest(5).tolist()]
+    )
+    assert change.sum() / opening.sum() == pytest.approx(meridian.now.nrr - 1)
+
+
+def test_concentration_by_hand(write):
+    ledger = nr.read_ledger(
+        write("customer,month,arr\nA,2025-01,50\nB,2025-01,30\nC,2025-01,20\nA,2025-02,1\n")
+    )
+    frame = History(
+        nr.read_ledger(
+            write(
+                "customer,month,arr\n"
+                + "".join(
+                    f"{name},{month},{arr}\n"
+                    for month in ("2025-01", "2025-02")
+                    for name, arr in (("A", 50), ("B", 30), ("C", 20))
+                )
+            )
+        ),
+        "2025-02",
+        1,
+    ).concentration()
+    assert frame["arr_share"].tolist() == pytest.approx([0, 0.5, 0.8, 1])
+    assert frame["customers_share"].tolist() == pytest.approx([0, 1 / 3, 2 / 3, 1])
+    assert profile(ledger)["largest_share"] == 1
+
+
+RENEWALS = """customer,month,arr,renewal
+A,2024-12,100,2025-03
+A,2025-01,100,2025-03
+A,2025-02,100,2025-03
+A,2025-03,120,2026-03
+A,2025-04,120,2026-03
+B,2024-12,50,2025-04
+B,2025-01,50,2025-04
+B,2025-02,50,2025-04
+B,2025-03,50,2025-04
+C,2024-12,80,2024-02
+C,2025-01,80,2024-02
+C,2025-02,60,2024-02
+C,2025-03,60,2024-02
+C,2025-04,60,2024-02
+D,2024-12,10,
+D,2025-01,10,
+D,2025-02,10,
+D,2025-03,10,
+D,2025-04,10,
+"""
+
+
+def test_renewals_by_hand(write):
+    """A renews at a higher price in March, B leaves at its renewal in April, C (dated 2024-02) renews for less in
+    February, D has no date. Windows of 3 months to April: February to April."""
+    frame = (
+        History(nr.read_ledger(write(RENEWALS)), "2025-04", 3).renewals(ahead=4).set_index("month")
+    )
+    row = frame.loc["2025-04"]
+    assert (row["customers"], row["due"], row["renewed"], row["lost"], row["after"]) == (
+        3,
+        230,
+        160,
+        70,
+        180,
+    )
+    assert row["rate"] == pytest.approx(160 / 230)
+    coming = frame.loc["2025-07":]
+    assert coming["due"].tolist() == [0, 0, 0, 180]  # C in 2026-02 and A in 2026-03
+    assert coming["renewed"].isna().all()
+
+
+def test_cohorts_by_age(write):
+    rows = [f"A,2024-{month:02d},100" for month in range(1, 13)]
+    rows += [f"B,2024-{month:02d},{100 if month < 8 else 50}" for month in range(4, 13)]
+    rows += [f"C,2024-{month:02d},100" for month in range(5, 9)]
+    frame = History(
+        nr.read_ledger(write("customer,month,arr\n" + "\n".join(rows))), "2024-12", 6
+    ).cohorts()
+    second = frame[frame["cohort"] == "2024 Q2"].set_index("age")
+    assert second["nrr"].tolist() == [1.0, 1.0, 50 / 200]  # at 6 months: B 50, C gone in its fourth
+    assert second["grr"].tolist() == [1.0, 1.0, 50 / 200]
+    assert second.index.tolist() == [
+        0,
+        1,
+        2,
+    ]  # C, the younger, has been there 7 months: two quarters
+
+
+def test_nothing_after_as_of_changes_anything(meridian, tmp_path):
+    """A ledger ends at as_of: cut there, it gives the same answers."""
+    lines = MERIDIAN.read_text().splitlines()
+    kept = [line for line in lines[1:] if _month(line) <= "2025-09"]
+    (tmp_path / "cut.csv").write_text("\n".join([lines[0], *kept]))
+    whole, cut = (
+        History(nr.read_ledger(path), "2025-09") for path in (MERIDIAN, tmp_path / "cut.csv")
+    )
+    assert whole.headline() == cut.headline()
+    assert whole.summary() == pytest.approx(cut.summary())
+    for name in (
+        "bridge",
+        "company_bridge",
+        "trend",
+        "split",
+        "cohorts",
+        "movers",
+        "renewals",
+        "definitions",
+    ):
+        one, two = getattr(whole, name)(), getattr(cut, name)()
+        assert one.round(9).equals(two.round(9)), name
+
+
+def _month(line: str) -> str:
+    return next(cell for cell in line.split(",") if len(cell) == 7 and cell[:2] == "20")
+
+
+def test_wrong_targets_are_refused(meridian):
+    with pytest.raises(nr.UsageError, match=r"write 110 % as 1\.10"):
+        History(meridian.ledger, "2026-09", target=110)
+
+
+def test_leaky_bucket_warning_and_its_absence(write, meridian):
+    assert quarterly.leaky_bucket(meridian) is None
+    text = "customer,month,arr\n" + "A,2024-12,100\nB,2024-12,100\nA,2025-12,250\n"
+    leaky = History(nr.read_ledger(write(text)), "2025-12")
+    kind, title, said = quarterly.leaky_bucket(leaky)
+    assert (kind, title.split(":")[0]) == ("warning", "Leaky bucket")
+    assert "125.0%" in said
+    assert "50.0%" in said
+
+
+def test_sentences_hold_names_as_text(write):
+    """A segment's name is escaped wherever a sentence says it."""
+    rows = [
+        f"{c},{m},{a},{s}"
+        for m, b in (("2024-12", 2), ("2025-12", 3))
+        for c, a, s in (("A", 1, "*x*_{{<"), ("B", b, "#y$"))
+    ]
+    past = History(
+        nr.read_ledger(write("customer,month,arr,segment\n" + "\n".join(rows))), "2025-12"
+    )
+    said = quarterly.read_split(past.split(), "segment", "2024")
+    assert r"\*x\*\_\{\{\<" in said
+    assert r"\#y\$" in said
+
+
+def test_words_of_an_annual_ledger(write):
+    rows = [f"{c},{y}-12,{a}" for y in (2022, 2023, 2024) for c, a in (("A", 10), ("B", 20))]
+    past = History(nr.read_ledger(write("customer,month,arr\n" + "\n".join(rows))), "2024-12")
+    assert quarterly.pace(past) == "year"
+    assert quarterly.last_report(past) == "2023"
+    assert quarterly.periods(past.trend(), past)["period"].tolist() == ["2023", "2024"]
+    assert "a year ago" not in quarterly.bottom_line(past)
+
+
+def test_checks_hold_with_a_late_renewal(write):
+    rows = [
+        f"{c},{m},10"
+        for m in _months("2024-01", 15)
+        for c in "ab"
+        if not (c == "a" and m == "2024-03")
+    ]
+    past = History(
+        nr.read_ledger(write("customer,month,mrr\n" + "\n".join(rows)), grace_months=1), "2025-03"
+    )
+    assert past.checks()["holds"].all()
+    assert past.summary()["customers"] == 2
+
+
+def test_renewals_of_each_product_on_its_own(write):
+    rows = [
+        f"A,{m},{product},{mrr},{due}"
+        for m in _months("2024-12", 4)
+        for product, mrr, due in (("p", 100, "2025-02"), ("q", 900, "2025-08"))
+    ]
+    past = History(
+        nr.read_ledger(write("customer,month,product,mrr,renewal\n" + "\n".join(rows))),
+        "2025-03",
+        3,
+    )
+    frame = past.renewals().set_index("month")
+    assert frame.loc["2025-03", "due"] == 1200
+    assert frame.loc["2025-09", "due"] == 10_800
+
+
+def test_definitions_add_up_where_the_cohort_ran_empty(write):
+    rows = [f"A,{m},10" for m in _months("2024-01", 8)] + [
+        f"B,{m},10" for m in _months("2024-06", 12)
+    ]
+    past = History(nr.read_ledger(write("customer,month,mrr\n" + "\n".join(rows))), "2025-01")
+    frame = past.definitions().set_index("definition")
+    assert frame.loc["compounded", "nrr"] == 0.5  # A leaves a book of two: B is the other half
+    assert frame.loc["point_to_point", "nrr"] == 0
+    assert frame[list(PARTS)].sum(axis=1).values == pytest.approx(
+        frame["difference"].values, abs=1e-12
+    )
+
+
+def test_months_may_be_written_as_people_do(meridian):
+    assert (
+        History(meridian.ledger, "2026Q3").headline()
+        == History(meridian.ledger, "2026-09-30").headline()
+    )
+    assert History(meridian.ledger, "2026Q3").as_of == "2026-09"
+
+
+@pytest.mark.parametrize("definition", nr.DEFINITIONS)
+@pytest.mark.parametrize("window", [1, 3, 12, 24])
+def test_sentences_for_every_definition_and_window(meridian, definition, window):
+    past = History(meridian.ledger, "2026-09", window, definition, ex_price=window == 3)
+    said = " ".join(
+        (
+            quarterly.bottom_line(past),
+            quarterly.gross_line(past),
+            quarterly.read_trend(past),
+            quarterly.definition(past),
+        )
+    )
+    assert ("benchmark" in said) == (window == 12)
+    assert ("by the definition" in said) == (definition != "point_to_point")
+    assert ("New customers never enter" in said) == (definition != "compounded")
+    assert "1 months" not in said.replace("11 months", "")
+    assert "nan" not in said
+
+
+def test_many_segments(write):
+    rows = [f"c{n},{m},{10 + n},s{n:02d}" for m in ("2024-12", "2025-12") for n in range(25)]
+    past = History(
+        nr.read_ledger(write("customer,month,arr,segment\n" + "\n".join(rows))), "2025-12"
+    )
+    assert past.segment_trend()["segment"].nunique() == 12
+    assert len(past.split()) == 25
+
+
+def test_segments_that_cannot_be_measured(write):
+    """Its only customer changes segment: over four windows, neither segment has a base in each."""
+    rows = [f"A,{m},10,{'x' if m < '2025-01' else 'y'}" for m in _months("2024-01", 30)]
+    ledger = nr.read_ledger(write("customer,month,mrr,segment\n" + "\n".join(rows)))
+    past = History(ledger, "2026-03", 12, "trailing_average")
+    assert "base to be measured on" in quarterly.read_split(past.split(), "segment", "2025 Q4")
+
+
+def _months(first: str, number: int) -> list[str]:
+    from nrrsim.months import shift
+
+    return [shift(first, after) for after in range(number)]

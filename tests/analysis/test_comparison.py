@@ -1,0 +1,453 @@
+"""A comparison report's answers: shares that add up, odds that hold when played, and what cannot be compared."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from conftest import HOSTILE, ROOT, squeezed
+from scenarios import THREE, segments
+from test_report import text_of
+
+import nrrsim as nr
+from nrrsim import benchmarks
+from nrrsim.analysis.bridge import bridge
+from nrrsim.analysis.frontier import all_together, chance, frontier, needed, with_factors
+from nrrsim.analysis.paired import paired
+from nrrsim.analysis.programmes import programmes
+from nrrsim.engine.switched import expected_closing
+from nrrsim.report.charts import outlook, retention, style
+from nrrsim.report.manifest import verify
+from nrrsim.report.run import run_card
+from nrrsim.report.wording import comparison
+
+SCENARIOS = ROOT / "params" / "scenarios"
+CARD = ROOT / "params" / "105-vs-128.yaml"
+
+
+def files(*names: str) -> list[str]:
+    return [str(SCENARIOS / f"{name}.yaml") for name in names]
+
+
+@pytest.fixture(scope="session")
+def compared():
+    return nr.read_comparison(files("nrr-105", "nrr-128", "nrr-128-ramp"), trials=2_000)
+
+
+# --- programmes --------------------------------------------------------------------------------------------
+
+
+def test_shares_of_programmes_add_up_to_what_they_bring():
+    ramp = nr.read_scenario(SCENARIOS / "nrr-128-ramp.yaml")
+    shares = programmes(ramp)
+    without = nr.nrr(nr.expect(ramp.with_(programmes={})))
+    gain = nr.nrr(nr.expect(ramp)) - without
+    assert [each.name for each in shares] == list(ramp.programmes)
+    assert sum(each.nrr for each in shares) == pytest.approx(gain, abs=2e-4)
+    for each in shares:
+        assert each.arr == pytest.approx(each.nrr * 1e8)
+        assert each.returned == pytest.approx(each.arr / each.cost)
+
+
+def test_one_programme_gets_all_and_two_that_are_alike_share():
+    plain = {
+        "book": THREE,
+        "drivers": {"churn": {"all": 0.2}, "adoption": {"all": {"rate": 0.5, "size": 0.2}}},
+    }
+    one = nr.Scenario.of({**plain, "programmes": {"p": {"churn": -0.5, "from": 4}}})
+    gain = nr.nrr(nr.expect(one)) - nr.nrr(nr.expect(nr.Scenario.of(plain)))
+    (share,) = programmes(one)
+    assert share.nrr == pytest.approx(gain, abs=1e-12)
+    assert share.returned is None
+    effect = {"adoption": 0.3, "from": 2, "ramp": 3}
+    alike = programmes(
+        nr.Scenario.of({**plain, "programmes": {"p": effect, "q": effect, "none": {}}})
+    )
+    assert alike[0].nrr == pytest.approx(alike[1].nrr, abs=1e-12)
+    assert alike[2].nrr == pytest.approx(0, abs=1e-12)
+    many = {f"p{n}": effect for n in range(11)}
+    with pytest.raises(nr.UsageError, match="11; the shares of 10"):
+        programmes(nr.Scenario.of({**plain, "programmes": many}))
+
+
+# --- a probability of the target ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "p"), [("nrr-105", 1.10, 0.8), ("nrr-105", 1.0, 0.5), ("recession", 1, 0.8)]
+)
+def test_the_odds_that_the_frontier_answers_hold_when_played(name, target, p):
+    """20,000 trials: within 4.5 standard errors and one point for luck that is not quite normal."""
+    believed = nr.read_scenario(SCENARIOS / f"{name}.yaml")
+    told = frontier(believed, target, p, levers=("adoption",))
+    assert told.levers["adoption"].factor is not None
+    assert told.together is not None
+    for factors in (
+        {"adoption": told.levers["adoption"].factor},
+        all_together(told.together),
+    ):
+        moved = with_factors(believed, factors)
+        assert chance(moved, target) == pytest.approx(p, abs=1e-6)
+        played = float((np.asarray(nr.nrr(nr.simulate(moved, 20_000, 3))) >= target).mean())
+        assert abs(played - p) < 4.5 * np.sqrt(p * (1 - p) / 20_000) + 0.01
+
+
+def test_odds_of_what_is_certain():
+    still = nr.Scenario.of({"book": THREE, "drivers": {}})
+    assert chance(still, 1.0) == 1
+    assert chance(still, 1.001) == 0
+    for wrong in (0, 1, -0.2, 80):
+        with pytest.raises(nr.UsageError, match="probability: must be above 0 and below 1"):
+            frontier(still, 1.1, wrong)
+
+
+# --- beside what is published ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("metric", "ratio", "where"),
+    [
+        ("nrr", 0.95, "below p25"), ("nrr", 0.96, "p25 to p50") , ("nrr", 1.05, "p50 to p75"), ("nrr", 1.28, "above p75"),
+        ("grr", 0.80, "below p25"), ("grr", 0.86, "p25 to p50"), ("grr", 0.93, "p50 to p75"), ("grr", 0.96, "above p75"),
+    ],
+)  # fmt: skip
+def test_standing_among_the_surveys_quartiles(metric, ratio, where):
+    """KBCM/Sapphire 2024, as restated: NRR 96, 101 and 109 %; GRR 82, 91 and 95 %."""
+    assert benchmarks.standing(metric, ratio) == where
+
+
+def test_what_is_needed_stands_beside_what_is_published():
+    told = needed(nr.read_scenario(SCENARIOS / "nrr-105.yaml"), 1.10)
+    assert told["standing"] == "above p75"
+    churn = told["levers"]["churn"]
+    without = nr.read_scenario(SCENARIOS / "nrr-105.yaml")
+    gross = nr.grr(nr.expect(with_factors(without, {"churn": churn["factor"]})), "flow")
+    assert churn["grr_flow"] == pytest.approx(gross, abs=1e-9)
+    assert churn["standing"] == benchmarks.standing("grr", gross)
+    assert told["levers"]["price"]["uplift"] == pytest.approx(
+        0.04 * told["levers"]["price"]["factor"]
+    )
+    longer = needed(without.with_(months=24), 1.10)
+    assert longer["standing"] is None  # surveys are of twelve months
+
+
+# --- the answers -------------------------------------------------------------------------------------------
+
+
+def test_105_against_128_in_money(compared):
+    """On $100M: $23.0M apart after one year, $53.6M after two by simple compounding (1.28^2 - 1.05^2 = 0.5359)."""
+    ahead = compared.ahead()
+    assert ahead["simple"].round(-5).tolist()[:2] == [23.0e6, 53.6e6]
+    assert ahead["own"][0] == pytest.approx(ahead["simple"][0])
+    assert ahead["own"][4] > 1.03 * ahead["simple"][4]  # the mix drifts towards what grows
+    for row in compared.mix().groupby("name")[["start", "end"]].sum().to_numpy():
+        assert row == pytest.approx([1, 1])
+
+
+def test_each_scenario_against_the_first(compared):
+    told = compared.overview()
+    assert told["nrr"].tolist() == pytest.approx([1.05, 1.28, 1.152], abs=1e-3)
+    assert (told["p05"] < told["nrr"]).all()
+    assert (told["nrr"] < told["p95"]).all()
+    for number in (1, 2):
+        parts = compared.parts(number)
+        assert parts["part"].iloc[:-1].sum() == pytest.approx(parts["part"].iloc[-1], abs=1e-12)
+        by_segment = parts[["smb", "mid_market", "enterprise"]]
+        assert by_segment.sum(axis=1).to_numpy() == pytest.approx(
+            parts["part"].to_numpy(), abs=1e-12
+        )
+        bridge = compared.bridge(number)
+        assert bridge["end"].iloc[-2] == pytest.approx(bridge["end"].iloc[-1], abs=1e-3)
+        apart = compared.apart[number - 1]
+        assert abs(apart["mean"] - told["difference"][number]) < 4.5 * apart["se"]
+        assert apart["narrower"] > 1
+    curves = compared.distributions()
+    for _, each in curves.groupby("name"):
+        assert np.trapezoid(each["density"], each["nrr"]) == pytest.approx(1, abs=0.01)
+    assert compared.checks()["holds"].all()
+
+
+def test_the_quick_expectation_is_the_expectation():
+    """`expected_closing` moves through the months by another routine than `expect`: they agree, programmes included."""
+    for name in ("nrr-105", "nrr-128-ramp"):
+        long = nr.read_scenario(SCENARIOS / f"{name}.yaml").with_(months=30)
+        closing = nr.expect(long)["closing"].values
+        assert (
+            pytest.approx(closing[:, [0, 11, 29]], rel=1e-12)
+            == expected_closing(long, [1, 12, 30]).T
+        )
+
+
+def test_paths_hold_what_they_say(compared):
+    paths = compared.paths()
+    for name, own in paths.groupby("name", sort=False):
+        assert own["year"].tolist() == list(range(6)), name
+        assert (own["low"] <= own["own"]).all()
+        assert (own["own"] <= own["high"]).all()
+        assert own["simple"].iloc[3] == pytest.approx(1e8 * (own["own"].iloc[1] / 1e8) ** 3)
+
+
+def test_a_rule_of_thumb_has_its_source():
+    bands = [
+        {"to": 0.9, "times": 1.2},
+        {"from": 1.0, "to": 1.1, "times": 6},
+        {"from": 1.2, "times": 11.7},
+    ]
+    c = nr.read_comparison(
+        files("nrr-105", "nrr-128", "nrr-128-ramp"), years=1, multiples=bands, multiples_source="x"
+    )
+    values = c.values()
+    assert values["multiple"].tolist()[:2] == [6.0, 11.7]
+    assert np.isnan(values["multiple"][2])  # 115 %: nothing published
+    assert values["value"][1] == pytest.approx(11.7 * values["arr"][1])
+    with pytest.raises(nr.UsageError, match="multiples_source: say where"):
+        nr.read_comparison(files("nrr-105", "nrr-128"), multiples=bands)
+
+
+def test_two_that_believe_the_same_say_so(tmp_path):
+    (tmp_path / "same.yaml").write_text(
+        f"extends: {os.path.relpath(SCENARIOS / 'nrr-105.yaml', tmp_path)}\ntitle: Same\n"
+    )
+    c = nr.read_comparison(
+        [*files("nrr-105"), str(tmp_path / "same.yaml")], target=1.05, trials=200, years=1
+    )
+    assert comparison.why(c).startswith("**What makes the difference?** Nothing that shows")
+    assert len(comparison.believed(c)) == 0
+    assert c.apart[0]["sd"] == 0
+    assert c.checks()["holds"].all()
+    assert "+0.0" not in comparison.how_far(c)
+
+
+@pytest.mark.parametrize(
+    ("scenarios", "options", "said"),
+    [
+        (["nrr-105"], {}, "scenarios: two to 6 can be compared, got 1"),
+        (["nrr-105"] * 7, {}, "got 7"),
+        (["nrr-105", "nrr-105"], {}, "the same file stands twice"),
+        (["nrr-105", "nrr-128"], {"years": 2.5}, "years: must be a whole number, got 2.5"),
+        (["nrr-105", "nrr-128"], {"trials": 1.5}, "trials: must be a whole number, got 1.5"),
+        (["nrr-105", "nrr-128"], {"years": 0}, "years: must be from 1 to 10, got 0"),
+        (["nrr-105", "nrr-128"], {"target": 128}, "target: "),
+        (
+            ["nrr-105", "nrr-128"],
+            {"multiples": [{"above": 1}], "multiples_source": "x"},
+            "multiples: each is",
+        ),
+        (["nrr-105", "nrr-129"], {}, "nrr-129"),
+    ],
+)
+def test_what_cannot_be_compared(scenarios, options, said):
+    with pytest.raises(nr.UsageError) as caught:
+        nr.read_comparison(files(*scenarios), **options)
+    assert said in str(caught.value)
+
+
+def test_names_are_literal(tmp_path):
+    """Hostile titles and segments come through every sentence escaped."""
+    paths = []
+    for number, title in enumerate(HOSTILE[:3]):
+        plain = {
+            "title": title,
+            "target": 1.1,
+            "book": segments(**{HOSTILE[4]: (1, 20), HOSTILE[5]: (1, 5)}),
+            "drivers": {
+                "churn": {"all": {"between": [0.1, 0.2 + number / 10]}},
+                "price": {"all": {"uplift": 0.05}},
+            },
+            "programmes": {HOSTILE[1]: {"churn": -0.1}} if number else {},
+        }
+        path = tmp_path / f"{number}.yaml"
+        path.write_text(json.dumps(plain))
+        paths.append(str(path))
+    c = nr.read_comparison(paths, trials=100, years=2)
+    for told in (
+        "how_far",
+        "why",
+        "what_it_takes",
+        "read_paths",
+        "read_programmes",
+        "why_each",
+        "other_bridges",
+    ):
+        text = getattr(comparison, told)(c)
+        assert "<script>" not in text, told
+        assert "*a*_b_" not in text, told
+
+
+# --- the report --------------------------------------------------------------------------------------------
+
+
+def test_the_first_page_answers_the_three_questions(tmp_path):
+    """The shipped card: PDF and HTML, three scenarios, sealed; what is extended is among its inputs."""
+    folder = run_card(CARD, out=tmp_path, engine="embedded")
+    text = squeezed(text_of(folder / "report.pdf"))
+    first = text[: text.index("Thescenarios")]
+    for said in (
+        "Howfarapart?", "105.0", "128.0", "+$23.0M", "$53.6M",
+        "Whatmakesthedifference?", "Adoption(+9.7pts),churn(+5.5pts)andcross-sell(+5.2pts)",
+        "Whatwouldwehavetobelieve?", "Notbychurn", "losses−65%,gains+65%",
+    ):  # fmt: skip
+        assert said in first, said
+    for said in (
+        "Thefirstyearonthewayto128%",
+        "A rare target",
+        "Arule",
+        "proactivesuccess",
+        "All5checkshold",
+    ):
+        assert squeezed(said) in text, said
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert {name.rsplit("/", 1)[-1] for name in manifest["inputs"]} == {
+        "nrr-105.yaml",
+        "nrr-128.yaml",
+        "nrr-128-ramp.yaml",
+    }
+    assert manifest["numbers"]["checks_hold"]
+    assert verify(folder)[-1].endswith("as the notebook computed them")
+
+
+# --- odd pairs: what an independent review found -----------------------------------------------------------
+
+CERTAIN = {
+    "title": "certain",
+    "target": 1.1,
+    "book": segments(smb=(1, 40, "monthly"), mid=(2, 20)),
+    "drivers": {"churn": {"all": 0.1}, "adoption": {"all": {"rate": 0.5, "size": 0.2}}},
+}
+UNSURE = {
+    **CERTAIN,
+    "title": "unsure",
+    "drivers": {
+        "churn": {"smb": {"between": [0.03, 0.2]}, "mid": 0.1},
+        "adoption": {"all": {"rate": 0.5, "size": 0.2}},
+    },
+    "shock": {"churn": 0.2},
+}
+CURVED = {
+    **CERTAIN,
+    "title": "curved",
+    "drivers": {"churn": {"all": {"sbg": {"alpha": {"between": [0.5, 1.0]}, "beta": 4}}}},
+}
+LARGER = {**CERTAIN, "title": "larger", "book": segments(smb=(30, 10, "annual"), mid=(1, 5))}
+WORSE = {
+    **UNSURE,
+    "title": "worse",
+    "drivers": {
+        "churn": {"all": {"rate": 0.999}},
+        "contraction": {"all": {"rate": 3, "size": 0.4}},
+    },
+    "target": 0.5,
+}
+TINY = {
+    **CERTAIN,
+    "title": "tiny",
+    "book": segments(smb=(1, 2), mid=(1, 1)),
+    "programmes": {"lever": {"churn": -0.2}},
+}
+TWO_YEARS = [
+    {**each, "months": 24, "title": f"{each['title']} for two years"} for each in (UNSURE, CERTAIN)
+]
+
+
+@pytest.mark.parametrize(("one", "other"), [(CERTAIN, UNSURE), (UNSURE, CERTAIN), (CURVED, UNSURE)])
+def test_a_certain_scenario_beside_an_unsure_one_is_still_itself(one, other):
+    """The same luck for one draw of beliefs and for many: right on average, and the same bits each time."""
+    a, b = nr.Scenario.of(one), nr.Scenario.of(other)
+    runs = paired(a, b, 4_000, 7)
+    for run, believed in zip(runs, (a, b), strict=True):
+        nrr = np.asarray(nr.nrr(run))
+        assert abs(nrr.mean() - nr.nrr(nr.expect(believed))) < 4.5 * nrr.std() / np.sqrt(4_000)
+        assert run.books_close()
+    again = paired(a, b, 4_000, 7, threads=1)
+    assert (again[0]["closing"].values == runs[0]["closing"].values).all()
+
+
+def test_a_driver_that_does_not_differ_has_no_part_whatever_the_other_believes():
+    """Beliefs meet the same draws by their name, also where the other scenario has more of them, in another order."""
+    one = nr.Scenario.of(
+        {
+            **UNSURE,
+            "drivers": {
+                **UNSURE["drivers"],
+                "contraction": {"all": {"rate": {"between": [0.1, 0.4]}, "size": 0.2}},
+            },
+        }
+    )
+    book = segments(new=(1, 5), mid=(2, 20), smb=(1, 40, "monthly"))
+    other = one.with_(
+        {"book": book, "drivers.price": {"all": {"uplift": {"between": [0.01, 0.1]}}}}, months=12
+    ).with_({"drivers.churn.new": {"between": [0.1, 0.2]}})
+    told = bridge(one, other)
+    assert told.parts["contraction"] == pytest.approx(0, abs=1e-12)
+    assert told.parts["adoption"] == pytest.approx(0, abs=1e-12)
+    assert told.a == pytest.approx(nr.nrr(nr.expect(one)), abs=1e-9)
+    assert told.b == pytest.approx(nr.nrr(nr.expect(other)), abs=1e-9)
+
+
+def test_a_lever_leaves_what_a_scenario_has_not_and_what_it_has():
+    tiny = nr.Scenario.of(TINY)
+    moved = with_factors(tiny, {"churn": 0.5, "price": 2, "cross_sell": 3})
+    assert set(moved.programmes) == {"lever", "lever_"}
+    assert moved.programmes["lever_"].effects == {"churn": -0.5}
+    told = frontier(nr.Scenario.of(UNSURE), 0.2)
+    churn = told.levers["churn"]
+    assert churn.status == "not reachable" or all(
+        0 <= value <= 1 for value in churn.needed.values()
+    )
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        [CERTAIN, UNSURE], [UNSURE, CERTAIN, CURVED], [CERTAIN, LARGER], [LARGER, CERTAIN], [UNSURE, WORSE],
+        [WORSE, UNSURE], [TINY, CERTAIN], [CERTAIN, TINY], TWO_YEARS, [CERTAIN, {**CERTAIN, "title": "same"}],
+        [CERTAIN, UNSURE, CURVED, LARGER, TINY, WORSE],
+    ],
+    ids=lambda each: " - ".join(one["title"] for one in each),
+)  # fmt: skip
+def test_odd_comparisons_make_sense(plain, tmp_path):
+    """Every sentence, table and chart of the notebook, for pairs that no one would choose."""
+    paths = []
+    for number, values in enumerate(plain):
+        paths.append(str(tmp_path / f"{number}.yaml"))
+        (tmp_path / f"{number}.yaml").write_text(json.dumps(values))
+    c = nr.read_comparison(paths, trials=300, years=2)
+    frame_of = {
+        name: getattr(comparison, name)(c)
+        for name in ("parts", "believed", "needed", "tornado", "paths", "programmes")
+    }
+    told = [
+        value(c)
+        for name, value in vars(comparison).items()
+        if name.startswith(
+            (
+                "read_",
+                "how_",
+                "why",
+                "what_",
+                "other_",
+                "limits",
+                "checks_line",
+                "programmes_heading",
+            )
+        )
+        and name not in ("read_values",)
+    ]
+    told += [str(each) for figure in comparison.key_figures(c) for each in figure]
+    told += [
+        frame.to_string()
+        for frame in (frame_of["needed"], frame_of["believed"], comparison.checks(c))
+    ]
+    for text in told:
+        for wrong in ("nan", " inf", "None", "+0.0 pts", "together >99%"):
+            assert wrong not in text, text
+    for draw in (
+        retention.bridge(comparison.bridge(c), currency=None),
+        outlook.distributions(
+            c.distributions(), target=c.target, means=c.overview()["nrr"].tolist()
+        ),
+        outlook.fan(comparison.paths(c), c.currency),
+    ):
+        assert style.svg(draw)
+    assert c.checks()["holds"].all(), c.checks()
+    assert json.dumps(c.record(), allow_nan=False)

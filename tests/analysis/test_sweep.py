@@ -1,0 +1,370 @@
+"""Grids of what-ifs: each point as by itself, whoever works it out, and a killed sweep that ends as an unbroken one."""
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from types import SimpleNamespace
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+from scenarios import segments
+
+import nrrsim as nr
+from nrrsim import workers
+from nrrsim.analysis.sweep import kept_beside, read_axis, sweep
+from nrrsim.cli.commands import main
+from nrrsim.engine import quick
+
+PLAIN = {
+    "target": 1.0,
+    "book": segments(one=(1, 600, "monthly")),
+    "drivers": {"churn": {"one": 0.1}, "price": {"one": {"uplift": 0.05}}},
+}
+AXES = [
+    read_axis("drivers.churn.one.rate=0.05:0.25:5"),
+    read_axis("drivers.price.one.uplift=0:0.1:3"),
+]
+
+
+def test_each_point_is_as_by_itself():
+    believed = nr.Scenario.of(PLAIN)
+    frame = sweep(believed, AXES, trials=200, seed=3)
+    assert len(frame) == 15
+    assert frame["drivers.churn.one.rate"].unique().tolist() == [0.05, 0.1, 0.15, 0.2, 0.25]
+    row = frame.iloc[7]
+    alone = believed.with_({"drivers.churn.one.rate": 0.15, "drivers.price.one.uplift": 0.05})
+    nrr = np.asarray(nr.nrr(nr.simulate(alone, 200, 3)))
+    assert row["nrr"] == nrr.mean()
+    assert row["p95"] == np.quantile(nrr, 0.95)
+    assert row["p_target"] == (nrr >= 1.0).mean()
+
+
+def test_the_exact_path_agrees_with_full_simulations():
+    believed = nr.Scenario.of(PLAIN)
+    exact, full = sweep(believed, AXES, exact=True), sweep(believed, AXES, trials=4_000)
+    assert exact["nrr"].to_numpy() == pytest.approx(full["nrr"].to_numpy(), abs=0.002)
+    assert exact["p05"].to_numpy() == pytest.approx(full["p05"].to_numpy(), abs=0.004)
+    assert exact["p_target"].to_numpy() == pytest.approx(full["p_target"].to_numpy(), abs=0.04)
+    told = quick.likely(
+        believed.with_({"drivers.churn.one.rate": 0.25, "drivers.price.one.uplift": 0.1})
+    )
+    assert exact.iloc[-1]["p50"] == told["p50"]
+
+
+@pytest.mark.parametrize(
+    ("vary", "said"),
+    [
+        (["drivers.churn.one.rate"], "write NAME=FROM:TO:NUMBER"),
+        (["drivers.churn.one.rate=0.1:0.2"], "write NAME=FROM:TO:NUMBER"),
+        (["drivers.churn.one.rate=0.1:0.2:0"], "write NAME=FROM:TO:NUMBER"),
+        (["drivers.churn.one.rate=0.1:2:3"], "drivers.churn.one.rate: must be from 0 to 1"),
+        (["drivers.churn.two.rate=0.1:0.2:3"], "two: is not a segment"),
+        (["drivers.churn.one.rate=0.1:0.2:3"] * 2, "stands twice"),
+        (
+            ["drivers.churn.one.rate=0.1:0.2:1000", "drivers.price.one.uplift=0:1:1000"],
+            "1,000,000 points",
+        ),
+    ],
+)
+def test_what_cannot_be_varied(vary, said):
+    with pytest.raises(nr.UsageError) as caught:
+        sweep(nr.Scenario.of(PLAIN), [read_axis(each) for each in vary], trials=2)
+    assert said in str(caught.value)
+
+
+def test_what_is_kept_of_another_sweep_is_not_taken(tmp_path):
+    kept = kept_beside(tmp_path / "grid.parquet")
+    sweep(nr.Scenario.of(PLAIN), AXES[:1], trials=50, kept=kept)
+    with pytest.raises(nr.UsageError, match="of a sweep with other settings"):
+        sweep(nr.Scenario.of(PLAIN), AXES[:1], trials=51, kept=kept)
+    lines = kept.read_text().splitlines()
+    kept.write_text("\n".join(lines[:3]) + '\n[2, {"nrr": 1.')  # cut in the middle of a line
+    again = sweep(nr.Scenario.of(PLAIN), AXES[:1], trials=50, kept=kept)
+    pd.testing.assert_frame_equal(again, sweep(nr.Scenario.of(PLAIN), AXES[:1], trials=50))
+
+
+# --- worker processes, interrupts and kills ----------------------------------------------------------------
+
+GRID = ["--vary", "drivers.churn.one.rate=0.05:0.25:41", "--trials", "3000", "--quiet", "--json"]
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "plain.yaml"
+    path.write_text(json.dumps(PLAIN))
+    return path
+
+
+def started(words: list[str]) -> subprocess.Popen[str]:
+    """The command in a process group of its own, once it has read its words."""
+    code = "from nrrsim.cli import main; print('ready', flush=True); main()"
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    run = subprocess.Popen([sys.executable, "-c", code, *words], start_new_session=True, **pipes)
+    assert run.stdout is not None
+    run.stdout.readline()
+    return run
+
+
+def until(there, seconds: float = 20) -> None:
+    begin = time.monotonic()
+    while not there():
+        assert time.monotonic() - begin < seconds
+        time.sleep(0.01)
+
+
+def left_of(group: int) -> list[str]:
+    """The processes of a group that are still at work; one that nobody has waited for is none."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, pgrp = stat.read_text().rpartition(")")[2].split()[:3]
+        except OSError:
+            continue
+        if int(pgrp) == group and state not in "ZX":
+            found.append(stat.parent.name)
+    return found
+
+
+def lines_of(kept: Path) -> int:
+    return len(kept.read_text().splitlines()) if kept.exists() else 0
+
+
+def test_worker_processes_give_the_same_bits():
+    believed = nr.Scenario.of(PLAIN)
+    alone, seen = sweep(believed, AXES, trials=200, seed=3), []
+    shared = sweep(believed, AXES, trials=200, seed=3, workers=2, progress=seen.append)
+    pd.testing.assert_frame_equal(alone, shared, check_exact=True)
+    assert seen[-1] == len(alone)
+    exact = [sweep(believed, AXES, exact=True, workers=number) for number in (1, 2)]
+    pd.testing.assert_frame_equal(*exact, check_exact=True)
+
+
+def test_few_points_start_no_process(monkeypatch):
+    monkeypatch.setattr(workers, "ProcessPoolExecutor", None)
+    assert len(sweep(nr.Scenario.of(PLAIN), AXES, trials=20, workers=None)) == 15
+    monkeypatch.setattr(sys.modules[sweep.__module__], "SECONDS_TO_START", 0)
+    with pytest.raises(TypeError):
+        sweep(nr.Scenario.of(PLAIN), AXES, trials=20, workers=None)
+
+
+def of_ledger(path: Path, amount: int) -> nr.Scenario:
+    months = [f"2025-{month:02d}" for month in range(1, 13)]
+    rows = [f"{name},{month},{amount},one" for name in range(600) for month in months]
+    path.write_text("\n".join(["customer,month,mrr,segment", *rows]))
+    return nr.Scenario.of({**PLAIN, "book": {"ledger": str(path), "as_of": "2025-12"}})
+
+
+def test_a_worker_reads_no_file(tmp_path):
+    believed = of_ledger(tmp_path / "ledger.csv", 100)
+    assert len(believed.opening.arr) == 600
+    (tmp_path / "ledger.csv").unlink()
+    pd.testing.assert_frame_equal(
+        *(sweep(believed, AXES, exact=True, workers=number) for number in (1, 2))
+    )
+
+
+def test_what_is_kept_of_a_ledger_that_has_changed_is_not_taken(tmp_path):
+    kept = kept_beside(tmp_path / "grid.parquet")
+    sweep(of_ledger(tmp_path / "ledger.csv", 100), AXES[:1], exact=True, kept=kept)
+    with pytest.raises(nr.UsageError, match="of a sweep with other settings"):
+        sweep(of_ledger(tmp_path / "ledger.csv", 200), AXES[:1], exact=True, kept=kept)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_an_error_in_a_point_is_one_line(number, file, tmp_path, capsys):
+    words = [
+        *GRID,
+        "--trials",
+        "0",
+        "--workers",
+        str(number),
+        "--out",
+        str(tmp_path / "grid.parquet"),
+    ]
+    with pytest.raises(SystemExit) as leaving:
+        main(["sweep", str(file), *words])
+    assert leaving.value.code == 2
+    assert capsys.readouterr().err.splitlines() == ["trials: must be from 1 to 10,000,000, got 0"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--workers", "0"], "workers: must be at least 1"),
+        (["--workers", "2", "--scheduler", "tcp://127.0.0.1:1"], "give one of them"),
+        (["--scheduler", "127.0.0.1:8786"], "write tcp://HOST:PORT"),
+        (["--scheduler", "tls://127.0.0.1:8786"], "needs certificates"),
+    ],
+)
+def test_who_cannot_do_it(words, said, file, tmp_path, capsys):
+    with pytest.raises(SystemExit) as leaving:
+        main(["sweep", str(file), *GRID, *words, "--out", str(tmp_path / "grid.parquet")])
+    assert leaving.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_an_interrupt_ends_the_workers_and_can_be_gone_on_from(file, tmp_path):
+    kept = kept_beside(tmp_path / "grid.parquet")
+    words = ["sweep", str(file), *GRID, "--workers", "2", "--out", str(tmp_path / "grid.parquet")]
+    run = started(words)
+    until(lambda: lines_of(kept) > 2)
+    os.killpg(run.pid, signal.SIGINT)  # as a terminal does: the workers get it, too
+    _, said = run.communicate(timeout=20)
+    assert run.returncode == 130
+    assert "Traceback" not in said
+    until(lambda: not left_of(run.pid))
+    assert lines_of(kept) > 2
+    assert not (tmp_path / "grid.parquet").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(int(os.environ.get("NRRSIM_KILLS", "3"))))
+def test_a_killed_sweep_goes_on_to_the_same_result(seed, file, tmp_path):
+    """SIGKILL at a random moment: nothing at the final path, no worker left; the next run ends as an unbroken one."""
+    rng = random.Random(seed)
+    out = tmp_path / "grid.parquet"
+    words = ["sweep", str(file), *GRID, "--workers", str(rng.choice([1, 2, 2]))]
+    run = started([*words, "--out", str(out)])
+    until(lambda: kept_beside(out).exists() or run.poll() is not None)
+    time.sleep(rng.uniform(0, 4 if "2" in words[-1] else 0.8))
+    run.send_signal(signal.SIGKILL)
+    run.communicate(timeout=20)
+    until(lambda: not left_of(run.pid))
+    if run.returncode == -signal.SIGKILL and out.exists():
+        assert len(duckdb.sql(f"from '{out}'").df()) == 41
+    for path in (out, tmp_path / "clean.parquet"):
+        with pytest.raises(SystemExit) as leaving:
+            main([*words[:-1], "1", "--out", str(path)])
+        assert not leaving.value.code
+    one, other = (duckdb.sql(f"from '{path}'").df() for path in (out, tmp_path / "clean.parquet"))
+    pd.testing.assert_frame_equal(one, other, check_exact=True)
+    assert (tmp_path / "grid.svg").read_text() == (tmp_path / "clean.svg").read_text()
+    known = {"plain.yaml", "grid.parquet", "clean.parquet", "grid.svg", "clean.svg"}
+    assert {each.name for each in tmp_path.iterdir()} <= known
+
+
+# --- a Dask cluster ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """A scheduler and two workers without a nanny: one that is killed is dead. Real processes, on this machine."""
+    where = tmp_path_factory.mktemp("dask") / "scheduler.json"
+    both = ["--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(where)]
+    alone = ["--no-nanny", "--nthreads", "1", "--local-directory", str(where.parent)]
+    with ExitStack() as ending:
+
+        def start(*words: str) -> subprocess.Popen[bytes]:
+            quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+            process = subprocess.Popen([sys.executable, "-m", *words, *both], **quiet)
+            ending.callback(process.wait)
+            ending.callback(process.kill)
+            return process
+
+        start("distributed.cli.dask_scheduler", "--port", "0")
+        workers = [start("distributed.cli.dask_worker", *alone) for _ in range(2)]
+        until(lambda: where.exists() and where.read_text().strip().endswith("}"))
+        yield SimpleNamespace(address=json.loads(where.read_text())["address"], workers=workers)
+
+
+@pytest.mark.slow
+def test_a_cluster_gives_the_same_bits(cluster):
+    believed = nr.Scenario.of(PLAIN)
+    alone = sweep(believed, AXES, trials=200, seed=3)
+    pd.testing.assert_frame_equal(
+        alone,
+        sweep(believed, AXES, trials=200, seed=3, scheduler=cluster.address),
+        check_exact=True,
+    )
+    exact = [
+        sweep(believed, AXES, exact=True, **how) for how in ({}, {"scheduler": cluster.address})
+    ]
+    pd.testing.assert_frame_equal(*exact, check_exact=True)
+    with pytest.raises(nr.UsageError, match="trials: must be from 1"):
+        sweep(believed, AXES, trials=0, scheduler=cluster.address)
+
+
+@pytest.mark.slow
+def test_workers_of_another_version_are_refused(cluster, monkeypatch):
+    monkeypatch.setattr(workers, "version", lambda name: "9.9.9")
+    with pytest.raises(nr.UsageError, match=r"127.0.0.1:\d+ has nrrsim \S+, and here it is 9.9.9"):
+        sweep(nr.Scenario.of(PLAIN), AXES, trials=20, scheduler=cluster.address)
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_in_the_middle_changes_nothing(cluster, file, tmp_path):
+    out = tmp_path / "grid.parquet"
+    run = started(["sweep", str(file), *GRID, "--scheduler", cluster.address, "--out", str(out)])
+    until(lambda: lines_of(kept_beside(out)) > 6)
+    cluster.workers[0].send_signal(signal.SIGKILL)
+    assert lines_of(kept_beside(out)) < 40
+    _, said = run.communicate(timeout=60)
+    assert (run.returncode, said) == (0, "")
+    alone = sweep(nr.Scenario.of(PLAIN), [read_axis(GRID[1])], trials=3000)
+    pd.testing.assert_frame_equal(duckdb.sql(f"from '{out}'").df(), alone, check_exact=True)
+
+
+def test_a_scheduler_that_does_not_answer(file, tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(workers, "SECONDS_TO_CONNECT", 1)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    with pytest.raises(SystemExit) as leaving:
+        main(
+            [
+                "sweep",
+                str(file),
+                *GRID,
+                "--scheduler",
+                address,
+                "--out",
+                str(tmp_path / "grid.parquet"),
+            ]
+        )
+    assert leaving.value.code == 2
+    assert capfd.readouterr().err.splitlines() == [
+        f"--scheduler: {address} did not answer within 1 s"
+    ]
+
+
+def test_without_dask_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(nr.UsageError, match=r"pip install 'nrrsim\[cluster\]'"):
+        sweep(nr.Scenario.of(PLAIN), AXES, trials=20, scheduler="tcp://127.0.0.1:8786")
+
+
+# --- the picture -------------------------------------------------------------------------------------------
+
+
+def test_the_picture_stands_beside_the_grid(file, tmp_path, capsys):
+    def run(*vary: str) -> tuple[str, str]:
+        with pytest.raises(SystemExit) as leaving:
+            main(["sweep", str(file), "--exact", *vary, "--out", str(tmp_path / "grid.parquet")])
+        assert not leaving.value.code
+        return capsys.readouterr()
+
+    one, other = (
+        ["--vary", "drivers.churn.one.rate=0.1:0.2:3"],
+        ["--vary", "drivers.price.one.uplift=0:0.1:2"],
+    )
+    picture = tmp_path / "grid.svg"
+    assert f"picture  {picture}" in run(*one).out
+    assert "drivers.churn.one.rate" in picture.read_text()
+    assert "drivers.price.one.uplift" not in picture.read_text()
+    run(*one, *other)
+    assert "drivers.price.one.uplift" in picture.read_text()
+    picture.unlink()
+    told = run(*one, *other, "--vary", "drivers.price.one.acceptance=0.8:0.9:2")
+    assert "no picture is made" in told.err
+    assert "picture" not in told.out
+    assert not picture.exists()

@@ -1,0 +1,398 @@
+"""Forecasts beside what happened: no look ahead, scores against another library, and reports that say what they found."""
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+import scoringrules
+from conftest import HOSTILE, ROOT, SHARED, squeezed
+from test_calibration import EXAMPLE, thin, written
+from test_report import text_of
+
+import nrrsim as nr
+from nrrsim.calibration.backtest import Backtest, backtest, crps, origins
+from nrrsim.months import month_name, parse_month, shift
+from nrrsim.report.charts import outlook, style
+from nrrsim.report.run import run_card
+from nrrsim.report.wording import forecast, labels, quarterly
+
+BEGIN = parse_month("2022-12", "month")
+
+
+@pytest.fixture(scope="module")
+def example():
+    return nr.read_ledger(EXAMPLE)
+
+
+@pytest.fixture(scope="module")
+def past(example):
+    return backtest(example, trials=500)
+
+
+# --- scores ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("actual", [-2.0, 0.1, 0.9, 5.0])
+def test_the_score_is_that_of_another_library(actual):
+    drawn = np.random.default_rng(1).normal(size=300)
+    expected = scoringrules.crps_ensemble(actual, drawn, estimator="nrg", backend="numpy")
+    assert crps(drawn, actual) == pytest.approx(float(expected), abs=1e-12)
+
+
+def test_the_score_of_a_point_is_its_error():
+    assert crps(np.full(10, 1.2), 1.05) == pytest.approx(0.15)
+
+
+def test_the_score_of_a_normal_forecast_in_closed_form():
+    """CRPS of N(0, 1) at 0 is sqrt(2 / pi) - 1 / sqrt(pi) (Gneiting and Raftery 2007)."""
+    from scipy import stats
+
+    even = stats.norm.ppf((np.arange(20_000) + 0.5) / 20_000)
+    assert crps(even, 0.0) == pytest.approx(np.sqrt(2 / np.pi) - 1 / np.sqrt(np.pi), abs=1e-4)
+
+
+# --- no look ahead -----------------------------------------------------------------------------------------
+
+
+def test_what_comes_later_changes_no_forecast(example, tmp_path):
+    """Cut after the outcome, and with everything after the origin made ten times larger: the same forecast."""
+    frame = pd.read_csv(EXAMPLE)
+    origin, end = "2024-12", "2025-12"
+    whole = backtest(example, first=origin, until=end, trials=200).frame
+    cut = written(frame[frame["month"] <= end], tmp_path)
+    pd.testing.assert_frame_equal(backtest(cut, first=origin, trials=200).frame, whole)
+    larger = frame.assign(mrr=frame["mrr"].where(frame["month"] <= origin, 10 * frame["mrr"]))
+    larger["unit_price"] = larger["unit_price"].where(
+        larger["month"] <= origin, 10 * larger["unit_price"]
+    )
+    other = backtest(written(larger, tmp_path), first=origin, until=end, trials=200).frame
+    told = [name for name in whole if name.startswith("p") and name != "pit" and name != "past"]
+    pd.testing.assert_frame_equal(other[told], whole[told])
+    assert (other["actual"] != whole["actual"]).any()
+
+
+def test_what_happened_and_the_naive_forecasts_by_hand(example, past):
+    row = (
+        past.frame[(past.frame["origin"] == "2025-09") & (past.frame["measure"] == "nrr")]
+        .set_index("segment")
+        .loc["all"]
+    )
+    now, last, before = (
+        nr.nrr(example.cohort(month)) for month in ("2026-09", "2025-09", "2024-09")
+    )
+    assert row["actual"] == pytest.approx(now)
+    assert row["last"] == pytest.approx(abs(last - now))
+    assert row["past"] <= max(abs(last - now), abs(before - now))
+    earlier = [nr.nrr(example.cohort(month)) for month in ("2025-09", "2024-09")]
+    years = (parse_month("2025-09", "m") - parse_month(example.months[0], "m")) // 12
+    if years == 2:
+        assert row["past"] == pytest.approx(abs(np.mean(earlier) - now))
+
+
+def test_origins_know_two_years_and_leave_one():
+    example = nr.read_ledger(EXAMPLE)
+    found = origins(example)
+    assert found[0] >= shift(example.months[0], 24)
+    assert found[-1] == shift(example.months[-1], -12)
+    assert {parse_month(b, "b") - parse_month(a, "a") for a, b in pairwise(found)} == {3}
+    with pytest.raises(nr.UsageError, match="needs 37 months at least"):
+        origins(example, until="2024-06")
+
+
+def test_coverage_counts_what_lies_inside():
+    """Ten outcomes in the middle of each tenth of their forecast: five, eight and nine of ten inside."""
+    rows = [
+        {
+            "origin": month_name(BEGIN + 3 * n),
+            "measure": "nrr",
+            "segment": "all",
+            "actual": 1.0,
+            "pit": (n + 0.5) / 10,
+        }
+        | {"crps": 0.1, "last": 0.2, "past": np.nan}
+        for n in range(10)
+    ]
+    told = Backtest(pd.DataFrame(rows), 1, 100)
+    row = told.summary().set_index("measure").loc["nrr"]
+    assert (row["cover50"], row["cover80"]) == (0.4, 0.8) or (row["cover50"], row["cover80"]) == (
+        0.6,
+        0.8,
+    )
+    assert row["cover90"] in (0.8, 1.0)
+    assert row["effective"] == 3  # 27 months
+    assert told.pit()["count"].tolist() == [1] * 10
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("name", "beaten"), [("sf_retainers", True), ("sf_clients", False), ("finland_journals", True)]
+)
+def test_on_real_ledgers(name, beaten):
+    """As the README prints it: closer than last year's NRR and the mean of past years on two of the three."""
+    told = (
+        backtest(nr.read_ledger(SHARED / f"{name}.csv"), trials=400)
+        .summary()
+        .set_index("measure")
+        .loc["nrr"]
+    )
+    assert (told["crps"] < min(told["last"], told["past"])) == beaten
+    assert told["cover90"] >= 0.85
+
+
+# --- the forecast in a report ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def ahead():
+    return nr.forecast(nr.actuals(str(EXAMPLE), "2026-09", target=1.10), trials=1_000)
+
+
+def test_the_fan_starts_where_the_past_ends(ahead, example):
+    fan = ahead.fan()
+    reported, coming = (fan[fan["name"] == name] for name in ("reported", "forecast"))
+    assert (
+        reported["middle"].iloc[-1]
+        == coming["middle"].iloc[0]
+        == pytest.approx(nr.nrr(example.cohort("2026-09")))
+    )
+    assert coming["month"].tolist() == ["2026-09", "2026-12", "2027-03", "2027-06", "2027-09"]
+    width = (coming["high"] - coming["low"]).to_numpy()
+    assert (np.diff(width) > 0).all()  # what has happened is known
+    assert width[0] == 0
+
+
+def test_a_trailing_forecast_is_of_those_who_were_there(ahead, example):
+    """Three months ahead NRR cannot be above what is left of the cohort, grown, nor depend on newcomers."""
+    start = "2025-12"
+    opening = example.customers(start)["arr"]
+    left = example.customers("2026-09")["arr"].reindex(opening.index).dropna().sum() / opening.sum()
+    drawn = ahead.ahead["2026-12"]
+    assert drawn.mean() == pytest.approx(left, abs=0.03)
+
+
+def test_the_target_and_the_past_forecasts(ahead):
+    assert ahead.p_target == pytest.approx(float((ahead.ahead["2027-09"] >= 1.10).mean()))
+    assert [each["origin"] for each in ahead.before] == ["2026-06", "2025-09"]
+    for each in ahead.before:
+        assert each["p05"] < each["p50"] < each["p95"]
+        assert 0 < each["pit"] < 1
+    assert json.dumps(ahead.record(), allow_nan=False)
+
+
+def test_a_ledger_too_short_has_no_forecast(tmp_path):
+    ledger = written(thin(a=range(10), b=range(10)), tmp_path)
+    history = nr.actuals(str(tmp_path / "ledger.csv"), ledger.months[-1], window=6)
+    none = nr.forecast(history)
+    assert not none
+    assert "running for 9 months" in forecast.why_not(none)
+    assert not nr.forecast(history, trials=0)
+    assert forecast.why_not(nr.forecast(history, trials=0)) == ""
+    for name in (
+        "read_assumptions",
+        "read_findings",
+        "read_fan",
+        "read_tornado",
+        "read_before",
+        "read_backtest",
+    ):
+        assert getattr(forecast, name)(none) == ""
+    assert forecast.heading(none, "What may happen") == ""
+
+
+def test_a_ledger_that_cannot_be_learnt_from_still_has_its_report(tmp_path):
+    """A segment called `all` beside others means something else in a scenario: no forecast, and the reason."""
+    frame = thin(**{f"c{n}": range(30) for n in range(20)})
+    frame["segment"] = ["all" if int(name[1:]) % 2 else "one" for name in frame["customer"]]
+    ledger = written(frame, tmp_path)
+    history = nr.actuals(str(tmp_path / "ledger.csv"), ledger.months[-1])
+    none = nr.forecast(history)
+    assert not none
+    assert "has a segment called all" in none.reason
+    for half_life, months in ((0.5, None), (None, ["last May"])):
+        with pytest.raises(nr.UsageError):
+            nr.forecast(history, half_life=half_life, price_months=months)
+
+
+@pytest.mark.parametrize("months", [13, 20, 30])
+def test_short_ledgers_are_forecast_and_say_so(months, tmp_path):
+    ledger = written(
+        thin(**{f"c{n}": range(n % 7, months) for n in range(30)}, gone=range(5)), tmp_path
+    )
+    history = nr.actuals(str(tmp_path / "ledger.csv"), ledger.months[-1])
+    told = nr.forecast(history, trials=200)
+    assert told
+    said = [
+        getattr(forecast, f"read_{name}")(told)
+        for name in ("assumptions", "findings", "fan", "tornado", "before", "backtest")
+    ]
+    assert not any("nan" in each for each in said), said
+    assert style.svg(outlook.fan(forecast.fan(told), currency=None))
+    assert "too short" in said[-1]
+
+
+def test_names_are_literal_in_a_forecast(tmp_path):
+    frame = thin(**{f"c{n}": range(n % 5, 30) for n in range(30)})
+    frame["segment"] = [HOSTILE[int(name[1:]) % len(HOSTILE)] for name in frame["customer"]]
+    ledger = written(frame, tmp_path)
+    told = nr.forecast(nr.actuals(str(tmp_path / "ledger.csv"), ledger.months[-1]), trials=100)
+    for name in ("assumptions", "findings", "tornado"):
+        assert "<script>" not in getattr(forecast, f"read_{name}")(told)
+
+
+# --- how much hangs on whom --------------------------------------------------------------------------------
+
+
+def test_the_bootstrap_has_the_error_of_a_ratio(tmp_path):
+    """Many alike customers: the interval is that of the delta method; a single customer has none."""
+    rng = np.random.default_rng(2)
+    rows = [(f"c{n}", month, 100 if month == "2025-01" else round(100 * f, 2), "one")
+            for n, f in enumerate(rng.normal(1.05, 0.3, 2_000).clip(0.01)) for month in ("2025-01", "2026-01")]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=["customer", "month", "arr", "segment"])
+    written(frame, tmp_path)
+    history = nr.actuals(str(tmp_path / "ledger.csv"), "2026-01")
+    low, high = history.interval()
+    nrr = history.now.nrr
+    assert high - low == pytest.approx(2 * 1.645 * 0.3 / np.sqrt(2_000), rel=0.1)
+    assert low < nrr < high
+
+
+def test_influence_is_leaving_one_out(example):
+    history = nr.actuals(str(EXAMPLE), "2026-09")
+    first = history.influence().iloc[0]
+    opening = example.customers("2025-09")["arr"].drop(first["customer"])
+    closing = example.customers("2026-09")["arr"].reindex(opening.index).fillna(0)
+    assert first["without"] == pytest.approx(closing.sum() / opening.sum())
+    assert first["change"] == pytest.approx(history.now.nrr - first["without"])
+
+
+# --- pages and the command ---------------------------------------------------------------------------------
+
+
+def test_the_back_tests_report(tmp_path):
+    folder = run_card(ROOT / "params" / "backtest.yaml", out=tmp_path, engine="embedded")
+    text = squeezed(text_of(folder / "report.pdf"))
+    for said in (
+        "Back-test:of4forecastsofNRRayearahead",
+        "Howright",
+        "Limits",
+        "Sofewyearsprovelittle",
+    ):
+        assert said in text, said
+    assert (
+        json.loads((folder / "manifest.json").read_text())["numbers"]["backtest"]["origins"][-1]
+        == "2025-09"
+    )
+
+
+def test_calibrate_and_backtest_on_the_command_line(tmp_path, capsys):
+    from nrrsim.cli.commands import main
+
+    def run(*words: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as leaving:
+            main(list(words))
+        said = capsys.readouterr()
+        return int(leaving.value.code or 0), said.out, said.err
+
+    out = tmp_path / "learnt.yaml"
+    code, told, _ = run(
+        "calibrate", str(EXAMPLE), "--as-of", "2026-09", "--out", str(out), "--json"
+    )
+    assert code == 0
+    assert json.loads(told)["term"] == {
+        "enterprise": "annual",
+        "mid_market": "annual",
+        "smb": "monthly",
+    }
+    written_out = nr.read_scenario(out)
+    memory = nr.calibrate(nr.read_ledger(EXAMPLE), "2026-09").scenario
+    assert nr.nrr(nr.expect(written_out)) == pytest.approx(nr.nrr(nr.expect(memory)), abs=1e-12)
+    assert (
+        run("calibrate", str(EXAMPLE), "--as-of", "2026-09", "--out", str(out))[0] == 0
+    )  # its own file, again
+    own = tmp_path / "own.yaml"
+    own.write_text("title: mine\n")
+    for words, said in (
+        (
+            ("calibrate", str(EXAMPLE), "--as-of", "2026-09", "--out", str(own)),
+            "choose another --out",
+        ),
+        (("calibrate", str(EXAMPLE), "--as-of", "2026-09", "--term", "smb"), "--term: write"),
+        (("calibrate", str(EXAMPLE), "--as-of", "2026-09", "--term", "smb=weekly"), "weekly"),
+        (("calibrate", str(EXAMPLE), "--as-of", "2030-09"), "2030-09"),
+        (("calibrate", str(EXAMPLE), "--as-of", "2026-09", "--half-life", "x"), "--half-life"),
+        (
+            ("calibrate", str(EXAMPLE), str(EXAMPLE), "--as-of", "2026-09", "--out", str(out)),
+            "--out: a scenario's book",
+        ),
+        (
+            (
+                "calibrate",
+                str(EXAMPLE),
+                "--as-of",
+                "2026-09",
+                "--grace-months",
+                "2",
+                "--out",
+                str(out),
+            ),
+            "one ledger file",
+        ),
+        (("backtest", str(EXAMPLE), "--until", "2025-06"), "needs 37 months"),
+        (("backtest", str(EXAMPLE), "--every", "0"), "every"),
+    ):
+        code, _, err = run(*words)
+        assert code in (2, 3), words
+        assert said in err, err
+        assert "Traceback" not in err
+    assert own.read_text() == "title: mine\n"
+    code, told, _ = run("backtest", str(EXAMPLE), "--trials", "100", "--quiet")
+    assert code == 0
+    assert told.startswith("4 forecasts of a year, made from 2024-12 to 2025-09, 100 trials each")
+
+
+# --- what an independent review found ----------------------------------------------------------------------
+
+
+def test_one_customer_alone_has_no_range_and_a_report(tmp_path):
+    written(thin(solo=range(30)), tmp_path)
+    history = nr.actuals(str(tmp_path / "ledger.csv"), month_name(BEGIN + 29))
+    assert all(np.isnan(history.interval()))
+    assert history.influence().empty
+    assert quarterly.read_influence(history) == ""
+    assert nr.forecast(history, trials=200)
+
+
+def test_what_does_not_change_is_exactly_as_it_was(tmp_path):
+    """Constant amounts of odd cents: an unchanged book is 100 %, not a hair below, and reaches a target of 100 %."""
+    frame = thin(**{f"c{n}": range(36) for n in range(30)})
+    frame["mrr"] = [round(100.1 + int(name[1:]) * 0.37, 2) for name in frame["customer"]]
+    ledger = written(frame, tmp_path)
+    told = nr.forecast(
+        nr.actuals(str(tmp_path / "ledger.csv"), ledger.months[-1], target=1.0), trials=500
+    )
+    assert told
+    end = list(told.ahead.values())[-1]
+    assert ((end == 1.0) | (np.abs(end - 1) > 1e-9)).all()
+    assert told.p_target == pytest.approx(float((end > 1 - 1e-9).mean()))
+
+
+@pytest.mark.parametrize("name", ["U.S. East", "[l](http://e.x)", "all"])
+def test_a_segment_with_dots_keeps_its_name(name):
+    assert labels.parts_of(f"churn.{name}.rate") == ("churn", name, "rate")
+    assert labels.parts_of(f"churn.{name}.by_tenure.2") == ("churn", name, "by_tenure.2")
+    assert forecast.belief(f"churn.{name}.rate") == ("Churn" if name == "all" else f"Churn, {name}")
+
+
+@pytest.mark.parametrize("trials", [-5, 1, 99])
+def test_too_few_trials_are_an_error(trials):
+    with pytest.raises(nr.UsageError, match="trials: must be 0 or at least 100"):
+        nr.forecast(nr.actuals(str(EXAMPLE), "2026-09"), trials=trials)
+
+
+def test_a_target_of_another_measure_is_not_held_against_the_forecast():
+    assert (
+        nr.forecast(nr.actuals(str(EXAMPLE), "2026-09", window=3, target=1.1), trials=100).p_target
+        is None
+    )

@@ -1,0 +1,164 @@
+"""The command line as a contract: what goes to stdout, which exit code, the same bytes, never a traceback."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+from nrrsim.cli.commands import main
+
+MERIDIAN = str(ROOT / "nrrsim" / "data" / "meridian.csv")
+
+
+@pytest.fixture
+def run(capsys):
+    def _run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as left:
+            main(list(arguments))
+        said = capsys.readouterr()
+        assert "Traceback" not in said.out + said.err
+        return int(left.value.code or 0), said.out, said.err
+
+    return _run
+
+
+def test_metrics_as_json(run):
+    code, out, _ = run("metrics", MERIDIAN, "--as-of", "2026-09", "--json")
+    told = json.loads(out)
+    assert code == 0
+    assert list(told) == [
+        "as_of",
+        "window",
+        "definition",
+        "nrr",
+        "grr",
+        "logo",
+        "opening",
+        "closing",
+        "customers",
+        "movements",
+        "segments",
+    ]
+    assert list(told["segments"]["smb"]) == ["nrr", "grr", "logo", "opening", "closing"]
+    assert told["nrr"] == pytest.approx(told["closing"] / told["opening"])
+    assert run("metrics", MERIDIAN, "--as-of", "2026-09", "--json")[1] == out
+
+
+def test_metrics_for_people(run):
+    code, out, err = run(
+        "metrics", MERIDIAN, "--as-of", "2026-09", "--by", "region", "--definition", "flow"
+    )
+    assert code == 0
+    assert "12 months to September 2026, flow" in out
+    rows = [line for line in out.splitlines() if "%" in line]
+    assert rows[-1].split()[:4] == ["all", "106.5%", "82.0%", "87.2%"]
+    assert all(row.count("%") == 3 for row in rows)
+    assert err == ""
+
+
+def test_negative_gross_retention_comes_with_a_notice(run, write):
+    lives = {"A": [10, 0, 10, 0, 10], "B": [1, 1, 1, 1, 1]}
+    rows = [f"{c},2025-0{m},{a}" for c, life in lives.items() for m, a in enumerate(life, 1) if a]
+    ledger = str(write("customer,month,mrr\n" + "\n".join(rows)))
+    code, out, err = run(
+        "metrics", ledger, "--as-of", "2025-05", "--window", "4", "--definition", "flow", "--json"
+    )
+    assert (code, json.loads(out)["grr"]) == (0, pytest.approx(1 - 20 / 11))
+    assert "can be negative" in err
+
+
+def test_check_prints_profile_and_notices(run, write):
+    code, out, _ = run("check", MERIDIAN)
+    assert code == 0
+    for word in (
+        "595",
+        "48 monthly, 2022-10 to 2026-09",
+        "enterprise",
+        "23 left and came back",
+        "6.3% of ARR",
+    ):
+        assert word in out
+    code, out, _ = run(
+        "check", str(write("customer,month,mrr\nA,2025-01,0\nB,2025-01,1\n")), "--json"
+    )
+    told = json.loads(out)
+    assert (code, told["zeros"], told["customers"], told["findings"]) == (0, 1, 1, [])
+    assert any("a zero is read as no row" in notice for notice in told["notices"])
+
+
+def test_rejected_data_is_exit_3_with_every_finding(run, write):
+    path = write("customer,month,mrr\nA,2025-01,x\nB,2025-1,1\n")
+    for command in (["check", str(path)], ["metrics", str(path), "--as-of", "2025-01"]):
+        code, out, err = run(*command)
+        assert code == 3
+        for line in (
+            f"{path}:2: mrr: 'x' is not a number",
+            f"{path}:3: month: '2025-1' is not a month",
+        ):
+            assert line in out + err
+    assert run("metrics", str(path), "--as-of", "2025-01")[1] == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["metrics", MERIDIAN], "--as-of"),
+        (["metrics", MERIDIAN, "--as-of", "2030-01"], "2030-01 is not in the ledger"),
+        (
+            ["metrics", MERIDIAN, "--as-of", "2026-09", "--definition", "net"],
+            "known: point_to_point",
+        ),
+        (["metrics", MERIDIAN, "--as-of", "2026-09", "--window", "-1"], "window"),
+        (["metrics", "nowhere.csv", "--as-of", "2026-09"], "there is no such file"),
+        (["check", MERIDIAN, "--column", "customer"], "equals sign"),
+        (["report", "nowhere.yaml"], "there is no such run card"),
+        (
+            ["report", str(ROOT / "params" / "2026Q3.yaml"), "--to", "docx"],
+            "known: pdf, html, xlsx",
+        ),
+        (["verify", str(ROOT / "tests")], "there is no report"),
+        (["nonsense"], "No such command"),
+    ],
+)
+def test_usage_is_exit_2(run, arguments, said):
+    code, out, err = run(*arguments)
+    assert code == 2
+    assert said in err
+    assert out == ""
+
+
+def test_version_starts_quickly_and_loads_nothing_heavy():
+    code = "import sys; from nrrsim.cli import main\ntry: main(['--version'])\nexcept SystemExit: pass\n"
+    code += "print([name for name in ('pandas', 'xarray', 'altair', 'papermill', 'pandera') if name in sys.modules])"
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert out.splitlines() == ["nrrsim 0.1.0", "[]"]
+
+
+def test_what_nobody_expects_is_one_line(run, monkeypatch):
+    monkeypatch.setattr("nrrsim.ledger.ledger.read_ledger", lambda *a, **k: 1 / 0)
+    code, _, err = run("check", MERIDIAN)
+    assert code == 1
+    assert err.count("\n") == 1
+    assert "ZeroDivisionError" in err
+
+
+def test_interrupted_is_130(run, monkeypatch):
+    def interrupt(*a, **k):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nrrsim.ledger.ledger.read_ledger", interrupt)
+    assert run("check", MERIDIAN)[0] == 130
+
+
+def test_a_reader_that_stops_reading_is_no_failure():
+    nrrsim = [sys.executable, "-c", "from nrrsim.cli import main; main()", "check", MERIDIAN]
+    with subprocess.Popen(
+        nrrsim, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ
+    ) as process:
+        process.stdout.close()
+        assert b"Traceback" not in process.stderr.read()

@@ -1,0 +1,136 @@
+"""How NRR may turn out without a simulation: against simulations, another routine, and moments by hand."""
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from scenarios import segments, varied
+
+import nrrsim as nr
+from nrrsim.analysis.frontier import chance
+from nrrsim.engine import quick
+from nrrsim.engine.draws import SEED
+from nrrsim.engine.driver_rates import draw_rates
+from nrrsim.engine.moments import odds_by_draw
+
+SCENARIOS = ROOT / "params" / "scenarios"
+
+
+def odds(scenario: nr.Scenario, draws: int = 512):
+    return odds_by_draw(scenario)(
+        draw_rates(scenario, scenario.opening, count=draws, seed=SEED, quasi=True)
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["nrr-105", "nrr-128", "nrr-128-ramp", "recession", "price-increase", "up-market"]
+)
+def test_quantiles_of_the_shipped_scenarios(name):
+    """Within a tenth of a point of NRR, and 4.5 standard errors of 20,000 trials."""
+    believed = nr.read_scenario(SCENARIOS / f"{name}.yaml")
+    told = quick.likely(believed)
+    assert told["quality"]["method"] == "exact moments"
+    nrr = np.asarray(nr.nrr(nr.simulate(believed, 20_000, 3)))
+    for quantile, share in (("p05", 0.05), ("p50", 0.5), ("p95", 0.95)):
+        ranks = share + 4.5 * np.sqrt(share * (1 - share) / 20_000) * np.array([-1, 1])
+        low, high = np.quantile(nrr, ranks)
+        assert low - 0.001 < told[quantile] < high + 0.001, quantile
+    p = float((nrr >= believed.target).mean())
+    assert told["p_target"] == pytest.approx(p, abs=4.5 * np.sqrt(p * (1 - p) / 20_000) + 0.01)
+
+
+@pytest.mark.parametrize("name", sorted(varied(18)))
+def test_mean_and_spread_are_those_of_the_expectation(name):
+    """Moments by the compiled routine and by the readable one, over the same draws."""
+    believed = varied(18)[name]
+    told, opening = odds(believed, 256), believed.opening.arr.sum()
+    mean = nr.nrr(nr.expect(believed, draws=256))
+    whole = float(nr.deviation(believed, draws=256).sel(segment="all").isel(month=-1)) / opening
+    assert told.mean.mean() == pytest.approx(mean, rel=1e-9)
+    assert np.sqrt((told.sd**2).mean() + told.mean.var()) == pytest.approx(whole, rel=1e-6)
+
+
+def test_the_third_moment_by_hand():
+    """One customer that leaves with probability c in a year: a Bernoulli variable and its skewness."""
+    for c in (0.1, 0.5, 0.8):
+        one = nr.Scenario.of(
+            {"book": segments(one=(1, 1, "annual")), "drivers": {"churn": {"one": c}}}
+        )
+        told = odds(one)
+        assert told.mean[0] == pytest.approx(1 - c)
+        assert told.sd[0] == pytest.approx(np.sqrt(c * (1 - c)))
+        assert told.skewness[0] == pytest.approx((2 * c - 1) / np.sqrt(c * (1 - c)))
+    many = nr.Scenario.of(
+        {"book": segments(one=(1, 400, "annual")), "drivers": {"churn": {"one": 0.1}}}
+    )
+    assert odds(many).skewness[0] == pytest.approx(-0.8 / np.sqrt(0.09) / 20)
+
+
+def test_sizes_have_their_third_moments():
+    """Events of every size, each drawn anew: skewness against a simulation of one customer a group."""
+    believed = nr.Scenario.of(
+        {
+            "book": segments(one=(1, 50, "annual")),
+            "drivers": {
+                "contraction": {"one": {"rate": 2, "size": {"mean": 0.3, "sd": 0.2}}},
+                "adoption": {"one": {"rate": 2, "size": {"mean": 0.3, "sd": 0.15}}},
+                "price": {"one": {"uplift": 0.2, "acceptance": 0.5}},
+            },
+        }
+    )
+    told = odds(believed)
+    nrr = np.asarray(nr.nrr(nr.simulate(believed, 200_000, 5)))
+    third = ((nrr - nrr.mean()) ** 3).mean() / nrr.std() ** 3
+    assert told.sd[0] == pytest.approx(nrr.std(), rel=0.01)
+    assert told.skewness[0] == pytest.approx(third, abs=0.08)
+
+
+def test_small_and_concentrated_books_are_simulated():
+    small = nr.Scenario.of(
+        {"target": 1.0, "book": segments(one=(1, 50)), "drivers": {"churn": {"one": 0.1}}}
+    )
+    told = quick.likely(small)
+    assert told["quality"]["method"] == "simulation"
+    nrr = np.asarray(nr.nrr(nr.simulate(small, 10_000, SEED)))
+    assert told["p50"] == pytest.approx(float(np.median(nrr)))
+    one_giant = {"small": {"share": 1, "customers": 600}, "giant": {"share": 1, "customers": 1}}
+    giant = small.with_(
+        {"book": {"arr": 1e6, "segments": one_giant}, "drivers": {"churn": {"all": 0.1}}}
+    )
+    assert quick.likely(giant)["quality"]["method"] == "simulation"
+
+
+def test_the_examples_book():
+    """A book from a ledger, learnt drivers: within a fifth of a point of the simulation (its largest customer has 6 %)."""
+    learnt = nr.calibrate(
+        nr.read_ledger(ROOT / "nrrsim" / "data" / "meridian.csv"), "2026-09"
+    ).scenario
+    told = odds(learnt).quantiles((0.05, 0.5, 0.95))
+    simulated = np.quantile(nr.nrr(nr.simulate(learnt, 40_000, 3)), (0.05, 0.5, 0.95))
+    assert told == pytest.approx(simulated, abs=0.006)
+
+
+def test_what_is_certain():
+    still = nr.Scenario.of({"book": segments(one=(1, 600)), "drivers": {}})
+    assert odds(still).reaches(1.0) == 1
+    assert odds(still).reaches(1.0001) == 0
+    assert odds(still).quantiles((0.05, 0.95)) == pytest.approx([1, 1], abs=1e-6)
+
+
+def test_where_rare_events_decide_it_is_simulated():
+    """A thousand even customers whose growth is now and then manyfold: three moments would be tens of points off."""
+    rare = {"one": {"rate": 2.0, "size": {"mean": 0.5, "sd": 1.5}}}
+    wild = nr.Scenario.of(
+        {"target": 1.5, "book": segments(one=(1, 1_000)), "drivers": {"adoption": rare}}
+    )
+    told = quick.likely(wild)
+    assert not odds(wild).holds
+    assert told["quality"]["method"] == "simulation"
+    nrr = np.asarray(nr.nrr(nr.simulate(wild, 40_000, 3)))
+    for quantile, share in (("p05", 0.05), ("p50", 0.5), ("p95", 0.95)):
+        assert told[quantile] == pytest.approx(
+            float(np.quantile(nrr, share)), abs=1.5 * told["quality"]["error"]
+        )
+    with pytest.raises(nr.UsageError, match="only a simulation tells"):
+        nr.frontier(wild, 1.6, probability=0.8)
+    with pytest.raises(nr.UsageError, match="only a simulation tells"):
+        chance(wild, 1.6)

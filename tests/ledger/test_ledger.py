@@ -1,0 +1,589 @@
+"""What a ledger may look like, and what is said of one that is wrong: every finding at once, with its line."""
+
+import datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import rejected
+
+import nrrsim as nr
+
+GOOD = "customer,month,mrr,segment\nA,2025-01,100,smb\nA,2025-02,110,smb\nB,2025-01,50,mid\nB,2025-02,40,mid\n"
+
+
+def book(ledger: nr.Ledger, name: str) -> float:
+    return float(ledger.book(ledger.months[0], ledger.months[-1]).over(name).sum())
+
+
+# --- forms that are read -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD.encode(),
+        b"\xef\xbb\xbf" + GOOD.encode(),
+        GOOD.replace("\n", "\r\n").encode(),
+        GOOD.replace("\n", "\r\n", 2).encode(),
+        GOOD.replace(",", ";").encode(),
+        GOOD.replace(",", "\t").encode(),
+        GOOD.replace("customer,month,mrr,segment", "Customer, Month ,MRR,Segment").encode(),
+        GOOD.replace("2025-01", "2025-01-31").encode(),
+        GOOD.replace("\nA,2025-02", "\n\nA,2025-02").encode(),
+        GOOD.strip().encode(),
+    ],
+    ids=[
+        "plain",
+        "BOM",
+        "CRLF",
+        "CRLF and LF",
+        "semicolons",
+        "tabs",
+        "headings",
+        "dates",
+        "blank line",
+        "no last newline",
+    ],
+)
+def test_spellings_of_the_same_csv(write, text):
+    ledger = nr.read_ledger(write(text))
+    assert ledger.months == ["2025-01", "2025-02"]
+    assert ledger.cohort("2025-02", 1).over("closing").to_series().to_dict() == {
+        "mid": 480.0,
+        "smb": 1320.0,
+    }
+
+
+def test_names_are_read_as_they_stand(write):
+    names = [
+        "Müller, Söhne & Co",
+        'the "best" one',
+        "日本語株式会社",
+        "NA",
+        "null",
+        "1001",
+        "line\nbreak",
+    ]
+    rows = [f'"{name.replace(chr(34), chr(34) * 2)}",2025-01,1,x' for name in names]
+    ledger = nr.read_ledger(write("customer,month,mrr,segment\n" + "\n".join(rows)))
+    assert sorted(ledger.customers("2025-01").index) == sorted(names)
+
+
+def test_arr_and_mrr_are_the_same_revenue(write):
+    monthly = nr.read_ledger(write(GOOD))
+    yearly = nr.read_ledger(
+        write("customer,month,arr,segment\nA,2025-01,1200,smb\nB,2025-01,600,mid\n", "arr.csv")
+    )
+    assert (
+        monthly.customers("2025-01")["arr"].to_dict()
+        == yearly.customers("2025-01")["arr"].to_dict()
+    )
+
+
+def test_excel_parquet_and_csv_give_the_same_ledger(write, tmp_path):
+    frame = pd.DataFrame(
+        {
+            "customer": ["1001", "1001", "B"],
+            "month": [
+                datetime.date(2025, 1, 31),
+                datetime.date(2025, 2, 28),
+                datetime.date(2025, 1, 31),
+            ],
+            "mrr": [100.0, 110.5, 50.0],
+            "segment": ["smb", "smb", "mid"],
+        }
+    )
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    book = pd.ExcelWriter(tmp_path / "a.xlsx", engine="xlsxwriter")
+    frame.assign(customer=[1001, 1001, "B"]).to_excel(book, sheet_name="Book", index=False)
+    pd.DataFrame({"x": [1]}).to_excel(book, sheet_name="Other", index=False)
+    book.close()
+    import duckdb
+
+    duckdb.execute(f"copy (select * from frame) to '{tmp_path / 'a.parquet'}' (format parquet)")
+    prints = {
+        name: nr.read_ledger(tmp_path / name).fingerprint
+        for name in ("a.csv", "a.xlsx", "a.parquet")
+    }
+    assert len(set(prints.values())) == 1, prints
+    assert nr.read_ledger(tmp_path / "a.xlsx", sheet="Book").fingerprint == prints["a.csv"]
+    with pytest.raises(nr.UsageError, match="its sheets: Book, Other"):
+        nr.read_ledger(tmp_path / "a.xlsx", sheet="Boook")
+
+
+def test_columns_mapping(write):
+    text = GOOD.replace("customer,month,mrr", "Account,Period,Net fee")
+    how = {"customer": "Account", "month": "Period", "mrr": "Net fee"}
+    assert (
+        nr.read_ledger(write(text), columns=how).fingerprint
+        == nr.read_ledger(write(GOOD, "b.csv")).fingerprint
+    )
+    [finding] = rejected(write(text), columns={**how, "mrr": "Net fees"})
+    assert (
+        finding == "ledger.csv:1: columns.mrr: there is no column Net fees; did you mean Net fee?"
+    )
+
+
+def test_a_mapping_chooses_between_two_amounts(write):
+    text = "customer,month,mrr,arr\nA,2025-01,100,9999\n"
+    assert "MRR and ARR are never added" in rejected(write(text))[0]
+    assert nr.read_ledger(write(text), columns={"arr": "arr"}).customers("2025-01")[
+        "arr"
+    ].tolist() == [9999]
+
+
+def test_files_split_by_month_are_one_ledger(write, tmp_path):
+    lines = GOOD.splitlines()
+    for number, row in enumerate(lines[1:]):
+        write(f"{lines[0]}\n{row}\n", f"part-{number}.csv")
+    whole = nr.read_ledger(write(GOOD, "whole.csv")).fingerprint
+    assert nr.read_ledger(*sorted(tmp_path.glob("part-*.csv"))).fingerprint == whole
+    assert nr.read_ledger(f"{tmp_path}/part-*.csv").fingerprint == whole
+
+
+@pytest.mark.parametrize(
+    ("months", "step"),
+    [
+        (["2024-12", "2025-12"], 12),
+        (["2025-03", "2025-06", "2025-12", "2025-09"], 3),
+        (["2025-01", "2025-02"], 1),
+    ],
+)
+def test_step(write, months, step):
+    ledger = nr.read_ledger(
+        write("customer,month,arr\n" + "".join(f"A,{month},1\n" for month in months))
+    )
+    assert (ledger.step, ledger.months) == (step, sorted(months))
+
+
+def test_quarters_may_be_written_as_quarters(write):
+    assert nr.read_ledger(write("customer,month,arr\nA,2025Q1,1\nA,2025 Q2,1\n")).months == [
+        "2025-03",
+        "2025-06",
+    ]
+
+
+# --- subscription periods ----------------------------------------------------------------------------------
+
+PERIODS = "customer,start,end,mrr\nA,2025-01-01,2025-04-01,10\nA,2025-03-01,,5\nB,2025-02-10,2025-03-20,7\n"
+
+
+def test_periods_are_laid_out_at_month_ends(write):
+    ledger = nr.read_ledger(write(PERIODS), until="2025-05")
+    lives = {month: ledger.customers(month)["arr"].div(12).to_dict() for month in ledger.months}
+    assert lives == {
+        "2025-01": {"A": 10},
+        "2025-02": {"A": 10, "B": 7},
+        "2025-03": {"A": 15},
+        "2025-04": {"A": 5},
+        "2025-05": {"A": 5},
+    }
+
+
+def test_inclusive_ends_and_the_hint_at_them(write):
+    text = "customer,start,end,mrr\nA,2025-01-01,2025-03-31,10\n"
+    exclusive = nr.read_ledger(write(text))
+    assert exclusive.months == ["2025-01", "2025-02"]
+    assert "period_end: inclusive" in str(exclusive.notices[-1])
+    assert nr.read_ledger(write(text), period_end="inclusive").months == [
+        "2025-01",
+        "2025-02",
+        "2025-03",
+    ]
+
+
+def test_published_normalisation(write):
+    """A published example: 100 subscriptions of 100 a month and 50 of 600 a year are 12,500 a month."""
+    rows = [f"m{n},2025-01-01,,100,month" for n in range(100)] + [
+        f"y{n},2025-01-01,,600,year" for n in range(50)
+    ]
+    ledger = nr.read_ledger(write("customer,start,end,amount,interval\n" + "\n".join(rows)))
+    assert ledger.customers("2025-01")["arr"].sum() / 12 == pytest.approx(12_500)
+
+
+def test_published_life_of_a_customer(write):
+    """Gold at 2,000 a year, silver added at 60 a month and dropped again, then gold ends, then 150 a month."""
+    text = """customer,start,end,amount,interval,product
+X,2024-01-01,2025-01-01,2000,year,gold
+X,2024-03-01,2024-06-01,60,month,silver
+X,2025-03-01,2025-06-01,150,month,gold
+Y,2024-01-01,2025-06-01,1,month,gold
+"""
+    moves = nr.read_ledger(write(text)).book("2024-01", "2025-05")
+    booked = {
+        name: float(moves.over(name).sum()) / 12
+        for name in ("cross_sell", "contraction", "churn", "reactivation")
+    }
+    assert {name: round(amount, 2) for name, amount in booked.items()} == {
+        "cross_sell": 60.0,
+        "contraction": 60.0,
+        "churn": 166.67,
+        "reactivation": 150.0,
+    }
+
+
+def test_wrong_periods(write):
+    text = "customer,start,end,mrr\nA,2025-03-01,2025-01-01,1\nB,03/01/2025,,1\nC,2025-01-01,,1\nC,2025-01-01,,1\n"
+    found = rejected(write(text))
+    assert [line.split(": ")[0] for line in found] == [
+        "ledger.csv:2",
+        "ledger.csv:3",
+        "ledger.csv:5",
+    ]
+    assert "is not after the start" in found[0]
+    assert "'03/01/2025' is not a date" in found[1]
+    assert "stands again for the same subscription (first in" in found[2]
+
+
+# --- what is rejected --------------------------------------------------------------------------------------
+
+
+def test_every_finding_at_once_with_its_line(write):
+    text = """customer,month,mrr,segment
+A,2025-01,100,smb
+"B
+two lines",2025-01,-5,smb
+A,2025-01,100,smb
+
+C,2025-13,1,smb
+D,2025-01,1e999,smb
+E,2025-01,NaN,smb
+F,2025-01,"1,000",smb
+G,2025-01
+,2025-01,1,smb
+H,2025-01,,smb
+I,2025-01,1,
+J,2025-01,1,smb,extra
+A,2025-03,100,smb
+"""
+    assert rejected(write(text)) == [
+        "ledger.csv:3: mrr: '-5' is negative; a ledger holds what recurs; book credits against the month they belong to",
+        "ledger.csv:5: stands again for the same customer and month (first in ledger.csv:2); add the amounts up, or"
+        " remove one of the rows",
+        "ledger.csv:7: month: '2025-13' is not a month; write it as YYYY-MM, such as 2026-09",
+        "ledger.csv:8: mrr: '1e999' is not a finite number; write the amount that recurs",
+        "ledger.csv:9: mrr: 'NaN' is not a number; write digits and a decimal point only, such as 1234.50",
+        "ledger.csv:10: mrr: '1,000' is not a number; write digits and a decimal point only, such as 1234.50",
+        "ledger.csv:11: the row has fewer cells than the heading; complete the row or remove it",
+        "ledger.csv:12: customer: is empty; every row needs the customer's name",
+        "ledger.csv:13: mrr: is empty; write digits and a decimal point only, such as 1234.50",
+        "ledger.csv:14: segment: is empty; write one for every row, such as: unassigned",
+        "ledger.csv:15: the row has more cells than the heading; put names that hold the separator in double quotes",
+    ]
+
+
+def test_findings_name_the_file_they_stand_in(write):
+    one, two = (
+        write(GOOD, "one.csv"),
+        write("customer,month,mrr,segment\nC,2025-01,x,smb\nA,2025-02,1,smb\n", "two.csv"),
+    )
+    found = rejected(one, two)
+    assert found[0].startswith("two.csv:2: mrr: 'x' is not a number")
+    assert found[1].startswith(
+        "two.csv:3: stands again for the same customer and month (first in one.csv:3)"
+    )
+
+
+def test_a_hole_of_whole_months(write):
+    text = "customer,month,mrr\n" + "".join(f"A,2025-{month:02d},1\n" for month in (1, 2, 5, 6))
+    assert [line.split(";")[0] for line in rejected(write(text))] == [
+        "ledger.csv: month: there is no row for 2025-03",
+        "ledger.csv: month: there is no row for 2025-04",
+    ]
+
+
+def test_snapshots_at_odd_steps(write):
+    assert (
+        "snapshots lie 2 months apart"
+        in rejected(write("customer,month,mrr\nA,2025-01,1\nA,2025-03,1\n"))[0]
+    )
+
+
+def test_two_segments_in_one_month(write):
+    text = "customer,month,mrr,segment,product\nA,2025-01,1,smb,x\nA,2025-01,1,mid,y\n"
+    assert "is the second segment of this customer in this month" in rejected(write(text))[0]
+
+
+def test_two_currencies_need_rates(write):
+    text = "customer,month,mrr,currency\nA,2025-01,1,USD\nB,2025-01,1,EUR\n"
+    assert "there are 2 currencies (EUR, USD) and no rates" in rejected(write(text))[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "the file is empty"),
+        ("customer,month,mrr\n", "there are no rows"),
+        ("customer,mrr\nA,1\n", "there is no column month"),
+        ("month,mrr\n2025-01,1\n", "there is no column customer"),
+        ("customer,month\nA,2025-01\n", "there is no amount"),
+        ("customer,month,amount\nA,2025-01,1\n", "there is an amount and no interval"),
+        ("customer,month,mrr,mrr\nA,2025-01,1,1\n", "the heading mrr stands twice"),
+        ("customer,month,mrr\nA,2025-01,0\n", "there is no positive amount"),
+        (
+            "customer,month,amount,interval\nA,2025-01,1,fortnight\n",
+            "'fortnight' is not an interval",
+        ),
+        ("customer,month,mrr,renewal\nA,2025-01,1,soon\n", "'soon' is not a month"),
+        ("customer,month,mrr,quantity\nA,2025-01,1,-3\n", "'-3' is not a number of 0 or more"),
+        (b"customer,month,mrr\nCaf\xe9,2025-01,1\n", "is not UTF-8 text"),
+        ("customer,month,mrr\n".encode("utf-16"), "is UTF-16 text"),
+        (b"PK\x03\x04xxxx", "is a spreadsheet, not CSV"),
+        ('customer,month,mrr\n"A,2025-01,1\n', ""),
+    ],
+)
+def test_tables_that_cannot_be_read(write, text, said):
+    assert said in "\n".join(rejected(write(text)))
+
+
+def test_missing_files_and_wrong_parameters(write):
+    with pytest.raises(nr.UsageError, match="there is no such file"):
+        nr.read_ledger("nowhere.csv")
+    with pytest.raises(nr.UsageError, match="grace_months"):
+        nr.read_ledger(write(GOOD), grace_months=-1)
+    ledger = nr.read_ledger(write(GOOD))
+    with pytest.raises(
+        nr.UsageError, match="2025-03 is not in the ledger, which has 2025-01 to 2025-02"
+    ):
+        ledger.cohort("2025-03", 1)
+    with pytest.raises(
+        nr.UsageError, match=r"starts in 2024-02, before the ledger does \(2025-01\)"
+    ):
+        ledger.cohort("2025-02", 12)
+    with pytest.raises(nr.UsageError, match="did you mean segment"):
+        ledger.cohort("2025-02", 1, by="segmnt")
+    with pytest.raises(nr.UsageError, match="is not a month"):
+        ledger.cohort("Feb 2025", 1)
+    with pytest.raises(nr.UsageError, match="do not fit a ledger"):
+        nr.read_ledger(write("customer,month,arr\nA,2024-12,1\nA,2025-12,1\n", "y.csv")).cohort(
+            "2025-12", 6
+        )
+
+
+# --- what is said and not rejected -------------------------------------------------------------------------
+
+
+def test_zeros_are_no_rows_and_are_counted(write):
+    ledger = nr.read_ledger(write(GOOD + "C,2025-01,0,smb\n"))
+    assert ledger.entries.zeros == 1
+    assert "1 row holds the amount 0" in str(ledger.notices[0])
+    assert "C" not in ledger.customers("2025-01").index
+
+
+def test_names_that_differ_only_by_case_or_spaces(write):
+    ledger = nr.read_ledger(
+        write("customer,month,mrr,segment\nAcme,2025-01,1,x\nACME ,2025-02,1,x\n")
+    )
+    assert "'ACME ', 'Acme'" in str(ledger.notices[0])
+    assert book(ledger, "churn") == book(ledger, "new") == 12
+
+
+# --- movements ---------------------------------------------------------------------------------------------
+
+
+def test_price_and_quantity(write):
+    """q(t) (p(t) - p(t-1)) is price, the rest adoption or contraction."""
+    text = """customer,month,mrr,quantity,unit_price
+up,2025-01,100,10,10
+up,2025-02,144,12,12
+down,2025-01,100,10,10
+down,2025-02,96,8,12
+cheaper,2025-01,100,10,10
+cheaper,2025-02,108,12,9
+"""
+    ledger = nr.read_ledger(write(text))
+    moves = {
+        name: book(ledger, name) / 12 for name in ("price", "adoption", "contraction", "unsplit")
+    }
+    assert moves == pytest.approx(
+        {"price": 24 + 16, "adoption": 20 + 8, "contraction": 20, "unsplit": 0}
+    )
+
+
+def test_price_that_does_not_tie_is_said_and_not_split(write):
+    text = "customer,month,mrr,quantity,unit_price\nA,2025-01,100,10,10\nA,2025-02,150,10,12\n"
+    ledger = nr.read_ledger(write(text))
+    assert "quantity x unit_price is not the mrr in 1 rows" in str(ledger.notices[-1])
+    assert (book(ledger, "price"), book(ledger, "unsplit")) == (0, 600)
+
+
+def test_cross_sell_is_a_product_never_held_before(write):
+    text = """customer,month,mrr,product
+A,2025-01,10,base
+A,2025-02,10,base
+A,2025-02,5,extra
+A,2025-03,10,base
+A,2025-04,12,base
+A,2025-04,5,extra
+B,2025-01,10,base
+B,2025-02,15,pro
+B,2025-03,15,pro
+B,2025-04,15,pro
+"""
+    moves = nr.read_ledger(write(text)).book("2025-01", "2025-04")
+    by_month = {
+        name: (moves[name].sum("segment") / 12).values.tolist()
+        for name in ("cross_sell", "unsplit", "contraction")
+    }
+    assert by_month == {"cross_sell": [10, 0, 0], "unsplit": [0, 0, 7], "contraction": [0, 5, 0]}
+
+
+def test_grace_months(write):
+    months = [f"2025-{month:02d}" for month in range(1, 8)]
+    rows = [f"A,{month},10" for month in months] + [
+        f"B,{month},10" for month in (*months[:2], *months[4:])
+    ]
+    text = "customer,month,mrr\n" + "\n".join(rows)
+    strict, late = nr.read_ledger(write(text)), nr.read_ledger(write(text), grace_months=2)
+    assert (book(strict, "churn"), book(strict, "reactivation")) == (120, 120)
+    assert (book(late, "churn"), book(late, "reactivation")) == (0, 0)
+    assert nr.read_ledger(write(text), grace_months=1).gaps().tolist() == [2]
+    # in April nobody knows yet that B comes back
+    assert nr.nrr(late.cohort("2025-04", 3)) == 0.5
+
+
+RATES = "month,currency,rate\n2025-01,EUR,1.10\n2025-02,EUR,1.20\n"
+TWO_CURRENCIES = """customer,month,mrr,currency
+A,2025-01,100,USD
+A,2025-02,100,USD
+B,2025-01,100,EUR
+B,2025-02,100,EUR
+"""
+
+
+def test_constant_currency_and_reported(write):
+    rates = write(RATES, "rates.csv")
+    constant = nr.read_ledger(write(TWO_CURRENCIES), rates=rates)
+    reported = nr.read_ledger(write(TWO_CURRENCIES), rates=rates, reported=True)
+    assert constant.currency == "USD"
+    assert nr.nrr(constant.cohort("2025-02", 1)) == 1
+    assert nr.nrr(reported.cohort("2025-02", 1)) == pytest.approx(220 / 210)
+    assert float(constant.cohort("2025-02", 1).over("opening").sum()) == pytest.approx(210 * 12)
+
+
+def test_rates_that_are_missing_or_wrong(write):
+    rates = write("month,currency,rate\n2025-02,EUR,1.2\n", "rates.csv")
+    ledger = nr.read_ledger(write(TWO_CURRENCIES), rates=rates)
+    with pytest.raises(nr.UsageError, match="there is no rate for EUR in 2025-01"):
+        ledger.cohort("2025-02", 1)
+    with pytest.raises(nr.UsageError, match=r"rates.csv:3: one positive rate"):
+        nr.read_ledger(
+            write(TWO_CURRENCIES),
+            rates=write("month,currency,rate\n2025-01,EUR,1\n2025-02,EUR,-1\n", "rates.csv"),
+        )
+
+
+def test_a_customer_keeps_the_segment_of_the_windows_start(write):
+    text = "customer,month,mrr,segment\nA,2025-01,100,smb\nA,2025-02,300,mid\nB,2025-01,100,mid\nB,2025-02,100,mid\n"
+    ledger = nr.read_ledger(write(text))
+    for moves in (ledger.cohort("2025-02", 1), ledger.book("2025-01", "2025-02")):
+        assert moves.over("closing").to_series().to_dict() == {"mid": 1200, "smb": 3600}
+        assert moves.books_close()
+    assert nr.nrr(ledger.cohort("2025-02", 1), by_segment=True).to_series().to_dict() == {
+        "mid": 1,
+        "smb": 3,
+    }
+
+
+def test_by_cohort_of_first_revenue(write):
+    rows = [f"A,{y}-{m:02d},1" for y in (2024, 2025) for m in range(1, 13)]
+    rows += [f"B,{y}-{m:02d},1" for y in (2024, 2025) for m in range(1, 13) if (y, m) >= (2024, 5)]
+    ledger = nr.read_ledger(write("customer,month,mrr\n" + "\n".join(rows)))
+    assert ledger.cohort("2025-12", 12, "cohort_quarter").over(
+        "opening_customers"
+    ).to_series().to_dict() == {
+        "until 2024-01": 1,
+        "2024 Q2": 1,
+    }
+    assert ledger.cohort("2025-12", 12, "cohort_year").segments == ["until 2024-01", "2024"]
+
+
+def test_alive_in_the_last_month_is_alive(write):
+    ledger = nr.read_ledger(write(GOOD))
+    assert book(ledger, "churn") == 0
+
+
+def test_reading_does_not_round(write):
+    amounts = [0.1, 0.2, 1234567.89, 0.07]
+    rows = [f"c{n},2025-01,{amount}" for n, amount in enumerate(amounts)]
+    ledger = nr.read_ledger(write("customer,month,mrr\n" + "\n".join(rows)))
+    assert np.allclose(
+        ledger.customers("2025-01")["arr"].to_numpy(), [12 * amount for amount in amounts], rtol=0
+    )
+
+
+# --- found by review ---------------------------------------------------------------------------------------
+
+
+def test_overlapping_subscriptions_in_two_currencies(write):
+    text = "customer,start,end,mrr,currency\nA,2025-01-01,2025-06-01,100,USD\nA,2025-02-01,2025-06-01,100,EUR\n"
+    assert "there are 2 currencies (EUR, USD) and no rates" in rejected(write(text))[0]
+    rates = write(
+        "month,currency,rate\n" + "".join(f"2025-0{m},EUR,2\n" for m in range(1, 7)), "rates.csv"
+    )
+    ledger = nr.read_ledger(write(text), rates=rates, currency="USD")
+    assert ledger.customers("2025-03")["arr"].tolist() == [3600]
+
+
+def test_late_renewal_at_a_higher_price_is_price(write):
+    rows = "A,2025-01,10,10,1\nA,2025-03,20,10,2\n" + "".join(
+        f"B,2025-0{m},1,1,1\n" for m in (1, 2, 3)
+    )
+    ledger = nr.read_ledger(
+        write(f"customer,month,mrr,quantity,unit_price\n{rows}"), grace_months=1
+    )
+    assert (book(ledger, "price"), book(ledger, "adoption")) == (120, 0)
+
+
+def test_a_months_does_not_depend_on_the_machines_time_zone(tmp_path, monkeypatch):
+    import time
+
+    import duckdb
+
+    sql = "select 'A' as customer, timestamptz '2025-01-31 23:00:00-08' as month, 1.0 as mrr"
+    duckdb.execute(f"copy ({sql}) to '{tmp_path / 'a.parquet'}' (format parquet)")
+    for zone in ("UTC", "America/Los_Angeles", "Asia/Tokyo"):
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        assert nr.read_ledger(tmp_path / "a.parquet").months == ["2025-02"]
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_true_and_false_are_no_money(tmp_path):
+    book = pd.ExcelWriter(tmp_path / "a.xlsx", engine="xlsxwriter")
+    pd.DataFrame({"customer": ["A", "B"], "month": ["2025-01"] * 2, "mrr": [True, 5]}).to_excel(
+        book, index=False
+    )
+    book.close()
+    assert "True is not a number" in rejected(tmp_path / "a.xlsx")[0]
+
+
+@pytest.mark.parametrize("heading", ["Customer,customer,month,mrr", "customer,month,MRR,mrr"])
+def test_headings_that_are_the_same_to_us(write, heading):
+    assert "stands twice" in rejected(write(f"{heading}\nA,B,2025-01,1\n"))[0]
+
+
+def test_two_words_for_one_heading(write):
+    assert (
+        "is used twice" in rejected(write(GOOD), columns={"customer": "month", "month": "month"})[0]
+    )
+
+
+def test_names_that_look_the_same(write):
+    names = ["Café", "Cafe\u0301", "A\u200bB", "AB"]
+    rows = "".join(f"{name},2025-01,1\n" for name in names)
+    said = " ".join(map(str, nr.read_ledger(write(f"customer,month,mrr\n{rows}")).notices))
+    assert said.count("look the same") == 2
+
+
+def test_a_cohort_that_is_gone_is_shown_as_gone(write):
+    rows = [f"{c},2024-{m:02d},10" for c in "AB" for m in range(1, 7)] + [
+        f"C,2024-{m:02d},1" for m in range(5, 13)
+    ]
+    ages = nr.read_ledger(write("customer,month,mrr\n" + "\n".join(rows))).ages(
+        "2024-12", "cohort_year"
+    )
+    first = ages[ages["cohort"] == "until 2024-01"]
+    assert (first["amount"] / first["opening"]).tolist() == [1.0] * 6 + [0.0] * 6

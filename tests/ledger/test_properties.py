@@ -1,0 +1,182 @@
+"""What must hold for any ledger: 200 made-up ledgers for each rule."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import nrrsim as nr
+from nrrsim.ledger.check import check_rows
+from nrrsim.ledger.sources import Rows
+from nrrsim.metrics import FORMULAS
+from nrrsim.months import shift
+
+many = settings(
+    max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
+MONTHS = [f"{year}-{month:02d}" for year in (2024, 2025) for month in range(1, 13)][:16]
+# Up to a million, in cents; a ratio's rounding error grows with (largest / smallest) amount, so 1 is the least.
+AMOUNT = st.one_of(st.just(0), st.integers(100, 10**8)).map(lambda cents: cents / 100)
+COMPOUNDED = [2 * list(FORMULAS).index("compounded") + offset for offset in (0, 1)]
+
+
+@st.composite
+def books(draw, prices=False):
+    """A frame of customer-months: 2 to 8 customers in up to 3 segments, who come, change, leave and come back.
+
+    One customer is always there, so that the ledger has no hole.
+    """
+    rows = []
+    for number in range(draw(st.integers(2, 8))):
+        segment = f"s{draw(st.integers(0, 2))}"
+        life = [draw(AMOUNT) for _ in draw(st.just(MONTHS[:14]))]
+        if number == 0:
+            life = [amount or 1.0 for amount in life]
+        for month, amount in zip(MONTHS, life, strict=False):
+            if amount:
+                rows.append((f"c{number}", month, amount, segment))
+    frame = pd.DataFrame(rows, columns=["customer", "month", "mrr", "segment"])
+    if prices:
+        frame["quantity"] = draw(
+            st.lists(st.integers(1, 50), min_size=len(frame), max_size=len(frame))
+        )
+        frame["unit_price"] = (frame["mrr"] / frame["quantity"]).round(2).clip(0.01)
+        frame["mrr"] = (frame["quantity"] * frame["unit_price"]).round(2)
+    return frame
+
+
+def read(*frames: pd.DataFrame) -> nr.Ledger:
+    """A ledger from frames: the road of any source, without the file."""
+    parts = [
+        Rows(f"{n}.csv", frame.reset_index(drop=True), lambda: np.arange(0))
+        for n, frame in enumerate(frames)
+    ]
+    return nr.Ledger(check_rows(parts), "USD")
+
+
+def answers(ledger: nr.Ledger, end: str = "2025-02") -> np.ndarray:
+    """NRR and GRR under each definition, and logo retention, over 12 months."""
+    cohort, book = ledger.cohort(end, 12), ledger.book(shift(end, -12), end)
+    ratios = [
+        ratio(book if nr.DEFINITIONS[name].of_book else cohort, name)
+        for name in FORMULAS
+        for ratio in (nr.nrr, nr.grr)
+    ]
+    return np.array([*ratios, nr.logo(cohort), nr.logo(cohort, "stays_out")])
+
+
+@many
+@given(books(prices=True))
+def test_the_identity_closes(frame):
+    ledger = read(frame)
+    for moves in (
+        ledger.cohort("2025-02", 13),
+        ledger.book("2024-01", "2025-02"),
+        ledger.cohort("2024-07", 3),
+    ):
+        assert moves.books_close()
+        assert float(np.abs(moves.residual()).max()) < 0.005
+    assert float(ledger.cohort("2025-02", 13).over("new").sum()) == 0
+
+
+@many
+@given(books(), st.randoms(use_true_random=False))
+def test_the_order_of_rows_changes_nothing(frame, random):
+    order = list(range(len(frame)))
+    random.shuffle(order)
+    assert np.array_equal(answers(read(frame)), answers(read(frame.iloc[order])), equal_nan=True)
+    assert read(frame).fingerprint == read(frame.iloc[order]).fingerprint
+
+
+@many
+@given(books(), st.integers(1, 60))
+def test_two_files_are_one_ledger(frame, cut):
+    cut = min(cut, len(frame) - 1)
+    assert np.array_equal(
+        answers(read(frame)), answers(read(frame.iloc[:cut], frame.iloc[cut:])), equal_nan=True
+    )
+
+
+@many
+@given(books(), st.sampled_from([0.01, 0.5, 1.1, 7.45, 155.0]))
+def test_rescaling_the_currency_changes_nothing(frame, rate):
+    scaled = frame.assign(mrr=frame["mrr"] * rate)
+    assert np.allclose(
+        answers(read(frame)), answers(read(scaled)), rtol=1e-8, atol=1e-8, equal_nan=True
+    )
+
+
+@many
+@given(st.lists(st.integers(1, 10**9), min_size=1, max_size=9), st.integers(1, 3))
+def test_everyone_renewing_at_the_same_amount_is_exactly_one(cents, segments):
+    rows = [
+        (f"c{n}", m, c / 100, f"s{n % segments}")
+        for (n, c), m in itertools.product(enumerate(cents), MONTHS[:13])
+    ]
+    ledger = read(pd.DataFrame(rows, columns=["customer", "month", "mrr", "segment"]))
+    assert (answers(ledger, "2025-01") == 1.0).all()
+
+
+@many
+@given(books(), st.lists(AMOUNT.filter(bool), min_size=1, max_size=5))
+def test_new_customers_never_enter_nrr(frame, amounts):
+    later = pd.DataFrame(
+        [
+            (f"new{n}", month, amount, "s0")
+            for n, amount in enumerate(amounts)
+            for month in ("2025-01", "2025-02")
+        ],
+        columns=frame.columns,
+    )
+    with_new = read(pd.concat([frame, later]))
+    closed = [
+        number for number in range(12) if number not in COMPOUNDED
+    ]  # there, the new enter the base a month later
+    assert np.array_equal(answers(read(frame))[closed], answers(with_new)[closed])
+
+
+@many
+@given(books(prices=True))
+def test_gross_is_at_most_one_and_at_most_net(frame):
+    ledger = read(frame)
+    found = answers(ledger)
+    assert (found[1:10:2] <= 1).all()
+    assert (found[1:10:2] <= found[0:10:2] + 1e-9).all()
+    segments = nr.measure(ledger, "2025-02").by_segment.dropna("segment")
+    assert (segments["grr"] <= segments["nrr"]).all()
+
+
+@many
+@given(books())
+def test_net_retention_with_returns_is_point_to_point(frame):
+    """An identity of the closed cohort: what its flows add up to is what is there."""
+    ledger = read(frame)
+    assert nr.nrr(ledger.cohort("2025-02", 12), "flow_with_reactivation") == pytest.approx(
+        nr.nrr(ledger.cohort("2025-02", 12)), rel=1e-8, abs=1e-8
+    )
+
+
+@many
+@given(books())
+def test_against_plain_python(frame):
+    """The same answers from a dictionary and a loop over the definitions."""
+    ledger = read(frame)
+    amount = {(row.customer, row.month): row.mrr for row in frame.itertuples()}
+    months = MONTHS[1:14]
+    start, end = months[0], months[-1]
+    cohort = [
+        customer for customer in sorted(set(frame["customer"])) if (customer, start) in amount
+    ]
+    base = sum(amount[customer, start] for customer in cohort)
+    now = {customer: amount.get((customer, end), 0) for customer in cohort}
+    stays = {customer: all((customer, month) in amount for month in months) for customer in cohort}
+    net = sum(now.values()) / base
+    gross = sum(min(now[customer], amount[customer, start]) for customer in cohort) / base
+    kept_out = sum(now[customer] for customer in cohort if stays[customer]) / base
+    found = nr.measure(ledger, end, 12)
+    assert (found.nrr, found.grr) == pytest.approx((net, gross), rel=1e-12)
+    assert found.logo == sum(value > 0 for value in now.values()) / len(cohort)
+    assert nr.measure(ledger, end, 12, "stays_out").nrr == pytest.approx(kept_out, rel=1e-12)

@@ -1,0 +1,566 @@
+"""A ledger behind a database address, SQLite and a real PostgreSQL: the same ledger as from CSV, and no secret told."""
+
+import contextlib
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import nrrsim as nr
+
+sqlalchemy = pytest.importorskip("sqlalchemy", reason="the extra sql is not installed")
+
+CSV = """\
+customer,month,mrr,segment
+Müller & Söhne,2025-01,100.10,smb
+Müller & Söhne,2025-02,110.35,smb
+日本語株式会社,2025-01,50.00,mid
+日本語株式会社,2025-02,0.01,mid
+Q:1 100%,2025-02,12345678.99,enterprise
+"""
+QUERY = "select customer, month, mrr, segment from ledger"
+PASSWORD = "s3cret/p@ss:wörd%"
+WRITTEN = "s3cret%2Fp%40ss%3Aw%C3%B6rd%25"
+OTHER = "wr0ng%2Fp%40ss"
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> nr.Ledger:
+    path = tmp_path_factory.mktemp("csv") / "ledger.csv"
+    path.write_text(CSV, encoding="utf-8")
+    return nr.read_ledger(path)
+
+
+def rows() -> list[list[str]]:
+    return [line.split(",") for line in CSV.splitlines()[1:]]
+
+
+# --- a PostgreSQL server of this test's own ----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server: its port on 127.0.0.1, the folder of its socket, and the log that it writes."""
+
+    port: int
+    folder: Path
+    log: Path
+
+    def url(
+        self, password: str = WRITTEN, host: str = "127.0.0.1", database: str = "finance"
+    ) -> str:
+        return f"postgresql://reader:{password}@{host}:{self.port}/{database}"
+
+    @contextlib.contextmanager
+    def owner(self, database: str = "finance") -> Iterator[object]:
+        """A connection of the server's owner, through its socket."""
+        import psycopg
+
+        how = {"host": str(self.folder), "port": self.port, "user": "owner", "dbname": database}
+        with psycopg.connect(**how, autocommit=True) as connection:
+            yield connection
+
+
+def programs() -> Path | None:
+    """The folder with initdb and postgres: Debian keeps it off the PATH, one a version."""
+    debian = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin"),
+        key=lambda path: int(path.parent.name.split(".")[0]),
+    )
+    on_path = shutil.which("initdb")
+    found = [*([Path(on_path).resolve().parent] if on_path else []), *reversed(debian)]
+    return next(
+        (path for path in found if (path / "initdb").exists() and (path / "postgres").exists()),
+        None,
+    )
+
+
+def unprivileged() -> dict[str, object]:
+    """Whom to run the server as: it refuses to run as root."""
+    if os.geteuid():
+        return {}
+    import pwd
+
+    known = {entry.pw_name: entry for entry in pwd.getpwall()}
+    who = known.get("postgres") or known["nobody"]
+    return {"user": who.pw_uid, "group": who.pw_gid, "extra_groups": []}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    found = programs()
+    if found is None:
+        why = "there is no PostgreSQL server on this machine: install Debian's package postgresql"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
+    who = unprivileged()
+    # Not pytest's own folder: only its user may enter that one, and a socket's path is at most 107 bytes long.
+    folder = Path(tempfile.mkdtemp(prefix="nrrsim-pg-"))
+    if who:
+        os.chown(folder, who["user"], who["group"])
+    process = None
+    try:
+        data, log = folder / "data", folder / "log"
+        clean = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": str(folder)}
+        init = [
+            found / "initdb",
+            "-D",
+            data,
+            "-U",
+            "owner",
+            "-E",
+            "UTF8",
+            "--no-locale",
+            "--no-sync",
+        ]
+        init += ["--auth-local=trust", "--auth-host=scram-sha-256"]
+        made = subprocess.run(
+            init, cwd=folder, env=clean, capture_output=True, text=True, check=False, **who
+        )
+        assert made.returncode == 0, made.stderr
+        port = free_port()
+        settings = [
+            "listen_addresses=127.0.0.1",
+            f"port={port}",
+            f"unix_socket_directories={folder}",
+            "fsync=off",
+        ]
+        settings += [
+            "synchronous_commit=off",
+            "full_page_writes=off",
+            "max_connections=20",
+            "shared_buffers=16MB",
+        ]
+        start = [
+            found / "postgres",
+            "-D",
+            data,
+            *(part for setting in settings for part in ("-c", setting)),
+        ]
+        with log.open("wb") as written:
+            process = subprocess.Popen(
+                start, cwd=folder, env=clean, stdout=written, stderr=written, **who
+            )
+        running = Server(port, folder, log)
+        wait_for(running, process)
+        fill(running)
+        yield running
+    finally:
+        if process is not None:
+            process.send_signal(2)  # SIGINT: PostgreSQL's fast shutdown
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def wait_for(server: Server, process: subprocess.Popen) -> None:
+    import psycopg
+
+    until = time.monotonic() + 30
+    while True:
+        try:
+            with server.owner("postgres"):
+                return
+        except psycopg.OperationalError as error:
+            if process.poll() is not None or time.monotonic() > until:
+                pytest.fail(f"PostgreSQL did not start: {error}\n{server.log.read_text()}")
+            time.sleep(0.05)
+
+
+def fill(server: Server) -> None:
+    """The ledger of CSV in the types of a warehouse, and a reader who could write: it is nrrsim that does not."""
+    from psycopg import sql
+
+    with server.owner("postgres") as connection:
+        connection.execute("create database finance")
+    with server.owner() as connection:
+        connection.execute(
+            sql.SQL("create role reader login password {}").format(sql.Literal(PASSWORD))
+        )
+        connection.execute(
+            "create table ledger (customer text, month text, mrr numeric(14, 2), segment varchar(20))"
+        )
+        with connection.cursor() as cursor:
+            cursor.executemany("insert into ledger values (%s, %s, %s, %s)", rows())
+        connection.execute("grant all on ledger to reader")
+
+
+@pytest.fixture
+def postgres(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+    monkeypatch.setenv("LEDGER_URL", server.url())
+    return server
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "ledger.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute(
+            "create table ledger (customer text, month text, mrr numeric, segment text)"
+        )
+        connection.executemany("insert into ledger values (?, ?, ?, ?)", rows())
+        connection.commit()
+    monkeypatch.setenv("LEDGER_URL", f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest) -> object:
+    """`env:LEDGER_URL` leads to each of the two in turn."""
+    return request.getfixturevalue(request.param)
+
+
+def read(query: str | None = QUERY, address: str = "env:LEDGER_URL") -> nr.Ledger:
+    return nr.read_ledger(address, query=query)
+
+
+# --- the same ledger ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("database")
+def test_a_query_gives_the_ledger_of_the_csv(expected):
+    ledger = read()
+    assert ledger.fingerprint == expected.fingerprint
+    assert nr.nrr(ledger.cohort("2025-02", 1)) == nr.nrr(expected.cohort("2025-02", 1))
+    assert sorted(ledger.customers("2025-02").index) == [
+        "Müller & Söhne",
+        "Q:1 100%",
+        "日本語株式会社",
+    ]
+
+
+@pytest.mark.usefixtures("database")
+def test_the_rows_may_come_in_any_order(expected):
+    assert read(f"{QUERY} order by mrr desc").fingerprint == expected.fingerprint
+
+
+@pytest.mark.usefixtures("database")
+def test_headings_are_mapped(expected):
+    query = "select customer as account, month as period, mrr as fee, segment from ledger"
+    columns = {"customer": "account", "month": "period", "mrr": "fee"}
+    ledger = nr.read_ledger("env:LEDGER_URL", query=query, columns=columns)
+    assert ledger.fingerprint == expected.fingerprint
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize(
+    "condition", ["customer like '%100%'", "customer like 'Q:1 %'", "customer <> ':none'"]
+)
+def test_a_query_is_sent_as_it_is_written(condition):
+    """Neither a colon nor a percent sign is a place for a parameter."""
+    assert "Q:1 100%" in read(f"{QUERY} where {condition}").customers("2025-02").index
+
+
+@pytest.mark.parametrize(
+    "month",
+    [
+        "(month || '-01')::date",
+        "(month || '-28 23:59:59.5')::timestamp",
+        "(month || '-15 12:00:00+00')::timestamptz",
+        "month::char(20)",
+        "replace(month, '-0', 'Q')",
+    ],
+)
+def test_dates_of_postgresql_are_months(postgres, expected, month):
+    as_text = "Q" in month
+    ledger = read(f"select customer, {month} as month, mrr, segment from ledger")
+    assert ledger.months == (["2025-03", "2025-06"] if as_text else expected.months)
+    assert as_text or ledger.fingerprint == expected.fingerprint
+
+
+@pytest.mark.parametrize("amount", ["mrr", "mrr::float8", "mrr::text", "mrr::numeric(30, 10)"])
+def test_amounts_of_postgresql_are_the_same_to_the_cent(postgres, expected, amount):
+    ledger = read(f"select customer, month, {amount} as mrr, segment from ledger")
+    assert ledger.fingerprint == expected.fingerprint
+
+
+def test_numbers_name_customers_as_they_stand(postgres):
+    query = "select {} as customer, '2025-01' as month, 1 as mrr, 'x' as segment"
+    for number in ("1001", "1001::bigint", "1001::numeric(10, 0)", "'1001'"):
+        assert list(read(query.format(number)).customers("2025-01").index) == ["1001"]
+
+
+def test_subscription_periods_come_from_a_query_too(postgres):
+    ledger = read(
+        "select 'A' as customer, date '2025-01-01' as start, null::date as \"end\", 1200 as amount,"
+        " 'year' as interval, 'smb' as segment union all"
+        " select 'B', '2025-01-01', '2025-02-01', 50, 'month', 'smb' union all"
+        " select 'C', '2025-03-01', null, 50, 'month', 'smb'"
+    )
+    assert ledger.customers("2025-01")["arr"].to_dict() == {"A": 1200.0, "B": 600.0}
+    assert list(ledger.customers("2025-03").index) == ["A", "C"]
+
+
+# --- what is wrong with the rows ---------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("database")
+def test_nulls_are_findings_with_the_row_of_the_query():
+    values = (
+        "('A','2025-01',1,'x'), (null,'2025-01',1,'x'), ('B',null,1,'x'), ('C','2025-01',null,'x')"
+    )
+    values += ", ('D','2025-01',-1,'x'), ('E','2025-01',1,null)"
+    query = f"with t (customer, month, mrr, segment) as (values {values}) select * from t"
+    with pytest.raises(nr.DataError) as caught:
+        read(query)
+    found = [str(finding).partition(";")[0] for finding in caught.value.findings]
+    assert [line.replace("-1.0", "-1").replace("Decimal('-1')", "-1") for line in found] == [
+        "query:2: customer: is empty",
+        "query:3: month: is empty",
+        "query:4: mrr: is empty",
+        "query:5: mrr: -1 is negative",
+        "query:6: segment: is empty",
+    ]
+
+
+@pytest.mark.parametrize(
+    "amount", ["'NaN'::numeric", "'NaN'::float8", "'Infinity'::float8", "'1,200'"]
+)
+def test_an_amount_that_is_none_is_a_finding(postgres, amount):
+    with pytest.raises(nr.DataError, match="query:1: mrr: "):
+        read(f"select 'A' as customer, '2025-01' as month, {amount} as mrr, 'x' as segment")
+
+
+@pytest.mark.usefixtures("database")
+def test_no_rows_and_no_columns_are_findings():
+    with pytest.raises(nr.DataError, match="query: there are no rows"):
+        read(f"{QUERY} where 1 = 0")
+    with pytest.raises(nr.DataError, match="there is no column customer"):
+        read("select month, mrr from ledger")
+    with pytest.raises(nr.DataError, match="the heading month stands twice"):
+        read("select customer, month, month, mrr from ledger")
+
+
+# --- nothing is written ------------------------------------------------------------------------------------
+
+WRITES = [
+    "delete from ledger returning customer, month, mrr, segment",
+    "update ledger set mrr = 1 returning customer, month, mrr, segment",
+    "drop table ledger",
+    "create table copied as select * from ledger",
+]
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("query", WRITES)
+def test_a_query_cannot_write(expected, query):
+    with pytest.raises(nr.UsageError, match=r"env:LEDGER_URL: the query failed: .*read.?only"):
+        read(query)
+    assert read().fingerprint == expected.fingerprint
+
+
+def test_a_database_file_that_is_not_there_is_not_made(tmp_path, monkeypatch):
+    monkeypatch.setenv("LEDGER_URL", f"sqlite:///{tmp_path}/nothing.db")
+    with pytest.raises(
+        nr.UsageError, match="env:LEDGER_URL: there is no such file; check the path"
+    ):
+        read()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reading_leaves_the_file_as_it_was(sqlite):
+    before = sqlite.read_bytes()
+    read()
+    assert sqlite.read_bytes() == before
+    assert [path.name for path in sqlite.parent.iterdir()] == [sqlite.name]
+
+
+def test_no_connection_is_left_open(postgres):
+    read()
+    with pytest.raises(nr.UsageError):
+        read("select nonsense")
+    until = time.monotonic() + 10
+    with postgres.owner() as connection:
+        count = "select count(*) from pg_stat_activity where usename = 'reader'"
+        while connection.execute(count).fetchone()[0] and time.monotonic() < until:
+            time.sleep(0.05)
+        assert connection.execute(count).fetchone()[0] == 0
+
+
+# --- what is told, and what is not -------------------------------------------------------------------------
+
+
+def told(error: BaseException) -> str:
+    """All that a person may get to see of an error."""
+    return "\n".join([str(error), repr(error), *traceback.format_exception(error)])
+
+
+def secrets() -> list[str]:
+    """The passwords, as they are and as they are written in an address, and pieces of them."""
+    return [PASSWORD, WRITTEN, OTHER, "s3cret", "wr0ng", "p@ss", "p%40ss"]
+
+
+def refused(address: str = "env:LEDGER_URL", query: str | None = QUERY) -> str:
+    with pytest.raises(nr.UsageError) as caught:
+        nr.read_ledger(address, query=query)
+    assert not [secret for secret in secrets() if secret in told(caught.value)]
+    return str(caught.value)
+
+
+def test_a_missing_query_has_a_remedy(monkeypatch):
+    monkeypatch.setenv("LEDGER_URL", f"postgresql://reader:{WRITTEN}@127.0.0.1/finance")
+    said = (
+        "env:LEDGER_URL: a database needs a query, such as: select customer, month, mrr from ledger"
+    )
+    assert refused(query=None) == said
+    assert refused(query="") == said
+
+
+def test_a_query_for_a_file_has_a_remedy(write):
+    with pytest.raises(
+        nr.UsageError, match="a query needs a database address, such as env:LEDGER_URL"
+    ):
+        nr.read_ledger(write(CSV), query=QUERY)
+
+
+@pytest.mark.parametrize("set_to", [None, "", "  "])
+def test_a_missing_variable_is_named(monkeypatch, set_to):
+    monkeypatch.delenv("LEDGER_URL", raising=False)
+    if set_to is not None:
+        monkeypatch.setenv("LEDGER_URL", set_to)
+    assert (
+        refused()
+        == "the environment variable LEDGER_URL is not set; it should hold the database address"
+    )
+
+
+@pytest.mark.parametrize("query", [QUERY, None])
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"postgresql://reader:{WRITTEN}@127.0.0.1/finance",
+        "postgresql://reader:s3cret/p@127.0.0.1/finance",
+        "postgresql://:s3cret@127.0.0.1/finance",
+        "postgres://127.0.0.1/finance?user=reader&password=s3cret",
+        "snowflake://127.0.0.1/finance?token=s3cret",
+        "mssql+pyodbc:///?odbc_connect=DRIVER%3Dx%3BUID%3Dreader%3BPWD%3Ds3cret",
+    ],
+)
+def test_a_password_in_an_address_is_refused(address, query):
+    said = refused(address, query)
+    assert (
+        said
+        == "the database address holds a password; put it into an environment variable and give env:NAME"
+    )
+
+
+UNREADABLE = [
+    "postgresql://reader:s3cret:p@ss@127.0.0.1/finance",
+    "postgresql://reader:wr0ng@s3cret/p@127.0.0.1/finance",
+    "postgresql://reader:s3cret@127.0.0.1:wr0ng/finance",
+]
+
+
+@pytest.mark.parametrize("written", [*UNREADABLE, "reader:s3cret@127.0.0.1/finance", "s3cret"])
+def test_an_address_that_cannot_be_read_is_not_shown(monkeypatch, written):
+    monkeypatch.setenv("LEDGER_URL", written)
+    assert refused().startswith(
+        "env:LEDGER_URL cannot be read; write it as postgresql://user:password@host"
+    )
+
+
+@pytest.mark.parametrize("written", UNREADABLE)
+def test_nor_is_one_that_was_given_directly(written):
+    assert refused(written).startswith(
+        "the database address cannot be read; write it as postgresql://"
+    )
+
+
+def test_a_wrong_password(postgres, monkeypatch):
+    monkeypatch.setenv("LEDGER_URL", postgres.url(password=OTHER))
+    assert "password authentication failed" in refused()
+
+
+def test_a_password_is_masked_where_the_database_repeats_it(postgres):
+    assert "***" in refused(query=f"select '{PASSWORD}'::int")
+
+
+def test_a_wrong_host_port_or_database(postgres, monkeypatch):
+    monkeypatch.setenv("LEDGER_URL", postgres.url(host="nowhere.invalid"))
+    assert "nowhere.invalid" in refused()
+    monkeypatch.setenv(
+        "LEDGER_URL", postgres.url().replace(f":{postgres.port}/", f":{free_port()}/")
+    )
+    assert "refused" in refused()
+    monkeypatch.setenv("LEDGER_URL", postgres.url(database="nothing"))
+    assert '"nothing" does not exist' in refused()
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize(
+    "query", ["select * from nothing", "not sql", "select customer from ledger where"]
+)
+def test_a_wrong_query(query):
+    assert refused(query=query).startswith("env:LEDGER_URL: the query failed: ")
+
+
+@pytest.mark.parametrize("kind", ["mysql", "nonsense", "oracle+nonsense"])
+def test_a_driver_that_is_not_there(monkeypatch, kind):
+    monkeypatch.setenv("LEDGER_URL", f"{kind}://reader:{WRITTEN}@127.0.0.1/finance")
+    assert refused() == f"env:LEDGER_URL: the driver for {kind} is not installed; pip install it"
+
+
+# --- on the command line -----------------------------------------------------------------------------------
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    ran = subprocess.run(
+        [Path(sys.executable).with_name("nrrsim"), *arguments],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert not [secret for secret in secrets() if secret in ran.stdout + ran.stderr]
+    return ran
+
+
+def test_check_reads_a_database(postgres):
+    ran = command("check", "env:LEDGER_URL", "--query", QUERY)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "no errors" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("password", "query", "code", "said"),
+    [
+        (OTHER, QUERY, 2, "password authentication failed"),
+        (WRITTEN, "select * from nothing", 2, "does not exist"),
+        (
+            WRITTEN,
+            "select null as customer, '2025-01' as month, 1 as mrr",
+            3,
+            "query:1: customer: is empty",
+        ),
+    ],
+)
+def test_check_tells_no_secret(postgres, monkeypatch, password, query, code, said):
+    monkeypatch.setenv("LEDGER_URL", postgres.url(password=password))
+    monkeypatch.setenv("NRRSIM_DEBUG", "1")
+    ran = command("check", "env:LEDGER_URL", "--query", query)
+    assert ran.returncode == code
+    assert said in ran.stdout + ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_check_refuses_a_password_on_the_command_line(server):
+    ran = command("check", server.url(), "--query", QUERY)
+    assert ran.returncode == 2
+    assert "give env:NAME" in ran.stderr

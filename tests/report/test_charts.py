@@ -1,0 +1,372 @@
+"""Charts in, pictures out: what must be readable is in the SVG, and nothing of the data is ever markup."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+from xml.etree import ElementTree
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import pytest
+import typst
+
+import nrrsim as nr
+from nrrsim.report.charts import grid, outlook, retention, style
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "*a*_b_$c$@d",
+    "日本語",
+    "a & b \"c\" 'd' ]]>",
+    "{{x}} \\u{41}",
+]
+LONG = "A segment whose name is much longer than any name of a segment should be"
+
+
+def steps(*rows: tuple[str, float, str]) -> pd.DataFrame:
+    level, out = 0.0, []
+    for step, amount, kind in rows:
+        start = 0.0 if kind == "total" else level
+        level = start + amount
+        out.append((step, amount, start, level, kind))
+    return pd.DataFrame(out, columns=["step", "amount", "start", "end", "kind"])
+
+
+BRIDGE = steps(
+    ("Opening ARR", 40e6, "total"),
+    ("Adoption", 3e6, "gain"),
+    ("Churn", -1e6, "loss"),
+    ("Closing", 42e6, "total"),
+)
+TREND = pd.DataFrame(
+    {
+        "period": ["2026 Q1", "2026 Q2", "2026 Q3"],
+        "nrr": [1.02, None, 1.053],
+        "grr": [0.9, 0.89, 0.908],
+    }
+)
+SEGMENTS = pd.DataFrame(
+    [(p, s, 0.9 + i / 20) for p in ("Q1", "Q2") for i, s in enumerate(["SMB", LONG])],
+    columns=["period", "segment", "nrr"],
+)
+COHORTS = pd.DataFrame(
+    {
+        "cohort": ["2025", "2025", "2026"],
+        "age": [0, 1, 0],
+        "nrr": [1.0, 0.5, None],
+        "opening": [5e5, 5e5, 1e6],
+    }
+)
+BARS = pd.DataFrame(
+    {"segment": ["SMB", LONG], "nrr": [2.6, -0.1], "grr": [0.9, None], "nrr_before": [None, 1.01]}
+)
+SHARES = pd.DataFrame({"customers_share": [0, 0.5, 1], "arr_share": [0, 0.9, 1]})
+RENEWALS = pd.DataFrame(
+    {"period": ["Q1", "Q2"], "due": [9e6, 5e6], "renewed": [7e6, None], "lost": [2e6, None]}
+)
+CURVES = pd.DataFrame(
+    [(n, x, d) for n in ("Now", LONG) for x, d in ((0.9, 0.1), (1.0, 2.0), (1.1, 0.2))],
+    columns=["name", "nrr", "density"],
+)
+FAN = pd.DataFrame(
+    [(n, p, 1e8, 9e7, None) for n in ("Now", LONG) for p in ("Today", "Year 1")],
+    columns=["name", "period", "middle", "low", "high"],
+)
+TORNADO = pd.DataFrame({"name": ["Churn, smb", LONG], "low": [1.1, 1.04], "high": [0.98, None]})
+PAST = pd.DataFrame([("Q1", 0.8, 0.9, 1.0, 1.1, 1.2, 1.05), (LONG, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3)],
+                    columns=["period", "p05", "p10", "p50", "p90", "p95", "actual"])  # fmt: skip
+GRID = pd.DataFrame([(x / 20, y / 20, 1.1 - x / 20 + y / 30, 1.0, 1.2, 0.5 - x / 9) for y in range(3) for x in range(4)],
+                    columns=["x", "y", "nrr", "p05", "p95", "p_target"])  # fmt: skip
+PIT = pd.DataFrame({"low": [0.0, 0.5], "high": [0.5, 1.0], "count": [3, 1]})
+Draw = Callable[..., Any]
+ALL: list[tuple[Draw, pd.DataFrame, dict[str, Any]]] = [
+    (retention.bridge, BRIDGE, {}),
+    (
+        retention.bridges,
+        pd.concat([BRIDGE.assign(panel="This cohort"), BRIDGE.assign(panel="Whole company")]),
+        {},
+    ),
+    (retention.trend, TREND, {"target": 1.1}),
+    (retention.segment_trend, SEGMENTS, {}),
+    (retention.cohort_heatmap, COHORTS, {"unit": "month"}),
+    (retention.segment_bars, BARS, {}),
+    (
+        retention.concentration,
+        SHARES,
+        {"notes": [(0.5, 0.9, "5 largest"), (0.9, 0.99, "9 largest")]},
+    ),
+    (retention.renewals, RENEWALS, {"currency": "EUR"}),
+    (
+        retention.bridge,
+        BRIDGE.assign(**(BRIDGE[["amount", "start", "end"]] / 4e7)),
+        {"currency": None},
+    ),
+    (outlook.distributions, CURVES, {"target": 1.1}),
+    (outlook.fan, FAN, {}),
+    (outlook.tornado, TORNADO, {"base": 1.05}),
+    (outlook.intervals, PAST, {}),
+    (outlook.histogram, PIT, {}),
+    (grid.heatmap, GRID, {"x": "drivers.churn.smb.rate", "y": LONG, "target": 1.05}),
+    (grid.slope, GRID, {"x": LONG, "target": 1.05}),
+]
+each = pytest.mark.parametrize(
+    ("draw", "frame", "options"), ALL, ids=[draw.__name__ for draw, _, _ in ALL]
+)
+
+
+def words(chart: Any) -> list[str]:
+    """All texts of the picture, as a reader of the SVG meets them."""
+    picture = chart if isinstance(chart, str) else style.svg(chart)
+    found = ElementTree.fromstring(picture).iter("{http://www.w3.org/2000/svg}text")
+    return ["".join(text.itertext()) for text in found]
+
+
+@each
+def test_the_same_chart_is_the_same_bytes_and_nothing_is_mutated(
+    draw: Draw, frame: pd.DataFrame, options: Any
+) -> None:
+    before = frame.copy(deep=True)
+    once, again = (style.svg(draw(frame, **options)) for _ in range(2))
+    assert once == again
+    pd.testing.assert_frame_equal(frame, before)
+    width = float(re.findall(r'<svg [^>]*width="([\d.]+)pt" height="[\d.]+pt"', once)[0])
+    assert width <= 480
+    assert "http" not in once.replace("http://www.w3.org", "")
+
+
+@each
+def test_one_row_no_row_and_only_nulls(draw: Draw, frame: pd.DataFrame, options: Any) -> None:
+    assert words(draw(frame.head(0), **options)) == ["No data"]
+    assert style.svg(draw(frame.tail(1), **options))
+    numbers = frame.select_dtypes("number").columns.difference(["age"])
+    assert style.svg(draw(frame.assign(**dict.fromkeys(numbers, np.nan)), **options))
+
+
+@each
+def test_errors_say_what_to_do(draw: Draw, frame: pd.DataFrame, options: Any) -> None:
+    with pytest.raises(ValueError, match="no column"):
+        draw(frame.iloc[:, 1:], **options)
+    with pytest.raises(ValueError, match="aggregate"):
+        draw(pd.concat([frame] * 2_600), **options)
+
+
+@each
+def test_print_takes_every_chart(
+    draw: Draw, frame: pd.DataFrame, options: Any, tmp_path: Any
+) -> None:
+    (tmp_path / "chart.svg").write_text(style.svg(draw(frame.tail(2), **options)), encoding="utf-8")
+    (tmp_path / "page.typ").write_text('#image("chart.svg", alt: "A chart")')
+    _, warnings = typst.compile_with_warnings(str(tmp_path / "page.typ"), ignore_system_fonts=True)
+    assert not [w.message for w in warnings if "font" not in w.message]
+
+
+def test_hostile_names_are_text() -> None:
+    bridge = steps(*((name, 1.0, "gain") for name in HOSTILE))
+    several = pd.DataFrame(
+        {
+            "period": HOSTILE,
+            "segment": HOSTILE,
+            "cohort": HOSTILE,
+            "panel": HOSTILE,
+            "age": 0,
+            "opening": 1,
+        }
+    )
+    several = several.assign(nrr=1.0, grr=0.9, nrr_before=1.1, due=3, renewed=2, lost=1)
+    shown = [
+        retention.bridge(bridge),
+        retention.bridges(bridge.assign(panel="This cohort")),
+        retention.trend(
+            several, bands=[(name, 0.85 + i / 20, 0.9 + i / 20) for i, name in enumerate(HOSTILE)]
+        ),
+        retention.segment_trend(several),
+        retention.cohort_heatmap(several),
+        retention.segment_bars(several),
+        retention.concentration(
+            SHARES, notes=[(i / 5, i / 5, name) for i, name in enumerate(HOSTILE)]
+        ),
+        retention.renewals(several),
+    ]
+    for chart in shown:
+        picture = style.svg(chart)
+        texts = "".join(words(picture)).replace(" ", "")
+        assert "<script" not in picture
+        assert all(name.replace(" ", "")[:5] in texts for name in HOSTILE), texts
+
+
+def test_every_step_has_its_amount_and_a_cut_axis_says_so() -> None:
+    shown = words(retention.bridge(BRIDGE))
+    assert {"$40.0M", "+$3.00M", "−$1.00M", "$42.0M"} <= set(shown)
+    assert "Axis starts at $39M, not at zero" in shown
+    whole = words(
+        retention.bridge(
+            steps(("Opening", 10, "total"), ("New", 90, "gain"), ("Closing", 100, "total"))
+        )
+    )
+    assert not any("Axis" in text for text in whole)
+    assert "$0" in whole
+    below = steps(("Opening", 10, "total"), ("Churn", -30, "loss"), ("Closing", -20, "total"))
+    assert {"−$30", "−$20"} <= set(words(retention.bridge(below)))
+    with pytest.raises(ValueError, match="occurs twice"):
+        retention.bridge(pd.concat([BRIDGE, BRIDGE]))
+
+
+def test_two_bridges_share_steps_and_scale() -> None:
+    gains = [("New", 9e6, "gain"), ("Adoption", 3e6, "gain")]
+    company = steps(
+        ("Opening ARR", 40e6, "total"), *gains, ("Churn", -1e6, "loss"), ("Closing", 51e6, "total")
+    )
+    both = pd.concat([BRIDGE.assign(panel="This cohort"), company.assign(panel="Whole company")])
+    shown = words(retention.bridges(both, "CHF"))
+    assert [t for t in shown if t in set(company["step"])] == company["step"].tolist()
+    assert shown.count("CHF 40M") == 2
+    assert {"This cohort", "Whole company", "+CHF 9.00M"} <= set(shown)
+
+
+def test_the_trend_names_its_lines_bands_and_target() -> None:
+    shown = words(retention.trend(TREND, target=1.1))
+    assert {
+        "NRR 105.3%",
+        "GRR 90.8%",
+        "Target 110.0%",
+        "NRR: strong",
+        "NRR: needs improvement",
+    } <= set(shown)
+    assert "NRR: world class" not in shown
+    assert not any("NRR:" in text for text in words(retention.trend(TREND, bands=False)))
+    assert "NRR: Good" in words(retention.trend(TREND, bands=[("Good", 0.95, 9.0)]))
+
+
+def test_labels_keep_their_distance() -> None:
+    for places in ([1.0, 1.0, 1.0], [3.0, 1.0, 1.1], [0.0], []):
+        spread = style.spaced_out(places, 0.5)
+        assert all(b - a >= 0.499 for a, b in pairwise(sorted(spread)))
+        assert sorted(range(len(places)), key=lambda i: places[i]) == sorted(
+            range(len(places)), key=lambda i: spread[i]
+        )
+
+
+@pytest.mark.parametrize("n", [1, 12])
+def test_each_segment_has_its_panel(n: int) -> None:
+    names = [f"Segment {i}" for i in range(n)]
+    frame = pd.DataFrame(
+        [(p, s, 1 + i / 100) for p in ("Q1", "Q2") for i, s in enumerate(names)],
+        columns=SEGMENTS.columns,
+    )
+    shown = words(retention.segment_trend(frame))
+    assert [t for t in shown if t.startswith("Segment")] == names
+    assert [t for t in shown if "." in t] == [f"{100 + i}.0%" for i in range(n)]
+
+
+def test_thirteen_segments_are_too_many() -> None:
+    with pytest.raises(ValueError, match="group the smallest"):
+        retention.segment_trend(
+            pd.DataFrame({"period": "Q1", "segment": [str(i) for i in range(13)], "nrr": 1.0})
+        )
+
+
+def test_cells_hold_numbers_as_far_as_there_is_room() -> None:
+    def grid(n: int) -> pd.DataFrame:
+        return pd.DataFrame(
+            [(f"C{i:02d}", j, 1.124, 1e6) for i in range(n) for j in range(n - i)],
+            columns=COHORTS.columns,
+        )
+
+    assert words(retention.cohort_heatmap(grid(16))).count("112") == 16 * 17 / 2
+    assert "112" not in words(retention.cohort_heatmap(grid(48)))
+    shown = words(retention.cohort_heatmap(COHORTS, "month", "GBP"))
+    assert {"2025 (£500K)", "2026 (£1.00M)", "50", "100", "Months since the cohort started"} <= set(
+        shown
+    )
+
+
+def test_bars_print_their_numbers() -> None:
+    shown = words(retention.segment_bars(BARS))
+    assert {"260.0%", "−10.0%", "90.0%", "101.0%", "n/a", "NRR", "GRR", "Before"} <= set(shown)
+    assert shown.count("n/a") == 2
+
+
+def test_axes_keep_their_titles_beside_notes() -> None:
+    shown = words(retention.concentration(SHARES, notes=[(0.5, 0.9, "5 largest")]))
+    assert {"Share of customers, largest first", "Share of ARR", "5 largest"} <= set(shown)
+
+
+def test_renewals_and_exact_decimals() -> None:
+    exact = RENEWALS.assign(due=[Decimal("9000000.10"), Decimal("5000000")])
+    shown = words(retention.renewals(exact, "EUR"))
+    assert {"€9.00M", "€5.00M", "Renewed", "Lost", "Not yet decided"} <= set(shown)
+
+
+def test_notebooks_get_svg_and_png() -> None:
+    theme, renderer = alt.theme.active, alt.renderers.active
+    try:
+        style.enable()
+        style.enable()
+        bundle = alt.renderers.get()(retention.bridge(BRIDGE).to_dict())
+        assert bundle["image/svg+xml"] == style.svg(retention.bridge(BRIDGE))
+        assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
+        assert bundle["text/plain"] == "<chart>"
+        assert retention.bridge(BRIDGE)._repr_mimebundle_() == bundle
+    finally:
+        alt.theme.enable(theme)
+        alt.renderers.enable(renderer)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def mix(one: str, other: str, part: float) -> str:
+    pairs = [(int(one[i : i + 2], 16), int(other[i : i + 2], 16)) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(a + (b - a) * part):02X}" for a, b in pairs)
+
+
+def test_colours_can_be_told_apart() -> None:
+    for text in (style.INK, style.GREY, style.NAVY, style.TEAL_TEXT):
+        assert all(contrast(text, ground) >= 4.5 for ground in ("#FFFFFF", *style.SHADES))
+    for mark in (style.NAVY, style.TEAL, style.BRICK, style.AMBER, style.RULE):
+        assert contrast(mark, "#FFFFFF") >= 3
+    assert contrast(style.AMBER, style.NAVY) >= 3
+    for end in (style.LOW, style.HIGH):
+        assert all(contrast(style.INK, mix(style.EVEN, end, i / 10)) >= 4.5 for i in range(11))
+
+
+def test_every_public_name_is_there() -> None:
+    assert all(callable(getattr(nr.charts, name)) for name in dir(nr.charts))
+
+
+def test_a_grid_has_its_values_where_there_is_room_and_a_panel_for_the_target() -> None:
+    names = {"x": "drivers.churn.smb.rate", "y": "drivers.price.all.uplift"}
+    both, one = words(grid.heatmap(GRID, **names, target=1.05)), words(grid.heatmap(GRID, **names))
+    assert {
+        "110.0%",
+        "50%",
+        "NRR on average; pale: 105.0%",
+        "Probability of 105.0% or more",
+        *names.values(),
+    } <= {*both}
+    assert "NRR on average; pale: 100.0%" in one
+    assert not any("Probability" in text or text == "50%" for text in one)
+    fine = GRID.loc[GRID.index.repeat(20)].assign(x=[number / 20 for number in range(240)])
+    assert "110.0%" not in words(grid.heatmap(fine, **names))
+    assert not any("Probability" in text for text in words(grid.slope(GRID, "rate")))
+
+
+def test_each_legend_has_its_own_colours() -> None:
+    picture = style.svg(grid.heatmap(GRID, "x", "y", target=1.05))
+    made = re.findall(r'<linearGradient id="(\w+)"', picture)
+    assert len(made) == len(set(made)) == 2
+    assert set(re.findall(r"url\(#(gradient\d*)\)", picture)) == set(made)

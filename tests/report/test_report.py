@@ -1,0 +1,347 @@
+"""Run cards, runs, folders and manifests: nothing half done, nothing that cannot be traced."""
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pypdfium2
+import pytest
+from conftest import HOSTILE, ROOT, SHARED, squeezed
+
+import nrrsim as nr
+from nrrsim.report.card import read_card
+from nrrsim.report.manifest import verify
+from nrrsim.report.run import run_card
+
+CARD = ROOT / "params" / "2026Q3.yaml"
+
+
+def text_of(pdf: Path) -> str:
+    document = pypdfium2.PdfDocument(pdf)
+    return "\n".join(page.get_textpage().get_text_bounded() for page in document)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """The example's report, made once."""
+    return run_card(
+        CARD, out=tmp_path_factory.mktemp("reports"), to=("pdf", "html", "xlsx"), engine="embedded"
+    )
+
+
+@pytest.fixture
+def card(tmp_path):
+    """Write a card, and a tiny notebook beside it."""
+
+    def _card(text: str, code: str = "answer = 42") -> Path:
+        book = nbformat.v4.new_notebook()
+        front = (
+            "---\ntitle: Tiny\nlang: en\nformat: {nrrsim-typst: {}}\nexecute: {echo: false}\n---"
+        )
+        parameters = nbformat.v4.new_code_cell(
+            'name = "x"  # whose\nsize = 1  # how many (optional)\nplain = None  # (optional)\nlimit = None  # (optional number)\nhead = None  # (optional mapping)'
+        )
+        parameters.metadata["tags"] = ["parameters"]
+        book.cells = [nbformat.v4.new_raw_cell(front), parameters, nbformat.v4.new_code_cell(code)]
+        nbformat.write(book, tmp_path / "tiny.ipynb")
+        (tmp_path / "card.yaml").write_text(text)
+        return tmp_path / "card.yaml"
+
+    return _card
+
+
+# --- cards -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "notebook: tiny.ipynb\nname: a\nsise: 3\n",
+            "card.yaml:3: sise: is not a parameter of the notebook; did you mean size?",
+        ),
+        ("notebook: tiny.ipynb\n", "card.yaml: name: is missing; whose"),
+        (
+            "notebook: tiny.ipynb\nname: a\nsize: big\n",
+            "card.yaml:3: size: must be a number, got 'big'",
+        ),
+        ("notebook: tiny.ipynb\nname: 3\n", "name: must be text, got 3; put it in double quotes"),
+        ("notebook: tiny.ipynb\nname: [a]\n", "name: must be one value, not a list or a mapping"),
+        ("notebook: tiny.ipynb\nname:\n", "name: is empty"),
+        ("notebook: tiny.ipynb\nname: a\nname: b\n", "card.yaml:3:1: name: stands twice"),
+        ("notebook: tiny.ipynb\n\tname: a\n", "card.yaml:2:1: this is not YAML that can be read"),
+        ("name: a\n", "a run card names its notebook"),
+        ("notebook: quaterly_report\n", "did you mean quarterly_report?"),
+        ("- a\n", "this file holds no settings"),
+        ("notebook: tiny.ipynb\nname: a\nlimit: high\n", "limit: must be a number, got 'high'"),
+        ("notebook: tiny.ipynb\nname: a\nhead: customer\n", "head: must be a mapping"),
+        ("notebook: tiny.ipynb\nname: a\nhead: [a, b]\n", "head: must be a mapping"),
+        ("notebook: tiny.ipynb\nname: a\nhead: {1: 2}\n", "head: must be a mapping"),
+    ],
+)
+def test_wrong_cards(card, text, said):
+    with pytest.raises(nr.UsageError) as caught:
+        read_card(card(text))
+    assert said in str(caught.value)
+
+
+def test_everything_wrong_with_a_card_is_said_at_once(card):
+    with pytest.raises(nr.UsageError) as caught:
+        read_card(card("notebook: tiny.ipynb\nsize: big\nother: 1\n"))
+    assert len(str(caught.value).splitlines()) == 3
+
+
+def test_yaml_is_read_as_1_2(card):
+    found = read_card(card("notebook: tiny.ipynb\nname: NO\nplain: 12:30\nsize: 1.5\n"))
+    assert found.parameters == {"name": "NO", "plain": "12:30", "size": 1.5}
+
+
+def test_the_shipped_cards_are_right():
+    for path in (ROOT / "params").glob("*.yaml"):
+        assert read_card(path).notebook.exists()
+
+
+# --- runs that fail ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "said"),
+    [
+        ("1 / 0", nr.NotebookError, "failed in cell 3: ZeroDivisionError"),
+        ("import nrrsim as nr; raise nr.UsageError('as_of: wrong')", nr.UsageError, "as_of: wrong"),
+        (
+            "import nrrsim as nr; raise nr.DataError([nr.Finding('a.csv', 2, 'wrong', 'mend it')])",
+            nr.DataError,
+            "a.csv:2: wrong",
+        ),
+    ],
+)
+def test_a_failing_notebook_leaves_the_previous_report(card, tmp_path, code, error, said):
+    out = tmp_path / "reports"
+    (out / "card").mkdir(parents=True)
+    (out / "card" / "report.pdf").write_text("previous")
+    (out / "card" / "manifest.json").write_text("{}")
+    with pytest.raises(error, match=re.escape(said)):
+        run_card(card("notebook: tiny.ipynb\nname: a\n", code), out=out)
+    assert [path.name for path in out.iterdir()] == ["card"]
+    assert (out / "card" / "report.pdf").read_text() == "previous"
+
+
+def test_a_killed_run_leaves_the_previous_report_whole(finished, tmp_path):
+    out = tmp_path / "reports"
+    shutil.copytree(finished, out / "2026Q3")
+    command = [
+        sys.executable,
+        "-c",
+        "from nrrsim.cli import main; main()",
+        "report",
+        str(CARD),
+        "--out",
+        str(out),
+        "-q",
+    ]
+    for wait in (0.5, 2.0, 5.0):
+        with subprocess.Popen(
+            command, start_new_session=True, stdout=subprocess.DEVNULL
+        ) as process:
+            time.sleep(wait)
+            os.killpg(process.pid, signal.SIGKILL)
+        assert (out / "2026Q3" / "report.pdf").read_bytes() == (
+            finished / "report.pdf"
+        ).read_bytes()
+        assert verify(out / "2026Q3")
+        present = {path.name for path in (out / "2026Q3").iterdir()}
+        assert present == {path.name for path in finished.iterdir()}
+
+
+def test_only_a_report_is_replaced(card, tmp_path):
+    (tmp_path / "reports" / "card").mkdir(parents=True)
+    (tmp_path / "reports" / "card" / "notes.txt").write_text("precious")
+    with pytest.raises(nr.UsageError, match="holds something that is not a report"):
+        run_card(card("notebook: tiny.ipynb\nname: a\n"), out=tmp_path / "reports")
+    assert (tmp_path / "reports" / "card" / "notes.txt").read_text() == "precious"
+    with pytest.raises(nr.UsageError, match="cannot be written to"):
+        run_card(
+            card("notebook: tiny.ipynb\nname: a\n"), out=card("notebook: tiny.ipynb\nname: a\n")
+        )
+
+
+def test_what_killed_runs_left_is_cleared(card, tmp_path):
+    left = tmp_path / "reports" / ".card-99999999-abc"
+    left.mkdir(parents=True)
+    run_card(card("notebook: tiny.ipynb\nname: a\n"), out=tmp_path / "reports")
+    assert [path.name for path in (tmp_path / "reports").iterdir()] == ["card"]
+
+
+# --- the report --------------------------------------------------------------------------------------------
+
+
+def test_the_example_report(finished):
+    text = text_of(finished / "report.pdf")
+    for words in (
+        "Net Revenue Retention",
+        "Meridian Cloud",
+        "107.5%",
+        "88.9%",
+        "The books close",
+        "2026 Q3",
+    ):
+        assert words in text
+    assert not re.search(r"\?@|\[@|nan\b|None|<NA>|#kpi|report-table|:::", text)
+    html = (finished / "report.html").read_text()
+    assert "107.5%" in html
+    assert "<table" in html
+
+
+def test_the_manifest_ties_to_the_command(finished):
+    told = json.loads((finished / "manifest.json").read_text())
+    ledger = nr.read_ledger(ROOT / "nrrsim" / "data" / "meridian.csv")
+    found = nr.measure(ledger, "2026-09")
+    assert told["numbers"]["nrr"] == pytest.approx(found.nrr)
+    assert told["numbers"]["definition"] == "point_to_point"
+    assert told["numbers"]["ledger"] == ledger.fingerprint
+    assert told["numbers"]["books_close"] is True
+    assert set(told["outputs"]) == {"report.pdf", "report.html", "report.ipynb", "report.xlsx"}
+    assert len(told["inputs"]) == 1
+    assert told["rendered_by"]["engine"] == "embedded"
+    assert (
+        '"/' not in (finished / "manifest.json").read_text()
+    )  # no path of the machine it was made on
+
+
+def test_the_same_inputs_give_the_same_bytes(finished, tmp_path):
+    again = run_card(
+        CARD, out=tmp_path / "elsewhere", to=("pdf", "html", "xlsx"), engine="embedded"
+    )
+    for name in ("report.pdf", "report.html", "report.ipynb", "report.xlsx"):
+        assert (again / name).read_bytes() == (finished / name).read_bytes(), name
+
+
+def test_a_report_takes_the_place_of_the_one_before(card, tmp_path):
+    path = card("notebook: tiny.ipynb\nname: a\n", "#| output: asis\nprint('Hello.')")
+    out = tmp_path / "reports"
+    first = run_card(path, out=out)
+    (first / "old.txt").write_text("of the previous report")
+    again = run_card(path, out=out)
+    assert sorted(file.name for file in again.iterdir()) == [
+        "manifest.json",
+        "report.html",
+        "report.ipynb",
+        "report.pdf",
+    ]
+    assert [folder.name for folder in out.iterdir()] == ["card"]
+
+
+def test_verify_sees_every_flipped_byte(finished, tmp_path):
+    assert any("numbers: as the notebook computed them" in line for line in verify(finished))
+    copy = tmp_path / "copy"
+    shutil.copytree(finished, copy)
+    random.seed(20260930)
+    for path in sorted(copy.iterdir()):
+        whole = path.read_bytes()
+        for _ in range(12):
+            place = random.randrange(len(whole))
+            flipped = bytearray(whole)
+            flipped[place] ^= 1 << random.randrange(8)
+            path.write_bytes(flipped)
+            with pytest.raises(nr.VerifyError):
+                verify(copy)
+        path.write_bytes(whole)
+    verify(copy)
+
+
+def test_verify_sees_missing_added_and_changed_inputs(card, tmp_path):
+    (tmp_path / "input.csv").write_text("one")
+    path = card("notebook: tiny.ipynb\nname: input.csv\n")
+    folder = run_card(path, out=tmp_path / "reports")
+    assert any("input.csv: intact" in line for line in verify(folder))
+    (tmp_path / "input.csv").write_text("two")
+    with pytest.raises(nr.VerifyError, match=r"input\.csv: was changed"):
+        verify(folder)
+    (tmp_path / "input.csv").unlink()
+    assert any("input.csv: not here, not compared" in line for line in verify(folder))
+    (folder / "extra.txt").write_text("")
+    with pytest.raises(nr.VerifyError, match="is not part of the report"):
+        verify(folder)
+    (folder / "extra.txt").unlink()
+    (folder / "report.pdf").unlink()
+    with pytest.raises(nr.VerifyError, match="is missing"):
+        verify(folder)
+
+
+def test_hostile_names_are_text(tmp_path):
+    months = [f"{year}-{month:02d}" for year in (2024, 2025) for month in range(1, 13)]
+    rows = ["customer,month,mrr,segment"]
+    for number, name in enumerate(HOSTILE):
+        quoted = '"' + name.replace('"', '""') + '"'
+        for place, month in enumerate(months):
+            rows.append(
+                f"{quoted},{month},{100 * (number + 1) + (number % 2 * 2 - 1) * place},{quoted}"
+            )
+    (tmp_path / "ledger.csv").write_text("\n".join(rows))
+    quoted = json.dumps(HOSTILE[3] + HOSTILE[4])
+    (tmp_path / "card.yaml").write_text(
+        f"notebook: quarterly_report\ncompany: {quoted}\ntitle: {json.dumps(HOSTILE[2])}\nledger: ledger.csv\nas_of: 2025-12\n"
+    )
+    folder = run_card(tmp_path / "card.yaml", out=tmp_path / "out", to=("pdf", "html", "xlsx"))
+    text, html = squeezed(text_of(folder / "report.pdf")), (folder / "report.html").read_text()
+    for name in HOSTILE:
+        assert squeezed(name) in text, name
+    assert "<script>alert" not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+    assert "root:" not in text + html
+    assert "{{&lt; env HOME &gt;}}" in html
+    import zipfile
+
+    sheets = zipfile.ZipFile(folder / "report.xlsx")
+    assert not any(
+        b"calc" in sheets.read(name) and b"<f>" in sheets.read(name)
+        for name in sheets.namelist()
+        if "strings" in name
+    )
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("name", "as_of", "currency", "nrr"),
+    [
+        ("sf_retainers.csv", "2016-12", "USD", "66.5%"),
+        ("finland_journals.csv", "2015-12", "EUR", "104.9%"),
+    ],
+)
+def test_real_ledgers_give_reports(tmp_path, name, as_of, currency, nrr):
+    (tmp_path / "card.yaml").write_text(
+        f"notebook: quarterly_report\ncompany: Real\nledger: {SHARED / name}\nas_of: {as_of}\ncurrency: {currency}\n"
+    )
+    folder = run_card(tmp_path / "card.yaml", out=tmp_path / "out", to=("pdf",))
+    text = text_of(folder / "report.pdf")
+    assert nrr in text
+    assert "The books close" in text
+    assert ("quarters" in text) == (name == "sf_retainers.csv")
+    assert not re.search(r"\bnan\b|None", text)
+
+
+def test_the_spreadsheet_ties(finished):
+    from python_calamine import CalamineWorkbook
+
+    book = CalamineWorkbook.from_path(finished / "report.xlsx")
+    told = json.loads((finished / "manifest.json").read_text())["numbers"]
+    numbers = {row[0]: row[1] for row in book.get_sheet_by_name("numbers").to_python()[2:]}
+    assert numbers["nrr"] == pytest.approx(told["nrr"])
+    assert numbers["movements / churn"] == pytest.approx(told["movements"]["churn"])
+    moves = {
+        row[0]: row[1] for row in book.get_sheet_by_name("movements").to_python()[2:] if row[0]
+    }
+    assert moves["Opening ARR"] == pytest.approx(told["opening"])
+    assert moves["Closing ARR"] == pytest.approx(told["closing"])
+    assert moves["Churn"] == pytest.approx(-told["movements"]["churn"])
+    assert moves["Check: opening and movements less closing"] == pytest.approx(0, abs=0.005)
+    assert {"segments", "movers", "renewals", "definitions", "checks"} <= set(book.sheet_names)

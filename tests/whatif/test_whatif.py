@@ -1,0 +1,440 @@
+"""What the panel says, without a browser: every lever moves, and what is saved is what was on the screen."""
+
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from scenarios import THREE, VARIED, segments
+
+import nrrsim as nr
+from nrrsim.analysis import summary
+from nrrsim.engine import quick
+from nrrsim.engine.switched import expected_nrr
+from nrrsim.scenario import beliefs
+from nrrsim.scenario.drivers import Drivers
+from nrrsim.whatif import sliders
+from nrrsim.whatif.live import Moves, WhatIf
+from nrrsim.whatif.panel import Panel
+from nrrsim.yamlfile import yaml_text
+
+SCENARIOS = ROOT / "params" / "scenarios"
+LOSSES = (
+    "churn.rate",
+    "churn.curve",
+    "contraction.rate",
+    "contraction.size",
+    "price.churn_per_point",
+)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The shipped scenarios, where files may be saved."""
+    for each in SCENARIOS.glob("*.yaml"):
+        (tmp_path / each.name).write_bytes(each.read_bytes())
+    return tmp_path
+
+
+def start(name: str = "nrr-105") -> tuple[WhatIf, Moves]:
+    model = WhatIf(SCENARIOS / f"{name}.yaml")
+    return model, model.start_moves()
+
+
+# --- moving a belief ---------------------------------------------------------------------------------------
+
+FORMS = [
+    {"between": [0.08, 0.2]},
+    {"dist": "uniform", "min": 0.05, "max": 0.25},
+    {"dist": "pert", "min": 0.05, "mode": 0.1, "max": 0.4},
+    {"dist": "triangular", "min": 0.0, "mode": 0.1, "max": 0.3},
+    {"dist": "beta", "a": 4.0, "b": 30.0},
+    {"dist": "normal", "mean": 0.1, "sd": 0.02},
+    {"dist": "lognormal", "mean": 0.1, "sd": 0.05},
+    0.1,
+]
+
+
+def believed(form, driver: str, field: str):
+    entry = {"rate": form} if driver == "churn" else {"rate": form, "size": 0.1}
+    return getattr(getattr(Drivers.model_validate({driver: {"one": entry}}), driver)["one"], field)
+
+
+@pytest.mark.parametrize(
+    "form",
+    FORMS,
+    ids=lambda form: next(iter(form.values())) if isinstance(form, dict) else "number",
+)
+@pytest.mark.parametrize(("driver", "share"), [("churn", True), ("adoption", False)])
+@pytest.mark.parametrize("to", [0.02, 0.15, 0.6])
+def test_a_belief_that_is_moved_is_as_uncertain_as_before(form, driver, share, to):
+    was = believed(form, driver, "rate")
+    now = believed(beliefs.moved(was, to, share), driver, "rate")
+    assert beliefs.middle(now, share) == pytest.approx(to, rel=5e-3)
+    if form == 0.1 or (isinstance(form, dict) and form.get("dist") == "beta"):
+        return
+    z = np.array([-1.0, 1.0])
+    before, after = was.quantile(z, share), now.quantile(z, share)
+    if share and "between" in form:  # in log odds
+        before, after = np.log(before / (1 - before)), np.log(after / (1 - after))
+        assert after[1] - after[0] == pytest.approx(before[1] - before[0], rel=5e-3)
+    else:
+        assert after / to == pytest.approx(before / beliefs.middle(was, share), rel=5e-3)
+
+
+@pytest.mark.parametrize("form", FORMS[:-1], ids=lambda form: next(iter(form.values())))
+def test_at_its_end_a_belief_is_certain(form):
+    was = believed(form, "churn", "rate")
+    assert beliefs.moved(was, 0.0, True) == 0.0
+    assert beliefs.moved(was, 1.0, True) == 1.0
+
+
+# --- every lever -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(each.stem for each in SCENARIOS.glob("*.yaml")))
+def test_every_slider_moves_expected_nrr_the_way_it_should(name):
+    model, moves = start(name)
+    scenario = model.scenario(moves)
+    assert model.over(moves) == {}
+    levers = sliders.sliders(scenario)
+    assert {each.driver for each in levers} == {
+        "churn",
+        "contraction",
+        "adoption",
+        "cross_sell",
+        "price",
+        "reactivation",
+    }
+    assert {each.segment for each in levers} == set(scenario.segments)
+    was = expected_nrr(scenario)
+    for each in levers:
+        assert each.low <= each.value <= each.high
+        higher = each.value + 0.3 * (each.high - each.value)
+        now = expected_nrr(model.scenario(replace(moves, values={each.name: higher})))
+        sign = -1 if f"{each.driver}.{each.field}" in LOSSES else 1
+        assert sign * (now - was) > 1e-7, each.name
+        assert model.over(replace(moves, values={each.name: each.value})) == {}, each.name
+
+
+@pytest.mark.parametrize("name", sorted(VARIED))
+def test_whatever_is_moved_is_a_scenario(name, tmp_path):
+    """Unlike scenarios, random moves: what a file states gives, to the bit of a print, what is on the screen."""
+    (tmp_path / "base.yaml").write_text(yaml_text(VARIED[name]))
+    model = WhatIf(tmp_path / "base.yaml")
+    rng = random.Random(name)
+    levers = sliders.sliders(model.presets["base"])
+    for number in range(4):
+        chosen = rng.sample(levers, min(len(levers), 1 + number))
+        values = {
+            each.name: rng.choice([each.low, each.high, rng.uniform(each.low, each.high)])
+            for each in chosen
+        }
+        mix = (
+            {key: rng.random() for key in sliders.mix_of(model.presets["base"])}
+            if number % 2
+            else {}
+        )
+        moves = Moves("base", "base", values, mix)
+        answer = model.answer(moves)
+        if model.over(moves):
+            path = model.save(moves, f"moved-{number}", "Moved", "because it was")
+            assert float(nr.nrr(nr.expect(nr.read_scenario(path)))) == pytest.approx(
+                answer["nrr"], abs=1e-9
+            )
+
+
+def test_one_belief_of_all_stays_one_where_all_move_alike():
+    model, moves = start()
+    uplift = {f"price.{segment}.uplift": 0.06 for segment in model.presets["nrr-105"].segments}
+    stated = model.over(replace(moves, values=uplift))
+    assert stated == {
+        "drivers": {"price": {"all": {"uplift": 0.06, "source": "what-if: uplift was 0.04"}}}
+    }
+    del uplift["price.smb.uplift"]
+    stated = model.over(replace(moves, values=uplift))["drivers"]["price"]
+    assert set(stated) == {"mid_market", "enterprise"}
+    assert stated["enterprise"]["acceptance"] == {"between": [0.75, 0.92]}
+
+
+def test_a_belief_that_segments_share_goes_up_and_down_with_them(tmp_path):
+    """Moving one segment by a hair moves the range by a hair: what was shared, and tied, still is."""
+    ties = [["churn.all", "contraction.all.rate", 0.8]]
+    shared = {
+        "target": 0.9,
+        "book": segments(smb=(1, 1000), mid=(1, 1000), ent=(1, 1000)),
+        "drivers": {
+            "churn": {"all": {"between": [0.05, 0.25]}},
+            "contraction": {"all": {"rate": {"between": [0.1, 0.5]}, "size": 0.2}},
+        },
+        "correlations": ties,
+    }
+    (tmp_path / "shared.yaml").write_text(yaml_text(shared))
+    model = WhatIf(tmp_path / "shared.yaml")
+    at = sliders.sliders(model.presets["shared"])[0].value
+    before = quick.likely(model.presets["shared"])
+    for number, chosen in enumerate((["ent"], ["ent", "mid"], ["ent", "mid", "smb"])):
+        values = {
+            f"churn.{each}.rate": at * (1 - 0.0005 * (1 + place))
+            for place, each in enumerate(chosen)
+        }
+        values["contraction.smb.rate"] = 0.225
+        moves = Moves("shared", "shared", values)
+        after = quick.likely(nr.read_scenario(model.save(moves, f"moved-{number}", "Moved", "why")))
+        for name in ("p05", "p50", "p95"):
+            assert after[name] == pytest.approx(before[name], abs=0.002), (chosen, name)
+        assert after["p_target"] == pytest.approx(before["p_target"], abs=0.01)
+        assert model.answer(moves)["notices"] == []
+
+
+def test_what_was_saved_of_a_curve_compounds(tmp_path):
+    curve = {"book": THREE, "drivers": {"churn": {"all": {"by_tenure": [0.3, 0.2, 0.1]}}}}
+    (tmp_path / "curve.yaml").write_text(yaml_text(curve))
+    model = WhatIf(tmp_path / "curve.yaml")
+    model.save(Moves("curve", "curve", {"churn.smb.curve": -0.5}), "once", "Once", "why")
+    twice = model.scenario(Moves("once", "once", {"churn.smb.curve": -0.1}))
+    assert list(twice.programmes) == ["what-if", "what-if 2"]
+    assert (
+        expected_nrr(twice)
+        > expected_nrr(model.presets["once"])
+        > expected_nrr(model.presets["curve"])
+    )
+
+
+def test_only_what_was_moved_is_stated():
+    model, moves = start()
+    stated = model.over(
+        replace(
+            moves,
+            values={"churn.smb.rate": 0.1, "adoption.enterprise.size": 0.4},
+            months=24,
+            target=1.1,
+        )
+    )
+    assert stated["months"] == 24
+    assert stated["target"] == 1.1
+    assert stated["drivers"]["churn"] == {
+        "smb": {"rate": {"between": [0.07246, 0.1365]}, "source": "what-if: rate was 0.1495"}
+    }
+    assert stated["drivers"]["adoption"]["enterprise"]["size"] == {"mean": 0.4, "sd": 0.3333}
+    assert set(stated["drivers"]) == {"churn", "adoption"}
+
+
+def test_the_mix_keeps_contracts_as_large_and_the_book_as_it_is():
+    model, moves = start()
+    now = model.scenario(replace(moves, mix={"smb": 0.1, "mid_market": 0.3, "enterprise": 0.6}))
+    shipped = nr.read_scenario(SCENARIOS / "up-market.yaml")
+    assert expected_nrr(now) == pytest.approx(expected_nrr(shipped), abs=1e-12)
+    assert now.opening.arr.sum() == pytest.approx(1e8)
+    none = model.scenario(replace(moves, mix={"smb": 0.0, "mid_market": 0.5, "enterprise": 0.5}))
+    assert len(none.opening.arr) == round(700 * 0.5 / 0.35) + round(160 * 0.5 / 0.4)
+
+
+def test_a_curve_is_moved_as_a_whole(tmp_path):
+    curve = {
+        "book": THREE,
+        "drivers": {
+            "churn": {
+                "all": {"by_tenure": [0.3, 0.2, 0.1]},
+                "big": {"sbg": {"alpha": 0.7, "beta": 3.0}},
+            }
+        },
+    }
+    (tmp_path / "curve.yaml").write_text(yaml_text(curve))
+    model = WhatIf(tmp_path / "curve.yaml")
+    values = {"churn.smb.curve": -0.5, "churn.big.curve": 1.0}
+    now = model.scenario(Moves("curve", "curve", values))
+    assert now.plain()["programmes"]["what-if"] == {
+        "churn.smb": -0.5,
+        "churn.big": 1.0,
+        "source": "what-if: the curve as a whole",
+    }
+    before, after = (summary.expected(each)["segments"] for each in (model.presets["curve"], now))
+    assert after["smb"]["nrr"] == pytest.approx(
+        (1 + before["smb"]["nrr"]) / 2, abs=0.02
+    )  # half of it leaves
+    assert after["big"]["nrr"] < before["big"]["nrr"]
+    assert after["mid"]["nrr"] == before["mid"]["nrr"]
+
+
+def test_the_customers_of_a_ledger_keep_their_mix(tmp_path):
+    learnt = nr.calibrate(
+        nr.read_ledger(ROOT / "nrrsim" / "data" / "meridian.csv"),
+        "2026-09",
+        file=str(ROOT / "nrrsim" / "data" / "meridian.csv"),
+    )
+    learnt.write(tmp_path / "learnt.yaml")
+    model = WhatIf(tmp_path / "learnt.yaml")
+    moves = model.start_moves()
+    assert model.form(moves)["mix"] == []
+    assert "stays as it is" in model.form(moves)["no_mix"]
+    slider = next(
+        each for each in sliders.sliders(model.presets["learnt"]) if each.driver == "churn"
+    )
+    path = model.save(
+        replace(moves, values={slider.name: slider.value / 2}), "half", "Half", "a wish"
+    )
+    assert expected_nrr(nr.read_scenario(path)) > expected_nrr(model.presets["learnt"])
+
+
+# --- what is said ------------------------------------------------------------------------------------------
+
+
+def test_the_answers_are_those_of_the_commands():
+    model, moves = start("recession")
+    moves = replace(moves, base="nrr-105")
+    answer = model.answer(moves)
+    told = summary.expected(model.presets["recession"])
+    assert answer["nrr"] == pytest.approx(told["nrr"], abs=1e-9)
+    likely = quick.likely(model.presets["recession"])
+    figures = {name: (value, beside) for name, _, value, beside in answer["figures"]}
+    assert figures["nrr"] == ("92.1%", "−12.9 pts against the base")
+    assert figures["range"][0] == f"{likely['p05']:.1%} to {likely['p95']:.1%}"
+    assert figures["target"][0] == f"{likely['p_target']:.0%}"
+    bridge = answer["rows"]["bridge"]
+    assert [bridge[0]["step"], bridge[-1]["step"]] == ["Base", "Now"]
+    assert bridge[-2]["end"] == pytest.approx(answer["nrr"], abs=1e-9)
+    fan = [each for each in answer["rows"]["fan"] if each["series"] == "now"]
+    assert fan[-1]["middle"] == pytest.approx(told["closing"], abs=0.01)
+    curve = [each for each in answer["rows"]["curve"] if each["series"] == "now"]
+    area = np.trapezoid([each["density"] for each in curve], [each["nrr"] for each in curve])
+    assert area == pytest.approx(1, abs=0.01)
+    assert answer["said"].startswith("NRR is 92.1% on average, and between")
+
+
+def test_a_horizon_of_its_own():
+    model, moves = start()
+    answer = model.answer(replace(moves, months=36))
+    ahead = nr.expect(model.presets["nrr-105"].with_(months=36))
+    assert answer["nrr"] == pytest.approx(float(nr.nrr(ahead)), abs=1e-9)
+    assert [each["month"] for each in answer["rows"]["fan"] if each["series"] == "now"] == [
+        0,
+        9,
+        18,
+        27,
+        36,
+    ]
+    assert answer["figures"][0][3] == "0.0 pts against the base"
+
+
+def test_a_small_book_is_simulated_and_an_incomparable_base_is_said(tmp_path):
+    small = {"target": 1.0, "book": segments(one=(1, 50)), "drivers": {"churn": {"one": 0.1}}}
+    other = {"book": segments(other=(1, 60)), "drivers": {"churn": {"other": 0.1}}}
+    for name, each in (("small", small), ("other", other)):
+        (tmp_path / f"{name}.yaml").write_text(yaml_text(each))
+    (tmp_path / "broken.yaml").write_text("months: [\n")
+    model = WhatIf(tmp_path / "small.yaml")
+    assert list(model.presets) == ["other", "small"]
+    assert "broken.yaml:" in model.left_out[0]
+    answer = model.answer(Moves("small", "other"))
+    assert answer["quality"].startswith("Simulated")
+    assert answer["rows"]["bridge"] == []
+    assert "believes nothing of it" in answer["rows"]["no_bridge"]
+
+
+def test_a_full_simulation_beside_the_exact_path():
+    model, moves = start()
+    done = []
+    told = model.play(moves, 2_000, done.append)
+    assert done[-1] == 2_000
+    run = nr.simulate(model.presets["nrr-105"], 2_000)
+    assert told["rows"][0][2] == f"{float(nr.nrr(run).mean()):.1%}"
+    assert [row[0] for row in told["rows"]][-2:] == ["Expected GRR", "Expected logo retention"]
+
+
+# --- saving ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "name", "title", "because", "said"),
+    [
+        ({}, "new", "New", "why", "nothing was moved"),
+        ({"churn.smb.rate": 0.1}, "new", "", "why", "title: say what it is called"),
+        ({"churn.smb.rate": 0.1}, "new", "New", " ", "because: say why you believe it"),
+        ({"churn.smb.rate": 0.1}, "../new", "New", "why", "file: letters, digits"),
+        ({"churn.smb.rate": 0.1}, "", "New", "why", "file: letters, digits"),
+        ({"churn.smb.rate": 0.1}, ".hidden", "New", "why", "file: letters, digits"),
+        ({"churn.smb.rate": 0.1}, "nrr-128", "New", "why", "nrr-128.yaml is there already"),
+        ({"churn.smb.rate": 0.1}, "nrr-128.yaml", "New", "why", "nrr-128.yaml is there already"),
+    ],
+)
+def test_what_cannot_be_saved(folder, values, name, title, because, said):
+    model = WhatIf(folder / "nrr-105.yaml")
+    before = {each.name: each.read_bytes() for each in folder.iterdir()}
+    with pytest.raises(nr.UsageError, match=said):
+        model.save(replace(model.start_moves(), values=values), name, title, because)
+    assert {each.name: each.read_bytes() for each in folder.iterdir()} == before
+
+
+def test_a_saved_scenario_can_be_started_from(folder):
+    model = WhatIf(folder / "nrr-105.yaml")
+    moves = replace(
+        model.start_moves("nrr-128-ramp"), values={"churn.smb.rate": 0.05}, mix={"smb": 0.4}
+    )
+    path = model.save(moves, "next", 'It says "why: not"', "Line one.\nLine two: # no comment")
+    saved = nr.read_scenario(path)
+    assert saved.title == 'It says "why: not"'
+    assert saved.because == "Line one.\nLine two: # no comment"
+    assert path.read_text().startswith("extends: nrr-128-ramp.yaml\n")
+    again = model.answer(model.start_moves("next"))
+    assert again["nrr"] == pytest.approx(model.answer(moves)["nrr"], abs=1e-9)
+
+
+def test_the_file_of_a_preset_may_be_called_yml_or_change_meanwhile(tmp_path):
+    plain = {"book": segments(one=(1, 600)), "drivers": {"churn": {"one": 0.1}}}
+    (tmp_path / "plain.yml").write_text(yaml_text(plain))
+    model = WhatIf(tmp_path / "plain.yml")
+    moves = replace(model.start_moves(), values={"churn.one.rate": 0.2})
+    assert model.save(moves, "saved", "Saved", "why").read_text().startswith("extends: plain.yml\n")
+    (tmp_path / "plain.yml").write_text(
+        yaml_text({**plain, "drivers": {"adoption": {"one": {"rate": 1.0, "size": 0.1}}}})
+    )
+    with pytest.raises(nr.UsageError, match="has changed since it was read"):
+        model.save(moves, "again", "Again", "why")
+    assert {each.name for each in tmp_path.iterdir()} == {"plain.yml", "saved.yaml"}
+
+
+# --- the panel ---------------------------------------------------------------------------------------------
+
+
+def test_the_panel_answers_what_is_asked(folder):
+    panel = nr.what_if(folder / "nrr-105.yaml")
+    assert isinstance(panel, Panel)
+    assert panel.answer["figures"][0][2] == "105.0%"
+    asked = {
+        "preset": "nrr-105",
+        "base": "nrr-105",
+        "values": {"churn.smb.rate": 0.3},
+        "mix": {},
+        "number": 7,
+    }
+    panel.asked = asked
+    assert panel.answer["number"] == 7
+    assert panel.answer["nrr"] == pytest.approx(expected_nrr(panel.scenario))
+    shown = panel.answer["nrr"]
+    panel.asked = {**asked, "target": 20.0, "number": 8}
+    assert "target: " in panel.answer["problem"]
+    assert (panel.answer["nrr"], panel.answer["number"]) == (shown, 8)
+    panel.asked = {**asked, "preset": "recession", "values": {}, "number": 9}
+    assert panel.answer["problem"] == ""
+    assert panel.form["title"] == "Recession"
+    panel._told(
+        panel, {"kind": "save", "asked": panel.asked, "name": "x", "title": "X", "because": ""}, []
+    )
+    assert "because" in panel.saved["problem"]
+    late = {**asked, "number": 10}  # the panel has not answered it yet
+    panel._told(
+        panel, {"kind": "save", "asked": late, "name": "x", "title": "X", "because": "why"}, []
+    )
+    assert panel.saved["text"] == "Saved as x.yaml; its expected NRR is 100.7%."
+    assert ["x", "X"] in panel.form["presets"]
+
+
+def test_the_script_holds_all_that_it_needs():
+    from nrrsim.whatif.panel import _script
+
+    script = _script()
+    assert len(script) > 500_000
+    assert "import(" not in script.replace("import(t)", "")
+    assert "data-lm-suppress-shortcuts" in script
