@@ -131,3 +131,8 @@ class Movements:
 def cents(amount: SupportsFloat) -> float:
     """An amount as JSON tells it: to the cent, and no minus before a zero."""
     return round(float(amount), 2) + 0.0
+
+
+def json_ratio(value: SupportsFloat) -> float | None:
+    """A ratio as JSON tells it: to the twelfth digit, and null where it has no base."""
+    return None if np.isnan(float(value)) else round(float(value), 12)

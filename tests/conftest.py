@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import pypdfium2
 import pytest
 
 import nrrsim as nr
@@ -63,3 +64,9 @@ def rejected(*sources: Path, **how: object) -> list[str]:
 def squeezed(text: str) -> str:
     """Without white space: where a line ends is not what these tests are about."""
     return re.sub(r"\s+", "", text)
+
+
+def text_of(pdf: Path) -> str:
+    """What stands on a PDF's pages, as text."""
+    document = pypdfium2.PdfDocument(pdf)
+    return "\n".join(page.get_textpage().get_text_bounded() for page in document)

@@ -24,7 +24,7 @@ HOUSE = {
     "engine": "draws groups paths outcomes kernel driver_rates sizes expectation switched moments"
     " simulation quick",
     "calibration": "exposure frequency sizes tenure years calibrate backtest",
-    "analysis": "actuals paired sensitivity bridge forecast programmes frontier summary comparison"
+    "analysis": "actuals customers renewals cohorts paired sensitivity bridge forecast programmes frontier summary comparison"
     " sweep",
     "report": "card tables charts/style charts/retention charts/outlook charts/grid charts/live"
     " wording/labels wording/quarterly wording/columns wording/comparison wording/forecast manifest"

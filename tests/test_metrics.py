@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import nrrsim as nr
-from nrrsim.analysis.actuals import History
+from nrrsim.analysis.actuals import Actuals
 from nrrsim.movements import MOVEMENTS, Movements
 
 # Six customers, months 2025-01 to 2026-01, worked by hand: A flat at 100; B 180 from July; C 60 from September;
@@ -195,7 +195,7 @@ def test_unknown_definition_names_the_nearest(six):
 
 
 def test_definitions_add_up_to_their_differences(six):
-    frame = History(six, "2026-01").definitions().set_index("definition")
+    frame = Actuals(six, "2026-01").definitions().set_index("definition")
     parts = frame[["returns", "rebasing", "newcomers", "timing", "price"]].sum(axis=1)
     assert parts.values == pytest.approx(frame["difference"].values, abs=1e-12)
     assert frame.loc["flow", "returns"] == pytest.approx(-0.24)

@@ -1,10 +1,16 @@
-from .actuals import History as History
+from .actuals import Actuals as Actuals
 from .actuals import actuals as actuals
 from .bridge import bridge as bridge
+from .cohorts import cohorts as cohorts
 from .comparison import read_comparison as read_comparison
+from .customers import concentration as concentration
+from .customers import influence as influence
+from .customers import movers as movers
 from .forecast import forecast as forecast
 from .frontier import frontier as frontier
 from .paired import paired as paired
 from .programmes import programmes as programmes
+from .renewals import has_renewals as has_renewals
+from .renewals import renewals as renewals
 from .sensitivity import sensitivity as sensitivity
 from .sweep import sweep as sweep

@@ -11,14 +11,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from nrrsim.benchmarks import band, leaky_bucket
 from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger, read_ledger
 from nrrsim.metrics import DEFINITIONS, Retention, measure, nrr, quick_ratio
 from nrrsim.months import month_name, parse_month, shift
-from nrrsim.movements import CENT, LOSSES, MOVEMENTS, Movements, cents
+from nrrsim.movements import CENT, LOSSES, MOVEMENTS, Movements, cents, json_ratio
 
 BRIDGE = (
     "new",
@@ -30,12 +29,10 @@ BRIDGE = (
     "contraction",
     "churn",
 )
-MOST_RESAMPLED = 5_000
-LEAST_EFFECT = 5e-4  # of one customer on NRR, that is worth a row
 
 
 @dataclass(frozen=True)
-class History:
+class Actuals:
     """What happened to a ledger's revenue in the `window` months up to `as_of`, under one
     `definition`.
 
@@ -114,15 +111,17 @@ class History:
             "window": self.window,
             "definition": self.definition,
             **({"ex_price": True} if self.ex_price else {}),
-            "nrr": _ratio(now.nrr),
-            "grr": _ratio(now.grr),
-            "logo": _ratio(now.logo),
+            "nrr": json_ratio(now.nrr),
+            "grr": json_ratio(now.grr),
+            "logo": json_ratio(now.logo),
             "opening": cents(opening.sum()),
             "closing": cents(closing.sum()),
             "customers": int(cohort.over("opening_customers").sum()),
             "movements": {name: cents(cohort.over(name).sum()) for name in MOVEMENTS},
             "segments": {
-                name: {key: _ratio(ratios[key].sel(segment=name)) for key in ("nrr", "grr", "logo")}
+                name: {
+                    key: json_ratio(ratios[key].sel(segment=name)) for key in ("nrr", "grr", "logo")
+                }
                 | {
                     "opening": cents(opening.sel(segment=name)),
                     "closing": cents(closing.sel(segment=name)),
@@ -138,7 +137,8 @@ class History:
     @cached_property
     def _summary(self) -> dict[str, Any]:
         last, year_ago = self.before(self.pace), self.before(12)
-        book, movers = self.book.total(), self.movers()
+        book, changes = self.book.total(), self.customers["closing"] - self.customers["opening"]
+        moved = changes[changes.abs() > CENT]
         largest = self.ledger.customers(self.as_of)["arr"]
         return {
             "nrr": self.now.nrr,
@@ -164,7 +164,9 @@ class History:
             "book_customers": int(book.over("customers").sum()),
             "quick_ratio": quick_ratio(self.book),
             "largest_share": float(largest.max() / largest.sum()) if len(largest) else None,
-            "largest_effect": None if movers.empty else float(movers["contribution"].abs().max()),
+            "largest_effect": None
+            if moved.empty
+            else float(moved.abs().max() / self.customers["opening"].sum()),
         }
 
     # --- why --------------------------------------------------------------------------------------
@@ -301,171 +303,13 @@ class History:
             ignore_index=True
         )
 
-    def cohorts(self) -> pd.DataFrame:
-        """What became of each year's new customers as they grew older: `cohort`, `age`, `nrr`,
-        `grr`, `opening`, `customers`. Ages count in units of `age_unit` months; a ledger below two
-        years is split by quarter.
-        """
-        ages = self.ledger.ages(self.as_of, "cohort_year" if self._span > 24 else "cohort_quarter")
-        ages = ages[ages["months"] % self.age_unit == 0]
-        ratios = {
-            "nrr": ages["amount"] / ages["opening"],
-            "grr": ages["retained"] / ages["opening"],
-        }
-        return ages.assign(age=ages["months"] // self.age_unit, **ratios).reset_index(drop=True)
-
-    @property
-    def _span(self) -> int:
-        return parse_month(self.as_of, "as_of") - parse_month(self.ledger.months[0], "month")
-
-    @property
-    def age_unit(self) -> int:
-        """Months that a cohort ages from one column to the next: 3, or 12 where quarters would be
-        too many.
-        """
-        return 12 if self._span > 60 else self.pace
-
-    # --- who --------------------------------------------------------------------------------------
-
     @cached_property
-    def _cohort_customers(self) -> pd.DataFrame:
+    def customers(self) -> pd.DataFrame:
         """The window's customers: `segment`, `opening`, `closing`."""
         opening = self.ledger.customers(self.start, known_at=self.as_of)
         closing = self.ledger.customers(self.as_of, rate_of=self.start)["arr"]
         frame = pd.DataFrame({"segment": opening["segment"].astype(str), "opening": opening["arr"]})
         return frame.assign(closing=closing.reindex(frame.index).fillna(0.0))
-
-    def movers(self, most: int = 5) -> pd.DataFrame:
-        """The cohort's largest gains, then its largest losses: `customer`, `segment`, `opening`,
-        `closing`, `change`, `contribution` (change as a share of the whole opening: points of NRR).
-        """
-        frame = self._cohort_customers.copy()
-        frame["change"] = frame["closing"] - frame["opening"]
-        frame["contribution"] = frame["change"] / frame["opening"].sum()
-        frame = frame.sort_values(["change", "opening"], kind="stable").reset_index()
-        gains, losses = frame[frame["change"] > CENT].iloc[::-1], frame[frame["change"] < -CENT]
-        return pd.concat([gains.head(most), losses.head(most)], ignore_index=True)
-
-    def interval(self, level: float = 0.9, seed: int = 20260930) -> tuple[float, float]:
-        """Between which values NRR (point to point) would lie with other customers of the same
-        kind: the customers are drawn anew, with repetition (bootstrap); of more than 5,000 by the
-        normal distribution that it comes to.
-        """
-        opening, closing = self._pairs()
-        if len(opening) < 2:
-            return np.nan, np.nan
-        whole = opening.sum()
-        ratio = closing.sum() / whole
-        if len(opening) > MOST_RESAMPLED:
-            error = np.sqrt(((closing - ratio * opening) ** 2).sum()) / whole
-            z = float(stats.norm.ppf((1 + level) / 2))
-            return float(ratio - z * error), float(ratio + z * error)
-        found = stats.bootstrap(
-            (closing, opening), lambda c, o, axis=-1: c.sum(axis=axis) / o.sum(axis=axis), paired=True, batch=250,
-            n_resamples=4_000, confidence_level=level, method="percentile", rng=np.random.default_rng(seed),
-        )  # fmt: skip
-        return float(found.confidence_interval.low), float(found.confidence_interval.high)
-
-    def influence(self, most: int = 5) -> pd.DataFrame:
-        """The customers without whom NRR (point to point) would differ most: `customer`, `segment`,
-        `opening`, `opening_share`, `closing`, `without` (NRR of all others), `change` (NRR less
-        that).
-        """
-        opening, closing = self._pairs()
-        frame = self._cohort_customers[["segment", "opening", "closing"]].reset_index()
-        with np.errstate(divide="ignore", invalid="ignore"):
-            frame["without"] = (closing.sum() - closing) / (opening.sum() - opening)
-        frame["change"] = closing.sum() / opening.sum() - frame["without"]
-        frame["opening_share"] = frame["opening"] / opening.sum()
-        frame = frame[frame["change"].abs() >= LEAST_EFFECT]
-        order = frame["change"].abs().sort_values(ascending=False, kind="stable").index
-        return frame.loc[order].head(most).reset_index(drop=True)
-
-    def _pairs(self) -> tuple[np.ndarray, np.ndarray]:
-        return tuple(self._cohort_customers[name].to_numpy() for name in ("opening", "closing"))  # type: ignore[return-value]
-
-    def concentration(self, points: int = 200) -> pd.DataFrame:
-        """Of the whole book at `as_of`, largest first: `customers` (how many), `customers_share`,
-        `arr_share`.
-        """
-        arr = np.sort(self.ledger.customers(self.as_of)["arr"].to_numpy())[::-1]
-        count = np.arange(len(arr) + 1)
-        share = np.concatenate([[0.0], np.cumsum(arr) / arr.sum()])
-        few = np.unique(
-            np.concatenate(
-                [[0, 1, min(10, len(arr))], np.linspace(0, len(arr), points).astype(int)]
-            )
-        )
-        return pd.DataFrame(
-            {"customers": count[few], "customers_share": few / len(arr), "arr_share": share[few]}
-        )
-
-    @property
-    def has_renewals(self) -> bool:
-        """Whether the ledger says when contracts come up for renewal."""
-        return "renewal" in self.ledger.entries.frame and bool(
-            self.ledger.entries.frame["renewal"].notna().any()
-        )
-
-    def renewals(self, ahead: int = 4) -> pd.DataFrame:
-        """What came up for renewal in the window's quarters, and what comes up in the next ones.
-
-        Columns `month` (the quarter's last), `customers`, `due` (ARR before renewal), `renewed`
-        (capped at due), `lost`, `after` (ARR after renewal), `rate` (renewed / due). Coming
-        quarters have only `customers` and `due`. A renewal date that has passed is read as the
-        anniversary that comes next.
-        """
-        step = self.ledger.step
-        past = [
-            self._renewed(shift(self.as_of, step - back)) for back in range(self.window, 0, -step)
-        ]
-        frame = pd.concat(past, ignore_index=True) if past else pd.DataFrame()
-        coming = self._due(self.as_of)
-        coming = coming[coming["month"] <= parse_month(self.as_of, "as_of") + ahead * self.pace]
-        frame = pd.concat([frame, coming.assign(renewed=np.nan, after=np.nan)], ignore_index=True)
-        end = parse_month(self.as_of, "as_of")
-        frame["month"] = end + -(-(frame["month"] - end) // self.pace) * self.pace
-        sums = frame.groupby("month").agg(
-            customers=("due", "size"),
-            due=("due", "sum"),
-            renewed=("renewed", lambda s: s.sum(skipna=False)),
-            after=("after", lambda s: s.sum(skipna=False)),
-        )
-        every = range(
-            end - (-(-self.window // self.pace) - 1) * self.pace,
-            end + ahead * self.pace + 1,
-            self.pace,
-        )
-        sums = (
-            sums.reindex(pd.Index(every, name="month"))
-            .fillna({"customers": 0, "due": 0.0})
-            .reset_index()
-        )
-        happened = (sums["month"] <= end) & (sums["due"] == 0)
-        sums.loc[happened, ["renewed", "after"]] = 0.0
-        sums["lost"] = sums["due"] - sums["renewed"]
-        sums["rate"] = (sums["renewed"] / sums["due"]).where(sums["due"] > 0)
-        sums["month"] = [shift(self.as_of, int(month) - end) for month in sums["month"]]
-        return sums.astype({"customers": int})
-
-    def _due(self, month: str) -> pd.DataFrame:
-        """Each contract's next renewal after `month` (`month`: a number) and its ARR (`due`), by
-        customer, product.
-        """
-        lines = self.ledger.lines(month, rate_of=self.start)
-        at = parse_month(month, "month")
-        renewal = lines["renewal"].dropna()
-        passed = np.ceil(np.maximum(at + 1 - renewal, 0) / 12) * 12
-        return pd.DataFrame(
-            {"month": (renewal + passed).astype(int), "due": lines["arr"].reindex(renewal.index)}
-        )
-
-    def _renewed(self, month: str) -> pd.DataFrame:
-        """What was due in `month`, and what became of it."""
-        due = self._due(shift(month, -self.ledger.step))
-        due = due[due["month"] <= parse_month(month, "month")]
-        after = self.ledger.lines(month, rate_of=self.start)["arr"].reindex(due.index).fillna(0.0)
-        return due.assign(renewed=np.minimum(due["due"], after), after=after)
 
     # --- can it be trusted ------------------------------------------------------------------------
 
@@ -508,11 +352,6 @@ class History:
             self.headline() | {"target": self.target, "ex_price": self.ex_price} | summary | books
         )
 
-    @cached_property
-    def profile(self) -> dict[str, Any]:
-        """What `nrrsim check` prints of the ledger."""
-        return profile(self.ledger)
-
 
 def actuals(
     source: str | list[str],
@@ -522,49 +361,15 @@ def actuals(
     target: float | None = None,
     ex_price: bool = False,
     **reading: Any,
-) -> History:
-    """The history of a ledger as a run card names it; `reading` goes to `read_ledger`."""
+) -> Actuals:
+    """The actuals of a ledger as a run card names it; `reading` goes to `read_ledger`."""
     sources = [source] if isinstance(source, str) else source
     parse_month(as_of, "as_of")
     ledger = read_ledger(*sources, until=as_of, **reading)
-    return History(ledger, as_of, window, definition, target, ex_price)
+    return Actuals(ledger, as_of, window, definition, target, ex_price)
 
 
 PARTS = ("returns", "rebasing", "newcomers", "timing", "price")
-
-
-def profile(ledger: Ledger) -> dict[str, Any]:
-    """What is in a ledger: rows, customers, months, segments, gaps, reactivations, the largest
-    customer's share.
-    """
-    months = ledger.months
-    latest = ledger.customers(months[-1])
-    moves = ledger.book(months[0], months[-1]).total() if len(months) > 1 else None
-    leavers = ledger.gaps()
-    arr = latest["arr"]
-    return {
-        "rows": ledger.entries.rows,
-        "zeros": ledger.entries.zeros,
-        "unit": ledger.entries.unit,
-        "currency": ledger.currency,
-        "first_month": months[0],
-        "last_month": months[-1],
-        "months": len(months),
-        "step": ledger.step,
-        "customers": int(ledger.entries.frame["customer"].nunique()),
-        "customers_last_month": len(latest),
-        "arr_last_month": cents(arr.sum()),
-        "segments": {
-            str(name): int(n)
-            for name, n in latest["segment"].astype(str).value_counts().sort_index().items()
-        },
-        "gaps": len(leavers),
-        "gaps_up_to_3_months": int((leavers <= 3).sum()),
-        "reactivation": cents(moves.over("reactivation").sum()) if moves else 0.0,
-        "largest_customer": str(arr.idxmax()) if len(arr) else None,
-        "largest_share": _ratio(arr.max() / arr.sum()) if len(arr) else None,
-        "columns": [name for name in ledger.columns if not name.startswith("cohort_")],
-    }
 
 
 def _answer(
@@ -612,7 +417,3 @@ def _bridge(movements: Movements) -> pd.DataFrame:
 
 def _largest(values: Any) -> float:
     return float(np.abs(values.values).max(initial=0.0))
-
-
-def _ratio(value: Any) -> float | None:
-    return None if np.isnan(value) else round(float(value), 12)

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from nrrsim import metrics
-from nrrsim.analysis.actuals import History
+from nrrsim.analysis.actuals import Actuals
 from nrrsim.analysis.sensitivity import Sensitivity, sensitivity
 from nrrsim.calibration.backtest import Backtest, backtest, origins, pit, quantiles
 from nrrsim.calibration.calibrate import Calibration, calibrate
@@ -43,7 +43,7 @@ class Forecast:
     `look_ahead`.
     """
 
-    history: History
+    history: Actuals
     trials: int = TRIALS
     seed: int = SEED
     learning: Mapping[str, Any] = field(default_factory=dict)
@@ -236,7 +236,7 @@ class NoForecast:
 
 
 def forecast(
-    history: History,
+    history: Actuals,
     trials: int = TRIALS,
     seed: int = SEED,
     half_life: float | None = None,

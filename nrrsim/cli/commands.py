@@ -94,7 +94,7 @@ def check(
     quiet: Quiet = False,
 ) -> None:
     """What is in a ledger, and what is wrong with it, line by line."""
-    from nrrsim.analysis.actuals import profile
+    from nrrsim.ledger.check import profile
 
     options = {
         "query": query,
@@ -149,7 +149,7 @@ def metrics(
     quiet: Quiet = False,
 ) -> None:
     """NRR, GRR and logo retention of a window, in total and by segment."""
-    from nrrsim.analysis.actuals import History
+    from nrrsim.analysis.actuals import Actuals
     from nrrsim.months import parse_month
 
     parse_month(as_of, "as_of")
@@ -165,7 +165,7 @@ def metrics(
         period_end=period_end,
         until=as_of,
     )
-    past = History(ledger, as_of, window, definition, ex_price=ex_price)
+    past = Actuals(ledger, as_of, window, definition, ex_price=ex_price)
     headline = past.headline(by)
     if not quiet:
         for notice in ledger.notices:

@@ -11,7 +11,7 @@ import math
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,10 @@ from nrrsim.ledger.columns import KNOWN, Table, amount_column, require
 from nrrsim.ledger.periods import look_at_ends, months_of_periods
 from nrrsim.ledger.sources import Rows, map_unique
 from nrrsim.months import day_number, last_day_number, month_name, month_number
+from nrrsim.movements import cents, json_ratio
+
+if TYPE_CHECKING:
+    from nrrsim.ledger.ledger import Ledger
 
 STEPS = (1, 3, 12)
 # Months that an amount pays for, by the word a billing system uses for its interval.
@@ -464,3 +468,37 @@ def _look_at_prices(table: Table, frame: pd.DataFrame, unit: str) -> None:
             first if len(frame) <= len(table.frame) and "month" in table.frame else None,
         )
     frame.loc[off | product.isna(), ["quantity", "unit_price"]] = np.nan
+
+
+def profile(ledger: Ledger) -> dict[str, Any]:
+    """What is in a ledger: rows, customers, months, segments, gaps, reactivations, the largest
+    customer's share.
+    """
+    months = ledger.months
+    latest = ledger.customers(months[-1])
+    moves = ledger.book(months[0], months[-1]).total() if len(months) > 1 else None
+    leavers = ledger.gaps()
+    arr = latest["arr"]
+    return {
+        "rows": ledger.entries.rows,
+        "zeros": ledger.entries.zeros,
+        "unit": ledger.entries.unit,
+        "currency": ledger.currency,
+        "first_month": months[0],
+        "last_month": months[-1],
+        "months": len(months),
+        "step": ledger.step,
+        "customers": int(ledger.entries.frame["customer"].nunique()),
+        "customers_last_month": len(latest),
+        "arr_last_month": cents(arr.sum()),
+        "segments": {
+            str(name): int(n)
+            for name, n in latest["segment"].astype(str).value_counts().sort_index().items()
+        },
+        "gaps": len(leavers),
+        "gaps_up_to_3_months": int((leavers <= 3).sum()),
+        "reactivation": cents(moves.over("reactivation").sum()) if moves else 0.0,
+        "largest_customer": str(arr.idxmax()) if len(arr) else None,
+        "largest_share": json_ratio(arr.max() / arr.sum()) if len(arr) else None,
+        "columns": [name for name in ledger.columns if not name.startswith("cohort_")],
+    }

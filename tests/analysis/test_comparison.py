@@ -5,9 +5,8 @@ import os
 
 import numpy as np
 import pytest
-from conftest import HOSTILE, ROOT, squeezed
+from conftest import HOSTILE, ROOT, squeezed, text_of
 from scenarios import THREE, segments
-from test_report import text_of
 
 import nrrsim as nr
 from nrrsim import benchmarks

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import scoringrules
-from conftest import HOSTILE, ROOT, SHARED, squeezed
+from conftest import HOSTILE, ROOT, SHARED, squeezed, text_of
 from test_calibration import EXAMPLE, thin, written
-from test_report import text_of
 
 import nrrsim as nr
+from nrrsim.analysis.customers import interval
 from nrrsim.calibration.backtest import Backtest, backtest, crps, origins
 from nrrsim.months import month_name, parse_month, shift
 from nrrsim.report.charts import outlook, style
@@ -252,7 +252,7 @@ def test_the_bootstrap_has_the_error_of_a_ratio(tmp_path):
     frame = pd.DataFrame(rows, columns=["customer", "month", "arr", "segment"])
     written(frame, tmp_path)
     history = nr.actuals(str(tmp_path / "ledger.csv"), "2026-01")
-    low, high = history.interval()
+    low, high = interval(history)
     nrr = history.now.nrr
     assert high - low == pytest.approx(2 * 1.645 * 0.3 / np.sqrt(2_000), rel=0.1)
     assert low < nrr < high
@@ -260,7 +260,7 @@ def test_the_bootstrap_has_the_error_of_a_ratio(tmp_path):
 
 def test_influence_is_leaving_one_out(example):
     history = nr.actuals(str(EXAMPLE), "2026-09")
-    first = history.influence().iloc[0]
+    first = nr.influence(history).iloc[0]
     opening = example.customers("2025-09")["arr"].drop(first["customer"])
     closing = example.customers("2026-09")["arr"].reindex(opening.index).fillna(0)
     assert first["without"] == pytest.approx(closing.sum() / opening.sum())
@@ -358,8 +358,8 @@ def test_calibrate_and_backtest_on_the_command_line(tmp_path, capsys):
 def test_one_customer_alone_has_no_range_and_a_report(tmp_path):
     written(thin(solo=range(30)), tmp_path)
     history = nr.actuals(str(tmp_path / "ledger.csv"), month_name(BEGIN + 29))
-    assert all(np.isnan(history.interval()))
-    assert history.influence().empty
+    assert all(np.isnan(interval(history)))
+    assert nr.influence(history).empty
     assert quarterly.read_influence(history) == ""
     assert nr.forecast(history, trials=200)
 

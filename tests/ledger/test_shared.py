@@ -6,7 +6,7 @@ import pytest
 from conftest import SHARED, shared_json
 
 import nrrsim as nr
-from nrrsim.analysis.actuals import History
+from nrrsim.analysis.actuals import Actuals
 
 pytestmark = pytest.mark.shared
 REAL = ("finland_journals.csv", "sf_retainers.csv", "sf_clients.csv")
@@ -26,7 +26,7 @@ def ledgers():
 def test_expected_answers(ledgers, name, month):
     expected, scale = shared_json("checks.json")[name], 12 if name.startswith("sf") else 1
     told = expected["months"][month]
-    head = History(ledgers[name], month).headline()
+    head = Actuals(ledgers[name], month).headline()
     for key in ("nrr", "grr", "logo"):
         assert head[key] == pytest.approx(told[key], abs=5e-7), key
     assert head["customers"] == told["base_customers"]

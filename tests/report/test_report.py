@@ -12,9 +12,8 @@ import time
 from pathlib import Path
 
 import nbformat
-import pypdfium2
 import pytest
-from conftest import HOSTILE, ROOT, SHARED, squeezed
+from conftest import HOSTILE, ROOT, SHARED, squeezed, text_of
 
 import nrrsim as nr
 from nrrsim.report.card import read_card
@@ -22,11 +21,6 @@ from nrrsim.report.manifest import verify
 from nrrsim.report.run import run_card
 
 CARD = ROOT / "params" / "2026Q3.yaml"
-
-
-def text_of(pdf: Path) -> str:
-    document = pypdfium2.PdfDocument(pdf)
-    return "\n".join(page.get_textpage().get_text_bounded() for page in document)
 
 
 @pytest.fixture(scope="session")

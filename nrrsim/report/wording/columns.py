@@ -9,7 +9,7 @@ from nrrsim.report.wording.labels import shown, size_of
 from nrrsim.report.wording.quarterly import last_report
 
 if TYPE_CHECKING:
-    from nrrsim.analysis.actuals import History
+    from nrrsim.analysis.actuals import Actuals
 
 
 ASSUMED = shown(
@@ -132,7 +132,7 @@ CHECKS = shown(
 )
 
 
-def split(past: History, label: str) -> dict[str, dict[str, str]]:
+def split(past: Actuals, label: str) -> dict[str, dict[str, str]]:
     """The columns of a split, whose first column is called `label`."""
     return shown(
         name=(label, "text"),

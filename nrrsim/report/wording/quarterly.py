@@ -1,4 +1,4 @@
-"""The answers of a History in, sentences and lines for people out; never computes a metric, never
+"""The answers of a Actuals in, sentences and lines for people out; never computes a metric, never
 draws.
 
 Sentences are Markdown with every name escaped. Each picture of a report has one sentence on how to
@@ -12,14 +12,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from nrrsim.analysis.cohorts import age_unit as unit_of_age
+from nrrsim.analysis.customers import concentration, influence, interval, movers
+from nrrsim.analysis.renewals import has_renewals
+from nrrsim.analysis.renewals import renewals as due_and_renewed
 from nrrsim.benchmarks import NRR_BANDS, SURVEY, SURVEY_SOURCE, USUAL_GRR
+from nrrsim.ledger.check import profile
 from nrrsim.metrics import DEFINITIONS
 from nrrsim.months import shift
 from nrrsim.notation import count, escape_markdown, money, month_name, percent, points, quarter_name
 from nrrsim.report.wording.labels import STEPS, joined, size_of, span
 
 if TYPE_CHECKING:
-    from nrrsim.analysis.actuals import History
+    from nrrsim.analysis.actuals import Actuals
 
 
 BAND_RANGES = {
@@ -35,7 +40,7 @@ def steps(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(step=frame["step"].map(STEPS))
 
 
-def panels(past: History) -> pd.DataFrame:
+def panels(past: Actuals) -> pd.DataFrame:
     """The cohort's bridge and the whole company's, below each other, with a `panel` to tell them
     apart.
     """
@@ -45,13 +50,13 @@ def panels(past: History) -> pd.DataFrame:
     )
 
 
-def periods(frame: pd.DataFrame, past: History) -> pd.DataFrame:
+def periods(frame: pd.DataFrame, past: Actuals) -> pd.DataFrame:
     """A frame by `month` with a `period` in words: quarters, or years where the ledger is annual."""
     name = quarter_name if past.pace == 3 else (lambda month: month[:4])
     return frame.assign(period=frame["month"].map(name))
 
 
-def bands(past: History) -> list[tuple[str, float, float]]:
+def bands(past: Actuals) -> list[tuple[str, float, float]]:
     """The benchmark bands of NRR as (name, lower, upper): they are of twelve months, and of no
     other window.
     """
@@ -61,17 +66,17 @@ def bands(past: History) -> list[tuple[str, float, float]]:
     return [(name, lower, upper) for (name, lower), upper in zip(NRR_BANDS, uppers, strict=False)]
 
 
-def pace(past: History) -> str:
+def pace(past: Actuals) -> str:
     """How often such a report is made: quarter, or year where the ledger is annual."""
     return "quarter" if past.pace == 3 else "year"
 
 
-def age_unit(past: History) -> str:
+def age_unit(past: Actuals) -> str:
     """The unit in which cohorts age."""
-    return "quarter" if past.age_unit == 3 else "year"
+    return "quarter" if unit_of_age(past) == 3 else "year"
 
 
-def last_report(past: History) -> str:
+def last_report(past: Actuals) -> str:
     """The period of the report before this one."""
     month = shift(past.as_of, -past.pace)
     return quarter_name(month) if past.pace == 3 else month[:4]
@@ -82,18 +87,18 @@ def segments(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.rename(columns={"name": "segment"})
 
 
-def renewals(past: History) -> pd.DataFrame:
+def renewals(past: Actuals) -> pd.DataFrame:
     """The renewals by period in words."""
-    return periods(past.renewals(), past)
+    return periods(due_and_renewed(past), past)
 
 
-def checks(past: History) -> pd.DataFrame:
+def checks(past: Actuals) -> pd.DataFrame:
     """The checks, with yes or no."""
     frame = past.checks()
     return frame.assign(holds=frame["holds"].map({True: "yes", False: "NO"}))
 
 
-def key_figures(past: History) -> list[tuple[str, str, str]]:
+def key_figures(past: Actuals) -> list[tuple[str, str, str]]:
     """Label, value and comparison of each key figure."""
     s = past.summary()
     ago = f"since {last_report(past)}"
@@ -119,7 +124,7 @@ def key_figures(past: History) -> list[tuple[str, str, str]]:
     return cards
 
 
-def bottom_line(past: History) -> str:
+def bottom_line(past: Actuals) -> str:
     """How much was kept and grown, against the last report, the target and the benchmark."""
     s, currency = past.summary(), past.ledger.currency
     customers = f"{count(s['customers'])} {'customer' if s['customers'] == 1 else 'customers'}"
@@ -155,7 +160,7 @@ def bottom_line(past: History) -> str:
     return text
 
 
-def gross_line(past: History) -> str:
+def gross_line(past: Actuals) -> str:
     """What is kept without any gain, and how much of the answer hangs on one customer."""
     s = past.summary()
     low, high = USUAL_GRR
@@ -178,7 +183,7 @@ def gross_line(past: History) -> str:
     return text
 
 
-def leaky_bucket(past: History) -> tuple[str, str, str] | None:
+def leaky_bucket(past: Actuals) -> tuple[str, str, str] | None:
     """The warning where a good NRR hides a poor GRR, as (kind, title, text); None where there is
     nothing to warn of.
     """
@@ -193,7 +198,7 @@ def leaky_bucket(past: History) -> tuple[str, str, str] | None:
     return "warning", "Leaky bucket: a good net retention hides a poor gross retention", text
 
 
-def read_bridge(past: History) -> str:
+def read_bridge(past: Actuals) -> str:
     """How to read the bridges."""
     frame = past.bridge()
     moves = frame[frame["kind"] != "total"]
@@ -214,7 +219,7 @@ def read_bridge(past: History) -> str:
     return text
 
 
-def read_trend(past: History) -> str:
+def read_trend(past: Actuals) -> str:
     """How to read the trend."""
     frame = past.trend()
     if len(frame) < 2:
@@ -262,7 +267,7 @@ def _changes(frame: pd.DataFrame) -> str:
     return f" Getting {'; getting '.join(told)}." if told else ""
 
 
-def read_segment_trend(past: History) -> str:
+def read_segment_trend(past: Actuals) -> str:
     """How to read the segments over time."""
     frame = past.segment_trend()
     wide = frame.pivot(index="month", columns="segment", values="nrr")
@@ -282,7 +287,7 @@ def read_vintages(frame: pd.DataFrame) -> str:
     )
 
 
-def read_cohorts(past: History) -> str:
+def read_cohorts(past: Actuals) -> str:
     """How to read the heatmap."""
     unit = age_unit(past)
     return (
@@ -292,9 +297,9 @@ def read_cohorts(past: History) -> str:
     )
 
 
-def read_movers(past: History) -> str:
+def read_movers(past: Actuals) -> str:
     """How to read the gains and losses."""
-    frame = past.movers()
+    frame = movers(past)
     if frame.empty:
         return "No customer's revenue changed."
     gains = frame[frame["change"] > 0]["contribution"].sum()
@@ -306,10 +311,10 @@ def read_movers(past: History) -> str:
     )
 
 
-def read_influence(past: History) -> str:
+def read_influence(past: Actuals) -> str:
     """How much of the reported NRR hangs on which customers there happen to be."""
-    frame = past.influence(1)
-    low, high = past.interval()
+    frame = influence(past, 1)
+    low, high = interval(past)
     if frame.empty or not np.isfinite(low):
         return ""
     first = frame.iloc[0]
@@ -322,9 +327,9 @@ def read_influence(past: History) -> str:
     )
 
 
-def read_concentration(past: History) -> str:
+def read_concentration(past: Actuals) -> str:
     """How to read the concentration curve."""
-    frame = past.concentration()
+    frame = concentration(past)
     ten = frame[frame["customers"] == min(10, int(frame["customers"].max()))].iloc[0]
     largest = frame[frame["customers"] == 1].iloc[0]
     return (
@@ -338,24 +343,24 @@ def read_concentration(past: History) -> str:
     )
 
 
-def concentration_notes(past: History) -> list[tuple[float, float, str]]:
+def concentration_notes(past: Actuals) -> list[tuple[float, float, str]]:
     """Where to write the share of the ten largest into the concentration curve."""
-    frame = past.concentration()
+    frame = concentration(past)
     ten = frame[frame["customers"] == min(10, int(frame["customers"].max()))].iloc[0]
     text = f"{count(ten['customers'])} largest: {percent(ten['arr_share'])}"
     return [(float(ten["customers_share"]), float(ten["arr_share"]), text)]
 
 
-def renewals_heading(past: History) -> str:
+def renewals_heading(past: Actuals) -> str:
     """The heading of the section on renewals; nothing where the ledger does not say when contracts
     end.
     """
-    return "# What comes up for renewal" if past.has_renewals else ""
+    return "# What comes up for renewal" if has_renewals(past) else ""
 
 
-def read_renewals(past: History) -> str:
+def read_renewals(past: Actuals) -> str:
     """What came up for renewal, and what comes next."""
-    frame, currency = past.renewals(), past.ledger.currency
+    frame, currency = due_and_renewed(past), past.ledger.currency
     happened, coming = frame[frame["renewed"].notna()], frame[frame["renewed"].isna()]
     due, renewed, after = (float(happened[name].sum()) for name in ("due", "renewed", "after"))
     if not (len(happened) and due):
@@ -373,7 +378,7 @@ def read_renewals(past: History) -> str:
     return text
 
 
-def read_definitions(past: History) -> str:
+def read_definitions(past: Actuals) -> str:
     """How to read the definitions side by side."""
     frame = past.definitions()
     ratios = frame["nrr"].round(9)  # two definitions may agree but for the last digit
@@ -389,7 +394,7 @@ def read_definitions(past: History) -> str:
     )
 
 
-def definition(past: History) -> str:
+def definition(past: Actuals) -> str:
     """Which definition this report uses, and what it means."""
     used = DEFINITIONS[past.definition]
     since = f"in {month_name(past.start)}"
@@ -424,7 +429,7 @@ def definition(past: History) -> str:
     return text
 
 
-def limits(past: History) -> str:
+def limits(past: Actuals) -> str:
     """What these numbers do not say."""
     told = [
         f"Nothing is said of months after {month_name(past.as_of)}; who is a customer then is not churned.",
@@ -440,9 +445,9 @@ def limits(past: History) -> str:
     return "\n".join(f"- {line}" for line in told)
 
 
-def provenance(past: History) -> str:
+def provenance(past: Actuals) -> str:
     """What the numbers were made from."""
-    p = past.profile
+    p = profile(past.ledger)
     return (
         f"Made from {count(p['rows'])} rows, {count(p['customers'])} customers, {p['first_month']} to {p['last_month']}"
         f" ({ {1: 'monthly', 3: 'quarterly', 12: 'annual'}[p['step']] } snapshots, amounts as {p['unit'].upper()});"
@@ -451,7 +456,7 @@ def provenance(past: History) -> str:
     )
 
 
-def checks_line(past: History) -> str:
+def checks_line(past: Actuals) -> str:
     """Whether the books close."""
     frame = past.checks()
     if frame["holds"].all():
@@ -475,7 +480,7 @@ def _quartiles(metric: str) -> str:
     return joined([f"{ratio:.0%}" for ratio in SURVEY[metric]])
 
 
-def _by(past: History) -> str:
+def _by(past: Actuals) -> str:
     """Under which definition, where it is not the default: said wherever NRR stands beside amounts."""
     told = [f"by the definition *{DEFINITIONS[past.definition].title.lower()}*"] * (
         past.definition != "point_to_point"

@@ -1,0 +1,79 @@
+"""A window in, the contracts that came up for renewal in it and those that come next out; never draws."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from nrrsim.analysis.actuals import Actuals
+from nrrsim.months import parse_month, shift
+
+
+def has_renewals(past: Actuals) -> bool:
+    """Whether the ledger says when contracts come up for renewal."""
+    return "renewal" in past.ledger.entries.frame and bool(
+        past.ledger.entries.frame["renewal"].notna().any()
+    )
+
+
+def renewals(past: Actuals, ahead: int = 4) -> pd.DataFrame:
+    """What came up for renewal in the window's quarters, and what comes up in the next ones.
+
+    Columns `month` (the quarter's last), `customers`, `due` (ARR before renewal), `renewed`
+    (capped at due), `lost`, `after` (ARR after renewal), `rate` (renewed / due). Coming
+    quarters have only `customers` and `due`. A renewal date that has passed is read as the
+    anniversary that comes next.
+    """
+    step = past.ledger.step
+    happened = [
+        _renewed(past, shift(past.as_of, step - back)) for back in range(past.window, 0, -step)
+    ]
+    frame = pd.concat(happened, ignore_index=True) if happened else pd.DataFrame()
+    coming = _due(past, past.as_of)
+    coming = coming[coming["month"] <= parse_month(past.as_of, "as_of") + ahead * past.pace]
+    frame = pd.concat([frame, coming.assign(renewed=np.nan, after=np.nan)], ignore_index=True)
+    end = parse_month(past.as_of, "as_of")
+    frame["month"] = end + -(-(frame["month"] - end) // past.pace) * past.pace
+    sums = frame.groupby("month").agg(
+        customers=("due", "size"),
+        due=("due", "sum"),
+        renewed=("renewed", lambda s: s.sum(skipna=False)),
+        after=("after", lambda s: s.sum(skipna=False)),
+    )
+    every = range(
+        end - (-(-past.window // past.pace) - 1) * past.pace,
+        end + ahead * past.pace + 1,
+        past.pace,
+    )
+    sums = (
+        sums.reindex(pd.Index(every, name="month"))
+        .fillna({"customers": 0, "due": 0.0})
+        .reset_index()
+    )
+    empty = (sums["month"] <= end) & (sums["due"] == 0)
+    sums.loc[empty, ["renewed", "after"]] = 0.0
+    sums["lost"] = sums["due"] - sums["renewed"]
+    sums["rate"] = (sums["renewed"] / sums["due"]).where(sums["due"] > 0)
+    sums["month"] = [shift(past.as_of, int(month) - end) for month in sums["month"]]
+    return sums.astype({"customers": int})
+
+
+def _due(past: Actuals, month: str) -> pd.DataFrame:
+    """Each contract's next renewal after `month` (`month`: a number) and its ARR (`due`), by
+    customer, product.
+    """
+    lines = past.ledger.lines(month, rate_of=past.start)
+    at = parse_month(month, "month")
+    renewal = lines["renewal"].dropna()
+    passed = np.ceil(np.maximum(at + 1 - renewal, 0) / 12) * 12
+    return pd.DataFrame(
+        {"month": (renewal + passed).astype(int), "due": lines["arr"].reindex(renewal.index)}
+    )
+
+
+def _renewed(past: Actuals, month: str) -> pd.DataFrame:
+    """What was due in `month`, and what became of it."""
+    due = _due(past, shift(month, -past.ledger.step))
+    due = due[due["month"] <= parse_month(month, "month")]
+    after = past.ledger.lines(month, rate_of=past.start)["arr"].reindex(due.index).fillna(0.0)
+    return due.assign(renewed=np.minimum(due["due"], after), after=after)
