@@ -1,20 +1,10 @@
-"""A ratio in, where it stands among published figures out; each figure has its source; never
-computes one.
-"""
+"""A ratio in, where it stands among published, sourced figures out; never computes one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-
-
-def band(ratio: float) -> str:
-    """The benchmark band of an NRR."""
-    if np.isnan(ratio):
-        return "n/a"
-    return next(name for name, lower in NRR_BANDS if ratio >= lower)
-
 
 NRR_BANDS: Sequence[tuple[str, float]] = (
     ("world class", 1.20),
@@ -27,19 +17,22 @@ USUAL_GRR = (0.85, 0.90)
 # 2024, as restated by docs.imboard.ai (a secondary source: indicative).
 SURVEY = {"nrr": (0.96, 1.01, 1.09), "grr": (0.82, 0.91, 0.95)}
 SURVEY_SOURCE = "KBCM/Sapphire survey 2024, as restated"
-
-
-def standing(metric: str, ratio: float) -> str:
-    """Where an NRR or GRR of twelve months stands among the quartiles of the survey: `p50 to p75`,
-    `above p75`.
-    """
-    names = ("below p25", "p25 to p50", "p50 to p75", "above p75")
-    return names[int(np.searchsorted(SURVEY[metric], ratio + 1e-9))]
-
-
 # Escalators of contracts, a year: knowledgelib.io (a secondary source: indicative).
 USUAL_UPLIFT = (0.03, 0.05)
 USUAL_UPLIFT_SOURCE = "knowledgelib.io, secondary"
+
+
+def band(ratio: float) -> str:
+    """The benchmark band of an NRR."""
+    if np.isnan(ratio):
+        return "n/a"
+    return next(name for name, lower in NRR_BANDS if ratio >= lower)
+
+
+def standing(metric: str, ratio: float) -> str:
+    """Where a twelve-month NRR or GRR stands among the survey's quartiles: `p50 to p75`."""
+    names = ("below p25", "p25 to p50", "p50 to p75", "above p75")
+    return names[int(np.searchsorted(SURVEY[metric], ratio + 1e-9))]
 
 
 def leaky_bucket(nrr: float, grr: float) -> bool:

@@ -1,5 +1,4 @@
-"""What can go wrong, in finance words: findings in, one exception with all of them out; never a
-traceback.
+"""What can go wrong, in finance words: findings in, one exception with all out; never a traceback.
 
 The tree, with the exit code of the command line::
 

@@ -1,6 +1,4 @@
-"""Bytes, text or frames in, files that are there whole or not at all out; never knows what is in
-them.
-"""
+"""Bytes, text or frames in, files that are whole or not there out; never knows what is in them."""
 
 from __future__ import annotations
 
@@ -16,9 +14,7 @@ from nrrsim.errors import UsageError
 
 
 def write_parquet(frame: pd.DataFrame, path: str | Path, about: Mapping[str, Any]) -> None:
-    """A frame as a Parquet file with `about` in its metadata, whole or not at all; raises
-    UsageError if not.
-    """
+    """A frame as a Parquet file with `about` in its metadata; raises UsageError if it cannot be."""
     import duckdb
 
     final = Path(path)
@@ -44,9 +40,7 @@ def _quoted(text: Any) -> str:
 
 
 def shared(*parts: str) -> Path:
-    """A file or folder that comes with nrrsim: in the source tree beside the package, in a wheel
-    inside it.
-    """
+    """A file or folder that comes with nrrsim: beside the package, or in a wheel inside it."""
     package = Path(__file__).parent
     beside = package.parent.joinpath(*parts)
     return (

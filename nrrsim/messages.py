@@ -1,5 +1,4 @@
-"""What pydantic found wrong with a file's values in, sentences with their places out; never decides
-what is wrong.
+"""What pydantic found wrong in, sentences with their places out; never decides what is wrong.
 
 A location of pydantic names the forms of a union, too; walking along the model's annotations tells
 them from the keys of the file. A model may name further keys in `also`: what a file may hold there,
@@ -123,9 +122,7 @@ def _sentence(kind: str, value: Any, context: Mapping[str, Any]) -> str:
 
 
 def not_a_number(value: Any, whole: bool = False) -> str:
-    """What to say of something that is no number, or no whole one; with the number that it may
-    mean.
-    """
+    """What to say of something that is no (whole) number, with the number that it may mean."""
     meant = _number_meant(value)
     is_fitting = meant is not None and (not whole or meant.is_integer())
     hint = f"; did you mean {meant:.10g}?" if is_fitting else ""
@@ -165,9 +162,9 @@ def _as_yaml(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, BaseModel):
-        value = dict(
-            sorted(value.model_dump().items(), key=lambda each: not isinstance(each[1], str))
-        )  # its kind first
+        fields = value.model_dump().items()
+        # its kind first: the only text that a belief holds
+        value = dict(sorted(fields, key=lambda each: not isinstance(each[1], str)))
     if isinstance(value, Mapping):
         parts = (
             f"{key}: {each if isinstance(each, str) else _as_yaml(each)}"
@@ -183,9 +180,7 @@ def _as_yaml(value: Any) -> str:
 
 
 def _in_file(loc: Path_, model: type[BaseModel]) -> tuple[Path_, list[str]]:
-    """The part of a location that stands in the file, and the keys that may stand where its last
-    part does.
-    """
+    """The part of a location that stands in the file, and the keys that may stand at its end."""
     at: list[str | int] = []
     kind: Any = model
     known: list[str] = []

@@ -1,5 +1,4 @@
-"""Movements in, ratios out: NRR, GRR and logo retention under every published definition; never
-asks where from.
+"""Movements in, NRR, GRR and logo retention under every definition out; never asks where from.
 
 A ratio over an empty base is nan (null in JSON).
 """
@@ -22,9 +21,7 @@ Ratio = xr.DataArray | float
 
 @dataclass(frozen=True)
 class Definition:
-    """A published way to compute retention. `of_book`: it takes the whole book's Movements, not a
-    closed cohort's.
-    """
+    """A published way to compute retention. `of_book`: from the whole book, not a closed cohort."""
 
     name: str
     title: str
@@ -101,8 +98,7 @@ def _compounded(m: Movements) -> tuple[xr.DataArray, xr.DataArray]:
     opening, losses = m["opening"], m["contraction"] + m["churn"]
     monthly_nrr = (opening + m["expansion"] - losses) / opening
     monthly_grr = 1 - losses / opening
-    # a book that has run empty has kept nothing: its later months have no rate, and the product is
-    # 0
+    # a book that has run empty has kept nothing: its later months have no rate, the product is 0
     return monthly_nrr.fillna(0).prod("month"), monthly_grr.fillna(0).prod("month")
 
 
@@ -147,9 +143,7 @@ def logo(m: Movements, definition: str = "point_to_point", *, by_segment: bool =
 
 
 def quick_ratio(book: Movements) -> Ratio:
-    """(new + expansion + reactivation) / (contraction + churn) of a whole book; nan where nothing
-    was lost.
-    """
+    """(new + expansion + reactivation) / (contraction + churn) of a book; nan without losses."""
     m = book.total()
     losses = m.over("contraction") + m.over("churn")
     gains = m.over("new") + m.over("expansion") + m.over("reactivation")
@@ -196,9 +190,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Retention:
-    """NRR, GRR and logo retention in total and by segment (arrays over `segment`); nan where there
-    is no base.
-    """
+    """NRR, GRR and logo retention in total and by segment (an array each); nan without a base."""
 
     nrr: float
     grr: float
@@ -219,9 +211,8 @@ def measure(
     Raises UsageError where the source does not cover the window, or the definition is not known.
     """
     if definition not in DEFINITIONS:
-        raise UsageError(
-            f"definition: {definition!r} is not known; {did_you_mean(definition, list(DEFINITIONS))}"
-        )
+        remedy = did_you_mean(definition, list(DEFINITIONS))
+        raise UsageError(f"definition: {definition!r} is not known; {remedy}")
     cohort = source.cohort(as_of, window, by)
     if definition == "trailing_average":
         ends = [shift(as_of, -months) for months in (0, 3, 6, 9)]

@@ -17,7 +17,7 @@ _EPOCH = datetime.date(1970, 1, 1).toordinal()
 
 
 def month_number(value: object) -> int | None:
-    """The month number of `2026-09`, `2026-09-30`, `2026Q3` or a date; None if it is none of these."""
+    """The month number of `2026-09`, `2026-09-30`, `2026Q3` or a date; None of anything else."""
     date = _date(value)
     return None if date is None else date.year * 12 + date.month - 1
 

@@ -1,5 +1,4 @@
-"""The noun: amounts of recurring revenue by segment and month in, one roll-forward out; never reads
-files.
+"""The noun: recurring revenue by segment and month in, one roll-forward out; never reads files.
 
 =============  ====  =======================================================  ==================
 movement       sign  a customer's amount goes                                 part of
@@ -104,9 +103,7 @@ class Movements:
         return Movements.of(sums, segments=["all"], months=self.months, start=self.start)
 
     def over(self, name: str) -> xr.DataArray:
-        """A movement summed over the months of the window, or a level at its end (`opening`: at its
-        start).
-        """
+        """A movement summed over the window, or a level at its end (`opening`: at its start)."""
         values = self[name]
         if name in (*MOVEMENTS, "expansion"):
             return values.sum("month")

@@ -1,5 +1,4 @@
-"""A number or a text comes in, the text to print goes out; never computes a metric, never depends
-on a locale.
+"""A number or a text in, the text to print out; never computes a metric, never asks for a locale.
 
 House rules: three significant digits with K, M, B, T for money; one decimal for ratios; halves
 round away from zero on the decimal number one sees (1.0535 is 105.4%); a true minus sign (U+2212);
@@ -30,14 +29,12 @@ __all__ = [
 NOTHING = "n/a"
 MINUS = "\u2212"
 SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
-MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-          "November", "December")  # fmt: skip
+MONTHS = ("January", "February", "March", "April", "May", "June",
+          "July", "August", "September", "October", "November", "December")  # fmt: skip
 
 
 def money(x: Any, currency: str = "USD") -> str:
-    """An amount in short form, three significant digits: `$982`, `$12.3K`, `$1.23M`, `−$45.1M`,
-    `CHF 1.20B`.
-    """
+    """An amount in short form, three significant digits: `$982`, `$12.3K`, `−$45.1M`."""
     value = _decimal(x)
     return NOTHING if value is None else _sign(value, _short(abs(value)), currency)
 
@@ -49,8 +46,9 @@ def signed_money(x: Any, currency: str = "USD") -> str:
 
 
 def money_exact(x: Any, currency: str = "USD") -> str:
-    """An amount to the cent, cents only if there are any: `$1,234,567.89`, `−$1,200`. Decimals stay
-    exact.
+    """An amount to the cent, cents only if there are any: `$1,234,567.89`, `−$1,200`.
+
+    A Decimal stays exact.
     """
     value = _decimal(x)
     if value is None:
@@ -66,9 +64,7 @@ def percent(x: Any) -> str:
 
 
 def points(x: Any) -> str:
-    """A difference of two ratios in percentage points: 0.021 is `+2.1 pts`, and no difference is
-    `0.0 pts`.
-    """
+    """A difference of two ratios in percentage points: 0.021 is `+2.1 pts`, none is `0.0 pts`."""
     value = _decimal(x)
     return (
         NOTHING
@@ -78,15 +74,13 @@ def points(x: Any) -> str:
 
 
 def part(x: Any) -> str:
-    """A part of a difference in points: as `points`, and a dash where there is no such part at all."""
+    """A part of a difference in points: as `points`, and a dash where there is no such part."""
     value = _decimal(x)
     return "–" if value is not None and abs(value) < Decimal("1e-9") else points(x)
 
 
 def share(x: Any) -> str:
-    """A share or probability (0 to 1) in whole percent: `31%`; `<1%` and `>99%` where rounding
-    would hide a rest.
-    """
+    """A share or probability (0 to 1) in whole percent, or `<1%`, `>99%` where that hid a rest."""
     value = _decimal(x)
     if value is None:
         return NOTHING
@@ -111,9 +105,7 @@ def month_name(month: Any) -> str:
 
 
 def quarter_name(month: Any) -> str:
-    """The calendar quarter that ends with this month, `2026 Q3`; a month inside a quarter is `Aug
-    2026`.
-    """
+    """The calendar quarter that ends with this month, `2026 Q3`; of another month `Aug 2026`."""
     found = _month(month)
     if found is None:
         return NOTHING
@@ -122,26 +114,26 @@ def quarter_name(month: Any) -> str:
 
 
 def escape_markdown(text: Any) -> str:
-    """Text as Markdown that pandoc and Quarto show literally: one line, a backslash before ASCII
-    punctuation.
-    """
+    """Text as Markdown that is shown literally: one line, a backslash before ASCII punctuation."""
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", re.sub(" +", " ", _printable(text)))
 
 
 def typst_string(text: Any) -> str:
-    r"""A Typst string literal, quotes included; only plain ASCII stands as it is, the rest is `\u{hex}`.
+    r"""A Typst string literal, quotes included; all but plain ASCII as `\u{hex}`.
 
     Neither Typst nor pandoc nor a Quarto shortcode finds anything in it to evaluate.
     """
-    safe = re.sub(r"[\x21-\x7e]", lambda c: c[0] if re.match(r"[\w.,:;%()+\-/]", c[0]) and c[0] != "_"
-                  else f"\\u{{{ord(c[0]):x}}}", _printable(text))  # fmt: skip
+
+    def spelled(c: re.Match[str]) -> str:
+        is_plain = re.match(r"[\w.,:;%()+\-/]", c[0]) and c[0] != "_"
+        return c[0] if is_plain else f"\\u{{{ord(c[0]):x}}}"
+
+    safe = re.sub(r"[\x21-\x7e]", spelled, _printable(text))
     return f'"{safe}"'
 
 
 def _decimal(x: Any) -> Decimal | None:
-    """The number as one reads it; None for None, NaN, infinity, pandas' NA and NaT; anything else
-    is an error.
-    """
+    """The number as one reads it; None for nothing, NaN and infinity, an error for the rest."""
     if x is None or str(x) in {"<NA>", "NaT"}:
         return None
     try:
@@ -188,9 +180,7 @@ def _month(month: Any) -> tuple[int, int] | None:
 
 
 def _printable(text: Any) -> str:
-    """The text on one line: control characters, line separators and direction overrides become
-    spaces.
-    """
+    """The text on one line: control characters and direction overrides become spaces."""
     hidden = {"Cc", "Zl", "Zp"}
     bidi = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
     plain = str(text).replace("\r\n", " ").encode("utf-8", "replace").decode("utf-8")

@@ -1,5 +1,4 @@
-"""A task, what its blocks share, and the blocks in; what each gives out, as they end; never knows
-what is worked out.
+"""A task and blocks of work in, what each block gives, as it ends, out; never knows the work.
 
 What is shared reaches each worker once. A worker stays within one thread of its own and sends only
 results back.
@@ -44,9 +43,8 @@ def in_processes(task: Task, shared: Any, blocks: Iterable[Any], number: int) ->
     pool = ProcessPoolExecutor(number, context, _begin, (line, task, shared))
 
     def submit(block: Any) -> Any:
-        with (
-            _without_interrupts()
-        ):  # the process that this may start is not for Ctrl-C to end, but for us
+        # the process that this may start is not for Ctrl-C to end, but for us
+        with _without_interrupts():
             return pool.submit(_one, block)
 
     try:
@@ -62,9 +60,7 @@ _work: Callable[[Any], Any]
 
 
 def _begin(line: Connection, task: Task, shared: Any) -> None:
-    """In a new worker process: keep what is shared, and end when nobody holds the line's other end
-    any more.
-    """
+    """In a new process: keep what is shared, and end when nobody holds the line's other end."""
     global _work
     _work = partial(task, shared)
     Thread(target=lambda: line.poll(None) and os._exit(1), daemon=True).start()
@@ -90,8 +86,7 @@ def _without_interrupts() -> Iterator[None]:
 def on_cluster(
     task: Task, shared: Any, blocks: Iterable[Any], address: str, name: str
 ) -> Iterator[Any]:
-    """By the workers of the Dask scheduler at `address`; blocks of a worker that dies go to another
-    one.
+    """By the workers of a Dask scheduler; blocks of a worker that dies go to another one.
 
     name : what tells this work from any other there. The workers need the nrrsim that this is, to
         the version.
@@ -110,16 +105,16 @@ def on_cluster(
         raise UsageError("--scheduler: needs Dask; pip install 'nrrsim[cluster]'") from None
     from dask.base import tokenize
 
+    # what they tell is told below, in one line
     for part in ("distributed", "distributed.client"):
-        logging.getLogger(part).setLevel(
-            logging.CRITICAL
-        )  # what they tell is told below, in one line
-    if address.startswith("tls") and not distributed.Security().get_connection_args("client").get(
-        "ssl_context"
-    ):
-        raise UsageError(
-            "--scheduler: tls:// needs certificates; name them in Dask's settings, distributed.comm.tls"
-        )
+        logging.getLogger(part).setLevel(logging.CRITICAL)
+    if address.startswith("tls"):
+        secured = distributed.Security().get_connection_args("client")
+        if not secured.get("ssl_context"):
+            raise UsageError(
+                "--scheduler: tls:// needs certificates; name them in Dask's settings,"
+                " distributed.comm.tls"
+            )
     try:
         client = distributed.Client(address, timeout=SECONDS_TO_CONNECT, set_as_default=False)
     except (OSError, ValueError):
@@ -169,12 +164,13 @@ def _same_version(found: Any, here: str, worker: str) -> None:
     if found != here:
         has = f"nrrsim {found}" if isinstance(found, str) else "no nrrsim"
         raise UsageError(
-            f"--scheduler: {worker} has {has}, and here it is {here}; install the same version there"
+            f"--scheduler: {worker} has {has}, and here it is {here};"
+            " install the same version there"
         )
 
 
 def _as_they_end(submit: Callable[[Any], Any], blocks: Iterable[Any]) -> Iterator[Any]:
-    """What the blocks give, in whatever order they end; an interrupt gets through while it waits."""
+    """What the blocks give, in the order in which they end; an interrupt gets through meanwhile."""
     todo, running, ended = iter(blocks), set[Any](), SimpleQueue[Any]()
     while True:
         for block in islice(todo, AHEAD - len(running)):

@@ -1,5 +1,4 @@
-"""A YAML file that people wrote in, its plain values and where each of them stands out; never
-judges a value.
+"""A YAML file that people wrote in, its values and where each stands out; never judges one.
 
 YAML 1.2, so that `NO` is text and `12:30` is not a number; a key that stands twice is refused. Text
 is in Unicode's composed form, so that two ways to type one name are one name.
@@ -23,13 +22,18 @@ OLD_YAML = re.compile(r"^%YAML\s+(?!1\.2\s*$).*$", re.MULTILINE)
 TROUBLES = {
     r"character '\\t'": "a tab stands here; use spaces",
     r"character '(.)'": r"text that begins with \1 must stand in double quotes",
-    r"mapping values are not": "a colon stands where none may; put the text in double quotes, or align the line",
-    r"expected ',' or '.'": "the bracket that opens here is not closed, or a comma is missing in it",
+    r"mapping values are not": "a colon stands where none may;"
+    " put the text in double quotes, or align the line",
+    r"expected ',' or '.'": "the bracket that opens here is not closed,"
+    " or a comma is missing in it",
     r"unexpected end of stream": "the quote that opens here is not closed",
-    r"undefined alias '(.*)'": r"*\1 is nowhere defined; put text that begins with * in double quotes",
-    r"expected <block end>": "this does not fit the lines above; align it, or put the text in double quotes",
+    r"undefined alias '(.*)'": r"*\1 is nowhere defined;"
+    " put text that begins with * in double quotes",
+    r"expected <block end>": "this does not fit the lines above;"
+    " align it, or put the text in double quotes",
     r"could not find expected ':'": "this line holds no name and value; write name: value",
-    r"expected a single document": "a second scenario or card begins here, after a line of ---; keep one in a file",
+    r"expected a single document": "a second scenario or card begins here, after a line of ---;"
+    " keep one in a file",
 }
 AT_ITS_BEGINNING = ("flow sequence", "flow mapping", "quoted scalar", "simple key")
 
@@ -48,8 +52,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Document:
-    """`values`: plain dicts, lists, numbers and text. `keys`, `places`: where each key and each
-    value stands.
+    """`values`: plain dicts, lists, numbers, text. `keys`, `places`: where each of them stands.
 
     A value that is left out, or begins on a line below its key, stands at its key. The file itself
     stands at ().
@@ -61,9 +64,7 @@ class Document:
 
 
 def read_yaml(path: str | Path, what: str) -> Document:
-    """The file's mapping; raises UsageError, with the place, where there is none. `what` it is
-    called in the error.
-    """
+    """The file's mapping, or UsageError with the place. `what` it is called in the error."""
     file = Path(path)
     if file.is_dir():
         raise UsageError(f"{path}: is a folder; name the {what} in it")
@@ -81,7 +82,8 @@ def read_yaml(path: str | Path, what: str) -> Document:
         raise UsageError(f"{path}: {CANNOT_READ}: its brackets are nested too deeply") from None
     if not isinstance(values, dict):
         raise UsageError(
-            f"{path}: this file holds no settings; a {what} is made of lines such as title: Next year"
+            f"{path}: this file holds no settings;"
+            f" a {what} is made of lines such as title: Next year"
         )
     return Document(values, {(): Place(str(path), 1, 1)} | reader.keys, reader.places)
 

@@ -1,4 +1,4 @@
-"""Two scenarios in, how far apart they are, why, and what it would take out; never draws charts.
+"""Two scenarios in, what makes their expected NRR differ, step by step, out; never draws charts.
 
 The bridge attributes the difference in expected NRR to what differs, by Shapley values: each group
 is switched from A's values to B's in every order, and averaged. The parts add up to the difference
@@ -37,8 +37,9 @@ LEAST = 5e-5  # of NRR: a part that is drawn as a step
 
 @dataclass(frozen=True)
 class Bridge:
-    """What makes NRR(B) differ from NRR(A): `parts` by group, and `segments` by group and segment,
-    add up to it.
+    """What makes NRR(B) differ from NRR(A).
+
+    `parts` by group, and `segments` by group and segment: each adds up to the difference.
     """
 
     a: float
@@ -58,8 +59,9 @@ class Bridge:
         }
 
     def steps(self, a: str, b: str, least: float = LEAST) -> list[dict[str, Any]]:
-        """From one's NRR to the other's, whose names these are, over the parts of at least that
-        size: `step`, `amount`, `start`, `end`, `kind`.
+        """From one's NRR to the other's, whose names are `a` and `b`, a row a step.
+
+        Of the parts of at least that size: `step`, `amount`, `start`, `end`, `kind`.
         """
         rows = [{"step": a, "amount": self.a, "start": 0.0, "end": self.a, "kind": "total"}]
         level = self.a
@@ -80,8 +82,7 @@ class Bridge:
 
 
 def bridge(a: Scenario, b: Scenario) -> Bridge:
-    """The difference in expected NRR, attributed to what differs; over the same draws of what both
-    believe.
+    """The difference in expected NRR, attributed to what differs, over the same draws for both.
 
     Raises UsageError where the months differ, or a segment of one has no drivers in the other.
     """
@@ -90,9 +91,9 @@ def bridge(a: Scenario, b: Scenario) -> Bridge:
     values = np.stack(runs)  # replicate, group, segment
     mean, by_run = values.mean(axis=0), values.sum(axis=2)
     first, last = expected_nrr(a), expected_nrr(b)
-    if size := np.abs(
-        mean
-    ).sum():  # what the few draws leave of the difference goes to the parts, as large as they are
+
+    # what the few draws leave of the difference goes to the parts, as large as they are
+    if size := np.abs(mean).sum():
         mean = mean + (last - first - mean.sum()) * np.abs(mean) / size
     error = by_run.std(axis=0, ddof=1) / np.sqrt(REPLICATES)
     return Bridge(
@@ -109,9 +110,8 @@ def bridge(a: Scenario, b: Scenario) -> Bridge:
 
 def _shapley(a: Scenario, b: Scenario, segments: tuple[str, ...], seed: int) -> np.ndarray:
     """`ndarray[group, segment]` of the Shapley values, averaged over the draws."""
-    names = sorted(
-        {**slots_of(a), **slots_of(b)}
-    )  # what both believe something of meets the same draws
+    # what both believe something of meets the same draws
+    names = sorted({**slots_of(a), **slots_of(b)})
     places = {name: place for place, name in enumerate(names)}
     exact = Exact(
         (Side.of(a, segments, DRAWS, seed, places), Side.of(b, segments, DRAWS, seed, places))
@@ -123,9 +123,7 @@ def _shapley(a: Scenario, b: Scenario, segments: tuple[str, ...], seed: int) -> 
 
 
 def shapley(worth: Mapping[tuple[int, ...], Any]) -> np.ndarray:
-    """The Shapley value of each player, from the worth of every coalition (a 1 for each who is in
-    it).
-    """
+    """The Shapley value of each player, from the worth of every coalition (1: who is in it)."""
     players = len(next(iter(worth)))
     values = []
     for player in range(players):

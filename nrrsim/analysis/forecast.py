@@ -1,4 +1,4 @@
-"""A ledger's past in, where its net retention may go and how good such forecasts were out; never draws.
+"""A ledger's past in, where NRR may go and how good such forecasts were out; never draws a chart.
 
 What the past says is learnt by `calibrate`, and played forward: the trailing twelve months to each
 coming quarter-end are made of customers whose first months are known and whose last months are
@@ -39,9 +39,7 @@ PERIODS = 8  # of the past, before the fan
 
 @dataclass(frozen=True)
 class Forecast:
-    """Where the NRR of trailing twelve months (point to point) may go after `history`; see
-    `look_ahead`.
-    """
+    """Where the NRR of twelve months (point to point) may go after `history`; see `forecast`."""
 
     history: Actuals
     trials: int = TRIALS
@@ -72,9 +70,10 @@ class Forecast:
     # --- what is assumed --------------------------------------------------------------------------
 
     def assumptions(self) -> pd.DataFrame:
-        """A row a driver and segment of today's book: `driver`, `segment`, `mean`, `low` and `high`
-        (90 %) of a year's probability or rate, `size` (mean of an event, or the increase),
-        `events`, `chances`.
+        """What is believed of today's book, a row a driver and segment.
+
+        `mean`, `low` and `high` (90 %) of a year's probability or rate, `size` (the mean of an
+        event, or the increase), and the `events` over the `chances` that it was learnt from.
         """
         told = self.calibration
         rows = []
@@ -111,9 +110,7 @@ class Forecast:
 
     @cached_property
     def ahead(self) -> dict[str, np.ndarray]:
-        """By month, of the coming four quarter-ends (or year-end): simulated NRR of the twelve
-        months up to it.
-        """
+        """Simulated NRR of the twelve months up to each coming quarter-end (or year-end)."""
         pace = self.history.pace
         return {
             shift(self.as_of, months): _trailing(
@@ -123,8 +120,9 @@ class Forecast:
         }
 
     def fan(self) -> pd.DataFrame:
-        """`name` (reported, forecast), `month`, `middle`, `low`, `high` (90 %): the past, and what
-        may come of it.
+        """The past and what may come of it.
+
+        `name` (reported, forecast), `month`, `middle`, and the 90 % interval from `low` to `high`.
         """
         rows: list[list[Any]] = []
         for back in range(PERIODS - 1, -1, -1):
@@ -158,9 +156,7 @@ class Forecast:
         return sensitivity(self.calibration.scenario, effects=False)
 
     def tornado(self, most: int = 6) -> pd.DataFrame:
-        """The `most` important assumptions: `name`, `low` and `high` (NRR at its P5 and P95),
-        `known`.
-        """
+        """The `most` important assumptions: `name`, NRR at P5 (`low`) and P95 (`high`), `known`."""
         beliefs = self.sensitivity.beliefs[:most]
         columns = ["name", "low", "high", "known"]
         return pd.DataFrame(
@@ -171,9 +167,10 @@ class Forecast:
 
     @cached_property
     def before(self) -> list[dict[str, Any]]:
-        """What such a report would have forecast for now, a quarter ago and a year ago: `origin`,
-        `months`, quantiles, `actual` and `pit` (where the actual NRR lies in the forecast); those
-        that the ledger reaches back to.
+        """What such a report would have forecast for now, a quarter ago and a year ago.
+
+        `origin`, `months`, quantiles, `actual` and `pit` (where the actual NRR lies in the
+        forecast), as far as the ledger reaches back.
         """
         actual = _actual(self.ledger, self.as_of)
         told = []
@@ -190,9 +187,7 @@ class Forecast:
 
     @cached_property
     def backtest(self) -> Backtest | None:
-        """Forecasts from at most eight origins of the past; None where the ledger is too short for
-        one.
-        """
+        """Forecasts from at most eight past origins; None where the ledger is too short for one."""
         try:
             found = origins(self.ledger, until=self.as_of)
         except UsageError:
@@ -242,9 +237,10 @@ def forecast(
     half_life: float | None = None,
     price_months: Sequence[str] | None = None,
 ) -> Forecast | NoForecast:
-    """The forecast after a history; none where the ledger has not been running for a year, or
-    nobody is left, or it cannot be learnt from, or no `trials` are asked for. half_life,
-    price_months : as for `calibrate`.
+    """The forecast after a history, or why there is none.
+
+    There is none where the ledger has not been running for a year, nobody is left, it cannot be
+    learnt from, or no `trials` are asked for. half_life, price_months : as for `calibrate`.
 
     Raises UsageError for a half-life or a price month that cannot be.
     """
@@ -276,9 +272,7 @@ def forecast(
 
 
 def _actual(ledger: Ledger, month: str) -> float | None:
-    """NRR of the twelve months up to a month, point to point; None where the ledger does not cover
-    them.
-    """
+    """NRR of the twelve months up to a month; None where the ledger does not cover them."""
     if {month, shift(month, -YEAR)} <= set(ledger.months):
         nrr = float(metrics.nrr(ledger.cohort(month, YEAR)))
         return None if np.isnan(nrr) else round(nrr, 12)
@@ -288,9 +282,10 @@ def _actual(ledger: Ledger, month: str) -> float | None:
 def _trailing(
     ledger: Ledger, learnt: Calibration, origin: str, months: int, trials: int, seed: int
 ) -> np.ndarray:
-    """NRR by trial of the twelve months that end `months` after the origin: those who were there at
-    their start and still are at the origin are played forward. Who had left by then may come back
-    in fact, and does not here.
+    """NRR by trial of the twelve months that end `months` after the origin.
+
+    Those who were there at their start and still are at the origin are played forward. Who had left
+    by then may come back in fact, and does not here.
     """
     start = shift(origin, months - YEAR)
     opening = ledger.customers(start, known_at=origin)["arr"]
@@ -299,6 +294,5 @@ def _trailing(
     scenario = Scenario.of({**learnt.scenario.plain(), "months": months}, opening=there)
     run = simulate(scenario, trials, seed)
     closing = run["closing"].isel(month=-1).sum("segment").values
-    return np.asarray(
-        np.round(closing / float(opening.sum()), 12)
-    )  # what did not change did not change
+    # rounded, so that what did not change is equal to what was
+    return np.asarray(np.round(closing / float(opening.sum()), 12))

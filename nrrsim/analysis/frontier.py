@@ -1,6 +1,4 @@
-"""A scenario and a target in, what each lever alone and all together would have to be out; never
-simulates.
-"""
+"""A scenario and a target in, what one lever or all would have to be out; never simulates."""
 
 from __future__ import annotations
 
@@ -27,12 +25,13 @@ from nrrsim.scenario.scenario import Scenario
 MOST_FACTOR = 100.0
 NEAR = 1e-8  # to the target
 COARSE = 256  # Sobol draws by which a root is found before it is put right
+# How far from the target NRR is, or its probability, by the factor of each lever.
+Gap = Callable[[Mapping[str, float]], float]
 
 
 @dataclass(frozen=True)
 class Lever:
-    """What a driver would have to be, all else as it is. `factor` multiplies its rates (price: its
-    uplift).
+    """What a driver would have to be, all else as it is. `factor` multiplies its rates (or uplift).
 
     `status`: reached, not reachable (by this lever alone) or absent. `now` and `needed` by segment:
     the mean rate.
@@ -47,8 +46,7 @@ class Lever:
 
 @dataclass(frozen=True)
 class Frontier:
-    """For each lever alone, and for all together (losses times 1 - x, gains times 1 + x), what
-    reaches the target.
+    """What reaches the target: each lever alone, and all together (losses 1 - x, gains 1 + x).
 
     It is reached on average, or, where `probability` is a number, with that probability. `nrr`:
     expected as it is.
@@ -67,10 +65,9 @@ def frontier(
     probability: float | None = None,
     levers: Sequence[str] = LEVERS,
 ) -> Frontier:
-    """What each of `levers` alone, and all of them together, would have to be for NRR to reach
-    `target`.
+    """What each of `levers` alone, and all together, would have to be for NRR to reach `target`.
 
-    probability : how likely it is to be reached (see `exact.Odds`); None: on average.
+    probability : how likely it is to be reached (see `outcomes.Odds`); None: on average.
     """
     try:
         TARGET.check(float(target))
@@ -98,8 +95,9 @@ def frontier(
 
 
 def chance(scenario: Scenario, target: float) -> float:
-    """How likely NRR is to reach the target, without a simulation (see `exact.Odds`); raises
-    UsageError where three moments do not tell.
+    """How likely NRR is to reach the target, without a simulation (see `outcomes.Odds`).
+
+    Raises UsageError where three moments do not tell.
     """
     rates = draw_rates(scenario, scenario.opening, count=EVEN_DRAWS, seed=SEED, quasi=True)
     odds = odds_by_draw(scenario)(rates)
@@ -110,8 +108,9 @@ def chance(scenario: Scenario, target: float) -> float:
 def _refuse_uneven(odds: Odds) -> None:
     if not odds.holds:
         raise UsageError(
-            "probability: few customers, or rare and large events, make up this book's luck, so that only a simulation"
-            " tells: ask nrrsim simulate, or what reaches the target on average"
+            "probability: few customers, or rare and large events, make up this book's luck, so"
+            " that only a simulation tells: ask nrrsim simulate, or what reaches the target on"
+            " average"
         )
 
 
@@ -121,9 +120,7 @@ def all_together(x: float) -> dict[str, float]:
 
 
 def with_factors(scenario: Scenario, factors: Mapping[str, float]) -> Scenario:
-    """The scenario with each lever's rates multiplied by its factor: what the frontier answers, put
-    back.
-    """
+    """The scenario with each lever's rates multiplied by its factor: the answer put back."""
     there = {
         name: factor - 1 for name, factor in factors.items() if getattr(scenario.drivers, name)
     }
@@ -132,9 +129,6 @@ def with_factors(scenario: Scenario, factors: Mapping[str, float]) -> Scenario:
     while name in programmes:
         name += "_"
     return scenario.with_({"programmes": {**programmes, name: there}})
-
-
-Gap = Callable[[Mapping[str, float]], float]
 
 
 def _moved(of_rates: Callable[[Rates], Any], rates: Rates) -> Callable[[Mapping[str, float]], Any]:
@@ -227,8 +221,7 @@ def _root(
 
 
 def needed(scenario: Scenario, target: float, probability: float | None = None) -> dict[str, Any]:
-    """What `nrrsim frontier --json` prints: what each lever alone, and all together, would have to
-    be.
+    """What `nrrsim frontier --json` prints: what one lever, or all together, would have to be.
 
     Beside each stands what can be compared with published figures: the gross retention (of flows)
     that it comes to and where that stands among the survey's quartiles; of price, the largest

@@ -1,6 +1,4 @@
-"""Two scenarios in, both simulated under the same luck and their difference out; never draws
-charts.
-"""
+"""Two scenarios in, both simulated under the same luck and their difference out; never draws."""
 
 from __future__ import annotations
 
@@ -30,7 +28,8 @@ def comparable(a: Scenario, b: Scenario) -> tuple[str, ...]:
             ):
                 name = one.title or "the other"
                 raise UsageError(
-                    f"{segment}: is a segment of {other.title or 'one'}, and {name} believes nothing of it"
+                    f"{segment}: is a segment of {other.title or 'one'}, and {name} believes"
+                    " nothing of it"
                 )
     return segments
 
@@ -44,9 +43,7 @@ def paired(
     threads: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[Movements, Movements]:
-    """Both simulated so that trial k of one and of the other meet the same luck; `progress` counts
-    both's trials.
-    """
+    """Both simulated so that trial k meets the same luck in each; `progress` counts over both."""
     comparable(a, b)
 
     def further(done: int) -> None:

@@ -1,6 +1,4 @@
-"""A scenario with programmes in, what each of them adds and returns out; never words, never draws
-charts.
-"""
+"""A scenario's programmes in, what each adds and returns out; never words, never draws charts."""
 
 from __future__ import annotations
 
@@ -19,8 +17,7 @@ MOST_PROGRAMMES = 10
 
 @dataclass(frozen=True)
 class Share:
-    """A programme's Shapley share of what all of a scenario's programmes add to expected NRR, and
-    to ARR at the end.
+    """A programme's Shapley share of what all of them add to expected NRR, and to ARR at the end.
 
     `returned`: ARR gained over `cost`; None where it costs nothing.
     """
@@ -36,9 +33,7 @@ class Share:
 
 
 def programmes(scenario: Scenario) -> tuple[Share, ...]:
-    """What each programme adds: its effect when it joins some of the others, averaged over all
-    orders of joining.
-    """
+    """What each programme adds when it joins some of the others, averaged over all orders."""
     listed = list(scenario.programmes.items())
     if not listed:
         return ()

@@ -1,5 +1,4 @@
-"""A scenario with beliefs in, which of them matter out; never simulates: all of it is on the exact
-expectation.
+"""A scenario's beliefs in, which of them matter out, on the exact expectation; never simulates.
 
 Beliefs may be tied. A tornado moves one and leaves the others as they are. `known` says by how much
 the variance of expected NRR would shrink, on average, if one belief were known, with what that
@@ -27,8 +26,7 @@ ORDERS, WITHIN = 1_500, 3  # random orders of the beliefs, and draws for a varia
 
 @dataclass(frozen=True)
 class Belief:
-    """What one belief does to expected NRR: at its P5 and P95 (the others as they are), and its
-    parts of the variance.
+    """What one belief does to expected NRR: at its P5 and P95, and its parts of the variance.
 
     `known`: by how much the variance would shrink if it were known; `effect`: its Shapley effect,
     `error` its standard error.
@@ -44,9 +42,7 @@ class Belief:
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """Beliefs, the one that matters most first; the mean of expected NRR and its standard deviation
-    over beliefs.
-    """
+    """Beliefs, what matters most first; mean and standard deviation of expected NRR over them."""
 
     nrr: float
     sd: float
@@ -54,8 +50,7 @@ class Sensitivity:
 
 
 def sensitivity(scenario: Scenario, effects: bool = True) -> Sensitivity:
-    """Which beliefs the expected NRR hangs on; the common shock of a year counts as one, called
-    `shock`.
+    """Which beliefs the expected NRR hangs on; a year's common shock is one, called `shock`.
 
     effects : compute the Shapley effects, which take most of the time; else they are nan.
     """
@@ -82,9 +77,7 @@ def sensitivity(scenario: Scenario, effects: bool = True) -> Sensitivity:
 
 
 class _Model:
-    """Expected NRR as a function of normal scores, `ndarray[draw, belief]`, and the correlations of
-    these.
-    """
+    """Expected NRR as a function of normal scores, `ndarray[draw, belief]`, and their ties."""
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
@@ -143,7 +136,7 @@ class _Model:
         return float(weights @ (means - weights @ means) ** 2)
 
     def shapley_effects(self, variance: float) -> tuple[np.ndarray, np.ndarray]:
-        """Each belief's part of the variance, averaged over random orders, and its standard error."""
+        """Each belief's part of the variance, averaged over random orders, and its error."""
         rng = np.random.default_rng(SEED)
         number = len(self.names)
         orders = np.array([rng.permutation(number) for _ in range(ORDERS)])
@@ -178,6 +171,6 @@ class _Model:
 
 
 def _root_of(matrix: np.ndarray) -> np.ndarray:
-    """A square root of a covariance matrix; rounding may have left an eigenvalue a little below 0."""
+    """A square root of a covariance matrix; rounding may have left an eigenvalue below 0."""
     values, vectors = np.linalg.eigh(matrix)
     return np.asarray(vectors * np.sqrt(np.maximum(values, 0)))

@@ -1,6 +1,4 @@
-"""A scenario or its simulated Movements in, the few numbers that are told of them out; never draws,
-never words.
-"""
+"""A scenario or its simulated Movements in, the few numbers told of them out; never words."""
 
 from __future__ import annotations
 
@@ -23,9 +21,7 @@ from nrrsim.scenario.scenario import Scenario
 
 
 def expected(scenario: Scenario) -> dict[str, Any]:
-    """What `nrrsim expect --json` prints: exact ratios, and amounts to the cent. GRR is that of
-    flows.
-    """
+    """What `nrrsim expect --json` prints: exact ratios (GRR of flows), and amounts to the cent."""
     m = expect(scenario)
 
     def ratios(part: Movements) -> dict[str, Any]:
@@ -58,8 +54,7 @@ def expected_sd(scenario: Scenario) -> float:
 def simulated(
     scenario: Scenario, run: Movements, seed: int, target: float | None = None
 ) -> dict[str, Any]:
-    """What `nrrsim simulate --json` prints: how NRR, capped GRR and logo retention are spread over
-    the trials.
+    """What `nrrsim simulate --json` prints: how NRR, capped GRR and logo spread over the trials.
 
     `se` is the Monte Carlo standard error of the mean; `standard_errors` holds that of every other
     figure.
@@ -83,9 +78,7 @@ def simulated(
 
 
 def compared(a: Scenario, b: Scenario, runs: tuple[Movements, Movements]) -> dict[str, Any]:
-    """What `nrrsim compare --json` prints: the bridge from A to B, exactly, and the difference
-    under the same luck.
-    """
+    """What `nrrsim compare --json` prints: the exact bridge, and the difference under one luck."""
     told = bridge(a, b)
     apart = difference(runs)
     figures, _ = figures_with_errors(apart)
@@ -111,8 +104,7 @@ def compared(a: Scenario, b: Scenario, runs: tuple[Movements, Movements]) -> dic
 
 
 def write_trials(run: Movements, path: str | Path, about: Mapping[str, Any]) -> None:
-    """Every trial, segment and month as a row of a Parquet file, with `about` (title, seed) in its
-    metadata.
+    """Every trial, segment and month as a row of a Parquet file with `about` (title, seed) in it.
 
     The file is there whole or not at all. Raises UsageError where it cannot be written.
     """

@@ -1,5 +1,4 @@
-"""A scenario and what to vary in, NRR at each point of a grid out; never leaves a part of a file at
-a final path.
+"""A scenario and what to vary in, NRR at each point of the grid out; never half a file.
 
 A point's result depends on the scenario, the point, trials and seed alone, not on who works it out.
 What is done is kept beside the result until all is done, so that a sweep that was killed goes on
@@ -35,6 +34,8 @@ MOST_POINTS = 100_000
 SECONDS_TO_START = 2.0  # of worker processes: Python, the libraries, the kernel
 EXACT_AT_ONCE, CELLS_AT_ONCE = 16, 30_000_000  # points, and customer-months, of a block: some 50 ms
 RESULTS = ("nrr", "p05", "p50", "p95", "p_target")
+Point = tuple[int, tuple[float, ...]]  # its number and its values
+Row = dict[str, float | None]  # the results at a point
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Axis:
 
 
 def read_axis(text: str) -> Axis:
-    """An axis as the command states it: `drivers.churn.smb.rate=0.05:0.25:21` (from, to, how many)."""
+    """An axis as the command states it: `drivers.churn.smb.rate=FROM:TO:NUMBER`."""
     name, _, span = text.partition("=")
     parts = span.split(":")
     try:
@@ -61,7 +62,8 @@ def read_axis(text: str) -> Axis:
         fits = False
     if not fits:
         raise UsageError(
-            f"--vary: write NAME=FROM:TO:NUMBER, such as drivers.churn.smb.rate=0.05:0.25:21; got {text!r}"
+            "--vary: write NAME=FROM:TO:NUMBER, such as drivers.churn.smb.rate=0.05:0.25:21;"
+            f" got {text!r}"
         )
     return Axis(name, tuple(float(f"{value:.12g}") for value in np.linspace(low, high, number)))
 
@@ -81,7 +83,7 @@ def sweep(
 ) -> pd.DataFrame:
     """A row a point: the values of the axes, then `nrr` (mean), `p05`, `p50`, `p95` and `p_target`.
 
-    exact : by the exact path (`outlook.likely`), in milliseconds a point, instead of full
+    exact : by the exact path (`quick.likely`), in milliseconds a point, instead of full
         simulations.
     kept : a file of what is done, in whatever order; a sweep that finds its own goes on from there.
     workers : processes that share the points; 1 is this process itself. None: as many as there are
@@ -96,9 +98,8 @@ def sweep(
     points = list(product(*(axis.values for axis in axes)))
     names = [axis.name for axis in axes]
     if not axes or len(points) > MOST_POINTS:
-        raise UsageError(
-            f"--vary: {len(points) if axes else 0:,} points; between 1 and {MOST_POINTS:,} can be run"
-        )
+        number = len(points) if axes else 0
+        raise UsageError(f"--vary: {number:,} points; between 1 and {MOST_POINTS:,} can be run")
     if len(set(names)) < len(names):
         raise UsageError(
             f"--vary: {next(name for name in names if names.count(name) > 1)} stands twice"
@@ -106,9 +107,11 @@ def sweep(
     if workers is not None and workers < 1:
         raise UsageError(f"workers: must be at least 1, got {workers}")
     target = scenario.target if target is None else target
-    given = Scenario.of(
-        scenario.plain(), opening=scenario.opening
-    )  # no point reads the ledger again
+
+    # no point reads the ledger again
+    given = Scenario.of(scenario.plain(), opening=scenario.opening)
+
+    # what cannot be varied so far shows at a corner, before anything is run
     for corner in product(*((axis.values[0], axis.values[-1]) for axis in axes)):
         given.with_(dict(zip(names, corner, strict=True)))
     settings: dict[str, Any] = {
@@ -141,10 +144,6 @@ def sweep(
         for number, values in enumerate(points)
     ]
     return pd.DataFrame(rows, columns=[*names, *RESULTS]).astype(float)
-
-
-Point = tuple[int, tuple[float, ...]]  # its number and its values
-Row = dict[str, float | None]
 
 
 @dataclass(frozen=True)
@@ -204,9 +203,7 @@ def _point(task: _Task, values: tuple[float, ...], threads: int | None) -> Row:
 
 @dataclass(frozen=True)
 class _Done:
-    """The points that are done, by number, and the file that they are kept in; a line that was cut
-    is not one.
-    """
+    """The points that are done, by number, and the file that keeps them; a cut line is none."""
 
     path: Path | None
     rows: dict[int, Row]
@@ -238,9 +235,7 @@ class _Done:
 
 
 def told(frame: pd.DataFrame) -> dict[str, Any]:
-    """What `nrrsim sweep --json` prints: how many points, and those with the lowest and the highest
-    NRR.
-    """
+    """What `nrrsim sweep --json` prints: how many points, and where NRR is lowest and highest."""
     ends = {"lowest": int(frame["nrr"].argmin()), "highest": int(frame["nrr"].argmax())}
     rows = {
         name: {key: float(each) for key, each in frame.iloc[at].items() if each == each}

@@ -1,5 +1,4 @@
-"""A ledger in, forecasts made in its past beside what then happened out; never looks ahead, never
-draws charts.
+"""A ledger in, past forecasts beside what then happened out; never looks ahead, never draws.
 
 At each origin the scenario is learnt from what was known then, simulated for a year, and compared
 with the year. So it says how often such forecasts were right, and whether they beat two that need
@@ -35,8 +34,7 @@ WHOLE = "all"
 
 @dataclass(frozen=True)
 class Backtest:
-    """Forecasts and outcomes: `frame` has a row for each origin, measure and segment (`all`: the
-    whole book).
+    """Forecasts and outcomes: a row of `frame` for each origin, measure and segment (or `all`).
 
     Columns `origin`, `measure`, `segment`, `actual`, `mean`, the quantiles `p05` to `p95`, `pit`
     (where the outcome lies in the forecast), `crps`, and `last`, `past`: how far off last year's
@@ -48,8 +46,10 @@ class Backtest:
     trials: int
 
     def summary(self, segments: bool = False) -> pd.DataFrame:
-        """A row a measure: `n` outcomes, `effective` (years that do not overlap), the share of
-        outcomes inside the 50, 80 and 90 % intervals, and the mean errors `crps`, `last`, `past`.
+        """How good the forecasts were, a row a measure.
+
+        `n` outcomes, `effective` (years that do not overlap), the share of outcomes inside the 50,
+        80 and 90 % intervals, and the mean errors `crps`, `last`, `past`.
 
         segments : pool the segments' outcomes instead of the whole book's.
         """
@@ -89,7 +89,7 @@ class Backtest:
         return bool((self.frame["segment"] != WHOLE).any())
 
     def forecasts(self, measure: str = "nrr") -> pd.DataFrame:
-        """The whole book's forecasts of a measure, the oldest first: `origin`, quantiles, `actual`."""
+        """The whole book's forecasts of a measure, oldest first: `origin`, quantiles, `actual`."""
         mine = self.frame[(self.frame["segment"] == WHOLE) & (self.frame["measure"] == measure)]
         return mine.sort_values("origin", ignore_index=True)
 
@@ -98,8 +98,9 @@ class Backtest:
         return {"backtest": self.told()}
 
     def pit(self, measure: str = "nrr", segments: bool = False, bins: int = 10) -> pd.DataFrame:
-        """How many outcomes lie in each tenth of their forecast: `low`, `high`, `count`; even if
-        all is right.
+        """How many outcomes lie in each tenth of their forecast: `low`, `high`, `count`.
+
+        The counts are even where the forecasts are right.
         """
         chosen = self.frame[(self.frame["segment"] != WHOLE) == segments]
         values = chosen.loc[chosen["measure"] == measure, "pit"].dropna()
@@ -129,9 +130,8 @@ def backtest(
     Raises UsageError where the ledger is too short for a single origin.
     """
     found = origins(ledger, every, first, until)
-    happened = cache(
-        lambda month: _measured(ledger.cohort(month, HORIZON))
-    )  # origins share their past years
+    # origins share their past years
+    happened = cache(lambda month: _measured(ledger.cohort(month, HORIZON)))
     rows: list[dict[str, Any]] = []
     for number, origin in enumerate(found):
         rows += _forecast(ledger, origin, trials, seed, calibrating, happened)
@@ -158,8 +158,9 @@ def origins(
     span = parse_month(last, "month") - parse_month(ledger.months[0], "month")
     if span < begin or begin < ledger.step:
         raise UsageError(
-            f"a back-test needs {begin + HORIZON + 1} months at least: {begin} of change to learn from, {HORIZON} to"
-            f" compare with; the ledger has {ledger.months[0]} to {ledger.months[-1]}"
+            f"a back-test needs {begin + HORIZON + 1} months at least: {begin} of change to learn"
+            f" from, {HORIZON} to compare with;"
+            f" the ledger has {ledger.months[0]} to {ledger.months[-1]}"
         )
     return [shift(last, -back) for back in range(0, span - begin + 1, every)][::-1]
 
@@ -233,9 +234,10 @@ def pit(drawn: np.ndarray, actual: float) -> float:
 
 
 def crps(drawn: np.ndarray, actual: float) -> float:
-    """The continuous ranked probability score of an ensemble: its mean distance from what happened,
-    less half of the mean distance between two of its members (Gneiting and Raftery 2007); of a
-    single number, the error.
+    """The continuous ranked probability score of an ensemble; of a single number, its error.
+
+    The mean distance of its members from what happened, less half of the mean distance between two
+    of them (Gneiting and Raftery 2007).
     """
     x, n = np.sort(drawn), len(drawn)
     between = ((2 * np.arange(1, n + 1) - n - 1) * x).sum() * 2 / n**2

@@ -1,5 +1,4 @@
-"""A ledger and a date in, a Scenario whose every number is learnt from it out; never simulates,
-never draws charts.
+"""A ledger and a date in, a Scenario whose every number is learnt from it out; never simulates.
 
 What a segment did is counted over what it could have done. Segments learn from each other as far as
 they are alike: an annual frequency has a typical value and a spread over segments, both unknown;
@@ -31,10 +30,12 @@ from nrrsim.scenario.customers import customers_of
 from nrrsim.scenario.scenario import Scenario
 from nrrsim.yamlfile import yaml_text
 
-MADE_BY = "# Learnt by nrrsim calibrate. A change made here is lost when it is made again: extend this file instead."
+MADE_BY = (
+    "# Learnt by nrrsim calibrate. A change made here is lost when it is made again: extend this"
+    " file instead."
+)
 COUNTED = ("churn", "contraction", "adoption", "cross_sell", "price", "reactivation")
-# The prior: how often a year, typically, with a standard deviation of its logit; and how much
-# segments differ (the coefficient of variation of their frequencies), with one of its logarithm.
+# The prior: how often a year, typically; `frequency` says how far that may be off.
 TYPICAL = {
     "churn": 0.12,
     "contraction": 0.2,
@@ -48,9 +49,7 @@ MOST_GAIN, MOST_UPLIFT = 10.0, 1.0  # of a mean size: what a scenario takes
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a ledger teaches up to `as_of`: the scenario, each number that it is made of, and what
-    to know of it.
-    """
+    """What a ledger teaches up to `as_of`: a scenario, its numbers, and what to know of them."""
 
     scenario: Scenario
     learnt: tuple[Learnt, ...]
@@ -85,9 +84,7 @@ class Calibration:
         return {"title": self.scenario.title, **learnt, "findings": list(self.findings)}
 
     def write(self, path: str | Path) -> None:
-        """The scenario as a file; raises UsageError where something else stands there, or it cannot
-        be written.
-        """
+        """The scenario as a file; raises UsageError where it cannot be, or another is there."""
         final, text = Path(path), yaml_text(self.scenario.plain())
         try:
             if final.exists() and not final.read_bytes().startswith(MADE_BY.encode()):
@@ -129,9 +126,8 @@ def calibrate(
     if wrong := [each for each in (term or {}).values() if each not in ("monthly", "annual")]:
         raise UsageError(f"term: {wrong[0]!r} is no term; take monthly or annual")
     if strange := [name for name in term or {} if name not in panel.segments]:
-        raise UsageError(
-            f"term: {strange[0]} is not a segment of the ledger; {did_you_mean(strange[0], panel.segments)}"
-        )
+        remedy = did_you_mean(strange[0], panel.segments)
+        raise UsageError(f"term: {strange[0]} is not a segment of the ledger; {remedy}")
     terms = panel.terms(dict(term or {}))
     annual = np.array([terms[name] == "annual" for name in panel.segments])
     learnt, findings = _learn(panel, annual)
@@ -154,7 +150,8 @@ def calibrate(
     if shock:
         values["shock"] = shock
         values["source"] = (
-            f"shock: how much the drivers differed over {years} past years, and that there were so few"
+            f"shock: how much the drivers differed over {years} past years,"
+            " and that there were so few"
         )
     ties = [
         [f"churn.{name}.alpha", f"churn.{name}.beta", curve.rho]
@@ -199,14 +196,15 @@ def _learn(panel: Exposure, annual: np.ndarray) -> tuple[list[Learnt], list[str]
                 )
                 if size and size[0] > MOST_GAIN:
                     findings.append(
-                        f"{name}: {driver} multiplies amounts by {1 + size[0]:.0f} on average; taken as"
-                        f" {1 + MOST_GAIN:.0f}. Is this recurring revenue?"
+                        f"{name}: {driver} multiplies amounts by {1 + size[0]:.0f} on average;"
+                        f" taken as {1 + MOST_GAIN:.0f}. Is this recurring revenue?"
                     )
                 missed = counts.events[place] == 0 and name in panel.present and years >= 0.5
                 if missed and driver in ("churn", "contraction", "adoption"):
+                    others = "the other segments and from " if len(panel.segments) > 1 else ""
                     findings.append(
-                        f"{name}: no {driver} in {years:.0f} customer-years; what is believed of it comes from"
-                        f" {'the other segments and from ' if len(panel.segments) > 1 else ''}what is usual"
+                        f"{name}: no {driver} in {years:.0f} customer-years; what is believed of it"
+                        f" comes from {others}what is usual"
                     )
     return learnt, findings
 
@@ -256,7 +254,7 @@ def _drivers(
 
 
 def _uplift(panel: Exposure, segment: str) -> float:
-    """The mean rise of those who took a price increase, in this segment or, where none did, in all."""
+    """The mean rise of those who took a price increase, here or, where none did, anywhere."""
     rose = panel.amount["price"] > 0
     mine = rose & (panel.segment == panel.segments.index(segment))
     use = mine if mine.any() else rose
@@ -265,8 +263,9 @@ def _uplift(panel: Exposure, segment: str) -> float:
 
 
 def _return_size(panel: Exposure) -> float:
-    """At which share of what they left with customers come back: the median, as a few come back
-    much larger.
+    """At which share of what they left with customers come back.
+
+    The median, as a few come back much larger.
     """
     back = panel.away["back"]
     return _short(float(np.clip(np.median(back[back > 0]), 0.01, 1))) if (back > 0).any() else 1.0
@@ -275,9 +274,8 @@ def _return_size(panel: Exposure) -> float:
 def _beta(mean: float, sd: float) -> dict[str, Any]:
     mean = float(np.clip(mean, 1e-6, 1 - 1e-6))
     most = np.sqrt(mean * (1 - mean))
-    a, b = beta_of(
-        mean, float(np.clip(sd, most / 700, 0.95 * most))
-    )  # a belief's numbers are at most a million
+    # as sd^2 >= (most / 700)^2, a + b < 490,000: a belief's numbers are at most a million
+    a, b = beta_of(mean, float(np.clip(sd, most / 700, 0.95 * most)))
     return {"dist": "beta", "a": _short(a), "b": _short(b)}
 
 
@@ -301,7 +299,8 @@ def _short(value: float) -> float:
 def _because(panel: Exposure, years: int, half_life: float | None) -> str:
     weight = f"; what lies {half_life:g} months back counts half" if half_life else ""
     yearly = (
-        " The ledger is annual: each interval shows at most one net rise or fall, read as at most one event a year."
+        " The ledger is annual: each interval shows at most one net rise or fall, read as at most"
+        " one event a year."
         if panel.step == 12
         else ""
     )
@@ -311,8 +310,8 @@ def _because(panel: Exposure, years: int, half_life: float | None) -> str:
         else ""
     )
     whole = f"{years} whole {'year' if years == 1 else 'years'}"
+    first, last = month_name(int(panel.month.min()) - panel.step), month_name(panel.as_of)
     return (
-        f"Learnt from {month_name(int(panel.month.min()) - panel.step)} to {month_name(panel.as_of)} ({whole}){weight}."
-        f"{alike}{yearly} What is not in the ledger,"
-        " such as a new product or a recession of a kind not seen, is not in here."
+        f"Learnt from {first} to {last} ({whole}){weight}.{alike}{yearly} What is not in the"
+        " ledger, such as a new product or a recession of a kind not seen, is not in here."
     )

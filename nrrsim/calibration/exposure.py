@@ -1,6 +1,4 @@
-"""A ledger's history in, what happened and what could have, a row a customer and step, out; never a
-rate.
-"""
+"""A ledger's history in, what happened and what could have, step by step, out; never a rate."""
 
 from __future__ import annotations
 
@@ -18,11 +16,11 @@ from nrrsim.movements import MOVEMENTS
 
 MOVEMENT_NUMBER = {name: number for number, name in enumerate(MOVEMENTS)}
 TERMS = (("month", "monthly"), ("annual", "annual"), ("year", "annual"))
-SAME_STEP, SAME_SHARE = (
-    5,
-    0.2,
-)  # customers, and share of a segment, that rise alike in one month: a price increase?
-LATE = 12  # months after leaving in which a return is counted: a scenario's customers leave within its year
+# So many customers, and such a share of a segment, that rise alike in one month may have met a
+# price increase.
+SAME_STEP, SAME_SHARE = 5, 0.2
+# Months after leaving in which a return counts: a scenario's customers leave within its year.
+LATE = 12
 
 
 def check_half_life(half_life: float | None) -> None:
@@ -76,7 +74,8 @@ class Exposure:
         )
         if end - begin < step:
             raise UsageError(
-                f"as_of: {as_of} is the ledger's first month; there is nothing to learn from before a second one"
+                f"as_of: {as_of} is the ledger's first month; there is nothing to learn from before"
+                " a second one"
             )
         check_half_life(half_life)
         category = rows["segment"].astype("category").cat.remove_unused_categories()
@@ -138,9 +137,7 @@ class Exposure:
 
     @cached_property
     def _rise(self) -> np.ndarray:
-        """By how many tenths of a percent each row rose in one movement that the ledger does not
-        split.
-        """
+        """By how many tenths of a percent each row rose in a movement that is not split."""
         return np.asarray(np.round(1000 * self.amount["adoption"] / self.arr))
 
     @cached_property
@@ -170,8 +167,8 @@ class Exposure:
             number = int((self._rise[mine] == rise).sum())
             booked = self.amount["price"][mine & (self._rise == rise)].any()
             told.append(
-                f"{month_name(month)}: {number} of {int(mine.sum())} customers of {self.segments[segment]} rose by"
-                f" {rise / 10:g} %; "
+                f"{month_name(month)}: {number} of {int(mine.sum())} customers of"
+                f" {self.segments[segment]} rose by {rise / 10:g} %; "
                 + (
                     "taken as a price increase"
                     if booked
@@ -181,9 +178,7 @@ class Exposure:
         return told
 
     def terms(self, given: dict[str, str]) -> dict[str, str]:
-        """Monthly or annual, by segment: annual where most of those who leave do so at an
-        anniversary.
-        """
+        """Monthly or annual, by segment: annual where most who leave do so at an anniversary."""
         found = {}
         stated = self._stated_terms()
         gone = self.amount["churn"] > 0
@@ -199,9 +194,7 @@ class Exposure:
         return found
 
     def _stated_terms(self) -> dict[str, str]:
-        """What the ledger's own column `term` says of most customers of a segment, where it has
-        one.
-        """
+        """What the ledger's column `term`, if any, says of most of a segment's customers."""
         frame = self.ledger.entries.frame
         if "term" not in frame:
             return {}
@@ -214,8 +207,9 @@ class Exposure:
         return dict(told.groupby("segment")["term"].agg(lambda each: each.mode().iloc[0]))
 
     def chances(self, driver: str, annual: np.ndarray) -> np.ndarray:
-        """`ndarray[row]`: how many chances for the driver a row is: steps; of what happens once a
-        year, years.
+        """`ndarray[row]`: how many chances for the driver a row is.
+
+        A chance is a step, and a year where the driver comes once a year.
         """
         gone = self.amount["churn"] > 0
         off = (self.amount[driver] > 0) & (self.due == 0)
@@ -227,8 +221,7 @@ class Exposure:
         return np.where(gone, 0.0, 1.0)
 
     def whole_years(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of each customer and whole year before `as_of` in which it was there: segment, weight,
-        whether a price rose.
+        """Each customer's whole years up to `as_of`: segment, weight, whether a price rose.
 
         Whenever in the year increases come, at an anniversary or each January, there is one chance
         of it in each.

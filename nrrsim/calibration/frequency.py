@@ -1,5 +1,4 @@
-"""Events and chances by segment in, annual frequencies with what is not known of them out; never a
-size.
+"""Events and chances by segment in, annual frequencies and their doubt out; never a size.
 
 Segments learn from each other as far as they are alike: given a typical value and a spread over
 segments a frequency is Beta, and both are averaged over a grid, so all of it is exact.
@@ -14,7 +13,10 @@ from scipy import special
 
 from nrrsim.calibration.exposure import Exposure
 
+# The prior: the standard deviation of the logit of what is typical; how much segments differ (the
+# coefficient of variation of their frequencies), and the standard deviation of its logarithm.
 TYPICAL_SD, UNLIKE, UNLIKE_SD = 1.5, 0.4, 0.7
+PLACES = np.linspace(-3, 3, 31)  # of the prior's grid, in standard deviations
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,7 @@ class Learnt:
 
 @dataclass(frozen=True)
 class Counts:
-    """Events and chances by segment, and what a frequency of one chance makes of a year: `power`
-    chances.
-    """
+    """Events and chances by segment, and how many chances a year has: `power`."""
 
     events: np.ndarray
     chances: np.ndarray
@@ -97,9 +97,7 @@ def posterior(
 def _mixture(
     events: np.ndarray, chances: np.ndarray, typical: float, power: float, is_probability: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The Beta distributions of one chance, `ndarray[segment, typical, unlike]` each parameter, and
-    their weights.
-    """
+    """The Beta distributions of one chance, `ndarray[segment, typical, unlike]`, and weights."""
     places = PLACES
     for _ in range(2):  # a wide grid, and a fine one where the weight is
         mu, alike, prior = prior_grid(typical, power, is_probability, places)
@@ -118,14 +116,12 @@ def _mixture(
     return a, b, np.broadcast_to(weight, a.shape)
 
 
-PLACES = np.linspace(-3, 3, 31)  # of the prior's grid, in standard deviations
-
-
 def prior_grid(
     typical: float, power: float, is_probability: bool, places: np.ndarray = PLACES
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What one chance may typically be, how alike segments are (the sum of their Beta's
-    parameters), and the weights: `ndarray[typical, unlike]` each.
+    """What one chance may typically be, how alike segments are, and the weights.
+
+    `ndarray[typical, unlike]` each; how alike is the sum of the parameters of the segments' Beta.
     """
     one = -np.expm1(np.log1p(-typical) / power) if is_probability else typical / power
     mu = special.expit(special.logit(one) + TYPICAL_SD * places)[:, None]

@@ -10,23 +10,24 @@ from scipy import optimize, special
 from nrrsim.calibration.exposure import Exposure
 from nrrsim.scenario.beliefs import beta_of, lognormal_of
 
-USUAL_SIZE = {
-    "contraction": (0.2, 0.15),
-    "adoption": (0.2, 0.2),
-    "cross_sell": (0.2, 0.2),
-}  # where none was seen
-MONEY = 0.5  # power of ARR by which a size counts: 0 is each customer alike, 1 is each dollar; by back-tests
+# Mean and sd of an event's size where none was seen.
+USUAL_SIZE = {"contraction": (0.2, 0.15), "adoption": (0.2, 0.2), "cross_sell": (0.2, 0.2)}
+# The power of ARR by which a size counts: 0 is each customer alike, 1 is each dollar. Between them
+# by back-tests.
+MONEY = 0.5
 FEW_SIZES = 8  # events below which a segment takes the sizes of all segments
 MOST_SPREAD, MOST_OF_A_BETA = 2.9, 0.75  # of a size, below what a scenario takes
 MOST_ALIKE = 20_000.0  # the sum of a Beta's parameters, of a size
+_Size = tuple[tuple[float, float], float | None, int]  # mean and sd, misfit, how many were seen
 
 
 def share_that_shows(
     panel: Exposure, sizes: Mapping[str, Mapping[int, _Size]]
 ) -> dict[str, np.ndarray]:
-    """By driver, `ndarray[segment]`: in which share of its chances an event shows. A month that
-    rises and falls shows the net alone: the fall hides the smaller rise, and the rise the smaller
-    fall.
+    """By driver, `ndarray[segment]`: in which share of its chances an event shows.
+
+    A month that rises and falls shows the net alone: the fall hides the smaller rise, and the rise
+    the smaller fall.
     """
     nobody = np.zeros(len(panel.segments))
     n = np.maximum(np.bincount(panel.segment, minlength=len(nobody)), 1)
@@ -52,13 +53,8 @@ def _wins(fall: tuple[float, float], rise: tuple[float, float]) -> float:
     return float(((1 - lost[:, None]) * (1 + gained) > 1).mean())
 
 
-_Size = tuple[tuple[float, float], float | None, int]
-
-
 def fitted_sizes(panel: Exposure, driver: str) -> dict[int, _Size]:
-    """Of each segment: mean and sd of what an event takes or adds, how badly it fits, and how many
-    were seen.
-    """
+    """Of each segment: mean and sd of an event's size, its misfit, and how many were seen."""
     moved = np.flatnonzero(panel.amount[driver] > 0)
     share = panel.amount[driver][moved] / panel.arr[moved]
     segment, weight = panel.segment[moved], panel.weight[moved] * panel.arr[moved] ** MONEY
@@ -77,9 +73,7 @@ def fitted_sizes(panel: Exposure, driver: str) -> dict[int, _Size]:
 
 
 def _lognormal_size(share: np.ndarray, weight: np.ndarray) -> tuple[tuple[float, float], float]:
-    """By maximum likelihood: the mean and the standard deviation of the logarithm are those of what
-    was seen.
-    """
+    """By maximum likelihood: mean and standard deviation of the logarithm are as seen."""
     log = np.log(share)
     mu = np.average(log, weights=weight)
     sigma = np.sqrt(np.average((log - mu) ** 2, weights=weight))

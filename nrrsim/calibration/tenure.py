@@ -1,6 +1,4 @@
-"""Who left and who stayed by tenure year in, churn that falls with tenure out, where it does; never
-a size.
-"""
+"""Who left and who stayed by tenure year in, churn that falls with tenure out; never a size."""
 
 from __future__ import annotations
 
@@ -18,9 +16,10 @@ LOWER_AIC = 10.0  # by how much a tenure curve must be better than a constant ch
 
 @dataclass(frozen=True)
 class Curve:
-    """A shifted beta-geometric churn (Fader and Hardie 2007) by maximum likelihood, with standard
-    errors of the logarithms of `alpha` and `beta`, their correlation, and the AIC of a constant
-    churn less its own.
+    """A shifted beta-geometric churn (Fader and Hardie 2007) by maximum likelihood.
+
+    `errors`: standard errors of the logarithms of `alpha` and `beta`, `rho` their correlation;
+    `gain`: the AIC of a constant churn less its own.
     """
 
     alpha: float
@@ -60,8 +59,13 @@ def fit_curve(
     )
     x, h = found.x, 1e-3
     steps = np.eye(2) * h
-    bend = np.array([[(short(x + p + q) - short(x + p - q) - short(x - p + q) + short(x - p - q)) / (4 * h * h)
-                      for q in steps] for p in steps])  # fmt: skip
+    # the second derivatives of -log likelihood, by central differences: their inverse is the
+    # covariance of the two logarithms
+    corners = [
+        [short(x + p + q) - short(x + p - q) - short(x - p + q) + short(x - p - q) for q in steps]
+        for p in steps
+    ]
+    bend = np.array(corners) / (4 * h * h)
     try:
         spread = np.linalg.inv(bend)
     except np.linalg.LinAlgError:
@@ -104,7 +108,8 @@ def tenure_curves(panel: Exposure, annual: np.ndarray) -> tuple[dict[str, Curve]
         if curve.gain > LOWER_AIC and max(curve.alpha, curve.beta) < 1e4:
             curves[name] = curve
             told.append(
-                f"{name}: churn falls with tenure (AIC lower by {curve.gain:.0f}); a curve stands in place of one rate"
+                f"{name}: churn falls with tenure (AIC lower by {curve.gain:.0f}); a curve stands"
+                " in place of one rate"
             )
     return curves, told
 

@@ -1,6 +1,4 @@
-"""Past years in, how much good and bad ones differ, what drifts and what has a season out; never
-forecasts.
-"""
+"""Past years in, how much they differ, what drifts and what has a season out; never forecasts."""
 
 from __future__ import annotations
 
@@ -14,12 +12,8 @@ from nrrsim.calibration.exposure import Exposure
 from nrrsim.calibration.frequency import Learnt
 from nrrsim.months import parse_month
 
-BAD_YEAR = {
-    "churn": 1,
-    "contraction": 1,
-    "adoption": -1,
-    "cross_sell": -1,
-}  # what it does to each driver
+# What a bad year does to each driver.
+BAD_YEAR = {"churn": 1, "contraction": 1, "adoption": -1, "cross_sell": -1}
 SHOCK_SD = 0.2  # of the prior of a common shock, half normal
 MOST_SHOCK = 1.5
 FALSE_ALARM = 0.01  # of a test for drift or season
@@ -28,8 +22,7 @@ FALSE_ALARM = 0.01  # of a test for drift or season
 def common_shock(
     panel: Exposure, learnt: Sequence[Learnt], annual: np.ndarray
 ) -> tuple[dict[str, float], int]:
-    """How much a year that is good or bad for all moves each driver, and from how many whole years
-    that is known.
+    """How much a good or a bad year moves each driver, and from how many whole years that is known.
 
     Its square is the posterior mean of the variance between years, so what few years leave open
     widens it; and as the rates themselves were learnt in years that were good or bad, it is widened
@@ -57,9 +50,9 @@ def common_shock(
         shock[driver] = round(sign * float(np.sqrt(spread * (1 + 1 / max(years, 1)))), 4)
         with np.errstate(divide="ignore", invalid="ignore"):
             residual[driver] = (events - expected) / np.sqrt(np.maximum(expected, 1e-9))
-    if (
-        years >= 4 and "churn" in residual
-    ):  # then the years themselves say which way each driver goes with churn
+
+    # with four years, they say themselves which way each driver goes with churn
+    if years >= 4 and "churn" in residual:
         for driver in ("adoption", "cross_sell", "contraction"):
             if driver in residual:
                 together = float((residual["churn"] * residual[driver]).sum())
@@ -68,9 +61,7 @@ def common_shock(
 
 
 def _between_years(events: np.ndarray, chances: np.ndarray, expected: np.ndarray) -> float:
-    """The posterior mean of the variance of a year's factor, over a grid: binomial counts,
-    lognormal factor.
-    """
+    """The posterior mean of the variance of a year's factor: binomial counts, lognormal factor."""
     beta = np.linspace(0, MOST_SHOCK, 76)
     prior = np.exp(-((beta / SHOCK_SD) ** 2) / 2)
     z, w = np.polynomial.hermite_e.hermegauss(31)
@@ -81,14 +72,14 @@ def _between_years(events: np.ndarray, chances: np.ndarray, expected: np.ndarray
     for k, n, e in zip(events, chances, expected, strict=True):
         if not (n > 0 and e > 0):
             continue
-        if (
-            100 <= k < n
-        ):  # so many that log(k / e) is normal; no quadrature would see so narrow a peak
+
+        # so many that log(k / e) is normal; no quadrature would see so narrow a peak
+        if 100 <= k < n:
             variance = beta[:, None] ** 2 + (1 - k / n) / k
-            log -= (np.log(k / e) - level + beta[:, None] ** 2 / 2) ** 2 / variance / 2 + np.log(
-                variance
-            ) / 2
+            off = np.log(k / e) - level + beta[:, None] ** 2 / 2
+            log -= off**2 / variance / 2 + np.log(variance) / 2
             continue
+
         factor = np.exp(few[:, None] + beta[:, None, None] * z - beta[:, None, None] ** 2 / 2)
         p = np.clip(e / n * factor, 1e-12, 1 - 1e-9)
         each = k * np.log(p) + np.maximum(n - k, 0) * np.log1p(-p)
@@ -102,7 +93,7 @@ def drift_and_season(panel: Exposure, annual: np.ndarray) -> list[str]:
     """Drivers that drift, or that have a season: tested at a false-alarm rate of 1 % each."""
     told = []
     for driver in ("churn", "contraction", "adoption", "cross_sell"):
-        happened = panel.amount[driver] > 0
+        name, happened = driver.replace("_", "-"), panel.amount[driver] > 0
         part = panel.chances(driver, annual)
         frame = pd.DataFrame(
             {"month": panel.month, "events": happened.astype(float), "chances": part}
@@ -118,8 +109,8 @@ def drift_and_season(panel: Exposure, annual: np.ndarray) -> list[str]:
         z = (centred * (k - n * p)).sum() / np.sqrt(p * (1 - p) * (n * centred**2).sum())
         if 2 * special.ndtr(-abs(z)) < FALSE_ALARM:
             told.append(
-                f"{driver.replace('_', '-')} drifts {'up' if z > 0 else 'down'} over the ledger's time (z = {z:.1f}); a"
-                " half-life of 12 or 24 months gives recent months more weight"
+                f"{name} drifts {'up' if z > 0 else 'down'} over the ledger's time (z = {z:.1f});"
+                " a half-life of 12 or 24 months gives recent months more weight"
             )
         if panel.step == 1 and len(k) >= 24:
             season = by_month.groupby(by_month.index % 12).sum()
@@ -128,7 +119,7 @@ def drift_and_season(panel: Exposure, annual: np.ndarray) -> list[str]:
             if stats.chi2.sf(chi2, len(sk) - 1) < FALSE_ALARM:
                 most = int(season.index.to_numpy()[np.argmax(sk / sn)])
                 told.append(
-                    f"{driver.replace('_', '-')} has a season, most of it in month {most + 1:02d} of the year;"
+                    f"{name} has a season, most of it in month {most + 1:02d} of the year;"
                     " a scenario spreads it evenly"
                 )
     return told

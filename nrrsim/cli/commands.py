@@ -1,5 +1,4 @@
-"""Words on a command line in, calls out; holds no logic. Data go to stdout, everything else to
-stderr.
+"""Words on a command line in, calls out; holds no logic. Data go to stdout, all else to stderr.
 
 Exit codes: 0 done, 1 the run failed, 2 usage or parameters, 3 the data were rejected, 130
 interrupted.
@@ -53,7 +52,8 @@ if TYPE_CHECKING:
 MOST_FINDINGS = 50
 app = typer.Typer(
     name="nrrsim",
-    help="Net revenue retention: from a ledger, what became of it; from a scenario, what may become of it.",
+    help="Net revenue retention: from a ledger, what became of it; from a scenario, what may"
+    " become of it.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -354,12 +354,12 @@ def calibrate(
     is_file = len(sources) == 1 and "://" not in sources[0] and not sources[0].startswith("env:")
     if out and (stated or not is_file):
         raise UsageError(
-            "--out: a scenario's book is one ledger file, read as it is; put the ledger into such a one"
+            "--out: a scenario's book is one ledger file, read as it is;"
+            " put the ledger into such a one"
         )
     ledger = _read(sources, column, until=as_of, **stated)
-    file = (
-        os.path.relpath(sources[0], Path(out).parent) if out else "ledger.csv"
-    )  # a database is no file
+    # what is only printed may have come from a database, which no book can name
+    file = os.path.relpath(sources[0], Path(out).parent) if out else "ledger.csv"
     told = calibrate(
         ledger,
         as_of,
@@ -463,7 +463,9 @@ def sweep(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """NRR over a grid of what-ifs, and its picture; one that was killed goes on where it stopped."""
+    """NRR over a grid of what-ifs, and its picture; one that was killed goes on where it
+    stopped.
+    """
     from nrrsim.analysis.sweep import kept_beside, read_axis, sweep
     from nrrsim.analysis.sweep import told as told_of
     from nrrsim.report.grid import write
@@ -596,9 +598,7 @@ def _scenario(path: str, quiet: bool) -> Scenario:
 
 @contextmanager
 def _progress(total: int, what: str, quiet: bool) -> Iterator[Callable[[int], None] | None]:
-    """What to tell how far a run is: a bar on a terminal's stderr, once the run has taken more than
-    a second.
-    """
+    """What to tell how far a run is: a bar on a terminal's stderr, once it takes over a second."""
     if quiet or not sys.stderr.isatty():
         yield None
         return
@@ -674,7 +674,8 @@ def main(arguments: list[str] | None = None) -> None:
         if os.environ.get("NRRSIM_DEBUG"):
             raise
         _leave(
-            f"nrrsim met something it does not expect ({type(error).__name__}: {error}); NRRSIM_DEBUG=1 shows where",
+            f"nrrsim met something it does not expect ({type(error).__name__}: {error});"
+            " NRRSIM_DEBUG=1 shows where",
             1,
         )
 

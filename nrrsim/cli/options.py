@@ -33,6 +33,7 @@ def whole_number(option: str, help: str) -> Any:
 
 
 def decimal(option: str, text: str) -> float:
+    """The number that an option states; raises UsageError in our words where it is none."""
     from nrrsim.messages import not_a_number
 
     try:
@@ -42,6 +43,7 @@ def decimal(option: str, text: str) -> float:
 
 
 def target_of(text: str) -> float:
+    """An NRR to reach, such as 1.10; raises UsageError for what cannot be one."""
     from nrrsim.scenario.numbers import TARGET
 
     try:
@@ -51,10 +53,12 @@ def target_of(text: str) -> float:
 
 
 def half_life_of(text: str) -> float:
+    """The months after which what was seen counts half; `calibrate` says how few they may be."""
     return decimal("--half-life", text)
 
 
 def probability_of(text: str) -> float:
+    """A probability strictly between 0 and 1; raises UsageError for another number."""
     value = decimal("--probability", text)
     if not 0 < value < 1:
         raise UsageError(f"--probability: must be above 0 and below 1, got {text}; 80 % is 0.8")

@@ -19,7 +19,8 @@ def expected_lines(told: Mapping[str, Any], sd: float, months: int, customers: i
     lines = [
         f"{told['title']}: expected over {span(months)}, {count(customers)} customers",
         "",
-        f"{'segment':<{width}} {'NRR':>8} {'flow GRR':>9} {'logo':>8} {'opening ARR':>18} {'closing ARR':>18}",
+        f"{'segment':<{width}} {'NRR':>8} {'flow GRR':>9} {'logo':>8}"
+        f" {'opening ARR':>18} {'closing ARR':>18}",
     ]
     for name, row in rows:
         ratios = f"{percent(row['nrr']):>8} {percent(row['grr_flow']):>9} {percent(row['logo']):>8}"
@@ -34,7 +35,8 @@ def expected_lines(told: Mapping[str, Any], sd: float, months: int, customers: i
         *lines,
         "",
         "movements: " + (", ".join(moves) or "none"),
-        f"NRR has a standard deviation of {100 * sd:.1f} points, from luck and from what is not known",
+        f"NRR has a standard deviation of {100 * sd:.1f} points, from luck and from what is not"
+        " known",
     ]
 
 
@@ -66,9 +68,8 @@ def _points(error: float | None) -> str:
 def compared_lines(told: Mapping[str, Any]) -> list[str]:
     """What `nrrsim compare` prints for people."""
     a, b, apart = told["a"], told["b"], told["simulated"]
-    error = (
-        "n/a" if apart["se"] is None else f"{100 * apart['se']:.2f} points"
-    )  # one trial has none
+    # one trial has none
+    error = "n/a" if apart["se"] is None else f"{100 * apart['se']:.2f} points"
     width = max(len(name) for name in (a["title"], b["title"], *told["bridge"]))
     rows = [(a["title"], percent(a["nrr"]))]
     rows += [
@@ -90,8 +91,9 @@ def compared_lines(told: Mapping[str, Any]) -> list[str]:
         *(f"{name:<{width}} {value:>10}" for name, value in rows),
         *(["", *programmes] if programmes else []),
         "",
-        f"difference {points(told['difference'])}; under the same luck {points(apart['p05'])} to {points(apart['p95'])}"
-        f" in 90 % of trials (standard error {error}); B is above A in {apart['p_b_above_a']:.1%}",
+        f"difference {points(told['difference'])}; under the same luck"
+        f" {points(apart['p05'])} to {points(apart['p95'])} in 90 % of trials"
+        f" (standard error {error}); B is above A in {apart['p_b_above_a']:.1%}",
     ]
 
 
@@ -100,7 +102,8 @@ def frontier_lines(told: Mapping[str, Any]) -> list[str]:
     how = "on average" if told["probability"] is None else f"in {told['probability']:.0%} of cases"
     standing = f" ({told['standing']} of published surveys)" if told["standing"] else ""
     lines = [
-        f"{told['title']}: NRR {percent(told['nrr'])}; for {percent(told['target'])}{standing} {how}, alone",
+        f"{told['title']}: NRR {percent(told['nrr'])};"
+        f" for {percent(told['target'])}{standing} {how}, alone",
         "",
     ]
     for name, lever in told["levers"].items():
@@ -123,7 +126,8 @@ def frontier_lines(told: Mapping[str, Any]) -> list[str]:
 def _published(beside: Mapping[str, Any]) -> str:
     """What a needed value comes to, beside what is published."""
     if beside.get("standing"):
-        return f"; gross retention {percent(beside['grr_flow'])}, {beside['standing']} of published surveys"
+        gross = f"gross retention {percent(beside['grr_flow'])}"
+        return f"; {gross}, {beside['standing']} of published surveys"
     if beside.get("usual_uplift"):
         return "; {:.0%} to {:.0%} a year is usual".format(*beside["usual_uplift"])
     return ""
@@ -136,9 +140,8 @@ def sweep_lines(told: Mapping[str, Any], picture: object = None) -> list[str]:
     for name in ("lowest", "highest"):
         each = told[name]
         at = ", ".join(f"{key} {value:g}" for key, value in each.items() if key not in results)
-        lines.append(
-            f"{name:<8} NRR {percent(each['nrr'])} ({percent(each['p05'])} to {percent(each['p95'])}) at {at}"
-        )
+        reach = f"{percent(each['p05'])} to {percent(each['p95'])}"
+        lines.append(f"{name:<8} NRR {percent(each['nrr'])} ({reach}) at {at}")
     return [*lines, *([f"picture  {picture}"] if picture else [])]
 
 
@@ -146,14 +149,14 @@ def calibrated_lines(told: Mapping[str, Any]) -> list[str]:
     """What `nrrsim calibrate` prints for people."""
     lines = [f"{told['title']}, {told['years']} whole years", ""]
     width = max(len(name) for name in told["term"]) + 1
-    lines += [
-        f"{'driver':<14}{'segment':<{width}} {'events':>8} {'chances':>9} {'a year':>8} {'sd':>7} {'size':>7}"
-    ]
+    heads = f"{'events':>8} {'chances':>9} {'a year':>8} {'sd':>7} {'size':>7}"
+    lines += [f"{'driver':<14}{'segment':<{width}} {heads}"]
     for driver, segments in told["drivers"].items():
         for name, each in segments.items():
             if name in told["term"]:
                 size = "" if each["size"] is None else percent(each["size"]["mean"])
-                figures = f"{each['events']:>8,.0f} {each['chances']:>9,.1f} {each['mean']:>8.3f} {each['sd']:>7.3f}"
+                counted = f"{each['events']:>8,.0f} {each['chances']:>9,.1f}"
+                figures = f"{counted} {each['mean']:>8.3f} {each['sd']:>7.3f}"
                 lines.append(f"{driver:<14}{name:<{width}} {figures} {size:>7}")
     shock = ", ".join(f"{name} {beta:+.2f}" for name, beta in told["shock"].items())
     terms = ", ".join(f"{name} {term}" for name, term in told["term"].items())
@@ -164,7 +167,8 @@ def backtest_lines(told: Mapping[str, Any]) -> list[str]:
     """What `nrrsim backtest` prints for people."""
     origins = told["origins"]
     lines = [
-        f"{len(origins)} forecasts of a year, made from {origins[0]} to {origins[-1]}, {told['trials']:,} trials each"
+        f"{len(origins)} forecasts of a year, made from {origins[0]} to {origins[-1]},"
+        f" {told['trials']:,} trials each"
     ]
     for of, title in (("whole", "the whole book"), ("segments", "each segment")):
         rows = {name: each for name, each in told[of].items() if each["n"]}
@@ -186,8 +190,10 @@ def backtest_lines(told: Mapping[str, Any]) -> list[str]:
     return [
         *lines,
         "",
-        "CRPS: how far off a forecast was on average, its spread included; beside it how far off last year's outcome",
-        "and the mean of past years would have been. Forecasts share months: years counts those that do not overlap.",
+        "CRPS: how far off a forecast was on average, its spread included; beside it how far off"
+        " last year's outcome",
+        "and the mean of past years would have been."
+        " Forecasts share months: years counts those that do not overlap.",
     ]
 
 
@@ -212,9 +218,7 @@ def belief_lines(scenario: Scenario) -> list[str]:
 
 
 def _believed(value: Any) -> str:
-    """A number, an interval, a distribution, a size that each event draws anew, or a curve over
-    tenure years.
-    """
+    """A number, an interval, a distribution, a size drawn anew by each event, or a curve."""
     if isinstance(value, Mapping):
         if "between" in value:
             return "{:g} to {:g} (90 %)".format(*value["between"])
@@ -233,16 +237,17 @@ def profile_lines(profile: Mapping[str, Any]) -> list[str]:
     segments = ", ".join(f"{name} {count(n)}" for name, n in profile["segments"].items())
     every = {1: "monthly", 3: "quarterly", 12: "annual"}[profile["step"]]
     return [
-        f"rows          {count(profile['rows'])} (of which {count(profile['zeros'])} of amount 0), as"
-        f" {profile['unit']}",
-        f"months        {count(profile['months'])} {every}, {profile['first_month']} to {profile['last_month']}",
-        f"customers     {count(profile['customers'])}, {count(profile['customers_last_month'])} of them in the last"
-        " month",
+        f"rows          {count(profile['rows'])} (of which {count(profile['zeros'])} of amount 0),"
+        f" as {profile['unit']}",
+        f"months        {count(profile['months'])} {every},"
+        f" {profile['first_month']} to {profile['last_month']}",
+        f"customers     {count(profile['customers'])},"
+        f" {count(profile['customers_last_month'])} of them in the last month",
         f"ARR           {money_exact(profile['arr_last_month'], currency)} in the last month",
         f"segments      {segments}",
-        f"gaps          {count(profile['gaps'])} left and came back, {count(profile['gaps_up_to_3_months'])} of them"
-        " within"
-        f" 3 months; reactivation {money(profile['reactivation'], currency)}",
+        f"gaps          {count(profile['gaps'])} left and came back,"
+        f" {count(profile['gaps_up_to_3_months'])} of them within 3 months;"
+        f" reactivation {money(profile['reactivation'], currency)}",
         f"largest       {profile['largest_customer']}, {percent(profile['largest_share'])} of ARR",
         f"split by      {', '.join(profile['columns'])}",
     ]

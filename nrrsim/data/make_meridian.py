@@ -20,31 +20,13 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-FIRST, LAST = (
-    2022 * 12 + 9,
-    2026 * 12 + 8,
-)  # 2022-10 and 2026-09: a month is 12 * year + (month - 1)
+# 2022-10 and 2026-09: a month is 12 * year + (month - 1).
+FIRST, LAST = 2022 * 12 + 9, 2026 * 12 + 8
 HEADER = "customer,month,mrr,segment,industry,region,plan,quantity,unit_price,renewal\n"
-RENEWALS = (
-    6,
-    1,
-    2,
-    1,
-    1,
-    5,
-    1,
-    1,
-    2,
-    1,
-    1,
-    7,
-)  # weights of January to December: when budget years end
-LIST_PRICE = {
-    "Starter": 1900,
-    "Team": 2900,
-    "Business": 4200,
-    "Enterprise": 5800,
-}  # cents per seat and month
+# Weights of January to December: most renew when a budget year ends.
+RENEWALS = (6, 1, 2, 1, 1, 5, 1, 1, 2, 1, 1, 7)
+# Cents per seat and month.
+LIST_PRICE = {"Starter": 1900, "Team": 2900, "Business": 4200, "Enterprise": 5800}
 PLANS = list(LIST_PRICE)
 REGIONS = ("North America",) * 5 + ("Europe",) * 3 + ("Asia Pacific",) * 2
 TRADES = {
@@ -55,10 +37,10 @@ TRADES = {
     "Retail": ("Stores", "Outfitters", "Grocers"),
     "Logistics": ("Freight", "Haulage", "Lines"),
 }
-HEADS = """Brann Corv Dask Elph Fyrr Garv Hesk Istr Jorv Kelm Lumb Morv Nard Oltr Pelk Quav Rusk Sarn Tolv Ulm
-    Vesk Wend Yarb Zelk Brû Sø Thran Glind Ambr Orrin"""
-TAILS = """amere avoy adine ebrook elund erith essary idane ifold inster ithe obar olane orrow oskel ovar ubry
-    umond undel ysse astor emby oquin"""
+HEADS = """Brann Corv Dask Elph Fyrr Garv Hesk Istr Jorv Kelm Lumb Morv Nard Oltr Pelk Quav Rusk
+    Sarn Tolv Ulm Vesk Wend Yarb Zelk Brû Sø Thran Glind Ambr Orrin"""
+TAILS = """amere avoy adine ebrook elund erith essary idane ifold inster ithe obar olane orrow oskel
+    ovar ubry umond undel ysse astor emby oquin"""
 PLAIN = ("{} {}",) * 14
 FORMS = (
     *PLAIN,
@@ -79,9 +61,7 @@ T = TypeVar("T")
 
 
 class Segment(NamedTuple):
-    """What to expect of a segment's customers. Rates are per customer and year; five are for 2022
-    to 2026.
-    """
+    """What to expect of a segment's customers, per customer and year; five are 2022 to 2026."""
 
     name: str
     seed: int  # of its luck
@@ -115,9 +95,7 @@ SEGMENTS = (
 
 
 class Luck:
-    """A customer's random numbers: no life moves another's. All come from `random()`, the plainest
-    draw.
-    """
+    """A customer's random numbers, all from `random()`: no life moves another's."""
 
     def __init__(self, seed: int, customer: int) -> None:
         self.random = np.random.Generator(np.random.PCG64([seed, customer])).random
@@ -153,9 +131,7 @@ class Customer:
     )
 
     def decides(self, rate: float, month: int) -> bool:
-        """Whether something with this yearly rate happens now: at a renewal, or (monthly terms) any
-        month.
-        """
+        """Whether it happens now, at this yearly rate: at a renewal, or monthly in any month."""
         if self.annual:
             return month == self.anniversary and self.luck.chance(rate)
         return self.luck.chance(1 - (1 - rate) ** (1 / 12))
@@ -213,9 +189,7 @@ def money(cents: int) -> str:
 
 
 def invent_name(luck: Luck, number: int, industry: str) -> str:
-    """A company name that no other number gets: 257 has no factor in common with heads x tails =
-    690.
-    """
+    """A name that no other number gets: 257 has no factor in common with heads x tails = 690."""
     heads, tails = HEADS.split(), TAILS.split()
     tail, head = divmod(number * 257 % (len(heads) * len(tails)), len(heads))
     name = luck.among(FORMS).format(heads[head] + tails[tail], luck.among(TRADES[industry]))
@@ -223,9 +197,7 @@ def invent_name(luck: Luck, number: int, industry: str) -> str:
 
 
 def sign(luck: Luck, terms: Segment, month: int, number: int) -> Customer:
-    """A new customer: who it is, what it buys, for how long (a first contract ends with a budget
-    year).
-    """
+    """A new customer: who it is, what it buys, for how long (first up to a budget year's end)."""
     industry, plan, annual = (
         luck.among(list(TRADES)),
         luck.among(terms.plans),

@@ -1,5 +1,4 @@
-"""Rows as people keep them in, checked ledger entries out; never drops or repairs a row without
-saying so.
+"""Rows as people keep them in, checked entries out; never drops or mends a row without a word.
 
 Two forms are read. Snapshots: one row a customer and month (and product) with the amount of that
 month. Subscription periods: one row a subscription with `start`, `end` and its amount.
@@ -120,9 +119,8 @@ def check_rows(
     or ends).
     """
     if period_end not in ("exclusive", "inclusive"):
-        raise UsageError(
-            f"period_end: {period_end!r} is not known; {did_you_mean(period_end, ['exclusive', 'inclusive'])}"
-        )
+        remedy = did_you_mean(period_end, ["exclusive", "inclusive"])
+        raise UsageError(f"period_end: {period_end!r} is not known; {remedy}")
     table = Table(parts, columns or {})
     unit = amount_column(table, columns or {})
     periods = "start" in table.frame.columns and "month" not in table.frame.columns
@@ -213,9 +211,7 @@ def _parsed(table: Table, unit: str, periods: bool, inclusive: bool) -> pd.DataF
 
 
 def _text(values: pd.Series) -> pd.Series:
-    """As categories of text, sorted; a whole number that a spreadsheet stores as 1001.0 reads 1001;
-    blank is null.
-    """
+    """As sorted categories of text; blank is null, a spreadsheet's whole 1001.0 reads 1001."""
     if not isinstance(values.dtype, pd.StringDtype):
         values = values.map(_cell_text, na_action="ignore").astype("str")
     coded = pd.Series(pd.Categorical(values), index=values.index)
@@ -310,8 +306,9 @@ def _check_values(table: Table, frame: pd.DataFrame, unit: str) -> None:
 
 
 def _keys(frame: pd.DataFrame) -> pd.Series:
-    """One number for each customer, month and product; nan where a part is missing. Periods: the
-    whole row.
+    """One number for each customer, month and product, nan where one is missing.
+
+    Of periods it is one for each whole row.
     """
     names = ["customer", "month", "product"] if "month" in frame else list(frame.columns)
     codes = [_codes(frame[name]) for name in names if name in frame]
@@ -392,9 +389,7 @@ def _as_written(cell: object) -> str:
 def _check_months(
     table: Table, frame: pd.DataFrame, periods: bool, until: int | None
 ) -> tuple[np.ndarray, int]:
-    """The ledger's months, and the step between snapshots; a missing one is a hole. Periods have
-    every month.
-    """
+    """The ledger's months and the step between them; a missing one is a hole (not of periods)."""
     months = np.unique(frame["month"].to_numpy(np.int64))
     if len(months) == 0:
         table.refuse(
@@ -411,13 +406,15 @@ def _check_months(
         allowed = max(size for size in STEPS if step % size == 0)
         table.refuse(
             f"snapshots lie {step} months apart, from {month_name(int(months[0]))}",
-            f"a ledger is monthly, quarterly or annual; add those in between, every {allowed} months",
+            "a ledger is monthly, quarterly or annual;"
+            f" add those in between, every {allowed} months",
         )
     for before, gap in zip(months[:-1], gaps, strict=True):
         for missing in range(int(before) + step, int(before + gap), step):
             table.refuse(
                 f"there is no row for {month_name(missing)}",
-                "a whole month is missing: add it, or every customer would seem to leave and come back",
+                "a whole month is missing:"
+                " add it, or every customer would seem to leave and come back",
                 "month",
             )
     return months, step
@@ -435,9 +432,7 @@ def _check_currencies(table: Table, frame: pd.DataFrame, rates_given: bool) -> N
 
 
 def _folded(name: str) -> str:
-    """A name without what the eye does not see: case, spaces, invisible characters, ways to write
-    an accent.
-    """
+    """A name without what the eye does not see: case, spaces, the invisible, forms of accents."""
     plain = unicodedata.normalize("NFKC", name)
     return " ".join("".join(c for c in plain if unicodedata.category(c) != "Cf").split()).casefold()
 
@@ -455,7 +450,7 @@ def _look_at_names(table: Table, frame: pd.DataFrame) -> None:
 
 
 def _look_at_prices(table: Table, frame: pd.DataFrame, unit: str) -> None:
-    """Where quantity x unit price is not the amount, a price movement cannot be told from the rest."""
+    """Where quantity x unit price is not the amount, what is price cannot be told from the rest."""
     if not {"quantity", "unit_price"} <= set(frame.columns):
         return
     product = frame["quantity"] * frame["unit_price"]

@@ -1,6 +1,4 @@
-"""A table as people export it in, its columns under our names out; never reads a value, never
-guesses.
-"""
+"""A table as people export it in, its columns under our names out; never reads a value."""
 
 from __future__ import annotations
 
@@ -41,23 +39,31 @@ class Table:
         self._lines: dict[int, np.ndarray] = {}
 
     def place(self, row: int) -> tuple[str, int]:
+        """The source of a row, and its line there."""
         part = int(np.searchsorted(self.starts, row, side="right")) - 1
         if part not in self._lines:
             self._lines[part] = self.parts[part].lines()
         return self.parts[part].name, int(self._lines[part][row - self.starts[part]])
 
     def refuse(self, problem: str, remedy: str, field: str = "") -> None:
+        """Note what is wrong with the ledger as a whole; `stop` raises all that was noted."""
         self.findings.append(Finding(self.name, 0, problem, remedy, field))
 
     def notice(self, problem: str, remedy: str, row: int | None = None) -> None:
+        """Note what makes no number wrong, with the first row in which it is seen."""
         name, line = (self.name, 0) if row is None else self.place(row)
         self.notices.append(Finding(name, line, problem, remedy))
 
     def stop(self) -> None:
+        """Raise DataError with every finding."""
         raise DataError(self.findings)
 
 
 def renamed(part: Rows, columns: Mapping[str, str]) -> Rows:
+    """The rows under our words, by `columns` (ours -> theirs) and by headings that are ours.
+
+    Raises DataError for a heading that is not there, or would be read twice.
+    """
     headings = [str(heading) for heading in part.frame.columns]
     missing = [
         Finding(
@@ -105,6 +111,7 @@ def renamed(part: Rows, columns: Mapping[str, str]) -> Rows:
 
 
 def amount_column(table: Table, columns: Mapping[str, str]) -> str:
+    """Which of AMOUNTS is read, empty if none; refuses what leaves a choice between two."""
     present = [name for name in AMOUNTS if name in table.frame]
     chosen = [name for name in present if name in columns]
     unit = (chosen or present or [""])[0]

@@ -1,4 +1,4 @@
-"""A file of rates in, amounts in the reporting currency out; never takes a rate that is not there."""
+"""A file of exchange rates in, checked rates and the reporting currency out; never guesses one."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 
 def read_rates(source: str | Path) -> pd.Series:
+    """What one unit of each currency is worth, by currency and month number.
+
+    Raises UsageError, with the line, for a column, month or rate that is missing or stands twice.
+    """
     rows, *more = read_rows(source)
     if more:
         raise UsageError(f"{source}: rates stand in one file")
@@ -24,7 +28,8 @@ def read_rates(source: str | Path) -> pd.Series:
     missing = [name for name in ("month", "currency", "rate") if name not in frame]
     if missing:
         raise UsageError(
-            f"{source}: a file of rates has the columns month,currency,rate; missing: {', '.join(missing)}"
+            f"{source}: a file of rates has the columns month,currency,rate;"
+            f" missing: {', '.join(missing)}"
         )
     rate = pd.to_numeric(frame["rate"], errors="coerce")
     month = map_unique(frame["month"], month_number)
@@ -39,6 +44,10 @@ def read_rates(source: str | Path) -> pd.Series:
 
 
 def reporting_currency(entries: Entries, rates: pd.Series | None, asked: str | None) -> str:
+    """The currency to report in: the one asked for, else the only one that needs no rate.
+
+    Raises UsageError where that is not one, or cannot be had without rates.
+    """
     found = (
         sorted(entries.frame["currency"].unique().astype(str))
         if "currency" in entries.frame

@@ -1,6 +1,4 @@
-"""A checked ledger in, Movements of a cohort or of the whole book out; never simulates, never
-computes a ratio.
-"""
+"""A checked ledger in, Movements of a cohort or of the whole book out; never computes a ratio."""
 
 from __future__ import annotations
 
@@ -34,8 +32,7 @@ def read_ledger(
     period_end: str = "exclusive",
     until: str | None = None,
 ) -> Ledger:
-    """The ledger in one or more files (CSV, Parquet, Excel), or behind a database address with a
-    `query`.
+    """The ledger in one or more files (CSV, Parquet, Excel), or behind a database address.
 
     columns : our word -> your heading, for headings that nrrsim does not know.
     rates : a file with `month,currency,rate`, the rate being the worth of one unit in the reporting
@@ -54,7 +51,8 @@ def read_ledger(
         raise UsageError("a ledger needs at least one file")
     if grace_months < 0:
         raise UsageError(
-            f"grace_months: {grace_months} is negative; 0 counts every gap as churn and reactivation"
+            f"grace_months: {grace_months} is negative;"
+            " 0 counts every gap as churn and reactivation"
         )
     parts = [rows for source in sources for rows in read_rows(source, query, sheet)]
     entries = check_rows(
@@ -71,9 +69,7 @@ def read_ledger(
 
 @dataclass(frozen=True)
 class Ledger:
-    """Recurring revenue by customer and month. Made by `read_ledger`; see there for what the fields
-    mean.
-    """
+    """Recurring revenue by customer and month. Made by `read_ledger`; see there for the fields."""
 
     entries: Entries
     currency: str
@@ -125,8 +121,7 @@ class Ledger:
         return digest.hexdigest()
 
     def cohort(self, as_of: str, window: int = 12, by: str = "segment") -> Movements:
-        """The Movements of the customers with a positive amount at `as_of` - `window` months, and
-        of them alone.
+        """The Movements of those with a positive amount at `as_of` - `window` months, no others.
 
         Each keeps the label (`by`) of the window's start. A label without such customers has an
         opening of 0.
@@ -135,8 +130,7 @@ class Ledger:
         return self._customer_months(start, end).roll(start, end, by, closed=True)
 
     def book(self, start: str, end: str, by: str = "segment") -> Movements:
-        """The Movements of the whole book from `start` to `end`, with those who are new and who
-        come back.
+        """The Movements of the whole book from `start` to `end`, with new and returning customers.
 
         Each customer keeps the label (`by`) of its first month in that time.
         """
@@ -162,8 +156,7 @@ class Ledger:
         return pd.DataFrame(frame.set_axis(index, axis=0).assign(arr=book.arr[rows]))
 
     def ages(self, as_of: str, by: str = "cohort_year") -> pd.DataFrame:
-        """What became of each cohort as it grew older, each customer counted from its own first
-        month.
+        """What became of each cohort with age, customers counted from their own first month.
 
         Columns `cohort`, `age` (snapshots since the first), `months`, `customers`, `opening` (ARR
         in the first month), `amount` (ARR at that age), `retained` (capped at the first). An age is
@@ -173,8 +166,10 @@ class Ledger:
         return self._customer_months(end, end).ages(end, by)
 
     def lines(self, month: str, rate_of: str) -> pd.DataFrame:
-        """The ledger's own rows of `month`, at the rates of `rate_of`: index `customer`, `product`
-        (empty where there is none), columns `arr` and `renewal` (a month number or nan).
+        """The ledger's own rows of `month`, at the rates of `rate_of`.
+
+        Index `customer`, `product` (empty where there is none); columns `arr` and `renewal` (a
+        month number or nan).
         """
         frame = self.entries.frame
         rows = np.flatnonzero(frame["month"].to_numpy() == self._inside(month, "month"))
@@ -195,8 +190,7 @@ class Ledger:
         )
 
     def histories(self, as_of: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Every customer's history up to `as_of`, at the rates of that month, sorted by customer (a
-        number) and month.
+        """Every customer's history up to `as_of`, at its rates, sorted by customer and month.
 
         First the rows: `customer`, `month` (a number), `arr`, `segment` (a category), and `renewal`
         (a month number or nan). Then the movements: `customer`, `month`, `kind` (its number in
@@ -236,9 +230,7 @@ class Ledger:
         return np.asarray(away[away > 0])
 
     def window(self, as_of: str, window: int) -> tuple[int, int]:
-        """The month numbers of a window's end and start; raises UsageError where the ledger does
-        not cover it.
-        """
+        """The month numbers of a window's end and start; raises UsageError if not covered."""
         end = self._inside(as_of, "as_of")
         if window <= 0 or window % self.step:
             unit = {1: "month", 3: "quarter", 12: "year"}[self.step]
@@ -249,8 +241,9 @@ class Ledger:
         start = end - window
         if month_name(start) not in self._month_set:
             raise UsageError(
-                f"a window of {window} months to {month_name(end)} starts in {month_name(start)}, before the ledger"
-                f" does ({self.months[0]}); choose a shorter window or a later as_of"
+                f"a window of {window} months to {month_name(end)} starts in {month_name(start)},"
+                f" before the ledger does ({self.months[0]});"
+                " choose a shorter window or a later as_of"
             )
         return end, start
 
@@ -261,13 +254,14 @@ class Ledger:
     def _inside(self, month: str, what: str) -> int:
         number = parse_month(month, what)
         if month_name(number) not in self._month_set:
+            months = _span(self.months, self.step)
             raise UsageError(
-                f"{what}: {month_name(number)} is not in the ledger, which has {_span(self.months, self.step)}"
+                f"{what}: {month_name(number)} is not in the ledger, which has {months}"
             )
         return number
 
     def _customer_months(self, rate_month: int, as_of: int) -> CustomerMonths:
-        """The book converted at the rates of `rate_month`; with grace, as it was known at `as_of`."""
+        """The book at the rates of `rate_month`; with grace, as it was known at `as_of`."""
         convert = self.rates is not None and not self.reported
         key = (rate_month if convert else None, as_of if self.grace_months else None)
         if key not in self._by_rates:
@@ -275,9 +269,7 @@ class Ledger:
         return self._by_rates[key]
 
     def converted(self, rate_month: int | None) -> np.ndarray:
-        """`ndarray[entry]`: ARR in the reporting currency; `rate_month` None: each month at its own
-        rate.
-        """
+        """`ndarray[entry]`: ARR in the reporting currency; `rate_month` None: at each month's."""
         frame = self.entries.frame
         arr = frame["arr"].to_numpy()
         if self.rates is None:

@@ -1,4 +1,4 @@
-"""Subscriptions with a start and an end in, a row for each of their months out; never fills a gap."""
+"""Subscriptions with start and end in, a row for each of their months out; never fills a gap."""
 
 from __future__ import annotations
 
@@ -9,28 +9,23 @@ from nrrsim.ledger.columns import Table
 from nrrsim.months import month_name
 
 
-def _month_of_day(days: np.ndarray) -> np.ndarray:
-    """The month number of days since 1970; a day that is nan gives a month that means nothing."""
-    whole = np.nan_to_num(days).astype("datetime64[D]")
-    months: np.ndarray = whole.astype("datetime64[M]").astype(np.int64)
-    return months + 1970 * 12
-
-
 def look_at_ends(table: Table, frame: pd.DataFrame) -> None:
+    """Say so where most ends look like the last day with service, not the first without.
+
+    `end` is in days since 1970.
+    """
     end = frame["end"].dropna().to_numpy()
     last_days = np.mean(_month_of_day(end + 1) != _month_of_day(end)) if len(end) else 0.0
     if last_days > 0.5:
         table.notice(
-            f"{last_days:.0%} of the ends are the last day of a month, and an end is read as the first day without"
-            " service",
+            f"{last_days:.0%} of the ends are the last day of a month, and an end is read as the"
+            " first day without service",
             "if it is the last day with service, say so with period_end: inclusive",
         )
 
 
 def months_of_periods(table: Table, frame: pd.DataFrame, until: int | None) -> pd.DataFrame:
-    """Subscriptions as monthly rows: a month counts if the subscription is running when the month
-    ends.
-    """
+    """Subscriptions as monthly rows: a month counts if the subscription runs when it ends."""
     first = _month_of_day(frame["start"].to_numpy())
     end_month = _month_of_day(frame["end"].to_numpy())
     runs_on = frame["end"].isna().to_numpy()
@@ -73,3 +68,10 @@ def months_of_periods(table: Table, frame: pd.DataFrame, until: int | None) -> p
         summed["unit_price"] = np.nan
     summed = summed[list(laid_out.columns)].astype(laid_out.dtypes.to_dict())
     return pd.concat([laid_out[~several], summed], ignore_index=True)
+
+
+def _month_of_day(days: np.ndarray) -> np.ndarray:
+    """The month number of days since 1970; a day that is nan gives a month that means nothing."""
+    whole = np.nan_to_num(days).astype("datetime64[D]")
+    months: np.ndarray = whole.astype("datetime64[M]").astype(np.int64)
+    return months + 1970 * 12

@@ -1,5 +1,4 @@
-"""A checked ledger's entries in, each customer's movements and their roll-forward out; never a
-ratio.
+"""A checked ledger's entries in, customers' movements and their roll-forward out; never a ratio.
 
 A row is one customer in one month. Between two of them stands at most one net movement, booked
 under the words of MOVEMENTS: what rose is price, cross-sell or adoption where the ledger says so,
@@ -31,8 +30,7 @@ MOVEMENT_NUMBER = {name: number for number, name in enumerate(MOVEMENTS)}
 
 @dataclass(frozen=True)
 class CustomerMonths:
-    """Customer-months and the events between them, in one currency, as arrays sorted by customer
-    and month.
+    """Customer-months and the movements between them, in one currency, by customer and month.
 
     `customer`, `month`, `arr`, `entry` (its first entry): `ndarray[row]`. `event_*`: one for each
     movement of a customer in a month, sorted by month. `customers`: names by customer number.
@@ -52,6 +50,11 @@ class CustomerMonths:
 
     @classmethod
     def of(cls, ledger: Ledger, rate_month: int | None, as_of: int | None) -> CustomerMonths:
+        """The ledger's entries as customer-months, with the movements between them.
+
+        rate_month : whose rates convert all amounts; None: each month's own. as_of : nothing after
+            it is known, which tells what is a late renewal; None: all is.
+        """
         frame, step = ledger.entries.frame, ledger.step
         arr = ledger.converted(rate_month)
         codes, names = (
@@ -81,6 +84,7 @@ class CustomerMonths:
         return order, self.month[order]
 
     def rows_of(self, month: int) -> np.ndarray:
+        """The numbers of the rows of one month, by customer."""
         order, months = self._by_month
         begin, end = np.searchsorted(months, [month, month + 1])
         return order[begin:end]
@@ -126,6 +130,7 @@ class CustomerMonths:
         return codes, names
 
     def ages(self, end: int, by: str) -> pd.DataFrame:
+        """What became of each label's customers with age, as known at `end`; see `Ledger.ages`."""
         step = self.ledger.step
         codes, labels = self.labels(by)
         heads = np.diff(self.customer, prepend=-1) != 0
@@ -160,9 +165,7 @@ class CustomerMonths:
         return pd.DataFrame(frame)
 
     def roll(self, start: int, end: int, by: str, closed: bool) -> Movements:
-        """The roll-forward from `start` to `end` of those alive at `start` (closed), or of
-        everyone.
-        """
+        """The roll-forward from `start` to `end` of those alive at `start` (closed), or of all."""
         step = self.ledger.step
         codes, labels = self.labels(by)
         member = np.full(len(self.customers), -1)
@@ -209,16 +212,12 @@ class CustomerMonths:
 
 
 def _begins(customer: np.ndarray, month: np.ndarray) -> np.ndarray:
-    """`ndarray[row]` of whether a row is the first of its customer and month; rows are sorted by
-    both.
-    """
+    """`ndarray[row]`: whether a row is the first of its customer and month; rows sorted by both."""
     return np.asarray(np.diff(customer * 100_000 + month, prepend=-1) != 0)
 
 
 def _late_renewals(customer: np.ndarray, month: np.ndarray, step: int, grace: int) -> np.ndarray:
-    """Row numbers with each row repeated for the missing steps after it that count as a late
-    renewal.
-    """
+    """Row numbers, each once more for every missing step after it that is a late renewal."""
     missing = np.diff(month, append=month[-1:]) // step - 1
     same = np.append(customer[1:] == customer[:-1], False)
     late = np.where(same & (missing * step <= grace), np.maximum(missing, 0), 0)

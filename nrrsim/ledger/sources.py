@@ -1,5 +1,4 @@
-"""A file, a database query or several files in, rows with the place where each stands out; never
-judges an amount.
+"""Files or a database query in, rows with the place of each out; never judges an amount.
 
 Text stays text: CSV cells arrive as they are written, so that a finding can quote them. Excel,
 Parquet and SQL cells keep the type they have there.
@@ -32,8 +31,10 @@ READ_ONLY = {"postgresql": "set transaction read only", "sqlite": "pragma query_
 SPREADSHEETS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 REJECTED = {
     "MISSING COLUMNS": "has fewer cells than the heading; complete the row or remove it",
-    "TOO MANY COLUMNS": "has more cells than the heading; put names that hold the separator in double quotes",
-    "UNQUOTED VALUE": "has a double quote that is not closed or stands inside a name; write such a quote twice",
+    "TOO MANY COLUMNS": "has more cells than the heading;"
+    " put names that hold the separator in double quotes",
+    "UNQUOTED VALUE": "has a double quote that is not closed or stands inside a name;"
+    " write such a quote twice",
     "INVALID ENCODING": "is not UTF-8 text; save the file as CSV UTF-8",
     "LINE SIZE OVER MAXIMUM": "is longer than any row can be; is a quote not closed?",
 }
@@ -55,8 +56,7 @@ class Rows:
 
 
 def read_rows(source: str | Path, query: str | None = None, sheet: str | None = None) -> list[Rows]:
-    """The rows of a path, of a pattern such as `ledger/*.csv`, or of a database address with a
-    `query`.
+    """The rows of a path, a pattern such as `ledger/*.csv`, or a database address with a query.
 
     An address that holds a secret is given as `env:NAME`, the name of an environment variable.
     Raises UsageError if there is no such source, DataError if it cannot be read as a table.
@@ -70,9 +70,7 @@ def read_rows(source: str | Path, query: str | None = None, sheet: str | None = 
 
 
 def matching(pattern: str) -> list[Path]:
-    """The files that a pattern such as `ledger/*.csv` names, in order of name; the pattern itself
-    if there is none.
-    """
+    """The files that a pattern such as `ledger/*.csv` names; if there is none, the pattern."""
     if Path(pattern).exists() or not re.search(r"[*?\[]", pattern):
         return [Path(pattern)]
     anchor = Path(pattern).anchor
@@ -109,9 +107,8 @@ def _read_csv(path: Path) -> Rows:
     headings, delimiter = _csv_headings(path)
     try:
         frame, rejected = _csv_by_duckdb(path, delimiter, headings)
-    except (
-        duckdb.Error
-    ):  # a mixture of line ends, say: slower, and not so strict about the file as a whole
+    except duckdb.Error:
+        # a mixture of line ends, say: slower, and not so strict about the file as a whole
         frame, rejected = _csv_by_hand(path, delimiter, headings)
     findings = tuple(
         Finding(
@@ -139,8 +136,9 @@ def _csv_by_duckdb(
     with duckdb.connect() as con:
         con.execute("set preserve_insertion_order = true")
         frame = con.execute(
-            f"select * from read_csv(?, delim = ?, quote = '\"', escape = '\"', header = true,"
-            f" auto_detect = false, columns = {{{named}}}, store_rejects = true, rejects_limit = 0)",
+            "select * from read_csv(?, delim = ?, quote = '\"', escape = '\"', header = true,"
+            f" auto_detect = false, columns = {{{named}}}, store_rejects = true,"
+            " rejects_limit = 0)",
             [_literal_path(path), delimiter],
         ).df()
         rejects = con.execute(
@@ -173,9 +171,7 @@ def _csv_by_hand(
 
 
 def _line_at(path: Path, start: int) -> int:
-    """The line that a row begins on, from the byte it begins at; blank lines before it are not its
-    own.
-    """
+    """The line on which a row begins, from its first byte; blank lines before it do not count."""
     data = path.read_bytes()
     while data[start : start + 1] in (b"\n", b"\r"):
         start += 1
@@ -237,9 +233,8 @@ def _read_parquet(path: Path) -> Rows:
 
     try:
         with duckdb.connect() as con:
-            con.execute(
-                "set TimeZone = 'UTC'"
-            )  # a month must not depend on where the machine stands
+            # a month must not depend on where the machine stands
+            con.execute("set TimeZone = 'UTC'")
             frame = con.execute("select * from read_parquet(?)", [_literal_path(path)]).df()
     except duckdb.Error as error:
         raise DataError(
@@ -282,7 +277,7 @@ def _read_spreadsheet(path: Path, sheet: str | None) -> Rows:
 
 
 def _read_sql(address: str, query: str | None) -> Rows:
-    """The rows of a query, which is sent as it is written, and in a transaction that cannot write."""
+    """The rows of a query, sent as it is written, in a transaction that cannot write."""
     try:
         import sqlalchemy
         from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
@@ -319,8 +314,7 @@ def _read_sql(address: str, query: str | None) -> Rows:
 
 
 def _address(address: str) -> tuple[URL, list[str]]:
-    """The database address behind `env:NAME`, or the address itself if it holds no secret; and the
-    secrets in it.
+    """The database address behind `env:NAME`, or the address itself, and the secrets in it.
 
     No message shows any of an address that may hold a secret, not even of one that cannot be read.
     """
@@ -352,7 +346,8 @@ def _address(address: str) -> tuple[URL, list[str]]:
     secrets = [secret for secret in secrets if secret]
     if secrets and not address.startswith("env:"):
         raise UsageError(
-            "the database address holds a password; put it into an environment variable and give env:NAME"
+            "the database address holds a password;"
+            " put it into an environment variable and give env:NAME"
         )
     path = url.database or ":memory:"
     if (
@@ -370,9 +365,7 @@ def _address(address: str) -> tuple[URL, list[str]]:
 
 
 def map_unique(values: pd.Series, parse: Callable[[object], int | None]) -> np.ndarray:
-    """`ndarray[float]` of parse(value), nan where it gives None: each distinct value is parsed
-    once.
-    """
+    """`ndarray[float]` of parse(value), nan where it gives None; each value is parsed once."""
     codes, distinct = pd.factorize(values, use_na_sentinel=True)
     parsed = [parse(value) for value in distinct]
     table = np.array(

@@ -19,9 +19,7 @@ OPTIONAL = re.compile(r"\(optional ?(number|text|mapping|)\)")
 
 @dataclass(frozen=True)
 class Card:
-    """A checked run card: its path, its notebook's, the parameters it gives, and the notebook's
-    `defaults`.
-    """
+    """A checked run card: its path, its notebook's, the parameters it gives, and the `defaults`."""
 
     path: Path
     notebook: Path
@@ -34,9 +32,7 @@ class Card:
 
 
 def read_card(path: str | Path) -> Card:
-    """The card, checked against its notebook's parameters; raises UsageError with everything that
-    is wrong.
-    """
+    """The card, checked against its notebook's parameters; raises UsageError with all problems."""
     file, document = Path(path), read_yaml(path, "run card")
     card = document.values
     if not isinstance(card.get("notebook"), str):
@@ -127,7 +123,8 @@ def _problem(key: str, value: Any, known: Mapping[str, _Parameter]) -> str:
         return (
             ""
             if fits
-            else f"must be a mapping of our word to your heading, such as {{customer: Account}}, got {value!r}"
+            else "must be a mapping of our word to your heading, such as {customer: Account}, got"
+            f" {value!r}"
         )
     if isinstance(value, Mapping | list):
         return "" if key in NESTED else "must be one value, not a list or a mapping"

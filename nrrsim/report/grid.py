@@ -16,8 +16,7 @@ from nrrsim.files import write_text
 def write(
     frame: pd.DataFrame, out: str | Path, about: Mapping[str, Any], target: float | None
 ) -> Path | None:
-    """A sweep as Parquet at `out`, and its picture beside it as SVG; each is there whole or not at
-    all.
+    """A sweep as Parquet at `out`, and its picture beside it as SVG; each whole or not at all.
 
     Returns the picture's path: None for more than two axes, or too many points to show.
     """

@@ -1,4 +1,4 @@
-"""A finished report in, the manifest of all that it was made from out, and judged; never renders."""
+"""A finished report in, the manifest of what made it out, and judged later; never renders."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ VERSIONS = (
 
 
 def recorded_numbers(book: Any) -> dict[str, Any]:
+    """The numbers that an executed notebook left for its manifest (`tables.record`)."""
     bundles = (output.get("data", {}) for cell in book.cells for output in cell.get("outputs", []))
     return {
         key: value
@@ -42,6 +43,10 @@ def recorded_numbers(book: Any) -> dict[str, Any]:
 def write_manifest(
     card: Card, work: Path, final: Path, numbers: dict[str, Any], rendered_by: dict[str, str] | None
 ) -> None:
+    """Write `manifest.json` into `work`, its paths as seen from `final`, where the report will be.
+
+    It names every input and output with its hash, the numbers, the versions, and the commit.
+    """
     lock = shared("requirements.lock")
     manifest = {
         "nrrsim": importlib.metadata.version("nrrsim"),
@@ -68,9 +73,7 @@ def _sealed(manifest: Mapping[str, Any]) -> bytes:
 
 
 def _inputs(card: Card) -> list[Path]:
-    """Every file that a parameter names, relative to the card; of a scenario, what it extends and
-    its ledger, too.
-    """
+    """Every file that a parameter names; of a scenario also what it extends and its ledger."""
     from nrrsim.ledger.sources import matching
     from nrrsim.scenario.scenario import files_of
 
@@ -99,7 +102,7 @@ def _relative(path: Path, folder: Path) -> str:
 
 
 def _commit() -> dict[str, Any] | None:
-    """The commit of the source tree that nrrsim runs from, and whether its code was changed since."""
+    """The commit of the source tree that nrrsim runs from, and whether it was changed since."""
     root = shared()
     if not (root / ".git").exists():
         return None
@@ -121,8 +124,7 @@ def _commit() -> dict[str, Any] | None:
 
 
 def verify(folder: str | Path) -> list[str]:
-    """Compare every file and number of a report with its manifest; returns what was checked, a line
-    each.
+    """Compare every file and number of a report with its manifest; returns a line for each.
 
     Raises VerifyError with everything that differs, UsageError if there is no report.
     """
@@ -165,9 +167,8 @@ def verify(folder: str | Path) -> list[str]:
 
         recorded = recorded_numbers(nbformat.read(home / "report.ipynb", as_version=4))
         same = recorded == manifest["numbers"]
-        (checked if same else wrong).append(
-            f"{len(recorded)} numbers: {'as the notebook computed them' if same else 'differ from the notebook'}"
-        )
+        verdict = "as the notebook computed them" if same else "differ from the notebook"
+        (checked if same else wrong).append(f"{len(recorded)} numbers: {verdict}")
     if wrong:
         raise VerifyError("\n".join(wrong))
     return checked

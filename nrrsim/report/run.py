@@ -1,5 +1,4 @@
-"""A run card in, a folder with the report and its manifest out; never knows a metric, never leaves
-a partial folder.
+"""A run card in, a folder with report and manifest out; never knows a metric, never half a folder.
 
 A card is YAML: `notebook` and the parameters of that notebook. The notebook runs under papermill in
 the card's folder, is rendered, and the finished folder takes the place of the one before in one
@@ -67,9 +66,7 @@ def run_card(
 
 
 def _place(final: Path) -> Path:
-    """Where the report goes: an earlier report may be replaced, anything else may not. Clears up
-    after killed runs.
-    """
+    """Where the report goes: in place of an earlier one at most. Clears up after killed runs."""
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
         if (
@@ -99,9 +96,7 @@ def _is_running(process: int) -> bool:
 
 @contextlib.contextmanager
 def _quiet_kernel() -> Iterator[Any]:
-    """Keep the kernel's own words off the terminal: it writes to our stderr. Yields where progress
-    may be written.
-    """
+    """Keep the kernel's words off our stderr. Yields where progress may be written."""
     sys.stderr.flush()
     terminal = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -149,9 +144,7 @@ def _execute(card: Card, executed: Path, progress: bool) -> dict[str, Any]:
 
 
 def _said_by(error: Any, card: Card) -> NrrsimError:
-    """What the notebook said, as the error it would have been here: the kernel tells only its name
-    and its text.
-    """
+    """What the notebook said, as the error it was: the kernel tells its name and text alone."""
     kind = getattr(errors, str(error.ename), None)
     if error.ename == "DataError":
         told = errors.DataError([])
@@ -170,9 +163,7 @@ def _is_unfinished(cell: Any) -> bool:
 
 
 def _front_matter(book: Any, card: Card) -> None:
-    """Put what the card says into the notebook's first cell: papermill reaches parameters, not
-    front matter.
-    """
+    """Put what the card says into the notebook's first cell, which papermill does not reach."""
     from io import StringIO
 
     from ruamel.yaml import YAML
@@ -195,9 +186,7 @@ def _front_matter(book: Any, card: Card) -> None:
 
 
 def _unlabel_empty(book: Any) -> None:
-    """A figure that a ledger has nothing to show for gets no number: its cell keeps its code and
-    leaves the page.
-    """
+    """Number no figure that the ledger has nothing to show for: its cell leaves the page."""
     for cell in book.cells:
         shown = any(output.output_type != "stream" for output in cell.get("outputs", []))
         if cell.cell_type == "code" and cell.source.startswith("#| label") and not shown:
@@ -235,9 +224,7 @@ def _render(card: Card, work: Path, to: Sequence[str], engine: str) -> dict[str,
 
 
 def _day(card: Card) -> datetime.datetime:
-    """The report's date, the last day of its month: fixed by the inputs, so that they give the same
-    bytes.
-    """
+    """The report's date, its month's last day: the same inputs give the same bytes."""
     from nrrsim.months import last_day_number, month_name, parse_month
 
     month = month_name(parse_month(card.parameters.get("as_of", "2000-01"), "as_of"))
@@ -246,9 +233,7 @@ def _day(card: Card) -> datetime.datetime:
 
 
 def _swap(work: Path, final: Path) -> None:
-    """Put the finished folder in the place of the one before. In one step where the system can
-    exchange two names.
-    """
+    """Put the finished folder in the place of the one before, in one step where the system can."""
     work.chmod(0o755)
     if not final.exists():
         os.replace(work, final)

@@ -1,5 +1,4 @@
-"""Frames and sentences come in, things that print themselves go out; never computes a metric, never
-mutates.
+"""Frames and sentences in, things that print themselves out; never computes a metric or mutates.
 
 Everything here shows itself three ways: HTML for JupyterLab and the HTML report, Markdown for print
 (a raw Typst block that calls the report template's `report-table` or `kpi-row`), and plain text.
@@ -32,7 +31,7 @@ Format = str | Callable[[Any], str]
 
 @dataclass(frozen=True)
 class Printed:
-    """Something with a form for each place it is shown in: `bundle` maps a MIME type to its text."""
+    """Something with a form for each place it is shown: `bundle` maps a MIME type to its text."""
 
     bundle: Mapping[str, Any] = field(repr=False)
 
@@ -48,8 +47,7 @@ def table(
     currency: str = "USD",
     note: str | None = None,
 ) -> Printed:
-    """Return the house table of the columns named in `formats`, in that order; the index is never
-    printed.
+    """Return the house table of the columns in `formats`, in that order; no index is printed.
 
     `formats`: by column, `text`, `count`, `money`, `money_exact`, `signed_money`, `percent`,
     `points`, `share`, or a function from value to text. Texts stand left, numbers right, null is
@@ -97,7 +95,8 @@ def key_figures(items: Sequence[tuple[str, str, str]]) -> Printed:
         f'<dd style="margin:0;font-size:.75rem;font-weight:600;color:{TEAL}">{escape(c)}</dd></div>'
         for a, b, c in items
     )
-    html = f'<dl class="key-figures" style="display:flex;flex-wrap:wrap;gap:.5rem;margin:1rem 0">{cards}</dl>'
+    row = "display:flex;flex-wrap:wrap;gap:.5rem;margin:1rem 0"
+    html = f'<dl class="key-figures" style="{row}">{cards}</dl>'
     typst = ", ".join(f"({', '.join(typst_string(text) for text in item)})" for item in items)
     plain = "\n".join(f"{a}: {b}" + (f" ({c})" if c else "") for a, b, c in items)
     bundle = {
@@ -118,8 +117,7 @@ def callout(
     title: str = "",
     text: str = "",
 ) -> Printed:
-    """Return a box of Quarto's `kind` with a plain `title` and a Markdown `text`; also takes all
-    three as one tuple.
+    """Return a box of Quarto's `kind` with a plain `title` and a Markdown `text`, or of such three.
 
     None gives nothing, so that a warning can be asked for where there may be none.
     """
@@ -139,9 +137,7 @@ def callout(
 
 
 def record(numbers: Mapping[str, Any]) -> Printed:
-    """Return something that shows nothing on the page and leaves `numbers` (plain JSON values) in
-    the notebook.
-    """
+    """Return what shows nothing and leaves `numbers` (plain JSON values) in the notebook."""
     return Printed({RECORD: dict(numbers)})
 
 
@@ -189,7 +185,8 @@ def _positions(total: Any, rows: int) -> list[int]:
         return [i for i, each in enumerate(chosen) if each]
     if wrong := [each for each in chosen if not -rows <= each < rows]:
         raise ValueError(
-            f"table: total names rows {wrong}, there are {rows}; count from 0, or from -1 at the end"
+            f"table: total names rows {wrong}, there are {rows};"
+            " count from 0, or from -1 at the end"
         )
     return sorted({each % rows for each in chosen})
 
@@ -258,6 +255,8 @@ def _raw(typst: str) -> str:
 def _plain(heads: list[str], sides: list[str], rows: list[list[str]], note: str | None) -> str:
     widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
     turn = {"left": str.ljust, "right": str.rjust}
-    lines = ["  ".join(turn[side](text, w) for text, w, side in zip(row, widths, sides, strict=True))
-             for row in [heads, *rows]]  # fmt: skip
+    lines = [
+        "  ".join(turn[side](text, w) for text, w, side in zip(row, widths, sides, strict=True))
+        for row in [heads, *rows]
+    ]
     return "\n".join([*(line.rstrip() for line in lines), *([note] if note else [])])

@@ -1,6 +1,4 @@
-"""Executed notebook in, spreadsheet out: each table a sheet, numbers as numbers; never runs a cell
-or computes.
-"""
+"""An executed notebook in, a workbook with a sheet a table out; never runs a cell or computes."""
 
 from __future__ import annotations
 
@@ -28,8 +26,7 @@ EXCEL_FORMATS |= {
 
 
 def write_workbook(notebook: Path, path: Path) -> None:
-    """Write the tables of an executed notebook, and the numbers that it recorded, into a workbook
-    at `path`.
+    """Write an executed notebook's tables, and the numbers that it recorded, into a workbook.
 
     Texts are written as texts: nothing in a ledger can become a formula or a link. The only
     formulas are our own: they add a roll-forward up again.

@@ -14,7 +14,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
 from scipy import special
 
-Z90 = 1.6448536269514722  # the 95 % point of the standard normal: the two ends of a 90 % interval lie there
+# The 95 % point of the standard normal: the ends of a 90 % interval lie there on both sides.
+Z90 = 1.6448536269514722
 PERT_WEIGHT = 4.0
 SMALLEST_EIGENVALUE = 1e-8
 Finite = Annotated[float, Strict(), Field(allow_inf_nan=False)]
@@ -28,7 +29,7 @@ class Frozen(BaseModel):
 
 
 class Between(Frozen):
-    """A 90 % interval: logit-normal for a share or a probability, lognormal for any other number."""
+    """A 90 % interval: logit-normal for a share or a probability, lognormal for the rest."""
 
     between: tuple[Finite, Finite]
 
@@ -115,7 +116,7 @@ class Beta(Frozen):
 
 
 class Normal(Frozen):
-    """`mean` and `sd` are the variable's own, before draws outside the field's range are cut to it."""
+    """`mean` and `sd` are the variable's own, before draws outside the field's range are cut."""
 
     dist: Literal["normal"]
     mean: Finite
@@ -144,17 +145,13 @@ Belief = Between | Uniform | Pert | Triangular | Beta | Normal | Lognormal
 
 
 def lognormal_of(mean: float, sd: float) -> tuple[float, float]:
-    """Mean and standard deviation of the logarithm of a lognormal variable with that `mean` and
-    `sd`.
-    """
+    """Mean and sd of the logarithm of a lognormal variable with that `mean` and `sd`."""
     variance = np.log1p((sd / mean) ** 2)
     return float(np.log(mean) - variance / 2), float(np.sqrt(variance))
 
 
 def beta_of(mean: float, sd: float) -> tuple[float, float]:
-    """The two parameters of a Beta variable with that `mean` and `sd`; needs sd^2 < mean (1 -
-    mean).
-    """
+    """The parameters of a Beta variable of that `mean` and `sd`; needs sd^2 < mean (1 - mean)."""
     weight = mean * (1 - mean) / sd**2 - 1
     return mean * weight, (1 - mean) * weight
 
@@ -162,9 +159,7 @@ def beta_of(mean: float, sd: float) -> tuple[float, float]:
 def correlation_matrix(
     correlations: Sequence[tuple[str, str, float]],
 ) -> tuple[list[str], np.ndarray, float]:
-    """The names in order of appearance, their positive definite matrix, and the largest change it
-    took to be one.
-    """
+    """The names, their positive definite matrix, and by how much it had to be changed for that."""
     names = list(dict.fromkeys(name for a, b, _ in correlations for name in (a, b)))
     matrix = np.eye(len(names))
     for a, b, rho in correlations:
@@ -177,9 +172,7 @@ def correlation_matrix(
 
 
 def _nearest_correlation(matrix: np.ndarray) -> np.ndarray:
-    """The nearest correlation matrix in the Frobenius norm, by alternating projections (Higham
-    2002).
-    """
+    """The nearest correlation matrix (Frobenius norm) by alternating projections (Higham 2002)."""
     current, correction = matrix.copy(), np.zeros_like(matrix)
     for _ in range(1000):
         shifted = current - correction
@@ -209,9 +202,10 @@ def middle(value: Any, share: bool) -> float:
 
 
 def moved(value: Any, to: float, share: bool) -> Any:
-    """The plain values of a number or a belief with its middle at `to`: as uncertain as it was in
-    proportion to it, or in log odds (the interval of a share). A belief whose middle goes to an end
-    of what it can be is certain.
+    """The plain values of a number or a belief with its middle at `to`.
+
+    It is as uncertain as it was, in proportion to its middle, or in log odds (the interval of a
+    share). A belief whose middle goes to an end of what it can be is certain.
     """
     was = middle(value, share)
     is_at_end = to <= 0 or was <= 0 or (share and to >= 1)

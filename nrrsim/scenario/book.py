@@ -1,6 +1,4 @@
-"""A book as a scenario states it in, its customers out, with those to come; never believes
-anything.
-"""
+"""A book as a scenario states it in, the same checked out; never lays out a customer."""
 
 from __future__ import annotations
 
@@ -24,7 +22,7 @@ Arr = Annotated[Finite, Field(gt=0, le=MOST_ARR)]
 
 
 class Segment(Frozen):
-    """A part of a synthetic book. `spread` is the standard deviation of log ARR, `tenure` in years."""
+    """A part of a synthetic book. `spread`: standard deviation of log ARR; `tenure` in years."""
 
     share: Annotated[Finite, Field(ge=0, le=1e9)]
     customers: Annotated[int, Strict(), Field(ge=0, le=MOST_CUSTOMERS)]
@@ -38,8 +36,8 @@ class Segment(Frozen):
     def _has_both(self) -> Self:
         if (self.share > 0) != (self.customers > 0):
             raise ValueError(
-                f"share {self.share:g} and customers {self.customers}: ARR needs customers, and customers ARR;"
-                " both may be 0"
+                f"share {self.share:g} and customers {self.customers}: ARR needs customers, and"
+                " customers ARR; both may be 0"
             )
         return self
 

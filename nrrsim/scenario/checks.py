@@ -13,9 +13,7 @@ from nrrsim.yamlfile import Path_
 
 
 def full_name(name: str, known: Collection[str]) -> str:
-    """A number's name with its field, which may be left out where it is the rate or the uplift;
-    empty if not known.
-    """
+    """A number's name with its field (left out: the rate or the uplift); empty if not known."""
     return next((full for full in (f"{name}.rate", f"{name}.uplift", name) if full in known), "")
 
 
@@ -40,6 +38,7 @@ def unknown_names(plain: Mapping[str, Any]) -> list[Problem]:
 
 
 def segments_not_in(plain: Mapping[str, Any], known: tuple[str, ...]) -> list[Problem]:
+    """Segments that drivers and the new-business plan name, and the book does not have."""
     asked: list[Path_] = []
     drivers = plain.get("drivers")
     for driver, entries in drivers.items() if isinstance(drivers, Mapping) else ():
@@ -79,9 +78,7 @@ def _wrong_pairs(pairs: Any, drivers: Mapping[str, Any]) -> list[Problem]:
 
 
 def _wrong_effects(programmes: Any, drivers: Any) -> list[Problem]:
-    """Effects of programmes on what is not there: a driver by its name, or in one segment, or in
-    all.
-    """
+    """Effects of programmes on what is not there: a driver, alone or in one segment or in all."""
     there = (
         {key: value for key, value in drivers.items() if isinstance(value, Mapping)}
         if isinstance(drivers, Mapping)
@@ -114,9 +111,8 @@ def _names(drivers: Mapping[str, Any]) -> set[str]:
     names = set()
     for driver, entries in drivers.items():
         for key, entry in entries.items() if isinstance(entries, Mapping) else ():
-            names.add(
-                f"{driver}.{key}"
-            )  # of a curve there is no rate: then it stands for nothing, and that is noted
+            # of a curve there is no rate: then it stands for nothing, and a notice says so
+            names.add(f"{driver}.{key}")
             for field, value in entry.items() if isinstance(entry, Mapping) else ():
                 if field in TOLD:
                     continue

@@ -1,4 +1,4 @@
-"""A book in, its customers as arrays out; never moves one of them."""
+"""A checked book in, its customers as arrays, with those to come, out; never moves one of them."""
 
 from __future__ import annotations
 
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Customers:
-    """The customers of a scenario, sorted by segment and anniversary, with those who are yet to
-    come.
+    """The customers of a scenario by segment and anniversary, with those who are yet to come.
 
     `segment`, `arr`, `anniversary` (1 to 12), `tenure` (months at month 0), `joins` (the month at
     whose end it joins; 0: it is there at the start): `ndarray[customer]`. `annual`:
@@ -66,7 +65,9 @@ class Customers:
 
 
 def laid_out(book: SyntheticBook) -> Customers:
-    """Customer j of n: ARR in proportion to exp(spread z_j), z_j = ndtri((j + 1/2) / n);
+    """A synthetic book as customers.
+
+    Customer j of n has ARR in proportion to exp(spread z_j), z_j = ndtri((j + 1/2) / n), and the
     anniversary 1 + j mod 12.
     """
     whole = sum(segment.share for segment in book.segments.values())
@@ -86,9 +87,7 @@ def laid_out(book: SyntheticBook) -> Customers:
 
 
 def of_ledger(book: LedgerBook, folder: Path) -> Customers:
-    """The customers of the ledger at `as_of`, with their renewals and how long they have been
-    there.
-    """
+    """The customers of the ledger at `as_of`, with their renewals and tenures."""
     from nrrsim.ledger.ledger import read_ledger
 
     try:
@@ -105,8 +104,7 @@ def customers_of(
     among: pd.Index | None = None,
     rate_of: str | None = None,
 ) -> Customers:
-    """The customers of a ledger at `as_of`; raises RefusedError with where in the book the mistake
-    stands.
+    """The customers of a ledger at `as_of`; raises RefusedError with where in the book it is wrong.
 
     among : the names of those to take (default: all; segments that then have nobody stay). rate_of
         : see `customers`.
@@ -138,9 +136,8 @@ def customers_of(
     segment = there["segment"].astype("category").cat.remove_unused_categories()
     chosen = np.ones(len(there), bool) if among is None else there.index.isin(among)
     names = tuple(map(str, segment.cat.categories))
-    if (
-        EVERY_SEGMENT in names and len(names) > 1
-    ):  # alone, it is the one segment of a ledger that has none
+    # alone, `all` is the one segment of a ledger that has no column segment
+    if EVERY_SEGMENT in names and len(names) > 1:
         problem = "has a segment called all, which stands for all segments; give it another name"
         raise RefusedError(Problem(("book", "ledger"), problem))
     if strange := [("book", "term", name) for name in term if name not in names]:
@@ -157,9 +154,7 @@ def customers_of(
 
 
 def with_newcomers(opening: Customers, plan: Mapping[str, NewBusiness], months: int) -> Customers:
-    """Those of the opening book and floor(n t / 12) - floor(n (t - 1) / 12) newcomers in month t,
-    all of one size.
-    """
+    """The opening book and the plan's newcomers, n a year: floor(n t / 12) up to month t."""
     if not plan:
         return opening
     old = opening

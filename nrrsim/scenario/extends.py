@@ -1,6 +1,4 @@
-"""A scenario's file and those that it extends in, one mapping of all of them out; never judges a
-value.
-"""
+"""A scenario's file in, one mapping of it and all that it extends out; never judges a value."""
 
 from __future__ import annotations
 
@@ -20,9 +18,7 @@ from nrrsim.yamlfile import Document, Path_, Place, read_yaml
 
 
 def copied(values: Any) -> Any:
-    """Plain values of our own, with the numbers of NumPy as Python's; raises UsageError for a name
-    that is no text.
-    """
+    """Plain values of our own, NumPy's numbers as Python's; raises UsageError for a wrong name."""
     if isinstance(values, Mapping):
         for name in values:
             if not isinstance(name, str):
@@ -62,9 +58,7 @@ def extended(document: Document, file: Path, seen: tuple[Path, ...]) -> Document
 
 
 def _moved(document: Document, folder: Path) -> Document:
-    """The document with the path of its ledger as it is seen from where the file stands that
-    extends it.
-    """
+    """The document with its ledger's path as seen from the file that extends it."""
     book = document.values.get("book")
     if (
         not isinstance(book, dict)
@@ -78,9 +72,7 @@ def _moved(document: Document, folder: Path) -> Document:
 
 
 def merged(base: Document, over: Document) -> Document:
-    """What a document states above what it extends. Of what is replaced no place is kept: it stands
-    nowhere now.
-    """
+    """What a document states above what it extends; of what is replaced no place is kept."""
     replaced: set[Path_] = set()
     stated = {key: value for key, value in over.values.items() if key != "extends"}
     values = _merged_values(base.values, stated, (), replaced)
@@ -111,9 +103,7 @@ def _merged_values(base: Any, over: Any, at: Path_, replaced: set[Path_]) -> Any
 
 
 def gives_way(key: str, base: Mapping[str, Any], over: Mapping[str, Any], at: Path_) -> bool:
-    """Whether a field of a driver's entry goes because of what overrides the entry: a form of churn
-    or a source.
-    """
+    """Whether what overrides a driver's entry drops this field: a form of churn, or a source."""
     if len(at) != 3 or at[0] != "drivers":
         return False
     if at[1] == "churn" and key in CHURN_FORMS and any(form in over for form in CHURN_FORMS):
@@ -124,9 +114,7 @@ def gives_way(key: str, base: Mapping[str, Any], over: Mapping[str, Any], at: Pa
 
 
 def with_churn_rates(document: Document) -> Document:
-    """A churn entry that is a bare number or belief, as an entry with a rate that stands where the
-    entry does.
-    """
+    """A churn entry that is a bare number or belief, as an entry with a rate in its place."""
     drivers = document.values.get("drivers")
     entries = drivers.get("churn") if isinstance(drivers, Mapping) else None
     if not isinstance(drivers, Mapping) or not isinstance(entries, Mapping):

@@ -1,6 +1,4 @@
-"""What a number may be in, checked numbers and beliefs out; never draws one, never knows a driver's
-name.
-"""
+"""What a number may be in, checked numbers and beliefs out; never draws one or names a driver."""
 
 from __future__ import annotations
 
@@ -39,9 +37,7 @@ class Range:
     percent: float = 2.0
 
     def check(self, value: Any) -> Any:
-        """The value, as it is; raises ValueError saying what is wrong with it, and what may have
-        been meant.
-        """
+        """The value as it is; raises ValueError with what is wrong, and what may be meant."""
         if problem := self._problem(value):
             raise ValueError(f"{problem}, got {shown(value)}{self._hint(value)}")
         return value
@@ -190,8 +186,8 @@ class LossSize(Sized):
             )
         if self.sd**2 > MOST_OF_A_BETA * self.mean * (1 - self.mean):
             raise ValueError(
-                f"a Beta with mean {self.mean:g} and sd {self.sd:g} is all or nothing; an sd of at most"
-                f" {np.sqrt(MOST_OF_A_BETA * self.mean * (1 - self.mean)):.3g} can be used"
+                f"a Beta with mean {self.mean:g} and sd {self.sd:g} is all or nothing; an sd of at"
+                f" most {np.sqrt(MOST_OF_A_BETA * self.mean * (1 - self.mean)):.3g} can be used"
             )
         return self
 

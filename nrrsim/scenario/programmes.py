@@ -35,8 +35,10 @@ Effect = Annotated[
 
 
 class Programme(Frozen):
-    """What changes drivers from a month on, relative to what they are: each further key is `driver`
-    or `driver.segment`, its value the full effect, which is reached after `ramp` months.
+    """What changes drivers from a month on, relative to what they are.
+
+    Each further key is `driver` or `driver.segment`, its value the full effect, which is reached
+    after `ramp` months.
     """
 
     model_config = ConfigDict(extra="allow")

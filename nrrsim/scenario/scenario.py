@@ -1,5 +1,4 @@
-"""A YAML file of what is believed in, a checked and frozen Scenario out; never draws a random
-number.
+"""A YAML file of beliefs in, a checked and frozen Scenario out; never draws a random number.
 
 A scenario states its book, its drivers and where each number is from. It may extend another one and
 state only what differs: segments and fields are merged by key; a belief, a size, a tenure curve or
@@ -55,7 +54,7 @@ CHANGE_OF_NOTE = 1e-6  # of a correlation; to be tied by 1 or -1 takes less
 
 
 class Scenario(Frozen):
-    """What is believed about a book and a time to come. Made by `read_scenario` or `Scenario.of`."""
+    """What is believed of a book and a time to come. Made by `read_scenario` or `Scenario.of`."""
 
     title: str = ""
     because: str = ""
@@ -93,8 +92,7 @@ class Scenario(Frozen):
         )
 
     def with_(self, changes: Mapping[str, Any] | None = None, /, **fields: Any) -> Scenario:
-        """A new scenario with some values changed, by dotted name:
-        `with_({"drivers.churn.smb.rate": 0.1}, months=24)`.
+        """A new scenario, some values changed: `with_({"drivers.churn.smb.rate": 0.1}, months=24)`.
 
         A driver that is changed loses its source and its reason.
         """
@@ -144,13 +142,11 @@ class Scenario(Frozen):
         return f"M{t:0{max(2, len(str(self.months)))}d}"
 
     def customers(self) -> Customers:
-        """Those of the opening book, and those whom the `new_business` plan brings until the last
-        month.
-        """
+        """Those of the opening book, and those whom `new_business` brings until the last month."""
         return with_newcomers(self.opening, self.new_business, self.months)
 
     def entry(self, driver: str, segment: str) -> tuple[Any, str] | None:
-        """A driver's entry for a segment and under which key it stands: its own, or that of `all`."""
+        """A driver's entry for a segment, and under which key: its own, or that of `all`."""
         entries = getattr(self.drivers, driver)
         for key in (segment, EVERY_SEGMENT):
             if key in entries:
@@ -189,9 +185,12 @@ class Scenario(Frozen):
             for key, entry in getattr(self.drivers, driver).items()
             if isinstance(getattr(entry, "size", None), Sized)
         }
+
+        def kind(name: str) -> str:
+            return "drawn anew by each event" if name in drawn else "a plain number"
+
         told = [
-            f"correlations: {name} is {'drawn anew by each event' if name in drawn else 'a plain number'},"
-            " so its correlation has no effect"
+            f"correlations: {name} is {kind(name)}, so its correlation has no effect"
             for pair in self.correlations
             for name in pair[:2]
             if not full_name(name, known)
@@ -207,8 +206,7 @@ class Scenario(Frozen):
 
 
 def read_scenario(path: str | Path) -> Scenario:
-    """The scenario of a file, with all that it extends; raises UsageError with everything that is
-    wrong.
+    """The scenario of a file, with all that it extends; raises UsageError with all that is wrong.
 
     A ledger that its book names is read, too (DataError if that is rejected).
     """
@@ -220,9 +218,7 @@ def read_scenario(path: str | Path) -> Scenario:
 
 
 def files_of(path: str | Path) -> list[Path]:
-    """The file of a scenario that can be read, those that it extends, and the ledger that its book
-    names.
-    """
+    """A scenario's file, those that it extends, and the ledger that its book names."""
     file = Path(path)
     values = read_yaml(file, "scenario").values
     book, parent = values.get("book"), values.get("extends")
@@ -249,9 +245,7 @@ def _put(plain: dict[str, Any], parts: list[str], value: Any, name: str) -> None
 
 
 def _checked(document: Document, folder: Path, opening: Customers | None = None) -> Scenario:
-    """The scenario of a document; raises UsageError with every problem, in order of where it
-    stands.
-    """
+    """The scenario of a document; raises UsageError with every problem, in order of place."""
     problems = unknown_names(document.values)
     try:
         scenario = Scenario.model_validate(document.values)
@@ -268,9 +262,7 @@ def _checked(document: Document, folder: Path, opening: Customers | None = None)
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema of a scenario file, for editors. As a file may extend another, nothing is
-    required.
-    """
+    """The JSON Schema of a scenario file, for editors. Nothing is required: a file may extend."""
     schema = Scenario.model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "An nrrsim scenario: what is believed about a book and a time to come"

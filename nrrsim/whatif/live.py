@@ -1,5 +1,4 @@
-"""A scenario file in, a panel that moves its assumptions and shows what follows out; never
-overwrites a file.
+"""A scenario file and what was moved in, what a page then shows out; never overwrites a file.
 
 Beside it lie `whatif.js`, which draws the panel and sends what was moved, and `whatif.css`. Every
 number is worked out here: the page shows texts and draws rows. Moves go through
@@ -33,11 +32,9 @@ from nrrsim.scenario.scenario import MOST_MONTHS, Scenario, read_scenario
 from nrrsim.whatif import sliders
 from nrrsim.yamlfile import yaml_text
 
-FAR_MONTHS, POINTS, PLACES = (
-    60,
-    5,
-    121,
-)  # of the horizon's slider; of the fan, today included; of the curve
+FAR_MONTHS = 60  # where the slider of the horizon ends
+POINTS = 5  # of the fan, today included
+PLACES = 121  # of the curve
 TRIALS = (10_000, 50_000, 200_000)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 SAME = 1e-9  # of NRR: what was on the screen, and what the file says
@@ -60,9 +57,7 @@ MEANINGS = {
 
 @dataclass(frozen=True)
 class Moves:
-    """What is asked on the panel: where the sliders start, what they are compared with, and what
-    was moved.
-    """
+    """What is asked on the panel: where sliders start, what to compare with, and what was moved."""
 
     preset: str
     base: str
@@ -120,9 +115,7 @@ class WhatIf:
     # --- what follows -----------------------------------------------------------------------------
 
     def answer(self, moves: Moves) -> dict[str, Any]:
-        """What the panel shows: figures and sentences as texts, pictures as rows, and what a file
-        would state.
-        """
+        """What the panel shows: texts, rows of pictures, and what a file would state."""
         over = self.over(moves)
         now = _Outlook(self.presets[moves.preset].extended(over))
         base = self._base(moves.base, now.scenario.months)
@@ -178,8 +171,7 @@ class WhatIf:
     # --- what is saved ----------------------------------------------------------------------------
 
     def save(self, moves: Moves, name: str, title: str, because: str) -> Path:
-        """A file in the folder that extends the preset and states only what was moved, with the
-        reason that was given.
+        """A file in the folder that extends the preset and states only what was moved, and why.
 
         Raises UsageError where nothing was moved, a text is missing, the name cannot be one or is
         taken.
@@ -228,9 +220,7 @@ class WhatIf:
     # --- what the panel is made of ----------------------------------------------------------------
 
     def form(self, moves: Moves) -> dict[str, Any]:
-        """The controls of a preset: its sliders by driver, its mix, what can be chosen, and why it
-        is believed.
-        """
+        """The controls of a preset: its sliders by driver, its mix, what can be chosen, and why."""
         preset = self.presets[moves.preset]
         levers = sliders.sliders(preset)
         groups = [
@@ -332,10 +322,12 @@ def _said(now: _Outlook, base: _Outlook, target: float | None) -> str:
     low, high = now.quantiles[-1]
     reached = ""
     if target is not None:
-        reached = f" It reaches {percent(target)} with a probability of {share(now.last.reaches(target))}."
+        likely = share(now.last.reaches(target))
+        reached = f" It reaches {percent(target)} with a probability of {likely}."
     return (
-        f"NRR is {percent(now.nrr)} on average, and between {percent(low)} and {percent(high)} in nine of ten cases."
-        f"{reached} ARR after {span(now.scenario.months)}: {_gained(now, base)} against the base."
+        f"NRR is {percent(now.nrr)} on average, and between {percent(low)} and {percent(high)} in"
+        f" nine of ten cases.{reached} ARR after {span(now.scenario.months)}:"
+        f" {_gained(now, base)} against the base."
     )
 
 
@@ -346,8 +338,10 @@ def _gained(now: _Outlook, base: _Outlook) -> str:
 def _quality(now: _Outlook) -> str:
     error = points(now.chances.error).lstrip("+")
     if now.chances.method == "simulation":
-        return f"Simulated, as the book is small or a few customers are large: the range may be off by {error}."
-    return f"Worked out from exact moments, without a simulation: the range may be off by {error}."
+        how = "Simulated, as the book is small or a few customers are large"
+    else:
+        how = "Worked out from exact moments, without a simulation"
+    return f"{how}: the range may be off by {error}."
 
 
 def _error(error: float | None) -> str:

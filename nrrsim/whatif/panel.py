@@ -1,6 +1,4 @@
-"""A scenario's file in, the panel with its sliders and pictures out; never computes a number
-itself.
-"""
+"""A scenario's file in, the panel with its sliders and pictures out; never computes a number."""
 
 from __future__ import annotations
 
@@ -40,9 +38,7 @@ def _script() -> str:
 
 
 class Panel(anywidget.AnyWidget):
-    """The panel of a WhatIf in a notebook. `scenario`: what is on the screen, to go on with in
-    Python.
-    """
+    """The panel of a WhatIf in a notebook. `scenario`: what is on the screen, for Python."""
 
     _css = (files("nrrsim.whatif") / "whatif.css").read_text(encoding="utf-8")
     specs = traitlets.Dict().tag(sync=True)
@@ -168,7 +164,9 @@ def _moves(asked: Mapping[str, Any]) -> Moves:
 
 
 def what_if(scenario: str | Path) -> Panel:
-    """The panel: sliders that start at a scenario file; the files of its folder are the presets,
-    and what is saved goes there. Raises UsageError where the file cannot be read.
+    """The panel: sliders that start at a scenario file.
+
+    The files of its folder are the presets, and what is saved goes there. Raises UsageError where
+    the file cannot be read.
     """
     return Panel(WhatIf(scenario))

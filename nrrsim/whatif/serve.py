@@ -1,5 +1,4 @@
-"""A scenario in, the what-if notebook in a browser out; never listens to another machine than this
-one.
+"""A scenario in, the what-if notebook in a browser out; never listens to another machine.
 
 JupyterLab and Voila run in this process until Ctrl-C or SIGTERM ends them, with the kernels that
 they started.
@@ -67,7 +66,8 @@ def lab(scenario: str | None = None, port: int | None = None, browser: bool = Tr
         _write_notebook(notebook, _checked(scenario))
     elif scenario is not None and (start := _start_of(notebook)) != os.path.relpath(scenario):
         raise UsageError(
-            f"{NOTEBOOK}: is there already, and starts from {start}; move it away, or go to another folder"
+            f"{NOTEBOOK}: is there already, and starts from {start}; move it away, or go to another"
+            " folder"
         )
     _tell(f"http://{HERE}:{port}/lab/tree/{quote(notebook.as_posix())}?token={token}")
     options = {
@@ -123,8 +123,7 @@ def _needed(module: str) -> Any:
 
 
 def _checked(scenario: str | None) -> Path:
-    """The file to start from, once it has been read: raises UsageError with all that is wrong with
-    it.
+    """The file to start from, once it has been read; raises UsageError with all wrong with it.
 
     Without one it is the first of those that come with nrrsim, copied into `scenarios/` where there
     is no checkout.
@@ -142,7 +141,7 @@ def _checked(scenario: str | None) -> Path:
 
 
 def _copy_scenarios(folder: Path) -> None:
-    """Those that come with nrrsim, as far as they are not there: they are for its user to change."""
+    """Those that come with nrrsim, as far as they are missing: they are the user's to change."""
     try:
         folder.mkdir(exist_ok=True)
         for each in sorted(shared("params", "scenarios").glob("*.yaml")):
@@ -186,7 +185,7 @@ def _write_notebook(path: Path, scenario: Path) -> None:
 
 
 def _port(wanted: int | None) -> int:
-    """A port of this machine that is free; raises UsageError where the one that is wanted is not."""
+    """A free port of this machine; raises UsageError where the one that is wanted is not."""
     if wanted is not None and not 1 <= wanted <= 65_535:
         raise UsageError(f"--port: must be from 1 to 65,535, got {wanted}")
     ports = [wanted] if wanted is not None else range(FIRST_PORT, FIRST_PORT + PORTS)
@@ -226,9 +225,7 @@ def _run(server: Any, words: list[str]) -> None:
 
 @contextmanager
 def _folder(variable: str) -> Iterator[Path]:
-    """A folder for as long as it is served, where Jupyter looks first for what that variable of its
-    names.
-    """
+    """A folder for as long as it is served, first where Jupyter looks for what `variable` names."""
     with tempfile.TemporaryDirectory(prefix="nrrsim-") as folder:
         os.environ[variable] = os.pathsep.join(filter(None, [folder, os.environ.get(variable)]))
         yield Path(folder)

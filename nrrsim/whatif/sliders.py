@@ -1,6 +1,4 @@
-"""A scenario in, its numbers as sliders, and what was moved as values that extend it, out; never
-works out an NRR.
-"""
+"""A scenario and what was moved in, sliders and what to state for it out; never an NRR."""
 
 from __future__ import annotations
 
@@ -19,9 +17,8 @@ from nrrsim.scenario.numbers import MOST_OF_A_BETA, Sized
 from nrrsim.scenario.scenario import Scenario
 from nrrsim.scenario.table import RANGES
 
-CURVE = (
-    "curve"  # the field that stands for a churn by tenure: moved as a whole, relative to what it is
-)
+# The field that stands for a churn by tenure: moved as a whole, relative to what it is.
+CURVE = "curve"
 FIELDS = {
     "churn": ("rate",),
     "contraction": ("rate", "size"),
@@ -30,11 +27,8 @@ FIELDS = {
     "price": ("uplift", "acceptance", "churn_per_point"),
     "reactivation": ("rate", "size"),
 }
-FIRST = (
-    "churn",
-    "price",
-    "reactivation",
-)  # a segment that has none of them may get one: nothing else need be stated
+# A segment that has none of these may get one: nothing else of it need be stated.
+FIRST = ("churn", "price", "reactivation")
 ENDS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 12.0, 100.0)  # where a slider may end
 MOST_OF_A_SIZE = 0.95  # a contraction that takes more is churn
 PROGRAMME = "what-if"
@@ -42,9 +36,10 @@ PROGRAMME = "what-if"
 
 @dataclass(frozen=True)
 class Slider:
-    """A number of a scenario that can be moved: where it is, `low` to `high`, at most to `most`,
-    and `span`, the P5 and P95 of a belief. A curve is moved relative to what it is: 0.1 is a tenth
-    more.
+    """A number of a scenario that can be moved.
+
+    It is at `value`, goes from `low` to `high`, at most to `most`; `span`: the P5 and P95 of a
+    belief. A curve is moved relative to what it is: 0.1 is a tenth more.
     """
 
     driver: str
@@ -62,9 +57,7 @@ class Slider:
 
 
 def sliders(scenario: Scenario) -> list[Slider]:
-    """Every lever of a scenario, by driver, field and segment; what a driver states for all stands
-    for each segment.
-    """
+    """Every lever by driver, field and segment; what stands for all has one for each segment."""
     return [
         each
         for driver in DRIVERS
@@ -117,8 +110,7 @@ def mix_of(scenario: Scenario) -> dict[str, float]:
 def over(
     scenario: Scenario, moves: Mapping[str, float], mix: Mapping[str, float]
 ) -> dict[str, Any]:
-    """What a scenario states that extends this one and holds what was moved: only that, each with
-    where it was.
+    """What a scenario that extends this one states of what was moved, each with where it was.
 
     moves : the new value of each slider, by name. mix : the new share of each segment; both may
         hold what is as it was.
@@ -160,9 +152,7 @@ def over(
 def _entries(
     scenario: Scenario, driver: str, changed: list[tuple[Slider, float]]
 ) -> dict[str, Any]:
-    """A driver's entries that state what was moved, by segment; under `all` where all who share it
-    moved alike.
-    """
+    """A driver's entries of what was moved, by segment; under `all` where all moved alike."""
     by_segment: dict[str, list[tuple[Slider, float]]] = {}
     for each, value in changed:
         by_segment.setdefault(each.segment, []).append((each, value))
@@ -187,9 +177,10 @@ def _entries(
 
 
 def _ties(scenario: Scenario, drivers: Mapping[str, Any]) -> list[list[Any]]:
-    """All correlations, where a belief that segments shared is now stated for some of them: each
-    goes up and down with what it was taken from, and is tied to what that is tied to. Empty where
-    no belief was shared.
+    """All correlations, where a belief that segments shared is now stated for some of them.
+
+    Each goes up and down with what it was taken from, and is tied to what that is tied to. Empty
+    where no belief was shared.
     """
     after = {each.name for each in scenario.extended({"drivers": drivers}).uncertain()}
     before = {each.name for each in scenario.uncertain()}
@@ -234,9 +225,7 @@ def _fields(scenario: Scenario, driver: str, changed: list[tuple[Slider, float]]
 
 
 def _sized(size: Sized, mean: float, is_share: bool) -> Any:
-    """A size that each event draws anew with another mean, as uneven as it was where a share can be
-    that.
-    """
+    """A size of each event with another mean, as uneven as it was where a share can be that."""
     if mean <= 0:
         return 0.0
     sd = size.sd * mean / size.mean
@@ -246,9 +235,7 @@ def _sized(size: Sized, mean: float, is_share: bool) -> Any:
 
 
 def _book(scenario: Scenario, mix: Mapping[str, float]) -> dict[str, Any]:
-    """The segments with other shares: contracts stay as large as they are, so there are more or
-    fewer customers.
-    """
+    """The segments with other shares: contracts stay as large, customers get more or fewer."""
     was = mix_of(scenario)
     whole = sum(mix.get(name, share) for name, share in was.items())
     now = (

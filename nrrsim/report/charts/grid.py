@@ -27,8 +27,7 @@ from nrrsim.report.charts.style import (
 
 @takes_columns("", "x y nrr p_target")
 def heatmap(frame: Frame, x: str, y: str, target: float | None = None) -> ChartType:
-    """Draw NRR (ratio) over a grid of `x` and `y`, whose names are given: red below the target, or
-    100%, blue above.
+    """Draw NRR (ratio) over a grid of `x` and `y`, whose names are given: red below target or 100%.
 
     Beside it `p_target`, how likely the target is, where there is one. Cells hold the value where
     there is room.
@@ -43,23 +42,23 @@ def heatmap(frame: Frame, x: str, y: str, target: float | None = None) -> ChartT
     middle = 1.0 if target is None else target
     half = float((frame["nrr"] - middle).abs().max())
     half = min(max(half, 0.02), 0.5) if half == half else 0.5
-    reds, teals = (
-        ([middle - half, middle, middle + half], [LOW, EVEN, HIGH]),
-        ([0.0, 1.0], [EVEN, OFTEN]),
-    )
+    reds = ([middle - half, middle, middle + half], [LOW, EVEN, HIGH])
+    teals = ([0.0, 1.0], [EVEN, OFTEN])
     drawn: list[Any] = []
     for column, title in panels.items():
         domain, colours = reds if column == "nrr" else teals
         scale = alt.Scale(domain=domain, range=colours, clamp=True, interpolate="rgb")
-        legend = alt.Legend(format=".0%" if column == "p_target" or half > 0.04 else ".1%", values=domain,
-                            gradientLength=120, gradientThickness=8)  # fmt: skip
+        form = ".0%" if column == "p_target" or half > 0.04 else ".1%"
+        legend = alt.Legend(format=form, values=domain, gradientLength=120, gradientThickness=8)
         texts = frame[column].map(percent if column == "nrr" else share)
         chart = alt.Chart(frame.assign(text=texts).dropna(subset=column))
         across, up = _along(x, *sides["x"]), _along(y, *sides["y"])
         up["axis"] = None if drawn else up["axis"]  # the first one's labels stand for both
         colour = alt.Color(column, type="quantitative", scale=scale, legend=legend)
-        cells = chart.mark_rect(stroke="white", strokeWidth=min(1, min(cell) / 12)).encode(
-            x=alt.X("x0", **across), x2="x1", y=alt.Y("y0", **up), y2="y1", color=colour)  # fmt: skip
+        cells = chart.mark_rect(stroke="white", strokeWidth=min(1, min(cell) / 12))
+        cells = cells.encode(
+            x=alt.X("x0", **across), x2="x1", y=alt.Y("y0", **up), y2="y1", color=colour
+        )
         values = chart.mark_text(fontSize=8).encode(
             x=alt.X("x", **across), y=alt.Y("y", **up), text="text:N"
         )
@@ -71,8 +70,7 @@ def heatmap(frame: Frame, x: str, y: str, target: float | None = None) -> ChartT
 
 @takes_columns("", "x nrr p05 p95 p_target")
 def slope(frame: Frame, x: str, target: float | None = None) -> ChartType:
-    """Draw NRR (ratio) along `x`, whose name is given, with a band from `p05` to `p95` and the
-    target dashed.
+    """Draw NRR (ratio) along `x`, whose name is given, between `p05` and `p95`; the target dashed.
 
     Beside it `p_target`, how likely the target is, where there is one.
     """
@@ -115,7 +113,7 @@ def _sides(values: pd.Series[float]) -> tuple[list[float], float]:
 
 
 def _along(title: str, known: list[float], step: float) -> dict[str, Any]:
-    """An axis of numbers as a scenario states them: each one where they are few, else round ones."""
+    """An axis of numbers as a scenario states them: each where they are few, else round ones."""
     few = {"values": known} if 0 < len(known) <= 6 else {"tickCount": 5}
     axis = alt.Axis(
         title=title, format="~g", grid=False, ticks=True, tickColor=RULE, titleLimit=190, **few

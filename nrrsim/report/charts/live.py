@@ -1,6 +1,4 @@
-"""The frames of the what-if panel in, one Vega-Lite chart that takes new ones out; never computes a
-metric.
-"""
+"""A currency in, the what-if panel's charts without rows out; never computes a metric."""
 
 from __future__ import annotations
 
@@ -21,10 +19,14 @@ from nrrsim.report.charts.style import (
     theme,
 )
 
+# The panel's pictures change their rows, and with them how much room the labels take.
+REFIT: dict[str, Any] = FIT | {
+    "autosize": alt.AutoSizeParams(type="fit", contains="padding", resize=True)
+}
+
 
 def live(currency: str | None = "USD") -> dict[str, dict[str, Any]]:
-    """The Vega-Lite of a what-if's pictures, in the house theme; a page puts the rows of their data
-    sets in later.
+    """The Vega-Lite of a what-if's pictures, in the house theme; a page puts their rows in later.
 
     `curve`: how likely each NRR is; data `curve` (series, nrr, density) and `goal` (nrr, label).
     `bridge`: from one NRR to another; data `bridge` (step, kind, lower, upper, end, next, label,
@@ -33,11 +35,6 @@ def live(currency: str | None = "USD") -> dict[str, dict[str, Any]]:
     """
     drawn = {"curve": _live_curve(), "bridge": _live_bridge(), "fan": _live_fan(currency or "USD")}
     return {name: {**chart.to_dict(), **theme()} for name, chart in drawn.items()}
-
-
-REFIT: dict[str, Any] = FIT | {
-    "autosize": alt.AutoSizeParams(type="fit", contains="padding", resize=True)
-}
 
 
 def _series() -> tuple[alt.Color, alt.StrokeDash]:

@@ -40,7 +40,7 @@ DASHES = ([1, 0], [6, 3], [2, 2], [10, 4], [8, 3, 2, 3], [3, 3])
 
 
 def _told_apart(names: Sequence[str]) -> tuple[alt.Color, alt.StrokeDash, int]:
-    """Colour and dash by `name`, in order, with one legend above the chart; and how high that is."""
+    """Colour and dash by `name`, in order, with one legend above the chart, and its height."""
     columns = max(1, min(3, WIDTH // (45 + 5 * max(map(len, names)))))
     wide = WIDTH / columns - 45
     legend = alt.Legend(
@@ -64,8 +64,7 @@ def _told_apart(names: Sequence[str]) -> tuple[alt.Color, alt.StrokeDash, int]:
 def distributions(
     frame: Frame, target: float | None = None, means: Sequence[float] = ()
 ) -> ChartType:
-    """Draw how likely each NRR (ratio) is, a curve by `name` in the order given, with the target
-    dashed.
+    """Draw how likely each NRR (ratio) is, a curve by `name` in the order given, the target dashed.
 
     `density`: any scale, the same for all. `means`: an NRR for each name, printed above its curve
     where they are few.
@@ -116,8 +115,7 @@ def distributions(
 
 @takes_columns("name period", "middle low high")
 def fan(frame: Frame, currency: str | None = "USD", target: float | None = None) -> ChartType:
-    """Draw `middle` by `period` with a band from `low` to `high`, a line by `name`; the last value
-    at its end.
+    """Draw `middle` by `period` with a band from `low` to `high`, a labelled line by `name`.
 
     Amounts in `currency`, or ratios where that is None. `target`: a dashed line.
     """
@@ -163,9 +161,10 @@ def fan(frame: Frame, currency: str | None = "USD", target: float | None = None)
 
 @takes_columns("name", "low high")
 def tornado(frame: Frame, base: float) -> ChartType:
-    """Draw what each belief does to NRR (ratio), by `name` in the order given: a bar from `base` to
-    NRR at its P5 (`low`, light) and one to NRR at its P95 (`high`, dark), both values at their
-    ends.
+    """Draw what each belief does to NRR (ratio), by `name` in the order given.
+
+    A bar from `base` to NRR at its P5 (`low`, light) and one to NRR at its P95 (`high`, dark), both
+    values at their ends.
     """
     long = frame.melt("name", ["low", "high"], "end", "nrr").assign(base=base)
     long["label"], long["right"] = long["nrr"].map(percent), long["nrr"] >= base
@@ -197,8 +196,10 @@ def tornado(frame: Frame, base: float) -> ChartType:
 
 @takes_columns("period", "p05 p10 p50 p90 p95 actual")
 def intervals(frame: Frame) -> ChartType:
-    """Draw forecasts of a ratio by `period`: light from `p05` to `p95`, dark from `p10` to `p90`, a
-    tick at `p50`; and `actual` as a dot, a hollow diamond where it lies outside the dark part.
+    """Draw forecasts of a ratio by `period`, and what happened.
+
+    Light from `p05` to `p95`, dark from `p10` to `p90`, a tick at `p50`; `actual` is a dot, or a
+    hollow diamond where it lies outside the dark part.
     """
     data = frame.assign(inside=frame["actual"].between(frame["p10"], frame["p90"]))
     low, high = visible_range(frame["p05"], frame["p95"], frame["actual"])
@@ -222,7 +223,7 @@ def intervals(frame: Frame) -> ChartType:
 
 @takes_columns("", "low high count")
 def histogram(frame: Frame) -> ChartType:
-    """Draw `count` of what fell between `low` and `high` (0 to 1), with the even count as a line."""
+    """Draw `count` of what fell between `low` and `high` (0 to 1), the even count as a line."""
     x = alt.X("low:Q", title="Where the outcome lay in its forecast", axis=alt.Axis(format=".0%"))
     x = x.scale(domain=[0, 1])
     bars = (

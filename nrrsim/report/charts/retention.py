@@ -1,5 +1,4 @@
-"""Aggregated frames come in, Altair charts go out; never computes a metric, never reads a file,
-never mutates.
+"""Frames of what happened in, Altair charts out; never computes a metric, never mutates.
 
 A chart fills the text width of an A4 page, is told apart by shape or label besides colour, and
 shows a name as literal text whatever it holds. `enable()` turns on the house theme and the renderer
@@ -89,9 +88,7 @@ def bridge(frame: Frame, currency: str | None = "USD", height: int = 200) -> Cha
 
 @takes_columns("panel step kind", "amount start end")
 def bridges(frame: Frame, currency: str = "USD") -> ChartType:
-    """Draw waterfalls (`panel`, otherwise the columns of `bridge`) side by side on one scale, steps
-    down the page.
-    """
+    """Draw waterfalls (`panel`, else as `bridge`) side by side on one scale, steps downwards."""
     panels = list(dict.fromkeys(frame["panel"]))
     longest = frame.loc[frame["panel"] == frame["panel"].mode()[0], "step"].tolist()
     steps = [
@@ -115,9 +112,8 @@ def _waterfall(
     total = data["kind"] == "total"
     low, high = bounds_of(pd.concat([data["end"], data.loc[~total, "start"]]), (0.0, 1.0))
     bottom, top, base = min(low, 0.0), max(high, 0.0), 0.0
-    if (
-        low > 0 and 0.005 * high < high - low < 0.6 * high
-    ):  # on an axis from zero the changes would be slivers
+    # on an axis from zero the changes would be slivers
+    if low > 0 and 0.005 * high < high - low < 0.6 * high:
         power = 10.0 ** floor(log10((high - low) / 2))
         unit = max(m * power for m in (1, 2, 5) if m * power <= (high - low) / 2 or m == 1)
         base = bottom = max(0.0, unit * floor((low - 0.3 * (high - low)) / unit))
@@ -171,14 +167,19 @@ def _waterfall(
     colour = alt.Color("kind:N", legend=None, scale=colours)
     zigzag = "M-1,.06L1,-.06L1,.02L-1,.14Z" if upright else "M.06,-1L-.06,1L.02,1L.14,-1Z"
     beside: dict[str, Any] = {"dy": -7} if upright else {"dx": 4, "align": "left"}
+    to_next = chart.transform_filter("isValid(datum.next)").mark_rule(color=RULE)
+    tears = chart.transform_filter("datum.kind == 'total'").mark_point(
+        shape=zigzag, filled=True, color="white", opacity=1, size=(band * 0.75) ** 2
+    )
+    above = chart.transform_filter("!datum.under").mark_text(**beside)
+    below = chart.transform_filter("datum.under").mark_text(dy=8)
     layers = [
-        chart.transform_filter("isValid(datum.next)").mark_rule(color=RULE).encode(**at("end", next_step="next")),
+        to_next.encode(**at("end", next_step="next")),
         chart.mark_bar().encode(color=colour, **at("lower", to="upper")),
-        chart.transform_filter("datum.kind == 'total'").encode(**at("tear")).mark_point(
-            shape=zigzag, filled=True, color="white", opacity=1, size=(band * 0.75) ** 2),
-        chart.transform_filter("!datum.under").mark_text(**beside).encode(text="label:N", **at("place")),
-        chart.transform_filter("datum.under").mark_text(dy=8).encode(text="label:N", **at("place")),
-    ]  # fmt: skip
+        tears.encode(**at("tear")),
+        above.encode(text="label:N", **at("place")),
+        below.encode(text="label:N", **at("place")),
+    ]
     start = re.sub(r"\.0+(?=\D|$)", "", amount_text(base, currency))
     return cast(
         alt.LayerChart, alt.layer(*layers)
@@ -191,8 +192,7 @@ def trend(
     target: float | None = None,
     bands: bool | Sequence[tuple[str, float, float]] = True,
 ) -> ChartType:
-    """Draw NRR and GRR (ratios) by `period`, in the order given, with the target and the benchmark
-    bands of NRR.
+    """Draw NRR and GRR (ratios) by `period`, with the target and the benchmark bands of NRR.
 
     `bands`: (label, lower, upper) in ratios, cut to what is visible; True for the model's own,
     False for none.
@@ -240,9 +240,7 @@ def trend(
 
 
 def _quiet_corner(lines: Frame, low: float, high: float, gap: float) -> tuple[bool, float] | None:
-    """Return the corner of a band, (at the right?, height), that is farthest from all lines; None
-    if none is free.
-    """
+    """The corner of a band farthest from all lines, (at the right?, height), or None."""
     near, corners = len(lines) // 3 + 1, []
     for right, part in ((False, lines[:near]), (True, lines[-near:])):
         for at in (high - 0.6 * gap, low + 0.6 * gap):
@@ -255,13 +253,12 @@ def _quiet_corner(lines: Frame, low: float, high: float, gap: float) -> tuple[bo
 
 @takes_columns("period segment", "nrr")
 def segment_trend(frame: Frame) -> ChartType:
-    """Draw NRR (ratio) of 1 to 12 segments by `period`: a small panel each, the others in grey
-    behind, 100% dashed.
-    """
+    """Draw NRR (ratio) by `period`, a panel for each segment (1 to 12), the others behind it."""
     segments, periods = list(dict.fromkeys(frame["segment"])), list(dict.fromkeys(frame["period"]))
     if len(segments) > MOST_SEGMENTS:
         raise ValueError(
-            f"segment_trend: {len(segments)} segments, {MOST_SEGMENTS} at most; group the smallest ones"
+            f"segment_trend: {len(segments)} segments, {MOST_SEGMENTS} at most;"
+            " group the smallest ones"
         )
     columns = {1: 1, 2: 2, 4: 2}.get(len(segments), 3)
     wide, high = (WIDTH - 34) / columns - 14, 190 if columns == 1 else 84
@@ -271,8 +268,14 @@ def segment_trend(frame: Frame) -> ChartType:
     for i, segment in enumerate(segments):
         own = frame[frame["segment"] == segment]
         y = alt.Y("nrr", **ratio_axis(low, top, ticks=3, labels=i % columns == 0))
-        x = period_axis(frame, {"padding": 0.1}, values=[periods[0], *periods[1:][-1:]], labelLimit=wide / 2,
-                     labelAlign=flush, labels=i + columns >= len(segments))  # fmt: skip
+        x = period_axis(
+            frame,
+            {"padding": 0.1},
+            values=[periods[0], *periods[1:][-1:]],
+            labelLimit=wide / 2,
+            labelAlign=flush,
+            labels=i + columns >= len(segments),
+        )
         heads = pd.DataFrame(
             {
                 "name": [segment],
@@ -299,8 +302,7 @@ def segment_trend(frame: Frame) -> ChartType:
 
 @takes_columns("cohort", "age nrr opening")
 def cohort_heatmap(frame: Frame, unit: str = "quarter", currency: str = "USD") -> ChartType:
-    """Draw NRR (ratio) of each `cohort` (rows, in order) by `age` in units since its start, red
-    below 100%, blue above.
+    """Draw NRR (ratio) of each `cohort` by `age` in units: red below 100%, blue above.
 
     `opening`, an amount in `currency`, stands beside the cohort's name. Cells hold whole percent
     where there is room.
@@ -319,11 +321,21 @@ def cohort_heatmap(frame: Frame, unit: str = "quarter", currency: str = "USD") -
     scale = alt.Scale(
         domain=[1 - half, 1, 1 + half], range=[LOW, EVEN, HIGH], clamp=True, interpolate="rgb"
     )
-    legend = alt.Legend(title="NRR in %, 100 is even", format=".0%", gradientLength=120, gradientThickness=8,
-                        values=[1 - half, 1, 1 + half], titleOrient="left")  # fmt: skip
+    legend = alt.Legend(
+        title="NRR in %, 100 is even",
+        titleOrient="left",
+        format=".0%",
+        values=[1 - half, 1, 1 + half],
+        gradientLength=120,
+        gradientThickness=8,
+    )
     rows = alt.Scale(domain=[*names.values()])
-    x = alt.X("age:O", title=f"{unit.capitalize()}s since the cohort started", scale=alt.Scale(domain=ages),
-              axis=alt.Axis(labelOverlap=True))  # fmt: skip
+    x = alt.X(
+        "age:O",
+        title=f"{unit.capitalize()}s since the cohort started",
+        scale=alt.Scale(domain=ages),
+        axis=alt.Axis(labelOverlap=True),
+    )
     chart = alt.Chart(data).encode(x=x, y=alt.Y("name:O", title=None, scale=rows))
     cells = chart.mark_rect(stroke="white").encode(
         color=alt.Color("nrr:Q", scale=scale, legend=legend)
@@ -336,8 +348,7 @@ def cohort_heatmap(frame: Frame, unit: str = "quarter", currency: str = "USD") -
 
 @takes_columns("segment", "nrr grr nrr_before")
 def segment_bars(frame: Frame) -> ChartType:
-    """Draw NRR by `segment`, in the order given, as a bar from 100%; GRR a diamond, NRR a period
-    before a tick.
+    """Draw NRR by `segment`, a bar from 100%; GRR a diamond, NRR a period before a tick.
 
     `nrr`, `grr` and `nrr_before` are ratios; they stand in three columns at the right as well, null
     as n/a.
@@ -371,8 +382,7 @@ def segment_bars(frame: Frame) -> ChartType:
 
 @takes_columns("", "customers_share arr_share")
 def concentration(frame: Frame, notes: Sequence[tuple[float, float, str]] = ()) -> ChartType:
-    """Draw cumulative `arr_share` over cumulative `customers_share` (0 to 1, largest first), an
-    even split dashed.
+    """Draw cumulative `arr_share` over `customers_share` (0 to 1, largest first) and an even split.
 
     `notes`: points of the curve to name, (customers_share, arr_share, text).
     """
@@ -406,9 +416,7 @@ def concentration(frame: Frame, notes: Sequence[tuple[float, float, str]] = ()) 
 
 @takes_columns("period", "due renewed lost")
 def renewals(frame: Frame, currency: str = "USD") -> ChartType:
-    """Draw the amounts `due` by `period` as an outline, `renewed` and `lost` stacked inside it
-    (null: to come).
-    """
+    """Draw the amounts `due` by `period`; `renewed` and `lost` stacked inside (null: to come)."""
     names = {"renewed": "Renewed", "lost": "Lost", "due": "Not yet decided"}
     parts = frame.melt("period", list(names), "part", "amount").dropna(subset="amount")
     parts = parts.assign(part=parts["part"].map(names), lost=parts["part"] == "lost")
@@ -417,12 +425,20 @@ def renewals(frame: Frame, currency: str = "USD") -> ChartType:
     legend = alt.Legend(symbolStrokeWidth=1)
     x = period_axis(frame, {"padding": 0.2}, labelOverlap=True)
     y = alt.Y("amount:Q", stack="zero", axis=amount_axis(currency))
-    bars = alt.Chart(parts).mark_bar(strokeWidth=1, size=min(48, 280 / frame["period"].nunique())).encode(
-        x=x, y=y, order="lost:N", fill=alt.Fill("part:N", scale=fills, legend=legend),
-        stroke=alt.Stroke("part:N", scale=edges, legend=legend))  # fmt: skip
-    dues = alt.Chart(frame.assign(label=[money(v, currency) for v in frame["due"]])).mark_text(
-        dy=-7
+    wide = min(48, 280 / frame["period"].nunique())
+    bars = (
+        alt.Chart(parts)
+        .mark_bar(strokeWidth=1, size=wide)
+        .encode(
+            x=x,
+            y=y,
+            order="lost:N",
+            fill=alt.Fill("part:N", scale=fills, legend=legend),
+            stroke=alt.Stroke("part:N", scale=edges, legend=legend),
+        )
     )
+    labels = [money(value, currency) for value in frame["due"]]
+    dues = alt.Chart(frame.assign(label=labels)).mark_text(dy=-7)
     due = bars.transform_filter(f"datum.part == '{names['due']}'")
     done = bars.transform_filter(f"datum.part != '{names['due']}'")
     layers = alt.layer(due, done, dues.encode(x=x, y="due:Q", text="label:N"))

@@ -25,15 +25,13 @@ from nrrsim.notation import SYMBOLS, money, percent, points, signed_money
 
 MOST_ROWS = 5_000  # of a frame that is drawn
 WIDTH = 470  # one chart unit is a point on paper: A4's text width
-NAVY, TEAL, AMBER, BRICK = "#12355B", "#3E8E9E", "#B7791F", "#C8553D"  # each at least 3:1 on white
-INK, GREY, TEAL_TEXT = "#1F2A37", "#44546A", "#2B6F7D"  # text: at least 4.5:1
+# Contrast as WCAG asks for it: a mark at least 3:1 on white, a text at least 4.5:1.
+NAVY, TEAL, AMBER, BRICK = "#12355B", "#3E8E9E", "#B7791F", "#C8553D"
+INK, GREY, TEAL_TEXT = "#1F2A37", "#44546A", "#2B6F7D"
 RULE, PALE, FAINT, SHADES = "#7F8A97", "#E3E8EE", "#D8DEE5", ("#F4F6F8", "#E9EEF3")
-LOW, EVEN, HIGH = (
-    "#E08E75",
-    "#F7F6F3",
-    "#7CA7C8",
-)  # a heatmap's: ink is readable on each mix of them
-OFTEN = "#6FB1BE"  # and on this, of what is likely
+# A heatmap's: ink is readable on each mix of these, and on what is likely.
+LOW, EVEN, HIGH = "#E08E75", "#F7F6F3", "#7CA7C8"
+OFTEN = "#6FB1BE"
 RIGHT = alt.value(alt.ExprRef("width"))
 FIT: dict[str, Any] = {
     "width": WIDTH,
@@ -96,20 +94,20 @@ def svg(chart: ChartType) -> str:
 
 def _bundle(spec: dict[str, Any], **_: Any) -> dict[str, str]:
     drawn = _svg(spec)
-    image: str = base64.b64encode(
-        _converter().svg_to_png(drawn, scale=2)
-    ).decode()  # drawn once, not laid out twice
+    # from the SVG, so that the chart is laid out once
+    image = str(base64.b64encode(_converter().svg_to_png(drawn, scale=2)).decode())
     return {"image/svg+xml": drawn, "image/png": image, "text/plain": "<chart>"}
 
 
 def _svg(spec: dict[str, Any]) -> str:
     drawn = _converter().vegalite_to_svg(spec)
-    for number, name in enumerate(
-        re.findall(r'<linearGradient id="(\w+)"', drawn)
-    ):  # Vega counts them up for ever
-        drawn = re.sub(
-            rf'(<linearGradient id="|"url\(#){name}\b', rf"\1gradient{number or ''}", drawn
-        )
+
+    # Vega counts its gradients up for ever: the second chart of a process would differ
+    for number, name in enumerate(re.findall(r'<linearGradient id="(\w+)"', drawn)):
+        used = rf'(<linearGradient id="|"url\(#){name}\b'
+        drawn = re.sub(used, rf"\1gradient{number or ''}", drawn)
+
+    # a chart unit is a point on paper: without a unit it would be a pixel, 3/4 of that
     return re.sub(r'(<svg [^>]*?width="[\d.]+)(" height="[\d.]+)', r"\1pt\2pt", drawn, count=1)
 
 
@@ -123,8 +121,9 @@ def _converter() -> Any:
 
 
 def takes_columns(texts: str, numbers: str) -> Callable[[Drawing[P]], Drawing[P]]:
-    """Check a chart's columns and hand it a copy of them, texts as str, numbers as float; say so if
-    it has no rows.
+    """Hand a chart a checked copy of its columns, texts as str, numbers as float.
+
+    Without rows it draws a line that says so.
     """
 
     def wrap(draw: Drawing[P]) -> Drawing[P]:
@@ -137,7 +136,8 @@ def takes_columns(texts: str, numbers: str) -> Callable[[Drawing[P]], Drawing[P]
                 )
             if len(frame) > MOST_ROWS:
                 raise ValueError(
-                    f"{draw.__name__}: {len(frame):,} rows, {MOST_ROWS:,} at most; aggregate them first"
+                    f"{draw.__name__}: {len(frame):,} rows, {MOST_ROWS:,} at most;"
+                    " aggregate them first"
                 )
             if frame.empty:
                 note = alt.Chart(
@@ -160,14 +160,17 @@ def takes_columns(texts: str, numbers: str) -> Callable[[Drawing[P]], Drawing[P]
 
 
 def amount_axis(currency: str, ticks: int = 4, **options: Any) -> alt.Axis:
+    """Return an axis of amounts in short form (`$1.2M`); `options`: those of an Altair axis."""
     unit = json.dumps(SYMBOLS.get(currency, f"{currency} "))
     size = "abs(datum.value)"
     short = f"replace(replace(format({size}, '.3~s'), 'k', 'K'), 'G', 'B')"
-    label = f"(datum.value < 0 ? '−' : '') + {unit} + ({size} < 1000 ? format({size}, ',.4~r') : {short})"
+    digits = f"{size} < 1000 ? format({size}, ',.4~r') : {short}"
+    label = f"(datum.value < 0 ? '−' : '') + {unit} + ({digits})"
     return alt.Axis(title=None, tickCount=ticks, labelExpr=label, grid=False, **options)
 
 
 def ratio_axis(low: float, high: float, ticks: int = 5, **options: Any) -> dict[str, Any]:
+    """Return the options of a channel of ratios from `low` to `high`, in whole percent."""
     axis = alt.Axis(**{"title": None, "format": ".0%", "tickCount": ticks, "grid": True} | options)
     return {
         "type": "quantitative",
@@ -177,6 +180,7 @@ def ratio_axis(low: float, high: float, ticks: int = 5, **options: Any) -> dict[
 
 
 def period_axis(frame: Frame, scale: dict[str, Any], **options: Any) -> alt.X:
+    """Return the x channel of `period`, its values in the frame's order."""
     names = list(dict.fromkeys(frame["period"]))
     return alt.X(
         "period:O", title=None, scale=alt.Scale(domain=names, **scale), axis=alt.Axis(**options)
@@ -184,6 +188,7 @@ def period_axis(frame: Frame, scale: dict[str, Any], **options: Any) -> alt.X:
 
 
 def bounds_of(values: pd.Series[float], otherwise: tuple[float, float]) -> tuple[float, float]:
+    """Return the lowest and the highest value; `otherwise` where all are null."""
     known = values.dropna()
     return (float(known.min()), float(known.max())) if len(known) else otherwise
 
@@ -205,6 +210,7 @@ def spaced_out(places: Sequence[float], gap: float) -> list[float]:
 
 
 def amount_text(value: float, currency: str | None, is_change: bool = False) -> str:
+    """Return an amount as money in `currency`, or a ratio in percent (a change in points)."""
     if currency is None:
         return points(value) if is_change else percent(value)
     return (signed_money if is_change else money)(value, currency)

@@ -15,13 +15,16 @@ from nrrsim.report.pages.notebook import EXTENSION, Cell
 
 
 def html_page(meta: Mapping[str, Any], cells: Sequence[Cell], style: Path) -> bytes:
+    """The page, with its style, pictures and font in it.
+
+    meta : the front matter. style : the folder that holds the house's extension.
+    Raises RenderError where the page would run or fetch something.
+    """
     extension = style / EXTENSION
     options = ["--embed-resources", "--mathml"]
     if meta.get("toc"):
-        options += [
-            "--toc",
-            f"--toc-depth={int(meta.get('toc-depth') or 2) + 1}",
-        ]  # the title is the h1
+        # the title is the h1, so that what Quarto counts as depth 1 is an h2 here
+        options += ["--toc", f"--toc-depth={int(meta.get('toc-depth') or 2) + 1}"]
     text = quarto_markdown(cells, "html", Path())
     page = _with_scopes(
         run_pandoc(text, {**meta, "toc": None}, "html5", extension / "house.html", options)
@@ -35,7 +38,8 @@ def html_page(meta: Mapping[str, Any], cells: Sequence[Cell], style: Path) -> by
             "the HTML would run or fetch something: " + "; ".join(dict.fromkeys(guard.found))
         )
     inter = base64.b64encode(font_folders()[0].read_bytes()).decode()
-    face = f'@font-face{{font-family:Inter;font-weight:100 900;src:url("data:font/ttf;base64,{inter}")}}'
+    source = f'url("data:font/ttf;base64,{inter}")'
+    face = f"@font-face{{font-family:Inter;font-weight:100 900;src:{source}}}"
     return page.replace("<style>", f"<style>\n{face}", 1).encode()
 
 
@@ -49,9 +53,7 @@ def _with_scopes(page: str) -> str:
 
 
 class _Guard(HTMLParser):
-    """What a page would run or fetch: active tags, handlers, addresses other than data and plain
-    links.
-    """
+    """What a page would run or fetch: active tags, handlers, addresses but data and plain links."""
 
     ACTIVE = (
         "script",

@@ -21,7 +21,7 @@ from nrrsim.report.pages.notebook import EXTENSION, IMAGES, Cell, chosen_mime
 
 
 def install_fonts(style: Path) -> Path:
-    """Copy the fonts to where the extension's `font-paths` points, for Quarto; return that folder."""
+    """Copy the fonts to where the extension's `font-paths` points, for Quarto; return where."""
     folder = style / EXTENSION / "fonts"
     folder.mkdir(parents=True, exist_ok=True)
     for font in font_folders():
@@ -32,9 +32,7 @@ def install_fonts(style: Path) -> Path:
 
 @cache
 def font_folders() -> tuple[Path, ...]:
-    """Inter, upright (the first) and italic, and a Japanese font for the names that Inter cannot
-    print.
-    """
+    """Inter, upright (the first) and italic, and a Japanese font for names that it cannot print."""
     inter = Path(str(files("fontpkg_inter"))).glob("files/*.ttf")
     japanese = Path(str(files("noto_cjk_sans_jp_regular"))).glob("*.otf")
     return (*sorted(inter, key=lambda font: "Italic" in font.name), *japanese)
@@ -42,6 +40,7 @@ def font_folders() -> tuple[Path, ...]:
 
 @cache
 def pandoc_version() -> str:
+    """The version of the pandoc that comes with pypandoc."""
     return str(pypandoc.get_pandoc_version())
 
 
@@ -75,7 +74,8 @@ def _cell_markdown(cell: Cell, to: str, work: Path) -> str:
     if not cell.is_float:
         return text
     caption = f"{cell.label[:3]}-cap"
-    return f"::::: {{#{cell.label} {caption}={_attribute(cell.options.get(caption, ''))}}}\n\n{text}\n\n:::::"
+    attributes = f"#{cell.label} {caption}={_attribute(cell.options.get(caption, ''))}"
+    return f"::::: {{{attributes}}}\n\n{text}\n\n:::::"
 
 
 def _picture(
@@ -90,9 +90,8 @@ def _picture(
         image = f'<img src="data:{mime};base64,{"".join(data.split())}" alt="{escape(alt)}">'
         return _fenced("{=html}", f'<div class="chart">{image}</div>')
     svg = data[data.index("<svg") :]
-    for found in set(
-        re.findall(r'\bid="([^"]+)"', svg)
-    ):  # two charts on one page must not share an id
+    # two charts on one page must not share an id
+    for found in set(re.findall(r'\bid="([^"]+)"', svg)):
         svg = re.sub(
             rf'(\bid="|url\(#|href="#){re.escape(found)}(?=["\)])', rf"\g<1>{name}-{found}", svg
         )
@@ -107,7 +106,7 @@ def _fenced(language: str, text: str) -> str:
 
 
 def _attribute(value: object) -> str:
-    """A value of a pandoc attribute; the filter gets the text as it was, its backslashes included."""
+    """A value of a pandoc attribute; the filter gets the text as it was, backslashes included."""
     return _typst_string(" ".join(str(value).split()).replace("&", "&amp;"))
 
 
@@ -118,7 +117,7 @@ def _typst_string(text: str) -> str:
 def run_pandoc(
     text: str, meta: Mapping[str, Any], to: str, template: Path, extra: Sequence[str]
 ) -> str:
-    """Quarto markdown to a whole page; in pandoc's sandbox: no file or address in the text is read."""
+    """Quarto markdown to a whole page, in pandoc's sandbox: it reads no file and no address."""
     front = json.dumps(_pandoc_metadata(meta), default=str, ensure_ascii=False)
     command = [
         str(pypandoc.get_pandoc_path()),

@@ -43,6 +43,7 @@ class Cell:
 
 
 def load_notebook(notebook: Path) -> Any:
+    """The notebook in nbformat 4; raises RenderError where it cannot be read as one."""
     try:
         return nbformat.read(notebook, as_version=4)
     except (OSError, ValueError) as error:
@@ -55,9 +56,7 @@ def _yaml(text: str) -> dict[str, Any]:
 
 
 def read_cells(notebook: Path, style: Path) -> tuple[dict[str, Any], list[Cell]]:
-    """Front matter over the style's defaults; the cells to show. RenderError with all that is
-    wrong.
-    """
+    """Front matter over the style's defaults, and the cells to show; RenderError with all wrong."""
     raw_cells = load_notebook(notebook).cells
     matter = (
         re.fullmatch(r"---\n(.*?)\n---", raw_cells[0].source.strip(), re.DOTALL)
@@ -126,7 +125,10 @@ def _findings(cell: Cell, raw: Any) -> Iterator[str]:
     if cell.is_float and not shown:
         yield f"{cell.name} has a label but shows nothing"
     if any(mime in IMAGES for mime in shown) and not str(cell.options.get("fig-alt") or "").strip():
-        yield f"{cell.name} is a picture without alternative text; add a line `#| fig-alt: what it shows`"
+        yield (
+            f"{cell.name} is a picture without alternative text;"
+            " add a line `#| fig-alt: what it shows`"
+        )
 
 
 def chosen_mime(output: Any, to: str) -> str | None:

@@ -20,10 +20,9 @@ from nrrsim.report.pages.markdown import font_folders, install_fonts, quarto_mar
 from nrrsim.report.pages.notebook import EXTENSION, Cell, chosen_mime, load_notebook
 
 OLDEST_QUARTO = (1, 9)
-QUARTO_MAY_SAY = (
-    "verapdf is not installed",  # a second opinion: Typst itself refuses what is not PDF/UA-1
-    "variable fonts are not currently supported",  # Typst 0.14, in Quarto 1.9: Inter without its bolder weights
-)
+# What is no complaint: veraPDF would be a second opinion (Typst itself refuses what is not
+# PDF/UA-1), and Typst 0.14, in Quarto 1.9, prints Inter without its bolder weights.
+QUARTO_MAY_SAY = ("verapdf is not installed", "variable fonts are not currently supported")
 # Stands where Quarto's own template.typ stands, around the same partials.
 TYPST_TEMPLATE = """\
 #let horizontalrule = line(length: 100%, stroke: 0.5pt)
@@ -52,7 +51,7 @@ class Quarto:
 
 
 def find_quarto() -> Quarto | None:
-    """The `quarto` on the PATH, of whatever version; None where there is none or it does not start."""
+    """The `quarto` on the PATH, whatever its version; None if there is none that starts."""
     path = shutil.which("quarto")
     if path is None:
         return None
@@ -68,6 +67,10 @@ def find_quarto() -> Quarto | None:
 def pdf_by_typst(
     meta: Mapping[str, Any], cells: Sequence[Cell], style: Path, timestamp: int
 ) -> bytes:
+    """The PDF by pandoc and the Typst that come with nrrsim; the same bytes for the same cells.
+
+    timestamp : its creation time, seconds since 1970. Raises RenderError with what Typst says.
+    """
     extension = style / EXTENSION
     standards = meta.get("pdf-standard") or []
     pdf_standards: Any = [standards] if isinstance(standards, str) else list(standards)
@@ -103,13 +106,12 @@ def _reason(said: str) -> str:
     if not unprintable:
         return f"Typst: {said.strip()}"
     folder = f"{EXTENSION.as_posix()}/fonts"
-    return f"no font can print {' '.join(unprintable)}; put one that can into {folder}, or write it differently"
+    remedy = f"put one that can into {folder}, or write it differently"
+    return f"no font can print {' '.join(unprintable)}; {remedy}"
 
 
 def pdf_by_quarto(quarto: Quarto, notebook: Path, style: Path, timestamp: int) -> bytes:
-    """In a project of its own: Quarto leaves a cache in one, and two renders in one disturb each
-    other.
-    """
+    """In a project of its own: Quarto leaves a cache, and two renders would disturb each other."""
     with tempfile.TemporaryDirectory(prefix="nrrsim-") as folder:
         project = Path(folder)
         for name in ("_quarto.yml", "_brand.yml"):
@@ -118,9 +120,8 @@ def pdf_by_quarto(quarto: Quarto, notebook: Path, style: Path, timestamp: int) -
         install_fonts(project)
         content = load_notebook(notebook)
         for cell in content.cells:
-            if (
-                cell.cell_type == "code"
-            ):  # for an output that it cannot show, Quarto prints a complaint
+            # for an output that it cannot show, Quarto prints a complaint
+            if cell.cell_type == "code":
                 cell.outputs = [output for output in cell.outputs if chosen_mime(output, "pdf")]
         nbformat.write(content, project / "report.ipynb")
         command = [str(quarto.path), "render", "report.ipynb", "--to", "nrrsim-typst"]

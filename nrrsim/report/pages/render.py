@@ -1,6 +1,4 @@
-"""Executed notebook in; PDF (Quarto, or pandoc and Typst) and HTML out; never runs a cell or
-fetches.
-"""
+"""An executed notebook in, its PDF and HTML files out; never runs a cell, never fetches."""
 
 from __future__ import annotations
 
@@ -29,8 +27,7 @@ def render(
     style: Path,
     timestamp: int,
 ) -> dict[str, Path]:
-    """Write `report.pdf` and `report.html` (those in `to`) into `out`; return where each of them
-    is.
+    """Write `report.pdf` and `report.html` (those in `to`) into `out`; return where each is.
 
     `notebook` is executed, its first cell the front matter. `style` is the folder with
     `_quarto.yml`, `_brand.yml` and `_extensions/`; it is only read. `timestamp` (seconds since
@@ -69,9 +66,7 @@ def render(
 
 
 def engine_used(engine: str = "auto") -> dict[str, str]:
-    """What `render` makes a PDF with, names and versions for the manifest; RenderError as from
-    `render`.
-    """
+    """What `render` makes a PDF with, names and versions; RenderError as from `render`."""
     if quarto := _engine(engine):
         return {"engine": "quarto", "quarto": quarto.version}
     return {"engine": "embedded", "pandoc": pandoc_version(), "typst": version("typst")}
