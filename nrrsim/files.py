@@ -24,7 +24,8 @@ def write_parquet(frame: pd.DataFrame, path: str | Path, about: Mapping[str, Any
         with duckdb.connect() as database:
             database.register("rows", frame)
             database.execute(
-                f"copy rows to {_quoted(unfinished)} (format parquet, compression zstd, kv_metadata {{{told}}})"
+                f"copy rows to {_quoted(unfinished)}"
+                f" (format parquet, compression zstd, kv_metadata {{{told}}})"
             )
         os.replace(unfinished, final)
     except (duckdb.IOException, OSError):

@@ -1,4 +1,4 @@
-"""A ledger up to a date in, what its cohorts became as they grew older out, as a frame; never draws."""
+"""A ledger up to a date in, what its cohorts became as they grew older out; never draws."""
 
 from __future__ import annotations
 

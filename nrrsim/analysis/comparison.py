@@ -1,5 +1,4 @@
-"""Scenario files in, the answers of a comparison report out as frames; never draws charts, never
-words.
+"""Scenario files in, the answers of a comparison report out as frames; never draws or words.
 
 Each scenario is compared with the first: how far apart, why, what it would take, what compounding
 makes of it. Amounts are ARR, ratios are plain (1.05). Expected figures are exact; ranges are
@@ -234,7 +233,7 @@ class Comparison:
         return sensitivity(self.scenarios[1])
 
     def tornado(self, most: int = 6) -> pd.DataFrame:
-        """The second scenario's `most` important beliefs: `name`, `low`, `high`, `known`, `effect`."""
+        """The second scenario's most important beliefs: `name`, `low`, `high`, `known`, `effect`."""
         columns = ["name", "low", "high", "known", "effect"]
         rows = [
             [getattr(each, column) for column in columns]
@@ -473,12 +472,14 @@ def _multiples(given: Any) -> tuple[Multiple, ...]:
         known = isinstance(each, dict) and set(each) <= {"from", "to", "times"} and "times" in each
         if not known or not all(isinstance(value, int | float) for value in each.values()):
             raise UsageError(
-                f"multiples: each is {{from: 1.00, to: 1.10, times: 6.0}} (NRR and multiple), got {each!r}"
+                "multiples: each is {from: 1.00, to: 1.10, times: 6.0} (NRR and multiple),"
+                f" got {each!r}"
             )
         band = Multiple(each.get("from", 0.0), each.get("to", np.inf), each["times"])
         if not (0 <= band.low < band.high and band.low < 10 and band.times > 0):
             raise UsageError(
-                f"multiples: from must be below to, both NRR such as 1.10, times above 0; got {each!r}"
+                "multiples: from must be below to, both NRR such as 1.10, times above 0;"
+                f" got {each!r}"
             )
         found.append(band)
     return tuple(found)

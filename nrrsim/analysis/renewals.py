@@ -1,4 +1,4 @@
-"""A window in, the contracts that came up for renewal in it and those that come next out; never draws."""
+"""A window in, the contracts due for renewal in it and after it out, as a frame; never draws."""
 
 from __future__ import annotations
 
