@@ -7,10 +7,11 @@ import pytest
 from scenarios import by_chance, segments
 
 import nrrsim as nr
-from nrrsim.drivers import CHURN_FORMS
-from nrrsim.exact import expected_closing, nrr_by_draw, odds_by_draw
-from nrrsim.expectation import SEED
-from nrrsim.rates import draw_rates
+from nrrsim.engine.draws import SEED
+from nrrsim.engine.driver_rates import draw_rates
+from nrrsim.engine.moments import odds_by_draw
+from nrrsim.engine.switched import expected_closing, nrr_by_draw
+from nrrsim.scenario.drivers import CHURN_FORMS
 
 getcontext().prec = 40
 MONTHS = 25  # the third anniversary is the last month
