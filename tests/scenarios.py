@@ -1,5 +1,6 @@
 """Twelve scenarios as unlike each other as the model allows, small enough to be played many times over."""
 
+import numpy as np
 from conftest import ROOT
 
 import nrrsim as nr
@@ -178,3 +179,67 @@ def varied(months: int) -> dict[str, nr.Scenario]:
     return {
         name: nr.Scenario.of({**values, "months": months}) for name, values in all_of_them.items()
     }
+
+
+def by_chance(seed: int) -> nr.Scenario:
+    """A small scenario drawn at random: which drivers, for whom, how certain, over how many months."""
+    rng = np.random.default_rng(seed)
+    is_certain = rng.random() < 0.5
+
+    def number(low: float, high: float) -> float | dict:
+        """A number of that range, or a belief about one."""
+        ends = sorted(rng.uniform(low, high, 2))
+        if is_certain or rng.random() < 0.5:
+            return ends[0]
+        return {"dist": "uniform", "min": ends[0], "max": ends[1]}
+
+    def churn() -> dict:
+        form = rng.choice(["rate", "by_tenure", "sbg"])
+        if form == "sbg":
+            return {"sbg": {"alpha": number(0.3, 2), "beta": number(1, 8)}}
+        if form == "by_tenure":
+            return {"by_tenure": [number(0, 0.5) for _ in range(3)]}
+        return {"rate": number(0, 0.6)}
+
+    def events(size: float) -> dict:
+        each_anew = {"mean": float(rng.uniform(0.05, size)), "sd": 0.04}
+        size_of_one = each_anew if rng.random() < 0.3 else number(0.01, size)
+        return {"rate": number(0, 3), "size": size_of_one}
+
+    def price() -> dict:
+        of = {"uplift": number(0, 0.2), "acceptance": number(0, 1)}
+        return of | {"churn_per_point": number(0, 2)}
+
+    entries = {
+        "churn": churn,
+        "price": price,
+        "contraction": lambda: events(0.5),
+        "adoption": lambda: events(0.6),
+        "cross_sell": lambda: events(0.6),
+        "reactivation": lambda: {"rate": number(0, 0.9), "size": number(0.2, 1)},
+    }
+    names = ["a", "b", "c"][: rng.integers(1, 4)]
+    drivers = {
+        driver: {key: entry() for key in ("all", *names) if rng.random() < 0.5}
+        for driver, entry in entries.items()
+        if rng.random() < 0.8
+    }
+    book = {
+        name: (
+            float(rng.uniform(1, 9)),
+            int(rng.integers(1, 15)),
+            str(rng.choice(["annual", "monthly"])),
+            float(rng.uniform(0, 1)),
+            float(rng.uniform(0, 4)),
+        )
+        for name in names
+    }
+    values = {"months": int(rng.integers(1, 31)), "book": segments(**book), "drivers": drivers}
+    if not is_certain and rng.random() < 0.5:
+        values["shock"] = {driver: float(rng.uniform(-0.4, 0.4)) for driver in drivers}
+    if drivers.get("churn") and rng.random() < 0.4:
+        values["programmes"] = {
+            "early": {"churn": -0.4, "from": 2, "ramp": 5},
+            "late": {"churn": 0.3, "from": 4},
+        }
+    return nr.Scenario.of(values)

@@ -1,4 +1,4 @@
-"""The contracts of the house: floors, public names, notebooks, cards, and a README whose commands run."""
+"""The contracts of the house: floors, public names, notebooks, cards, and READMEs whose commands run."""
 
 import ast
 import importlib
@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -162,24 +163,29 @@ def test_nothing_names_this_machine():
             ), name
 
 
-# --- the README --------------------------------------------------------------------------------------------
+# --- the READMEs: the first page, and the reference ---------------------------------------------------------
+
+READMES = [ROOT / "README.md", PACKAGE / "README.md"]
+of_each_readme = pytest.mark.parametrize("readme", READMES, ids=["first page", "reference"])
 
 
-def commands(language: str) -> list[str]:
-    blocks = re.findall(rf"```{language}\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    return [
-        line
-        for block in blocks
-        for line in block.replace("\\\n", "").splitlines()
-        if line and not line.startswith("#")
-    ]
+def commands(readme: Path, language: str) -> list[str]:
+    blocks = re.findall(rf"```{language}\n(.*?)```", readme.read_text(), re.DOTALL)
+    lines = [line for block in blocks for line in block.replace("\\\n", "").splitlines()]
+    return [line for line in lines if line and not line.startswith("#")]
 
 
-def test_the_readme_has_commands():
-    assert len([line for line in commands("sh") if line.startswith("nrrsim")]) >= 5
+COMMANDS = [
+    line for readme in READMES for line in commands(readme, "sh") if line.startswith("nrrsim ")
+]
 
 
-@pytest.mark.parametrize("line", [line for line in commands("sh") if line.startswith("nrrsim ")])
+@of_each_readme
+def test_the_readmes_have_commands(readme):
+    assert len([line for line in commands(readme, "sh") if line.startswith("nrrsim ")]) >= 5
+
+
+@pytest.mark.parametrize("line", dict.fromkeys(COMMANDS))
 def test_the_readmes_commands_run(line, tmp_path):
     words = shlex.split(line.partition("  #")[0])[1:]
     if words[0] in ("report", "verify"):
@@ -190,14 +196,47 @@ def test_the_readmes_commands_run(line, tmp_path):
     assert done.stdout
 
 
-def test_the_readmes_python_runs(monkeypatch):
+@of_each_readme
+def test_the_readmes_python_runs(readme, monkeypatch):
     monkeypatch.chdir(ROOT)
-    exec(
-        "\n".join(re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)),
-        {},
-    )
+    blocks = re.findall(r"```python\n(.*?)```", readme.read_text(), re.DOTALL)
+    assert blocks
+    exec("\n".join(blocks), {})
 
 
 def test_the_readmes_make_targets_exist():
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert {line.split()[1] for line in commands("sh") if line.startswith("make ")} <= targets
+    named = [
+        line.split()[1]
+        for readme in READMES
+        for line in commands(readme, "sh")
+        if line.startswith("make ")
+    ]
+    assert named
+    assert set(named) <= targets
+
+
+@of_each_readme
+def test_the_readmes_links_lead_somewhere(readme):
+    links = re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", readme.read_text())
+    assert links
+    for path, heading in links:
+        page = readme.parent / path
+        assert page.exists(), path
+        headings = re.findall(r"^#+ (.*)", page.read_text(), re.MULTILINE) if heading else []
+        assert not heading or heading in [text.lower().replace(" ", "-") for text in headings], (
+            heading
+        )
+
+
+def test_the_reference_names_the_licence_of_each_dependency():
+    licences = (PACKAGE / "README.md").read_text().partition("\n## Licences\n")[2]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    needed = [*project["dependencies"], *extras["lab"], *extras["sql"], *extras["cluster"]]
+    for package in (re.match(r"[\w.-]+", each)[0] for each in needed):
+        assert re.search(rf"\b{re.escape(package)}\b", licences), package
+
+
+def test_the_first_page_is_short():
+    assert len(READMES[0].read_text().splitlines()) <= 120

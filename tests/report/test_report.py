@@ -195,6 +195,17 @@ def test_the_example_report(finished):
     assert "<table" in html
 
 
+def test_the_model_as_a_report(tmp_path):
+    """Its formulas have their alternative text, or there would be no PDF; the hand's figures are on the page."""
+    folder = run_card(ROOT / "params" / "the-model.yaml", out=tmp_path, engine="embedded")
+    text, html = text_of(folder / "report.pdf"), (folder / "report.html").read_text()
+    for words in ("$11,065.46", "$5,873.66", "$590.17", "The books close in 3 of 3", "107.5%"):
+        assert words in text, words
+        assert words in html, words
+    assert not re.search(r"\?@|\[@|\bnan\b|None|<NA>|report-table|:::", text)
+    assert json.loads((folder / "manifest.json").read_text())["numbers"]["books_close"] is True
+
+
 def test_the_manifest_ties_to_the_command(finished):
     told = json.loads((finished / "manifest.json").read_text())
     ledger = nr.read_ledger(ROOT / "nrrsim" / "data" / "meridian.csv")

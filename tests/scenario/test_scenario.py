@@ -255,8 +255,8 @@ def test_the_two_scenarios_are_what_they_are_called(name, nrr, flow_grr):
     assert flow_grr[0] < nr.grr(outlook, "flow") < flow_grr[1]
 
 
-def test_the_readme_says_what_the_scenarios_expect():
-    text = (ROOT / "README.md").read_text()
+def test_the_reference_says_what_the_scenarios_expect():
+    text = (ROOT / "nrrsim" / "README.md").read_text()
     for path in SHIPPED:
         assert f"| {nr.nrr(nr.expect(nr.read_scenario(path))):.1%} |" in next(
             line for line in text.splitlines() if line.startswith(f"| `{path.stem}` |")
