@@ -91,6 +91,16 @@ def test_a_files_first_line_says_what_comes_in_and_what_it_never_does(name):
     assert name == "errors" or re.search("never|holds no|judges", first), first
 
 
+def test_the_architecture_table_is_the_house():
+    section = (PACKAGE / "README.md").read_text().partition("\n## Architecture\n")[2]
+    told = re.findall(r"^\| `(\w+)` \| (.+?) \| (.+?) \|$", section, re.MULTILINE)
+    files = {wing: names.replace("`", "").split() for wing, _, names in told}
+    assert files == {wing: names.split() for wing, names in HOUSE.items()}
+    for wing, sentence, _ in told[1:]:
+        own = (PACKAGE / wing / "__init__.py").read_text()
+        assert sentence == ast.get_docstring(ast.parse(own)), wing
+
+
 def test_no_private_name_crosses_files():
     for name in ORDER:
         for node in ast.walk(ast.parse((PACKAGE / f"{name}.py").read_text())):
