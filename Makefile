@@ -1,6 +1,6 @@
 # Two commands on a fresh machine with Python 3.11 or newer, git and make:
 #   make report    the reports of params/*.yaml as PDF and HTML, in reports/
-#   make test      lint, types, tests, notebooks
+#   make test      lint, types, tests, notebooks (make test-all: also what takes long)
 # Each builds the environment (.venv) first if it is missing, unfinished, or older than what it is made from.
 # Choose another Python with make PYTHON=python3.13 ..., other reports with make report CARDS=params/2026Q3.yaml
 
@@ -22,7 +22,7 @@ stamp = $(1)/$(shell test -x $(1)/bin/python || rm -f $(1)/finished-*)finished-$
 STAMP := $(call stamp,$(VENV),requirements.lock)
 LAB_STAMP := $(call stamp,$(LAB),requirements-lab.lock)
 
-.PHONY: help report test lint bench lab app lock clean
+.PHONY: help report test test-all lint bench lab app lock clean
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
 	@echo "Also: make lint, make bench, make lab (what-if in JupyterLab), make app (as a page), make lock [UPGRADE=1], make clean"
@@ -31,13 +31,22 @@ help:
 report: $(STAMP)
 	@$(BIN)/nrrsim report $(CARDS) --to html,pdf
 
-# All are run, whatever the first one says; pytest's own last line is the last. The browser has the machine to itself.
-test: lint $(LAB_STAMP)
+# Both are run, whatever the first one says; pytest's own last line is the last. The browser has the machine to itself.
+# A file stays with one worker (a notebook's cells need each other, and what a file's tests share is made once), and the
+# files go out in the order of conftest.py, the longest first.
+define tests
 	@status=0; \
-	$(BIN)/pytest --nbval-lax --nbval-current-env notebooks || status=1; \
-	$(BIN)/pytest -n $(WORKERS) --dist worksteal --ignore tests/whatif/test_browser.py tests || status=1; \
-	$(LAB)/bin/pytest -rs tests/whatif/test_browser.py || status=1; \
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(1) --ignore tests/whatif/test_browser.py || status=1; \
+	$(LAB)/bin/pytest -rs $(1) tests/whatif/test_browser.py || status=1; \
 	exit $$status
+endef
+
+test: lint $(LAB_STAMP)
+	$(call tests,-m "not slow")
+
+# At night: also what is marked slow, and ten times as many made-up ledgers, new ones each time.
+test-all: lint $(LAB_STAMP)
+	$(call tests,--hypothesis-profile night)
 
 lint: $(STAMP)
 	@$(BIN)/ruff check

@@ -1,14 +1,22 @@
 """What the tests share: where the real ledgers are, and small ledgers made by hand."""
 
 import json
+import os
 import re
-from collections.abc import Callable
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pypdfium2
 import pytest
+from hypothesis import HealthCheck, settings
 
 import nrrsim as nr
+from nrrsim.cli.commands import main
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared" / "data"
@@ -29,7 +37,30 @@ def pytest_report_header() -> str:
     return f"real ledgers: {'found beside the project' if SHARED.is_dir() else 'NOT FOUND: tests marked shared are skipped'}"
 
 
+# How many made-up ledgers each rule is held against: `make test` takes ci, `make test-all` takes night, which looks for
+# new ones each time.
+either = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+settings.register_profile("ci", max_examples=50, derandomize=True, **either)
+settings.register_profile("night", max_examples=500, print_blob=True, **either)
+settings.load_profile("ci")
+
+# Files whose tests take longest: they begin, so that no worker is left alone with one of them at the end.
+LONGEST = (
+    "test_report",
+    "quarterly_report",
+    "test_properties",
+    "test_engine",
+    "scenario_comparison",
+    "test_backtest",
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(
+        key=lambda item: (
+            LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST)
+        )
+    )
     if not SHARED.is_dir():
         for item in items:
             if "shared" in item.keywords:
@@ -48,6 +79,47 @@ def write(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return _write
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """`nrrsim` with these words, in this process: exit code, stdout and stderr."""
+
+    def _run(*words: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as left:
+            main(list(map(str, words)))
+        told = capsys.readouterr()
+        assert "Traceback" not in told.out + told.err
+        return int(left.value.code or 0), told.out, told.err
+
+    return _run
+
+
+@contextmanager
+def started(*words: str) -> Iterator[subprocess.Popen[str]]:
+    """`nrrsim` in a process group of its own, once it has read its words; killed at the end, if it is still there."""
+    # A shell lets what it starts in the background ignore Ctrl-C, and so all that is started from there.
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code += "from nrrsim.cli import main; print('ready', flush=True); main()"
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *words], start_new_session=True, **pipes
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def until(there: Callable[[], object], seconds: float = 20) -> None:
+    """Wait for it; a test that would wait for ever ends."""
+    begin = time.monotonic()
+    while not there():
+        assert time.monotonic() - begin < seconds
+        time.sleep(0.01)
 
 
 def shared_json(name: str):

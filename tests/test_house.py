@@ -6,7 +6,6 @@ import json
 import re
 import shlex
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -196,14 +195,14 @@ def test_the_readmes_have_commands(readme):
 
 
 @pytest.mark.parametrize("line", dict.fromkeys(COMMANDS))
-def test_the_readmes_commands_run(line, tmp_path):
+def test_the_readmes_commands_run(line, run, monkeypatch):
     words = shlex.split(line.partition("  #")[0])[1:]
     if words[0] in ("report", "verify"):
         pytest.skip("run by test_report and by make report")
-    run = [sys.executable, "-c", "from nrrsim.cli import main; main()", *words]
-    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout
+    monkeypatch.chdir(ROOT)
+    code, out, err = run(*words)
+    assert code == 0, err
+    assert out
 
 
 @of_each_readme

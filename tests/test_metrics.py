@@ -7,6 +7,7 @@ import pytest
 
 import nrrsim as nr
 from nrrsim.analysis.actuals import Actuals
+from nrrsim.metrics import FORMULAS
 from nrrsim.movements import MOVEMENTS, Movements
 
 # Six customers, months 2025-01 to 2026-01, worked by hand: A flat at 100; B 180 from July; C 60 from September;
@@ -158,6 +159,24 @@ def test_ratio_over_an_empty_base_is_null():
     assert math.isnan(nr.quick_ratio(nobody))
 
 
+def test_a_quick_ratio_without_losses_is_null():
+    """Gains over nothing lost are no ratio, however large the gains."""
+    assert math.isnan(nr.quick_ratio(one_month(opening=100, new=20, unsplit=10)))
+
+
+@pytest.mark.parametrize("definition", FORMULAS)
+def test_a_segment_that_joins_later_has_no_ratio(write, definition):
+    """It had nothing to retain at the start of the window: null, not 0 %."""
+    rows = [f"A,{month},100,old" for month in MONTHS] + [
+        f"B,{month},50,late" for month in MONTHS[3:]
+    ]
+    ledger = nr.read_ledger(write("\n".join(["customer,month,mrr,segment", *rows])))
+    found = nr.measure(ledger, "2026-01", 12, definition).by_segment
+    for ratio in ("nrr", "grr", "logo"):
+        values = found[ratio].sel(segment=["old", "late"]).values.tolist()
+        assert values == pytest.approx([1.0, math.nan], nan_ok=True), ratio
+
+
 def test_movements_with_trials_give_one_ratio_a_trial():
     arrays = {
         "opening": np.full((3, 2, 1), 50.0),
@@ -185,6 +204,7 @@ def test_bands(ratio, name):
 
 def test_leaky_bucket():
     assert nr.leaky_bucket(1.08, 0.84)
+    assert nr.leaky_bucket(1.0, 0.84)
     assert not nr.leaky_bucket(1.08, 0.85)
     assert not nr.leaky_bucket(0.98, 0.80)
 

@@ -16,6 +16,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import started, until
 from scenarios import segments
 
 import nrrsim as nr
@@ -102,23 +103,6 @@ def file(tmp_path):
     path = tmp_path / "plain.yaml"
     path.write_text(json.dumps(PLAIN))
     return path
-
-
-def started(words: list[str]) -> subprocess.Popen[str]:
-    """The command in a process group of its own, once it has read its words."""
-    code = "from nrrsim.cli import main; print('ready', flush=True); main()"
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    run = subprocess.Popen([sys.executable, "-c", code, *words], start_new_session=True, **pipes)
-    assert run.stdout is not None
-    run.stdout.readline()
-    return run
-
-
-def until(there, seconds: float = 20) -> None:
-    begin = time.monotonic()
-    while not there():
-        assert time.monotonic() - begin < seconds
-        time.sleep(0.01)
 
 
 def left_of(group: int) -> list[str]:
@@ -212,14 +196,13 @@ def test_who_cannot_do_it(words, said, file, tmp_path, capsys):
     assert said in capsys.readouterr().err
 
 
-@pytest.mark.slow
 def test_an_interrupt_ends_the_workers_and_can_be_gone_on_from(file, tmp_path):
     kept = kept_beside(tmp_path / "grid.parquet")
     words = ["sweep", str(file), *GRID, "--workers", "2", "--out", str(tmp_path / "grid.parquet")]
-    run = started(words)
-    until(lambda: lines_of(kept) > 2)
-    os.killpg(run.pid, signal.SIGINT)  # as a terminal does: the workers get it, too
-    _, said = run.communicate(timeout=20)
+    with started(*words) as run:
+        until(lambda: lines_of(kept) > 2)
+        os.killpg(run.pid, signal.SIGINT)  # as a terminal does: the workers get it, too
+        _, said = run.communicate(timeout=20)
     assert run.returncode == 130
     assert "Traceback" not in said
     until(lambda: not left_of(run.pid))
@@ -227,19 +210,36 @@ def test_an_interrupt_ends_the_workers_and_can_be_gone_on_from(file, tmp_path):
     assert not (tmp_path / "grid.parquet").exists()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(int(os.environ.get("NRRSIM_KILLS", "3"))))
-def test_a_killed_sweep_goes_on_to_the_same_result(seed, file, tmp_path):
-    """SIGKILL at a random moment: nothing at the final path, no worker left; the next run ends as an unbroken one."""
-    rng = random.Random(seed)
+KILLS = int(os.environ.get("NRRSIM_KILLS", "3"))
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["in the middle", *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(KILLS))],
+)
+def test_a_killed_sweep_goes_on_to_the_same_result(moment, file, tmp_path):
+    """SIGKILL in the middle, or at a random moment: nothing at the final path, no worker left; the next run ends as an
+    unbroken one.
+    """
+    rng = random.Random(moment)
     out = tmp_path / "grid.parquet"
-    words = ["sweep", str(file), *GRID, "--workers", str(rng.choice([1, 2, 2]))]
-    run = started([*words, "--out", str(out)])
-    until(lambda: kept_beside(out).exists() or run.poll() is not None)
-    time.sleep(rng.uniform(0, 4 if "2" in words[-1] else 0.8))
-    run.send_signal(signal.SIGKILL)
-    run.communicate(timeout=20)
+    words = [
+        "sweep",
+        str(file),
+        *GRID,
+        "--workers",
+        str(2 if moment == "in the middle" else rng.choice([1, 2, 2])),
+    ]
+    with started(*words, "--out", str(out)) as run:
+        if moment == "in the middle":
+            until(lambda: lines_of(kept_beside(out)) > 2)
+        else:
+            until(lambda: kept_beside(out).exists() or run.poll() is not None)
+            time.sleep(rng.uniform(0, 4 if "2" in words[-1] else 0.8))
+        run.send_signal(signal.SIGKILL)
+        run.communicate(timeout=20)
     until(lambda: not left_of(run.pid))
+    assert moment != "in the middle" or (run.returncode == -signal.SIGKILL and not out.exists())
     if run.returncode == -signal.SIGKILL and out.exists():
         assert len(duckdb.sql(f"from '{out}'").df()) == 41
     for path in (out, tmp_path / "clean.parquet"):
@@ -266,8 +266,9 @@ def cluster(tmp_path_factory):
 
         def start(*words: str) -> subprocess.Popen[bytes]:
             quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-            process = subprocess.Popen([sys.executable, "-m", *words, *both], **quiet)
-            ending.callback(process.wait)
+            process = ending.enter_context(
+                subprocess.Popen([sys.executable, "-m", *words, *both], **quiet)
+            )
             ending.callback(process.kill)
             return process
 
@@ -277,7 +278,6 @@ def cluster(tmp_path_factory):
         yield SimpleNamespace(address=json.loads(where.read_text())["address"], workers=workers)
 
 
-@pytest.mark.slow
 def test_a_cluster_gives_the_same_bits(cluster):
     believed = nr.Scenario.of(PLAIN)
     alone = sweep(believed, AXES, trials=200, seed=3)
@@ -294,7 +294,6 @@ def test_a_cluster_gives_the_same_bits(cluster):
         sweep(believed, AXES, trials=0, scheduler=cluster.address)
 
 
-@pytest.mark.slow
 def test_workers_of_another_version_are_refused(cluster, monkeypatch):
     monkeypatch.setattr(workers, "version", lambda name: "9.9.9")
     with pytest.raises(nr.UsageError, match=r"127.0.0.1:\d+ has nrrsim \S+, and here it is 9.9.9"):
@@ -304,11 +303,13 @@ def test_workers_of_another_version_are_refused(cluster, monkeypatch):
 @pytest.mark.slow
 def test_a_worker_that_is_killed_in_the_middle_changes_nothing(cluster, file, tmp_path):
     out = tmp_path / "grid.parquet"
-    run = started(["sweep", str(file), *GRID, "--scheduler", cluster.address, "--out", str(out)])
-    until(lambda: lines_of(kept_beside(out)) > 6)
-    cluster.workers[0].send_signal(signal.SIGKILL)
-    assert lines_of(kept_beside(out)) < 40
-    _, said = run.communicate(timeout=60)
+    with started(
+        "sweep", str(file), *GRID, "--scheduler", cluster.address, "--out", str(out)
+    ) as run:
+        until(lambda: lines_of(kept_beside(out)) > 6)
+        cluster.workers[0].send_signal(signal.SIGKILL)
+        assert lines_of(kept_beside(out)) < 40
+        _, said = run.communicate(timeout=60)
     assert (run.returncode, said) == (0, "")
     alone = sweep(nr.Scenario.of(PLAIN), [read_axis(GRID[1])], trials=3000)
     pd.testing.assert_frame_equal(duckdb.sql(f"from '{out}'").df(), alone, check_exact=True)

@@ -8,21 +8,7 @@ import sys
 import pytest
 from conftest import ROOT
 
-from nrrsim.cli.commands import main
-
 MERIDIAN = str(ROOT / "nrrsim" / "data" / "meridian.csv")
-
-
-@pytest.fixture
-def run(capsys):
-    def _run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as left:
-            main(list(arguments))
-        said = capsys.readouterr()
-        assert "Traceback" not in said.out + said.err
-        return int(left.value.code or 0), said.out, said.err
-
-    return _run
 
 
 def test_metrics_as_json(run):

@@ -65,6 +65,30 @@ def test_the_third_moment_by_hand():
     assert odds(many).skewness[0] == pytest.approx(-0.8 / np.sqrt(0.09) / 20)
 
 
+def test_the_third_moment_of_who_comes_back_by_hand():
+    """One customer, two months: it stays, is gone, or is back with a share of what it paid."""
+    churn, back, share = 0.9, 0.95, 0.6
+    one = nr.Scenario.of(
+        {
+            "months": 2,
+            "book": segments(one=(1, 1, "monthly")),
+            "drivers": {
+                "churn": {"one": churn},
+                "reactivation": {"one": {"rate": back, "size": share}},
+            },
+        }
+    )
+    leaves, returns = (1 - (1 - annual) ** (1 / 12) for annual in (churn, back))
+    closing = np.array([1.0, share, 0.0])
+    stays, is_back = (1 - leaves) ** 2, leaves * returns
+    p = np.array([stays, is_back, 1 - stays - is_back])
+    off = closing - p @ closing
+    told = odds(one)
+    assert told.mean[0] == pytest.approx(p @ closing)
+    assert told.sd[0] == pytest.approx(np.sqrt(p @ off**2))
+    assert told.skewness[0] == pytest.approx(p @ off**3 / (p @ off**2) ** 1.5)
+
+
 def test_sizes_have_their_third_moments():
     """Events of every size, each drawn anew: skewness against a simulation of one customer a group."""
     believed = nr.Scenario.of(

@@ -1,11 +1,11 @@
-"""What must hold for any ledger: 200 made-up ledgers for each rule."""
+"""What must hold for any ledger: for each rule as many made-up ledgers as the profile says (see conftest)."""
 
 import itertools
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import nrrsim as nr
@@ -14,9 +14,6 @@ from nrrsim.ledger.sources import Rows
 from nrrsim.metrics import FORMULAS
 from nrrsim.months import shift
 
-many = settings(
-    max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
-)
 MONTHS = [f"{year}-{month:02d}" for year in (2024, 2025) for month in range(1, 13)][:16]
 # Up to a million, in cents; a ratio's rounding error grows with (largest / smallest) amount, so 1 is the least.
 AMOUNT = st.one_of(st.just(0), st.integers(100, 10**8)).map(lambda cents: cents / 100)
@@ -68,7 +65,6 @@ def answers(ledger: nr.Ledger, end: str = "2025-02") -> np.ndarray:
     return np.array([*ratios, nr.logo(cohort), nr.logo(cohort, "stays_out")])
 
 
-@many
 @given(books(prices=True))
 def test_the_identity_closes(frame):
     ledger = read(frame)
@@ -82,7 +78,6 @@ def test_the_identity_closes(frame):
     assert float(ledger.cohort("2025-02", 13).over("new").sum()) == 0
 
 
-@many
 @given(books(), st.randoms(use_true_random=False))
 def test_the_order_of_rows_changes_nothing(frame, random):
     order = list(range(len(frame)))
@@ -91,7 +86,6 @@ def test_the_order_of_rows_changes_nothing(frame, random):
     assert read(frame).fingerprint == read(frame.iloc[order]).fingerprint
 
 
-@many
 @given(books(), st.integers(1, 60))
 def test_two_files_are_one_ledger(frame, cut):
     cut = min(cut, len(frame) - 1)
@@ -100,7 +94,6 @@ def test_two_files_are_one_ledger(frame, cut):
     )
 
 
-@many
 @given(books(), st.sampled_from([0.01, 0.5, 1.1, 7.45, 155.0]))
 def test_rescaling_the_currency_changes_nothing(frame, rate):
     scaled = frame.assign(mrr=frame["mrr"] * rate)
@@ -109,7 +102,6 @@ def test_rescaling_the_currency_changes_nothing(frame, rate):
     )
 
 
-@many
 @given(st.lists(st.integers(1, 10**9), min_size=1, max_size=9), st.integers(1, 3))
 def test_everyone_renewing_at_the_same_amount_is_exactly_one(cents, segments):
     rows = [
@@ -120,7 +112,6 @@ def test_everyone_renewing_at_the_same_amount_is_exactly_one(cents, segments):
     assert (answers(ledger, "2025-01") == 1.0).all()
 
 
-@many
 @given(books(), st.lists(AMOUNT.filter(bool), min_size=1, max_size=5))
 def test_new_customers_never_enter_nrr(frame, amounts):
     later = pd.DataFrame(
@@ -138,7 +129,6 @@ def test_new_customers_never_enter_nrr(frame, amounts):
     assert np.array_equal(answers(read(frame))[closed], answers(with_new)[closed])
 
 
-@many
 @given(books(prices=True))
 def test_gross_is_at_most_one_and_at_most_net(frame):
     ledger = read(frame)
@@ -149,7 +139,6 @@ def test_gross_is_at_most_one_and_at_most_net(frame):
     assert (segments["grr"] <= segments["nrr"]).all()
 
 
-@many
 @given(books())
 def test_net_retention_with_returns_is_point_to_point(frame):
     """An identity of the closed cohort: what its flows add up to is what is there."""
@@ -159,7 +148,6 @@ def test_net_retention_with_returns_is_point_to_point(frame):
     )
 
 
-@many
 @given(books())
 def test_against_plain_python(frame):
     """The same answers from a dictionary and a loop over the definitions."""

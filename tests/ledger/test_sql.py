@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -113,7 +114,6 @@ def server() -> Iterator[Server]:
     folder = Path(tempfile.mkdtemp(prefix="nrrsim-pg-"))
     if who:
         os.chown(folder, who["user"], who["group"])
-    process = None
     try:
         data, log = folder / "data", folder / "log"
         clean = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": str(folder)}
@@ -152,23 +152,29 @@ def server() -> Iterator[Server]:
             data,
             *(part for setting in settings for part in ("-c", setting)),
         ]
-        with log.open("wb") as written:
-            process = subprocess.Popen(
+        with (
+            log.open("wb") as written,
+            subprocess.Popen(
                 start, cwd=folder, env=clean, stdout=written, stderr=written, **who
-            )
-        running = Server(port, folder, log)
-        wait_for(running, process)
-        fill(running)
-        yield running
-    finally:
-        if process is not None:
-            process.send_signal(2)  # SIGINT: PostgreSQL's fast shutdown
+            ) as process,
+        ):
             try:
-                process.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+                running = Server(port, folder, log)
+                wait_for(running, process)
+                fill(running)
+                yield running
+            finally:
+                end(process)
+    finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def end(process: subprocess.Popen) -> None:
+    process.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown
+    try:
+        process.wait(timeout=20)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def wait_for(server: Server, process: subprocess.Popen) -> None:
@@ -521,21 +527,25 @@ def test_a_driver_that_is_not_there(monkeypatch, kind):
 # --- on the command line -----------------------------------------------------------------------------------
 
 
-def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    ran = subprocess.run(
-        [Path(sys.executable).with_name("nrrsim"), *arguments],
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
-    assert not [secret for secret in secrets() if secret in ran.stdout + ran.stderr]
-    return ran
+@pytest.fixture
+def check(run):
+    """`nrrsim check` of an address in this process; no secret is told."""
+
+    def _check(address: str = "env:LEDGER_URL", query: str = QUERY) -> tuple[int, str, str]:
+        code, out, err = run("check", address, "--query", query)
+        assert not [secret for secret in secrets() if secret in out + err]
+        return code, out, err
+
+    return _check
 
 
 def test_check_reads_a_database(postgres):
-    ran = command("check", "env:LEDGER_URL", "--query", QUERY)
+    """In a process of its own, as it is installed."""
+    words = [Path(sys.executable).with_name("nrrsim"), "check", "env:LEDGER_URL", "--query", QUERY]
+    ran = subprocess.run(words, capture_output=True, encoding="utf-8", check=False)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "no errors" in ran.stdout
+    assert not [secret for secret in secrets() if secret in ran.stdout]
 
 
 @pytest.mark.parametrize(
@@ -551,16 +561,15 @@ def test_check_reads_a_database(postgres):
         ),
     ],
 )
-def test_check_tells_no_secret(postgres, monkeypatch, password, query, code, said):
+def test_check_tells_no_secret(postgres, monkeypatch, check, password, query, code, said):
     monkeypatch.setenv("LEDGER_URL", postgres.url(password=password))
     monkeypatch.setenv("NRRSIM_DEBUG", "1")
-    ran = command("check", "env:LEDGER_URL", "--query", query)
-    assert ran.returncode == code
-    assert said in ran.stdout + ran.stderr
-    assert "Traceback" not in ran.stderr
+    left, out, err = check(query=query)
+    assert left == code
+    assert said in out + err
 
 
-def test_check_refuses_a_password_on_the_command_line(server):
-    ran = command("check", server.url(), "--query", QUERY)
-    assert ran.returncode == 2
-    assert "give env:NAME" in ran.stderr
+def test_check_refuses_a_password_on_the_command_line(server, check):
+    code, _, err = check(server.url())
+    assert code == 2
+    assert "give env:NAME" in err
