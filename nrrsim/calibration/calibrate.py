@@ -8,7 +8,6 @@ are averaged over a grid, so all of it is exact.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from nrrsim.calibration.sizes import MOST_SPREAD, USUAL_SIZE, fitted_sizes, shar
 from nrrsim.calibration.tenure import Curve, tenure_curves
 from nrrsim.calibration.years import common_shock, drift_and_season
 from nrrsim.errors import UsageError, did_you_mean
+from nrrsim.files import whole
 from nrrsim.ledger.ledger import Ledger
 from nrrsim.months import month_name
 from nrrsim.scenario.beliefs import beta_of
@@ -85,19 +85,14 @@ class Calibration:
 
     def write(self, path: str | Path) -> None:
         """The scenario as a file; raises UsageError where it cannot be, or another is there."""
-        final, text = Path(path), yaml_text(self.scenario.plain())
-        try:
-            if final.exists() and not final.read_bytes().startswith(MADE_BY.encode()):
+        text = yaml_text(self.scenario.plain())
+        with whole(path) as unfinished:
+            before = Path(path)
+            if before.exists() and not before.read_bytes().startswith(MADE_BY.encode()):
                 raise UsageError(
                     f"{path}: is there, and was not made by nrrsim calibrate; choose another --out"
                 )
-            unfinished = final.with_name(f".{final.name}-{os.getpid()}")
             unfinished.write_text(f"{MADE_BY}\n{text}", encoding="utf-8")
-            os.replace(unfinished, final)
-        except OSError as error:
-            raise UsageError(
-                f"{path}: cannot be written ({error.strerror}); is its folder there?"
-            ) from None
 
 
 def calibrate(

@@ -517,6 +517,7 @@ def schema(
     if out is None:
         typer.echo(text)
     else:
+        # as it is, and not beside it first: what one names here may be a pipe
         try:
             out.write_text(text + "\n", encoding="utf-8")
         except OSError as error:

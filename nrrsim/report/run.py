@@ -8,20 +8,17 @@ step.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import datetime
 import logging
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from nrrsim import errors
 from nrrsim.errors import NotebookError, NrrsimError, UsageError, did_you_mean
-from nrrsim.files import shared
+from nrrsim.files import shared, whole_folder
 from nrrsim.notation import escape_markdown, month_name
 from nrrsim.report.card import Card, read_card
 from nrrsim.report.manifest import recorded_numbers, write_manifest
@@ -50,23 +47,19 @@ def run_card(
 
     card = read_card(path)
     final = _place(Path(out) / card.name)
-    work = Path(tempfile.mkdtemp(prefix=f".{card.name}-{os.getpid()}-", dir=final.parent))
-    try:
+    with whole_folder(final) as work:
         log.info("%s: running %s", card.path, card.notebook.stem)
         numbers = _execute(card, work / "report.ipynb", progress)
         log.info("%s: rendering %s", card.path, ", ".join(to))
         rendered_by = _render(card, work, to, engine)
         write_manifest(card, work, final, numbers, rendered_by)
-        _swap(work, final)
-        if Path(out).resolve() == shared("reports").resolve():
-            install_fonts(shared("reports"))  # so that Quarto can render the notebook by hand, too
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    if Path(out).resolve() == shared("reports").resolve():
+        install_fonts(shared("reports"))  # so that Quarto can render the notebook by hand, too
     return final
 
 
 def _place(final: Path) -> Path:
-    """Where the report goes: in place of an earlier one at most. Clears up after killed runs."""
+    """Where the report goes: an earlier report may be replaced, anything else may not."""
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
         if (
@@ -75,23 +68,9 @@ def _place(final: Path) -> Path:
             and (final.is_file() or any(final.iterdir()))
         ):
             raise UsageError(f"{final}: holds something that is not a report; choose another --out")
-        for left in final.parent.glob(f".{final.name}-*-*"):
-            owner = left.name.removeprefix(f".{final.name}-").partition("-")[0]
-            if owner.isdigit() and not _is_running(int(owner)):
-                shutil.rmtree(left, ignore_errors=True)
     except OSError as error:
         raise UsageError(f"{final}: cannot be written to ({error.strerror})") from None
     return final
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 @contextlib.contextmanager
@@ -230,20 +209,3 @@ def _day(card: Card) -> datetime.datetime:
     month = month_name(parse_month(card.parameters.get("as_of", "2000-01"), "as_of"))
     days = last_day_number(month) or 0
     return datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(days=days)
-
-
-def _swap(work: Path, final: Path) -> None:
-    """Put the finished folder in the place of the one before, in one step where the system can."""
-    work.chmod(0o755)
-    if not final.exists():
-        os.replace(work, final)
-        return
-    exchange, here = 2, -100  # RENAME_EXCHANGE, AT_FDCWD of Linux
-    rename = getattr(ctypes.CDLL(None), "renameat2", None) if sys.platform == "linux" else None
-    if rename and rename(here, os.fsencode(work), here, os.fsencode(final), exchange) == 0:
-        return
-    before = final.with_name(f".{final.name}-before")
-    shutil.rmtree(before, ignore_errors=True)
-    os.replace(final, before)
-    os.replace(work, final)
-    shutil.rmtree(before, ignore_errors=True)

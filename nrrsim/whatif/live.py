@@ -7,7 +7,6 @@ number is worked out here: the page shows texts and draws rows. Moves go through
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -24,6 +23,7 @@ from nrrsim.engine.draws import SEED
 from nrrsim.engine.simulation import simulate
 from nrrsim.engine.switched import expected_closing
 from nrrsim.errors import NrrsimError, UsageError
+from nrrsim.files import whole
 from nrrsim.notation import count, money, percent, points, share, signed_money
 from nrrsim.report.wording import labels
 from nrrsim.report.wording.labels import FIELD_WORDS, STEPS, span
@@ -194,24 +194,16 @@ class WhatIf:
             raise UsageError("\n".join(filter(None, problems)))
         file = self.files[moves.preset]
         text = yaml_text({"extends": file, "title": title, "because": because, **over})
-        unfinished = path.with_name(f".{path.name}-{os.getpid()}")
+        shown = switched.expected_nrr(self.scenario(moves))
         try:
-            unfinished.write_text(text, encoding="utf-8")
-            saved = read_scenario(unfinished)
-            if (
-                abs(switched.expected_nrr(saved) - switched.expected_nrr(self.scenario(moves)))
-                > SAME
-            ):
-                raise UsageError(
-                    f"{file}: has changed since it was read; start again from what it says now"
-                )
-            _place(unfinished, path)
+            with whole(path, "file: {path} cannot be written ({why})", new=True) as unfinished:
+                unfinished.write_text(text, encoding="utf-8")
+                if abs(switched.expected_nrr(read_scenario(unfinished)) - shown) > SAME:
+                    raise UsageError(
+                        f"{file}: has changed since it was read; start again from what it says now"
+                    )
         except FileExistsError:
             raise UsageError(taken) from None
-        except OSError as error:
-            raise UsageError(f"file: {path} cannot be written ({error.strerror})") from None
-        finally:
-            unfinished.unlink(missing_ok=True)
         self._add(path)
         self.presets = dict(sorted(self.presets.items()))
         self._base.cache_clear()
@@ -257,16 +249,6 @@ class WhatIf:
             "no_mix": "" if mix else "The customers are given: their mix stays as it is.",
             "trials": [[each, count(each)] for each in TRIALS],
         }
-
-
-def _place(unfinished: Path, path: Path) -> None:
-    """A file at its name; raises FileExistsError where another came there meanwhile."""
-    try:
-        os.link(unfinished, path)
-    except FileExistsError:
-        raise
-    except OSError:  # a drive that has no links
-        os.rename(unfinished, path)
 
 
 class _Outlook:

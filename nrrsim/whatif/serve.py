@@ -24,12 +24,13 @@ from typing import Any
 from urllib.parse import quote
 
 from nrrsim.errors import UsageError
-from nrrsim.files import shared
+from nrrsim.files import shared, whole, write_text
 from nrrsim.scenario.scenario import read_scenario
 
 HERE, FIRST_PORT, PORTS = "127.0.0.1", 8888, 20
 FIRST = "nrr-105.yaml"
 NOTEBOOK = "what_if.ipynb"
+NO_FOLDER = "cannot be written ({why}); go to a folder of your own"
 # No news, no look for updates, no list of extensions: a page of this machine alone.
 OFFLINE = (
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
@@ -84,7 +85,9 @@ def lab(scenario: str | None = None, port: int | None = None, browser: bool = Tr
         "KernelManager.transport_encryption": "auto",
     }
     with _folder("JUPYTER_CONFIG_PATH") as folder:
-        _write(folder / "labconfig" / "page_config.json", QUIET)
+        settings = folder / "labconfig"
+        settings.mkdir()
+        write_text(settings / "page_config.json", QUIET)
         _run(server, [*_words(options), *OFFLINE])
 
 
@@ -94,8 +97,9 @@ def app(scenario: str | None = None, port: int | None = None, browser: bool = Tr
     port, token = _port(port), secrets.token_urlsafe(24)
     with _folder("JUPYTER_PATH") as folder:
         template = folder / "voila" / "templates" / "nrrsim"
-        _write(template / "index.html.j2", PAGE)
-        _write(template / "conf.json", '{"base_template": "lab"}')
+        template.mkdir(parents=True)
+        write_text(template / "index.html.j2", PAGE)
+        write_text(template / "conf.json", '{"base_template": "lab"}')
         notebook = folder / NOTEBOOK
         _write_notebook(notebook, _checked(scenario))
         _tell(f"http://{HERE}:{port}/?token={token}")
@@ -144,13 +148,12 @@ def _copy_scenarios(folder: Path) -> None:
     """Those that come with nrrsim, as far as they are missing: they are the user's to change."""
     try:
         folder.mkdir(exist_ok=True)
-        for each in sorted(shared("params", "scenarios").glob("*.yaml")):
-            if not (folder / each.name).exists():
-                shutil.copyfile(each, folder / each.name)
     except OSError as error:
-        raise UsageError(
-            f"{folder}: cannot be written ({error.strerror}); go to a folder of your own"
-        ) from None
+        raise UsageError(f"{folder}: {NO_FOLDER.format(why=error.strerror)}") from None
+    for each in sorted(shared("params", "scenarios").glob("*.yaml")):
+        if not (folder / each.name).exists():
+            with whole(folder / each.name, f"{{folder}}: {NO_FOLDER}") as unfinished:
+                shutil.copyfile(each, unfinished)
 
 
 def _start_of(notebook: Path) -> str:
@@ -176,12 +179,8 @@ def _write_notebook(path: Path, scenario: Path) -> None:
     book = load_notebook_node(str(shared("notebooks", NOTEBOOK)))
     start = os.path.relpath(scenario.resolve(), path.parent.resolve())
     book = parameterize_notebook(book, {"scenario": Path(start).as_posix()})
-    try:
-        nbformat.write(book, path)
-    except OSError as error:
-        raise UsageError(
-            f"{path}: cannot be written ({error.strerror}); go to a folder of your own"
-        ) from None
+    with whole(path, f"{{path}}: {NO_FOLDER}") as unfinished:
+        nbformat.write(book, unfinished)
 
 
 def _port(wanted: int | None) -> int:
@@ -229,8 +228,3 @@ def _folder(variable: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="nrrsim-") as folder:
         os.environ[variable] = os.pathsep.join(filter(None, [folder, os.environ.get(variable)]))
         yield Path(folder)
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")

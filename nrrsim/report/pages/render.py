@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 
 from nrrsim.errors import RenderError
+from nrrsim.files import whole
 from nrrsim.report.pages.html import html_page
 from nrrsim.report.pages.markdown import pandoc_version
 from nrrsim.report.pages.notebook import read_cells
@@ -59,9 +59,8 @@ def render(
     out.mkdir(parents=True, exist_ok=True)
     paths = {name: out / f"report.{name}" for name in pages}
     for name, path in paths.items():
-        unfinished = path.with_name(f".{path.name}.part")
-        unfinished.write_bytes(pages[name])
-        os.replace(unfinished, path)
+        with whole(path) as unfinished:
+            unfinished.write_bytes(pages[name])
     return paths
 
 
