@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 COHORT_BY = {"cohort_year": 12, "cohort_quarter": 3, "cohort_month": 1}
 EMPTY = "(empty)"
 CLOSING = ("closing", "retained", "stayed", "stayed_retained", "customers", "stayed_customers")
+MONTHS_APART = 100_000  # more months than there can be: customer x this + month is one number
 MOVEMENT_NUMBER = {name: number for number, name in enumerate(MOVEMENTS)}
 
 
@@ -57,26 +58,29 @@ class CustomerMonths:
         """
         frame, step = ledger.entries.frame, ledger.step
         arr = ledger.converted(rate_month)
-        codes, names = (
-            frame["customer"].cat.codes.to_numpy(np.int64),
-            frame["customer"].cat.categories,
-        )
+        codes = frame["customer"].cat.codes.to_numpy(np.int64)
+        names = np.asarray(frame["customer"].cat.categories)
         month = frame["month"].to_numpy()
         keep = np.flatnonzero(month <= as_of) if as_of is not None else np.arange(len(frame))
         codes, month, arr = codes[keep], month[keep], arr[keep]
+
+        # one row a customer and month, whatever products it has
         first = np.flatnonzero(_begins(codes, month))
         why = _reasons(frame.iloc[keep], codes, month, arr, first, step + ledger.grace_months)
         customer, months = codes[first], month[first]
         amount = np.add.reduceat(arr, first) if len(first) else arr[:0]
         entry = keep[first]
+
+        # a late renewal is laid out as if the customer had paid on: nothing moved meanwhile
         if ledger.grace_months:
             at = _late_renewals(customer, months, step, ledger.grace_months)
             customer, amount, entry = customer[at], amount[at], entry[at]
             filled = np.concatenate([[False], at[1:] == at[:-1]])
             months = _filled_months(months[at], filled, step)
             why = {name: np.where(filled, False, values[at]) for name, values in why.items()}
+
         events = _events(customer, months, amount, why, step, as_of or ledger.entries.months[-1])
-        return cls(ledger, np.asarray(names), customer, months, amount, entry, *events)
+        return cls(ledger, names, customer, months, amount, entry, *events)
 
     @cached_property
     def _by_month(self) -> tuple[np.ndarray, np.ndarray]:
@@ -103,6 +107,8 @@ class CustomerMonths:
             )
         values = frame[by].cat.add_categories(EMPTY).fillna(EMPTY).cat.remove_unused_categories()
         codes = values.cat.codes.to_numpy(np.int64)
+
+        # each row's label against that of the customer's first row of the month
         heads = _begins(frame["customer"].cat.codes.to_numpy(np.int64), frame["month"].to_numpy())
         first_of_month = codes[np.maximum.accumulate(np.where(heads, np.arange(len(frame)), 0))]
         if (codes != first_of_month).any():
@@ -116,16 +122,15 @@ class CustomerMonths:
         since = np.repeat(self.month[begin], np.diff(np.append(begin, len(self.month))))
         earliest = self.month.min()
         unit = COHORT_BY[by]
-        # Who is there in the first month came then or earlier: a cohort of its own, before all
-        # others.
+        # Who is there in the first month came then or earlier: a cohort of its own, before all.
         known = np.where(since == earliest, earliest // unit - 1, since // unit)
         codes, numbers = pd.factorize(known, sort=True)
-        writers: dict[int, Callable[[int], str]] = {
+        written: dict[int, Callable[[int], str]] = {
             12: str,
             3: lambda n: f"{n // 4} Q{n % 4 + 1}",
             1: month_name,
         }
-        names = [writers[unit](int(number)) for number in numbers]
+        names = [written[unit](int(number)) for number in numbers]
         names[:1] = [f"until {month_name(int(earliest))}"]
         return codes, names
 
@@ -138,82 +143,175 @@ class CustomerMonths:
         age = (self.month - self.month[head_of_row]) // step
         known = self.month <= end
         code, first = codes[head_of_row], self.arr[head_of_row]
+
         width = (end - int(self.month.min())) // step + 1
         cell = (code * width + age)[known]
-        shape, size = (len(labels), width), len(labels) * width
+
+        def by_age(weights: np.ndarray | None = None) -> np.ndarray:
+            """`ndarray[label, age]`: sums of what is known of the rows, or how many they are."""
+            sums = np.bincount(cell, weights, minlength=len(labels) * width)
+            return sums.reshape(len(labels), width)
+
+        table = {
+            "customers": by_age(),
+            "amount": by_age(self.arr[known]),
+            "retained": by_age(np.minimum(self.arr, first)[known]),
+        }
+
+        # an age is there once the youngest customer of the label has reached it
         starters = heads & known
         opening = np.bincount(code[starters], first[starters], minlength=len(labels))
         youngest = np.full(len(labels), -1)
         np.maximum.at(youngest, code[starters], self.month[starters])
-        table = {
-            "customers": np.bincount(cell, minlength=size).reshape(shape),
-            "amount": np.bincount(cell, self.arr[known], minlength=size).reshape(shape),
-            "retained": np.bincount(
-                cell, np.minimum(self.arr, first)[known], minlength=size
-            ).reshape(shape),
-        }
         reached = youngest[:, None] + np.arange(width) * step <= end
         row, column = np.nonzero(reached & (youngest >= 0)[:, None])
         frame = {
             "cohort": np.array(labels, dtype=object)[row],
             "age": column,
             "months": column * step,
+            "opening": opening[row],
         }
-        frame |= {"opening": opening[row]} | {
-            name: values[row, column] for name, values in table.items()
-        }
-        return pd.DataFrame(frame)
+        return pd.DataFrame(frame | {name: values[row, column] for name, values in table.items()})
 
     def roll(self, start: int, end: int, by: str, closed: bool) -> Movements:
         """The roll-forward from `start` to `end` of those alive at `start` (closed), or of all."""
-        step = self.ledger.step
         codes, labels = self.labels(by)
-        member = np.full(len(self.customers), -1)
-        opening = self.rows_of(start)
-        if closed:
-            member[self.customer[opening]] = codes[opening]
-        else:
-            inside = np.flatnonzero((self.month >= start) & (self.month <= end))
-            heads = inside[np.diff(self.customer[inside], prepend=-1) != 0]
-            member[self.customer[heads]] = codes[heads]
-        base = np.zeros(len(self.customers))
-        base[self.customer[opening]] = self.arr[opening]
-        months = np.arange(start, end + 1, step)
-        levels = {name: np.zeros((len(labels), len(months))) for name in CLOSING}
-        stayed = base > 0
-        for column, month in enumerate(months):
-            rows = self.rows_of(int(month))
-            stayed &= np.bincount(self.customer[rows], minlength=len(stayed)) > 0
-            rows = rows[member[self.customer[rows]] >= 0]
-            customer, amount = self.customer[rows], self.arr[rows]
-            capped, stays = np.minimum(amount, base[customer]), stayed[customer]
-            measured = (amount, capped, amount * stays, capped * stays, np.ones(len(rows)), stays)
-            for name, weights in zip(CLOSING, measured, strict=True):
-                levels[name][:, column] = np.bincount(
-                    member[customer], weights, minlength=len(labels)
-                )
-        arrays: dict[str, np.ndarray] = {name: values[:, 1:] for name, values in levels.items()}
+        label = self._label_of_customers(codes, start, end, closed)
+        months = np.arange(start, end + 1, self.ledger.step)
+
+        levels = self._levels(label, len(labels), months)
+        arrays = {name: values[:, 1:] for name, values in levels.items()}
         arrays |= {
             "opening": levels["closing"][:, :-1],
             "opening_customers": levels["customers"][:, :-1],
         }
-        begin, stop = np.searchsorted(self.event_month, [start + 1, end + 1])
-        label = member[self.event_customer[begin:stop]]
-        place = (self.event_month[begin:stop] - start) // step - 1
-        kind, amount = self.event_kind[begin:stop], self.event_arr[begin:stop]
-        shape = (len(labels), len(months) - 1)
-        for name, number in MOVEMENT_NUMBER.items():
-            of_kind = (kind == number) & (label >= 0)
-            cell = label[of_kind] * shape[1] + place[of_kind]
-            sums = np.bincount(cell, amount[of_kind], minlength=shape[0] * shape[1])
-            arrays[name] = sums.reshape(shape)
+        arrays |= self._flows(label, len(labels), months)
         names = [month_name(int(month)) for month in months[1:]]
         return Movements.of(arrays, segments=labels, months=names, start=month_name(start))
+
+    def _label_of_customers(
+        self, codes: np.ndarray, start: int, end: int, closed: bool
+    ) -> np.ndarray:
+        """`ndarray[customer]`: the label's number that each keeps throughout, -1: it is not in."""
+        if closed:
+            firsts = self.rows_of(start)
+        else:
+            inside = np.flatnonzero((self.month >= start) & (self.month <= end))
+            firsts = inside[np.diff(self.customer[inside], prepend=-1) != 0]
+        label = np.full(len(self.customers), -1)
+        label[self.customer[firsts]] = codes[firsts]
+        return label
+
+    def _levels(self, label: np.ndarray, labels: int, months: np.ndarray) -> dict[str, np.ndarray]:
+        """What there is at the end of each month, by label: `ndarray[label, month]` each."""
+        opening = self.rows_of(int(months[0]))
+        base = np.zeros(len(self.customers))
+        base[self.customer[opening]] = self.arr[opening]
+        stayed = base > 0
+        levels = {name: np.zeros((labels, len(months))) for name in CLOSING}
+        for column, month in enumerate(months):
+            rows = self.rows_of(int(month))
+            # who has no row in a month has been at 0, and does not count as stayed ever after
+            stayed &= np.bincount(self.customer[rows], minlength=len(stayed)) > 0
+
+            rows = rows[label[self.customer[rows]] >= 0]
+            customer, amount = self.customer[rows], self.arr[rows]
+            capped, stays = np.minimum(amount, base[customer]), stayed[customer]
+            measured = (amount, capped, amount * stays, capped * stays, np.ones(len(rows)), stays)
+            for name, weights in zip(CLOSING, measured, strict=True):
+                levels[name][:, column] = np.bincount(label[customer], weights, minlength=labels)
+        return levels
+
+    def _flows(self, label: np.ndarray, labels: int, months: np.ndarray) -> dict[str, np.ndarray]:
+        """Each movement between two months, summed by label: `ndarray[label, month]` each."""
+        start, end, shape = int(months[0]), int(months[-1]), (labels, len(months) - 1)
+        begin, stop = np.searchsorted(self.event_month, [start + 1, end + 1])
+        kind, amount = self.event_kind[begin:stop], self.event_arr[begin:stop]
+        row = label[self.event_customer[begin:stop]]
+        column = (self.event_month[begin:stop] - start) // self.ledger.step - 1
+        flows = {}
+        for name, number in MOVEMENT_NUMBER.items():
+            of_kind = (kind == number) & (row >= 0)
+            cell = row[of_kind] * shape[1] + column[of_kind]
+            sums = np.bincount(cell, amount[of_kind], minlength=shape[0] * shape[1])
+            flows[name] = sums.reshape(shape)
+        return flows
+
+
+def _events(
+    customer: np.ndarray,
+    month: np.ndarray,
+    arr: np.ndarray,
+    why: Mapping[str, np.ndarray],
+    step: int,
+    last: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Every movement of every customer: customer, month, kind and amount, sorted by month.
+
+    Line by line it is the table of movements in MODEL.md, of each customer-month against the same
+    customer's row before it. Who is alive in the last month is alive, not churned.
+    """
+    is_first, came_back, stayed, leaves = _neighbours(customer, month, step, last)
+    before = np.append(0.0, arr[:-1])
+
+    change = np.where(stayed, arr - before, 0.0)
+    price = np.where(stayed, why["price"], 0.0)
+    # quantity x unit price and the amount are rounded apart: a billionth of it is no movement
+    rest = np.where(np.abs(change - price) > 1e-9 * np.maximum(arr, before), change - price, 0.0)
+    price = np.where((rest == 0) & (price > 0), change, price)
+    rise, fall = np.maximum(rest, 0.0), np.maximum(-rest, 0.0)
+    cross_sell = np.minimum(rise, why["cross_sell"])
+    remainder = rise - cross_sell
+    booked = {
+        "new": np.where(is_first, arr, 0.0),
+        "reactivation": np.where(came_back, arr, 0.0),
+        "price": price,
+        "cross_sell": cross_sell,
+        "adoption": np.where(why["explained"], remainder, 0.0),
+        "unsplit": np.where(why["explained"], 0.0, remainder),
+        "contraction": fall,
+        "churn": np.where(leaves, arr, 0.0),
+    }
+    return _sparse(booked, customer, month, step)
+
+
+def _neighbours(
+    customer: np.ndarray, month: np.ndarray, step: int, last: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """What a row is to the same customer's rows beside it, `ndarray[row]` of bool each.
+
+    It is the customer's first; it comes after a gap; it follows at the next step; no row follows it
+    at the next step, and there is such a step. Rows are sorted by customer and month.
+    """
+    same = np.append(False, customer[1:] == customer[:-1])
+    gap = np.where(same, month - np.append(0, month[:-1]), 0)
+    ends = np.append(~same[1:] | (gap[1:] > step), True)
+    return ~same, same & (gap > step), same & (gap == step), ends & (month < last)
+
+
+def _sparse(
+    booked: Mapping[str, np.ndarray], customer: np.ndarray, month: np.ndarray, step: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The amounts that are not 0, as customer, month, kind and amount, sorted by month.
+
+    Churn is booked in the step after the last row: that is the first without the customer.
+    """
+    rows = {name: np.flatnonzero(amount) for name, amount in booked.items()}
+    when = np.concatenate(
+        [month[at] + (step if name == "churn" else 0) for name, at in rows.items()]
+    )
+    who = np.concatenate([customer[at] for at in rows.values()])
+    kind = np.concatenate(
+        [np.full(len(at), MOVEMENT_NUMBER[name], dtype=np.int8) for name, at in rows.items()]
+    )
+    amount = np.concatenate([booked[name][at] for name, at in rows.items()])
+    order = np.argsort(when, kind="stable")
+    return who[order], when[order], kind[order], amount[order]
 
 
 def _begins(customer: np.ndarray, month: np.ndarray) -> np.ndarray:
     """`ndarray[row]`: whether a row is the first of its customer and month; rows sorted by both."""
-    return np.asarray(np.diff(customer * 100_000 + month, prepend=-1) != 0)
+    return np.asarray(np.diff(customer * MONTHS_APART + month, prepend=-1) != 0)
 
 
 def _late_renewals(customer: np.ndarray, month: np.ndarray, step: int, grace: int) -> np.ndarray:
@@ -225,9 +323,10 @@ def _late_renewals(customer: np.ndarray, month: np.ndarray, step: int, grace: in
 
 
 def _filled_months(months: np.ndarray, filled: np.ndarray, step: int) -> np.ndarray:
-    run = np.arange(len(months))
-    start_of_run = np.maximum.accumulate(np.where(filled, 0, run))
-    return months + (run - start_of_run) * step
+    """The months of rows of which those that are `filled` repeat the one before."""
+    row = np.arange(len(months))
+    repeated = np.maximum.accumulate(np.where(filled, 0, row))
+    return months + (row - repeated) * step
 
 
 def _reasons(
@@ -248,27 +347,29 @@ def _reasons(
     reasons = {"price": zero, "cross_sell": zero, "explained": zero > 0}
     if len(first) == 0:
         return reasons
-    product = (
-        frame["product"].cat.codes.to_numpy(np.int64)
-        if "product" in frame
-        else np.zeros(len(frame), dtype=np.int64)
-    )
+    product: np.ndarray = np.zeros(len(frame), dtype=np.int64)
+    if "product" in frame:
+        product = frame["product"].cat.codes.to_numpy(np.int64)
+
+    # by customer, product and month: the row before is then the same product's, if there is one
     order = np.lexsort((month, product, codes))
-    same = np.zeros(len(order), dtype=bool)  # the row before is the same customer's and product's
+    same = np.zeros(len(order), dtype=bool)
     same[1:] = (np.diff(codes[order]) == 0) & (np.diff(product[order]) == 0)
     next_step = same.copy()
     next_step[1:] &= np.diff(month[order]) <= within
+
     if "product" in frame:
         never_held = np.zeros(len(order))
         never_held[order] = ~same
         reasons["cross_sell"] = np.add.reduceat(never_held * arr, first)
+
     if {"quantity", "unit_price"} <= set(frame.columns):
         quantity, price = frame["quantity"].to_numpy()[order], frame["unit_price"].to_numpy()[order]
         known = np.isfinite(quantity) & np.isfinite(price)
         pair = next_step.copy()
         pair[1:] &= known[1:] & known[:-1]
-        # in ARR, in the ledger's currency of report: the amount's own scale of quantity x unit
-        # price
+        # quantity x unit price is in the ledger's own unit and currency: the amount says by what it
+        # becomes ARR in the currency of the report
         scale = np.divide(
             arr[order],
             quantity * price,
@@ -283,52 +384,3 @@ def _reasons(
         now = np.logical_and.reduceat(all_known, first)
         reasons["explained"] = now & np.append(False, now[:-1])
     return reasons
-
-
-def _events(
-    customer: np.ndarray,
-    month: np.ndarray,
-    arr: np.ndarray,
-    why: Mapping[str, np.ndarray],
-    step: int,
-    last: int,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Every movement of every customer: customer, month, kind and amount, sorted by month.
-
-    A customer that is alive in the last month is alive; one that has no row for the next step has
-    churned in it.
-    """
-    same = np.append(False, customer[1:] == customer[:-1])
-    gap = np.where(same, month - np.append(0, month[:-1]), 0)
-    before = np.append(0.0, arr[:-1])
-    kept = same & (gap == step)
-    back = same & (gap > step)
-    leaves = np.append(~same[1:] | (gap[1:] > step), True) & (month < last)
-    change = np.where(kept, arr - before, 0.0)
-    price = np.where(kept, why["price"], 0.0)
-    rest = np.where(np.abs(change - price) > 1e-9 * np.maximum(arr, before), change - price, 0.0)
-    price = np.where((rest == 0) & (price > 0), change, price)
-    rise, fall = np.maximum(rest, 0.0), np.maximum(-rest, 0.0)
-    cross_sell = np.minimum(rise, why["cross_sell"])
-    unnamed = rise - cross_sell
-    booked = {
-        "new": np.where(~same, arr, 0.0),
-        "reactivation": np.where(back, arr, 0.0),
-        "price": price,
-        "cross_sell": cross_sell,
-        "adoption": np.where(why["explained"], unnamed, 0.0),
-        "unsplit": np.where(why["explained"], 0.0, unnamed),
-        "contraction": fall,
-        "churn": np.where(leaves, arr, 0.0),
-    }
-    rows = {name: np.flatnonzero(amount) for name, amount in booked.items()}
-    when = np.concatenate(
-        [month[at] + (step if name == "churn" else 0) for name, at in rows.items()]
-    )
-    who = np.concatenate([customer[at] for at in rows.values()])
-    kind = np.concatenate(
-        [np.full(len(at), MOVEMENT_NUMBER[name], dtype=np.int8) for name, at in rows.items()]
-    )
-    amount = np.concatenate([booked[name][at] for name, at in rows.items()])
-    order = np.argsort(when, kind="stable")
-    return who[order], when[order], kind[order], amount[order]
