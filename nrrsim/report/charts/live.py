@@ -1,4 +1,7 @@
-"""A currency in, the what-if panel's charts without rows out; never computes a metric."""
+"""A currency in, the what-if panel's charts without rows out; never computes a metric.
+
+They are made of the layers of the printed ones: here a page puts the rows in, and moves them.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,11 @@ from typing import Any
 import altair as alt
 from altair.typing import ChartType
 
+from nrrsim.report.charts.outlook import density_layers, fan_layers, goal_layers
+from nrrsim.report.charts.retention import step_layers
 from nrrsim.report.charts.style import (
-    BRICK,
     FIT,
-    GREY,
     NAVY,
-    RULE,
-    TEAL,
     TEAL_TEXT,
     amount_axis,
     theme,
@@ -52,22 +53,13 @@ def _named(name: str) -> alt.Chart:
 
 
 def _live_curve() -> ChartType:
-    colour, dash = _series()
-    x = alt.X(
-        "nrr:Q",
-        title="NRR",
-        axis=alt.Axis(format=".0%", tickCount=8),
-        scale=alt.Scale(zero=False, nice=False),
+    axis = alt.Axis(format=".0%", tickCount=8)
+    x = alt.X("nrr:Q", title="NRR", axis=axis, scale=alt.Scale(zero=False, nice=False))
+    y = alt.Y("density:Q", axis=None)
+    layers = density_layers(_named("curve").encode(x=x, y=y), y, *_series())
+    return alt.layer(*layers, *goal_layers(_named("goal").encode(x=x))).properties(
+        height=140, **REFIT
     )
-    y = alt.Y("density:Q", axis=None, stack=None)
-    goal = _named("goal").encode(x=x)
-    layers = [
-        _named("curve").mark_area(opacity=0.14).encode(x=x, y=y, color=colour),
-        _named("curve").mark_line(strokeWidth=1.8).encode(x=x, y=y, color=colour, strokeDash=dash),
-        goal.mark_rule(color=GREY, strokeDash=[5, 3]),
-        goal.mark_text(color=GREY).encode(y=alt.value(-8), text="label:N"),
-    ]
-    return alt.layer(*layers).properties(height=140, **REFIT)
 
 
 def _live_bridge() -> ChartType:
@@ -75,41 +67,26 @@ def _live_bridge() -> ChartType:
         title=None, labelExpr="split(datum.label, ' ')", labelFontSize=8, labelOverlap=False
     )
     place = alt.Scale(paddingInner=0.3, paddingOuter=0.15)
-    axis, scale = (
-        alt.Axis(title=None, format=".1%", tickCount=4),
-        alt.Scale(zero=False, nice=False, padding=14),
-    )
+    axis = alt.Axis(title=None, format=".1%", tickCount=4)
+    scale = alt.Scale(zero=False, nice=False, padding=14)
 
-    def at(field: str, band: float = 0.5) -> dict[str, Any]:
+    def at(field: str, to: str | None = None, next_step: str | None = None) -> dict[str, Any]:
+        band = 1 if next_step else 0.5
         step = alt.X("step:O", sort=None, axis=label, scale=place, bandPosition=band)
-        return {"x": step, "y": alt.Y(f"{field}:Q", axis=axis, scale=scale)}
+        ends: dict[str, Any] = {"y2": f"{to}:Q"} if to else {}
+        if next_step:
+            ends = {"x2": alt.X2(f"{next_step}:O", bandPosition=0)}
+        return {"x": step, "y": alt.Y(f"{field}:Q", axis=axis, scale=scale)} | ends
 
     chart = _named("bridge")
-    kinds = alt.Scale(domain=["total", "gain", "loss", "none"], range=[NAVY, TEAL, BRICK, RULE])
-    to_next = chart.transform_filter("isValid(datum.next)").mark_rule(color=RULE)
-    layers = [
-        to_next.encode(**at("end", band=1), x2=alt.X2("next:O", bandPosition=0)),
-        chart.mark_bar().encode(
-            **at("lower"), y2="upper:Q", color=alt.Color("kind:N", legend=None, scale=kinds)
-        ),
-        chart.mark_text(dy=-7).encode(**at("place"), text="label:N"),
-    ]
-    return alt.layer(*layers).properties(height=150, **REFIT)
+    labels = chart.mark_text(dy=-7).encode(**at("place"), text="label:N")
+    return alt.layer(*step_layers(chart, at), labels).properties(height=150, **REFIT)
 
 
 def _live_fan(currency: str) -> ChartType:
-    colour, dash = _series()
-    x = alt.X(
-        "month:Q",
-        title="Months from now",
-        axis=alt.Axis(tickMinStep=1, grid=False),
-        scale=alt.Scale(nice=False),
-    )
-    scale = alt.Scale(zero=False, padding=6)
-    y: dict[str, Any] = {"axis": amount_axis(currency), "scale": scale}
-    fan = _named("fan").encode(x=x, color=colour)
-    layers = [
-        fan.mark_area(opacity=0.14).encode(y=alt.Y("low:Q", **y), y2="high:Q"),
-        fan.mark_line(strokeWidth=1.8).encode(y=alt.Y("middle:Q", **y), strokeDash=dash),
-    ]
+    axis = alt.Axis(tickMinStep=1, grid=False)
+    x = alt.X("month:Q", title="Months from now", axis=axis, scale=alt.Scale(nice=False))
+    y: dict[str, Any] = {"type": "quantitative", "axis": amount_axis(currency)}
+    y["scale"] = alt.Scale(zero=False, padding=6)
+    layers = fan_layers(_named("fan").encode(x=x), y, *_series())
     return alt.layer(*layers).properties(height=130, **REFIT)

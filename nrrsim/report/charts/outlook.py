@@ -75,21 +75,10 @@ def distributions(
     )
     y = alt.Y("density", axis=None, scale=alt.Scale(domain=[0, 1.3 * high], nice=False))
     colour, dash, above = _told_apart(names)
-    curves = alt.Chart(frame).encode(x=x, y=y)
-    unstacked = y.stack(None)
-    area = curves.mark_area(opacity=0.14, interpolate="monotone").encode(y=unstacked, color=colour)
-    line = curves.mark_line(interpolate="monotone", strokeWidth=1.8).encode(
-        color=colour, strokeDash=dash
-    )
-    layers: list[Any] = [area, line]
+    layers = density_layers(alt.Chart(frame).encode(x=x, y=y), y, colour, dash)
     if target is not None:
-        at = alt.Chart(
-            pd.DataFrame({"nrr": [target], "label": [f"Target {percent(target)}"]})
-        ).encode(x=x)
-        layers.append(at.mark_rule(color=GREY, strokeDash=[5, 3]))
-        layers.append(
-            at.mark_text(align="left", dx=5, color=GREY).encode(y=alt.value(7), text="label:N")
-        )
+        goal = pd.DataFrame({"nrr": [target], "label": [f"Target {percent(target)}"]})
+        layers += goal_layers(alt.Chart(goal).encode(x=x))
     if 0 < len(means) <= MOST_LABELS:
         peak = frame.groupby("name", sort=False)["density"].max()
         place = pd.DataFrame(
@@ -111,6 +100,27 @@ def distributions(
         layers.append(text.mark_text(dy=-8, fontWeight="bold", stroke="white", strokeWidth=4))
         layers.append(text.mark_text(dy=-8, fontWeight="bold").encode(color=colour))
     return alt.layer(*layers).properties(height=150 + above, **FIT)
+
+
+def density_layers(
+    curves: alt.Chart, y: alt.Y, colour: alt.Color, dash: alt.StrokeDash
+) -> list[alt.Chart]:
+    """The layers of curves that have their x and their `y`: a pale area under each line."""
+    area = curves.mark_area(opacity=0.14, interpolate="monotone")
+    line = curves.mark_line(interpolate="monotone", strokeWidth=1.8)
+    return [
+        area.encode(y=y.stack(None), color=colour),
+        line.encode(color=colour, strokeDash=dash),
+    ]
+
+
+def goal_layers(at: alt.Chart) -> list[alt.Chart]:
+    """The layers of a target that has its x: a dashed rule, and its `label` beside its top."""
+    text = at.mark_text(align="left", dx=5, color=GREY)
+    return [
+        at.mark_rule(color=GREY, strokeDash=[5, 3]),
+        text.encode(y=alt.value(7), text="label:N"),
+    ]
 
 
 @takes_columns("name period", "middle low high")
@@ -143,10 +153,7 @@ def fan(frame: Frame, currency: str | None = "USD", target: float | None = None)
     )
     text = alt.Chart(ends).mark_text(align="left", dx=6, fontSize=9, fontWeight="bold")
     layers = [
-        base.mark_area(opacity=0.15).encode(y=alt.Y("low", **y), y2="high", color=colour),
-        base.mark_line(strokeWidth=1.8).encode(
-            y=alt.Y("middle", **y), color=colour, strokeDash=dash
-        ),
+        *fan_layers(base, y, colour, dash),
         text.encode(x=RIGHT, y=alt.Y("place", **y), text="label:N", color=colour),
     ]
     if target is not None:
@@ -157,6 +164,15 @@ def fan(frame: Frame, currency: str | None = "USD", target: float | None = None)
         text = at.mark_text(align="left", dx=4, dy=-6, color=GREY)
         layers.append(text.encode(x=alt.value(0), y=alt.Y("at", **y), text="label:N"))
     return alt.layer(*layers).properties(height=height + above, **FIT)
+
+
+def fan_layers(
+    chart: alt.Chart, y: dict[str, Any], colour: alt.Color, dash: alt.StrokeDash
+) -> list[alt.Chart]:
+    """The layers of ranges that have their x: a band from `low` to `high`, a line at `middle`."""
+    band = chart.mark_area(opacity=0.15).encode(y=alt.Y("low", **y), y2="high", color=colour)
+    line = chart.mark_line(strokeWidth=1.8).encode(y=alt.Y("middle", **y))
+    return [band, line.encode(color=colour, strokeDash=dash)]
 
 
 @takes_columns("name", "low high")

@@ -8,7 +8,7 @@ for notebooks.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import floor, inf, log10
 from typing import Any, cast
 
@@ -163,19 +163,15 @@ def _waterfall(
         return {"x": alt.X(**x), "y": alt.Y(**y)} | {k: v for k, v in ends.items() if v}
 
     chart = alt.Chart(data)
-    colours = alt.Scale(domain=["total", "gain", "loss"], range=[NAVY, TEAL, BRICK])
-    colour = alt.Color("kind:N", legend=None, scale=colours)
     zigzag = "M-1,.06L1,-.06L1,.02L-1,.14Z" if upright else "M.06,-1L-.06,1L.02,1L.14,-1Z"
     beside: dict[str, Any] = {"dy": -7} if upright else {"dx": 4, "align": "left"}
-    to_next = chart.transform_filter("isValid(datum.next)").mark_rule(color=RULE)
     tears = chart.transform_filter("datum.kind == 'total'").mark_point(
         shape=zigzag, filled=True, color="white", opacity=1, size=(band * 0.75) ** 2
     )
     above = chart.transform_filter("!datum.under").mark_text(**beside)
     below = chart.transform_filter("datum.under").mark_text(dy=8)
     layers = [
-        to_next.encode(**at("end", next_step="next")),
-        chart.mark_bar().encode(color=colour, **at("lower", to="upper")),
+        *step_layers(chart, at),
         tears.encode(**at("tear")),
         above.encode(text="label:N", **at("place")),
         below.encode(text="label:N", **at("place")),
@@ -184,6 +180,17 @@ def _waterfall(
     return cast(
         alt.LayerChart, alt.layer(*layers)
     ), f"Axis starts at {start}, not at zero" if base else ""
+
+
+def step_layers(chart: alt.Chart, at: Callable[..., dict[str, Any]]) -> list[alt.Chart]:
+    """The layers of a waterfall: a rule from each bar's end to the next bar, and the bars.
+
+    `at(field, to=, next_step=)`: where a field stands along the steps, and where its mark ends.
+    """
+    kinds = alt.Scale(domain=["total", "gain", "loss", "none"], range=[NAVY, TEAL, BRICK, RULE])
+    to_next = chart.transform_filter("isValid(datum.next)").mark_rule(color=RULE)
+    bars = chart.mark_bar().encode(color=alt.Color("kind:N", legend=None, scale=kinds))
+    return [to_next.encode(**at("end", next_step="next")), bars.encode(**at("lower", to="upper"))]
 
 
 @takes_columns("period", "nrr grr")
