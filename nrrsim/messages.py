@@ -58,12 +58,12 @@ def located(problems: Iterable[Problem], document: Document) -> list[str]:
             at = at[:-1]
         return document.keys.get(at)
 
-    told = [
+    sentences = [
         (place(each), f"{'.'.join(map(str, each.at)) or 'the scenario'}: {each.text}")
         for each in problems
     ]
-    told.sort(key=lambda each: (each[0] is None, each[0]))
-    return list(dict.fromkeys(f"{stands} {text}" if stands else text for stands, text in told))
+    sentences.sort(key=lambda each: (each[0] is None, each[0]))
+    return list(dict.fromkeys(f"{stands} {text}" if stands else text for stands, text in sentences))
 
 
 def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:

@@ -306,7 +306,7 @@ class Actuals:
     @cached_property
     def customers(self) -> pd.DataFrame:
         """The window's customers: `segment`, `opening`, `closing`."""
-        opening = self.ledger.customers(self.start, known_at=self.as_of)
+        opening = self.ledger.customers(self.start, renewed_by=self.as_of)
         closing = self.ledger.customers(self.as_of, rate_of=self.start)["arr"]
         frame = pd.DataFrame({"segment": opening["segment"].astype(str), "opening": opening["arr"]})
         return frame.assign(closing=closing.reindex(frame.index).fillna(0.0))
@@ -316,7 +316,7 @@ class Actuals:
     def checks(self) -> pd.DataFrame:
         """What ties: `check`, `difference` (the largest, in ARR), `holds` (to the cent)."""
         told = self.ledger.customers(self.as_of, rate_of=self.start)["arr"].sum()
-        opened = self.ledger.customers(self.start, known_at=self.as_of)["arr"].sum()
+        opened = self.ledger.customers(self.start, renewed_by=self.as_of)["arr"].sum()
         company, cohort = self.book.total(), self.cohort.total()
         rows = {
             "Cohort: closing = opening + gains - losses, each month and segment": _largest(

@@ -101,7 +101,7 @@ def bridge(a: Scenario, b: Scenario) -> Bridge:
         last,
         {name: float(mean[number].sum()) for number, name in enumerate(LEVER_GROUPS)},
         {
-            name: {segment: float(mean[number, place]) for place, segment in enumerate(segments)}
+            name: dict(zip(segments, map(float, mean[number]), strict=True))
             for number, name in enumerate(LEVER_GROUPS)
         },
         {name: float(error[number]) for number, name in enumerate(LEVER_GROUPS)},
@@ -112,9 +112,9 @@ def _shapley(a: Scenario, b: Scenario, segments: tuple[str, ...], seed: int) -> 
     """`ndarray[group, segment]` of the Shapley values, averaged over the draws."""
     # what both believe something of meets the same draws
     names = sorted({**slots_of(a), **slots_of(b)})
-    places = {name: place for place, name in enumerate(names)}
+    rows = {name: row for row, name in enumerate(names)}
     exact = Exact(
-        (Side.of(a, segments, DRAWS, seed, places), Side.of(b, segments, DRAWS, seed, places))
+        (Side.of(a, segments, DRAWS, seed, rows), Side.of(b, segments, DRAWS, seed, rows))
     )
     worth = {
         which: exact.nrr(*which).mean(axis=1) for which in product((0, 1), repeat=len(LEVER_GROUPS))

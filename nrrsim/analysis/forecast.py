@@ -75,10 +75,10 @@ class Forecast:
         `mean`, `low` and `high` (90 %) of a year's probability or rate, `size` (the mean of an
         event, or the increase), and the `events` over the `chances` that it was learnt from.
         """
-        told = self.calibration
+        calibration = self.calibration
         rows = []
-        for each in told.learnt:
-            found = told.scenario.entry(each.driver, each.segment)
+        for each in calibration.learnt:
+            found = calibration.scenario.entry(each.driver, each.segment)
             if each.segment not in self.largest or found is None:
                 continue
             entry, _ = found
@@ -102,9 +102,10 @@ class Forecast:
     @cached_property
     def largest(self) -> list[str]:
         """The segments of today's book with the most ARR, eight at most."""
-        book = self.calibration.scenario.opening
-        arr = np.bincount(book.segment, book.arr, len(book.segments))
-        return [book.segments[place] for place in np.argsort(-arr, kind="stable")[:MOST_SEGMENTS]]
+        opening = self.calibration.scenario.opening
+        arr = np.bincount(opening.segment, opening.arr, len(opening.segments))
+        numbers = np.argsort(-arr, kind="stable")[:MOST_SEGMENTS]
+        return [opening.segments[number] for number in numbers]
 
     # --- what may happen --------------------------------------------------------------------------
 
@@ -173,7 +174,7 @@ class Forecast:
         forecast), as far as the ledger reaches back.
         """
         actual = _actual(self.ledger, self.as_of)
-        told = []
+        found = []
         for months in dict.fromkeys((self.history.pace, YEAR)):
             origin = shift(self.as_of, -months)
             known = parse_month(origin, "origin") - parse_month(self.ledger.months[0], "month")
@@ -182,8 +183,8 @@ class Forecast:
             past = calibrate(self.ledger, origin, **self.learning)
             drawn = _trailing(self.ledger, past, origin, months, self.trials, self.seed)
             where = {"actual": actual, "pit": pit(drawn, actual)}
-            told.append({"origin": origin, "months": months, **quantiles(drawn), **where})
-        return told
+            found.append({"origin": origin, "months": months, **quantiles(drawn), **where})
+        return found
 
     @cached_property
     def backtest(self) -> Backtest | None:
@@ -260,15 +261,15 @@ def forecast(
         )
     if history.ledger.customers(history.as_of).empty:
         return NoForecast("nobody is left")
-    told = Forecast(
+    found = Forecast(
         history, trials, seed, {"half_life": half_life, "price_months": tuple(price_months or ())}
     )
     try:
         for answer in ("ahead", "before", "backtest", "sensitivity"):
-            getattr(told, answer)
+            getattr(found, answer)
     except UsageError as error:  # the report stands without it
         return NoForecast(str(error).removeprefix("book.ledger: "))
-    return told
+    return found
 
 
 def _actual(ledger: Ledger, month: str) -> float | None:
@@ -288,7 +289,7 @@ def _trailing(
     by then may come back in fact, and does not here.
     """
     start = shift(origin, months - YEAR)
-    opening = ledger.customers(start, known_at=origin)["arr"]
+    opening = ledger.customers(start, renewed_by=origin)["arr"]
     term = learnt.scenario.plain()["book"]["term"]
     there = customers_of(ledger, origin, term, among=opening.index, rate_of=start)
     scenario = Scenario.of({**learnt.scenario.plain(), "months": months}, opening=there)

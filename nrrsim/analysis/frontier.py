@@ -79,7 +79,7 @@ def frontier(
         draw_rates(scenario, scenario.opening, count=count, seed=SEED, quasi=True)
         for count in (COARSE, EVEN_DRAWS)
     ]
-    means = [_moved(nrr_by_draw(scenario), rates) for rates in sets]
+    means = [_by_factors(nrr_by_draw(scenario), rates) for rates in sets]
     now = float(means[1]({}).mean())
     short: list[Gap]
     if probability is None:
@@ -87,7 +87,7 @@ def frontier(
     else:
         odds = odds_by_draw(scenario)
         _refuse_uneven(odds(sets[0]))
-        short = [_less_likely(_moved(odds, rates), target, probability) for rates in sets]
+        short = [_less_likely(_by_factors(odds, rates), target, probability) for rates in sets]
     gap = short[1]({})
     found = {name: _lever(scenario, sets[0], name, gap, short) for name in levers}
     x = _root([_along(each, all_together) for each in short], 0.0, 1.0 if gap <= 0 else -1.0, gap)
@@ -131,17 +131,19 @@ def with_factors(scenario: Scenario, factors: Mapping[str, float]) -> Scenario:
     return scenario.with_({"programmes": {**programmes, name: there}})
 
 
-def _moved(of_rates: Callable[[Rates], Any], rates: Rates) -> Callable[[Mapping[str, float]], Any]:
+def _by_factors(
+    of_rates: Callable[[Rates], Any], rates: Rates
+) -> Callable[[Mapping[str, float]], Any]:
     """What follows from the rates, as a function of the factors of some levers."""
 
-    def moved(factors: Mapping[str, float]) -> Any:
+    def by_factors(factors: Mapping[str, float]) -> Any:
         changed = {
             RATES_OF[name][0]: getattr(rates, RATES_OF[name][0]) * factor
             for name, factor in factors.items()
         }
         return of_rates(replace(rates, **changed))
 
-    return moved
+    return by_factors
 
 
 def _short_of(nrr: Callable[[Mapping[str, float]], Any], target: float) -> Gap:
@@ -227,7 +229,7 @@ def needed(scenario: Scenario, target: float, probability: float | None = None) 
     that it comes to and where that stands among the survey's quartiles; of price, the largest
     uplift. They are of twelve months only.
     """
-    told = frontier(scenario, target, probability)
+    found = frontier(scenario, target, probability)
     yearly = scenario.months == 12
 
     def beside(name: str, factors: Mapping[str, float]) -> dict[str, Any]:
@@ -236,7 +238,7 @@ def needed(scenario: Scenario, target: float, probability: float | None = None) 
             float(metrics.grr(expect(with_factors(scenario, factors)), "flow")) if losing else None
         )
         uplift = (
-            max(told.levers["price"].now.values()) * factors.get("price", 1.0)
+            max(found.levers["price"].now.values()) * factors.get("price", 1.0)
             if name == "price"
             else None
         )
@@ -247,12 +249,12 @@ def needed(scenario: Scenario, target: float, probability: float | None = None) 
             "usual_uplift": list(benchmarks.USUAL_UPLIFT) if name == "price" else None,
         }
 
-    x = told.together
+    x = found.together
     return {
         "title": scenario.title,
         "target": target,
         "probability": probability,
-        "nrr": told.nrr,
+        "nrr": found.nrr,
         "standing": benchmarks.standing("nrr", target) if yearly else None,
         "levers": {
             name: {
@@ -262,7 +264,7 @@ def needed(scenario: Scenario, target: float, probability: float | None = None) 
                 "needed": lever.needed,
             }
             | (beside(name, {name: lever.factor}) if lever.factor is not None else {})
-            for name, lever in told.levers.items()
+            for name, lever in found.levers.items()
         },
         "together": x,
         "beside": beside("together", all_together(x)) if x is not None else None,

@@ -61,16 +61,17 @@ def sensitivity(scenario: Scenario, effects: bool = True) -> Sensitivity:
         return Sensitivity(float(whole.mean()), 0.0, ())
     unknown = np.full(len(model.names), np.nan)
     shares, errors = model.shapley_effects(variance) if effects else (unknown, unknown)
-    swings = [model.swing(place) for place in range(len(model.names))]
-    widest = sorted(range(len(swings)), key=lambda place: -abs(swings[place][1] - swings[place][0]))
+    swings = [model.swing(number) for number in range(len(model.names))]
+    widths = [abs(high - low) for low, high in swings]
+    widest = sorted(range(len(swings)), key=lambda number: -widths[number])
     asked = set(widest if effects else widest[:MOST_ASKED])  # each takes its time
     known = [
-        min(model.known(place) / variance, 1.0) if place in asked else 0.0
-        for place in range(len(swings))
+        min(model.known(number) / variance, 1.0) if number in asked else 0.0
+        for number in range(len(swings))
     ]
     found = [
-        Belief(name, *swings[place], known[place], float(shares[place]), float(errors[place]))
-        for place, name in enumerate(model.names)
+        Belief(name, *swings[number], known[number], float(shares[number]), float(errors[number]))
+        for number, name in enumerate(model.names)
     ]
     found.sort(key=lambda each: -each.known)
     return Sensitivity(float(whole.mean()), float(np.sqrt(variance)), tuple(found))
@@ -88,8 +89,8 @@ class _Model:
         ties = scenario.ties()
         if ties:
             tied, matrix, _ = correlation_matrix(ties)
-            places = [self.names.index(name) for name in tied]
-            self.matrix[np.ix_(places, places)] = matrix
+            numbers = [self.names.index(name) for name in tied]
+            self.matrix[np.ix_(numbers, numbers)] = matrix
 
     def nrr(self, z: np.ndarray) -> np.ndarray:
         by_name = dict(zip(self.names, z.T, strict=True))
@@ -105,23 +106,23 @@ class _Model:
             else np.zeros((count, 0))
         )
 
-    def swing(self, place: int) -> tuple[float, float]:
+    def swing(self, number: int) -> tuple[float, float]:
         """Expected NRR with one belief at its P5 and at its P95, and the others as they are."""
         z = self.even(DRAWS if len(self.names) <= MANY else FEWER_DRAWS)
         ends = []
         for score in (-Z90, Z90):
-            z[:, place] = score
+            z[:, number] = score
             ends.append(float(self.nrr(z).mean()))
         return ends[0], ends[1]
 
-    def known(self, place: int) -> float:
+    def known(self, number: int) -> float:
         """The variance of the mean of NRR given one belief: what knowing it takes away."""
         nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
         weights = weights / weights.sum()
-        others = [other for other in range(len(self.names)) if other != place]
-        slope = self.matrix[others, place]
+        others = [other for other in range(len(self.names)) if other != number]
+        slope = self.matrix[others, number]
         z = np.empty((NODES, DRAWS, len(self.names)))
-        z[:, :, place] = nodes[:, None]
+        z[:, :, number] = nodes[:, None]
         if others:
             left = self.matrix[np.ix_(others, others)] - np.outer(slope, slope)
             free = scores(

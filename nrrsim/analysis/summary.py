@@ -62,9 +62,9 @@ def simulated(
     target = scenario.target if target is None else target
     nrr = np.asarray(metrics.nrr(run))
     each = {"nrr": nrr, "grr": np.asarray(metrics.grr(run)), "logo": np.asarray(metrics.logo(run))}
-    told = {name: figures_with_errors(values) for name, values in each.items()}
+    measured = {name: figures_with_errors(values) for name, values in each.items()}
     reached = None if target is None else share_reaching(nrr, target)
-    errors: dict[str, Any] = {name: errors for name, (_, errors) in told.items()}
+    errors: dict[str, Any] = {name: errors for name, (_, errors) in measured.items()}
     errors["p_target"] = None if reached is None else share_error(reached, len(nrr))
     return {
         "title": scenario.title,
@@ -72,23 +72,23 @@ def simulated(
         "seed": seed,
         "target": target,
         "p_target": reached,
-        **{name: figures for name, (figures, _) in told.items()},
+        **{name: figures for name, (figures, _) in measured.items()},
         "standard_errors": errors,
     }
 
 
 def compared(a: Scenario, b: Scenario, runs: tuple[Movements, Movements]) -> dict[str, Any]:
     """What `nrrsim compare --json` prints: the exact bridge, and the difference under one luck."""
-    told = bridge(a, b)
+    steps = bridge(a, b)
     apart = difference(runs)
     figures, _ = figures_with_errors(apart)
     kept = ("mean", "sd", "se", "p05", "p50", "p95")
     return {
-        "a": {"title": a.title, "nrr": told.a},
-        "b": {"title": b.title, "nrr": told.b},
-        "difference": told.difference,
-        "bridge": told.parts,
-        "vectors": told.vectors,
+        "a": {"title": a.title, "nrr": steps.a},
+        "b": {"title": b.title, "nrr": steps.b},
+        "difference": steps.difference,
+        "bridge": steps.parts,
+        "vectors": steps.vectors,
         "programmes": {
             each.name: {
                 "nrr": each.nrr,

@@ -193,8 +193,8 @@ def _rows(task: _Task, block: Sequence[Point], threads: int | None = 1) -> list[
 def _point(task: _Task, values: tuple[float, ...], threads: int | None) -> Row:
     scenario, target = task.scenario.with_(dict(zip(task.names, values, strict=True))), task.target
     if task.exact:
-        told = quick.likely(scenario, target, task.seed, threads)
-        return {"nrr": told["mean"], **{name: told[name] for name in RESULTS[1:]}}
+        figures = quick.likely(scenario, target, task.seed, threads)
+        return {"nrr": figures["mean"], **{name: figures[name] for name in RESULTS[1:]}}
     nrr = np.asarray(metrics.nrr(simulate(scenario, task.trials, task.seed, threads=threads)))
     p05, p50, p95 = map(float, np.quantile(nrr, (0.05, 0.5, 0.95)))
     reached = None if target is None else outcomes.share_reaching(nrr, target)

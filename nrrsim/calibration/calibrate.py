@@ -18,7 +18,7 @@ import pandas as pd
 
 from nrrsim.calibration.exposure import Exposure
 from nrrsim.calibration.frequency import Learnt, counts_of, posterior
-from nrrsim.calibration.sizes import MOST_SPREAD, USUAL_SIZE, fitted_sizes, share_that_shows
+from nrrsim.calibration.sizes import MOST_UNEVEN, USUAL_SIZE, fitted_sizes, share_that_shows
 from nrrsim.calibration.tenure import Curve, tenure_curves
 from nrrsim.calibration.years import common_shock, drift_and_season
 from nrrsim.errors import UsageError, did_you_mean
@@ -117,22 +117,22 @@ def calibrate(
     Raises UsageError for a date that the ledger does not have, and for a history of less than two
     snapshots.
     """
-    panel = Exposure.of(ledger, as_of, half_life, price_months)
+    exposure = Exposure.of(ledger, as_of, half_life, price_months)
     if wrong := [each for each in (term or {}).values() if each not in ("monthly", "annual")]:
         raise UsageError(f"term: {wrong[0]!r} is no term; take monthly or annual")
-    if strange := [name for name in term or {} if name not in panel.segments]:
-        remedy = did_you_mean(strange[0], panel.segments)
+    if strange := [name for name in term or {} if name not in exposure.segments]:
+        remedy = did_you_mean(strange[0], exposure.segments)
         raise UsageError(f"term: {strange[0]} is not a segment of the ledger; {remedy}")
-    terms = panel.terms(dict(term or {}))
-    annual = np.array([terms[name] == "annual" for name in panel.segments])
-    learnt, findings = _learn(panel, annual)
-    curves, told = tenure_curves(panel, annual)
-    shock, years = common_shock(panel, learnt, annual)
-    here = [name for name in panel.segments if name in set(panel.present)]
-    drivers = _drivers(panel, [each for each in learnt if each.segment in here], curves)
+    terms = exposure.terms(dict(term or {}))
+    annual = np.array([terms[name] == "annual" for name in exposure.segments])
+    learnt, findings = _learn(exposure, annual)
+    curves, of_tenure = tenure_curves(exposure, annual)
+    shock, years = common_shock(exposure, learnt, annual)
+    here = [name for name in exposure.segments if name in set(exposure.present)]
+    drivers = _drivers(exposure, [each for each in learnt if each.segment in here], curves)
     values: dict[str, Any] = {
         "title": f"Learnt from the ledger up to {as_of}",
-        "because": _because(panel, years, half_life),
+        "because": _because(exposure, years, half_life),
         "months": 12,
         "book": {
             "ledger": file,
@@ -156,36 +156,44 @@ def calibrate(
     if ties:
         values["correlations"] = ties
     scenario = Scenario.of(values, opening=customers_of(ledger, as_of, values["book"]["term"]))
-    alone = set(price_months) - {month_name(month) for _, month, _ in panel.alike}
+    alone = set(price_months) - {month_name(month) for _, month, _ in exposure.alike}
     missing = [
         f"price month {month}: no rise is shared by many in it; nothing is taken as price"
         for month in sorted(alone)
     ]
-    notes = [*findings, *told, *panel.steps_alike(), *missing, *drift_and_season(panel, annual)]
+    notes = [
+        *findings,
+        *of_tenure,
+        *exposure.steps_alike(),
+        *missing,
+        *drift_and_season(exposure, annual),
+    ]
     return Calibration(scenario, tuple(learnt), shock, years, tuple(dict.fromkeys(notes)))
 
 
-def _learn(panel: Exposure, annual: np.ndarray) -> tuple[list[Learnt], list[str]]:
+def _learn(exposure: Exposure, annual: np.ndarray) -> tuple[list[Learnt], list[str]]:
     """Every driver of every segment, and what to know of them."""
     learnt: list[Learnt] = []
     findings: list[str] = []
     seen = [
-        name for name in COUNTED if name not in ("cross_sell", "price") or panel.amount[name].any()
+        name
+        for name in COUNTED
+        if name not in ("cross_sell", "price") or exposure.amount[name].any()
     ]
-    sizes_of = {driver: fitted_sizes(panel, driver) for driver in seen if driver in USUAL_SIZE}
-    shown = share_that_shows(panel, sizes_of)
+    sizes_of = {driver: fitted_sizes(exposure, driver) for driver in seen if driver in USUAL_SIZE}
+    shown = share_that_shows(exposure, sizes_of)
     for driver in seen:
-        part = shown.get(driver, np.ones(len(panel.segments)))
-        for where, counts in counts_of(panel, driver, annual):
+        part = shown.get(driver, np.ones(len(exposure.segments)))
+        for where, counts in counts_of(exposure, driver, annual):
             chances = np.maximum(counts.chances * part[where], counts.events)
             means, sds = posterior(
                 counts.events, chances, TYPICAL[driver], counts.power, counts.is_probability
             )
-            for place, number in enumerate(where):
-                name = panel.segments[number]
+            for row, number in enumerate(where):
+                name = exposure.segments[number]
                 size, misfit, sized = sizes_of.get(driver, {}).get(int(number), (None, None, 0))
-                years = counts.chances[place] / counts.power
-                events, mean, sd = (float(each[place]) for each in (counts.events, means, sds))
+                years = counts.chances[row] / counts.power
+                events, mean, sd = (float(each[row]) for each in (counts.events, means, sds))
                 learnt.append(
                     Learnt(driver, name, events, float(years), mean, sd, size, misfit, sized)
                 )
@@ -194,9 +202,9 @@ def _learn(panel: Exposure, annual: np.ndarray) -> tuple[list[Learnt], list[str]
                         f"{name}: {driver} multiplies amounts by {1 + size[0]:.0f} on average;"
                         f" taken as {1 + MOST_GAIN:.0f}. Is this recurring revenue?"
                     )
-                missed = counts.events[place] == 0 and name in panel.present and years >= 0.5
+                missed = counts.events[row] == 0 and name in exposure.present and years >= 0.5
                 if missed and driver in ("churn", "contraction", "adoption"):
-                    others = "the other segments and from " if len(panel.segments) > 1 else ""
+                    others = "the other segments and from " if len(exposure.segments) > 1 else ""
                     findings.append(
                         f"{name}: no {driver} in {years:.0f} customer-years; what is believed of it"
                         f" comes from {others}what is usual"
@@ -205,9 +213,11 @@ def _learn(panel: Exposure, annual: np.ndarray) -> tuple[list[Learnt], list[str]
 
 
 def _drivers(
-    panel: Exposure, learnt: Sequence[Learnt], curves: Mapping[str, Curve]
+    exposure: Exposure, learnt: Sequence[Learnt], curves: Mapping[str, Curve]
 ) -> dict[str, Any]:
-    span = f"ledger {month_name(int(panel.month.min()) - panel.step)}..{month_name(panel.as_of)}"
+    """The drivers of a scenario: what was learnt as beliefs, each with what it was learnt from."""
+    begin = month_name(int(exposure.month.min()) - exposure.step)
+    span = f"ledger {begin}..{month_name(exposure.as_of)}"
     drivers: dict[str, Any] = {}
     for each in learnt:
         unit = "whole customer-years" if each.driver == "price" else "customer-years"
@@ -225,7 +235,7 @@ def _drivers(
             }
         elif each.driver == "price":
             entry = {
-                "uplift": _uplift(panel, each.segment),
+                "uplift": _uplift(exposure, each.segment),
                 "acceptance": _beta(each.mean, each.sd),
             }
         elif each.driver in ("churn", "reactivation"):
@@ -233,12 +243,12 @@ def _drivers(
         else:
             entry = {"rate": _rate(each.mean, each.sd)}
         if each.driver == "reactivation":
-            entry["size"] = _return_size(panel)
+            entry["size"] = _return_size(exposure)
             source += " of those who had left within a year"
         if each.size:
             mean, sd = each.size
             mean = min(mean, MOST_GAIN)
-            sd = min(sd, MOST_SPREAD * mean)
+            sd = min(sd, MOST_UNEVEN * mean)
             entry["size"] = (
                 {"mean": _short(mean), "sd": _short(sd)} if sd > 1e-3 * mean else _short(mean)
             )
@@ -248,21 +258,23 @@ def _drivers(
     return drivers
 
 
-def _uplift(panel: Exposure, segment: str) -> float:
+def _uplift(exposure: Exposure, segment: str) -> float:
     """The mean rise of those who took a price increase, here or, where none did, anywhere."""
-    rose = panel.amount["price"] > 0
-    mine = rose & (panel.segment == panel.segments.index(segment))
+    rose = exposure.amount["price"] > 0
+    mine = rose & (exposure.segment == exposure.segments.index(segment))
     use = mine if mine.any() else rose
-    mean = float(np.average(panel.amount["price"][use] / panel.arr[use], weights=panel.weight[use]))
+    mean = float(
+        np.average(exposure.amount["price"][use] / exposure.arr[use], weights=exposure.weight[use])
+    )
     return _short(min(mean, MOST_UPLIFT))
 
 
-def _return_size(panel: Exposure) -> float:
+def _return_size(exposure: Exposure) -> float:
     """At which share of what they left with customers come back.
 
     The median, as a few come back much larger.
     """
-    back = panel.away["back"]
+    back = exposure.away["back"]
     return _short(float(np.clip(np.median(back[back > 0]), 0.01, 1))) if (back > 0).any() else 1.0
 
 
@@ -291,21 +303,21 @@ def _short(value: float) -> float:
     return float(f"{value:.5g}")
 
 
-def _because(panel: Exposure, years: int, half_life: float | None) -> str:
+def _because(exposure: Exposure, years: int, half_life: float | None) -> str:
     weight = f"; what lies {half_life:g} months back counts half" if half_life else ""
     yearly = (
         " The ledger is annual: each interval shows at most one net rise or fall, read as at most"
         " one event a year."
-        if panel.step == 12
+        if exposure.step == 12
         else ""
     )
     alike = (
         " Segments learn from each other as far as they are alike."
-        if len(panel.segments) > 1
+        if len(exposure.segments) > 1
         else ""
     )
     whole = f"{years} whole {'year' if years == 1 else 'years'}"
-    first, last = month_name(int(panel.month.min()) - panel.step), month_name(panel.as_of)
+    first, last = month_name(int(exposure.month.min()) - exposure.step), month_name(exposure.as_of)
     return (
         f"Learnt from {first} to {last} ({whole}){weight}.{alike}{yearly} What is not in the"
         " ledger, such as a new product or a recession of a kind not seen, is not in here."

@@ -11,10 +11,9 @@ import pandas as pd
 
 from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger
+from nrrsim.ledger.rollforward import MONTHS_APART, MOVEMENT_NUMBER
 from nrrsim.months import month_name, parse_month
-from nrrsim.movements import MOVEMENTS
 
-MOVEMENT_NUMBER = {name: number for number, name in enumerate(MOVEMENTS)}
 TERMS = (("month", "monthly"), ("annual", "annual"), ("year", "annual"))
 # So many customers, and such a share of a segment, that rise alike in one month may have met a
 # price increase.
@@ -66,66 +65,58 @@ class Exposure:
     def of(
         cls, ledger: Ledger, as_of: str, half_life: float | None, price_months: Sequence[str]
     ) -> Exposure:
+        """What a ledger's history up to `as_of` holds to learn from; nothing after it is looked at.
+
+        half_life, price_months : as for `calibrate`. Raises UsageError for a history of one month.
+        """
         rows, events = ledger.histories(as_of)
-        end, step, begin = (
-            parse_month(as_of, "as_of"),
-            ledger.step,
-            parse_month(ledger.months[0], "month"),
-        )
+        end, step = parse_month(as_of, "as_of"), ledger.step
+        begin = parse_month(ledger.months[0], "month")
         if end - begin < step:
             raise UsageError(
                 f"as_of: {as_of} is the ledger's first month; there is nothing to learn from before"
                 " a second one"
             )
         check_half_life(half_life)
+
         category = rows["segment"].astype("category").cat.remove_unused_categories()
         segment = category.cat.codes.to_numpy(np.int64)
         customer, month, arr = (rows[name].to_numpy() for name in ("customer", "month", "arr"))
         heads = np.diff(customer, prepend=-1) != 0
         first = month[np.flatnonzero(heads)[np.cumsum(heads) - 1]]
+
+        # the anniversary is that of the renewal, else of the first month, if that is known; an
+        # annual contract of which neither is known left at its anniversary, if it left
         renewal = rows["renewal"].to_numpy(float)
         at = np.where(
             np.isnan(renewal), np.where(first > begin, first, -1), np.nan_to_num(renewal)
         ).astype(np.int64)
-        place = customer * 100_000 + month  # sorted
-        exposed = month < end
-        moved = {name: np.zeros(len(rows)) for name in MOVEMENT_NUMBER}
-        kind = events["kind"].to_numpy()
-        before = np.searchsorted(
-            place, events["customer"].to_numpy() * 100_000 + events["month"].to_numpy() - step
-        )
-        for name, number in MOVEMENT_NUMBER.items():
-            if name not in ("new", "reactivation"):
-                of_kind = kind == number
-                np.add.at(moved[name], before[of_kind], events["arr"].to_numpy()[of_kind])
-        moved["adoption"] = moved["adoption"] + moved.pop("unsplit")
-        # an annual contract whose anniversary is not known left at one
+        amount = _amounts(customer, month, events, step)
         left = np.full(int(customer.max()) + 1, -1, dtype=np.int64)
-        left[customer[moved["churn"] > 0]] = month[moved["churn"] > 0] + step
+        left[customer[amount["churn"] > 0]] = month[amount["churn"] > 0] + step
         went = np.where(at < 0, left[customer], at)
-        panel = cls(
-            ledger,
-            end,
-            step,
-            tuple(map(str, category.cat.categories)),
-            tuple(map(str, category[month == end].unique())),
-            customer[exposed],
-            segment[exposed],
-            arr[exposed],
-            month[exposed] + step,
-            np.where(first > begin, month - first, np.nan)[exposed],
-            np.where(at < 0, -1, (month + step - at) % 12 < step)[exposed],
-            np.where(went < 0, -1, (month + step - went) % 12 < step)[exposed],
-            _weight(month[exposed] + step, end, half_life),
-            {
-                name: values[exposed]
-                for name, values in moved.items()
-                if name not in ("new", "reactivation")
-            },
-            _away(rows, segment, end, step, half_life),
+
+        # what a row says ends with its step: of the last month it is not known yet
+        known = month < end
+        exposure = cls(
+            ledger=ledger,
+            as_of=end,
+            step=step,
+            segments=tuple(map(str, category.cat.categories)),
+            present=tuple(map(str, category[month == end].unique())),
+            customer=customer[known],
+            segment=segment[known],
+            arr=arr[known],
+            month=month[known] + step,
+            age=np.where(first > begin, month - first, np.nan)[known],
+            due=np.where(at < 0, -1, (month + step - at) % 12 < step)[known],
+            due_to_leave=np.where(went < 0, -1, (month + step - went) % 12 < step)[known],
+            weight=_weight(month[known] + step, end, half_life),
+            amount={name: values[known] for name, values in amount.items()},
+            away=_away(rows, segment, end, step, half_life),
         )
-        panel._take_as_price([parse_month(each, "price_months") for each in price_months])
-        return panel
+        exposure._take_as_price([parse_month(each, "price_months") for each in price_months])
+        return exposure
 
     def _take_as_price(self, months: Sequence[int]) -> None:
         """Book rises by a common percentage in these months as price."""
@@ -148,6 +139,8 @@ class Exposure:
             {"segment": self.segment[rose], "month": self.month[rose], "rise": self._rise[rose]}
         )
         counted = frame.value_counts().reset_index(name="number")
+
+        # those who rose alike, beside all who were there
         there = (
             pd.DataFrame({"segment": self.segment, "month": self.month})
             .value_counts()
@@ -161,12 +154,12 @@ class Exposure:
 
     def steps_alike(self) -> list[str]:
         """What looks like a price increase, in words."""
-        told = []
+        notes = []
         for segment, month, rise in sorted(self.alike, key=lambda each: (each[1], each[0])):
             mine = (self.segment == segment) & (self.month == month)
             number = int((self._rise[mine] == rise).sum())
             booked = self.amount["price"][mine & (self._rise == rise)].any()
-            told.append(
+            notes.append(
                 f"{month_name(month)}: {number} of {int(mine.sum())} customers of"
                 f" {self.segments[segment]} rose by {rise / 10:g} %; "
                 + (
@@ -175,7 +168,7 @@ class Exposure:
                     else "if that was a price increase, name the month as price month"
                 )
             )
-        return told
+        return notes
 
     def terms(self, given: dict[str, str]) -> dict[str, str]:
         """Monthly or annual, by segment: annual where most who leave do so at an anniversary."""
@@ -203,22 +196,25 @@ class Exposure:
         term = words.map(
             lambda word: next((each for start, each in TERMS if word.startswith(start)), None)
         )
-        told = pd.DataFrame({"segment": known["segment"].astype(str), "term": term}).dropna()
-        return dict(told.groupby("segment")["term"].agg(lambda each: each.mode().iloc[0]))
+        stated = pd.DataFrame({"segment": known["segment"].astype(str), "term": term}).dropna()
+        return dict(stated.groupby("segment")["term"].agg(lambda each: each.mode().iloc[0]))
 
     def chances(self, driver: str, annual: np.ndarray) -> np.ndarray:
         """`ndarray[row]`: how many chances for the driver a row is.
 
-        A chance is a step, and a year where the driver comes once a year.
+        A chance is a step; to leave an annual contract, a renewal. annual : `ndarray[segment]`.
         """
-        gone = self.amount["churn"] > 0
-        off = (self.amount[driver] > 0) & (self.due == 0)
-        if driver == "churn":
-            yearly = np.where(
-                self.due_to_leave < 0, 1 / self.a_year, np.where(self.due_to_leave == 1, 1.0, off)
-            )
-            return np.where(annual[self.segment], yearly, 1.0)
-        return np.where(gone, 0.0, 1.0)
+        # who leaves in a step does nothing else in it (MODEL.md 3)
+        if driver != "churn":
+            return np.where(self.amount["churn"] > 0, 0.0, 1.0)
+
+        # an annual contract that ends between renewals was a chance, too; where nothing tells the
+        # anniversary, each step has its part of one
+        between = (self.amount["churn"] > 0) & (self.due == 0)
+        yearly = np.where(
+            self.due_to_leave < 0, 1 / self.a_year, np.where(self.due_to_leave == 1, 1.0, between)
+        )
+        return np.where(annual[self.segment], yearly, 1.0)
 
     def whole_years(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Each customer's whole years up to `as_of`: segment, weight, whether a price rose.
@@ -226,17 +222,39 @@ class Exposure:
         Whenever in the year increases come, at an anniversary or each January, there is one chance
         of it in each.
         """
-        block = (self.as_of - self.month) // 12
-        keys, first, place, number = np.unique(
-            self.customer * 1_000 + block,
+        years_back = (self.as_of - self.month) // 12
+        keys, first, year_of_row, number = np.unique(
+            self.customer * MONTHS_APART + years_back,
             return_index=True,
             return_inverse=True,
             return_counts=True,
         )
-        gone = np.bincount(place, self.amount["churn"] > 0, len(keys))
-        rose = np.bincount(place, self.amount["price"] > 0, len(keys)) > 0
+        gone = np.bincount(year_of_row, self.amount["churn"] > 0, len(keys))
+        rose = np.bincount(year_of_row, self.amount["price"] > 0, len(keys)) > 0
         whole = (number == self.a_year) & (gone == 0)
         return self.segment[first][whole], self.weight[first][whole], rose[whole]
+
+
+def _amounts(
+    customer: np.ndarray, month: np.ndarray, events: pd.DataFrame, step: int
+) -> dict[str, np.ndarray]:
+    """`ndarray[row]` by movement: what it moved in the step after each row.
+
+    What the ledger does not split counts as adoption. Rows are sorted by customer and month.
+    """
+    key = customer * MONTHS_APART + month
+    moved, kind = events["arr"].to_numpy(), events["kind"].to_numpy()
+    moved_at = events["customer"].to_numpy() * MONTHS_APART + events["month"].to_numpy()
+    row = np.searchsorted(key, moved_at - step)
+    amount = {}
+    for name, number in MOVEMENT_NUMBER.items():
+        # who is new or comes back has no row in the step before
+        if name not in ("new", "reactivation"):
+            of_kind = kind == number
+            amount[name] = np.zeros(len(key))
+            np.add.at(amount[name], row[of_kind], moved[of_kind])
+    amount["adoption"] = amount["adoption"] + amount.pop("unsplit")
+    return amount
 
 
 def _weight(month: np.ndarray, end: int, half_life: float | None) -> np.ndarray:
@@ -251,18 +269,22 @@ def _away(
     same = np.append(customer[1:] == customer[:-1], False)
     until = np.where(same, np.append(month[1:], 0), end + step)
     left = np.flatnonzero(until > month + step)
-    waits = np.minimum((until[left] - month[left]) // step - 1, LATE // step)
-    came = same[left] & ((until[left] - month[left]) // step - 1 <= LATE // step)
+    away_for = (until[left] - month[left]) // step - 1
+    waits = np.minimum(away_for, LATE // step)
+    came = same[left] & (away_for <= LATE // step)
+
+    # a row for each step of waiting: it is gone one step after its last month, and may come back
+    # from the step after that on
     row = np.repeat(left, waits)
     nth = np.arange(len(row)) - np.repeat(np.cumsum(waits) - waits, waits)
     when = month[row] + (nth + 2) * step
     share = np.where(came, np.append(arr[1:], 0.0)[left] / arr[left], 0.0)
     back = np.where(nth == np.repeat(waits, waits) - 1, np.repeat(share, waits), 0.0)
     seen = when <= end
-    told = {
+    away = {
         "segment": segment[row],
         "month": when,
         "weight": _weight(when, end, half_life),
         "back": back,
     }
-    return {name: values[seen] for name, values in told.items()}
+    return {name: values[seen] for name, values in away.items()}

@@ -16,7 +16,7 @@ from nrrsim.calibration.exposure import Exposure
 # The prior: the standard deviation of the logit of what is typical; how much segments differ (the
 # coefficient of variation of their frequencies), and the standard deviation of its logarithm.
 TYPICAL_SD, UNLIKE, UNLIKE_SD = 1.5, 0.4, 0.7
-PLACES = np.linspace(-3, 3, 31)  # of the prior's grid, in standard deviations
+SCORES = np.linspace(-3, 3, 31)  # of the prior's grid, in standard deviations
 
 
 @dataclass(frozen=True)
@@ -49,27 +49,32 @@ class Counts:
     is_probability: bool
 
 
-def counts_of(panel: Exposure, driver: str, annual: np.ndarray) -> list[tuple[np.ndarray, Counts]]:
+def counts_of(
+    exposure: Exposure, driver: str, annual: np.ndarray
+) -> list[tuple[np.ndarray, Counts]]:
     """The counts of the segments that learn from each other, with the numbers of these segments."""
-    number = len(panel.segments)
+    number = len(exposure.segments)
     if driver == "reactivation":
-        away = panel.away
+        away = exposure.away
         events = np.bincount(away["segment"], away["weight"] * (away["back"] > 0), number)
         chances = np.bincount(away["segment"], away["weight"], number)
-        return [(np.arange(number), Counts(events, chances, panel.a_year, True))]
+        return [(np.arange(number), Counts(events, chances, exposure.a_year, True))]
     if driver == "price":
-        segment, weight, rose = panel.whole_years()
+        segment, weight, rose = exposure.whole_years()
         events, chances = (np.bincount(segment, each, number) for each in (weight * rose, weight))
         return [(np.arange(number), Counts(events, chances, 1.0, True))]
-    happened = panel.amount[driver] > 0
-    part = panel.chances(driver, annual)
-    events = np.bincount(panel.segment, panel.weight * happened, number)
-    chances = np.bincount(panel.segment, panel.weight * part, number)
+    happened = exposure.amount[driver] > 0
+    part = exposure.chances(driver, annual)
+    events = np.bincount(exposure.segment, exposure.weight * happened, number)
+    chances = np.bincount(exposure.segment, exposure.weight * part, number)
     if driver != "churn":
-        return [(np.arange(number), Counts(events, chances, panel.a_year, False))]
+        return [(np.arange(number), Counts(events, chances, exposure.a_year, False))]
     return [
         (where, Counts(events[where], chances[where], power, True))
-        for where, power in ((np.flatnonzero(annual), 1.0), (np.flatnonzero(~annual), panel.a_year))
+        for where, power in (
+            (np.flatnonzero(annual), 1.0),
+            (np.flatnonzero(~annual), exposure.a_year),
+        )
         if len(where)
     ]
 
@@ -98,9 +103,9 @@ def _mixture(
     events: np.ndarray, chances: np.ndarray, typical: float, power: float, is_probability: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The Beta distributions of one chance, `ndarray[segment, typical, unlike]`, and weights."""
-    places = PLACES
+    scores = SCORES
     for _ in range(2):  # a wide grid, and a fine one where the weight is
-        mu, alike, prior = prior_grid(typical, power, is_probability, places)
+        mu, alike, prior = prior_grid(typical, power, is_probability, scores)
         a, b = (
             mu * alike + events[:, None, None],
             (1 - mu) * alike + (chances - events)[:, None, None],
@@ -109,25 +114,25 @@ def _mixture(
         log = np.log(prior) + likely.sum(axis=0)
         weight = np.exp(log - log.max())
         weight = weight / weight.sum()
-        of_place = weight.sum(axis=1)
-        middle = float(of_place @ places)
-        reach = 5 * np.sqrt(of_place @ (places - middle) ** 2) + 2 * (PLACES[1] - PLACES[0])
-        places = np.linspace(max(middle - reach, PLACES[0]), min(middle + reach, PLACES[-1]), 61)
+        of_score = weight.sum(axis=1)
+        middle = float(of_score @ scores)
+        reach = 5 * np.sqrt(of_score @ (scores - middle) ** 2) + 2 * (SCORES[1] - SCORES[0])
+        scores = np.linspace(max(middle - reach, SCORES[0]), min(middle + reach, SCORES[-1]), 61)
     return a, b, np.broadcast_to(weight, a.shape)
 
 
 def prior_grid(
-    typical: float, power: float, is_probability: bool, places: np.ndarray = PLACES
+    typical: float, power: float, is_probability: bool, scores: np.ndarray = SCORES
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What one chance may typically be, how alike segments are, and the weights.
 
     `ndarray[typical, unlike]` each; how alike is the sum of the parameters of the segments' Beta.
     """
     one = -np.expm1(np.log1p(-typical) / power) if is_probability else typical / power
-    mu = special.expit(special.logit(one) + TYPICAL_SD * places)[:, None]
-    unlike = UNLIKE * np.exp(UNLIKE_SD * PLACES[::2])[None, :]
+    mu = special.expit(special.logit(one) + TYPICAL_SD * scores)[:, None]
+    unlike = UNLIKE * np.exp(UNLIKE_SD * SCORES[::2])[None, :]
     alike = np.maximum((1 - mu) / (mu * unlike**2) - 1, 0.5)
-    prior = np.exp(-(places[:, None] ** 2 + PLACES[None, ::2] ** 2) / 2)
+    prior = np.exp(-(scores[:, None] ** 2 + SCORES[None, ::2] ** 2) / 2)
     return np.broadcast_to(mu, alike.shape), alike, prior / prior.sum()
 
 

@@ -16,23 +16,24 @@ USUAL_SIZE = {"contraction": (0.2, 0.15), "adoption": (0.2, 0.2), "cross_sell": 
 # by back-tests.
 MONEY = 0.5
 FEW_SIZES = 8  # events below which a segment takes the sizes of all segments
-MOST_SPREAD, MOST_OF_A_BETA = 2.9, 0.75  # of a size, below what a scenario takes
+MOST_UNEVEN, MOST_OF_A_BETA = 2.9, 0.75  # of a size, below what a scenario takes
 MOST_ALIKE = 20_000.0  # the sum of a Beta's parameters, of a size
 _Size = tuple[tuple[float, float], float | None, int]  # mean and sd, misfit, how many were seen
 
 
 def share_that_shows(
-    panel: Exposure, sizes: Mapping[str, Mapping[int, _Size]]
+    exposure: Exposure, sizes: Mapping[str, Mapping[int, _Size]]
 ) -> dict[str, np.ndarray]:
     """By driver, `ndarray[segment]`: in which share of its chances an event shows.
 
     A month that rises and falls shows the net alone: the fall hides the smaller rise, and the rise
     the smaller fall.
     """
-    nobody = np.zeros(len(panel.segments))
-    n = np.maximum(np.bincount(panel.segment, minlength=len(nobody)), 1)
+    nobody = np.zeros(len(exposure.segments))
+    n = np.maximum(np.bincount(exposure.segment, minlength=len(nobody)), 1)
     often = {
-        name: np.bincount(panel.segment, panel.amount[name] > 0, len(nobody)) / n for name in sizes
+        name: np.bincount(exposure.segment, exposure.amount[name] > 0, len(nobody)) / n
+        for name in sizes
     }
     wins = {
         name: np.array([_wins(sizes["contraction"][k][0], of[k][0]) for k in of])
@@ -45,19 +46,19 @@ def share_that_shows(
 
 def _wins(fall: tuple[float, float], rise: tuple[float, float]) -> float:
     """How likely a rise is to outweigh a fall of the same month."""
-    places = (np.arange(60) + 0.5) / 60
+    points = (np.arange(60) + 0.5) / 60
     mean, sd = fall
-    lost = special.betaincinv(*beta_of(mean, max(sd, 1e-3 * mean)), places)
+    lost = special.betaincinv(*beta_of(mean, max(sd, 1e-3 * mean)), points)
     mu, sigma = lognormal_of(rise[0], max(rise[1], 1e-3 * rise[0]))
-    gained = np.exp(mu + sigma * special.ndtri(places))
+    gained = np.exp(mu + sigma * special.ndtri(points))
     return float(((1 - lost[:, None]) * (1 + gained) > 1).mean())
 
 
-def fitted_sizes(panel: Exposure, driver: str) -> dict[int, _Size]:
+def fitted_sizes(exposure: Exposure, driver: str) -> dict[int, _Size]:
     """Of each segment: mean and sd of an event's size, its misfit, and how many were seen."""
-    moved = np.flatnonzero(panel.amount[driver] > 0)
-    share = panel.amount[driver][moved] / panel.arr[moved]
-    segment, weight = panel.segment[moved], panel.weight[moved] * panel.arr[moved] ** MONEY
+    rows = np.flatnonzero(exposure.amount[driver] > 0)
+    share = exposure.amount[driver][rows] / exposure.arr[rows]
+    segment, weight = exposure.segment[rows], exposure.weight[rows] * exposure.arr[rows] ** MONEY
     fit = _beta_size if driver == "contraction" else _lognormal_size
     whole: _Size = (
         (*fit(share, weight), len(share))
@@ -65,7 +66,7 @@ def fitted_sizes(panel: Exposure, driver: str) -> dict[int, _Size]:
         else (USUAL_SIZE[driver], None, len(share))
     )
     sizes: dict[int, _Size] = {}
-    for number in range(len(panel.segments)):
+    for number in range(len(exposure.segments)):
         mine = segment == number
         enough = mine.sum() >= FEW_SIZES
         sizes[number] = (*fit(share[mine], weight[mine]), int(mine.sum())) if enough else whole
@@ -77,7 +78,7 @@ def _lognormal_size(share: np.ndarray, weight: np.ndarray) -> tuple[tuple[float,
     log = np.log(share)
     mu = np.average(log, weights=weight)
     sigma = np.sqrt(np.average((log - mu) ** 2, weights=weight))
-    sigma = float(min(sigma, np.sqrt(np.log1p(MOST_SPREAD**2))))
+    sigma = float(min(sigma, np.sqrt(np.log1p(MOST_UNEVEN**2))))
     mean = float(np.exp(mu + sigma**2 / 2))
     misfit = _misfit(share, special.ndtr((np.log(np.sort(share)) - mu) / max(sigma, 1e-9)))
     return (

@@ -67,13 +67,15 @@ def fit_curve(
     ]
     bend = np.array(corners) / (4 * h * h)
     try:
-        spread = np.linalg.inv(bend)
+        covariance = np.linalg.inv(bend)
     except np.linalg.LinAlgError:
-        spread = np.eye(2)
-    sure = bool((np.diag(spread) > 0).all())
-    errors = np.sqrt(np.clip(np.diag(spread), 1e-6, 1.0)) if sure else np.ones(2)
+        covariance = np.eye(2)
+    sure = bool((np.diag(covariance) > 0).all())
+    errors = np.sqrt(np.clip(np.diag(covariance), 1e-6, 1.0)) if sure else np.ones(2)
     rho = (
-        float(np.clip(spread[0, 1] / np.sqrt(np.diag(spread).prod()), -0.99, 0.99)) if sure else 0.0
+        float(np.clip(covariance[0, 1] / np.sqrt(np.diag(covariance).prod()), -0.99, 0.99))
+        if sure
+        else 0.0
     )
     constant = likelihood(np.full(len(lost), mean))
     alpha, beta = np.exp(np.clip(x, -6, 9))
@@ -88,30 +90,30 @@ def fit_curve(
     )
 
 
-def tenure_curves(panel: Exposure, annual: np.ndarray) -> tuple[dict[str, Curve], list[str]]:
+def tenure_curves(exposure: Exposure, annual: np.ndarray) -> tuple[dict[str, Curve], list[str]]:
     """The segments whose churn falls with tenure clearly enough, where the tenure is known."""
-    curves, told = {}, []
-    part = panel.chances("churn", annual) * panel.weight
-    known = ~np.isnan(panel.age)
-    for number, name in enumerate(panel.segments):
-        mine = known & (panel.segment == number)
-        year = np.floor(panel.age[mine] / 12).astype(int)
+    curves, notes = {}, []
+    part = exposure.chances("churn", annual) * exposure.weight
+    known = ~np.isnan(exposure.age)
+    for number, name in enumerate(exposure.segments):
+        mine = known & (exposure.segment == number)
+        year = np.floor(exposure.age[mine] / 12).astype(int)
         if len(set(year)) < 2:
             continue
-        gone = panel.amount["churn"][mine] > 0
+        gone = exposure.amount["churn"][mine] > 0
         chances = np.bincount(year, part[mine])
-        lost = np.bincount(year, panel.weight[mine] * gone, len(chances))
+        lost = np.bincount(year, exposure.weight[mine] * gone, len(chances))
         kept = np.maximum(chances - lost, 0)
         if _most_gain(lost, kept) <= LOWER_AIC:
             continue
-        curve = fit_curve(lost, kept, 1.0 if annual[number] else panel.a_year)
+        curve = fit_curve(lost, kept, 1.0 if annual[number] else exposure.a_year)
         if curve.gain > LOWER_AIC and max(curve.alpha, curve.beta) < 1e4:
             curves[name] = curve
-            told.append(
+            notes.append(
                 f"{name}: churn falls with tenure (AIC lower by {curve.gain:.0f}); a curve stands"
                 " in place of one rate"
             )
-    return curves, told
+    return curves, notes
 
 
 def _most_gain(lost: np.ndarray, kept: np.ndarray) -> float:

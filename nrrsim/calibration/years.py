@@ -20,7 +20,7 @@ FALSE_ALARM = 0.01  # of a test for drift or season
 
 
 def common_shock(
-    panel: Exposure, learnt: Sequence[Learnt], annual: np.ndarray
+    exposure: Exposure, learnt: Sequence[Learnt], annual: np.ndarray
 ) -> tuple[dict[str, float], int]:
     """How much a good or a bad year moves each driver, and from how many whole years that is known.
 
@@ -28,17 +28,17 @@ def common_shock(
     widens it; and as the rates themselves were learnt in years that were good or bad, it is widened
     by one part in the number of years.
     """
-    back = (panel.as_of - panel.month) // 12
-    years = int((panel.as_of - parse_month(panel.ledger.months[0], "month")) // 12)
+    back = (exposure.as_of - exposure.month) // 12
+    years = int((exposure.as_of - parse_month(exposure.ledger.months[0], "month")) // 12)
     shock: dict[str, float] = {}
     residual: dict[str, np.ndarray] = {}
     for driver, sign in BAD_YEAR.items():
         if not any(each.driver == driver for each in learnt):
             continue
         events, chances, expected = (np.zeros(max(years, 1)) for _ in range(3))
-        part, happened = panel.chances(driver, annual), panel.amount[driver] > 0
-        for number in range(len(panel.segments)):
-            rows = (panel.segment == number) & (back < years)
+        part, happened = exposure.chances(driver, annual), exposure.amount[driver] > 0
+        for number in range(len(exposure.segments)):
+            rows = (exposure.segment == number) & (back < years)
             counted = part[rows]
             if not counted.sum():
                 continue
@@ -46,8 +46,8 @@ def common_shock(
             chances += by_year
             expected += happened[rows].sum() / counted.sum() * by_year
             events += np.bincount(back[rows], happened[rows].astype(float), len(chances))
-        spread = _between_years(events[:years], chances[:years], expected[:years])
-        shock[driver] = round(sign * float(np.sqrt(spread * (1 + 1 / max(years, 1)))), 4)
+        variance = _between_years(events[:years], chances[:years], expected[:years])
+        shock[driver] = round(sign * float(np.sqrt(variance * (1 + 1 / max(years, 1)))), 4)
         with np.errstate(divide="ignore", invalid="ignore"):
             residual[driver] = (events - expected) / np.sqrt(np.maximum(expected, 1e-9))
 
@@ -89,14 +89,14 @@ def _between_years(events: np.ndarray, chances: np.ndarray, expected: np.ndarray
     return float((weight * beta**2).sum() / weight.sum())
 
 
-def drift_and_season(panel: Exposure, annual: np.ndarray) -> list[str]:
+def drift_and_season(exposure: Exposure, annual: np.ndarray) -> list[str]:
     """Drivers that drift, or that have a season: tested at a false-alarm rate of 1 % each."""
-    told = []
+    notes = []
     for driver in ("churn", "contraction", "adoption", "cross_sell"):
-        name, happened = driver.replace("_", "-"), panel.amount[driver] > 0
-        part = panel.chances(driver, annual)
+        name, happened = driver.replace("_", "-"), exposure.amount[driver] > 0
+        part = exposure.chances(driver, annual)
         frame = pd.DataFrame(
-            {"month": panel.month, "events": happened.astype(float), "chances": part}
+            {"month": exposure.month, "events": happened.astype(float), "chances": part}
         )
         by_month = frame.groupby("month")[["events", "chances"]].sum()
         by_month = by_month[by_month["chances"] > 0]
@@ -108,18 +108,18 @@ def drift_and_season(panel: Exposure, annual: np.ndarray) -> list[str]:
         centred = t - (n * t).sum() / n.sum()
         z = (centred * (k - n * p)).sum() / np.sqrt(p * (1 - p) * (n * centred**2).sum())
         if 2 * special.ndtr(-abs(z)) < FALSE_ALARM:
-            told.append(
+            notes.append(
                 f"{name} drifts {'up' if z > 0 else 'down'} over the ledger's time (z = {z:.1f});"
                 " a half-life of 12 or 24 months gives recent months more weight"
             )
-        if panel.step == 1 and len(k) >= 24:
+        if exposure.step == 1 and len(k) >= 24:
             season = by_month.groupby(by_month.index % 12).sum()
             sk, sn = season["events"].to_numpy(), season["chances"].to_numpy()
             chi2 = ((sk - sn * p) ** 2 / (sn * p * (1 - p))).sum()
             if stats.chi2.sf(chi2, len(sk) - 1) < FALSE_ALARM:
                 most = int(season.index.to_numpy()[np.argmax(sk / sn)])
-                told.append(
+                notes.append(
                     f"{name} has a season, most of it in month {most + 1:02d} of the year;"
                     " a scenario spreads it evenly"
                 )
-    return told
+    return notes

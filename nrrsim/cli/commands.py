@@ -189,14 +189,14 @@ def expect(scenario: ScenarioFile, as_json: Json = False, quiet: Quiet = False) 
     from nrrsim.analysis import summary
 
     believed = _scenario(scenario, quiet)
-    told = summary.expected(believed)
+    answer = summary.expected(believed)
     if as_json:
-        typer.echo(_object(told))
+        typer.echo(_object(answer))
         return
     from nrrsim.cli.text import belief_lines, expected_lines
 
     sd, customers = summary.expected_sd(believed), len(believed.opening.arr)
-    typer.echo("\n".join(expected_lines(told, sd, believed.months, customers)))
+    typer.echo("\n".join(expected_lines(answer, sd, believed.months, customers)))
     typer.echo("\n".join(["", "What is believed, and why:", *belief_lines(believed)]))
 
 
@@ -231,13 +231,13 @@ def simulate(
         run = play(believed, trials, seed, threads=threads, progress=advance)
     if out is not None:
         summary.write_trials(run, out, {"title": believed.title, "seed": seed, "trials": trials})
-    told = summary.simulated(believed, run, seed, target)
+    answer = summary.simulated(believed, run, seed, target)
     if as_json:
-        typer.echo(_object(told))
+        typer.echo(_object(answer))
     else:
         from nrrsim.cli.text import simulated_lines
 
-        typer.echo("\n".join(simulated_lines(told, believed.months)))
+        typer.echo("\n".join(simulated_lines(answer, believed.months)))
 
 
 @app.command()
@@ -261,13 +261,13 @@ def compare(
     first, second = _scenario(a, quiet), _scenario(b, quiet)
     with _progress(2 * trials, "trials", quiet) as advance:
         runs = paired(first, second, trials, seed, progress=advance)
-    told = summary.compared(first, second, runs)
+    answer = summary.compared(first, second, runs)
     if as_json:
-        typer.echo(_object(told))
+        typer.echo(_object(answer))
     else:
         from nrrsim.cli.text import compared_lines
 
-        typer.echo("\n".join(compared_lines(told)))
+        typer.echo("\n".join(compared_lines(answer)))
 
 
 @app.command()
@@ -299,13 +299,13 @@ def frontier(
         raise UsageError(
             "--target: the scenario has none; say which NRR to reach, such as --target 1.10"
         )
-    told = needed(believed, wanted, probability)
+    answer = needed(believed, wanted, probability)
     if as_json:
-        typer.echo(_object(told))
+        typer.echo(_object(answer))
     else:
         from nrrsim.cli.text import frontier_lines
 
-        typer.echo("\n".join(frontier_lines(told)))
+        typer.echo("\n".join(frontier_lines(answer)))
 
 
 @app.command()
@@ -360,7 +360,7 @@ def calibrate(
     ledger = _read(sources, column, until=as_of, **stated)
     # what is only printed may have come from a database, which no book can name
     file = os.path.relpath(sources[0], Path(out).parent) if out else "ledger.csv"
-    told = calibrate(
+    learnt = calibrate(
         ledger,
         as_of,
         term=_pairs("--term", term),
@@ -370,15 +370,15 @@ def calibrate(
         columns=_pairs("--column", column),
     )
     if out:
-        told.write(out)
+        learnt.write(out)
     if as_json:
-        typer.echo(_object(told.told()))
+        typer.echo(_object(learnt.told()))
     else:
         from nrrsim.cli.text import calibrated_lines
 
-        typer.echo("\n".join(calibrated_lines(told.told())))
-        if told.findings and not quiet:
-            typer.echo("\n".join(told.findings), err=True)
+        typer.echo("\n".join(calibrated_lines(learnt.told())))
+        if learnt.findings and not quiet:
+            typer.echo("\n".join(learnt.findings), err=True)
 
 
 @app.command()
@@ -415,15 +415,15 @@ def backtest(
     how: dict[str, Any] = {"every": every, "until": until}
     number = len(origins(ledger, **how))
     with _progress(number, "forecasts", quiet) as advance:
-        told = backtest(
+        tested = backtest(
             ledger, **how, trials=trials, seed=seed, half_life=half_life, progress=advance
         )
     if as_json:
-        typer.echo(_object(told.told()))
+        typer.echo(_object(tested.told()))
     else:
         from nrrsim.cli.text import backtest_lines
 
-        typer.echo("\n".join(backtest_lines(told.told())))
+        typer.echo("\n".join(backtest_lines(tested.told())))
 
 
 @app.command()
@@ -467,7 +467,7 @@ def sweep(
     stopped.
     """
     from nrrsim.analysis.sweep import kept_beside, read_axis, sweep
-    from nrrsim.analysis.sweep import told as told_of
+    from nrrsim.analysis.sweep import told as answer_of
     from nrrsim.report.grid import write
 
     if workers is not None and scheduler is not None:
@@ -495,13 +495,13 @@ def sweep(
         typer.echo(
             "note: no picture is made: it shows one or two axes, and 5,000 points at most", err=True
         )
-    told = told_of(frame)
+    answer = answer_of(frame)
     if as_json:
-        typer.echo(_object(told))
+        typer.echo(_object(answer))
     else:
         from nrrsim.cli.text import sweep_lines
 
-        typer.echo("\n".join(sweep_lines(told, picture)))
+        typer.echo("\n".join(sweep_lines(answer, picture)))
 
 
 @app.command()

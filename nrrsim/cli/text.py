@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from nrrsim.scenario.scenario import Scenario
 
 
-def expected_lines(told: Mapping[str, Any], sd: float, months: int, customers: int) -> list[str]:
+def expected_lines(answer: Mapping[str, Any], sd: float, months: int, customers: int) -> list[str]:
     """What `nrrsim expect` prints for people."""
-    rows = [*told["segments"].items(), ("all", told)]
+    rows = [*answer["segments"].items(), ("all", answer)]
     width = max(len("segment"), *(len(name) for name, _ in rows))
     lines = [
-        f"{told['title']}: expected over {span(months)}, {count(customers)} customers",
+        f"{answer['title']}: expected over {span(months)}, {count(customers)} customers",
         "",
         f"{'segment':<{width}} {'NRR':>8} {'flow GRR':>9} {'logo':>8}"
         f" {'opening ARR':>18} {'closing ARR':>18}",
@@ -28,7 +28,7 @@ def expected_lines(told: Mapping[str, Any], sd: float, months: int, customers: i
         lines.append(f"{name:<{width}} {ratios} {amounts}")
     moves = [
         f"{STEPS[name].lower()} {money(amount)}"
-        for name, amount in told["movements"].items()
+        for name, amount in answer["movements"].items()
         if amount
     ]
     return [
@@ -40,24 +40,27 @@ def expected_lines(told: Mapping[str, Any], sd: float, months: int, customers: i
     ]
 
 
-def simulated_lines(told: Mapping[str, Any], months: int) -> list[str]:
+def simulated_lines(answer: Mapping[str, Any], months: int) -> list[str]:
     """What `nrrsim simulate` prints for people."""
     heads = ("mean", "sd", "p05", "p25", "p50", "p75", "p95")
     lines = [
-        f"{told['title']}: {count(told['trials'])} trials over {span(months)}, seed {told['seed']}",
+        f"{answer['title']}: {count(answer['trials'])} trials over {span(months)},"
+        f" seed {answer['seed']}",
         "",
         " " * 18 + "".join(f"{head:>9}" for head in heads),
     ]
     for name, title in (("nrr", "NRR"), ("grr", "GRR"), ("logo", "logo retention")):
-        lines.append(f"{title:<18}" + "".join(f"{percent(told[name][head]):>9}" for head in heads))
-        errors = told["standard_errors"][name]
+        lines.append(
+            f"{title:<18}" + "".join(f"{percent(answer[name][head]):>9}" for head in heads)
+        )
+        errors = answer["standard_errors"][name]
         lines.append(
             f"{'  standard error':<18}" + "".join(f"{_points(errors[head]):>9}" for head in heads)
         )
-    if told["target"] is not None:
-        error = told["standard_errors"]["p_target"]
-        reached = f"{told['p_target']:.1%} (standard error {error:.1%})"
-        lines += ["", f"NRR reaches {percent(told['target'])} in {reached} of the trials"]
+    if answer["target"] is not None:
+        error = answer["standard_errors"]["p_target"]
+        reached = f"{answer['p_target']:.1%} (standard error {error:.1%})"
+        lines += ["", f"NRR reaches {percent(answer['target'])} in {reached} of the trials"]
     return lines
 
 
@@ -65,16 +68,16 @@ def _points(error: float | None) -> str:
     return "n/a" if error is None else f"{100 * error:.2f} pt"
 
 
-def compared_lines(told: Mapping[str, Any]) -> list[str]:
+def compared_lines(answer: Mapping[str, Any]) -> list[str]:
     """What `nrrsim compare` prints for people."""
-    a, b, apart = told["a"], told["b"], told["simulated"]
+    a, b, apart = answer["a"], answer["b"], answer["simulated"]
     # one trial has none
     error = "n/a" if apart["se"] is None else f"{100 * apart['se']:.2f} points"
-    width = max(len(name) for name in (a["title"], b["title"], *told["bridge"]))
+    width = max(len(name) for name in (a["title"], b["title"], *answer["bridge"]))
     rows = [(a["title"], percent(a["nrr"]))]
     rows += [
         (STEPS.get(name, "Segment mix").lower(), points(part))
-        for name, part in told["bridge"].items()
+        for name, part in answer["bridge"].items()
         if part
     ]
     rows += [(b["title"], percent(b["nrr"]))]
@@ -85,28 +88,32 @@ def compared_lines(told: Mapping[str, Any]) -> list[str]:
             if each["cost"]
             else ""
         )
-        for name, each in told["programmes"].items()
+        for name, each in answer["programmes"].items()
     ]
     return [
         *(f"{name:<{width}} {value:>10}" for name, value in rows),
         *(["", *programmes] if programmes else []),
         "",
-        f"difference {points(told['difference'])}; under the same luck"
+        f"difference {points(answer['difference'])}; under the same luck"
         f" {points(apart['p05'])} to {points(apart['p95'])} in 90 % of trials"
         f" (standard error {error}); B is above A in {apart['p_b_above_a']:.1%}",
     ]
 
 
-def frontier_lines(told: Mapping[str, Any]) -> list[str]:
+def frontier_lines(answer: Mapping[str, Any]) -> list[str]:
     """What `nrrsim frontier` prints for people."""
-    how = "on average" if told["probability"] is None else f"in {told['probability']:.0%} of cases"
-    standing = f" ({told['standing']} of published surveys)" if told["standing"] else ""
+    how = (
+        "on average"
+        if answer["probability"] is None
+        else f"in {answer['probability']:.0%} of cases"
+    )
+    standing = f" ({answer['standing']} of published surveys)" if answer["standing"] else ""
     lines = [
-        f"{told['title']}: NRR {percent(told['nrr'])};"
-        f" for {percent(told['target'])}{standing} {how}, alone",
+        f"{answer['title']}: NRR {percent(answer['nrr'])};"
+        f" for {percent(answer['target'])}{standing} {how}, alone",
         "",
     ]
-    for name, lever in told["levers"].items():
+    for name, lever in answer["levers"].items():
         if lever["status"] != "reached":
             lines.append(f"{name:<14} {lever['status']}")
             continue
@@ -118,9 +125,9 @@ def frontier_lines(told: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"{name:<14} {100 * (lever['factor'] - 1):+.1f} %: {by_segment}{_published(lever)}"
         )
-    x = told["together"]
+    x = answer["together"]
     together = "not reachable" if x is None else f"losses {-100 * x:+.1f} %, gains {100 * x:+.1f} %"
-    return [*lines, f"{'all together':<14} {together}{_published(told['beside'] or {})}"]
+    return [*lines, f"{'all together':<14} {together}{_published(answer['beside'] or {})}"]
 
 
 def _published(beside: Mapping[str, Any]) -> str:
@@ -133,45 +140,45 @@ def _published(beside: Mapping[str, Any]) -> str:
     return ""
 
 
-def sweep_lines(told: Mapping[str, Any], picture: object = None) -> list[str]:
+def sweep_lines(answer: Mapping[str, Any], picture: object = None) -> list[str]:
     """What `nrrsim sweep` prints for people, with where its picture is."""
     results = ("nrr", "p05", "p50", "p95", "p_target")
-    lines = [f"{told['points']:,} points"]
+    lines = [f"{answer['points']:,} points"]
     for name in ("lowest", "highest"):
-        each = told[name]
+        each = answer[name]
         at = ", ".join(f"{key} {value:g}" for key, value in each.items() if key not in results)
         reach = f"{percent(each['p05'])} to {percent(each['p95'])}"
         lines.append(f"{name:<8} NRR {percent(each['nrr'])} ({reach}) at {at}")
     return [*lines, *([f"picture  {picture}"] if picture else [])]
 
 
-def calibrated_lines(told: Mapping[str, Any]) -> list[str]:
+def calibrated_lines(answer: Mapping[str, Any]) -> list[str]:
     """What `nrrsim calibrate` prints for people."""
-    lines = [f"{told['title']}, {told['years']} whole years", ""]
-    width = max(len(name) for name in told["term"]) + 1
+    lines = [f"{answer['title']}, {answer['years']} whole years", ""]
+    width = max(len(name) for name in answer["term"]) + 1
     heads = f"{'events':>8} {'chances':>9} {'a year':>8} {'sd':>7} {'size':>7}"
     lines += [f"{'driver':<14}{'segment':<{width}} {heads}"]
-    for driver, segments in told["drivers"].items():
+    for driver, segments in answer["drivers"].items():
         for name, each in segments.items():
-            if name in told["term"]:
+            if name in answer["term"]:
                 size = "" if each["size"] is None else percent(each["size"]["mean"])
                 counted = f"{each['events']:>8,.0f} {each['chances']:>9,.1f}"
                 figures = f"{counted} {each['mean']:>8.3f} {each['sd']:>7.3f}"
                 lines.append(f"{driver:<14}{name:<{width}} {figures} {size:>7}")
-    shock = ", ".join(f"{name} {beta:+.2f}" for name, beta in told["shock"].items())
-    terms = ", ".join(f"{name} {term}" for name, term in told["term"].items())
+    shock = ", ".join(f"{name} {beta:+.2f}" for name, beta in answer["shock"].items())
+    terms = ", ".join(f"{name} {term}" for name, term in answer["term"].items())
     return [*lines, "", f"terms: {terms}", f"a good or bad year for all: {shock or 'none'}"]
 
 
-def backtest_lines(told: Mapping[str, Any]) -> list[str]:
+def backtest_lines(answer: Mapping[str, Any]) -> list[str]:
     """What `nrrsim backtest` prints for people."""
-    origins = told["origins"]
+    origins = answer["origins"]
     lines = [
         f"{len(origins)} forecasts of a year, made from {origins[0]} to {origins[-1]},"
-        f" {told['trials']:,} trials each"
+        f" {answer['trials']:,} trials each"
     ]
     for of, title in (("whole", "the whole book"), ("segments", "each segment")):
-        rows = {name: each for name, each in told[of].items() if each["n"]}
+        rows = {name: each for name, each in answer[of].items() if each["n"]}
         if not rows:
             continue
         heads = ("n", "years", "in 50 %", "in 80 %", "in 90 %", "CRPS", "last year", "past mean")
@@ -206,13 +213,13 @@ def belief_lines(scenario: Scenario) -> list[str]:
                 exclude={"source", "because"}, exclude_none=True, exclude_unset=True
             )
             numbers = ", ".join(f"{field} {_believed(value)}" for field, value in known.items())
-            told = " ".join(
+            why = " ".join(
                 [
                     *entry.because.split(),
                     *([f"[{' '.join(entry.source.split())}]"] if entry.source else []),
                 ]
             )
-            lines.append(f"{driver}.{segment}: {numbers} {told or '[no source given]'}")
+            lines.append(f"{driver}.{segment}: {numbers} {why or '[no source given]'}")
     shocks = ", ".join(f"{name} {beta:+g}" for name, beta in scenario.shock.items() if beta)
     return [*lines, *([f"common shock: {shocks}"] if shocks else [])]
 

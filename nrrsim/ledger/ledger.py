@@ -139,21 +139,23 @@ class Ledger:
         return self._customer_months(first, last).roll(first, last, by, closed=False)
 
     def customers(
-        self, month: str, rate_of: str | None = None, known_at: str | None = None
+        self, month: str, rate_of: str | None = None, renewed_by: str | None = None
     ) -> pd.DataFrame:
-        """The customers with a positive amount in `month`: index `customer`, columns `arr` and the
-        ledger's further columns. `rate_of`: the month whose rate converts amounts; `known_at`: the
-        month by which a late renewal must have come in to count (default of both: `month`).
+        """The customers with a positive amount in `month`, and the ledger's further columns.
+
+        Index `customer`, first column `arr`. rate_of : the month whose rate converts amounts.
+        renewed_by : the month by which a late renewal must have come in to count. Default of both:
+        `month`.
         """
         number = self._inside(month, "month")
         rate = parse_month(rate_of, "rate_of") if rate_of else number
-        book = self._customer_months(
-            rate, parse_month(known_at, "known_at") if known_at else number
-        )
-        rows = book.rows_of(number)
-        frame = self.entries.frame.drop(columns=["customer", "month", "arr"]).iloc[book.entry[rows]]
-        index = pd.Index(book.customers[book.customer[rows]], name="customer")
-        return pd.DataFrame(frame.set_axis(index, axis=0).assign(arr=book.arr[rows]))
+        until = parse_month(renewed_by, "renewed_by") if renewed_by else number
+        known = self._customer_months(rate, until)
+        rows = known.rows_of(number)
+        further = self.entries.frame.drop(columns=["customer", "month", "arr"])
+        frame = further.iloc[known.entry[rows]]
+        index = pd.Index(known.customers[known.customer[rows]], name="customer")
+        return pd.DataFrame(frame.set_axis(index, axis=0).assign(arr=known.arr[rows]))
 
     def ages(self, as_of: str, by: str = "cohort_year") -> pd.DataFrame:
         """What became of each cohort with age, customers counted from their own first month.
@@ -174,14 +176,15 @@ class Ledger:
         frame = self.entries.frame
         rows = np.flatnonzero(frame["month"].to_numpy() == self._inside(month, "month"))
         rate = None if self.rates is None or self.reported else parse_month(rate_of, "rate_of")
-        told = frame.iloc[rows]
-        product = (
-            told["product"].astype(str) if "product" in told else pd.Series("", index=told.index)
-        )
+        entries = frame.iloc[rows]
+        product, renewal = pd.Series("", entries.index), pd.Series(np.nan, entries.index)
+        if "product" in entries:
+            product = entries["product"].astype(str)
+        if "renewal" in entries:
+            renewal = entries["renewal"]
         index = pd.MultiIndex.from_arrays(
-            [told["customer"].astype(str), product], names=["customer", "product"]
+            [entries["customer"].astype(str), product], names=["customer", "product"]
         )
-        renewal = told["renewal"] if "renewal" in told else pd.Series(np.nan, index=told.index)
         table = {"arr": self.converted(rate)[rows], "renewal": renewal.to_numpy()}
         return (
             pd.DataFrame(table, index=index)
@@ -197,36 +200,35 @@ class Ledger:
         MOVEMENTS), `arr`.
         """
         end = self._inside(as_of, "as_of")
-        book = self._customer_months(end, end)
-        known = book.month <= end
-        frame = self.entries.frame.iloc[book.entry[known]]
+        found = self._customer_months(end, end)
+        known, happened = found.month <= end, found.event_month <= end
+
+        frame = self.entries.frame.iloc[found.entry[known]]
+        renewal = np.full(len(frame), np.nan)
+        if "renewal" in frame:
+            renewal = frame["renewal"].to_numpy(float)
         rows = {
-            "customer": book.customer[known],
-            "month": book.month[known],
-            "arr": book.arr[known],
+            "customer": found.customer[known],
+            "month": found.month[known],
+            "arr": found.arr[known],
+            "segment": frame["segment"].array,
+            "renewal": renewal,
         }
-        renewal = (
-            frame["renewal"].to_numpy(float) if "renewal" in frame else np.full(len(frame), np.nan)
-        )
-        told = {"segment": frame["segment"].array, "renewal": renewal}
-        happened = book.event_month <= end
-        moves = {
-            "customer": book.event_customer,
-            "month": book.event_month,
-            "kind": book.event_kind,
+        events = {
+            "customer": found.event_customer[happened],
+            "month": found.event_month[happened],
+            "kind": found.event_kind[happened],
+            "arr": found.event_arr[happened],
         }
-        events = pd.DataFrame(
-            {name: each[happened] for name, each in (moves | {"arr": book.event_arr}).items()}
-        )
-        return pd.DataFrame(rows | told), events.sort_values(
+        return pd.DataFrame(rows), pd.DataFrame(events).sort_values(
             ["customer", "month"], kind="stable", ignore_index=True
         )
 
     def gaps(self) -> np.ndarray:
         """How many months each gap lasted in which a customer was away and came back."""
         last = parse_month(self.months[-1], "month")
-        book = self._customer_months(last, last)
-        away: np.ndarray = np.diff(book.month)[np.diff(book.customer) == 0] - self.step
+        known = self._customer_months(last, last)
+        away: np.ndarray = np.diff(known.month)[np.diff(known.customer) == 0] - self.step
         return np.asarray(away[away > 0])
 
     def window(self, as_of: str, window: int) -> tuple[int, int]:

@@ -192,11 +192,11 @@ def _csv_headings(path: Path) -> tuple[list[str], str]:
         raise DataError([Finding(name, 1, "is UTF-16 text, not UTF-8", "save it as CSV UTF-8")])
     if start == b"PK\x03\x04":
         raise DataError([Finding(name, 0, "is a spreadsheet, not CSV", "give it the ending .xlsx")])
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
-        first = lines.readline()
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as text:
+        first = text.readline()
         delimiter = max(DELIMITERS, key=first.count)
-        lines.seek(0)
-        headings = next(csv.reader(lines, delimiter=delimiter), [])
+        text.seek(0)
+        headings = next(csv.reader(text, delimiter=delimiter), [])
     if not any(headings):
         raise DataError([Finding(name, 1, "the file is empty", "its first line names the columns")])
     return _distinct([heading.strip() for heading in headings], name), delimiter
@@ -250,16 +250,17 @@ def _read_spreadsheet(path: Path, sheet: str | None) -> Rows:
     import python_calamine as calamine
 
     try:
-        book = calamine.CalamineWorkbook.from_path(path)
+        workbook = calamine.CalamineWorkbook.from_path(path)
     except calamine.CalamineError as error:
         raise DataError(
             [Finding(str(path), 0, f"cannot be read as a spreadsheet ({error})")]
         ) from None
-    if sheet is not None and sheet not in book.sheet_names:
+    if sheet is not None and sheet not in workbook.sheet_names:
         raise UsageError(
-            f"{path}: there is no sheet {sheet}; its sheets: {', '.join(book.sheet_names)}"
+            f"{path}: there is no sheet {sheet}; its sheets: {', '.join(workbook.sheet_names)}"
         )
-    cells = book.get_sheet_by_name(sheet or book.sheet_names[0]).to_python(skip_empty_area=False)
+    chosen = workbook.get_sheet_by_name(sheet or workbook.sheet_names[0])
+    cells = chosen.to_python(skip_empty_area=False)
     full = [
         (number, row)
         for number, row in enumerate(cells, start=1)

@@ -29,9 +29,10 @@ VERSIONS = (
 )
 
 
-def recorded_numbers(book: Any) -> dict[str, Any]:
+def recorded_numbers(notebook: Any) -> dict[str, Any]:
     """The numbers that an executed notebook left for its manifest (`tables.record`)."""
-    bundles = (output.get("data", {}) for cell in book.cells for output in cell.get("outputs", []))
+    outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
+    bundles = (output.get("data", {}) for output in outputs)
     return {
         key: value
         for bundle in bundles
@@ -132,10 +133,10 @@ def verify(folder: str | Path) -> list[str]:
     file = home / "manifest.json"
     if not file.is_file():
         raise UsageError(f"{folder}: there is no report; a report's folder holds manifest.json")
-    told = file.read_bytes()
+    written = file.read_bytes()
     try:
-        manifest = json.loads(told)
-        intact = _sealed(manifest) == told
+        manifest = json.loads(written)
+        intact = _sealed(manifest) == written
     except (ValueError, AttributeError, TypeError):
         intact = False
     if not intact:

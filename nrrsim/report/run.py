@@ -46,7 +46,7 @@ def run_card(
     from nrrsim.report.pages.markdown import install_fonts
 
     card = read_card(path)
-    final = _place(Path(out) / card.name)
+    final = _checked_place(Path(out) / card.name)
     with whole_folder(final) as work:
         log.info("%s: running %s", card.path, card.notebook.stem)
         numbers = _execute(card, work / "report.ipynb", progress)
@@ -58,7 +58,7 @@ def run_card(
     return final
 
 
-def _place(final: Path) -> Path:
+def _checked_place(final: Path) -> Path:
     """Where the report goes: an earlier report may be replaced, anything else may not."""
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
@@ -110,15 +110,15 @@ def _execute(card: Card, executed: Path, progress: bool) -> dict[str, Any]:
             )
     except PapermillExecutionError as error:
         raise _said_by(error, card) from None
-    book = nbformat.read(executed, as_version=4)
-    unfinished = [n for n, cell in enumerate(book.cells) if _is_unfinished(cell)]
+    notebook = nbformat.read(executed, as_version=4)
+    unfinished = [n for n, cell in enumerate(notebook.cells) if _is_unfinished(cell)]
     if unfinished:
         raise NotebookError(f"{card.path}: the notebook did not finish: cell {unfinished[0] + 1}")
-    numbers = recorded_numbers(book)
-    _front_matter(book, card)
-    _unlabel_empty(book)
-    _forget_times(book)
-    nbformat.write(book, executed)
+    numbers = recorded_numbers(notebook)
+    _front_matter(notebook, card)
+    _unlabel_empty(notebook)
+    _forget_times(notebook)
+    nbformat.write(notebook, executed)
     return numbers
 
 
@@ -126,9 +126,9 @@ def _said_by(error: Any, card: Card) -> NrrsimError:
     """What the notebook said, as the error it was: the kernel tells its name and text alone."""
     kind = getattr(errors, str(error.ename), None)
     if error.ename == "DataError":
-        told = errors.DataError([])
-        told.args = (str(error.evalue),)
-        return told
+        refusal = errors.DataError([])
+        refusal.args = (str(error.evalue),)
+        return refusal
     if isinstance(kind, type) and issubclass(kind, NrrsimError):
         return kind(str(error.evalue))
     return NotebookError(
@@ -141,7 +141,7 @@ def _is_unfinished(cell: Any) -> bool:
     return cell.cell_type == "code" and bool(cell.source.strip()) and cell.execution_count is None
 
 
-def _front_matter(book: Any, card: Card) -> None:
+def _front_matter(notebook: Any, card: Card) -> None:
     """Put what the card says into the notebook's first cell, which papermill does not reach."""
     from io import StringIO
 
@@ -149,7 +149,7 @@ def _front_matter(book: Any, card: Card) -> None:
 
     yaml = YAML(typ="rt")
     yaml.width = 1000
-    front = yaml.load(book.cells[0].source.strip().strip("-"))
+    front = yaml.load(notebook.cells[0].source.strip().strip("-"))
     known = {**card.defaults, **card.parameters}
     for key in ("title", "subtitle", "company", "confidentiality"):
         if known.get(key):
@@ -161,22 +161,22 @@ def _front_matter(book: Any, card: Card) -> None:
         front.pop("date", None)
     text = StringIO()
     yaml.dump(front, text)
-    book.cells[0].source = f"---\n{text.getvalue()}---"
+    notebook.cells[0].source = f"---\n{text.getvalue()}---"
 
 
-def _unlabel_empty(book: Any) -> None:
+def _unlabel_empty(notebook: Any) -> None:
     """Number no figure that the ledger has nothing to show for: its cell leaves the page."""
-    for cell in book.cells:
+    for cell in notebook.cells:
         shown = any(output.output_type != "stream" for output in cell.get("outputs", []))
         if cell.cell_type == "code" and cell.source.startswith("#| label") and not shown:
             code = [line for line in cell.source.splitlines() if not line.startswith("#|")]
             cell.source = "\n".join(["#| include: false", *code])
 
 
-def _forget_times(book: Any) -> None:
+def _forget_times(notebook: Any) -> None:
     """The record says what was computed, not when or where: the same inputs give the same file."""
-    book.metadata.pop("papermill", None)
-    for number, cell in enumerate(book.cells):
+    notebook.metadata.pop("papermill", None)
+    for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"
         for key in ("papermill", "execution"):
             cell.metadata.pop(key, None)

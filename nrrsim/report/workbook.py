@@ -36,22 +36,24 @@ def write_workbook(notebook: Path, path: Path) -> None:
 
     cells = nbformat.read(notebook, as_version=4).cells
     options = {"strings_to_formulas": False, "strings_to_urls": False, "nan_inf_to_errors": True}
-    book = xlsxwriter.Workbook(str(path), options)
-    book.set_properties({"created": LONG_AGO, "title": "Net revenue retention"})
-    forms = {name: book.add_format({"num_format": code}) for name, code in EXCEL_FORMATS.items()}
-    head = book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"})
-    title = book.add_format({"bold": True, "font_size": 13})
-    _numbers(book.add_worksheet("numbers"), _outputs(cells, RECORD), title, head)
+    workbook = xlsxwriter.Workbook(str(path), options)
+    workbook.set_properties({"created": LONG_AGO, "title": "Net revenue retention"})
+    forms = {
+        name: workbook.add_format({"num_format": code}) for name, code in EXCEL_FORMATS.items()
+    }
+    head = workbook.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"})
+    title = workbook.add_format({"bold": True, "font_size": 13})
+    _numbers(workbook.add_worksheet("numbers"), _outputs(cells, RECORD), title, head)
     for cell in cells:
         for table in _outputs([cell], CELLS):
             said = dict(LABEL.findall(cell.source))
-            name = said.get("label", f"table-{len(book.worksheets())}").removeprefix("tbl-")
-            sheet = book.add_worksheet(name[:31])
+            name = said.get("label", f"table-{len(workbook.worksheets())}").removeprefix("tbl-")
+            sheet = workbook.add_worksheet(name[:31])
             sheet.write_string(
                 0, 0, f"{said.get('tbl-cap', '')} ({table['currency']})".strip(), title
             )
             _table(sheet, table, forms, head)
-    book.close()
+    workbook.close()
 
 
 def _outputs(cells: Any, mime: str) -> list[dict[str, Any]]:

@@ -59,10 +59,10 @@ def _wrong_pairs(pairs: Any, drivers: Mapping[str, Any]) -> list[Problem]:
         ):
             continue
         full = [full_name(name, known) for name in pair[:2]]
-        for place, (name, found) in enumerate(zip(pair[:2], full, strict=True)):
+        for end, (name, found) in enumerate(zip(pair[:2], full, strict=True)):
             if not found:
                 problem = f"{name} is no number of the drivers; {did_you_mean(name, sorted(known))}"
-                problems.append(Problem(("correlations", number, place), problem))
+                problems.append(Problem(("correlations", number, end), problem))
         both = frozenset(full)
         if all(full) and len(full) == 2 and len(both) == 1:
             problems.append(Problem(("correlations", number), f"{pair[0]} is tied to itself"))

@@ -54,10 +54,10 @@ def extended(document: Document, file: Path, seen: tuple[Path, ...]) -> Document
         )
         raise refused(f"there is no scenario {parent}; {remedy}")
     below = extended(read_yaml(base, "scenario"), base, (*seen, base.resolve()))
-    return merged(_moved(below, Path(parent).parent), document)
+    return merged(_seen_from(below, Path(parent).parent), document)
 
 
-def _moved(document: Document, folder: Path) -> Document:
+def _seen_from(document: Document, folder: Path) -> Document:
     """The document with its ledger's path as seen from the file that extends it."""
     book = document.values.get("book")
     if (
@@ -121,7 +121,7 @@ def with_churn_rates(document: Document) -> Document:
         return document
     churn = {key: _with_rate(entry) for key, entry in entries.items()}
 
-    def moved(places: dict[Path_, Place]) -> dict[Path_, Place]:
+    def with_rates(places: dict[Path_, Place]) -> dict[Path_, Place]:
         bare = {
             (*at[:3], "rate", *at[3:]): place
             for at, place in places.items()
@@ -130,7 +130,7 @@ def with_churn_rates(document: Document) -> Document:
         return places | bare
 
     values = {**document.values, "drivers": {**drivers, "churn": churn}}
-    return Document(values, moved(document.keys), moved(document.places))
+    return Document(values, with_rates(document.keys), with_rates(document.places))
 
 
 def _with_rate(entry: Any) -> Any:
@@ -139,5 +139,5 @@ def _with_rate(entry: Any) -> Any:
         return entry if isinstance(entry, Churn) else {"rate": entry}
     if {"between", "dist"}.isdisjoint(entry) or not set(CHURN_FORMS).isdisjoint(entry):
         return entry
-    told = {key: value for key, value in entry.items() if key in TOLD}
-    return {"rate": {key: value for key, value in entry.items() if key not in TOLD}, **told}
+    reasons = {key: value for key, value in entry.items() if key in TOLD}
+    return {"rate": {key: value for key, value in entry.items() if key not in TOLD}, **reasons}

@@ -16,7 +16,7 @@ from nrrsim.scenario import beliefs
 from nrrsim.scenario.beliefs import Belief, Between, Finite, Frozen
 
 MOST_OF_A_BELIEF = 1e6  # the size of any number that a belief is made of
-MOST_SPREAD = 3.0  # of a size: its sd over its mean; beyond, no table holds its tail
+MOST_UNEVEN = 3.0  # of a size: its sd over its mean; beyond, no table holds its tail
 MOST_OF_A_BETA = 0.8  # of the variance that a share of that mean can have at all
 SMALLEST = 1e-9  # what stands for "more than 0" where a belief is cut to the range of its number
 
@@ -164,12 +164,12 @@ class Sized(Frozen):
     sd: Annotated[Finite, Field(ge=0, le=100)]
 
     @model_validator(mode="after")
-    def _spread(self) -> Self:
+    def _not_too_uneven(self) -> Self:
         if 0 < self.sd < SMALLEST:
             raise ValueError(f"sd {self.sd:g} is too small to matter; write 0")
-        if self.sd > MOST_SPREAD * self.mean:
+        if self.sd > MOST_UNEVEN * self.mean:
             raise ValueError(
-                f"sd {self.sd:g} is more than {MOST_SPREAD:g} times the mean {self.mean:g}"
+                f"sd {self.sd:g} is more than {MOST_UNEVEN:g} times the mean {self.mean:g}"
             )
         return self
 

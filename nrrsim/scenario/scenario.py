@@ -189,7 +189,7 @@ class Scenario(Frozen):
         def kind(name: str) -> str:
             return "drawn anew by each event" if name in drawn else "a plain number"
 
-        told = [
+        notices = [
             f"correlations: {name} is {kind(name)}, so its correlation has no effect"
             for pair in self.correlations
             for name in pair[:2]
@@ -198,11 +198,11 @@ class Scenario(Frozen):
         change = beliefs.correlation_matrix(self.ties())[2] if self.ties() else 0.0
         if change > CHANGE_OF_NOTE:
             by = f"up to {change:.2f}" if change >= 0.005 else "less than 0.01"
-            told.append(
+            notices.append(
                 "correlations: no such set of correlations can be;"
                 f" the nearest one that can be is used (changed by {by})"
             )
-        return tuple(dict.fromkeys(told))
+        return tuple(dict.fromkeys(notices))
 
 
 def read_scenario(path: str | Path) -> Scenario:

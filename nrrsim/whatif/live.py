@@ -142,9 +142,9 @@ class WhatIf:
         """A full simulation beside the exact path: a row a figure, each as a text."""
         scenario = self.scenario(moves)
         run = simulate(scenario, trials, SEED, progress=progress)
-        told, now = summary.simulated(scenario, run, SEED), _Outlook(scenario)
+        summed_up, now = summary.simulated(scenario, run, SEED), _Outlook(scenario)
         low, mid, high = now.last.quantiles((0.05, 0.5, 0.95))
-        played, errors = told["nrr"], told["standard_errors"]
+        played, errors = summed_up["nrr"], summed_up["standard_errors"]
         above = {
             "mean": ("Expected NRR", now.nrr),
             "p05": ("P5", low),
@@ -158,9 +158,11 @@ class WhatIf:
         if scenario.target is not None:
             reached = now.last.reaches(scenario.target)
             name = f"Reaches {percent(scenario.target)}"
-            rows.append([name, share(reached), share(told["p_target"]), _error(errors["p_target"])])
+            rows.append(
+                [name, share(reached), share(summed_up["p_target"]), _error(errors["p_target"])]
+            )
         rows += [
-            [name, "", percent(told[key]["mean"]), _error(errors[key]["mean"])]
+            [name, "", percent(summed_up[key]["mean"]), _error(errors[key]["mean"])]
             for key, name in (("grr", "Expected GRR"), ("logo", "Expected logo retention"))
         ]
         return {
@@ -353,12 +355,12 @@ def _parts(levers: list[sliders.Slider]) -> list[dict[str, Any]]:
     """The sliders of a driver, by field; a field's name and meaning once."""
     parts: dict[str, list[dict[str, Any]]] = {}
     for each in levers:
-        told = {
+        stated = {
             name: getattr(each, name)
             for name in ("name", "segment", "value", "low", "high", "most")
         }
         parts.setdefault(each.field, []).append(
-            told | {"is_share": not _is_number(each), "span": _span(each)}
+            stated | {"is_share": not _is_number(each), "span": _span(each)}
         )
     return [
         {
@@ -406,10 +408,10 @@ def _fan(now: _Outlook, base: _Outlook) -> list[dict[str, Any]]:
 def _bridge(base: _Outlook, now: _Outlook) -> dict[str, Any]:
     """The steps from the base to now; and why there are none, where the two cannot be compared."""
     try:
-        told = bridge(base.scenario, now.scenario)
+        found = bridge(base.scenario, now.scenario)
     except UsageError as error:
         return {"bridge": [], "no_bridge": str(error)}
-    steps = replace(told, a=base.nrr, b=now.nrr).steps("Base", "Now", least=0.0)
+    steps = replace(found, a=base.nrr, b=now.nrr).steps("Base", "Now", least=0.0)
     if not any(abs(each["amount"]) >= LEAST for each in steps[1:-1]):
         return {"bridge": [], "no_bridge": "Now is as the base: there is no difference to explain."}
     ends = [each["end"] for each in steps]

@@ -58,7 +58,7 @@ class Panel(anywidget.AnyWidget):
         }
         super().__init__(_esm=_script(), specs=live(currency), **start)
         self.observe(self._asked, "asked")
-        self.on_msg(self._told)
+        self.on_msg(self._received)
 
     @property
     def scenario(self) -> Scenario:
@@ -78,7 +78,7 @@ class Panel(anywidget.AnyWidget):
             answer = {**self.answer, "problem": _problem(error)}
         self.answer = {**answer, "number": asked.get("number", 0)}
 
-    def _told(self, _: Any, content: Mapping[str, Any], buffers: Any) -> None:
+    def _received(self, _: Any, content: Mapping[str, Any], buffers: Any) -> None:
         try:
             if content["kind"] == "save":
                 self._save(content)
@@ -93,12 +93,12 @@ class Panel(anywidget.AnyWidget):
         except NrrsimError as error:
             self.run = {"state": "stopped", "problem": str(error)}
 
-    def _save(self, told: Mapping[str, Any]) -> None:
+    def _save(self, content: Mapping[str, Any]) -> None:
         """What the page shows as it asks, whatever it asked before and has no answer to yet."""
-        number = told["asked"]["number"]
+        number = content["asked"]["number"]
         try:
             path = self.model.save(
-                _moves(told["asked"]), told["name"], told["title"], told["because"]
+                _moves(content["asked"]), content["name"], content["title"], content["because"]
             )
         except (NrrsimError, OSError) as error:
             self.saved = {"number": number, "problem": str(error), "text": ""}
@@ -125,8 +125,14 @@ class Panel(anywidget.AnyWidget):
 
         self.run = {"state": "running", "done": 0, "total": trials}
         try:
-            told = self.model.play(moves, trials, progress)
-            self.run = {"state": "done", "done": trials, "total": trials, "number": number, **told}
+            answer = self.model.play(moves, trials, progress)
+            self.run = {
+                "state": "done",
+                "done": trials,
+                "total": trials,
+                "number": number,
+                **answer,
+            }
         except _StoppedError:
             self.run = {"state": "stopped", "problem": "Stopped."}
         except Exception as error:  # on the screen rather than in a log that nobody reads

@@ -176,11 +176,11 @@ def _write_notebook(path: Path, scenario: Path) -> None:
     from papermill.iorw import load_notebook_node
     from papermill.parameterize import parameterize_notebook
 
-    book = load_notebook_node(str(shared("notebooks", NOTEBOOK)))
+    notebook = load_notebook_node(str(shared("notebooks", NOTEBOOK)))
     start = os.path.relpath(scenario.resolve(), path.parent.resolve())
-    book = parameterize_notebook(book, {"scenario": Path(start).as_posix()})
+    notebook = parameterize_notebook(notebook, {"scenario": Path(start).as_posix()})
     with whole(path, f"{{path}}: {NO_FOLDER}") as unfinished:
-        nbformat.write(book, unfinished)
+        nbformat.write(notebook, unfinished)
 
 
 def _port(wanted: int | None) -> int:

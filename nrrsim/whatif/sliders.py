@@ -124,8 +124,8 @@ def over(
         if tidy(value) != tidy(known[name].value)
     ]
     stated: dict[str, Any] = {}
-    if book := _book(scenario, mix):
-        stated["book"] = {"segments": book}
+    if segments := _segments(scenario, mix):
+        stated["book"] = {"segments": segments}
     drivers: dict[str, Any] = {}
     for driver in DRIVERS:
         of_driver = [
@@ -166,13 +166,13 @@ def _entries(
     }
     together = len(alike) == 1 and () not in alike
     entries: dict[str, Any] = {}
-    for segment, moved_here in by_segment.items():
+    for segment, changes in by_segment.items():
         if together and segment in sharing:
-            entries[EVERY_SEGMENT] = _fields(scenario, driver, moved_here)
+            entries[EVERY_SEGMENT] = _fields(scenario, driver, changes)
             continue
         whole = scenario.plain()["drivers"][driver][EVERY_SEGMENT] if segment in sharing else {}
         kept = {name: value for name, value in whole.items() if name not in TOLD}
-        entries[segment] = kept | _fields(scenario, driver, moved_here)
+        entries[segment] = kept | _fields(scenario, driver, changes)
     return entries
 
 
@@ -234,7 +234,7 @@ def _sized(size: Sized, mean: float, is_share: bool) -> Any:
     return {"mean": mean, "sd": tidy(sd)}
 
 
-def _book(scenario: Scenario, mix: Mapping[str, float]) -> dict[str, Any]:
+def _segments(scenario: Scenario, mix: Mapping[str, float]) -> dict[str, Any]:
     """The segments with other shares: contracts stay as large, customers get more or fewer."""
     was = mix_of(scenario)
     whole = sum(mix.get(name, share) for name, share in was.items())

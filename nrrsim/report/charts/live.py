@@ -66,13 +66,13 @@ def _live_bridge() -> ChartType:
     label = alt.Axis(
         title=None, labelExpr="split(datum.label, ' ')", labelFontSize=8, labelOverlap=False
     )
-    place = alt.Scale(paddingInner=0.3, paddingOuter=0.15)
+    steps = alt.Scale(paddingInner=0.3, paddingOuter=0.15)
     axis = alt.Axis(title=None, format=".1%", tickCount=4)
     scale = alt.Scale(zero=False, nice=False, padding=14)
 
     def at(field: str, to: str | None = None, next_step: str | None = None) -> dict[str, Any]:
         band = 1 if next_step else 0.5
-        step = alt.X("step:O", sort=None, axis=label, scale=place, bandPosition=band)
+        step = alt.X("step:O", sort=None, axis=label, scale=steps, bandPosition=band)
         ends: dict[str, Any] = {"y2": f"{to}:Q"} if to else {}
         if next_step:
             ends = {"x2": alt.X2(f"{next_step}:O", bandPosition=0)}

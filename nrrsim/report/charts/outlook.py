@@ -81,11 +81,11 @@ def distributions(
         layers += goal_layers(alt.Chart(goal).encode(x=x))
     if 0 < len(means) <= MOST_LABELS:
         peak = frame.groupby("name", sort=False)["density"].max()
-        place = pd.DataFrame(
+        labels = pd.DataFrame(
             {"name": names, "nrr": means, "density": [peak[name] for name in names]}
         )
-        place = place.sort_values("nrr", ignore_index=True)
-        where, heights = place["nrr"].tolist(), place["density"].tolist()
+        labels = labels.sort_values("nrr", ignore_index=True)
+        where, heights = labels["nrr"].tolist(), labels["density"].tolist()
         near = 0.09 * float(frame["nrr"].max() - frame["nrr"].min())  # one label wide
         for row in range(1, len(where)):  # a label that would cover the one before stands above it
             if (
@@ -93,8 +93,8 @@ def distributions(
                 and abs(heights[row] - heights[row - 1]) < 0.1 * high
             ):
                 heights[row] = heights[row - 1] + 0.1 * high
-        place["density"] = heights
-        text = alt.Chart(place.assign(label=place["nrr"].map(percent))).encode(
+        labels["density"] = heights
+        text = alt.Chart(labels.assign(label=labels["nrr"].map(percent))).encode(
             x=x, y=y, text="label:N"
         )
         layers.append(text.mark_text(dy=-8, fontWeight="bold", stroke="white", strokeWidth=4))

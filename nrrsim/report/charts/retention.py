@@ -211,12 +211,12 @@ def trend(
     shown = [
         (f"NRR: {name}", max(a, low), min(b, high)) for name, a, b in given if a < high and b > low
     ]
-    lines = frame[["nrr", "grr"]].assign(target=target)
+    curves = frame[["nrr", "grr"]].assign(target=target)
     layers: list[alt.Chart] = []
     for i, (label, a, b) in enumerate(shown):
         area = alt.Chart(pd.DataFrame({"low": [a], "high": [b], "label": [label]}))
         layers.append(area.mark_rect(color=SHADES[i % 2]).encode(y=alt.Y("high", **y), y2="low"))
-        if corner := _quiet_corner(lines, a, b, 12 * unit):
+        if corner := _quiet_corner(curves, a, b, 12 * unit):
             right, at = corner
             text = area.mark_text(
                 align="right" if right else "left", dx=-5 if right else 5, fontSize=7.5, color=GREY
@@ -246,10 +246,10 @@ def trend(
     return alt.layer(*layers).properties(height=height + 25, **FIT)
 
 
-def _quiet_corner(lines: Frame, low: float, high: float, gap: float) -> tuple[bool, float] | None:
-    """The corner of a band farthest from all lines, (at the right?, height), or None."""
-    near, corners = len(lines) // 3 + 1, []
-    for right, part in ((False, lines[:near]), (True, lines[-near:])):
+def _quiet_corner(curves: Frame, low: float, high: float, gap: float) -> tuple[bool, float] | None:
+    """The corner of a band farthest from all curves, (at the right?, height), or None."""
+    near, corners = len(curves) // 3 + 1, []
+    for right, part in ((False, curves[:near]), (True, curves[-near:])):
         for at in (high - 0.6 * gap, low + 0.6 * gap):
             crossed = ((part.min() <= at) & (part.max() >= at)).any()
             room = 0.0 if crossed else float((part - at).abs().min().fillna(gap).min())
