@@ -34,7 +34,8 @@ HOSTILE = [
 
 
 def pytest_report_header() -> str:
-    return f"real ledgers: {'found beside the project' if SHARED.is_dir() else 'NOT FOUND: tests marked shared are skipped'}"
+    found = "found beside the project" if SHARED.is_dir() else "NOT FOUND"
+    return f"real ledgers: {found}{'' if SHARED.is_dir() else ': tests marked shared are skipped'}"
 
 
 # How many made-up ledgers each rule is held against: `make test` takes ci, `make test-all` takes night, which looks for
@@ -133,12 +134,12 @@ def rejected(*sources: Path, **how: object) -> list[str]:
     return [str(finding).replace(f"{sources[0].parent}/", "") for finding in caught.value.findings]
 
 
+def text_of(pdf: Path) -> str:
+    """What can be read on a PDF's pages."""
+    document = pypdfium2.PdfDocument(pdf)
+    return "\n".join(page.get_textpage().get_text_bounded() for page in document)
+
+
 def squeezed(text: str) -> str:
     """Without white space: where a line ends is not what these tests are about."""
     return re.sub(r"\s+", "", text)
-
-
-def text_of(pdf: Path) -> str:
-    """What stands on a PDF's pages, as text."""
-    document = pypdfium2.PdfDocument(pdf)
-    return "\n".join(page.get_textpage().get_text_bounded() for page in document)

@@ -13,32 +13,28 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nrrsim.cli.options import (
+    AS_IT_IS,
     Browser,
-    Column,
-    Currency,
     Engine,
-    Grace,
     HalfLife,
     Json,
-    PeriodEnd,
+    LedgerForm,
     Port,
-    Query,
     Quiet,
-    Rates,
-    Reported,
     ScenarioFile,
     ScenarioOrNone,
     Seed,
-    Sheet,
     Sources,
     Target,
     probability_of,
+    reads_a_ledger,
     target_of,
     whole_number,
 )
@@ -82,29 +78,18 @@ def _common(
 
 
 @app.command()
+@reads_a_ledger
 def check(
     sources: Sources,
-    column: Column = None,
-    query: Query = None,
-    sheet: Sheet = None,
-    rates: Rates = None,
-    currency: Currency = None,
-    period_end: PeriodEnd = "exclusive",
+    form: LedgerForm = AS_IT_IS,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """What is in a ledger, and what is wrong with it, line by line."""
     from nrrsim.ledger.check import profile
 
-    options = {
-        "query": query,
-        "sheet": sheet,
-        "rates": rates,
-        "currency": currency,
-        "period_end": period_end,
-    }
     try:
-        ledger = _read(sources, column, **options)
+        ledger = _read(sources, form)
     except DataError as error:
         findings = list(map(str, error.findings))
         typer.echo(_object({"findings": findings}) if as_json else "\n".join(findings))
@@ -126,6 +111,7 @@ def check(
 
 
 @app.command()
+@reads_a_ledger
 def metrics(
     sources: Sources,
     as_of: Annotated[str, typer.Option(metavar="YYYY-MM", help="The month the window ends in.")],
@@ -137,14 +123,7 @@ def metrics(
     ex_price: Annotated[
         bool, typer.Option("--ex-price", help="NRR without price movements.")
     ] = False,
-    column: Column = None,
-    query: Query = None,
-    sheet: Sheet = None,
-    rates: Rates = None,
-    currency: Currency = None,
-    reported: Reported = False,
-    grace_months: Grace = 0,
-    period_end: PeriodEnd = "exclusive",
+    form: LedgerForm = AS_IT_IS,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -153,18 +132,7 @@ def metrics(
     from nrrsim.months import parse_month
 
     parse_month(as_of, "as_of")
-    ledger = _read(
-        sources,
-        column,
-        query=query,
-        sheet=sheet,
-        rates=rates,
-        currency=currency,
-        reported=reported,
-        grace_months=grace_months,
-        period_end=period_end,
-        until=as_of,
-    )
+    ledger = _read(sources, form, until=as_of)
     past = Actuals(ledger, as_of, window, definition, ex_price=ex_price)
     headline = past.headline(by)
     if not quiet:
@@ -309,6 +277,7 @@ def frontier(
 
 
 @app.command()
+@reads_a_ledger
 def calibrate(
     sources: Sources,
     as_of: Annotated[
@@ -328,36 +297,23 @@ def calibrate(
             "--price-month", metavar="YYYY-MM", help="Shared rises in it are price; repeat."
         ),
     ] = None,
-    column: Column = None,
-    query: Query = None,
-    sheet: Sheet = None,
-    rates: Rates = None,
-    currency: Currency = None,
-    grace_months: Grace = 0,
-    period_end: PeriodEnd = "exclusive",
+    form: LedgerForm = AS_IT_IS,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """What a ledger's past says of churn, contraction, expansion and price, as a scenario with a
-    source for each.
-    """
+    """What a ledger's past says of churn, contraction, expansion and price: a sourced scenario."""
     from nrrsim.calibration.calibrate import calibrate
     from nrrsim.months import parse_month
 
     parse_month(as_of, "--as-of")
-    form: dict[str, Any] = {"query": query, "sheet": sheet, "rates": rates, "currency": currency}
-    form |= {
-        "grace_months": grace_months or None,
-        "period_end": None if period_end == "exclusive" else period_end,
-    }
-    stated = {name: value for name, value in form.items() if value is not None}
+    # a scenario's book can name a file and its headings, and nothing else of how it is read
     is_file = len(sources) == 1 and "://" not in sources[0] and not sources[0].startswith("env:")
-    if out and (stated or not is_file):
+    if out and not (is_file and replace(form, column=None) == AS_IT_IS):
         raise UsageError(
             "--out: a scenario's book is one ledger file, read as it is;"
             " put the ledger into such a one"
         )
-    ledger = _read(sources, column, until=as_of, **stated)
+    ledger = _read(sources, form, until=as_of)
     # what is only printed may have come from a database, which no book can name
     file = os.path.relpath(sources[0], Path(out).parent) if out else "ledger.csv"
     learnt = calibrate(
@@ -367,7 +323,7 @@ def calibrate(
         half_life=half_life,
         price_months=price_month or (),
         file=Path(file).as_posix(),
-        columns=_pairs("--column", column),
+        columns=_pairs("--column", form.column),
     )
     if out:
         learnt.write(out)
@@ -382,6 +338,7 @@ def calibrate(
 
 
 @app.command()
+@reads_a_ledger
 def backtest(
     sources: Sources,
     trials: Annotated[
@@ -395,23 +352,14 @@ def backtest(
     until: Annotated[
         str | None, typer.Option(metavar="YYYY-MM", help="The last month to compare with.")
     ] = None,
-    column: Column = None,
-    query: Query = None,
-    sheet: Sheet = None,
-    rates: Rates = None,
-    currency: Currency = None,
-    grace_months: Grace = 0,
-    period_end: PeriodEnd = "exclusive",
+    form: LedgerForm = AS_IT_IS,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """How often forecasts made in the ledger's past, from what was known then, were right."""
     from nrrsim.calibration.backtest import backtest, origins
 
-    form = {"query": query, "sheet": sheet, "rates": rates, "currency": currency}
-    ledger = _read(
-        sources, column, **form, grace_months=grace_months, period_end=period_end, until=until
-    )
+    ledger = _read(sources, form, until=until)
     how: dict[str, Any] = {"every": every, "until": until}
     number = len(origins(ledger, **how))
     with _progress(number, "forecasts", quiet) as advance:
@@ -463,9 +411,7 @@ def sweep(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """NRR over a grid of what-ifs, and its picture; one that was killed goes on where it
-    stopped.
-    """
+    """NRR over a grid of what-ifs, and its picture; a killed one goes on where it stopped."""
     from nrrsim.analysis.sweep import kept_beside, read_axis, sweep
     from nrrsim.analysis.sweep import told as answer_of
     from nrrsim.report.grid import write
@@ -625,10 +571,12 @@ def _progress(total: int, what: str, quiet: bool) -> Iterator[Callable[[int], No
         bar.stop()
 
 
-def _read(sources: list[str], columns: list[str] | None, **options: Any) -> Ledger:
+def _read(sources: list[str], form: LedgerForm, until: str | None = None) -> Ledger:
     from nrrsim.ledger.ledger import read_ledger
 
-    return read_ledger(*sources, columns=_pairs("--column", columns, "customer=Account"), **options)
+    how = vars(form) | {"until": until}
+    columns = _pairs("--column", how.pop("column"), "customer=Account")
+    return read_ledger(*sources, columns=columns, **how)
 
 
 def _pairs(option: str, given: list[str] | None, such_as: str = "smb=monthly") -> dict[str, str]:

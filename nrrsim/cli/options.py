@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -119,3 +123,53 @@ Port = Annotated[
     whole_number("--port", help="The port on 127.0.0.1 (default: the first free from 8888)."),
 ]
 Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open it in the browser.")]
+
+
+# --- the options of every command that reads a ledger ---------------------------------------------
+
+
+@dataclass(frozen=True)
+class LedgerForm:
+    """How a ledger is to be read, as `read_ledger` takes it: one field an option."""
+
+    column: Column = None
+    query: Query = None
+    sheet: Sheet = None
+    rates: Rates = None
+    currency: Currency = None
+    reported: Reported = False
+    grace_months: Grace = 0
+    period_end: PeriodEnd = "exclusive"
+
+
+AS_IT_IS = LedgerForm()
+
+
+def reads_a_ledger(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with the options of LedgerForm in the place of its parameter `form`.
+
+    Typer reads a command's signature, and makes an option of each parameter: so the command that it
+    sees has them all, and hands them on as one.
+    """
+    kinds = get_type_hints(LedgerForm, include_extras=True)
+    options = [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=kinds[field.name],
+        )
+        for field in fields(LedgerForm)
+    ]
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command, eval_str=True).parameters.values():
+        own = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        parameters += options if parameter.name == "form" else [own]
+
+    @functools.wraps(command)
+    def widened(**given: Any) -> None:
+        form = LedgerForm(**{option.name: given.pop(option.name) for option in options})
+        command(**given, form=form)
+
+    widened.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return widened

@@ -8,6 +8,7 @@ the reason that it had.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from copy import deepcopy
 from dataclasses import replace
@@ -272,6 +273,9 @@ def json_schema() -> dict[str, Any]:
         "description": "Path of another scenario",
     }
     definitions = schema["$defs"]
+    for each in (schema, *definitions.values()):  # a docstring's lines end where the code's do
+        if "description" in each:
+            each["description"] = re.sub(r"(?<!\n)\n(?!\n)", " ", each["description"])
     for name in (
         "Scenario",
         "Churn",

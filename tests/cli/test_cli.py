@@ -1,5 +1,6 @@
 """The command line as a contract: what goes to stdout, which exit code, the same bytes, never a traceback."""
 
+import inspect
 import json
 import os
 import subprocess
@@ -7,6 +8,9 @@ import sys
 
 import pytest
 from conftest import ROOT
+
+import nrrsim as nr
+from nrrsim.errors import UsageError
 
 MERIDIAN = str(ROOT / "nrrsim" / "data" / "meridian.csv")
 
@@ -114,6 +118,54 @@ def test_usage_is_exit_2(run, arguments, said):
     assert code == 2
     assert said in err
     assert out == ""
+
+
+READERS = (
+    ["check"],
+    ["metrics", "--as-of", "2026-09"],
+    ["calibrate", "--as-of", "2026-09"],
+    ["backtest"],
+)
+
+
+@pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader[0])
+def test_a_ledger_is_read_the_same_way_by_every_command(run, monkeypatch, reader):
+    defaults, seen = inspect.signature(nr.read_ledger).parameters, []
+
+    def read_ledger(*sources, **how):
+        seen.append((sources, how))
+        raise UsageError("seen")
+
+    monkeypatch.setattr("nrrsim.ledger.ledger.read_ledger", read_ledger)
+    words = "--column customer=Account --query Q --sheet S --rates R --currency EUR --reported"
+    words += " --grace-months 2 --period-end inclusive"
+    assert run(*reader, "one.csv", "two.csv", *words.split())[0] == 2
+    assert run(*reader, "one.csv")[0] == 2
+    (sources, told), (_, plain) = seen
+    assert sources == ("one.csv", "two.csv")
+    assert told | {"until": None} == {
+        "columns": {"customer": "Account"},
+        "query": "Q",
+        "sheet": "S",
+        "rates": "R",
+        "currency": "EUR",
+        "reported": True,
+        "grace_months": 2,
+        "period_end": "inclusive",
+        "until": None,
+    }
+    assert {name: value for name, value in plain.items() if name not in ("columns", "until")} == {
+        name: defaults[name].default for name in plain if name not in ("columns", "until")
+    }
+
+
+def test_a_late_renewal_is_no_reactivation_when_it_is_checked(run, write):
+    ledger = str(write("customer,month,mrr\nA,2025-01,5\nA,2025-03,5\nB,2025-01,1\nB,2025-02,1\n"))
+    told = [
+        json.loads(run("check", ledger, *words, "--json")[1])["reactivation"]
+        for words in ([], ["--grace-months", "1"])
+    ]
+    assert told == [60.0, 0.0]
 
 
 def test_version_starts_quickly_and_loads_nothing_heavy():
