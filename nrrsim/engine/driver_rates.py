@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from nrrsim.engine.draws import scores
+from nrrsim.engine.groups import tenure_year
 from nrrsim.scenario.beliefs import quantile
 from nrrsim.scenario.book import EVERY_SEGMENT
 from nrrsim.scenario.customers import Customers
@@ -128,13 +129,6 @@ def monthly(annual_probability: np.ndarray) -> np.ndarray:
         return np.asarray(-np.expm1(np.log1p(-annual_probability) / 12))
 
 
-def tenure_year(tenure: np.ndarray, t: int) -> np.ndarray:
-    """In which year, counted from 0, customers of that many months at month 0 are in month t;
-    newcomers start at 0.
-    """
-    return np.maximum(np.floor((tenure + t - 1) / 12 + 1e-9), 0).astype(np.int64)
-
-
 def draw_rates(
     scenario: Scenario,
     customers: Customers,
@@ -176,7 +170,7 @@ def rates_at(
         )
         for each in scenario.uncertain()
     }
-    years = 1 + int(tenure_year(np.array(customers.oldest), scenario.months))
+    years = 1 + int(tenure_year(customers.oldest, scenario.months, np.inf))
     arrays = _filled(scenario, customers.segments, drawn, count, years)
     return Rates(
         **_shocked(scenario, arrays, z.get(SHOCK)),

@@ -10,13 +10,14 @@ draws. Capped GRR has no closed form: `retained` is nan.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from nrrsim.engine.draws import DRAWS, SEED
-from nrrsim.engine.driver_rates import Rates, draw_rates, monthly, tenure_year
-from nrrsim.engine.groups import Groups, months_of, refuse_endless
+from nrrsim.engine.driver_rates import Rates, draw_rates, monthly
+from nrrsim.engine.groups import Groups, months_of, refuse_endless, tenure_year
 from nrrsim.errors import UsageError
 from nrrsim.movements import Movements
 from nrrsim.scenario.customers import Customers
@@ -58,87 +59,120 @@ def deviation(
     return _Outlook.of(scenario, window, False, draws).deviation()
 
 
+AMOUNT, SQUARE, ALIVE = range(3)  # of a path: the amount, its square, whether it is a customer
+
+
 class _Path:
-    """One unit of ARR of each group, month by month and draw by draw: `ndarray[draw, group]`."""
+    """A customer of each group who begins with one unit of ARR, month by month and draw by draw.
+
+    here : `ndarray[3, group, draw]`, its expected amount, the expected square of it, and the
+        probability that it is a customer; left : the same of the case that it left and may come
+        back, as it left.
+    stayed : `ndarray[2, group, draw]`, amount and probability where it never left.
+
+    One month takes these steps, each on what is then there (MODEL.md, section 3): churn, price,
+    contraction, adoption, cross-sell, reactivation. Given the rates each is linear in the amount:
+
+        here <- here (1 - c) (1 + [due] acceptance uplift) (1 - rate/12 size) (1 + rate/12 size)
+                (1 + rate/12 size) + w back_size left
+        left <- left (1 - w) + c here, of the opening amounts of both
+
+    with c the month's probability to leave and w that to come back. `paths` has the same month
+    compiled, for those who need it thousands of times.
+    """
 
     def __init__(self, rates: Rates, groups: Groups, annual: np.ndarray) -> None:
-        self.groups, self.rates = groups, rates
-        shape = (rates.draws, len(groups.arr))
-        there = np.broadcast_to((groups.joins == 0).astype(float), shape)
-        # amount, its square, alive; the same for those who left and may come back; and for those
-        # who never left
-        self.amount, self.square, self.alive = there.copy(), there.copy(), there.copy()
-        self.left, self.left_square, self.gone = (np.zeros(shape) for _ in range(3))
-        self.stayed, self.stayed_alive = there.copy(), there.copy()
-        self.back_size = rates.reactivation_size[:, groups.segment]
-        self.phase, self.annual = -1, annual
+        self.rates, self.groups, self.annual = rates, groups, annual
+        there = (groups.joins == 0).astype(float)
+        self.here = np.tile(there[:, None], (3, 1, rates.draws))
+        self.left = np.zeros_like(self.here)
+        self.stayed = self.here[[AMOUNT, ALIVE]]
+        size = rates.reactivation_size.T[groups.segment]
+        self.back_size = np.stack([size, size**2, np.ones_like(size)])
+        self.phase = -1
+
+    def form_cohort(self, closed: bool) -> None:
+        """Who is there now is the cohort; who left before comes back only if it is not `closed`."""
+        if closed:
+            self.left = np.zeros_like(self.left)
+        self.stayed = self.here[[AMOUNT, ALIVE]]
+
+    def month(self, t: int, joins: bool) -> dict[str, np.ndarray]:
+        """Move through month t; returns each movement, `ndarray[group]`, the mean of the draws."""
+        self._enter(min(t, self.rates.phases) - 1)
+        is_due = (t - self.groups.anniversary) % 12 == 0
+        lost = self._churn(t, is_due)
+        return {
+            "churn": lost[AMOUNT].mean(axis=-1),
+            "price": self._change("price", is_due),
+            "contraction": self._change("contraction"),
+            "adoption": self._change("adoption"),
+            "cross_sell": self._change("cross_sell"),
+            "reactivation": self._reactivation(lost),
+            "new": self._join(t, joins),
+        }
 
     def _enter(self, phase: int) -> None:
         """What holds in this month, and until a programme changes it."""
         if phase == self.phase:
             return
+        segment = self.groups.segment
         self.phase, now = phase, self.rates.in_phase(phase)
         self.churn = [now.monthly_churn(self.annual, anniversary) for anniversary in (False, True)]
-        self.back = monthly(now.reactivation)[:, self.groups.segment]
+        self.back = monthly(now.reactivation).T[segment]
+        self.returns = self.back * self.back_size
         self.growth = {
-            name: tuple(each[:, self.groups.segment] for each in moments)
-            for name, moments in _growth(now).items()
+            step: tuple(each.T[segment] for each in rises) for step, rises in _rises(now).items()
         }
 
-    def form_cohort(self, closed: bool) -> None:
-        """Who is there now is the cohort; who left before comes back only where it is not `closed`."""
-        if closed:
-            self.left, self.left_square, self.gone = (np.zeros_like(self.left) for _ in range(3))
-        self.stayed, self.stayed_alive = self.amount.copy(), self.alive.copy()
+    def _churn(self, t: int, is_due: np.ndarray) -> np.ndarray:
+        """1. Who leaves, as `here` has them: the anniversary and the tenure year say how likely."""
+        segment = self.groups.segment
+        year = tenure_year(self.groups.tenure, t, self.rates.churn.shape[2])
+        regular, due = (churn[:, segment, year].T for churn in self.churn)
+        leaves = np.where(is_due[:, None], due, regular)
+        lost = leaves * self.here
+        self.here -= lost
+        self.stayed *= 1 - leaves
+        return np.asarray(lost)
 
-    def month(self, t: int, joins: bool) -> dict[str, np.ndarray]:
-        """Move through month t; returns each movement, per unit of ARR that a group has at its
-        start.
-        """
-        self._enter(min(t, self.rates.phases) - 1)
-        groups = self.groups
-        due = (t - groups.anniversary) % 12 == 0
-        year = np.minimum(tenure_year(groups.tenure, t), self.rates.churn.shape[2] - 1)
-        c = np.where(
-            due, self.churn[1][:, groups.segment, year], self.churn[0][:, groups.segment, year]
-        )
-        flows = {"churn": c * self.amount}
-        lost_square, lost_alive = c * self.square, c * self.alive
-        amount, square = self.amount - flows["churn"], self.square - lost_square
-        self.stayed, self.stayed_alive = self.stayed * (1 - c), self.stayed_alive * (1 - c)
-        for name, (first, second) in self.growth.items():
-            rise = np.where(due, first, 0.0) if name == "price" else first
-            flows[name] = np.abs(rise) * amount
-            amount = amount * (1 + rise)
-            square = square * (1 + (np.where(due, second, 0.0) if name == "price" else second))
-            self.stayed = self.stayed * (1 + rise)
-        flows["reactivation"] = self.back * self.back_size * self.left
-        self.amount = amount + flows["reactivation"]
-        self.square = square + self.back * self.back_size**2 * self.left_square
-        self.alive = self.alive - lost_alive + self.back * self.gone
-        self.left = self.left * (1 - self.back) + flows["churn"]
-        self.left_square = self.left_square * (1 - self.back) + lost_square
-        self.gone = self.gone * (1 - self.back) + lost_alive
-        flows["new"] = np.zeros_like(self.amount)
-        if joins and (now := groups.joins == t).any():
-            flows["new"][:, now] = self.amount[:, now] = self.square[:, now] = self.alive[
-                :, now
-            ] = 1.0
-        return flows
+    def _change(self, step: str, among: Any = slice(None)) -> np.ndarray:
+        """2. to 5. What a step adds or takes `among` these groups: price, those that are due."""
+        rise, rise_of_square = (each[among] for each in self.growth[step])
+        moved = np.zeros(len(self.groups.arr))
+        moved[among] = (np.abs(rise) * self.here[AMOUNT, among]).mean(axis=-1)
+        self.here[AMOUNT, among] *= 1 + rise
+        self.here[SQUARE, among] *= 1 + rise_of_square
+        self.stayed[0, among] *= 1 + rise
+        return moved
+
+    def _reactivation(self, lost: np.ndarray) -> np.ndarray:
+        """6. Who left in an earlier month and comes back; who left in this one may from the next."""
+        returned = self.returns * self.left
+        self.here += returned
+        self.left *= 1 - self.back
+        self.left += lost
+        return np.asarray(returned[AMOUNT].mean(axis=-1))
+
+    def _join(self, t: int, joins: bool) -> np.ndarray:
+        """Newcomers, at the end of the month, if any may join."""
+        now = (self.groups.joins == t) & joins
+        self.here[:, now] = 1.0
+        return np.asarray(now, float)
 
 
-def _growth(rates: Rates) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _rises(rates: Rates) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Of each step that multiplies an amount: by how much on average, and its square:
     `ndarray[draw, segment]`.
     """
-    both = {"price": _step(rates.acceptance, rates.uplift, np.zeros(1))}
+    rises = {"price": _rise(rates.acceptance, rates.uplift, np.zeros(1))}
     for name, sign in (("contraction", -1), ("adoption", 1), ("cross_sell", 1)):
         size = getattr(rates, f"{name}_size")
-        both[name] = _step(getattr(rates, name) / 12, sign * size, rates.sizes[name][:, 1])
-    return both
+        rises[name] = _rise(getattr(rates, name) / 12, sign * size, rates.sizes[name][:, 1])
+    return rises
 
 
-def _step(
+def _rise(
     probability: np.ndarray, size: np.ndarray, sd: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     return probability * size, probability * ((1 + size) ** 2 + sd**2 - 1)
@@ -223,26 +257,26 @@ def _followed(
     for t in range(1, start + 1):
         path.month(t, joins=True)
     path.form_cohort(closed=not book)
+
     means: dict[str, list[np.ndarray]] = {}
     closing, luck = [], []
     for t in range(start + 1, end + 1):
-        before, alive_before = path.amount.mean(axis=0), path.alive.mean(axis=0)
-        flows = path.month(t, joins=book)
-        levels = {"closing": path.amount, "stayed": path.stayed}
-        counts = {"customers": path.alive, "stayed_customers": path.stayed_alive}
-        amounts = {name: each.mean(axis=0) for name, each in (flows | levels).items()} | {
-            "opening": before
+        opening, _, opening_customers = path.here.mean(axis=-1)
+        amounts = path.month(t, joins=book) | {"opening": opening}
+        amounts["closing"], _, alive = path.here.mean(axis=-1)
+        amounts["stayed"], stayed_customers = path.stayed.mean(axis=-1)
+        numbers = {
+            "customers": alive,
+            "stayed_customers": stayed_customers,
+            "opening_customers": opening_customers,
         }
-        numbers = {name: each.mean(axis=0) for name, each in counts.items()} | {
-            "opening_customers": alive_before
-        }
-        for name, each in amounts.items():
-            means.setdefault(name, []).append(by_segment(each * groups.arr))
-        for name, each in numbers.items():
-            means.setdefault(name, []).append(by_segment(each * groups.number))
-        closing.append(by_segment(path.amount * groups.arr))
-        spread = (path.square - path.amount**2).mean(axis=0)
-        luck.append(by_segment(spread * groups.squares))
+        for each, weight in ((amounts, groups.arr), (numbers, groups.number)):
+            for name, values in each.items():
+                means.setdefault(name, []).append(by_segment(values * weight))
+
+        closing.append(by_segment(path.here[AMOUNT].T * groups.arr))
+        variance = (path.here[SQUARE] - path.here[AMOUNT] ** 2).mean(axis=-1)
+        luck.append(by_segment(variance * groups.squares))
     return (
         {name: np.stack(each, -1) for name, each in means.items()},
         np.stack(closing, -1),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,16 @@ def months_of(scenario: Scenario, window: tuple[int, int] | None) -> tuple[int, 
             " choose a shorter window or more months"
         )
     return start, end
+
+
+def tenure_year(tenure: Any, t: Any, years: Any) -> Any:
+    """In which tenure year, counted from 0, a customer of that many months at month 0 is in month
+    t: the last of so many `years` goes on, and a newcomer starts at 0.
+
+    Of one customer or of an array of them: NumPy runs it, and `paths` compiles it.
+    """
+    whole = np.floor((tenure + t - 1) / 12 + 1e-9)  # a tenure in years times 12 may be a bit short
+    return np.int64(np.minimum(np.maximum(whole, 0), years - 1))
 
 
 def refuse_endless(closing: np.ndarray) -> None:

@@ -12,13 +12,9 @@ however the work is cut up.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-import numba
 import numpy as np
 
-from nrrsim.engine.paths import compiled
+from nrrsim.engine.paths import compiled, inlined, tenure_year
 
 # What the kernel writes, in this order: `ndarray[variable, trial, segment, month]`.
 VARIABLES = (
@@ -55,13 +51,6 @@ _ONE = _U(
 # What tells one use of random bits from another: odd numbers without a pattern.
 _TRIAL, _TILE, _STREAM = _U(0xBF58476D1CE4E5B9), _U(0xE7037ED1A0B428DB), _U(0xA0761D6478BD642F)
 _MARK, _SIZE, _BACK = _U(0xD1B54A32D192ED03), _U(0x8CB92BA72F3D8DD7), _U(0xAEF17502108EF2D9)
-
-
-def _step(function: Callable[..., Any]) -> Any:
-    """A part of `run` that has a name: put into it where it is called, as a call with so many
-    arrays takes long.
-    """
-    return numba.njit(error_model="numpy", forceinline=True)(function)
 
 
 @compiled
@@ -175,7 +164,7 @@ def _raise_prices(amount, base, lo, hi, uplift):  # type: ignore[no-untyped-def]
 HERE, KEPT, COUNTED, AWAY, AWAY_KEPT, AWAY_COUNTED = range(6)
 
 
-@_step
+@inlined
 def _churn(  # type: ignore[no-untyped-def]
     lo, hi, rate, thin, part, tenure, t, months, waits, back_size,
     times, place, axis, key, amount, base, gone, level, head, following, returning,
@@ -206,8 +195,7 @@ def _churn(  # type: ignore[no-untyped-def]
             if i == last:
                 continue
             last = i
-            year = min(max(np.int64(np.floor((tenure[i] + t - 1) / 12 + 1e-9)), 0), part.size - 1)
-            if not _is_kept(key, number, part[year]):
+            if not _is_kept(key, number, part[tenure_year(tenure[i], t, part.size)]):
                 continue
         was_kept = min(was, base[i])
         lost += was
@@ -244,7 +232,7 @@ def _churn(  # type: ignore[no-untyped-def]
     return lost
 
 
-@_step
+@inlined
 def _price(  # type: ignore[no-untyped-def]
     lo, hi, rate, thin, part, uplift, times, place, axis, key, amount, base, level, away, next_away, refuser, refused
 ):  # fmt: skip
@@ -290,7 +278,7 @@ def _price(  # type: ignore[no-untyped-def]
     return total * uplift
 
 
-@_step
+@inlined
 def _change(  # type: ignore[no-untyped-def]
     k, sign, lo, hi, rate, thin, part, same, anew, table, times, place, axis, key, amount, base, gone, level
 ):  # fmt: skip
@@ -338,7 +326,7 @@ def _change(  # type: ignore[no-untyped-def]
     return total
 
 
-@_step
+@inlined
 def _come_back(  # type: ignore[no-untyped-def]
     first, amount, base, level, following, returning, away, next_away, listed
 ):
@@ -361,7 +349,7 @@ def _come_back(  # type: ignore[no-untyped-def]
     return total
 
 
-@_step
+@inlined
 def _join(  # type: ignore[no-untyped-def]
     t, lo, hi, joins, arr, amount, level, is_cohort, away, next_away, listed
 ):
@@ -381,7 +369,7 @@ def _join(  # type: ignore[no-untyped-def]
     return total
 
 
-@_step
+@inlined
 def _form_cohort(lo, hi, amount, base, gone, level):  # type: ignore[no-untyped-def]
     """Who has a positive amount now is the cohort: what is retained is counted from here."""
     total, number = 0.0, 0

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from nrrsim.engine import paths
-from nrrsim.engine.driver_rates import SIZED, Rates, monthly
+from nrrsim.engine.driver_rates import SIZED, Rates
 from nrrsim.engine.groups import Groups
 from nrrsim.engine.outcomes import Odds
+from nrrsim.engine.switched import churn_of, coming_back, laid_out
 from nrrsim.scenario.scenario import Scenario
 
 
@@ -24,30 +25,15 @@ def odds_by_draw(scenario: Scenario) -> Callable[..., Odds]:
     sums = np.stack([groups.arr, groups.squares, groups.cubes])
     opening = customers.total
 
-    def odds(rates: Rates, month: int = scenario.months) -> Odds:
+    def odds(rates: Rates, last: int = scenario.months) -> Odds:
         phases = [rates.in_phase(phase) for phase in range(rates.phases)]
+        growth, lift = (laid_out([of(each) for each in phases]) for of in (_powers, _lifted))
+        size = rates.reactivation_size.T
+        powers = np.ascontiguousarray(np.stack([size, size * size, size * size * size], axis=1))
+        churn = churn_of(phases, customers.annual)
+        month = paths.Month(*churn, growth, lift, coming_back(phases), powers)
         out = np.zeros((3, rates.draws))
-        churn = [
-            np.ascontiguousarray(
-                np.stack(
-                    [
-                        each.monthly_churn(customers.annual, due).transpose(1, 2, 0)
-                        for each in phases
-                    ]
-                )
-            )
-            for due in (False, True)
-        ]
-        growth, lift = (
-            np.ascontiguousarray(np.stack([of(each) for each in phases]))
-            for of in (_powers, _lifted)
-        )
-        come = np.ascontiguousarray(np.stack([monthly(each.reactivation).T for each in phases]))
-        back_size = np.ascontiguousarray(rates.reactivation_size.T)
-        paths.moments(
-            groups.segment, groups.anniversary, groups.tenure, sums, month,
-            *churn, growth, lift, come, back_size, out,
-        )  # fmt: skip
+        paths.moments(groups.segment, groups.anniversary, groups.tenure, sums, last, month, out)
         sd = np.sqrt(np.maximum(out[1], 0))
         skewness = np.divide(out[2], sd**3, out=np.zeros_like(sd), where=sd > 1e-9 * opening)
         return Odds(out[0] / opening, sd / opening, skewness)
@@ -57,7 +43,7 @@ def odds_by_draw(scenario: Scenario) -> Callable[..., Odds]:
 
 def _powers(rates: Rates) -> np.ndarray:
     """By what a month of contraction, adoption and cross-sell multiplies an amount, its square and
-    its cube on average: `ndarray[segment, power, draw]`.
+    its cube on average: `ndarray[draw, segment, power]`.
     """
     factors: Any = 1.0
     for name in SIZED:
@@ -71,7 +57,7 @@ def _powers(rates: Rates) -> np.ndarray:
             [moments[0], 2 * moments[0] + moments[1], 3 * moments[0] + 3 * moments[1] + moments[2]]
         )
         factors = factors * (1 + getattr(rates, name) / 12 * powers)
-    return np.asarray(factors.transpose(2, 0, 1))
+    return np.asarray(factors.transpose(1, 2, 0))
 
 
 def _third(mean: np.ndarray, sd: np.ndarray, is_share: bool) -> np.ndarray:
@@ -89,6 +75,6 @@ def _third(mean: np.ndarray, sd: np.ndarray, is_share: bool) -> np.ndarray:
 
 
 def _lifted(rates: Rates) -> np.ndarray:
-    """By what a price increase multiplies an amount, its square and its cube on average."""
+    """The same of a price increase."""
     powers = np.stack([(1 + rates.uplift) ** k - 1 for k in (1, 2, 3)])
-    return np.asarray((1 + rates.acceptance * powers).transpose(2, 0, 1))
+    return np.asarray((1 + rates.acceptance * powers).transpose(1, 2, 0))

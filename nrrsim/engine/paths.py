@@ -6,108 +6,113 @@ The month is that of `expectation`, which has it in NumPy.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 
+from nrrsim.engine import groups
+
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """Compiled at its first call, and kept on disk where there is a place for it."""
+    """Compiled at its first call, and kept on disk where there is a place for it: until its own
+    file changes, whatever becomes of those that it calls.
+    """
     try:
         return numba.njit(error_model="numpy", nogil=True, cache=True)(function)
     except RuntimeError:  # neither the package's folder nor the user's cache can be written to
         return numba.njit(error_model="numpy", nogil=True)(function)
 
 
+def inlined(function: Callable[..., Any]) -> Any:
+    """A part of a compiled function that has a name: put into it where it is called, as a call with
+    so many arrays takes long.
+    """
+    return numba.njit(error_model="numpy", forceinline=True)(function)
+
+
+tenure_year = compiled(groups.tenure_year)
+
+
+class Month(NamedTuple):
+    """What each month does on average to the powers of an amount: 1, or 1 to 3; draws last, as the
+    innermost loop runs over them.
+
+    A phase is a month that differs from the one before; the last one goes on.
+
+    churn, due_churn : `float64[phase, segment, year, draw]`, the probability to leave in a month
+        without and with anniversary.
+    growth : `float64[phase, segment, power, draw]`, the factor of contraction, adoption and
+        cross-sell together; lift : as `growth`, of price, in the month of the anniversary.
+    back : `float64[phase, segment, draw]`, the probability of those who left to come back.
+    back_size : `float64[segment, power, draw]`, the share of what they left with, to each power.
+    """
+
+    churn: np.ndarray
+    due_churn: np.ndarray
+    growth: np.ndarray
+    lift: np.ndarray
+    back: np.ndarray
+    back_size: np.ndarray
+
+
+@inlined
+def _follow(segment, anniversary, tenure, months, month, amount, left):  # type: ignore[no-untyped-def]
+    """Move one group through all months, in place: `amount`, as it is at month 0, and `left`, of
+    those who may come back, `float64[power, draw]` each.
+    """
+    phases, years = month.churn.shape[0], month.churn.shape[2]
+    for t in range(1, months + 1):
+        phase, year = min(t, phases) - 1, tenure_year(tenure, t, years)
+        is_due = (t - anniversary) % 12 == 0
+        churn = (month.due_churn if is_due else month.churn)[phase, segment, year]
+        back = month.back[phase, segment]
+
+        for power in range(amount.shape[0]):
+            growth, lift = month.growth[phase, segment, power], month.lift[phase, segment, power]
+            size, here, away = month.back_size[segment, power], amount[power], left[power]
+            for d in range(here.size):
+                lost = churn[d] * here[d]
+                kept = (here[d] - lost) * growth[d]
+                if is_due:
+                    kept *= lift[d]
+                here[d] = kept + back[d] * size[d] * away[d]
+                # who leaves in this month comes back in a later one at the earliest
+                away[d] = away[d] * (1.0 - back[d]) + lost
+
+
 @compiled
-def close(  # type: ignore[no-untyped-def]
-    segment,
-    anniversary,
-    tenure,
-    weight,
-    months,
-    churn,
-    due_churn,
-    growth,
-    lift,
-    back,
-    back_size,
-    out,
-):
-    """What each segment's book is expected to close at, draw by draw, added to `out`,
+def close(segment, anniversary, tenure, arr, months, month, out):  # type: ignore[no-untyped-def]
+    """What each segment's book is expected to close at, draw by draw, in ARR: added to `out`,
     `float64[segment, draw]`.
 
-    segment, anniversary, tenure (months), weight (ARR) : of each group of customers who share a
-    path.
-    churn, due_churn : `float64[phase, segment, year, draw]`, the probabilities of a month without
-        and with anniversary.
-    growth, lift, back : `float64[phase, segment, draw]`, what a month multiplies by on average:
-        contraction, adoption and cross-sell together; price; and the probability to come back.
-        back_size : `float64[segment, draw]`.
+    segment, anniversary, tenure (months), arr : of each group of customers who share a path.
+    month : a Month of one power.
     """
-    phases, years, draws = churn.shape[0], churn.shape[2], out.shape[1]
-    amount, left = np.empty(draws), np.empty(draws)
+    amount, left = np.empty((1, out.shape[1])), np.empty((1, out.shape[1]))
     for g in range(segment.size):
-        s = segment[g]
-        for d in range(draws):
-            amount[d], left[d] = weight[g], 0.0
-        for t in range(1, months + 1):
-            phase = min(t, phases) - 1
-            year = min(max(np.int64(np.floor((tenure[g] + t - 1) / 12 + 1e-9)), 0), years - 1)
-            is_due = (t - anniversary[g]) % 12 == 0
-            c = due_churn[phase, s, year] if is_due else churn[phase, s, year]
-            more, up, w, size = growth[phase, s], lift[phase, s], back[phase, s], back_size[s]
-            for d in range(draws):
-                lost = c[d] * amount[d]
-                amount[d] = (amount[d] - lost) * more[d]
-                if is_due:
-                    amount[d] *= up[d]
-                amount[d] += w[d] * size[d] * left[d]
-                left[d] = left[d] * (1.0 - w[d]) + lost
-        for d in range(draws):
-            out[s, d] += amount[d]
+        amount[:], left[:] = arr[g], 0.0
+        _follow(segment[g], anniversary[g], tenure[g], months, month, amount, left)
+        for d in range(out.shape[1]):
+            out[segment[g], d] += amount[0, d]
 
 
 @compiled
-def moments(  # type: ignore[no-untyped-def]
-    segment, anniversary, tenure, sums, months, churn, due_churn, growth, lift, back, back_size, out
-):
+def moments(segment, anniversary, tenure, sums, months, month, out):  # type: ignore[no-untyped-def]
     """Mean, variance and third central moment of what the book closes at, draw by draw: added to
     `out`, `float64[3, draw]`.
 
-    sums : `float64[3, group]`, the sums of ARR, its squares and its cubes. growth, lift :
-    `float64[phase, segment, 3, draw]`, by what a month multiplies the first three powers of an
-    amount on average. The rest is as for `close`.
+    sums : `float64[3, group]`, the sums of ARR, its squares and its cubes. month : a Month of three
+    powers. The rest is as for `close`.
     """
-    phases, years, draws = churn.shape[0], churn.shape[2], out.shape[1]
-    amount, left = np.empty((3, draws)), np.empty((3, draws))
+    amount, left = np.empty((3, out.shape[1])), np.empty((3, out.shape[1]))
     for g in range(segment.size):
-        s = segment[g]
-        amount[:] = 1.0
-        left[:] = 0.0
-        for t in range(1, months + 1):
-            phase = min(t, phases) - 1
-            year = min(max(np.int64(np.floor((tenure[g] + t - 1) / 12 + 1e-9)), 0), years - 1)
-            is_due = (t - anniversary[g]) % 12 == 0
-            c = due_churn[phase, s, year] if is_due else churn[phase, s, year]
-            w, size = back[phase, s], back_size[s]
-            for k in range(3):
-                more, up, a, b = growth[phase, s, k], lift[phase, s, k], amount[k], left[k]
-                for d in range(draws):
-                    lost = c[d] * a[d]
-                    share = (
-                        size[d]
-                        if k == 0
-                        else size[d] * size[d]
-                        if k == 1
-                        else size[d] * size[d] * size[d]
-                    )
-                    kept = (a[d] - lost) * more[d]
-                    a[d] = (kept * up[d] if is_due else kept) + w[d] * share * b[d]
-                    b[d] = b[d] * (1.0 - w[d]) + lost
-        for d in range(draws):
-            m = amount[0, d]
-            out[0, d] += sums[0, g] * m
-            out[1, d] += sums[1, g] * (amount[1, d] - m * m)
-            out[2, d] += sums[2, g] * (amount[2, d] - 3.0 * m * amount[1, d] + 2.0 * m * m * m)
+        amount[:], left[:] = 1.0, 0.0
+        _follow(segment[g], anniversary[g], tenure[g], months, month, amount, left)
+
+        # customers have their luck apart from each other, so their central moments add up
+        for d in range(out.shape[1]):
+            mean, square, cube = amount[0, d], amount[1, d], amount[2, d]
+            out[0, d] += sums[0, g] * mean
+            out[1, d] += sums[1, g] * (square - mean * mean)
+            out[2, d] += sums[2, g] * (cube - 3.0 * mean * square + 2.0 * mean * mean * mean)

@@ -117,24 +117,21 @@ class Exact:
         side = self.sides[mix]
         size = np.zeros((len(side.annual), self.phases[0][0].churn.shape[0]))
         regular, due = self.churn(mix, churn, price)
-        more, (come, share) = self.growth(contraction, adoption, cross_sell), self.back(back)
+        growth = self.growth(contraction, adoption, cross_sell)
+        month = paths.Month(regular, due, growth, self.lift(price), *self.back(back))
         groups = side.groups
         paths.close(
-            groups.segment, groups.anniversary, groups.tenure, groups.arr, side.months,
-            regular, due, more, self.lift(price), come, share, size,
-        )  # fmt: skip
+            groups.segment, groups.anniversary, groups.tenure, groups.arr, side.months, month, size
+        )
         return size / side.opening
 
     def _churn(self, mix: int, churn: int, price: int) -> tuple[np.ndarray, np.ndarray]:
-        annual = self.sides[mix].annual
-        both = []
-        for who, asks in zip(self.phases[churn], self.phases[price], strict=True):
-            rates = replace(who, churn_per_point=asks.churn_per_point, uplift=asks.uplift)
-            both.append(
-                [rates.monthly_churn(annual, due).transpose(1, 2, 0) for due in (False, True)]
-            )
-        regular, due = (np.ascontiguousarray(np.stack(each)) for each in zip(*both, strict=True))
-        return regular, due
+        both = zip(self.phases[churn], self.phases[price], strict=True)
+        rates = [
+            replace(who, churn_per_point=asks.churn_per_point, uplift=asks.uplift)
+            for who, asks in both
+        ]
+        return churn_of(rates, self.sides[mix].annual)
 
     def _growth(self, contraction: int, adoption: int, cross_sell: int) -> np.ndarray:
         months = []
@@ -147,18 +144,37 @@ class Exact:
                 * (1 + more.adoption / 12 * more.adoption_size)
                 * (1 + cross.cross_sell / 12 * cross.cross_sell_size)
             )
-        return _by_segment(months)
+        return laid_out([each[:, :, None] for each in months])
 
     def _lift(self, price: int) -> np.ndarray:
-        return _by_segment([1 + each.acceptance * each.uplift for each in self.phases[price]])
+        phases = self.phases[price]
+        return laid_out([(1 + each.acceptance * each.uplift)[:, :, None] for each in phases])
 
     def _back(self, back: int) -> tuple[np.ndarray, np.ndarray]:
-        come = _by_segment([monthly(each.reactivation) for each in self.phases[back]])
-        return come, np.ascontiguousarray(self.phases[back][0].reactivation_size.T)
+        size = np.ascontiguousarray(self.phases[back][0].reactivation_size.T)
+        return coming_back(self.phases[back]), size[:, None]
 
 
-def _by_segment(months: list[np.ndarray]) -> np.ndarray:
-    return np.ascontiguousarray(np.stack([each.T for each in months]))
+def laid_out(months: Sequence[np.ndarray]) -> np.ndarray:
+    """`ndarray[draw, segment, ...]` of each phase as a Month has them: `ndarray[phase, segment,
+    ..., draw]`.
+    """
+    order = (*range(1, months[0].ndim), 0)
+    return np.ascontiguousarray(np.stack([each.transpose(order) for each in months]))
+
+
+def churn_of(phases: Sequence[Rates], annual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The `churn` and `due_churn` of a Month."""
+    regular, due = (
+        laid_out([each.monthly_churn(annual, is_due) for each in phases])
+        for is_due in (False, True)
+    )
+    return regular, due
+
+
+def coming_back(phases: Sequence[Rates]) -> np.ndarray:
+    """The `back` of a Month."""
+    return laid_out([monthly(each.reactivation) for each in phases])
 
 
 def nrr_by_draw(scenario: Scenario) -> Callable[[Rates], np.ndarray]:

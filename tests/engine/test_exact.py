@@ -1,5 +1,8 @@
 """How NRR may turn out without a simulation: against simulations, another routine, and moments by hand."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from conftest import ROOT
@@ -47,6 +50,21 @@ def test_mean_and_spread_are_those_of_the_expectation(name):
     whole = float(nr.deviation(believed, draws=256).sel(segment="all").isel(month=-1)) / opening
     assert told.mean.mean() == pytest.approx(mean, rel=1e-9)
     assert np.sqrt((told.sd**2).mean() + told.mean.var()) == pytest.approx(whole, rel=1e-6)
+
+
+WITHOUT_NUMBA = """
+import sys
+import nrrsim as nr
+print(float(nr.nrr(nr.expect(nr.read_scenario(sys.argv[1]), draws=16))), "numba" in sys.modules)
+"""
+
+
+def test_an_expectation_needs_no_compiler():
+    """Which takes longer to be imported than the expectation takes."""
+    command = [sys.executable, "-c", WITHOUT_NUMBA, str(SCENARIOS / "nrr-105.yaml")]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert float(told[0]) == pytest.approx(1.05, abs=0.01)
+    assert told[1] == "False"
 
 
 def test_the_third_moment_by_hand():
