@@ -54,6 +54,7 @@ def located(problems: Iterable[Problem], document: Document) -> list[str]:
         at = problem.at
         if not problem.of_key and at in document.places:
             return document.places[at]
+        # what is missing stands nowhere: it is said of what it is missing in
         while at and at not in document.keys:
             at = at[:-1]
         return document.keys.get(at)
@@ -62,6 +63,7 @@ def located(problems: Iterable[Problem], document: Document) -> list[str]:
         (place(each), f"{'.'.join(map(str, each.at)) or 'the scenario'}: {each.text}")
         for each in problems
     ]
+    # what stands nowhere comes last; a thing that several checks found is said once
     sentences.sort(key=lambda each: (each[0] is None, each[0]))
     return list(dict.fromkeys(f"{stands} {text}" if stands else text for stands, text in sentences))
 
@@ -146,6 +148,7 @@ def _number_meant(value: Any) -> float | None:
 
 def written(number: float) -> str:
     """A number as people write it: whole ones with their thousands apart."""
+    # near 1e16 floats no longer tell whole numbers apart: the last digits would say nothing
     is_whole = float(number).is_integer() and abs(number) <= 1e15
     return f"{number:,.0f}" if is_whole else f"{number:.10g}"
 

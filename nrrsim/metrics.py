@@ -157,6 +157,7 @@ def _ratios(m: Movements, definition: str, by_segment: bool) -> tuple[xr.DataArr
             f"definition: {definition!r} cannot be had from one window's Movements; {remedy}"
         )
     rolled = m if by_segment else m.total()
+    # a segment without an opening divides by 0: `_known` makes nan of what comes of that
     with np.errstate(divide="ignore", invalid="ignore"):
         net, gross = FORMULAS[definition](rolled)
     return _known(rolled, net), _known(rolled, gross)
@@ -165,9 +166,9 @@ def _ratios(m: Movements, definition: str, by_segment: bool) -> tuple[xr.DataArr
 def _price_effect(m: Movements, definition: str) -> xr.DataArray:
     if definition != "compounded":
         return m.over("price") / m.over("opening")
-    without = (m["opening"] + m["expansion"] - m["price"] - m["contraction"] - m["churn"]) / m[
-        "opening"
-    ]
+    # of a product of months the price is what it would be without it, month by month
+    kept = m["opening"] + m["expansion"] - m["price"] - m["contraction"] - m["churn"]
+    without = kept / m["opening"]
     return _compounded(m)[0] - without.fillna(0).prod("month")
 
 
@@ -176,6 +177,7 @@ def _known(m: Movements, ratio: xr.DataArray) -> xr.DataArray:
 
 
 def _plain(ratio: xr.DataArray, by_segment: bool) -> Ratio:
+    # a level at the window's end is labelled with its month, which is not the ratio's
     ratio = ratio.drop_vars("month", errors="ignore")
     ratio = ratio if by_segment else ratio.isel(segment=0, drop=True)
     return ratio if ratio.ndim else float(ratio)
@@ -217,6 +219,7 @@ def measure(
     if definition == "trailing_average":
         ends = [shift(as_of, -months) for months in (0, 3, 6, 9)]
         quarters = [measure(source, end, window, "point_to_point", by, ex_price) for end in ends]
+        # the mean is of NRR and GRR alone, and of a segment that is there in all four quarters
         return Retention(
             nrr=float(np.mean([quarter.nrr for quarter in quarters])),
             grr=float(np.mean([quarter.grr for quarter in quarters])),

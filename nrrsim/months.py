@@ -50,13 +50,13 @@ def last_day_number(value: object) -> int | None:
     """Days since 1970 of a date; a month alone is its last day."""
     date = _date(value)
     if isinstance(value, str) and len(value.strip()) == 7 and date is not None:
-        date = datetime.date(
-            date.year + date.month // 12, date.month % 12 + 1, 1
-        ) - datetime.timedelta(days=1)
+        following = datetime.date(date.year + date.month // 12, date.month % 12 + 1, 1)
+        date = following - datetime.timedelta(days=1)
     return None if date is None else date.toordinal() - _EPOCH
 
 
 def _date(value: object) -> datetime.date | None:
+    # NaT is a date, too
     if isinstance(value, datetime.date):
         return None if pd.isna(value) else value
     return _date_of_text(value.strip()) if isinstance(value, str) else None
@@ -64,8 +64,10 @@ def _date(value: object) -> datetime.date | None:
 
 @functools.lru_cache(maxsize=4096)
 def _date_of_text(text: str) -> datetime.date | None:
+    # a quarter stands for the month at whose end its snapshot is taken
     if quarter := re.fullmatch(r"([12]\d{3})[- ]?[Qq]([1-4])", text):
         return datetime.date(int(quarter[1]), int(quarter[2]) * 3, 1)
+    # what a time of day says after the date is not looked at
     if not re.fullmatch(r"[12]\d{3}-\d\d(-\d\d([ T][\d:.]+Z?)?)?", text):
         return None
     try:

@@ -64,6 +64,7 @@ class Movements:
     ) -> Movements:
         """From `ndarray[(trial,) segment, month]` by variable name; a movement left out is 0."""
         some = next(iter(arrays.values()))
+        # without trials there is no first dimension
         dims = ("trial", "segment", "month")[3 - some.ndim :]
         zero = np.broadcast_to(0.0, some.shape)  # takes no memory
         names = (*LEVELS, *MOVEMENTS, *COUNTS)
@@ -117,6 +118,7 @@ class Movements:
     def gap(self) -> xr.DataArray:
         """opening[t+1] - closing[t], by segment: what is lost between two months, in ARR."""
         following = self["opening"].isel(month=slice(1, None))
+        # plain values: xarray would take one month from the same month
         return following - self["closing"].isel(month=slice(0, -1)).values
 
     def books_close(self) -> bool:
@@ -127,7 +129,7 @@ class Movements:
 
 def cents(amount: SupportsFloat) -> float:
     """An amount as JSON tells it: to the cent, and no minus before a zero."""
-    return round(float(amount), 2) + 0.0
+    return round(float(amount), 2) + 0.0  # -0.0 + 0.0 is 0.0
 
 
 def json_ratio(value: SupportsFloat) -> float | None:

@@ -66,16 +66,15 @@ def percent(x: Any) -> str:
 def points(x: Any) -> str:
     """A difference of two ratios in percentage points: 0.021 is `+2.1 pts`, none is `0.0 pts`."""
     value = _decimal(x)
-    return (
-        NOTHING
-        if value is None
-        else _sign(value, f"{_round(abs(value) * 100, 1):,}", plus="+") + " pts"
-    )
+    if value is None:
+        return NOTHING
+    return _sign(value, f"{_round(abs(value) * 100, 1):,}", plus="+") + " pts"
 
 
 def part(x: Any) -> str:
     """A part of a difference in points: as `points`, and a dash where there is no such part."""
     value = _decimal(x)
+    # what rounding leaves of no part is none
     return "–" if value is not None and abs(value) < Decimal("1e-9") else points(x)
 
 
@@ -136,6 +135,7 @@ def _decimal(x: Any) -> Decimal | None:
     """The number as one reads it; None for nothing, NaN and infinity, an error for the rest."""
     if x is None or str(x) in {"<NA>", "NaT"}:
         return None
+    # by its text: halves are judged on the digits one sees, not on the binary number below them
     try:
         value = Decimal(str(x))
     except InvalidOperation:
@@ -150,14 +150,13 @@ def _round(value: Decimal, digits: int) -> Decimal:
 def _short(size: Decimal) -> str:
     for power, suffix in ((0, ""), (3, "K"), (6, "M"), (9, "B"), (12, "T")):
         scaled = size.scaleb(-power)
-        digits = (
-            0
-            if power == 0 or scaled >= Decimal("99.95")
-            else 1
-            if scaled >= Decimal("9.995")
-            else 2
-        )
+        # three digits: 99.95 rounds to 100, and 9.995 to 10.0
+        if power == 0 or scaled >= Decimal("99.95"):
+            digits = 0
+        else:
+            digits = 1 if scaled >= Decimal("9.995") else 2
         shown = _round(scaled, digits)
+        # 999.6K rounds to 1000K, which is 1.00M
         if shown < 1000 or suffix == "T":
             break
     return f"{shown:,}{suffix}"
@@ -183,5 +182,6 @@ def _printable(text: Any) -> str:
     """The text on one line: control characters and direction overrides become spaces."""
     hidden = {"Cc", "Zl", "Zp"}
     bidi = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+    # half of a surrogate pair, which no file can hold, becomes a question mark
     plain = str(text).replace("\r\n", " ").encode("utf-8", "replace").decode("utf-8")
     return "".join(" " if c in bidi or unicodedata.category(c) in hidden else c for c in plain)

@@ -38,6 +38,7 @@ def in_processes(task: Task, shared: Any, blocks: Iterable[Any], number: int) ->
 
     Raises what a block raised, and NrrsimError where a process was killed.
     """
+    # spawned: this process has run threads by now, and a fork would keep the locks that they held
     context = multiprocessing.get_context("spawn")
     line, held = context.Pipe(duplex=False)
     pool = ProcessPoolExecutor(number, context, _begin, (line, task, shared))
@@ -63,6 +64,7 @@ def _begin(line: Connection, task: Task, shared: Any) -> None:
     """In a new process: keep what is shared, and end when nobody holds the line's other end."""
     global _work
     _work = partial(task, shared)
+    # the other end closes with its process, however that ends: only then this wait returns
     Thread(target=lambda: line.poll(None) and os._exit(1), daemon=True).start()
 
 

@@ -17,6 +17,7 @@ from nrrsim.errors import UsageError
 Path_ = tuple[str | int, ...]
 TAG = "tag:yaml.org,2002:"
 CANNOT_READ = "this is not YAML that can be read"
+# Read as YAML 1.1, NO would be false.
 OLD_YAML = re.compile(r"^%YAML\s+(?!1\.2\s*$).*$", re.MULTILINE)
 # What the library says (and in which context), and what it means.
 TROUBLES = {
@@ -102,6 +103,7 @@ def _composed(text: str, path: str) -> Any:
         return YAML(typ="safe", pure=True).compose(text)
     except MarkedYAMLError as error:
         problem = f"{error.context or ''} {error.problem or error}"
+        # what is not closed is said of where it opens, as the file's end helps nobody
         begins = any(word in problem for word in AT_ITS_BEGINNING)
         mark = error.context_mark if begins and error.context_mark else error.problem_mark
         place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else path
@@ -141,6 +143,7 @@ class _Reader:
         merged: dict[str, tuple[Any, Any]] = {}
         for key, item in node.value:
             if key.tag == f"{TAG}merge":
+                # of several mappings the first that states a name has it
                 for each in item.value if item.tag == f"{TAG}seq" else [item]:
                     if isinstance(each.value, str) or each.tag == f"{TAG}seq":
                         raise UsageError(
@@ -159,6 +162,7 @@ class _Reader:
         return merged | own
 
     def _put(self, key: Any, item: Any, at: Path_) -> Any:
+        # `key:` with nothing after it, as against `key: null`
         left_out = item.tag == f"{TAG}null" and not item.value
         self.keys[at] = self._place(key)
         self.places[at] = self._place(

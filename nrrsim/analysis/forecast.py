@@ -31,9 +31,10 @@ from nrrsim.scenario.customers import customers_of
 from nrrsim.scenario.scenario import Scenario
 
 YEAR = 12
-TRIALS = 4_000
+TRIALS, LEAST_TRIALS = 4_000, 100
 PAST_TRIALS, MOST_ORIGINS = 1_000, 8  # of the back-test in a report
-LEAST_TRIALS, MOST_SEGMENTS, MOST_OFTEN = 100, 8, 11.0
+MOST_SEGMENTS = 8  # whose assumptions are shown
+MOST_OFTEN = 11.0  # events a year, of a rate: what `calibrate` makes of more
 PERIODS = 8  # of the past, before the fan
 
 
@@ -61,11 +62,8 @@ class Forecast:
     @property
     def target(self) -> float | None:
         """The history's target, where it is of the same measure: twelve months, price included."""
-        return (
-            self.history.target
-            if self.history.window == YEAR and not self.history.ex_price
-            else None
-        )
+        is_same = self.history.window == YEAR and not self.history.ex_price
+        return self.history.target if is_same else None
 
     # --- what is assumed --------------------------------------------------------------------------
 
@@ -83,17 +81,17 @@ class Forecast:
                 continue
             entry, _ = found
             belief = entry.acceptance if each.driver == "price" else entry.rate
+            # a churn that is a curve over tenure has no rate of its own
             low = high = None
             if belief is not None:
-                low, high = belief.quantile(
-                    np.array([-Z90, Z90]), each.driver not in ("contraction", "adoption")
-                )
-            size = entry.uplift if each.driver == "price" else each.size[0] if each.size else None
-            mean = (
-                each.mean
-                if each.driver in ("churn", "price", "reactivation")
-                else min(each.mean, MOST_OFTEN)
-            )
+                is_share = each.driver not in ("contraction", "adoption")
+                low, high = belief.quantile(np.array([-Z90, Z90]), is_share)
+
+            size = each.size[0] if each.size else None
+            if each.driver == "price":
+                size = entry.uplift
+            is_probability = each.driver in ("churn", "price", "reactivation")
+            mean = each.mean if is_probability else min(each.mean, MOST_OFTEN)
             figures = (mean, low, high, size, each.events, each.chances)
             rows.append([each.driver, each.segment, *figures])
         columns = ["driver", "segment", "mean", "low", "high", "size", "events", "chances"]
@@ -130,6 +128,7 @@ class Forecast:
             month = shift(self.as_of, -back * self.history.pace)
             if (nrr := _actual(self.ledger, month)) is not None:
                 rows.append(["reported", month, nrr, np.nan, np.nan])
+        # the fan begins where the past ends
         now = rows[-1][2]
         rows.append(["forecast", self.as_of, now, now, now])
         for month, drawn in self.ahead.items():
@@ -145,11 +144,9 @@ class Forecast:
     def p_target(self) -> float | None:
         """How likely the target is reached by the twelve months to come; None without a target."""
         target = self.target
-        return (
-            None
-            if target is None
-            else float((self.ahead[shift(self.as_of, YEAR)] >= target).mean())
-        )
+        if target is None:
+            return None
+        return float((self.ahead[shift(self.as_of, YEAR)] >= target).mean())
 
     @cached_property
     def sensitivity(self) -> Sensitivity:
@@ -175,6 +172,7 @@ class Forecast:
         """
         actual = _actual(self.ledger, self.as_of)
         found = []
+        # once, where the ledger's pace is a year
         for months in dict.fromkeys((self.history.pace, YEAR)):
             origin = shift(self.as_of, -months)
             known = parse_month(origin, "origin") - parse_month(self.ledger.months[0], "month")
@@ -193,6 +191,7 @@ class Forecast:
             found = origins(self.ledger, until=self.as_of)
         except UsageError:
             return None
+        # so many steps apart, rounded up, that MOST_ORIGINS are enough
         every = max(3, self.ledger.step) * max(1, -(-len(found) // MOST_ORIGINS))
         return backtest(
             self.ledger,
@@ -264,6 +263,7 @@ def forecast(
     found = Forecast(
         history, trials, seed, {"half_life": half_life, "price_months": tuple(price_months or ())}
     )
+    # all that may fail, now: a report is not to fail in the middle
     try:
         for answer in ("ahead", "before", "backtest", "sensitivity"):
             getattr(found, answer)

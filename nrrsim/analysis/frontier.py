@@ -125,6 +125,7 @@ def with_factors(scenario: Scenario, factors: Mapping[str, float]) -> Scenario:
         name: factor - 1 for name, factor in factors.items() if getattr(scenario.drivers, name)
     }
     programmes = scenario.plain().get("programmes", {})
+    # a name that no programme of the scenario has
     name = "lever"
     while name in programmes:
         name += "_"
@@ -164,6 +165,7 @@ def _lever(scenario: Scenario, rates: Rates, name: str, gap: float, short: list[
     means = _mean_rates(scenario, rates, name)
     if not any(means.values()):
         return Lever(name, "absent", None, means, {})
+    # too low an NRR takes more of a gain, or less of a loss
     rises = (gap <= 0) != (name in LOSSES)
     alone = [_along(each, lambda factor: {name: factor}) for each in short]
     factor = _root(alone, 1.0, MOST_FACTOR if rises else 0.0, gap)
@@ -203,6 +205,8 @@ def _root(
         if np.sign(coarse(step)) == np.sign(gap):
             continue
         found = float(brentq(coarse, before, step, xtol=1e-9, rtol=1e-12))
+
+        # put right by secants, the first with the slope of the few draws
         slope = (coarse(found + 1e-4) - coarse(found - 1e-4)) / 2e-4
         off = fine(found)
         for _ in range(4):
@@ -213,8 +217,8 @@ def _root(
             last, before_last, found = off, found, found - off / slope
             off = fine(found)
             slope = (off - last) / (found - before_last) if off != last else slope
-        # a bumpy or flat stretch: look for it step by step, also where the few draws had it just
-        # beyond
+
+        # a bumpy or flat stretch: step by step, also where the few draws had it just beyond
         for low, high in pairwise(steps[max(0, number - 1) : number + 3]):
             if np.sign(fine(low)) != np.sign(fine(high)):
                 return float(brentq(fine, low, high, xtol=1e-12))
@@ -233,15 +237,11 @@ def needed(scenario: Scenario, target: float, probability: float | None = None) 
     yearly = scenario.months == 12
 
     def beside(name: str, factors: Mapping[str, float]) -> dict[str, Any]:
-        losing = name in (*LOSSES, "together")
-        gross = (
-            float(metrics.grr(expect(with_factors(scenario, factors)), "flow")) if losing else None
-        )
-        uplift = (
-            max(found.levers["price"].now.values()) * factors.get("price", 1.0)
-            if name == "price"
-            else None
-        )
+        gross = uplift = None
+        if name in (*LOSSES, "together"):
+            gross = float(metrics.grr(expect(with_factors(scenario, factors)), "flow"))
+        if name == "price":
+            uplift = max(found.levers["price"].now.values()) * factors["price"]
         return {
             "grr_flow": gross,
             "standing": benchmarks.standing("grr", gross) if gross is not None and yearly else None,

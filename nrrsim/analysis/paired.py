@@ -46,6 +46,7 @@ def paired(
     """Both simulated so that trial k meets the same luck in each; `progress` counts over both."""
     comparable(a, b)
 
+    # B's trials count on from where A's ended
     def further(done: int) -> None:
         assert progress is not None
         progress(trials + done)

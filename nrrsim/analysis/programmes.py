@@ -41,6 +41,7 @@ def programmes(scenario: Scenario) -> tuple[Share, ...]:
         raise UsageError(
             f"programmes: {len(listed)}; the shares of {MOST_PROGRAMMES} at most can be told apart"
         )
+    # the same draws for every set of programmes: what differs is what they do
     rates = draw_rates(scenario, scenario.opening, count=DRAWS * REPLICATES, seed=SEED, quasi=True)
     nrr = nrr_by_draw(scenario)
 

@@ -119,6 +119,8 @@ class _Model:
         """The variance of the mean of NRR given one belief: what knowing it takes away."""
         nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
         weights = weights / weights.sum()
+        # given one normal score, the others keep the part of theirs that goes with it, and a rest
+        # of their own
         others = [other for other in range(len(self.names)) if other != number]
         slope = self.matrix[others, number]
         z = np.empty((NODES, DRAWS, len(self.names)))
@@ -141,8 +143,7 @@ class _Model:
         rng = np.random.default_rng(SEED)
         number = len(self.names)
         orders = np.array([rng.permutation(number) for _ in range(ORDERS)])
-        # the variance that is left when all but the first n of an order are known, n = 1 .. number
-        # - 1
+        # the variance that is left when all but the first n of an order are known, n below number
         draws = np.empty((ORDERS, number - 1, WITHIN, number))
         for row, order in enumerate(orders):
             for n in range(1, number):
@@ -151,6 +152,8 @@ class _Model:
         left = np.concatenate(
             [np.zeros((ORDERS, 1)), y.var(axis=2, ddof=1), np.full((ORDERS, 1), variance)], axis=1
         )
+
+        # what each adds as it joins the unknown ones, put back from the order to its own column
         gains = np.empty((ORDERS, number))
         np.put_along_axis(gains, orders, np.diff(left, axis=1), axis=1)
         return gains.mean(axis=0) / variance, gains.std(axis=0, ddof=1) / np.sqrt(ORDERS) / variance

@@ -83,21 +83,22 @@ def compared(a: Scenario, b: Scenario, runs: tuple[Movements, Movements]) -> dic
     apart = difference(runs)
     figures, _ = figures_with_errors(apart)
     kept = ("mean", "sd", "se", "p05", "p50", "p95")
+    added = {
+        each.name: {
+            "nrr": each.nrr,
+            "arr": cents(each.arr),
+            "cost": each.cost,
+            "return": each.returned,
+        }
+        for each in programmes(b)
+    }
     return {
         "a": {"title": a.title, "nrr": steps.a},
         "b": {"title": b.title, "nrr": steps.b},
         "difference": steps.difference,
         "bridge": steps.parts,
         "vectors": steps.vectors,
-        "programmes": {
-            each.name: {
-                "nrr": each.nrr,
-                "arr": cents(each.arr),
-                "cost": each.cost,
-                "return": each.returned,
-            }
-            for each in programmes(b)
-        },
+        "programmes": added,
         "simulated": {name: figures[name] for name in kept}
         | {"p_b_above_a": float((apart > 0).mean())},
     }
@@ -108,6 +109,7 @@ def write_trials(run: Movements, path: str | Path, about: Mapping[str, Any]) -> 
 
     The file is there whole or not at all. Raises UsageError where it cannot be written.
     """
+    # a simulation knows why each amount moved: nothing is unsplit
     names = [str(name) for name in run.data if name != "unsplit"]
     trials, segments, months = run["closing"].shape
     frame = pd.DataFrame(

@@ -65,6 +65,7 @@ def read_axis(text: str) -> Axis:
             "--vary: write NAME=FROM:TO:NUMBER, such as drivers.churn.smb.rate=0.05:0.25:21;"
             f" got {text!r}"
         )
+    # twelve digits: 0.15, not the 0.15000000000000002 that steps add up to
     return Axis(name, tuple(float(f"{value:.12g}") for value in np.linspace(low, high, number)))
 
 
@@ -114,11 +115,11 @@ def sweep(
     # what cannot be varied so far shows at a corner, before anything is run
     for corner in product(*((axis.values[0], axis.values[-1]) for axis in axes)):
         given.with_(dict(zip(names, corner, strict=True)))
+
+    # all that a point's result depends on: what was kept under another key is not gone on with
     settings: dict[str, Any] = {
         "scenario": scenario.plain(),
         "axes": [[axis.name, axis.values] for axis in axes],
-    }
-    settings |= {
         "exact": exact,
         "trials": trials,
         "seed": seed,
@@ -130,6 +131,7 @@ def sweep(
         each.tobytes() for each in (there.segment, there.arr, there.anniversary, there.tenure)
     )
     key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode() + customers).hexdigest()
+
     done = _Done.of(kept, key)
     task = _Task(given, tuple(names), exact, trials, seed, target)
     todo = [(number, values) for number, values in enumerate(points) if number not in done.rows]
@@ -169,6 +171,7 @@ def _shared_out(
     task: _Task, todo: list[Point], workers: int | None, scheduler: str | None, key: str
 ) -> Generator[list[tuple[int, Row]]]:
     """The rows of all points, some at a time, in whatever order."""
+    # worked here, one by one, as long as it takes to start others: a small grid needs none
     first = 0
     if scheduler is None:
         begin = time.monotonic()
@@ -213,6 +216,7 @@ class _Done:
         if path is None:
             return cls(None, {})
         file, rows = Path(path), {}
+        # after the last line's end comes nothing, or what was cut when the sweep was killed
         lines = file.read_text(encoding="utf-8").split("\n")[:-1] if file.is_file() else []
         if lines and lines[0] != key:
             raise UsageError(
@@ -221,10 +225,8 @@ class _Done:
         for line in lines[1:]:
             number, row = json.loads(line)
             rows[int(number)] = row
-        text = "".join(
-            f"{line}\n" for line in (key, *(json.dumps([n, row]) for n, row in rows.items()))
-        )
-        write_text(file, text)
+        done = (json.dumps([number, row]) for number, row in rows.items())
+        write_text(file, "".join(f"{line}\n" for line in (key, *done)))
         return cls(file, rows)
 
     def add(self, number: int, row: Row) -> None:
@@ -238,6 +240,7 @@ def told(frame: pd.DataFrame) -> dict[str, Any]:
     """What `nrrsim sweep --json` prints: how many points, and where NRR is lowest and highest."""
     ends = {"lowest": int(frame["nrr"].argmin()), "highest": int(frame["nrr"].argmax())}
     rows = {
+        # what is nan, which is not equal to itself, is not told
         name: {key: float(each) for key, each in frame.iloc[at].items() if each == each}
         for name, at in ends.items()
     }

@@ -73,15 +73,7 @@ class Backtest:
         return {
             "trials": self.trials,
             "origins": sorted(set(self.frame["origin"])),
-            **{
-                name: {
-                    row["measure"]: {
-                        key: _plain(value) for key, value in row.items() if key != "measure"
-                    }
-                    for row in frame.to_dict("records")
-                }
-                for name, frame in both.items()
-            },
+            **{name: _by_measure(frame) for name, frame in both.items()},
         }
 
     @property
@@ -149,11 +141,9 @@ def origins(
         raise UsageError(
             f"every: {every} months do not fit a ledger with a snapshot every {ledger.step} months"
         )
-    begin = (
-        parse_month(first, "first") - parse_month(ledger.months[0], "month")
-        if first
-        else HISTORY[ledger.step]
-    )
+    begin = HISTORY[ledger.step]
+    if first:
+        begin = parse_month(first, "first") - parse_month(ledger.months[0], "month")
     last = shift(until or ledger.months[-1], -HORIZON)
     span = parse_month(last, "month") - parse_month(ledger.months[0], "month")
     if span < begin or begin < ledger.step:
@@ -162,6 +152,7 @@ def origins(
             f" from, {HORIZON} to compare with;"
             f" the ledger has {ledger.months[0]} to {ledger.months[-1]}"
         )
+    # counted back from the latest, so that this one is always there
     return [shift(last, -back) for back in range(0, span - begin + 1, every)][::-1]
 
 
@@ -178,10 +169,8 @@ def _forecast(
     term = calibrating.get("term")
     if term:  # of the segments that are there by then
         there = set(ledger.histories(origin)[0]["segment"].astype(str))
-        calibrating = {
-            **calibrating,
-            "term": {name: each for name, each in term.items() if name in there},
-        }
+        terms = {name: each for name, each in term.items() if name in there}
+        calibrating = {**calibrating, "term": terms}
     scenario = calibrate(ledger, origin, **calibrating).scenario
     run = simulate(scenario, trials, seed)
     outcome = happened(shift(origin, HORIZON))
@@ -226,10 +215,9 @@ def quantiles(drawn: np.ndarray) -> dict[str, float]:
 
 def pit(drawn: np.ndarray, actual: float) -> float:
     """Where an outcome lies in its forecast, from 0 to 1; what is equal to it counts half."""
-    below, same = (
-        float((drawn < actual - 1e-12).mean()),
-        float((np.abs(drawn - actual) <= 1e-12).mean()),
-    )
+    # equal to within rounding
+    below = float((drawn < actual - 1e-12).mean())
+    same = float((np.abs(drawn - actual) <= 1e-12).mean())
     return below + same / 2
 
 
@@ -239,6 +227,7 @@ def crps(drawn: np.ndarray, actual: float) -> float:
     The mean distance of its members from what happened, less half of the mean distance between two
     of them (Gneiting and Raftery 2007).
     """
+    # sorted, the sum over all pairs is one over single members: n log n instead of n^2
     x, n = np.sort(drawn), len(drawn)
     between = ((2 * np.arange(1, n + 1) - n - 1) * x).sum() * 2 / n**2
     return float(np.abs(x - actual).mean() - between / 2)
@@ -272,11 +261,15 @@ def _measured(movements: Any) -> dict[tuple[str, str], Any]:
     return found
 
 
+def _by_measure(summary: pd.DataFrame) -> dict[str, dict[str, float | int | None]]:
+    rows = summary.set_index("measure").to_dict("index")
+    return {
+        str(measure): {str(key): _plain(value) for key, value in row.items()}
+        for measure, row in rows.items()
+    }
+
+
 def _plain(value: Any) -> float | int | None:
-    return (
-        None
-        if np.isnan(value)
-        else int(value)
-        if float(value).is_integer()
-        else round(float(value), 6)
-    )
+    if np.isnan(value):
+        return None
+    return int(value) if float(value).is_integer() else round(float(value), 6)

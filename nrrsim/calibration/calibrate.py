@@ -128,6 +128,7 @@ def calibrate(
     learnt, findings = _learn(exposure, annual)
     curves, of_tenure = tenure_curves(exposure, annual)
     shock, years = common_shock(exposure, learnt, annual)
+    # a scenario is of today's book: who else there was has taught the others
     here = [name for name in exposure.segments if name in set(exposure.present)]
     drivers = _drivers(exposure, [each for each in learnt if each.segment in here], curves)
     values: dict[str, Any] = {
@@ -142,6 +143,7 @@ def calibrate(
         },
         "drivers": drivers,
     }
+
     if shock:
         values["shock"] = shock
         values["source"] = (
@@ -185,6 +187,7 @@ def _learn(exposure: Exposure, annual: np.ndarray) -> tuple[list[Learnt], list[s
     for driver in seen:
         part = shown.get(driver, np.ones(len(exposure.segments)))
         for where, counts in counts_of(exposure, driver, annual):
+            # what another movement of the month would have hidden was no chance to see it
             chances = np.maximum(counts.chances * part[where], counts.events)
             means, sds = posterior(
                 counts.events, chances, TYPICAL[driver], counts.power, counts.is_probability
@@ -249,9 +252,9 @@ def _drivers(
             mean, sd = each.size
             mean = min(mean, MOST_GAIN)
             sd = min(sd, MOST_UNEVEN * mean)
-            entry["size"] = (
-                {"mean": _short(mean), "sd": _short(sd)} if sd > 1e-3 * mean else _short(mean)
-            )
+            # sizes that hardly differ are one size
+            varies = sd > 1e-3 * mean
+            entry["size"] = {"mean": _short(mean), "sd": _short(sd)} if varies else _short(mean)
             source += f"; sizes of {each.sized} events"
             source += f", KS {each.misfit:.2f}" if each.misfit is not None else ", as is usual"
         drivers.setdefault(each.driver, {})[each.segment] = {**entry, "source": source}
@@ -287,6 +290,7 @@ def _beta(mean: float, sd: float) -> dict[str, Any]:
 
 
 def _rate(mean: float, sd: float) -> dict[str, Any]:
+    # a scenario takes 12 events a year at most, and a belief needs room above its mean
     return {"dist": "lognormal", "mean": _short(min(mean, 11.0)), "sd": _short(max(sd, 1e-6))}
 
 
@@ -305,17 +309,14 @@ def _short(value: float) -> float:
 
 def _because(exposure: Exposure, years: int, half_life: float | None) -> str:
     weight = f"; what lies {half_life:g} months back counts half" if half_life else ""
-    yearly = (
-        " The ledger is annual: each interval shows at most one net rise or fall, read as at most"
-        " one event a year."
-        if exposure.step == 12
-        else ""
-    )
-    alike = (
-        " Segments learn from each other as far as they are alike."
-        if len(exposure.segments) > 1
-        else ""
-    )
+    yearly = alike = ""
+    if exposure.step == 12:
+        yearly = (
+            " The ledger is annual: each interval shows at most one net rise or fall, read as at"
+            " most one event a year."
+        )
+    if len(exposure.segments) > 1:
+        alike = " Segments learn from each other as far as they are alike."
     whole = f"{years} whole {'year' if years == 1 else 'years'}"
     first, last = month_name(int(exposure.month.min()) - exposure.step), month_name(exposure.as_of)
     return (

@@ -59,6 +59,7 @@ def counts_of(
         events = np.bincount(away["segment"], away["weight"] * (away["back"] > 0), number)
         chances = np.bincount(away["segment"], away["weight"], number)
         return [(np.arange(number), Counts(events, chances, exposure.a_year, True))]
+    # at most once a year, whenever in it: the chance is the year
     if driver == "price":
         segment, weight, rose = exposure.whole_years()
         events, chances = (np.bincount(segment, each, number) for each in (weight * rose, weight))
@@ -69,6 +70,8 @@ def counts_of(
     chances = np.bincount(exposure.segment, exposure.weight * part, number)
     if driver != "churn":
         return [(np.arange(number), Counts(events, chances, exposure.a_year, False))]
+    # one chance is a renewal of annual contracts, and a step of monthly ones: what one of them says
+    # of a chance says nothing to the other
     return [
         (where, Counts(events[where], chances[where], power, True))
         for where, power in (
@@ -89,6 +92,7 @@ def posterior(
     is_probability : the year's is 1 - (1 - p)^power, else p x power, where p is that of one chance.
     """
     a, b, weight = _mixture(events, chances, typical, power, is_probability)
+    # of the year's 1 - (1 - p)^power: its square is 1 - 2 (1 - p)^power + (1 - p)^(2 power)
     if is_probability:
         stay, square = (_moment(a, b, n * power) for n in (1, 2))
         first, second = 1 - stay, 1 - 2 * stay + square
@@ -106,14 +110,14 @@ def _mixture(
     scores = SCORES
     for _ in range(2):  # a wide grid, and a fine one where the weight is
         mu, alike, prior = prior_grid(typical, power, is_probability, scores)
-        a, b = (
-            mu * alike + events[:, None, None],
-            (1 - mu) * alike + (chances - events)[:, None, None],
-        )
+        a = mu * alike + events[:, None, None]
+        b = (1 - mu) * alike + (chances - events)[:, None, None]
         likely = special.betaln(a, b) - special.betaln(mu * alike, (1 - mu) * alike)
         log = np.log(prior) + likely.sum(axis=0)
         weight = np.exp(log - log.max())
         weight = weight / weight.sum()
+
+        # five standard deviations to both sides, and two cells of the wide grid as its error
         of_score = weight.sum(axis=1)
         middle = float(of_score @ scores)
         reach = 5 * np.sqrt(of_score @ (scores - middle) ** 2) + 2 * (SCORES[1] - SCORES[0])
@@ -131,6 +135,7 @@ def prior_grid(
     one = -np.expm1(np.log1p(-typical) / power) if is_probability else typical / power
     mu = special.expit(special.logit(one) + TYPICAL_SD * scores)[:, None]
     unlike = UNLIKE * np.exp(UNLIKE_SD * SCORES[::2])[None, :]
+    # of a Beta with mean mu the coefficient of variation is sqrt((1 - mu) / mu / (alike + 1))
     alike = np.maximum((1 - mu) / (mu * unlike**2) - 1, 0.5)
     prior = np.exp(-(scores[:, None] ** 2 + SCORES[None, ::2] ** 2) / 2)
     return np.broadcast_to(mu, alike.shape), alike, prior / prior.sum()

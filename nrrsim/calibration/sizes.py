@@ -29,6 +29,7 @@ def share_that_shows(
     A month that rises and falls shows the net alone: the fall hides the smaller rise, and the rise
     the smaller fall.
     """
+    # an event is hidden where one of the other kind comes in the same month, and is larger
     nobody = np.zeros(len(exposure.segments))
     n = np.maximum(np.bincount(exposure.segment, minlength=len(nobody)), 1)
     often = {
@@ -46,6 +47,7 @@ def share_that_shows(
 
 def _wins(fall: tuple[float, float], rise: tuple[float, float]) -> float:
     """How likely a rise is to outweigh a fall of the same month."""
+    # both at 60 evenly likely sizes; one that does not vary is given a little, as no Beta has none
     points = (np.arange(60) + 0.5) / 60
     mean, sd = fall
     lost = special.betaincinv(*beta_of(mean, max(sd, 1e-3 * mean)), points)
@@ -60,11 +62,9 @@ def fitted_sizes(exposure: Exposure, driver: str) -> dict[int, _Size]:
     share = exposure.amount[driver][rows] / exposure.arr[rows]
     segment, weight = exposure.segment[rows], exposure.weight[rows] * exposure.arr[rows] ** MONEY
     fit = _beta_size if driver == "contraction" else _lognormal_size
-    whole: _Size = (
-        (*fit(share, weight), len(share))
-        if len(share) >= 2
-        else (USUAL_SIZE[driver], None, len(share))
-    )
+    whole: _Size = (USUAL_SIZE[driver], None, len(share))
+    if len(share) >= 2:
+        whole = (*fit(share, weight), len(share))
     sizes: dict[int, _Size] = {}
     for number in range(len(exposure.segments)):
         mine = segment == number
@@ -80,21 +80,20 @@ def _lognormal_size(share: np.ndarray, weight: np.ndarray) -> tuple[tuple[float,
     sigma = np.sqrt(np.average((log - mu) ** 2, weights=weight))
     sigma = float(min(sigma, np.sqrt(np.log1p(MOST_UNEVEN**2))))
     mean = float(np.exp(mu + sigma**2 / 2))
+    sd = mean * float(np.sqrt(np.expm1(sigma**2)))
     misfit = _misfit(share, special.ndtr((np.log(np.sort(share)) - mu) / max(sigma, 1e-9)))
-    return (
-        mean,
-        max(mean * float(np.sqrt(np.expm1(sigma**2))), 0.3 * mean / np.sqrt(len(share))),
-    ), misfit
+    # a few events that were alike do not say that all are
+    return (mean, max(sd, 0.3 * mean / np.sqrt(len(share)))), misfit
 
 
 def _beta_size(share: np.ndarray, weight: np.ndarray) -> tuple[tuple[float, float], float]:
     """By maximum likelihood, from the means of log x and log(1 - x)."""
-    x = np.clip(share, 1e-6, 1 - 1e-6)
+    x = np.clip(share, 1e-6, 1 - 1e-6)  # the logarithms are finite
     up, down = np.average(np.log(x), weights=weight), np.average(np.log1p(-x), weights=weight)
-    mean, sd = (
-        np.average(x, weights=weight),
-        np.sqrt(np.cov(x, aweights=weight)) if len(x) > 1 else 0.1,
-    )
+
+    # from the Beta with the mean and the sd that were seen
+    mean = np.average(x, weights=weight)
+    sd = np.sqrt(np.cov(x, aweights=weight)) if len(x) > 1 else 0.1
     start = np.log(beta_of(float(mean), float(np.clip(sd, 0.01, 0.9 * np.sqrt(mean * (1 - mean))))))
 
     def short(log: np.ndarray) -> float:
@@ -120,9 +119,7 @@ def _least_spread(mean: float, number: int) -> float:
 def _misfit(share: np.ndarray, expected: np.ndarray) -> float:
     """The Kolmogorov-Smirnov distance of what was seen from what was fitted."""
     n = len(share)
-    return float(
-        max(
-            np.abs(expected - np.arange(n) / n).max(),
-            np.abs(expected - np.arange(1, n + 1) / n).max(),
-        )
-    )
+    # the steps of what was seen, from below and from above
+    below = np.abs(expected - np.arange(n) / n).max()
+    above = np.abs(expected - np.arange(1, n + 1) / n).max()
+    return float(max(below, above))

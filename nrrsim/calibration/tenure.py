@@ -48,9 +48,10 @@ def fit_curve(
         alpha, beta = np.exp(np.clip(log, -6, 9))
         return -likelihood(np.clip(alpha / (alpha + beta + year), 1e-12, 1 - 1e-12))
 
-    mean = -np.expm1(
-        power * np.log1p(-np.clip(lost.sum() / max(lost.sum() + kept.sum(), 1e-9), 1e-6, 1 - 1e-6))
-    )
+    # from the constant churn of a year, once with much and once with little difference between
+    # customers (alpha + beta is 1 and 10)
+    share = np.clip(lost.sum() / max(lost.sum() + kept.sum(), 1e-9), 1e-6, 1 - 1e-6)
+    mean = -np.expm1(power * np.log1p(-share))
     starts = [np.log([mean * n, (1 - mean) * n]) for n in (1.0, 10.0)]
     options = {"xatol": 1e-7, "fatol": 1e-9, "maxiter": 2000}
     found = min(
@@ -58,6 +59,7 @@ def fit_curve(
         key=lambda f: f.fun,
     )
     x, h = found.x, 1e-3
+
     steps = np.eye(2) * h
     # the second derivatives of -log likelihood, by central differences: their inverse is the
     # covariance of the two logarithms
@@ -79,6 +81,7 @@ def fit_curve(
     )
     constant = likelihood(np.full(len(lost), mean))
     alpha, beta = np.exp(np.clip(x, -6, 9))
+    # AIC: two for each parameter, one of them or two
     gain = (2 - 2 * constant) - (4 + 2 * found.fun)
     return Curve(
         float(alpha),
@@ -104,9 +107,11 @@ def tenure_curves(exposure: Exposure, annual: np.ndarray) -> tuple[dict[str, Cur
         chances = np.bincount(year, part[mine])
         lost = np.bincount(year, exposure.weight[mine] * gone, len(chances))
         kept = np.maximum(chances - lost, 0)
+        # a cheap bound first: most segments have no curve
         if _most_gain(lost, kept) <= LOWER_AIC:
             continue
         curve = fit_curve(lost, kept, 1.0 if annual[number] else exposure.a_year)
+        # beyond, alpha and beta tell a constant churn: one rate says it better
         if curve.gain > LOWER_AIC and max(curve.alpha, curve.beta) < 1e4:
             curves[name] = curve
             notes.append(

@@ -28,6 +28,7 @@ def common_shock(
     widens it; and as the rates themselves were learnt in years that were good or bad, it is widened
     by one part in the number of years.
     """
+    # whole years back from `as_of`; the ledger's first months, less than one, are left out
     back = (exposure.as_of - exposure.month) // 12
     years = int((exposure.as_of - parse_month(exposure.ledger.months[0], "month")) // 12)
     shock: dict[str, float] = {}
@@ -42,6 +43,7 @@ def common_shock(
             counted = part[rows]
             if not counted.sum():
                 continue
+            # what a year would have seen at the segment's frequency of all years
             by_year = np.bincount(back[rows], counted, len(chances))
             chances += by_year
             expected += happened[rows].sum() / counted.sum() * by_year
@@ -66,6 +68,8 @@ def _between_years(events: np.ndarray, chances: np.ndarray, expected: np.ndarray
     prior = np.exp(-((beta / SHOCK_SD) ** 2) / 2)
     z, w = np.polynomial.hermite_e.hermegauss(31)
     level = np.linspace(-1, 1, 241)  # of the typical year, which is not known either
+
+    # the quadrature is worked out at every sixth level, and taken straight between them
     few = level[::6]
     between = np.array([np.interp(level, few, row) for row in np.eye(len(few))])
     log = np.zeros((len(beta), len(level)))
@@ -103,6 +107,8 @@ def drift_and_season(exposure: Exposure, annual: np.ndarray) -> list[str]:
         k, n = by_month["events"].to_numpy(), by_month["chances"].to_numpy()
         if len(k) < 3 or k.sum() < 20 or (k.sum() >= n.sum()):
             continue
+
+        # Cochran and Armitage: do later months have more events for their chances?
         t = by_month.index.to_numpy(float)
         p = k.sum() / n.sum()
         centred = t - (n * t).sum() / n.sum()
@@ -112,6 +118,8 @@ def drift_and_season(exposure: Exposure, annual: np.ndarray) -> list[str]:
                 f"{name} drifts {'up' if z > 0 else 'down'} over the ledger's time (z = {z:.1f});"
                 " a half-life of 12 or 24 months gives recent months more weight"
             )
+
+        # two years of months at least: are the calendar's months alike?
         if exposure.step == 1 and len(k) >= 24:
             season = by_month.groupby(by_month.index % 12).sum()
             sk, sn = season["events"].to_numpy(), season["chances"].to_numpy()

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -422,9 +423,7 @@ def sweep(
         )
     believed = _scenario(scenario, quiet)
     axes = [read_axis(each) for each in vary]
-    number = 1
-    for axis in axes:
-        number *= len(axis.values)
+    number = prod(len(axis.values) for axis in axes)
     kept = kept_beside(out)
     with _progress(number, "points", quiet) as advance:
         where: dict[str, Any] = {
@@ -583,11 +582,9 @@ def _pairs(option: str, given: list[str] | None, such_as: str = "smb=monthly") -
     """The mapping that an option states, a pair each time it is given."""
     pairs = [pair.partition("=") for pair in given or []]
     if any(not (ours and theirs) for ours, _, theirs in pairs):
-        words = (
-            "our word, an equals sign and your heading"
-            if option == "--column"
-            else "a segment, an equals sign and a term"
-        )
+        words = "a segment, an equals sign and a term"
+        if option == "--column":
+            words = "our word, an equals sign and your heading"
         raise UsageError(f"{option}: write {words}, such as {such_as}")
     return {ours: theirs for ours, _, theirs in pairs}
 
@@ -598,6 +595,7 @@ def _object(values: dict[str, Any]) -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     """The entry point: every error in one voice, and never a traceback."""
+    # before the command is read: what a library logs meanwhile is not to be heard either
     quiet = {"-q", "--quiet"} & set(sys.argv[1:] if arguments is None else arguments)
     logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.ERROR)
     logging.getLogger("nrrsim").setLevel(logging.ERROR if quiet else logging.INFO)
@@ -606,17 +604,16 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         _leave("interrupted", 130)
     except DataError as error:
+        # one that a notebook's kernel told has its text alone
         shown = [*map(str, error.findings[:MOST_FINDINGS])] or [str(error)]
         more = len(error.findings) - MOST_FINDINGS
-        _leave(
-            "\n".join(
-                [*shown, *([f"and {more:,} more: nrrsim check lists them all"] if more > 0 else [])]
-            ),
-            3,
-        )
+        if more > 0:
+            shown.append(f"and {more:,} more: nrrsim check lists them all")
+        _leave("\n".join(shown), error.exit_code)
     except NrrsimError as error:
         _leave(str(error), error.exit_code)
     except BrokenPipeError:
+        # who read has enough; closing stdout at the end would fail once more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except Exception as error:

@@ -81,13 +81,14 @@ def compared_lines(answer: Mapping[str, Any]) -> list[str]:
         if part
     ]
     rows += [(b["title"], percent(b["nrr"]))]
+
+    def spent(each: Mapping[str, Any]) -> str:
+        if not each["cost"]:
+            return ""
+        return f" for {money(each['cost'])}, {each['return']:.1f} for each 1 spent"
+
     programmes = [
-        f"programme {name}: {points(each['nrr'])}, {signed_money(each['arr'])}"
-        + (
-            f" for {money(each['cost'])}, {each['return']:.1f} for each 1 spent"
-            if each["cost"]
-            else ""
-        )
+        f"programme {name}: {points(each['nrr'])}, {signed_money(each['arr'])}{spent(each)}"
         for name, each in answer["programmes"].items()
     ]
     return [
@@ -209,16 +210,13 @@ def belief_lines(scenario: Scenario) -> list[str]:
     lines = [scenario.because.strip()] if scenario.because else []
     for driver, entries in scenario.drivers:
         for segment, entry in entries.items():
+            # what the file states, without the defaults
             known = entry.model_dump(
                 exclude={"source", "because"}, exclude_none=True, exclude_unset=True
             )
             numbers = ", ".join(f"{field} {_believed(value)}" for field, value in known.items())
-            why = " ".join(
-                [
-                    *entry.because.split(),
-                    *([f"[{' '.join(entry.source.split())}]"] if entry.source else []),
-                ]
-            )
+            because, source = (" ".join(text.split()) for text in (entry.because, entry.source))
+            why = f"{because} [{source}]".strip() if source else because
             lines.append(f"{driver}.{segment}: {numbers} {why or '[no source given]'}")
     shocks = ", ".join(f"{name} {beta:+g}" for name, beta in scenario.shock.items() if beta)
     return [*lines, *([f"common shock: {shocks}"] if shocks else [])]

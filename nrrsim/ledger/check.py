@@ -146,15 +146,14 @@ def check_rows(
         )
     _look_at_names(table, frame)
     _look_at_prices(table, frame, unit)
+
+    # by customer, month and product, whatever order the file has: the same ledger, the same bits
     order = ["product", "month", "customer"] if "product" in frame else ["month", "customer"]
     rank = np.lexsort(
         [_codes(frame[name]) if name != "month" else frame[name].to_numpy() for name in order]
     )
-    frame = (
-        frame.drop(columns=["amount", "interval"], errors="ignore")
-        .iloc[rank]
-        .reset_index(drop=True)
-    )
+    frame = frame.drop(columns=["amount", "interval"], errors="ignore")
+    frame = frame.iloc[rank].reset_index(drop=True)
     for name in frame.columns[frame.dtypes == "category"]:
         frame[name] = frame[name].cat.remove_unused_categories()
     return Entries(
@@ -184,11 +183,14 @@ def _parsed(table: Table, unit: str, periods: bool, inclusive: bool) -> pd.DataF
         )
     else:
         columns["month"] = map_unique(raw["month"], month_number)
+
+    # twelve months of it, of which `amount` pays for as many as its interval has
     columns["amount"] = _number(raw[unit])
     columns["arr"] = columns["amount"] * (1 if unit == "arr" else 12)
     if unit == "amount":
         columns["interval"] = map_unique(raw["interval"], _interval)
         columns["arr"] = columns["arr"] / columns["interval"]
+
     if "segment" in raw:
         columns["segment"] = _text(raw["segment"])
     else:
@@ -233,6 +235,7 @@ def _cell_text(cell: object) -> str:
 
 def _number(values: pd.Series) -> pd.Series:
     """As numbers, nan where it is none: true and false are none."""
+    # pandas would read true as 1
     if values.dtype == object or values.dtype == bool:
         values = values.mask(
             values.map(lambda cell: isinstance(cell, bool | np.bool_)).astype(bool), ""
@@ -287,6 +290,7 @@ def _check_values(table: Table, frame: pd.DataFrame, unit: str) -> None:
         "one_segment": {"segment.one": lambda s: s.isna()},
     }
     judged = frame.assign(key=_keys(frame), one_segment=_second_segment(frame))
+    # without ignore_na=False no rule would see an empty value, and most are about those
     schema = pa.DataFrameSchema(
         {
             name: pa.Column(
@@ -310,18 +314,18 @@ def _keys(frame: pd.DataFrame) -> pd.Series:
 
     Of periods it is one for each whole row.
     """
-    names = ["customer", "month", "product"] if "month" in frame else list(frame.columns)
-    codes = [_codes(frame[name]) for name in names if name in frame]
-    key: np.ndarray = np.zeros(len(frame), dtype=np.int64)
-    missing = np.zeros(len(frame), dtype=bool)
-    for name_codes in codes:
-        key, missing = (
-            key * (name_codes.max(initial=0) + 1) + name_codes,
-            missing | (name_codes < 0),
-        )
     if "month" not in frame:
         grouped = frame.groupby(list(frame.columns), dropna=False, sort=False, observed=True)
-        key, missing = grouped.ngroup().to_numpy(np.int64), missing & False
+        return pd.Series(grouped.ngroup().to_numpy(float), index=frame.index)
+
+    # the codes as the digits of one number: each combination has its own
+    key: np.ndarray = np.zeros(len(frame), dtype=np.int64)
+    missing = np.zeros(len(frame), dtype=bool)
+    for name in ("customer", "month", "product"):
+        if name in frame:
+            codes = _codes(frame[name])
+            key = key * (codes.max(initial=0) + 1) + codes
+            missing |= codes < 0
     return pd.Series(np.where(missing, np.nan, key), index=frame.index)
 
 
@@ -332,15 +336,13 @@ def _second_segment(frame: pd.DataFrame) -> pd.Series:
     customer, segment = _codes(frame["customer"]), _codes(frame["segment"])
     month = frame["month"].fillna(-1).to_numpy(np.int64)
     pair = pd.Series(customer * (month.max(initial=0) + 1) + month)
+
+    # only who has several rows in a month can have two segments: those few are grouped
     several = np.flatnonzero(
         pair.duplicated(keep=False) & (customer >= 0) & (month >= 0) & (segment >= 0)
     )
-    first = (
-        pd.Series(segment[several])
-        .groupby(pair.to_numpy()[several], sort=False)
-        .transform("first")
-        .to_numpy()
-    )
+    grouped = pd.Series(segment[several]).groupby(pair.to_numpy()[several], sort=False)
+    first = grouped.transform("first").to_numpy()
     second = np.full(len(frame), np.nan)
     second[several[first != segment[several]]] = 1.0
     return pd.Series(second, index=frame.index)
@@ -351,6 +353,7 @@ def _explain(table: Table, failures: pd.DataFrame, unit: str, keys: pd.Series) -
     headings = {"amount": unit, "key": "", "one_segment": "segment"}
     of_what = "customer, month and product" if "product" in table.frame else "customer and month"
     of_what = of_what if "month" in table.frame else "subscription"
+    # backwards, so that of equal keys the first row stays
     first_row = dict(zip(keys[::-1], keys.index[::-1], strict=True))
     for (column, check), broken in failures.groupby(["column", "check"], sort=False):
         rule, field = str(check), headings.get(str(column), str(column))
@@ -374,12 +377,8 @@ def _explain(table: Table, failures: pd.DataFrame, unit: str, keys: pd.Series) -
 
 
 def _is_empty(cell: object) -> bool:
-    return (
-        cell is None
-        or (isinstance(cell, float) and math.isnan(cell))
-        or cell is pd.NaT
-        or cell is pd.NA
-    )
+    is_nan = isinstance(cell, float) and math.isnan(cell)
+    return cell is None or is_nan or cell is pd.NaT or cell is pd.NA
 
 
 def _as_written(cell: object) -> str:
@@ -434,7 +433,8 @@ def _check_currencies(table: Table, frame: pd.DataFrame, rates_given: bool) -> N
 def _folded(name: str) -> str:
     """A name without what the eye does not see: case, spaces, the invisible, forms of accents."""
     plain = unicodedata.normalize("NFKC", name)
-    return " ".join("".join(c for c in plain if unicodedata.category(c) != "Cf").split()).casefold()
+    visible = "".join(c for c in plain if unicodedata.category(c) != "Cf")
+    return " ".join(visible.split()).casefold()
 
 
 def _look_at_names(table: Table, frame: pd.DataFrame) -> None:
@@ -454,13 +454,16 @@ def _look_at_prices(table: Table, frame: pd.DataFrame, unit: str) -> None:
     if not {"quantity", "unit_price"} <= set(frame.columns):
         return
     product = frame["quantity"] * frame["unit_price"]
+    # off by more than rounding to the cent: half a cent for the amount, and for each unit's price
     off = (product - frame["amount"]).abs() > 0.005 + 0.005 * frame["quantity"].abs()
     if off.any():
+        # the months that a subscription is laid out to have no line of their own
+        has_lines = len(frame) <= len(table.frame) and "month" in table.frame
         first = int(off.index.to_numpy()[int(np.argmax(off.to_numpy(bool)))])
         table.notice(
             f"quantity x unit_price is not the {unit} in {int(off.sum()):,} rows",
             "rises there are booked as unsplit, not as price and adoption",
-            first if len(frame) <= len(table.frame) and "month" in table.frame else None,
+            first if has_lines else None,
         )
     frame.loc[off | product.isna(), ["quantity", "unit_price"]] = np.nan
 

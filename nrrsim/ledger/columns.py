@@ -11,19 +11,8 @@ from nrrsim.errors import DataError, Finding, did_you_mean
 from nrrsim.ledger.sources import Rows, concat
 
 AMOUNTS = ("mrr", "arr", "amount")
-KNOWN: tuple[str, ...] = (
-    "customer",
-    "month",
-    "start",
-    "end",
-    *AMOUNTS,
-    "interval",
-    "segment",
-    "product",
-    "quantity",
-    "unit_price",
-)
-KNOWN += ("currency", "renewal")
+KNOWN = ("customer", "month", "start", "end", *AMOUNTS, "interval", "segment", "product",
+         "quantity", "unit_price", "currency", "renewal")  # fmt: skip
 
 
 class Table:
@@ -41,6 +30,7 @@ class Table:
     def place(self, row: int) -> tuple[str, int]:
         """The source of a row, and its line there."""
         part = int(np.searchsorted(self.starts, row, side="right")) - 1
+        # lines are counted for the first finding of a source: that reads it once more
         if part not in self._lines:
             self._lines[part] = self.parts[part].lines()
         return self.parts[part].name, int(self._lines[part][row - self.starts[part]])
@@ -65,47 +55,38 @@ def renamed(part: Rows, columns: Mapping[str, str]) -> Rows:
     Raises DataError for a heading that is not there, or would be read twice.
     """
     headings = [str(heading) for heading in part.frame.columns]
-    missing = [
-        Finding(
-            part.name,
-            1,
-            f"there is no column {theirs}",
-            did_you_mean(theirs, headings),
-            f"columns.{ours}",
-        )
-        for ours, theirs in columns.items()
-        if theirs not in headings
-    ]
+    missing = [(ours, theirs) for ours, theirs in columns.items() if theirs not in headings]
     if missing:
-        raise DataError(missing)
+        raise DataError(
+            Finding(
+                part.name,
+                1,
+                f"there is no column {theirs}",
+                did_you_mean(theirs, headings),
+                f"columns.{ours}",
+            )
+            for ours, theirs in missing
+        )
+
     theirs_to_ours = {theirs: ours for ours, theirs in columns.items()}
     plain = {heading: heading.strip().lower().replace(" ", "_") for heading in headings}
     ours = [
         theirs_to_ours.get(heading) or (plain[heading] if plain[heading] in KNOWN else heading)
         for heading in headings
     ]
-    # A heading that a mapping gave away is not read twice: `columns: {mrr: Net fee}` beside a
-    # column mrr.
+    # a heading that a mapping gave away is not read twice: `columns: {mrr: Net fee}` beside mrr
     ours = [
         f"{name} (unused)" if name in columns and columns[name] != heading else name
         for name, heading in zip(ours, headings, strict=True)
     ]
+
     twice = sorted({name for name in ours if ours.count(name) > 1})
     if twice or len(theirs_to_ours) < len(columns):
-        names = ", ".join(twice) or ", ".join(
-            theirs for theirs in theirs_to_ours if [*columns.values()].count(theirs) > 1
-        )
-        problem = f"the heading {names} stands twice, or is used twice"
-        raise DataError(
-            [
-                Finding(
-                    part.name,
-                    1,
-                    problem,
-                    "rename one, or map each of our words to a heading of its own",
-                )
-            ]
-        )
+        theirs = [*columns.values()]
+        names = twice or [name for name in theirs_to_ours if theirs.count(name) > 1]
+        problem = f"the heading {', '.join(names)} stands twice, or is used twice"
+        remedy = "rename one, or map each of our words to a heading of its own"
+        raise DataError([Finding(part.name, 1, problem, remedy)])
     frame = part.frame.set_axis(pd.Index(ours), axis=1)
     return Rows(part.name, frame, part.lines, part.findings)
 

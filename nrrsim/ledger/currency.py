@@ -31,6 +31,7 @@ def read_rates(source: str | Path) -> pd.Series:
             f"{source}: a file of rates has the columns month,currency,rate;"
             f" missing: {', '.join(missing)}"
         )
+
     rate = pd.to_numeric(frame["rate"], errors="coerce")
     month = map_unique(frame["month"], month_number)
     wrong = rate.isna() | np.isnan(month) | ~(rate > 0) | np.isinf(rate)
@@ -48,11 +49,9 @@ def reporting_currency(entries: Entries, rates: pd.Series | None, asked: str | N
 
     Raises UsageError where that is not one, or cannot be had without rates.
     """
-    found = (
-        sorted(entries.frame["currency"].unique().astype(str))
-        if "currency" in entries.frame
-        else []
-    )
+    found: list[str] = []
+    if "currency" in entries.frame:
+        found = sorted(entries.frame["currency"].unique().astype(str))
     if rates is None:
         if asked and found and found != [asked]:
             raise UsageError(
@@ -61,6 +60,7 @@ def reporting_currency(entries: Entries, rates: pd.Series | None, asked: str | N
         return asked or (found[0] if found else "USD")
     if asked:
         return asked
+    # the file of rates says what the others are worth in: the one that it does not name
     without = sorted(set(found) - set(rates.index.get_level_values(0)))
     if len(without) != 1:
         raise UsageError("currency: say which currency to report in, such as currency: USD")

@@ -111,6 +111,7 @@ class Ledger:
         and ARR.
         """
         frame = self.entries.frame
+        # numbers of a stated size and order of bytes, so that each machine finds the same
         digest = hashlib.sha256()
         for name in ("customer", "segment"):
             digest.update("\0".join(frame[name].cat.categories).encode())
@@ -264,6 +265,7 @@ class Ledger:
 
     def _customer_months(self, rate_month: int, as_of: int) -> CustomerMonths:
         """The book at the rates of `rate_month`; with grace, as it was known at `as_of`."""
+        # one serves all months where nothing is converted, and all dates where no gap is filled
         convert = self.rates is not None and not self.reported
         key = (rate_month if convert else None, as_of if self.grace_months else None)
         if key not in self._by_rates:
@@ -276,16 +278,15 @@ class Ledger:
         arr = frame["arr"].to_numpy()
         if self.rates is None:
             return arr
-        money = (
-            frame["currency"]
-            if "currency" in frame
-            else pd.Series(self.currency, index=frame.index)
-        )
-        months = (
-            frame["month"].to_numpy() if rate_month is None else np.full(len(frame), rate_month)
-        )
+        money = pd.Series(self.currency, index=frame.index)
+        if "currency" in frame:
+            money = frame["currency"]
+        months = frame["month"].to_numpy()
+        if rate_month is not None:
+            months = np.full(len(frame), rate_month)
         wanted = pd.MultiIndex.from_arrays([money, months])
         worth = self.rates.reindex(wanted).to_numpy()
+        # the currency of the report is worth itself, and needs no rate
         worth = np.where(money.to_numpy() == self.currency, 1.0, worth)
         if np.isnan(worth).any():
             where = wanted[np.isnan(worth)].unique()

@@ -29,6 +29,7 @@ def months_of_periods(table: Table, frame: pd.DataFrame, until: int | None) -> p
     first = _month_of_day(frame["start"].to_numpy())
     end_month = _month_of_day(frame["end"].to_numpy())
     runs_on = frame["end"].isna().to_numpy()
+    # what runs on does so to the last month of which the ledger says anything
     edge = max(first.max(), end_month[~runs_on].max(initial=0), until or 0)
     last = np.where(runs_on, edge, end_month - 1)
     lengths = np.maximum(last - first + 1, 0)
@@ -38,14 +39,16 @@ def months_of_periods(table: Table, frame: pd.DataFrame, until: int | None) -> p
             f"{never:,} subscriptions start and end inside one month",
             "they are customers at no month's end, and count nowhere",
         )
+
+    # a row for each month: its number among all rows, less where the subscription's rows begin,
+    # counts from the first month on
     rows = np.repeat(np.arange(len(frame)), lengths)
-    month = np.repeat(first - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths) + np.arange(
-        lengths.sum()
-    )
-    laid_out = (
-        frame.drop(columns=["start", "end"], errors="ignore").iloc[rows].reset_index(drop=True)
-    )
+    begins = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    month = np.repeat(first - begins, lengths) + np.arange(lengths.sum())
+    laid_out = frame.drop(columns=["start", "end"], errors="ignore").iloc[rows]
+    laid_out = laid_out.reset_index(drop=True)
     laid_out["month"] = month.astype(float)
+
     names = ["customer", "month", *(name for name in ("product", "currency") if name in frame)]
     conflict = laid_out.groupby(["customer", "month"], observed=True)["segment"].nunique()
     for customer, number in conflict.index[conflict > 1][:1]:
@@ -54,16 +57,14 @@ def months_of_periods(table: Table, frame: pd.DataFrame, until: int | None) -> p
             "a customer has one segment a month",
             "segment",
         )
-    adding = {"arr": "sum", "amount": "sum"} | (
-        {"quantity": "sum"} if "quantity" in laid_out else {}
-    )
+
+    # subscriptions of a customer (and product) that run at the same time are one row: amounts and
+    # quantities add up, and a unit price of several is none
+    adding = {name: "sum" for name in ("arr", "amount", "quantity") if name in laid_out}
     rest = {name: "first" for name in laid_out.columns if name not in (*names, *adding)}
     several = laid_out.duplicated(names, keep=False)
-    summed = (
-        laid_out[several]
-        .groupby(names, as_index=False, sort=False, observed=True)
-        .agg(adding | rest)
-    )
+    grouped = laid_out[several].groupby(names, as_index=False, sort=False, observed=True)
+    summed = grouped.agg(adding | rest)
     if "unit_price" in summed:
         summed["unit_price"] = np.nan
     summed = summed[list(laid_out.columns)].astype(laid_out.dtypes.to_dict())

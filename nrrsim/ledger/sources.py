@@ -73,6 +73,7 @@ def matching(pattern: str) -> list[Path]:
     """The files that a pattern such as `ledger/*.csv` names; if there is none, the pattern."""
     if Path(pattern).exists() or not re.search(r"[*?\[]", pattern):
         return [Path(pattern)]
+    # glob takes no absolute pattern: it is looked for below its drive or root
     anchor = Path(pattern).anchor
     relative = pattern[len(anchor) :]
     return sorted(Path(anchor or ".").glob(relative)) or [Path(pattern)]
@@ -132,6 +133,7 @@ def _csv_by_duckdb(
     """The rows as text, and for each line that was rejected, why."""
     import duckdb
 
+    # every cell as text, as DuckDB is not to say what it means, and no limit to what is rejected
     named = ", ".join(f"'c{number}': 'VARCHAR'" for number in range(len(headings)))
     with duckdb.connect() as con:
         con.execute("set preserve_insertion_order = true")
@@ -186,6 +188,7 @@ def _literal_path(path: Path) -> str:
 def _csv_headings(path: Path) -> tuple[list[str], str]:
     """The headings, and the separator they are written with."""
     name = str(path)
+    # how files begin that are called CSV and are something else
     with path.open("rb") as raw:
         start = raw.read(4)
     if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
@@ -261,11 +264,8 @@ def _read_spreadsheet(path: Path, sheet: str | None) -> Rows:
         )
     chosen = workbook.get_sheet_by_name(sheet or workbook.sheet_names[0])
     cells = chosen.to_python(skip_empty_area=False)
-    full = [
-        (number, row)
-        for number, row in enumerate(cells, start=1)
-        if any(cell != "" for cell in row)
-    ]
+    numbered = enumerate(cells, start=1)
+    full = [(number, row) for number, row in numbered if any(cell != "" for cell in row)]
     if not full:
         raise DataError(
             [Finding(str(path), 1, "the sheet is empty", "its first row names the columns")]
@@ -296,6 +296,7 @@ def _read_sql(address: str, query: str | None) -> Rows:
         with engine.connect() as connection:
             if engine.dialect.name in READ_ONLY:
                 connection.exec_driver_sql(READ_ONLY[engine.dialect.name])
+            # without parameters a % in the query is a %
             result = connection.exec_driver_sql(query, execution_options={"no_parameters": True})
             headings = _distinct([name.strip() for name in map(str, result.keys())], "query")
             frame = pd.DataFrame(result.fetchall(), columns=pd.Index(headings), dtype=object)
@@ -334,17 +335,15 @@ def _address(address: str) -> tuple[URL, list[str]]:
         url = make_url(re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", text))
     except (ArgumentError, ValueError):
         url = None
+    # a password with an @ of its own ends there, and its rest would be shown as the host
     if url is None or (url.password and "@" in f"{url.host}{url.database}"):
         raise UsageError(
             f"{given} cannot be read; write it as postgresql://user:password@host:5432/database,"
             " and in a password @ as %40, / as %2F, : as %3A"
         )
     queried = [(key, value) for key, values in url.normalized_query.items() for value in values]
-    secrets = [
-        str(url.password or ""),
-        *(value for key, value in queried if SECRET.search(f"{key}={value}")),
-    ]
-    secrets = [secret for secret in secrets if secret]
+    secrets = [value for key, value in queried if SECRET.search(f"{key}={value}")]
+    secrets = [secret for secret in (str(url.password or ""), *secrets) if secret]
     if secrets and not address.startswith("env:"):
         raise UsageError(
             "the database address holds a password;"
@@ -377,10 +376,8 @@ def map_unique(values: pd.Series, parse: Callable[[object], int | None]) -> np.n
 
 def concat(parts: Sequence[Rows]) -> tuple[pd.DataFrame, np.ndarray]:
     """The rows of all parts below each other, and where each part begins."""
-    frame = (
-        parts[0].frame
-        if len(parts) == 1
-        else pd.concat([part.frame for part in parts], ignore_index=True)
-    )
+    frame = parts[0].frame  # a single one is not copied
+    if len(parts) > 1:
+        frame = pd.concat([part.frame for part in parts], ignore_index=True)
     starts = np.cumsum([0] + [len(part.frame) for part in parts])
     return frame, starts

@@ -67,15 +67,12 @@ class _Parameter:
         """Switch, number, text or mapping: by the default, or by the comment where that is None."""
         if isinstance(self.default, bool):
             return "switch"
-        by_default = (
-            "number"
-            if isinstance(self.default, int | float)
-            else "text"
-            if isinstance(self.default, str)
-            else ""
-        )
+        if isinstance(self.default, int | float):
+            return "number"
+        if isinstance(self.default, str):
+            return "text"
         said = OPTIONAL.search(self.help)
-        return by_default or (said[1] if said else "")
+        return said[1] if said else ""
 
 
 def _find_notebook(card: Path, name: str) -> Path:
@@ -100,14 +97,11 @@ def _parameters(notebook: Path) -> dict[str, _Parameter]:
     source = next(
         (cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])), ""
     )
-    found = {}
+    lines, found = source.splitlines(), {}
     for node in ast.parse(source).body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            comment = (
-                source.splitlines()[node.end_lineno - 1].partition("  # ")[2]
-                if node.end_lineno
-                else ""
-            )
+            comment = lines[(node.end_lineno or 1) - 1].partition("  # ")[2]
+            # read as a literal: to check a card runs no code of the notebook
             found[node.targets[0].id] = _Parameter(ast.literal_eval(node.value), comment)
     return found
 
@@ -120,12 +114,8 @@ def _problem(key: str, value: Any, known: Mapping[str, _Parameter]) -> str:
         return "" if known[key].default is None else "is empty; give a value, or leave the line out"
     if wanted == "mapping":
         fits = isinstance(value, Mapping) and all(isinstance(item, str) for item in value.values())
-        return (
-            ""
-            if fits
-            else "must be a mapping of our word to your heading, such as {customer: Account}, got"
-            f" {value!r}"
-        )
+        wanted = "a mapping of our word to your heading, such as {customer: Account}"
+        return "" if fits else f"must be {wanted}, got {value!r}"
     if isinstance(value, Mapping | list):
         return "" if key in NESTED else "must be one value, not a list or a mapping"
     if wanted == "switch":

@@ -17,16 +17,9 @@ from nrrsim.files import sha256, shared
 from nrrsim.report.card import Card
 
 RECORD = "application/vnd.nrrsim+json"
-VERSIONS = (
-    "altair",
-    "duckdb",
-    "pandas",
-    "papermill",
-    "pypandoc_binary",
-    "typst",
-    "vl-convert-python",
-    "xarray",
-)
+# What numbers, pictures and pages depend on.
+VERSIONS = ("altair", "duckdb", "pandas", "papermill", "pypandoc_binary", "typst",
+            "vl-convert-python", "xarray")  # fmt: skip
 
 
 def recorded_numbers(notebook: Any) -> dict[str, Any]:
@@ -78,24 +71,15 @@ def _inputs(card: Card) -> list[Path]:
     from nrrsim.ledger.sources import matching
     from nrrsim.scenario.scenario import files_of
 
-    values = [
-        item
-        for value in card.parameters.values()
-        for item in (value if isinstance(value, list) else [value])
-    ]
-    texts = [
-        str(card.path.parent / value)
-        for value in values
-        if isinstance(value, str) and 0 < len(value) < 200
-    ]
-    found = [path for text in texts for path in matching(text) if path.is_file()]
-    return sorted(
-        {
-            file
-            for path in found
-            for file in (files_of(path) if path.suffix in (".yaml", ".yml") else [path])
-        }
-    )
+    given = card.parameters.values()
+    values = [item for value in given for item in (value if isinstance(value, list) else [value])]
+    # any text may name a file; one of 200 characters is a title or a reason
+    names = [value for value in values if isinstance(value, str) and 0 < len(value) < 200]
+    named = [path for name in names for path in matching(str(card.path.parent / name))]
+    inputs: set[Path] = set()
+    for path in filter(Path.is_file, named):
+        inputs |= set(files_of(path)) if path.suffix in (".yaml", ".yml") else {path}
+    return sorted(inputs)
 
 
 def _relative(path: Path, folder: Path) -> str:
@@ -117,11 +101,9 @@ def _commit() -> dict[str, Any] | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return (
-        {"commit": commit.stdout.strip(), "changed": changed.returncode != 0}
-        if commit.returncode == 0
-        else None
-    )
+    if commit.returncode != 0:
+        return None
+    return {"commit": commit.stdout.strip(), "changed": changed.returncode != 0}
 
 
 def verify(folder: str | Path) -> list[str]:
@@ -141,6 +123,7 @@ def verify(folder: str | Path) -> list[str]:
         intact = False
     if not intact:
         raise VerifyError(f"{file}: was changed after it was written")
+
     wrong: list[str] = []
     checked = [f"{file}: intact"]
     present = {path.name for path in home.iterdir()} - {"manifest.json"}
@@ -152,10 +135,10 @@ def verify(folder: str | Path) -> list[str]:
         f"{home / name}: is not part of the report"
         for name in sorted(present - set(manifest["outputs"]))
     ]
-    for name, digest in {
-        **manifest["inputs"],
-        manifest["card"]["file"]: manifest["card"]["sha256"],
-    }.items():
+
+    # inputs may lie elsewhere when a report was sent: what is not here is no difference
+    inputs = {**manifest["inputs"], manifest["card"]["file"]: manifest["card"]["sha256"]}
+    for name, digest in inputs.items():
         source = Path(os.path.normpath(home / name))
         if not source.exists():
             checked.append(f"{source}: not here, not compared")
@@ -163,6 +146,7 @@ def verify(folder: str | Path) -> list[str]:
             (checked if _same(source, digest) else wrong).append(
                 f"{source}: {_judge(source, digest)}"
             )
+
     if not wrong:
         import nbformat
 

@@ -62,11 +62,8 @@ def _checked_place(final: Path) -> Path:
     """Where the report goes: an earlier report may be replaced, anything else may not."""
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
-        if (
-            final.exists()
-            and not (final / "manifest.json").is_file()
-            and (final.is_file() or any(final.iterdir()))
-        ):
+        is_report = (final / "manifest.json").is_file()
+        if final.exists() and not is_report and (final.is_file() or any(final.iterdir())):
             raise UsageError(f"{final}: holds something that is not a report; choose another --out")
     except OSError as error:
         raise UsageError(f"{final}: cannot be written to ({error.strerror})") from None
@@ -76,6 +73,7 @@ def _checked_place(final: Path) -> Path:
 @contextlib.contextmanager
 def _quiet_kernel() -> Iterator[Any]:
     """Keep the kernel's words off our stderr. Yields where progress may be written."""
+    # by file descriptor: the kernel is a process of its own, and inherits number 2
     sys.stderr.flush()
     terminal = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -147,6 +145,7 @@ def _front_matter(notebook: Any, card: Card) -> None:
 
     from ruamel.yaml import YAML
 
+    # as it is written, comments included, and no long title on two lines
     yaml = YAML(typ="rt")
     yaml.width = 1000
     front = yaml.load(notebook.cells[0].source.strip().strip("-"))

@@ -73,6 +73,7 @@ def table(
         "currency": currency,
         "rolls": bold == [0, len(rows) - 1],
     }
+    # without rows there is a table that says so
     if not rows:
         heads, sides, rows = heads[:1] or [""], ["left"], [["No rows"]]
     bundle = {
@@ -159,9 +160,9 @@ def _json(value: Any) -> Any:
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     value = value.item() if isinstance(value, np.generic) else value
-    return (
-        None if _is_null(value) else value if isinstance(value, int | float | str) else str(value)
-    )
+    if _is_null(value):
+        return None
+    return value if isinstance(value, int | float | str) else str(value)
 
 
 def _text(value: Any) -> str:
@@ -197,9 +198,9 @@ def _html(
     from great_tables import GT, html, loc, style
 
     names = [f"c{i}" for i in range(len(heads))]  # no text of the data in an id
-    digest = hashlib.sha256(
-        repr((heads, sides, rows, bold, note)).encode("utf-8", "replace")
-    ).hexdigest()
+    # an id of its own on a page of several tables, and the same for the same table
+    content = repr((heads, sides, rows, bold, note)).encode("utf-8", "replace")
+    digest = hashlib.sha256(content).hexdigest()
     shown = GT(pd.DataFrame(rows, columns=names), id=f"table-{digest[:10]}")
     shown = shown.cols_label(
         dict(zip(names, (html(_literal(head)) for head in heads), strict=True))

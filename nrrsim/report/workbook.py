@@ -48,7 +48,7 @@ def write_workbook(notebook: Path, path: Path) -> None:
         for table in _outputs([cell], CELLS):
             said = dict(LABEL.findall(cell.source))
             name = said.get("label", f"table-{len(workbook.worksheets())}").removeprefix("tbl-")
-            sheet = workbook.add_worksheet(name[:31])
+            sheet = workbook.add_worksheet(name[:31])  # Excel takes no longer name
             sheet.write_string(
                 0, 0, f"{said.get('tbl-cap', '')} ({table['currency']})".strip(), title
             )
@@ -93,22 +93,19 @@ def _table(sheet: Any, table: dict[str, Any], forms: dict[str, Any], head: Any) 
         values = [row[column] for row in table["rows"]]
         texts = [len(value) for value in values if isinstance(value, str)]
         sheet.set_column(column, column, min(max(12, *texts, len(label) // 2) if texts else 14, 60))
+        # Excel's formats multiply by 100 for a percent sign, and not for points
         scale = 100 if form in ("points", "part") else 1
         for row, value in enumerate(values, start=top):
             if isinstance(value, int | float) and not isinstance(value, bool):
                 sheet.write_number(row, column, value * scale, forms.get(form))
             elif value is not None:
                 sheet.write_string(row, column, str(value))
+        # opening and movements above, closing below: whoever doubts it can see them add up
         if table.get("rolls") and form == "money":
             letter, last = chr(ord("A") + column), top + len(values)
-            said = f"=SUM({letter}{top + 1}:{letter}{last - 1})-{letter}{last}"
-            sheet.write_formula(
-                last + 1,
-                column,
-                said,
-                forms["money"],
-                value=round(sum(values[:-1]) - values[-1], 2),
-            )
+            formula = f"=SUM({letter}{top + 1}:{letter}{last - 1})-{letter}{last}"
+            value = round(sum(values[:-1]) - values[-1], 2)
+            sheet.write_formula(last + 1, column, formula, forms["money"], value=value)
     if table.get("rolls"):
         sheet.write_string(
             top + len(table["rows"]) + 1, 0, "Check: opening and movements less closing"

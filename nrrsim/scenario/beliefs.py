@@ -100,6 +100,7 @@ class Triangular(_Peaked):
     def quantile(self, z: np.ndarray, share: bool) -> np.ndarray:
         width, rise, u = self.max - self.min, self.mode - self.min, special.ndtr(z)
         rising = self.min + np.sqrt(u * width * rise)
+        # ndtr(-z), as 1 - u would have lost its digits near the end
         falling = self.max - np.sqrt(special.ndtr(-z) * width * (self.max - self.mode))
         return np.asarray(np.where(u * width < rise, rising, falling))
 
@@ -175,6 +176,8 @@ def _nearest_correlation(matrix: np.ndarray) -> np.ndarray:
     """The nearest correlation matrix (Frobenius norm) by alternating projections (Higham 2002)."""
     current, correction = matrix.copy(), np.zeros_like(matrix)
     for _ in range(1000):
+        # to the nearest positive matrix, and from there to the nearest one with a unit diagonal;
+        # the correction (Dykstra's) is what makes the two end at the nearest that is both
         shifted = current - correction
         values, vectors = np.linalg.eigh(shifted)
         positive = (vectors * np.maximum(values, 2 * SMALLEST_EIGENVALUE)) @ vectors.T
@@ -183,6 +186,8 @@ def _nearest_correlation(matrix: np.ndarray) -> np.ndarray:
         np.fill_diagonal(current, 1.0)
         if np.abs(current - previous).max() < 1e-12:
             break
+
+    # the last positive matrix, not the last unit one: positive it must be, the diagonal can be set
     scale = 1 / np.sqrt(np.diag(positive))
     return np.asarray(positive * np.outer(scale, scale))
 
@@ -213,17 +218,12 @@ def moved(value: Any, to: float, share: bool) -> Any:
         return to
     if isinstance(value, Between) and share:
         shift = special.logit(to) - special.logit(was)
-        return {
-            "between": [
-                tidy(each) for each in special.expit(special.logit(np.array(value.between)) + shift)
-            ]
-        }
+        ends = special.expit(special.logit(np.array(value.between)) + shift)
+        return {"between": [tidy(each) for each in ends]}
     plain = value.model_dump()
     if isinstance(value, Beta):
-        return plain | {
-            "a": tidy((value.a + value.b) * to),
-            "b": tidy((value.a + value.b) * (1 - to)),
-        }
+        seen = value.a + value.b
+        return plain | {"a": tidy(seen * to), "b": tidy(seen * (1 - to))}
     factor = to / was
     if isinstance(value, Between):
         return {"between": [tidy(each * factor) for each in value.between]}

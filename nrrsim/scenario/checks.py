@@ -20,6 +20,7 @@ def full_name(name: str, known: Collection[str]) -> str:
 def unknown_names(plain: Mapping[str, Any]) -> list[Problem]:
     """Names in the file that stand for nothing: segments, and the two ends of a correlation."""
     book = plain.get("book")
+    # a ledger's segments are known once it is read: `segments_not_in` is asked again then
     segments = book.get("segments") if isinstance(book, Mapping) and not is_mixed(book) else None
     problems: list[Problem] = []
     if isinstance(segments, Mapping) and segments:
@@ -54,9 +55,10 @@ def _wrong_pairs(pairs: Any, drivers: Mapping[str, Any]) -> list[Problem]:
     problems: list[Problem] = []
     seen: set[frozenset[str]] = set()
     for number, pair in enumerate(pairs):
-        if not isinstance(pair, list | tuple) or not all(
-            isinstance(name, str) for name in pair[:2]
-        ):
+        # what is no pair of names is pydantic's to say
+        if not isinstance(pair, list | tuple):
+            continue
+        if not all(isinstance(name, str) for name in pair[:2]):
             continue
         full = [full_name(name, known) for name in pair[:2]]
         for end, (name, found) in enumerate(zip(pair[:2], full, strict=True)):
@@ -67,26 +69,19 @@ def _wrong_pairs(pairs: Any, drivers: Mapping[str, Any]) -> list[Problem]:
         if all(full) and len(full) == 2 and len(both) == 1:
             problems.append(Problem(("correlations", number), f"{pair[0]} is tied to itself"))
         elif all(full) and both in seen:
-            problems.append(
-                Problem(
-                    ("correlations", number),
-                    f"{pair[0]} and {pair[1]} stand twice; keep one of them",
-                )
-            )
+            problem = f"{pair[0]} and {pair[1]} stand twice; keep one of them"
+            problems.append(Problem(("correlations", number), problem))
         seen.add(both)
     return problems
 
 
 def _wrong_effects(programmes: Any, drivers: Any) -> list[Problem]:
     """Effects of programmes on what is not there: a driver, alone or in one segment or in all."""
-    there = (
-        {key: value for key, value in drivers.items() if isinstance(value, Mapping)}
-        if isinstance(drivers, Mapping)
-        else {}
-    )
-    known = sorted(
-        {*there, *(f"{driver}.{key}" for driver, entries in there.items() for key in entries)}
-    )
+    there: dict[str, Mapping[str, Any]] = {}
+    if isinstance(drivers, Mapping):
+        there = {key: value for key, value in drivers.items() if isinstance(value, Mapping)}
+    full = (f"{driver}.{key}" for driver, entries in there.items() for key in entries)
+    known = sorted({*there, *full})
     problems = []
     for name, programme in programmes.items() if isinstance(programmes, Mapping) else ():
         for key in programme if isinstance(programme, Mapping) else ():
@@ -94,15 +89,11 @@ def _wrong_effects(programmes: Any, drivers: Any) -> list[Problem]:
                 continue
             driver, _, segment = key.partition(".")
             own = there.get(driver, {})
-            if driver not in own and not (
-                segment in own or (own and (not segment or EVERY_SEGMENT in own))
-            ):
-                at = ("programmes", name, key)
-                problems.append(
-                    Problem(
-                        at, f"is no driver of the scenario; {did_you_mean(key, known)}", of_key=True
-                    )
-                )
+            # without a segment it acts wherever the driver is; in one, on its own entry or all's
+            acts = own and (not segment or EVERY_SEGMENT in own)
+            if driver not in own and segment not in own and not acts:
+                problem = f"is no driver of the scenario; {did_you_mean(key, known)}"
+                problems.append(Problem(("programmes", name, key), problem, of_key=True))
     return problems
 
 

@@ -74,6 +74,7 @@ def laid_out(book: SyntheticBook) -> Customers:
     arr, anniversary, tenure = [], [], []
     for segment in book.segments.values():
         j = np.arange(segment.customers)
+        # a segment without customers has no weights, and divides nothing by nothing
         weight = np.exp(segment.spread * special.ndtri((j + 0.5) / max(segment.customers, 1)))
         arr.append(weight * (book.arr * segment.share / whole / max(weight.sum(), 1e-300)))
         anniversary.append(1 + j % 12)
@@ -116,23 +117,25 @@ def customers_of(
     except UsageError as error:
         raise RefusedError(Problem(("book", "as_of"), str(error).removeprefix("month: "))) from None
     if there.empty:
-        raise RefusedError(
-            Problem(
-                ("book", "as_of"), "nobody pays anything in this month: there is nothing to retain"
-            )
-        )
+        problem = "nobody pays anything in this month: there is nothing to retain"
+        raise RefusedError(Problem(("book", "as_of"), problem))
+
     now, first = parse_month(as_of, "book.as_of"), parse_month(ledger.months[0], "month")
     frame = ledger.entries.frame
     begun = frame.groupby("customer", observed=True)["month"].min().reindex(there.index).to_numpy()
-    renewal = (
-        there["renewal"].to_numpy(float) if "renewal" in there else np.full(len(there), np.nan)
-    )
+    renewal = np.full(len(there), np.nan)
+    if "renewal" in there:
+        renewal = there["renewal"].to_numpy(float)
     known = ~np.isnan(renewal)
-    unknown = ~known & (begun == first)
+
+    # the first month to come in the calendar month of the renewal, else of the first revenue; who
+    # was there in the ledger's first month came earlier, and is spread over the year by name
     month = np.where(known, np.nan_to_num(renewal), begun).astype(np.int64)
     anniversary = 1 + (month - now - 1) % 12
+    unknown = ~known & (begun == first)
     rank = pd.Series(there.index[unknown].astype(str)).rank(method="first").to_numpy(np.int64) - 1
     anniversary[unknown] = 1 + rank % 12
+
     segment = there["segment"].astype("category").cat.remove_unused_categories()
     chosen = np.ones(len(there), bool) if among is None else there.index.isin(among)
     names = tuple(map(str, segment.cat.categories))
@@ -162,19 +165,13 @@ def with_newcomers(opening: Customers, plan: Mapping[str, NewBusiness], months: 
         (old.segment, old.arr, old.anniversary, old.tenure, old.joins)
     ]
     for name, new in plan.items():
-        t = np.repeat(
-            np.arange(1, months + 1), np.diff(new.customers * np.arange(months + 1) // 12)
-        )
-        number = np.full(len(t), old.segments.index(name))
-        parts.append(
-            (
-                number,
-                np.full(len(t), new.arr / new.customers),
-                1 + (t - 1) % 12,
-                -t.astype(float),
-                t,
-            )
-        )
+        # whole customers, as many by each month as the year's plan has reached by then
+        won = np.diff(new.customers * np.arange(months + 1) // 12)
+        t = np.repeat(np.arange(1, months + 1), won)
+        segment = np.full(len(t), old.segments.index(name))
+        arr = np.full(len(t), new.arr / new.customers)
+        # at month 0 a tenure of -t months: it is 0 when they join
+        parts.append((segment, arr, 1 + (t - 1) % 12, -t.astype(float), t))
     everybody = _sorted(
         old.segments, old.annual, *(np.concatenate(each) for each in zip(*parts, strict=True))
     )

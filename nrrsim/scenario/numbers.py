@@ -45,13 +45,9 @@ class Range:
     def _problem(self, value: float | Belief) -> str:
         rule = f"must be {self.rule} ({self.what})"
         if isinstance(value, int | float):
-            return (
-                ""
-                if self.low <= value <= self.high
-                else rule
-                if np.isfinite(value)
-                else "must be a finite number"
-            )
+            if not np.isfinite(value):
+                return "must be a finite number"
+            return "" if self.low <= value <= self.high else rule
         if isinstance(value, Between) and self.share and value.between[1] >= 1:
             return f"a 90 % interval of {self.what} lies between 0 and 1"
         if max(map(abs, _parts(value))) > MOST_OF_A_BELIEF:
@@ -70,6 +66,7 @@ class Range:
 
     def _hint(self, value: float | Belief) -> str:
         """What is meant if the numbers are percentages, and that may be."""
+        # 1000: nobody writes so many per cent
         if isinstance(value, beliefs.Beta) or not self.percent <= max(_parts(value)) <= 1000:
             return ""
         meant = _of_percent(value)

@@ -51,6 +51,9 @@ from nrrsim.scenario.table import RANGES, Uncertain, numbers_of
 from nrrsim.yamlfile import Document, read_yaml
 
 MOST_MONTHS = 600
+# What a file that extends another may state in part.
+REQUIRE_NOTHING = ("Churn", "Contraction", "Growth", "Price", "Reactivation", "Segment",
+                   "SyntheticBook")  # fmt: skip
 CHANGE_OF_NOTE = 1e-6  # of a correlation; to be tied by 1 or -1 takes less
 
 
@@ -237,10 +240,11 @@ def _put(plain: dict[str, Any], parts: list[str], value: Any, name: str) -> None
             raise UsageError(
                 f"{name}: {'.'.join(parts[: depth + 1])} holds one value, not parts of it"
             )
+        # the entry drivers.churn.smb, of which a field is set: a source does not stand for what
+        # one changed, and one form of churn replaces another
         if depth == 2 and parts[0] == "drivers":
-            for key in [
-                key for key in node if gives_way(key, node, {parts[3]: value}, tuple(parts[:3]))
-            ]:
+            at, over = tuple(parts[:3]), {parts[3]: value}
+            for key in [key for key in node if gives_way(key, node, over, at)]:
                 del node[key]
     node[parts[-1]] = value
 
@@ -251,6 +255,7 @@ def _checked(document: Document, folder: Path, opening: Customers | None = None)
     try:
         scenario = Scenario.model_validate(document.values)
         scenario._plain, scenario._folder, scenario._given = document.values, folder, opening
+        # a ledger is read for a scenario that is right so far
         if not problems and isinstance(scenario.book, LedgerBook):
             problems += segments_not_in(document.values, scenario.segments)
     except ValidationError as error:
@@ -276,18 +281,10 @@ def json_schema() -> dict[str, Any]:
     for each in (schema, *definitions.values()):  # a docstring's lines end where the code's do
         if "description" in each:
             each["description"] = re.sub(r"(?<!\n)\n(?!\n)", " ", each["description"])
-    for name in (
-        "Scenario",
-        "Churn",
-        "Contraction",
-        "Growth",
-        "Price",
-        "Reactivation",
-        "Segment",
-        "SyntheticBook",
-    ):
-        definitions.get(name, schema).pop("required", None)
+    for name in REQUIRE_NOTHING:
+        definitions[name].pop("required", None)
     schema.pop("required", None)
+    # a churn may be a bare number or belief, too
     rate = definitions["Churn"]["properties"]["rate"]["anyOf"][0]
     schema["$defs"]["Drivers"]["properties"]["churn"]["additionalProperties"] = {
         "anyOf": [{"$ref": "#/$defs/Churn"}, rate]

@@ -180,20 +180,25 @@ class WhatIf:
         """
         title, because, name = title.strip(), because.strip(), name.strip().removesuffix(".yaml")
         over = self.over(moves)
-        problems = [
-            "nothing was moved: there is nothing to save" if not over else "",
-            "title: say what it is called" if not title else "",
-            "because: say why you believe it; who reads the file will ask" if not because else "",
-            ""
-            if NAME.fullmatch(name)
-            else "file: letters, digits, dots and dashes, 80 at most, such as onboarding-2027",
-        ]
+        problems = []
+        if not over:
+            problems.append("nothing was moved: there is nothing to save")
+        if not title:
+            problems.append("title: say what it is called")
+        if not because:
+            problems.append("because: say why you believe it; who reads the file will ask")
         path = self.folder / f"{name}.yaml"
         taken = f"file: {path.name} is there already; choose another name"
-        if NAME.fullmatch(name) and (path.exists() or path.is_symlink()):
+        if not NAME.fullmatch(name):
+            problems.append(
+                "file: letters, digits, dots and dashes, 80 at most, such as onboarding-2027"
+            )
+        elif path.exists() or path.is_symlink():
             problems.append(taken)
-        if any(problems):
-            raise UsageError("\n".join(filter(None, problems)))
+        if problems:
+            raise UsageError("\n".join(problems))
+
+        # read once more before it gets its name: what it says is to be what was on the screen
         file = self.files[moves.preset]
         text = yaml_text({"extends": file, "title": title, "because": because, **over})
         shown = switched.expected_nrr(self.scenario(moves))
@@ -226,17 +231,16 @@ class WhatIf:
             for driver in DRIVERS
         ]
         mix = sliders.mix_of(preset)
+
+        # a title that two files have is told with the file's name
         titles = [each.title for each in self.presets.values()]
+        presets = []
+        for name, each in self.presets.items():
+            is_alone = titles.count(each.title) == 1
+            title = each.title if is_alone else f"{each.title} ({self.files[name]})"
+            presets.append([name, title])
         return {
-            "presets": [
-                [
-                    name,
-                    each.title
-                    if titles.count(each.title) == 1
-                    else f"{each.title} ({self.files[name]})",
-                ]
-                for name, each in self.presets.items()
-            ],
+            "presets": presets,
             "left_out": self.left_out,
             "preset": moves.preset,
             "base": moves.base,
@@ -375,6 +379,7 @@ def _parts(levers: list[sliders.Slider]) -> list[dict[str, Any]]:
 
 
 def _curve(now: _Outlook, base: _Outlook, target: float | None) -> dict[str, list[dict[str, Any]]]:
+    # where all but four in a thousand cases of both lie, with some air, and the target
     ends = np.concatenate([each.last.quantiles((0.002, 0.998)) for each in (now, base)])
     goal = [] if target is None else [target]
     low, high = min([*ends, *goal]), max([*ends, *goal])
@@ -414,26 +419,25 @@ def _bridge(base: _Outlook, now: _Outlook) -> dict[str, Any]:
     steps = replace(found, a=base.nrr, b=now.nrr).steps("Base", "Now", least=0.0)
     if not any(abs(each["amount"]) >= LEAST for each in steps[1:-1]):
         return {"bridge": [], "no_bridge": "Now is as the base: there is no difference to explain."}
+    # on an axis from zero the steps would be slivers: the totals begin below the lowest end
     ends = [each["end"] for each in steps]
     floor = max(0.0, min(ends) - 0.4 * max(max(ends) - min(ends), 0.02))
+    names = [labels.GROUP_WORDS.get(each["step"], each["step"]) for each in steps]
     rows = []
-    for each, after in zip(steps, [*steps[1:], None], strict=True):
+    for each, name, following in zip(steps, names, [*names[1:], None], strict=True):
         is_total = each["kind"] == "total"
         start = floor if is_total else each["start"]
         is_there = is_total or abs(each["amount"]) >= LEAST
+        label = percent(each["amount"]) if is_total else points(each["amount"])
         rows.append(
             {
-                "step": labels.GROUP_WORDS.get(each["step"], each["step"]),
+                "step": name,
                 "kind": each["kind"] if is_there else "none",
                 "lower": min(start, each["end"]),
                 "upper": max(start, each["end"]),
                 "end": each["end"],
-                "next": labels.GROUP_WORDS.get(after["step"], after["step"]) if after else None,
-                "label": percent(each["amount"])
-                if is_total
-                else points(each["amount"])
-                if is_there
-                else "–",
+                "next": following,
+                "label": label if is_there else "–",
                 "place": max(start, each["end"]),
             }
         )

@@ -119,6 +119,7 @@ class Panel(anywidget.AnyWidget):
             nonlocal last
             if self._stops:
                 raise _StoppedError
+            # ten times a second is as often as anybody looks
             if time.monotonic() - last > 0.1:
                 last = time.monotonic()
                 self.run = {"state": "running", "done": done, "total": trials}

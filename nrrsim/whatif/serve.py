@@ -190,6 +190,7 @@ def _port(wanted: int | None) -> int:
     ports = [wanted] if wanted is not None else range(FIRST_PORT, FIRST_PORT + PORTS)
     for port in ports:
         with socket.socket() as asked:
+            # as the server does it: a port that was left a moment ago is free
             asked.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 asked.bind((HERE, port))

@@ -80,11 +80,10 @@ def _sliders_of(scenario: Scenario, driver: str, field: str) -> Iterator[Slider]
         range_ = RANGES[f"{driver}.{field}"]
         at = value.mean if isinstance(value, Sized) else middle(value, range_.share)
         most = MOST_OF_A_SIZE if driver == "contraction" and field == "size" else range_.high
-        high = (
-            1.0
-            if field == "acceptance"
-            else min(most, next(end for end in ENDS if end >= min(2 * at, 100)))
-        )
+        # room to double the number; an acceptance is a share of all, and ends at all
+        high = min(most, next(end for end in ENDS if end >= min(2 * at, 100)))
+        if field == "acceptance":
+            high = 1.0
         yield Slider(driver, segment, field, at, 0.0, high, most, span_of(value, range_.share))
 
 
@@ -161,6 +160,7 @@ def _entries(
         for name in scenario.segments
         if (scenario.entry(driver, name) or ("", ""))[1] == EVERY_SEGMENT
     ]
+    # who shares an entry and moved alike goes on sharing it
     alike = {
         tuple((each.field, value) for each, value in by_segment.get(name, [])) for name in sharing
     }
@@ -198,17 +198,14 @@ def _ties(scenario: Scenario, drivers: Mapping[str, Any]) -> list[list[Any]]:
     if all(name == origin for name, origin in taken_from.items()):
         return []
     known = {frozenset((a, b)): rho for a, b, rho in scenario.ties()}
-    pairs = [
-        [
-            one,
-            other,
-            1.0
-            if taken_from[one] == taken_from[other]
-            else known.get(frozenset((taken_from[one], taken_from[other])), 0.0),
-        ]
-        for one, other in combinations(taken_from, 2)
-    ]
-    return [pair for pair in pairs if pair[2]]
+    pairs: list[list[Any]] = []
+    for one, other in combinations(taken_from, 2):
+        origins = frozenset((taken_from[one], taken_from[other]))
+        # of one origin, the two are one belief: tied by 1
+        rho = 1.0 if len(origins) == 1 else known.get(origins, 0.0)
+        if rho:
+            pairs.append([one, other, rho])
+    return pairs
 
 
 def _fields(scenario: Scenario, driver: str, changed: list[tuple[Slider, float]]) -> dict[str, Any]:
@@ -230,6 +227,7 @@ def _sized(size: Sized, mean: float, is_share: bool) -> Any:
         return 0.0
     sd = size.sd * mean / size.mean
     if is_share:
+        # a little below what a scenario refuses, as `tidy` may round up
         sd = min(sd, 0.99 * np.sqrt(MOST_OF_A_BETA * mean * (1 - mean)))
     return {"mean": mean, "sd": tidy(sd)}
 
@@ -238,11 +236,10 @@ def _segments(scenario: Scenario, mix: Mapping[str, float]) -> dict[str, Any]:
     """The segments with other shares: contracts stay as large, customers get more or fewer."""
     was = mix_of(scenario)
     whole = sum(mix.get(name, share) for name, share in was.items())
-    now = (
-        {name: tidy(mix.get(name, share) / whole) for name, share in was.items()}
-        if whole > 0
-        else {}
-    )
+    now: dict[str, float] = {}
+    if whole > 0:
+        now = {name: tidy(mix.get(name, share) / whole) for name, share in was.items()}
+    # half of the last digit that the panel shows is no move
     if all(abs(now.get(name, share) - share) < 5e-5 for name, share in was.items()):
         return {}
     assert isinstance(scenario.book, SyntheticBook)

@@ -419,12 +419,12 @@ def test_the_panel_answers_what_is_asked(folder):
     panel.asked = {**asked, "preset": "recession", "values": {}, "number": 9}
     assert panel.answer["problem"] == ""
     assert panel.form["title"] == "Recession"
-    panel._told(
+    panel._received(
         panel, {"kind": "save", "asked": panel.asked, "name": "x", "title": "X", "because": ""}, []
     )
     assert "because" in panel.saved["problem"]
     late = {**asked, "number": 10}  # the panel has not answered it yet
-    panel._told(
+    panel._received(
         panel, {"kind": "save", "asked": late, "name": "x", "title": "X", "because": "why"}, []
     )
     assert panel.saved["text"] == "Saved as x.yaml; its expected NRR is 100.7%."

@@ -40,6 +40,7 @@ def heatmap(frame: Frame, x: str, y: str, target: float | None = None) -> ChartT
         )
     cell = [size / max(len(sides[name][0]), 1) for name, size in (("x", wide), ("y", high))]
     middle = 1.0 if target is None else target
+    # the colours reach as far to both sides as NRR does to one: 2 points at least, 50 at most
     half = float((frame["nrr"] - middle).abs().max())
     half = min(max(half, 0.02), 0.5) if half == half else 0.5
     reds = ([middle - half, middle, middle + half], [LOW, EVEN, HIGH])
@@ -62,6 +63,7 @@ def heatmap(frame: Frame, x: str, y: str, target: float | None = None) -> ChartT
         values = chart.mark_text(fontSize=8).encode(
             x=alt.X("x", **across), y=alt.Y("y", **up), text="text:N"
         )
+        # a cell of 30 by 11 just holds a percentage
         layers = [cells, values] if cell[0] > 30 and cell[1] > 11 else [cells]
         title += f"; pale: {percent(middle)}" if column == "nrr" else ""
         drawn.append(alt.layer(*layers).properties(width=wide, height=high, title=title))

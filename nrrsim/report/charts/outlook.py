@@ -41,6 +41,7 @@ DASHES = ([1, 0], [6, 3], [2, 2], [10, 4], [8, 3, 2, 3], [3, 3])
 
 def _told_apart(names: Sequence[str]) -> tuple[alt.Color, alt.StrokeDash, int]:
     """Colour and dash by `name`, in order, with one legend above the chart, and its height."""
+    # as many beside each other as fit: a sign of 45 and some 5 a character
     columns = max(1, min(3, WIDTH // (45 + 5 * max(map(len, names)))))
     wide = WIDTH / columns - 45
     legend = alt.Legend(
@@ -88,10 +89,8 @@ def distributions(
         where, heights = labels["nrr"].tolist(), labels["density"].tolist()
         near = 0.09 * float(frame["nrr"].max() - frame["nrr"].min())  # one label wide
         for row in range(1, len(where)):  # a label that would cover the one before stands above it
-            if (
-                where[row] - where[row - 1] < near
-                and abs(heights[row] - heights[row - 1]) < 0.1 * high
-            ):
+            apart = abs(heights[row] - heights[row - 1])
+            if where[row] - where[row - 1] < near and apart < 0.1 * high:
                 heights[row] = heights[row - 1] + 0.1 * high
         labels["density"] = heights
         text = alt.Chart(labels.assign(label=labels["nrr"].map(percent))).encode(
@@ -135,6 +134,7 @@ def fan(frame: Frame, currency: str | None = "USD", target: float | None = None)
     low, high = bounds_of(
         pd.concat([frame["low"], frame["high"], frame["middle"], goal]), (0.0, 1.0)
     )
+    # amounts are read against zero, ratios against each other
     bottom, height = (min(low, 0.0) if currency else low - 0.05 * (high - low)), 165
     scale = alt.Scale(domain=[bottom, high + 0.05 * (high - bottom)], nice=False, zero=False)
     y: dict[str, Any] = {"type": "quantitative", "scale": scale}
@@ -195,17 +195,14 @@ def tornado(frame: Frame, base: float) -> ChartType:
     )
     x = alt.X("nrr", **ratio)
     bars = chart.mark_bar(height=11).encode(x=alt.X("base", **ratio), x2="nrr")
+    rule = alt.Chart(pd.DataFrame({"base": [base]})).mark_rule(color=GREY)
+    right = chart.transform_filter("datum.right").mark_text(align="left", dx=4)
+    left = chart.transform_filter("!datum.right").mark_text(align="right", dx=-4)
     layers = [
         bars.encode(color=alt.Color("end:N", scale=fills, legend=legend)),
-        alt.Chart(pd.DataFrame({"base": [base]}))
-        .mark_rule(color=GREY)
-        .encode(x=alt.X("base", **ratio)),
-        chart.transform_filter("datum.right")
-        .mark_text(align="left", dx=4)
-        .encode(x=x, text="label:N"),
-        chart.transform_filter("!datum.right")
-        .mark_text(align="right", dx=-4)
-        .encode(x=x, text="label:N"),
+        rule.encode(x=alt.X("base", **ratio)),
+        right.encode(x=x, text="label:N"),
+        left.encode(x=x, text="label:N"),
     ]
     return alt.layer(*layers).properties(height=20 * frame["name"].nunique() + 40, **FIT)
 

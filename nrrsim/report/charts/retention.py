@@ -90,6 +90,7 @@ def bridge(frame: Frame, currency: str | None = "USD", height: int = 200) -> Cha
 def bridges(frame: Frame, currency: str = "USD") -> ChartType:
     """Draw waterfalls (`panel`, else as `bridge`) side by side on one scale, steps downwards."""
     panels = list(dict.fromkeys(frame["panel"]))
+    # the steps of the panel with the most of them, and before the closing what only others have
     longest = frame.loc[frame["panel"] == frame["panel"].mode()[0], "step"].tolist()
     steps = [
         *longest[:-1],
@@ -114,6 +115,7 @@ def _waterfall(
     bottom, top, base = min(low, 0.0), max(high, 0.0), 0.0
     # on an axis from zero the changes would be slivers
     if low > 0 and 0.005 * high < high - low < 0.6 * high:
+        # from a round amount, three tenths of the changes below the lowest bar's end or more
         power = 10.0 ** floor(log10((high - low) / 2))
         unit = max(m * power for m in (1, 2, 5) if m * power <= (high - low) / 2 or m == 1)
         base = bottom = max(0.0, unit * floor((low - 0.3 * (high - low)) / unit))
@@ -133,6 +135,8 @@ def _waterfall(
         under=upright & (data["kind"] == "loss"),
     )
     data["place"] = data["lower"].where(data["under"], data["upper"])
+
+    # upright, a label's words stand below each other, three lines at most
     several = upright and all(len(s.split()) < 4 for s in steps)
     label = "split(datum.label, ' ')" if several else "datum.label"
     limit = band + 8 if upright else 90
@@ -155,6 +159,7 @@ def _waterfall(
         else ratio_axis(0, 1, ticks, grid=False, format=fine)["axis"]
     )
 
+    # the same waterfall standing and lying: amount and step change their axes
     def at(field: str, to: str | None = None, next_step: str | None = None) -> dict[str, Any]:
         amount = {"field": field, "type": "quantitative", "scale": scale, "axis": axis}
         here = step | {"bandPosition": 1 if next_step else 0.5}
@@ -163,6 +168,7 @@ def _waterfall(
         return {"x": alt.X(**x), "y": alt.Y(**y)} | {k: v for k, v in ends.items() if v}
 
     chart = alt.Chart(data)
+    # two white strokes across a total whose bar does not start at zero
     zigzag = "M-1,.06L1,-.06L1,.02L-1,.14Z" if upright else "M.06,-1L-.06,1L.02,1L.14,-1Z"
     beside: dict[str, Any] = {"dy": -7} if upright else {"dx": 4, "align": "left"}
     tears = chart.transform_filter("datum.kind == 'total'").mark_point(
@@ -248,6 +254,7 @@ def trend(
 
 def _quiet_corner(curves: Frame, low: float, high: float, gap: float) -> tuple[bool, float] | None:
     """The corner of a band farthest from all curves, (at the right?, height), or None."""
+    # the left and the right third of the curves, and in each the band's upper and lower corner
     near, corners = len(curves) // 3 + 1, []
     for right, part in ((False, curves[:near]), (True, curves[-near:])):
         for at in (high - 0.6 * gap, low + 0.6 * gap):
@@ -318,10 +325,11 @@ def cohort_heatmap(frame: Frame, unit: str = "quarter", currency: str = "USD") -
     opening = frame.groupby("cohort", sort=False)["opening"].first()
     names = {c: f"{c} ({money(amount, currency)})" for c, amount in opening.items()}
     ages = sorted({int(age) for age in frame["age"].dropna()})
-    wide, high = (
-        min(44.0, (WIDTH - 112) / max(len(ages), 1)),
-        min(20.0, max(13.0, 300 / len(names))),
-    )
+
+    # cells as large as they fit beside the names, and text as large as fits into a cell: a digit is
+    # some 0.6 of its font's size wide
+    wide = min(44.0, (WIDTH - 112) / max(len(ages), 1))
+    high = min(20.0, max(13.0, 300 / len(names)))
     data = data.assign(name=data["cohort"].map(names), text=[count(v * 100) for v in data["nrr"]])
     font = min(8.5, 0.62 * high, (wide - 3) / (0.62 * max(map(len, data["text"]), default=1)))
     half = float((data["nrr"] - 1).abs().clip(0.05, 0.5).max()) if len(data) else 0.5
@@ -347,9 +355,8 @@ def cohort_heatmap(frame: Frame, unit: str = "quarter", currency: str = "USD") -
     cells = chart.mark_rect(stroke="white").encode(
         color=alt.Color("nrr:Q", scale=scale, legend=legend)
     )
-    layers = (
-        [cells] if font < 5.5 else [cells, chart.mark_text(fontSize=font).encode(text="text:N")]
-    )
+    texts = chart.mark_text(fontSize=font).encode(text="text:N")
+    layers = [cells] if font < 5.5 else [cells, texts]  # smaller, nobody reads it
     return alt.layer(*layers).properties(width=wide * max(len(ages), 1), height=high * len(names))
 
 
@@ -395,10 +402,8 @@ def concentration(frame: Frame, notes: Sequence[tuple[float, float, str]] = ()) 
     """
     x = alt.X("customers_share", **ratio_axis(0, 1, title="Share of customers, largest first"))
     y = alt.Y("arr_share", **ratio_axis(0, 1, title="Share of ARR"))
-    curve, ends = (
-        alt.Chart(frame).encode(x=x, y=y),
-        pd.DataFrame({"customers_share": [0, 1], "arr_share": [0, 1]}),
-    )
+    curve = alt.Chart(frame).encode(x=x, y=y)
+    ends = pd.DataFrame({"customers_share": [0, 1], "arr_share": [0, 1]})
     layers = [
         curve.mark_area(color=SHADES[1]),
         alt.Chart(ends).mark_line(color=RULE, strokeDash=[4, 3], strokeWidth=1).encode(x=x, y=y),
@@ -412,6 +417,7 @@ def concentration(frame: Frame, notes: Sequence[tuple[float, float, str]] = ()) 
         text = point.encode(
             y=alt.Y("place", **ratio_axis(0, 1, title="Share of ARR")), text="text:N"
         )
+        # each text twice, first as a wide edge in the ground's colour, so that no line crosses it
         halos: list[dict[str, Any]] = [{"stroke": SHADES[1], "strokeWidth": 4}, {}]
         for halo in halos:
             right = text.transform_filter("datum.customers_share <= 0.6")

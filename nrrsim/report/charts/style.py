@@ -140,18 +140,13 @@ def takes_columns(texts: str, numbers: str) -> Callable[[Drawing[P]], Drawing[P]
                     " aggregate them first"
                 )
             if frame.empty:
-                note = alt.Chart(
-                    pd.DataFrame({"text": ["No data"]}), width=WIDTH, height=60
-                ).mark_text(color=GREY)
+                empty = pd.DataFrame({"text": ["No data"]})
+                note = alt.Chart(empty, width=WIDTH, height=60).mark_text(color=GREY)
                 return cast(alt.Chart, note.encode(text="text:N"))
             data = pd.DataFrame({c: [str(v) for v in frame[c]] for c in texts.split()})
             for c in numbers.split():
-                data[c] = (
-                    pd.to_numeric(frame[c])
-                    .astype(float)
-                    .replace([inf, -inf], float("nan"))
-                    .to_numpy()
-                )
+                values = pd.to_numeric(frame[c]).astype(float)
+                data[c] = values.replace([inf, -inf], float("nan")).to_numpy()  # JSON has none
             return draw(data, *args, **options)
 
         return cast("Drawing[P]", checked)
@@ -161,6 +156,7 @@ def takes_columns(texts: str, numbers: str) -> Callable[[Drawing[P]], Drawing[P]
 
 def amount_axis(currency: str, ticks: int = 4, **options: Any) -> alt.Axis:
     """Return an axis of amounts in short form (`$1.2M`); `options`: those of an Altair axis."""
+    # the short form of `notation.money`, in Vega's own language: it says k and G, we K and B
     unit = json.dumps(SYMBOLS.get(currency, f"{currency} "))
     size = "abs(datum.value)"
     short = f"replace(replace(format({size}, '.3~s'), 'k', 'K'), 'G', 'B')"
@@ -202,6 +198,7 @@ def visible_range(*ratios: pd.Series[float]) -> tuple[float, float]:
 
 def spaced_out(places: Sequence[float], gap: float) -> list[float]:
     """Move labels as little as it takes for each pair to be `gap` apart."""
+    # neighbours push each other apart, half each; after fifty rounds all have found their place
     out, order = list(places), sorted(range(len(places)), key=lambda i: places[i])
     for a, b in list(pairwise(order)) * 50:
         push = max(0.0, gap - (out[b] - out[a])) / 2

@@ -55,28 +55,10 @@ def _with_scopes(page: str) -> str:
 class _Guard(HTMLParser):
     """What a page would run or fetch: active tags, handlers, addresses but data and plain links."""
 
-    ACTIVE = (
-        "script",
-        "iframe",
-        "frame",
-        "object",
-        "embed",
-        "base",
-        "form",
-        "link",
-        "foreignobject",
-    )
-    ADDRESSES = (
-        "src",
-        "srcset",
-        "href",
-        "xlink:href",
-        "poster",
-        "data",
-        "action",
-        "formaction",
-        "background",
-    )
+    ACTIVE = ("script", "iframe", "frame", "object", "embed", "base", "form", "link",
+              "foreignobject")  # fmt: skip
+    ADDRESSES = ("src", "srcset", "href", "xlink:href", "poster", "data", "action", "formaction",
+                 "background")  # fmt: skip
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,12 +68,10 @@ class _Guard(HTMLParser):
         if tag in self.ACTIVE:
             self.found.append(f"<{tag}>")
         for name, value in attrs:
+            # browsers skip line ends and tabs in an address, and blanks before it: so does this
             address = re.sub(r"[\x00-\x20]", "", value or "").lower()
-            allowed = (
-                ("#", "http:", "https:", "mailto:")
-                if (tag, name) == ("a", "href")
-                else ("#", "data:")
-            )
+            is_link = (tag, name) == ("a", "href")
+            allowed = ("#", "http:", "https:", "mailto:") if is_link else ("#", "data:")
             fetches = name in self.ADDRESSES and not address.startswith(allowed)
             if fetches or name.startswith("on") or (name == "style" and self._css_fetches(address)):
                 self.found.append(f'<{tag} {name}="{(value or "")[:60]}">')

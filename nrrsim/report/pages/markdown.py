@@ -52,13 +52,11 @@ def quarto_markdown(cells: Sequence[Cell], to: str, work: Path) -> str:
 def _cell_markdown(cell: Cell, to: str, work: Path) -> str:
     if cell.outputs is None:
         return cell.source
-    parts = (
-        [_fenced("python", cell.source)] if cell.options.get("echo", True) and cell.source else []
-    )
+    is_shown = cell.options.get("echo", True) and cell.source
+    parts = [_fenced("python", cell.source)] if is_shown else []
     asis = cell.options.get("output") == "asis"
-    for number, output in enumerate(
-        cell.outputs if cell.options.get("output") is not False else ()
-    ):
+    outputs = cell.outputs if cell.options.get("output") is not False else ()
+    for number, output in enumerate(outputs):
         mime = chosen_mime(output, to)
         if mime in IMAGES:
             name = re.sub(r"\W+", "-", f"{cell.name.split(' (')[0]} {number}")
@@ -125,8 +123,6 @@ def run_pandoc(
         "--standalone",
         "--wrap=none",
         "--from=markdown",
-    ]
-    command += [
         f"--to={to}",
         f"--template={template}",
         f"--lua-filter={files('nrrsim.report.pages') / 'quarto.lua'}",
@@ -139,6 +135,7 @@ def run_pandoc(
     said = ran.stderr.strip()
     if ran.returncode == 3:  # quarto.lua's word for it
         raise RenderError(f"these references lead nowhere: {said}")
+    # a warning is a page that is not as it was meant to be: none is let through
     if ran.returncode or said:
         raise RenderError(f"pandoc: {said or ran.returncode}")
     return ran.stdout

@@ -58,11 +58,8 @@ def _yaml(text: str) -> dict[str, Any]:
 def read_cells(notebook: Path, style: Path) -> tuple[dict[str, Any], list[Cell]]:
     """Front matter over the style's defaults, and the cells to show; RenderError with all wrong."""
     raw_cells = load_notebook(notebook).cells
-    matter = (
-        re.fullmatch(r"---\n(.*?)\n---", raw_cells[0].source.strip(), re.DOTALL)
-        if raw_cells
-        else None
-    )
+    first = raw_cells[0].source.strip() if raw_cells else ""
+    matter = re.fullmatch(r"---\n(.*?)\n---", first, re.DOTALL)
     if not matter:
         raise RenderError(
             f"{notebook.name}: the first cell must be front matter, YAML between lines of ---"
@@ -73,6 +70,8 @@ def read_cells(notebook: Path, style: Path) -> tuple[dict[str, Any], list[Cell]]
         meta = _yaml(matter[1])
     except (OSError, YAMLError) as error:
         raise RenderError(f"{notebook.name}: {error}") from error
+
+    # what the notebook says goes before what the project and the extension say
     execute = {**project.get("execute", {}), **(meta.get("execute") or {})}
     formats = meta.pop("format", None)
     own = formats.get("nrrsim-typst") if isinstance(formats, dict) else None

@@ -83,6 +83,7 @@ def pdf_by_typst(
         text = quarto_markdown(cells, "pdf", work)
         formulas = f"--lua-filter={extension / 'formulas.lua'}"
         document.write_text(run_pandoc(text, meta, "typst", template, [formulas]), "utf-8")
+        # the house's fonts, and those that one has put beside them
         fonts = dict.fromkeys([*(font.parent for font in font_folders()), extension / "fonts"])
         try:
             pdf, warnings = typst.compile_with_warnings(
