@@ -46,14 +46,15 @@ settings.register_profile("night", max_examples=500, print_blob=True, **either)
 settings.load_profile("ci")
 
 # Files whose tests take longest: they begin, so that no worker is left alone with one of them at the end.
-LONGEST = (
+LONGEST = [
     "test_report",
-    "quarterly_report",
-    "test_properties",
     "test_engine",
-    "scenario_comparison",
+    "test_properties",
     "test_backtest",
-)
+    "test_comparison",
+    "test_whatif",
+]
+LONGEST += ["test_sweep", "test_calibration", "test_charts", "test_compare"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

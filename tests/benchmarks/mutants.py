@@ -20,6 +20,7 @@ import contextlib
 import copy
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -51,45 +52,36 @@ ROOMS = {
 }
 # The tests that concern a room run first; only who survives them meets all the others.
 NEAREST = {
-    "kernel": "test_beliefs test_engine",
+    "kernel": "test_engine test_beliefs",
     "moments": "test_exact test_compare",
     "expectation": "test_exact test_engine test_scenario test_scenario_errors",
     "rollforward": "test_ledger test_metrics test_properties test_shared test_history",
     "metrics": "test_metrics test_properties test_ledger test_history test_comparison",
     "frontier": "test_compare test_comparison",
 }
-EVERYTHING = "--nbval-lax --nbval-current-env --ignore tests/test_browser.py notebooks tests"
-PYTEST = "-m pytest -x -q -n 2 --dist loadfile --no-loadscope-reorder -p no:cacheprovider"
-PATIENCE = 3  # times what the tests take without a mutant, and it counts as one that hangs
+POOL = "-n 2 --dist loadfile --no-loadscope-reorder"
+EVERYTHING = f"{POOL} --ignore-glob *test_browser.py notebooks tests"
+PYTEST = "-m pytest -x -q -p no:cacheprovider --nbval-lax --nbval-current-env"
+LIMIT = 900  # seconds; what takes longer hangs
+HANGS, CRASHES = "(it hangs)", "(it crashes)"  # which is noticed, too
 
-COMPARISONS = {
-    **{
-        ast.Lt: ast.LtE,
-        ast.LtE: ast.Lt,
-        ast.Gt: ast.GtE,
-        ast.GtE: ast.Gt,
-        ast.Eq: ast.NotEq,
-        ast.NotEq: ast.Eq,
-    },
-    **{ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In},
-}
-OPERATORS = {
-    **{
-        ast.Add: ast.Sub,
-        ast.Sub: ast.Add,
-        ast.Mult: ast.Div,
-        ast.Div: ast.Mult,
-        ast.FloorDiv: ast.Mult,
-    },
-    **{
-        ast.Mod: ast.Mult,
-        ast.Pow: ast.Mult,
-        ast.BitAnd: ast.BitOr,
-        ast.BitOr: ast.BitAnd,
-        ast.BitXor: ast.BitAnd,
-    },
-    **{ast.LShift: ast.RShift, ast.RShift: ast.LShift, ast.And: ast.Or, ast.Or: ast.And},
-}
+# Each of a pair is exchanged for the other.
+COMPARED = ["Lt LtE", "Gt GtE", "Eq NotEq", "Is IsNot", "In NotIn"]
+WORKED = ["Add Sub", "Mult Div", "Mult FloorDiv", "Mult Mod", "Mult Pow", "BitAnd BitOr", "And Or"]
+WORKED += ["BitAnd BitXor", "LShift RShift"]
+
+
+def exchanged(pairs: Sequence[str]) -> dict[type, type]:
+    """Syntax for syntax; where one stands in several pairs, the first counts."""
+    found: dict[type, type] = {}
+    for one, other in (pair.split() for pair in pairs):
+        found.setdefault(getattr(ast, one), getattr(ast, other))
+        found.setdefault(getattr(ast, other), getattr(ast, one))
+    return found
+
+
+COMPARISONS, OPERATORS = exchanged(COMPARED), exchanged(WORKED)
+NOT_CODE = (ast.Raise, ast.Assert, ast.JoinedStr)
 
 
 @dataclass(frozen=True)
@@ -178,9 +170,7 @@ def code_of(node: ast.AST) -> Iterator[ast.AST]:
         if field in ("annotation", "returns", "decorator_list"):
             continue
         for child in value if isinstance(value, list) else [value]:
-            if isinstance(child, ast.AST) and not isinstance(
-                child, ast.Raise | ast.Assert | ast.JoinedStr
-            ):
+            if isinstance(child, ast.AST) and not isinstance(child, NOT_CODE):
                 yield child
                 yield from code_of(child)
 
@@ -203,10 +193,8 @@ def wrong(node: ast.AST, imported: set[str]) -> Iterator[tuple[str, ast.AST]]:
             yield "operator", other
         case ast.UnaryOp(op=ast.Not() | ast.USub() | ast.Invert(), operand=operand):
             yield "operator", operand
-        case ast.Call(func=ast.Attribute(value=of)) if not (
-            isinstance(of, ast.Name) and of.id in imported
-        ):
-            yield "call", of
+        case ast.Call(func=ast.Attribute(value=of)) if getattr(of, "id", "") not in imported:
+            yield "call", of  # a method: what it is of; else, below, a function: what it is given
         case ast.Call(args=[first, *_]) if not isinstance(first, ast.Starred):
             yield "call", first
 
@@ -220,10 +208,8 @@ def drawn(
         file, _, names = where.partition("::")
         there = list(mutants(room, root / file, [name for name in names.split(",") if name]))
         for kind in KINDS:
-            of_kind = sorted(
-                (m for m in there if m.kind == kind), key=lambda m: m.rank(seed, was_called)
-            )
-            found += enumerate(of_kind)
+            of_kind = [mutant for mutant in there if mutant.kind == kind]
+            found += enumerate(sorted(of_kind, key=lambda mutant: mutant.rank(seed, was_called)))
     return [mutant for _, mutant in sorted(found, key=lambda each: each[0])[:number]]
 
 
@@ -242,13 +228,10 @@ def copied(root: Path, whole: Path) -> Iterator[Path]:
         yield place
 
 
-def passes(
-    place: Path, tests: Sequence[str], limit: float | None = None
-) -> tuple[bool, str, float]:
-    """Whether the tests pass in a checkout, the first that does not, and seconds; one that hangs does not."""
+def failure(place: Path, tests: Sequence[str], limit: float | None = None) -> str | None:
+    """The first test that fails in a checkout (a file, where none of its tests is reached); None where all pass."""
     command = [sys.executable, *PYTEST.split(), *tests]
     environment = {**os.environ, "PYTHONPATH": str(place)}
-    begin = time.monotonic()
     with subprocess.Popen(
         command,
         cwd=place,
@@ -263,74 +246,69 @@ def passes(
         except subprocess.TimeoutExpired:
             os.killpg(run.pid, signal.SIGKILL)
             run.communicate()
-            return False, "it hangs", time.monotonic() - begin
-    took = time.monotonic() - begin
-    failed = [line for line in told.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    said = failed[0] if failed else "\n".join(told.splitlines()[-3:])
-    return run.returncode == 0, said, took
+            return HANGS
+    if run.returncode <= 0:
+        return CRASHES if run.returncode else None
+    name = re.search(r"^(?:FAILED|ERROR) (\S+?\.ipynb|\S+?\.py(?:::\w+)?)", told, re.MULTILINE)
+    if name is None:
+        sys.exit(f"pytest could not run:\n{told}")
+    return name[1]
 
 
 def nearest(root: Path, room: str) -> list[str]:
-    names = [f"{name}.py" for name in NEAREST[room].split()]
-    return [
-        str(path.relative_to(root))
-        for path in sorted(root.glob("tests/**/test_*.py"))
-        if path.name in names
-    ]
+    """The files of the tests that concern a room, wherever below tests/ they are."""
+    found = {path.stem: str(path.relative_to(root)) for path in root.glob("tests/**/test_*.py")}
+    return [found[name] for name in NEAREST[room].split()]
 
 
 def tried(
     these: Sequence[Mutant], root: Path, options: Sequence[str]
 ) -> Iterator[tuple[Mutant, str | None, float]]:
-    """Each mutant with the test that noticed it (None: none did), and seconds."""
+    """Each mutant with the test that noticed it, and seconds; at the end those whom none did (None)."""
     with copied(root, root) as plain:
 
         @cache
-        def usual(*tests: str) -> float:
-            """Seconds without a mutant. It leaves the compiled kernel, too, which the copies of other rooms take along."""
-            fine, said, seconds = passes(plain, tests)
-            if not fine:
-                sys.exit(f"the tests fail without any mutant, so nothing can be told: {said}")
-            return seconds
+        def fails_anyway(test: str) -> bool:
+            return failure(plain, [test, *options]) is not None
 
+        def noticed(mutant: Mutant, tests: Sequence[str]) -> str | None:
+            with copied(plain, root) as place:
+                path = place / mutant.path.relative_to(root)
+                path.write_bytes(mutant.of(path.read_bytes()))
+                for stale in path.parent.glob(f"__pycache__/{path.stem}.*"):
+                    stale.unlink()  # what was compiled of it, by Python and by numba
+                found = failure(place, [*tests, *options], LIMIT)
+            if found and found not in (HANGS, CRASHES) and fails_anyway(found):
+                sys.exit(f"{found} fails without any mutant, too, so it tells nothing")
+            return found
+
+        # It leaves the compiled kernel, which the copies take along, but where the kernel is what changes.
+        if fails_anyway(compiles := nearest(root, "moments")[0]):
+            sys.exit(f"{compiles} fails without any mutant")
+
+        alive = []
         for mutant in these:
-            fine, said, took = True, "", 0.0
-            for tests in (nearest(root, mutant.room), EVERYTHING.split()):
-                limit = PATIENCE * usual(*tests, *options) + 60
-                with copied(plain, root) as place:
-                    path = place / mutant.path.relative_to(root)
-                    path.write_bytes(mutant.of(path.read_bytes()))
-                    for stale in path.parent.glob(f"__pycache__/{path.stem}.*"):
-                        stale.unlink()  # what was compiled of it, by Python and by numba
-                    fine, said, seconds = passes(place, [*tests, *options], limit)
-                took += seconds
-                if not fine:
-                    break
-            yield mutant, None if fine else said, took
+            begin = time.monotonic()
+            if found := noticed(mutant, nearest(root, mutant.room)):
+                yield mutant, found, time.monotonic() - begin
+            else:
+                alive.append(mutant)
+        for mutant in alive:
+            begin = time.monotonic()
+            yield mutant, noticed(mutant, EVERYTHING.split()), time.monotonic() - begin
 
 
 def main() -> None:
     """Draw, try, and list who survives."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument(
-        "rooms", nargs="*", metavar="ROOM=FILE[::FUNCTION,...]", help=f"default: {', '.join(ROOMS)}"
-    )
-    parser.add_argument("--number", type=int, default=NUMBER)
-    parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument(
-        "--was",
-        action="append",
-        default=[],
-        metavar="NOW=BEFORE",
-        help="a function that was renamed",
-    )
-    parser.add_argument(
-        "--root", type=Path, default=ROOT, help="another checkout, with its own tests"
-    )
-    parser.add_argument(
-        "--slow", action="store_true", help="try the tests that are marked slow, too"
-    )
-    parser.add_argument("--list", action="store_true", help="draw and print, try none")
+    add = parser.add_argument
+    add("rooms", nargs="*", metavar="ROOM=FILE[::FUNCTION,...]", help=f"of {', '.join(ROOMS)}")
+    add("--number", type=int, default=NUMBER)
+    add("--seed", type=int, default=SEED)
+    add("--was", action="append", default=[], metavar="NOW=BEFORE", help="a renamed function")
+    add("--root", type=Path, default=ROOT, help="another checkout, with its own tests")
+    add("--slow", action="store_true", help="try the tests that are marked slow, too")
+    add("--list", action="store_true", help="draw and print, try none")
     asked = parser.parse_args()
 
     rooms = dict(each.split("=", 1) for each in asked.rooms) or ROOMS
@@ -345,18 +323,11 @@ def main() -> None:
 
     alive = []
     options = [] if asked.slow else ["-m", "not slow"]
-    for number, (mutant, said, took) in enumerate(tried(these, root, options), start=1):
-        print(
-            f"{number:3} {'survives' if said is None else 'killed  '} {took:4.0f} s  {mutant}",
-            flush=True,
-        )
-        print(f"    {said}" if said else "", flush=True)
-        alive += [mutant] if said is None else []
-    print(
-        f"{len(these) - len(alive)} of {len(these)} killed; who survives:",
-        *(alive or ["nobody"]),
-        sep="\n",
-    )
+    for mutant, noticed, took in tried(these, root, options):
+        print(f"{mutant}\n    {noticed or 'SURVIVES'} ({took:.0f} s)", flush=True)
+        alive += [] if noticed else [mutant]
+    print(f"{len(these) - len(alive)} of {len(these)} noticed; who survives:")
+    print(*(alive or ["nobody"]), sep="\n")
     sys.exit(bool(alive))
 
 
