@@ -28,6 +28,7 @@ from nrrsim.ledger.ledger import Ledger
 from nrrsim.months import parse_month, shift
 from nrrsim.scenario.beliefs import Z90
 from nrrsim.scenario.customers import customers_of
+from nrrsim.scenario.drivers import DRIVERS
 from nrrsim.scenario.scenario import Scenario
 
 YEAR = 12
@@ -76,22 +77,20 @@ class Forecast:
         calibration = self.calibration
         rows = []
         for each in calibration.learnt:
-            found = calibration.scenario.entry(each.driver, each.segment)
-            if each.segment not in self.largest or found is None:
+            fields = calibration.scenario.table.of_segment(each.driver, each.segment)
+            if each.segment not in self.largest or not fields:
                 continue
-            entry, _ = found
-            belief = entry.acceptance if each.driver == "price" else entry.rate
+            is_price = each.driver == "price"
             # a churn that is a curve over tenure has no rate of its own
             low = high = None
-            if belief is not None:
-                is_share = each.driver not in ("contraction", "adoption")
-                low, high = belief.quantile(np.array([-Z90, Z90]), is_share)
+            if (often := fields.get("acceptance" if is_price else "rate")) is not None:
+                low, high = often.value.quantile(np.array([-Z90, Z90]), often.range.share)
 
             size = each.size[0] if each.size else None
-            if each.driver == "price":
-                size = entry.uplift
-            is_probability = each.driver in ("churn", "price", "reactivation")
-            mean = each.mean if is_probability else min(each.mean, MOST_OFTEN)
+            if is_price:
+                size = fields["uplift"].value
+            is_count = DRIVERS[each.driver].is_count
+            mean = min(each.mean, MOST_OFTEN) if is_count else each.mean
             figures = (mean, low, high, size, each.events, each.chances)
             rows.append([each.driver, each.segment, *figures])
         columns = ["driver", "segment", "mean", "low", "high", "size", "events", "chances"]

@@ -12,11 +12,11 @@ import numpy as np
 from nrrsim import benchmarks, metrics
 from nrrsim.engine.draws import DRAWS as EVEN_DRAWS
 from nrrsim.engine.draws import SEED
-from nrrsim.engine.driver_rates import LIMITS, Rates, draw_rates
+from nrrsim.engine.driver_rates import LIMITS, RATES_OF, Rates, draw_rates
 from nrrsim.engine.expectation import expect
 from nrrsim.engine.moments import odds_by_draw
 from nrrsim.engine.outcomes import Odds
-from nrrsim.engine.switched import LEVERS, RATES_OF, nrr_by_draw
+from nrrsim.engine.switched import LEVERS, nrr_by_draw
 from nrrsim.errors import UsageError
 from nrrsim.movements import LOSSES
 from nrrsim.scenario.numbers import TARGET

@@ -24,7 +24,7 @@ def comparable(a: Scenario, b: Scenario) -> tuple[str, ...]:
     for one, other in ((a, b), (b, a)):
         for segment in other.segments:
             if segment not in one.segments and not any(
-                one.entry(driver, segment) for driver in LEVERS
+                one.table.of_segment(driver, segment) for driver in LEVERS
             ):
                 name = one.title or "the other"
                 raise UsageError(

@@ -86,7 +86,7 @@ class _Model:
         self.names = list(self.slots)
         self.expected = nrr_by_draw(scenario)
         self.matrix = np.eye(len(self.names))
-        ties = scenario.ties()
+        ties = scenario.table.ties
         if ties:
             tied, matrix, _ = correlation_matrix(ties)
             numbers = [self.names.index(name) for name in tied]
@@ -99,7 +99,7 @@ class _Model:
 
     def even(self, count: int) -> np.ndarray:
         """Evenly spread scores, tied as they should be."""
-        z = scores(self.slots, self.scenario.ties(), count=count, seed=SEED, quasi=True)
+        z = scores(self.slots, self.scenario.table.ties, count=count, seed=SEED, quasi=True)
         return (
             np.stack([z[name] for name in self.names], axis=1)
             if self.names

@@ -27,6 +27,7 @@ from nrrsim.ledger.ledger import Ledger
 from nrrsim.months import month_name
 from nrrsim.scenario.beliefs import beta_of
 from nrrsim.scenario.customers import customers_of
+from nrrsim.scenario.drivers import COUNTED, DRIVERS
 from nrrsim.scenario.scenario import Scenario
 from nrrsim.yamlfile import yaml_text
 
@@ -34,7 +35,6 @@ MADE_BY = (
     "# Learnt by nrrsim calibrate. A change made here is lost when it is made again: extend this"
     " file instead."
 )
-COUNTED = ("churn", "contraction", "adoption", "cross_sell", "price", "reactivation")
 # The prior: how often a year, typically; `frequency` says how far that may be off.
 TYPICAL = {
     "churn": 0.12,
@@ -179,7 +179,7 @@ def _learn(exposure: Exposure, annual: np.ndarray) -> tuple[list[Learnt], list[s
     findings: list[str] = []
     seen = [
         name
-        for name in COUNTED
+        for name in DRIVERS
         if name not in ("cross_sell", "price") or exposure.amount[name].any()
     ]
     sizes_of = {driver: fitted_sizes(exposure, driver) for driver in seen if driver in USUAL_SIZE}
@@ -241,10 +241,10 @@ def _drivers(
                 "uplift": _uplift(exposure, each.segment),
                 "acceptance": _beta(each.mean, each.sd),
             }
-        elif each.driver in ("churn", "reactivation"):
-            entry = {"rate": _beta(each.mean, each.sd)}
-        else:
+        elif each.driver in COUNTED:
             entry = {"rate": _rate(each.mean, each.sd)}
+        else:
+            entry = {"rate": _beta(each.mean, each.sd)}
         if each.driver == "reactivation":
             entry["size"] = _return_size(exposure)
             source += " of those who had left within a year"

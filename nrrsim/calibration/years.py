@@ -11,9 +11,11 @@ from scipy import special, stats
 from nrrsim.calibration.exposure import Exposure
 from nrrsim.calibration.frequency import Learnt
 from nrrsim.months import parse_month
+from nrrsim.movements import LOSSES
+from nrrsim.scenario.drivers import COUNTED
 
-# What a bad year does to each driver.
-BAD_YEAR = {"churn": 1, "contraction": 1, "adoption": -1, "cross_sell": -1}
+# What a bad year does to each driver that a year moves.
+BAD_YEAR = {name: 1 if name in LOSSES else -1 for name in ("churn", *COUNTED)}
 SHOCK_SD = 0.2  # of the prior of a common shock, half normal
 MOST_SHOCK = 1.5
 FALSE_ALARM = 0.01  # of a test for drift or season

@@ -17,28 +17,27 @@ from nrrsim.engine.groups import tenure_year
 from nrrsim.scenario.beliefs import quantile
 from nrrsim.scenario.book import EVERY_SEGMENT
 from nrrsim.scenario.customers import Customers
-from nrrsim.scenario.drivers import DRIVERS, Churn
+from nrrsim.scenario.drivers import COUNTED, DRIVERS
 from nrrsim.scenario.numbers import Sized
 from nrrsim.scenario.programmes import Programme
 from nrrsim.scenario.scenario import Scenario
+from nrrsim.scenario.table import Table
 
-SHOCK = "shock"
-SIZED = (
-    "contraction",
-    "adoption",
-    "cross_sell",
-)  # whose events have a size; the order of the kernel
-SHOCKED = {
-    "price": "uplift"
-}  # what a shock or a programme multiplies, where that is not called like the driver
-LIMITS = {
-    "churn": 1.0,
-    "reactivation": 1.0,
-    "contraction": 12.0,
-    "adoption": 12.0,
-    "cross_sell": 12.0,
-    "uplift": np.inf,
+SHOCK = "shock"  # its name among the scores of beliefs
+
+
+def rates_name(driver: str, field: str) -> str:
+    """What `Rates` calls a field of a driver."""
+    return {"rate": driver, "size": f"{driver}_size"}.get(field, field)
+
+
+# What of `Rates` belongs to each driver, that which a shock, a programme or a lever multiplies
+# first; and the most that this may become.
+RATES_OF = {
+    driver: tuple(rates_name(driver, field) for field in nature.fields)
+    for driver, nature in DRIVERS.items()
 }
+LIMITS = {RATES_OF[driver][0]: nature.most for driver, nature in DRIVERS.items()}
 
 
 @dataclass(frozen=True)
@@ -148,13 +147,13 @@ def draw_rates(
     slots = slots_of(scenario)
     if places is not None:
         slots = {name: places[name] for name in slots}
-    z = scores(slots, scenario.ties(), count=count, seed=seed, first=first, quasi=quasi)
+    z = scores(slots, scenario.table.ties, count=count, seed=seed, first=first, quasi=quasi)
     return rates_at(scenario, customers, z, count if slots else 1)
 
 
 def slots_of(scenario: Scenario) -> dict[str, int]:
     """Every belief, and the common shock if there is one, with a Sobol dimension of its own."""
-    own = {each.name: each.slot for each in scenario.uncertain()}
+    own = {each.name: each.slot for each in scenario.table.uncertain}
     return own | ({SHOCK: 0} if any(scenario.shock.values()) else {})
 
 
@@ -164,14 +163,12 @@ def rates_at(
     """The rates where the beliefs, and the shock, have the normal scores `z`, `ndarray[count]` of
     each.
     """
-    drawn = {
-        each.name: quantile(
-            each.belief, z[each.name], each.range.low, each.range.high, each.range.share
-        )
-        for each in scenario.uncertain()
-    }
+    drawn: dict[str, Any] = {each.name: each.value for each in scenario.table.stated}
+    for each in scenario.table.uncertain:
+        low, high, share = each.range.low, each.range.high, each.range.share
+        drawn[each.name] = quantile(each.value, z[each.name], low, high, share)
     years = 1 + int(tenure_year(customers.oldest, scenario.months, np.inf))
-    arrays = _filled(scenario, customers.segments, drawn, count, years)
+    arrays = _filled(scenario.table, customers.segments, drawn, count, years)
     return Rates(
         **_shocked(scenario, arrays, z.get(SHOCK)),
         sizes=sizes_of(scenario, customers.segments),
@@ -180,67 +177,45 @@ def rates_at(
 
 
 def _filled(
-    scenario: Scenario,
-    segments: tuple[str, ...],
-    drawn: dict[str, np.ndarray],
-    count: int,
-    years: int,
+    table: Table, segments: tuple[str, ...], drawn: Mapping[str, Any], count: int, years: int
 ) -> dict[str, np.ndarray]:
-    curved = any(entry.rate is None for entry in scenario.drivers.churn.values())
-    arrays = {"churn": np.zeros((count, len(segments), years if curved else 1))}
-    for each in fields(Rates):
-        if each.name not in ("churn", "sizes", "effects"):
-            arrays[each.name] = np.zeros((count, len(segments)))
+    """The arrays of `Rates`, with each number where it belongs: a driver that a segment does not
+    have is 0 in it.
+    """
+    arrays = {
+        name: np.zeros((count, len(segments))) for names in RATES_OF.values() for name in names
+    }
+    years = years if table.is_curved else 1
+    arrays["churn"] = np.zeros((count, len(segments), years))
+
     for driver in DRIVERS:
         for number, segment in enumerate(segments):
-            found = scenario.entry(driver, segment)
-            if found is None:
+            fields = table.of_segment(driver, segment)
+            values = {name: drawn[each.name] for name, each in fields.items()}
+            if driver == "churn" and values:
+                arrays["churn"][:, number, :] = _churn_by_year(values, years)
                 continue
-            entry, key = found
+            for name, value in values.items():
+                mean = value.mean if isinstance(value, Sized) else value
+                arrays[rates_name(driver, name)][:, number] = mean
 
-            def value(field: str, stated: Any, at: str = f"{driver}.{key}") -> Any:
-                return drawn.get(f"{at}.{field}", stated)
-
-            if isinstance(entry, Churn):
-                arrays["churn"][:, number, :] = _churn_by_year(
-                    entry, value, arrays["churn"].shape[2]
-                )
-                continue
-            for part in set(type(entry).model_fields) - {"source", "because"}:
-                stated = getattr(entry, part)
-                name = driver if part == "rate" else f"{driver}_size" if part == "size" else part
-                arrays[name][:, number] = (
-                    stated.mean if isinstance(stated, Sized) else value(part, stated)
-                )
     # who would come back with nothing does not come back
     arrays["reactivation"] = np.where(arrays["reactivation_size"] > 0, arrays["reactivation"], 0.0)
     return arrays
 
 
-def _churn_by_year(entry: Churn, value: Any, years: int) -> np.ndarray:
-    """`ndarray[draw or 1, year]`: the annual probability in each tenure year."""
-    if entry.by_tenure is not None:
-        stated = [
-            np.atleast_1d(value(f"by_tenure.{year}", each))
-            for year, each in enumerate(entry.by_tenure, 1)
-        ]
-        return np.stack(
-            [
-                np.broadcast_to(stated[min(k, len(stated) - 1)], _longest(stated))
-                for k in range(years)
-            ],
-            1,
-        )
-    if entry.sbg is not None:
-        alpha, beta = (
-            np.atleast_1d(value(name, getattr(entry.sbg, name))) for name in ("alpha", "beta")
-        )
+def _churn_by_year(values: Mapping[str, Any], years: int) -> np.ndarray:
+    """`ndarray[draw or 1, year]`: the annual probability in each tenure year, from one of the forms
+    in which it is stated.
+    """
+    stated = {name: np.atleast_1d(value) for name, value in values.items()}
+    if "rate" in stated:
+        return stated["rate"][:, None]
+    if "alpha" in stated:
+        alpha, beta = stated["alpha"], stated["beta"]
         return np.asarray(alpha[:, None] / ((alpha + beta)[:, None] + np.arange(years)))
-    return np.atleast_1d(value("rate", entry.rate))[:, None]
-
-
-def _longest(arrays: list[np.ndarray]) -> int:
-    return max(map(len, arrays))
+    by_year = np.stack(np.broadcast_arrays(*stated.values()), axis=1)
+    return by_year[:, np.minimum(np.arange(years), len(stated) - 1)]
 
 
 def _shocked(
@@ -249,7 +224,7 @@ def _shocked(
     """Annual rates times exp(beta z - beta^2 / 2)."""
     for driver, beta in scenario.shock.items():
         if z is not None and beta:
-            name = SHOCKED.get(driver, driver)
+            name = RATES_OF[driver][0]
             factor = np.exp(beta * z - beta**2 / 2).reshape(-1, *[1] * (arrays[name].ndim - 1))
             arrays[name] = arrays[name] * factor
     return arrays
@@ -270,17 +245,17 @@ def effects_of(
             driver, _, segment = key.partition(".")
             met = np.array([segment in ("", EVERY_SEGMENT, each) for each in segments])
             factor = 1 + full * reached[:, None] * met
-            name = SHOCKED.get(driver, driver)
+            name = RATES_OF[driver][0]
             effects[name] = effects.get(name, 1.0) * factor
     return effects
 
 
 def sizes_of(scenario: Scenario, segments: tuple[str, ...]) -> dict[str, np.ndarray]:
     """The `sizes` of `Rates`: no draw changes them."""
-    sizes = {driver: np.zeros((len(segments), 2)) for driver in SIZED}
+    sizes = {driver: np.zeros((len(segments), 2)) for driver in COUNTED}
     for driver, table in sizes.items():
         for number, segment in enumerate(segments):
-            found = scenario.entry(driver, segment)
-            if found and isinstance(found[0].size, Sized):
-                table[number] = found[0].size.mean, found[0].size.sd
+            fields = scenario.table.of_segment(driver, segment)
+            if fields and isinstance(size := fields["size"].value, Sized):
+                table[number] = size.mean, size.sd
     return sizes

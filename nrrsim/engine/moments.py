@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from nrrsim.engine import paths
-from nrrsim.engine.driver_rates import SIZED, Rates
+from nrrsim.engine.driver_rates import Rates
 from nrrsim.engine.groups import Groups
 from nrrsim.engine.outcomes import Odds
 from nrrsim.engine.switched import churn_of, coming_back, laid_out
+from nrrsim.scenario.drivers import COUNTED
 from nrrsim.scenario.scenario import Scenario
 
 
@@ -20,8 +21,7 @@ def odds_by_draw(scenario: Scenario) -> Callable[..., Odds]:
     last): what does not change with them is made ready once.
     """
     customers = scenario.opening
-    curved = any(entry.rate is None for entry in scenario.drivers.churn.values())
-    groups = Groups.of(customers, by_tenure=curved)
+    groups = Groups.of(customers, by_tenure=scenario.table.is_curved)
     sums = np.stack([groups.arr, groups.squares, groups.cubes])
     opening = customers.total
 
@@ -46,7 +46,7 @@ def _powers(rates: Rates) -> np.ndarray:
     its cube on average: `ndarray[draw, segment, power]`.
     """
     factors: Any = 1.0
-    for name in SIZED:
+    for name in COUNTED:
         mean, sd = getattr(rates, f"{name}_size"), rates.sizes[name][:, 1]
         first = mean if name != "contraction" else -mean
         third = _third(mean, sd, is_share=name == "contraction") * (

@@ -17,12 +17,13 @@ import numpy as np
 
 from nrrsim.engine import kernel
 from nrrsim.engine.draws import SEED
-from nrrsim.engine.driver_rates import SIZED, Rates, draw_rates, monthly, sizes_of
+from nrrsim.engine.driver_rates import Rates, draw_rates, monthly, sizes_of
 from nrrsim.engine.groups import months_of, refuse_endless
 from nrrsim.engine.sizes import size_tables
 from nrrsim.errors import UsageError
 from nrrsim.movements import Movements
 from nrrsim.scenario.customers import Customers
+from nrrsim.scenario.drivers import COUNTED
 from nrrsim.scenario.scenario import Scenario
 
 TRIALS = 10_000
@@ -234,7 +235,7 @@ class _Work:
         hazard, keep, thinned = map(np.stack, zip(*both, strict=True))
         uplift = np.ascontiguousarray(np.stack([each.uplift for each in phases]))
         back = np.stack([hazard_of(monthly(each.reactivation)) for each in phases])
-        sizes = np.stack([getattr(rates, f"{driver}_size") for driver in SIZED], axis=-1)
+        sizes = np.stack([getattr(rates, f"{driver}_size") for driver in COUNTED], axis=-1)
         kernel.run(
             self.seed, self.first, lo, hi, self.end, self.start, self.closed,
             self.tiles, self.arr, self.bounds, self.tenure, self.joins,

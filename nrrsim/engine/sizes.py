@@ -10,8 +10,8 @@ import numpy as np
 from scipy import special
 
 from nrrsim.engine import kernel
-from nrrsim.engine.driver_rates import SIZED
 from nrrsim.scenario.beliefs import beta_of, lognormal_of
+from nrrsim.scenario.drivers import COUNTED
 
 MOST_LOST = 1 - 2.0**-23  # of a size that is drawn: a customer that loses all has churned
 LEAST_SPREAD = 1e-4  # of a size that is drawn, over its mean; below that every event has the same
@@ -21,11 +21,13 @@ def size_tables(sizes: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Quantile tables of sizes that each event draws anew: `ndarray[3, segment, place]`, and which
     are used.
     """
-    used = np.stack([sizes[driver][:, 1] > LEAST_SPREAD * sizes[driver][:, 0] for driver in SIZED])
+    used = np.stack(
+        [sizes[driver][:, 1] > LEAST_SPREAD * sizes[driver][:, 0] for driver in COUNTED]
+    )
     tables = np.zeros((*used.shape, (2 * kernel.LEVELS - 1) * (kernel.KNOTS + 1)), np.float32)
     for number, segment in np.argwhere(used):
-        mean, sd = sizes[SIZED[number]][segment]
-        tables[number, segment] = _table(float(mean), float(sd), SIZED[number] == "contraction")
+        mean, sd = sizes[COUNTED[number]][segment]
+        tables[number, segment] = _table(float(mean), float(sd), COUNTED[number] == "contraction")
     return tables, used
 
 

@@ -20,19 +20,11 @@ from nrrsim.engine.draws import SEED
 from nrrsim.engine.driver_rates import Rates, draw_rates, monthly
 from nrrsim.engine.groups import Groups
 from nrrsim.scenario.customers import Customers
+from nrrsim.scenario.drivers import DRIVERS
 from nrrsim.scenario.scenario import Scenario
 
-LEVER_GROUPS = ("mix", "churn", "contraction", "adoption", "cross_sell", "price", "reactivation")
-# What of `Rates` belongs to a driver.
-RATES_OF = {
-    "churn": ("churn",),
-    "contraction": ("contraction", "contraction_size"),
-    "adoption": ("adoption", "adoption_size"),
-    "cross_sell": ("cross_sell", "cross_sell_size"),
-    "price": ("uplift", "acceptance", "churn_per_point"),
-    "reactivation": ("reactivation", "reactivation_size"),
-}
-LEVERS = LEVER_GROUPS[1:]
+LEVERS: tuple[str, ...] = tuple(DRIVERS)
+LEVER_GROUPS = ("mix", *LEVERS)
 
 
 @dataclass(frozen=True)
@@ -195,8 +187,7 @@ def expected_closing(scenario: Scenario, months: Sequence[int]) -> np.ndarray:
 
 def _by_segment_and_draw(scenario: Scenario) -> Callable[[Rates, int], np.ndarray]:
     customers = scenario.opening
-    curved = any(entry.rate is None for entry in scenario.drivers.churn.values())
-    groups = Groups.of(customers, by_tenure=curved)
+    groups = Groups.of(customers, by_tenure=scenario.table.is_curved)
     opening = customers.total
 
     def nrr(rates: Rates, months: int) -> np.ndarray:

@@ -5,13 +5,18 @@ customer.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self, get_args
+from dataclasses import dataclass
+from math import inf
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from nrrsim.scenario.beliefs import Frozen
 from nrrsim.scenario.numbers import (
+    GAIN,
+    LOSS,
     POINT,
+    PROBABILITY,
     SHAPE,
     SHARE,
     UPLIFT,
@@ -20,6 +25,7 @@ from nrrsim.scenario.numbers import (
     Loss,
     Number,
     Probability,
+    Range,
 )
 
 Driver = Literal["churn", "contraction", "adoption", "cross_sell", "price", "reactivation"]
@@ -109,6 +115,41 @@ class Drivers(Frozen):
     reactivation: dict[str, Reactivation] = Field(default_factory=dict)
 
 
-DRIVERS: tuple[Driver, ...] = get_args(Driver)
+@dataclass(frozen=True)
+class Nature:
+    """What a driver is, for all who work with it.
+
+    fields : its numbers and what each may be; the first is what a shock, a programme or a lever
+        multiplies. most : what that may become of it.
+    """
+
+    fields: dict[str, Range]
+    most: float
+
+    @property
+    def multiplied(self) -> str:
+        """The field that a shock, a programme or a lever multiplies."""
+        return next(iter(self.fields))
+
+    @property
+    def is_count(self) -> bool:
+        """Whether its rate counts events a year, each with a size; else it is a probability, or a
+        rise in price.
+        """
+        return self.fields[self.multiplied] is YEARLY
+
+
+# In the order in which scenarios and reports state them.
+DRIVERS: dict[str, Nature] = {
+    "churn": Nature({"rate": PROBABILITY}, 1.0),
+    "contraction": Nature({"rate": YEARLY, "size": LOSS}, 12.0),
+    "adoption": Nature({"rate": YEARLY, "size": GAIN}, 12.0),
+    "cross_sell": Nature({"rate": YEARLY, "size": GAIN}, 12.0),
+    "price": Nature({"uplift": UPLIFT, "acceptance": SHARE, "churn_per_point": POINT}, inf),
+    "reactivation": Nature({"rate": PROBABILITY, "size": SHARE}, 1.0),
+}
+COUNTED = tuple(name for name, nature in DRIVERS.items() if nature.is_count)
+# The fields of a churn by tenure year, beside those of DRIVERS.
+CURVE_FIELDS = {"alpha": SHAPE, "beta": SHAPE, "by_tenure": PROBABILITY}
 TOLD = ("source", "because")  # of a driver's numbers
 CHURN_FORMS = ("rate", "by_tenure", "sbg")

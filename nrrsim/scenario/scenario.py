@@ -33,7 +33,6 @@ from nrrsim.months import shift
 from nrrsim.scenario import beliefs
 from nrrsim.scenario.beliefs import Finite, Frozen
 from nrrsim.scenario.book import (
-    EVERY_SEGMENT,
     LedgerBook,
     NewBusiness,
     SyntheticBook,
@@ -43,11 +42,11 @@ from nrrsim.scenario.book import (
 )
 from nrrsim.scenario.checks import full_name, segments_not_in, unknown_names
 from nrrsim.scenario.customers import Customers, laid_out, of_ledger, with_newcomers
-from nrrsim.scenario.drivers import DRIVERS, Driver, Drivers
+from nrrsim.scenario.drivers import Driver, Drivers
 from nrrsim.scenario.extends import copied, extended, gives_way, merged, with_churn_rates
 from nrrsim.scenario.numbers import OF_TARGET, TARGET, Sized
 from nrrsim.scenario.programmes import Programme
-from nrrsim.scenario.table import RANGES, Uncertain, numbers_of
+from nrrsim.scenario.table import Table
 from nrrsim.yamlfile import Document, read_yaml
 
 MOST_MONTHS = 600
@@ -149,46 +148,16 @@ class Scenario(Frozen):
         """Those of the opening book, and those whom `new_business` brings until the last month."""
         return with_newcomers(self.opening, self.new_business, self.months)
 
-    def entry(self, driver: str, segment: str) -> tuple[Any, str] | None:
-        """A driver's entry for a segment, and under which key: its own, or that of `all`."""
-        entries = getattr(self.drivers, driver)
-        for key in (segment, EVERY_SEGMENT):
-            if key in entries:
-                return entries[key], key
-        return None
-
-    def uncertain(self) -> list[Uncertain]:
-        """Every number that is a belief."""
-        keys = (EVERY_SEGMENT, *self.segments)
-        fields, found = list(RANGES), []
-        for driver in DRIVERS:
-            for key, entry in getattr(self.drivers, driver).items():
-                for field, value in numbers_of(entry):
-                    if isinstance(value, float):
-                        continue
-                    kind, _, year = field.partition(".")
-                    place = fields.index(f"{driver}.{kind}") + int(year or 1) - 1
-                    name = f"{driver}.{key}.{field}"
-                    slot = 1 + place * len(keys) + keys.index(key)
-                    found.append(Uncertain(name, value, RANGES[f"{driver}.{kind}"], slot))
-        return found
-
-    def ties(self) -> list[tuple[str, str, float]]:
-        """The correlations of beliefs, by their full names."""
-        known = [each.name for each in self.uncertain()]
-        pairs = [(full_name(a, known), full_name(b, known), rho) for a, b, rho in self.correlations]
-        return [(a, b, rho) for a, b, rho in pairs if a and b]
+    @cached_property
+    def table(self) -> Table:
+        """Every number of the drivers, laid out once."""
+        return Table.of(self.drivers, self.segments, self.correlations)
 
     @property
     def notices(self) -> tuple[str, ...]:
         """What to know about the scenario that does not make it wrong."""
-        known = [each.name for each in self.uncertain()]
-        drawn = {
-            f"{driver}.{key}.size"
-            for driver in DRIVERS
-            for key, entry in getattr(self.drivers, driver).items()
-            if isinstance(getattr(entry, "size", None), Sized)
-        }
+        known = [each.name for each in self.table.uncertain]
+        drawn = {each.name for each in self.table.stated if isinstance(each.value, Sized)}
 
         def kind(name: str) -> str:
             return "drawn anew by each event" if name in drawn else "a plain number"
@@ -199,7 +168,8 @@ class Scenario(Frozen):
             for name in pair[:2]
             if not full_name(name, known)
         ]
-        change = beliefs.correlation_matrix(self.ties())[2] if self.ties() else 0.0
+        ties = self.table.ties
+        change = beliefs.correlation_matrix(ties)[2] if ties else 0.0
         if change > CHANGE_OF_NOTE:
             by = f"up to {change:.2f}" if change >= 0.005 else "less than 0.01"
             notices.append(

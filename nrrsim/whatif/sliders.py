@@ -19,14 +19,6 @@ from nrrsim.scenario.table import RANGES
 
 # The field that stands for a churn by tenure: moved as a whole, relative to what it is.
 CURVE = "curve"
-FIELDS = {
-    "churn": ("rate",),
-    "contraction": ("rate", "size"),
-    "adoption": ("rate", "size"),
-    "cross_sell": ("rate", "size"),
-    "price": ("uplift", "acceptance", "churn_per_point"),
-    "reactivation": ("rate", "size"),
-}
 # A segment that has none of these may get one: nothing else of it need be stated.
 FIRST = ("churn", "price", "reactivation")
 ENDS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 12.0, 100.0)  # where a slider may end
@@ -55,29 +47,33 @@ class Slider:
     def name(self) -> str:
         return f"{self.driver}.{self.segment}.{self.field}"
 
+    @property
+    def kind(self) -> str:
+        """Its driver and field, as RANGES has them."""
+        return f"{self.driver}.{self.field}"
+
 
 def sliders(scenario: Scenario) -> list[Slider]:
     """Every lever by driver, field and segment; what stands for all has one for each segment."""
     return [
         each
-        for driver in DRIVERS
-        for field in FIELDS[driver]
+        for driver, nature in DRIVERS.items()
+        for field in nature.fields
         for each in _sliders_of(scenario, driver, field)
     ]
 
 
 def _sliders_of(scenario: Scenario, driver: str, field: str) -> Iterator[Slider]:
     for segment in scenario.segments:
-        found = scenario.entry(driver, segment)
-        if found is None:
-            if driver in FIRST and field == FIELDS[driver][0]:
+        fields = scenario.table.of_segment(driver, segment)
+        if not fields:
+            if driver in FIRST and field == DRIVERS[driver].multiplied:
                 yield Slider(driver, segment, field, 0.0, 0.0, 0.2, 1.0, None)
             continue
-        value = getattr(found[0], field)
-        if value is None:
+        if field not in fields:
             yield Slider(driver, segment, CURVE, 0.0, -1.0, 1.0, 9.0, None)
             continue
-        range_ = RANGES[f"{driver}.{field}"]
+        value, range_ = fields[field].value, fields[field].range
         at = value.mean if isinstance(value, Sized) else middle(value, range_.share)
         most = MOST_OF_A_SIZE if driver == "contraction" and field == "size" else range_.high
         # room to double the number; an acceptance is a share of all, and ends at all
@@ -155,11 +151,8 @@ def _entries(
     by_segment: dict[str, list[tuple[Slider, float]]] = {}
     for each, value in changed:
         by_segment.setdefault(each.segment, []).append((each, value))
-    sharing = [
-        name
-        for name in scenario.segments
-        if (scenario.entry(driver, name) or ("", ""))[1] == EVERY_SEGMENT
-    ]
+    key_of = scenario.table.key_of
+    sharing = [name for name in scenario.segments if key_of(driver, name) == EVERY_SEGMENT]
     # who shares an entry and moved alike goes on sharing it
     alike = {
         tuple((each.field, value) for each, value in by_segment.get(name, [])) for name in sharing
@@ -182,12 +175,12 @@ def _ties(scenario: Scenario, drivers: Mapping[str, Any]) -> list[list[Any]]:
     Each goes up and down with what it was taken from, and is tied to what that is tied to. Empty
     where no belief was shared.
     """
-    after = {each.name for each in scenario.extended({"drivers": drivers}).uncertain()}
-    before = {each.name for each in scenario.uncertain()}
+    after = {each.name for each in scenario.extended({"drivers": drivers}).table.uncertain}
+    before = {each.name for each in scenario.table.uncertain}
     taken_from = {name: name for name in sorted(before & after)}
     for driver, entries in drivers.items():
         for segment, entry in entries.items():
-            if (scenario.entry(driver, segment) or ("", ""))[1] == EVERY_SEGMENT != segment:
+            if scenario.table.key_of(driver, segment) == EVERY_SEGMENT != segment:
                 new = {field: f"{driver}.{segment}.{field}" for field in entry if field not in TOLD}
                 old = {name: f"{driver}.{EVERY_SEGMENT}.{field}" for field, name in new.items()}
                 taken_from |= {
@@ -197,7 +190,7 @@ def _ties(scenario: Scenario, drivers: Mapping[str, Any]) -> list[list[Any]]:
                 }
     if all(name == origin for name, origin in taken_from.items()):
         return []
-    known = {frozenset((a, b)): rho for a, b, rho in scenario.ties()}
+    known = {frozenset((a, b)): rho for a, b, rho in scenario.table.ties}
     pairs: list[list[Any]] = []
     for one, other in combinations(taken_from, 2):
         origins = frozenset((taken_from[one], taken_from[other]))
@@ -211,12 +204,12 @@ def _ties(scenario: Scenario, drivers: Mapping[str, Any]) -> list[list[Any]]:
 def _fields(scenario: Scenario, driver: str, changed: list[tuple[Slider, float]]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for each, value in changed:
-        found = scenario.entry(driver, each.segment)
-        stated = getattr(found[0], each.field) if found else 0.0
-        if isinstance(stated, Sized):
-            fields[each.field] = _sized(stated, value, is_share=driver == "contraction")
+        stated = scenario.table.of_segment(driver, each.segment).get(each.field)
+        was_stated, is_share = stated.value if stated else 0.0, RANGES[each.kind].share
+        if isinstance(was_stated, Sized):
+            fields[each.field] = _sized(was_stated, value, is_share)
         else:
-            fields[each.field] = moved(stated, value, RANGES[f"{driver}.{each.field}"].share)
+            fields[each.field] = moved(was_stated, value, is_share)
     was = ", ".join(f"{each.field} was {tidy(each.value):g}" for each, _ in changed)
     return fields | {"source": f"what-if: {was}"}
 

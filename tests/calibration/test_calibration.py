@@ -121,15 +121,12 @@ def recovered(tmp_path_factory):
         )
         segment = int(rng.integers(segments))
         for name in DRIVERS:
-            entry = told.scenario.entry(name, f"s{segment}")
-            if entry is None:
-                continue  # nobody of that segment is left, or no price rose at all
-            belief = entry[0].acceptance if name == "price" else entry[0].rate
-            if belief is None:
-                continue  # a curve over tenure
-            draws = belief.quantile(
-                stats.norm.ppf((np.arange(2000) + 0.5) / 2000), name != "contraction"
-            )
+            fields = told.scenario.table.of_segment(name, f"s{segment}")
+            often = fields.get("acceptance" if name == "price" else "rate")
+            if often is None:
+                continue  # nobody of that segment is left, no price rose at all, or a curve
+            scores = stats.norm.ppf((np.arange(2000) + 0.5) / 2000)
+            draws = often.value.quantile(scores, often.range.share)
             places[name].append(float((draws < truth[name][segment]).mean()))
     return places
 

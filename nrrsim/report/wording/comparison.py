@@ -34,7 +34,6 @@ from nrrsim.report.wording.labels import (
 )
 from nrrsim.scenario.drivers import DRIVERS
 from nrrsim.scenario.numbers import Sized
-from nrrsim.scenario.table import numbers_of
 
 if TYPE_CHECKING:
     from nrrsim.analysis.comparison import Comparison
@@ -192,15 +191,12 @@ def _rows(scenarios: tuple[Scenario, ...]) -> dict[str, dict[int, str]]:
             say(f"{name}: term", place, "annual" if book.annual[number] else "monthly")
     for driver in DRIVERS:
         for place, scenario in enumerate(scenarios):
-            for key, entry in getattr(scenario.drivers, driver).items():
-                told = dict(numbers_of(entry))
-                told |= (
-                    {"size": entry.size} if isinstance(getattr(entry, "size", None), Sized) else {}
-                )
-                for field, value in told.items():
+            for key, fields in scenario.table.entries[driver].items():
+                for field, each in fields.items():
                     of = "" if key == "all" else f", {key}"
                     form = _number if f"{driver}.{field}" in EVENT_WORDS else percent
-                    say(f"{GROUP_WORDS[driver]}{field_of(field)}{of}", place, _value(value, form))
+                    text = _value(each.value, form)
+                    say(f"{GROUP_WORDS[driver]}{field_of(field)}{of}", place, text)
     for place, scenario in enumerate(scenarios):
         for driver, beta in scenario.shock.items():
             say(

@@ -14,6 +14,7 @@ import pandas as pd
 from nrrsim.months import shift
 from nrrsim.notation import count, escape_markdown, percent, quarter_name, share
 from nrrsim.report.wording.labels import STEPS, belief, joined, shown, size_of
+from nrrsim.scenario.drivers import COUNTED
 
 if TYPE_CHECKING:
     from nrrsim.analysis.forecast import Forecast, NoForecast
@@ -36,7 +37,7 @@ def _when(month: str, pace: int) -> str:
 def assumptions(ahead: Forecast) -> pd.DataFrame:
     """The assumptions, with numbers as text: probabilities in percent, events as counts a customer."""
     frame = ahead.assumptions()
-    often = frame["driver"].isin(["contraction", "adoption", "cross_sell"])
+    often = frame["driver"].isin(COUNTED)
 
     def told(value: float, is_rate: bool) -> str:
         return f"{value:.2f}" if is_rate else percent(value)

@@ -8,6 +8,8 @@ from typing import Any
 
 from nrrsim.metrics import DEFINITIONS
 from nrrsim.notation import count, money, money_exact, month_name, percent, points
+from nrrsim.scenario.numbers import POINT, SHAPE, YEARLY
+from nrrsim.scenario.table import RANGES
 
 STEPS = {
     "opening": "Opening ARR",
@@ -24,14 +26,8 @@ STEPS = {
 FIELD_WORDS = {"rate": "", "size": " size", "uplift": " increase", "acceptance": " acceptance"}
 FIELD_WORDS |= {"churn_per_point": " churn a unit of increase"}
 GROUP_WORDS = STEPS | {"mix": "Segment mix", "all": "All together"}
-EVENT_WORDS = (  # told as plain numbers
-    "contraction.rate",
-    "adoption.rate",
-    "cross_sell.rate",
-    "price.churn_per_point",
-    "churn.alpha",
-    "churn.beta",
-)
+# Fields that are told as plain numbers: no probability, and no share.
+EVENT_WORDS = tuple(name for name, range_ in RANGES.items() if range_ in (YEARLY, POINT, SHAPE))
 
 
 def shown(**columns: tuple[str, Any]) -> dict[str, dict[str, Any]]:
