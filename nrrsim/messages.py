@@ -106,11 +106,8 @@ def _sentence(kind: str, value: Any, context: Mapping[str, Any]) -> str:
         words, bound = BOUNDS[kind]
         return f"must be {words} {written(context[bound])}, got {written(value)}"
     if kind in ("string_type", "string_sub_type"):
-        remedy = (
-            ""
-            if value is None or isinstance(value, Mapping | list | tuple)
-            else "; put it in double quotes"
-        )
+        is_scalar = value is not None and not isinstance(value, Mapping | list | tuple)
+        remedy = "; put it in double quotes" if is_scalar else ""
         return f"must be text, got {shown(value)}{remedy}"
     if kind in ("dict_type", "model_type", "model_attributes_type"):
         return f"must hold settings of its own (key: value), got {shown(value)}"

@@ -16,9 +16,8 @@ MOVEMENTS = ("new", "adoption", "cross_sell", "price", "contraction", "churn", "
 COUNTS = ("opening_customers", "customers", "stayed_customers")
 NAMES = (*LEVELS, *MOVEMENTS, *COUNTS)
 
-MAIN_FIELD = {
-    "price": "uplift"
-}  # what a correlation means that names no field; `rate` for all other drivers
+# What a correlation means that names no field; `rate` for all other drivers.
+MAIN_FIELD = {"price": "uplift"}
 ABSENT = {
     "churn": {"rate": 0.0},
     "contraction": {"rate": 0.0, "size": 0.0},
@@ -69,12 +68,11 @@ def simulate(
 
 @dataclass
 class Customers:
-    """The customers of one segment, those of the opening book and then those who join; arrays [customer]."""
+    """The customers of one segment, of the opening book and then who join; arrays [customer]."""
 
     arr: np.ndarray  # at the opening, or when it joins
-    anniversary: (
-        np.ndarray
-    )  # it renews in each month t > joins for which 12 divides t - anniversary
+    # it renews in each month t > joins for which 12 divides t - anniversary
+    anniversary: np.ndarray
     tenure: np.ndarray  # years at t = 0, below 0 for those who join later
     joins: np.ndarray  # month; 0 for the opening book
     monthly: bool  # the segment's term

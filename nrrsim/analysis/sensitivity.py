@@ -99,12 +99,10 @@ class _Model:
 
     def even(self, count: int) -> np.ndarray:
         """Evenly spread scores, tied as they should be."""
+        if not self.names:
+            return np.zeros((count, 0))
         z = scores(self.slots, self.scenario.table.ties, count=count, seed=SEED, quasi=True)
-        return (
-            np.stack([z[name] for name in self.names], axis=1)
-            if self.names
-            else np.zeros((count, 0))
-        )
+        return np.stack([z[name] for name in self.names], axis=1)
 
     def swing(self, number: int) -> tuple[float, float]:
         """Expected NRR with one belief at its P5 and at its P95, and the others as they are."""

@@ -158,15 +158,12 @@ class Exposure:
         for segment, month, rise in sorted(self.alike, key=lambda each: (each[1], each[0])):
             mine = (self.segment == segment) & (self.month == month)
             number = int((self._rise[mine] == rise).sum())
-            booked = self.amount["price"][mine & (self._rise == rise)].any()
+            verdict = "if that was a price increase, name the month as price month"
+            if self.amount["price"][mine & (self._rise == rise)].any():
+                verdict = "taken as a price increase"
             notes.append(
                 f"{month_name(month)}: {number} of {int(mine.sum())} customers of"
-                f" {self.segments[segment]} rose by {rise / 10:g} %; "
-                + (
-                    "taken as a price increase"
-                    if booked
-                    else "if that was a price increase, name the month as price month"
-                )
+                f" {self.segments[segment]} rose by {rise / 10:g} %; {verdict}"
             )
         return notes
 

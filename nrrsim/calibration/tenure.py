@@ -72,13 +72,12 @@ def fit_curve(
         covariance = np.linalg.inv(bend)
     except np.linalg.LinAlgError:
         covariance = np.eye(2)
-    sure = bool((np.diag(covariance) > 0).all())
-    errors = np.sqrt(np.clip(np.diag(covariance), 1e-6, 1.0)) if sure else np.ones(2)
-    rho = (
-        float(np.clip(covariance[0, 1] / np.sqrt(np.diag(covariance).prod()), -0.99, 0.99))
-        if sure
-        else 0.0
-    )
+    # where the likelihood is too flat to tell, they are as uncertain as is let through, and untied
+    variances, errors, rho = np.diag(covariance), np.ones(2), 0.0
+    if (variances > 0).all():
+        errors = np.sqrt(np.clip(variances, 1e-6, 1.0))
+        rho = float(np.clip(covariance[0, 1] / np.sqrt(variances.prod()), -0.99, 0.99))
+
     constant = likelihood(np.full(len(lost), mean))
     alpha, beta = np.exp(np.clip(x, -6, 9))
     # AIC: two for each parameter, one of them or two

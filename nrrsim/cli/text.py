@@ -103,11 +103,8 @@ def compared_lines(answer: Mapping[str, Any]) -> list[str]:
 
 def frontier_lines(answer: Mapping[str, Any]) -> list[str]:
     """What `nrrsim frontier` prints for people."""
-    how = (
-        "on average"
-        if answer["probability"] is None
-        else f"in {answer['probability']:.0%} of cases"
-    )
+    often = answer["probability"]
+    how = "on average" if often is None else f"in {often:.0%} of cases"
     standing = f" ({answer['standing']} of published surveys)" if answer["standing"] else ""
     lines = [
         f"{answer['title']}: NRR {percent(answer['nrr'])};"

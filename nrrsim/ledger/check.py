@@ -34,8 +34,11 @@ INTERVALS = {
     "quarterly": 3,
     "half-year": 6,
     "semiannual": 6,
+    "year": 12,
+    "yearly": 12,
+    "annual": 12,
+    "annually": 12,
 }
-INTERVALS |= {"year": 12, "yearly": 12, "annual": 12, "annually": 12}
 ONE_SEGMENT = "all"
 # What is wrong, and what to do, by the rule that a value broke. {} is the value as it is written.
 RULES = {

@@ -232,9 +232,8 @@ def sweep_by_dask(clock: Clock, where: str) -> Any:
         while not file.exists() or not file.read_text().strip().endswith("}"):
             time.sleep(0.1)
         address = json.loads(file.read_text())["address"]
-        swept(
-            Clock(), scheduler=address, sides=(4, 4)
-        )  # all that is imported and compiled on the way
+        # all that is imported and compiled on the way
+        swept(Clock(), scheduler=address, sides=(4, 4))
         return swept(clock, scheduler=address)
     finally:
         for each in started:

@@ -19,12 +19,10 @@ Array = np.ndarray[Any, Any]
 MOVEMENTS = ("churn", "price", "contraction", "adoption", "cross_sell", "reactivation")
 OUTPUTS = (*MOVEMENTS, "closing", "retained", "customers")
 ALMOST_ONE = 1 - 1e-12  # an event that is certain would have no finite hazard
-DENSE_CELLS = (
-    2**16
-)  # numpy_dense: trials x customers at a time; more is slower and takes more memory
-EXPERT_CELLS = (
-    2**18
-)  # numpy_expert and numpy_clock: 2 MB of amounts; less costs more in calls than it saves in cache
+# numpy_dense: trials x customers at a time; more is slower and takes more memory.
+DENSE_CELLS = 2**16
+# numpy_expert and numpy_clock: 2 MB of amounts; less costs more in calls than it saves in cache.
+EXPERT_CELLS = 2**18
 
 
 @dataclass(frozen=True)
@@ -412,9 +410,8 @@ class _Events:
         self.cell = point.astype(np.int64)
         self.twice = np.flatnonzero(self.cell[1:] == self.cell[:-1])
         self.months, self.cells = [0, *stops[hazard.size - 1 :: hazard.size].tolist()], cells
-        self.booked = np.ones(
-            len(point) + 1
-        )  # the last one is no event, but lets an empty row start there
+        # the last one is no event, but lets an empty row start there
+        self.booked = np.ones(len(point) + 1)
         self.booked[self.twice] = 0
 
     def draw_sizes(self, rng: np.random.Generator, pairs: Array, loss: bool) -> None:
@@ -509,14 +506,11 @@ def _sparse(workload: Workload, seed: int, events_of: type[_Events]) -> dict[str
     month_of = (workload.anniversary - 1).astype(np.uint8)
     by_month = np.flatnonzero(~workload.annual)
     *changing, returning = map(_hazard, workload.monthly)
-    exiting, absences = (
-        _hazard(workload.leaving[0]),
-        1 / np.maximum(returning, 1e-300),
-    )  # absences: mean months
+    exiting = _hazard(workload.leaving[0])
+    absences = 1 / np.maximum(returning, 1e-300)  # mean months
+    # one draw: below leaves, below stays, above
     leaves = workload.leaving_at_term.astype(np.float32)
-    stays = leaves + (1 - leaves) * workload.acceptance.astype(
-        np.float32
-    )  # one draw: below leaves, below stays, above
+    stays = leaves + (1 - leaves) * workload.acceptance.astype(np.float32)
     blocks = -(-trials // max(1, EXPERT_CELLS // n))
     for rows in (slice(trials * k // blocks, trials * (k + 1) // blocks) for k in range(blocks)):
         size = rows.stop - rows.start

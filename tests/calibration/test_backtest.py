@@ -308,9 +308,8 @@ def test_calibrate_and_backtest_on_the_command_line(tmp_path, capsys):
     written_out = nr.read_scenario(out)
     memory = nr.calibrate(nr.read_ledger(EXAMPLE), "2026-09").scenario
     assert nr.nrr(nr.expect(written_out)) == pytest.approx(nr.nrr(nr.expect(memory)), abs=1e-12)
-    assert (
-        run("calibrate", str(EXAMPLE), "--as-of", "2026-09", "--out", str(out))[0] == 0
-    )  # its own file, again
+    # its own file, again
+    assert run("calibrate", str(EXAMPLE), "--as-of", "2026-09", "--out", str(out))[0] == 0
     own = tmp_path / "own.yaml"
     own.write_text("title: mine\n")
     for words, said in (

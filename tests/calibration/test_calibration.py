@@ -206,9 +206,8 @@ def test_the_curve_of_fader_and_hardie():
     assert curve.gain > 10
     stays = np.cumprod([1 - curve.alpha / (curve.alpha + curve.beta + year) for year in range(12)])
     assert 100 * stays[-1] == pytest.approx(17.0, abs=0.1)
-    assert 100 * stays[-1] == pytest.approx(
-        table["surviving_pct"].iloc[12], abs=0.5
-    )  # 17.3 in fact
+    # 17.3 in fact
+    assert 100 * stays[-1] == pytest.approx(table["surviving_pct"].iloc[12], abs=0.5)
 
 
 def test_a_constant_churn_gets_no_curve():

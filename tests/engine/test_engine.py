@@ -236,9 +236,8 @@ def test_sbg_projects_what_was_published():
     projected = published["recomputed"]["survival_pct_at_published_parameters"][1:]
     assert alive == pytest.approx(projected, abs=1e-4)
     actual = np.loadtxt(SHARED / "retention_regular.csv", delimiter=",", skiprows=1)[1:, 1]
-    assert (
-        np.abs(alive - actual).max() < 0.62
-    )  # as published: within 0.61 points in the years of the fit, 0.31 after it
+    # as published: within 0.61 points in the years of the fit, 0.31 after it
+    assert np.abs(alive - actual).max() < 0.62
     run = simulate(believed, 4_000, SEED)["customers"].values[:, 0, 11::12] / 10
     assert (np.abs(run.mean(axis=0) - projected) < LIMIT * run.std(axis=0) / np.sqrt(4_000)).all()
 

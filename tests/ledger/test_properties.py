@@ -123,9 +123,8 @@ def test_new_customers_never_enter_nrr(frame, amounts):
         columns=frame.columns,
     )
     with_new = read(pd.concat([frame, later]))
-    closed = [
-        number for number in range(12) if number not in COMPOUNDED
-    ]  # there, the new enter the base a month later
+    # compounded, the new enter the base a month later
+    closed = [number for number in range(12) if number not in COMPOUNDED]
     assert np.array_equal(answers(read(frame))[closed], answers(with_new)[closed])
 
 

@@ -335,9 +335,8 @@ def test_hostile_texts_are_only_texts(tmp_path: Path) -> None:
     printed, page = squeezed(" ".join(pages_of(out["pdf"]))), Page(out["html"])
     shown = squeezed(page.text)
     for name in HOSTILE:
-        assert (
-            printed.count(squeezed(name)) >= 7
-        )  # title and company, sentence, table, three times a card
+        # title and company, sentence, table, three times a card
+        assert printed.count(squeezed(name)) >= 7
         assert shown.count(squeezed(name)) >= 7
     assert squeezed("Table 1" + HOSTILE[4]) in printed
     assert squeezed("Table 1" + HOSTILE[4]) in shown

@@ -211,9 +211,8 @@ def test_the_manifest_ties_to_the_command(finished):
     assert set(told["outputs"]) == {"report.pdf", "report.html", "report.ipynb", "report.xlsx"}
     assert len(told["inputs"]) == 1
     assert told["rendered_by"]["engine"] == "embedded"
-    assert (
-        '"/' not in (finished / "manifest.json").read_text()
-    )  # no path of the machine it was made on
+    # no path of the machine it was made on
+    assert '"/' not in (finished / "manifest.json").read_text()
 
 
 def test_the_same_inputs_give_the_same_bytes(finished, tmp_path):

@@ -148,9 +148,8 @@ def _run_all(page: Any) -> None:
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         try:
-            page.wait_for_selector(
-                "text=/^.[*1].:$/", timeout=10_000
-            )  # the prompt of a cell that runs, or has run
+            # the prompt of a cell that runs, or has run
+            page.wait_for_selector("text=/^.[*1].:$/", timeout=10_000)
             return
         except Error:
             continue

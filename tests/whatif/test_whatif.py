@@ -251,9 +251,8 @@ def test_a_curve_is_moved_as_a_whole(tmp_path):
         "source": "what-if: the curve as a whole",
     }
     before, after = (summary.expected(each)["segments"] for each in (model.presets["curve"], now))
-    assert after["smb"]["nrr"] == pytest.approx(
-        (1 + before["smb"]["nrr"]) / 2, abs=0.02
-    )  # half of it leaves
+    # half of it leaves
+    assert after["smb"]["nrr"] == pytest.approx((1 + before["smb"]["nrr"]) / 2, abs=0.02)
     assert after["big"]["nrr"] < before["big"]["nrr"]
     assert after["mid"]["nrr"] == before["mid"]["nrr"]
 

@@ -16,6 +16,7 @@ import altair as alt
 import pandas as pd
 from altair.typing import ChartType
 
+from nrrsim.benchmarks import NRR_BANDS
 from nrrsim.notation import count, money, percent
 from nrrsim.report.charts.style import (
     AMBER,
@@ -45,11 +46,10 @@ from nrrsim.report.charts.style import (
 )
 
 MOST_SEGMENTS = 12
-BANDS = (
-    ("world class", 1.2, inf),
-    ("strong", 1.0, 1.2),
-    ("needs improvement", 0.9, 1.0),
-    ("critical", -inf, 0.9),
+# The benchmark bands of NRR, each up to where the one above it begins.
+BANDS = tuple(
+    (name, low, high)
+    for (name, low), high in zip(NRR_BANDS, (inf, *(low for _, low in NRR_BANDS)), strict=False)
 )
 BAR: dict[str, Any] = {"color": NAVY, "shape": "square", "size": 50, "filled": True, "opacity": 1}
 TICK: dict[str, Any] = {
@@ -153,11 +153,10 @@ def _waterfall(
     step = {"field": "step", "type": "ordinal", "axis": names, "scale": place}
     ticks = 4 if upright else 3
     fine = ".0%" if top - bottom > 0.04 else ".1%"
-    axis = (
-        amount_axis(currency, ticks, domain=False)
-        if currency
-        else ratio_axis(0, 1, ticks, grid=False, format=fine)["axis"]
-    )
+    if currency:
+        axis = amount_axis(currency, ticks, domain=False)
+    else:
+        axis = ratio_axis(0, 1, ticks, grid=False, format=fine)["axis"]
 
     # the same waterfall standing and lying: amount and step change their axes
     def at(field: str, to: str | None = None, next_step: str | None = None) -> dict[str, Any]:
