@@ -1,4 +1,4 @@
-"""Twelve scenarios as unlike each other as the model allows, small enough to be played many times over."""
+"""Twelve scenarios as unlike as the model allows, small enough to be played often."""
 
 import numpy as np
 from conftest import ROOT

@@ -1,4 +1,4 @@
-"""The example company's ledger: it is what its script writes, and has the traits that reports rely on."""
+"""The example's ledger: it is what its script writes, and has the traits reports rely on."""
 
 import hashlib
 import runpy

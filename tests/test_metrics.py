@@ -70,7 +70,9 @@ def test_quick_ratio(six):
 
 
 def test_published_quick_ratio_and_bridge():
-    """A published month: 2,000,000 opening, 100,000 new, 80,000 expansion, 30,000 churn, 10,000 contraction."""
+    """A published month: 2,000,000 opening, 100,000 new,
+    80,000 expansion, 30,000 churn, 10,000 contraction.
+    """
     month = one_month(
         opening=2_000_000, new=100_000, unsplit=80_000, churn=30_000, contraction=10_000
     )
@@ -128,7 +130,9 @@ def test_published_worked_examples(amounts, nrr, grr):
 
 
 def test_reactivation_inside_and_outside_of_nrr():
-    """A published month of a synthetic company: 100.8 % with and 100.62 % without what came back."""
+    """A published month of a synthetic company:
+    100.8 % with and 100.62 % without what came back.
+    """
     moves = {
         "new": 11_656,
         "unsplit": 7_100,

@@ -1,4 +1,4 @@
-"""The answers of a report, against ledgers small enough to work out by hand, and against each other."""
+"""A report's answers, against ledgers small enough to work out by hand, and each other."""
 
 import pytest
 from conftest import ROOT

@@ -1,4 +1,4 @@
-"""Bridges, paired luck, frontiers and programmes, against brute force, worked examples and what is put back."""
+"""Bridges, paired luck, frontiers, programmes: against brute force and worked examples."""
 
 from itertools import permutations, product
 
@@ -30,7 +30,7 @@ def two() -> tuple[nr.Scenario, nr.Scenario]:
     return a, b
 
 
-# --- the bridge --------------------------------------------------------------------------------------------
+# --- the bridge -----------------------------------------------------------------------------------
 
 
 def test_shapley_is_the_average_over_all_orders():
@@ -48,7 +48,9 @@ def test_shapley_is_the_average_over_all_orders():
 
 
 def test_a_worked_example_by_hand():
-    """0.90 x 1.08 x 1.20 = 1.1664. One at a time: -0.10 + 0.08 + 0.20 = 0.18, which leaves -1.36 points unexplained."""
+    """0.90 x 1.08 x 1.20 = 1.1664. One at a time:
+    -0.10 + 0.08 + 0.20 = 0.18, which leaves -1.36 points unexplained.
+    """
     book = segments(one=(1, 12, "annual"))
     a = nr.Scenario.of({"book": book})
     kept, grown, sold = (
@@ -101,7 +103,9 @@ def test_what_does_not_differ_has_no_part(name):
 
 
 def test_segment_mix_alone():
-    """SMB at 97 % and enterprise at 118 %: 103.3 % at 70:30, 111.7 % at 30:70, and all of it is mix."""
+    """SMB at 97 % and enterprise at 118 %:
+    103.3 % at 70:30, 111.7 % at 30:70, and all of it is mix.
+    """
     drivers = {
         "churn": {"smb": 0.03},
         "adoption": {"enterprise": {"rate": 12, "size": 1.18 ** (1 / 12) - 1}},
@@ -138,12 +142,14 @@ def test_what_cannot_be_compared():
         bridge(one, other)
 
 
-# --- the same luck -----------------------------------------------------------------------------------------
+# --- the same luck --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["churn", "contraction", "adoption", "cross_sell", "price"])
 def test_paired_differences_are_right_and_vary_little(name):
-    """A fifth more of one driver: the variance of the difference is at least 40 times smaller than unpaired."""
+    """A fifth more of one driver:
+    the variance of the difference is at least 40 times smaller than unpaired.
+    """
     a = shipped("nrr-105")
     b = with_factors(a, {name: 1.2})
     together = difference(paired(a, b, 10_000, 7))
@@ -175,7 +181,7 @@ def test_a_scenario_beside_itself_differs_in_nothing():
     assert (difference(paired(a, a, 200, 7)) == 0).all()
 
 
-# --- the frontier ------------------------------------------------------------------------------------------
+# --- the frontier ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -209,7 +215,7 @@ def test_what_one_lever_cannot_do_is_said():
         frontier(without, 110)
 
 
-# --- programmes --------------------------------------------------------------------------------------------
+# --- programmes -----------------------------------------------------------------------------------
 
 
 def test_a_programme_that_works_from_the_first_month_multiplies_the_driver():
@@ -230,7 +236,9 @@ def test_a_programme_that_works_from_the_first_month_multiplies_the_driver():
 
 
 def test_a_ramp_by_hand():
-    """From month 3, in 4 months: 0, 0, 1/4, 1/2, 3/4, 1, 1, ...; a monthly churn of 1 - (1 - rate)^(1/12) each."""
+    """From month 3, in 4 months: 0, 0, 1/4, 1/2, 3/4, 1, 1, ...;
+    a monthly churn of 1 - (1 - rate)^(1/12) each.
+    """
     believed = nr.Scenario.of(
         {
             "book": segments(one=(1, 5, "monthly")),

@@ -1,4 +1,4 @@
-"""A comparison report's answers: shares that add up, odds that hold when played, and what cannot be compared."""
+"""A comparison's answers: shares that add up, odds that hold, and what cannot be compared."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def compared():
     return nr.read_comparison(files("nrr-105", "nrr-128", "nrr-128-ramp"), trials=2_000)
 
 
-# --- programmes --------------------------------------------------------------------------------------------
+# --- programmes -----------------------------------------------------------------------------------
 
 
 def test_shares_of_programmes_add_up_to_what_they_bring():
@@ -69,7 +69,7 @@ def test_one_programme_gets_all_and_two_that_are_alike_share():
         programmes(nr.Scenario.of({**plain, "programmes": many}))
 
 
-# --- a probability of the target ---------------------------------------------------------------------------
+# --- a probability of the target ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_odds_of_what_is_certain():
             frontier(still, 1.1, wrong)
 
 
-# --- beside what is published ------------------------------------------------------------------------------
+# --- beside what is published ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -130,11 +130,13 @@ def test_what_is_needed_stands_beside_what_is_published():
     assert longer["standing"] is None  # surveys are of twelve months
 
 
-# --- the answers -------------------------------------------------------------------------------------------
+# --- the answers ----------------------------------------------------------------------------------
 
 
 def test_105_against_128_in_money(compared):
-    """On $100M: $23.0M apart after one year, $53.6M after two by simple compounding (1.28^2 - 1.05^2 = 0.5359)."""
+    """On $100M: $23.0M apart after one year,
+    $53.6M after two by simple compounding (1.28^2 - 1.05^2 = 0.5359).
+    """
     ahead = compared.ahead()
     assert ahead["simple"].round(-5).tolist()[:2] == [23.0e6, 53.6e6]
     assert ahead["own"][0] == pytest.approx(ahead["simple"][0])
@@ -167,7 +169,9 @@ def test_each_scenario_against_the_first(compared):
 
 
 def test_the_quick_expectation_is_the_expectation():
-    """`expected_closing` moves through the months by another routine than `expect`: they agree, programmes included."""
+    """`expected_closing` moves through the months by another routine than `expect`:
+    they agree, programmes included.
+    """
     for name in ("nrr-105", "nrr-128-ramp"):
         long = nr.read_scenario(SCENARIOS / f"{name}.yaml").with_(months=30)
         closing = nr.expect(long)["closing"].values
@@ -273,11 +277,13 @@ def test_names_are_literal(tmp_path):
         assert "*a*_b_" not in text, told
 
 
-# --- the report --------------------------------------------------------------------------------------------
+# --- the report -----------------------------------------------------------------------------------
 
 
 def test_the_first_page_answers_the_three_questions(tmp_path):
-    """The shipped card: PDF and HTML, three scenarios, sealed; what is extended is among its inputs."""
+    """The shipped card: PDF and HTML, three scenarios, sealed;
+    what is extended is among its inputs.
+    """
     folder = run_card(CARD, out=tmp_path, engine="embedded")
     text = squeezed(text_of(folder / "report.pdf"))
     first = text[: text.index("Thescenarios")]
@@ -305,7 +311,7 @@ def test_the_first_page_answers_the_three_questions(tmp_path):
     assert verify(folder)[-1].endswith("as the notebook computed them")
 
 
-# --- odd pairs: what an independent review found -----------------------------------------------------------
+# --- odd pairs: what an independent review found --------------------------------------------------
 
 CERTAIN = {
     "title": "certain",
@@ -350,7 +356,9 @@ TWO_YEARS = [
 
 @pytest.mark.parametrize(("one", "other"), [(CERTAIN, UNSURE), (UNSURE, CERTAIN), (CURVED, UNSURE)])
 def test_a_certain_scenario_beside_an_unsure_one_is_still_itself(one, other):
-    """The same luck for one draw of beliefs and for many: right on average, and the same bits each time."""
+    """The same luck for one draw of beliefs and for many:
+    right on average, and the same bits each time.
+    """
     a, b = nr.Scenario.of(one), nr.Scenario.of(other)
     runs = paired(a, b, 4_000, 7)
     for run, believed in zip(runs, (a, b), strict=True):
@@ -362,7 +370,9 @@ def test_a_certain_scenario_beside_an_unsure_one_is_still_itself(one, other):
 
 
 def test_a_driver_that_does_not_differ_has_no_part_whatever_the_other_believes():
-    """Beliefs meet the same draws by their name, also where the other scenario has more of them, in another order."""
+    """Beliefs meet the same draws by their name,
+    also where the other scenario has more of them, in another order.
+    """
     one = nr.Scenario.of(
         {
             **UNSURE,

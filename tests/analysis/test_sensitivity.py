@@ -1,4 +1,4 @@
-"""Which beliefs matter: against closed forms of a linear model, and on scenarios where the answer is known."""
+"""Which beliefs matter: against closed forms, and on scenarios with a known answer."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,9 @@ def two_beliefs(rho: float, segment: str = "a") -> nr.Scenario:
 
 @pytest.mark.parametrize("rho", [0.0, 0.5, -0.8])
 def test_a_linear_model_of_two_tied_beliefs(rho, monkeypatch):
-    """y = 3 z1 + z2 with correlation r: Shapley effects of Owen and Prieur 2017, theorem 2, and Var E[y | z1]."""
+    """y = 3 z1 + z2 with correlation r:
+    Shapley effects of Owen and Prieur 2017, theorem 2, and Var E[y | z1].
+    """
     model = _Model(two_beliefs(rho))
     slopes = np.array([3.0, 1.0])
     monkeypatch.setattr(model, "nrr", lambda z: z @ slopes)

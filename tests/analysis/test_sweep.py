@@ -1,4 +1,4 @@
-"""Grids of what-ifs: each point as by itself, whoever works it out, and a killed sweep that ends as an unbroken one."""
+"""Grids of what-ifs: each point as by itself, and a killed sweep ends as an unbroken one."""
 
 import json
 import os
@@ -93,7 +93,7 @@ def test_what_is_kept_of_another_sweep_is_not_taken(tmp_path):
     pd.testing.assert_frame_equal(again, sweep(nr.Scenario.of(PLAIN), AXES[:1], trials=50))
 
 
-# --- worker processes, interrupts and kills ----------------------------------------------------------------
+# --- worker processes, interrupts and kills -------------------------------------------------------
 
 GRID = ["--vary", "drivers.churn.one.rate=0.05:0.25:41", "--trials", "3000", "--quiet", "--json"]
 
@@ -253,12 +253,14 @@ def test_a_killed_sweep_goes_on_to_the_same_result(moment, file, tmp_path):
     assert {each.name for each in tmp_path.iterdir()} <= known
 
 
-# --- a Dask cluster ----------------------------------------------------------------------------------------
+# --- a Dask cluster -------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    """A scheduler and two workers without a nanny: one that is killed is dead. Real processes, on this machine."""
+    """A scheduler and two workers without a nanny: one that is killed is dead.
+    Real processes, on this machine.
+    """
     where = tmp_path_factory.mktemp("dask") / "scheduler.json"
     both = ["--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(where)]
     alone = ["--no-nanny", "--nthreads", "1", "--local-directory", str(where.parent)]
@@ -344,7 +346,7 @@ def test_without_dask_it_says_what_to_install(monkeypatch):
         sweep(nr.Scenario.of(PLAIN), AXES, trials=20, scheduler="tcp://127.0.0.1:8786")
 
 
-# --- the picture -------------------------------------------------------------------------------------------
+# --- the picture ----------------------------------------------------------------------------------
 
 
 def test_the_picture_stands_beside_the_grid(file, tmp_path, capsys):

@@ -32,11 +32,13 @@ SEGMENTS = ("enterprise", "mid", "smb")
 SEVERAL = 5
 
 
-# --- the ledger that is read -------------------------------------------------------------------------------
+# --- the ledger that is read ----------------------------------------------------------------------
 
 
 def write_ledger(path: Path) -> None:
-    """A million rows: 37 months of a book of some 27,000 customers. Who leaves makes room for someone new."""
+    """A million rows: 37 months of a book of some 27,000 customers.
+    Who leaves makes room for someone new.
+    """
     import numpy as np
     import pandas as pd
 
@@ -75,7 +77,7 @@ def month_ends() -> list[str]:
     return [f"{month // 12:04d}-{month % 12 + 1:02d}" for month in range(LAST - 23, LAST + 1)]
 
 
-# --- what is measured: each runs in a process of its own, and only what `clock` holds is timed -------------
+# --- what is measured: each runs in a process of its own, and only what `clock` holds is timed ----
 
 
 class Clock:
@@ -215,7 +217,9 @@ def sweep_by_processes(clock: Clock, where: str) -> Any:
 
 
 def sweep_by_dask(clock: Clock, where: str) -> Any:
-    """On a scheduler of this machine with as many workers, one thread each, that have been used before."""
+    """On a scheduler of this machine with as many workers,
+    one thread each, that have been used before.
+    """
     from nrrsim.engine.simulation import available_threads
 
     file = Path(where) / f"scheduler-{os.getpid()}.json"
@@ -276,12 +280,14 @@ MEASURED: dict[str, Callable[[Clock, str], Any]] = {
 }
 
 
-# --- how it is measured ------------------------------------------------------------------------------------
+# --- how it is measured ---------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Taken:
-    """What the runs of one measurement took: the median of the seconds, the largest peak in MiB, what came out."""
+    """What the runs of one measurement took:
+    the median of the seconds, the largest peak in MiB, what came out.
+    """
 
     seconds: float
     spread: str
@@ -335,7 +341,7 @@ def said_to_stderr(what: str) -> Iterator[None]:
     yield
 
 
-# --- the table ---------------------------------------------------------------------------------------------
+# --- the table ------------------------------------------------------------------------------------
 
 
 def measure_all(folder: Path) -> list[list[str]]:
@@ -408,7 +414,9 @@ def in_turn(*each: Callable[[], tuple[float, float, Any]], times: int = SEVERAL)
 
 
 def cold_report(folder: Path) -> tuple[float, float, Any]:
-    """An empty home (no settings or caches of Jupyter, IPython or fonts), and nothing of nrrsim compiled."""
+    """An empty home (no settings or caches of Jupyter,
+    IPython or fonts), and nothing of nrrsim compiled.
+    """
     for cache in (ROOT / "nrrsim").rglob("__pycache__"):
         shutil.rmtree(cache, ignore_errors=True)
     home = folder / "home"

@@ -70,7 +70,9 @@ class Workload:
 
     @property
     def leaving(self) -> tuple[Array, Array]:
-        """The probabilities, [trials, S], of leaving in a month without anniversary, and in one with it."""
+        """The probabilities, [trials, S], of leaving in a month without anniversary,
+        and in one with it.
+        """
         ordinary = np.where(
             self.annual, 0, np.minimum(1 - (1 - self.churn) ** (1 / 12), ALMOST_ONE)
         )
@@ -80,7 +82,9 @@ class Workload:
 
     @property
     def leaving_at_term(self) -> Array:
-        """The probability, [trials, S], that an anniversary makes a customer leave who would have stayed without it."""
+        """The probability, [trials, S],
+        that an anniversary makes a customer leave who would have stayed without it.
+        """
         ordinary, at_term = self.leaving
         return (at_term - ordinary) / (1 - ordinary)
 
@@ -231,7 +235,9 @@ def python_loop(workload: Workload, seed: int) -> dict[str, Array]:
 
 
 def simpy_processes(workload: Workload, seed: int) -> dict[str, Array]:
-    """One simpy process per customer, which sleeps until the next month in which something happens to it."""
+    """One simpy process per customer,
+    which sleeps until the next month in which something happens to it.
+    """
     import simpy
 
     rng = random.Random(seed)
@@ -330,7 +336,9 @@ def simpy_processes(workload: Workload, seed: int) -> dict[str, Array]:
 
 
 def numpy_dense(workload: Workload, seed: int) -> dict[str, Array]:
-    """Arrays of [trial, customer] for each month, and as many draws of everything, whether it happens or not."""
+    """Arrays of [trial, customer] for each month,
+    and as many draws of everything, whether it happens or not.
+    """
     rng = np.random.default_rng(seed)
     trials, segments, months = workload.shape
     out = {name: np.zeros(workload.shape) for name in OUTPUTS}
@@ -387,7 +395,9 @@ class _Events:
         cells: int,
         months: int,
     ):
-        """hazard, first: [trial, segment], first: the first of `width[segment]` cells; cells: of one month."""
+        """hazard, first: [trial, segment], first:
+        the first of `width[segment]` cells; cells: of one month.
+        """
         inverse = np.divide(1, hazard, out=np.zeros_like(hazard), where=hazard > 0)
         inverse, ends = (
             np.tile(inverse.ravel(), months),
@@ -444,7 +454,9 @@ class _Events:
 
 
 class _Draws(_Events):
-    """The same, by one float32 draw for each cell: a customer has the event where it is below the probability."""
+    """The same, by one float32 draw for each cell:
+    a customer has the event where it is below the probability.
+    """
 
     def __init__(
         self,
@@ -485,7 +497,9 @@ def numpy_expert(workload: Workload, seed: int) -> dict[str, Array]:
 
 
 def numpy_clock(workload: Workload, seed: int) -> dict[str, Array]:
-    """The same, its events found by a Poisson process over the cells: the idea of nrrsim's own engine, in NumPy."""
+    """The same, its events found by a Poisson process over the cells:
+    the idea of nrrsim's own engine, in NumPy.
+    """
     return _sparse(workload, seed, _Events)
 
 

@@ -1,4 +1,4 @@
-"""Forecasts beside what happened: no look ahead, scores against another library, and reports that say what they found."""
+"""Forecasts beside what happened: no look ahead, and scores against another library."""
 
 import json
 from itertools import pairwise
@@ -31,7 +31,7 @@ def past(example):
     return backtest(example, trials=500)
 
 
-# --- scores ------------------------------------------------------------------------------------------------
+# --- scores ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("actual", [-2.0, 0.1, 0.9, 5.0])
@@ -53,11 +53,13 @@ def test_the_score_of_a_normal_forecast_in_closed_form():
     assert crps(even, 0.0) == pytest.approx(np.sqrt(2 / np.pi) - 1 / np.sqrt(np.pi), abs=1e-4)
 
 
-# --- no look ahead -----------------------------------------------------------------------------------------
+# --- no look ahead --------------------------------------------------------------------------------
 
 
 def test_what_comes_later_changes_no_forecast(example, tmp_path):
-    """Cut after the outcome, and with everything after the origin made ten times larger: the same forecast."""
+    """Cut after the outcome, and with everything after the origin made ten times larger:
+    the same forecast.
+    """
     frame = pd.read_csv(EXAMPLE)
     origin, end = "2024-12", "2025-12"
     whole = backtest(example, first=origin, until=end, trials=200).frame
@@ -102,7 +104,9 @@ def test_origins_know_two_years_and_leave_one():
 
 
 def test_coverage_counts_what_lies_inside():
-    """Ten outcomes in the middle of each tenth of their forecast: five, eight and nine of ten inside."""
+    """Ten outcomes in the middle of each tenth of their forecast:
+    five, eight and nine of ten inside.
+    """
     rows = [
         {
             "origin": month_name(BEGIN + 3 * n),
@@ -130,7 +134,9 @@ def test_coverage_counts_what_lies_inside():
     ("name", "beaten"), [("sf_retainers", True), ("sf_clients", False), ("finland_journals", True)]
 )
 def test_on_real_ledgers(name, beaten):
-    """As the README prints it: closer than last year's NRR and the mean of past years on two of the three."""
+    """As the README prints it:
+    closer than last year's NRR and the mean of past years on two of the three.
+    """
     told = (
         backtest(nr.read_ledger(SHARED / f"{name}.csv"), trials=400)
         .summary()
@@ -141,7 +147,7 @@ def test_on_real_ledgers(name, beaten):
     assert told["cover90"] >= 0.85
 
 
-# --- the forecast in a report ------------------------------------------------------------------------------
+# --- the forecast in a report ---------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +170,9 @@ def test_the_fan_starts_where_the_past_ends(ahead, example):
 
 
 def test_a_trailing_forecast_is_of_those_who_were_there(ahead, example):
-    """Three months ahead NRR cannot be above what is left of the cohort, grown, nor depend on newcomers."""
+    """Three months ahead NRR cannot be above what is left of the cohort,
+    grown, nor depend on newcomers.
+    """
     start = "2025-12"
     opening = example.customers(start)["arr"]
     left = example.customers("2026-09")["arr"].reindex(opening.index).dropna().sum() / opening.sum()
@@ -202,7 +210,9 @@ def test_a_ledger_too_short_has_no_forecast(tmp_path):
 
 
 def test_a_ledger_that_cannot_be_learnt_from_still_has_its_report(tmp_path):
-    """A segment called `all` beside others means something else in a scenario: no forecast, and the reason."""
+    """A segment called `all` beside others means something else in a scenario:
+    no forecast, and the reason.
+    """
     frame = thin(**{f"c{n}": range(30) for n in range(20)})
     frame["segment"] = ["all" if int(name[1:]) % 2 else "one" for name in frame["customer"]]
     ledger = written(frame, tmp_path)
@@ -241,11 +251,13 @@ def test_names_are_literal_in_a_forecast(tmp_path):
         assert "<script>" not in getattr(forecast, f"read_{name}")(told)
 
 
-# --- how much hangs on whom --------------------------------------------------------------------------------
+# --- how much hangs on whom -----------------------------------------------------------------------
 
 
 def test_the_bootstrap_has_the_error_of_a_ratio(tmp_path):
-    """Many alike customers: the interval is that of the delta method; a single customer has none."""
+    """Many alike customers: the interval is that of the delta method;
+    a single customer has none.
+    """
     rng = np.random.default_rng(2)
     rows = [(f"c{n}", month, 100 if month == "2025-01" else round(100 * f, 2), "one")
             for n, f in enumerate(rng.normal(1.05, 0.3, 2_000).clip(0.01)) for month in ("2025-01", "2026-01")]  # fmt: skip
@@ -267,7 +279,7 @@ def test_influence_is_leaving_one_out(example):
     assert first["change"] == pytest.approx(history.now.nrr - first["without"])
 
 
-# --- pages and the command ---------------------------------------------------------------------------------
+# --- pages and the command ------------------------------------------------------------------------
 
 
 def test_the_back_tests_report(tmp_path):
@@ -351,7 +363,7 @@ def test_calibrate_and_backtest_on_the_command_line(tmp_path, capsys):
     assert told.startswith("4 forecasts of a year, made from 2024-12 to 2025-09, 100 trials each")
 
 
-# --- what an independent review found ----------------------------------------------------------------------
+# --- what an independent review found -------------------------------------------------------------
 
 
 def test_one_customer_alone_has_no_range_and_a_report(tmp_path):
@@ -364,7 +376,9 @@ def test_one_customer_alone_has_no_range_and_a_report(tmp_path):
 
 
 def test_what_does_not_change_is_exactly_as_it_was(tmp_path):
-    """Constant amounts of odd cents: an unchanged book is 100 %, not a hair below, and reaches a target of 100 %."""
+    """Constant amounts of odd cents:
+    an unchanged book is 100 %, not a hair below, and reaches a target of 100 %.
+    """
     frame = thin(**{f"c{n}": range(36) for n in range(30)})
     frame["mrr"] = [round(100.1 + int(name[1:]) * 0.37, 2) for name in frame["customer"]]
     ledger = written(frame, tmp_path)

@@ -1,4 +1,4 @@
-"""What is learnt from a ledger, against drivers that are known, published estimates, and ledgers too thin to learn from."""
+"""What is learnt from a ledger, against known drivers, published estimates, thin ledgers."""
 
 import os
 
@@ -21,13 +21,15 @@ BEGIN, MONTHS = parse_month("2022-12", "month"), 37
 DRIVERS = ("churn", "contraction", "adoption", "price", "reactivation")
 
 
-# --- ledgers of which everything is known ------------------------------------------------------------------
+# --- ledgers of which everything is known ---------------------------------------------------------
 
 
 def from_the_prior(
     rng: np.random.Generator, driver: str, segments: int, power: float
 ) -> np.ndarray:
-    """The annual frequency of a driver in each segment, drawn as the calibration believes it before it has seen any."""
+    """The annual frequency of a driver in each segment,
+    drawn as the calibration believes it before it has seen any.
+    """
     is_probability = driver in ("churn", "price", "reactivation")
     mu, alike, prior = prior_grid(TYPICAL[driver], power, is_probability)
     place = rng.choice(prior.size, p=prior.ravel())
@@ -43,7 +45,9 @@ def grown(
     annual: np.ndarray,
     months: int = MONTHS,
 ) -> pd.DataFrame:
-    """A ledger month by month, as MODEL.md says it goes; each customer joins in the first year, and some later."""
+    """A ledger month by month, as MODEL.md says it goes;
+    each customer joins in the first year, and some later.
+    """
     rows = []
     for segment, customers in enumerate(number):
         joined = rng.integers(1, 13, customers)
@@ -93,7 +97,9 @@ def grown(
 
 @pytest.fixture(scope="module")
 def recovered(tmp_path_factory):
-    """By driver: of one segment of each ledger, where the truth lies in what was learnt, from 0 to 1."""
+    """By driver: of one segment of each ledger,
+    where the truth lies in what was learnt, from 0 to 1.
+    """
     rng = np.random.default_rng(20260930)
     folder = tmp_path_factory.mktemp("ledgers")
     places: dict[str, list[float]] = {name: [] for name in DRIVERS}
@@ -146,7 +152,9 @@ ALARM = 0.01 / CHECKS
 
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_recovery_of_known_drivers(recovered, driver):
-    """Simulation-based calibration: truths from the prior lie evenly in what is learnt; 1 % false alarms in all."""
+    """Simulation-based calibration: truths from the prior lie evenly in what is learnt;
+    1 % false alarms in all.
+    """
     places = np.array(recovered[driver])
     assert len(places) > 0.6 * LEDGERS
     for level in (0.80, 0.90, 0.95):
@@ -159,7 +167,7 @@ def test_recovery_of_known_drivers(recovered, driver):
     assert stats.kstest(places, "uniform").pvalue > ALARM, np.sort(places)
 
 
-# --- the pieces, against truth from outside ----------------------------------------------------------------
+# --- the pieces, against truth from outside -------------------------------------------------------
 
 
 def test_many_chances_speak_for_themselves():
@@ -170,7 +178,9 @@ def test_many_chances_speak_for_themselves():
 
 
 def test_a_small_segment_learns_from_the_others():
-    """Three of nine left; in the other segments one in ten did: the nine are believed to be much nearer to that."""
+    """Three of nine left; in the other segments one in ten did:
+    the nine are believed to be much nearer to that.
+    """
     events, chances = np.array([3.0, 40, 41, 39]), np.array([9.0, 400, 400, 400])
     mean, sd = posterior(events, chances, 0.12, 1.0, True)
     assert 0.09 < mean[0] < 0.25
@@ -195,7 +205,9 @@ def test_without_any_chance_the_prior_is_left():
 
 @pytest.mark.shared
 def test_the_curve_of_fader_and_hardie():
-    """Regular customers, years 1 to 7: alpha 0.704, beta 1.182 as published (Fader and Hardie 2007), and year 12."""
+    """Regular customers, years 1 to 7:
+    alpha 0.704, beta 1.182 as published (Fader and Hardie 2007), and year 12.
+    """
     table = pd.read_csv(SHARED / "retention_regular.csv")
     alive = table["surviving_pct"].to_numpy() * 10  # of 1,000
     seven = alive[:8]
@@ -217,7 +229,9 @@ def test_a_constant_churn_gets_no_curve():
 
 @pytest.mark.parametrize("beta", [0.0, 0.15, 0.45])
 def test_good_and_bad_years_are_told_from_luck(beta, tmp_path):
-    """Twelve years of a large book: the shock's estimate is near the truth, which few years could not say."""
+    """Twelve years of a large book:
+    the shock's estimate is near the truth, which few years could not say.
+    """
     rng = np.random.default_rng(7)
     rows = []
     alive = np.arange(3000)
@@ -242,7 +256,7 @@ def test_good_and_bad_years_are_told_from_luck(beta, tmp_path):
     assert told.shock["churn"] == pytest.approx(max(beta, 0.05), abs=0.05 + beta * 0.4)
 
 
-# --- ledgers that say something --------------------------------------------------------------------------
+# --- ledgers that say something -------------------------------------------------------------------
 
 
 def test_the_example_is_learnt_from():
@@ -317,7 +331,7 @@ def test_the_scenario_can_be_written_and_read_again(tmp_path):
     assert nr.nrr(nr.expect(again)) == pytest.approx(nr.nrr(nr.expect(told.scenario)), abs=1e-12)
 
 
-# --- ledgers too thin to learn from ------------------------------------------------------------------------
+# --- ledgers too thin to learn from ---------------------------------------------------------------
 
 
 def thin(**how: list) -> pd.DataFrame:
@@ -384,7 +398,7 @@ def test_what_cannot_be_learnt_is_an_error(tmp_path):
         calibrate(ledger, last, term={"smb": "annual"})
 
 
-# --- what an independent review found ----------------------------------------------------------------------
+# --- what an independent review found -------------------------------------------------------------
 
 
 def paying(amounts: dict[str, list[float]], step: int = 1, **columns: object) -> pd.DataFrame:
@@ -419,7 +433,9 @@ def test_contractions_that_are_alike_keep_their_size(share, tmp_path):
 
 @pytest.mark.parametrize("step", [3, 12])
 def test_a_renewal_between_two_snapshots_is_in_its_step(step, tmp_path):
-    """Renewals in May, snapshots each December or each quarter: a tenth of the contracts ends a year."""
+    """Renewals in May, snapshots each December or each quarter:
+    a tenth of the contracts ends a year.
+    """
     rng = np.random.default_rng(4)
     years = 6
     amounts = {}
@@ -492,7 +508,9 @@ def test_what_grows_beyond_a_scenario_is_cut_and_said(tmp_path):
     ],
 )
 def test_the_spread_between_years_by_brute_force(events, chances, spread):
-    """A fine grid over each year's factor, the typical level and the spread; large counts included."""
+    """A fine grid over each year's factor, the typical level and the spread;
+    large counts included.
+    """
     k, n = np.array(events, float), float(chances)
     e = np.full(len(k), k.mean())
     betas = np.linspace(0, 1.5, 76)
@@ -529,7 +547,9 @@ def test_many_like_segments_are_believed_as_they_are(segments, events, chances):
 
 
 def test_annual_contracts_of_unknown_anniversary_are_not_overrated(tmp_path):
-    """3,000 customers from the first month on, 30 % leave at each anniversary, which the ledger does not tell."""
+    """3,000 customers from the first month on, 30 % leave at each anniversary,
+    which the ledger does not tell.
+    """
     rng = np.random.default_rng(9)
     due = rng.integers(1, 13, 3000)
     leaves = np.array([next((d + 12 * y for y in range(4) if rng.random() < 0.3), 99) for d in due])

@@ -1,4 +1,4 @@
-"""The command line as a contract: what goes to stdout, which exit code, the same bytes, never a traceback."""
+"""The command line as a contract: stdout, exit codes, the same bytes, never a traceback."""
 
 import inspect
 import json

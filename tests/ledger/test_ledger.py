@@ -1,4 +1,4 @@
-"""What a ledger may look like, and what is said of one that is wrong: every finding at once, with its line."""
+"""What a ledger may look like, and what is said of a wrong one: every finding, with its line."""
 
 import datetime
 
@@ -16,7 +16,7 @@ def book(ledger: nr.Ledger, name: str) -> float:
     return float(ledger.book(ledger.months[0], ledger.months[-1]).over(name).sum())
 
 
-# --- forms that are read -----------------------------------------------------------------------------------
+# --- forms that are read --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_quarters_may_be_written_as_quarters(write):
     ]
 
 
-# --- subscription periods ----------------------------------------------------------------------------------
+# --- subscription periods -------------------------------------------------------------------------
 
 PERIODS = "customer,start,end,mrr\nA,2025-01-01,2025-04-01,10\nA,2025-03-01,,5\nB,2025-02-10,2025-03-20,7\n"
 
@@ -194,7 +194,9 @@ def test_inclusive_ends_and_the_hint_at_them(write):
 
 
 def test_published_normalisation(write):
-    """A published example: 100 subscriptions of 100 a month and 50 of 600 a year are 12,500 a month."""
+    """A published example: 100 subscriptions of 100 a month
+    and 50 of 600 a year are 12,500 a month.
+    """
     rows = [f"m{n},2025-01-01,,100,month" for n in range(100)] + [
         f"y{n},2025-01-01,,600,year" for n in range(50)
     ]
@@ -203,7 +205,9 @@ def test_published_normalisation(write):
 
 
 def test_published_life_of_a_customer(write):
-    """Gold at 2,000 a year, silver added at 60 a month and dropped again, then gold ends, then 150 a month."""
+    """Gold at 2,000 a year, silver added at 60 a month and dropped again,
+    then gold ends, then 150 a month.
+    """
     text = """customer,start,end,amount,interval,product
 X,2024-01-01,2025-01-01,2000,year,gold
 X,2024-03-01,2024-06-01,60,month,silver
@@ -236,7 +240,7 @@ def test_wrong_periods(write):
     assert "stands again for the same subscription (first in" in found[2]
 
 
-# --- what is rejected --------------------------------------------------------------------------------------
+# --- what is rejected -----------------------------------------------------------------------------
 
 
 def test_every_finding_at_once_with_its_line(write):
@@ -361,7 +365,7 @@ def test_missing_files_and_wrong_parameters(write):
         )
 
 
-# --- what is said and not rejected -------------------------------------------------------------------------
+# --- what is said and not rejected ----------------------------------------------------------------
 
 
 def test_zeros_are_no_rows_and_are_counted(write):
@@ -379,7 +383,7 @@ def test_names_that_differ_only_by_case_or_spaces(write):
     assert book(ledger, "churn") == book(ledger, "new") == 12
 
 
-# --- movements ---------------------------------------------------------------------------------------------
+# --- movements ------------------------------------------------------------------------------------
 
 
 def test_price_and_quantity(write):
@@ -513,7 +517,7 @@ def test_reading_does_not_round(write):
     )
 
 
-# --- found by review ---------------------------------------------------------------------------------------
+# --- found by review ------------------------------------------------------------------------------
 
 
 def test_overlapping_subscriptions_in_two_currencies(write):

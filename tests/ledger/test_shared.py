@@ -1,4 +1,4 @@
-"""The real ledgers and published cases that lie beside the project: every expected number is reproduced."""
+"""The real ledgers and published cases beside the project: every number is reproduced."""
 
 import numpy as np
 import pandas as pd
@@ -134,7 +134,9 @@ def test_published_subscriptions_replayed(tmp_path):
 
 @pytest.mark.parametrize(("case", "key"), [("G12", "grr_pct"), ("G13", "nrr_pct")])
 def test_published_cohort_tables(tmp_path, case, key):
-    """Monthly cohorts of a published handbook: one customer a cohort, and the average weighted by first revenue."""
+    """Monthly cohorts of a published handbook:
+    one customer a cohort, and the average weighted by first revenue.
+    """
     case = next(each for each in shared_json("golden_cases.json") if each["id"].startswith(case))
     start = pd.Period("2021-07")
     rows = [

@@ -1,4 +1,4 @@
-"""A ledger behind a database address, SQLite and a real PostgreSQL: the same ledger as from CSV, and no secret told."""
+"""A ledger behind an address, SQLite and PostgreSQL: the same as from CSV, no secret told."""
 
 import contextlib
 import os
@@ -46,12 +46,14 @@ def rows() -> list[list[str]]:
     return [line.split(",") for line in CSV.splitlines()[1:]]
 
 
-# --- a PostgreSQL server of this test's own ----------------------------------------------------------------
+# --- a PostgreSQL server of this test's own -------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Server:
-    """A running server: its port on 127.0.0.1, the folder of its socket, and the log that it writes."""
+    """A running server: its port on 127.0.0.1, the folder of its socket,
+    and the log that it writes.
+    """
 
     port: int
     folder: Path
@@ -192,7 +194,9 @@ def wait_for(server: Server, process: subprocess.Popen) -> None:
 
 
 def fill(server: Server) -> None:
-    """The ledger of CSV in the types of a warehouse, and a reader who could write: it is nrrsim that does not."""
+    """The ledger of CSV in the types of a warehouse, and a reader who could write:
+    it is nrrsim that does not.
+    """
     from psycopg import sql
 
     with server.owner("postgres") as connection:
@@ -238,7 +242,7 @@ def read(query: str | None = QUERY, address: str = "env:LEDGER_URL") -> nr.Ledge
     return nr.read_ledger(address, query=query)
 
 
-# --- the same ledger ---------------------------------------------------------------------------------------
+# --- the same ledger ------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("database")
@@ -315,7 +319,7 @@ def test_subscription_periods_come_from_a_query_too(postgres):
     assert list(ledger.customers("2025-03").index) == ["A", "C"]
 
 
-# --- what is wrong with the rows ---------------------------------------------------------------------------
+# --- what is wrong with the rows ------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("database")
@@ -355,7 +359,7 @@ def test_no_rows_and_no_columns_are_findings():
         read("select customer, month, month, mrr from ledger")
 
 
-# --- nothing is written ------------------------------------------------------------------------------------
+# --- nothing is written ---------------------------------------------------------------------------
 
 WRITES = [
     "delete from ledger returning customer, month, mrr, segment",
@@ -401,7 +405,7 @@ def test_no_connection_is_left_open(postgres):
         assert connection.execute(count).fetchone()[0] == 0
 
 
-# --- what is told, and what is not -------------------------------------------------------------------------
+# --- what is told, and what is not ----------------------------------------------------------------
 
 
 def told(error: BaseException) -> str:
@@ -524,7 +528,7 @@ def test_a_driver_that_is_not_there(monkeypatch, kind):
     assert refused() == f"env:LEDGER_URL: the driver for {kind} is not installed; pip install it"
 
 
-# --- on the command line -----------------------------------------------------------------------------------
+# --- on the command line --------------------------------------------------------------------------
 
 
 @pytest.fixture

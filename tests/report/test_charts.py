@@ -1,4 +1,4 @@
-"""Charts in, pictures out: what must be readable is in the SVG, and nothing of the data is ever markup."""
+"""Charts in, pictures out: what must be readable is there, and no data is ever markup."""
 
 from __future__ import annotations
 

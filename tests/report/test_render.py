@@ -1,4 +1,4 @@
-"""From an executed notebook to PDF and HTML: what must be on the page, what must not, and what is refused."""
+"""From a notebook to PDF and HTML: what must be there, what must not, what is refused."""
 
 from __future__ import annotations
 
@@ -643,7 +643,9 @@ def test_the_partials_survive_pandoc() -> None:
 
 
 def test_formulas_as_quarto_leaves_them(tmp_path: Path) -> None:
-    """Quarto numbers a labelled formula by raw Typst around it; the alternative text goes into that."""
+    """Quarto numbers a labelled formula by raw Typst around it;
+    the alternative text goes into that.
+    """
     quarto = [
         {
             "t": "RawInline",

@@ -50,7 +50,7 @@ def card(tmp_path):
     return _card
 
 
-# --- cards -------------------------------------------------------------------------------------------------
+# --- cards ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_the_shipped_cards_are_right():
         assert read_card(path).notebook.exists()
 
 
-# --- runs that fail ----------------------------------------------------------------------------------------
+# --- runs that fail -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_what_killed_runs_left_is_cleared(card, tmp_path):
     assert [path.name for path in (tmp_path / "reports").iterdir()] == ["card"]
 
 
-# --- the report --------------------------------------------------------------------------------------------
+# --- the report -----------------------------------------------------------------------------------
 
 
 def test_the_example_report(finished):

@@ -1,4 +1,4 @@
-"""Draws against the distributions they are of: one test, reused for every belief, every size and every stream."""
+"""Draws against their distributions: one test for every belief, size and stream."""
 
 import math
 from functools import cache
@@ -138,7 +138,7 @@ def test_draws_outside_the_range_of_a_field_are_cut_to_it():
     assert_drawn_from(drawn, stats.norm(0.02, 0.05), 0, 1)
 
 
-# --- sizes and streams of the event clock ------------------------------------------------------------------
+# --- sizes and streams of the event clock ---------------------------------------------------------
 
 SIZES = {
     "contraction 0.2 (0.1)": ("contraction", 0.2, 0.1, beta(0.2, 0.1)),
@@ -200,7 +200,9 @@ def test_arrivals_are_a_poisson_process():
 
 
 def test_neighbouring_streams_hang_together_in_nothing():
-    """Keys of neighbouring trials and drivers: their gaps, and the number of events in the first hundred cells."""
+    """Keys of neighbouring trials and drivers:
+    their gaps, and the number of events in the first hundred cells.
+    """
     keys = kernel._mix.py_func(np.uint64(7) + kernel._TRIAL * np.arange(400, dtype=np.uint64))
     gaps = np.array([np.diff(arrivals(int(key), 256), prepend=0.0) for key in keys])
     correlation = np.corrcoef(gaps)[np.triu_indices(400, 1)]
@@ -208,7 +210,7 @@ def test_neighbouring_streams_hang_together_in_nothing():
     assert correlation.std() == pytest.approx(1 / 16, rel=0.05)
 
 
-# --- ties and shocks ---------------------------------------------------------------------------------------
+# --- ties and shocks ------------------------------------------------------------------------------
 
 
 def test_rank_correlations_of_the_copula():
@@ -231,7 +233,9 @@ def test_rank_correlations_of_the_copula():
 
 
 def test_an_impossible_set_is_repaired_to_the_nearest():
-    """Higham 2002, section 4: the nearest correlation matrix of a tridiagonal one has 0.7607 and 0.1573."""
+    """Higham 2002, section 4: the nearest correlation matrix of a tridiagonal one has 0.7607
+    and 0.1573.
+    """
     names, matrix, change = beliefs.correlation_matrix(
         [("a", "b", 1.0), ("b", "c", 1.0), ("a", "c", 0.0)]
     )

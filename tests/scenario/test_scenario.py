@@ -53,7 +53,7 @@ def entry(scenario: nr.Scenario, driver: str, segment: str) -> dict:
     return getattr(scenario.drivers, driver)[segment].model_dump(exclude_unset=True)
 
 
-# --- extends -----------------------------------------------------------------------------------------------
+# --- extends --------------------------------------------------------------------------------------
 
 
 def test_nothing_stated_is_all_inherited(extended, write):
@@ -128,7 +128,7 @@ def test_a_title_is_the_files_name_where_none_is_stated(write):
     assert nr.read_scenario(write(BASE.replace("title: Base", ""), "plan-b.yaml")).title == "plan-b"
 
 
-# --- with_ -------------------------------------------------------------------------------------------------
+# --- with_ ----------------------------------------------------------------------------------------
 
 
 def test_with_returns_a_new_one(write):
@@ -167,7 +167,7 @@ def test_a_scenario_cannot_be_changed(write):
     assert base.drivers.churn
 
 
-# --- the book ----------------------------------------------------------------------------------------------
+# --- the book -------------------------------------------------------------------------------------
 
 
 def test_a_synthetic_book_is_laid_out_as_the_model_says():
@@ -195,7 +195,9 @@ def test_a_synthetic_book_is_laid_out_as_the_model_says():
 
 
 def test_newcomers_come_as_planned():
-    """floor(n t / 12) - floor(n (t - 1) / 12) in month t, arr / customers each, anniversaries t + 12, t + 24."""
+    """floor(n t / 12) - floor(n (t - 1) / 12) in month t,
+    arr / customers each, anniversaries t + 12, t + 24.
+    """
     believed = nr.Scenario.of(
         {"months": 24, "book": THREE, "new_business": {"big": {"arr": 5e6, "customers": 5}}}
     )
@@ -231,7 +233,7 @@ def test_a_ledger_without_segments_has_one_that_all_stands_for(write):
     )
 
 
-# --- the shipped ones --------------------------------------------------------------------------------------
+# --- the shipped ones -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
@@ -272,7 +274,9 @@ def test_what_128_says_of_itself():
 
 
 def test_segment_mix_alone_moves_the_up_market_scenario():
-    """Segment by segment the same NRR as nrr-105; the whole is the mean of them by the new shares."""
+    """Segment by segment the same NRR as nrr-105;
+    the whole is the mean of them by the new shares.
+    """
     before, after = (
         nr.nrr(
             nr.expect(nr.read_scenario(ROOT / "params" / "scenarios" / f"{name}.yaml")),
@@ -284,7 +288,7 @@ def test_segment_mix_alone_moves_the_up_market_scenario():
     assert after.values == pytest.approx(before.values, abs=5e-4)
 
 
-# --- the schema --------------------------------------------------------------------------------------------
+# --- the schema -----------------------------------------------------------------------------------
 
 
 def test_the_shipped_schema_is_the_one_of_the_code():
@@ -305,7 +309,7 @@ def test_shipped_files_refer_to_the_schema_and_fit_it(path: Path):
         jsonschema.validate({"drivers": {"churn": {"smb": {"rte": 0.1}}}}, schema)
 
 
-# --- the command -------------------------------------------------------------------------------------------
+# --- the command ----------------------------------------------------------------------------------
 
 
 def told(capsys, *words: str) -> dict:
@@ -368,7 +372,9 @@ def test_simulate_as_json(write, capsys):
 
 
 def test_standard_errors_are_those_of_repeated_runs(write):
-    """The spread of each figure over 60 seeds against what one run says of its own error: within a third."""
+    """The spread of each figure over 60 seeds against what one run says of its own error:
+    within a third.
+    """
     from nrrsim.analysis.summary import simulated
 
     believed = nr.read_scenario(write(BASE, "base.yaml"))

@@ -98,7 +98,7 @@ STRANGE = (
 )
 
 
-# --- how a row is read and checked -------------------------------------------------------------------------
+# --- how a row is read and checked ----------------------------------------------------------------
 
 
 def row(name: str, *values: object):
@@ -114,14 +114,18 @@ def bad(
     lines: int = 0,
     base: str = BASE,
 ):
-    """`new` for `old` (or at the end): a line that names `field` and holds all of `said`; `lines`: how many there are."""
+    """`new` for `old` (or at the end): a line that names `field` and holds all of `said`;
+    `lines`: how many there are.
+    """
     assert base.count(old) == 1 or not old, f"{old!r} stands {base.count(old)} times"
     text = base.replace(old, new) if old else base + new
     return row(f"{field}|{new or 'without ' + old}", text, field, said, tuple(never), lines)
 
 
 def marked(text: str) -> tuple[str, str]:
-    """The text without its mark, and what must follow the file's name: `:LINE:COLUMN`, `:LINE` or nothing."""
+    """The text without its mark, and what must follow the file's name:
+    `:LINE:COLUMN`, `:LINE` or nothing.
+    """
     found = re.search("[§¶]", text)
     if not found:
         return text, ""
@@ -176,7 +180,7 @@ def expect(run, write, tmp_path):
     return _expect
 
 
-# --- every number, wrong in every way ----------------------------------------------------------------------
+# --- every number, wrong in every way -------------------------------------------------------------
 
 # fragment of BASE, the field's full name, too low, too high, whether the field must be there
 NUMBERS = [
@@ -266,7 +270,7 @@ def hold(
     assert err.count("\n") == lines or not lines, err
 
 
-# --- books -------------------------------------------------------------------------------------------------
+# --- books ----------------------------------------------------------------------------------------
 
 SMB = "smb: {share: 0.4, customers: 20, spread: 0.5, term: monthly, tenure: 1.5}"
 BLOCK = """\
@@ -369,7 +373,7 @@ def test_books(refused, text, field, said, never, lines):
     hold(refused, text, field, said, never, lines)
 
 
-# --- drivers -----------------------------------------------------------------------------------------------
+# --- drivers --------------------------------------------------------------------------------------
 
 RATE, TOP, OLD = "rate: 0.10", "by_tenure: [0.25, 0.05]", "sbg: {alpha: 0.7, beta: 2.5}"
 FORMS = "state one of rate, by_tenure and sbg"
@@ -506,7 +510,7 @@ def test_drivers_and_beliefs(refused, text, field, said, never, lines):
     hold(refused, text, field, said, never, lines)
 
 
-# --- ties, shocks and newcomers ----------------------------------------------------------------------------
+# --- ties, shocks and newcomers -------------------------------------------------------------------
 
 PAIR = "  - [price.all, reactivation.top, 0.55]\n"
 SHOCK = "shock: {churn: 0.26}"
@@ -555,7 +559,7 @@ def test_ties_shocks_and_newcomers(refused, text, field, said, never, lines):
     hold(refused, text, field, said, never, lines)
 
 
-# --- files that are no scenario ----------------------------------------------------------------------------
+# --- files that are no scenario -------------------------------------------------------------------
 
 
 def unread(name: str, text: str | bytes, *said: str, never: Sequence[str] = ()):
@@ -619,7 +623,7 @@ def test_folder_is_called_one(run, tmp_path):
     assert "is a folder" in run("expect", tmp_path)[2]
 
 
-# --- files that extend others ------------------------------------------------------------------------------
+# --- files that extend others ---------------------------------------------------------------------
 
 
 def chain(
@@ -667,7 +671,7 @@ def test_files_that_extend_others(write, tmp_path, files, field, said, never, li
     assert err.count("\n") == lines, err
 
 
-# --- all at once, in the order of the lines ----------------------------------------------------------------
+# --- all at once, in the order of the lines -------------------------------------------------------
 
 
 def test_all_problems_come_at_once_in_the_order_of_the_lines(expect):
@@ -738,7 +742,7 @@ def test_every_command_says_the_same(expect, command, options):
     )
 
 
-# --- the command line --------------------------------------------------------------------------------------
+# --- the command line -----------------------------------------------------------------------------
 
 
 def asked(*arguments: str, said: Sequence[str]):
@@ -826,7 +830,7 @@ def test_in_a_process_of_its_own_all_is_well(write):
     assert json.loads(out)["title"] == "Next year"
 
 
-# --- odd, and right ----------------------------------------------------------------------------------------
+# --- odd, and right -------------------------------------------------------------------------------
 
 
 def odd(
@@ -949,7 +953,7 @@ def test_no_is_a_name_whatever_the_file_says(expect):
     assert (code, err) == (0, "") or (code == 2 and "1.1" in err)
 
 
-# --- correlations that are strange, and allowed ------------------------------------------------------------
+# --- correlations that are strange, and allowed ---------------------------------------------------
 
 THREE = """\
 book:
@@ -1009,7 +1013,7 @@ def test_a_correlation_of_a_size_that_is_drawn_by_event(expect):
     assert "plain number" not in err
 
 
-# --- books from ledgers, odd and right ---------------------------------------------------------------------
+# --- books from ledgers, odd and right ------------------------------------------------------------
 
 
 def test_a_book_from_a_ledger(expect):
@@ -1068,7 +1072,7 @@ def test_the_ledger_of_a_parent_stands_beside_the_parent(run, write, tmp_path):
     assert (code, err) == (0, "")
 
 
-# --- scenarios that are changed in Python ------------------------------------------------------------------
+# --- scenarios that are changed in Python ---------------------------------------------------------
 
 CHANGES = [
     ({"drivers.churn.smb.rate": 1.5}, "drivers.churn.smb.rate: must be from 0 to 1"),

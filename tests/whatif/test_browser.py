@@ -57,7 +57,9 @@ WATCH = """
 
 @dataclass
 class Served:
-    """A page on which the panel stands, the folder that it saves in, and all that the browser said and asked for."""
+    """A page on which the panel stands, the folder that it saves in,
+    and all that the browser said and asked for.
+    """
 
     kind: str
     page: Any
@@ -139,7 +141,9 @@ def _open(page: Any, address: str, process: subprocess.Popen[str]) -> None:
 
 
 def _run_all(page: Any) -> None:
-    """Run all cells, once the kernel is idle; again, where the click came before JupyterLab listened to it."""
+    """Run all cells, once the kernel is idle;
+    again, where the click came before JupyterLab listened to it.
+    """
     from playwright.sync_api import Error
 
     page.wait_for_selector(".jp-Notebook .jp-Cell")
@@ -474,7 +478,9 @@ def test_only_this_machine_and_only_with_the_token(served):
 
 
 def test_zz_nothing_went_wrong_and_it_ends(served):
-    """The last of all: no error on the console, no request to another host, and Ctrl-C ends it cleanly."""
+    """The last of all: no error on the console, no request to another host,
+    and Ctrl-C ends it cleanly.
+    """
     assert served.errors == []
     assert served.hosts <= {"127.0.0.1", ""}
     served.page.close()

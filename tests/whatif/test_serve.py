@@ -1,4 +1,4 @@
-"""What `nrrsim lab` and `nrrsim app` start, and what they refuse; the servers themselves are tried in test_browser."""
+"""What `nrrsim lab` and `nrrsim app` start and refuse; test_browser tries the servers."""
 
 import json
 import os

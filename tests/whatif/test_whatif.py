@@ -1,4 +1,4 @@
-"""What the panel says, without a browser: every lever moves, and what is saved is what was on the screen."""
+"""What the panel says, without a browser: levers move, what is saved is what was shown."""
 
 import random
 from dataclasses import replace
@@ -42,7 +42,7 @@ def start(name: str = "nrr-105") -> tuple[WhatIf, Moves]:
     return model, model.start_moves()
 
 
-# --- moving a belief ---------------------------------------------------------------------------------------
+# --- moving a belief ------------------------------------------------------------------------------
 
 FORMS = [
     {"between": [0.08, 0.2]},
@@ -90,7 +90,7 @@ def test_at_its_end_a_belief_is_certain(form):
     assert beliefs.moved(was, 1.0, True) == 1.0
 
 
-# --- every lever -------------------------------------------------------------------------------------------
+# --- every lever ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", sorted(each.stem for each in SCENARIOS.glob("*.yaml")))
@@ -120,7 +120,9 @@ def test_every_slider_moves_expected_nrr_the_way_it_should(name):
 
 @pytest.mark.parametrize("name", sorted(VARIED))
 def test_whatever_is_moved_is_a_scenario(name, tmp_path):
-    """Unlike scenarios, random moves: what a file states gives, to the bit of a print, what is on the screen."""
+    """Unlike scenarios, random moves:
+    what a file states gives, to the bit of a print, what is on the screen.
+    """
     (tmp_path / "base.yaml").write_text(yaml_text(VARIED[name]))
     model = WhatIf(tmp_path / "base.yaml")
     rng = random.Random(name)
@@ -159,7 +161,9 @@ def test_one_belief_of_all_stays_one_where_all_move_alike():
 
 
 def test_a_belief_that_segments_share_goes_up_and_down_with_them(tmp_path):
-    """Moving one segment by a hair moves the range by a hair: what was shared, and tied, still is."""
+    """Moving one segment by a hair moves the range by a hair:
+    what was shared, and tied, still is.
+    """
     ties = [["churn.all", "contraction.all.rate", 0.8]]
     shared = {
         "target": 0.9,
@@ -277,7 +281,7 @@ def test_the_customers_of_a_ledger_keep_their_mix(tmp_path):
     assert expected_nrr(nr.read_scenario(path)) > expected_nrr(model.presets["learnt"])
 
 
-# --- what is said ------------------------------------------------------------------------------------------
+# --- what is said ---------------------------------------------------------------------------------
 
 
 def test_the_answers_are_those_of_the_commands():
@@ -342,7 +346,7 @@ def test_a_full_simulation_beside_the_exact_path():
     assert [row[0] for row in told["rows"]][-2:] == ["Expected GRR", "Expected logo retention"]
 
 
-# --- saving ------------------------------------------------------------------------------------------------
+# --- saving ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -394,7 +398,7 @@ def test_the_file_of_a_preset_may_be_called_yml_or_change_meanwhile(tmp_path):
     assert {each.name for each in tmp_path.iterdir()} == {"plain.yml", "saved.yaml"}
 
 
-# --- the panel ---------------------------------------------------------------------------------------------
+# --- the panel ------------------------------------------------------------------------------------
 
 
 def test_the_panel_answers_what_is_asked(folder):
