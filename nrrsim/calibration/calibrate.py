@@ -123,11 +123,13 @@ def calibrate(
     if strange := [name for name in term or {} if name not in exposure.segments]:
         remedy = did_you_mean(strange[0], exposure.segments)
         raise UsageError(f"term: {strange[0]} is not a segment of the ledger; {remedy}")
+
     terms = exposure.terms(dict(term or {}))
     annual = np.array([terms[name] == "annual" for name in exposure.segments])
     learnt, findings = _learn(exposure, annual)
     curves, of_tenure = tenure_curves(exposure, annual)
     shock, years = common_shock(exposure, learnt, annual)
+
     # a scenario is of today's book: who else there was has taught the others
     here = [name for name in exposure.segments if name in set(exposure.present)]
     drivers = _drivers(exposure, [each for each in learnt if each.segment in here], curves)
@@ -157,6 +159,8 @@ def calibrate(
     ]
     if ties:
         values["correlations"] = ties
+
+    # the customers are at hand: the file that the book names need not be there
     scenario = Scenario.of(values, opening=customers_of(ledger, as_of, values["book"]["term"]))
     alone = set(price_months) - {month_name(month) for _, month, _ in exposure.alike}
     missing = [
@@ -254,7 +258,9 @@ def _drivers(
             sd = min(sd, MOST_UNEVEN * mean)
             # sizes that hardly differ are one size
             varies = sd > 1e-3 * mean
-            entry["size"] = {"mean": _short(mean), "sd": _short(sd)} if varies else _short(mean)
+            entry["size"] = (
+                {"mean": _rounded(mean), "sd": _rounded(sd)} if varies else _rounded(mean)
+            )
             source += f"; sizes of {each.sized} events"
             source += f", KS {each.misfit:.2f}" if each.misfit is not None else ", as is usual"
         drivers.setdefault(each.driver, {})[each.segment] = {**entry, "source": source}
@@ -269,7 +275,7 @@ def _uplift(exposure: Exposure, segment: str) -> float:
     mean = float(
         np.average(exposure.amount["price"][use] / exposure.arr[use], weights=exposure.weight[use])
     )
-    return _short(min(mean, MOST_UPLIFT))
+    return _rounded(min(mean, MOST_UPLIFT))
 
 
 def _return_size(exposure: Exposure) -> float:
@@ -278,7 +284,7 @@ def _return_size(exposure: Exposure) -> float:
     The median, as a few come back much larger.
     """
     back = exposure.away["back"]
-    return _short(float(np.clip(np.median(back[back > 0]), 0.01, 1))) if (back > 0).any() else 1.0
+    return _rounded(float(np.clip(np.median(back[back > 0]), 0.01, 1))) if (back > 0).any() else 1.0
 
 
 def _beta(mean: float, sd: float) -> dict[str, Any]:
@@ -286,24 +292,25 @@ def _beta(mean: float, sd: float) -> dict[str, Any]:
     most = np.sqrt(mean * (1 - mean))
     # as sd^2 >= (most / 700)^2, a + b < 490,000: a belief's numbers are at most a million
     a, b = beta_of(mean, float(np.clip(sd, most / 700, 0.95 * most)))
-    return {"dist": "beta", "a": _short(a), "b": _short(b)}
+    return {"dist": "beta", "a": _rounded(a), "b": _rounded(b)}
 
 
 def _rate(mean: float, sd: float) -> dict[str, Any]:
     # a scenario takes 12 events a year at most, and a belief needs room above its mean
-    return {"dist": "lognormal", "mean": _short(min(mean, 11.0)), "sd": _short(max(sd, 1e-6))}
+    return {"dist": "lognormal", "mean": _rounded(min(mean, 11.0)), "sd": _rounded(max(sd, 1e-6))}
 
 
 def _lognormal(median: float, error: float) -> dict[str, Any]:
     mean = median * np.exp(error**2 / 2)
     return {
         "dist": "lognormal",
-        "mean": _short(mean),
-        "sd": _short(mean * np.sqrt(np.expm1(error**2))),
+        "mean": _rounded(mean),
+        "sd": _rounded(mean * np.sqrt(np.expm1(error**2))),
     }
 
 
-def _short(value: float) -> float:
+def _rounded(value: float) -> float:
+    """To five significant digits, as it stands in the file."""
     return float(f"{value:.5g}")
 
 

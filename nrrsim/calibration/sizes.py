@@ -96,12 +96,12 @@ def _beta_size(share: np.ndarray, weight: np.ndarray) -> tuple[tuple[float, floa
     sd = np.sqrt(np.cov(x, aweights=weight)) if len(x) > 1 else 0.1
     start = np.log(beta_of(float(mean), float(np.clip(sd, 0.01, 0.9 * np.sqrt(mean * (1 - mean))))))
 
-    def short(log: np.ndarray) -> float:
+    def unlikely(log: np.ndarray) -> float:
         a, b = np.exp(log)
         return float(special.betaln(a, b) - (a - 1) * up - (b - 1) * down)
 
     found = optimize.minimize(
-        short, start, method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-10}
+        unlikely, start, method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-10}
     )
     a, b = np.exp(found.x)
     whole = float(np.clip(a + b, 0.1, MOST_ALIKE))  # identical sizes have no likeliest spread

@@ -44,7 +44,7 @@ def fit_curve(
         stays = np.log1p(-theta) / power
         return float((lost * np.log(-np.expm1(stays)) + kept * stays).sum())
 
-    def short(log: np.ndarray) -> float:
+    def unlikely(log: np.ndarray) -> float:
         alpha, beta = np.exp(np.clip(log, -6, 9))
         return -likelihood(np.clip(alpha / (alpha + beta + year), 1e-12, 1 - 1e-12))
 
@@ -55,16 +55,19 @@ def fit_curve(
     starts = [np.log([mean * n, (1 - mean) * n]) for n in (1.0, 10.0)]
     options = {"xatol": 1e-7, "fatol": 1e-9, "maxiter": 2000}
     found = min(
-        (optimize.minimize(short, x, method="Nelder-Mead", options=options) for x in starts),
+        (optimize.minimize(unlikely, x, method="Nelder-Mead", options=options) for x in starts),
         key=lambda f: f.fun,
     )
-    x, h = found.x, 1e-3
 
+    # the second derivatives there, by central differences: their inverse is the covariance of the
+    # two logarithms
+    x, h = found.x, 1e-3
     steps = np.eye(2) * h
-    # the second derivatives of -log likelihood, by central differences: their inverse is the
-    # covariance of the two logarithms
     corners = [
-        [short(x + p + q) - short(x + p - q) - short(x - p + q) + short(x - p - q) for q in steps]
+        [
+            unlikely(x + p + q) - unlikely(x + p - q) - unlikely(x - p + q) + unlikely(x - p - q)
+            for q in steps
+        ]
         for p in steps
     ]
     bend = np.array(corners) / (4 * h * h)

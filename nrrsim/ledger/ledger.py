@@ -97,19 +97,18 @@ class Ledger:
 
     @property
     def columns(self) -> list[str]:
-        """What a cohort may be split by: any text column with one value a customer, and year or
-        quarter of the first revenue.
+        """What a cohort may be split by.
+
+        Any text column with one value a customer, and the year, quarter or month of the first
+        revenue.
         """
         numbers = {"customer", "month", "arr", "quantity", "unit_price", "renewal", "interval"}
-        return [name for name in self.entries.frame.columns if name not in numbers] + list(
-            COHORT_BY
-        )
+        texts = [name for name in self.entries.frame.columns if name not in numbers]
+        return [*texts, *COHORT_BY]
 
     @cached_property
     def fingerprint(self) -> str:
-        """The sha256 of what was read, whatever file or order it came in: customer, month, segment
-        and ARR.
-        """
+        """The sha256 of what was read (customer, month, segment, ARR), in whatever order."""
         frame = self.entries.frame
         # numbers of a stated size and order of bytes, so that each machine finds the same
         digest = hashlib.sha256()
@@ -142,11 +141,11 @@ class Ledger:
     def customers(
         self, month: str, rate_of: str | None = None, renewed_by: str | None = None
     ) -> pd.DataFrame:
-        """The customers with a positive amount in `month`, and the ledger's further columns.
+        """The customers with a positive amount in `month`.
 
-        Index `customer`, first column `arr`. rate_of : the month whose rate converts amounts.
-        renewed_by : the month by which a late renewal must have come in to count. Default of both:
-        `month`.
+        Index `customer`; columns `arr` and the ledger's further ones. rate_of : the month whose
+        rate converts amounts. renewed_by : the month by which a late renewal must have come in to
+        count. Default of both: `month`.
         """
         number = self._inside(month, "month")
         rate = parse_month(rate_of, "rate_of") if rate_of else number
@@ -187,11 +186,8 @@ class Ledger:
             [entries["customer"].astype(str), product], names=["customer", "product"]
         )
         table = {"arr": self.converted(rate)[rows], "renewal": renewal.to_numpy()}
-        return (
-            pd.DataFrame(table, index=index)
-            .groupby(level=[0, 1])
-            .agg({"arr": "sum", "renewal": "min"})
-        )
+        lines = pd.DataFrame(table, index=index).groupby(level=[0, 1])
+        return lines.agg({"arr": "sum", "renewal": "min"})
 
     def histories(self, as_of: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Every customer's history up to `as_of`, at its rates, sorted by customer and month.
