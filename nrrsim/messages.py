@@ -100,6 +100,7 @@ def _sentence(kind: str, value: Any, context: Mapping[str, Any]) -> str:
         )
     if kind == "finite_number":
         return f"must be a finite number, got {value}"
+
     if kind.startswith(("float", "int")):
         return not_a_number(value, whole=kind.startswith("int"))
     if kind in BOUNDS:
@@ -109,6 +110,7 @@ def _sentence(kind: str, value: Any, context: Mapping[str, Any]) -> str:
         is_scalar = value is not None and not isinstance(value, Mapping | list | tuple)
         remedy = "; put it in double quotes" if is_scalar else ""
         return f"must be text, got {shown(value)}{remedy}"
+
     if kind in ("dict_type", "model_type", "model_attributes_type"):
         return f"must hold settings of its own (key: value), got {shown(value)}"
     if kind in ("tuple_type", "list_type"):

@@ -228,6 +228,7 @@ def measure(
             .mean("quarter", skipna=False)
             .assign(logo=logo(cohort, by_segment=True)),
         )
+
     m = source.book(shift(as_of, -window), as_of, by) if DEFINITIONS[definition].of_book else cohort
     by_segment = {
         "nrr": nrr(m, definition, by_segment=True, ex_price=ex_price),

@@ -123,6 +123,7 @@ def on_cluster(
         raise UsageError(
             f"--scheduler: {address} did not answer within {SECONDS_TO_CONNECT} s"
         ) from None
+
     here = version("nrrsim")
     try:
         there = client.run(metadata.version, "nrrsim", on_error="return")

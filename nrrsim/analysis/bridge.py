@@ -95,6 +95,7 @@ def bridge(a: Scenario, b: Scenario) -> Bridge:
     # what the few draws leave of the difference goes to the parts, as large as they are
     if size := np.abs(mean).sum():
         mean = mean + (last - first - mean.sum()) * np.abs(mean) / size
+
     error = by_run.std(axis=0, ddof=1) / np.sqrt(REPLICATES)
     return Bridge(
         first,

@@ -252,6 +252,7 @@ def forecast(
     for month in price_months or ():
         parse_month(month, "price_months")
     check_half_life(half_life)
+
     known = parse_month(history.as_of, "as_of") - parse_month(history.ledger.months[0], "month")
     if known < YEAR:
         return NoForecast(
@@ -259,6 +260,7 @@ def forecast(
         )
     if history.ledger.customers(history.as_of).empty:
         return NoForecast("nobody is left")
+
     found = Forecast(
         history, trials, seed, {"half_life": half_life, "price_months": tuple(price_months or ())}
     )
@@ -289,6 +291,7 @@ def _trailing(
     """
     start = shift(origin, months - YEAR)
     opening = ledger.customers(start, renewed_by=origin)["arr"]
+
     term = learnt.scenario.plain()["book"]["term"]
     there = customers_of(ledger, origin, term, among=opening.index, rate_of=start)
     scenario = Scenario.of({**learnt.scenario.plain(), "months": months}, opening=there)

@@ -75,6 +75,7 @@ def frontier(
         raise UsageError(f"target: {error}") from None
     if probability is not None and not 0 < probability < 1:
         raise UsageError(f"probability: must be above 0 and below 1, got {probability}")
+
     sets = [
         draw_rates(scenario, scenario.opening, count=count, seed=SEED, quasi=True)
         for count in (COARSE, EVEN_DRAWS)
@@ -88,6 +89,7 @@ def frontier(
         odds = odds_by_draw(scenario)
         _refuse_uneven(odds(sets[0]))
         short = [_less_likely(_by_factors(odds, rates), target, probability) for rates in sets]
+
     gap = short[1]({})
     found = {name: _lever(scenario, sets[0], name, gap, short) for name in levers}
     x = _root([_along(each, all_together) for each in short], 0.0, 1.0 if gap <= 0 else -1.0, gap)

@@ -61,6 +61,7 @@ def sensitivity(scenario: Scenario, effects: bool = True) -> Sensitivity:
         return Sensitivity(float(whole.mean()), 0.0, ())
     unknown = np.full(len(model.names), np.nan)
     shares, errors = model.shapley_effects(variance) if effects else (unknown, unknown)
+
     swings = [model.swing(number) for number in range(len(model.names))]
     widths = [abs(high - low) for low, high in swings]
     widest = sorted(range(len(swings)), key=lambda number: -widths[number])
@@ -69,6 +70,7 @@ def sensitivity(scenario: Scenario, effects: bool = True) -> Sensitivity:
         min(model.known(number) / variance, 1.0) if number in asked else 0.0
         for number in range(len(swings))
     ]
+
     found = [
         Belief(name, *swings[number], known[number], float(shares[number]), float(errors[number]))
         for number, name in enumerate(model.names)

@@ -107,6 +107,7 @@ def sweep(
         )
     if workers is not None and workers < 1:
         raise UsageError(f"workers: must be at least 1, got {workers}")
+
     target = scenario.target if target is None else target
 
     # no point reads the ledger again
@@ -141,6 +142,7 @@ def sweep(
                 done.add(number, row)
             if progress:
                 progress(len(done.rows))
+
     rows = [
         [*values, *(done.rows[number][name] for name in RESULTS)]
         for number, values in enumerate(points)

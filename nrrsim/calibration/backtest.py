@@ -171,11 +171,13 @@ def _forecast(
         there = set(ledger.histories(origin)[0]["segment"].astype(str))
         terms = {name: each for name, each in term.items() if name in there}
         calibrating = {**calibrating, "term": terms}
+
     scenario = calibrate(ledger, origin, **calibrating).scenario
     run = simulate(scenario, trials, seed)
     outcome = happened(shift(origin, HORIZON))
     forecast = _measured(run)
     past = [happened(month) for month in _earlier(ledger, origin)]
+
     rows = []
     for (measure, segment), drawn in forecast.items():
         actual = float(outcome.get((measure, segment), np.nan))

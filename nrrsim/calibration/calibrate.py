@@ -186,6 +186,7 @@ def _learn(exposure: Exposure, annual: np.ndarray) -> tuple[list[Learnt], list[s
         for name in DRIVERS
         if name not in ("cross_sell", "price") or exposure.amount[name].any()
     ]
+
     sizes_of = {driver: fitted_sizes(exposure, driver) for driver in seen if driver in USUAL_SIZE}
     shown = share_that_shows(exposure, sizes_of)
     for driver in seen:
@@ -196,6 +197,7 @@ def _learn(exposure: Exposure, annual: np.ndarray) -> tuple[list[Learnt], list[s
             means, sds = posterior(
                 counts.events, chances, TYPICAL[driver], counts.power, counts.is_probability
             )
+
             for row, number in enumerate(where):
                 name = exposure.segments[number]
                 size, misfit, sized = sizes_of.get(driver, {}).get(int(number), (None, None, 0))
@@ -204,6 +206,7 @@ def _learn(exposure: Exposure, annual: np.ndarray) -> tuple[list[Learnt], list[s
                 learnt.append(
                     Learnt(driver, name, events, float(years), mean, sd, size, misfit, sized)
                 )
+
                 if size and size[0] > MOST_GAIN:
                     findings.append(
                         f"{name}: {driver} multiplies amounts by {1 + size[0]:.0f} on average;"

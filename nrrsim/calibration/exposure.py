@@ -176,6 +176,7 @@ class Exposure:
             mine = gone & (self.segment == number) & (self.due >= 0)
             at_renewal = float(np.mean(self.due[mine] == 1)) if mine.any() else 0.0
             is_annual = self.step == 12 or (mine.sum() >= 3 and at_renewal > 0.5)
+
             if not mine.any() and self.ledger.entries.frame.get("renewal") is not None:
                 is_annual = bool((self.due[self.segment == number] >= 0).any())
             found[name] = (

@@ -64,6 +64,7 @@ def counts_of(
         segment, weight, rose = exposure.whole_years()
         events, chances = (np.bincount(segment, each, number) for each in (weight * rose, weight))
         return [(np.arange(number), Counts(events, chances, 1.0, True))]
+
     happened = exposure.amount[driver] > 0
     part = exposure.chances(driver, annual)
     events = np.bincount(exposure.segment, exposure.weight * happened, number)

@@ -314,6 +314,7 @@ def calibrate(
             "--out: a scenario's book is one ledger file, read as it is;"
             " put the ledger into such a one"
         )
+
     ledger = _read(sources, form, until=as_of)
     # what is only printed may have come from a database, which no book can name
     file = os.path.relpath(sources[0], Path(out).parent) if out else "ledger.csv"
@@ -326,6 +327,7 @@ def calibrate(
         file=Path(file).as_posix(),
         columns=_pairs("--column", form.column),
     )
+
     if out:
         learnt.write(out)
     if as_json:
@@ -421,6 +423,7 @@ def sweep(
         raise UsageError(
             "--workers: is for this machine, and --scheduler has its own workers; give one of them"
         )
+
     believed = _scenario(scenario, quiet)
     axes = [read_axis(each) for each in vary]
     number = prod(len(axis.values) for axis in axes)
@@ -433,6 +436,7 @@ def sweep(
             "progress": advance,
         }
         frame = sweep(believed, axes, exact=exact, trials=trials, seed=seed, target=target, **where)
+
     about = {"title": believed.title, "seed": seed, "trials": 0 if exact else trials}
     picture = write(frame, out, about, believed.target if target is None else target)
     kept.unlink(missing_ok=True)
@@ -440,6 +444,7 @@ def sweep(
         typer.echo(
             "note: no picture is made: it shows one or two axes, and 5,000 points at most", err=True
         )
+
     answer = answer_of(frame)
     if as_json:
         typer.echo(_object(answer))

@@ -131,6 +131,7 @@ def check_rows(
         table.stop()
     frame = _parsed(table, unit, periods, inclusive=period_end == "inclusive")
     _check_values(table, frame, unit)
+
     if not table.findings:
         _check_currencies(table, frame, rates_given)
         if periods:
@@ -140,6 +141,7 @@ def check_rows(
         zeros = int((_number(table.frame[unit]) == 0).sum())
         frame = frame[frame["arr"] > 0]
         months, step = _check_months(table, frame, periods, until)
+
     if table.findings:
         table.stop()
     if zeros:
@@ -201,6 +203,7 @@ def _parsed(table: Table, unit: str, periods: bool, inclusive: bool) -> pd.DataF
         table.notice(
             "there is no column segment", f"all customers are read as one segment, {ONE_SEGMENT}"
         )
+
     for name in ("product", "currency"):
         if name in raw:
             columns[name] = _text(raw[name])
@@ -306,6 +309,7 @@ def _check_values(table: Table, frame: pd.DataFrame, unit: str) -> None:
             for name, of_column in rules.items()
         }
     )
+
     try:
         schema.validate(judged, lazy=True)
     except pa.errors.SchemaErrors as broken:
@@ -402,6 +406,7 @@ def _check_months(
         return np.arange(months[0], max(months[-1], until or 0) + 1), 1
     if len(months) == 1:
         return months, 1
+
     gaps = np.diff(months)
     step = math.gcd(*map(int, gaps))
     if step not in STEPS:

@@ -331,6 +331,7 @@ def _address(address: str) -> tuple[URL, list[str]]:
             raise UsageError(
                 f"the environment variable {name} is not set; it should hold the database address"
             )
+
     try:
         url = make_url(re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", text))
     except (ArgumentError, ValueError):
@@ -341,6 +342,7 @@ def _address(address: str) -> tuple[URL, list[str]]:
             f"{given} cannot be read; write it as postgresql://user:password@host:5432/database,"
             " and in a password @ as %40, / as %2F, : as %3A"
         )
+
     queried = [(key, value) for key, values in url.normalized_query.items() for value in values]
     secrets = [value for key, value in queried if SECRET.search(f"{key}={value}")]
     secrets = [secret for secret in (str(url.password or ""), *secrets) if secret]
@@ -349,6 +351,7 @@ def _address(address: str) -> tuple[URL, list[str]]:
             "the database address holds a password;"
             " put it into an environment variable and give env:NAME"
         )
+
     path = url.database or ":memory:"
     if (
         url.get_backend_name() == "sqlite"

@@ -108,10 +108,12 @@ def _execute(card: Card, executed: Path, progress: bool) -> dict[str, Any]:
             )
     except PapermillExecutionError as error:
         raise _said_by(error, card) from None
+
     notebook = nbformat.read(executed, as_version=4)
     unfinished = [n for n, cell in enumerate(notebook.cells) if _is_unfinished(cell)]
     if unfinished:
         raise NotebookError(f"{card.path}: the notebook did not finish: cell {unfinished[0] + 1}")
+
     numbers = recorded_numbers(notebook)
     _front_matter(notebook, card)
     _unlabel_empty(notebook)
@@ -148,6 +150,7 @@ def _front_matter(notebook: Any, card: Card) -> None:
     # as it is written, comments included, and no long title on two lines
     yaml = YAML(typ="rt")
     yaml.width = 1000
+
     front = yaml.load(notebook.cells[0].source.strip().strip("-"))
     known = {**card.defaults, **card.parameters}
     for key in ("title", "subtitle", "company", "confidentiality"):

@@ -58,12 +58,14 @@ def table(
         raise ValueError(f"table: no column {missing}; the frame has {list(frame)}")
     heads = [str((labels or {}).get(c, c)) for c in formats]
     sides = ["left" if f == "text" else "right" for f in formats.values()]
+
     columns = [
         [write(v) for v in frame[c]]
         for c, write in ((c, _writer(f, currency)) for c, f in formats.items())
     ]
     rows = [list(row) for row in zip(*columns, strict=True)]
     bold = _positions(total, len(rows))
+
     numbers = {
         "heads": heads,
         "formats": ["text" if callable(form) else form for form in formats.values()],
@@ -76,6 +78,7 @@ def table(
     # without rows there is a table that says so
     if not rows:
         heads, sides, rows = heads[:1] or [""], ["left"], [["No rows"]]
+
     bundle = {
         "text/html": _html(heads, sides, rows, bold, note),
         "text/markdown": _typst(heads, sides, rows, bold, note),
@@ -205,6 +208,7 @@ def _html(
     shown = shown.cols_label(
         dict(zip(names, (html(_literal(head)) for head in heads), strict=True))
     )
+
     for side in ("left", "right"):
         if mine := [name for name, its in zip(names, sides, strict=True) if its == side]:
             shown = shown.cols_align(side, columns=mine)
@@ -214,6 +218,7 @@ def _html(
         )
     if note:
         shown = shown.tab_source_note(html(_literal(note)))
+
     options: dict[str, Any] = {
         "table_font_names": ["Inter", "sans-serif"],
         "table_font_size": "13px",

@@ -100,6 +100,7 @@ def _table(sheet: Any, table: dict[str, Any], forms: dict[str, Any], head: Any) 
                 sheet.write_number(row, column, value * scale, forms.get(form))
             elif value is not None:
                 sheet.write_string(row, column, str(value))
+
         # opening and movements above, closing below: whoever doubts it can see them add up
         if table.get("rolls") and form == "money":
             letter, last = chr(ord("A") + column), top + len(values)

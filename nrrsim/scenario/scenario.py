@@ -168,6 +168,7 @@ class Scenario(Frozen):
             for name in pair[:2]
             if not full_name(name, known)
         ]
+
         ties = self.table.ties
         change = beliefs.correlation_matrix(ties)[2] if ties else 0.0
         if change > CHANGE_OF_NOTE:

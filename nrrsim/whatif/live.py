@@ -81,6 +81,7 @@ class WhatIf:
         self.presets: dict[str, Scenario] = {self.start: first}
         self.files = {self.start: file.name}
         self.left_out: list[str] = []
+
         for each in sorted([*self.folder.glob("*.yaml"), *self.folder.glob("*.yml")]):
             if each.stem not in self.presets:
                 self._add(each)
@@ -145,6 +146,7 @@ class WhatIf:
         summed_up, now = summary.simulated(scenario, run, SEED), _Outlook(scenario)
         low, mid, high = now.last.quantiles((0.05, 0.5, 0.95))
         played, errors = summed_up["nrr"], summed_up["standard_errors"]
+
         above = {
             "mean": ("Expected NRR", now.nrr),
             "p05": ("P5", low),
@@ -155,6 +157,7 @@ class WhatIf:
             [name, percent(value), percent(played[key]), _error(errors["nrr"][key])]
             for key, (name, value) in above.items()
         ]
+
         if scenario.target is not None:
             reached = now.last.reaches(scenario.target)
             name = f"Reaches {percent(scenario.target)}"
@@ -422,6 +425,7 @@ def _bridge(base: _Outlook, now: _Outlook) -> dict[str, Any]:
     # on an axis from zero the steps would be slivers: the totals begin below the lowest end
     ends = [each["end"] for each in steps]
     floor = max(0.0, min(ends) - 0.4 * max(max(ends) - min(ends), 0.02))
+
     names = [labels.GROUP_WORDS.get(each["step"], each["step"]) for each in steps]
     rows = []
     for each, name, following in zip(steps, names, [*names[1:], None], strict=True):

@@ -70,6 +70,7 @@ def lab(scenario: str | None = None, port: int | None = None, browser: bool = Tr
             f"{NOTEBOOK}: is there already, and starts from {start}; move it away, or go to another"
             " folder"
         )
+
     _tell(f"http://{HERE}:{port}/lab/tree/{quote(notebook.as_posix())}?token={token}")
     options = {
         "ServerApp.ip": HERE,

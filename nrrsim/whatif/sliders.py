@@ -118,6 +118,7 @@ def over(
         for name, value in moves.items()
         if tidy(value) != tidy(known[name].value)
     ]
+
     stated: dict[str, Any] = {}
     if segments := _segments(scenario, mix):
         stated["book"] = {"segments": segments}
@@ -134,6 +135,7 @@ def over(
         stated["drivers"] = drivers
         if ties := _ties(scenario, drivers):
             stated["correlations"] = ties
+
     curves = {
         f"{each.driver}.{each.segment}": value for each, value in changed if each.field == CURVE
     }

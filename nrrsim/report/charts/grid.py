@@ -43,6 +43,7 @@ def heatmap(frame: Frame, x: str, y: str, target: float | None = None) -> ChartT
     # the colours reach as far to both sides as NRR does to one: 2 points at least, 50 at most
     half = float((frame["nrr"] - middle).abs().max())
     half = min(max(half, 0.02), 0.5) if half == half else 0.5
+
     reds = ([middle - half, middle, middle + half], [LOW, EVEN, HIGH])
     teals = ([0.0, 1.0], [EVEN, OFTEN])
     drawn: list[Any] = []
@@ -51,6 +52,7 @@ def heatmap(frame: Frame, x: str, y: str, target: float | None = None) -> ChartT
         scale = alt.Scale(domain=domain, range=colours, clamp=True, interpolate="rgb")
         form = ".0%" if column == "p_target" or half > 0.04 else ".1%"
         legend = alt.Legend(format=form, values=domain, gradientLength=120, gradientThickness=8)
+
         texts = frame[column].map(percent if column == "nrr" else share)
         chart = alt.Chart(frame.assign(text=texts).dropna(subset=column))
         across, up = _along(x, *sides["x"]), _along(y, *sides["y"])
@@ -60,6 +62,7 @@ def heatmap(frame: Frame, x: str, y: str, target: float | None = None) -> ChartT
         cells = cells.encode(
             x=alt.X("x0", **across), x2="x1", y=alt.Y("y0", **up), y2="y1", color=colour
         )
+
         values = chart.mark_text(fontSize=8).encode(
             x=alt.X("x", **across), y=alt.Y("y", **up), text="text:N"
         )

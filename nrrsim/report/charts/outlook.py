@@ -76,10 +76,12 @@ def distributions(
     )
     y = alt.Y("density", axis=None, scale=alt.Scale(domain=[0, 1.3 * high], nice=False))
     colour, dash, above = _told_apart(names)
+
     layers = density_layers(alt.Chart(frame).encode(x=x, y=y), y, colour, dash)
     if target is not None:
         goal = pd.DataFrame({"nrr": [target], "label": [f"Target {percent(target)}"]})
         layers += goal_layers(alt.Chart(goal).encode(x=x))
+
     if 0 < len(means) <= MOST_LABELS:
         peak = frame.groupby("name", sort=False)["density"].max()
         labels = pd.DataFrame(
@@ -93,6 +95,7 @@ def distributions(
             if where[row] - where[row - 1] < near and apart < 0.1 * high:
                 heights[row] = heights[row - 1] + 0.1 * high
         labels["density"] = heights
+
         text = alt.Chart(labels.assign(label=labels["nrr"].map(percent))).encode(
             x=x, y=y, text="label:N"
         )
@@ -145,17 +148,21 @@ def fan(frame: Frame, currency: str | None = "USD", target: float | None = None)
         scale=alt.Scale(domain=periods, type="point", padding=0.15),
         axis=alt.Axis(labelOverlap=True, labelSeparation=8),
     )
+
     base = alt.Chart(frame).encode(x=x)
+
     ends = frame[frame["period"] == periods[-1]]
     ends = ends.assign(
         label=[amount_text(value, currency) for value in ends["middle"]],
         place=spaced_out(ends["middle"].tolist(), 12 * (high - bottom) / height),
     )
     text = alt.Chart(ends).mark_text(align="left", dx=6, fontSize=9, fontWeight="bold")
+
     layers = [
         *fan_layers(base, y, colour, dash),
         text.encode(x=RIGHT, y=alt.Y("place", **y), text="label:N", color=colour),
     ]
+
     if target is not None:
         at = alt.Chart(
             pd.DataFrame({"at": [target], "label": [f"Target {amount_text(target, currency)}"]})
@@ -184,11 +191,13 @@ def tornado(frame: Frame, base: float) -> ChartType:
     """
     long = frame.melt("name", ["low", "high"], "end", "nrr").assign(base=base)
     long["label"], long["right"] = long["nrr"].map(percent), long["nrr"] >= base
+
     low, high = visible_range(long["nrr"], pd.Series([base]))
     air = 0.12 * (high - low)
     ratio = ratio_axis(low - air, high + air, grid=False)
     names = alt.Axis(labelLimit=170, labelOverlap=False)
     chart = alt.Chart(long).encode(y=alt.Y("name:O", title=None, sort=None, axis=names))
+
     fills = alt.Scale(domain=["low", "high"], range=[TEAL, NAVY])
     legend = alt.Legend(
         labelExpr="'Belief at its ' + (datum.label == 'low' ? 'P5' : 'P95')", symbolType="square"

@@ -123,6 +123,7 @@ def _waterfall(
     scale = alt.Scale(
         domain=[bottom - (air if bottom < base else 0), top + air], nice=False, zero=False
     )
+
     data = data.assign(
         label=[
             amount_text(a, currency, is_change=not t)
@@ -151,6 +152,7 @@ def _waterfall(
     )
     place = alt.Scale(domain=steps, paddingInner=0.3, paddingOuter=0.15)
     step = {"field": "step", "type": "ordinal", "axis": names, "scale": place}
+
     ticks = 4 if upright else 3
     fine = ".0%" if top - bottom > 0.04 else ".1%"
     if currency:
@@ -170,6 +172,7 @@ def _waterfall(
     # two white strokes across a total whose bar does not start at zero
     zigzag = "M-1,.06L1,-.06L1,.02L-1,.14Z" if upright else "M.06,-1L-.06,1L.02,1L.14,-1Z"
     beside: dict[str, Any] = {"dy": -7} if upright else {"dx": 4, "align": "left"}
+
     tears = chart.transform_filter("datum.kind == 'total'").mark_point(
         shape=zigzag, filled=True, color="white", opacity=1, size=(band * 0.75) ** 2
     )
@@ -212,6 +215,7 @@ def trend(
     goal = pd.Series([] if target is None else [target], dtype=float)
     (low, high), height = visible_range(frame["nrr"], frame["grr"], goal), 190
     unit, y = (high - low) / height, ratio_axis(low, high, grid=False)
+
     given = BANDS if bands is True else bands or ()
     shown = [
         (f"NRR: {name}", max(a, low), min(b, high)) for name, a, b in given if a < high and b > low
@@ -231,11 +235,13 @@ def trend(
                     x=RIGHT if right else alt.value(0), y=alt.YDatum(at, **y), text="label:N"
                 )
             )
+
     ends = []
     if target is not None:
         rule = alt.Chart(goal.to_frame("at")).mark_rule(color=GREY, strokeDash=[5, 3])
         layers.append(rule.encode(y=alt.Y("at", **y)))
         ends.append((f"Target {percent(target)}", float(target), GREY))
+
     x = period_axis(frame, {"padding": 0.3}, labelOverlap=True)
     for name, colour, shape in (("nrr", NAVY, "circle"), ("grr", TEAL_TEXT, "diamond")):
         line = alt.Chart(frame).mark_line(
@@ -243,6 +249,7 @@ def trend(
         )
         layers.append(line.encode(x=x, y=alt.Y(name, **y)))
         ends += [(f"{name.upper()} {percent(v)}", v, colour) for v in frame[name].dropna().tail(1)]
+
     labels = pd.DataFrame(ends, columns=["label", "value", "colour"])
     labels["place"] = spaced_out(labels["value"].tolist(), 12 * unit)
     text = alt.Chart(labels).mark_text(align="left", dx=6, fontSize=9)
@@ -273,9 +280,11 @@ def segment_trend(frame: Frame) -> ChartType:
             f"segment_trend: {len(segments)} segments, {MOST_SEGMENTS} at most;"
             " group the smallest ones"
         )
+
     columns = {1: 1, 2: 2, 4: 2}.get(len(segments), 3)
     wide, high = (WIDTH - 34) / columns - 14, 190 if columns == 1 else 84
     low, top = visible_range(frame["nrr"], pd.Series([1.0]))
+
     flush = alt.condition("datum.index == 0", alt.value("left"), alt.value("right"))
     panels = []
     for i, segment in enumerate(segments):
@@ -289,6 +298,7 @@ def segment_trend(frame: Frame) -> ChartType:
             labelAlign=flush,
             labels=i + columns >= len(segments),
         )
+
         heads = pd.DataFrame(
             {
                 "name": [segment],
@@ -296,6 +306,7 @@ def segment_trend(frame: Frame) -> ChartType:
             }
         )
         head = alt.Chart(heads).encode(y=alt.value(-8))
+
         layers = [
             alt.Chart(frame)
             .mark_line(color=FAINT, strokeWidth=0.8)
@@ -331,6 +342,7 @@ def cohort_heatmap(frame: Frame, unit: str = "quarter", currency: str = "USD") -
     high = min(20.0, max(13.0, 300 / len(names)))
     data = data.assign(name=data["cohort"].map(names), text=[count(v * 100) for v in data["nrr"]])
     font = min(8.5, 0.62 * high, (wide - 3) / (0.62 * max(map(len, data["text"]), default=1)))
+
     half = float((data["nrr"] - 1).abs().clip(0.05, 0.5).max()) if len(data) else 0.5
     scale = alt.Scale(
         domain=[1 - half, 1, 1 + half], range=[LOW, EVEN, HIGH], clamp=True, interpolate="rgb"
@@ -343,6 +355,7 @@ def cohort_heatmap(frame: Frame, unit: str = "quarter", currency: str = "USD") -
         gradientLength=120,
         gradientThickness=8,
     )
+
     rows = alt.Scale(domain=[*names.values()])
     x = alt.X(
         "age:O",
@@ -351,6 +364,7 @@ def cohort_heatmap(frame: Frame, unit: str = "quarter", currency: str = "USD") -
         axis=alt.Axis(labelOverlap=True),
     )
     chart = alt.Chart(data).encode(x=x, y=alt.Y("name:O", title=None, scale=rows))
+
     cells = chart.mark_rect(stroke="white").encode(
         color=alt.Color("nrr:Q", scale=scale, legend=legend)
     )
@@ -372,6 +386,7 @@ def segment_bars(frame: Frame) -> ChartType:
     chart = alt.Chart(frame.assign(even=1.0)).encode(
         y=alt.Y("segment:O", title=None, sort=None, axis=names)
     )
+
     sign = alt.condition("datum.nrr < 1", alt.value(BRICK), alt.value(NAVY))
     layers = [
         chart.mark_bar(height=11).encode(x=alt.X("even", **ratio), x2="nrr", color=sign),
@@ -379,6 +394,7 @@ def segment_bars(frame: Frame) -> ChartType:
         chart.mark_point(**TICK).encode(x=alt.X("nrr_before", **ratio)),
         chart.mark_point(**DIAMOND).encode(x=alt.X("grr", **ratio)),
     ]
+
     columns = [("nrr", "NRR", BAR), ("grr", "GRR", DIAMOND), ("nrr_before", "Before", TICK)]
     for i, (column, title, mark) in enumerate(columns):
         x = alt.value(alt.ExprRef(f"width + {46 + 50 * i}"))
@@ -408,6 +424,7 @@ def concentration(frame: Frame, notes: Sequence[tuple[float, float, str]] = ()) 
         alt.Chart(ends).mark_line(color=RULE, strokeDash=[4, 3], strokeWidth=1).encode(x=x, y=y),
         curve.mark_line(color=NAVY),
     ]
+
     if notes:
         named = pd.DataFrame(notes, columns=["customers_share", "arr_share", "text"])
         named["place"] = spaced_out((named["arr_share"] - 0.03).tolist(), 0.07)
@@ -435,6 +452,7 @@ def renewals(frame: Frame, currency: str = "USD") -> ChartType:
     fills = alt.Scale(domain=[*names.values()], range=[NAVY, BRICK, "white"])
     edges = alt.Scale(domain=[*names.values()], range=["white", "white", RULE])
     legend = alt.Legend(symbolStrokeWidth=1)
+
     x = period_axis(frame, {"padding": 0.2}, labelOverlap=True)
     y = alt.Y("amount:Q", stack="zero", axis=amount_axis(currency))
     wide = min(48, 280 / frame["period"].nunique())
@@ -449,6 +467,7 @@ def renewals(frame: Frame, currency: str = "USD") -> ChartType:
             stroke=alt.Stroke("part:N", scale=edges, legend=legend),
         )
     )
+
     labels = [money(value, currency) for value in frame["due"]]
     dues = alt.Chart(frame.assign(label=labels)).mark_text(dy=-7)
     due = bars.transform_filter(f"datum.part == '{names['due']}'")

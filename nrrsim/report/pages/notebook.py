@@ -80,6 +80,7 @@ def read_cells(notebook: Path, style: Path) -> tuple[dict[str, Any], list[Cell]]
         **(own if isinstance(own, dict) else {}),
         **meta,
     }
+
     findings = [f"the front matter has no {key}" for key in ("title", "lang") if not meta.get(key)]
     if not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z]+)*", str(meta.get("lang") or "en")):
         findings.append(f"lang must be a language such as en or en-GB, not {meta['lang']!r}")

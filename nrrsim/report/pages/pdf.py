@@ -78,6 +78,7 @@ def pdf_by_typst(
         work = Path(temporary)
         for partial in extension.glob("*.typ"):
             shutil.copyfile(partial, work / partial.name)
+
         template, document = work / "template.typ", work / "report.typ"
         template.write_text(TYPST_TEMPLATE, "utf-8")
         text = quarto_markdown(cells, "pdf", work)
@@ -85,6 +86,7 @@ def pdf_by_typst(
         document.write_text(run_pandoc(text, meta, "typst", template, [formulas]), "utf-8")
         # the house's fonts, and those that one has put beside them
         fonts = dict.fromkeys([*(font.parent for font in font_folders()), extension / "fonts"])
+
         try:
             pdf, warnings = typst.compile_with_warnings(
                 str(document),
