@@ -73,6 +73,27 @@ def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]
     return [_problem(each, model) for each in error.errors(include_url=False) if not _is_echo(each)]
 
 
+def not_a_number(value: Any, whole: bool = False) -> str:
+    """What to say of something that is no (whole) number, with the number that it may mean."""
+    meant = _number_meant(value)
+    is_fitting = meant is not None and (not whole or meant.is_integer())
+    hint = f"; did you mean {meant:.10g}?" if is_fitting else ""
+    return f"must be {'a whole number' if whole else 'a number'}, got {shown(value)}{hint}"
+
+
+def written(number: float) -> str:
+    """A number as people write it: whole ones with their thousands apart."""
+    # near 1e16 floats no longer tell whole numbers apart: the last digits would say nothing
+    is_whole = float(number).is_integer() and abs(number) <= 1e15
+    return f"{number:,.0f}" if is_whole else f"{number:.10g}"
+
+
+def shown(value: Any) -> str:
+    """A value as it may stand in a file, cut short where it is long."""
+    text = _as_yaml(value)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
+
+
 def _is_echo(error: Any) -> bool:
     """Whether a list is called too short only because what stands in it is wrong."""
     return bool(error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"])
@@ -122,14 +143,6 @@ def _sentence(kind: str, value: Any, context: Mapping[str, Any]) -> str:
     return ""
 
 
-def not_a_number(value: Any, whole: bool = False) -> str:
-    """What to say of something that is no (whole) number, with the number that it may mean."""
-    meant = _number_meant(value)
-    is_fitting = meant is not None and (not whole or meant.is_integer())
-    hint = f"; did you mean {meant:.10g}?" if is_fitting else ""
-    return f"must be {'a whole number' if whole else 'a number'}, got {shown(value)}{hint}"
-
-
 def _number_meant(value: Any) -> float | None:
     if isinstance(value, float):
         return value
@@ -143,19 +156,6 @@ def _number_meant(value: Any) -> float | None:
         return None
     meant = float(digits) / (100 if text.endswith("%") else 1)
     return meant if isfinite(meant) else None
-
-
-def written(number: float) -> str:
-    """A number as people write it: whole ones with their thousands apart."""
-    # near 1e16 floats no longer tell whole numbers apart: the last digits would say nothing
-    is_whole = float(number).is_integer() and abs(number) <= 1e15
-    return f"{number:,.0f}" if is_whole else f"{number:.10g}"
-
-
-def shown(value: Any) -> str:
-    """A value as it may stand in a file, cut short where it is long."""
-    text = _as_yaml(value)
-    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
 
 
 def _as_yaml(value: Any) -> str:

@@ -89,6 +89,20 @@ def read_yaml(path: str | Path, what: str) -> Document:
     return Document(values, {(): Place(str(path), 1, 1)} | reader.keys, reader.places)
 
 
+def yaml_text(values: dict[str, Any]) -> str:
+    """Plain values as YAML that people read: in the order given, short things on one line."""
+    from io import StringIO
+
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="safe")
+    yaml.default_flow_style, yaml.width = None, 100
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    text = StringIO()
+    yaml.dump(values, text)
+    return text.getvalue()
+
+
 def _composed(text: str, path: str) -> Any:
     """The tree of nodes of a text; raises UsageError in words for people who do not know YAML."""
     from ruamel.yaml import YAML
@@ -190,17 +204,3 @@ def _scalar(node: Any) -> Any:
     except ValueError:
         pass
     return normalize("NFC", text)
-
-
-def yaml_text(values: dict[str, Any]) -> str:
-    """Plain values as YAML that people read: in the order given, short things on one line."""
-    from io import StringIO
-
-    from ruamel.yaml import YAML
-
-    yaml = YAML(typ="safe")
-    yaml.default_flow_style, yaml.width = None, 100
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    text = StringIO()
-    yaml.dump(values, text)
-    return text.getvalue()

@@ -109,20 +109,6 @@ def bridge(a: Scenario, b: Scenario) -> Bridge:
     )
 
 
-def _shapley(a: Scenario, b: Scenario, segments: tuple[str, ...], seed: int) -> np.ndarray:
-    """`ndarray[group, segment]` of the Shapley values, averaged over the draws."""
-    # what both believe something of meets the same draws
-    names = sorted({**slots_of(a), **slots_of(b)})
-    rows = {name: row for row, name in enumerate(names)}
-    exact = Exact(
-        (Side.of(a, segments, DRAWS, seed, rows), Side.of(b, segments, DRAWS, seed, rows))
-    )
-    worth = {
-        which: exact.nrr(*which).mean(axis=1) for which in product((0, 1), repeat=len(LEVER_GROUPS))
-    }
-    return shapley(worth)
-
-
 def shapley(worth: Mapping[tuple[int, ...], Any]) -> np.ndarray:
     """The Shapley value of each player, from the worth of every coalition (1: who is in it)."""
     players = len(next(iter(worth)))
@@ -137,3 +123,17 @@ def shapley(worth: Mapping[tuple[int, ...], Any]) -> np.ndarray:
                 total = total + weight * (worth[joined] - value)
         values.append(total)
     return np.array(values)
+
+
+def _shapley(a: Scenario, b: Scenario, segments: tuple[str, ...], seed: int) -> np.ndarray:
+    """`ndarray[group, segment]` of the Shapley values, averaged over the draws."""
+    # what both believe something of meets the same draws
+    names = sorted({**slots_of(a), **slots_of(b)})
+    rows = {name: row for row, name in enumerate(names)}
+    exact = Exact(
+        (Side.of(a, segments, DRAWS, seed, rows), Side.of(b, segments, DRAWS, seed, rows))
+    )
+    worth = {
+        which: exact.nrr(*which).mean(axis=1) for which in product((0, 1), repeat=len(LEVER_GROUPS))
+    }
+    return shapley(worth)

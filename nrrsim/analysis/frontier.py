@@ -96,6 +96,51 @@ def frontier(
     return Frontier(target, now, found, x, probability)
 
 
+def needed(scenario: Scenario, target: float, probability: float | None = None) -> dict[str, Any]:
+    """What `nrrsim frontier --json` prints: what one lever, or all together, would have to be.
+
+    Beside each stands what can be compared with published figures: the gross retention (of flows)
+    that it comes to and where that stands among the survey's quartiles; of price, the largest
+    uplift. They are of twelve months only.
+    """
+    found = frontier(scenario, target, probability)
+    yearly = scenario.months == 12
+
+    def beside(name: str, factors: Mapping[str, float]) -> dict[str, Any]:
+        gross = uplift = None
+        if name in (*LOSSES, "together"):
+            gross = float(metrics.grr(expect(with_factors(scenario, factors)), "flow"))
+        if name == "price":
+            uplift = max(found.levers["price"].now.values()) * factors["price"]
+        return {
+            "grr_flow": gross,
+            "standing": benchmarks.standing("grr", gross) if gross is not None and yearly else None,
+            "uplift": uplift,
+            "usual_uplift": list(benchmarks.USUAL_UPLIFT) if name == "price" else None,
+        }
+
+    x = found.together
+    return {
+        "title": scenario.title,
+        "target": target,
+        "probability": probability,
+        "nrr": found.nrr,
+        "standing": benchmarks.standing("nrr", target) if yearly else None,
+        "levers": {
+            name: {
+                "status": lever.status,
+                "factor": lever.factor,
+                "now": lever.now,
+                "needed": lever.needed,
+            }
+            | (beside(name, {name: lever.factor}) if lever.factor is not None else {})
+            for name, lever in found.levers.items()
+        },
+        "together": x,
+        "beside": beside("together", all_together(x)) if x is not None else None,
+    }
+
+
 def chance(scenario: Scenario, target: float) -> float:
     """How likely NRR is to reach the target, without a simulation (see `outcomes.Odds`).
 
@@ -105,15 +150,6 @@ def chance(scenario: Scenario, target: float) -> float:
     odds = odds_by_draw(scenario)(rates)
     _refuse_uneven(odds)
     return odds.reaches(target)
-
-
-def _refuse_uneven(odds: Odds) -> None:
-    if not odds.holds:
-        raise UsageError(
-            "probability: few customers, or rare and large events, make up this book's luck, so"
-            " that only a simulation tells: ask nrrsim simulate, or what reaches the target on"
-            " average"
-        )
 
 
 def all_together(x: float) -> dict[str, float]:
@@ -132,6 +168,15 @@ def with_factors(scenario: Scenario, factors: Mapping[str, float]) -> Scenario:
     while name in programmes:
         name += "_"
     return scenario.with_({"programmes": {**programmes, name: there}})
+
+
+def _refuse_uneven(odds: Odds) -> None:
+    if not odds.holds:
+        raise UsageError(
+            "probability: few customers, or rare and large events, make up this book's luck, so"
+            " that only a simulation tells: ask nrrsim simulate, or what reaches the target on"
+            " average"
+        )
 
 
 def _by_factors(
@@ -226,48 +271,3 @@ def _root(
                 return float(brentq(fine, low, high, xtol=1e-12))
         return None
     return None
-
-
-def needed(scenario: Scenario, target: float, probability: float | None = None) -> dict[str, Any]:
-    """What `nrrsim frontier --json` prints: what one lever, or all together, would have to be.
-
-    Beside each stands what can be compared with published figures: the gross retention (of flows)
-    that it comes to and where that stands among the survey's quartiles; of price, the largest
-    uplift. They are of twelve months only.
-    """
-    found = frontier(scenario, target, probability)
-    yearly = scenario.months == 12
-
-    def beside(name: str, factors: Mapping[str, float]) -> dict[str, Any]:
-        gross = uplift = None
-        if name in (*LOSSES, "together"):
-            gross = float(metrics.grr(expect(with_factors(scenario, factors)), "flow"))
-        if name == "price":
-            uplift = max(found.levers["price"].now.values()) * factors["price"]
-        return {
-            "grr_flow": gross,
-            "standing": benchmarks.standing("grr", gross) if gross is not None and yearly else None,
-            "uplift": uplift,
-            "usual_uplift": list(benchmarks.USUAL_UPLIFT) if name == "price" else None,
-        }
-
-    x = found.together
-    return {
-        "title": scenario.title,
-        "target": target,
-        "probability": probability,
-        "nrr": found.nrr,
-        "standing": benchmarks.standing("nrr", target) if yearly else None,
-        "levers": {
-            name: {
-                "status": lever.status,
-                "factor": lever.factor,
-                "now": lever.now,
-                "needed": lever.needed,
-            }
-            | (beside(name, {name: lever.factor}) if lever.factor is not None else {})
-            for name, lever in found.levers.items()
-        },
-        "together": x,
-        "beside": beside("together", all_together(x)) if x is not None else None,
-    }

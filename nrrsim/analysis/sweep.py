@@ -150,6 +150,22 @@ def sweep(
     return pd.DataFrame(rows, columns=[*names, *RESULTS]).astype(float)
 
 
+def told(frame: pd.DataFrame) -> dict[str, Any]:
+    """What `nrrsim sweep --json` prints: how many points, and where NRR is lowest and highest."""
+    ends = {"lowest": int(frame["nrr"].argmin()), "highest": int(frame["nrr"].argmax())}
+    rows = {
+        # what is nan, which is not equal to itself, is not told
+        name: {key: float(each) for key, each in frame.iloc[at].items() if each == each}
+        for name, at in ends.items()
+    }
+    return {"points": len(frame), **rows}
+
+
+def kept_beside(out: str | Path) -> Path:
+    """Where a sweep keeps what is done until its result stands at `out`."""
+    return Path(out).with_name(f".{Path(out).name}.done")
+
+
 @dataclass(frozen=True)
 class _Task:
     """What all points of a sweep share."""
@@ -236,19 +252,3 @@ class _Done:
         if self.path is not None:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps([number, row]) + "\n")
-
-
-def told(frame: pd.DataFrame) -> dict[str, Any]:
-    """What `nrrsim sweep --json` prints: how many points, and where NRR is lowest and highest."""
-    ends = {"lowest": int(frame["nrr"].argmin()), "highest": int(frame["nrr"].argmax())}
-    rows = {
-        # what is nan, which is not equal to itself, is not told
-        name: {key: float(each) for key, each in frame.iloc[at].items() if each == each}
-        for name, at in ends.items()
-    }
-    return {"points": len(frame), **rows}
-
-
-def kept_beside(out: str | Path) -> Path:
-    """Where a sweep keeps what is done until its result stands at `out`."""
-    return Path(out).with_name(f".{Path(out).name}.done")

@@ -156,6 +156,34 @@ def origins(
     return [shift(last, -back) for back in range(0, span - begin + 1, every)][::-1]
 
 
+def quantiles(drawn: np.ndarray) -> dict[str, float]:
+    """The quantiles that are told of a forecast, `p05` to `p95`."""
+    return {
+        f"p{100 * q:02.0f}": float(x)
+        for q, x in zip(QUANTILES, np.quantile(drawn, QUANTILES), strict=True)
+    }
+
+
+def pit(drawn: np.ndarray, actual: float) -> float:
+    """Where an outcome lies in its forecast, from 0 to 1; what is equal to it counts half."""
+    # equal to within rounding
+    below = float((drawn < actual - 1e-12).mean())
+    same = float((np.abs(drawn - actual) <= 1e-12).mean())
+    return below + same / 2
+
+
+def crps(drawn: np.ndarray, actual: float) -> float:
+    """The continuous ranked probability score of an ensemble; of a single number, its error.
+
+    The mean distance of its members from what happened, less half of the mean distance between two
+    of them (Gneiting and Raftery 2007).
+    """
+    # sorted, the sum over all pairs is one over single members: n log n instead of n^2
+    x, n = np.sort(drawn), len(drawn)
+    between = ((2 * np.arange(1, n + 1) - n - 1) * x).sum() * 2 / n**2
+    return float(np.abs(x - actual).mean() - between / 2)
+
+
 def _forecast(
     ledger: Ledger,
     origin: str,
@@ -205,34 +233,6 @@ def _compared(drawn: np.ndarray, actual: float) -> dict[str, float]:
         "pit": pit(drawn, actual),
         "crps": crps(drawn, actual),
     }
-
-
-def quantiles(drawn: np.ndarray) -> dict[str, float]:
-    """The quantiles that are told of a forecast, `p05` to `p95`."""
-    return {
-        f"p{100 * q:02.0f}": float(x)
-        for q, x in zip(QUANTILES, np.quantile(drawn, QUANTILES), strict=True)
-    }
-
-
-def pit(drawn: np.ndarray, actual: float) -> float:
-    """Where an outcome lies in its forecast, from 0 to 1; what is equal to it counts half."""
-    # equal to within rounding
-    below = float((drawn < actual - 1e-12).mean())
-    same = float((np.abs(drawn - actual) <= 1e-12).mean())
-    return below + same / 2
-
-
-def crps(drawn: np.ndarray, actual: float) -> float:
-    """The continuous ranked probability score of an ensemble; of a single number, its error.
-
-    The mean distance of its members from what happened, less half of the mean distance between two
-    of them (Gneiting and Raftery 2007).
-    """
-    # sorted, the sum over all pairs is one over single members: n log n instead of n^2
-    x, n = np.sort(drawn), len(drawn)
-    between = ((2 * np.arange(1, n + 1) - n - 1) * x).sum() * 2 / n**2
-    return float(np.abs(x - actual).mean() - between / 2)
 
 
 def _apart(origins: pd.Series[str]) -> int:

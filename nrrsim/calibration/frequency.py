@@ -104,6 +104,22 @@ def posterior(
     return mean, np.sqrt(np.maximum((weight * second).sum(axis=(1, 2)) - mean**2, 0))
 
 
+def prior_grid(
+    typical: float, power: float, is_probability: bool, scores: np.ndarray = SCORES
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What one chance may typically be, how alike segments are, and the weights.
+
+    `ndarray[typical, unlike]` each; how alike is the sum of the parameters of the segments' Beta.
+    """
+    one = -np.expm1(np.log1p(-typical) / power) if is_probability else typical / power
+    mu = special.expit(special.logit(one) + TYPICAL_SD * scores)[:, None]
+    unlike = UNLIKE * np.exp(UNLIKE_SD * SCORES[::2])[None, :]
+    # of a Beta with mean mu the coefficient of variation is sqrt((1 - mu) / mu / (alike + 1))
+    alike = np.maximum((1 - mu) / (mu * unlike**2) - 1, 0.5)
+    prior = np.exp(-(scores[:, None] ** 2 + SCORES[None, ::2] ** 2) / 2)
+    return np.broadcast_to(mu, alike.shape), alike, prior / prior.sum()
+
+
 def _mixture(
     events: np.ndarray, chances: np.ndarray, typical: float, power: float, is_probability: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -124,22 +140,6 @@ def _mixture(
         reach = 5 * np.sqrt(of_score @ (scores - middle) ** 2) + 2 * (SCORES[1] - SCORES[0])
         scores = np.linspace(max(middle - reach, SCORES[0]), min(middle + reach, SCORES[-1]), 61)
     return a, b, np.broadcast_to(weight, a.shape)
-
-
-def prior_grid(
-    typical: float, power: float, is_probability: bool, scores: np.ndarray = SCORES
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What one chance may typically be, how alike segments are, and the weights.
-
-    `ndarray[typical, unlike]` each; how alike is the sum of the parameters of the segments' Beta.
-    """
-    one = -np.expm1(np.log1p(-typical) / power) if is_probability else typical / power
-    mu = special.expit(special.logit(one) + TYPICAL_SD * scores)[:, None]
-    unlike = UNLIKE * np.exp(UNLIKE_SD * SCORES[::2])[None, :]
-    # of a Beta with mean mu the coefficient of variation is sqrt((1 - mu) / mu / (alike + 1))
-    alike = np.maximum((1 - mu) / (mu * unlike**2) - 1, 0.5)
-    prior = np.exp(-(scores[:, None] ** 2 + SCORES[None, ::2] ** 2) / 2)
-    return np.broadcast_to(mu, alike.shape), alike, prior / prior.sum()
 
 
 def _moment(a: np.ndarray, b: np.ndarray, power: float) -> np.ndarray:

@@ -45,17 +45,6 @@ def share_that_shows(
     return shown | {"contraction": 1 - sum((often[name] * wins[name] for name in gains), nobody)}
 
 
-def _wins(fall: tuple[float, float], rise: tuple[float, float]) -> float:
-    """How likely a rise is to outweigh a fall of the same month."""
-    # both at 60 evenly likely sizes; one that does not vary is given a little, as no Beta has none
-    points = (np.arange(60) + 0.5) / 60
-    mean, sd = fall
-    lost = special.betaincinv(*beta_of(mean, max(sd, 1e-3 * mean)), points)
-    mu, sigma = lognormal_of(rise[0], max(rise[1], 1e-3 * rise[0]))
-    gained = np.exp(mu + sigma * special.ndtri(points))
-    return float(((1 - lost[:, None]) * (1 + gained) > 1).mean())
-
-
 def fitted_sizes(exposure: Exposure, driver: str) -> dict[int, _Size]:
     """Of each segment: mean and sd of an event's size, its misfit, and how many were seen."""
     rows = np.flatnonzero(exposure.amount[driver] > 0)
@@ -71,6 +60,17 @@ def fitted_sizes(exposure: Exposure, driver: str) -> dict[int, _Size]:
         enough = mine.sum() >= FEW_SIZES
         sizes[number] = (*fit(share[mine], weight[mine]), int(mine.sum())) if enough else whole
     return sizes
+
+
+def _wins(fall: tuple[float, float], rise: tuple[float, float]) -> float:
+    """How likely a rise is to outweigh a fall of the same month."""
+    # both at 60 evenly likely sizes; one that does not vary is given a little, as no Beta has none
+    points = (np.arange(60) + 0.5) / 60
+    mean, sd = fall
+    lost = special.betaincinv(*beta_of(mean, max(sd, 1e-3 * mean)), points)
+    mu, sigma = lognormal_of(rise[0], max(rise[1], 1e-3 * rise[0]))
+    gained = np.exp(mu + sigma * special.ndtri(points))
+    return float(((1 - lost[:, None]) * (1 + gained) > 1).mean())
 
 
 def _lognormal_size(share: np.ndarray, weight: np.ndarray) -> tuple[tuple[float, float], float]:

@@ -64,37 +64,6 @@ def common_shock(
     return {name: beta for name, beta in shock.items() if beta}, years
 
 
-def _between_years(events: np.ndarray, chances: np.ndarray, expected: np.ndarray) -> float:
-    """The posterior mean of the variance of a year's factor: binomial counts, lognormal factor."""
-    beta = np.linspace(0, MOST_SHOCK, 76)
-    prior = np.exp(-((beta / SHOCK_SD) ** 2) / 2)
-    z, w = np.polynomial.hermite_e.hermegauss(31)
-    level = np.linspace(-1, 1, 241)  # of the typical year, which is not known either
-
-    # the quadrature is worked out at every sixth level, and taken straight between them
-    few = level[::6]
-    between = np.array([np.interp(level, few, row) for row in np.eye(len(few))])
-    log = np.zeros((len(beta), len(level)))
-    for k, n, e in zip(events, chances, expected, strict=True):
-        if not (n > 0 and e > 0):
-            continue
-
-        # so many that log(k / e) is normal; no quadrature would see so narrow a peak
-        if 100 <= k < n:
-            variance = beta[:, None] ** 2 + (1 - k / n) / k
-            off = np.log(k / e) - level + beta[:, None] ** 2 / 2
-            log -= off**2 / variance / 2 + np.log(variance) / 2
-            continue
-
-        factor = np.exp(few[:, None] + beta[:, None, None] * z - beta[:, None, None] ** 2 / 2)
-        p = np.clip(e / n * factor, 1e-12, 1 - 1e-9)
-        each = k * np.log(p) + np.maximum(n - k, 0) * np.log1p(-p)
-        top = each.max(axis=2, keepdims=True)
-        log += (np.log((np.exp(each - top) * w).sum(axis=2)) + top[..., 0]) @ between
-    weight = (np.exp(log - log.max()).sum(axis=1)) * prior
-    return float((weight * beta**2).sum() / weight.sum())
-
-
 def drift_and_season(exposure: Exposure, annual: np.ndarray) -> list[str]:
     """Drivers that drift, or that have a season: tested at a false-alarm rate of 1 % each."""
     notes = []
@@ -133,3 +102,34 @@ def drift_and_season(exposure: Exposure, annual: np.ndarray) -> list[str]:
                     " a scenario spreads it evenly"
                 )
     return notes
+
+
+def _between_years(events: np.ndarray, chances: np.ndarray, expected: np.ndarray) -> float:
+    """The posterior mean of the variance of a year's factor: binomial counts, lognormal factor."""
+    beta = np.linspace(0, MOST_SHOCK, 76)
+    prior = np.exp(-((beta / SHOCK_SD) ** 2) / 2)
+    z, w = np.polynomial.hermite_e.hermegauss(31)
+    level = np.linspace(-1, 1, 241)  # of the typical year, which is not known either
+
+    # the quadrature is worked out at every sixth level, and taken straight between them
+    few = level[::6]
+    between = np.array([np.interp(level, few, row) for row in np.eye(len(few))])
+    log = np.zeros((len(beta), len(level)))
+    for k, n, e in zip(events, chances, expected, strict=True):
+        if not (n > 0 and e > 0):
+            continue
+
+        # so many that log(k / e) is normal; no quadrature would see so narrow a peak
+        if 100 <= k < n:
+            variance = beta[:, None] ** 2 + (1 - k / n) / k
+            off = np.log(k / e) - level + beta[:, None] ** 2 / 2
+            log -= off**2 / variance / 2 + np.log(variance) / 2
+            continue
+
+        factor = np.exp(few[:, None] + beta[:, None, None] * z - beta[:, None, None] ** 2 / 2)
+        p = np.clip(e / n * factor, 1e-12, 1 - 1e-9)
+        each = k * np.log(p) + np.maximum(n - k, 0) * np.log1p(-p)
+        top = each.max(axis=2, keepdims=True)
+        log += (np.log((np.exp(each - top) * w).sum(axis=2)) + top[..., 0]) @ between
+    weight = (np.exp(log - log.max()).sum(axis=1)) * prior
+    return float((weight * beta**2).sum() / weight.sum())

@@ -79,6 +79,25 @@ def matching(pattern: str) -> list[Path]:
     return sorted(Path(anchor or ".").glob(relative)) or [Path(pattern)]
 
 
+def map_unique(values: pd.Series, parse: Callable[[object], int | None]) -> np.ndarray:
+    """`ndarray[float]` of parse(value), nan where it gives None; each value is parsed once."""
+    codes, distinct = pd.factorize(values, use_na_sentinel=True)
+    parsed = [parse(value) for value in distinct]
+    table = np.array(
+        [np.nan if number is None else number for number in (*parsed, None)], dtype=float
+    )
+    return table[codes]
+
+
+def concat(parts: Sequence[Rows]) -> tuple[pd.DataFrame, np.ndarray]:
+    """The rows of all parts below each other, and where each part begins."""
+    frame = parts[0].frame  # a single one is not copied
+    if len(parts) > 1:
+        frame = pd.concat([part.frame for part in parts], ignore_index=True)
+    starts = np.cumsum([0] + [len(part.frame) for part in parts])
+    return frame, starts
+
+
 def _read_file(path: Path, sheet: str | None) -> Rows:
     if path.is_dir() or not path.exists():
         raise UsageError(
@@ -362,25 +381,3 @@ def _address(address: str) -> tuple[URL, list[str]]:
             f"{address}: there is no such file; check the path and the folder it is given from"
         )
     return url, secrets
-
-
-# --- columns --------------------------------------------------------------------------------------
-
-
-def map_unique(values: pd.Series, parse: Callable[[object], int | None]) -> np.ndarray:
-    """`ndarray[float]` of parse(value), nan where it gives None; each value is parsed once."""
-    codes, distinct = pd.factorize(values, use_na_sentinel=True)
-    parsed = [parse(value) for value in distinct]
-    table = np.array(
-        [np.nan if number is None else number for number in (*parsed, None)], dtype=float
-    )
-    return table[codes]
-
-
-def concat(parts: Sequence[Rows]) -> tuple[pd.DataFrame, np.ndarray]:
-    """The rows of all parts below each other, and where each part begins."""
-    frame = parts[0].frame  # a single one is not copied
-    if len(parts) > 1:
-        frame = pd.concat([part.frame for part in parts], ignore_index=True)
-    starts = np.cumsum([0] + [len(part.frame) for part in parts])
-    return frame, starts

@@ -59,53 +59,6 @@ def write_manifest(
     (work / "manifest.json").write_bytes(_sealed(manifest))
 
 
-def _sealed(manifest: Mapping[str, Any]) -> bytes:
-    """The manifest's only spelling, with the hash of its own content in it."""
-    content = {key: value for key, value in manifest.items() if key != "seal"}
-    seal = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    return (json.dumps({**content, "seal": seal}, indent=1, ensure_ascii=False) + "\n").encode()
-
-
-def _inputs(card: Card) -> list[Path]:
-    """Every file that a parameter names; of a scenario also what it extends and its ledger."""
-    from nrrsim.ledger.sources import matching
-    from nrrsim.scenario.scenario import files_of
-
-    given = card.parameters.values()
-    values = [item for value in given for item in (value if isinstance(value, list) else [value])]
-    # any text may name a file; one of 200 characters is a title or a reason
-    names = [value for value in values if isinstance(value, str) and 0 < len(value) < 200]
-    named = [path for name in names for path in matching(str(card.path.parent / name))]
-    inputs: set[Path] = set()
-    for path in filter(Path.is_file, named):
-        inputs |= set(files_of(path)) if path.suffix in (".yaml", ".yml") else {path}
-    return sorted(inputs)
-
-
-def _relative(path: Path, folder: Path) -> str:
-    return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
-
-
-def _commit() -> dict[str, Any] | None:
-    """The commit of the source tree that nrrsim runs from, and whether it was changed since."""
-    root = shared()
-    if not (root / ".git").exists():
-        return None
-    git = ["git", "-C", str(root)]
-    try:
-        commit = subprocess.run(
-            [*git, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=20
-        )
-        changed = subprocess.run(
-            [*git, "diff", "--quiet", "HEAD", "--", "nrrsim", "notebooks"], timeout=20
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    if commit.returncode != 0:
-        return None
-    return {"commit": commit.stdout.strip(), "changed": changed.returncode != 0}
-
-
 def verify(folder: str | Path) -> list[str]:
     """Compare every file and number of a report with its manifest; returns a line for each.
 
@@ -157,6 +110,53 @@ def verify(folder: str | Path) -> list[str]:
     if wrong:
         raise VerifyError("\n".join(wrong))
     return checked
+
+
+def _sealed(manifest: Mapping[str, Any]) -> bytes:
+    """The manifest's only spelling, with the hash of its own content in it."""
+    content = {key: value for key, value in manifest.items() if key != "seal"}
+    seal = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return (json.dumps({**content, "seal": seal}, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _inputs(card: Card) -> list[Path]:
+    """Every file that a parameter names; of a scenario also what it extends and its ledger."""
+    from nrrsim.ledger.sources import matching
+    from nrrsim.scenario.scenario import files_of
+
+    given = card.parameters.values()
+    values = [item for value in given for item in (value if isinstance(value, list) else [value])]
+    # any text may name a file; one of 200 characters is a title or a reason
+    names = [value for value in values if isinstance(value, str) and 0 < len(value) < 200]
+    named = [path for name in names for path in matching(str(card.path.parent / name))]
+    inputs: set[Path] = set()
+    for path in filter(Path.is_file, named):
+        inputs |= set(files_of(path)) if path.suffix in (".yaml", ".yml") else {path}
+    return sorted(inputs)
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
+
+
+def _commit() -> dict[str, Any] | None:
+    """The commit of the source tree that nrrsim runs from, and whether it was changed since."""
+    root = shared()
+    if not (root / ".git").exists():
+        return None
+    git = ["git", "-C", str(root)]
+    try:
+        commit = subprocess.run(
+            [*git, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=20
+        )
+        changed = subprocess.run(
+            [*git, "diff", "--quiet", "HEAD", "--", "nrrsim", "notebooks"], timeout=20
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    if commit.returncode != 0:
+        return None
+    return {"commit": commit.stdout.strip(), "changed": changed.returncode != 0}
 
 
 def _same(path: Path, digest: str) -> bool:

@@ -57,18 +57,6 @@ def extended(document: Document, file: Path, seen: tuple[Path, ...]) -> Document
     return merged(_seen_from(below, Path(parent).parent), document)
 
 
-def _seen_from(document: Document, folder: Path) -> Document:
-    """The document with its ledger's path as seen from the file that extends it."""
-    book = document.values.get("book")
-    if not isinstance(book, dict):
-        return document
-    ledger = book.get("ledger")
-    if not isinstance(ledger, str) or is_address(ledger):
-        return document
-    book = {**book, "ledger": str(folder / ledger)}
-    return replace(document, values={**document.values, "book": book})
-
-
 def merged(base: Document, over: Document) -> Document:
     """What a document states above what it extends; of what is replaced no place is kept."""
     replaced: set[Path_] = set()
@@ -83,22 +71,6 @@ def merged(base: Document, over: Document) -> Document:
         }
 
     return Document(values, left(base.keys) | over.keys, left(base.places) | over.places)
-
-
-def _merged_values(base: Any, over: Any, at: Path_, replaced: set[Path_]) -> Any:
-    # drivers.churn.smb.rate: what stands deeper than a field is one value, and is replaced whole
-    is_value = len(at) >= 4 or not isinstance(base, Mapping) or not isinstance(over, Mapping)
-    if is_value or (at == ("book",) and is_mixed({**base, **over})):
-        replaced.add(at)
-        return over
-    gone = [key for key in base if gives_way(key, base, over, at)]
-    replaced |= {(*at, key) for key in gone}
-    result = {key: value for key, value in base.items() if key not in gone}
-    for key, value in over.items():
-        result[key] = (
-            _merged_values(base[key], value, (*at, key), replaced) if key in base else value
-        )
-    return result
 
 
 def gives_way(key: str, base: Mapping[str, Any], over: Mapping[str, Any], at: Path_) -> bool:
@@ -130,6 +102,34 @@ def with_churn_rates(document: Document) -> Document:
 
     values = {**document.values, "drivers": {**drivers, "churn": churn}}
     return Document(values, with_rates(document.keys), with_rates(document.places))
+
+
+def _seen_from(document: Document, folder: Path) -> Document:
+    """The document with its ledger's path as seen from the file that extends it."""
+    book = document.values.get("book")
+    if not isinstance(book, dict):
+        return document
+    ledger = book.get("ledger")
+    if not isinstance(ledger, str) or is_address(ledger):
+        return document
+    book = {**book, "ledger": str(folder / ledger)}
+    return replace(document, values={**document.values, "book": book})
+
+
+def _merged_values(base: Any, over: Any, at: Path_, replaced: set[Path_]) -> Any:
+    # drivers.churn.smb.rate: what stands deeper than a field is one value, and is replaced whole
+    is_value = len(at) >= 4 or not isinstance(base, Mapping) or not isinstance(over, Mapping)
+    if is_value or (at == ("book",) and is_mixed({**base, **over})):
+        replaced.add(at)
+        return over
+    gone = [key for key in base if gives_way(key, base, over, at)]
+    replaced |= {(*at, key) for key in gone}
+    result = {key: value for key, value in base.items() if key not in gone}
+    for key, value in over.items():
+        result[key] = (
+            _merged_values(base[key], value, (*at, key), replaced) if key in base else value
+        )
+    return result
 
 
 def _with_rate(entry: Any) -> Any:

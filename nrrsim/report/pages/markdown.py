@@ -20,6 +20,48 @@ from nrrsim.errors import RenderError
 from nrrsim.report.pages.notebook import EXTENSION, IMAGES, Cell, chosen_mime
 
 
+def quarto_markdown(cells: Sequence[Cell], to: str, work: Path) -> str:
+    """The notebook as one Quarto markdown text; pictures for print go into the folder `work`."""
+    return "\n\n".join(_cell_markdown(cell, to, work) for cell in cells)
+
+
+def run_pandoc(
+    text: str, meta: Mapping[str, Any], to: str, template: Path, extra: Sequence[str]
+) -> str:
+    """Quarto markdown to a whole page, in pandoc's sandbox: it reads no file and no address."""
+    front = json.dumps(_pandoc_metadata(meta), default=str, ensure_ascii=False)
+    command = [
+        str(pypandoc.get_pandoc_path()),
+        "--sandbox",
+        "--standalone",
+        "--wrap=none",
+        "--from=markdown",
+        f"--to={to}",
+        f"--template={template}",
+        f"--lua-filter={files('nrrsim.report.pages') / 'quarto.lua'}",
+        *extra,
+    ]
+    document = f"---\n{front}\n---\n\n{text}"
+    ran = subprocess.run(
+        command, input=document, capture_output=True, encoding="utf-8", check=False
+    )
+    said = ran.stderr.strip()
+    if ran.returncode == 3:  # quarto.lua's word for it
+        raise RenderError(f"these references lead nowhere: {said}")
+    # a warning is a page that is not as it was meant to be: none is let through
+    if ran.returncode or said:
+        raise RenderError(f"pandoc: {said or ran.returncode}")
+    return ran.stdout
+
+
+@cache
+def font_folders() -> tuple[Path, ...]:
+    """Inter, upright (the first) and italic, and a Japanese font for names that it cannot print."""
+    inter = Path(str(files("fontpkg_inter"))).glob("files/*.ttf")
+    japanese = Path(str(files("noto_cjk_sans_jp_regular"))).glob("*.otf")
+    return (*sorted(inter, key=lambda font: "Italic" in font.name), *japanese)
+
+
 def install_fonts(style: Path) -> Path:
     """Copy the fonts to where the extension's `font-paths` points, for Quarto; return where."""
     folder = style / EXTENSION / "fonts"
@@ -31,22 +73,9 @@ def install_fonts(style: Path) -> Path:
 
 
 @cache
-def font_folders() -> tuple[Path, ...]:
-    """Inter, upright (the first) and italic, and a Japanese font for names that it cannot print."""
-    inter = Path(str(files("fontpkg_inter"))).glob("files/*.ttf")
-    japanese = Path(str(files("noto_cjk_sans_jp_regular"))).glob("*.otf")
-    return (*sorted(inter, key=lambda font: "Italic" in font.name), *japanese)
-
-
-@cache
 def pandoc_version() -> str:
     """The version of the pandoc that comes with pypandoc."""
     return str(pypandoc.get_pandoc_version())
-
-
-def quarto_markdown(cells: Sequence[Cell], to: str, work: Path) -> str:
-    """The notebook as one Quarto markdown text; pictures for print go into the folder `work`."""
-    return "\n\n".join(_cell_markdown(cell, to, work) for cell in cells)
 
 
 def _cell_markdown(cell: Cell, to: str, work: Path) -> str:
@@ -110,35 +139,6 @@ def _attribute(value: object) -> str:
 
 def _typst_string(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def run_pandoc(
-    text: str, meta: Mapping[str, Any], to: str, template: Path, extra: Sequence[str]
-) -> str:
-    """Quarto markdown to a whole page, in pandoc's sandbox: it reads no file and no address."""
-    front = json.dumps(_pandoc_metadata(meta), default=str, ensure_ascii=False)
-    command = [
-        str(pypandoc.get_pandoc_path()),
-        "--sandbox",
-        "--standalone",
-        "--wrap=none",
-        "--from=markdown",
-        f"--to={to}",
-        f"--template={template}",
-        f"--lua-filter={files('nrrsim.report.pages') / 'quarto.lua'}",
-        *extra,
-    ]
-    document = f"---\n{front}\n---\n\n{text}"
-    ran = subprocess.run(
-        command, input=document, capture_output=True, encoding="utf-8", check=False
-    )
-    said = ran.stderr.strip()
-    if ran.returncode == 3:  # quarto.lua's word for it
-        raise RenderError(f"these references lead nowhere: {said}")
-    # a warning is a page that is not as it was meant to be: none is let through
-    if ran.returncode or said:
-        raise RenderError(f"pandoc: {said or ran.returncode}")
-    return ran.stdout
 
 
 def _pandoc_metadata(meta: Mapping[str, Any]) -> dict[str, Any]:

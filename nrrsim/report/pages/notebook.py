@@ -99,6 +99,16 @@ def read_cells(notebook: Path, style: Path) -> tuple[dict[str, Any], list[Cell]]
     return meta, cells
 
 
+def chosen_mime(output: Any, to: str) -> str | None:
+    """The form of an output that the page shows; None where it shows nothing of it."""
+    if output.output_type == "stream":
+        return "text/plain" if output.name == "stdout" else None
+    found = [mime for mime in CHOICE[to] if mime in output.get("data", {})]
+    if to == "pdf":  # of HTML, print can show a table
+        found = [mime for mime in found if mime != "text/html" or "<table" in output.data[mime]]
+    return found[0] if found else None
+
+
 def _code_cell(number: int, raw: Any, defaults: Mapping[str, Any]) -> Cell:
     lines = raw.source.splitlines()
     head = next((i for i, line in enumerate(lines) if not line.startswith("#|")), len(lines))
@@ -129,13 +139,3 @@ def _findings(cell: Cell, raw: Any) -> Iterator[str]:
             f"{cell.name} is a picture without alternative text;"
             " add a line `#| fig-alt: what it shows`"
         )
-
-
-def chosen_mime(output: Any, to: str) -> str | None:
-    """The form of an output that the page shows; None where it shows nothing of it."""
-    if output.output_type == "stream":
-        return "text/plain" if output.name == "stdout" else None
-    found = [mime for mime in CHOICE[to] if mime in output.get("data", {})]
-    if to == "pdf":  # of HTML, print can show a table
-        found = [mime for mime in found if mime != "text/html" or "<table" in output.data[mime]]
-    return found[0] if found else None

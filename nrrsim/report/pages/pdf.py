@@ -104,15 +104,6 @@ def pdf_by_typst(
     return bytes(pdf)
 
 
-def _reason(said: str) -> str:
-    unprintable = dict.fromkeys(re.findall(r"the text `\"(.+?)\"` could not be displayed", said))
-    if not unprintable:
-        return f"Typst: {said.strip()}"
-    folder = f"{EXTENSION.as_posix()}/fonts"
-    remedy = f"put one that can into {folder}, or write it differently"
-    return f"no font can print {' '.join(unprintable)}; {remedy}"
-
-
 def pdf_by_quarto(quarto: Quarto, notebook: Path, style: Path, timestamp: int) -> bytes:
     """In a project of its own: Quarto leaves a cache, and two renders would disturb each other."""
     with tempfile.TemporaryDirectory(prefix="nrrsim-") as folder:
@@ -154,6 +145,15 @@ def pdf_by_quarto(quarto: Quarto, notebook: Path, style: Path, timestamp: int) -
                 "\n".join([f"Quarto {quarto.version} (exit code {ran.returncode}):", *lines])
             )
         return pdf.read_bytes()
+
+
+def _reason(said: str) -> str:
+    unprintable = dict.fromkeys(re.findall(r"the text `\"(.+?)\"` could not be displayed", said))
+    if not unprintable:
+        return f"Typst: {said.strip()}"
+    folder = f"{EXTENSION.as_posix()}/fonts"
+    remedy = f"put one that can into {folder}, or write it differently"
+    return f"no font can print {' '.join(unprintable)}; {remedy}"
 
 
 def _is_complaint(line: str) -> bool:
