@@ -17,8 +17,8 @@ import pandas as pd
 
 from nrrsim.errors import UsageError
 
-# What is said of a file that cannot be written: `why` is the system's word for it. Where the file's
-# `folder` is to blame, words of one's own name that.
+# What is said of a file that cannot be written: `why` is the system's word for it. Other words may
+# name its `folder` instead.
 CANNOT_BE_WRITTEN = "{path}: cannot be written ({why}); is its folder there?"
 FRAME_CANNOT_BE_WRITTEN = "{path}: cannot be written; is its folder there, and may you write to it?"
 
