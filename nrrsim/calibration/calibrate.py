@@ -1,9 +1,8 @@
 """A ledger and a date in, a Scenario whose every number is learnt from it out; never simulates.
 
-What a segment did is counted over what it could have done. Segments learn from each other as far as
-they are alike: an annual frequency has a typical value and a spread over segments, both unknown;
-given them it is Beta, and what is counted makes it another Beta. The typical value and the spread
-are averaged over a grid, so all of it is exact.
+What a segment did is counted over what it could have done (`exposure`). Of that are made annual
+frequencies (`frequency`), sizes of events (`sizes`), churn that falls with tenure (`tenure`), and
+how much good and bad years differ (`years`).
 """
 
 from __future__ import annotations

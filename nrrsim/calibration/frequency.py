@@ -1,7 +1,8 @@
 """Events and chances by segment in, annual frequencies and their doubt out; never a size.
 
-Segments learn from each other as far as they are alike: given a typical value and a spread over
-segments a frequency is Beta, and both are averaged over a grid, so all of it is exact.
+Segments learn from each other as far as they are alike: an annual frequency has a typical value and
+a spread over segments, both unknown; given them it is Beta, and what is counted makes it another
+Beta. The typical value and the spread are averaged over a grid, so all of it is exact.
 """
 
 from __future__ import annotations

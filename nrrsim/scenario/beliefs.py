@@ -1,8 +1,7 @@
-"""A belief about a number in, draws of it out, trial by trial; never knows what the number drives.
+"""A belief about a number in, its values at normal scores out; never knows what it drives.
 
-A belief is drawn once per trial. Every belief has a stream of its own, keyed by the seed and its
-name: adding one moves no other. Ties between beliefs are those of their normal scores (Gaussian
-copula).
+A belief is drawn once per trial, at a normal score that the engine draws. Ties between beliefs are
+those of their scores (Gaussian copula).
 """
 
 from __future__ import annotations

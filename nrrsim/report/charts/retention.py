@@ -1,9 +1,4 @@
-"""Frames of what happened in, Altair charts out; never computes a metric, never mutates.
-
-A chart fills the text width of an A4 page, is told apart by shape or label besides colour, and
-shows a name as literal text whatever it holds. `enable()` turns on the house theme and the renderer
-for notebooks.
-"""
+"""Frames of what happened in, Altair charts out; never computes a metric, never mutates."""
 
 from __future__ import annotations
 
