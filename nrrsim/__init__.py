@@ -10,31 +10,24 @@
 
 Names are loaded when they are first used, so that the command line starts at once.
 
-The words, one for each thing (MRR and ARR are never added: every amount is ARR, 12 x MRR):
+One thing, one word:
 
-ledger        recurring revenue by customer and month, as it was
-opening       what a window's or a month's customers paid at its start; closing: at its end
-cohort        the customers with a positive amount at a window's start, and they alone
-book          all customers of a company at a date, newcomers included
-movement      what a month adds or takes: new, adoption, cross-sell, price, contraction, churn,
-              reactivation; unsplit where the ledger does not say why an amount rose
-roll-forward  opening + gains - losses = closing, to the cent, each month and segment
-window        the months that retention is measured over, twelve unless said otherwise
-NRR           net revenue retention: the cohort's closing over its opening
-GRR           gross revenue retention: the same, with no customer above its opening
-logo          the share of the cohort's customers who are still customers
-renewal       the month in which a contract may end; term: monthly or annual
-tenure        the years since a customer's first revenue
-scenario      what is believed of a book and the months ahead, with the source of each number
-driver        what moves revenue in a scenario: churn, contraction, adoption, cross-sell, price,
-              reactivation
-belief        a number that is not known: an interval or a distribution
-shock         a year that is good or bad for all segments at once
-programme     what changes drivers from a month on, at a cost
-expectation   what a scenario comes to on average, exactly; simulation: trial by trial
-frontier      what a driver would have to be for NRR to reach a target
-bridge        what makes one number differ from another, step by step
-manifest      what a report was made from: every hash, every headline number
+- line: a row of a ledger (a customer's product in a month, or a subscription); entry: a checked one
+- step: the months between two snapshots of a ledger; window: those that retention is measured over
+- book: all customers with an amount, of a ledger's month or at a scenario's start
+- cohort: who had an amount at a window's start; label: what a cohort or a book is split by
+- movement: why an amount changed (`movements` has the table); opening, closing: before and after
+- definition: a published way to compute retention
+- driver: what moves amounts in a scenario, at a rate and a size; lever: one that is turned
+- belief: a number that is not known for sure; tie: a correlation of two; shock: what moves many
+- programme: what changes drivers from a month on, at a cost
+- trial: one possible future; draw: one value of each belief; luck: all else that is random
+- expectation: the mean over all luck, exact given a draw
+- exposure: what could have happened, as chances; event: what did; learnt: what both say
+- origin: the month in the past from which a forecast is made; outcome: what then happened
+- bridge: a difference by its causes; frontier: what reaches a target; tornado: what matters most
+- place: where a thing stands in a file; problem: what is wrong there; finding: the same of data
+- card: a notebook's parameters as a file; manifest: what a report was made of, and its numbers
 """
 
 import lazy_loader
