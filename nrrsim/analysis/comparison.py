@@ -233,7 +233,7 @@ class Comparison:
         return sensitivity(self.scenarios[1])
 
     def tornado(self, most: int = 6) -> pd.DataFrame:
-        """The second scenario's most important beliefs: `name`, `low`, `high`, `known`, `effect`."""
+        """Which beliefs of the second scenario matter most, in the columns that stand below."""
         columns = ["name", "low", "high", "known", "effect"]
         rows = [
             [getattr(each, column) for column in columns]
