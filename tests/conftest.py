@@ -141,6 +141,11 @@ def text_of(pdf: Path) -> str:
     return "\n".join(page.get_textpage().get_text_bounded() for page in document)
 
 
+def said_of(subject: object, *names: str) -> str:
+    """What a report says of its subject, as Markdown: the sentences of these names."""
+    return " ".join(nr.say(name, subject).bundle["text/markdown"] for name in names)
+
+
 def squeezed(text: str) -> str:
     """Without white space: where a line ends is not what these tests are about."""
     return re.sub(r"\s+", "", text)

@@ -26,9 +26,10 @@ HOUSE = {
     "calibration": "exposure frequency sizes tenure years calibrate backtest",
     "analysis": "actuals customers renewals cohorts paired sensitivity bridge forecast programmes frontier summary comparison"
     " sweep",
-    "report": "card tables charts/style charts/retention charts/outlook charts/grid charts/live"
-    " wording/labels wording/quarterly wording/columns wording/comparison wording/forecast manifest"
-    " workbook grid pages/notebook pages/markdown pages/pdf pages/html pages/render run",
+    "report": "tables charts/style charts/retention charts/outlook charts/grid charts/live"
+    " wording/labels wording/facts wording/columns wording/quarterly wording/comparison"
+    " wording/forecast wording/templates wording/say card manifest workbook grid pages/notebook"
+    " pages/markdown pages/pdf pages/html pages/render run",
     "whatif": "sliders live panel serve",
     "cli": "options text commands",
 }
@@ -154,7 +155,8 @@ def test_each_figure_is_followed_by_a_sentence_and_has_its_text(path):
             following = [
                 after
                 for after in sources[place + 1 : place + 3]
-                if "tables.sentence(" in after or "#| label: tbl-" in after
+                if re.search(r"^(say|(nr\.)?tables\.sentence)\(", after, re.MULTILINE)
+                or "#| label: tbl-" in after
             ]
             assert following, source
 

@@ -19,12 +19,16 @@ OPTIONAL = re.compile(r"\(optional ?(number|text|mapping|)\)")
 
 @dataclass(frozen=True)
 class Card:
-    """A checked run card: its path, its notebook's, the parameters it gives, and the `defaults`."""
+    """A checked run card: its path, its notebook's, the parameters it gives, and the `defaults`.
+
+    wording : the company's own templates, which take the place of the house's.
+    """
 
     path: Path
     notebook: Path
     parameters: dict[str, Any]
     defaults: dict[str, Any]
+    wording: tuple[Path, ...] = ()
 
     @property
     def name(self) -> str:
@@ -52,9 +56,27 @@ def read_card(path: str | Path) -> Card:
         for key in known
         if key not in given and not OPTIONAL.search(known[key].help)
     ]
+    defaults = {key: each.default for key, each in known.items()}
+    wording: tuple[Path, ...] = ()
+    try:
+        wording = _own_wording(file, given.get("wording"), defaults.get("wording"))
+    except UsageError as error:
+        wrong.append(str(error))
     if wrong:
         raise UsageError("\n".join(wrong))
-    return Card(file, notebook, given, {key: each.default for key, each in known.items()})
+    return Card(file, notebook, given, defaults, wording)
+
+
+def _own_wording(card: Path, given: Any, default: Any) -> tuple[Path, ...]:
+    """The company's own templates in the folder beside the card, each of which can be used."""
+    folder = card.parent / str(given or default)
+    if given and not folder.is_dir():
+        raise UsageError(f"{card}: wording: there is no folder {given} beside the card")
+    if not (given or default) or not folder.is_dir():
+        return ()
+    from nrrsim.report.wording.say import checked
+
+    return tuple(checked(folder))
 
 
 @dataclass(frozen=True)

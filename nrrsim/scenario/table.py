@@ -10,7 +10,7 @@ from typing import Any
 from nrrsim.scenario.book import EVERY_SEGMENT
 from nrrsim.scenario.checks import full_name
 from nrrsim.scenario.drivers import CURVE_FIELDS, DRIVERS, TOLD, Drivers, Entry, Sbg
-from nrrsim.scenario.numbers import Range, Sized
+from nrrsim.scenario.numbers import POINT, SHAPE, YEARLY, Range, Sized
 
 # The range of every number that may be a belief. Its place among them gives it a Sobol dimension of
 # its own; what may stand for several years comes last.
@@ -19,6 +19,8 @@ RANGES: dict[str, Range] = {
     for driver, nature in DRIVERS.items()
     for name, range_ in nature.fields.items()
 } | {f"churn.{name}": range_ for name, range_ in CURVE_FIELDS.items()}
+# Those that are no probability and no share: printed as they are, not in percent.
+PLAIN_NUMBERS = tuple(name for name, range_ in RANGES.items() if range_ in (YEARLY, POINT, SHAPE))
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from nrrsim.report.wording import labels
 from nrrsim.report.wording.labels import FIELD_WORDS, STEPS, span
 from nrrsim.scenario.drivers import DRIVERS
 from nrrsim.scenario.scenario import MOST_MONTHS, Scenario, read_scenario
+from nrrsim.scenario.table import PLAIN_NUMBERS
 from nrrsim.whatif import sliders
 from nrrsim.yamlfile import yaml_text
 
@@ -355,7 +356,7 @@ def _form(slider: sliders.Slider) -> Callable[[float], str]:
 
 
 def _is_number(slider: sliders.Slider) -> bool:
-    return f"{slider.driver}.{slider.field}" in labels.EVENT_WORDS
+    return f"{slider.driver}.{slider.field}" in PLAIN_NUMBERS
 
 
 def _parts(levers: list[sliders.Slider]) -> list[dict[str, Any]]:

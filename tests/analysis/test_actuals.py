@@ -1,7 +1,7 @@
 """A report's answers, against ledgers small enough to work out by hand, and each other."""
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, said_of
 
 import nrrsim as nr
 from nrrsim.analysis.actuals import PARTS, Actuals
@@ -28,7 +28,7 @@ def test_the_checks_can_fail(meridian, monkeypatch):
     assert not nr.Movements(broken, meridian.cohort.start).books_close()
     monkeypatch.setitem(meridian.__dict__, "cohort", nr.Movements(broken, meridian.cohort.start))
     assert not meridian.checks()["holds"].all()
-    assert "do not close" in quarterly.checks_line(meridian)
+    assert "do not close" in said_of(meridian, "checks")
 
 
 def test_bridges_begin_and_end_where_they_should(meridian):
@@ -208,11 +208,11 @@ def test_wrong_targets_are_refused(meridian):
 
 
 def test_leaky_bucket_warning_and_its_absence(write, meridian):
-    assert quarterly.leaky_bucket(meridian) is None
+    assert said_of(meridian, "leaky_bucket") == ""
     text = "customer,month,arr\n" + "A,2024-12,100\nB,2024-12,100\nA,2025-12,250\n"
     leaky = Actuals(nr.read_ledger(write(text)), "2025-12")
-    kind, title, said = quarterly.leaky_bucket(leaky)
-    assert (kind, title.split(":")[0]) == ("warning", "Leaky bucket")
+    said = said_of(leaky, "leaky_bucket")
+    assert said.startswith("::: {.callout-warning}\n## Leaky bucket: ")
     assert "125.0%" in said
     assert "50.0%" in said
 
@@ -227,7 +227,7 @@ def test_sentences_hold_names_as_text(write):
     past = Actuals(
         nr.read_ledger(write("customer,month,arr,segment\n" + "\n".join(rows))), "2025-12"
     )
-    said = quarterly.read_split(past.split(), "segment", "2024")
+    said = said_of(past, "segments")
     assert r"\*x\*\_\{\{\<" in said
     assert r"\#y\$" in said
 
@@ -235,10 +235,10 @@ def test_sentences_hold_names_as_text(write):
 def test_words_of_an_annual_ledger(write):
     rows = [f"{c},{y}-12,{a}" for y in (2022, 2023, 2024) for c, a in (("A", 10), ("B", 20))]
     past = Actuals(nr.read_ledger(write("customer,month,arr\n" + "\n".join(rows))), "2024-12")
-    assert quarterly.pace(past) == "year"
+    assert quarterly.Report.of(past).unit == "year"
     assert quarterly.last_report(past) == "2023"
     assert quarterly.periods(past.trend(), past)["period"].tolist() == ["2023", "2024"]
-    assert "a year ago" not in quarterly.bottom_line(past)
+    assert "a year ago" not in said_of(past, "bottom_line")
 
 
 def test_checks_hold_with_a_late_renewal(write):
@@ -296,14 +296,7 @@ def test_months_may_be_written_as_people_do(meridian):
 @pytest.mark.parametrize("window", [1, 3, 12, 24])
 def test_sentences_for_every_definition_and_window(meridian, definition, window):
     past = Actuals(meridian.ledger, "2026-09", window, definition, ex_price=window == 3)
-    said = " ".join(
-        (
-            quarterly.bottom_line(past),
-            quarterly.gross_line(past),
-            quarterly.read_trend(past),
-            quarterly.definition(past),
-        )
-    )
+    said = said_of(past, "bottom_line", "gross_line", "trend", "definition")
     assert ("benchmark" in said) == (window == 12)
     assert ("by the definition" in said) == (definition != "point_to_point")
     assert ("New customers never enter" in said) == (definition != "compounded")
@@ -325,7 +318,7 @@ def test_segments_that_cannot_be_measured(write):
     rows = [f"A,{m},10,{'x' if m < '2025-01' else 'y'}" for m in _months("2024-01", 30)]
     ledger = nr.read_ledger(write("customer,month,mrr,segment\n" + "\n".join(rows)))
     past = Actuals(ledger, "2026-03", 12, "trailing_average")
-    assert "base to be measured on" in quarterly.read_split(past.split(), "segment", "2025 Q4")
+    assert "base to be measured on" in said_of(past, "segments")
 
 
 def _months(first: str, number: int) -> list[str]:

@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 import pytest
-from conftest import HOSTILE, ROOT, squeezed, text_of
+from conftest import HOSTILE, ROOT, said_of, squeezed, text_of
 from scenarios import THREE, segments
 
 import nrrsim as nr
@@ -214,11 +214,11 @@ def test_two_that_believe_the_same_say_so(tmp_path):
     c = nr.read_comparison(
         [*files("nrr-105"), str(tmp_path / "same.yaml")], target=1.05, trials=200, years=1
     )
-    assert comparison.why(c).startswith("**What makes the difference?** Nothing that shows")
+    assert said_of(c, "why").startswith("**What makes the difference?** Nothing that shows")
     assert len(comparison.believed(c)) == 0
     assert c.apart[0]["sd"] == 0
     assert c.checks()["holds"].all()
-    assert "+0.0" not in comparison.how_far(c)
+    assert "+0.0" not in said_of(c, "how_far")
 
 
 @pytest.mark.parametrize(
@@ -267,12 +267,12 @@ def test_names_are_literal(tmp_path):
         "how_far",
         "why",
         "what_it_takes",
-        "read_paths",
-        "read_programmes",
+        "paths",
+        "programmes",
         "why_each",
         "other_bridges",
     ):
-        text = getattr(comparison, told)(c)
+        text = said_of(c, told)
         assert "<script>" not in text, told
         assert "*a*_b_" not in text, told
 
@@ -425,23 +425,7 @@ def test_odd_comparisons_make_sense(plain, tmp_path):
         name: getattr(comparison, name)(c)
         for name in ("parts", "believed", "needed", "tornado", "paths", "programmes")
     }
-    told = [
-        value(c)
-        for name, value in vars(comparison).items()
-        if name.startswith(
-            (
-                "read_",
-                "how_",
-                "why",
-                "what_",
-                "other_",
-                "limits",
-                "checks_line",
-                "programmes_heading",
-            )
-        )
-        and name not in ("read_values",)
-    ]
+    told = [said_of(c, name) for name in comparison.SENTENCES]
     told += [str(each) for figure in comparison.key_figures(c) for each in figure]
     told += [
         frame.to_string()

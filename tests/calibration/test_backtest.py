@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scoringrules
-from conftest import HOSTILE, ROOT, SHARED, squeezed, text_of
+from conftest import HOSTILE, ROOT, SHARED, said_of, squeezed, text_of
 from test_calibration import EXAMPLE, thin, written
 
 import nrrsim as nr
@@ -16,7 +16,7 @@ from nrrsim.calibration.backtest import Backtest, backtest, crps, origins
 from nrrsim.months import month_name, parse_month, shift
 from nrrsim.report.charts import outlook, style
 from nrrsim.report.run import run_card
-from nrrsim.report.wording import forecast, labels, quarterly
+from nrrsim.report.wording import forecast, labels
 
 BEGIN = parse_month("2022-12", "month")
 
@@ -194,19 +194,11 @@ def test_a_ledger_too_short_has_no_forecast(tmp_path):
     history = nr.actuals(str(tmp_path / "ledger.csv"), ledger.months[-1], window=6)
     none = nr.forecast(history)
     assert not none
-    assert "running for 9 months" in forecast.why_not(none)
+    assert "running for 9 months" in said_of(none, "why_not")
     assert not nr.forecast(history, trials=0)
-    assert forecast.why_not(nr.forecast(history, trials=0)) == ""
-    for name in (
-        "read_assumptions",
-        "read_findings",
-        "read_fan",
-        "read_tornado",
-        "read_before",
-        "read_backtest",
-    ):
-        assert getattr(forecast, name)(none) == ""
-    assert forecast.heading(none, "What may happen") == ""
+    assert said_of(nr.forecast(history, trials=0), "why_not") == ""
+    for name in forecast.SENTENCES.keys() - {"why_not"}:
+        assert said_of(none, name) == "", name
 
 
 def test_a_ledger_that_cannot_be_learnt_from_still_has_its_report(tmp_path):
@@ -234,7 +226,7 @@ def test_short_ledgers_are_forecast_and_say_so(months, tmp_path):
     told = nr.forecast(history, trials=200)
     assert told
     said = [
-        getattr(forecast, f"read_{name}")(told)
+        said_of(told, name)
         for name in ("assumptions", "findings", "fan", "tornado", "before", "backtest")
     ]
     assert not any("nan" in each for each in said), said
@@ -248,7 +240,7 @@ def test_names_are_literal_in_a_forecast(tmp_path):
     ledger = written(frame, tmp_path)
     told = nr.forecast(nr.actuals(str(tmp_path / "ledger.csv"), ledger.months[-1]), trials=100)
     for name in ("assumptions", "findings", "tornado"):
-        assert "<script>" not in getattr(forecast, f"read_{name}")(told)
+        assert "<script>" not in said_of(told, name)
 
 
 # --- how much hangs on whom -----------------------------------------------------------------------
@@ -369,9 +361,9 @@ def test_calibrate_and_backtest_on_the_command_line(tmp_path, capsys):
 def test_one_customer_alone_has_no_range_and_a_report(tmp_path):
     written(thin(solo=range(30)), tmp_path)
     history = nr.actuals(str(tmp_path / "ledger.csv"), month_name(BEGIN + 29))
-    assert all(np.isnan(interval(history)))
-    assert nr.influence(history).empty
-    assert quarterly.read_influence(history) == ""
+    assert all(np.isnan(history.interval()))
+    assert history.influence().empty
+    assert said_of(history, "influence") == ""
     assert nr.forecast(history, trials=200)
 
 
@@ -395,7 +387,7 @@ def test_what_does_not_change_is_exactly_as_it_was(tmp_path):
 def test_a_segment_with_dots_keeps_its_name(name):
     assert labels.parts_of(f"churn.{name}.rate") == ("churn", name, "rate")
     assert labels.parts_of(f"churn.{name}.by_tenure.2") == ("churn", name, "by_tenure.2")
-    assert forecast.belief(f"churn.{name}.rate") == ("Churn" if name == "all" else f"Churn, {name}")
+    assert labels.belief(f"churn.{name}.rate") == ("Churn" if name == "all" else f"Churn, {name}")
 
 
 @pytest.mark.parametrize("trials", [-5, 1, 99])

@@ -1,5 +1,1 @@
-from . import columns as columns
-from . import comparison as comparison
-from . import forecast as forecast
-from . import labels as labels
-from . import quarterly as quarterly
+from .say import say as say

@@ -1,16 +1,79 @@
-"""Tables' columns: which are shown, under which heading and in which form; never a value."""
+"""The columns of reports' tables: headings and number forms; never a frame, never a sentence."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Any
 
 from nrrsim.notation import points
 from nrrsim.report.wording.labels import shown, size_of
-from nrrsim.report.wording.quarterly import last_report
 
-if TYPE_CHECKING:
-    from nrrsim.analysis.actuals import Actuals
+# --- the quarterly report ----------------------------------------------------------------------
 
+MOVEMENTS = shown(
+    step=("Movement", "text"),
+    cohort=("This cohort", "money"),
+    share=("Share of opening", "percent"),
+    company=("Whole company", "money"),
+)
+MOVERS = shown(
+    customer=("Customer", "text"),
+    segment=("Segment", "text"),
+    opening=("Opening ARR", "money"),
+    closing=("Closing ARR", "money"),
+    change=("Change", "signed_money"),
+    contribution=("Effect on NRR", "points"),
+)
+INFLUENCE = shown(
+    customer=("Customer", "text"),
+    segment=("Segment", "text"),
+    opening_share=("Share of opening", "percent"),
+    without=("NRR without it", "percent"),
+    change=("Its effect", "points"),
+)
+RENEWALS = shown(
+    period=("Period", "text"),
+    customers=("Contracts", "count"),
+    due=("Due", "money"),
+    renewed=("Renewed", "money"),
+    lost=("Lost", "money"),
+    rate=("Renewal rate", "percent"),
+    after=("After renewal", "money"),
+)
+DEFINITION = shown(
+    title=("Definition", "text"),
+    nrr=("NRR", "percent"),
+    grr=("GRR", "percent"),
+    difference=("Difference", "part"),
+    returns=("Returns", "part"),
+    rebasing=("Re-basing", "part"),
+    newcomers=("Newcomers", "part"),
+    timing=("Timing", "part"),
+    price=("Price", "part"),
+)
+CHECKS = shown(
+    check=("Check", "text"),
+    difference=("Largest difference", "money_exact"),
+    holds=("Holds to the cent", "text"),
+)
+
+
+def split(label: str, last_report: str) -> dict[str, dict[str, Any]]:
+    """Of a split, whose first column is called `label`, with what changed since the last report."""
+    return shown(
+        name=(label, "text"),
+        customers=("Customers", "count"),
+        opening=("Opening", "money"),
+        closing=("Closing", "money"),
+        nrr=("NRR", "percent"),
+        change=(f"Since {last_report}", "points"),
+        grr=("GRR", "percent"),
+        logo=("Logo", "percent"),
+        effect=("Effect on NRR", "points"),
+    )
+
+
+# --- the forecast and the back-test ------------------------------------------------------------
 
 ASSUMED = shown(
     driver=("Driver", "text"),
@@ -31,6 +94,9 @@ SCORES = shown(
     last=("Last year", size_of),
     past=("Past mean", size_of),
 )
+
+# --- the comparison of scenarios ---------------------------------------------------------------
+
 OVERVIEW = shown(
     name=("Scenario", "text"),
     nrr=("Expected NRR", "percent"),
@@ -84,64 +150,20 @@ VALUES = shown(
     multiple=("Multiple", "text"),
     value=("Value by the rule", "money"),
 )
-MOVEMENTS = shown(
-    step=("Movement", "text"),
-    cohort=("This cohort", "money"),
-    share=("Share of opening", "percent"),
-    company=("Whole company", "money"),
-)
-MOVERS = shown(
-    customer=("Customer", "text"),
-    segment=("Segment", "text"),
-    opening=("Opening ARR", "money"),
-    closing=("Closing ARR", "money"),
-    change=("Change", "signed_money"),
-    contribution=("Effect on NRR", "points"),
-)
-INFLUENCE = shown(
-    customer=("Customer", "text"),
-    segment=("Segment", "text"),
-    opening_share=("Share of opening", "percent"),
-    without=("NRR without it", "percent"),
-    change=("Its effect", "points"),
-)
-RENEWALS = shown(
-    period=("Period", "text"),
-    customers=("Contracts", "count"),
-    due=("Due", "money"),
-    renewed=("Renewed", "money"),
-    lost=("Lost", "money"),
-    rate=("Renewal rate", "percent"),
-    after=("After renewal", "money"),
-)
-DEFINITION = shown(
-    title=("Definition", "text"),
-    nrr=("NRR", "percent"),
-    grr=("GRR", "percent"),
-    difference=("Difference", "part"),
-    returns=("Returns", "part"),
-    rebasing=("Re-basing", "part"),
-    newcomers=("Newcomers", "part"),
-    timing=("Timing", "part"),
-    price=("Price", "part"),
-)
-CHECKS = shown(
-    check=("Check", "text"),
-    difference=("Largest difference", "money_exact"),
-    holds=("Holds to the cent", "text"),
-)
+TIES = shown(check=("Check", "text"), difference=("Difference", "text"), holds=("Holds", "text"))
 
 
-def split(past: Actuals, label: str) -> dict[str, dict[str, str]]:
-    """The columns of a split, whose first column is called `label`."""
+def believed(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Of what scenarios of these names believe, side by side."""
+    return {"formats": dict.fromkeys(["What", *names], "text"), "labels": {}}
+
+
+def parts(segments: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Of a difference's parts: the whole, then each segment."""
     return shown(
-        name=(label, "text"),
-        customers=("Customers", "count"),
-        opening=("Opening", "money"),
-        closing=("Closing", "money"),
-        nrr=("NRR", "percent"),
-        change=(f"Since {last_report(past)}", "points"),
-        grr=("GRR", "percent"),
-        logo=("Logo", "percent"),
-        effect=("Effect on NRR", "points"),
+        group=("Driver", "text"),
+        part=("Part", "points"),
+        share=("Share", "share"),
+        arr=("ARR", "signed_money"),
+        **{name: (name, "part") for name in segments},
     )

@@ -1,54 +1,36 @@
-"""The answers of a Comparison in, sentences and labels for people out; never computes a metric,
-never draws.
+"""A Comparison in, the facts of its report's sentences out; never writes one, never a metric.
 
-Sentences are Markdown with every name escaped. Each picture of a report has one sentence on how to
-read it.
+`Report` holds what every template of `comparison/` may say, the other classes what single ones may
+say besides; plain values all. Amounts are ARR in `currency`, ratios are plain (1.05); what is not
+known is None.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
 
 from nrrsim.benchmarks import SURVEY, SURVEY_SOURCE, USUAL_UPLIFT, USUAL_UPLIFT_SOURCE
-from nrrsim.notation import (
-    MINUS,
-    count,
-    escape_markdown,
-    money,
-    percent,
-    points,
-    share,
-    signed_money,
-)
-from nrrsim.report.wording.labels import (
-    EVENT_WORDS,
-    GROUP_WORDS,
-    belief,
-    field_of,
-    joined,
-    shown,
-    span,
-)
+from nrrsim.notation import MINUS, count, money, percent, points, signed_money
+from nrrsim.report.wording.facts import Change, Checks, Ratio, changes
+from nrrsim.report.wording.labels import GROUP_WORDS, Markdown, belief, counted, field_of, span
 from nrrsim.scenario.drivers import DRIVERS
 from nrrsim.scenario.numbers import Sized
+from nrrsim.scenario.table import PLAIN_NUMBERS
 
 if TYPE_CHECKING:
     from nrrsim.analysis.comparison import Comparison
     from nrrsim.scenario.scenario import Scenario
 
-
 SMALL = 5e-4  # of NRR: below what is printed
-_VECTORS = {"gross_retention": "Gross retention"}
-STANDINGS = {
-    "below p25": "below the 25th percentile",
-    "p25 to p50": "between the 25th percentile and the median",
-    "p50 to p75": "between the median and the 75th percentile",
-    "above p75": "above the 75th percentile",
-}
-CHECKS = shown(check=("Check", "text"), difference=("Difference", "text"), holds=("Holds", "text"))
+PUBLISHED_BY, USUAL_UPLIFT_BY = Markdown(SURVEY_SOURCE), Markdown(USUAL_UPLIFT_SOURCE)
+
+
+# --- frames for pictures and tables ------------------------------------------------------------
 
 
 def believed(c: Comparison) -> pd.DataFrame:
@@ -62,26 +44,10 @@ def believed(c: Comparison) -> pd.DataFrame:
     return pd.DataFrame(differing, columns=["What", *c.names])
 
 
-def believed_columns(c: Comparison) -> dict[str, dict[str, str]]:
-    """The columns of `believed`."""
-    return {"formats": dict.fromkeys(["What", *c.names], "text"), "labels": {}}
-
-
 def parts(c: Comparison, number: int = 1) -> pd.DataFrame:
     """The bridge's parts with their names in words."""
     frame = c.parts(number)
     return frame.assign(group=frame["group"].map(GROUP_WORDS))
-
-
-def parts_columns(c: Comparison, number: int = 1) -> dict[str, dict[str, str]]:
-    """The columns of `parts`: the whole, then each segment."""
-    names = list(c.bridges[number - 1].segments["mix"])
-    whole = {
-        "part": ("Part", "points"),
-        "share": ("Share", "share"),
-        "arr": ("ARR", "signed_money"),
-    }
-    return shown(group=("Driver", "text"), **whole, **{name: (name, "part") for name in names})
 
 
 def bridge(c: Comparison, number: int = 1) -> pd.DataFrame:
@@ -98,7 +64,7 @@ def needed(c: Comparison) -> pd.DataFrame:
         if lever["status"] == "absent":
             continue
         reached = lever["factor"] is not None
-        form = _number if f"{name}.rate" in EVENT_WORDS else percent
+        form = _number if f"{name}.rate" in PLAIN_NUMBERS else percent
         rows.append(
             {
                 "lever": GROUP_WORDS[name],
@@ -132,9 +98,7 @@ def paths(c: Comparison) -> pd.DataFrame:
 def ahead(c: Comparison) -> pd.DataFrame:
     """By how much the second scenario is ahead, with the years in words."""
     frame = c.ahead()
-    return frame.assign(
-        year=[f"{count(year)} {'year' if year == 1 else 'years'}" for year in frame["year"]]
-    )
+    return frame.assign(year=[counted(year, "year") for year in frame["year"]])
 
 
 def programmes(c: Comparison) -> pd.DataFrame:
@@ -194,7 +158,7 @@ def _rows(scenarios: tuple[Scenario, ...]) -> dict[str, dict[int, str]]:
             for key, fields in scenario.table.entries[driver].items():
                 for field, each in fields.items():
                     of = "" if key == "all" else f", {key}"
-                    form = _number if f"{driver}.{field}" in EVENT_WORDS else percent
+                    form = _number if f"{driver}.{field}" in PLAIN_NUMBERS else percent
                     text = _value(each.value, form)
                     say(f"{GROUP_WORDS[driver]}{field_of(field)}{of}", place, text)
     for place, scenario in enumerate(scenarios):
@@ -224,7 +188,8 @@ def _value(value: Any, form: Any) -> str:
     if between := getattr(value, "between", None):
         return f"{form(between[0])} to {form(between[1])}"
     plain = value.model_dump() if hasattr(value, "model_dump") else dict(value)
-    return f"{plain.pop('dist', '')} {', '.join(f'{key} {form(each)}' for key, each in plain.items())}".strip()
+    numbers = ", ".join(f"{key} {form(each)}" for key, each in plain.items() if key != "dist")
+    return f"{plain.get('dist', '')} {numbers}".strip()
 
 
 def _number(value: float) -> str:
@@ -232,9 +197,7 @@ def _number(value: float) -> str:
 
 
 def _range(values: Mapping[str, float], form: Any) -> str:
-    """What a lever is in the segments that have it: one number, or from the smallest to the
-    largest.
-    """
+    """What a lever is in its segments: one number, or from the smallest to the largest."""
     known = sorted(
         {form(each) for each in values.values() if each},
         key=lambda text: float(text.strip("%").replace(",", "")),
@@ -257,8 +220,7 @@ def _moves(x: float) -> str:
     return f"losses {less}{abs(x):.0%}, gains {more}{abs(x):.0%}"
 
 
-def _name(title: str) -> str:
-    return f"*{escape_markdown(title)}*"
+# --- what stands on cards ----------------------------------------------------------------------
 
 
 def key_figures(c: Comparison) -> list[tuple[str, str, str]]:
@@ -273,353 +235,390 @@ def key_figures(c: Comparison) -> list[tuple[str, str, str]]:
             points(b["nrr"] - a["nrr"]),
             f"{points(apart['p05'])} to {points(apart['p95'])}",
         ),
-        ("In money", _gained(c), f"in {span(c.first.months)}, on {money(c.opening, c.currency)}"),
+        (
+            "In money",
+            signed_money(_gained(c), c.currency),
+            f"in {span(c.first.months)}, on {money(c.opening, c.currency)}",
+        ),
     ]
 
 
-def _gained(c: Comparison, number: int = 1) -> str:
-    return signed_money((c.expected[number]["nrr"] - c.expected[0]["nrr"]) * c.opening, c.currency)
+def _gained(c: Comparison) -> float:
+    """What the second scenario adds to the first's opening ARR."""
+    return float((c.expected[1]["nrr"] - c.expected[0]["nrr"]) * c.opening)
 
 
-def how_far(c: Comparison) -> str:
-    """How far apart the first two scenarios are."""
-    a, b, apart = c.expected[0], c.expected[1], c.apart[0]
-    ahead = c.ahead()
-    text = (
-        f"**How far apart?** {_name(c.names[0])} turns 100 of this year's recurring revenue into"
-        f" **{100 * a['nrr']:.1f}** after {span(c.first.months)}, {_name(c.names[1])} into **{100 * b['nrr']:.1f}**. On"
-        f" {money(c.opening, c.currency)} of ARR that is **{_gained(c)}** without one new customer"
-    )
-    if len(ahead) > 1 and c.first.months == 12:
-        two = ahead.iloc[1]
-        text += (
-            f", and {signed_money(two['simple'], c.currency)} after two years by simple compounding"
-            f" ({signed_money(two['own'], c.currency)} on the model's own path)"
+# --- facts -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What every sentence may say; what is published is of twelve months."""
+
+    names: tuple[str, ...]
+    first: str
+    second: str
+    first_nrr: float
+    second_nrr: float
+    gained: float  # by the second's NRR, on the first's opening ARR
+    months: int
+    opening: float
+    currency: str
+    target: float
+    trials: int
+    seed: Markdown  # a number without thousands
+    published_nrr: tuple[float, ...] = SURVEY["nrr"]
+    published_grr: tuple[float, ...] = SURVEY["grr"]
+    published_by: Markdown = PUBLISHED_BY
+    usual_uplift: tuple[float, float] = USUAL_UPLIFT
+    usual_uplift_by: Markdown = USUAL_UPLIFT_BY
+
+    @classmethod
+    def of(cls, c: Comparison) -> Self:
+        """The facts of a Comparison."""
+        return cls(
+            names=tuple(c.names),
+            first=c.names[0],
+            second=c.names[1],
+            first_nrr=c.expected[0]["nrr"],
+            second_nrr=c.expected[1]["nrr"],
+            gained=_gained(c),
+            months=c.first.months,
+            opening=c.opening,
+            currency=c.currency,
+            target=c.target,
+            trials=c.trials,
+            seed=Markdown(c.seed),
         )
-    above = "all of them" if apart["p_above"] == 1 else f"{share(apart['p_above'])} of them"
-    return (
-        f"{text}. Under the same luck the difference is {points(apart['p05'])} to {points(apart['p95'])} in nine of ten"
-        f" trials, and the second is above the first in {above}."
-    )
 
 
-def why(c: Comparison) -> str:
-    """What makes the difference between the first two."""
-    frame = c.parts()
-    whole, rows = float(frame["part"].iloc[-1]), frame.iloc[:-1]
-    rows = rows[rows["part"].abs() >= SMALL]
-    if rows.empty:
-        return "**What makes the difference?** Nothing that shows: no driver moves NRR by a tenth of a point."
-    told = [f"{GROUP_WORDS[row['group']]} ({points(row['part'])})" for _, row in rows.iterrows()]
-    told = [told[0], *(each[0].lower() + each[1:] for each in told[1:3])]
-    text = f"**What makes the difference?** {joined(told)}"
-    same_way = (rows["part"] * whole > 0).all() and abs(whole) >= SMALL
-    if len(rows) > 3 and same_way:
-        text += f": together {share(round(rows['part'].head(3).sum() / whole, 3))} of it"
-    by_segment = {name: frame.iloc[-1][name] for name in c.bridges[0].segments["mix"]}
-    where = max(by_segment, key=lambda name: abs(by_segment[name]))
-    if len(by_segment) > 1 and same_way and by_segment[where] * whole > 0:
-        text += f"; of the segments, {escape_markdown(where)} accounts for most ({points(by_segment[where])})"
-    return f"{text}."
+@dataclass(frozen=True)
+class HowFar:
+    """The difference under the same luck; what is gained in two years, if scenarios are of one."""
+
+    p05: float
+    p95: float
+    p_above: float
+    two_years: float | None  # by simple compounding
+    two_years_own: float | None  # on the model's own path
+
+    @classmethod
+    def of(cls, c: Comparison) -> Self:
+        ahead, apart = c.ahead(), c.apart[0]
+        is_told = len(ahead) > 1 and c.first.months == 12
+        two = (float(ahead["simple"][1]), float(ahead["own"][1])) if is_told else (None, None)
+        return cls(apart["p05"], apart["p95"], apart["p_above"], *two)
 
 
-def what_it_takes(c: Comparison) -> str:
-    """What would have to be believed to get from the first scenario to the target."""
-    told, levers = c.frontier, c.frontier["levers"]
-    reached = {
-        name: lever["factor"] for name, lever in levers.items() if lever["factor"] is not None
-    }
-    never = [
-        GROUP_WORDS[name].lower()
-        for name, lever in levers.items()
-        if lever["status"] == "not reachable"
-    ]
-    ways = [
-        f"{GROUP_WORDS[name].lower()} {factor:.1f} times as often"
-        for name, factor in reached.items()
-        if name != "price"
-    ]
-    if "price" in reached:
-        low, high = USUAL_UPLIFT
-        ways.append(
-            f"price increases of {percent(levers['price']['uplift'])} a year ({low:.0%} to {high:.0%} is usual)"
-        )
-    met = told["nrr"] >= c.target - SMALL
-    text = f"**What would we have to believe?** {_name(c.names[0])} is expected at {percent(told['nrr'])}"
-    if met:
-        text += (
-            f", so {percent(c.target)} is met already. It would be missed by one lever alone with"
-        )
-    else:
-        text += f". To get from there to {percent(c.target)} by one lever alone:"
-    text += f" {joined(ways, ' or ') or 'none'}."
-    if never and ways and not met:
-        text += f" Not by {joined(never, ' or ')} alone, whatever the effort."
-    if (x := told["together"]) is None:
-        text += (
-            " All together do not reach it, even with no losses and twice the gains."
-            if not met
-            else ""
-        )
-    elif abs(x) >= SMALL:
-        text += f" By all together: **{_moves(x)}**"
-        if told["beside"]["standing"]:
-            where = STANDINGS[told["beside"]["standing"]]
-            text += f", which is a gross retention of {percent(told['beside']['grr_flow'])} ({where} of published surveys)"
-        if c.likely is not None and not met:
-            text += f"; to get there in four of five cases, {_moves(c.likely[0])} ({share(c.likely[1])} of trials, played)"
-        text += "."
-    if told["standing"]:
-        where = STANDINGS[told["standing"]]
-        text += f" An NRR of {percent(c.target)} is {where} of published surveys ({_quartiles('nrr')}; {SURVEY_SOURCE})."
-    return text
+@dataclass(frozen=True)
+class Why:
+    """The parts of the difference that show, the largest first.
 
+    Where all work the same way: the share of the first three, if there are more, and the segment
+    that accounts for most.
+    """
 
-def rare(c: Comparison) -> tuple[str, str, str] | None:
-    """The warning where the target is beyond what most companies have, as (kind, title, text)."""
-    if c.frontier["standing"] != "above p75":
-        return None
-    text = (
-        f"{percent(c.target)} is above the 75th percentile of published surveys ({SURVEY['nrr'][2]:.0%},"
-        f" {SURVEY_SOURCE})."
-        " A plan that needs it needs reasons that most companies do not have. Look at the levers below, one by one."
-    )
-    return "warning", "A rare target", text
+    parts: tuple[Change, ...]
+    share_of_three: float | None
+    segment: Change | None
 
-
-def _quartiles(metric: str) -> str:
-    return "quartiles " + joined([f"{ratio:.0%}" for ratio in SURVEY[metric]])
-
-
-def read_bridge(c: Comparison, number: int = 1) -> str:
-    """How to read the bridge."""
-    error = max(c.bridges[number - 1].standard_errors.values())
-    return (
-        "From left to right, each bar is what NRR gains or loses when that group of drivers goes from the first"
-        " scenario's values to the second's, averaged over every order of switching (Shapley values); over beliefs the"
-        f" standard error is at most {100 * error:.2f} points."
-    )
-
-
-def read_parts(c: Comparison, number: int = 1) -> str:
-    """How to read the parts by segment, and the vectors."""
-    vectors = {
-        name: part for name, part in c.bridges[number - 1].vectors.items() if abs(part) >= 5e-5
-    }
-    told = [
-        f"{_VECTORS.get(name, GROUP_WORDS.get(name, name)).lower()} {points(part)}"
-        for name, part in vectors.items()
-    ]
-    return (
-        "A row adds up over its segments, and a column over the drivers, exactly and in no order: points of NRR of the"
-        " whole book, so that a large"
-        f" segment has large parts. By vector: {joined(told)}."
-    )
-
-
-def other_bridges(c: Comparison) -> str:
-    """What makes the further scenarios differ from the first, a line each."""
-    told = []
-    for number in range(2, len(c.scenarios)):
-        rows = c.parts(number).iloc[:-1]
-        named = [
-            f"{GROUP_WORDS[row['group']].lower()} {points(row['part'])}"
-            for _, row in rows.iterrows()
+    @classmethod
+    def of(cls, c: Comparison) -> Self:
+        frame = c.parts()
+        whole = float(frame["part"].iloc[-1])
+        parts = tuple(each for each in _parts(frame) if abs(each.change) >= SMALL)
+        if abs(whole) < SMALL or not all(each.change * whole > 0 for each in parts):
+            return cls(parts, None, None)
+        three = round(sum(each.change for each in parts[:3]) / whole, 3) if len(parts) > 3 else None
+        by_segment = [
+            Change(name, float(frame[name].iloc[-1])) for name in c.bridges[0].segments["mix"]
         ]
-        whole = points(c.bridges[number - 1].difference)
-        told.append(
-            f"- {_name(c.names[number])}: {whole} from the first: {joined(named) or 'nothing differs'}."
+        most = max(by_segment, key=lambda each: abs(each.change))
+        return cls(parts, three, most if len(by_segment) > 1 and most.change * whole > 0 else None)
+
+
+def _parts(frame: pd.DataFrame) -> tuple[Change, ...]:
+    """The parts of a bridge, without their sum."""
+    return changes(
+        frame.iloc[:-1].assign(group=frame["group"].map(GROUP_WORDS).map(Markdown)), "group", "part"
+    )
+
+
+@dataclass(frozen=True)
+class Lever:
+    """A lever that reaches the target alone: how many times as often, or the price increase."""
+
+    name: Markdown
+    factor: float
+    uplift: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frontier:
+    """What it takes to get from the first scenario to the target.
+
+    A standing among published figures is one of below p25, p25 to p50, p50 to p75, above p75.
+    """
+
+    nrr: float
+    met: bool
+    standing: str | None
+    ways: tuple[Lever, ...]  # price last
+    never: tuple[Markdown, ...]
+    together: float | None  # by how much all levers move at once
+    together_grr: float | None
+    together_standing: str | None
+    likely: float | None  # all levers at once, to get there in four of five cases
+    likely_share: float | None
+
+    @classmethod
+    def of(cls, c: Comparison) -> Self:
+        told, levers = c.frontier, c.frontier["levers"]
+        beside = told["beside"] or {}
+        reached = [name for name, lever in levers.items() if lever["factor"] is not None]
+        reached.sort(key=lambda name: name == "price")
+        ways = (
+            Lever(Markdown(GROUP_WORDS[n]), levers[n]["factor"], levers[n]["uplift"])
+            for n in reached
         )
-    return "\n".join(told)
-
-
-def read_believed(c: Comparison) -> str:
-    """How to read the table of beliefs."""
-    if not len(believed(c)):
-        return "They believe the same."
-    return (
-        "Rates are a year's and ranges are 90 % intervals: churn and coming back as probabilities, contraction,"
-        " adoption and cross-sell as events a customer, sizes as the share of its ARR that an event takes or adds."
-    )
-
-
-def read_overview(c: Comparison) -> str:
-    """How to read the table of scenarios."""
-    return (
-        f"Expected figures are exact; P5, P95 and the share of trials that reach {percent(c.target)} come from"
-        f" {count(c.trials)} trials each. GRR is that of flows."
-    )
-
-
-def read_distributions(c: Comparison) -> str:
-    """How to read the distributions."""
-    told = c.overview()
-    best = told.iloc[int(told["p_target"].argmax())]
-    text = "The further to the right the better, the wider the less is known."
-    if not best["p_target"]:
-        return f"{text} In no trial of any scenario the target of {percent(c.target)} is reached."
-    return (
-        f"{text} The target of {percent(c.target)} is reached most often by {_name(best['name'])}, in"
-        f" {share(best['p_target'])} of its trials."
-    )
-
-
-def read_apart(c: Comparison) -> str:
-    """How to read the paired differences."""
-    told = c.apart[0]
-    text = "Both meet the same luck and the same year, so that what is left is the scenarios"
-    if 1.5 <= told["narrower"] < float("inf"):
-        text += (
-            f": the variance of the difference is {told['narrower']:.0f} times smaller than without"
+        likely, likely_share = c.likely or (None, None)
+        return cls(
+            nrr=told["nrr"],
+            met=told["nrr"] >= c.target - SMALL,
+            standing=told["standing"],
+            ways=tuple(ways),
+            never=tuple(
+                Markdown(GROUP_WORDS[n]) for n in levers if levers[n]["status"] == "not reachable"
+            ),
+            together=told["together"],
+            together_grr=beside.get("grr_flow"),
+            together_standing=beside.get("standing"),
+            likely=likely,
+            likely_share=likely_share,
         )
-    return f"{text}. Its mean is known to {100 * told['se']:.2f} points."
 
 
-def read_needed(c: Comparison) -> str:
-    """How to read the frontier."""
-    low, high = USUAL_UPLIFT
-    if c.frontier["nrr"] >= c.target - SMALL:
-        return (
-            f"Each row changes one lever of {_name(c.names[0])} in all segments and leaves the rest: so far it may go"
-            f" before {percent(c.target)} is missed."
+@dataclass(frozen=True)
+class Bridge:
+    """The largest standard error of the parts, and the parts by vector (gross retention, ...)."""
+
+    error: float
+    vectors: tuple[Change, ...]
+
+    @classmethod
+    def of(cls, c: Comparison) -> Self:
+        words, told = GROUP_WORDS | {"gross_retention": "Gross retention"}, c.bridges[0]
+        shown = ((name, part) for name, part in told.vectors.items() if abs(part) >= 5e-5)
+        vectors = tuple(Change(Markdown(words[name]), part) for name, part in shown)
+        return cls(max(told.standard_errors.values()), vectors)
+
+
+@dataclass(frozen=True)
+class Other:
+    """A further scenario: its difference from the first, and the parts of it."""
+
+    name: str
+    change: float
+    parts: tuple[Change, ...]
+
+
+@dataclass(frozen=True)
+class OtherBridges:
+    """What makes the further scenarios differ from the first."""
+
+    others: tuple[Other, ...]
+
+    @classmethod
+    def of(cls, c: Comparison) -> Self:
+        further = enumerate(c.names[2:], start=2)
+        return cls(
+            tuple(
+                Other(name, c.bridges[n - 1].difference, _parts(c.parts(n))) for n, name in further
+            )
         )
-    return (
-        f"Each row changes one lever of {_name(c.names[0])} in all segments and leaves the rest; putting the value back"
-        f" gives {percent(c.target)}. A needed value far from the one now, or above the 75th percentile of published"
-        " gross"
-        f" retention ({SURVEY['grr'][2]:.0%}; {SURVEY_SOURCE}) or the usual price increase ({low:.0%} to {high:.0%};"
-        f" {USUAL_UPLIFT_SOURCE}), marks a plan that hopes."
-    )
 
 
-def read_tornado(c: Comparison) -> str:
-    """How to read the tornado."""
-    told = c.sensitivity
-    if not told.beliefs:
-        return (
-            f"{_name(c.names[1])} states plain numbers only: there is no belief to be sensitive to."
+@dataclass(frozen=True)
+class Believed:
+    """Whether the scenarios believe anything that differs."""
+
+    differ: bool
+
+    @classmethod
+    def of(cls, c: Comparison) -> Self:
+        return cls(len(believed(c)) > 0)
+
+
+@dataclass(frozen=True)
+class Distributions:
+    """The scenario that reaches the target most often, and in which share of its trials."""
+
+    best: str
+    p_target: float
+
+    @classmethod
+    def of(cls, c: Comparison) -> Self:
+        told = c.overview().set_index("name")["p_target"]
+        return cls(str(told.idxmax()), float(told.max()))
+
+
+@dataclass(frozen=True)
+class Apart:
+    """The standard error of the mean difference; how many times the same luck narrows it."""
+
+    error: float
+    narrower: float | None
+
+    @classmethod
+    def of(cls, c: Comparison) -> Self:
+        times = c.apart[0]["narrower"]
+        return cls(c.apart[0]["se"], times if times >= 1.5 and isfinite(times) else None)
+
+
+@dataclass(frozen=True)
+class Tornado:
+    """The belief that the second scenario hangs on most, and its share of the variance."""
+
+    belief: str | None
+    known: float | None
+
+    @classmethod
+    def of(cls, c: Comparison) -> Self:
+        first = next(iter(c.sensitivity.beliefs), None)
+        return cls(None, None) if first is None else cls(belief(first.name), first.known)
+
+
+@dataclass(frozen=True)
+class Drift:
+    """The segment whose share of ARR grows most over the years, from and to."""
+
+    segment: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Paths:
+    """By how much ARR the second scenario is ahead at the end, and how its mix has drifted."""
+
+    years: int
+    ahead: float
+    ahead_simple: float
+    drift: Drift | None
+
+    @classmethod
+    def of(cls, c: Comparison) -> Self:
+        last, mix = c.ahead().iloc[-1], c.mix()
+        mine = mix[mix["name"] == c.names[1]]
+        moved = mine.iloc[int((mine["end"] - mine["start"]).argmax())]
+        drift = Drift(moved["segment"], float(moved["start"]), float(moved["end"]))
+        shows = len(mine) > 1 and drift.end - drift.start > 0.005
+        return cls(
+            int(last["year"]), float(last["own"]), float(last["simple"]), drift if shows else None
         )
-    first = told.beliefs[0]
-    return (
-        f"Each bar is the expected NRR of {_name(c.names[1])} with one belief at the low or the high end of its 90 %"
-        f" interval. To know *{escape_markdown(belief(first.name))}* would narrow the forecast most:"
-        f" {share(first.known)} of"
-        " the variance of expected NRR would be gone. The last column shares all of it out, also where beliefs are"
-        " tied."
-    )
 
 
-def read_paths(c: Comparison) -> str:
-    """How to read the ARR paths."""
-    ahead = c.ahead().iloc[-1]
-    mix = c.mix()
-    last = mix[mix["name"] == c.names[1]]
-    moved = last.iloc[int((last["end"] - last["start"]).argmax())]
-    drift = ""
-    if len(last) > 1 and moved["end"] - moved["start"] > 0.005:
-        drift = (
-            f" The model's path differs from simple compounding because the mix drifts"
-            f" ({escape_markdown(moved['segment'])}"
-            f" from {percent(moved['start'])} to {percent(moved['end'])} of ARR in {_name(c.names[1])})"
-            " and because of what begins or ends after the first year."
+@dataclass(frozen=True)
+class Values:
+    """Where the multiples of the rule of thumb are from."""
+
+    source: str
+
+    @classmethod
+    def of(cls, c: Comparison) -> Self | None:
+        return cls(" ".join(c.multiples_source.split()).rstrip(".")) if c.multiples else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Programmes:
+    """What the programmes of one scenario add, and which brings most ARR for its cost."""
+
+    title: str
+    added: float
+    nrr: float
+    best: str
+    returned: float | None  # ARR for each 1 spent on the best, where that shows
+    others: tuple[Ratio, ...]
+
+    @classmethod
+    def of(cls, c: Comparison) -> Self | None:
+        if not c.shares:
+            return None
+        title, shares = c.shares[0]
+        best = max(shares, key=lambda each: each.returned or 0.0)
+        nrr = {name: told["nrr"] for name, told in zip(c.names, c.expected, strict=True)}
+        return cls(
+            title=title,
+            added=sum(each.nrr for each in shares),
+            nrr=nrr.pop(title),
+            best=best.name,
+            returned=best.returned if (best.returned or 0.0) >= 0.05 else None,
+            others=tuple(Ratio(name, each) for name, each in nrr.items()),
         )
-    years = int(ahead["year"])
-    return (
-        f"Lines are the model's expected ARR of today's customers, bands hold nine of ten simulated paths: after"
-        f" {years} {'year' if years == 1 else 'years'} {_name(c.names[1])} is {money(abs(ahead['own']), c.currency)}"
-        f" {'ahead' if ahead['own'] >= 0 else 'behind'}, {money(abs(ahead['simple']), c.currency)} by simple"
-        f" compounding.{drift}"
-    )
 
 
-def read_values(c: Comparison) -> str:
-    """What the rule of thumb is, and what it is not."""
-    source = " ".join(c.multiples_source.split()).rstrip(".")
-    return (
-        f"Source of the multiples: {escape_markdown(source)}. **A rule of thumb, not a valuation**: growth, margin,"
-        " size and the market's mood move multiples as much as NRR does, and the medians of a year do not last."
-    )
+@dataclass(frozen=True)
+class Reason:
+    """What a scenario says of itself."""
+
+    name: str
+    because: str
 
 
-def programmes_heading(c: Comparison) -> str:
-    """The heading of the section on programmes; nothing where no scenario has any."""
-    return "# What each programme brings" if c.shares else ""
+@dataclass(frozen=True)
+class WhyEach:
+    """What those scenarios that give a reason say of themselves."""
+
+    reasons: tuple[Reason, ...]
+
+    @classmethod
+    def of(cls, c: Comparison) -> Self:
+        told = (
+            Reason(each.title, " ".join(each.because.split()))
+            for each in c.scenarios
+            if each.because
+        )
+        return cls(tuple(told))
 
 
-def read_programmes(c: Comparison) -> str:
-    """How to read the programmes, and what the first year is beside the steady state."""
-    if not c.shares:
-        return ""
-    title, shares = c.shares[0]
-    whole = sum(each.nrr for each in shares)
-    best = max(shares, key=lambda each: each.returned or 0.0)
-    place = c.names.index(title)
-    text = (
-        f"Together the programmes of {_name(title)} add {points(whole)} to its NRR; each one's part is its Shapley"
-        " share, so that programmes which help each other share what they add together."
-    )
-    if best.returned and best.returned >= 0.05:
-        spent = f"{best.returned:.1f} of ARR for each 1 spent"
-        text += f" Most ARR for its cost brings *{escape_markdown(best.name)}* ({spent})."
-    others = [
-        f"{_name(c.names[n])} {percent(c.expected[n]['nrr'])}"
-        for n in range(len(c.names))
-        if n != place
-    ]
-    text += (
-        f" So {_name(title)} comes to {percent(c.expected[place]['nrr'])} in its first {span(c.first.months)}; beside"
-        f" it {joined(others[:3])}."
-    )
-    return text
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Scenarios with a flow GRR below 0, books that differ in size, and what each has to note."""
+
+    below_zero: tuple[str, ...]
+    books_differ: bool
+    notices: tuple[str, ...]
+
+    @classmethod
+    def of(cls, c: Comparison) -> Self:
+        sizes = [each.opening.total / c.opening for each in c.scenarios]
+        return cls(
+            below_zero=tuple(each["title"] for each in c.expected if each["grr_flow"] < 0),
+            books_differ=any(abs(size - 1) > 1e-6 for size in sizes),
+            notices=tuple(dict.fromkeys(note for each in c.scenarios for note in each.notices)),
+        )
 
 
-def why_each(c: Comparison) -> str:
-    """What each scenario says of itself."""
-    told = [
-        f"{_name(each.title)}: {escape_markdown(' '.join(each.because.split()))}"
-        for each in c.scenarios
-        if each.because
-    ]
-    return "\n".join(f"- {line}" for line in told)
-
-
-def limits(c: Comparison) -> str:
-    """What these numbers do not say."""
-    told = [
-        "A scenario is what somebody believes; the range is wide where they are unsure, and wrong where they are"
-        " wrong.",
-        "No multi-year terms; annual contracts may contract in mid-term; churn does not depend on a customer's size"
-        " within its segment, expansion not on tenure; sizes of one customer's events are independent.",
-        "New customers are left out everywhere here: NRR and the paths are of the customers of today.",
-        "Published quartiles are a survey of private companies, restated by a second source: indicative.",
-        *(
-            f"Flow GRR of {_name(each['title'])} is negative: it counts every loss, also what was gained before."
-            for each in c.expected
-            if each["grr_flow"] < 0
-        ),
-        *(
-            "The books of the scenarios differ in size: money is told on the first one's opening ARR."
-            for each in c.scenarios[1:]
-            if abs(each.opening.total / c.opening - 1) > 1e-6
-        ),
-        *(escape_markdown(note) for each in c.scenarios for note in each.notices),
-    ]
-    return "\n".join(f"- {line}" for line in dict.fromkeys(told))
-
-
-def provenance(c: Comparison) -> str:
-    """What the numbers were made from."""
-    return (
-        f"{count(c.trials)} trials each, seed {c.seed}; expected figures over 4,096 even draws of the beliefs. The"
-        " manifest beside this report holds the hash of every scenario file, those that are extended included."
-    )
-
-
-def checks_line(c: Comparison) -> str:
-    """Whether the checks hold."""
-    frame = c.checks()
-    if frame["holds"].all():
-        return f"All {len(frame)} checks hold; simulated means may differ from exact ones by four standard errors."
-    return "**Not all checks hold**: " + joined(
-        [escape_markdown(name) for name in frame[~frame["holds"]]["check"]]
-    )
+SENTENCES: Mapping[str, Any] = {
+    "how_far": HowFar,
+    "why": Why,
+    "what_it_takes": Frontier,
+    "bridge": Bridge,
+    "overview": None,  # Report alone
+    "why_each": WhyEach,
+    "believed": Believed,
+    "distributions": Distributions,
+    "apart": Apart,
+    "parts": Bridge,
+    "other_bridges": OtherBridges,
+    "rare": Frontier,
+    "needed": Frontier,
+    "tornado": Tornado,
+    "paths": Paths,
+    "values": Values,
+    "programmes_heading": Programmes,
+    "programmes": Programmes,
+    "checks": Checks,
+    "limits": Limits,
+    "provenance": None,
+}

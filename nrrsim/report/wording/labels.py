@@ -1,15 +1,13 @@
-"""Names of the code in, the words that people read for them out; never a sentence."""
+"""Names of the model in, words for pictures, tables and the command out; never a sentence."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nrrsim.metrics import DEFINITIONS
-from nrrsim.notation import count, money, money_exact, month_name, percent, points
-from nrrsim.scenario.numbers import POINT, SHAPE, YEARLY
-from nrrsim.scenario.table import RANGES
+from nrrsim.notation import count, money, money_exact, month_name, percent, points, quarter_name
 
 STEPS = {
     "opening": "Opening ARR",
@@ -23,11 +21,18 @@ STEPS = {
     "churn": "Churn",
     "closing": "Closing ARR",
 }
-FIELD_WORDS = {"rate": "", "size": " size", "uplift": " increase", "acceptance": " acceptance"}
-FIELD_WORDS |= {"churn_per_point": " churn a unit of increase"}
 GROUP_WORDS = STEPS | {"mix": "Segment mix", "all": "All together"}
-# Fields that are told as plain numbers: no probability, and no share.
-EVENT_WORDS = tuple(name for name, range_ in RANGES.items() if range_ in (YEARLY, POINT, SHAPE))
+FIELD_WORDS = {
+    "rate": "",
+    "size": " size",
+    "uplift": " increase",
+    "acceptance": " acceptance",
+    "churn_per_point": " churn a unit of increase",
+}
+
+
+class Markdown(str):
+    """The house's own words, which a template prints as they stand; other text is escaped."""
 
 
 def shown(**columns: tuple[str, Any]) -> dict[str, dict[str, Any]]:
@@ -38,14 +43,29 @@ def shown(**columns: tuple[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
+def period(month: str, pace: int) -> str:
+    """The quarter that ends with a month, or its year where reports are yearly (`pace` 12)."""
+    return quarter_name(month) if pace == 3 else month[:4]
+
+
+def counted(number: float, one: str, several: str = "") -> str:
+    """How many of something: 1 customer, 1,234 customers."""
+    return f"{count(number)} {one if number == 1 else several or one + 's'}"
+
+
+def span(months: int) -> str:
+    """So many months, in words."""
+    return "1 month" if months == 1 else f"{months} months"
+
+
 def size_of(difference: float) -> str:
     """A difference of two ratios without its sign, in words: 2.1 points."""
     return points(abs(difference)).lstrip("+").replace("pts", "points")
 
 
-def span(number: int) -> str:
-    """So many months, in words."""
-    return "1 month" if number == 1 else f"{number} months"
+def joined(parts: Sequence[str], last: str = " and ") -> str:
+    """Several texts as one: a, b and c."""
+    return last.join([*([", ".join(parts[:-1])] if len(parts) > 1 else []), *parts[-1:]])
 
 
 def parts_of(belief: str) -> tuple[str, str, str]:
@@ -69,23 +89,18 @@ def field_of(field: str) -> str:
     return f" in year {year}" if year else FIELD_WORDS.get(kind, f" {kind}")
 
 
-def joined(parts: list[str], last: str = " and ") -> str:
-    """Several texts as one: a, b and c."""
-    return ", ".join(parts[:-1]) + (last if len(parts) > 1 else "") + parts[-1] if parts else ""
-
-
 def headline_lines(headline: Mapping[str, Any], currency: str) -> list[str]:
     """What `nrrsim metrics` prints for people."""
-    title = DEFINITIONS[headline["definition"]].title.lower() + (
-        ", without price" if headline.get("ex_price") else ""
-    )
+    title = DEFINITIONS[headline["definition"]].title.lower()
+    title += ", without price" if headline.get("ex_price") else ""
     rows = [("", headline), *headline["segments"].items()]
     width = max(len("segment"), *(len(name) for name, _ in rows))
     lines = [
-        f"{span(headline['window'])} to {month_name(headline['as_of'])}, {title}, {count(headline['customers'])}"
-        " customers",
+        f"{span(headline['window'])} to {month_name(headline['as_of'])}, {title},"
+        f" {count(headline['customers'])} customers",
         "",
-        f"{'segment':<{width}} {'NRR':>8} {'GRR':>8} {'logo':>8} {'opening ARR':>18} {'closing ARR':>18}",
+        f"{'segment':<{width}} {'NRR':>8} {'GRR':>8} {'logo':>8}"
+        f" {'opening ARR':>18} {'closing ARR':>18}",
     ]
     for name, row in [*rows[1:], ("all", headline)]:
         ratios = " ".join(f"{percent(row[key]):>8}" for key in ("nrr", "grr", "logo"))

@@ -15,7 +15,10 @@ function Inlines(inlines)
   local out = pandoc.Inlines{}
   for _, x in ipairs(inlines) do
     local before = out[#out]
-    if x.t ~= "Math" then
+    if x.t == "Str" and (x.text:find("...", 1, true) or x.text:find("-?", 1, true)) then
+      -- Typst would print an ellipsis, or a hyphen that hides; a name stays as it is written
+      out:insert(pandoc.RawInline("typst", "#" .. quoted(x.text) .. ";"))
+    elseif x.t ~= "Math" then
       out:insert(x)
     elseif before and before.t == "RawInline" and before.text:match("^#math%.equation%(.*%[%s*$") then
       if not before.text:find("alt:", 1, true) then

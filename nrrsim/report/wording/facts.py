@@ -1,0 +1,57 @@
+"""Frames in, the small facts that several reports share out; never holds a frame in a fact."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isnan
+from typing import Any, Self
+
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Change:
+    """What changed, or its part in a change (a movement, a segment): an amount, or points."""
+
+    name: str
+    change: float
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """An NRR, and whose it is: a period's, a segment's, a definition's, a scenario's."""
+
+    name: str
+    nrr: float
+
+
+@dataclass(frozen=True)
+class Checks:
+    """How many checks there are, and the names of those that do not hold."""
+
+    number: int
+    failed: tuple[str, ...]
+
+    @classmethod
+    def of(cls, answer: Any) -> Self:
+        """Of a Actuals or a Comparison."""
+        frame = answer.checks()
+        return cls(len(frame), tuple(frame.loc[~frame["holds"], "check"]))
+
+
+def changes(frame: pd.DataFrame, names: str, sizes: str) -> tuple[Change, ...]:
+    """A change for each row, of the columns that hold its name and its size."""
+    pairs = zip(frame[names], frame[sizes], strict=True)
+    return tuple(Change(name, float(size)) for name, size in pairs)
+
+
+def ends(frame: pd.DataFrame, names: str = "name") -> tuple[Ratio, Ratio]:
+    """The rows with the highest and the lowest `nrr`."""
+    rows = (frame.iloc[int(frame["nrr"].argmax())], frame.iloc[int(frame["nrr"].argmin())])
+    highest, lowest = (Ratio(row[names], float(row["nrr"])) for row in rows)
+    return highest, lowest
+
+
+def known(number: float) -> float | None:
+    """The number; None where it is not known (nan)."""
+    return None if isnan(number) else float(number)

@@ -1,0 +1,560 @@
+"""What reports say: each branch of each template, names that stay names, a company's own templates, and the sandbox."""
+
+import importlib
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import nbformat
+import pytest
+from conftest import HOSTILE, ROOT, said_of, squeezed, text_of
+from jinja2 import nodes
+from scenarios import segments
+
+import nrrsim as nr
+from nrrsim.analysis.actuals import Actuals
+from nrrsim.months import shift
+from nrrsim.report.card import read_card
+from nrrsim.report.manifest import verify
+from nrrsim.report.pages.render import render
+from nrrsim.report.run import run_card
+from nrrsim.report.wording import comparison, facts, forecast, quarterly, templates
+from nrrsim.report.wording.say import REPORTS, checked, facts_of
+from nrrsim.report.wording.templates import MACROS, OWN, Templates, house_templates, laid_out
+
+MERIDIAN = ROOT / "nrrsim" / "data" / "meridian.csv"
+SCENARIOS = ROOT / "params" / "scenarios"
+
+
+# --- subjects ----------------------------------------------------------------------------------------------
+
+
+def months(first: str, number: int) -> list[str]:
+    return [shift(first, after) for after in range(number)]
+
+
+def history(
+    folder, rows: list[str], as_of: str, window: int = 12, heads: str = "customer,month,arr", **how
+) -> Actuals:
+    (folder / "ledger.csv").write_text("\n".join([heads, *rows]))
+    return nr.actuals(str(folder / "ledger.csv"), as_of, window, **how)
+
+
+def histories(folder):
+    """Histories small enough to see why each sentence says what it says."""
+
+    def of(text: str, as_of: str = "2025-12", *more, **how) -> Actuals:
+        return history(folder, text.split(), as_of, *more, **how)
+
+    yield of("A,2024-12,100 B,2024-12,100 A,2025-12,250")  # leaky, world class
+    yield of(
+        "A,2024-12,100 B,2024-12,100 A,2025-12,90 B,2025-12,88", target=0.89
+    )  # critical, on target
+    yield of(
+        "A,2024-12,100 B,2024-12,100 A,2025-12,95 B,2025-12,88", target=0.8
+    )  # GRR above usual, above the target
+    yield of(
+        "A,2024-12,100 A,2025-12,100", target=1.2
+    )  # one customer, no change, short of the target
+    yield of("A,2023-12,10 B,2023-12,9 A,2024-12,8 B,2024-12,9 A,2025-12,9 B,2025-12,9")  # annual
+    yield of(
+        "A,2023-12,10 B,2023-12,9 A,2024-12,9 B,2024-12,9 A,2025-12,8 B,2025-12,9", ex_price=True
+    )
+    yield of(
+        "A,2024-12,10,x B,2024-12,9,y A,2025-12,10,x B,2025-12,9,y",
+        heads="customer,month,arr,segment",
+    )
+    flat = [f"{name},{month},10" for month in months("2023-01", 30) for name in "ab"]
+    yield history(folder, flat, "2025-06", definition="compounded")
+    yield history(folder, flat, "2025-06", 3, definition="stays_out", ex_price=True)
+    yield history(folder, flat, "2025-06", grace_months=1)
+    swings = [
+        f"a,{month},{1 + 9 * (place % 2)}" for place, month in enumerate(months("2023-01", 30))
+    ]
+    yield history(folder, swings, "2025-06", definition="flow")  # GRR below 0
+    yield of("A,2024-12,9 A,2025-03,9 A,2025-06,9 A,2025-09,9 A,2025-12,9")  # a snapshot a quarter
+    moved = [f"A,{month},10,{'x' if month < '2025-01' else 'y'}" for month in months("2024-01", 30)]
+    yield history(
+        folder, moved, "2026-03", definition="trailing_average", heads="customer,month,mrr,segment"
+    )
+    due = [f"A,{month},10,2025-06" for month in months("2024-01", 18)] + ["B,2025-06,10,2024-12"]
+    yield history(folder, due, "2025-06", heads="customer,month,mrr,renewal")
+    yield history(folder, due, "2024-12", 3, heads="customer,month,mrr,renewal")
+    none_due = [
+        f"A,{month},10,{'2024-01' if month < '2024-02' else ''}" for month in months("2024-01", 18)
+    ]
+    yield history(folder, none_due, "2025-06", heads="customer,month,mrr,renewal")
+    (folder / "rates.csv").write_text("month,currency,rate\n2024-12,EUR,1.1\n2025-12,EUR,1.2\n")
+    for reported in (False, True):
+        rates = {"rates": str(folder / "rates.csv"), "currency": "USD", "reported": reported}
+        yield of("A,2024-12,9,EUR A,2025-12,10,EUR", heads="customer,month,arr,currency", **rates)
+    ledger = nr.read_ledger(MERIDIAN)
+    yield Actuals(ledger, "2026-09", target=1.1)
+    yield Actuals(ledger, "2026-09", 3)
+    yield Actuals(ledger, "2024-12", definition="flow")
+
+
+def comparisons(folder):
+    """Pairs of scenarios: far apart, near, the same, never reaching and already past the target."""
+    plain = {
+        "title": "plain",
+        "target": 1.1,
+        "because": "it was so",
+        "book": segments(smb=(1, 40, "monthly"), mid=(2, 20)),
+        "drivers": {"churn": {"all": 0.1}, "adoption": {"all": {"rate": 0.5, "size": 0.2}}},
+    }
+    unsure = {
+        **plain,
+        "title": "unsure",
+        "because": "",
+        "drivers": {
+            "churn": {"smb": {"between": [0.03, 0.2]}, "mid": 0.05},
+            "contraction": {"all": {"rate": 0.1, "size": 0.2}},
+            "adoption": {"all": {"rate": 0.8, "size": 0.2}},
+            "price": {"all": {"uplift": 0.05}},
+        },
+        "programmes": {"lever": {"churn": -0.2}, "paid": {"adoption": 0.1, "cost": 100_000}},
+    }
+    worse = {
+        **plain,
+        "title": "worse",
+        "drivers": {
+            "churn": {"all": {"rate": 0.999}},
+            "contraction": {"all": {"rate": 3, "size": 0.4}},
+        },
+        "book": segments(smb=(30, 10, "annual"), mid=(1, 5)),
+    }
+    long = [{**each, "months": 24} for each in (unsure, plain)]
+    shipped = [str(SCENARIOS / f"{name}.yaml") for name in ("nrr-105", "nrr-128")]
+    rule = {"multiples": [{"from": 1.0, "times": 6}], "multiples_source": "a survey"}
+    for number, (pair, how) in enumerate((
+        ([plain, unsure], {"target": 1.1, **rule}),
+        ([unsure, plain], {"target": 0.9}),
+        ([plain, {**plain, "title": "same"}, worse], {}),
+        ([worse, plain], {"target": 2.0}),
+        (long, {"target": 1.3}),
+    )):  # fmt: skip
+        paths = [folder / f"{number}-{place}.yaml" for place in range(len(pair))]
+        for path, values in zip(paths, pair, strict=True):
+            path.write_text(json.dumps(values))
+        yield nr.read_comparison([str(path) for path in paths], trials=100, years=2, **how)
+    yield nr.read_comparison(shipped, 1.28, trials=100, years=2)
+
+
+# --- every branch ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def branches(monkeypatch):
+    """By template and line, how each condition of a template came out; empty where it was never asked."""
+    taken: dict[tuple[str, int, str], set[bool]] = {}
+
+    class Watched(templates._Environment):
+        def _parse(self, source, name, filename):
+            tree = super()._parse(source, name, filename)
+            for place, node in enumerate(tree.find_all((nodes.If, nodes.CondExpr))):
+                key = (name, node.lineno, f"condition {place}")
+                taken.setdefault(key, set())
+                node.test = nodes.Filter(
+                    node.test, "noted", [nodes.Const(key)], [], None, None, lineno=node.lineno
+                )
+            return tree
+
+    def noted(value, key):
+        taken[tuple(key)].add(bool(value))
+        return value
+
+    monkeypatch.setattr(templates, "_Environment", Watched)
+    watched = Templates({})
+    monkeypatch.setattr(
+        importlib.import_module("nrrsim.report.wording.say"), "house", lambda: watched
+    )
+    monkeypatch.setitem(templates.FORMS, "noted", noted)
+    return taken
+
+
+def test_every_branch_of_every_template(branches, tmp_path, capsys):
+    """Each `if`, `elif` and inline `if` comes out both ways, and nothing that is said is odd."""
+    said = []
+    for past in histories(tmp_path):
+        said += [said_of(past, name) for name in quarterly.SENTENCES]
+    for c in comparisons(tmp_path):
+        said += [said_of(c, name) for name in comparison.SENTENCES]
+    told = nr.forecast(Actuals(nr.read_ledger(MERIDIAN), "2026-09", target=1.1), trials=100)
+    said += [said_of(told, name) for name in forecast.SENTENCES]
+    said += [said_of(told.backtest, name) for name in forecast.OF_A_BACKTEST]
+    said += [rendered(name, *each) for name, each in (*rare_facts(past, c), *rare_forecasts(told))]
+    for text in said:
+        assert not re.search(r"\bnan\b|None|n/a|\{\{|\{%|  | [,;)]|\(\s", text), text
+    assert {name for name, *_ in branches} >= {
+        name for name, text in house_templates().items() if "{% if" in text
+    }
+    missing = {key: ways for key, ways in branches.items() if len(ways) < 2}
+    with capsys.disabled():
+        print(f" {2 * len(branches)} branches of {len(branches)} conditions ", end="")
+    assert not missing, "\n".join(f"{key}: only {ways}" for key, ways in missing.items())
+    assert len(branches) > 100
+
+
+def rendered(name: str, *values: object) -> str:
+    known = {key: each for value in values for key, each in vars(value).items()}
+    return importlib.import_module("nrrsim.report.wording.say").house().render(name, known)
+
+
+def rare_facts(past, c):
+    """Facts that no small subject has, made of those of a real one."""
+    report, about = quarterly.Report.of(past), comparison.Report.of(c)
+    yield "quarterly/gross_line", (replace(report, largest_share=None),)
+    yield "quarterly/influence", (report, quarterly.Influence(1.0, 1.1, "Largest", None))
+    yield "quarterly/checks", (facts.Checks(6, ("Company closing", "Cohort opening")),)
+    renewals = quarterly.Renewals(
+        due=2.0, renewed=1.0, after=3.0, ahead=4, coming=0.0, most=0.0, most_in=""
+    )
+    yield "quarterly/renewals", (report, renewals)
+    frontier = comparison.Frontier.of(c)
+    yield "comparison/what_it_takes", (about, replace(frontier, met=True, together=None))
+    yield "comparison/what_it_takes", (about, replace(frontier, met=False, together=None, ways=()))
+    yield (
+        "comparison/what_it_takes",
+        (about, replace(frontier, met=False, together=0.0001, standing=None)),
+    )
+    yield (
+        "comparison/what_it_takes",
+        (about, replace(frontier, together=-0.1, likely=None, together_standing=None)),
+    )
+    yield "comparison/believed", (comparison.Believed(False),)
+    part = facts.Change("Churn", 0.01)
+    yield (
+        "comparison/other_bridges",
+        (comparison.OtherBridges((comparison.Other("Third", 0.0, ()),)),),
+    )
+    yield (
+        "comparison/other_bridges",
+        (comparison.OtherBridges((comparison.Other("Third", 0.01, (part,)),)),),
+    )
+    brought = {
+        "title": "Ramp",
+        "added": 0.1,
+        "nrr": 1.15,
+        "best": "lever",
+        "others": (facts.Ratio("Base", 1.05),),
+    }
+    yield "comparison/programmes", (about, comparison.Programmes(**brought, returned=None))
+    yield "comparison/programmes", (about, comparison.Programmes(**brought, returned=2.5))
+    yield (
+        "comparison/limits",
+        (comparison.Limits(below_zero=("Worse",), books_differ=True, notices=("Note",)),),
+    )
+
+
+def rare_forecasts(told):
+    """The same of a forecast and a back-test."""
+    about = forecast.Report.of(told)
+    assumed, fan = forecast.Assumptions.of(told), forecast.Fan.of(told)
+    yield (
+        "forecast/assumptions",
+        (about, replace(assumed, yearly=(), segments=9, listed=8, shocks=())),
+    )
+    yield (
+        "forecast/assumptions",
+        (about, replace(assumed, monthly=(), shocks=(forecast.Shock("churn", 0.2),))),
+    )
+    yield "forecast/fan", (replace(about, pace=12, same_measure=False), replace(fan, p_target=None))
+    inside = forecast.Earlier("2025", 1.0, 1.05, 1.1, 1.02)
+    yield "forecast/before", (forecast.Before((inside, replace(inside, actual=0.9))),)
+    yield "forecast/before", (forecast.Before(()),)
+    known = replace(
+        forecast.BackTest.of(told), forecasts=1, years=6, error=0.02, last=0.03, mean=0.01
+    )
+    yield "forecast/backtest", (known,)
+    yield "forecast/backtest", (replace(known, last=None, mean=None, by_segment=0),)
+    yield "forecast/backtest", (forecast.BackTest(),)
+    yield "forecast/scores", (forecast.Scores(()),)
+    yield "forecast/scores", (forecast.Scores(("NRR",)),)
+
+
+def test_each_template_has_its_facts_and_each_sentence_its_template():
+    named = {f"{report}/{name}" for report, _, sentences in REPORTS.values() for name in sentences}
+    assert named | {MACROS, OWN} == set(house_templates())
+    for name in named | {MACROS}:
+        assert list(Templates({}).problems(name, facts_of(name))) == [], name
+
+
+def test_an_unknown_sentence_or_subject_is_an_error():
+    past = Actuals(nr.read_ledger(MERIDIAN), "2026-09")
+    with pytest.raises(nr.UsageError, match="no sentence trendd of a Actuals; did you mean trend?"):
+        nr.say("trendd", past)
+    with pytest.raises(
+        nr.UsageError, match="says nothing of a str; give one of Actuals, Comparison"
+    ):
+        nr.say("trend", "past")
+    assert said_of(None, "trend") == ""
+
+
+def test_facts_reach_no_ledger():
+    """What a template gets is numbers, texts, flags, and tuples and small facts of them."""
+
+    def plain(value: object) -> bool:
+        if isinstance(value, tuple):
+            return all(map(plain, value))
+        if hasattr(value, "__dataclass_fields__"):
+            return all(map(plain, vars(value).values()))
+        return value is None or isinstance(value, str | int | float)
+
+    past = Actuals(nr.read_ledger(MERIDIAN), "2026-09")
+    for kind in (quarterly.Report, *filter(None, quarterly.SENTENCES.values())):
+        told = kind.of(past)
+        assert plain(told), told
+        with pytest.raises(AttributeError):
+            told.window = 3
+
+
+def test_lines_become_paragraphs():
+    blank = templates.PARAGRAPH
+    assert laid_out(f"One\n two\n\n ,three\n.\n{blank}\nFour (\n") == "One two,three.\n\nFour ("
+    assert (
+        laid_out("# Head\nText\n- a\n  b\n\n- c\n::: {.x}\nd\n:::")
+        == "# Head\nText\n- a b\n- c\n::: {.x}\nd\n:::"
+    )
+
+
+# --- names are names ---------------------------------------------------------------------------------------
+
+NAMES = [
+    *HOSTILE[:4],
+    HOSTILE[6],
+    r"\textbf{x} \\ $E=mc^2$ $$y$$",
+    "a|b|c [x](javascript:alert(1)) ![i](/etc/passwd)",
+    "@fig-bridge @tbl-x {.callout-warning} {{ nrr }} {% if %}",
+    "``` {=typst} #panic() ``` `x`{=html} <!-- c --> &amp; &lt;",
+    '# 1. - > *O\'Brien* -- "q"... H~2~O x^2^ x-?y ::: ---',
+]
+
+
+class Text(HTMLParser):
+    """The text of a page, without what stands in its head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told = ""
+
+    def handle_data(self, data: str) -> None:
+        self.told += data
+
+
+def test_ten_hostile_names_and_titles_are_printed_as_they_are_written(tmp_path):
+    assert len(NAMES) == len(set(NAMES)) == 10
+    quoted = ['"' + name.replace('"', '""') + '"' for name in NAMES]
+    rows = [
+        f"{name},{month},{100 + 40 * place * (year > 0) - 35 * (place == 9) * year},{name}"
+        for year, month in enumerate(("2023-12", "2024-12", "2025-12"))
+        for place, name in enumerate(quoted)
+    ]
+    past = history(tmp_path, rows, "2025-12", heads="customer,month,arr,segment")
+    reasons = comparison.WhyEach(
+        tuple(comparison.Reason(name, f"because {name}") for name in NAMES)
+    )
+    checks = rendered("quarterly/checks", facts.Checks(10, tuple(NAMES)))
+    book = nbformat.v4.new_notebook()
+    book.cells = [
+        nbformat.v4.new_raw_cell(
+            "---\ntitle: Names\nlang: en\nformat: {nrrsim-typst: {}}\nexecute: {echo: false}\n---"
+        )
+    ]
+    for text in (
+        said_of(past, "segments"), said_of(past, "segment_trend"), said_of(past, "influence"),
+        rendered("comparison/why_each", reasons), checks,
+    ):  # fmt: skip
+        output = nbformat.v4.new_output(
+            "display_data", data={"text/markdown": text, "text/plain": text}
+        )
+        book.cells.append(nbformat.v4.new_code_cell("say()", execution_count=1, outputs=[output]))
+    nbformat.write(book, tmp_path / "names.ipynb")
+    made = render(
+        tmp_path / "names.ipynb",
+        tmp_path / "out",
+        to=("pdf", "html"),
+        engine="embedded",
+        style=ROOT / "reports",
+        timestamp=0,
+    )
+    page = Text()
+    page.feed(made["html"].read_text().partition("<body")[2])
+    for text in (squeezed(text_of(made["pdf"])), squeezed(page.told)):
+        for name in NAMES:  # in the segments' trend, as title, as reason, as check
+            assert text.count(squeezed(name)) >= 4, name
+
+
+# --- a company's own templates -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Write a company's own template beside the card."""
+
+    def _own(text: str | bytes, name: str = "quarterly/trend.md.j2"):
+        path = tmp_path / "wording" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    return _own
+
+
+@pytest.fixture
+def card(tmp_path):
+    """A card of a notebook with two sentences."""
+    front = "---\ntitle: Tiny\nlang: en\nformat: {nrrsim-typst: {}}\nexecute: {echo: false}\n---"
+    book = nbformat.v4.new_notebook()
+    parameters = nbformat.v4.new_code_cell(
+        'ledger = ""  # the ledger\nwording = "wording"  # the company\'s own sentences (optional)'
+    )
+    parameters.metadata["tags"] = ["parameters"]
+    load = "#| include: false\nimport nrrsim as nr\npast = nr.actuals(ledger, '2025-12')"
+    says = [f"nr.say({name!r}, past, wording)" for name in ("trend", "provenance")]
+    book.cells = [
+        nbformat.v4.new_raw_cell(front),
+        parameters,
+        *map(nbformat.v4.new_code_cell, (load, *says)),
+    ]
+    nbformat.write(book, tmp_path / "tiny.ipynb")
+    rows = [f"{name},{month},10" for month in ("2023-12", "2024-12", "2025-12") for name in "AB"]
+    (tmp_path / "ledger.csv").write_text("\n".join(["customer,month,arr", *rows]))
+    (tmp_path / "card.yaml").write_text("notebook: tiny.ipynb\nledger: ledger.csv\n")
+    return tmp_path / "card.yaml"
+
+
+def test_an_own_template_is_taken_listed_and_watched(own, card, tmp_path):
+    path = own(
+        "Was zählt:\nNRR *{{ nrr|percent }}*,\n{{ than(0.0) }} {{ last_report }}.\n\nZiel {{ target|percent }}.\n"
+    )
+    folder = run_card(card, out=tmp_path / "out", to=("html",))
+    page = Text()
+    page.feed((folder / "report.html").read_text())
+    assert "Was zählt: NRR 100.0%, the same as 2024." in page.told
+    assert "Ziel n/a." in page.told
+    assert page.told.count("Said in the company's own words") == 0
+    assert "Said in the company’s own words instead of the house’s: quarterly/trend." in page.told
+    inputs = json.loads((folder / "manifest.json").read_text())["inputs"]
+    assert "../../wording/quarterly/trend.md.j2" in inputs
+    assert any("trend.md.j2: intact" in line for line in verify(folder))
+    path.write_text("Something else.")
+    with pytest.raises(nr.VerifyError, match=r"trend\.md\.j2: was changed"):
+        verify(folder)
+
+
+def test_without_own_templates_nothing_is_different(card):
+    past = Actuals(nr.read_ledger(MERIDIAN), "2026-09")
+    assert read_card(card).wording == ()
+    assert said_of(past, "provenance").endswith("every hash and headline number.")
+    assert nr.say("trend", past, card.parent / "wording").bundle == nr.say("trend", past).bundle
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("One.\n`x`{=html}", "2: a raw block stands here; write it as Markdown"),
+        ("```{=typst}\n#read('x')\n```", "1: a raw block stands here"),
+        ("```\nx\n```", "1: a block of code stands here; a template holds text alone"),
+        ("One.\n\n<script>x</script>", "3: HTML stands here"),
+        ("{{< env HOME >}}", "1: a shortcode stands here"),
+        ("{% raw %}{{< env HOME >}}{% endraw %}", "1: a shortcode stands here"),
+        (r"\include{x}", "1: LaTeX stands here"),
+        ("One.\n{% if nrr > 1 %}", "2: cannot be read: Unexpected end of template"),
+        ("{{ nrr|percent }", "1: cannot be read: unexpected '}'"),
+        ("{{ nnr|percent }}", "1: nnr is not known here; did you mean nrr?"),
+        ("{{ nrr|percnt }}", "1: there is no form percnt; did you mean percent?"),
+        ("{% include 'macros' %}", "1: a template reads no other file; write the text here"),
+        ("{% for x in range(10**9) %}{% endfor %}", "1: range is not known here"),
+        ("{{ nrr|safe }}", "1: there is no form safe"),
+        ("{{ unit ~ unit }}", "1: write texts side by side"),
+        (b"Z\xfcrich", "1: text that is not UTF-8 stands here; save the file as UTF-8"),
+    ],
+)
+def test_what_is_wrong_with_an_own_template_is_said_before_the_run(own, card, text, said):
+    path = own(text)
+    with pytest.raises(nr.UsageError) as caught:
+        read_card(card)
+    assert f"{path}:{said}" in str(caught.value)
+
+
+def test_all_that_is_wrong_is_said_at_once(own, card):
+    own("{{ nnr|percent }}\n<b>")
+    own("{{ x }}", "comparison/why.md.j2")
+    own("Hello.", "quarterly/trnd.md.j2")
+    own("Hello.", "quarterly/notes.txt")
+    with pytest.raises(nr.UsageError) as caught:
+        read_card(card)
+    told = str(caught.value).splitlines()
+    assert len(told) == 2  # names first: who knows what such a file would say?
+    assert (
+        "quarterly/trnd.md.j2: replaces no sentence of a report; did you mean quarterly/trend.md.j2?"
+        in told[1]
+    )
+    for name in ("trnd.md.j2", "notes.txt"):
+        (card.parent / "wording" / "quarterly" / name).unlink()
+    with pytest.raises(nr.UsageError) as caught:
+        read_card(card)
+    assert len(str(caught.value).splitlines()) == 3
+
+
+def test_own_phrases_and_their_mistakes(own, card):
+    house = house_templates()[MACROS]
+    own(house.replace("Getting better", "Besser"), "macros.md.j2")
+    assert "Besser: " in said_own(card, "segments")
+    own(house.replace("macro than(", "macro thann("), "macros.md.j2")
+    with pytest.raises(nr.UsageError, match="macros.md.j2: has no macro than, which others use"):
+        read_card(card)
+    own("{% macro", "macros.md.j2")
+    with pytest.raises(nr.UsageError, match=r"macros\.md\.j2:1: cannot be read"):
+        checked(card.parent / "wording")
+
+
+def test_a_named_folder_that_is_not_there_is_an_error(card):
+    card.write_text(card.read_text() + "wording: brand\n")
+    with pytest.raises(nr.UsageError, match="wording: there is no folder brand beside the card"):
+        read_card(card)
+
+
+# --- the sandbox -------------------------------------------------------------------------------------------
+
+
+def said_own(card, name: str) -> str:
+    past = Actuals(nr.read_ledger(MERIDIAN), "2026-09", target=1.1)
+    return nr.say(name, past, card.parent / "wording").bundle["text/markdown"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("One.\n{{ nrr.__class__ }}", "2: __class__ is not known here; it has no parts"),
+        ("{{ ''.__class__.__mro__ }}", "1: __class__ is not known here"),
+        ("{{ highest['__class__'] }}", "1: __class__ is not known here; known: name, nrr"),
+        ("{{ highest.nmae }}", "1: nmae is not known here; did you mean name?"),
+        ("{{ definition.format(nrr) }}", "1: format is not known here"),
+        ("{{ published_nrr[9]|whole }}", "1: 9 is not known here"),
+        ("{{ 'x' * 1000000000 }}", "1: * takes two numbers"),
+        ("{{ 9 ** 9 ** 9 }}", "1: ** is not known here; take + - * /"),
+        ("{{ (1 / 0)|percent }}", "1: division by zero"),
+        ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "1: a macro calls itself"),
+        ("{{ nrr }}", "1: 1.07"),
+        ("{{ highest }}", "1: a Ratio as a whole is printed here"),
+        ("{{ nrr_before if window == 1 else none }}", "1: nothing is printed here"),
+        ("<{% if true %}b>{% endif %}", " HTML stands here"),
+    ],
+)
+def test_a_template_runs_nothing_and_fails_in_one_line(own, card, text, said):
+    path = own(text)
+    with pytest.raises(nr.UsageError) as caught:
+        said_own(card, "trend")
+    assert str(caught.value).startswith(f"{path}:{said}")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_what_is_printed_is_text_whatever_a_template_does_with_it(own, card):
+    own(
+        "{% autoescape false %}{% set x = '<b>*a*' %}{{ x }} {{ [x, x]|joined }} {{ x|lower }}{% endautoescape %}"
+    )
+    escaped = r"\<b\>\*a\*"
+    assert said_own(card, "trend") == f"{escaped} {escaped} and {escaped} {escaped}"
