@@ -10,7 +10,6 @@ from .analysis.forecast import forecast as forecast
 from .analysis.frontier import frontier as frontier
 from .analysis.paired import paired as paired
 from .analysis.programmes import programmes as programmes
-from .analysis.renewals import has_renewals as has_renewals
 from .analysis.renewals import renewals as renewals
 from .analysis.sensitivity import sensitivity as sensitivity
 from .benchmarks import band as band

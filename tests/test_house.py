@@ -9,6 +9,8 @@ import subprocess
 import tomllib
 from pathlib import Path
 
+import altair as alt
+import pandas as pd
 import pytest
 from conftest import ROOT
 
@@ -159,6 +161,48 @@ def test_each_figure_is_followed_by_a_sentence_and_has_its_text(path):
                 or "#| label: tbl-" in after
             ]
             assert following, source
+
+
+SMALL = {  # what a test of the code, not of the numbers, can do with
+    "quarterly_report": "trials = 100",
+    "scenario_comparison": "trials, years = 100, 2",
+    "backtest": "trials, every = 100, 12",
+    "the_model": "",
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_frames_and_charts_stand_in_the_notebook_by_name(name, monkeypatch):
+    """Who opens it in JupyterLab sees at each picture a pandas frame, by a name, and an Altair
+    chart of it.
+    """
+    path = ROOT / "notebooks" / f"{name}.ipynb"
+    monkeypatch.chdir(path.parent)
+    monkeypatch.setattr(nr.charts, "enable", lambda: None)  # it would stay enabled for other tests
+    here: dict[str, object] = {}
+    pictures = 0
+    for cell in json.loads(path.read_text())["cells"]:
+        if cell["cell_type"] != "code":
+            continue
+        source = "".join(cell["source"])
+        *before, last = ast.parse(source).body
+        shows = isinstance(last, ast.Expr)
+        rest = [*before, *([] if shows else [last])]
+        exec(compile(ast.Module(rest, []), path.name, "exec"), here)
+        if "parameters" in cell["metadata"].get("tags", []):
+            exec(SMALL[name], here)
+        shown = (
+            eval(compile(ast.Expression(last.value), path.name, "eval"), here) if shows else None
+        )
+        if "#| label: fig-" in source:
+            assert isinstance(shown, alt.TopLevelMixin), source
+            assert isinstance(before[-1], ast.Assign), source
+        if re.search(r"#\| label: (fig|tbl)-", source):
+            calls = (node for node in ast.walk(last) if isinstance(node, ast.Call) and node.args)
+            names = (node for node in ast.walk(next(calls).args[0]) if isinstance(node, ast.Name))
+            assert isinstance(here[next(names).id], pd.DataFrame), source
+            pictures += 1
+    assert pictures >= 4
 
 
 def test_nothing_names_this_machine():

@@ -10,7 +10,6 @@ from .forecast import forecast as forecast
 from .frontier import frontier as frontier
 from .paired import paired as paired
 from .programmes import programmes as programmes
-from .renewals import has_renewals as has_renewals
 from .renewals import renewals as renewals
 from .sensitivity import sensitivity as sensitivity
 from .sweep import sweep as sweep

@@ -283,7 +283,7 @@ def test_each_template_has_its_facts_and_each_sentence_its_template():
 
 def test_an_unknown_sentence_or_subject_is_an_error():
     past = Actuals(nr.read_ledger(MERIDIAN), "2026-09")
-    with pytest.raises(nr.UsageError, match="no sentence trendd of a Actuals; did you mean trend?"):
+    with pytest.raises(nr.UsageError, match=r"no sentence trendd of a Actuals; did you mean trend?"):
         nr.say("trendd", past)
     with pytest.raises(
         nr.UsageError, match="says nothing of a str; give one of Actuals, Comparison"
@@ -504,7 +504,7 @@ def test_own_phrases_and_their_mistakes(own, card):
     own(house.replace("Getting better", "Besser"), "macros.md.j2")
     assert "Besser: " in said_own(card, "segments")
     own(house.replace("macro than(", "macro thann("), "macros.md.j2")
-    with pytest.raises(nr.UsageError, match="macros.md.j2: has no macro than, which others use"):
+    with pytest.raises(nr.UsageError, match=r"macros.md.j2: has no macro than, which others use"):
         read_card(card)
     own("{% macro", "macros.md.j2")
     with pytest.raises(nr.UsageError, match=r"macros\.md\.j2:1: cannot be read"):
