@@ -45,7 +45,8 @@ settings.register_profile("ci", max_examples=50, derandomize=True, **either)
 settings.register_profile("night", max_examples=500, print_blob=True, **either)
 settings.load_profile("ci")
 
-# Files whose tests take longest: they begin, so that no worker is left alone with one of them at the end.
+# Files whose tests take longest: where workers share the tests, they begin, so that none is left alone with one of them
+# at the end.
 LONGEST = [
     "test_report",
     "test_engine",
@@ -57,12 +58,12 @@ LONGEST = [
 LONGEST += ["test_sweep", "test_calibration", "test_charts", "test_compare"]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(
-        key=lambda item: (
-            LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        last = len(LONGEST)
+        items.sort(
+            key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else last
         )
-    )
     if not SHARED.is_dir():
         for item in items:
             if "shared" in item.keywords:

@@ -7,7 +7,7 @@ written there): where functions move to another file, the same are drawn again.
     python tests/benchmarks/mutants.py                               draw, try all, list who survives (hours)
     python tests/benchmarks/mutants.py --list                        draw and print
     python tests/benchmarks/mutants.py metrics=nrrsim/metrics.py     only this room, and where it is
-    python tests/benchmarks/mutants.py --was roll=_Book.roll         a function's name of before, to find its mutants
+    python tests/benchmarks/mutants.py --was roll=CustomerMonths.roll         a function's name of before, to find its mutants
 
 Exit code 1 where a mutant survives.
 """
@@ -37,27 +37,21 @@ SEED, NUMBER = 20260930, 40
 KINDS = ("comparison", "constant", "operator", "call")
 # Where each room is: a file, and which of its functions (all, where none is named).
 ROOMS = {
-    "kernel": (
-        "nrrsim/kernel.py::_mix,_uniform,_exponential,_size,_refill,_is_kept,_raise_prices,_churn,_price,_change,"
-        "_come_back,_join,_form_cohort,run"
-    ),
-    "moments": "nrrsim/kernel.py::close,moments",
-    "expectation": "nrrsim/expectation.py",
-    "rollforward": "nrrsim/ledger.py",
+    "kernel": "nrrsim/engine/kernel.py",
+    "moments": "nrrsim/engine/paths.py",
+    "expectation": "nrrsim/engine/expectation.py",
+    "rollforward": "nrrsim/ledger/rollforward.py",
     "metrics": "nrrsim/metrics.py",
-    "frontier": (
-        "nrrsim/compare.py::frontier,chance,all_together,with_factors,_refuse_uneven,_moved,_short_of,_less_likely,"
-        "_along,_lever,_mean_rates,_root"
-    ),
+    "frontier": "nrrsim/analysis/frontier.py",
 }
 # The tests that concern a room run first; only who survives them meets all the others.
 NEAREST = {
     "kernel": "test_engine test_beliefs",
-    "moments": "test_exact test_compare",
-    "expectation": "test_exact test_engine test_scenario test_scenario_errors",
-    "rollforward": "test_ledger test_metrics test_properties test_shared test_history",
-    "metrics": "test_metrics test_properties test_ledger test_history test_comparison",
-    "frontier": "test_compare test_comparison",
+    "moments": "test_exact test_one_month test_bridge",
+    "expectation": "test_one_month test_exact test_engine test_scenario test_scenario_errors",
+    "rollforward": "test_ledger test_metrics test_properties test_shared test_actuals",
+    "metrics": "test_metrics test_properties test_ledger test_actuals test_comparison",
+    "frontier": "test_bridge test_comparison",
 }
 POOL = "-n 2 --dist loadfile --no-loadscope-reorder"
 EVERYTHING = f"{POOL} --ignore-glob *test_browser.py notebooks tests"

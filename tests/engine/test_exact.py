@@ -67,6 +67,13 @@ def test_an_expectation_needs_no_compiler():
     assert told[1] == "False"
 
 
+def test_one_draw_is_enough_where_nothing_is_uncertain():
+    certain = nr.Scenario.of({"book": segments(one=(1, 40)), "drivers": {"churn": {"one": 0.1}}})
+    assert nr.nrr(nr.expect(certain, draws=1)) == nr.nrr(nr.expect(certain)) == pytest.approx(0.9)
+    with pytest.raises(nr.UsageError, match="draws: must be at least 1, got 0"):
+        nr.expect(certain, draws=0)
+
+
 def test_the_third_moment_by_hand():
     """One customer that leaves with probability c in a year: a Bernoulli variable and its skewness."""
     for c in (0.1, 0.5, 0.8):

@@ -283,7 +283,9 @@ def test_each_template_has_its_facts_and_each_sentence_its_template():
 
 def test_an_unknown_sentence_or_subject_is_an_error():
     past = Actuals(nr.read_ledger(MERIDIAN), "2026-09")
-    with pytest.raises(nr.UsageError, match=r"no sentence trendd of a Actuals; did you mean trend?"):
+    with pytest.raises(
+        nr.UsageError, match=r"no sentence trendd of a Actuals; did you mean trend?"
+    ):
         nr.say("trendd", past)
     with pytest.raises(
         nr.UsageError, match="says nothing of a str; give one of Actuals, Comparison"
