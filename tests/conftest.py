@@ -55,7 +55,7 @@ LONGEST = [
     "test_comparison",
     "test_whatif",
 ]
-LONGEST += ["test_sweep", "test_calibration", "test_charts", "test_compare"]
+LONGEST += ["test_sweep", "test_calibration", "test_charts", "test_bridge"]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
