@@ -12,42 +12,153 @@ however the work is cut up.
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 
 from nrrsim.engine.paths import compiled, inlined, tenure_year
 
-# What the kernel writes, in this order: `ndarray[variable, trial, segment, month]`.
-VARIABLES = (
-    "churn",
-    "price",
-    "contraction",
-    "adoption",
-    "cross_sell",
-    "reactivation",
-    "new",
-    "opening",
-    "closing",
-    "retained",
-    "stayed",
-    "stayed_retained",
-    "opening_customers",
-    "customers",
-    "stayed_customers",
-)
+
+class Variables(NamedTuple):
+    """What the kernel writes, in this order; each month's are of a trial and a segment."""
+
+    churn: int
+    price: int
+    contraction: int
+    adoption: int
+    cross_sell: int
+    reactivation: int
+    new: int
+    opening: int
+    closing: int
+    retained: int
+    stayed: int
+    stayed_retained: int
+    opening_customers: int
+    customers: int
+    stayed_customers: int
+
+
+VARIABLES = Variables._fields
+OUT = Variables(*range(len(VARIABLES)))  # where in `out` each of them stands
+
+
+class Trials(NamedTuple):
+    """Which trials: from `lo` to `hi` of `out`; trial k of it is trial `first` + k of `seed`."""
+
+    seed: int
+    first: int
+    lo: int
+    hi: int
+
+
+class Span(NamedTuple):
+    """How many months; the month whose customers are the cohort; whether nobody else is counted."""
+
+    months: int
+    start: int
+    closed: bool
+
+
+class Book(NamedTuple):
+    """The customers, tile after tile, in each sorted by segment and anniversary.
+
+    tiles : `int64[tile + 1]`, where each tile begins. bounds : `int64[tile, segment, 13]`, where in
+        a tile each anniversary of a segment begins.
+    arr, tenure (months), joins (month) : `ndarray[customer]`.
+    """
+
+    tiles: np.ndarray
+    bounds: np.ndarray
+    arr: np.ndarray
+    tenure: np.ndarray
+    joins: np.ndarray
+
+
+class Drivers(NamedTuple):
+    """What happens to them; a phase is a month that differs from the one before, and the last goes
+    on. Draws begin at the first trial of a run, or there is one for all.
+
+    hazard : `float64[phase, draw, segment, 6]`, of the ceiling: what any tenure year, and any of
+        two scenarios that meet the same luck, needs.
+    keep : `float64[phase, draw, segment, 6, year]`, the probability that an event of the ceiling is
+        one of this scenario; thinned : `bool[6]`, whether any is below 1.
+    uplift, back_hazard (a month's) : `float64[phase, draw, segment]`.
+    back_size : `float64[draw, segment]`; sizes : `float64[draw, segment, 3]`.
+    tables, has_table : `float32[3, segment, (2 LEVELS - 1) (KNOTS + 1)]`, `bool[3, segment]`: sizes
+        that each event draws anew.
+    """
+
+    hazard: np.ndarray
+    keep: np.ndarray
+    thinned: np.ndarray
+    uplift: np.ndarray
+    back_hazard: np.ndarray
+    back_size: np.ndarray
+    sizes: np.ndarray
+    tables: np.ndarray
+    has_table: np.ndarray
+
+
+class Clock(NamedTuple):
+    """The arrivals of each stream: `ndarray[stream, ...]`.
+
+    times : the arrivals that are drawn already, BUFFER at a time. place : the next of them, and how
+        many were drawn before them. axis : how much hazard has gone by. keys : of its random bits.
+    """
+
+    times: np.ndarray
+    place: np.ndarray
+    axis: np.ndarray
+    keys: np.ndarray
+
+
+class State(NamedTuple):
+    """Where each customer of a tile is in a trial: `ndarray[customer]`.
+
+    amount : now; base : at the cohort's month. gone : whether it was away at some time, or is not
+    of the cohort.
+    """
+
+    amount: np.ndarray
+    base: np.ndarray
+    gone: np.ndarray
+
+
+class Away(NamedTuple):
+    """The customers who left: `ndarray[customer]`. Two kinds of lists run through them, of those
+    who return in a month, and of those who are back, or new.
+
+    returning : what it comes back with; following : the next who returns in the same month.
+    listed : whether it is back, or new; beside : the next of those. -1 ends a list.
+    """
+
+    returning: np.ndarray
+    following: np.ndarray
+    listed: np.ndarray
+    beside: np.ndarray
+
+
+class Event(NamedTuple):
+    """One kind of event this month: the hazard of each cell, whether events are thinned, and which
+    part of them is kept (by tenure year, where it is churn).
+    """
+
+    hazard: float
+    is_thinned: bool
+    keep: Any
+
+
 # Columns of `hazard` and `keep`; and the streams of arrivals, where both kinds of churn share one.
 CHURN, CHURN_DUE, REFUSAL, CONTRACTION, ADOPTION, CROSS_SELL = range(6)
 STREAMS = 5
 TILE = 16_384
-KNOTS, LEVELS = (
-    512,
-    3,
-)  # a size's quantile table: so many cells; the first and the last are cut again, twice
+# A size's quantile table: so many cells; the first and the last are cut again, twice.
+KNOTS, LEVELS = 512, 3
 BUFFER = 64  # arrivals that are drawn at a time
 _U = np.uint64
 _GOLDEN = _U(0x9E3779B97F4A7C15)
-_ONE = _U(
-    0x3FF0000000000000
-)  # the bits of 1.0: with random ones below they are a number from 1 to 2
+_ONE = _U(0x3FF0000000000000)  # of 1.0: with random bits below they are a number from 1 to 2
 # What tells one use of random bits from another: odd numbers without a pattern.
 _TRIAL, _TILE, _STREAM = _U(0xBF58476D1CE4E5B9), _U(0xE7037ED1A0B428DB), _U(0xA0761D6478BD642F)
 _MARK, _SIZE, _BACK = _U(0xD1B54A32D192ED03), _U(0x8CB92BA72F3D8DD7), _U(0xAEF17502108EF2D9)
@@ -69,15 +180,14 @@ def _uniform(bits):  # type: ignore[no-untyped-def]
 
 @compiled
 def _exponential(bits):  # type: ignore[no-untyped-def]
-    """-log of a uniform number above 0, by + - * / and shifts alone, so that loops of it vectorise."""
+    """-log of a uniform number above 0, by + - * / and shifts alone, so that loops vectorise."""
     b = np.float64(2.0 - _U((bits >> _U(12)) | _ONE).view(np.float64)).view(np.int64)
     e = (b - 0x3FE6A09E667F3BCD) >> 52
     m = np.int64(b - (e << 52)).view(np.float64)  # from sqrt(1/2) to sqrt(2)
     s = (m - 1.0) / (m + 1.0)
     w = s * s
-    series = 1.0 + w * (
-        1 / 3 + w * (1 / 5 + w * (1 / 7 + w * (1 / 9 + w / 11)))
-    )  # to 1e-10 of itself
+    # to 1e-10 of itself
+    series = 1.0 + w * (1 / 3 + w * (1 / 5 + w * (1 / 7 + w * (1 / 9 + w / 11))))
     return -e * 0.6931471805599453 - 2.0 * s * series
 
 
@@ -166,17 +276,23 @@ HERE, KEPT, COUNTED, AWAY, AWAY_KEPT, AWAY_COUNTED = range(6)
 
 @inlined
 def _churn(  # type: ignore[no-untyped-def]
-    lo, hi, rate, thin, part, tenure, t, months, waits, back_size,
-    times, place, axis, key, amount, base, gone, level, head, following, returning,
-):  # fmt: skip
+    lo, hi, t, months, event, waits, back_size, tenure, clock, state, level, away, returns
+):
     """1. Churn among the customers from `lo` to `hi`; returns what is lost, and notes who will come
     back and when.
+
+    waits : `float64[phase]`, the hazard of coming back; back_size : at which share of what it left
+        with. returns : `int32[month + 1]`, where each month's list begins.
     """
-    zero, end, last = axis[0], axis[0] + (hi - lo) * rate, -1
-    at, before, scale = place[0, 0], place[0, 1], 1.0 / rate
-    lost = lost_kept = away = away_kept = 0.0
-    left = away_left = 0
+    times, place, key = clock.times[0], clock.place[0], clock.keys[0]
+    amount, base, gone, keep = state.amount, state.base, state.gone, event.keep
+    returning, following = away.returning, away.following
+    zero, end, last = clock.axis[0], clock.axis[0] + (hi - lo) * event.hazard, -1
+    at, before, scale = place[0], place[1], 1.0 / event.hazard
+    lost = lost_kept = back_lost = back_kept = 0.0
+    left = back_left = 0
     wait = waits[waits.size - 1]  # of every month from the last phase on
+
     while True:
         if at == BUFFER:
             before += BUFFER
@@ -191,28 +307,29 @@ def _churn(  # type: ignore[no-untyped-def]
         was = amount[i]
         if was <= 0.0:  # gone before, maybe just now, by an arrival in the same cell
             continue
-        if thin:
+        if event.is_thinned:
             if i == last:
                 continue
             last = i
-            if not _is_kept(key, number, part[tenure_year(tenure[i], t, part.size)]):
+            if not _is_kept(key, number, keep[tenure_year(tenure[i], t, keep.size)]):
                 continue
+
         was_kept = min(was, base[i])
         lost += was
         lost_kept += was_kept
         left += 1
         if gone[i]:
-            away += was
-            away_kept += was_kept
-            away_left += 1
+            back_lost += was
+            back_kept += was_kept
+            back_left += 1
         gone[i] = True
         amount[i] = 0.0
+
         if wait > 0.0 or waits[0] > 0.0:
             until = _exponential(_mix((key ^ _BACK) + _GOLDEN * _U(number)))
             back = t + 1
-            while (
-                back < waits.size and back <= months and until >= waits[back - 1]
-            ):  # a programme changes the months
+            # month by month, as far as a programme makes them differ; in one step from there on
+            while back < waits.size and back <= months and until >= waits[back - 1]:
                 until -= waits[back - 1]
                 back += 1
             if back >= waits.size:
@@ -220,29 +337,34 @@ def _churn(  # type: ignore[no-untyped-def]
                 back = back + np.int64(until) if until < months else months + 1
             if back <= months:
                 returning[i] = was * back_size
-                following[i] = head[back]
-                head[back] = i
-    place[0, 0], place[0, 1] = at, before
-    axis[0] = end
+                following[i] = returns[back]
+                returns[back] = i
+
+    place[0], place[1] = at, before
+    clock.axis[0] = end
     level[KEPT] -= lost_kept
     level[COUNTED] -= left
-    level[AWAY] -= away
-    level[AWAY_KEPT] -= away_kept
-    level[AWAY_COUNTED] -= away_left
+    level[AWAY] -= back_lost
+    level[AWAY_KEPT] -= back_kept
+    level[AWAY_COUNTED] -= back_left
     return lost
 
 
 @inlined
 def _price(  # type: ignore[no-untyped-def]
-    lo, hi, rate, thin, part, uplift, times, place, axis, key, amount, base, level, away, next_away, refuser, refused
-):  # fmt: skip
+    lo, hi, event, uplift, clock, state, level, refusals, beside, first
+):
     """2. Price, in the anniversary month: everyone is raised, and who refuses is set back; returns
     the rise.
+
+    refusals : room for their numbers and amounts. first, beside : the list of those who are back.
     """
-    refusals = 0
-    if rate > 0.0:
-        zero, end, last = axis[1], axis[1] + (hi - lo) * rate, -1
-        at, before, scale = place[1, 0], place[1, 1], 1.0 / rate
+    times, place, key = clock.times[1], clock.place[1], clock.keys[1]
+    amount, base = state.amount, state.base
+    (refuser, refused), refused_by = refusals, 0
+    if event.hazard > 0.0:
+        zero, end, last = clock.axis[1], clock.axis[1] + (hi - lo) * event.hazard, -1
+        at, before, scale = place[0], place[1], 1.0 / event.hazard
         while True:
             if at == BUFFER:
                 before += BUFFER
@@ -257,37 +379,44 @@ def _price(  # type: ignore[no-untyped-def]
             if i == last:
                 continue
             last = i
-            if thin and not _is_kept(key, number, part):
+            if event.is_thinned and not _is_kept(key, number, event.keep):
                 continue
-            refuser[refusals] = i
-            refused[refusals] = amount[i]
+            refuser[refused_by] = i
+            refused[refused_by] = amount[i]
             amount[i] = 0.0
-            refusals += 1
-        place[1, 0], place[1, 1] = at, before
-        axis[1] = end
-    i = away[0]
+            refused_by += 1
+        place[0], place[1] = at, before
+        clock.axis[1] = end
+
+    i = first
     while i >= 0:
         if lo <= i < hi:
             level[AWAY] += amount[i] * uplift
             level[AWAY_KEPT] += min(amount[i] * (1.0 + uplift), base[i]) - min(amount[i], base[i])
-        i = next_away[i]
+        i = beside[i]
+
     total, rise = _raise_prices(amount, base, lo, hi, uplift)
     level[KEPT] += rise
-    for j in range(refusals):
+    for j in range(refused_by):
         amount[refuser[j]] = refused[j]
     return total * uplift
 
 
 @inlined
 def _change(  # type: ignore[no-untyped-def]
-    k, sign, lo, hi, rate, thin, part, same, anew, table, times, place, axis, key, amount, base, gone, level
-):  # fmt: skip
-    """3. to 5. Contraction (`sign` -1), adoption, cross-sell of the customers from `lo` to `hi`;
-    returns the amount.
+    k, sign, lo, hi, event, same, anew, table, clock, state, level
+):
+    """3. to 5. Contraction (`sign` -1), adoption, cross-sell of the customers from `lo` to `hi`, by
+    stream k; returns the amount.
+
+    same : the size of every event; or, where it is drawn `anew`, `table` has its quantiles.
     """
-    zero, end, last = axis[k], axis[k] + (hi - lo) * rate, -1
+    times, place, key = clock.times[k], clock.place[k], clock.keys[k]
+    amount, base, gone = state.amount, state.base, state.gone
+    zero, end, last = clock.axis[k], clock.axis[k] + (hi - lo) * event.hazard, -1
     total = rise = away = away_rise = 0.0
-    at, before, scale, size_key = place[k, 0], place[k, 1], 1.0 / rate, key ^ _SIZE
+    at, before, scale, size_key = place[0], place[1], 1.0 / event.hazard, key ^ _SIZE
+
     while True:
         if at == BUFFER:
             before += BUFFER
@@ -299,17 +428,15 @@ def _change(  # type: ignore[no-untyped-def]
         number = before + at
         at += 1
         i = min(lo + np.int64((time - zero) * scale), hi - 1)
+
         # no branches on what cannot be predicted: a second arrival in a cell, or a customer who is
         # gone, moves nothing
         once = np.float64(i != last)
         last = i
-        if thin and not _is_kept(key, number, part):
+        if event.is_thinned and not _is_kept(key, number, event.keep):
             continue
-        by = (
-            once
-            * amount[i]
-            * (_size(table, _mix(size_key + _GOLDEN * _U(number))) if anew else same)
-        )
+        size = _size(table, _mix(size_key + _GOLDEN * _U(number))) if anew else same
+        by = once * amount[i] * size
         now = amount[i] + sign * by
         more = min(now, base[i]) - min(amount[i], base[i])
         amount[i] = now
@@ -318,8 +445,9 @@ def _change(  # type: ignore[no-untyped-def]
         is_gone = np.float64(gone[i])
         away += by * is_gone
         away_rise += more * is_gone
-    place[k, 0], place[k, 1] = at, before
-    axis[k] = end
+
+    place[0], place[1] = at, before
+    clock.axis[k] = end
     level[KEPT] += rise
     level[AWAY] += sign * away
     level[AWAY_KEPT] += away_rise
@@ -327,10 +455,18 @@ def _change(  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _come_back(  # type: ignore[no-untyped-def]
-    first, amount, base, level, following, returning, away, next_away, listed
-):
-    """6. Reactivation of the customers in the list that begins at `first`; returns their amount."""
+def _list_back(i, listed, beside, back):  # type: ignore[no-untyped-def]
+    """Put a customer on the list of those who are back, or new."""
+    listed[i] = True
+    beside[i] = back[0]
+    back[0] = i
+
+
+@inlined
+def _come_back(first, state, level, away, back):  # type: ignore[no-untyped-def]
+    """6. Reactivation of those on the list that begins at `first`; returns their amount."""
+    amount, base, returning, following = state.amount, state.base, away.returning, away.following
+    listed, beside = away.listed, away.beside
     total = 0.0
     i = first
     while i >= 0:
@@ -341,9 +477,7 @@ def _come_back(  # type: ignore[no-untyped-def]
         level[AWAY_COUNTED] += 1
         level[COUNTED] += 1
         if not listed[i]:
-            listed[i] = True
-            next_away[i] = away[0]
-            away[0] = i
+            _list_back(i, listed, beside, back)
         i = following[i]
     level[AWAY] += total
     return total
@@ -351,9 +485,10 @@ def _come_back(  # type: ignore[no-untyped-def]
 
 @inlined
 def _join(  # type: ignore[no-untyped-def]
-    t, lo, hi, joins, arr, amount, level, is_cohort, away, next_away, listed
+    t, lo, hi, joins, arr, is_cohort, amount, level, away, back
 ):
     """Newcomers at the end of month t; returns their amount."""
+    listed, beside = away.listed, away.beside
     total = 0.0
     for i in range(lo, hi):
         if joins[i] == t:
@@ -363,9 +498,7 @@ def _join(  # type: ignore[no-untyped-def]
             if not is_cohort:
                 level[AWAY] += arr[i]
                 level[AWAY_COUNTED] += 1
-                listed[i] = True
-                next_away[i] = away[0]
-                away[0] = i
+                _list_back(i, listed, beside, back)
     return total
 
 
@@ -383,190 +516,155 @@ def _form_cohort(lo, hi, amount, base, gone, level):  # type: ignore[no-untyped-
     level[AWAY] = level[AWAY_KEPT] = level[AWAY_COUNTED] = 0.0
 
 
+@inlined
+def _wind(clock, key):  # type: ignore[no-untyped-def]
+    """Begin each stream anew: with bits of its own, and before its first arrival."""
+    for k in range(STREAMS):
+        clock.keys[k] = _mix(key + _STREAM * _U(k + 1))
+        clock.place[k, 0], clock.place[k, 1] = BUFFER, -BUFFER
+        clock.times[k, BUFFER - 1] = clock.axis[k] = 0.0
+
+
+@inlined
+def _add_level(o, level):  # type: ignore[no-untyped-def]
+    """What a segment has at the end of a month, added to its place in `out`."""
+    o[OUT.closing] += level[HERE]
+    o[OUT.retained] += level[KEPT]
+    # of nobody, rounding may leave less than nothing
+    o[OUT.stayed] += max(level[HERE] - level[AWAY], 0.0)
+    o[OUT.stayed_retained] += max(level[KEPT] - level[AWAY_KEPT], 0.0)
+    o[OUT.customers] += level[COUNTED]
+    o[OUT.stayed_customers] += level[COUNTED] - level[AWAY_COUNTED]
+
+
 @compiled
-def run(  # type: ignore[no-untyped-def]
-    seed, first, lo_trial, hi_trial, months, start, closed,
-    tiles, arr, bounds, tenure, joins, hazard, keep, thinned,
-    uplift, sizes, tables, has_table, back_hazard, back_size, out,
-):  # fmt: skip
-    """Move every customer through the months, in each trial from `lo_trial` to `hi_trial`, and add
-    up in `out`.
-
-    seed, first : of the streams; trial k of `out` is trial `first` + k of the seed. The draws begin
-        at `lo_trial`.
-    months, start, closed : how long; the month whose customers are the cohort; whether nobody else
-        is counted.
-    tiles : `int64[tile + 1]` places in the arrays of customers: `arr`, `tenure` (months), `joins`
-        (month).
-    bounds : `int64[tile, segment, 13]` places within the tile where each anniversary of a segment
-        begins.
-    hazard : `float64[phase, draw, segment, 6]`, of the ceiling; a phase is a month that differs
-        from the others, and the last one goes on; keep : `float64[phase, draw, segment, 6, year]`,
-        the probability that an event of the ceiling is one of this scenario; thinned : `bool[6]`,
-        whether any is below 1. uplift, back_hazard (a month's) : `float64[phase, draw, segment]`.
-    back_size : `float64[draw, segment]`; sizes : `float64[draw, segment, 3]`.
-    tables, has_table : `float32[3, segment, (2 LEVELS - 1) (KNOTS + 1)]`, `bool[3, segment]`: sizes
-        drawn anew.
-    out : `float64[variable, trial, segment, month]`, zeros to begin with; the order of VARIABLES.
+def run(trials, span, book, drivers, out):  # type: ignore[no-untyped-def]
+    """Move every customer of a Book through the months of a Span, in each of the Trials, and add up
+    in `out`: `float64[variable, trial, segment, month]`, zeros to begin with.
     """
-    segments = bounds.shape[1]
+    months, start, segments = span.months, span.start, book.bounds.shape[1]
+    # named once, as to take an array out of a tuple inside a loop costs time
+    hazard, keep, thinned, uplift = drivers.hazard, drivers.keep, drivers.thinned, drivers.uplift
+    back_hazard, back_size = drivers.back_hazard, drivers.back_size
+    sizes, tables, has_table = drivers.sizes, drivers.tables, drivers.has_table
     widest = 0
-    for tile in range(tiles.size - 1):
-        widest = max(widest, tiles[tile + 1] - tiles[tile])
-    all_amount, all_base, returning, refused = (
-        np.empty(widest),
-        np.empty(widest),
-        np.empty(widest),
-        np.empty(widest),
+    for tile in range(book.tiles.size - 1):
+        widest = max(widest, book.tiles[tile + 1] - book.tiles[tile])
+    opening = np.empty(widest)
+    state = State(np.empty(widest), np.empty(widest), np.empty(widest, np.bool_))
+    amount, base, gone = state
+    listed = np.empty(widest, np.bool_)
+    away = Away(np.empty(widest), np.empty(widest, np.int32), listed, np.empty(widest, np.int32))
+    refusals = (np.empty(widest, np.int32), np.empty(widest))
+    returns, back = np.empty((segments, months + 1), np.int32), np.empty((segments, 1), np.int32)
+    levels, opening_level = np.empty((segments, 6)), np.empty((segments, 6))
+    clock = Clock(
+        np.empty((STREAMS, BUFFER)),
+        np.empty((STREAMS, 2), np.int64),
+        np.empty(STREAMS),
+        np.empty(STREAMS, np.uint64),
     )
-    opening, all_gone = np.empty(widest), np.empty(widest, np.bool_)
-    following, refuser, next_away = (
-        np.empty(widest, np.int32),
-        np.empty(widest, np.int32),
-        np.empty(widest, np.int32),
-    )
-    listed, away = np.empty(widest, np.bool_), np.empty((segments, 1), np.int32)
-    head = np.empty((segments, months + 1), np.int32)
-    times, axis = np.empty((STREAMS, BUFFER)), np.empty(STREAMS)
-    place, keys = np.empty((STREAMS, 2), np.int64), np.empty(STREAMS, np.uint64)
-    level, opening_level = np.empty((segments, 6)), np.empty((segments, 6))
+    changed = np.empty(3)  # by contraction, adoption and cross-sell
 
-    for tile in range(tiles.size - 1):
-        begin, n = tiles[tile], tiles[tile + 1] - tiles[tile]
-        bound = bounds[tile]
-        arrs, lived, joined = (
-            arr[begin : begin + n],
-            tenure[begin : begin + n],
-            joins[begin : begin + n],
-        )
-        amount, base, gone = all_amount[:n], all_base[:n], all_gone[:n]
+    for tile in range(book.tiles.size - 1):
+        begin, end, bound = book.tiles[tile], book.tiles[tile + 1], book.bounds[tile]
+        n, arr = end - begin, book.arr[begin:end]
+        tenure, joins = book.tenure[begin:end], book.joins[begin:end]
         for i in range(n):
-            opening[i] = arrs[i] if joined[i] == 0 else 0.0
+            opening[i] = arr[i] if joins[i] == 0 else 0.0
         for s in range(segments):
             _form_cohort(bound[s, 0], bound[s, 12], opening, base, gone, opening_level[s])
-        for trial in range(lo_trial, hi_trial):
-            draw = trial - lo_trial if hazard.shape[1] > 1 else 0
-            key = _mix(_mix(_U(seed) + _TRIAL * _U(first + trial)) + _TILE * _U(tile))
-            for k in range(STREAMS):
-                keys[k] = _mix(key + _STREAM * _U(k + 1))
-                place[k, 0], place[k, 1] = BUFFER, -BUFFER
-                times[k, BUFFER - 1] = axis[k] = 0.0
+
+        for trial in range(trials.lo, trials.hi):
+            draw = trial - trials.lo if hazard.shape[1] > 1 else 0
+            key = _mix(_U(trials.seed) + _TRIAL * _U(trials.first + trial))
+            key = _mix(key + _TILE * _U(tile))
+            _wind(clock, key)
             for i in range(n):  # loops, as assignments of whole arrays take seconds to compile
                 amount[i] = opening[i]
-                gone[i] = joined[i] != 0
+                gone[i] = joins[i] != 0
                 listed[i] = False
             if start > 0:
                 for i in range(n):
                     base[i] = opening[i]
             for s in range(segments):
                 for column in range(6):
-                    level[s, column] = opening_level[s, column]
+                    levels[s, column] = opening_level[s, column]
                 for t in range(months + 1):
-                    head[s, t] = -1
-                away[s, 0] = -1
+                    returns[s, t] = -1
+                back[s, 0] = -1
 
             for t in range(1, months + 1):
                 due, phase = (t - 1) % 12, min(t, hazard.shape[0]) - 1
                 for s in range(segments):
-                    lo, hi, due_lo, due_hi = (
-                        bound[s, 0],
-                        bound[s, 12],
-                        bound[s, due],
-                        bound[s, due + 1],
-                    )
-                    now, heads, waits = level[s], head[s], back_hazard[:, draw, s]
+                    lo, hi = bound[s, 0], bound[s, 12]
+                    due_lo, due_hi = bound[s, due], bound[s, due + 1]
+                    now = levels[s]
                     before, before_count = now[HERE], now[COUNTED]
-                    lost = raised = 0.0
-                    for part in range(
-                        3
-                    ):  # those before the anniversary's customers, these, and those after them
-                        a = lo if part == 0 else due_lo if part == 1 else due_hi
-                        b = due_lo if part == 0 else due_hi if part == 1 else hi
+
+                    # those before the anniversary's customers, these, and those after them
+                    begins, ends = (lo, due_lo, due_hi), (due_lo, due_hi, hi)
+                    lost = 0.0
+                    for part in range(3):
                         column = CHURN_DUE if part == 1 else CHURN
                         rate = hazard[phase, draw, s, column]
-                        if rate > 0.0 and b > a:
+                        if rate > 0.0 and ends[part] > begins[part]:
+                            event = Event(rate, thinned[column], keep[phase, draw, s, column])
                             lost += _churn(
-                                a, b, rate, thinned[column], keep[phase, draw, s, column], lived, t, months, waits,
-                                back_size[draw, s], times[0], place, axis, keys[0],
-                                amount, base, gone, now, heads, following, returning,
+                                begins[part], ends[part], t, months, event,
+                                back_hazard[:, draw, s], back_size[draw, s],
+                                tenure, clock, state, now, away, returns[s],
                             )  # fmt: skip
-                    if uplift[phase, draw, s] > 0.0 and due_hi > due_lo:
+
+                    raised, rise = 0.0, uplift[phase, draw, s]
+                    if rise > 0.0 and due_hi > due_lo:
+                        rate, part_kept = hazard[phase, draw, s], keep[phase, draw, s]
+                        refusal = Event(rate[REFUSAL], thinned[REFUSAL], part_kept[REFUSAL, 0])
                         raised = _price(
-                            due_lo, due_hi, hazard[phase, draw, s, REFUSAL], thinned[REFUSAL],
-                            keep[phase, draw, s, REFUSAL, 0],
-                            uplift[phase, draw, s], times[1], place, axis, keys[1],
-                            amount, base, now, away[s], next_away, refuser, refused,
+                            due_lo, due_hi, refusal, rise, clock, state, now,
+                            refusals, away.beside, back[s, 0],
                         )  # fmt: skip
-                    less = more = cross = 0.0
+
                     for kind in range(3):
                         column = CONTRACTION + kind
                         rate = hazard[phase, draw, s, column]
+                        changed[kind] = 0.0
                         if rate > 0.0 and hi > lo:
-                            total = _change(
-                                2 + kind, -1.0 if kind == 0 else 1.0, lo, hi, rate, thinned[column],
-                                keep[phase, draw, s, column, 0], sizes[draw, s, kind],
-                                has_table[kind, s], tables[kind, s],
-                                times[2 + kind], place, axis, keys[2 + kind], amount, base, gone, now,
+                            change = Event(rate, thinned[column], keep[phase, draw, s, column, 0])
+                            changed[kind] = _change(
+                                2 + kind, -1.0 if kind == 0 else 1.0, lo, hi, change,
+                                sizes[draw, s, kind], has_table[kind, s], tables[kind, s],
+                                clock, state, now,
                             )  # fmt: skip
-                            if kind == 0:
-                                less = total
-                            elif kind == 1:
-                                more = total
-                            else:
-                                cross = total
-                    returned = _come_back(
-                        heads[t],
-                        amount,
-                        base,
-                        now,
-                        following,
-                        returning,
-                        away[s],
-                        next_away,
-                        listed,
-                    )
+                    less, more, cross = changed[0], changed[1], changed[2]
+
+                    returned = _come_back(returns[s, t], state, now, away, back[s])
                     came = 0.0
-                    if t <= start or not closed:
+                    if t <= start or not span.closed:
                         came = _join(
-                            t,
-                            due_lo,
-                            due_hi,
-                            joined,
-                            arrs,
-                            amount,
-                            now,
-                            t <= start,
-                            away[s],
-                            next_away,
-                            listed,
+                            t, due_lo, due_hi, joins, arr, t <= start, amount, now, away, back[s]
                         )
                     now[HERE] += raised + more + cross + returned + came - lost - less
                     if now[COUNTED] == 0:  # nobody is left: what rounding left goes, too
                         now[HERE] = now[KEPT] = now[AWAY] = now[AWAY_KEPT] = 0.0
+
                     if t == start:
                         _form_cohort(lo, hi, amount, base, gone, now)
-                        away[s, 0] = -1
+                        back[s, 0] = -1
                         for i in range(lo, hi):
                             listed[i] = False
-                        if closed:
+                        if span.closed:
                             for later in range(t, months + 1):
-                                heads[later] = -1
+                                returns[s, later] = -1
                     elif t > start:
                         o = out[:, trial, s, t - start - 1]
-                        o[0] += lost
-                        o[1] += raised
-                        o[2] += less
-                        o[3] += more
-                        o[4] += cross
-                        o[5] += returned
-                        o[6] += came
-                        o[7] += before
-                        o[8] += now[HERE]
-                        o[9] += now[KEPT]
-                        o[10] += max(
-                            now[HERE] - now[AWAY], 0.0
-                        )  # of nobody, rounding may leave less than nothing
-                        o[11] += max(now[KEPT] - now[AWAY_KEPT], 0.0)
-                        o[12] += before_count
-                        o[13] += now[COUNTED]
-                        o[14] += now[COUNTED] - now[AWAY_COUNTED]
+                        o[OUT.churn] += lost
+                        o[OUT.price] += raised
+                        o[OUT.contraction] += less
+                        o[OUT.adoption] += more
+                        o[OUT.cross_sell] += cross
+                        o[OUT.reactivation] += returned
+                        o[OUT.new] += came
+                        o[OUT.opening] += before
+                        o[OUT.opening_customers] += before_count
+                        _add_level(o, now)

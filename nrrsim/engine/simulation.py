@@ -73,9 +73,8 @@ def simulate(
             raise UsageError(f"{name}: must be at least 1, got {given}")
     start, end = months_of(scenario, window)
     customers = scenario.customers() if start or book else scenario.opening
-    work = _Work.of(
-        scenario, beside or scenario, customers, seed, first, start, end, closed=not book
-    )
+    span = kernel.Span(end, start, not book)
+    work = _Work.of(scenario, beside or scenario, customers, seed, first, span)
     shape = (len(kernel.VARIABLES), trials, len(customers.segments), end - start)
     if np.prod(shape, dtype=float) * 8 > MOST_BYTES:
         needs = f"{np.prod(shape, dtype=float) * 8 / 1e9:.0f} GB"
@@ -165,14 +164,8 @@ class _Work:
     customers: Customers
     seed: int
     first: int
-    start: int
-    end: int
-    closed: bool
-    tiles: np.ndarray
-    bounds: np.ndarray
-    arr: np.ndarray
-    tenure: np.ndarray
-    joins: np.ndarray
+    span: kernel.Span
+    book: kernel.Book
     tables: np.ndarray
     has_table: np.ndarray
 
@@ -184,32 +177,11 @@ class _Work:
         customers: Customers,
         seed: int,
         first: int,
-        start: int,
-        end: int,
-        closed: bool,
+        span: kernel.Span,
     ) -> _Work:
-        order, tiles, bounds = _tiles(customers)
         tables, has_table = size_tables(sizes_of(scenario, customers.segments))
-        arrays = (
-            customers.arr[order],
-            customers.tenure[order],
-            customers.joins[order].astype(np.int32),
-        )
-        return cls(
-            scenario,
-            beside,
-            customers,
-            seed,
-            first,
-            start,
-            end,
-            closed,
-            tiles,
-            bounds,
-            *arrays,
-            tables,
-            has_table,
-        )
+        book = _tiled(customers)
+        return cls(scenario, beside, customers, seed, first, span, book, tables, has_table)
 
     def _draw(self, scenario: Scenario, lo: int, hi: int) -> Rates:
         return draw_rates(
@@ -218,13 +190,19 @@ class _Work:
 
     def run(self, lo: int, hi: int, out: np.ndarray) -> None:
         """The trials from `lo` to `hi`, written to their place in `out`."""
+        trials = kernel.Trials(self.seed, self.first, lo, hi)
+        kernel.run(trials, self.span, self.book, self._drivers(lo, hi), out)
+
+    def _drivers(self, lo: int, hi: int) -> kernel.Drivers:
+        """What happens to the customers in these trials, by their draws of the beliefs."""
         rates = self._draw(self.scenario, lo, hi)
         other = rates if self.beside is self.scenario else self._draw(self.beside, lo, hi)
         draws = max(rates.draws, other.draws)
         if other is not rates:  # one of them may be certain
             rates, other = rates.spread(draws), other.spread(draws)
+
         number = max(rates.phases, other.phases)
-        phases = [rates.in_phase(min(phase, rates.phases - 1)) for phase in range(number)]
+        phases = [rates.in_phase(min(n, rates.phases - 1)) for n in range(number)]
         others = (
             phases
             if other is rates
@@ -233,24 +211,24 @@ class _Work:
         pairs = zip(phases, others, strict=True)
         both = [clocks(one, another, self.customers.annual) for one, another in pairs]
         hazard, keep, thinned = map(np.stack, zip(*both, strict=True))
-        uplift = np.ascontiguousarray(np.stack([each.uplift for each in phases]))
-        back = np.stack([hazard_of(monthly(each.reactivation)) for each in phases])
-        sizes = np.stack([getattr(rates, f"{driver}_size") for driver in COUNTED], axis=-1)
-        kernel.run(
-            self.seed, self.first, lo, hi, self.end, self.start, self.closed,
-            self.tiles, self.arr, self.bounds, self.tenure, self.joins,
-            hazard, keep, thinned.any(axis=0), uplift, sizes, self.tables, self.has_table,
-            np.ascontiguousarray(back), np.ascontiguousarray(rates.reactivation_size),
-            out,
-        )  # fmt: skip
+
+        back_hazard = np.stack([hazard_of(monthly(each.reactivation)) for each in phases])
+        return kernel.Drivers(
+            hazard,
+            keep,
+            np.asarray(thinned.any(axis=0)),
+            np.ascontiguousarray(np.stack([each.uplift for each in phases])),
+            np.ascontiguousarray(back_hazard),
+            np.ascontiguousarray(rates.reactivation_size),
+            np.stack([getattr(rates, f"{driver}_size") for driver in COUNTED], axis=-1),
+            self.tables,
+            self.has_table,
+        )
 
 
-def _tiles(customers: Customers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The order of customers, tile after tile; where each tile begins; and in it each anniversary
-    of each segment.
-
-    A tile takes every n-th customer, so that each holds its part of every segment and anniversary,
-    still sorted.
+def _tiled(customers: Customers) -> kernel.Book:
+    """The customers tile after tile: each takes every n-th, so that it holds its part of every
+    segment and anniversary, still sorted.
     """
     number = max(1, -(-len(customers.arr) // kernel.TILE))
     parts = [np.arange(tile, len(customers.arr), number) for tile in range(number)]
@@ -260,7 +238,14 @@ def _tiles(customers: Customers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         kind = customers.segment[part] * 12 + customers.anniversary[part] - 1
         begins = np.searchsorted(kind, np.arange(segments * 12 + 1))
         bounds[tile] = begins[np.arange(segments)[:, None] * 12 + np.arange(13)]
-    return np.concatenate(parts), np.cumsum([0, *map(len, parts)]), bounds
+    order = np.concatenate(parts)
+    return kernel.Book(
+        np.cumsum([0, *map(len, parts)]),
+        bounds,
+        customers.arr[order],
+        customers.tenure[order],
+        customers.joins[order].astype(np.int32),
+    )
 
 
 def hazard_of(probability: np.ndarray) -> np.ndarray:
