@@ -180,7 +180,7 @@ def test_chance_reaches_every_corner():
     assert {term for each in drawn for term in each.opening.annual.tolist()} == {True, False}
 
     shocked = [any(each.shock.values()) for each in drawn]
-    certain = [not each.uncertain() and not each.shock for each in drawn]
+    certain = [not each.table.uncertain and not each.shock for each in drawn]
     assert sum(shocked) > 5
     assert 10 < sum(certain) < 40
     assert sum(bool(each.programmes) for each in drawn) > 5
