@@ -362,7 +362,7 @@ def test_one_customer_alone_has_no_range_and_a_report(tmp_path):
     written(thin(solo=range(30)), tmp_path)
     history = nr.actuals(str(tmp_path / "ledger.csv"), month_name(BEGIN + 29))
     assert all(np.isnan(interval(history)))
-    assert history.influence().empty
+    assert nr.influence(history).empty
     assert said_of(history, "influence") == ""
     assert nr.forecast(history, trials=200)
 
