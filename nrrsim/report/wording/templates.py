@@ -42,6 +42,7 @@ MACROS = "macros"  # the template that holds phrases for the others
 OWN = (
     "own"  # what the provenance says of templates that replace the house's; no company replaces it
 )
+MISTAKES = (ArithmeticError, AttributeError, RecursionError, TypeError, ValueError)  # of a template
 PARAGRAPH = "\x1e"  # where a template has a blank line; white space to Jinja, and in no fact
 OWN_LINE = re.compile(r"#{1,6} |- |:::|\|")
 ENDS_ITS_LINE = re.compile(r"#{1,6} |:::")
@@ -124,7 +125,7 @@ def _printed(value: Any) -> Any:
 
 
 def _form(write: Callable[..., str]) -> Callable[..., Markup]:
-    """A filter of a function from a number or a month to text of digits, signs and letters."""
+    """A filter of a function that takes a number or a month alone, and gives digits and signs."""
     return lambda value, *how: Markup(write(_known(value), *how))
 
 
@@ -145,7 +146,12 @@ def _amount(write: Callable[[Any, str], str]) -> Callable[..., Markup]:
 def _joined(parts: Sequence[Any], word: str = "and") -> Markup:
     """Those of the texts that say something, as one: a, b and c."""
     texts = [str(_printed(each)).strip() for each in parts]
-    return Markup(labels.joined([each for each in texts if each], f" {word} "))
+    return Markup(labels.joined([each for each in texts if each], f" {_printed(word)} "))
+
+
+def _counted(number: Any, *words: str) -> Markup:
+    """So many of what the words name: one of it, and several."""
+    return Markup(labels.counted(_known(number), *map(_printed, words)))
 
 
 def _each(items: Sequence[Any], macro: Macro) -> list[str]:
@@ -154,24 +160,21 @@ def _each(items: Sequence[Any], macro: Macro) -> list[str]:
 
 
 def _lower(value: Any) -> str:
-    return (
-        type(value)(value.lower())
-        if isinstance(value, labels.Markdown)
-        else cast(str, _known(value).lower())
-    )
+    told = _known(value).lower()
+    return labels.Markdown(told) if isinstance(value, labels.Markdown) else cast(str, told)
 
 
 FORMS: dict[str, Callable[..., Any]] = {
     **{name: _form(getattr(notation, name)) for name in ("count", "percent", "points", "share")},
     "month": _form(notation.month_name),
     "quarter": _form(notation.quarter_name),
-    "span": _form(labels.span),
+    "span": _form(lambda months: labels.counted(months, "month")),
     "size": _form(labels.size_of),
-    "counted": _form(labels.counted),
     "whole": _form(lambda ratio: f"{ratio:.0%}"),
     "decimals": _form(lambda number, digits: f"{number:.{min(digits, 9)}f}"),
     "money": _amount(notation.money),
     "signed_money": _amount(notation.signed_money),
+    "counted": _counted,
     "joined": _joined,
     "each": _each,
     "lower": _lower,
@@ -235,7 +238,7 @@ class Templates:
         """The template's Markdown; raises UsageError with file and line for what cannot be said."""
         try:
             said = laid_out(self._with_macros.get_template(name).render(facts))
-        except (TemplateError, ArithmeticError, RecursionError, TypeError, ValueError) as error:
+        except (TemplateError, *MISTAKES) as error:
             raise UsageError(self._told(name, error)) from None
         if found := _raw(re.sub(r"\\[^\w\s]", "", said)):
             raise UsageError(f"{self.place(name)}: {found}")
@@ -295,6 +298,8 @@ class Templates:
         ]
         where = f"{steps[-1].filename}:{steps[-1].lineno}" if steps else self.place(name)
         reason = "a macro calls itself" if isinstance(error, RecursionError) else str(error)
+        if isinstance(error, AttributeError | TypeError):
+            reason = f"a form or a comparison is given what it cannot take ({reason})"
         return f"{where}: {' '.join(reason.split())}"
 
 
