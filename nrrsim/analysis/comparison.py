@@ -23,7 +23,6 @@ from nrrsim.analysis.frontier import all_together, frontier, needed, with_factor
 from nrrsim.analysis.paired import comparable, paired
 from nrrsim.analysis.programmes import Share, programmes
 from nrrsim.analysis.sensitivity import Sensitivity, sensitivity
-from nrrsim.engine import outcomes
 from nrrsim.engine.draws import SEED
 from nrrsim.engine.outcomes import Sample
 from nrrsim.engine.simulation import TRIALS, simulate
@@ -112,16 +111,13 @@ class Comparison:
         """
         rows = []
         for name, told, nrr in zip(self.names, self.expected, self.nrr, strict=True):
-            p05, p50, p95 = np.quantile(nrr, (0.05, 0.5, 0.95))
+            sample = Sample(nrr)
             rows.append(
                 {"name": name, **{key: told[key] for key in ("nrr", "grr_flow", "logo", "closing")}}
-                | {"p05": p05, "p50": p50, "p95": p95, "p_target": self._reached(nrr)}
+                | {**sample.percentiles(), "p_target": sample.reaches(self.target)}
                 | {"difference": told["nrr"] - self.expected[0]["nrr"]}
             )
         return pd.DataFrame(rows)
-
-    def _reached(self, nrr: np.ndarray) -> float:
-        return outcomes.share_reaching(nrr, self.target)
 
     def distributions(self) -> pd.DataFrame:
         """How likely each NRR is, smoothed: `name`, `nrr` and `density`, at the same places for
@@ -147,16 +143,11 @@ class Comparison:
         told = []
         for first, own, _ in self._played:
             apart = own - first
-            spread = apart.std(ddof=1) if len(apart) > 1 else 0.0
-            alone = float(first.var() + own.var())
-            p05, p50, p95 = map(float, np.quantile(apart, (0.05, 0.5, 0.95)))
+            sample, alone = Sample(apart), float(first.var() + own.var())
             told.append(
-                {
-                    "mean": float(apart.mean()),
-                    "sd": float(spread),
-                    "se": float(spread / np.sqrt(len(apart))),
-                }
-                | {"p05": p05, "p50": p50, "p95": p95, "p_above": float((apart > 0).mean())}
+                {"mean": sample.expected, "sd": sample.spread}
+                | {"se": sample.standard_error, **sample.percentiles()}
+                | {"p_above": float((apart > 0).mean())}
                 | {"narrower": alone / float(apart.var()) if apart.var() else np.inf}
             )
         return told
@@ -225,7 +216,8 @@ class Comparison:
         if x is None:
             return None
         moved = with_factors(self.first, all_together(x))
-        return x, self._reached(np.asarray(metrics.nrr(simulate(moved, self.trials, self.seed))))
+        nrr = Sample(np.asarray(metrics.nrr(simulate(moved, self.trials, self.seed))))
+        return x, nrr.reaches(self.target)
 
     @cached_property
     def sensitivity(self) -> Sensitivity:

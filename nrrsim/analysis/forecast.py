@@ -18,10 +18,11 @@ import pandas as pd
 from nrrsim import metrics
 from nrrsim.analysis.actuals import Actuals
 from nrrsim.analysis.sensitivity import Sensitivity, sensitivity
-from nrrsim.calibration.backtest import Backtest, backtest, origins, pit, quantiles
+from nrrsim.calibration.backtest import SHARES_TOLD, Backtest, backtest, origins
 from nrrsim.calibration.calibrate import Calibration, calibrate
 from nrrsim.calibration.exposure import check_half_life
 from nrrsim.engine.draws import SEED
+from nrrsim.engine.outcomes import SHARES, Sample
 from nrrsim.engine.simulation import simulate
 from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger
@@ -131,21 +132,20 @@ class Forecast:
         now = rows[-1][2]
         rows.append(["forecast", self.as_of, now, now, now])
         for month, drawn in self.ahead.items():
-            low, middle, high = np.quantile(drawn, (0.05, 0.5, 0.95))
+            low, middle, high = Sample(drawn).quantiles(SHARES)
             rows.append(["forecast", month, middle, low, high])
         return pd.DataFrame(rows, columns=["name", "month", "middle", "low", "high"])
 
     def range_at(self, month: str) -> dict[str, float]:
         """Quantiles of NRR at a coming month."""
-        return quantiles(self.ahead[month])
+        return Sample(self.ahead[month]).percentiles(SHARES_TOLD)
 
     @property
     def p_target(self) -> float | None:
         """How likely the target is reached by the twelve months to come; None without a target."""
-        target = self.target
-        if target is None:
+        if self.target is None:
             return None
-        return float((self.ahead[shift(self.as_of, YEAR)] >= target).mean())
+        return Sample(self.ahead[shift(self.as_of, YEAR)]).reaches(self.target)
 
     @cached_property
     def sensitivity(self) -> Sensitivity:
@@ -179,8 +179,10 @@ class Forecast:
                 continue
             past = calibrate(self.ledger, origin, **self.learning)
             drawn = _trailing(self.ledger, past, origin, months, self.trials, self.seed)
-            where = {"actual": actual, "pit": pit(drawn, actual)}
-            found.append({"origin": origin, "months": months, **quantiles(drawn), **where})
+            sample = Sample(drawn)
+            where = {"actual": actual, "pit": sample.place_of(actual)}
+            known_then = {"origin": origin, "months": months, **sample.percentiles(SHARES_TOLD)}
+            found.append(known_then | where)
         return found
 
     @cached_property

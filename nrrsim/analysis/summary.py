@@ -14,7 +14,7 @@ from nrrsim.analysis.bridge import bridge
 from nrrsim.analysis.paired import difference
 from nrrsim.analysis.programmes import programmes
 from nrrsim.engine.expectation import deviation, expect
-from nrrsim.engine.outcomes import figures_with_errors, share_error, share_reaching
+from nrrsim.engine.outcomes import Sample
 from nrrsim.files import write_parquet
 from nrrsim.movements import MOVEMENTS, Movements, cents
 from nrrsim.scenario.scenario import Scenario
@@ -60,19 +60,19 @@ def simulated(
     figure.
     """
     target = scenario.target if target is None else target
-    nrr = np.asarray(metrics.nrr(run))
-    each = {"nrr": nrr, "grr": np.asarray(metrics.grr(run)), "logo": np.asarray(metrics.logo(run))}
-    measured = {name: figures_with_errors(values) for name, values in each.items()}
-    reached = None if target is None else share_reaching(nrr, target)
-    errors: dict[str, Any] = {name: errors for name, (_, errors) in measured.items()}
-    errors["p_target"] = None if reached is None else share_error(reached, len(nrr))
+    ratios = {"nrr": metrics.nrr(run), "grr": metrics.grr(run), "logo": metrics.logo(run)}
+    samples = {name: Sample(np.asarray(values)) for name, values in ratios.items()}
+    nrr = samples["nrr"]
+    reached = None if target is None else nrr.reaches(target)
+    errors: dict[str, Any] = {name: each.errors() for name, each in samples.items()}
+    errors["p_target"] = None if reached is None else nrr.share_error(reached)
     return {
         "title": scenario.title,
-        "trials": len(nrr),
+        "trials": len(nrr.values),
         "seed": seed,
         "target": target,
         "p_target": reached,
-        **{name: figures for name, (figures, _) in measured.items()},
+        **{name: each.figures() for name, each in samples.items()},
         "standard_errors": errors,
     }
 
@@ -81,7 +81,7 @@ def compared(a: Scenario, b: Scenario, runs: tuple[Movements, Movements]) -> dic
     """What `nrrsim compare --json` prints: the exact bridge, and the difference under one luck."""
     steps = bridge(a, b)
     apart = difference(runs)
-    figures, _ = figures_with_errors(apart)
+    figures = Sample(apart).figures()
     kept = ("mean", "sd", "se", "p05", "p50", "p95")
     added = {
         each.name: {

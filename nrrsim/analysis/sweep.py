@@ -22,8 +22,9 @@ import numpy as np
 import pandas as pd
 
 from nrrsim import metrics
-from nrrsim.engine import outcomes, quick
+from nrrsim.engine import quick
 from nrrsim.engine.draws import SEED
+from nrrsim.engine.outcomes import Sample
 from nrrsim.engine.simulation import TRIALS, available_threads, simulate
 from nrrsim.errors import UsageError
 from nrrsim.files import write_text
@@ -216,10 +217,10 @@ def _point(task: _Task, values: tuple[float, ...], threads: int | None) -> Row:
     if task.exact:
         figures = quick.likely(scenario, target, task.seed, threads)
         return {"nrr": figures["mean"], **{name: figures[name] for name in RESULTS[1:]}}
-    nrr = np.asarray(metrics.nrr(simulate(scenario, task.trials, task.seed, threads=threads)))
-    p05, p50, p95 = map(float, np.quantile(nrr, (0.05, 0.5, 0.95)))
-    reached = None if target is None else outcomes.share_reaching(nrr, target)
-    return {"nrr": float(nrr.mean()), "p05": p05, "p50": p50, "p95": p95, "p_target": reached}
+    run = simulate(scenario, task.trials, task.seed, threads=threads)
+    nrr = Sample(np.asarray(metrics.nrr(run)))
+    reached = None if target is None else nrr.reaches(target)
+    return {"nrr": nrr.expected, **nrr.percentiles(), "p_target": reached}
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import pandas as pd
 from nrrsim import metrics
 from nrrsim.calibration.calibrate import calibrate
 from nrrsim.engine.draws import SEED
+from nrrsim.engine.outcomes import Sample
 from nrrsim.engine.simulation import simulate
 from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger
@@ -28,7 +29,7 @@ TRIALS = 4_000
 HISTORY = {1: 24, 3: 24, 12: 24}  # months known at the first origin, by the ledger's step
 MEASURES = ("nrr", "grr", "logo")
 LEVELS = (0.5, 0.8, 0.9)
-QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
+SHARES_TOLD = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)  # of a forecast: its quantiles
 WHOLE = "all"
 
 
@@ -156,22 +157,6 @@ def origins(
     return [shift(last, -back) for back in range(0, span - begin + 1, every)][::-1]
 
 
-def quantiles(drawn: np.ndarray) -> dict[str, float]:
-    """The quantiles that are told of a forecast, `p05` to `p95`."""
-    return {
-        f"p{100 * q:02.0f}": float(x)
-        for q, x in zip(QUANTILES, np.quantile(drawn, QUANTILES), strict=True)
-    }
-
-
-def pit(drawn: np.ndarray, actual: float) -> float:
-    """Where an outcome lies in its forecast, from 0 to 1; what is equal to it counts half."""
-    # equal to within rounding
-    below = float((drawn < actual - 1e-12).mean())
-    same = float((np.abs(drawn - actual) <= 1e-12).mean())
-    return below + same / 2
-
-
 def crps(drawn: np.ndarray, actual: float) -> float:
     """The continuous ranked probability score of an ensemble; of a single number, its error.
 
@@ -227,10 +212,11 @@ def _forecast(
 
 def _compared(drawn: np.ndarray, actual: float) -> dict[str, float]:
     """Where an outcome lies in its forecast, and how far off that was."""
+    sample = Sample(drawn)
     return {
-        "mean": float(drawn.mean()),
-        **quantiles(drawn),
-        "pit": pit(drawn, actual),
+        "mean": sample.expected,
+        **sample.percentiles(SHARES_TOLD),
+        "pit": sample.place_of(actual),
         "crps": crps(drawn, actual),
     }
 

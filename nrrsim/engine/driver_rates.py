@@ -138,7 +138,7 @@ def draw_rates(
     quasi: bool = False,
     places: Mapping[str, int] | None = None,
 ) -> Rates:
-    """The rates of `count` draws; one draw where the scenario is certain. See `beliefs.scores` for
+    """The rates of `count` draws; one draw where the scenario is certain. See `draws.scores` for
     the parameters.
 
     places : the Sobol dimension of each belief, where two scenarios are to meet the same draws

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,10 +13,43 @@ PLACES = 49  # of the grid on which a quantile is looked for
 FINE = 2_000  # the bins that a sample is smoothed from
 MOST_SKEWNESS = 0.6  # that three moments can tell of: beyond, a few rare events decide
 TO_THE_BIT = 1e-9  # a target that is met is met, whatever rounding says
+SHARES = (0.05, 0.5, 0.95)  # of a distribution that is told in three numbers
+MORE_SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+class Distribution(ABC):
+    """How NRR may come out: worked out (Odds), or seen in trials (Sample)."""
+
+    @property
+    @abstractmethod
+    def expected(self) -> float:
+        """The mean."""
+
+    @property
+    @abstractmethod
+    def spread(self) -> float:
+        """The standard deviation."""
+
+    @abstractmethod
+    def reaches(self, target: float) -> float:
+        """How likely it is to come out at the target or above."""
+
+    @abstractmethod
+    def density(self, at: np.ndarray) -> np.ndarray:
+        """How likely it is near each of these evenly spaced places."""
+
+    @abstractmethod
+    def quantiles(self, shares: Sequence[float]) -> np.ndarray:
+        """Below what it comes out so often."""
+
+    def percentiles(self, shares: Sequence[float] = SHARES) -> dict[str, float]:
+        """The quantiles by the names under which they are told: `p05`, `p50`, `p95`."""
+        found = zip(shares, self.quantiles(shares), strict=True)
+        return {f"p{100 * share:02.0f}": float(value) for share, value in found}
 
 
 @dataclass(frozen=True)
-class Odds:
+class Odds(Distribution):
     """NRR as a mixture: `mean`, `sd` and `skewness` of NRR by luck, given each draw of the beliefs,
     `ndarray[draw]`.
 
@@ -46,13 +80,11 @@ class Odds:
         return float(self._below(np.array([nrr]))[0])
 
     def density(self, at: np.ndarray) -> np.ndarray:
-        """How likely NRR is near each of these evenly spaced places."""
         step = at[1] - at[0]
         below = np.maximum.accumulate(self._below(np.append(at - step / 2, at[-1] + step / 2)))
         return np.asarray(np.diff(below) / step)
 
     def reaches(self, target: float) -> float:
-        """How likely NRR is to come out at the target or above."""
         certain = self.sd <= 0
         if certain.all():
             return float((self.mean >= target - 1e-12).mean())
@@ -65,7 +97,6 @@ class Odds:
         return np.asarray(np.clip(special.ndtr(z) - bent, 0, 1).mean(axis=0))
 
     def quantiles(self, shares: Sequence[float]) -> np.ndarray:
-        """The NRR below which it comes out so often."""
         reach = 6 * np.sqrt(self.sd.max() ** 2 + self.mean.std() ** 2) + 1e-9
         nrr = np.linspace(self.mean.mean() - reach, self.mean.mean() + reach, PLACES)
         step = nrr[1] - nrr[0]
@@ -78,77 +109,81 @@ class Odds:
 
 
 @dataclass(frozen=True)
-class Sample:
-    """NRR as it came out in each trial of a simulation, `ndarray[trial]`; it answers what Odds
-    answers.
+class Sample(Distribution):
+    """One value a trial as a simulation had it, `ndarray[trial]`: NRR, or any other ratio or
+    difference.
     """
 
-    nrr: np.ndarray
+    values: np.ndarray
 
     @property
     def expected(self) -> float:
-        return float(self.nrr.mean())
+        return float(self.values.mean())
+
+    @property
+    def spread(self) -> float:
+        """The standard deviation of what it is a sample of; 0 where one trial does not tell."""
+        return float(self.values.std(ddof=1)) if len(self.values) > 1 else 0.0
 
     def reaches(self, target: float) -> float:
-        """In which share of the trials NRR is at the target or above, whatever rounding says."""
-        return float((self.nrr >= target - TO_THE_BIT).mean())
+        """In which share of the trials it is at the target or above, whatever rounding says."""
+        return float((self.values >= target - TO_THE_BIT).mean())
 
     def density(self, at: np.ndarray) -> np.ndarray:
         """A Gaussian kernel's density; where all trials are nearly the same, a narrow peak."""
-        wide = max(float(self.nrr.std()) * len(self.nrr) ** -0.2, (at[-1] - at[0]) / len(at))
-        counts, edges = np.histogram(self.nrr, FINE, (at[0], at[-1]))
+        n = len(self.values)
+        wide = max(float(self.values.std()) * n**-0.2, (at[-1] - at[0]) / len(at))
+        counts, edges = np.histogram(self.values, FINE, (at[0], at[-1]))
         middle = (edges[1:] + edges[:-1]) / 2
         kernel = np.exp(-(((at[:, None] - middle) / wide) ** 2) / 2) / (wide * np.sqrt(2 * np.pi))
-        return np.asarray(kernel @ counts / len(self.nrr))
+        return np.asarray(kernel @ counts / n)
 
     def quantiles(self, shares: Sequence[float]) -> np.ndarray:
-        """The NRR below which it comes out so often."""
-        return np.asarray(np.quantile(self.nrr, shares))
+        return np.asarray(np.quantile(self.values, shares))
 
+    def place_of(self, value: float) -> float:
+        """Where a value lies among the trials, from 0 to 1; what is equal to it counts half."""
+        below = float((self.values < value - 1e-12).mean())
+        same = float((np.abs(self.values - value) <= 1e-12).mean())
+        return below + same / 2
 
-QUANTILES = {"p05": 0.05, "p25": 0.25, "p50": 0.50, "p75": 0.75, "p95": 0.95}
+    # --- how well so many trials know it ----------------------------------------------------------
 
+    @property
+    def standard_error(self) -> float:
+        """Of the mean."""
+        return float(self.spread / np.sqrt(len(self.values)))
 
-def share_reaching(nrr: np.ndarray, target: float) -> float:
-    """In which share of the trials NRR is at the target or above."""
-    return Sample(nrr).reaches(target)
+    def around(self, share: float, errors: float = 1.0) -> tuple[float, float]:
+        """The quantiles so many standard errors of a quantile's rank to either side of it."""
+        by = errors * float(np.sqrt(share * (1 - share) / len(self.values)))
+        low, high = self.quantiles([max(share - by, 0), min(share + by, 1)])
+        return float(low), float(high)
 
+    def share_error(self, share: float) -> float:
+        """The standard error of a share of the trials; not 0 where none or all were seen (Laplace's
+        rule of succession).
+        """
+        n = len(self.values)
+        likely = (share * n + 1) / (n + 2)
+        return float(np.sqrt(likely * (1 - likely) / n))
 
-def share_error(share: float, n: int) -> float:
-    """The standard error of a share; not 0 where none or all were seen (Laplace's rule of
-    succession).
-    """
-    likely = (share * n + 1) / (n + 2)
-    return float(np.sqrt(likely * (1 - likely) / n))
+    def figures(self) -> dict[str, float | None]:
+        """`mean`, `sd`, `se` (of the mean) and quantiles; one trial has neither sd nor se."""
+        known = len(self.values) > 1
+        sd, se = (self.spread, self.standard_error) if known else (None, None)
+        return {"mean": self.expected, "sd": sd, "se": se, **self.percentiles(MORE_SHARES)}
 
-
-def figures_with_errors(
-    values: np.ndarray,
-) -> tuple[dict[str, float | None], dict[str, float | None]]:
-    """Mean, deviation and quantiles of one value a trial, and the standard error of each; one trial
-    has none.
-    """
-    n, mean = len(values), float(values.mean())
-    if n == 1:
-        unknown = dict.fromkeys(("mean", "sd", *QUANTILES))
-        return {"mean": mean, "sd": None, "se": None, **dict.fromkeys(QUANTILES, mean)}, unknown
-    sd = values.std(ddof=1)
-    fourth = ((values - mean) ** 4).mean()
-    error = {
-        "mean": sd / np.sqrt(n),
-        "sd": np.sqrt(max(fourth - sd**4, 0) / n) / (2 * sd) if sd else 0.0,
-    }
-    figures = {"mean": mean, "sd": sd, "se": error["mean"]}
-    for name, p in QUANTILES.items():
-        # the quantiles one standard error of their rank apart
-        low, figures[name], high = np.quantile(
-            values, np.clip([p - rank_error(p, n), p, p + rank_error(p, n)], 0, 1)
-        )
-        error[name] = (high - low) / 2
-    return {name: float(x) for name, x in figures.items()}, {
-        name: float(x) for name, x in error.items()
-    }
-
-
-def rank_error(p: float, n: int) -> float:
-    return float(np.sqrt(p * (1 - p) / n))
+    def errors(self) -> dict[str, float | None]:
+        """The standard errors of `mean`, `sd` and the quantiles; one trial has none."""
+        n, quantiles = len(self.values), self.percentiles(MORE_SHARES)
+        if n == 1:
+            return dict.fromkeys(("mean", "sd", *quantiles))
+        sd = self.values.std(ddof=1)
+        fourth = ((self.values - self.expected) ** 4).mean()
+        of_sd = np.sqrt(max(fourth - sd**4, 0) / n) / (2 * sd) if sd else 0.0
+        error: dict[str, float | None] = {"mean": self.standard_error, "sd": float(of_sd)}
+        for name, share in zip(quantiles, MORE_SHARES, strict=True):
+            low, high = self.around(share)
+            error[name] = (high - low) / 2
+        return error

@@ -9,7 +9,7 @@ from typing import Any
 from nrrsim.engine.draws import SEED
 from nrrsim.engine.driver_rates import draw_rates
 from nrrsim.engine.moments import odds_by_draw
-from nrrsim.engine.outcomes import Odds, Sample, rank_error
+from nrrsim.engine.outcomes import SHARES, Distribution, Sample
 from nrrsim.engine.simulation import simulate
 from nrrsim.scenario.scenario import Scenario
 
@@ -25,7 +25,7 @@ class Chances:
     off it may be.
     """
 
-    at: tuple[Odds | Sample, ...]
+    at: tuple[Distribution, ...]
     method: str
     error: float
 
@@ -55,16 +55,8 @@ def chances(
         / book.total
     )
     at = tuple(Sample(closing[:, month - 1]) for month in ends)
-    return Chances(at, "simulation", max(_off(at[-1], p) for p in (0.05, 0.5, 0.95)))
-
-
-def _off(sample: Sample, p: float) -> float:
-    """How far off a quantile of trials may be: three standard errors of its rank to either side,
-    halved.
-    """
-    by = 3 * rank_error(p, len(sample.nrr))
-    low, high = sample.quantiles([max(p - by, 0), min(p + by, 1)])
-    return float(high - low) / 2
+    ranges = (at[-1].around(share, errors=3) for share in SHARES)
+    return Chances(at, "simulation", max((high - low) / 2 for low, high in ranges))
 
 
 def likely(
@@ -80,14 +72,11 @@ def likely(
     target = scenario.target if target is None else target
     told = chances(scenario, seed=seed, threads=threads)
     (last,) = told.at
-    quantiles = dict(
-        zip(("p05", "p50", "p95"), map(float, last.quantiles((0.05, 0.5, 0.95))), strict=True)
-    )
     reached = None if target is None else last.reaches(target)
     quality = {"method": told.method, "error": told.error}
     return {
         "mean": last.expected,
-        **quantiles,
+        **last.percentiles(),
         "target": target,
         "p_target": reached,
         "quality": quality,

@@ -20,6 +20,7 @@ from nrrsim.analysis import summary
 from nrrsim.analysis.bridge import LEAST, bridge
 from nrrsim.engine import quick, switched
 from nrrsim.engine.draws import SEED
+from nrrsim.engine.outcomes import Distribution
 from nrrsim.engine.simulation import simulate
 from nrrsim.engine.switched import expected_closing
 from nrrsim.errors import NrrsimError, UsageError
@@ -280,7 +281,7 @@ class _Outlook:
         return quick.chances(self.scenario, self.ends)
 
     @property
-    def last(self) -> Any:
+    def last(self) -> Distribution:
         return self.chances.at[-1]
 
     @property

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 import nrrsim as nr
-from nrrsim.engine import outcomes, quick
+from nrrsim.engine import quick
 from nrrsim.engine.draws import SEED as EVEN
 from nrrsim.engine.driver_rates import draw_rates
 from nrrsim.engine.moments import odds_by_draw
+from nrrsim.engine.outcomes import Sample
 
 ROOT = Path(__file__).parent.parent.parent
 SHARED = ROOT.parent / "shared" / "data"
@@ -85,7 +86,7 @@ def row(
     name: str, scenario: nr.Scenario, target: float, told: dict[str, Any], nrr: np.ndarray
 ) -> str:
     off = {key: told[key] - float(np.quantile(nrr, share)) for key, share in SHARES.items()}
-    odds = told["p_target"] - outcomes.share_reaching(nrr, target)
+    odds = told["p_target"] - Sample(nrr).reaches(target)
     arr = scenario.opening.arr
     cells = [
         name,
