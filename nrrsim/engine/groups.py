@@ -1,4 +1,4 @@
-"""Customers in, groups that share one path out, with the sums of their powers; never moves a month."""
+"""Customers in, groups that share one path out, with sums of their powers; never moves a month."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_ARR = 1e18  # that a book may grow to
 
 
 def months_of(scenario: Scenario, window: tuple[int, int] | None) -> tuple[int, int]:
-    """The first and last month of a window; raises UsageError where the scenario does not cover it."""
+    """A window's first and last month; raises UsageError where the scenario does not cover it."""
     start, end = window if window is not None else (0, scenario.months)
     if not 0 <= start < end <= scenario.months:
         raise UsageError(
@@ -39,8 +39,8 @@ def refuse_endless(closing: np.ndarray) -> None:
     """Raises UsageError where a book has grown beyond what a number can hold."""
     if not (np.abs(closing) < MOST_ARR).all():
         raise UsageError(
-            "the book grows beyond any number in the scenario's months; look at the rates and sizes of adoption and"
-            " cross_sell, at the uplift of price, and at months"
+            "the book grows beyond any number in the scenario's months; look at the rates and sizes"
+            " of adoption and cross_sell, at the uplift of price, and at months"
         )
 
 

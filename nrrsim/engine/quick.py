@@ -16,7 +16,8 @@ from nrrsim.scenario.scenario import Scenario
 FEW_CUSTOMERS, LARGE_CUSTOMER = 500, 0.05  # below and above which a book is simulated
 ODDS_DRAWS, FALLBACK_TRIALS = 1_024, 10_000
 PART_OFF = 0.02  # of the standard deviation: how far quantiles from three moments may be off
-MOST_WORK = 60_000_000  # customers, months and trials that are simulated for one answer: a tenth of a second
+# Customers, months and trials that are simulated for one answer: a tenth of a second.
+MOST_WORK = 60_000_000
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,4 @@
-"""Numbers as people state them in, checked drivers of a book out; never draws one, never knows a
-customer.
-"""
+"""Numbers as people state them in, checked drivers of a book out; never draws one of them."""
 
 from __future__ import annotations
 
@@ -39,8 +37,9 @@ class Entry(Frozen):
 
 
 class Sbg(Frozen):
-    """Shifted beta geometric churn (Fader and Hardie 2007): alpha / (alpha + beta + k - 1) in year
-    k.
+    """Shifted beta geometric churn (Fader and Hardie 2007).
+
+    In year k a customer leaves with probability alpha / (alpha + beta + k - 1).
     """
 
     alpha: Annotated[Number, AfterValidator(SHAPE.check)]
@@ -48,9 +47,7 @@ class Sbg(Frozen):
 
 
 class Churn(Entry):
-    """The probability that a customer leaves within a year: one, by tenure year, or a curve over
-    them.
-    """
+    """The probability that a customer leaves within a year: one, by tenure year, or a curve."""
 
     rate: Probability | None = None
     by_tenure: Annotated[tuple[Probability, ...], Field(min_length=1)] | None = None
@@ -62,7 +59,8 @@ class Churn(Entry):
     def _not_a_belief_too(cls, value: Any) -> Any:
         if isinstance(value, Mapping) and {"between", "dist"} & set(value):
             raise ValueError(
-                "a belief stands alone or as the rate, such as rate: {between: [0.08, 0.14]}; keep one"
+                "a belief stands alone or as the rate, such as rate: {between: [0.08, 0.14]};"
+                " keep one"
             )
         return value
 
@@ -96,9 +94,7 @@ class Price(Entry):
 
 
 class Reactivation(Entry):
-    """The probability that a lapsed customer returns within a year, and at which share of what it
-    left with.
-    """
+    """The probability that a lapsed customer returns within a year, and at which share of its ARR."""
 
     rate: Probability
     size: Annotated[Number, AfterValidator(SHARE.check)] = 1.0
