@@ -147,7 +147,7 @@ class _Path:
         return moved
 
     def _reactivation(self, lost: np.ndarray) -> np.ndarray:
-        """6. Who left in an earlier month comes back; who leaves in this one may from the next on."""
+        """6. Who left in an earlier month comes back; who leaves now may from the next month on."""
         returned = self.returns * self.left
         self.here += returned
         self.left *= 1 - self.back
