@@ -94,7 +94,7 @@ class Price(Entry):
 
 
 class Reactivation(Entry):
-    """The probability that a lapsed customer returns within a year, and at what share of its ARR."""
+    """The probability that a lapsed customer returns within a year, and at what share of ARR."""
 
     rate: Probability
     size: Annotated[Number, AfterValidator(SHARE.check)] = 1.0
