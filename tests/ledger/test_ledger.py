@@ -464,6 +464,8 @@ def test_constant_currency_and_reported(write):
     assert nr.nrr(constant.cohort("2025-02", 1)) == 1
     assert nr.nrr(reported.cohort("2025-02", 1)) == pytest.approx(220 / 210)
     assert float(constant.cohort("2025-02", 1).over("opening").sum()) == pytest.approx(210 * 12)
+    assert constant.lines("2025-02", rate_of="2025-01")["arr"].sum() == pytest.approx(210 * 12)
+    assert reported.lines("2025-02", rate_of="2025-01")["arr"].sum() == pytest.approx(220 * 12)
 
 
 def test_rates_that_are_missing_or_wrong(write):
