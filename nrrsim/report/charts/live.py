@@ -57,7 +57,7 @@ def _live_curve() -> ChartType:
     x = alt.X("nrr:Q", title="NRR", axis=axis, scale=alt.Scale(zero=False, nice=False))
     y = alt.Y("density:Q", axis=None)
     layers = density_layers(_named("curve").encode(x=x, y=y), y, *_series())
-    return alt.layer(*layers, *goal_layers(_named("goal").encode(x=x))).properties(
+    return alt.layer(*layers, *goal_layers(_named("goal").encode(x=x), down=-8)).properties(
         height=140, **REFIT
     )
 

@@ -116,12 +116,15 @@ def density_layers(
     ]
 
 
-def goal_layers(at: alt.Chart) -> list[alt.Chart]:
-    """The layers of a target that has its x: a dashed rule, and its `label` beside its top."""
+def goal_layers(at: alt.Chart, down: float = 7) -> list[alt.Chart]:
+    """The layers of a target that has its x: a dashed rule, and its `label` so far below its top.
+
+    down : pixels; less than 0 is above the picture, where a curve may reach up to its edge.
+    """
     text = at.mark_text(align="left", dx=5, color=GREY)
     return [
         at.mark_rule(color=GREY, strokeDash=[5, 3]),
-        text.encode(y=alt.value(7), text="label:N"),
+        text.encode(y=alt.value(down), text="label:N"),
     ]
 
 
