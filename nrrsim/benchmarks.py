@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 
 import numpy as np
 
@@ -20,6 +21,12 @@ SURVEY_SOURCE = "KBCM/Sapphire survey 2024, as restated"
 # Escalators of contracts, a year: knowledgelib.io (a secondary source: indicative).
 USUAL_UPLIFT = (0.03, 0.05)
 USUAL_UPLIFT_SOURCE = "knowledgelib.io, secondary"
+
+
+def bands() -> list[tuple[str, float, float]]:
+    """The bands of NRR as (name, from, up to), each up to where the one above it begins."""
+    tops = (inf, *(low for _, low in NRR_BANDS))
+    return [(name, low, top) for (name, low), top in zip(NRR_BANDS, tops, strict=False)]
 
 
 def band(ratio: float) -> str:

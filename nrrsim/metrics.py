@@ -184,7 +184,7 @@ def _plain(ratio: xr.DataArray, by_segment: bool) -> Ratio:
 
 
 class Source(Protocol):
-    """What retention can be measured on: a ledger today."""
+    """What retention can be measured on; so far, a Ledger."""
 
     def cohort(self, as_of: str, window: int = 12, by: str = "segment") -> Movements: ...
     def book(self, start: str, end: str, by: str = "segment") -> Movements: ...

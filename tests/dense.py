@@ -1,6 +1,6 @@
 """A scenario in, its simulated movements by trial, segment and month out; never shares code with the package's engine.
 
-A second reading of the model (MODEL.md, sections 1 to 4), for the tests to hold the engine against: dense arrays of
+A second reading of the model (notebooks/the_model.ipynb), for the tests to hold the engine against: dense arrays of
 [trial, customer], a loop over the months, and in each month the six steps in the model's order. Slow and plain.
 """
 

@@ -31,7 +31,10 @@ VECTORS = {
     "price": ("price",),
     "mix": ("mix",),
 }
-REPLICATES, DRAWS = 4, 128  # of the bridge: independent sets of Sobol draws, and how many each has
+REPLICATES, BRIDGE_DRAWS = (
+    4,
+    128,
+)  # of the bridge: independent sets of Sobol draws, and how many each has
 LEAST = 5e-5  # of NRR: a part that is drawn as a step
 
 
@@ -131,7 +134,10 @@ def _shapley(a: Scenario, b: Scenario, segments: tuple[str, ...], seed: int) -> 
     names = sorted({**slots_of(a), **slots_of(b)})
     rows = {name: row for row, name in enumerate(names)}
     exact = Exact(
-        (Side.of(a, segments, DRAWS, seed, rows), Side.of(b, segments, DRAWS, seed, rows))
+        (
+            Side.of(a, segments, BRIDGE_DRAWS, seed, rows),
+            Side.of(b, segments, BRIDGE_DRAWS, seed, rows),
+        )
     )
     worth = {
         which: exact.nrr(*which).mean(axis=1) for which in product((0, 1), repeat=len(LEVER_GROUPS))

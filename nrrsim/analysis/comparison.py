@@ -225,7 +225,10 @@ class Comparison:
         return sensitivity(self.scenarios[1])
 
     def tornado(self, most: int = 6) -> pd.DataFrame:
-        """Which beliefs of the second scenario matter most, in the columns that stand below."""
+        """The second scenario's beliefs that matter most.
+
+        `name`, `low` and `high` (NRR at its P5 and P95), `known`, `effect`.
+        """
         columns = ["name", "low", "high", "known", "effect"]
         rows = [
             [getattr(each, column) for column in columns]

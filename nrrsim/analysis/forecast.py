@@ -19,7 +19,7 @@ from nrrsim import metrics
 from nrrsim.analysis.actuals import Actuals
 from nrrsim.analysis.sensitivity import Sensitivity, sensitivity
 from nrrsim.calibration.backtest import SHARES_TOLD, Backtest, backtest, origins
-from nrrsim.calibration.calibrate import Calibration, calibrate
+from nrrsim.calibration.calibrate import MOST_OFTEN, Calibration, calibrate
 from nrrsim.calibration.exposure import check_half_life
 from nrrsim.engine.draws import SEED
 from nrrsim.engine.outcomes import SHARES, Sample
@@ -36,26 +36,25 @@ YEAR = 12
 TRIALS, LEAST_TRIALS = 4_000, 100
 PAST_TRIALS, MOST_ORIGINS = 1_000, 8  # of the back-test in a report
 MOST_SEGMENTS = 8  # whose assumptions are shown
-MOST_OFTEN = 11.0  # events a year, of a rate: what `calibrate` makes of more
 PERIODS = 8  # of the past, before the fan
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """Where the NRR of twelve months (point to point) may go after `history`; see `forecast`."""
+    """Where the NRR of twelve months (point to point) may go after `past`; see `forecast`."""
 
-    history: Actuals
+    past: Actuals
     trials: int = TRIALS
     seed: int = SEED
     learning: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def ledger(self) -> Ledger:
-        return self.history.ledger
+        return self.past.ledger
 
     @property
     def as_of(self) -> str:
-        return self.history.as_of
+        return self.past.as_of
 
     @cached_property
     def calibration(self) -> Calibration:
@@ -63,9 +62,9 @@ class Forecast:
 
     @property
     def target(self) -> float | None:
-        """The history's target, where it is of the same measure: twelve months, price included."""
-        is_same = self.history.window == YEAR and not self.history.ex_price
-        return self.history.target if is_same else None
+        """The target, where it is of the same measure: twelve months, price included."""
+        is_same = self.past.window == YEAR and not self.past.ex_price
+        return self.past.target if is_same else None
 
     # --- what is assumed --------------------------------------------------------------------------
 
@@ -110,7 +109,7 @@ class Forecast:
     @cached_property
     def ahead(self) -> dict[str, np.ndarray]:
         """Simulated NRR of the twelve months up to each coming quarter-end (or year-end)."""
-        pace = self.history.pace
+        pace = self.past.pace
         return {
             shift(self.as_of, months): _trailing(
                 self.ledger, self.calibration, self.as_of, months, self.trials, self.seed
@@ -125,7 +124,7 @@ class Forecast:
         """
         rows: list[list[Any]] = []
         for back in range(PERIODS - 1, -1, -1):
-            month = shift(self.as_of, -back * self.history.pace)
+            month = shift(self.as_of, -back * self.past.pace)
             if (nrr := _actual(self.ledger, month)) is not None:
                 rows.append(["reported", month, nrr, np.nan, np.nan])
         # the fan begins where the past ends
@@ -172,7 +171,7 @@ class Forecast:
         actual = _actual(self.ledger, self.as_of)
         found = []
         # once, where the ledger's pace is a year
-        for months in dict.fromkeys((self.history.pace, YEAR)):
+        for months in dict.fromkeys((self.past.pace, YEAR)):
             origin = shift(self.as_of, -months)
             known = parse_month(origin, "origin") - parse_month(self.ledger.months[0], "month")
             if actual is None or known < YEAR or self.ledger.customers(origin).empty:
@@ -223,7 +222,7 @@ class Forecast:
 
 @dataclass(frozen=True)
 class NoForecast:
-    """That nothing is forecast, and why; as a condition it is false."""
+    """No forecast, and the reason; in a condition it is false."""
 
     reason: str
 
@@ -232,13 +231,13 @@ class NoForecast:
 
 
 def forecast(
-    history: Actuals,
+    past: Actuals,
     trials: int = TRIALS,
     seed: int = SEED,
     half_life: float | None = None,
     price_months: Sequence[str] | None = None,
 ) -> Forecast | NoForecast:
-    """The forecast after a history, or why there is none.
+    """The forecast after what happened, or why there is none.
 
     There is none where the ledger has not been running for a year, nobody is left, it cannot be
     learnt from, or no `trials` are asked for. half_life, price_months : as for `calibrate`.
@@ -255,16 +254,16 @@ def forecast(
         parse_month(month, "price_months")
     check_half_life(half_life)
 
-    known = parse_month(history.as_of, "as_of") - parse_month(history.ledger.months[0], "month")
+    known = parse_month(past.as_of, "as_of") - parse_month(past.ledger.months[0], "month")
     if known < YEAR:
         return NoForecast(
             f"the ledger has been running for {known} months, and a forecast takes a year"
         )
-    if history.ledger.customers(history.as_of).empty:
+    if past.ledger.customers(past.as_of).empty:
         return NoForecast("nobody is left")
 
     found = Forecast(
-        history, trials, seed, {"half_life": half_life, "price_months": tuple(price_months or ())}
+        past, trials, seed, {"half_life": half_life, "price_months": tuple(price_months or ())}
     )
     # all that may fail, now: a report is not to fail in the middle
     try:

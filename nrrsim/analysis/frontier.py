@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from nrrsim import benchmarks, metrics
-from nrrsim.engine.draws import DRAWS as EVEN_DRAWS
-from nrrsim.engine.draws import SEED
+from nrrsim.engine.draws import EVEN_DRAWS, SEED
 from nrrsim.engine.driver_rates import LIMITS, RATES_OF, Rates, draw_rates
 from nrrsim.engine.expectation import expect
 from nrrsim.engine.moments import odds_by_draw

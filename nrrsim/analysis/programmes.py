@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import product
 
-from nrrsim.analysis.bridge import DRAWS, REPLICATES, shapley
+from nrrsim.analysis.bridge import BRIDGE_DRAWS, REPLICATES, shapley
 from nrrsim.engine.draws import SEED
 from nrrsim.engine.driver_rates import draw_rates, effects_of
 from nrrsim.engine.switched import nrr_by_draw
@@ -42,7 +42,9 @@ def programmes(scenario: Scenario) -> tuple[Share, ...]:
             f"programmes: {len(listed)}; the shares of {MOST_PROGRAMMES} at most can be told apart"
         )
     # the same draws for every set of programmes: what differs is what they do
-    rates = draw_rates(scenario, scenario.opening, count=DRAWS * REPLICATES, seed=SEED, quasi=True)
+    rates = draw_rates(
+        scenario, scenario.opening, count=BRIDGE_DRAWS * REPLICATES, seed=SEED, quasi=True
+    )
     nrr = nrr_by_draw(scenario)
 
     def worth(which: tuple[int, ...]) -> float:

@@ -43,6 +43,7 @@ TYPICAL = {
     "price": 0.7,
     "reactivation": 0.1,
 }
+MOST_OFTEN = 11.0  # events a year: below what a scenario takes
 MOST_GAIN, MOST_UPLIFT = 10.0, 1.0  # of a mean size: what a scenario takes
 
 
@@ -299,7 +300,11 @@ def _beta(mean: float, sd: float) -> dict[str, Any]:
 
 def _rate(mean: float, sd: float) -> dict[str, Any]:
     # a scenario takes 12 events a year at most, and a belief needs room above its mean
-    return {"dist": "lognormal", "mean": _rounded(min(mean, 11.0)), "sd": _rounded(max(sd, 1e-6))}
+    return {
+        "dist": "lognormal",
+        "mean": _rounded(min(mean, MOST_OFTEN)),
+        "sd": _rounded(max(sd, 1e-6)),
+    }
 
 
 def _lognormal(median: float, error: float) -> dict[str, Any]:

@@ -198,11 +198,11 @@ class Exposure:
         return dict(stated.groupby("segment")["term"].agg(lambda each: each.mode().iloc[0]))
 
     def chances(self, driver: str, annual: np.ndarray) -> np.ndarray:
-        """`ndarray[row]`: how many chances for the driver a row is.
+        """`ndarray[row]`: how many chances for the driver each row counts as.
 
         A chance is a step; to leave an annual contract, a renewal. annual : `ndarray[segment]`.
         """
-        # who leaves in a step does nothing else in it (MODEL.md 3)
+        # who leaves in a step does nothing else in it (churn is a month's first step)
         if driver != "churn":
             return np.where(self.amount["churn"] > 0, 0.0, 1.0)
 

@@ -16,7 +16,7 @@ USUAL_SIZE = {"contraction": (0.2, 0.15), "adoption": (0.2, 0.2), "cross_sell": 
 # by back-tests.
 MONEY = 0.5
 FEW_SIZES = 8  # events below which a segment takes the sizes of all segments
-MOST_UNEVEN, MOST_OF_A_BETA = 2.9, 0.75  # of a size, below what a scenario takes
+MOST_UNEVEN, MOST_LEARNT_OF_A_BETA = 2.9, 0.75  # of a size, below what a scenario takes
 MOST_ALIKE = 20_000.0  # the sum of a Beta's parameters, of a size
 _Size = tuple[tuple[float, float], float | None, int]  # mean and sd, misfit, how many were seen
 
@@ -106,7 +106,9 @@ def _beta_size(share: np.ndarray, weight: np.ndarray) -> tuple[tuple[float, floa
     a, b = np.exp(found.x)
     whole = float(np.clip(a + b, 0.1, MOST_ALIKE))  # identical sizes have no likeliest spread
     mean = float(a / (a + b))
-    sd = min(np.sqrt(mean * (1 - mean) / (whole + 1)), np.sqrt(MOST_OF_A_BETA * mean * (1 - mean)))
+    sd = min(
+        np.sqrt(mean * (1 - mean) / (whole + 1)), np.sqrt(MOST_LEARNT_OF_A_BETA * mean * (1 - mean))
+    )
     fitted = special.betainc(*beta_of(mean, float(sd)), np.sort(x))
     return (mean, max(float(sd), _least_spread(mean, len(x)))), _misfit(share, fitted)
 

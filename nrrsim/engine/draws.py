@@ -16,7 +16,7 @@ from scipy import special
 from nrrsim.scenario.beliefs import correlation_matrix
 
 SEED = 20260930  # of everything that is drawn, where nobody says another
-DRAWS = 4096  # of the beliefs, where an expectation is averaged over them
+EVEN_DRAWS = 4096  # of the beliefs, where an expectation is averaged over them
 BITS = 30  # of a Sobol draw
 MOST_KEPT = 4096  # draws whose places are kept for the next time
 MOST_DIMENSIONS = 1024  # beyond, draws are random: so many segments average out

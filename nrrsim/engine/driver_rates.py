@@ -136,17 +136,17 @@ def draw_rates(
     seed: int,
     first: int = 0,
     quasi: bool = False,
-    places: Mapping[str, int] | None = None,
+    own: Mapping[str, int] | None = None,
 ) -> Rates:
     """The rates of `count` draws; one draw where the scenario is certain. See `draws.scores` for
     the parameters.
 
-    places : the Sobol dimension of each belief, where two scenarios are to meet the same draws
+    own : the Sobol dimension of each belief, where two scenarios are to meet the same draws
         (default: its own).
     """
     slots = slots_of(scenario)
-    if places is not None:
-        slots = {name: places[name] for name in slots}
+    if own is not None:
+        slots = {name: own[name] for name in slots}
     z = scores(slots, scenario.table.ties, count=count, seed=seed, first=first, quasi=quasi)
     return rates_at(scenario, customers, z, count if slots else 1)
 

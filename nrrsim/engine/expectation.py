@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from nrrsim.engine.draws import DRAWS, SEED
+from nrrsim.engine.draws import EVEN_DRAWS, SEED
 from nrrsim.engine.driver_rates import Rates, draw_rates, monthly
 from nrrsim.engine.groups import Groups, months_of, refuse_endless, tenure_year
 from nrrsim.errors import UsageError
@@ -33,7 +33,7 @@ def expect(
     *,
     window: tuple[int, int] | None = None,
     book: bool = False,
-    draws: int = DRAWS,
+    draws: int = EVEN_DRAWS,
 ) -> Movements:
     """The expected Movements of the customers there at the start, by segment and month, in ARR.
 
@@ -51,7 +51,7 @@ def expect(
 
 
 def deviation(
-    scenario: Scenario, *, window: tuple[int, int] | None = None, draws: int = DRAWS
+    scenario: Scenario, *, window: tuple[int, int] | None = None, draws: int = EVEN_DRAWS
 ) -> xr.DataArray:
     """The standard deviation of `expect`'s closing ARR, by segment (and `all`) and month: luck and
     beliefs both.
@@ -70,7 +70,7 @@ class _Path:
         back, as it left.
     stayed : `ndarray[2, group, draw]`, amount and probability where it never left.
 
-    One month takes these steps, each on what is then there (MODEL.md, section 3): churn, price,
+    One month takes these steps, each on what is then there (see the_model): churn, price,
     contraction, adoption, cross-sell, reactivation. Given the rates each is linear in the amount:
 
         here <- here (1 - c) (1 + [due] acceptance uplift) (1 - rate/12 size) (1 + rate/12 size)

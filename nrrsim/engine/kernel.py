@@ -271,7 +271,7 @@ def _raise_prices(amount, base, lo, hi, uplift):  # type: ignore[no-untyped-def]
 
 # Columns of `level`: what a segment has now. `AWAY`: of those who were gone at some time, or are
 # not of the cohort.
-HERE, KEPT, COUNTED, AWAY, AWAY_KEPT, AWAY_COUNTED = range(6)
+HERE, KEPT, NUMBER, AWAY, AWAY_KEPT, AWAY_NUMBER = range(6)
 
 
 @inlined
@@ -343,10 +343,10 @@ def _churn(  # type: ignore[no-untyped-def]
     place[0], place[1] = at, before
     clock.axis[0] = end
     level[KEPT] -= lost_kept
-    level[COUNTED] -= left
+    level[NUMBER] -= left
     level[AWAY] -= back_lost
     level[AWAY_KEPT] -= back_kept
-    level[AWAY_COUNTED] -= back_left
+    level[AWAY_NUMBER] -= back_left
     return lost
 
 
@@ -474,8 +474,8 @@ def _come_back(first, state, level, away, back):  # type: ignore[no-untyped-def]
         total += returning[i]
         level[AWAY_KEPT] += min(returning[i], base[i])
         level[KEPT] += min(returning[i], base[i])
-        level[AWAY_COUNTED] += 1
-        level[COUNTED] += 1
+        level[AWAY_NUMBER] += 1
+        level[NUMBER] += 1
         if not listed[i]:
             _list_back(i, listed, beside, back)
         i = following[i]
@@ -494,10 +494,10 @@ def _join(  # type: ignore[no-untyped-def]
         if joins[i] == t:
             amount[i] = arr[i]
             total += arr[i]
-            level[COUNTED] += 1
+            level[NUMBER] += 1
             if not is_cohort:
                 level[AWAY] += arr[i]
-                level[AWAY_COUNTED] += 1
+                level[AWAY_NUMBER] += 1
                 _list_back(i, listed, beside, back)
     return total
 
@@ -512,8 +512,8 @@ def _form_cohort(lo, hi, amount, base, gone, level):  # type: ignore[no-untyped-
         total += amount[i]
         number += amount[i] > 0.0
     level[HERE] = level[KEPT] = total
-    level[COUNTED] = number
-    level[AWAY] = level[AWAY_KEPT] = level[AWAY_COUNTED] = 0.0
+    level[NUMBER] = number
+    level[AWAY] = level[AWAY_KEPT] = level[AWAY_NUMBER] = 0.0
 
 
 @inlined
@@ -533,8 +533,8 @@ def _add_level(o, level):  # type: ignore[no-untyped-def]
     # of nobody, rounding may leave less than nothing
     o[OUT.stayed] += max(level[HERE] - level[AWAY], 0.0)
     o[OUT.stayed_retained] += max(level[KEPT] - level[AWAY_KEPT], 0.0)
-    o[OUT.customers] += level[COUNTED]
-    o[OUT.stayed_customers] += level[COUNTED] - level[AWAY_COUNTED]
+    o[OUT.customers] += level[NUMBER]
+    o[OUT.stayed_customers] += level[NUMBER] - level[AWAY_NUMBER]
 
 
 @compiled
@@ -600,7 +600,7 @@ def run(trials, span, book, drivers, out):  # type: ignore[no-untyped-def]
                     lo, hi = bound[s, 0], bound[s, 12]
                     due_lo, due_hi = bound[s, due], bound[s, due + 1]
                     now = levels[s]
-                    before, before_count = now[HERE], now[COUNTED]
+                    before, before_count = now[HERE], now[NUMBER]
 
                     # those before the anniversary's customers, these, and those after them
                     begins, ends = (lo, due_lo, due_hi), (due_lo, due_hi, hi)
@@ -645,7 +645,7 @@ def run(trials, span, book, drivers, out):  # type: ignore[no-untyped-def]
                             t, due_lo, due_hi, joins, arr, t <= start, amount, now, away, back[s]
                         )
                     now[HERE] += raised + more + cross + returned + came - lost - less
-                    if now[COUNTED] == 0:  # nobody is left: what rounding left goes, too
+                    if now[NUMBER] == 0:  # nobody is left: what rounding left goes, too
                         now[HERE] = now[KEPT] = now[AWAY] = now[AWAY_KEPT] = 0.0
 
                     if t == start:

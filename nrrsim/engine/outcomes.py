@@ -40,7 +40,7 @@ class Distribution(ABC):
 
     @abstractmethod
     def quantiles(self, shares: Sequence[float]) -> np.ndarray:
-        """Below what it comes out so often."""
+        """The values below which it comes out with these probabilities."""
 
     def percentiles(self, shares: Sequence[float] = SHARES) -> dict[str, float]:
         """The quantiles by the names under which they are told: `p05`, `p50`, `p95`."""

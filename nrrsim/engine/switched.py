@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from nrrsim.engine import paths
-from nrrsim.engine.draws import DRAWS as EVEN_DRAWS
-from nrrsim.engine.draws import SEED
+from nrrsim.engine.draws import EVEN_DRAWS, SEED
 from nrrsim.engine.driver_rates import Rates, draw_rates, monthly
 from nrrsim.engine.groups import Groups
 from nrrsim.scenario.customers import Customers
@@ -46,13 +45,13 @@ class Side:
         segments: tuple[str, ...],
         draws: int,
         seed: int,
-        places: Mapping[str, int],
+        slots: Mapping[str, int],
     ) -> Side:
-        """`segments`: all that are compared; a book may have none of some. `places`: the draws of
+        """`segments`: all that are compared; a book may have none of some. `slots`: the draws of
         each belief.
         """
         customers = _among(scenario.opening, segments)
-        rates = draw_rates(scenario, customers, count=draws, seed=seed, quasi=True, places=places)
+        rates = draw_rates(scenario, customers, count=draws, seed=seed, quasi=True, own=slots)
         groups = Groups.of(customers, by_tenure=rates.churn.shape[2] > 1)
         phases = tuple(rates.in_phase(phase) for phase in range(rates.phases))
         return cls(groups, customers.annual, customers.total, phases, scenario.months)

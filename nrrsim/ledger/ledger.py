@@ -35,8 +35,10 @@ def read_ledger(
     """The ledger in one or more files (CSV, Parquet, Excel), or behind a database address.
 
     columns : our word -> your heading, for headings that nrrsim does not know.
+    query, sheet : what to read of a database, and of a spreadsheet (default: the first sheet).
     rates : a file with `month,currency,rate`, the rate being the worth of one unit in the reporting
         `currency`.
+    currency : that of the report, where the ledger has several or does not say.
     reported : convert each month at its own rate; default: all of a window at the rate of its
         start.
     grace_months : a gap up to that long is a late renewal, not churn and reactivation.
@@ -99,8 +101,8 @@ class Ledger:
     def columns(self) -> list[str]:
         """What a cohort may be split by.
 
-        Any text column with one value a customer, and the year, quarter or month of the first
-        revenue.
+        Any text column with one value a customer in each month, and the year, quarter or month of
+        the first revenue.
         """
         numbers = {"customer", "month", "arr", "quantity", "unit_price", "renewal", "interval"}
         texts = [name for name in self.entries.frame.columns if name not in numbers]

@@ -248,7 +248,7 @@ def _events(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Every movement of every customer: customer, month, kind and amount, sorted by month.
 
-    Line by line it is the table of movements in MODEL.md, of each customer-month against the same
+    Line by line it is the table of `movements`, of each customer-month against the same
     customer's row before it. Who is alive in the last month is alive, not churned.
     """
     is_first, came_back, stayed, leaves = _neighbours(customer, month, step, last)

@@ -1,4 +1,4 @@
-"""A sweep's frame in, its picture as a file beside the results out; never sweeps."""
+"""A sweep's frame in, its results and their picture as files out; never sweeps."""
 
 from __future__ import annotations
 

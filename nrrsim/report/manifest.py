@@ -15,8 +15,8 @@ from typing import Any
 from nrrsim.errors import UsageError, VerifyError
 from nrrsim.files import sha256, shared
 from nrrsim.report.card import Card
+from nrrsim.report.tables import RECORD
 
-RECORD = "application/vnd.nrrsim+json"
 # What numbers, pictures and pages depend on.
 VERSIONS = ("altair", "duckdb", "pandas", "papermill", "pypandoc_binary", "typst",
             "vl-convert-python", "xarray")  # fmt: skip

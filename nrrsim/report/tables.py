@@ -112,7 +112,7 @@ def key_figures(items: Sequence[tuple[str, str, str]]) -> Printed:
 
 
 def sentence(text: str) -> Printed:
-    """Return Markdown as it is: escape the names in it with `formats.escape_markdown`."""
+    """Return Markdown as it is: escape the names in it with `notation.escape_markdown`."""
     return Printed({"text/markdown": text, "text/plain": text})
 
 

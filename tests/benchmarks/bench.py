@@ -476,7 +476,10 @@ def main() -> None:
     )
     print(f"disk's cache. {about}\n", flush=True)
     subprocess.run([sys.executable, str(Path(__file__).with_name("engine.py"))], check=True)
-    print("\nRecovery of the drivers of 200 known ledgers (tests/test_calibration.py):", flush=True)
+    print(
+        "\nRecovery of the drivers of 200 known ledgers (tests/calibration/test_calibration.py):",
+        flush=True,
+    )
     tests = [
         sys.executable,
         "-m",
@@ -484,7 +487,7 @@ def main() -> None:
         "-q",
         "-k",
         "recovery",
-        str(ROOT / "tests" / "test_calibration.py"),
+        str(ROOT / "tests" / "calibration" / "test_calibration.py"),
     ]
     subprocess.run(tests, env={**os.environ, "NRRSIM_LEDGERS": "200"}, check=False)
 

@@ -45,7 +45,7 @@ def grown(
     annual: np.ndarray,
     months: int = MONTHS,
 ) -> pd.DataFrame:
-    """A ledger month by month, as MODEL.md says it goes;
+    """A ledger month by month, as the_model says it goes;
     each customer joins in the first year, and some later.
     """
     rows = []

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from math import floor, inf, log10
+from math import floor, log10
 from typing import Any, cast
 
 import altair as alt
 import pandas as pd
 from altair.typing import ChartType
 
-from nrrsim.benchmarks import NRR_BANDS
+from nrrsim import benchmarks
 from nrrsim.notation import count, money, percent
 from nrrsim.report.charts.style import (
     AMBER,
@@ -41,11 +41,6 @@ from nrrsim.report.charts.style import (
 )
 
 MOST_SEGMENTS = 12
-# The benchmark bands of NRR, each up to where the one above it begins.
-BANDS = tuple(
-    (name, low, high)
-    for (name, low), high in zip(NRR_BANDS, (inf, *(low for _, low in NRR_BANDS)), strict=False)
-)
 BAR: dict[str, Any] = {"color": NAVY, "shape": "square", "size": 50, "filled": True, "opacity": 1}
 TICK: dict[str, Any] = {
     "color": AMBER,
@@ -204,14 +199,14 @@ def trend(
 ) -> ChartType:
     """Draw NRR and GRR (ratios) by `period`, with the target and the benchmark bands of NRR.
 
-    `bands`: (label, lower, upper) in ratios, cut to what is visible; True for the model's own,
+    `bands`: (label, lower, upper) in ratios, cut to what is visible; True for the benchmark's,
     False for none.
     """
     goal = pd.Series([] if target is None else [target], dtype=float)
     (low, high), height = visible_range(frame["nrr"], frame["grr"], goal), 190
     unit, y = (high - low) / height, ratio_axis(low, high, grid=False)
 
-    given = BANDS if bands is True else bands or ()
+    given = benchmarks.bands() if bands is True else bands or ()
     shown = [
         (f"NRR: {name}", max(a, low), min(b, high)) for name, a, b in given if a < high and b > low
     ]

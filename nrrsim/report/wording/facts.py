@@ -34,7 +34,7 @@ class Checks:
 
     @classmethod
     def of(cls, answer: Any) -> Self:
-        """Of a Actuals or a Comparison."""
+        """Of Actuals or a Comparison."""
         frame = answer.checks()
         return cls(len(frame), tuple(frame.loc[~frame["holds"], "check"]))
 

@@ -17,6 +17,7 @@ from nrrsim.months import shift
 from nrrsim.notation import count, percent
 from nrrsim.report.wording.facts import known
 from nrrsim.report.wording.labels import STEPS, Markdown, belief, counted, period
+from nrrsim.scenario.drivers import COUNTED
 
 if TYPE_CHECKING:
     from nrrsim.analysis.forecast import Forecast, NoForecast
@@ -34,7 +35,7 @@ def assumptions(ahead: Forecast | NoForecast) -> pd.DataFrame | None:
     if not ahead:
         return None
     frame = ahead.assumptions()
-    often = frame["driver"].isin(["contraction", "adoption", "cross_sell"])
+    often = frame["driver"].isin(COUNTED)
 
     def told(value: float, is_rate: bool) -> str:
         return f"{value:.2f}" if is_rate else percent(value)
@@ -61,7 +62,7 @@ def fan(ahead: Forecast | NoForecast) -> pd.DataFrame | None:
     """The fan with its periods and names in words."""
     if not ahead:
         return None
-    frame, pace = ahead.fan(), ahead.history.pace
+    frame, pace = ahead.fan(), ahead.past.pace
     names = {"reported": "Reported", "forecast": "Forecast, 90 % range"}
     return frame.assign(
         name=frame["name"].map(names), period=[period(month, pace) for month in frame["month"]]
@@ -108,7 +109,7 @@ class Report:
     @classmethod
     def of(cls, ahead: Forecast) -> Self:
         """The facts of a Forecast."""
-        past = ahead.history
+        past = ahead.past
         default = past.definition == "point_to_point" and past.window == 12 and not past.ex_price
         return cls(
             as_of=ahead.as_of,
@@ -234,7 +235,7 @@ class Before:
     @classmethod
     def of(cls, ahead: Forecast) -> Self:
         numbers = ("p10", "p50", "p90", "actual")
-        pairs = [(period(each["origin"], ahead.history.pace), each) for each in ahead.before]
+        pairs = [(period(each["origin"], ahead.past.pace), each) for each in ahead.before]
         return cls(
             tuple(Earlier(origin, *(each[name] for name in numbers)) for origin, each in pairs)
         )

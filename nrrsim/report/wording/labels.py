@@ -55,7 +55,7 @@ def counted(number: float, one: str, several: str = "") -> str:
 
 def span(months: int) -> str:
     """So many months, in words."""
-    return "1 month" if months == 1 else f"{months} months"
+    return counted(months, "month")
 
 
 def size_of(difference: float) -> str:

@@ -1,4 +1,4 @@
-"""A Actuals in, the facts of its report's sentences out; never writes one, never a metric.
+"""Actuals in, the facts of its report's sentences out; never writes one, never a metric.
 
 `Report` holds what every template of `quarterly/` may say, the other classes what single ones may
 say besides; plain values all. Amounts are ARR in `currency`, ratios are plain (1.05), months are
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import pandas as pd
 
+from nrrsim import benchmarks
 from nrrsim.analysis.cohorts import age_unit as months_of_age
 from nrrsim.analysis.customers import concentration, influence, interval, movers
 from nrrsim.analysis.renewals import has_renewals
@@ -79,10 +80,7 @@ def age_unit(past: Actuals) -> str:
 
 def bands(past: Actuals) -> list[tuple[str, float, float]]:
     """The benchmark bands of NRR as (name, lower, upper); they are of twelve months alone."""
-    if past.window != 12:
-        return []
-    uppers = [float("inf"), *(lower for _, lower in NRR_BANDS)]
-    return [(name, lower, upper) for (name, lower), upper in zip(NRR_BANDS, uppers, strict=False)]
+    return benchmarks.bands() if past.window == 12 else []
 
 
 def key_figures(past: Actuals) -> list[tuple[str, str, str]]:
@@ -176,7 +174,7 @@ class Report:
 
     @classmethod
     def of(cls, past: Actuals) -> Self:
-        """The facts of a Actuals."""
+        """The facts of Actuals."""
         s, used, ledger = past.summary(), DEFINITIONS[past.definition], past.ledger
         place = [name for name, _ in NRR_BANDS].index(s["band"])
         edges = [None, *(low if isfinite(low) else None for _, low in NRR_BANDS)]

@@ -25,7 +25,7 @@ REPORTS: Mapping[str, tuple[str, Any, Mapping[str, Any]]] = {
 
 
 def say(name: str, subject: object, own: str | Path | None = None) -> Printed:
-    """What a report says: the sentence `name` about a Actuals, Comparison, Forecast or Backtest.
+    """What a report says: the sentence `name` about Actuals, a Comparison, Forecast or Backtest.
 
     About None, about a forecast that is not there and of a section that does not apply it says
     nothing. own : the folder with the company's own templates; what has one there is said by it.
@@ -42,7 +42,7 @@ def say(name: str, subject: object, own: str | Path | None = None) -> Printed:
     report, shared, sentences = REPORTS[kind]
     if name not in sentences:
         remedy = did_you_mean(name, list(sentences))
-        raise UsageError(f"say: there is no sentence {name} of a {kind}; {remedy}")
+        raise UsageError(f"say: {kind} has no sentence {name}; {remedy}")
     template, templates = f"{report}/{name}", Templates(own_templates(own)) if own else house()
     _check(templates, {template, MACROS} & set(templates.own))
     facts = [each.of(subject) for each in (shared, sentences[name]) if each is not None]

@@ -168,7 +168,7 @@ FORMS: dict[str, Callable[..., Any]] = {
     **{name: _form(getattr(notation, name)) for name in ("count", "percent", "points", "share")},
     "month": _form(notation.month_name),
     "quarter": _form(notation.quarter_name),
-    "span": _form(lambda months: labels.counted(months, "month")),
+    "span": _form(labels.span),
     "size": _form(labels.size_of),
     "whole": _form(lambda ratio: f"{ratio:.0%}"),
     "decimals": _form(lambda number, digits: f"{number:.{min(digits, 9)}f}"),
