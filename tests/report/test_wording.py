@@ -284,7 +284,7 @@ def test_each_template_has_its_facts_and_each_sentence_its_template():
 def test_an_unknown_sentence_or_subject_is_an_error():
     past = Actuals(nr.read_ledger(MERIDIAN), "2026-09")
     with pytest.raises(
-        nr.UsageError, match=r"no sentence trendd of a Actuals; did you mean trend\?"
+        nr.UsageError, match=r"Actuals has no sentence trendd; did you mean trend\?"
     ):
         nr.say("trendd", past)
     with pytest.raises(
