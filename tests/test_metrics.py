@@ -155,6 +155,22 @@ def test_ex_price_takes_price_movements_out_of_nrr_and_not_of_grr():
     assert nr.grr(month, "flow") == pytest.approx(0.98)
 
 
+def test_ex_price_is_compounded_month_by_month():
+    """100 + 10 + 10 = 120, then 120 + 12 + 6 = 138, by price and adoption: 1.10 x 1.05 without price,
+    where the flow of both months says 1.38 - 0.22.
+    """
+    arrays = {"opening": [100, 120], "price": [10, 12], "adoption": [10, 6], "closing": [120, 138]}
+    year = Movements.of(
+        {name: np.array([values], float) for name, values in arrays.items()},
+        segments=["all"],
+        months=["2025-01", "2025-02"],
+        start="2024-12",
+    )
+    assert nr.nrr(year, "compounded") == pytest.approx(1.38)
+    assert nr.nrr(year, "compounded", ex_price=True) == pytest.approx(1.155)
+    assert nr.nrr(year, "flow", ex_price=True) == pytest.approx(1.16)
+
+
 def test_ratio_over_an_empty_base_is_null():
     nobody = one_month(opening=0)
     assert math.isnan(nr.nrr(nobody, "flow"))
