@@ -66,6 +66,21 @@ def test_the_simulation_agrees_with_the_expectation(name):
     assert played(name).books_close()
 
 
+def test_who_comes_back_while_a_programme_grows_agrees_too():
+    """The months of a programme differ from each other, and from all that follow."""
+    believed = nr.Scenario.of(
+        {
+            "months": LONGEST,
+            "book": segments(one=(1, 2_000, "monthly", 0.5)),
+            "drivers": {"churn": {"one": 0.6}, "reactivation": {"one": {"rate": 0.3}}},
+            "programmes": {"win back": {"reactivation": 1.5, "from": 3, "ramp": 5}},
+        }
+    )
+    z = scores(simulate(believed, 2_000, SEED), nr.expect(believed))
+    worst = max(z, key=lambda each: np.abs(z[each]).max())
+    assert np.abs(z[worst]).max() < LIMIT, (worst, z[worst])
+
+
 def test_the_differences_look_standard_normal_together():
     z = np.concatenate(
         [

@@ -447,6 +447,14 @@ def test_grace_months(write):
     assert nr.nrr(late.cohort("2025-04", 3)) == 0.5
 
 
+def test_grace_months_are_months_where_snapshots_are_quarterly(write):
+    quarters = ["2024-03", "2024-06", "2024-09", "2024-12", "2025-03"]
+    rows = [f"A,{month},10" for month in quarters] + [f"B,{month},10" for month in quarters[::2]]
+    text = "customer,month,mrr\n" + "\n".join(rows)
+    for grace, churned in ((2, 240), (3, 0)):  # B misses a quarter twice, three months each
+        assert book(nr.read_ledger(write(text), grace_months=grace), "churn") == churned
+
+
 RATES = "month,currency,rate\n2025-01,EUR,1.10\n2025-02,EUR,1.20\n"
 TWO_CURRENCIES = """customer,month,mrr,currency
 A,2025-01,100,USD
