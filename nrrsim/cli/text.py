@@ -140,11 +140,12 @@ def _published(beside: Mapping[str, Any]) -> str:
 
 def sweep_lines(answer: Mapping[str, Any], picture: object = None) -> list[str]:
     """What `nrrsim sweep` prints for people, with where its picture is."""
-    results = ("nrr", "p05", "p50", "p95", "p_target")
+    from nrrsim.analysis.sweep import RESULTS
+
     lines = [f"{answer['points']:,} points"]
     for name in ("lowest", "highest"):
         each = answer[name]
-        at = ", ".join(f"{key} {value:g}" for key, value in each.items() if key not in results)
+        at = ", ".join(f"{key} {value:g}" for key, value in each.items() if key not in RESULTS)
         reach = f"{percent(each['p05'])} to {percent(each['p95'])}"
         lines.append(f"{name:<8} NRR {percent(each['nrr'])} ({reach}) at {at}")
     return [*lines, *([f"picture  {picture}"] if picture else [])]

@@ -43,7 +43,9 @@ def say(name: str, subject: object, own: str | Path | None = None) -> Printed:
     if name not in sentences:
         remedy = did_you_mean(name, list(sentences))
         raise UsageError(f"say: {kind} has no sentence {name}; {remedy}")
-    template, templates = f"{report}/{name}", Templates(own_templates(own)) if own else house()
+    found = own_templates(own)
+    # where nothing is the company's own, what is compiled once serves every sentence
+    template, templates = f"{report}/{name}", Templates(found) if found else house()
     _check(templates, {template, MACROS} & set(templates.own))
     facts = [each.of(subject) for each in (shared, sentences[name]) if each is not None]
     if None in facts:
