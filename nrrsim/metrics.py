@@ -135,6 +135,7 @@ def grr(m: Movements, definition: str = "point_to_point", *, by_segment: bool = 
 
 def logo(m: Movements, definition: str = "point_to_point", *, by_segment: bool = False) -> Ratio:
     """Logo retention: the share of the opening customers that are customers at the end."""
+    _refuse_the_other_kind(m, "logo retention", of_book=False)
     rolled = m if by_segment else m.total()
     counted = "stayed_customers" if definition == "stays_out" else "customers"
     return _plain(
@@ -144,6 +145,7 @@ def logo(m: Movements, definition: str = "point_to_point", *, by_segment: bool =
 
 def quick_ratio(book: Movements) -> Ratio:
     """(new + expansion + reactivation) / (contraction + churn) of a book; nan without losses."""
+    _refuse_the_other_kind(book, "the quick ratio", of_book=True)
     m = book.total()
     losses = m.over("contraction") + m.over("churn")
     gains = m.over("new") + m.over("expansion") + m.over("reactivation")
@@ -156,11 +158,34 @@ def _ratios(m: Movements, definition: str, by_segment: bool) -> tuple[xr.DataArr
         raise UsageError(
             f"definition: {definition!r} cannot be had from one window's Movements; {remedy}"
         )
+    _refuse_the_other_kind(m, f"definition {definition!r}", DEFINITIONS[definition].of_book)
     rolled = m if by_segment else m.total()
     # a segment without an opening divides by 0: `_known` makes nan of what comes of that
     with np.errstate(divide="ignore", invalid="ignore"):
         net, gross = FORMULAS[definition](rolled)
     return _known(rolled, net), _known(rolled, gross)
+
+
+def _refuse_the_other_kind(m: Movements, what: str, of_book: bool) -> None:
+    """Raises UsageError for a book where a closed cohort is needed, and the reverse."""
+    if m.closed is of_book:
+        needed, given, remedy = (
+            ("a whole book", "a closed cohort", "ledger.book(start, end)")
+            if of_book
+            else (
+                "a closed cohort",
+                "a whole book, newcomers and all",
+                "ledger.cohort(as_of, window)",
+            )
+        )
+        raise UsageError(f"{what} is of {needed}, and this is {given}; take {remedy}")
+
+
+def compounded_rate(m: Movements) -> float:
+    """The product of the months' flow rates, whoever they are of: a step from one definition to
+    another, and no definition where it is a closed cohort's.
+    """
+    return float(_plain(_compounded(m.total())[0], by_segment=False))
 
 
 def _price_effect(m: Movements, definition: str) -> xr.DataArray:
@@ -186,6 +211,8 @@ def _plain(ratio: xr.DataArray, by_segment: bool) -> Ratio:
 class Source(Protocol):
     """What retention can be measured on; so far, a Ledger."""
 
+    @property
+    def step(self) -> int: ...
     def cohort(self, as_of: str, window: int = 12, by: str = "segment") -> Movements: ...
     def book(self, start: str, end: str, by: str = "segment") -> Movements: ...
 
@@ -210,34 +237,45 @@ def measure(
 ) -> Retention:
     """Retention of the window that ends at `as_of`, under any of DEFINITIONS, in total and by `by`.
 
-    Raises UsageError where the source does not cover the window, or the definition is not known.
+    In total it is that of whole customers, also where `by` parts them. Raises UsageError where the
+    source does not cover the window, or the definition is not known or not to be had of it.
     """
     if definition not in DEFINITIONS:
         remedy = did_you_mean(definition, list(DEFINITIONS))
         raise UsageError(f"definition: {definition!r} is not known; {remedy}")
-    cohort = source.cohort(as_of, window, by)
+    whole = source.cohort(as_of, window)
+    cohort = whole if by == "segment" else source.cohort(as_of, window, by)
     if definition == "trailing_average":
+        if source.step not in (1, 3):
+            raise UsageError(
+                f"definition: trailing_average needs quarter-ends, and this ledger has one snapshot"
+                f" every {source.step} months; choose point_to_point"
+            )
         ends = [shift(as_of, -months) for months in (0, 3, 6, 9)]
         quarters = [measure(source, end, window, "point_to_point", by, ex_price) for end in ends]
         # the mean is of NRR and GRR alone, and of a segment that is there in all four quarters
         return Retention(
             nrr=float(np.mean([quarter.nrr for quarter in quarters])),
             grr=float(np.mean([quarter.grr for quarter in quarters])),
-            logo=float(logo(cohort)),
+            logo=float(logo(whole)),
             by_segment=xr.concat([quarter.by_segment for quarter in quarters], "quarter")
             .mean("quarter", skipna=False)
             .assign(logo=logo(cohort, by_segment=True)),
         )
 
-    m = source.book(shift(as_of, -window), as_of, by) if DEFINITIONS[definition].of_book else cohort
+    total, m = whole, cohort
+    if DEFINITIONS[definition].of_book:
+        start = shift(as_of, -window)
+        total = source.book(start, as_of)
+        m = total if by == "segment" else source.book(start, as_of, by)
     by_segment = {
         "nrr": nrr(m, definition, by_segment=True, ex_price=ex_price),
         "grr": grr(m, definition, by_segment=True),
         "logo": logo(cohort, definition, by_segment=True),
     }
     return Retention(
-        nrr=float(nrr(m, definition, ex_price=ex_price)),
-        grr=float(grr(m, definition)),
-        logo=float(logo(cohort, definition)),
+        nrr=float(nrr(total, definition, ex_price=ex_price)),
+        grr=float(grr(total, definition)),
+        logo=float(logo(whole, definition)),
         by_segment=xr.Dataset(by_segment),
     )

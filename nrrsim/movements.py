@@ -47,11 +47,14 @@ class Movements:
     - `stayed`, `stayed_retained`: closing and retained of the customers never at 0 since the start;
     - `opening_customers`, `customers`, `stayed_customers`: how many have a positive amount.
 
-    `start` is the month before the first one. In a closed cohort nobody is `new`.
+    `start` is the month before the first one. `closed`: of the customers of the start alone, so
+    that nobody is `new`; else of a whole book, with those who come. Each definition of retention
+    stands for one of the two.
     """
 
     data: xr.Dataset
     start: str
+    closed: bool
 
     @classmethod
     def of(
@@ -61,6 +64,7 @@ class Movements:
         segments: list[str],
         months: list[str],
         start: str,
+        closed: bool,
     ) -> Movements:
         """From `ndarray[(trial,) segment, month]` by variable name; a movement left out is 0."""
         some = next(iter(arrays.values()))
@@ -75,7 +79,7 @@ class Movements:
             {name: (dims, arrays.get(name, zero)) for name in names},
             coords={"segment": segments, "month": months},
         )
-        return cls(data, start)
+        return cls(data, start, closed)
 
     def __getitem__(self, name: str) -> xr.DataArray:
         """A variable, or `expansion`: the sum of its four parts."""
@@ -101,7 +105,9 @@ class Movements:
             str(name): values.values.sum(axis=-2, keepdims=True)
             for name, values in self.data.items()
         }
-        return Movements.of(sums, segments=["all"], months=self.months, start=self.start)
+        return Movements.of(
+            sums, segments=["all"], months=self.months, start=self.start, closed=self.closed
+        )
 
     def over(self, name: str) -> xr.DataArray:
         """A movement summed over the window, or a level at its end (`opening`: at its start)."""

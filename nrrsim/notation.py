@@ -97,6 +97,11 @@ def count(n: Any) -> str:
     return NOTHING if value is None else _sign(value, f"{_round(abs(value), 0):,}")
 
 
+def counted(number: float, one: str, several: str = "") -> str:
+    """How many of something: 1 customer, 1,234 customers."""
+    return f"{count(number)} {one if number == 1 else several or one + 's'}"
+
+
 def month_name(month: Any) -> str:
     """A month written YYYY-MM (or a period or date) in words: `September 2026`."""
     found = _month(month)

@@ -1,12 +1,16 @@
 """Every definition against numbers from outside: worked by hand, or published by others."""
 
 import math
+import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from conftest import ROOT
 
 import nrrsim as nr
 from nrrsim.analysis.actuals import Actuals
+from nrrsim.errors import UsageError
 from nrrsim.metrics import FORMULAS
 from nrrsim.movements import MOVEMENTS, Movements
 
@@ -124,9 +128,11 @@ def test_published_quick_ratio_and_bridge():
 )
 def test_published_worked_examples(amounts, nrr, grr):
     month = one_month(**amounts)
-    assert nr.nrr(month, "flow") == pytest.approx(nrr, abs=5e-5)
+    # of one month the whole book's compounded rate is that of its flows
+    definition = "flow" if month.closed else "compounded"
+    assert nr.nrr(month, definition) == pytest.approx(nrr, abs=5e-5)
     if grr is not None:
-        assert nr.grr(month, "flow") == pytest.approx(grr, abs=5e-5)
+        assert nr.grr(month, definition) == pytest.approx(grr, abs=5e-5)
 
 
 def test_reactivation_inside_and_outside_of_nrr():
@@ -142,6 +148,7 @@ def test_reactivation_inside_and_outside_of_nrr():
     }
     month = one_month(opening=239_432, **moves)
     assert float(month.over("closing").sum()) == 252_915
+    month = one_month(opening=239_432, **{name: moves[name] for name in moves if name != "new"})
     assert nr.nrr(month, "flow_with_reactivation") == pytest.approx(1.008, abs=5e-4)
     assert nr.nrr(month, "flow") == pytest.approx(1.0062, abs=5e-5)
     assert nr.grr(month, "flow") == pytest.approx(0.977, abs=5e-4)
@@ -151,7 +158,7 @@ def test_ex_price_takes_price_movements_out_of_nrr_and_not_of_grr():
     month = one_month(opening=100, price=5, adoption=3, churn=2)
     assert nr.nrr(month, "flow") == pytest.approx(1.06)
     assert nr.nrr(month, "flow", ex_price=True) == pytest.approx(1.01)
-    assert nr.nrr(month, "compounded", ex_price=True) == pytest.approx(1.01)
+    assert nr.nrr(replace(month, closed=False), "compounded", ex_price=True) == pytest.approx(1.01)
     assert nr.grr(month, "flow") == pytest.approx(0.98)
 
 
@@ -165,10 +172,11 @@ def test_ex_price_is_compounded_month_by_month():
         segments=["all"],
         months=["2025-01", "2025-02"],
         start="2024-12",
+        closed=False,
     )
     assert nr.nrr(year, "compounded") == pytest.approx(1.38)
     assert nr.nrr(year, "compounded", ex_price=True) == pytest.approx(1.155)
-    assert nr.nrr(year, "flow", ex_price=True) == pytest.approx(1.16)
+    assert nr.nrr(replace(year, closed=True), "flow", ex_price=True) == pytest.approx(1.16)
 
 
 def test_ratio_over_an_empty_base_is_null():
@@ -176,7 +184,64 @@ def test_ratio_over_an_empty_base_is_null():
     assert math.isnan(nr.nrr(nobody, "flow"))
     assert math.isnan(nr.grr(nobody))
     assert math.isnan(nr.logo(nobody))
-    assert math.isnan(nr.quick_ratio(nobody))
+    assert math.isnan(nr.quick_ratio(one_month(opening=0, new=0)))
+
+
+BOOKS = ("compounded",)
+COHORTS = ("point_to_point", "stays_out", "flow", "flow_with_reactivation")
+
+
+@pytest.mark.parametrize("definition", FORMULAS)
+def test_a_definition_refuses_what_it_is_not_defined_on(six, definition):
+    cohort, book = six.cohort("2026-01", 12), six.book("2025-01", "2026-01")
+    assert (definition in BOOKS) != (definition in COHORTS)
+    fitting, other = (book, cohort) if definition in BOOKS else (cohort, book)
+    for measured in (nr.nrr, nr.grr):
+        assert 0 < measured(fitting, definition) < 1
+        for by_segment in (False, True):
+            with pytest.raises(UsageError, match=f"{definition}.* is of a .*; take ledger\\."):
+                measured(other, definition, by_segment=by_segment)
+
+
+def test_logo_retention_is_a_cohorts_and_the_quick_ratio_a_books(six):
+    cohort, book = six.cohort("2026-01", 12), six.book("2025-01", "2026-01")
+    with pytest.raises(UsageError, match="logo retention is of a closed cohort"):
+        nr.logo(book)
+    with pytest.raises(UsageError, match="quick ratio is of a whole book"):
+        nr.quick_ratio(cohort)
+
+
+def test_movements_say_whether_they_are_closed(six):
+    cohort, book = six.cohort("2026-01", 12), six.book("2025-01", "2026-01")
+    assert (cohort.closed, cohort.total().closed) == (True, True)
+    assert (book.closed, book.total().closed) == (False, False)
+    with pytest.raises(TypeError, match="closed"):
+        Movements.of({"opening": np.ones((1, 1))}, segments=["all"], months=["a"], start="b")
+
+
+def test_a_scenario_with_new_business_is_told_of_its_opening_customers_or_refused():
+    scenario = nr.read_scenario(ROOT / "params/scenarios/nrr-105.yaml")
+    for produced in (nr.expect, lambda *a, **how: nr.simulate(*a, trials=4, seed=1, **how)):
+        assert produced(scenario).closed
+        book = produced(scenario, book=True)
+        with pytest.raises(UsageError, match="closed cohort"):
+            nr.nrr(book)
+        assert nr.quick_ratio(book) is not None
+
+
+@pytest.mark.parametrize("step", [1, 3, 12])
+def test_a_four_quarter_average_needs_quarter_ends(write, step):
+    months = [f"{2020 + n // 12}-{n % 12 + 1:02d}" for n in range(11, 60, step)]
+    ledger = nr.read_ledger(
+        write("customer,month,arr\n" + "\n".join(f"A,{month},1" for month in months))
+    )
+    if step < 12:
+        assert nr.measure(ledger, months[-1], 12, "trailing_average").nrr == 1
+        return
+    with pytest.raises(UsageError, match="every 12 months") as refused:
+        nr.measure(ledger, months[-1], 12, "trailing_average")
+    named = set(re.findall(r"\d{4}-\d\d", str(refused.value)))
+    assert not named
 
 
 def test_a_quick_ratio_without_losses_is_null():
@@ -202,7 +267,9 @@ def test_movements_with_trials_give_one_ratio_a_trial():
         "opening": np.full((3, 2, 1), 50.0),
         "closing": np.array([50.0, 55, 60]).repeat(2).reshape(3, 2, 1),
     }
-    run = Movements.of(arrays, segments=["a", "b"], months=["2026-01"], start="2025-12")
+    run = Movements.of(
+        arrays, segments=["a", "b"], months=["2026-01"], start="2025-12", closed=True
+    )
     assert nr.nrr(run).dims == ("trial",)
     assert nr.nrr(run).values.tolist() == pytest.approx([1.0, 1.1, 1.2])
     assert nr.nrr(run, by_segment=True).dims == ("trial", "segment")
@@ -243,11 +310,13 @@ def test_definitions_add_up_to_their_differences(six):
 
 
 def one_month(opening: float, **moves: float) -> Movements:
-    """A book of one month and one segment, with the closing that its movements give."""
+    """One month of one segment, with the closing that its movements give; a book if some are new."""
     gains = sum(amount for name, amount in moves.items() if name not in ("churn", "contraction"))
     closing = opening + gains - moves.get("churn", 0) - moves.get("contraction", 0)
     amounts = dict.fromkeys(MOVEMENTS, 0.0) | moves | {"opening": opening, "closing": closing}
     arrays = {name: np.full((1, 1), float(amount)) for name, amount in amounts.items()}
-    book = Movements.of(arrays, segments=["all"], months=["2026-01"], start="2025-12")
-    assert book.books_close()
-    return book
+    month = Movements.of(
+        arrays, segments=["all"], months=["2026-01"], start="2025-12", closed="new" not in moves
+    )
+    assert month.books_close()
+    return month

@@ -15,7 +15,7 @@ import pandas as pd
 from nrrsim.benchmarks import band, leaky_bucket
 from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger, read_ledger
-from nrrsim.metrics import DEFINITIONS, Retention, measure, nrr, quick_ratio
+from nrrsim.metrics import DEFINITIONS, Retention, compounded_rate, measure, nrr, quick_ratio
 from nrrsim.months import month_name, parse_month, shift
 from nrrsim.movements import CENT, LOSSES, MOVEMENTS, Movements, cents, json_ratio
 
@@ -102,7 +102,7 @@ class Actuals:
 
     def headline(self, by: str = "segment") -> dict[str, Any]:
         """What `nrrsim metrics --json` prints: ratios, and the cohort's amounts to the cent."""
-        cohort = self.ledger.cohort(self.as_of, self.window, by)
+        cohort, whole = self.ledger.cohort(self.as_of, self.window, by), self.cohort
         now = self._at(self.as_of, by)
         opening, closing = cohort.over("opening"), cohort.over("closing")
         ratios = now.by_segment
@@ -114,10 +114,10 @@ class Actuals:
             "nrr": json_ratio(now.nrr),
             "grr": json_ratio(now.grr),
             "logo": json_ratio(now.logo),
-            "opening": cents(opening.sum()),
-            "closing": cents(closing.sum()),
-            "customers": int(cohort.over("opening_customers").sum()),
-            "movements": {name: cents(cohort.over(name).sum()) for name in MOVEMENTS},
+            "opening": cents(whole.over("opening").sum()),
+            "closing": cents(whole.over("closing").sum()),
+            "customers": int(whole.over("opening_customers").sum()),
+            "movements": {name: cents(whole.over(name).sum()) for name in MOVEMENTS},
             "segments": {
                 name: {
                     key: json_ratio(ratios[key].sel(segment=name)) for key in ("nrr", "grr", "logo")
@@ -217,10 +217,12 @@ class Actuals:
     def _definitions(self) -> pd.DataFrame:
         base = measure(self.ledger, self.as_of, self.window)
         flow = float(nrr(self.cohort, "flow"))
-        closed = float(nrr(self.cohort, "compounded"))
+        closed = compounded_rate(self.cohort)
         rows = []
         for name, definition in DEFINITIONS.items():
-            if name == "trailing_average" and not self._reaches_back(9):
+            if name == "trailing_average" and not (
+                self.ledger.step in (1, 3) and self._reaches_back(9)
+            ):
                 continue
             then = measure(self.ledger, self.as_of, self.window, name)
             parts = dict.fromkeys(PARTS, 0.0)
@@ -365,7 +367,7 @@ def actuals(
     """The actuals of a ledger as a run card names it; `reading` goes to `read_ledger`."""
     sources = [source] if isinstance(source, str) else source
     parse_month(as_of, "as_of")
-    ledger = read_ledger(*sources, until=as_of, **reading)
+    ledger = read_ledger(*sources, **reading)
     return Actuals(ledger, as_of, window, definition, target, ex_price)
 
 

@@ -188,7 +188,7 @@ class Forecast:
     def backtest(self) -> Backtest | None:
         """Forecasts from at most eight past origins; None where the ledger is too short for one."""
         try:
-            found = origins(self.ledger, until=self.as_of)
+            found = origins(self.ledger, to=self.as_of)
         except UsageError:
             return None
         # so many steps apart, rounded up, that MOST_ORIGINS are enough
@@ -196,7 +196,7 @@ class Forecast:
         return backtest(
             self.ledger,
             every=every,
-            until=self.as_of,
+            to=self.as_of,
             trials=PAST_TRIALS,
             seed=self.seed,
             **self.learning,

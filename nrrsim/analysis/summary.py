@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def expected(scenario: Scenario) -> dict[str, Any]:
             "closing": cents(part.over("closing").sum()),
         }
 
-    segments = {name: ratios(Movements(m.data.sel(segment=[name]), m.start)) for name in m.segments}
+    segments = {name: ratios(replace(m, data=m.data.sel(segment=[name]))) for name in m.segments}
     return {
         "title": scenario.title,
         **ratios(m),

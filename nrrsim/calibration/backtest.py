@@ -22,7 +22,7 @@ from nrrsim.engine.outcomes import Sample
 from nrrsim.engine.simulation import simulate
 from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger
-from nrrsim.months import parse_month, shift
+from nrrsim.months import month_name, parse_month, shift
 
 HORIZON = 12
 TRIALS = 4_000
@@ -106,7 +106,7 @@ def backtest(
     *,
     every: int | None = None,
     first: str | None = None,
-    until: str | None = None,
+    to: str | None = None,
     trials: int = TRIALS,
     seed: int = SEED,
     progress: Callable[[int], None] | None = None,
@@ -116,13 +116,13 @@ def backtest(
 
     every : months from one origin to the next (default: a quarter, or the ledger's step if that is
         longer).
-    first : the first origin (default: when two years are known). until : the last month to compare
-        with.
+    first : the first origin (default: when two years are known). to : the last month to compare
+        with (default: the ledger's last).
     calibrating : as for `calibrate`.
 
     Raises UsageError where the ledger is too short for a single origin.
     """
-    found = origins(ledger, every, first, until)
+    found = origins(ledger, every, first, to)
     # origins share their past years
     happened = cache(lambda month: _measured(ledger.cohort(month, HORIZON)))
     rows: list[dict[str, Any]] = []
@@ -134,7 +134,7 @@ def backtest(
 
 
 def origins(
-    ledger: Ledger, every: int | None = None, first: str | None = None, until: str | None = None
+    ledger: Ledger, every: int | None = None, first: str | None = None, to: str | None = None
 ) -> list[str]:
     """The months from which a year ahead can be forecast and compared."""
     every = max(3, ledger.step) if every is None else every
@@ -145,7 +145,12 @@ def origins(
     begin = HISTORY[ledger.step]
     if first:
         begin = parse_month(first, "first") - parse_month(ledger.months[0], "month")
-    last = shift(until or ledger.months[-1], -HORIZON)
+    if to is not None and month_name(parse_month(to, "to")) not in ledger.months:
+        raise UsageError(
+            f"to: {to} is not in the ledger, which has {ledger.months[0]} to {ledger.months[-1]}:"
+            " a forecast is compared with what is known"
+        )
+    last = shift(to or ledger.months[-1], -HORIZON)
     span = parse_month(last, "month") - parse_month(ledger.months[0], "month")
     if span < begin or begin < ledger.step:
         raise UsageError(

@@ -24,6 +24,7 @@ from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.files import whole
 from nrrsim.ledger.ledger import Ledger
 from nrrsim.months import month_name
+from nrrsim.notation import counted
 from nrrsim.scenario.beliefs import beta_of
 from nrrsim.scenario.customers import customers_of
 from nrrsim.scenario.drivers import COUNTED, DRIVERS
@@ -104,6 +105,7 @@ def calibrate(
     price_months: Sequence[str] = (),
     file: str = "ledger.csv",
     columns: Mapping[str, str] | None = None,
+    until: str | None = None,
 ) -> Calibration:
     """The scenario that a ledger's history up to `as_of` speaks for; nothing after it is looked at.
 
@@ -112,7 +114,8 @@ def calibrate(
     half_life : months after which what was seen counts half; default: all of it counts the same.
     price_months : months in which those who rose by a common percentage met a price increase
         ("YYYY-MM").
-    file, columns : the ledger's path and headings, as the scenario's book is to name them.
+    file, columns, until : the ledger's path, headings and day of export, as the scenario's book is
+        to name them.
 
     Raises UsageError for a date that the ledger does not have, and for a history of less than two
     snapshots.
@@ -142,6 +145,7 @@ def calibrate(
             "as_of": as_of,
             "term": {name: terms[name] for name in here},
             **({"columns": dict(columns)} if columns else {}),
+            **({"until": until} if until else {}),
         },
         "drivers": drivers,
     }
@@ -331,9 +335,9 @@ def _because(exposure: Exposure, years: int, half_life: float | None) -> str:
         )
     if len(exposure.segments) > 1:
         alike = " Segments learn from each other as far as they are alike."
-    whole = f"{years} whole {'year' if years == 1 else 'years'}"
+    lasting = counted(years, "whole year")
     first, last = month_name(int(exposure.month.min()) - exposure.step), month_name(exposure.as_of)
     return (
-        f"Learnt from {first} to {last} ({whole}){weight}.{alike}{yearly} What is not in the"
+        f"Learnt from {first} to {last} ({lasting}){weight}.{alike}{yearly} What is not in the"
         " ledger, such as a new product or a recession of a kind not seen, is not in here."
     )

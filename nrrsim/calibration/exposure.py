@@ -13,6 +13,7 @@ from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger
 from nrrsim.ledger.rollforward import MONTHS_APART, MOVEMENT_NUMBER
 from nrrsim.months import month_name, parse_month
+from nrrsim.notation import counted
 
 TERMS = (("month", "monthly"), ("annual", "annual"), ("year", "annual"))
 # So many customers, and such a share of a segment, that rise alike in one month may have met a
@@ -162,7 +163,7 @@ class Exposure:
             if self.amount["price"][mine & (self._rise == rise)].any():
                 verdict = "taken as a price increase"
             notes.append(
-                f"{month_name(month)}: {number} of {int(mine.sum())} customers of"
+                f"{month_name(month)}: {number} of {counted(int(mine.sum()), 'customer')} of"
                 f" {self.segments[segment]} rose by {rise / 10:g} %; {verdict}"
             )
         return notes

@@ -88,6 +88,7 @@ def check(
 ) -> None:
     """What is in a ledger, and what is wrong with it, line by line."""
     from nrrsim.ledger.check import profile
+    from nrrsim.notation import counted
 
     try:
         ledger = _read(sources, form)
@@ -96,7 +97,7 @@ def check(
         typer.echo(_object({"findings": findings}) if as_json else "\n".join(findings))
         if not quiet:
             typer.echo(
-                f"{len(findings):,} finding{'s'[: len(findings) != 1]}: the ledger is rejected",
+                f"{counted(len(findings), 'finding')}: the ledger is rejected",
                 err=True,
             )
         raise typer.Exit(DataError.exit_code) from None
@@ -133,7 +134,7 @@ def metrics(
     from nrrsim.months import parse_month
 
     parse_month(as_of, "as_of")
-    ledger = _read(sources, form, until=as_of)
+    ledger = _read(sources, form)
     past = Actuals(ledger, as_of, window, definition, ex_price=ex_price)
     headline = past.headline(by)
     if not quiet:
@@ -307,15 +308,15 @@ def calibrate(
     from nrrsim.months import parse_month
 
     parse_month(as_of, "--as-of")
-    # a scenario's book can name a file and its headings, and nothing else of how it is read
+    # a scenario's book can name a file, its headings and its day of export, and nothing else
     is_file = len(sources) == 1 and "://" not in sources[0] and not sources[0].startswith("env:")
-    if out and not (is_file and replace(form, column=None) == AS_IT_IS):
+    if out and not (is_file and replace(form, column=None, until=None) == AS_IT_IS):
         raise UsageError(
             "--out: a scenario's book is one ledger file, read as it is;"
             " put the ledger into such a one"
         )
 
-    ledger = _read(sources, form, until=as_of)
+    ledger = _read(sources, form)
     # what is only printed may have come from a database, which no book can name
     file = os.path.relpath(sources[0], Path(out).parent) if out else "ledger.csv"
     learnt = calibrate(
@@ -326,6 +327,7 @@ def calibrate(
         price_months=price_month or (),
         file=Path(file).as_posix(),
         columns=_pairs("--column", form.column),
+        until=form.until,
     )
 
     if out:
@@ -352,7 +354,7 @@ def backtest(
         int | None, whole_number("--every", help="Months from one forecast to the next.")
     ] = None,
     half_life: HalfLife = None,
-    until: Annotated[
+    to: Annotated[
         str | None, typer.Option(metavar="YYYY-MM", help="The last month to compare with.")
     ] = None,
     form: LedgerForm = AS_IT_IS,
@@ -362,8 +364,8 @@ def backtest(
     """How often forecasts made in the ledger's past, from what was known then, were right."""
     from nrrsim.calibration.backtest import backtest, origins
 
-    ledger = _read(sources, form, until=until)
-    how: dict[str, Any] = {"every": every, "until": until}
+    ledger = _read(sources, form)
+    how: dict[str, Any] = {"every": every, "to": to}
     number = len(origins(ledger, **how))
     with _progress(number, "forecasts", quiet) as advance:
         tested = backtest(
@@ -575,10 +577,10 @@ def _progress(total: int, what: str, quiet: bool) -> Iterator[Callable[[int], No
         bar.stop()
 
 
-def _read(sources: list[str], form: LedgerForm, until: str | None = None) -> Ledger:
+def _read(sources: list[str], form: LedgerForm) -> Ledger:
     from nrrsim.ledger.ledger import read_ledger
 
-    how = vars(form) | {"until": until}
+    how = dict(vars(form))
     columns = _pairs("--column", how.pop("column"), "customer=Account")
     return read_ledger(*sources, columns=columns, **how)
 

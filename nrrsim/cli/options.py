@@ -97,6 +97,13 @@ Grace = Annotated[
 PeriodEnd = Annotated[
     str, typer.Option(help="A subscription's end: exclusive (first day without) or inclusive.")
 ]
+Until = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DAY",
+        help="When an export of subscriptions was made: the last month is the last that was over.",
+    ),
+]
 Seed = Annotated[int, whole_number("--seed", help="The same seed gives the same bits.")]
 Target = Annotated[
     float | None,
@@ -140,6 +147,7 @@ class LedgerForm:
     reported: Reported = False
     grace_months: Grace = 0
     period_end: PeriodEnd = "exclusive"
+    until: Until = None
 
 
 AS_IT_IS = LedgerForm()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from nrrsim.notation import count, money, money_exact, percent, points, signed_money
+from nrrsim.notation import count, counted, money, money_exact, percent, points, signed_money
 from nrrsim.report.wording.labels import STEPS, span
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ def expected_lines(answer: Mapping[str, Any], sd: float, months: int, customers:
     rows = [*answer["segments"].items(), ("all", answer)]
     width = max(len("segment"), *(len(name) for name, _ in rows))
     lines = [
-        f"{answer['title']}: expected over {span(months)}, {count(customers)} customers",
+        f"{answer['title']}: expected over {span(months)}, {counted(customers, 'customer')}",
         "",
         f"{'segment':<{width}} {'NRR':>8} {'flow GRR':>9} {'logo':>8}"
         f" {'opening ARR':>18} {'closing ARR':>18}",
@@ -44,7 +44,7 @@ def simulated_lines(answer: Mapping[str, Any], months: int) -> list[str]:
     """What `nrrsim simulate` prints for people."""
     heads = ("mean", "sd", "p05", "p25", "p50", "p75", "p95")
     lines = [
-        f"{answer['title']}: {count(answer['trials'])} trials over {span(months)},"
+        f"{answer['title']}: {counted(answer['trials'], 'trial')} over {span(months)},"
         f" seed {answer['seed']}",
         "",
         " " * 18 + "".join(f"{head:>9}" for head in heads),
@@ -142,7 +142,7 @@ def sweep_lines(answer: Mapping[str, Any], picture: object = None) -> list[str]:
     """What `nrrsim sweep` prints for people, with where its picture is."""
     from nrrsim.analysis.sweep import RESULTS
 
-    lines = [f"{answer['points']:,} points"]
+    lines = [counted(answer["points"], "point")]
     for name in ("lowest", "highest"):
         each = answer[name]
         at = ", ".join(f"{key} {value:g}" for key, value in each.items() if key not in RESULTS)
@@ -173,8 +173,8 @@ def backtest_lines(answer: Mapping[str, Any]) -> list[str]:
     """What `nrrsim backtest` prints for people."""
     origins = answer["origins"]
     lines = [
-        f"{len(origins)} forecasts of a year, made from {origins[0]} to {origins[-1]},"
-        f" {answer['trials']:,} trials each"
+        f"{counted(len(origins), 'forecast')} of a year, made from {origins[0]} to {origins[-1]},"
+        f" {counted(answer['trials'], 'trial')} each"
     ]
     for of, title in (("whole", "the whole book"), ("segments", "each segment")):
         rows = {name: each for name, each in answer[of].items() if each["n"]}

@@ -187,6 +187,7 @@ class _Outlook:
     scenario: Scenario
     start: int
     end: int
+    closed: bool
     means: dict[str, np.ndarray]
     variance: np.ndarray
 
@@ -219,7 +220,7 @@ class _Outlook:
             variance = np.concatenate([closing.var(axis=0), total.var(axis=0)])
             variance += np.concatenate([luck, np.sum(luck, axis=0, keepdims=True)])
         refuse_endless(np.sqrt(np.maximum(variance, 0)))
-        return cls(scenario, start, end, means, variance)
+        return cls(scenario, start, end, not book, means, variance)
 
     @property
     def months(self) -> list[str]:
@@ -230,7 +231,11 @@ class _Outlook:
         arrays = {**self.means, "retained": unknown, "stayed_retained": unknown}
         names = list(self.scenario.segments)
         return Movements.of(
-            arrays, segments=names, months=self.months, start=self.scenario.month(self.start)
+            arrays,
+            segments=names,
+            months=self.months,
+            start=self.scenario.month(self.start),
+            closed=self.closed,
         )
 
     def deviation(self) -> xr.DataArray:

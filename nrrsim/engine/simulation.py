@@ -90,7 +90,11 @@ def simulate(
     refuse_endless(arrays["closing"])
     months = [scenario.month(t) for t in range(start + 1, end + 1)]
     return Movements.of(
-        arrays, segments=list(customers.segments), months=months, start=scenario.month(start)
+        arrays,
+        segments=list(customers.segments),
+        months=months,
+        start=scenario.month(start),
+        closed=not book,
     )
 
 

@@ -17,10 +17,11 @@ import pandas as pd
 
 from nrrsim.errors import Finding, UsageError, did_you_mean
 from nrrsim.ledger.columns import KNOWN, Table, amount_column, require
-from nrrsim.ledger.periods import look_at_ends, months_of_periods
+from nrrsim.ledger.periods import Known, look_at_ends, months_of_periods
 from nrrsim.ledger.sources import Rows, map_unique
 from nrrsim.months import day_number, last_day_number, month_name, month_number
-from nrrsim.movements import cents, json_ratio
+from nrrsim.movements import CENT, cents, json_ratio
+from nrrsim.notation import counted
 
 if TYPE_CHECKING:
     from nrrsim.ledger.ledger import Ledger
@@ -40,6 +41,7 @@ INTERVALS = {
     "annually": 12,
 }
 ONE_SEGMENT = "all"
+MOST_SHOWN = 5  # pairs of names in one notice
 # What is wrong, and what to do, by the rule that a value broke. {} is the value as it is written.
 RULES = {
     "customer.empty": ("is empty", "every row needs the customer's name"),
@@ -88,22 +90,27 @@ RULES = {
 
 @dataclass(frozen=True)
 class Entries:
-    """Checked entries, sorted by customer, month and product; every amount is positive.
+    """Checked entries, sorted by customer, month and line; every amount is positive.
 
     `frame`: `customer`, `month` (months since year 0), `arr`, `segment`, and where the ledger has
     them `product`, `quantity`, `unit_price`, `currency`, `renewal` (a month number or nan) and any
     further column as text. `quantity` and `unit_price` are nan where their product is not the
-    amount. `unit` is how amounts were written, `mrr` or `arr`. `notices` are things to know that do
-    not make a number wrong. `step` is 1, 3 or 12 months, and `months` are all months of the ledger.
+    amount. `line`: `ndarray[entry]`, which of the customer's lines a row is of, the same from month
+    to month (a customer-month's row with its product; a subscription with those that went on from
+    it). `unit` is how amounts were written, `mrr` or `arr`. `notices` are things to know that do
+    not make a number wrong. `step` is 1, 3 or 12 months, and `months` are all months of the ledger,
+    also those in which nobody paid. `known` : until when a ledger of periods says anything.
     """
 
     frame: pd.DataFrame
+    line: np.ndarray
     unit: str
     step: int
     notices: tuple[Finding, ...]
     rows: int
     zeros: int
     months: tuple[int, ...]
+    known: Known | None = None
 
 
 def check_rows(
@@ -111,15 +118,15 @@ def check_rows(
     *,
     columns: Mapping[str, str] | None = None,
     period_end: str = "exclusive",
-    until: int | None = None,
+    until: str | None = None,
     rates_given: bool = False,
 ) -> Entries:
     """The entries of the rows; raises DataError with every finding.
 
     `columns` names our word -> your heading. `period_end` says whether a subscription's end is its
     first day without service (`exclusive`) or its last day with it (`inclusive`). `until` is the
-    last month to lay out for subscriptions that run on (default: the last month in which one starts
-    or ends).
+    day on which an export of periods was made (default: its last month is that of the latest
+    start); a ledger of months has no use for it, and refuses it with UsageError.
     """
     if period_end not in ("exclusive", "inclusive"):
         remedy = did_you_mean(period_end, ["exclusive", "inclusive"])
@@ -131,44 +138,56 @@ def check_rows(
         table.stop()
     frame = _parsed(table, unit, periods, inclusive=period_end == "inclusive")
     _check_values(table, frame, unit)
+    if until is not None and not periods:
+        raise UsageError(
+            f"until: {table.name} is a ledger of months: it ends with the last that it names;"
+            " leave until out"
+        )
 
+    known: Known | None = None
     if not table.findings:
         _check_currencies(table, frame, rates_given)
-        if periods:
+        is_zero = frame["arr"] < CENT / 2
+        zeros = int(is_zero.sum())
+        # the month of a zero is known: one of zeros alone is a month in which nobody paid
+        named = np.unique(frame["month"].to_numpy(np.int64)) if not periods else None
+        frame = frame[~is_zero]
+        if periods and not frame.empty:
             if period_end == "exclusive":
                 look_at_ends(table, frame)
-            frame = months_of_periods(table, frame, until)
-        zeros = int((_number(table.frame[unit]) == 0).sum())
-        frame = frame[frame["arr"] > 0]
-        months, step = _check_months(table, frame, periods, until)
+            frame, line, known = months_of_periods(table, frame.reset_index(drop=True), until)
+        else:
+            line = _codes(frame["product"]) if "product" in frame else np.zeros(len(frame), int)
+        months, step = _check_months(table, frame, named, known)
 
     if table.findings:
         table.stop()
     if zeros:
         table.notice(
-            f"{zeros:,} {'row holds' if zeros == 1 else 'rows hold'} the amount 0",
+            f"{counted(zeros, 'row holds', 'rows hold')} the amount 0",
             "a zero is read as no row: not a customer in that month",
         )
     _look_at_names(table, frame)
     _look_at_prices(table, frame, unit)
 
-    # by customer, month and product, whatever order the file has: the same ledger, the same bits
-    order = ["product", "month", "customer"] if "product" in frame else ["month", "customer"]
-    rank = np.lexsort(
-        [_codes(frame[name]) if name != "month" else frame[name].to_numpy() for name in order]
-    )
+    # by customer, month and line, whatever order the file has: the same ledger, the same bits
+    rank = np.lexsort([line, frame["month"].to_numpy(), _codes(frame["customer"])])
     frame = frame.drop(columns=["amount", "interval"], errors="ignore")
     frame = frame.iloc[rank].reset_index(drop=True)
     for name in frame.columns[frame.dtypes == "category"]:
         frame[name] = frame[name].cat.remove_unused_categories()
+    frame = frame.assign(month=frame["month"].astype(np.int64))
+    _look_at_renames(table, frame, months)
     return Entries(
-        frame=frame.assign(month=frame["month"].astype(np.int64)),
+        frame=frame,
+        line=line[rank],
         unit="arr" if unit == "arr" else "mrr",
         step=step,
         notices=tuple(table.notices),
         rows=len(table.frame),
         zeros=zeros,
         months=tuple(map(int, months)),
+        known=known,
     )
 
 
@@ -313,7 +332,7 @@ def _check_values(table: Table, frame: pd.DataFrame, unit: str) -> None:
     try:
         schema.validate(judged, lazy=True)
     except pa.errors.SchemaErrors as broken:
-        _explain(table, broken.failure_cases, unit, judged["key"])
+        _explain(table, broken.failure_cases, unit, judged)
 
 
 def _keys(frame: pd.DataFrame) -> pd.Series:
@@ -355,11 +374,12 @@ def _second_segment(frame: pd.DataFrame) -> pd.Series:
     return pd.Series(second, index=frame.index)
 
 
-def _explain(table: Table, failures: pd.DataFrame, unit: str, keys: pd.Series) -> None:
+def _explain(table: Table, failures: pd.DataFrame, unit: str, judged: pd.DataFrame) -> None:
     """A finding for each value that broke a rule, with what is written there."""
     headings = {"amount": unit, "key": "", "one_segment": "segment"}
     of_what = "customer, month and product" if "product" in table.frame else "customer and month"
     of_what = of_what if "month" in table.frame else "subscription"
+    keys = judged["key"]
     # backwards, so that of equal keys the first row stays
     first_row = dict(zip(keys[::-1], keys.index[::-1], strict=True))
     for (column, check), broken in failures.groupby(["column", "check"], sort=False):
@@ -369,8 +389,10 @@ def _explain(table: Table, failures: pd.DataFrame, unit: str, keys: pd.Series) -
             problem, remedy = RULES[rule]
             cell = None if written is None else written.iat[row]
             if rule == "key.once":
-                first_name, first_line = table.place(int(first_row[keys.iat[row]]))
+                begin = int(first_row[keys.iat[row]])
+                first_name, first_line = table.place(begin)
                 problem = problem.format(of_what) + f" (first in {first_name}:{first_line})"
+                remedy = _remedy_for_twice(table, judged, begin, row) or remedy
             elif (
                 written is not None
                 and _is_empty(cell)
@@ -383,6 +405,28 @@ def _explain(table: Table, failures: pd.DataFrame, unit: str, keys: pd.Series) -
             )
 
 
+def _remedy_for_twice(table: Table, judged: pd.DataFrame, first: int, row: int) -> str:
+    """What to do about a customer's second row in a month, where adding the two up is wrong."""
+    if "month" not in table.frame:
+        return ""
+    if "currency" in table.frame and len(set(table.frame["currency"].iloc[[first, row]])) > 1:
+        return (
+            "two currencies are never one amount: tell the rows apart by a column product, and give"
+            " rates"
+        )
+    in_month = judged["month"] == judged["month"].iat[row]
+    of_month = judged[in_month]
+    doubled = of_month["key"].duplicated(keep=False).sum() > len(of_month) / 2
+    several_dates = len(set(table.frame["month"].iloc[[first, row]])) > 1
+    if several_dates or (doubled and of_month["customer"].nunique() > 1):
+        month = month_name(int(judged["month"].to_numpy()[row]))
+        return (
+            f"{month} seems to be there as several snapshots: keep the last one of the month, and"
+            " never add them up"
+        )
+    return ""
+
+
 def _is_empty(cell: object) -> bool:
     is_nan = isinstance(cell, float) and math.isnan(cell)
     return cell is None or is_nan or cell is pd.NaT or cell is pd.NA
@@ -393,28 +437,32 @@ def _as_written(cell: object) -> str:
 
 
 def _check_months(
-    table: Table, frame: pd.DataFrame, periods: bool, until: int | None
+    table: Table, frame: pd.DataFrame, named: np.ndarray | None, known: Known | None
 ) -> tuple[np.ndarray, int]:
-    """The ledger's months and the step between them; a missing one is a hole (not of periods)."""
-    months = np.unique(frame["month"].to_numpy(np.int64))
-    if len(months) == 0:
+    """The ledger's months and the step between them; a missing one is a hole (not of periods).
+
+    `named` : the months that the rows of a ledger of months name, those of a zero too.
+    """
+    paid = np.unique(frame["month"].to_numpy(np.int64)) if "month" in frame else np.array([])
+    if len(paid) == 0:
         table.refuse(
             "there is no positive amount", "a ledger has one row for each customer and month"
         )
-        return months, 1
-    if periods:
-        return np.arange(months[0], max(months[-1], until or 0) + 1), 1
+        return paid, 1
+    if known is not None:
+        return np.arange(paid[0], known.last + 1), 1
+
+    months = paid if named is None else named
     if len(months) == 1:
         return months, 1
-
     gaps = np.diff(months)
     step = math.gcd(*map(int, gaps))
     if step not in STEPS:
         allowed = max(size for size in STEPS if step % size == 0)
+        every = {1: "month", 3: "three months", 12: "year"}[allowed]
         table.refuse(
             f"snapshots lie {step} months apart, from {month_name(int(months[0]))}",
-            "a ledger is monthly, quarterly or annual;"
-            f" add those in between, every {allowed} months",
+            f"a ledger is monthly, quarterly or annual; add those in between, one every {every}",
         )
     for before, gap in zip(months[:-1], gaps, strict=True):
         for missing in range(int(before) + step, int(before + gap), step):
@@ -457,6 +505,42 @@ def _look_at_names(table: Table, frame: pd.DataFrame) -> None:
         )
 
 
+def _look_at_renames(table: Table, frame: pd.DataFrame, months: np.ndarray) -> None:
+    """Who goes as another comes with the same amount may be one customer under a new name.
+
+    Told where the amount singles the two out: nobody else goes, comes or stays with it.
+    """
+    customer, month = _codes(frame["customer"]), frame["month"].to_numpy()
+    begins = np.flatnonzero(np.diff(customer, prepend=-1) | np.diff(month, prepend=-1))
+    cents_paid = np.round(100 * np.add.reduceat(frame["arr"].to_numpy(), begins))
+    paid = pd.DataFrame({"customer": customer[begins], "month": month[begins], "cents": cents_paid})
+    new = paid[~paid["customer"].duplicated()]
+    gone = paid[~paid["customer"].duplicated(keep="last")]
+    following = dict(zip(months[:-1].tolist(), months[1:].tolist(), strict=True))
+    gone = gone.assign(month=gone["month"].map(following)).dropna()
+
+    # beside the two nobody goes, comes or stays with the amount
+    both = gone.merge(new, on=["month", "cents"], suffixes=("", "_new"))
+    pairs = both.value_counts(["month", "cents"])
+    payers = paid.merge(both[["month", "cents"]].drop_duplicates()).value_counts(["month", "cents"])
+    once = pairs.index[(pairs == 1) & (payers.reindex(pairs.index) == 1)]
+    alone = both.set_index(["month", "cents"]).loc[once]
+    if alone.empty:
+        return
+
+    names = frame["customer"].cat.categories
+    shown = [
+        f"{names[old]!a} -> {names[new]!a} in {month_name(int(month))}"
+        for (month, _), old, new in alone.sort_index().itertuples()
+    ]
+    more = f" and {len(shown) - MOST_SHOWN:,} more" if len(shown) > MOST_SHOWN else ""
+    table.notice(
+        "one customer gone and another new with the same amount:"
+        f" {'; '.join(shown[:MOST_SHOWN])}{more}",
+        "if one was renamed, give both rows one name: else it counts as churn and as new",
+    )
+
+
 def _look_at_prices(table: Table, frame: pd.DataFrame, unit: str) -> None:
     """Where quantity x unit price is not the amount, what is price cannot be told from the rest."""
     if not {"quantity", "unit_price"} <= set(frame.columns):
@@ -469,7 +553,7 @@ def _look_at_prices(table: Table, frame: pd.DataFrame, unit: str) -> None:
         has_lines = len(frame) <= len(table.frame) and "month" in table.frame
         first = int(off.index.to_numpy()[int(np.argmax(off.to_numpy(bool)))])
         table.notice(
-            f"quantity x unit_price is not the {unit} in {int(off.sum()):,} rows",
+            f"quantity x unit_price is not the {unit} in {counted(int(off.sum()), 'row')}",
             "rises there are booked as unsplit, not as price and adoption",
             first if has_lines else None,
         )

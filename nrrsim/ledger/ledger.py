@@ -18,6 +18,7 @@ from nrrsim.ledger.rollforward import COHORT_BY, CustomerMonths
 from nrrsim.ledger.sources import read_rows
 from nrrsim.months import month_name, parse_month
 from nrrsim.movements import Movements
+from nrrsim.notation import counted
 
 
 def read_ledger(
@@ -44,7 +45,8 @@ def read_ledger(
     grace_months : a gap up to that long is a late renewal, not churn and reactivation.
     period_end : whether a subscription's `end` is `exclusive` (first day without service) or
         `inclusive`.
-    until : the last month to lay out for subscriptions that run on.
+    until : when an export of subscriptions was made, a day or a month (its last day): the ledger
+        ends with the last month that was over then (default: the month of its latest start).
 
     Raises UsageError if a source or a parameter does not fit, DataError with every finding if the
     data do not.
@@ -61,7 +63,7 @@ def read_ledger(
         parts,
         columns=columns,
         period_end=period_end,
-        until=parse_month(until, "until") if until else None,
+        until=until,
         rates_given=rates is not None,
     )
     table = read_rates(rates) if rates is not None else None
@@ -101,8 +103,7 @@ class Ledger:
     def columns(self) -> list[str]:
         """What a cohort may be split by.
 
-        Any text column with one value a customer in each month, and the year, quarter or month of
-        the first revenue.
+        Any text column, and the year, quarter or month of the first revenue.
         """
         numbers = {"customer", "month", "arr", "quantity", "unit_price", "renewal", "interval"}
         texts = [name for name in self.entries.frame.columns if name not in numbers]
@@ -126,10 +127,20 @@ class Ledger:
         """The Movements of those with a positive amount at `as_of` - `window` months, no others.
 
         Each keeps the label (`by`) of the window's start. A label without such customers has an
-        opening of 0.
+        opening of 0. A customer whose lines have several labels then is a part in each; see
+        `apart`.
         """
         end, start = self.window(as_of, window)
         return self._customer_months(start, end).roll(start, end, by, closed=True)
+
+    def apart(self, as_of: str, window: int = 12, by: str = "segment") -> int:
+        """How many customers of the cohort are parts of several labels (`by`).
+
+        Parts' amounts add up to the customer's; a rise of one and a fall of another do not cancel,
+        so that GRR of the parts may add up to less than the whole's.
+        """
+        end, start = self.window(as_of, window)
+        return self._customer_months(start, end).apart(start, end, by)
 
     def book(self, start: str, end: str, by: str = "segment") -> Movements:
         """The Movements of the whole book from `start` to `end`, with new and returning customers.
@@ -145,7 +156,8 @@ class Ledger:
     ) -> pd.DataFrame:
         """The customers with a positive amount in `month`.
 
-        Index `customer`; columns `arr` and the ledger's further ones. rate_of : the month whose
+        Index `customer`; columns `arr` and the ledger's further ones (of several lines: those of
+        the largest). rate_of : the month whose
         rate converts amounts. renewed_by : the month by which a late renewal must have come in to
         count. Default of both: `month`.
         """
@@ -170,33 +182,29 @@ class Ledger:
         return self._customer_months(end, end).ages(end, by)
 
     def lines(self, month: str, rate_of: str) -> pd.DataFrame:
-        """The ledger's own rows of `month`, at the rates of `rate_of`.
+        """What each customer has in `month`, line by line, at the rates of `rate_of`.
 
-        Index `customer`, `product` (empty where there is none); columns `arr` and `renewal` (a
-        month number or nan).
+        Index `customer`, `line` (a number, the same from month to month); columns `arr` and
+        `renewal` (a month number or nan).
         """
         frame = self.entries.frame
         rows = np.flatnonzero(frame["month"].to_numpy() == self._inside(month, "month"))
         rate = None if self.rates is None or self.reported else parse_month(rate_of, "rate_of")
         entries = frame.iloc[rows]
-        product, renewal = pd.Series("", entries.index), pd.Series(np.nan, entries.index)
-        if "product" in entries:
-            product = entries["product"].astype(str)
+        renewal = np.full(len(rows), np.nan)
         if "renewal" in entries:
-            renewal = entries["renewal"]
+            renewal = entries["renewal"].to_numpy(float)
         index = pd.MultiIndex.from_arrays(
-            [entries["customer"].astype(str), product], names=["customer", "product"]
+            [entries["customer"].astype(str), self.entries.line[rows]], names=["customer", "line"]
         )
-        table = {"arr": self.converted(rate)[rows], "renewal": renewal.to_numpy()}
-        lines = pd.DataFrame(table, index=index).groupby(level=[0, 1])
-        return lines.agg({"arr": "sum", "renewal": "min"})
+        return pd.DataFrame({"arr": self.converted(rate)[rows], "renewal": renewal}, index=index)
 
     def histories(self, as_of: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Every customer's history up to `as_of`, at its rates, sorted by customer and month.
 
         First the rows: `customer`, `month` (a number), `arr`, `segment` (a category), and `renewal`
-        (a month number or nan). Then the movements: `customer`, `month`, `kind` (its number in
-        MOVEMENTS), `arr`.
+        (a month number or nan; that of its largest line). Then the movements: `customer`,
+        `month`, `kind` (its number in MOVEMENTS), `arr`.
         """
         end = self._inside(as_of, "as_of")
         found = self._customer_months(end, end)
@@ -235,15 +243,16 @@ class Ledger:
         end = self._inside(as_of, "as_of")
         if window <= 0 or window % self.step:
             unit = {1: "month", 3: "quarter", 12: "year"}[self.step]
+            lasting = counted(window, "month does", "months do")
             raise UsageError(
-                f"window: {window} months do not fit a ledger with one snapshot a {unit};"
+                f"window: {lasting} not fit a ledger with one snapshot a {unit};"
                 f" choose a multiple of {self.step}"
             )
         start = end - window
         if month_name(start) not in self._month_set:
             raise UsageError(
-                f"a window of {window} months to {month_name(end)} starts in {month_name(start)},"
-                f" before the ledger does ({self.months[0]});"
+                f"a window of {counted(window, 'month')} to {month_name(end)} starts in"
+                f" {month_name(start)}, before the ledger does ({self.months[0]});"
                 " choose a shorter window or a later as_of"
             )
         return end, start
@@ -256,6 +265,13 @@ class Ledger:
         number = parse_month(month, what)
         if month_name(number) not in self._month_set:
             months = _span(self.months, self.step)
+            known = self.entries.known
+            if known is not None and number > known.last:
+                raise UsageError(
+                    f"{what}: {month_name(number)} is after the ledger's last month,"
+                    f" {month_name(known.last)}, {known.why}; if the export was made later, say"
+                    f" when: --until {month_name(number)} (in a card: until)"
+                )
             raise UsageError(
                 f"{what}: {month_name(number)} is not in the ledger, which has {months}"
             )

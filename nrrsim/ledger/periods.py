@@ -2,11 +2,53 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
 import numpy as np
 import pandas as pd
 
+from nrrsim.errors import UsageError
 from nrrsim.ledger.columns import Table
-from nrrsim.months import month_name
+from nrrsim.months import last_day_number, month_name
+from nrrsim.notation import counted
+
+DAY_OR_MONTH = re.compile(r"\d{4}-\d\d(-\d\d)?")
+
+
+@dataclass(frozen=True)
+class Known:
+    """Until when a ledger of periods says anything: its last month, and why it is that one.
+
+    `ahead` : how many ends lie after that month; `made` : when the export was made, as stated.
+    """
+
+    last: int
+    ahead: int
+    made: str | None
+
+    @property
+    def why(self) -> str:
+        """What makes this month the last."""
+        if self.made is None:
+            return "the month of its latest start"
+        return f"the last that had ended when the export was made (until {self.made})"
+
+
+def last_month_of(until: str) -> int:
+    """The last month that had ended on a day; a month stands for its last day.
+
+    Raises UsageError for what is neither.
+    """
+    last_day = last_day_number(until) if DAY_OR_MONTH.fullmatch(until) else None
+    if last_day is None:
+        raise UsageError(
+            f"until: {until!r} is not a day or a month; write when the export was made as"
+            " YYYY-MM-DD or YYYY-MM"
+        )
+    return int(_month_of_day(np.array([last_day + 1.0]))[0]) - 1
 
 
 def look_at_ends(table: Table, frame: pd.DataFrame) -> None:
@@ -24,32 +66,44 @@ def look_at_ends(table: Table, frame: pd.DataFrame) -> None:
         )
 
 
-def months_of_periods(table: Table, frame: pd.DataFrame, until: int | None) -> pd.DataFrame:
-    """Subscriptions as monthly rows: a month counts if the subscription runs when it ends."""
-    first = _month_of_day(frame["start"].to_numpy())
+def months_of_periods(
+    table: Table, frame: pd.DataFrame, until: str | None
+) -> tuple[pd.DataFrame, np.ndarray, Known]:
+    """Subscriptions as monthly rows, a line each; a month counts if one runs when the month ends.
+
+    Beside the rows: the number of each one's line (`ndarray[row]`), and until when all is known.
+    """
+    made = None if until is None else last_month_of(until)
+    starts = _month_of_day(frame["start"].to_numpy())
+    last_month = int(starts.max()) if made is None else made
+    later = starts > last_month
+    if later.any():
+        number = int(later.sum())
+        table.notice(
+            f"{counted(number, 'subscription starts', 'subscriptions start')} after"
+            f" {month_name(last_month)}, the last month that had ended when the export was"
+            f" made (until {until})",
+            "they are left out",
+        )
+
+    first, frame = starts[~later], frame[~later]
     end_month = _month_of_day(frame["end"].to_numpy())
     runs_on = frame["end"].isna().to_numpy()
-    # what runs on does so to the last month of which the ledger says anything
-    edge = max(first.max(), end_month[~runs_on].max(initial=0), until or 0)
-    last = np.where(runs_on, edge, end_month - 1)
+    known = Known(last_month, int((~runs_on & (end_month > last_month)).sum()), until)
+    last = np.where(runs_on, last_month, np.minimum(end_month - 1, last_month))
     lengths = np.maximum(last - first + 1, 0)
-    never = int((lengths == 0).sum())
-    if never:
-        table.notice(
-            f"{never:,} subscriptions start and end inside one month",
-            "they are customers at no month's end, and count nowhere",
-        )
+    _say_what_is_never_seen(table, int((~runs_on & (end_month <= first)).sum()))
+    _say_what_lies_ahead(table, known)
 
     # a row for each month: its number among all rows, less where the subscription's rows begin,
     # counts from the first month on
+    line = _lines(frame, first, last)
     rows = np.repeat(np.arange(len(frame)), lengths)
-    begins = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    begins = np.cumsum(lengths) - lengths
     month = np.repeat(first - begins, lengths) + np.arange(lengths.sum())
     laid_out = frame.drop(columns=["start", "end"], errors="ignore").iloc[rows]
-    laid_out = laid_out.reset_index(drop=True)
-    laid_out["month"] = month.astype(float)
+    laid_out = laid_out.reset_index(drop=True).assign(month=month.astype(float))
 
-    names = ["customer", "month", *(name for name in ("product", "currency") if name in frame)]
     conflict = laid_out.groupby(["customer", "month"], observed=True)["segment"].nunique()
     for customer, number in conflict.index[conflict > 1][:1]:
         table.refuse(
@@ -57,18 +111,80 @@ def months_of_periods(table: Table, frame: pd.DataFrame, until: int | None) -> p
             "a customer has one segment a month",
             "segment",
         )
+    return laid_out, line[rows], known
 
-    # subscriptions of a customer (and product) that run at the same time are one row: amounts and
-    # quantities add up, and a unit price of several is none
-    adding = {name: "sum" for name in ("arr", "amount", "quantity") if name in laid_out}
-    rest = {name: "first" for name in laid_out.columns if name not in (*names, *adding)}
-    several = laid_out.duplicated(names, keep=False)
-    grouped = laid_out[several].groupby(names, as_index=False, sort=False, observed=True)
-    summed = grouped.agg(adding | rest)
-    if "unit_price" in summed:
-        summed["unit_price"] = np.nan
-    summed = summed[list(laid_out.columns)].astype(laid_out.dtypes.to_dict())
-    return pd.concat([laid_out[~several], summed], ignore_index=True)
+
+def _say_what_is_never_seen(table: Table, number: int) -> None:
+    if number:
+        table.notice(
+            counted(number, "subscription starts and ends", "subscriptions start and end")
+            + " inside one month",
+            "no month's end meets them, so they count nowhere",
+        )
+
+
+def _say_what_lies_ahead(table: Table, known: Known) -> None:
+    if known.ahead:
+        table.notice(
+            f"{counted(known.ahead, 'end lies', 'ends lie')} after"
+            f" {month_name(known.last)}, the ledger's last month ({known.why}): what is not yet"
+            " over is no churn",
+            "if the export was made later, say when: --until YYYY-MM-DD (in a card: until)",
+        )
+
+
+# --- lines ----------------------------------------------------------------------------------------
+
+
+def _lines(frame: pd.DataFrame, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """`ndarray[subscription]`: the number of the line that each belongs to, by content.
+
+    A subscription goes on with the line of the customer (and product) that ended before it: with
+    the one whose further columns say the same, else with the only one that is free. So a renewal at
+    a new price is a price movement, and two that run at once are two lines. The numbers come from
+    what the rows say, not from their order: the same ledger in another order has the same lines.
+    """
+    texts = [name for name in frame if isinstance(frame[name].dtype, pd.CategoricalDtype)]
+    numbers = [name for name in frame if name not in texts]
+    codes = {name: frame[name].cat.codes.to_numpy(np.int64) for name in texts}
+    owner = codes["customer"]
+    if "product" in codes:
+        owner = owner * (codes["product"].max(initial=0) + 1) + codes["product"]
+    further = [codes[name] for name in texts if name not in ("customer", "product")]
+    values = [np.nan_to_num(frame[name].to_numpy(float), nan=-1.0) for name in numbers]
+    order = np.lexsort((*values[::-1], *further[::-1], last, first, owner))
+
+    line = np.arange(len(frame))
+    line[order] = np.arange(len(frame))
+    # who has one subscription has one line: only the others are gone through
+    several = np.bincount(owner, minlength=1)[owner[order]] > 1
+    says = pd.DataFrame(dict(enumerate(further)), index=frame.index)
+    words = says.groupby(list(says), sort=False).ngroup().to_numpy() if further else 0 * line
+    for _, mine in groupby(order[several].tolist(), key=lambda row: owner[row]):
+        _follow(list(mine), first, last, words, line)
+    return line
+
+
+def _follow(
+    rows: Sequence[int], first: np.ndarray, last: np.ndarray, says: np.ndarray, line: np.ndarray
+) -> None:
+    """Give each of one customer's subscriptions, sorted by start, the line that it goes on with."""
+    ended: list[int] = []  # the latest subscription of each line that has one
+    for _, starting in groupby(rows, key=lambda row: first[row]):
+        fresh, waiting = [], list(starting)
+        for same_words in (True, False):
+            for row in tuple(waiting):
+                free = [
+                    old
+                    for old in ended
+                    if last[old] < first[row] and (not same_words or says[old] == says[row])
+                ]
+                if len(free) == 1:
+                    line[row] = line[free[0]]
+                    ended.remove(free[0])
+                    waiting.remove(row)
+                    fresh.append(row)
+        ended += fresh + waiting
 
 
 def _month_of_day(days: np.ndarray) -> np.ndarray:

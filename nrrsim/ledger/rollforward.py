@@ -33,11 +33,14 @@ MOVEMENT_NUMBER = {name: number for number, name in enumerate(MOVEMENTS)}
 class CustomerMonths:
     """Customer-months and the movements between them, in one currency, by customer and month.
 
-    `customer`, `month`, `arr`, `entry` (its first entry): `ndarray[row]`. `event_*`: one for each
-    movement of a customer in a month, sorted by month. `customers`: names by customer number.
+    `customer`, `month`, `arr`, `entry` (its largest line's): `ndarray[row]`. `event_*`: one for
+    each movement of a customer in a month, sorted by month. `customers`: names by customer number.
+    `rate_month` and `as_of` are those that it was made `of`.
     """
 
     ledger: Ledger
+    rate_month: int | None
+    as_of: int | None
     customers: np.ndarray
     customer: np.ndarray
     month: np.ndarray
@@ -50,26 +53,42 @@ class CustomerMonths:
     _labels: dict[str, tuple[np.ndarray, list[str]]] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, ledger: Ledger, rate_month: int | None, as_of: int | None) -> CustomerMonths:
+    def of(
+        cls,
+        ledger: Ledger,
+        rate_month: int | None,
+        as_of: int | None,
+        part: np.ndarray | None = None,
+    ) -> CustomerMonths:
         """The ledger's entries as customer-months, with the movements between them.
 
         rate_month : whose rates convert all amounts; None: each month's own. as_of : nothing after
-            it is known, which tells what is a late renewal; None: all is.
+            it is known, which tells what is a late renewal; None: all is. part : `ndarray[entry]`,
+            the number of the part of a customer that is looked at as one of its own; None: each is
+            whole.
         """
         frame, step = ledger.entries.frame, ledger.step
         arr = ledger.converted(rate_month)
-        codes = frame["customer"].cat.codes.to_numpy(np.int64)
         names = np.asarray(frame["customer"].cat.categories)
+        whole = frame["customer"].cat.codes.to_numpy(np.int64)
         month = frame["month"].to_numpy()
+        begun = np.full(len(names), np.iinfo(np.int64).max)
+        np.minimum.at(begun, whole, month)
         keep = np.flatnonzero(month <= as_of) if as_of is not None else np.arange(len(frame))
+        codes = whole
+        if part is not None:
+            codes, owner = part, np.zeros(int(part.max(initial=-1)) + 1, dtype=np.int64)
+            owner[part] = whole
+            names, begun = names[owner], begun[owner]
+            keep = keep[np.lexsort((month[keep], part[keep]))]
         codes, month, arr = codes[keep], month[keep], arr[keep]
 
-        # one row a customer and month, whatever products it has
+        # one row a customer and month, whatever lines it has
         first = np.flatnonzero(_begins(codes, month))
-        why = _reasons(frame.iloc[keep], codes, month, arr, first, step + ledger.grace_months)
+        why = _reasons(ledger, keep, codes, arr, first)
         customer, months = codes[first], month[first]
         amount = np.add.reduceat(arr, first) if len(first) else arr[:0]
-        entry = keep[first]
+        entry = keep[_largest(arr, first)]
 
         # a late renewal is laid out as if the customer had paid on: nothing moved meanwhile
         if ledger.grace_months:
@@ -79,8 +98,9 @@ class CustomerMonths:
             months = _filled_months(months[at], filled, step)
             why = {name: np.where(filled, False, values[at]) for name, values in why.items()}
 
-        events = _events(customer, months, amount, why, step, as_of or ledger.entries.months[-1])
-        return cls(ledger, names, customer, months, amount, entry, *events)
+        last = as_of or ledger.entries.months[-1]
+        events = _events(customer, months, amount, why, begun[customer], step, last)
+        return cls(ledger, rate_month, as_of, names, customer, months, amount, entry, *events)
 
     @cached_property
     def _by_month(self) -> tuple[np.ndarray, np.ndarray]:
@@ -94,28 +114,81 @@ class CustomerMonths:
         return order[begin:end]
 
     def labels(self, by: str) -> tuple[np.ndarray, list[str]]:
-        """`ndarray[row]` of label numbers, and the labels."""
+        """`ndarray[row]` of label numbers, and the labels; of several lines, the largest's."""
         if by not in self._labels:
-            self._labels[by] = self._first_revenue(by) if by in COHORT_BY else self._column(by)
+            if by in COHORT_BY:
+                self._labels[by] = self._first_revenue(by)
+            else:
+                codes, labels = self._of_lines(by)
+                self._labels[by] = codes[self.entry], labels
         return self._labels[by]
 
-    def _column(self, by: str) -> tuple[np.ndarray, list[str]]:
+    def _of_lines(self, by: str) -> tuple[np.ndarray, list[str]]:
+        """`ndarray[entry]` of label numbers, and the labels, of a column."""
         frame = self.ledger.entries.frame
         if by not in self.ledger.columns:
             raise UsageError(
                 f"by: the ledger has no column {by}; {did_you_mean(by, self.ledger.columns)}"
             )
         values = frame[by].cat.add_categories(EMPTY).fillna(EMPTY).cat.remove_unused_categories()
-        codes = values.cat.codes.to_numpy(np.int64)
+        return values.cat.codes.to_numpy(np.int64), list(values.cat.categories)
 
-        # each row's label against that of the customer's first row of the month
-        heads = _begins(frame["customer"].cat.codes.to_numpy(np.int64), frame["month"].to_numpy())
-        first_of_month = codes[np.maximum.accumulate(np.where(heads, np.arange(len(frame)), 0))]
-        if (codes != first_of_month).any():
-            raise UsageError(
-                f"by: a customer has several values of {by} in one month; split by another column"
-            )
-        return codes[self.entry], list(values.cat.categories)
+    def apart(self, start: int, end: int, by: str) -> int:
+        """How many customers of the closed cohort have lines under several labels at its start."""
+        parted = self._apart(start, end, by, closed=True)
+        return 0 if parted is None else parted[1]
+
+    def _apart(
+        self, start: int, end: int, by: str, closed: bool
+    ) -> tuple[CustomerMonths, int] | None:
+        """The same with each customer that has several labels as a part for each, and how many.
+
+        The labels are those of its lines in the month that it is looked at from. A part is those of
+        its lines with that label; what the customer has under another label at any other time goes
+        to its largest part (of equal ones the first by name). None: nobody is apart.
+        """
+        # a customer has one segment a month (check_rows), and one first month
+        if by == "segment" or by in COHORT_BY:
+            return None
+        label, labels = self._of_lines(by)
+        frame = self.ledger.entries.frame
+        customer = frame["customer"].cat.codes.to_numpy(np.int64)
+        month = frame["month"].to_numpy()
+
+        # a late renewal's row stands for the lines that it repeats: those of its entry's month
+        firsts = self._firsts(start, end, closed)
+        base = np.full(len(self.customers), -1)
+        base[self.customer[firsts]] = month[self.entry[firsts]]
+        there = np.flatnonzero(month == base[customer])
+        lowest, highest = np.full(len(base), len(labels)), np.full(len(base), -1)
+        np.minimum.at(lowest, customer[there], label[there])
+        np.maximum.at(highest, customer[there], label[there])
+        several = lowest < highest
+        if not several.any():
+            return None
+
+        # the parts of those customers, by customer and label, and the largest of each
+        of_several = there[several[customer[there]]]
+        keys, part_of = np.unique(
+            customer[of_several] * len(labels) + label[of_several], return_inverse=True
+        )
+        amount = np.bincount(part_of, self.ledger.converted(self.rate_month)[of_several])
+        owner, at = keys // len(labels), np.lexsort((-amount, keys // len(labels)))
+        largest = np.zeros(len(base), dtype=np.int64)
+        largest[owner[at][::-1]] = at[::-1]
+
+        key = customer * len(labels) + label
+        found = np.minimum(np.searchsorted(keys, key), len(keys) - 1)
+        number = np.where(keys[found] == key, found, largest[customer])
+        part = np.where(several[customer], len(base) + number, customer)
+        # who is whole keeps its number among those that are left
+        kept, part = np.unique(part, return_inverse=True)
+        parted = CustomerMonths.of(self.ledger, self.rate_month, self.as_of, part)
+        own = np.where(kept < len(base), -1, keys[np.maximum(kept - len(base), 0)] % len(labels))
+        own = own[parted.customer]
+        codes = np.where(own < 0, label[parted.entry], own)
+        parted._labels[by] = codes, labels
+        return parted, int(several.sum())
 
     def _first_revenue(self, by: str) -> tuple[np.ndarray, list[str]]:
         begin = np.flatnonzero(np.diff(self.customer, prepend=-1))
@@ -175,6 +248,11 @@ class CustomerMonths:
 
     def roll(self, start: int, end: int, by: str, closed: bool) -> Movements:
         """The roll-forward from `start` to `end` of those alive at `start` (closed), or of all."""
+        if parted := self._apart(start, end, by, closed):
+            return parted[0]._rolled(start, end, by, closed)
+        return self._rolled(start, end, by, closed)
+
+    def _rolled(self, start: int, end: int, by: str, closed: bool) -> Movements:
         codes, labels = self.labels(by)
         label = self._label_of_customers(codes, start, end, closed)
         months = np.arange(start, end + 1, self.ledger.step)
@@ -187,20 +265,26 @@ class CustomerMonths:
         }
         arrays |= self._flows(label, len(labels), months)
         names = [month_name(int(month)) for month in months[1:]]
-        return Movements.of(arrays, segments=labels, months=names, start=month_name(start))
+        return Movements.of(
+            arrays, segments=labels, months=names, start=month_name(start), closed=closed
+        )
 
     def _label_of_customers(
         self, codes: np.ndarray, start: int, end: int, closed: bool
     ) -> np.ndarray:
         """`ndarray[customer]`: the label's number that each keeps throughout, -1: it is not in."""
-        if closed:
-            firsts = self.rows_of(start)
-        else:
-            inside = np.flatnonzero((self.month >= start) & (self.month <= end))
-            firsts = inside[np.diff(self.customer[inside], prepend=-1) != 0]
+        firsts = self._firsts(start, end, closed)
         label = np.full(len(self.customers), -1)
         label[self.customer[firsts]] = codes[firsts]
         return label
+
+    def _firsts(self, start: int, end: int, closed: bool) -> np.ndarray:
+        """The row that each customer is looked at from: its first of the time, or of `start`."""
+        if closed:
+            return self.rows_of(start)
+        inside = np.flatnonzero((self.month >= start) & (self.month <= end))
+        firsts: np.ndarray = inside[np.diff(self.customer[inside], prepend=-1) != 0]
+        return firsts
 
     def _levels(self, label: np.ndarray, labels: int, months: np.ndarray) -> dict[str, np.ndarray]:
         """What there is at the end of each month, by label: `ndarray[label, month]` each."""
@@ -243,15 +327,17 @@ def _events(
     month: np.ndarray,
     arr: np.ndarray,
     why: Mapping[str, np.ndarray],
+    begun: np.ndarray,
     step: int,
     last: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Every movement of every customer: customer, month, kind and amount, sorted by month.
 
     Line by line it is the table of `movements`, of each customer-month against the same
-    customer's row before it. Who is alive in the last month is alive, not churned.
+    customer's row before it. Who is alive in the last month is alive, not churned. `begun`: the
+    first month of the (whole) customer, `ndarray[row]`.
     """
-    is_first, came_back, stayed, leaves = _neighbours(customer, month, step, last)
+    is_first, came_back, stayed, leaves = _neighbours(customer, month, begun, step, last)
     before = np.append(0.0, arr[:-1])
 
     change = np.where(stayed, arr - before, 0.0)
@@ -276,17 +362,20 @@ def _events(
 
 
 def _neighbours(
-    customer: np.ndarray, month: np.ndarray, step: int, last: int
+    customer: np.ndarray, month: np.ndarray, begun: np.ndarray, step: int, last: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """What a row is to the same customer's rows beside it, `ndarray[row]` of bool each.
 
-    It is the customer's first; it comes after a gap; it follows at the next step; no row follows it
-    at the next step, and there is such a step. Rows are sorted by customer and month.
+    It is the customer's first; it comes after a gap (a part of a customer also after the first of
+    the whole); it follows at the next step; no row follows it at the next step, and there is such a
+    step. Rows are sorted by customer and month.
     """
     same = np.append(False, customer[1:] == customer[:-1])
     gap = np.where(same, month - np.append(0, month[:-1]), 0)
     ends = np.append(~same[1:] | (gap[1:] > step), True)
-    return ~same, same & (gap > step), same & (gap == step), ends & (month < last)
+    is_first = ~same & (month == begun)
+    came_back = np.where(same, gap > step, month > begun)
+    return is_first, came_back, same & (gap == step), ends & (month < last)
 
 
 def _sparse(
@@ -329,45 +418,52 @@ def _filled_months(months: np.ndarray, filled: np.ndarray, step: int) -> np.ndar
     return months + (row - repeated) * step
 
 
+def _largest(amount: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """The number of the largest in each run that begins at `first`; of equal ones the first."""
+    if len(first) == 0:
+        return first
+    run = np.repeat(np.arange(len(first)), np.diff(np.append(first, len(amount))))
+    is_largest = np.flatnonzero(amount == np.maximum.reduceat(amount, first)[run])
+    largest: np.ndarray = is_largest[np.diff(run[is_largest], prepend=-1) != 0]
+    return largest
+
+
 def _reasons(
-    frame: pd.DataFrame,
-    codes: np.ndarray,
-    month: np.ndarray,
-    arr: np.ndarray,
-    first: np.ndarray,
-    within: int,
+    ledger: Ledger, entry: np.ndarray, codes: np.ndarray, arr: np.ndarray, first: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Why a customer's amount rose, where the ledger says so: `ndarray[customer-month]` of
 
-    `price`: q(t) (p(t) - p(t-1)) of what it held before, where positive; `cross_sell`: amount of
-    products never held before; `explained`: 1 where quantity and price are known now and before, so
-    that the rest is adoption.
+    `price`: q(t) (p(t) - p(t-1)) of the lines that it held before, where positive; `cross_sell`:
+    amount of products never held before; `explained`: 1 where quantity and price are known now and
+    before, so that the rest is adoption. `entry`, `codes`, `arr`: the ledger's entries by customer
+    (`codes`) and month, of which a customer-month begins at each `first`.
     """
     zero = np.zeros(len(first))
     reasons = {"price": zero, "cross_sell": zero, "explained": zero > 0}
+    frame = ledger.entries.frame
     if len(first) == 0:
         return reasons
-    product: np.ndarray = np.zeros(len(frame), dtype=np.int64)
-    if "product" in frame:
-        product = frame["product"].cat.codes.to_numpy(np.int64)
-
-    # by customer, product and month: the row before is then the same product's, if there is one
-    order = np.lexsort((month, product, codes))
-    same = np.zeros(len(order), dtype=bool)
-    same[1:] = (np.diff(codes[order]) == 0) & (np.diff(product[order]) == 0)
-    next_step = same.copy()
-    next_step[1:] &= np.diff(month[order]) <= within
+    month = frame["month"].to_numpy()[entry]
 
     if "product" in frame:
-        never_held = np.zeros(len(order))
-        never_held[order] = ~same
-        reasons["cross_sell"] = np.add.reduceat(never_held * arr, first)
+        product = frame["product"].cat.codes.to_numpy(np.int64)[entry]
+        held, of_held = np.unique(codes * (product.max() + 1) + product, return_inverse=True)
+        since = np.full(len(held), np.iinfo(np.int64).max)
+        np.minimum.at(since, of_held, month)
+        reasons["cross_sell"] = np.add.reduceat(np.where(month == since[of_held], arr, 0.0), first)
 
     if {"quantity", "unit_price"} <= set(frame.columns):
-        quantity, price = frame["quantity"].to_numpy()[order], frame["unit_price"].to_numpy()[order]
+        # by customer, line and month: the row before is then the same line's, if there is one
+        line = ledger.entries.line[entry]
+        order = np.lexsort((month, line, codes))
+        within = ledger.step + ledger.grace_months
+        quantity, price = (
+            frame[name].to_numpy()[entry][order] for name in ("quantity", "unit_price")
+        )
         known = np.isfinite(quantity) & np.isfinite(price)
-        pair = next_step.copy()
-        pair[1:] &= known[1:] & known[:-1]
+        pair = np.zeros(len(order), dtype=bool)
+        pair[1:] = (np.diff(codes[order]) == 0) & (np.diff(line[order]) == 0)
+        pair[1:] &= (np.diff(month[order]) <= within) & known[1:] & known[:-1]
         # quantity x unit price is in the ledger's own unit and currency: the amount says by what it
         # becomes ARR in the currency of the report
         scale = np.divide(

@@ -73,12 +73,15 @@ def _a_month(text: str) -> str:
 
 
 class LedgerBook(Frozen):
-    """The customers of a ledger at `as_of`. `columns`: our word -> your heading."""
+    """The customers of a ledger at `as_of`. `columns`: our word -> your heading. `until`: when an
+    export of subscriptions was made (a day or a month).
+    """
 
     ledger: Annotated[str, AfterValidator(_a_file)]
     as_of: Annotated[str, AfterValidator(_a_month)]
     term: dict[str, Term] = Field(default_factory=dict)
     columns: dict[str, str] = Field(default_factory=dict)
+    until: str | None = None
 
 
 class NewBusiness(Frozen):

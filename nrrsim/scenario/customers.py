@@ -92,7 +92,7 @@ def of_ledger(book: LedgerBook, folder: Path) -> Customers:
     from nrrsim.ledger.ledger import read_ledger
 
     try:
-        ledger = read_ledger(folder / book.ledger, columns=book.columns, until=book.as_of)
+        ledger = read_ledger(folder / book.ledger, columns=book.columns, until=book.until)
     except UsageError as error:
         raise RefusedError(Problem(("book", "ledger"), str(error))) from None
     return customers_of(ledger, book.as_of, book.term)

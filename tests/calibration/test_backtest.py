@@ -62,14 +62,14 @@ def test_what_comes_later_changes_no_forecast(example, tmp_path):
     """
     frame = pd.read_csv(EXAMPLE)
     origin, end = "2024-12", "2025-12"
-    whole = backtest(example, first=origin, until=end, trials=200).frame
+    whole = backtest(example, first=origin, to=end, trials=200).frame
     cut = written(frame[frame["month"] <= end], tmp_path)
     pd.testing.assert_frame_equal(backtest(cut, first=origin, trials=200).frame, whole)
     larger = frame.assign(mrr=frame["mrr"].where(frame["month"] <= origin, 10 * frame["mrr"]))
     larger["unit_price"] = larger["unit_price"].where(
         larger["month"] <= origin, 10 * larger["unit_price"]
     )
-    other = backtest(written(larger, tmp_path), first=origin, until=end, trials=200).frame
+    other = backtest(written(larger, tmp_path), first=origin, to=end, trials=200).frame
     told = [name for name in whole if name.startswith("p") and name != "pit" and name != "past"]
     pd.testing.assert_frame_equal(other[told], whole[told])
     assert (other["actual"] != whole["actual"]).any()
@@ -100,7 +100,7 @@ def test_origins_know_two_years_and_leave_one():
     assert found[-1] == shift(example.months[-1], -12)
     assert {parse_month(b, "b") - parse_month(a, "a") for a, b in pairwise(found)} == {3}
     with pytest.raises(nr.UsageError, match="needs 37 months at least"):
-        origins(example, until="2024-06")
+        origins(example, to="2024-06")
 
 
 def test_coverage_counts_what_lies_inside():
@@ -342,7 +342,7 @@ def test_calibrate_and_backtest_on_the_command_line(tmp_path, capsys):
             ),
             "one ledger file",
         ),
-        (("backtest", str(EXAMPLE), "--until", "2025-06"), "needs 37 months"),
+        (("backtest", str(EXAMPLE), "--to", "2025-06"), "needs 37 months"),
         (("backtest", str(EXAMPLE), "--every", "0"), "every"),
     ):
         code, _, err = run(*words)

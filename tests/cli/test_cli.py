@@ -138,12 +138,12 @@ def test_a_ledger_is_read_the_same_way_by_every_command(run, monkeypatch, reader
 
     monkeypatch.setattr("nrrsim.ledger.ledger.read_ledger", read_ledger)
     words = "--column customer=Account --query Q --sheet S --rates R --currency EUR --reported"
-    words += " --grace-months 2 --period-end inclusive"
+    words += " --grace-months 2 --period-end inclusive --until 2026-10-05"
     assert run(*reader, "one.csv", "two.csv", *words.split())[0] == 2
     assert run(*reader, "one.csv")[0] == 2
     (sources, told), (_, plain) = seen
     assert sources == ("one.csv", "two.csv")
-    assert told | {"until": None} == {
+    assert told == {
         "columns": {"customer": "Account"},
         "query": "Q",
         "sheet": "S",
@@ -152,10 +152,10 @@ def test_a_ledger_is_read_the_same_way_by_every_command(run, monkeypatch, reader
         "reported": True,
         "grace_months": 2,
         "period_end": "inclusive",
-        "until": None,
+        "until": "2026-10-05",
     }
-    assert {name: value for name, value in plain.items() if name not in ("columns", "until")} == {
-        name: defaults[name].default for name in plain if name not in ("columns", "until")
+    assert {name: value for name, value in plain.items() if name != "columns"} == {
+        name: defaults[name].default for name in plain if name != "columns"
     }
 
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Self
 import pandas as pd
 
 from nrrsim.benchmarks import SURVEY, SURVEY_SOURCE, USUAL_UPLIFT, USUAL_UPLIFT_SOURCE
-from nrrsim.notation import MINUS, count, money, percent, points, signed_money
+from nrrsim.notation import MINUS, count, counted, money, percent, points, signed_money
 from nrrsim.report.wording.facts import Change, Checks, Ratio, changes
-from nrrsim.report.wording.labels import GROUP_WORDS, Markdown, belief, counted, field_of, span
+from nrrsim.report.wording.labels import GROUP_WORDS, Markdown, belief, field_of, span
 from nrrsim.scenario.drivers import DRIVERS
 from nrrsim.scenario.numbers import Sized
 from nrrsim.scenario.table import PLAIN_NUMBERS

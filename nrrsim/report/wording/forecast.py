@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Self
 import pandas as pd
 
 from nrrsim.months import shift
-from nrrsim.notation import count, percent
+from nrrsim.notation import count, counted, percent
 from nrrsim.report.wording.facts import known
-from nrrsim.report.wording.labels import STEPS, Markdown, belief, counted, period
+from nrrsim.report.wording.labels import STEPS, Markdown, belief, period
 from nrrsim.scenario.drivers import COUNTED
 
 if TYPE_CHECKING:

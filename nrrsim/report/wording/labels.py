@@ -7,7 +7,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nrrsim.metrics import DEFINITIONS
-from nrrsim.notation import count, money, money_exact, month_name, percent, points, quarter_name
+from nrrsim.notation import (
+    counted,
+    money,
+    money_exact,
+    month_name,
+    percent,
+    points,
+    quarter_name,
+)
 
 STEPS = {
     "opening": "Opening ARR",
@@ -46,11 +54,6 @@ def shown(**columns: tuple[str, Any]) -> dict[str, dict[str, Any]]:
 def period(month: str, pace: int) -> str:
     """The quarter that ends with a month, or its year where reports are yearly (`pace` 12)."""
     return quarter_name(month) if pace == 3 else month[:4]
-
-
-def counted(number: float, one: str, several: str = "") -> str:
-    """How many of something: 1 customer, 1,234 customers."""
-    return f"{count(number)} {one if number == 1 else several or one + 's'}"
 
 
 def span(months: int) -> str:
@@ -97,7 +100,7 @@ def headline_lines(headline: Mapping[str, Any], currency: str) -> list[str]:
     width = max(len("segment"), *(len(name) for name, _ in rows))
     lines = [
         f"{span(headline['window'])} to {month_name(headline['as_of'])}, {title},"
-        f" {count(headline['customers'])} customers",
+        f" {counted(headline['customers'], 'customer')}",
         "",
         f"{'segment':<{width}} {'NRR':>8} {'GRR':>8} {'logo':>8}"
         f" {'opening ARR':>18} {'closing ARR':>18}",
@@ -109,7 +112,8 @@ def headline_lines(headline: Mapping[str, Any], currency: str) -> list[str]:
         )
         lines.append(f"{name:<{width}} {ratios} {amounts}")
     moves = [
-        f"{STEPS[name].lower()} {money(amount, currency)}"
+        # what is not nothing is not told as $0
+        f"{STEPS[name].lower()} {(money if amount >= 0.5 else money_exact)(amount, currency)}"
         for name, amount in headline["movements"].items()
         if amount
     ]

@@ -34,7 +34,7 @@ from markupsafe import Markup
 
 from nrrsim import notation
 from nrrsim.errors import UsageError, did_you_mean
-from nrrsim.notation import escape_markdown
+from nrrsim.notation import counted, escape_markdown
 from nrrsim.report.wording import labels
 
 ENDING = ".md.j2"
@@ -151,7 +151,7 @@ def _joined(parts: Sequence[Any], word: str = "and") -> Markup:
 
 def _counted(number: Any, *words: str) -> Markup:
     """So many of what the words name: one of it, and several."""
-    return Markup(labels.counted(_known(number), *map(_printed, words)))
+    return Markup(counted(_known(number), *map(_printed, words)))
 
 
 def _each(items: Sequence[Any], macro: Macro) -> list[str]:
