@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import re
 import resource
+import signal
 from collections.abc import Iterable
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from multiprocessing.connection import Connection
@@ -41,19 +42,33 @@ class Answer(NamedTuple):
         return lines[-1].strip(" │") if lines else "nothing is said"
 
 
-def asked(words: Iterable[object], folder: Path) -> Answer:
-    """`nrrsim` with these words in this folder, in this process."""
+class TooLong(BaseException):
+    """Nobody but `asked` is to catch it."""
+
+
+def _too_long(*_: object) -> None:
+    raise TooLong
+
+
+def asked(words: Iterable[object], folder: Path, seconds: int = SECONDS) -> Answer:
+    """`nrrsim` with these words in this folder, in this process: HUNG after so many seconds."""
     out, err = io.StringIO(), io.StringIO()
     code: object = 0
     # a log that was set up before writes to the stream of that time
     root, before = logging.getLogger(), logging.getLogger().handlers
     root.handlers = []
+    handler = signal.signal(signal.SIGALRM, _too_long)
+    signal.alarm(seconds)
     try:
         with chdir(folder), redirect_stdout(out), redirect_stderr(err):
             main(list(map(str, words)))
     except SystemExit as left:
         code = left.code
+    except TooLong:
+        return Answer(HUNG, "", f"no answer in {seconds} s")
     finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, handler)
         root.handlers = before
     return Answer(int(code or 0), out.getvalue(), err.getvalue())  # type: ignore[call-overload]
 
