@@ -101,7 +101,10 @@ class Actuals:
         return {month, shift(month, -reach)} <= set(self.ledger.months)
 
     def headline(self, by: str = "segment") -> dict[str, Any]:
-        """What `nrrsim metrics --json` prints: ratios, and the cohort's amounts to the cent."""
+        """What `nrrsim metrics --json` prints: ratios, and the cohort's amounts to the cent.
+
+        `apart`: how many customers have lines under several labels, if any; see `Ledger.apart`.
+        """
         cohort, whole = self.ledger.cohort(self.as_of, self.window, by), self.cohort
         now = self._at(self.as_of, by)
         opening, closing = cohort.over("opening"), cohort.over("closing")
@@ -111,6 +114,11 @@ class Actuals:
             "window": self.window,
             "definition": self.definition,
             **({"ex_price": True} if self.ex_price else {}),
+            **(
+                {"apart": apart}
+                if (apart := self.ledger.apart(self.as_of, self.window, by))
+                else {}
+            ),
             "nrr": json_ratio(now.nrr),
             "grr": json_ratio(now.grr),
             "logo": json_ratio(now.logo),
@@ -252,7 +260,9 @@ class Actuals:
         """Retention by any column or by cohort (`cohort_year`, `cohort_quarter`, `cohort_month`),
         the largest first.
 
-        Columns `name`, `customers`, `opening`, `closing`, `nrr`, `grr`, `logo`, `nrr_before`,
+        A customer whose lines differ in the column is a part in each of them: NRR of the parts adds
+        up to the book's, GRR and logo need not (`Ledger.apart` counts such customers). Columns
+        `name`, `customers`, `opening`, `closing`, `nrr`, `grr`, `logo`, `nrr_before`,
         `change` (since the last report), `effect` (closing less opening, as a share of the whole
         opening). Empty cohorts are left out.
         """

@@ -7,6 +7,7 @@ month. Subscription periods: one row a subscription with `start`, `end` and its 
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -446,7 +447,8 @@ def _check_months(
     paid = np.unique(frame["month"].to_numpy(np.int64)) if "month" in frame else np.array([])
     if len(paid) == 0:
         table.refuse(
-            "there is no positive amount", "a ledger has one row for each customer and month"
+            "there is no positive amount (what rounds to no cent a year is none)",
+            "a ledger has one row for each customer and month",
         )
         return paid, 1
     if known is not None:
@@ -461,7 +463,8 @@ def _check_months(
         allowed = max(size for size in STEPS if step % size == 0)
         every = {1: "month", 3: "three months", 12: "year"}[allowed]
         table.refuse(
-            f"snapshots lie {step} months apart, from {month_name(int(months[0]))}",
+            f"snapshots lie {step} months apart, such as {month_name(int(months[0]))} and"
+            f" {month_name(int(months[1]))}",
             f"a ledger is monthly, quarterly or annual; add those in between, one every {every}",
         )
     for before, gap in zip(months[:-1], gaps, strict=True):
@@ -505,6 +508,10 @@ def _look_at_names(table: Table, frame: pd.DataFrame) -> None:
         )
 
 
+def _words(name: str) -> set[str]:
+    return {word for word in re.findall(r"\w+", _folded(name)) if len(word) > 2}
+
+
 def _look_at_renames(table: Table, frame: pd.DataFrame, months: np.ndarray) -> None:
     """Who goes as another comes with the same amount may be one customer under a new name.
 
@@ -529,10 +536,13 @@ def _look_at_renames(table: Table, frame: pd.DataFrame, months: np.ndarray) -> N
         return
 
     names = frame["customer"].cat.categories
-    shown = [
-        f"{names[old]!a} -> {names[new]!a} in {month_name(int(month))}"
+    pairs_of_names = [
+        (str(names[old]), str(names[new]), month_name(int(month)))
         for (month, _), old, new in alone.sort_index().itertuples()
     ]
+    # those that have a word in common first
+    pairs_of_names.sort(key=lambda each: _words(each[0]).isdisjoint(_words(each[1])))
+    shown = [f"{old!a} -> {new!a} in {month}" for old, new, month in pairs_of_names]
     more = f" and {len(shown) - MOST_SHOWN:,} more" if len(shown) > MOST_SHOWN else ""
     table.notice(
         "one customer gone and another new with the same amount:"

@@ -117,4 +117,14 @@ def headline_lines(headline: Mapping[str, Any], currency: str) -> list[str]:
         for name, amount in headline["movements"].items()
         if amount
     ]
-    return [*lines, "", "movements of the cohort: " + (", ".join(moves) or "none")]
+    several = headline.get("apart", 0)
+    apart = (
+        f"{counted(several, 'customer is', 'customers are')} in several of these parts, with what"
+        " each holds there: NRR of the parts adds up to that of all, GRR and logo need not"
+    )
+    return [
+        *lines,
+        *(["", apart] if several else []),
+        "",
+        "movements of the cohort: " + (", ".join(moves) or "none"),
+    ]

@@ -1,0 +1,246 @@
+"""Lines: what a customer holds side by side, each with a plan, a renewal and a term of its own."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import nrrsim as nr
+from nrrsim.analysis.actuals import Actuals
+from nrrsim.analysis.renewals import renewals
+from nrrsim.months import month_name
+
+# MODEL, section 1
+ALDER_AND_BIRCH = [
+    "Alder,2025-01-01,,10,smb,basic",
+    "Alder,2025-01-01,,90,smb,pro",
+    "Birch,2025-01-01,2025-09-01,100,smb,basic",
+    "Cedar,2026-01-01,,1,smb,pro",
+]
+HEADING = "customer,start,end,mrr,segment,plan\n"
+
+
+def by_part(ledger, as_of, window, by):
+    """NRR, GRR, logo retention and amounts of each part, and of all."""
+    found = Actuals(ledger, as_of, window).headline(by)
+    wanted = ("nrr", "grr", "logo", "opening", "closing")
+    parts = {name: tuple(row[key] for key in wanted) for name, row in found["segments"].items()}
+    return parts | {"all": tuple(found[key] for key in wanted)}
+
+
+@pytest.mark.parametrize("rows", itertools.permutations(ALDER_AND_BIRCH))
+def test_the_example_of_the_model(write, rows):
+    found = by_part(nr.read_ledger(write(HEADING + "\n".join(rows))), "2026-01", 12, "plan")
+    assert found == {
+        "basic": (pytest.approx(120 / 1320), pytest.approx(120 / 1320), 0.5, 1320, 120),
+        "pro": (1.0, 1.0, 1.0, 1080, 1080),
+        "all": (0.5, 0.5, 0.5, 2400, 1200),
+    }
+
+
+def test_what_moves_to_another_plan_goes_to_the_largest_part(write):
+    """At the start 10 of A, 30 of B and 30 of C (the largest two tie: B, first by name); later 15 of
+    A, none of B, 25 of C and 50 of D, which none of the parts holds.
+    """
+    rows = ["X,2025-01-01,,10,A", "X,2025-01-01,2025-02-01,30,B", "X,2025-01-01,2025-02-01,30,C"]
+    rows += ["X,2025-02-01,,5,A", "X,2025-02-01,,25,C", "X,2025-02-01,,50,D"]
+    for order in (rows, rows[::-1]):
+        ledger = nr.read_ledger(write("customer,start,end,mrr,plan\n" + "\n".join(order)))
+        found = by_part(ledger, "2025-02", 1, "plan")
+        assert found["A"][:2] == (1.5, 1.0)
+        assert found["B"][:2] == (pytest.approx(50 / 30), 1.0)
+        assert found["C"][:2] == (pytest.approx(25 / 30), pytest.approx(25 / 30))
+        # of all it is one customer, which went from 70 to 90
+        assert found["all"][:3] == (pytest.approx(90 / 70), 1.0, 1.0)
+        assert ledger.apart("2025-02", 1, "plan") == 1
+
+
+def test_who_agrees_at_the_start_keeps_the_value_throughout(write):
+    rows = "A,2025-01-01,2025-02-01,10,basic\nA,2025-02-01,,4,basic\nA,2025-02-01,,9,pro\n"
+    ledger = nr.read_ledger(write("customer,start,end,mrr,plan\n" + rows))
+    assert by_part(ledger, "2025-02", 1, "plan")["basic"] == (1.3, 1.0, 1.0, 120, 156)
+    assert ledger.apart("2025-02", 1, "plan") == 0
+
+
+def test_a_part_that_comes_with_a_return_is_no_new_customer(write):
+    rows = "A,2025-01-01,2025-02-01,10,basic\nA,2025-03-01,,4,basic\nA,2025-03-01,,9,pro\n"
+    ledger = nr.read_ledger(write("customer,start,end,mrr,plan\n" + rows + "B,2025-01-01,,1,pro\n"))
+    moves = ledger.book("2025-02", "2025-03", by="plan")
+    assert float(moves.over("new").sum()) == 0
+    assert moves.over("reactivation").to_series().to_dict() == {"basic": 48, "pro": 108}
+
+
+def test_a_late_renewal_of_several_lines(write):
+    """With grace the gap is none, and the lines of before it count meanwhile."""
+    rows = ["A,2025-01-01,2025-02-01,10,basic", "A,2025-01-01,2025-02-01,30,pro"]
+    rows += ["A,2025-03-01,,10,basic", "A,2025-03-01,,20,pro", "B,2025-01-01,,1,pro"]
+    ledger = nr.read_ledger(
+        write("customer,start,end,mrr,plan\n" + "\n".join(rows)), grace_months=1
+    )
+    assert by_part(ledger, "2025-03", 1, "plan")["basic"][:3] == (1.0, 1.0, 1.0)
+    assert by_part(ledger, "2025-03", 1, "plan")["pro"][:2] == (
+        pytest.approx(21 / 31),
+        pytest.approx(21 / 31),
+    )
+
+
+def test_snapshots_with_a_product_are_lines_too(write):
+    rows = ["A,2025-01,10,x,basic", "A,2025-01,90,y,pro", "A,2025-02,50,x,basic"]
+    ledger = nr.read_ledger(write("customer,month,mrr,product,plan\n" + "\n".join(rows)))
+    for by, names in (("product", ("x", "y")), ("plan", ("basic", "pro"))):
+        found = by_part(ledger, "2025-02", 1, by)
+        assert [found[name][:2] for name in names] == [(5.0, 1.0), (0.0, 0.0)]
+        assert found["all"][:3] == (0.5, 0.5, 1.0)
+
+
+# --- any ledger of periods ------------------------------------------------------------------------
+
+PLANS = ("basic", "plus", "pro", "")
+subscription = st.tuples(
+    st.sampled_from("ABCDE"),
+    st.integers(0, 20),
+    st.one_of(st.none(), st.integers(1, 20)),
+    st.integers(1, 500),
+    st.sampled_from(PLANS),
+    st.sampled_from(["", *range(24, 36)]),
+    st.sampled_from(["monthly", "annual"]),
+)
+
+
+@st.composite
+def subscriptions(draw):
+    """Rows of overlapping subscriptions; one that runs on from the first month and one from the
+    last, so that every window is covered.
+    """
+    found = draw(st.lists(subscription, min_size=1, max_size=25, unique=True))
+    rows = {
+        (who, first, None if length is None else first + length, amount, plan, renewal, term)
+        for who, first, length, amount, plan, renewal, term in found
+    }
+    rows |= {("Z", 0, None, 100, "pro", "", "annual"), ("Z", 20, None, 7, "basic", "", "annual")}
+    return draw(st.permutations(sorted(rows, key=str)))
+
+
+def day(number):
+    return "" if number is None else f"{month_name(12 * 2024 + number)}-01"
+
+
+def written(rows):
+    lines = [
+        f"{who},{day(first)},{day(end)},{amount},{plan},"
+        f"{'' if renewal == '' else day(renewal)[:7]},{term}"
+        for who, first, end, amount, plan, renewal, term in rows
+    ]
+    return "customer,start,end,mrr,plan,renewal,term\n" + "\n".join(lines) + "\n"
+
+
+def parts_by_hand(rows, start, end, column):
+    """Opening, closing and capped amounts of each part, by MODEL's words, row by row."""
+
+    def held(who, month):
+        sums = {}
+        for name, first, last, amount, *further in rows:
+            if name == who and first <= month and (last is None or month < last):
+                value = further[column] or "(empty)"
+                sums[value] = sums.get(value, 0) + 12 * amount
+        return sums
+
+    parts = {}
+    for who in {row[0] for row in rows}:
+        before, after = held(who, start), held(who, end)
+        if not before:
+            continue
+        largest = min(before, key=lambda value: (-before[value], value))
+        closing = dict.fromkeys(before, 0)
+        for value, amount in after.items():
+            closing[value if value in before else largest] += amount
+        for value, amount in before.items():
+            sums = parts.setdefault(value, np.zeros(3))
+            sums += (amount, closing[value], min(amount, closing[value]))
+    return parts
+
+
+@given(subscriptions(), st.integers(1, 12), st.sampled_from([(0, "plan"), (2, "term")]))
+def test_parts_are_those_of_the_model(tmp_path_factory, rows, window, column):
+    path = tmp_path_factory.mktemp("lines") / "ledger.csv"
+    path.write_text(written(rows), encoding="utf-8")
+    ledger, (number, by) = nr.read_ledger(path), column
+    as_of = ledger.months[-1]
+    last = len(ledger.months) - 1 + min(first for _, first, *_ in rows)
+    if window >= len(ledger.months):
+        return
+    cohort = ledger.cohort(as_of, window, by)
+    assert cohort.books_close()
+    sums = {name: cohort.over(name).to_series() for name in ("opening", "closing", "retained")}
+    for value, amounts in parts_by_hand(rows, last - window, last, number).items():
+        found = [sums[name][value] for name in sums]
+        assert found == pytest.approx(amounts.tolist())
+    # the parts add up to the book, and are never above it in GRR
+    whole = ledger.cohort(as_of, window)
+    for name in ("opening", "closing"):
+        assert float(sums[name].sum()) == pytest.approx(float(whole.over(name).sum()))
+    assert float(sums["retained"].sum()) <= float(whole.over("retained").sum()) + 1e-6
+    book = ledger.book(ledger.months[0], as_of, by)
+    assert book.books_close()
+    moved = ledger.book(ledger.months[0], as_of).total()
+    assert float(book.over("new").sum()) == pytest.approx(float(moved.over("new").sum()))
+
+
+@given(subscriptions(), st.randoms(use_true_random=False))
+def test_the_order_of_rows_changes_nothing(tmp_path_factory, rows, random):
+    folder = tmp_path_factory.mktemp("order")
+    shuffled = list(rows)
+    random.shuffle(shuffled)
+    ledgers = []
+    for name, each in (("a.csv", rows), ("b.csv", shuffled)):
+        (folder / name).write_text(written(each), encoding="utf-8")
+        ledgers.append(nr.read_ledger(folder / name))
+    one, other = ledgers
+    as_of, window = one.months[-1], len(one.months) - 1
+    assert one.fingerprint == other.fingerprint
+    if window == 0:
+        return
+    for by in ("segment", "plan", "term"):
+        assert Actuals(one, as_of, window).headline(by) == Actuals(other, as_of, window).headline(
+            by
+        )
+    past = [Actuals(ledger, as_of, window) for ledger in ledgers]
+    assert renewals(past[0]).equals(renewals(past[1]))
+    learnt = [nr.calibrate(ledger, as_of).told() for ledger in ledgers]
+    assert learnt[0] == learnt[1]
+    assert one.customers(as_of).astype(str).equals(other.customers(as_of).astype(str))
+
+
+# --- renewals, terms and prices go by line --------------------------------------------------------
+
+
+def test_renewals_go_by_line(write):
+    rows = ["A,2025-01-01,,10,2027-01,monthly", "A,2025-01-01,,90,2026-03,annual"]
+    rows += ["B,2025-01-01,2025-09-01,100,,annual", "C,2026-01-01,,1,2027-01,annual"]
+    for order in (rows, rows[::-1], [rows[2], rows[0], rows[3], rows[1]]):
+        ledger = nr.read_ledger(write("customer,start,end,mrr,renewal,term\n" + "\n".join(order)))
+        due = renewals(Actuals(ledger, "2026-01")).set_index("month")["due"]
+        assert due["2026-04"] == 1080
+        assert due["2027-01"] == 120 + 12
+
+
+def test_a_renewal_at_a_new_price_is_price_line_by_line(write):
+    """A's seats go up in price at the renewal; its storage, beside it, is bought more of."""
+    heading = "customer,start,end,mrr,quantity,unit_price,plan\n"
+    rows = ["A,2025-01-01,2025-03-01,100,10,10,seats", "A,2025-03-01,,120,10,12,seats"]
+    rows += ["A,2025-01-01,2025-03-01,50,5,10,storage", "A,2025-03-01,,80,8,10,storage"]
+    for order in itertools.permutations(rows):
+        moves = nr.read_ledger(write(heading + "\n".join(order))).cohort("2025-03", 1)
+        booked = {name: float(moves.over(name).sum()) for name in ("price", "adoption", "unsplit")}
+        assert booked == {"price": 240, "adoption": 360, "unsplit": 0}
+
+
+def test_seats_added_beside_a_running_contract_are_adoption(write):
+    heading = "customer,start,end,mrr,quantity,unit_price\n"
+    rows = ["A,2025-01-01,,100,10,10", "A,2025-02-01,,18,2,9"]
+    for order in (rows, rows[::-1]):
+        moves = nr.read_ledger(write(heading + "\n".join(order))).cohort("2025-02", 1)
+        assert float(moves.over("adoption").sum()) == 216
+        assert float(moves.over("expansion").sum()) == 216
