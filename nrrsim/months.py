@@ -1,6 +1,7 @@
-"""What a person writes for a month in, a month number out, and back; never knows a ledger.
+"""What a person writes for a month in, its number, quarter and year out; never knows a ledger.
 
-A month number counts months since year 0, so that a window is a subtraction.
+A month number counts months since year 0, so that a window is a subtraction. Which quarter and year
+a month lies in is the company's Calendar's to say.
 """
 
 from __future__ import annotations
@@ -8,11 +9,16 @@ from __future__ import annotations
 import datetime
 import functools
 import re
+from dataclasses import dataclass
+from typing import TypeVar
 
+import numpy as np
 import pandas as pd
 
 from nrrsim.errors import UsageError
 
+MonthNumbers = TypeVar("MonthNumbers", int, np.ndarray)
+QUARTER = re.compile(r"([12]\d{3})[- ]?[Qq]([1-4])")
 _EPOCH = datetime.date(1970, 1, 1).toordinal()
 
 
@@ -55,6 +61,86 @@ def last_day_number(value: object) -> int | None:
     return None if date is None else date.toordinal() - _EPOCH
 
 
+# --- quarters and years ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """A company's quarters and years; `year_end` (1 to 12) is the month in which its year ends.
+
+    A quarter is three months, counted from the year's first. A year that ends in another month than
+    December is fiscal, and has the name of the year in which it ends. `unit` is 1, 3 or 12 months:
+    a month, a quarter or a year; units are numbered as months are.
+    """
+
+    year_end: int = 12
+
+    @classmethod
+    def of(cls, fiscal_year_end: object) -> Calendar:
+        """The calendar whose year ends in this month, as people write it: 1 to 12, 01 to 12.
+
+        Raises ValueError for anything else.
+        """
+        text = str(fiscal_year_end).strip()
+        # as everywhere, a whole number may have come as 1.0; true and false are none
+        if re.fullmatch(r"(0?[1-9]|1[0-2])(\.0)?", text):
+            return cls(int(text.removesuffix(".0")))
+        raise ValueError(
+            "must be the month in which the year ends, from 01 (January) to 12 (December),"
+            f" got {fiscal_year_end!r}"
+        )
+
+    @property
+    def is_fiscal(self) -> bool:
+        """Whether the year is another than the calendar's."""
+        return self.year_end != 12
+
+    def unit_of(self, month: MonthNumbers, unit: int) -> MonthNumbers:
+        """The number of the month, quarter or year that a month (or each of several) lies in."""
+        return (month + self._ahead) // unit
+
+    def ends(self, month: int, unit: int) -> bool:
+        """Whether a quarter or year is over at the end of this month."""
+        return (month + 1 + self._ahead) % unit == 0
+
+    def name(self, number: int, unit: int) -> str:
+        """A unit's name by its number: `2024-01`, `2024 Q1` or `2024`; fiscal `Q1 FY25`, `FY25`."""
+        if unit == 1:
+            return month_name(number - self._ahead)
+        year = number * unit // 12
+        quarter = f"Q{number % 4 + 1}"
+        if not self.is_fiscal:
+            return str(year) if unit == 12 else f"{year} {quarter}"
+        # two digits tell the years of one century apart, and no others
+        fiscal = f"FY{year % 100:02d}" if 2000 <= year < 2100 else f"FY{year}"
+        return fiscal if unit == 12 else f"{quarter} {fiscal}"
+
+    def month_number(self, value: object) -> int | None:
+        """As the function: but `2026Q3` says nothing sure where the year is fiscal, and is None."""
+        return None if self._is_either(value) else month_number(value)
+
+    def parse_month(self, value: object, what: str) -> int:
+        """As the function: but where the year is fiscal, `2026Q3` is refused."""
+        if self._is_either(value):
+            raise UsageError(
+                f"{what}: {value!r} may be a quarter of the calendar or of the fiscal year;"
+                " write its last month as YYYY-MM, such as 2026-09"
+            )
+        return parse_month(value, what)
+
+    @property
+    def _ahead(self) -> int:
+        """By how many months the year begins before the calendar's of the same name."""
+        return 12 - self.year_end
+
+    def _is_either(self, value: object) -> bool:
+        is_quarter = isinstance(value, str) and QUARTER.fullmatch(value.strip())
+        return self.is_fiscal and bool(is_quarter)
+
+
+CALENDAR_YEAR = Calendar()
+
+
 def _date(value: object) -> datetime.date | None:
     # NaT is a date, too
     if isinstance(value, datetime.date):
@@ -65,7 +151,7 @@ def _date(value: object) -> datetime.date | None:
 @functools.lru_cache(maxsize=4096)
 def _date_of_text(text: str) -> datetime.date | None:
     # a quarter stands for the month at whose end its snapshot is taken
-    if quarter := re.fullmatch(r"([12]\d{3})[- ]?[Qq]([1-4])", text):
+    if quarter := QUARTER.fullmatch(text):
         return datetime.date(int(quarter[1]), int(quarter[2]) * 3, 1)
     # what a time of day says after the date is not looked at
     if not re.fullmatch(r"[12]\d{3}-\d\d(-\d\d([ T][\d:.]+Z?)?)?", text):

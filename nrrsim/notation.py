@@ -12,6 +12,8 @@ import unicodedata
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
+from nrrsim.months import CALENDAR_YEAR, Calendar
+
 __all__ = [
     "count",
     "escape_markdown",
@@ -21,10 +23,12 @@ __all__ = [
     "part",
     "percent",
     "points",
+    "printed_quarter",
     "quarter_name",
     "share",
     "signed_money",
     "typst_string",
+    "year_name",
 ]
 NOTHING = "n/a"
 MINUS = "\u2212"
@@ -108,13 +112,19 @@ def month_name(month: Any) -> str:
     return NOTHING if found is None else f"{MONTHS[found[1] - 1]} {found[0]}"
 
 
-def quarter_name(month: Any) -> str:
-    """The calendar quarter that ends with this month, `2026 Q3`; of another month `Aug 2026`."""
-    found = _month(month)
-    if found is None:
-        return NOTHING
-    year, number = found
-    return f"{MONTHS[number - 1][:3]} {year}" if number % 3 else f"{year} Q{number // 3}"
+def quarter_name(month: Any, calendar: Calendar = CALENDAR_YEAR) -> str:
+    """The quarter that ends with this month, `2026 Q3`, `Q3 FY27`; of another month `Aug 2026`."""
+    return _unit_name(month, 3, calendar)
+
+
+def year_name(month: Any, calendar: Calendar = CALENDAR_YEAR) -> str:
+    """The year of this month, `2026`; a fiscal one, `FY27`, that ends with it, else `Aug 2026`."""
+    return _unit_name(month, 12, calendar) if calendar.is_fiscal else str(month)[:4]
+
+
+def printed_quarter(name: str) -> str:
+    """The name of a quarter in data, `2024 Q1`, as it is printed: `Q1 2024`; others as they are."""
+    return re.sub(r"^(\d{4}) (Q[1-4])$", r"\2 \1", name)
 
 
 def escape_markdown(text: Any) -> str:
@@ -181,6 +191,17 @@ def _month(month: Any) -> tuple[int, int] | None:
     if not found:
         raise ValueError(f"not a month: {month!r}; write it YYYY-MM, such as 2026-09")
     return int(found[1]), int(found[2])
+
+
+def _unit_name(month: Any, unit: int, calendar: Calendar) -> str:
+    found = _month(month)
+    if found is None:
+        return NOTHING
+    year, number = found
+    at = year * 12 + number - 1
+    if calendar.ends(at, unit):
+        return calendar.name(calendar.unit_of(at, unit), unit)
+    return f"{MONTHS[number - 1][:3]} {year}"
 
 
 def _printable(text: Any) -> str:

@@ -51,7 +51,8 @@ class Actuals:
     )
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "as_of", month_name(parse_month(self.as_of, "as_of")))
+        as_of = self.ledger.calendar.parse_month(self.as_of, "as_of")
+        object.__setattr__(self, "as_of", month_name(as_of))
         measure(self.ledger, self.as_of, self.window, self.definition)
         if self.target is not None and not 0 < self.target < 10:
             raise UsageError(f"target: {self.target} is not an NRR; write 110 % as 1.10")

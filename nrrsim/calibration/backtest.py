@@ -22,7 +22,7 @@ from nrrsim.engine.outcomes import Sample
 from nrrsim.engine.simulation import simulate
 from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger
-from nrrsim.months import month_name, parse_month, shift
+from nrrsim.months import CALENDAR_YEAR, Calendar, month_name, parse_month, shift
 
 HORIZON = 12
 TRIALS = 4_000
@@ -45,6 +45,7 @@ class Backtest:
     frame: pd.DataFrame
     step: int
     trials: int
+    calendar: Calendar = CALENDAR_YEAR
 
     def summary(self, segments: bool = False) -> pd.DataFrame:
         """How good the forecasts were, a row a measure.
@@ -130,7 +131,7 @@ def backtest(
         rows += _forecast(ledger, origin, trials, seed, calibrating, happened)
         if progress:
             progress(number + 1)
-    return Backtest(pd.DataFrame(rows), ledger.step, trials)
+    return Backtest(pd.DataFrame(rows), ledger.step, trials, ledger.calendar)
 
 
 def origins(

@@ -150,7 +150,7 @@ def metrics(
     else:
         from nrrsim.report.wording.labels import headline_lines
 
-        typer.echo("\n".join(headline_lines(headline, ledger.currency)))
+        typer.echo("\n".join(headline_lines(headline, ledger.currency, by)))
 
 
 @app.command()
@@ -310,7 +310,10 @@ def calibrate(
     parse_month(as_of, "--as-of")
     # a scenario's book can name a file, its headings and its day of export, and nothing else
     is_file = len(sources) == 1 and "://" not in sources[0] and not sources[0].startswith("env:")
-    if out and not (is_file and replace(form, column=None, until=None) == AS_IT_IS):
+    as_it_is = replace(
+        form, column=None, until=None, fiscal_year_end=AS_IT_IS.fiscal_year_end
+    )
+    if out and not (is_file and as_it_is == AS_IT_IS):
         raise UsageError(
             "--out: a scenario's book is one ledger file, read as it is;"
             " put the ledger into such a one"

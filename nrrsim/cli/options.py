@@ -61,6 +61,16 @@ def half_life_of(text: str) -> float:
     return decimal("--half-life", text)
 
 
+def fiscal_year_end_of(text: str) -> int:
+    """The month in which a year ends, 01 to 12; raises UsageError for what is none."""
+    from nrrsim.months import Calendar
+
+    try:
+        return Calendar.of(text).year_end
+    except ValueError as error:
+        raise UsageError(f"--fiscal-year-end: {error}") from None
+
+
 def probability_of(text: str) -> float:
     """A probability strictly between 0 and 1; raises UsageError for another number."""
     value = decimal("--probability", text)
@@ -102,6 +112,14 @@ Until = Annotated[
     typer.Option(
         metavar="DAY",
         help="When an export of subscriptions was made: the last month is the last that was over.",
+    ),
+]
+FiscalYearEnd = Annotated[
+    int,
+    typer.Option(
+        parser=fiscal_year_end_of,
+        metavar="MM",
+        help="The month in which the company's year ends; quarters and cohorts follow it.",
     ),
 ]
 Seed = Annotated[int, whole_number("--seed", help="The same seed gives the same bits.")]
@@ -148,6 +166,7 @@ class LedgerForm:
     grace_months: Grace = 0
     period_end: PeriodEnd = "exclusive"
     until: Until = None
+    fiscal_year_end: FiscalYearEnd = 12
 
 
 AS_IT_IS = LedgerForm()

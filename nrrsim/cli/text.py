@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from nrrsim.notation import count, counted, money, money_exact, percent, points, signed_money
+from nrrsim.notation import (
+    MONTHS,
+    count,
+    counted,
+    money,
+    money_exact,
+    percent,
+    points,
+    signed_money,
+)
 from nrrsim.report.wording.labels import STEPS, span
 
 if TYPE_CHECKING:
@@ -239,11 +248,13 @@ def profile_lines(profile: Mapping[str, Any]) -> list[str]:
     currency = profile["currency"]
     segments = ", ".join(f"{name} {count(n)}" for name, n in profile["segments"].items())
     every = {1: "monthly", 3: "quarterly", 12: "annual"}[profile["step"]]
+    fiscal = profile.get("fiscal_year_end")  # not of a calendar year
     return [
         f"rows          {count(profile['rows'])} (of which {count(profile['zeros'])} of amount 0),"
         f" as {profile['unit']}",
         f"months        {count(profile['months'])} {every},"
         f" {profile['first_month']} to {profile['last_month']}",
+        *([f"fiscal year   ends in {MONTHS[fiscal - 1]}"] if fiscal else []),
         f"customers     {count(profile['customers'])},"
         f" {count(profile['customers_last_month'])} of them in the last month",
         f"ARR           {money_exact(profile['arr_last_month'], currency)} in the last month",

@@ -588,6 +588,7 @@ def profile(ledger: Ledger) -> dict[str, Any]:
         "last_month": months[-1],
         "months": len(months),
         "step": ledger.step,
+        **({"fiscal_year_end": ledger.calendar.year_end} if ledger.calendar.is_fiscal else {}),
         "customers": int(ledger.entries.frame["customer"].nunique()),
         "customers_last_month": len(latest),
         "arr_last_month": cents(arr.sum()),

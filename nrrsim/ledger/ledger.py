@@ -16,7 +16,7 @@ from nrrsim.ledger.check import Entries, check_rows
 from nrrsim.ledger.currency import read_rates, reporting_currency
 from nrrsim.ledger.rollforward import COHORT_BY, CustomerMonths
 from nrrsim.ledger.sources import read_rows
-from nrrsim.months import month_name, parse_month
+from nrrsim.months import CALENDAR_YEAR, Calendar, month_name, parse_month
 from nrrsim.movements import Movements
 from nrrsim.notation import counted
 
@@ -32,6 +32,7 @@ def read_ledger(
     grace_months: int = 0,
     period_end: str = "exclusive",
     until: str | None = None,
+    fiscal_year_end: int | str = 12,
 ) -> Ledger:
     """The ledger in one or more files (CSV, Parquet, Excel), or behind a database address.
 
@@ -47,6 +48,8 @@ def read_ledger(
         `inclusive`.
     until : when an export of subscriptions was made, a day or a month (its last day): the ledger
         ends with the last month that was over then (default: the month of its latest start).
+    fiscal_year_end : the month in which the company's year ends, 1 to 12 or 01 to 12; quarters,
+        years and cohorts follow it (default: December, the calendar's).
 
     Raises UsageError if a source or a parameter does not fit, DataError with every finding if the
     data do not.
@@ -58,6 +61,10 @@ def read_ledger(
             f"grace_months: {grace_months} is negative;"
             " 0 counts every gap as churn and reactivation"
         )
+    try:
+        calendar = Calendar.of(fiscal_year_end)
+    except ValueError as error:
+        raise UsageError(f"fiscal_year_end: {error}") from None
     parts = [rows for source in sources for rows in read_rows(source, query, sheet)]
     entries = check_rows(
         parts,
@@ -68,7 +75,7 @@ def read_ledger(
     )
     table = read_rates(rates) if rates is not None else None
     ours = reporting_currency(entries, table, currency)
-    return Ledger(entries, ours, table, reported, grace_months)
+    return Ledger(entries, ours, table, reported, grace_months, calendar)
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,7 @@ class Ledger:
     rates: pd.Series | None = None
     reported: bool = False
     grace_months: int = 0
+    calendar: Calendar = CALENDAR_YEAR
     _by_rates: dict[tuple[int | None, int | None], CustomerMonths] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -262,7 +270,7 @@ class Ledger:
         return frozenset(self.months)
 
     def _inside(self, month: str, what: str) -> int:
-        number = parse_month(month, what)
+        number = self.calendar.parse_month(month, what)
         if month_name(number) not in self._month_set:
             months = _span(self.months, self.step)
             known = self.entries.known

@@ -7,7 +7,7 @@ else it is not split.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -194,16 +194,12 @@ class CustomerMonths:
         begin = np.flatnonzero(np.diff(self.customer, prepend=-1))
         since = np.repeat(self.month[begin], np.diff(np.append(begin, len(self.month))))
         earliest = self.month.min()
-        unit = COHORT_BY[by]
+        calendar, unit = self.ledger.calendar, COHORT_BY[by]
         # Who is there in the first month came then or earlier: a cohort of its own, before all.
-        known = np.where(since == earliest, earliest // unit - 1, since // unit)
+        before = calendar.unit_of(int(earliest), unit) - 1
+        known = np.where(since == earliest, before, calendar.unit_of(since, unit))
         codes, numbers = pd.factorize(known, sort=True)
-        written: dict[int, Callable[[int], str]] = {
-            12: str,
-            3: lambda n: f"{n // 4} Q{n % 4 + 1}",
-            1: month_name,
-        }
-        names = [written[unit](int(number)) for number in numbers]
+        names = [calendar.name(int(number), unit) for number in numbers]
         names[:1] = [f"until {month_name(int(earliest))}"]
         return codes, names
 

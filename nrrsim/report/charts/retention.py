@@ -12,7 +12,7 @@ import pandas as pd
 from altair.typing import ChartType
 
 from nrrsim import benchmarks
-from nrrsim.notation import count, money, percent
+from nrrsim.notation import count, money, percent, printed_quarter
 from nrrsim.report.charts.style import (
     AMBER,
     BRICK,
@@ -323,7 +323,9 @@ def cohort_heatmap(frame: Frame, unit: str = "quarter", currency: str = "USD") -
     """
     data = frame.dropna(subset=["age", "nrr"]).astype({"age": int})
     opening = frame.groupby("cohort", sort=False)["opening"].first()
-    names = {c: f"{c} ({money(amount, currency)})" for c, amount in opening.items()}
+    names = {
+        c: f"{printed_quarter(str(c))} ({money(amount, currency)})" for c, amount in opening.items()
+    }
     ages = sorted({int(age) for age in frame["age"].dropna()})
 
     # cells as large as they fit beside the names, and text as large as fits into a cell: a digit is

@@ -62,10 +62,10 @@ def fan(ahead: Forecast | NoForecast) -> pd.DataFrame | None:
     """The fan with its periods and names in words."""
     if not ahead:
         return None
-    frame, pace = ahead.fan(), ahead.past.pace
+    frame, of = ahead.fan(), (ahead.past.pace, ahead.ledger.calendar)
     names = {"reported": "Reported", "forecast": "Forecast, 90 % range"}
     return frame.assign(
-        name=frame["name"].map(names), period=[period(month, pace) for month in frame["month"]]
+        name=frame["name"].map(names), period=[period(month, *of) for month in frame["month"]]
     )
 
 
@@ -87,8 +87,9 @@ def scores(past: Backtest, segments: bool = False) -> pd.DataFrame:
 def intervals(past: Backtest, step: int) -> pd.DataFrame:
     """The whole book's NRR forecasts with their origins in words."""
     frame = past.forecasts()
+    pace = 12 if step == 12 else 3
     return frame.assign(
-        period=[period(shift(month, 12), 12 if step == 12 else 3) for month in frame["origin"]]
+        period=[period(shift(month, 12), pace, past.calendar) for month in frame["origin"]]
     )
 
 
@@ -102,6 +103,7 @@ class Report:
     as_of: str
     pace: int
     unit: str  # quarter or year
+    fiscal_year_end: int  # the month the company's year ends in
     end: str  # the period that the forecast is of
     target: float | None
     same_measure: bool  # point to point over twelve months, as the report's NRR
@@ -115,7 +117,8 @@ class Report:
             as_of=ahead.as_of,
             pace=past.pace,
             unit="quarter" if past.pace == 3 else "year",
-            end=period(shift(ahead.as_of, 12), past.pace),
+            fiscal_year_end=past.ledger.calendar.year_end,
+            end=period(shift(ahead.as_of, 12), past.pace, past.ledger.calendar),
             target=past.target,
             same_measure=default,
         )
@@ -234,8 +237,8 @@ class Before:
 
     @classmethod
     def of(cls, ahead: Forecast) -> Self:
-        numbers = ("p10", "p50", "p90", "actual")
-        pairs = [(period(each["origin"], ahead.past.pace), each) for each in ahead.before]
+        numbers, of = ("p10", "p50", "p90", "actual"), (ahead.past.pace, ahead.ledger.calendar)
+        pairs = [(period(each["origin"], *of), each) for each in ahead.before]
         return cls(
             tuple(Earlier(origin, *(each[name] for name in numbers)) for origin, each in pairs)
         )

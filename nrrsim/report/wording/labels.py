@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nrrsim.metrics import DEFINITIONS
+from nrrsim.months import Calendar
 from nrrsim.notation import (
     counted,
     money,
@@ -14,7 +15,9 @@ from nrrsim.notation import (
     month_name,
     percent,
     points,
+    printed_quarter,
     quarter_name,
+    year_name,
 )
 
 STEPS = {
@@ -51,9 +54,9 @@ def shown(**columns: tuple[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-def period(month: str, pace: int) -> str:
+def period(month: str, pace: int, calendar: Calendar) -> str:
     """The quarter that ends with a month, or its year where reports are yearly (`pace` 12)."""
-    return quarter_name(month) if pace == 3 else month[:4]
+    return (quarter_name if pace == 3 else year_name)(month, calendar)
 
 
 def span(months: int) -> str:
@@ -92,11 +95,14 @@ def field_of(field: str) -> str:
     return f" in year {year}" if year else FIELD_WORDS.get(kind, f" {kind}")
 
 
-def headline_lines(headline: Mapping[str, Any], currency: str) -> list[str]:
-    """What `nrrsim metrics` prints for people."""
+def headline_lines(headline: Mapping[str, Any], currency: str, by: str = "segment") -> list[str]:
+    """What `nrrsim metrics` prints for people; `by`: what the segments are split by."""
     title = DEFINITIONS[headline["definition"]].title.lower()
     title += ", without price" if headline.get("ex_price") else ""
-    rows = [("", headline), *headline["segments"].items()]
+    # a column's own values are printed as they are
+    printed = printed_quarter if by == "cohort_quarter" else str
+    segments = [(printed(name), row) for name, row in headline["segments"].items()]
+    rows = [("", headline), *segments]
     width = max(len("segment"), *(len(name) for name, _ in rows))
     lines = [
         f"{span(headline['window'])} to {month_name(headline['as_of'])}, {title},"

@@ -22,8 +22,8 @@ from nrrsim.analysis.renewals import renewals as due_and_renewed
 from nrrsim.benchmarks import NRR_BANDS, SURVEY, SURVEY_SOURCE, USUAL_GRR
 from nrrsim.ledger.check import profile
 from nrrsim.metrics import DEFINITIONS
-from nrrsim.months import shift
-from nrrsim.notation import count, money, month_name, percent, points
+from nrrsim.months import parse_month, shift
+from nrrsim.notation import MONTHS, count, money, month_name, percent, points
 from nrrsim.report.wording.facts import Change, Checks, Ratio, changes, ends, known
 from nrrsim.report.wording.labels import STEPS, Markdown, period, span
 
@@ -51,7 +51,7 @@ def bridges(past: Actuals) -> pd.DataFrame:
 
 def periods(frame: pd.DataFrame, past: Actuals) -> pd.DataFrame:
     """A frame by `month` with a `period` in words: quarters, or years of an annual ledger."""
-    return frame.assign(period=[period(month, past.pace) for month in frame["month"]])
+    return frame.assign(period=[_period(month, past) for month in frame["month"]])
 
 
 def renewals(past: Actuals) -> pd.DataFrame | None:
@@ -70,7 +70,7 @@ def checks(past: Actuals) -> pd.DataFrame:
 
 def last_report(past: Actuals) -> str:
     """The period of the report before this one."""
-    return period(shift(past.as_of, -past.pace), past.pace)
+    return _period(shift(past.as_of, -past.pace), past)
 
 
 def age_unit(past: Actuals) -> str:
@@ -114,6 +114,10 @@ def concentration_notes(past: Actuals) -> list[tuple[float, float, str]]:
     return [(float(ten["customers_share"]), float(ten["arr_share"]), text)]
 
 
+def _period(month: str, past: Actuals) -> str:
+    return period(month, past.pace, past.ledger.calendar)
+
+
 def _ten(frame: pd.DataFrame) -> Any:
     return frame[frame["customers"] == min(10, int(frame["customers"].max()))].iloc[0]
 
@@ -134,6 +138,11 @@ class Report:
     age_unit: str  # in which cohorts age
     last_report: str
     currency: str
+
+    # the company's year: the month it ends in, 12 of a calendar year
+    fiscal_year_end: int
+    year_ends_in: Markdown
+    ends_its_unit: bool  # whether `as_of` is the last month of a quarter, or year
 
     # the definition, and how amounts were read
     definition: str
@@ -177,6 +186,7 @@ class Report:
         """The facts of Actuals."""
         s, used, ledger = past.summary(), DEFINITIONS[past.definition], past.ledger
         place = [name for name, _ in NRR_BANDS].index(s["band"])
+        calendar = ledger.calendar
         edges = [None, *(low if isfinite(low) else None for _, low in NRR_BANDS)]
         told = s | {
             "as_of": past.as_of,
@@ -187,6 +197,9 @@ class Report:
             "age_unit": age_unit(past),
             "last_report": last_report(past),
             "currency": ledger.currency,
+            "fiscal_year_end": calendar.year_end,
+            "year_ends_in": Markdown(MONTHS[calendar.year_end - 1]),
+            "ends_its_unit": calendar.ends(parse_month(past.as_of, "as_of"), past.pace),
             "definition": past.definition,
             "definition_title": Markdown(used.title),
             "formula": Markdown(used.formula),
@@ -283,7 +296,7 @@ class SegmentTrend:
         if len(wide) < 2:
             return cls("", None)
         change = (wide.iloc[-1] - wide.iloc[0]).dropna().rename("change").reset_index()
-        return cls(period(str(wide.index[0]), past.pace), changes(change, "segment", "change"))
+        return cls(_period(str(wide.index[0]), past), changes(change, "segment", "change"))
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ from markupsafe import Markup
 
 from nrrsim import notation
 from nrrsim.errors import UsageError, did_you_mean
+from nrrsim.months import CALENDAR_YEAR, Calendar
 from nrrsim.notation import counted, escape_markdown
 from nrrsim.report.wording import labels
 
@@ -143,6 +144,14 @@ def _amount(write: Callable[[Any, str], str]) -> Callable[..., Markup]:
     return filled
 
 
+@pass_context
+def _quarter(context: Context, month: Any) -> Markup:
+    """The quarter that ends with a month, of the report's own year where it has one."""
+    ends = context.resolve("fiscal_year_end")
+    calendar = CALENDAR_YEAR if isinstance(ends, Undefined) else Calendar(ends)
+    return Markup(notation.quarter_name(_known(month), calendar))
+
+
 def _joined(parts: Sequence[Any], word: str = "and") -> Markup:
     """Those of the texts that say something, as one: a, b and c."""
     texts = [str(_printed(each)).strip() for each in parts]
@@ -167,7 +176,7 @@ def _lower(value: Any) -> str:
 FORMS: dict[str, Callable[..., Any]] = {
     **{name: _form(getattr(notation, name)) for name in ("count", "percent", "points", "share")},
     "month": _form(notation.month_name),
-    "quarter": _form(notation.quarter_name),
+    "quarter": _quarter,
     "span": _form(labels.span),
     "size": _form(labels.size_of),
     "whole": _form(lambda ratio: f"{ratio:.0%}"),
