@@ -11,10 +11,11 @@ from typing import Any
 
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.files import shared
+from nrrsim.months import Calendar
 from nrrsim.yamlfile import read_yaml
 
 NESTED = ("columns", "scenarios", "multiples", "price_months")
-OPTIONAL = re.compile(r"\(optional ?(number|text|mapping|)\)")
+OPTIONAL = re.compile(r"\(optional ?(number|text|mapping|month of the year|)\)")
 
 
 @dataclass(frozen=True)
@@ -86,15 +87,14 @@ class _Parameter:
 
     @property
     def kind(self) -> str:
-        """Switch, number, text or mapping: by the default, or by the comment where that is None."""
+        """Switch, number, text, mapping or month of the year: by its comment or its default."""
+        if (said := OPTIONAL.search(self.help)) and said[1]:
+            return said[1]
         if isinstance(self.default, bool):
             return "switch"
         if isinstance(self.default, int | float):
             return "number"
-        if isinstance(self.default, str):
-            return "text"
-        said = OPTIONAL.search(self.help)
-        return said[1] if said else ""
+        return "text" if isinstance(self.default, str) else ""
 
 
 def _find_notebook(card: Path, name: str) -> Path:
@@ -134,6 +134,12 @@ def _problem(key: str, value: Any, known: Mapping[str, _Parameter]) -> str:
     wanted = known[key].kind
     if value is None:
         return "" if known[key].default is None else "is empty; give a value, or leave the line out"
+    if wanted == "month of the year":
+        try:
+            Calendar.of(value)
+        except ValueError as error:
+            return str(error)
+        return ""
     if wanted == "mapping":
         fits = isinstance(value, Mapping) and all(isinstance(item, str) for item in value.values())
         wanted = "a mapping of our word to your heading, such as {customer: Account}"
