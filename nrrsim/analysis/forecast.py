@@ -251,7 +251,7 @@ def forecast(
     if isinstance(price_months, str):
         raise UsageError(f'price_months: write a list, such as ["2026-01"], got {price_months!r}')
     for month in price_months or ():
-        parse_month(month, "price_months")
+        past.ledger.calendar.parse_month(month, "price_months")
     check_half_life(half_life)
 
     known = parse_month(past.as_of, "as_of") - parse_month(past.ledger.months[0], "month")

@@ -143,15 +143,16 @@ def origins(
         raise UsageError(
             f"every: {every} months do not fit a ledger with a snapshot every {ledger.step} months"
         )
-    begin = HISTORY[ledger.step]
+    begin, calendar = HISTORY[ledger.step], ledger.calendar
     if first:
-        begin = parse_month(first, "first") - parse_month(ledger.months[0], "month")
-    if to is not None and month_name(parse_month(to, "to")) not in ledger.months:
+        begin = calendar.parse_month(first, "first") - parse_month(ledger.months[0], "month")
+    end = calendar.parse_month(to or ledger.months[-1], "to")
+    if month_name(end) not in ledger.months:
         raise UsageError(
             f"to: {to} is not in the ledger, which has {ledger.months[0]} to {ledger.months[-1]}:"
             " a forecast is compared with what is known"
         )
-    last = shift(to or ledger.months[-1], -HORIZON)
+    last = month_name(end - HORIZON)
     span = parse_month(last, "month") - parse_month(ledger.months[0], "month")
     if span < begin or begin < ledger.step:
         raise UsageError(

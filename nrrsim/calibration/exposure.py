@@ -116,7 +116,8 @@ class Exposure:
             amount={name: values[known] for name, values in amount.items()},
             away=_away(rows, segment, end, step, half_life),
         )
-        exposure._take_as_price([parse_month(each, "price_months") for each in price_months])
+        rises = [ledger.calendar.parse_month(each, "price_months") for each in price_months]
+        exposure._take_as_price(rises)
         return exposure
 
     def _take_as_price(self, months: Sequence[int]) -> None:

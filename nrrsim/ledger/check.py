@@ -20,7 +20,7 @@ from nrrsim.errors import Finding, UsageError, did_you_mean
 from nrrsim.ledger.columns import KNOWN, Table, amount_column, require
 from nrrsim.ledger.periods import Known, look_at_ends, months_of_periods
 from nrrsim.ledger.sources import Rows, map_unique
-from nrrsim.months import day_number, last_day_number, month_name, month_number
+from nrrsim.months import CALENDAR_YEAR, Calendar, day_number, last_day_number, month_name
 from nrrsim.movements import CENT, cents, json_ratio
 from nrrsim.notation import counted
 
@@ -121,13 +121,15 @@ def check_rows(
     period_end: str = "exclusive",
     until: str | None = None,
     rates_given: bool = False,
+    calendar: Calendar = CALENDAR_YEAR,
 ) -> Entries:
     """The entries of the rows; raises DataError with every finding.
 
     `columns` names our word -> your heading. `period_end` says whether a subscription's end is its
     first day without service (`exclusive`) or its last day with it (`inclusive`). `until` is the
     day on which an export of periods was made (default: its last month is that of the latest
-    start); a ledger of months has no use for it, and refuses it with UsageError.
+    start); a ledger of months has no use for it, and refuses it with UsageError. A fiscal
+    `calendar` takes no quarter for a month.
     """
     if period_end not in ("exclusive", "inclusive"):
         remedy = did_you_mean(period_end, ["exclusive", "inclusive"])
@@ -137,7 +139,7 @@ def check_rows(
     periods = "start" in table.frame.columns and "month" not in table.frame.columns
     if not require(table, ["customer", "start" if periods else "month", unit]):
         table.stop()
-    frame = _parsed(table, unit, periods, inclusive=period_end == "inclusive")
+    frame = _parsed(table, unit, periods, period_end == "inclusive", calendar)
     _check_values(table, frame, unit)
     if until is not None and not periods:
         raise UsageError(
@@ -192,7 +194,9 @@ def check_rows(
     )
 
 
-def _parsed(table: Table, unit: str, periods: bool, inclusive: bool) -> pd.DataFrame:
+def _parsed(
+    table: Table, unit: str, periods: bool, inclusive: bool, calendar: Calendar
+) -> pd.DataFrame:
     """Each known column in its type; what cannot be read is nan, and is judged by the rules.
 
     `start` and `end` are days since 1970; `end` is the first day without service, however it is
@@ -207,7 +211,7 @@ def _parsed(table: Table, unit: str, periods: bool, inclusive: bool) -> pd.DataF
             map_unique(end, last_day_number) + 1 if inclusive else map_unique(end, day_number)
         )
     else:
-        columns["month"] = map_unique(raw["month"], month_number)
+        columns["month"] = map_unique(raw["month"], calendar.month_number)
 
     # twelve months of it, of which `amount` pays for as many as its interval has
     columns["amount"] = _number(raw[unit])
@@ -231,7 +235,7 @@ def _parsed(table: Table, unit: str, periods: bool, inclusive: bool) -> pd.DataF
         if name in raw:
             columns[name] = _number(raw[name])
     if "renewal" in raw:
-        columns["renewal"] = map_unique(raw["renewal"], month_number)
+        columns["renewal"] = map_unique(raw["renewal"], calendar.month_number)
     further = [
         name for name in raw.columns if name not in KNOWN and not str(name).endswith(" (unused)")
     ]

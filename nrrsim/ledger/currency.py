@@ -10,16 +10,17 @@ import pandas as pd
 
 from nrrsim.errors import UsageError
 from nrrsim.ledger.sources import map_unique, read_rows
-from nrrsim.months import month_number
+from nrrsim.months import Calendar
 
 if TYPE_CHECKING:
     from nrrsim.ledger.check import Entries
 
 
-def read_rates(source: str | Path) -> pd.Series:
+def read_rates(source: str | Path, calendar: Calendar) -> pd.Series:
     """What one unit of each currency is worth, by currency and month number.
 
-    Raises UsageError, with the line, for a column, month or rate that is missing or stands twice.
+    A fiscal `calendar` takes no quarter for a month. Raises UsageError, with the line, for a
+    column, month or rate that is missing or stands twice.
     """
     rows, *more = read_rows(source)
     if more:
@@ -33,7 +34,7 @@ def read_rates(source: str | Path) -> pd.Series:
         )
 
     rate = pd.to_numeric(frame["rate"], errors="coerce")
-    month = map_unique(frame["month"], month_number)
+    month = map_unique(frame["month"], calendar.month_number)
     wrong = rate.isna() | np.isnan(month) | ~(rate > 0) | np.isinf(rate)
     index = pd.MultiIndex.from_arrays([frame["currency"], np.nan_to_num(month).astype(np.int64)])
     if wrong.any() or index.has_duplicates:

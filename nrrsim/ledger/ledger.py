@@ -72,8 +72,9 @@ def read_ledger(
         period_end=period_end,
         until=until,
         rates_given=rates is not None,
+        calendar=calendar,
     )
-    table = read_rates(rates) if rates is not None else None
+    table = read_rates(rates, calendar) if rates is not None else None
     ours = reporting_currency(entries, table, currency)
     return Ledger(entries, ours, table, reported, grace_months, calendar)
 
@@ -155,8 +156,8 @@ class Ledger:
 
         Each customer keeps the label (`by`) of its first month in that time.
         """
-        last = parse_month(end, "end")
-        _, first = self.window(end, last - parse_month(start, "start"))
+        last = self.calendar.parse_month(end, "end")
+        _, first = self.window(end, last - self.calendar.parse_month(start, "start"))
         return self._customer_months(first, last).roll(first, last, by, closed=False)
 
     def customers(
