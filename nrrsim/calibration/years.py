@@ -67,6 +67,7 @@ def common_shock(
 def drift_and_season(exposure: Exposure, annual: np.ndarray) -> list[str]:
     """Drivers that drift, or that have a season: tested at a false-alarm rate of 1 % each."""
     notes = []
+    year = "calendar year" if exposure.ledger.calendar.is_fiscal else "year"
     for driver in ("churn", "contraction", "adoption", "cross_sell"):
         name, happened = driver.replace("_", "-"), exposure.amount[driver] > 0
         part = exposure.chances(driver, annual)
@@ -98,7 +99,7 @@ def drift_and_season(exposure: Exposure, annual: np.ndarray) -> list[str]:
             if stats.chi2.sf(chi2, len(sk) - 1) < FALSE_ALARM:
                 most = int(season.index.to_numpy()[np.argmax(sk / sn)])
                 notes.append(
-                    f"{name} has a season, most of it in month {most + 1:02d} of the year;"
+                    f"{name} has a season, most of it in month {most + 1:02d} of the {year};"
                     " a scenario spreads it evenly"
                 )
     return notes

@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 import pytest
-from conftest import ROOT, SHARED, shared_json
+from conftest import ROOT, SHARED, rejected, shared_json
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -153,7 +153,11 @@ def test_december_is_the_calendars_year(run, command):
 def test_what_is_learnt_is_the_same_in_every_calendar(run, command):
     """Learning and scoring count twelve months back from a month, wherever a year ends."""
     words = (command, MERIDIAN, *COMMANDS[command], "--json")
-    assert run(*words, "--fiscal-year-end", "01") == run(*words)
+    code, fiscal, _ = run(*words, "--fiscal-year-end", "01")
+    assert code == 0
+    # a season is of calendar months, which a fiscal reader is told
+    assert ("of the calendar year" in fiscal) == (command == "calibrate")
+    assert fiscal.replace("of the calendar year", "of the year") == run(*words)[1]
 
 
 def test_check_says_where_the_year_ends(run):
@@ -211,3 +215,73 @@ def test_what_is_no_month_of_the_year_is_refused(run, command, wrong):
 def test_the_same_in_python(wrong):
     with pytest.raises(nr.UsageError, match=r"^fiscal_year_end: must be the month in which"):
         nr.read_ledger(MERIDIAN, fiscal_year_end=wrong)
+
+
+QUARTERS = "customer,month,arr\n" + "".join(
+    f"A,{year}Q{quarter},9\n" for year in (2024, 2025) for quarter in (1, 2, 3, 4)
+)
+
+
+def test_a_ledger_of_quarters_is_the_calendars(write):
+    """`2024Q1` in a file may be a quarter of either year: with a fiscal one the month is asked for."""
+    path = write(QUARTERS)
+    assert nr.read_ledger(path).months[0] == "2024-03"
+    assert nr.read_ledger(path, fiscal_year_end="12").months[0] == "2024-03"
+    findings = rejected(path, fiscal_year_end="06")
+    assert len(findings) == 8
+    assert findings[0].startswith("ledger.csv:2: month: '2024Q1' is not a month; write it as YYYY")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "customer,month,mrr,renewal\nA,2024-12,1,2025Q4\nA,2025-12,1,2026Q4\n",
+        "customer,month,mrr,renewal\nA,2024-12,1,\nA,2025-12,1,2026-Q4\n",
+    ],
+)
+def test_neither_is_a_quarter_a_renewals_month(write, text):
+    assert nr.read_ledger(write(text))
+    assert "renewal: '202" in rejected(write(text), fiscal_year_end=1)[0]
+
+
+def test_nor_a_rates(write):
+    path = write("customer,month,mrr,currency\nA,2024-12,1,EUR\nA,2025-12,1,EUR\n")
+    rates = write("month,currency,rate\n2024Q4,EUR,1.1\n2025Q4,EUR,1.1\n", "rates.csv")
+    assert nr.read_ledger(path, rates=rates, currency="USD").converted(None).sum() > 0
+    with pytest.raises(nr.UsageError, match="one positive rate for each month"):
+        nr.read_ledger(path, rates=rates, currency="USD", fiscal_year_end=1)
+
+
+EITHER = "quarter of the calendar or of the fiscal year; write its last month as YYYY-MM"
+ASKED = {
+    "metrics": ("metrics", MERIDIAN, "--as-of", "2026Q3"),
+    "calibrate": ("calibrate", MERIDIAN, "--as-of", "2026Q3"),
+    "price month": ("calibrate", MERIDIAN, "--as-of", "2026-09", "--price-month", "2026Q1"),
+    "backtest": ("backtest", MERIDIAN, "--every", "12", "--trials", "50", "--until", "2026Q3"),
+}
+
+
+@pytest.mark.parametrize("words", ASKED.values(), ids=ASKED)
+def test_a_quarter_asked_for_is_the_calendars(run, words):
+    assert run(*words)[0] == 0
+    code, out, err = run(*words, "--fiscal-year-end", "01")
+    assert (code, out) == (2, "")
+    assert EITHER in err
+
+
+def test_the_same_of_what_a_ledger_is_asked():
+    ledger = nr.read_ledger(MERIDIAN, fiscal_year_end=1)
+    asked = [
+        lambda: ledger.cohort("2026Q3"),
+        lambda: ledger.book("2026Q1", "2026-09"),
+        lambda: ledger.book("2026-03", "2026Q3"),
+        lambda: ledger.customers("2026Q3"),
+        lambda: Actuals(ledger, "2026Q3"),
+        lambda: nr.calibrate(ledger, "2026Q3"),
+        lambda: nr.backtest(ledger, first="2025Q3", trials=50),
+        lambda: nr.backtest(ledger, until="2026Q3", trials=50),
+        lambda: nr.forecast(Actuals(ledger, "2026-09"), price_months=["2026Q1"]),
+    ]
+    for ask in asked:
+        with pytest.raises(nr.UsageError, match=EITHER):
+            ask()
