@@ -1,11 +1,14 @@
 """Fiscal years on pages: every quarter and year that a report names follows the card's calendar."""
 
 import json
+import os
 import re
+import subprocess
 
 import pytest
 from conftest import ROOT, said_of, squeezed, text_of
 from python_calamine import CalamineWorkbook
+from ruamel.yaml import YAML
 
 import nrrsim as nr
 from nrrsim.analysis.actuals import Actuals
@@ -252,3 +255,27 @@ def test_a_year_end_as_people_write_it_in_a_card(write, right):
     assert nr.read_ledger(MERIDIAN, fiscal_year_end=given).calendar.year_end == int(
         float(right.strip("'\""))
     )
+
+
+@pytest.mark.parametrize(
+    ("year_end", "today", "card"),
+    [
+        ("12", "2026-10", "2026Q3"),
+        ("12", "2027-01", "2026Q4"),
+        ("01", "2026-11", "FY2027Q3"),
+        ("01", "2027-02", "FY2027Q4"),
+        ("06", "2026-10", "FY2027Q1"),
+        ("09", "2026-10", "FY2026Q4"),
+    ],
+)
+def test_the_workflow_finds_the_card_of_the_quarter_that_has_ended(tmp_path, year_end, today, card):
+    """Its own script, on a day of that month."""
+    workflow = ROOT / ".github" / "workflows" / "quarterly-report.yml"
+    steps = YAML(typ="safe").load(workflow)["jobs"]["report"]["steps"]
+    script = next(step["run"] for step in steps if step.get("id") == "find")
+    day = f'date() {{ [[ "$*" == "--utc +%Y-%m-01" ]] && echo {today}-01 || command date "$@"; }}\n'
+    (tmp_path / "params").mkdir()
+    (tmp_path / "params" / f"{card}.yaml").touch()
+    found = {"CARD": "", "YEAR_END": year_end, "GITHUB_OUTPUT": "found", "PATH": os.environ["PATH"]}
+    subprocess.run(["bash", "-ec", day + script], cwd=tmp_path, env=found, check=True)
+    assert (tmp_path / "found").read_text() == f"card=params/{card}.yaml\nname={card}\n"
