@@ -310,9 +310,7 @@ def calibrate(
     parse_month(as_of, "--as-of")
     # a scenario's book can name a file, its headings and its day of export, and nothing else
     is_file = len(sources) == 1 and "://" not in sources[0] and not sources[0].startswith("env:")
-    as_it_is = replace(
-        form, column=None, until=None, fiscal_year_end=AS_IT_IS.fiscal_year_end
-    )
+    as_it_is = replace(form, column=None, until=None, fiscal_year_end=AS_IT_IS.fiscal_year_end)
     if out and not (is_file and as_it_is == AS_IT_IS):
         raise UsageError(
             "--out: a scenario's book is one ledger file, read as it is;"
