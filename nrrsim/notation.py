@@ -28,11 +28,15 @@ __all__ = [
     "share",
     "signed_money",
     "typst_string",
+    "visible",
     "year_name",
 ]
 NOTHING = "n/a"
 MINUS = "\u2212"
 SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
+# Control characters but line end and tab, the separators and the overrides of direction that look
+# like none, and halves of surrogate pairs, which no file can hold.
+UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 MONTHS = ("January", "February", "March", "April", "May", "June",
           "July", "August", "September", "October", "November", "December")  # fmt: skip
 
@@ -144,6 +148,18 @@ def typst_string(text: Any) -> str:
 
     safe = re.sub(r"[\x21-\x7e]", spelled, _printable(text))
     return f'"{safe}"'
+
+
+def visible(text: str, spelled: str = "") -> str:
+    r"""Text that a terminal shows and does not obey: a control character is spelled out (`\x1b`).
+
+    spelled : how each is, such as `\u{:04x}`; as Python writes it where it is empty.
+    """
+
+    def spell(c: re.Match[str]) -> str:
+        return spelled.format(ord(c[0])) if spelled else ascii(c[0])[1:-1]
+
+    return UNSEEN.sub(spell, text)
 
 
 def _decimal(x: Any) -> Decimal | None:

@@ -44,7 +44,7 @@ def in_processes(task: Task, shared: Any, blocks: Iterable[Any], number: int) ->
     pool = ProcessPoolExecutor(number, context, _begin, (line, task, shared))
 
     def submit(block: Any) -> Any:
-        # the process that this may start is not for Ctrl-C to end, but for us
+        # the process that this may start is not for Ctrl-C or a polite kill to end, but for us
         with _without_interrupts():
             return pool.submit(_one, block)
 
@@ -74,11 +74,12 @@ def _one(block: Any) -> Any:
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Keep Ctrl-C for later; a process that is started meanwhile never gets it."""
+    """Keep what ends a command for later; a process that is started meanwhile never gets it."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    ends = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     try:
         yield
     finally:

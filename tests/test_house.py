@@ -33,7 +33,7 @@ HOUSE = {
     " wording/forecast wording/templates wording/say card manifest workbook grid pages/notebook"
     " pages/markdown pages/pdf pages/html pages/render run",
     "whatif": "sliders live panel serve",
-    "cli": "options text commands",
+    "cli": "options text terminal commands",
 }
 ORDER = [
     name if wing == "ground" else f"{wing}/{name}"

@@ -1,7 +1,7 @@
 """Words on a command line in, calls out; holds no logic. Data go to stdout, all else to stderr.
 
-Exit codes: 0 done, 1 the run failed, 2 usage or parameters, 3 the data were rejected, 130
-interrupted.
+Exit codes: 0 done, 1 the run failed, 2 usage or parameters, 3 the data were rejected; 130, 143, 129
+ended by Ctrl-C, by SIGTERM or by a closed terminal (SIGHUP).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from math import prod
 from pathlib import Path
@@ -39,7 +39,9 @@ from nrrsim.cli.options import (
     target_of,
     whole_number,
 )
+from nrrsim.cli.terminal import Ended, animated, ended_by_signals, kept_visible
 from nrrsim.errors import DataError, NrrsimError, UsageError
+from nrrsim.notation import visible
 
 if TYPE_CHECKING:
     from nrrsim.ledger.ledger import Ledger
@@ -505,7 +507,7 @@ def report(
         )
     for card in cards:
         folder = run_card(
-            card, to=forms, engine=engine.value, out=out, progress=sys.stderr.isatty() and not quiet
+            card, to=forms, engine=engine.value, out=out, progress=bool(animated()) and not quiet
         )
         typer.echo(
             "\n".join(str(folder / f"report.{form}") for form in forms) if forms else str(folder)
@@ -553,7 +555,8 @@ def _scenario(path: str, quiet: bool) -> Scenario:
 @contextmanager
 def _progress(total: int, what: str, quiet: bool) -> Iterator[Callable[[int], None] | None]:
     """What to tell how far a run is: a bar on a terminal's stderr, once it takes over a second."""
-    if quiet or not sys.stderr.isatty():
+    terminal = None if quiet else animated()
+    if terminal is None:
         yield None
         return
     from rich.console import Console
@@ -564,7 +567,14 @@ def _progress(total: int, what: str, quiet: bool) -> Iterator[Callable[[int], No
         BarColumn(),
         TimeRemainingColumn(),
     )
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    # the bar alone: what is printed meanwhile keeps its way
+    bar = Progress(
+        *columns,
+        console=Console(file=terminal),
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
     task, begin = bar.add_task(what, total=total), time.monotonic()
 
     def advance(done: int) -> None:
@@ -598,19 +608,26 @@ def _pairs(option: str, given: list[str] | None, such_as: str = "smb=monthly") -
 
 
 def _object(values: dict[str, Any]) -> str:
-    return json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
+    # what is left of control characters stands in strings, and is spelled as JSON spells it
+    return visible(text, r"\u{:04x}")
 
 
 def main(arguments: list[str] | None = None) -> None:
     """The entry point: every error in one voice, and never a traceback."""
     # before the command is read: what a library logs meanwhile is not to be heard either
     quiet = {"-q", "--quiet"} & set(sys.argv[1:] if arguments is None else arguments)
-    logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.ERROR)
+    logging.getLogger().setLevel(logging.ERROR)
     logging.getLogger("nrrsim").setLevel(logging.ERROR if quiet else logging.INFO)
+    with kept_visible(), ended_by_signals():
+        _answer(arguments)
+
+
+def _answer(arguments: list[str] | None) -> None:
     try:
-        app(args=arguments)
-    except KeyboardInterrupt:
-        _leave("interrupted", 130)
+        app(args=arguments, prog_name="nrrsim")
+    except Ended as ended:
+        _leave("interrupted", ended.code)
     except DataError as error:
         # one that a notebook's kernel told has its text alone
         shown = [*map(str, error.findings[:MOST_FINDINGS])] or [str(error)]
@@ -620,9 +637,7 @@ def main(arguments: list[str] | None = None) -> None:
         _leave("\n".join(shown), error.exit_code)
     except NrrsimError as error:
         _leave(str(error), error.exit_code)
-    except BrokenPipeError:
-        # who read has enough; closing stdout at the end would fail once more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # who read has enough
         sys.exit(1)
     except Exception as error:
         if os.environ.get("NRRSIM_DEBUG"):
@@ -634,6 +649,7 @@ def main(arguments: list[str] | None = None) -> None:
         )
 
 
-def _leave(message: str, code: int) -> None:
-    typer.echo(message, err=True)
+def _leave(message: str, code: Any) -> None:
+    with suppress(OSError):  # a terminal that was closed is not there to be told
+        typer.echo(message, err=True)
     sys.exit(code)

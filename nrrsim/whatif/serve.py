@@ -218,7 +218,7 @@ def _run(server: Any, words: list[str]) -> None:
     warnings.simplefilter("ignore")
     try:
         server.launch_instance(words)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):  # Ctrl-C and a closed terminal are how it is ended
         pass
     finally:
         server.clear_instance()
