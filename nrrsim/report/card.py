@@ -16,12 +16,15 @@ from nrrsim.yamlfile import read_yaml
 
 NESTED = ("columns", "scenarios", "multiples", "price_months")
 OPTIONAL = re.compile(r"\(optional ?(number|text|mapping|month of the year|)\)")
+PATH = "(path)"  # in a parameter's comment; a company or a title may be called like a file
+ALWAYS_PATHS = ("rates",)
 
 
 @dataclass(frozen=True)
 class Card:
     """A checked run card: its path, its notebook's, the parameters it gives, and the `defaults`.
 
+    paths : the parameters that name files; no other text of a card is ever looked for on disk.
     wording : the company's own templates, which take the place of the house's.
     """
 
@@ -29,11 +32,22 @@ class Card:
     notebook: Path
     parameters: dict[str, Any]
     defaults: dict[str, Any]
+    paths: tuple[str, ...] = ()
     wording: tuple[Path, ...] = ()
 
     @property
     def name(self) -> str:
         return self.path.stem
+
+    @property
+    def named(self) -> list[str]:
+        """What the card, or where it is silent its notebook, says that its files are."""
+        known = {**self.defaults, **self.parameters}
+        values = (known[key] for key in self.paths)
+        each = (
+            item for value in values for item in (value if isinstance(value, list) else [value])
+        )
+        return [text for text in each if isinstance(text, str) and text]
 
 
 def read_card(path: str | Path) -> Card:
@@ -59,13 +73,15 @@ def read_card(path: str | Path) -> Card:
     ]
     defaults = {key: each.default for key, each in known.items()}
     wording: tuple[Path, ...] = ()
+    paths = tuple(key for key, each in known.items() if PATH in each.help or key in ALWAYS_PATHS)
     try:
-        wording = _own_wording(file, given.get("wording"), defaults.get("wording"))
+        if "wording" in paths:
+            wording = _own_wording(file, given.get("wording"), defaults.get("wording"))
     except UsageError as error:
         wrong.append(str(error))
     if wrong:
         raise UsageError("\n".join(wrong))
-    return Card(file, notebook, given, defaults, wording)
+    return Card(file, notebook, given, defaults, paths, wording)
 
 
 def _own_wording(card: Path, given: Any, default: Any) -> tuple[Path, ...]:

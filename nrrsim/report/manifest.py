@@ -120,17 +120,13 @@ def _sealed(manifest: Mapping[str, Any]) -> bytes:
 
 
 def _inputs(card: Card) -> list[Path]:
-    """Every file that a parameter names, of a scenario also what it extends and its ledger; and the
+    """Every file that a card names, of a scenario also what it extends and its ledger; and the
     company's own templates.
     """
     from nrrsim.ledger.sources import matching
     from nrrsim.scenario.scenario import files_of
 
-    given = card.parameters.values()
-    values = [item for value in given for item in (value if isinstance(value, list) else [value])]
-    # any text may name a file; one of 200 characters is a title or a reason
-    names = [value for value in values if isinstance(value, str) and 0 < len(value) < 200]
-    named = [path for name in names for path in matching(str(card.path.parent / name))]
+    named = [path for name in card.named for path in matching(str(card.path.parent / name))]
     inputs = set(card.wording)
     for path in filter(Path.is_file, named):
         inputs |= set(files_of(path)) if path.suffix in (".yaml", ".yml") else {path}

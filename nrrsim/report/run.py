@@ -47,6 +47,13 @@ def run_card(
 
     card = read_card(path)
     final = _checked_place(Path(out) / card.name)
+    if not card.paths:
+        log.info(
+            "note: %s: no parameter of %s says (path) in its comment: no file is taken for an"
+            " input, and verify compares none",
+            card.path,
+            card.notebook.stem,
+        )
     with whole_folder(final) as work:
         log.info("%s: running %s", card.path, card.notebook.stem)
         numbers = _execute(card, work / "report.ipynb", progress)

@@ -20,11 +20,8 @@ from nrrsim.notation import visible
 
 EVERY = "".join(map(chr, range(0x110000)))
 CONTROLS = [c for c in EVERY if unicodedata.category(c) == "Cc" and c not in "\n\t"]
-TURNING = [
-    c
-    for c in EVERY
-    if unicodedata.bidirectional(c) in "LRE RLE LRO RLO PDF LRI RLI FSI PDI".split()
-]
+TURNS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
+TURNING = [c for c in EVERY if unicodedata.bidirectional(c) in TURNS]
 OBEYED = [*CONTROLS, *TURNING, "\u2028", "\u2029"]
 NAMED = "".join(c for c in OBEYED if c != "\0")  # what a file can be called
 SOME = "\x1b]0;pwned\x07\x1b[31m\x9b2J\x08\u202e"  # what a real attack would write

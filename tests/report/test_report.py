@@ -39,7 +39,7 @@ def card(tmp_path):
             "---\ntitle: Tiny\nlang: en\nformat: {nrrsim-typst: {}}\nexecute: {echo: false}\n---"
         )
         parameters = nbformat.v4.new_code_cell(
-            'name = "x"  # whose\nsize = 1  # how many (optional)\nplain = None  # (optional)\nlimit = None  # (optional number)\nhead = None  # (optional mapping)'
+            'name = "x"  # whose\nsize = 1  # how many (optional)\nplain = None  # (optional)\nlimit = None  # (optional number)\nhead = None  # (optional mapping)\nfile = None  # an input (optional text) (path)\nscenarios = None  # several (optional) (path)\nrates = None  # (optional text)'
         )
         parameters.metadata["tags"] = ["parameters"]
         book.cells = [nbformat.v4.new_raw_cell(front), parameters, nbformat.v4.new_code_cell(code)]
@@ -258,7 +258,7 @@ def test_verify_sees_every_flipped_byte(finished, tmp_path):
 
 def test_verify_sees_missing_added_and_changed_inputs(card, tmp_path):
     (tmp_path / "input.csv").write_text("one")
-    path = card("notebook: tiny.ipynb\nname: input.csv\n")
+    path = card("notebook: tiny.ipynb\nname: a\nfile: input.csv\n")
     folder = run_card(path, out=tmp_path / "reports")
     assert any("input.csv: intact" in line for line in verify(folder))
     (tmp_path / "input.csv").write_text("two")
@@ -273,6 +273,110 @@ def test_verify_sees_missing_added_and_changed_inputs(card, tmp_path):
     (folder / "report.pdf").unlink()
     with pytest.raises(nr.VerifyError, match="is missing"):
         verify(folder)
+
+
+def inputs_of(folder: Path) -> set[str]:
+    return {
+        Path(name).name for name in json.loads((folder / "manifest.json").read_text())["inputs"]
+    }
+
+
+def test_only_a_parameter_that_says_path_names_files(card, tmp_path):
+    for name in ("one.csv", "q1.csv", "q2.csv", "eur.csv", "secret.csv", "un[1].csv"):
+        (tmp_path / name).write_text(name)
+    said = 'notebook: tiny.ipynb\nname: "*.csv"\nplain: secret.csv\nhead: {a: secret.csv}\n'
+    told = "file: one.csv\nscenarios: ['q*.csv', 'un[1].csv', absent.csv, '']\nrates: eur.csv\n"
+    assert inputs_of(run_card(card(said), out=tmp_path / "reports", to=())) == set()
+    found = inputs_of(run_card(card(said + told), out=tmp_path / "reports", to=()))
+    assert found == {"one.csv", "q1.csv", "q2.csv", "un[1].csv", "eur.csv"}
+
+
+FILES = {"ledger", "rates", "wording", "scenarios", "scenario"}
+LOOKING = (
+    "../../**/*.py",
+    "/etc/passwd",
+    "**/*",
+    "card.yaml",
+    "~/.ssh/*",
+    "file:///etc/hosts",
+    ".",
+)
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda at: at.stem
+)
+def test_no_other_text_of_a_card_is_looked_for(path, tmp_path, monkeypatch):
+    """Whatever text every other parameter of a shipped notebook is: it is not looked for on disk."""
+    cells = json.loads(path.read_text())["cells"]
+    source = next(
+        cell["source"] for cell in cells if "parameters" in cell["metadata"].get("tags", [])
+    )
+    names = [line.split(" = ")[0] for line in source]
+    kept = [f"{name}: x" for name in ("ledger", "scenario") if name in names]
+    kept += ["scenarios: [x]"] if "scenarios" in names else []
+    looked = []
+    for number, text in enumerate(LOOKING):
+        given = []
+        for name in sorted(set(names) - FILES):
+            line = f"{name}: {json.dumps(text)}"
+            (tmp_path / "card.yaml").write_text("\n".join([f"notebook: {path.stem}", *kept, line]))
+            try:
+                read_card(tmp_path / "card.yaml")
+            except nr.UsageError as error:
+                if f" {name}: must" in str(error):
+                    continue  # it takes no text
+            given.append(line)
+        assert len(given) >= (0 if path.stem == "what_if" else 4), given
+        needed = [
+            f"{name}: x"
+            for name in ("company", "as_of")
+            if name in names and not any(line.startswith(name) for line in given)
+        ]
+        (tmp_path / "card.yaml").write_text(
+            "\n".join([f"notebook: {path.stem}", *kept, *needed, *given])
+        )
+        found = read_card(tmp_path / "card.yaml")
+        assert text not in found.named
+        assert set(found.named) <= {"x", "wording"}
+        looked.append(number)
+    assert len(looked) == len(LOOKING)
+
+
+def test_a_company_that_is_called_like_a_pattern(tmp_path, run):
+    """The report is made, says the name as it is written, and holds hashes of card, notebook and ledger alone."""
+    (tmp_path / "beside.py").write_text("secret = 1")
+    (tmp_path / "card.yaml").write_text(
+        'notebook: quarterly_report\ncompany: "**/*.py"\nledger: ledger.csv\nas_of: "2026-01"\ntarget: 1.0\ntrials: 0\n'
+    )
+    words = ("report", tmp_path / "card.yaml", "--to", "html", "--out", tmp_path / "out", "-q")
+    code, out, err = run(*words)
+    assert (code, out) == (2, "")
+    assert "ledger.csv: there is no such file" in err
+    assert not list(tmp_path.glob("out/*"))
+    rows = [
+        f"A,{year}-{month:02d},{100 + month}" for year in (2024, 2025) for month in range(1, 13)
+    ]
+    (tmp_path / "ledger.csv").write_text("\n".join(["customer,month,mrr", *rows, "A,2026-01,120"]))
+    code, out, err = run(*words)
+    assert (code, err) == (0, "")
+    assert inputs_of(tmp_path / "out" / "card") == {"ledger.csv"}
+    assert "**/*.py" in (tmp_path / "out" / "card" / "report.html").read_text()
+    assert "beside" not in (tmp_path / "out" / "card" / "manifest.json").read_text()
+
+
+def test_a_notebook_that_marks_no_path_says_so(card, tmp_path, caplog):
+    caplog.set_level("INFO", "nrrsim")
+    path = card("notebook: tiny.ipynb\nname: a\n")
+    book = tmp_path / "tiny.ipynb"
+    run_card(path, out=tmp_path / "reports", to=())
+    assert not [each for each in caplog.messages if "(path)" in each]
+    book.write_text(book.read_text().replace("(path)", "").replace("rates = None", "odds = None"))
+    (tmp_path / "input.csv").write_text("one")
+    path.write_text("notebook: tiny.ipynb\nname: input.csv\nfile: input.csv\n")
+    folder = run_card(path, out=tmp_path / "reports", to=())
+    assert inputs_of(folder) == set()
+    assert [each for each in caplog.messages if "no parameter of tiny says (path)" in each]
 
 
 def test_hostile_names_are_text(tmp_path):

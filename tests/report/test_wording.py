@@ -412,7 +412,7 @@ def card(tmp_path):
     front = "---\ntitle: Tiny\nlang: en\nformat: {nrrsim-typst: {}}\nexecute: {echo: false}\n---"
     book = nbformat.v4.new_notebook()
     parameters = nbformat.v4.new_code_cell(
-        'ledger = ""  # the ledger\nwording = "wording"  # the company\'s own sentences (optional)'
+        'ledger = ""  # the ledger\nwording = "wording"  # the company\'s own sentences (optional) (path)'
     )
     parameters.metadata["tags"] = ["parameters"]
     load = "#| include: false\nimport nrrsim as nr\npast = nr.actuals(ledger, '2025-12')"
