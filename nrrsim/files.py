@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import hashlib
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -15,42 +17,75 @@ from typing import Any
 
 import pandas as pd
 
-from nrrsim.errors import UsageError
+from nrrsim.errors import NrrsimError, UsageError
 
-# What is said of a file that cannot be written: `why` is the system's word for it. Other words may
-# name its `folder` instead.
-CANNOT_BE_WRITTEN = "{path}: cannot be written ({why}); is its folder there?"
-FRAME_CANNOT_BE_WRITTEN = "{path}: cannot be written; is its folder there, and may you write to it?"
+CANNOT_BE_WRITTEN = "{path}: cannot be written ({why}); {remedy}"
+# What the system's codes mean, and what to do: a run that finds no room has failed, the rest is of
+# the place that was asked for. Other codes are told in the system's own words.
+NO_ROOM = {
+    errno.ENOSPC: ("the disk is full", "make room there, and run it again"),
+    errno.EDQUOT: ("your share of the disk is used up", "make room there, and run it again"),
+    errno.EFBIG: ("it is larger than a file may be there", "raise the limit, or write elsewhere"),
+    errno.EIO: ("the disk does not take it", "look after the disk, or write elsewhere"),
+}
+NO_PLACE = {
+    errno.EROFS: ("the disk is read-only", "choose another place"),
+    errno.EACCES: ("you may not write there", "ask for permission, or choose another place"),
+    errno.EPERM: ("you may not write there", "ask for permission, or choose another place"),
+    errno.EISDIR: ("a folder has that name", "choose another one"),
+    errno.ENAMETOOLONG: ("its name is too long", "choose a shorter one"),
+}
+ELSE = "is its folder there?"
 
 
 # --- whole or not at all --------------------------------------------------------------------------
+
+
+def refused(error: OSError, path: object = "", words: str = CANNOT_BE_WRITTEN) -> NrrsimError:
+    """What to say of what the system did not let be written to `path` (else: the error's own).
+
+    A UsageError, or where there was no room an NrrsimError; `words` may name `{path}`, its
+    `{folder}`, `{why}` and the `{remedy}`.
+    """
+    named = path or error.filename or "a file"
+    own = str(error.strerror or error or "the system says no"), ELSE
+    why, remedy = {**NO_ROOM, **NO_PLACE}.get(error.errno or 0, own)
+    folder = Path(str(named)).parent
+    said = words.format(path=named, folder=folder, why=why, remedy=remedy)
+    return NrrsimError(said) if error.errno in NO_ROOM else UsageError(said)
 
 
 @contextmanager
 def whole(path: str | Path, words: str = CANNOT_BE_WRITTEN, *, new: bool = False) -> Iterator[Path]:
     """A path beside `path` to write a file to, which takes its place when all went well.
 
-    Whatever fails, or kills the process, `path` is as it was. Raises UsageError, in `words`, for
-    what the system does not let be written.
+    Whatever fails, or ends the process, `path` is as it was, and what killed processes left there
+    is cleared. Raises what `refused` says, in `words`, of what the system does not let be written.
+    What is there and no file, such as a pipe, cannot be replaced: it is itself what to write to.
 
     new : nothing may stand at `path`; raises FileExistsError where something does.
     """
     final = Path(path)
-    unfinished = final.with_name(f".{final.name}-{os.getpid()}")
+    is_itself = not new and final.exists() and not final.is_file()
+    if not is_itself and not new:
+        final = Path(os.path.realpath(path))  # a link stays one: what it leads to is replaced
+    unfinished = final if is_itself else final.with_name(f".{final.name}-{os.getpid()}")
     try:
+        if not is_itself:
+            _clear_killed(final)
         yield unfinished
         if new:
             _named(unfinished, final)
-        else:
+        elif not is_itself:
             os.replace(unfinished, final)
     except OSError as error:
         if new and isinstance(error, FileExistsError):
             raise
-        text = words.format(path=path, folder=final.parent, why=error.strerror)
-        raise UsageError(text) from None
+        raise refused(error, path, words) from None
     finally:
-        with suppress(OSError):  # where not even its folder is there
-            unfinished.unlink()
+        if not is_itself:
+            with suppress(OSError):  # where not even its folder is there
+                unfinished.unlink()
 
 
 def _named(unfinished: Path, path: Path) -> None:
@@ -67,23 +102,38 @@ def _named(unfinished: Path, path: Path) -> None:
 def whole_folder(path: Path) -> Iterator[Path]:
     """A folder beside `path` to fill, which takes its place when all went well.
 
-    Whatever fails, or kills the process, `path` is as it was. What killed processes left there is
-    cleared. Raises UsageError where the folder above cannot be written to.
+    Whatever fails, or ends the process, `path` is as it was. What killed processes left there is
+    cleared. Raises what `refused` says of what the system does not let be written.
     """
+    _clear_killed(path)
     try:
-        for left in path.parent.glob(f".{path.name}-*-*"):
-            owner = left.name.removeprefix(f".{path.name}-").partition("-")[0]
-            if owner.isdigit() and not _is_running(int(owner)):
-                shutil.rmtree(left, ignore_errors=True)
         work = Path(tempfile.mkdtemp(prefix=f".{path.name}-{os.getpid()}-", dir=path.parent))
     except OSError as error:
-        raise UsageError(f"{path}: cannot be written to ({error.strerror})") from None
+        raise refused(error, path) from None
 
     try:
         yield work
         _swap(work, path)
+    except OSError as error:
+        # what could not be read on the way is for others to say
+        if error.errno in NO_ROOM or error.errno == errno.EROFS:
+            raise refused(error, path) from None
+        raise
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _clear_killed(final: Path) -> None:
+    """Remove what processes that are no more left beside `final`: they could not do it."""
+    ours = re.compile(re.escape(f".{final.name}-") + r"(\d+)(-\w+)?")
+    with suppress(OSError):  # where that cannot be, writing will say so
+        for left in list(final.parent.iterdir()):
+            owner = ours.fullmatch(left.name)
+            if owner and not _is_running(int(owner[1])):
+                if left.is_dir():
+                    shutil.rmtree(left, ignore_errors=True)
+                else:
+                    left.unlink()
 
 
 def _is_running(process: int) -> bool:
@@ -117,23 +167,35 @@ def _swap(work: Path, final: Path) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """A file of text, whole or not at all; raises UsageError where it cannot be written."""
+    """A file of text, whole or not at all; raises what `refused` says if it cannot be written."""
     with whole(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
 
 
+def add_line(path: Path, line: str) -> None:
+    """One more line of a file of text; what is no whole line has no end. Raises as `write_text`."""
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+    except OSError as error:
+        raise refused(error, path) from None
+
+
 def write_parquet(frame: pd.DataFrame, path: str | Path, about: Mapping[str, Any]) -> None:
-    """A frame as a Parquet file with `about` in its metadata; raises UsageError if it cannot be."""
+    """A frame as a Parquet file with `about` in its metadata; raises as `write_text`."""
     import duckdb
 
     metadata = ", ".join(f"{key}: {_quoted(value)}" for key, value in about.items())
-    with whole(path, FRAME_CANNOT_BE_WRITTEN) as unfinished, duckdb.connect() as database:
+    with whole(path) as unfinished, duckdb.connect() as database:
         database.register("rows", frame)
         copy = f"copy rows to {_quoted(unfinished)} (format parquet, compression zstd,"
         try:
             database.execute(f"{copy} kv_metadata {{{metadata}}})")
         except duckdb.IOException as error:
-            raise OSError from error
+            # DuckDB tells the code in the system's words alone
+            known = (code for code in errno.errorcode if os.strerror(code) in str(error))
+            code = next(known, errno.EIO)
+            raise OSError(code, os.strerror(code)) from error
 
 
 def _quoted(text: Any) -> str:

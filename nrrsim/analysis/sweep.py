@@ -27,7 +27,7 @@ from nrrsim.engine.draws import SEED
 from nrrsim.engine.outcomes import Sample
 from nrrsim.engine.simulation import TRIALS, available_threads, simulate
 from nrrsim.errors import UsageError
-from nrrsim.files import write_text
+from nrrsim.files import add_line, write_text
 from nrrsim.scenario.scenario import Scenario
 from nrrsim.workers import in_processes, on_cluster
 
@@ -251,5 +251,4 @@ class _Done:
     def add(self, number: int, row: Row) -> None:
         self.rows[number] = dict(row)
         if self.path is not None:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps([number, row]) + "\n")
+            add_line(self.path, json.dumps([number, row]))

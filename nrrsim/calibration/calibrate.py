@@ -89,7 +89,7 @@ class Calibration:
         text = yaml_text(self.scenario.plain())
         with whole(path) as unfinished:
             before = Path(path)
-            if before.exists() and not before.read_bytes().startswith(MADE_BY.encode()):
+            if before.is_file() and not before.read_bytes().startswith(MADE_BY.encode()):
                 raise UsageError(
                     f"{path}: is there, and was not made by nrrsim calibrate; choose another --out"
                 )

@@ -466,17 +466,14 @@ def schema(
     ] = None,
 ) -> None:
     """The JSON Schema of scenario files, for editors that check and complete them."""
+    from nrrsim.files import write_text
     from nrrsim.scenario.scenario import json_schema
 
     text = _object(json_schema())
     if out is None:
         typer.echo(text)
     else:
-        # as it is, and not beside it first: what one names here may be a pipe
-        try:
-            out.write_text(text + "\n", encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"{out}: cannot be written ({error.strerror})") from None
+        write_text(out, text + "\n")
 
 
 @app.command()
@@ -639,6 +636,13 @@ def _answer(arguments: list[str] | None) -> None:
         _leave(str(error), error.exit_code)
     except BrokenPipeError:  # who read has enough
         sys.exit(1)
+    except OSError as error:
+        if os.environ.get("NRRSIM_DEBUG"):
+            raise
+        from nrrsim.files import refused
+
+        said = refused(error, words="{path}: {why}; {remedy}")
+        _leave(str(said), said.exit_code)
     except Exception as error:
         if os.environ.get("NRRSIM_DEBUG"):
             raise

@@ -18,7 +18,7 @@ from typing import Any
 
 from nrrsim import errors
 from nrrsim.errors import NotebookError, NrrsimError, UsageError, did_you_mean
-from nrrsim.files import shared, whole_folder
+from nrrsim.files import refused, shared, whole_folder
 from nrrsim.notation import escape_markdown, month_name
 from nrrsim.report.card import Card, read_card
 from nrrsim.report.manifest import recorded_numbers, write_manifest
@@ -73,7 +73,7 @@ def _checked_place(final: Path) -> Path:
         if final.exists() and not is_report and (final.is_file() or any(final.iterdir())):
             raise UsageError(f"{final}: holds something that is not a report; choose another --out")
     except OSError as error:
-        raise UsageError(f"{final}: cannot be written to ({error.strerror})") from None
+        raise refused(error, final) from None
     return final
 
 

@@ -24,7 +24,7 @@ from typing import Any
 from urllib.parse import quote
 
 from nrrsim.errors import UsageError
-from nrrsim.files import shared, whole, write_text
+from nrrsim.files import refused, shared, whole, write_text
 from nrrsim.scenario.scenario import read_scenario
 
 HERE, FIRST_PORT, PORTS = "127.0.0.1", 8888, 20
@@ -150,7 +150,7 @@ def _copy_scenarios(folder: Path) -> None:
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
-        raise UsageError(f"{folder}: {NO_FOLDER.format(why=error.strerror)}") from None
+        raise refused(error, folder, f"{{path}}: {NO_FOLDER}") from None
     for each in sorted(shared("params", "scenarios").glob("*.yaml")):
         if not (folder / each.name).exists():
             with whole(folder / each.name, f"{{folder}}: {NO_FOLDER}") as unfinished:

@@ -156,7 +156,7 @@ def test_only_a_report_is_replaced(card, tmp_path):
     with pytest.raises(nr.UsageError, match="holds something that is not a report"):
         run_card(card("notebook: tiny.ipynb\nname: a\n"), out=tmp_path / "reports")
     assert (tmp_path / "reports" / "card" / "notes.txt").read_text() == "precious"
-    with pytest.raises(nr.UsageError, match="cannot be written to"):
+    with pytest.raises(nr.UsageError, match="cannot be written"):
         run_card(
             card("notebook: tiny.ipynb\nname: a\n"), out=card("notebook: tiny.ipynb\nname: a\n")
         )
