@@ -41,10 +41,11 @@ def in_processes(task: Task, shared: Any, blocks: Iterable[Any], number: int) ->
     # spawned: this process has run threads by now, and a fork would keep the locks that they held
     context = multiprocessing.get_context("spawn")
     line, held = context.Pipe(duplex=False)
-    pool = ProcessPoolExecutor(number, context, _begin, (line, task, shared))
+    # the processes that this and `submit` start are not for what ends a command to end, but for us
+    with _without_interrupts():
+        pool = ProcessPoolExecutor(number, context, _begin, (line, task, shared))
 
     def submit(block: Any) -> Any:
-        # the process that this may start is not for Ctrl-C or a polite kill to end, but for us
         with _without_interrupts():
             return pool.submit(_one, block)
 

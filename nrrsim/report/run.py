@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from nrrsim import errors
@@ -94,6 +95,36 @@ def _quiet_kernel() -> Iterator[Any]:
         os.close(nowhere)
 
 
+@contextlib.contextmanager
+def _own_kernel(folder: Path) -> Iterator[Any]:
+    """Yields the class of a kernel whose address and key lie in `folder`, and which ends with us.
+
+    nbclient ends a kernel that runs; one that was about to start would go on to do so.
+    """
+    import asyncio
+
+    from jupyter_client.manager import AsyncKernelManager
+    from jupyter_core.utils import ensure_event_loop
+
+    started = []
+
+    class Kernel(AsyncKernelManager):
+        def __init__(self, **how: Any) -> None:
+            super().__init__(**how, connection_file=str(folder / "kernel.json"))
+            started.append(self)
+
+    try:
+        yield Kernel
+    except (KeyboardInterrupt, SystemExit):
+        loop = ensure_event_loop()
+        pending = asyncio.all_tasks(loop)
+        for task in pending:
+            task.cancel()
+        ends = [kernel.shutdown_kernel(now=True) for kernel in started if kernel.has_kernel]
+        loop.run_until_complete(asyncio.gather(*pending, *ends, return_exceptions=True))
+        raise
+
+
 def _execute(card: Card, executed: Path, progress: bool) -> dict[str, Any]:
     """Run the notebook with the card's parameters; returns the numbers that it recorded."""
     import nbformat
@@ -101,8 +132,14 @@ def _execute(card: Card, executed: Path, progress: bool) -> dict[str, Any]:
     from papermill.exceptions import PapermillExecutionError
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
+    # it goes with the report's folder, whatever ends the run
+    own = TemporaryDirectory(prefix=".kernel-", dir=executed.parent)
     try:
-        with _quiet_kernel() as terminal:
+        with (
+            own as keys,
+            _own_kernel(Path(keys).resolve()) as kernel,
+            _quiet_kernel() as terminal,
+        ):
             papermill.execute_notebook(
                 str(card.notebook.resolve()),
                 str(executed),
@@ -112,6 +149,7 @@ def _execute(card: Card, executed: Path, progress: bool) -> dict[str, Any]:
                 language="python",
                 progress_bar={"file": terminal} if progress else False,
                 start_timeout=120,
+                kernel_manager_class=kernel,
             )
     except PapermillExecutionError as error:
         raise _said_by(error, card) from None
