@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ class Table:
 
     def __init__(self, parts: Sequence[Rows], columns: Mapping[str, str]) -> None:
         self.findings = [finding for part in parts for finding in part.findings]
-        self.notices: list[Finding] = []
+        self.notices = [notice for part in parts for notice in part.notices]
         self.parts = [renamed(part, columns) for part in parts]
         self.frame, self.starts = concat(self.parts)
         self.name = ", ".join(part.name for part in parts)
@@ -88,7 +89,7 @@ def renamed(part: Rows, columns: Mapping[str, str]) -> Rows:
         remedy = "rename one, or map each of our words to a heading of its own"
         raise DataError([Finding(part.name, 1, problem, remedy)])
     frame = part.frame.set_axis(pd.Index(ours), axis=1)
-    return Rows(part.name, frame, part.lines, part.findings)
+    return replace(part, frame=frame)
 
 
 def amount_column(table: Table, columns: Mapping[str, str]) -> str:

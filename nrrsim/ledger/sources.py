@@ -7,27 +7,18 @@ Parquet and SQL cells keep the type they have there.
 from __future__ import annotations
 
 import csv
-import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from nrrsim.errors import DataError, Finding, UsageError
-
-if TYPE_CHECKING:
-    from sqlalchemy import URL
-
+from nrrsim.ledger.database import read_query
 
 DELIMITERS = ",;\t|"
-SECRET = re.compile(
-    r"passw(or)?d|pwd|passphrase|passcode|token|secret|credential|private_?key", re.IGNORECASE
-)
-READ_ONLY = {"postgresql": "set transaction read only", "sqlite": "pragma query_only = on"}
 SPREADSHEETS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 REJECTED = {
     "MISSING COLUMNS": "has fewer cells than the heading; complete the row or remove it",
@@ -46,13 +37,15 @@ class Rows:
 
     `frame` has one column a heading, null where a cell is empty. `lines()` gives the line of each
     row in the source (spreadsheet row; row number of a query), worked out only when a finding needs
-    it. `findings` are rows that could not be read at all.
+    it. `findings` are rows that could not be read at all; `notices` are things to know of the
+    source.
     """
 
     name: str
     frame: pd.DataFrame
     lines: Callable[[], np.ndarray]
     findings: tuple[Finding, ...] = ()
+    notices: tuple[Finding, ...] = ()
 
 
 def read_rows(source: str | Path, query: str | None = None, sheet: str | None = None) -> list[Rows]:
@@ -297,87 +290,13 @@ def _read_spreadsheet(path: Path, sheet: str | None) -> Rows:
 
 
 def _read_sql(address: str, query: str | None) -> Rows:
-    """The rows of a query, sent as it is written, in a transaction that cannot write."""
-    try:
-        import sqlalchemy
-        from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
-    except ImportError:
-        raise UsageError(
-            "reading from a database needs the extra sql: pip install 'nrrsim[sql]'"
-        ) from None
-    url, secrets = _address(address)
-    if not query:
-        raise UsageError(
-            f"{address}: a database needs a query, such as: select customer, month, mrr from ledger"
-        )
-    try:
-        engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
-        with engine.connect() as connection:
-            if engine.dialect.name in READ_ONLY:
-                connection.exec_driver_sql(READ_ONLY[engine.dialect.name])
-            # without parameters a % in the query is a %
-            result = connection.exec_driver_sql(query, execution_options={"no_parameters": True})
-            headings = _distinct([name.strip() for name in map(str, result.keys())], "query")
-            frame = pd.DataFrame(result.fetchall(), columns=pd.Index(headings), dtype=object)
-    except (ImportError, NoSuchModuleError):
-        raise UsageError(
-            f"{address}: the driver for {url.drivername} is not installed; pip install it"
-        ) from None
-    except SQLAlchemyError as error:
-        # What a driver says may hold the password that it was given.
-        reason = next(
-            iter(str(getattr(error, "orig", None) or error).splitlines()), type(error).__name__
-        )
-        for secret in secrets:
-            reason = reason.replace(secret, "***")
-        raise UsageError(f"{address}: the query failed: {reason}") from None
-    return Rows("query", frame, _counting(len(frame), 1))
-
-
-def _address(address: str) -> tuple[URL, list[str]]:
-    """The database address behind `env:NAME`, or the address itself, and the secrets in it.
-
-    No message shows any of an address that may hold a secret, not even of one that cannot be read.
-    """
-    from sqlalchemy import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    given, text = "the database address", address
-    if address.startswith("env:"):
-        name = address.removeprefix("env:")
-        given, text = address, os.environ.get(name, "").strip()
-        if not text:
-            raise UsageError(
-                f"the environment variable {name} is not set; it should hold the database address"
-            )
-
-    try:
-        url = make_url(re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", text))
-    except (ArgumentError, ValueError):
-        url = None
-    # a password with an @ of its own ends there, and its rest would be shown as the host
-    if url is None or (url.password and "@" in f"{url.host}{url.database}"):
-        raise UsageError(
-            f"{given} cannot be read; write it as postgresql://user:password@host:5432/database,"
-            " and in a password @ as %40, / as %2F, : as %3A"
-        )
-
-    queried = [(key, value) for key, values in url.normalized_query.items() for value in values]
-    secrets = [value for key, value in queried if SECRET.search(f"{key}={value}")]
-    secrets = [secret for secret in (str(url.password or ""), *secrets) if secret]
-    if secrets and not address.startswith("env:"):
-        raise UsageError(
-            "the database address holds a password;"
-            " put it into an environment variable and give env:NAME"
-        )
-
-    path = url.database or ":memory:"
-    if (
-        url.get_backend_name() == "sqlite"
-        and not path.startswith((":memory:", "file:"))
-        and not Path(path).is_file()
-    ):
-        raise UsageError(
-            f"{address}: there is no such file; check the path and the folder it is given from"
-        )
-    return url, secrets
+    """The rows of a query, and a word on the role that it should run under."""
+    found = read_query(address, query)
+    headings = _distinct([str(heading).strip() for heading in found.frame.columns], "query")
+    frame = found.frame.set_axis(pd.Index(headings), axis=1)
+    notices = [
+        Finding("query", 0, "nrrsim cannot make this database's session read-only", f"use {role}")
+        for role in [found.role]
+        if role
+    ]
+    return Rows("query", frame, _counting(len(frame), 1), notices=tuple(notices))

@@ -1,0 +1,222 @@
+"""An address and a query in, the rows it finds out; never writes, and never shows a secret.
+
+A session is opened that cannot write, by the means that the database has for it. One without such
+means is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from nrrsim.errors import UsageError
+from nrrsim.ledger.query import REMEDY, calls_forbidden, only_reads
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
+SECRET = re.compile(
+    r"passw(or)?d|pwd|passphrase|passcode|token|secret|credential|private_?key", re.IGNORECASE
+)
+# The databases that are read, by SQLAlchemy's name, with sqlglot's name of their SQL.
+DIALECTS = {
+    "postgresql": "postgres",
+    "sqlite": "sqlite",
+    "duckdb": "duckdb",
+    "snowflake": "snowflake",
+    "bigquery": "bigquery",
+}
+# What only the database's own administrator can see to, as no session of theirs is read-only.
+ROLES = {
+    "snowflake": "a role with USAGE on the ledger's schema, SELECT on its table, and no more",
+    "bigquery": "an account that is BigQuery Data Viewer of the dataset and Job User, and no more",
+}
+DUCKDB_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": "false",  # no file but its own, no other database, no network
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "python_enable_replacements": "false",  # a table is not a variable of this process
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a query found: a frame under the query's headings; `role` is the one it needs, or ""."""
+
+    frame: pd.DataFrame
+    role: str
+
+
+def read_query(address: str, query: str | None) -> Found:
+    """What a query finds, sent as it is written, in a session that cannot write.
+
+    Raises UsageError for an address that cannot be read or holds a password, a database that has no
+    such session, a query that does more than read, and what the database says no to.
+    """
+    try:
+        import sqlalchemy  # noqa: F401
+        import sqlglot  # noqa: F401
+    except ImportError:
+        raise UsageError(
+            "reading from a database needs the extra sql: pip install 'nrrsim[sql]'"
+        ) from None
+    url, secrets = _address(address)
+    if not query:
+        raise UsageError(
+            f"{address}: a database needs a query, such as: select customer, month, mrr from ledger"
+        )
+
+    backend = url.get_backend_name()
+    if backend not in DIALECTS:
+        raise UsageError(
+            f"{address}: a database of the kind {backend} is not read, as nrrsim knows no session"
+            " of it that cannot write; export the ledger to a CSV or Parquet file and give that"
+            f" (databases that are read: {', '.join(DIALECTS)})"
+        )
+    try:
+        only_reads(query, DIALECTS[backend])
+    except ValueError as why:
+        role = f"; let {address} log in with {ROLES[backend]}" if backend in ROLES else ""
+        raise UsageError(f"{address}: the query is refused: {why}; {REMEDY}{role}") from None
+
+    read = {"sqlite": _from_sqlite, "duckdb": _from_duckdb}.get(backend, _from_server)
+    try:
+        frame = read(url, query)
+    except UsageError as error:
+        # what a driver says may hold the password that it was given
+        said = str(error)
+        for secret in secrets:
+            said = said.replace(secret, "***")
+        raise UsageError(f"{address}: {said}") from None
+    return Found(frame, ROLES.get(backend, ""))
+
+
+def _from_sqlite(url: URL, query: str) -> pd.DataFrame:
+    import sqlite3
+
+    allowed = {
+        sqlite3.SQLITE_SELECT,
+        sqlite3.SQLITE_READ,
+        sqlite3.SQLITE_RECURSIVE,
+        sqlite3.SQLITE_FUNCTION,
+    }
+
+    def permit(action: int, _: str | None, name: str | None, *__: str | None) -> int:
+        forbidden = action == sqlite3.SQLITE_FUNCTION and calls_forbidden(str(name))
+        fine = action in allowed and not forbidden
+        return sqlite3.SQLITE_OK if fine else sqlite3.SQLITE_DENY
+
+    try:
+        file = f"{_database_file(url).absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(file, uri=True)) as connection:
+            connection.set_authorizer(permit)
+            cursor = connection.execute(query)
+            headings = [column[0] for column in cursor.description]
+            return pd.DataFrame(cursor.fetchall(), columns=pd.Index(headings), dtype=object)
+    except sqlite3.Error as error:
+        raise _failed(error) from None
+
+
+def _from_duckdb(url: URL, query: str) -> pd.DataFrame:
+    import duckdb
+
+    file = _database_file(url)
+    try:
+        with duckdb.connect(str(file), read_only=True, config=DUCKDB_SETTINGS) as connection:
+            # a month must not depend on where the machine stands
+            connection.execute("set TimeZone = 'UTC'")
+            connection.execute("set lock_configuration = true")
+            # DuckDB runs all that stands in a text, one after the other: its own parser counts, too
+            [statement] = connection.extract_statements(query)
+            if statement.type != duckdb.StatementType.SELECT:
+                raise UsageError(f"the query is refused: it is no SELECT; {REMEDY}")
+            return connection.execute(statement).df()
+    except (duckdb.Error, ValueError) as error:
+        raise _failed(error) from None
+
+
+def _from_server(url: URL, query: str) -> pd.DataFrame:
+    import sqlalchemy
+    from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
+
+    # without parameters a % in the query is a %
+    how: dict[str, object] = {"no_parameters": True}
+    connect: dict[str, str] = {}
+    if url.get_backend_name() == "postgresql":
+        url, given = url.set(drivername="postgresql+psycopg"), url.query.get("options", "")
+        settings = "-c default_transaction_read_only=on -c standard_conforming_strings=on"
+        connect["options"] = f"{given} {settings}".strip()
+        # the query of a cursor is one SELECT, says PostgreSQL, too
+        how |= {"postgresql_readonly": True, "stream_results": True}
+    try:
+        engine = sqlalchemy.create_engine(
+            url, poolclass=sqlalchemy.NullPool, connect_args=connect, execution_options=how
+        )
+        with engine.connect() as connection:
+            result = connection.exec_driver_sql(query)
+            headings = pd.Index(list(map(str, result.keys())))
+            return pd.DataFrame(result.fetchall(), columns=headings, dtype=object)
+    except (ImportError, NoSuchModuleError):
+        raise UsageError(
+            f"the driver for {url.drivername} is not installed; pip install it"
+        ) from None
+    except SQLAlchemyError as error:
+        raise _failed(getattr(error, "orig", None) or error) from None
+
+
+def _failed(error: BaseException) -> UsageError:
+    reason = next(iter(str(error).splitlines()), type(error).__name__)
+    return UsageError(f"the query failed: {reason}")
+
+
+def _database_file(url: URL) -> Path:
+    """The file of a database that is one; raises UsageError if it is none."""
+    path = Path(url.database or "")
+    if not path.is_file():
+        raise UsageError("there is no such file; check the path and the folder it is given from")
+    return path
+
+
+def _address(address: str) -> tuple[URL, list[str]]:
+    """The database address behind `env:NAME`, or the address itself, and the secrets in it.
+
+    No message shows any of an address that may hold a secret, not even of one that cannot be read.
+    """
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    given, text = "the database address", address
+    if address.startswith("env:"):
+        name = address.removeprefix("env:")
+        given, text = address, os.environ.get(name, "").strip()
+        if not text:
+            raise UsageError(
+                f"the environment variable {name} is not set; it should hold the database address"
+            )
+
+    try:
+        url = make_url(re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", text))
+    except (ArgumentError, ValueError):
+        url = None
+    # a password with an @ of its own ends there, and its rest would be shown as the host
+    if url is None or (url.password and "@" in f"{url.host}{url.database}"):
+        raise UsageError(
+            f"{given} cannot be read; write it as postgresql://user:password@host:5432/database,"
+            " and in a password @ as %40, / as %2F, : as %3A"
+        )
+
+    queried = [(key, value) for key, values in url.normalized_query.items() for value in values]
+    secrets = [value for key, value in queried if SECRET.search(f"{key}={value}")]
+    secrets = [secret for secret in (str(url.password or ""), *secrets) if secret]
+    if secrets and not address.startswith("env:"):
+        raise UsageError(
+            "the database address holds a password;"
+            " put it into an environment variable and give env:NAME"
+        )
+    return url, secrets
