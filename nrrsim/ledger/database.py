@@ -19,6 +19,7 @@ from nrrsim.errors import UsageError
 from nrrsim.ledger.query import REMEDY, calls_forbidden, only_reads
 
 if TYPE_CHECKING:
+    import duckdb
     from sqlalchemy import URL
 
 SECRET = re.compile(
@@ -80,14 +81,14 @@ def read_query(address: str, query: str | None) -> Found:
             f" (databases that are read: {', '.join(DIALECTS)})"
         )
     try:
-        only_reads(query, DIALECTS[backend])
+        statement = only_reads(query, DIALECTS[backend])
     except ValueError as why:
         role = f"; let {address} log in with {ROLES[backend]}" if backend in ROLES else ""
         raise UsageError(f"{address}: the query is refused: {why}; {REMEDY}{role}") from None
 
     read = {"sqlite": _from_sqlite, "duckdb": _from_duckdb}.get(backend, _from_server)
     try:
-        frame = read(url, query)
+        frame = read(url, statement)
     except UsageError as error:
         # what a driver says may hold the password that it was given
         said = str(error)
@@ -136,9 +137,29 @@ def _from_duckdb(url: URL, query: str) -> pd.DataFrame:
             [statement] = connection.extract_statements(query)
             if statement.type != duckdb.StatementType.SELECT:
                 raise UsageError(f"the query is refused: it is no SELECT; {REMEDY}")
-            return connection.execute(statement).df()
-    except (duckdb.Error, ValueError) as error:
+            return exact_frame(connection.sql(query))
+    except (duckdb.Error, ValueError) as error:  # a text of several statements is no Error
         raise _failed(error) from None
+
+
+def exact_frame(found: duckdb.DuckDBPyRelation) -> pd.DataFrame:
+    """The rows of a relation, as text where a float would round.
+
+    An id of 19 digits beside an empty cell would become a float, and two customers one.
+    """
+
+    def exact(heading: str, kind: str) -> str:
+        name = '"' + heading.replace('"', '""') + '"'
+        if re.fullmatch(r"U?(BIG|HUGE)INT|DECIMAL\(\d+,0\)", kind):
+            return f"{name}::varchar as {name}"
+        if kind.startswith("DECIMAL"):
+            return f"rtrim(rtrim({name}::varchar, '0'), '.') as {name}"
+        return f"{name}::varchar as {name}" if kind.startswith("ENUM") else name
+
+    kinds = map(str, found.types)
+    columns = [exact(heading, kind) for heading, kind in zip(found.columns, kinds, strict=True)]
+    frame: pd.DataFrame = found.project(", ".join(columns)).df()
+    return frame
 
 
 def _from_server(url: URL, query: str) -> pd.DataFrame:

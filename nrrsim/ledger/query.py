@@ -32,7 +32,9 @@ FORBIDDEN = re.compile(
 
 
 def only_reads(query: str, dialect: str) -> str:
-    """The query as it is written; `dialect` is sqlglot's name of the database.
+    """The statement as it is written, without the semicolon and the comments around it.
+
+    `dialect` is sqlglot's name of the database.
 
     Raises ValueError, saying why, for what is not exactly one SELECT that changes nothing.
     """
@@ -55,7 +57,9 @@ def only_reads(query: str, dialect: str) -> str:
         raise ValueError(f"it holds {len(statements)} statements")
     if why := _does_more(statements[0]):
         raise ValueError(why)
-    return query
+    words = sqlglot.tokenize(query, dialect=dialect)
+    inner = [word for word in words if word.token_type != sqlglot.TokenType.SEMICOLON]
+    return query[inner[0].start : inner[-1].end + 1]
 
 
 def calls_forbidden(function: str) -> bool:

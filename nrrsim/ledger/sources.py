@@ -7,18 +7,29 @@ Parquet and SQL cells keep the type they have there.
 from __future__ import annotations
 
 import csv
+import os
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, time
+from decimal import Decimal
 from pathlib import Path
+from typing import Any, TextIO
+from uuid import UUID
 
 import numpy as np
 import pandas as pd
 
 from nrrsim.errors import DataError, Finding, UsageError
-from nrrsim.ledger.database import read_query
+from nrrsim.ledger.database import exact_frame, read_query
+from nrrsim.ledger.spreadsheets import SheetError, sheet_rows
 
 DELIMITERS = ",;\t|"
+LONGEST_HEADING = 2**20  # characters of a file's first line
+PLAIN = (str, bool, int, float, Decimal, date, time, UUID)  # cells that are one value
+JOINERS = "\u200c\u200d"
 SPREADSHEETS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 REJECTED = {
     "MISSING COLUMNS": "has fewer cells than the heading; complete the row or remove it",
@@ -96,14 +107,39 @@ def _read_file(path: Path, sheet: str | None) -> Rows:
         raise UsageError(
             f"{path}: there is no such file; check the path and the folder it is given from"
         )
+    if not path.is_file():
+        raise UsageError(f"{path}: is a pipe or a device; write its rows to a file and give that")
+    before = _state(path)
     try:
         if path.suffix.lower() in SPREADSHEETS:
-            return _read_spreadsheet(path, sheet)
-        if path.suffix.lower() in (".parquet", ".pq"):
-            return _read_parquet(path)
-        return _read_csv(path)
+            rows = _read_spreadsheet(path, sheet)
+        elif path.suffix.lower() in (".parquet", ".pq"):
+            rows = _read_parquet(path)
+        else:
+            rows = _read_csv(path)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror or error})") from error
+    _same_state(path, before)
+
+    def lines() -> np.ndarray:
+        numbers = rows.lines()
+        _same_state(path, before)
+        return numbers
+
+    return replace(rows, lines=lines)
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    now = path.stat()
+    return now.st_ino, now.st_size, now.st_mtime_ns
+
+
+def _same_state(path: Path, before: tuple[int, ...]) -> None:
+    """Raise UsageError if a file is no longer what it was when its reading began."""
+    if not path.exists() or _state(path) != before:
+        raise UsageError(
+            f"{path}: was changed while it was read; wait for who writes it, and repeat"
+        )
 
 
 def _counting(rows: int, first: int) -> Callable[[], np.ndarray]:
@@ -123,20 +159,20 @@ def _read_csv(path: Path) -> Rows:
     except duckdb.Error:
         # a mixture of line ends, say: slower, and not so strict about the file as a whole
         frame, rejected = _csv_by_hand(path, delimiter, headings)
+
+    def lines() -> np.ndarray:
+        return _csv_lines(path, delimiter, len(headings), frozenset(rejected))
+
+    stray = dict.fromkeys(_stray_quotes(path, frame, lines), "UNQUOTED VALUE")
     findings = tuple(
         Finding(
             name,
             line,
             "the row " + REJECTED.get(kind, "cannot be read; compare it with its neighbours"),
         )
-        for line, kind in sorted(rejected.items())
+        for line, kind in sorted((rejected | stray).items())
     )
-    return Rows(
-        name,
-        frame,
-        lambda: _csv_lines(path, delimiter, len(headings), frozenset(rejected)),
-        findings,
-    )
+    return Rows(name, frame, lines, findings, tuple(_cut_off(path)))
 
 
 def _csv_by_duckdb(
@@ -158,9 +194,9 @@ def _csv_by_duckdb(
         rejects = con.execute(
             "select line_byte_position, error_type from reject_errors order by all"
         ).fetchall()
-    return frame.set_axis(pd.Index(headings), axis=1), {
-        _line_at(path, start): kind for start, kind in rejects
-    }
+    kinds = [kind for _, kind in rejects]
+    lines = _lines_at(path, [start for start, _ in rejects])
+    return frame.set_axis(pd.Index(headings), axis=1), dict(zip(lines, kinds, strict=True))
 
 
 def _csv_by_hand(
@@ -168,10 +204,7 @@ def _csv_by_hand(
 ) -> tuple[pd.DataFrame, dict[int, str]]:
     rows, rejected = [], {}
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as text:
-        reader = csv.reader(text, delimiter=delimiter)
-        next(reader, None)
-        begin = reader.line_num + 1
-        for row in reader:
+        for begin, row in _csv_rows(text, delimiter):
             if row and len(row) != len(headings):
                 rejected[begin] = (
                     "MISSING COLUMNS" if len(row) < len(headings) else "TOO MANY COLUMNS"
@@ -180,16 +213,74 @@ def _csv_by_hand(
                 rejected[begin] = "INVALID ENCODING"
             elif row:
                 rows.append([cell or None for cell in row])
-            begin = reader.line_num + 1
     return pd.DataFrame(rows, columns=pd.Index(headings), dtype="str"), rejected
 
 
-def _line_at(path: Path, start: int) -> int:
-    """The line on which a row begins, from its first byte; blank lines before it do not count."""
+def _csv_rows(text: TextIO, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows below the heading, each with the line on which it begins."""
+    reader = _csv_reader(text, delimiter)
+    next(reader, None)
+    begin = reader.line_num + 1
+    for row in reader:
+        yield begin, row
+        begin = reader.line_num + 1
+
+
+def _csv_reader(text: TextIO, delimiter: str) -> Any:
+    # a cell of any length: how long a name may be is judged with the other values
+    csv.field_size_limit(2**31 - 1)
+    return csv.reader(text, delimiter=delimiter)
+
+
+def _lines_at(path: Path, starts: list[int]) -> list[int]:
+    """The lines on which rows begin, from their first bytes; blank lines before do not count."""
+    if not starts:
+        return []
     data = path.read_bytes()
-    while data[start : start + 1] in (b"\n", b"\r"):
-        start += 1
-    return data[:start].count(b"\n") + 1
+    ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == ord("\n"))
+    firsts = [re.compile(rb"[\r\n]*").match(data, start) for start in starts]
+    begins = [first.end() if first else start for first, start in zip(firsts, starts, strict=True)]
+    return [int(line) for line in np.searchsorted(ends, begins) + 1]
+
+
+def _stray_quotes(
+    path: Path, frame: pd.DataFrame, lines: Callable[[], np.ndarray]
+) -> Iterator[int]:
+    """The lines of rows with a double quote in a cell that is not written in quotes."""
+    with path.open("rb") as raw:
+        if not any(b'"' in block for block in iter(lambda: raw.read(2**20), b"")):
+            return
+    holds = pd.DataFrame({name: frame[name].str.contains('"', regex=False) for name in frame})
+    rows = np.flatnonzero(holds.fillna(False).to_numpy(bool).any(axis=1))
+    if len(rows) == 0:
+        return
+
+    # a quote inside a cell is written twice, and the cell stands in quotes
+    text = path.read_text(encoding="utf-8-sig", errors="replace").split("\n")
+    begins = lines()
+    for row in rows:
+        end = begins[row + 1] if row + 1 < len(begins) else len(text) + 1
+        written = "\n".join(text[begins[row] - 1 : end - 1]).replace("\r", "")
+        cells = [cell.replace("\r", "") for cell in frame.iloc[row].dropna() if '"' in cell]
+        if not all('"' + cell.replace('"', '""') + '"' in written for cell in cells):
+            yield int(begins[row])
+
+
+def _cut_off(path: Path) -> Iterator[Finding]:
+    """A notice where the last line has no end: a file that breaks off inside its last amount."""
+    with path.open("rb") as raw:
+        size = raw.seek(0, os.SEEK_END)
+        raw.seek(max(size - 1, 0))
+        if raw.read(1) in (b"\n", b"\r"):
+            return
+        raw.seek(0)
+        line = sum(block.count(b"\n") for block in iter(lambda: raw.read(2**20), b"")) + 1
+    yield Finding(
+        str(path),
+        line,
+        "the last line has no line end, as in a file that was cut off",
+        "compare the last row with the source",
+    )
 
 
 def _literal_path(path: Path) -> str:
@@ -208,35 +299,61 @@ def _csv_headings(path: Path) -> tuple[list[str], str]:
     if start == b"PK\x03\x04":
         raise DataError([Finding(name, 0, "is a spreadsheet, not CSV", "give it the ending .xlsx")])
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as text:
-        first = text.readline()
+        first = text.readline(LONGEST_HEADING)
+        if len(first) == LONGEST_HEADING:
+            problem = "is longer than any line of headings"
+            raise DataError([Finding(name, 1, problem, "is it a CSV file?")])
         delimiter = max(DELIMITERS, key=first.count)
         text.seek(0)
-        headings = next(csv.reader(text, delimiter=delimiter), [])
+        headings: list[str] = next(_csv_reader(text, delimiter), [])
     if not any(headings):
         raise DataError([Finding(name, 1, "the file is empty", "its first line names the columns")])
     return _distinct([heading.strip() for heading in headings], name), delimiter
 
 
 def _distinct(headings: list[str], name: str) -> list[str]:
-    twice = sorted({heading for heading in headings if heading and headings.count(heading) > 1})
-    if twice:
-        raise DataError(
-            [Finding(name, 1, f"the heading {head} stands twice", "rename one") for head in twice]
-        )
+    findings = [
+        Finding(name, 1, f"the heading {head} stands twice", "rename one")
+        for head, times in sorted(Counter(headings).items())
+        if head and times > 1
+    ]
+    findings += [
+        Finding(name, 1, f"the heading {head!a} holds {invisible(head)}", "write it anew")
+        for head in headings
+        if invisible(head)
+    ]
+    if findings:
+        raise DataError(findings)
     return [heading or f"unnamed_{index + 1}" for index, heading in enumerate(headings)]
+
+
+def invisible(text: str) -> str:
+    """The first character of a text that nobody sees, in words; empty if there is none.
+
+    A control character, or one of format: but for the joiners that some scripts need in a word.
+    """
+    for place, character in enumerate(text):
+        kind = "" if character.isprintable() else unicodedata.category(character)
+        joins = character in JOINERS and _inside_a_word(text, place)
+        if kind in ("Cc", "Cf") and not joins:
+            called = unicodedata.name(character, "a control character").lower()
+            return f"U+{ord(character):04X} ({called})"
+    return ""
+
+
+def _inside_a_word(text: str, place: int) -> bool:
+    around = text[max(place - 1, 0) : place] + text[place + 1 : place + 2]
+    return len(around) == 2 and all(unicodedata.category(each)[0] in "LMNS" for each in around)
 
 
 def _csv_lines(path: Path, delimiter: str, width: int, rejected: frozenset[int]) -> np.ndarray:
     """The line on which each accepted row begins; a quoted name may run over several lines."""
-    lines = []
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as text:
-        reader = csv.reader(text, delimiter=delimiter)
-        next(reader, None)
-        begin = reader.line_num + 1
-        for row in reader:
-            if len(row) == width and begin not in rejected:
-                lines.append(begin)
-            begin = reader.line_num + 1
+        lines = [
+            begin
+            for begin, row in _csv_rows(text, delimiter)
+            if len(row) == width and begin not in rejected
+        ]
     return np.array(lines, dtype=np.int64)
 
 
@@ -250,53 +367,74 @@ def _read_parquet(path: Path) -> Rows:
         with duckdb.connect() as con:
             # a month must not depend on where the machine stands
             con.execute("set TimeZone = 'UTC'")
-            frame = con.execute("select * from read_parquet(?)", [_literal_path(path)]).df()
-    except duckdb.Error as error:
+            rows = con.sql("select * from read_parquet(?)", params=[_literal_path(path)])
+            frame = exact_frame(rows)
+    except (duckdb.Error, UnicodeError, MemoryError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise DataError(
-            [Finding(str(path), 0, f"cannot be read as Parquet ({str(error).splitlines()[0]})")]
+            [Finding(str(path), 0, f"cannot be read as Parquet ({reason})", "export it anew")]
         ) from None
     frame.columns = pd.Index(
         _distinct([str(heading).strip() for heading in frame.columns], str(path))
     )
-    return Rows(str(path), frame, _counting(len(frame), 1))
+    frame, notices = _plain(frame, str(path))
+    return Rows(str(path), frame, _counting(len(frame), 1), notices=notices)
 
 
 def _read_spreadsheet(path: Path, sheet: str | None) -> Rows:
-    import python_calamine as calamine
-
     try:
-        workbook = calamine.CalamineWorkbook.from_path(path)
-    except calamine.CalamineError as error:
+        full = sheet_rows(path, sheet)
+    except SheetError as error:
+        if error.sheets:
+            raise UsageError(f"{path}: {error}; its sheets: {', '.join(error.sheets)}") from None
         raise DataError(
-            [Finding(str(path), 0, f"cannot be read as a spreadsheet ({error})")]
+            [Finding(str(path), 0, f"cannot be read as a spreadsheet: {error}")]
         ) from None
-    if sheet is not None and sheet not in workbook.sheet_names:
-        raise UsageError(
-            f"{path}: there is no sheet {sheet}; its sheets: {', '.join(workbook.sheet_names)}"
-        )
-    chosen = workbook.get_sheet_by_name(sheet or workbook.sheet_names[0])
-    cells = chosen.to_python(skip_empty_area=False)
-    numbered = enumerate(cells, start=1)
-    full = [(number, row) for number, row in numbered if any(cell != "" for cell in row)]
     if not full:
         raise DataError(
             [Finding(str(path), 1, "the sheet is empty", "its first row names the columns")]
         )
-    headings = _distinct([str(cell).strip() for cell in full[0][1]], str(path))
-    frame = pd.DataFrame([row for _, row in full[1:]], columns=pd.Index(headings), dtype=object)
+    (_, first), *rest = full
+    # a column without a heading and without a cell is none: it lies before one that stands far out
+    used = [
+        column
+        for column, heading in enumerate(first)
+        if str(heading).strip() or any(row[column] != "" for _, row in rest)
+    ]
+    headings = _distinct([str(first[column]).strip() for column in used], str(path))
+    cells = [[row[column] for column in used] for _, row in rest]
+    frame = pd.DataFrame(cells, columns=pd.Index(headings), dtype=object)
     frame = frame.mask(frame == "", None)
-    numbers = np.array([number for number, _ in full[1:]], dtype=np.int64)
-    return Rows(str(path), frame, lambda: numbers)
+    numbers = np.array([number for number, _ in rest], dtype=np.int64)
+    frame, notices = _plain(frame, str(path))
+    return Rows(str(path), frame, lambda: numbers, notices=notices)
+
+
+def _plain(frame: pd.DataFrame, name: str) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
+    """Lists, bytes, durations and the like as text, and a notice that says of which columns."""
+
+    def is_plain(cell: object) -> bool:
+        return cell is None or cell is pd.NaT or cell is pd.NA or isinstance(cell, PLAIN)
+
+    notices = []
+    for heading in frame.columns[[kind.kind in "Om" for kind in frame.dtypes]]:
+        plain = frame[heading].map(is_plain).to_numpy(bool)
+        if not plain.all():
+            as_text = frame[heading].astype(object).map(str, na_action="ignore")
+            frame[heading] = frame[heading].astype(object).where(plain, as_text)
+            problem = "holds lists, records, bytes or durations"
+            notices.append(
+                Finding(name, 0, f"the column {heading} {problem}", "they are read as text")
+            )
+    return frame, tuple(notices)
 
 
 def _read_sql(address: str, query: str | None) -> Rows:
     """The rows of a query, and a word on the role that it should run under."""
     found = read_query(address, query)
     headings = _distinct([str(heading).strip() for heading in found.frame.columns], "query")
-    frame = found.frame.set_axis(pd.Index(headings), axis=1)
-    notices = [
-        Finding("query", 0, "nrrsim cannot make this database's session read-only", f"use {role}")
-        for role in [found.role]
-        if role
-    ]
-    return Rows("query", frame, _counting(len(frame), 1), notices=tuple(notices))
+    frame, notices = _plain(found.frame.set_axis(pd.Index(headings), axis=1), "query")
+    if found.role:
+        problem = "nrrsim cannot make a session of this database read-only"
+        notices += (Finding("query", 0, problem, f"log in with {found.role}"),)
+    return Rows("query", frame, _counting(len(frame), 1), notices=notices)

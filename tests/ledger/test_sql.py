@@ -483,7 +483,7 @@ def test_what_is_hidden_is_found(postgres, expected, query):
 
 LEGITIMATE = [
     "select customer, month, mrr, segment from ledger;",
-    "  select * from ledger -- all of it\n;\n-- the end",
+    "  ;; select * from ledger -- all of it\n;\n-- the end",
     "/* the ledger; not more: */ select * from ledger where customer <> ';delete from ledger'",
     "with base as (select * from ledger), rest as (select * from base) select * from rest",
     "select customer, month, sum(mrr) over (partition by customer, month) as mrr, segment from ledger",
