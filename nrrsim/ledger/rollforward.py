@@ -193,14 +193,18 @@ class CustomerMonths:
     def _first_revenue(self, by: str) -> tuple[np.ndarray, list[str]]:
         begin = np.flatnonzero(np.diff(self.customer, prepend=-1))
         since = np.repeat(self.month[begin], np.diff(np.append(begin, len(self.month))))
-        earliest = self.month.min()
+        earliest = self.ledger.entries.months[0]
         calendar, unit = self.ledger.calendar, COHORT_BY[by]
         # Who is there in the first month came then or earlier: a cohort of its own, before all.
-        before = calendar.unit_of(int(earliest), unit) - 1
+        before = calendar.unit_of(earliest, unit) - 1
         known = np.where(since == earliest, before, calendar.unit_of(since, unit))
         codes, numbers = pd.factorize(known, sort=True)
-        names = [calendar.name(int(number), unit) for number in numbers]
-        names[:1] = [f"until {month_name(int(earliest))}"]
+        names = [
+            f"until {month_name(earliest)}"
+            if number == before
+            else calendar.name(int(number), unit)
+            for number in numbers
+        ]
         return codes, names
 
     def ages(self, end: int, by: str) -> pd.DataFrame:
