@@ -16,6 +16,8 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+MOST_SHOWN = 100  # findings in one message: a ledger of another form has one a row
+
 
 @dataclass(frozen=True, order=True)
 class Finding:
@@ -50,13 +52,22 @@ class UsageError(NrrsimError):
 
 
 class DataError(NrrsimError):
-    """The data were rejected. `findings` holds all of them, in order of file and line."""
+    """The data were rejected. `findings` holds all of them, in order of file and line.
+
+    The message shows the first MOST_SHOWN.
+    """
 
     exit_code = 3
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings: tuple[Finding, ...] = tuple(sorted(findings))
-        super().__init__("\n".join(map(str, self.findings)))
+        super().__init__("\n".join(self.first(MOST_SHOWN)))
+
+    def first(self, most: int) -> list[str]:
+        """The first findings as lines, and how many more there are."""
+        more = len(self.findings) - most
+        rest = [f"and {more:,} more"] if more > 0 else []
+        return [*map(str, self.findings[:most]), *rest]
 
 
 class NotebookError(NrrsimError):

@@ -18,7 +18,11 @@ import pandas as pd
 from nrrsim.errors import UsageError
 
 MonthNumbers = TypeVar("MonthNumbers", int, np.ndarray)
-QUARTER = re.compile(r"([12]\d{3})[- ]?[Qq]([1-4])")
+QUARTER = re.compile(r"([0-9]{4})[- ]?[Qq]([1-4])")
+# before and after stand a spreadsheet's zero (1899-12-31) and slips of the pen, no revenue
+YEARS = range(1900, 2200)
+DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]+)?)?Z?"
 _EPOCH = datetime.date(1970, 1, 1).toordinal()
 
 
@@ -53,9 +57,9 @@ def day_number(value: object) -> int | None:
 
 
 def last_day_number(value: object) -> int | None:
-    """Days since 1970 of a date; a month alone is its last day."""
+    """Days since 1970 of a date; a month or a quarter alone is its last day."""
     date = _date(value)
-    if isinstance(value, str) and len(value.strip()) == 7 and date is not None:
+    if isinstance(value, str) and date is not None and not DAY.match(value.strip()):
         following = datetime.date(date.year + date.month // 12, date.month % 12 + 1, 1)
         date = following - datetime.timedelta(days=1)
     return None if date is None else date.toordinal() - _EPOCH
@@ -142,21 +146,28 @@ CALENDAR_YEAR = Calendar()
 
 
 def _date(value: object) -> datetime.date | None:
+    if isinstance(value, str):
+        return _date_of_text(value.strip())
     # NaT is a date, too
-    if isinstance(value, datetime.date):
-        return None if pd.isna(value) else value
-    return _date_of_text(value.strip()) if isinstance(value, str) else None
+    if not isinstance(value, datetime.date) or pd.isna(value) or value.year not in YEARS:
+        return None
+    # an instant is a day only where it is its zone's midnight: elsewhere it may be another month
+    if isinstance(value, datetime.datetime) and value.tzinfo and value.time() != datetime.time():
+        return None
+    return value
 
 
 @functools.lru_cache(maxsize=4096)
 def _date_of_text(text: str) -> datetime.date | None:
     # a quarter stands for the month at whose end its snapshot is taken
     if quarter := QUARTER.fullmatch(text):
-        return datetime.date(int(quarter[1]), int(quarter[2]) * 3, 1)
-    # what a time of day says after the date is not looked at
-    if not re.fullmatch(r"[12]\d{3}-\d\d(-\d\d([ T][\d:.]+Z?)?)?", text):
+        year, month, day = int(quarter[1]), int(quarter[2]) * 3, 1
+    # a time of day has to be one, and is not looked at further
+    elif written := re.fullmatch(rf"({DAY.pattern})([ T]{TIME})?|[0-9]{{4}}-[0-9]{{2}}", text):
+        year, month, day = int(text[:4]), int(text[5:7]), int(text[8:10] if written[1] else 1)
+    else:
         return None
     try:
-        return datetime.date.fromisoformat(text[:10] if len(text) > 7 else f"{text}-01")
+        return datetime.date(year, month, day) if year in YEARS else None
     except ValueError:
         return None

@@ -96,7 +96,7 @@ def check(
         ledger = _read(sources, form)
     except DataError as error:
         findings = list(map(str, error.findings))
-        typer.echo(_object({"findings": findings}) if as_json else "\n".join(findings))
+        typer.echo(_object({"findings": findings}) if as_json else str(error))
         if not quiet:
             typer.echo(
                 f"{counted(len(findings), 'finding')}: the ledger is rejected",
@@ -627,11 +627,7 @@ def _answer(arguments: list[str] | None) -> None:
         _leave("interrupted", ended.code)
     except DataError as error:
         # one that a notebook's kernel told has its text alone
-        shown = [*map(str, error.findings[:MOST_FINDINGS])] or [str(error)]
-        more = len(error.findings) - MOST_FINDINGS
-        if more > 0:
-            shown.append(f"and {more:,} more: nrrsim check lists them all")
-        _leave("\n".join(shown), error.exit_code)
+        _leave("\n".join(error.first(MOST_FINDINGS)) or str(error), error.exit_code)
     except NrrsimError as error:
         _leave(str(error), error.exit_code)
     except BrokenPipeError:  # who read has enough

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,7 @@ import pandas as pd
 from nrrsim.errors import Finding, UsageError, did_you_mean
 from nrrsim.ledger.columns import KNOWN, Table, amount_column, require
 from nrrsim.ledger.periods import Known, look_at_ends, months_of_periods
-from nrrsim.ledger.sources import Rows, map_unique
+from nrrsim.ledger.sources import Rows, invisible, map_unique, numbers
 from nrrsim.months import CALENDAR_YEAR, Calendar, day_number, last_day_number, month_name
 from nrrsim.movements import CENT, cents, json_ratio
 from nrrsim.notation import counted
@@ -42,6 +43,8 @@ INTERVALS = {
     "annually": 12,
 }
 ONE_SEGMENT = "all"
+MOST = 1e25  # a year, of any amount: beyond, floats no longer add up to the cent
+MOST_LETTERS = 32_767  # of a text: no spreadsheet's cell holds more
 MOST_SHOWN = 5  # pairs of names in one notice
 # What is wrong, and what to do, by the rule that a value broke. {} is the value as it is written.
 RULES = {
@@ -68,11 +71,15 @@ RULES = {
         "write digits and a decimal point only, such as 1234.50",
     ),
     "amount.finite": ("{} is not a finite number", "write the amount that recurs"),
+    "amount.bound": ("{} is too large", "an amount is less than 1e25 a year; correct it"),
     "amount.sign": (
         "{} is negative",
         "a ledger holds what recurs; book credits against the month they belong to",
     ),
-    "interval.known": ("{} is not an interval", f"known: {', '.join(INTERVALS)}"),
+    "interval.known": (
+        "{} is not an interval",
+        f"known: {', '.join(INTERVALS)}, or a number of months up to 60, such as 24",
+    ),
     "quantity.number": (
         "{} is not a number of 0 or more",
         "write the number of units, or leave the cell empty",
@@ -81,12 +88,24 @@ RULES = {
         "{} is not a price of 0 or more",
         "write the price of one unit, or leave the cell empty",
     ),
+    "quantity.bound": ("{} is too large", "a quantity is less than 1e25; correct it"),
+    "unit_price.bound": ("{} is too large", "a price is less than 1e25; correct it"),
+    "text.invisible": (
+        "{} holds a line end, or a character that nobody sees",
+        "write it anew without it, or it would count as another",
+    ),
+    "text.length": (f"{{}} is longer than {MOST_LETTERS:,} characters", "is a quote not closed?"),
     "key.once": ("stands again for the same {}", "add the amounts up, or remove one of the rows"),
     "segment.one": (
         "is the second segment of this customer in this month",
         "a customer has one segment a month",
     ),
 }
+ZONED = (
+    "{} is a time of a zone, and which day that is depends on where one stands",
+    "write the day, or cast the column to a date in the ledger's own zone",
+)
+MOST_SHOWN = 80  # characters of a cell that a finding quotes
 
 
 @dataclass(frozen=True)
@@ -214,7 +233,7 @@ def _parsed(
         columns["month"] = map_unique(raw["month"], calendar.month_number)
 
     # twelve months of it, of which `amount` pays for as many as its interval has
-    columns["amount"] = _number(raw[unit])
+    columns["amount"] = numbers(raw[unit])
     columns["arr"] = columns["amount"] * (1 if unit == "arr" else 12)
     if unit == "amount":
         columns["interval"] = map_unique(raw["interval"], _interval)
@@ -233,7 +252,7 @@ def _parsed(
             columns[name] = _text(raw[name])
     for name in ("quantity", "unit_price"):
         if name in raw:
-            columns[name] = _number(raw[name])
+            columns[name] = numbers(raw[name])
     if "renewal" in raw:
         columns["renewal"] = map_unique(raw["renewal"], calendar.month_number)
     further = [
@@ -263,23 +282,14 @@ def _cell_text(cell: object) -> str:
     return str(int(cell)) if whole and isinstance(cell, float) else str(cell)
 
 
-def _number(values: pd.Series) -> pd.Series:
-    """As numbers, nan where it is none: true and false are none."""
-    # pandas would read true as 1
-    if values.dtype == object or values.dtype == bool:
-        values = values.mask(
-            values.map(lambda cell: isinstance(cell, bool | np.bool_)).astype(bool), ""
-        )
-    return pd.to_numeric(values, errors="coerce").astype(float)
-
-
 def _interval(value: object) -> int | None:
     if isinstance(value, str):
         return INTERVALS.get(value.strip().lower()) or (
             int(value) if value in map(str, range(1, 61)) else None
         )
-    whole = isinstance(value, int | float) and value == int(value) and 1 <= value <= 60
-    return int(value) if whole and isinstance(value, int | float) else None
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return None
+    return int(value) if 1 <= value <= 60 and value == int(value) else None
 
 
 def _check_values(table: Table, frame: pd.DataFrame, unit: str) -> None:
@@ -313,9 +323,16 @@ def _check_values(table: Table, frame: pd.DataFrame, unit: str) -> None:
             "amount.finite": lambda s: ~np.isinf(s),
             "amount.sign": lambda s: ~(s < 0) | np.isinf(s),
         },
+        "arr": {"amount.bound": lambda s: ~(s >= MOST) | np.isinf(frame["amount"])},
         "interval": {"interval.known": lambda s: s.notna()},
-        "quantity": {"quantity.number": lambda s: at_least_zero(s, "quantity")},
-        "unit_price": {"unit_price.number": lambda s: at_least_zero(s, "unit_price")},
+        "quantity": {
+            "quantity.number": lambda s: at_least_zero(s, "quantity"),
+            "quantity.bound": lambda s: ~(s >= MOST) | np.isinf(s),
+        },
+        "unit_price": {
+            "unit_price.number": lambda s: at_least_zero(s, "unit_price"),
+            "unit_price.bound": lambda s: ~(s >= MOST) | np.isinf(s),
+        },
         "key": {"key.once": lambda s: ~s.duplicated() | s.isna()},
         "one_segment": {"segment.one": lambda s: s.isna()},
     }
@@ -338,6 +355,54 @@ def _check_values(table: Table, frame: pd.DataFrame, unit: str) -> None:
         schema.validate(judged, lazy=True)
     except pa.errors.SchemaErrors as broken:
         _explain(table, broken.failure_cases, unit, judged)
+    _check_texts(table, frame)
+    _check_ids(table, frame["customer"])
+
+
+def _check_texts(table: Table, frame: pd.DataFrame) -> None:
+    """Every text of every column, each distinct one judged once."""
+    rules: dict[str, Callable[[str], object]] = {
+        "text.invisible": invisible,
+        "text.length": lambda text: len(text) > MOST_LETTERS,
+    }
+    for field in frame.columns[frame.dtypes == "category"]:
+        texts, codes = frame[field].cat.categories, _codes(frame[field])
+        for rule, breaks in rules.items():
+            broken = [code for code, text in enumerate(texts) if breaks(text)]
+            problem, remedy = RULES[rule]
+            for row in np.flatnonzero(np.isin(codes, broken)) if broken else ():
+                name, line = table.place(int(row))
+                written = problem.format(_as_written(texts[codes[row]]))
+                table.findings.append(Finding(name, line, written, remedy, str(field)))
+
+
+def _check_ids(table: Table, customers: pd.Series) -> None:
+    """Two names that differ by leading zeros alone, or by a joiner, are one customer, or a slip."""
+    alike: dict[str, Callable[[str], str]] = {
+        "leading zeros": lambda name: re.sub(r"^0+(?=\w)", "", name.strip()),
+        "a character that nobody sees": _visible,
+    }
+    names = customers.cat.categories
+    for what, folded in alike.items():
+        first: dict[str, int] = {}
+        for code, name in enumerate(names):
+            other = first.setdefault(folded(name), code)
+            if other == code:
+                continue
+            codes = customers.cat.codes.to_numpy()
+            (one, at), (two, there) = (
+                table.place(int(np.argmax(codes == each))) for each in (code, other)
+            )
+            table.findings.append(
+                Finding(
+                    one,
+                    at,
+                    f"{_as_written(name)} and {_as_written(names[other])} ({two}:{there})"
+                    f" differ by {what} alone",
+                    "write a customer in one way everywhere; a spreadsheet keeps the zeros of text",
+                    "customer",
+                )
+            )
 
 
 def _keys(frame: pd.DataFrame) -> pd.Series:
@@ -404,6 +469,8 @@ def _explain(table: Table, failures: pd.DataFrame, unit: str, judged: pd.DataFra
                 and rule.endswith((".number", ".date", ".known"))
             ):
                 problem = "is empty"
+            elif rule.endswith(".date") and getattr(cell, "tzinfo", None):
+                problem, remedy = ZONED
             name, line = table.place(row)
             table.findings.append(
                 Finding(name, line, problem.format(_as_written(cell)), remedy, field)
@@ -438,7 +505,8 @@ def _is_empty(cell: object) -> bool:
 
 
 def _as_written(cell: object) -> str:
-    return repr(cell.item() if isinstance(cell, np.generic) else cell)
+    written = repr(cell) if isinstance(cell, str) else str(cell)
+    return written if len(written) <= MOST_SHOWN else f"{written[:MOST_SHOWN]}..."
 
 
 def _check_months(
@@ -495,9 +563,13 @@ def _check_currencies(table: Table, frame: pd.DataFrame, rates_given: bool) -> N
 
 def _folded(name: str) -> str:
     """A name without what the eye does not see: case, spaces, the invisible, forms of accents."""
-    plain = unicodedata.normalize("NFKC", name)
-    visible = "".join(c for c in plain if unicodedata.category(c) != "Cf")
-    return " ".join(visible.split()).casefold()
+    return " ".join(_visible(unicodedata.normalize("NFKC", name)).split()).casefold()
+
+
+def _visible(name: str) -> str:
+    if name.isprintable():
+        return name
+    return "".join(each for each in name if unicodedata.category(each) != "Cf")
 
 
 def _look_at_names(table: Table, frame: pd.DataFrame) -> None:

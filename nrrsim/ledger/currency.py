@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.errors import UsageError
-from nrrsim.ledger.sources import map_unique, read_rows
+from nrrsim.ledger.sources import map_unique, numbers, read_rows
 from nrrsim.months import Calendar
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ def read_rates(source: str | Path, calendar: Calendar) -> pd.Series:
             f" missing: {', '.join(missing)}"
         )
 
-    rate = pd.to_numeric(frame["rate"], errors="coerce")
+    if rows.findings:
+        raise UsageError("\n".join(map(str, rows.findings)))
+    rate = numbers(frame["rate"])
     month = map_unique(frame["month"], calendar.month_number)
     wrong = rate.isna() | np.isnan(month) | ~(rate > 0) | np.isinf(rate)
     index = pd.MultiIndex.from_arrays([frame["currency"], np.nan_to_num(month).astype(np.int64)])

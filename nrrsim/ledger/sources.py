@@ -93,6 +93,16 @@ def map_unique(values: pd.Series, parse: Callable[[object], int | None]) -> np.n
     return table[codes]
 
 
+def numbers(values: pd.Series) -> pd.Series:
+    """As numbers, nan where it is none: true and false, dates and durations are none."""
+    # pandas would read true as 1, and a date as its nanoseconds since 1970
+    if values.dtype.kind in "bmM":
+        return pd.Series(np.nan, index=values.index)
+    if values.dtype == object:
+        values = values.mask(values.map(lambda cell: isinstance(cell, bool | np.bool_)), "")
+    return pd.to_numeric(values, errors="coerce").astype(float)
+
+
 def concat(parts: Sequence[Rows]) -> tuple[pd.DataFrame, np.ndarray]:
     """The rows of all parts below each other, and where each part begins."""
     frame = parts[0].frame  # a single one is not copied

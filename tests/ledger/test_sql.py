@@ -285,7 +285,7 @@ def test_a_query_is_sent_as_it_is_written(condition):
     [
         "(month || '-01')::date",
         "(month || '-28 23:59:59.5')::timestamp",
-        "(month || '-15 12:00:00+00')::timestamptz",
+        "(month || '-01 00:00:00+00')::timestamptz",
         "month::char(20)",
         "replace(month, '-0', 'Q')",
     ],
