@@ -383,16 +383,15 @@ def _check_ids(table: Table, customers: pd.Series) -> None:
         "a character that nobody sees": _visible,
     }
     names = customers.cat.categories
+    codes, rows = np.unique(customers.cat.codes, return_index=True)
+    row_of = dict(zip(codes.tolist(), rows.tolist(), strict=True))
     for what, folded in alike.items():
         first: dict[str, int] = {}
         for code, name in enumerate(names):
             other = first.setdefault(folded(name), code)
             if other == code:
                 continue
-            codes = customers.cat.codes.to_numpy()
-            (one, at), (two, there) = (
-                table.place(int(np.argmax(codes == each))) for each in (code, other)
-            )
+            (one, at), (two, there) = table.place(row_of[code]), table.place(row_of[other])
             table.findings.append(
                 Finding(
                     one,

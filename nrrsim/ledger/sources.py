@@ -260,20 +260,23 @@ def _stray_quotes(
     with path.open("rb") as raw:
         if not any(b'"' in block for block in iter(lambda: raw.read(2**20), b"")):
             return
-    holds = pd.DataFrame({name: frame[name].str.contains('"', regex=False) for name in frame})
-    rows = np.flatnonzero(holds.fillna(False).to_numpy(bool).any(axis=1))
-    if len(rows) == 0:
+    quoted: dict[int, list[str]] = {}
+    for column in range(frame.shape[1]):
+        cells = frame.iloc[:, column]
+        found = cells[cells.str.contains('"', regex=False).fillna(False).to_numpy(bool)]
+        for row, cell in zip(found.index.tolist(), found.tolist(), strict=True):
+            quoted.setdefault(row, []).append(cell)
+    if not quoted:
         return
 
     # a quote inside a cell is written twice, and the cell stands in quotes
     text = path.read_text(encoding="utf-8-sig", errors="replace").split("\n")
-    begins = lines()
-    for row in rows:
-        end = begins[row + 1] if row + 1 < len(begins) else len(text) + 1
-        written = "\n".join(text[begins[row] - 1 : end - 1]).replace("\r", "")
-        cells = [cell.replace("\r", "") for cell in frame.iloc[row].dropna() if '"' in cell]
-        if not all('"' + cell.replace('"', '""') + '"' in written for cell in cells):
-            yield int(begins[row])
+    begins = [*lines().tolist(), len(text) + 1]
+    for row, holding in quoted.items():
+        written = "\n".join(text[begins[row] - 1 : begins[row + 1] - 1]).replace("\r", "")
+        doubled = (cell.replace("\r", "").replace('"', '""') for cell in holding)
+        if not all(f'"{cell}"' in written for cell in doubled):
+            yield begins[row]
 
 
 def _cut_off(path: Path) -> Iterator[Finding]:

@@ -259,9 +259,9 @@ J,2025-01,1,smb,extra
 A,2025-03,100,smb
 """
     assert rejected(write(text)) == [
+        "ledger.csv:3: mrr: '-5' is negative; a ledger holds what recurs; book credits against the month they belong to",
         "ledger.csv:3: customer: 'B\\ntwo lines' holds a line end, or a character that nobody sees; write it anew"
         " without it, or it would count as another",
-        "ledger.csv:3: mrr: '-5' is negative; a ledger holds what recurs; book credits against the month they belong to",
         "ledger.csv:5: stands again for the same customer and month (first in ledger.csv:2); add the amounts up, or"
         " remove one of the rows",
         "ledger.csv:7: month: '2025-13' is not a month; write it as YYYY-MM, such as 2026-09",
