@@ -479,10 +479,16 @@ def test_the_html_runs_and_fetches_nothing(tmp_path: Path) -> None:
     made(tmp_path, text("A plain [link](https://example.org/)."), to=("html",))
 
 
-def test_a_name_that_no_font_can_print(tmp_path: Path) -> None:
-    message = refused(tmp_path, text("Rocket \U0001f680"), to=("pdf",))
-    assert "\U0001f680" in message
-    assert "_extensions/nrrsim/fonts" in message
+@pytest.mark.parametrize("name", ["Rocket \U0001f680 & Söhne", "𓂀 Ltd", "[\U0001f98a] *Fox*"])
+def test_a_name_that_no_font_can_print_is_named(tmp_path: Path, name: str) -> None:
+    said = f"The largest customer is {markdown_text(name)}, as the table says."
+    cells = code("s", output(md=said)), code("t", table(["N"], [[name], ["Alder"]]))
+    message = refused(tmp_path, *cells, to=("pdf",))
+    assert "no font can print" in message
+    assert next(each for each in name if each in "\U0001f680𓂀\U0001f98a") in message
+    assert re.sub(r"[][]", "", name).split()[-1] in message
+    assert "largest" not in message
+    assert "fonts" not in message
 
 
 def test_a_missing_font_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,7 +98,9 @@ def pdf_by_typst(
                 timestamp=timestamp,
             )
         except typst.TypstError as error:
-            raise RenderError(_reason(str(error.diagnostic))) from error
+            raise RenderError(
+                _reason(str(error.diagnostic), document.read_text("utf-8"))
+            ) from error
     if warnings:
         raise RenderError("Typst: " + "; ".join(sorted({warning.message for warning in warnings})))
     return bytes(pdf)
@@ -147,13 +149,34 @@ def pdf_by_quarto(quarto: Quarto, notebook: Path, style: Path, timestamp: int) -
         return pdf.read_bytes()
 
 
-def _reason(said: str) -> str:
+def _reason(said: str, document: str) -> str:
+    """What Typst says; of characters that no font has, the name or phrase that each stands in."""
     unprintable = dict.fromkeys(re.findall(r"the text `\"(.+?)\"` could not be displayed", said))
     if not unprintable:
         return f"Typst: {said.strip()}"
-    folder = f"{EXTENSION.as_posix()}/fonts"
-    remedy = f"put one that can into {folder}, or write it differently"
-    return f"no font can print {' '.join(unprintable)}; {remedy}"
+    told, spelled = [], _decoded(document, keep='"[]\\')
+    for text in unprintable:
+        # the shortest is a table's cell: what stands in one is a name
+        inside = r"(?:\\.|[^\[\]\n\"\\])*"
+        around = re.findall(f"{inside}{re.escape(text)}{inside}", spelled)
+        phrase = min((_read(each) for each in around), key=len, default=text)
+        told.append(f"{text} in {phrase}" if phrase != text else text)
+    return f"no font can print {'; nor '.join(told)}; write it without, in the ledger or the card"
+
+
+def _read(typst_text: str) -> str:
+    """A text of Typst's markup as it is printed."""
+    return re.sub(r"\\(.)", r"\1", _decoded(typst_text)).strip()
+
+
+def _decoded(typst_text: str, keep: str = "") -> str:
+    r"""A text with `\u{26}` as the character that it spells, but for those to keep."""
+
+    def character(escaped: re.Match[str]) -> str:
+        found = chr(int(escaped[1], 16))
+        return escaped[0] if found in keep else found
+
+    return re.sub(r"\\u\{([0-9a-fA-F]{1,5})\}", character, typst_text)
 
 
 def _is_complaint(line: str) -> bool:
