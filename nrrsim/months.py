@@ -6,6 +6,7 @@ a month lies in is the company's Calendar's to say.
 
 from __future__ import annotations
 
+import calendar
 import datetime
 import functools
 import re
@@ -20,7 +21,7 @@ from nrrsim.errors import UsageError
 MonthNumbers = TypeVar("MonthNumbers", int, np.ndarray)
 QUARTER = re.compile(r"([0-9]{4})[- ]?[Qq]([1-4])")
 # before and after stand a spreadsheet's zero (1899-12-31) and slips of the pen, no revenue
-YEARS = range(1900, 2200)
+YEARS, EVER = range(1900, 2200), range(1900, 10_000)
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]+)?)?Z?"
 _EPOCH = datetime.date(1970, 1, 1).toordinal()
@@ -50,18 +51,22 @@ def shift(month: str, by: int) -> str:
     return month_name(parse_month(month, "month") + by)
 
 
-def day_number(value: object) -> int | None:
-    """Days since 1970 of a date; a month alone is its first day."""
-    date = _date(value)
+def day_number(value: object, years: range = YEARS) -> int | None:
+    """Days since 1970 of a date in one of these `years`; a month alone is its first day."""
+    date = _date(value, years)
     return None if date is None else date.toordinal() - _EPOCH
 
 
+def end_number(value: object) -> int | None:
+    """As `day_number`, however far ahead: what runs on is often written as ending in 9999."""
+    return day_number(value, EVER)
+
+
 def last_day_number(value: object) -> int | None:
-    """Days since 1970 of a date; a month or a quarter alone is its last day."""
-    date = _date(value)
+    """As `end_number`; a month or a quarter alone is its last day."""
+    date = _date(value, EVER)
     if isinstance(value, str) and date is not None and not DAY.match(value.strip()):
-        following = datetime.date(date.year + date.month // 12, date.month % 12 + 1, 1)
-        date = following - datetime.timedelta(days=1)
+        date = date.replace(day=calendar.monthrange(date.year, date.month)[1])
     return None if date is None else date.toordinal() - _EPOCH
 
 
@@ -145,11 +150,12 @@ class Calendar:
 CALENDAR_YEAR = Calendar()
 
 
-def _date(value: object) -> datetime.date | None:
+def _date(value: object, years: range = YEARS) -> datetime.date | None:
     if isinstance(value, str):
-        return _date_of_text(value.strip())
+        written = _date_of_text(value.strip())
+        return written if written and written.year in years else None
     # NaT is a date, too
-    if not isinstance(value, datetime.date) or pd.isna(value) or value.year not in YEARS:
+    if not isinstance(value, datetime.date) or pd.isna(value) or value.year not in years:
         return None
     # an instant is a day only where it is its zone's midnight: elsewhere it may be another month
     if isinstance(value, datetime.datetime) and value.tzinfo and value.time() != datetime.time():
@@ -168,6 +174,6 @@ def _date_of_text(text: str) -> datetime.date | None:
     else:
         return None
     try:
-        return datetime.date(year, month, day) if year in YEARS else None
+        return datetime.date(year, month, day)
     except ValueError:
         return None

@@ -21,7 +21,14 @@ from nrrsim.errors import Finding, UsageError, did_you_mean
 from nrrsim.ledger.columns import KNOWN, Table, amount_column, require
 from nrrsim.ledger.periods import Known, look_at_ends, months_of_periods
 from nrrsim.ledger.sources import Rows, invisible, map_unique, numbers
-from nrrsim.months import CALENDAR_YEAR, Calendar, day_number, last_day_number, month_name
+from nrrsim.months import (
+    CALENDAR_YEAR,
+    Calendar,
+    day_number,
+    end_number,
+    last_day_number,
+    month_name,
+)
 from nrrsim.movements import CENT, cents, json_ratio
 from nrrsim.notation import counted
 
@@ -227,7 +234,7 @@ def _parsed(
         columns["start"] = map_unique(raw["start"], day_number)
         end = raw["end"] if "end" in raw else pd.Series(None, index=raw.index, dtype=object)
         columns["end"] = (
-            map_unique(end, last_day_number) + 1 if inclusive else map_unique(end, day_number)
+            map_unique(end, last_day_number) + 1 if inclusive else map_unique(end, end_number)
         )
     else:
         columns["month"] = map_unique(raw["month"], calendar.month_number)

@@ -210,3 +210,18 @@ def test_the_report_reads_a_ledger_as_of_the_day_on_the_card(contracts):
     past = nr.actuals(str(contracts), "2027-02", until="2027-02-28")
     assert isinstance(past, Actuals)
     assert past.now.nrr == pytest.approx(50 / 60)
+
+
+@pytest.mark.parametrize("end", ["9999-12-31", "9999-12", "4712-12-31", "2999-12-31"])
+@pytest.mark.parametrize("period_end", ["exclusive", "inclusive"])
+def test_an_end_that_means_none_lies_ahead(write, end, period_end):
+    ledger = nr.read_ledger(
+        write(f"{HEADING}A,2025-01-01,{end},1\nB,2025-03-01,,1\n"), period_end=period_end
+    )
+    assert ledger.months == ["2025-01", "2025-02", "2025-03"]
+    assert len(ledger.customers("2025-03")) == 2
+
+
+def test_a_start_in_another_century_is_a_slip(write):
+    with pytest.raises(nr.DataError, match="start: '2205-03-01' is not a date"):
+        nr.read_ledger(write(f"{HEADING}A,2205-03-01,,1\n"))
