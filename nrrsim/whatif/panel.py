@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from importlib.resources import files
+from math import isfinite
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from nrrsim.engine import switched
 from nrrsim.engine.simulation import MOST_TRIALS
 from nrrsim.errors import NrrsimError, UsageError
+from nrrsim.messages import shown
 from nrrsim.notation import percent
 from nrrsim.report.charts.live import live
 from nrrsim.scenario.numbers import TARGET
@@ -26,6 +28,9 @@ except ModuleNotFoundError as missing:
     raise UsageError(
         f"the what-if panel needs {missing.name}: install nrrsim with its extra lab"
     ) from None
+
+# What the panel tells its page.
+TOLD = ("specs", "form", "answer", "saved", "run")
 
 
 @cache
@@ -43,7 +48,7 @@ class Panel(anywidget.AnyWidget):
     _css = (files("nrrsim.whatif") / "whatif.css").read_text(encoding="utf-8")
     specs = traitlets.Dict().tag(sync=True)
     form = traitlets.Dict().tag(sync=True)
-    asked = traitlets.Dict().tag(sync=True)
+    asked = traitlets.Any({}).tag(sync=True)  # what the page sent, whatever it is
     answer = traitlets.Dict().tag(sync=True)
     saved = traitlets.Dict().tag(sync=True)
     run = traitlets.Dict().tag(sync=True)
@@ -65,41 +70,69 @@ class Panel(anywidget.AnyWidget):
         """The scenario as it is on the screen."""
         return self.model.scenario(self.moves)
 
+    def _handle_msg(self, msg: Any) -> None:
+        """What the page sends, told apart before ipywidgets takes it for a message of its own.
+
+        What is none is answered with what is wrong: an error in here would reach nobody.
+        """
+        data = msg.get("content", {}).get("data")
+        known = {"update": "state", "custom": "content", "request_state": None}
+        method = data.get("method") if isinstance(data, Mapping) else None
+        held = known.get(method, "") if isinstance(method, str) else ""
+        if not isinstance(data, Mapping) or held == "":
+            self._refuse("this page sent what the panel does not know; load it anew")
+        elif held and not isinstance(data.get(held), Mapping):
+            self._refuse(f"this page sent an {method} without its {held}; load it anew")
+        elif held == "state":
+            # a page asks, and shows; what it shows is the kernel's to say
+            asked = {name: value for name, value in data["state"].items() if name not in TOLD}
+            super()._handle_msg({**msg, "content": {"data": {"method": method, "state": asked}}})
+        else:
+            super()._handle_msg({"buffers": [], **msg})
+
+    def _refuse(self, problem: str) -> None:
+        self.answer = {**self.answer, "problem": problem}
+
     def _asked(self, change: Mapping[str, Any]) -> None:
         """Answer what was moved; where that cannot be, say why and leave the figures."""
         asked, before = change["new"], self.moves
         try:
-            moves = _moves(asked)
+            moves = _moves(asked, self.model.presets)
             answer = self.model.answer(moves)
             if moves.preset != before.preset:
                 self.form = self.model.form(moves)
             self.moves = moves
         except Exception as error:  # on the screen rather than in a log that nobody reads
             answer = {**self.answer, "problem": _problem(error)}
-        self.answer = {**answer, "number": asked.get("number", 0)}
+        self.answer = {**answer, "number": _number_of(asked)}
 
     def _received(self, _: Any, content: Mapping[str, Any], buffers: Any) -> None:
-        try:
-            if content["kind"] == "save":
-                self._save(content)
-            elif content["kind"] == "run":
-                trials = min(max(int(content["trials"]), 1), MOST_TRIALS)
-                asked = content["asked"]
-                Thread(
-                    target=self._play, args=(_moves(asked), trials, asked["number"]), daemon=True
-                ).start()
-            else:
-                self._stops = True
-        except NrrsimError as error:
-            self.run = {"state": "stopped", "problem": str(error)}
+        kind = content.get("kind")
+        if kind == "save":
+            self._save(content)
+        elif kind == "stop":
+            self._stops = True
+        elif kind != "run":
+            self._refuse("this page asked for what the panel does not know; load it anew")
+        else:
+            try:
+                trials = _number("trials", content.get("trials"))
+                moves = _moves(content.get("asked"), self.model.presets)
+            except NrrsimError as error:
+                self.run = {"state": "stopped", "problem": str(error)}
+                return
+            trials = min(max(round(trials), 1), MOST_TRIALS)
+            number = _number_of(content["asked"])
+            Thread(target=self._play, args=(moves, trials, number), daemon=True).start()
 
     def _save(self, content: Mapping[str, Any]) -> None:
         """What the page shows as it asks, whatever it asked before and has no answer to yet."""
-        number = content["asked"]["number"]
+        number = _number_of(content.get("asked"))
+        texts = [content.get(each) for each in ("name", "title", "because")]
         try:
-            path = self.model.save(
-                _moves(content["asked"]), content["name"], content["title"], content["because"]
-            )
+            name, title, because = (each if isinstance(each, str) else "" for each in texts)
+            moves = _moves(content.get("asked"), self.model.presets)
+            path = self.model.save(moves, name, title, because)
         except (NrrsimError, OSError) as error:
             self.saved = {"number": number, "problem": str(error), "text": ""}
             return
@@ -148,26 +181,52 @@ def _problem(error: Exception) -> str:
     return str(error) if isinstance(error, NrrsimError) else f"{type(error).__name__}: {error}"
 
 
-def _moves(asked: Mapping[str, Any]) -> Moves:
-    """What the page sent; raises UsageError for a target that cannot be."""
-    target = asked.get("target")
+def _moves(asked: Any, presets: Collection[str]) -> Moves:
+    """What the page sent; raises UsageError for what none of ours sends and no scenario can be."""
+    if not isinstance(asked, Mapping):
+        raise UsageError(f"this page sent no moves, but {shown(asked)}; load it anew")
+    for each in ("preset", "base"):
+        if not isinstance(asked.get(each), str) or asked[each] not in presets:
+            name = shown(asked.get(each))
+            raise UsageError(f"{each}: no scenario here is called {name}; load the page anew")
+    target, months = asked.get("target"), asked.get("months")
     try:
-        target = None if target is None else float(TARGET.check(float(target)))
+        target = None if target is None else float(TARGET.check(_number("target", target)))
     except ValueError as error:
         raise UsageError(f"target: {error}") from None
-    months = asked.get("months")
-    values, mix = (
-        {name: float(each) for name, each in asked.get(key, {}).items()}
-        for key in ("values", "mix")
-    )
     return Moves(
         asked["preset"],
         asked["base"],
-        values,
-        mix,
-        None if months is None else round(months),
+        _numbers("values", asked.get("values")),
+        _numbers("mix", asked.get("mix")),
+        None if months is None else round(_number("months", months)),
         target,
     )
+
+
+def _numbers(name: str, given: Any) -> dict[str, float]:
+    """The numbers of what was moved, by name; nothing moved where there are none."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise UsageError(f"{name}: must be numbers by name, got {shown(given)}")
+    return {each: _number(f"{name}.{each}", value) for each, value in given.items()}
+
+
+def _number(name: str, value: Any) -> float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    try:
+        if is_number and isfinite(value):
+            return float(value)
+    except OverflowError:  # a whole number that no float is
+        pass
+    raise UsageError(f"{name}: must be a finite number, got {shown(value)}")
+
+
+def _number_of(asked: Any) -> int:
+    """Which of a page's questions it is, so that it knows the answer."""
+    number = asked.get("number") if isinstance(asked, Mapping) else None
+    return number if isinstance(number, int) else 0
 
 
 def what_if(scenario: str | Path) -> Panel:

@@ -13,6 +13,7 @@ import re
 import secrets
 import shutil
 import socket
+import subprocess
 import sys
 import tempfile
 import warnings
@@ -28,6 +29,8 @@ from nrrsim.files import refused, shared, whole, write_text
 from nrrsim.scenario.scenario import read_scenario
 
 HERE, FIRST_PORT, PORTS = "127.0.0.1", 8888, 20
+# Seconds that a kernel may idle: of a page that was closed without a word, and of one that is open.
+GONE, OPEN, LOOK_EVERY = 300, 8 * 3600, 20
 FIRST = "nrr-105.yaml"
 NOTEBOOK = "what_if.ipynb"
 NO_FOLDER = "cannot be written ({why}); go to a folder of your own"
@@ -93,8 +96,11 @@ def lab(scenario: str | None = None, port: int | None = None, browser: bool = Tr
 
 
 def app(scenario: str | None = None, port: int | None = None, browser: bool = True) -> None:
-    """The what-if panel as a page without code (Voila); returns when it was ended."""
-    server = _needed("voila.app").Voila
+    """The what-if panel as a page without code (Voila); returns when it was ended.
+
+    It answers to this machine's names alone, and ends the kernels of pages that are gone.
+    """
+    server = _page_of(_needed("voila.app").Voila)
     port, token = _port(port), secrets.token_urlsafe(24)
     with _folder("JUPYTER_PATH") as folder:
         template = folder / "voila" / "templates" / "nrrsim"
@@ -110,12 +116,60 @@ def app(scenario: str | None = None, port: int | None = None, browser: bool = Tr
             "Voila.port_retries": 0,
             "Voila.open_browser": browser,
             "Voila.token": token,
-            "Application.log_level": logging.ERROR,
+            "MappingKernelManager.cull_interval": LOOK_EVERY,
+            "MappingKernelManager.cull_idle_timeout": GONE,
+            "MappingKernelManager.cull_connected": True,
             "VoilaConfiguration.strip_sources": True,
             "VoilaConfiguration.template": "nrrsim",
             "KernelManager.transport_encryption": "auto",
         }
         _run(server, [str(notebook), *_words(options)])
+
+
+def _page_of(server: Any) -> Any:
+    """Voila's server, made to be one machine's own: who may ask, what is kept, what is told."""
+    from tornado.routing import Matcher, Rule
+    from tornado.web import ErrorHandler
+
+    jupyter = import_module("jupyter_server")
+    kernels = import_module("jupyter_server.services.kernels.kernelmanager")
+
+    class OtherNames(Matcher):
+        """Requests by a name that is not ours: some page made the browser take it for this one."""
+
+        def __init__(self, port: int) -> None:
+            self.own = {f"{name}:{port}" for name in (HERE, "localhost")}
+
+        def match(self, request: Any) -> dict[str, Any] | None:
+            return None if request.headers.get("Host", "").lower() in self.own else {}
+
+    class Kernels(kernels.AsyncMappingKernelManager):  # type: ignore[misc, name-defined]
+        """A kernel for each page, until it was idle for too long; nothing of it is told here."""
+
+        async def cull_kernel_if_idle(self, kernel_id: str) -> None:
+            self.cull_idle_timeout = OPEN if self.kernel_model(kernel_id)["connections"] else GONE
+            await super().cull_kernel_if_idle(kernel_id)
+
+        async def start_kernel(self, **how: Any) -> Any:
+            return await super().start_kernel(**how, stderr=subprocess.DEVNULL)
+
+    class Page(server):  # type: ignore[misc]
+        def _log_default(self) -> Any:
+            return logging.getLogger("voila")  # which has no handler: errors go where all others go
+
+        def init_settings(self) -> Any:
+            self.voila_configuration.multi_kernel_manager_class = Kernels
+            # where the page that tells an error looks for its pictures
+            own = {"static_path": jupyter.DEFAULT_STATIC_FILES_PATH}
+            return {**super().init_settings(), **own}
+
+        def listen(self) -> None:
+            # before any other rule, and so for every page, file and socket alike
+            others = Rule(OtherNames(self.port), ErrorHandler, {"status_code": 403})
+            self.app.default_router.rules.insert(0, others)
+            super().listen()
+
+    return Page
 
 
 def _needed(module: str) -> Any:

@@ -113,6 +113,7 @@ def over(
     known = {each.name: each for each in sliders(scenario)}
     if strange := [name for name in moves if name not in known]:
         raise UsageError(f"{strange[0]}: is no number of {scenario.title or 'the scenario'}")
+    _check_mix(scenario, mix)
     changed = [
         (known[name], tidy(value))
         for name, value in moves.items()
@@ -225,6 +226,18 @@ def _sized(size: Sized, mean: float, is_share: bool) -> Any:
         # a little below what a scenario refuses, as `tidy` may round up
         sd = min(sd, 0.99 * np.sqrt(MOST_OF_A_BETA * mean * (1 - mean)))
     return {"mean": mean, "sd": tidy(sd)}
+
+
+def _check_mix(scenario: Scenario, mix: Mapping[str, float]) -> None:
+    """Raises UsageError for a share that none can be, and for a mix that leaves nobody."""
+    was = mix_of(scenario)
+    for name, share in mix.items():
+        if name not in was:
+            raise UsageError(f"mix.{name}: is no segment of which the share can be moved")
+        if not 0 <= share <= 1:
+            raise UsageError(f"mix.{name}: must be a share from 0 to 1, got {share:g}; 10 % is 0.1")
+    if was and not any({**was, **mix}.values()):
+        raise UsageError("mix: every share is 0; leave one segment above it")
 
 
 def _segments(scenario: Scenario, mix: Mapping[str, float]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ const PICTURES = {
   bridge: ["From the base to now", "Each bar is what one group of assumptions adds to, or takes from, expected NRR; together they make the difference. The axis does not start at zero."],
   fan: ["ARR of today's customers", "Lines are expected; nine in ten futures lie in the bands. Solid: now. Dashed: the base. The axis does not start at zero."],
 };
+const PATIENCE = 15000; // milliseconds
 const shown = (value, isShare) => (isShare ? 100 * value : value);
 const tidy = (value) => Number(Number(value).toPrecision(4));
 
@@ -43,6 +44,12 @@ function render({ model, el }) {
 
   function send() {
     number = Math.max(number, model.get("asked").number || 0) + 1;
+    // a kernel that has ended answers nothing, and says nothing of that
+    clearTimeout(send.late);
+    send.late = setTimeout(() => {
+      problem.textContent = "No answer yet. Where the page was left alone for hours, its kernel has ended: load it anew.";
+      root.classList.add("stale");
+    }, PATIENCE);
     model.set("asked", { ...state, number });
     model.save_changes();
   }
@@ -249,6 +256,7 @@ function render({ model, el }) {
 
   async function draw() {
     const answer = model.get("answer");
+    clearTimeout(send.late);
     problem.textContent = answer.problem;
     root.classList.toggle("stale", Boolean(answer.problem));
     if (answer.problem) return;

@@ -3,10 +3,12 @@
 `make test` runs it in the environment of the extras lab and browser. Without them, or without Chromium, it is skipped.
 """
 
+import http.client
 import json
 import re
 import shutil
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -20,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, until
 
 import nrrsim as nr
 from nrrsim.cli.commands import main
@@ -475,6 +477,124 @@ def test_only_this_machine_and_only_with_the_token(served):
         refused.value.close()
     with urllib.request.urlopen(bare) as answer:
         assert "/login" in answer.url
+
+
+def answered(address: str, path: str, host: str, **headers: str) -> int:
+    """The status of what is asked at an address under some name, as a page elsewhere makes a browser do."""
+    port = int(re.search(r":(\d+)/", address)[1])
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        connection.putrequest("GET", path, skip_host=True)
+        for name, value in {"Host": host, **headers}.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+SOCKET = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
+NOBODY = "/api/kernels/00000000-0000-0000-0000-000000000000/channels"
+
+
+def test_it_answers_to_no_other_name(served):
+    """A name that leads to 127.0.0.1 (DNS rebinding): no page, no file, no socket, token or not."""
+    token = served.address.partition("?")[2]
+    port = re.search(r":(\d+)/", served.address)[1]
+    pages = ("/", "/login", "/voila/static/voila.js", "/api/kernels", "/static/favicon.ico", "/x")
+    for host in (
+        "evil.example",
+        f"evil.example:{port}",
+        f"127.0.0.1.evil.example:{port}",
+        "0x7f.1",
+    ):
+        for path in pages if served.kind == "app" else ("/login", "/api/kernels", "/lab"):
+            for asked in (path, f"{path}?{token}"):
+                assert answered(served.address, asked, host) in (403, 404), (host, asked)
+        assert answered(served.address, f"{NOBODY}?{token}", host, **SOCKET) == 403, host
+    for host in (f"127.0.0.1:{port}", f"localhost:{port}"):
+        assert answered(served.address, "/login", host) == 200, host
+        assert answered(served.address, f"{NOBODY}?{token}", host, **SOCKET) == 404, host
+    if served.kind == "app":
+        for host in ("", "127.0.0.1", "localhost", "127.0.0.1:1", f"[::1]:{port}", "\x1b[31m"):
+            assert answered(served.address, f"/?{token}", host) in (400, 403), host
+
+
+def test_a_log_has_no_tracebacks(served):
+    """Whatever is asked of it: nothing, or one line each, and no control character."""
+    port = int(re.search(r":(\d+)/", served.address)[1])
+    token = served.address.partition("?")[2]
+    host = f"127.0.0.1:{port}"
+    for path in (
+        f"/{'x' * 5000}?{token}",
+        f"/api/kernels/x?{token}",
+        f"/%1b%5b31m?{token}",
+        f"/voila/files/..%2f?{token}",
+        f"/api/contents/%00?{token}",
+        f"/voila/api/shutdown/x?{token}",
+    ):
+        assert answered(served.address, path, host) < 600
+    for rubbish in (
+        b"\x00\x1b[31m\r\n\r\n",
+        b"GET / HTTP/9\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+    ):
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as sent:
+            sent.sendall(rubbish)
+            sent.shutdown(socket.SHUT_WR)
+            sent.recv(1000)
+    said = (served.folder.parent / "stderr").read_text()
+    assert "Traceback" not in said
+    assert not re.search(r'^  File "', said, re.MULTILINE)
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", said)
+
+
+def kernels_of(process: subprocess.Popen[str]) -> list[str]:
+    """The processes that a server has started."""
+    return Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks into /proc")
+def test_the_kernel_of_a_page_that_is_gone_ends(chromium, tmp_path):
+    """A page that was closed without a word, and one that never showed anything; one that is open keeps its own."""
+    shutil.copy(ROOT / "params" / "scenarios" / "nrr-105.yaml", tmp_path)
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code += "from nrrsim.whatif import serve; serve.GONE, serve.LOOK_EVERY = 4, 1\n"
+    code += "from nrrsim.cli import main; main()"
+    words = [sys.executable, "-c", code, "app", "nrr-105.yaml", "--no-browser"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(words, cwd=tmp_path, **pipes) as process:
+        try:
+            address = process.stdout.readline().strip()
+            page = chromium.new_page()
+            page.set_default_timeout(READY)
+            _open(page, address, process)
+            page.wait_for_selector(".nrrsim [data-figure=nrr] dd")
+            assert len(kernels_of(process)) == 1
+            with urllib.request.urlopen(address) as never_shown:
+                never_shown.read()
+            assert len(kernels_of(process)) == 2
+            until(lambda: len(kernels_of(process)) == 1, 60)
+            time.sleep(6)
+            slider(page).focus()
+            page.keyboard.press("PageDown")
+            page.wait_for_function("document.querySelector('.nrrsim .figures').dataset.number > 0")
+            # as a browser that crashes: the page has no time to say that it goes
+            page.route("**/*", lambda route: route.abort())
+            page.goto("about:blank")
+            until(lambda: not kernels_of(process), 60)
+            process.send_signal(signal.SIGTERM)
+            _, said = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert process.returncode == 0
+    assert said == "Only this machine can open it. Ctrl-C ends it.\n"
+    assert [each.name for each in tmp_path.iterdir()] == ["nrr-105.yaml"]
 
 
 def test_zz_nothing_went_wrong_and_it_ends(served):

@@ -29,6 +29,7 @@ def started(monkeypatch, tmp_path):
     monkeypatch.setattr(
         serve, "_needed", lambda module: SimpleNamespace(LabApp=server, Voila=server)
     )
+    monkeypatch.setattr(serve, "_page_of", lambda server: server)
     monkeypatch.chdir(tmp_path)
     for name in ("JUPYTER_PATH", "JUPYTER_CONFIG_PATH"):
         monkeypatch.setenv(name, "")

@@ -1,11 +1,14 @@
 """What the panel says, without a browser: levers move, what is saved is what was shown."""
 
 import random
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from conftest import ROOT
+from hypothesis import given
+from hypothesis import strategies as st
 from scenarios import THREE, VARIED, segments
 
 import nrrsim as nr
@@ -441,3 +444,94 @@ def test_the_script_holds_all_that_it_needs():
     assert len(script) > 500_000
     assert "import(" not in script.replace("import(t)", "")
     assert "data-lm-suppress-shortcuts" in script
+
+
+# --- what no page of ours sends -------------------------------------------------------------------
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+KEYS = ("preset", "base", "values", "mix", "months", "target", "number", "kind", "trials", "asked")
+RIGHT = {"preset": "nrr-105", "base": "nrr-105", "values": {}, "mix": {}, "number": 1}
+ASKED = (
+    JSON
+    | st.dictionaries(st.sampled_from(KEYS), JSON)
+    | st.builds(lambda other: RIGHT | other, st.dictionaries(st.sampled_from(KEYS), JSON))
+)
+CONTENT = JSON | st.fixed_dictionaries(
+    {"kind": st.sampled_from(["save", "run", "stop", "?"]) | JSON},
+    optional={
+        "asked": ASKED,
+        "trials": JSON,
+        "name": JSON.filter(lambda each: not isinstance(each, str)) | st.just("../x"),
+        "title": JSON,
+        "because": JSON,
+    },
+)
+MESSAGES = JSON | st.fixed_dictionaries(
+    {"method": st.sampled_from(["update", "custom", "request_state", "?"]) | JSON},
+    optional={
+        "state": JSON | st.dictionaries(st.sampled_from(["asked", "answer", "form", "run"]), ASKED),
+        "content": CONTENT,
+        "buffer_paths": JSON,
+    },
+)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A panel on a copy of one small scenario: its folder, and itself."""
+    path = tmp_path_factory.mktemp("small") / "nrr-105.yaml"
+    shutil.copy(SCENARIOS / "nrr-105.yaml", path)
+    return path.parent, nr.what_if(path)
+
+
+@given(message=MESSAGES)
+def test_whatever_is_sent_is_answered(small, message):
+    """No exception, no file, and the next question is answered: whatever stands in a message."""
+    folder, panel = small
+    panel._play = lambda moves, trials, number: None  # how long it takes is not what this is about
+    shown = {name: getattr(panel, name) for name in ("specs", "form")}
+    panel._handle_msg({"content": {"data": message}, "buffers": []})
+    assert {name: getattr(panel, name) for name in shown} == shown
+    assert [each.name for each in folder.iterdir()] == ["nrr-105.yaml"]
+    for number in (7, 8):  # a repeated question is not asked again
+        asked = {**RIGHT, "number": number}
+        panel._handle_msg({"content": {"data": {"method": "update", "state": {"asked": asked}}}})
+    assert (panel.answer["number"], panel.answer["problem"]) == (8, "")
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"mix": {"smb": -0.1}}, "mix.smb: must be a share from 0 to 1, got -0.1"),
+        ({"mix": {"smb": 25}}, "mix.smb: must be a share from 0 to 1, got 25; 10 % is 0.1"),
+        ({"mix": {"smb": float("nan")}}, "mix.smb: must be a finite number"),
+        ({"mix": {"smb": float("inf")}}, "mix.smb: must be a finite number"),
+        ({"mix": {"smb": "0.2"}}, "mix.smb: must be a finite number, got '0.2'"),
+        ({"mix": {"smb": True}}, "mix.smb: must be a finite number, got true"),
+        ({"mix": {"smb": 10**400}}, "mix.smb: must be a finite number"),
+        ({"mix": {"nobody": 0.2}}, "mix.nobody: is no segment of which the share can be moved"),
+        ({"mix": dict.fromkeys(("smb", "mid_market", "enterprise"), 0)}, "mix: every share is 0"),
+        ({"mix": [0.2]}, "mix: must be numbers by name"),
+        ({"values": {"churn.smb.rate": None}}, "values.churn.smb.rate: must be a finite number"),
+        ({"values": {"churn.nobody.rate": 0.1}}, "churn.nobody.rate: is no number of"),
+        ({"months": float("inf")}, "months: must be a finite number"),
+        ({"months": 1e9}, "months: must be"),
+        ({"target": "high"}, "target: must be a finite number"),
+        ({"preset": "../nrr-105"}, "preset: no scenario here is called '../nrr-105'"),
+        ({"base": None}, "base: no scenario here is called nothing"),
+    ],
+)
+def test_what_cannot_be_asked_is_said_and_changes_nothing(small, asked, said):
+    _, panel = small
+    panel.asked = {**RIGHT, "number": 1}
+    before = panel.answer["figures"]
+    panel.asked = {**RIGHT, **asked, "number": 2}
+    assert said in panel.answer["problem"]
+    assert (panel.answer["number"], panel.answer["figures"]) == (2, before)
+    assert panel.moves.preset == "nrr-105"
