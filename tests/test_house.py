@@ -6,7 +6,6 @@ import json
 import re
 import shlex
 import subprocess
-import tomllib
 from pathlib import Path
 
 import altair as alt
@@ -282,15 +281,6 @@ def test_the_readmes_links_lead_somewhere(readme):
         assert not heading or heading in [text.lower().replace(" ", "-") for text in headings], (
             heading
         )
-
-
-def test_the_reference_names_the_licence_of_each_dependency():
-    licences = (PACKAGE / "README.md").read_text().partition("\n## Licences\n")[2]
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = project["optional-dependencies"]
-    needed = [*project["dependencies"], *extras["lab"], *extras["sql"], *extras["cluster"]]
-    for package in (re.match(r"[\w.-]+", each)[0] for each in needed):
-        assert re.search(rf"\b{re.escape(package)}\b", licences), package
 
 
 def test_the_first_page_is_short():
