@@ -138,7 +138,7 @@ def test_a_ledger_is_read_the_same_way_by_every_command(run, monkeypatch, reader
 
     monkeypatch.setattr("nrrsim.ledger.ledger.read_ledger", read_ledger)
     words = "--column customer=Account --query Q --sheet S --rates R --currency EUR --reported"
-    words += " --grace-months 2 --period-end inclusive --until 2026-10-05"
+    words += " --grace-months 2 --period-end inclusive --until 2026-10-05 --fiscal-year-end 01"
     assert run(*reader, "one.csv", "two.csv", *words.split())[0] == 2
     assert run(*reader, "one.csv")[0] == 2
     (sources, told), (_, plain) = seen
@@ -153,6 +153,7 @@ def test_a_ledger_is_read_the_same_way_by_every_command(run, monkeypatch, reader
         "grace_months": 2,
         "period_end": "inclusive",
         "until": "2026-10-05",
+        "fiscal_year_end": 1,
     }
     assert {name: value for name, value in plain.items() if name != "columns"} == {
         name: defaults[name].default for name in plain if name != "columns"

@@ -75,6 +75,7 @@ def histories(folder):
     yield history(folder, swings, "2025-06", definition="flow")  # GRR below 0
     yield of("A,2024-12,9 A,2025-12,8", fiscal_year_end=12)
     yield of("A,2024-12,9 A,2025-12,8", fiscal_year_end="01")  # December ends no fiscal year
+    yield of("A,2023-12,9 A,2024-12,9 A,2025-12,8", fiscal_year_end="01")
     yield of("A,2024-12,9 A,2025-03,9 A,2025-06,9 A,2025-09,9 A,2025-12,9")  # a snapshot a quarter
     moved = [f"A,{month},10,{'x' if month < '2025-01' else 'y'}" for month in months("2024-01", 30)]
     yield history(
