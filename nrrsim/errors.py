@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 MOST_SHOWN = 100  # findings in one message: a ledger of another form has one a row
+MOST_SEARCHED, MOST_KNOWN = 2_000, 40  # names that a near one is looked for in, and that are told
 
 
 @dataclass(frozen=True, order=True)
@@ -84,5 +85,9 @@ class VerifyError(NrrsimError):
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:
     """A remedy for a name that is not known: the nearest known one, else all of them."""
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+    near = difflib.get_close_matches(word, known[:MOST_SEARCHED], n=1)
+    if near:
+        return f"did you mean {near[0]}?"
+    more = len(known) - MOST_KNOWN
+    rest = f" and {more:,} more" if more > 0 else ""
+    return f"known: {', '.join(known[:MOST_KNOWN])}{rest}"

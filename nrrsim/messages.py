@@ -8,8 +8,10 @@ and the model itself does not.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from decimal import Decimal
 from math import isfinite
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -19,8 +21,10 @@ from pydantic import BaseModel, Tag, ValidationError
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.yamlfile import Document, Path_, Place
 
+MOST_TOLD = 40  # problems of a file
 MOST_SHOWN = 80  # characters of a value that is quoted
 NUMBER = re.compile(r"[+-]?(\d+|\d{1,3}([,_]\d{3})+)(\.\d+)?(e[+-]?\d+)?", re.IGNORECASE)
+PERCENT = r"^\s*[-+]?[0-9.]+\s*%\s*$"  # as JSON Schema has it
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d{1,2}")
 BOUNDS = {
     "greater_than": ("more than", "gt"),
@@ -32,10 +36,13 @@ BOUNDS = {
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong with what stands at a path; `of_key`: with its name, not with its value."""
+    """What is wrong with what stands at a path; `of_key`: with its name, not with its value.
+
+    `text` may be made where it is told: of a hundred thousand problems few are.
+    """
 
     at: Path_
-    text: str
+    text: str | Callable[[], str]
     of_key: bool = False
 
 
@@ -48,7 +55,7 @@ class RefusedError(UsageError):
 
 
 def located(problems: Iterable[Problem], document: Document) -> list[str]:
-    """A line for each problem, in the order of where they stand."""
+    """A line for each problem, in the order of where they stand: the first, and how many more."""
 
     def place(problem: Problem) -> Place | None:
         at = problem.at
@@ -59,13 +66,17 @@ def located(problems: Iterable[Problem], document: Document) -> list[str]:
             at = at[:-1]
         return document.keys.get(at)
 
-    sentences = [
-        (place(each), f"{'.'.join(map(str, each.at)) or 'the scenario'}: {each.text}")
-        for each in problems
-    ]
+    found = [(place(each), each) for each in problems]
     # what stands nowhere comes last; a thing that several checks found is said once
-    sentences.sort(key=lambda each: (each[0] is None, each[0]))
-    return list(dict.fromkeys(f"{stands} {text}" if stands else text for stands, text in sentences))
+    found.sort(key=lambda each: (each[0] is None, each[0]))
+    lines: dict[str, None] = {}
+    for number, (stands, problem) in enumerate(found):
+        if len(lines) == MOST_TOLD:
+            return [*lines, f"and {len(found) - number:,} more; mend these first"]
+        text = problem.text if isinstance(problem.text, str) else problem.text()
+        line = f"{'.'.join(map(str, problem.at)) or 'the scenario'}: {text}"
+        lines[f"{stands} {line}" if stands else line] = None
+    return [*lines]
 
 
 def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
@@ -79,6 +90,28 @@ def not_a_number(value: Any, whole: bool = False) -> str:
     is_fitting = meant is not None and (not whole or meant.is_integer())
     hint = f"; did you mean {meant:.10g}?" if is_fitting else ""
     return f"must be {'a whole number' if whole else 'a number'}, got {shown(value)}{hint}"
+
+
+def of_percent(value: Any) -> Any:
+    """`10 %` as 0.1; anything else, as it is."""
+    if isinstance(value, str) and re.fullmatch(PERCENT, value):
+        with suppress(ArithmeticError):
+            # on the digits that one sees: a tenth of 1.1 is no 0.011000000000000001
+            return float(Decimal(value.replace("%", "").strip()).scaleb(-2))
+    return value
+
+
+def as_whole(value: Any) -> Any:
+    """6.0, 12.0 and 1e3 as the whole numbers that they are; anything else, as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def whole(value: Any) -> int:
+    """A whole number, also one that is written 6.0 or 1e3; raises ValueError for another value."""
+    number = as_whole(value.item() if hasattr(value, "item") else value)
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise ValueError(not_a_number(value, whole=True))
+    return number
 
 
 def written(number: float) -> str:
@@ -103,7 +136,7 @@ def _problem(error: Any, model: type[BaseModel]) -> Problem:
     at, known = _in_file(error["loc"], model)
     kind, value, context = error["type"], error["input"], error.get("ctx", {})
     if kind == "extra_forbidden":
-        return Problem(at, f"is not known; {did_you_mean(str(at[-1]), known)}", of_key=True)
+        return Problem(at, lambda: f"is not known; {did_you_mean(str(at[-1]), known)}", of_key=True)
     return Problem(
         at, _sentence(kind, value, context) or str(error["msg"]), of_key="[key]" in error["loc"]
     )

@@ -1,7 +1,8 @@
 """A YAML file that people wrote in, its values and where each stands out; never judges one.
 
 YAML 1.2, so that `NO` is text and `12:30` is not a number; a key that stands twice is refused. Text
-is in Unicode's composed form, so that two ways to type one name are one name.
+is in Unicode's composed form, so that two ways to type one name are one name, and holds nothing
+that cannot be seen. What seven lines may stand for is counted before it is spelled out.
 """
 
 from __future__ import annotations
@@ -10,13 +11,24 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from unicodedata import normalize
+from unicodedata import category, normalize
 
 from nrrsim.errors import UsageError
 
 Path_ = tuple[str | int, ...]
 TAG = "tag:yaml.org,2002:"
 CANNOT_READ = "this is not YAML that can be read"
+MOST_BYTES = 4_000_000  # of a file
+MOST_VALUES = 250_000  # of a file, each as often as it is referred to
+MOST_DIGITS = 300  # of a whole number; more fit into no amount
+# What each kind of node may be said, or found, to be.
+KINDS = {
+    "scalar": {"str", "int", "float", "bool", "null", "timestamp", "value", "merge"},
+    "sequence": {"seq"},
+    "mapping": {"map"},
+}
+TRUTHS = {"true": True, "false": False}
+JOINERS = "\u200c\u200d"  # inside a word, or between the signs that make up one picture
 # Read as YAML 1.1, NO would be false.
 OLD_YAML = re.compile(r"^%YAML\s+(?!1\.2\s*$).*$", re.MULTILINE)
 # What the library says (and in which context), and what it means.
@@ -36,6 +48,11 @@ TROUBLES = {
     r"expected a single document": "a second scenario or card begins here, after a line of ---;"
     " keep one in a file",
 }
+TOO_MANY = (
+    f"more than {MOST_VALUES:,} values, counted as often as they are referred to (*name);"
+    " state fewer"
+)
+UNSEEN = "a sign that is not seen stands in this text ({}); type the text anew"
 AT_ITS_BEGINNING = ("flow sequence", "flow mapping", "quoted scalar", "simple key")
 
 
@@ -67,18 +84,25 @@ class Document:
 def read_yaml(path: str | Path, what: str) -> Document:
     """The file's mapping, or UsageError with the place. `what` it is called in the error."""
     file = Path(path)
-    if file.is_dir():
-        raise UsageError(f"{path}: is a folder; name the {what} in it")
-    if not file.is_file():
-        raise UsageError(f"{path}: there is no such {what}")
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        if file.is_dir():
+            raise UsageError(f"{path}: is a folder; name the {what} in it")
+        if not file.exists():
+            raise UsageError(f"{path}: there is no such {what}")
+        if not file.is_file():
+            raise UsageError(f"{path}: is a pipe or a device; name a file that holds the {what}")
+        with file.open("rb") as opened:
+            content = opened.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise UsageError(f"{path}: is larger than 4 MB; no {what} is, so look at what it is")
+        text = content.decode("utf-8-sig").replace("\r\n", "\n")
         reader = _Reader(str(path))
         values = reader.value(_composed(text, str(path)), ())
     except UnicodeDecodeError:
         raise UsageError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"{path}: cannot be read ({why})") from None
     except RecursionError:
         raise UsageError(f"{path}: {CANNOT_READ}: its brackets are nested too deeply") from None
     if not isinstance(values, dict):
@@ -103,10 +127,31 @@ def yaml_text(values: dict[str, Any]) -> str:
     return text.getvalue()
 
 
+def unseen(text: str, lines: bool = False) -> str:
+    """The first sign of a text that is not seen, such as `U+001B`; empty if all can be.
+
+    Controls, and formats such as the turning round of letters, but for joiners between letters.
+    lines : whether the text may have several lines.
+    """
+    if text.isprintable():
+        return ""
+    for at, sign in enumerate(text):
+        beside = (text[at - 1 : at] + text[at + 1 : at + 2]).replace(" ", "")
+        is_fine = (lines and sign in "\n\t") or (sign in JOINERS and len(beside) == 2)
+        if category(sign) in ("Cc", "Cf", "Cs", "Zl", "Zp") and not is_fine:
+            return f"U+{ord(sign):04X}"
+    return ""
+
+
 def _composed(text: str, path: str) -> Any:
     """The tree of nodes of a text; raises UsageError in words for people who do not know YAML."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
+    from ruamel.yaml.reader import ReaderError
+
+    # one value is apart from the next by one of these
+    if sum(map(text.count, "\n,[{")) > MOST_VALUES:
+        raise UsageError(f"{path}: {TOO_MANY}")
 
     if old := OLD_YAML.search(text):
         line = text.count("\n", 0, old.start()) + 1
@@ -114,7 +159,15 @@ def _composed(text: str, path: str) -> Any:
             f"{path}:{line}:1: {old[0].strip()}: files are read as YAML 1.2; remove this line"
         )
     try:
-        return YAML(typ="safe", pure=True).compose(text)
+        root = YAML(typ="safe", pure=True).compose(text)
+        if _number_of_values(root, path, {}) > MOST_VALUES:
+            raise UsageError(f"{path}: {TOO_MANY}")
+        return root
+    except ReaderError as error:
+        above = text[: error.position]
+        line, column = above.count("\n") + 1, error.position - above.rfind("\n")
+        sign = f"U+{ord(text[error.position]):04X}"
+        raise UsageError(f"{path}:{line}:{column}: {CANNOT_READ}: {UNSEEN.format(sign)}") from None
     except MarkedYAMLError as error:
         problem = f"{error.context or ''} {error.problem or error}"
         # what is not closed is said of where it opens, as the file's end helps nobody
@@ -124,6 +177,20 @@ def _composed(text: str, path: str) -> Any:
         raise UsageError(f"{place}: {CANNOT_READ}: {_in_our_words(problem.strip())}") from None
     except YAMLError as error:
         raise UsageError(f"{path}: {CANNOT_READ}: {str(error).splitlines()[0]}") from None
+
+
+def _number_of_values(node: Any, path: str, known: dict[int, int]) -> int:
+    """How many values a node stands for, with each that it refers to as often as it does."""
+    if node is None or isinstance(node.value, str):
+        return 1
+    if id(node) not in known:
+        known[id(node)] = -1  # begun: who comes by again is inside itself
+        parts = (each for part in node.value for each in (part if type(part) is tuple else (part,)))
+        known[id(node)] = 1 + sum(_number_of_values(each, path, known) for each in parts)
+    elif known[id(node)] < 0:
+        mark = node.start_mark
+        raise UsageError(f"{path}:{mark.line + 1}:{mark.column + 1}: this refers to itself")
+    return known[id(node)]
 
 
 def _in_our_words(problem: str) -> str:
@@ -142,14 +209,28 @@ class _Reader:
     places: dict[Path_, Place] = field(default_factory=dict)
 
     def value(self, node: Any, at: Path_) -> Any:
-        if node is None or isinstance(node.value, str):
-            return _scalar(node)
-        if node.tag == f"{TAG}map":
+        if node is None:
+            return None
+        kind = self._kind(node, at)
+        if node.id == "scalar":
+            return self._scalar(node, kind, at)
+        if node.id == "mapping":
             return {
                 name: self._put(key, item, (*at, name))
                 for name, (key, item) in self._pairs(node).items()
             }
         return [self._put(item, item, (*at, number)) for number, item in enumerate(node.value)]
+
+    def _kind(self, node: Any, at: Path_) -> str:
+        """What the node is found, or said, to be; raises UsageError for a kind that is not ours."""
+        kind = str(node.tag).removeprefix(TAG)
+        if kind not in KINDS[node.id]:
+            name = kind if node.tag == kind else f"!!{kind}"
+            raise UsageError(
+                f"{self._place(node)}: {_named(at)}{_visible(name)} is no kind of value here; leave"
+                " it out, and put text that begins with ! in double quotes"
+            )
+        return kind
 
     def _pairs(self, node: Any) -> dict[str, tuple[Any, Any]]:
         """The key and value of each name; what `<<` merges gives way to the mapping's own."""
@@ -159,17 +240,18 @@ class _Reader:
             if key.tag == f"{TAG}merge":
                 # of several mappings the first that states a name has it
                 for each in item.value if item.tag == f"{TAG}seq" else [item]:
-                    if isinstance(each.value, str) or each.tag == f"{TAG}seq":
+                    if each.id != "mapping":
                         raise UsageError(
                             f"{self._place(item)}: <<: must be a mapping, such as *name"
                         )
                     merged = self._pairs(each) | merged
                 continue
-            if not isinstance(key.value, str):
-                raise UsageError(
-                    f"{self._place(key)}: a name must be text, not a list or a mapping"
-                )
+            if key.id != "scalar" or self._kind(key, ()) == "null":
+                what = "nothing" if key.id == "scalar" else "a list or a mapping"
+                raise UsageError(f"{self._place(key)}: a name must be text, not {what}")
             name = normalize("NFC", key.value)
+            if sign := unseen(name):
+                raise UsageError(f"{self._place(key)}: {UNSEEN.format(sign)}")
             if name in own:
                 raise UsageError(f"{self._place(key)}: {name}: stands twice; keep one of them")
             own[name] = key, item
@@ -187,20 +269,35 @@ class _Reader:
     def _place(self, node: Any) -> Place:
         return Place(self.file, node.start_mark.line + 1, node.start_mark.column + 1)
 
+    def _scalar(self, node: Any, kind: str, at: Path_) -> Any:
+        """YAML's types as JSON's; dates, and numbers with more digits than can be read, as text."""
+        text = node.value
+        digits = text.replace("_", "").lower()
+        if kind == "null" and digits in ("", "~", "null"):
+            return None
+        if kind == "bool" and digits in TRUTHS:
+            return TRUTHS[digits]
+        if kind in ("null", "bool"):
+            raise UsageError(
+                f"{self._place(node)}: {_named(at)}{_visible(text)} is no !!{kind};"
+                f" leave !!{kind} out"
+            )
+        try:
+            if kind == "int" and len(digits) <= MOST_DIGITS:
+                return int(digits, {"0x": 16, "0o": 8, "0b": 2}.get(digits.lstrip("+-")[:2], 10))
+            if kind == "float":
+                return float(digits.replace(".inf", "inf").replace(".nan", "nan"))
+        except ValueError:
+            pass
+        if sign := unseen(text, lines=True):
+            raise UsageError(f"{self._place(node)}: {_named(at)}{UNSEEN.format(sign)}")
+        return normalize("NFC", text)
 
-def _scalar(node: Any) -> Any:
-    """YAML's types as JSON's; dates, and numbers with more digits than can be read, as text."""
-    kind, text = ("null", "") if node is None else (node.tag.removeprefix(TAG), node.value)
-    digits = text.replace("_", "").lower()
-    if kind == "null":
-        return None
-    if kind == "bool":
-        return digits == "true"
-    try:
-        if kind == "int":
-            return int(digits, {"0x": 16, "0o": 8, "0b": 2}.get(digits.lstrip("+-")[:2], 10))
-        if kind == "float":
-            return float(digits.replace(".inf", "inf").replace(".nan", "nan"))
-    except ValueError:
-        pass
-    return normalize("NFC", text)
+
+def _named(at: Path_) -> str:
+    return f"{'.'.join(map(str, at))}: " if at else ""
+
+
+def _visible(text: str) -> str:
+    """A text that is quoted although it may hold anything."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text[:80])

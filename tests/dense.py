@@ -212,17 +212,18 @@ def limits(driver: str, field: str) -> tuple[float, float]:
 
 
 def believed(belief: dict, score: np.ndarray, low: float, high: float) -> np.ndarray:
-    """The belief's values at these normal scores, kept within low..high."""
+    """The belief's values at these normal scores, of what of it lies in low..high."""
     if "between" in belief:
         ends = np.array(belief["between"], dtype=float)
         to, back = (special.logit, special.expit) if high == 1 else (np.log, np.exp)
         left, right = to(ends)
-        value = back((left + right) / 2 + (right - left) / 2 * score / special.ndtri(0.95))
+        law = stats.norm((left + right) / 2, (right - left) / 2 / special.ndtri(0.95))
+        low, high = to(low) if low else -np.inf, to(high)
     else:
-        value = distribution(**{name: it for name, it in belief.items() if name not in NOTES}).ppf(
-            special.ndtr(score)
-        )
-    return np.clip(value, low, high)
+        law = distribution(**{name: it for name, it in belief.items() if name not in NOTES})
+        back = np.asarray
+    below, above = law.cdf(low), law.cdf(high)
+    return back(law.ppf(below + (above - below) * special.ndtr(score)))
 
 
 def distribution(dist: str, **about: float):

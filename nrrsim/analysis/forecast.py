@@ -27,7 +27,6 @@ from nrrsim.engine.simulation import simulate
 from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger
 from nrrsim.months import parse_month, shift
-from nrrsim.scenario.beliefs import Z90
 from nrrsim.scenario.customers import customers_of
 from nrrsim.scenario.drivers import DRIVERS
 from nrrsim.scenario.scenario import Scenario
@@ -84,7 +83,7 @@ class Forecast:
             # a churn that is a curve over tenure has no rate of its own
             low = high = None
             if (often := fields.get("acceptance" if is_price else "rate")) is not None:
-                low, high = often.value.quantile(np.array([-Z90, Z90]), often.range.share)
+                low, high = often.range.span(often.value)
 
             size = each.size[0] if each.size else None
             if is_price:

@@ -142,11 +142,7 @@ def metrics(
     if not quiet:
         for notice in ledger.notices:
             typer.echo(f"note: {notice}", err=True)
-        if headline["grr"] is not None and headline["grr"] < 0:
-            typer.echo(
-                "note: this GRR counts every loss, also after a return, so it can be negative",
-                err=True,
-            )
+        _note_of_grr(headline["grr"])
     if as_json:
         typer.echo(_object(headline))
     else:
@@ -162,6 +158,8 @@ def expect(scenario: ScenarioFile, as_json: Json = False, quiet: Quiet = False) 
 
     believed = _scenario(scenario, quiet)
     answer = summary.expected(believed)
+    if not quiet:
+        _note_of_grr(answer["grr_flow"])
     if as_json:
         typer.echo(_object(answer))
         return
@@ -547,6 +545,13 @@ def _scenario(path: str, quiet: bool) -> Scenario:
     for notice in () if quiet else believed.notices:
         typer.echo(f"note: {notice}", err=True)
     return believed
+
+
+def _note_of_grr(grr: float | None) -> None:
+    if grr is not None and grr < 0:
+        typer.echo(
+            "note: this GRR counts every loss, also after a return, so it can be negative", err=True
+        )
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,11 @@ from nrrsim.notation import (
     signed_money,
 )
 from nrrsim.report.wording.labels import STEPS, span
+from nrrsim.scenario.numbers import Sized
 
 if TYPE_CHECKING:
     from nrrsim.scenario.scenario import Scenario
+    from nrrsim.scenario.table import Stated
 
 
 def expected_lines(answer: Mapping[str, Any], sd: float, months: int, customers: int) -> list[str]:
@@ -221,12 +224,30 @@ def belief_lines(scenario: Scenario) -> list[str]:
             known = entry.model_dump(
                 exclude={"source", "because"}, exclude_none=True, exclude_unset=True
             )
-            numbers = ", ".join(f"{field} {_believed(value)}" for field, value in known.items())
+            acting = _acting(scenario.table.entries[driver][segment])
+            numbers = ", ".join(
+                f"{field} {_believed(value)}{acting.get(field, '')}"
+                for field, value in known.items()
+            )
             because, source = (" ".join(text.split()) for text in (entry.because, entry.source))
             why = f"{because} [{source}]".strip() if source else because
             lines.append(f"{driver}.{segment}: {numbers} {why or '[no source given]'}")
     shocks = ", ".join(f"{name} {beta:+g}" for name, beta in scenario.shock.items() if beta)
     return [*lines, *([f"common shock: {shocks}"] if shocks else [])]
+
+
+def _acting(fields: Mapping[str, Stated]) -> dict[str, str]:
+    """Of each belief of an entry the mean that acts, where it is not the one that is stated."""
+    means: dict[str, list[str]] = {}
+    for name, each in fields.items():
+        if isinstance(each.value, float | Sized):
+            continue
+        mean = f"{each.range.mean(each.value):.3g}"
+        if mean != f"{getattr(each.value, 'mean', math.nan):.3g}":
+            curve = name in ("alpha", "beta")
+            field, _, year = ("sbg", "", name) if curve else name.partition(".")
+            means.setdefault(field, []).append(f"{year} {mean}".strip())
+    return {field: f", on average {' then '.join(each)}" for field, each in means.items()}
 
 
 def _believed(value: Any) -> str:

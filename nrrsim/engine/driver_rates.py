@@ -14,7 +14,6 @@ import numpy as np
 
 from nrrsim.engine.draws import scores
 from nrrsim.engine.groups import tenure_year
-from nrrsim.scenario.beliefs import quantile
 from nrrsim.scenario.book import EVERY_SEGMENT
 from nrrsim.scenario.customers import Customers
 from nrrsim.scenario.drivers import COUNTED, DRIVERS
@@ -165,8 +164,7 @@ def rates_at(
     """
     drawn: dict[str, Any] = {each.name: each.value for each in scenario.table.stated}
     for each in scenario.table.uncertain:
-        low, high, share = each.range.low, each.range.high, each.range.share
-        drawn[each.name] = quantile(each.value, z[each.name], low, high, share)
+        drawn[each.name] = each.range.drawn(each.value, z[each.name])
     years = 1 + int(tenure_year(customers.oldest, scenario.months, np.inf))
     arrays = _filled(scenario.table, customers.segments, drawn, count, years)
     return Rates(

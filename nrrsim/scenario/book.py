@@ -10,22 +10,23 @@ from pydantic import AfterValidator, Field, Strict, model_validator
 from nrrsim.errors import did_you_mean
 from nrrsim.messages import Problem, shown
 from nrrsim.months import month_name, month_number
-from nrrsim.scenario.beliefs import Finite, Frozen
+from nrrsim.scenario.beliefs import AS_PERCENT, OR_DECIMAL, OR_PERCENT, Finite, Frozen
 from nrrsim.yamlfile import Path_
 
 MOST_CUSTOMERS = 10_000_000
 MOST_SPREAD = 10.0
 MOST_ARR = 1e12  # above that, amounts do not add up to the cent any more
+A_CENT = 0.01
 EVERY_SEGMENT = "all"
 Term = Literal["monthly", "annual"]
-Arr = Annotated[Finite, Field(gt=0, le=MOST_ARR)]
+Arr = Annotated[Finite, Field(ge=A_CENT, le=MOST_ARR)]
 
 
 class Segment(Frozen):
     """A part of a synthetic book. `spread`: standard deviation of log ARR; `tenure` in years."""
 
-    share: Annotated[Finite, Field(ge=0, le=1e9)]
-    customers: Annotated[int, Strict(), Field(ge=0, le=MOST_CUSTOMERS)]
+    share: Annotated[Finite, Field(ge=0, le=1e9, json_schema_extra=AS_PERCENT), OR_PERCENT]
+    customers: Annotated[int, Strict(), Field(ge=0, le=MOST_CUSTOMERS), OR_DECIMAL]
     spread: Annotated[Finite, Field(ge=0, le=MOST_SPREAD)] = 0.0
     term: Term = "annual"
     tenure: Annotated[Finite, Field(ge=0, le=200)] = 0.0
@@ -88,7 +89,7 @@ class NewBusiness(Frozen):
     """What is won a year: its ARR, and from how many customers."""
 
     arr: Arr
-    customers: Annotated[int, Strict(), Field(ge=1, le=MOST_CUSTOMERS)]
+    customers: Annotated[int, Strict(), Field(ge=1, le=MOST_CUSTOMERS), OR_DECIMAL]
 
 
 LAID_OUT = set(SyntheticBook.model_fields)
@@ -118,5 +119,5 @@ def book_kind(book: Any) -> str:
 def no_segment(at: Path_, known: tuple[str, ...]) -> Problem:
     """That a name stands for no segment of the book."""
     return Problem(
-        at, f"is not a segment of the book; {did_you_mean(str(at[-1]), known)}", of_key=True
+        at, lambda: f"is not a segment of the book; {did_you_mean(str(at[-1]), known)}", of_key=True
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from nrrsim.errors import did_you_mean
 from nrrsim.messages import Problem
 from nrrsim.scenario.book import EVERY_SEGMENT, is_mixed, no_segment
 from nrrsim.scenario.drivers import DRIVERS, TOLD
-from nrrsim.yamlfile import Path_
+from nrrsim.yamlfile import UNSEEN, Path_, unseen
 
 
 def full_name(name: str, known: Collection[str]) -> str:
@@ -36,6 +36,23 @@ def unknown_names(plain: Mapping[str, Any]) -> list[Problem]:
     if isinstance(pairs, list | tuple) and isinstance(drivers, Mapping):
         problems += _wrong_pairs(pairs, drivers)
     return problems
+
+
+def unseen_signs(value: Any, at: Path_ = ()) -> Iterator[Problem]:
+    """Texts with a sign that is not seen, which would act on a terminal or make two names one.
+
+    A name, and the title, is one line.
+    """
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            if sign := unseen(key):
+                yield Problem((*at, ascii(key)), UNSEEN.format(sign), of_key=True)
+            yield from unseen_signs(each, (*at, key))
+    elif isinstance(value, list):
+        for number, each in enumerate(value):
+            yield from unseen_signs(each, (*at, number))
+    elif isinstance(value, str) and (sign := unseen(value.rstrip("\n"), at != ("title",))):
+        yield Problem(at, UNSEEN.format(sign))
 
 
 def segments_not_in(plain: Mapping[str, Any], known: tuple[str, ...]) -> list[Problem]:

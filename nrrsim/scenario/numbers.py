@@ -13,7 +13,18 @@ from pydantic.config import JsonDict
 from nrrsim.errors import did_you_mean
 from nrrsim.messages import shown, written
 from nrrsim.scenario import beliefs
-from nrrsim.scenario.beliefs import Belief, Between, Finite, Frozen
+from nrrsim.scenario.beliefs import (
+    AS_PERCENT,
+    LEAST_INSIDE,
+    OR_PERCENT,
+    Z90,
+    Belief,
+    Between,
+    Finite,
+    Frozen,
+    Positive,
+    Ratio,
+)
 
 MOST_OF_A_BELIEF = 1e6  # the size of any number that a belief is made of
 MOST_UNEVEN = 3.0  # of a size: its sd over its mean; beyond, no table holds its tail
@@ -54,15 +65,34 @@ class Range:
             return f"no number of a belief may be beyond {written(MOST_OF_A_BELIEF)}"
         if isinstance(value, beliefs.Lognormal) and value.sd > MOST_OF_A_BELIEF * value.mean:
             return f"the sd may be at most {written(MOST_OF_A_BELIEF)} times the mean"
-        return f"lies wholly outside: {rule}" if self._is_outside(value) else ""
+        inside = self.inside(value)
+        if inside >= LEAST_INSIDE:
+            return ""
+        how = f"lies to {1 - inside:.1%}" if inside > 0.0005 else "lies wholly"
+        return f"{how} outside: {rule}"
 
-    def _is_outside(self, belief: Belief) -> bool:
-        if isinstance(belief, beliefs.Normal | beliefs.Lognormal):
-            return not self.low <= belief.mean <= self.high
-        if isinstance(belief, beliefs.Beta):
-            return False
-        low, high = belief.between if isinstance(belief, Between) else (belief.min, belief.max)
-        return high <= self.low or low >= self.high
+    def inside(self, value: float | Belief) -> float:
+        """How much of a belief lies in the range; what lies outside is cut away."""
+        if isinstance(value, int | float):
+            return 1.0
+        return beliefs.inside(value, self.low, self.high, self.share)
+
+    def drawn(self, value: Belief, z: np.ndarray) -> np.ndarray:
+        """A belief's values at normal scores: of what lies in the range."""
+        return beliefs.quantile(value, z, self.low, self.high, self.share)
+
+    def mean(self, value: float | Belief) -> float:
+        """The mean of a number or a belief as it acts: of what lies in the range."""
+        return beliefs.mean(value, self.low, self.high, self.share)
+
+    def span(self, value: Belief) -> tuple[float, float]:
+        """The P5 and the P95 of a belief as it acts."""
+        low, high = self.drawn(value, np.array([-Z90, Z90]))
+        return float(low), float(high)
+
+    def moved(self, value: Any, to: float) -> Any:
+        """The plain values of a number or a belief with its mean, as it acts, at `to`."""
+        return beliefs.moved(value, to, self.low, self.high, self.share)
 
     def _hint(self, value: float | Belief) -> str:
         """What is meant if the numbers are percentages, and that may be."""
@@ -109,7 +139,7 @@ YEARLY = Range("events per customer and year", 0, 12, "from 0 to 12")
 SHAPE = Range("a parameter of the curve", SMALLEST, 1e6, "more than 0, and at most 1,000,000")
 MEAN = Range("a share of its ARR", SMALLEST, 10, "more than 0, and at most 10")
 TARGET = Range("1.05 is an NRR of 105 %", SMALLEST, 10, "more than 0, and at most 10", percent=20)
-OF_TARGET: JsonDict = {"exclusiveMinimum": 0, "maximum": 10}
+OF_TARGET: JsonDict = {**AS_PERCENT, "exclusiveMinimum": 0, "maximum": 10}
 DISTRIBUTIONS = [get_args(each.model_fields["dist"].annotation)[0] for each in get_args(Belief)[1:]]
 
 
@@ -140,7 +170,7 @@ def _kind(value: Any) -> str:
 
 
 Number = Annotated[
-    Annotated[Finite, Tag("number")]
+    Annotated[Ratio, Tag("number")]
     | Annotated[Between, Tag("between")]
     | Annotated[beliefs.Uniform, Tag("uniform")]
     | Annotated[beliefs.Pert, Tag("pert")]
@@ -157,8 +187,8 @@ Probability = Annotated[Number, AfterValidator(PROBABILITY.check)]
 class Sized(Frozen):
     """A size that each event draws anew, with that mean and standard deviation."""
 
-    mean: Annotated[Finite, Field(gt=0), AfterValidator(MEAN.check)]
-    sd: Annotated[Finite, Field(ge=0, le=100)]
+    mean: Annotated[Positive, AfterValidator(MEAN.check)]
+    sd: Annotated[Finite, Field(ge=0, le=100, json_schema_extra=AS_PERCENT), OR_PERCENT]
 
     @model_validator(mode="after")
     def _not_too_uneven(self) -> Self:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
+from pydantic import AfterValidator, ConfigDict, Field, Strict
 
-from nrrsim.scenario.beliefs import Finite, Frozen
+from nrrsim.scenario.beliefs import OR_DECIMAL, Finite, Frozen, Ratio
 from nrrsim.scenario.numbers import Range
 
 EFFECT = Range(
@@ -14,24 +14,7 @@ EFFECT = Range(
 )
 
 
-def _of_percent_text(value: Any) -> Any:
-    """-20 % as -0.2; anything else, as it is."""
-    if isinstance(value, str) and value.strip().endswith("%"):
-        try:
-            return float(value.strip().removesuffix("%")) / 100
-        except ValueError:
-            return value
-    return value
-
-
-Effect = Annotated[
-    Finite,
-    BeforeValidator(_of_percent_text),
-    AfterValidator(EFFECT.check),
-    WithJsonSchema(
-        {"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^\s*[-+]?[0-9.]+\s*%\s*$"}]}
-    ),
-]
+Effect = Annotated[Ratio, AfterValidator(EFFECT.check)]
 
 
 class Programme(Frozen):
@@ -45,8 +28,8 @@ class Programme(Frozen):
     __pydantic_extra__: dict[str, Effect]
 
     cost: Annotated[Finite, Field(ge=0, le=1e15)] = 0.0
-    begins: Annotated[int, Strict(), Field(ge=1, le=600, alias="from")] = 1
-    ramp: Annotated[int, Strict(), Field(ge=1, le=600)] = 1
+    begins: Annotated[int, Strict(), Field(ge=1, le=600, alias="from"), OR_DECIMAL] = 1
+    ramp: Annotated[int, Strict(), Field(ge=1, le=600), OR_DECIMAL] = 1
     source: str = ""
     because: str = ""
 

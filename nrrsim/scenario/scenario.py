@@ -31,7 +31,7 @@ from nrrsim.errors import UsageError
 from nrrsim.messages import RefusedError, located, problems_of
 from nrrsim.months import shift
 from nrrsim.scenario import beliefs
-from nrrsim.scenario.beliefs import Finite, Frozen
+from nrrsim.scenario.beliefs import AS_PERCENT, OR_DECIMAL, OR_PERCENT, Finite, Frozen, Ratio
 from nrrsim.scenario.book import (
     LedgerBook,
     NewBusiness,
@@ -40,31 +40,36 @@ from nrrsim.scenario.book import (
     is_address,
     of_one_kind,
 )
-from nrrsim.scenario.checks import full_name, segments_not_in, unknown_names
+from nrrsim.scenario.checks import full_name, segments_not_in, unknown_names, unseen_signs
 from nrrsim.scenario.customers import Customers, laid_out, of_ledger, with_newcomers
 from nrrsim.scenario.drivers import Driver, Drivers
 from nrrsim.scenario.extends import copied, extended, gives_way, merged, with_churn_rates
 from nrrsim.scenario.numbers import OF_TARGET, TARGET, Sized
 from nrrsim.scenario.programmes import Programme
-from nrrsim.scenario.table import Table
+from nrrsim.scenario.table import Stated, Table
 from nrrsim.yamlfile import Document, read_yaml
 
 MOST_MONTHS = 600
 # What a file that extends another may state in part.
 REQUIRE_NOTHING = ("Churn", "Contraction", "Growth", "Price", "Reactivation", "Segment",
                    "SyntheticBook")  # fmt: skip
+LEAST_TOLD = 0.001  # of a belief that is cut away
 CHANGE_OF_NOTE = 1e-6  # of a correlation; to be tied by 1 or -1 takes less
+
+
+Correlation = Annotated[Finite, Field(ge=-1, le=1, json_schema_extra=AS_PERCENT), OR_PERCENT]
+ShockBeta = Annotated[Finite, Field(ge=-5, le=5, json_schema_extra=AS_PERCENT), OR_PERCENT]
 
 
 class Scenario(Frozen):
     """What is believed of a book and a time to come. Made by `read_scenario` or `Scenario.of`."""
 
-    title: str = ""
+    title: Annotated[str, AfterValidator(str.strip)] = ""
     because: str = ""
     source: str = ""
-    months: Annotated[int, Strict(), Field(ge=1, le=MOST_MONTHS)] = 12
+    months: Annotated[int, Strict(), Field(ge=1, le=MOST_MONTHS), OR_DECIMAL] = 12
     target: (
-        Annotated[Finite, AfterValidator(TARGET.check), Field(json_schema_extra=OF_TARGET)] | None
+        Annotated[Ratio, AfterValidator(TARGET.check), Field(json_schema_extra=OF_TARGET)] | None
     ) = None
     book: Annotated[
         Annotated[SyntheticBook, Tag("synthetic")] | Annotated[LedgerBook, Tag("from a ledger")],
@@ -72,8 +77,8 @@ class Scenario(Frozen):
         BeforeValidator(of_one_kind),
     ]
     drivers: Drivers = Drivers()
-    correlations: tuple[tuple[str, str, Annotated[Finite, Field(ge=-1, le=1)]], ...] = ()
-    shock: dict[Driver, Annotated[Finite, Field(ge=-5, le=5)]] = Field(default_factory=dict)
+    correlations: tuple[tuple[str, str, Correlation], ...] = ()
+    shock: dict[Driver, ShockBeta] = Field(default_factory=dict)
     new_business: dict[str, NewBusiness] = Field(default_factory=dict)
     programmes: dict[str, Programme] = Field(default_factory=dict)
     also: ClassVar = ("extends",)
@@ -162,7 +167,8 @@ class Scenario(Frozen):
         def kind(name: str) -> str:
             return "drawn anew by each event" if name in drawn else "a plain number"
 
-        notices = [
+        notices = [*map(_cut, self.table.uncertain)]
+        notices += [
             f"correlations: {name} is {kind(name)}, so its correlation has no effect"
             for pair in self.correlations
             for name in pair[:2]
@@ -177,7 +183,21 @@ class Scenario(Frozen):
                 "correlations: no such set of correlations can be;"
                 f" the nearest one that can be is used (changed by {by})"
             )
-        return tuple(dict.fromkeys(notices))
+        return tuple(dict.fromkeys(filter(None, notices)))
+
+
+def _cut(number: Stated) -> str:
+    """That part of a belief lies outside its range, and which mean then acts; empty if none does."""
+    range_ = number.range
+    outside, acting = 1 - range_.inside(number.value), range_.mean(number.value)
+    if outside < LEAST_TOLD:
+        return ""
+    stated = getattr(number.value, "mean", None)
+    was = "" if stated is None else f", not {stated:.3g}"
+    return (
+        f"{number.name}: {outside:.1%} of this belief lies outside {range_.low:.3g} to"
+        f" {range_.high:.3g} and is cut away: it acts with a mean of {acting:.3g}{was}"
+    )
 
 
 def read_scenario(path: str | Path) -> Scenario:
@@ -222,7 +242,7 @@ def _put(plain: dict[str, Any], parts: list[str], value: Any, name: str) -> None
 
 def _checked(document: Document, folder: Path, opening: Customers | None = None) -> Scenario:
     """The scenario of a document; raises UsageError with every problem, in order of place."""
-    problems = unknown_names(document.values)
+    problems = [*unseen_signs(document.values), *unknown_names(document.values)]
     try:
         scenario = Scenario.model_validate(document.values)
         scenario._plain, scenario._folder, scenario._given = document.values, folder, opening

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nrrsim.errors import UsageError
-from nrrsim.scenario.beliefs import Z90, middle, moved, tidy
+from nrrsim.scenario.beliefs import tidy
 from nrrsim.scenario.book import EVERY_SEGMENT, SyntheticBook
 from nrrsim.scenario.drivers import DRIVERS, TOLD
 from nrrsim.scenario.numbers import MOST_OF_A_BETA, Sized
@@ -30,8 +30,8 @@ PROGRAMME = "what-if"
 class Slider:
     """A number of a scenario that can be moved.
 
-    It is at `value`, goes from `low` to `high`, at most to `most`; `span`: the P5 and P95 of a
-    belief. A curve is moved relative to what it is: 0.1 is a tenth more.
+    It is at `value`, goes from `low` to `high`, at most to `most`; of a belief `value` is the mean
+    as it acts, `span` the P5 and P95. A curve is moved relative to what it is: 0.1 is a tenth more.
     """
 
     driver: str
@@ -74,21 +74,14 @@ def _sliders_of(scenario: Scenario, driver: str, field: str) -> Iterator[Slider]
             yield Slider(driver, segment, CURVE, 0.0, -1.0, 1.0, 9.0, None)
             continue
         value, range_ = fields[field].value, fields[field].range
-        at = value.mean if isinstance(value, Sized) else middle(value, range_.share)
+        at = value.mean if isinstance(value, Sized) else range_.mean(value)
         most = MOST_OF_A_SIZE if driver == "contraction" and field == "size" else range_.high
         # room to double the number; an acceptance is a share of all, and ends at all
         high = min(most, next(end for end in ENDS if end >= min(2 * at, 100)))
         if field == "acceptance":
             high = 1.0
-        yield Slider(driver, segment, field, at, 0.0, high, most, span_of(value, range_.share))
-
-
-def span_of(value: Any, share: bool) -> tuple[float, float] | None:
-    """The P5 and the P95 of a belief; None for a number."""
-    if isinstance(value, int | float | Sized):
-        return None
-    low, high = value.quantile(np.array([-Z90, Z90]), share)
-    return float(low), float(high)
+        span = None if isinstance(value, int | float | Sized) else range_.span(value)
+        yield Slider(driver, segment, field, at, 0.0, high, most, span)
 
 
 def mix_of(scenario: Scenario) -> dict[str, float]:
@@ -208,11 +201,11 @@ def _fields(scenario: Scenario, driver: str, changed: list[tuple[Slider, float]]
     fields: dict[str, Any] = {}
     for each, value in changed:
         stated = scenario.table.of_segment(driver, each.segment).get(each.field)
-        was_stated, is_share = stated.value if stated else 0.0, RANGES[each.kind].share
+        was_stated, range_ = stated.value if stated else 0.0, RANGES[each.kind]
         if isinstance(was_stated, Sized):
-            fields[each.field] = _sized(was_stated, value, is_share)
+            fields[each.field] = _sized(was_stated, value, range_.share)
         else:
-            fields[each.field] = moved(was_stated, value, is_share)
+            fields[each.field] = range_.moved(was_stated, value)
     was = ", ".join(f"{each.field} was {tidy(each.value):g}" for each, _ in changed)
     return fields | {"source": f"what-if: {was}"}
 

@@ -13,8 +13,10 @@ from nrrsim.engine import kernel
 from nrrsim.engine.draws import scores
 from nrrsim.engine.driver_rates import draw_rates
 from nrrsim.engine.sizes import MOST_LOST, size_tables
+from nrrsim.errors import UsageError
 from nrrsim.scenario import beliefs
 from nrrsim.scenario.beliefs import Beta, Between, Lognormal, Normal, Pert, Triangular, Uniform
+from nrrsim.scenario.numbers import LOSS, SHARE, UPLIFT, YEARLY
 
 COUNT, SEED = 100_000, 20260930
 # About 60 tests at this level: a false alarm once in 160 runs, if the seed were not fixed.
@@ -129,13 +131,112 @@ def test_the_ends_of_an_interval_hold_ninety_percent():
             assert abs(inside - p) < Z * math.sqrt(p * (1 - p) / COUNT)
 
 
-def test_draws_outside_the_range_of_a_field_are_cut_to_it():
-    belief = Normal(dist="normal", mean=0.02, sd=0.05)
-    z = scores({"x": 0}, count=COUNT, seed=SEED)["x"]
-    drawn = beliefs.quantile(belief, z, 0, 1, True)
-    at_zero = stats.norm.cdf(-0.4)
-    assert abs((drawn == 0).mean() - at_zero) < Z * math.sqrt(at_zero * (1 - at_zero) / COUNT)
-    assert_drawn_from(drawn, stats.norm(0.02, 0.05), 0, 1)
+class Inside:
+    """What of a distribution lies between two bounds."""
+
+    def __init__(self, whole, low, high):
+        self.whole, self.bounds, self.low = whole, (low, high), whole.cdf(low)
+        self.mass = whole.cdf(high) - self.low
+
+    def cdf(self, x):
+        return (self.whole.cdf(np.clip(x, *self.bounds)) - self.low) / self.mass
+
+    def ppf(self, p):
+        return self.whole.ppf(self.low + p * self.mass)
+
+
+# A belief that its number cannot wholly hold, the range of that number, and the truth.
+CUT = {
+    "normal below 0": (Normal(dist="normal", mean=0.02, sd=0.05), SHARE, stats.norm(0.02, 0.05)),
+    "normal, its mean below 0": (
+        Normal(dist="normal", mean=-0.1, sd=0.1),
+        SHARE,
+        stats.norm(-0.1, 0.1),
+    ),
+    "normal beyond both": (Normal(dist="normal", mean=0.6, sd=0.5), SHARE, stats.norm(0.6, 0.5)),
+    "normal, one in fifty inside": (
+        Normal(dist="normal", mean=-0.2, sd=0.1),
+        SHARE,
+        stats.norm(-0.2, 0.1),
+    ),
+    "uniform": (Uniform(dist="uniform", min=-0.2, max=0.4), SHARE, stats.uniform(-0.2, 0.6)),
+    "triangular": (
+        Triangular(dist="triangular", min=-0.5, mode=0.1, max=1.5),
+        SHARE,
+        stats.triang(0.3, -0.5, 2.0),
+    ),
+    "triangular, its mode at an end": (
+        Triangular(dist="triangular", min=-1, mode=-1, max=1),
+        SHARE,
+        stats.triang(0, -1, 2),
+    ),
+    # a = 1 + 4 * 0.3 / 1.6, b = 1 + 4 * 1.3 / 1.6
+    "pert": (
+        Pert(dist="pert", min=-0.2, mode=0.1, max=1.4),
+        SHARE,
+        stats.beta(1.75, 4.25, -0.2, 1.6),
+    ),
+    "lognormal of a probability": (
+        Lognormal(dist="lognormal", mean=0.8, sd=0.6),
+        SHARE,
+        lognormal(0.8, 0.6),
+    ),
+    "90 % interval of a rate": (Between(between=(6, 30)), YEARLY, interval(6, 30, False)),
+    "90 % interval of a rise": (Between(between=(0.5, 1.2)), UPLIFT, interval(0.5, 1.2, False)),
+    "beta of a loss": (Beta(dist="beta", a=0.5, b=0.05), LOSS, stats.beta(0.5, 0.05)),
+}
+
+
+@pytest.mark.parametrize("name", CUT)
+def test_what_lies_outside_the_range_of_a_number_is_cut_away(name):
+    belief, range_, truth = CUT[name]
+    z = scores({name: 0}, count=COUNT, seed=SEED)[name]
+    drawn = range_.drawn(belief, z)
+    inside = Inside(truth, range_.low, range_.high)
+    assert_drawn_from(drawn, inside)
+    # none is set to a bound, and what comes later in one comes later in the other
+    assert range_.low < drawn.min()
+    assert drawn.max() < range_.high
+    assert (np.diff(drawn[np.argsort(z)]) >= 0).all()
+    assert range_.inside(belief) == pytest.approx(inside.mass, rel=1e-9)
+    assert range_.mean(belief) == pytest.approx(quantiles(inside).mean(), rel=2e-4)
+    assert range_.check(belief) is belief
+
+
+@pytest.mark.parametrize("name", BELIEFS)
+def test_a_belief_that_lies_wholly_inside_stays_the_same_bits(name):
+    belief, share, truth = BELIEFS[name]
+    z = scores({name: 3}, count=1000, seed=SEED)[name]
+    range_ = SHARE if share else YEARLY
+    assert (range_.drawn(belief, z) == belief.quantile(z, share)).all()
+    assert range_.mean(belief) == pytest.approx(quantiles(truth).mean(), rel=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("rate", "inside"),
+    [
+        ({"dist": "normal", "mean": -0.3, "sd": 0.1}, False),
+        ({"dist": "normal", "mean": -0.23, "sd": 0.1}, True),
+        ({"dist": "normal", "mean": 3, "sd": 0.8}, False),
+        ({"dist": "normal", "mean": 3, "sd": 1.0}, True),
+        ({"dist": "uniform", "min": 0.995, "max": 1.995}, False),
+        ({"dist": "uniform", "min": 0.98, "max": 1.98}, True),
+        ({"dist": "pert", "min": -5, "mode": -4, "max": 0.5}, False),
+        ({"dist": "triangular", "min": -1, "mode": -0.5, "max": 0.05}, False),
+        ({"dist": "triangular", "min": -1, "mode": -0.5, "max": 0.2}, True),
+        ({"dist": "lognormal", "mean": 5, "sd": 0.5}, False),
+        ({"dist": "lognormal", "mean": 5, "sd": 9}, True),
+    ],
+    ids=str,
+)
+def test_less_than_one_percent_inside_is_refused(rate, inside):
+    stated = {"book": segments(a=(1, 10, "annual")), "drivers": {"churn": {"a": rate}}}
+    if inside:
+        (notice,) = nr.Scenario.of(stated).notices
+        assert "cut away" in notice
+        return
+    with pytest.raises(UsageError, match=r"churn\.a\.rate: lies .* outside"):
+        nr.Scenario.of(stated)
 
 
 # --- sizes and streams of the event clock ---------------------------------------------------------
@@ -250,6 +351,7 @@ def test_an_impossible_set_is_repaired_to_the_nearest():
 
 def test_a_repair_is_said():
     plain = varied(12)["beliefs of every form, tied"].plain()
+    plain["drivers"]["price"]["all"]["uplift"]["sd"] = 0.01  # else a notice says what is cut away
     assert nr.Scenario.of(plain).notices == ()
     plain["correlations"] = [
         ["churn.smb", "churn.mid", 0.9],

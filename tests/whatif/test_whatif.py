@@ -15,8 +15,8 @@ import nrrsim as nr
 from nrrsim.analysis import summary
 from nrrsim.engine import quick
 from nrrsim.engine.switched import expected_nrr
-from nrrsim.scenario import beliefs
 from nrrsim.scenario.drivers import Drivers
+from nrrsim.scenario.numbers import PROBABILITY, YEARLY
 from nrrsim.whatif import sliders
 from nrrsim.whatif.live import Moves, WhatIf
 from nrrsim.whatif.panel import Panel
@@ -73,8 +73,9 @@ def believed(form, driver: str, field: str):
 @pytest.mark.parametrize("to", [0.02, 0.15, 0.6])
 def test_a_belief_that_is_moved_is_as_uncertain_as_before(form, driver, share, to):
     was = believed(form, driver, "rate")
-    now = believed(beliefs.moved(was, to, share), driver, "rate")
-    assert beliefs.middle(now, share) == pytest.approx(to, rel=5e-3)
+    range_ = PROBABILITY if share else YEARLY
+    now = believed(range_.moved(was, to), driver, "rate")
+    assert range_.mean(now) == pytest.approx(to, rel=5e-3)
     if form == 0.1 or (isinstance(form, dict) and form.get("dist") == "beta"):
         return
     z = np.array([-1.0, 1.0])
@@ -83,14 +84,17 @@ def test_a_belief_that_is_moved_is_as_uncertain_as_before(form, driver, share, t
         before, after = np.log(before / (1 - before)), np.log(after / (1 - after))
         assert after[1] - after[0] == pytest.approx(before[1] - before[0], rel=5e-3)
     else:
-        assert after / to == pytest.approx(before / beliefs.middle(was, share), rel=5e-3)
+        # where some of it is cut away, it is moved farther than its mean
+        factor = now.quantile(np.zeros(1), share) / was.quantile(np.zeros(1), share)
+        assert after == pytest.approx(before * factor, rel=5e-3)
+        assert factor >= to / range_.mean(was) * (1 - 5e-3)
 
 
 @pytest.mark.parametrize("form", FORMS[:-1], ids=lambda form: next(iter(form.values())))
 def test_at_its_end_a_belief_is_certain(form):
     was = believed(form, "churn", "rate")
-    assert beliefs.moved(was, 0.0, True) == 0.0
-    assert beliefs.moved(was, 1.0, True) == 1.0
+    assert PROBABILITY.moved(was, 0.0) == 0.0
+    assert PROBABILITY.moved(was, 1.0) == 1.0
 
 
 # --- every lever ----------------------------------------------------------------------------------
@@ -179,14 +183,15 @@ def test_a_belief_that_segments_share_goes_up_and_down_with_them(tmp_path):
     }
     (tmp_path / "shared.yaml").write_text(yaml_text(shared))
     model = WhatIf(tmp_path / "shared.yaml")
-    at = sliders.sliders(model.presets["shared"])[0].value
+    start = {each.name: each.value for each in sliders.sliders(model.presets["shared"])}
+    at, rate = start["churn.smb.rate"], start["contraction.smb.rate"]
     before = quick.likely(model.presets["shared"])
     for number, chosen in enumerate((["ent"], ["ent", "mid"], ["ent", "mid", "smb"])):
         values = {
             f"churn.{each}.rate": at * (1 - 0.0005 * (1 + place))
             for place, each in enumerate(chosen)
         }
-        values["contraction.smb.rate"] = 0.225
+        values["contraction.smb.rate"] = rate * 1.005
         moves = Moves("shared", "shared", values)
         after = quick.likely(nr.read_scenario(model.save(moves, f"moved-{number}", "Moved", "why")))
         for name in ("p05", "p50", "p95"):
@@ -222,7 +227,7 @@ def test_only_what_was_moved_is_stated():
     assert stated["months"] == 24
     assert stated["target"] == 1.1
     assert stated["drivers"]["churn"] == {
-        "smb": {"rate": {"between": [0.07246, 0.1365]}, "source": "what-if: rate was 0.1495"}
+        "smb": {"rate": {"between": [0.07125, 0.1343]}, "source": "what-if: rate was 0.1515"}
     }
     assert stated["drivers"]["adoption"]["enterprise"]["size"] == {"mean": 0.4, "sd": 0.3333}
     assert set(stated["drivers"]) == {"churn", "adoption"}
@@ -433,7 +438,7 @@ def test_the_panel_answers_what_is_asked(folder):
     panel._received(
         panel, {"kind": "save", "asked": late, "name": "x", "title": "X", "because": "why"}, []
     )
-    assert panel.saved["text"] == "Saved as x.yaml; its expected NRR is 100.7%."
+    assert panel.saved["text"] == "Saved as x.yaml; its expected NRR is 100.8%."
     assert ["x", "X"] in panel.form["presets"]
 
 
