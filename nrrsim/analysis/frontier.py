@@ -22,6 +22,9 @@ from nrrsim.scenario.numbers import TARGET
 from nrrsim.scenario.scenario import Scenario
 
 MOST_FACTOR = 100.0
+# The ways of a lever's factor, up and down; and of x where all move: beyond 1, the gains alone.
+ALONE = (np.geomspace(1.0, MOST_FACTOR, 13), np.linspace(1.0, 0.0, 9))
+TOGETHER = np.concatenate([np.linspace(0.0, 1.0, 9), np.geomspace(1.0, MOST_FACTOR - 1, 12)[1:]])
 NEAR = 1e-8  # to the target
 COARSE = 256  # Sobol draws by which a root is found before it is put right
 # How far from the target NRR is, or its probability, by the factor of each lever.
@@ -45,7 +48,8 @@ class Lever:
 
 @dataclass(frozen=True)
 class Frontier:
-    """What reaches the target: each lever alone, and all together (losses 1 - x, gains 1 + x).
+    """What reaches the target: each lever alone, and all together (losses 1 - x, gains 1 + x, and
+    none below 0).
 
     It is reached on average, or, where `probability` is a number, with that probability. `nrr`:
     expected as it is.
@@ -91,7 +95,8 @@ def frontier(
 
     gap = short[1]({})
     found = {name: _lever(scenario, sets[0], name, gap, short) for name in levers}
-    x = _root([_along(each, all_together) for each in short], 0.0, 1.0 if gap <= 0 else -1.0, gap)
+    way = TOGETHER if gap <= 0 else -TOGETHER
+    x = _root([_along(each, all_together) for each in short], way, gap)
     return Frontier(target, now, found, x, probability)
 
 
@@ -152,8 +157,8 @@ def chance(scenario: Scenario, target: float) -> float:
 
 
 def all_together(x: float) -> dict[str, float]:
-    """The factor of each lever where all move by x: losses 1 - x, gains 1 + x."""
-    return {name: 1 - x if name in LOSSES else 1 + x for name in LEVERS}
+    """The factor of each lever where all move by x: losses 1 - x, gains 1 + x, and none below 0."""
+    return {name: max(0.0, 1 - x if name in LOSSES else 1 + x) for name in LEVERS}
 
 
 def with_factors(scenario: Scenario, factors: Mapping[str, float]) -> Scenario:
@@ -211,10 +216,13 @@ def _lever(scenario: Scenario, rates: Rates, name: str, gap: float, short: list[
     means = _mean_rates(scenario, rates, name)
     if not any(means.values()):
         return Lever(name, "absent", None, means, {})
-    # too low an NRR takes more of a gain, or less of a loss
+    # too low an NRR takes more of a gain, or less of a loss; or less of a price that drives away
     rises = (gap <= 0) != (name in LOSSES)
+    there, back = ALONE if rises else ALONE[::-1]
     alone = [_along(each, lambda factor: {name: factor}) for each in short]
-    factor = _root(alone, 1.0, MOST_FACTOR if rises else 0.0, gap)
+    factor = _root(alone, there, gap)
+    if factor is None and gap < 0:
+        factor = _root(alone, back, gap)
     if factor is None:
         return Lever(name, "not reachable", None, means, {})
     most = LIMITS[RATES_OF[name][0]]
@@ -233,40 +241,79 @@ def _mean_rates(scenario: Scenario, rates: Rates, name: str) -> dict[str, float]
     return dict(zip(scenario.segments, map(float, means), strict=True))
 
 
-def _root(
-    short: Sequence[Callable[[float], float]], begin: float, end: float, gap: float
-) -> float | None:
-    """Where it is 0 between `begin` and `end`, nearest to `begin`; None where it is not.
+def _root(short: Sequence[Callable[[float], float]], way: np.ndarray, gap: float) -> float | None:
+    """Where it is 0 along a way, nearest to its beginning, where it is `gap`; None where it is not.
 
     Found with few draws, and put right by a step or two with all of them: both have nearly the same
     slope.
     """
     from scipy.optimize import brentq
 
+    begin = float(way[0])
     if gap == 0:
         return begin
-    coarse, fine = short
-    steps = np.linspace(begin, end, 9) if abs(end) <= 1 else np.geomspace(begin, end, 13)
-    for number, (before, step) in enumerate(pairwise(steps)):
-        if np.sign(coarse(step)) == np.sign(gap):
+    few, fine = short
+    # at the beginning few draws are as far off as all of them are: so they have to cross 0, too
+    off = gap - few(begin)
+
+    def coarse(x: float) -> float:
+        return few(x) + off
+
+    nearest = [gap]
+    for number, (before, step) in enumerate(pairwise(way)):
+        nearest.append(coarse(step))
+        if np.sign(nearest[-1]) == np.sign(gap):
             continue
         found = float(brentq(coarse, before, step, xtol=1e-9, rtol=1e-12))
-
-        # put right by secants, the first with the slope of the few draws
-        slope = (coarse(found + 1e-4) - coarse(found - 1e-4)) / 2e-4
-        off = fine(found)
-        for _ in range(4):
-            if abs(off) < NEAR:
-                return found
-            if not slope:
-                break
-            last, before_last, found = off, found, found - off / slope
-            off = fine(found)
-            slope = (off - last) / (found - before_last) if off != last else slope
+        if (root := _put_right(found, coarse, fine, way)) is not None:
+            return root
 
         # a bumpy or flat stretch: step by step, also where the few draws had it just beyond
-        for low, high in pairwise(steps[max(0, number - 1) : number + 3]):
-            if np.sign(fine(low)) != np.sign(fine(high)):
-                return float(brentq(fine, low, high, xtol=1e-12))
-        return None
+        return _crossing(fine, way[max(0, number - 1) :])
+
+    # none of the steps is beyond; what lies between two of them may be, or what all draws say
+    top = int(np.argmin(np.abs(nearest)))
+    is_last = top == len(way) - 1
+    best = way[-1] if is_last else _nearest_between(coarse, way[max(top - 1, 0) : top + 2], gap)
+    return _crossing(fine, np.array([begin, best]))
+
+
+def _put_right(
+    found: float, coarse: Callable[[float], float], fine: Callable[[float], float], way: np.ndarray
+) -> float | None:
+    """A root of few draws as that of all, by secants, the first with the slope of the few draws."""
+    slope = (coarse(found + 1e-4) - coarse(found - 1e-4)) / 2e-4
+    off = fine(found)
+    for _ in range(4):
+        if abs(off) < NEAR:
+            return found
+        if not slope:
+            return None
+        last, before_last, found = off, found, found - off / slope
+        if not way.min() <= found <= way.max():
+            return None
+        off = fine(found)
+        slope = (off - last) / (found - before_last) if off != last else slope
     return None
+
+
+def _crossing(fine: Callable[[float], float], steps: np.ndarray) -> float | None:
+    """The first root between two steps whose signs differ; None where there is none."""
+    from scipy.optimize import brentq
+
+    there = fine(float(steps[0]))
+    for low, high in pairwise(map(float, steps)):
+        here, there = there, fine(high)
+        if np.sign(here) != np.sign(there):
+            return float(brentq(fine, low, high, xtol=1e-12))
+    return None
+
+
+def _nearest_between(coarse: Callable[[float], float], around: np.ndarray, gap: float) -> float:
+    """Where it comes nearest to crossing 0: a lever may help up to a point, and harm beyond."""
+    from scipy.optimize import minimize_scalar
+
+    low, high = float(around.min()), float(around.max())
+    return float(
+        minimize_scalar(lambda x: coarse(x) * np.sign(gap), bounds=(low, high), method="bounded").x
+    )

@@ -136,7 +136,13 @@ def frontier_lines(answer: Mapping[str, Any]) -> list[str]:
             f"{name:<14} {100 * (lever['factor'] - 1):+.1f} %: {by_segment}{_published(lever)}"
         )
     x = answer["together"]
-    together = "not reachable" if x is None else f"losses {-100 * x:+.1f} %, gains {100 * x:+.1f} %"
+    together = "not reachable"
+    if any(lever["status"] == "reached" for lever in answer["levers"].values()):
+        together += ": moved alike, some of them undo what others bring"
+    if x is not None:
+        # no less than none of either
+        losses, gains = (100 * max(by, -1.0) for by in (-x, x))
+        together = f"losses {losses:+.1f} %, gains {gains:+.1f} %"
     return [*lines, f"{'all together':<14} {together}{_published(answer['beside'] or {})}"]
 
 

@@ -9,7 +9,7 @@ from scenarios import THREE, segments, varied
 
 import nrrsim as nr
 from nrrsim.analysis.bridge import bridge, shapley
-from nrrsim.analysis.frontier import frontier, with_factors
+from nrrsim.analysis.frontier import all_together, frontier, with_factors
 from nrrsim.analysis.paired import difference, paired
 from nrrsim.engine.switched import LEVER_GROUPS, LEVERS
 from nrrsim.movements import LOSSES
@@ -213,6 +213,63 @@ def test_what_one_lever_cannot_do_is_said():
     assert frontier(without, 1.05).levers["adoption"].status == "absent"
     with pytest.raises(nr.UsageError, match="target"):
         frontier(without, 110)
+
+
+SHARPLY = {"uplift": 0.1, "churn_per_point": 2.0}
+MILDLY = {"uplift": 0.01, "churn_per_point": 0.5}
+
+
+def by_price(price: dict, churn: float = 0.1) -> nr.Scenario:
+    """NRR is (1 - churn - churn_per_point u) (1 + u) at an uplift of u."""
+    return nr.Scenario.of(
+        {
+            "book": segments(a=(1, 120, "annual")),
+            "drivers": {"churn": {"a": churn}, "price": {"a": price}},
+        }
+    )
+
+
+def test_a_price_that_drives_away_may_have_to_fall():
+    told = frontier(by_price(SHARPLY), 0.85).levers["price"]
+    assert told.status == "reached"
+    u = told.factor * 0.1
+    assert u < 0.1
+    assert (0.9 - 2 * u) * (1 + u) == pytest.approx(0.85, abs=1e-9)
+
+
+def test_a_peak_between_two_steps_is_found():
+    """(0.9 - u/2) (1 + u) has its peak, 0.98, at u = 0.4, which is no step of the search."""
+    for target in (0.95, 0.975, 0.9799):
+        told = frontier(by_price(MILDLY), target).levers["price"]
+        u = told.factor * 0.01
+        assert u < 0.4
+        assert (0.9 - u / 2) * (1 + u) == pytest.approx(target, abs=1e-9)
+    assert frontier(by_price(MILDLY), 0.9801).levers["price"].status == "not reachable"
+
+
+@pytest.mark.parametrize("name", ["nrr-105", "nrr-128", "recession", "up-market"])
+@pytest.mark.parametrize("off", [0.0, 1e-9, -1e-7, 5e-6, -2e-5, 1e-4, -1e-3])
+def test_a_target_just_beside_what_is_expected_is_reached_by_a_hair(name, off):
+    """Few draws and all of them stand on different sides of it."""
+    believed = shipped(name)
+    told = frontier(believed, nr.nrr(nr.expect(believed)) + off)
+    assert told.together == pytest.approx(0, abs=0.02)
+    for lever in told.levers.values():
+        # all of reactivation is less than a tenth of a point
+        is_little = lever.name == "reactivation" and off == -1e-3
+        assert lever.status in ("reached", "absent") or is_little, lever
+
+
+@pytest.mark.parametrize("name", ["nrr-105", "nrr-128", "recession", "usage-limits"])
+@pytest.mark.parametrize("target", [0.5, 0.9, 1.1, 1.5, 2.0, 3.0, 6.0])
+def test_what_one_lever_reaches_all_together_reach(name, target):
+    believed = shipped(name)
+    told = frontier(believed, target)
+    if any(lever.status == "reached" for lever in told.levers.values()):
+        together = with_factors(believed, all_together(told.together))
+        assert nr.nrr(nr.expect(together)) == pytest.approx(target, abs=1e-6)
+        largest = max(abs(lever.factor or 0) for lever in told.levers.values())
+        assert abs(told.together) < max(largest, 1)
 
 
 # --- programmes -----------------------------------------------------------------------------------

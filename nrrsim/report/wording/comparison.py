@@ -217,7 +217,9 @@ def _beside(told: Mapping[str, Any]) -> str:
 def _moves(x: float) -> str:
     """All levers together by x: what that means."""
     more, less = ("+", "−") if x > 0 else ("−", "+")
-    return f"losses {less}{abs(x):.0%}, gains {more}{abs(x):.0%}"
+    # no less than none of either
+    losses, gains = min(abs(x), 1.0) if x > 0 else -x, x if x > 0 else min(-x, 1.0)
+    return f"losses {less}{losses:.0%}, gains {more}{gains:.0%}"
 
 
 # --- what stands on cards ----------------------------------------------------------------------
