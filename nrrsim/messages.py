@@ -106,12 +106,21 @@ def as_whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def whole(value: Any) -> int:
-    """A whole number, also one that is written 6.0 or 1e3; raises ValueError for another value."""
+def whole_of(name: str, value: Any) -> int:
+    """A whole number, also 6.0 or 1e3; raises UsageError with what it is called for another."""
     number = as_whole(value.item() if hasattr(value, "item") else value)
     if isinstance(number, bool) or not isinstance(number, int):
-        raise ValueError(not_a_number(value, whole=True))
+        raise UsageError(f"{name}: {not_a_number(value, whole=True)}")
     return number
+
+
+def number_in(text: str) -> int | float:
+    """The number that a text states, in percent or not; raises ValueError where it states none."""
+    try:
+        return int(text)
+    except ValueError:
+        number: int | float = as_whole(float(of_percent(text)))
+        return number
 
 
 def written(number: float) -> str:

@@ -15,6 +15,7 @@ import pandas as pd
 from nrrsim.benchmarks import band, leaky_bucket
 from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger, read_ledger
+from nrrsim.messages import whole_of
 from nrrsim.metrics import DEFINITIONS, Retention, compounded_rate, measure, nrr, quick_ratio
 from nrrsim.months import month_name, parse_month, shift
 from nrrsim.movements import CENT, LOSSES, MOVEMENTS, Movements, cents, json_ratio
@@ -379,7 +380,7 @@ def actuals(
     sources = [source] if isinstance(source, str) else source
     parse_month(as_of, "as_of")
     ledger = read_ledger(*sources, **reading)
-    return Actuals(ledger, as_of, window, definition, target, ex_price)
+    return Actuals(ledger, as_of, whole_of("window", window), definition, target, ex_price)
 
 
 PARTS = ("returns", "rebasing", "newcomers", "timing", "price")

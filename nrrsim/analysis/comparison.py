@@ -28,6 +28,7 @@ from nrrsim.engine.outcomes import Sample
 from nrrsim.engine.simulation import TRIALS, simulate
 from nrrsim.engine.switched import LEVER_GROUPS, expected_closing
 from nrrsim.errors import UsageError
+from nrrsim.messages import whole_of
 from nrrsim.scenario.numbers import TARGET
 from nrrsim.scenario.scenario import Scenario, read_scenario
 
@@ -423,9 +424,10 @@ def read_comparison(
         raise UsageError(
             f"scenarios: two to {MOST_SCENARIOS} can be compared, got {len(scenarios)}"
         )
-    for name, value in (("trials", trials), ("seed", seed), ("years", years)):
-        if not isinstance(value, int):
-            raise UsageError(f"{name}: must be a whole number, got {value!r}")
+    trials, seed, years = (
+        whole_of(name, value)
+        for name, value in (("trials", trials), ("seed", seed), ("years", years))
+    )
     if not 1 <= years <= MOST_YEARS:
         raise UsageError(f"years: must be from 1 to {MOST_YEARS}, got {years}")
     read = [read_scenario(each) for each in scenarios]

@@ -26,6 +26,7 @@ from nrrsim.engine.outcomes import SHARES, Sample
 from nrrsim.engine.simulation import simulate
 from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger
+from nrrsim.messages import whole_of
 from nrrsim.months import parse_month, shift
 from nrrsim.scenario.customers import customers_of
 from nrrsim.scenario.drivers import DRIVERS
@@ -243,6 +244,7 @@ def forecast(
 
     Raises UsageError for a half-life or a price month that cannot be.
     """
+    trials, seed = whole_of("trials", trials), whole_of("seed", seed)
     if trials == 0:
         return NoForecast("")
     if trials < LEAST_TRIALS:

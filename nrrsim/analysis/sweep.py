@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import version
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from nrrsim.engine.outcomes import Sample
 from nrrsim.engine.simulation import TRIALS, available_threads, simulate
 from nrrsim.errors import UsageError
 from nrrsim.files import add_line, write_text
+from nrrsim.messages import number_in, whole_of
 from nrrsim.scenario.scenario import Scenario
 from nrrsim.workers import in_processes, on_cluster
 
@@ -52,14 +53,10 @@ def read_axis(text: str) -> Axis:
     name, _, span = text.partition("=")
     parts = span.split(":")
     try:
-        low, high, number = float(parts[0]), float(parts[1]), int(parts[2])
-        fits = (
-            bool(name)
-            and len(parts) == 3
-            and 1 <= number <= MOST_POINTS
-            and np.isfinite([low, high]).all()
-        )
-    except (ValueError, IndexError):
+        low, high, points = map(number_in, parts)
+        number = points if isinstance(points, int) else 0
+        fits = bool(name) and 1 <= number <= MOST_POINTS and np.isfinite([low, high]).all()
+    except (ValueError, OverflowError):
         fits = False
     if not fits:
         raise UsageError(
@@ -106,6 +103,7 @@ def sweep(
         raise UsageError(
             f"--vary: {next(name for name in names if names.count(name) > 1)} stands twice"
         )
+    workers = None if workers is None else whole_of("workers", workers)
     if workers is not None and workers < 1:
         raise UsageError(f"workers: must be at least 1, got {workers}")
 
@@ -114,8 +112,10 @@ def sweep(
     # no point reads the ledger again
     given = Scenario.of(scenario.plain(), opening=scenario.opening)
 
+    trials, seed = whole_of("trials", trials), whole_of("seed", seed)
+
     # what cannot be varied so far shows at a corner, before anything is run
-    for corner in product(*((axis.values[0], axis.values[-1]) for axis in axes)):
+    for corner in product(*map(_telling, axes)):
         given.with_(dict(zip(names, corner, strict=True)))
 
     # all that a point's result depends on: what was kept under another key is not gone on with
@@ -149,6 +149,12 @@ def sweep(
         for number, values in enumerate(points)
     ]
     return pd.DataFrame(rows, columns=[*names, *RESULTS]).astype(float)
+
+
+def _telling(axis: Axis) -> list[float]:
+    """Its ends, and its first value that is no whole number: a number that must be one shows it."""
+    broken = (value for value in axis.values if not value.is_integer())
+    return [*dict.fromkeys((axis.values[0], axis.values[-1], *islice(broken, 1)))]
 
 
 def told(frame: pd.DataFrame) -> dict[str, Any]:

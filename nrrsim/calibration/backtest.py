@@ -22,6 +22,7 @@ from nrrsim.engine.outcomes import Sample
 from nrrsim.engine.simulation import simulate
 from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger
+from nrrsim.messages import whole_of
 from nrrsim.months import CALENDAR_YEAR, Calendar, month_name, parse_month, shift
 
 HORIZON = 12
@@ -123,6 +124,7 @@ def backtest(
 
     Raises UsageError where the ledger is too short for a single origin.
     """
+    trials, seed = whole_of("trials", trials), whole_of("seed", seed)
     found = origins(ledger, every, first, to)
     # origins share their past years
     happened = cache(lambda month: _measured(ledger.cohort(month, HORIZON)))
@@ -138,7 +140,7 @@ def origins(
     ledger: Ledger, every: int | None = None, first: str | None = None, to: str | None = None
 ) -> list[str]:
     """The months from which a year ahead can be forecast and compared."""
-    every = max(3, ledger.step) if every is None else every
+    every = max(3, ledger.step) if every is None else whole_of("every", every)
     if every < 1 or every % ledger.step:
         raise UsageError(
             f"every: {every} months do not fit a ledger with a snapshot every {ledger.step} months"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Annotated, Any, get_type_hints
@@ -26,23 +27,24 @@ def whole_number(option: str, help: str) -> Any:
     """An option that takes a whole number, and says so in our words where it gets none."""
 
     def parse(text: str) -> int:
-        try:
-            return int(text)
-        except ValueError:
-            from nrrsim.messages import not_a_number
+        from nrrsim.messages import not_a_number, number_in
 
-            raise UsageError(f"{option}: {not_a_number(text, whole=True)}") from None
+        with suppress(ValueError):
+            # a default comes by as the number that it is
+            if not str(text).endswith("%") and isinstance(number := number_in(text), int):
+                return number
+        raise UsageError(f"{option}: {not_a_number(text, whole=True)}")
 
     return typer.Option(parser=parse, metavar="NUMBER", help=help)
 
 
 def decimal(option: str, text: str) -> float:
     """The number that an option states; raises UsageError in our words where it is none."""
-    from nrrsim.messages import not_a_number
+    from nrrsim.messages import not_a_number, number_in
 
     try:
-        return float(text)
-    except ValueError:
+        return float(number_in(text))
+    except (ValueError, OverflowError):
         raise UsageError(f"{option}: {not_a_number(text)}") from None
 
 

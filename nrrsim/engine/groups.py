@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from nrrsim.errors import UsageError
+from nrrsim.messages import whole_of
 from nrrsim.scenario.customers import Customers
 from nrrsim.scenario.scenario import Scenario
 
@@ -16,7 +17,7 @@ MOST_ARR = 1e18  # that a book may grow to
 
 def months_of(scenario: Scenario, window: tuple[int, int] | None) -> tuple[int, int]:
     """A window's first and last month; raises UsageError where the scenario does not cover it."""
-    start, end = window if window is not None else (0, scenario.months)
+    start, end = (whole_of("window", t) for t in window or (0, scenario.months))
     if not 0 <= start < end <= scenario.months:
         raise UsageError(
             f"window: ({start}, {end}) is not inside the scenario's months 0 to {scenario.months};"

@@ -21,6 +21,7 @@ from nrrsim.engine.driver_rates import Rates, draw_rates, monthly, sizes_of
 from nrrsim.engine.groups import months_of, refuse_endless
 from nrrsim.engine.sizes import size_tables
 from nrrsim.errors import UsageError
+from nrrsim.messages import whole_of
 from nrrsim.movements import Movements
 from nrrsim.scenario.customers import Customers
 from nrrsim.scenario.drivers import COUNTED
@@ -63,11 +64,20 @@ def simulate(
     Raises UsageError for numbers that cannot be; KeyboardInterrupt ends it within a fraction of a
     second.
     """
+    trials, seed, first = (
+        whole_of("trials", trials),
+        whole_of("seed", seed),
+        whole_of("first", first),
+    )
     if not 1 <= trials <= MOST_TRIALS:
         raise UsageError(f"trials: must be from 1 to {MOST_TRIALS:,}, got {trials:,}")
     for name, value in (("seed", seed), ("first", first)):
-        if not isinstance(value, int | np.integer) or not 0 <= value < 2**63 - trials:
+        if not 0 <= value < 2**63 - trials:
             raise UsageError(f"{name}: must be a whole number from 0 to 2^63 - 1, got {value}")
+    threads, chunk = (
+        None if given is None else whole_of(name, given)
+        for name, given in (("threads", threads), ("chunk", chunk))
+    )
     for name, given in (("threads", threads), ("chunk", chunk)):
         if given is not None and given < 1:
             raise UsageError(f"{name}: must be at least 1, got {given}")

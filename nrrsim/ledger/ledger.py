@@ -16,6 +16,7 @@ from nrrsim.ledger.check import Entries, check_rows
 from nrrsim.ledger.currency import read_rates, reporting_currency
 from nrrsim.ledger.rollforward import COHORT_BY, CustomerMonths
 from nrrsim.ledger.sources import read_rows
+from nrrsim.messages import whole_of
 from nrrsim.months import CALENDAR_YEAR, Calendar, month_name, parse_month
 from nrrsim.movements import Movements
 from nrrsim.notation import counted
@@ -56,6 +57,7 @@ def read_ledger(
     """
     if not sources:
         raise UsageError("a ledger needs at least one file")
+    grace_months = whole_of("grace_months", grace_months)
     if grace_months < 0:
         raise UsageError(
             f"grace_months: {grace_months} is negative;"
@@ -249,7 +251,7 @@ class Ledger:
 
     def window(self, as_of: str, window: int) -> tuple[int, int]:
         """The month numbers of a window's end and start; raises UsageError if not covered."""
-        end = self._inside(as_of, "as_of")
+        end, window = self._inside(as_of, "as_of"), whole_of("window", window)
         if window <= 0 or window % self.step:
             unit = {1: "month", 3: "quarter", 12: "year"}[self.step]
             lasting = counted(window, "month does", "months do")

@@ -11,10 +11,12 @@ from typing import Any
 
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.files import shared
+from nrrsim.messages import as_whole, of_percent
 from nrrsim.months import Calendar
 from nrrsim.yamlfile import read_yaml
 
 NESTED = ("columns", "scenarios", "multiples", "price_months")
+MOST_STRANGE = 20  # unknown parameters that are told one by one
 OPTIONAL = re.compile(r"\(optional ?(number|text|mapping|month of the year|)\)")
 PATH = "(path)"  # in a parameter's comment; a company or a title may be called like a file
 ALWAYS_PATHS = ("rates",)
@@ -60,12 +62,16 @@ def read_card(path: str | Path) -> Card:
         )
     notebook = _find_notebook(file, card["notebook"])
     known = _parameters(notebook)
-    given = {key: value for key, value in card.items() if key != "notebook"}
+    given = {key: _meant(value, known.get(key)) for key, value in card.items() if key != "notebook"}
+    strange = [key for key in given if key not in known]
+    beyond = set(strange[MOST_STRANGE:])
     wrong = [
         f"{path}:{document.keys[key,].line}: {key}: {problem}"
         for key, value in given.items()
-        if (problem := _problem(key, value, known))
+        if key not in beyond and (problem := _problem(key, value, known))
     ]
+    if beyond:
+        wrong.append(f"{path}: and {len(beyond):,} more that are no parameters of the notebook")
     wrong += [
         f"{path}: {key}: is missing; {known[key].help or 'add it to the card'}"
         for key in known
@@ -142,6 +148,13 @@ def _parameters(notebook: Path) -> dict[str, _Parameter]:
             # read as a literal: to check a card runs no code of the notebook
             found[node.targets[0].id] = _Parameter(ast.literal_eval(node.value), comment)
     return found
+
+
+def _meant(value: Any, parameter: _Parameter | None) -> Any:
+    """A number as the notebook takes it: 12.0 as 12 where that is whole, 110 % as 1.1."""
+    if parameter is None or parameter.kind != "number":
+        return value
+    return as_whole(value) if isinstance(parameter.default, int) else of_percent(value)
 
 
 def _problem(key: str, value: Any, known: Mapping[str, _Parameter]) -> str:

@@ -141,8 +141,8 @@ def _execute(card: Card, executed: Path, progress: bool) -> dict[str, Any]:
             _quiet_kernel() as terminal,
         ):
             papermill.execute_notebook(
-                str(card.notebook.resolve()),
-                str(executed),
+                _unformatted(card.notebook.resolve()),
+                _unformatted(executed),
                 parameters=card.parameters,
                 cwd=str(card.path.parent.resolve()),
                 kernel_name="python3",
@@ -165,6 +165,11 @@ def _execute(card: Card, executed: Path, progress: bool) -> dict[str, Any]:
     _forget_times(notebook)
     nbformat.write(notebook, executed)
     return numbers
+
+
+def _unformatted(path: Path) -> str:
+    """A path as papermill takes it, which would put parameters where braces stand in a name."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _said_by(error: Any, card: Card) -> NrrsimError:

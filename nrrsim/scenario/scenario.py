@@ -187,7 +187,7 @@ class Scenario(Frozen):
 
 
 def _cut(number: Stated) -> str:
-    """That part of a belief lies outside its range, and which mean then acts; empty if none does."""
+    """That part of a belief lies outside its range, and which mean acts; empty if none does."""
     range_ = number.range
     outside, acting = 1 - range_.inside(number.value), range_.mean(number.value)
     if outside < LEAST_TOLD:
