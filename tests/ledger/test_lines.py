@@ -217,7 +217,7 @@ def test_what_is_learnt_does_not_hang_on_the_order_of_rows(write):
         for plan, term in (("basic", "annual"), ("pro", "monthly"))
     ]
     rows += [
-        (who, first, first + int(rng.integers(3, 20)), amount, "plus", 30 + number % 6, "annual")
+        (who, first, first + int(rng.integers(3, 20)), amount, "plus", 6 + number % 6, "annual")
         for number, (who, first, _, amount, *_) in enumerate(rows[::3])
     ]
     learnt = []
