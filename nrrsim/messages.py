@@ -132,7 +132,11 @@ def written(number: float) -> str:
 
 def shown(value: Any) -> str:
     """A value as it may stand in a file, cut short where it is long."""
-    text = _as_yaml(value)
+    return cut(_as_yaml(value))
+
+
+def cut(text: str) -> str:
+    """A text, cut short where it is long."""
     return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
 
 

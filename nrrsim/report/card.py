@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -93,9 +94,9 @@ def read_card(path: str | Path) -> Card:
 def _own_wording(card: Path, given: Any, default: Any) -> tuple[Path, ...]:
     """The company's own templates in the folder beside the card, each of which can be used."""
     folder = card.parent / str(given or default)
-    if given and not folder.is_dir():
+    if given and not os.path.isdir(folder):
         raise UsageError(f"{card}: wording: there is no folder {given} beside the card")
-    if not (given or default) or not folder.is_dir():
+    if not (given or default) or not os.path.isdir(folder):
         return ()
     from nrrsim.report.wording.say import checked
 
@@ -128,7 +129,8 @@ def _find_notebook(card: Path, name: str) -> Path:
         known = "; " + did_you_mean(
             name, sorted(each.stem for each in shared("notebooks").glob("*.ipynb"))
         )
-    if not path.is_file():
+    # a name that no file can have is not there either
+    if not os.path.isfile(path):
         raise UsageError(f"{card}: notebook: there is no notebook {name}{known}")
     return path
 

@@ -17,6 +17,7 @@ MOST_CUSTOMERS = 10_000_000
 MOST_SPREAD = 10.0
 MOST_ARR = 1e12  # above that, amounts do not add up to the cent any more
 A_CENT = 0.01
+MOST_BYTES_OF_A_NAME = 255
 EVERY_SEGMENT = "all"
 Term = Literal["monthly", "annual"]
 Arr = Annotated[Finite, Field(ge=A_CENT, le=MOST_ARR)]
@@ -64,6 +65,8 @@ def is_address(text: str) -> bool:
 def _a_file(text: str) -> str:
     if is_address(text):
         raise ValueError("must be a file; a database address does not belong in a scenario")
+    if any(len(part.encode()) > MOST_BYTES_OF_A_NAME for part in text.split("/")):
+        raise ValueError(f"is longer than the name of a file can be, got {shown(text)}")
     return text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nrrsim.errors import UsageError, did_you_mean
-from nrrsim.messages import Problem, located, shown
+from nrrsim.messages import Problem, cut, located, shown
 from nrrsim.scenario.book import is_address, is_mixed
 from nrrsim.scenario.drivers import CHURN_FORMS, TOLD, Churn
 from nrrsim.yamlfile import Document, Path_, Place, read_yaml
@@ -42,17 +43,19 @@ def extended(document: Document, file: Path, seen: tuple[Path, ...]) -> Document
     if not isinstance(parent, str):
         raise refused(f"must be the path of one scenario file, got {shown(parent)}")
     base = file.parent / parent
+    # a name that no file can have is not there either
+    if not os.path.isfile(base):
+        beside = base.parent.glob("*.yaml") if os.path.isdir(base.parent) else ()
+        others = sorted(each.name for each in beside if each.resolve() not in seen)
+        remedy = (
+            did_you_mean(base.name, others)
+            if others
+            else f"there is no other in {cut(str(base.parent))}"
+        )
+        raise refused(f"there is no scenario {cut(parent)}; {remedy}")
     if base.resolve() in seen:
         chain = " -> ".join(each.name for each in (*seen, base.resolve()))
         raise refused(f"goes round in a circle ({chain}); one of them must stand alone")
-    if not base.is_file():
-        others = sorted(
-            each.name for each in base.parent.glob("*.yaml") if each.resolve() not in seen
-        )
-        remedy = (
-            did_you_mean(base.name, others) if others else f"there is no other in {base.parent}"
-        )
-        raise refused(f"there is no scenario {parent}; {remedy}")
     below = extended(read_yaml(base, "scenario"), base, (*seen, base.resolve()))
     return merged(_seen_from(below, Path(parent).parent), document)
 

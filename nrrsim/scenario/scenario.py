@@ -53,7 +53,6 @@ MOST_MONTHS = 600
 # What a file that extends another may state in part.
 REQUIRE_NOTHING = ("Churn", "Contraction", "Growth", "Price", "Reactivation", "Segment",
                    "SyntheticBook")  # fmt: skip
-LEAST_TOLD = 0.001  # of a belief that is cut away
 CHANGE_OF_NOTE = 1e-6  # of a correlation; to be tied by 1 or -1 takes less
 
 
@@ -189,9 +188,9 @@ class Scenario(Frozen):
 def _cut(number: Stated) -> str:
     """That part of a belief lies outside its range, and which mean acts; empty if none does."""
     range_ = number.range
-    outside, acting = 1 - range_.inside(number.value), range_.mean(number.value)
-    if outside < LEAST_TOLD:
+    if not number.is_cut:
         return ""
+    outside, acting = 1 - range_.inside(number.value), range_.mean(number.value)
     stated = getattr(number.value, "mean", None)
     was = "" if stated is None else f", not {stated:.3g}"
     return (

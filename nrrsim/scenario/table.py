@@ -43,7 +43,14 @@ class Stated:
     def name(self) -> str:
         return f"{self.driver}.{self.key}.{self.field}"
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether so much of a belief lies outside its range that another mean acts."""
+        is_belief = not isinstance(self.value, float | Sized)
+        return is_belief and 1 - self.range.inside(self.value) >= LEAST_TOLD
 
+
+LEAST_TOLD = 0.001  # of a belief that is cut away
 Fields = dict[str, Stated]
 
 

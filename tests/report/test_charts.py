@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import unicodedata
 from collections.abc import Callable
 from decimal import Decimal
 from itertools import pairwise
@@ -370,3 +371,41 @@ def test_each_legend_has_its_own_colours() -> None:
     made = re.findall(r'<linearGradient id="(\w+)"', picture)
     assert len(made) == len(set(made)) == 2
     assert set(re.findall(r"url\(#(gradient\d*)\)", picture)) == set(made)
+
+
+# --- names that look alike ------------------------------------------------------------------------
+
+ALIKE = {
+    "their ends differ": ["Enterprise customers of Germany", "Enterprise customers of Sweden"],
+    "their middles differ": ["North America enterprise A, the new ones", "North America enterprise B, the new ones"],
+    "one is the other's beginning": ["a" * 40, "a" * 41],
+    "letters of two scripts": ["SMB", "ЅМВ", "SМB"],
+    "letters of full width": ["SMB", "ＳＭＢ"],
+    "a blank at the end": ["SMB", "SMB ", " SMB"],
+    "a joiner": ["SM\u200dB", "SMB"],
+    "one that looks as another is shortened": ["Enterprise customers of Germany", "Enterprise customers of Sweden", "Enterprise…f Germany"],
+}  # fmt: skip
+
+
+def seen(name: str) -> str:
+    """What one sees of a name at a glance: twenty signs, of whatever script."""
+    latin = {ord(a): b for a, b in zip("ЅМВСАЕ", "SMBCAE", strict=True)}
+    plain = unicodedata.normalize("NFKC", name).translate(latin).replace("\u200d", "")
+    return " ".join(plain.split())[:20]
+
+
+@pytest.mark.parametrize("names", ALIKE.values(), ids=ALIKE)
+def test_names_that_look_alike_are_told_apart(names):
+    assert len({seen(name) for name in names}) < len(names) or "…" in names[-1]
+    shown = style.told_apart([*names, "mid-market", *names])
+    assert list(shown) == [*names, "mid-market"]
+    assert shown["mid-market"] == "mid-market"
+    assert len({seen(text) for text in shown.values()}) == len(shown)
+
+
+def test_a_figure_shows_them_apart():
+    names = ALIKE["their ends differ"]
+    frame = pd.DataFrame({"name": names, "low": [0.9, 0.95], "high": [1.1, 1.05]})
+    drawn = style.svg(outlook.tornado(frame, 1.0))
+    for text in style.told_apart(names).values():
+        assert text in drawn

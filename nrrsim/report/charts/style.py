@@ -10,7 +10,8 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache, wraps
 from importlib.resources import files
 from itertools import pairwise
@@ -32,6 +33,14 @@ RULE, PALE, FAINT, SHADES = "#7F8A97", "#E3E8EE", "#D8DEE5", ("#F4F6F8", "#E9EEF
 # A heatmap's: ink is readable on each mix of these, and on what is likely.
 LOW, EVEN, HIGH = "#E08E75", "#F7F6F3", "#7CA7C8"
 OFTEN = "#6FB1BE"
+NAMES = {"name", "segment", "panel"}  # columns of names that somebody else gave
+MOST_SEEN = 20  # characters of a name: wherever it stands, so many have room
+# Letters of other scripts that look as Latin ones do, and signs that take no room.
+SHAPES = str.maketrans(
+    "АВЕЅІЈКМНОРСТУХаеѕіјорсухΑΒΕΖΗΙΚΜΝΟΡΤΥΧο",
+    "ABESIJKMHOPCTYXaesijopcyxABEZHIKMNOPTYXo",
+    "\u00ad\u200b\u200c\u200d\u2060\ufeff",
+)
 RIGHT = alt.value(alt.ExprRef("width"))
 FIT: dict[str, Any] = {
     "width": WIDTH,
@@ -144,6 +153,8 @@ def takes_columns(texts: str, numbers: str) -> Callable[[Drawing[P]], Drawing[P]
                 note = alt.Chart(empty, width=WIDTH, height=60).mark_text(color=GREY)
                 return cast(alt.Chart, note.encode(text="text:N"))
             data = pd.DataFrame({c: [str(v) for v in frame[c]] for c in texts.split()})
+            for c in NAMES.intersection(data):
+                data[c] = data[c].map(told_apart(data[c]))
             for c in numbers.split():
                 values = pd.to_numeric(frame[c]).astype(float)
                 data[c] = values.replace([inf, -inf], float("nan")).to_numpy()  # JSON has none
@@ -152,6 +163,32 @@ def takes_columns(texts: str, numbers: str) -> Callable[[Drawing[P]], Drawing[P]
         return cast("Drawing[P]", checked)
 
     return wrap
+
+
+def told_apart(names: Iterable[str]) -> dict[str, str]:
+    """Each name as a figure shows it: two that it would cut to the same text, or that look alike,
+    by their beginning and end, or by a number before them.
+    """
+    known = list(dict.fromkeys(names))
+    shown = {name: name for name in known}
+    alike: dict[str, list[str]] = {}
+    for name in known:
+        alike.setdefault(_look(name), []).append(name)
+    for group in (each for each in alike.values() if len(each) > 1):
+        ends = [f"{name[: MOST_SEEN // 2]}…{name[-(MOST_SEEN // 2 - 1) :]}" for name in group]
+        others = {_look(text) for name, text in shown.items() if name not in group}
+        looks = {_look(text) for text in ends}
+        is_cut = all(len(name) > MOST_SEEN for name in group)
+        is_apart = is_cut and len(looks) == len(group) and not looks & others
+        numbered = (f"{number}: {name}" for number, name in enumerate(group, 1))
+        shown |= dict(zip(group, ends if is_apart else numbered, strict=True))
+    return shown
+
+
+def _look(name: str) -> str:
+    """What of a name is seen in a figure: its beginning, and letters by their shapes."""
+    text = unicodedata.normalize("NFKC", name).translate(SHAPES)
+    return " ".join(text.split())[:MOST_SEEN]
 
 
 def amount_axis(currency: str, ticks: int = 4, **options: Any) -> alt.Axis:

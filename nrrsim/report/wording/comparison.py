@@ -160,6 +160,8 @@ def _rows(scenarios: tuple[Scenario, ...]) -> dict[str, dict[int, str]]:
                     of = "" if key == "all" else f", {key}"
                     form = _number if f"{driver}.{field}" in PLAIN_NUMBERS else percent
                     text = _value(each.value, form)
+                    if each.is_cut:
+                        text += f", on average {form(each.range.mean(each.value))}"
                     say(f"{GROUP_WORDS[driver]}{field_of(field)}{of}", place, text)
     for place, scenario in enumerate(scenarios):
         for driver, beta in scenario.shock.items():
