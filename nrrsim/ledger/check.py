@@ -452,7 +452,7 @@ def _second_segment(frame: pd.DataFrame) -> pd.Series:
 
 def _explain(table: Table, failures: pd.DataFrame, unit: str, judged: pd.DataFrame) -> None:
     """A finding for each value that broke a rule, with what is written there."""
-    headings = {"amount": unit, "key": "", "one_segment": "segment"}
+    headings = {"amount": unit, "arr": unit, "key": "", "one_segment": "segment"}
     of_what = "customer, month and product" if "product" in table.frame else "customer and month"
     of_what = of_what if "month" in table.frame else "subscription"
     keys = judged["key"]

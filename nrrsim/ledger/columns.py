@@ -11,6 +11,7 @@ import pandas as pd
 from nrrsim.errors import DataError, Finding, did_you_mean
 from nrrsim.ledger.sources import Rows, concat
 
+MOST_SHOWN = 30  # headings in one message
 AMOUNTS = ("mrr", "arr", "amount")
 KNOWN = ("customer", "month", "start", "end", *AMOUNTS, "interval", "segment", "product",
          "quantity", "unit_price", "currency", "renewal")  # fmt: skip
@@ -129,6 +130,8 @@ def require(table: Table, names: Sequence[str]) -> bool:
 
 
 def _remedy_for_heading(table: Table, name: str) -> str:
-    headings = ", ".join(map(str, table.frame.columns))
+    headings = ", ".join(map(str, table.frame.columns[:MOST_SHOWN]))
+    if (more := len(table.frame.columns) - MOST_SHOWN) > 0:
+        headings += f" and {more:,} more"
     word = name.split(" ")[0]
     return f"name your heading for it with columns: {{{word}: ...}}; there are: {headings}"

@@ -27,8 +27,9 @@ from nrrsim.ledger.database import exact_frame, read_query
 from nrrsim.ledger.spreadsheets import SheetError, sheet_rows
 
 DELIMITERS = ",;\t|"
-LONGEST_HEADING = 2**20  # characters of a file's first line
+LONGEST_HEADING, LONGEST_HEADINGS = 1_000, 2**20  # characters: of one, of a file's first line
 PLAIN = (str, bool, int, float, Decimal, date, time, UUID)  # cells that are one value
+INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")  # Unicode's categories
 JOINERS = "\u200c\u200d"
 SPREADSHEETS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 REJECTED = {
@@ -312,8 +313,8 @@ def _csv_headings(path: Path) -> tuple[list[str], str]:
     if start == b"PK\x03\x04":
         raise DataError([Finding(name, 0, "is a spreadsheet, not CSV", "give it the ending .xlsx")])
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as text:
-        first = text.readline(LONGEST_HEADING)
-        if len(first) == LONGEST_HEADING:
+        first = text.readline(LONGEST_HEADINGS)
+        if len(first) == LONGEST_HEADINGS:
             problem = "is longer than any line of headings"
             raise DataError([Finding(name, 1, problem, "is it a CSV file?")])
         delimiter = max(DELIMITERS, key=first.count)
@@ -326,14 +327,19 @@ def _csv_headings(path: Path) -> tuple[list[str], str]:
 
 def _distinct(headings: list[str], name: str) -> list[str]:
     findings = [
-        Finding(name, 1, f"the heading {head} stands twice", "rename one")
+        Finding(name, 1, f"the heading {head[:80]} stands twice", "rename one")
         for head, times in sorted(Counter(headings).items())
         if head and times > 1
     ]
     findings += [
-        Finding(name, 1, f"the heading {head!a} holds {invisible(head)}", "write it anew")
+        Finding(name, 1, f"the heading {head[:80]!a} holds {invisible(head)}", "write it anew")
         for head in headings
         if invisible(head)
+    ]
+    findings += [
+        Finding(name, 1, f"the heading {head[:80]}... has {len(head):,} characters", "is it one?")
+        for head in headings
+        if len(head) > LONGEST_HEADING
     ]
     if findings:
         raise DataError(findings)
@@ -343,12 +349,14 @@ def _distinct(headings: list[str], name: str) -> list[str]:
 def invisible(text: str) -> str:
     """The first character of a text that nobody sees, in words; empty if there is none.
 
-    A control character, or one of format: but for the joiners that some scripts need in a word.
+    A control character, an end of a line, or one of format: but for the joiners that some scripts
+    need inside a word.
     """
+    if text.isprintable():
+        return ""
     for place, character in enumerate(text):
-        kind = "" if character.isprintable() else unicodedata.category(character)
-        joins = character in JOINERS and _inside_a_word(text, place)
-        if kind in ("Cc", "Cf") and not joins:
+        hidden = unicodedata.category(character) in INVISIBLE
+        if hidden and not (character in JOINERS and _inside_a_word(text, place)):
             called = unicodedata.name(character, "a control character").lower()
             return f"U+{ord(character):04X} ({called})"
     return ""

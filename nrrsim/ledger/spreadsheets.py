@@ -19,6 +19,7 @@ from typing import IO, Any
 MOST_MEMORY = 4 * 2**30  # bytes for one sheet: a million rows of thirty columns need half of it
 MOST_UNPACKED = 4 * 2**30  # bytes of a workbook's parts, unpacked
 MOST_SECONDS = 600  # of a processor
+MOST_ROWS, MOST_COLUMNS = 2**20, 2**14  # a sheet's, in every program that writes them
 ROWS_AT_ONCE = 10_000
 BROKEN = (
     "it is damaged, or a cell stands far outside the table; open it, delete the rows and columns"
@@ -106,6 +107,9 @@ def _batches(path: str, sheet: str | None) -> Iterator[list[Row]]:
         if sheet is not None and sheet not in names:
             raise SheetError(f"there is no sheet {sheet}", tuple(names))
         cells = workbook.get_sheet_by_name(sheet or names[0])
+        # a row number that no sheet has would be counted up to, row by row
+        if (cells.total_height or 0) > MOST_ROWS or (cells.total_width or 0) > MOST_COLUMNS:
+            raise SheetError(BROKEN)
         batch: list[Row] = []
         for number, row in enumerate(cells.iter_rows(), start=1):
             if any(cell != "" for cell in row):
