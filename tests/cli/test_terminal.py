@@ -54,7 +54,7 @@ def hostile(tmp_path):
     )
     for number, title in enumerate((f"T{SOME}", f"T{''.join(CONTROLS)}", f"T{''.join(TURNING)}")):
         said = json.dumps(title)
-        text = f"title: {said}\nbecause: {said}\ntarget: 1.1\nbook: {{arr: 1200, segments: {{one: {{customers: 10}}}}}}\ndrivers: {{churn: {{one: {{rate: 0.1, source: {said}}}}}}}\n"
+        text = f"title: {said}\nbecause: {said}\ntarget: 1.1\nbook: {{arr: 1200, segments: {{one: {{customers: 10, share: 1}}}}}}\ndrivers: {{churn: {{one: {{rate: 0.1, source: {said}}}}}}}\n"
         (folder / f"s{number}{SOME}.yaml").write_text(text)
     (folder / f"c{NAMED}.yaml").write_text(
         f"notebook: quarterly_report\ncompany: {json.dumps(NAMED)}\nledger: {json.dumps(NAMED)}\n{json.dumps(NAMED)}: 1\n"
@@ -162,7 +162,7 @@ def test_a_log_line_is_one_line_without_a_traceback(capsys, monkeypatch):
 def test_the_bar_of_a_terminal_is_the_only_thing_that_moves(tmp_path):
     """On a terminal: control codes draw the bar, and none is a title's."""
     said = json.dumps(f"T{SOME}")
-    text = f"title: {said}\nbook: {{arr: 1200, segments: {{one: {{customers: 4000}}}}}}\ndrivers: {{churn: {{one: 0.1}}}}\n"
+    text = f"title: {said}\nbook: {{arr: 1200, segments: {{one: {{customers: 4000, share: 1}}}}}}\ndrivers: {{churn: {{one: 0.1}}}}\n"
     (tmp_path / "s.yaml").write_text(text)
     code = "from nrrsim.cli import main; main()"
     words = ["sweep", "s.yaml", "--vary", "drivers.churn.one.rate=0.1:0.2:40", "--trials", "10000"]
