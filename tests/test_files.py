@@ -1,10 +1,16 @@
 """Files and folders are there whole or not at all, whatever fails while they are written."""
 
+import errno
+import os
+import subprocess
+import sys
+import threading
+
 import pandas as pd
 import pytest
 
-from nrrsim.errors import UsageError
-from nrrsim.files import whole, whole_folder, write_parquet, write_text
+from nrrsim.errors import NrrsimError, UsageError
+from nrrsim.files import add_line, refused, whole, whole_folder, write_parquet, write_text
 
 
 def names(folder):
@@ -81,3 +87,119 @@ def test_a_folder_takes_the_place_of_the_one_before(tmp_path):
     assert names(final) == ["second"]
     assert names(tmp_path) == ["report"]
     assert final.stat().st_mode & 0o777 == 0o755
+
+
+SAID = {
+    errno.ENOSPC: (1, "the disk is full"),
+    errno.EDQUOT: (1, "your share of the disk is used up"),
+    errno.EFBIG: (1, "larger than a file may be"),
+    errno.EIO: (1, "the disk does not take it"),
+    errno.EROFS: (2, "the disk is read-only"),
+    errno.EACCES: (2, "you may not write there"),
+    errno.EPERM: (2, "you may not write there"),
+    errno.EISDIR: (2, "a folder has that name"),
+    errno.ENAMETOOLONG: (2, "its name is too long"),
+    errno.ENOENT: (2, "No such file or directory"),
+    errno.ETXTBSY: (2, os.strerror(errno.ETXTBSY)),
+}
+
+
+@pytest.mark.parametrize("code", SAID, ids=errno.errorcode.get)
+def test_why_something_cannot_be_written_is_said_in_words(code, tmp_path):
+    """By a file, a folder and the command alike; the number of the system stands nowhere."""
+    exit_code, words = SAID[code]
+    error = OSError(code, os.strerror(code))
+    (tmp_path / "a.txt").write_text("before")
+    with pytest.raises(NrrsimError, match=words) as caught, whole(tmp_path / "a.txt"):
+        raise error
+    assert caught.value.exit_code == exit_code
+    assert "Errno" not in str(caught.value)
+    assert str(caught.value).startswith(f"{tmp_path / 'a.txt'}: cannot be written (")
+    assert (tmp_path / "a.txt").read_text() == "before"
+    kind = NrrsimError if exit_code == 1 or code == errno.EROFS else OSError
+    with pytest.raises(kind), whole_folder(tmp_path / "folder"):
+        raise error
+    assert words in str(refused(error))
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_the_command_says_it_where_nobody_else_did(run, monkeypatch):
+    for code, (exit_code, words) in SAID.items():
+        error = OSError(code, os.strerror(code), "some/place")
+
+        def fail(*_, error=error, **__):
+            raise error
+
+        monkeypatch.setattr("nrrsim.ledger.ledger.read_ledger", fail)
+        found, out, err = run("check", "a.csv")
+        assert (found, out) == (exit_code, "")
+        assert err.startswith(f"some/place: {words}") or words in err
+        assert "does not expect" not in err
+
+
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "real").mkdir()
+    for name in ("there.txt", "new.txt"):
+        (tmp_path / name).symlink_to(tmp_path / "real" / name)
+    write_text(tmp_path / "real" / "there.txt", "before")
+    for name in ("there.txt", "new.txt"):
+        write_text(tmp_path / name, "after")
+        assert (tmp_path / name).is_symlink()
+        assert (tmp_path / "real" / name).read_text() == "after"
+    assert names(tmp_path / "real") == ["new.txt", "there.txt"]
+    assert names(tmp_path) == ["new.txt", "real", "there.txt"]
+
+
+def test_a_pipe_is_written_to_as_it_is(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    read = []
+    reader = threading.Thread(target=lambda: read.append((tmp_path / "pipe").read_text()))
+    reader.start()
+    write_text(tmp_path / "pipe", "text")
+    reader.join(20)
+    assert read == ["text"]
+    assert (tmp_path / "pipe").is_fifo()
+    write_text("/dev/null", "text")
+    assert not os.path.isfile("/dev/null")
+
+
+def test_a_schema_for_a_pipe_is_a_schema(tmp_path):
+    code = "from nrrsim.cli import main; main()"
+    words = [sys.executable, "-c", code, "schema"]
+    shown = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(
+        [*words, "--out", "/dev/stdout"], capture_output=True, text=True, check=True
+    )
+    assert told.stdout == shown
+    assert subprocess.run([*words, "--out", str(tmp_path / "s.json")], check=True)
+    assert (tmp_path / "s.json").read_text() == shown
+    assert names(tmp_path) == ["s.json"]
+
+
+def test_what_killed_processes_left_is_cleared_and_nothing_else(tmp_path):
+    own, gone, running = os.getpid(), 99_999_999, os.getppid()
+    left = [f".a.txt-{gone}", f".b[1]-{gone}-xy_z", f".b[1]-{gone}"]
+    kept = [
+        f".a.txt-{running}",
+        f".a.txt-{gone}.csv",
+        f".aXtxt-{gone}",
+        f"a.txt-{gone}",
+        ".a.txt-x",
+    ]
+    for name in [*left, *kept]:
+        (tmp_path / name).write_text("")
+    (tmp_path / left[1]).unlink()
+    (tmp_path / left[1]).mkdir()
+    (tmp_path / left[1] / "half").write_text("")
+    write_text(tmp_path / "a.txt", "text")
+    fill(tmp_path / "b[1]", "c")
+    assert names(tmp_path) == sorted([*kept, "a.txt", "b[1]"])
+    assert not [name for name in names(tmp_path) if str(own) in name]
+
+
+def test_a_line_that_cannot_be_added_is_said(tmp_path):
+    add_line(tmp_path / "kept", "one")
+    add_line(tmp_path / "kept", "two")
+    assert (tmp_path / "kept").read_text() == "one\ntwo\n"
+    with pytest.raises(UsageError, match="none/kept: cannot be written"):
+        add_line(tmp_path / "none" / "kept", "three")
