@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 import nrrsim as nr
 from nrrsim.analysis.actuals import Actuals
 from nrrsim.months import shift
+from nrrsim.report import charts
 from nrrsim.report.card import read_card
 from nrrsim.report.manifest import verify
 from nrrsim.report.run import run_card
@@ -134,22 +135,28 @@ def annual(month: str, years: int = 5) -> str:
 
 
 @pytest.mark.parametrize(
-    ("month", "year_end", "last", "first", "says_so"),
+    ("month", "year_end", "reports", "says_so"),
     [
-        ("2026-01", "01", "FY25", "FY23", False),
-        ("2026-06", "06", "FY25", "FY23", False),
-        ("2026-06", "01", "Jun 2025", "Jun 2023", True),
-        ("2026-06", "12", "2025", "2023", False),
+        ("2026-01", "01", ["FY23", "FY24", "FY25", "FY26"], False),
+        ("2026-06", "06", ["FY23", "FY24", "FY25", "FY26"], False),
+        ("2026-06", "01", ["Jun 2023", "Jun 2024", "Jun 2025", "Jun 2026"], True),
+        (
+            "2026-06",
+            "03",
+            ["Jun 2023", "Jun 2024", "Jun 2025", "Jun 2026"],
+            True,
+        ),  # a quarter's end
+        ("2026-06", "12", ["2023", "2024", "2025", "2026"], False),
     ],
 )
-def test_reports_of_an_annual_ledger(write, month, year_end, last, first, says_so):
+def test_reports_of_an_annual_ledger(write, month, year_end, reports, says_so):
     ledger = nr.read_ledger(write(annual(month)), fiscal_year_end=year_end)
     past = Actuals(ledger, month)
-    assert quarterly.last_report(past) == last
-    assert quarterly.periods(past.trend(), past)["period"].iloc[0] == first
+    assert quarterly.last_report(past) == reports[-2]
+    assert quarterly.periods(past.trend(), past)["period"].tolist() == reports
     assert ("ends no fiscal year" in said_of(past, "bottom_line")) == says_so
     found = forecast.intervals(nr.backtest(ledger, trials=50), ledger.step)["period"].tolist()
-    assert found[-1] == {"01": "FY26", "06": "FY26", "12": "2026"}[year_end] or says_so
+    assert found[-1] == reports[-1]
 
 
 def test_reports_of_a_quarterly_ledger(write):
@@ -158,6 +165,19 @@ def test_reports_of_a_quarterly_ledger(write):
     for year_end, expected in (("01", "Q1 FY27"), ("10", "Q2 FY26"), ("12", "Apr 2026")):
         past = Actuals(nr.read_ledger(path, fiscal_year_end=year_end), "2026-04")
         assert quarterly.periods(past.trend(), past)["period"].iloc[-1] == expected
+
+
+@pytest.mark.parametrize(("year_end", "name"), [("12", "Q3 2025"), ("01", "Q3 FY26")])
+def test_a_heatmap_prints_the_quarters_of_a_young_ledger(write, year_end, name):
+    """A cohort's quarter has another form in data, which no picture shows."""
+    rows = [f"A,{shift('2025-01', n)},9" for n in range(20)]
+    rows += [f"B,{shift('2025-09', n)},9" for n in range(12)]
+    path = write("customer,month,mrr\n" + "\n".join(rows))
+    found = nr.cohorts(Actuals(nr.read_ledger(path, fiscal_year_end=year_end), "2026-08"))
+    assert found["cohort"].iloc[-1] == ("2025 Q3" if year_end == "12" else name)
+    drawn = charts.cohort_heatmap(found).to_dict()
+    shown = drawn["layer"][0]["encoding"]["y"]["scale"]["domain"]
+    assert shown == ["until 2025-01 ($108)", f"{name} ($108)"]
 
 
 def test_a_template_of_ones_own_names_fiscal_quarters(tmp_path):
