@@ -10,6 +10,7 @@ import calendar
 import datetime
 import functools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -124,9 +125,9 @@ class Calendar:
         fiscal = f"FY{year % 100:02d}" if 2000 <= year < 2100 else f"FY{year}"
         return fiscal if unit == 12 else f"{quarter} {fiscal}"
 
-    def month_number(self, value: object) -> int | None:
-        """As the function: but `2026Q3` says nothing sure where the year is fiscal, and is None."""
-        return None if self._is_either(value) else month_number(value)
+    def reader(self, parse: Callable[[object], int | None]) -> Callable[[object], int | None]:
+        """`parse`; but `2026Q3` says nothing sure where the year is fiscal, and is None."""
+        return lambda value: None if self._is_either(value) else parse(value)
 
     def parse_month(self, value: object, what: str) -> int:
         """As the function: but where the year is fiscal, `2026Q3` is refused."""

@@ -120,9 +120,9 @@ def test_what_is_no_month_of_the_year(wrong):
 
 @pytest.mark.parametrize("quarter", ["2026Q3", "2026-Q3", "2026 q3", " 2026Q3 "])
 def test_a_quarters_name_says_nothing_sure_where_the_year_is_fiscal(quarter):
-    assert CALENDAR_YEAR.month_number(quarter) == month_number("2026-09")
+    assert CALENDAR_YEAR.reader(month_number)(quarter) == month_number("2026-09")
     assert CALENDAR_YEAR.parse_month(quarter, "as_of") == month_number("2026-09")
-    assert Calendar(1).month_number(quarter) is None
+    assert Calendar(1).reader(month_number)(quarter) is None
     with pytest.raises(
         UsageError, match=r"as_of: .* quarter of the calendar or of the fiscal year"
     ):
@@ -132,4 +132,4 @@ def test_a_quarters_name_says_nothing_sure_where_the_year_is_fiscal(quarter):
 @given(month=MONTH, year_end=st.sampled_from(YEAR_ENDS))
 def test_a_months_name_is_the_same_month_in_every_calendar(month, year_end):
     assert Calendar(year_end).parse_month(month_name(month), "as_of") == month
-    assert Calendar(year_end).month_number(month_name(month)) == month
+    assert Calendar(year_end).reader(month_number)(month_name(month)) == month

@@ -28,6 +28,7 @@ from nrrsim.months import (
     end_number,
     last_day_number,
     month_name,
+    month_number,
 )
 from nrrsim.movements import CENT, cents, json_ratio
 from nrrsim.notation import counted
@@ -231,13 +232,12 @@ def _parsed(
     raw = table.frame
     columns: dict[str, Any] = {"customer": _text(raw["customer"])}
     if periods:
-        columns["start"] = map_unique(raw["start"], day_number)
+        columns["start"] = map_unique(raw["start"], calendar.reader(day_number))
         end = raw["end"] if "end" in raw else pd.Series(None, index=raw.index, dtype=object)
-        columns["end"] = (
-            map_unique(end, last_day_number) + 1 if inclusive else map_unique(end, end_number)
-        )
+        day_of_end = calendar.reader(last_day_number if inclusive else end_number)
+        columns["end"] = map_unique(end, day_of_end) + (1 if inclusive else 0)
     else:
-        columns["month"] = map_unique(raw["month"], calendar.month_number)
+        columns["month"] = map_unique(raw["month"], calendar.reader(month_number))
 
     # twelve months of it, of which `amount` pays for as many as its interval has
     columns["amount"] = numbers(raw[unit])
@@ -261,7 +261,7 @@ def _parsed(
         if name in raw:
             columns[name] = numbers(raw[name])
     if "renewal" in raw:
-        columns["renewal"] = map_unique(raw["renewal"], calendar.month_number)
+        columns["renewal"] = map_unique(raw["renewal"], calendar.reader(month_number))
     further = [
         name for name in raw.columns if name not in KNOWN and not str(name).endswith(" (unused)")
     ]

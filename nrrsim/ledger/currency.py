@@ -10,7 +10,7 @@ import pandas as pd
 
 from nrrsim.errors import UsageError
 from nrrsim.ledger.sources import map_unique, numbers, read_rows
-from nrrsim.months import Calendar
+from nrrsim.months import Calendar, month_number
 
 if TYPE_CHECKING:
     from nrrsim.ledger.check import Entries
@@ -36,7 +36,7 @@ def read_rates(source: str | Path, calendar: Calendar) -> pd.Series:
     if rows.findings:
         raise UsageError("\n".join(map(str, rows.findings)))
     rate = numbers(frame["rate"])
-    month = map_unique(frame["month"], calendar.month_number)
+    month = map_unique(frame["month"], calendar.reader(month_number))
     wrong = rate.isna() | np.isnan(month) | ~(rate > 0) | np.isinf(rate)
     index = pd.MultiIndex.from_arrays([frame["currency"], np.nan_to_num(month).astype(np.int64)])
     if wrong.any() or index.has_duplicates:

@@ -244,6 +244,16 @@ def test_neither_is_a_quarter_a_renewals_month(write, text):
     assert "renewal: '202" in rejected(write(text), fiscal_year_end=1)[0]
 
 
+@pytest.mark.parametrize("period_end", ["exclusive", "inclusive"])
+@pytest.mark.parametrize("row", ["A,2025Q1,,1", "A,2024-01-01,2025Q1,1"])
+def test_nor_a_subscriptions_day(write, row, period_end):
+    path = write(f"customer,start,end,mrr\n{row}\nB,2024-01-01,,1\n")
+    assert nr.read_ledger(path, period_end=period_end)
+    found = rejected(path, period_end=period_end, fiscal_year_end=1)
+    assert len(found) == 1
+    assert "'2025Q1' is not a date; write it as YYYY-MM-DD" in found[0]
+
+
 def test_nor_a_rates(write):
     path = write("customer,month,mrr,currency\nA,2024-12,1,EUR\nA,2025-12,1,EUR\n")
     rates = write("month,currency,rate\n2024Q4,EUR,1.1\n2025Q4,EUR,1.1\n", "rates.csv")
