@@ -20,7 +20,7 @@ from typing import NamedTuple
 from nrrsim.cli.commands import main
 
 HUNG, DIED = -1, -2
-SECONDS, BYTES = 60, 4 << 30
+SECONDS, BYTES = 120, 4 << 30
 # What every command loads: once, and not in each child.
 LOADED = ["pandas", "pandera.pandas", "duckdb", "python_calamine", "xarray", "ruamel.yaml"]
 LOADED += ["nrrsim.cli.commands", "nrrsim.analysis.actuals", "nrrsim.report.wording.labels"]

@@ -69,8 +69,13 @@ def written(lines: Sequence[str]) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def made_up(seed: int, unit: str, further: int, day: str = "") -> list[tuple[str, ...]]:
-    """Customers who come, change, leave and return; the first two are there all the time."""
+def made_up(
+    seed: int, unit: str, further: int, ending: str = "", day: str = ""
+) -> list[tuple[str, ...]]:
+    """Customers who come, change, leave and return; the first two are there all the time.
+
+    `ending` is that of each name, `day` of each month, as it is written in the file.
+    """
     random_ = random.Random(seed)
     words = ["Alder", "Birch", "Cedar", "Dogwood", "Elder", "Fir", "Hazel", "Juniper"]
     forms = ["Ltd", "GmbH", "& Sons", "S.A.", "Öl AG", "東京"]
@@ -82,7 +87,7 @@ def made_up(seed: int, unit: str, further: int, day: str = "") -> list[tuple[str
             amount = max(100, amount + random_.choice([0, 0, 0, 2_500, -1_700]))
             if number < 2 or random_.random() < 0.9:
                 notes = [random_.choice(["north", "south", "west"]) for _ in range(further)]
-                cells = (name, month + day, f"{amount / 100:.2f}", segment, *notes)
+                cells = (name + ending, month + day, f"{amount / 100:.2f}", segment, *notes)
                 rows.append(cells)
     return rows
 
@@ -97,9 +102,9 @@ def books() -> tuple[Book, ...]:
     cut = [row for row in rows if row[1] in recent and row[0] in customers]
     return (
         Book("meridian", tuple(map(tuple, [headings, *cut])), as_of=recent[-1]),
-        Book("quoted", tuple(made_up(1, "mrr", further=2)), quoted=True),
-        Book("semicolon", tuple(made_up(2, "mrr", further=0)), separator=";"),
-        Book("arr", tuple(made_up(3, "arr", further=1, day="-28"))),
+        Book("quoted", tuple(made_up(1, "mrr", 2, ending=', ""The"" Co')), quoted=True),
+        Book("semicolon", tuple(made_up(2, "mrr", 0)), separator=";"),
+        Book("arr", tuple(made_up(3, "arr", 1, day="-28"))),
     )
 
 

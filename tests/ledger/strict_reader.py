@@ -27,9 +27,8 @@ def table(data: bytes) -> list[dict[str, str]]:
     cell = CELL.format(by)
     plain(re.fullmatch(f"(?:{cell}(?:{by}{cell})*\r?\n)+", text), "quotes or line ends")
     limit = csv.field_size_limit(len(text) + 1)
-    rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=by, strict=True))
+    headings, *rows = csv.reader(io.StringIO(text, newline=""), delimiter=by, strict=True)
     csv.field_size_limit(limit)
-    headings = rows.pop(0)
     plain(len({*headings, ""}) == len(headings) + 1 and not OTHER_FORMS & {*headings}, "headings")
     plain(rows and {len(cells) for cells in rows} == {len(headings)}, "rows")
     return [dict(zip(headings, cells, strict=True)) for cells in rows]
