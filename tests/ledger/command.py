@@ -76,7 +76,10 @@ def asked(words: Iterable[object], folder: Path, seconds: int = SECONDS) -> Answ
 def asked_in_a_child(
     words: Iterable[object], folder: Path, seconds: float = SECONDS, memory: int = BYTES
 ) -> Answer:
-    """The same in a child: HUNG after so many seconds, DIED where it leaves without an answer."""
+    """The same in a child: HUNG after so many seconds, DIED where it leaves without an answer.
+
+    `memory` is what it may take beside what is loaded.
+    """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["__main__", *LOADED])
     ours, theirs = context.Pipe(duplex=False)
@@ -96,7 +99,9 @@ def asked_in_a_child(
 
 
 def _answer(pipe: Connection, words: list[str], folder: Path, memory: int) -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    statm = Path("/proc/self/statm")
+    loaded = int(statm.read_text().split()[0]) * resource.getpagesize() if statm.exists() else 0
+    resource.setrlimit(resource.RLIMIT_AS, (loaded + memory, loaded + memory))
     # what native code says on its way down is not for the terminal of the tests
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 1)

@@ -17,9 +17,7 @@ import pandas as pd
 MERIDIAN = Path(__file__).parents[2] / "nrrsim" / "data" / "meridian.csv"
 SEED = 21
 MONTHS = [f"{2024 + n // 12}-{n % 12 + 1:02d}" for n in range(15)]
-# What retention is made of, and what has a type of its own; all else is text that it may be split by.
-JUDGED = ("customer", "month", "mrr", "arr", "segment")
-TYPED = ("quantity", "unit_price", "renewal")
+JUDGED = ("customer", "month", "mrr", "arr", "segment")  # what retention is made of
 
 
 # --- the ledgers ----------------------------------------------------------------------------------
@@ -230,7 +228,7 @@ def in_a_cell(kind: str, book: Book, random_: random.Random) -> Fault:
         book = with_ids(book)
         text = f"00{book.rows[row][column]}"
 
-    must = kind not in MAY_BE_REFUSED and book.headings[column] not in TYPED
+    must = kind not in MAY_BE_REFUSED and book.headings[column] in JUDGED
     return Fault(book.with_cell(row, column, text).bytes(), tuple(means), row + 1, must=must)
 
 
