@@ -53,7 +53,7 @@ INTERVALS = {
 ONE_SEGMENT = "all"
 MOST = 1e25  # a year, of any amount: beyond, floats no longer add up to the cent
 MOST_LETTERS = 32_767  # of a text: no spreadsheet's cell holds more
-MOST_SHOWN = 5  # pairs of names in one notice
+MOST_PAIRS = 5  # of names in one notice
 # What is wrong, and what to do, by the rule that a value broke. {} is the value as it is written.
 RULES = {
     "customer.empty": ("is empty", "every row needs the customer's name"),
@@ -625,10 +625,10 @@ def _look_at_renames(table: Table, frame: pd.DataFrame, months: np.ndarray) -> N
     # those that have a word in common first
     pairs_of_names.sort(key=lambda each: _words(each[0]).isdisjoint(_words(each[1])))
     shown = [f"{old!a} -> {new!a} in {month}" for old, new, month in pairs_of_names]
-    more = f" and {len(shown) - MOST_SHOWN:,} more" if len(shown) > MOST_SHOWN else ""
+    more = f" and {len(shown) - MOST_PAIRS:,} more" if len(shown) > MOST_PAIRS else ""
     table.notice(
         "one customer gone and another new with the same amount:"
-        f" {'; '.join(shown[:MOST_SHOWN])}{more}",
+        f" {'; '.join(shown[:MOST_PAIRS])}{more}",
         "if one was renamed, give both rows one name: else it counts as churn and as new",
     )
 
