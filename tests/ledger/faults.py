@@ -364,21 +364,29 @@ def typed(book: Book) -> pd.DataFrame:
     return frame.astype({book.unit: float})
 
 
-def flips_of_a_workbook(book: Book, random_: random.Random) -> list[Fault]:
+def workbook(book: Book) -> bytes:
     buffer = io.BytesIO()
     typed(book).to_excel(buffer, index=False, engine="xlsxwriter")
-    flips = flipped(buffer.getvalue(), random_)
+    return buffer.getvalue()
+
+
+def parquet(book: Book, path: Path) -> bytes:
+    ledger = typed(book)  # noqa: F841 - DuckDB finds it by its name
+    duckdb.sql("select * from ledger").write_parquet(str(path))
+    return path.read_bytes()
+
+
+def flips_of_a_workbook(book: Book, random_: random.Random) -> list[Fault]:
+    flips = flipped(workbook(book), random_)
     return [Fault(flip, (book.bytes(),), ending="xlsx") for flip in flips]
 
 
 def flips_of_parquet(book: Book, random_: random.Random) -> list[Fault]:
     """Its pages carry no checksum: a flipped digit is another digit, and what the file now says."""
-    ledger = typed(book)  # noqa: F841 - DuckDB finds it by its name
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "ledger.parquet")
-        duckdb.sql("select * from ledger").write_parquet(str(path))
         found = []
-        for flip in flipped(path.read_bytes(), random_):
+        for flip in flipped(parquet(book, path), random_):
             path.write_bytes(flip)
             found.append(Fault(flip, (book.bytes(), as_csv(path)), ending="parquet"))
     return found

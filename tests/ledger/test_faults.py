@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import pytest
 import strict_reader
 from command import Answer, asked, asked_in_a_child
-from faults import KINDS, SEED, Book, Fault, books, faults
+from faults import KINDS, SEED, Book, Fault, books, faults, parquet, workbook
 
 RIGHT, REFUSED, WRONG = "right number", "refused", "wrong"
 NOISE = r"does not expect|Traceback|Warning|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
@@ -205,6 +205,14 @@ def test_the_judge_finds_a_wrong_number(tmp_path):
 @pytest.mark.parametrize("book", books(), ids=lambda book: book.name)
 def test_the_ledgers_are_plain_and_read(book, tmp_path):
     assert judged("plain", book, Fault(book.bytes()), tmp_path).outcome == RIGHT
+
+
+@pytest.mark.parametrize("ending", ["xlsx", "parquet"])
+def test_without_a_flipped_bit_they_are_read(ending, tmp_path):
+    book = books()[0]
+    data = workbook(book) if ending == "xlsx" else parquet(book, tmp_path / "made.parquet")
+    fault = Fault(data, (book.bytes(),), ending=ending)
+    assert judged("whole", book, fault, tmp_path).outcome == RIGHT
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "10,000 columns"])
