@@ -360,7 +360,7 @@ def flipped(data: bytes, random_: random.Random) -> list[bytes]:
 
 
 def typed(book: Book) -> pd.DataFrame:
-    frame = pd.DataFrame(book.rows[1:], columns=list(book.headings))
+    frame = pd.DataFrame(book.rows[1:], columns=list(book.headings)).replace("", None)
     return frame.astype({book.unit: float})
 
 
