@@ -218,6 +218,8 @@ def rare_facts(past, c):
     frontier = comparison.Frontier.of(c)
     yield "comparison/what_it_takes", (about, replace(frontier, met=True, together=None))
     yield "comparison/what_it_takes", (about, replace(frontier, met=False, together=None, ways=()))
+    for beyond in (None, 1.5, -1.5):
+        yield "comparison/what_it_takes", (about, replace(frontier, met=False, together=beyond))
     yield (
         "comparison/what_it_takes",
         (about, replace(frontier, met=False, together=0.0001, standing=None)),
