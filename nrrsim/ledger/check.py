@@ -93,7 +93,7 @@ def check_rows(
         table.stop()
     _check_currencies(table, frame, rates_given)
     # the month of a zero is known: one of zeros alone is a month in which nobody paid
-    named = None if periods else np.unique(frame["month"].to_numpy(np.int64))
+    named = None if periods else frame["month"].astype(np.int64)
     frame, zeros = _without_zeros(table, frame)
     known: Known | None = None
     if periods and not frame.empty:
@@ -143,11 +143,11 @@ def _without_zeros(table: Table, frame: pd.DataFrame) -> tuple[pd.DataFrame, int
 
 
 def _check_months(
-    table: Table, frame: pd.DataFrame, named: np.ndarray | None, known: Known | None
+    table: Table, frame: pd.DataFrame, named: pd.Series | None, known: Known | None
 ) -> tuple[np.ndarray, int]:
     """The ledger's months and the step between them; a missing one is a hole (not of periods).
 
-    `named` : the months that the rows of a ledger of months name, those of a zero too.
+    `named` : the months that the rows of a ledger of months name, by row, those of a zero too.
     """
     paid = np.unique(frame["month"].to_numpy(np.int64)) if "month" in frame else np.array([])
     if len(paid) == 0:
@@ -159,8 +159,8 @@ def _check_months(
     if known is not None:
         return np.arange(paid[0], known.last + 1), 1
 
-    months = paid if named is None else named
-    if len(months) == 1:
+    months = paid if named is None else np.unique(named)
+    if named is None or len(months) == 1:
         return months, 1
     gaps = np.diff(months)
     step = math.gcd(*map(int, gaps))
@@ -172,15 +172,34 @@ def _check_months(
             f" {month_name(int(months[1]))}",
             f"a ledger is monthly, quarterly or annual; add those in between, one every {every}",
         )
-    for before, gap in zip(months[:-1], gaps, strict=True):
-        for missing in range(int(before) + step, int(before + gap), step):
-            table.refuse(
-                f"there is no row for {month_name(missing)}",
-                "a whole month is missing:"
-                " add it, or every customer would seem to leave and come back",
-                "month",
-            )
+    for before, gap in zip(months[:-1].tolist(), gaps.tolist(), strict=True):
+        if gap > step:
+            _refuse_hole(table, named, before, before + gap, step)
     return months, step
+
+
+def _refuse_hole(table: Table, named: pd.Series, before: int, after: int, step: int) -> None:
+    """Say which months no row names, and where the rarer of the two months beside them stands.
+
+    A month that is a slip of the pen is alone, and years away from its neighbours.
+    """
+    missing = f"{month_name(before + step)}"
+    if after - before > 2 * step:
+        number = (after - before) // step - 1
+        missing += f" to {month_name(after - step)} ({number:,} snapshots)"
+    rows = {month: np.flatnonzero(named == month) for month in (before, after)}
+    rarer = min(rows, key=lambda month: len(rows[month]))
+    name, line = table.place(int(rows[rarer][0]))
+    table.findings.append(
+        Finding(
+            name,
+            line,
+            f"there is no row for {missing}, and this one is of {month_name(rarer)}",
+            "if the month here is right, a whole month is missing: add it, or every customer would"
+            " seem to leave and come back",
+            "month",
+        )
+    )
 
 
 def _check_currencies(table: Table, frame: pd.DataFrame, rates_given: bool) -> None:

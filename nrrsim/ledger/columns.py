@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -82,7 +83,7 @@ def renamed(part: Rows, columns: Mapping[str, str]) -> Rows:
         for name, heading in zip(ours, headings, strict=True)
     ]
 
-    twice = sorted({name for name in ours if ours.count(name) > 1})
+    twice = sorted(name for name, times in Counter(ours).items() if times > 1)
     if twice or len(theirs_to_ours) < len(columns):
         theirs = [*columns.values()]
         names = twice or [name for name in theirs_to_ours if theirs.count(name) > 1]

@@ -166,9 +166,11 @@ def _read_csv(path: Path) -> Rows:
     name = str(path)
     headings, delimiter = _csv_headings(path)
     try:
-        frame, rejected = _csv_by_duckdb(path, delimiter, headings)
+        # DuckDB goes by one kind of line end: where there are two, a row is not where it looks
+        read = _csv_by_hand if _mixes_line_ends(path) else _csv_by_duckdb
+        frame, rejected = read(path, delimiter, headings)
     except duckdb.Error:
-        # a mixture of line ends, say: slower, and not so strict about the file as a whole
+        # slower, and not so strict about the file as a whole
         frame, rejected = _csv_by_hand(path, delimiter, headings)
 
     def lines() -> np.ndarray:
@@ -184,6 +186,17 @@ def _read_csv(path: Path) -> Rows:
         for line, kind in sorted((rejected | stray).items())
     )
     return Rows(name, frame, lines, findings, tuple(_cut_off(path)))
+
+
+def _mixes_line_ends(path: Path) -> bool:
+    with path.open("rb") as raw:
+        ends = both = 0
+        before = b""
+        for block in iter(lambda: raw.read(2**20), b""):
+            ends += block.count(b"\n")
+            both += block.count(b"\r\n") + (before == b"\r" and block[:1] == b"\n")
+            before = block[-1:]
+    return 0 < both < ends
 
 
 def _csv_by_duckdb(
@@ -390,7 +403,8 @@ def _read_parquet(path: Path) -> Rows:
             con.execute("set TimeZone = 'UTC'")
             rows = con.sql("select * from read_parquet(?)", params=[_literal_path(path)])
             frame = exact_frame(rows)
-    except (duckdb.Error, UnicodeError, MemoryError) as error:
+    except (duckdb.Error, RuntimeError, UnicodeError, MemoryError) as error:
+        # a damaged file may also fail on its way into the frame (RuntimeError)
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise DataError(
             [Finding(str(path), 0, f"cannot be read as Parquet ({reason})", "export it anew")]

@@ -291,9 +291,33 @@ def test_findings_name_the_file_they_stand_in(write):
 def test_a_hole_of_whole_months(write):
     text = "customer,month,mrr\n" + "".join(f"A,2025-{month:02d},1\n" for month in (1, 2, 5, 6))
     assert [line.split(";")[0] for line in rejected(write(text))] == [
-        "ledger.csv: month: there is no row for 2025-03",
-        "ledger.csv: month: there is no row for 2025-04",
+        "ledger.csv:3: month: there is no row for 2025-03 to 2025-04 (2 snapshots),"
+        " and this one is of 2025-02",
     ]
+
+
+@pytest.mark.parametrize(("slip", "first"), [("1925-03", "1925-03"), ("2125-03", "2125-03")])
+def test_a_slip_of_the_pen_is_one_finding_that_names_its_line(write, slip, first):
+    rows = [f"{who},2025-{month:02d},1" for month in range(1, 7) for who in "AB"]
+    found = rejected(write("customer,month,mrr\n" + "\n".join([*rows, f"A,{slip},1"]) + "\n"))
+    assert len(found) == 1
+    assert found[0].startswith("ledger.csv:14: month: there is no row for ")
+    assert f"and this one is of {first}" in found[0]
+
+
+@pytest.mark.parametrize("quoted", [False, True])
+@pytest.mark.parametrize("which", [slice(0, 1), slice(1, 3), slice(0, None, 2)])
+def test_two_kinds_of_line_ends_in_one_file(tmp_path, quoted, which):
+    lines = ["customer,month,mrr,segment", "A,2025-01,10,n", "B,2025-01,5,s", "A,2025-02,20,n"]
+    if quoted:
+        lines = [",".join(f'"{cell}"' for cell in line.split(",")) for line in lines]
+    ends = ["\n"] * len(lines)
+    ends[which] = ["\r\n"] * len(ends[which])
+    path = tmp_path / "ledger.csv"
+    path.write_bytes("".join(map("".join, zip(lines, ends, strict=True))).encode())
+    ledger = nr.read_ledger(path)
+    assert nr.nrr(ledger.cohort("2025-02", 1)) == pytest.approx(20 / 15)
+    assert set(ledger.entries.frame["segment"]) == {"n", "s"}
 
 
 def test_snapshots_at_odd_steps(write):
