@@ -12,14 +12,14 @@ import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
-
-import numpy as np
-import pandas as pd
+from typing import TYPE_CHECKING, TypeVar
 
 from nrrsim.errors import UsageError
 
-MonthNumbers = TypeVar("MonthNumbers", int, np.ndarray)
+if TYPE_CHECKING:
+    import numpy as np
+
+MonthNumbers = TypeVar("MonthNumbers", int, "np.ndarray")
 QUARTER = re.compile(r"([0-9]{4})[- ]?[Qq]([1-4])")
 # before and after stand a spreadsheet's zero (1899-12-31) and slips of the pen, no revenue
 YEARS, EVER = range(1900, 2200), range(1900, 10_000)
@@ -155,8 +155,8 @@ def _date(value: object, years: range = YEARS) -> datetime.date | None:
     if isinstance(value, str):
         written = _date_of_text(value.strip())
         return written if written and written.year in years else None
-    # NaT is a date, too
-    if not isinstance(value, datetime.date) or pd.isna(value) or value.year not in years:
+    # NaT is a date, too; its year is no number, and so in no range
+    if not isinstance(value, datetime.date) or value.year not in years:
         return None
     # an instant is a day only where it is its zone's midnight: elsewhere it may be another month
     if isinstance(value, datetime.datetime) and value.tzinfo and value.time() != datetime.time():
