@@ -267,7 +267,7 @@ ASKED = {
     "metrics": ("metrics", MERIDIAN, "--as-of", "2026Q3"),
     "calibrate": ("calibrate", MERIDIAN, "--as-of", "2026Q3"),
     "price month": ("calibrate", MERIDIAN, "--as-of", "2026-09", "--price-month", "2026Q1"),
-    "backtest": ("backtest", MERIDIAN, "--every", "12", "--trials", "50", "--until", "2026Q3"),
+    "backtest": ("backtest", MERIDIAN, "--every", "12", "--trials", "50", "--to", "2026Q3"),
 }
 
 
@@ -289,7 +289,7 @@ def test_the_same_of_what_a_ledger_is_asked():
         lambda: Actuals(ledger, "2026Q3"),
         lambda: nr.calibrate(ledger, "2026Q3"),
         lambda: nr.backtest(ledger, first="2025Q3", trials=50),
-        lambda: nr.backtest(ledger, until="2026Q3", trials=50),
+        lambda: nr.backtest(ledger, to="2026Q3", trials=50),
         lambda: nr.forecast(Actuals(ledger, "2026-09"), price_months=["2026Q1"]),
     ]
     for ask in asked:
