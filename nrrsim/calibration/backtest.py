@@ -124,6 +124,8 @@ def backtest(
 
     Raises UsageError where the ledger is too short for a single origin.
     """
+    if "until" in calibrating:
+        raise UsageError("until: the last month to compare with is `to`")
     trials, seed = whole_of("trials", trials), whole_of("seed", seed)
     found = origins(ledger, every, first, to)
     # origins share their past years

@@ -51,7 +51,13 @@ def test_ends_to_come_are_neither_scored_nor_learnt_from(contracts):
     )
     learnt = nr.calibrate(ledger, "2026-12").told()["drivers"]["churn"]["all"]
     assert learnt["events"] == 0
-    for ask in (lambda: origins(ledger, to="2027-01"), lambda: nr.calibrate(ledger, "2027-01")):
+    asked = (
+        lambda: origins(ledger, to="2027-01"),
+        lambda: nr.calibrate(ledger, "2027-01"),
+    )
+    with pytest.raises(UsageError, match="is `to`"):
+        backtest(ledger, until="2026-12")
+    for ask in asked:
         with pytest.raises(UsageError, match="2027-01"):
             ask()
 
