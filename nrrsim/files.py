@@ -137,6 +137,8 @@ def _clear_killed(final: Path) -> None:
 
 
 def _is_running(process: int) -> bool:
+    if sys.platform == "win32":  # where 0 would be Ctrl-C: what was left there stays
+        return True
     try:
         os.kill(process, 0)  # sends nothing: it only looks whether it could
     except ProcessLookupError:

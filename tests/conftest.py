@@ -55,7 +55,8 @@ LONGEST = [
     "test_comparison",
     "test_whatif",
 ]
-LONGEST += ["test_sweep", "test_calibration", "test_charts", "test_bridge"]
+LONGEST += ["test_cases", "test_wording", "test_fiscal_report", "test_hostile_files", "test_sweep"]
+LONGEST += ["test_calibration", "test_charts", "test_bridge"]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

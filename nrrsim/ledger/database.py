@@ -187,7 +187,7 @@ def _from_server(url: URL, query: str) -> pd.DataFrame:
         raise UsageError(
             f"the driver for {url.drivername} is not installed; pip install it"
         ) from None
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, UnicodeError) as error:  # UnicodeError: of a host that is none
         raise _failed(getattr(error, "orig", None) or error) from None
 
 

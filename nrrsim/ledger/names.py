@@ -73,6 +73,8 @@ def look_at_renames(table: Table, frame: pd.DataFrame, months: np.ndarray) -> No
 
     # beside the two nobody goes, comes or stays with the amount
     both = gone.merge(new, on=["month", "cents"], suffixes=("", "_new"))
+    if both.empty:
+        return
     pairs = both.value_counts(["month", "cents"])
     payers = paid.merge(both[["month", "cents"]].drop_duplicates()).value_counts(["month", "cents"])
     once = pairs.index[(pairs == 1) & (payers.reindex(pairs.index) == 1)]

@@ -18,7 +18,6 @@ from nrrsim.months import (
     day_number,
     end_number,
     last_day_number,
-    month_name,
     month_number,
 )
 
@@ -306,6 +305,7 @@ def _explain(table: Table, failures: pd.DataFrame, unit: str, judged: pd.DataFra
     of_what = "customer, month and product" if "product" in table.frame else "customer and month"
     of_what = of_what if "month" in table.frame else "subscription"
     keys = judged["key"]
+    doubled = _of_doubled_months(judged)
     # backwards, so that of equal keys the first row stays
     first_row = dict(zip(keys[::-1], keys.index[::-1], strict=True))
     for (column, check), broken in failures.groupby(["column", "check"], sort=False):
@@ -318,7 +318,7 @@ def _explain(table: Table, failures: pd.DataFrame, unit: str, judged: pd.DataFra
                 begin = int(first_row[keys.iat[row]])
                 first_name, first_line = table.place(begin)
                 problem = problem.format(of_what) + f" (first in {first_name}:{first_line})"
-                remedy = _remedy_for_twice(table, judged, begin, row) or remedy
+                remedy = _remedy_for_twice(table, begin, row, bool(doubled[row])) or remedy
             elif (
                 written is not None
                 and _is_empty(cell)
@@ -333,24 +333,34 @@ def _explain(table: Table, failures: pd.DataFrame, unit: str, judged: pd.DataFra
             )
 
 
-def _remedy_for_twice(table: Table, judged: pd.DataFrame, first: int, row: int) -> str:
+def _of_doubled_months(judged: pd.DataFrame) -> np.ndarray:
+    """`ndarray[row]`: whether most rows of its month stand twice, of several customers."""
+    if "month" not in judged:
+        return np.zeros(len(judged), dtype=bool)
+    twice = judged["key"].duplicated(keep=False)
+    by_month = judged.assign(twice=twice).groupby("month", dropna=False)
+    share = by_month["twice"].transform("mean").to_numpy(float)
+    payers = by_month["customer"].transform("nunique").to_numpy(float)
+    return np.asarray((share > 0.5) & (payers > 1))
+
+
+def _remedy_for_twice(table: Table, first: int, row: int, is_doubled: bool) -> str:
     """What to do about a customer's second row in a month, where adding the two up is wrong."""
     if "month" not in table.frame:
         return ""
-    if "currency" in table.frame and len(set(table.frame["currency"].iloc[[first, row]])) > 1:
+
+    def differs(name: str) -> bool:
+        return name in table.frame and table.frame[name].iloc[[first, row]].nunique() > 1
+
+    if differs("currency"):
         return (
             "two currencies are never one amount: tell the rows apart by a column product, and give"
             " rates"
         )
-    in_month = judged["month"] == judged["month"].iat[row]
-    of_month = judged[in_month]
-    doubled = of_month["key"].duplicated(keep=False).sum() > len(of_month) / 2
-    several_dates = len(set(table.frame["month"].iloc[[first, row]])) > 1
-    if several_dates or (doubled and of_month["customer"].nunique() > 1):
-        month = month_name(int(judged["month"].to_numpy()[row]))
+    if is_doubled or differs("month"):
         return (
-            f"{month} seems to be there as several snapshots: keep the last one of the month, and"
-            " never add them up"
+            "the month seems to be there as several snapshots: keep its last one, and never add"
+            " them up"
         )
     return ""
 

@@ -97,7 +97,7 @@ WHEN += [(moment, number) for moment in ("begun", KEY, "out/.busy-*") for number
 
 
 @in_proc
-@pytest.mark.parametrize(("whom", "number"), each(*dict.fromkeys(WHOM), first=2))
+@pytest.mark.parametrize(("whom", "number"), each(*dict.fromkeys(WHOM), first=1))
 def test_a_sweep_that_is_ended_leaves_what_is_done(whom, number, scenario, tmp_path, monkeypatch):
     own, out = temporary(monkeypatch, tmp_path), tmp_path / "grid.parquet"
     kept = tmp_path / ".grid.parquet.done"
@@ -126,6 +126,7 @@ def test_a_report_that_is_ended_leaves_nothing(moment, number, busy, tmp_path, m
     assert names(own) == set()
 
 
+@pytest.mark.slow
 def test_what_is_to_be_ignored_still_is(scenario, tmp_path):
     """As `nohup` starts it: a closed terminal does not end it."""
     out = tmp_path / "grid.parquet"

@@ -4,8 +4,6 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import nrrsim as nr
 from nrrsim.analysis.actuals import Actuals
@@ -95,32 +93,7 @@ def test_snapshots_with_a_product_are_lines_too(write):
         assert found["all"][:3] == (0.5, 0.5, 1.0)
 
 
-# --- any ledger of periods ------------------------------------------------------------------------
-
-PLANS = ("basic", "plus", "pro", "")
-subscription = st.tuples(
-    st.sampled_from("ABCDE"),
-    st.integers(0, 20),
-    st.one_of(st.none(), st.integers(1, 20)),
-    st.integers(1, 500),
-    st.sampled_from(PLANS),
-    st.sampled_from(["", *range(24, 36)]),
-    st.sampled_from(["monthly", "annual"]),
-)
-
-
-@st.composite
-def subscriptions(draw):
-    """Rows of overlapping subscriptions; one that runs on from the first month and one from the
-    last, so that every window is covered.
-    """
-    found = draw(st.lists(subscription, min_size=1, max_size=25, unique=True))
-    rows = {
-        (who, first, None if length is None else first + length, amount, plan, renewal, term)
-        for who, first, length, amount, plan, renewal, term in found
-    }
-    rows |= {("Z", 0, None, 100, "pro", "", "annual"), ("Z", 20, None, 7, "basic", "", "annual")}
-    return draw(st.permutations(sorted(rows, key=str)))
+# --- what is learnt, and what is due -------------------------------------------------------------
 
 
 def day(number):
@@ -134,78 +107,6 @@ def written(rows):
         for who, first, end, amount, plan, renewal, term in rows
     ]
     return "customer,start,end,mrr,plan,renewal,term\n" + "\n".join(lines) + "\n"
-
-
-def parts_by_hand(rows, start, end, column):
-    """Opening, closing and capped amounts of each part, by MODEL's words, row by row."""
-
-    def held(who, month):
-        sums = {}
-        for name, first, last, amount, *further in rows:
-            if name == who and first <= month and (last is None or month < last):
-                value = further[column] or "(empty)"
-                sums[value] = sums.get(value, 0) + 12 * amount
-        return sums
-
-    parts = {}
-    for who in {row[0] for row in rows}:
-        before, after = held(who, start), held(who, end)
-        if not before:
-            continue
-        largest = min(before, key=lambda value: (-before[value], value))
-        closing = dict.fromkeys(before, 0)
-        for value, amount in after.items():
-            closing[value if value in before else largest] += amount
-        for value, amount in before.items():
-            sums = parts.setdefault(value, np.zeros(3))
-            sums += (amount, closing[value], min(amount, closing[value]))
-    return parts
-
-
-@given(subscriptions(), st.integers(1, 12), st.sampled_from([(0, "plan"), (2, "term")]))
-def test_parts_are_those_of_the_model(tmp_path_factory, rows, window, column):
-    path = tmp_path_factory.mktemp("lines") / "ledger.csv"
-    path.write_text(written(rows), encoding="utf-8")
-    ledger, (number, by) = nr.read_ledger(path), column
-    as_of = ledger.months[-1]
-    last = len(ledger.months) - 1 + min(first for _, first, *_ in rows)
-    if window >= len(ledger.months):
-        return
-    cohort = ledger.cohort(as_of, window, by)
-    assert cohort.books_close()
-    sums = {name: cohort.over(name).to_series() for name in ("opening", "closing", "retained")}
-    for value, amounts in parts_by_hand(rows, last - window, last, number).items():
-        found = [sums[name][value] for name in sums]
-        assert found == pytest.approx(amounts.tolist())
-    # the parts add up to the book, and are never above it in GRR
-    whole = ledger.cohort(as_of, window)
-    for name in ("opening", "closing"):
-        assert float(sums[name].sum()) == pytest.approx(float(whole.over(name).sum()))
-    assert float(sums["retained"].sum()) <= float(whole.over("retained").sum()) + 1e-6
-    book = ledger.book(ledger.months[0], as_of, by)
-    assert book.books_close()
-    moved = ledger.book(ledger.months[0], as_of).total()
-    assert float(book.over("new").sum()) == pytest.approx(float(moved.over("new").sum()))
-
-
-@given(subscriptions(), st.randoms(use_true_random=False))
-def test_the_order_of_rows_changes_nothing(tmp_path_factory, rows, random):
-    folder = tmp_path_factory.mktemp("order")
-    shuffled = list(rows)
-    random.shuffle(shuffled)
-    ledgers = []
-    for name, each in (("a.csv", rows), ("b.csv", shuffled)):
-        (folder / name).write_text(written(each), encoding="utf-8")
-        ledgers.append(nr.read_ledger(folder / name))
-    one, other = ledgers
-    # every answer comes from these, and from nothing else of the file
-    assert one.entries.frame.equals(other.entries.frame)
-    assert one.entries.line.tolist() == other.entries.line.tolist()
-    assert (one.months, one.fingerprint) == (other.months, other.fingerprint)
-    window = len(one.months) - 1
-    if window:
-        answers = [Actuals(each, each.months[-1], window).headline("plan") for each in ledgers]
-        assert answers[0] == answers[1]
 
 
 def test_what_is_learnt_does_not_hang_on_the_order_of_rows(write):

@@ -57,7 +57,10 @@ BY_HAND = {
 # --- facts and frames -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("year_end", BY_HAND)
+@pytest.mark.parametrize(
+    "year_end",
+    ["01", *(pytest.param(each, marks=pytest.mark.slow) for each in BY_HAND if each != "01")],
+)
 def test_everything_that_names_a_quarter_follows(year_end):
     calendar = BY_HAND[year_end]
     *_, as_of = [month for month in calendar if month <= "2026-09"]
@@ -180,6 +183,7 @@ def test_a_heatmap_prints_the_quarters_of_a_young_ledger(write, year_end, name):
     assert shown == ["until 2025-01 ($108)", f"{name} ($108)"]
 
 
+@pytest.mark.slow
 def test_a_template_of_ones_own_names_fiscal_quarters(tmp_path):
     (tmp_path / "quarterly").mkdir()
     (tmp_path / "quarterly" / "trend.md.j2").write_text("Now: {{ as_of|quarter }}.")
