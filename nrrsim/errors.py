@@ -67,7 +67,7 @@ class DataError(NrrsimError):
     def first(self, most: int) -> list[str]:
         """The first findings as lines, and how many more there are."""
         more = len(self.findings) - most
-        rest = [f"and {more:,} more"] if more > 0 else []
+        rest = [f"and {more:,} more: nrrsim check with --json lists them all"] if more > 0 else []
         return [*map(str, self.findings[:most]), *rest]
 
 

@@ -10,7 +10,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -69,10 +69,10 @@ def whole(path: str | Path, words: str = CANNOT_BE_WRITTEN, *, new: bool = False
     is_itself = not new and final.exists() and not final.is_file()
     if not is_itself and not new:
         final = Path(os.path.realpath(path))  # a link stays one: what it leads to is replaced
-    unfinished = final if is_itself else final.with_name(f".{final.name}-{os.getpid()}")
+    unfinished = final if is_itself else final.with_name(f".{final.name}-{os.getpid()}.part")
     try:
         if not is_itself:
-            _clear_killed(final)
+            _clear_killed(final, r"\.part", Path.is_file)
         yield unfinished
         if new:
             _named(unfinished, final)
@@ -105,7 +105,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     Whatever fails, or ends the process, `path` is as it was. What killed processes left there is
     cleared. Raises what `refused` says of what the system does not let be written.
     """
-    _clear_killed(path)
+    _clear_killed(path, r"-[a-z0-9_]{8}", Path.is_dir)
     try:
         work = Path(tempfile.mkdtemp(prefix=f".{path.name}-{os.getpid()}-", dir=path.parent))
     except OSError as error:
@@ -123,13 +123,17 @@ def whole_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _clear_killed(final: Path) -> None:
-    """Remove what processes that are no more left beside `final`: they could not do it."""
-    ours = re.compile(re.escape(f".{final.name}-") + r"(\d+)(-\w+)?")
+def _clear_killed(final: Path, ending: str, is_kind: Callable[[Path], bool]) -> None:
+    """Remove what processes that are no more left beside `final`: they could not do it.
+
+    ending : how a name of theirs goes on after the process's number; is_kind : what it then is.
+    What has another name, or is something else, is somebody's own.
+    """
+    ours = re.compile(re.escape(f".{final.name}-") + rf"(\d+){ending}")
     with suppress(OSError):  # where that cannot be, writing will say so
         for left in list(final.parent.iterdir()):
             owner = ours.fullmatch(left.name)
-            if owner and not _is_running(int(owner[1])):
+            if owner and is_kind(left) and not _is_running(int(owner[1])):
                 if left.is_dir():
                     shutil.rmtree(left, ignore_errors=True)
                 else:

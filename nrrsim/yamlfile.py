@@ -138,6 +138,8 @@ def unseen(text: str, lines: bool = False) -> str:
     for at, sign in enumerate(text):
         beside = (text[at - 1 : at] + text[at + 1 : at + 2]).replace(" ", "")
         is_fine = (lines and sign in "\n\t") or (sign in JOINERS and len(beside) == 2)
+        # the letters that a flag's sign is followed by, England's say
+        is_fine |= "\U000e0020" <= sign <= "\U000e007f" and "\U0001f3f4" in text[:at]
         if category(sign) in ("Cc", "Cf", "Cs", "Zl", "Zp") and not is_fine:
             return f"U+{ord(sign):04X}"
     return ""
@@ -249,7 +251,7 @@ class _Reader:
             if key.id != "scalar" or self._kind(key, ()) == "null":
                 what = "nothing" if key.id == "scalar" else "a list or a mapping"
                 raise UsageError(f"{self._place(key)}: a name must be text, not {what}")
-            name = normalize("NFC", key.value)
+            name = normalize("NFC", _paired(key.value))
             if sign := unseen(name):
                 raise UsageError(f"{self._place(key)}: {UNSEEN.format(sign)}")
             if name in own:
@@ -289,9 +291,15 @@ class _Reader:
                 return float(digits.replace(".inf", "inf").replace(".nan", "nan"))
         except ValueError:
             pass
+        text = _paired(text)
         if sign := unseen(text, lines=True):
             raise UsageError(f"{self._place(node)}: {_named(at)}{UNSEEN.format(sign)}")
         return normalize("NFC", text)
+
+
+def _paired(text: str) -> str:
+    """The two halves in which JSON writes an emoji (D83D DE00) as the one sign that they are."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
 def _named(at: Path_) -> str:

@@ -178,10 +178,15 @@ def test_a_schema_for_a_pipe_is_a_schema(tmp_path):
 
 def test_what_killed_processes_left_is_cleared_and_nothing_else(tmp_path):
     own, gone, running = os.getpid(), 99_999_999, os.getppid()
-    left = [f".a.txt-{gone}", f".b[1]-{gone}-xy_z", f".b[1]-{gone}"]
+    left = [f".a.txt-{gone}.part", f".b[1]-{gone}-xy_z0123"]
     kept = [
-        f".a.txt-{running}",
+        f".a.txt-{running}.part",
         f".a.txt-{gone}.csv",
+        # somebody's own: what has another name, or is of another kind
+        f".a.txt-{gone}",
+        ".a.txt-2024-q3",
+        f".b[1]-{gone}",
+        f".b[1]-{gone}.part",
         f".aXtxt-{gone}",
         f"a.txt-{gone}",
         ".a.txt-x",
@@ -191,6 +196,9 @@ def test_what_killed_processes_left_is_cleared_and_nothing_else(tmp_path):
     (tmp_path / left[1]).unlink()
     (tmp_path / left[1]).mkdir()
     (tmp_path / left[1] / "half").write_text("")
+    own_folder = tmp_path / ".a.txt-99999998.part"
+    own_folder.mkdir()
+    kept.append(own_folder.name)
     write_text(tmp_path / "a.txt", "text")
     fill(tmp_path / "b[1]", "c")
     assert names(tmp_path) == sorted([*kept, "a.txt", "b[1]"])

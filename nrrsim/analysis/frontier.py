@@ -216,12 +216,13 @@ def _lever(scenario: Scenario, rates: Rates, name: str, gap: float, short: list[
     means = _mean_rates(scenario, rates, name)
     if not any(means.values()):
         return Lever(name, "absent", None, means, {})
-    # too low an NRR takes more of a gain, or less of a loss; or less of a price that drives away
+    # too low an NRR takes more of a gain, or less of a loss; of a price that drives customers away
+    # it may take the other way
     rises = (gap <= 0) != (name in LOSSES)
     there, back = ALONE if rises else ALONE[::-1]
     alone = [_along(each, lambda factor: {name: factor}) for each in short]
     factor = _root(alone, there, gap)
-    if factor is None and gap < 0:
+    if factor is None:
         factor = _root(alone, back, gap)
     if factor is None:
         return Lever(name, "not reachable", None, means, {})

@@ -54,6 +54,7 @@ def read_axis(text: str) -> Axis:
     parts = span.split(":")
     try:
         low, high, points = map(number_in, parts)
+        low, high = float(low), float(high)
         number = points if isinstance(points, int) else 0
         fits = bool(name) and 1 <= number <= MOST_POINTS and np.isfinite([low, high]).all()
     except (ValueError, OverflowError):
@@ -242,14 +243,19 @@ class _Done:
             return cls(None, {})
         file, rows = Path(path), {}
         # after the last line's end comes nothing, or what was cut when the sweep was killed
-        lines = file.read_text(encoding="utf-8").split("\n")[:-1] if file.is_file() else []
-        if lines and lines[0] != key:
+        try:
+            lines = file.read_text(encoding="utf-8").split("\n")[:-1] if file.is_file() else []
+            if lines and lines[0] != key:
+                raise UsageError(
+                    f"{path}: is of a sweep with other settings; remove it, or choose another --out"
+                )
+            for line in lines[1:]:
+                number, row = json.loads(line)
+                rows[int(number)] = row
+        except (ValueError, TypeError):
             raise UsageError(
-                f"{path}: is of a sweep with other settings; remove it, or choose another --out"
-            )
-        for line in lines[1:]:
-            number, row = json.loads(line)
-            rows[int(number)] = row
+                f"{path}: is not what a sweep has kept; remove it, or choose another --out"
+            ) from None
         done = (json.dumps([number, row]) for number, row in rows.items())
         write_text(file, "".join(f"{line}\n" for line in (key, *done)))
         return cls(file, rows)

@@ -24,6 +24,7 @@ from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger
 from nrrsim.messages import whole_of
 from nrrsim.months import CALENDAR_YEAR, Calendar, month_name, parse_month, shift
+from nrrsim.notation import counted
 
 HORIZON = 12
 TRIALS = 4_000
@@ -145,18 +146,19 @@ def origins(
     every = max(3, ledger.step) if every is None else whole_of("every", every)
     if every < 1 or every % ledger.step:
         raise UsageError(
-            f"every: {every} months do not fit a ledger with a snapshot every {ledger.step} months"
+            f"every: {counted(every, 'month does', 'months do')} not fit a ledger with a snapshot"
+            f" every {counted(ledger.step, 'month')}"
         )
-    begin, calendar = HISTORY[ledger.step], ledger.calendar
+    begin = HISTORY[ledger.step]
+    last = month_name(ledger.inside(to or ledger.months[-1], "to") - HORIZON)
     if first:
-        begin = calendar.parse_month(first, "first") - parse_month(ledger.months[0], "month")
-    end = calendar.parse_month(to or ledger.months[-1], "to")
-    if month_name(end) not in ledger.months:
-        raise UsageError(
-            f"to: {to} is not in the ledger, which has {ledger.months[0]} to {ledger.months[-1]}:"
-            " a forecast is compared with what is known"
-        )
-    last = month_name(end - HORIZON)
+        begin = ledger.inside(first, "first") - parse_month(ledger.months[0], "month")
+        if begin < ledger.step or ledger.inside(first, "first") > parse_month(last, "month"):
+            raise UsageError(
+                f"first: from {first} nothing can be tested: a forecast learns from a change before"
+                f" it, and is compared with what is {HORIZON} months after it; the ledger has"
+                f" {ledger.months[0]} to {ledger.months[-1]}"
+            )
     span = parse_month(last, "month") - parse_month(ledger.months[0], "month")
     if span < begin or begin < ledger.step:
         raise UsageError(

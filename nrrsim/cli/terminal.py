@@ -78,7 +78,8 @@ def animated() -> TextIO | None:
 def kept_visible() -> Iterator[None]:
     """Within it, what anybody prints or logs is visible; a log line is one line, no traceback."""
     out, err = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = Visible(out), Visible(err)
+    # a stream that the shell has closed is None
+    sys.stdout, sys.stderr = (each and Visible(each) for each in (out, err))
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_OneLine("%(message)s"))
     logging.getLogger().addHandler(handler)

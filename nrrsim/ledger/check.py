@@ -94,12 +94,16 @@ def check_rows(
     _check_currencies(table, frame, rates_given)
     # the month of a zero is known: one of zeros alone is a month in which nobody paid
     named = None if periods else frame["month"].astype(np.int64)
+    latest = float(frame["start"].max()) if periods else np.nan
     frame, zeros = _without_zeros(table, frame)
+    _look_at_prices(table, frame, unit)
     known: Known | None = None
     if periods and not frame.empty:
         if period_end == "exclusive":
             look_at_ends(table, frame)
-        frame, line, known = months_of_periods(table, frame.reset_index(drop=True), until)
+        frame = frame.reset_index(drop=True)
+        inclusive = period_end == "inclusive"
+        frame, line, known = months_of_periods(table, frame, latest, until, inclusive)
     else:
         line = codes_of(frame["product"]) if "product" in frame else np.zeros(len(frame), int)
     months, step = _check_months(table, frame, named, known)
@@ -107,7 +111,6 @@ def check_rows(
     if table.findings:
         table.stop()
     look_at_names(table, frame)
-    _look_at_prices(table, frame, unit)
 
     # by customer, month and line, whatever order the file has: the same ledger, the same bits
     rank = np.lexsort([line, frame["month"].to_numpy(), codes_of(frame["customer"])])
@@ -139,7 +142,7 @@ def _without_zeros(table: Table, frame: pd.DataFrame) -> tuple[pd.DataFrame, int
             f"{counted(zeros, 'row holds', 'rows hold')} the amount 0",
             "a zero is read as no row: not a customer in that month",
         )
-    return frame[~is_zero], zeros
+    return frame[~is_zero].copy(), zeros
 
 
 def _check_months(
@@ -221,13 +224,11 @@ def _look_at_prices(table: Table, frame: pd.DataFrame, unit: str) -> None:
     # off by more than rounding to the cent: half a cent for the amount, and for each unit's price
     off = (product - frame["amount"]).abs() > 0.005 + 0.005 * frame["quantity"].abs()
     if off.any():
-        # the months that a subscription is laid out to have no line of their own
-        has_lines = len(frame) <= len(table.frame) and "month" in table.frame
         first = int(off.index.to_numpy()[int(np.argmax(off.to_numpy(bool)))])
         table.notice(
             f"quantity x unit_price is not the {unit} in {counted(int(off.sum()), 'row')}",
             "rises there are booked as unsplit, not as price and adoption",
-            first if has_lines else None,
+            first,
         )
     frame.loc[off | product.isna(), ["quantity", "unit_price"]] = np.nan
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from nrrsim.errors import UsageError
+from nrrsim.errors import Finding, UsageError
 from nrrsim.ledger.sources import map_unique, numbers, read_rows
 from nrrsim.months import Calendar, month_number
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from nrrsim.ledger.check import Entries
 
 
-def read_rates(source: str | Path, calendar: Calendar) -> pd.Series:
-    """What one unit of each currency is worth, by currency and month number.
+def read_rates(source: str | Path, calendar: Calendar) -> tuple[pd.Series, tuple[Finding, ...]]:
+    """What one unit of each currency is worth, by currency and month number, and notices.
 
     A fiscal `calendar` takes no quarter for a month. Raises UsageError, with the line, for a
     column, month or rate that is missing or stands twice.
@@ -44,7 +44,7 @@ def read_rates(source: str | Path, calendar: Calendar) -> pd.Series:
         raise UsageError(
             f"{source}:{rows.lines()[row]}: one positive rate for each month (YYYY-MM) and currency"
         )
-    return pd.Series(rate.to_numpy(float), index=index)
+    return pd.Series(rate.to_numpy(float), index=index), rows.notices
 
 
 def reporting_currency(entries: Entries, rates: pd.Series | None, asked: str | None) -> str:

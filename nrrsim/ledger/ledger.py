@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from nrrsim.ledger.check import Entries, check_rows
 from nrrsim.ledger.currency import read_rates, reporting_currency
 from nrrsim.ledger.rollforward import COHORT_BY, CustomerMonths
 from nrrsim.ledger.sources import read_rows
+from nrrsim.ledger.values import MOST
 from nrrsim.messages import whole_of
 from nrrsim.months import CALENDAR_YEAR, Calendar, month_name, parse_month
 from nrrsim.movements import Movements
@@ -76,7 +77,10 @@ def read_ledger(
         rates_given=rates is not None,
         calendar=calendar,
     )
-    table = read_rates(rates, calendar) if rates is not None else None
+    table = None
+    if rates is not None:
+        table, said = read_rates(rates, calendar)
+        entries = replace(entries, notices=(*entries.notices, *said))
     ours = reporting_currency(entries, table, currency)
     return Ledger(entries, ours, table, reported, grace_months, calendar)
 
@@ -172,7 +176,7 @@ class Ledger:
         rate converts amounts. renewed_by : the month by which a late renewal must have come in to
         count. Default of both: `month`.
         """
-        number = self._inside(month, "month")
+        number = self.inside(month, "month")
         rate = parse_month(rate_of, "rate_of") if rate_of else number
         until = parse_month(renewed_by, "renewed_by") if renewed_by else number
         known = self._customer_months(rate, until)
@@ -189,7 +193,7 @@ class Ledger:
         in the first month), `amount` (ARR at that age), `retained` (capped at the first). An age is
         there once the whole cohort reached it.
         """
-        end = self._inside(as_of, "as_of")
+        end = self.inside(as_of, "as_of")
         return self._customer_months(end, end).ages(end, by)
 
     def lines(self, month: str, rate_of: str) -> pd.DataFrame:
@@ -199,7 +203,7 @@ class Ledger:
         `renewal` (a month number or nan).
         """
         frame = self.entries.frame
-        rows = np.flatnonzero(frame["month"].to_numpy() == self._inside(month, "month"))
+        rows = np.flatnonzero(frame["month"].to_numpy() == self.inside(month, "month"))
         rate = None if self.rates is None or self.reported else parse_month(rate_of, "rate_of")
         entries = frame.iloc[rows]
         renewal = np.full(len(rows), np.nan)
@@ -217,7 +221,7 @@ class Ledger:
         (a month number or nan; that of its largest line). Then the movements: `customer`,
         `month`, `kind` (its number in MOVEMENTS), `arr`.
         """
-        end = self._inside(as_of, "as_of")
+        end = self.inside(as_of, "as_of")
         found = self._customer_months(end, end)
         known, happened = found.month <= end, found.event_month <= end
 
@@ -251,7 +255,7 @@ class Ledger:
 
     def window(self, as_of: str, window: int) -> tuple[int, int]:
         """The month numbers of a window's end and start; raises UsageError if not covered."""
-        end, window = self._inside(as_of, "as_of"), whole_of("window", window)
+        end, window = self.inside(as_of, "as_of"), whole_of("window", window)
         if window <= 0 or window % self.step:
             unit = {1: "month", 3: "quarter", 12: "year"}[self.step]
             lasting = counted(window, "month does", "months do")
@@ -272,7 +276,8 @@ class Ledger:
     def _month_set(self) -> frozenset[str]:
         return frozenset(self.months)
 
-    def _inside(self, month: str, what: str) -> int:
+    def inside(self, month: str, what: str) -> int:
+        """The number of a month; raises UsageError, naming `what`, if the ledger has none such."""
         number = self.calendar.parse_month(month, what)
         if month_name(number) not in self._month_set:
             months = _span(self.months, self.step)
@@ -281,7 +286,7 @@ class Ledger:
                 raise UsageError(
                     f"{what}: {month_name(number)} is after the ledger's last month,"
                     f" {month_name(known.last)}, {known.why}; if the export was made later, say"
-                    f" when: --until {month_name(number)} (in a card: until)"
+                    f" when: --until {month_name(number)} (in a card or a scenario's book: until)"
                 )
             raise UsageError(
                 f"{what}: {month_name(number)} is not in the ledger, which has {months}"
@@ -317,7 +322,15 @@ class Ledger:
             where = wanted[np.isnan(worth)].unique()
             missing = ", ".join(f"{code} in {month_name(int(month))}" for code, month in where[:5])
             raise UsageError(f"rates: there is no rate for {missing}; add it to the file")
-        return np.asarray(arr * worth)
+        with np.errstate(over="ignore"):
+            converted = np.asarray(arr * worth)
+        if len(wrong := np.flatnonzero(~(converted < MOST))):
+            code, month = wanted[wrong[0]]
+            raise UsageError(
+                f"rates: {code} in {month_name(int(month))} makes an amount of 1e25 or more a year;"
+                " correct the rate"
+            )
+        return converted
 
 
 def _span(months: Sequence[str], step: int) -> str:

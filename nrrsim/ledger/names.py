@@ -21,6 +21,7 @@ def check_ids(table: Table, customers: pd.Series) -> None:
     """Two names that differ by leading zeros alone, or by a joiner, are one customer, or a slip."""
     alike: dict[str, Callable[[str], str]] = {
         "leading zeros": lambda name: re.sub(r"^\s*0+(?=\w)", "", name),
+        "a decimal point and zeros": lambda name: re.sub(r"(?<=\d)\.0+$", "", name),
         "a character that nobody sees": _visible,
     }
     names = customers.cat.categories
@@ -39,7 +40,8 @@ def check_ids(table: Table, customers: pd.Series) -> None:
                     at,
                     f"{as_written(name)} and {as_written(names[other])} ({two}:{there})"
                     f" differ by {what} alone",
-                    "write a customer in one way everywhere; a spreadsheet keeps the zeros of text",
+                    "write a customer in one way everywhere"
+                    + ("" if "nobody" in what else "; a spreadsheet keeps the zeros of text"),
                     "customer",
                 )
             )

@@ -12,7 +12,7 @@ import pandas as pd
 
 from nrrsim.errors import UsageError
 from nrrsim.ledger.columns import Table
-from nrrsim.months import last_day_number, month_name
+from nrrsim.months import YEARS, last_day_number, month_name
 from nrrsim.notation import counted
 
 DAY_OR_MONTH = re.compile(r"\d{4}-\d\d(-\d\d)?")
@@ -34,18 +34,19 @@ class Known:
         """What makes this month the last."""
         if self.made is None:
             return "the month of its latest start"
-        return f"the last that had ended when the export was made (until {self.made})"
+        return f"the last that had ended by {self.made}, when the export was made"
 
 
-def last_month_of(until: str) -> int:
+def last_month_of(until: object) -> int:
     """The last month that had ended on a day; a month stands for its last day.
 
     Raises UsageError for what is neither.
     """
-    last_day = last_day_number(until) if DAY_OR_MONTH.fullmatch(until) else None
-    if last_day is None:
+    text = str(until)
+    last_day = last_day_number(text) if DAY_OR_MONTH.fullmatch(text) else None
+    if last_day is None or int(text[:4]) not in YEARS:
         raise UsageError(
-            f"until: {until!r} is not a day or a month; write when the export was made as"
+            f"until: {text!r} is not a day or a month; write when the export was made as"
             " YYYY-MM-DD or YYYY-MM"
         )
     return int(_month_of_day(np.array([last_day + 1.0]))[0]) - 1
@@ -67,29 +68,38 @@ def look_at_ends(table: Table, frame: pd.DataFrame) -> None:
 
 
 def months_of_periods(
-    table: Table, frame: pd.DataFrame, until: str | None
+    table: Table, frame: pd.DataFrame, latest: float, until: str | None, inclusive: bool
 ) -> tuple[pd.DataFrame, np.ndarray, Known]:
     """Subscriptions as monthly rows, a line each; a month counts if one runs when the month ends.
 
     Beside the rows: the number of each one's line (`ndarray[row]`), and until when all is known.
+    latest : the day of the latest start, of rows without an amount, too. until : the day on which
+    the export was made. inclusive : whether an end is written as the last day with service.
     """
     made = None if until is None else last_month_of(until)
+    last_month = int(_month_of_day(np.array([latest]))[0]) if made is None else made
     starts = _month_of_day(frame["start"].to_numpy())
-    last_month = int(starts.max()) if made is None else made
     later = starts > last_month
+    if later.all():
+        raise UsageError(
+            f"until: every subscription starts after {month_name(last_month)}, the last month that"
+            f" had ended by {until}"
+        )
     if later.any():
         number = int(later.sum())
         table.notice(
             f"{counted(number, 'subscription starts', 'subscriptions start')} after"
-            f" {month_name(last_month)}, the last month that had ended when the export was"
-            f" made (until {until})",
+            f" {month_name(last_month)}, the last month that had ended by {until}, when the export"
+            " was made",
             "they are left out",
         )
 
     first, frame = starts[~later], frame[~later]
     end_month = _month_of_day(frame["end"].to_numpy())
     runs_on = frame["end"].isna().to_numpy()
-    known = Known(last_month, int((~runs_on & (end_month > last_month)).sum()), until)
+    as_written = _month_of_day(frame["end"].to_numpy() - 1) if inclusive else end_month
+    ahead = int((~runs_on & (as_written > last_month)).sum())
+    known = Known(last_month, ahead, None if until is None else str(until))
     last = np.where(runs_on, last_month, np.minimum(end_month - 1, last_month))
     lengths = np.maximum(last - first + 1, 0)
     _say_what_is_never_seen(table, int((~runs_on & (end_month <= first)).sum()))
@@ -125,11 +135,17 @@ def _say_what_is_never_seen(table: Table, number: int) -> None:
 
 def _say_what_lies_ahead(table: Table, known: Known) -> None:
     if known.ahead:
+        remedy = "they count once a later export says that they have come"
+        if known.made is None:
+            remedy = (
+                "if the export was made later, say when: --until YYYY-MM-DD (in a card or a"
+                " scenario's book: until)"
+            )
         table.notice(
             f"{counted(known.ahead, 'end lies', 'ends lie')} after"
             f" {month_name(known.last)}, the ledger's last month ({known.why}): what is not yet"
             " over is no churn",
-            "if the export was made later, say when: --until YYYY-MM-DD (in a card: until)",
+            remedy,
         )
 
 

@@ -26,6 +26,8 @@ COHORT_BY = {"cohort_year": 12, "cohort_quarter": 3, "cohort_month": 1}
 EMPTY = "(empty)"
 CLOSING = ("closing", "retained", "stayed", "stayed_retained", "customers", "stayed_customers")
 MONTHS_APART = 100_000  # more months than there can be: customer x this + month is one number
+# A unit's price and its ARR are rounded apart, by less; intervals are a month in twelve apart.
+SAME_INTERVAL = 0.02
 MOVEMENT_NUMBER = {name: number for number, name in enumerate(MOVEMENTS)}
 
 
@@ -75,28 +77,26 @@ class CustomerMonths:
         begun = np.full(len(names), np.iinfo(np.int64).max)
         np.minimum.at(begun, whole, month)
         keep = np.flatnonzero(month <= as_of) if as_of is not None else np.arange(len(frame))
+        month = month[keep]
+        if ledger.grace_months:
+            again, month = _paid_on(whole[keep], month, step, ledger.grace_months)
+            keep = keep[again]
+
         codes = whole
         if part is not None:
             codes, owner = part, np.zeros(int(part.max(initial=-1)) + 1, dtype=np.int64)
             owner[part] = whole
             names, begun = names[owner], begun[owner]
-            keep = keep[np.lexsort((month[keep], part[keep]))]
-        codes, month, arr = codes[keep], month[keep], arr[keep]
+            order = np.lexsort((month, part[keep]))
+            keep, month = keep[order], month[order]
+        codes, arr = codes[keep], arr[keep]
 
         # one row a customer and month, whatever lines it has
         first = np.flatnonzero(_begins(codes, month))
-        why = _reasons(ledger, keep, codes, arr, first)
+        why = _reasons(ledger, keep, codes, month, arr, first)
         customer, months = codes[first], month[first]
         amount = np.add.reduceat(arr, first) if len(first) else arr[:0]
         entry = keep[_largest(arr, first)]
-
-        # a late renewal is laid out as if the customer had paid on: nothing moved meanwhile
-        if ledger.grace_months:
-            at = _late_renewals(customer, months, step, ledger.grace_months)
-            customer, amount, entry = customer[at], amount[at], entry[at]
-            filled = np.concatenate([[False], at[1:] == at[:-1]])
-            months = _filled_months(months[at], filled, step)
-            why = {name: np.where(filled, False, values[at]) for name, values in why.items()}
 
         last = as_of or ledger.entries.months[-1]
         events = _events(customer, months, amount, why, begun[customer], step, last)
@@ -403,19 +403,28 @@ def _begins(customer: np.ndarray, month: np.ndarray) -> np.ndarray:
     return np.asarray(np.diff(customer * MONTHS_APART + month, prepend=-1) != 0)
 
 
-def _late_renewals(customer: np.ndarray, month: np.ndarray, step: int, grace: int) -> np.ndarray:
-    """Row numbers, each once more for every missing step after it that is a late renewal."""
-    missing = np.diff(month, append=month[-1:]) // step - 1
-    same = np.append(customer[1:] == customer[:-1], False)
-    late = np.where(same & (missing * step <= grace), np.maximum(missing, 0), 0)
-    return np.repeat(np.arange(len(month)), late + 1)
+def _paid_on(
+    customer: np.ndarray, month: np.ndarray, step: int, grace: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers and months with late renewals laid out as if the customer had paid on.
 
+    Each row of a customer's last month before a gap that is late, and no more, stands once more for
+    every step of the gap: nothing moved meanwhile. Rows, and what is returned, are by customer and
+    month; a customer has several rows in a month where it has several lines.
+    """
+    first = np.flatnonzero(_begins(customer, month))
+    size = np.diff(np.append(first, len(month)))
+    missing = np.diff(month[first], append=0) // step - 1
+    goes_on = np.append(customer[first][1:] == customer[first][:-1], False)
+    late = np.where(goes_on & (missing * step <= grace), np.maximum(missing, 0), 0)
 
-def _filled_months(months: np.ndarray, filled: np.ndarray, step: int) -> np.ndarray:
-    """The months of rows of which those that are `filled` repeat the one before."""
-    row = np.arange(len(months))
-    repeated = np.maximum.accumulate(np.where(filled, 0, row))
-    return months + (row - repeated) * step
+    # each customer-month, as often as it stands; and of each, its rows
+    group = np.repeat(np.arange(len(first)), late + 1)
+    nth = np.arange(len(group)) - np.repeat(np.cumsum(late + 1) - late - 1, late + 1)
+    rows = size[group]
+    within = np.arange(rows.sum()) - np.repeat(np.cumsum(rows) - rows, rows)
+    again = np.repeat(first[group], rows) + within
+    return again, month[again] + np.repeat(nth, rows) * step
 
 
 def _largest(amount: np.ndarray, first: np.ndarray) -> np.ndarray:
@@ -429,21 +438,25 @@ def _largest(amount: np.ndarray, first: np.ndarray) -> np.ndarray:
 
 
 def _reasons(
-    ledger: Ledger, entry: np.ndarray, codes: np.ndarray, arr: np.ndarray, first: np.ndarray
+    ledger: Ledger,
+    entry: np.ndarray,
+    codes: np.ndarray,
+    month: np.ndarray,
+    arr: np.ndarray,
+    first: np.ndarray,
 ) -> dict[str, np.ndarray]:
     """Why a customer's amount rose, where the ledger says so: `ndarray[customer-month]` of
 
     `price`: q(t) (p(t) - p(t-1)) of the lines that it held before, where positive; `cross_sell`:
     amount of products never held before; `explained`: 1 where quantity and price are known now and
-    before, so that the rest is adoption. `entry`, `codes`, `arr`: the ledger's entries by customer
-    (`codes`) and month, of which a customer-month begins at each `first`.
+    before, so that the rest is adoption. `entry`, `codes`, `month`, `arr`: the ledger's entries by
+    customer (`codes`) and month, of which a customer-month begins at each `first`.
     """
     zero = np.zeros(len(first))
     reasons = {"price": zero, "cross_sell": zero, "explained": zero > 0}
     frame = ledger.entries.frame
     if len(first) == 0:
         return reasons
-    month = frame["month"].to_numpy()[entry]
 
     if "product" in frame:
         product = frame["product"].cat.codes.to_numpy(np.int64)[entry]
@@ -457,26 +470,43 @@ def _reasons(
         line = ledger.entries.line[entry]
         order = np.lexsort((month, line, codes))
         within = ledger.step + ledger.grace_months
-        quantity, price = (
-            frame[name].to_numpy()[entry][order] for name in ("quantity", "unit_price")
-        )
-        known = np.isfinite(quantity) & np.isfinite(price)
         pair = np.zeros(len(order), dtype=bool)
         pair[1:] = (np.diff(codes[order]) == 0) & (np.diff(line[order]) == 0)
-        pair[1:] &= (np.diff(month[order]) <= within) & known[1:] & known[:-1]
-        # quantity x unit price is in the ledger's own unit and currency: the amount says by what it
-        # becomes ARR in the currency of the report
-        scale = np.divide(
-            arr[order],
-            quantity * price,
-            out=np.zeros(len(order)),
-            where=known & (quantity * price > 0),
-        )
-        rise = np.zeros(len(order))
-        rise[1:] = np.where(pair[1:], quantity[1:] * np.diff(price) * scale[1:], 0.0)
+        pair[1:] &= np.diff(month[order]) <= within
+
+        rise, known = _price_rises(frame, entry[order], arr[order], pair)
         by_row, all_known = np.zeros(len(order)), np.zeros(len(order), dtype=bool)
-        by_row[order], all_known[order] = np.maximum(np.nan_to_num(rise), 0.0), known
+        by_row[order], all_known[order] = rise, known
         reasons["price"] = np.add.reduceat(by_row, first)
         now = np.logical_and.reduceat(all_known, first)
         reasons["explained"] = now & np.append(False, now[:-1])
     return reasons
+
+
+def _price_rises(
+    frame: pd.DataFrame, entry: np.ndarray, arr: np.ndarray, pair: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """`ndarray[row]`: what a higher price adds in ARR, and whether quantity and price are known.
+
+    `pair` : whether the row before is the same line's.
+    """
+    quantity, price, own = (
+        frame[name].to_numpy()[entry] for name in ("quantity", "unit_price", "arr")
+    )
+    product = quantity * price
+    known = np.isfinite(product) & (product > 0)
+    pair = pair & known & np.append(False, known[:-1])
+    # a price is of an interval and in a currency: what becomes of it in ARR says by how much
+    product = np.where(known, product, 1.0)
+    yearly, converted = own / product, arr / product
+    is_same = pair & (np.abs(yearly / np.append(1.0, yearly[:-1]) - 1) < SAME_INTERVAL)
+    if "currency" in frame:
+        currency = frame["currency"].cat.codes.to_numpy()[entry]
+        is_same &= np.append(False, currency[1:] == currency[:-1])
+
+    # where both are as they were the prices tell; else what one unit comes to in ARR
+    each = np.where(known, arr / np.where(known, quantity, 1.0), 0.0)
+    by_price = quantity * np.diff(price, prepend=0.0) * converted
+    by_unit = quantity * np.diff(each, prepend=0.0)
+    rise = np.where(pair, np.where(is_same, by_price, by_unit), 0.0)
+    return np.maximum(np.nan_to_num(rise), 0.0), known

@@ -176,7 +176,12 @@ def _read_csv(path: Path) -> Rows:
     def lines() -> np.ndarray:
         return _csv_lines(path, delimiter, len(headings), frozenset(rejected))
 
-    stray = dict.fromkeys(_stray_quotes(path, frame, lines), "UNQUOTED VALUE")
+    holding = _holding_quotes(path, frame)
+    if holding and len(lines()) != len(frame):
+        # who reads quotes in another way than the lines are counted in cannot say where they stand
+        frame, rejected = _csv_by_hand(path, delimiter, headings)
+        holding = _holding_quotes(path, frame)
+    stray = dict.fromkeys(_stray_quotes(path, holding, lines), "UNQUOTED VALUE")
     findings = tuple(
         Finding(
             name,
@@ -216,10 +221,10 @@ def _csv_by_duckdb(
             [_literal_path(path), delimiter],
         ).df()
         rejects = con.execute(
-            "select line_byte_position, error_type from reject_errors order by all"
+            "select line_byte_position, csv_line, error_type from reject_errors order by all"
         ).fetchall()
-    kinds = [kind for _, kind in rejects]
-    lines = _lines_at(path, [start for start, _ in rejects])
+    kinds = [kind for *_, kind in rejects]
+    lines = _lines_at(path, [(start, text or "") for start, text, _ in rejects])
     return frame.set_axis(pd.Index(headings), axis=1), dict(zip(lines, kinds, strict=True))
 
 
@@ -256,33 +261,45 @@ def _csv_reader(text: TextIO, delimiter: str) -> Any:
     return csv.reader(text, delimiter=delimiter)
 
 
-def _lines_at(path: Path, starts: list[int]) -> list[int]:
-    """The lines on which rows begin, from their first bytes; blank lines before do not count."""
-    if not starts:
+def _lines_at(path: Path, rows: list[tuple[int, str]]) -> list[int]:
+    """The lines on which rows begin, from their first bytes; blank lines before do not count.
+
+    DuckDB tells where a row of one cell ends instead: its text says which of the two it is.
+    """
+    if not rows:
         return []
     data = path.read_bytes()
+    starts = []
+    for start, text in rows:
+        before = start - len(text.encode())
+        ends_there = data[start : start + 1] in (b"\r", b"\n") and before >= 0
+        starts.append(before if ends_there and data[before:start] == text.encode() else start)
     ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == ord("\n"))
     firsts = [re.compile(rb"[\r\n]*").match(data, start) for start in starts]
     begins = [first.end() if first else start for first, start in zip(firsts, starts, strict=True)]
     return [int(line) for line in np.searchsorted(ends, begins) + 1]
 
 
-def _stray_quotes(
-    path: Path, frame: pd.DataFrame, lines: Callable[[], np.ndarray]
-) -> Iterator[int]:
-    """The lines of rows with a double quote in a cell that is not written in quotes."""
+def _holding_quotes(path: Path, frame: pd.DataFrame) -> dict[int, list[str]]:
+    """The cells that hold a double quote, by row."""
     with path.open("rb") as raw:
         if not any(b'"' in block for block in iter(lambda: raw.read(2**20), b"")):
-            return
+            return {}
     quoted: dict[int, list[str]] = {}
     for column in range(frame.shape[1]):
         cells = frame.iloc[:, column]
         found = cells[cells.str.contains('"', regex=False).fillna(False).to_numpy(bool)]
         for row, cell in zip(found.index.tolist(), found.tolist(), strict=True):
             quoted.setdefault(row, []).append(cell)
+    return quoted
+
+
+def _stray_quotes(
+    path: Path, quoted: dict[int, list[str]], lines: Callable[[], np.ndarray]
+) -> Iterator[int]:
+    """The lines of rows with a double quote in a cell that is not written in quotes."""
     if not quoted:
         return
-
     # a quote inside a cell is written twice, and the cell stands in quotes
     text = path.read_text(encoding="utf-8-sig", errors="replace").split("\n")
     begins = [*lines().tolist(), len(text) + 1]

@@ -11,7 +11,6 @@ import pickle
 import subprocess
 import sys
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -51,13 +50,17 @@ def sheet_rows(path: Path, sheet: str | None) -> list[Row]:
                 # a flipped bit may leave a readable sheet with another number: the sums tell
                 if packed.testzip() is not None:
                     raise SheetError(BROKEN)
-        except (zipfile.BadZipFile, zlib.error, ValueError, NotImplementedError, EOFError):
+        except SheetError:
+            raise
+        except Exception:  # of what is damaged each part of the archive may fail in its own way
             raise SheetError(BROKEN) from None
 
     # the same imports as here, and none from the folder that one stands in
     code = "from nrrsim.ledger.spreadsheets import answer; answer()"
     words = [sys.executable, "-P", "-c", code, str(path), *([] if sheet is None else [sheet])]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, map(str, sys.path)))}
+    own = str(Path(__file__).parents[2])
+    places = os.pathsep.join([own, *filter(None, map(str, sys.path))])
+    environment = os.environ | {"PYTHONPATH": places}
     with subprocess.Popen(
         words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         env=environment,

@@ -21,7 +21,7 @@ from nrrsim import errors
 from nrrsim.errors import NotebookError, NrrsimError, UsageError, did_you_mean
 from nrrsim.files import refused, shared, whole_folder
 from nrrsim.notation import escape_markdown, month_name
-from nrrsim.report.card import Card, read_card
+from nrrsim.report.card import ALWAYS_PATHS, Card, read_card
 from nrrsim.report.manifest import recorded_numbers, write_manifest
 
 FORMATS = ("pdf", "html", "xlsx")
@@ -48,7 +48,7 @@ def run_card(
 
     card = read_card(path)
     final = _checked_place(Path(out) / card.name)
-    if not card.paths:
+    if not set(card.paths) - set(ALWAYS_PATHS):
         log.info(
             "note: %s: no parameter of %s says (path) in its comment: no file is taken for an"
             " input, and verify compares none",

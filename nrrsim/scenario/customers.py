@@ -94,7 +94,9 @@ def of_ledger(book: LedgerBook, folder: Path) -> Customers:
     try:
         ledger = read_ledger(folder / book.ledger, columns=book.columns, until=book.until)
     except UsageError as error:
-        raise RefusedError(Problem(("book", "ledger"), str(error))) from None
+        said = str(error)
+        at = "until" if said.startswith("until: ") else "ledger"
+        raise RefusedError(Problem(("book", at), said.removeprefix("until: "))) from None
     return customers_of(ledger, book.as_of, book.term)
 
 

@@ -193,6 +193,8 @@ def _cut(number: Stated) -> str:
     outside, acting = 1 - range_.inside(number.value), range_.mean(number.value)
     stated = getattr(number.value, "mean", None)
     was = "" if stated is None else f", not {stated:.3g}"
+    if was == f", not {acting:.3g}":
+        was = ""
     return (
         f"{number.name}: {outside:.1%} of this belief lies outside {range_.low:.3g} to"
         f" {range_.high:.3g} and is cut away: it acts with a mean of {acting:.3g}{was}"

@@ -45,12 +45,18 @@ class Stated:
 
     @property
     def is_cut(self) -> bool:
-        """Whether so much of a belief lies outside its range that another mean acts."""
-        is_belief = not isinstance(self.value, float | Sized)
-        return is_belief and 1 - self.range.inside(self.value) >= LEAST_TOLD
+        """Whether so much of a belief lies outside its range, or so far, that another mean acts."""
+        if isinstance(self.value, float | Sized):
+            return False
+        stated = getattr(self.value, "mean", None)
+        is_off = stated is not None and abs(self.range.mean(self.value) - stated) > MOST_OFF * abs(
+            stated
+        )
+        return is_off or 1 - self.range.inside(self.value) >= LEAST_TOLD
 
 
 LEAST_TOLD = 0.001  # of a belief that is cut away
+MOST_OFF = 0.005  # of a stated mean, that another may act unsaid
 Fields = dict[str, Stated]
 
 

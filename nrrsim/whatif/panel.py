@@ -82,7 +82,7 @@ class Panel(anywidget.AnyWidget):
         if not isinstance(data, Mapping) or held == "":
             self._refuse("this page sent what the panel does not know; load it anew")
         elif held and not isinstance(data.get(held), Mapping):
-            self._refuse(f"this page sent an {method} without its {held}; load it anew")
+            self._refuse(f"this page sent a message ({method}) without its {held}; load it anew")
         elif held == "state":
             # a page asks, and shows; what it shows is the kernel's to say
             asked = {name: value for name, value in data["state"].items() if name not in TOLD}

@@ -377,3 +377,15 @@ def test_programmes_that_cannot_be(programme, said):
             }
         )
     assert said in str(caught.value)
+
+
+def test_a_price_that_drives_customers_away_can_be_raised_to_a_lower_target(tmp_path):
+    file = tmp_path / "s.yaml"
+    file.write_text(
+        "title: t\nbook: {arr: 1200, segments: {smb: {share: 1, customers: 12}}}\ndrivers:\n"
+        "  churn: {all: 0.05}\n"
+        "  price: {all: {uplift: 0.05, acceptance: 0.5, churn_per_point: 1.5}}\n"
+    )
+    needed = frontier(nr.read_scenario(file), 0.8).levers["price"].needed["smb"]
+    # (1 - 0.05 - 1.5 u) (1 + u / 2) is 0.8
+    assert (1 - 0.05 - 1.5 * needed) * (1 + needed / 2) == pytest.approx(0.8, abs=1e-6)

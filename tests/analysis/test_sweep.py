@@ -16,7 +16,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import started, until
+from conftest import ROOT, started, until
 from scenarios import segments
 
 import nrrsim as nr
@@ -371,3 +371,18 @@ def test_the_picture_stands_beside_the_grid(file, tmp_path, capsys):
     assert "no picture is made" in told.err
     assert "picture" not in told.out
     assert not picture.exists()
+
+
+@pytest.mark.parametrize("kept", [b"\xff\n", b"\xff\xfe\n1\n", b"key \x80"])
+def test_what_is_kept_and_cannot_be_read_is_said(tmp_path, kept):
+    scenario = nr.read_scenario(ROOT / "params/scenarios/nrr-105.yaml")
+    beside = kept_beside(tmp_path / "q.parquet")
+    beside.write_bytes(kept)
+    with pytest.raises(nr.UsageError, match="choose another --out"):
+        sweep(scenario, [read_axis("drivers.churn.smb.rate=0.1:0.2:2")], exact=True, kept=beside)
+
+
+@pytest.mark.parametrize("number", ["9" * 400, "-" + "9" * 400, "1e400", "nan"])
+def test_a_number_of_no_size_cannot_be_varied(number):
+    with pytest.raises(nr.UsageError, match="--vary: write NAME=FROM:TO:NUMBER"):
+        read_axis(f"drivers.churn.smb.rate=0.1:{number}:3")

@@ -186,3 +186,9 @@ def test_the_bar_of_a_terminal_is_the_only_thing_that_moves(tmp_path):
     assert b"pwned\x07" not in seen
     assert b"\x1b]" not in seen
     assert process.returncode == 2 or b"points" in seen
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_stream_that_the_shell_has_closed(closed):
+    words = f"{sys.executable} -c 'from nrrsim.cli import main; main()' expect {ROOT}/params/scenarios/nrr-105.yaml"
+    assert subprocess.run(f"{words} {closed}", shell=True, check=False).returncode == 0

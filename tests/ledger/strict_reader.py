@@ -61,7 +61,7 @@ def retention(data: bytes, as_of: str, window: int = 12) -> dict[str, dict[str, 
     step = math.gcd(*(later - months[0] for later in months)) or 1
     plain(step in (1, 3, 12) and len(months) == 1 + (months[-1] - months[0]) // step, "months")
     plain({end - window, end} <= {*months} and max(arr.values()) < Decimal("1e25"), "window")
-    paid = {key: amount for key, amount in arr.items() if round(amount, 2) > 0}
+    paid = {key: amount for key, amount in arr.items() if amount >= Decimal("0.005")}
     cohort = [(who, amount) for (who, when), amount in paid.items() if when == end - window]
     parts: dict[str, list[tuple[Decimal, Decimal]]] = {"": []}
     for who, before in cohort:

@@ -629,3 +629,47 @@ def test_a_cohort_that_is_gone_is_shown_as_gone(write):
     )
     first = ages[ages["cohort"] == "until 2024-01"]
     assert (first["amount"] / first["opening"]).tolist() == [1.0] * 6 + [0.0] * 6
+
+
+# --- what a review found --------------------------------------------------------------------------
+
+
+def test_a_rate_that_makes_an_amount_of_no_size_is_refused(write):
+    text = "customer,month,mrr,currency\nA,2025-01,100,EUR\nA,2025-02,200,EUR\nB,2025-01,1,USD\n"
+    for rate in ("1e308", "1e22"):
+        rates = write(f"month,currency,rate\n2025-01,EUR,{rate}\n2025-02,EUR,1\n", "rates.csv")
+        ledger = nr.read_ledger(write(text), rates=rates, currency="USD")
+        with pytest.raises(nr.UsageError, match="rates: EUR in 2025-01 makes an amount of 1e25"):
+            ledger.cohort("2025-02", 1)
+
+
+def test_a_file_of_rates_that_breaks_off_says_so(write):
+    rates = write("month,currency,rate\n2025-01,EUR,1.25\n2025-02,EUR,1", "rates.csv")
+    ledger = nr.read_ledger(
+        write("customer,month,mrr,currency\nA,2025-01,1,EUR\nA,2025-02,1,EUR\n"),
+        rates=rates,
+        currency="USD",
+    )
+    assert any("rates.csv" in str(each) and "no line end" in str(each) for each in ledger.notices)
+
+
+@pytest.mark.parametrize(("one", "other"), [("1001", "1001.0"), ("7", "7.000"), ("c1.5", "c1.50")])
+def test_ids_that_differ_by_a_decimal_point_and_zeros(write, one, other):
+    text = f"customer,month,mrr\n{one},2025-01,1\n{other},2025-02,1\n"
+    if "c" in one:  # 1.5 is no whole number, and 1.50 another text
+        assert nr.nrr(nr.read_ledger(write(text)).cohort("2025-02", 1)) == 0
+        return
+    assert "differ by a decimal point and zeros alone" in rejected(write(text))[0]
+
+
+def test_a_price_that_does_not_tie_is_said_of_the_subscription(write):
+    text = "customer,start,end,mrr,quantity,unit_price\nB,2023-01-01,,10,1,10\nA,2023-01-01,,100,1,99\n"
+    said = " ".join(map(str, nr.read_ledger(write(text), until="2024-06").notices))
+    assert "ledger.csv:3: quantity x unit_price is not the mrr in 1 row;" in said
+
+
+@pytest.mark.parametrize("blank", [0, 1, 2])
+def test_a_row_of_one_cell_is_told_with_its_own_line(write, blank):
+    rows = ["A;2025-01;1", *([""] * blank), "B;2025-01;5", "0", "A;2025-02;1"]
+    found = rejected(write("customer;month;mrr\n" + "\n".join(rows) + "\n"))
+    assert [line.split(" the row")[0] for line in found] == [f"ledger.csv:{4 + blank}:"]

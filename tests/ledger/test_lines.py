@@ -162,3 +162,48 @@ def test_seats_added_beside_a_running_contract_are_adoption(write):
         moves = nr.read_ledger(write(heading + "\n".join(order))).cohort("2025-02", 1)
         assert float(moves.over("adoption").sum()) == 216
         assert float(moves.over("expansion").sum()) == 216
+
+
+def test_what_changes_its_interval_or_currency_alone_moves_nothing(write, tmp_path):
+    heading = "customer,start,end,amount,interval,quantity,unit_price\n"
+    rows = ["A,2023-01-01,2024-01-01,100,month,1,100", "A,2024-01-01,,1200,year,1,1200"]
+    rows += ["B,2023-01-01,2024-02-01,300,quarter,2,150", "B,2024-02-01,,242,month,2,121"]
+    moves = nr.read_ledger(write(heading + "\n".join(rows))).cohort("2024-02", 12)
+    # A pays as it did; B pays 300 a quarter, then 242 a month: a unit goes from 600 to 1,452 a year
+    booked = {name: float(moves.over(name).sum()) for name in ("price", "adoption", "contraction")}
+    assert booked == pytest.approx({"price": 2 * (1452 - 600), "adoption": 0, "contraction": 0})
+
+    text = "customer,month,mrr,quantity,unit_price,currency\nA,2023-12,100,1,100,EUR\n"
+    rates = write("month,currency,rate\n2023-12,EUR,2\n2024-12,EUR,2\n", "rates.csv")
+    for amount, price in ((200, 0), (220, 240)):
+        ledger = nr.read_ledger(
+            write(f"{text}A,2024-12,{amount},1,{amount},USD\n"), rates=rates, currency="USD"
+        )
+        moves = ledger.cohort("2024-12", 12)
+        assert float(moves.over("price").sum()) == pytest.approx(price)
+        assert float(moves.over("contraction").sum()) == 0
+
+
+@pytest.mark.parametrize("grace", [0, 1, 2])
+@pytest.mark.parametrize("late", ["basic", "pro", "both", "neither"])
+def test_parts_add_up_to_the_book_whoever_renews_late(write, grace, late):
+    """Both lines end in November; in January one, both or none of them goes on."""
+    rows = ["X,2023-01-01,2023-12-01,100,basic", "X,2023-01-01,2023-12-01,300,pro"]
+    rows += [
+        f"X,2024-01-01,,{amount},{plan}"
+        for plan, amount in (("basic", 100), ("pro", 300))
+        if late in (plan, "both")
+    ]
+    rows += ["Y,2023-01-01,,50,pro", "Z,2024-12-01,,1,pro"]
+    ledger = nr.read_ledger(
+        write("customer,start,end,mrr,plan\n" + "\n".join(rows)), grace_months=grace
+    )
+    for month in ("2023-11", "2023-12", "2024-01", "2024-12"):
+        parts, whole = (ledger.cohort(month, 1, by) for by in ("plan", "segment"))
+        assert parts.books_close()
+        for level in ("opening", "closing"):
+            assert float(parts.over(level).sum()) == pytest.approx(float(whole.over(level).sum()))
+        book, whole = (ledger.book("2023-01", month, by) for by in ("plan", "segment"))
+        assert book.books_close()
+        closing = float(whole.over("closing").sum())
+        assert float(book.over("closing").sum()) == pytest.approx(closing)

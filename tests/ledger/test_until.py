@@ -157,6 +157,10 @@ def test_nothing_is_said_of_what_is_not_known(tmp_path_factory, rows, until):
     def alive(day):
         return sum(first <= day and (end is None or end > day) for first, end in rows)
 
+    if min(first.year * 12 + first.month - 1 for first, _ in rows) > last:
+        with pytest.raises(UsageError, match="every subscription starts after"):
+            nr.read_ledger(path, until=until.isoformat())
+        return
     known = {month: alive(day) for month, day in zip(range(24_280, last + 1), ends, strict=True)}
     if not any(known.values()):
         with pytest.raises(nr.DataError, match="no positive amount"):
@@ -174,7 +178,9 @@ def test_nothing_is_said_of_what_is_not_known(tmp_path_factory, rows, until):
         for first, end in rows
     )
     assert ledger.entries.known.ahead == ahead
-    assert ("after" in said(ledger) and "--until" in said(ledger)) or not ahead
+    assert f"after {month_name(last)}" in said(ledger) or not ahead
+    # who has said when the export was made is not told to say so
+    assert ("--until" in said(ledger)) == bool(ahead and until is None)
     with pytest.raises(UsageError, match="--until"):
         ledger.customers(month_name(last + 1))
 
@@ -231,3 +237,49 @@ def test_an_end_that_means_none_lies_ahead(write, end, period_end):
 def test_a_start_in_another_century_is_a_slip(write):
     with pytest.raises(nr.DataError, match="start: '2205-03-01' is not a date"):
         nr.read_ledger(write(f"{HEADING}A,2205-03-01,,1\n"))
+
+
+@pytest.mark.parametrize("until", [datetime.date(2026, 6, 30), "2026-06-30", "2026-06"])
+def test_a_date_is_a_day_too(contracts, until):
+    assert nr.read_ledger(contracts, until=until).months[-1] == "2026-06"
+
+
+@pytest.mark.parametrize("until", [202606, 2026.5, "9999-12", "2200-01-01", "1899-12", ""])
+def test_what_is_no_day_of_this_age_is_refused(contracts, until):
+    with pytest.raises(UsageError, match="is not a day or a month"):
+        nr.read_ledger(contracts, until=until)
+
+
+def test_where_everything_starts_later_it_is_the_day_that_is_wrong(contracts):
+    with pytest.raises(UsageError, match="every subscription starts after 2022-11"):
+        nr.read_ledger(contracts, until="2022-12-30")
+
+
+def test_a_free_start_lengthens_the_ledger(write):
+    ledger = nr.read_ledger(write(f"{HEADING}A,2023-01-01,,100\nB,2024-06-01,,0\n"))
+    assert ledger.months[-1] == "2024-06"
+    assert nr.nrr(ledger.cohort("2024-06")) == 1
+
+
+@pytest.mark.parametrize(("period_end", "ahead"), [("exclusive", 1), ("inclusive", 0)])
+def test_an_end_lies_ahead_as_it_is_written(write, period_end, ahead):
+    """30 June is June's last day of service, or the first day of July is the first without."""
+    end = "2024-07-01" if period_end == "exclusive" else "2024-06-30"
+    ledger = nr.read_ledger(
+        write(f"{HEADING}A,2024-01-01,{end},1\nB,2024-06-01,,1\n"), period_end=period_end
+    )
+    assert ledger.entries.known.ahead == ahead
+    assert len(ledger.customers("2024-06")) == 2
+
+
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        ("2018-01", "not in the ledger"),
+        ("2023-01", "nothing can be tested"),
+        ("2026-01", "nothing can be tested"),
+    ],
+)
+def test_a_first_origin_that_cannot_be_is_said_in_its_own_words(contracts, first, said):
+    with pytest.raises(UsageError, match=f"first.*{said}"):
+        origins(nr.read_ledger(contracts), first=first)

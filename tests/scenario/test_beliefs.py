@@ -411,3 +411,21 @@ def test_a_belief_for_all_segments_is_one_belief():
     assert len(np.unique(rates.contraction[:, 0])) == 50
     assert (rates.adoption[:, 0] == rates.adoption[:, 1]).all()
     assert not (rates.adoption[:, 0] == rates.adoption[:, 2]).any()
+
+
+@pytest.mark.parametrize(
+    ("belief", "is_told"),
+    [
+        ({"dist": "lognormal", "mean": 0.002, "sd": 1.0}, True),
+        ({"dist": "normal", "mean": 0.05, "sd": 0.05}, True),
+        ({"dist": "normal", "mean": 0.2, "sd": 0.02}, False),
+        ({"dist": "lognormal", "mean": 0.1, "sd": 0.02}, False),
+    ],
+)
+def test_another_mean_that_acts_is_said_however_little_is_cut(tmp_path, belief, is_told):
+    """A heavy tail moves the mean with little of its mass: 0.002 acts as 0.001."""
+    file = tmp_path / "s.yaml"
+    book = "book: {arr: 1200, segments: {smb: {share: 1, customers: 12}}}"
+    file.write_text(f"title: t\n{book}\ndrivers: {{price: {{all: {{uplift: {belief}}}}}}}\n")
+    notices = nr.read_scenario(file).notices
+    assert any("it acts with a mean of" in each for each in notices) == is_told

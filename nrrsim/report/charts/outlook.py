@@ -185,7 +185,7 @@ def fan_layers(
     return [band, line.encode(color=colour, strokeDash=dash)]
 
 
-@takes_columns("name", "low high")
+@takes_columns("name", "low high", seen=34)
 def tornado(frame: Frame, base: float) -> ChartType:
     """Draw what each belief does to NRR (ratio), by `name` in the order given.
 

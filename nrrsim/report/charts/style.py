@@ -129,10 +129,12 @@ def _converter() -> Any:
     return vl_convert
 
 
-def takes_columns(texts: str, numbers: str) -> Callable[[Drawing[P]], Drawing[P]]:
+def takes_columns(
+    texts: str, numbers: str, seen: int = MOST_SEEN
+) -> Callable[[Drawing[P]], Drawing[P]]:
     """Hand a chart a checked copy of its columns, texts as str, numbers as float.
 
-    Without rows it draws a line that says so.
+    Without rows it draws a line that says so. `seen`: characters of a name that it has room for.
     """
 
     def wrap(draw: Drawing[P]) -> Drawing[P]:
@@ -154,7 +156,7 @@ def takes_columns(texts: str, numbers: str) -> Callable[[Drawing[P]], Drawing[P]
                 return cast(alt.Chart, note.encode(text="text:N"))
             data = pd.DataFrame({c: [str(v) for v in frame[c]] for c in texts.split()})
             for c in NAMES.intersection(data):
-                data[c] = data[c].map(told_apart(data[c]))
+                data[c] = data[c].map(told_apart(data[c], seen))
             for c in numbers.split():
                 values = pd.to_numeric(frame[c]).astype(float)
                 data[c] = values.replace([inf, -inf], float("nan")).to_numpy()  # JSON has none
@@ -165,30 +167,31 @@ def takes_columns(texts: str, numbers: str) -> Callable[[Drawing[P]], Drawing[P]
     return wrap
 
 
-def told_apart(names: Iterable[str]) -> dict[str, str]:
+def told_apart(names: Iterable[str], seen: int = MOST_SEEN) -> dict[str, str]:
     """Each name as a figure shows it: two that it would cut to the same text, or that look alike,
-    by their beginning and end, or by a number before them.
+    by their beginning and end, or by a number before them. `seen`: characters that it has room for.
     """
     known = list(dict.fromkeys(names))
     shown = {name: name for name in known}
     alike: dict[str, list[str]] = {}
     for name in known:
-        alike.setdefault(_look(name), []).append(name)
+        alike.setdefault(_look(name, seen), []).append(name)
     for group in (each for each in alike.values() if len(each) > 1):
-        ends = [f"{name[: MOST_SEEN // 2]}…{name[-(MOST_SEEN // 2 - 1) :]}" for name in group]
-        others = {_look(text) for name, text in shown.items() if name not in group}
-        looks = {_look(text) for text in ends}
-        is_cut = all(len(name) > MOST_SEEN for name in group)
+        ends = [f"{name[: seen // 2]}…{name[-(seen // 2 - 1) :]}" for name in group]
+        others = {_look(text, seen) for name, text in shown.items() if name not in group}
+        looks = {_look(text, seen) for text in ends}
+        is_cut = all(len(name) > seen for name in group)
         is_apart = is_cut and len(looks) == len(group) and not looks & others
-        numbered = (f"{number}: {name}" for number, name in enumerate(group, 1))
-        shown |= dict(zip(group, ends if is_apart else numbered, strict=True))
+        # by name, not by place: another figure of the report may have them in another order
+        numbered = {name: f"{number}: {name}" for number, name in enumerate(sorted(group), 1)}
+        shown |= dict(zip(group, ends, strict=True)) if is_apart else numbered
     return shown
 
 
-def _look(name: str) -> str:
+def _look(name: str, seen: int) -> str:
     """What of a name is seen in a figure: its beginning, and letters by their shapes."""
     text = unicodedata.normalize("NFKC", name).translate(SHAPES)
-    return " ".join(text.split())[:MOST_SEEN]
+    return " ".join(text.split())[:seen]
 
 
 def amount_axis(currency: str, ticks: int = 4, **options: Any) -> alt.Axis:
