@@ -45,6 +45,13 @@ settings.register_profile("ci", max_examples=50, derandomize=True, **either)
 settings.register_profile("night", max_examples=500, print_blob=True, **either)
 settings.load_profile("ci")
 
+
+def fewer(test):
+    """A rule that takes long: ten examples by day, at night as many as of the others."""
+    by_day = settings().max_examples < settings.get_profile("night").max_examples
+    return settings(max_examples=10)(test) if by_day else test
+
+
 # Files whose tests take longest: where workers share the tests, they begin, so that none is left alone with one of them
 # at the end.
 LONGEST = [

@@ -270,6 +270,7 @@ def test_a_read_only_disk_is_said(run, tiny, scenario):
         assert "cannot be written (the disk is read-only); choose another place" in err
 
 
+@pytest.mark.slow
 def test_a_limit_of_size_is_said(scenario, tmp_path):
     """`ulimit -f`: the one kind of full disk that nobody needs a right for."""
     code = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"

@@ -188,7 +188,10 @@ def test_the_bar_of_a_terminal_is_the_only_thing_that_moves(tmp_path):
     assert process.returncode == 2 or b"points" in seen
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+@pytest.mark.parametrize(
+    "closed",
+    [">&-", *(pytest.param(each, marks=pytest.mark.slow) for each in ("2>&-", ">&- 2>&-"))],
+)
 def test_a_stream_that_the_shell_has_closed(closed):
     words = f"{sys.executable} -c 'from nrrsim.cli import main; main()' expect {ROOT}/params/scenarios/nrr-105.yaml"
     assert subprocess.run(f"{words} {closed}", shell=True, check=False).returncode == 0

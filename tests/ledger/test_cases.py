@@ -132,8 +132,18 @@ def waiting(case: Case) -> list[pytest.MarkDecorator]:
     return [pytest.mark.xfail(reason=f"waits: {case.told['waits']}", strict=True)] if waits else []
 
 
+ALL = cases()
+FIRST = {each.file: each for each in reversed(ALL)}
+
+
+def by_night(case: Case) -> list[pytest.MarkDecorator]:
+    """By day the first command of each file."""
+    return [] if case is FIRST[case.file] else [pytest.mark.slow]
+
+
 @pytest.mark.parametrize(
-    "case", [pytest.param(each, marks=waiting(each), id=str(each)) for each in cases()]
+    "case",
+    [pytest.param(each, marks=[*waiting(each), *by_night(each)], id=str(each)) for each in cases()],
 )
 def test_each_case_is_right(case, folder):
     assert wrong(case, folder) == []
@@ -165,6 +175,7 @@ def reordered(folder: Path, file: str, how: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["reversed", "shuffled"])
 @pytest.mark.parametrize("case", measured(), ids=str)
 def test_the_order_of_rows_changes_no_number(case, how, folder):

@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 import pytest
-from conftest import ROOT, SHARED, rejected, shared_json
+from conftest import ROOT, SHARED, fewer, rejected, shared_json
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,6 +41,7 @@ def arrivals(draw):
     return first, step, length, [0, *came]
 
 
+@fewer
 @given(
     made=arrivals(), year_end=st.integers(1, 12), by=st.sampled_from(["year", "quarter", "month"])
 )

@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import xlsxwriter
-from conftest import rejected
+from conftest import fewer, rejected
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -137,6 +137,7 @@ names = st.text(
 )
 
 
+@fewer
 @given(name=names, delimiter=st.sampled_from(",;\t|"), end=st.sampled_from(["\n", "\r\n"]))
 def test_a_name_in_quotes_is_read_as_it_is_written(tmp_path_factory, name, delimiter, end):
     assume(name.strip() and not invisible(name))
@@ -413,6 +414,7 @@ def test_long_ids_keep_every_digit(tmp_path, kind):
     assert ledger.entries.frame["own"].dropna().tolist() == ids
 
 
+@fewer
 @given(cents=st.integers(0, 10**15))
 def test_decimals_are_the_same_to_the_cent(tmp_path_factory, cents):
     amount = f"{cents // 100}.{cents % 100:02d}"
@@ -451,6 +453,7 @@ def test_numbers_are_numbers_alone():
 # --- names ----------------------------------------------------------------------------------------
 
 
+@fewer
 @given(
     character=st.characters(categories=["Cc", "Cf", "Zl", "Zp"]),
     place=st.integers(0, 5),
@@ -500,6 +503,7 @@ def test_a_heading_that_hides_a_character(write):
     assert "'m\\x00rr' holds U+0000" in rejected(write(as_csv(ROWS).replace("mrr", "m\0rr")))[0]
 
 
+@fewer
 @given(digits=st.text(string.digits + "AB-", min_size=1, max_size=6), zeros=st.integers(1, 4))
 def test_ids_that_differ_by_leading_zeros_alone(tmp_path_factory, digits, zeros):
     assume(digits[0].isalnum())
@@ -540,6 +544,7 @@ def test_leading_zeros_across_files(write, workbook):
 # --- amounts and months ---------------------------------------------------------------------------
 
 
+@fewer
 @given(exponent=st.integers(20, 400), digit=st.integers(1, 9), unit=st.sampled_from(["mrr", "arr"]))
 def test_amounts_beyond_all_money_are_errors_with_their_line(
     tmp_path_factory, exponent, digit, unit

@@ -6,7 +6,8 @@ from collections import Counter, defaultdict
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from conftest import fewer
+from hypothesis import given
 from hypothesis import strategies as st
 
 import nrrsim as nr
@@ -22,11 +23,6 @@ MONTHS = [f"{year}-{month:02d}" for year in (2024, 2025) for month in range(1, 1
 AMOUNT = st.one_of(st.just(0), st.integers(100, 10**8)).map(lambda cents: cents / 100)
 PLAN, REGION = st.sampled_from(["basic", "plus", "pro"]), st.sampled_from(["north", "south", None])
 TERM = st.sampled_from(["annual", "monthly"])
-# Lines take longer to read and to split: fewer of them by day, as many as of the others at night.
-NIGHT = settings.get_profile("night").max_examples
-fewer = settings(
-    max_examples=min(settings().max_examples, 15) if settings().max_examples < NIGHT else NIGHT
-)
 COMPOUNDED = [2 * list(FORMULAS).index("compounded") + offset for offset in (0, 1)]
 
 

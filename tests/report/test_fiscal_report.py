@@ -218,6 +218,7 @@ def finished(tmp_path_factory):
     return run_card(card, out=folder / "reports", to=("pdf", "html", "xlsx"), engine="embedded")
 
 
+@pytest.mark.slow
 def test_the_pages_name_fiscal_quarters_alone(finished):
     page = (finished / "report.html").read_text()
     for text in (page, text_of(finished / "report.pdf")):
@@ -229,6 +230,7 @@ def test_the_pages_name_fiscal_quarters_alone(finished):
     assert "Quartersandyearsarefiscal:ayearendsinJanuary" in told
 
 
+@pytest.mark.slow
 def test_the_workbook_names_fiscal_quarters_alone(finished):
     book = CalamineWorkbook.from_path(str(finished / "report.xlsx"))
     sheets = {name: book.get_sheet_by_name(name).to_python() for name in book.sheet_names}
@@ -239,6 +241,7 @@ def test_the_workbook_names_fiscal_quarters_alone(finished):
     assert vintages[2:7] == ["until 2022-10", "FY23", "FY24", "FY25", "FY26"]
 
 
+@pytest.mark.slow
 def test_the_manifest_holds_the_year_end(finished):
     manifest = json.loads((finished / "manifest.json").read_text())
     assert manifest["parameters"]["fiscal_year_end"] == 1

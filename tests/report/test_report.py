@@ -343,6 +343,7 @@ def test_no_other_text_of_a_card_is_looked_for(path, tmp_path, monkeypatch):
     assert len(looked) == len(LOOKING)
 
 
+@pytest.mark.slow
 def test_a_company_that_is_called_like_a_pattern(tmp_path, run):
     """The report is made, says the name as it is written, and holds hashes of card, notebook and ledger alone."""
     (tmp_path / "beside.py").write_text("secret = 1")
@@ -417,7 +418,7 @@ def test_hostile_names_are_text(tmp_path):
     ("name", "as_of", "currency", "nrr"),
     [
         ("sf_retainers.csv", "2016-12", "USD", "66.5%"),
-        ("finland_journals.csv", "2015-12", "EUR", "104.9%"),
+        pytest.param("finland_journals.csv", "2015-12", "EUR", "104.9%", marks=pytest.mark.slow),
     ],
 )
 def test_real_ledgers_give_reports(tmp_path, name, as_of, currency, nrr):

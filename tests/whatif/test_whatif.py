@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, fewer
 from hypothesis import given
 from hypothesis import strategies as st
 from scenarios import THREE, VARIED, segments
@@ -495,6 +495,7 @@ def small(tmp_path_factory):
     return path.parent, nr.what_if(path)
 
 
+@fewer
 @given(message=MESSAGES)
 def test_whatever_is_sent_is_answered(small, message):
     """No exception, no file, and the next question is answered: whatever stands in a message."""
