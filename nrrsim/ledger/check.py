@@ -18,6 +18,7 @@ from nrrsim.errors import Finding, UsageError, did_you_mean
 from nrrsim.ledger.columns import Table, amount_column, require
 from nrrsim.ledger.names import check_ids, look_at_names, look_at_renames
 from nrrsim.ledger.periods import Known, look_at_ends, months_of_periods
+from nrrsim.ledger.rollforward import COHORT_BY
 from nrrsim.ledger.sources import Rows
 from nrrsim.ledger.values import check_values, codes_of, typed_values
 from nrrsim.months import CALENDAR_YEAR, Calendar, month_name
@@ -111,6 +112,11 @@ def check_rows(
     if table.findings:
         table.stop()
     look_at_names(table, frame)
+    if own := [name for name in COHORT_BY if name in frame]:
+        table.notice(
+            f"the ledger has a column {', '.join(own)} of its own",
+            "to split by it, give it another name: here this is told from the first revenue",
+        )
 
     # by customer, month and line, whatever order the file has: the same ledger, the same bits
     rank = np.lexsort([line, frame["month"].to_numpy(), codes_of(frame["customer"])])

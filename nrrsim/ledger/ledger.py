@@ -121,7 +121,8 @@ class Ledger:
         Any text column, and the year, quarter or month of the first revenue.
         """
         numbers = {"customer", "month", "arr", "quantity", "unit_price", "renewal", "interval"}
-        texts = [name for name in self.entries.frame.columns if name not in numbers]
+        own = self.entries.frame.columns
+        texts = [name for name in own if name not in numbers and name not in COHORT_BY]
         return [*texts, *COHORT_BY]
 
     @cached_property

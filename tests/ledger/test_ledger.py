@@ -673,3 +673,11 @@ def test_a_row_of_one_cell_is_told_with_its_own_line(write, blank):
     rows = ["A;2025-01;1", *([""] * blank), "B;2025-01;5", "0", "A;2025-02;1"]
     found = rejected(write("customer;month;mrr\n" + "\n".join(rows) + "\n"))
     assert [line.split(" the row")[0] for line in found] == [f"ledger.csv:{4 + blank}:"]
+
+
+def test_a_column_that_is_called_like_a_cohort_is_told(write):
+    text = "customer,month,mrr,cohort_year\nA,2025-01,1,x\nA,2025-02,1,x\n"
+    ledger = nr.read_ledger(write(text))
+    assert any("a column cohort_year of its own" in str(each) for each in ledger.notices)
+    assert ledger.columns.count("cohort_year") == 1
+    assert ledger.cohort("2025-02", 1, "cohort_year").segments == ["until 2025-01"]
