@@ -31,10 +31,8 @@ VECTORS = {
     "price": ("price",),
     "mix": ("mix",),
 }
-REPLICATES, BRIDGE_DRAWS = (
-    4,
-    128,
-)  # of the bridge: independent sets of Sobol draws, and how many each has
+# Of the bridge: independent sets of Sobol draws, and how many each has.
+REPLICATES, BRIDGE_DRAWS = 4, 128
 LEAST = 5e-5  # of NRR: a part that is drawn as a step
 
 

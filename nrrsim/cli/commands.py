@@ -41,7 +41,7 @@ from nrrsim.cli.options import (
 )
 from nrrsim.cli.terminal import Ended, animated, ended_by_signals, kept_visible
 from nrrsim.errors import DataError, NrrsimError, UsageError
-from nrrsim.notation import visible
+from nrrsim.notation import counted, visible
 
 if TYPE_CHECKING:
     from nrrsim.ledger.ledger import Ledger
@@ -90,7 +90,6 @@ def check(
 ) -> None:
     """What is in a ledger, and what is wrong with it, line by line."""
     from nrrsim.ledger.check import profile
-    from nrrsim.notation import counted
 
     try:
         ledger = _read(sources, form)
@@ -98,10 +97,7 @@ def check(
         findings = list(map(str, error.findings))
         typer.echo(_object({"findings": findings}) if as_json else str(error))
         if not quiet:
-            typer.echo(
-                f"{counted(len(findings), 'finding')}: the ledger is rejected",
-                err=True,
-            )
+            typer.echo(f"{counted(len(findings), 'finding')}: the ledger is rejected", err=True)
         raise typer.Exit(DataError.exit_code) from None
     notices = list(map(str, ledger.notices))
     if as_json:

@@ -192,7 +192,7 @@ def _refuse_hole(table: Table, named: pd.Series, before: int, after: int, step: 
 
     A month that is a slip of the pen is alone, and years away from its neighbours.
     """
-    missing = f"{month_name(before + step)}"
+    missing = month_name(before + step)
     if after - before > 2 * step:
         number = (after - before) // step - 1
         missing += f" to {month_name(after - step)} ({number:,} snapshots)"

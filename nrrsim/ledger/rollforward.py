@@ -135,21 +135,19 @@ class CustomerMonths:
 
     def apart(self, start: int, end: int, by: str) -> int:
         """How many customers of the closed cohort have lines under several labels at its start."""
-        parted = self._apart(start, end, by, closed=True)
-        return 0 if parted is None else parted[1]
+        several, _ = self._of_several(start, end, by, closed=True)
+        return int(several.sum())
 
-    def _apart(
+    def _of_several(
         self, start: int, end: int, by: str, closed: bool
-    ) -> tuple[CustomerMonths, int] | None:
-        """The same with each customer that has several labels as a part for each, and how many.
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """`ndarray[customer]`: whether its lines have several labels where it is looked at from.
 
-        The labels are those of its lines in the month that it is looked at from. A part is those of
-        its lines with that label; what the customer has under another label at any other time goes
-        to its largest part (of equal ones the first by name). None: nobody is apart.
+        With the numbers of the entries that it is told by.
         """
         # a customer has one segment a month (check_rows), and one first month
         if by == "segment" or by in COHORT_BY:
-            return None
+            return np.zeros(len(self.customers), dtype=bool), np.zeros(0, dtype=np.int64)
         label, labels = self._of_lines(by)
         frame = self.ledger.entries.frame
         customer = frame["customer"].cat.codes.to_numpy(np.int64)
@@ -163,9 +161,20 @@ class CustomerMonths:
         lowest, highest = np.full(len(base), len(labels)), np.full(len(base), -1)
         np.minimum.at(lowest, customer[there], label[there])
         np.maximum.at(highest, customer[there], label[there])
-        several = lowest < highest
+        return lowest < highest, there
+
+    def _apart(self, start: int, end: int, by: str, closed: bool) -> CustomerMonths:
+        """The same with each customer that has several labels as a part for each of them.
+
+        The labels are those of its lines in the month that it is looked at from. A part is those of
+        its lines with that label; what the customer has under another label at any other time goes
+        to its largest part (of equal ones the first by name). Itself where nobody is apart.
+        """
+        several, there = self._of_several(start, end, by, closed)
         if not several.any():
-            return None
+            return self
+        label, labels = self._of_lines(by)
+        customer = self.ledger.entries.frame["customer"].cat.codes.to_numpy(np.int64)
 
         # the parts of those customers, by customer and label, and the largest of each
         of_several = there[several[customer[there]]]
@@ -174,21 +183,23 @@ class CustomerMonths:
         )
         amount = np.bincount(part_of, self.ledger.converted(self.rate_month)[of_several])
         owner, at = keys // len(labels), np.lexsort((-amount, keys // len(labels)))
-        largest = np.zeros(len(base), dtype=np.int64)
+        largest = np.zeros(len(several), dtype=np.int64)
         largest[owner[at][::-1]] = at[::-1]
 
         key = customer * len(labels) + label
         found = np.minimum(np.searchsorted(keys, key), len(keys) - 1)
         number = np.where(keys[found] == key, found, largest[customer])
-        part = np.where(several[customer], len(base) + number, customer)
+        part = np.where(several[customer], len(several) + number, customer)
         # who is whole keeps its number among those that are left
         kept, part = np.unique(part, return_inverse=True)
         parted = CustomerMonths.of(self.ledger, self.rate_month, self.as_of, part)
-        own = np.where(kept < len(base), -1, keys[np.maximum(kept - len(base), 0)] % len(labels))
+        own = np.where(
+            kept < len(several), -1, keys[np.maximum(kept - len(several), 0)] % len(labels)
+        )
         own = own[parted.customer]
         codes = np.where(own < 0, label[parted.entry], own)
         parted._labels[by] = codes, labels
-        return parted, int(several.sum())
+        return parted
 
     def _first_revenue(self, by: str) -> tuple[np.ndarray, list[str]]:
         begin = np.flatnonzero(np.diff(self.customer, prepend=-1))
@@ -248,9 +259,7 @@ class CustomerMonths:
 
     def roll(self, start: int, end: int, by: str, closed: bool) -> Movements:
         """The roll-forward from `start` to `end` of those alive at `start` (closed), or of all."""
-        if parted := self._apart(start, end, by, closed):
-            return parted[0]._rolled(start, end, by, closed)
-        return self._rolled(start, end, by, closed)
+        return self._apart(start, end, by, closed)._rolled(start, end, by, closed)
 
     def _rolled(self, start: int, end: int, by: str, closed: bool) -> Movements:
         codes, labels = self.labels(by)

@@ -165,9 +165,10 @@ def _read_csv(path: Path) -> Rows:
 
     name = str(path)
     headings, delimiter = _csv_headings(path)
+    mixes_ends, has_quotes = _looked_through(path)
     try:
         # DuckDB goes by one kind of line end: where there are two, a row is not where it looks
-        read = _csv_by_hand if _mixes_line_ends(path) else _csv_by_duckdb
+        read = _csv_by_hand if mixes_ends else _csv_by_duckdb
         frame, rejected = read(path, delimiter, headings)
     except duckdb.Error:
         # slower, and not so strict about the file as a whole
@@ -176,11 +177,11 @@ def _read_csv(path: Path) -> Rows:
     def lines() -> np.ndarray:
         return _csv_lines(path, delimiter, len(headings), frozenset(rejected))
 
-    holding = _holding_quotes(path, frame)
+    holding = _holding_quotes(frame) if has_quotes else {}
     if holding and len(lines()) != len(frame):
         # who reads quotes in another way than the lines are counted in cannot say where they stand
         frame, rejected = _csv_by_hand(path, delimiter, headings)
-        holding = _holding_quotes(path, frame)
+        holding = _holding_quotes(frame)
     stray = dict.fromkeys(_stray_quotes(path, holding, lines), "UNQUOTED VALUE")
     findings = tuple(
         Finding(
@@ -193,15 +194,17 @@ def _read_csv(path: Path) -> Rows:
     return Rows(name, frame, lines, findings, tuple(_cut_off(path)))
 
 
-def _mixes_line_ends(path: Path) -> bool:
+def _looked_through(path: Path) -> tuple[bool, bool]:
+    """Whether a file has two kinds of line ends, and whether it has a double quote."""
     with path.open("rb") as raw:
         ends = both = 0
-        before = b""
+        has_quotes, before = False, b""
         for block in iter(lambda: raw.read(2**20), b""):
             ends += block.count(b"\n")
             both += block.count(b"\r\n") + (before == b"\r" and block[:1] == b"\n")
+            has_quotes = has_quotes or b'"' in block
             before = block[-1:]
-    return 0 < both < ends
+    return 0 < both < ends, has_quotes
 
 
 def _csv_by_duckdb(
@@ -280,11 +283,8 @@ def _lines_at(path: Path, rows: list[tuple[int, str]]) -> list[int]:
     return [int(line) for line in np.searchsorted(ends, begins) + 1]
 
 
-def _holding_quotes(path: Path, frame: pd.DataFrame) -> dict[int, list[str]]:
+def _holding_quotes(frame: pd.DataFrame) -> dict[int, list[str]]:
     """The cells that hold a double quote, by row."""
-    with path.open("rb") as raw:
-        if not any(b'"' in block for block in iter(lambda: raw.read(2**20), b"")):
-            return {}
     quoted: dict[int, list[str]] = {}
     for column in range(frame.shape[1]):
         cells = frame.iloc[:, column]
