@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from nrrsim.ledger.dates import month_of_heading
 from nrrsim.ledger.exports import headings_of_formats
@@ -14,7 +14,8 @@ from nrrsim.ledger.vocabulary import names_a_customer, names_a_date, names_an_am
 LOOKED_THROUGH = 25  # rows in which the headings are looked for
 
 
-class HeadingRow(NamedTuple):
+@dataclass(frozen=True)
+class HeadingRow:
     """Which of the rows holds the headings, and `why`, where that is not plain to see."""
 
     index: int
@@ -52,10 +53,8 @@ def is_month(cell: object) -> bool:
     """Whether a heading is a month, with a year or without."""
     if not isinstance(cell, str | datetime.date):
         return False
-    text = (
-        re.sub(r"\b(mrr|arr)\b", " ", cell, flags=re.IGNORECASE) if isinstance(cell, str) else cell
-    )
-    found = month_of_heading(text.strip() if isinstance(text, str) else text)
+    words = re.sub(r"\b(mrr|arr)\b", " ", cell, flags=re.I) if isinstance(cell, str) else cell
+    found = month_of_heading(words.strip() if isinstance(words, str) else words)
     return found is not None and found.kind in ("month", "quarter")
 
 

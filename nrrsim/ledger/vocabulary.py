@@ -6,66 +6,8 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-# Currencies that ledgers are kept in; a heading's three letters are one only if they are here.
-CODES = frozenset(
-    [
-        "AED",
-        "ARS",
-        "AUD",
-        "BGN",
-        "BHD",
-        "BRL",
-        "CAD",
-        "CHF",
-        "CLP",
-        "CNY",
-        "COP",
-        "CZK",
-        "DKK",
-        "EGP",
-        "EUR",
-        "GBP",
-        "HKD",
-        "HUF",
-        "IDR",
-        "ILS",
-        "INR",
-        "ISK",
-        "JPY",
-        "KES",
-        "KRW",
-        "KWD",
-        "KZT",
-        "MAD",
-        "MXN",
-        "MYR",
-        "NGN",
-        "NOK",
-        "NZD",
-        "OMR",
-        "PEN",
-        "PHP",
-        "PKR",
-        "PLN",
-        "QAR",
-        "RON",
-        "RSD",
-        "SAR",
-        "SEK",
-        "SGD",
-        "THB",
-        "TND",
-        "TRY",
-        "TWD",
-        "UAH",
-        "USD",
-        "UYU",
-        "VND",
-        "XAF",
-        "XOF",
-        "ZAR",
-    ]
-)
+from nrrsim.ledger.amounts import CURRENCIES
+
 SIGNS = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "US$": "USD", "₹": "INR", "₩": "KRW"}
 NO_MINOR_UNIT, THREE_DIGITS = ("JPY", "KRW", "VND", "CLP", "ISK"), ("KWD", "BHD", "OMR", "TND")
 
@@ -142,7 +84,7 @@ def heading_of(text: object) -> Heading:
     found = plain(re.sub(r"[()\[\],]", " ", words)).split()
     kept = []
     for word in found:
-        if word.upper() in CODES and len(found) > 1:
+        if word.upper() in CURRENCIES and len(found) > 1:
             currency = word.upper()
         elif word in ("cents", "cent", "pence", "minor") and len(found) > 1:
             minor = True
