@@ -10,6 +10,7 @@ import datetime
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import NamedTuple
 
 import pandas as pd
@@ -22,7 +23,9 @@ from nrrsim.months import Calendar, month_name
 PERIODS = {"month": 1, "quarter": 3, "half": 6, "year": 12}  # months in each
 FEWEST = 2  # months across
 MOST_QUOTED = 10  # headings in one sentence
-_SLASHES = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})(?: .*)?")
+_EITHER = re.compile(  # a/b/yyyy, a/b/yy or a-b-yyyy
+    r"(?<![\d/-])(?P<a>\d\d?)(?P<s>[-/])(?P<b>\d\d?)(?P=s)(?P<y>\d{4}|(?<=/)\d\d)(?![\d/-])"
+)
 
 
 class Column(NamedTuple):
@@ -86,15 +89,19 @@ def columns_of(rows: Rows, dates: str | None = None, told: Told | None = None) -
     do not tell it themselves.
     """
     headings = headings_of(rows)
-    captions = [read_caption(text) for text in _in_order(headings, dates, told)]
+    captions = [read_caption(text, dates == "serial") for text in _in_order(headings, dates, told)]
     columns = [Column(*each) for each in zip(range(len(headings)), headings, captions, strict=True)]
     above = [_to_the_right(cells, len(columns)) for _, cells in rows.above]
     has_months = sum(column.caption.kind in PERIODS for column in columns) >= FEWEST
     for row in reversed(above):  # the nearest says first
         heads = sorted(set(row) - {(-1, "")})
-        is_row_of_months = not has_months and FEWEST <= sum(
-            caption.kind == "month" and caption.is_bare and caption.year is not None
-            for caption in (read_caption(text) for _, text in heads)
+        is_row_of_months = (
+            not has_months
+            and sum(
+                caption.kind == "month" and caption.is_bare and caption.year is not None
+                for caption in (read_caption(text) for _, text in heads)
+            )
+            >= FEWEST
         )
         columns = [
             _below(column, at, read_caption(text), is_row_of_months, len(heads) > 1)
@@ -204,46 +211,48 @@ def _below(
             scale=caption.scale or above.scale,
         )
     is_label = heads_several and not above.kind and not above.plan
-    return column._replace(
-        caption=caption, label=column.label or (above.text if is_label else "")
-    )
+    return column._replace(caption=caption, label=column.label or (above.text if is_label else ""))
 
 
 def _in_order(headings: Sequence[str], dates: str | None, told: Told | None) -> list[str]:
-    """The headings, those such as 12/31/2024 written as ISO dates."""
-    written = {head: match for head in headings if (match := _SLASHES.fullmatch(head))}
+    """The headings, those such as 12/31/2024 with an ISO date."""
+    written = {head: match for head in headings if (match := _EITHER.search(head))}
     if not written:
         return list(headings)
-    days_first = [head for head, match in written.items() if int(match[1]) > 12]
-    months_first = [head for head, match in written.items() if int(match[2]) > 12]
-    if days_first and months_first and told:
+    by_order = {
+        "dmy": [head for head, match in written.items() if int(match["a"]) > 12],
+        "mdy": [head for head, match in written.items() if int(match["b"]) > 12],
+    }
+    if all(by_order.values()) and told:
+        (day, *_), (month, *_) = by_order.values()
         told.refuse(
-            f"{days_first[0]} begins with the day and {months_first[0]} with the month",
+            f"{day} begins with the day, and {month} with the month",
             "write all headings in one way, such as 2024-12",
         )
-    order = "dmy" if days_first else "mdy" if months_first else dates
-    if order not in ("dmy", "mdy"):
-        # twelve month ends cannot all be days of one January
-        distinct = {
-            order: len({_iso(match, order)[:7] for match in written.values()})
-            for order in ("dmy", "mdy")
-        }
-        fit = [order for order, months in distinct.items() if months == len(written)]
-        order = fit[0]  if len(fit) == 1 else None
-        if order is None and told:
+    fits = [order for order, heads in by_order.items() if heads] or [dates]
+    if fits[0] not in by_order:
+        # the firsts of twelve months would be twelve days of one January: that is no table
+        fits = [
+            order
+            for order in by_order
+            if len({_iso(match, order)[:7] for match in written.values()}) == len(written)
+        ]
+        if len(fits) != 1 and told:
             told.ask(
                 "dates",
                 ("dmy", "mdy"),
-                f"{quoted(written)}: nothing tells the day from the month",
+                f"headings {quoted(written)}: nothing tells the day from the month",
             )
+    order = fits[0] if fits else "mdy"
     return [
-        _iso(written[head], order or "mdy") if head in written else head for head in headings
+        head.replace(written[head][0], _iso(written[head], order)) if head in written else head
+        for head in headings
     ]
 
 
 def _iso(match: re.Match[str], order: str) -> str:
-    day, month = (match[1], match[2]) if order == "dmy" else (match[2], match[1])
-    year = match[3] if len(match[3]) == 4 else f"20{match[3]}"
+    day, month = (match["a"], match["b"]) if order == "dmy" else (match["b"], match["a"])
+    year = match["y"] if len(match["y"]) == 4 else f"20{match['y']}"
     return f"{year}-{int(month):02d}-{int(day):02d}"
 
 
@@ -365,18 +374,18 @@ def _tell_december(fiscal: Sequence[Column]) -> bool:
 def _no_turn_of_the_year(placed: list[tuple[Column, int]], told: Told) -> list[tuple[Column, int]]:
     """Refuses January behind December below one year: a new year is missing, or the year is wrong.
 
-    Below one year months go up, or down.
+    Below one year months go up, or down by less than half a year each.
     """
     below: dict[int, list[tuple[Column, int]]] = {}
     for column, month in placed:
         if column.year_at >= 0:
             below.setdefault(column.year_at, []).append((column, month))
     for months in below.values():
-        steps = [after > before for (_, before), (_, after) in zip(months, months[1:])]
-        turn = next((at for at, step in enumerate(steps) if step != steps[0]), None)
-        if turn is None and any(steps) == all(steps):
+        steps = [after - before for (_, before), (_, after) in pairwise(months)]
+        turn = next((at for at, step in enumerate(steps) if step < -6 or step * steps[0] < 0), None)
+        if turn is None:
             continue
-        before, after = (months[(turn or 0) + each][0] for each in (0, 1))
+        before, after = months[turn][0], months[turn + 1][0]
         told.refuse(
             f"{after.heading} stands behind {before.heading}, and no new year above it",
             "write each year above its first month",

@@ -24,14 +24,15 @@ _WORDS = {"ALL", "AMD", "BAM", "BOB", "COP", "CUP", "GEL", "MAD", "MOP", "PEN", 
 _CODES = "|".join(sorted(CURRENCIES - _WORDS))
 SIGNS = {"$": "USD", "US$": "USD", "€": "EUR", "£": "GBP"}  # ¥ is yen and yuan
 
-_MONEY = rf"(?:(?<![a-z])(?:{_CODES})|(?:US)?\$|[€£])"
+_SUM = rf"(?:{_CODES}|(?:US)?\$|[€£])"
+_MONEY = rf"(?<![a-su-z]){_SUM}"
 _000 = r"['’]?000(?:['’]?s)?\b"
 _SCALES = {
-    1_000.0: rf"{_MONEY}\s?(?:k\b|thousands?\b|tsd\b|{_000})|\b(?:k|t|tsd\.?|thousands?)\s?{_MONEY}"
-    rf"|\bin (?:k|thousands?|tsd|tausend|1[,.'’]?000s?|{_000})\b|\bthousands\b|\btsd\b"
+    1_000.0: rf"{_MONEY}\s?(?:k\b|thousands?\b|tsd\b|{_000})|\b(?:k|tsd\.?|thousands?)\s?{_SUM}"
+    rf"|\bt{_SUM}|\bin (?:k|thousands?|tsd|tausend|1[,.'’]?000s?|{_000})\b|\bthousands\b|\btsd\b"
     rf"|\((?:k|{_000})\)|(?<![\d.,])['’]?000['’]?s\b|(?<![\d.,])['’]000\b",
-    1_000_000.0: rf"{_MONEY}\s?(?:m|mn|mm|mio|millions?)\b|\b(?:m|mn|mm|mio\.?|millions?)\s?{_MONEY}"
-    r"|\bin (?:m|mn|mm|mio|millions?|millionen)\b|\bmillions\b|\bmio\b|\((?:m|mn|mm)\)",
+    1_000_000.0: rf"{_MONEY}\s?(?:m|mn|mm|mio|millions?)\b|\b(?:m|mn|mm|mio\.?|millions?)\s?"
+    rf"{_SUM}|\bin (?:m|mn|mm|mio|millions?|millionen)\b|\bmillions\b|\bmio\b|\((?:m|mn|mm)\)",
     0.01: r"\bcents\b",
 }
 _CURRENCY = rf"(?<![a-z])[kt]?({_CODES})(?=(?:k|m|mn|mm|mio)?(?![a-z]))|((?:US|(?<![a-z]))\$|[€£])"
@@ -77,12 +78,12 @@ class Caption:
 
 
 @functools.lru_cache(maxsize=4096)
-def read_caption(text: str) -> Caption:
-    """What a heading, or a cell above the headings, says."""
+def read_caption(text: str, serial: bool = False) -> Caption:
+    """What a heading, or a cell above the headings, says. `serial`: its number may be a day's."""
     text = " ".join(text.split())
     if not text:
         return Caption("")
-    if found := _period(text):
+    if found := _period(text, serial):
         return replace(found, text=text)
 
     words = " ".join(text.replace("_", " ").split())
@@ -134,10 +135,10 @@ def _with_words(rest: str) -> Caption:
     return Caption(rest, other=rest.casefold())
 
 
-def _period(text: str) -> Caption | None:
+def _period(text: str, serial: bool = False) -> Caption | None:
     # a database's column is called 2024_12
     for written in (text, text.replace(" ", "-")) if text else ():
-        if found := month_of_heading(written):
-            fiscal = re.search(r"\bfy|fiscal", text, re.IGNORECASE) is not None
-            return Caption(text, found.kind, found.year, found.number, fiscal)
+        found = month_of_heading(written, excel=serial)
+        if found and (found.kind != "month" or found.number is not None):
+            return Caption(text, *found)
     return None

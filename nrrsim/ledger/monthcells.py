@@ -112,7 +112,7 @@ def _look_at_signs(rows: Rows, cells: Cells, amounts: Amounts, told: Told) -> No
 
 
 def _look_at_unreadable(rows: Rows, cells: Cells, told: Told) -> None:
-    """Lost cells (`#REF!`) one by one, unless they are many of a kind; all others in one finding."""
+    """Refuse lost cells (`#REF!`) one by one, unless many are alike, and all others together."""
     found: dict[str, list[tuple[int, int]]] = {}
     for row, month in np.argwhere(cells.unreadable).tolist():
         cell = cells.written[row, month]
@@ -141,6 +141,7 @@ def _look_at_unreadable(rows: Rows, cells: Cells, told: Told) -> None:
 
 
 def line_of(rows: Rows, column: Column, row: int) -> int:
+    """The line of a cell, by its row (from 0) and its month's column."""
     if isinstance(rows, Turned):
         return int(rows.month_lines[column.at - 1])
     return int(rows.lines()[row])
@@ -179,7 +180,6 @@ def filled_months(frame: pd.DataFrame, cells: Cells, told: Told) -> Cells:
     return Cells(
         tuple(cells.months[month] for month in stay), *(each[:, stay] for each in cells[1:])
     )
-
 
 
 # --- columns that are no months -------------------------------------------------------------------
@@ -226,17 +226,19 @@ def columns_of_sums(
                 line_of(rows, column, row),
             )
 
-    for which, what in (("sums", "sums of months, or their last"),
-                        ("others", "not a month, and not the sum of those that are read")):  # fmt: skip
-        if names := [column.heading or f"column {column.at + 1}" for column in left_out[which]]:
-            told.notice(f"{quoted(names)}: {what}; left out", "compare them with the months")
-    if plans:
-        words = dict.fromkeys(column.caption.plan.casefold() for column in plans)
-        headings = quoted(column.heading for column in plans)
-        told.notice(
-            f"{headings} ({' and '.join(words)}): not what happened; not read",
-            "delete the word where they are actual",
-        )
+    for columns, what in (
+        (left_out["sums"], "the sum of months or their last"),
+        (left_out["others"], "no month, and not the sum of those that are read"),
+    ):
+        names = [column.heading or f"column {column.at + 1}" for column in columns]
+        if names:
+            told.notice(f"{quoted(names)}: {what}; left out", "compare it with the months")
+    by_word: dict[str, list[str]] = {}
+    for column in plans:
+        by_word.setdefault(column.caption.plan.casefold(), []).append(column.heading)
+    if by_word:
+        listed = "; ".join(f"{word}: {quoted(headings)}" for word, headings in by_word.items())
+        told.notice(f"not what happened, not read: {listed}", "a ledger is of actual months")
     return [*left_out["sums"], *left_out["others"], *plans]
 
 

@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from nrrsim.errors import Finding
 from nrrsim.ledger.across import (
     FEWEST,
-    PERIODS,
     Across,
     Column,
     Told,
@@ -25,16 +21,22 @@ from nrrsim.ledger.across import (
     headings_of,
     months_across,
     periods_of,
-    quoted,
     text_of,
 )
-from nrrsim.ledger.amounts import Amounts, read_amounts
-from nrrsim.ledger.captions import SIGNS, TOTAL, UNITS, Caption, read_caption, said
+from nrrsim.ledger.amounts import read_amounts
+from nrrsim.ledger.captions import SIGNS, UNITS, Caption, read_caption, said
+from nrrsim.ledger.monthcells import (
+    Cells,
+    Turned,
+    columns_of_sums,
+    filled_months,
+    line_of,
+    read_cells,
+)
 from nrrsim.ledger.sources import Rows
 from nrrsim.months import Calendar, month_name
 from nrrsim.notation import counted
 
-MOST_LOST = 10  # lost cells of one kind that are named one by one
 MEASURE = r"metrics?|measures?|kpis?"
 MEASURES = {"mrr", "arr", "seats", "users", "licenses", "licences", "quantity", "revenue",
             "bookings", "billings", "acv", "tcv", "usage", "price", "headcount"}  # fmt: skip
@@ -45,7 +47,6 @@ NO_CUSTOMER = (
     r"|reactivation|upgrades?|downgrades?|adoption|cross.?sell|price|count|seats|quantity|rate"
     r"|start|end|status|plan|product|invoice|retention)\b"
 )
-NAMED_TOTAL = r"\b(?:total|sum|summe|gesamt)\b"
 CURRENCY = r"curr(?:ency)?(?: ?(?:iso )?code)?|ccy|währung"
 TAKEN = ("month", "mrr", "arr", "amount")  # headings of what is laid out
 
@@ -148,11 +149,11 @@ def laid_out(
     titles = [caption for caption in map(said, _titles(rows)) if caption.text]
     name = "amount" if measure_column(rows) else _unit(across, titles, unit, told)
     cells, sign = read_cells(rows, across, decimal, told)
-    sums = columns_of_sums(rows, across, cells, sign, told)
+    sums = columns_of_sums(rows, across, cells, sign, calendar, told)
 
     cells = filled_months(rows.frame, cells, told)
     values = _scaled(cells, titles, scale, told)
-    _say_months(cells, told)
+    told.taken[len(rows.taken) : len(rows.taken)] = _says_months(cells)
     gone = {column.at for column in (*across.unread, *sums)} | {
         column.at for column, _ in across.months
     }
@@ -210,24 +211,24 @@ def _titles(rows: Rows) -> Iterator[str]:
 
 
 def _unit(across: Across, titles: Sequence[Caption], unit: str | None, told: Told) -> str:
-    """mrr or arr, by the headings, the titles and the sheet's name, or asked."""
+    """Mrr or arr, by the headings, the titles and the sheet's name, or asked."""
     if unit is not None or not across.months:
         return unit or "mrr"
-    sources = [(across.units, "the headings"), *((title.units, title.text) for title in titles)]
+    sources = [
+        (across.units, "the headings"),
+        *((title.units, repr(title.text)) for title in titles),
+    ]
     found = {each: source for units, source in sources for each in sorted(units)}
     if len(found) == 1:
         ((unit, source),) = found.items()
-        told.taken.append(f"amounts are {unit.upper()}, by {source!r}"
-                          if source != "the headings" else f"amounts are {unit.upper()}, by the headings")
+        told.taken.append(f"amounts are {unit.upper()}, by {source}")
         return unit
     says = "says both" if found else "does not say which"
     told.ask("unit", ("mrr", "arr"), f"the amounts are MRR or ARR: the table {says}")
     return "mrr"
 
 
-def _scaled(
-    cells: Cells, titles: Sequence[Caption], scale: float | None, told: Told
-) -> np.ndarray:
+def _scaled(cells: Cells, titles: Sequence[Caption], scale: float | None, told: Told) -> np.ndarray:
     """The amounts as money: where titles or headings say thousands, multiplied, and said."""
     by_title = {title.scale: title.text for title in titles if title.scale}
     by_column = {
@@ -314,3 +315,25 @@ def _currency(
     return by_row
 
 
+def _says_months(cells: Cells) -> Iterator[str]:
+    if cells.months:
+        (first, start), *_ = by_month = sorted(cells.months, key=lambda each: each[1])
+        last, end = by_month[-1]
+        yield (
+            f"{counted(len(by_month), 'column')} of months across, from {first.heading}"
+            f" ({month_name(start)}) to {last.heading} ({month_name(end)})"
+        )
+
+
+def _beside(frame: pd.DataFrame, kept: Sequence[Column], told: Told) -> pd.DataFrame:
+    """The columns beside the months; one that has a heading of ours is not read as ours."""
+    labels = [str(frame.columns[column.at]) for column in kept]
+    ours = {
+        label: f"{label} (unused)"
+        for label in labels
+        if re.sub(r"[\s_.-]", "", label).casefold() in TAKEN
+    }
+    if ours:
+        told.notice(f"{', '.join(ours)}: stands beside the months, not read", "rename what it says")
+    beside = frame.iloc[:, [column.at for column in kept]]
+    return beside.set_axis(pd.Index([ours.get(label, label) for label in labels]), axis=1)
