@@ -265,36 +265,37 @@ class _Sums:
     def differs(self, column: Column) -> tuple[int, float, float] | None:
         """The first row in which a column is no sum of months and not their last, or None.
 
-        With it, what stands there and the sum of the months before. The months are so many at most
+        With it, what stands there and the sum that fits most rows. The months are so many at most
         as the kind has, next to the column on either side; those of a plan may be among them.
         """
         amount = self._of(column.at)
         compared = np.flatnonzero(~np.isnan(amount) & self.is_whole)
-        most = {TOTAL: len(self.all), "ytd": 12 // self.length}.get(
-            column.caption.kind, PERIODS.get(column.caption.kind, 12) // self.length
-        )
+        if not len(compared):
+            return None
         amount = amount[compared, None]
-        nearest: np.ndarray | None = None
+        months_in_kind = PERIODS.get(column.caption.kind, 12) // self.length
+        most = len(self.all) if column.caption.kind == TOTAL else months_in_kind
+        added, fits = np.zeros_like(amount), np.zeros_like(amount, dtype=bool)
         for months in (self.all, self.read):
             before = [at for at in reversed(months) if at < column.at][:most]
             behind = [at for at in months if at > column.at][:most]
-            for side, each in (("before", before), ("behind", behind)):
-                if not each:
+            # so many months on this side, and the last of them: the column's neighbour, or not
+            for side, lasts in ((before, before[:1] * len(before)), (behind, behind)):
+                if not side:
                     continue
-                added = np.cumsum([self._of(at)[compared] for at in each], axis=0).T
-                ends = [each[0]] * len(each) if side == "before" else each
-                lasts = np.column_stack([self._of(at)[compared] for at in ends])
+                sums = np.cumsum([self._of(at)[compared] for at in side], axis=0).T
+                last = np.column_stack([self._of(at)[compared] for at in lasts])
                 # each month may be rounded by half of its last digit
-                slack = self._half_digit * np.arange(2, len(each) + 2) + 1e-9 * abs(amount)
-                fits = (abs(amount - added) <= slack) | (abs(amount - lasts) <= slack)
-                if fits.all(axis=0).any():
-                    return None
-                if nearest is None:
-                    nearest = added[:, -1:]
-                    first = int(np.argmin(fits[:, -1]))
-        if nearest is None:
-            return None if not len(compared) else (int(compared[0]), float(amount[0, 0]), 0.0)
-        return int(compared[first]), float(amount[first, 0]), float(nearest[first, 0])
+                slack = self._half_digit * np.arange(2, len(side) + 2) + 1e-9 * abs(amount)
+                added = np.hstack([added, sums])
+                fits = np.hstack(
+                    [fits, (abs(amount - sums) <= slack) | (abs(amount - last) <= slack)]
+                )
+        best = int(np.argmax(fits.sum(axis=0)))
+        if fits[:, best].all():
+            return None
+        first = int(np.argmin(fits[:, best]))
+        return int(compared[first]), float(amount[first, 0]), float(added[first, best])
 
     def is_total(self, column: Column) -> bool:
         """Whether a column of another heading has the sum of the months in all rows."""

@@ -6,6 +6,7 @@ are MRR or ARR, in which currency, in thousands or not.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator, Sequence
 
@@ -93,18 +94,15 @@ def transposed(rows: Rows) -> Rows:
     )
     month_lines = rows.lines()[is_row]
     first = np.full(len(turned), max(int(month_lines[0]) - 1, 1) if len(month_lines) else 1)
-    return Turned(
-        rows.name,
-        turned,
-        lambda: first,
-        rows.findings,
-        rows.notices,
-        headings=headings,
-        above=above,
-        sheet=rows.sheet,
-        taken=(*rows.taken, "months stand down and customers across: the table is turned"),
-        month_lines=month_lines,
-    )
+    known = {each.name: getattr(rows, each.name) for each in dataclasses.fields(Rows)}
+    turned_rows = {
+        "frame": turned,
+        "lines": lambda: first,
+        "headings": headings,
+        "above": above,
+        "taken": (*rows.taken, "months stand down and customers across: the table is turned"),
+    }
+    return Turned(**known | turned_rows, month_lines=month_lines)
 
 
 def measure_column(rows: Rows) -> str | None:
@@ -114,12 +112,11 @@ def measure_column(rows: Rows) -> str | None:
         if re.fullmatch(MEASURE, heading.strip(), re.IGNORECASE):
             return str(label)
     for label, _ in named:
-        cells = rows.frame[label]
-        if cells.dtype.kind in "biufmM":
-            continue
-        words = {text_of(cell).casefold() for cell in cells.dropna().unique()[:99]}
-        if len(words) > 1 and words <= MEASURES and words & UNITS.keys():
-            return str(label)
+        cells = rows.frame[label].dropna()
+        if text_of(cells.iat[0] if len(cells) else "").casefold() in MEASURES:
+            words = {text_of(cell).casefold() for cell in cells.unique()}
+            if len(words) > 1 and words <= MEASURES and words & UNITS.keys():
+                return str(label)
     return None
 
 
@@ -176,15 +173,13 @@ def laid_out(
             return rows.month_lines[at[month] - 1]
         return rows.lines()[row]
 
-    return Rows(
-        rows.name,
-        long,
-        lines,
-        tuple(told.findings),
-        tuple(told.notices),
+    return dataclasses.replace(
+        rows,
+        frame=long,
+        lines=lines,
+        findings=tuple(told.findings),
+        notices=tuple(told.notices),
         headings=tuple(map(str, long.columns)),
-        above=rows.above,
-        sheet=rows.sheet,
         taken=tuple(told.taken),
         known_months=tuple(sorted(number for _, number in cells.months)),
         block=row,
