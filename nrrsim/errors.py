@@ -25,8 +25,8 @@ class Finding:
     """One thing that is wrong, where it stands, and what to do about it.
 
     `line` counts from 1 as an editor or a spreadsheet does; 0 means the file as a whole. With an
-    `option` (such as `unit`) it is a question of reading, which that option answers with one of the
-    `choices`, where there are few.
+    `option` it is a question of how the file is to be read, which that option settles, with one of
+    `choices` where they are known.
     """
 
     file: str

@@ -26,6 +26,7 @@ from nrrsim.ledger.ledger import Ledger
 from nrrsim.months import month_name
 from nrrsim.notation import counted
 from nrrsim.scenario.beliefs import beta_of
+from nrrsim.scenario.book import book_reading
 from nrrsim.scenario.customers import customers_of
 from nrrsim.scenario.drivers import COUNTED, DRIVERS
 from nrrsim.scenario.scenario import Scenario
@@ -104,8 +105,6 @@ def calibrate(
     half_life: float | None = None,
     price_months: Sequence[str] = (),
     file: str = "ledger.csv",
-    columns: Mapping[str, str] | None = None,
-    until: str | None = None,
 ) -> Calibration:
     """The scenario that a ledger's history up to `as_of` speaks for; nothing after it is looked at.
 
@@ -114,8 +113,7 @@ def calibrate(
     half_life : months after which what was seen counts half; default: all of it counts the same.
     price_months : months in which those who rose by a common percentage met a price increase
         ("YYYY-MM").
-    file, columns, until : the ledger's path, headings and day of export, as the scenario's book is
-        to name them.
+    file : the ledger's path as the scenario's book is to name it; beside it stands how it was read.
 
     Raises UsageError for a date that the ledger does not have, and for a history of less than two
     snapshots.
@@ -144,8 +142,7 @@ def calibrate(
             "ledger": file,
             "as_of": as_of,
             "term": {name: terms[name] for name in here},
-            **({"columns": dict(columns)} if columns else {}),
-            **({"until": until} if until else {}),
+            **book_reading(ledger.reading),
         },
         "drivers": drivers,
     }

@@ -304,10 +304,9 @@ def calibrate(
     from nrrsim.months import parse_month
 
     parse_month(as_of, "--as-of")
-    # a scenario's book can name a file, its headings and its day of export, and nothing else
+    # a scenario's book can name a file and how it is read, and nothing else
     is_file = len(sources) == 1 and "://" not in sources[0] and not sources[0].startswith("env:")
-    as_it_is = replace(form, column=None, until=None, fiscal_year_end=AS_IT_IS.fiscal_year_end)
-    if out and not (is_file and as_it_is == AS_IT_IS):
+    if out and not (is_file and replace(form, reading=AS_IT_IS.reading) == AS_IT_IS):
         raise UsageError(
             "--out: a scenario's book is one ledger file, read as it is;"
             " put the ledger into such a one"
@@ -319,12 +318,10 @@ def calibrate(
     learnt = calibrate(
         ledger,
         as_of,
-        term=_pairs("--term", term),
+        term=_terms(term),
         half_life=half_life,
         price_months=price_month or (),
         file=Path(file).as_posix(),
-        columns=_pairs("--column", form.column),
-        until=form.until,
     )
 
     if out:
@@ -590,18 +587,15 @@ def _read(sources: list[str], form: LedgerForm) -> Ledger:
     from nrrsim.ledger.ledger import read_ledger
 
     how = dict(vars(form))
-    columns = _pairs("--column", how.pop("column"), "customer=Account")
-    return read_ledger(*sources, columns=columns, **how)
+    reading = how.pop("reading")
+    return read_ledger(*sources, **how, **reading.said)
 
 
-def _pairs(option: str, given: list[str] | None, such_as: str = "smb=monthly") -> dict[str, str]:
-    """The mapping that an option states, a pair each time it is given."""
+def _terms(given: list[str] | None) -> dict[str, str]:
+    """The mapping that --term states, a pair each time it is given."""
     pairs = [pair.partition("=") for pair in given or []]
     if any(not (ours and theirs) for ours, _, theirs in pairs):
-        words = "a segment, an equals sign and a term"
-        if option == "--column":
-            words = "our word, an equals sign and your heading"
-        raise UsageError(f"{option}: write {words}, such as {such_as}")
+        raise UsageError("--term: write a segment, an equals sign and a term, such as smb=monthly")
     return {ours: theirs for ours, _, theirs in pairs}
 
 

@@ -13,6 +13,8 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from nrrsim.errors import UsageError
+from nrrsim.ledger.reading import AS_IT_IS as READ_AS_IT_IS
+from nrrsim.ledger.reading import Reading
 
 
 class Engine(StrEnum):
@@ -63,16 +65,6 @@ def half_life_of(text: str) -> float:
     return decimal("--half-life", text)
 
 
-def fiscal_year_end_of(text: str) -> int:
-    """The month in which a year ends, 01 to 12; raises UsageError for what is none."""
-    from nrrsim.months import Calendar
-
-    try:
-        return Calendar.of(text).year_end
-    except ValueError as error:
-        raise UsageError(f"--fiscal-year-end: {error}") from None
-
-
 def probability_of(text: str) -> float:
     """A probability strictly between 0 and 1; raises UsageError for another number."""
     value = decimal("--probability", text)
@@ -90,12 +82,6 @@ Sources = Annotated[
 ScenarioFile = Annotated[
     str, typer.Argument(metavar="SCENARIO", help="Such as params/scenarios/nrr-105.yaml.")
 ]
-Column = Annotated[
-    list[str] | None,
-    typer.Option("--column", metavar="OURS=YOURS", help="Read your heading as our word; repeat."),
-]
-Query = Annotated[str | None, typer.Option(help="The query to read from a database.")]
-Sheet = Annotated[str | None, typer.Option(help="The sheet of a spreadsheet (default: the first).")]
 Rates = Annotated[
     str | None, typer.Option(help="A file month,currency,rate for a ledger in several currencies.")
 ]
@@ -105,24 +91,6 @@ Reported = Annotated[
 ]
 Grace = Annotated[
     int, whole_number("--grace-months", help="Months a renewal may be late without being churn.")
-]
-PeriodEnd = Annotated[
-    str, typer.Option(help="A subscription's end: exclusive (first day without) or inclusive.")
-]
-Until = Annotated[
-    str | None,
-    typer.Option(
-        metavar="DAY",
-        help="When an export of subscriptions was made: the last month is the last that was over.",
-    ),
-]
-FiscalYearEnd = Annotated[
-    int,
-    typer.Option(
-        parser=fiscal_year_end_of,
-        metavar="MM",
-        help="The month in which the company's year ends; quarters and cohorts follow it.",
-    ),
 ]
 Seed = Annotated[int, whole_number("--seed", help="The same seed gives the same bits.")]
 Target = Annotated[
@@ -154,24 +122,22 @@ Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open it i
 
 # --- the options of every command that reads a ledger ---------------------------------------------
 
+HOW_READ = "How the file is read, where it does not say"
+
 
 @dataclass(frozen=True)
 class LedgerForm:
-    """How a ledger is to be read, as `read_ledger` takes it: one field an option."""
+    """How a ledger is to be read, as `read_ledger` takes it; of `reading`, an option a field."""
 
-    column: Column = None
-    query: Query = None
-    sheet: Sheet = None
     rates: Rates = None
     currency: Currency = None
     reported: Reported = False
     grace_months: Grace = 0
-    period_end: PeriodEnd = "exclusive"
-    until: Until = None
-    fiscal_year_end: FiscalYearEnd = 12
+    reading: Reading = READ_AS_IT_IS
 
 
 AS_IT_IS = LedgerForm()
+ONE_OF_MANY = {"columns": "column"}  # a mapping is said pair by pair
 
 
 def reads_a_ledger(command: Callable[..., None]) -> Callable[..., None]:
@@ -180,25 +146,51 @@ def reads_a_ledger(command: Callable[..., None]) -> Callable[..., None]:
     Typer reads a command's signature, and makes an option of each parameter: so the command that it
     sees has them all, and hands them on as one.
     """
+    own = [field for field in fields(LedgerForm) if field.name != "reading"]
     kinds = get_type_hints(LedgerForm, include_extras=True)
-    options = [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=field.default,
-            annotation=kinds[field.name],
-        )
-        for field in fields(LedgerForm)
-    ]
+    options = [_parameter(each.name, each.default, kinds[each.name]) for each in own]
+    options += [_option_of(each) for each in fields(Reading)]
     parameters: list[inspect.Parameter] = []
     for parameter in inspect.signature(command, eval_str=True).parameters.values():
-        own = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        parameters += options if parameter.name == "form" else [own]
+        as_keyword = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        parameters += options if parameter.name == "form" else [as_keyword]
 
     @functools.wraps(command)
     def widened(**given: Any) -> None:
-        form = LedgerForm(**{option.name: given.pop(option.name) for option in options})
-        command(**given, form=form)
+        reading = {each.name: given.pop(each.name) for each in fields(Reading)}
+        form = {each.name: given.pop(each.name) for each in own}
+        try:
+            said = Reading.of(reading)
+        except UsageError as error:
+            name, _, problem = str(error).partition(": ")
+            raise UsageError(f"{_option_name(name)}: {problem}") from None
+        command(**given, form=LedgerForm(**form, reading=said))
 
     widened.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return widened
+
+
+def _parameter(name: str, default: Any, annotation: Any) -> inspect.Parameter:
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+    )
+
+
+def _option_name(field: str) -> str:
+    return "--" + ONE_OF_MANY.get(field, field).replace("_", "-")
+
+
+def _option_of(field: Any) -> inspect.Parameter:
+    """The option that a field of Reading is: Reading checks what it is given."""
+    told = field.metadata
+    named = _option_name(field.name)
+    words: dict[str, Any] = {"help": f"{told['help']}.", "rich_help_panel": HOW_READ}
+    if told["kind"] == "switch":
+        return _parameter(field.name, False, Annotated[bool, typer.Option(named, **words)])
+    words["metavar"] = told["metavar"] or "|".join(told["choices"]) or "TEXT"
+    if told["kind"] == "pairs":
+        words["help"] = f"{told['help']}; repeat."
+        return _parameter(
+            field.name, None, Annotated[list[str] | None, typer.Option(named, **words)]
+        )
+    return _parameter(field.name, None, Annotated[str | None, typer.Option(named, **words)])

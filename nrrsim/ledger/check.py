@@ -7,21 +7,22 @@ month. Subscription periods: one row a subscription with `start`, `end` and its 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from nrrsim.errors import Finding, UsageError, did_you_mean
+from nrrsim.errors import Finding, UsageError
 from nrrsim.ledger.columns import Table, amount_column, require
 from nrrsim.ledger.names import check_ids, look_at_names, look_at_renames
 from nrrsim.ledger.periods import Known, look_at_ends, months_of_periods
+from nrrsim.ledger.reading import AS_IT_IS, Reading
 from nrrsim.ledger.rollforward import COHORT_BY
 from nrrsim.ledger.sources import Rows
 from nrrsim.ledger.values import check_values, codes_of, typed_values
-from nrrsim.months import CALENDAR_YEAR, Calendar, month_name
+from nrrsim.months import month_name
 from nrrsim.movements import CENT, cents, json_ratio
 from nrrsim.notation import counted
 
@@ -57,27 +58,16 @@ class Entries:
 
 
 def check_rows(
-    parts: Sequence[Rows],
-    *,
-    columns: Mapping[str, str] | None = None,
-    period_end: str = "exclusive",
-    until: str | None = None,
-    rates_given: bool = False,
-    calendar: Calendar = CALENDAR_YEAR,
+    parts: Sequence[Rows], reading: Reading = AS_IT_IS, rates_given: bool = False
 ) -> Entries:
-    """The entries of the rows; raises DataError with every finding.
+    """The entries of the rows, read as `reading` says; raises DataError with every finding.
 
-    `columns` names our word -> your heading. `period_end` says whether a subscription's end is its
-    first day without service (`exclusive`) or its last day with it (`inclusive`). `until` is the
-    day on which an export of periods was made (default: its last month is that of the latest
-    start); a ledger of months has no use for it, and refuses it with UsageError. A fiscal
-    `calendar` takes no quarter for a month.
+    A ledger of months has no use for `reading.until`, and refuses it with UsageError.
     """
-    if period_end not in ("exclusive", "inclusive"):
-        remedy = did_you_mean(period_end, ["exclusive", "inclusive"])
-        raise UsageError(f"period_end: {period_end!r} is not known; {remedy}")
-    table = Table(parts, columns or {})
-    unit = amount_column(table, columns or {})
+    columns, until, calendar = reading.columns, reading.until, reading.calendar
+    period_end = reading.period_end or "exclusive"
+    table = Table(parts, columns)
+    unit = amount_column(table, columns)
     periods = "start" in table.frame.columns and "month" not in table.frame.columns
     if not require(table, ["customer", "start" if periods else "month", unit]):
         table.stop()

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,44 +15,37 @@ import pandas as pd
 from nrrsim.errors import Finding, UsageError
 from nrrsim.ledger.check import Entries, check_rows
 from nrrsim.ledger.currency import read_rates, reporting_currency
+from nrrsim.ledger.reading import AS_IT_IS, Reading
 from nrrsim.ledger.rollforward import COHORT_BY, CustomerMonths
 from nrrsim.ledger.sources import read_rows
 from nrrsim.ledger.values import MOST
 from nrrsim.messages import whole_of
-from nrrsim.months import CALENDAR_YEAR, Calendar, month_name, parse_month
+from nrrsim.months import Calendar, month_name, parse_month
 from nrrsim.movements import Movements
 from nrrsim.notation import counted
 
 
 def read_ledger(
     *sources: str | Path,
-    columns: Mapping[str, str] | None = None,
-    query: str | None = None,
-    sheet: str | None = None,
     rates: str | Path | None = None,
     currency: str | None = None,
     reported: bool = False,
     grace_months: int = 0,
-    period_end: str = "exclusive",
-    until: str | None = None,
-    fiscal_year_end: int | str = 12,
+    reading: Reading | Mapping[str, Any] | None = None,
+    **said: Any,
 ) -> Ledger:
-    """The ledger in one or more files (CSV, Parquet, Excel), or behind a database address.
+    """The ledger in one or more files (CSV, Excel, Parquet and others), or behind a database.
 
-    columns : our word -> your heading, for headings that nrrsim does not know.
-    query, sheet : what to read of a database, and of a spreadsheet (default: the first sheet).
     rates : a file with `month,currency,rate`, the rate being the worth of one unit in the reporting
         `currency`.
     currency : that of the report, where the ledger has several or does not say.
     reported : convert each month at its own rate; default: all of a window at the rate of its
         start.
     grace_months : a gap up to that long is a late renewal, not churn and reactivation.
-    period_end : whether a subscription's `end` is `exclusive` (first day without service) or
-        `inclusive`.
-    until : when an export of subscriptions was made, a day or a month (its last day): the ledger
-        ends with the last month that was over then (default: the month of its latest start).
-    fiscal_year_end : the month in which the company's year ends, 1 to 12 or 01 to 12; quarters,
-        years and cohorts follow it (default: December, the calendar's).
+    said : how the files are to be read where they do not say, each an option of `nrrsim check` with
+        `_` for `-`, such as `columns={"customer": "Account"}`, `unit="mrr"`, `until="2026-10-05"`,
+        `fiscal_year_end=1`; `Reading` lists them.
+    reading : the same, all at once.
 
     Raises UsageError if a source or a parameter does not fit, DataError with every finding if the
     data do not.
@@ -64,25 +58,16 @@ def read_ledger(
             f"grace_months: {grace_months} is negative;"
             " 0 counts every gap as churn and reactivation"
         )
-    try:
-        calendar = Calendar.of(fiscal_year_end)
-    except ValueError as error:
-        raise UsageError(f"fiscal_year_end: {error}") from None
-    parts = [rows for source in sources for rows in read_rows(source, query, sheet)]
-    entries = check_rows(
-        parts,
-        columns=columns,
-        period_end=period_end,
-        until=until,
-        rates_given=rates is not None,
-        calendar=calendar,
-    )
+    before = reading.said if isinstance(reading, Reading) else reading or {}
+    how = Reading.of({**before, **said})
+    parts = [rows for source in sources for rows in read_rows(source, how.query, how.sheet)]
+    entries = check_rows(parts, how, rates_given=rates is not None)
     table = None
     if rates is not None:
-        table, said = read_rates(rates, calendar)
-        entries = replace(entries, notices=(*entries.notices, *said))
+        table, notices = read_rates(rates, how.calendar)
+        entries = replace(entries, notices=(*entries.notices, *notices))
     ours = reporting_currency(entries, table, currency)
-    return Ledger(entries, ours, table, reported, grace_months, calendar)
+    return Ledger(entries, ours, table, reported, grace_months, how)
 
 
 @dataclass(frozen=True)
@@ -94,10 +79,15 @@ class Ledger:
     rates: pd.Series | None = None
     reported: bool = False
     grace_months: int = 0
-    calendar: Calendar = CALENDAR_YEAR
+    reading: Reading = AS_IT_IS
     _by_rates: dict[tuple[int | None, int | None], CustomerMonths] = field(
         default_factory=dict, repr=False, compare=False
     )
+
+    @property
+    def calendar(self) -> Calendar:
+        """The company's quarters and years."""
+        return self.reading.calendar
 
     @property
     def step(self) -> int:

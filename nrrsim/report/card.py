@@ -12,15 +12,18 @@ from typing import Any
 
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.files import shared
+from nrrsim.ledger.reading import OPTIONS, Reading
 from nrrsim.messages import as_whole, of_percent
 from nrrsim.months import Calendar
 from nrrsim.yamlfile import read_yaml
 
-NESTED = ("columns", "scenarios", "multiples", "price_months")
+NESTED = ("scenarios", "multiples", "price_months")
 MOST_STRANGE = 20  # unknown parameters that are told one by one
 OPTIONAL = re.compile(r"\(optional ?(number|text|mapping|month of the year|)\)")
 PATH = "(path)"  # in a parameter's comment; a company or a title may be called like a file
 ALWAYS_PATHS = ("rates",)
+EMPTY = "is empty; give a value, or leave the line out"
+READING = "reading"  # a notebook's parameter: how its ledger is read
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,8 @@ def read_card(path: str | Path) -> Card:
     notebook = _find_notebook(file, card["notebook"])
     known = _parameters(notebook)
     given = {key: _meant(value, known.get(key)) for key, value in card.items() if key != "notebook"}
+    # how the ledger is read is said key by key, and handed on as one
+    said = {key: given.pop(key) for key in OPTIONS if READING in known and key in given}
     strange = [key for key in given if key not in known]
     beyond = set(strange[MOST_STRANGE:])
     wrong = [
@@ -86,8 +91,17 @@ def read_card(path: str | Path) -> Card:
             wording = _own_wording(file, given.get("wording"), defaults.get("wording"))
     except UsageError as error:
         wrong.append(str(error))
+    for key, value in said.items():
+        try:
+            if value is None:
+                raise UsageError(f"{key}: {EMPTY}")
+            Reading.of({key: value})
+        except UsageError as error:
+            wrong.append(f"{path}:{document.keys[key,].line}: {error}")
     if wrong:
         raise UsageError("\n".join(wrong))
+    if said:
+        given[READING] = {**given.get(READING, {}), **said}
     return Card(file, notebook, given, defaults, paths, wording)
 
 
@@ -164,7 +178,7 @@ def _problem(key: str, value: Any, known: Mapping[str, _Parameter]) -> str:
         return f"is not a parameter of the notebook; {did_you_mean(key, list(known))}"
     wanted = known[key].kind
     if value is None:
-        return "" if known[key].default is None else "is empty; give a value, or leave the line out"
+        return "" if known[key].default is None else EMPTY
     if wanted == "month of the year":
         try:
             Calendar.of(value)

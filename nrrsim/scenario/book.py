@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from dataclasses import fields
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, Strict, model_validator
+from pydantic import AfterValidator, Field, Strict, create_model, model_validator
 
-from nrrsim.errors import did_you_mean
+from nrrsim.errors import UsageError, did_you_mean
+from nrrsim.ledger.reading import OPTIONS, Reading
 from nrrsim.messages import Problem, shown
 from nrrsim.months import month_name, month_number
 from nrrsim.scenario.beliefs import AS_PERCENT, OR_DECIMAL, OR_PERCENT, Finite, Frozen
@@ -76,16 +78,52 @@ def _a_month(text: str) -> str:
     return month_name(number)
 
 
-class LedgerBook(Frozen):
-    """The customers of a ledger at `as_of`. `columns`: our word -> your heading. `until`: when an
-    export of subscriptions was made (a day or a month).
-    """
+NOT_OF_A_BOOK = ("query", "fiscal_year_end")  # of a database, and of quarters
+
+
+class _LedgerBook(Frozen):
+    """The customers of a ledger at `as_of`; beside it, how its file is read."""
 
     ledger: Annotated[str, AfterValidator(_a_file)]
     as_of: Annotated[str, AfterValidator(_a_month)]
     term: dict[str, Term] = Field(default_factory=dict)
-    columns: dict[str, str] = Field(default_factory=dict)
-    until: str | None = None
+
+    @property
+    def reading(self) -> Reading:
+        """How the file is read."""
+        return Reading.of({name: getattr(self, name) for name in SAID})
+
+    @model_validator(mode="after")
+    def _can_be_read(self) -> Self:
+        try:
+            _ = self.reading
+        except UsageError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+
+SAID = tuple(name for name in OPTIONS if name not in NOT_OF_A_BOOK)
+OF_KIND: dict[str, Any] = {
+    "pairs": dict[str, str],
+    "each": str | dict[str, str],
+    "switch": bool,
+    "number": float,
+}
+if TYPE_CHECKING:
+    LedgerBook = _LedgerBook
+else:
+    _of_reading = {
+        option.name: (OF_KIND.get(option.metadata["kind"], str) | None, None)
+        for option in fields(Reading)
+        if option.name in SAID
+    }
+    LedgerBook = create_model("LedgerBook", __base__=_LedgerBook, **_of_reading)
+    LedgerBook.__doc__ = _LedgerBook.__doc__
+
+
+def book_reading(reading: Reading) -> dict[str, Any]:
+    """What a scenario's book says of how its ledger is read."""
+    return {name: value for name, value in reading.said.items() if name in SAID}
 
 
 class NewBusiness(Frozen):

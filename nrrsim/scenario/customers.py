@@ -92,7 +92,7 @@ def of_ledger(book: LedgerBook, folder: Path) -> Customers:
     from nrrsim.ledger.ledger import read_ledger
 
     try:
-        ledger = read_ledger(folder / book.ledger, columns=book.columns, until=book.until)
+        ledger = read_ledger(folder / book.ledger, reading=book.reading)
     except UsageError as error:
         said = str(error)
         at = "until" if said.startswith("until: ") else "ledger"

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 import nrrsim as nr
 from nrrsim.analysis.actuals import Actuals
 from nrrsim.ledger.check import check_rows
+from nrrsim.ledger.reading import Reading
 from nrrsim.ledger.sources import Rows
-from nrrsim.months import Calendar, month_name, shift
+from nrrsim.months import month_name, shift
 
 MERIDIAN = ROOT / "nrrsim" / "data" / "meridian.csv"
 ENDS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
@@ -56,7 +57,7 @@ def test_each_customer_is_in_the_cohort_of_its_first_month(made, year_end, by):
     frame = pd.DataFrame(rows, columns=["customer", "month", "mrr", "segment"])
     entries = check_rows([Rows("ledger.csv", frame, lambda: range(2, len(frame) + 2))])
     as_of = month_name(first + (length - 1) * step)
-    ledger = nr.Ledger(entries, "USD", calendar=Calendar(year_end))
+    ledger = nr.Ledger(entries, "USD", reading=Reading(fiscal_year_end=year_end))
     found = Actuals(ledger, as_of).split(f"cohort_{by}")
 
     started, expected = month_name(first), {}
@@ -212,7 +213,7 @@ def test_what_is_no_month_of_the_year_is_refused(run, command, wrong):
     assert err.endswith(f"got {wrong!r}\n")
 
 
-@pytest.mark.parametrize("wrong", [0, 13, 1.5, True, None, "Jan"])
+@pytest.mark.parametrize("wrong", [0, 13, 1.5, True, "", "Jan"])
 def test_the_same_in_python(wrong):
     with pytest.raises(nr.UsageError, match=r"^fiscal_year_end: must be the month in which"):
         nr.read_ledger(MERIDIAN, fiscal_year_end=wrong)

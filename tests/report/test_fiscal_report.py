@@ -278,8 +278,8 @@ def test_an_empty_year_end_is_refused(write):
 @pytest.mark.parametrize("right", ["1", "01", "12", "'01'", '"09"', "09", "1.0", "12.0"])
 def test_a_year_end_as_people_write_it_in_a_card(write, right):
     text = f"notebook: backtest\ncompany: A\nledger: a.csv\nfiscal_year_end: {right}\n"
-    given = read_card(write(text, "card.yaml")).parameters["fiscal_year_end"]
-    assert nr.read_ledger(MERIDIAN, fiscal_year_end=given).calendar.year_end == int(
+    given = read_card(write(text, "card.yaml")).parameters["reading"]
+    assert nr.read_ledger(MERIDIAN, reading=given).calendar.year_end == int(
         float(right.strip("'\""))
     )
 

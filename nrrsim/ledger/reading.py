@@ -1,0 +1,238 @@
+"""What people say of how a file is to be read in, one checked statement out; never reads a file.
+
+Each field is an option of the command line (`--late-renewal runs-on`), a key of a run card or of a
+scenario's book (`late_renewal: runs-on`) and a keyword of `read_ledger`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from nrrsim.errors import UsageError, did_you_mean
+from nrrsim.months import Calendar
+
+PAYS_FOR = ("unit", "line", "month", "year", "period", "total")
+# What may follow an option in a message: a pair, a word, a sign or a number.
+VALUE = r"""[\w.%-]+=(?:"[^"]*"|\S*[\w)>])|[A-Z]+\b|[a-z][a-z-]*[a-z]\b|[.,](?= |;|$)|\d[\d-]*"""
+YES = {"yes": True, "true": True, "no": False, "false": False}
+
+
+def _said(help: str, *choices: str, kind: str = "", metavar: str = "") -> Any:
+    """An option that may be left out. `kind`: text, switch, number, pairs, yes or no."""
+    kind = kind or ("choice" if choices else "text")
+    told = {"help": help, "choices": choices, "kind": kind, "metavar": metavar}
+    return field(default=False if kind == "switch" else None, metadata=told)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a ledger is to be read: what its files cannot say of themselves. None: nothing is said.
+
+    Raises UsageError for what is no such thing.
+    """
+
+    columns: Any = _said("Read your heading as our word", kind="pairs", metavar="OURS=YOURS")
+    query: str | None = _said("The query to read from a database")
+    sheet: str | None = _said("The sheet of a spreadsheet")
+    format: str | None = _said(
+        "Read it as this export, or as a file of your own says", metavar="NAME|FILE.yaml"
+    )
+    transpose: bool = _said("Months stand down and customers across", kind="switch")
+    fill_down: bool = _said("An empty customer's cell is the customer above it", kind="switch")
+    totals: str | None = _said("Rows that may be totals", "drop", "keep")
+    blank: str | None = _said("What an empty amount is", "zero")
+    decimal: str | None = _said("The decimal sign", ".", ",")
+    scale: float | None = _said("Amounts are in so many, such as 1000", kind="number")
+    dates: str | None = _said("How dates such as 01/12/2025 are written", "dmy", "mdy", "serial")
+    timezone: str | None = _said("The zone whose days count", metavar="ZONE")
+    minor_units: bool | None = _said("Amounts are in cents", "yes", "no", kind="yes or no")
+    unit: str | None = _said("What the amounts are, where the file does not say", "mrr", "arr")
+    amount_is: Any = _said(
+        "What an amount is of", *PAYS_FOR, kind="each", metavar="|".join(PAYS_FOR)
+    )
+    end: str | None = _said("No subscription has an end in this file", "none")
+    ended_at: str | None = _said("The column that says when what ended did", metavar="COLUMN")
+    late_renewal: str | None = _said("Who is active after the end", "runs-on", "ends")
+    period_end: str | None = _said(
+        "A subscription's end: the first day without service, or the last with it",
+        "exclusive",
+        "inclusive",
+    )
+    until: str | None = _said(
+        "When an export of subscriptions was made: the last month is the last that was over",
+        metavar="DAY",
+    )
+    count: Any = _said("Whether a status counts", kind="pairs", metavar="STATUS=yes|no")
+    stopped: str | None = _said("The column that says when unpaid ones stopped", metavar="COLUMN")
+    several: str | None = _said("Several rows of a customer and month", "add", "last")
+    order: str | None = _said("The column by which several rows follow", metavar="COLUMN")
+    where: Any = _said("Rows with this value alone", kind="pairs", metavar="COLUMN=VALUE")
+    one_off: str | None = _said("One-off items such as onboarding", "add")
+    overlap: str | None = _said("Periods of a customer that overlap", "replace", "add")
+    ids: str | None = _said("Ids that differ by leading zeros: one customer, or two", "one", "two")
+    rows: str | None = _said("Whether a row is a change, or a month", "changes", "months")
+    invoices: str | None = _said("Invoices without a period are for a month each", "monthly")
+    fiscal_year_end: Any = _said("The month in which the company's year ends", metavar="MM")
+
+    def __post_init__(self) -> None:
+        for option in dataclasses.fields(self):
+            given = getattr(self, option.name)
+            meant = _checked(option, given)
+            if meant is not given:
+                object.__setattr__(self, option.name, meant)
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Reading:
+        """What is said by keyword; raises UsageError for a word that is no option."""
+        for word in said:
+            if word not in OPTIONS:
+                raise UsageError(f"{word}: is no option of reading; {did_you_mean(word, OPTIONS)}")
+        return cls(**said)
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What is said, and nothing else."""
+        told = {option.name: getattr(self, option.name) for option in dataclasses.fields(self)}
+        silent = {name: False if name in SWITCHES else None for name in OPTIONS}
+        return {name: value for name, value in told.items() if value not in (silent[name], {})}
+
+    @cached_property
+    def calendar(self) -> Calendar:
+        """The company's quarters and years."""
+        return Calendar.of(12 if self.fiscal_year_end is None else self.fiscal_year_end)
+
+    def counts(self, status: str) -> bool | None:
+        """Whether a status was said to count; None where nothing is said."""
+        said: bool | None = self.count.get(plain_word(status))
+        return said
+
+    def amount_of(self, plan: str | None = None) -> str | None:
+        """What the amount of a plan pays for, as was said."""
+        said: str | None = self.amount_is.get(plan) or self.amount_is.get("")
+        return said
+
+
+OPTIONS = tuple(option.name for option in dataclasses.fields(Reading))
+SWITCHES = [
+    option.name for option in dataclasses.fields(Reading) if option.metadata["kind"] == "switch"
+]
+
+
+def plain_word(word: str) -> str:
+    """A word without case, and with blanks between its parts however they are joined."""
+    return " ".join(word.lower().replace("_", " ").replace("-", " ").split())
+
+
+def in_a_card(text: str) -> str:
+    """A message with the options of the command line in it, as a run card writes them."""
+
+    def key(found: re.Match[str]) -> str:
+        name, value = found[1].replace("-", "_"), found[2] or ""
+        name = {"column": "columns"}.get(name, name)
+        if name not in OPTIONS:
+            return found[0]
+        if name in SWITCHES:
+            return f"{name}: true{' ' * bool(value)}{value}"
+        if "=" in value:
+            ours, _, theirs = value.partition("=")
+            return f"{name}: {{{ours}: {theirs}}}"
+        if not value:
+            return name
+        return f"{name}: {value}" if value not in (",", ".") else f'{name}: "{value}"'
+
+    return re.sub(f"--([a-z][a-z-]+)(?: ({VALUE}))?", key, text)
+
+
+def _checked(option: dataclasses.Field[Any], given: Any) -> Any:
+    name, told = option.name, option.metadata
+    kind, choices = told["kind"], told["choices"]
+    if kind == "pairs":
+        return _pairs(name, given)
+    if name == "amount_is":
+        return _pays_for(given)
+    if given is None or (kind == "switch" and given is False):
+        return given
+    if name == "fiscal_year_end":
+        try:
+            return Calendar.of(given).year_end
+        except ValueError as error:
+            raise UsageError(f"fiscal_year_end: {error}") from None
+    if kind == "switch" and isinstance(given, bool):
+        return given
+    if kind == "number":
+        return _scale(given)
+    if kind == "yes or no":
+        word = str(given).lower()
+        if word not in YES:
+            raise UsageError(f"{name}: must be yes or no, got {given!r}")
+        return YES[word]
+    text = str(given).strip()
+    if isinstance(given, bool | Mapping | list) or kind == "switch":
+        wanted = "true or false" if kind == "switch" else f"text{_or(choices)}"
+        raise UsageError(f"{name}: must be {wanted}, got {given!r}")
+    if choices and text not in choices:
+        raise UsageError(f"{name}: {text!r} is not known; {did_you_mean(text, choices)}")
+    return text
+
+
+def _or(choices: tuple[str, ...]) -> str:
+    return f", one of {', '.join(choices)}" if choices else ""
+
+
+def _scale(given: Any) -> float:
+    try:
+        number = float(given)
+    except (TypeError, ValueError):
+        number = -1.0
+    if isinstance(given, bool) or not 0 < number < 1e13:
+        raise UsageError(f"scale: must be a number such as 1000, got {given!r}")
+    return number
+
+
+def _pairs(name: str, given: Any) -> dict[str, Any]:
+    """A mapping, however it is written: `{a: b}`, or a list of `a=b` as on a command line."""
+    if given is None:
+        return {}
+    if isinstance(given, str):
+        given = [given]
+    if isinstance(given, list | tuple):
+        split = [str(each).partition("=") for each in given]
+        if name != "count" and any(not (ours.strip() and theirs) for ours, _, theirs in split):
+            words = {
+                "columns": "our word, an equals sign and your heading, such as customer=Account",
+                "where": "a heading, an equals sign and a value, such as Metric=MRR",
+            }
+            raise UsageError(f"{name}: write {words[name]}")
+        given = {ours.strip(): theirs.strip() or "yes" for ours, _, theirs in split}
+    if not isinstance(given, Mapping):
+        raise UsageError(f"{name}: must be a mapping such as {{customer: Account}}, got {given!r}")
+    if name != "count":
+        return {str(ours): str(theirs) for ours, theirs in given.items()}
+    words = {status: str(word).lower() for status, word in given.items()}
+    if wrong := [status for status, word in words.items() if word not in YES]:
+        raise UsageError(f"count: {wrong[0]}: must be yes or no, got {given[wrong[0]]!r}")
+    return {plain_word(str(status)): YES[word] for status, word in words.items()}
+
+
+def _pays_for(given: Any) -> dict[str, str]:
+    """What an amount is of, by plan; under "" that of every other."""
+    if given is None:
+        return {}
+    if isinstance(given, str):
+        parts = [part.strip().partition("=") for part in given.split(",")]
+        given = {plan if word else "": word or plan for plan, _, word in parts}
+    if not isinstance(given, Mapping):
+        raise UsageError(f"amount_is: must be one of {', '.join(PAYS_FOR)}, got {given!r}")
+    for word in given.values():
+        if word not in PAYS_FOR:
+            known = did_you_mean(str(word), PAYS_FOR)
+            raise UsageError(f"amount_is: {word!r} is not known; {known}")
+    return {str(plan): str(word) for plan, word in given.items()}
+
+
+AS_IT_IS = Reading()
