@@ -61,7 +61,7 @@ class Told:
         remedy = remedy or "say which with " + " or ".join(f"--{spelt} {each}" for each in choices)
         self.findings.append(Finding(self.name, 0, problem, remedy, "", option, choices))
 
-    def notice(self, problem: str, remedy: str) -> None:
+    def notice(self, problem: str, remedy: str = "") -> None:
         """Note what leaves something out, or changes a number."""
         self.notices.append(Finding(self.name, 0, problem, remedy))
 
@@ -115,7 +115,8 @@ def periods_of(columns: Sequence[Column]) -> tuple[str, list[Column]]:
     """The finest kind of period of which there are two at least, and its columns."""
     for kind in PERIODS:
         found = [column for column in columns if column.caption.kind == kind]
-        if len({column.heading for column in found}) >= FEWEST:
+        periods = {(each.caption.year, each.caption.number, each.heading) for each in found}
+        if len(periods) >= FEWEST:
             return kind, found
     return "", []
 
@@ -310,7 +311,7 @@ def _one_label(periods: list[Column], unit: str | None, told: Told) -> list[Colu
 
 def _say_unread(columns: Sequence[Column], what: str, told: Told) -> None:
     if columns:
-        told.notice(f"{_quoted(columns)}: columns of {what}, not read", "nothing to do")
+        told.notice(f"{_quoted(columns)}: columns of {what}, not read")
 
 
 # --- which months they are ------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from nrrsim.ledger.amounts import CURRENCIES
 from nrrsim.ledger.dates import month_of_heading
+from nrrsim.ledger.vocabulary import SIGNS
 
 TOTAL = "total"  # a kind of column beside month, quarter, half, year and ytd
 UNITS = {
@@ -22,7 +23,6 @@ UNITS = {
 _WORDS = {"ALL", "AMD", "BAM", "BOB", "COP", "CUP", "GEL", "MAD", "MOP", "PEN", "RON", "SOS",
           "TOP", "TRY"}  # fmt: skip
 _CODES = "|".join(sorted(CURRENCIES - _WORDS))
-SIGNS = {"$": "USD", "US$": "USD", "€": "EUR", "£": "GBP"}  # ¥ is yen and yuan
 
 _SUM = rf"(?:{_CODES}|(?:US)?\$|[€£])"
 _MONEY = rf"(?<![a-su-z]){_SUM}"
@@ -33,7 +33,7 @@ _SCALES = {
     rf"|\((?:k|{_000})\)|(?<![\d.,])['’]?000['’]?s\b|(?<![\d.,])['’]000\b",
     1_000_000.0: rf"{_MONEY}\s?(?:m|mn|mm|mio|millions?)\b|\b(?:m|mn|mm|mio\.?|millions?)\s?"
     rf"{_SUM}|\bin (?:m|mn|mm|mio|millions?|millionen)\b|\bmillions\b|\bmio\b|\((?:m|mn|mm)\)",
-    0.01: r"\bcents\b",
+    0.01: r"\bcents\b|\bpence\b",
 }
 _CURRENCY = rf"(?<![a-z])[kt]?({_CODES})(?=(?:k|m|mn|mm|mio)?(?![a-z]))|((?:US|(?<![a-z]))\$|[€£])"
 _PLAN = (

@@ -61,10 +61,7 @@ def read_cells(
         again = [[text_of(cell) for cell in written[row]] == headings.tolist() for row in same]
         is_heading[same] = again
     if is_heading.any():
-        told.notice(
-            f"{counted(int(is_heading.sum()), 'row')} that repeats the headings: left out",
-            "nothing to do",
-        )
+        told.notice(f"{counted(int(is_heading.sum()), 'row')} that repeats the headings: left out")
     cells = Cells(
         across.months,
         written,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -25,7 +26,7 @@ from nrrsim.ledger.across import (
     text_of,
 )
 from nrrsim.ledger.amounts import read_amounts
-from nrrsim.ledger.captions import SIGNS, UNITS, Caption, read_caption, said
+from nrrsim.ledger.captions import UNITS, Caption, read_caption, said
 from nrrsim.ledger.monthcells import (
     Cells,
     Turned,
@@ -35,11 +36,12 @@ from nrrsim.ledger.monthcells import (
     read_cells,
 )
 from nrrsim.ledger.sources import Rows
+from nrrsim.ledger.vocabulary import AMOUNTS, MEASURES, MONTH, OTHERS, SIGNS, heading_of, plain
 from nrrsim.months import Calendar, month_name
 from nrrsim.notation import counted
 
-MEASURE = r"metrics?|measures?|kpis?"
-MEASURES = {"mrr", "arr", "seats", "users", "licenses", "licences", "quantity", "revenue",
+# what a column of measures is filled with, MRR or ARR among them
+MEASURED = {"mrr", "arr", "seats", "users", "licenses", "licences", "quantity", "revenue",
             "bookings", "billings", "acv", "tcv", "usage", "price", "headcount"}  # fmt: skip
 # words of roll-forwards, ledgers and key figures: columns headed so are no customers
 NO_CUSTOMER = (
@@ -48,8 +50,6 @@ NO_CUSTOMER = (
     r"|reactivation|upgrades?|downgrades?|adoption|cross.?sell|price|count|seats|quantity|rate"
     r"|start|end|status|plan|product|invoice|retention)\b"
 )
-CURRENCY = r"curr(?:ency)?(?: ?(?:iso )?code)?|ccy|währung"
-TAKEN = ("month", "mrr", "arr", "amount")  # headings of what is laid out
 
 
 def is_wide(rows: Rows) -> bool:
@@ -109,13 +109,13 @@ def measure_column(rows: Rows) -> str | None:
     """The column that says what a row is of (MRR, seats): headed so, or of such words alone."""
     named = list(zip(rows.frame.columns, headings_of(rows), strict=True))
     for label, heading in named:
-        if re.fullmatch(MEASURE, heading.strip(), re.IGNORECASE):
+        if plain(heading) in MEASURES:
             return str(label)
     for label, _ in named:
         cells = rows.frame[label].dropna()
-        if text_of(cells.iat[0] if len(cells) else "").casefold() in MEASURES:
+        if text_of(cells.iat[0] if len(cells) else "").casefold() in MEASURED:
             words = {text_of(cell).casefold() for cell in cells.unique()}
-            if len(words) > 1 and words <= MEASURES and words & UNITS.keys():
+            if len(words) > 1 and words <= MEASURED and words & UNITS.keys():
                 return str(label)
     return None
 
@@ -147,36 +147,24 @@ def laid_out(
     name = "amount" if measure_column(rows) else _unit(across, titles, unit, told)
     cells, sign = read_cells(rows, across, decimal, told)
     sums = columns_of_sums(rows, across, cells, sign, calendar, told)
+    not_kept = (*across.unread, *sums, *(column for column, _ in across.months))
+    kept = [column for column in across.columns if column not in not_kept]
 
     cells = filled_months(rows.frame, cells, told)
-    values = _scaled(cells, titles, scale, told)
     told.taken[len(rows.taken) : len(rows.taken)] = _says_months(cells)
-    gone = {column.at for column in (*across.unread, *sums)} | {
-        column.at for column, _ in across.months
-    }
-    kept = [column for column in across.columns if column.at not in gone]
+    values = _scaled(cells, titles, scale, told)
     row, month = np.nonzero(~np.isnan(values))
-    beside = _beside(rows.frame, kept, told)
-    currency = None
-    if not any(re.fullmatch(CURRENCY, column.heading.strip(), re.I) for column in kept):
-        currency = _currency(rows, cells, across, titles, told)
-    long = beside.take(row).reset_index(drop=True)
-    if currency is not None:
-        long["currency"] = currency[row]
+    long = _beside(rows.frame, kept, told).take(row).reset_index(drop=True)
+    if not any(heading_of(column.heading).plain in OTHERS["currency"] for column in kept):
+        by_row = _currency(rows, cells, titles, told)
+        long = long if by_row is None else long.assign(currency=by_row[row])
     names = np.array([month_name(number) for _, number in cells.months], dtype=object)
-    long["month"] = pd.Series(names[month] if len(names) else [], dtype=object)
-    long[name] = values[row, month]
-
-    def lines() -> np.ndarray:
-        if isinstance(rows, Turned):
-            at = np.array([column.at for column, _ in cells.months], dtype=np.int64)
-            return rows.month_lines[at[month] - 1]
-        return rows.lines()[row]
+    long = long.assign(month=names[month].astype(object), **{name: values[row, month]})
 
     return dataclasses.replace(
         rows,
         frame=long,
-        lines=lines,
+        lines=lambda: _lines(rows, cells, row, month),
         findings=tuple(told.findings),
         notices=tuple(told.notices),
         headings=tuple(map(str, long.columns)),
@@ -184,6 +172,14 @@ def laid_out(
         known_months=tuple(sorted(number for _, number in cells.months)),
         block=row,
     )
+
+
+def _lines(rows: Rows, cells: Cells, row: np.ndarray, month: np.ndarray) -> np.ndarray:
+    """The line of each amount: its row's, or its month's where months stood down."""
+    if isinstance(rows, Turned):
+        at = np.array([column.at for column, _ in cells.months], dtype=np.int64)
+        return np.asarray(rows.month_lines[at[month] - 1])
+    return np.asarray(rows.lines()[row])
 
 
 def _months_down(frame: pd.DataFrame) -> int:
@@ -242,10 +238,7 @@ def _scaled(cells: Cells, titles: Sequence[Caption], scale: float | None, told: 
             "if they are not, say --scale 1",
         )
     if cells.multiplied.any():
-        told.notice(
-            f"{counted(int(cells.multiplied.sum()), 'amount')} with k or m: multiplied",
-            "nothing to do",
-        )
+        told.notice(f"{counted(int(cells.multiplied.sum()), 'amount')} with k or m: multiplied")
     if scale is not None:
         factors = np.full(len(cells.months), scale)
     else:
@@ -265,14 +258,12 @@ def _times(by: float) -> str:
     return f"multiplied by {by:,.0f}" if by > 1 else f"divided by {1 / by:,.0f}"
 
 
-def _currency(
-    rows: Rows, cells: Cells, across: Across, titles: Sequence[Caption], told: Told
-) -> np.ndarray | None:
+def _currency(rows: Rows, cells: Cells, titles: Sequence[Caption], told: Told) -> np.ndarray | None:
     """The currency of each row, where cells, headings or titles tell it; else None.
 
     A row without a sign has the table's, where there is one alone.
     """
-    captions = [*titles, *(column.caption for column, _ in across.months)]
+    captions = [*titles, *(column.caption for column, _ in cells.months)]
     outside = {code for caption in captions for code in caption.currencies}
     signs = pd.unique(cells.currency.ravel())
     codes = {sign: SIGNS.get(sign, sign) for sign in signs if sign is not None}
@@ -326,7 +317,7 @@ def _beside(frame: pd.DataFrame, kept: Sequence[Column], told: Told) -> pd.DataF
     ours = {
         label: f"{label} (unused)"
         for label in labels
-        if re.sub(r"[\s_.-]", "", label).casefold() in TAKEN
+        if heading_of(label).plain in (*MONTH, *chain(*AMOUNTS.values()))
     }
     if ours:
         told.notice(f"{', '.join(ours)}: stands beside the months, not read", "rename what it says")
