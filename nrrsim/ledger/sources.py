@@ -50,7 +50,12 @@ class Rows:
     `frame` has one column a heading, null where a cell is empty. `lines()` gives the line of each
     row in the source (spreadsheet row; row number of a query), worked out only when a finding needs
     it. `findings` are rows that could not be read at all; `notices` are things to know of the
-    source.
+    source; `taken` are sentences that say what was taken for what, and why.
+
+    `headings` are as written, one a column, where the frame's own labels are made unique; `above`
+    are the line and the cells, one a column, of each row above them that holds anything. `sheet` is
+    the spreadsheet's. Rows laid out from months across have `known_months` (numbers), in some of
+    which nobody may have paid, and `block`, the row of the table that each row comes from.
     """
 
     name: str
@@ -58,6 +63,12 @@ class Rows:
     lines: Callable[[], np.ndarray]
     findings: tuple[Finding, ...] = ()
     notices: tuple[Finding, ...] = ()
+    headings: tuple[str, ...] = ()
+    above: tuple[tuple[int, tuple[object, ...]], ...] = ()
+    sheet: str | None = None
+    taken: tuple[str, ...] = ()
+    known_months: tuple[int, ...] = ()
+    block: np.ndarray | None = None
 
 
 def read_rows(source: str | Path, query: str | None = None, sheet: str | None = None) -> list[Rows]:
