@@ -5,17 +5,28 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from nrrsim.errors import DataError, Finding, did_you_mean
-from nrrsim.ledger.sources import Rows, concat
+from nrrsim.ledger.rows import Rows, concat, refuse_twice
 
 MOST_SHOWN = 30  # headings in one message
 AMOUNTS = ("mrr", "arr", "amount")
 KNOWN = ("customer", "month", "start", "end", *AMOUNTS, "interval", "segment", "product",
          "quantity", "unit_price", "currency", "renewal")  # fmt: skip
+
+
+class Place(NamedTuple):
+    """Where a row stands: the source and its line there, 0 where the name says it all."""
+
+    name: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.line}" if self.line else self.name
 
 
 class Table:
@@ -30,13 +41,15 @@ class Table:
         self.ambiguous = False
         self._lines: dict[int, np.ndarray] = {}
 
-    def place(self, row: int) -> tuple[str, int]:
-        """The source of a row, and its line there."""
+    def place(self, row: int) -> Place:
+        """Where a row stands."""
         part = int(np.searchsorted(self.starts, row, side="right")) - 1
         # lines are counted for the first finding of a source: that reads it once more
         if part not in self._lines:
             self._lines[part] = self.parts[part].lines()
-        return self.parts[part].name, int(self._lines[part][row - self.starts[part]])
+        line = int(self._lines[part][row - self.starts[part]])
+        in_words = self.parts[part].place
+        return Place(in_words(line), 0) if in_words else Place(self.parts[part].name, line)
 
     def refuse(self, problem: str, remedy: str, field: str = "") -> None:
         """Note what is wrong with the ledger as a whole; `stop` raises all that was noted."""
@@ -57,13 +70,14 @@ def renamed(part: Rows, columns: Mapping[str, str]) -> Rows:
 
     Raises DataError for a heading that is not there, or would be read twice.
     """
+    refuse_twice(part)
     headings = [str(heading) for heading in part.frame.columns]
     missing = [(ours, theirs) for ours, theirs in columns.items() if theirs not in headings]
     if missing:
         raise DataError(
             Finding(
                 part.name,
-                1,
+                part.heading_line,
                 f"there is no column {theirs}",
                 did_you_mean(theirs, headings),
                 f"columns.{ours}",
@@ -89,7 +103,7 @@ def renamed(part: Rows, columns: Mapping[str, str]) -> Rows:
         names = twice or [name for name in theirs_to_ours if theirs.count(name) > 1]
         problem = f"the heading {', '.join(names)} stands twice, or is used twice"
         remedy = "rename one, or map each of our words to a heading of its own"
-        raise DataError([Finding(part.name, 1, problem, remedy)])
+        raise DataError([Finding(part.name, part.heading_line, problem, remedy)])
     frame = part.frame.set_axis(pd.Index(ours), axis=1)
     return replace(part, frame=frame)
 

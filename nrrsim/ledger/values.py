@@ -316,8 +316,7 @@ def _explain(table: Table, failures: pd.DataFrame, unit: str, judged: pd.DataFra
             cell = None if written is None else written.iat[row]
             if rule == "key.once":
                 begin = int(first_row[keys.iat[row]])
-                first_name, first_line = table.place(begin)
-                problem = problem.format(of_what) + f" (first in {first_name}:{first_line})"
+                problem = problem.format(of_what) + f" (first in {table.place(begin)})"
                 remedy = _remedy_for_twice(table, begin, row, bool(doubled[row])) or remedy
             elif (
                 written is not None
