@@ -17,7 +17,7 @@ import pandas as pd
 
 from nrrsim.errors import Finding
 from nrrsim.ledger.captions import Caption, read_caption
-from nrrsim.ledger.sources import Rows
+from nrrsim.ledger.rows import Rows
 from nrrsim.months import Calendar, month_name
 
 PERIODS = {"month": 1, "quarter": 3, "half": 6, "year": 12}  # months in each

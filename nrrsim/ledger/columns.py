@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ import pandas as pd
 from nrrsim.errors import DataError, Finding, did_you_mean
 from nrrsim.ledger.exports import FIELDS, Found, Shape, recognised
 from nrrsim.ledger.reading import AS_IT_IS, Reading
-from nrrsim.ledger.sources import Rows, concat
+from nrrsim.ledger.rows import Rows, concat, refuse_twice
 from nrrsim.ledger.vocabulary import (
     ALSO_CUSTOMERS,
     AMOUNTS,
@@ -30,6 +30,16 @@ from nrrsim.ledger.vocabulary import (
 MOST_SHOWN = 30  # headings in one message
 UNUSED = " (unused)"  # what a heading is called that would be read as another
 KNOWN = FIELDS
+
+
+class Place(NamedTuple):
+    """Where a row stands: the source and its line there, 0 where the name says it all."""
+
+    name: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.line}" if self.line else self.name
 
 
 @dataclass(frozen=True)
@@ -110,13 +120,15 @@ class Table:
         """Whether a row is a subscription with its start, and not a month."""
         return "start" in self.frame and self.shape.rows == "periods"
 
-    def place(self, row: int) -> tuple[str, int]:
-        """The source of a row, and its line there."""
+    def place(self, row: int) -> Place:
+        """Where a row stands."""
         part = int(np.searchsorted(self.starts, row, side="right")) - 1
         # lines are counted for the first finding of a source: that reads it once more
         if part not in self._lines:
             self._lines[part] = self.parts[part].lines()
-        return self.parts[part].name, int(self._lines[part][row - self.starts[part]])
+        line = int(self._lines[part][row - self.starts[part]])
+        in_words = self.parts[part].place
+        return Place(in_words(line), 0) if in_words else Place(self.parts[part].name, line)
 
     def keep(self, rows: np.ndarray) -> None:
         """Go on with these rows alone: a boolean by row of `frame`."""
@@ -152,6 +164,8 @@ class Table:
 
 def renamed(part: Rows, named: Named) -> Rows:
     """The rows under our words; a heading of ours that was not taken is not read as ours."""
+    used = {one for each in named.ours.values() for one in each.split(" else ")}
+    refuse_twice(part, used if part.block is not None else None)
     headings = list(map(str, part.frame.columns))
     theirs_to_ours = {theirs: ours for ours, theirs in named.ours.items() if " else " not in theirs}
     labels = [
@@ -164,7 +178,7 @@ def renamed(part: Rows, named: Named) -> Rows:
         names = twice or [name for name in theirs_to_ours if theirs.count(name) > 1]
         problem = f"the heading {', '.join(names)} stands twice, or is used twice"
         remedy = "rename one, or map each of our words to a heading of its own"
-        raise DataError([Finding(part.name, 1, problem, remedy)])
+        raise DataError([Finding(part.name, part.heading_line, problem, remedy)])
     frame = part.frame.set_axis(pd.Index(labels), axis=1)
     for ours, theirs in named.ours.items():
         first, _, second = theirs.partition(" else ")
@@ -215,7 +229,7 @@ def _said(part: Rows, headings: list[str], columns: Mapping[str, str]) -> dict[s
         if heading is None:
             near = did_you_mean(theirs, headings)
             problem = f"there is no column {theirs}"
-            missing.append(Finding(part.name, 1, problem, near, f"columns.{ours}"))
+            missing.append(Finding(part.name, part.heading_line, problem, near, f"columns.{ours}"))
         else:
             said[ours] = heading
     if missing:
@@ -247,7 +261,7 @@ def _described(
     chosen = [word for word in amounts if word in said] or amounts[:1]
     ours = {word: theirs for word, theirs in ours.items() if word not in amounts or word in chosen}
     asked = [
-        Finding(part.name, 1, why, "", "", "format")
+        Finding(part.name, part.heading_line, why, "", "", "format")
         for heading, why in shape.needs.items()
         if plain(heading) not in by_words
     ]
@@ -341,7 +355,7 @@ def _customer(part: Rows, headings: list[str]) -> tuple[str, str, Finding | None
         choices = (first, *others)
         remedy = " or ".join(f'--column customer="{each}"' for each in choices)
         problem = f"a customer may be the column {' or '.join(choices)}"
-        question = Finding(part.name, 1, problem, f"say which with {remedy}", "customer")
+        question = Finding(part.name, part.heading_line, problem, f"say which with {remedy}", "customer")
         return first, "", replace(question, option="column", choices=choices)
     same = [each for each in found[1:] if words[each][0].rstrip("s") == noun.rstrip("s")]
     if same and words[first][-1] != "name":
@@ -370,7 +384,7 @@ def _amount(
     problem = f"there are the columns {' and '.join(head for _, head in recurring)}{why}"
     question = Finding(
         part.name,
-        1,
+        part.heading_line,
         problem,
         f"MRR and ARR, and two currencies, are never added: name the one to read with {remedy}",
     )

@@ -61,9 +61,6 @@ def netted(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
     total = frame["arr"].groupby([group[name] for name in keys]).transform("sum")
     amount = frame["amount"].groupby([group[name] for name in keys]).transform("sum")
     first = ~group.duplicated().to_numpy()
-    added = twice & first
-    if added.any() and not table.lines:
-        pass
     frame = frame.assign(arr=total, amount=amount)
     for name in ("quantity", "unit_price"):
         if name in frame:
@@ -118,7 +115,6 @@ def settle_overlaps(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.D
     has_lines = bool([name for name in table.lines if name in frame])
     differs = _differ(frame, order) if has_lines else None
     asked, replaced = [], {}
-    latest = np.full(len(order), -1)
     # each row beside the one before it that runs longest
     running: list[int] = []
     for at in range(len(order)):
@@ -135,7 +131,6 @@ def settle_overlaps(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.D
             asked.append((before, at))
             replaced[before] = min(replaced.get(before, np.inf), begins[at])
         running.append(at)
-    _ = latest
     if not asked:
         return frame
     if reading.overlap == "replace":
@@ -149,13 +144,13 @@ def settle_overlaps(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.D
         return frame.assign(end=end)
     before, at = asked[0]
     rows = [int(frame.index[order[each]]) for each in (before, at)]
-    (name, line), whose = table.place(rows[0]), frame["customer"].iloc[order[at]]
+    whose = frame["customer"].iloc[order[at]]
     number = counted(len(asked), "pair of periods overlaps", "pairs of periods overlap")
     table.ask(
         "overlap",
         ("replace", "add"),
         f"{number}, such as {as_written(str(whose))}'s from {day_text(begins[at])} with that of"
-        f" {name}:{line}",
+        f" {table.place(rows[0])}",
         "say whether the later one takes the place of the earlier or runs beside it with --overlap"
         " replace or --overlap add",
         rows[1],

@@ -16,7 +16,7 @@ import pandas as pd
 from nrrsim.ledger.across import PERIODS, Across, Column, Told, last_month, quoted, text_of
 from nrrsim.ledger.amounts import Amounts, read_amounts
 from nrrsim.ledger.captions import TOTAL
-from nrrsim.ledger.sources import Rows
+from nrrsim.ledger.rows import Rows
 from nrrsim.months import Calendar
 from nrrsim.notation import counted
 

@@ -15,7 +15,8 @@ from nrrsim.ledger.amounts import read_amounts
 from nrrsim.ledger.columns import UNUSED, Table
 from nrrsim.ledger.dates import Read, month_of_day, read_dates
 from nrrsim.ledger.reading import Reading
-from nrrsim.ledger.sources import invisible, numbers
+from nrrsim.ledger.rows import invisible
+from nrrsim.ledger.sources import numbers
 from nrrsim.ledger.vocabulary import NO_MINOR_UNIT, SIGNS, THREE_DIGITS
 from nrrsim.notation import counted
 
@@ -217,20 +218,18 @@ def _say_of_dates(table: Table, read: Read, reading: Reading) -> None:
     if read.contradictory:
         (one, at), (two, there) = read.contradictory
         (written, row), (other, second) = cell(one, at), cell(two, there)
-        name, line = table.place(second)
         table.refuse(
-            f"{written} has the day first, and {other} ({name}:{line}) the month",
+            f"{written} has the day first, and {other} ({table.place(second)}) the month",
             "write all dates one way, such as 2026-09-01",
             one,
             row,
         )
     if read.order_told_by:
         written, row = cell(*read.order_told_by)
-        name, line = table.place(row)
         first = "day" if read.order == "dmy" else "month"
         table.taken.append(
-            f"dates such as {written} ({name}:{line}) have the {first} first: only so each is a"
-            " date"
+            f"dates such as {written} ({table.place(row)}) have the {first} first: only so each is"
+            " a date"
         )
     for zoned in read.zoned:
         times = " and ".join(zoned.times)
@@ -272,10 +271,9 @@ def _amounts(table: Table, reading: Reading) -> dict[str, Any]:
         )
     if read.contradicts:
         one, two = (int(raw.index[each]) for each in read.contradicts)
-        name, line = table.place(two)
         table.refuse(
-            f"{as_written(raw[unit][one])} and {as_written(raw[unit][two])} ({name}:{line}) have"
-            " two decimal signs",
+            f"{as_written(raw[unit][one])} and {as_written(raw[unit][two])} ({table.place(two)})"
+            " have two decimal signs",
             "write all amounts one way, or say which sign it is with --decimal . or --decimal ,",
             unit,
             one,
@@ -546,8 +544,7 @@ def _explain(table: Table, failures: pd.DataFrame, unit: str, judged: pd.DataFra
             option, choices = "", ()
             if rule == "key.once":
                 begin = int(first_row[keys[row]])
-                first_name, first_line = table.place(begin)
-                problem = problem.format(of_what) + f" (first in {first_name}:{first_line})"
+                problem = problem.format(of_what) + f" (first in {table.place(begin)})"
                 told_twice = _remedy_for_twice(table, begin, row, bool(doubled[row]), judged)
                 remedy, option, choices = told_twice
             elif (

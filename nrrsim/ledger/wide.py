@@ -35,7 +35,7 @@ from nrrsim.ledger.monthcells import (
     line_of,
     read_cells,
 )
-from nrrsim.ledger.sources import Rows
+from nrrsim.ledger.rows import Rows
 from nrrsim.ledger.vocabulary import AMOUNTS, MEASURES, MONTH, OTHERS, SIGNS, heading_of, plain
 from nrrsim.months import Calendar, month_name
 from nrrsim.notation import counted
