@@ -24,7 +24,9 @@ MOST_SEARCHED, MOST_KNOWN = 2_000, 40  # names that a near one is looked for in,
 class Finding:
     """One thing that is wrong, where it stands, and what to do about it.
 
-    `line` counts from 1 as an editor or a spreadsheet does; 0 means the file as a whole.
+    `line` counts from 1 as an editor or a spreadsheet does; 0 means the file as a whole. With an
+    `option` it is a question of how the file is to be read, which that option settles, with one of
+    `choices` where they are known.
     """
 
     file: str
@@ -32,6 +34,8 @@ class Finding:
     problem: str
     remedy: str = ""
     field: str = ""
+    option: str = ""
+    choices: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
