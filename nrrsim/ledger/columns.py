@@ -42,6 +42,20 @@ class Table:
         """Note what is wrong with the ledger as a whole; `stop` raises all that was noted."""
         self.findings.append(Finding(self.name, 0, problem, remedy, field))
 
+    def ask(
+        self,
+        problem: str,
+        remedy: str,
+        option: str,
+        choices: tuple[str, ...] = (),
+        *,
+        field: str = "",
+        row: int | None = None,
+    ) -> None:
+        """Note a question of reading, which an option settles, with the first row it is about."""
+        name, line = (self.name, 0) if row is None else self.place(row)
+        self.findings.append(Finding(name, line, problem, remedy, field, option, choices))
+
     def notice(self, problem: str, remedy: str, row: int | None = None) -> None:
         """Note what makes no number wrong, with the first row in which it is seen."""
         name, line = (self.name, 0) if row is None else self.place(row)

@@ -52,6 +52,12 @@ ALONE = re.compile(
 )
 STEM = re.compile("total|summe|gesamt|ergebnis|sum|all", re.IGNORECASE)
 WITH_OTHERS = re.compile(f"(?:{_TOTAL}) .+|.+ (?:{_TOTAL}|ergebnis)")
+# Total Outdoor Corporation is no total; Total for Alder Ltd is, and Total SE may be of Sweden
+COMPANY = re.compile(
+    "total (?!for |of )(?:.+ )?(?:inc|incorporated|corp|corporation|company|ltd|limited|llc|llp|plc"
+    "|gmbh|mbh|sarl|sas|spa|srl|pty|pte)"
+    "|total (?!for |of ).+ (?:co|ag|se|sa|kg|ug|ab|as|oy|bv|nv|kk|lp)"
+)
 
 
 @dataclass(frozen=True)
@@ -93,8 +99,7 @@ def find_totals(
     told = [n for n, name in enumerate(texts) if _says_total(name)]
     doubted = [n for n in told if not ALONE.fullmatch(_plain(texts[n]))]
     found = _judged(book, told, _without(np.ones(book.items, dtype=bool), told))
-    if not found.is_whole:
-        found = _with_customers(book, told, doubted, found)
+    found = _with_customers(book, told, doubted, found)
     if not found.is_whole:
         found = _with_unnamed(book, told, found)
 
@@ -119,7 +124,8 @@ def _says_total(name: str) -> bool:
     if not STEM.search(name):
         return False
     plain = _plain(name)
-    return bool(ALONE.fullmatch(plain) or WITH_OTHERS.fullmatch(plain))
+    is_told = ALONE.fullmatch(plain) or WITH_OTHERS.fullmatch(plain)
+    return bool(is_told) and not COMPANY.fullmatch(plain)
 
 
 def _plain(name: str) -> str:
@@ -238,17 +244,17 @@ class _Book:
     def is_total(self, total: np.ndarray, parts: np.ndarray, numbers: np.ndarray) -> np.ndarray:
         """Whether it is the sum of so many parts, if each was rounded to its last digit.
 
-        Not of amounts of few digits: whole list prices are not rounded.
+        Amounts of one digit are no rounded ones but prices: there nothing may be off.
         """
         slack = (numbers + 1) * self._last_digit / 2
-        slack = np.where(slack <= np.abs(parts) / 10, slack, 0.0)
-        return _is_sum(total, parts, slack)
+        is_fine = slack.sum(axis=-1) <= np.abs(parts).sum(axis=-1) / 10
+        return _is_sum(total, parts, slack * is_fine[..., None])
 
 
 def _is_sum(total: np.ndarray, parts: np.ndarray, slack: np.ndarray | float = 0.0) -> np.ndarray:
     """To the cent, or to the ninth digit."""
     most = np.maximum(np.maximum(CENT / 2, 1e-9 * np.abs(parts)), slack)
-    return np.abs(total - parts) <= most * (1 + 1e-6)
+    return np.asarray(np.abs(total - parts) <= most * (1 + 1e-6))
 
 
 # --- totals by name, and by sum -------------------------------------------------------------------
@@ -288,7 +294,7 @@ def _judged(book: _Book, told: list[int], customers: np.ndarray) -> _Found:
         if book.is_total(total, parts, number).all() and (number > 0).sum() >= LEAST_MONTHS:
             sums[item], is_whole = range(book.items), True
         elif book.across:
-            at = np.ix_(begins, month)
+            at = np.ix_(np.array(begins), month)
             parts = above[item, month] - above[at]
             number = numbers_above[item, month] - numbers_above[at]
             fits = book.is_total(total, parts, number).all(axis=1)
@@ -301,14 +307,19 @@ def _judged(book: _Book, told: list[int], customers: np.ndarray) -> _Found:
 
 
 def _with_customers(book: _Book, told: list[int], doubted: list[int], found: _Found) -> _Found:
-    """With one or two of the doubted as customers, where that gives a total of all others."""
-    if len(doubted) <= MOST_DOUBTED:
-        for those in chain(combinations(doubted, 1), combinations(doubted, 2)):
-            customers = found.customers.copy()
-            customers[[*those]] = True
-            judged = _judged(book, told, customers)
-            if judged.is_whole:
-                return judged
+    """With one or two of the doubted as customers, if so more of the others are sums of all."""
+
+    def sure(judged: _Found) -> int:
+        return sum(item not in doubted for item in judged.sums) if judged.is_whole else -1
+
+    if sure(found) == len(told) - len(doubted) or len(doubted) > MOST_DOUBTED:
+        return found
+    for those in chain(combinations(doubted, 1), combinations(doubted, 2)):
+        customers = found.customers.copy()
+        customers[[*those]] = True
+        judged = _judged(book, told, customers)
+        if sure(judged) > sure(found):
+            return judged
     return found
 
 
