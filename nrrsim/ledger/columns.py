@@ -141,12 +141,13 @@ class Table:
 
     def ask(
         self,
-        option: str,
-        choices: Sequence[str],
         problem: str,
         remedy: str,
-        row: int | None = None,
+        option: str,
+        choices: Sequence[str] = (),
+        *,
         field: str = "",
+        row: int | None = None,
     ) -> None:
         """Note a question of how the file is to be read, which an option settles."""
         name, line = (self.name, 0) if row is None else self.place(row)

@@ -146,16 +146,9 @@ def settle_overlaps(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.D
     rows = [int(frame.index[order[each]]) for each in (before, at)]
     whose = frame["customer"].iloc[order[at]]
     number = counted(len(asked), "pair of periods overlaps", "pairs of periods overlap")
-    table.ask(
-        "overlap",
-        ("replace", "add"),
-        f"{number}, such as {as_written(str(whose))}'s from {day_text(begins[at])} with that of"
-        f" {table.place(rows[0])}",
-        "say whether the later one takes the place of the earlier or runs beside it with --overlap"
-        " replace or --overlap add",
-        rows[1],
-        "start",
-    )
+    table.ask((f"{number}, such as {as_written(str(whose))}'s from {day_text(begins[at])} with that of"
+        f" {table.place(rows[0])}"), ("say whether the later one takes the place of the earlier or runs beside it with --overlap"
+        " replace or --overlap add"), "overlap", ("replace", "add"), row=rows[1], field="start")
     return frame
 
 
@@ -220,13 +213,7 @@ def _last(
     tied = last & key.where(last).duplicated(keep=False) & key.notna()
     if tied.any():
         row = int(frame.index[int(np.argmax(tied.to_numpy()))])
-        table.ask(
-            "order",
-            (),
-            f"{counted(int(tied.sum()), 'row')} of one customer and one day have no last one",
-            "name the column by which they follow with --order COLUMN",
-            row,
-        )
+        table.ask(f"{counted(int(tied.sum()), 'row')} of one customer and one day have no last one", "name the column by which they follow with --order COLUMN", "order", (), row=row)
         return frame
     left = int((~last).sum())
     if left:

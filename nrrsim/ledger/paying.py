@@ -84,33 +84,18 @@ def _pays_for(table: Table, reading: Reading) -> pd.Series | None:
     if shape.amount_asked or said:
         plans = sorted(set(plan)) if "plan" in raw else []
         some = ",".join(f"{each}=month" for each in plans[:3]) or "month"
-        table.ask(
-            "amount_is",
-            BILLED,
-            "the length of the period that an amount pays for is not in the file",
-            f"say it with --amount-is month or --amount-is year, or by plan: --amount-is {some}",
-        )
+        table.ask("the length of the period that an amount pays for is not in the file", f"say it with --amount-is month or --amount-is year, or by plan: --amount-is {some}", "amount_is", BILLED)
         return None
     if "interval" in raw:
         if shape.recognised_by or "quantity" not in raw or "unit_price" in raw:
             return pd.Series("line" if shape.amount_is == "line" else "unit", index=raw.index)
-        table.ask(
-            "amount_is",
-            ("unit", "line"),
-            "there is an amount beside a quantity: it may be that of one unit or of the whole line",
-            "say which with --amount-is unit or --amount-is line",
-        )
+        table.ask("there is an amount beside a quantity: it may be that of one unit or of the whole line", "say which with --amount-is unit or --amount-is line", "amount_is", ("unit", "line"))
         return None
     if shape.amount_is in BILLED:
         return pd.Series(shape.amount_is, index=raw.index)
-    table.ask(
-        "amount_is",
-        BILLED,
-        "there is an amount and no interval",
-        "add the column interval (month, quarter or year), or say what an amount pays for with"
+    table.ask("there is an amount and no interval", ("add the column interval (month, quarter or year), or say what an amount pays for with"
         " --amount-is month, --amount-is year, --amount-is period (from start to end) or"
-        " --amount-is total (of the term)",
-    )
+        " --amount-is total (of the term)"), "amount_is", BILLED)
     return None
 
 

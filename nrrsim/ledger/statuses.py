@@ -99,15 +99,8 @@ def settle_late_renewals(
         else f"; that is as of {month_name(last_month)}, the month of the latest start: if the"
         " export was made later, say when with --until"
     )
-    table.ask(
-        "late_renewal",
-        ("runs-on", "ends"),
-        f"{number} active and the end has passed, such as {as_written(str(whose))}'s:"
-        " a renewal that is not booked, or a customer who has left",
-        "say which with --late-renewal runs-on or --late-renewal ends" + until,
-        int(frame.index[rows[0]]),
-        "end",
-    )
+    table.ask((f"{number} active and the end has passed, such as {as_written(str(whose))}'s:"
+        " a renewal that is not booked, or a customer who has left"), "say which with --late-renewal runs-on or --late-renewal ends" + until, "late_renewal", ("runs-on", "ends"), row=int(frame.index[rows[0]]), field="end")
     return frame
 
 
@@ -193,15 +186,8 @@ def _ever_paid(
             strange.append(word)
     for word in strange:
         rows = (words == word).to_numpy()
-        table.ask(
-            "count",
-            (f"{word}=yes", f"{word}=no"),
-            f"the status {as_written(word)} is not known: {counted(int(rows.sum()), 'row')},"
-            f" {_amount(frame, rows)}",
-            f'say whether it counts with --count "{word}=yes" or --count "{word}=no"',
-            int(frame.index[int(np.argmax(rows))]),
-            "status",
-        )
+        table.ask((f"the status {as_written(word)} is not known: {counted(int(rows.sum()), 'row')},"
+            f" {_amount(frame, rows)}"), f'say whether it counts with --count "{word}=yes" or --count "{word}=no"', "count", (f"{word}=yes", f"{word}=no"), row=int(frame.index[int(np.argmax(rows))]), field="status")
     for word in never:
         rows = (words == word).to_numpy()
         why = "as --count says" if reading.counts(word) is False else "they were never paid"
@@ -226,16 +212,9 @@ def _stopped(
     if unknown.any():
         found = " and ".join(sorted(set(words[unknown])))
         row = int(frame.index[int(np.argmax(unknown))])
-        table.ask(
-            "stopped",
-            (),
-            f"{counted(int(unknown.sum()), 'row is', 'rows are')} {found}, and when they stopped is"
-            f" not in the file ({_amount(frame, unknown)})",
-            "name the column that says it with --stopped COLUMN, or say whether they count:"
-            + " or".join(f' --count "{word}=yes|no"' for word in sorted(set(words[unknown]))),
-            row,
-            "status",
-        )
+        table.ask((f"{counted(int(unknown.sum()), 'row is', 'rows are')} {found}, and when they stopped is"
+            f" not in the file ({_amount(frame, unknown)})"), ("name the column that says it with --stopped COLUMN, or say whether they count:"
+            + " or".join(f' --count "{word}=yes|no"' for word in sorted(set(words[unknown])))), "stopped", (), row=row, field="status")
         return frame
     number = int(stopped.sum())
     table.notice(
@@ -258,15 +237,8 @@ def _ended(table: Table, frame: pd.DataFrame, words: pd.Series, reading: Reading
     ended = words.isin(ENDED).to_numpy() & frame["end"].isna().to_numpy() & ~waits
     ended &= ~words.map(reading.counts).eq(True).to_numpy(bool)
     if ended.any() and reading.end != "none":
-        table.ask(
-            "ended_at",
-            (),
-            f"{counted(int(ended.sum()), 'row has', 'rows have')} ended ({_some(words[ended])})"
-            f" and no end ({_amount(frame, ended)})",
-            "fill in the end, or name the column that says when with --ended-at COLUMN",
-            int(frame.index[int(np.argmax(ended))]),
-            "end",
-        )
+        table.ask((f"{counted(int(ended.sum()), 'row has', 'rows have')} ended ({_some(words[ended])})"
+            f" and no end ({_amount(frame, ended)})"), "fill in the end, or name the column that says when with --ended-at COLUMN", "ended_at", (), row=int(frame.index[int(np.argmax(ended))]), field="end")
     return frame
 
 

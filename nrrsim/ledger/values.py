@@ -192,29 +192,15 @@ def _say_of_dates(table: Table, read: Read, reading: Reading) -> None:
         written, row = cell(asked.column, asked.position)
         number = counted(asked.cells, "cell")
         if asked.option == "fiscal_year_end":
-            table.ask(
-                asked.option,
-                asked.choices,
-                f"{number} such as {written}, the first here: a fiscal year",
-                "say in which month it ends with --fiscal-year-end MM, such as 01 for January",
-                row,
-                asked.column,
-            )
+            table.ask(f"{number} such as {written}, the first here: a fiscal year", "say in which month it ends with --fiscal-year-end MM, such as 01 for January", asked.option, asked.choices, row=row, field=asked.column)
             continue
         ways = {
             "dmy": "--dates dmy (day first)",
             "mdy": "--dates mdy (month first)",
             "serial": "--dates serial (Excel's day numbers)",
         }
-        table.ask(
-            asked.option,
-            asked.choices,
-            f"{number} such as {written}, the first here: which day that is depends on how it is"
-            " read",
-            f"say how with {' or '.join(ways[each] for each in asked.choices)}",
-            row,
-            asked.column,
-        )
+        table.ask((f"{number} such as {written}, the first here: which day that is depends on how it is"
+            " read"), f"say how with {' or '.join(ways[each] for each in asked.choices)}", asked.option, asked.choices, row=row, field=asked.column)
     if read.contradictory:
         (one, at), (two, there) = read.contradictory
         (written, row), (other, second) = cell(one, at), cell(two, there)
@@ -261,14 +247,7 @@ def _amounts(table: Table, reading: Reading) -> dict[str, Any]:
         row = int(raw.index[read.undecided[0]])
         written = as_written(raw[unit].iloc[read.undecided[0]])
         number = counted(len(read.undecided), "cell")
-        table.ask(
-            "decimal",
-            (".", ","),
-            f"{number} such as {written}: a thousands sign or a decimal sign",
-            "say which is the decimal sign with --decimal . or --decimal ,",
-            row,
-            unit,
-        )
+        table.ask(f"{number} such as {written}: a thousands sign or a decimal sign", "say which is the decimal sign with --decimal . or --decimal ,", "decimal", (".", ","), row=row, field=unit)
     if read.contradicts:
         one, two = (int(raw.index[each]) for each in read.contradicts)
         table.refuse(
@@ -282,15 +261,8 @@ def _amounts(table: Table, reading: Reading) -> dict[str, Any]:
         values[blank] = 0.0
     elif blank.any():
         first = int(np.flatnonzero(blank)[0])
-        table.ask(
-            "blank",
-            ("zero",),
-            f"{counted(int(blank.sum()), 'amount')} such as {as_written(raw[unit].iloc[first])}:"
-            " the amount is empty",
-            "fill in what is missing, or say that it is nothing with --blank zero",
-            int(raw.index[first]),
-            unit,
-        )
+        table.ask((f"{counted(int(blank.sum()), 'amount')} such as {as_written(raw[unit].iloc[first])}:"
+            " the amount is empty"), "fill in what is missing, or say that it is nothing with --blank zero", "blank", ("zero",), row=int(raw.index[first]), field=unit)
     if read.multiplied.any():
         table.notice(
             f"{counted(int(read.multiplied.sum()), 'amount')} written in thousands (k) or millions"
