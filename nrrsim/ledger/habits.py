@@ -60,7 +60,7 @@ def ask_what_a_row_is(table: Table, frame: pd.DataFrame) -> None:
             " ends it) or --rows months (no row is no revenue)",
             "rows",
             ("changes", "months"),
-            row=first,
+            row=int(frame.index[first]),
         )
         return
     share = paid[pays[customer]].sum() / paid.sum() if pays.any() else 0.0
@@ -74,7 +74,7 @@ def ask_what_a_row_is(table: Table, frame: pd.DataFrame) -> None:
             " stand with --rows months",
             "rows",
             ("months",),
-            row=first,
+            row=int(frame.index[first]),
         )
 
 

@@ -80,7 +80,8 @@ def _alike(names: Sequence[str], plain: Callable[[str], str]) -> list[list[str]]
 def _as_found(table: Table, customers: pd.Series, group: list[str], what: str) -> tuple[str, int]:
     """What is told of the first two of a group, and in which row the second stands."""
     first, second = group[:2]
-    rows = [int((customers == name).idxmax()) for name in (first, second)]
+    names = customers.to_numpy(object)
+    rows = [int(customers.index[int(np.argmax(names == name))]) for name in (first, second)]
     place = table.place(rows[0])
     return f"{as_written(second)} and {as_written(first)} ({place}) differ by {what} alone", rows[1]
 

@@ -34,7 +34,10 @@ def of_cells(cells, *, sheet=None, name="ledger.csv"):
         head if head and head not in headings[:at] else f"{head or 'unnamed'} ({at + 1})"
         for at, head in enumerate(headings)
     ]
-    below = [[cell if cell != "" else None for cell in row] + [None] * (width - len(row)) for row in below]
+    below = [
+        [cell if cell != "" else None for cell in row] + [None] * (width - len(row))
+        for row in below
+    ]
     frame = pd.DataFrame(below, columns=labels)
     if all(isinstance(cell, str | None) for row in below for cell in row):
         frame = frame.astype("str")
@@ -62,7 +65,9 @@ def shared(name):
 def amounts(long, unit="mrr"):
     """customer -> {month: amount}"""
     found = {}
-    for customer, month, amount in zip(long.frame.iloc[:, 0], long.frame["month"], long.frame[unit]):
+    for customer, month, amount in zip(
+        long.frame.iloc[:, 0], long.frame["month"], long.frame[unit]
+    ):
         assert found.setdefault(customer, {}).setdefault(month, amount) == amount
     return found
 
@@ -203,7 +208,9 @@ def test_a_fiscal_year_above_goes_by_the_companys_calendar():
     long = read(rows, calendar=Calendar(12), year_end_said=True)
     assert list(amounts(long)["Alder"])[0] == "2025-05"
     # and a year of the calendar does not
-    long = read(table(MRR + "|2025|||\nCustomer|May|Jun|Jul|Aug\nAlder|1|2|3|4"), calendar=Calendar(4))
+    long = read(
+        table(MRR + "|2025|||\nCustomer|May|Jun|Jul|Aug\nAlder|1|2|3|4"), calendar=Calendar(4)
+    )
     assert list(amounts(long)["Alder"])[0] == "2025-05"
 
 
@@ -234,7 +241,10 @@ def test_quarters_and_years_alone_are_the_months_they_end_with(headings, calenda
     if isinstance(months, list):
         assert list(amounts(long)["Alder"]) == months
     else:
-        assert months in [*questions(long), *(finding.problem.split("may be ")[-1] for finding in long.findings)]
+        assert months in [
+            *questions(long),
+            *(finding.problem.split("may be ")[-1] for finding in long.findings),
+        ]
 
 
 # --- columns that are no months -------------------------------------------------------------------
@@ -496,7 +506,9 @@ def test_what_is_no_amount_is_one_finding_and_what_is_lost_one_each():
 
 
 def test_many_lost_cells_of_a_kind_are_one_finding():
-    long = read(table(MRR + "Customer|Dec-24|Jan-25\n" + "\n".join(f"C{n}|#REF!|1" for n in range(50))))
+    long = read(
+        table(MRR + "Customer|Dec-24|Jan-25\n" + "\n".join(f"C{n}|#REF!|1" for n in range(50)))
+    )
     (finding,) = long.findings
     assert "50 cells #REF!, the first in line 3" in finding.problem
 
@@ -631,8 +643,10 @@ def test_the_shared_files_have_one_book(name, unit, asked, says):
     "name", ["61_snowball_by_customer.csv", "51_rollforward_aggregate.csv", "36_dbt_mrr.csv"]
 )
 def test_long_files_are_neither(name):
-    rows = Rows(name, pd.read_csv(INTAKE / name, dtype="str"), lambda: np.zeros(0, np.int64)) if (
-        INTAKE.exists()
-    ) else pytest.skip("the shared data are not here")
+    rows = (
+        Rows(name, pd.read_csv(INTAKE / name, dtype="str"), lambda: np.zeros(0, np.int64))
+        if (INTAKE.exists())
+        else pytest.skip("the shared data are not here")
+    )
     assert not is_wide(rows)
     assert not is_transposed(rows)
