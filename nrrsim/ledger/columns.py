@@ -77,7 +77,6 @@ class Table:
     name: str
     shape: Shape
     lines: tuple[str, ...] = ()
-    currency: str = ""
     minor: bool = False
     headings: Mapping[str, str] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
@@ -98,7 +97,6 @@ class Table:
             name=", ".join(dict.fromkeys(part.name for part in parts)),
             shape=named[0].shape,
             lines=tuple(dict.fromkeys(name for each in named for name in each.lines)),
-            currency=named[0].currency,
             minor=any(each.minor for each in named),
             headings=named[0].ours,
         )
@@ -111,13 +109,12 @@ class Table:
                 for said in each.says
                 if said not in [notice.problem for notice in table.notices]
             ]
-        for what, of_part in (("rows", "rows"), ("currency", "currency")):
-            found = {getattr(each.shape, of_part, getattr(each, of_part, "")) for each in named}
-            if len(found) > 1:
-                table.refuse(
-                    f"the files differ in what their {what} are ({', '.join(sorted(found))})",
-                    "read files of one kind together",
-                )
+        kinds = sorted({each.shape.rows for each in named})
+        if len(kinds) > 1:
+            table.refuse(
+                f"the files are of several kinds: rows are {' here, and there '.join(kinds)}",
+                "read files of one kind together",
+            )
         return table
 
     @property

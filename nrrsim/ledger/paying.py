@@ -12,6 +12,7 @@ from nrrsim.ledger.columns import Table
 from nrrsim.ledger.dates import month_of_day
 from nrrsim.ledger.reading import Reading
 from nrrsim.ledger.sources import map_unique
+from nrrsim.ledger.vocabulary import plain
 
 # Months that an amount pays for, by the word for its interval, its plural and its adverb.
 INTERVALS = {
@@ -77,13 +78,14 @@ def _pays_for(table: Table, reading: Reading) -> pd.Series | None:
     said = reading.amount_is
     if unit == "total":
         return pd.Series("total", index=raw.index)
-    plan = raw["plan"].astype("str") if "plan" in raw else pd.Series("", index=raw.index)
+    of_plan = next((each for each in raw if plain(each) in ("plan", "plan id", "plan name")), None)
+    plan = raw[of_plan].astype("str") if of_plan else pd.Series("", index=raw.index)
     if said:
         told = plan.map(lambda each: said.get(each, said.get("")))
         if told.notna().all():
             return told
     if shape.amount_asked or said:
-        plans = sorted(set(plan)) if "plan" in raw else []
+        plans = sorted(set(plan)) if of_plan else []
         some = ",".join(f"{each}=month" for each in plans[:3]) or "month"
         table.ask(
             "the length of the period that an amount pays for is not in the file",

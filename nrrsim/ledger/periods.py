@@ -16,6 +16,9 @@ from nrrsim.ledger.dates import month_of_day
 from nrrsim.months import YEARS, last_day_number, month_name
 from nrrsim.notation import counted
 
+# How billing systems write that something runs on.
+RUNS_ON = ("9999-12-31", "9999-01-01", "4712-12-31", "2999-12-31", "2999-01-01", "2100-01-01")
+NO_SUCH_END = "2100-01-01"
 DAY_OR_MONTH = re.compile(r"\d{4}-\d\d(-\d\d)?")
 
 
@@ -60,17 +63,24 @@ def last_month_of(until: object) -> int:
 
 
 def look_at_ends(table: Table, frame: pd.DataFrame) -> None:
-    """Say so where most ends look like the last day with service, not the first without.
+    """Ask where most ends look like the last day with service, not the first without.
 
-    `end` is in days since 1970.
+    `end` is in days since 1970; those that run on are left out.
     """
     end = frame["end"].dropna().to_numpy()
+    end = end[~np.isin(end, RUNS_ON_ENDS)]
     last_days = np.mean(month_of_day(end + 1) != month_of_day(end)) if len(end) else 0.0
     if last_days > 0.5:
-        table.notice(
-            f"{last_days:.0%} of the ends are the last day of a month, and an end is read as the"
-            " first day without service",
-            "if it is the last day with service, say so with period_end: inclusive",
+        row = int(frame.index[int(np.argmax(frame["end"].notna().to_numpy()))])
+        table.ask(
+            f"{last_days:.0%} of the ends are the last day of a month: the last day with service, or"
+            " the first without",
+            "say which with --period-end inclusive (the last day with service) or --period-end"
+            " exclusive",
+            "period_end",
+            ("inclusive", "exclusive"),
+            row=row,
+            field="end",
         )
 
 

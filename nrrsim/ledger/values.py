@@ -27,7 +27,7 @@ NOT_KEPT = ("mrr", "arr", "amount", "total", "interval", "interval_count", "stop
 ONE_SEGMENT = "all"
 MOST = 1e25  # a year, of any amount: beyond, floats no longer add up to the cent
 MOST_LETTERS = 32_767  # of a text: no spreadsheet's cell holds more
-MOST_ALIKE = 20  # findings of one rule in a column: of more one is told for all
+MOST_ALIKE = 5  # findings of one rule in a column: of more one is told for all
 MOST_SHOWN = 80  # characters of a cell that a finding quotes
 # What is wrong, and what to do, by the rule that a value broke. {} is the value as it is written.
 RULES = {
@@ -358,7 +358,8 @@ def _whole_units(
         parts[currency.isin(NO_MINOR_UNIT).to_numpy()] = 1.0
         parts[currency.isin(THREE_DIGITS).to_numpy()] = 1000.0
     why = "as --minor-units says" if reading.minor_units else "as its heading or its format says"
-    table.notice("amounts are in minor units (cents)", f"they are divided by 100, {why}")
+    by = " or ".join(f"{each:,.0f}" for each in sorted(set(parts))) or "100"
+    table.notice("amounts are in minor units (cents)", f"they are divided by {by}, {why}")
     return np.asarray(values / parts)
 
 
