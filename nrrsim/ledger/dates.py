@@ -245,7 +245,7 @@ def _without_times(cells: pd.Series) -> pd.Series:
         written = cells.dropna()
         # the first few tell that a column is none of times, before all are looked at
         for some in (written.iloc[:10], written):
-            if not _TIMES.fullmatch("".join(f"{cell}\n" for cell in some)):
+            if not _TIMES.fullmatch("\n".join([*some.to_numpy(object), ""])):
                 return cells
         # spelt in two ways, one time of day would look like two
         if written.str.len().nunique() == 1 and written.str.slice(11).nunique() > 2:
