@@ -241,8 +241,6 @@ def _read_text(text: str) -> _Cell:
     is_round = body[-1] in ".," and "-" in written["c"] + written["d"]
     if marks not in ("", "+", "-", "()") or money is None or is_round:
         return _Cell()
-    if times and "e" in body.lower():
-        return _Cell()
 
     minus = "-" if marks in ("-", "()") else ""
     under = []

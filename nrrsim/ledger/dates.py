@@ -17,7 +17,14 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.ledger.cells import distinct, plain_text, spread
-from nrrsim.ledger.spellings import HOUR, MINUTE, Written, heading_of_time, taken_apart
+from nrrsim.ledger.spellings import (
+    HOUR,
+    MINUTE,
+    Written,
+    days_after,
+    heading_of_time,
+    taken_apart,
+)
 from nrrsim.months import CALENDAR_YEAR, EVER, YEARS, Calendar
 
 _EPOCH = datetime.date(1970, 1, 1).toordinal()
@@ -128,9 +135,9 @@ def read_dates(
         _Column(name, cells if zone else _without_times(cells), name in utc)
         for name, cells in columns.items()
     ]
-    told = {} if dates in _ORDERS else _orders_told(apart)
-    order = dates if dates in _ORDERS else "" if len(told) > 1 else next(iter(told), "")
-    order = order or ""
+    said = dates if dates in _ORDERS else None
+    told = {} if said else _orders_told(apart)
+    order = said or ("" if len(told) > 1 else next(iter(told), ""))
 
     def question(cell: Written) -> tuple[str, tuple[str, ...]] | None:
         """The option on which a cell hangs, and its choices; None where it hangs on none."""
@@ -352,7 +359,7 @@ def _are_midnight(cells: dict[int, Written], is_said: bool) -> bool:
 def _day_there(day: datetime.date, cell: Written, zone: ZoneInfo | None) -> datetime.date:
     """The day on which an instant lies in a zone; without one, where it is the day's midnight."""
     if zone is None:
-        return day + datetime.timedelta(days=cell.time_of_day >= _EARLIEST_MIDNIGHT)
+        return days_after(day, cell.time_of_day >= _EARLIEST_MIDNIGHT)
     since_midnight = datetime.timedelta(milliseconds=cell.time_of_day - (cell.offset or 0))
     try:
         at = datetime.datetime.combine(day, datetime.time(), datetime.UTC) + since_midnight
