@@ -134,12 +134,9 @@ class Written(NamedTuple):
         day = _date(self.y, self.m, self.d)
         if self.kind == "either":
             days = self.by_order()
-            day = (
-                days.get(order)
-                if order or len(set(days.values())) > 1
-                else next(iter(days.values()), None)
-            )
-        return day + datetime.timedelta(days=(self.time or 0) // DAY) if day else None
+            may_be = {days.get(order)} if order else set(days.values())
+            day = may_be.pop() if len(may_be) == 1 else None
+        return days_after(day, (self.time or 0) // DAY) if day else None
 
     def span(self, order: str, calendar: Calendar) -> tuple[datetime.date, datetime.date] | None:
         """The first and the last day that is meant; of a quarter those of its last month.
@@ -159,6 +156,11 @@ class Written(NamedTuple):
         if first is None:
             return None
         return first, first.replace(day=calendars.monthrange(year, number + 1)[1])
+
+
+def days_after(day: datetime.date, days: int) -> datetime.date:
+    """The day so many days later; the calendar's last, where what runs on ends, has none after."""
+    return day + datetime.timedelta(days=min(days, (datetime.date.max - day).days))
 
 
 def taken_apart(cell: object) -> Written | None:

@@ -87,6 +87,7 @@ def test_a_thousands_sign_and_a_decimal_sign_look_alike(text):
         ("1 000,5", ["1.000", "1,000"], [1000, 1]),
         ("12.3456", ["1,000", "1.000.000"], None),
         ("0,5", ["1.000", "1,000.5"], None),
+        ("0,500", ["1.50"], None),
     ],
 )
 def test_one_cell_tells_it_for_the_column(telling, cells, right):
@@ -232,6 +233,22 @@ def test_no_column_of_one_convention_is_read_as_another_number(convention, amoun
     known = ~np.isnan(read.values)
     assert (read.values[known] == right[known]).all()
     assert read_amounts(cells, decimal=point).values.tolist() == right.tolist()
+
+
+@given(
+    st.lists(st.text("$€-(),. 0123456789k'", max_size=8), min_size=1, max_size=4),
+    st.sampled_from([None, ".", ","]),
+)
+def test_a_column_read_at_once_is_read_as_cell_by_cell(texts, decimal):
+    texts = [text for text in texts if text] + ["1"]
+    at_once, by_cell = (read_amounts(pd.Series(each), decimal) for each in (texts, [*texts, "x"]))
+    for name in ("values", "blank", "unreadable", "currency", "multiplied"):
+        some, all_ = getattr(at_once, name), getattr(by_cell, name)
+        assert np.array_equal(some, all_[: len(texts)], equal_nan=name == "values"), name
+    assert at_once.undecided == by_cell.undecided
+    assert at_once.contradicts == by_cell.contradicts
+    assert at_once.decimal == by_cell.decimal
+    assert not (at_once.blank & at_once.unreadable).any()
 
 
 @pytest.mark.shared

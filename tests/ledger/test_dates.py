@@ -23,7 +23,7 @@ DAYS = {
         "31. Dezember 2025", "Dec 31, 2025", "December 31 2025", "31st December 2025", "２０２５-１２-３１", "31 Dec. 2025",
         "2025-12-31 00:00:00", "2025-12-31T00:00:00Z", "2025-12-31T00:00:00+00:00", "2025-12-31 00:00:00+00",
         "2025-12-31 00:00:00 UTC", "2025-12-31T23:30:00-05:00", "2025-12-31T00:00:00.000+0100", " 2025-12-31 ",
-        "2025-12-31 23:59:59.9994", "12/31/2025 12:00:00 AM", "12/31/2025 11:59 pm", "31.12.2025, 08:15", "2025-12-31 9:05",
+        "2025-12-31 23:59:59.9994", "12/31/2025 12:00:00 AM", "12/31/2025 11:59 pm", "12/31/2025 12:30 PM", "31.12.2025, 08:15", "2025-12-31 9:05",
     ],
     "2026-01-01": ["2025-12-31 23:59:59.9996", "2025-12-31T23:59:59.999999Z", "12/31/2025 11:59:59.9999 PM"],
     "2023-02-05": ["2023-2-5", "05-Feb-2023", "5. Februar 2023", "Feb 5, 2023", "2023/02/05"],
@@ -78,6 +78,38 @@ def test_a_month_is_its_first_to_its_last_day(text, month):
     last = (pd.Timestamp(month) + pd.offsets.MonthEnd()).date()
     assert days(found.columns["month"]) == [f"{month}-01", str(last)]
     assert found.asked == ()
+
+
+FORMS = [
+    "%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%d.%m.%Y", "%d.%m.%y", "%d-%b-%Y", "%d-%b-%y", "%d %B %Y", "%B %d, %Y",
+    "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S.%f", "%d.%m.%Y %H:%M", "%d-%b-%Y %I:%M %p",
+    "%Y-%m", "%Y%m", "%m-%Y", "%m/%Y", "%m.%Y", "%b-%y", "%b %Y", "%B %Y", "%B-%y", "%YM%m", "%Y-M%m", "%Y-%b",
+]  # fmt: skip
+
+
+@given(
+    st.datetimes(datetime.datetime(2000, 1, 1), datetime.datetime(2099, 12, 31)),
+    st.sampled_from(FORMS),
+)
+def test_any_day_and_month_is_read_back(time, form):
+    found = read(time.replace(microsecond=0).strftime(form))
+    first = time.date() if "%d" in form else time.date().replace(day=1)
+    assert days(found.columns["month"])[0] == str(first)
+    assert found.asked == ()
+
+
+@given(st.lists(st.text("0123456789 -/.:,'+TZQMFYHdecDEZmärzoktpu", max_size=14), min_size=1))
+def test_any_text_is_read_or_refused(texts):
+    for said in ({}, {"dates": "dmy", "timezone": "Asia/Tokyo", "excel": True}):
+        found = read(*texts, **said)
+        dates = found.columns["month"]
+        known = ~np.isnan(dates.first)
+        assert not (known & (dates.empty | dates.unreadable)).any()
+        assert (dates.first[known] <= dates.last[known]).all()
+        hang = ~known & ~dates.empty & ~dates.unreadable
+        assert hang.sum() == sum(each.cells for each in found.asked) or found.contradictory
+        for text in texts:
+            month_of_heading(text)
 
 
 @pytest.mark.parametrize("text", NO_DATE)
@@ -150,8 +182,17 @@ def test_what_runs_on_lies_as_far_ahead_as_one_writes():
     found = read_dates(cells)
     assert found.columns["start"].unreadable.all()
     assert days(found.columns["end"])[:2] == ["9999-12-31", "2299-01-01"]
-    numbers = read_dates({"end": pd.Series([2958465, 401768])}, excel=True)
-    assert days(numbers.columns["end"])[:2] == ["9999-12-31", "2999-12-31"]
+    numbers = read_dates({"end": pd.Series([2958465, 401768, 401404])}, excel=True)
+    assert days(numbers.columns["end"])[:3] == ["9999-12-31", "2999-12-31", "2999-01-01"]
+
+
+@pytest.mark.parametrize(
+    "text", ["9999-12-31 23:59:59.9999999", "9999-12-31T23:00:00Z", "12/31/9999"]
+)
+@pytest.mark.parametrize("zone", [None, "Asia/Tokyo"])
+def test_the_calendars_last_day_has_none_after(text, zone):
+    found = read_dates({"end": pd.Series([text, text])}, timezone=zone)
+    assert days(found.columns["end"])[0] == "9999-12-31"
 
 
 # --- a/b/yyyy -------------------------------------------------------------------------------------
@@ -281,7 +322,9 @@ def test_times_without_a_zone_are_utc_where_the_heading_says_so():
     assert days(utc.columns["start"])[:3] == ["2025-01-01", "2024-12-31", "2025-01-01"]
     assert utc.zoned == (("start", 0, 3, (), 1, 1),)
     # winter and summer of one zone speak for themselves
-    assert read("2024-12-31 23:00", "2025-06-30 22:00").zoned[0].months == 2
+    for dtype in (str, "datetime64[us]"):
+        seasons = pd.Series(["2024-12-31 23:00", "2025-06-30 22:00"]).astype(dtype)
+        assert read_dates({"a": seasons}).zoned == (("a", 0, 2, ("22:00", "23:00"), 2, 2),)
 
 
 def test_a_type_with_a_zone_is_days_only_where_all_are_midnight():
@@ -297,6 +340,9 @@ def test_a_type_with_a_zone_is_days_only_where_all_are_midnight():
             days(read_dates({"month": cells}, timezone="Europe/Berlin").columns["month"])[:2]
             == right
         )
+    evening = pd.Series(pd.to_datetime(["2024-11-30 20:00"])).dt.tz_localize("America/New_York")
+    there = read_dates({"month": evening}, timezone="Europe/Berlin").columns["month"]
+    assert days(there)[0] == "2024-12-01"
     one_instant = pd.Series([berlin[0].to_pydatetime(), utc[0].to_pydatetime()], dtype=object)
     assert read_dates({"month": one_instant}).columns["month"].unreadable.all()
 
@@ -317,6 +363,14 @@ def test_dates_with_a_type():
     right = ["2025-01-01", "2024-01-01", None, None, "2024-12-31", "2024-05-05", None, None]
     assert days(dates)[:8] == right
     assert np.flatnonzero(dates.unreadable).tolist() == [6, 7]
+
+
+def test_many_times_are_rounded_before_they_are_cut():
+    times = ["2024-12-31 23:59:59.999600", "2024-12-30 10:00", "2024-12-30 11:00"]
+    cells = pd.to_datetime(pd.Series(times), format="ISO8601")
+    right = ["2025-01-01", "2024-12-30", "2024-12-30"]
+    for column in (cells, cells.astype(object), pd.Series(times)):
+        assert days(read_dates({"a": column}).columns["a"])[:3] == right
 
 
 @given(
