@@ -37,13 +37,17 @@ _SCALES = {
 }
 _CURRENCY = rf"(?<![a-z])[kt]?({_CODES})(?=(?:k|m|mn|mm|mio)?(?![a-z]))|((?:US|(?<![a-z]))\$|[€£])"
 _PLAN = (
-    r"\b(?:budget(?:ed)?|forecast(?:ed)?|fcst|plan(?:ned)?|outlook|targets?|projected|projections?"
+    r"\b(?:budget(?:ed)?|bud|(?:re)?forecast(?:ed)?|fcst|fc|plan(?:ned)?|outlook|targets?|projected|projections?"
     r"|estimated?|prognose|soll|hochrechnung)\b"
 )
-_ACTUAL = r"\b(?:actuals?|ist)\b"
+ACTUAL = r"\b(?:actuals?|act|ist)\b"
 _TOTAL = r"\b(?:(?:grand )?totals?|sum|summe|gesamt)\b"
 _SUM_OF = r"^(?:sum of|summe von) "
-_GLUE = r"[()\[\]{}|:;,*]|\b(?:in|of|as of|amounts?)\b"
+# words that make no other measure of a month
+_GLUE = (
+    r"[()\[\]{}|:;,*†‡@]|\b(?:in|of|as of|as at|at|per|amounts?|prelim(?:inary)?|restated|revised"
+    r"|final|(?:un)?audited|vorläufig)\b"
+)
 _SUFFIX = {"E": "estimate", "F": "forecast", "B": "budget", "P": "plan", "A": ""}  # of 2025E
 _LONGEST = 80  # characters of a heading: a longer text is a sentence, and names no month
 
@@ -74,7 +78,7 @@ class Caption:
     def is_bare(self) -> bool:
         """Whether it says nothing but what a row above the headings says of columns."""
         tells = self.kind or self.plan or self.units or self.scale or self.currencies
-        return not self.other and bool(tells or re.fullmatch(_ACTUAL, self.text, re.IGNORECASE))
+        return not self.other and bool(tells or re.fullmatch(ACTUAL, self.text, re.IGNORECASE))
 
 
 @functools.lru_cache(maxsize=4096)
@@ -93,7 +97,7 @@ def read_caption(text: str, serial: bool = False) -> Caption:
         tells = replace(tells, plan=plan[0])
     rest = re.sub(_SUM_OF, "", words, flags=re.IGNORECASE)
     is_total = re.search(_TOTAL, rest, re.IGNORECASE) is not None
-    patterns = (*_SCALES.values(), _CURRENCY, *UNITS.values(), _PLAN, _ACTUAL, _TOTAL, _GLUE)
+    patterns = (*_SCALES.values(), _CURRENCY, *UNITS.values(), _PLAN, ACTUAL, _TOTAL, _GLUE)
     for pattern in patterns:
         rest = re.sub(pattern, " ", rest, flags=re.IGNORECASE)
     rest = " ".join(rest.split()).strip(" -–—/.")

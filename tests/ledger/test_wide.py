@@ -171,6 +171,9 @@ def test_serials_are_months_where_it_is_said():
         ("|2024|2025 Actuals", "Customer|Dec|Jan", ["2024-12", "2025-01"]),
         ("|FY2025|", "Customer|Dec-24|Jan-25", ["2024-12", "2025-01"]),
         ("|2025|", "Customer|Feb|Jan", ["2025-02", "2025-01"]),
+        ("|Q4 2024||Q1 2025|", "Customer|Nov|Dec|Jan|Feb", ["2024-11", "2024-12", "2025-01", "2025-02"]),
+        ("|Dec|Jan", "Customer|2024|2025", ["2024-12", "2025-01"]),
+        ("|Jan|Jan|Jan", "Customer|2023|2024|2025", ["2023-01", "2024-01", "2025-01"]),
         ("|2025|", "Customer|Q1|Q2", ["2025-03", "2025-06"]),
     ],
 )
@@ -319,6 +322,8 @@ def test_a_lone_month_beside_quarters_is_refused():
         ("|Actuals|Actuals|Forecast|Forecast", "Dec-24|Jan-25|Jan-25|Feb-25"),
         ("||||", "Dec-24|Jan-25|Jan-25 Plan|Outlook Feb-25"),
         ("||||", "Dec-24A|Jan-25A|Jan-25B|Feb-25F"),
+        ("||", "Dec-24|Jan-25 (unaudited)|Jan-25 (F)|Feb-25 (Reforecast)"),
+        ("|Actuals (audited)||Forecast (as of May)|", "Dec-24|Jan-25|Jan-25|Feb-25"),
         ("|||FY25 Target|", "Dec-24|Jan-25|Jan-25|Feb-25"),
         ("|2024 Actual|2025 Actual|2025 Budget|", "Dec|Jan|Jan|Feb"),
     ],
@@ -373,6 +378,11 @@ def test_columns_of_mrr_and_of_arr_are_asked():
     assert questions(read(rows)) == ["unit"]
     assert amounts(read(rows, "arr"), "arr") == {"Alder": {"2024-12": 12, "2025-01": 24}}
     assert amounts(read(rows, "mrr"), "mrr") == {"Alder": {"2024-12": 1, "2025-01": 2}}
+
+
+def test_a_month_of_another_word_alone_is_refused():
+    long = read(table(MRR + "Customer|Dec-24|Jan-25|Run Feb-25\nAlder|1|2|3"))
+    assert [finding.field for finding in long.findings] == ["Run Feb-25"]
 
 
 def test_measures_without_a_unit_are_refused():
