@@ -201,18 +201,18 @@ class _Above(NamedTuple):
 def _below(column: Column, at: int, above: Caption, row: _Above) -> Column:
     """The column with what the cell above it says; what is nearer has said its own already."""
     caption = column.caption
-    is_part = caption.kind in ("month", "quarter", "half")
+    parts = ("month", "quarter", "half")
     holds_year = above.is_bare and above.year is not None and (above.kind == "year" or row.several)
     if row.is_of_months and above.kind == "month" and not caption.kind:
         caption = replace(
             caption, kind="month", year=above.year, number=above.number, fiscal=above.fiscal
         )
-    elif is_part and caption.year is None and holds_year:
+    elif caption.kind in parts and caption.year is None and holds_year:
         caption = replace(caption, year=above.year, fiscal=above.fiscal)
         column = column._replace(year_at=at)
-    elif caption.kind == "year" and row.several and above.is_bare and above.year is None:
+    elif caption.kind == "year" and row.several and above.is_bare and above.kind in parts:
         # the months stand above their years
-        caption = replace(caption, kind=above.kind or "year", number=above.number)
+        caption = replace(caption, kind=above.kind, number=above.number)
 
     # `Budget vs actuals` over the whole table is its title
     heads_plan = at >= row.first and not re.search(ACTUAL, above.text, re.IGNORECASE)
