@@ -208,16 +208,9 @@ def _read(cell: object) -> _Cell:
 
 
 def _read_text(text: str) -> _Cell:
-    if len(text) > MOST_LETTERS:
-        return _Cell()
-    if nothing := _NOTHING.fullmatch(text):
-        money = _currency(nothing["before"] or "", nothing["after"] or "")
-        return _Cell() if money is None else _Cell(blank=True, currency=money or None)
-    if _INFINITE.fullmatch(text):
-        return _Cell(number=float(text))
-    written = _CELL.fullmatch(text)
+    written = _CELL.fullmatch(text) if len(text) <= MOST_LETTERS else None
     if not written:
-        return _Cell()
+        return _read_nothing(text)
 
     body, times = written["body"], _TIMES[written["times"].lower()]
     marks = "".join(written.group("a", "b", "c", "d"))
@@ -236,6 +229,15 @@ def _read_text(text: str) -> _Cell:
         digits = body.replace(fits["group"] or "", "").replace(point, ".") if fits else None
         under.append(None if digits is None else f"{minus}{digits}{times}")
     return _Cell(under=(under[0], under[1]), currency=money or None, multiplied=bool(times))
+
+
+def _read_nothing(text: str) -> _Cell:
+    """A cell without a number: a dash for none, infinite, or unreadable."""
+    if _INFINITE.fullmatch(text):
+        return _Cell(number=float(text))
+    dash = _NOTHING.fullmatch(text)
+    money = _currency(dash["before"] or "", dash["after"] or "") if dash else None
+    return _Cell() if money is None else _Cell(blank=True, currency=money or None)
 
 
 @functools.lru_cache(maxsize=1024)
