@@ -17,7 +17,7 @@ import pandas as pd
 
 from nrrsim.errors import Finding
 from nrrsim.ledger.captions import ACTUAL, Caption, read_caption
-from nrrsim.ledger.sources import Rows
+from nrrsim.ledger.rows import Rows
 from nrrsim.months import Calendar, month_name
 
 PERIODS = {"month": 1, "quarter": 3, "half": 6, "year": 12}  # months in each
@@ -44,16 +44,20 @@ class Column(NamedTuple):
 
 @dataclass
 class Told:
-    """What is found out on the way: findings and questions, notices, what was taken for what."""
+    """What is found out on the way: findings and questions, notices, what was taken for what.
+
+    `line` is that of the headings, where a finding of a column stands.
+    """
 
     name: str
+    line: int = 0
     findings: list[Finding] = field(default_factory=list)
     notices: list[Finding] = field(default_factory=list)
     taken: list[str] = field(default_factory=list)
 
     def refuse(self, problem: str, remedy: str, heading: str = "", line: int = 0) -> None:
         """Note what is wrong."""
-        self.findings.append(Finding(self.name, line, problem, remedy, heading))
+        self.findings.append(Finding(self.name, line or self.line, problem, remedy, heading))
 
     def ask(self, option: str, choices: tuple[str, ...], problem: str, remedy: str = "") -> None:
         """Note a question, and the option that answers it."""
@@ -63,7 +67,7 @@ class Told:
 
     def notice(self, problem: str, remedy: str = "") -> None:
         """Note what leaves something out, or changes a number."""
-        self.notices.append(Finding(self.name, 0, problem, remedy))
+        self.notices.append(Finding(self.name, self.line, problem, remedy))
 
 
 @dataclass(frozen=True)

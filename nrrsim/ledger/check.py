@@ -20,7 +20,7 @@ from nrrsim.ledger.names import check_ids, look_at_names, look_at_renames
 from nrrsim.ledger.periods import Known, look_at_ends, months_of_periods
 from nrrsim.ledger.reading import AS_IT_IS, Reading
 from nrrsim.ledger.rollforward import COHORT_BY
-from nrrsim.ledger.sources import Rows
+from nrrsim.ledger.rows import Rows
 from nrrsim.ledger.values import check_values, codes_of, typed_values
 from nrrsim.months import month_name
 from nrrsim.movements import CENT, cents, json_ratio

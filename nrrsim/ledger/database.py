@@ -162,6 +162,11 @@ def exact_frame(found: duckdb.DuckDBPyRelation) -> pd.DataFrame:
     return frame
 
 
+def literal_path(path: Path) -> str:
+    """DuckDB reads `*` and `[` in a path as a pattern; a file may be called so."""
+    return re.sub(r"([*?\[])", r"[\1]", str(path))
+
+
 def _from_server(url: URL, query: str) -> pd.DataFrame:
     import sqlalchemy
     from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError

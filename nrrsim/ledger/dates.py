@@ -7,7 +7,6 @@ settles it, else it is asked. A quarter stands for the month at whose end its sn
 from __future__ import annotations
 
 import datetime
-import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -22,10 +21,6 @@ from nrrsim.months import CALENDAR_YEAR, EVER, YEARS, Calendar
 
 _EPOCH = datetime.date(1970, 1, 1).toordinal()
 _EARLIEST_MIDNIGHT = 10 * HOUR  # in UTC, of a day that begins before UTC's: 14 hours ahead
-_TIMES = re.compile(
-    r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2}[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]"
-    r"(?::[0-5][0-9](?:\.[0-9]{1,3})?)?Z?\n)*+"
-)
 _ORDERS, _MONTHS = ("dmy", "mdy"), tuple(f"{month:02d}" for month in range(1, 13))
 
 
@@ -124,10 +119,7 @@ def read_dates(
     `timezone` is the zone on whose day UTC times count. Raises ValueError where there is none such.
     """
     zone = _zone(timezone)
-    apart = [
-        _Column(name, cells if zone else _without_times(cells), name in utc)
-        for name, cells in columns.items()
-    ]
+    apart = [_Column(name, cells, name in utc) for name, cells in columns.items()]
     told = {} if dates in _ORDERS else _orders_told(apart)
     order = dates if dates in _ORDERS else "" if len(told) > 1 else next(iter(told), "")
     order = order or ""
@@ -236,29 +228,6 @@ class _Column:
         return dates, hangs
 
 
-def _without_times(cells: pd.Series) -> pd.Series:
-    """The days alone of a column of times of many kinds, which say nothing and are all distinct.
-
-    Two times of day at the most may be midnight elsewhere: a column of those stays as it is.
-    """
-    if isinstance(cells.dtype, pd.StringDtype):
-        written = cells.dropna()
-        # the first few tell that a column is none of times, before all are looked at
-        for some in (written.iloc[:10], written):
-            if not _TIMES.fullmatch("".join(f"{cell}\n" for cell in some)):
-                return cells
-        # spelt in two ways, one time of day would look like two
-        if written.str.len().nunique() == 1 and written.str.slice(11).nunique() > 2:
-            days: pd.Series = cells.str.slice(0, 10)
-            return days
-    elif cells.dtype.kind == "M" and not isinstance(cells.dtype, pd.DatetimeTZDtype):
-        rounded = cells.dt.round("ms")
-        if (rounded - rounded.dt.normalize()).nunique() > 2:
-            days = rounded.dt.normalize()
-            return days
-    return cells
-
-
 def _orders_told(columns: list[_Column]) -> dict[str, tuple[str, int]]:
     """Each order that alone makes a day of some cell, and where the first such cell stands."""
     told: dict[str, tuple[str, int]] = {}
@@ -360,3 +329,11 @@ def _day_there(day: datetime.date, cell: Written, zone: ZoneInfo | None) -> date
     # at the calendar's end, where what runs on ends
     except OverflowError:
         return day
+
+
+def month_of_day(days: np.ndarray | pd.Series, nan: bool = False) -> np.ndarray:
+    """The month number of days since 1970; of a day that is nan it means nothing, or is nan."""
+    values = np.asarray(days, dtype=float)
+    whole = np.nan_to_num(values).astype("datetime64[D]")
+    months: np.ndarray = whole.astype("datetime64[M]").astype(np.int64) + 1970 * 12
+    return np.where(np.isnan(values), np.nan, months) if nan else months

@@ -33,12 +33,12 @@ def check_ids(table: Table, customers: pd.Series) -> None:
             other = first.setdefault(folded(name), code)
             if other == code:
                 continue
-            (one, at), (two, there) = table.place(row_of[code]), table.place(row_of[other])
+            (one, at), other_place = table.place(row_of[code]), table.place(row_of[other])
             table.findings.append(
                 Finding(
                     one,
                     at,
-                    f"{as_written(name)} and {as_written(names[other])} ({two}:{there})"
+                    f"{as_written(name)} and {as_written(names[other])} ({other_place})"
                     f" differ by {what} alone",
                     "write a customer in one way everywhere"
                     + ("" if "nobody" in what else "; a spreadsheet keeps the zeros of text"),

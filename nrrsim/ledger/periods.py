@@ -12,6 +12,7 @@ import pandas as pd
 
 from nrrsim.errors import UsageError
 from nrrsim.ledger.columns import Table
+from nrrsim.ledger.dates import month_of_day
 from nrrsim.months import YEARS, last_day_number, month_name
 from nrrsim.notation import counted
 
@@ -28,13 +29,19 @@ class Known:
     last: int
     ahead: int
     made: str | None
+    of_what: str = "start"
 
     @property
     def why(self) -> str:
         """What makes this month the last."""
         if self.made is None:
-            return "the month of its latest start"
+            return f"the month of its latest {self.of_what}"
         return f"the last that had ended by {self.made}, when the export was made"
+
+
+def day_text(day: float) -> str:
+    """A day since 1970 as YYYY-MM-DD."""
+    return str(np.datetime64(int(day), "D"))
 
 
 def last_month_of(until: object) -> int:
@@ -49,7 +56,7 @@ def last_month_of(until: object) -> int:
             f"until: {text!r} is not a day or a month; write when the export was made as"
             " YYYY-MM-DD or YYYY-MM"
         )
-    return int(_month_of_day(np.array([last_day + 1.0]))[0]) - 1
+    return int(month_of_day(np.array([last_day + 1.0]))[0]) - 1
 
 
 def look_at_ends(table: Table, frame: pd.DataFrame) -> None:
@@ -58,7 +65,7 @@ def look_at_ends(table: Table, frame: pd.DataFrame) -> None:
     `end` is in days since 1970.
     """
     end = frame["end"].dropna().to_numpy()
-    last_days = np.mean(_month_of_day(end + 1) != _month_of_day(end)) if len(end) else 0.0
+    last_days = np.mean(month_of_day(end + 1) != month_of_day(end)) if len(end) else 0.0
     if last_days > 0.5:
         table.notice(
             f"{last_days:.0%} of the ends are the last day of a month, and an end is read as the"
@@ -77,8 +84,8 @@ def months_of_periods(
     the export was made. inclusive : whether an end is written as the last day with service.
     """
     made = None if until is None else last_month_of(until)
-    last_month = int(_month_of_day(np.array([latest]))[0]) if made is None else made
-    starts = _month_of_day(frame["start"].to_numpy())
+    last_month = int(month_of_day(np.array([latest]))[0]) if made is None else made
+    starts = month_of_day(frame["start"].to_numpy())
     later = starts > last_month
     if later.all():
         raise UsageError(
@@ -95,9 +102,9 @@ def months_of_periods(
         )
 
     first, frame = starts[~later], frame[~later]
-    end_month = _month_of_day(frame["end"].to_numpy())
+    end_month = month_of_day(frame["end"].to_numpy())
     runs_on = frame["end"].isna().to_numpy()
-    as_written = _month_of_day(frame["end"].to_numpy() - 1) if inclusive else end_month
+    as_written = month_of_day(frame["end"].to_numpy() - 1) if inclusive else end_month
     ahead = int((~runs_on & (as_written > last_month)).sum())
     known = Known(last_month, ahead, None if until is None else str(until))
     last = np.where(runs_on, last_month, np.minimum(end_month - 1, last_month))
@@ -201,10 +208,3 @@ def _follow(
                     waiting.remove(row)
                     fresh.append(row)
         ended += fresh + waiting
-
-
-def _month_of_day(days: np.ndarray) -> np.ndarray:
-    """The month number of days since 1970; a day that is nan gives a month that means nothing."""
-    whole = np.nan_to_num(days).astype("datetime64[D]")
-    months: np.ndarray = whole.astype("datetime64[M]").astype(np.int64)
-    return months + 1970 * 12

@@ -35,7 +35,7 @@ from nrrsim.ledger.monthcells import (
     line_of,
     read_cells,
 )
-from nrrsim.ledger.sources import Rows
+from nrrsim.ledger.rows import Rows, labels
 from nrrsim.ledger.vocabulary import AMOUNTS, MEASURES, MONTH, OTHERS, SIGNS, heading_of, plain
 from nrrsim.months import Calendar, month_name
 from nrrsim.notation import counted
@@ -83,21 +83,18 @@ def transposed(rows: Rows) -> Rows:
     frame = rows.frame
     is_row = frame.iloc[:, 0].notna().to_numpy()
     headings = ("Customer", *(text_of(cell) for cell in frame.iloc[:, 0][is_row]))
-    labels = [head if head not in headings[:at] else f"{head} (column {at + 1})"
-              for at, head in enumerate(headings)]  # fmt: skip
     cells = [headings_of(rows)[1:], *frame.iloc[:, 1:][is_row].to_numpy(object)]
-    turned = pd.DataFrame(dict(zip(labels, cells, strict=True)), dtype=object)
+    turned = pd.DataFrame(dict(zip(labels(headings), cells, strict=True)), dtype=object)
     # what stood above customers says nothing of months: it is kept as a title
     above = tuple(
-        (line, (" ".join(filter(None, map(text_of, cells))), *[None] * (len(labels) - 1)))
+        (line, (" ".join(filter(None, map(text_of, cells))), *[None] * (len(headings) - 1)))
         for line, cells in rows.above
     )
     month_lines = rows.lines()[is_row]
-    first = np.full(len(turned), max(int(month_lines[0]) - 1, 1) if len(month_lines) else 1)
     known = {each.name: getattr(rows, each.name) for each in dataclasses.fields(Rows)}
     turned_rows = {
         "frame": turned,
-        "lines": lambda: first,
+        "lines": lambda: np.full(len(turned), rows.heading_line),
         "headings": headings,
         "above": above,
         "taken": (*rows.taken, "months stand down and customers across: the table is turned"),
@@ -141,7 +138,7 @@ def laid_out(
     calendar is the company's own, so that FY25 is read by it. Questions and what cannot be read are
     findings of the rows; while the unit is asked, amounts stand under `mrr`.
     """
-    told = Told(rows.name, [*rows.findings], [*rows.notices], [*rows.taken])
+    told = Told(rows.name, rows.heading_line, [*rows.findings], [*rows.notices], [*rows.taken])
     across = months_across(rows, unit, dates, calendar, year_end_said, told)
     titles = [caption for caption in map(said, _titles(rows)) if caption.text]
     name = "amount" if measure_column(rows) else _unit(across, titles, unit, told)
@@ -313,13 +310,13 @@ def _says_months(cells: Cells) -> Iterator[str]:
 
 def _beside(frame: pd.DataFrame, kept: Sequence[Column], told: Told) -> pd.DataFrame:
     """The columns beside the months; one that has a heading of ours is not read as ours."""
-    labels = [str(frame.columns[column.at]) for column in kept]
+    names = [str(frame.columns[column.at]) for column in kept]
     ours = {
         label: f"{label} (unused)"
-        for label in labels
+        for label in names
         if heading_of(label).plain in (*MONTH, *chain(*AMOUNTS.values()))
     }
     if ours:
         told.notice(f"{', '.join(ours)}: stands beside the months, not read", "rename what it says")
     beside = frame.iloc[:, [column.at for column in kept]]
-    return beside.set_axis(pd.Index([ours.get(label, label) for label in labels]), axis=1)
+    return beside.set_axis(pd.Index([ours.get(label, label) for label in names]), axis=1)

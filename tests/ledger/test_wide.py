@@ -1,6 +1,5 @@
 """Tables with months across: which columns are months, and the amounts that stand in them."""
 
-import csv
 import datetime
 import re
 from pathlib import Path
@@ -9,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nrrsim.ledger.sources import Rows
+from nrrsim.ledger.rows import Rows
+from nrrsim.ledger.sources import read_rows
 from nrrsim.ledger.wide import is_transposed, is_wide, laid_out, transposed
 from nrrsim.months import Calendar, month_name
 
@@ -34,7 +34,10 @@ def of_cells(cells, *, sheet=None, name="ledger.csv"):
         head if head and head not in headings[:at] else f"{head or 'unnamed'} ({at + 1})"
         for at, head in enumerate(headings)
     ]
-    below = [[cell if cell != "" else None for cell in row] + [None] * (width - len(row)) for row in below]
+    below = [
+        [cell if cell != "" else None for cell in row] + [None] * (width - len(row))
+        for row in below
+    ]
     frame = pd.DataFrame(below, columns=labels)
     if all(isinstance(cell, str | None) for row in below for cell in row):
         frame = frame.astype("str")
@@ -44,7 +47,9 @@ def of_cells(cells, *, sheet=None, name="ledger.csv"):
         if any(cell != "" for cell in row)
     )
     lines = np.arange(at + 2, at + 2 + len(frame))
-    return Rows(name, frame, lambda: lines, headings=headings, above=above, sheet=sheet)
+    return Rows(
+        name, frame, lambda: lines, headings=headings, above=above, sheet=sheet, heading_line=at + 1
+    )
 
 
 def read(rows, unit=None, **given):
@@ -55,14 +60,15 @@ def read(rows, unit=None, **given):
 def shared(name):
     if not INTAKE.exists():
         pytest.skip("the shared data are not here")
-    with (INTAKE / name).open(encoding="utf-8-sig", newline="") as text:
-        return of_cells(list(csv.reader(text)), name=name)
+    (rows,) = read_rows(INTAKE / name)
+    return rows
 
 
 def amounts(long, unit="mrr"):
     """customer -> {month: amount}"""
     found = {}
-    for customer, month, amount in zip(long.frame.iloc[:, 0], long.frame["month"], long.frame[unit]):
+    rows = long.frame.assign(customer=long.frame.iloc[:, 0])
+    for customer, month, amount in rows[["customer", "month", unit]].itertuples(index=False):
         assert found.setdefault(customer, {}).setdefault(month, amount) == amount
     return found
 
@@ -171,7 +177,11 @@ def test_serials_are_months_where_it_is_said():
         ("|2024|2025 Actuals", "Customer|Dec|Jan", ["2024-12", "2025-01"]),
         ("|FY2025|", "Customer|Dec-24|Jan-25", ["2024-12", "2025-01"]),
         ("|2025|", "Customer|Feb|Jan", ["2025-02", "2025-01"]),
-        ("|Q4 2024||Q1 2025|", "Customer|Nov|Dec|Jan|Feb", ["2024-11", "2024-12", "2025-01", "2025-02"]),
+        (
+            "|Q4 2024||Q1 2025|",
+            "Customer|Nov|Dec|Jan|Feb",
+            ["2024-11", "2024-12", "2025-01", "2025-02"],
+        ),
         ("|Dec|Jan", "Customer|2024|2025", ["2024-12", "2025-01"]),
         ("|Jan|Jan|Jan", "Customer|2023|2024|2025", ["2023-01", "2024-01", "2025-01"]),
         ("|2025|", "Customer|Q1|Q2", ["2025-03", "2025-06"]),
@@ -204,10 +214,12 @@ def test_a_fiscal_year_above_goes_by_the_companys_calendar():
     long = read(rows, calendar=Calendar(4))
     assert list(amounts(long)["Alder"]) == ["2024-05", "2024-06", "2024-07", "2024-08"]
     long = read(rows, calendar=Calendar(12), year_end_said=True)
-    assert list(amounts(long)["Alder"])[0] == "2025-05"
+    assert next(iter(amounts(long)["Alder"])) == "2025-05"
     # and a year of the calendar does not
-    long = read(table(MRR + "|2025|||\nCustomer|May|Jun|Jul|Aug\nAlder|1|2|3|4"), calendar=Calendar(4))
-    assert list(amounts(long)["Alder"])[0] == "2025-05"
+    long = read(
+        table(MRR + "|2025|||\nCustomer|May|Jun|Jul|Aug\nAlder|1|2|3|4"), calendar=Calendar(4)
+    )
+    assert next(iter(amounts(long)["Alder"])) == "2025-05"
 
 
 def test_twelve_months_from_january_tell_that_the_year_ends_in_december():
@@ -237,7 +249,10 @@ def test_quarters_and_years_alone_are_the_months_they_end_with(headings, calenda
     if isinstance(months, list):
         assert list(amounts(long)["Alder"]) == months
     else:
-        assert months in [*questions(long), *(finding.problem.split("may be ")[-1] for finding in long.findings)]
+        assert months in [
+            *questions(long),
+            *(finding.problem.split("may be ")[-1] for finding in long.findings),
+        ]
 
 
 # --- columns that are no months -------------------------------------------------------------------
@@ -506,7 +521,9 @@ def test_what_is_no_amount_is_one_finding_and_what_is_lost_one_each():
 
 
 def test_many_lost_cells_of_a_kind_are_one_finding():
-    long = read(table(MRR + "Customer|Dec-24|Jan-25\n" + "\n".join(f"C{n}|#REF!|1" for n in range(50))))
+    long = read(
+        table(MRR + "Customer|Dec-24|Jan-25\n" + "\n".join(f"C{n}|#REF!|1" for n in range(50)))
+    )
     (finding,) = long.findings
     assert "50 cells #REF!, the first in line 3" in finding.problem
 
@@ -609,6 +626,7 @@ def test_a_turned_table_is_read_as_any_and_keeps_its_lines():
 @pytest.mark.parametrize(
     ("name", "unit", "asked", "says"),
     [
+        ("01_wide_schedule.xlsx", "mrr", [], ["FY25 total"]),
         ("02_wide_jan24_money.csv", "mrr", ["unit"], []),
         ("03_wide_iso_plain.csv", "mrr", ["unit"], []),
         ("21_stripe_mrr_per_subscriber_wide.csv", "mrr", ["unit"], []),
@@ -629,7 +647,7 @@ def test_the_shared_files_have_one_book(name, unit, asked, says):
     assert not long.findings
     assert all(word in said(long) for word in says)
     customer = "Customer ID" if "Customer ID" in long.frame else "Customer"
-    frame = long.frame[~long.frame[customer].isin(["Total"])]
+    frame = long.frame[~long.frame[customer].str.contains("total", case=False)]
     ends = frame.pivot_table(index=customer, columns="month", values=unit, aggfunc="sum").fillna(0)
     arr = ends[["2024-12", "2025-12"]] * (12 if unit == "mrr" else 1)
     assert arr["2024-12"].sum() == pytest.approx(51_600)
@@ -641,8 +659,20 @@ def test_the_shared_files_have_one_book(name, unit, asked, says):
     "name", ["61_snowball_by_customer.csv", "51_rollforward_aggregate.csv", "36_dbt_mrr.csv"]
 )
 def test_long_files_are_neither(name):
-    rows = Rows(name, pd.read_csv(INTAKE / name, dtype="str"), lambda: np.zeros(0, np.int64)) if (
-        INTAKE.exists()
-    ) else pytest.skip("the shared data are not here")
+    rows = shared(name)
     assert not is_wide(rows)
     assert not is_transposed(rows)
+
+
+def test_sheets_of_a_month_each_are_neither():
+    if not INTAKE.exists():
+        pytest.skip("the shared data are not here")
+    for rows in read_rows(INTAKE / "58_sheet_a_month.xlsx"):
+        assert not is_wide(rows)
+        assert not is_transposed(rows)
+
+
+def test_several_measures_are_left_to_who_reads_them():
+    long = read(shared("59_wide_several_measures.csv"))
+    assert not long.findings
+    assert long.frame.groupby("Metric")["amount"].count().to_dict() == {"MRR": 91, "Seats": 91}

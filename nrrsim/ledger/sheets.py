@@ -1,0 +1,119 @@
+"""An open workbook in, the sheets that hold the ledger out; never picks one of two that may be it."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from typing import Any
+
+from nrrsim.errors import DataError, Finding, UsageError
+from nrrsim.ledger.headings import looks_like_ledger
+from nrrsim.ledger.rows import HEAD, month_in_name
+from nrrsim.ledger.spreadsheets import SheetError, Workbook
+
+MOST_NAMED = 20  # sheets in one message
+FEW_AMOUNTS = 3  # rows of amounts that a summary has at the least
+
+
+def chosen_sheets(
+    book: Workbook, name: str, sheet: str | None
+) -> tuple[list[str], tuple[str, ...]]:
+    """The sheets to read, and what is said of the choice.
+
+    The one that is named; else the only one that looks like a ledger; else all whose names are
+    months; else the first. Raises UsageError for a sheet that is not there, DataError with the
+    question where two may be meant.
+    """
+    names = [each.name for each in book.sheets]
+    if sheet is not None:
+        if sheet not in names:
+            raise UsageError(f"{name}: there is no sheet {sheet}; its sheets: {', '.join(names)}")
+        return [sheet], ()
+    if len(names) == 1:
+        return names, ()
+
+    heads = _heads(book, name)
+    visible = [each.name for each in book.sheets if each.is_visible]
+    for among in (visible, names):
+        ledgers = [each for each in among if looks_like_ledger(heads[each])]
+        if ledgers:
+            break
+    months = [each for each in ledgers if month_in_name(each) is not None]
+    if len(months) > 1:
+        others = [each for each in ledgers if each not in months]
+        if others:
+            problem = f"{_and(others)} may be the ledger, or the {len(months)} sheets of a month"
+            remedy = f"say which with {_options(others)}, or take it out to read the months"
+            raise _question(name, problem, remedy, others)
+        return months, _said_of_months(months, names)
+    if len(ledgers) > 1:
+        problem = f"the sheets {_and(ledgers)} each look like a ledger"
+        raise _question(name, problem, f"say which with {_options(ledgers)}", ledgers)
+    if not ledgers:
+        first = (visible or names)[0]
+        return [first], (f"the first sheet, {first}, is read: none looks like a ledger",)
+
+    [ledger] = ledgers
+    if visible and ledger != visible[0] and _is_summary(heads[visible[0]]):
+        choices = [ledger, visible[0]]
+        problem = f"the first sheet, {visible[0]}, looks like a summary, and {ledger} like a ledger"
+        raise _question(name, problem, f"say which with {_options(choices)}", choices)
+    others = [each for each in names if each != ledger]
+    return [ledger], (
+        f"the sheet {ledger} is read, and not {_and(others)}: it alone looks like a ledger",
+    )
+
+
+def _heads(book: Workbook, name: str) -> dict[str, list[list[Any]]]:
+    """The first rows of each sheet."""
+    found: dict[str, list[list[Any]]] = {}
+    for each in book.sheets:
+        try:
+            found[each.name] = [cells for _, cells in book.rows(each.name, HEAD)]
+        except SheetError as error:
+            known = [other.name for other in book.sheets if other != each]
+            problem = f"the sheet {each.name} cannot be looked at: {error}"
+            raise _question(name, problem, f"or say which with {_options(known)}", known) from None
+    return found
+
+
+def _question(name: str, problem: str, remedy: str, choices: Sequence[str]) -> DataError:
+    return DataError([Finding(name, 0, problem, remedy, option="sheet", choices=tuple(choices))])
+
+
+def _said_of_months(months: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+    said = f"{len(months)} sheets are read as a month each, from {months[0]} to {months[-1]}"
+    others = [each for each in names if each not in months]
+    return (f"{said}, and not {_and(others)}" if others else said,)
+
+
+def _and(names: Sequence[str]) -> str:
+    shown = [
+        *names[:MOST_NAMED],
+        *([f"{len(names) - MOST_NAMED} more"] if len(names) > MOST_NAMED else []),
+    ]
+    return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
+
+
+def _options(names: Sequence[str]) -> str:
+    words = [f'"{name}"' if " " in name else name for name in names[:MOST_NAMED]]
+    return " or ".join(f"--sheet {word}" for word in words)
+
+
+def _is_summary(head: Sequence[Sequence[Any]]) -> bool:
+    """Whether a sheet has amounts in several rows below each other, under a row of headings."""
+    for above, *below in (head[at : at + 1 + FEW_AMOUNTS] for at in range(len(head) - FEW_AMOUNTS)):
+        for column, heading in enumerate(above):
+            if not isinstance(heading, str | datetime.date) or heading == "":
+                continue
+            if all(_is_number(row[column]) and any(map(_is_text, row)) for row in below):
+                return True
+    return False
+
+
+def _is_number(cell: object) -> bool:
+    return isinstance(cell, int | float) and not isinstance(cell, bool)
+
+
+def _is_text(cell: object) -> bool:
+    return isinstance(cell, str) and bool(cell.strip())
