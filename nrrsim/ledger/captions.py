@@ -22,6 +22,8 @@ UNITS = {
 # a title may hold these words, and mean no money
 _WORDS = {"ALL", "AMD", "BAM", "BOB", "COP", "CUP", "GEL", "MAD", "MOP", "PEN", "RON", "SOS",
           "TOP", "TRY"}  # fmt: skip
+# what a bare sign may be, where a code says so
+MAY_BE = {"$": ("USD", "CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN"), "¥": ("JPY", "CNY")}
 _CODES = "|".join(sorted(CURRENCIES - _WORDS))
 
 _SUM = rf"(?:{_CODES}|(?:US)?\$|[€£])"
@@ -117,7 +119,9 @@ def said(text: str) -> Caption:
     units = [unit for unit, written in UNITS.items() if re.search(written, words, re.IGNORECASE)]
     scales = [by for by, written in _SCALES.items() if re.search(written, words, re.IGNORECASE)]
     found = re.findall(_CURRENCY, words, re.IGNORECASE)
-    currencies = {code.upper() or SIGNS[sign.upper()] for code, sign in found}
+    codes = {code.upper() for code, _ in found if code}
+    signs = {sign.upper() for _, sign in found if sign}
+    currencies = codes | {SIGNS[sign] for sign in signs if codes.isdisjoint(MAY_BE.get(sign, ()))}
     return Caption(text, units=frozenset(units), currencies=frozenset(currencies),
                    scale=scales[0] if scales else None)  # fmt: skip
 

@@ -26,7 +26,7 @@ from nrrsim.ledger.across import (
     text_of,
 )
 from nrrsim.ledger.amounts import read_amounts
-from nrrsim.ledger.captions import UNITS, Caption, read_caption, said
+from nrrsim.ledger.captions import MAY_BE, UNITS, Caption, read_caption, said
 from nrrsim.ledger.monthcells import (
     Cells,
     Turned,
@@ -262,19 +262,21 @@ def _currency(rows: Rows, cells: Cells, titles: Sequence[Caption], told: Told) -
     """
     captions = [*titles, *(column.caption for column, _ in cells.months)]
     outside = {code for caption in captions for code in caption.currencies}
-    signs = pd.unique(cells.currency.ravel())
-    codes = {sign: SIGNS.get(sign, sign) for sign in signs if sign is not None}
+    signs = [sign for sign in pd.unique(cells.currency.ravel()) if sign is not None]
+    # $ in the cells is what the title says of it, CAD; else SIGNS has its code
+    codes = {
+        sign: next(iter(outside.intersection(MAY_BE.get(sign, ()))), SIGNS.get(sign, sign))
+        for sign in signs
+    }
     inside = set(codes.values())
-    if len(inside) <= 1:
-        both = inside | outside
-        if len(inside) == 1 and outside and not inside <= outside:
-            (sign,) = codes
+    if len(inside) < 2:
+        if inside and outside and not inside <= outside:
             told.refuse(
-                f"cells say {sign}, and the titles or headings {' and '.join(sorted(outside))}",
+                f"cells say {signs[0]}, and the titles or headings {' and '.join(sorted(outside))}",
                 "write the currency once, or add a column currency",
             )
-        code = inside or (both if len(both) == 1 else set())
-        return np.full(len(rows.frame), next(iter(code)), dtype=object) if code else None
+        (code,) = inside or (outside if len(outside) == 1 else {None})
+        return None if code is None else np.full(len(rows.frame), code, dtype=object)
 
     by_row = np.full(len(rows.frame), None, dtype=object)
     for sign, code in codes.items():

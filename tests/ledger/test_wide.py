@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from nrrsim.ledger.rows import Rows
 from nrrsim.ledger.sources import read_rows
@@ -475,6 +477,10 @@ def test_a_cell_that_says_k_is_multiplied_once():
         ("MRR", "$1.00|2", "USD"),
         ("MRR", "€1|€2", "EUR"),
         ("MRR (USD)", "$1|$2", "USD"),
+        ("MRR (CAD)", "$1|$2", "CAD"),
+        ("MRR (CAD $)", "1|2", "CAD"),
+        ("MRR", "CAD 1|2", "CAD"),
+        ("MRR (USD, EUR)", "1|2", None),
         ("MRR", "1|2", None),
         ("MRR of all customers", "1|2", None),
     ],
@@ -496,7 +502,7 @@ def test_each_row_may_have_its_own_currency():
 
 def test_titles_and_cells_of_two_currencies_are_refused():
     long = read(table("MRR (USD)\nCustomer|Dec-24|Jan-25\nAlder|€1|2"))
-    assert "cells say" in said(long)
+    assert "cells say €, and the titles or headings USD" in said(long)
 
 
 def test_a_column_of_currencies_is_kept():
@@ -676,3 +682,70 @@ def test_several_measures_are_left_to_who_reads_them():
     long = read(shared("59_wide_several_measures.csv"))
     assert not long.findings
     assert long.frame.groupby("Metric")["amount"].count().to_dict() == {"MRR": 91, "Seats": 91}
+
+
+# --- any ledger, however it is laid out -----------------------------------------------------------
+
+SPELT = {
+    "Dec-24": lambda month: month.strftime("%b-%y"),
+    "2024-12-31": lambda month: month.strftime("%Y-%m-%d"),
+    "December 2024": lambda month: month.strftime("%B %Y"),
+    "MRR 202412": lambda month: month.strftime("MRR %Y%m"),
+    "12/31/2024": lambda month: month.strftime("%m/%d/%Y"),
+    "Dec": lambda month: month.strftime("%b"),
+}
+
+
+@st.composite
+def layouts(draw):
+    """A book by customer and month, and the same as a table with all sorts of columns between."""
+    first = draw(st.integers(2020 * 12, 2024 * 12 + 11))
+    months = [first + ahead for ahead in range(draw(st.integers(2, 15)))]
+    names = ["Alder", "Birch", "Cedar"][: draw(st.integers(1, 3))]
+    cents = st.integers(1, 10**8)
+    book = {name: [draw(st.one_of(st.none(), cents)) for _ in months] for name in names}
+    assume(any(amounts[-1] for amounts in book.values()))
+    style = draw(st.sampled_from(list(SPELT)))
+    quarters, year, is_last = draw(st.booleans()), draw(st.booleans()), draw(st.booleans())
+    money = draw(st.sampled_from(["{:.2f}", "${:,.2f}", "{:,.2f} USD"]))
+
+    columns, above = [], []
+    for at, month in enumerate(months):
+        last_day = pd.Period(month_name(month), "M").to_timestamp("M").date()
+        is_new_year = at == 0 or month % 12 == 0
+        columns.append((SPELT[style](last_day), [at]))
+        above.append(str(month // 12) if style == "Dec" and is_new_year else "")
+        if quarters and month % 3 == 2:
+            held = [other for other in range(at + 1) if months[other] > month - 3]
+            columns.append(
+                (f"Q{month % 12 // 3 + 1} {month // 12}", held[-1:] if is_last else held)
+            )
+            above.append("")
+    if year:
+        columns.append(("Total", list(range(len(months)))))
+        above.append("")
+
+    def cell(name, held):
+        found = [book[name][at] for at in held if book[name][at]]
+        return money.format(sum(found) / 100) if found else draw(st.sampled_from(["", "-"]))
+
+    cells = [["MRR by customer", *[""] * len(columns)], ["", *above]]
+    cells.append(["Customer", *(heading for heading, _ in columns)])
+    cells += [[name, *(cell(name, held) for _, held in columns)] for name in names]
+    return book, months, cells
+
+
+@given(layouts())
+@settings(deadline=None)
+def test_a_ledger_is_read_as_it_was_written_whatever_stands_between(layout):
+    book, months, cells = layout
+    long = read(of_cells(cells))
+    if questions(long) == ["dates"]:
+        return  # twelve days of January, or two days of two months
+    assert not long.findings, said(long)
+    written = {
+        name: {month_name(months[at]): cents / 100 for at, cents in enumerate(amounts) if cents}
+        for name, amounts in book.items()
+    }
+    assert amounts(long) == {name: held for name, held in written.items() if held}
+    assert list(long.known_months) == months
