@@ -93,7 +93,8 @@ def columns_of(rows: Rows, dates: str | None = None, told: Told | None = None) -
     do not tell it themselves.
     """
     headings = headings_of(rows)
-    captions = [read_caption(text, dates == "serial") for text in _in_order(headings, dates, told)]
+    serial = rows.typed or dates == "serial"
+    captions = [read_caption(text, serial) for text in _in_order(headings, dates, told)]
     columns = [Column(*each) for each in zip(range(len(headings)), headings, captions, strict=True)]
     has_months = sum(column.caption.kind in PERIODS for column in columns) >= FEWEST
     for _, cells in reversed(rows.above):  # the nearest says first

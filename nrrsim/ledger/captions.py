@@ -149,4 +149,7 @@ def _period(text: str, serial: bool = False) -> Caption | None:
         found = month_of_heading(written, excel=serial)
         if found and (found.kind != "month" or found.number is not None):
             return Caption(text, *found)
-    return None
+    # Excel makes 24-Dec of Dec-24: a month, and not told of which year
+    turned = re.fullmatch(r"\d{1,2}-([^\W\d_]+)", text)
+    month = month_of_heading(turned[1]) if turned else None
+    return Caption(text, "month", None, month.number) if month else None

@@ -1,5 +1,6 @@
 """Tables with months across: which columns are months, and the amounts that stand in them."""
 
+import dataclasses
 import datetime
 import re
 from pathlib import Path
@@ -101,6 +102,7 @@ BOOK = {"Alder": {"2024-12": 100, "2025-01": 110}, "Birch": {"2024-12": 50}}
         ("Customer|MRR Dec-24|MRR Jan-25", True),
         ("Customer|mrr_2024_12|mrr_2025_01", True),
         ("Customer|12/01/2024|01/01/2025", True),
+        ("Customer|24-Dec|25-Jan", True),
         ("Customer|Start|2024-12", False),
         ("Customer|Month|MRR", False),
         ("Customer|Start|End|Plan|ARR", False),
@@ -202,6 +204,7 @@ def test_a_year_holds_to_the_right_until_the_next(above, headings, months):
         ("|2024||", "Customer|Nov|Dec|Jan", "Jan stands behind Dec, and no new year above it"),
         ("|2024|", "Customer|Dec|Jan", "Jan stands behind Dec"),
         ("||", "Customer|Dec|Jan", "Dec, Jan: the year is not told"),
+        ("||", "Customer|24-Dec|25-Jan", "24-Dec, 25-Jan: the year is not told"),
     ],
 )
 def test_a_year_that_is_not_told_is_refused(above, headings, says):
@@ -312,6 +315,13 @@ def test_sums_of_rounded_amounts_may_be_off_by_the_rounding():
     assert [finding.field for finding in long.findings] == ["Q1"]
 
 
+def test_sums_are_read_by_the_decimal_sign_of_the_months():
+    text = "Customer|Dec-24|Jan-25|YTD|\nAlder|1.000,50|1.999,50|3.000|3.000"
+    long = read(table(MRR + text))
+    assert not long.findings
+    assert "YTD, column 5: the sum of months or their last" in said(long)
+
+
 def test_a_total_that_is_none_is_left_out_and_said():
     long = read(table(MRR + "Customer|Dec-24|Jan-25|Total\nAlder|1|2|99\nBirch|2|2|2"))
     assert not long.findings
@@ -358,6 +368,19 @@ def test_a_table_of_a_plan_alone_is_refused():
     assert "all months are of a plan (Dec-24, Jan-25)" in said(long)
 
 
+@pytest.mark.parametrize("title", ["Outlook of MRR by customer", "MRR: budget against actuals"])
+def test_a_title_that_speaks_of_a_plan_makes_no_month_one(title):
+    for above in (f"{title}|||", f"|{title.replace('Outlook', 'Actuals and outlook')}||"):
+        long = read(table(f"{above}\nCustomer|Dec-24|Jan-25\nAlder|100|110\nBirch|50|"))
+        assert not long.findings, said(long)
+        assert amounts(long) == BOOK
+
+
+def test_a_plan_alone_in_a_title_is_of_the_whole_table():
+    long = read(table("Budget|||\nCustomer|Dec-24|Jan-25\nAlder|1|2"))
+    assert "all months are of a plan" in said(long)
+
+
 def test_a_plan_of_a_subscription_is_a_column_like_any_other():
     long = read(table(MRR + "Customer|Plan|Target|Dec-24|Jan-25\nAlder|pro|x|1|2"))
     assert not long.findings
@@ -387,7 +410,9 @@ def test_columns_of_another_measure_are_not_read_and_said(text):
     long = read(rows)
     assert not long.findings, said(long)
     assert amounts(long) == BOOK
-    assert "not read" in said(long)
+    (notice,) = long.notices
+    assert notice.problem.endswith(": columns of another measure, not read")
+    assert ("Seats" in notice.problem) == ("Seats" in text.split("Customer")[1])
 
 
 def test_columns_of_mrr_and_of_arr_are_asked():
@@ -496,8 +521,11 @@ def test_each_row_may_have_its_own_currency():
     long = read(table(text))
     assert not long.findings
     assert long.frame["currency"].tolist() == ["USD", "USD", "EUR"]
-    assert "without a currency" in said(read(table(text + "\nDogwood|1|2")))
-    assert "two currencies" in said(read(table(text + "\nDogwood|$1|€2")))
+    (bare,) = read(table(text + "\nDogwood|1|2\nElm|3|4")).findings
+    assert bare.line == 6
+    assert "2 rows without a currency in a table of EUR and USD" in bare.problem
+    (two,) = read(table(text + "\nDogwood|$1|€2\nElm|$1|€2")).findings
+    assert (two.line, two.problem) == (6, "has amounts in two currencies")
 
 
 def test_titles_and_cells_of_two_currencies_are_refused():
@@ -578,6 +606,14 @@ def test_a_column_headed_as_ours_beside_the_months_is_not_read():
     long = read(table("MRR\nCustomer|ARR|Dec-24|Jan-25\nAlder|24|1|2"))
     assert list(long.frame.columns) == ["Customer", "ARR (unused)", "month", "mrr"]
     assert "ARR: stands beside the months" in said(long)
+
+
+def test_a_spreadsheets_day_number_is_a_month():
+    rows = of_cells([["MRR", "", ""], ["Customer", "45657", "45688"], ["Alder", 1.0, 2.0]])
+    assert not is_wide(rows)
+    rows = dataclasses.replace(rows, typed=True)
+    assert is_wide(rows)
+    assert amounts(read(rows)) == {"Alder": {"2024-12": 1, "2025-01": 2}}
 
 
 def test_cells_of_a_spreadsheet_are_read_as_they_are():
