@@ -30,6 +30,7 @@ from nrrsim.ledger.vocabulary import (
 MOST_SHOWN = 30  # headings in one message
 UNUSED = " (unused)"  # what a heading is called that would be read as another
 KNOWN = FIELDS
+PERIODS, MONTHS = Shape(rows="periods"), Shape(rows="months")
 
 
 class Place(NamedTuple):
@@ -57,6 +58,7 @@ class Named:
     minor: bool = False
     taken: tuple[str, ...] = ()
     asked: tuple[Finding, ...] = ()
+    says: tuple[str, ...] = ()
 
 
 @dataclass
@@ -65,7 +67,8 @@ class Table:
 
     `frame` has a column for each of our words that is there, and the further ones under their own
     headings; its index numbers the rows of all sources, also where some were left out. `lines` are
-    the columns that tell a customer's lines apart. What is noted is raised by `stop`.
+    the columns that tell a customer's lines apart, `headings` those of our words as they are
+    written in the first source. What is noted is raised by `stop`.
     """
 
     parts: Sequence[Rows]
@@ -76,6 +79,7 @@ class Table:
     lines: tuple[str, ...] = ()
     currency: str = ""
     minor: bool = False
+    headings: Mapping[str, str] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     notices: list[Finding] = field(default_factory=list)
     taken: list[str] = field(default_factory=list)
@@ -96,11 +100,17 @@ class Table:
             lines=tuple(dict.fromkeys(name for each in named for name in each.lines)),
             currency=named[0].currency,
             minor=any(each.minor for each in named),
+            headings=named[0].ours,
         )
         for part, each in zip(frames, named, strict=True):
             table.findings += [*part.findings, *each.asked]
             table.notices += part.notices
             table.taken += [said for said in (*part.taken, *each.taken) if said not in table.taken]
+            table.notices += [
+                Finding(part.name, 0, said)
+                for said in each.says
+                if said not in [notice.problem for notice in table.notices]
+            ]
         for what, of_part in (("rows", "rows"), ("currency", "currency")):
             found = {getattr(each.shape, of_part, getattr(each, of_part, "")) for each in named}
             if len(found) > 1:
@@ -141,12 +151,13 @@ class Table:
 
     def ask(
         self,
-        option: str,
-        choices: Sequence[str],
         problem: str,
         remedy: str,
-        row: int | None = None,
+        option: str,
+        choices: Sequence[str] = (),
+        *,
         field: str = "",
+        row: int | None = None,
     ) -> None:
         """Note a question of how the file is to be read, which an option settles."""
         name, line = (self.name, 0) if row is None else self.place(row)
@@ -167,15 +178,16 @@ def renamed(part: Rows, named: Named) -> Rows:
     used = {one for each in named.ours.values() for one in each.split(" else ")}
     refuse_twice(part, used if part.block is not None else None)
     headings = list(map(str, part.frame.columns))
-    theirs_to_ours = {theirs: ours for ours, theirs in named.ours.items() if " else " not in theirs}
+    whole = {ours: theirs for ours, theirs in named.ours.items() if " else " not in theirs}
+    theirs_to_ours = {theirs: ours for ours, theirs in whole.items()}
     labels = [
         theirs_to_ours.get(heading) or (heading + UNUSED if heading in KNOWN else heading)
         for heading in headings
     ]
     twice = sorted(name for name, times in Counter(labels).items() if times > 1)
-    if twice or len(theirs_to_ours) < len([1 for each in named.ours.values() if " else " not in each]):
-        theirs = [*named.ours.values()]
-        names = twice or [name for name in theirs_to_ours if theirs.count(name) > 1]
+    if twice or len(theirs_to_ours) < len(whole):
+        given = [*whole.values()]
+        names = twice or [name for name in theirs_to_ours if given.count(name) > 1]
         problem = f"the heading {', '.join(names)} stands twice, or is used twice"
         remedy = "rename one, or map each of our words to a heading of its own"
         raise DataError([Finding(part.name, part.heading_line, problem, remedy)])
@@ -211,7 +223,7 @@ def names_of(part: Rows, reading: Reading) -> Named:
     Raises DataError for a heading that is said and not there.
     """
     headings = list(map(str, part.frame.columns))
-    said = _said(part, headings, reading.columns)
+    said = said_columns(part, headings, reading.columns)
     found = recognised(part.headings or headings, reading.format)
     if found is not None and found.shape.rows == "wide" and "month" not in headings:
         found = None
@@ -220,7 +232,7 @@ def names_of(part: Rows, reading: Reading) -> Named:
     return _described(part, headings, said, found, reading)
 
 
-def _said(part: Rows, headings: list[str], columns: Mapping[str, str]) -> dict[str, str]:
+def said_columns(part: Rows, headings: list[str], columns: Mapping[str, str]) -> dict[str, str]:
     """Our word -> the heading that was said, however its case and blanks are written."""
     by_words = {plain(heading): heading for heading in reversed(headings)}
     said, missing = {}, []
@@ -248,7 +260,8 @@ def _described(
         for choice in [theirs] if isinstance(theirs, str) else theirs:
             each = [by_words.get(plain(one)) for one in choice.split(" else ")]
             there = [heading for heading in each if heading]
-            if there and word not in said and not (set(there) & set(said.values())):
+            used = {*said.values(), *ours.values()}
+            if there and word not in said and not (set(there) & used):
                 ours[word] = " else ".join(there)
                 break
     if shape.rows == "wide":
@@ -271,7 +284,7 @@ def _described(
     # two columns of ours are never one of theirs
     lines = [by_words[plain(one)] for one in shape.lines if plain(one) in by_words]
     back = {theirs: word for word, theirs in {**ours, **said}.items()}
-    taken = [f"it is read as {found.name} ({found.title})", *map(_sentence, _reads(ours | said))]
+    taken = [f"it is read as {found.name}: {found.title}", *map(_sentence, _reads(ours | said))]
     return Named(
         {**ours, **said},
         shape,
@@ -279,6 +292,7 @@ def _described(
         minor=shape.minor_units,
         taken=tuple(taken),
         asked=tuple(asked),
+        says=(*found.says, *shape.says),
     )
 
 
@@ -289,11 +303,13 @@ def _plain(part: Rows, headings: list[str], said: dict[str, str]) -> Named:
     taken: list[str] = []
     ours = dict(said)
     if "customer" not in said:
-        customer, why, question = _customer(part, free)
+        customer, name, why, question = _customer(part, free)
         taken += [why] if why else []
         asked += [question] if question else []
         if customer:
             ours["customer"] = customer
+        if name and "name" not in said:
+            ours["name"] = name
     if not {"month", "start"} & set(said):
         months = _matching(free, MONTH)
         if months:
@@ -313,12 +329,11 @@ def _plain(part: Rows, headings: list[str], said: dict[str, str]) -> Named:
         for heading in headings
         if makes_lines(heading) and heading not in (ours.get("customer"), ours.get("month"))
     ]
-    rows = "periods" if "start" in ours and "month" not in ours else "months"
     taken += list(map(_sentence, _reads(ours)))
     currency = "" if "currency" in ours else told.currency
     return Named(
         ours,
-        Shape(rows=rows),
+        PERIODS if "start" in ours and "month" not in ours else MONTHS,
         tuple(lines),
         currency=currency,
         minor=told.minor,
@@ -334,14 +349,14 @@ def _matching(headings: Iterable[str], names: Sequence[str]) -> list[str]:
     return [heading for _, heading in sorted(found, key=lambda each: each[0])]
 
 
-def _customer(part: Rows, headings: list[str]) -> tuple[str, str, Finding | None]:
-    """The customer's column, why it is this one, and what to ask where it may be another."""
+def _customer(part: Rows, headings: list[str]) -> tuple[str, str, str, Finding | None]:
+    """The customer's column, that of its name, why it is this one, and what to ask if unsure."""
     words = {heading: plain(heading).split() for heading in headings}
     is_invoice = any(set(each) & set(OF_AN_INVOICE) for each in words.values())
     of_books = [each for each in headings if is_invoice and words[each][0] == "account"]
     found = [each for each in _matching(headings, CUSTOMER) if each not in of_books]
     if not found:
-        return "", "", None
+        return "", "", "", None
     first = found[0]
     noun = words[first][0]
     others = [
@@ -355,12 +370,14 @@ def _customer(part: Rows, headings: list[str]) -> tuple[str, str, Finding | None
         choices = (first, *others)
         remedy = " or ".join(f'--column customer="{each}"' for each in choices)
         problem = f"a customer may be the column {' or '.join(choices)}"
-        question = Finding(part.name, part.heading_line, problem, f"say which with {remedy}", "customer")
-        return first, "", replace(question, option="column", choices=choices)
+        said = f"say which with {remedy}"
+        question = Finding(part.name, part.heading_line, problem, said, "customer")
+        return first, "", "", replace(question, option="column", choices=choices)
     same = [each for each in found[1:] if words[each][0].rstrip("s") == noun.rstrip("s")]
     if same and words[first][-1] != "name":
-        return first, f"the customer is {first}, not {same[0]}: an id beats a name", None
-    return first, "", None
+        why = f"the customer is {first}, not {same[0]}: an id beats a name"
+        return first, same[0], why, None
+    return first, "", "", None
 
 
 def _amount(
@@ -380,7 +397,10 @@ def _amount(
     lost = [each for each in recurring if _all_lost(part.frame[each[1]])]
     whole = [each for each in recurring if each not in lost]
     why = f"; {lost[0][1]} is formulas without saved values" if lost else ""
-    remedy = " or ".join(f'--column {word}="{head}"' if " " in head else f"--column {word}={head}" for word, head in whole or recurring)
+    remedy = " or ".join(
+        f"--column {word}=" + (f'"{head}"' if " " in head else head)
+        for word, head in whole or recurring
+    )
     problem = f"there are the columns {' and '.join(head for _, head in recurring)}{why}"
     question = Finding(
         part.name,

@@ -114,7 +114,8 @@ def settle_overlaps(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.D
     order, begins, ends, customer = _by_start(frame)
     has_lines = bool([name for name in table.lines if name in frame])
     differs = _differ(frame, order) if has_lines else None
-    asked, replaced = [], {}
+    asked: list[tuple[int, int]] = []
+    replaced: dict[int, float] = {}
     # each row beside the one before it that runs longest
     running: list[int] = []
     for at in range(len(order)):
@@ -124,9 +125,7 @@ def settle_overlaps(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.D
             if customer[before] == customer[at] and ends[before] > begins[at]
         ]
         for before in running:
-            if has_lines and not _counts_as_overlap(
-                table, differs, before, at, begins, ends
-            ):
+            if has_lines and not _counts_as_overlap(table, differs, before, at, begins, ends):
                 continue
             asked.append((before, at))
             replaced[before] = min(replaced.get(before, np.inf), begins[at])
@@ -147,14 +146,18 @@ def settle_overlaps(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.D
     whose = frame["customer"].iloc[order[at]]
     number = counted(len(asked), "pair of periods overlaps", "pairs of periods overlap")
     table.ask(
+        (
+            f"{number}, such as {as_written(str(whose))}'s from {day_text(begins[at])} with that of"
+            f" {table.place(rows[0])}"
+        ),
+        (
+            "say whether the later one takes the place of the earlier or runs beside it with --overlap"
+            " replace or --overlap add"
+        ),
         "overlap",
         ("replace", "add"),
-        f"{number}, such as {as_written(str(whose))}'s from {day_text(begins[at])} with that of"
-        f" {table.place(rows[0])}",
-        "say whether the later one takes the place of the earlier or runs beside it with --overlap"
-        " replace or --overlap add",
-        rows[1],
-        "start",
+        row=rows[1],
+        field="start",
     )
     return frame
 
@@ -197,12 +200,10 @@ def _differ(frame: pd.DataFrame, order: np.ndarray) -> np.ndarray | None:
         else codes_of(frame[name]).astype(float)
         for name in names
     ]
-    return np.column_stack(columns)[order]
+    return np.asarray(np.column_stack(columns)[order])
 
 
-def _last(
-    table: Table, frame: pd.DataFrame, key: pd.Series, reading: Reading
-) -> pd.DataFrame:
+def _last(table: Table, frame: pd.DataFrame, key: pd.Series, reading: Reading) -> pd.DataFrame:
     """Of each key the row of the latest day, or the highest of `order`."""
     order = reading.order
     if order and order not in table.frame:
@@ -221,11 +222,11 @@ def _last(
     if tied.any():
         row = int(frame.index[int(np.argmax(tied.to_numpy()))])
         table.ask(
-            "order",
-            (),
             f"{counted(int(tied.sum()), 'row')} of one customer and one day have no last one",
             "name the column by which they follow with --order COLUMN",
-            row,
+            "order",
+            (),
+            row=row,
         )
         return frame
     left = int((~last).sum())

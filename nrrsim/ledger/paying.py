@@ -42,15 +42,16 @@ def with_arr(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.DataFram
 
     months = pd.Series(np.nan, index=frame.index)
     if "interval" in raw:
-        months[:] = map_unique(raw["interval"], _interval)
+        each = map_unique(raw["interval"], _interval)
         if "interval_count" in raw:
-            months *= map_unique(raw["interval_count"], _count)
+            each = each * map_unique(raw["interval_count"], _count)
+        months = pd.Series(each, index=frame.index)
     pays_for = _pays_for(table, reading)
     if pays_for is None:
         return frame
     per_unit = (pays_for == "unit").to_numpy()
     if table.shape.amount_is == "unit" and "quantity" in raw:
-        per_unit |= ~(pays_for == "line").to_numpy()
+        per_unit = per_unit | ~(pays_for == "line").to_numpy()
     if per_unit.any():
         quantity = read_amounts(raw["quantity"]).values if "quantity" in raw else np.nan
         price = frame["amount"].to_numpy()
@@ -85,31 +86,33 @@ def _pays_for(table: Table, reading: Reading) -> pd.Series | None:
         plans = sorted(set(plan)) if "plan" in raw else []
         some = ",".join(f"{each}=month" for each in plans[:3]) or "month"
         table.ask(
-            "amount_is",
-            BILLED,
             "the length of the period that an amount pays for is not in the file",
             f"say it with --amount-is month or --amount-is year, or by plan: --amount-is {some}",
+            "amount_is",
+            BILLED,
         )
         return None
     if "interval" in raw:
         if shape.recognised_by or "quantity" not in raw or "unit_price" in raw:
             return pd.Series("line" if shape.amount_is == "line" else "unit", index=raw.index)
         table.ask(
-            "amount_is",
-            ("unit", "line"),
             "there is an amount beside a quantity: it may be that of one unit or of the whole line",
             "say which with --amount-is unit or --amount-is line",
+            "amount_is",
+            ("unit", "line"),
         )
         return None
     if shape.amount_is in BILLED:
         return pd.Series(shape.amount_is, index=raw.index)
     table.ask(
+        "there is an amount and no interval",
+        (
+            "add the column interval (month, quarter or year), or say what an amount pays for with"
+            " --amount-is month, --amount-is year, --amount-is period (from start to end) or"
+            " --amount-is total (of the term)"
+        ),
         "amount_is",
         BILLED,
-        "there is an amount and no interval",
-        "add the column interval (month, quarter or year), or say what an amount pays for with"
-        " --amount-is month, --amount-is year, --amount-is period (from start to end) or"
-        " --amount-is total (of the term)",
     )
     return None
 
@@ -118,7 +121,9 @@ def _months_between(start: pd.Series, end: pd.Series) -> pd.Series:
     """Months from each start to its end: whole ones where both fall on one day, else by days."""
     one, two = start.to_numpy(), end.to_numpy()
     day_one, day_two = (np.nan_to_num(each).astype("datetime64[D]") for each in (one, two))
-    first = [each - each.astype("datetime64[M]").astype("datetime64[D]") for each in (day_one, day_two)]
+    first = [
+        each - each.astype("datetime64[M]").astype("datetime64[D]") for each in (day_one, day_two)
+    ]
     whole = month_of_day(two, nan=True) - month_of_day(one, nan=True)
     months = np.where(first[0] == first[1], whole, (two - one) * 12 / 365)
     return pd.Series(np.where(months > 0, months, np.nan), index=start.index)
@@ -137,6 +142,8 @@ def _count(value: object) -> float | None:
     if isinstance(value, str):
         text = value.strip().removesuffix(".0")
         return int(text) if text in map(str, range(1, LONGEST + 1)) else None
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | Decimal | np.number):
+    if isinstance(value, bool | np.bool_) or not isinstance(
+        value, int | float | Decimal | np.number
+    ):
         return None
     return int(value) if 1 <= value <= LONGEST and value == int(value) else None

@@ -104,7 +104,7 @@ def _said_of_folder(folder: Path) -> tuple[str, ...]:
     return (f"{said}, and not {', '.join(others[:MOST_NAMED])}{more}",)
 
 
-def map_unique(values: pd.Series, parse: Callable[[object], int | None]) -> np.ndarray:
+def map_unique(values: pd.Series, parse: Callable[[object], float | None]) -> np.ndarray:
     """`ndarray[float]` of parse(value), nan where it gives None; each value is parsed once."""
     codes, distinct = pd.factorize(values, use_na_sentinel=True)
     parsed = [parse(value) for value in distinct]
@@ -428,7 +428,6 @@ def _frame_of_arrow(table: Any, name: str) -> pd.DataFrame:
         with duckdb.connect() as con:
             con.execute("set TimeZone = 'UTC'")
             rows = con.from_arrow(table)
-            zones = dict(zip(rows.columns, map(str, rows.types), strict=True))
             return exact_frame(rows)
     except duckdb.Error as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)

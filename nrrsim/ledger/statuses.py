@@ -79,7 +79,9 @@ def settle_late_renewals(
         return frame
     last_day = last_day_number(month_name(last_month)) or 0
     end, start = frame["end"].to_numpy(float), frame["start"].to_numpy(float)
-    latest_start = frame.groupby("customer", observed=True)["start"].transform("max").to_numpy(float)
+    latest_start = (
+        frame.groupby("customer", observed=True)["start"].transform("max").to_numpy(float)
+    )
     late = words.isin(RUNNING).to_numpy() & (end <= last_day) & ~(latest_start >= end)
     late &= end > start
     if not late.any():
@@ -100,13 +102,15 @@ def settle_late_renewals(
         " export was made later, say when with --until"
     )
     table.ask(
+        (
+            f"{number} active and the end has passed, such as {as_written(str(whose))}'s:"
+            " a renewal that is not booked, or a customer who has left"
+        ),
+        "say which with --late-renewal runs-on or --late-renewal ends" + until,
         "late_renewal",
         ("runs-on", "ends"),
-        f"{number} active and the end has passed, such as {as_written(str(whose))}'s:"
-        " a renewal that is not booked, or a customer who has left",
-        "say which with --late-renewal runs-on or --late-renewal ends" + until,
-        int(frame.index[rows[0]]),
-        "end",
+        row=int(frame.index[rows[0]]),
+        field="end",
     )
     return frame
 
@@ -133,7 +137,11 @@ def _of_the_kind(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
             out = ~rows_with(table.frame, label, values).to_numpy(bool)
             written = _some(table.frame[label][out])
             frame = _left_out(
-                table, frame, out, f"of {label} {written}", f"{', '.join(values)} alone is recurring"
+                table,
+                frame,
+                out,
+                f"of {label} {written}",
+                f"{', '.join(values)} alone is recurring",
             )
     return frame
 
@@ -148,9 +156,7 @@ def _latest(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
     if not of or not by:
         return frame
     if len(by) < 2:
-        table.notice(
-            "there is no charge number", f"versions are told apart by {by[0]} alone"
-        )
+        table.notice("there is no charge number", f"versions are told apart by {by[0]} alone")
     version = pd.to_numeric(table.frame[of[0]], errors="coerce")
     highest = version.groupby([table.frame[each] for each in by]).transform("max")
     return _left_out(
@@ -194,13 +200,15 @@ def _ever_paid(
     for word in strange:
         rows = (words == word).to_numpy()
         table.ask(
+            (
+                f"the status {as_written(word)} is not known: {counted(int(rows.sum()), 'row')},"
+                f" {_amount(frame, rows)}"
+            ),
+            f'say whether it counts with --count "{word}=yes" or --count "{word}=no"',
             "count",
             (f"{word}=yes", f"{word}=no"),
-            f"the status {as_written(word)} is not known: {counted(int(rows.sum()), 'row')},"
-            f" {_amount(frame, rows)}",
-            f'say whether it counts with --count "{word}=yes" or --count "{word}=no"',
-            int(frame.index[int(np.argmax(rows))]),
-            "status",
+            row=int(frame.index[int(np.argmax(rows))]),
+            field="status",
         )
     for word in never:
         rows = (words == word).to_numpy()
@@ -210,9 +218,7 @@ def _ever_paid(
     return frame
 
 
-def _stopped(
-    table: Table, frame: pd.DataFrame, words: pd.Series, reading: Reading
-) -> pd.DataFrame:
+def _stopped(table: Table, frame: pd.DataFrame, words: pd.Series, reading: Reading) -> pd.DataFrame:
     """What is unpaid or paused counts until it stopped."""
     stopped = words.isin(STOPPED).to_numpy() & frame["end"].isna().to_numpy()
     stopped &= ~words.map(reading.counts).eq(True).to_numpy(bool)
@@ -220,21 +226,26 @@ def _stopped(
         return frame
     when = frame["stopped"].to_numpy(float) if "stopped" in frame else np.full(len(frame), np.nan)
     unknown = stopped & np.isnan(when)
-    latest = month_of_day(frame["start"].max())
+    ends = frame["end"][words.isin(ENDED)].max()
+    latest = month_of_day(np.array([np.nanmax([frame["start"].max(), ends])]))[0]
     # who began in the last month has not stopped before it
     unknown &= month_of_day(frame["start"].to_numpy()) < latest
     if unknown.any():
         found = " and ".join(sorted(set(words[unknown])))
         row = int(frame.index[int(np.argmax(unknown))])
         table.ask(
+            (
+                f"{counted(int(unknown.sum()), 'row is', 'rows are')} {found}, and when they stopped is"
+                f" not in the file ({_amount(frame, unknown)})"
+            ),
+            (
+                "name the column that says it with --stopped COLUMN, or say whether they count:"
+                + " or".join(f' --count "{word}=yes|no"' for word in sorted(set(words[unknown])))
+            ),
             "stopped",
             (),
-            f"{counted(int(unknown.sum()), 'row is', 'rows are')} {found}, and when they stopped is"
-            f" not in the file ({_amount(frame, unknown)})",
-            "name the column that says it with --stopped COLUMN, or say whether they count:"
-            + " or".join(f' --count "{word}=yes|no"' for word in sorted(set(words[unknown]))),
-            row,
-            "status",
+            row=row,
+            field="status",
         )
         return frame
     number = int(stopped.sum())
@@ -259,13 +270,15 @@ def _ended(table: Table, frame: pd.DataFrame, words: pd.Series, reading: Reading
     ended &= ~words.map(reading.counts).eq(True).to_numpy(bool)
     if ended.any() and reading.end != "none":
         table.ask(
+            (
+                f"{counted(int(ended.sum()), 'row has', 'rows have')} ended ({_some(words[ended])})"
+                f" and no end ({_amount(frame, ended)})"
+            ),
+            "fill in the end, or name the column that says when with --ended-at COLUMN",
             "ended_at",
             (),
-            f"{counted(int(ended.sum()), 'row has', 'rows have')} ended ({_some(words[ended])})"
-            f" and no end ({_amount(frame, ended)})",
-            "fill in the end, or name the column that says when with --ended-at COLUMN",
-            int(frame.index[int(np.argmax(ended))]),
-            "end",
+            row=int(frame.index[int(np.argmax(ended))]),
+            field="end",
         )
     return frame
 

@@ -193,12 +193,12 @@ def _say_of_dates(table: Table, read: Read, reading: Reading) -> None:
         number = counted(asked.cells, "cell")
         if asked.option == "fiscal_year_end":
             table.ask(
-                asked.option,
-                asked.choices,
                 f"{number} such as {written}, the first here: a fiscal year",
                 "say in which month it ends with --fiscal-year-end MM, such as 01 for January",
-                row,
-                asked.column,
+                asked.option,
+                asked.choices,
+                row=row,
+                field=asked.column,
             )
             continue
         ways = {
@@ -207,13 +207,15 @@ def _say_of_dates(table: Table, read: Read, reading: Reading) -> None:
             "serial": "--dates serial (Excel's day numbers)",
         }
         table.ask(
+            (
+                f"{number} such as {written}, the first here: which day that is depends on how it is"
+                " read"
+            ),
+            f"say how with {' or '.join(ways[each] for each in asked.choices)}",
             asked.option,
             asked.choices,
-            f"{number} such as {written}, the first here: which day that is depends on how it is"
-            " read",
-            f"say how with {' or '.join(ways[each] for each in asked.choices)}",
-            row,
-            asked.column,
+            row=row,
+            field=asked.column,
         )
     if read.contradictory:
         (one, at), (two, there) = read.contradictory
@@ -257,18 +259,8 @@ def _amounts(table: Table, reading: Reading) -> dict[str, Any]:
     raw, unit = table.frame, table.unit
     read = read_amounts(raw[unit], reading.decimal)
     values, blank = read.values.copy(), read.blank
-    if read.undecided:
-        row = int(raw.index[read.undecided[0]])
-        written = as_written(raw[unit].iloc[read.undecided[0]])
-        number = counted(len(read.undecided), "cell")
-        table.ask(
-            "decimal",
-            (".", ","),
-            f"{number} such as {written}: a thousands sign or a decimal sign",
-            "say which is the decimal sign with --decimal . or --decimal ,",
-            row,
-            unit,
-        )
+    if reading.blank == "zero":
+        values[blank] = 0.0
     if read.contradicts:
         one, two = (int(raw.index[each]) for each in read.contradicts)
         table.refuse(
@@ -277,19 +269,6 @@ def _amounts(table: Table, reading: Reading) -> dict[str, Any]:
             "write all amounts one way, or say which sign it is with --decimal . or --decimal ,",
             unit,
             one,
-        )
-    if reading.blank == "zero":
-        values[blank] = 0.0
-    elif blank.any():
-        first = int(np.flatnonzero(blank)[0])
-        table.ask(
-            "blank",
-            ("zero",),
-            f"{counted(int(blank.sum()), 'amount')} such as {as_written(raw[unit].iloc[first])}:"
-            " the amount is empty",
-            "fill in what is missing, or say that it is nothing with --blank zero",
-            int(raw.index[first]),
-            unit,
         )
     if read.multiplied.any():
         table.notice(
@@ -306,8 +285,34 @@ def _amounts(table: Table, reading: Reading) -> dict[str, Any]:
         values = values * reading.scale
         table.notice(f"amounts are multiplied by {reading.scale:,.10g}", "as --scale says")
     columns["amount"] = pd.Series(values, index=raw.index)
-    columns["blank"] = blank | np.isin(np.arange(len(raw)), read.undecided)
+    columns["blank"] = blank & (reading.blank != "zero")
+    columns["undecided"] = np.isin(np.arange(len(raw)), read.undecided)
     return columns
+
+
+def ask_of_amounts(table: Table, frame: pd.DataFrame) -> None:
+    """Ask what the amounts of the rows that count are, where they are empty or can be read twice."""
+    questions: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
+        "undecided": (
+            "{} such as {}: a thousands sign or a decimal sign",
+            "say which is the decimal sign with --decimal . or --decimal ,",
+            "decimal",
+            (".", ","),
+        ),
+        "blank": (
+            "{} such as {}: the amount is empty",
+            "fill in what is missing, or say that it is nothing with --blank zero",
+            "blank",
+            ("zero",),
+        ),
+    }
+    for column, (problem, remedy, option, choices) in questions.items():
+        rows = np.flatnonzero(frame[column].to_numpy(bool))
+        if len(rows):
+            row = int(frame.index[rows[0]])
+            written = as_written(table.frame[table.unit][row])
+            problem = problem.format(counted(len(rows), "cell"), written)
+            table.ask(problem, remedy, option, choices, row=row, field=table.unit)
 
 
 def _currencies(table: Table, signs: np.ndarray) -> pd.Series | None:
@@ -394,11 +399,13 @@ def check_values(table: Table, frame: pd.DataFrame, reading: Reading) -> None:
     import pandera.pandas as pa
 
     raw, unit = table.frame, table.unit
-    may_be_negative = bool(table.lines) or reading.several == "add" or table.shape.rows == "movements"
+    may_be_negative = (
+        bool(table.lines) or reading.several == "add" or table.shape.rows == "movements"
+    )
 
     def fine(values: pd.Series, name: str) -> pd.Series:
         """Read, or empty in the source where empty is allowed."""
-        return values.notna() | raw[name].isna()
+        return values.notna() | (raw[name].isna() if name in raw else False)
 
     def at_least_zero(values: pd.Series, name: str) -> pd.Series:
         finite = pd.Series(np.isfinite(values) | values.isna(), index=values.index)
@@ -482,7 +489,7 @@ def keys_of(table: Table, frame: pd.DataFrame) -> pd.Series:
     Of periods, and of rows that a column tells apart as lines, it is one for each whole row.
     """
     if "month" not in frame or set(table.lines) - {"product"}:
-        names = [name for name in frame if name not in ("waits", "blank")]
+        names = [name for name in frame if name not in ("waits", "blank", "undecided")]
         grouped = frame.groupby(names, dropna=False, sort=False, observed=True)
         return pd.Series(grouped.ngroup().to_numpy(float), index=frame.index)
 
@@ -528,24 +535,24 @@ def _explain(table: Table, failures: pd.DataFrame, unit: str, judged: pd.DataFra
     doubled = _of_doubled_months(judged)
     # backwards, so that of equal keys the first row stays
     first_row = dict(zip(keys[::-1], keys.index[::-1], strict=True))
-    waits, blank = judged["waits"], judged["blank"]
+    waits, asked = judged["waits"], judged["blank"] | judged["undecided"]
     for (column, check), broken in failures.groupby(["column", "check"], sort=False):
         rule, field = str(check), headings.get(str(column), str(column))
         rows = broken["index"].astype(int).to_numpy()
         if rule.endswith((".date", ".order")):
             rows = rows[~waits[rows].to_numpy(bool)]
         if rule == "amount.number":
-            rows = rows[~blank[rows].to_numpy(bool)]
+            rows = rows[~asked[rows].to_numpy(bool)]
         written = table.frame.get(field, None)
         told = []
         for row in rows:
             problem, remedy = RULES[rule]
             cell = None if written is None else written[row]
-            option, choices = "", ()
+            option, choices = "", tuple[str, ...]()
             if rule == "key.once":
                 begin = int(first_row[keys[row]])
                 problem = problem.format(of_what) + f" (first in {table.place(begin)})"
-                told_twice = _remedy_for_twice(table, begin, row, bool(doubled[row]), judged)
+                told_twice = _remedy_for_twice(table, begin, int(row), bool(doubled[row]), judged)
                 remedy, option, choices = told_twice
             elif (
                 written is not None
@@ -559,7 +566,9 @@ def _explain(table: Table, failures: pd.DataFrame, unit: str, judged: pd.DataFra
                 problem, remedy = LOST
             name, line = table.place(int(row))
             told.append(
-                Finding(name, line, problem.format(as_written(cell)), remedy, field, option, choices)
+                Finding(
+                    name, line, problem.format(as_written(cell)), remedy, field, option, choices
+                )
             )
             if len(told) > MOST_ALIKE:
                 break
