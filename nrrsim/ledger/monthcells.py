@@ -132,7 +132,7 @@ def _look_at_unreadable(rows: Rows, cells: Cells, told: Told) -> None:
             else:
                 problem = f"{lost} stands where an amount was"
                 if len(places) > MOST_LOST:
-                    problem = f"{counted(len(places), 'cell')} {lost}, the first in line {line}"
+                    problem = f"{lost} stands in {len(places):,} cells, the first in line {line}"
                 remedy = "mend the formula and save the sheet: an empty cell would count as churn"
             told.refuse(problem, remedy, column.heading, line)
 

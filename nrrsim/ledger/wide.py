@@ -206,7 +206,7 @@ def _unit(across: Across, titles: Sequence[Caption], unit: str | None, told: Tol
         (across.units, "the headings"),
         *((title.units, repr(title.text)) for title in titles),
     ]
-    found = {each: source for units, source in sources for each in sorted(units)}
+    found = {each: source for units, source in reversed(sources) for each in sorted(units)}
     if len(found) == 1:
         ((unit, source),) = found.items()
         told.taken.append(f"amounts are {unit.upper()}, by {source}")

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from nrrsim.ledger.lostcells import Lost
 from nrrsim.ledger.rows import Rows
 from nrrsim.ledger.sources import read_rows
 from nrrsim.ledger.wide import is_transposed, is_wide, laid_out, transposed
@@ -559,7 +560,15 @@ def test_many_lost_cells_of_a_kind_are_one_finding():
         table(MRR + "Customer|Dec-24|Jan-25\n" + "\n".join(f"C{n}|#REF!|1" for n in range(50)))
     )
     (finding,) = long.findings
-    assert "50 cells #REF!, the first in line 3" in finding.problem
+    assert "#REF! stands in 50 cells, the first in line 3" in finding.problem
+
+
+def test_a_formula_without_a_value_is_lost_and_no_churn():
+    lost = Lost("a formula without a saved value")
+    long = read(of_cells([["MRR", "", ""], ["Customer", "Dec-24", "Jan-25"], ["Alder", 1.0, lost]]))
+    (finding,) = long.findings
+    assert (finding.field, finding.line) == ("Jan-25", 3)
+    assert finding.problem == "a formula without a saved value stands where an amount was"
 
 
 def test_the_decimal_sign_is_that_of_the_whole_table():
