@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from nrrsim.errors import Finding
-from nrrsim.ledger.captions import Caption, read_caption
+from nrrsim.ledger.captions import ACTUAL, Caption, read_caption
 from nrrsim.ledger.rows import Rows
 from nrrsim.months import Calendar, month_name
 
@@ -44,16 +44,20 @@ class Column(NamedTuple):
 
 @dataclass
 class Told:
-    """What is found out on the way: findings and questions, notices, what was taken for what."""
+    """What is found out on the way: findings and questions, notices, what was taken for what.
+
+    `line` is that of the headings, where a finding of a column stands.
+    """
 
     name: str
+    line: int = 0
     findings: list[Finding] = field(default_factory=list)
     notices: list[Finding] = field(default_factory=list)
     taken: list[str] = field(default_factory=list)
 
     def refuse(self, problem: str, remedy: str, heading: str = "", line: int = 0) -> None:
         """Note what is wrong."""
-        self.findings.append(Finding(self.name, line, problem, remedy, heading))
+        self.findings.append(Finding(self.name, line or self.line, problem, remedy, heading))
 
     def ask(self, option: str, choices: tuple[str, ...], problem: str, remedy: str = "") -> None:
         """Note a question, and the option that answers it."""
@@ -63,7 +67,7 @@ class Told:
 
     def notice(self, problem: str, remedy: str = "") -> None:
         """Note what leaves something out, or changes a number."""
-        self.notices.append(Finding(self.name, 0, problem, remedy))
+        self.notices.append(Finding(self.name, self.line, problem, remedy))
 
 
 @dataclass(frozen=True)
@@ -89,25 +93,17 @@ def columns_of(rows: Rows, dates: str | None = None, told: Told | None = None) -
     do not tell it themselves.
     """
     headings = headings_of(rows)
-    captions = [read_caption(text, dates == "serial") for text in _in_order(headings, dates, told)]
+    serial = rows.typed or dates == "serial"
+    captions = [read_caption(text, serial) for text in _in_order(headings, dates, told)]
     columns = [Column(*each) for each in zip(range(len(headings)), headings, captions, strict=True)]
-    above = [_to_the_right(cells, len(columns)) for _, cells in rows.above]
     has_months = sum(column.caption.kind in PERIODS for column in columns) >= FEWEST
-    for row in reversed(above):  # the nearest says first
-        heads = sorted(set(row) - {(-1, "")})
-        is_row_of_months = (
-            not has_months
-            and sum(
-                caption.kind == "month" and caption.is_bare and caption.year is not None
-                for caption in (read_caption(text) for _, text in heads)
-            )
-            >= FEWEST
-        )
+    for _, cells in reversed(rows.above):  # the nearest says first
+        row = _Above.of(cells, columns, has_months)
         columns = [
-            _below(column, at, read_caption(text), is_row_of_months, len(heads) > 1)
-            for column, (at, text) in zip(columns, row, strict=True)
+            _below(column, at, read_caption(text), row)
+            for column, (at, text) in zip(columns, row.cells, strict=True)
         ]
-        has_months = has_months or is_row_of_months
+        has_months = has_months or row.is_of_months
     return columns
 
 
@@ -177,41 +173,61 @@ def _quoted(columns: Iterable[Column]) -> str:
 # --- what a column is of --------------------------------------------------------------------------
 
 
-def _to_the_right(cells: Sequence[object], width: int) -> list[tuple[int, str]]:
-    """By column, where the cell stands that holds there, and its text; (-1, "") before the first.
+class _Above(NamedTuple):
+    """A row above the headings.
 
-    Of merged cells only the first has a text.
+    `cells` has, by column, where the cell stands that holds there, and its text: of merged cells
+    only the first has one. `several`: there is more than a title in it. `is_of_months`: it names
+    the months of columns that are headed by a measure. `first` is where periods begin.
     """
-    row: list[tuple[int, str]] = []
-    holds = (-1, "")
-    for at, cell in enumerate([*cells, *[None] * width][:width]):
-        if text := text_of(cell):
-            holds = (at, text)
-        row.append(holds)
-    return row
+
+    cells: list[tuple[int, str]]
+    several: bool
+    is_of_months: bool
+    first: int
+
+    @classmethod
+    def of(cls, cells: Sequence[object], columns: Sequence[Column], has_months: bool) -> _Above:
+        """The row of these cells; `has_months`: the columns' own headings are months."""
+        row: list[tuple[int, str]] = []
+        holds = (-1, "")
+        for at, cell in enumerate([*cells, *[None] * len(columns)][: len(columns)]):
+            if text := text_of(cell):
+                holds = (at, text)
+            row.append(holds)
+        heads = [read_caption(text) for at, text in sorted(set(row)) if at >= 0]
+        months = [head for head in heads if head.kind == "month" and head.year and head.is_bare]
+        periods = [column.at for column in columns if column.caption.kind in PERIODS]
+        return cls(
+            row, len(heads) > 1, not has_months and len(months) >= FEWEST, min(periods, default=0)
+        )
 
 
-def _below(
-    column: Column, at: int, above: Caption, is_row_of_months: bool, heads_several: bool
-) -> Column:
+def _below(column: Column, at: int, above: Caption, row: _Above) -> Column:
     """The column with what the cell above it says; what is nearer has said its own already."""
     caption = column.caption
-    if is_row_of_months and above.kind == "month" and not caption.kind:
+    parts = ("month", "quarter", "half")
+    holds_year = above.is_bare and above.year is not None and (above.kind == "year" or row.several)
+    if row.is_of_months and above.kind == "month" and not caption.kind:
         caption = replace(
             caption, kind="month", year=above.year, number=above.number, fiscal=above.fiscal
         )
+    elif caption.kind in parts and caption.year is None and holds_year:
+        caption = replace(caption, year=above.year, fiscal=above.fiscal)
+        column = column._replace(year_at=at)
+    elif caption.kind == "year" and row.several and above.is_bare and above.kind in parts:
+        # the months stand above their years
+        caption = replace(caption, kind=above.kind, number=above.number)
+
+    # `Budget vs actuals` over the whole table is its title
+    heads_plan = at >= row.first and not re.search(ACTUAL, above.text, re.IGNORECASE)
+    if above.is_bare or heads_plan:
+        caption = replace(caption, plan=caption.plan or above.plan)
     if above.is_bare:
-        gives_year = above.kind == "year" and caption.year is None
-        if gives_year and caption.kind in ("month", "quarter", "half"):
-            caption = replace(caption, year=above.year, fiscal=above.fiscal)
-            column = column._replace(year_at=at)
         caption = replace(
-            caption,
-            plan=caption.plan or above.plan,
-            units=caption.units or above.units,
-            scale=caption.scale or above.scale,
+            caption, units=caption.units or above.units, scale=caption.scale or above.scale
         )
-    is_label = heads_several and not above.kind and not above.plan
+    is_label = row.several and not above.kind and not above.plan
     return column._replace(caption=caption, label=column.label or (above.text if is_label else ""))
 
 
@@ -282,6 +298,14 @@ def _one_measure(periods: list[Column], told: Told) -> list[Column]:
         )
         return []
     _say_unread([column for column in periods if column not in chosen], "another measure", told)
+    months = {(column.caption.year, column.caption.number) for column in chosen}
+    for column in periods:
+        if (column.caption.year, column.caption.number) not in months:
+            told.refuse(
+                f"says {column.caption.other!r}, and no other column is of its month",
+                "head it as the other months, or delete it",
+                column.heading,
+            )
     return chosen
 
 

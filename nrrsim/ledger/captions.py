@@ -22,6 +22,8 @@ UNITS = {
 # a title may hold these words, and mean no money
 _WORDS = {"ALL", "AMD", "BAM", "BOB", "COP", "CUP", "GEL", "MAD", "MOP", "PEN", "RON", "SOS",
           "TOP", "TRY"}  # fmt: skip
+# what a bare sign may be, where a code says so
+MAY_BE = {"$": ("USD", "CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN"), "¥": ("JPY", "CNY")}
 _CODES = "|".join(sorted(CURRENCIES - _WORDS))
 
 _SUM = rf"(?:{_CODES}|(?:US)?\$|[€£])"
@@ -37,13 +39,17 @@ _SCALES = {
 }
 _CURRENCY = rf"(?<![a-z])[kt]?({_CODES})(?=(?:k|m|mn|mm|mio)?(?![a-z]))|((?:US|(?<![a-z]))\$|[€£])"
 _PLAN = (
-    r"\b(?:budget(?:ed)?|forecast(?:ed)?|fcst|plan(?:ned)?|outlook|targets?|projected|projections?"
+    r"\b(?:budget(?:ed)?|bud|(?:re)?forecast(?:ed)?|fcst|fc|plan(?:ned)?|outlook|targets?|projected|projections?"
     r"|estimated?|prognose|soll|hochrechnung)\b"
 )
-_ACTUAL = r"\b(?:actuals?|ist)\b"
+ACTUAL = r"\b(?:actuals?|act|ist)\b"
 _TOTAL = r"\b(?:(?:grand )?totals?|sum|summe|gesamt)\b"
 _SUM_OF = r"^(?:sum of|summe von) "
-_GLUE = r"[()\[\]{}|:;,*]|\b(?:in|of|as of|amounts?)\b"
+# words that make no other measure of a month
+_GLUE = (
+    r"[()\[\]{}|:;,*†‡@]|\b(?:in|of|as of|as at|at|per|amounts?|prelim(?:inary)?|restated|revised"
+    r"|final|(?:un)?audited|vorläufig)\b"
+)
 _SUFFIX = {"E": "estimate", "F": "forecast", "B": "budget", "P": "plan", "A": ""}  # of 2025E
 _LONGEST = 80  # characters of a heading: a longer text is a sentence, and names no month
 
@@ -74,7 +80,7 @@ class Caption:
     def is_bare(self) -> bool:
         """Whether it says nothing but what a row above the headings says of columns."""
         tells = self.kind or self.plan or self.units or self.scale or self.currencies
-        return not self.other and bool(tells or re.fullmatch(_ACTUAL, self.text, re.IGNORECASE))
+        return not self.other and bool(tells or re.fullmatch(ACTUAL, self.text, re.IGNORECASE))
 
 
 @functools.lru_cache(maxsize=4096)
@@ -93,7 +99,7 @@ def read_caption(text: str, serial: bool = False) -> Caption:
         tells = replace(tells, plan=plan[0])
     rest = re.sub(_SUM_OF, "", words, flags=re.IGNORECASE)
     is_total = re.search(_TOTAL, rest, re.IGNORECASE) is not None
-    patterns = (*_SCALES.values(), _CURRENCY, *UNITS.values(), _PLAN, _ACTUAL, _TOTAL, _GLUE)
+    patterns = (*_SCALES.values(), _CURRENCY, *UNITS.values(), _PLAN, ACTUAL, _TOTAL, _GLUE)
     for pattern in patterns:
         rest = re.sub(pattern, " ", rest, flags=re.IGNORECASE)
     rest = " ".join(rest.split()).strip(" -–—/.")
@@ -113,7 +119,9 @@ def said(text: str) -> Caption:
     units = [unit for unit, written in UNITS.items() if re.search(written, words, re.IGNORECASE)]
     scales = [by for by, written in _SCALES.items() if re.search(written, words, re.IGNORECASE)]
     found = re.findall(_CURRENCY, words, re.IGNORECASE)
-    currencies = {code.upper() or SIGNS[sign.upper()] for code, sign in found}
+    codes = {code.upper() for code, _ in found if code}
+    signs = {sign.upper() for _, sign in found if sign}
+    currencies = codes | {SIGNS[sign] for sign in signs if codes.isdisjoint(MAY_BE.get(sign, ()))}
     return Caption(text, units=frozenset(units), currencies=frozenset(currencies),
                    scale=scales[0] if scales else None)  # fmt: skip
 
@@ -141,4 +149,7 @@ def _period(text: str, serial: bool = False) -> Caption | None:
         found = month_of_heading(written, excel=serial)
         if found and (found.kind != "month" or found.number is not None):
             return Caption(text, *found)
-    return None
+    # Excel makes 24-Dec of Dec-24: a month, and not told of which year
+    turned = re.fullmatch(r"\d{1,2}-([^\W\d_]+)", text)
+    month = month_of_heading(turned[1]) if turned else None
+    return Caption(text, "month", None, month.number) if month else None

@@ -16,6 +16,7 @@ import pandas as pd
 from nrrsim.ledger.across import PERIODS, Across, Column, Told, last_month, quoted, text_of
 from nrrsim.ledger.amounts import Amounts, read_amounts
 from nrrsim.ledger.captions import TOTAL
+from nrrsim.ledger.lostcells import Lost
 from nrrsim.ledger.rows import Rows
 from nrrsim.months import Calendar
 from nrrsim.notation import counted
@@ -113,8 +114,7 @@ def _look_at_unreadable(rows: Rows, cells: Cells, told: Told) -> None:
     found: dict[str, list[tuple[int, int]]] = {}
     for row, month in np.argwhere(cells.unreadable).tolist():
         cell = cells.written[row, month]
-        # a reader hands on what Excel lost as a text of its own kind
-        is_lost = isinstance(cell, str) and (type(cell) is not str or cell.startswith("#"))
+        is_lost = isinstance(cell, Lost) or (isinstance(cell, str) and cell.startswith("#"))
         found.setdefault(text_of(cell) if is_lost else "", []).append((row, month))
     for lost, places in found.items():
         for row, month in places if lost and len(places) <= MOST_LOST else places[:1]:
@@ -132,7 +132,7 @@ def _look_at_unreadable(rows: Rows, cells: Cells, told: Told) -> None:
             else:
                 problem = f"{lost} stands where an amount was"
                 if len(places) > MOST_LOST:
-                    problem = f"{counted(len(places), 'cell')} {lost}, the first in line {line}"
+                    problem = f"{lost} stands in {len(places):,} cells, the first in line {line}"
                 remedy = "mend the formula and save the sheet: an empty cell would count as churn"
             told.refuse(problem, remedy, column.heading, line)
 

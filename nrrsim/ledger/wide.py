@@ -26,7 +26,7 @@ from nrrsim.ledger.across import (
     text_of,
 )
 from nrrsim.ledger.amounts import read_amounts
-from nrrsim.ledger.captions import UNITS, Caption, read_caption, said
+from nrrsim.ledger.captions import MAY_BE, UNITS, Caption, read_caption, said
 from nrrsim.ledger.monthcells import (
     Cells,
     Turned,
@@ -35,7 +35,7 @@ from nrrsim.ledger.monthcells import (
     line_of,
     read_cells,
 )
-from nrrsim.ledger.rows import Rows
+from nrrsim.ledger.rows import Rows, labels
 from nrrsim.ledger.vocabulary import AMOUNTS, MEASURES, MONTH, OTHERS, SIGNS, heading_of, plain
 from nrrsim.months import Calendar, month_name
 from nrrsim.notation import counted
@@ -83,21 +83,18 @@ def transposed(rows: Rows) -> Rows:
     frame = rows.frame
     is_row = frame.iloc[:, 0].notna().to_numpy()
     headings = ("Customer", *(text_of(cell) for cell in frame.iloc[:, 0][is_row]))
-    labels = [head if head not in headings[:at] else f"{head} (column {at + 1})"
-              for at, head in enumerate(headings)]  # fmt: skip
     cells = [headings_of(rows)[1:], *frame.iloc[:, 1:][is_row].to_numpy(object)]
-    turned = pd.DataFrame(dict(zip(labels, cells, strict=True)), dtype=object)
+    turned = pd.DataFrame(dict(zip(labels(headings), cells, strict=True)), dtype=object)
     # what stood above customers says nothing of months: it is kept as a title
     above = tuple(
-        (line, (" ".join(filter(None, map(text_of, cells))), *[None] * (len(labels) - 1)))
+        (line, (" ".join(filter(None, map(text_of, cells))), *[None] * (len(headings) - 1)))
         for line, cells in rows.above
     )
     month_lines = rows.lines()[is_row]
-    first = np.full(len(turned), max(int(month_lines[0]) - 1, 1) if len(month_lines) else 1)
     known = {each.name: getattr(rows, each.name) for each in dataclasses.fields(Rows)}
     turned_rows = {
         "frame": turned,
-        "lines": lambda: first,
+        "lines": lambda: np.full(len(turned), rows.heading_line),
         "headings": headings,
         "above": above,
         "taken": (*rows.taken, "months stand down and customers across: the table is turned"),
@@ -141,7 +138,7 @@ def laid_out(
     calendar is the company's own, so that FY25 is read by it. Questions and what cannot be read are
     findings of the rows; while the unit is asked, amounts stand under `mrr`.
     """
-    told = Told(rows.name, [*rows.findings], [*rows.notices], [*rows.taken])
+    told = Told(rows.name, rows.heading_line, [*rows.findings], [*rows.notices], [*rows.taken])
     across = months_across(rows, unit, dates, calendar, year_end_said, told)
     titles = [caption for caption in map(said, _titles(rows)) if caption.text]
     name = "amount" if measure_column(rows) else _unit(across, titles, unit, told)
@@ -209,7 +206,7 @@ def _unit(across: Across, titles: Sequence[Caption], unit: str | None, told: Tol
         (across.units, "the headings"),
         *((title.units, repr(title.text)) for title in titles),
     ]
-    found = {each: source for units, source in sources for each in sorted(units)}
+    found = {each: source for units, source in reversed(sources) for each in sorted(units)}
     if len(found) == 1:
         ((unit, source),) = found.items()
         told.taken.append(f"amounts are {unit.upper()}, by {source}")
@@ -265,19 +262,21 @@ def _currency(rows: Rows, cells: Cells, titles: Sequence[Caption], told: Told) -
     """
     captions = [*titles, *(column.caption for column, _ in cells.months)]
     outside = {code for caption in captions for code in caption.currencies}
-    signs = pd.unique(cells.currency.ravel())
-    codes = {sign: SIGNS.get(sign, sign) for sign in signs if sign is not None}
+    signs = [sign for sign in pd.unique(cells.currency.ravel()) if sign is not None]
+    # $ in the cells is what the title says of it, CAD; else SIGNS has its code
+    codes = {
+        sign: next(iter(outside.intersection(MAY_BE.get(sign, ()))), SIGNS.get(sign, sign))
+        for sign in signs
+    }
     inside = set(codes.values())
-    if len(inside) <= 1:
-        both = inside | outside
-        if len(inside) == 1 and outside and not inside <= outside:
-            (sign,) = codes
+    if len(inside) < 2:
+        if inside and outside and not inside <= outside:
             told.refuse(
-                f"cells say {sign}, and the titles or headings {' and '.join(sorted(outside))}",
+                f"cells say {signs[0]}, and the titles or headings {' and '.join(sorted(outside))}",
                 "write the currency once, or add a column currency",
             )
-        code = inside or (both if len(both) == 1 else set())
-        return np.full(len(rows.frame), next(iter(code)), dtype=object) if code else None
+        (code,) = inside or (outside if len(outside) == 1 else {None})
+        return None if code is None else np.full(len(rows.frame), code, dtype=object)
 
     by_row = np.full(len(rows.frame), None, dtype=object)
     for sign, code in codes.items():
@@ -313,13 +312,13 @@ def _says_months(cells: Cells) -> Iterator[str]:
 
 def _beside(frame: pd.DataFrame, kept: Sequence[Column], told: Told) -> pd.DataFrame:
     """The columns beside the months; one that has a heading of ours is not read as ours."""
-    labels = [str(frame.columns[column.at]) for column in kept]
+    names = [str(frame.columns[column.at]) for column in kept]
     ours = {
         label: f"{label} (unused)"
-        for label in labels
+        for label in names
         if heading_of(label).plain in (*MONTH, *chain(*AMOUNTS.values()))
     }
     if ours:
         told.notice(f"{', '.join(ours)}: stands beside the months, not read", "rename what it says")
     beside = frame.iloc[:, [column.at for column in kept]]
-    return beside.set_axis(pd.Index([ours.get(label, label) for label in labels]), axis=1)
+    return beside.set_axis(pd.Index([ours.get(label, label) for label in names]), axis=1)

@@ -1,6 +1,6 @@
 """Tables with months across: which columns are months, and the amounts that stand in them."""
 
-import csv
+import dataclasses
 import datetime
 import re
 from pathlib import Path
@@ -8,8 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
-from nrrsim.ledger.sources import Rows
+from nrrsim.ledger.lostcells import Lost
+from nrrsim.ledger.rows import Rows
+from nrrsim.ledger.sources import read_rows
 from nrrsim.ledger.wide import is_transposed, is_wide, laid_out, transposed
 from nrrsim.months import Calendar, month_name
 
@@ -47,7 +51,9 @@ def of_cells(cells, *, sheet=None, name="ledger.csv"):
         if any(cell != "" for cell in row)
     )
     lines = np.arange(at + 2, at + 2 + len(frame))
-    return Rows(name, frame, lambda: lines, headings=headings, above=above, sheet=sheet)
+    return Rows(
+        name, frame, lambda: lines, headings=headings, above=above, sheet=sheet, heading_line=at + 1
+    )
 
 
 def read(rows, unit=None, **given):
@@ -58,16 +64,15 @@ def read(rows, unit=None, **given):
 def shared(name):
     if not INTAKE.exists():
         pytest.skip("the shared data are not here")
-    with (INTAKE / name).open(encoding="utf-8-sig", newline="") as text:
-        return of_cells(list(csv.reader(text)), name=name)
+    (rows,) = read_rows(INTAKE / name)
+    return rows
 
 
 def amounts(long, unit="mrr"):
     """customer -> {month: amount}"""
     found = {}
-    for customer, month, amount in zip(
-        long.frame.iloc[:, 0], long.frame["month"], long.frame[unit]
-    ):
+    rows = long.frame.assign(customer=long.frame.iloc[:, 0])
+    for customer, month, amount in rows[["customer", "month", unit]].itertuples(index=False):
         assert found.setdefault(customer, {}).setdefault(month, amount) == amount
     return found
 
@@ -98,6 +103,7 @@ BOOK = {"Alder": {"2024-12": 100, "2025-01": 110}, "Birch": {"2024-12": 50}}
         ("Customer|MRR Dec-24|MRR Jan-25", True),
         ("Customer|mrr_2024_12|mrr_2025_01", True),
         ("Customer|12/01/2024|01/01/2025", True),
+        ("Customer|24-Dec|25-Jan", True),
         ("Customer|Start|2024-12", False),
         ("Customer|Month|MRR", False),
         ("Customer|Start|End|Plan|ARR", False),
@@ -176,6 +182,13 @@ def test_serials_are_months_where_it_is_said():
         ("|2024|2025 Actuals", "Customer|Dec|Jan", ["2024-12", "2025-01"]),
         ("|FY2025|", "Customer|Dec-24|Jan-25", ["2024-12", "2025-01"]),
         ("|2025|", "Customer|Feb|Jan", ["2025-02", "2025-01"]),
+        (
+            "|Q4 2024||Q1 2025|",
+            "Customer|Nov|Dec|Jan|Feb",
+            ["2024-11", "2024-12", "2025-01", "2025-02"],
+        ),
+        ("|Dec|Jan", "Customer|2024|2025", ["2024-12", "2025-01"]),
+        ("|Jan|Jan|Jan", "Customer|2023|2024|2025", ["2023-01", "2024-01", "2025-01"]),
         ("|2025|", "Customer|Q1|Q2", ["2025-03", "2025-06"]),
     ],
 )
@@ -192,6 +205,7 @@ def test_a_year_holds_to_the_right_until_the_next(above, headings, months):
         ("|2024||", "Customer|Nov|Dec|Jan", "Jan stands behind Dec, and no new year above it"),
         ("|2024|", "Customer|Dec|Jan", "Jan stands behind Dec"),
         ("||", "Customer|Dec|Jan", "Dec, Jan: the year is not told"),
+        ("||", "Customer|24-Dec|25-Jan", "24-Dec, 25-Jan: the year is not told"),
     ],
 )
 def test_a_year_that_is_not_told_is_refused(above, headings, says):
@@ -206,12 +220,12 @@ def test_a_fiscal_year_above_goes_by_the_companys_calendar():
     long = read(rows, calendar=Calendar(4))
     assert list(amounts(long)["Alder"]) == ["2024-05", "2024-06", "2024-07", "2024-08"]
     long = read(rows, calendar=Calendar(12), year_end_said=True)
-    assert list(amounts(long)["Alder"])[0] == "2025-05"
+    assert next(iter(amounts(long)["Alder"])) == "2025-05"
     # and a year of the calendar does not
     long = read(
         table(MRR + "|2025|||\nCustomer|May|Jun|Jul|Aug\nAlder|1|2|3|4"), calendar=Calendar(4)
     )
-    assert list(amounts(long)["Alder"])[0] == "2025-05"
+    assert next(iter(amounts(long)["Alder"])) == "2025-05"
 
 
 def test_twelve_months_from_january_tell_that_the_year_ends_in_december():
@@ -302,6 +316,13 @@ def test_sums_of_rounded_amounts_may_be_off_by_the_rounding():
     assert [finding.field for finding in long.findings] == ["Q1"]
 
 
+def test_sums_are_read_by_the_decimal_sign_of_the_months():
+    text = "Customer|Dec-24|Jan-25|YTD|\nAlder|1.000,50|1.999,50|3.000|3.000"
+    long = read(table(MRR + text))
+    assert not long.findings
+    assert "YTD, column 5: the sum of months or their last" in said(long)
+
+
 def test_a_total_that_is_none_is_left_out_and_said():
     long = read(table(MRR + "Customer|Dec-24|Jan-25|Total\nAlder|1|2|99\nBirch|2|2|2"))
     assert not long.findings
@@ -329,6 +350,8 @@ def test_a_lone_month_beside_quarters_is_refused():
         ("|Actuals|Actuals|Forecast|Forecast", "Dec-24|Jan-25|Jan-25|Feb-25"),
         ("||||", "Dec-24|Jan-25|Jan-25 Plan|Outlook Feb-25"),
         ("||||", "Dec-24A|Jan-25A|Jan-25B|Feb-25F"),
+        ("||", "Dec-24|Jan-25 (unaudited)|Jan-25 (F)|Feb-25 (Reforecast)"),
+        ("|Actuals (audited)||Forecast (as of May)|", "Dec-24|Jan-25|Jan-25|Feb-25"),
         ("|||FY25 Target|", "Dec-24|Jan-25|Jan-25|Feb-25"),
         ("|2024 Actual|2025 Actual|2025 Budget|", "Dec|Jan|Jan|Feb"),
     ],
@@ -344,6 +367,19 @@ def test_months_of_a_plan_are_not_read_and_said(above, headings):
 def test_a_table_of_a_plan_alone_is_refused():
     long = read(table(MRR + "|Budget||\nCustomer|Dec-24|Jan-25\nAlder|1|2"))
     assert "all months are of a plan (Dec-24, Jan-25)" in said(long)
+
+
+@pytest.mark.parametrize("title", ["Outlook of MRR by customer", "MRR: budget against actuals"])
+def test_a_title_that_speaks_of_a_plan_makes_no_month_one(title):
+    for above in (f"{title}|||", f"|{title.replace('Outlook', 'Actuals and outlook')}||"):
+        long = read(table(f"{above}\nCustomer|Dec-24|Jan-25\nAlder|100|110\nBirch|50|"))
+        assert not long.findings, said(long)
+        assert amounts(long) == BOOK
+
+
+def test_a_plan_alone_in_a_title_is_of_the_whole_table():
+    long = read(table("Budget|||\nCustomer|Dec-24|Jan-25\nAlder|1|2"))
+    assert "all months are of a plan" in said(long)
 
 
 def test_a_plan_of_a_subscription_is_a_column_like_any_other():
@@ -375,7 +411,9 @@ def test_columns_of_another_measure_are_not_read_and_said(text):
     long = read(rows)
     assert not long.findings, said(long)
     assert amounts(long) == BOOK
-    assert "not read" in said(long)
+    (notice,) = long.notices
+    assert notice.problem.endswith(": columns of another measure, not read")
+    assert ("Seats" in notice.problem) == ("Seats" in text.split("Customer")[1])
 
 
 def test_columns_of_mrr_and_of_arr_are_asked():
@@ -383,6 +421,11 @@ def test_columns_of_mrr_and_of_arr_are_asked():
     assert questions(read(rows)) == ["unit"]
     assert amounts(read(rows, "arr"), "arr") == {"Alder": {"2024-12": 12, "2025-01": 24}}
     assert amounts(read(rows, "mrr"), "mrr") == {"Alder": {"2024-12": 1, "2025-01": 2}}
+
+
+def test_a_month_of_another_word_alone_is_refused():
+    long = read(table(MRR + "Customer|Dec-24|Jan-25|Run Feb-25\nAlder|1|2|3"))
+    assert [finding.field for finding in long.findings] == ["Run Feb-25"]
 
 
 def test_measures_without_a_unit_are_refused():
@@ -460,6 +503,10 @@ def test_a_cell_that_says_k_is_multiplied_once():
         ("MRR", "$1.00|2", "USD"),
         ("MRR", "€1|€2", "EUR"),
         ("MRR (USD)", "$1|$2", "USD"),
+        ("MRR (CAD)", "$1|$2", "CAD"),
+        ("MRR (CAD $)", "1|2", "CAD"),
+        ("MRR", "CAD 1|2", "CAD"),
+        ("MRR (USD, EUR)", "1|2", None),
         ("MRR", "1|2", None),
         ("MRR of all customers", "1|2", None),
     ],
@@ -475,13 +522,16 @@ def test_each_row_may_have_its_own_currency():
     long = read(table(text))
     assert not long.findings
     assert long.frame["currency"].tolist() == ["USD", "USD", "EUR"]
-    assert "without a currency" in said(read(table(text + "\nDogwood|1|2")))
-    assert "two currencies" in said(read(table(text + "\nDogwood|$1|€2")))
+    (bare,) = read(table(text + "\nDogwood|1|2\nElm|3|4")).findings
+    assert bare.line == 6
+    assert "2 rows without a currency in a table of EUR and USD" in bare.problem
+    (two,) = read(table(text + "\nDogwood|$1|€2\nElm|$1|€2")).findings
+    assert (two.line, two.problem) == (6, "has amounts in two currencies")
 
 
 def test_titles_and_cells_of_two_currencies_are_refused():
     long = read(table("MRR (USD)\nCustomer|Dec-24|Jan-25\nAlder|€1|2"))
-    assert "cells say" in said(long)
+    assert "cells say €, and the titles or headings USD" in said(long)
 
 
 def test_a_column_of_currencies_is_kept():
@@ -510,7 +560,15 @@ def test_many_lost_cells_of_a_kind_are_one_finding():
         table(MRR + "Customer|Dec-24|Jan-25\n" + "\n".join(f"C{n}|#REF!|1" for n in range(50)))
     )
     (finding,) = long.findings
-    assert "50 cells #REF!, the first in line 3" in finding.problem
+    assert "#REF! stands in 50 cells, the first in line 3" in finding.problem
+
+
+def test_a_formula_without_a_value_is_lost_and_no_churn():
+    lost = Lost("a formula without a saved value")
+    long = read(of_cells([["MRR", "", ""], ["Customer", "Dec-24", "Jan-25"], ["Alder", 1.0, lost]]))
+    (finding,) = long.findings
+    assert (finding.field, finding.line) == ("Jan-25", 3)
+    assert finding.problem == "a formula without a saved value stands where an amount was"
 
 
 def test_the_decimal_sign_is_that_of_the_whole_table():
@@ -557,6 +615,14 @@ def test_a_column_headed_as_ours_beside_the_months_is_not_read():
     long = read(table("MRR\nCustomer|ARR|Dec-24|Jan-25\nAlder|24|1|2"))
     assert list(long.frame.columns) == ["Customer", "ARR (unused)", "month", "mrr"]
     assert "ARR: stands beside the months" in said(long)
+
+
+def test_a_spreadsheets_day_number_is_a_month():
+    rows = of_cells([["MRR", "", ""], ["Customer", "45657", "45688"], ["Alder", 1.0, 2.0]])
+    assert not is_wide(rows)
+    rows = dataclasses.replace(rows, typed=True)
+    assert is_wide(rows)
+    assert amounts(read(rows)) == {"Alder": {"2024-12": 1, "2025-01": 2}}
 
 
 def test_cells_of_a_spreadsheet_are_read_as_they_are():
@@ -611,6 +677,7 @@ def test_a_turned_table_is_read_as_any_and_keeps_its_lines():
 @pytest.mark.parametrize(
     ("name", "unit", "asked", "says"),
     [
+        ("01_wide_schedule.xlsx", "mrr", [], ["FY25 total"]),
         ("02_wide_jan24_money.csv", "mrr", ["unit"], []),
         ("03_wide_iso_plain.csv", "mrr", ["unit"], []),
         ("21_stripe_mrr_per_subscriber_wide.csv", "mrr", ["unit"], []),
@@ -631,7 +698,7 @@ def test_the_shared_files_have_one_book(name, unit, asked, says):
     assert not long.findings
     assert all(word in said(long) for word in says)
     customer = "Customer ID" if "Customer ID" in long.frame else "Customer"
-    frame = long.frame[~long.frame[customer].isin(["Total"])]
+    frame = long.frame[~long.frame[customer].str.contains("total", case=False)]
     ends = frame.pivot_table(index=customer, columns="month", values=unit, aggfunc="sum").fillna(0)
     arr = ends[["2024-12", "2025-12"]] * (12 if unit == "mrr" else 1)
     assert arr["2024-12"].sum() == pytest.approx(51_600)
@@ -643,10 +710,87 @@ def test_the_shared_files_have_one_book(name, unit, asked, says):
     "name", ["61_snowball_by_customer.csv", "51_rollforward_aggregate.csv", "36_dbt_mrr.csv"]
 )
 def test_long_files_are_neither(name):
-    rows = (
-        Rows(name, pd.read_csv(INTAKE / name, dtype="str"), lambda: np.zeros(0, np.int64))
-        if (INTAKE.exists())
-        else pytest.skip("the shared data are not here")
-    )
+    rows = shared(name)
     assert not is_wide(rows)
     assert not is_transposed(rows)
+
+
+def test_sheets_of_a_month_each_are_neither():
+    if not INTAKE.exists():
+        pytest.skip("the shared data are not here")
+    for rows in read_rows(INTAKE / "58_sheet_a_month.xlsx"):
+        assert not is_wide(rows)
+        assert not is_transposed(rows)
+
+
+def test_several_measures_are_left_to_who_reads_them():
+    long = read(shared("59_wide_several_measures.csv"))
+    assert not long.findings
+    assert long.frame.groupby("Metric")["amount"].count().to_dict() == {"MRR": 91, "Seats": 91}
+
+
+# --- any ledger, however it is laid out -----------------------------------------------------------
+
+SPELT = {
+    "Dec-24": lambda month: month.strftime("%b-%y"),
+    "2024-12-31": lambda month: month.strftime("%Y-%m-%d"),
+    "December 2024": lambda month: month.strftime("%B %Y"),
+    "MRR 202412": lambda month: month.strftime("MRR %Y%m"),
+    "12/31/2024": lambda month: month.strftime("%m/%d/%Y"),
+    "Dec": lambda month: month.strftime("%b"),
+}
+
+
+@st.composite
+def layouts(draw):
+    """A book by customer and month, and the same as a table with all sorts of columns between."""
+    first = draw(st.integers(2020 * 12, 2024 * 12 + 11))
+    months = [first + ahead for ahead in range(draw(st.integers(2, 15)))]
+    names = ["Alder", "Birch", "Cedar"][: draw(st.integers(1, 3))]
+    cents = st.integers(1, 10**8)
+    book = {name: [draw(st.one_of(st.none(), cents)) for _ in months] for name in names}
+    assume(any(amounts[-1] for amounts in book.values()))
+    style = draw(st.sampled_from(list(SPELT)))
+    quarters, year, is_last = draw(st.booleans()), draw(st.booleans()), draw(st.booleans())
+    money = draw(st.sampled_from(["{:.2f}", "${:,.2f}", "{:,.2f} USD"]))
+
+    columns, above = [], []
+    for at, month in enumerate(months):
+        last_day = pd.Period(month_name(month), "M").to_timestamp("M").date()
+        is_new_year = at == 0 or month % 12 == 0
+        columns.append((SPELT[style](last_day), [at]))
+        above.append(str(month // 12) if style == "Dec" and is_new_year else "")
+        if quarters and month % 3 == 2:
+            held = [other for other in range(at + 1) if months[other] > month - 3]
+            columns.append(
+                (f"Q{month % 12 // 3 + 1} {month // 12}", held[-1:] if is_last else held)
+            )
+            above.append("")
+    if year:
+        columns.append(("Total", list(range(len(months)))))
+        above.append("")
+
+    def cell(name, held):
+        found = [book[name][at] for at in held if book[name][at]]
+        return money.format(sum(found) / 100) if found else draw(st.sampled_from(["", "-"]))
+
+    cells = [["MRR by customer", *[""] * len(columns)], ["", *above]]
+    cells.append(["Customer", *(heading for heading, _ in columns)])
+    cells += [[name, *(cell(name, held) for _, held in columns)] for name in names]
+    return book, months, cells
+
+
+@given(layouts())
+@settings(deadline=None)
+def test_a_ledger_is_read_as_it_was_written_whatever_stands_between(layout):
+    book, months, cells = layout
+    long = read(of_cells(cells))
+    if questions(long) == ["dates"]:
+        return  # twelve days of January, or two days of two months
+    assert not long.findings, said(long)
+    written = {
+        name: {month_name(months[at]): cents / 100 for at, cents in enumerate(amounts) if cents}
+        for name, amounts in book.items()
+    }
+    assert amounts(long) == {name: held for name, held in written.items() if held}
+    assert list(long.known_months) == months
