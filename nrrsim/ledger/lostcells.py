@@ -115,8 +115,8 @@ class _Sheet:
 class _Excel(_Sheet):
     """`recalculates` : Excel is to calculate every formula on opening.
 
-    So say those who write formulas that they cannot calculate. Some write 0 as a value of each: where
-    all are 0, nobody calculated them.
+    So say those who write formulas that they cannot calculate. Some write 0 as the value of each:
+    where all are 0, nobody calculated them.
     """
 
     def __init__(self, recalculates: bool, last_row: int | None) -> None:
@@ -181,22 +181,20 @@ class _OpenDocument(_Sheet):
         self.formula, self.kind, self.error = "", "", False
 
     def start(self, name: str, told: dict[str, str]) -> None:
-        told = {
-            _local(key): value for key, value in told.items() if key != "calcext:value-type"
-        } | ({"error": told["calcext:value-type"]} if "calcext:value-type" in told else {})
         name = _local(name)
         if name == "table":
-            self.inside = told.get("name") == self.sheet
+            self.inside = told.get("table:name") == self.sheet
         elif not self.inside:
             return
         elif name == "table-row":
-            self.row, self.rows = self.row + 1, _times(told.get("number-rows-repeated"))
+            self.row, self.rows = self.row + 1, _times(told.get("table:number-rows-repeated"))
             self.column = 0
         elif name in ("table-cell", "covered-table-cell"):
             self.column += 1
-            self.columns = _times(told.get("number-columns-repeated"))
-            self.formula, self.kind = told.get("formula", ""), told.get("value-type", "")
-            self.error = told.get("error") == "error"
+            self.columns = _times(told.get("table:number-columns-repeated"))
+            self.formula = told.get("table:formula", "")
+            self.kind = told.get("office:value-type", "")
+            self.error = told.get("calcext:value-type") == "error"
             self.text = []
 
     def end(self, name: str) -> None:

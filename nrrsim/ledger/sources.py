@@ -72,7 +72,7 @@ def read_rows(source: Any, query: str | None = None, sheet: str | None = None) -
 
 
 def matching(pattern: str) -> list[Path]:
-    """The files that a pattern such as `ledger/*.csv`, or a folder, names; if there is none, that."""
+    """The files that a pattern such as `ledger/*.csv` or a folder names; else what was given."""
     if Path(pattern).is_dir():
         return [path for path in _files(Path(pattern)) if _is_ledger(path)] or [Path(pattern)]
     if Path(pattern).exists() or not re.search(r"[*?\[]", pattern):
@@ -428,7 +428,6 @@ def _frame_of_arrow(table: Any, name: str) -> pd.DataFrame:
         with duckdb.connect() as con:
             con.execute("set TimeZone = 'UTC'")
             rows = con.from_arrow(table)
-            zones = dict(zip(rows.columns, map(str, rows.types), strict=True))
             return exact_frame(rows)
     except duckdb.Error as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
