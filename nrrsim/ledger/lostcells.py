@@ -13,6 +13,14 @@ from xml.parsers import expat
 
 BLOCK = 2**20  # bytes
 NO_VALUE = "a formula without a saved value"
+# As bytes, of a tag with or without a prefix: where a formula ends, and what stands after it.
+FORMULA = re.compile(rb"</(?:\w+:)?f>|<(?:\w+:)?f(?:\s[^>]{0,400})?/>")
+SUSPECT = re.compile(
+    rb"\st=[\"']e[\"']|(?:" + FORMULA.pattern + rb")\s*(?:</|<(?:\w+:)?v(?:\s[^>]*)?(?:/>|>\s*</))"
+)
+CALCULATED = re.compile(
+    rb"(?:" + FORMULA.pattern + rb")\s*<(?:\w+:)?v(?:\s[^>]*)?>\s*(?!0\s*<)[^<\s]"
+)
 Places = dict[int, dict[int, "Lost"]]  # row -> column -> what stands there, both from 1
 
 
@@ -36,7 +44,7 @@ def lost_cells(path: str, sheet: str, last_row: int | None = None) -> Places:
         names = set(packed.namelist())
         if "xl/workbook.xml" in names:
             part, recalculates = _part_of(packed, sheet)
-            if part in names and _may_hold_lost(packed, part):
+            if part in names and _may_hold_lost(packed, part, recalculates):
                 return _Excel(recalculates, last_row).read(packed, part)
         elif "content.xml" in names:
             return _OpenDocument(sheet, last_row).read(packed, "content.xml")
@@ -65,15 +73,21 @@ def _local(name: str) -> str:
     return re.split("[}:]", name)[-1]
 
 
-def _may_hold_lost(packed: zipfile.ZipFile, part: str) -> bool:
-    """Whether a sheet has any formula or error: most have none, and are not looked through."""
-    before = b""
+def _may_hold_lost(packed: zipfile.ZipFile, part: str, recalculates: bool) -> bool:
+    """Whether a sheet has an error, or a formula without a value: most have none.
+
+    To look through every cell takes longer than to read the sheet.
+    """
+    before, has_formula, calculated = b"", False, False
     with packed.open(part) as raw:
         for block in iter(lambda: raw.read(BLOCK), b""):
-            if re.search(rb"""\bt=["']e["']|<([\w.]+:)?f[\s/>]""", before + block):
+            text = before + block
+            if SUSPECT.search(text):
                 return True
-            before = block[-64:]
-    return False
+            has_formula = has_formula or bool(FORMULA.search(text))
+            calculated = calculated or bool(CALCULATED.search(text))
+            before = block[-512:]
+    return recalculates and has_formula and not calculated
 
 
 class _Sheet:
