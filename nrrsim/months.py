@@ -109,6 +109,10 @@ class Calendar:
         """The number of the month, quarter or year that a month (or each of several) lies in."""
         return (month + self._ahead) // unit
 
+    def last_month(self, number: int, unit: int) -> int:
+        """The month in which the unit of this number ends."""
+        return (number + 1) * unit - 1 - self._ahead
+
     def ends(self, month: int, unit: int) -> bool:
         """Whether a quarter or year is over at the end of this month."""
         return (month + 1 + self._ahead) % unit == 0

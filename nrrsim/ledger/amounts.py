@@ -1,0 +1,256 @@
+"""Cells in, amounts and what cannot be read out; never judges an amount, never guesses a sign.
+
+One convention holds for a whole column. A cell that only one decimal sign can explain tells it
+(`1,234.50`, `0,5`, `1.000.000`); where every cell with a sign is like `1.000`, it is asked.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from nrrsim.ledger.cells import distinct, plain_text, spread
+
+# ISO 4217's codes of money that is in use
+_CODES = (
+    "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN"
+    " BZD CAD CDF CHF CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL"
+    " GHS GIP GMD GNF GTQ GYD HKD HNL HRK HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR"
+    " KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK"
+    " MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR"
+    " SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS"
+    " UAH UGX USD UYU UZS VES VND VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWG"
+)
+CURRENCIES = frozenset(_CODES.split())
+# a dollar with its country's letters is the code that it stands for
+_DOLLARS = {"US$": "USD", "A$": "AUD", "AU$": "AUD", "C$": "CAD", "CA$": "CAD", "NZ$": "NZD",
+            "S$": "SGD", "HK$": "HKD", "NT$": "TWD", "MX$": "MXN", "R$": "BRL"}  # fmt: skip
+_LETTERS = ("kr", "zł", "Kč", "Ft", "Fr")  # signs of money that are letters, as Excel writes them
+# a sign and a code around one amount are one currency only where the code is one of these
+_BESIDE = {"$": {"USD", "CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN", "CLP", "COP", "ARS"},
+           "€": {"EUR"}, "£": {"GBP"}, "¥": {"JPY", "CNY"}}  # fmt: skip
+_TIMES = {"": "", "k": "e3", "m": "e6"}
+MOST_LETTERS = 400  # of an amount: no number is longer
+
+_SIGNS = "".join(chr(code) for code in range(0x10000) if unicodedata.category(chr(code)) == "Sc")
+_MONEY = (
+    rf"(?:{'|'.join(map(re.escape, _DOLLARS))}|[{re.escape(_SIGNS)}]|{'|'.join(_LETTERS)}"
+    r"|[A-Za-z]{3})"
+)
+_CELL = re.compile(
+    rf"(?P<a>[-+(]?) *(?P<before>{_MONEY}?) *(?P<b>[-+(]?) *"
+    rf"(?P<body>[0-9.,](?:[0-9.,' ]*[0-9.,])?(?i:e[-+]?[0-9]+)?)"
+    rf" *(?P<times>[kKmM]?) *(?P<c>[-)]?) *(?P<after>{_MONEY}?) *(?P<d>[-)]?)"
+)
+_NOTHING = re.compile(rf"(?P<before>{_MONEY}?) *-{{1,3}} *(?P<after>{_MONEY}?)|")
+_INFINITE = re.compile(r"[-+]?inf(inity)?", re.IGNORECASE)
+# By its decimal sign: digits, or groups of three behind one thousands sign (the first is no lone 0,
+# and no exponent follows), then the decimals. What only one of the two explains tells the sign.
+_UNDER = {
+    point: re.compile(
+        rf"(?=.*[0-9])(?:[0-9]*(?:{re.escape(point)}[0-9]*)?(?:[eE][-+]?[0-9]+)?"
+        rf"|(?!0[{re.escape(other)}' ])[0-9]{{1,3}}(?P<group>[{re.escape(other)}' ])[0-9]{{3}}"
+        rf"(?:(?P=group)[0-9]{{3}})*(?:{re.escape(point)}[0-9]*)?)"
+    )
+    for point, other in ((".", ","), (",", "."))
+}
+_ALL_PLAIN = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:\n-?[0-9]+(?:\.[0-9]+)?)*+|")
+_TELLS_POINT = re.compile(r"^-?(?:0|[0-9]{4,})\.|\.(?:[0-9]{1,2}|[0-9]{4,})$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """What the cells of a column say, each array by cell.
+
+    `values` is nan where a cell is `blank` (null, blanks, a dash, a spreadsheet's `$ -`), is
+    `unreadable`, or hangs on a decimal sign that is not told; what k or m multiplied is in them,
+    and in `multiplied`. `currency` is the code (`USD`) or else the sign (`€`) in the cell, or None.
+
+    `decimal` is the decimal sign, "" where it is not told. Then `undecided` are the cells such as
+    `1.000` for which it is needed, or `contradicts` is a cell that tells `.` and one that tells
+    `,`: either way no cell with a sign is read.
+    """
+
+    values: np.ndarray
+    blank: np.ndarray
+    unreadable: np.ndarray
+    currency: np.ndarray
+    multiplied: np.ndarray
+    decimal: str = ""
+    undecided: tuple[int, ...] = ()
+    contradicts: tuple[int, int] | None = None
+
+
+class _Cell(NamedTuple):
+    """One distinct cell: its number as plain text under each decimal sign, None where it is none.
+
+    `number` is that of a cell that has no text.
+    """
+
+    blank: bool = False
+    number: float | None = None
+    under: tuple[str | None, str | None] = (None, None)
+    currency: str | None = None
+    multiplied: bool = False
+
+    @property
+    def tells(self) -> str:
+        """The decimal sign that alone explains the cell; "?" where either does, "" if any does."""
+        point, comma = self.under
+        if point == comma:
+            return ""
+        return "." if comma is None else "," if point is None else "?"
+
+
+def read_amounts(cells: pd.Series, decimal: str | None = None) -> Amounts:
+    """The amounts of a column, or of the month columns of a wide sheet one after the other.
+
+    `decimal` (`.` or `,`) settles the decimal sign: a cell that cannot be read under it is
+    unreadable. A number is what it is; true, false, dates and `nan` are none; `inf` and what is too
+    large stay infinite.
+    """
+    numbers, point = _typed(cells), ""
+    if numbers is None:
+        numbers, point = _plain(cells, decimal)
+    if numbers is not None:
+        blank = cells.isna().to_numpy()
+        none, money = np.zeros(len(cells), dtype=bool), np.full(len(cells), None, dtype=object)
+        return Amounts(numbers, blank, np.isnan(numbers) & ~blank, money, none, point)
+
+    codes, found = distinct(cells)
+    read = [_read(cell) for cell in found]
+    tells = np.array([cell.tells for cell in read], dtype=object)
+    contradicts = None
+    if decimal is None:
+        first = {sign: _first(np.isin(codes, np.flatnonzero(tells == sign))) for sign in ".,"}
+        if first["."] is not None and first[","] is not None:
+            contradicts = (first["."], first[","])
+        else:
+            decimal = next((sign for sign in ".," if first[sign] is not None), None)
+
+    hangs = np.zeros(len(read), dtype=bool) if decimal else tells != ""
+    amount = _numbers([cell.under[decimal == ","] for cell in read])
+    for place, cell in enumerate(read):
+        if cell.number is not None:
+            amount[place] = cell.number
+    amount[hangs] = np.nan
+    blank = np.array([cell.blank for cell in read], dtype=bool)
+    undecided = () if contradicts else np.flatnonzero(spread(hangs, codes, bool, False)).tolist()
+    return Amounts(
+        spread(amount, codes, float, np.nan),
+        spread(blank, codes, bool, True),
+        spread(np.isnan(amount) & ~blank & ~hangs, codes, bool, False),
+        spread([cell.currency for cell in read], codes, object, None),
+        spread([cell.multiplied for cell in read], codes, bool, False),
+        (decimal or "") if (tells != "").any() else "",
+        tuple(undecided),
+        contradicts,
+    )
+
+
+def _typed(cells: pd.Series) -> np.ndarray | None:
+    """The numbers of a column that holds nothing else, or none; None where there is text, too."""
+    kind: str = cells.dtype.kind
+    if kind == "O" and cells.dtype == object:
+        kind = pd.api.types.infer_dtype(cells, skipna=True)
+    if kind in ("b", "m", "M", "boolean", "empty"):
+        return np.full(len(cells), np.nan)
+    if kind in ("i", "u", "f", "integer", "floating", "mixed-integer-float", "decimal"):
+        try:
+            return cells.astype(float).to_numpy(float, na_value=np.nan)
+        # an integer that no float holds, a signalling nan: cell by cell
+        except (OverflowError, ValueError):
+            return None
+    return None
+
+
+def _plain(cells: pd.Series, decimal: str | None) -> tuple[np.ndarray | None, str]:
+    """Of text that is plain throughout, `-12` or `-12.50`, the numbers at once, and the sign."""
+    written = cells.dropna()
+    if pd.api.types.infer_dtype(written) != "string":
+        return None, ""
+    lines = "\n".join(written)
+    if lines.count("\n") >= max(len(written), 1) or not _ALL_PLAIN.fullmatch(lines):
+        return None, ""
+    tells = decimal == "." or (decimal is None and _TELLS_POINT.search(lines))
+    if "." in lines and not tells:
+        return None, ""
+    return _numbers(cells), "." if "." in lines else ""
+
+
+def _numbers(texts: pd.Series | list[str | None]) -> np.ndarray:
+    cells = texts if isinstance(texts, pd.Series) else pd.Series(np.array(texts, dtype=object))
+    return pd.to_numeric(cells, errors="coerce").to_numpy(float, na_value=np.nan).copy()
+
+
+def _first(found: np.ndarray) -> int | None:
+    return int(found.argmax()) if found.any() else None
+
+
+def _read(cell: object) -> _Cell:
+    if isinstance(cell, str):
+        return _read_text(plain_text(cell))
+    if isinstance(cell, bool) or not isinstance(cell, int | float | Decimal | np.number):
+        return _Cell()
+    try:
+        return _Cell(number=float(cell))
+    except OverflowError:
+        return _Cell(number=np.inf if cell > 0 else -np.inf)
+    except ValueError:
+        return _Cell()
+
+
+def _read_text(text: str) -> _Cell:
+    if len(text) > MOST_LETTERS:
+        return _Cell()
+    if nothing := _NOTHING.fullmatch(text):
+        money = _currency(nothing["before"] or "", nothing["after"] or "")
+        return _Cell() if money is None else _Cell(blank=True, currency=money or None)
+    if _INFINITE.fullmatch(text):
+        return _Cell(number=float(text))
+    written = _CELL.fullmatch(text)
+    if not written:
+        return _Cell()
+
+    body, times = written["body"], _TIMES[written["times"].lower()]
+    marks = "".join(written.group("a", "b", "c", "d"))
+    money = _currency(written["before"], written["after"])
+    # the Swiss write a round amount as 1000.-, which is no minus
+    is_round = body[-1] in ".," and "-" in written["c"] + written["d"]
+    if marks not in ("", "+", "-", "()") or money is None or is_round:
+        return _Cell()
+    if times and "e" in body.lower():
+        return _Cell()
+
+    minus = "-" if marks in ("-", "()") else ""
+    under = []
+    for point, form in _UNDER.items():
+        fits = form.fullmatch(body)
+        digits = body.replace(fits["group"] or "", "").replace(point, ".") if fits else None
+        under.append(None if digits is None else f"{minus}{digits}{times}")
+    return _Cell(under=(under[0], under[1]), currency=money or None, multiplied=bool(times))
+
+
+@functools.lru_cache(maxsize=1024)
+def _currency(before: str, after: str) -> str | None:
+    """The currency by what stands around an amount, "" if nothing does; None where that is none."""
+    told = {_money(word) for word in (before, after) if word} or {""}
+    if len(told) == 1:
+        return told.pop()
+    pairs = ((sign, code) for sign in told for code in told if code in _BESIDE.get(sign or "", ()))
+    return next((code for _, code in pairs), None)
+
+
+def _money(word: str) -> str | None:
+    """A code as a code; a sign as it is written; None of three letters that are no code."""
+    code = _DOLLARS.get(word, word.upper())
+    if code in CURRENCIES:
+        return code
+    return None if len(word) == 3 else word

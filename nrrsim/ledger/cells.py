@@ -1,0 +1,62 @@
+"""A column's cells in, its distinct cells and their plain text out; never reads what they mean.
+
+A ledger of a million rows has a few thousand distinct cells in a column: each is judged once.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+# Full-width forms, each blank that a keyboard or a spreadsheet knows, and the dashes and quotes
+# that are written for a minus and an apostrophe. Nothing that looks like a digit and is another
+# number (², ½) is among them: those stay what they are, and are refused.
+_PLAIN = (
+    {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+    | {0xFFE1: "£", 0xFFE5: "¥", 0xFFE6: "₩"}
+    | dict.fromkeys([0xA0, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000], " ")
+    | dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"), "-")
+    | dict.fromkeys(map(ord, "\u2018\u2019\u02bc\u00b4`"), "'")
+)
+
+
+def plain_text(text: str) -> str:
+    """A cell's text with plain digits, blanks, dashes and apostrophes, and none at its ends."""
+    return (text if text.isascii() else text.translate(_PLAIN)).strip()
+
+
+def distinct(cells: pd.Series) -> tuple[np.ndarray, list[object]]:
+    """`ndarray[row]` of the place of each cell among the distinct ones, -1 where null; and these.
+
+    1, 1.0 and true are three cells, and so is one instant in two zones.
+    """
+    if cells.dtype != object:
+        codes, found = pd.factorize(cells, use_na_sentinel=True)
+        return codes, list(found)
+    places: dict[object, int] = {}
+    null = cells.isna().to_numpy()
+    codes = np.fromiter(
+        (
+            -1 if is_null else places.setdefault(_key(cell), len(places))
+            for cell, is_null in zip(cells, null, strict=True)
+        ),
+        dtype=np.int64,
+        count=len(cells),
+    )
+    # of equal cells the first stands for all
+    first = np.unique(codes, return_index=True)[1][-len(places) :] if places else ()
+    return codes, [cells.iat[place] for place in first]
+
+
+def spread(values: Iterable[object], codes: np.ndarray, dtype: type, null: object) -> np.ndarray:
+    """What is told of each distinct cell, for each cell; `null` where a cell is."""
+    table: np.ndarray = np.array([*values, null], dtype=dtype)
+    return np.asarray(table[codes])
+
+
+def _key(cell: object) -> object:
+    offset = cell.utcoffset() if isinstance(cell, datetime.datetime) else None
+    return (type(cell), cell, offset)
