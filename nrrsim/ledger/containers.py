@@ -1,7 +1,7 @@
 """A file as it came in, one that a reader can open out; never unpacks more than a ledger can be.
 
-What a file is goes by its first bytes, and by its ending where those say nothing. What is packed, or
-is text of another encoding, is written anew to a file that is there while it is read, and no longer.
+What a file is goes by its first bytes, and by its ending where those say nothing. What is packed,
+or is text of another encoding, is written anew to a file that is there only while it is read.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ PACKED = (".gz", ".zip")
 TABLES = (*TEXTS, *SPREADSHEETS, *PARQUET, *RECORDS)
 BLOCK = 2**20  # bytes
 MOST_UNPACKED = 4 * 2**30  # bytes of a ledger, unpacked
-# Rows of a ledger are alike, and shrink to a tenth or a fiftieth; a file made to fill a disk shrinks
-# to a thousandth.
+# Rows of a ledger are alike, and shrink to a tenth or a fiftieth; a file made to fill a disk to a
+# thousandth.
 MOST_SHRUNK, NEVER_TOO_MUCH = 250, 64 * 2**20
 WORKBOOK_PARTS = ("[Content_Types].xml", "xl/workbook.xml", "xl/workbook.bin", "mimetype")
 UPPER_HALF = re.escape(bytes(range(0x80, 0xC0)).decode("cp1252", "ignore"))  # in UTF-8 never first
@@ -181,7 +181,7 @@ def _unzipped(file: Opened, folder: Path) -> Opened:
     return replace(opened_, kind=_kind(opened_, _start(inner)))
 
 
-def _unpack(packed: IO[bytes], to: Path, name: str, size: int) -> None:
+def _unpack(packed: IO[bytes] | gzip.GzipFile, to: Path, name: str, size: int) -> None:
     """Write what is unpacked to a file, as long as it can be a ledger."""
     most = min(MOST_UNPACKED, max(NEVER_TOO_MUCH, MOST_SHRUNK * size))
     written = 0
@@ -216,7 +216,7 @@ def _encoding(file: Opened) -> str:
 
 
 def _zeros_speak(start: bytes) -> str:
-    """UTF-16 without its mark: of plain letters each second byte is zero, and the others are not."""
+    """UTF-16 without its mark: of plain letters each second byte is zero, and no other."""
     zeros = [start[first::2].count(0) / max(len(start) // 2, 1) for first in (0, 1)]
     if zeros[1] > 0.5 and zeros[0] < 0.05:
         return "utf-16-le"
@@ -265,6 +265,6 @@ def _is_plausible(text: str) -> bool:
             text[max(found.start() - 1, 0) : found.start()] + text[found.end() : found.end() + 1]
         )
         letters = [each for each in found[0] if each in LETTERS]
-        if letters and (re.search(r"[0-9]", around) or not re.search(r"[A-Za-z]", around)):
+        if letters and (re.search(r"[0-9]", around) or not re.search(r"[A-Za-z.'-]", around)):
             return False
     return True

@@ -13,6 +13,14 @@ from xml.parsers import expat
 
 BLOCK = 2**20  # bytes
 NO_VALUE = "a formula without a saved value"
+# As bytes, of a tag with or without a prefix: where a formula ends, and what stands after it.
+FORMULA = re.compile(rb"</(?:\w+:)?f>|<(?:\w+:)?f(?:\s[^>]{0,400})?/>")
+SUSPECT = re.compile(
+    rb"\st=[\"']e[\"']|(?:" + FORMULA.pattern + rb")\s*(?:</|<(?:\w+:)?v(?:\s[^>]*)?(?:/>|>\s*</))"
+)
+CALCULATED = re.compile(
+    rb"(?:" + FORMULA.pattern + rb")\s*<(?:\w+:)?v(?:\s[^>]*)?>\s*(?!0\s*<)[^<\s]"
+)
 Places = dict[int, dict[int, "Lost"]]  # row -> column -> what stands there, both from 1
 
 
@@ -36,7 +44,7 @@ def lost_cells(path: str, sheet: str, last_row: int | None = None) -> Places:
         names = set(packed.namelist())
         if "xl/workbook.xml" in names:
             part, recalculates = _part_of(packed, sheet)
-            if part in names and _may_hold_lost(packed, part):
+            if part in names and _may_hold_lost(packed, part, recalculates):
                 return _Excel(recalculates, last_row).read(packed, part)
         elif "content.xml" in names:
             return _OpenDocument(sheet, last_row).read(packed, "content.xml")
@@ -65,15 +73,21 @@ def _local(name: str) -> str:
     return re.split("[}:]", name)[-1]
 
 
-def _may_hold_lost(packed: zipfile.ZipFile, part: str) -> bool:
-    """Whether a sheet has any formula or error: most have none, and are not looked through."""
-    before = b""
+def _may_hold_lost(packed: zipfile.ZipFile, part: str, recalculates: bool) -> bool:
+    """Whether a sheet has an error, or a formula without a value: most have none.
+
+    To look through every cell takes longer than to read the sheet.
+    """
+    before, has_formula, calculated = b"", False, False
     with packed.open(part) as raw:
         for block in iter(lambda: raw.read(BLOCK), b""):
-            if re.search(rb"""\bt=["']e["']|<([\w.]+:)?f[\s/>]""", before + block):
+            text = before + block
+            if SUSPECT.search(text):
                 return True
-            before = block[-64:]
-    return False
+            has_formula = has_formula or bool(FORMULA.search(text))
+            calculated = calculated or bool(CALCULATED.search(text))
+            before = block[-512:]
+    return recalculates and has_formula and not calculated
 
 
 class _Sheet:
@@ -115,8 +129,8 @@ class _Sheet:
 class _Excel(_Sheet):
     """`recalculates` : Excel is to calculate every formula on opening.
 
-    So say those who write formulas that they cannot calculate. Some write 0 as a value of each: where
-    all are 0, nobody calculated them.
+    So say those who write formulas that they cannot calculate. Some write 0 as the value of each:
+    where all are 0, nobody calculated them.
     """
 
     def __init__(self, recalculates: bool, last_row: int | None) -> None:
@@ -181,22 +195,20 @@ class _OpenDocument(_Sheet):
         self.formula, self.kind, self.error = "", "", False
 
     def start(self, name: str, told: dict[str, str]) -> None:
-        told = {
-            _local(key): value for key, value in told.items() if key != "calcext:value-type"
-        } | ({"error": told["calcext:value-type"]} if "calcext:value-type" in told else {})
         name = _local(name)
         if name == "table":
-            self.inside = told.get("name") == self.sheet
+            self.inside = told.get("table:name") == self.sheet
         elif not self.inside:
             return
         elif name == "table-row":
-            self.row, self.rows = self.row + 1, _times(told.get("number-rows-repeated"))
+            self.row, self.rows = self.row + 1, _times(told.get("table:number-rows-repeated"))
             self.column = 0
         elif name in ("table-cell", "covered-table-cell"):
             self.column += 1
-            self.columns = _times(told.get("number-columns-repeated"))
-            self.formula, self.kind = told.get("formula", ""), told.get("value-type", "")
-            self.error = told.get("error") == "error"
+            self.columns = _times(told.get("table:number-columns-repeated"))
+            self.formula = told.get("table:formula", "")
+            self.kind = told.get("office:value-type", "")
+            self.error = told.get("calcext:value-type") == "error"
             self.text = []
 
     def end(self, name: str) -> None:

@@ -6,7 +6,7 @@ import datetime
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,9 +24,10 @@ INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")  # Unicode's categories
 JOINERS = "\u200c\u200d"
 # How a line begins that is about a table, and is no row of it.
 NOTE = re.compile(
-    r"\W*(notes?|source|sources|remarks?|comments?|disclaimer|confidential|copyright|generated|exported|prepared"
-    r"|printed|created|filter(s|ed)?|as of|as at|report|unaudited|excludes|excluding|includes|including"
-    r"|hinweise?|quelle|stand|anmerkung(en)?|erstellt|vertraulich)\b|[*†‡§]|[(\[]?\d{1,2}[)\]]\s",
+    r"\W*(notes?|sources?|remarks?|comments?|disclaimer|confidential|copyright|generated|exported"
+    r"|prepared|printed|created|filter(s|ed)?|as of|as at|report|unaudited|excludes|excluding"
+    r"|includes|including|hinweise?|quelle|stand|anmerkung(en)?|erstellt|vertraulich)\b"
+    r"|[*†‡§]|[(\[]?\d{1,2}[)\]]\s",
     re.IGNORECASE,
 )
 MANY_WORDS = 5  # in one cell of a row without others: a sentence
@@ -258,31 +259,30 @@ def _quoted(rows: Sequence[tuple[int, Cells]]) -> str:
 def month_in_name(name: str) -> int | None:
     """The month number that the name of a file or a sheet states; None where it is not just one.
 
-    `arr_2024-12.csv`, `202412`, `2024-12-31`, `Dec-24`, `December 2024`, `Q4 2024` (its last month).
+    `arr_2024-12`, `202412`, `2024-12-31`, `Dec-24`, `December 2024`, `Q4 2024` (its last month).
     """
     text = re.sub(r"[_\s]+", " ", name).strip().lower()
-    found = set()
-    # a number that stands in more digits is none of these
-    for written in re.finditer(r"(?<!\d)(20\d\d)[-. ]?(\d\d)([-. ]?(\d\d))?(?!\d)", text):
-        number = month_number(
-            f"{written[1]}-{written[2]}" + (f"-{written[4]}" if written[4] else "")
-        )
-        found.add(number)
-    for written in re.finditer(r"(?<!\d)(\d\d)[-. ](20\d\d)(?![-. ]?\d)", text):
-        found.add(month_number(f"{written[2]}-{written[1]}"))
-    for written in re.finditer(
-        r"(?<![^\W\d_])([^\W\d_]+)[-. ']*(?:\d{1,2},? (?=20))?((?:20)?\d\d)(?!\d|,? 20)", text
-    ):
-        if month := MONTHS_IN_NAMES.get(written[1]):
-            year = int(written[2]) % 100
-            found.add(month_number(f"{2000 + year}-{month:02d}"))
-    for written in re.finditer(
-        r"(?<!\w)q([1-4])[-. ]?(20\d\d)(?!\d)|(?<!\d)(20\d\d)[-. ]?q([1-4])(?!\w)", text
-    ):
-        quarter, year_ = written[1] or written[4], written[2] or written[3]
-        found.add(month_number(f"{year_}Q{quarter}"))
-    found.discard(None)
+    found = {month_number(written) for written in _months_written(text)} - {None}
     return found.pop() if len(found) == 1 else None
+
+
+def _months_written(text: str) -> Iterator[str]:
+    # a number that stands among more digits is none of these
+    for year, month, _, day in re.findall(
+        r"(?<!\d)(20\d\d)[-. ]?(\d\d)([-. ]?(\d\d))?(?!\d)", text
+    ):
+        yield f"{year}-{month}-{day}" if day else f"{year}-{month}"
+    for month, year in re.findall(r"(?<!\d)(\d\d)[-. ](20\d\d)(?![-. ]?\d)", text):
+        yield f"{year}-{month}"
+    # `Dec-24`, `Dec 31, 2024`: no two digits that are a day before the year
+    named = r"(?<![^\W\d_])([^\W\d_]+)[-. ']*(?:\d{1,2},? (?=20))?((?:20)?\d\d)(?!\d|,? 20)"
+    for word, year in re.findall(named, text):
+        if word in MONTHS_IN_NAMES:
+            yield f"20{year[-2:]}-{MONTHS_IN_NAMES[word]:02d}"
+    for quarter, year in re.findall(r"(?<!\w)q([1-4])[-. ]?(20\d\d)(?!\d)", text):
+        yield f"{year}Q{quarter}"
+    for year, quarter in re.findall(r"(?<!\d)(20\d\d)[-. ]?q([1-4])(?!\w)", text):
+        yield f"{year}Q{quarter}"
 
 
 def invisible(text: str) -> str:

@@ -1,4 +1,4 @@
-"""An open workbook in, the sheets that hold the ledger out; never picks one of two that may be it."""
+"""An open workbook in, the sheets that hold the ledger out; never picks one of two that may do."""
 
 from __future__ import annotations
 

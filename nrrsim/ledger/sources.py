@@ -50,16 +50,18 @@ PLAIN = (str, bool, int, float, Decimal, date, time, UUID)  # cells that are one
 MOST_NAMED = 10  # files in one sentence
 
 
-def read_rows(source: Any, query: str | None = None, sheet: str | None = None) -> list[Rows]:
+def read_rows(
+    source: Any, query: str | None = None, sheet: str | None = None, table: str = "the table"
+) -> list[Rows]:
     """The rows of a path, a folder, a pattern such as `ledger/*.csv`, a database address, a table.
 
     A folder is all files in it that can be a ledger. An address that holds a secret is given as
-    `env:NAME`, the name of an environment variable, and has a query. A table is a DataFrame of
-    pandas, Arrow or Polars. A workbook may have several sheets that are read, each its own Rows.
-    Raises UsageError if there is no such source, DataError if it cannot be read as a table.
+    `env:NAME`, the name of an environment variable, and has a query. A DataFrame of pandas, Arrow
+    or Polars is called `table` in findings. A workbook may have several sheets that are read, each
+    its own Rows. Raises UsageError if there is no such source, DataError if it cannot be read as a table.
     """
     if is_table(source):
-        return [rows_of_frame(source)]
+        return [rows_of_frame(source, table)]
     text = str(source)
     if text.startswith("env:") or "://" in text:
         return [_read_sql(text, query)]
@@ -72,7 +74,7 @@ def read_rows(source: Any, query: str | None = None, sheet: str | None = None) -
 
 
 def matching(pattern: str) -> list[Path]:
-    """The files that a pattern such as `ledger/*.csv`, or a folder, names; if there is none, that."""
+    """The files that a pattern such as `ledger/*.csv` or a folder names; else what was given."""
     if Path(pattern).is_dir():
         return [path for path in _files(Path(pattern)) if _is_ledger(path)] or [Path(pattern)]
     if Path(pattern).exists() or not re.search(r"[*?\[]", pattern):
@@ -401,7 +403,7 @@ def rows_of_frame(table: Any, name: str = "the table") -> Rows:
     if not isinstance(table, pd.DataFrame):
         table = _frame_of_arrow(table, name)
     index = table.index
-    named = [str(level) for level in index.names if level is not None and level not in table]
+    named = [level for level in index.names if level is not None and level not in table]
     frame = table.reset_index(level=named) if named else table.copy()
     frame = frame.set_axis(pd.RangeIndex(len(frame)))
     frame.columns = pd.Index([_flat(heading) for heading in frame.columns], dtype=object)
@@ -414,7 +416,9 @@ def rows_of_frame(table: Any, name: str = "the table") -> Rows:
 
     def place(line: int) -> str:
         label = index[line]
-        return f"{name}, row {label.item() if isinstance(label, np.generic) else label!r}"
+        if isinstance(label, tuple):
+            return f"{name}, row {tuple(map(_as_python, label))!r}"
+        return f"{name}, row {_as_python(label)!r}"
 
     rows = _typed(name, frame)
     lines = partial(np.arange, len(frame))
@@ -432,6 +436,11 @@ def _frame_of_arrow(table: Any, name: str) -> pd.DataFrame:
     except duckdb.Error as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise UsageError(f"{name}: cannot be read as a table ({reason})") from None
+
+
+def _as_python(label: object) -> object:
+    """A row's label as it is typed: 9, not np.int64(9)."""
+    return label.item() if isinstance(label, np.generic) else label
 
 
 def _flat(heading: object) -> object:

@@ -1,4 +1,4 @@
-"""A workbook in, the cells of its sheets out; never takes this process with it where one is damaged.
+"""A workbook in, the cells of its sheets out; never takes this process along where it is damaged.
 
 Sheets are read in a process of its own, with bounds: one cell in a sheet's last corner asks for
 hundreds of gigabytes, and a damaged file may end whoever reads it.

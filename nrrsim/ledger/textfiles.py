@@ -207,7 +207,7 @@ def _notes(
     rows: list[tuple[int, Cells]] = []
     for number, line in reversed([*enumerate(last)][1:]):
         text = line.decode(errors="replace")
-        cells = next(_csv_reader(iter([text.rstrip("\r\n")]), delimiter), [])
+        cells: list[str] = next(_csv_reader(iter([text.rstrip("\r\n")]), delimiter), [])
         if is_blank(cells):
             continue
         if text.count('"') % 2 or "\ufffd" in text or not notes_below([(0, cells)], width):
