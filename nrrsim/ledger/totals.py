@@ -79,12 +79,15 @@ def find_totals(
     amount: np.ndarray,
     *,
     block: np.ndarray | None = None,
+    scale: float = 1.0,
 ) -> Totals:
     """The totals among rows; those of one name (or `block`) and month are added before.
 
     names : the customer's cell of each row. month, amount : `ndarray[row]`, nan where there is
     none. block : `ndarray[row]`, for a table with months across: the number of the source row that
-    each row comes from. What is judged is a name as a whole; with `block`, a source row.
+    each row comes from. What is judged is a name as a whole; with `block`, a source row. scale :
+    what the amounts were multiplied by, 1000 if they are written in thousands: then each may be off
+    by half a last digit, for rounding.
     """
     cells = names if isinstance(names, pd.Series) else np.asarray(names, dtype=object)
     code, distinct = pd.factorize(cells, use_na_sentinel=False)
@@ -94,7 +97,7 @@ def find_totals(
         _, first, item = np.unique(block, return_index=True, return_inverse=True)
         texts = [texts[name] for name in code[first]]
     book = _Book.of_rows(item, np.asarray(month, float), np.asarray(amount, float), len(texts))
-    book = replace(book, across=block is not None)
+    book = replace(book, across=block is not None, scale=scale)
 
     told = [n for n, name in enumerate(texts) if _says_total(name)]
     doubted = [n for n in told if not ALONE.fullmatch(_plain(texts[n]))]
@@ -161,6 +164,7 @@ class _Book:
     items: int
     months: int
     across: bool = False
+    scale: float = 1.0
 
     @classmethod
     def of_rows(cls, item: np.ndarray, month: np.ndarray, amount: np.ndarray, items: int) -> _Book:
@@ -190,13 +194,13 @@ class _Book:
 
     @cached_property
     def _last_digit(self) -> float:
-        """What the last digit of all amounts is worth: 1000 where they are whole thousands."""
-        digits = (power for power in (1e6, 1e5, 1e4, 1e3, 100, 10, 1, 0.1, CENT))
-        for digit in digits:
-            parts = self.amount / digit
-            if (np.abs(parts - np.rint(parts)) < 1e-6).all():
-                return digit
-        return 0.0
+        """What the last digit of the amounts is worth as they were written, at most `scale`."""
+        digits = self.scale / 10.0 ** np.arange(6 if self.scale > 1 else 0)
+        for digit in digits[digits > CENT].tolist():
+            written = self.amount / digit
+            if (np.abs(written - np.rint(written)) < 1e-6).all():
+                return float(digit)
+        return CENT
 
     def of(self, item: int) -> tuple[np.ndarray, np.ndarray]:
         """The months in which an item stands, and its amounts."""
@@ -244,7 +248,7 @@ class _Book:
     def is_total(self, total: np.ndarray, parts: np.ndarray, numbers: np.ndarray) -> np.ndarray:
         """Whether it is the sum of so many parts, if each was rounded to its last digit.
 
-        Amounts of one digit are no rounded ones but prices: there nothing may be off.
+        Amounts of a digit or two are prices and not rounded: there nothing may be off.
         """
         slack = (numbers + 1) * self._last_digit / 2
         is_fine = slack.sum(axis=-1) <= np.abs(parts).sum(axis=-1) / 10
