@@ -14,12 +14,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from nrrsim.errors import Finding, UsageError
+from nrrsim.errors import DataError, Finding, UsageError
 from nrrsim.ledger.columns import Table, require
 from nrrsim.ledger.dates import month_of_day
-from nrrsim.ledger.habits import ask_what_a_row_is, look_at_customers, look_at_names_of_ids
+from nrrsim.ledger.habits import (
+    ask_about_doubled_rows,
+    ask_what_a_row_is,
+    look_at_customers,
+    look_at_names_of_ids,
+)
 from nrrsim.ledger.layouts import arranged
-from nrrsim.ledger.lines import line_codes, netted, say_added, settle_overlaps, settled_rows
+from nrrsim.ledger.lines import credited, line_codes, netted, settle_overlaps, settled_rows
 from nrrsim.ledger.logs import months_of_log
 from nrrsim.ledger.names import check_ids, look_at_names, look_at_number_cells, look_at_renames
 from nrrsim.ledger.paying import with_arr
@@ -47,7 +52,17 @@ if TYPE_CHECKING:
 
 STEPS = (1, 3, 12)
 # Columns that have done their work, and are none of an entry.
-NOT_OF_AN_ENTRY = ("waits", "blank", "undecided", "day", "line", "stopped", "ended_at", "status")
+NOT_OF_AN_ENTRY = (
+    "row",
+    "waits",
+    "blank",
+    "undecided",
+    "day",
+    "line",
+    "stopped",
+    "ended_at",
+    "status",
+)
 
 
 @dataclass(frozen=True)
@@ -84,7 +99,10 @@ def check_rows(
     A ledger of months has no use for `reading.until`, and refuses it with UsageError.
     """
     until = reading.until
-    table = Table.of(arranged(parts, reading), reading)
+    laid = arranged(parts, reading)
+    if turned := [each for part in laid for each in part.findings if each.option == "transpose"]:
+        raise DataError(turned)
+    table = Table.of(laid, reading)
     periods = table.has_periods
     if not require(table, ["customer", "start" if periods else "month", table.unit or "mrr"]):
         table.stop()
@@ -118,7 +136,7 @@ def check_rows(
         last = int(month_of_day(np.array([latest]))[0]) if until is None else last_month_of(until)
         frame = settle_late_renewals(table, frame, last, reading)
         frame = settle_overlaps(table, frame, reading)
-        if reading.period_end is None:
+        if reading.period_end is None and not table.shape.recognised_by:
             look_at_ends(table, frame)
     if table.findings:
         table.stop()
@@ -141,8 +159,10 @@ def check_rows(
         _look_at_prices(table, frame, table.unit)
         if not frame.empty:
             inclusive = is_inclusive(table, reading)
-            frame = frame.drop(columns=NOT_OF_AN_ENTRY, errors="ignore").reset_index(drop=True)
+            frame = frame.drop(columns=NOT_OF_AN_ENTRY, errors="ignore")
+            frame = frame.assign(row=frame.index).reset_index(drop=True)
             frame, line, known = months_of_periods(table, frame, latest, until, inclusive)
+            frame, line = credited(table, frame, line)
         else:
             line = np.zeros(0, dtype=np.int64)
     else:
@@ -150,8 +170,9 @@ def check_rows(
             ask_what_a_row_is(table, frame)
         if table.findings:
             table.stop()
+        if table.lines and reading.several is None:
+            ask_about_doubled_rows(table, frame)
         frame = settled_rows(table, frame, reading)
-        say_added(table, frame)
         frame, zeros = _without_zeros(table, netted(table, frame))
         line = frame["line"].to_numpy(np.int64) if "line" in frame else line_codes(table, frame)
         _look_at_prices(table, frame, table.unit)
@@ -288,7 +309,7 @@ def _look_at_ids(table: Table, frame: pd.DataFrame) -> None:
 
 def _without_zeros(table: Table, frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     """The rows that hold an amount, and how many hold none: less than half a cent a year."""
-    is_zero = frame["arr"] < CENT / 2  # and what is missing has been refused
+    is_zero = frame["arr"].abs() < CENT / 2
     zeros = int(is_zero.sum())
     if zeros:
         table.notice(

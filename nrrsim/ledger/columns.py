@@ -275,7 +275,7 @@ def _described(
         for heading, why in shape.needs.items()
         if plain(heading) not in by_words
     ]
-    for word in ("segment", "renewal", "product"):
+    for word in ("segment", "renewal", "product", "currency"):
         if word not in ours and word not in said and word in by_words:
             ours[word] = by_words[word]
     # two columns of ours are never one of theirs

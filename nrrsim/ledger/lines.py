@@ -49,6 +49,7 @@ def netted(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
     What a credit leaves below nothing in its line is taken off the customer's largest lines of the
     month; a month below nothing is an error.
     """
+    say_added(table, frame)
     line = line_codes(table, frame)
     customer, month = codes_of(frame["customer"]), frame["month"].to_numpy(float)
     frame = frame.assign(line=line)
@@ -66,7 +67,8 @@ def netted(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
         if name in frame:
             frame[name] = frame[name].mask(pd.Series(twice, index=frame.index))
     frame = kept(table, frame, first)
-    return _credited(table, frame)
+    frame, line = credited(table, frame.assign(row=frame.index), frame["line"].to_numpy(np.int64))
+    return frame.assign(line=line)
 
 
 def say_added(table: Table, frame: pd.DataFrame) -> None:
@@ -244,21 +246,30 @@ def _key_without_lines(frame: pd.DataFrame) -> pd.Series:
     return pd.Series(np.where(customer < 0, np.nan, codes), index=frame.index)
 
 
-def _credited(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
-    """What a line is below nothing, taken off the customer's largest lines of the month."""
+def credited(
+    table: Table, frame: pd.DataFrame, line: np.ndarray
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Rows of months without the negative ones, taken off the customer's largest of the month.
+
+    `frame` has `row`, that of the table. A month below nothing is an error.
+    """
     arr = frame["arr"].to_numpy(float).copy()
-    below = arr < -CENT / 2
+    below = arr < 0
     if not below.any():
-        return frame.assign(arr=np.maximum(arr, 0.0))
+        return frame, line
     customer, month = codes_of(frame["customer"]), frame["month"].to_numpy(float)
-    groups: dict[tuple[int, float], list[int]] = {}
-    wanted = {(int(customer[at]), float(month[at])) for at in np.flatnonzero(below)}
-    for at in range(len(frame)):
-        if (key := (int(customer[at]), float(month[at]))) in wanted:
-            groups.setdefault(key, []).append(at)
-    for rows in groups.values():
-        _take_off(table, frame, arr, rows)
-    return frame.assign(arr=arr)
+    both = pd.DataFrame({"customer": customer, "month": month})
+    group = both.groupby(["customer", "month"], sort=False).ngroup().to_numpy()
+    some = np.flatnonzero(np.isin(group, group[below]))
+    for rows in pd.Series(some).groupby(group[some], sort=False).groups.values():
+        _take_off(table, frame, arr, some[np.asarray(rows, dtype=np.int64)].tolist())
+    number, months = int(below.sum()), "row of a month" if below.sum() == 1 else "rows of months"
+    table.notice(
+        f"{number:,} {months} below nothing (credits)",
+        "each is taken off what the customer has in the month",
+    )
+    stay = arr >= CENT / 2
+    return frame.assign(arr=arr)[stay], line[stay]
 
 
 def _take_off(table: Table, frame: pd.DataFrame, arr: np.ndarray, rows: Sequence[int]) -> None:
@@ -274,5 +285,5 @@ def _take_off(table: Table, frame: pd.DataFrame, arr: np.ndarray, rows: Sequence
             "the amounts of this customer and month add up to less than nothing",
             "a ledger holds what recurs; book credits against the month they belong to",
             table.unit,
-            int(frame.index[rows[0]]),
+            int(frame["row"].iloc[rows[0]]),
         )

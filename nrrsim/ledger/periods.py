@@ -16,9 +16,17 @@ from nrrsim.ledger.dates import month_of_day
 from nrrsim.months import YEARS, last_day_number, month_name
 from nrrsim.notation import counted
 
-# How billing systems write that something runs on.
-RUNS_ON = ("9999-12-31", "9999-01-01", "4712-12-31", "2999-12-31", "2999-01-01", "2100-01-01")
-NO_SUCH_END = "2100-01-01"
+# How billing systems write that something runs on, and the first day that no contract reaches.
+RUNS_ON = np.array(
+    [
+        (np.datetime64(day, "D") + late).astype(int)
+        for year in (9999, 4712, 2999, 2100)
+        for day in (f"{year}-12-31", f"{year}-12-30", f"{year}-01-01")
+        for late in (0, 1)
+    ],
+    dtype=float,
+)
+FAR = float(np.datetime64("2100-01-01", "D").astype(int))
 DAY_OR_MONTH = re.compile(r"\d{4}-\d\d(-\d\d)?")
 
 
@@ -68,7 +76,7 @@ def look_at_ends(table: Table, frame: pd.DataFrame) -> None:
     `end` is in days since 1970; those that run on are left out.
     """
     end = frame["end"].dropna().to_numpy()
-    end = end[~np.isin(end, RUNS_ON_ENDS)]
+    end = end[end < FAR]
     last_days = np.mean(month_of_day(end + 1) != month_of_day(end)) if len(end) else 0.0
     if last_days > 0.5:
         row = int(frame.index[int(np.argmax(frame["end"].notna().to_numpy()))])
@@ -112,6 +120,7 @@ def months_of_periods(
         )
 
     first, frame = starts[~later], frame[~later]
+    frame = _without_far_ends(table, frame)
     end_month = month_of_day(frame["end"].to_numpy())
     runs_on = frame["end"].isna().to_numpy()
     as_written = month_of_day(frame["end"].to_numpy() - 1) if inclusive else end_month
@@ -139,6 +148,22 @@ def months_of_periods(
             "segment",
         )
     return laid_out, line[rows], known
+
+
+def _without_far_ends(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
+    """Ends so far ahead that they mean that the subscription runs on, as none."""
+    end = frame["end"].to_numpy(float)
+    far = end >= FAR
+    runs_on = np.isin(end, RUNS_ON)
+    if (odd := far & ~runs_on).any():
+        at = int(np.argmax(odd))
+        table.notice(
+            f"{counted(int(odd.sum()), 'end lies', 'ends lie')} after 2100, such as"
+            f" {day_text(end[at])}",
+            "it is read as running on; if it is a slip of the pen, correct it",
+            int(frame["row"].iloc[at]) if "row" in frame else None,
+        )
+    return frame.assign(end=np.where(far, np.nan, end))
 
 
 def _say_what_is_never_seen(table: Table, number: int) -> None:

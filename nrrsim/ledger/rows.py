@@ -55,7 +55,8 @@ class Rows:
     lines and cells (one a column, None where empty) of the rows above the headings, which stand in
     line `heading_line`. `sheet` is the one that the rows are of, `named_month` the month number in
     its name or the file's. `taken` says what was taken for what. `typed` : cells are a
-    spreadsheet's own, in which a date may be a number. `place` gives the place of a line in words,
+    spreadsheet's own, in which a date may be a number. `exact` : a number in text is a program's,
+    with a decimal point. `place` gives the place of a line in words,
     where a source has no lines: of a DataFrame's row its label.
 
     Of a table that had months across, `known_months` are those (also where nobody paid), and
@@ -72,6 +73,7 @@ class Rows:
     sheet: str | None = None
     taken: tuple[str, ...] = ()
     typed: bool = False
+    exact: bool = False
     heading_line: int = 1
     named_month: int | None = None
     place: Callable[[int], str] | None = None

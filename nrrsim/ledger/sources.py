@@ -353,7 +353,8 @@ def _typed(name: str, frame: pd.DataFrame) -> Rows:
     refuse_unseen(headings, name, 1)
     frame, notices = _plain(frame.set_axis(pd.Index(labels(headings)), axis=1), name)
     lines = partial(np.arange, 1, len(frame) + 1)
-    return Rows(name, frame, lines, notices=notices, headings=tuple(headings))
+    known = tuple(headings)
+    return Rows(name, frame, lines, notices=notices, headings=known, exact=True)
 
 
 def _plain(frame: pd.DataFrame, name: str) -> tuple[pd.DataFrame, tuple[Finding, ...]]:

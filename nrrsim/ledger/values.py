@@ -167,7 +167,7 @@ def _dates(table: Table, reading: Reading) -> dict[str, Any]:
             columns[name] = dates.first
         columns[f"{name}?"] = ~(dates.unreadable | dates.empty) & np.isnan(dates.first)
     if table.has_periods and "end" not in columns:
-        columns["end"] = np.nan
+        columns["end"] = _ends_of_terms(table, columns["start"])
     for option in ("ended_at", "stopped"):
         if (heading := getattr(reading, option)) and heading in columns:
             columns[option] = columns.pop(heading)
@@ -175,6 +175,20 @@ def _dates(table: Table, reading: Reading) -> dict[str, Any]:
     waits = [columns.pop(name) for name in list(columns) if name.endswith("?")]
     columns["waits"] = np.logical_or.reduce(waits) if waits else np.zeros(len(raw), bool)
     return columns
+
+
+def _ends_of_terms(table: Table, start: np.ndarray) -> np.ndarray:
+    """The first day after each term of so many months; nan where there is no column of terms."""
+    if "term" not in table.frame:
+        return np.full(len(start), np.nan)
+    months = np.nan_to_num(read_amounts(table.frame["term"]).values, nan=-1.0)
+    day = np.nan_to_num(start).astype("datetime64[D]")
+    month = day.astype("datetime64[M]")
+    later = month + months.astype(np.int64)
+    in_month = np.minimum(day - month, (later + 1).astype("datetime64[D]") - later - 1)
+    ends = (later.astype("datetime64[D]") + in_month).astype(np.int64).astype(float)
+    table.taken.append("a subscription ends with its term: there is no column end")
+    return np.where(np.isnan(start) | (months < 1), np.nan, ends)
 
 
 def is_inclusive(table: Table, reading: Reading) -> bool:
@@ -257,7 +271,8 @@ def _say_of_dates(table: Table, read: Read, reading: Reading) -> None:
 def _amounts(table: Table, reading: Reading) -> dict[str, Any]:
     """`amount` as it is written, `arr` of twelve months of it, and each row's currency."""
     raw, unit = table.frame, table.unit
-    read = read_amounts(raw[unit], reading.decimal)
+    exact = all(part.exact for part in table.parts)
+    read = read_amounts(raw[unit], reading.decimal or ("." if exact else None))
     values, blank = read.values.copy(), read.blank
     if reading.blank == "zero":
         values[blank] = 0.0
