@@ -246,7 +246,7 @@ def _in_order(headings: Sequence[str], dates: str | None, told: Told | None) -> 
             f"{day} begins with the day, and {month} with the month",
             "write all headings in one way, such as 2024-12",
         )
-    fits = [order for order, heads in by_order.items() if heads] or [dates]
+    fits = [order for order, heads in by_order.items() if heads] or [dates or ""]
     if fits[0] not in by_order:
         # the firsts of twelve months would be twelve days of one January: that is no table
         fits = [

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.errors import DataError, Finding, UsageError
+from nrrsim.ledger.amounts import read_amounts
 from nrrsim.ledger.columns import Table, require
 from nrrsim.ledger.dates import month_of_day
 from nrrsim.ledger.habits import (
@@ -138,6 +139,8 @@ def check_rows(
         frame = settle_overlaps(table, frame, reading)
         if reading.period_end is None and not table.shape.recognised_by:
             look_at_ends(table, frame)
+    _check_currencies(table, frame, rates_given)
+    _check_beginnings(table, frame)
     if table.findings:
         table.stop()
 
@@ -146,7 +149,6 @@ def check_rows(
         if table.findings:
             table.stop()
     table_rows = len(frame)
-    _check_currencies(table, frame, rates_given)
     # the month of a zero is known: one of zeros alone is a month in which nobody paid
     named = None if periods else frame["month"].astype(np.int64)
     known: Known | None = None
@@ -213,7 +215,7 @@ def check_rows(
 
 
 def _ask_for_ends(table: Table) -> None:
-    if "term" in table.frame:
+    if "term_months" in table.frame:
         return
     table.ask(
         "there is no column end: when a subscription ends is not in the file",
@@ -284,6 +286,29 @@ def _without_totals(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.D
             int(frame.index[int(np.argmax(out))]),
         )
     return kept(table, frame, ~out)
+
+
+def _check_beginnings(table: Table, frame: pd.DataFrame) -> None:
+    """Refuse a snowball in which a customer does not begin with what it ended with before."""
+    if "beginning" not in table.frame or "beginning" not in table.headings:
+        return
+    begins = read_amounts(table.frame["beginning"]).values
+    book = frame.assign(begins=np.nan_to_num(begins)).sort_values(["customer", "month"])
+    before = book["amount"].groupby(book["customer"], observed=True).shift()
+    apart = book["month"].groupby(book["customer"], observed=True).diff()
+    step = max(float(apart.min()), 1.0) if apart.notna().any() else 1.0
+    # who was not there ended with nothing; of the first row of each nothing is known
+    wrong = apart.notna() & ((book["begins"] - before.where(apart == step, 0.0)).abs() > CENT / 2)
+    if wrong.any():
+        row = int(book.index[int(np.argmax(wrong.to_numpy()))])
+        number = counted(int(wrong.sum()), "row begins", "rows begin")
+        table.refuse(
+            f"{number} with another amount than the customer's last one ended with, the first here:"
+            f" {as_written(table.frame['beginning'][row])}",
+            "a snowball's beginning is the ending before it: correct one of the two",
+            table.headings["beginning"],
+            row,
+        )
 
 
 def _blocks(table: Table) -> np.ndarray | None:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.errors import DataError, Finding, did_you_mean
-from nrrsim.ledger.exports import FIELDS, Found, Shape, recognised
+from nrrsim.ledger.exports import Found, Shape, recognised
 from nrrsim.ledger.reading import AS_IT_IS, Reading
 from nrrsim.ledger.rows import Rows, concat, refuse_twice
 from nrrsim.ledger.vocabulary import (
@@ -29,7 +29,11 @@ from nrrsim.ledger.vocabulary import (
 
 MOST_SHOWN = 30  # headings in one message
 UNUSED = " (unused)"  # what a heading is called that would be read as another
-KNOWN = FIELDS
+# Words whose column is read as ours: another that is called so by chance is not.
+KNOWN = (
+    *("customer", "month", "start", "end", *AMOUNTS, "interval", "interval_count", "segment"),
+    *("product", "quantity", "unit_price", "currency", "renewal", "status", "is_trial"),
+)
 PERIODS, MONTHS = Shape(rows="periods"), Shape(rows="months")
 
 
@@ -317,6 +321,11 @@ def _plain(part: Rows, headings: list[str], said: dict[str, str]) -> Named:
     if plain(ours.get("month", "")) not in ("month", "", "monat") and {"start", "end"} <= set(ours):
         del ours["month"]  # beside a start and an end a date is another thing
 
+    for word, heading in ours.items():
+        twins = [each for each in free if heading_of(each) == heading_of(heading)]
+        if word not in said and len(twins) > 1:
+            problem = f"the heading {' and '.join(twins)} stands twice"
+            asked.append(Finding(part.name, part.heading_line, problem, "rename one"))
     amount, question = _amount(part, free, said)
     asked += [question] if question else []
     ours |= {amount[0]: amount[1]} if amount else {}

@@ -309,7 +309,7 @@ class _Sums:
             amounts = _amounts(self.frame, [at], self.sign).values
             # a month without an amount adds nothing; a sum without one is not compared
             self.values[at] = np.nan_to_num(amounts) if at in self.all else amounts
-        return self.values[at]
+        return np.asarray(self.values[at])
 
     @property
     def _half_digit(self) -> float:

@@ -65,7 +65,11 @@ def with_arr(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.DataFram
     if (of_period := (pays_for == "period").to_numpy()).any():
         months[of_period] = _months_between(frame["start"], frame["end"])[of_period]
     if (of_term := (pays_for == "total").to_numpy()).any():
-        term = read_amounts(raw["term"]).values if "term" in raw else np.full(len(raw), np.nan)
+        term = (
+            read_amounts(raw["term_months"]).values
+            if "term_months" in raw
+            else np.full(len(raw), np.nan)
+        )
         months[of_term] = term[of_term]
     frame["interval"] = months
     frame["arr"] = frame["amount"] * 12 / months

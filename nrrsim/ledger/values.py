@@ -23,7 +23,7 @@ from nrrsim.notation import counted
 DOLLARS = ("USD", "CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN")  # a sign `$` may be any
 # Read and used up, or of the day of the export: no column to split by.
 NOT_KEPT = ("mrr", "arr", "amount", "total", "interval", "interval_count", "stopped", "is_trial",
-            "name", "beginning", "item")  # fmt: skip
+            "name", "beginning", "term_months")  # fmt: skip
 ONE_SEGMENT = "all"
 MOST = 1e25  # a year, of any amount: beyond, floats no longer add up to the cent
 MOST_LETTERS = 32_767  # of a text: no spreadsheet's cell holds more
@@ -122,7 +122,9 @@ def typed_values(table: Table, reading: Reading) -> pd.DataFrame:
     further = [
         name
         for name in raw.columns
-        if name not in (*columns, *NOT_KEPT) and not str(name).endswith(UNUSED)
+        if name not in columns
+        and not (name in NOT_KEPT and name in table.headings)
+        and not str(name).endswith(UNUSED)
     ]
     return pd.DataFrame(columns | {name: _text(raw[name]) for name in further}, index=raw.index)
 
@@ -179,9 +181,9 @@ def _dates(table: Table, reading: Reading) -> dict[str, Any]:
 
 def _ends_of_terms(table: Table, start: np.ndarray) -> np.ndarray:
     """The first day after each term of so many months; nan where there is no column of terms."""
-    if "term" not in table.frame:
+    if "term_months" not in table.frame:
         return np.full(len(start), np.nan)
-    months = np.nan_to_num(read_amounts(table.frame["term"]).values, nan=-1.0)
+    months = np.nan_to_num(read_amounts(table.frame["term_months"]).values, nan=-1.0)
     day = np.nan_to_num(start).astype("datetime64[D]")
     month = day.astype("datetime64[M]")
     later = month + months.astype(np.int64)
