@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +219,19 @@ def shared(*parts: str) -> Path:
     beside = package.parent.joinpath(*parts)
     is_checkout = beside.exists() and (package.parent / "pyproject.toml").exists()
     return beside if is_checkout else package.joinpath("_share", *parts)
+
+
+def to_install(extra: str) -> str:
+    """The command that adds an extra to this environment: `pip install "nrrsim[lab]"`, or uv's.
+
+    It takes nrrsim as it is installed, and fetches what the extra needs.
+    """
+    own, what = Path(sys.executable), f'"nrrsim[{extra}]"'
+    if find_spec("pip") is None:
+        return f"uv pip install --python {own} {what}"
+    pip = shutil.which("pip")  # the one on the path may be another environment's
+    is_own = pip is not None and Path(pip).parent == own.parent
+    return f"pip install {what}" if is_own else f"{own} -m pip install {what}"
 
 
 def sha256(path: Path) -> str:
