@@ -27,7 +27,8 @@ try:
     import traitlets
 except ModuleNotFoundError as missing:
     raise UsageError(
-        f"the what-if panel needs {missing.name}, which is not installed: {to_install('lab')}"
+        f"the what-if panel needs {missing.name}, which is not installed; this installs it:\n"
+        f"{to_install('lab')}"
     ) from None
 
 # What the panel tells its page.

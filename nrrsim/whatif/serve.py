@@ -176,26 +176,28 @@ def _page_of(server: Any) -> Any:
 
 def _needed(module: str) -> Any:
     """A module of the extra lab; raises UsageError with the command that installs it."""
+    command = "lab" if module.startswith("jupyterlab") else "app"
     try:
+        needed = import_module(module)
         import_module("nrrsim.whatif.panel")
-        return import_module(module)
+        return needed
     except ModuleNotFoundError as missing:
-        what = "lab" if module.startswith("jupyterlab") else "app"
-        needs = f"nrrsim {what} needs {missing.name}, which is not installed"
-        raise UsageError(f"{needs}: {_installs(what)}") from None
+        raise UsageError(
+            f"nrrsim {command} needs {missing.name}, which is not installed;"
+            f" {_installed_by(command)}"
+        ) from None
 
 
-def _installs(command: str) -> str:
-    """What to type for `nrrsim lab` or `nrrsim app`: after `make report` it is make's to install."""
-    makefile = shared("Makefile")
-    if not makefile.is_file() or Path(sys.prefix).parent != makefile.parent:
-        return to_install("lab")
-    home = makefile.parent
+def _installed_by(command: str) -> str:
+    """What to type before `nrrsim lab` or `nrrsim app` can be; after `make report`, make's word."""
+    home = shared("Makefile").parent
+    if not shared("Makefile").is_file() or Path(sys.prefix).parent != home:
+        return f"this installs it:\n{to_install('lab', f'nrrsim {command}')}"
     there = "" if Path.cwd() == home else f" -C {home}"
     own = os.path.relpath(home / ".venv-lab" / "bin" / "nrrsim")
     return (
-        f"make{there} {command}\nThis installs it once, in an environment of its own, and opens the"
-        f" panel; from then on: {own} {command}"
+        "this installs it, in an environment of its own, and opens the panel:\n"
+        f"make{there} {command}\nand this opens it from then on:\n{own} {command}"
     )
 
 
