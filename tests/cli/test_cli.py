@@ -190,7 +190,7 @@ def test_an_example_is_found_by_its_name_and_a_file_goes_before_it(run, tmp_path
         # what looks like a file is none of ours: it must not give another's numbers
         ("nrr-105.yaml", "nrr-105.yaml: there is no such scenario\n"),
         ("scenarios/nrr-105", "scenarios/nrr-105: there is no such scenario\n"),
-        ("", "there is no such scenario"),
+        ("", "is a folder"),
     ],
 )
 def test_what_is_no_example_is_said(run, tmp_path, monkeypatch, name, said):
