@@ -540,10 +540,14 @@ def verify(
 
 
 def _scenario(path: str, quiet: bool) -> Scenario:
-    from nrrsim.scenario.scenario import read_scenario
+    from nrrsim.scenario.scenario import find_scenario, read_scenario
 
-    believed = read_scenario(path)
-    for notice in () if quiet else believed.notices:
+    file = find_scenario(path)
+    believed = read_scenario(file)
+    notices = believed.notices
+    if file != Path(path):
+        notices = (f"{path}: the example that comes with nrrsim", *notices)
+    for notice in () if quiet else notices:
         typer.echo(f"note: {notice}", err=True)
     return believed
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from nrrsim.errors import UsageError
+from nrrsim.files import to_install
 from nrrsim.ledger.query import REMEDY, calls_forbidden, only_reads
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def read_query(address: str, query: str | None) -> Found:
         import sqlglot  # noqa: F401
     except ImportError:
         raise UsageError(
-            "reading from a database needs the extra sql: pip install 'nrrsim[sql]'"
+            f"reading from a database needs the extra sql: {to_install('sql')}"
         ) from None
     url, secrets = _address(address)
     if not query:
