@@ -6,7 +6,7 @@ import datetime
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.errors import DataError, Finding
+from nrrsim.ledger.dates import Heading, month_of_heading
 from nrrsim.ledger.headings import HeadingRow, heading_row
 from nrrsim.ledger.lostcells import Lost
-from nrrsim.months import month_number
 
 HEAD = 25  # rows that are looked at for the headings
 LONGEST_HEADING = 1_000  # characters
@@ -31,14 +31,8 @@ NOTE = re.compile(
     re.IGNORECASE,
 )
 MANY_WORDS = 5  # in one cell of a row without others: a sentence
-MONTHS_IN_NAMES = {
-    name: number
-    for number, names in enumerate(
-        ("jan january januar", "feb february februar", "mar march mär märz mrz maerz", "apr april",
-         "may mai", "jun june juni", "jul july juli", "aug august", "sep sept september",
-         "oct october okt oktober", "nov november", "dec december dez dezember"), start=1)
-    for name in names.split()
-}  # fmt: skip
+MOST_PARTS = 4  # of a name, that are one month: `Q4 - 2024`
+YEARS_IN_NAMES = range(1990, 2100)  # another number in a name is none
 Cells = Sequence[Any]
 
 
@@ -97,7 +91,7 @@ def head_of(rows: Sequence[tuple[int, Cells]]) -> Head:
     if above:
         taken.append(f"{_lines([line for line, _ in above])} as a title: {_quoted(above)}")
     if found.why:
-        taken.append(f"line {line} is read as the headings: {found.why}")
+        taken.append(f"line {line}: {found.why}")
     return Head(found.index, line, tuple(cells), above, tuple(taken))
 
 
@@ -256,28 +250,39 @@ def month_in_name(name: str) -> int | None:
 
     `arr_2024-12`, `202412`, `2024-12-31`, `Dec-24`, `December 2024`, `Q4 2024` (its last month).
     """
-    text = re.sub(r"[_\s]+", " ", name).strip().lower()
-    found = {month_number(written) for written in _months_written(text)} - {None}
+    parts = list(re.finditer(r"\d+|[^\W\d_]+", name))
+    # of `v2_2024-12` it is the year that begins a month
+    years = [at for at, part in enumerate(parts) if re.fullmatch(r"\d{4,8}", part[0])]
+    found = _months_at(name, parts, years) or _months_at(name, parts, range(len(parts)))
     return found.pop() if len(found) == 1 else None
 
 
-def _months_written(text: str) -> Iterator[str]:
-    # a number that stands among more digits is none of these
-    for year, month, _, day in re.findall(
-        r"(?<!\d)(20\d\d)[-. ]?(\d\d)([-. ]?(\d\d))?(?!\d)", text
-    ):
-        yield f"{year}-{month}-{day}" if day else f"{year}-{month}"
-    for month, year in re.findall(r"(?<!\d)(\d\d)[-. ](20\d\d)(?![-. ]?\d)", text):
-        yield f"{year}-{month}"
-    # `Dec-24`, `Dec 31, 2024`: no two digits that are a day before the year
-    named = r"(?<![^\W\d_])([^\W\d_]+)[-. ']*(?:\d{1,2},? (?=20))?((?:20)?\d\d)(?!\d|,? 20)"
-    for word, year in re.findall(named, text):
-        if word in MONTHS_IN_NAMES:
-            yield f"20{year[-2:]}-{MONTHS_IN_NAMES[word]:02d}"
-    for quarter, year in re.findall(r"(?<!\w)q([1-4])[-. ]?(20\d\d)(?!\d)", text):
-        yield f"{year}Q{quarter}"
-    for year, quarter in re.findall(r"(?<!\d)(20\d\d)[-. ]?q([1-4])(?!\w)", text):
-        yield f"{year}Q{quarter}"
+def _months_at(name: str, parts: list[re.Match[str]], places: Sequence[int]) -> set[int | None]:
+    """The months that begin with one of these parts of a name, None for one of a fiscal year."""
+    found, after = set[int | None](), 0
+    for at in places:
+        for end in range(min(at + MOST_PARTS, len(parts)), at, -1):
+            text = name[parts[at].start() : parts[end - 1].end()]
+            said = _said_month(text)
+            if at >= after and said:
+                found.add(None if said.fiscal else _last_month(said))
+                after = end
+                break
+    return found
+
+
+def _said_month(text: str) -> Heading | None:
+    for sign in "- ":
+        said = month_of_heading(re.sub(r"[_\s]+", sign, text))
+        if said and said.kind in ("month", "quarter") and said.year in YEARS_IN_NAMES:
+            return said
+    return None
+
+
+def _last_month(said: Heading) -> int | None:
+    if said.year is None or said.number is None:
+        return None
+    return 12 * said.year + said.number * (3 if said.kind == "quarter" else 1) - 1
 
 
 def invisible(text: str) -> str:

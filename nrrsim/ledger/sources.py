@@ -58,7 +58,8 @@ def read_rows(
     A folder is all files in it that can be a ledger. An address that holds a secret is given as
     `env:NAME`, the name of an environment variable, and has a query. A DataFrame of pandas, Arrow
     or Polars is called `table` in findings. A workbook may have several sheets that are read, each
-    its own Rows. Raises UsageError if there is no such source, DataError if it cannot be read as a table.
+    its own Rows. Raises UsageError if there is no such source, DataError if it cannot be read as a
+    table.
     """
     if is_table(source):
         return [rows_of_frame(source, table)]
