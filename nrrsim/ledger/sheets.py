@@ -38,8 +38,9 @@ def chosen_sheets(
         ledgers = [each for each in among if looks_like_ledger(heads[each])]
         if ledgers:
             break
-    months = [each for each in ledgers if month_in_name(each) is not None]
-    if len(months) > 1:
+    # one that is headed in another way is a month, too: what is wrong with it will be said
+    months = [each for each in visible if heads[each] and month_in_name(each) is not None]
+    if len(months) > 1 and (not ledgers or {*months} & {*ledgers}):
         others = [each for each in ledgers if each not in months]
         if others:
             problem = f"{_and(others)} may be the ledger, or the {len(months)} sheets of a month"

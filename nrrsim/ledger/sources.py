@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -300,6 +301,10 @@ def _read_json(file: Opened) -> Rows:
 
 
 def _read_workbook(file: Opened, sheet: str | None) -> list[Rows]:
+    if file.kind in SPREADSHEETS and (text := _text_in(file.path)):
+        problem = f"cannot be read as a spreadsheet: it is {text}"
+        remedy = "give it the ending .csv, or open it and save it as .xlsx"
+        raise DataError([Finding(file.name, 0, problem, remedy)])
     try:
         with Workbook(file.path) as book:
             names, said = chosen_sheets(book, file.name, sheet)
@@ -310,6 +315,15 @@ def _read_workbook(file: Opened, sheet: str | None) -> list[Rows]:
         ) from None
     found[0] = replace(found[0], taken=(*file.taken, *said, *found[0].taken))
     return found
+
+
+def _text_in(path: Path) -> str:
+    """What kind of text a file is; empty where it is none. Some exports call one .xls."""
+    with path.open("rb") as raw:
+        start = raw.read(512)
+    if not start or start[:2] == b"PK" or not start.isascii() or b"\0" in start:
+        return ""
+    return "a web page" if start.lstrip()[:1] == b"<" else "text"
 
 
 def _rows_of_sheet(file: Opened, sheet: str, full: list[Row]) -> Rows:
@@ -334,6 +348,10 @@ def _rows_of_sheet(file: Opened, sheet: str, full: list[Row]) -> Rows:
     frame = frame.mask(frame == "", None)
     numbers = np.array([number for number, _ in rest], dtype=np.int64)
     frame, notices = _plain(frame, name)
+    if file.kind in (".xls", ".xlsb") and _has_gaps(frame):
+        problem = f"the sheet {sheet} has empty cells among its numbers"
+        remedy = f"an error such as #REF! looks like one in {file.kind}: save it as .xlsx to tell"
+        notices += (Finding(name, 0, problem, remedy),)
     return Rows(
         name,
         frame,
@@ -346,6 +364,12 @@ def _rows_of_sheet(file: Opened, sheet: str, full: list[Row]) -> Rows:
         typed=True,
         heading_line=head.line,
     )
+
+
+def _has_gaps(frame: pd.DataFrame) -> bool:
+    """Whether a column with numbers has an empty cell."""
+    gaps = frame.columns[frame.isna().any().to_numpy(bool)]
+    return any(isinstance(cell, int | float) for column in gaps for cell in frame[column].dropna())
 
 
 def _typed(name: str, frame: pd.DataFrame) -> Rows:
@@ -391,8 +415,8 @@ def _read_sql(address: str, query: str | None) -> Rows:
 
 
 def is_table(source: object) -> bool:
-    """Whether a source is a table itself: a DataFrame, or what hands itself on as Arrow."""
-    return isinstance(source, pd.DataFrame) or hasattr(source, "__arrow_c_stream__")
+    """Whether a source is a table itself: a DataFrame, or what hands itself on as one."""
+    return any(hasattr(source, name) for name in ("__arrow_c_stream__", "__dataframe__"))
 
 
 def rows_of_frame(table: Any, name: str = "the table") -> Rows:
@@ -402,7 +426,7 @@ def rows_of_frame(table: Any, name: str = "the table") -> Rows:
     UsageError for what is none.
     """
     if not isinstance(table, pd.DataFrame):
-        table = _frame_of_arrow(table, name)
+        table = _frame_of(table, name)
     index = table.index
     named = [level for level in index.names if level is not None and level not in table]
     frame = table.reset_index(level=named) if named else table.copy()
@@ -426,17 +450,29 @@ def rows_of_frame(table: Any, name: str = "the table") -> Rows:
     return replace(rows, lines=lines, place=place, heading_line=0)
 
 
-def _frame_of_arrow(table: Any, name: str) -> pd.DataFrame:
+def _frame_of(table: Any, name: str) -> pd.DataFrame:
     import duckdb
 
+    if not hasattr(table, "__arrow_c_stream__"):
+        with warnings.catch_warnings(action="ignore"):  # pandas would rather have Arrow
+            return pd.api.interchange.from_dataframe(table)
     try:
         with duckdb.connect() as con:
             con.execute("set TimeZone = 'UTC'")
-            rows = con.from_arrow(table)
-            return exact_frame(rows)
+            return exact_frame(con.from_arrow(_Stream(table)))
     except duckdb.Error as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise UsageError(f"{name}: cannot be read as a table ({reason})") from None
+
+
+class _Stream:
+    """A table as Arrow alone: DuckDB would ask what it knows by name for more than that."""
+
+    def __init__(self, table: Any) -> None:
+        self._table = table
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self._table.__arrow_c_stream__(requested_schema)
 
 
 def _as_python(label: object) -> object:

@@ -131,6 +131,14 @@ def test_what_hands_itself_on_as_arrow():
     assert said_of(Arrow(sql.format("-7"))).startswith("the table, row 1: mrr: '-7' is negative")
 
 
+def test_what_hands_itself_on_by_the_interchange():
+    class Interchange:
+        def __dataframe__(self, *given, **how):
+            return GOOD.reset_index(drop=True).__dataframe__()
+
+    assert nr.read_ledger(Interchange()).fingerprint == nr.read_ledger(GOOD).fingerprint
+
+
 def test_what_is_no_table_is_refused():
     class Broken:
         def __arrow_c_stream__(self, requested_schema=None):

@@ -33,6 +33,8 @@ CASES = {
     "none looks like one": ({"A": README, "B": SUMMARY}, ["A"], "the first sheet, A"),
     "months": ({"Dec-24": BY_MONTH, "Jan-25": BY_MONTH, "Notes": [["x"]]}, ["Dec-24", "Jan-25"], "a month each, from Dec-24 to Jan-25, and not Notes"),
     "months below a summary": ({"Summary": SUMMARY, "2024-12": BY_MONTH, "2025-01": BY_MONTH}, ["2024-12", "2025-01"], "and not Summary"),
+    "months that nothing is known of": ({"Dec-24": [["Ref", "Value"], ["A", 1]], "Jan-25": [["Ref", "Value"], ["A", 1]]}, ["Dec-24", "Jan-25"], "a month each"),
+    "months, one headed wrongly": ({"Dec-24": BY_MONTH, "Jan-25": BY_MONTH, "Feb-25": [["Cust", "mrr"], ["A", 1]], "Mar-25": []}, ["Dec-24", "Jan-25", "Feb-25"], "not Mar-25"),
     "one month": ({"Notes": README, "Dec-24": BY_MONTH}, ["Dec-24"], "not Notes"),
 }  # fmt: skip
 
