@@ -15,10 +15,9 @@ import pandas as pd
 
 from nrrsim.errors import DataError, Finding
 from nrrsim.ledger.dates import Heading, month_of_heading
-from nrrsim.ledger.headings import HeadingRow, heading_row
+from nrrsim.ledger.headings import LOOKED_THROUGH, HeadingRow, heading_row
 from nrrsim.ledger.lostcells import Lost
 
-HEAD = 25  # rows that are looked at for the headings
 LONGEST_HEADING = 1_000  # characters
 INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")  # Unicode's categories
 JOINERS = "\u200c\u200d"
@@ -83,8 +82,8 @@ class Head:
 
 
 def head_of(rows: Sequence[tuple[int, Cells]]) -> Head:
-    """Where the headings stand in the first HEAD rows of a table that hold anything."""
-    found: HeadingRow = heading_row([list(cells) for _, cells in rows[:HEAD]])
+    """Where the headings stand in the first LOOKED_THROUGH rows of a table that hold anything."""
+    found: HeadingRow = heading_row([list(cells) for _, cells in rows[:LOOKED_THROUGH]])
     above = tuple(rows[: found.index])
     line, cells = rows[found.index]
     taken = []

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from nrrsim.errors import DataError, Finding, UsageError
-from nrrsim.ledger.headings import looks_like_ledger
-from nrrsim.ledger.rows import HEAD, month_in_name
+from nrrsim.ledger.headings import LOOKED_THROUGH, looks_like_ledger
+from nrrsim.ledger.rows import month_in_name
 from nrrsim.ledger.spreadsheets import SheetError, Workbook
 
 MOST_NAMED = 20  # sheets in one message
@@ -70,7 +70,7 @@ def _heads(book: Workbook, name: str) -> dict[str, list[list[Any]]]:
     found: dict[str, list[list[Any]]] = {}
     for each in book.sheets:
         try:
-            found[each.name] = [cells for _, cells in book.rows(each.name, HEAD)]
+            found[each.name] = [cells for _, cells in book.rows(each.name, LOOKED_THROUGH)]
         except SheetError as error:
             known = [other.name for other in book.sheets if other != each]
             problem = f"the sheet {each.name} cannot be looked at: {error}"

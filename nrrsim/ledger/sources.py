@@ -11,7 +11,7 @@ import re
 import warnings
 from base64 import b64decode
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import date, time
 from decimal import Decimal
@@ -28,6 +28,7 @@ from nrrsim.errors import DataError, Finding, UsageError
 from nrrsim.ledger.containers import PARQUET, SPREADSHEETS, TABLES, Opened, as_utf8, opened
 from nrrsim.ledger.database import exact_frame, literal_path, read_query
 from nrrsim.ledger.lostcells import Lost as Lost
+from nrrsim.ledger.lostcells import can_tell
 from nrrsim.ledger.rows import (
     Rows as Rows,
 )
@@ -203,7 +204,7 @@ def _read_parquet(file: Opened) -> Rows:
             # a month must not depend on where the machine stands
             con.execute("set TimeZone = 'UTC'")
             rows = con.sql("select * from read_parquet(?)", params=[literal_path(file.path)])
-            frame = _in_own_zones(exact_frame(rows), _zones(con, file.path))
+            frame = _in_own_zones(exact_frame(rows), con, file.path)
     except (duckdb.Error, RuntimeError, UnicodeError, MemoryError) as error:
         # a damaged file may also fail on its way into the frame (RuntimeError)
         reason = next(iter(str(error).splitlines()), type(error).__name__)
@@ -213,36 +214,37 @@ def _read_parquet(file: Opened) -> Rows:
     return replace(_typed(file.name, frame), taken=file.taken)
 
 
-def _zones(con: Any, path: Path) -> dict[str, str]:
-    """The zones that a Parquet file names for its columns: under "" that of all of them.
+def _in_own_zones(frame: pd.DataFrame, con: Any, path: Path) -> pd.DataFrame:
+    """Instants in the zone that the file names for them, if it does: there midnight is a day.
 
     Parquet itself keeps the instant alone; who writes it through pandas or Arrow adds the zone.
     """
-    told = con.execute(
-        "select key, value from parquet_kv_metadata(?)", [literal_path(path)]
-    ).fetchall()
-    zones: dict[str, str] = {}
-    for key, value in told:
-        if key == b"pandas":
-            columns = json.loads(value).get("columns", ())
-            named = {each["name"]: (each["metadata"] or {}).get("timezone") for each in columns}
-            zones |= {str(name): zone for name, zone in named.items() if zone}
-        elif key == b"ARROW:schema":
-            names = re.findall(rb"[A-Z][A-Za-z]+(?:/[A-Za-z_+-]+)+", b64decode(value))
-            found = {name.decode() for name in names} & available_timezones()
-            if len(found) == 1:
-                zones[""] = found.pop()
-    return zones
-
-
-def _in_own_zones(frame: pd.DataFrame, zones: dict[str, str]) -> pd.DataFrame:
-    """Instants in the zone that is named for them: there midnight is a day."""
-    known = available_timezones()
-    for heading in frame.columns[[isinstance(kind, pd.DatetimeTZDtype) for kind in frame.dtypes]]:
-        zone = zones.get(heading, zones.get("", ""))
-        if zone in known:
-            frame[heading] = frame[heading].dt.tz_convert(zone)
+    zoned = [isinstance(kind, pd.DatetimeTZDtype) for kind in frame.dtypes]
+    if any(zoned):
+        known, named = available_timezones(), _named_zones(con, path)
+        for heading in frame.columns[zoned]:
+            zone = named.get(heading, named.get("", ""))
+            if zone in known:
+                frame[heading] = frame[heading].dt.tz_convert(zone)
     return frame
+
+
+def _named_zones(con: Any, path: Path) -> dict[str, str]:
+    """The zones that a Parquet file names for its columns: under "" the only one of all of them."""
+    told = "select key, value from parquet_kv_metadata(?)"
+    zones: dict[str, str] = {}
+    for key, value in con.execute(told, [literal_path(path)]).fetchall():
+        # what others write there may be anything
+        with suppress(ValueError, KeyError, TypeError, AttributeError):
+            if key == b"pandas":
+                columns = json.loads(value)["columns"]
+                named = {each["name"]: (each["metadata"] or {}).get("timezone") for each in columns}
+                zones |= {str(name): zone for name, zone in named.items() if zone}
+            elif key == b"ARROW:schema":
+                names = re.findall(rb"[A-Z][A-Za-z]+(?:/[A-Za-z_+-]+)+", b64decode(value))
+                found = {name.decode() for name in names} & available_timezones()
+                zones |= {"": found.pop()} if len(found) == 1 else {}
+    return zones
 
 
 def _read_json(file: Opened) -> Rows:
@@ -348,9 +350,9 @@ def _rows_of_sheet(file: Opened, sheet: str, full: list[Row]) -> Rows:
     frame = frame.mask(frame == "", None)
     numbers = np.array([number for number, _ in rest], dtype=np.int64)
     frame, notices = _plain(frame, name)
-    if file.kind in (".xls", ".xlsb") and _has_gaps(frame):
+    if not can_tell(file.path) and _has_gaps(frame):
         problem = f"the sheet {sheet} has empty cells among its numbers"
-        remedy = f"an error such as #REF! looks like one in {file.kind}: save it as .xlsx to tell"
+        remedy = "in this kind of workbook an error such as #REF! looks like one; save it as .xlsx"
         notices += (Finding(name, 0, problem, remedy),)
     return Rows(
         name,
@@ -372,13 +374,20 @@ def _has_gaps(frame: pd.DataFrame) -> bool:
     return any(isinstance(cell, int | float) for column in gaps for cell in frame[column].dropna())
 
 
-def _typed(name: str, frame: pd.DataFrame) -> Rows:
+def _typed(name: str, frame: pd.DataFrame, heading_line: int = 1) -> Rows:
     """Rows of a table whose headings are its own, and stand above no line."""
     headings = [heading_text(heading) for heading in frame.columns]
-    refuse_unseen(headings, name, 1)
+    refuse_unseen(headings, name, heading_line)
     frame, notices = _plain(frame.set_axis(pd.Index(labels(headings)), axis=1), name)
     lines = partial(np.arange, 1, len(frame) + 1)
-    return Rows(name, frame, lines, notices=notices, headings=tuple(headings))
+    return Rows(
+        name,
+        frame,
+        lines,
+        notices=notices,
+        headings=tuple(headings),
+        heading_line=heading_line,
+    )
 
 
 def _plain(frame: pd.DataFrame, name: str) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
@@ -445,9 +454,8 @@ def rows_of_frame(table: Any, name: str = "the table") -> Rows:
             return f"{name}, row {tuple(map(_as_python, label))!r}"
         return f"{name}, row {_as_python(label)!r}"
 
-    rows = _typed(name, frame)
     lines = partial(np.arange, len(frame))
-    return replace(rows, lines=lines, place=place, heading_line=0)
+    return replace(_typed(name, frame, heading_line=0), lines=lines, place=place)
 
 
 def _frame_of(table: Any, name: str) -> pd.DataFrame:

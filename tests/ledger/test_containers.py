@@ -77,6 +77,8 @@ SAME = {
     "windows.csv": written(";", "\r\n").encode("cp1252"),
     "a.xlsx": in_bytes("xlsx"),
     "workbook.csv": in_bytes("xlsx"),
+    "workbook.xls": in_bytes("xlsx"),
+    "workbook.xlsb": in_bytes("xlsx"),
     "a.json": json.dumps(KNOWN).encode(),
     "wrapped.json": json.dumps({"count": 2, "data": KNOWN}).encode(),
     "lines.json": "\n".join(map(json.dumps, KNOWN)).encode(),
@@ -247,3 +249,54 @@ def test_a_folder_is_all_ledgers_in_it(tmp_path):
 def test_a_folder_without_a_ledger_is_refused(tmp_path):
     with pytest.raises(nr.UsageError, match="there is no such file in this folder"):
         read_rows(tmp_path)
+
+
+# --- zones ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", ["pandas", "ARROW:schema", "other"])
+def test_a_zone_that_a_parquet_file_names_is_that_of_its_instants(tmp_path, key):
+    import base64
+
+    import duckdb
+
+    told = {
+        "pandas": json.dumps(
+            {"columns": [{"name": "month", "metadata": {"timezone": "Asia/Tokyo"}}]}
+        ),
+        "ARROW:schema": base64.b64encode(b"\0\0month\0\x0aAsia/Tokyo\0").decode(),
+        "other": "Asia/Tokyo",
+    }
+    path = tmp_path / "a.parquet"
+    duckdb.sql(
+        "copy (select 'A' as customer, timestamptz '2025-01-31 15:00+00' as month, 1 as mrr) to"
+        f" '{path}' (format parquet, kv_metadata {{'{key}': '{told[key]}'}})"
+    )
+    if key == "other":
+        with pytest.raises(nr.DataError, match="is a time of a zone"):
+            nr.read_ledger(path)
+    else:
+        assert nr.read_ledger(path).months == ["2025-02"]
+
+
+def test_damaged_words_of_a_zone_are_passed_over(tmp_path):
+    import duckdb
+
+    path = tmp_path / "a.parquet"
+    duckdb.sql(
+        "copy (select 'A' as customer, timestamptz '2025-01-31 00:00+00' as month, 1 as mrr) to"
+        f" '{path}' (format parquet, kv_metadata {{pandas: '{{', \"ARROW:schema\": '%'}})"
+    )
+    assert nr.read_ledger(path).months == ["2025-01"]
+
+
+@pytest.mark.parametrize("is_old", [True, False])
+def test_an_old_workbook_says_what_its_gaps_may_hide(tmp_path, monkeypatch, is_old):
+    path = tmp_path / "a.xlsx"
+    if is_old:
+        monkeypatch.setattr("nrrsim.ledger.sources.can_tell", lambda path: False)
+    frame = pd.DataFrame({"customer": ["A", "B"], "month": "2025-01", "mrr": [1.0, None]})
+    frame.to_excel(buffer := io.BytesIO(), index=False, engine="xlsxwriter")
+    path.write_bytes(buffer.getvalue())
+    said = " ".join(map(str, read_rows(path)[0].notices))
+    assert ("an error such as #REF! looks like one" in said) == is_old
