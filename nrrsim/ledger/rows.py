@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pandas as pd
@@ -32,6 +34,7 @@ NOTE = re.compile(
 MANY_WORDS = 5  # in one cell of a row without others: a sentence
 MOST_PARTS = 4  # of a name, that are one month: `Q4 - 2024`
 YEARS_IN_NAMES = range(1990, 2100)  # another number in a name is none
+PLAIN = (str, bool, int, float, Decimal, date, time, UUID)  # cells that are one value
 Cells = Sequence[Any]
 
 
@@ -96,8 +99,8 @@ def head_of(rows: Sequence[tuple[int, Cells]]) -> Head:
 
 def heading_text(cell: object) -> str:
     """A heading as text: a date is YYYY-MM-DD, a spreadsheet's whole number has no decimals."""
-    if isinstance(cell, datetime.datetime):
-        cell = cell.date() if cell.time() == datetime.time() else cell
+    if isinstance(cell, datetime):
+        cell = cell.date() if cell.time() == time() else cell
     if isinstance(cell, float) and cell.is_integer():
         cell = int(cell)
     return str(cell).strip()
@@ -144,6 +147,25 @@ def refuse_twice(part: Rows, used: Collection[str] | None = None) -> None:
     ]
     if findings:
         raise DataError(findings)
+
+
+def plain_cells(frame: pd.DataFrame, name: str) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
+    """Lists, bytes, durations and the like as text, and a notice that says of which columns."""
+
+    def is_plain(cell: object) -> bool:
+        return cell is None or cell is pd.NaT or cell is pd.NA or isinstance(cell, PLAIN)
+
+    notices = []
+    for heading in frame.columns[[kind.kind in "Om" for kind in frame.dtypes]]:
+        plain = frame[heading].map(is_plain).to_numpy(bool)
+        if not plain.all():
+            as_text = frame[heading].astype(object).map(str, na_action="ignore")
+            frame[heading] = frame[heading].astype(object).where(plain, as_text)
+            problem = "holds lists, records, bytes or durations"
+            notices.append(
+                Finding(name, 0, f"the column {heading} {problem}", "they are read as text")
+            )
+    return frame, tuple(notices)
 
 
 def above_of(head: Head, columns: Sequence[int]) -> tuple[tuple[int, tuple[object, ...]], ...]:

@@ -294,7 +294,7 @@ def test_damaged_words_of_a_zone_are_passed_over(tmp_path):
 def test_an_old_workbook_says_what_its_gaps_may_hide(tmp_path, monkeypatch, is_old):
     path = tmp_path / "a.xlsx"
     if is_old:
-        monkeypatch.setattr("nrrsim.ledger.sources.can_tell", lambda path: False)
+        monkeypatch.setattr("nrrsim.ledger.sheets.can_tell", lambda path: False)
     frame = pd.DataFrame({"customer": ["A", "B"], "month": "2025-01", "mrr": [1.0, None]})
     frame.to_excel(buffer := io.BytesIO(), index=False, engine="xlsxwriter")
     path.write_bytes(buffer.getvalue())

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import nrrsim as nr
-from nrrsim.ledger.sources import rows_of_frame
+from nrrsim.ledger.records import rows_of_frame
 
 GOOD = pd.DataFrame(
     {"customer": ["Alder", "Birch"], "month": ["2025-01"] * 2, "mrr": [100.0, 50.25]},
