@@ -35,6 +35,19 @@ WORKBOOK_PARTS = ("[Content_Types].xml", "xl/workbook.xml", "xl/workbook.bin", "
 UPPER_HALF = re.escape(bytes(range(0x80, 0xC0)).decode("cp1252", "ignore"))  # in UTF-8 never first
 # What is written into an archive by those who make it, and is no table.
 BESIDE = re.compile(r"(^|/)(__MACOSX/|\.|~\$|Thumbs\.db$|desktop\.ini$)", re.IGNORECASE)
+# How files begin that are no text, whatever their ending: the kind that they are read as, or what
+# is wrong and what to do.
+NO_TEXT = {
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": (".xls", "", ""),
+    b"PAR1": (".parquet", "", ""),
+    b"PK": ("", "is a spreadsheet, not CSV, and damaged", "give it the ending .xlsx"),
+    b"7z\xbc\xaf\x27\x1c": ("", "is a 7-Zip archive", "unpack it, and give the files"),
+    b"Rar!": ("", "is a RAR archive", "unpack it, and give the files"),
+    b"BZh": ("", "is packed by bzip2", "unpack it, and give the file"),
+    b"\xfd7zXZ": ("", "is packed by xz", "unpack it, and give the file"),
+    b"\x28\xb5\x2f\xfd": ("", "is packed by zstd", "unpack it, and give the file"),
+    b"%PDF": ("", "is a PDF", "export the table as CSV or Excel"),
+}
 ENCODINGS = {"utf-16": "UTF-16", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16",
              "cp1252": "cp1252, as Windows writes it: it is no UTF-8"}  # fmt: skip
 # cp1252's signs that stand by themselves, beside its letters
@@ -67,7 +80,10 @@ def opened(path: Path) -> Iterator[Opened]:
     if start[:2] == b"\x1f\x8b":
         with tempfile.TemporaryDirectory(prefix="nrrsim-") as folder:
             yield _gunzipped(file, Path(folder))
-    elif start[:2] == b"PK" and file.kind not in SPREADSHEETS and _is_archive(file):
+    elif start[:2] == b"PK" and file.kind not in SPREADSHEETS and (held := _held(file)):
+        if held == "a workbook":
+            yield replace(file, kind=".xlsx", taken=("it is a workbook, whatever its ending",))
+            return
         with tempfile.TemporaryDirectory(prefix="nrrsim-") as folder:
             yield _unzipped(file, Path(folder))
     else:
@@ -104,19 +120,20 @@ def _refused(name: str, problem: str, remedy: str, line: int = 0) -> DataError:
 
 def _start(path: Path) -> bytes:
     with path.open("rb") as raw:
-        return raw.read(8)
+        return raw.read(512)
 
 
 def _kind(file: Opened, start: bytes) -> str:
     """What a file is that is not packed: its first bytes where its ending does not say."""
     if file.kind in (*SPREADSHEETS, *PARQUET):
         return file.kind
-    if start[:2] == b"PK":
-        raise _refused(file.name, "is a spreadsheet, not CSV", "give it the ending .xlsx")
-    if start == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
-        raise _refused(file.name, "is a spreadsheet, not CSV", "give it the ending .xls")
-    if start[:4] == b"PAR1":
-        return ".parquet"
+    for begin, (kind, problem, remedy) in NO_TEXT.items():
+        if start.startswith(begin):
+            if kind:
+                return kind
+            raise _refused(file.name, problem, remedy)
+    if start[257:262] == b"ustar":
+        raise _refused(file.name, "is a tar archive", "unpack it, and give the files or the folder")
     return ".json" if file.kind in RECORDS else ".csv"
 
 
@@ -129,19 +146,21 @@ def _gunzipped(file: Opened, folder: Path) -> Opened:
         raise _refused(
             file.name, "is a gzip file that is damaged or cut off", "export it anew"
         ) from None
+    # what is packed may be a workbook, too: its ending, or its bytes, say so
     within = Path(file.path.stem if file.kind == ".gz" else file.path.name)
-    kind = _kind(replace(file, kind=within.suffix.lower()), _start(inner))
-    return Opened(inner, file.name, kind, ("it is unpacked from gzip",))
+    unpacked = Opened(inner, file.name, within.suffix.lower(), ("it is unpacked from gzip",))
+    is_workbook = _start(inner)[:2] == b"PK" and _held(unpacked) == "a workbook"
+    return replace(unpacked, kind=".xlsx" if is_workbook else _kind(unpacked, _start(inner)))
 
 
-def _is_archive(file: Opened) -> bool:
-    """Whether a zip file is an archive, and no workbook; refuses what is neither."""
+def _held(file: Opened) -> str:
+    """What a zip file is: "a workbook" or "files"; empty where it is damaged, and no .zip."""
     try:
         with zipfile.ZipFile(file.path) as packed:
-            return not set(WORKBOOK_PARTS) & set(packed.namelist())
+            return "a workbook" if {*WORKBOOK_PARTS} & {*packed.namelist()} else "files"
     except Exception:  # of what is damaged each part may fail in its own way
         if file.kind != ".zip":
-            return False
+            return ""
         raise _refused(file.name, "is a zip file that is damaged", "export it anew") from None
 
 
@@ -218,9 +237,9 @@ def _encoding(file: Opened) -> str:
 def _zeros_speak(start: bytes) -> str:
     """UTF-16 without its mark: of plain letters each second byte is zero, and no other."""
     zeros = [start[first::2].count(0) / max(len(start) // 2, 1) for first in (0, 1)]
-    if zeros[1] > 0.5 and zeros[0] < 0.05:
+    if zeros[1] > 0.3 and zeros[0] < 0.05:
         return "utf-16-le"
-    return "utf-16-be" if zeros[0] > 0.5 and zeros[1] < 0.05 else ""
+    return "utf-16-be" if zeros[0] > 0.3 and zeros[1] < 0.05 else ""
 
 
 def _speaks_cp1252(raw: BinaryIO) -> bool:

@@ -16,8 +16,9 @@ from nrrsim.errors import Finding, UsageError
 from nrrsim.ledger.check import Entries, check_rows
 from nrrsim.ledger.currency import read_rates, reporting_currency
 from nrrsim.ledger.reading import AS_IT_IS, Reading
+from nrrsim.ledger.records import is_table
 from nrrsim.ledger.rollforward import COHORT_BY, CustomerMonths
-from nrrsim.ledger.sources import is_table, read_rows
+from nrrsim.ledger.sources import read_rows
 from nrrsim.ledger.values import MOST
 from nrrsim.messages import whole_of
 from nrrsim.months import Calendar, month_name, parse_month

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from pathlib import Path
 from xml.etree import ElementTree
 from xml.parsers import expat
 
@@ -49,6 +50,14 @@ def lost_cells(path: str, sheet: str, last_row: int | None = None) -> Places:
         elif "content.xml" in names:
             return _OpenDocument(sheet, last_row).read(packed, "content.xml")
     return {}
+
+
+def can_tell(path: Path) -> bool:
+    """Whether a workbook is of XML: of another kind nobody sees what is lost."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as packed:
+        return not {"xl/workbook.xml", "content.xml"}.isdisjoint(packed.namelist())
 
 
 def _part_of(packed: zipfile.ZipFile, sheet: str) -> tuple[str, bool]:

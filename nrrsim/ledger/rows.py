@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pandas as pd
 
 from nrrsim.errors import DataError, Finding
-from nrrsim.ledger.headings import HeadingRow, heading_row
+from nrrsim.ledger.dates import Heading, month_of_heading
+from nrrsim.ledger.headings import LOOKED_THROUGH, HeadingRow, heading_row
 from nrrsim.ledger.lostcells import Lost
-from nrrsim.months import month_number
 
-HEAD = 25  # rows that are looked at for the headings
 LONGEST_HEADING = 1_000  # characters
 INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")  # Unicode's categories
 JOINERS = "\u200c\u200d"
@@ -31,14 +32,9 @@ NOTE = re.compile(
     re.IGNORECASE,
 )
 MANY_WORDS = 5  # in one cell of a row without others: a sentence
-MONTHS_IN_NAMES = {
-    name: number
-    for number, names in enumerate(
-        ("jan january januar", "feb february februar", "mar march mär märz mrz maerz", "apr april",
-         "may mai", "jun june juni", "jul july juli", "aug august", "sep sept september",
-         "oct october okt oktober", "nov november", "dec december dez dezember"), start=1)
-    for name in names.split()
-}  # fmt: skip
+MOST_PARTS = 4  # of a name, that are one month: `Q4 - 2024`
+YEARS_IN_NAMES = range(1990, 2100)  # another number in a name is none
+PLAIN = (str, bool, int, float, Decimal, date, time, UUID)  # cells that are one value
 Cells = Sequence[Any]
 
 
@@ -96,22 +92,22 @@ class Head:
 
 
 def head_of(rows: Sequence[tuple[int, Cells]]) -> Head:
-    """Where the headings stand in the first HEAD rows of a table that hold anything."""
-    found: HeadingRow = heading_row([list(cells) for _, cells in rows[:HEAD]])
+    """Where the headings stand in the first LOOKED_THROUGH rows of a table that hold anything."""
+    found: HeadingRow = heading_row([list(cells) for _, cells in rows[:LOOKED_THROUGH]])
     above = tuple(rows[: found.index])
     line, cells = rows[found.index]
     taken = []
     if above:
         taken.append(f"{_lines([line for line, _ in above])} as a title: {_quoted(above)}")
     if found.why:
-        taken.append(f"line {line} is read as the headings: {found.why}")
+        taken.append(f"line {line}: {found.why}")
     return Head(found.index, line, tuple(cells), above, tuple(taken))
 
 
 def heading_text(cell: object) -> str:
     """A heading as text: a date is YYYY-MM-DD, a spreadsheet's whole number has no decimals."""
-    if isinstance(cell, datetime.datetime):
-        cell = cell.date() if cell.time() == datetime.time() else cell
+    if isinstance(cell, datetime):
+        cell = cell.date() if cell.time() == time() else cell
     if isinstance(cell, float) and cell.is_integer():
         cell = int(cell)
     return str(cell).strip()
@@ -158,6 +154,25 @@ def refuse_twice(part: Rows, used: Collection[str] | None = None) -> None:
     ]
     if findings:
         raise DataError(findings)
+
+
+def plain_cells(frame: pd.DataFrame, name: str) -> tuple[pd.DataFrame, tuple[Finding, ...]]:
+    """Lists, bytes, durations and the like as text, and a notice that says of which columns."""
+
+    def is_plain(cell: object) -> bool:
+        return cell is None or cell is pd.NaT or cell is pd.NA or isinstance(cell, PLAIN)
+
+    notices = []
+    for heading in frame.columns[[kind.kind in "Om" for kind in frame.dtypes]]:
+        plain = frame[heading].map(is_plain).to_numpy(bool)
+        if not plain.all():
+            as_text = frame[heading].astype(object).map(str, na_action="ignore")
+            frame[heading] = frame[heading].astype(object).where(plain, as_text)
+            problem = "holds lists, records, bytes or durations"
+            notices.append(
+                Finding(name, 0, f"the column {heading} {problem}", "they are read as text")
+            )
+    return frame, tuple(notices)
 
 
 def above_of(head: Head, columns: Sequence[int]) -> tuple[tuple[int, tuple[object, ...]], ...]:
@@ -263,28 +278,39 @@ def month_in_name(name: str) -> int | None:
 
     `arr_2024-12`, `202412`, `2024-12-31`, `Dec-24`, `December 2024`, `Q4 2024` (its last month).
     """
-    text = re.sub(r"[_\s]+", " ", name).strip().lower()
-    found = {month_number(written) for written in _months_written(text)} - {None}
+    parts = list(re.finditer(r"\d+|[^\W\d_]+", name))
+    # of `v2_2024-12` it is the year that begins a month
+    years = [at for at, part in enumerate(parts) if re.fullmatch(r"\d{4,8}", part[0])]
+    found = _months_at(name, parts, years) or _months_at(name, parts, range(len(parts)))
     return found.pop() if len(found) == 1 else None
 
 
-def _months_written(text: str) -> Iterator[str]:
-    # a number that stands among more digits is none of these
-    for year, month, _, day in re.findall(
-        r"(?<!\d)(20\d\d)[-. ]?(\d\d)([-. ]?(\d\d))?(?!\d)", text
-    ):
-        yield f"{year}-{month}-{day}" if day else f"{year}-{month}"
-    for month, year in re.findall(r"(?<!\d)(\d\d)[-. ](20\d\d)(?![-. ]?\d)", text):
-        yield f"{year}-{month}"
-    # `Dec-24`, `Dec 31, 2024`: no two digits that are a day before the year
-    named = r"(?<![^\W\d_])([^\W\d_]+)[-. ']*(?:\d{1,2},? (?=20))?((?:20)?\d\d)(?!\d|,? 20)"
-    for word, year in re.findall(named, text):
-        if word in MONTHS_IN_NAMES:
-            yield f"20{year[-2:]}-{MONTHS_IN_NAMES[word]:02d}"
-    for quarter, year in re.findall(r"(?<!\w)q([1-4])[-. ]?(20\d\d)(?!\d)", text):
-        yield f"{year}Q{quarter}"
-    for year, quarter in re.findall(r"(?<!\d)(20\d\d)[-. ]?q([1-4])(?!\w)", text):
-        yield f"{year}Q{quarter}"
+def _months_at(name: str, parts: list[re.Match[str]], places: Sequence[int]) -> set[int | None]:
+    """The months that begin with one of these parts of a name, None for one of a fiscal year."""
+    found, after = set[int | None](), 0
+    for at in places:
+        for end in range(min(at + MOST_PARTS, len(parts)), at, -1):
+            text = name[parts[at].start() : parts[end - 1].end()]
+            said = _said_month(text)
+            if at >= after and said:
+                found.add(None if said.fiscal else _last_month(said))
+                after = end
+                break
+    return found
+
+
+def _said_month(text: str) -> Heading | None:
+    for sign in "- ":
+        said = month_of_heading(re.sub(r"[_\s]+", sign, text))
+        if said and said.kind in ("month", "quarter") and said.year in YEARS_IN_NAMES:
+            return said
+    return None
+
+
+def _last_month(said: Heading) -> int | None:
+    if said.year is None or said.number is None:
+        return None
+    return 12 * said.year + said.number * (3 if said.kind == "quarter" else 1) - 1
 
 
 def invisible(text: str) -> str:

@@ -214,7 +214,13 @@ def _with_lost(row: list[Any], lost: dict[int, Lost], width: int) -> list[Any]:
 def _opened(path: str) -> CalamineWorkbook:
     import python_calamine as calamine
 
-    return calamine.CalamineWorkbook.from_path(path)
+    try:
+        return calamine.CalamineWorkbook.from_path(path)
+    except calamine.PasswordError:
+        raise
+    except calamine.CalamineError:
+        # it goes by the ending: many an export that is called .xls is an .xlsx
+        return calamine.CalamineWorkbook.from_filelike(Path(path).open("rb"))
 
 
 class _Refusing:

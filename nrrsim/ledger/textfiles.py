@@ -24,8 +24,8 @@ import pandas as pd
 from nrrsim.errors import DataError, Finding
 from nrrsim.ledger.containers import Opened
 from nrrsim.ledger.database import literal_path
+from nrrsim.ledger.headings import LOOKED_THROUGH
 from nrrsim.ledger.rows import (
-    HEAD,
     Cells,
     Head,
     Rows,
@@ -180,7 +180,7 @@ def _head_rows(
         if not (is_blank(row) or (is_excels and begin == 1) or (is_cut and rows)):
             rows.append((begin, row))
         begin = reader.line_num + 1
-        if len(rows) == HEAD:
+        if len(rows) == LOOKED_THROUGH:
             break
     return rows
 

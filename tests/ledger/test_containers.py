@@ -23,14 +23,6 @@ def written(separator: str = ",", end: str = "\n") -> str:
     return "".join(separator.join(row) + end for row in PLAIN)
 
 
-def zipped(**parts: bytes) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
-        for name, content in parts.items():
-            packed.writestr(name.replace("__", "."), content)
-    return buffer.getvalue()
-
-
 def packed_as(names: dict[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
@@ -84,6 +76,9 @@ SAME = {
     "utf16.csv.gz": gzip.compress(written().encode("utf-16")),
     "windows.csv": written(";", "\r\n").encode("cp1252"),
     "a.xlsx": in_bytes("xlsx"),
+    "workbook.csv": in_bytes("xlsx"),
+    "workbook.xls": in_bytes("xlsx"),
+    "workbook.xlsb": in_bytes("xlsx"),
     "a.json": json.dumps(KNOWN).encode(),
     "wrapped.json": json.dumps({"count": 2, "data": KNOWN}).encode(),
     "lines.json": "\n".join(map(json.dumps, KNOWN)).encode(),
@@ -99,8 +94,8 @@ def test_every_container_holds_the_same_rows(tmp_path, name):
     assert list(rows.headings) == list(rows.frame.columns) == HEAD
     assert rows.frame.to_numpy().tolist() == ROWS
     assert rows.name.startswith(str(path))
-    first = {"json": 1, "gz": 1, "ndjson": 1}.get(name.split(".")[-1], 2)
-    assert rows.lines().tolist() == [first, first + 1] or name.endswith("gz")
+    first = 1 if "json" in name else 2
+    assert rows.lines().tolist() == [first, first + 1]
     assert nr.read_ledger(path).customers("2025-01")["arr"].sum() == pytest.approx(1803)
 
 
@@ -165,7 +160,15 @@ REFUSED = {
     "cut.csv.gz": (gzip.compress(CSV * 50)[:-12], "is a gzip file that is damaged or cut off"),
     "damaged.csv.gz": (damaged(gzip.compress(CSV * 50)), "is a gzip file that is damaged"),
     "utf16-cut.csv": (written().encode("utf-16")[:-1], "is UTF-16 text that is damaged"),
-    "workbook.csv": (in_bytes("xlsx"), "is a spreadsheet, not CSV; give it the ending .xlsx"),
+    "tar.csv.gz": (
+        gzip.compress(b"a.csv".ljust(257, b"\0") + b"ustar".ljust(255)),
+        "a tar archive",
+    ),
+    "a.pdf": (b"%PDF-1.7", "is a PDF"),
+    "a.7z": (b"7z\xbc\xaf\x27\x1c", "is a 7-Zip archive"),
+    "damaged-workbook.csv": (in_bytes("xlsx")[:900], "is a spreadsheet, not CSV, and damaged"),
+    "html.xls": (b"<html><table><tr><td>customer</td></tr></table></html>", "it is a web page"),
+    "text.xls": (CSV[:8], "it is text; give it the ending .csv"),
     "text.json": (b"customer,month\n", "is no JSON"),
     "number.json": (b"12", "is no list of records"),
     "cut.json": (json.dumps(KNOWN).encode()[:-5], "is no JSON"),
@@ -246,3 +249,54 @@ def test_a_folder_is_all_ledgers_in_it(tmp_path):
 def test_a_folder_without_a_ledger_is_refused(tmp_path):
     with pytest.raises(nr.UsageError, match="there is no such file in this folder"):
         read_rows(tmp_path)
+
+
+# --- zones ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", ["pandas", "ARROW:schema", "other"])
+def test_a_zone_that_a_parquet_file_names_is_that_of_its_instants(tmp_path, key):
+    import base64
+
+    import duckdb
+
+    told = {
+        "pandas": json.dumps(
+            {"columns": [{"name": "month", "metadata": {"timezone": "Asia/Tokyo"}}]}
+        ),
+        "ARROW:schema": base64.b64encode(b"\0\0month\0\x0aAsia/Tokyo\0").decode(),
+        "other": "Asia/Tokyo",
+    }
+    path = tmp_path / "a.parquet"
+    duckdb.sql(
+        "copy (select 'A' as customer, timestamptz '2025-01-31 15:00+00' as month, 1 as mrr) to"
+        f" '{path}' (format parquet, kv_metadata {{'{key}': '{told[key]}'}})"
+    )
+    if key == "other":
+        with pytest.raises(nr.DataError, match="is a time of a zone"):
+            nr.read_ledger(path)
+    else:
+        assert nr.read_ledger(path).months == ["2025-02"]
+
+
+def test_damaged_words_of_a_zone_are_passed_over(tmp_path):
+    import duckdb
+
+    path = tmp_path / "a.parquet"
+    duckdb.sql(
+        "copy (select 'A' as customer, timestamptz '2025-01-31 00:00+00' as month, 1 as mrr) to"
+        f" '{path}' (format parquet, kv_metadata {{pandas: '{{', \"ARROW:schema\": '%'}})"
+    )
+    assert nr.read_ledger(path).months == ["2025-01"]
+
+
+@pytest.mark.parametrize("is_old", [True, False])
+def test_an_old_workbook_says_what_its_gaps_may_hide(tmp_path, monkeypatch, is_old):
+    path = tmp_path / "a.xlsx"
+    if is_old:
+        monkeypatch.setattr("nrrsim.ledger.sheets.can_tell", lambda path: False)
+    frame = pd.DataFrame({"customer": ["A", "B"], "month": "2025-01", "mrr": [1.0, None]})
+    frame.to_excel(buffer := io.BytesIO(), index=False, engine="xlsxwriter")
+    path.write_bytes(buffer.getvalue())
+    said = " ".join(map(str, read_rows(path)[0].notices))
+    assert ("an error such as #REF! looks like one" in said) == is_old

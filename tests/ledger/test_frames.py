@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import nrrsim as nr
-from nrrsim.ledger.sources import rows_of_frame
+from nrrsim.ledger.records import rows_of_frame
 
 GOOD = pd.DataFrame(
     {"customer": ["Alder", "Birch"], "month": ["2025-01"] * 2, "mrr": [100.0, 50.25]},
@@ -129,6 +129,14 @@ def test_what_hands_itself_on_as_arrow():
     ledger = nr.read_ledger(Arrow(sql.format("7::decimal(5, 2)")))
     assert ledger.customers("2025-01")["arr"].to_dict() == {"Alder": 1206.0, "Birch": 84.0}
     assert said_of(Arrow(sql.format("-7"))).startswith("the table, row 1: mrr: '-7' is negative")
+
+
+def test_what_hands_itself_on_by_the_interchange():
+    class Interchange:
+        def __dataframe__(self, *given, **how):
+            return GOOD.reset_index(drop=True).__dataframe__()
+
+    assert nr.read_ledger(Interchange()).fingerprint == nr.read_ledger(GOOD).fingerprint
 
 
 def test_what_is_no_table_is_refused():

@@ -4,7 +4,9 @@ import pytest
 import xlsxwriter
 
 import nrrsim as nr
+from nrrsim.ledger.rows import month_in_name
 from nrrsim.ledger.sources import read_rows
+from nrrsim.months import month_name
 
 LEDGER = [["customer", "month", "mrr"], ["Alder", "2025-01", 10], ["Birch", "2025-01", 20]]
 README = [["MRR pack"], ["Prepared by", "FP&A"], ["Version", 3]]
@@ -31,6 +33,8 @@ CASES = {
     "none looks like one": ({"A": README, "B": SUMMARY}, ["A"], "the first sheet, A"),
     "months": ({"Dec-24": BY_MONTH, "Jan-25": BY_MONTH, "Notes": [["x"]]}, ["Dec-24", "Jan-25"], "a month each, from Dec-24 to Jan-25, and not Notes"),
     "months below a summary": ({"Summary": SUMMARY, "2024-12": BY_MONTH, "2025-01": BY_MONTH}, ["2024-12", "2025-01"], "and not Summary"),
+    "months that nothing is known of": ({"Dec-24": [["Ref", "Value"], ["A", 1]], "Jan-25": [["Ref", "Value"], ["A", 1]]}, ["Dec-24", "Jan-25"], "a month each"),
+    "months, one headed wrongly": ({"Dec-24": BY_MONTH, "Jan-25": BY_MONTH, "Feb-25": [["Cust", "mrr"], ["A", 1]], "Mar-25": []}, ["Dec-24", "Jan-25", "Feb-25"], "not Mar-25"),
     "one month": ({"Notes": README, "Dec-24": BY_MONTH}, ["Dec-24"], "not Notes"),
 }  # fmt: skip
 
@@ -92,6 +96,22 @@ def test_a_sheet_that_ends_the_reader_is_named(tmp_path):
             sheet.write_row(number, 0, row)
     sheet.write(1_048_575, 16_383, "x")
     book.close()
-    with pytest.raises(nr.DataError, match="the sheet Notes cannot be looked at: .*--sheet Data"):
+    with pytest.raises(nr.DataError, match=r"the sheet Notes cannot be looked at: .*--sheet Data"):
         read_rows(path)
     assert len(read_rows(path, sheet="Data")[0].frame) == 2
+
+
+NAMES = {
+    "arr_2024-12": "2024-12", "202412": "2024-12", "mrr 2024-12-31": "2024-12", "20241231_export": "2024-12",
+    "Dec-24": "2024-12", "Dec 24": "2024-12", "dec_24": "2024-12", "December 2024": "2024-12", "Dez 24": "2024-12",
+    "ARR Dec-24 final": "2024-12", "12-2024": "2024-12", "Q4 2024": "2024-12", "2024Q4": "2024-12", "2024_12": "2024-12",
+    "ledger_v2_2024-12": "2024-12", "as of December 31, 2024": "2024-12", "arr_2024-12_v3": "2024-12",
+    "Dec": None, "2024": None, "2024-2025": None, "2024-12 to 2025-03": None, "Sheet1": None, "24-12": None,
+    "customers_100312": None, "FY25 Q4": None, "2024-13": None, "": None, "Summary": None, "Decision 24": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_month_in_a_name(name):
+    found = month_in_name(name)
+    assert (None if found is None else month_name(found)) == NAMES[name]
