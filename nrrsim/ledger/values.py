@@ -317,7 +317,7 @@ def ask_of_amounts(table: Table, frame: pd.DataFrame) -> None:
             (".", ","),
         ),
         "blank": (
-            "{} such as {}: the amount is empty",
+            "the amount of {} is empty, such as {}",
             "fill in what is missing, or say that it is nothing with --blank zero",
             "blank",
             ("zero",),
@@ -329,6 +329,8 @@ def ask_of_amounts(table: Table, frame: pd.DataFrame) -> None:
             row = int(frame.index[rows[0]])
             written = as_written(table.frame[table.unit][row])
             problem = problem.format(counted(len(rows), "cell"), written)
+            if column == "blank" and len(rows) == 1:
+                problem = "is empty" if _is_empty(table.frame[table.unit][row]) else f"is {written}"
             table.ask(problem, remedy, option, choices, row=row, field=table.unit)
 
 
