@@ -19,6 +19,7 @@ from nrrsim.movements import CENT
 from nrrsim.notation import counted
 
 PAID_EVERY = (3, 6, 12)  # months: for a quarter, half a year, a year
+LEAST_CHANGING = 3  # customers: the lives of one or two may be anything
 LEAST_PAYMENTS = 3  # of a customer: two are no habit
 LEAST_PAID = 0.01  # of all amounts: payments of less are no cause to refuse a ledger
 LEAST_STAYING = 0.9  # of the customers of the month before the last
@@ -35,7 +36,7 @@ def ask_what_a_row_is(table: Table, frame: pd.DataFrame) -> None:
     frame : `customer`, `month` (its number) and `arr`, rows of zeros too; nothing is null.
 
     A log of changes: most customers of two months or more have rows in under half of the steps from
-    their first to their last. Payments: customers of three months or more, each 3, 6 or 12 months
+    their first to their last, three customers at least. Payments: customers of three months or more, each 3, 6 or 12 months
     after the one before, where the ledger's step is smaller, with a hundredth of all amounts. Who
     pays so makes no log.
     """
@@ -50,7 +51,7 @@ def ask_what_a_row_is(table: Table, frame: pd.DataFrame) -> None:
     steps = 1 + _by_customer(holder, np.diff(stands), number) / step
     is_log = (rows > 1) & (rows < steps / 2) & ~pays
     several = int((rows > 1).sum())
-    if is_log.sum() > several / 2:
+    if is_log.sum() > several / 2 and is_log.sum() >= LEAST_CHANGING:
         first = int(np.flatnonzero(is_log[customer])[0])
         table.ask(
             f"{is_log.sum():,} of {counted(several, 'customer')} with two rows or more, such as"

@@ -101,6 +101,14 @@ def test_a_log_of_changes_is_asked_and_its_months_are_not(random_, leave):
         assert asked(table) == []
 
 
+def test_two_customers_who_come_and_go_are_no_log():
+    rows = [("A", month, 12.0) for month in range(9)]
+    rows += [(name, month, 12.0) for name in ("B", "C") for month in (0, 7)]
+    table, frame = typed(rows)
+    ask_what_a_row_is(table, frame)
+    assert asked(table) == []
+
+
 def test_a_log_of_changes_is_laid_out_as_months(random_):
     for number in (1, 8, 40):
         book = lives(random_, number)
