@@ -22,6 +22,7 @@ import typer
 
 from nrrsim.cli.options import (
     AS_IT_IS,
+    AsOf,
     Browser,
     Engine,
     HalfLife,
@@ -34,6 +35,8 @@ from nrrsim.cli.options import (
     Seed,
     Sources,
     Target,
+    card_among,
+    definitions_offered,
     probability_of,
     reads_a_ledger,
     target_of,
@@ -41,6 +44,7 @@ from nrrsim.cli.options import (
 )
 from nrrsim.cli.terminal import Ended, animated, ended_by_signals, kept_visible
 from nrrsim.errors import DataError, NrrsimError, UsageError
+from nrrsim.ledger.reading import as_keys
 from nrrsim.notation import counted, visible
 
 if TYPE_CHECKING:
@@ -54,7 +58,6 @@ app = typer.Typer(
     help="Net revenue retention: from a ledger, what became of it; from a scenario, what may"
     " become of it.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -114,14 +117,16 @@ def check(
 @reads_a_ledger
 def metrics(
     sources: Sources,
-    as_of: Annotated[str, typer.Option(metavar="YYYY-MM", help="The month the window ends in.")],
+    as_of: AsOf = None,
     window: Annotated[int, whole_number("--window", help="Months of the window.")] = 12,
-    definition: Annotated[str, typer.Option(help="Which published definition.")] = "point_to_point",
+    definition: Annotated[
+        str, typer.Option(help="Which published definition.", autocompletion=definitions_offered)
+    ] = "point_to_point",
     by: Annotated[
         str, typer.Option(help="Split by this column, or by cohort_year (or _quarter, _month).")
     ] = "segment",
     ex_price: Annotated[
-        bool, typer.Option("--ex-price", help="NRR without price movements.")
+        bool, typer.Option("--ex-price/--no-ex-price", help="NRR without price movements.")
     ] = False,
     form: LedgerForm = AS_IT_IS,
     as_json: Json = False,
@@ -129,10 +134,8 @@ def metrics(
 ) -> None:
     """NRR, GRR and logo retention of a window, in total and by segment."""
     from nrrsim.analysis.actuals import Actuals
-    from nrrsim.months import parse_month
 
-    parse_month(as_of, "as_of")
-    ledger = _read(sources, form)
+    ledger, as_of = _read_as_of(sources, form, as_of, quiet)
     past = Actuals(ledger, as_of, window, definition, ex_price=ex_price)
     headline = past.headline(by)
     if not quiet:
@@ -278,9 +281,7 @@ def frontier(
 @reads_a_ledger
 def calibrate(
     sources: Sources,
-    as_of: Annotated[
-        str, typer.Option("--as-of", metavar="YYYY-MM", help="The last month to learn from.")
-    ],
+    as_of: AsOf = None,
     out: Annotated[
         str | None, typer.Option(metavar="SCENARIO", help="Write the scenario to this YAML file.")
     ] = None,
@@ -301,18 +302,17 @@ def calibrate(
 ) -> None:
     """What a ledger's past says of churn, contraction, expansion and price: a sourced scenario."""
     from nrrsim.calibration.calibrate import calibrate
-    from nrrsim.months import parse_month
 
-    parse_month(as_of, "--as-of")
     # a scenario's book can name a file and how it is read, and nothing else
     is_file = len(sources) == 1 and "://" not in sources[0] and not sources[0].startswith("env:")
-    if out and not (is_file and replace(form, reading=AS_IT_IS.reading) == AS_IT_IS):
+    plain = replace(form, reading=AS_IT_IS.reading, is_card=False)
+    if out and not (is_file and plain == AS_IT_IS):
         raise UsageError(
             "--out: a scenario's book is one ledger file, read as it is;"
             " put the ledger into such a one"
         )
 
-    ledger = _read(sources, form)
+    ledger, as_of = _read_as_of(sources, form, as_of, quiet)
     # what is only printed may have come from a database, which no book can name
     file = os.path.relpath(sources[0], Path(out).parent) if out else "ledger.csv"
     learnt = calibrate(
@@ -587,8 +587,25 @@ def _read(sources: list[str], form: LedgerForm) -> Ledger:
     from nrrsim.ledger.ledger import read_ledger
 
     how = dict(vars(form))
-    reading = how.pop("reading")
-    return read_ledger(*sources, **how, **reading.said)
+    reading, is_card = how.pop("reading"), how.pop("is_card")
+    with as_keys(is_card):
+        return read_ledger(*sources, **how, **reading.said)
+
+
+def _read_as_of(
+    sources: list[str], form: LedgerForm, as_of: str | None, quiet: bool
+) -> tuple[Ledger, str]:
+    """The ledger, and the month that is asked about: its last where none is said, which is told."""
+    from nrrsim.months import parse_month
+
+    if as_of is not None:
+        parse_month(as_of, "--as-of")
+    ledger = _read(sources, form)
+    if as_of is None:
+        as_of = ledger.months[-1]
+        if not quiet:
+            typer.echo(f"note: as of {as_of}, the ledger's last month", err=True)
+    return ledger, as_of
 
 
 def _terms(given: list[str] | None) -> dict[str, str]:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Annotated, Any, get_type_hints
+from importlib.resources import files
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 from nrrsim.errors import UsageError
 from nrrsim.ledger.reading import AS_IT_IS as READ_AS_IT_IS
-from nrrsim.ledger.reading import Reading
+from nrrsim.ledger.reading import Reading, as_keys
+
+if TYPE_CHECKING:
+    from nrrsim.report.card import Card
 
 
 class Engine(StrEnum):
@@ -76,7 +80,8 @@ def probability_of(text: str) -> float:
 Sources = Annotated[
     list[str],
     typer.Argument(
-        metavar="LEDGER...", help="CSV, Parquet or Excel files, or env:NAME of a database."
+        metavar="LEDGER...",
+        help="CSV, Parquet or Excel files, env:NAME of a database, or a run card that names them.",
     ),
 ]
 ScenarioFile = Annotated[
@@ -87,10 +92,17 @@ Rates = Annotated[
 ]
 Currency = Annotated[str | None, typer.Option(help="The currency to report in, such as USD.")]
 Reported = Annotated[
-    bool, typer.Option("--reported", help="Each month at its own rate, not at the window's start.")
+    bool,
+    typer.Option(
+        "--reported/--no-reported", help="Each month at its own rate, not at the window's start."
+    ),
 ]
 Grace = Annotated[
     int, whole_number("--grace-months", help="Months a renewal may be late without being churn.")
+]
+AsOf = Annotated[
+    str | None,
+    typer.Option(metavar="YYYY-MM", help="The month it ends in (default: the ledger's last)."),
 ]
 Seed = Annotated[int, whole_number("--seed", help="The same seed gives the same bits.")]
 Target = Annotated[
@@ -127,47 +139,108 @@ HOW_READ = "How the file is read, where it does not say"
 
 @dataclass(frozen=True)
 class LedgerForm:
-    """How a ledger is to be read, as `read_ledger` takes it; of `reading`, an option a field."""
+    """How a ledger is to be read, as `read_ledger` takes it; of `reading`, an option a field.
+
+    is_card : it was said in a run card, whose words its errors speak.
+    """
 
     rates: Rates = None
     currency: Currency = None
     reported: Reported = False
     grace_months: Grace = 0
     reading: Reading = READ_AS_IT_IS
+    is_card: bool = False
 
 
 AS_IT_IS = LedgerForm()
 ONE_OF_MANY = {"columns": "column"}  # a mapping is said pair by pair
+CARDS = (".yaml", ".yml")
+# What a card says beyond its ledger, by the parameter of a command that means it.
+ALSO_SAID = {
+    name: name
+    for name in ("as_of", "window", "definition", "ex_price", "half_life", "target")
+    + ("every", "trials", "seed")
+} | {"price_month": "price_months"}
 
 
 def reads_a_ledger(command: Callable[..., None]) -> Callable[..., None]:
     """The command with the options of LedgerForm in the place of its parameter `form`.
 
     Typer reads a command's signature, and makes an option of each parameter: so the command that it
-    sees has them all, and hands them on as one.
+    sees has them all, and hands them on as one. A run card may stand in the place of a ledger: then
+    it says all that was not typed.
     """
-    own = [field for field in fields(LedgerForm) if field.name != "reading"]
+    own = [field for field in fields(LedgerForm) if field.name not in ("reading", "is_card")]
     kinds = get_type_hints(LedgerForm, include_extras=True)
     options = [_parameter(each.name, each.default, kinds[each.name]) for each in own]
     options += [_option_of(each) for each in fields(Reading)]
-    parameters: list[inspect.Parameter] = []
+    parameters = [_parameter("context", inspect.Parameter.empty, typer.Context)]
     for parameter in inspect.signature(command, eval_str=True).parameters.values():
         as_keyword = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
         parameters += options if parameter.name == "form" else [as_keyword]
 
     @functools.wraps(command)
-    def widened(**given: Any) -> None:
+    def widened(context: typer.Context, **given: Any) -> None:
         reading = {each.name: given.pop(each.name) for each in fields(Reading)}
-        form = {each.name: given.pop(each.name) for each in own}
         try:
             said = Reading.of(reading)
         except UsageError as error:
             name, _, problem = str(error).partition(": ")
             raise UsageError(f"{_option_name(name)}: {problem}") from None
-        command(**given, form=LedgerForm(**form, reading=said))
+
+        card = card_among(given["sources"])
+        if card is not None:
+            typed = [each for each in context.params if _is_typed(context, each)]
+            said = _said_in(card, given, said, typed)
+        form = {each.name: given.pop(each.name) for each in own}
+        with as_keys(card is not None):
+            command(**given, form=LedgerForm(**form, reading=said, is_card=card is not None))
 
     widened.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return widened
+
+
+def card_among(sources: list[str]) -> Card | None:
+    """The run card that stands in the place of a ledger; raises UsageError where files do, too."""
+    cards = [each for each in sources if each.lower().endswith(CARDS)]
+    if not cards:
+        return None
+    if len(sources) > 1:
+        raise UsageError(
+            f"{cards[0]}: is a run card, which names its ledger itself; give the card alone, or"
+            " files alone"
+        )
+    from nrrsim.report.card import read_card
+
+    return read_card(cards[0], of_ledger=True)
+
+
+def _said_in(
+    card: Card, given: dict[str, Any], reading: Reading, typed: Collection[str]
+) -> Reading:
+    """How the card's ledger is read; `given` gets all else that the card says.
+
+    What was typed goes before it: of pairs, such as columns, those that were typed.
+    """
+    given["sources"], said = card.sources, card.form
+    how = {name: said.pop(name) for name in (each.name for each in fields(Reading)) if name in said}
+    for name, key in ALSO_SAID.items():
+        # no trials: a report without a forecast
+        if name in given and card.parameters.get(key) not in (None, 0):
+            said[name] = card.parameters[key]
+    given.update({name: value for name, value in said.items() if name not in typed})
+
+    for each in fields(Reading):
+        if each.name in typed:
+            told = getattr(reading, each.name)
+            repeats = each.metadata["kind"] == "pairs"
+            how[each.name] = {**how.get(each.name, {}), **told} if repeats else told
+    return Reading.of(how)
+
+
+def _is_typed(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _parameter(name: str, default: Any, annotation: Any) -> inspect.Parameter:
@@ -186,7 +259,10 @@ def _option_of(field: Any) -> inspect.Parameter:
     named = _option_name(field.name)
     words: dict[str, Any] = {"help": f"{told['help']}.", "rich_help_panel": HOW_READ}
     if told["kind"] == "switch":
-        return _parameter(field.name, False, Annotated[bool, typer.Option(named, **words)])
+        either = f"{named}/--no-{named[2:]}"
+        return _parameter(field.name, False, Annotated[bool, typer.Option(either, **words)])
+    if offered := _offered(field):
+        words["autocompletion"] = offered
     words["metavar"] = told["metavar"] or "|".join(told["choices"]) or "TEXT"
     if told["kind"] == "pairs":
         words["help"] = f"{told['help']}; repeat."
@@ -194,3 +270,32 @@ def _option_of(field: Any) -> inspect.Parameter:
             field.name, None, Annotated[list[str] | None, typer.Option(named, **words)]
         )
     return _parameter(field.name, None, Annotated[str | None, typer.Option(named, **words)])
+
+
+# --- what a shell completes -----------------------------------------------------------------------
+
+
+def _offered(field: Any) -> Callable[[str], list[str]] | None:
+    """What to offer for an option of reading: its words, or the exports that are known."""
+    words = field.metadata["choices"]
+    if field.name == "format":
+        return formats_offered
+    return (lambda begun: _beginning(words, begun)) if words else None
+
+
+def formats_offered(begun: str) -> list[str]:
+    """The exports whose names begin so."""
+    folder = files("nrrsim.ledger") / "formats"
+    names = [each.name.removesuffix(".yaml") for each in folder.iterdir()] if folder.is_dir() else []
+    return _beginning(names, begun)
+
+
+def definitions_offered(begun: str) -> list[str]:
+    """The definitions of retention whose names begin so."""
+    from nrrsim.metrics import DEFINITIONS
+
+    return _beginning(DEFINITIONS, begun)
+
+
+def _beginning(names: Collection[str], begun: str) -> list[str]:
+    return sorted(name for name in names if name.startswith(begun))

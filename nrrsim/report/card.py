@@ -1,4 +1,4 @@
-"""A run card in, its checked parameters and its notebook out; never runs it."""
+"""A run card in, its checked parameters, notebook and ledger out; never runs or reads them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,15 @@ from nrrsim.months import Calendar
 from nrrsim.yamlfile import read_yaml
 
 NESTED = ("scenarios", "multiples", "price_months")
+LEDGER, FORM = "ledger", ("rates", "currency", "reported", "grace_months")
+USUAL = "quarterly_report"  # whose keys a card has that states a ledger alone
 MOST_STRANGE = 20  # unknown parameters that are told one by one
 OPTIONAL = re.compile(r"\(optional ?(number|text|mapping|month of the year|)\)")
 PATH = "(path)"  # in a parameter's comment; a company or a title may be called like a file
 ALWAYS_PATHS = ("rates",)
 EMPTY = "is empty; give a value, or leave the line out"
 READING = "reading"  # a notebook's parameter: how its ledger is read
+YAML = (".yaml", ".yml")
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,35 @@ class Card:
         return self.path.stem
 
     @property
+    def sources(self) -> list[str]:
+        """Its ledger: files as paths from here, patterns of such, or the address of a database."""
+        said = self.parameters.get(LEDGER)
+        if not said:
+            raise UsageError(
+                f"{self.path}: names no ledger; give a card that does, such as ledger: ledger.csv"
+            )
+        return [self.from_here(each) for each in (said if isinstance(said, list) else [said])]
+
+    @property
+    def form(self) -> dict[str, Any]:
+        """How its ledger is read, as `read_ledger` takes it."""
+        form = {key: self.parameters[key] for key in FORM if key in self.parameters}
+        # a notebook of one's own may have parameters of such names, and none for all of them
+        own = {key: self.parameters[key] for key in OPTIONS if key in self.parameters}
+        reading = Reading.of({**own, **self.parameters.get(READING, {})}).said
+        if form.get("rates"):
+            form["rates"] = self.from_here(form["rates"])
+        if Path(reading.get("format", "")).suffix in YAML:
+            reading["format"] = self.from_here(reading["format"])
+        return {**form, **reading}
+
+    def from_here(self, path: str) -> str:
+        """A path that the card gives, which is one from its folder, as a path from here."""
+        if path.startswith("env:") or "://" in path or os.path.isabs(path):
+            return path
+        return os.path.relpath(self.path.parent.resolve() / path)
+
+    @property
     def named(self) -> list[str]:
         """What the card, or where it is silent its notebook, says that its files are."""
         known = {**self.defaults, **self.parameters}
@@ -56,10 +88,22 @@ class Card:
         return [text for text in each if isinstance(text, str) and text]
 
 
-def read_card(path: str | Path) -> Card:
-    """The card, checked against its notebook's parameters; raises UsageError with all problems."""
+def read_card(
+    path: str | Path, over: Mapping[str, Any] | None = None, *, of_ledger: bool = False
+) -> Card:
+    """The card, checked against its notebook's parameters; raises UsageError with all problems.
+
+    over : keys that are said elsewhere (`--set`), in the place of the card's own. of_ledger : the
+        card is to say what its ledger is: nothing else is missing then, not even a notebook.
+    """
     file, document = Path(path), read_yaml(path, "run card")
-    card = document.values
+    card, over = {**document.values, **(over or {})}, over or {}
+
+    def place(key: str) -> str:
+        return f"--set {key}" if key in over else f"{path}:{document.keys[key,].line}: {key}"
+
+    if of_ledger and LEDGER in card:
+        card.setdefault("notebook", USUAL)
     if not isinstance(card.get("notebook"), str):
         raise UsageError(
             f"{path}: a run card names its notebook, such as notebook: quarterly_report"
@@ -72,7 +116,7 @@ def read_card(path: str | Path) -> Card:
     strange = [key for key in given if key not in known]
     beyond = set(strange[MOST_STRANGE:])
     wrong = [
-        f"{path}:{document.keys[key,].line}: {key}: {problem}"
+        f"{place(key)}: {problem}"
         for key, value in given.items()
         if key not in beyond and (problem := _problem(key, value, known))
     ]
@@ -81,7 +125,7 @@ def read_card(path: str | Path) -> Card:
     wrong += [
         f"{path}: {key}: is missing; {known[key].help or 'add it to the card'}"
         for key in known
-        if key not in given and not OPTIONAL.search(known[key].help)
+        if key not in given and not OPTIONAL.search(known[key].help) and not of_ledger
     ]
     defaults = {key: each.default for key, each in known.items()}
     wording: tuple[Path, ...] = ()
@@ -97,7 +141,7 @@ def read_card(path: str | Path) -> Card:
                 raise UsageError(f"{key}: {EMPTY}")
             Reading.of({key: value})
         except UsageError as error:
-            wrong.append(f"{path}:{document.keys[key,].line}: {error}")
+            wrong.append(f"{place(key)}: {str(error).removeprefix(f'{key}: ')}")
     if wrong:
         raise UsageError("\n".join(wrong))
     if said:
@@ -189,6 +233,9 @@ def _problem(key: str, value: Any, known: Mapping[str, _Parameter]) -> str:
         fits = isinstance(value, Mapping) and all(isinstance(item, str) for item in value.values())
         wanted = "a mapping of our word to your heading, such as {customer: Account}"
         return "" if fits else f"must be {wanted}, got {value!r}"
+    if key == LEDGER and isinstance(value, list):
+        fits = bool(value) and all(isinstance(item, str) for item in value)
+        return "" if fits else f"must be a file or a list of files, got {value!r}"
     if isinstance(value, Mapping | list):
         return "" if key in NESTED else "must be one value, not a list or a mapping"
     if wanted == "switch":
