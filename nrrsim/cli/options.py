@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
@@ -155,12 +155,9 @@ class LedgerForm:
 AS_IT_IS = LedgerForm()
 ONE_OF_MANY = {"columns": "column"}  # a mapping is said pair by pair
 CARDS = (".yaml", ".yml")
-# What a card says beyond its ledger, by the parameter of a command that means it.
-ALSO_SAID = {
-    name: name
-    for name in ("as_of", "window", "definition", "ex_price", "half_life", "target")
-    + ("every", "trials", "seed")
-} | {"price_month": "price_months"}
+# What a card says beyond its ledger, and some commands ask for.
+ALSO_SAID: tuple[str, ...] = ("as_of", "window", "definition", "ex_price", "half_life")
+ALSO_SAID += ("price_months", "target", "every", "trials", "seed")
 
 
 def reads_a_ledger(command: Callable[..., None]) -> Callable[..., None]:
@@ -188,13 +185,14 @@ def reads_a_ledger(command: Callable[..., None]) -> Callable[..., None]:
             name, _, problem = str(error).partition(": ")
             raise UsageError(f"{_option_name(name)}: {problem}") from None
 
+        form = LedgerForm(**{each.name: given.pop(each.name) for each in own}, reading=said)
         card = card_among(given["sources"])
         if card is not None:
             typed = [each for each in context.params if _is_typed(context, each)]
-            said = _said_in(card, given, said, typed)
-        form = {each.name: given.pop(each.name) for each in own}
-        with as_keys(card is not None):
-            command(**given, form=LedgerForm(**form, reading=said, is_card=card is not None))
+            form = _with_typed(form_of(card), form, typed)
+            given |= {"sources": card.sources, **_also_said(card, given.keys() - typed)}
+        with as_keys(form.is_card):
+            command(**given, form=form)
 
     widened.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return widened
@@ -215,27 +213,31 @@ def card_among(sources: list[str]) -> Card | None:
     return read_card(cards[0], of_ledger=True)
 
 
-def _said_in(
-    card: Card, given: dict[str, Any], reading: Reading, typed: Collection[str]
-) -> Reading:
-    """How the card's ledger is read; `given` gets all else that the card says.
+def form_of(card: Card) -> LedgerForm:
+    """How a card says that its ledger is read."""
+    said = card.form
+    reading = {each.name: said.pop(each.name) for each in fields(Reading) if each.name in said}
+    return LedgerForm(**said, reading=Reading.of(reading), is_card=True)
 
-    What was typed goes before it: of pairs, such as columns, those that were typed.
-    """
-    given["sources"], said = card.sources, card.form
-    how = {name: said.pop(name) for name in (each.name for each in fields(Reading)) if name in said}
-    for name, key in ALSO_SAID.items():
-        # no trials: a report without a forecast
-        if name in given and card.parameters.get(key) not in (None, 0):
-            said[name] = card.parameters[key]
-    given.update({name: value for name, value in said.items() if name not in typed})
 
+def _with_typed(card: LedgerForm, command: LedgerForm, typed: Collection[str]) -> LedgerForm:
+    """The card's form, but for what was typed; of pairs, such as columns, for those typed."""
+    reading = card.reading.said
     for each in fields(Reading):
         if each.name in typed:
-            told = getattr(reading, each.name)
+            said = getattr(command.reading, each.name)
             repeats = each.metadata["kind"] == "pairs"
-            how[each.name] = {**how.get(each.name, {}), **told} if repeats else told
-    return Reading.of(how)
+            reading[each.name] = {**reading.get(each.name, {}), **said} if repeats else said
+    form = {name: value for name, value in vars(command).items() if name in typed}
+    return replace(card, **form, reading=Reading.of(reading))
+
+
+def _also_said(card: Card, names: Collection[str]) -> dict[str, Any]:
+    """What else a card says of a command's parameters; no trials are a report's alone."""
+    said = {name: card.parameters.get(name) for name in names if name in ALSO_SAID}
+    if said.get("trials") == 0:
+        del said["trials"]
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def _is_typed(context: typer.Context, name: str) -> bool:
@@ -280,21 +282,23 @@ def _offered(field: Any) -> Callable[[str], list[str]] | None:
     words = field.metadata["choices"]
     if field.name == "format":
         return formats_offered
-    return (lambda begun: _beginning(words, begun)) if words else None
+    return (lambda incomplete: _beginning(words, incomplete)) if words else None
 
 
-def formats_offered(begun: str) -> list[str]:
+def formats_offered(incomplete: str) -> list[str]:
     """The exports whose names begin so."""
     folder = files("nrrsim.ledger") / "formats"
-    names = [each.name.removesuffix(".yaml") for each in folder.iterdir()] if folder.is_dir() else []
-    return _beginning(names, begun)
+    names = (
+        [each.name.removesuffix(".yaml") for each in folder.iterdir()] if folder.is_dir() else []
+    )
+    return _beginning(names, incomplete)
 
 
-def definitions_offered(begun: str) -> list[str]:
+def definitions_offered(incomplete: str) -> list[str]:
     """The definitions of retention whose names begin so."""
     from nrrsim.metrics import DEFINITIONS
 
-    return _beginning(DEFINITIONS, begun)
+    return _beginning(DEFINITIONS, incomplete)
 
 
 def _beginning(names: Collection[str], begun: str) -> list[str]:

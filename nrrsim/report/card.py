@@ -100,10 +100,15 @@ def read_card(
     card, over = {**document.values, **(over or {})}, over or {}
 
     def place(key: str) -> str:
-        return f"--set {key}" if key in over else f"{path}:{document.keys[key,].line}: {key}"
+        said = f" --set {key}" if key in over else f"{document.keys[key,].line}: {key}"
+        return f"{path}:{said}"
 
-    if of_ledger and LEDGER in card:
-        card.setdefault("notebook", USUAL)
+    if of_ledger and "notebook" not in card:
+        if LEDGER not in card:
+            raise UsageError(
+                f"{path}: is no ledger, and no run card that names one, such as ledger: ledger.csv"
+            )
+        card["notebook"] = USUAL
     if not isinstance(card.get("notebook"), str):
         raise UsageError(
             f"{path}: a run card names its notebook, such as notebook: quarterly_report"
@@ -147,6 +152,14 @@ def read_card(
     if said:
         given[READING] = {**given.get(READING, {}), **said}
     return Card(file, notebook, given, defaults, paths, wording)
+
+
+def names_a_card(path: str | Path) -> bool:
+    """Whether a file that is there is a run card, and no scenario."""
+    file = Path(path)
+    if file.suffix.lower() not in YAML or not file.is_file():
+        return False
+    return not {"notebook", LEDGER}.isdisjoint(read_yaml(file, "run card").values)
 
 
 def _own_wording(card: Path, given: Any, default: Any) -> tuple[Path, ...]:
@@ -219,7 +232,8 @@ def _meant(value: Any, parameter: _Parameter | None) -> Any:
 
 def _problem(key: str, value: Any, known: Mapping[str, _Parameter]) -> str:
     if key not in known:
-        return f"is not a parameter of the notebook; {did_you_mean(key, list(known))}"
+        names = [*known, *(OPTIONS if READING in known else ())]
+        return f"is not a parameter of the notebook; {did_you_mean(key, names)}"
     wanted = known[key].kind
     if value is None:
         return "" if known[key].default is None else EMPTY
