@@ -113,6 +113,11 @@ def read_yaml(path: str | Path, what: str) -> Document:
     return Document(values, {(): Place(str(path), 1, 1)} | reader.keys, reader.places)
 
 
+def read_value(text: str, what: str) -> Any:
+    """One value as it would stand in a file; `what` it is called in an error."""
+    return _Reader(what).value(_composed(text, what), ())
+
+
 def yaml_text(values: dict[str, Any]) -> str:
     """Plain values as YAML that people read: in the order given, short things on one line."""
     from io import StringIO

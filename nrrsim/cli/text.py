@@ -18,6 +18,7 @@ from nrrsim.notation import (
 )
 from nrrsim.report.wording.labels import STEPS, span
 from nrrsim.scenario.numbers import Sized
+from nrrsim.scenario.table import believed
 
 if TYPE_CHECKING:
     from nrrsim.scenario.scenario import Scenario
@@ -232,7 +233,7 @@ def belief_lines(scenario: Scenario) -> list[str]:
             )
             acting = _acting(scenario.table.entries[driver][segment])
             numbers = ", ".join(
-                f"{field} {_believed(value)}{acting.get(field, '')}"
+                f"{field} {believed(value)}{acting.get(field, '')}"
                 for field, value in known.items()
             )
             because, source = (" ".join(text.split()) for text in (entry.because, entry.source))
@@ -254,20 +255,6 @@ def _acting(fields: Mapping[str, Stated]) -> dict[str, str]:
             field, _, year = ("sbg", "", name) if curve else name.partition(".")
             means.setdefault(field, []).append(f"{year} {mean}".strip())
     return {field: f", on average {' then '.join(each)}" for field, each in means.items()}
-
-
-def _believed(value: Any) -> str:
-    """A number, an interval, a distribution, a size drawn anew by each event, or a curve."""
-    if isinstance(value, Mapping):
-        if "between" in value:
-            return "{:g} to {:g} (90 %)".format(*value["between"])
-        if set(value) == {"mean", "sd"}:
-            return f"{value['mean']:g} on average (sd {value['sd']:g})"
-        parts = " ".join(f"{key} {_believed(each)}" for key, each in value.items() if key != "dist")
-        return f"{value.get('dist', '')} ({parts})".strip()
-    if isinstance(value, tuple | list):
-        return " then ".join(map(_believed, value))
-    return f"{value:g}"
 
 
 def profile_lines(profile: Mapping[str, Any]) -> list[str]:
