@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nrrsim.cli.folders import new, next_
 from nrrsim.cli.options import (
     AS_IT_IS,
     Browser,
@@ -44,7 +45,6 @@ from nrrsim.errors import DataError, NrrsimError, UsageError
 from nrrsim.notation import counted, visible
 
 if TYPE_CHECKING:
-    from nrrsim.ledger.ledger import Ledger
     from nrrsim.scenario.scenario import Scenario
 
 
@@ -92,7 +92,7 @@ def check(
     from nrrsim.ledger.check import profile
 
     try:
-        ledger = _read(sources, form)
+        ledger = form.read(sources)
     except DataError as error:
         findings = list(map(str, error.findings))
         typer.echo(_object({"findings": findings}) if as_json else str(error))
@@ -132,7 +132,7 @@ def metrics(
     from nrrsim.months import parse_month
 
     parse_month(as_of, "as_of")
-    ledger = _read(sources, form)
+    ledger = form.read(sources)
     past = Actuals(ledger, as_of, window, definition, ex_price=ex_price)
     headline = past.headline(by)
     if not quiet:
@@ -312,7 +312,7 @@ def calibrate(
             " put the ledger into such a one"
         )
 
-    ledger = _read(sources, form)
+    ledger = form.read(sources)
     # what is only printed may have come from a database, which no book can name
     file = os.path.relpath(sources[0], Path(out).parent) if out else "ledger.csv"
     learnt = calibrate(
@@ -358,7 +358,7 @@ def backtest(
     """How often forecasts made in the ledger's past, from what was known then, were right."""
     from nrrsim.calibration.backtest import backtest, origins
 
-    ledger = _read(sources, form)
+    ledger = form.read(sources)
     how: dict[str, Any] = {"every": every, "to": to}
     number = len(origins(ledger, **how))
     with _progress(number, "forecasts", quiet) as advance:
@@ -478,8 +478,13 @@ def report(
         Engine, typer.Option(help="What renders the PDF; auto takes Quarto if it is there.")
     ] = Engine.auto,
     out: Annotated[
-        Path, typer.Option(metavar="DIR", help="The folder that gets a folder for each card.")
-    ] = Path("reports"),
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="The folder that gets a folder for each card (default: the reports/ beside the"
+            " params/ that the card lies in, else reports/ here).",
+        ),
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Run a notebook as its card says, and make the report."""
@@ -500,6 +505,10 @@ def report(
         typer.echo(
             "\n".join(str(folder / f"report.{form}") for form in forms) if forms else str(folder)
         )
+
+
+app.command()(new)
+app.command("next")(next_)
 
 
 @app.command("lab")
@@ -581,14 +590,6 @@ def _progress(total: int, what: str, quiet: bool) -> Iterator[Callable[[int], No
         yield advance
     finally:
         bar.stop()
-
-
-def _read(sources: list[str], form: LedgerForm) -> Ledger:
-    from nrrsim.ledger.ledger import read_ledger
-
-    how = dict(vars(form))
-    reading = how.pop("reading")
-    return read_ledger(*sources, **how, **reading.said)
 
 
 def _terms(given: list[str] | None) -> dict[str, str]:

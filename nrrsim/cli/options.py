@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 from nrrsim.errors import UsageError
 from nrrsim.ledger.reading import AS_IT_IS as READ_AS_IT_IS
 from nrrsim.ledger.reading import Reading
+
+if TYPE_CHECKING:
+    from nrrsim.ledger.ledger import Ledger
 
 
 class Engine(StrEnum):
@@ -135,6 +138,14 @@ class LedgerForm:
     grace_months: Grace = 0
     reading: Reading = READ_AS_IT_IS
 
+    def read(self, sources: Sequence[str]) -> Ledger:
+        """The ledger, read so; raises as `read_ledger`."""
+        from nrrsim.ledger.ledger import read_ledger
+
+        how = dict(vars(self))
+        reading = how.pop("reading")
+        return read_ledger(*sources, **how, **reading.said)
+
 
 AS_IT_IS = LedgerForm()
 ONE_OF_MANY = {"columns": "column"}  # a mapping is said pair by pair
@@ -163,7 +174,7 @@ def reads_a_ledger(command: Callable[..., None]) -> Callable[..., None]:
             said = Reading.of(reading)
         except UsageError as error:
             name, _, problem = str(error).partition(": ")
-            raise UsageError(f"{_option_name(name)}: {problem}") from None
+            raise UsageError(f"{option_name(name)}: {problem}") from None
         command(**given, form=LedgerForm(**form, reading=said))
 
     widened.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -176,14 +187,15 @@ def _parameter(name: str, default: Any, annotation: Any) -> inspect.Parameter:
     )
 
 
-def _option_name(field: str) -> str:
+def option_name(field: str) -> str:
+    """What a field of Reading is called on the command line."""
     return "--" + ONE_OF_MANY.get(field, field).replace("_", "-")
 
 
 def _option_of(field: Any) -> inspect.Parameter:
     """The option that a field of Reading is: Reading checks what it is given."""
     told = field.metadata
-    named = _option_name(field.name)
+    named = option_name(field.name)
     words: dict[str, Any] = {"help": f"{told['help']}.", "rich_help_panel": HOW_READ}
     if told["kind"] == "switch":
         return _parameter(field.name, False, Annotated[bool, typer.Option(named, **words)])

@@ -33,10 +33,13 @@ def run_card(
     *,
     to: Sequence[str] = ("pdf", "html"),
     engine: str = "auto",
-    out: str | Path = "reports",
+    out: str | Path | None = None,
     progress: bool = False,
 ) -> Path:
     """Run a card and put the report into `out`/<name of the card>/; returns that folder.
+
+    out : default: `reports/` beside the folder `params/` that the card lies in, else `reports/`
+        here.
 
     Raises UsageError for the card, DataError for the ledger, NotebookError or RenderError for the
     run.
@@ -47,7 +50,8 @@ def run_card(
     from nrrsim.report.pages.markdown import install_fonts
 
     card = read_card(path)
-    final = _checked_place(Path(out) / card.name)
+    out = _reports_of(card.path) if out is None else Path(out)
+    final = _checked_place(out / card.name)
     if not set(card.paths) - set(ALWAYS_PATHS):
         log.info(
             "note: %s: no parameter of %s says (path) in its comment: no file is taken for an"
@@ -61,9 +65,16 @@ def run_card(
         log.info("%s: rendering %s", card.path, ", ".join(to))
         rendered_by = _render(card, work, to, engine)
         write_manifest(card, work, final, numbers, rendered_by)
-    if Path(out).resolve() == shared("reports").resolve():
+    if out.resolve() == shared("reports").resolve():
         install_fonts(shared("reports"))  # so that Quarto can render the notebook by hand, too
     return final
+
+
+def _reports_of(card: Path) -> Path:
+    """The folder for the reports of a card: its workspace's, if it lies in one."""
+    beside = Path(os.path.normpath(card.parent / ".." / "reports"))
+    in_workspace = card.resolve().parent.name == "params" and beside.is_dir()
+    return beside if in_workspace else Path("reports")
 
 
 def _checked_place(final: Path) -> Path:
