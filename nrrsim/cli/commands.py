@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -45,6 +44,7 @@ from nrrsim.errors import DataError, NrrsimError, UsageError
 from nrrsim.notation import counted, visible
 
 if TYPE_CHECKING:
+    from nrrsim.ledger.ledger import Ledger
     from nrrsim.scenario.scenario import Scenario
 
 
@@ -92,7 +92,7 @@ def check(
     from nrrsim.ledger.check import profile
 
     try:
-        ledger = form.read(sources)
+        ledger = _read(sources, form)
     except DataError as error:
         findings = list(map(str, error.findings))
         typer.echo(_object({"findings": findings}) if as_json else str(error))
@@ -132,7 +132,7 @@ def metrics(
     from nrrsim.months import parse_month
 
     parse_month(as_of, "as_of")
-    ledger = form.read(sources)
+    ledger = _read(sources, form)
     past = Actuals(ledger, as_of, window, definition, ex_price=ex_price)
     headline = past.headline(by)
     if not quiet:
@@ -304,15 +304,16 @@ def calibrate(
     from nrrsim.months import parse_month
 
     parse_month(as_of, "--as-of")
-    # a scenario's book can name a file and how it is read, and nothing else
+    # a scenario's book names a file, how it is read and its currency; a gap up to the month that
+    # it begins in is one however long a renewal may be late
     is_file = len(sources) == 1 and "://" not in sources[0] and not sources[0].startswith("env:")
-    if out and not (is_file and replace(form, reading=AS_IT_IS.reading) == AS_IT_IS):
+    if out and (not is_file or form.rates or form.reported):
         raise UsageError(
-            "--out: a scenario's book is one ledger file, read as it is;"
+            "--out: a scenario's book is one ledger file, and nothing in it is converted;"
             " put the ledger into such a one"
         )
 
-    ledger = form.read(sources)
+    ledger = _read(sources, form)
     # what is only printed may have come from a database, which no book can name
     file = os.path.relpath(sources[0], Path(out).parent) if out else "ledger.csv"
     learnt = calibrate(
@@ -358,7 +359,7 @@ def backtest(
     """How often forecasts made in the ledger's past, from what was known then, were right."""
     from nrrsim.calibration.backtest import backtest, origins
 
-    ledger = form.read(sources)
+    ledger = _read(sources, form)
     how: dict[str, Any] = {"every": every, "to": to}
     number = len(origins(ledger, **how))
     with _progress(number, "forecasts", quiet) as advance:
@@ -590,6 +591,10 @@ def _progress(total: int, what: str, quiet: bool) -> Iterator[Callable[[int], No
         yield advance
     finally:
         bar.stop()
+
+
+def _read(sources: list[str], form: LedgerForm) -> Ledger:
+    return form.read(sources)
 
 
 def _terms(given: list[str] | None) -> dict[str, str]:

@@ -18,6 +18,7 @@ from nrrsim.cli.options import AS_IT_IS, LedgerForm, Quiet, option_name, reads_a
 from nrrsim.cli.terminal import can_ask
 from nrrsim.errors import DataError, Finding, UsageError
 from nrrsim.ledger.reading import MEANS, SWITCHES, Reading
+from nrrsim.months import month_name
 from nrrsim.notation import counted
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def new(
     quiet: Quiet = False,
 ) -> None:
     """A folder for your own reports, made from a ledger: run cards, a plan, a place for reports."""
-    from nrrsim.workspace.new import new_template, new_workspace
+    from nrrsim.workspace.new import new_template, new_workspace, refuse_full
 
     sources = [*(ledger or ()), *(more or ())]
     if not ledger:
@@ -73,7 +74,10 @@ def new(
         _tell(new_template(folder), quiet)
         return
 
+    refuse_full(folder, [*sources, *([form.rates] if form.rates else [])])
     read, form, asked = _read_asking(sources, form)
+    if can_ask():
+        read, form = _ask_more(read, sources, form, asked)
     made = new_workspace(
         folder,
         sources,
@@ -153,6 +157,36 @@ def _read_asking(sources: list[str], form: LedgerForm) -> tuple[Ledger, LedgerFo
                 _reject(error)
             seen |= {(each.option, each.problem) for each in questions}
             form = _answered(questions, form, asked)
+
+
+def _ask_more(
+    ledger: Ledger, sources: list[str], form: LedgerForm, asked: dict[str, str]
+) -> tuple[Ledger, LedgerForm]:
+    """The ledger and its form, after what no file need say and only its owner knows."""
+    if form.currency is None and not form.rates and "currency" not in ledger.entries.frame:
+        typer.echo(f"The ledger does not say its currency; {ledger.currency} is taken.")
+        word = _prompt("Currency", default=ledger.currency)
+        asked["currency"] = "the ledger does not say its currency"
+        form = replace(form, currency=word)
+        ledger = form.read(sources)
+
+    known = ledger.entries.known
+    while known is not None and form.reading.until is None:
+        typer.echo(
+            f"The ledger ends with {month_name(known.last)}, {known.why}. Months after it are known"
+            " if the export was made later: when was it made, such as 2026-10-05?"
+        )
+        word = _prompt("Made on (Enter: leave it so)", default="")
+        if not word:
+            break
+        until = replace(form, reading=Reading.of({**form.reading.said, "until": word}))
+        try:
+            ledger, form = until.read(sources), until
+        except UsageError as error:
+            typer.echo(str(error))
+            continue
+        asked["until"] = "when was the export made?"
+    return ledger, form
 
 
 def _reject(error: DataError) -> NoReturn:
@@ -263,9 +297,9 @@ def _wanted(answer: Answer) -> str:
     return f"the heading of {answer.begins[:-1]}" if answer.begins else help
 
 
-def _prompt(text: str) -> str:
+def _prompt(text: str, default: str | None = None) -> str:
     try:
-        return str(typer.prompt(text)).strip()
+        return str(typer.prompt(text, default, show_default=bool(default))).strip()
     except typer.Abort:  # the input has ended: nobody answers
         raise UsageError("no answer was given, and nothing is written") from None
 

@@ -70,23 +70,25 @@ def report_card(
             _heading("How the ledger is read"),
             *([_comment(each) for each in found]),
             *(
-                _entry(key, said[key].value, _told(how["help"].lower(), said[key].why))
+                _entry(key, said[key].value, _told(_begun(how["help"]), said[key].why))
                 for key, how in HOW.items()
                 if key in said
             ),
         ]
-    defaults = {key: written(known[key][0]) for key in own if key not in said}
+    defaults = {key: known[key][0] for key in own if key not in said}
     blocks += [
         _heading("What else this card may say: take a # away"),
-        "\n".join(_further(key, value, own[key]) for key, value in defaults.items()),
+        "\n".join(
+            _further(key, "" if value is None else written(value), own[key])
+            for key, value in defaults.items()
+        ),
     ]
     if READING in known:
-        choices = {key: " | ".join(how["choices"]) or how["metavar"] for key, how in HOW.items()}
         blocks += [
             _heading("How else a ledger may be read"),
             "\n".join(
-                _further(key, choices[key] or "true", HOW[key]["help"])
-                for key in HOW
+                _further(key, _choices(how), _begun(how["help"]))
+                for key, how in HOW.items()
                 if key not in said
             ),
         ]
@@ -101,12 +103,13 @@ def plan(base: str, title: str, target: float | None, lever: Mapping[str, Any]) 
     lines = [
         _comment(
             f"Your plan: it extends {base}, which calibrate learnt from the ledger, and states only"
-            " what differs. Every number that you change wants a source."
+            " what differs. Say in `because` what is to change and why, and beside each number that"
+            " you change where it is from."
         ),
         f"extends: {base}",
         f"title: {written(title)}",
         "because: >",
-        "  As the past was. Say here what is to change, and why.",
+        "  Nothing is changed as yet: the plan is the past.",
         f"target: {target:g}" if target else "# target: 1.1",
         "",
         _comment("A lever, for example: take the # away from these lines, and it is moved."),
@@ -130,9 +133,9 @@ def one_line(text: str) -> str:
 
 
 def written(value: Any) -> str:
-    """A value as YAML, on one line; nothing for None."""
+    """A value as YAML, on one line."""
     if value is None:
-        return ""
+        return "null"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
@@ -154,6 +157,21 @@ def _entry(key: str, value: Any, comment: str) -> str:
 
 def _further(key: str, value: str, help: str) -> str:
     return f"{f'# {key}: {value}'.rstrip():<{KEY}}  # {help}"
+
+
+def _choices(how: Mapping[str, Any]) -> str:
+    """What an option of reading takes, as it is shown where nothing is chosen."""
+    usual = {
+        "switch": "true",
+        "number": "1000",
+        "pairs": f"{{{how['metavar'].replace('=', ': ')}}}",
+    }
+    known = " | ".join(json.dumps(each) if each in ".," else each for each in how["choices"])
+    return known or usual.get(how["kind"]) or how["metavar"] or "TEXT"
+
+
+def _begun(help: str) -> str:
+    return help[:1].lower() + help[1:]
 
 
 def _told(meaning: str, why: str) -> str:

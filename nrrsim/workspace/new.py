@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import glob
 import itertools
+import math
 import os
 import re
 import shutil
@@ -20,10 +21,12 @@ from typing import Any
 import numpy as np
 
 from nrrsim.calibration.calibrate import Calibration, calibrate
+from nrrsim.engine.expectation import expect
 from nrrsim.errors import UsageError
 from nrrsim.files import added_to, shared, whole_folder
 from nrrsim.ledger.ledger import Ledger
 from nrrsim.ledger.sources import matching
+from nrrsim.metrics import nrr
 from nrrsim.months import month_name, parse_month
 from nrrsim.notation import counted
 from nrrsim.report.card import read_card
@@ -53,7 +56,7 @@ class Workspace:
 def new_template(folder: str | Path) -> Workspace:
     """A folder with a ledger to fill in, and what to do then; raises as `new_workspace`."""
     home = Path(folder)
-    _refuse_full(home, ())
+    refuse_full(home, ())
     with _made(home) as work:
         write_template(work / TEMPLATE)
         (work / "README.md").write_text(first_readme(), encoding="utf-8")
@@ -86,7 +89,7 @@ def new_workspace(
     files cannot be named by one path.
     """
     home = Path(folder)
-    _refuse_full(home, [*sources, *([rates] if rates else [])])
+    refuse_full(home, [*sources, *([rates] if rates else [])])
     month, window = _latest(ledger)
     name = card_name(month, ledger.calendar)
     card, compared = home / "params" / f"{name}.yaml", home / "params" / "past-vs-plan.yaml"
@@ -102,6 +105,12 @@ def new_workspace(
     said["ledger"] = Said(_seen_from(card.parent, source))
     if rates:
         said["rates"] = Said(_seen_from(card.parent, rates))
+    notes = [*why_not]
+    if currency is None and not rates and "currency" not in ledger.entries.frame:
+        notes.append(
+            f"the ledger does not say its currency, and {ledger.currency} is taken: --currency says"
+            " another"
+        )
     files = {card: f"the report to {month_name(month)}"}
     with _made(home) as work:
 
@@ -115,16 +124,18 @@ def new_workspace(
             (work / "params" / "scenarios").mkdir()
             learnt.write(work / learnt_at.relative_to(home))
             write(plan_at, plan(learnt_at.name, f"The plan of {own}", target, _lever(learnt)))
-            write(compared, _comparison(own, month))
+            write(compared, _comparison(own, month, None if target else _next_point(learnt)))
             files |= {
                 learnt_at: "what the ledger's past says",
                 plan_at: "your plan, which extends it",
                 compared: "the report of the plan against the past",
             }
-        for kept in ("ledger", "reports"):
-            write(home / kept / ".gitkeep", "")
+        (work / "ledger").mkdir()
         for path in _files(sources) if copy else ():
             shutil.copy2(path, work / "ledger" / path.name)
+        # a pattern may mean all that lies there
+        for kept in ("reports", *([] if copy else ["ledger"])):
+            write(home / kept / ".gitkeep", "")
         if notebooks:
             (work / "notebooks").mkdir()
             for each in (REPORT, COMPARISON):
@@ -140,7 +151,7 @@ def new_workspace(
         files[home / "README.md"] = "what lies where, and the commands"
         for path in [card, *([compared] if learnt else [])]:
             read_card(work / path.relative_to(home))  # what is written can be run
-    return Workspace(home, card, files, why_not)
+    return Workspace(home, card, files, tuple(notes))
 
 
 # --- the folder -----------------------------------------------------------------------------------
@@ -150,7 +161,7 @@ def _made(home: Path) -> AbstractContextManager[Path]:
     return added_to(home) if home.is_dir() else whole_folder(home)
 
 
-def _refuse_full(home: Path, named: Sequence[str]) -> None:
+def refuse_full(home: Path, named: Sequence[str]) -> None:
     """Refuse a folder that holds anything but the named files and an untouched template's."""
     if not os.path.lexists(home):
         return
@@ -196,15 +207,11 @@ def _source(sources: Sequence[str], home: Path | None) -> str:
             raise UsageError("--copy: copies files; a folder or a database stays where it is")
         if len({path.name for path in files}) < len(files):
             raise UsageError("--copy: two of the files have one name; rename one")
-        folder = home / "ledger"
-        return str(folder / (files[0].name if len(files) == 1 else "*.*"))
+        return str(home / "ledger" / _patterns([path.name for path in files])[0])
     if len(sources) == 1:
         return sources[0]
-    names, folders = [path.name for path in files], {_real(path).parent for path in files}
-    if len(files) == len(_distinct(files)) and len(folders) == 1:
-        begin = _alike(names)
-        end = _alike([name[len(begin) :][::-1] for name in names])[::-1]
-        for pattern in (f"{glob.escape(begin)}*{glob.escape(end)}", f"*{glob.escape(end)}"):
+    if len({_real(path).parent for path in files}) == 1:
+        for pattern in _patterns([path.name for path in files]):
             path = str(files[0].parent / pattern)
             if _distinct(matching(path)) == _distinct(files):
                 return path
@@ -212,6 +219,15 @@ def _source(sources: Sequence[str], home: Path | None) -> str:
         "--ledger: a card names one file or one pattern, and no pattern means these files and no"
         " other; put them into a folder of their own, and give --ledger 'FOLDER/*'"
     )
+
+
+def _patterns(names: Sequence[str]) -> list[str]:
+    """What may mean all of these names, the narrowest first."""
+    if len(names) == 1:
+        return [*names]
+    begin = _alike(names)
+    end = _alike([name[len(begin) :][::-1] for name in names])[::-1]
+    return [f"{glob.escape(begin)}*{glob.escape(end)}", f"*{glob.escape(end)}"]
 
 
 def _alike(names: Sequence[str]) -> str:
@@ -334,8 +350,15 @@ def _lever(learnt: Calibration) -> dict[str, Any]:
     return {"churn": {name: {"rate": rate, "source": source}}}
 
 
-def _comparison(company: str, month: int) -> str:
+def _next_point(learnt: Calibration) -> float:
+    """The whole percent above the NRR that the past leads to: a target until there is one."""
+    return (math.floor(100 * float(nrr(expect(learnt.scenario))) + 1e-9) + 1) / 100
+
+
+def _comparison(company: str, month: int, target: float | None) -> str:
+    of = "until you say one, the whole percent above what the past leads to"
     said = {
+        **({"target": Said(target, of)} if target else {}),
         "company": Said(company),
         "scenarios": Said(["scenarios/learnt.yaml", "scenarios/plan.yaml"]),
         "as_of": Said(month_name(month)),

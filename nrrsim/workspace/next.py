@@ -23,6 +23,7 @@ from nrrsim.workspace.cards import card_name
 from nrrsim.yamlfile import Document, read_yaml
 
 VALUE = re.compile(r"""("[^"]*"|'[^']*'|[^\s,#}]+)""")
+FORM = ("currency", "reported", "grace_months")
 UNTIL = "until"
 ASKED = "# When was this quarter's export made? Say so here, if it was after its month. It was:"
 
@@ -47,17 +48,21 @@ def next_card(folder: str | Path) -> NextCard:
     calendar = _calendar(card, before)
     month = month_number(card.values["as_of"]) or 0
     ledger, note = _ledger(card, before)
-    step = max(3, ledger.step) if ledger else 3
-    after = month + step
+    reaches = ledger.months[-1] if ledger and UNTIL not in card.values else None
+    if reaches and reaches < month_name(month):
+        raise UsageError(
+            f"{before}: is there already, and its ledger reaches {reaches} alone; the card after it"
+            f" can wait until there is {month_name(month)}"
+        )
+    after = month + (max(3, ledger.step) if ledger else 3)
     path = before.with_name(
         before.name.replace(card_name(month, calendar), card_name(after, calendar))
     )
     as_of = month_name(after)
     text = _moved(before, card, as_of)
     notes = [note] if note else []
-    if ledger and as_of > ledger.months[-1]:
-        reaches = f"the ledger reaches {ledger.months[-1]}"
-        notes.append(f"{reaches}: the report can be made once it has {as_of}")
+    if reaches and reaches < as_of:
+        notes.append(f"the ledger reaches {reaches}: the report can be made once it has {as_of}")
     if UNTIL in card.values:
         notes.append("until is left open: it was the day of the last card's export")
     meant = {key: value for key, value in card.values.items() if key != UNTIL} | {"as_of": as_of}
@@ -101,10 +106,11 @@ def _last(folder: Path) -> tuple[Path, Document]:
 
 def _month_in_name(path: Path, card: Document) -> int | None:
     """The month of a card that is called by it; None of any other."""
-    month = month_number(card.values.get("as_of"))
-    if month is None or "ledger" not in card.values:
+    if "ledger" not in card.values or "as_of" not in card.values:
         return None
-    return month if card_name(month, _calendar(card, path)) in path.stem else None
+    calendar = _calendar(card, path)
+    month = calendar.reader(month_number)(card.values["as_of"])
+    return month if month and card_name(month, calendar) in path.stem else None
 
 
 def _calendar(card: Document, path: Path) -> Calendar:
@@ -119,8 +125,8 @@ def _ledger(card: Document, path: Path) -> tuple[Ledger | None, str]:
     values: dict[str, Any] = card.values
     ledger = str(values["ledger"])
     source = ledger if is_address(ledger) else str(path.parent / ledger)
-    said = {key: values[key] for key in OPTIONS if key in values and key != UNTIL}
-    form = {key: values[key] for key in ("currency", "reported", "grace_months") if key in values}
+    said = {key: values[key] for key in OPTIONS if key in values}
+    form: dict[str, Any] = {key: values[key] for key in FORM if values.get(key) is not None}
     if values.get("rates"):
         form["rates"] = str(path.parent / str(values["rates"]))
     if not is_address(ledger) and not all(each.exists() for each in matching(source)):

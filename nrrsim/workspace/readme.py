@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Mapping, Sequence
 
 TEMPLATE = "ledger.xlsx"
 
@@ -25,29 +26,15 @@ reports beside it, and takes the place of this page. Git leaves `{template}` out
 HEAD = """\
 # {company}: net revenue retention
 
-Commands run in this folder. Their options: `nrrsim COMMAND --help`.
-
-```sh
-nrrsim check {card}            # what is in the ledger, and what is wrong with it
-nrrsim report {card}           # the report, as PDF and HTML, in reports/{name}
-nrrsim next .                                # the card of the next quarter
-```
+{commands}
 
 | file | what it is |
 |---|---|
-| `{card}` | what is reported, and how the ledger is read: each key with what it means |
-{rows}| `reports/` | a folder for each card that was run, with a manifest of every number |
+{files}
 
 ## The ledger
 
-The card names `{ledger}`. {where} Put the ledgers of this company into `ledger/` if you like (and
-say so in the card): git leaves out all that lies there.
-"""
-
-PLAN_ROWS = """\
-| `params/scenarios/learnt.yaml` | what the ledger's past says of churn, expansion and price |
-| `params/scenarios/plan.yaml` | your plan: it extends that, and states only what differs |
-| `params/past-vs-plan.yaml` | the card that compares the two |
+{ledger}
 """
 
 PLAN = """
@@ -55,28 +42,35 @@ PLAN = """
 
 Change `params/scenarios/plan.yaml`, then:
 
-```sh
-nrrsim simulate params/scenarios/plan.yaml   # the range of NRR, and how often the target is reached
-nrrsim report params/past-vs-plan.yaml       # the plan against the past, in reports/past-vs-plan
-```
+{commands}
 
-The past is learnt anew, once there is more of it, with
-`nrrsim calibrate {card} --out params/scenarios/learnt.yaml`; the plan stays as it is.
+{again}
 """
 
 OWN = """
 ## A section of your own
 
-{notebooks} A section is a heading, a sentence and a cell that names its data and its picture.
+{notebooks}
 """
 
+FILES = {
+    "params/scenarios/learnt.yaml": "what the ledger's past says of churn, expansion and price",
+    "params/scenarios/plan.yaml": "your plan: it extends that, and states only what differs",
+    "params/past-vs-plan.yaml": "the card that compares the two",
+}
+LIES = {
+    True: "It lies in this folder, and git leaves it out.",
+    False: "It lies outside this folder: who is given the folder alone needs it, too.",
+}
 WITH = (
     "Open `notebooks/quarterly_report.ipynb` in JupyterLab (`nrrsim lab` says how to install it),"
-    " add cells, and run the card: it takes the notebook in `notebooks/`."
+    " add a heading, a sentence and a cell that names its data and its picture, and run the card:"
+    " it takes the notebook that lies here."
 )
 WITHOUT = (
-    "`nrrsim new OTHER --ledger FILE --notebooks` lays the notebooks into a folder `notebooks/`:"
-    " move it here, add cells, and run the card."
+    "`nrrsim new OTHER --ledger FILE --notebooks` lays the reports' notebooks into a folder: move"
+    " its `notebooks/` here, add a heading, a sentence and a cell that names its data and its"
+    " picture, and run the card: it takes the notebook that lies here."
 )
 
 
@@ -88,21 +82,47 @@ def readme(
     card, ledger : as seen from the workspace. inside : whether the ledger lies in it.
     """
     name = card.rpartition("/")[2].removesuffix(".yaml")
-    outside = "It lies outside this folder: who is given the folder alone needs it, too."
-    where = "It lies in this folder, and git leaves it out." if inside else outside
+    head = _commands(
+        {
+            f"nrrsim check {card}": "what is in the ledger, and what is wrong with it",
+            f"nrrsim report {card}": f"the report as PDF and HTML, in reports/{name}",
+            "nrrsim next .": "the card of the next quarter",
+        }
+    )
+    files = {card: "what is reported, and how the ledger is read, key by key"}
+    files |= FILES if plan else {}
+    files["reports/"] = "a folder for each card that was run, with a manifest of its numbers"
+    rows = "\n".join(f"| `{path}` | {what} |" for path, what in files.items())
+    where = (
+        f"The card names `{ledger}`. {LIES[inside]} The folder `ledger/` is for ledgers, if you"
+        " want them here: git leaves out all that lies in it; name them in the card then."
+    )
+    again = (
+        "Once there is more of it, the past is learnt anew, and the plan stays as it is:"
+        f" `nrrsim calibrate {card} --out params/scenarios/learnt.yaml`."
+    )
+    compare = _commands(
+        {
+            "nrrsim simulate params/scenarios/plan.yaml": "the range of NRR",
+            "nrrsim report params/past-vs-plan.yaml": "the plan against the past",
+        }
+    )
     parts = [
-        HEAD.format(
-            company=company,
-            card=card,
-            name=name,
-            ledger=ledger,
-            where=where,
-            rows=PLAN_ROWS if plan else "",
-        ),
-        PLAN.format(card=card) if plan else "",
-        OWN.format(notebooks=WITH if notebooks else WITHOUT),
+        HEAD.format(company=company, commands=head, files=rows, ledger=_filled(where)),
+        PLAN.format(commands=compare, again=_filled(again)) if plan else "",
+        OWN.format(notebooks=_filled(WITH if notebooks else WITHOUT)),
     ]
     return "".join(parts)
+
+
+def _commands(commands: Mapping[str, str]) -> str:
+    width = max(map(len, commands))
+    lines = [f"{command:<{width}}  # {what}" for command, what in commands.items()]
+    return "\n".join(["```sh", *lines, "```"])
+
+
+def _filled(text: str) -> str:
+    return textwrap.fill(text, 98, break_long_words=False, break_on_hyphens=False)
 
 
 def first_readme() -> str:
@@ -123,4 +143,4 @@ def gitignore(ledgers: Sequence[str]) -> str:
         "~$*",
         ".~lock.*",
     ]
-    return "\n".join(lines) + "\n"
+    return "".join(f"{line}\n" for line in lines)

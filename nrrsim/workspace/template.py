@@ -108,7 +108,7 @@ def _explain(sheet: Any, form: dict[str, Any]) -> int:
         sheet.write_string(row, 1, meaning, form["text"])
         sheet.write_row(row, 2, [example[place] for example in EXAMPLE], form["plain"])
     notes = (
-        "Paste as many rows as you have: at least two months, two years for a forecast.",
+        "Paste as many rows as you have: two months at least, more than a year for a forecast.",
         "Amounts are all in one currency. Further columns, such as region, are welcome.",
     )
     for place, note in enumerate(notes):
