@@ -27,9 +27,11 @@ if TYPE_CHECKING:
 
 HOW = {each.name: each.metadata for each in fields(Reading)}
 # An option in a remedy, with what may follow it: `--unit mrr`, `--column end=...`, `--fill-down`.
-IN_A_REMEDY = re.compile(r"--([a-z][a-z-]*[a-z])(?: ([^\s;()]*[^\s;(),:]|[.,](?= |;|$)))?")
-NO_VALUE = ("or", "and", "if", "to", "as", "where", "which", "for", "in")
-OPEN = re.compile(r"\.\.\.|…|<.*>|[A-Z][A-Z_ ]*|")  # what stands for a value of one's own
+VALUE = r"""(?:[\w.-]+=)?"[^"]*"|[^\s;()]*[^\s;(),:]|[.,](?= |;|$)"""
+IN_A_REMEDY = re.compile(rf"--([a-z][a-z-]*[a-z])(?: ({VALUE}))?")
+OPEN = re.compile(r"\.\.\.|…|<.*>|[A-Z]+|")  # what stands for a value of one's own
+# What a pair says: our word or a heading, and what is said of it. Whether a status counts is apart.
+PAIRS = {"columns": "{1}: it is our {0}", "where": "{1}: rows with this {0} alone", "count": ""}
 
 
 @reads_a_ledger
@@ -199,7 +201,9 @@ def _reject(error: DataError) -> NoReturn:
 def _answered(questions: Sequence[Finding], form: LedgerForm, asked: dict[str, str]) -> LedgerForm:
     """The form with an answer to each question; of several that one option answers, the first."""
     said = form.reading.said
-    typer.echo(f"{counted(len(questions), 'question')} of how the ledger is read; Ctrl-C leaves.")
+    typer.echo(
+        f"{counted(len(questions), 'question')} of how the ledger is read. Ctrl-C leaves, and writes nothing."
+    )
     settled: set[str] = set()
     for question in questions:
         name = _field(question.option)
@@ -217,14 +221,15 @@ def _answered(questions: Sequence[Finding], form: LedgerForm, asked: dict[str, s
 def _answer(question: Finding) -> tuple[str, str]:
     """What somebody answers: an option and its value, which that option takes."""
     offered = list(dict.fromkeys(_answers(question)))
-    for number, each in enumerate(offered, 1):
+    is_one = len(offered) == 1 and offered[0].typed
+    for number, each in () if is_one else enumerate(offered, 1):
         typer.echo(f"  {number}  {_in_words(each)}")
     while True:
-        word = _prompt("Which")
+        word = "1" if is_one else _prompt("Which")
         chosen = [
             each
             for number, each in enumerate(offered, 1)
-            if word == str(number) or (word == each.value and not each.typed)
+            if word == str(number) or (word in _words(each) and not each.typed)
         ]
         if not chosen:
             typer.echo(f"Type a number from 1 to {len(offered)}.")
@@ -268,12 +273,11 @@ def _from_remedy(option: str, value: str) -> Iterator[Answer]:
     if option in SWITCHES:
         yield Answer(option, "yes")
     elif how["kind"] == "pairs":
-        ours, _, theirs = value.strip('"').partition("=")
-        words = theirs.split("|")
-        if not ours or OPEN.fullmatch(theirs.strip('"')):
+        ours, _, theirs = value.partition("=")
+        if OPEN.fullmatch(theirs := theirs.strip('"')):
             yield Answer(option, typed=True, begins=f"{ours}=" if ours else "")
         else:
-            yield from (Answer(option, f"{ours}={word}") for word in words)
+            yield from (Answer(option, f"{ours}={word}") for word in theirs.split("|"))
     elif how["choices"]:
         words = [word for word in value.split("|") if word in how["choices"]]
         yield from (Answer(option, word) for word in words or how["choices"])
@@ -287,14 +291,24 @@ def _in_words(answer: Answer) -> str:
         return f"{_wanted(answer)} ({option_name(answer.option)})"
     if answer.option in SWITCHES:
         return f"yes: {help[:1].lower()}{help[1:]}"
+    if answer.option in PAIRS:
+        ours, _, theirs = answer.value.partition("=")
+        counts = f"{theirs}: {ours} {'counts' if theirs == 'yes' else 'does not count'}"
+        return PAIRS[answer.option].format(ours, theirs) or counts
     meaning = MEANS.get(answer.option, {}).get(answer.value, "")
     return f"{answer.value}: {meaning}" if meaning else answer.value
+
+
+def _words(answer: Answer) -> tuple[str, ...]:
+    """What may be typed for an answer beside its number: its value, or of a pair the second."""
+    is_pair = answer.option in PAIRS
+    return (answer.value, *([answer.value.partition("=")[2]] if is_pair else []))
 
 
 def _wanted(answer: Answer) -> str:
     """What is to be typed."""
     help: str = HOW[answer.option]["help"]
-    return f"the heading of {answer.begins[:-1]}" if answer.begins else help
+    return f"Your heading for {answer.begins[:-1]}" if answer.begins else help
 
 
 def _prompt(text: str, default: str | None = None) -> str:

@@ -69,11 +69,19 @@ def next_card(folder: str | Path) -> NextCard:
     try:
         with whole(path, new=True) as unfinished:
             unfinished.write_bytes(text.encode())
-            if read_yaml(unfinished, "run card").values != meant:
+            if not _says(unfinished, meant):
                 raise UsageError(f"{before}: as_of and until must each have a line of their own")
     except FileExistsError:
         raise UsageError(f"{path}: is there already; nothing is overwritten") from None
     return NextCard(path, before, as_of, tuple(notes))
+
+
+def _says(path: Path, meant: dict[str, Any]) -> bool:
+    """Whether a card that was made out of another's text can be read, and says what is meant."""
+    try:
+        return read_yaml(path, "run card").values == meant
+    except UsageError:
+        return False
 
 
 def _last(folder: Path) -> tuple[Path, Document]:

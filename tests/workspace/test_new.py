@@ -138,7 +138,9 @@ def test_what_is_commented_out_is_right_when_it_is_taken_in(here, run):
         key, value = line.split(":", 1)
         text = f"notebook: quarterly_report\ncompany: a\nledger: l\nas_of: '2026-09'\n{line}\n"
         (here / "one.yaml").write_text(text)
-        if " | " in value or "yes|no" in value or key == "wording":  # there is no such folder as yet
+        if (
+            " | " in value or "yes|no" in value or key == "wording"
+        ):  # there is no such folder as yet
             with pytest.raises(nr.UsageError, match=f"{key}: "):
                 read_card(here / "one.yaml")
         else:
