@@ -201,9 +201,8 @@ def _reject(error: DataError) -> NoReturn:
 def _answered(questions: Sequence[Finding], form: LedgerForm, asked: dict[str, str]) -> LedgerForm:
     """The form with an answer to each question; of several that one option answers, the first."""
     said = form.reading.said
-    typer.echo(
-        f"{counted(len(questions), 'question')} of how the ledger is read. Ctrl-C leaves, and writes nothing."
-    )
+    number = counted(len(questions), "question")
+    typer.echo(f"{number} of how the ledger is read. Ctrl-C leaves, and writes nothing.")
     settled: set[str] = set()
     for question in questions:
         name = _field(question.option)
