@@ -30,6 +30,16 @@ One thing, one word:
 - card: a notebook's parameters as a file; manifest: what a report was made of, and its numbers
 """
 
+from typing import Any
+
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_named, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+def __getattr__(name: str) -> Any:
+    if name != "__version__":
+        return _named(name)
+    from importlib.metadata import version
+
+    return version("nrrsim")

@@ -42,3 +42,5 @@ from .report.wording.say import say as say
 from .scenario.scenario import Scenario as Scenario
 from .scenario.scenario import read_scenario as read_scenario
 from .whatif.panel import what_if as what_if
+
+__version__: str

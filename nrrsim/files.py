@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,7 @@ NO_PLACE = {
     errno.ENAMETOOLONG: ("its name is too long", "choose a shorter one"),
 }
 ELSE = "is its folder there?"
+UVX = "archive-v0"  # the folder of uv's cache that holds the environments of uvx
 
 
 # --- whole or not at all --------------------------------------------------------------------------
@@ -256,6 +259,26 @@ def shared(*parts: str) -> Path:
     beside = package.parent.joinpath(*parts)
     is_checkout = beside.exists() and (package.parent / "pyproject.toml").exists()
     return beside if is_checkout else package.joinpath("_share", *parts)
+
+
+def to_install(extra: str, command: str = "nrrsim") -> str:
+    """What to type for an extra that is missing: `pip install "nrrsim[lab]"`, or as uv has it.
+
+    Where nrrsim is installed pip and uv keep it as it is, and add what the extra needs. uvx makes
+    an environment anew and runs `command` in it.
+    """
+    own, what = Path(sys.executable), f"nrrsim[{extra}]"
+    if UVX in own.parts:
+        from importlib.metadata import distribution
+
+        stated = distribution("nrrsim").read_text("direct_url.json")  # of a wheel, where it lies
+        origin = f" @ {json.loads(stated)['url']}" if stated else ""
+        return f'uvx --from "{what}{origin}" {command}'
+    if find_spec("pip") is None:
+        return f'uv pip install --python {own} "{what}"'
+    pip = shutil.which("pip")  # the one on the path may be another environment's
+    is_own = pip is not None and Path(pip).parent == own.parent
+    return f'pip install "{what}"' if is_own else f'{own} -m pip install "{what}"'
 
 
 def sha256(path: Path) -> str:

@@ -25,6 +25,7 @@ from threading import Thread
 from typing import Any
 
 from nrrsim.errors import NrrsimError, UsageError
+from nrrsim.files import to_install
 
 log = logging.getLogger("nrrsim")
 Task = Callable[[Any, Any], Any]  # of what is shared, and of one block
@@ -106,7 +107,7 @@ def on_cluster(
     try:
         import distributed
     except ImportError:
-        raise UsageError("--scheduler: needs Dask; pip install 'nrrsim[cluster]'") from None
+        raise UsageError(f"--scheduler: needs Dask: {to_install('cluster')}") from None
     from dask.base import tokenize
 
     # what they tell is told below, in one line

@@ -101,12 +101,20 @@ def check(
         raise typer.Exit(DataError.exit_code) from None
     notices = list(map(str, ledger.notices))
     if as_json:
-        typer.echo(_object({**profile(ledger), "notices": notices, "findings": []}))
+        found = {"read_as": list(ledger.entries.taken), **profile(ledger)}
+        typer.echo(_object({**found, "notices": notices, "findings": []}))
     else:
         from nrrsim.cli.text import profile_lines
 
         typer.echo(
-            "\n".join([*profile_lines(profile(ledger)), *notices, "no errors: every row was read"])
+            "\n".join(
+                [
+                    *(f"read as       {said}" for said in ledger.entries.taken),
+                    *profile_lines(profile(ledger)),
+                    *notices,
+                    "no errors: every row was read",
+                ]
+            )
         )
 
 
@@ -542,10 +550,14 @@ def verify(
 
 
 def _scenario(path: str, quiet: bool) -> Scenario:
-    from nrrsim.scenario.scenario import read_scenario
+    from nrrsim.scenario.scenario import find_scenario, read_scenario
 
-    believed = read_scenario(path)
-    for notice in () if quiet else believed.notices:
+    file = find_scenario(path)
+    believed = read_scenario(file)
+    notices = believed.notices
+    if file != Path(path):
+        notices = (f"{path}: the example that comes with nrrsim", *notices)
+    for notice in () if quiet else notices:
         typer.echo(f"note: {notice}", err=True)
     return believed
 

@@ -83,7 +83,10 @@ Sources = Annotated[
     ),
 ]
 ScenarioFile = Annotated[
-    str, typer.Argument(metavar="SCENARIO", help="Such as params/scenarios/nrr-105.yaml.")
+    str,
+    typer.Argument(
+        metavar="SCENARIO", help="A file, or an example that comes with nrrsim, such as nrr-105."
+    ),
 ]
 Rates = Annotated[
     str | None, typer.Option(help="A file month,currency,rate for a ledger in several currencies.")
@@ -114,7 +117,9 @@ Json = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.")]
 ScenarioOrNone = Annotated[
     str | None,
-    typer.Argument(metavar="[SCENARIO]", help="Where the sliders start (default: nrr-105)."),
+    typer.Argument(
+        metavar="[SCENARIO]", help="Where the sliders start (default: your plan, or nrr-105)."
+    ),
 ]
 Port = Annotated[
     int | None,

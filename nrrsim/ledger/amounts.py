@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
@@ -39,9 +39,9 @@ _BESIDE = {"$": {"USD", "CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN", "CLP", 
 _TIMES = {"": "", "k": "e3", "m": "e6"}
 MOST_LETTERS = 400  # of an amount: no number is longer
 
-_SIGNS = "".join(chr(code) for code in range(0x10000) if unicodedata.category(chr(code)) == "Sc")
+_SIGNS = "$£¥฿\u20a0-\u20c0"  # every sign of money between U+20A0 and U+20C0, the euro among them
 _MONEY = (
-    rf"(?:{'|'.join(map(re.escape, _DOLLARS))}|[{re.escape(_SIGNS)}]|{'|'.join(_LETTERS)}"
+    rf"(?:{'|'.join(map(re.escape, _DOLLARS))}|[{_SIGNS}]|{'|'.join(_LETTERS)}"
     r"|[A-Za-z]{3})"
 )
 _CELL = re.compile(
@@ -61,8 +61,15 @@ _UNDER = {
     )
     for point, other in ((".", ","), (",", "."))
 }
-_ALL_PLAIN = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:\n-?[0-9]+(?:\.[0-9]+)?)*+|")
-_TELLS_POINT = re.compile(r"^-?(?:0|[0-9]{4,})\.|\.(?:[0-9]{1,2}|[0-9]{4,})$", re.MULTILINE)
+# What most columns hold throughout, and a whole column is read at once: -12, 1,234.50, ($5), $ -
+_USUAL = r"(?!0,)(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?"
+_ALL_USUAL = re.compile(
+    rf"(?: *(?:-?[$€£]? *{_USUAL}|[$€£]? *-(?:{_USUAL})?|\([$€£]? *{_USUAL}\)) *\n)*+"
+)
+_TELLS_POINT = re.compile(
+    r"(?<![0-9])(?:0|[0-9]{4,})\.|\.(?:[0-9]{1,2}|[0-9]{4,})(?![0-9])|,[0-9]{3}[,.]"
+)
+_BARE = str.maketrans("(", "-", "$€£, )")
 
 
 @dataclass(frozen=True)
@@ -116,14 +123,9 @@ def read_amounts(cells: pd.Series, decimal: str | None = None) -> Amounts:
     unreadable. A number is what it is; true, false, dates and `nan` are none; `inf` and what is too
     large stay infinite.
     """
-    numbers, point = _typed(cells), ""
-    if numbers is None:
-        numbers, point = _plain(cells, decimal)
-    if numbers is not None:
-        blank = cells.isna().to_numpy()
-        none, money = np.zeros(len(cells), dtype=bool), np.full(len(cells), None, dtype=object)
-        return Amounts(numbers, blank, np.isnan(numbers) & ~blank, money, none, point)
-
+    usual = _typed(cells) or _usual(cells, decimal)
+    if usual:
+        return usual
     codes, found = distinct(cells)
     read = [_read(cell) for cell in found]
     tells = np.array([cell.tells for cell in read], dtype=object)
@@ -155,39 +157,59 @@ def read_amounts(cells: pd.Series, decimal: str | None = None) -> Amounts:
     )
 
 
-def _typed(cells: pd.Series) -> np.ndarray | None:
-    """The numbers of a column that holds nothing else, or none; None where there is text, too."""
+def _typed(cells: pd.Series) -> Amounts | None:
+    """The amounts of a column that holds numbers alone, or none; None where there is text, too."""
     kind: str = cells.dtype.kind
     if kind == "O" and cells.dtype == object:
         kind = pd.api.types.infer_dtype(cells, skipna=True)
-    if kind in ("b", "m", "M", "boolean", "empty"):
-        return np.full(len(cells), np.nan)
+    values = np.full(len(cells), np.nan)
     if kind in ("i", "u", "f", "integer", "floating", "mixed-integer-float", "decimal"):
         try:
-            return cells.astype(float).to_numpy(float, na_value=np.nan)
+            values = cells.astype(float).to_numpy(float, na_value=np.nan)
         # an integer that no float holds, a signalling nan: cell by cell
         except (OverflowError, ValueError):
             return None
-    return None
+    elif kind not in ("b", "m", "M", "boolean", "empty"):
+        return None
+    return _at_once(values, cells.isna().to_numpy(), None, "")
 
 
-def _plain(cells: pd.Series, decimal: str | None) -> tuple[np.ndarray | None, str]:
-    """Of text that is plain throughout, `-12` or `-12.50`, the numbers at once, and the sign."""
+def _usual(cells: pd.Series, decimal: str | None) -> Amounts | None:
+    """The amounts of a column of nothing but usual text whose point is told; None of another."""
     written = cells.dropna()
-    if pd.api.types.infer_dtype(written) != "string":
-        return None, ""
-    lines = "\n".join(written)
-    if lines.count("\n") >= max(len(written), 1) or not _ALL_PLAIN.fullmatch(lines):
-        return None, ""
-    tells = decimal == "." or (decimal is None and _TELLS_POINT.search(lines))
-    if "." in lines and not tells:
-        return None, ""
-    return _numbers(cells), "." if "." in lines else ""
+    if decimal == "," or pd.api.types.infer_dtype(written) != "string":
+        return None
+    texts = written.to_numpy(object)
+    lines = "\n".join([*texts, ""])
+    if lines.count("\n") > len(texts) or not _ALL_USUAL.fullmatch(lines):
+        return None
+    has_sign = "." in lines or "," in lines
+    if has_sign and not decimal and not _TELLS_POINT.search(lines):
+        return None
+
+    numbers = np.full(len(cells), np.nan)
+    given = cells.notna().to_numpy()
+    numbers[given] = _numbers(lines.translate(_BARE).split("\n")[:-1])
+    currency = np.full(len(cells), None, dtype=object)
+    for sign in "$€£":
+        if sign in lines:
+            currency[np.flatnonzero(given)[[sign in text for text in texts]]] = sign
+    # what is usual and no number is a dash
+    return _at_once(numbers, np.isnan(numbers), currency, "." if has_sign else "")
 
 
-def _numbers(texts: pd.Series | list[str | None]) -> np.ndarray:
-    cells = texts if isinstance(texts, pd.Series) else pd.Series(np.array(texts, dtype=object))
-    return pd.to_numeric(cells, errors="coerce").to_numpy(float, na_value=np.nan).copy()
+def _at_once(
+    values: np.ndarray, blank: np.ndarray, currency: np.ndarray | None, decimal: str
+) -> Amounts:
+    none = np.zeros(len(values), dtype=bool)
+    if currency is None:
+        currency = np.full(len(values), None, dtype=object)
+    return Amounts(values, blank, np.isnan(values) & ~blank, currency, none, decimal)
+
+
+def _numbers(texts: Sequence[str | None]) -> np.ndarray:
+    cells = pd.Series(np.array(texts, dtype=object))
+    return pd.to_numeric(cells, errors="coerce").to_numpy(float).copy()
 
 
 def _first(found: np.ndarray) -> int | None:
@@ -208,16 +230,9 @@ def _read(cell: object) -> _Cell:
 
 
 def _read_text(text: str) -> _Cell:
-    if len(text) > MOST_LETTERS:
-        return _Cell()
-    if nothing := _NOTHING.fullmatch(text):
-        money = _currency(nothing["before"] or "", nothing["after"] or "")
-        return _Cell() if money is None else _Cell(blank=True, currency=money or None)
-    if _INFINITE.fullmatch(text):
-        return _Cell(number=float(text))
-    written = _CELL.fullmatch(text)
+    written = _CELL.fullmatch(text) if len(text) <= MOST_LETTERS else None
     if not written:
-        return _Cell()
+        return _read_nothing(text)
 
     body, times = written["body"], _TIMES[written["times"].lower()]
     marks = "".join(written.group("a", "b", "c", "d"))
@@ -225,8 +240,6 @@ def _read_text(text: str) -> _Cell:
     # the Swiss write a round amount as 1000.-, which is no minus
     is_round = body[-1] in ".," and "-" in written["c"] + written["d"]
     if marks not in ("", "+", "-", "()") or money is None or is_round:
-        return _Cell()
-    if times and "e" in body.lower():
         return _Cell()
 
     minus = "-" if marks in ("-", "()") else ""
@@ -236,6 +249,15 @@ def _read_text(text: str) -> _Cell:
         digits = body.replace(fits["group"] or "", "").replace(point, ".") if fits else None
         under.append(None if digits is None else f"{minus}{digits}{times}")
     return _Cell(under=(under[0], under[1]), currency=money or None, multiplied=bool(times))
+
+
+def _read_nothing(text: str) -> _Cell:
+    """A cell without a number: a dash for none, infinite, or unreadable."""
+    if _INFINITE.fullmatch(text):
+        return _Cell(number=float(text))
+    dash = _NOTHING.fullmatch(text)
+    money = _currency(dash["before"] or "", dash["after"] or "") if dash else None
+    return _Cell() if money is None else _Cell(blank=True, currency=money or None)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -14,14 +14,36 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from nrrsim.errors import Finding, UsageError
-from nrrsim.ledger.columns import Table, amount_column, require
-from nrrsim.ledger.names import check_ids, look_at_names, look_at_renames
-from nrrsim.ledger.periods import Known, look_at_ends, months_of_periods
+from nrrsim.errors import DataError, Finding, UsageError
+from nrrsim.ledger.amounts import read_amounts
+from nrrsim.ledger.columns import Table, require
+from nrrsim.ledger.dates import month_of_day
+from nrrsim.ledger.habits import (
+    ask_about_doubled_rows,
+    ask_what_a_row_is,
+    look_at_customers,
+    look_at_names_of_ids,
+)
+from nrrsim.ledger.layouts import arranged
+from nrrsim.ledger.lines import credited, line_codes, netted, settle_overlaps, settled_rows
+from nrrsim.ledger.logs import months_of_log
+from nrrsim.ledger.names import check_ids, look_at_names, look_at_number_cells, look_at_renames
+from nrrsim.ledger.paying import with_arr
+from nrrsim.ledger.periods import Known, last_month_of, look_at_ends, months_of_periods
 from nrrsim.ledger.reading import AS_IT_IS, Reading
 from nrrsim.ledger.rollforward import COHORT_BY
-from nrrsim.ledger.sources import Rows
-from nrrsim.ledger.values import check_values, codes_of, typed_values
+from nrrsim.ledger.rows import Rows
+from nrrsim.ledger.statuses import counted_rows, recorded_ends, settle_late_renewals
+from nrrsim.ledger.totals import find_totals
+from nrrsim.ledger.values import (
+    as_written,
+    ask_of_amounts,
+    check_values,
+    codes_of,
+    is_inclusive,
+    kept,
+    typed_values,
+)
 from nrrsim.months import month_name
 from nrrsim.movements import CENT, cents, json_ratio
 from nrrsim.notation import counted
@@ -30,6 +52,18 @@ if TYPE_CHECKING:
     from nrrsim.ledger.ledger import Ledger
 
 STEPS = (1, 3, 12)
+# Columns that have done their work, and are none of an entry.
+NOT_OF_AN_ENTRY = (
+    "row",
+    "waits",
+    "blank",
+    "undecided",
+    "day",
+    "line",
+    "stopped",
+    "ended_at",
+    "status",
+)
 
 
 @dataclass(frozen=True)
@@ -42,7 +76,7 @@ class Entries:
     amount. `line`: `ndarray[entry]`, which of the customer's lines a row is of, the same from month
     to month (a customer-month's row with its product; a subscription with those that went on from
     it). `unit` is how amounts were written, `mrr` or `arr`. `notices` are things to know that do
-    not make a number wrong. `step` is 1, 3 or 12 months, and `months` are all months of the ledger,
+    not make a number wrong, `taken` what was taken for what. `step` is 1, 3 or 12 months, and `months` are all months of the ledger,
     also those in which nobody paid. `known` : until when a ledger of periods says anything.
     """
 
@@ -55,6 +89,7 @@ class Entries:
     zeros: int
     months: tuple[int, ...]
     known: Known | None = None
+    taken: tuple[str, ...] = ()
 
 
 def check_rows(
@@ -64,44 +99,93 @@ def check_rows(
 
     A ledger of months has no use for `reading.until`, and refuses it with UsageError.
     """
-    columns, until, calendar = reading.columns, reading.until, reading.calendar
-    period_end = reading.period_end or "exclusive"
-    table = Table(parts, columns)
-    unit = amount_column(table, columns)
-    periods = "start" in table.frame.columns and "month" not in table.frame.columns
-    if not require(table, ["customer", "start" if periods else "month", unit]):
+    until = reading.until
+    laid = arranged(parts, reading)
+    if turned := [each for part in laid for each in part.findings if each.option == "transpose"]:
+        raise DataError(turned)
+    table = Table.of(laid, reading)
+    periods = table.has_periods
+    if not require(table, ["customer", "start" if periods else "month", table.unit or "mrr"]):
         table.stop()
-    frame = typed_values(table, unit, periods, period_end == "inclusive", calendar)
-    check_values(table, frame, unit)
-    check_ids(table, frame["customer"])
-    if until is not None and not periods:
+    if periods and "end" not in table.frame and reading.end != "none":
+        _ask_for_ends(table)
+    if table.shape.rows == "invoices" and reading.invoices != "monthly":
+        table.ask(
+            "invoices have no service period: what each is for is not in the file",
+            "add the period's start and end, or, if every item is of one month, say so with"
+            " --invoices monthly",
+            "invoices",
+            ("monthly",),
+        )
+    is_log = table.shape.rows == "movements" or reading.rows == "changes"
+    if until is not None and not periods and not is_log:
         raise UsageError(
             f"until: {table.name} is a ledger of months: it ends with the last that it names;"
             " leave until out"
         )
 
+    frame = with_arr(table, typed_values(table, reading), reading)
+    frame = _without_totals(table, frame, reading)
+    frame = counted_rows(table, frame, reading)
+    ask_of_amounts(table, frame)
+    if periods:
+        frame = _with_length(table, frame)
+    frame["customer"] = check_ids(table, frame["customer"], reading.ids)
+    check_values(table, frame, reading)
+    if periods and not _waits(table, frame):
+        latest = _latest_day(table, frame)
+        last = int(month_of_day(np.array([latest]))[0]) if until is None else last_month_of(until)
+        frame = settle_late_renewals(table, frame, last, reading)
+        frame = settle_overlaps(table, frame, reading)
+        if reading.period_end is None and not table.shape.recognised_by:
+            look_at_ends(table, frame)
+    _check_currencies(table, frame, rates_given)
+    _check_beginnings(table, frame)
     if table.findings:
         table.stop()
-    _check_currencies(table, frame, rates_given)
+
+    if "customer" not in reading.columns:
+        _look_at_ids(table, frame)
+        if table.findings:
+            table.stop()
+    table_rows = len(frame)
     # the month of a zero is known: one of zeros alone is a month in which nobody paid
     named = None if periods else frame["month"].astype(np.int64)
-    latest = float(frame["start"].max()) if periods else np.nan
-    frame, zeros = _without_zeros(table, frame)
-    _look_at_prices(table, frame, unit)
     known: Known | None = None
-    if periods and not frame.empty:
-        if period_end == "exclusive":
-            look_at_ends(table, frame)
-        frame = frame.reset_index(drop=True)
-        inclusive = period_end == "inclusive"
-        frame, line, known = months_of_periods(table, frame, latest, until, inclusive)
+    if is_log:
+        frame, known = months_of_log(table, frame, until, table.shape.rows == "movements")
+        line = np.zeros(len(frame), dtype=np.int64)
+        zeros = 0
+    elif periods:
+        frame, zeros = _without_zeros(table, frame)
+        _look_at_prices(table, frame, table.unit)
+        if not frame.empty:
+            inclusive = is_inclusive(table, reading)
+            frame = frame.drop(columns=NOT_OF_AN_ENTRY, errors="ignore")
+            frame = frame.assign(row=frame.index).reset_index(drop=True)
+            frame, line, known = months_of_periods(table, frame, latest, until, inclusive)
+            frame, line = credited(table, frame, line)
+        else:
+            line = np.zeros(0, dtype=np.int64)
     else:
-        line = codes_of(frame["product"]) if "product" in frame else np.zeros(len(frame), int)
+        if reading.rows is None:
+            ask_what_a_row_is(table, frame)
+        if table.findings:
+            table.stop()
+        if table.lines and reading.several is None:
+            ask_about_doubled_rows(table, frame)
+        frame = settled_rows(table, frame, reading)
+        frame, zeros = _without_zeros(table, netted(table, frame))
+        line = frame["line"].to_numpy(np.int64) if "line" in frame else line_codes(table, frame)
+        _look_at_prices(table, frame, table.unit)
+    if table.findings:
+        table.stop()
     months, step = _check_months(table, frame, named, known)
 
     if table.findings:
         table.stop()
     look_at_names(table, frame)
+    look_at_customers(table, frame, months)
     if own := [name for name in COHORT_BY if name in frame]:
         table.notice(
             f"the ledger has a column {', '.join(own)} of its own",
@@ -110,7 +194,7 @@ def check_rows(
 
     # by customer, month and line, whatever order the file has: the same ledger, the same bits
     rank = np.lexsort([line, frame["month"].to_numpy(), codes_of(frame["customer"])])
-    frame = frame.drop(columns=["amount", "interval"], errors="ignore")
+    frame = frame.drop(columns=[*NOT_OF_AN_ENTRY, "amount", "interval"], errors="ignore")
     frame = frame.iloc[rank].reset_index(drop=True)
     for name in frame.columns[frame.dtypes == "category"]:
         frame[name] = frame[name].cat.remove_unused_categories()
@@ -119,19 +203,138 @@ def check_rows(
     return Entries(
         frame=frame,
         line=line[rank],
-        unit="arr" if unit == "arr" else "mrr",
+        unit="arr" if table.unit == "arr" else "mrr",
         step=step,
         notices=tuple(table.notices),
-        rows=len(table.frame),
+        rows=table_rows,
         zeros=zeros,
         months=tuple(map(int, months)),
         known=known,
+        taken=tuple(table.taken),
     )
+
+
+def _ask_for_ends(table: Table) -> None:
+    if "term_months" in table.frame:
+        return
+    table.ask(
+        "there is no column end: when a subscription ends is not in the file",
+        "name your heading for it with --column end=..., or say that none has ended with --end none",
+        "end",
+        ("none",),
+    )
+
+
+def _waits(table: Table, frame: pd.DataFrame) -> bool:
+    """Whether starts or ends hang on a question, or cannot be read."""
+    start, end = frame["start"], frame["end"]
+    unread = table.frame["end"].notna() & end.isna() if "end" in table.frame else end.isna() & False
+    return bool(frame["waits"].any() or start.isna().any() or unread.any() or frame.empty)
+
+
+def _latest_day(table: Table, frame: pd.DataFrame) -> float:
+    """The day of the latest start, or of a later end that is recorded as having come."""
+    recorded = recorded_ends(table, frame)
+    ends = recorded[~np.isnan(recorded)]
+    return float(max(frame["start"].max(), ends.max(initial=-np.inf)))
+
+
+def _with_length(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
+    """Periods that last a day at least: one of no length was never paid."""
+    none = (frame["end"] == frame["start"]).to_numpy()
+    if none.any():
+        table.notice(
+            f"{counted(int(none.sum()), 'subscription ends', 'subscriptions end')} on the day of the"
+            " start",
+            "a period of no length was never paid: left out",
+            int(frame.index[int(np.argmax(none))]),
+        )
+    return kept(table, frame, ~none)
+
+
+def _without_totals(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.DataFrame:
+    """The rows without totals; what is one by its name or by its sum alone is asked."""
+    if "month" not in frame:
+        return frame
+    names = frame["customer"].astype(object)
+    found = find_totals(
+        names, frame["month"].to_numpy(float), frame["arr"].to_numpy(float), block=_blocks(table)
+    )
+    out = found.left_out
+    if found.asked.any():
+        if reading.totals is None:
+            rows = np.flatnonzero(found.asked)
+            whose = list(dict.fromkeys(str(each) for each in names.iloc[rows]))
+            more = f" and {len(whose) - 1:,} more" if len(whose) > 1 else ""
+            why = found.why.get(whose[0], "") or "may be a total"
+            table.ask(
+                f"{as_written(whose[0])}{more}: {why} ({counted(len(rows), 'row')})",
+                "say what such rows are with --totals drop (totals: leave them out) or --totals keep"
+                " (customers)",
+                "totals",
+                ("drop", "keep"),
+                row=int(frame.index[rows[0]]),
+                field="customer",
+            )
+        elif reading.totals == "drop":
+            out = out | found.asked
+    if out.any():
+        whose = list(dict.fromkeys(str(each) for each in names[out]))
+        table.notice(
+            f"{counted(int(out.sum()), 'row')} of totals left out: {', '.join(whose[:5])}",
+            "a total is no customer",
+            int(frame.index[int(np.argmax(out))]),
+        )
+    return kept(table, frame, ~out)
+
+
+def _check_beginnings(table: Table, frame: pd.DataFrame) -> None:
+    """Refuse a snowball in which a customer does not begin with what it ended with before."""
+    if "beginning" not in table.frame or "beginning" not in table.headings:
+        return
+    begins = read_amounts(table.frame["beginning"]).values
+    book = frame.assign(begins=np.nan_to_num(begins)).sort_values(["customer", "month"])
+    before = book["amount"].groupby(book["customer"], observed=True).shift()
+    apart = book["month"].groupby(book["customer"], observed=True).diff()
+    step = max(float(apart.min()), 1.0) if apart.notna().any() else 1.0
+    # who was not there ended with nothing; of the first row of each nothing is known
+    wrong = apart.notna() & ((book["begins"] - before.where(apart == step, 0.0)).abs() > CENT / 2)
+    if wrong.any():
+        row = int(book.index[int(np.argmax(wrong.to_numpy()))])
+        number = counted(int(wrong.sum()), "row begins", "rows begin")
+        table.refuse(
+            f"{number} with another amount than the customer's last one ended with, the first here:"
+            f" {as_written(table.frame['beginning'][row])}",
+            "a snowball's beginning is the ending before it: correct one of the two",
+            table.headings["beginning"],
+            row,
+        )
+
+
+def _blocks(table: Table) -> np.ndarray | None:
+    """The source row of each row, where months stood across."""
+    blocks = [part.block for part in table.parts if part.block is not None]
+    if len(blocks) < len(table.parts):
+        return None
+    begins = np.cumsum([0, *(block.max(initial=-1) + 1 for block in blocks)])
+    numbered = [block + begin for block, begin in zip(blocks, begins, strict=False)]
+    return np.asarray(np.concatenate(numbered)[table.frame.index.to_numpy()])
+
+
+def _look_at_ids(table: Table, frame: pd.DataFrame) -> None:
+    """Ids beside names, numbers beside text, and a snowball's beginnings."""
+    look_at_number_cells(table, table.frame["customer"], frame["customer"])
+    if "name" in table.frame and "name" in table.headings:
+        headings = (table.headings["customer"], table.headings["name"])
+        month = month_of_day(frame["start"]) if "start" in frame else frame["month"]
+        look_at_names_of_ids(
+            table, frame["customer"], table.frame["name"], np.asarray(month, float), headings
+        )
 
 
 def _without_zeros(table: Table, frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     """The rows that hold an amount, and how many hold none: less than half a cent a year."""
-    is_zero = frame["arr"] < CENT / 2
+    is_zero = frame["arr"].abs() < CENT / 2
     zeros = int(is_zero.sum())
     if zeros:
         table.notice(

@@ -3,46 +3,168 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from nrrsim.errors import DataError, Finding, did_you_mean
-from nrrsim.ledger.sources import Rows, concat
+from nrrsim.ledger.exports import Found, Shape, recognised
+from nrrsim.ledger.reading import AS_IT_IS, Reading
+from nrrsim.ledger.rows import Rows, concat, refuse_twice
+from nrrsim.ledger.vocabulary import (
+    ALSO_CUSTOMERS,
+    AMOUNTS,
+    CUSTOMER,
+    MONTH,
+    OF_AN_INVOICE,
+    OTHERS,
+    SECOND_CHOICE,
+    heading_of,
+    makes_lines,
+    plain,
+)
 
 MOST_SHOWN = 30  # headings in one message
-AMOUNTS = ("mrr", "arr", "amount")
-KNOWN = ("customer", "month", "start", "end", *AMOUNTS, "interval", "segment", "product",
-         "quantity", "unit_price", "currency", "renewal")  # fmt: skip
+UNUSED = " (unused)"  # what a heading is called that would be read as another
+# Words whose column is read as ours: another that is called so by chance is not.
+KNOWN = (
+    *("customer", "month", "start", "end", *AMOUNTS, "interval", "interval_count", "segment"),
+    *("product", "quantity", "unit_price", "currency", "renewal", "status", "is_trial"),
+)
+PERIODS, MONTHS = Shape(rows="periods"), Shape(rows="months")
 
 
+class Place(NamedTuple):
+    """Where a row stands: the source and its line there, 0 where the name says it all."""
+
+    name: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.line}" if self.line else self.name
+
+
+@dataclass(frozen=True)
+class Named:
+    """Which heading of one table stands for which of our words, and what that says.
+
+    `lines` are the headings that tell a customer's lines apart; `currency` and `minor` are what the
+    amount's heading says of it; `taken` and `asked` are told before anything else.
+    """
+
+    ours: Mapping[str, str]
+    shape: Shape
+    lines: tuple[str, ...] = ()
+    currency: str = ""
+    minor: bool = False
+    taken: tuple[str, ...] = ()
+    asked: tuple[Finding, ...] = ()
+    says: tuple[str, ...] = ()
+
+
+@dataclass
 class Table:
-    """The rows of all sources under nrrsim's names, and where each stands."""
+    """The rows of all sources under nrrsim's names, and where each stands.
 
-    def __init__(self, parts: Sequence[Rows], columns: Mapping[str, str]) -> None:
-        self.findings = [finding for part in parts for finding in part.findings]
-        self.notices = [notice for part in parts for notice in part.notices]
-        self.parts = [renamed(part, columns) for part in parts]
-        self.frame, self.starts = concat(self.parts)
-        self.name = ", ".join(part.name for part in parts)
-        self.ambiguous = False
-        self._lines: dict[int, np.ndarray] = {}
+    `frame` has a column for each of our words that is there, and the further ones under their own
+    headings; its index numbers the rows of all sources, also where some were left out. `lines` are
+    the columns that tell a customer's lines apart, `headings` those of our words as they are
+    written in the first source. What is noted is raised by `stop`.
+    """
 
-    def place(self, row: int) -> tuple[str, int]:
-        """The source of a row, and its line there."""
+    parts: Sequence[Rows]
+    frame: pd.DataFrame
+    starts: np.ndarray
+    name: str
+    shape: Shape
+    lines: tuple[str, ...] = ()
+    minor: bool = False
+    headings: Mapping[str, str] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    notices: list[Finding] = field(default_factory=list)
+    taken: list[str] = field(default_factory=list)
+    _lines: dict[int, np.ndarray] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, parts: Sequence[Rows], reading: Reading = AS_IT_IS) -> Table:
+        """The table of all parts, each column of each under the word that it stands for."""
+        named = [names_of(part, reading) for part in parts]
+        frames = [renamed(part, each) for part, each in zip(parts, named, strict=True)]
+        frame, starts = concat(frames)
+        table = cls(
+            parts=frames,
+            frame=frame,
+            starts=starts,
+            name=", ".join(dict.fromkeys(part.name for part in parts)),
+            shape=named[0].shape,
+            lines=tuple(dict.fromkeys(name for each in named for name in each.lines)),
+            minor=any(each.minor for each in named),
+            headings=named[0].ours,
+        )
+        for part, each in zip(frames, named, strict=True):
+            table.findings += [*part.findings, *each.asked]
+            table.notices += part.notices
+            table.taken += [said for said in (*part.taken, *each.taken) if said not in table.taken]
+            table.notices += [
+                Finding(part.name, 0, said)
+                for said in each.says
+                if said not in [notice.problem for notice in table.notices]
+            ]
+        kinds = sorted({each.shape.rows for each in named})
+        if len(kinds) > 1:
+            table.refuse(
+                f"the files are of several kinds: rows are {' here, and there '.join(kinds)}",
+                "read files of one kind together",
+            )
+        return table
+
+    @property
+    def unit(self) -> str:
+        """Which amount is read, empty if there is none: `mrr`, `arr`, `amount` or `total`."""
+        return next((name for name in (*AMOUNTS, "total") if name in self.frame), "")
+
+    @property
+    def has_periods(self) -> bool:
+        """Whether a row is a subscription with its start, and not a month."""
+        return "start" in self.frame and self.shape.rows == "periods"
+
+    def place(self, row: int) -> Place:
+        """Where a row stands."""
         part = int(np.searchsorted(self.starts, row, side="right")) - 1
         # lines are counted for the first finding of a source: that reads it once more
         if part not in self._lines:
             self._lines[part] = self.parts[part].lines()
-        return self.parts[part].name, int(self._lines[part][row - self.starts[part]])
+        line = int(self._lines[part][row - self.starts[part]])
+        in_words = self.parts[part].place
+        return Place(in_words(line), 0) if in_words else Place(self.parts[part].name, line)
 
-    def refuse(self, problem: str, remedy: str, field: str = "") -> None:
+    def keep(self, rows: np.ndarray) -> None:
+        """Go on with these rows alone: a boolean by row of `frame`."""
+        self.frame = self.frame[rows]
+
+    def refuse(self, problem: str, remedy: str, field: str = "", row: int | None = None) -> None:
         """Note what is wrong with the ledger as a whole; `stop` raises all that was noted."""
-        self.findings.append(Finding(self.name, 0, problem, remedy, field))
+        name, line = (self.name, 0) if row is None else self.place(row)
+        self.findings.append(Finding(name, line, problem, remedy, field))
 
-    def notice(self, problem: str, remedy: str, row: int | None = None) -> None:
+    def ask(
+        self,
+        problem: str,
+        remedy: str,
+        option: str,
+        choices: Sequence[str] = (),
+        *,
+        field: str = "",
+        row: int | None = None,
+    ) -> None:
+        """Note a question of how the file is to be read, which an option settles."""
+        name, line = (self.name, 0) if row is None else self.place(row)
+        self.findings.append(Finding(name, line, problem, remedy, field, option, tuple(choices)))
+
+    def notice(self, problem: str, remedy: str = "", row: int | None = None) -> None:
         """Note what makes no number wrong, with the first row in which it is seen."""
         name, line = (self.name, 0) if row is None else self.place(row)
         self.notices.append(Finding(name, line, problem, remedy))
@@ -52,87 +174,290 @@ class Table:
         raise DataError(self.findings)
 
 
-def renamed(part: Rows, columns: Mapping[str, str]) -> Rows:
-    """The rows under our words, by `columns` (ours -> theirs) and by headings that are ours.
-
-    Raises DataError for a heading that is not there, or would be read twice.
-    """
-    headings = [str(heading) for heading in part.frame.columns]
-    missing = [(ours, theirs) for ours, theirs in columns.items() if theirs not in headings]
-    if missing:
-        raise DataError(
-            Finding(
-                part.name,
-                1,
-                f"there is no column {theirs}",
-                did_you_mean(theirs, headings),
-                f"columns.{ours}",
-            )
-            for ours, theirs in missing
-        )
-
-    theirs_to_ours = {theirs: ours for ours, theirs in columns.items()}
-    plain = {heading: heading.strip().lower().replace(" ", "_") for heading in headings}
-    ours = [
-        theirs_to_ours.get(heading) or (plain[heading] if plain[heading] in KNOWN else heading)
+def renamed(part: Rows, named: Named) -> Rows:
+    """The rows under our words; a heading of ours that was not taken is not read as ours."""
+    used = {one for each in named.ours.values() for one in each.split(" else ")}
+    refuse_twice(part, used if part.block is not None else None)
+    headings = list(map(str, part.frame.columns))
+    whole = {ours: theirs for ours, theirs in named.ours.items() if " else " not in theirs}
+    theirs_to_ours = {theirs: ours for ours, theirs in whole.items()}
+    labels = [
+        theirs_to_ours.get(heading) or (heading + UNUSED if heading in KNOWN else heading)
         for heading in headings
     ]
-    # a heading that a mapping gave away is not read twice: `columns: {mrr: Net fee}` beside mrr
-    ours = [
-        f"{name} (unused)" if name in columns and columns[name] != heading else name
-        for name, heading in zip(ours, headings, strict=True)
-    ]
-
-    twice = sorted(name for name, times in Counter(ours).items() if times > 1)
-    if twice or len(theirs_to_ours) < len(columns):
-        theirs = [*columns.values()]
-        names = twice or [name for name in theirs_to_ours if theirs.count(name) > 1]
+    twice = sorted(name for name, times in Counter(labels).items() if times > 1)
+    if twice or len(theirs_to_ours) < len(whole):
+        given = [*whole.values()]
+        names = twice or [name for name in theirs_to_ours if given.count(name) > 1]
         problem = f"the heading {', '.join(names)} stands twice, or is used twice"
         remedy = "rename one, or map each of our words to a heading of its own"
-        raise DataError([Finding(part.name, 1, problem, remedy)])
-    frame = part.frame.set_axis(pd.Index(ours), axis=1)
+        raise DataError([Finding(part.name, part.heading_line, problem, remedy)])
+    frame = part.frame.set_axis(pd.Index(labels), axis=1)
+    for ours, theirs in named.ours.items():
+        first, _, second = theirs.partition(" else ")
+        if second:
+            cells = part.frame[first]
+            frame[ours] = cells.where(_filled(cells), part.frame[second])
+    if named.currency and "currency" not in frame:
+        frame["currency"] = named.currency
     return replace(part, frame=frame)
-
-
-def amount_column(table: Table, columns: Mapping[str, str]) -> str:
-    """Which of AMOUNTS is read, empty if none; refuses what leaves a choice between two."""
-    present = [name for name in AMOUNTS if name in table.frame]
-    chosen = [name for name in present if name in columns]
-    unit = (chosen or present or [""])[0]
-    table.ambiguous = len(chosen or present) > 1 or (
-        unit == "amount" and "interval" not in table.frame
-    )
-    if len(chosen or present) > 1:
-        table.refuse(
-            f"there are the columns {' and '.join(chosen or present)}",
-            "MRR and ARR are never added: name the one to read, such as columns: {arr: arr}",
-        )
-    if not unit:
-        table.refuse(
-            "there is no amount", _remedy_for_heading(table, "mrr or arr, or amount with interval")
-        )
-    if unit == "amount" and "interval" not in table.frame:
-        table.refuse(
-            "there is an amount and no interval", "add the column interval: month, quarter or year"
-        )
-    return unit
 
 
 def require(table: Table, names: Sequence[str]) -> bool:
     """Whether there is enough to judge the values."""
+    asked = {finding.option for finding in table.findings}
     for name in names:
-        if name and name not in table.frame:
-            table.refuse(f"there is no column {name}", _remedy_for_heading(table, name))
+        if name not in table.frame and not ("column" in asked and name in ("customer", "mrr")):
+            word = "amount" if name == "mrr" else f"column {name}"
+            table.refuse(f"there is no {word}", _remedy_for_heading(table, name))
     if len(table.frame) == 0 and not table.findings:
         table.refuse("there are no rows", "a ledger has one row for each customer and month")
-    return (
-        len(table.frame) > 0 and all(name in table.frame for name in names) and not table.ambiguous
+    return len(table.frame) > 0 and all(name in table.frame for name in names)
+
+
+# --- which heading is what ------------------------------------------------------------------------
+
+
+def names_of(part: Rows, reading: Reading) -> Named:
+    """Which column of a table is what: as is said, as its format says, else by its headings.
+
+    Raises DataError for a heading that is said and not there.
+    """
+    headings = list(map(str, part.frame.columns))
+    said = said_columns(part, headings, reading.columns)
+    found = recognised(part.headings or headings, reading.format)
+    if found is not None and found.shape.rows == "wide" and "month" not in headings:
+        found = None
+    if found is None:
+        return _plain(part, headings, said)
+    return _described(part, headings, said, found, reading)
+
+
+def said_columns(part: Rows, headings: list[str], columns: Mapping[str, str]) -> dict[str, str]:
+    """Our word -> the heading that was said, however its case and blanks are written."""
+    by_words = {plain(heading): heading for heading in reversed(headings)}
+    said, missing = {}, []
+    for ours, theirs in columns.items():
+        heading = theirs if theirs in headings else by_words.get(plain(theirs))
+        if heading is None:
+            near = did_you_mean(theirs, headings)
+            problem = f"there is no column {theirs}"
+            missing.append(Finding(part.name, part.heading_line, problem, near, f"columns.{ours}"))
+        else:
+            said[ours] = heading
+    if missing:
+        raise DataError(missing)
+    return said
+
+
+def _described(
+    part: Rows, headings: list[str], said: dict[str, str], found: Found, reading: Reading
+) -> Named:
+    """As a format says; what it does not name keeps its heading."""
+    shape = found.shape
+    by_words = {plain(heading): heading for heading in reversed(headings)}
+    ours: dict[str, str] = {}
+    for word, theirs in shape.columns.items():
+        for choice in [theirs] if isinstance(theirs, str) else theirs:
+            each = [by_words.get(plain(one)) for one in choice.split(" else ")]
+            there = [heading for heading in each if heading]
+            used = {*said.values(), *ours.values()}
+            if there and word not in said and not (set(there) & used):
+                ours[word] = " else ".join(there)
+                break
+    if shape.rows == "wide":
+        ours = {"month": "month"} | ours
+        for unit in ("mrr", "arr", "amount"):
+            if unit in headings:
+                ours[unit] = unit
+    # of two amounts the first that the format names
+    amounts = [word for word in (*AMOUNTS, "total") if word in ours or word in said]
+    chosen = [word for word in amounts if word in said] or amounts[:1]
+    ours = {word: theirs for word, theirs in ours.items() if word not in amounts or word in chosen}
+    asked = [
+        Finding(part.name, part.heading_line, why, "", "", "format")
+        for heading, why in shape.needs.items()
+        if plain(heading) not in by_words
+    ]
+    for word in ("segment", "renewal", "product", "currency"):
+        if word not in ours and word not in said and word in by_words:
+            ours[word] = by_words[word]
+    # two columns of ours are never one of theirs
+    lines = [by_words[plain(one)] for one in shape.lines if plain(one) in by_words]
+    back = {theirs: word for word, theirs in {**ours, **said}.items()}
+    taken = [f"it is read as {found.name}: {found.title}", *map(_sentence, _reads(ours | said))]
+    return Named(
+        {**ours, **said},
+        shape,
+        tuple(back.get(each, each) for each in lines),
+        minor=shape.minor_units,
+        taken=tuple(taken),
+        asked=tuple(asked),
+        says=(*found.says, *shape.says),
     )
 
 
+def _plain(part: Rows, headings: list[str], said: dict[str, str]) -> Named:
+    """By the words of its headings."""
+    free = [heading for heading in headings if heading not in said.values()]
+    asked: list[Finding] = []
+    taken: list[str] = []
+    ours = dict(said)
+    if "customer" not in said:
+        customer, name, why, question = _customer(part, free)
+        taken += [why] if why else []
+        asked += [question] if question else []
+        if customer:
+            ours["customer"] = customer
+        if name and "name" not in said:
+            ours["name"] = name
+    if not {"month", "start"} & set(said):
+        months = _matching(free, MONTH)
+        if months:
+            ours["month"] = months[0]
+    for word, names in OTHERS.items():
+        if word not in said and (there := _matching(free, names)):
+            ours[word] = there[0]
+    if plain(ours.get("month", "")) not in ("month", "", "monat") and {"start", "end"} <= set(ours):
+        del ours["month"]  # beside a start and an end a date is another thing
+
+    for word, heading in ours.items():
+        twins = [each for each in free if heading_of(each) == heading_of(heading)]
+        if word not in said and len(twins) > 1:
+            problem = f"the heading {' and '.join(twins)} stands twice"
+            asked.append(Finding(part.name, part.heading_line, problem, "rename one"))
+    amount, question = _amount(part, free, said)
+    asked += [question] if question else []
+    ours |= {amount[0]: amount[1]} if amount else {}
+    told = heading_of(amount[1]) if amount else heading_of("")
+    lines = [
+        {theirs: word for word, theirs in ours.items()}.get(heading, heading)
+        for heading in headings
+        if makes_lines(heading) and heading not in (ours.get("customer"), ours.get("month"))
+    ]
+    taken += list(map(_sentence, _reads(ours)))
+    currency = "" if "currency" in ours else told.currency
+    return Named(
+        ours,
+        PERIODS if "start" in ours and "month" not in ours else MONTHS,
+        tuple(lines),
+        currency=currency,
+        minor=told.minor,
+        taken=tuple(taken),
+        asked=tuple(asked),
+    )
+
+
+def _matching(headings: Iterable[str], names: Sequence[str]) -> list[str]:
+    """The headings that are one of these names, the surest first."""
+    by_words = [(heading_of(heading).plain, heading) for heading in headings]
+    found = [(names.index(words), heading) for words, heading in by_words if words in names]
+    return [heading for _, heading in sorted(found, key=lambda each: each[0])]
+
+
+def _customer(part: Rows, headings: list[str]) -> tuple[str, str, str, Finding | None]:
+    """The customer's column, that of its name, why it is this one, and what to ask if unsure."""
+    words = {heading: plain(heading).split() for heading in headings}
+    is_invoice = any(set(each) & set(OF_AN_INVOICE) for each in words.values())
+    of_books = [each for each in headings if is_invoice and words[each][0] == "account"]
+    found = [each for each in _matching(headings, CUSTOMER) if each not in of_books]
+    if not found:
+        return "", "", "", None
+    first = found[0]
+    noun = words[first][0]
+    others = [
+        heading
+        for heading in headings
+        if heading not in of_books
+        and set(words[heading]) <= {*ALSO_CUSTOMERS, "id", "name", "number", "no", "customer"}
+        and set(words[heading]) & set(ALSO_CUSTOMERS)
+    ]
+    if noun.startswith("customer") and others:
+        choices = (first, *others)
+        remedy = " or ".join(f'--column customer="{each}"' for each in choices)
+        problem = f"a customer may be the column {' or '.join(choices)}"
+        said = f"say which with {remedy}"
+        question = Finding(part.name, part.heading_line, problem, said, "customer")
+        return first, "", "", replace(question, option="column", choices=choices)
+    same = [each for each in found[1:] if words[each][0].rstrip("s") == noun.rstrip("s")]
+    if same and words[first][-1] != "name":
+        why = f"the customer is {first}, not {same[0]}: an id beats a name"
+        return first, same[0], why, None
+    return first, "", "", None
+
+
+def _amount(
+    part: Rows, headings: list[str], said: Mapping[str, str]
+) -> tuple[tuple[str, str] | None, Finding | None]:
+    """The amount's word and column, and what to ask where there are several."""
+    if given := [(word, said[word]) for word in AMOUNTS if word in said]:
+        return given[0], None
+    found = [
+        (word, heading) for word, names in AMOUNTS.items() for heading in _matching(headings, names)
+    ]
+    sure = [each for each in found if heading_of(each[1]).plain not in SECOND_CHOICE] or found
+    # an amount beside MRR or ARR is what was billed
+    recurring = [each for each in sure if each[0] != "amount"] or sure
+    if len(recurring) < 2:
+        return (recurring[0] if recurring else None), None
+    lost = [each for each in recurring if _all_lost(part.frame[each[1]])]
+    whole = [each for each in recurring if each not in lost]
+    why = f"; {lost[0][1]} is formulas without saved values" if lost else ""
+    remedy = " or ".join(
+        f"--column {word}=" + (f'"{head}"' if " " in head else head)
+        for word, head in whole or recurring
+    )
+    problem = f"there are the columns {' and '.join(head for _, head in recurring)}{why}"
+    question = Finding(
+        part.name,
+        part.heading_line,
+        problem,
+        f"MRR and ARR, and two currencies, are never added: name the one to read with {remedy}",
+    )
+    choices = tuple(f"{word}={head}" for word, head in whole or recurring)
+    return (whole or recurring)[0], replace(question, option="column", choices=choices)
+
+
+def _all_lost(cells: pd.Series) -> bool:
+    filled = cells[_filled(cells)]
+    return len(filled) > 0 and all(type(cell).__name__ == "Lost" for cell in filled)
+
+
+def _filled(cells: pd.Series) -> pd.Series:
+    """Where a cell holds anything."""
+    filled = cells.notna()
+    if cells.dtype == object or isinstance(cells.dtype, pd.StringDtype):
+        filled &= cells.astype("str").str.strip().ne("").fillna(False).astype(bool)
+    return filled
+
+
+def _reads(ours: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(word, theirs) for word, theirs in ours.items() if word != theirs]
+
+
+def _sentence(read: tuple[str, str]) -> str:
+    return f"{read[0]} is the column {read[1]}"
+
+
 def _remedy_for_heading(table: Table, name: str) -> str:
-    headings = ", ".join(map(str, table.frame.columns[:MOST_SHOWN]))
-    if (more := len(table.frame.columns) - MOST_SHOWN) > 0:
-        headings += f" and {more:,} more"
-    word = name.split(" ")[0]
-    return f"name your heading for it with columns: {{{word}: ...}}; there are: {headings}"
+    """What to do where a column is not there, with the headings that are likely it."""
+    headings = [str(each) for each in table.frame.columns]
+    words = {"customer": "customer account client name company", "month": "month date period"}
+    likely = [
+        each
+        for each in headings
+        if set(plain(each).split())
+        & set(words.get(name, "mrr arr revenue amount recurring value").split())
+    ]
+    option = f'--column {name}="{likely[0]}"' if likely else f"--column {name}=..."
+    shown = ", ".join(headings[:MOST_SHOWN])
+    if (more := len(headings) - MOST_SHOWN) > 0:
+        shown += f" and {more:,} more"
+    hint = f"; likely: {', '.join(likely[:3])}" if likely else ""
+    return f"name your heading for it with {option}{hint}; there are: {shown}"
+
+
+def rows_with(frame: pd.DataFrame, heading: str, values: Iterable[str]) -> Any:
+    """`Series[bool]`: rows whose cell under a heading is one of these, however it is written."""
+    wanted = {plain(value) for value in values}
+    return frame[heading].map(lambda cell: plain(cell) in wanted, na_action="ignore").eq(True)

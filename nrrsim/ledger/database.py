@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from nrrsim.errors import UsageError
+from nrrsim.files import to_install
 from nrrsim.ledger.query import REMEDY, calls_forbidden, only_reads
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def read_query(address: str, query: str | None) -> Found:
         import sqlglot  # noqa: F401
     except ImportError:
         raise UsageError(
-            "reading from a database needs the extra sql: pip install 'nrrsim[sql]'"
+            f"reading from a database needs the extra sql: {to_install('sql')}"
         ) from None
     url, secrets = _address(address)
     if not query:
@@ -160,6 +161,11 @@ def exact_frame(found: duckdb.DuckDBPyRelation) -> pd.DataFrame:
     columns = [exact(heading, kind) for heading, kind in zip(found.columns, kinds, strict=True)]
     frame: pd.DataFrame = found.project(", ".join(columns)).df()
     return frame
+
+
+def literal_path(path: Path) -> str:
+    """DuckDB reads `*` and `[` in a path as a pattern; a file may be called so."""
+    return re.sub(r"([*?\[])", r"[\1]", str(path))
 
 
 def _from_server(url: URL, query: str) -> pd.DataFrame:

@@ -21,7 +21,7 @@ FOLDER = Path(__file__).parent / "formats"
 FIELDS = (
     *("customer", "name", "month", "start", "end", "mrr", "arr", "amount", "total", "interval"),
     *("interval_count", "quantity", "unit_price", "currency", "segment", "product", "status"),
-    *("is_trial", "stopped", "term", "renewal", "item", "plan", "beginning"),
+    *("is_trial", "stopped", "term_months", "renewal", "item", "plan", "beginning"),
 )
 Words = str | list[str]
 

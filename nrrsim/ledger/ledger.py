@@ -16,6 +16,7 @@ from nrrsim.errors import Finding, UsageError
 from nrrsim.ledger.check import Entries, check_rows
 from nrrsim.ledger.currency import read_rates, reporting_currency
 from nrrsim.ledger.reading import AS_IT_IS, Reading
+from nrrsim.ledger.records import is_table
 from nrrsim.ledger.rollforward import COHORT_BY, CustomerMonths
 from nrrsim.ledger.sources import read_rows
 from nrrsim.ledger.values import MOST
@@ -26,7 +27,7 @@ from nrrsim.notation import counted
 
 
 def read_ledger(
-    *sources: str | Path,
+    *sources: Any,
     rates: str | Path | None = None,
     currency: str | None = None,
     reported: bool = False,
@@ -34,7 +35,11 @@ def read_ledger(
     reading: Reading | Mapping[str, Any] | None = None,
     **said: Any,
 ) -> Ledger:
-    """The ledger in one or more files (CSV, Excel, Parquet and others), or behind a database.
+    """The ledger in one or more files, folders and tables, or behind a database.
+
+    sources : paths (CSV, Excel, Parquet, JSON, also packed), folders, patterns such as
+        `ledger/*.csv`, database addresses, and tables of pandas, Polars or Arrow, whose rows a
+        finding names by their labels.
 
     rates : a file with `month,currency,rate`, the rate being the worth of one unit in the reporting
         `currency`.
@@ -60,7 +65,13 @@ def read_ledger(
         )
     before = reading.said if isinstance(reading, Reading) else reading or {}
     how = Reading.of({**before, **said})
-    parts = [rows for source in sources for rows in read_rows(source, how.query, how.sheet)]
+    tables = [place for place, source in enumerate(sources) if is_table(source)]
+    names = {place: f"table {n}" for n, place in enumerate(tables, start=1) if len(tables) > 1}
+    parts = [
+        rows
+        for place, source in enumerate(sources)
+        for rows in read_rows(source, how.query, how.sheet, names.get(place, "the table"))
+    ]
     entries = check_rows(parts, how, rates_given=rates is not None)
     table = None
     if rates is not None:

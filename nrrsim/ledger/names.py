@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 
-from nrrsim.errors import Finding
 from nrrsim.ledger.columns import Table
 from nrrsim.ledger.values import as_written, codes_of
 from nrrsim.months import month_name
@@ -17,34 +16,96 @@ from nrrsim.months import month_name
 MOST_PAIRS = 5  # of names in one notice
 
 
-def check_ids(table: Table, customers: pd.Series) -> None:
-    """Two names that differ by leading zeros alone, or by a joiner, are one customer, or a slip."""
-    alike: dict[str, Callable[[str], str]] = {
-        "leading zeros": lambda name: re.sub(r"^\s*0+(?=\w)", "", name),
-        "a decimal point and zeros": lambda name: re.sub(r"(?<=\d)\.0+$", "", name),
-        "a character that nobody sees": _visible,
-    }
-    names = customers.cat.categories
-    codes, rows = np.unique(customers.cat.codes, return_index=True)
-    row_of = dict(zip(codes.tolist(), rows.tolist(), strict=True))
-    for what, folded in alike.items():
-        first: dict[str, int] = {}
-        for code, name in enumerate(names):
-            other = first.setdefault(folded(name), code)
-            if other == code:
-                continue
-            (one, at), (two, there) = table.place(row_of[code]), table.place(row_of[other])
-            table.findings.append(
-                Finding(
-                    one,
-                    at,
-                    f"{as_written(name)} and {as_written(names[other])} ({two}:{there})"
-                    f" differ by {what} alone",
-                    "write a customer in one way everywhere"
-                    + ("" if "nobody" in what else "; a spreadsheet keeps the zeros of text"),
-                    "customer",
-                )
-            )
+def check_ids(table: Table, customers: pd.Series, ids: str | None = None) -> pd.Series:
+    """The customers; whether names that differ by zeros alone are one customer or two is asked.
+
+    `ids` is the answer. With `one`, all rows get the name that keeps its leading zeros and has none
+    behind a decimal point, and a notice says so; with `two` they stay as they are. Names that
+    differ by a character that nobody sees are refused.
+    """
+    names = customers.cat.categories.tolist()
+    if hidden := _alike(names, _visible):
+        problem, row = _as_found(table, customers, hidden[0], "a character that nobody sees")
+        remedy = "write a customer in one way everywhere"
+        table.ask(problem + _and_more(hidden), remedy, "", field="customer", row=row)
+    groups = [] if ids == "two" else _alike(names, _without_zeros)
+    if not groups:
+        return customers
+
+    if ids is None:
+        problem, row = _as_found(table, customers, groups[0], _zeros_of(*groups[0][:2]))
+        table.ask(
+            problem + _and_more(groups),
+            "a spreadsheet drops the zeros of ids: say which with --ids one (they are one customer)"
+            " or --ids two",
+            "ids",
+            ("one", "two"),
+            field="customer",
+            row=row,
+        )
+        return customers
+    one = {name: max(group, key=_written_out) for group in groups for name in group}
+    told = [f"{name!a} is read as {kept!a}" for name, kept in one.items() if name != kept]
+    table.notice(f"ids that differ by zeros: {listed(told)}", "as --ids one says")
+    merged = pd.Categorical(customers.astype(object).replace(one))
+    return pd.Series(merged, index=customers.index)
+
+
+def look_at_number_cells(table: Table, written: pd.Series, customers: pd.Series) -> None:
+    """Say so where a spreadsheet holds an id as a number here and as text there: they are one.
+
+    `written` are the cells as they came.
+    """
+    if written.dtype != object:
+        return
+    is_text = written.map(lambda cell: isinstance(cell, str)).to_numpy(bool)
+    codes = codes_of(customers)
+    both = np.intersect1d(codes[is_text], codes[~is_text])
+    if len(both := both[both >= 0]):
+        names = [f"{customers.cat.categories[code]!a}" for code in both.tolist()]
+        table.notice(
+            f"customers that stand as a number here and as text there: {listed(names)}",
+            "number and text of the same digits are read as one customer",
+        )
+
+
+def _alike(names: Sequence[str], plain: Callable[[str], str]) -> list[list[str]]:
+    """The names that are several for one plain name, those of one together."""
+    all_names = pd.Series(names, dtype=object)
+    folded = all_names.map(plain)
+    twins = folded.duplicated(keep=False)
+    return [group.tolist() for _, group in all_names[twins].groupby(folded[twins], sort=False)]
+
+
+def _as_found(table: Table, customers: pd.Series, group: list[str], what: str) -> tuple[str, int]:
+    """What is told of the first two of a group, and in which row the second stands."""
+    first, second = group[:2]
+    names = customers.to_numpy(object)
+    rows = [int(customers.index[int(np.argmax(names == name))]) for name in (first, second)]
+    place = table.place(rows[0])
+    return f"{as_written(second)} and {as_written(first)} ({place}) differ by {what} alone", rows[1]
+
+
+def _and_more(groups: list[list[str]]) -> str:
+    return f", and so do {len(groups) - 1:,} more" if len(groups) > 1 else ""
+
+
+def _without_zeros(name: str) -> str:
+    """An id as a spreadsheet may leave it: no leading zeros, and none behind a decimal point."""
+    return re.sub(r"^\s*0+(?=\w)|(?<=\d)\.0+$", "", name)
+
+
+def _zeros_of(one: str, other: str) -> str:
+    """By which zeros two ids differ."""
+    point = re.compile(r"(?<=\d)\.0+$")
+    if point.sub("", one) == point.sub("", other):
+        return "a decimal point and zeros"
+    return "zeros" if point.search(one) or point.search(other) else "leading zeros"
+
+
+def _written_out(name: str) -> tuple[bool, int]:
+    """How much an id has of what a spreadsheet drops, and how little of what it adds."""
+    return not re.search(r"\.0+$", name), len(name)
 
 
 def look_at_names(table: Table, frame: pd.DataFrame) -> None:
@@ -92,12 +153,16 @@ def look_at_renames(table: Table, frame: pd.DataFrame, months: np.ndarray) -> No
     # those that have a word in common first
     pairs_of_names.sort(key=lambda each: _words(each[0]).isdisjoint(_words(each[1])))
     shown = [f"{old!a} -> {new!a} in {month}" for old, new, month in pairs_of_names]
-    more = f" and {len(shown) - MOST_PAIRS:,} more" if len(shown) > MOST_PAIRS else ""
     table.notice(
-        "one customer gone and another new with the same amount:"
-        f" {'; '.join(shown[:MOST_PAIRS])}{more}",
+        f"one customer gone and another new with the same amount: {listed(shown)}",
         "if one was renamed, give both rows one name: else it counts as churn and as new",
     )
+
+
+def listed(told: Sequence[str]) -> str:
+    """The first few of what is told, and how many more there are."""
+    more = f" and {len(told) - MOST_PAIRS:,} more" if len(told) > MOST_PAIRS else ""
+    return "; ".join(told[:MOST_PAIRS]) + more
 
 
 def _folded(name: str) -> str:

@@ -12,9 +12,21 @@ import pandas as pd
 
 from nrrsim.errors import UsageError
 from nrrsim.ledger.columns import Table
+from nrrsim.ledger.dates import month_of_day
 from nrrsim.months import YEARS, last_day_number, month_name
 from nrrsim.notation import counted
 
+# How billing systems write that something runs on, and the first day that no contract reaches.
+RUNS_ON = np.array(
+    [
+        (np.datetime64(day, "D") + late).astype(int)
+        for year in (9999, 4712, 2999, 2100)
+        for day in (f"{year}-12-31", f"{year}-12-30", f"{year}-01-01")
+        for late in (0, 1)
+    ],
+    dtype=float,
+)
+FAR = float(np.datetime64("2100-01-01", "D").astype(int))
 DAY_OR_MONTH = re.compile(r"\d{4}-\d\d(-\d\d)?")
 
 
@@ -28,13 +40,19 @@ class Known:
     last: int
     ahead: int
     made: str | None
+    of_what: str = "start"
 
     @property
     def why(self) -> str:
         """What makes this month the last."""
         if self.made is None:
-            return "the month of its latest start"
+            return f"the month of its latest {self.of_what}"
         return f"the last that had ended by {self.made}, when the export was made"
+
+
+def day_text(day: float) -> str:
+    """A day since 1970 as YYYY-MM-DD."""
+    return str(np.datetime64(int(day), "D"))
 
 
 def last_month_of(until: object) -> int:
@@ -49,21 +67,28 @@ def last_month_of(until: object) -> int:
             f"until: {text!r} is not a day or a month; write when the export was made as"
             " YYYY-MM-DD or YYYY-MM"
         )
-    return int(_month_of_day(np.array([last_day + 1.0]))[0]) - 1
+    return int(month_of_day(np.array([last_day + 1.0]))[0]) - 1
 
 
 def look_at_ends(table: Table, frame: pd.DataFrame) -> None:
-    """Say so where most ends look like the last day with service, not the first without.
+    """Ask where most ends look like the last day with service, not the first without.
 
-    `end` is in days since 1970.
+    `end` is in days since 1970; those that run on are left out.
     """
     end = frame["end"].dropna().to_numpy()
-    last_days = np.mean(_month_of_day(end + 1) != _month_of_day(end)) if len(end) else 0.0
+    end = end[end < FAR]
+    last_days = np.mean(month_of_day(end + 1) != month_of_day(end)) if len(end) else 0.0
     if last_days > 0.5:
-        table.notice(
-            f"{last_days:.0%} of the ends are the last day of a month, and an end is read as the"
-            " first day without service",
-            "if it is the last day with service, say so with period_end: inclusive",
+        row = int(frame.index[int(np.argmax(frame["end"].notna().to_numpy()))])
+        table.ask(
+            f"{last_days:.0%} of the ends are the last day of a month: the last day with service, or"
+            " the first without",
+            "say which with --period-end inclusive (the last day with service) or --period-end"
+            " exclusive",
+            "period_end",
+            ("inclusive", "exclusive"),
+            row=row,
+            field="end",
         )
 
 
@@ -77,8 +102,8 @@ def months_of_periods(
     the export was made. inclusive : whether an end is written as the last day with service.
     """
     made = None if until is None else last_month_of(until)
-    last_month = int(_month_of_day(np.array([latest]))[0]) if made is None else made
-    starts = _month_of_day(frame["start"].to_numpy())
+    last_month = int(month_of_day(np.array([latest]))[0]) if made is None else made
+    starts = month_of_day(frame["start"].to_numpy())
     later = starts > last_month
     if later.all():
         raise UsageError(
@@ -95,9 +120,10 @@ def months_of_periods(
         )
 
     first, frame = starts[~later], frame[~later]
-    end_month = _month_of_day(frame["end"].to_numpy())
+    frame = _without_far_ends(table, frame)
+    end_month = month_of_day(frame["end"].to_numpy())
     runs_on = frame["end"].isna().to_numpy()
-    as_written = _month_of_day(frame["end"].to_numpy() - 1) if inclusive else end_month
+    as_written = month_of_day(frame["end"].to_numpy() - 1) if inclusive else end_month
     ahead = int((~runs_on & (as_written > last_month)).sum())
     known = Known(last_month, ahead, None if until is None else str(until))
     last = np.where(runs_on, last_month, np.minimum(end_month - 1, last_month))
@@ -122,6 +148,22 @@ def months_of_periods(
             "segment",
         )
     return laid_out, line[rows], known
+
+
+def _without_far_ends(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
+    """Ends so far ahead that they mean that the subscription runs on, as none."""
+    end = frame["end"].to_numpy(float)
+    far = end >= FAR
+    runs_on = np.isin(end, RUNS_ON)
+    if (odd := far & ~runs_on).any():
+        at = int(np.argmax(odd))
+        table.notice(
+            f"{counted(int(odd.sum()), 'end lies', 'ends lie')} after 2100, such as"
+            f" {day_text(end[at])}",
+            "it is read as running on; if it is a slip of the pen, correct it",
+            int(frame["row"].iloc[at]) if "row" in frame else None,
+        )
+    return frame.assign(end=np.where(far, np.nan, end))
 
 
 def _say_what_is_never_seen(table: Table, number: int) -> None:
@@ -201,10 +243,3 @@ def _follow(
                     waiting.remove(row)
                     fresh.append(row)
         ended += fresh + waiting
-
-
-def _month_of_day(days: np.ndarray) -> np.ndarray:
-    """The month number of days since 1970; a day that is nan gives a month that means nothing."""
-    whole = np.nan_to_num(days).astype("datetime64[D]")
-    months: np.ndarray = whole.astype("datetime64[M]").astype(np.int64)
-    return months + 1970 * 12

@@ -4,39 +4,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from decimal import Decimal
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from nrrsim.errors import Finding
-from nrrsim.ledger.columns import KNOWN, Table
-from nrrsim.ledger.sources import invisible, map_unique, numbers
-from nrrsim.months import (
-    Calendar,
-    day_number,
-    end_number,
-    last_day_number,
-    month_number,
-)
+from nrrsim.errors import Finding, UsageError, did_you_mean
+from nrrsim.ledger.amounts import read_amounts
+from nrrsim.ledger.columns import UNUSED, Table
+from nrrsim.ledger.dates import Read, month_of_day, read_dates
+from nrrsim.ledger.reading import Reading
+from nrrsim.ledger.rows import invisible
+from nrrsim.ledger.sources import numbers
+from nrrsim.ledger.vocabulary import NO_MINOR_UNIT, SIGNS, THREE_DIGITS
+from nrrsim.notation import counted
 
-# Months that an amount pays for, by the word a billing system uses for its interval.
-INTERVALS = {
-    "month": 1,
-    "monthly": 1,
-    "quarter": 3,
-    "quarterly": 3,
-    "half-year": 6,
-    "semiannual": 6,
-    "year": 12,
-    "yearly": 12,
-    "annual": 12,
-    "annually": 12,
-}
+DOLLARS = ("USD", "CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN")  # a sign `$` may be any
+# Read and used up, or of the day of the export: no column to split by.
+NOT_KEPT = ("mrr", "arr", "amount", "total", "interval", "interval_count", "stopped", "is_trial",
+            "name", "beginning", "term_months")  # fmt: skip
 ONE_SEGMENT = "all"
 MOST = 1e25  # a year, of any amount: beyond, floats no longer add up to the cent
 MOST_LETTERS = 32_767  # of a text: no spreadsheet's cell holds more
+MOST_ALIKE = 5  # findings of one rule in a column: of more one is told for all
 MOST_SHOWN = 80  # characters of a cell that a finding quotes
 # What is wrong, and what to do, by the rule that a value broke. {} is the value as it is written.
 RULES = {
@@ -70,7 +61,8 @@ RULES = {
     ),
     "interval.known": (
         "{} is not an interval",
-        f"known: {', '.join(INTERVALS)}, or a number of months up to 60, such as 24",
+        "write day, week, month, quarter, half-year or year, or a number of months up to 60, such as"
+        " 24",
     ),
     "quantity.number": (
         "{} is not a number of 0 or more",
@@ -93,36 +85,26 @@ RULES = {
         "a customer has one segment a month",
     ),
 }
+LOST = (
+    "{} is what an error or a formula left, and the value is lost",
+    "open the file, let it compute, and save it with its values",
+)
 ZONED = (
     "{} is a time of a zone, and which day that is depends on where one stands",
     "write the day, or cast the column to a date in the ledger's own zone",
 )
 
 
-def typed_values(
-    table: Table, unit: str, periods: bool, inclusive: bool, calendar: Calendar
-) -> pd.DataFrame:
+def typed_values(table: Table, reading: Reading) -> pd.DataFrame:
     """Each known column in its type; what cannot be read is nan, and is judged by the rules.
 
     `start` and `end` are days since 1970; `end` is the first day without service, however it is
-    written.
+    written. `day` is the day that a row of a ledger of months names. What is left open is asked.
     """
     raw = table.frame
     columns: dict[str, Any] = {"customer": _text(raw["customer"])}
-    if periods:
-        columns["start"] = map_unique(raw["start"], calendar.reader(day_number))
-        end = raw["end"] if "end" in raw else pd.Series(None, index=raw.index, dtype=object)
-        day_of_end = calendar.reader(last_day_number if inclusive else end_number)
-        columns["end"] = map_unique(end, day_of_end) + (1 if inclusive else 0)
-    else:
-        columns["month"] = map_unique(raw["month"], calendar.reader(month_number))
-
-    # twelve months of it, of which `amount` pays for as many as its interval has
-    columns["amount"] = numbers(raw[unit])
-    columns["arr"] = columns["amount"] * (1 if unit == "arr" else 12)
-    if unit == "amount":
-        columns["interval"] = map_unique(raw["interval"], _interval)
-        columns["arr"] = columns["arr"] / columns["interval"]
+    columns |= _dates(table, reading)
+    columns |= _amounts(table, reading)
 
     if "segment" in raw:
         columns["segment"] = _text(raw["segment"])
@@ -132,18 +114,270 @@ def typed_values(
             "there is no column segment", f"all customers are read as one segment, {ONE_SEGMENT}"
         )
 
-    for name in ("product", "currency"):
-        if name in raw:
-            columns[name] = _text(raw[name])
+    if "product" in raw:
+        columns["product"] = _text(raw["product"])
     for name in ("quantity", "unit_price"):
-        if name in raw:
+        if name in raw and name not in columns:
             columns[name] = numbers(raw[name])
-    if "renewal" in raw:
-        columns["renewal"] = map_unique(raw["renewal"], calendar.reader(month_number))
     further = [
-        name for name in raw.columns if name not in KNOWN and not str(name).endswith(" (unused)")
+        name
+        for name in raw.columns
+        if name not in columns
+        and not (name in NOT_KEPT and name in table.headings)
+        and not str(name).endswith(UNUSED)
     ]
     return pd.DataFrame(columns | {name: _text(raw[name]) for name in further}, index=raw.index)
+
+
+def _dates(table: Table, reading: Reading) -> dict[str, Any]:
+    """The columns of dates, all read together: one order of day and month holds for a file."""
+    raw = table.frame
+    names = ["start", "end"] if table.has_periods else ["month"]
+    names += [each for each in ("renewal", "stopped") if each in raw]
+    for option in ("ended_at", "stopped"):
+        if (heading := getattr(reading, option)) and option not in raw:
+            if heading not in raw:
+                remedy = did_you_mean(heading, [str(each) for each in raw])
+                raise UsageError(f"{option}: there is no column {heading}; {remedy}")
+            names.append(heading)
+    inclusive = is_inclusive(table, reading)
+    try:
+        read = read_dates(
+            {name: raw[name] for name in names if name in raw},
+            dates=reading.dates,
+            timezone=reading.timezone,
+            calendar=reading.calendar,
+            year_end_said=reading.fiscal_year_end is not None,
+            excel=all(part.typed for part in table.parts),
+            ends=["end"],
+            utc=names if table.shape.utc else (),
+        )
+    except ValueError as error:
+        raise UsageError(f"timezone: {error}") from None
+    _say_of_dates(table, read, reading)
+
+    columns: dict[str, Any] = {}
+    for name, dates in read.columns.items():
+        if name == "month":
+            columns["month"] = month_of_day(dates.last, nan=True)
+            columns["day"] = dates.last
+        elif name == "renewal":
+            columns["renewal"] = month_of_day(dates.last, nan=True)
+        elif name == "end":
+            columns["end"] = dates.last + 1 if inclusive else dates.first
+        else:
+            columns[name] = dates.first
+        columns[f"{name}?"] = ~(dates.unreadable | dates.empty) & np.isnan(dates.first)
+    if table.has_periods and "end" not in columns:
+        columns["end"] = _ends_of_terms(table, columns["start"])
+    for option in ("ended_at", "stopped"):
+        if (heading := getattr(reading, option)) and heading in columns:
+            columns[option] = columns.pop(heading)
+    # what hangs on a question is no finding of its own: told apart by its own column
+    waits = [columns.pop(name) for name in list(columns) if name.endswith("?")]
+    columns["waits"] = np.logical_or.reduce(waits) if waits else np.zeros(len(raw), bool)
+    return columns
+
+
+def _ends_of_terms(table: Table, start: np.ndarray) -> np.ndarray:
+    """The first day after each term of so many months; nan where there is no column of terms."""
+    if "term_months" not in table.frame:
+        return np.full(len(start), np.nan)
+    months = np.nan_to_num(read_amounts(table.frame["term_months"]).values, nan=-1.0)
+    day = np.nan_to_num(start).astype("datetime64[D]")
+    month = day.astype("datetime64[M]")
+    later = month + months.astype(np.int64)
+    in_month = np.minimum(day - month, (later + 1).astype("datetime64[D]") - later - 1)
+    ends = (later.astype("datetime64[D]") + in_month).astype(np.int64).astype(float)
+    table.taken.append("a subscription ends with its term: there is no column end")
+    return np.where(np.isnan(start) | (months < 1), np.nan, ends)
+
+
+def is_inclusive(table: Table, reading: Reading) -> bool:
+    """Whether a subscription's end is its last day with service."""
+    return (reading.period_end or table.shape.period_end) == "inclusive"
+
+
+def _say_of_dates(table: Table, read: Read, reading: Reading) -> None:
+    raw = table.frame
+
+    def cell(column: str, position: int) -> tuple[str, int]:
+        return as_written(raw[column].iloc[position]), int(raw.index[position])
+
+    for asked in read.asked:
+        written, row = cell(asked.column, asked.position)
+        number = counted(asked.cells, "cell")
+        if asked.option == "fiscal_year_end":
+            table.ask(
+                f"{number} such as {written}, the first here: a fiscal year",
+                "say in which month it ends with --fiscal-year-end MM, such as 01 for January",
+                asked.option,
+                asked.choices,
+                row=row,
+                field=asked.column,
+            )
+            continue
+        ways = {
+            "dmy": "--dates dmy (day first)",
+            "mdy": "--dates mdy (month first)",
+            "serial": "--dates serial (Excel's day numbers)",
+        }
+        table.ask(
+            (
+                f"{number} such as {written}, the first here: which day that is depends on how it is"
+                " read"
+            ),
+            f"say how with {' or '.join(ways[each] for each in asked.choices)}",
+            asked.option,
+            asked.choices,
+            row=row,
+            field=asked.column,
+        )
+    if read.contradictory:
+        (one, at), (two, there) = read.contradictory
+        (written, row), (other, second) = cell(one, at), cell(two, there)
+        table.refuse(
+            f"{written} has the day first, and {other} ({table.place(second)}) the month",
+            "write all dates one way, such as 2026-09-01",
+            one,
+            row,
+        )
+    if read.order_told_by:
+        written, row = cell(*read.order_told_by)
+        first = "day" if read.order == "dmy" else "month"
+        table.taken.append(
+            f"dates such as {written} ({table.place(row)}) have the {first} first: only so each is"
+            " a date"
+        )
+    for zoned in read.zoned:
+        times = " and ".join(zoned.times)
+        if reading.timezone:
+            moved = counted(zoned.cells, "time")
+            table.taken.append(
+                f"{zoned.column}: {moved} in UTC count on their day in {reading.timezone}"
+            )
+            continue
+        moves = (
+            f"{counted(zoned.months, 'row')} would count in the next month"
+            if zoned.months
+            else "no month would move"
+        )
+        table.notice(
+            f"{zoned.column}: the times are {times} UTC, which is midnight elsewhere, and are read"
+            f" as the day in UTC: in that zone {moves}",
+            "name the zone with --timezone, such as --timezone Europe/Berlin",
+            int(raw.index[zoned.first]),
+        )
+
+
+def _amounts(table: Table, reading: Reading) -> dict[str, Any]:
+    """`amount` as it is written, `arr` of twelve months of it, and each row's currency."""
+    raw, unit = table.frame, table.unit
+    exact = all(part.exact for part in table.parts)
+    read = read_amounts(raw[unit], reading.decimal or ("." if exact else None))
+    values, blank = read.values.copy(), read.blank
+    if reading.blank == "zero":
+        values[blank] = 0.0
+    if read.contradicts:
+        one, two = (int(raw.index[each]) for each in read.contradicts)
+        table.refuse(
+            f"{as_written(raw[unit][one])} and {as_written(raw[unit][two])} ({table.place(two)})"
+            " have two decimal signs",
+            "write all amounts one way, or say which sign it is with --decimal . or --decimal ,",
+            unit,
+            one,
+        )
+    if read.multiplied.any():
+        table.notice(
+            f"{counted(int(read.multiplied.sum()), 'amount')} written in thousands (k) or millions"
+            " (m)",
+            "they are multiplied",
+        )
+    columns: dict[str, Any] = {}
+    currency = _currencies(table, read.currency)
+    if currency is not None:
+        columns["currency"] = currency
+    values = _whole_units(table, reading, values, currency)
+    if reading.scale and table.shape.rows != "wide":
+        values = values * reading.scale
+        table.notice(f"amounts are multiplied by {reading.scale:,.10g}", "as --scale says")
+    columns["amount"] = pd.Series(values, index=raw.index)
+    columns["blank"] = blank & (reading.blank != "zero")
+    columns["undecided"] = np.isin(np.arange(len(raw)), read.undecided)
+    return columns
+
+
+def ask_of_amounts(table: Table, frame: pd.DataFrame) -> None:
+    """Ask what the amounts of the rows that count are, where they are empty or can be read twice."""
+    questions: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
+        "undecided": (
+            "{} such as {}: a thousands sign or a decimal sign",
+            "say which is the decimal sign with --decimal . or --decimal ,",
+            "decimal",
+            (".", ","),
+        ),
+        "blank": (
+            "{} such as {}: the amount is empty",
+            "fill in what is missing, or say that it is nothing with --blank zero",
+            "blank",
+            ("zero",),
+        ),
+    }
+    for column, (problem, remedy, option, choices) in questions.items():
+        rows = np.flatnonzero(frame[column].to_numpy(bool))
+        if len(rows):
+            row = int(frame.index[rows[0]])
+            written = as_written(table.frame[table.unit][row])
+            problem = problem.format(counted(len(rows), "cell"), written)
+            table.ask(problem, remedy, option, choices, row=row, field=table.unit)
+
+
+def _currencies(table: Table, signs: np.ndarray) -> pd.Series | None:
+    """Each row's currency as text, from its column and from the signs of its amount."""
+    raw = table.frame
+    said = pd.Series(signs, index=raw.index, dtype=object).map(
+        lambda sign: SIGNS.get(sign, sign), na_action="ignore"
+    )
+    signed = said.dropna()
+    if "currency" not in raw:
+        if signed.empty:
+            return None
+        # a cell without a sign has the column's
+        found = sorted(set(signed))
+        return _text(said.fillna(found[0]) if len(found) == 1 else said)
+    codes = raw["currency"].map(
+        lambda cell: cell.strip().upper() if isinstance(cell, str) else cell, na_action="ignore"
+    )
+    beside = codes.loc[signed.index]
+    other = (beside != signed) & ~((signed == "USD") & beside.isin(DOLLARS))
+    if other.any():
+        row = int(signed.index[int(np.argmax(other.to_numpy()))])
+        table.refuse(
+            f"the amount says {signed[row]}, and the currency is {codes[row]}",
+            "an amount has one currency: correct one of the two",
+            "currency",
+            row,
+        )
+    return _text(codes)
+
+
+def _whole_units(
+    table: Table, reading: Reading, values: np.ndarray, currency: pd.Series | None
+) -> np.ndarray:
+    """Amounts in cents as whole units; of some currencies there are none, or a thousand."""
+    minor = reading.minor_units
+    if minor is None:
+        minor = table.minor
+    if not minor:
+        return values
+    parts = np.full(len(values), 100.0)
+    if currency is not None:
+        parts[currency.isin(NO_MINOR_UNIT).to_numpy()] = 1.0
+        parts[currency.isin(THREE_DIGITS).to_numpy()] = 1000.0
+    why = "as --minor-units says" if reading.minor_units else "as its heading or its format says"
+    by = " or ".join(f"{each:,.0f}" for each in sorted(set(parts))) or "100"
+    table.notice("amounts are in minor units (cents)", f"they are divided by {by}, {why}")
+    return np.asarray(values / parts)
 
 
 def _text(values: pd.Series) -> pd.Series:
@@ -167,25 +401,29 @@ def _cell_text(cell: object) -> str:
     return str(int(cell)) if whole and isinstance(cell, float) else str(cell)
 
 
-def _interval(value: object) -> int | None:
-    if isinstance(value, str):
-        return INTERVALS.get(value.strip().lower()) or (
-            int(value) if value in map(str, range(1, 61)) else None
-        )
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        return None
-    return int(value) if 1 <= value <= 60 and value == int(value) else None
+def kept(table: Table, frame: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
+    """These rows alone (a boolean each), of the table and of its typed frame."""
+    if rows.all():
+        return frame
+    table.keep(rows)
+    return frame[rows]
 
 
-def check_values(table: Table, frame: pd.DataFrame, unit: str) -> None:
-    """Every rule on every row at once, by pandera; each value that breaks one becomes a finding."""
+def check_values(table: Table, frame: pd.DataFrame, reading: Reading) -> None:
+    """Every rule on every row at once, by pandera; each value that breaks one becomes a finding.
+
+    What hangs on a question is not judged.
+    """
     import pandera.pandas as pa
 
-    raw = table.frame
+    raw, unit = table.frame, table.unit
+    may_be_negative = (
+        bool(table.lines) or reading.several == "add" or table.shape.rows == "movements"
+    )
 
     def fine(values: pd.Series, name: str) -> pd.Series:
         """Read, or empty in the source where empty is allowed."""
-        return values.notna() | raw[name].isna()
+        return values.notna() | (raw[name].isna() if name in raw else False)
 
     def at_least_zero(values: pd.Series, name: str) -> pd.Series:
         finite = pd.Series(np.isfinite(values) | values.isna(), index=values.index)
@@ -200,13 +438,13 @@ def check_values(table: Table, frame: pd.DataFrame, unit: str) -> None:
         "start": {"start.date": lambda s: s.notna()},
         "end": {
             "end.date": lambda s: fine(s, "end") if "end" in raw else s.isna(),
-            "end.order": lambda s: ~(s <= frame["start"]),
+            "end.order": lambda s: ~(s < frame["start"]),
         },
         "renewal": {"renewal.date": lambda s: fine(s, "renewal")},
         "amount": {
             "amount.number": lambda s: s.notna(),
             "amount.finite": lambda s: ~np.isinf(s),
-            "amount.sign": lambda s: ~(s < 0) | np.isinf(s),
+            "amount.sign": lambda s: ~(s < 0) | np.isinf(s) | may_be_negative,
         },
         "arr": {"amount.bound": lambda s: ~(s >= MOST) | np.isinf(frame["amount"])},
         "interval": {"interval.known": lambda s: s.notna()},
@@ -221,7 +459,10 @@ def check_values(table: Table, frame: pd.DataFrame, unit: str) -> None:
         "key": {"key.once": lambda s: ~s.duplicated() | s.isna()},
         "one_segment": {"segment.one": lambda s: s.isna()},
     }
-    judged = frame.assign(key=_keys(frame), one_segment=_second_segment(frame))
+    key = keys_of(table, frame)
+    if reading.several is not None or table.shape.rows in ("movements", "log"):
+        key[:] = np.nan
+    judged = frame.assign(key=key, one_segment=_second_segment(frame))
     # without ignore_na=False no rule would see an empty value, and most are about those
     schema = pa.DataFrameSchema(
         {
@@ -260,13 +501,14 @@ def _check_texts(table: Table, frame: pd.DataFrame) -> None:
                 table.findings.append(Finding(name, line, written, remedy, str(field)))
 
 
-def _keys(frame: pd.DataFrame) -> pd.Series:
-    """One number for each customer, month and product, nan where one is missing.
+def keys_of(table: Table, frame: pd.DataFrame) -> pd.Series:
+    """One number for each customer and month (and line), nan where one is missing.
 
-    Of periods it is one for each whole row.
+    Of periods, and of rows that a column tells apart as lines, it is one for each whole row.
     """
-    if "month" not in frame:
-        grouped = frame.groupby(list(frame.columns), dropna=False, sort=False, observed=True)
+    if "month" not in frame or set(table.lines) - {"product"}:
+        names = [name for name in frame if name not in ("waits", "blank", "undecided")]
+        grouped = frame.groupby(names, dropna=False, sort=False, observed=True)
         return pd.Series(grouped.ngroup().to_numpy(float), index=frame.index)
 
     # the codes as the digits of one number: each combination has its own
@@ -300,7 +542,10 @@ def _second_segment(frame: pd.DataFrame) -> pd.Series:
 
 
 def _explain(table: Table, failures: pd.DataFrame, unit: str, judged: pd.DataFrame) -> None:
-    """A finding for each value that broke a rule, with what is written there."""
+    """A finding for each value that broke a rule, with what is written there; of many one for all.
+
+    What is asked is not told again.
+    """
     headings = {"amount": unit, "arr": unit, "key": "", "one_segment": "segment"}
     of_what = "customer, month and product" if "product" in table.frame else "customer and month"
     of_what = of_what if "month" in table.frame else "subscription"
@@ -308,17 +553,25 @@ def _explain(table: Table, failures: pd.DataFrame, unit: str, judged: pd.DataFra
     doubled = _of_doubled_months(judged)
     # backwards, so that of equal keys the first row stays
     first_row = dict(zip(keys[::-1], keys.index[::-1], strict=True))
+    waits, asked = judged["waits"], judged["blank"] | judged["undecided"]
     for (column, check), broken in failures.groupby(["column", "check"], sort=False):
         rule, field = str(check), headings.get(str(column), str(column))
+        rows = broken["index"].astype(int).to_numpy()
+        if rule.endswith((".date", ".order")):
+            rows = rows[~waits[rows].to_numpy(bool)]
+        if rule == "amount.number":
+            rows = rows[~asked[rows].to_numpy(bool)]
         written = table.frame.get(field, None)
-        for row in broken["index"].astype(int):
+        told = []
+        for row in rows:
             problem, remedy = RULES[rule]
-            cell = None if written is None else written.iat[row]
+            cell = None if written is None else written[row]
+            option, choices = "", tuple[str, ...]()
             if rule == "key.once":
-                begin = int(first_row[keys.iat[row]])
-                first_name, first_line = table.place(begin)
-                problem = problem.format(of_what) + f" (first in {first_name}:{first_line})"
-                remedy = _remedy_for_twice(table, begin, row, bool(doubled[row])) or remedy
+                begin = int(first_row[keys[row]])
+                problem = problem.format(of_what) + f" (first in {table.place(begin)})"
+                told_twice = _remedy_for_twice(table, begin, int(row), bool(doubled[row]), judged)
+                remedy, option, choices = told_twice
             elif (
                 written is not None
                 and _is_empty(cell)
@@ -327,10 +580,24 @@ def _explain(table: Table, failures: pd.DataFrame, unit: str, judged: pd.DataFra
                 problem = "is empty"
             elif rule.endswith(".date") and getattr(cell, "tzinfo", None):
                 problem, remedy = ZONED
-            name, line = table.place(row)
-            table.findings.append(
-                Finding(name, line, problem.format(as_written(cell)), remedy, field)
+            elif type(cell).__name__ == "Lost":
+                problem, remedy = LOST
+            name, line = table.place(int(row))
+            told.append(
+                Finding(
+                    name, line, problem.format(as_written(cell)), remedy, field, option, choices
+                )
             )
+            if len(told) > MOST_ALIKE:
+                break
+        table.findings += told if len(rows) <= MOST_ALIKE else [_of_all(told[0], len(rows), rule)]
+
+
+def _of_all(first: Finding, number: int, rule: str) -> Finding:
+    """One finding for many of one cause, at the first of them."""
+    what = "row" if rule.startswith(("key.", "segment.one")) else "cell"
+    problem = f"{counted(number, what)} like this, the first here: {first.problem}"
+    return replace(first, problem=problem)
 
 
 def _of_doubled_months(judged: pd.DataFrame) -> np.ndarray:
@@ -344,25 +611,37 @@ def _of_doubled_months(judged: pd.DataFrame) -> np.ndarray:
     return np.asarray((share > 0.5) & (payers > 1))
 
 
-def _remedy_for_twice(table: Table, first: int, row: int, is_doubled: bool) -> str:
-    """What to do about a customer's second row in a month, where adding the two up is wrong."""
+def _remedy_for_twice(
+    table: Table, first: int, row: int, is_doubled: bool, judged: pd.DataFrame
+) -> tuple[str, str, tuple[str, ...]]:
+    """What to do about a customer's second row in a month, and the option that settles it."""
     if "month" not in table.frame:
-        return ""
+        return "a doubled export: remove one of the two rows", "", ()
 
     def differs(name: str) -> bool:
-        return name in table.frame and table.frame[name].iloc[[first, row]].nunique() > 1
+        return name in table.frame and table.frame[name][[first, row]].nunique() > 1
 
     if differs("currency"):
-        return (
+        remedy = (
             "two currencies are never one amount: tell the rows apart by a column product, and give"
             " rates"
         )
-    if is_doubled or differs("month"):
-        return (
-            "the month seems to be there as several snapshots: keep its last one, and never add"
-            " them up"
+        return remedy, "", ()
+    several_days = "day" in judged and judged["day"][[first, row]].nunique() > 1
+    if is_doubled or differs("month") or several_days:
+        remedy = (
+            "the month seems to be there as several snapshots: keep its last one with --several last;"
+            " if they are lines of one customer, add them with --several add"
         )
-    return ""
+        return remedy, "several", ("last", "add")
+    if table.lines and not differs(table.unit):
+        remedy = "a doubled export, or two alike: say which with --several last or --several add"
+        return remedy, "several", ("last", "add")
+    remedy = (
+        "add the amounts up, or remove one of the rows: --several add adds them, --several last"
+        " keeps the last, and a column product tells them apart"
+    )
+    return remedy, "several", ("add", "last")
 
 
 def _is_empty(cell: object) -> bool:

@@ -47,6 +47,7 @@ OTHERS = {
     "unit_price": ("unit price", "unit amount", "price per unit"),
     "currency": ("currency", "currency code", "waehrung", "währung"),
     "renewal": ("renewal", "renewal month", "renewal date"),
+    "term_months": ("term months", "contract term months", "term in months"),
     "status": ("status", "state", "subscription status", "contract status"),
     "is_trial": ("is trial",),
 }

@@ -140,18 +140,16 @@ class _Parameter:
 
 
 def _find_notebook(card: Path, name: str) -> Path:
-    if name.endswith(".ipynb"):
-        path = card.parent / name
-        known = ""
-    else:
-        path = shared("notebooks") / f"{name}.ipynb"
-        known = "; " + did_you_mean(
-            name, sorted(each.stem for each in shared("notebooks").glob("*.ipynb"))
-        )
+    """Beside the card, in `notebooks/` there or one folder up, or with nrrsim; else UsageError."""
+    home, file = card.parent, f"{name.removesuffix('.ipynb')}.ipynb"
+    folders = [home, home / "notebooks", home / ".." / "notebooks", shared("notebooks")]
     # a name that no file can have is not there either
-    if not os.path.isfile(path):
-        raise UsageError(f"{card}: notebook: there is no notebook {name}{known}")
-    return path
+    for folder in folders[:1] if Path(name).name != name else folders:
+        if os.path.isfile(folder / file):
+            return folder / file
+    known = {each.stem for folder in folders for each in folder.glob("*.ipynb")}
+    remedy = did_you_mean(name, sorted(known))
+    raise UsageError(f"{card}: notebook: there is no notebook {name}; {remedy}")
 
 
 def _parameters(notebook: Path) -> dict[str, _Parameter]:

@@ -59,8 +59,10 @@ def run_card(
             card.path,
             card.notebook.stem,
         )
+    is_ours = card.notebook.parent.resolve() == shared("notebooks").resolve()
+    running = card.notebook.stem if is_ours else os.path.relpath(card.notebook)
     with whole_folder(final) as work:
-        log.info("%s: running %s", card.path, card.notebook.stem)
+        log.info("%s: running %s", card.path, running)
         numbers = _execute(card, work / "report.ipynb", progress)
         log.info("%s: rendering %s", card.path, ", ".join(to))
         rendered_by = _render(card, work, to, engine)

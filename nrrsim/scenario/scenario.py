@@ -8,6 +8,7 @@ the reason that it had.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Mapping
 from copy import deepcopy
@@ -27,7 +28,8 @@ from pydantic import (
     ValidationError,
 )
 
-from nrrsim.errors import UsageError
+from nrrsim.errors import UsageError, did_you_mean
+from nrrsim.files import shared
 from nrrsim.messages import RefusedError, located, problems_of
 from nrrsim.months import shift
 from nrrsim.scenario import beliefs
@@ -206,11 +208,38 @@ def read_scenario(path: str | Path) -> Scenario:
 
     A ledger that its book names is read, too (DataError if that is rejected).
     """
-    file = Path(path)
-    document = extended(read_yaml(path, "scenario"), file, (file.resolve(),))
+    file, stated = Path(path), read_yaml(path, "scenario")
+    if is_card(stated.values):
+        raise UsageError(
+            f"{path}: is a run card, as it names a notebook: `nrrsim report` runs it; name a"
+            " scenario here"
+        )
+    document = extended(stated, file, (file.resolve(),))
     if document.values.get("title", "") == "":
         document = replace(document, values={**document.values, "title": file.stem})
     return _checked(document, file.parent)
+
+
+def find_scenario(name: str) -> Path:
+    """The file of that name; where there is none, the example that is so called (`nrr-105`).
+
+    Raises UsageError for a bare name that is neither. What looks like a file is never an example:
+    one that was not found must not give another's numbers.
+    """
+    if os.path.exists(name) or not re.fullmatch(r"[^./\\]+", name):
+        return Path(name)
+    examples = {each.stem: each for each in shared("params", "scenarios").glob("*.yaml")}
+    if name not in examples:
+        raise UsageError(
+            f"{name}: there is no such scenario, and none of that name comes with nrrsim;"
+            f" {did_you_mean(name, sorted(examples))}"
+        )
+    return examples[name]
+
+
+def is_card(values: Collection[str]) -> bool:
+    """Whether what a file states makes it a run card."""
+    return "notebook" in values
 
 
 def files_of(path: str | Path) -> list[Path]:

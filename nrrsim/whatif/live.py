@@ -7,8 +7,10 @@ number is worked out here: the page shows texts and draws rows. Moves go through
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -29,16 +31,18 @@ from nrrsim.notation import count, money, percent, points, share, signed_money
 from nrrsim.report.wording import labels
 from nrrsim.report.wording.labels import FIELD_WORDS, STEPS, span
 from nrrsim.scenario.drivers import DRIVERS
-from nrrsim.scenario.scenario import MOST_MONTHS, Scenario, read_scenario
+from nrrsim.scenario.scenario import MOST_MONTHS, Scenario, is_card, read_scenario
 from nrrsim.scenario.table import PLAIN_NUMBERS
 from nrrsim.whatif import sliders
-from nrrsim.yamlfile import yaml_text
+from nrrsim.yamlfile import read_yaml, yaml_text
 
 FAR_MONTHS = 60  # where the slider of the horizon ends
 POINTS = 5  # of the fan, today included
 PLACES = 121  # of the curve
 TRIALS = (10_000, 50_000, 200_000)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+# What a scenario alone states; a title and a target may stand in any file.
+OF_SCENARIOS = {"extends", "book", "drivers", "correlations", "shock", "new_business", "programmes"}
 SAME = 1e-9  # of NRR: what was on the screen, and what the file says
 MEANINGS = {
     "churn.rate": "Customers who leave within a year",
@@ -73,33 +77,49 @@ class WhatIf:
     """The scenarios of a folder, and what follows when one is moved; no widget is needed for that.
 
     `folder` holds the presets, and gets what is saved. `start`: the name of the one that the
-    sliders start from.
+    sliders start from. `files`: each preset's, as seen from the folder. `bases`: the preset that
+    each extends, or itself. `left_out`: what is wrong with those that cannot be presets.
     """
 
     def __init__(self, scenario: str | Path) -> None:
         file = Path(scenario)
-        first = read_scenario(file)
-        self.folder, self.start = file.parent, file.stem
-        self.presets: dict[str, Scenario] = {self.start: first}
-        self.files = {self.start: file.name}
+        self.folder = file.parent
+        self.presets: dict[str, Scenario] = {}
+        self.files: dict[str, str] = {}
+        self.bases: dict[str, str] = {}
         self.left_out: list[str] = []
 
+        self.start = self._take(file)
         for each in sorted([*self.folder.glob("*.yaml"), *self.folder.glob("*.yml")]):
-            if each.stem not in self.presets:
-                self._add(each)
+            try:
+                self._take(each)
+            except NrrsimError as error:
+                if _means_to_be_one(each):
+                    said = str(error).splitlines()[0]
+                    self.left_out.append(said.removeprefix(f"{self.folder}{os.sep}"))
         self.presets = dict(sorted(self.presets.items()))
         self._base = cache(self._outlook)
 
-    def _add(self, file: Path) -> None:
-        try:
-            self.presets[file.stem] = read_scenario(file)
-            self.files[file.stem] = file.name
-        except NrrsimError as error:
-            self.left_out.append(str(error).splitlines()[0])
+    def _take(self, file: Path) -> str:
+        """One preset more, and what it extends, wherever that lies; its name.
+
+        Raises NrrsimError where the file is no scenario that can be read.
+        """
+        seen = Path(os.path.relpath(file, self.folder))
+        name = seen.with_suffix("").as_posix()
+        if name not in self.presets:
+            self.presets[name], self.files[name] = read_scenario(file), seen.as_posix()
+            self.bases[name] = name
+            if parent := read_yaml(file, "scenario").values.get("extends"):
+                # which may be a part alone that others share, and no scenario
+                with suppress(NrrsimError):
+                    self.bases[name] = self._take(file.parent / parent)
+        return name
 
     def start_moves(self, preset: str | None = None, base: str | None = None) -> Moves:
-        """Nothing moved yet."""
-        return Moves(preset or self.start, base or self.start)
+        """Nothing moved yet; without a base it is the one that the preset extends."""
+        chosen = preset or self.start
+        return Moves(chosen, base or self.bases[chosen])
 
     def over(self, moves: Moves) -> dict[str, Any]:
         """What a file would state that extends the preset and holds what was moved."""
@@ -216,7 +236,8 @@ class WhatIf:
                     )
         except FileExistsError:
             raise UsageError(taken) from None
-        self._add(path)
+        self.presets.pop(name, None)  # of a file that is no more
+        self._take(path)
         self.presets = dict(sorted(self.presets.items()))
         self._base.cache_clear()
         return path
@@ -246,6 +267,7 @@ class WhatIf:
             presets.append([name, title])
         return {
             "presets": presets,
+            "bases": dict(self.bases),
             "left_out": self.left_out,
             "preset": moves.preset,
             "base": moves.base,
@@ -260,6 +282,15 @@ class WhatIf:
             "no_mix": "" if mix else "The customers are given: their mix stays as it is.",
             "trials": [[each, count(each)] for each in TRIALS],
         }
+
+
+def _means_to_be_one(file: Path) -> bool:
+    """Whether a file that is no scenario was to be one: run cards and others lie there, too."""
+    try:
+        values = read_yaml(file, "scenario").values
+    except UsageError:  # who can tell
+        return True
+    return not is_card(values) and not OF_SCENARIOS.isdisjoint(values)
 
 
 class _Outlook:

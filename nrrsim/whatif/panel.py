@@ -14,6 +14,7 @@ from typing import Any
 from nrrsim.engine import switched
 from nrrsim.engine.simulation import MOST_TRIALS
 from nrrsim.errors import NrrsimError, UsageError
+from nrrsim.files import to_install
 from nrrsim.messages import shown
 from nrrsim.notation import percent
 from nrrsim.report.charts.live import live
@@ -26,7 +27,8 @@ try:
     import traitlets
 except ModuleNotFoundError as missing:
     raise UsageError(
-        f"the what-if panel needs {missing.name}: install nrrsim with its extra lab"
+        f"the what-if panel needs {missing.name}, which is not installed; this installs it:\n"
+        f"{to_install('lab')}"
     ) from None
 
 # What the panel tells its page.
@@ -142,7 +144,8 @@ class Panel(anywidget.AnyWidget):
             "problem": "",
             "text": f"Saved as {path.name}; its expected NRR is {nrr}.",
         }
-        self.form = {**self.form, "presets": self.model.form(self.moves)["presets"]}
+        now = self.model.form(self.moves)
+        self.form = {**self.form, **{each: now[each] for each in ("presets", "bases")}}
 
     def _play(self, moves: Moves, trials: int, number: int) -> None:
         """A full simulation, in a thread of its own, so that the sliders go on answering."""

@@ -25,13 +25,13 @@ from typing import Any
 from urllib.parse import quote
 
 from nrrsim.errors import UsageError
-from nrrsim.files import refused, shared, whole, write_text
-from nrrsim.scenario.scenario import read_scenario
+from nrrsim.files import refused, shared, to_install, whole, write_text
+from nrrsim.scenario.scenario import find_scenario, read_scenario
 
 HERE, FIRST_PORT, PORTS = "127.0.0.1", 8888, 20
 # Seconds that a kernel may idle: of a page that was closed without a word, and of one that is open.
 GONE, OPEN, LOOK_EVERY = 300, 8 * 3600, 20
-FIRST = "nrr-105.yaml"
+PLAN, FIRST = "plan.yaml", "nrr-105.yaml"
 NOTEBOOK = "what_if.ipynb"
 NO_FOLDER = "cannot be written ({why}); go to a folder of your own"
 # No news, no look for updates, no list of extensions: a page of this machine alone.
@@ -68,7 +68,9 @@ def lab(scenario: str | None = None, port: int | None = None, browser: bool = Tr
     notebook = own if scenario is None and own.is_file() else Path(NOTEBOOK)
     if not notebook.exists():
         _write_notebook(notebook, _checked(scenario))
-    elif scenario is not None and (start := _start_of(notebook)) != os.path.relpath(scenario):
+    elif scenario is not None and (start := _start_of(notebook)) != os.path.relpath(
+        _checked(scenario)
+    ):
         raise UsageError(
             f"{NOTEBOOK}: is there already, and starts from {start}; move it away, or go to another"
             " folder"
@@ -108,7 +110,7 @@ def app(scenario: str | None = None, port: int | None = None, browser: bool = Tr
         write_text(template / "index.html.j2", PAGE)
         write_text(template / "conf.json", '{"base_template": "lab"}')
         notebook = folder / NOTEBOOK
-        _write_notebook(notebook, _checked(scenario))
+        _write_notebook(notebook, _checked(scenario), leave_out="lab")
         _tell(f"http://{HERE}:{port}/?token={token}")
         options = {
             "Voila.ip": HERE,
@@ -173,29 +175,53 @@ def _page_of(server: Any) -> Any:
 
 
 def _needed(module: str) -> Any:
-    """A module of the extra lab; raises UsageError where that is not installed."""
+    """A module of the extra lab; raises UsageError with the command that installs it."""
+    command = "lab" if module.startswith("jupyterlab") else "app"
     try:
+        needed = import_module(module)
         import_module("nrrsim.whatif.panel")
-        return import_module(module)
+        return needed
     except ModuleNotFoundError as missing:
-        raise UsageError(f"this needs {missing.name}: install nrrsim with its extra lab") from None
+        raise UsageError(
+            f"nrrsim {command} needs {missing.name}, which is not installed;"
+            f" {_installed_by(command)}"
+        ) from None
+
+
+def _installed_by(command: str) -> str:
+    """What to type before `nrrsim lab` or `nrrsim app` can be; after `make report`, make's word."""
+    home = shared("Makefile").parent
+    if not shared("Makefile").is_file() or Path(sys.prefix).parent != home:
+        return f"this installs it:\n{to_install('lab', f'nrrsim {command}')}"
+    there = "" if Path.cwd() == home else f" -C {home}"
+    own = os.path.relpath(home / ".venv-lab" / "bin" / "nrrsim")
+    return (
+        "this installs it, in an environment of its own, and opens the panel:\n"
+        f"make{there} {command}\nand this opens it from then on:\n{own} {command}"
+    )
 
 
 def _checked(scenario: str | None) -> Path:
     """The file to start from, once it has been read; raises UsageError with all wrong with it.
 
-    Without one it is the first of those that come with nrrsim, copied into `scenarios/` where there
-    is no checkout.
+    Without one it is the plan of a workspace, or the first example. Examples are copied into
+    `scenarios/` where they are not the folder's own, so that what is moved can be saved.
     """
-    if scenario is not None:
-        file = Path(scenario)
-    elif (Path("params") / "scenarios" / FIRST).is_file():
-        file = Path("params") / "scenarios" / FIRST
-    else:
-        file = Path("scenarios") / FIRST
-        if not file.exists():
-            _copy_scenarios(file.parent)
+    own = Path("params") / "scenarios"
+    if scenario is None:
+        known = [own / PLAN, own / FIRST, *sorted(own.glob("*.yaml"))]
+        file = next((each for each in known if each.is_file()), None) or _example(FIRST)
+    elif (file := find_scenario(scenario)) != Path(scenario):
+        file = _example(file.name)
     read_scenario(file)
+    return file
+
+
+def _example(name: str) -> Path:
+    """An example of the user's own, made with all others if it is missing."""
+    file = Path("scenarios") / name
+    if not file.exists():
+        _copy_scenarios(file.parent)
     return file
 
 
@@ -225,8 +251,11 @@ def _sources(notebook: Path) -> list[str]:
         return []
 
 
-def _write_notebook(path: Path, scenario: Path) -> None:
-    """The notebook with the scenario to start from, as a path from where the notebook stands."""
+def _write_notebook(path: Path, scenario: Path, leave_out: str = "") -> None:
+    """The notebook with the scenario to start from, as a path from where the notebook stands.
+
+    leave_out : the tag of cells that are not for who will see it.
+    """
     import nbformat
     from papermill.iorw import load_notebook_node
     from papermill.parameterize import parameterize_notebook
@@ -234,6 +263,9 @@ def _write_notebook(path: Path, scenario: Path) -> None:
     notebook = load_notebook_node(str(shared("notebooks", NOTEBOOK)))
     start = os.path.relpath(scenario.resolve(), path.parent.resolve())
     notebook = parameterize_notebook(notebook, {"scenario": Path(start).as_posix()})
+    notebook.cells = [
+        each for each in notebook.cells if leave_out not in each.metadata.get("tags", [])
+    ]
     with whole(path, f"{{path}}: {NO_FOLDER}") as unfinished:
         nbformat.write(notebook, unfinished)
 

@@ -2,7 +2,7 @@
 // out no figure, and fetches nothing: the drawing library, vegaEmbed, is bundled with it.
 
 const PICTURES = {
-  curve: ["How likely each NRR is", "Solid: now. Dashed: the base. The higher the curve, the likelier the NRR below it."],
+  curve: ["How likely each NRR is", "Solid: now. Dashed: the base, which it is compared with. The higher the curve, the likelier the NRR below it."],
   bridge: ["From the base to now", "Each bar is what one group of assumptions adds to, or takes from, expected NRR; together they make the difference. The axis does not start at zero."],
   fan: ["ARR of today's customers", "Lines are expected; nine in ten futures lie in the bands. Solid: now. Dashed: the base. The axis does not start at zero."],
 };
@@ -25,7 +25,7 @@ let panels = 0, made = 0;
 
 function render({ model, el }) {
   const id = `nrrsim-${++panels}`;
-  let state, number = 0;
+  let state, number = 0, isBaseChosen = false;
 
   const root = make("section", { class: "nrrsim", "aria-label": "What if", "data-lm-suppress-shortcuts": "true",
     "data-jp-suppress-context-menu": "true" });
@@ -202,16 +202,16 @@ function render({ model, el }) {
   }
 
   function drawChoices() {
-    const { presets, left_out } = model.get("form");
+    const { presets, bases, left_out } = model.get("form");
     const names = presets.map(([name, title]) => [name, title || name]);
     choices.replaceChildren(
       choice("Start from", names, state.preset, (name) => {
-        start(name, state.base);
+        start(name, isBaseChosen ? state.base : bases[name]);
         levers.inert = true;  // until those of the other scenario are there
         send();
       }),
-      choice("Compare with", names, state.base, (name) => { state.base = name; send(); }),
-      ...left_out.map((each) => make("p", { class: "problem" }, `Left out: ${each}`)));
+      choice("Compare with", names, state.base, (name) => { state.base = name; isBaseChosen = true; send(); }),
+      ...left_out.map((each) => make("p", { class: "note" }, `Left out: ${each}`)));
   }
 
   function drawLevers() {
@@ -251,7 +251,7 @@ function render({ model, el }) {
     views[name] = vegaEmbed(make("div"), { ...model.get("specs")[name], datasets: named(model.get("answer").rows) }, { renderer: "svg", actions: false })
       .then(({ view }) => { place.replaceChildren(view.container()); return view; });
     return make("figure", { "data-picture": name }, make("h3", {}, title), place,
-      make("p", { class: "problem" }), make("figcaption", {}, reading));
+      make("p", { class: "note" }), make("figcaption", {}, reading));
   });
 
   async function draw() {
@@ -284,8 +284,8 @@ function render({ model, el }) {
       await view.runAsync();
     }));
     const bridge = root.querySelector('[data-picture="bridge"]');
-    bridge.querySelector(".problem").textContent = no_bridge;
-    bridge.querySelector(".picture").hidden = Boolean(no_bridge);
+    bridge.querySelector(".note").textContent = no_bridge;
+    for (const each of bridge.querySelectorAll(".picture, figcaption")) each.hidden = Boolean(no_bridge);
     for (const figure of root.querySelectorAll("[data-picture] .picture"))
       figure.setAttribute("aria-label", `${figure.previousElementSibling.textContent}. ${answer.said}`);
   }

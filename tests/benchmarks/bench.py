@@ -194,7 +194,7 @@ def backtest_by_nrrsim(clock: Clock, ledger: str) -> Any:
     import nrrsim as nr
 
     example = nr.read_ledger(EXAMPLE)
-    nr.backtest.backtest(example, trials=10)  # all that is imported and compiled on the way
+    nr.backtest(example, trials=10)  # all that is imported and compiled on the way
     frame = pd.read_csv(ledger)
     kept = frame["customer"].drop_duplicates().sample(2_000, random_state=SEED)
     years = [frame[frame["customer"].isin(kept)]]
@@ -207,7 +207,7 @@ def backtest_by_nrrsim(clock: Clock, ledger: str) -> Any:
     book = nr.read_ledger(path)
     first = f"{int(book.months[-1][:4]) - 6}-{book.months[-1][5:]}"
     with clock:
-        told = nr.backtest.backtest(book, trials=4_000, first=first)
+        told = nr.backtest(book, trials=4_000, first=first)
     return len(told.told()["origins"])
 
 
@@ -475,7 +475,8 @@ def main() -> None:
         "run with an empty home folder and none of nrrsim's own modules compiled; the libraries are, and are in the"
     )
     print(f"disk's cache. {about}\n", flush=True)
-    subprocess.run([sys.executable, str(Path(__file__).with_name("engine.py"))], check=True)
+    for part in ("engine.py", "installed.py"):
+        subprocess.run([sys.executable, str(Path(__file__).with_name(part))], check=True)
     print(
         "\nRecovery of the drivers of 200 known ledgers (tests/calibration/test_calibration.py):",
         flush=True,

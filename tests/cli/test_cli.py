@@ -169,6 +169,37 @@ def test_a_late_renewal_is_no_reactivation_when_it_is_checked(run, write):
     assert told == [60.0, 0.0]
 
 
+def test_an_example_is_found_by_its_name_and_a_file_goes_before_it(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shipped = ROOT / "params" / "scenarios" / "nrr-105.yaml"
+    code, out, err = run("expect", "nrr-105", "--json")
+    assert (code, out) == run("expect", str(shipped), "--json")[:2]
+    assert err == "note: nrr-105: the example that comes with nrrsim\n"
+    assert run("compare", "nrr-105", "nrr-128", "--trials", "20", "--quiet")[::2] == (0, "")
+
+    own = shipped.read_text().replace("title:", "title: My own #")
+    (tmp_path / "nrr-105").write_text(own)
+    code, out, err = run("expect", "nrr-105", "--json")
+    assert (json.loads(out)["title"], err) == ("My own", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("nrr-150", "none of that name comes with nrrsim; did you mean nrr-105?"),
+        # what looks like a file is none of ours: it must not give another's numbers
+        ("nrr-105.yaml", "nrr-105.yaml: there is no such scenario\n"),
+        ("scenarios/nrr-105", "scenarios/nrr-105: there is no such scenario\n"),
+        ("", "is a folder"),
+    ],
+)
+def test_what_is_no_example_is_said(run, tmp_path, monkeypatch, name, said):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run("expect", name)
+    assert (code, out) == (2, "")
+    assert said in err
+
+
 def test_version_starts_quickly_and_loads_nothing_heavy():
     code = "import sys; from nrrsim.cli import main\ntry: main(['--version'])\nexcept SystemExit: pass\n"
     code += "print([name for name in ('pandas', 'xarray', 'altair', 'papermill', 'pandera') if name in sys.modules])"

@@ -94,17 +94,17 @@ def test_only_a_regular_file_is_read(tmp_path, kind, ending):
 
 @pytest.mark.parametrize("when", ["while it is read", "before a line is asked for"])
 def test_a_file_that_is_replaced_while_it_is_read(write, monkeypatch, when):
-    import nrrsim.ledger.sources as sources
+    import nrrsim.ledger.textfiles as textfiles
 
     path = write(as_csv([*ROWS, ["C", "2025-01", "x", "smb"]]))
     name = "_csv_by_duckdb" if when.startswith("while") else "_csv_lines"
-    before = getattr(sources, name)
+    before = getattr(textfiles, name)
 
     def replaced(*given):
         path.write_text(as_csv(ROWS[:1]), encoding="utf-8")
         return before(*given)
 
-    monkeypatch.setattr(sources, name, replaced)
+    monkeypatch.setattr(textfiles, name, replaced)
     with pytest.raises(nr.UsageError, match="was changed while it was read"):
         nr.read_ledger(path)
 

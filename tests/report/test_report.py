@@ -96,6 +96,36 @@ def test_yaml_is_read_as_1_2(card):
     assert found.parameters == {"name": "NO", "plain": "12:30", "size": 1.5}
 
 
+@pytest.mark.parametrize("name", ["quarterly_report", "quarterly_report.ipynb", "own"])
+def test_a_notebook_is_looked_for_beside_the_card_then_in_notebooks_then_in_nrrsim(
+    card, tmp_path, name
+):
+    (tmp_path / "params" / "notebooks").mkdir(parents=True)
+    (tmp_path / "notebooks").mkdir()
+    path = card(f"notebook: {name}\nname: a\n").rename(tmp_path / "params" / "card.yaml")
+    tiny = (tmp_path / "tiny.ipynb").read_bytes()
+    file = f"{name.removesuffix('.ipynb')}.ipynb"
+    for place in ("notebooks", "params/notebooks", "params"):  # the last one first
+        (tmp_path / place / file).write_bytes(tiny)
+        assert read_card(path).notebook.resolve() == (tmp_path / place / file).resolve()
+    (tmp_path / "params" / file).unlink()
+    path.write_text(f"notebook: ../notebooks/{file}\nname: a\n")
+    assert read_card(path).notebook.resolve() == tmp_path / "notebooks" / file
+    path.write_text(f"notebook: ./{file}\nname: a\n")  # a path is one, and is not looked for
+    with pytest.raises(nr.UsageError, match=r"there is no notebook \./"):
+        read_card(path)
+
+
+def test_which_notebook_runs_is_said_where_it_is_not_nrrsims(card, tmp_path, monkeypatch, caplog):
+    path = card("notebook: tiny\nname: a\n")
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "tiny.ipynb").rename(tmp_path / "notebooks" / "tiny.ipynb")
+    monkeypatch.chdir(tmp_path)
+    with caplog.at_level("INFO"):
+        run_card(path, out="reports", to=())
+    assert "running notebooks/tiny.ipynb" in caplog.text
+
+
 def test_the_shipped_cards_are_right():
     for path in (ROOT / "params").glob("*.yaml"):
         assert read_card(path).notebook.exists()

@@ -1,9 +1,16 @@
-"""The wheel, unpacked elsewhere: it holds all that a report needs, and makes the same one."""
+"""The wheel as a new user has it: installed, in an empty folder with an empty home, and no network.
 
+The environment is the locked one, with nothing of this checkout in it: the wheel and its command stand in a folder of
+their own, and what it needs is read where it is installed.
+"""
+
+import importlib.util
 import os
 import subprocess
 import sys
-import zipfile
+import sysconfig
+import venv
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
@@ -15,49 +22,131 @@ from nrrsim.report.run import run_card
 CARD = """\
 notebook: quarterly_report
 company:  Meridian Cloud
-ledger:   meridian.csv
+ledger:   ../ledger.csv
 as_of:    "2026-09"
 trials:   0
 """
-REPORT = "import nrrsim; print(nrrsim.__file__); from nrrsim.cli import main; main(['report', 'q.yaml', '--engine', 'embedded'])"
+ALONE = ["unshare", "-rn", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+ASKS = "import socket; socket.create_connection(('192.0.2.1', 9), timeout=3)"  # nobody's address
+
+
+def can_be_alone() -> bool:
+    """Whether this machine lets a process have a network of its own, with nobody in it."""
+    try:
+        return subprocess.run([*ALONE, "true"], capture_output=True).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+class NewUser:
+    """An environment with the wheel in it, a folder to work in, and a home; both are empty."""
+
+    def __init__(self, folder: Path) -> None:
+        build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+        subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+        (wheel,) = folder.glob("*.whl")
+        self.own, self.folder, self.home = (folder / name for name in ("own", "work", "home"))
+        self.folder.mkdir()
+        self.home.mkdir()
+
+        venv.create(self.own, with_pip=False)
+        self.python = self.own / "bin" / "python"
+        (self.site,) = self.own.glob("lib/python*/site-packages")
+        (self.site / "locked.pth").write_text(sysconfig.get_path("purelib"))
+        install = ["-m", "pip", "--python", str(self.python), "install", "--no-deps", "--no-index"]
+        subprocess.run([sys.executable, *install, str(wheel)], check=True, capture_output=True)
+        self.prefix = ALONE if can_be_alone() else []
+
+    def run(self, *words: str, program: str = "nrrsim") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*self.prefix, str(self.own / "bin" / program), *words],
+            cwd=self.folder,
+            env={
+                "HOME": str(self.home),
+                "PATH": f"{self.own / 'bin'}:/usr/bin:/bin:/usr/sbin:/sbin",
+                "PIP_CONFIG_FILE": os.devnull,
+            },
+            capture_output=True,
+            text=True,
+        )
 
 
 @pytest.fixture(scope="module")
-def unpacked(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
-    (wheel,) = folder.glob("*.whl")
-    zipfile.ZipFile(wheel).extractall(folder / "site")
-    return folder / "site"
+def user(tmp_path_factory) -> NewUser:
+    """With the example's ledger, a card in `params/`, and nothing else."""
+    it = NewUser(tmp_path_factory.mktemp("wheel"))
+    example = it.site / "nrrsim" / "data" / "meridian.csv"
+    (it.folder / "ledger.csv").write_bytes(example.read_bytes())
+    (it.folder / "params").mkdir()
+    (it.folder / "params" / "q.yaml").write_text(CARD)
+    return it
 
 
-def test_every_file_of_the_package_is_in_it(unpacked):
+def test_every_file_of_the_package_is_in_it(user):
     listed = subprocess.run(["git", "ls-files", "nrrsim"], cwd=ROOT, capture_output=True, text=True)
     files = listed.stdout.split()
-    assert files
-    assert [name for name in files if not (unpacked / name).is_file()] == []
+    assert "nrrsim/py.typed" in files
+    assert [name for name in files if not (user.site / name).is_file()] == []
 
 
-def test_it_makes_the_same_report(unpacked, tmp_path):
-    for place in ("here", "there"):
-        (tmp_path / place).mkdir()
-        (tmp_path / place / "q.yaml").write_text(CARD)
-        ledger = (ROOT / "nrrsim" / "data" / "meridian.csv").read_bytes()
-        (tmp_path / place / "meridian.csv").write_bytes(ledger)
+def test_nothing_of_this_checkout_is_used(user):
+    told = user.run("-c", "import nrrsim as n; print(n.__version__, n.__file__)", program="python")
+    assert told.stdout.split() == [nr.__version__, str(user.site / "nrrsim" / "__init__.py")]
+    assert nr.__file__ != told.stdout.split()[1]
 
-    there = tmp_path / "there"
-    told = subprocess.run(
-        [sys.executable, "-c", REPORT],
-        cwd=there,
-        env={**os.environ, "PYTHONPATH": str(unpacked)},
-        capture_output=True,
-        text=True,
-    )
-    assert told.returncode == 0, told.stderr
-    assert told.stdout.startswith(str(unpacked))
 
-    here = run_card(tmp_path / "here" / "q.yaml", out=tmp_path / "here" / "out", engine="embedded")
+def test_there_is_no_network(user):
+    if not user.prefix:
+        pytest.skip("no network of one's own here (unshare -rn): the job was done with this one's")
+    told = user.run("-c", ASKS, program="python")
+    assert "Network is unreachable" in told.stderr
+
+
+# What a new user types, one after the other, and what is then to be read.
+JOB = [
+    ("--help", "what became of it"),
+    ("--version", "nrrsim 0."),
+    ("check ledger.csv", "no errors: every row was read"),
+    ("metrics ledger.csv --as-of 2026-09", "all          107.5%    88.9%"),
+    # here `nrrsim new` and `nrrsim next` join, in the place of the card that the fixture writes
+    ("report params/q.yaml --engine embedded", "reports/q/report.pdf"),
+    ("verify reports/q", "numbers: as the notebook computed them"),
+    ("simulate nrr-105 --trials 100", "Reactive customer success: 100 trials"),
+    ("compare nrr-105 nrr-128 --trials 100", "Customer-led growth           128.0%"),
+    ("calibrate ledger.csv --as-of 2026-09 --out params/learnt.yaml", "3 whole years"),
+    ("expect params/learnt.yaml", "Learnt from the ledger up to 2026-09: expected"),
+    ("schema", '"$schema"'),
+]
+
+
+def test_the_whole_job(user):
+    for words, said in JOB:
+        told = user.run(*words.split())
+        assert told.returncode == 0, (words, told.stderr)
+        assert said in told.stdout, words
+    there = {path.name for path in user.folder.iterdir()}
+    assert there == {"ledger.csv", "params", "reports"}
+
+
+def test_it_makes_the_same_report(user, tmp_path):
+    report = user.folder / "reports" / "q"
+    if not report.is_dir():
+        user.run(*JOB[4][0].split())
+    here = run_card(user.folder / "params" / "q.yaml", out=tmp_path, engine="embedded")
     for page in ("report.pdf", "report.html"):
-        assert sha256(there / "reports" / "q" / page) == sha256(here / page)
-    assert nr.__file__ != str(unpacked / "nrrsim" / "__init__.py")
+        assert sha256(report / page) == sha256(here / page)
+
+
+@pytest.mark.skipif(bool(importlib.util.find_spec("jupyterlab")), reason="the extra lab is here")
+@pytest.mark.parametrize(("command", "what"), [("lab", "jupyterlab"), ("app", "voila")])
+def test_what_is_missing_can_be_installed_by_what_it_says(user, command, what):
+    told = user.run(command, "--no-browser")
+    assert (told.returncode, told.stdout) == (2, "")
+    said, typed = told.stderr.splitlines()
+    assert said == f"nrrsim {command} needs {what}, which is not installed; this installs it:"
+    assert typed == f'{user.python} -m pip install "nrrsim[lab]"'
+    # what it names is asked for: nrrsim itself is there, and is not looked for anywhere
+    asked = [*typed.split()[1:-1], "--no-index", "--dry-run", "nrrsim[lab]"]
+    answer = user.run(*asked, program="python")
+    assert "No matching distribution found for" in answer.stderr
+    assert 'extra == "lab"' in answer.stderr

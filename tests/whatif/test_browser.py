@@ -97,6 +97,10 @@ def servers(tmp_path_factory) -> Iterator[dict[str, tuple[Path, subprocess.Popen
         for kind in KINDS:
             folder = tmp_path_factory.mktemp(kind)
             shutil.copytree(ROOT / "params" / "scenarios", folder / "scenarios")
+            shutil.copy(ROOT / "params" / "2026Q3.yaml", folder / "scenarios")
+            deeper = "extends: recession.yaml\ntitle: Deeper\ndrivers: {churn: {smb: 0.4}}\n"
+            (folder / "scenarios" / "deeper.yaml").write_text(deeper)
+            (folder / "scenarios" / "half.yaml").write_text("extends: nrr-105.yaml\nmonths: some\n")
             words = [sys.executable, "-c", code, kind, "scenarios/nrr-105.yaml", "--no-browser"]
             log = ending.enter_context((folder / "stderr").open("w"))
             process = subprocess.Popen(
@@ -199,6 +203,33 @@ def test_it_opens_with_the_scenario(served, capsys):
         expected(capsys, served.folder / "nrr-105.yaml"), abs=1e-9
     )
     assert served.page.locator(".nrrsim figure svg").count() == 3
+
+
+def test_nothing_is_red_when_it_opens(served):
+    """A card is no scenario; a scenario that is half done is told, as a hint."""
+    left_out = served.page.locator(".nrrsim .form p", has_text="Left out")
+    assert left_out.count() == 1
+    assert left_out.text_content().startswith("Left out: half.yaml:2:9 months: ")
+    assert served.page.locator(".nrrsim .problem:not(:empty)").count() == 0
+    bridge = served.page.locator(".nrrsim [data-picture=bridge] p")
+    assert bridge.text_content() == "Now is as the base: there is no difference to explain."
+    colours = {
+        each.evaluate("node => getComputedStyle(node).color")
+        for each in (left_out, bridge, served.page.locator(".nrrsim .because"))
+    }
+    assert len(colours) == 1, "hints are grey, as what is said in small"
+
+
+def test_the_base_is_what_the_preset_extends_until_another_is_chosen(served):
+    page, base = served.page, served.page.get_by_label("Compare with")
+    assert base.input_value() == "nrr-105"
+    page.get_by_label("Start from").select_option("deeper")
+    page.wait_for_function("document.querySelectorAll('.nrrsim select')[1].value === 'recession'")
+    settled(page)
+    assert page.locator(".nrrsim [data-picture=bridge] .picture").is_visible()
+    page.get_by_label("Start from").select_option("nrr-105")
+    page.wait_for_function("document.querySelectorAll('.nrrsim select')[1].value === 'nrr-105'")
+    reset(page)
 
 
 def test_a_slider_by_keyboard_answers_each_time(served, record_property):

@@ -1,8 +1,11 @@
 """What `nrrsim lab` and `nrrsim app` start and refuse; test_browser tries the servers."""
 
+import importlib.metadata
 import json
 import os
+import shutil
 import socket
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,6 +13,7 @@ import pytest
 from conftest import ROOT
 
 import nrrsim as nr
+from nrrsim import files
 from nrrsim.whatif import serve
 
 SCENARIO = ROOT / "params" / "scenarios" / "recession.yaml"
@@ -119,8 +123,75 @@ def test_a_folder_that_cannot_be_written_is_said(started, tmp_path):
             start(None, None, False)
 
 
-def test_without_the_extra_it_says_what_to_install(monkeypatch):
-    with pytest.raises(
-        nr.UsageError, match="needs nothing_like_it: install nrrsim with its extra lab"
-    ):
+def test_a_workspace_starts_from_its_plan(started, tmp_path):
+    """And from what else is there, before any example is copied."""
+    own = tmp_path / "params" / "scenarios"
+    own.mkdir(parents=True)
+    first = SCENARIO.with_name("nrr-105.yaml")
+    shutil.copy(first, own / "budget.yaml")
+    serve.app(None, None, False)
+    assert "budget.yaml" in starts_from(started[-1])
+    shutil.copy(first, own / "plan.yaml")
+    shutil.copy(first, own / "nrr-105.yaml")
+    serve.lab(None, None, False)
+    assert 'scenario = "params/scenarios/plan.yaml"' in starts_from(
+        (tmp_path / "what_if.ipynb").read_text()
+    )
+    assert {each.name for each in tmp_path.iterdir()} == {"params", "what_if.ipynb"}
+
+
+def test_an_example_is_started_from_by_its_name(started, tmp_path):
+    for _ in range(2):
+        serve.lab("recession", None, False)
+        assert 'scenario = "scenarios/recession.yaml"' in starts_from(
+            (tmp_path / "what_if.ipynb").read_text()
+        )
+    with pytest.raises(nr.UsageError, match="did you mean recession"):
+        serve.app("recesion", None, False)
+
+
+def test_what_is_for_jupyterlab_alone_is_not_on_the_page(started, tmp_path):
+    serve.lab(str(SCENARIO), None, False)
+    serve.app(str(SCENARIO), None, False)
+    assert "Run All Cells" in (tmp_path / "what_if.ipynb").read_text()
+    assert "Run All Cells" not in started[-1]
+
+
+# --- what is missing ------------------------------------------------------------------------------
+
+
+def test_without_the_extra_it_says_what_to_install():
+    with pytest.raises(nr.UsageError, match="app needs nothing_like_it, which is not installed"):
         serve._needed("nothing_like_it")
+
+
+def test_after_make_report_it_is_made(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "prefix", str(ROOT / ".venv"))
+    monkeypatch.chdir(ROOT)
+    assert serve._installed_by("lab").splitlines()[1::2] == ["make lab", ".venv-lab/bin/nrrsim lab"]
+    monkeypatch.chdir(tmp_path)
+    make, own = serve._installed_by("app").splitlines()[1::2]
+    assert make == f"make -C {ROOT} app"
+    assert (tmp_path / own.split()[0]).resolve() == ROOT / ".venv-lab" / "bin" / "nrrsim"
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    assert serve._installed_by("app").endswith('pip install "nrrsim[lab]"')
+
+
+@pytest.mark.parametrize(
+    ("python", "pip", "has_pip", "typed"),
+    [
+        ("/x/bin/python", "/x/bin/pip", True, 'pip install "nrrsim[lab]"'),
+        ("/x/bin/python", "/usr/bin/pip", True, '/x/bin/python -m pip install "nrrsim[lab]"'),
+        ("/x/bin/python", None, True, '/x/bin/python -m pip install "nrrsim[lab]"'),
+        ("/x/bin/python", None, False, 'uv pip install --python /x/bin/python "nrrsim[lab]"'),
+        ("/x/archive-v0/y/bin/python", None, False,
+         'uvx --from "nrrsim[lab] @ file:///x/nrrsim.whl" nrrsim app'),
+    ],
+)  # fmt: skip
+def test_an_extra_is_installed_as_nrrsim_was(monkeypatch, python, pip, has_pip, typed):
+    monkeypatch.setattr(sys, "executable", python)
+    monkeypatch.setattr(files.shutil, "which", lambda name: pip)
+    monkeypatch.setattr(files, "find_spec", lambda name: name if has_pip else None)
+    told = SimpleNamespace(read_text=lambda name: '{"url": "file:///x/nrrsim.whl"}')
+    monkeypatch.setattr(importlib.metadata, "distribution", lambda name: told)
+    assert files.to_install("lab", "nrrsim app") == typed

@@ -354,6 +354,66 @@ def test_a_full_simulation_beside_the_exact_path():
     assert [row[0] for row in told["rows"]][-2:] == ["Expected GRR", "Expected logo retention"]
 
 
+# --- a folder's files -----------------------------------------------------------------------------
+
+CARD = "notebook: quarterly_report\ncompany: A\nledger: a.csv\ntarget: 1.1\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("2026Q3.yaml", CARD, None),
+        ("own.yaml", f"{CARD}scenario: plan.yaml\ndrivers: 3\n", None),
+        ("format.yaml", "title: Our billing\ncolumns: {customer: Account}\n", None),
+        ("empty.yaml", "title: Nothing yet\n", None),
+        ("drivers.yaml", "drivers: {chrun: {one: 0.1}}\n", "drivers.yaml:1:1 book: is missing"),
+        ("half.yaml", "extends: plan.yaml\ntarget: high\n", "half.yaml:2:9 target: "),
+        ("lost.yaml", "extends: nowhere.yaml\n", "lost.yaml:1:10 extends: there is no scenario"),
+        ("torn.yaml", "title: [\n", "torn.yaml:2:1: this is not YAML"),
+    ],
+)
+def test_what_is_no_scenario_is_left_out_and_told_if_it_means_to_be_one(tmp_path, name, text, said):
+    plain = {"book": segments(one=(1, 600)), "drivers": {"churn": {"one": 0.1}}}
+    (tmp_path / "plan.yaml").write_text(yaml_text(plain))
+    (tmp_path / name).write_text(text)
+    model = WhatIf(tmp_path / "plan.yaml")
+    assert list(model.presets) == ["plan"]
+    told = model.form(model.start_moves())["left_out"]
+    assert [each[: len(said or "")] for each in told] == ([said] if said else [])
+
+
+def test_a_card_is_not_started_from(tmp_path):
+    (tmp_path / "card.yaml").write_text(CARD)
+    with pytest.raises(nr.UsageError, match=r"card.yaml: is a run card, as it names a notebook"):
+        nr.what_if(tmp_path / "card.yaml")
+
+
+def test_the_base_is_what_a_scenario_extends(tmp_path):
+    """Wherever that lies; a part that is no scenario of its own is no base."""
+    plain = {"book": segments(one=(1, 600)), "drivers": {"churn": {"one": 0.1}}}
+    (tmp_path / "plans").mkdir()
+    for name, values in {
+        "learnt": {**plain, "title": "Learnt"},
+        "plans/plan": {"extends": "../learnt.yaml", "drivers": {"churn": {"one": 0.2}}},
+        "plans/bold": {"extends": "plan.yaml", "drivers": {"churn": {"one": 0.05}}},
+        "plans/part": {"drivers": {"churn": {"one": 0.3}}},
+        "plans/alone": {"extends": "part.yaml", "book": plain["book"]},
+    }.items():
+        (tmp_path / f"{name}.yaml").write_text(yaml_text(values))
+    model = WhatIf(tmp_path / "plans" / "plan.yaml")
+    assert model.start_moves() == Moves("plan", "../learnt")
+    assert model.form(model.start_moves())["bases"] == {
+        "../learnt": "../learnt",
+        "alone": "alone",
+        "bold": "plan",
+        "plan": "../learnt",
+    }
+    assert model.answer(model.start_moves())["figures"][0][3] == "−10.0 pts against the base"
+    moves = replace(model.start_moves("../learnt"), values={"churn.one.rate": 0.15})
+    assert model.save(moves, "saved", "Saved", "why").read_text().startswith("extends: ../learnt")
+    assert model.bases["saved"] == "../learnt"
+
+
 # --- saving ---------------------------------------------------------------------------------------
 
 

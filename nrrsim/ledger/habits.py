@@ -1,0 +1,280 @@
+"""A ledger's typed rows in, what they may be instead of a ledger out; never changes one unasked.
+
+A log of changes, payments, a doubled export, a second scheme of ids: each reads like a ledger and
+gives a wrong number without a word. What is sure enough is asked, the rest is a notice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from nrrsim.ledger.columns import Table
+from nrrsim.ledger.names import listed
+from nrrsim.ledger.values import codes_of
+from nrrsim.months import month_name
+from nrrsim.movements import CENT
+from nrrsim.notation import counted
+
+PAID_EVERY = (3, 6, 12)  # months: for a quarter, half a year, a year
+LEAST_PAYMENTS = 3  # of a customer: two are no habit
+LEAST_PAID = 0.01  # of all amounts: payments of less are no cause to refuse a ledger
+LEAST_STAYING = 0.9  # of the customers of the month before the last
+LEAST_GONE = 3  # customers: fewer are no habit
+LARGEST_SHARE = 0.4  # of ARR
+
+
+# --- rows that are no months ----------------------------------------------------------------------
+
+
+def ask_what_a_row_is(table: Table, frame: pd.DataFrame) -> None:
+    """Ask (`rows`) where the rows of a ledger of months look like changes, or like payments.
+
+    frame : `customer`, `month` (its number) and `arr`, rows of zeros too; nothing is null.
+
+    A log of changes: most customers of two months or more have rows in under half of the steps from
+    their first to their last. Payments: customers of three months or more, each 3, 6 or 12 months
+    after the one before, where the ledger's step is smaller, with a hundredth of all amounts. Who
+    pays so makes no log.
+    """
+    customer, month = codes_of(frame["customer"]), frame["month"].to_numpy(np.int64)
+    paid = frame["arr"].to_numpy(float)
+    number = len(frame["customer"].cat.categories)
+    step = _step(month)
+    pays = _payers(*_lives(customer[paid >= CENT / 2], month[paid >= CENT / 2]), number, step)
+
+    holder, stands = _lives(customer, month)
+    rows = np.bincount(holder, minlength=number)
+    steps = 1 + _by_customer(holder, np.diff(stands), number) / step
+    is_log = (rows > 1) & (rows < steps / 2) & ~pays
+    several = int((rows > 1).sum())
+    if is_log.sum() > several / 2:
+        first = int(np.flatnonzero(is_log[customer])[0])
+        table.ask(
+            f"{is_log.sum():,} of {counted(several, 'customer')} with two rows or more, such as"
+            f" {frame['customer'].iloc[first]!a}, stand in fewer than half of the months between"
+            " their first and their last: this looks like a log of changes, not a row a month",
+            "say which with --rows changes (an amount holds until the customer's next row, and 0"
+            " ends it) or --rows months (no row is no revenue)",
+            "rows",
+            ("changes", "months"),
+            row=int(frame.index[first]),
+        )
+        return
+    share = paid[pays[customer]].sum() / paid.sum() if pays.any() else 0.0
+    if share >= LEAST_PAID:
+        first = int(np.flatnonzero(pays[customer])[0])
+        table.ask(
+            f"{counted(pays.sum(), 'customer')}, such as {frame['customer'].iloc[first]!a}, with"
+            f" {share:.0%} of all amounts, stand only every 3, 6 or 12 months: these look like"
+            " payments, not like what recurs in a month",
+            "state them as periods (columns start, end, amount and interval), or take them as they"
+            " stand with --rows months",
+            "rows",
+            ("months",),
+            row=int(frame.index[first]),
+        )
+
+
+def months_of_changes(frame: pd.DataFrame, last: int) -> pd.DataFrame:
+    """A log of changes as a ledger of months, up to month `last`.
+
+    An amount holds until the next row of its customer (and `product`), and 0 ends it. Whatever is
+    later than `last` is left out: the caller says so.
+    """
+    frame = frame[frame["month"] <= last]
+    month = frame["month"].to_numpy(np.int64)
+    line = codes_of(frame["customer"])
+    if "product" in frame:
+        products = codes_of(frame["product"])
+        line = line * (products.max(initial=0) + 1) + products
+    order = np.lexsort([month, line])
+    line, month = line[order], month[order]
+    following = np.append(month[1:], last + 1)
+    following[np.append(line[1:] != line[:-1], True)] = last + 1
+
+    lengths = np.where(frame["arr"].to_numpy(float)[order] < CENT / 2, 0, following - month)
+    rows = np.repeat(np.arange(len(line)), lengths)
+    begins = np.cumsum(lengths) - lengths
+    months = np.repeat(month - begins, lengths) + np.arange(len(rows))
+    laid_out = frame.iloc[order[rows]].reset_index(drop=True)
+    return laid_out.assign(month=months.astype(float))
+
+
+def _step(month: np.ndarray) -> int:
+    """Of how many months all gaps between two months of the ledger are multiples."""
+    return int(np.gcd.reduce(np.diff(np.unique(month)))) or 1
+
+
+def _lives(customer: np.ndarray, month: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The months of each customer, in order and once: `ndarray[pair]` of customers and months."""
+    if not len(month):
+        return customer, month
+    first, span = month.min(), int(np.ptp(month)) + 1
+    pairs = np.unique(customer * span + (month - first))
+    return pairs // span, pairs % span + first
+
+
+def _by_customer(holder: np.ndarray, of_gaps: np.ndarray, number: int) -> np.ndarray:
+    """`ndarray[customer]`: what there is between two months, added up within each customer."""
+    within = holder[1:] == holder[:-1]
+    return np.bincount(holder[1:][within], of_gaps[within], minlength=number)
+
+
+def _payers(holder: np.ndarray, month: np.ndarray, number: int, step: int) -> np.ndarray:
+    """`ndarray[customer]`: whether all its rows are as far apart as payments are."""
+    every = [gap for gap in PAID_EVERY if gap > step]
+    others = _by_customer(holder, ~np.isin(np.diff(month), every), number)
+    rows = np.bincount(holder, minlength=number)
+    return np.asarray((rows >= LEAST_PAYMENTS) & (others == 0))
+
+
+# --- ids and their names --------------------------------------------------------------------------
+
+
+def look_at_names_of_ids(
+    table: Table,
+    ids: pd.Series,
+    names: pd.Series,
+    month: np.ndarray,
+    headings: tuple[str, str],
+) -> None:
+    """Say so where an id has several names; ask (`column`) where a name goes on under another id.
+
+    ids, names : the cells of each row, the id being read as the customer. month : `ndarray[row]`.
+    headings : the column of ids and that of names. A name goes on where one of its ids begins in
+    the step in which another ended, or in the next.
+    """
+    rows = pd.DataFrame({"id": ids.to_numpy(), "name": names.to_numpy(), "month": month}).dropna()
+    if rows.empty:
+        return
+    lives = rows.groupby(["id", "name"], sort=False, observed=True)["month"].agg(["min", "max"])
+    lives = lives.reset_index().sort_values(["min", "max"], kind="stable")
+    renamed = lives[lives["id"].duplicated(keep=False)].groupby("id", sort=False, observed=True)
+    if len(renamed):
+        told = [f"{one} ({', '.join(map(ascii, each['name']))})" for one, each in renamed]
+        table.notice(
+            f"{counted(len(told), 'customer has', 'customers have')} one id and several names:"
+            f" {listed(told)}",
+            f"the customer is the id, {headings[0]}: under all its names it is one customer",
+        )
+
+    step = _step(rows["month"].to_numpy(np.int64))
+    goes_on = [
+        f"{name!a} ({before} until {month_name(int(end))}, then {after})"
+        for name, each in lives[lives["name"].duplicated(keep=False)].groupby(
+            "name", sort=False, observed=True
+        )
+        for before, end, after, begin in _pairs(each)
+        if 0 <= begin - end <= step
+    ]
+    if goes_on:
+        by_name, by_id = (f'customer="{heading}"' for heading in (headings[1], headings[0]))
+        table.ask(
+            f"{counted(len(goes_on), 'name goes', 'names go')} on under another id:"
+            f" {listed(goes_on)}",
+            f"say what the customer is: --column {by_name} (each such name is one customer) or"
+            f" --column {by_id} (one leaves and another comes)",
+            "column",
+            tuple(f"customer={heading}" for heading in (headings[1], headings[0])),
+            field="customer",
+        )
+
+
+def _pairs(lives: pd.DataFrame) -> Iterator[tuple[object, float, object, float]]:
+    """Of an id and the one that begins next: the first, its last month, the other, its first."""
+    ids, begins, ends = (lives[name].tolist() for name in ("id", "min", "max"))
+    yield from zip(ids[:-1], ends[:-1], ids[1:], begins[1:], strict=True)
+
+
+# --- rows that stand twice ------------------------------------------------------------------------
+
+
+def ask_about_doubled_rows(table: Table, frame: pd.DataFrame) -> None:
+    """Ask (`several`) where rows that would be added up are equal in all cells: a doubled export.
+
+    frame : the typed rows of `table`, as many.
+    """
+    twins = np.flatnonzero(frame.duplicated(keep=False))
+    if not len(twins):
+        return
+    # the cells that are not read may tell the rows apart
+    cells = table.frame.iloc[twins]
+    same = cells.groupby(list(cells.columns), dropna=False, sort=False).ngroup()
+    again = same.duplicated().to_numpy(bool)
+    if not again.any():
+        return
+    second = int(np.argmax(again))
+    row, earlier = twins[[second, int(np.argmax(same == same.iloc[second]))]].tolist()
+    first = ":".join(map(str, table.place(earlier)))
+    table.ask(
+        f"{counted(again.sum(), 'row is', 'rows are')} equal to an earlier one in all cells, this"
+        f" one to {first}: is the export doubled?",
+        "remove the rows that stand twice, or say with --several add that each counts, or with"
+        " --several last that one does",
+        "several",
+        ("add", "last"),
+        row=row,
+    )
+
+
+# --- what may be so, and may be a slip ------------------------------------------------------------
+
+
+def look_at_customers(table: Table, frame: pd.DataFrame, months: np.ndarray) -> None:
+    """Say what is unusual of those who pay.
+
+    frame : `customer`, `month`, `arr` (and `currency`), positive amounts alone. months : all months
+    of the ledger, in order, also those in which nobody paid.
+
+    A last month of a monthly ledger that lacks customers may be incomplete; where more than half
+    leave and as many come in one month, ids may have been exchanged; and where one customer is
+    large, it makes the ratios.
+    """
+    customer, month = codes_of(frame["customer"]), frame["month"].to_numpy(np.int64)
+    holder, stands = _lives(customer, month)
+    at = np.searchsorted(months, stands)
+    number = np.bincount(at, minlength=len(months))
+    stays = (holder[1:] == holder[:-1]) & (np.diff(at) == 1)
+    staying = np.bincount(at[:-1][stays], minlength=len(months))[:-1]
+    leave, come = number[:-1] - staying, number[1:] - staying
+    _look_at_last_month(table, number, months)
+
+    exchanged = (np.minimum(leave, come) > number[:-1] / 2) & (leave >= LEAST_GONE)
+    if exchanged.any():
+        told = [
+            f"{month_name(int(months[step + 1]))} ({leave[step]:,} of {number[step]:,} leave,"
+            f" {come[step]:,} come)"
+            for step in np.flatnonzero(exchanged)
+        ]
+        table.notice(
+            f"more than half of the customers leave and as many come in {listed(told)}",
+            "if they were given other names or ids, give them one throughout: else all this is"
+            " churn and new",
+        )
+    if "currency" not in frame or frame["currency"].nunique() == 1:
+        _look_at_largest(table, frame, int(months[-1]))
+
+
+def _look_at_last_month(table: Table, number: np.ndarray, months: np.ndarray) -> None:
+    if len(months) < 2 or _step(months) > 1:
+        return
+    before, last = number[-2:].tolist()
+    if last < LEAST_STAYING * before and before - last >= LEAST_GONE:
+        table.notice(
+            f"{month_name(int(months[-1]))}, the last month, has {counted(last, 'customer')}, and"
+            f" the month before it {before:,}",
+            "if it is not complete yet, leave it out, or report as of the month before",
+        )
+
+
+def _look_at_largest(table: Table, frame: pd.DataFrame, month: int) -> None:
+    latest = frame[frame["month"] == month]
+    paid = latest.groupby("customer", observed=True)["arr"].sum()
+    if len(paid) and (share := paid.max() / paid.sum()) > LARGEST_SHARE:
+        table.notice(
+            f"{paid.idxmax()!a} has {share:.0%} of ARR in {month_name(month)}",
+            "what this one customer does makes the ratios",
+        )

@@ -1,0 +1,237 @@
+"""Tables as they lie in files in, one row a customer and month (or period) out; never reads a value
+that it does not have to turn.
+
+Months across are laid out, a customer that stands above its rows is written beside each, a measure
+is chosen, and the month of a sheet or a file becomes a column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from nrrsim.errors import Finding, UsageError, did_you_mean
+from nrrsim.ledger.columns import said_columns
+from nrrsim.ledger.exports import Found, recognised
+from nrrsim.ledger.reading import Reading
+from nrrsim.ledger.rows import Rows
+from nrrsim.ledger.vocabulary import MONTH, OTHERS, heading_of, names_a_customer, plain
+from nrrsim.ledger.wide import is_transposed, is_wide, laid_out, measure_column, transposed
+from nrrsim.months import month_name
+from nrrsim.notation import counted
+
+ABOVE = "Customer"  # what the column of a customer that stands in a row of its own is called
+
+
+def arranged(parts: Sequence[Rows], reading: Reading) -> list[Rows]:
+    """Each part with one row a customer and month, or a period; questions are its findings."""
+    laid = [_arranged(part, reading) for part in parts]
+    return _with_all_segments(_with_named_months(laid))
+
+
+def _arranged(part: Rows, reading: Reading) -> Rows:
+    found = recognised(part.headings or part.frame.columns, reading.format)
+    if found is not None and found.shape.customer_above:
+        part = _customers_beside(part)
+    if is_transposed(part):
+        if not reading.transpose:
+            return _asked(
+                part,
+                "months stand down and customers across",
+                "turn the table with --transpose, or lay it out with customers down",
+                "transpose",
+            )
+        part = transposed(part)
+    part = _filled_down(part, reading)
+    if is_wide(part):
+        part = laid_out(
+            part,
+            unit=reading.unit or _unit_of(found),
+            decimal=reading.decimal,
+            scale=reading.scale,
+            dates=reading.dates,
+            calendar=reading.calendar,
+            year_end_said=reading.fiscal_year_end is not None,
+        )
+    return _of_one_measure(part, reading)
+
+
+def _unit_of(found: Found | None) -> str | None:
+    return found.shape.unit if found is not None else None
+
+
+def _asked(
+    part: Rows, problem: str, remedy: str, option: str, choices: tuple[str, ...] = (), line: int = 0
+) -> Rows:
+    question = Finding(part.name, line or part.heading_line, problem, remedy, "", option, choices)
+    return replace(part, findings=(*part.findings, question))
+
+
+def _without(part: Rows, rows: np.ndarray, frame: pd.DataFrame) -> Rows:
+    """The rows of `frame` that stay, each with its line."""
+    kept = np.flatnonzero(rows)
+    return replace(
+        part,
+        frame=frame.iloc[kept].reset_index(drop=True),
+        lines=lambda: part.lines()[kept],
+        block=None if part.block is None else part.block[kept],
+    )
+
+
+# --- a customer above its rows --------------------------------------------------------------------
+
+
+def _customers_beside(part: Rows) -> Rows:
+    """A customer that stands alone in a row above its invoices, written beside each of them.
+
+    The row of its total (`Total for X`) goes with it.
+    """
+    frame = part.frame
+    first, rest = frame.iloc[:, 0], frame.iloc[:, 1:]
+    is_filled = rest.notna().to_numpy().any(axis=1)
+    heads = first.notna().to_numpy() & ~is_filled
+    names = first.where(pd.Series(heads, index=frame.index)).ffill()
+    totals = first.notna().to_numpy() & is_filled
+    rows = ~heads & ~totals
+    widened = frame.assign(**{ABOVE: names}).drop(columns=[str(frame.columns[0])])
+    laid = _without(part, rows, widened)
+    said = f"a customer stands in a row of its own: {counted(int(heads.sum()), 'customer')}"
+    if totals.any():
+        said += f", and {counted(int(totals.sum()), 'row of a total', 'rows of totals')} left out"
+    headings = (*(part.headings or tuple(map(str, frame.columns)))[1:], ABOVE)
+    return replace(laid, headings=headings, taken=(*part.taken, said))
+
+
+def _filled_down(part: Rows, reading: Reading) -> Rows:
+    """Empty customers' cells below a filled one, as a pivot table leaves them."""
+    column = _customer_column(part, reading)
+    if column is None:
+        return part
+    cells = part.frame[column]
+    empty = cells.isna().to_numpy()
+    if not empty.any() or not (~empty).any():
+        return part
+    # a row of a pivot holds what else there is; a total's row or a note's does not
+    below = empty & (np.cumsum(~empty) > 0)
+    filled = part.frame.drop(columns=[column]).notna().sum(axis=1).to_numpy()
+    usual = np.median(filled[~empty])
+    below &= filled >= usual
+    if below.sum() < 2:
+        return part
+    if reading.fill_down:
+        frame = part.frame.assign(**{column: cells.where(~below, cells.ffill())})
+        said = f"{counted(int(below.sum()), 'empty cell')} below a customer are that customer's"
+        return replace(part, frame=frame, taken=(*part.taken, said))
+    first = int(np.argmax(below))
+    return _asked(
+        part,
+        f"{counted(int(below.sum()), 'row has', 'rows have')} no customer, the first here, below one"
+        " that has: so a pivot table leaves them",
+        "repeat the customer in each row, or say that it is the one above with --fill-down",
+        "fill_down",
+        line=int(part.lines()[first]),
+    )
+
+
+def _customer_column(part: Rows, reading: Reading) -> str | None:
+    said = said_columns(part, [str(each) for each in part.frame.columns], reading.columns)
+    if "customer" in said:
+        return said["customer"]
+    named = [str(each) for each in part.frame.columns if names_a_customer(each)]
+    return named[0] if named else None
+
+
+# --- which rows -----------------------------------------------------------------------------------
+
+
+def _of_one_measure(part: Rows, reading: Reading) -> Rows:
+    """The rows that `where` says; without it a column of measures is asked."""
+    by_words = {plain(each): str(each) for each in reversed(part.frame.columns)}
+    for heading, value in reading.where.items():
+        label = by_words.get(plain(heading))
+        if label is None:
+            remedy = did_you_mean(heading, [str(each) for each in part.frame.columns])
+            raise UsageError(f"where: there is no column {heading}; {remedy}")
+        rows = part.frame[label].map(lambda cell: plain(cell), na_action="ignore") == plain(value)
+        if not rows.any():
+            known = sorted({str(each) for each in part.frame[label].dropna()})
+            raise UsageError(f"where: {label} is never {value}; {did_you_mean(value, known)}")
+        left = int((~rows).sum())
+        said = f"rows whose {label} is {value}: {counted(left, 'other row')} left out"
+        part = _without(part, rows.to_numpy(bool), part.frame)
+        part = replace(part, taken=(*part.taken, said))
+        unit = heading_of(value).plain
+        if unit in ("mrr", "arr") and unit not in part.frame and "amount" in part.frame:
+            part = replace(part, frame=part.frame.rename(columns={"amount": unit}))
+    asked = measure_column(part)
+    if not asked or plain(asked) in map(plain, reading.where):
+        return part
+    values = list(dict.fromkeys(str(each) for each in part.frame[asked].dropna()))
+    choices = tuple(f"{asked}={value}" for value in values)
+    return _asked(
+        part,
+        f"the column {asked} holds several measures: {', '.join(values[:5])}",
+        f"say which to read with --where {choices[0] if choices else asked + '=...'}",
+        "where",
+        choices,
+    )
+
+
+def _with_named_months(parts: list[Rows]) -> list[Rows]:
+    """The month of a sheet's or a file's name, where the rows have none."""
+    months = [part.named_month for part in parts]
+    if len(parts) < 2 or None in months or any(map(_has_month, parts)):
+        return parts
+    found = []
+    for part in parts:
+        month = month_name(part.named_month or 0)
+        where = f"sheet {part.sheet}" if part.sheet else part.name
+        said = f"{where} is the month {month}"
+        frame = part.frame.assign(month=month)
+        headings = (*(part.headings or map(str, part.frame.columns)), "month")
+        found.append(replace(part, frame=frame, headings=headings, taken=(*part.taken, said)))
+    return found
+
+
+def _has_month(part: Rows) -> bool:
+    words = {heading_of(each).plain for each in part.frame.columns}
+    return bool(words & {*MONTH, *OTHERS["start"]})
+
+
+def _with_all_segments(parts: list[Rows]) -> list[Rows]:
+    """A column that some files lack: each customer's last known value from those that have it."""
+    if len(parts) < 2:
+        return parts
+    customers = [next((str(c) for c in part.frame if names_a_customer(c)), None) for part in parts]
+    if None in customers:
+        return parts
+    known: dict[str, pd.Series] = {}
+    for part, customer in zip(parts, customers, strict=True):
+        for name in map(str, part.frame.columns):
+            if heading_of(name).plain in OTHERS["segment"]:
+                pairs = part.frame[[str(customer), name]].dropna().astype("str")
+                last = pairs.groupby(str(customer), sort=False)[name].last()
+                before = known.get("segment", pd.Series(dtype="str"))
+                known["segment"] = pd.concat([before.drop(last.index, errors="ignore"), last])
+    if not known:
+        return parts
+    found = []
+    for part, customer in zip(parts, customers, strict=True):
+        has_one = any(heading_of(each).plain in OTHERS["segment"] for each in part.frame.columns)
+        if has_one:
+            found.append(part)
+            continue
+        names = part.frame[str(customer)].map(str, na_action="ignore")
+        told = names.map(known["segment"])
+        unknown = int((told.isna() & names.notna()).sum())
+        said = "there is no column segment: each customer's is the last known from the other files"
+        if unknown:
+            said += f"; {counted(unknown, 'row')} of customers who are in none of them: unassigned"
+        frame = part.frame.assign(segment=told.fillna("unassigned"))
+        headings = (*(part.headings or map(str, part.frame.columns)), "segment")
+        notice = Finding(part.name, 0, said)
+        found.append(replace(part, frame=frame, headings=headings, notices=(*part.notices, notice)))
+    return found

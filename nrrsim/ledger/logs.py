@@ -1,0 +1,69 @@
+"""A log of movements or of changes in, the amount of each month out; never fills before the first.
+
+A movement is added to what a customer had, a change takes its place; both hold until the next.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from nrrsim.errors import UsageError
+from nrrsim.ledger.columns import Table
+from nrrsim.ledger.periods import Known, last_month_of
+from nrrsim.ledger.values import as_written, codes_of, kept
+from nrrsim.months import month_name
+from nrrsim.movements import CENT
+from nrrsim.notation import counted
+
+
+def months_of_log(
+    table: Table, frame: pd.DataFrame, until: str | None, are_movements: bool
+) -> tuple[pd.DataFrame, Known]:
+    """Each customer's amount at the end of each month, up to the last entry's or to `until`.
+
+    Of several changes in a month the one of the latest day holds.
+    """
+    latest = int(frame["month"].max())
+    made = None if until is None else last_month_of(until)
+    last = latest if made is None else made
+    later = (frame["month"] > last).to_numpy()
+    if later.all():
+        raise UsageError(f"until: every entry is after {month_name(last)}")
+    if later.any():
+        table.notice(
+            f"{counted(int(later.sum()), 'entry is', 'entries are')} after {month_name(last)}, the"
+            f" last month that had ended by {until}, when the export was made",
+            "they are left out",
+        )
+        frame = kept(table, frame, ~later)
+
+    customer = codes_of(frame["customer"])
+    order = np.lexsort([frame["day"].to_numpy(), customer])
+    frame, customer = frame.iloc[order], customer[order]
+    if are_movements:
+        frame = frame.assign(arr=frame["arr"].groupby(customer).cumsum())
+        below = (frame["arr"] < -CENT / 2).to_numpy()
+    month = frame["month"].to_numpy(np.int64)
+    # of a customer's month what stands at its end
+    ends = np.append((np.diff(customer) != 0) | (np.diff(month) != 0), True)
+    if are_movements and (below & ends).any():
+        row = int(frame.index[int(np.argmax(below & ends))])
+        whose = as_written(str(frame["customer"][row]))
+        table.refuse(
+            f"the movements of {whose} add up to less than nothing",
+            "the log has to begin with what each customer had; export it from the beginning",
+            "",
+            row,
+        )
+    frame, customer, month = frame[ends], customer[ends], month[ends]
+    following = np.append(month[1:], last + 1)
+    following[np.append(customer[1:] != customer[:-1], True)] = last + 1
+    lengths = following - month
+    lengths[(frame["arr"] < CENT / 2).to_numpy()] = 0
+    rows = np.repeat(np.arange(len(frame)), lengths)
+    begins = np.cumsum(lengths) - lengths
+    months = np.repeat(month - begins, lengths) + np.arange(lengths.sum())
+    laid_out = frame.iloc[rows].reset_index(drop=True).assign(month=months.astype(float))
+    known = Known(last, 0, None if until is None else str(until), "entry")
+    return laid_out, known
