@@ -126,6 +126,44 @@ def whole_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(work, ignore_errors=True)
 
 
+@contextmanager
+def added_to(folder: Path) -> Iterator[Path]:
+    """A folder to fill, whose files come into `folder` when all went well; what is there stays.
+
+    A file of the same name is replaced. Whatever fails on the way, `folder` is as it was. Raises
+    what `refused` says of what the system does not let be written.
+    """
+    before: dict[Path, bytes | None] = {}
+    made: list[Path] = []
+    try:
+        _clear_killed(folder / "new", r"-[a-z0-9_]{8}", Path.is_dir)
+        work = Path(tempfile.mkdtemp(prefix=f".new-{os.getpid()}-", dir=folder))
+    except OSError as error:
+        raise refused(error, folder) from None
+    try:
+        yield work
+        for file in sorted(path for path in work.rglob("*") if path.is_file()):
+            final = folder / file.relative_to(work)
+            for parent in reversed(final.relative_to(folder).parents):
+                if not (folder / parent).is_dir():
+                    (folder / parent).mkdir()
+                    made.append(folder / parent)
+            before[final] = final.read_bytes() if final.is_file() else None
+            os.replace(file, final)
+    except BaseException as error:
+        for final, content in before.items():
+            with suppress(OSError):
+                final.unlink() if content is None else final.write_bytes(content)
+        for parent in reversed(made):
+            with suppress(OSError):
+                parent.rmdir()
+        if isinstance(error, OSError):
+            raise refused(error, folder) from None
+        raise
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
 def _clear_killed(final: Path, ending: str, is_kind: Callable[[Path], bool]) -> None:
     """Remove what processes that are no more left beside `final`: they could not do it.
 

@@ -33,8 +33,9 @@ HOUSE = {
     " wording/labels wording/facts wording/columns wording/quarterly wording/comparison"
     " wording/forecast wording/templates wording/say card manifest workbook grid pages/notebook"
     " pages/markdown pages/pdf pages/html pages/render run",
+    "workspace": "template cards readme new next",
     "whatif": "sliders live panel serve",
-    "cli": "options text terminal commands",
+    "cli": "options text terminal folders commands",
 }
 ORDER = [
     name if wing == "ground" else f"{wing}/{name}"

@@ -14,13 +14,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nrrsim.cli.folders import new, next_
 from nrrsim.cli.options import (
     AS_IT_IS,
     AsOf,
@@ -484,8 +484,13 @@ def report(
         Engine, typer.Option(help="What renders the PDF; auto takes Quarto if it is there.")
     ] = Engine.auto,
     out: Annotated[
-        Path, typer.Option(metavar="DIR", help="The folder that gets a folder for each card.")
-    ] = Path("reports"),
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="The folder that gets a folder for each card (default: the reports/ beside the"
+            " params/ that the card lies in, else reports/ here).",
+        ),
+    ] = None,
     said: Annotated[
         list[str] | None,
         typer.Option(
@@ -523,6 +528,10 @@ def report(
         typer.echo(
             "\n".join(str(folder / f"report.{form}") for form in forms) if forms else str(folder)
         )
+
+
+app.command()(new)
+app.command("next")(next_)
 
 
 @app.command("lab")
@@ -650,13 +659,19 @@ def _waiting(what: str, quiet: bool) -> Iterator[None]:
             bar.stop()
 
 
-NO_BOOK = "a scenario's book is one ledger file, read as it is; put the ledger into such a one"
+NO_BOOK = (
+    "a scenario's book is one ledger file, and nothing in it is converted;"
+    " put the ledger into such a one"
+)
 
 
 def _fits_a_book(sources: list[str], form: LedgerForm) -> bool:
-    """Whether a scenario's book can say it: it names a file and how that is read, nothing else."""
+    """Whether a scenario's book can say it: a file, how that is read, and in which currency.
+
+    A gap up to the month that it begins in is one however long a renewal may be late.
+    """
     is_file = len(sources) == 1 and "://" not in sources[0] and not sources[0].startswith("env:")
-    return is_file and replace(form, reading=AS_IT_IS.reading, is_card=False) == AS_IT_IS
+    return is_file and not (form.rates or form.reported)
 
 
 def _start(given: str | None) -> str | None:
@@ -708,13 +723,9 @@ def _settings(said: list[str] | None) -> dict[str, Any]:
 
 
 def _read(sources: list[str], form: LedgerForm, quiet: bool) -> Ledger:
-    from nrrsim.ledger.ledger import read_ledger
-
-    how = dict(vars(form))
-    reading, is_card = how.pop("reading"), how.pop("is_card")
     more = f" and {len(sources) - 1} more" if len(sources) > 1 else ""
-    with as_keys(is_card), _waiting(f"reading {sources[0]}{more}", quiet):
-        return read_ledger(*sources, **how, **reading.said)
+    with as_keys(form.is_card), _waiting(f"reading {sources[0]}{more}", quiet):
+        return form.read(sources)
 
 
 def _read_as_of(

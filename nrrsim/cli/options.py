@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
@@ -18,6 +18,7 @@ from nrrsim.ledger.reading import AS_IT_IS as READ_AS_IT_IS
 from nrrsim.ledger.reading import Reading, as_keys
 
 if TYPE_CHECKING:
+    from nrrsim.ledger.ledger import Ledger
     from nrrsim.report.card import Card
 
 
@@ -156,6 +157,14 @@ class LedgerForm:
     reading: Reading = READ_AS_IT_IS
     is_card: bool = False
 
+    def read(self, sources: Sequence[str]) -> Ledger:
+        """The ledger, read so; raises as `read_ledger`."""
+        from nrrsim.ledger.ledger import read_ledger
+
+        how = dict(vars(self))
+        reading, _ = how.pop("reading"), how.pop("is_card")
+        return read_ledger(*sources, **how, **reading.said)
+
 
 AS_IT_IS = LedgerForm()
 ONE_OF_MANY = {"columns": "column"}  # a mapping is said pair by pair
@@ -188,7 +197,7 @@ def reads_a_ledger(command: Callable[..., None]) -> Callable[..., None]:
             said = Reading.of(reading)
         except UsageError as error:
             name, _, problem = str(error).partition(": ")
-            raise UsageError(f"{_option_name(name)}: {problem}") from None
+            raise UsageError(f"{option_name(name)}: {problem}") from None
 
         form = LedgerForm(**{each.name: given.pop(each.name) for each in own}, reading=said)
         card = card_among(given["sources"])
@@ -256,14 +265,15 @@ def _parameter(name: str, default: Any, annotation: Any) -> inspect.Parameter:
     )
 
 
-def _option_name(field: str) -> str:
+def option_name(field: str) -> str:
+    """What a field of Reading is called on the command line."""
     return "--" + ONE_OF_MANY.get(field, field).replace("_", "-")
 
 
 def _option_of(field: Any) -> inspect.Parameter:
     """The option that a field of Reading is: Reading checks what it is given."""
     told = field.metadata
-    named = _option_name(field.name)
+    named = option_name(field.name)
     words: dict[str, Any] = {"help": f"{told['help']}.", "rich_help_panel": HOW_READ}
     if told["kind"] == "switch":
         either = f"{named}/--no-{named[2:]}"

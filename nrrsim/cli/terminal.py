@@ -74,6 +74,12 @@ def animated() -> TextIO | None:
     return beneath if beneath.isatty() else None
 
 
+def can_ask() -> bool:
+    """Whether somebody sits there to be asked: stdin and stdout are both a terminal."""
+    out = sys.stdout.beneath if isinstance(sys.stdout, Visible) else sys.stdout
+    return all(each is not None and not each.closed and each.isatty() for each in (sys.stdin, out))
+
+
 @contextmanager
 def kept_visible() -> Iterator[None]:
     """Within it, what anybody prints or logs is visible; a log line is one line, no traceback."""

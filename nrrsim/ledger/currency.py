@@ -16,6 +16,8 @@ from nrrsim.months import Calendar, month_number
 if TYPE_CHECKING:
     from nrrsim.ledger.check import Entries
 
+USUAL = "USD"  # where neither the ledger nor anybody says
+
 
 def read_rates(source: str | Path, calendar: Calendar) -> tuple[pd.Series, tuple[Finding, ...]]:
     """What one unit of each currency is worth, by currency and month number, and notices.
@@ -62,7 +64,7 @@ def reporting_currency(entries: Entries, rates: pd.Series | None, asked: str | N
             raise UsageError(
                 f"currency: the ledger is in {', '.join(found)}; give rates to report in {asked}"
             )
-        return asked or (found[0] if found else "USD")
+        return asked or (found[0] if found else USUAL)
     if asked:
         return asked
     # the file of rates says what the others are worth in: the one that it does not name

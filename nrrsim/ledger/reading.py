@@ -257,3 +257,52 @@ def _pays_for(given: Any) -> dict[str, str]:
 
 
 AS_IT_IS = Reading()
+
+# What each choice says of the file, for who is asked and for who reads the card afterwards.
+MEANS = {
+    "totals": {"drop": "they are totals, and left out", "keep": "they are customers, and count"},
+    "blank": {"zero": "there was nothing to pay"},
+    "decimal": {".": "1.000 is one", ",": "1.000 is one thousand"},
+    "dates": {
+        "dmy": "01/12/2025 is the first of December",
+        "mdy": "01/12/2025 is the twelfth of January",
+        "serial": "numbers such as 45992 are Excel's dates",
+    },
+    "minor_units": {"yes": "in cents: 1200 is 12.00", "no": "as they stand: 1200 is 1,200.00"},
+    "unit": {
+        "mrr": "monthly recurring revenue: 100 is 1,200 a year",
+        "arr": "annual recurring revenue: 100 is 100 a year",
+    },
+    "amount_is": {
+        "unit": "of one unit: it is multiplied by the quantity",
+        "line": "of the whole line, whatever its quantity",
+        "month": "of a month",
+        "year": "of a year",
+        "period": "of the time from start to end",
+        "total": "of the whole term of the contract",
+    },
+    "end": {"none": "nobody's has ended: each runs on"},
+    "late_renewal": {
+        "runs-on": "the renewal is late, and the customer still there",
+        "ends": "the customer is gone from the end on",
+    },
+    "period_end": {
+        "exclusive": "the end is the first day without service",
+        "inclusive": "the end is the last day with service",
+    },
+    "several": {
+        "add": "they are parts of what the customer pays, and are added up",
+        "last": "they are versions of one amount, and the last one counts",
+    },
+    "one_off": {"add": "they recur, and count"},
+    "overlap": {
+        "replace": "the later one takes the place of the earlier one",
+        "add": "they run side by side, and are added up",
+    },
+    "ids": {"one": "they are one customer", "two": "they are two customers"},
+    "rows": {
+        "changes": "a row is a change: its amount holds until the next row",
+        "months": "a row is a month: without one nothing was paid",
+    },
+    "invoices": {"monthly": "each is for the month of its date"},
+}

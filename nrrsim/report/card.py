@@ -162,6 +162,11 @@ def names_a_card(path: str | Path) -> bool:
     return not {"notebook", LEDGER}.isdisjoint(read_yaml(file, "run card").values)
 
 
+def described(notebook: Path) -> dict[str, tuple[Any, str]]:
+    """Each parameter of a notebook: its default, and what its comment says of it."""
+    return {key: (each.default, each.help) for key, each in _parameters(notebook).items()}
+
+
 def _own_wording(card: Path, given: Any, default: Any) -> tuple[Path, ...]:
     """The company's own templates in the folder beside the card, each of which can be used."""
     folder = card.parent / str(given or default)

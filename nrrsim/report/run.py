@@ -36,7 +36,7 @@ def run_card(
     *,
     to: Sequence[str] = ("pdf", "html"),
     engine: str = "auto",
-    out: str | Path = "reports",
+    out: str | Path | None = None,
     progress: bool = False,
     over: Mapping[str, Any] | None = None,
     latest: bool = False,
@@ -45,6 +45,8 @@ def run_card(
 
     over : keys with what takes the place of the card's own. latest : `as_of` is the last month of
         the card's ledger that ends a quarter.
+    out : default: `reports/` beside the folder `params/` that the card lies in, else `reports/`
+        here.
 
     Raises UsageError for the card, DataError for the ledger, NotebookError or RenderError for the
     run.
@@ -55,7 +57,8 @@ def run_card(
     from nrrsim.report.pages.markdown import install_fonts
 
     card = _of_latest(path, over or {}) if latest else read_card(path, over)
-    final = _checked_place(Path(out) / card.name)
+    out = _reports_of(card.path) if out is None else Path(out)
+    final = _checked_place(out / card.name)
     if not set(card.paths) - set(ALWAYS_PATHS):
         log.info(
             "note: %s: no parameter of %s says (path) in its comment: no file is taken for an"
@@ -71,7 +74,7 @@ def run_card(
         log.info("%s: rendering %s", card.path, ", ".join(to))
         rendered_by = _render(card, work, to, engine)
         write_manifest(card, work, final, numbers, rendered_by)
-    if Path(out).resolve() == shared("reports").resolve():
+    if out.resolve() == shared("reports").resolve():
         install_fonts(shared("reports"))  # so that Quarto can render the notebook by hand, too
     return final
 
@@ -95,6 +98,13 @@ def _of_latest(path: str | Path, over: Mapping[str, Any]) -> Card:
         )
     log.info("note: %s: as of %s, the ledger's last month that ends a quarter", path, month)
     return replace(card, parameters={**card.parameters, AS_OF: month})
+
+
+def _reports_of(card: Path) -> Path:
+    """The folder for the reports of a card: its workspace's, if it lies in one."""
+    beside = Path(os.path.normpath(card.parent / ".." / "reports"))
+    in_workspace = card.resolve().parent.name == "params" and beside.is_dir()
+    return beside if in_workspace else Path("reports")
 
 
 def _checked_place(final: Path) -> Path:

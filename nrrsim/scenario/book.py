@@ -82,16 +82,21 @@ NOT_OF_A_BOOK = ("query", "fiscal_year_end")  # of a database, and of quarters
 
 
 class _LedgerBook(Frozen):
-    """The customers of a ledger at `as_of`; beside it, how its file is read."""
+    """The customers of a ledger at `as_of`; beside it, how its file is read.
+
+    `currency`: that of the ledger, where it does not say.
+    """
 
     ledger: Annotated[str, AfterValidator(_a_file)]
     as_of: Annotated[str, AfterValidator(_a_month)]
     term: dict[str, Term] = Field(default_factory=dict)
+    currency: str | None = None
 
     @property
     def reading(self) -> Reading:
         """How the file is read."""
-        return Reading.of({name: getattr(self, name) for name in SAID})
+        said = {name: getattr(self, name) for name in SAID}
+        return Reading.of({name: value for name, value in said.items() if value is not None})
 
     @model_validator(mode="after")
     def _can_be_read(self) -> Self:
@@ -104,7 +109,8 @@ class _LedgerBook(Frozen):
 
 SAID = tuple(name for name in OPTIONS if name not in NOT_OF_A_BOOK)
 OF_KIND: dict[str, Any] = {
-    "pairs": dict[str, str],
+    "pairs": dict[str, str | bool],  # a status counts, or not
+    "yes or no": str | bool,
     "each": str | dict[str, str],
     "switch": bool,
     "number": float,

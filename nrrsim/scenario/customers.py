@@ -94,11 +94,11 @@ def of_ledger(book: LedgerBook, folder: Path) -> Customers:
 
     try:
         with as_keys():  # as they stand beside the ledger
-            ledger = read_ledger(folder / book.ledger, reading=book.reading)
+            ledger = read_ledger(folder / book.ledger, currency=book.currency, reading=book.reading)
     except UsageError as error:
         said = str(error)
-        at = "until" if said.startswith("until: ") else "ledger"
-        raise RefusedError(Problem(("book", at), said.removeprefix("until: "))) from None
+        at = next((key for key in ("until", "currency") if said.startswith(f"{key}: ")), "ledger")
+        raise RefusedError(Problem(("book", at), said.removeprefix(f"{at}: "))) from None
     return customers_of(ledger, book.as_of, book.term)
 
 

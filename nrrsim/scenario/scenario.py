@@ -271,11 +271,15 @@ def as_scenario(given: Scenario | str | Path) -> Scenario:
 
 def files_of(path: str | Path) -> list[Path]:
     """A scenario's file, those that it extends, and the ledger that its book names."""
+    from nrrsim.ledger.sources import matching
+
     file = Path(path)
     values = read_yaml(file, "scenario").values
     book, parent = values.get("book"), values.get("extends")
     ledger = book.get("ledger") if isinstance(book, Mapping) else None
-    named = [file.parent / ledger] if isinstance(ledger, str) and not is_address(ledger) else []
+    named = []
+    if isinstance(ledger, str) and not is_address(ledger):
+        named = matching(str(file.parent / ledger))
     return [file, *named, *(files_of(file.parent / parent) if isinstance(parent, str) else [])]
 
 

@@ -102,6 +102,14 @@ def asked(folder):
         yield "simulate", each, "--trials", SOME
         yield "frontier", each, "--target", SOME
     yield "schema", "--out", folder / f"none{SOME}" / "schema.json"
+    for each in (ledger, folder / "plain.csv"):
+        yield "new", folder / f"of {each.stem}", "--ledger", each
+        yield "new", folder / f"w{len(each.name)}", "--ledger", each, "--company", "Plain"
+        yield "new", folder / f"u{len(each.name)}", "--ledger", each, "--unit", SOME
+    yield "new", folder / "template"
+    yield "new", folder
+    for each in (folder, card, folder / f"w{len('plain.csv')}"):
+        yield "next", each
     yield "report", card
     yield "report", folder / f"none{SOME}.yaml"
     yield "report", card, "--to", SOME

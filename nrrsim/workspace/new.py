@@ -1,0 +1,367 @@
+"""A checked ledger and what was said of it in, a folder of one's own out; never asks a question.
+
+The folder holds run cards, a plan that extends what the ledger taught, and a place for reports. It
+is there whole or not at all, and no file that was there is touched.
+"""
+
+from __future__ import annotations
+
+import glob
+import itertools
+import math
+import os
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nrrsim.calibration.calibrate import Calibration, calibrate
+from nrrsim.engine.expectation import expect
+from nrrsim.errors import UsageError
+from nrrsim.files import added_to, shared, whole_folder
+from nrrsim.ledger.ledger import Ledger
+from nrrsim.ledger.sources import matching
+from nrrsim.metrics import nrr
+from nrrsim.months import month_name, parse_month
+from nrrsim.notation import counted
+from nrrsim.report.card import read_card
+from nrrsim.scenario.book import is_address
+from nrrsim.workspace.cards import Said, card_name, plan, report_card, why_said
+from nrrsim.workspace.readme import TEMPLATE, first_readme, gitignore, readme
+from nrrsim.workspace.template import write_template
+
+YEAR = 12
+REPORT, COMPARISON = "quarterly_report", "scenario_comparison"
+# What may lie in a folder that counts as empty: what git keeps, and what a spreadsheet that is open
+# or a file manager leaves.
+NO_MATTER = re.compile(r"\.git|\.DS_Store|Thumbs\.db|~\$.*|\.~lock\..*")
+MOST_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """What was written: `files` with what each is for; `notes` of what was left out or assumed."""
+
+    folder: Path
+    card: Path | None
+    files: dict[Path, str]
+    notes: tuple[str, ...] = ()
+
+
+def new_template(folder: str | Path) -> Workspace:
+    """A folder with a ledger to fill in, and what to do then; raises as `new_workspace`."""
+    home = Path(folder)
+    refuse_full(home, ())
+    with _made(home) as work:
+        write_template(work / TEMPLATE)
+        (work / "README.md").write_text(first_readme(), encoding="utf-8")
+        (work / ".gitignore").write_text(gitignore([TEMPLATE]), encoding="utf-8")
+    files = {home / TEMPLATE: "a ledger to fill in", home / "README.md": "what to do then"}
+    return Workspace(home, None, files)
+
+
+def new_workspace(
+    folder: str | Path,
+    sources: Sequence[str],
+    ledger: Ledger,
+    *,
+    rates: str | None = None,
+    currency: str | None = None,
+    asked: Mapping[str, str] | None = None,
+    company: str | None = None,
+    target: float | None = None,
+    notebooks: bool = False,
+    copy: bool = False,
+) -> Workspace:
+    """A folder with the cards of a `ledger` that was read from `sources` and `rates`.
+
+    currency : the one that was said, if any. asked : the question that each option answers, where
+        it was asked. company : whose report it is; default: the folder's name. target : the NRR
+        aimed for. notebooks : lay the reports' notebooks into the folder. copy : lay the ledger's
+        files into it.
+
+    Raises UsageError where the folder holds anything else, the ledger has one month alone, or its
+    files cannot be named by one path.
+    """
+    home = Path(folder)
+    refuse_full(home, [*sources, *([rates] if rates else [])])
+    month, window = _latest(ledger)
+    name = card_name(month, ledger.calendar)
+    card, compared = home / "params" / f"{name}.yaml", home / "params" / "past-vs-plan.yaml"
+    learnt_at, plan_at = (
+        home / "params" / "scenarios" / f"{each}.yaml" for each in ("learnt", "plan")
+    )
+    source = _source(sources, home if copy else None)
+    own = company or readable(_real(home).name)
+    learnt, why_not = _learnt(ledger, month, source, rates, learnt_at.parent)
+
+    said = _said(ledger, month, window, target, currency, asked or {})
+    said["company"] = Said(own, "" if company else "the folder's name")
+    said["ledger"] = Said(_seen_from(card.parent, source))
+    if rates:
+        said["rates"] = Said(_seen_from(card.parent, rates))
+    notes = [*why_not]
+    if currency is None and not rates and "currency" not in ledger.entries.frame:
+        notes.append(
+            f"the ledger does not say its currency, and {ledger.currency} is taken: --currency says"
+            " another"
+        )
+    files = {card: f"the report to {month_name(month)}"}
+    with _made(home) as work:
+
+        def write(path: Path, text: str) -> None:
+            at = work / path.relative_to(home)
+            at.parent.mkdir(parents=True, exist_ok=True)
+            at.write_text(text, encoding="utf-8")
+
+        write(card, report_card(REPORT, "The report of the quarter.", said, _found(ledger)))
+        if learnt:
+            (work / "params" / "scenarios").mkdir()
+            learnt.write(work / learnt_at.relative_to(home))
+            write(plan_at, plan(learnt_at.name, f"The plan of {own}", target, _lever(learnt)))
+            write(compared, _comparison(own, month, None if target else _next_point(learnt)))
+            files |= {
+                learnt_at: "what the ledger's past says",
+                plan_at: "your plan, which extends it",
+                compared: "the report of the plan against the past",
+            }
+        (work / "ledger").mkdir()
+        for path in _files(sources) if copy else ():
+            shutil.copy2(path, work / "ledger" / path.name)
+        # a pattern may mean all that lies there
+        for kept in ("reports", *([] if copy else ["ledger"])):
+            write(home / kept / ".gitkeep", "")
+        if notebooks:
+            (work / "notebooks").mkdir()
+            for each in (REPORT, COMPARISON):
+                shutil.copyfile(
+                    shared("notebooks") / f"{each}.ipynb", work / "notebooks" / f"{each}.ipynb"
+                )
+            files[home / "notebooks"] = "the reports' notebooks, yours to change"
+        lies = _seen_from(home, source)
+        inside = not is_address(source) and not lies.startswith(("../", "/"))
+        write(home / ".gitignore", gitignore([lies] if inside else []))
+        page = {"inside": inside, "plan": bool(learnt), "notebooks": notebooks}
+        write(home / "README.md", readme(own, _seen_from(home, str(card)), lies, **page))
+        files[home / "README.md"] = "what lies where, and the commands"
+        for path in [card, *([compared] if learnt else [])]:
+            read_card(work / path.relative_to(home))  # what is written can be run
+    return Workspace(home, card, files, tuple(notes))
+
+
+# --- the folder -----------------------------------------------------------------------------------
+
+
+def _made(home: Path) -> AbstractContextManager[Path]:
+    return added_to(home) if home.is_dir() else whole_folder(home)
+
+
+def refuse_full(home: Path, named: Sequence[str]) -> None:
+    """Refuse a folder that holds anything but the named files and an untouched template's."""
+    if not os.path.lexists(home):
+        return
+    if not home.is_dir():
+        raise UsageError(f"{home}: is a file; name a folder that is new or empty")
+    ours = {path.resolve() for path in _files(named)}
+    texts = {"README.md": first_readme(), ".gitignore": gitignore([TEMPLATE])}
+
+    def is_no_matter(path: Path) -> bool:
+        if path.is_dir() and path.name == "ledger":
+            return all(map(is_no_matter, path.iterdir()))
+        if path.name in texts and path.is_file():
+            return path.read_bytes() == texts[path.name].encode()
+        return bool(NO_MATTER.fullmatch(path.name)) or path.resolve() in ours
+
+    there = sorted(path.name for path in home.iterdir() if not is_no_matter(path))
+    if there:
+        more = f" and {len(there) - MOST_NAMED:,} more" if len(there) > MOST_NAMED else ""
+        raise UsageError(
+            f"{home}: is not empty, and nothing in it is overwritten; it holds"
+            f" {', '.join(there[:MOST_NAMED])}{more}; name a folder that is new or empty"
+        )
+
+
+def readable(name: str) -> str:
+    """A folder's name as a company's: `acme-holdings` is Acme Holdings."""
+    words = re.sub(r"[\s_.-]+", " ", name).strip() or name
+    return words if any(map(str.isupper, words)) else words.title()
+
+
+# --- where the ledger lies ------------------------------------------------------------------------
+
+
+def _files(sources: Sequence[str]) -> list[Path]:
+    return [path for each in sources if not is_address(each) for path in matching(each)]
+
+
+def _source(sources: Sequence[str], home: Path | None) -> str:
+    """The one path, pattern or address that names the ledger; `home`: once it is copied there."""
+    files = _files(sources)
+    if home is not None:
+        if not files or any(path.is_dir() for path in files):
+            raise UsageError("--copy: copies files; a folder or a database stays where it is")
+        if len({path.name for path in files}) < len(files):
+            raise UsageError("--copy: two of the files have one name; rename one")
+        return str(home / "ledger" / _patterns([path.name for path in files])[0])
+    if len(sources) == 1:
+        return sources[0]
+    if len({_real(path).parent for path in files}) == 1:
+        for pattern in _patterns([path.name for path in files]):
+            path = str(files[0].parent / pattern)
+            if _distinct(matching(path)) == _distinct(files):
+                return path
+    raise UsageError(
+        "--ledger: a card names one file or one pattern, and no pattern means these files and no"
+        " other; put them into a folder of their own, and give --ledger 'FOLDER/*'"
+    )
+
+
+def _patterns(names: Sequence[str]) -> list[str]:
+    """What may mean all of these names, the narrowest first."""
+    if len(names) == 1:
+        return [*names]
+    begin = _alike(names)
+    end = _alike([name[len(begin) :][::-1] for name in names])[::-1]
+    return [f"{glob.escape(begin)}*{glob.escape(end)}", f"*{glob.escape(end)}"]
+
+
+def _alike(names: Sequence[str]) -> str:
+    """What all the names begin with."""
+    same = itertools.takewhile(lambda signs: len(set(signs)) == 1, zip(*names, strict=False))
+    return "".join(signs[0] for signs in same)
+
+
+def _distinct(files: Sequence[Path]) -> set[Path]:
+    return {_real(path) for path in files}
+
+
+def _real(path: str | Path) -> Path:
+    """A path from the root, links in its folders followed; the last name stays, a pattern's too."""
+    whole = Path(os.path.abspath(path))
+    return Path(os.path.realpath(whole.parent)) / whole.name
+
+
+def _seen_from(folder: Path, source: str) -> str:
+    """A path as a file in `folder` names it."""
+    if is_address(source):
+        return source
+    try:
+        return Path(os.path.relpath(_real(source), _real(folder))).as_posix()
+    except ValueError:  # on another drive
+        return _real(source).as_posix()
+
+
+# --- what the cards say ---------------------------------------------------------------------------
+
+
+def _latest(ledger: Ledger) -> tuple[int, int]:
+    """The last month that ends a quarter, else the last, and the longest window up to a year."""
+    first, *later = (parse_month(month, "month") for month in ledger.months)
+    if not later:
+        raise UsageError(
+            f"the ledger has one month, {ledger.months[0]}, and retention compares two; give it"
+            " more of them"
+        )
+    month = [*later[-1:], *(each for each in later if ledger.calendar.ends(each, 3))][-1]
+    return month, min(YEAR, month - first) // ledger.step * ledger.step
+
+
+def _said(
+    ledger: Ledger,
+    month: int,
+    window: int,
+    target: float | None,
+    currency: str | None,
+    asked: Mapping[str, str],
+) -> dict[str, Said]:
+    ends = ledger.calendar.ends(month, 3)
+    last = "the ledger's last month that ends a quarter" if ends else "the ledger's last month"
+    whole = "" if window == YEAR else "the ledger reaches no further back"
+    of = "as was said to nrrsim new" if currency else "as the ledger does not say, the usual one"
+    of = "the ledger's" if "currency" in ledger.entries.frame else of
+    said = {
+        "as_of": Said(month_name(month), last),
+        "window": Said(window, whole),
+        "definition": Said("point_to_point", "the default"),
+        "currency": Said(ledger.currency, asked.get("currency", of)),
+        "grace_months": Said(ledger.grace_months),
+        "fiscal_year_end": Said(
+            ledger.calendar.year_end, "" if ledger.calendar.is_fiscal else "the calendar's"
+        ),
+    }
+    if target is not None:
+        said["target"] = Said(target)
+    if ledger.reported:
+        said["reported"] = Said(True)
+    reading = {
+        option: Said(value, why_said(option, value, asked.get(option, "")))
+        for option, value in ledger.reading.said.items()
+    }
+    return {**said, **reading}
+
+
+def _found(ledger: Ledger) -> list[str]:
+    """What was read, as it was when the workspace was made."""
+    frame, months = ledger.entries.frame, ledger.months
+    every = {1: "monthly", 3: "quarterly", 12: "annual"}[ledger.step]
+    return [
+        f"Read by nrrsim new: {counted(ledger.entries.rows, 'row')} as {ledger.entries.unit},"
+        f" {every}, {months[0]} to {months[-1]},"
+        f" {counted(frame['customer'].nunique(), 'customer')} in"
+        f" {counted(frame['segment'].nunique(), 'segment')}.",
+        *getattr(ledger, "taken", ()),
+    ]
+
+
+def _learnt(
+    ledger: Ledger, month: int, source: str, rates: str | None, folder: Path
+) -> tuple[Calibration | None, tuple[str, ...]]:
+    """What the past teaches, or why there is nothing to learn, or no book to name it."""
+    no_plan = "no plan is written, and no card that compares it: {}"
+    span = month - parse_month(ledger.months[0], "month")
+    if is_address(source) or rates or ledger.reported:
+        why = "a scenario's book is a file in one currency, not a database and not converted"
+        return None, (no_plan.format(why),)
+    if span < YEAR:
+        why = f"the ledger spans {counted(span, 'month')}, and what a year brings takes a year"
+        return None, (no_plan.format(why),)
+    try:
+        file = _seen_from(folder, source)
+        return calibrate(ledger, month_name(month), file=file), ()
+    except UsageError as error:
+        return None, (no_plan.format(error),)
+
+
+def _lever(learnt: Calibration) -> dict[str, Any]:
+    """A quarter less churn in the largest segment, as drivers of a scenario."""
+    opening = learnt.scenario.opening
+    arr = np.bincount(opening.segment, opening.arr, len(opening.segments))
+    name = opening.segments[int(np.argmax(arr))]
+    churn = next(
+        each.mean for each in learnt.learnt if (each.driver, each.segment) == ("churn", name)
+    )
+    rate = float(f"{0.75 * churn:.3g}")
+    source = f"judgement: a quarter less than the {churn:.3g} that was learnt"
+    return {"churn": {name: {"rate": rate, "source": source}}}
+
+
+def _next_point(learnt: Calibration) -> float:
+    """The whole percent above the NRR that the past leads to: a target until there is one."""
+    return (math.floor(100 * float(nrr(expect(learnt.scenario))) + 1e-9) + 1) / 100
+
+
+def _comparison(company: str, month: int, target: float | None) -> str:
+    of = "until you say one, the whole percent above what the past leads to"
+    said = {
+        **({"target": Said(target, of)} if target else {}),
+        "company": Said(company),
+        "scenarios": Said(["scenarios/learnt.yaml", "scenarios/plan.yaml"]),
+        "as_of": Said(month_name(month)),
+        "title": Said("The plan against the past"),
+    }
+    return report_card(COMPARISON, "The plan against the past.", said)
