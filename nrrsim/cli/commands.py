@@ -125,6 +125,19 @@ def check(
 
 
 @app.command()
+def formats(as_json: Json = False) -> None:
+    """The exports that are read as they are, and what each assumes."""
+    from nrrsim.ledger.exports import formats as known
+
+    if as_json:
+        typer.echo(_object({name: each.model_dump() for name, each in known().items()}))
+    else:
+        from nrrsim.cli.text import formats_lines
+
+        typer.echo("\n".join(formats_lines(known())))
+
+
+@app.command()
 @reads_a_ledger
 def metrics(
     sources: Sources,

@@ -21,6 +21,7 @@ from nrrsim.scenario.numbers import Sized
 from nrrsim.scenario.table import believed
 
 if TYPE_CHECKING:
+    from nrrsim.ledger.exports import Format
     from nrrsim.scenario.scenario import Scenario
     from nrrsim.scenario.table import Stated
 
@@ -51,6 +52,18 @@ def expected_lines(answer: Mapping[str, Any], sd: float, months: int, customers:
         f"NRR has a standard deviation of {100 * sd:.1f} points, from luck and from what is not"
         " known",
     ]
+
+
+def formats_lines(known: Mapping[str, Format]) -> list[str]:
+    """What `nrrsim formats` prints for people."""
+    lines = []
+    for name, each in known.items():
+        lines += [f"{name}: {each.title}", f"  from {each.source}"]
+        if each.unverified:
+            lines.append(f"  not checked against the vendor's page: {each.unverified}")
+        cannot = [*each.says, *(said for shape in each.shapes for said in shape.says)]
+        lines += [f"  - {said}" for said in (*each.assumes, *cannot)]
+    return [*lines, "", "a format of your own: --format FILE.yaml, with the same keys"]
 
 
 def simulated_lines(answer: Mapping[str, Any], months: int) -> list[str]:

@@ -336,8 +336,10 @@ class Ledger:
                     f" {month_name(known.last)}, {known.why}; if the export was made later, say"
                     f" when: --until {month_name(number)}"
                 )
+            zone = "; are its times those of another zone? see --timezone"
             raise UsageError(
                 f"{what}: {month_name(number)} is not in the ledger, which has {months}"
+                + (zone if self.entries.is_zoned else "")
             )
         return number
 

@@ -150,8 +150,8 @@ def settle_overlaps(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.D
             f" {table.place(rows[0])}"
         ),
         (
-            "say whether the later one takes the place of the earlier or runs beside it with --overlap"
-            " replace or --overlap add"
+            "say whether the later one takes the place of the earlier or runs beside it with"
+            " --overlap replace or --overlap add"
         ),
         "overlap",
         ("replace", "add"),

@@ -14,6 +14,7 @@ from nrrsim.errors import Finding, UsageError, did_you_mean
 from nrrsim.ledger.amounts import read_amounts
 from nrrsim.ledger.columns import UNUSED, Table
 from nrrsim.ledger.dates import Read, month_of_day, read_dates
+from nrrsim.ledger.lostcells import Lost
 from nrrsim.ledger.reading import Reading
 from nrrsim.ledger.rows import invisible
 from nrrsim.ledger.sources import numbers
@@ -61,8 +62,8 @@ RULES = {
     ),
     "interval.known": (
         "{} is not an interval",
-        "write day, week, month, quarter, half-year or year, or a number of months up to 60, such as"
-        " 24",
+        "write day, week, month, quarter, half-year or year, or a number of months up to 60, such"
+        " as 24",
     ),
     "quantity.number": (
         "{} is not a number of 0 or more",
@@ -103,6 +104,7 @@ def typed_values(table: Table, reading: Reading) -> pd.DataFrame:
     """
     raw = table.frame
     columns: dict[str, Any] = {"customer": _text(raw["customer"])}
+    _refuse_lost_names(table)
     columns |= _dates(table, reading)
     columns |= _amounts(table, reading)
 
@@ -127,6 +129,19 @@ def typed_values(table: Table, reading: Reading) -> pd.DataFrame:
         and not str(name).endswith(UNUSED)
     ]
     return pd.DataFrame(columns | {name: _text(raw[name]) for name in further}, index=raw.index)
+
+
+def _refuse_lost_names(table: Table) -> None:
+    """Refuse a customer's cell that an error or a formula left."""
+    cells = table.frame["customer"]
+    if cells.dtype != object:
+        return
+    lost = cells.map(lambda cell: isinstance(cell, Lost)).to_numpy(bool)
+    if lost.any():
+        row = int(cells.index[int(np.argmax(lost))])
+        problem, remedy = LOST
+        number = f", and {int(lost.sum()) - 1:,} more" if lost.sum() > 1 else ""
+        table.refuse(problem.format(as_written(cells[row])) + number, remedy, "customer", row)
 
 
 def _dates(table: Table, reading: Reading) -> dict[str, Any]:
@@ -582,7 +597,7 @@ def _explain(table: Table, failures: pd.DataFrame, unit: str, judged: pd.DataFra
                 problem = "is empty"
             elif rule.endswith(".date") and getattr(cell, "tzinfo", None):
                 problem, remedy = ZONED
-            elif type(cell).__name__ == "Lost":
+            elif isinstance(cell, Lost):
                 problem, remedy = LOST
             name, line = table.place(int(row))
             told.append(
