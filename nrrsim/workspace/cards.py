@@ -68,7 +68,7 @@ def report_card(
     if READING in known:
         blocks += [
             _heading("How the ledger is read"),
-            *([_comment(each) for each in found]),
+            "\n".join([*map(_comment, found[:1]), *(_comment(each, "- ") for each in found[1:])]),
             *(
                 _entry(key, said[key].value, _told(_begun(how["help"]), said[key].why))
                 for key, how in HOW.items()
@@ -166,8 +166,7 @@ def _choices(how: Mapping[str, Any]) -> str:
         "number": "1000",
         "pairs": f"{{{how['metavar'].replace('=', ': ')}}}",
     }
-    known = " | ".join(json.dumps(each) if each in ".," else each for each in how["choices"])
-    return known or usual.get(how["kind"]) or how["metavar"] or "TEXT"
+    return " | ".join(how["choices"]) or usual.get(how["kind"]) or how["metavar"] or "TEXT"
 
 
 def _begun(help: str) -> str:
@@ -183,12 +182,12 @@ def _plainly(help: str) -> str:
     return re.sub(r" *\((optional[^)]*|path)\)", "", help)
 
 
-def _comment(text: str) -> str:
+def _comment(text: str, begins: str = "") -> str:
     return textwrap.fill(
         one_line(text),
         WIDTH,
-        initial_indent="# ",
-        subsequent_indent="# ",
+        initial_indent=f"# {begins}",
+        subsequent_indent=f"# {' ' * len(begins)}",
         break_long_words=False,
         break_on_hyphens=False,
     )

@@ -314,7 +314,7 @@ def _found(ledger: Ledger) -> list[str]:
         f" {every}, {months[0]} to {months[-1]},"
         f" {counted(frame['customer'].nunique(), 'customer')} in"
         f" {counted(frame['segment'].nunique(), 'segment')}.",
-        *getattr(ledger, "taken", ()),
+        *ledger.entries.taken,
     ]
 
 

@@ -74,7 +74,7 @@ def card(folder: Path) -> dict:
 
 
 def test_each_question_is_asked_with_its_choices_and_what_they_mean(tmp_path, asks):
-    code, out, err, _ = asks([UNIT, ROWS], ["2", "changes", "EUR"])
+    code, out, err, _ = asks([UNIT, ROWS], ["2", "months", "EUR"])
     assert code == 0, err
     assert "2 questions of how the ledger is read" in out
     assert "b.csv: amount: nothing says MRR or ARR\n" in out
@@ -86,7 +86,7 @@ def test_each_question_is_asked_with_its_choices_and_what_they_mean(tmp_path, as
     ):
         assert f"{choice}: {MEANS[option][choice]}" in out
     said = card(tmp_path)
-    assert said[READING] == {"unit": "arr", "rows": "changes", "fiscal_year_end": 12}
+    assert said[READING] == {"unit": "arr", "rows": "months", "fiscal_year_end": 12}
     assert said["currency"] == "EUR"
     text = " ".join((tmp_path / "acme/params/2026Q3.yaml").read_text().replace("\n# ", " ").split())
     assert "100 is 100 a year; asked by nrrsim new: nothing says MRR or ARR unit: arr" in text

@@ -275,7 +275,7 @@ def test_what_was_said_is_what_the_card_and_the_plan_say(here, said):
     from nrrsim.workspace.new import new_workspace
 
     how = Reading.of(said)
-    ledger = nr.read_ledger("billing.csv", reading=how if "sheet" not in said else None)
+    ledger = nr.read_ledger("billing.csv")
     object.__setattr__(ledger, "reading", how)
     made = new_workspace("acme", ["billing.csv"], ledger)
     given = read_card(made.card).parameters[READING]
