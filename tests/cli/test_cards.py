@@ -116,6 +116,9 @@ def test_a_card_of_a_report_gives_the_reports_numbers(run):
         (["report", str(CARD), "--set", "target"], "--set: write a key of the card"),
         (["report", str(CARD), "--set", "target=high"], "2026Q3.yaml: --set target: must be a num"),
         (["report", str(CARD), "--set", "trails=1"], "--set trails: is not a parameter of the"),
+        (["report", str(CARD), "--set", "ledger=[1]"], "--set ledger: must be a file or a list of"),
+        (["report", str(CARD), "--set", "target=" + 9_000 * "["], "nested too deeply"),
+        (["report", str(CARD), "--set", "target=*a"], "--set target:1:1: this is not YAML"),
         (["report", str(CARD), "--set", "unit=mmr"], "--set unit: 'mmr' is not known"),
         (["report", str(CARD), "--set", "as_of=2026-06", "--latest"], "keep one of the two"),
         (["report", str(ROOT / "params" / "105-vs-128.yaml"), "--latest"], "names no ledger"),
@@ -188,6 +191,15 @@ def test_the_latest_quarter_of_a_ledger(card, tmp_path, caplog, year_end, month)
     assert folder.name == "card"
     assert manifest["parameters"]["as_of"] == manifest["numbers"]["as_of"] == month
     assert manifest["parameters"]["target"] == manifest["numbers"]["target"] == 1.1
+
+
+def test_a_ledger_of_several_files_is_said_as_a_list(run, card, tmp_path):
+    (tmp_path / "ledger.csv").write_text("customer,month,mrr\nA,2025-01,1\n")
+    (tmp_path / "two.csv").write_text("customer,month,mrr\nA,2025-02,1\n")
+    path = card("ledger: [../ledger.csv, ../two.csv]\n")
+    assert json.loads(run("check", path, "--json")[1])["rows"] == 2
+    book = nr.read_ledger([tmp_path / "ledger.csv", str(tmp_path / "two.csv")])
+    assert book.months == ["2025-01", "2025-02"]
 
 
 # --- the panel ------------------------------------------------------------------------------------
