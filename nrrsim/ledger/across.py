@@ -107,22 +107,31 @@ def columns_of(rows: Rows, dates: str | None = None, told: Told | None = None) -
     return columns
 
 
-def periods_of(columns: Sequence[Column]) -> tuple[str, list[Column]]:
-    """The finest kind of period of which there are two at least, and its columns."""
+def periods_of(columns: Sequence[Column], fewest: int = FEWEST) -> tuple[str, list[Column]]:
+    """The finest kind of period of which there are so many at least, and its columns."""
     for kind in PERIODS:
         found = [column for column in columns if column.caption.kind == kind]
         periods = {(each.caption.year, each.caption.number, each.heading) for each in found}
-        if len(periods) >= FEWEST:
+        if len(periods) >= fewest:
             return kind, found
     return "", []
 
 
 def months_across(
-    rows: Rows, unit: str | None, dates: str | None, calendar: Calendar, said: bool, told: Told
+    rows: Rows,
+    unit: str | None,
+    dates: str | None,
+    calendar: Calendar,
+    said: bool,
+    told: Told,
+    fewest: int = FEWEST,
 ) -> Across:
-    """The months that are read. `said`: the calendar is the company's own, so FY25 is known."""
+    """The months that are read, `fewest` at least.
+
+    `said`: the calendar is the company's own, so FY25 is known.
+    """
     columns = columns_of(rows, dates, told)
-    kind, periods = periods_of(columns)
+    kind, periods = periods_of(columns, fewest)
     actual = [column for column in periods if not column.caption.plan]
     if periods and not actual:
         told.refuse(

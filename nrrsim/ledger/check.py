@@ -20,12 +20,20 @@ from nrrsim.ledger.columns import Table, require
 from nrrsim.ledger.dates import month_of_day
 from nrrsim.ledger.habits import (
     ask_about_doubled_rows,
+    ask_about_snapshots,
     ask_what_a_row_is,
     look_at_customers,
     look_at_names_of_ids,
 )
 from nrrsim.ledger.layouts import arranged
-from nrrsim.ledger.lines import credited, line_codes, netted, settle_overlaps, settled_rows
+from nrrsim.ledger.lines import (
+    credited,
+    line_codes,
+    netted,
+    settle_overlaps,
+    settled_rows,
+    without_twins,
+)
 from nrrsim.ledger.logs import months_of_log
 from nrrsim.ledger.names import check_ids, look_at_names, look_at_number_cells, look_at_renames
 from nrrsim.ledger.paying import with_arr
@@ -138,6 +146,7 @@ def check_rows(
     if periods and not _waits(table, frame):
         latest = _latest_day(table, frame)
         last = int(month_of_day(np.array([latest]))[0]) if until is None else last_month_of(until)
+        frame = without_twins(table, frame, reading)
         frame = settle_late_renewals(table, frame, last, reading)
         frame = settle_overlaps(table, frame, reading)
         if reading.period_end is None and not table.shape.recognised_by:
@@ -156,8 +165,8 @@ def check_rows(
     named = None if periods else frame["month"].astype(np.int64)
     known: Known | None = None
     if is_log:
-        frame, known = months_of_log(table, frame, until, table.shape.rows == "movements")
-        line = np.zeros(len(frame), dtype=np.int64)
+        are_movements = table.shape.rows == "movements"
+        frame, line, known = months_of_log(table, frame, reading, are_movements)
         zeros = 0
     elif periods:
         frame, zeros = _without_zeros(table, frame)
@@ -177,6 +186,7 @@ def check_rows(
             table.stop()
         if table.lines and reading.several is None:
             ask_about_doubled_rows(table, frame)
+            ask_about_snapshots(table, frame)
         frame = settled_rows(table, frame, reading)
         frame, zeros = _without_zeros(table, netted(table, frame))
         line = frame["line"].to_numpy(np.int64) if "line" in frame else line_codes(table, frame)
@@ -262,6 +272,7 @@ def _without_totals(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.D
     if "month" not in frame:
         return frame
     names = frame["customer"].astype(object)
+    names = names.where(names.notna(), None)
     found = find_totals(
         names, frame["month"].to_numpy(float), frame["arr"].to_numpy(float), block=_blocks(table)
     )
@@ -269,11 +280,13 @@ def _without_totals(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.D
     if found.asked.any():
         if reading.totals is None:
             rows = np.flatnonzero(found.asked)
-            whose = list(dict.fromkeys(str(each) for each in names.iloc[rows]))
+            table.asked_rows += frame.index[rows].tolist()
+            whose = list(dict.fromkeys(each or "" for each in names.iloc[rows]))
             more = f" and {len(whose) - 1:,} more" if len(whose) > 1 else ""
             why = found.why.get(whose[0], "") or "may be a total"
             table.ask(
-                f"{as_written(whose[0])}{more}: {why} ({counted(len(rows), 'row')})",
+                f"{as_written(whose[0]) if whose[0] else 'a row without a customer'}{more}: {why}"
+                f" ({counted(len(rows), 'row')})",
                 "say what such rows are with --totals drop (totals: leave them out) or --totals"
                 " keep (customers)",
                 "totals",
@@ -411,7 +424,7 @@ def _refuse_hole(table: Table, named: pd.Series, before: int, after: int, step: 
 
 def _check_currencies(table: Table, frame: pd.DataFrame, rates_given: bool) -> None:
     if "currency" in frame and not rates_given:
-        found = sorted(frame["currency"].unique().astype(str))
+        found = sorted(map(str, frame["currency"].dropna().unique()))
         if len(found) > 1:
             table.refuse(
                 f"there are {len(found)} currencies ({', '.join(found)}) and no rates",

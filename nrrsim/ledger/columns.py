@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from nrrsim.errors import DataError, Finding, did_you_mean
+from nrrsim.errors import DataError, Finding, UsageError, did_you_mean
 from nrrsim.ledger import captions
 from nrrsim.ledger.exports import Found, Shape, recognised
 from nrrsim.ledger.lostcells import Lost
@@ -24,12 +24,15 @@ from nrrsim.ledger.vocabulary import (
     OF_AN_INVOICE,
     OTHERS,
     SECOND_CHOICE,
+    STATUSES,
     heading_of,
     makes_lines,
     plain,
 )
 
 MOST_SHOWN = 30  # headings in one message
+# what a heading of an account, a parent and the like may say, too
+BESIDE_A_CUSTOMER = ("id", "name", "number", "no", "customer", "company")
 UNUSED = " (unused)"  # what a heading is called that would be read as another
 # Words whose column is read as ours: another that is called so by chance is not.
 KNOWN = (
@@ -68,6 +71,11 @@ class Named:
     asked: tuple[Finding, ...] = ()
     says: tuple[str, ...] = ()
 
+    @property
+    def unit(self) -> str:
+        """Which amount is read, empty if there is none: `mrr`, `arr`, `amount` or `total`."""
+        return next((word for word in (*AMOUNTS, "total") if word in self.ours), "")
+
 
 @dataclass
 class Table:
@@ -77,7 +85,8 @@ class Table:
     headings; its index numbers the rows of all sources, also where some were left out. `lines` are
     the columns that tell a customer's lines apart, `headings` those of our words as they are
     written in the first source. `minor` and `scale`: by source, whether its amounts are in cents,
-    and in how many (1,000). What is noted is raised by `stop`.
+    and in how many (1,000). `asked_rows`: those of which it is asked whether they are any. What is
+    noted is raised by `stop`.
     """
 
     parts: Sequence[Rows]
@@ -92,6 +101,7 @@ class Table:
     findings: list[Finding] = field(default_factory=list)
     notices: list[Finding] = field(default_factory=list)
     taken: list[str] = field(default_factory=list)
+    asked_rows: list[int] = field(default_factory=list)
     _lines: dict[int, np.ndarray] = field(default_factory=dict)
 
     @classmethod
@@ -120,6 +130,12 @@ class Table:
                 for said in each.says
                 if said not in [notice.problem for notice in table.notices]
             ]
+        units = {each.unit: part.name for part, each in zip(parts, named, strict=True) if each.unit}
+        if len(units) > 1:
+            told = " and ".join(f"{unit} ({name})" for unit, name in units.items())
+            problem = f"the files hold amounts of several kinds: {told}"
+            remedy = "MRR and ARR are never added: read files of one kind together"
+            raise DataError([Finding(table.name, 0, problem, remedy)])
         kinds = sorted({each.shape.rows for each in named})
         if len(kinds) > 1:
             table.refuse(
@@ -252,9 +268,12 @@ def _with_what_is_told(part: Rows, named: Named, reading: Reading) -> Named:
     """
     if part.block is not None:
         return named
-    heading = next((named.ours[word] for word in (*AMOUNTS, "total") if word in named.ours), "")
+    named = _of_unit(part, named, reading)
+    heading = named.ours.get(named.unit, "")
     titles = [cell for _, cells in part.above for cell in cells if isinstance(cell, str)]
-    scales = {told.scale: text for text in (*titles, heading) if (told := captions.said(text)).scale}
+    scales = {
+        told.scale: text for text in (*titles, heading) if (told := captions.said(text)).scale
+    }
     in_cents = scales.pop(0.01, None) is not None
     asked = named.asked
     if len(scales) > 1 and reading.scale is None:
@@ -270,6 +289,21 @@ def _with_what_is_told(part: Rows, named: Named, reading: Reading) -> Named:
     scale = next(iter(scales), 1.0)
     minor = named.minor or in_cents
     return replace(named, minor=minor, scale=scale, currency=currency, asked=asked)
+
+
+def _of_unit(part: Rows, named: Named, reading: Reading) -> Named:
+    """With an amount as MRR or ARR, where that is said; raises UsageError where it is another."""
+    said, is_open = reading.unit, named.unit == "amount" and "interval" not in named.ours
+    if said is None or not named.unit or named.unit == said:
+        return named
+    heading = named.ours[named.unit]
+    if not is_open:
+        raise UsageError(
+            f"unit: the column {heading} of {part.name} is read as {named.unit}; if it is"
+            f' {said.upper()}, say so with --column {said}="{heading}", else leave unit out'
+        )
+    ours = {said if word == "amount" else word: theirs for word, theirs in named.ours.items()}
+    return replace(named, ours=ours)
 
 
 def said_columns(part: Rows, headings: list[str], columns: Mapping[str, str]) -> dict[str, str]:
@@ -355,7 +389,10 @@ def _plain(part: Rows, headings: list[str], said: dict[str, str]) -> Named:
         if months:
             ours["month"] = months[0]
     for word, names in OTHERS.items():
-        if word not in said and (there := _matching(free, names)):
+        there = _matching(free, names) if word not in said else []
+        if word == "status":
+            there = [each for each in there if _is_status(part.frame[each], each)]
+        if there:
             ours[word] = there[0]
     if plain(ours.get("month", "")) not in ("month", "", "monat") and {"start", "end"} <= set(ours):
         del ours["month"]  # beside a start and an end a date is another thing
@@ -368,6 +405,12 @@ def _plain(part: Rows, headings: list[str], said: dict[str, str]) -> Named:
     amount, question = _amount(part, free, said)
     asked += [question] if question else []
     ours |= {amount[0]: amount[1]} if amount else {}
+    shape = PERIODS if "start" in ours and "month" not in ours else MONTHS
+    if amount is None and {"unit_price", "quantity"} <= set(ours):
+        # what a heading calls the price of a unit is multiplied
+        amount = ("amount", ours.pop("unit_price"))
+        ours["amount"] = amount[1]
+        shape = shape.model_copy(update={"amount_is": "unit"})
     told = heading_of(amount[1]) if amount else heading_of("")
     lines = [
         {theirs: word for word, theirs in ours.items()}.get(heading, heading)
@@ -378,12 +421,19 @@ def _plain(part: Rows, headings: list[str], said: dict[str, str]) -> Named:
     currency = "" if "currency" in ours else told.currency
     return Named(
         ours,
-        PERIODS if "start" in ours and "month" not in ours else MONTHS,
+        shape,
         tuple(lines),
         currency=currency,
         minor=told.minor,
         taken=tuple(taken),
         asked=tuple(asked),
+    )
+
+
+def _is_status(cells: pd.Series, heading: str) -> bool:
+    """Whether a column is one of status: `State` may be a place."""
+    return plain(heading) != "state" or any(
+        plain(each) in STATUSES for each in cells.dropna().unique()
     )
 
 
@@ -408,11 +458,12 @@ def _customer(part: Rows, headings: list[str]) -> tuple[str, str, str, Finding |
         heading
         for heading in headings
         if heading not in of_books
-        and set(words[heading]) <= {*ALSO_CUSTOMERS, "id", "name", "number", "no", "customer"}
+        and set(words[heading]) <= {*ALSO_CUSTOMERS, *BESIDE_A_CUSTOMER}
         and set(words[heading]) & set(ALSO_CUSTOMERS)
     ]
-    if noun.startswith("customer") and others:
-        choices = (first, *others)
+    customers = [each for each in found if words[each][0].startswith("customer")]
+    if customers and others:
+        choices = tuple(dict.fromkeys((customers[0], *others)))
         remedy = " or ".join(f'--column customer="{each}"' for each in choices)
         problem = f"a customer may be the column {' or '.join(choices)}"
         said = f"say which with {remedy}"

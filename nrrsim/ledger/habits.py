@@ -24,6 +24,7 @@ LEAST_PAYMENTS = 3  # of a customer: two are no habit
 LEAST_PAID = 0.01  # of all amounts: payments of less are no cause to refuse a ledger
 LEAST_STAYING = 0.9  # of the customers of the month before the last
 LEAST_GONE = 3  # customers: fewer are no habit
+MOST_AGAIN = 0.5  # of a month's rows: more that stand again on another day are snapshots
 LARGEST_SHARE = 0.4  # of ARR
 
 
@@ -221,6 +222,32 @@ def ask_about_doubled_rows(table: Table, frame: pd.DataFrame) -> None:
         ("add", "last"),
         row=row,
     )
+
+
+def ask_about_snapshots(table: Table, frame: pd.DataFrame) -> None:
+    """Ask (`several`) where most lines of a month stand there on several days: they are snapshots.
+
+    frame : the typed rows of `table`. Lines that are billed on days of their own are added.
+    """
+    names = ["customer", "month", *(name for name in table.lines if name in frame)]
+    lines = frame.groupby(names, observed=True, dropna=False, sort=False)["day"]
+    days = lines.transform("nunique").to_numpy()
+    if days.max(initial=1) < 2:
+        return
+    again = days > 1
+    of_month = pd.Series(again).groupby(frame["month"].to_numpy())
+    most = (of_month.transform("mean") > MOST_AGAIN).to_numpy() & again
+    if most.any():
+        row = int(frame.index[int(np.argmax(most))])
+        table.ask(
+            f"{counted(int(most.sum()), 'row')} are of one line and month on several days, the"
+            " first here: the month seems to be there as several snapshots",
+            "keep its last one with --several last; if each is billed for itself, add them with"
+            " --several add",
+            "several",
+            ("last", "add"),
+            row=row,
+        )
 
 
 # --- what may be so, and may be a slip ------------------------------------------------------------

@@ -14,12 +14,27 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.errors import Finding, UsageError, did_you_mean
+from nrrsim.ledger.across import FEWEST
 from nrrsim.ledger.columns import said_columns
 from nrrsim.ledger.exports import Found, recognised
 from nrrsim.ledger.reading import Reading
 from nrrsim.ledger.rows import Rows
-from nrrsim.ledger.vocabulary import MONTH, OTHERS, heading_of, names_a_customer, plain
-from nrrsim.ledger.wide import is_transposed, is_wide, laid_out, measure_column, transposed
+from nrrsim.ledger.vocabulary import (
+    MONTH,
+    OTHERS,
+    heading_of,
+    names_a_customer,
+    names_an_amount,
+    plain,
+)
+from nrrsim.ledger.wide import (
+    has_months,
+    is_transposed,
+    is_wide,
+    laid_out,
+    measure_column,
+    transposed,
+)
 from nrrsim.months import month_name
 from nrrsim.notation import counted
 
@@ -29,7 +44,7 @@ ABOVE = "Customer"  # what the column of a customer that stands in a row of its 
 def arranged(parts: Sequence[Rows], reading: Reading) -> list[Rows]:
     """Each part with one row a customer and month, or a period; questions are its findings."""
     laid = [_arranged(part, reading) for part in parts]
-    return _with_all_segments(_with_named_months(laid))
+    return _with_named_months(laid)
 
 
 def _arranged(part: Rows, reading: Reading) -> Rows:
@@ -46,7 +61,9 @@ def _arranged(part: Rows, reading: Reading) -> Rows:
             )
         part = transposed(part)
     part = _filled_down(part, reading)
-    if is_wide(part):
+    # an export of one month a file has one such column
+    is_export = found is not None and found.shape.rows == "wide" and bool(found.shape.recognised_by)
+    if is_wide(part) or (is_export and has_months(part)):
         part = laid_out(
             part,
             unit=reading.unit or _unit_of(found),
@@ -55,6 +72,7 @@ def _arranged(part: Rows, reading: Reading) -> Rows:
             dates=reading.dates,
             calendar=reading.calendar,
             year_end_said=reading.fiscal_year_end is not None,
+            fewest=1 if is_export else FEWEST,
         )
     return _of_one_measure(part, reading)
 
@@ -163,13 +181,14 @@ def _of_one_measure(part: Rows, reading: Reading) -> Rows:
         said = f"rows whose {label} is {value}: {counted(left, 'other row')} left out"
         part = _without(part, rows.to_numpy(bool), part.frame)
         part = replace(part, taken=(*part.taken, said))
-        unit = heading_of(value).plain
-        if unit in ("mrr", "arr") and unit not in part.frame and "amount" in part.frame:
-            part = replace(part, frame=part.frame.rename(columns={"amount": unit}))
+        part = _of_unit(part, value)
     asked = measure_column(part)
     if not asked or plain(asked) in map(plain, reading.where):
         return part
     values = list(dict.fromkeys(str(each) for each in part.frame[asked].dropna()))
+    if len(values) == 1 and part.frame[asked].notna().all():
+        part = replace(part, taken=(*part.taken, f"all rows are of the {asked} {values[0]}"))
+        return _of_unit(part, values[0])
     choices = tuple(f"{asked}={value}" for value in values)
     return _asked(
         part,
@@ -178,6 +197,17 @@ def _of_one_measure(part: Rows, reading: Reading) -> Rows:
         "where",
         choices,
     )
+
+
+def _of_unit(part: Rows, measure: str) -> Rows:
+    """The amounts as MRR or ARR, where the measure that was chosen is one of the two."""
+    unit = heading_of(measure).plain
+    amounts = [str(each) for each in part.frame.columns if names_an_amount(each)]
+    if unit not in ("mrr", "arr") or len(amounts) != 1:
+        return part
+    frame = part.frame.rename(columns={amounts[0]: unit})
+    headings = tuple(unit if each == amounts[0] else each for each in part.headings)
+    return replace(part, frame=frame, headings=headings)
 
 
 def _with_named_months(parts: list[Rows]) -> list[Rows]:
@@ -199,39 +229,3 @@ def _with_named_months(parts: list[Rows]) -> list[Rows]:
 def _has_month(part: Rows) -> bool:
     words = {heading_of(each).plain for each in part.frame.columns}
     return bool(words & {*MONTH, *OTHERS["start"]})
-
-
-def _with_all_segments(parts: list[Rows]) -> list[Rows]:
-    """A column that some files lack: each customer's last known value from those that have it."""
-    if len(parts) < 2:
-        return parts
-    customers = [next((str(c) for c in part.frame if names_a_customer(c)), None) for part in parts]
-    if None in customers:
-        return parts
-    known: dict[str, pd.Series] = {}
-    for part, customer in zip(parts, customers, strict=True):
-        for name in map(str, part.frame.columns):
-            if heading_of(name).plain in OTHERS["segment"]:
-                pairs = part.frame[[str(customer), name]].dropna().astype("str")
-                last = pairs.groupby(str(customer), sort=False)[name].last()
-                before = known.get("segment", pd.Series(dtype="str"))
-                known["segment"] = pd.concat([before.drop(last.index, errors="ignore"), last])
-    if not known:
-        return parts
-    found = []
-    for part, customer in zip(parts, customers, strict=True):
-        has_one = any(heading_of(each).plain in OTHERS["segment"] for each in part.frame.columns)
-        if has_one:
-            found.append(part)
-            continue
-        names = part.frame[str(customer)].map(str, na_action="ignore")
-        told = names.map(known["segment"])
-        unknown = int((told.isna() & names.notna()).sum())
-        said = "there is no column segment: each customer's is the last known from the other files"
-        if unknown:
-            said += f"; {counted(unknown, 'row')} of customers who are in none of them: unassigned"
-        frame = part.frame.assign(segment=told.fillna("unassigned"))
-        headings = (*(part.headings or map(str, part.frame.columns)), "segment")
-        notice = Finding(part.name, 0, said)
-        found.append(replace(part, frame=frame, headings=headings, notices=(*part.notices, notice)))
-    return found

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from nrrsim.ledger.columns import Table
+from nrrsim.ledger.columns import Table, rows_with
 from nrrsim.ledger.periods import day_text
 from nrrsim.ledger.reading import Reading
-from nrrsim.ledger.values import as_written, codes_of, kept, keys_of
+from nrrsim.ledger.values import as_written, codes_of, kept, keys_of, keys_of_rows
 from nrrsim.ledger.vocabulary import plain
 from nrrsim.movements import CENT
 from nrrsim.notation import counted
@@ -29,7 +29,7 @@ def settled_rows(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.Data
     """
     key = keys_of(table, frame)
     if reading.several == "last":
-        return _last(table, frame, _key_without_lines(frame), reading)
+        return _last(table, frame, reading)
     if reading.several != "add":
         return frame
     twice = key.duplicated(keep=False) & key.notna()
@@ -39,6 +39,19 @@ def settled_rows(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.Data
             "their amounts are added, as --several says",
         )
     return frame
+
+
+def without_twins(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.DataFrame:
+    """Periods without those that are equal to an earlier one in all cells, if one is to count."""
+    if reading.several != "last":
+        return frame
+    again = pd.Series(keys_of_rows(table, frame)).duplicated().to_numpy()
+    if again.any():
+        table.notice(
+            f"{counted(int(again.sum()), 'row')} equal to an earlier one in all cells",
+            "one counts, as --several says",
+        )
+    return kept(table, frame, ~again)
 
 
 def netted(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
@@ -107,13 +120,18 @@ def settle_overlaps(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.D
     """Periods of one customer that run at once: asked, ended, or added, as is said.
 
     In a table without lines any overlap is asked, also of rows that differ in currency, term or
-    renewal; of contracts, invoices and deals one that is shorter than either.
+    renewal; of contracts, invoices and deals one that is shorter than either. What runs side by
+    side is said. Rows that are equal in all cells are told elsewhere.
     """
-    if reading.overlap == "add" or table.shape.side_by_side or len(frame) < 2:
+    if len(frame) < 2:
         return frame
+    frame = _with_replacements(table, frame)
     order, begins, ends, customer = _by_start(frame)
     has_lines = bool([name for name in table.lines if name in frame])
+    is_added = reading.overlap == "add" or table.shape.side_by_side
+    twin = keys_of_rows(table, frame)[order]
     asked: list[tuple[int, int]] = []
+    beside: list[int] = []
     replaced: dict[int, float] = {}
     # each row beside the one before it that runs longest
     running: list[int] = []
@@ -124,11 +142,18 @@ def settle_overlaps(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.D
             if customer[before] == customer[at] and ends[before] > begins[at]
         ]
         for before in running:
-            if has_lines and not _counts_as_overlap(table, before, at, begins, ends):
+            if twin[before] == twin[at]:
+                continue
+            if is_added or (has_lines and not _counts_as_overlap(table, before, at, begins, ends)):
+                beside.append(at)
                 continue
             asked.append((before, at))
             replaced[before] = min(replaced.get(before, np.inf), begins[at])
         running.append(at)
+    if beside:
+        row = int(frame.index[order[beside[0]]])
+        number = counted(len(set(beside)), "period runs", "periods run")
+        table.notice(f"{number} beside another of the same customer", "they are added", row)
     if not asked:
         return frame
     if reading.overlap == "replace":
@@ -169,11 +194,42 @@ def _counts_as_overlap(
     ends: np.ndarray,
 ) -> bool:
     """Whether two periods of lines, the second beginning in the first, are no two side by side."""
-    if table.shape.contracts:
+    if table.shape.contracts or _are_contracts(table):
         both = min(ends[before], ends[at]) - begins[at]
         shorter = min(ends[before] - begins[before], ends[at] - begins[at])
         return bool(both < shorter and ends[at] > ends[before])
     return False
+
+
+def _are_contracts(table: Table) -> bool:
+    """Whether a plain table tells its lines apart by contracts or invoices, which are renewed."""
+    words = {word for name in table.lines for word in plain(name).split()}
+    return not table.shape.recognised_by and bool(words & {*NO_LINE, "contract"})
+
+
+def _with_replacements(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
+    """Periods that end where a row of the same customer takes their place, as its format says."""
+    takes = np.zeros(len(frame), dtype=bool)
+    for heading, values in table.shape.replaces.items():
+        if heading in table.frame:
+            takes |= rows_with(table.frame, heading, values).to_numpy(bool)
+    if not takes.any():
+        return frame
+    order, begins, ends, customer = _by_start(frame)
+    end = frame["end"].to_numpy(float).copy()
+    replaced = 0
+    for at in np.flatnonzero(takes[order]).tolist():
+        before = np.flatnonzero((customer[:at] == customer[at]) & (ends[:at] > begins[at]))
+        ends[before] = begins[at]
+        end[order[before]] = begins[at]
+        replaced += len(before)
+    if replaced:
+        table.notice(
+            f"{counted(replaced, 'deal ends', 'deals end')} where a renewal, an upgrade or a"
+            " downgrade takes its place",
+            "as the format says",
+        )
+    return frame.assign(end=end)
 
 
 def _by_start(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -187,30 +243,31 @@ def _by_start(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray, 
     return rows[order], start[order], end[order], customer[rows][order]
 
 
-def _last(table: Table, frame: pd.DataFrame, key: pd.Series, reading: Reading) -> pd.DataFrame:
-    """Of each key the row of the latest day, or the highest of `order`."""
-    order = reading.order
-    if order and order not in table.frame:
-        table.refuse(f"there is no column {order}", "name one with --order COLUMN")
-        return frame
-    if order:
-        cells = table.frame[order]
-        as_number = pd.to_numeric(cells, errors="coerce")
-        rank = as_number if as_number.notna().all() else cells.astype("str")
-        value = pd.Series(pd.factorize(rank, sort=True)[0], index=frame.index)
-    else:
-        value = pd.Series(frame["day"].to_numpy(float), index=frame.index)
-    highest = value.groupby(key).transform("max")
-    last = (value == highest) | key.isna()
-    tied = last & key.where(last).duplicated(keep=False) & key.notna()
-    if tied.any():
-        row = int(frame.index[int(np.argmax(tied.to_numpy()))])
+def _last(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.DataFrame:
+    """Of each customer and month the rows of its latest day, one a line; or the highest of `order`.
+
+    Of rows that are equal in all cells one stays.
+    """
+    month = _key_without_lines(frame)
+    last = ~pd.Series(keys_of_rows(table, frame), index=frame.index).duplicated() | month.isna()
+    line = pd.Series(line_codes(table, frame), index=frame.index)
+    by = [month, line]
+    if reading.order:
+        rank = rank_of(table, frame, reading.order)
+        if rank is None:
+            return frame
+        last &= (rank == rank.where(last).groupby(by).transform("max")) | month.isna()
+    elif "day" in frame:
+        last &= (frame["day"] == frame["day"].groupby(month).transform("max")) | month.isna()
+    kept_rows = pd.DataFrame({"month": month, "line": line})[last & month.notna()]
+    tied = kept_rows.index[kept_rows.duplicated(keep=False)]
+    if len(tied):
         table.ask(
-            f"{counted(int(tied.sum()), 'row')} of one customer and one day have no last one",
+            f"{counted(len(tied), 'row')} of one customer and one day have no last one",
             "name the column by which they follow with --order COLUMN",
             "order",
             (),
-            row=row,
+            row=int(tied[0]),
         )
         return frame
     left = int((~last).sum())
@@ -220,6 +277,19 @@ def _last(table: Table, frame: pd.DataFrame, key: pd.Series, reading: Reading) -
             "the last one counts, as --several says",
         )
     return kept(table, frame, last.to_numpy())
+
+
+def rank_of(table: Table, frame: pd.DataFrame, order: str) -> pd.Series | None:
+    """By row its place in the order of a column, numbers as numbers; None where there is none."""
+    by_words = {plain(each): str(each) for each in table.frame.columns}
+    label = by_words.get(plain(order))
+    if label is None:
+        table.refuse(f"there is no column {order}", "name one with --order COLUMN")
+        return None
+    cells = table.frame[label]
+    as_number = pd.to_numeric(cells, errors="coerce")
+    rank = as_number if as_number.notna().all() else cells.astype("str")
+    return pd.Series(pd.factorize(rank, sort=True)[0], index=frame.index)
 
 
 def _key_without_lines(frame: pd.DataFrame) -> pd.Series:

@@ -10,7 +10,9 @@ import pandas as pd
 
 from nrrsim.errors import UsageError
 from nrrsim.ledger.columns import Table
+from nrrsim.ledger.lines import line_codes, rank_of
 from nrrsim.ledger.periods import Known, last_month_of
+from nrrsim.ledger.reading import Reading
 from nrrsim.ledger.values import as_written, codes_of, kept
 from nrrsim.months import month_name
 from nrrsim.movements import CENT
@@ -18,12 +20,14 @@ from nrrsim.notation import counted
 
 
 def months_of_log(
-    table: Table, frame: pd.DataFrame, until: str | None, are_movements: bool
-) -> tuple[pd.DataFrame, Known]:
+    table: Table, frame: pd.DataFrame, reading: Reading, are_movements: bool
+) -> tuple[pd.DataFrame, np.ndarray, Known]:
     """Each customer's amount at the end of each month, up to the last entry's or to `until`.
 
-    Of several changes in a month the one of the latest day holds.
+    Changes are of a line where a column tells lines apart. Of several changes in a month the one
+    of the latest day holds (or the highest of `order`). Beside the rows: the line of each.
     """
+    until = reading.until
     latest = int(frame["month"].max())
     made = None if until is None else last_month_of(until)
     last = latest if made is None else made
@@ -39,8 +43,15 @@ def months_of_log(
         frame = kept(table, frame, ~later)
 
     customer = codes_of(frame["customer"])
-    order = np.lexsort([frame["day"].to_numpy(), customer])
-    frame, customer = frame.iloc[order], customer[order]
+    line = np.zeros(len(frame), dtype=np.int64) if are_movements else line_codes(table, frame)
+    rank = np.zeros(len(frame))
+    if reading.order and (found := rank_of(table, frame, reading.order)) is not None:
+        rank = found.to_numpy(float)
+    holder = customer * (line.max(initial=0) + 1) + line
+    order = np.lexsort([rank, frame["day"].to_numpy(), holder])
+    frame, customer, line = frame.iloc[order], holder[order], line[order]
+    if not are_movements:
+        _ask_for_order(table, frame, customer, rank[order])
     if are_movements:
         frame = frame.assign(arr=frame["arr"].groupby(customer).cumsum())
         below = (frame["arr"] < -CENT / 2).to_numpy()
@@ -56,7 +67,7 @@ def months_of_log(
             "",
             row,
         )
-    frame, customer, month = frame[ends], customer[ends], month[ends]
+    frame, customer, month, line = frame[ends], customer[ends], month[ends], line[ends]
     following = np.append(month[1:], last + 1)
     following[np.append(customer[1:] != customer[:-1], True)] = last + 1
     lengths = following - month
@@ -66,4 +77,20 @@ def months_of_log(
     months = np.repeat(month - begins, lengths) + np.arange(lengths.sum())
     laid_out = frame.iloc[rows].reset_index(drop=True).assign(month=months.astype(float))
     known = Known(last, 0, None if until is None else str(until), "entry")
-    return laid_out, known
+    return laid_out, line[rows], known
+
+
+def _ask_for_order(table: Table, frame: pd.DataFrame, holder: np.ndarray, rank: np.ndarray) -> None:
+    """Ask which of two changes of one day is the later. All is sorted by holder, day and rank."""
+    day, arr = frame["day"].to_numpy(), frame["arr"].to_numpy(float)
+    tied = (np.diff(holder) == 0) & (np.diff(day) == 0) & (np.diff(rank) == 0)
+    tied &= np.abs(np.diff(arr)) >= CENT / 2
+    if tied.any():
+        table.ask(
+            f"{counted(int(tied.sum()), 'change is', 'changes are')} of one day with another of the"
+            " same customer: which is the later is not in the file",
+            "name the column by which they follow with --order COLUMN",
+            "order",
+            (),
+            row=int(frame.index[int(np.argmax(tied)) + 1]),
+        )

@@ -7,6 +7,7 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 
+from nrrsim.errors import UsageError
 from nrrsim.ledger.amounts import read_amounts
 from nrrsim.ledger.columns import Table
 from nrrsim.ledger.dates import month_of_day
@@ -39,6 +40,11 @@ def with_arr(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.DataFram
     if unit == "mrr":
         frame["arr"] = 12 * frame["amount"]
     if unit in ("mrr", "arr"):
+        if reading.amount_is:
+            raise UsageError(
+                f"amount_is: the amounts of {table.name} are {unit.upper()}, by their heading;"
+                " leave amount_is out"
+            )
         return frame
 
     months = pd.Series(np.nan, index=frame.index)
@@ -53,8 +59,14 @@ def with_arr(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.DataFram
     per_unit = (pays_for == "unit").to_numpy()
     if table.shape.amount_is == "unit" and "quantity" in raw:
         per_unit = per_unit | ~(pays_for == "line").to_numpy()
+    if per_unit.any() and "quantity" not in raw:
+        table.refuse(
+            "the amount is that of one unit, and there is no column quantity",
+            "name your heading for it with --column quantity=...",
+        )
+        return frame
     if per_unit.any():
-        quantity = read_amounts(raw["quantity"]).values if "quantity" in raw else np.nan
+        quantity = read_amounts(raw["quantity"]).values
         price = frame["amount"].to_numpy()
         frame["quantity"] = np.where(per_unit, quantity, np.nan)
         frame["unit_price"] = np.where(per_unit, price, np.nan)
@@ -65,12 +77,20 @@ def with_arr(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.DataFram
     if (of_period := (pays_for == "period").to_numpy()).any():
         months[of_period] = _months_between(frame["start"], frame["end"])[of_period]
     if (of_term := (pays_for == "total").to_numpy()).any():
-        term = (
-            read_amounts(raw["term_months"]).values
-            if "term_months" in raw
-            else np.full(len(raw), np.nan)
+        if "term_months" not in raw:
+            table.refuse(
+                "the amount is that of the whole term, and there is no column of its months",
+                "name your heading for it with --column term_months=...",
+            )
+            return frame
+        months[of_term] = read_amounts(raw["term_months"]).values[of_term]
+    if pays_for.isin(["unit", "line"]).any() and "interval" not in raw:
+        table.refuse(
+            "there is no column interval: for how long an amount is paid is not in the file",
+            "add the column (month, quarter or year), or name your heading for it with --column"
+            " interval=...",
         )
-        months[of_term] = term[of_term]
+        return frame
     frame["interval"] = months
     frame["arr"] = frame["amount"] * 12 / months
     return frame
@@ -88,6 +108,8 @@ def _pays_for(table: Table, reading: Reading) -> pd.Series | None:
         told = plan.map(lambda each: said.get(each, said.get("")))
         if told.notna().all():
             return told
+    if any(finding.option == "where" for finding in table.findings):
+        return None  # which measure is read is asked first: it may name what it is of
     if shape.amount_asked or said:
         plans = sorted(set(plan)) if of_plan else []
         some = ",".join(f"{each}=month" for each in plans[:3]) or "month"
@@ -99,7 +121,8 @@ def _pays_for(table: Table, reading: Reading) -> pd.Series | None:
         )
         return None
     if "interval" in raw:
-        if shape.recognised_by or "quantity" not in raw or "unit_price" in raw:
+        is_told = shape.recognised_by or shape.amount_is == "unit"
+        if is_told or "quantity" not in raw or "unit_price" in raw:
             return pd.Series("line" if shape.amount_is == "line" else "unit", index=raw.index)
         table.ask(
             "there is an amount beside a quantity: it may be that of one unit or of the whole line",

@@ -14,25 +14,16 @@ from nrrsim.ledger.columns import Table, rows_with
 from nrrsim.ledger.dates import month_of_day
 from nrrsim.ledger.reading import Reading, plain_word
 from nrrsim.ledger.values import as_written, kept
-from nrrsim.ledger.vocabulary import plain
+from nrrsim.ledger.vocabulary import COUNTS, NEVER, STOPPED, plain
 from nrrsim.months import last_day_number, month_name
 from nrrsim.notation import counted
 
-COUNTS = (
-    *("active", "activated", "live", "past due", "non renewing", "canceled", "cancelled"),
-    *("expired", "ended", "renewed", "closed won", "paid", "terminated"),
-)
-NEVER = (
-    *("trialing", "trialling", "trial", "in trial", "incomplete", "incomplete expired", "future"),
-    *("draft", "open", "lost", "closed lost"),
-)
-STOPPED = ("unpaid", "paused")
 ENDED = ("canceled", "cancelled", "expired", "ended", "terminated")
 RUNNING = ("active", "activated", "live")
 ONE_OFF = (
     *("one time", "one off", "onetime", "setup", "set up", "onboarding", "professional services"),
     *("professional service", "implementation", "implementation services", "consulting services"),
-    *("consulting", "training", "migration services"),
+    *("consulting", "migration services"),
 )
 MOST_WORDS = 5  # of one kind in a message
 
@@ -268,7 +259,7 @@ def _ended(table: Table, frame: pd.DataFrame, words: pd.Series, reading: Reading
         waits = waits | table.frame["end"].notna().to_numpy()
     ended = words.isin(ENDED).to_numpy() & frame["end"].isna().to_numpy() & ~waits
     ended &= ~words.map(reading.counts).eq(True).to_numpy(bool)
-    if ended.any() and reading.end != "none":
+    if ended.any():
         table.ask(
             (
                 f"{counted(int(ended.sum()), 'row has', 'rows have')} ended ({_some(words[ended])})"
@@ -285,19 +276,22 @@ def _ended(table: Table, frame: pd.DataFrame, words: pd.Series, reading: Reading
 
 def _recurring(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.DataFrame:
     """The rows without one-off items, unless they are to be added."""
-    names = [name for name in ("item", "product") if name in table.frame]
-    if "item" not in names:
-        names += [each for each in table.lines if plain(each).startswith("item")][:1]
+    names = [name for name in dict.fromkeys(("item", *table.lines)) if name in table.frame]
     out = np.zeros(len(frame), dtype=bool)
+    items: set[str] = set()
     for name in names:
         cells = table.frame[name]
         one_off = {each for each in cells.dropna().unique() if _is_one_off(str(each))}
         out |= cells.isin(one_off).to_numpy()
+        items |= set(map(str, one_off))
     if not out.any() or reading.one_off == "add":
         return frame
-    items = _some(table.frame[names[0]][out])
     return _left_out(
-        table, frame, out, f"of one-off items ({items})", "--one-off add takes them as recurring"
+        table,
+        frame,
+        out,
+        f"of one-off items ({_some(items)})",
+        "--one-off add takes them as recurring",
     )
 
 

@@ -25,7 +25,7 @@ DOLLARS = ("USD", "CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN")  # a sign `$`
 # Read and used up, or of the day of the export: no column to split by.
 NOT_KEPT = ("mrr", "arr", "amount", "total", "interval", "interval_count", "stopped", "is_trial",
             "name", "beginning", "term_months")  # fmt: skip
-ONE_SEGMENT = "all"
+ONE_SEGMENT, UNASSIGNED = "all", "unassigned"
 MOST = 1e25  # a year, of any amount: beyond, floats no longer add up to the cent
 MOST_LETTERS = 32_767  # of a text: no spreadsheet's cell holds more
 MOST_ALIKE = 5  # findings of one rule in a column: of more one is told for all
@@ -128,7 +128,35 @@ def typed_values(table: Table, reading: Reading) -> pd.DataFrame:
         and not (name in NOT_KEPT and name in table.headings)
         and not str(name).endswith(UNUSED)
     ]
-    return pd.DataFrame(columns | {name: _text(raw[name]) for name in further}, index=raw.index)
+    typed = columns | {name: _text(raw[name]) for name in further}
+    return _with_known_labels(table, pd.DataFrame(typed, index=raw.index), ["segment", *further])
+
+
+def _with_known_labels(table: Table, frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """What a file has no column for is each customer's last known from the other files.
+
+    Who is in none of them is unassigned. What tells lines apart is none of a customer.
+    """
+    if len(table.parts) < 2:
+        return frame
+    when = frame["day"] if "day" in frame else frame["start"]
+    for name in names:
+        lacks = table.by_row([name not in part.frame for part in table.parts])
+        if name in table.lines or lacks.all() or not lacks.any():
+            continue
+        known = frame.loc[~lacks, ["customer", name]].assign(when=when[~lacks]).dropna()
+        last = known.sort_values("when", kind="stable").drop_duplicates("customer", keep="last")
+        by_customer = last.set_index(last["customer"].astype(str))[name].astype(str)
+        told = frame["customer"].astype(object).map(by_customer)
+        unknown = lacks & told.isna().to_numpy() & frame["customer"].notna().to_numpy()
+        label = frame[name].astype(object).mask(lacks, told.fillna(UNASSIGNED))
+        frame[name] = _text(label)
+        said = f"there is no column {name} in a file: each customer's is the last known from others"
+        if unknown.any():
+            number = counted(int(unknown.sum()), "row")
+            said += f"; {number} of customers who are in none of them: {UNASSIGNED}"
+        table.notice(said, "", int(frame.index[int(np.argmax(lacks))]))
+    return frame
 
 
 def _refuse_lost_names(table: Table) -> None:
@@ -316,7 +344,8 @@ def _amounts(table: Table, reading: Reading) -> dict[str, Any]:
     values = _times_scale(table, reading, values)
     columns["amount"] = pd.Series(values, index=raw.index)
     columns["blank"] = blank & (reading.blank != "zero")
-    columns["undecided"] = np.isin(np.arange(len(raw)), read.undecided)
+    # with two decimal signs no cell with a sign is read, and one finding tells of all
+    columns["undecided"] = np.isnan(read.values) & ~blank & ~read.unreadable
     return columns
 
 
@@ -336,9 +365,10 @@ def ask_of_amounts(table: Table, frame: pd.DataFrame) -> None:
             ("zero",),
         ),
     }
+    is_told = any("decimal signs" in finding.problem for finding in table.findings)
     for column, (problem, remedy, option, choices) in questions.items():
         rows = np.flatnonzero(frame[column].to_numpy(bool))
-        if len(rows):
+        if len(rows) and not (is_told and column == "undecided"):
             row = int(frame.index[rows[0]])
             written = as_written(table.frame[table.unit][row])
             problem = problem.format(counted(len(rows), "cell"), written)
@@ -471,7 +501,7 @@ def check_values(table: Table, frame: pd.DataFrame, reading: Reading) -> None:
         "month": {"month.date": lambda s: s.notna()},
         "start": {"start.date": lambda s: s.notna()},
         "end": {
-            "end.date": lambda s: fine(s, "end") if "end" in raw else s.isna(),
+            "end.date": lambda s: fine(s, "end") if "end" in raw else s.notna() | s.isna(),
             "end.order": lambda s: ~(s < frame["start"]),
         },
         "renewal": {"renewal.date": lambda s: fine(s, "renewal")},
@@ -494,7 +524,10 @@ def check_values(table: Table, frame: pd.DataFrame, reading: Reading) -> None:
         "one_segment": {"segment.one": lambda s: s.isna()},
     }
     key = keys_of(table, frame)
-    if reading.several is not None or table.shape.rows in ("movements", "log"):
+    is_log = table.shape.rows == "movements" or reading.rows == "changes"
+    # which measure a row is of is asked: until then each stands several times
+    of_measures = any(finding.option == "where" for finding in table.findings)
+    if reading.several is not None or is_log or of_measures:
         key[:] = np.nan
     judged = frame.assign(key=key, one_segment=_second_segment(frame))
     # without ignore_na=False no rule would see an empty value, and most are about those
@@ -541,9 +574,7 @@ def keys_of(table: Table, frame: pd.DataFrame) -> pd.Series:
     Of periods, and of rows that a column tells apart as lines, it is one for each whole row.
     """
     if "month" not in frame or set(table.lines) - {"product"}:
-        names = [name for name in frame if name not in ("waits", "blank", "undecided")]
-        grouped = frame.groupby(names, dropna=False, sort=False, observed=True)
-        return pd.Series(grouped.ngroup().to_numpy(float), index=frame.index)
+        return pd.Series(keys_of_rows(table, frame).astype(float), index=frame.index)
 
     # the codes as the digits of one number: each combination has its own
     key: np.ndarray = np.zeros(len(frame), dtype=np.int64)
@@ -554,6 +585,17 @@ def keys_of(table: Table, frame: pd.DataFrame) -> pd.Series:
             key = key * (codes.max(initial=0) + 1) + codes
             missing |= codes < 0
     return pd.Series(np.where(missing, np.nan, key), index=frame.index)
+
+
+def keys_of_rows(table: Table, frame: pd.DataFrame) -> np.ndarray:
+    """`ndarray[row]` of one number for each whole row: rows of one number are equal in all cells."""
+    key = np.zeros(len(frame), dtype=np.int64)
+    for name in table.frame.columns:
+        # a column at a time, so that the number stays small however many columns there are
+        typed = {table.unit: "amount", "month": "day"}.get(name, name)
+        codes = codes_of(frame[typed] if typed in frame else table.frame[name]) + 1
+        key = pd.factorize(key * (int(codes.max(initial=0)) + 1) + codes)[0].astype(np.int64)
+    return key
 
 
 def _second_segment(frame: pd.DataFrame) -> pd.Series:
@@ -588,13 +630,18 @@ def _explain(table: Table, failures: pd.DataFrame, unit: str, judged: pd.DataFra
     # backwards, so that of equal keys the first row stays
     first_row = dict(zip(keys[::-1], keys.index[::-1], strict=True))
     waits, asked = judged["waits"], judged["blank"] | judged["undecided"]
+    options = {finding.option for finding in table.findings}
     for (column, check), broken in failures.groupby(["column", "check"], sort=False):
         rule, field = str(check), headings.get(str(column), str(column))
+        if rule == "customer.empty" and "fill_down" in options:
+            continue
         rows = broken["index"].astype(int).to_numpy()
         if rule.endswith((".date", ".order")):
             rows = rows[~waits[rows].to_numpy(bool)]
         if rule == "amount.number":
             rows = rows[~asked[rows].to_numpy(bool)]
+        if rule in ("customer.empty", "month.date"):
+            rows = rows[~np.isin(rows, table.asked_rows)]
         written = table.frame.get(field, None)
         told = []
         for row in rows:
@@ -650,7 +697,11 @@ def _remedy_for_twice(
 ) -> tuple[str, str, tuple[str, ...]]:
     """What to do about a customer's second row in a month, and the option that settles it."""
     if "month" not in table.frame:
-        return "a doubled export: remove one of the two rows", "", ()
+        remedy = (
+            "a doubled export, or two alike: remove one of the two rows, or say that one counts with"
+            " --several last, or both with --several add"
+        )
+        return remedy, "several", ("last", "add")
 
     def differs(name: str) -> bool:
         return name in table.frame and table.frame[name][[first, row]].nunique() > 1

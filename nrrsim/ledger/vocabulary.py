@@ -51,6 +51,17 @@ OTHERS = {
     "status": ("status", "state", "subscription status", "contract status"),
     "is_trial": ("is trial",),
 }
+# Words of status, as the day of the export knows them: what was paid for, and what never was.
+COUNTS = (
+    *("active", "activated", "live", "past due", "non renewing", "canceled", "cancelled"),
+    *("expired", "ended", "renewed", "closed won", "paid", "terminated"),
+)
+NEVER = (
+    *("trialing", "trialling", "trial", "in trial", "incomplete", "incomplete expired", "future"),
+    *("draft", "open", "lost", "closed lost"),
+)
+STOPPED = ("unpaid", "paused")
+STATUSES = (*COUNTS, *NEVER, *STOPPED)
 # What may stand beside `customer` and be one, too.
 ALSO_CUSTOMERS = ("account", "subsidiary", "parent")
 # An invoice's number beside `account` says that it is the ledger's account.

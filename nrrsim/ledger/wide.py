@@ -63,6 +63,11 @@ def is_wide(rows: Rows) -> bool:
     return any(not column.caption.kind for column in columns[:first])
 
 
+def has_months(rows: Rows) -> bool:
+    """Whether a column right of another is headed with a month, be it the only one."""
+    return any(column.caption.kind == "month" for column in columns_of(rows)[1:])
+
+
 def is_transposed(rows: Rows) -> bool:
     """Whether months stand down, each once, and amounts below what look like customers' names.
 
@@ -126,6 +131,7 @@ def laid_out(
     dates: str | None,
     calendar: Calendar,
     year_end_said: bool = False,
+    fewest: int = FEWEST,
 ) -> Rows:
     """One row a customer and month with an amount, and what was decided on the way.
 
@@ -135,11 +141,12 @@ def laid_out(
     added where it is told outside a column.
 
     `unit`, `decimal`, `scale` and `dates` are the options of that name; `year_end_said`: the
-    calendar is the company's own, so that FY25 is read by it. Questions and what cannot be read are
-    findings of the rows; while the unit is asked, amounts stand under `mrr`.
+    calendar is the company's own, so that FY25 is read by it; `fewest` months stand
+    across. Questions and what cannot be read are findings of the rows; while the unit is asked,
+    amounts stand under `mrr`.
     """
     told = Told(rows.name, rows.heading_line, [*rows.findings], [*rows.notices], [*rows.taken])
-    across = months_across(rows, unit, dates, calendar, year_end_said, told)
+    across = months_across(rows, unit, dates, calendar, year_end_said, told, fewest)
     titles = [caption for caption in map(said, _titles(rows)) if caption.text]
     name = "amount" if measure_column(rows) else _unit(across, titles, unit, told)
     cells, sign = read_cells(rows, across, decimal, told)
