@@ -132,6 +132,11 @@ class Table:
         """Whether a row is a subscription with its start, and not a month."""
         return "start" in self.frame and self.shape.rows == "periods"
 
+    @property
+    def tells_lines_apart(self) -> bool:
+        """Whether a column other than the product makes lines, whose rows are added."""
+        return bool(set(self.lines) - {"product"})
+
     def place(self, row: int) -> Place:
         """Where a row stands."""
         part = int(np.searchsorted(self.starts, row, side="right")) - 1

@@ -477,7 +477,8 @@ def check_values(table: Table, frame: pd.DataFrame, reading: Reading) -> None:
         "one_segment": {"segment.one": lambda s: s.isna()},
     }
     key = keys_of(table, frame)
-    if reading.several is not None or table.shape.rows in ("movements", "log"):
+    is_asked = table.tells_lines_apart and "month" in frame
+    if is_asked or reading.several is not None or table.shape.rows == "movements":
         key[:] = np.nan
     judged = frame.assign(key=key, one_segment=_second_segment(frame))
     # without ignore_na=False no rule would see an empty value, and most are about those
@@ -523,7 +524,7 @@ def keys_of(table: Table, frame: pd.DataFrame) -> pd.Series:
 
     Of periods, and of rows that a column tells apart as lines, it is one for each whole row.
     """
-    if "month" not in frame or set(table.lines) - {"product"}:
+    if "month" not in frame or table.tells_lines_apart:
         names = [name for name in frame if name not in ("waits", "blank", "undecided")]
         grouped = frame.groupby(names, dropna=False, sort=False, observed=True)
         return pd.Series(grouped.ngroup().to_numpy(float), index=frame.index)
