@@ -23,7 +23,7 @@ from nrrsim.notation import counted
 
 DOLLARS = ("USD", "CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN")  # a sign `$` may be any
 # Read and used up, or of the day of the export: no column to split by.
-NOT_KEPT = ("mrr", "arr", "amount", "total", "interval", "interval_count", "stopped", "is_trial",
+NOT_KEPT = ("start", "end", "mrr", "arr", "amount", "total", "interval", "interval_count", "stopped", "is_trial",
             "name", "beginning", "term_months")  # fmt: skip
 ONE_SEGMENT = "all"
 MOST = 1e25  # a year, of any amount: beyond, floats no longer add up to the cent
