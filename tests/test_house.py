@@ -19,7 +19,7 @@ PACKAGE = ROOT / "nrrsim"
 # The wings in importable order, and the files of each: a file imports only what stands before it, here and now or
 # later, inside a function.
 HOUSE = {
-    "ground": "errors movements months notation yamlfile messages files workers metrics benchmarks",
+    "ground": "errors months notation movements yamlfile messages files workers metrics benchmarks",
     "ledger": "query database reading cells spellings dates amounts vocabulary exports headings lostcells rows"
     " containers textfiles spreadsheets sheets records sources captions across monthcells wide columns layouts"
     " values paying periods lines logs statuses totals names habits rollforward currency check ledger",
