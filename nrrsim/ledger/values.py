@@ -241,8 +241,8 @@ def _say_of_dates(table: Table, read: Read, reading: Reading) -> None:
         }
         table.ask(
             (
-                f"{number} such as {written}, the first here: which day that is depends on how it is"
-                " read"
+                f"{number} such as {written}, the first here: which day that is depends on how it"
+                " is read"
             ),
             f"say how with {' or '.join(ways[each] for each in asked.choices)}",
             asked.option,
