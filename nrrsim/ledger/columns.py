@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.errors import DataError, Finding, did_you_mean
+from nrrsim.ledger import captions
 from nrrsim.ledger.exports import Found, Shape, recognised
 from nrrsim.ledger.lostcells import Lost
 from nrrsim.ledger.reading import AS_IT_IS, Reading
@@ -52,8 +53,9 @@ class Place(NamedTuple):
 class Named:
     """Which heading of one table stands for which of our words, and what that says.
 
-    `lines` are the headings that tell a customer's lines apart; `currency` and `minor` are what the
-    amount's heading says of it; `taken` and `asked` are told before anything else.
+    `lines` are the headings that tell a customer's lines apart; `currency`, `minor` and `scale` are
+    what the amount's heading (or a title) says of it; `taken` and `asked` are told before anything
+    else.
     """
 
     ours: Mapping[str, str]
@@ -61,6 +63,7 @@ class Named:
     lines: tuple[str, ...] = ()
     currency: str = ""
     minor: bool = False
+    scale: float = 1.0
     taken: tuple[str, ...] = ()
     asked: tuple[Finding, ...] = ()
     says: tuple[str, ...] = ()
@@ -73,7 +76,8 @@ class Table:
     `frame` has a column for each of our words that is there, and the further ones under their own
     headings; its index numbers the rows of all sources, also where some were left out. `lines` are
     the columns that tell a customer's lines apart, `headings` those of our words as they are
-    written in the first source. What is noted is raised by `stop`.
+    written in the first source. `minor` and `scale`: by source, whether its amounts are in cents,
+    and in how many (1,000). What is noted is raised by `stop`.
     """
 
     parts: Sequence[Rows]
@@ -82,7 +86,8 @@ class Table:
     name: str
     shape: Shape
     lines: tuple[str, ...] = ()
-    minor: bool = False
+    minor: tuple[bool, ...] = ()
+    scale: tuple[float, ...] = ()
     headings: Mapping[str, str] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     notices: list[Finding] = field(default_factory=list)
@@ -102,7 +107,8 @@ class Table:
             name=", ".join(dict.fromkeys(part.name for part in parts)),
             shape=named[0].shape,
             lines=tuple(dict.fromkeys(name for each in named for name in each.lines)),
-            minor=any(each.minor for each in named),
+            minor=tuple(each.minor for each in named),
+            scale=tuple(each.scale for each in named),
             headings=named[0].ours,
         )
         for part, each in zip(frames, named, strict=True):
@@ -146,6 +152,11 @@ class Table:
         line = int(self._lines[part][row - self.starts[part]])
         in_words = self.parts[part].place
         return Place(in_words(line), 0) if in_words else Place(self.parts[part].name, line)
+
+    def by_row(self, of_sources: Sequence[Any]) -> np.ndarray:
+        """`ndarray[row]` of what holds for each source."""
+        part = np.searchsorted(self.starts, self.frame.index.to_numpy(), side="right") - 1
+        return np.asarray(of_sources)[part]
 
     def keep(self, rows: np.ndarray) -> None:
         """Go on with these rows alone: a boolean by row of `frame`."""
@@ -235,8 +246,37 @@ def names_of(part: Rows, reading: Reading) -> Named:
     if found is not None and found.shape.rows == "wide" and "month" not in headings:
         found = None
     if found is None or not found.shape.columns:
-        return _plain(part, headings, said)
-    return _described(part, headings, said, found, reading)
+        return _with_what_is_told(part, _plain(part, headings, said), reading)
+    return _with_what_is_told(part, _described(part, headings, said, found, reading), reading)
+
+
+def _with_what_is_told(part: Rows, named: Named, reading: Reading) -> Named:
+    """With what titles and the amount's heading tell: thousands, cents, a currency.
+
+    Where months stood across, that was read with them.
+    """
+    if part.block is not None:
+        return named
+    heading = next((named.ours[word] for word in (*AMOUNTS, "total") if word in named.ours), "")
+    titles = [cell for _, cells in part.above for cell in cells if isinstance(cell, str)]
+    scales = {
+        told.scale: text for text in (*titles, heading) if (told := captions.said(text)).scale
+    }
+    in_cents = scales.pop(0.01, None) is not None
+    asked = named.asked
+    if len(scales) > 1 and reading.scale is None:
+        choices = tuple(f"{by:,.0f}".replace(",", "") for by in sorted(scales))
+        problem = f"amounts are in two scales: {' and '.join(map(repr, scales.values()))}"
+        remedy = f"say which with {' or '.join(f'--scale {each}' for each in choices)}"
+        question = Finding(part.name, part.heading_line, problem, remedy, "", "scale", choices)
+        asked = (*asked, question)
+    currencies = captions.said(heading).currencies
+    currency = named.currency
+    if len(currencies) == 1 and "currency" not in named.ours:
+        currency = currency or next(iter(currencies))
+    scale = next(iter(scales), 1.0)
+    minor = named.minor or in_cents
+    return replace(named, minor=minor, scale=scale, currency=currency, asked=asked)
 
 
 def said_columns(part: Rows, headings: list[str], columns: Mapping[str, str]) -> dict[str, str]:
@@ -401,6 +441,11 @@ def _amount(
     found = [
         (word, heading) for word, names in AMOUNTS.items() for heading in _matching(headings, names)
     ]
+    found += [
+        (word, heading)
+        for heading in headings
+        if (word := _told_amount(heading)) and heading not in [each for _, each in found]
+    ]
     sure = [each for each in found if heading_of(each[1]).plain not in SECOND_CHOICE] or found
     # an amount beside MRR or ARR is what was billed
     recurring = [each for each in sure if each[0] != "amount"] or sure
@@ -422,6 +467,15 @@ def _amount(
     )
     choices = tuple(f"{word}={head}" for word, head in whole or recurring)
     return (whole or recurring)[0], replace(question, option="column", choices=choices)
+
+
+def _told_amount(heading: str) -> str:
+    """The amount of a heading such as `MRR (USD k)` or `ARR in thousands`, empty if it is none."""
+    told = captions.read_caption(heading)
+    if told.kind or told.plan or told.other or not (told.scale or told.currencies):
+        return ""
+    words = [*told.units] or [word for word in plain(heading).split() if word == "amount"]
+    return words[0] if len(words) == 1 else ""
 
 
 def _all_lost(cells: pd.Series) -> bool:

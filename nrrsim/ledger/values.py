@@ -315,9 +315,7 @@ def _amounts(table: Table, reading: Reading) -> dict[str, Any]:
     if currency is not None:
         columns["currency"] = currency
     values = _whole_units(table, reading, values, currency)
-    if reading.scale and table.shape.rows != "wide":
-        values = values * reading.scale
-        table.notice(f"amounts are multiplied by {reading.scale:,.10g}", "as --scale says")
+    values = _times_scale(table, reading, values)
     columns["amount"] = pd.Series(values, index=raw.index)
     columns["blank"] = blank & (reading.blank != "zero")
     columns["undecided"] = np.isin(np.arange(len(raw)), read.undecided)
@@ -384,19 +382,38 @@ def _whole_units(
     table: Table, reading: Reading, values: np.ndarray, currency: pd.Series | None
 ) -> np.ndarray:
     """Amounts in cents as whole units; of some currencies there are none, or a thousand."""
-    minor = reading.minor_units
-    if minor is None:
-        minor = table.minor
-    if not minor:
+    minor = table.by_row(table.minor)
+    if reading.minor_units is not None:
+        minor[:] = reading.minor_units
+    if not minor.any():
         return values
     parts = np.full(len(values), 100.0)
     if currency is not None:
         parts[currency.isin(NO_MINOR_UNIT).to_numpy()] = 1.0
         parts[currency.isin(THREE_DIGITS).to_numpy()] = 1000.0
-    why = "as --minor-units says" if reading.minor_units else "as its heading or its format says"
-    by = " or ".join(f"{each:,.0f}" for each in sorted(set(parts))) or "100"
-    table.notice("amounts are in minor units (cents)", f"they are divided by {by}, {why}")
-    return np.asarray(values / parts)
+    why = "as --minor-units says" if reading.minor_units else "as the file or its format says"
+    by = " or ".join(f"{each:,.0f}" for each in sorted(set(parts[minor])))
+    of = "" if minor.all() else f" of {counted(int(minor.sum()), 'row')}"
+    table.notice(f"amounts{of} are in minor units (cents)", f"they are divided by {by}, {why}")
+    return np.asarray(np.where(minor, values / parts, values))
+
+
+def _times_scale(table: Table, reading: Reading, values: np.ndarray) -> np.ndarray:
+    """Amounts in thousands as money; those of months across are multiplied already."""
+    laid_out = table.by_row([part.block is not None for part in table.parts])
+    if reading.scale is not None:
+        scale = np.where(laid_out, 1.0, reading.scale)
+        problem, remedy = f"amounts are multiplied by {reading.scale:,.10g}", "as --scale says"
+    else:
+        scale = table.by_row(table.scale)
+        problem = " and ".join(f"by {by:,.0f}" for by in sorted(set(scale) - {1.0}))
+        problem = f"amounts are in thousands or millions: multiplied {problem}"
+        remedy = "as a title or the heading says; if they are not, say --scale 1"
+    if (scale == 1.0).all():
+        return values
+    table.notice(problem, remedy)
+    # 1.001 thousand is 1001, and not the 1000.9999999999999 of binary fractions
+    return np.asarray(np.where(scale == 1.0, values, np.round(values * scale, 6)))
 
 
 def _text(values: pd.Series) -> pd.Series:
