@@ -102,6 +102,7 @@ def test_what_lies_in_it(here, run):
         "reports/.gitkeep",
     }
     card = read_card(home / "params" / "2026Q3.yaml")
+    assert card.notebook.resolve() == home / "notebooks" / "quarterly_report.ipynb"
     assert card.parameters == {
         "company": "Acme",
         "ledger": "../../billing.csv",
