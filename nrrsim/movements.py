@@ -20,11 +20,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import SupportsFloat
 
 import numpy as np
+import pandas as pd
 import xarray as xr
+
+from nrrsim.notation import count, money, table_html
 
 EXPANSION = ("adoption", "cross_sell", "price", "unsplit")
 GAINS = ("new", *EXPANSION, "reactivation")
@@ -32,6 +35,7 @@ LOSSES = ("contraction", "churn")
 MOVEMENTS = (*GAINS, *LOSSES)
 LEVELS = ("opening", "closing", "retained", "stayed", "stayed_retained")
 COUNTS = ("opening_customers", "customers", "stayed_customers")
+SHOWN = ("opening", *MOVEMENTS, "closing", "opening_customers", "customers")
 CENT = 0.01
 
 
@@ -94,6 +98,21 @@ class Movements:
     @property
     def months(self) -> list[str]:
         return [str(month) for month in self.data["month"].values]
+
+    def frame(self) -> pd.DataFrame:
+        """A row a month and segment: `month`, `segment`, `opening`, a column a movement, `closing`,
+        `opening_customers`, `customers`.
+
+        Losses are positive amounts, as everywhere here. Of trials it is the mean of each number.
+        """
+        rows = self.data[list(SHOWN)]
+        mean = rows.mean("trial") if "trial" in rows.dims else rows
+        long = mean.to_dataframe(dim_order=["month", "segment"]).reset_index()
+        return pd.DataFrame(long[["month", "segment", *SHOWN]])
+
+    def _repr_html_(self) -> str:
+        amounts = {name: partial(money, currency="") for name in SHOWN[:-2]}
+        return table_html(self.frame(), amounts | dict.fromkeys(SHOWN[-2:], count), "row")
 
     def total(self) -> Movements:
         """All segments as one, called `all`."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable, Mapping
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
@@ -27,11 +28,13 @@ __all__ = [
     "quarter_name",
     "share",
     "signed_money",
+    "table_html",
     "typst_string",
     "visible",
     "year_name",
 ]
 NOTHING = "n/a"
+MOST_ROWS = 10  # of a table that stands for a frame
 MINUS = "\u2212"
 SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
 # Control characters but line end and tab, the separators and the overrides of direction that look
@@ -150,6 +153,20 @@ def typst_string(text: Any) -> str:
     return f'"{safe}"'
 
 
+def table_html(frame: Any, formats: Mapping[str, Callable[[Any], str]], *row: str) -> str:
+    """A pandas frame as a notebook shows it: its first rows, and how many there are.
+
+    formats : by column, what writes its numbers. row : what one is called, and several.
+    """
+    table = frame.head(MOST_ROWS).to_html(
+        index=False, border=0, na_rep=NOTHING, formatters=dict(formats)
+    )
+    told = counted(len(frame), *row)
+    if len(frame) > MOST_ROWS:
+        told = f"The first {MOST_ROWS} of {told}; <code>.frame()</code> has them all."
+    return f"{table}\n<p>{told}</p>"
+
+
 def visible(text: str, spelled: str = "") -> str:
     r"""Text that a terminal shows and does not obey: a control character is spelled out (`\x1b`).
 
@@ -196,7 +213,7 @@ def _short(size: Decimal) -> str:
 def _sign(value: Decimal, text: str, currency: str | None = None, plus: str = "") -> str:
     """Sign, currency, digits: a sign only if a digit other than zero is shown."""
     sign = "" if not re.search("[1-9]", text) else MINUS if value < 0 else plus
-    unit = "" if currency is None else SYMBOLS.get(currency.upper(), f"{currency.upper()} ")
+    unit = "" if not currency else SYMBOLS.get(currency.upper(), f"{currency.upper()} ")
     return f"{sign}{unit}{text}"
 
 

@@ -18,6 +18,7 @@ from nrrsim.errors import UsageError
 Path_ = tuple[str | int, ...]
 TAG = "tag:yaml.org,2002:"
 CANNOT_READ = "this is not YAML that can be read"
+NESTED = f"{CANNOT_READ}: its brackets are nested too deeply"
 MOST_BYTES = 4_000_000  # of a file
 MOST_VALUES = 250_000  # of a file, each as often as it is referred to
 MOST_DIGITS = 300  # of a whole number; more fit into no amount
@@ -104,13 +105,21 @@ def read_yaml(path: str | Path, what: str) -> Document:
         why = getattr(error, "strerror", None) or error
         raise UsageError(f"{path}: cannot be read ({why})") from None
     except RecursionError:
-        raise UsageError(f"{path}: {CANNOT_READ}: its brackets are nested too deeply") from None
+        raise UsageError(f"{path}: {NESTED}") from None
     if not isinstance(values, dict):
         raise UsageError(
             f"{path}: this file holds no settings;"
             f" a {what} is made of lines such as title: Next year"
         )
     return Document(values, {(): Place(str(path), 1, 1)} | reader.keys, reader.places)
+
+
+def read_value(text: str, what: str) -> Any:
+    """One value as it would stand in a file; `what` it is called in an error."""
+    try:
+        return _Reader(what).value(_composed(text, what), ())
+    except RecursionError:
+        raise UsageError(f"{what}: {NESTED}") from None
 
 
 def yaml_text(values: dict[str, Any]) -> str:

@@ -20,7 +20,9 @@ PACKAGE = ROOT / "nrrsim"
 # later, inside a function.
 HOUSE = {
     "ground": "errors movements months notation yamlfile messages files workers metrics benchmarks",
-    "ledger": "query database spreadsheets reading cells amounts dates vocabulary exports headings sources columns values names periods rollforward currency check ledger",
+    "ledger": "query database reading cells spellings dates amounts vocabulary exports headings lostcells rows"
+    " containers textfiles spreadsheets sheets records sources captions across monthcells wide columns layouts"
+    " values paying periods lines logs statuses totals names habits rollforward currency check ledger",
     "scenario": "beliefs numbers drivers book customers programmes extends checks table scenario",
     "engine": "draws groups paths outcomes kernel driver_rates sizes expectation switched moments"
     " simulation quick",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -368,7 +369,7 @@ class Actuals:
 
 
 def actuals(
-    source: str | list[str],
+    source: str | Path | list[str],
     as_of: str,
     window: int = 12,
     definition: str = "point_to_point",
@@ -377,9 +378,8 @@ def actuals(
     **reading: Any,
 ) -> Actuals:
     """The actuals of a ledger as a run card names it; `reading` goes to `read_ledger`."""
-    sources = [source] if isinstance(source, str) else source
     parse_month(as_of, "as_of")
-    ledger = read_ledger(*sources, **reading)
+    ledger = read_ledger(source, **reading)
     return Actuals(ledger, as_of, whole_of("window", window), definition, target, ex_price)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from math import factorial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from nrrsim.engine.draws import SEED
 from nrrsim.engine.driver_rates import slots_of
 from nrrsim.engine.switched import LEVER_GROUPS, Exact, Side, expected_nrr
 from nrrsim.movements import LOSSES
-from nrrsim.scenario.scenario import Scenario
+from nrrsim.scenario.scenario import Scenario, as_scenario
 
 # Each vector that a strategy team speaks of, and the groups that it is made of.
 VECTORS = {
@@ -82,11 +83,13 @@ class Bridge:
         return [*rows, {"step": b, "amount": self.b, "start": 0.0, "end": self.b, "kind": "total"}]
 
 
-def bridge(a: Scenario, b: Scenario) -> Bridge:
+def bridge(a: Scenario | str | Path, b: Scenario | str | Path) -> Bridge:
     """The difference in expected NRR, attributed to what differs, over the same draws for both.
 
-    Raises UsageError where the months differ, or a segment of one has no drivers in the other.
+    Each is a scenario or its file. Raises UsageError where the months differ, or a segment of one
+    has no drivers in the other.
     """
+    a, b = as_scenario(a), as_scenario(b)
     segments = comparable(a, b)
     runs = [_shapley(a, b, segments, SEED + number) for number in range(REPLICATES)]
     values = np.stack(runs)  # replicate, group, segment

@@ -7,9 +7,9 @@ simulated, with the same luck for both.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from nrrsim.engine.simulation import TRIALS, simulate
 from nrrsim.engine.switched import LEVER_GROUPS, expected_closing
 from nrrsim.errors import UsageError
 from nrrsim.messages import whole_of
+from nrrsim.notation import money, percent, points, share, table_html
 from nrrsim.scenario.numbers import TARGET
 from nrrsim.scenario.scenario import Scenario, read_scenario
 
@@ -119,6 +120,20 @@ class Comparison:
                 | {"difference": told["nrr"] - self.expected[0]["nrr"]}
             )
         return pd.DataFrame(rows)
+
+    def frame(self) -> pd.DataFrame:
+        """The overview: a row a scenario."""
+        return self.overview()
+
+    def _repr_html_(self) -> str:
+        ratios = ("nrr", "grr_flow", "logo", "p05", "p50", "p95")
+        formats: dict[str, Callable[[Any], str]] = {
+            **dict.fromkeys(ratios, percent),
+            "p_target": share,
+            "difference": points,
+            "closing": partial(money, currency=self.currency),
+        }
+        return table_html(self.frame(), formats, "scenario")
 
     def distributions(self) -> pd.DataFrame:
         """How likely each NRR is, smoothed: `name`, `nrr` and `density`, at the same places for

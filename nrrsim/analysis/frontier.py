@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from nrrsim.engine.switched import LEVERS, nrr_by_draw
 from nrrsim.errors import UsageError
 from nrrsim.movements import LOSSES
 from nrrsim.scenario.numbers import TARGET
-from nrrsim.scenario.scenario import Scenario
+from nrrsim.scenario.scenario import Scenario, as_scenario
 
 MOST_FACTOR = 100.0
 # The ways of a lever's factor, up and down; and of x where all move: beyond 1, the gains alone.
@@ -63,19 +64,21 @@ class Frontier:
 
 
 def frontier(
-    scenario: Scenario,
+    scenario: Scenario | str | Path,
     target: float,
     probability: float | None = None,
     levers: Sequence[str] = LEVERS,
 ) -> Frontier:
     """What each of `levers` alone, and all together, would have to be for NRR to reach `target`.
 
+    scenario : one that was read or made, or its file.
     probability : how likely it is to be reached (see `outcomes.Odds`); None: on average.
     """
     try:
         TARGET.check(float(target))
     except ValueError as error:
         raise UsageError(f"target: {error}") from None
+    scenario = as_scenario(scenario)
     if probability is not None and not 0 < probability < 1:
         raise UsageError(f"probability: must be above 0 and below 1, got {probability}")
 

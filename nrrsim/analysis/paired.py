@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from nrrsim.engine.simulation import simulate
 from nrrsim.engine.switched import LEVERS
 from nrrsim.errors import UsageError
 from nrrsim.movements import Movements
-from nrrsim.scenario.scenario import Scenario
+from nrrsim.scenario.scenario import Scenario, as_scenario
 
 
 def comparable(a: Scenario, b: Scenario) -> tuple[str, ...]:
@@ -35,15 +36,19 @@ def comparable(a: Scenario, b: Scenario) -> tuple[str, ...]:
 
 
 def paired(
-    a: Scenario,
-    b: Scenario,
+    a: Scenario | str | Path,
+    b: Scenario | str | Path,
     trials: int,
     seed: int,
     *,
     threads: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[Movements, Movements]:
-    """Both simulated so that trial k meets the same luck in each; `progress` counts over both."""
+    """Both simulated so that trial k meets the same luck in each; `progress` counts over both.
+
+    Each is a scenario or its file.
+    """
+    a, b = as_scenario(a), as_scenario(b)
     comparable(a, b)
 
     # B's trials count on from where A's ended

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import product
+from pathlib import Path
 
 from nrrsim.analysis.bridge import BRIDGE_DRAWS, REPLICATES, shapley
 from nrrsim.engine.draws import SEED
 from nrrsim.engine.driver_rates import draw_rates, effects_of
 from nrrsim.engine.switched import nrr_by_draw
 from nrrsim.errors import UsageError
-from nrrsim.scenario.scenario import Scenario
+from nrrsim.scenario.scenario import Scenario, as_scenario
 
 MOST_PROGRAMMES = 10
 
@@ -32,9 +33,12 @@ class Share:
         return self.arr / self.cost if self.cost else None
 
 
-def programmes(scenario: Scenario) -> tuple[Share, ...]:
-    """What each programme adds when it joins some of the others, averaged over all orders."""
-    listed = list(scenario.programmes.items())
+def programmes(scenario: Scenario | str | Path) -> tuple[Share, ...]:
+    """What each programme of a scenario (or its file) adds when it joins some of the others,
+    averaged over all orders.
+    """
+    believed = as_scenario(scenario)
+    listed = list(believed.programmes.items())
     if not listed:
         return ()
     if len(listed) > MOST_PROGRAMMES:
@@ -43,17 +47,17 @@ def programmes(scenario: Scenario) -> tuple[Share, ...]:
         )
     # the same draws for every set of programmes: what differs is what they do
     rates = draw_rates(
-        scenario, scenario.opening, count=BRIDGE_DRAWS * REPLICATES, seed=SEED, quasi=True
+        believed, believed.opening, count=BRIDGE_DRAWS * REPLICATES, seed=SEED, quasi=True
     )
-    nrr = nrr_by_draw(scenario)
+    nrr = nrr_by_draw(believed)
 
     def worth(which: tuple[int, ...]) -> float:
         run = [programme for (_, programme), runs in zip(listed, which, strict=True) if runs]
-        effects = effects_of(run, scenario.segments, scenario.months)
+        effects = effects_of(run, believed.segments, believed.months)
         return float(nrr(replace(rates, effects=effects)).mean())
 
     shares = shapley({which: worth(which) for which in product((0, 1), repeat=len(listed))})
-    opening = scenario.opening.total
+    opening = believed.opening.total
     return tuple(
         Share(name, float(share), float(share) * opening, programme.cost)
         for (name, programme), share in zip(listed, shares, strict=True)

@@ -9,6 +9,7 @@ whatever is tied (Owen 2014; Song, Nelson, Staum 2016).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from nrrsim.engine.draws import SEED, scores
 from nrrsim.engine.driver_rates import rates_at, slots_of
 from nrrsim.engine.switched import nrr_by_draw
 from nrrsim.scenario.beliefs import Z90, correlation_matrix
-from nrrsim.scenario.scenario import Scenario
+from nrrsim.scenario.scenario import Scenario, as_scenario
 
 DRAWS, FEWER_DRAWS, MANY = 512, 64, 30  # and how many beliefs are many
 MOST_ASKED = 12  # beliefs whose knowledge is weighed, where only the most important are wanted
@@ -49,12 +50,13 @@ class Sensitivity:
     beliefs: tuple[Belief, ...]
 
 
-def sensitivity(scenario: Scenario, effects: bool = True) -> Sensitivity:
+def sensitivity(scenario: Scenario | str | Path, effects: bool = True) -> Sensitivity:
     """Which beliefs the expected NRR hangs on; a year's common shock is one, called `shock`.
 
+    scenario : one that was read or made, or its file.
     effects : compute the Shapley effects, which take most of the time; else they are nan.
     """
-    model = _Model(scenario)
+    model = _Model(as_scenario(scenario))
     whole = model.nrr(model.even(DRAWS * 8))
     variance = float(whole.var())
     if not model.names or variance == 0:

@@ -29,7 +29,7 @@ from nrrsim.engine.simulation import TRIALS, available_threads, simulate
 from nrrsim.errors import UsageError
 from nrrsim.files import add_line, write_text
 from nrrsim.messages import number_in, whole_of
-from nrrsim.scenario.scenario import Scenario
+from nrrsim.scenario.scenario import Scenario, as_scenario
 from nrrsim.workers import in_processes, on_cluster
 
 MOST_POINTS = 100_000
@@ -69,7 +69,7 @@ def read_axis(text: str) -> Axis:
 
 
 def sweep(
-    scenario: Scenario,
+    scenario: Scenario | str | Path,
     axes: Sequence[Axis],
     *,
     exact: bool = False,
@@ -83,6 +83,7 @@ def sweep(
 ) -> pd.DataFrame:
     """A row a point: the values of the axes, then `nrr` (mean), `p05`, `p50`, `p95` and `p_target`.
 
+    scenario : one that was read or made, or its file.
     exact : by the exact path (`quick.likely`), in milliseconds a point, instead of full
         simulations.
     kept : a file of what is done, in whatever order; a sweep that finds its own goes on from there.
@@ -108,6 +109,7 @@ def sweep(
     if workers is not None and workers < 1:
         raise UsageError(f"workers: must be at least 1, got {workers}")
 
+    scenario = as_scenario(scenario)
     target = scenario.target if target is None else target
 
     # no point reads the ledger again

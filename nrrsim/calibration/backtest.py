@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from nrrsim.engine.draws import SEED
 from nrrsim.engine.outcomes import Sample
 from nrrsim.engine.simulation import simulate
 from nrrsim.errors import UsageError
-from nrrsim.ledger.ledger import Ledger
+from nrrsim.ledger.ledger import Ledger, as_ledger
 from nrrsim.messages import whole_of
 from nrrsim.months import CALENDAR_YEAR, Calendar, month_name, parse_month, shift
 from nrrsim.notation import counted
@@ -105,7 +106,7 @@ class Backtest:
 
 
 def backtest(
-    ledger: Ledger,
+    ledger: Ledger | str | Path,
     *,
     every: int | None = None,
     first: str | None = None,
@@ -117,6 +118,7 @@ def backtest(
 ) -> Backtest:
     """Forecasts of the next twelve months from each origin at which the ledger knows both sides.
 
+    ledger : one that was read, or its file.
     every : months from one origin to the next (default: a quarter, or the ledger's step if that is
         longer).
     first : the first origin (default: when two years are known). to : the last month to compare
@@ -128,9 +130,10 @@ def backtest(
     if "until" in calibrating:
         raise UsageError("until: the last month to compare with is `to`")
     trials, seed = whole_of("trials", trials), whole_of("seed", seed)
+    ledger = known = as_ledger(ledger)
     found = origins(ledger, every, first, to)
     # origins share their past years
-    happened = cache(lambda month: _measured(ledger.cohort(month, HORIZON)))
+    happened = cache(lambda month: _measured(known.cohort(month, HORIZON)))
     rows: list[dict[str, Any]] = []
     for number, origin in enumerate(found):
         rows += _forecast(ledger, origin, trials, seed, calibrating, happened)

@@ -23,11 +23,11 @@ from nrrsim.calibration.years import common_shock, drift_and_season
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.files import whole
 from nrrsim.ledger.currency import USUAL
-from nrrsim.ledger.ledger import Ledger
+from nrrsim.ledger.ledger import Ledger, as_ledger
 from nrrsim.months import month_name
-from nrrsim.notation import counted
+from nrrsim.notation import count, counted, percent, table_html
 from nrrsim.scenario.beliefs import beta_of
-from nrrsim.scenario.book import book_reading
+from nrrsim.scenario.book import book_reading, is_address
 from nrrsim.scenario.customers import customers_of
 from nrrsim.scenario.drivers import COUNTED, DRIVERS
 from nrrsim.scenario.scenario import Scenario
@@ -67,6 +67,12 @@ class Calibration:
         ]
         return pd.DataFrame(rows)
 
+    def _repr_html_(self) -> str:
+        three = "{:.3g}".format  # rates of events a year, and probabilities
+        numbers = {"events": count, "chances": count, "mean": three, "sd": three}
+        shares = {"size": percent, "misfit": "{:.2f}".format}
+        return table_html(self.frame(), {**numbers, **shares}, "row")
+
     def told(self) -> dict[str, Any]:
         """What `nrrsim calibrate --json` prints."""
         drivers: dict[str, Any] = {}
@@ -99,26 +105,32 @@ class Calibration:
 
 
 def calibrate(
-    ledger: Ledger,
+    ledger: Ledger | str | Path,
     as_of: str,
     *,
     term: Mapping[str, str] | None = None,
     half_life: float | None = None,
     price_months: Sequence[str] = (),
-    file: str = "ledger.csv",
+    file: str | None = None,
 ) -> Calibration:
     """The scenario that a ledger's history up to `as_of` speaks for; nothing after it is looked at.
 
+    ledger : one that was read, or its file.
     term : monthly or annual, by segment; of the others it is what the ledger's column `term` says
         of most of their customers, else it is told from when they leave.
     half_life : months after which what was seen counts half; default: all of it counts the same.
     price_months : months in which those who rose by a common percentage met a price increase
         ("YYYY-MM").
-    file : the ledger's path as the scenario's book is to name it; beside it stands how it was read.
+    file : the ledger's path as the scenario's book is to name it (default: as it is given, else
+        ledger.csv); beside it stands how it was read.
 
     Raises UsageError for a date that the ledger does not have, and for a history of less than two
     snapshots.
     """
+    if file is None:
+        named = isinstance(ledger, str | Path) and not is_address(str(ledger))
+        file = Path(str(ledger)).as_posix() if named else "ledger.csv"
+    ledger = as_ledger(ledger)
     exposure = Exposure.of(ledger, as_of, half_life, price_months)
     if wrong := [each for each in (term or {}).values() if each not in ("monthly", "annual")]:
         raise UsageError(f"term: {wrong[0]!r} is no term; take monthly or annual")

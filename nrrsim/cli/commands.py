@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +23,7 @@ import typer
 from nrrsim.cli.folders import new, next_
 from nrrsim.cli.options import (
     AS_IT_IS,
+    AsOf,
     Browser,
     Engine,
     HalfLife,
@@ -34,6 +36,8 @@ from nrrsim.cli.options import (
     Seed,
     Sources,
     Target,
+    definitions_offered,
+    form_of,
     probability_of,
     reads_a_ledger,
     target_of,
@@ -41,20 +45,22 @@ from nrrsim.cli.options import (
 )
 from nrrsim.cli.terminal import Ended, animated, ended_by_signals, kept_visible
 from nrrsim.errors import DataError, NrrsimError, UsageError
+from nrrsim.ledger.reading import as_keys
 from nrrsim.notation import counted, visible
 
 if TYPE_CHECKING:
     from nrrsim.ledger.ledger import Ledger
+    from nrrsim.report.card import Card
     from nrrsim.scenario.scenario import Scenario
 
 
 MOST_FINDINGS = 50
+PATIENCE = 1.0  # seconds after which a terminal is told what goes on
 app = typer.Typer(
     name="nrrsim",
     help="Net revenue retention: from a ledger, what became of it; from a scenario, what may"
     " become of it.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -92,7 +98,7 @@ def check(
     from nrrsim.ledger.check import profile
 
     try:
-        ledger = _read(sources, form)
+        ledger = _read(sources, form, quiet)
     except DataError as error:
         findings = list(map(str, error.findings))
         typer.echo(_object({"findings": findings}) if as_json else str(error))
@@ -119,17 +125,32 @@ def check(
 
 
 @app.command()
+def formats(as_json: Json = False) -> None:
+    """The exports that are read as they are, and what each assumes."""
+    from nrrsim.ledger.exports import formats as known
+
+    if as_json:
+        typer.echo(_object({name: each.model_dump() for name, each in known().items()}))
+    else:
+        from nrrsim.cli.text import formats_lines
+
+        typer.echo("\n".join(formats_lines(known())))
+
+
+@app.command()
 @reads_a_ledger
 def metrics(
     sources: Sources,
-    as_of: Annotated[str, typer.Option(metavar="YYYY-MM", help="The month the window ends in.")],
+    as_of: AsOf = None,
     window: Annotated[int, whole_number("--window", help="Months of the window.")] = 12,
-    definition: Annotated[str, typer.Option(help="Which published definition.")] = "point_to_point",
+    definition: Annotated[
+        str, typer.Option(help="Which published definition.", autocompletion=definitions_offered)
+    ] = "point_to_point",
     by: Annotated[
         str, typer.Option(help="Split by this column, or by cohort_year (or _quarter, _month).")
     ] = "segment",
     ex_price: Annotated[
-        bool, typer.Option("--ex-price", help="NRR without price movements.")
+        bool, typer.Option("--ex-price/--no-ex-price", help="NRR without price movements.")
     ] = False,
     form: LedgerForm = AS_IT_IS,
     as_json: Json = False,
@@ -137,10 +158,8 @@ def metrics(
 ) -> None:
     """NRR, GRR and logo retention of a window, in total and by segment."""
     from nrrsim.analysis.actuals import Actuals
-    from nrrsim.months import parse_month
 
-    parse_month(as_of, "as_of")
-    ledger = _read(sources, form)
+    ledger, as_of = _read_as_of(sources, form, as_of, quiet)
     past = Actuals(ledger, as_of, window, definition, ex_price=ex_price)
     headline = past.headline(by)
     if not quiet:
@@ -286,9 +305,7 @@ def frontier(
 @reads_a_ledger
 def calibrate(
     sources: Sources,
-    as_of: Annotated[
-        str, typer.Option("--as-of", metavar="YYYY-MM", help="The last month to learn from.")
-    ],
+    as_of: AsOf = None,
     out: Annotated[
         str | None, typer.Option(metavar="SCENARIO", help="Write the scenario to this YAML file.")
     ] = None,
@@ -297,7 +314,7 @@ def calibrate(
         typer.Option("--term", metavar="SEGMENT=TERM", help="monthly or annual; repeat."),
     ] = None,
     half_life: HalfLife = None,
-    price_month: Annotated[
+    price_months: Annotated[
         list[str] | None,
         typer.Option(
             "--price-month", metavar="YYYY-MM", help="Shared rises in it are price; repeat."
@@ -309,29 +326,22 @@ def calibrate(
 ) -> None:
     """What a ledger's past says of churn, contraction, expansion and price: a sourced scenario."""
     from nrrsim.calibration.calibrate import calibrate
-    from nrrsim.months import parse_month
 
-    parse_month(as_of, "--as-of")
-    # a scenario's book names a file, how it is read and its currency; a gap up to the month that
-    # it begins in is one however long a renewal may be late
-    is_file = len(sources) == 1 and "://" not in sources[0] and not sources[0].startswith("env:")
-    if out and (not is_file or form.rates or form.reported):
-        raise UsageError(
-            "--out: a scenario's book is one ledger file, and nothing in it is converted;"
-            " put the ledger into such a one"
-        )
+    if out and not _fits_a_book(sources, form):
+        raise UsageError(f"--out: {NO_BOOK}")
 
-    ledger = _read(sources, form)
+    ledger, as_of = _read_as_of(sources, form, as_of, quiet)
     # what is only printed may have come from a database, which no book can name
     file = os.path.relpath(sources[0], Path(out).parent) if out else "ledger.csv"
-    learnt = calibrate(
-        ledger,
-        as_of,
-        term=_terms(term),
-        half_life=half_life,
-        price_months=price_month or (),
-        file=Path(file).as_posix(),
-    )
+    with _waiting("learning from the ledger", quiet):
+        learnt = calibrate(
+            ledger,
+            as_of,
+            term=_terms(term),
+            half_life=half_life,
+            price_months=price_months or (),
+            file=Path(file).as_posix(),
+        )
 
     if out:
         learnt.write(out)
@@ -367,7 +377,7 @@ def backtest(
     """How often forecasts made in the ledger's past, from what was known then, were right."""
     from nrrsim.calibration.backtest import backtest, origins
 
-    ledger = _read(sources, form)
+    ledger = _read(sources, form, quiet)
     how: dict[str, Any] = {"every": every, "to": to}
     number = len(origins(ledger, **how))
     with _progress(number, "forecasts", quiet) as advance:
@@ -494,10 +504,24 @@ def report(
             " params/ that the card lies in, else reports/ here).",
         ),
     ] = None,
+    said: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="As if each card said so, such as as_of=2026-09; repeat.",
+        ),
+    ] = None,
+    latest: Annotated[
+        bool,
+        typer.Option("--latest", help="As of the ledger's last month that ends a quarter."),
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Run a notebook as its card says, and make the report."""
     from nrrsim.report.run import run_card
+
+    over = _settings(said)
 
     forms = [form.strip() for form in to.split(",") if form.strip()]
     twice = sorted(
@@ -507,9 +531,12 @@ def report(
         raise UsageError(
             f"two cards are called {twice[0]}: one report would replace the other; rename one"
         )
-    for card in cards:
+    moves = bool(animated()) and not quiet
+    for number, card in enumerate(cards, 1):
+        if moves and len(cards) > 1:
+            typer.echo(f"{card}: report {number} of {len(cards)}", err=True)
         folder = run_card(
-            card, to=forms, engine=engine.value, out=out, progress=bool(animated()) and not quiet
+            card, to=forms, engine=engine.value, out=out, progress=moves, over=over, latest=latest
         )
         typer.echo(
             "\n".join(str(folder / f"report.{form}") for form in forms) if forms else str(folder)
@@ -525,7 +552,7 @@ def open_lab(scenario: ScenarioOrNone = None, port: Port = None, browser: Browse
     """The what-if notebook in JupyterLab: move assumptions and look."""
     from nrrsim.whatif.serve import lab
 
-    lab(scenario, port, browser)
+    lab(_start(scenario), port, browser)
 
 
 @app.command("app")
@@ -533,7 +560,7 @@ def open_app(scenario: ScenarioOrNone = None, port: Port = None, browser: Browse
     """The what-if panel as a page without code."""
     from nrrsim.whatif import serve
 
-    serve.app(scenario, port, browser)
+    serve.app(_start(scenario), port, browser)
 
 
 @app.command()
@@ -596,7 +623,7 @@ def _progress(total: int, what: str, quiet: bool) -> Iterator[Callable[[int], No
 
     def advance(done: int) -> None:
         bar.update(task, completed=done)
-        if time.monotonic() - begin > 1 and not bar.live.is_started:
+        if time.monotonic() - begin > PATIENCE and not bar.live.is_started:
             bar.start()
 
     try:
@@ -605,8 +632,129 @@ def _progress(total: int, what: str, quiet: bool) -> Iterator[Callable[[int], No
         bar.stop()
 
 
-def _read(sources: list[str], form: LedgerForm) -> Ledger:
-    return form.read(sources)
+@contextmanager
+def _waiting(what: str, quiet: bool) -> Iterator[None]:
+    """Say on a terminal's stderr what goes on, and for how long, once it takes over a second."""
+    terminal = None if quiet else animated()
+    if terminal is None:
+        yield
+        return
+    shown: list[Any] = []
+
+    def show() -> None:
+        from rich.console import Console
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        # a file may be called like a colour
+        words = TextColumn("{task.description}", markup=False)
+        columns = (SpinnerColumn(), words, TimeElapsedColumn())
+        bar = Progress(
+            *columns,
+            console=Console(file=terminal),
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        bar.add_task(visible(what), total=None)
+        bar.start()
+        shown.append(bar)
+
+    # what goes on does not come back to say so
+    timer = threading.Timer(PATIENCE, show)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        for bar in shown:
+            bar.stop()
+
+
+NO_BOOK = (
+    "a scenario's book is one ledger file, and nothing in it is converted;"
+    " put the ledger into such a one"
+)
+
+
+def _fits_a_book(sources: list[str], form: LedgerForm) -> bool:
+    """Whether a scenario's book can say it: a file, how that is read, and in which currency.
+
+    A gap up to the month that it begins in is one however long a renewal may be late.
+    """
+    is_file = len(sources) == 1 and "://" not in sources[0] and not sources[0].startswith("env:")
+    return is_file and not (form.rates or form.reported)
+
+
+def _start(given: str | None) -> str | None:
+    """Where the sliders start: of a run card, its first scenario, or what its ledger teaches."""
+    from nrrsim.report.card import names_a_card, read_card
+
+    if given is None or not names_a_card(given):
+        return given
+    card = read_card(given, of_ledger=True)
+    if scenarios := card.parameters.get("scenarios"):
+        return card.from_here(scenarios[0] if isinstance(scenarios, list) else str(scenarios))
+    return str(_learnt_of(card))
+
+
+def _learnt_of(card: Card) -> Path:
+    """The scenario that a card's ledger teaches, in `scenarios/` beside the card.
+
+    It has a name of its own: a plan that extends what was learnt before keeps its base.
+    """
+    from nrrsim.calibration.calibrate import calibrate
+
+    form, sources = form_of(card), card.sources
+    if not _fits_a_book(sources, form):
+        raise UsageError(f"{card.path}: {NO_BOOK}")
+    ledger, as_of = _read_as_of(sources, form, card.parameters.get("as_of"), quiet=False)
+    scenario = card.path.parent / "scenarios" / f"learnt-{card.name}.yaml"
+    with _waiting("learning from the ledger", quiet=False):
+        learnt = calibrate(
+            ledger,
+            as_of,
+            half_life=card.parameters.get("half_life"),
+            price_months=card.parameters.get("price_months") or (),
+            file=Path(os.path.relpath(sources[0], scenario.parent)).as_posix(),
+        )
+    scenario.parent.mkdir(exist_ok=True)
+    learnt.write(scenario)
+    typer.echo(f"note: {scenario}: learnt from the ledger up to {as_of}", err=True)
+    return scenario
+
+
+def _settings(said: list[str] | None) -> dict[str, Any]:
+    """The keys that --set states, each with a value as a card would hold it."""
+    from nrrsim.yamlfile import read_value
+
+    pairs = [each.partition("=") for each in said or []]
+    if any(not (key.strip() and sign) for key, sign, _ in pairs):
+        raise UsageError("--set: write a key of the card, an equals sign and its value")
+    return {key.strip(): read_value(value, f"--set {key.strip()}") for key, _, value in pairs}
+
+
+def _read(sources: list[str], form: LedgerForm, quiet: bool) -> Ledger:
+    more = f" and {len(sources) - 1} more" if len(sources) > 1 else ""
+    with as_keys(form.is_card), _waiting(f"reading {sources[0]}{more}", quiet):
+        return form.read(sources)
+
+
+def _read_as_of(
+    sources: list[str], form: LedgerForm, as_of: str | None, quiet: bool
+) -> tuple[Ledger, str]:
+    """The ledger, and the month that is asked about: its last where none is said, which is told."""
+    from nrrsim.months import parse_month
+
+    if as_of is not None:
+        parse_month(as_of, "as_of" if form.is_card else "--as-of")
+    ledger = _read(sources, form, quiet)
+    if as_of is None:
+        as_of = ledger.months[-1]
+        if not quiet:
+            typer.echo(f"note: as of {as_of}, the ledger's last month", err=True)
+    return ledger, as_of
 
 
 def _terms(given: list[str] | None) -> dict[str, str]:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
+from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 from nrrsim.errors import UsageError
 from nrrsim.ledger.reading import AS_IT_IS as READ_AS_IT_IS
-from nrrsim.ledger.reading import Reading
+from nrrsim.ledger.reading import Reading, as_keys
 
 if TYPE_CHECKING:
     from nrrsim.ledger.ledger import Ledger
+    from nrrsim.report.card import Card
 
 
 class Engine(StrEnum):
@@ -79,7 +81,8 @@ def probability_of(text: str) -> float:
 Sources = Annotated[
     list[str],
     typer.Argument(
-        metavar="LEDGER...", help="CSV, Parquet or Excel files, or env:NAME of a database."
+        metavar="LEDGER...",
+        help="CSV, Parquet or Excel files, env:NAME of a database, or a run card that names them.",
     ),
 ]
 ScenarioFile = Annotated[
@@ -93,10 +96,17 @@ Rates = Annotated[
 ]
 Currency = Annotated[str | None, typer.Option(help="The currency to report in, such as USD.")]
 Reported = Annotated[
-    bool, typer.Option("--reported", help="Each month at its own rate, not at the window's start.")
+    bool,
+    typer.Option(
+        "--reported/--no-reported", help="Each month at its own rate, not at the window's start."
+    ),
 ]
 Grace = Annotated[
     int, whole_number("--grace-months", help="Months a renewal may be late without being churn.")
+]
+AsOf = Annotated[
+    str | None,
+    typer.Option(metavar="YYYY-MM", help="The month it ends in (default: the ledger's last)."),
 ]
 Seed = Annotated[int, whole_number("--seed", help="The same seed gives the same bits.")]
 Target = Annotated[
@@ -135,55 +145,118 @@ HOW_READ = "How the file is read, where it does not say"
 
 @dataclass(frozen=True)
 class LedgerForm:
-    """How a ledger is to be read, as `read_ledger` takes it; of `reading`, an option a field."""
+    """How a ledger is to be read, as `read_ledger` takes it; of `reading`, an option a field.
+
+    is_card : it was said in a run card, whose words its errors speak.
+    """
 
     rates: Rates = None
     currency: Currency = None
     reported: Reported = False
     grace_months: Grace = 0
     reading: Reading = READ_AS_IT_IS
+    is_card: bool = False
 
     def read(self, sources: Sequence[str]) -> Ledger:
         """The ledger, read so; raises as `read_ledger`."""
         from nrrsim.ledger.ledger import read_ledger
 
         how = dict(vars(self))
-        reading = how.pop("reading")
+        reading, _ = how.pop("reading"), how.pop("is_card")
         return read_ledger(*sources, **how, **reading.said)
 
 
 AS_IT_IS = LedgerForm()
 ONE_OF_MANY = {"columns": "column"}  # a mapping is said pair by pair
+CARDS = (".yaml", ".yml")
+# What a card says beyond its ledger, and some commands ask for.
+ALSO_SAID: tuple[str, ...] = ("as_of", "window", "definition", "ex_price", "half_life")
+ALSO_SAID += ("price_months", "target", "every", "trials", "seed")
 
 
 def reads_a_ledger(command: Callable[..., None]) -> Callable[..., None]:
     """The command with the options of LedgerForm in the place of its parameter `form`.
 
     Typer reads a command's signature, and makes an option of each parameter: so the command that it
-    sees has them all, and hands them on as one.
+    sees has them all, and hands them on as one. A run card may stand in the place of a ledger: then
+    it says all that was not typed.
     """
-    own = [field for field in fields(LedgerForm) if field.name != "reading"]
+    own = [field for field in fields(LedgerForm) if field.name not in ("reading", "is_card")]
     kinds = get_type_hints(LedgerForm, include_extras=True)
     options = [_parameter(each.name, each.default, kinds[each.name]) for each in own]
     options += [_option_of(each) for each in fields(Reading)]
-    parameters: list[inspect.Parameter] = []
+    parameters = [_parameter("context", inspect.Parameter.empty, typer.Context)]
     for parameter in inspect.signature(command, eval_str=True).parameters.values():
         as_keyword = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
         parameters += options if parameter.name == "form" else [as_keyword]
 
     @functools.wraps(command)
-    def widened(**given: Any) -> None:
+    def widened(context: typer.Context, **given: Any) -> None:
         reading = {each.name: given.pop(each.name) for each in fields(Reading)}
-        form = {each.name: given.pop(each.name) for each in own}
         try:
             said = Reading.of(reading)
         except UsageError as error:
             name, _, problem = str(error).partition(": ")
             raise UsageError(f"{option_name(name)}: {problem}") from None
-        command(**given, form=LedgerForm(**form, reading=said))
+
+        form = LedgerForm(**{each.name: given.pop(each.name) for each in own}, reading=said)
+        card = card_among(given["sources"])
+        if card is not None:
+            typed = [each for each in context.params if _is_typed(context, each)]
+            form = _with_typed(form_of(card), form, typed)
+            given |= {"sources": card.sources, **_also_said(card, given.keys() - typed)}
+        with as_keys(form.is_card):
+            command(**given, form=form)
 
     widened.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return widened
+
+
+def card_among(sources: list[str]) -> Card | None:
+    """The run card that stands in the place of a ledger; raises UsageError where files do, too."""
+    cards = [each for each in sources if each.lower().endswith(CARDS)]
+    if not cards:
+        return None
+    if len(sources) > 1:
+        raise UsageError(
+            f"{cards[0]}: is a run card, which names its ledger itself; give the card alone, or"
+            " files alone"
+        )
+    from nrrsim.report.card import read_card
+
+    return read_card(cards[0], of_ledger=True)
+
+
+def form_of(card: Card) -> LedgerForm:
+    """How a card says that its ledger is read."""
+    said = card.form
+    reading = {each.name: said.pop(each.name) for each in fields(Reading) if each.name in said}
+    return LedgerForm(**said, reading=Reading.of(reading), is_card=True)
+
+
+def _with_typed(card: LedgerForm, command: LedgerForm, typed: Collection[str]) -> LedgerForm:
+    """The card's form, but for what was typed; of pairs, such as columns, for those typed."""
+    reading = card.reading.said
+    for each in fields(Reading):
+        if each.name in typed:
+            said = getattr(command.reading, each.name)
+            repeats = each.metadata["kind"] == "pairs"
+            reading[each.name] = {**reading.get(each.name, {}), **said} if repeats else said
+    form = {name: value for name, value in vars(command).items() if name in typed}
+    return replace(card, **form, reading=Reading.of(reading))
+
+
+def _also_said(card: Card, names: Collection[str]) -> dict[str, Any]:
+    """What else a card says of a command's parameters; no trials are a report's alone."""
+    said = {name: card.parameters.get(name) for name in names if name in ALSO_SAID}
+    if said.get("trials") == 0:
+        del said["trials"]
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _is_typed(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _parameter(name: str, default: Any, annotation: Any) -> inspect.Parameter:
@@ -203,7 +276,10 @@ def _option_of(field: Any) -> inspect.Parameter:
     named = option_name(field.name)
     words: dict[str, Any] = {"help": f"{told['help']}.", "rich_help_panel": HOW_READ}
     if told["kind"] == "switch":
-        return _parameter(field.name, False, Annotated[bool, typer.Option(named, **words)])
+        either = f"{named}/--no-{named[2:]}"
+        return _parameter(field.name, False, Annotated[bool, typer.Option(either, **words)])
+    if offered := _offered(field):
+        words["autocompletion"] = offered
     words["metavar"] = told["metavar"] or "|".join(told["choices"]) or "TEXT"
     if told["kind"] == "pairs":
         words["help"] = f"{told['help']}; repeat."
@@ -211,3 +287,34 @@ def _option_of(field: Any) -> inspect.Parameter:
             field.name, None, Annotated[list[str] | None, typer.Option(named, **words)]
         )
     return _parameter(field.name, None, Annotated[str | None, typer.Option(named, **words)])
+
+
+# --- what a shell completes -----------------------------------------------------------------------
+
+
+def _offered(field: Any) -> Callable[[str], list[str]] | None:
+    """What to offer for an option of reading: its words, or the exports that are known."""
+    words = field.metadata["choices"]
+    if field.name == "format":
+        return formats_offered
+    return (lambda incomplete: _beginning(words, incomplete)) if words else None
+
+
+def formats_offered(incomplete: str) -> list[str]:
+    """The exports whose names begin so."""
+    folder = files("nrrsim.ledger") / "formats"
+    names = (
+        [each.name.removesuffix(".yaml") for each in folder.iterdir()] if folder.is_dir() else []
+    )
+    return _beginning(names, incomplete)
+
+
+def definitions_offered(incomplete: str) -> list[str]:
+    """The definitions of retention whose names begin so."""
+    from nrrsim.metrics import DEFINITIONS
+
+    return _beginning(DEFINITIONS, incomplete)
+
+
+def _beginning(names: Collection[str], begun: str) -> list[str]:
+    return sorted(name for name in names if name.startswith(begun))

@@ -18,8 +18,10 @@ from nrrsim.notation import (
 )
 from nrrsim.report.wording.labels import STEPS, span
 from nrrsim.scenario.numbers import Sized
+from nrrsim.scenario.table import believed
 
 if TYPE_CHECKING:
+    from nrrsim.ledger.exports import Format
     from nrrsim.scenario.scenario import Scenario
     from nrrsim.scenario.table import Stated
 
@@ -50,6 +52,18 @@ def expected_lines(answer: Mapping[str, Any], sd: float, months: int, customers:
         f"NRR has a standard deviation of {100 * sd:.1f} points, from luck and from what is not"
         " known",
     ]
+
+
+def formats_lines(known: Mapping[str, Format]) -> list[str]:
+    """What `nrrsim formats` prints for people."""
+    lines = []
+    for name, each in known.items():
+        lines += [f"{name}: {each.title}", f"  from {each.source}"]
+        if each.unverified:
+            lines.append(f"  not checked against the vendor's page: {each.unverified}")
+        cannot = [*each.says, *(said for shape in each.shapes for said in shape.says)]
+        lines += [f"  - {said}" for said in (*each.assumes, *cannot)]
+    return [*lines, "", "a format of your own: --format FILE.yaml, with the same keys"]
 
 
 def simulated_lines(answer: Mapping[str, Any], months: int) -> list[str]:
@@ -232,7 +246,7 @@ def belief_lines(scenario: Scenario) -> list[str]:
             )
             acting = _acting(scenario.table.entries[driver][segment])
             numbers = ", ".join(
-                f"{field} {_believed(value)}{acting.get(field, '')}"
+                f"{field} {believed(value)}{acting.get(field, '')}"
                 for field, value in known.items()
             )
             because, source = (" ".join(text.split()) for text in (entry.because, entry.source))
@@ -254,20 +268,6 @@ def _acting(fields: Mapping[str, Stated]) -> dict[str, str]:
             field, _, year = ("sbg", "", name) if curve else name.partition(".")
             means.setdefault(field, []).append(f"{year} {mean}".strip())
     return {field: f", on average {' then '.join(each)}" for field, each in means.items()}
-
-
-def _believed(value: Any) -> str:
-    """A number, an interval, a distribution, a size drawn anew by each event, or a curve."""
-    if isinstance(value, Mapping):
-        if "between" in value:
-            return "{:g} to {:g} (90 %)".format(*value["between"])
-        if set(value) == {"mean", "sd"}:
-            return f"{value['mean']:g} on average (sd {value['sd']:g})"
-        parts = " ".join(f"{key} {_believed(each)}" for key, each in value.items() if key != "dist")
-        return f"{value.get('dist', '')} ({parts})".strip()
-    if isinstance(value, tuple | list):
-        return " then ".join(map(_believed, value))
-    return f"{value:g}"
 
 
 def profile_lines(profile: Mapping[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ draws. Capped GRR has no closed form: `retained` is nan.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from nrrsim.engine.groups import Groups, months_of, refuse_endless, tenure_year
 from nrrsim.errors import UsageError
 from nrrsim.movements import Movements
 from nrrsim.scenario.customers import Customers
-from nrrsim.scenario.scenario import Scenario
+from nrrsim.scenario.scenario import Scenario, as_scenario
 
 MOST_CELLS = (
     100_000  # draws times groups that move through the months together: what stays in the cache
@@ -29,7 +30,7 @@ MOST_CELLS = (
 
 
 def expect(
-    scenario: Scenario,
+    scenario: Scenario | str | Path,
     *,
     window: tuple[int, int] | None = None,
     book: bool = False,
@@ -37,6 +38,7 @@ def expect(
 ) -> Movements:
     """The expected Movements of the customers there at the start, by segment and month, in ARR.
 
+    scenario : one that was read or made, or its file.
     window : months (s, t) to follow the customers of month s through, those won before it included
         (default: all).
     book : of everybody, with newcomers and those who come back from before the window, instead of
@@ -47,16 +49,19 @@ def expect(
     `retained` and `stayed_retained` are nan. Raises UsageError for a window that the scenario does
     not cover.
     """
-    return _Outlook.of(scenario, window, book, draws).movements()
+    return _Outlook.of(as_scenario(scenario), window, book, draws).movements()
 
 
 def deviation(
-    scenario: Scenario, *, window: tuple[int, int] | None = None, draws: int = EVEN_DRAWS
+    scenario: Scenario | str | Path,
+    *,
+    window: tuple[int, int] | None = None,
+    draws: int = EVEN_DRAWS,
 ) -> xr.DataArray:
     """The standard deviation of `expect`'s closing ARR, by segment (and `all`) and month: luck and
     beliefs both.
     """
-    return _Outlook.of(scenario, window, False, draws).deviation()
+    return _Outlook.of(as_scenario(scenario), window, False, draws).deviation()
 
 
 AMOUNT, SQUARE, ALIVE = range(3)  # of a path: the amount, its square, whether it is a customer

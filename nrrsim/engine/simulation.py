@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 
@@ -25,7 +26,7 @@ from nrrsim.messages import whole_of
 from nrrsim.movements import Movements
 from nrrsim.scenario.customers import Customers
 from nrrsim.scenario.drivers import COUNTED
-from nrrsim.scenario.scenario import Scenario
+from nrrsim.scenario.scenario import Scenario, as_scenario
 
 TRIALS = 10_000
 MOST_TRIALS = 10_000_000
@@ -37,7 +38,7 @@ CERTAIN = (
 
 
 def simulate(
-    scenario: Scenario,
+    scenario: Scenario | str | Path,
     trials: int = TRIALS,
     seed: int = SEED,
     *,
@@ -51,6 +52,7 @@ def simulate(
 ) -> Movements:
     """Movements with dims (trial, segment, month) of the customers there at the start, in ARR.
 
+    scenario : one that was read or made, or its file.
     trials, seed : the same two give the same bits, for any `threads` and `chunk`.
     threads : how many work at once (default: as many as the machine lets this process use).
     window, book : as for `expect`: whom to follow, and from which month to which.
@@ -64,6 +66,7 @@ def simulate(
     Raises UsageError for numbers that cannot be; KeyboardInterrupt ends it within a fraction of a
     second.
     """
+    scenario = as_scenario(scenario)
     trials, seed, first = (
         whole_of("trials", trials),
         whole_of("seed", seed),

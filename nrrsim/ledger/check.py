@@ -76,8 +76,10 @@ class Entries:
     amount. `line`: `ndarray[entry]`, which of the customer's lines a row is of, the same from month
     to month (a customer-month's row with its product; a subscription with those that went on from
     it). `unit` is how amounts were written, `mrr` or `arr`. `notices` are things to know that do
-    not make a number wrong, `taken` what was taken for what. `step` is 1, 3 or 12 months, and `months` are all months of the ledger,
-    also those in which nobody paid. `known` : until when a ledger of periods says anything.
+    not make a number wrong, `taken` what was taken for what. `step` is 1, 3 or 12 months, and
+    `months` are all months of the ledger, also those in which nobody paid. `known` : until when a
+    ledger of periods says anything. `is_zoned` : whether its times seem to be another zone's
+    midnight.
     """
 
     frame: pd.DataFrame
@@ -90,6 +92,7 @@ class Entries:
     months: tuple[int, ...]
     known: Known | None = None
     taken: tuple[str, ...] = ()
+    is_zoned: bool = False
 
 
 def check_rows(
@@ -132,6 +135,8 @@ def check_rows(
         frame = _with_length(table, frame)
     frame["customer"] = check_ids(table, frame["customer"], reading.ids)
     check_values(table, frame, reading)
+    if table.tells_lines_apart and not is_log and not periods and reading.several is None:
+        ask_about_doubled_rows(table, frame)
     if periods and not _waits(table, frame):
         latest = _latest_day(table, frame)
         last = int(month_of_day(np.array([latest]))[0]) if until is None else last_month_of(until)
@@ -172,8 +177,6 @@ def check_rows(
             ask_what_a_row_is(table, frame)
         if table.findings:
             table.stop()
-        if table.lines and reading.several is None:
-            ask_about_doubled_rows(table, frame)
         frame = settled_rows(table, frame, reading)
         frame, zeros = _without_zeros(table, netted(table, frame))
         line = frame["line"].to_numpy(np.int64) if "line" in frame else line_codes(table, frame)
@@ -211,6 +214,7 @@ def check_rows(
         months=tuple(map(int, months)),
         known=known,
         taken=tuple(table.taken),
+        is_zoned=any("--timezone" in notice.remedy for notice in table.notices),
     )
 
 
@@ -219,7 +223,8 @@ def _ask_for_ends(table: Table) -> None:
         return
     table.ask(
         "there is no column end: when a subscription ends is not in the file",
-        "name your heading for it with --column end=..., or say that none has ended with --end none",
+        "name your heading for it with --column end=..., or say that none has ended with --end"
+        " none",
         "end",
         ("none",),
     )
@@ -244,8 +249,8 @@ def _with_length(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
     none = (frame["end"] == frame["start"]).to_numpy()
     if none.any():
         table.notice(
-            f"{counted(int(none.sum()), 'subscription ends', 'subscriptions end')} on the day of the"
-            " start",
+            f"{counted(int(none.sum()), 'subscription ends', 'subscriptions end')} on the day of"
+            " the start",
             "a period of no length was never paid: left out",
             int(frame.index[int(np.argmax(none))]),
         )
@@ -269,8 +274,8 @@ def _without_totals(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.D
             why = found.why.get(whose[0], "") or "may be a total"
             table.ask(
                 f"{as_written(whose[0])}{more}: {why} ({counted(len(rows), 'row')})",
-                "say what such rows are with --totals drop (totals: leave them out) or --totals keep"
-                " (customers)",
+                "say what such rows are with --totals drop (totals: leave them out) or --totals"
+                " keep (customers)",
                 "totals",
                 ("drop", "keep"),
                 row=int(frame.index[rows[0]]),

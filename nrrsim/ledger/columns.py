@@ -12,6 +12,7 @@ import pandas as pd
 
 from nrrsim.errors import DataError, Finding, did_you_mean
 from nrrsim.ledger.exports import Found, Shape, recognised
+from nrrsim.ledger.lostcells import Lost
 from nrrsim.ledger.reading import AS_IT_IS, Reading
 from nrrsim.ledger.rows import Rows, concat, refuse_twice
 from nrrsim.ledger.vocabulary import (
@@ -130,6 +131,11 @@ class Table:
     def has_periods(self) -> bool:
         """Whether a row is a subscription with its start, and not a month."""
         return "start" in self.frame and self.shape.rows == "periods"
+
+    @property
+    def tells_lines_apart(self) -> bool:
+        """Whether a column other than the product makes lines, whose rows are added."""
+        return bool(set(self.lines) - {"product"})
 
     def place(self, row: int) -> Place:
         """Where a row stands."""
@@ -420,7 +426,7 @@ def _amount(
 
 def _all_lost(cells: pd.Series) -> bool:
     filled = cells[_filled(cells)]
-    return len(filled) > 0 and all(type(cell).__name__ == "Lost" for cell in filled)
+    return len(filled) > 0 and all(isinstance(cell, Lost) for cell in filled)
 
 
 def _filled(cells: pd.Series) -> pd.Series:

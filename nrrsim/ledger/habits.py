@@ -19,6 +19,7 @@ from nrrsim.movements import CENT
 from nrrsim.notation import counted
 
 PAID_EVERY = (3, 6, 12)  # months: for a quarter, half a year, a year
+LEAST_CHANGING = 3  # customers: the lives of one or two may be anything
 LEAST_PAYMENTS = 3  # of a customer: two are no habit
 LEAST_PAID = 0.01  # of all amounts: payments of less are no cause to refuse a ledger
 LEAST_STAYING = 0.9  # of the customers of the month before the last
@@ -34,10 +35,10 @@ def ask_what_a_row_is(table: Table, frame: pd.DataFrame) -> None:
 
     frame : `customer`, `month` (its number) and `arr`, rows of zeros too; nothing is null.
 
-    A log of changes: most customers of two months or more have rows in under half of the steps from
-    their first to their last. Payments: customers of three months or more, each 3, 6 or 12 months
-    after the one before, where the ledger's step is smaller, with a hundredth of all amounts. Who
-    pays so makes no log.
+    A log of changes: most customers of two months or more, three at least, have rows in under half
+    of the steps from their first to their last. Payments: customers of three months or more, each
+    3, 6 or 12 months after the one before, where the ledger's step is smaller, with a hundredth of
+    all amounts. Who pays so makes no log.
     """
     customer, month = codes_of(frame["customer"]), frame["month"].to_numpy(np.int64)
     paid = frame["arr"].to_numpy(float)
@@ -50,7 +51,7 @@ def ask_what_a_row_is(table: Table, frame: pd.DataFrame) -> None:
     steps = 1 + _by_customer(holder, np.diff(stands), number) / step
     is_log = (rows > 1) & (rows < steps / 2) & ~pays
     several = int((rows > 1).sum())
-    if is_log.sum() > several / 2:
+    if is_log.sum() > several / 2 and is_log.sum() >= LEAST_CHANGING:
         first = int(np.flatnonzero(is_log[customer])[0])
         table.ask(
             f"{is_log.sum():,} of {counted(several, 'customer')} with two rows or more, such as"
@@ -113,7 +114,9 @@ def _lives(customer: np.ndarray, month: np.ndarray) -> tuple[np.ndarray, np.ndar
     if not len(month):
         return customer, month
     first, span = month.min(), int(np.ptp(month)) + 1
-    pairs = np.unique(customer * span + (month - first))
+    # sorted by hand: np.unique hashes, and takes a hundred times as long for a million pairs
+    pairs = np.sort(customer * span + (month - first))
+    pairs = pairs[np.diff(pairs, prepend=-1) != 0]
     return pairs // span, pairs % span + first
 
 
@@ -207,8 +210,9 @@ def ask_about_doubled_rows(table: Table, frame: pd.DataFrame) -> None:
     if not again.any():
         return
     second = int(np.argmax(again))
-    row, earlier = twins[[second, int(np.argmax(same == same.iloc[second]))]].tolist()
-    first = ":".join(map(str, table.place(earlier)))
+    both = twins[[second, int(np.argmax(same == same.iloc[second]))]]
+    row, earlier = frame.index.to_numpy()[both].tolist()
+    first = table.place(earlier)
     table.ask(
         f"{counted(again.sum(), 'row is', 'rows are')} equal to an earlier one in all cells, this"
         f" one to {first}: is the export doubled?",

@@ -128,8 +128,8 @@ def _filled_down(part: Rows, reading: Reading) -> Rows:
     first = int(np.argmax(below))
     return _asked(
         part,
-        f"{counted(int(below.sum()), 'row has', 'rows have')} no customer, the first here, below one"
-        " that has: so a pivot table leaves them",
+        f"{counted(int(below.sum()), 'row has', 'rows have')} no customer, the first here, below"
+        " one that has: so a pivot table leaves them",
         "repeat the customer in each row, or say that it is the one above with --fill-down",
         "fill_down",
         line=int(part.lines()[first]),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from nrrsim.ledger.values import MOST
 from nrrsim.messages import whole_of
 from nrrsim.months import Calendar, month_name, parse_month
 from nrrsim.movements import Movements
-from nrrsim.notation import counted
+from nrrsim.notation import count, counted, money, table_html
 
 
 def read_ledger(
@@ -39,7 +40,7 @@ def read_ledger(
 
     sources : paths (CSV, Excel, Parquet, JSON, also packed), folders, patterns such as
         `ledger/*.csv`, database addresses, and tables of pandas, Polars or Arrow, whose rows a
-        finding names by their labels.
+        finding names by their labels; or lists of such.
 
     rates : a file with `month,currency,rate`, the rate being the worth of one unit in the reporting
         `currency`.
@@ -65,11 +66,12 @@ def read_ledger(
         )
     before = reading.said if isinstance(reading, Reading) else reading or {}
     how = Reading.of({**before, **said})
-    tables = [place for place, source in enumerate(sources) if is_table(source)]
+    each = [one for some in sources for one in (some if isinstance(some, list | tuple) else [some])]
+    tables = [place for place, source in enumerate(each) if is_table(source)]
     names = {place: f"table {n}" for n, place in enumerate(tables, start=1) if len(tables) > 1}
     parts = [
         rows
-        for place, source in enumerate(sources)
+        for place, source in enumerate(each)
         for rows in read_rows(source, how.query, how.sheet, names.get(place, "the table"))
     ]
     entries = check_rows(parts, how, rates_given=rates is not None)
@@ -79,6 +81,27 @@ def read_ledger(
         entries = replace(entries, notices=(*entries.notices, *notices))
     ours = reporting_currency(entries, table, currency)
     return Ledger(entries, ours, table, reported, grace_months, how)
+
+
+def _showing_options(function: Callable[..., Any]) -> inspect.Signature:
+    """The signature of a function that takes any option of reading, with each of them in it."""
+    plain = inspect.signature(function)
+    by_name = inspect.Parameter.KEYWORD_ONLY
+    options = [
+        inspect.Parameter(each.name, by_name, default=each.default, annotation=each.type)
+        for each in fields(Reading)
+    ]
+    own = [each for each in plain.parameters.values() if each.kind is not each.VAR_KEYWORD]
+    return plain.replace(parameters=[*own, *options])
+
+
+# so that a notebook completes them
+read_ledger.__signature__ = _showing_options(read_ledger)  # type: ignore[attr-defined]
+
+
+def as_ledger(given: Ledger | str | Path) -> Ledger:
+    """A ledger as it is, or the one of a file."""
+    return read_ledger(given) if isinstance(given, str | Path) else given
 
 
 @dataclass(frozen=True)
@@ -125,6 +148,29 @@ class Ledger:
         own = self.entries.frame.columns
         texts = [name for name in own if name not in numbers and name not in COHORT_BY]
         return [*texts, *COHORT_BY]
+
+    def frame(self) -> pd.DataFrame:
+        """The checked entries, a row each: `customer`, `month` ("YYYY-MM"), `arr`, `segment`, and
+        the ledger's further columns.
+
+        Amounts are ARR in the currency in which they were written: where there are several, that of
+        the column `currency`.
+        """
+        frame = self.entries.frame.copy()
+        for name in ("month", "renewal"):
+            if name in frame:
+                codes, numbers = pd.factorize(frame[name])  # who has no renewal is -1
+                names = np.array([*(month_name(int(each)) for each in numbers), None], dtype=object)
+                frame[name] = pd.array(names[codes], dtype="str")
+        first = ["customer", "month", "arr", "segment"]
+        return pd.DataFrame(frame[[*first, *frame.columns.difference(first, sort=False)]])
+
+    def _repr_html_(self) -> str:
+        frame = self.frame()
+        arr = partial(money, currency="" if "currency" in frame else self.currency)
+        return table_html(
+            frame, {"arr": arr, "quantity": count, "unit_price": arr}, "entry", "entries"
+        )
 
     @cached_property
     def fingerprint(self) -> str:
@@ -288,10 +334,12 @@ class Ledger:
                 raise UsageError(
                     f"{what}: {month_name(number)} is after the ledger's last month,"
                     f" {month_name(known.last)}, {known.why}; if the export was made later, say"
-                    f" when: --until {month_name(number)} (in a card or a scenario's book: until)"
+                    f" when: --until {month_name(number)}"
                 )
+            zone = "; are its times those of another zone? see --timezone"
             raise UsageError(
                 f"{what}: {month_name(number)} is not in the ledger, which has {months}"
+                + (zone if self.entries.is_zoned else "")
             )
         return number
 

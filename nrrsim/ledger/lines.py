@@ -19,8 +19,6 @@ from nrrsim.ledger.vocabulary import plain
 from nrrsim.movements import CENT
 from nrrsim.notation import counted
 
-# Columns whose rows must not run side by side without a word.
-ALIKE = ("currency", "term", "renewal")
 NO_LINE = ("invoice", "transaction")  # another one each time: no line that goes on
 
 
@@ -108,14 +106,13 @@ def line_codes(table: Table, frame: pd.DataFrame) -> np.ndarray:
 def settle_overlaps(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.DataFrame:
     """Periods of one customer that run at once: asked, ended, or added, as is said.
 
-    In a table without lines any overlap is asked, and so is one of rows that differ in currency,
-    term or renewal; of contracts, invoices and deals one that is shorter than either.
+    In a table without lines any overlap is asked, also of rows that differ in currency, term or
+    renewal; of contracts, invoices and deals one that is shorter than either.
     """
     if reading.overlap == "add" or table.shape.side_by_side or len(frame) < 2:
         return frame
     order, begins, ends, customer = _by_start(frame)
     has_lines = bool([name for name in table.lines if name in frame])
-    differs = _differ(frame, order) if has_lines else None
     asked: list[tuple[int, int]] = []
     replaced: dict[int, float] = {}
     # each row beside the one before it that runs longest
@@ -127,7 +124,7 @@ def settle_overlaps(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.D
             if customer[before] == customer[at] and ends[before] > begins[at]
         ]
         for before in running:
-            if has_lines and not _counts_as_overlap(table, differs, before, at, begins, ends):
+            if has_lines and not _counts_as_overlap(table, before, at, begins, ends):
                 continue
             asked.append((before, at))
             replaced[before] = min(replaced.get(before, np.inf), begins[at])
@@ -153,8 +150,8 @@ def settle_overlaps(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.D
             f" {table.place(rows[0])}"
         ),
         (
-            "say whether the later one takes the place of the earlier or runs beside it with --overlap"
-            " replace or --overlap add"
+            "say whether the later one takes the place of the earlier or runs beside it with"
+            " --overlap replace or --overlap add"
         ),
         "overlap",
         ("replace", "add"),
@@ -166,7 +163,6 @@ def settle_overlaps(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.D
 
 def _counts_as_overlap(
     table: Table,
-    differs: np.ndarray | None,
     before: int,
     at: int,
     begins: np.ndarray,
@@ -177,7 +173,7 @@ def _counts_as_overlap(
         both = min(ends[before], ends[at]) - begins[at]
         shorter = min(ends[before] - begins[before], ends[at] - begins[at])
         return bool(both < shorter and ends[at] > ends[before])
-    return differs is not None and bool((differs[before] != differs[at]).any())
+    return False
 
 
 def _by_start(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -189,20 +185,6 @@ def _by_start(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray, 
     end = np.where(np.isnan(end), np.inf, end)
     order = np.lexsort([end, start, customer[rows]])
     return rows[order], start[order], end[order], customer[rows][order]
-
-
-def _differ(frame: pd.DataFrame, order: np.ndarray) -> np.ndarray | None:
-    """What periods side by side must agree in, by row of `order`; a blank differs from a value."""
-    names = [name for name in ALIKE if name in frame]
-    if not names:
-        return None
-    columns = [
-        np.nan_to_num(frame[name].to_numpy(float), nan=-1.0)
-        if frame[name].dtype.kind == "f"
-        else codes_of(frame[name]).astype(float)
-        for name in names
-    ]
-    return np.asarray(np.column_stack(columns)[order])
 
 
 def _last(table: Table, frame: pd.DataFrame, key: pd.Series, reading: Reading) -> pd.DataFrame:

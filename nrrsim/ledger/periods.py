@@ -81,8 +81,8 @@ def look_at_ends(table: Table, frame: pd.DataFrame) -> None:
     if last_days > 0.5:
         row = int(frame.index[int(np.argmax(frame["end"].notna().to_numpy()))])
         table.ask(
-            f"{last_days:.0%} of the ends are the last day of a month: the last day with service, or"
-            " the first without",
+            f"{last_days:.0%} of the ends are the last day of a month: the last day with service,"
+            " or the first without",
             "say which with --period-end inclusive (the last day with service) or --period-end"
             " exclusive",
             "period_end",

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from nrrsim.errors import UsageError, did_you_mean
+from nrrsim.errors import DataError, UsageError, did_you_mean
 from nrrsim.months import Calendar
 
 PAYS_FOR = ("unit", "line", "month", "year", "period", "total")
 # What may follow an option in a message: a pair, a word, a sign or a number.
-VALUE = r"""[\w.%-]+=(?:"[^"]*"|\S*[\w)>])|[A-Z]+\b|[a-z][a-z-]*[a-z]\b|[.,](?= |;|$)|\d[\d-]*"""
+VALUE = r"""[\w.%-]+=(?:"[^"]*"|\S*[\w)>])|"[^"]*"|[A-Z]\w*|[a-z][a-z-]*[a-z]\b|[.,](?= |;|$)|\d[\d-]*"""
 YES = {"yes": True, "true": True, "no": False, "false": False}
 
 
@@ -146,6 +147,26 @@ def in_a_card(text: str) -> str:
         return f"{name}: {value}" if value not in (",", ".") else f'{name}: "{value}"'
 
     return re.sub(f"--([a-z][a-z-]+)(?: ({VALUE}))?", key, text)
+
+
+@contextmanager
+def as_keys(said_so: bool = True) -> Iterator[None]:
+    """Within it, what is wrong with a ledger names options as keys (if it was `said_so`)."""
+    try:
+        yield
+    except (DataError, UsageError) as error:
+        if not said_so:
+            raise
+        raise _with_keys(error) from None
+
+
+def _with_keys(error: DataError | UsageError) -> DataError | UsageError:
+    if isinstance(error, UsageError):
+        return UsageError(in_a_card(str(error)))
+    return DataError(
+        dataclasses.replace(each, problem=in_a_card(each.problem), remedy=in_a_card(each.remedy))
+        for each in error.findings
+    )
 
 
 def _checked(option: dataclasses.Field[Any], given: Any) -> Any:

@@ -39,6 +39,7 @@ def typed_rows(name: str, frame: pd.DataFrame, heading_line: int = 1) -> Rows:
         notices=notices,
         headings=tuple(headings),
         heading_line=heading_line,
+        exact=True,
     )
 
 

@@ -92,7 +92,7 @@ def _said_of_folder(folder: Path) -> tuple[str, ...]:
     return (f"{said}, and not {', '.join(others[:MOST_NAMED])}{more}",)
 
 
-def map_unique(values: pd.Series, parse: Callable[[object], int | None]) -> np.ndarray:
+def map_unique(values: pd.Series, parse: Callable[[object], float | None]) -> np.ndarray:
     """`ndarray[float]` of parse(value), nan where it gives None; each value is parsed once."""
     codes, distinct = pd.factorize(values, use_na_sentinel=True)
     parsed = [parse(value) for value in distinct]

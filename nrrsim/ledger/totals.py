@@ -18,6 +18,9 @@ chance: 500 beside 100, 200 and 200, month after month. So such a sum counts onl
   where four different amounts or more add up to it, and to a hundred such units;
 - where no total adds the row up as a customer: that settles it at once;
 - of the rows above: where the table's last row is a total of all rows but such sums.
+
+And where the one name that says total says more, a sum of two or three rows counts only if it is no
+such coincidence: Total Access may pay what its neighbour pays.
 """
 
 from __future__ import annotations
@@ -36,10 +39,10 @@ from nrrsim.notation import counted
 
 LEAST_MONTHS = 3  # in fewer a sum shows nothing
 UNITS, LEAST_AMOUNTS = 100, 4  # a sum of so many units and different amounts is no coincidence
-LEAST_ADDED = 4  # rows of which a sum is none where the name says total, too
+LEAST_ADDED = 4  # rows: a sum of so many is none if the name says total, too
 MOST_DOUBTED = 12  # names such as Total Access of which each may be a customer
 MOST_TRIED = 300  # ways to tell subtotals from customers
-MOST_COUNTED = 1e13  # an amount beyond is not counted in cents
+MOST_CENTS = 1e12  # of an amount: a million such still add up in whole numbers
 
 _TOTAL = (
     "(?:(?:grand|sub|net|overall) ?)?totals?|gesamt(?:summe|ergebnis|betrag)?|insgesamt"
@@ -229,21 +232,20 @@ class _Book:
         them can be counted, how many different amounts there are, and how many items.
         """
         chosen = among[self.item] & (self.amount != 0)
-        most = 100 * MOST_COUNTED
-        cents = np.rint(np.clip(100 * self.amount[chosen], -most, most)).astype(np.int64)
+        exact = np.clip(100 * self.amount[chosen], -MOST_CENTS, MOST_CENTS)
+        cents = np.rint(exact).astype(np.int64)
         rank = np.lexsort([cents, self.month[chosen]])
         cents, month = cents[rank], self.month[chosen][rank]
+        is_other = (np.diff(cents, prepend=0) != 0) | (np.diff(month, prepend=-1) != 0)
+        different = np.bincount(month, is_other, minlength=self.months)
         number = np.bincount(month, minlength=self.months)
-        is_other = np.diff(cents, prepend=0) != 0
-        is_other |= np.diff(month, prepend=-1) != 0
-        unit = np.ones(self.months, dtype=np.int64)
+        total, unit = np.zeros(self.months, dtype=np.int64), np.ones(self.months, dtype=np.int64)
         named = np.flatnonzero(number)
         if len(named):
             begins = (np.cumsum(number) - number)[named]
+            total[named] = np.add.reduceat(cents, begins)
             unit[named] = np.maximum(np.gcd.reduceat(np.abs(cents), begins), 1)
-        total = np.zeros(self.months, dtype=np.int64)
-        np.add.at(total, month, cents)
-        return total, unit, np.bincount(month, is_other, minlength=self.months), number
+        return total, unit, different, number
 
     def is_total(self, total: np.ndarray, parts: np.ndarray, numbers: np.ndarray) -> np.ndarray:
         """Whether it is the sum of so many parts, if each was rounded to its last digit.
@@ -311,7 +313,10 @@ def _judged(book: _Book, told: list[int], customers: np.ndarray) -> _Found:
 
 
 def _with_customers(book: _Book, told: list[int], doubted: list[int], found: _Found) -> _Found:
-    """With one or two of the doubted as customers, if so more of the others are sums of all."""
+    """With one or two of the doubted as customers, where that makes more of the rest a total.
+
+    A total of all that adds up Groupe Total, too, says that it is a customer.
+    """
 
     def sure(judged: _Found) -> int:
         return sum(item not in doubted for item in judged.sums) if judged.is_whole else -1
@@ -398,7 +403,7 @@ def _subtotals(
 
     month, total = book.of(last)
     amounts, numbers = (each[month] for each in book.sums(others))
-    # customers are at most all, and as a part of subtotals at least half of the others
+    # the last row adds up no more than the others, and subtotals no more than the last row does
     if (total > amounts * 1.01 + CENT).any() or (amounts > total * 2.02 + CENT).any():
         return {}
     above, numbers_above = book.sums_above(others)

@@ -14,6 +14,7 @@ from nrrsim.errors import Finding, UsageError, did_you_mean
 from nrrsim.ledger.amounts import read_amounts
 from nrrsim.ledger.columns import UNUSED, Table
 from nrrsim.ledger.dates import Read, month_of_day, read_dates
+from nrrsim.ledger.lostcells import Lost
 from nrrsim.ledger.reading import Reading
 from nrrsim.ledger.rows import invisible
 from nrrsim.ledger.sources import numbers
@@ -61,8 +62,8 @@ RULES = {
     ),
     "interval.known": (
         "{} is not an interval",
-        "write day, week, month, quarter, half-year or year, or a number of months up to 60, such as"
-        " 24",
+        "write day, week, month, quarter, half-year or year, or a number of months up to 60, such"
+        " as 24",
     ),
     "quantity.number": (
         "{} is not a number of 0 or more",
@@ -103,6 +104,7 @@ def typed_values(table: Table, reading: Reading) -> pd.DataFrame:
     """
     raw = table.frame
     columns: dict[str, Any] = {"customer": _text(raw["customer"])}
+    _refuse_lost_names(table)
     columns |= _dates(table, reading)
     columns |= _amounts(table, reading)
 
@@ -127,6 +129,19 @@ def typed_values(table: Table, reading: Reading) -> pd.DataFrame:
         and not str(name).endswith(UNUSED)
     ]
     return pd.DataFrame(columns | {name: _text(raw[name]) for name in further}, index=raw.index)
+
+
+def _refuse_lost_names(table: Table) -> None:
+    """Refuse a customer's cell that an error or a formula left."""
+    cells = table.frame["customer"]
+    if cells.dtype != object:
+        return
+    lost = cells.map(lambda cell: isinstance(cell, Lost)).to_numpy(bool)
+    if lost.any():
+        row = int(cells.index[int(np.argmax(lost))])
+        problem, remedy = LOST
+        number = f", and {int(lost.sum()) - 1:,} more" if lost.sum() > 1 else ""
+        table.refuse(problem.format(as_written(cells[row])) + number, remedy, "customer", row)
 
 
 def _dates(table: Table, reading: Reading) -> dict[str, Any]:
@@ -317,7 +332,7 @@ def ask_of_amounts(table: Table, frame: pd.DataFrame) -> None:
             (".", ","),
         ),
         "blank": (
-            "{} such as {}: the amount is empty",
+            "the amount of {} is empty, such as {}",
             "fill in what is missing, or say that it is nothing with --blank zero",
             "blank",
             ("zero",),
@@ -329,6 +344,8 @@ def ask_of_amounts(table: Table, frame: pd.DataFrame) -> None:
             row = int(frame.index[rows[0]])
             written = as_written(table.frame[table.unit][row])
             problem = problem.format(counted(len(rows), "cell"), written)
+            if column == "blank" and len(rows) == 1:
+                problem = "is empty" if _is_empty(table.frame[table.unit][row]) else f"is {written}"
             table.ask(problem, remedy, option, choices, row=row, field=table.unit)
 
 
@@ -460,7 +477,8 @@ def check_values(table: Table, frame: pd.DataFrame, reading: Reading) -> None:
         "one_segment": {"segment.one": lambda s: s.isna()},
     }
     key = keys_of(table, frame)
-    if reading.several is not None or table.shape.rows in ("movements", "log"):
+    is_asked = table.tells_lines_apart and "month" in frame
+    if is_asked or reading.several is not None or table.shape.rows == "movements":
         key[:] = np.nan
     judged = frame.assign(key=key, one_segment=_second_segment(frame))
     # without ignore_na=False no rule would see an empty value, and most are about those
@@ -506,7 +524,7 @@ def keys_of(table: Table, frame: pd.DataFrame) -> pd.Series:
 
     Of periods, and of rows that a column tells apart as lines, it is one for each whole row.
     """
-    if "month" not in frame or set(table.lines) - {"product"}:
+    if "month" not in frame or table.tells_lines_apart:
         names = [name for name in frame if name not in ("waits", "blank", "undecided")]
         grouped = frame.groupby(names, dropna=False, sort=False, observed=True)
         return pd.Series(grouped.ngroup().to_numpy(float), index=frame.index)
@@ -580,7 +598,7 @@ def _explain(table: Table, failures: pd.DataFrame, unit: str, judged: pd.DataFra
                 problem = "is empty"
             elif rule.endswith(".date") and getattr(cell, "tzinfo", None):
                 problem, remedy = ZONED
-            elif type(cell).__name__ == "Lost":
+            elif isinstance(cell, Lost):
                 problem, remedy = LOST
             name, line = table.place(int(row))
             told.append(

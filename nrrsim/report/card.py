@@ -1,4 +1,4 @@
-"""A run card in, its checked parameters and its notebook out; never runs it."""
+"""A run card in, its checked parameters, notebook and ledger out; never runs or reads them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,15 @@ from nrrsim.months import Calendar
 from nrrsim.yamlfile import read_yaml
 
 NESTED = ("scenarios", "multiples", "price_months")
+LEDGER, FORM = "ledger", ("rates", "currency", "reported", "grace_months")
+USUAL = "quarterly_report"  # whose keys a card has that states a ledger alone
 MOST_STRANGE = 20  # unknown parameters that are told one by one
 OPTIONAL = re.compile(r"\(optional ?(number|text|mapping|month of the year|)\)")
 PATH = "(path)"  # in a parameter's comment; a company or a title may be called like a file
 ALWAYS_PATHS = ("rates",)
 EMPTY = "is empty; give a value, or leave the line out"
 READING = "reading"  # a notebook's parameter: how its ledger is read
+YAML = (".yaml", ".yml")
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,35 @@ class Card:
         return self.path.stem
 
     @property
+    def sources(self) -> list[str]:
+        """Its ledger: files as paths from here, patterns of such, or the address of a database."""
+        said = self.parameters.get(LEDGER)
+        if not said:
+            raise UsageError(
+                f"{self.path}: names no ledger; give a card that does, such as ledger: ledger.csv"
+            )
+        return [self.from_here(each) for each in (said if isinstance(said, list) else [said])]
+
+    @property
+    def form(self) -> dict[str, Any]:
+        """How its ledger is read, as `read_ledger` takes it."""
+        form = {key: self.parameters[key] for key in FORM if key in self.parameters}
+        # a notebook of one's own may have parameters of such names, and none for all of them
+        own = {key: self.parameters[key] for key in OPTIONS if key in self.parameters}
+        reading = Reading.of({**own, **self.parameters.get(READING, {})}).said
+        if form.get("rates"):
+            form["rates"] = self.from_here(form["rates"])
+        if Path(reading.get("format", "")).suffix in YAML:
+            reading["format"] = self.from_here(reading["format"])
+        return {**form, **reading}
+
+    def from_here(self, path: str) -> str:
+        """A path that the card gives, which is one from its folder, as a path from here."""
+        if path.startswith("env:") or "://" in path or os.path.isabs(path):
+            return path
+        return os.path.relpath(self.path.parent.resolve() / path)
+
+    @property
     def named(self) -> list[str]:
         """What the card, or where it is silent its notebook, says that its files are."""
         known = {**self.defaults, **self.parameters}
@@ -56,10 +88,27 @@ class Card:
         return [text for text in each if isinstance(text, str) and text]
 
 
-def read_card(path: str | Path) -> Card:
-    """The card, checked against its notebook's parameters; raises UsageError with all problems."""
+def read_card(
+    path: str | Path, over: Mapping[str, Any] | None = None, *, of_ledger: bool = False
+) -> Card:
+    """The card, checked against its notebook's parameters; raises UsageError with all problems.
+
+    over : keys that are said elsewhere (`--set`), in the place of the card's own. of_ledger : the
+        card is to say what its ledger is: nothing else is missing then, not even a notebook.
+    """
     file, document = Path(path), read_yaml(path, "run card")
-    card = document.values
+    card, over = {**document.values, **(over or {})}, over or {}
+
+    def place(key: str) -> str:
+        said = f" --set {key}" if key in over else f"{document.keys[key,].line}: {key}"
+        return f"{path}:{said}"
+
+    if of_ledger and "notebook" not in card:
+        if LEDGER not in card:
+            raise UsageError(
+                f"{path}: is no ledger, and no run card that names one, such as ledger: ledger.csv"
+            )
+        card["notebook"] = USUAL
     if not isinstance(card.get("notebook"), str):
         raise UsageError(
             f"{path}: a run card names its notebook, such as notebook: quarterly_report"
@@ -72,7 +121,7 @@ def read_card(path: str | Path) -> Card:
     strange = [key for key in given if key not in known]
     beyond = set(strange[MOST_STRANGE:])
     wrong = [
-        f"{path}:{document.keys[key,].line}: {key}: {problem}"
+        f"{place(key)}: {problem}"
         for key, value in given.items()
         if key not in beyond and (problem := _problem(key, value, known))
     ]
@@ -81,7 +130,7 @@ def read_card(path: str | Path) -> Card:
     wrong += [
         f"{path}: {key}: is missing; {known[key].help or 'add it to the card'}"
         for key in known
-        if key not in given and not OPTIONAL.search(known[key].help)
+        if key not in given and not OPTIONAL.search(known[key].help) and not of_ledger
     ]
     defaults = {key: each.default for key, each in known.items()}
     wording: tuple[Path, ...] = ()
@@ -97,12 +146,20 @@ def read_card(path: str | Path) -> Card:
                 raise UsageError(f"{key}: {EMPTY}")
             Reading.of({key: value})
         except UsageError as error:
-            wrong.append(f"{path}:{document.keys[key,].line}: {error}")
+            wrong.append(f"{place(key)}: {str(error).removeprefix(f'{key}: ')}")
     if wrong:
         raise UsageError("\n".join(wrong))
     if said:
         given[READING] = {**given.get(READING, {}), **said}
     return Card(file, notebook, given, defaults, paths, wording)
+
+
+def names_a_card(path: str | Path) -> bool:
+    """Whether a file that is there is a run card, and no scenario."""
+    file = Path(path)
+    if file.suffix.lower() not in YAML or not file.is_file():
+        return False
+    return not {"notebook", LEDGER}.isdisjoint(read_yaml(file, "run card").values)
 
 
 def described(notebook: Path) -> dict[str, tuple[Any, str]]:
@@ -178,7 +235,8 @@ def _meant(value: Any, parameter: _Parameter | None) -> Any:
 
 def _problem(key: str, value: Any, known: Mapping[str, _Parameter]) -> str:
     if key not in known:
-        return f"is not a parameter of the notebook; {did_you_mean(key, list(known))}"
+        names = [*known, *(OPTIONS if READING in known else ())]
+        return f"is not a parameter of the notebook; {did_you_mean(key, names)}"
     wanted = known[key].kind
     if value is None:
         return "" if known[key].default is None else EMPTY
@@ -192,6 +250,9 @@ def _problem(key: str, value: Any, known: Mapping[str, _Parameter]) -> str:
         fits = isinstance(value, Mapping) and all(isinstance(item, str) for item in value.values())
         wanted = "a mapping of our word to your heading, such as {customer: Account}"
         return "" if fits else f"must be {wanted}, got {value!r}"
+    if key == LEDGER and isinstance(value, list):
+        fits = bool(value) and all(isinstance(item, str) for item in value)
+        return "" if fits else f"must be a file or a list of files, got {value!r}"
     if isinstance(value, Mapping | list):
         return "" if key in NESTED else "must be one value, not a list or a mapping"
     if wanted == "switch":

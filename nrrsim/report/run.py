@@ -12,7 +12,8 @@ import datetime
 import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,11 +21,13 @@ from typing import Any
 from nrrsim import errors
 from nrrsim.errors import NotebookError, NrrsimError, UsageError, did_you_mean
 from nrrsim.files import refused, shared, whole_folder
+from nrrsim.ledger.reading import as_keys, in_a_card
 from nrrsim.notation import escape_markdown, month_name
 from nrrsim.report.card import ALWAYS_PATHS, Card, read_card
 from nrrsim.report.manifest import recorded_numbers, write_manifest
 
 FORMATS = ("pdf", "html", "xlsx")
+AS_OF = "as_of"  # the parameter that is a report's month
 log = logging.getLogger("nrrsim")
 
 
@@ -35,9 +38,13 @@ def run_card(
     engine: str = "auto",
     out: str | Path | None = None,
     progress: bool = False,
+    over: Mapping[str, Any] | None = None,
+    latest: bool = False,
 ) -> Path:
     """Run a card and put the report into `out`/<name of the card>/; returns that folder.
 
+    over : keys with what takes the place of the card's own. latest : `as_of` is the last month of
+        the card's ledger that ends a quarter.
     out : default: `reports/` beside the folder `params/` that the card lies in, else `reports/`
         here.
 
@@ -49,7 +56,7 @@ def run_card(
         raise UsageError(f"--to: {unknown[0]!r} is not known; {did_you_mean(unknown[0], FORMATS)}")
     from nrrsim.report.pages.markdown import install_fonts
 
-    card = read_card(path)
+    card = _of_latest(path, over or {}) if latest else read_card(path, over)
     out = _reports_of(card.path) if out is None else Path(out)
     final = _checked_place(out / card.name)
     if not set(card.paths) - set(ALWAYS_PATHS):
@@ -70,6 +77,27 @@ def run_card(
     if out.resolve() == shared("reports").resolve():
         install_fonts(shared("reports"))  # so that Quarto can render the notebook by hand, too
     return final
+
+
+def _of_latest(path: str | Path, over: Mapping[str, Any]) -> Card:
+    """The card as of its ledger's last month that ends a quarter of the company's year."""
+    from nrrsim.ledger.ledger import read_ledger
+    from nrrsim.months import parse_month
+
+    if AS_OF in over:
+        raise UsageError(f"--latest: --set {AS_OF} says which month; keep one of the two")
+    # a card may leave the month to this: its ledger has to be known first
+    card = read_card(path, {**over, AS_OF: "2000-01"})
+    with as_keys():
+        ledger = read_ledger(*card.sources, **card.form)
+    ends = ledger.calendar.ends
+    month = next((m for m in reversed(ledger.months) if ends(parse_month(m, AS_OF), 3)), None)
+    if month is None:
+        raise UsageError(
+            f"--latest: no month of the ledger ends a quarter; say which with --set {AS_OF}=YYYY-MM"
+        )
+    log.info("note: %s: as of %s, the ledger's last month that ends a quarter", path, month)
+    return replace(card, parameters={**card.parameters, AS_OF: month})
 
 
 def _reports_of(card: Path) -> Path:
@@ -187,13 +215,13 @@ def _unformatted(path: Path) -> str:
 
 def _said_by(error: Any, card: Card) -> NrrsimError:
     """What the notebook said, as the error it was: the kernel tells its name and text alone."""
-    kind = getattr(errors, str(error.ename), None)
+    kind, said = getattr(errors, str(error.ename), None), in_a_card(str(error.evalue))
     if error.ename == "DataError":
         refusal = errors.DataError([])
-        refusal.args = (str(error.evalue),)
+        refusal.args = (said,)
         return refusal
     if isinstance(kind, type) and issubclass(kind, NrrsimError):
-        return kind(str(error.evalue))
+        return kind(said)
     return NotebookError(
         f"{card.path}: the notebook {card.notebook.stem} failed in cell {error.exec_count}:"
         f" {error.ename}: {error.evalue}"

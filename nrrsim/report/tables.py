@@ -21,6 +21,12 @@ from nrrsim import notation as house
 from nrrsim.notation import NOTHING, escape_markdown, typst_string
 
 __all__ = ["Printed", "callout", "key_figures", "record", "sentence", "table"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 INK, GREY, NAVY, RULE, WASH, TEAL = "#1F2A37", "#44546A", "#12355B", "#CBD3DB", "#F2F5F8", "#2B6F7D"
 RECORD = "application/vnd.nrrsim+json"  # a notebook output that no page shows
 CELLS = "application/vnd.nrrsim.table+json"  # a table's own numbers, for spreadsheets

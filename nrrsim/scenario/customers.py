@@ -12,6 +12,7 @@ import numpy as np
 from scipy import special
 
 from nrrsim.errors import UsageError
+from nrrsim.ledger.reading import as_keys, in_a_card
 from nrrsim.messages import Problem, RefusedError
 from nrrsim.months import parse_month
 from nrrsim.scenario.book import (
@@ -92,7 +93,8 @@ def of_ledger(book: LedgerBook, folder: Path) -> Customers:
     from nrrsim.ledger.ledger import read_ledger
 
     try:
-        ledger = read_ledger(folder / book.ledger, currency=book.currency, reading=book.reading)
+        with as_keys():  # as they stand beside the ledger
+            ledger = read_ledger(folder / book.ledger, currency=book.currency, reading=book.reading)
     except UsageError as error:
         said = str(error)
         at = next((key for key in ("until", "currency") if said.startswith(f"{key}: ")), "ledger")
@@ -117,7 +119,8 @@ def customers_of(
     try:
         there = ledger.customers(as_of, rate_of)
     except UsageError as error:
-        raise RefusedError(Problem(("book", "as_of"), str(error).removeprefix("month: "))) from None
+        said = in_a_card(str(error)).removeprefix("month: ")
+        raise RefusedError(Problem(("book", "as_of"), said)) from None
     if there.empty:
         problem = "nobody pays anything in this month: there is nothing to retain"
         raise RefusedError(Problem(("book", "as_of"), problem))

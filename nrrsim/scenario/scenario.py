@@ -15,7 +15,7 @@ from copy import deepcopy
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import (
     AfterValidator,
@@ -32,6 +32,7 @@ from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.files import shared
 from nrrsim.messages import RefusedError, located, problems_of
 from nrrsim.months import shift
+from nrrsim.notation import table_html
 from nrrsim.scenario import beliefs
 from nrrsim.scenario.beliefs import AS_PERCENT, OR_DECIMAL, OR_PERCENT, Finite, Frozen, Ratio
 from nrrsim.scenario.book import (
@@ -48,8 +49,11 @@ from nrrsim.scenario.drivers import Driver, Drivers
 from nrrsim.scenario.extends import copied, extended, gives_way, merged, with_churn_rates
 from nrrsim.scenario.numbers import OF_TARGET, TARGET, Sized
 from nrrsim.scenario.programmes import Programme
-from nrrsim.scenario.table import Stated, Table
+from nrrsim.scenario.table import Stated, Table, believed
 from nrrsim.yamlfile import Document, read_yaml
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MOST_MONTHS = 600
 # What a file that extends another may state in part.
@@ -159,6 +163,24 @@ class Scenario(Frozen):
         """Every number of the drivers, laid out once."""
         return Table.of(self.drivers, self.segments, self.correlations)
 
+    def frame(self) -> pd.DataFrame:
+        """A row for each number of the drivers: `driver`, `segment` (or `all`), `field`, `value`
+        (the number or the belief, as text), `mean` (the one that acts) and `source`.
+        """
+        import pandas as pd
+
+        rows = [
+            {"driver": each.driver, "segment": each.key, "field": each.field}
+            | {"value": believed(each.value), "mean": each.mean}
+            | {"source": " ".join(getattr(self.drivers, each.driver)[each.key].source.split())}
+            for each in self.table.stated
+        ]
+        columns = ["driver", "segment", "field", "value", "mean", "source"]
+        return pd.DataFrame(rows, columns=columns)
+
+    def _repr_html_(self) -> str:
+        return table_html(self.frame(), {"mean": "{:.3g}".format}, "number")
+
     @property
     def notices(self) -> tuple[str, ...]:
         """What to know about the scenario that does not make it wrong."""
@@ -240,6 +262,11 @@ def find_scenario(name: str) -> Path:
 def is_card(values: Collection[str]) -> bool:
     """Whether what a file states makes it a run card."""
     return "notebook" in values
+
+
+def as_scenario(given: Scenario | str | Path) -> Scenario:
+    """A scenario as it is, or the one of a file."""
+    return read_scenario(given) if isinstance(given, str | Path) else given
 
 
 def files_of(path: str | Path) -> list[Path]:

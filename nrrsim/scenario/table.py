@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from nrrsim.scenario.beliefs import Frozen
 from nrrsim.scenario.book import EVERY_SEGMENT
 from nrrsim.scenario.checks import full_name
 from nrrsim.scenario.drivers import CURVE_FIELDS, DRIVERS, TOLD, Drivers, Entry, Sbg
@@ -44,6 +45,11 @@ class Stated:
         return f"{self.driver}.{self.key}.{self.field}"
 
     @property
+    def mean(self) -> float:
+        """The mean that acts; of a number, itself."""
+        return self.value.mean if isinstance(self.value, Sized) else self.range.mean(self.value)
+
+    @property
     def is_cut(self) -> bool:
         """Whether so much of a belief lies outside its range, or so far, that another mean acts."""
         if isinstance(self.value, float | Sized):
@@ -53,6 +59,22 @@ class Stated:
             stated
         )
         return is_off or 1 - self.range.inside(self.value) >= LEAST_TOLD
+
+
+def believed(value: Any) -> str:
+    """A number, an interval, a distribution, a size drawn anew by each event, or a curve."""
+    if isinstance(value, Frozen):
+        return believed(value.model_dump())
+    if isinstance(value, Mapping):
+        if "between" in value:
+            return "{:g} to {:g} (90 %)".format(*value["between"])
+        if set(value) == {"mean", "sd"}:
+            return f"{value['mean']:g} on average (sd {value['sd']:g})"
+        parts = " ".join(f"{key} {believed(each)}" for key, each in value.items() if key != "dist")
+        return f"{value.get('dist', '')} ({parts})".strip()
+    if isinstance(value, tuple | list):
+        return " then ".join(map(believed, value))
+    return f"{value:g}"
 
 
 LEAST_TOLD = 0.001  # of a belief that is cut away

@@ -95,7 +95,7 @@ def test_rejected_data_is_exit_3_with_every_finding(run, write):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["metrics", MERIDIAN], "--as-of"),
+        (["metrics", MERIDIAN, "--as-of", "next"], "--as-of: 'next' is not a month"),
         (["metrics", MERIDIAN, "--as-of", "2030-01"], "2030-01 is not in the ledger"),
         (
             ["metrics", MERIDIAN, "--as-of", "2026-09", "--definition", "net"],

@@ -123,7 +123,9 @@ def test_what_is_learnt_does_not_hang_on_the_order_of_rows(write):
     ]
     learnt = []
     for _ in range(3):
-        ledger = nr.read_ledger(write(written(rng.permutation(np.array(rows, object)).tolist())))
+        ledger = nr.read_ledger(
+            write(written(rng.permutation(np.array(rows, object)).tolist())), overlap="add"
+        )
         past = Actuals(ledger, ledger.months[-1], len(ledger.months) - 1)
         due = renewals(past)
         assert due["due"].sum() > 0
@@ -138,7 +140,9 @@ def test_renewals_go_by_line(write):
     rows = ["A,2025-01-01,,10,2027-01,monthly", "A,2025-01-01,,90,2026-03,annual"]
     rows += ["B,2025-01-01,2025-09-01,100,,annual", "C,2026-01-01,,1,2027-01,annual"]
     for order in (rows, rows[::-1], [rows[2], rows[0], rows[3], rows[1]]):
-        ledger = nr.read_ledger(write("customer,start,end,mrr,renewal,term\n" + "\n".join(order)))
+        ledger = nr.read_ledger(
+            write("customer,start,end,mrr,renewal,term\n" + "\n".join(order)), overlap="add"
+        )
         due = renewals(Actuals(ledger, "2026-01")).set_index("month")["due"]
         assert due["2026-04"] == 1080
         assert due["2027-01"] == 120 + 12
@@ -159,7 +163,8 @@ def test_seats_added_beside_a_running_contract_are_adoption(write):
     heading = "customer,start,end,mrr,quantity,unit_price\n"
     rows = ["A,2025-01-01,,100,10,10", "A,2025-02-01,,18,2,9"]
     for order in (rows, rows[::-1]):
-        moves = nr.read_ledger(write(heading + "\n".join(order))).cohort("2025-02", 1)
+        ledger = nr.read_ledger(write(heading + "\n".join(order)), overlap="add")
+        moves = ledger.cohort("2025-02", 1)
         assert float(moves.over("adoption").sum()) == 216
         assert float(moves.over("expansion").sum()) == 216
 

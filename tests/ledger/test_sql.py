@@ -343,7 +343,7 @@ def test_nulls_are_findings_with_the_row_of_the_query():
 
 
 @pytest.mark.parametrize(
-    "amount", ["'NaN'::numeric", "'NaN'::float8", "'Infinity'::float8", "'1,200'"]
+    "amount", ["'NaN'::numeric", "'NaN'::float8", "'Infinity'::float8", "'1_200'"]
 )
 def test_an_amount_that_is_none_is_a_finding(postgres, amount):
     with pytest.raises(nr.DataError, match="query:1: mrr: "):

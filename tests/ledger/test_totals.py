@@ -283,6 +283,38 @@ def test_customers_with_such_names_that_the_total_adds_up_are_asked(across):
         assert set(found.why) == {"Groupe Total", "Total Access", "Total"}
 
 
+def test_a_customer_called_like_a_total_in_a_segment_of_its_own_price():
+    """Of a segment's rows it would be the sum; the total of all says that it is a customer."""
+    same = dict.fromkeys(range(6), 200)
+    lines = [Line("Alder", same), Line("Total Access", same)]
+    lines.append(Line("SMB Total", total([same, same]), True))
+    lines += [Line("Birch", dict.fromkeys(range(6), 500))]
+    lines.append(Line("ENT Total", lines[-1].cells, True))
+    lines.append(Line("Total", total([same, same, lines[-1].cells]), True))
+    found = found_across(lines)
+    assert names_of(lines, found.left_out, True) == right(lines)
+    assert set(found.why) - set(right(lines)) == {"Total Access"}
+
+
+@pytest.mark.parametrize("across", [False, True], ids=["long", "wide"])
+@pytest.mark.parametrize("named", ["Total", "Total Access"])
+def test_a_total_that_does_not_say_so_beside_a_name_that_does(named, across):
+    random_ = random.Random(SEED)
+    for _ in range(20):
+        book = [*customers(random_, 9, ODD_PRICES), dict.fromkeys(range(MONTHS), 77)]
+        lines = [Line(f"c{n}", cells) for n, cells in enumerate(book)]
+        if named == "Total Access":  # a customer, that the company's line adds up
+            lines[0] = Line(named, book[0])
+        company = Line("Meridian Inc", total(book), True)
+        lines.append(company)
+        if named == "Total":
+            lines.insert(3, Line(named, total(book), True))
+        found = found_across(lines) if across else found_down(lines)
+        assert set(found.why) == {named, "Meridian Inc"}
+        assert found.left_out.sum() == MONTHS * (named == "Total")
+        assert found.asked.sum() >= MONTHS
+
+
 def test_a_lone_name_that_equals_its_neighbour_is_asked():
     same = dict.fromkeys(range(6), 200)
     lines = [Line("Alder", same), Line("Total Access", same)]

@@ -34,6 +34,8 @@ RULE, PALE, FAINT, SHADES = "#7F8A97", "#E3E8EE", "#D8DEE5", ("#F4F6F8", "#E9EEF
 LOW, EVEN, HIGH = "#E08E75", "#F7F6F3", "#7CA7C8"
 OFTEN = "#6FB1BE"
 NAMES = {"name", "segment", "panel"}  # columns of names that somebody else gave
+# What a report's column is called in a frame of the analysis that no report has worded yet.
+AS_ANALYSED = {"period": "month", "segment": "name"}
 MOST_SEEN = 20  # characters of a name: wherever it stands, so many have room
 # Letters of other scripts that look as Latin ones do, and signs that take no room.
 SHAPES = str.maketrans(
@@ -141,6 +143,13 @@ def takes_columns(
         @wraps(draw)
         def checked(frame: Frame, *args: P.args, **options: P.kwargs) -> ChartType:
             columns = [*texts.split(), *numbers.split()]
+            frame = frame.rename(
+                columns={
+                    theirs: ours
+                    for ours, theirs in AS_ANALYSED.items()
+                    if ours in columns and ours not in frame
+                }
+            )
             if missing := [c for c in columns if c not in frame]:
                 raise ValueError(
                     f"{draw.__name__}: no column {missing} in {list(frame)}; it takes {columns}"
