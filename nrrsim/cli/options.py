@@ -200,7 +200,7 @@ def reads_a_ledger(command: Callable[..., None]) -> Callable[..., None]:
             raise UsageError(f"{option_name(name)}: {problem}") from None
 
         form = LedgerForm(**{each.name: given.pop(each.name) for each in own}, reading=said)
-        card = card_among(given["sources"])
+        card = card_among(given.get("sources", []))
         if card is not None:
             typed = [each for each in context.params if _is_typed(context, each)]
             form = _with_typed(form_of(card), form, typed)

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+import nrrsim.analysis.actuals
+import nrrsim.workspace.next  # noqa: F401 (both keep the reader that is there when they are loaded)
 from nrrsim.cli import folders
 from nrrsim.errors import DataError, Finding, NrrsimError, UsageError
 from nrrsim.ledger import ledger as home
