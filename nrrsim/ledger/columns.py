@@ -234,7 +234,7 @@ def names_of(part: Rows, reading: Reading) -> Named:
     found = recognised(part.headings or headings, reading.format)
     if found is not None and found.shape.rows == "wide" and "month" not in headings:
         found = None
-    if found is None:
+    if found is None or not found.shape.columns:
         return _plain(part, headings, said)
     return _described(part, headings, said, found, reading)
 

@@ -23,8 +23,10 @@ from nrrsim.notation import counted
 
 DOLLARS = ("USD", "CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN")  # a sign `$` may be any
 # Read and used up, or of the day of the export: no column to split by.
-NOT_KEPT = ("mrr", "arr", "amount", "total", "interval", "interval_count", "stopped", "is_trial",
-            "name", "beginning", "term_months")  # fmt: skip
+NOT_KEPT = (
+    *("start", "end", "mrr", "arr", "amount", "total", "interval", "interval_count", "stopped"),
+    *("is_trial", "name", "beginning", "term_months"),
+)
 ONE_SEGMENT = "all"
 MOST = 1e25  # a year, of any amount: beyond, floats no longer add up to the cent
 MOST_LETTERS = 32_767  # of a text: no spreadsheet's cell holds more
@@ -239,8 +241,8 @@ def _say_of_dates(table: Table, read: Read, reading: Reading) -> None:
         }
         table.ask(
             (
-                f"{number} such as {written}, the first here: which day that is depends on how it is"
-                " read"
+                f"{number} such as {written}, the first here: which day that is depends on how it"
+                " is read"
             ),
             f"say how with {' or '.join(ways[each] for each in asked.choices)}",
             asked.option,
@@ -323,7 +325,7 @@ def _amounts(table: Table, reading: Reading) -> dict[str, Any]:
 
 
 def ask_of_amounts(table: Table, frame: pd.DataFrame) -> None:
-    """Ask what the amounts of the rows that count are, where they are empty or can be read twice."""
+    """Ask what amounts are that count, where they are empty or can be read in two ways."""
     questions: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
         "undecided": (
             "{} such as {}: a thousands sign or a decimal sign",
@@ -648,8 +650,8 @@ def _remedy_for_twice(
     several_days = "day" in judged and judged["day"][[first, row]].nunique() > 1
     if is_doubled or differs("month") or several_days:
         remedy = (
-            "the month seems to be there as several snapshots: keep its last one with --several last;"
-            " if they are lines of one customer, add them with --several add"
+            "the month seems to be there as several snapshots: keep its last one with --several"
+            " last; if they are lines of one customer, add them with --several add"
         )
         return remedy, "several", ("last", "add")
     if table.lines and not differs(table.unit):
