@@ -39,7 +39,7 @@ def new(
     folder: Annotated[
         Path, typer.Argument(metavar="FOLDER", help="A folder that is new, or empty.")
     ],
-    more: Annotated[list[str] | None, typer.Argument(metavar="[LEDGER...]", hidden=True)] = None,
+    more: Annotated[list[str] | None, typer.Argument(metavar="LEDGER", hidden=True)] = None,
     ledger: Annotated[
         list[str] | None,
         typer.Option(
@@ -148,9 +148,16 @@ def _read_asking(sources: list[str], form: LedgerForm) -> tuple[Ledger, LedgerFo
     """The ledger, how it was read in the end, and the question that each answer is to."""
     asked: dict[str, str] = {}
     seen: set[tuple[str, str]] = set()
+    questions: list[Finding] = []
+    before = form
     while True:
         try:
             return form.read(sources), form, asked
+        except UsageError as error:
+            # an answer that does not fit, such as a heading that is not there
+            if not questions:
+                raise
+            typer.echo(f"\n{error}")
         except DataError as error:
             questions = [each for each in error.findings if each.option]
             again = any((each.option, each.problem) in seen for each in questions)
@@ -158,7 +165,8 @@ def _read_asking(sources: list[str], form: LedgerForm) -> tuple[Ledger, LedgerFo
             if not can_ask() or again or len(questions) < len(error.findings):
                 _reject(error)
             seen |= {(each.option, each.problem) for each in questions}
-            form = _answered(questions, form, asked)
+            before = form
+        form = _answered(questions, before, asked)
 
 
 def _ask_more(
@@ -272,7 +280,7 @@ def _from_remedy(option: str, value: str) -> Iterator[Answer]:
     if option in SWITCHES:
         yield Answer(option, "yes")
     elif how["kind"] == "pairs":
-        ours, _, theirs = value.partition("=")
+        ours, _, theirs = value.strip('"').partition("=")
         if OPEN.fullmatch(theirs := theirs.strip('"')):
             yield Answer(option, typed=True, begins=f"{ours}=" if ours else "")
         else:

@@ -200,7 +200,7 @@ def reads_a_ledger(command: Callable[..., None]) -> Callable[..., None]:
             raise UsageError(f"{option_name(name)}: {problem}") from None
 
         form = LedgerForm(**{each.name: given.pop(each.name) for each in own}, reading=said)
-        card = card_among(given["sources"])
+        card = card_among(given.get("sources") or ())
         if card is not None:
             typed = [each for each in context.params if _is_typed(context, each)]
             form = _with_typed(form_of(card), form, typed)
@@ -212,7 +212,7 @@ def reads_a_ledger(command: Callable[..., None]) -> Callable[..., None]:
     return widened
 
 
-def card_among(sources: list[str]) -> Card | None:
+def card_among(sources: Sequence[str]) -> Card | None:
     """The run card that stands in the place of a ledger; raises UsageError where files do, too."""
     cards = [each for each in sources if each.lower().endswith(CARDS)]
     if not cards:

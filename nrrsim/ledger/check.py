@@ -143,6 +143,9 @@ def check_rows(
         frame = _with_length(table, frame)
     frame["customer"] = check_ids(table, frame["customer"], reading.ids)
     check_values(table, frame, reading)
+    if table.tells_lines_apart and not is_log and not periods and reading.several is None:
+        ask_about_doubled_rows(table, frame)
+        ask_about_snapshots(table, frame)
     if periods and not _waits(table, frame):
         latest = _latest_day(table, frame)
         last = int(month_of_day(np.array([latest]))[0]) if until is None else last_month_of(until)
@@ -184,9 +187,6 @@ def check_rows(
             ask_what_a_row_is(table, frame)
         if table.findings:
             table.stop()
-        if table.lines and reading.several is None:
-            ask_about_doubled_rows(table, frame)
-            ask_about_snapshots(table, frame)
         frame = settled_rows(table, frame, reading)
         frame, zeros = _without_zeros(table, netted(table, frame))
         line = frame["line"].to_numpy(np.int64) if "line" in frame else line_codes(table, frame)

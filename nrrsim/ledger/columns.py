@@ -154,6 +154,11 @@ class Table:
         """Whether a row is a subscription with its start, and not a month."""
         return "start" in self.frame and self.shape.rows == "periods"
 
+    @property
+    def tells_lines_apart(self) -> bool:
+        """Whether a column other than the product makes lines, whose rows are added."""
+        return bool(set(self.lines) - {"product"})
+
     def place(self, row: int) -> Place:
         """Where a row stands."""
         part = int(np.searchsorted(self.starts, row, side="right")) - 1
@@ -256,7 +261,7 @@ def names_of(part: Rows, reading: Reading) -> Named:
     found = recognised(part.headings or headings, reading.format)
     if found is not None and found.shape.rows == "wide" and "month" not in headings:
         found = None
-    if found is None:
+    if found is None or not found.shape.columns:
         return _with_what_is_told(part, _plain(part, headings, said), reading)
     return _with_what_is_told(part, _described(part, headings, said, found, reading), reading)
 

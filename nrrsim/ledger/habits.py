@@ -211,8 +211,9 @@ def ask_about_doubled_rows(table: Table, frame: pd.DataFrame) -> None:
     if not again.any():
         return
     second = int(np.argmax(again))
-    row, earlier = twins[[second, int(np.argmax(same == same.iloc[second]))]].tolist()
-    first = ":".join(map(str, table.place(earlier)))
+    both = twins[[second, int(np.argmax(same == same.iloc[second]))]]
+    row, earlier = frame.index.to_numpy()[both].tolist()
+    first = table.place(earlier)
     table.ask(
         f"{counted(again.sum(), 'row is', 'rows are')} equal to an earlier one in all cells, this"
         f" one to {first}: is the export doubled?",

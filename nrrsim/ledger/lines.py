@@ -102,18 +102,36 @@ def say_added(table: Table, frame: pd.DataFrame) -> None:
 
 
 def line_codes(table: Table, frame: pd.DataFrame) -> np.ndarray:
-    """`ndarray[row]`: the line that a row of a month is of, the same from month to month."""
+    """`ndarray[row]`: the line that a row of a month is of, the same from month to month.
+
+    It is the product. The other columns that make lines tell those of a customer apart who has
+    several rows in a month: who has one goes on with it, also under another plan.
+    """
+    product = codes_of(frame["product"]) if "product" in frame else np.zeros(len(frame), int)
+    number = lasting_codes(table, frame)
+    if number is None:
+        return np.asarray(product, dtype=np.int64)
+    customer = codes_of(frame["customer"])
+    rows = pd.DataFrame({"customer": customer, "month": frame["month"].to_numpy(), "of": product})
+    several = np.isin(customer, customer[rows.duplicated().to_numpy()])
+    apart = product * (number.max(initial=0) + 2) + np.where(several, number + 1, 0)
+    return np.asarray(apart, dtype=np.int64)
+
+
+def lasting_codes(table: Table, frame: pd.DataFrame) -> np.ndarray | None:
+    """`ndarray[row]` of one number for what the columns of lines say beside the product.
+
+    None where there are none but those that are another each time, such as an invoice's number.
+    """
     lasting = [
         name
         for name in table.lines
-        if name in frame and not set(plain(name).split()) & set(NO_LINE)
+        if name in frame and name != "product" and not set(plain(name).split()) & set(NO_LINE)
     ]
     if not lasting:
-        return np.zeros(len(frame), dtype=np.int64)
-    if len(lasting) == 1:
-        return codes_of(frame[lasting[0]])
+        return None
     each = pd.DataFrame({name: codes_of(frame[name]) for name in lasting})
-    return np.asarray(each.groupby(lasting, sort=True).ngroup().to_numpy(np.int64))
+    return each.groupby(lasting, sort=True).ngroup().to_numpy(np.int64)
 
 
 def settle_overlaps(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from nrrsim.errors import UsageError
 from nrrsim.ledger.columns import Table
-from nrrsim.ledger.lines import line_codes, rank_of
+from nrrsim.ledger.lines import lasting_codes, rank_of
 from nrrsim.ledger.periods import Known, last_month_of
 from nrrsim.ledger.reading import Reading
 from nrrsim.ledger.values import as_written, codes_of, kept
@@ -43,7 +43,9 @@ def months_of_log(
         frame = kept(table, frame, ~later)
 
     customer = codes_of(frame["customer"])
-    line = np.zeros(len(frame), dtype=np.int64) if are_movements else line_codes(table, frame)
+    line = np.zeros(len(frame), dtype=np.int64)
+    if not are_movements:
+        line = _lines_of_changes(table, frame, reading)
     rank = np.zeros(len(frame))
     if reading.order and (found := rank_of(table, frame, reading.order)) is not None:
         rank = found.to_numpy(float)
@@ -78,6 +80,32 @@ def months_of_log(
     laid_out = frame.iloc[rows].reset_index(drop=True).assign(month=months.astype(float))
     known = Known(last, 0, None if until is None else str(until), "entry")
     return laid_out, line[rows], known
+
+
+def _lines_of_changes(table: Table, frame: pd.DataFrame, reading: Reading) -> np.ndarray:
+    """`ndarray[row]`: the line of which an amount changes, its product alone with `--several last`.
+
+    Whether a change under another plan is one of another line is asked.
+    """
+    product = codes_of(frame["product"]) if "product" in frame else np.zeros(len(frame), np.int64)
+    number = lasting_codes(table, frame)
+    if number is None or reading.several == "last":
+        return product
+    holder = pd.Series(codes_of(frame["customer"]) * (product.max(initial=0) + 1) + product)
+    several = pd.Series(number).groupby(holder).transform("nunique").to_numpy() > 1
+    if several.any() and reading.several is None:
+        row = int(frame.index[int(np.argmax(several))])
+        names = ", ".join(name for name in table.lines if name != "product")
+        table.ask(
+            f"{counted(int(several.sum()), 'change is', 'changes are')} of customers who have several"
+            f" {names}, the first here: each may have an amount of its own, or the later one takes"
+            " the place of the earlier",
+            "say which with --several add (each has its own) or --several last",
+            "several",
+            ("add", "last"),
+            row=row,
+        )
+    return np.asarray(product * (number.max(initial=0) + 1) + number, dtype=np.int64)
 
 
 def _ask_for_order(table: Table, frame: pd.DataFrame, holder: np.ndarray, rank: np.ndarray) -> None:

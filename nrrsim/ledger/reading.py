@@ -19,7 +19,10 @@ from nrrsim.months import Calendar
 
 PAYS_FOR = ("unit", "line", "month", "year", "period", "total")
 # What may follow an option in a message: a pair, a word, a sign or a number.
-VALUE = r"""[\w.%-]+=(?:"[^"]*"|\S*[\w)>])|"[^"]*"|[A-Z]\w*|[a-z][a-z-]*[a-z]\b|[.,](?= |;|$)|\d[\d-]*"""
+VALUE = (
+    r"""[\w.%-]+=(?:"[^"]*"|\S*[\w)>])|"[^"]*"|[A-Z]\w*|[a-z][a-z-]*[a-z]\b"""
+    r"|[.,](?= |;|$)|\d[\d-]*"
+)
 YES = {"yes": True, "true": True, "no": False, "false": False}
 
 

@@ -226,8 +226,8 @@ def _stopped(table: Table, frame: pd.DataFrame, words: pd.Series, reading: Readi
         row = int(frame.index[int(np.argmax(unknown))])
         table.ask(
             (
-                f"{counted(int(unknown.sum()), 'row is', 'rows are')} {found}, and when they stopped"
-                f" is not in the file ({_amount(frame, unknown)})"
+                f"{counted(int(unknown.sum()), 'row is', 'rows are')} {found}, and when they"
+                f" stopped is not in the file ({_amount(frame, unknown)})"
             ),
             (
                 "name the column that says it with --stopped COLUMN, or say whether they count:"

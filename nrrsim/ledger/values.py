@@ -23,8 +23,10 @@ from nrrsim.notation import counted
 
 DOLLARS = ("USD", "CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN")  # a sign `$` may be any
 # Read and used up, or of the day of the export: no column to split by.
-NOT_KEPT = ("mrr", "arr", "amount", "total", "interval", "interval_count", "stopped", "is_trial",
-            "name", "beginning", "term_months")  # fmt: skip
+NOT_KEPT = (
+    *("start", "end", "mrr", "arr", "amount", "total", "interval", "interval_count", "stopped"),
+    *("is_trial", "name", "beginning", "term_months"),
+)
 ONE_SEGMENT, UNASSIGNED = "all", "unassigned"
 MOST = 1e25  # a year, of any amount: beyond, floats no longer add up to the cent
 MOST_LETTERS = 32_767  # of a text: no spreadsheet's cell holds more
@@ -267,8 +269,8 @@ def _say_of_dates(table: Table, read: Read, reading: Reading) -> None:
         }
         table.ask(
             (
-                f"{number} such as {written}, the first here: which day that is depends on how it is"
-                " read"
+                f"{number} such as {written}, the first here: which day that is depends on how it"
+                " is read"
             ),
             f"say how with {' or '.join(ways[each] for each in asked.choices)}",
             asked.option,
@@ -350,7 +352,7 @@ def _amounts(table: Table, reading: Reading) -> dict[str, Any]:
 
 
 def ask_of_amounts(table: Table, frame: pd.DataFrame) -> None:
-    """Ask what the amounts of the rows that count are, where they are empty or can be read twice."""
+    """Ask what amounts are that count, where they are empty or can be read in two ways."""
     questions: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
         "undecided": (
             "{} such as {}: a thousands sign or a decimal sign",
@@ -525,9 +527,10 @@ def check_values(table: Table, frame: pd.DataFrame, reading: Reading) -> None:
     }
     key = keys_of(table, frame)
     is_log = table.shape.rows == "movements" or reading.rows == "changes"
-    # which measure a row is of is asked: until then each stands several times
-    of_measures = any(finding.option == "where" for finding in table.findings)
-    if reading.several is not None or is_log or of_measures:
+    # lines are judged for themselves; and until a measure is chosen each row stands several times
+    is_asked = table.tells_lines_apart and "month" in frame
+    is_asked |= any(finding.option == "where" for finding in table.findings)
+    if is_asked or is_log or reading.several is not None:
         key[:] = np.nan
     judged = frame.assign(key=key, one_segment=_second_segment(frame))
     # without ignore_na=False no rule would see an empty value, and most are about those
@@ -573,7 +576,7 @@ def keys_of(table: Table, frame: pd.DataFrame) -> pd.Series:
 
     Of periods, and of rows that a column tells apart as lines, it is one for each whole row.
     """
-    if "month" not in frame or set(table.lines) - {"product"}:
+    if "month" not in frame or table.tells_lines_apart:
         return pd.Series(keys_of_rows(table, frame).astype(float), index=frame.index)
 
     # the codes as the digits of one number: each combination has its own
@@ -715,8 +718,8 @@ def _remedy_for_twice(
     several_days = "day" in judged and judged["day"][[first, row]].nunique() > 1
     if is_doubled or differs("month") or several_days:
         remedy = (
-            "the month seems to be there as several snapshots: keep its last one with --several last;"
-            " if they are lines of one customer, add them with --several add"
+            "the month seems to be there as several snapshots: keep its last one with --several"
+            " last; if they are lines of one customer, add them with --several add"
         )
         return remedy, "several", ("last", "add")
     if table.lines and not differs(table.unit):

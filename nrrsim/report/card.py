@@ -67,7 +67,7 @@ class Card:
         reading = Reading.of({**own, **self.parameters.get(READING, {})}).said
         if form.get("rates"):
             form["rates"] = self.from_here(form["rates"])
-        if Path(reading.get("format", "")).suffix in YAML:
+        if is_own_format(reading.get("format")):
             reading["format"] = self.from_here(reading["format"])
         return {**form, **reading}
 
@@ -160,6 +160,11 @@ def names_a_card(path: str | Path) -> bool:
     if file.suffix.lower() not in YAML or not file.is_file():
         return False
     return not {"notebook", LEDGER}.isdisjoint(read_yaml(file, "run card").values)
+
+
+def is_own_format(format: str | None) -> bool:
+    """Whether an export's format is a file of one's own, and no name of ours."""
+    return Path(format or "").suffix in YAML
 
 
 def described(notebook: Path) -> dict[str, tuple[Any, str]]:

@@ -29,7 +29,7 @@ from nrrsim.ledger.sources import matching
 from nrrsim.metrics import nrr
 from nrrsim.months import month_name, parse_month
 from nrrsim.notation import counted
-from nrrsim.report.card import read_card
+from nrrsim.report.card import is_own_format, read_card
 from nrrsim.scenario.book import is_address
 from nrrsim.workspace.cards import Said, card_name, plan, report_card, why_said
 from nrrsim.workspace.readme import TEMPLATE, first_readme, gitignore, readme
@@ -37,6 +37,7 @@ from nrrsim.workspace.template import write_template
 
 YEAR = 12
 REPORT, COMPARISON = "quarterly_report", "scenario_comparison"
+LEARNT = "learnt.yaml"
 # What may lie in a folder that counts as empty: what git keeps, and what a spreadsheet that is open
 # or a file manager leaves.
 NO_MATTER = re.compile(r"\.git|\.DS_Store|Thumbs\.db|~\$.*|\.~lock\..*")
@@ -85,73 +86,62 @@ def new_workspace(
         aimed for. notebooks : lay the reports' notebooks into the folder. copy : lay the ledger's
         files into it.
 
-    Raises UsageError where the folder holds anything else, the ledger has one month alone, or its
-    files cannot be named by one path.
+    Raises UsageError where the folder holds anything else, or the ledger has one month alone.
     """
     home = Path(folder)
     refuse_full(home, [*sources, *([rates] if rates else [])])
     month, window = _latest(ledger)
-    name = card_name(month, ledger.calendar)
-    card, compared = home / "params" / f"{name}.yaml", home / "params" / "past-vs-plan.yaml"
-    learnt_at, plan_at = (
-        home / "params" / "scenarios" / f"{each}.yaml" for each in ("learnt", "plan")
-    )
-    source = _source(sources, home if copy else None)
+    named = _named(sources, home if copy else None)
     own = company or readable(_real(home).name)
-    learnt, why_not = _learnt(ledger, month, source, rates, learnt_at.parent)
+    card = home / "params" / f"{card_name(month, ledger.calendar)}.yaml"
+    learnt, why_not = _learnt(ledger, month, named, rates, home / "params" / "scenarios")
 
-    said = _said(ledger, month, window, target, currency, asked or {})
-    said["company"] = Said(own, "" if company else "the folder's name")
-    said["ledger"] = Said(_seen_from(card.parent, source))
+    said = {
+        **_said(ledger, month, window, target, currency, asked or {}),
+        "company": Said(own, "" if company else "the folder's name"),
+        "ledger": Said(_one([_seen_from(card.parent, each) for each in named])),
+    }
     if rates:
         said["rates"] = Said(_seen_from(card.parent, rates))
-    notes = [*why_not]
-    if currency is None and not rates and "currency" not in ledger.entries.frame:
-        notes.append(
-            f"the ledger does not say its currency, and {ledger.currency} is taken: --currency says"
-            " another"
-        )
-    files = {card: f"the report to {month_name(month)}"}
+    if is_own_format(ledger.reading.format):
+        path = _seen_from(card.parent, str(ledger.reading.format))
+        said["format"] = said["format"]._replace(value=path)
+    texts = {card: report_card(REPORT, "The report of the quarter.", said, _found(ledger))}
+    told = {card: f"the report to {month_name(month)}"}
+    scenarios, compared = card.parent / "scenarios", card.with_name("past-vs-plan.yaml")
+    if learnt:
+        texts[scenarios / "plan.yaml"] = plan(LEARNT, f"The plan of {own}", target, _lever(learnt))
+        texts[compared] = _comparison(own, month, None if target else _next_point(learnt))
+        told |= {
+            scenarios / LEARNT: "what the ledger's past says",
+            scenarios / "plan.yaml": "your plan, which extends it",
+            compared: "the report of the plan against the past",
+        }
+
+    lie = [_seen_from(home, each) for each in named]
+    inside = [path for path in lie if not is_address(path) and not path.startswith(("../", "/"))]
+    page = {"inside": inside == lie, "plan": bool(learnt), "notebooks": notebooks}
+    texts[home / ".gitignore"] = gitignore(inside)
+    texts[home / "README.md"] = readme(own, _seen_from(home, str(card)), ", ".join(lie), **page)
+    told[home / "README.md"] = "what lies where, and the commands"
+    # a pattern may mean all that lies in ledger/
+    texts |= {home / name / ".gitkeep": "" for name in ("reports", *([] if copy else ["ledger"]))}
+    copies: dict[Path, Path] = {
+        path: home / "ledger" / path.name for path in (_files(sources) if copy else ())
+    }
+    if notebooks:
+        for name in (f"{REPORT}.ipynb", f"{COMPARISON}.ipynb"):
+            copies[shared("notebooks") / name] = home / "notebooks" / name
+        told[home / "notebooks"] = "the reports' notebooks, yours to change"
+
     with _made(home) as work:
-
-        def write(path: Path, text: str) -> None:
-            at = work / path.relative_to(home)
-            at.parent.mkdir(parents=True, exist_ok=True)
-            at.write_text(text, encoding="utf-8")
-
-        write(card, report_card(REPORT, "The report of the quarter.", said, _found(ledger)))
+        _write(work, home, texts, copies)
         if learnt:
-            (work / "params" / "scenarios").mkdir()
-            learnt.write(work / learnt_at.relative_to(home))
-            write(plan_at, plan(learnt_at.name, f"The plan of {own}", target, _lever(learnt)))
-            write(compared, _comparison(own, month, None if target else _next_point(learnt)))
-            files |= {
-                learnt_at: "what the ledger's past says",
-                plan_at: "your plan, which extends it",
-                compared: "the report of the plan against the past",
-            }
-        (work / "ledger").mkdir()
-        for path in _files(sources) if copy else ():
-            shutil.copy2(path, work / "ledger" / path.name)
-        # a pattern may mean all that lies there
-        for kept in ("reports", *([] if copy else ["ledger"])):
-            write(home / kept / ".gitkeep", "")
-        if notebooks:
-            (work / "notebooks").mkdir()
-            for each in (REPORT, COMPARISON):
-                shutil.copyfile(
-                    shared("notebooks") / f"{each}.ipynb", work / "notebooks" / f"{each}.ipynb"
-                )
-            files[home / "notebooks"] = "the reports' notebooks, yours to change"
-        lies = _seen_from(home, source)
-        inside = not is_address(source) and not lies.startswith(("../", "/"))
-        write(home / ".gitignore", gitignore([lies] if inside else []))
-        page = {"inside": inside, "plan": bool(learnt), "notebooks": notebooks}
-        write(home / "README.md", readme(own, _seen_from(home, str(card)), lies, **page))
-        files[home / "README.md"] = "what lies where, and the commands"
-        for path in [card, *([compared] if learnt else [])]:
-            read_card(work / path.relative_to(home))  # what is written can be run
-    return Workspace(home, card, files, tuple(notes))
+            learnt.write(work / (scenarios / LEARNT).relative_to(home))
+        for each in (card, *([compared] if learnt else [])):
+            read_card(work / each.relative_to(home))  # what is written can be run
+    notes = (*why_not, *_assumed(ledger, rates, currency))
+    return Workspace(home, card, told, notes)
 
 
 # --- the folder -----------------------------------------------------------------------------------
@@ -159,6 +149,16 @@ def new_workspace(
 
 def _made(home: Path) -> AbstractContextManager[Path]:
     return added_to(home) if home.is_dir() else whole_folder(home)
+
+
+def _write(work: Path, home: Path, texts: Mapping[Path, str], copies: Mapping[Path, Path]) -> None:
+    """Into `work` the texts and copies that are to lie in `home`."""
+    for final in (*texts, *copies.values()):
+        (work / final.relative_to(home)).parent.mkdir(parents=True, exist_ok=True)
+    for final, text in texts.items():
+        (work / final.relative_to(home)).write_text(text, encoding="utf-8")
+    for source, final in copies.items():
+        shutil.copyfile(source, work / final.relative_to(home))
 
 
 def refuse_full(home: Path, named: Sequence[str]) -> None:
@@ -199,26 +199,28 @@ def _files(sources: Sequence[str]) -> list[Path]:
     return [path for each in sources if not is_address(each) for path in matching(each)]
 
 
-def _source(sources: Sequence[str], home: Path | None) -> str:
-    """The one path, pattern or address that names the ledger; `home`: once it is copied there."""
+def _named(sources: Sequence[str], home: Path | None) -> list[str]:
+    """What names the ledger: the sources, or of several files the one pattern that means them.
+
+    A pattern means next month's file, too. `home` : the folder that they are copied into.
+    """
     files = _files(sources)
     if home is not None:
         if not files or any(path.is_dir() for path in files):
             raise UsageError("--copy: copies files; a folder or a database stays where it is")
         if len({path.name for path in files}) < len(files):
             raise UsageError("--copy: two of the files have one name; rename one")
-        return str(home / "ledger" / _patterns([path.name for path in files])[0])
-    if len(sources) == 1:
-        return sources[0]
-    if len({_real(path).parent for path in files}) == 1:
+        return [str(home / "ledger" / _patterns([path.name for path in files])[0])]
+    if len(sources) > 1 and len({_real(path).parent for path in files}) == 1:
         for pattern in _patterns([path.name for path in files]):
             path = str(files[0].parent / pattern)
             if _distinct(matching(path)) == _distinct(files):
-                return path
-    raise UsageError(
-        "--ledger: a card names one file or one pattern, and no pattern means these files and no"
-        " other; put them into a folder of their own, and give --ledger 'FOLDER/*'"
-    )
+                return [path]
+    return [*sources]
+
+
+def _one(named: list[str]) -> str | list[str]:
+    return named[0] if len(named) == 1 else named
 
 
 def _patterns(names: Sequence[str]) -> list[str]:
@@ -319,22 +321,30 @@ def _found(ledger: Ledger) -> list[str]:
 
 
 def _learnt(
-    ledger: Ledger, month: int, source: str, rates: str | None, folder: Path
+    ledger: Ledger, month: int, named: Sequence[str], rates: str | None, folder: Path
 ) -> tuple[Calibration | None, tuple[str, ...]]:
     """What the past teaches, or why there is nothing to learn, or no book to name it."""
     no_plan = "no plan is written, and no card that compares it: {}"
     span = month - parse_month(ledger.months[0], "month")
-    if is_address(source) or rates or ledger.reported:
-        why = "a scenario's book is a file in one currency, not a database and not converted"
-        return None, (no_plan.format(why),)
     if span < YEAR:
         why = f"the ledger spans {counted(span, 'month')}, and what a year brings takes a year"
         return None, (no_plan.format(why),)
+    is_one = len(named) == 1 and not is_address(named[0])
+    if not is_one or rates or ledger.reported or is_own_format(ledger.reading.format):
+        why = "a scenario's book is one file, or one pattern, in a known form and in one currency"
+        return None, (no_plan.format(why),)
     try:
-        file = _seen_from(folder, source)
+        file = _seen_from(folder, named[0])
         return calibrate(ledger, month_name(month), file=file), ()
     except UsageError as error:
         return None, (no_plan.format(error),)
+
+
+def _assumed(ledger: Ledger, rates: str | None, currency: str | None) -> list[str]:
+    if currency or rates or "currency" in ledger.entries.frame:
+        return []
+    taken = f"the ledger does not say its currency, and {ledger.currency} is taken"
+    return [f"{taken}: --currency says another"]
 
 
 def _lever(learnt: Calibration) -> dict[str, Any]:

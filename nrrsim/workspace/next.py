@@ -15,15 +15,15 @@ from typing import Any
 from nrrsim.errors import DataError, UsageError
 from nrrsim.files import whole
 from nrrsim.ledger.ledger import Ledger, read_ledger
-from nrrsim.ledger.reading import OPTIONS
+from nrrsim.ledger.reading import as_keys
 from nrrsim.ledger.sources import matching
 from nrrsim.months import Calendar, month_name, month_number
+from nrrsim.report.card import read_card
 from nrrsim.scenario.book import is_address
 from nrrsim.workspace.cards import card_name
 from nrrsim.yamlfile import Document, read_yaml
 
 VALUE = re.compile(r"""("[^"]*"|'[^']*'|[^\s,#}]+)""")
-FORM = ("currency", "reported", "grace_months")
 UNTIL = "until"
 ASKED = "# When was this quarter's export made? Say so here, if it was after its month. It was:"
 
@@ -47,7 +47,7 @@ def next_card(folder: str | Path) -> NextCard:
     before, card = _last(Path(folder))
     calendar = _calendar(card, before)
     month = month_number(card.values["as_of"]) or 0
-    ledger, note = _ledger(card, before)
+    ledger, note = _ledger(before)
     reaches = ledger.months[-1] if ledger and UNTIL not in card.values else None
     if reaches and reaches < month_name(month):
         raise UsageError(
@@ -128,19 +128,16 @@ def _calendar(card: Document, path: Path) -> Calendar:
         raise UsageError(f"{path}: fiscal_year_end: {error}") from None
 
 
-def _ledger(card: Document, path: Path) -> tuple[Ledger | None, str]:
-    """The card's ledger as it is now, or why it cannot be read: its file may still come."""
-    values: dict[str, Any] = card.values
-    ledger = str(values["ledger"])
-    source = ledger if is_address(ledger) else str(path.parent / ledger)
-    said = {key: values[key] for key in OPTIONS if key in values}
-    form: dict[str, Any] = {key: values[key] for key in FORM if values.get(key) is not None}
-    if values.get("rates"):
-        form["rates"] = str(path.parent / str(values["rates"]))
-    if not is_address(ledger) and not all(each.exists() for each in matching(source)):
-        return None, f"the ledger {ledger} is not there yet: put it there before the report is made"
+def _ledger(path: Path) -> tuple[Ledger | None, str]:
+    """A card's ledger as it is now, or why it cannot be read: its file may still come."""
     try:
-        return read_ledger(source, **form, reading=said), ""
+        card = read_card(path, of_ledger=True)
+        files = [each for each in card.sources if not is_address(each)]
+        if not all(found.exists() for each in files for found in matching(each)):
+            named = ", ".join(card.sources)
+            return None, f"the ledger {named} is not there yet: the report waits for it"
+        with as_keys():
+            return read_ledger(*card.sources, **card.form), ""
     except (UsageError, DataError) as error:
         first = str(error).splitlines()[0]
         return None, f"the ledger cannot be read as it is now: {first}"

@@ -44,6 +44,8 @@ Change `params/scenarios/plan.yaml`, then:
 
 {commands}
 
+Once there is more of it, the past is learnt anew, and the plan stays as it is:
+
 {again}
 """
 
@@ -97,10 +99,7 @@ def readme(
         f"The card names `{ledger}`. {LIES[inside]} The folder `ledger/` is for ledgers, if you"
         " want them here: git leaves out all that lies in it; name them in the card then."
     )
-    again = (
-        "Once there is more of it, the past is learnt anew, and the plan stays as it is:"
-        f" `nrrsim calibrate {card} --out params/scenarios/learnt.yaml`."
-    )
+    again = f"```sh\nnrrsim calibrate {card} --out params/scenarios/learnt.yaml\n```"
     compare = _commands(
         {
             "nrrsim simulate params/scenarios/plan.yaml": "the range of NRR",
@@ -109,7 +108,7 @@ def readme(
     )
     parts = [
         HEAD.format(company=company, commands=head, files=rows, ledger=_filled(where)),
-        PLAN.format(commands=compare, again=_filled(again)) if plan else "",
+        PLAN.format(commands=compare, again=again) if plan else "",
         OWN.format(notebooks=_filled(WITH if notebooks else WITHOUT)),
     ]
     return "".join(parts)

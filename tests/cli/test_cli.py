@@ -80,13 +80,13 @@ def test_check_prints_profile_and_notices(run, write):
 
 
 def test_rejected_data_is_exit_3_with_every_finding(run, write):
-    path = write("customer,month,mrr\nA,2025-01,x\nB,2025-1,1\n")
+    path = write("customer,month,mrr\nA,2025-01,x\nB,2025-0,1\n")
     for command in (["check", str(path)], ["metrics", str(path), "--as-of", "2025-01"]):
         code, out, err = run(*command)
         assert code == 3
         for line in (
             f"{path}:2: mrr: 'x' is not a number",
-            f"{path}:3: month: '2025-1' is not a month",
+            f"{path}:3: month: '2025-0' is not a month",
         ):
             assert line in out + err
     assert run("metrics", str(path), "--as-of", "2025-01")[1] == ""

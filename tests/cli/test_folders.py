@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+import nrrsim.analysis.actuals
+import nrrsim.workspace.next  # noqa: F401 (both keep the reader that is there when they are loaded)
 from nrrsim.cli import folders
-from nrrsim.errors import DataError, Finding, UsageError
+from nrrsim.errors import DataError, Finding, NrrsimError, UsageError
 from nrrsim.ledger import ledger as home
 from nrrsim.ledger.reading import MEANS, Reading
 from nrrsim.report.card import READING, read_card
@@ -140,6 +142,7 @@ def test_what_is_no_answer_is_asked_again(tmp_path, asks):
             {"columns": {"customer": "Payer"}},
         ),
         ("--count unpaid=yes|no", "count", (), ["2"], {"count": {"unpaid": False}}),
+        ('--count "on hold=yes|no"', "count", (), ["no"], {"count": {"on hold": False}}),
         ("--count unpaid=yes|no", "count", ("yes", "no"), ["no"], {"count": {"unpaid": False}}),
         (
             "--stopped COLUMN or --count unpaid=yes|no",
@@ -195,11 +198,11 @@ def test_every_kind_of_question_finds_its_answer(
             seen["asked"] = True
             raise DataError([question])
         seen.update(how)
-        raise UsageError("read")
+        raise NrrsimError("read")
 
     monkeypatch.setattr("test_folders.reader", lambda *a: read_ledger)
     code, _, err, _ = asks([question], answers)
-    assert (code, err) == (2, "read\n")
+    assert (code, err) == (1, "read\n")
     form = ("asked", "rates", "currency", "reported", "grace_months")
     assert {key: value for key, value in seen.items() if key not in form} == said
 
@@ -213,7 +216,7 @@ def test_answers_are_added_to_what_was_said(asks, monkeypatch):
             Finding("b.csv", 0, f"does {word} count?", f"--count {word}=yes|no", "", "count")
             for word in ("paused", "unpaid")
         ]
-        raise DataError(questions) if len(seen) == 1 else UsageError("read")
+        raise DataError(questions) if len(seen) == 1 else NrrsimError("read")
 
     monkeypatch.setattr("test_folders.reader", lambda *a: read_ledger)
     asks([], ["1", "2"], "--count", "draft=yes", "--unit", "arr")
@@ -246,6 +249,22 @@ def test_a_question_that_its_answer_does_not_settle_is_told(asks, monkeypatch):
     assert code == 3
     assert len(prompts) == 1
     assert str(UNIT) in out
+
+
+def test_an_answer_that_does_not_fit_is_asked_for_again(asks, monkeypatch):
+    question = Finding("b.csv", 0, "when did it end?", "--ended-at COLUMN", "", "ended_at")
+
+    def read_ledger(*sources, **how):
+        if how.get("ended_at") == "when":
+            raise NrrsimError("read")
+        if "ended_at" in how:
+            raise UsageError("ended_at: there is no column such")
+        raise DataError([question])
+
+    monkeypatch.setattr("test_folders.reader", lambda *a: read_ledger)
+    code, out, err, prompts = asks([question], ["such", "when"])
+    assert (code, err, len(prompts)) == (1, "read\n", 2)
+    assert "ended_at: there is no column such\n" in out
 
 
 def test_off_a_terminal_questions_are_told_with_their_options(tmp_path, run, monkeypatch):

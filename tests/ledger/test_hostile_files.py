@@ -5,6 +5,7 @@ import csv
 import datetime
 import os
 import random
+import re
 import socket
 import string
 import struct
@@ -192,14 +193,19 @@ def test_a_ledger_of_another_form_is_told_in_a_hundred_lines(write, monkeypatch,
     with pytest.raises(nr.DataError) as caught:
         nr.read_ledger(path)
     assert len(opened) < 12
-    assert len(caught.value.findings) in (20_000, 19_999)
+    # one cause is told once; what is wrong with a row alone, row by row
+    alike = kind in ("no number", "twice the same", "no month")
+    assert len(caught.value.findings) in ((1,) if alike else (20_000, 19_999))
     lines = str(caught.value).splitlines()
+    if alike:
+        assert re.search(r"20,000 cells|19,999 rows", lines[0])
+        return
     assert len(lines) == 101
     assert lines[-1].startswith(f"and {len(caught.value.findings) - 100:,} more: ")
 
 
 def test_check_prints_a_hundred_lines_too(write, run):
-    path = write(HEAD + "".join(f"c{number},2025-01,x,s\n" for number in range(500)))
+    path = write(HEAD + "".join(f"c{number},2025-01\n" for number in range(500)))
     code, out, err = run("check", path)
     assert (code, len(out.splitlines())) == (3, 101)
     assert "and 400 more" in out
@@ -224,7 +230,7 @@ def test_many_columns(write, columns):
     text = ",".join(["customer", "month", "mrr", *more]) + "\nA,2025-01,1" + ",v" * columns + "\n"
     assert set(more) < set(nr.read_ledger(write(text)).columns)
     assert len(rejected(write(text.replace("x1,", "x2,", 1)))) == 1
-    [said] = rejected(write(text.replace("customer", "client", 1)))
+    [said] = rejected(write(text.replace("customer", "shopper", 1)))
     assert len(said) < 500
 
 
@@ -385,7 +391,8 @@ def test_an_amount_of_another_kind_is_no_number(tmp_path, cell):
 @pytest.mark.parametrize("column", ["month", "start"])
 def test_a_month_of_another_kind_is_none(tmp_path, cell, column):
     sql = f"select 'A' as customer, {cell} as {column}, 1.0 as mrr"
-    [said] = rejected(parquet(tmp_path / "ledger.parquet", sql))
+    how = {"end": "none"} if column == "start" else {}
+    [said] = rejected(parquet(tmp_path / "ledger.parquet", sql), **how)
     assert said.startswith(f"ledger.parquet:1: {column}: ")
 
 
@@ -586,8 +593,8 @@ def test_a_time_is_one_or_no_date(time):
 
 @pytest.mark.parametrize(
     "text",
-    ["2025-01-01T25:99", "2025-02-01 ::..", "2025-01-01T24:00", "2025-01-01T10", "2025-01-01 9:00", "2025-01-01T10:60",
-     "2025-01-01T", "2025-02-30", "2025-13", "1899-12-31", "2200-01", "٢٠٢٥-٠١", "2025-1", "20250101", "2025Q5"],
+    ["2025-01-01T25:99", "2025-02-01 ::..", "2025-01-01T24:00", "2025-01-01T10", "2025-01-01T10:60",
+     "2025-01-01T", "2025-02-30", "2025-13", "1899-12-31", "2200-01", "٢٠٢٥-٠١", "2025-0", "20251301", "2025Q5"],
 )  # fmt: skip
 def test_what_is_no_month(write, text):
     [said] = rejected(write(f"customer,month,mrr\nA,{text},1\n"))
@@ -610,9 +617,12 @@ def test_an_instant_is_a_day_at_its_own_midnight_alone():
 
 
 def test_an_interval_may_be_a_number_of_months(write):
-    [said] = rejected(write("customer,start,amount,interval\nA,2025-01-01,1,biennial\n"))
+    [said] = rejected(
+        write("customer,start,amount,interval\nA,2025-01-01,1,biennial\n"), end="none"
+    )
     assert "or a number of months up to 60, such as 24" in said
-    ledger = nr.read_ledger(write("customer,start,amount,interval\nA,2025-01-01,240,24\n"))
+    text = "customer,start,amount,interval\nA,2025-01-01,240,24\n"
+    ledger = nr.read_ledger(write(text), end="none")
     assert ledger.customers("2025-01")["arr"].tolist() == [120]
 
 

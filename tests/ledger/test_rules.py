@@ -511,6 +511,7 @@ LOG = "customer,month,mrr\n" + "".join(
     }.items()
     for month, amount in entries
 )  # fmt: skip
+PLANS = "customer,month,{},mrr\nA,2025-01,x,1\nA,2025-02,y,2\nA,2025-03,x,0\n"
 LOG_READ = ("A 10 10 10 10 10 10 10 20 20 20 20 20 | B 5 5 5 5 5 5 5 5 5 5 5 . |"
             " C . . 5 5 5 5 5 5 5 5 8 8 | D . 1 1 1 1 1 1 1 1 1 1 1 |"
             " E . . . 1 2 3 4 4 4 4 4 4 | F . . . . . . . . 1 2 2 2")  # fmt: skip
@@ -524,8 +525,10 @@ SAVED = [
     of("it is none", LOG, "A 10 . . . . . . 20 . . . . | B 5 . . . . . . . . . . . |"
        " C . . 5 . . . . . . . 8 . | D . 1 . . . . . . . . . . | E . . . 1 2 3 4 . . . . . |"
        " F . . . . . . . . 1 2 . .", rows="months"),
-    of("by line", "customer,month,plan,mrr\nA,2025-01,x,1\nA,2025-02,y,2\nA,2025-03,x,0\n", "A 1 3 2",
-       rows="changes"),
+    of("by product", PLANS.format("product"), "A 1 3 2", rows="changes"),
+    of("another plan", PLANS.format("plan"), "? several", rows="changes"),
+    of("beside the first", PLANS.format("plan"), "A 1 3 2", rows="changes", several="add"),
+    of("in its place", PLANS.format("plan"), "A 1 2 .", rows="changes", several="last"),
     of("two in a month", "customer,month,mrr\nA,2025-01-20,2\nA,2025-01-01,1\nB,2025-02-01,1\n",
        "A 2 2 | B . 1", rows="changes"),
     of("two in a day", "customer,month,mrr\nA,2025-01-01,2\nA,2025-01-01,1\nB,2025-02-01,1\n",

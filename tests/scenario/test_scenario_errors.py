@@ -1038,10 +1038,10 @@ def test_as_of_need_not_be_quoted(expect, month):
 
 
 def test_a_ledger_that_is_wrong_is_exit_3_with_its_own_lines(expect, write):
-    write("customer,month,mrr,segment\nA,2025-1,x,smb\n", "wrong.csv")
+    write("customer,month,mrr,segment\nA,2025-0,x,smb\n", "wrong.csv")
     code, out, err = expect(FROM_LEDGER.replace("ledger.csv", "wrong.csv"))
     assert (code, out) == (3, "")
-    assert "wrong.csv:2: month: '2025-1' is not a month" in err
+    assert "wrong.csv:2: month: '2025-0' is not a month" in err
     assert "wrong.csv:2: mrr: 'x' is not a number" in err
 
 

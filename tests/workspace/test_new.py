@@ -102,6 +102,7 @@ def test_what_lies_in_it(here, run):
         "reports/.gitkeep",
     }
     card = read_card(home / "params" / "2026Q3.yaml")
+    assert card.notebook.resolve() == home / "notebooks" / "quarterly_report.ipynb"
     assert card.parameters == {
         "company": "Acme",
         "ledger": "../../billing.csv",
@@ -303,7 +304,7 @@ def test_rates_and_a_database_have_a_card_and_no_plan(here, run, write, monkeypa
     words = ["--rates", "rates.csv", "--currency", "USD"]
     code, _, err = run("new", "acme", "--ledger", ledger, *words)
     assert code == 0, err
-    assert "no plan is written, and no card that compares it: a scenario's book is a file" in err
+    assert "no plan is written, and no card that compares it: a scenario's book is one file" in err
     card = read_card(here / "acme" / "params" / "2026Q2.yaml")
     assert card.parameters["rates"] == "../../rates.csv"
     assert not (here / "acme" / "params" / "past-vs-plan.yaml").exists()
@@ -361,13 +362,16 @@ def test_several_files_are_named_by_a_pattern_that_means_them_alone(here, run, n
     )
 
 
-def test_files_that_no_pattern_means_are_refused(here, run):
+def test_files_that_no_pattern_means_are_named_one_by_one(here, run):
     split(here, "in/a.csv", "in/b.csv")
     (here / "in" / "c.csv").write_text("no ledger\n")
     code, _, err = run("new", "acme", "--ledger", "in/a.csv", "--ledger", "in/b.csv")
-    assert code == 2
-    assert "put them into a folder of their own" in err
-    assert not (here / "acme").exists()
+    assert code == 0, err
+    assert "no plan is written, and no card that compares it: a scenario's book is one file" in err
+    card = read_card(here / "acme" / "params" / "2026Q3.yaml")
+    assert card.parameters["ledger"] == ["../../in/a.csv", "../../in/b.csv"]
+    assert nr.read_ledger(*card.sources).months == nr.read_ledger("billing.csv").months
+    assert run("next", "acme")[0] == 0
 
 
 def test_a_copy_is_named_instead(here, run):
@@ -491,8 +495,10 @@ def test_the_readme_names_what_is_there(here, run, monkeypatch):
     for path in re.findall(r"`((?:params|reports|ledger|\.\.)/[^`]*)`", page):
         assert (here / "acme" / path).exists(), path
     monkeypatch.chdir(here / "acme")
-    for line in re.findall(r"^nrrsim (.*?)  #", page, re.MULTILINE):
-        if line.startswith(("simulate", "next")):
+    lines = re.findall(r"^nrrsim (.*?)(?:  #.*)?$", page, re.MULTILINE)
+    assert len(lines) == 6
+    for line in lines:
+        if not line.startswith("report"):
             code, _, err = run(*line.split(), *(["--trials", "20"] if "simulate" in line else []))
             assert code == 0, err
 
