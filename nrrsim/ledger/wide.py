@@ -188,7 +188,11 @@ def _lines(rows: Rows, cells: Cells, row: np.ndarray, month: np.ndarray) -> np.n
 
 def _months_down(frame: pd.DataFrame) -> int:
     """In how many rows the first column says a month, each once; 0 if other rows stand between."""
-    down = [text_of(cell) for cell in frame.iloc[:, 0]] if frame.shape[1] else []
+    first = frame.iloc[:, 0].dropna() if frame.shape[1] else pd.Series(dtype=object)
+    # most tables say so with their first cell
+    if first.empty or read_caption(text_of(first.iloc[0])).kind != "month":
+        return 0
+    down = [text_of(cell) for cell in frame.iloc[:, 0]]
     captions = [read_caption(text) for text in down if text]
     months = [(caption.year, caption.number) for caption in captions if caption.kind == "month"]
     is_first = all(caption.kind == "month" for caption in captions[: len(months)])

@@ -108,7 +108,6 @@ JOB = [
     ("--version", "nrrsim 0."),
     ("check ledger.csv", "no errors: every row was read"),
     ("metrics ledger.csv --as-of 2026-09", "all          107.5%    88.9%"),
-    # here `nrrsim new` and `nrrsim next` join, in the place of the card that the fixture writes
     ("report params/q.yaml --engine embedded", "reports/q/report.pdf"),
     ("verify reports/q", "numbers: as the notebook computed them"),
     ("simulate nrr-105 --trials 100", "Reactive customer success: 100 trials"),
@@ -116,6 +115,10 @@ JOB = [
     ("calibrate ledger.csv --as-of 2026-09 --out params/learnt.yaml", "3 whole years"),
     ("expect params/learnt.yaml", "Learnt from the ledger up to 2026-09: expected"),
     ("schema", '"$schema"'),
+    ("new acme --ledger ledger.csv", "acme/params/2026Q3.yaml"),
+    ("check acme/params/2026Q3.yaml", "no errors: every row was read"),
+    ("report acme/params/2026Q3.yaml --engine embedded --to html", "acme/reports/2026Q3"),
+    ("next acme", "acme/params/2026Q4.yaml"),
 ]
 
 
@@ -125,7 +128,7 @@ def test_the_whole_job(user):
         assert told.returncode == 0, (words, told.stderr)
         assert said in told.stdout, words
     there = {path.name for path in user.folder.iterdir()}
-    assert there == {"ledger.csv", "params", "reports"}
+    assert there == {"ledger.csv", "params", "reports", "acme"}
 
 
 def test_it_makes_the_same_report(user, tmp_path):
