@@ -80,31 +80,6 @@ def ask_what_a_row_is(table: Table, frame: pd.DataFrame) -> None:
         )
 
 
-def months_of_changes(frame: pd.DataFrame, last: int) -> pd.DataFrame:
-    """A log of changes as a ledger of months, up to month `last`.
-
-    An amount holds until the next row of its customer (and `product`), and 0 ends it. Whatever is
-    later than `last` is left out: the caller says so.
-    """
-    frame = frame[frame["month"] <= last]
-    month = frame["month"].to_numpy(np.int64)
-    line = codes_of(frame["customer"])
-    if "product" in frame:
-        products = codes_of(frame["product"])
-        line = line * (products.max(initial=0) + 1) + products
-    order = np.lexsort([month, line])
-    line, month = line[order], month[order]
-    following = np.append(month[1:], last + 1)
-    following[np.append(line[1:] != line[:-1], True)] = last + 1
-
-    lengths = np.where(frame["arr"].to_numpy(float)[order] < CENT / 2, 0, following - month)
-    rows = np.repeat(np.arange(len(line)), lengths)
-    begins = np.cumsum(lengths) - lengths
-    months = np.repeat(month - begins, lengths) + np.arange(len(rows))
-    laid_out = frame.iloc[order[rows]].reset_index(drop=True)
-    return laid_out.assign(month=months.astype(float))
-
-
 def _step(month: np.ndarray) -> int:
     """Of how many months all gaps between two months of the ledger are multiples."""
     return int(np.gcd.reduce(np.diff(np.unique(month)))) or 1

@@ -14,7 +14,6 @@ from nrrsim.ledger.habits import (
     ask_what_a_row_is,
     look_at_customers,
     look_at_names_of_ids,
-    months_of_changes,
 )
 from nrrsim.ledger.names import check_ids, look_at_number_cells
 from nrrsim.ledger.sources import Rows
@@ -35,7 +34,9 @@ def typed(rows: Sequence[Row], **further: Sequence[str]) -> tuple[Table, pd.Data
         frame[name] = pd.Categorical(values)
     cells = {"customer": customer, "month": [month_name(each) for each in numbers]}
     raw = pd.DataFrame(cells | {"arr": [f"{amount:g}" for amount in arr]} | further)
-    return Table([Rows("ledger.csv", raw, lambda: np.arange(2, 2 + len(raw)))], {}), frame
+    table = Table.of([Rows("ledger.csv", raw, lambda: np.arange(2, 2 + len(raw)))])
+    table.notices, table.taken = [], []
+    return table, frame
 
 
 def asked(table: Table) -> list[tuple[str, tuple[str, ...]]]:
@@ -107,32 +108,6 @@ def test_two_customers_who_come_and_go_are_no_log():
     table, frame = typed(rows)
     ask_what_a_row_is(table, frame)
     assert asked(table) == []
-
-
-def test_a_log_of_changes_is_laid_out_as_months(random_):
-    for number in (1, 8, 40):
-        book = lives(random_, number)
-        rows = as_changes(book)
-        random_.shuffle(rows)
-        _, frame = typed(rows, segment=["all"] * len(rows))
-        for last in (MONTHS - 1, MONTHS + 3, 5):
-            laid_out = months_of_changes(frame, FIRST + last)
-            want = {
-                (name, float(FIRST + month), (life + 9 * life[-1:])[month])
-                for name, life in book.items()
-                for month in range(last + 1)
-            }
-            got = laid_out[["customer", "month", "arr"]].itertuples(index=False, name=None)
-            assert sorted(got) == sorted(row for row in want if row[2])
-            assert (laid_out["segment"] == "all").all()
-
-
-def test_each_product_of_a_log_has_its_own_amount():
-    rows = [("A", 0, 12.0), ("A", 1, 24.0), ("A", 2, 0.0), ("A", 3, 36.0)]
-    _, frame = typed(rows, product=["x", "y", "x", "y"])
-    laid_out = months_of_changes(frame, FIRST + 4)
-    by_product = laid_out.groupby("product", observed=True)["arr"].agg(list)
-    assert by_product.to_dict() == {"x": [12.0, 12.0], "y": [24.0, 24.0, 36.0, 36.0]}
 
 
 def with_payers(
@@ -378,7 +353,7 @@ def test_a_good_ledger_is_neither_asked_nor_told(path):
             "arr": rows["arr" if "arr" in rows else "mrr"].astype(float),
         }
     )
-    table = Table([Rows(path.name, rows, lambda: np.arange(2, 2 + len(rows)))], {})
+    table = Table.of([Rows(path.name, rows, lambda: np.arange(2, 2 + len(rows)))])
     check_ids(table, frame["customer"])
     ask_what_a_row_is(table, frame)
     ask_about_doubled_rows(table, frame)

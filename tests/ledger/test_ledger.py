@@ -274,7 +274,8 @@ A,2025-03,100,smb
         " with --decimal . or --decimal ,",
         "ledger.csv:11: the row has fewer cells than the heading; complete the row or remove it",
         "ledger.csv:12: customer: is empty; every row needs the customer's name",
-        "ledger.csv:13: mrr: is empty; write digits and a decimal point only, such as 1234.50",
+        "ledger.csv:13: mrr: is empty; fill in what is missing, or say that it is nothing with"
+        " --blank zero",
         "ledger.csv:14: segment: is empty; write one for every row, such as: unassigned",
         "ledger.csv:15: the row has more cells than the heading; put names that hold the separator in double quotes",
     ]
