@@ -147,6 +147,7 @@ def settle_overlaps(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.D
     order, begins, ends, customer = _by_start(frame)
     has_lines = bool([name for name in table.lines if name in frame])
     is_added = reading.overlap == "add" or table.shape.side_by_side
+    are_contracts = _are_contracts(table)
     twin = keys_of_rows(table, frame)[order]
     asked: list[tuple[int, int]] = []
     beside: list[int] = []
@@ -162,7 +163,8 @@ def settle_overlaps(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.D
         for before in running:
             if twin[before] == twin[at]:
                 continue
-            if is_added or (has_lines and not _counts_as_overlap(table, before, at, begins, ends)):
+            is_renewal = are_contracts and _is_early_renewal(before, at, begins, ends)
+            if is_added or (has_lines and not is_renewal):
                 beside.append(at)
                 continue
             asked.append((before, at))
@@ -204,25 +206,18 @@ def settle_overlaps(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.D
     return frame
 
 
-def _counts_as_overlap(
-    table: Table,
-    before: int,
-    at: int,
-    begins: np.ndarray,
-    ends: np.ndarray,
-) -> bool:
-    """Whether two periods of lines, the second beginning in the first, are no two side by side."""
-    if table.shape.contracts or _are_contracts(table):
-        both = min(ends[before], ends[at]) - begins[at]
-        shorter = min(ends[before] - begins[before], ends[at] - begins[at])
-        return bool(both < shorter and ends[at] > ends[before])
-    return False
+def _is_early_renewal(before: int, at: int, begins: np.ndarray, ends: np.ndarray) -> bool:
+    """Whether two contracts, the second beginning in the first, are no two side by side."""
+    both = min(ends[before], ends[at]) - begins[at]
+    shorter = min(ends[before] - begins[before], ends[at] - begins[at])
+    return bool(both < shorter and ends[at] > ends[before])
 
 
 def _are_contracts(table: Table) -> bool:
-    """Whether a plain table tells its lines apart by contracts or invoices, which are renewed."""
+    """Whether lines are contracts, invoices or deals, which are renewed."""
     words = {word for name in table.lines for word in plain(name).split()}
-    return not table.shape.recognised_by and bool(words & {*NO_LINE, "contract"})
+    is_told = not table.shape.recognised_by and bool(words & {*NO_LINE, "contract"})
+    return table.shape.contracts or is_told
 
 
 def _with_replacements(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
