@@ -356,6 +356,8 @@ def _described(
     # of two amounts the first that the format names
     amounts = [word for word in (*AMOUNTS, "total") if word in ours or word in said]
     chosen = [word for word in amounts if word in said] or amounts[:1]
+    # a contract's total is compared with its year
+    chosen += [word for word in amounts if word == "total"]
     ours = {word: theirs for word, theirs in ours.items() if word not in amounts or word in chosen}
     asked = [
         Finding(part.name, part.heading_line, why, "", "", "format")

@@ -14,6 +14,7 @@ from nrrsim.ledger.dates import month_of_day
 from nrrsim.ledger.reading import Reading
 from nrrsim.ledger.sources import map_unique
 from nrrsim.ledger.vocabulary import plain
+from nrrsim.notation import counted
 
 # Months that an amount pays for, by the word for its interval, its plural and its adverb.
 INTERVALS = {
@@ -26,6 +27,7 @@ INTERVALS = {
     **dict.fromkeys(["year", "years", "yearly", "annual", "annually"], 12.0),
 }
 LONGEST = 60  # months
+MOST_APART = 0.01  # of a year's amount, by which a contract's total may say another
 BILLED = ("month", "year", "period", "total")
 
 
@@ -45,6 +47,7 @@ def with_arr(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.DataFram
                 f"amount_is: the amounts of {table.name} are {unit.upper()}, by their heading;"
                 " leave amount_is out"
             )
+        _compare_with_total(table, frame)
         return frame
 
     months = pd.Series(np.nan, index=frame.index)
@@ -94,6 +97,25 @@ def with_arr(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.DataFram
     frame["interval"] = months
     frame["arr"] = frame["amount"] * 12 / months
     return frame
+
+
+def _compare_with_total(table: Table, frame: pd.DataFrame) -> None:
+    """Say where a contract's total is not its year times its term."""
+    raw = table.frame
+    if not {"total", "term_months"} <= set(raw) & set(table.headings):
+        return
+    total, term = (read_amounts(raw[name]).values for name in ("total", "term_months"))
+    apart = np.abs(total * 12 / term - frame["arr"].to_numpy(float))
+    differ = apart > MOST_APART * np.abs(frame["arr"].to_numpy(float))
+    if differ.any():
+        row = int(frame.index[int(np.argmax(differ))])
+        number = counted(int(differ.sum()), "contract has", "contracts have")
+        table.notice(
+            f"{number} a total ({table.headings['total']}) that is not a year's amount"
+            f" ({table.headings[table.unit]}) times the term",
+            "the year's amount is read",
+            row,
+        )
 
 
 def _pays_for(table: Table, reading: Reading) -> pd.Series | None:

@@ -591,7 +591,7 @@ def keys_of(table: Table, frame: pd.DataFrame) -> pd.Series:
 
 
 def keys_of_rows(table: Table, frame: pd.DataFrame) -> np.ndarray:
-    """`ndarray[row]` of one number for each whole row: rows of one number are equal in all cells."""
+    """`ndarray[row]` of one number for each whole row: of one number are those with equal cells."""
     key = np.zeros(len(frame), dtype=np.int64)
     for name in table.frame.columns:
         # a column at a time, so that the number stays small however many columns there are
@@ -701,8 +701,8 @@ def _remedy_for_twice(
     """What to do about a customer's second row in a month, and the option that settles it."""
     if "month" not in table.frame:
         remedy = (
-            "a doubled export, or two alike: remove one of the two rows, or say that one counts with"
-            " --several last, or both with --several add"
+            "a doubled export, or two alike: remove one of the two rows, or say that one counts"
+            " with --several last, or both with --several add"
         )
         return remedy, "several", ("last", "add")
 

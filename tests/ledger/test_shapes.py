@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import duckdb
 import pandas as pd
 import pytest
-from conftest import fewer
+from conftest import ROOT, fewer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -413,3 +413,101 @@ def test_most_are_read(shape, tmp_path):
         else:
             refused.append(f"{seed}: {ledger}")
     assert len(refused) <= 5, refused
+
+
+# --- the example company as vendors export it -----------------------------------------------------
+
+AS_OF = "2026-09"
+
+
+@pytest.fixture(scope="module")
+def example() -> pd.DataFrame:
+    path = ROOT / "nrrsim" / "data" / "meridian.csv"
+    return pd.read_csv(path)[["customer", "month", "mrr", "segment"]]
+
+
+def example_across(frame: pd.DataFrame, folder: Path) -> Written:
+    """A sheet with titles, months across, a total below each segment, a grand total, one beside."""
+    by_month = frame.pivot_table(index=["segment", "customer"], columns="month", values="mrr")
+    heads = pd.to_datetime(by_month.columns).strftime("%b-%y")
+    rows: list[list[object]] = [["Meridian"], ["MRR in USD"], [None]]
+    rows.append(["Customer", "Segment", *heads, "Total"])
+
+    def total(name: str, of: pd.DataFrame) -> list[object]:
+        return [name, None, *of.sum().round(2), round(of.sum().sum(), 2)]
+
+    for segment, block in by_month.groupby(level="segment"):
+        for (_, customer), paid in block.iterrows():
+            cells = [None if pd.isna(each) else each for each in paid]
+            rows.append([customer, segment, *cells, round(paid.sum(), 2)])
+        rows.append(total(f"{segment} Total", block))
+    rows.append(total("Grand Total", by_month))
+    width = len(rows[3])
+    return Written(
+        [
+            workbook(
+                folder / "a.xlsx", {"Data": [[*row, *[None] * (width - len(row))] for row in rows]}
+            )
+        ]
+    )
+
+
+def example_by_stripe(frame: pd.DataFrame, folder: Path) -> Written:
+    """A file a month, by subscriber."""
+    ids = {name: f"cus_{n:05d}" for n, name in enumerate(sorted(set(frame["customer"])))}
+    for month, rows in frame.groupby("month"):
+        who = rows["customer"].map(ids)
+        heads = {"Customer ID": who, "Customer": rows["customer"], "Customer Email": who + "@a.com"}
+        paid = rows["mrr"].map("{:.2f}".format)
+        export = pd.DataFrame(heads | {"Currency": "usd", str(month): paid})
+        export.to_csv(folder / f"mrr_per_subscriber_{month}.csv", index=False)
+    return Written([folder], has_segments=False)
+
+
+def example_by_salesforce(frame: pd.DataFrame, folder: Path) -> Written:
+    """A contract for as long as the amount is the same: so much an export of contracts can tell."""
+    numbers = frame.assign(n=frame["month"].map(month_number)).sort_values(["customer", "n"])
+    again = (numbers["customer"] == numbers["customer"].shift()) & (
+        (numbers["n"] == numbers["n"].shift() + 1) & (numbers["mrr"] == numbers["mrr"].shift())
+    )
+    of = numbers.groupby((~again).cumsum())
+    contracts = of.agg(
+        account=("customer", "first"), segment=("segment", "first"), mrr=("mrr", "first"),
+        begin=("n", "min"), end=("n", "max"),
+    )  # fmt: skip
+    ends = pd.to_datetime(contracts["end"].map(month_name)) + pd.offsets.MonthEnd(0)
+    export = pd.DataFrame(
+        {
+            "Account Name": contracts["account"],
+            "Account Segment": contracts["segment"],
+            "Contract Number": contracts.index,
+            "Contract Start Date": contracts["begin"].map(month_name) + "-01",
+            "Contract End Date": ends.dt.date,
+            "Contract Term (months)": contracts["end"] - contracts["begin"] + 1,
+            "ACV": (12 * contracts["mrr"]).round(2),
+            "Status": (contracts["end"] == month_number(AS_OF)).map(
+                {True: "Activated", False: "Expired"}
+            ),
+        }
+    )
+    export.to_csv(folder / "contracts.csv", index=False)
+    return Written([folder / "contracts.csv"], {"until": AS_OF})
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [example_across, example_by_stripe, example_by_salesforce],
+    ids=["across", "stripe", "salesforce"],
+)
+def test_the_example_has_its_headline_numbers_in_the_shapes_of_vendors(shape, example, tmp_path):
+    made = shape(example, tmp_path)
+    ledger = nr.read_ledger(*made.sources, **made.options)
+    plain = nr.read_ledger(example)
+    want, found = (nr.measure(each, AS_OF) for each in (plain, ledger))
+    numbers = ("nrr", "grr", "logo")
+    assert [getattr(found, each) for each in numbers] == pytest.approx(
+        [getattr(want, each) for each in numbers], abs=1e-12
+    )
+    arr = [each.customers(AS_OF)["arr"].sum() for each in (plain, ledger)]
+    assert arr[0] == pytest.approx(arr[1], abs=CENT)
+    assert plain.months == ledger.months
