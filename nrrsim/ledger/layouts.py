@@ -7,6 +7,7 @@ is chosen, and the month of a sheet or a file becomes a column.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,11 +15,23 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.errors import Finding, UsageError, did_you_mean
+from nrrsim.ledger.amounts import read_amounts
 from nrrsim.ledger.columns import said_columns
+from nrrsim.ledger.dates import read_dates
 from nrrsim.ledger.exports import Found, recognised
 from nrrsim.ledger.reading import Reading
 from nrrsim.ledger.rows import Rows
-from nrrsim.ledger.vocabulary import MONTH, OTHERS, heading_of, names_a_customer, plain
+from nrrsim.ledger.vocabulary import (
+    AMOUNTS,
+    MONTH,
+    OTHERS,
+    heading_of,
+    makes_lines,
+    names_a_customer,
+    names_a_date,
+    names_an_amount,
+    plain,
+)
 from nrrsim.ledger.wide import is_transposed, is_wide, laid_out, measure_column, transposed
 from nrrsim.months import month_name
 from nrrsim.notation import counted
@@ -28,8 +41,33 @@ ABOVE = "Customer"  # what the column of a customer that stands in a row of its 
 
 def arranged(parts: Sequence[Rows], reading: Reading) -> list[Rows]:
     """Each part with one row a customer and month, or a period; questions are its findings."""
-    laid = [_arranged(part, reading) for part in parts]
-    return _with_all_segments(_with_named_months(laid))
+    laid = [_arranged(part, reading) for part in _without_other_files(parts, reading)]
+    return _with_all_columns(_with_named_months(laid), reading)
+
+
+def _without_other_files(parts: Sequence[Rows], reading: Reading) -> list[Rows]:
+    """The parts without those of a folder that are no table of customers, such as a readme."""
+
+    def is_table(part: Rows) -> bool:
+        words = [str(each) for each in part.frame.columns]
+        said = {plain(each) for each in reading.columns.values()} & set(map(plain, words))
+        names = any(map(names_a_customer, words)) or said
+        amounts = any(map(names_an_amount, words)) and any(map(names_a_date, words))
+        is_known = recognised(part.headings or words) is not None
+        return bool(names or amounts or is_known or is_wide(part) or is_transposed(part))
+
+    found = [part for part in parts if len(parts) > 1 and is_table(part)]
+    if not found or len(found) == len(parts):
+        return list(parts)
+    others = [
+        f"{part.name}, sheet {part.sheet}" if part.sheet else part.name
+        for part in parts
+        if not any(part is each for each in found)
+    ]
+    said = f"{', '.join(others)}: no table with a customer, left out"
+    notice = Finding(others[0], 0, said, "if it is one, name its heading for the customer")
+    found[0] = replace(found[0], notices=(*found[0].notices, notice))
+    return found
 
 
 def _arranged(part: Rows, reading: Reading) -> Rows:
@@ -38,12 +76,13 @@ def _arranged(part: Rows, reading: Reading) -> Rows:
         part = _customers_beside(part)
     if is_transposed(part):
         if not reading.transpose:
-            return _asked(
+            part = _asked(
                 part,
                 "months stand down and customers across",
                 "turn the table with --transpose, or lay it out with customers down",
                 "transpose",
             )
+        # turned for the questions, too: all of a file are asked at once
         part = transposed(part)
     part = _filled_down(part, reading)
     if is_wide(part):
@@ -56,7 +95,35 @@ def _arranged(part: Rows, reading: Reading) -> Rows:
             calendar=reading.calendar,
             year_end_said=reading.fiscal_year_end is not None,
         )
+    if found is None or found.shape.rows == "wide":
+        part = _without_empty_columns(part, reading)
     return _of_one_measure(part, reading)
+
+
+def _without_empty_columns(part: Rows, reading: Reading) -> Rows:
+    """The rows without columns in which no cell is filled: as if they were not there.
+
+    Customers, months, amounts and dates of a period stay, and what an option names.
+    """
+    named = [*reading.columns.values(), *reading.where, reading.ended_at, reading.stopped]
+    needed = {plain(each) for each in (*named, reading.order) if each}
+    empty = [
+        str(label)
+        for label, cells in part.frame.items()
+        if not (plain(label) in needed or names_a_customer(label) or names_an_amount(label))
+        and heading_of(label).plain not in (*MONTH, *OTHERS["start"], *OTHERS["end"])
+        and (
+            cells.isna() | cells.map(lambda cell: isinstance(cell, str) and not cell.strip())
+        ).all()
+    ]
+    if not empty or part.frame.empty:
+        return part
+    headings = tuple(
+        heading
+        for heading, label in zip(part.headings, part.frame.columns, strict=False)
+        if str(label) not in empty
+    )
+    return replace(part, frame=part.frame.drop(columns=empty), headings=headings)
 
 
 def _unit_of(found: Found | None) -> str | None:
@@ -92,9 +159,11 @@ def _customers_beside(part: Rows) -> Rows:
     frame = part.frame
     first, rest = frame.iloc[:, 0], frame.iloc[:, 1:]
     is_filled = rest.notna().to_numpy().any(axis=1)
-    heads = first.notna().to_numpy() & ~is_filled
-    names = first.where(pd.Series(heads, index=frame.index)).ffill()
-    totals = first.notna().to_numpy() & is_filled
+    texts = first.map(lambda cell: str(cell).strip(), na_action="ignore").to_numpy(object)
+    closes = [_closed_by(text) if isinstance(text, str) else "" for text in texts]
+    totals = first.notna().to_numpy() & (is_filled | np.array([bool(each) for each in closes]))
+    heads = first.notna().to_numpy() & ~totals
+    names = pd.Series(_names_above(texts, heads, closes), index=frame.index, dtype=object)
     rows = ~heads & ~totals
     widened = frame.assign(**{ABOVE: names}).drop(columns=[str(frame.columns[0])])
     laid = _without(part, rows, widened)
@@ -103,6 +172,28 @@ def _customers_beside(part: Rows) -> Rows:
         said += f", and {counted(int(totals.sum()), 'row of a total', 'rows of totals')} left out"
     headings = (*(part.headings or tuple(map(str, frame.columns)))[1:], ABOVE)
     return replace(laid, headings=headings, taken=(*part.taken, said))
+
+
+def _closed_by(text: str) -> str:
+    """The customer whose rows end with this row (`Total for X with sub-customers`), else empty."""
+    told = re.fullmatch(r"total for (.+?)(?: with sub-customers)?", text, re.IGNORECASE)
+    return told[1] if told else ""
+
+
+def _names_above(texts: np.ndarray, heads: np.ndarray, closes: Sequence[str]) -> list[str | None]:
+    """By row the customer above it; below a parent whose total is still to come, Parent:Child."""
+    last = {name: at for at, name in enumerate(closes) if name}
+    found: list[str | None] = []
+    open_now: list[str] = []
+    for at, text in enumerate(texts):
+        if heads[at]:
+            open_now = [name for name in open_now if last.get(name, -1) > at] + [text]
+        elif closes[at] in open_now:
+            open_now = open_now[: open_now.index(closes[at]) + 1]
+        found.append(":".join(open_now) if open_now else None)
+        if closes[at] in open_now and last[closes[at]] == at:
+            open_now = open_now[: open_now.index(closes[at])]
+    return found
 
 
 def _filled_down(part: Rows, reading: Reading) -> Rows:
@@ -119,15 +210,16 @@ def _filled_down(part: Rows, reading: Reading) -> Rows:
     filled = part.frame.drop(columns=[column]).notna().sum(axis=1).to_numpy()
     usual = np.median(filled[~empty])
     below &= filled >= usual
-    if below.sum() < 2:
+    if below.sum() < (1 if reading.fill_down else 2):
         return part
     if reading.fill_down:
         frame = part.frame.assign(**{column: cells.where(~below, cells.ffill())})
         said = f"{counted(int(below.sum()), 'empty cell')} below a customer are that customer's"
         return replace(part, frame=frame, taken=(*part.taken, said))
     first = int(np.argmax(below))
+    # what is asked is not told again cell by cell
     return _asked(
-        part,
+        _without(part, ~below, part.frame),
         f"{counted(int(below.sum()), 'row has', 'rows have')} no customer, the first here, below"
         " one that has: so a pivot table leaves them",
         "repeat the customer in each row, or say that it is the one above with --fill-down",
@@ -163,9 +255,7 @@ def _of_one_measure(part: Rows, reading: Reading) -> Rows:
         said = f"rows whose {label} is {value}: {counted(left, 'other row')} left out"
         part = _without(part, rows.to_numpy(bool), part.frame)
         part = replace(part, taken=(*part.taken, said))
-        unit = heading_of(value).plain
-        if unit in ("mrr", "arr") and unit not in part.frame and "amount" in part.frame:
-            part = replace(part, frame=part.frame.rename(columns={"amount": unit}))
+        part = _of_unit(part, heading_of(value).plain, (label, *reading.columns.values()))
     asked = measure_column(part)
     if not asked or plain(asked) in map(plain, reading.where):
         return part
@@ -177,6 +267,35 @@ def _of_one_measure(part: Rows, reading: Reading) -> Rows:
         f"say which to read with --where {choices[0] if choices else asked + '=...'}",
         "where",
         choices,
+    )
+
+
+def _of_unit(part: Rows, unit: str, others: Sequence[str]) -> Rows:
+    """What is chosen of several measures names the unit of the amounts: MRR or ARR."""
+    headings = [str(each) for each in part.frame.columns]
+    if unit not in AMOUNTS or any(heading_of(each).plain in ("mrr", "arr") for each in headings):
+        return part
+    free = [each for each in headings if each not in others and not names_a_customer(each)]
+    named = [
+        each for each in free if heading_of(each).plain in ("amount", "value", "betrag", "wert")
+    ]
+    numeric = [
+        each
+        for each in free
+        if not names_a_date(each)
+        and not any(heading_of(each).plain in names for names in OTHERS.values())
+        and not read_amounts(part.frame[each]).unreadable.any()
+        and part.frame[each].notna().any()
+    ]
+    chosen = named[:1] or (numeric if len(numeric) == 1 else [])
+    if not chosen:
+        return part
+    said = f"{chosen[0]} is {unit.upper()}, as --where says"
+    return replace(
+        part,
+        frame=part.frame.rename(columns={chosen[0]: unit}),
+        headings=tuple(unit if each == chosen[0] else each for each in part.headings),
+        taken=(*part.taken, said) if plain(chosen[0]) != "amount" else part.taken,
     )
 
 
@@ -201,37 +320,128 @@ def _has_month(part: Rows) -> bool:
     return bool(words & {*MONTH, *OTHERS["start"]})
 
 
-def _with_all_segments(parts: list[Rows]) -> list[Rows]:
-    """A column that some files lack: each customer's last known value from those that have it."""
-    if len(parts) < 2:
+def _with_all_columns(parts: list[Rows], reading: Reading) -> list[Rows]:
+    """A column of text that some files lack: each customer's last known value from the others.
+
+    It is that of the latest month. A column that makes lines is no attribute of a customer: a file
+    without it is refused.
+    """
+    customers = [_customer_column(part, reading) for part in parts]
+    if len(parts) < 2 or None in customers:
         return parts
-    customers = [next((str(c) for c in part.frame if names_a_customer(c)), None) for part in parts]
-    if None in customers:
+    carried, lines = dict[str, str](), dict[str, str]()
+    for part in parts:
+        for label in map(str, part.frame.columns):
+            word = _word_of(label)
+            if makes_lines(label) and not _is_an_attribute(parts, customers, word):
+                lines.setdefault(word, label)
+            elif _is_carried(part, label):
+                carried.setdefault(word, label)
+    lacks = [{*carried, *lines} - set(map(_word_of, part.frame.columns)) for part in parts]
+    if not any(lacks):
         return parts
-    known: dict[str, pd.Series] = {}
-    for part, customer in zip(parts, customers, strict=True):
-        for name in map(str, part.frame.columns):
-            if heading_of(name).plain in OTHERS["segment"]:
-                pairs = part.frame[[str(customer), name]].dropna().astype("str")
-                last = pairs.groupby(str(customer), sort=False)[name].last()
-                before = known.get("segment", pd.Series(dtype="str"))
-                known["segment"] = pd.concat([before.drop(last.index, errors="ignore"), last])
-    if not known:
-        return parts
+    months = _months_of(parts, reading)
+    known = {
+        word: _last_known(parts, customers, months, word)
+        for word in carried
+        if any(word in each for each in lacks)
+    }
     found = []
-    for part, customer in zip(parts, customers, strict=True):
-        has_one = any(heading_of(each).plain in OTHERS["segment"] for each in part.frame.columns)
-        if has_one:
-            found.append(part)
-            continue
+    for part, customer, lacking in zip(parts, customers, lacks, strict=True):
         names = part.frame[str(customer)].map(str, na_action="ignore")
-        told = names.map(known["segment"])
-        unknown = int((told.isna() & names.notna()).sum())
-        said = "there is no column segment: each customer's is the last known from the other files"
-        if unknown:
-            said += f"; {counted(unknown, 'row')} of customers who are in none of them: unassigned"
-        frame = part.frame.assign(segment=told.fillna("unassigned"))
-        headings = (*(part.headings or map(str, part.frame.columns)), "segment")
-        notice = Finding(part.name, 0, said)
-        found.append(replace(part, frame=frame, headings=headings, notices=(*part.notices, notice)))
+        findings, notices, columns = [*part.findings], [*part.notices], dict[str, pd.Series]()
+        for word in [word for word in lines if word in lacking]:
+            problem = f"there is no column {lines[word]} in this file, and others have one"
+            remedy = "its rows would be another line: add the column, or read the file apart"
+            findings.append(Finding(part.name, part.heading_line, problem, remedy))
+        for word in [word for word in carried if word in lacking]:
+            told = names.map(known[word])
+            unknown = int((told.isna() & names.notna()).sum())
+            said = f"there is no column {carried[word]}: each customer's is the last known from the"
+            said += " other files"
+            if unknown:
+                said += f"; {counted(unknown, 'row')} of customers who are in none: unassigned"
+            notices.append(Finding(part.name, 0, said))
+            columns[carried[word]] = told.fillna("unassigned")
+        headings = (*(part.headings or map(str, part.frame.columns)), *columns)
+        laid = replace(part, frame=part.frame.assign(**columns), headings=tuple(headings))
+        found.append(replace(laid, findings=tuple(findings), notices=tuple(notices)))
     return found
+
+
+def _word_of(label: object) -> str:
+    words = heading_of(label).plain
+    return "segment" if words in OTHERS["segment"] else words
+
+
+def _is_carried(part: Rows, label: str) -> bool:
+    """Whether a column is text that tells a customer's kind, and no word of ours but segment."""
+    words = _word_of(label)
+    if words == "segment":
+        return True
+    ours = (*MONTH, *(name for names in OTHERS.values() for name in names), "name")
+    is_ours = words in ours or names_a_customer(label) or names_an_amount(label)
+    found = None if is_ours else recognised(part.headings or part.frame.columns)
+    if is_ours or label == ABOVE or (found is not None and found.shape.rows != "wide"):
+        return False
+    cells = part.frame[label].dropna()
+    return bool(len(cells)) and bool(
+        cells.map(lambda cell: isinstance(cell, str) and not re.search(r"\d", cell)).mean() > 0.5
+    )
+
+
+def _is_an_attribute(parts: Sequence[Rows], customers: Sequence[str | None], word: str) -> bool:
+    """Whether a plan is one a customer in each file and month, so that it tells no lines apart."""
+    if word != "plan":
+        return False
+    for part, customer in zip(parts, customers, strict=True):
+        labels = [str(each) for each in part.frame.columns]
+        day = next((each for each in labels if heading_of(each).plain in MONTH), None)
+        if word in map(_word_of, labels):
+            keys = part.frame[[str(customer), *([day] if day else [])]]
+            if keys.duplicated().any():
+                return False
+    return True
+
+
+def _months_of(parts: Sequence[Rows], reading: Reading) -> list[np.ndarray]:
+    """Of each part by row the day that it is of; -inf where that cannot be read."""
+    names = (*MONTH, *OTHERS["start"])
+    said = {plain(each) for word, each in reading.columns.items() if word in ("month", "start")}
+    labels = [
+        next((c for c in part.frame if plain(c) in said or heading_of(c).plain in names), None)
+        for part in parts
+    ]
+    cells = [
+        pd.Series(None, index=part.frame.index, dtype=object)
+        if label is None
+        else part.frame[label].astype(object)
+        for part, label in zip(parts, labels, strict=True)
+    ]
+    read = read_dates(
+        {"month": pd.concat(cells, ignore_index=True)},
+        dates=reading.dates,
+        calendar=reading.calendar,
+        year_end_said=reading.fiscal_year_end is not None,
+        excel=all(part.typed for part in parts),
+    )
+    days = np.nan_to_num(read.columns["month"].first, nan=-np.inf)
+    return np.split(days, np.cumsum([len(part.frame) for part in parts])[:-1])
+
+
+def _last_known(
+    parts: Sequence[Rows],
+    customers: Sequence[str | None],
+    months: Sequence[np.ndarray],
+    word: str,
+) -> pd.Series:
+    """Each customer's value under a heading in the latest month that has one."""
+    told = []
+    for part, customer, month in zip(parts, customers, months, strict=True):
+        for label in [each for each in part.frame.columns if _word_of(each) == word]:
+            names = part.frame[str(customer)].map(str, na_action="ignore")
+            cells = part.frame[label].map(str, na_action="ignore")
+            told.append(pd.DataFrame({"customer": names, "month": month, "cell": cells}).dropna())
+    # of one month the last by its text: whatever order the files have
+    book = pd.concat(told).sort_values(["month", "cell"], kind="stable")
+    return book.groupby("customer", sort=False)["cell"].last()
