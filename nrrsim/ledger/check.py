@@ -28,11 +28,12 @@ from nrrsim.ledger.habits import (
 from nrrsim.ledger.layouts import arranged
 from nrrsim.ledger.lines import (
     credited,
+    latest_export,
     line_codes,
     netted,
+    once,
     settle_overlaps,
     settled_rows,
-    without_twins,
 )
 from nrrsim.ledger.logs import months_of_log
 from nrrsim.ledger.names import check_ids, look_at_names, look_at_number_cells, look_at_renames
@@ -42,7 +43,7 @@ from nrrsim.ledger.reading import AS_IT_IS, Reading
 from nrrsim.ledger.rollforward import COHORT_BY
 from nrrsim.ledger.rows import Rows
 from nrrsim.ledger.statuses import counted_rows, recorded_ends, settle_late_renewals
-from nrrsim.ledger.totals import find_totals
+from nrrsim.ledger.totals import find_totals, says_total
 from nrrsim.ledger.values import (
     as_written,
     ask_of_amounts,
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from nrrsim.ledger.ledger import Ledger
 
 STEPS = (1, 3, 12)
+MOST_TOTALS = 5  # names in one question
 # Columns that have done their work, and are none of an entry.
 NOT_OF_AN_ENTRY = (
     "row",
@@ -112,8 +114,8 @@ def check_rows(
     """
     until = reading.until
     laid = arranged(parts, reading)
-    if turned := [each for part in laid for each in part.findings if each.option == "transpose"]:
-        raise DataError(turned)
+    if any(each.option == "transpose" for part in laid for each in part.findings):
+        raise DataError([each for part in laid for each in part.findings])
     table = Table.of(laid, reading)
     periods = table.has_periods
     if not require(table, ["customer", "start" if periods else "month", table.unit or "mrr"]):
@@ -136,26 +138,33 @@ def check_rows(
         )
 
     frame = with_arr(table, typed_values(table, reading), reading)
-    frame = _without_totals(table, frame, reading)
+    frame = latest_export(table, frame, reading)
+    frame = once(table, frame, reading)
+    # while amounts hang on a question, or cannot be read, they show no sums
+    shows_sums = not (frame["undecided"] | (frame["amount"].isna() & ~frame["blank"])).any()
+    if shows_sums:
+        frame = _without_totals(table, frame, reading)
     frame = counted_rows(table, frame, reading)
     ask_of_amounts(table, frame)
     if periods:
         frame = _with_length(table, frame)
     frame["customer"] = check_ids(table, frame["customer"], reading.ids)
     check_values(table, frame, reading)
-    if table.tells_lines_apart and not is_log and not periods and reading.several is None:
+    are_added = table.tells_lines_apart or is_log
+    if are_added and not periods and reading.several is None:
         ask_about_doubled_rows(table, frame)
         ask_about_snapshots(table, frame)
     if periods and not _waits(table, frame):
         latest = _latest_day(table, frame)
         last = int(month_of_day(np.array([latest]))[0]) if until is None else last_month_of(until)
-        frame = without_twins(table, frame, reading)
         frame = settle_late_renewals(table, frame, last, reading)
         frame = settle_overlaps(table, frame, reading)
         if reading.period_end is None and not table.shape.recognised_by:
             look_at_ends(table, frame)
     _check_currencies(table, frame, rates_given)
     _check_beginnings(table, frame)
+    if not (shows_sums or table.findings):
+        frame = _without_totals(table, frame, reading)
     if table.findings:
         table.stop()
 
@@ -268,42 +277,89 @@ def _with_length(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _without_totals(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.DataFrame:
-    """The rows without totals; what is one by its name or by its sum alone is asked."""
-    if "month" not in frame:
-        return frame
+    """The rows without totals; what is one by its name or by its sum alone is asked.
+
+    What is asked is left out, too: of such rows nothing else is told.
+    """
     names = frame["customer"].astype(object)
-    names = names.where(names.notna(), None)
-    found = find_totals(
-        names, frame["month"].to_numpy(float), frame["arr"].to_numpy(float), block=_blocks(table)
-    )
-    out = found.left_out
-    if found.asked.any():
-        if reading.totals is None:
-            rows = np.flatnonzero(found.asked)
-            table.asked_rows += frame.index[rows].tolist()
-            whose = list(dict.fromkeys(each or "" for each in names.iloc[rows]))
-            more = f" and {len(whose) - 1:,} more" if len(whose) > 1 else ""
-            why = found.why.get(whose[0], "") or "may be a total"
-            table.ask(
-                f"{as_written(whose[0]) if whose[0] else 'a row without a customer'}{more}: {why}"
-                f" ({counted(len(rows), 'row')})",
-                "say what such rows are with --totals drop (totals: leave them out) or --totals"
-                " keep (customers)",
-                "totals",
-                ("drop", "keep"),
-                row=int(frame.index[rows[0]]),
-                field="customer",
-            )
-        elif reading.totals == "drop":
-            out = out | found.asked
+    out, why = _without_a_month(table, frame)
+    asked = out.copy()
+    out[:] = False
+    if "month" in frame:
+        month, amount = frame["month"].to_numpy(float), frame["arr"].to_numpy(float)
+        found = find_totals(names, month, amount, block=_blocks(table))
+        out = found.left_out & ~asked
+        is_new = found.asked & ~found.left_out & ~asked
+        asked |= is_new
+        for at in np.flatnonzero(is_new).tolist():
+            why[at] = found.why.get(str(names.iloc[at]), "") or "may be a total"
+    if reading.totals == "keep":
+        asked[:] = False
+    if asked.any() and reading.totals is None:
+        _ask_about_totals(table, frame, {at: why[at] for at in np.flatnonzero(asked).tolist()})
+    elif asked.any():
+        out |= asked
     if out.any():
-        whose = list(dict.fromkeys(str(each) for each in names[out]))
+        whose = list(
+            dict.fromkeys(_called(table, frame, at) for at in np.flatnonzero(out).tolist())
+        )
         table.notice(
             f"{counted(int(out.sum()), 'row')} of totals left out: {', '.join(whose[:5])}",
             "a total is no customer",
             int(frame.index[int(np.argmax(out))]),
         )
-    return kept(table, frame, ~out)
+    return kept(table, frame, ~(out | asked))
+
+
+def _without_a_month(table: Table, frame: pd.DataFrame) -> tuple[np.ndarray, dict[int, str]]:
+    """Which rows say total, of a customer without a start or where a month should stand, and why.
+
+    Of a customer without a month the sums say it, too.
+    """
+    day = "start" if "start" in frame else "month"
+    none = np.flatnonzero(frame[day].isna().to_numpy() & ~frame["waits"].to_numpy(bool))
+    cells = table.frame[day].iloc[none]
+    says = cells.map(lambda cell: isinstance(cell, str) and says_total(cell)).to_numpy(bool)
+    rows = dict.fromkeys(none[says].tolist(), f"a total stands where the {day} should")
+    if day == "start":
+        names = frame["customer"].iloc[none].astype(object)
+        named = names.map(lambda name: isinstance(name, str) and says_total(name)).to_numpy(bool)
+        named = named & cells.isna().to_numpy()
+        rows |= dict.fromkeys(none[named].tolist(), "its name says total, and it has no start")
+    return np.isin(np.arange(len(frame)), list(rows)), rows
+
+
+def _called(table: Table, frame: pd.DataFrame, at: int) -> str:
+    """What a row of a total calls itself, in the customer's cell or in the month's."""
+    day = "start" if "start" in frame else "month"
+    cell, name = table.frame[day].iloc[at], frame["customer"].iloc[at]
+    says = isinstance(cell, str) and says_total(cell) and not says_total(str(name))
+    return cell if says else str(name)
+
+
+def _ask_about_totals(table: Table, frame: pd.DataFrame, why: dict[int, str]) -> None:
+    """Ask of rows that may be totals, once for each reason: their names, each with its line."""
+    by_reason: dict[str, dict[str, list[int]]] = {}
+    for at, reason in why.items():
+        named = by_reason.setdefault(reason, {})
+        named.setdefault(_called(table, frame, at), []).append(int(frame.index[at]))
+    for reason, named in by_reason.items():
+        first = next(iter(named.values()))[0]
+        told = [
+            as_written(name) + (f" ({table.place(rows[0])})" if rows[0] != first else "")
+            for name, rows in named.items()
+        ]
+        more = f" and {len(told) - MOST_TOTALS:,} more" if len(told) > MOST_TOTALS else ""
+        number = counted(sum(map(len, named.values())), "row")
+        table.ask(
+            f"{', '.join(told[:MOST_TOTALS])}{more}: {reason} ({number})",
+            "say what such rows are with --totals drop (totals: leave them out) or --totals"
+            " keep (customers)",
+            "totals",
+            ("drop", "keep"),
+            row=first,
+            field="customer",
+        )
 
 
 def _check_beginnings(table: Table, frame: pd.DataFrame) -> None:
@@ -316,7 +372,20 @@ def _check_beginnings(table: Table, frame: pd.DataFrame) -> None:
     apart = book["month"].groupby(book["customer"], observed=True).diff()
     step = max(float(apart.min()), 1.0) if apart.notna().any() else 1.0
     # who was not there ended with nothing; of the first row of each nothing is known
-    wrong = apart.notna() & ((book["begins"] - before.where(apart == step, 0.0)).abs() > CENT / 2)
+    is_next = apart == step
+    missing = (apart > step) & (book["begins"].abs() > CENT / 2)
+    if missing.any():
+        at = int(np.argmax(missing.to_numpy()))
+        row, month = int(book.index[at]), int(book["month"].iloc[at])
+        number = counted(int(missing.sum()), "row begins", "rows begin")
+        table.refuse(
+            f"{number} with an amount after a month that is missing: there is no row of"
+            f" {as_written(str(book['customer'].iloc[at]))} for {month_name(month - int(step))}",
+            "a snowball has a row for each month in which a customer pays: add what is missing",
+            table.headings["beginning"],
+            row,
+        )
+    wrong = is_next & ((book["begins"] - before).abs() > CENT / 2)
     if wrong.any():
         row = int(book.index[int(np.argmax(wrong.to_numpy()))])
         number = counted(int(wrong.sum()), "row begins", "rows begin")
@@ -424,7 +493,7 @@ def _refuse_hole(table: Table, named: pd.Series, before: int, after: int, step: 
 
 def _check_currencies(table: Table, frame: pd.DataFrame, rates_given: bool) -> None:
     if "currency" in frame and not rates_given:
-        found = sorted(map(str, frame["currency"].dropna().unique()))
+        found = sorted(frame["currency"].dropna().unique().astype(str))
         if len(found) > 1:
             table.refuse(
                 f"there are {len(found)} currencies ({', '.join(found)}) and no rates",

@@ -85,8 +85,8 @@ class Table:
     headings; its index numbers the rows of all sources, also where some were left out. `lines` are
     the columns that tell a customer's lines apart, `headings` those of our words as they are
     written in the first source. `minor` and `scale`: by source, whether its amounts are in cents,
-    and in how many (1,000). `asked_rows`: those of which it is asked whether they are any. What is
-    noted is raised by `stop`.
+    and in how many (1,000). `asked_rows`: those of which it is asked whether they are any;
+    `is_doubled`: equal rows were left out. What is noted is raised by `stop`.
     """
 
     parts: Sequence[Rows]
@@ -102,6 +102,7 @@ class Table:
     notices: list[Finding] = field(default_factory=list)
     taken: list[str] = field(default_factory=list)
     asked_rows: list[int] = field(default_factory=list)
+    is_doubled: bool = False
     _lines: dict[int, np.ndarray] = field(default_factory=dict)
 
     @classmethod
@@ -130,18 +131,7 @@ class Table:
                 for said in each.says
                 if said not in [notice.problem for notice in table.notices]
             ]
-        units = {each.unit: part.name for part, each in zip(parts, named, strict=True) if each.unit}
-        if len(units) > 1:
-            told = " and ".join(f"{unit} ({name})" for unit, name in units.items())
-            problem = f"the files hold amounts of several kinds: {told}"
-            remedy = "MRR and ARR are never added: read files of one kind together"
-            raise DataError([Finding(table.name, 0, problem, remedy)])
-        kinds = sorted({each.shape.rows for each in named})
-        if len(kinds) > 1:
-            table.refuse(
-                f"the files are of several kinds: rows are {' here, and there '.join(kinds)}",
-                "read files of one kind together",
-            )
+        _refuse_several_kinds(table, named)
         return table
 
     @property
@@ -210,6 +200,49 @@ class Table:
 def _names(files: Sequence[str]) -> str:
     more = f" and {len(files) - MOST_FILES:,} more" if len(files) > MOST_FILES else ""
     return ", ".join(files[:MOST_FILES]) + more
+
+
+def _refuse_several_kinds(table: Table, named: Sequence[Named]) -> None:
+    """Raise DataError where files differ in what a row or an amount is, or one lacks either.
+
+    Below each other one's cells would be empty in the other: nothing that one fills in.
+    """
+    if len(named) < 2:
+        return
+    parts = table.parts
+    names = [f"{part.name}, sheet {part.sheet}" if part.sheet else part.name for part in parts]
+    kinds = [each.shape.rows.replace("wide", "months") for each in named]
+    for name, kind in zip(names, kinds, strict=True):
+        if kind != kinds[0]:
+            table.refuse(
+                f"the files are of two kinds: {name} is of {kind}, {names[0]} of {kinds[0]}",
+                "read files of one kind together",
+            )
+            table.stop()
+
+    asked = {finding.option for finding in table.findings}
+    if asked & {"column", "where", "unit"}:
+        return
+    amounts = [
+        next((word for word in (*AMOUNTS, "total") if word in each.frame), "") for each in parts
+    ]
+    day = "start" if kinds[0] == "periods" else "month"
+    refused = len(table.findings)
+    for part, name, amount in zip(parts, names, amounts, strict=True):
+        where = f"{name}: " if part.sheet else ""
+        missing = [word for word in ("customer", day) if word not in part.frame]
+        missing += [] if amount else ["amount"]
+        there = {word for other in parts for word in other.frame} | {"amount"}
+        if any(amounts) and (missing := [word for word in missing if word in there]):
+            problem = f"{where}there is no {' and no '.join(missing)} in this file, as in others"
+            remedy = "name its heading with --column, or leave the file out"
+            table.findings.append(Finding(part.name, part.heading_line, problem, remedy))
+        elif amount and amounts[0] and amount != amounts[0]:
+            problem = f"{name} states {amount}, {names[0]} {amounts[0]}"
+            remedy = "MRR and ARR are never added; read them apart, or convert one"
+            table.findings.append(Finding(part.name, part.heading_line, problem, remedy))
+    if len(table.findings) > refused:
+        table.stop()
 
 
 def renamed(part: Rows, named: Named) -> Rows:

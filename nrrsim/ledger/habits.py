@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.ledger.columns import Table
+from nrrsim.ledger.lines import equal_rows, stands_again
 from nrrsim.ledger.names import listed
 from nrrsim.ledger.values import codes_of
 from nrrsim.months import month_name
@@ -176,24 +177,18 @@ def ask_about_doubled_rows(table: Table, frame: pd.DataFrame) -> None:
 
     frame : the typed rows of `table`, as many.
     """
-    twins = np.flatnonzero(frame.duplicated(keep=False))
-    if not len(twins):
-        return
-    # the cells that are not read may tell the rows apart
-    cells = table.frame.iloc[twins]
-    same = cells.groupby(list(cells.columns), dropna=False, sort=False).ngroup()
-    again = same.duplicated().to_numpy(bool)
+    equal = equal_rows(table, frame)
+    again = stands_again(equal)
     if not again.any():
         return
     second = int(np.argmax(again))
-    both = twins[[second, int(np.argmax(same == same.iloc[second]))]]
-    row, earlier = frame.index.to_numpy()[both].tolist()
-    first = table.place(earlier)
+    row = int(frame.index[second])
+    first = table.place(int(frame.index[int(np.argmax(equal == equal[second]))]))
     table.ask(
         f"{counted(again.sum(), 'row is', 'rows are')} equal to an earlier one in all cells, this"
         f" one to {first}: is the export doubled?",
-        "remove the rows that stand twice, or say with --several add that each counts, or with"
-        " --several last that one does",
+        "a doubled export: say with --several last that one of equal rows counts; if each does, say"
+        " so with --several add",
         "several",
         ("add", "last"),
         row=row,

@@ -7,6 +7,7 @@ is chosen, and the month of a sheet or a file becomes a column.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ import pandas as pd
 
 from nrrsim.errors import Finding, UsageError, did_you_mean
 from nrrsim.ledger.across import FEWEST
+from nrrsim.ledger.amounts import read_amounts
 from nrrsim.ledger.columns import said_columns
 from nrrsim.ledger.exports import Found, recognised
 from nrrsim.ledger.reading import Reading
@@ -24,6 +26,7 @@ from nrrsim.ledger.vocabulary import (
     OTHERS,
     heading_of,
     names_a_customer,
+    names_a_date,
     names_an_amount,
     plain,
 )
@@ -43,8 +46,33 @@ ABOVE = "Customer"  # what the column of a customer that stands in a row of its 
 
 def arranged(parts: Sequence[Rows], reading: Reading) -> list[Rows]:
     """Each part with one row a customer and month, or a period; questions are its findings."""
-    laid = [_arranged(part, reading) for part in parts]
+    laid = [_arranged(part, reading) for part in _without_other_files(parts, reading)]
     return _with_named_months(laid)
+
+
+def _without_other_files(parts: Sequence[Rows], reading: Reading) -> list[Rows]:
+    """The parts without those of a folder that are no table of customers, such as a readme."""
+
+    def is_table(part: Rows) -> bool:
+        words = [str(each) for each in part.frame.columns]
+        said = {plain(each) for each in reading.columns.values()} & set(map(plain, words))
+        names = any(map(names_a_customer, words)) or said
+        amounts = any(map(names_an_amount, words)) and any(map(names_a_date, words))
+        is_known = recognised(part.headings or words) is not None
+        return bool(names or amounts or is_known or is_wide(part) or is_transposed(part))
+
+    found = [part for part in parts if len(parts) > 1 and is_table(part)]
+    if not found or len(found) == len(parts):
+        return list(parts)
+    others = [
+        f"{part.name}, sheet {part.sheet}" if part.sheet else part.name
+        for part in parts
+        if not any(part is each for each in found)
+    ]
+    said = f"{', '.join(others)}: no table with a customer, left out"
+    notice = Finding(others[0], 0, said, "if it is one, name its heading for the customer")
+    found[0] = replace(found[0], notices=(*found[0].notices, notice))
+    return found
 
 
 def _arranged(part: Rows, reading: Reading) -> Rows:
@@ -53,12 +81,13 @@ def _arranged(part: Rows, reading: Reading) -> Rows:
         part = _customers_beside(part)
     if is_transposed(part):
         if not reading.transpose:
-            return _asked(
+            part = _asked(
                 part,
                 "months stand down and customers across",
                 "turn the table with --transpose, or lay it out with customers down",
                 "transpose",
             )
+        # turned for the questions, too: all of a file are asked at once
         part = transposed(part)
     part = _filled_down(part, reading)
     # an export of one month a file has one such column
@@ -74,7 +103,35 @@ def _arranged(part: Rows, reading: Reading) -> Rows:
             year_end_said=reading.fiscal_year_end is not None,
             fewest=1 if is_export else FEWEST,
         )
+    if found is None or found.shape.rows == "wide":
+        part = _without_empty_columns(part, reading)
     return _of_one_measure(part, reading)
+
+
+def _without_empty_columns(part: Rows, reading: Reading) -> Rows:
+    """The rows without columns in which no cell is filled: as if they were not there.
+
+    Customers, months, amounts and dates of a period stay, and what an option names.
+    """
+    named = [*reading.columns.values(), *reading.where, reading.ended_at, reading.stopped]
+    needed = {plain(each) for each in (*named, reading.order) if each}
+    empty = [
+        str(label)
+        for label, cells in part.frame.items()
+        if not (plain(label) in needed or names_a_customer(label) or names_an_amount(label))
+        and heading_of(label).plain not in (*MONTH, *OTHERS["start"], *OTHERS["end"])
+        and (
+            cells.isna() | cells.map(lambda cell: isinstance(cell, str) and not cell.strip())
+        ).all()
+    ]
+    if not empty or part.frame.empty:
+        return part
+    headings = tuple(
+        heading
+        for heading, label in zip(part.headings, part.frame.columns, strict=False)
+        if str(label) not in empty
+    )
+    return replace(part, frame=part.frame.drop(columns=empty), headings=headings)
 
 
 def _unit_of(found: Found | None) -> str | None:
@@ -110,9 +167,11 @@ def _customers_beside(part: Rows) -> Rows:
     frame = part.frame
     first, rest = frame.iloc[:, 0], frame.iloc[:, 1:]
     is_filled = rest.notna().to_numpy().any(axis=1)
-    heads = first.notna().to_numpy() & ~is_filled
-    names = first.where(pd.Series(heads, index=frame.index)).ffill()
-    totals = first.notna().to_numpy() & is_filled
+    texts = first.map(lambda cell: str(cell).strip(), na_action="ignore").to_numpy(object)
+    closes = [_closed_by(text) if isinstance(text, str) else "" for text in texts]
+    totals = first.notna().to_numpy() & (is_filled | np.array([bool(each) for each in closes]))
+    heads = first.notna().to_numpy() & ~totals
+    names = pd.Series(_names_above(texts, heads, closes), index=frame.index, dtype=object)
     rows = ~heads & ~totals
     widened = frame.assign(**{ABOVE: names}).drop(columns=[str(frame.columns[0])])
     laid = _without(part, rows, widened)
@@ -121,6 +180,28 @@ def _customers_beside(part: Rows) -> Rows:
         said += f", and {counted(int(totals.sum()), 'row of a total', 'rows of totals')} left out"
     headings = (*(part.headings or tuple(map(str, frame.columns)))[1:], ABOVE)
     return replace(laid, headings=headings, taken=(*part.taken, said))
+
+
+def _closed_by(text: str) -> str:
+    """The customer whose rows end with this row (`Total for X with sub-customers`), else empty."""
+    told = re.fullmatch(r"total for (.+?)(?: with sub-customers)?", text, re.IGNORECASE)
+    return told[1] if told else ""
+
+
+def _names_above(texts: np.ndarray, heads: np.ndarray, closes: Sequence[str]) -> list[str | None]:
+    """By row the customer above it; below a parent whose total is still to come, Parent:Child."""
+    last = {name: at for at, name in enumerate(closes) if name}
+    found: list[str | None] = []
+    open_now: list[str] = []
+    for at, text in enumerate(texts):
+        if heads[at]:
+            open_now = [name for name in open_now if last.get(name, -1) > at] + [text]
+        elif closes[at] in open_now:
+            open_now = open_now[: open_now.index(closes[at]) + 1]
+        found.append(":".join(open_now) if open_now else None)
+        if closes[at] in open_now and last[closes[at]] == at:
+            open_now = open_now[: open_now.index(closes[at])]
+    return found
 
 
 def _filled_down(part: Rows, reading: Reading) -> Rows:
@@ -137,15 +218,16 @@ def _filled_down(part: Rows, reading: Reading) -> Rows:
     filled = part.frame.drop(columns=[column]).notna().sum(axis=1).to_numpy()
     usual = np.median(filled[~empty])
     below &= filled >= usual
-    if below.sum() < 2:
+    if below.sum() < (1 if reading.fill_down else 2):
         return part
     if reading.fill_down:
         frame = part.frame.assign(**{column: cells.where(~below, cells.ffill())})
         said = f"{counted(int(below.sum()), 'empty cell')} below a customer are that customer's"
         return replace(part, frame=frame, taken=(*part.taken, said))
     first = int(np.argmax(below))
+    # what is asked is not told again cell by cell
     return _asked(
-        part,
+        _without(part, ~below, part.frame),
         f"{counted(int(below.sum()), 'row has', 'rows have')} no customer, the first here, below"
         " one that has: so a pivot table leaves them",
         "repeat the customer in each row, or say that it is the one above with --fill-down",
@@ -181,14 +263,14 @@ def _of_one_measure(part: Rows, reading: Reading) -> Rows:
         said = f"rows whose {label} is {value}: {counted(left, 'other row')} left out"
         part = _without(part, rows.to_numpy(bool), part.frame)
         part = replace(part, taken=(*part.taken, said))
-        part = _of_unit(part, value)
+        part = _of_unit(part, heading_of(value).plain, (label, *reading.columns.values()))
     asked = measure_column(part)
     if not asked or plain(asked) in map(plain, reading.where):
         return part
     values = list(dict.fromkeys(str(each) for each in part.frame[asked].dropna()))
     if len(values) == 1 and part.frame[asked].notna().all():
         part = replace(part, taken=(*part.taken, f"all rows are of the {asked} {values[0]}"))
-        return _of_unit(part, values[0])
+        return _of_unit(part, heading_of(values[0]).plain, (asked, *reading.columns.values()))
     choices = tuple(f"{asked}={value}" for value in values)
     return _asked(
         part,
@@ -199,15 +281,34 @@ def _of_one_measure(part: Rows, reading: Reading) -> Rows:
     )
 
 
-def _of_unit(part: Rows, measure: str) -> Rows:
-    """The amounts as MRR or ARR, where the measure that was chosen is one of the two."""
-    unit = heading_of(measure).plain
-    amounts = [str(each) for each in part.frame.columns if names_an_amount(each)]
-    if unit not in ("mrr", "arr") or len(amounts) != 1:
+def _of_unit(part: Rows, unit: str, others: Sequence[str]) -> Rows:
+    """What is chosen of several measures names the unit of the amounts: MRR or ARR."""
+    headings = [str(each) for each in part.frame.columns]
+    if unit not in ("mrr", "arr"):
         return part
-    frame = part.frame.rename(columns={amounts[0]: unit})
-    headings = tuple(unit if each == amounts[0] else each for each in part.headings)
-    return replace(part, frame=frame, headings=headings)
+    free = [each for each in headings if each not in others and not names_a_customer(each)]
+    named = [each for each in free if names_an_amount(each)]
+    named = named or [each for each in free if heading_of(each).plain in ("value", "wert")]
+    if len(named) > 1:
+        return part
+    numeric = [
+        each
+        for each in free
+        if not names_a_date(each)
+        and not any(heading_of(each).plain in names for names in OTHERS.values())
+        and not read_amounts(part.frame[each]).unreadable.any()
+        and part.frame[each].notna().any()
+    ]
+    chosen = named[:1] or (numeric if len(numeric) == 1 else [])
+    if not chosen:
+        return part
+    said = f"{chosen[0]} is {unit.upper()}, as --where says"
+    return replace(
+        part,
+        frame=part.frame.rename(columns={chosen[0]: unit}),
+        headings=tuple(unit if each == chosen[0] else each for each in part.headings),
+        taken=(*part.taken, said) if plain(chosen[0]) != "amount" else part.taken,
+    )
 
 
 def _with_named_months(parts: list[Rows]) -> list[Rows]:

@@ -13,13 +13,16 @@ import pandas as pd
 
 from nrrsim.ledger.columns import Table, rows_with
 from nrrsim.ledger.periods import day_text
-from nrrsim.ledger.reading import Reading
+from nrrsim.ledger.reading import AS_IT_IS, Reading
 from nrrsim.ledger.values import as_written, codes_of, kept, keys_of, keys_of_rows
 from nrrsim.ledger.vocabulary import plain
+from nrrsim.months import month_name
 from nrrsim.movements import CENT
 from nrrsim.notation import counted
 
 NO_LINE = ("invoice", "transaction")  # another one each time: no line that goes on
+AGREED = ("contract", "invoice", "deal")  # what is agreed anew: an overlap is an early renewal
+LASTING = ("subscription", "sub", "contract", "deal", "charge")  # an id of what runs on once
 
 
 def settled_rows(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.DataFrame:
@@ -41,17 +44,82 @@ def settled_rows(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.Data
     return frame
 
 
-def without_twins(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.DataFrame:
-    """Periods without those that are equal to an earlier one in all cells, if one is to count."""
+def equal_rows(table: Table, frame: pd.DataFrame) -> np.ndarray:
+    """`ndarray[row]`: a number that rows share that are equal in all cells, -1 of all others.
+
+    frame : the typed rows of `table`, as many.
+    """
+    found = np.full(len(frame), -1)
+    twins = np.flatnonzero(frame.duplicated(keep=False))
+    if len(twins):
+        # the cells that are not read may tell the rows apart
+        cells = table.frame.iloc[twins]
+        number = cells.groupby([*cells], dropna=False, sort=False, observed=True).ngroup()
+        found[twins] = number.where(number.duplicated(keep=False), -1).to_numpy()
+    return found
+
+
+def stands_again(equal: np.ndarray) -> np.ndarray:
+    """`ndarray[row]` of bool: whether a row is equal to an earlier one, by `equal_rows`."""
+    return (equal >= 0) & pd.Series(equal).duplicated().to_numpy(bool)
+
+
+def once(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.DataFrame:
+    """The rows of a doubled export once, where `several` is `last`: of equal rows one counts."""
     if reading.several != "last":
         return frame
-    again = pd.Series(keys_of_rows(table, frame)).duplicated().to_numpy()
+    again = stands_again(equal_rows(table, frame))
     if again.any():
+        table.is_doubled = True
         table.notice(
-            f"{counted(int(again.sum()), 'row')} equal to an earlier one in all cells",
-            "one counts, as --several says",
+            f"{counted(int(again.sum()), 'row is', 'rows are')} equal to an earlier one in all"
+            " cells",
+            "each counts once, as --several says",
+            int(frame.index[int(np.argmax(again))]),
         )
     return kept(table, frame, ~again)
+
+
+def latest_export(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.DataFrame:
+    """Of an export's lines that stand in several files those of the last, as `several` says.
+
+    An export of subscriptions holds each of them as it is on its day: two are not to be added.
+    """
+    lines = [name for name in table.lines if name in table.frame and _is_id(name)]
+    if len(table.parts) < 2 or not (table.shape.recognised_by and table.has_periods and lines):
+        return frame
+    # by the month in each name, else by the names: not as they happen to be given
+    months = [part.named_month or 0 for part in table.parts]
+    months = months if all(months) else [0] * len(months)
+    names = [(month, part.name) for month, part in zip(months, table.parts, strict=True)]
+    ranks = {name: rank for rank, name in enumerate(sorted(set(names)))}
+    rank = pd.Series(table.by_row([ranks[name] for name in names]), index=table.frame.index)
+    cells = table.frame[["customer", *lines]]
+    number = cells.groupby([*cells], dropna=False, sort=False, observed=True).ngroup()
+    number = number.where(table.frame[lines].notna().any(axis=1))
+    last = rank.groupby(number).transform("max")
+    earlier = (rank < last).to_numpy(bool)
+    if not earlier.any() or reading.several == "add":
+        return frame
+    later = max(names)[1]
+    number_of = counted(int(earlier.sum()), "row")
+    if reading.several == "last":
+        table.notice(
+            f"{number_of} of lines ({', '.join(lines)}) that stand in a later file, too, left out",
+            f"the file whose name comes last counts, {later}, as --several says",
+            int(frame.index[int(np.argmax(earlier))]),
+        )
+        return kept(table, frame, ~earlier)
+    table.ask(
+        f"{number_of} of lines ({', '.join(lines)}) stand in another file, too: two exports of the"
+        " same",
+        f"keep those of the file whose name comes last, {later}, with --several last, or say with"
+        " --several add that each counts",
+        "several",
+        ("last", "add"),
+        row=int(frame.index[int(np.argmax(earlier))]),
+    )
+    return kept(table, frame, ~earlier)
 
 
 def netted(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
@@ -138,19 +206,24 @@ def settle_overlaps(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.D
     """Periods of one customer that run at once: asked, ended, or added, as is said.
 
     In a table without lines any overlap is asked, also of rows that differ in currency, term or
-    renewal; of contracts, invoices and deals one that is shorter than either. What runs side by
-    side is said. Rows that are equal in all cells are told elsewhere.
+    renewal; of contracts, invoices and deals one that is shorter than either, and of one line any.
+    What runs side by side is said.
     """
     if len(frame) < 2:
         return frame
     frame = _with_replacements(table, frame)
-    order, begins, ends, customer = _by_start(frame)
-    has_lines = bool([name for name in table.lines if name in frame])
-    is_added = reading.overlap == "add" or table.shape.side_by_side
-    are_contracts = _are_contracts(table)
-    twin = keys_of_rows(table, frame)[order]
+    if reading.overlap == "add":
+        return frame
+    order, begins, ends, customer, follows = _by_start(table, frame, reading)
+    lines = [name for name in table.lines if name in frame]
+    line = _line_numbers(table, frame, lines)[order]
+    equal = equal_rows(table, frame)[order]
+    are_agreed = table.shape.contracts or (
+        not table.shape.recognised_by
+        and any(word in plain(name).split() for name in lines for word in AGREED)
+    )
     asked: list[tuple[int, int]] = []
-    beside: list[int] = []
+    beside, first = 0, 0
     replaced: dict[int, float] = {}
     # each row beside the one before it that runs longest
     running: list[int] = []
@@ -161,22 +234,29 @@ def settle_overlaps(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.D
             if customer[before] == customer[at] and ends[before] > begins[at]
         ]
         for before in running:
-            if twin[before] == twin[at]:
-                continue
-            is_renewal = are_contracts and _is_early_renewal(before, at, begins, ends)
-            if is_added or (has_lines and not is_renewal):
-                beside.append(at)
+            if equal[before] == equal[at] >= 0:
+                continue  # a doubled export, which is asked or said as such
+            is_asked = not lines or (line[before] == line[at] >= 0)
+            is_asked = is_asked or (are_agreed and _is_early_renewal(before, at, begins, ends))
+            if table.shape.side_by_side or not is_asked:
+                beside, first = beside + 1, first or at
                 continue
             asked.append((before, at))
             replaced[before] = min(replaced.get(before, np.inf), begins[at])
         running.append(at)
     if beside:
-        row = int(frame.index[order[beside[0]]])
-        number = counted(len(set(beside)), "period runs", "periods run")
-        table.notice(f"{number} beside another of the same customer", "they are added", row)
+        number = counted(beside, "pair of periods overlaps", "pairs of periods overlap")
+        table.notice(
+            f"{number}, such as {as_written(str(frame['customer'].iloc[order[first]]))}'s from"
+            f" {day_text(begins[first])}, told apart by {', '.join(lines) or 'their rows'}",
+            "they are added",
+            int(frame.index[order[first]]),
+        )
     if not asked:
         return frame
     if reading.overlap == "replace":
+        if _has_no_later(table, frame, order, begins, follows, asked, reading):
+            return frame
         end = frame["end"].to_numpy(float).copy()
         for before, day in replaced.items():
             end[order[before]] = day
@@ -184,7 +264,8 @@ def settle_overlaps(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.D
             f"{counted(len(replaced), 'period')} that another overlaps end where that one starts",
             "as --overlap says",
         )
-        return frame.assign(end=end)
+        frame = frame.assign(end=end)
+        return kept(table, frame, ~(end <= frame["start"].to_numpy(float)))
     before, at = asked[0]
     rows = [int(frame.index[order[each]]) for each in (before, at)]
     whose = frame["customer"].iloc[order[at]]
@@ -207,17 +288,71 @@ def settle_overlaps(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.D
 
 
 def _is_early_renewal(before: int, at: int, begins: np.ndarray, ends: np.ndarray) -> bool:
-    """Whether two contracts, the second beginning in the first, are no two side by side."""
+    """Whether the second period begins in the first and outlives it: they are no two side by side.
+
+    The overlap is shorter than either.
+    """
     both = min(ends[before], ends[at]) - begins[at]
     shorter = min(ends[before] - begins[before], ends[at] - begins[at])
     return bool(both < shorter and ends[at] > ends[before])
 
 
-def _are_contracts(table: Table) -> bool:
-    """Whether lines are contracts, invoices or deals, which are renewed."""
-    words = {word for name in table.lines for word in plain(name).split()}
-    is_told = not table.shape.recognised_by and bool(words & {*NO_LINE, "contract"})
-    return table.shape.contracts or is_told
+def _has_no_later(
+    table: Table,
+    frame: pd.DataFrame,
+    order: np.ndarray,
+    begins: np.ndarray,
+    follows: np.ndarray,
+    asked: Sequence[tuple[int, int]],
+    reading: Reading,
+) -> bool:
+    """Ask by what column periods that start on one day follow: none of them is the later one."""
+    tied = [
+        (before, at)
+        for before, at in asked
+        if begins[before] == begins[at] and follows[before] == follows[at]
+    ]
+    if not tied:
+        return False
+    before, at = tied[0]
+    row, first = (int(frame.index[order[each]]) for each in (at, before))
+    number = counted(len(tied), "pair of periods starts", "pairs of periods start")
+    by = f", and {reading.order} is the same" if reading.order else ""
+    table.ask(
+        f"{number} on one day, this one with that of {table.place(first)}{by}: neither is the"
+        " later, which takes the other's place",
+        "name the column by which they follow with --order COLUMN, or add them with --overlap add",
+        "order",
+        (),
+        row=row,
+        field="start",
+    )
+    return True
+
+
+def _line_numbers(table: Table, frame: pd.DataFrame, lines: Sequence[str]) -> np.ndarray:
+    """`ndarray[row]`: the number of the subscription, contract or deal, -1 where there is none.
+
+    Of one several plans and products may run at once, and credits: those are no overlap.
+    """
+    found = np.full(len(frame), -1)
+    if ids := [name for name in lines if _is_id(name) and not _is_of_an_invoice(name)]:
+        by = list(dict.fromkeys([*lines, *(each for each in ("plan", "product") if each in frame)]))
+        cells = pd.DataFrame({name: codes_of(frame[name]) for name in by})
+        stands = (cells[ids] >= 0).all(axis=1).to_numpy() & (frame["arr"] > 0).to_numpy()
+        found[stands] = cells.groupby(by, sort=False).ngroup().to_numpy()[stands]
+    return found
+
+
+def _is_id(name: str) -> bool:
+    """Whether a column of lines holds ids, and not what several customers have, as a plan."""
+    words = plain(name).split()
+    of_what = set(words) & {*LASTING, *AGREED}
+    return bool(of_what) or words[-1] in ("id", "oid", "uuid") or "number" in words
+
+
+def _is_of_an_invoice(name: str) -> bool:
+    return "invoice" in plain(name).replace("invoicenumber", "invoice").split()
 
 
 def _with_replacements(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
@@ -228,7 +363,7 @@ def _with_replacements(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
             takes |= rows_with(table.frame, heading, values).to_numpy(bool)
     if not takes.any():
         return frame
-    order, begins, ends, customer = _by_start(frame)
+    order, begins, ends, customer, _ = _by_start(table, frame, AS_IT_IS)
     end = frame["end"].to_numpy(float).copy()
     replaced = 0
     for at in np.flatnonzero(takes[order]).tolist():
@@ -245,15 +380,30 @@ def _with_replacements(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(end=end)
 
 
-def _by_start(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The rows of customers who have several, by customer and start; then start, end, customer."""
+def _by_start(
+    table: Table, frame: pd.DataFrame, reading: Reading
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The rows of customers who have several, by customer and start; then start, end, customer.
+
+    Last the rank in the column `order`, all 0 without one: it tells those of one start apart.
+    """
     customer = codes_of(frame["customer"])
     several = np.bincount(customer, minlength=1)[customer] > 1
     rows = np.flatnonzero(several)
     start, end = frame["start"].to_numpy(float)[rows], frame["end"].to_numpy(float)[rows]
     end = np.where(np.isnan(end), np.inf, end)
-    order = np.lexsort([end, start, customer[rows]])
-    return rows[order], start[order], end[order], customer[rows][order]
+    rank = np.zeros(len(rows))
+    if reading.order and reading.overlap == "replace" and reading.order in table.frame:
+        rank = _rank(table.frame[reading.order]).to_numpy(float)[rows]
+    order = np.lexsort([end, rank, start, customer[rows]])
+    return rows[order], start[order], end[order], customer[rows][order], rank[order]
+
+
+def _rank(cells: pd.Series) -> pd.Series:
+    """Each cell's place among all, of numbers by their size."""
+    as_number = pd.to_numeric(cells, errors="coerce")
+    values = as_number if as_number.notna().all() else cells.astype("str")
+    return pd.Series(pd.factorize(values, sort=True)[0], index=cells.index)
 
 
 def _last(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.DataFrame:
@@ -326,8 +476,29 @@ def credited(
     both = pd.DataFrame({"customer": customer, "month": month})
     group = both.groupby(["customer", "month"], sort=False).ngroup().to_numpy()
     some = np.flatnonzero(np.isin(group, group[below]))
+    # of a customer and line the first month, and in how many the credits are too large
+    owing: dict[tuple[int, int], list[tuple[int, int, float]]] = {}
     for rows in pd.Series(some).groupby(group[some], sort=False).groups.values():
-        _take_off(table, frame, arr, some[np.asarray(rows, dtype=np.int64)].tolist())
+        here = some[np.asarray(rows, dtype=np.int64)]
+        credit = int(here[int(np.argmin(arr[here]))])
+        owed = _take_off(arr, here.tolist())
+        if owed > CENT / 2:
+            whose = int(customer[credit]), int(line[credit])
+            row = int(frame["row"].iloc[credit])
+            owing.setdefault(whose, []).append((int(month[credit]), row, owed))
+    of_customers = frame["customer"].iloc[below.nonzero()[0]]
+    names = dict(zip(customer[below].tolist(), of_customers.astype(str), strict=True))
+    for (whose_number, _), owed_in in owing.items():
+        first, row, owed = min(owed_in)
+        further = counted(len(owed_in) - 1, "further month")
+        more = f", and in {further}" if len(owed_in) > 1 else ""
+        table.refuse(
+            f"the amounts of {as_written(names[whose_number])} add up to {-owed:,.2f} a year in"
+            f" {month_name(first)}{more}: less than nothing",
+            "a ledger holds what recurs; book credits against the month they belong to",
+            table.unit,
+            row,
+        )
     number, months = int(below.sum()), "row of a month" if below.sum() == 1 else "rows of months"
     table.notice(
         f"{number:,} {months} below nothing (credits)",
@@ -337,7 +508,8 @@ def credited(
     return frame.assign(arr=arr)[stay], line[stay]
 
 
-def _take_off(table: Table, frame: pd.DataFrame, arr: np.ndarray, rows: Sequence[int]) -> None:
+def _take_off(arr: np.ndarray, rows: Sequence[int]) -> float:
+    """Credits taken off the largest amounts of these rows; what is left of them."""
     owed = -sum(arr[at] for at in rows if arr[at] < 0)
     for at in rows:
         arr[at] = max(arr[at], 0.0)
@@ -345,10 +517,4 @@ def _take_off(table: Table, frame: pd.DataFrame, arr: np.ndarray, rows: Sequence
         taken = min(owed, arr[at])
         arr[at] -= taken
         owed -= taken
-    if owed > CENT / 2:
-        table.refuse(
-            "the amounts of this customer and month add up to less than nothing",
-            "a ledger holds what recurs; book credits against the month they belong to",
-            table.unit,
-            int(frame["row"].iloc[rows[0]]),
-        )
+    return float(owed)

@@ -120,7 +120,7 @@ def _left_out(
 
 
 def _amount(frame: pd.DataFrame, rows: np.ndarray) -> str:
-    return f"{frame['arr'].to_numpy(float)[rows][:].sum():,.0f} a year"
+    return f"{np.nansum(frame['arr'].to_numpy(float)[rows]):,.0f} a year"
 
 
 def _of_the_kind(table: Table, frame: pd.DataFrame) -> pd.DataFrame:

@@ -102,7 +102,7 @@ def find_totals(
     book = _Book.of_rows(item, np.asarray(month, float), np.asarray(amount, float), len(texts))
     book = replace(book, across=block is not None, scale=scale)
 
-    told = [n for n, name in enumerate(texts) if _says_total(name)]
+    told = [n for n, name in enumerate(texts) if says_total(name)]
     doubted = [n for n in told if not ALONE.fullmatch(_plain(texts[n]))]
     found = _judged(book, told, _without(np.ones(book.items, dtype=bool), told))
     found = _with_customers(book, told, doubted, found)
@@ -126,7 +126,8 @@ def find_totals(
     return Totals(left_out[item], asked[item], why)
 
 
-def _says_total(name: str) -> bool:
+def says_total(name: str) -> bool:
+    """Whether a name says that it is a total's: a company called so is none."""
     if not STEM.search(name):
         return False
     plain = _plain(name)

@@ -144,7 +144,16 @@ def _with_known_labels(table: Table, frame: pd.DataFrame, names: list[str]) -> p
     when = frame["day"] if "day" in frame else frame["start"]
     for name in names:
         lacks = table.by_row([name not in part.frame for part in table.parts])
-        if name in table.lines or lacks.all() or not lacks.any():
+        if lacks.all() or not lacks.any():
+            continue
+        if name in table.lines:
+            row = int(frame.index[int(np.argmax(lacks))])
+            table.refuse(
+                f"there is no column {name} in this file, and others have one",
+                "its rows would be another line: add the column, or read the file apart",
+                row=row,
+            )
+            frame[name] = _text(frame[name].astype(object).mask(lacks, UNASSIGNED))
             continue
         known = frame.loc[~lacks, ["customer", name]].assign(when=when[~lacks]).dropna()
         last = known.sort_values("when", kind="stable").drop_duplicates("customer", keep="last")
@@ -323,15 +332,6 @@ def _amounts(table: Table, reading: Reading) -> dict[str, Any]:
     values, blank = read.values.copy(), read.blank
     if reading.blank == "zero":
         values[blank] = 0.0
-    if read.contradicts:
-        one, two = (int(raw.index[each]) for each in read.contradicts)
-        table.refuse(
-            f"{as_written(raw[unit][one])} and {as_written(raw[unit][two])} ({table.place(two)})"
-            " have two decimal signs",
-            "write all amounts one way, or say which sign it is with --decimal . or --decimal ,",
-            unit,
-            one,
-        )
     if read.multiplied.any():
         table.notice(
             f"{counted(int(read.multiplied.sum()), 'amount')} written in thousands (k) or millions"
@@ -346,7 +346,7 @@ def _amounts(table: Table, reading: Reading) -> dict[str, Any]:
     values = _times_scale(table, reading, values)
     columns["amount"] = pd.Series(values, index=raw.index)
     columns["blank"] = blank & (reading.blank != "zero")
-    # with two decimal signs no cell with a sign is read, and one finding tells of all
+    # also where one cell tells one sign and another the other: that is told once
     columns["undecided"] = np.isnan(read.values) & ~blank & ~read.unreadable
     return columns
 
@@ -367,16 +367,31 @@ def ask_of_amounts(table: Table, frame: pd.DataFrame) -> None:
             ("zero",),
         ),
     }
-    is_told = any("decimal signs" in finding.problem for finding in table.findings)
     for column, (problem, remedy, option, choices) in questions.items():
         rows = np.flatnonzero(frame[column].to_numpy(bool))
-        if len(rows) and not (is_told and column == "undecided"):
+        if len(rows) and not (column == "undecided" and _refuse_two_signs(table, rows)):
             row = int(frame.index[rows[0]])
             written = as_written(table.frame[table.unit][row])
             problem = problem.format(counted(len(rows), "cell"), written)
             if column == "blank" and len(rows) == 1:
                 problem = "is empty" if _is_empty(table.frame[table.unit][row]) else f"is {written}"
             table.ask(problem, remedy, option, choices, row=row, field=table.unit)
+
+
+def _refuse_two_signs(table: Table, rows: np.ndarray) -> bool:
+    """Refuse undecided amounts of which one tells a decimal point, another a decimal comma."""
+    cells = table.frame[table.unit].iloc[rows]
+    told = read_amounts(cells).contradicts
+    if told:
+        one, two = (int(cells.index[each]) for each in told)
+        table.refuse(
+            f"{as_written(cells[one])} and {as_written(cells[two])} ({table.place(two)}) have two"
+            " decimal signs",
+            "write all amounts one way",
+            table.unit,
+            one,
+        )
+    return told is not None
 
 
 def _currencies(table: Table, signs: np.ndarray) -> pd.Series | None:
@@ -591,7 +606,7 @@ def keys_of(table: Table, frame: pd.DataFrame) -> pd.Series:
 
 
 def keys_of_rows(table: Table, frame: pd.DataFrame) -> np.ndarray:
-    """`ndarray[row]` of one number for each whole row: of one number are those with equal cells."""
+    """`ndarray[row]`: a number for each whole row, the same for those equal in all cells."""
     key = np.zeros(len(frame), dtype=np.int64)
     for name in table.frame.columns:
         # a column at a time, so that the number stays small however many columns there are
@@ -684,25 +699,25 @@ def _of_all(first: Finding, number: int, rule: str) -> Finding:
     return replace(first, problem=problem)
 
 
-def _of_doubled_months(judged: pd.DataFrame) -> np.ndarray:
-    """`ndarray[row]`: whether most rows of its month stand twice, of several customers."""
+def _of_doubled_months(judged: pd.DataFrame) -> pd.Series:
+    """Whether most rows of its month stand twice, of several customers, by the index of rows."""
     if "month" not in judged:
-        return np.zeros(len(judged), dtype=bool)
+        return pd.Series(False, index=judged.index)
     twice = judged["key"].duplicated(keep=False)
     by_month = judged.assign(twice=twice).groupby("month", dropna=False)
     share = by_month["twice"].transform("mean").to_numpy(float)
     payers = by_month["customer"].transform("nunique").to_numpy(float)
-    return np.asarray((share > 0.5) & (payers > 1))
+    return pd.Series((share > 0.5) & (payers > 1), index=judged.index)
 
 
 def _remedy_for_twice(
     table: Table, first: int, row: int, is_doubled: bool, judged: pd.DataFrame
 ) -> tuple[str, str, tuple[str, ...]]:
     """What to do about a customer's second row in a month, and the option that settles it."""
-    if "month" not in table.frame:
+    if table.frame.loc[[first, row]].duplicated().any() or "month" not in table.frame:
         remedy = (
-            "a doubled export, or two alike: remove one of the two rows, or say that one counts"
-            " with --several last, or both with --several add"
+            "a doubled export? keep one of equal rows with --several last; if each counts, say so"
+            " with --several add"
         )
         return remedy, "several", ("last", "add")
 
