@@ -153,7 +153,8 @@ def check_rows(
     are_added = table.tells_lines_apart or is_log
     if are_added and not periods and reading.several is None:
         ask_about_doubled_rows(table, frame)
-        ask_about_snapshots(table, frame)
+        if not is_log:  # an entry of a log is of its day
+            ask_about_snapshots(table, frame)
     if periods and not _waits(table, frame):
         latest = _latest_day(table, frame)
         last = int(month_of_day(np.array([latest]))[0]) if until is None else last_month_of(until)

@@ -491,7 +491,7 @@ OVERLAPS = [
     of("another total", CONTRACTS.format(30), "A 1 1 | B . 2", "1 contract has a total (TCV)"),
     of("any, without lines", EARLY.format("region"), "? overlap"),
     of("replaced", EARLY.format("region"), f"A 1 1 1 1 2 2 | {NEXT}", overlap="replace"),
-    of("added", EARLY.format("region"), f"A 1 1 1 1 3 2 | {NEXT}", "beside", overlap="add"),
+    of("added", EARLY.format("region"), f"A 1 1 1 1 3 2 | {NEXT}", overlap="add"),
     of("of terms that differ", EARLY.format("term months").replace(",x", ",12").replace(",y", ",2"),
        "? overlap"),
     *(of(f"of {head}: shorter than either", EARLY.format(head), "? overlap")
