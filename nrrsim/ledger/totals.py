@@ -109,12 +109,11 @@ def find_totals(
     if not found.is_whole:
         found = _with_unnamed(book, told, found)
 
-    # a lone Total Access may equal its neighbours as any customer may
-    by_chance = [
-        n
-        for n in doubted
-        if [*found.sums] == [n] and not _is_proven(book, n, found, least=LEAST_ADDED)
-    ]
+    # Total Access may equal its neighbours as any customer may, and so may Groupe Total beside it
+    is_sure = any(
+        n not in doubted or _is_proven(book, n, found, least=LEAST_ADDED) for n in found.sums
+    )
+    by_chance = [] if is_sure else [n for n in doubted if n in found.sums]
     left_out, asked = np.zeros((2, book.items), dtype=bool)
     left_out[[n for n in told if n in found.sums and n not in by_chance]] = True
     asked[[*told, *found.sums]] = True

@@ -194,6 +194,8 @@ TOTALS = [
     of("kept", long(*ABC, "Groupe Total 7 7 7 7"), f"{ABC_READ} | Groupe Total 7 7 7 7",
        totals="keep"),
     of("Total Access", long(*ABC, "Total Access 7 7 7 7"), "? totals"),
+    of("two that equal the only other", long("A 5 5 5", "Total Access 5 5 5", "Groupe Total 5 5 5"),
+       "? totals"),
     of("without a month", long(*ABC) + "Total,,640\n", "? totals"),
     of("and dropped", long(*ABC) + "Total,,640\n", ABC_READ, totals="drop"),
     of("in two months", long(*ABC, "Total 150 150 . ."), "? totals"),
