@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from nrrsim.ledger.columns import Table
+from nrrsim.ledger.columns import Table, rows_with
 from nrrsim.ledger.periods import day_text
 from nrrsim.ledger.reading import Reading
 from nrrsim.ledger.values import as_written, codes_of, kept, keys_of
@@ -119,6 +119,7 @@ def settle_overlaps(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.D
     """
     if reading.overlap == "add" or table.shape.side_by_side or len(frame) < 2:
         return frame
+    frame = _replaced(table, frame, reading)
     order, begins, ends, customer = _by_start(frame)
     has_lines = bool([name for name in table.lines if name in frame])
     asked: list[tuple[int, int]] = []
@@ -167,6 +168,54 @@ def settle_overlaps(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.D
         field="start",
     )
     return frame
+
+
+def _replaced(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.DataFrame:
+    """The rows, each ended where a renewal or the like takes its place; of several: asked."""
+    replaces = np.zeros(len(frame), dtype=bool)
+    for heading, values in table.shape.replaces.items():
+        if label := table.label(heading):
+            replaces |= rows_with(table.frame, label, values).to_numpy(bool)
+    if not replaces.any():
+        return frame
+    order, begins, ends, customer = _by_start(frame)
+    end = frame["end"].to_numpy(float).copy()
+    number, several = 0, list[int]()
+    for at in np.flatnonzero(replaces[order]).tolist():
+        first = int(np.searchsorted(customer, customer[at]))
+        running = [
+            before
+            for before in range(first, at)
+            if begins[before] < begins[at] and ends[before] > begins[at]
+        ]
+        if len(running) > 1 and reading.overlap is None:
+            several.append(at)
+            continue
+        for before in running:
+            ends[before] = end[order[before]] = begins[at]
+            number += 1
+    if several:
+        at = several[0]
+        whose = as_written(str(frame["customer"].iloc[order[at]]))
+        table.ask(
+            f"{counted(len(several), 'row takes', 'rows take')} the place of one before, and"
+            f" several run, such as {whose}'s from {day_text(begins[at])}",
+            (
+                "fill in when the one that it replaces ended, or say that it replaces all of them"
+                " or runs beside them with --overlap replace or --overlap add"
+            ),
+            "overlap",
+            ("replace", "add"),
+            row=int(frame.index[order[at]]),
+            field="start",
+        )
+    if number:
+        words = ", ".join(word for words in table.shape.replaces.values() for word in words)
+        table.notice(
+            f"{counted(number, 'period ends', 'periods end')} where what takes its place starts",
+            f"a row of {words} ends what the customer had before",
+        )
+    return frame.assign(end=end)
 
 
 def _counts_as_overlap(
@@ -259,6 +308,11 @@ def credited(
         "each is taken off what the customer has in the month",
     )
     stay = arr >= CENT / 2
+    # what is less than quantity x price is neither
+    changed = arr != frame["arr"].to_numpy(float)
+    for name in ("quantity", "unit_price"):
+        if name in frame:
+            frame = frame.assign(**{name: frame[name].mask(changed)})
     return frame.assign(arr=arr)[stay], line[stay]
 
 

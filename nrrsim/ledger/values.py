@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from nrrsim.ledger.amounts import read_amounts
 from nrrsim.ledger.columns import UNUSED, Table
 from nrrsim.ledger.dates import Read, month_of_day, read_dates
 from nrrsim.ledger.lostcells import Lost
+from nrrsim.ledger.paying import filled_from_totals
 from nrrsim.ledger.reading import Reading
 from nrrsim.ledger.rows import invisible
 from nrrsim.ledger.sources import numbers
@@ -43,6 +44,10 @@ RULES = {
     "end.date": (
         "{} is not a date",
         "write it as YYYY-MM-DD, or leave it empty if the subscription runs on",
+    ),
+    "end.term": (
+        "{} is not a number of months",
+        "write the months of the term as a number, such as 12; the end is empty",
     ),
     "end.order": (
         "{} is not after the start",
@@ -108,7 +113,7 @@ def typed_values(table: Table, reading: Reading) -> pd.DataFrame:
     columns: dict[str, Any] = {"customer": _text(raw["customer"])}
     _refuse_lost_names(table)
     columns |= _dates(table, reading)
-    columns |= _amounts(table, reading)
+    columns |= _amounts(table, reading, columns)
 
     if "segment" in raw:
         columns["segment"] = _text(raw["segment"])
@@ -185,8 +190,8 @@ def _dates(table: Table, reading: Reading) -> dict[str, Any]:
         else:
             columns[name] = dates.first
         columns[f"{name}?"] = ~(dates.unreadable | dates.empty) & np.isnan(dates.first)
-    if table.has_periods and "end" not in columns:
-        columns["end"] = _ends_of_terms(table, columns["start"])
+    if table.has_periods:
+        columns["end"] = _ends_of_terms(table, columns["start"], columns.get("end"))
     for option in ("ended_at", "stopped"):
         if (heading := getattr(reading, option)) and heading in columns:
             columns[option] = columns.pop(heading)
@@ -196,18 +201,29 @@ def _dates(table: Table, reading: Reading) -> dict[str, Any]:
     return columns
 
 
-def _ends_of_terms(table: Table, start: np.ndarray) -> np.ndarray:
-    """The first day after each term of so many months; nan where there is no column of terms."""
-    if "term_months" not in table.frame:
-        return np.full(len(start), np.nan)
+def _ends_of_terms(table: Table, start: np.ndarray, end: np.ndarray | None) -> np.ndarray:
+    """The ends; an empty one is the first day after a term of so many months, if there is one."""
+    empty = np.ones(len(start), dtype=bool)
+    if end is not None:
+        empty = table.frame["end"].isna().to_numpy(bool)
+    else:
+        end = np.full(len(start), np.nan)
+    if "term_months" not in table.frame or not empty.any():
+        return end
     months = np.nan_to_num(read_amounts(table.frame["term_months"]).values, nan=-1.0)
     day = np.nan_to_num(start).astype("datetime64[D]")
     month = day.astype("datetime64[M]")
     later = month + months.astype(np.int64)
     in_month = np.minimum(day - month, (later + 1).astype("datetime64[D]") - later - 1)
     ends = (later.astype("datetime64[D]") + in_month).astype(np.int64).astype(float)
-    table.taken.append("a subscription ends with its term: there is no column end")
-    return np.where(np.isnan(start) | (months < 1), np.nan, ends)
+    ends = np.where(np.isnan(start) | (months < 1), np.nan, ends)
+    if "end" not in table.frame:
+        table.taken.append("a subscription ends with its term: there is no column end")
+    elif number := int((empty & ~np.isnan(ends)).sum()):
+        table.taken.append(
+            f"{counted(number, 'end is', 'ends are')} empty: the term's end is taken"
+        )
+    return np.where(empty, ends, end)
 
 
 def is_inclusive(table: Table, reading: Reading) -> bool:
@@ -287,12 +303,16 @@ def _say_of_dates(table: Table, read: Read, reading: Reading) -> None:
         )
 
 
-def _amounts(table: Table, reading: Reading) -> dict[str, Any]:
+def _amounts(table: Table, reading: Reading, dates: Mapping[str, Any]) -> dict[str, Any]:
     """`amount` as it is written, `arr` of twelve months of it, and each row's currency."""
     raw, unit = table.frame, table.unit
     exact = all(part.exact for part in table.parts)
-    read = read_amounts(raw[unit], reading.decimal or ("." if exact else None))
-    values, blank = read.values.copy(), read.blank
+    decimal = reading.decimal or ("." if exact else None)
+    read = read_amounts(raw[unit], decimal)
+    values, blank, signs = read.values.copy(), read.blank, read.currency
+    if unit == "arr" and "total" in table.headings and "total" in raw and table.has_periods:
+        total = read_amounts(raw["total"], decimal or read.decimal or None)
+        values, blank, signs = filled_from_totals(table, read, total, dates)
     if reading.blank == "zero":
         values[blank] = 0.0
     if read.contradicts:
@@ -311,7 +331,7 @@ def _amounts(table: Table, reading: Reading) -> dict[str, Any]:
             "they are multiplied",
         )
     columns: dict[str, Any] = {}
-    currency = _currencies(table, read.currency)
+    currency = _currencies(table, signs)
     if currency is not None:
         columns["currency"] = currency
     values = _whole_units(table, reading, values, currency)
@@ -465,6 +485,11 @@ def check_values(table: Table, frame: pd.DataFrame, reading: Reading) -> None:
         finite = pd.Series(np.isfinite(values) | values.isna(), index=values.index)
         return fine(values, name) & finite & ~(values < 0)
 
+    nothing = pd.Series(False, index=raw.index)
+    has_end = raw["end"].notna() if "end" in raw else nothing
+    no_term = raw["term_months"].isna() if "term_months" in raw else ~nothing
+    multiplied = frame.get("multiplied", nothing)
+
     rules: dict[str, dict[str, Any]] = {
         "customer": {"customer.empty": lambda s: s.notna()},
         "segment": {"segment.empty": lambda s: s.notna()},
@@ -473,7 +498,8 @@ def check_values(table: Table, frame: pd.DataFrame, reading: Reading) -> None:
         "month": {"month.date": lambda s: s.notna()},
         "start": {"start.date": lambda s: s.notna()},
         "end": {
-            "end.date": lambda s: fine(s, "end") if "end" in raw else s.isna(),
+            "end.date": lambda s: fine(s, "end") if "end" in raw else ~nothing,
+            "end.term": lambda s: s.notna() | no_term | frame["start"].isna() | has_end,
             "end.order": lambda s: ~(s < frame["start"]),
         },
         "renewal": {"renewal.date": lambda s: fine(s, "renewal")},
@@ -485,11 +511,16 @@ def check_values(table: Table, frame: pd.DataFrame, reading: Reading) -> None:
         "arr": {"amount.bound": lambda s: ~(s >= MOST) | np.isinf(frame["amount"])},
         "interval": {"interval.known": lambda s: s.notna()},
         "quantity": {
-            "quantity.number": lambda s: at_least_zero(s, "quantity"),
+            # what is multiplied needs one; an amendment of a charge may take units away
+            "quantity.number": lambda s: (
+                (at_least_zero(s, "quantity") | (table.shape.side_by_side & np.isfinite(s)))
+                & (s.notna() | ~multiplied)
+            ),
             "quantity.bound": lambda s: ~(s >= MOST) | np.isinf(s),
         },
         "unit_price": {
-            "unit_price.number": lambda s: at_least_zero(s, "unit_price"),
+            # that of an amount is told of the amount
+            "unit_price.number": lambda s: at_least_zero(s, "unit_price") | (multiplied & s.isna()),
             "unit_price.bound": lambda s: ~(s >= MOST) | np.isinf(s),
         },
         "key": {"key.once": lambda s: ~s.duplicated() | s.isna()},
@@ -593,6 +624,8 @@ def _explain(table: Table, failures: pd.DataFrame, unit: str, judged: pd.DataFra
     waits, asked = judged["waits"], judged["blank"] | judged["undecided"]
     for (column, check), broken in failures.groupby(["column", "check"], sort=False):
         rule, field = str(check), headings.get(str(column), str(column))
+        if rule == "end.term" or (field == "interval" and "interval" not in table.frame):
+            field = "term_months"
         rows = broken["index"].astype(int).to_numpy()
         if rule.endswith((".date", ".order")):
             rows = rows[~waits[rows].to_numpy(bool)]
