@@ -120,6 +120,8 @@ def settle_overlaps(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.D
     if reading.overlap == "add" or table.shape.side_by_side or len(frame) < 2:
         return frame
     frame = _replaced(table, frame, reading)
+    if table.findings and table.findings[-1].option == "overlap":
+        return frame
     order, begins, ends, customer = _by_start(frame)
     has_lines = bool([name for name in table.lines if name in frame])
     asked: list[tuple[int, int]] = []

@@ -58,8 +58,14 @@ def with_arr(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.DataFram
     if table.shape.amount_is == "unit" and "quantity" in raw:
         per_unit = per_unit | ~(pays_for == "line").to_numpy()
     if per_unit.any():
-        nothing = np.full(len(frame), np.nan)
-        quantity = read_amounts(raw["quantity"]).values if "quantity" in raw else nothing
+        if "quantity" not in raw:
+            table.refuse(
+                "an amount is that of one unit, and there is no column quantity",
+                "name the one that holds the units with --column quantity=..., or say"
+                " --amount-is line",
+            )
+            return frame
+        quantity = read_amounts(raw["quantity"]).values
         price = frame["amount"].to_numpy()
         frame["quantity"] = np.where(per_unit, quantity, np.nan)
         frame["unit_price"] = np.where(per_unit, price, np.nan)

@@ -289,8 +289,8 @@ def _ended(table: Table, frame: pd.DataFrame, words: pd.Series, reading: Reading
         waits = waits | table.frame["end"].notna().to_numpy()
     ended = words.isin(ENDED).to_numpy() & frame["end"].isna().to_numpy() & ~waits
     ended &= ~words.map(reading.counts).eq(True).to_numpy(bool)
-    # that none has ended answers for a file without ends, not for a row without one
-    if ended.any() and ("end" in table.frame or reading.end != "none"):
+    # that none has ended (--end none) is no answer where a status says that one has
+    if ended.any():
         table.ask(
             (
                 f"{counted(int(ended.sum()), 'row has', 'rows have')} ended ({_some(words[ended])})"
@@ -338,6 +338,6 @@ def _as_it_stands(table: Table, word: str) -> str:
 
 def _some(cells: Iterable[object]) -> str:
     """A few of the distinct cells, in words."""
-    found = sorted({str(cell) for cell in cells if not pd.isna(cell)})
+    found = sorted({str(cell) for cell in pd.Series(list(cells), dtype=object).dropna()})
     more = f" and {len(found) - MOST_WORDS} more" if len(found) > MOST_WORDS else ""
     return ", ".join(found[:MOST_WORDS]) + more

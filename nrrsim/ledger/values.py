@@ -72,6 +72,7 @@ RULES = {
         "write day, week, month, quarter, half-year or year, or a number of months up to 60, such"
         " as 24",
     ),
+    "quantity.empty": ("is empty", "the amount is that of one unit: write how many there are"),
     "quantity.number": (
         "{} is not a number of 0 or more",
         "write the number of units, or leave the cell empty",
@@ -488,6 +489,7 @@ def check_values(table: Table, frame: pd.DataFrame, reading: Reading) -> None:
     nothing = pd.Series(False, index=raw.index)
     has_end = raw["end"].notna() if "end" in raw else nothing
     no_term = raw["term_months"].isna() if "term_months" in raw else ~nothing
+    no_quantity = raw["quantity"].isna() if "quantity" in raw else nothing
     multiplied = frame.get("multiplied", nothing)
 
     rules: dict[str, dict[str, Any]] = {
@@ -511,10 +513,10 @@ def check_values(table: Table, frame: pd.DataFrame, reading: Reading) -> None:
         "arr": {"amount.bound": lambda s: ~(s >= MOST) | np.isinf(frame["amount"])},
         "interval": {"interval.known": lambda s: s.notna()},
         "quantity": {
-            # what is multiplied needs one; an amendment of a charge may take units away
+            "quantity.empty": lambda s: ~multiplied | ~no_quantity,
+            # an amendment of a charge may take units away
             "quantity.number": lambda s: (
-                (at_least_zero(s, "quantity") | (table.shape.side_by_side & np.isfinite(s)))
-                & (s.notna() | ~multiplied)
+                at_least_zero(s, "quantity") | (table.shape.side_by_side & np.isfinite(s))
             ),
             "quantity.bound": lambda s: ~(s >= MOST) | np.isinf(s),
         },
