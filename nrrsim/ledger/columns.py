@@ -53,14 +53,13 @@ class Place(NamedTuple):
 class Named:
     """Which heading of one table stands for which of our words, and what that says.
 
-    `lines` are the headings that tell a customer's lines apart; `currency`, `minor` and `scale` are
-    what the amount's heading (or a title) says of it; `taken` and `asked` are told before anything
-    else.
+    `lines` are the headings that tell a customer's lines apart, `left_out` those that nobody needs;
+    `currency`, `minor` and `scale` are what the amount's heading (or a title) says of it; `taken`
+    and `asked` are told before anything else.
     """
 
     ours: Mapping[str, str]
     shape: Shape
-    left_out: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
     currency: str = ""
     minor: bool = False
@@ -68,6 +67,7 @@ class Named:
     taken: tuple[str, ...] = ()
     asked: tuple[Finding, ...] = ()
     says: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass
@@ -347,12 +347,12 @@ def _described(
     return Named(
         {**ours, **said},
         shape,
-        tuple(by_words[plain(one)] for one in shape.left_out if plain(one) in by_words),
         tuple(back.get(each, each) for each in lines),
         minor=shape.minor_units,
         taken=tuple(taken),
         asked=tuple(asked),
         says=(*found.says, *shape.says),
+        left_out=tuple(by_words[plain(one)] for one in shape.left_out if plain(one) in by_words),
     )
 
 

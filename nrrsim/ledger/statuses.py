@@ -257,15 +257,17 @@ def _stopped(table: Table, frame: pd.DataFrame, words: pd.Series, reading: Readi
             field="status",
         )
         return frame
-    until = "they count until the day on which they stopped; the months just before it are"
-    for rows, what in (
-        (stopped & ~np.isnan(when), f"{until} uncertain"),
-        (stopped & np.isnan(when), "they began in the last month and count"),
+    until = (
+        "they count until the day on which they stopped; the months just before it are uncertain"
+    )
+    for rows, before, what in (
+        (stopped & ~np.isnan(when), ": what was before was paid", until),
+        (stopped & np.isnan(when), "", "they began in the last month and count"),
     ):
         if rows.any():
             table.notice(
                 f"{counted(int(rows.sum()), 'row is', 'rows are')} {_some(words[rows])} today"
-                f" ({_amount(frame, rows)}): what was before was paid",
+                f" ({_amount(frame, rows)}){before}",
                 what,
                 int(frame.index[int(np.argmax(rows))]),
             )
