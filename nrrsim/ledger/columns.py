@@ -56,9 +56,9 @@ class Place(NamedTuple):
 class Named:
     """Which heading of one table stands for which of our words, and what that says.
 
-    `lines` are the headings that tell a customer's lines apart; `currency`, `minor` and `scale` are
-    what the amount's heading (or a title) says of it; `taken` and `asked` are told before anything
-    else.
+    `lines` are the headings that tell a customer's lines apart, `left_out` those that nobody needs;
+    `currency`, `minor` and `scale` are what the amount's heading (or a title) says of it; `taken`
+    and `asked` are told before anything else.
     """
 
     ours: Mapping[str, str]
@@ -70,6 +70,7 @@ class Named:
     taken: tuple[str, ...] = ()
     asked: tuple[Finding, ...] = ()
     says: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def unit(self) -> str:
@@ -148,6 +149,13 @@ class Table:
     def tells_lines_apart(self) -> bool:
         """Whether a column other than the product makes lines, whose rows are added."""
         return bool(set(self.lines) - {"product"})
+
+    def label(self, heading: str) -> str:
+        """What the column with this heading is called here, empty if there is none."""
+        wanted = plain(heading)
+        ours = [word for word, theirs in self.headings.items() if plain(theirs) == wanted]
+        here = [*ours, *(str(each) for each in self.frame if plain(each) == wanted)]
+        return next((each for each in here if each in self.frame), "")
 
     def place(self, row: int) -> Place:
         """Where a row stands."""
@@ -260,10 +268,13 @@ def renamed(part: Rows, named: Named) -> Rows:
         raise DataError([Finding(part.name, part.heading_line, problem, remedy)])
     frame = part.frame.set_axis(pd.Index(labels), axis=1)
     for ours, theirs in named.ours.items():
-        first, _, second = theirs.partition(" else ")
-        if second:
+        first, *others = theirs.split(" else ")
+        if others:
             cells = part.frame[first]
-            frame[ours] = cells.where(_filled(cells), part.frame[second])
+            for other in others:
+                cells = cells.where(filled(cells), part.frame[other])
+            frame[ours] = cells
+    frame = frame.drop(columns=[each for each in named.left_out if each in frame])
     if named.currency and "currency" not in frame:
         frame["currency"] = named.currency
     return replace(part, frame=frame)
@@ -381,9 +392,10 @@ def _described(
         for unit in ("mrr", "arr", "amount"):
             if unit in headings:
                 ours[unit] = unit
-    # of two amounts the first that the format names
+    # of two amounts the first that the format names; a contract's total fills what ARR leaves open
     amounts = [word for word in (*AMOUNTS, "total") if word in ours or word in said]
     chosen = [word for word in amounts if word in said] or amounts[:1]
+    chosen += ["total"] * (chosen == ["arr"] and "total" in ours)
     ours = {word: theirs for word, theirs in ours.items() if word not in amounts or word in chosen}
     asked = [
         Finding(part.name, part.heading_line, why, "", "", "format")
@@ -405,6 +417,7 @@ def _described(
         taken=tuple(taken),
         asked=tuple(asked),
         says=(*found.says, *shape.says),
+        left_out=tuple(by_words[plain(one)] for one in shape.left_out if plain(one) in by_words),
     )
 
 
@@ -442,14 +455,15 @@ def _plain(part: Rows, headings: list[str], said: dict[str, str]) -> Named:
             asked.append(Finding(part.name, part.heading_line, problem, "rename one"))
     amount, question = _amount(part, free, said)
     asked += [question] if question else []
-    ours |= {amount[0]: amount[1]} if amount else {}
-    shape = PERIODS if "start" in ours and "month" not in ours else MONTHS
-    if amount is None and {"unit_price", "quantity"} <= set(ours):
-        # what a heading calls the price of a unit is multiplied
-        amount = ("amount", ours.pop("unit_price"))
-        ours["amount"] = amount[1]
-        shape = shape.model_copy(update={"amount_is": "unit"})
+    if amount:
+        ours[amount[0]] = amount[1]
+    elif {"unit_price", "quantity"} <= set(ours):
+        ours["amount"] = ours.pop("unit_price")
     told = heading_of(amount[1]) if amount else heading_of("")
+    is_of_one_unit = (
+        "quantity" in ours and heading_of(ours.get("amount", "")).plain in OTHERS["unit_price"]
+    )
+    shape = PERIODS if "start" in ours and "month" not in ours else MONTHS
     lines = [
         {theirs: word for word, theirs in ours.items()}.get(heading, heading)
         for heading in headings
@@ -459,8 +473,8 @@ def _plain(part: Rows, headings: list[str], said: dict[str, str]) -> Named:
     currency = "" if "currency" in ours else told.currency
     return Named(
         ours,
-        shape,
-        tuple(lines),
+        shape.model_copy(update={"amount_is": "unit"}) if is_of_one_unit else shape,
+        lines=tuple(lines),
         currency=currency,
         minor=told.minor,
         taken=tuple(taken),
@@ -561,16 +575,16 @@ def _told_amount(heading: str) -> str:
 
 
 def _all_lost(cells: pd.Series) -> bool:
-    filled = cells[_filled(cells)]
-    return len(filled) > 0 and all(isinstance(cell, Lost) for cell in filled)
+    some = cells[filled(cells)]
+    return len(some) > 0 and all(isinstance(cell, Lost) for cell in some)
 
 
-def _filled(cells: pd.Series) -> pd.Series:
+def filled(cells: pd.Series) -> pd.Series:
     """Where a cell holds anything."""
-    filled = cells.notna()
+    holds = cells.notna()
     if cells.dtype == object or isinstance(cells.dtype, pd.StringDtype):
-        filled &= cells.astype("str").str.strip().ne("").fillna(False).astype(bool)
-    return filled
+        holds &= cells.astype("str").str.strip().ne("").fillna(False).astype(bool)
+    return holds
 
 
 def _reads(ours: Mapping[str, str]) -> list[tuple[str, str]]:

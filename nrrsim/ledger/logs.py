@@ -98,8 +98,8 @@ def _lines_of_changes(table: Table, frame: pd.DataFrame, reading: Reading) -> np
         names = ", ".join(name for name in table.lines if name != "product")
         table.ask(
             f"{counted(int(several.sum()), 'change is', 'changes are')} of customers who have"
-            f" several {names}, the first here: each may have an amount of its own, or the later one takes"
-            " the place of the earlier",
+            f" several {names}, the first here: each may have an amount of its own, or the later"
+            " one takes the place of the earlier",
             "say which with --several add (each has its own) or --several last",
             "several",
             ("add", "last"),

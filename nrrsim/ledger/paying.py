@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from nrrsim.errors import UsageError
-from nrrsim.ledger.amounts import read_amounts
+from nrrsim.ledger.amounts import Amounts, read_amounts
 from nrrsim.ledger.columns import Table
 from nrrsim.ledger.dates import month_of_day
 from nrrsim.ledger.reading import Reading
 from nrrsim.ledger.sources import map_unique
 from nrrsim.ledger.vocabulary import plain
+from nrrsim.notation import counted
 
 # Months that an amount pays for, by the word for its interval, its plural and its adverb.
 INTERVALS = {
@@ -26,6 +29,7 @@ INTERVALS = {
     **dict.fromkeys(["year", "years", "yearly", "annual", "annually"], 12.0),
 }
 LONGEST = 60  # months
+OFF = 0.01  # of an ARR, by which a contract's total may differ without a word
 BILLED = ("month", "year", "period", "total")
 
 
@@ -70,20 +74,24 @@ def with_arr(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.DataFram
         price = frame["amount"].to_numpy()
         frame["quantity"] = np.where(per_unit, quantity, np.nan)
         frame["unit_price"] = np.where(per_unit, price, np.nan)
-        frame["amount"] = np.where(per_unit, price * quantity, price)
+        # where it is the quantity that cannot be read the amount is not what is wrong
+        multiplied = per_unit & ~np.isnan(quantity)
+        frame["amount"] = np.where(multiplied, price * quantity, price)
+        frame["multiplied"] = per_unit
         table.taken.append("the amount is that of one unit, and is multiplied with the quantity")
     months[(pays_for == "month").to_numpy()] = 1.0
     months[(pays_for == "year").to_numpy()] = 12.0
     if (of_period := (pays_for == "period").to_numpy()).any():
         months[of_period] = _months_between(frame["start"], frame["end"])[of_period]
     if (of_term := (pays_for == "total").to_numpy()).any():
-        if "term_months" not in raw:
+        if "term_months" not in raw and unit != "total":
             table.refuse(
-                "the amount is that of the whole term, and there is no column of its months",
-                "name your heading for it with --column term_months=...",
+                "an amount is of the whole term, and there is no column of terms",
+                "name the one that holds their months with --column term_months=..., or say"
+                " --amount-is period (from start to end)",
             )
             return frame
-        months[of_term] = read_amounts(raw["term_months"]).values[of_term]
+        months[of_term] = months_of_terms(raw, frame["start"], frame["end"])[of_term]
     if pays_for.isin(["unit", "line"]).any() and "interval" not in raw:
         table.refuse(
             "there is no column interval: for how long an amount is paid is not in the file",
@@ -144,6 +152,42 @@ def _pays_for(table: Table, reading: Reading) -> pd.Series | None:
         BILLED,
     )
     return None
+
+
+def filled_from_totals(
+    table: Table, read: Amounts, total: Amounts, dates: Mapping[str, Any]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Values, blanks and currencies of ARR; where that is empty it is the contract's total by term.
+
+    Where both are there and differ by more than OFF it is said.
+    """
+    frame = pd.DataFrame({name: dates[name] for name in ("start", "end")}, index=table.frame.index)
+    by_term = total.values * 12 / months_of_terms(table.frame, frame["start"], frame["end"])
+    fills = read.blank & ~np.isnan(by_term)
+    if fills.any():
+        number = counted(int(fills.sum()), "row has", "rows have")
+        table.taken.append(
+            f"{number} no {table.headings['arr']}: it is {table.headings['total']} by the term"
+        )
+    off = ~read.blank & (np.abs(by_term - read.values) > OFF * np.abs(read.values))
+    if off.any():
+        rows = counted(int(off.sum()), "row")
+        table.notice(
+            f"{table.headings['total']} by the term is not {table.headings['arr']} in {rows}",
+            f"{table.headings['arr']} counts",
+            int(table.frame.index[int(np.argmax(off))]),
+        )
+    currency = np.where(fills, total.currency, read.currency)
+    return np.where(fills, by_term, read.values), read.blank & ~fills, currency
+
+
+def months_of_terms(raw: pd.DataFrame, start: pd.Series, end: pd.Series) -> np.ndarray:
+    """`ndarray[row]`: the months of each term; where that is empty, those from start to end."""
+    between = _months_between(start, end).to_numpy()
+    if "term_months" not in raw:
+        return between
+    months = read_amounts(raw["term_months"]).values
+    return np.where(raw["term_months"].isna(), between, np.where(months > 0, months, np.nan))
 
 
 def _months_between(start: pd.Series, end: pd.Series) -> pd.Series:

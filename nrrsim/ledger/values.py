@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from nrrsim.ledger.amounts import read_amounts
 from nrrsim.ledger.columns import UNUSED, Table
 from nrrsim.ledger.dates import Read, month_of_day, read_dates
 from nrrsim.ledger.lostcells import Lost
+from nrrsim.ledger.paying import filled_from_totals
 from nrrsim.ledger.reading import Reading
 from nrrsim.ledger.rows import invisible
 from nrrsim.ledger.sources import numbers
@@ -44,6 +45,10 @@ RULES = {
         "{} is not a date",
         "write it as YYYY-MM-DD, or leave it empty if the subscription runs on",
     ),
+    "end.term": (
+        "{} is not a number of months",
+        "write the months of the term as a number, such as 12; the end is empty",
+    ),
     "end.order": (
         "{} is not after the start",
         "a period ends after it starts; exchange the two or correct one",
@@ -67,6 +72,7 @@ RULES = {
         "write day, week, month, quarter, half-year or year, or a number of months up to 60, such"
         " as 24",
     ),
+    "quantity.empty": ("is empty", "the amount is that of one unit: write how many there are"),
     "quantity.number": (
         "{} is not a number of 0 or more",
         "write the number of units, or leave the cell empty",
@@ -108,7 +114,7 @@ def typed_values(table: Table, reading: Reading) -> pd.DataFrame:
     columns: dict[str, Any] = {"customer": _text(raw["customer"])}
     _refuse_lost_names(table)
     columns |= _dates(table, reading)
-    columns |= _amounts(table, reading)
+    columns |= _amounts(table, reading, columns)
 
     if "segment" in raw:
         columns["segment"] = _text(raw["segment"])
@@ -130,8 +136,9 @@ def typed_values(table: Table, reading: Reading) -> pd.DataFrame:
         and not (name in NOT_KEPT and name in table.headings)
         and not str(name).endswith(UNUSED)
     ]
+    labels = [*(["product"] if "product" in columns else []), *further]
     typed = columns | {name: _text(raw[name]) for name in further}
-    return _with_known_labels(table, pd.DataFrame(typed, index=raw.index), ["segment", *further])
+    return _with_known_labels(table, pd.DataFrame(typed, index=raw.index), ["segment", *labels])
 
 
 def _with_known_labels(table: Table, frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
@@ -222,8 +229,8 @@ def _dates(table: Table, reading: Reading) -> dict[str, Any]:
         else:
             columns[name] = dates.first
         columns[f"{name}?"] = ~(dates.unreadable | dates.empty) & np.isnan(dates.first)
-    if table.has_periods and "end" not in columns:
-        columns["end"] = _ends_of_terms(table, columns["start"])
+    if table.has_periods:
+        columns["end"] = _ends_of_terms(table, columns["start"], columns.get("end"))
     for option in ("ended_at", "stopped"):
         if (heading := getattr(reading, option)) and heading in columns:
             columns[option] = columns.pop(heading)
@@ -233,18 +240,29 @@ def _dates(table: Table, reading: Reading) -> dict[str, Any]:
     return columns
 
 
-def _ends_of_terms(table: Table, start: np.ndarray) -> np.ndarray:
-    """The first day after each term of so many months; nan where there is no column of terms."""
-    if "term_months" not in table.frame:
-        return np.full(len(start), np.nan)
+def _ends_of_terms(table: Table, start: np.ndarray, end: np.ndarray | None) -> np.ndarray:
+    """The ends; an empty one is the first day after a term of so many months, if there is one."""
+    empty = np.ones(len(start), dtype=bool)
+    if end is not None:
+        empty = table.frame["end"].isna().to_numpy(bool)
+    else:
+        end = np.full(len(start), np.nan)
+    if "term_months" not in table.frame or not empty.any():
+        return end
     months = np.nan_to_num(read_amounts(table.frame["term_months"]).values, nan=-1.0)
     day = np.nan_to_num(start).astype("datetime64[D]")
     month = day.astype("datetime64[M]")
     later = month + months.astype(np.int64)
     in_month = np.minimum(day - month, (later + 1).astype("datetime64[D]") - later - 1)
     ends = (later.astype("datetime64[D]") + in_month).astype(np.int64).astype(float)
-    table.taken.append("a subscription ends with its term: there is no column end")
-    return np.where(np.isnan(start) | (months < 1), np.nan, ends)
+    ends = np.where(np.isnan(start) | (months < 1), np.nan, ends)
+    if "end" not in table.frame:
+        table.taken.append("a subscription ends with its term: there is no column end")
+    elif number := int((empty & ~np.isnan(ends)).sum()):
+        table.taken.append(
+            f"{counted(number, 'end is', 'ends are')} empty: the term's end is taken"
+        )
+    return np.where(empty, ends, end)
 
 
 def is_inclusive(table: Table, reading: Reading) -> bool:
@@ -324,12 +342,16 @@ def _say_of_dates(table: Table, read: Read, reading: Reading) -> None:
         )
 
 
-def _amounts(table: Table, reading: Reading) -> dict[str, Any]:
+def _amounts(table: Table, reading: Reading, dates: Mapping[str, Any]) -> dict[str, Any]:
     """`amount` as it is written, `arr` of twelve months of it, and each row's currency."""
     raw, unit = table.frame, table.unit
     exact = all(part.exact for part in table.parts)
-    read = read_amounts(raw[unit], reading.decimal or ("." if exact else None))
-    values, blank = read.values.copy(), read.blank
+    decimal = reading.decimal or ("." if exact else None)
+    read = read_amounts(raw[unit], decimal)
+    values, blank, signs = read.values.copy(), read.blank, read.currency
+    if unit == "arr" and "total" in table.headings and "total" in raw and table.has_periods:
+        total = read_amounts(raw["total"], decimal or read.decimal or None)
+        values, blank, signs = filled_from_totals(table, read, total, dates)
     if reading.blank == "zero":
         values[blank] = 0.0
     if read.multiplied.any():
@@ -339,7 +361,7 @@ def _amounts(table: Table, reading: Reading) -> dict[str, Any]:
             "they are multiplied",
         )
     columns: dict[str, Any] = {}
-    currency = _currencies(table, read.currency)
+    currency = _currencies(table, signs)
     if currency is not None:
         columns["currency"] = currency
     values = _whole_units(table, reading, values, currency)
@@ -347,7 +369,7 @@ def _amounts(table: Table, reading: Reading) -> dict[str, Any]:
     columns["amount"] = pd.Series(values, index=raw.index)
     columns["blank"] = blank & (reading.blank != "zero")
     # also where one cell tells one sign and another the other: that is told once
-    columns["undecided"] = np.isnan(read.values) & ~blank & ~read.unreadable
+    columns["undecided"] = np.isnan(read.values) & ~read.blank & ~read.unreadable
     return columns
 
 
@@ -510,6 +532,12 @@ def check_values(table: Table, frame: pd.DataFrame, reading: Reading) -> None:
         finite = pd.Series(np.isfinite(values) | values.isna(), index=values.index)
         return fine(values, name) & finite & ~(values < 0)
 
+    nothing = pd.Series(False, index=raw.index)
+    has_end = raw["end"].notna() if "end" in raw else nothing
+    no_term = raw["term_months"].isna() if "term_months" in raw else ~nothing
+    no_quantity = raw["quantity"].isna() if "quantity" in raw else nothing
+    multiplied = frame.get("multiplied", nothing)
+
     rules: dict[str, dict[str, Any]] = {
         "customer": {"customer.empty": lambda s: s.notna()},
         "segment": {"segment.empty": lambda s: s.notna()},
@@ -518,7 +546,8 @@ def check_values(table: Table, frame: pd.DataFrame, reading: Reading) -> None:
         "month": {"month.date": lambda s: s.notna()},
         "start": {"start.date": lambda s: s.notna()},
         "end": {
-            "end.date": lambda s: fine(s, "end") if "end" in raw else s.notna() | s.isna(),
+            "end.date": lambda s: fine(s, "end") if "end" in raw else ~nothing,
+            "end.term": lambda s: s.notna() | no_term | frame["start"].isna() | has_end,
             "end.order": lambda s: ~(s < frame["start"]),
         },
         "renewal": {"renewal.date": lambda s: fine(s, "renewal")},
@@ -530,11 +559,16 @@ def check_values(table: Table, frame: pd.DataFrame, reading: Reading) -> None:
         "arr": {"amount.bound": lambda s: ~(s >= MOST) | np.isinf(frame["amount"])},
         "interval": {"interval.known": lambda s: s.notna()},
         "quantity": {
-            "quantity.number": lambda s: at_least_zero(s, "quantity"),
+            "quantity.empty": lambda s: ~multiplied | ~no_quantity,
+            # an amendment of a charge may take units away
+            "quantity.number": lambda s: (
+                at_least_zero(s, "quantity") | (table.shape.side_by_side & np.isfinite(s))
+            ),
             "quantity.bound": lambda s: ~(s >= MOST) | np.isinf(s),
         },
         "unit_price": {
-            "unit_price.number": lambda s: at_least_zero(s, "unit_price"),
+            # that of an amount is told of the amount
+            "unit_price.number": lambda s: at_least_zero(s, "unit_price") | (multiplied & s.isna()),
             "unit_price.bound": lambda s: ~(s >= MOST) | np.isinf(s),
         },
         "key": {"key.once": lambda s: ~s.duplicated() | s.isna()},
@@ -653,6 +687,8 @@ def _explain(table: Table, failures: pd.DataFrame, unit: str, judged: pd.DataFra
         rule, field = str(check), headings.get(str(column), str(column))
         if rule == "customer.empty" and "fill_down" in options:
             continue
+        if rule == "end.term" or (field == "interval" and "interval" not in table.frame):
+            field = "term_months"
         rows = broken["index"].astype(int).to_numpy()
         if rule.endswith((".date", ".order")):
             rows = rows[~waits[rows].to_numpy(bool)]

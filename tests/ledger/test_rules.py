@@ -297,7 +297,7 @@ UNITS = [
        cells("10").replace("2025-01", "2025-02")}, "A 10 10", "amounts of 1 row"),
     of("cents in a title", "MRR in cents\n" + cells("1000"), "A 10", "minor units"),
     of("MRR and ARR in two files", {"a.csv": cells("10"), "b.csv": cells("120").replace(
-       "mrr", "arr").replace("2025-01", "2025-02")}, "! several kinds"),
+       "mrr", "arr").replace("2025-01", "2025-02")}, "! never added"),
     of("neither is said", TWO, "? unit"),
     of("both are", "MRR and ARR\n" + TWO, "? unit"),
     of("never by the file's name", {"mrr.csv": TWO}, "? unit"),
@@ -486,7 +486,7 @@ HUBSPOT = ("Record ID,Deal Stage,Close Date,Associated Company,Recurring revenue
 OVERLAPS = [
     of("any, without lines", EARLY.format("region"), "? overlap"),
     of("replaced", EARLY.format("region"), f"A 1 1 1 1 2 2 | {NEXT}", overlap="replace"),
-    of("added", EARLY.format("region"), f"A 1 1 1 1 3 2 | {NEXT}", "beside", overlap="add"),
+    of("added", EARLY.format("region"), f"A 1 1 1 1 3 2 | {NEXT}", "overlap", overlap="add"),
     of("of terms that differ", EARLY.format("term months").replace(",x", ",12").replace(",y", ",2"),
        "? overlap"),
     *(of(f"of {head}: shorter than either", EARLY.format(head), "? overlap")
