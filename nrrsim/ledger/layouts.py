@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.errors import Finding, UsageError, did_you_mean
+from nrrsim.ledger.across import FEWEST
 from nrrsim.ledger.columns import said_columns
 from nrrsim.ledger.exports import Found, recognised
 from nrrsim.ledger.reading import Reading
@@ -28,11 +29,16 @@ ABOVE = "Customer"  # what the column of a customer that stands in a row of its 
 
 def arranged(parts: Sequence[Rows], reading: Reading) -> list[Rows]:
     """Each part with one row a customer and month, or a period; questions are its findings."""
-    laid = [_arranged(part, reading) for part in parts]
+    # of several files each may hold one month
+    lone = [is_wide(part, fewest=1) and not _has_month(part) for part in parts]
+    laid = [
+        _arranged(part, reading, sum(lone) > 1 and one)
+        for part, one in zip(parts, lone, strict=True)
+    ]
     return _with_all_segments(_with_named_months(laid))
 
 
-def _arranged(part: Rows, reading: Reading) -> Rows:
+def _arranged(part: Rows, reading: Reading, may_be_one: bool) -> Rows:
     found = recognised(part.headings or part.frame.columns, reading.format)
     if found is not None and found.shape.customer_above:
         part = _customers_beside(part)
@@ -46,7 +52,8 @@ def _arranged(part: Rows, reading: Reading) -> Rows:
             )
         part = transposed(part)
     part = _filled_down(part, reading)
-    if is_wide(part):
+    fewest = 1 if may_be_one or (found is not None and found.shape.rows == "wide") else FEWEST
+    if is_wide(part, fewest=fewest):
         part = laid_out(
             part,
             unit=reading.unit or _unit_of(found),
@@ -55,6 +62,8 @@ def _arranged(part: Rows, reading: Reading) -> Rows:
             dates=reading.dates,
             calendar=reading.calendar,
             year_end_said=reading.fiscal_year_end is not None,
+            fewest=fewest,
+            used=(*reading.columns.values(), *reading.where),
         )
     return _of_one_measure(part, reading)
 
