@@ -163,7 +163,9 @@ def _pair_in_yaml(pair: str) -> str:
     ours, _, theirs = pair.partition("=")
     texts = (text.strip().strip('"') for text in (ours, theirs))
     return ": ".join(
-        text if IN_YAML.fullmatch(text) and text.lower() not in NOT_TEXT else json.dumps(text)
+        text
+        if IN_YAML.fullmatch(text) and text.lower() not in NOT_TEXT
+        else json.dumps(text, ensure_ascii=False)
         for text in texts
     )
 
