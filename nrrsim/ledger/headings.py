@@ -37,7 +37,12 @@ def heading_row(head: Sequence[Sequence[object]]) -> HeadingRow:
             return HeadingRow(number)
     width = max((_filled(row) for row in rows), default=0)
     for number, row in enumerate(rows):
-        is_text = all(isinstance(cell, str) and not _is_number(cell) for cell in _cells(row))
+        # beside a customer a year is a heading, too
+        has_customer = any(_is_text(cell) and names_a_customer(cell) for cell in row)
+        is_text = all(
+            (isinstance(cell, str) and not _is_number(cell)) or (has_customer and _is_year(cell))
+            for cell in _cells(row)
+        )
         if is_text and _filled(row) >= max(2, width - 1):
             why = "the first row of text that is as wide as those below is read as the headings"
             return HeadingRow(number, why if number else "")

@@ -19,7 +19,14 @@ from nrrsim.ledger.columns import said_columns
 from nrrsim.ledger.exports import Found, recognised
 from nrrsim.ledger.reading import Reading
 from nrrsim.ledger.rows import Rows
-from nrrsim.ledger.vocabulary import MONTH, OTHERS, heading_of, names_a_customer, plain
+from nrrsim.ledger.vocabulary import (
+    MONTH,
+    OTHERS,
+    heading_of,
+    names_a_customer,
+    names_an_amount,
+    plain,
+)
 from nrrsim.ledger.wide import is_transposed, is_wide, laid_out, measure_column, transposed
 from nrrsim.months import month_name
 from nrrsim.notation import counted
@@ -29,11 +36,11 @@ ABOVE = "Customer"  # what the column of a customer that stands in a row of its 
 
 def arranged(parts: Sequence[Rows], reading: Reading) -> list[Rows]:
     """Each part with one row a customer and month, or a period; questions are its findings."""
-    # of several files each may hold one month
-    lone = [is_wide(part, fewest=1) and not _has_month(part) for part in parts]
+    # of several files each may hold one month across
+    lone = [is_wide(part, fewest=1) and not _is_long(part) for part in parts]
+    may_be_one = sum(lone) > 1
     laid = [
-        _arranged(part, reading, sum(lone) > 1 and one)
-        for part, one in zip(parts, lone, strict=True)
+        _arranged(part, reading, may_be_one and one) for part, one in zip(parts, lone, strict=True)
     ]
     return _with_all_segments(_with_named_months(laid))
 
@@ -208,6 +215,11 @@ def _with_named_months(parts: list[Rows]) -> list[Rows]:
 def _has_month(part: Rows) -> bool:
     words = {heading_of(each).plain for each in part.frame.columns}
     return bool(words & {*MONTH, *OTHERS["start"]})
+
+
+def _is_long(part: Rows) -> bool:
+    """Whether a table has a column of months, or one of amounts that names none."""
+    return _has_month(part) or any(map(names_an_amount, part.frame.columns))
 
 
 def _with_all_segments(parts: list[Rows]) -> list[Rows]:

@@ -80,6 +80,13 @@ def test_one_month_in_a_file_alone_is_no_wide_table(said):
     assert said({"y.csv": "Customer,Jan 24\nA,1\n"}, "check", "y.csv").code == 3
 
 
+def test_a_quarter_in_a_heading_beside_the_amount_is_no_month(said):
+    files = {f"arr_2024-0{n}.csv": f"Customer,ARR,Upsell Q{n} 2024\nA,100,x\n" for n in (1, 2)}
+    answer = said(files, "check", *files)
+    assert answer.code == 0, answer.said
+    assert "monthly, 2024-01 to 2024-02" in answer.out
+
+
 # --- rows and columns that hold no month's amount -------------------------------------------------
 
 
