@@ -135,8 +135,8 @@ def check_rows(
     is_log = table.shape.rows == "movements" or reading.rows == "changes"
     if until is not None and not periods and not is_log:
         raise UsageError(
-            f"until: {table.name} is a ledger of months: it ends with the last that it names;"
-            " leave until out"
+            f"--until: {table.name} is a ledger of months: it ends with the last that it names;"
+            " leave out --until"
         )
 
     frame = with_arr(table, typed_values(table, reading), reading)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from nrrsim.errors import DataError, Finding, UsageError, did_you_mean
 from nrrsim.ledger import captions
-from nrrsim.ledger.exports import Found, Shape, recognised
+from nrrsim.ledger.exports import FIELDS, Found, Shape, recognised
 from nrrsim.ledger.lostcells import Lost
 from nrrsim.ledger.reading import AS_IT_IS, Reading
 from nrrsim.ledger.rows import Rows, concat, refuse_twice
@@ -116,7 +116,10 @@ class Table:
             parts=frames,
             frame=frame,
             starts=starts,
-            name=", ".join(dict.fromkeys(part.name for part in parts)),
+            # of a workbook's sheets, the workbook
+            name=", ".join(
+                dict.fromkeys(part.name.removesuffix(f", sheet {part.sheet}") for part in parts)
+            ),
             shape=named[0].shape,
             lines=tuple(dict.fromkeys(name for each in named for name in each.lines)),
             minor=tuple(each.minor for each in named),
@@ -298,7 +301,7 @@ def require(table: Table, names: Sequence[str]) -> bool:
 def names_of(part: Rows, reading: Reading) -> Named:
     """Which column of a table is what: as is said, as its format says, else by its headings.
 
-    Raises DataError for a heading that is said and not there.
+    Raises DataError for a heading that is said and not there, UsageError for no word of ours.
     """
     headings = list(map(str, part.frame.columns))
     said = said_columns(part, headings, reading.columns)
@@ -357,6 +360,9 @@ def _of_unit(part: Rows, named: Named, reading: Reading) -> Named:
 
 def said_columns(part: Rows, headings: list[str], columns: Mapping[str, str]) -> dict[str, str]:
     """Our word -> the heading that was said, however its case and blanks are written."""
+    if unknown := [word for word in columns if word not in (*KNOWN, *FIELDS)]:
+        near = did_you_mean(unknown[0], list(dict.fromkeys((*KNOWN, *FIELDS))))
+        raise UsageError(f"--column {unknown[0]}: is none of our words; {near}")
     by_words = {plain(heading): heading for heading in reversed(headings)}
     said, missing = {}, []
     for ours, theirs in columns.items():

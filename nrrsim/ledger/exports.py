@@ -188,4 +188,5 @@ def _described(path: Path) -> Format:
         return Format.model_validate(document.values)
     except ValidationError as error:
         problems = located(problems_of(error, Format), document)
-        raise UsageError("\n".join(f"{path}:{line}" for line in problems)) from None
+        placed = [line if line.startswith(f"{path}:") else f"{path}: {line}" for line in problems]
+        raise UsageError("\n".join(placed)) from None

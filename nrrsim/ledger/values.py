@@ -14,7 +14,7 @@ from nrrsim.errors import Finding, UsageError, did_you_mean
 from nrrsim.ledger.amounts import read_amounts
 from nrrsim.ledger.columns import UNUSED, Table
 from nrrsim.ledger.dates import Read, month_of_day, read_dates
-from nrrsim.ledger.lostcells import Lost
+from nrrsim.ledger.lostcells import ERRORS, NO_VALUE, is_lost
 from nrrsim.ledger.paying import filled_from_totals
 from nrrsim.ledger.reading import Reading
 from nrrsim.ledger.rows import invisible
@@ -95,9 +95,10 @@ RULES = {
     ),
 }
 LOST = (
-    "{} is what an error or a formula left, and the value is lost",
+    "{} is an error of the spreadsheet: the value is lost",
     "open the file, let it compute, and save it with its values",
 )
+NOT_COMPUTED = ("is {}", LOST[1])
 ZONED = (
     "{} is a time of a zone, and which day that is depends on where one stands",
     "write the day, or cast the column to a date in the ledger's own zone",
@@ -180,14 +181,20 @@ def _with_known_labels(table: Table, frame: pd.DataFrame, names: list[str]) -> p
 def _refuse_lost_names(table: Table) -> None:
     """Refuse a customer's cell that an error or a formula left."""
     cells = table.frame["customer"]
-    if cells.dtype != object:
+    if cells.dtype.kind in "biufmM":
         return
-    lost = cells.map(lambda cell: isinstance(cell, Lost)).to_numpy(bool)
+    is_mixed = cells.dtype == object
+    lost = (cells.map(is_lost) if is_mixed else cells.isin(ERRORS)).to_numpy(bool)
     if lost.any():
         row = int(cells.index[int(np.argmax(lost))])
-        problem, remedy = LOST
+        problem, remedy = _of_lost(cells[row])
         number = f", and {int(lost.sum()) - 1:,} more" if lost.sum() > 1 else ""
         table.refuse(problem.format(as_written(cells[row])) + number, remedy, "customer", row)
+
+
+def _of_lost(cell: object) -> tuple[str, str]:
+    """What is wrong with a lost cell, and what to do."""
+    return NOT_COMPUTED if cell == NO_VALUE else LOST
 
 
 def _dates(table: Table, reading: Reading) -> dict[str, Any]:
@@ -214,7 +221,7 @@ def _dates(table: Table, reading: Reading) -> dict[str, Any]:
             utc=names if table.shape.utc else (),
         )
     except ValueError as error:
-        raise UsageError(f"timezone: {error}") from None
+        raise UsageError(str(error)) from None
     _say_of_dates(table, read, reading)
 
     columns: dict[str, Any] = {}
@@ -678,7 +685,9 @@ def _explain(table: Table, failures: pd.DataFrame, unit: str, judged: pd.DataFra
     of_what = "customer, month and product" if "product" in table.frame else "customer and month"
     of_what = of_what if "month" in table.frame else "subscription"
     keys = judged["key"]
-    doubled = _of_doubled_months(judged)
+    # a customer twice in one table of months across is no second snapshot
+    across = all(part.block is not None for part in table.parts)
+    doubled = _of_doubled_months(judged) & (not across)
     # backwards, so that of equal keys the first row stays
     first_row = dict(zip(keys[::-1], keys.index[::-1], strict=True))
     waits, asked = judged["waits"], judged["blank"] | judged["undecided"]
@@ -690,6 +699,8 @@ def _explain(table: Table, failures: pd.DataFrame, unit: str, judged: pd.DataFra
         if rule == "end.term" or (field == "interval" and "interval" not in table.frame):
             field = "term_months"
         rows = broken["index"].astype(int).to_numpy()
+        if not rule.startswith("amount."):
+            rows = _one_a_source_row(table, rows)
         if rule.endswith((".date", ".order")):
             rows = rows[~waits[rows].to_numpy(bool)]
         if rule == "amount.number":
@@ -715,8 +726,8 @@ def _explain(table: Table, failures: pd.DataFrame, unit: str, judged: pd.DataFra
                 problem = "is empty"
             elif rule.endswith(".date") and getattr(cell, "tzinfo", None):
                 problem, remedy = ZONED
-            elif isinstance(cell, Lost):
-                problem, remedy = LOST
+            elif is_lost(cell):
+                problem, remedy = _of_lost(cell)
             name, line = table.place(int(row))
             told.append(
                 Finding(
@@ -726,6 +737,19 @@ def _explain(table: Table, failures: pd.DataFrame, unit: str, judged: pd.DataFra
             if len(told) > MOST_ALIKE:
                 break
         table.findings += told if len(rows) <= MOST_ALIKE else [_of_all(told[0], len(rows), rule)]
+
+
+def _one_a_source_row(table: Table, rows: np.ndarray) -> np.ndarray:
+    """The first of the rows of each source row: where months stood across it is told once."""
+    if all(part.block is None for part in table.parts):
+        return rows
+    first: dict[tuple[int, int], int] = {}
+    for row in map(int, rows):
+        number = int(np.searchsorted(table.starts, row, side="right")) - 1
+        block = table.parts[number].block
+        at = row - int(table.starts[number])
+        first.setdefault((number, at if block is None else int(block[at])), row)
+    return np.array([*first.values()], dtype=rows.dtype)
 
 
 def _of_all(first: Finding, number: int, rule: str) -> Finding:
