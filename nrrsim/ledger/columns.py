@@ -30,7 +30,7 @@ from nrrsim.ledger.vocabulary import (
     plain,
 )
 
-MOST_SHOWN = 30  # headings in one message
+MOST_SHOWN, MOST_FILES = 30, 3  # headings, and files, in one message
 # what a heading of an account, a parent and the like may say, too
 BESIDE_A_CUSTOMER = ("id", "name", "number", "no", "customer", "company")
 UNUSED = " (unused)"  # what a heading is called that would be read as another
@@ -117,8 +117,8 @@ class Table:
             frame=frame,
             starts=starts,
             # of a workbook's sheets, the workbook
-            name=", ".join(
-                dict.fromkeys(part.name.removesuffix(f", sheet {part.sheet}") for part in parts)
+            name=_names(
+                [*dict.fromkeys(part.name.removesuffix(f", sheet {part.sheet}") for part in parts)]
             ),
             shape=named[0].shape,
             lines=tuple(dict.fromkeys(name for each in named for name in each.lines)),
@@ -206,6 +206,11 @@ class Table:
     def stop(self) -> None:
         """Raise DataError with every finding."""
         raise DataError(self.findings)
+
+
+def _names(files: Sequence[str]) -> str:
+    more = f" and {len(files) - MOST_FILES:,} more" if len(files) > MOST_FILES else ""
+    return ", ".join(files[:MOST_FILES]) + more
 
 
 def _refuse_several_kinds(table: Table, named: Sequence[Named]) -> None:

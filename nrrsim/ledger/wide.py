@@ -332,6 +332,9 @@ def _says_months(cells: Cells) -> Iterator[str]:
     if cells.months:
         (first, start), *_ = by_month = sorted(cells.months, key=lambda each: each[1])
         last, end = by_month[-1]
+        if len(by_month) == 1:
+            yield f"the column {first.heading} is the month {month_name(start)}"
+            return
         yield (
             f"{counted(len(by_month), 'column')} of months across, from {first.heading}"
             f" ({month_name(start)}) to {last.heading} ({month_name(end)})"

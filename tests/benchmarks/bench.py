@@ -73,6 +73,27 @@ def write_ledger(path: Path) -> None:
     ledger.to_csv(path, index=False, float_format="%.2f")
 
 
+def write_schedules(folder: Path) -> list[Path]:
+    """5,000 customers down and 60 months across, below a title: a workbook, and the same as CSV."""
+    import numpy as np
+    import pandas as pd
+
+    rng = np.random.default_rng(SEED)
+    customers, months = 5_000, 60
+    steps = np.where(rng.random((customers, months)) < 0.06, 1.1, 1.0)
+    paid = np.round(rng.lognormal(6, 1, (customers, 1)) * steps.cumprod(axis=1), 2)
+    paid[rng.random(customers)[:, None] < np.arange(months) / 200] = np.nan
+    heads = [f"{month // 12:04d}-{month % 12 + 1:02d}" for month in range(LAST - 59, LAST + 1)]
+    sheet = pd.DataFrame(paid, columns=heads)
+    sheet.insert(0, "customer", [f"Customer {number:04d}" for number in range(customers)])
+    sheet.insert(1, "segment", rng.choice(SEGMENTS, customers))
+    paths = [folder / "schedule.xlsx", folder / "schedule.csv"]
+    with pd.ExcelWriter(paths[0], engine="xlsxwriter") as book:
+        sheet.to_excel(book, sheet_name="MRR", startrow=2, index=False)
+    paths[1].write_text("MRR\n\n" + sheet.to_csv(index=False))
+    return paths
+
+
 def month_ends() -> list[str]:
     return [f"{month // 12:04d}-{month % 12 + 1:02d}" for month in range(LAST - 23, LAST + 1)]
 
@@ -355,6 +376,11 @@ def measure_all(folder: Path) -> list[list[str]]:
             measured("read_by_nrrsim", ledger), measured("read_by_pandas", ledger)
         )
     assert read.result == plain.result == ROWS
+    with said_to_stderr("reading 5,000 customers by 60 months"):
+        workbook, text = (
+            several(measured("read_by_nrrsim", path)) for path in write_schedules(folder)
+        )
+    assert workbook.result == text.result
     with said_to_stderr("24 month-ends"):
         ours, naive = in_turn(
             measured("metrics_by_nrrsim", ledger), measured("metrics_by_pandas", ledger)
@@ -381,6 +407,8 @@ def measure_all(folder: Path) -> list[list[str]]:
     return [
         row(f"read and check a ledger of 1,000,000 rows (CSV, {size:.0f} MiB)", read, "5 s, 2 GiB"),
         row("pandas.read_csv of it, nothing checked", plain, "", ratio(read, plain)),
+        row("read and check 5,000 customers by 60 months, a workbook", workbook, "5 s"),
+        row("the same as CSV", text, "5 s"),
         row("NRR, GRR and logo retention by segment, 24 month-ends of it", ours, ""),
         row("the same numbers by a merge of pandas for each", naive, "", ratio(ours, naive)),
         row("calibrate on it", learnt, "10 s"),

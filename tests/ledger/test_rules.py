@@ -483,7 +483,12 @@ HUBSPOT = ("Record ID,Deal Stage,Close Date,Associated Company,Recurring revenue
            " revenue inactive date,Recurring revenue deal type\n1,Closed won,2025-01-01,A,10,"
            "2025-05-01,New business\n2,Closed won,2025-02-01,A,15,2025-05-01,Upgrade\n"
            "3,Closed won,2025-03-01,B,5,2026-03-01,New business\n")  # fmt: skip
+CONTRACTS = ("Account Name,Contract Start Date,Contract End Date,Contract Term (months),ACV,TCV,"
+             "Status\nA,2025-01-01,2026-12-31,24,12,{},Activated\nB,2025-02-01,2026-01-31,12,24,24,"
+             "Activated\n")  # fmt: skip
 OVERLAPS = [
+    of("a contract's total", CONTRACTS.format(24), "A 1 1 | B . 2", "it is read as salesforce"),
+    of("another total", CONTRACTS.format(30), "A 1 1 | B . 2", "1 contract has a total (TCV)"),
     of("any, without lines", EARLY.format("region"), "? overlap"),
     of("replaced", EARLY.format("region"), f"A 1 1 1 1 2 2 | {NEXT}", overlap="replace"),
     of("added", EARLY.format("region"), f"A 1 1 1 1 3 2 | {NEXT}", "overlap", overlap="add"),
