@@ -57,7 +57,12 @@ def new(
         typer.Option(parser=target_of, metavar="NRR", help="The NRR aimed for, such as 1.10."),
     ] = None,
     notebooks: Annotated[
-        bool, typer.Option("--notebooks", help="Lay the reports' notebooks into it, to change.")
+        bool,
+        typer.Option(
+            "--notebooks",
+            help="Lay the reports' notebooks into it, to change; without --ledger into a workspace"
+            " that is there.",
+        ),
     ] = False,
     copy: Annotated[
         bool, typer.Option("--copy", help="Copy the ledger's files into its folder ledger/.")
@@ -66,10 +71,14 @@ def new(
     quiet: Quiet = False,
 ) -> None:
     """A folder for your own reports, made from a ledger: run cards, a plan, a place for reports."""
-    from nrrsim.workspace.new import new_template, new_workspace, refuse_full
+    from nrrsim.workspace.new import add_notebooks, new_template, new_workspace, refuse_full
 
     sources = [*(ledger or ()), *(more or ())]
     if not ledger:
+        if notebooks and not (more or company or target or copy or form != AS_IT_IS):
+            for path, what in add_notebooks(folder).files.items():
+                typer.echo(f"{path}  {what}")
+            return
         if more or company or target or notebooks or copy or form != AS_IT_IS:
             named = more[0] if more else "FILE"
             raise UsageError(f"--ledger: say which ledger this is for, such as --ledger {named}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import NamedTuple
@@ -46,18 +46,21 @@ class Column(NamedTuple):
 class Told:
     """What is found out on the way: findings and questions, notices, what was taken for what.
 
-    `line` is that of the headings, where a finding of a column stands.
+    `line` is that of the headings, where a finding of a column stands; `place` gives the place of
+    another in words, where the source has no lines.
     """
 
     name: str
     line: int = 0
+    place: Callable[[int], str] | None = None
     findings: list[Finding] = field(default_factory=list)
     notices: list[Finding] = field(default_factory=list)
     taken: list[str] = field(default_factory=list)
 
-    def refuse(self, problem: str, remedy: str, heading: str = "", line: int = 0) -> None:
-        """Note what is wrong."""
-        self.findings.append(Finding(self.name, line or self.line, problem, remedy, heading))
+    def refuse(self, problem: str, remedy: str, heading: str = "", line: int | None = None) -> None:
+        """Note what is wrong, in a line or with a column."""
+        name, line = self._stands(line)
+        self.findings.append(Finding(name, line, problem, remedy, heading))
 
     def ask(self, option: str, choices: tuple[str, ...], problem: str, remedy: str = "") -> None:
         """Note a question, and the option that answers it."""
@@ -65,9 +68,19 @@ class Told:
         remedy = remedy or "say which with " + " or ".join(f"--{spelt} {each}" for each in choices)
         self.findings.append(Finding(self.name, 0, problem, remedy, "", option, choices))
 
-    def notice(self, problem: str, remedy: str = "") -> None:
+    def notice(self, problem: str, remedy: str = "", line: int | None = None) -> None:
         """Note what leaves something out, or changes a number."""
-        self.notices.append(Finding(self.name, self.line, problem, remedy))
+        name, line = self._stands(line)
+        self.notices.append(Finding(name, line, problem, remedy))
+
+    def in_words(self, line: int) -> str:
+        """A line as a sentence names it: a DataFrame's row by its label."""
+        return self.place(line).removeprefix(f"{self.name}, ") if self.place else f"line {line}"
+
+    def _stands(self, line: int | None) -> tuple[str, int]:
+        if line is None:
+            return self.name, self.line
+        return (self.place(line), 0) if self.place else (self.name, line)
 
 
 @dataclass(frozen=True)
@@ -86,7 +99,9 @@ class Across:
     units: frozenset[str]
 
 
-def columns_of(rows: Rows, dates: str | None = None, told: Told | None = None) -> list[Column]:
+def columns_of(
+    rows: Rows, dates: str | None = None, told: Told | None = None, *, fewest: int = FEWEST
+) -> list[Column]:
     """Each column with what its heading says, and what the rows above say of it.
 
     `dates` (`dmy`, `mdy`) says how headings such as 01/12/2024 are meant, which is asked where they
@@ -96,7 +111,7 @@ def columns_of(rows: Rows, dates: str | None = None, told: Told | None = None) -
     serial = rows.typed or dates == "serial"
     captions = [read_caption(text, serial) for text in _in_order(headings, dates, told)]
     columns = [Column(*each) for each in zip(range(len(headings)), headings, captions, strict=True)]
-    has_months = sum(column.caption.kind in PERIODS for column in columns) >= FEWEST
+    has_months = sum(column.caption.kind in PERIODS for column in columns) >= fewest
     for _, cells in reversed(rows.above):  # the nearest says first
         row = _Above.of(cells, columns, has_months)
         columns = [
@@ -108,12 +123,17 @@ def columns_of(rows: Rows, dates: str | None = None, told: Told | None = None) -
 
 
 def periods_of(columns: Sequence[Column], fewest: int = FEWEST) -> tuple[str, list[Column]]:
-    """The finest kind of period of which there are so many at least, and its columns."""
-    for kind in PERIODS:
-        found = [column for column in columns if column.caption.kind == kind]
-        periods = {(each.caption.year, each.caption.number, each.heading) for each in found}
-        if len(periods) >= fewest:
-            return kind, found
+    """The finest kind of period of which there are two at least, and its columns.
+
+    Where a lone one is enough (`fewest`), it says its year.
+    """
+    for least in range(FEWEST, fewest - 1, -1):
+        for kind in PERIODS:
+            found = [column for column in columns if column.caption.kind == kind]
+            periods = {(each.caption.year, each.caption.number, each.heading) for each in found}
+            has_year = any(column.caption.year is not None for column in found)
+            if len(periods) >= least and (has_year or least == FEWEST):
+                return kind, found
     return "", []
 
 
@@ -124,13 +144,11 @@ def months_across(
     calendar: Calendar,
     said: bool,
     told: Told,
+    *,
     fewest: int = FEWEST,
 ) -> Across:
-    """The months that are read, `fewest` at least.
-
-    `said`: the calendar is the company's own, so FY25 is known.
-    """
-    columns = columns_of(rows, dates, told)
+    """The months that are read. `said`: the calendar is the company's own, so FY25 is known."""
+    columns = columns_of(rows, dates, told, fewest=fewest)
     kind, periods = periods_of(columns, fewest)
     actual = [column for column in periods if not column.caption.plan]
     if periods and not actual:

@@ -16,7 +16,7 @@ import pandas as pd
 
 from nrrsim.errors import DataError, Finding, UsageError
 from nrrsim.ledger.amounts import read_amounts
-from nrrsim.ledger.columns import Table, require
+from nrrsim.ledger.columns import Table, filled, require
 from nrrsim.ledger.dates import month_of_day
 from nrrsim.ledger.habits import (
     ask_about_doubled_rows,
@@ -53,6 +53,7 @@ from nrrsim.ledger.values import (
     kept,
     typed_values,
 )
+from nrrsim.ledger.vocabulary import plain
 from nrrsim.months import month_name
 from nrrsim.movements import CENT, cents, json_ratio
 from nrrsim.notation import counted
@@ -68,6 +69,7 @@ NOT_OF_AN_ENTRY = (
     "waits",
     "blank",
     "undecided",
+    "multiplied",
     "day",
     "line",
     "stopped",
@@ -133,8 +135,8 @@ def check_rows(
     is_log = table.shape.rows == "movements" or reading.rows == "changes"
     if until is not None and not periods and not is_log:
         raise UsageError(
-            f"until: {table.name} is a ledger of months: it ends with the last that it names;"
-            " leave until out"
+            f"--until: {table.name} is a ledger of months: it ends with the last that it names;"
+            " leave out --until"
         )
 
     frame = with_arr(table, typed_values(table, reading), reading)
@@ -153,7 +155,7 @@ def check_rows(
     are_added = table.tells_lines_apart or is_log
     if are_added and not periods and reading.several is None:
         ask_about_doubled_rows(table, frame)
-        if not is_log:  # an entry of a log is of its day
+        if table.tells_lines_apart and not is_log:
             ask_about_snapshots(table, frame)
     if periods and not _waits(table, frame):
         latest = _latest_day(table, frame)
@@ -266,15 +268,28 @@ def _latest_day(table: Table, frame: pd.DataFrame) -> float:
 
 def _with_length(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
     """Periods that last a day at least: one of no length was never paid."""
-    none = (frame["end"] == frame["start"]).to_numpy()
+    of_trial = _starts_with_trials_end(table) & (frame["end"] < frame["start"]).to_numpy()
+    none = (frame["end"] == frame["start"]).to_numpy() | of_trial
     if none.any():
         table.notice(
-            f"{counted(int(none.sum()), 'subscription ends', 'subscriptions end')} on the day of"
-            " the start",
+            f"{counted(int(none.sum()), 'subscription ends', 'subscriptions end')}"
+            f" {'on the day of the start' if not of_trial.any() else 'before the trial does'}",
             "a period of no length was never paid: left out",
             int(frame.index[int(np.argmax(none))]),
         )
     return kept(table, frame, ~none)
+
+
+def _starts_with_trials_end(table: Table) -> np.ndarray:
+    """`ndarray[row]`: whether the start is the end of a trial: `Trial End else Start Date`."""
+    of_trial, open = np.zeros((2, len(table.frame)), dtype=bool)
+    open[:] = True
+    for heading in table.headings.get("start", "").split(" else "):
+        if heading in table.frame:
+            is_filled = filled(table.frame[heading]).to_numpy(bool)
+            of_trial |= open & is_filled & ("trial" in plain(heading).split())
+            open &= ~is_filled
+    return of_trial
 
 
 def _without_totals(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from nrrsim.errors import DataError, Finding, UsageError, did_you_mean
 from nrrsim.ledger import captions
-from nrrsim.ledger.exports import Found, Shape, recognised
+from nrrsim.ledger.exports import FIELDS, Found, Shape, recognised
 from nrrsim.ledger.lostcells import Lost
 from nrrsim.ledger.reading import AS_IT_IS, Reading
 from nrrsim.ledger.rows import Rows, concat, refuse_twice
@@ -56,9 +56,9 @@ class Place(NamedTuple):
 class Named:
     """Which heading of one table stands for which of our words, and what that says.
 
-    `lines` are the headings that tell a customer's lines apart; `currency`, `minor` and `scale` are
-    what the amount's heading (or a title) says of it; `taken` and `asked` are told before anything
-    else.
+    `lines` are the headings that tell a customer's lines apart, `left_out` those that nobody needs;
+    `currency`, `minor` and `scale` are what the amount's heading (or a title) says of it; `taken`
+    and `asked` are told before anything else.
     """
 
     ours: Mapping[str, str]
@@ -70,6 +70,7 @@ class Named:
     taken: tuple[str, ...] = ()
     asked: tuple[Finding, ...] = ()
     says: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def unit(self) -> str:
@@ -115,7 +116,10 @@ class Table:
             parts=frames,
             frame=frame,
             starts=starts,
-            name=_names([*dict.fromkeys(part.name for part in parts)]),
+            # of a workbook's sheets, the workbook
+            name=_names(
+                [*dict.fromkeys(part.name.removesuffix(f", sheet {part.sheet}") for part in parts)]
+            ),
             shape=named[0].shape,
             lines=tuple(dict.fromkeys(name for each in named for name in each.lines)),
             minor=tuple(each.minor for each in named),
@@ -148,6 +152,13 @@ class Table:
     def tells_lines_apart(self) -> bool:
         """Whether a column other than the product makes lines, whose rows are added."""
         return bool(set(self.lines) - {"product"})
+
+    def label(self, heading: str) -> str:
+        """What the column with this heading is called here, empty if there is none."""
+        wanted = plain(heading)
+        ours = [word for word, theirs in self.headings.items() if plain(theirs) == wanted]
+        here = [*ours, *(str(each) for each in self.frame if plain(each) == wanted)]
+        return next((each for each in here if each in self.frame), "")
 
     def place(self, row: int) -> Place:
         """Where a row stands."""
@@ -265,10 +276,13 @@ def renamed(part: Rows, named: Named) -> Rows:
         raise DataError([Finding(part.name, part.heading_line, problem, remedy)])
     frame = part.frame.set_axis(pd.Index(labels), axis=1)
     for ours, theirs in named.ours.items():
-        first, _, second = theirs.partition(" else ")
-        if second:
+        first, *others = theirs.split(" else ")
+        if others:
             cells = part.frame[first]
-            frame[ours] = cells.where(_filled(cells), part.frame[second])
+            for other in others:
+                cells = cells.where(filled(cells), part.frame[other])
+            frame[ours] = cells
+    frame = frame.drop(columns=[each for each in named.left_out if each in frame])
     if named.currency and "currency" not in frame:
         frame["currency"] = named.currency
     return replace(part, frame=frame)
@@ -292,7 +306,7 @@ def require(table: Table, names: Sequence[str]) -> bool:
 def names_of(part: Rows, reading: Reading) -> Named:
     """Which column of a table is what: as is said, as its format says, else by its headings.
 
-    Raises DataError for a heading that is said and not there.
+    Raises DataError for a heading that is said and not there, UsageError for no word of ours.
     """
     headings = list(map(str, part.frame.columns))
     said = said_columns(part, headings, reading.columns)
@@ -351,6 +365,9 @@ def _of_unit(part: Rows, named: Named, reading: Reading) -> Named:
 
 def said_columns(part: Rows, headings: list[str], columns: Mapping[str, str]) -> dict[str, str]:
     """Our word -> the heading that was said, however its case and blanks are written."""
+    if unknown := [word for word in columns if word not in (*KNOWN, *FIELDS)]:
+        near = did_you_mean(unknown[0], list(dict.fromkeys((*KNOWN, *FIELDS))))
+        raise UsageError(f"--column {unknown[0]}: is none of our words; {near}")
     by_words = {plain(heading): heading for heading in reversed(headings)}
     said, missing = {}, []
     for ours, theirs in columns.items():
@@ -386,11 +403,10 @@ def _described(
         for unit in ("mrr", "arr", "amount"):
             if unit in headings:
                 ours[unit] = unit
-    # of two amounts the first that the format names
+    # of two amounts the first that the format names; a contract's total fills what ARR leaves open
     amounts = [word for word in (*AMOUNTS, "total") if word in ours or word in said]
     chosen = [word for word in amounts if word in said] or amounts[:1]
-    # a contract's total is compared with its year
-    chosen += [word for word in amounts if word == "total"]
+    chosen += ["total"] * (chosen == ["arr"] and "total" in ours)
     ours = {word: theirs for word, theirs in ours.items() if word not in amounts or word in chosen}
     asked = [
         Finding(part.name, part.heading_line, why, "", "", "format")
@@ -412,6 +428,7 @@ def _described(
         taken=tuple(taken),
         asked=tuple(asked),
         says=(*found.says, *shape.says),
+        left_out=tuple(by_words[plain(one)] for one in shape.left_out if plain(one) in by_words),
     )
 
 
@@ -449,14 +466,15 @@ def _plain(part: Rows, headings: list[str], said: dict[str, str]) -> Named:
             asked.append(Finding(part.name, part.heading_line, problem, "rename one"))
     amount, question = _amount(part, free, said)
     asked += [question] if question else []
-    ours |= {amount[0]: amount[1]} if amount else {}
-    shape = PERIODS if "start" in ours and "month" not in ours else MONTHS
-    if amount is None and {"unit_price", "quantity"} <= set(ours):
-        # what a heading calls the price of a unit is multiplied
-        amount = ("amount", ours.pop("unit_price"))
-        ours["amount"] = amount[1]
-        shape = shape.model_copy(update={"amount_is": "unit"})
+    if amount:
+        ours[amount[0]] = amount[1]
+    elif {"unit_price", "quantity"} <= set(ours):
+        ours["amount"] = ours.pop("unit_price")
     told = heading_of(amount[1]) if amount else heading_of("")
+    is_of_one_unit = (
+        "quantity" in ours and heading_of(ours.get("amount", "")).plain in OTHERS["unit_price"]
+    )
+    shape = PERIODS if "start" in ours and "month" not in ours else MONTHS
     lines = [
         {theirs: word for word, theirs in ours.items()}.get(heading, heading)
         for heading in headings
@@ -466,8 +484,8 @@ def _plain(part: Rows, headings: list[str], said: dict[str, str]) -> Named:
     currency = "" if "currency" in ours else told.currency
     return Named(
         ours,
-        shape,
-        tuple(lines),
+        shape.model_copy(update={"amount_is": "unit"}) if is_of_one_unit else shape,
+        lines=tuple(lines),
         currency=currency,
         minor=told.minor,
         taken=tuple(taken),
@@ -568,16 +586,16 @@ def _told_amount(heading: str) -> str:
 
 
 def _all_lost(cells: pd.Series) -> bool:
-    filled = cells[_filled(cells)]
-    return len(filled) > 0 and all(isinstance(cell, Lost) for cell in filled)
+    some = cells[filled(cells)]
+    return len(some) > 0 and all(isinstance(cell, Lost) for cell in some)
 
 
-def _filled(cells: pd.Series) -> pd.Series:
+def filled(cells: pd.Series) -> pd.Series:
     """Where a cell holds anything."""
-    filled = cells.notna()
+    holds = cells.notna()
     if cells.dtype == object or isinstance(cells.dtype, pd.StringDtype):
-        filled &= cells.astype("str").str.strip().ne("").fillna(False).astype(bool)
-    return filled
+        holds &= cells.astype("str").str.strip().ne("").fillna(False).astype(bool)
+    return holds
 
 
 def _reads(ours: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -49,7 +49,8 @@ class Shape(_Described):
     recognised_by : headings that are all there; a list among them: one of these is.
     rows : what a row is; `invoices` have no period, `movements` are changes of an amount.
     columns : our word -> the heading that it is read from; of several the first that is there, and
-        with `A else B` in each row the first that is filled.
+        with `A else B else C` in each row the first that is filled. Where `arr` and `total` are
+        both named, the total by its term is read in rows without ARR.
     lines : headings that tell a customer's lines apart. left_out : headings that nobody needs.
     amount_is : what `amount` pays for (`unit`: it is multiplied with the quantity); where
         `amount_asked` the length of its period is not in the file, and is asked.
@@ -58,7 +59,8 @@ class Shape(_Described):
     statuses : further words of status, as counts or never; open : what any other is.
     only : heading -> the values that count. latest : the version that counts.
     replaces : heading -> values of rows that end what the customer had before.
-    contracts : a renewal that overlaps is early, not beside. side_by_side : any overlap is added.
+    contracts : a renewal that overlaps is early, not beside. side_by_side : any overlap is added,
+        and a negative quantity takes away.
     customer_above : the customer stands in a row of its own above its rows.
     needs : heading -> why there is no right number without it. says : what it cannot know.
     """
@@ -186,4 +188,5 @@ def _described(path: Path) -> Format:
         return Format.model_validate(document.values)
     except ValidationError as error:
         problems = located(problems_of(error, Format), document)
-        raise UsageError("\n".join(f"{path}:{line}" for line in problems)) from None
+        placed = [line if line.startswith(f"{path}:") else f"{path}: {line}" for line in problems]
+        raise UsageError("\n".join(placed)) from None

@@ -12,6 +12,7 @@ from nrrsim.ledger.exports import headings_of_formats
 from nrrsim.ledger.vocabulary import names_a_customer, names_a_date, names_an_amount, plain
 
 LOOKED_THROUGH = 25  # rows in which the headings are looked for
+YEARS = range(1990, 2100)  # another number among headings is none
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,9 @@ class HeadingRow:
 def heading_row(head: Sequence[Sequence[object]]) -> HeadingRow:
     """The row of headings among the first rows, none of them blank.
 
-    The first that names a customer and beside it an amount, a date to its right, or two months; all
-    headings of a format settle it at once. Else the first row of text that is as wide as the rows
-    below it.
+    The first that names a customer and beside it an amount, a date to its right, two months, or two
+    years to its right; all headings of a format settle it at once. Else the first row of text that
+    is as wide as the rows below it.
     """
     rows = head[:LOOKED_THROUGH]
     known = headings_of_formats()
@@ -36,7 +37,12 @@ def heading_row(head: Sequence[Sequence[object]]) -> HeadingRow:
             return HeadingRow(number)
     width = max((_filled(row) for row in rows), default=0)
     for number, row in enumerate(rows):
-        is_text = all(isinstance(cell, str) and not _is_number(cell) for cell in _cells(row))
+        # beside a customer a year is a heading, too
+        has_customer = any(_is_text(cell) and names_a_customer(cell) for cell in row)
+        is_text = all(
+            (isinstance(cell, str) and not _is_number(cell)) or (has_customer and _is_year(cell))
+            for cell in _cells(row)
+        )
         if is_text and _filled(row) >= max(2, width - 1):
             why = "the first row of text that is as wide as those below is read as the headings"
             return HeadingRow(number, why if number else "")
@@ -67,7 +73,18 @@ def _names_columns(row: Sequence[object]) -> bool:
         any(names_an_amount(cell) for at, cell in enumerate(row) if _is_text(cell))
         or any(names_a_date(cell) for cell in right)
         or sum(map(is_month, row)) >= 2
+        or sum(map(_is_year, row[customers[0] + 1 :])) >= 2
     )
+
+
+def _is_year(cell: object) -> bool:
+    """Whether a heading is a year alone: text, or a spreadsheet's number."""
+    if isinstance(cell, int | float) and not isinstance(cell, bool):
+        return cell in YEARS
+    if not isinstance(cell, str):
+        return False
+    found = month_of_heading(re.sub(r"\b(mrr|arr)\b", " ", cell, flags=re.I).strip())
+    return found is not None and found.kind == "year" and (found.year or 0) in YEARS
 
 
 def _is_of_a_format(row: Sequence[object], known: tuple[tuple[frozenset[str], ...], ...]) -> bool:

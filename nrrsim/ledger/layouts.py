@@ -30,14 +30,7 @@ from nrrsim.ledger.vocabulary import (
     names_an_amount,
     plain,
 )
-from nrrsim.ledger.wide import (
-    has_months,
-    is_transposed,
-    is_wide,
-    laid_out,
-    measure_column,
-    transposed,
-)
+from nrrsim.ledger.wide import is_transposed, is_wide, laid_out, measure_column, transposed
 from nrrsim.months import month_name
 from nrrsim.notation import counted
 
@@ -46,7 +39,13 @@ ABOVE = "Customer"  # what the column of a customer that stands in a row of its 
 
 def arranged(parts: Sequence[Rows], reading: Reading) -> list[Rows]:
     """Each part with one row a customer and month, or a period; questions are its findings."""
-    laid = [_arranged(part, reading) for part in _without_other_files(parts, reading)]
+    parts = _without_other_files(parts, reading)
+    # of several files each may hold one month across
+    lone = [is_wide(part, fewest=1) and not _is_long(part) for part in parts]
+    may_be_one = sum(lone) > 1
+    laid = [
+        _arranged(part, reading, may_be_one and one) for part, one in zip(parts, lone, strict=True)
+    ]
     return _with_named_months(laid)
 
 
@@ -75,7 +74,7 @@ def _without_other_files(parts: Sequence[Rows], reading: Reading) -> list[Rows]:
     return found
 
 
-def _arranged(part: Rows, reading: Reading) -> Rows:
+def _arranged(part: Rows, reading: Reading, may_be_one: bool) -> Rows:
     found = recognised(part.headings or part.frame.columns, reading.format)
     if found is not None and found.shape.customer_above:
         part = _customers_beside(part)
@@ -90,9 +89,8 @@ def _arranged(part: Rows, reading: Reading) -> Rows:
         # turned for the questions, too: all of a file are asked at once
         part = transposed(part)
     part = _filled_down(part, reading)
-    # an export of one month a file has one such column
-    is_export = found is not None and found.shape.rows == "wide" and bool(found.shape.recognised_by)
-    if is_wide(part) or (is_export and has_months(part)):
+    fewest = 1 if may_be_one or (found is not None and found.shape.rows == "wide") else FEWEST
+    if is_wide(part, fewest=fewest):
         part = laid_out(
             part,
             unit=reading.unit or _unit_of(found),
@@ -101,7 +99,8 @@ def _arranged(part: Rows, reading: Reading) -> Rows:
             dates=reading.dates,
             calendar=reading.calendar,
             year_end_said=reading.fiscal_year_end is not None,
-            fewest=1 if is_export else FEWEST,
+            fewest=fewest,
+            used=(*reading.columns.values(), *reading.where),
         )
     if found is None or found.shape.rows == "wide":
         part = _without_empty_columns(part, reading)
@@ -330,3 +329,8 @@ def _with_named_months(parts: list[Rows]) -> list[Rows]:
 def _has_month(part: Rows) -> bool:
     words = {heading_of(each).plain for each in part.frame.columns}
     return bool(words & {*MONTH, *OTHERS["start"]})
+
+
+def _is_long(part: Rows) -> bool:
+    """Whether a table has a column of months, or one of amounts that names none."""
+    return _has_month(part) or any(map(names_an_amount, part.frame.columns))

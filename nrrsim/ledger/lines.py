@@ -211,8 +211,8 @@ def settle_overlaps(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.D
     """
     if len(frame) < 2:
         return frame
-    frame = _with_replacements(table, frame)
-    if reading.overlap == "add":
+    frame = _replaced(table, frame, reading)
+    if table.findings and table.findings[-1].option == "overlap":
         return frame
     order, begins, ends, customer, follows = _by_start(table, frame, reading)
     lines = [name for name in table.lines if name in frame]
@@ -238,7 +238,7 @@ def settle_overlaps(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.D
                 continue  # a doubled export, which is asked or said as such
             is_asked = not lines or (line[before] == line[at] >= 0)
             is_asked = is_asked or (are_agreed and _is_early_renewal(before, at, begins, ends))
-            if table.shape.side_by_side or not is_asked:
+            if table.shape.side_by_side or reading.overlap == "add" or not is_asked:
                 beside, first = beside + 1, first or at
                 continue
             asked.append((before, at))
@@ -285,6 +285,54 @@ def settle_overlaps(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.D
         field="start",
     )
     return frame
+
+
+def _replaced(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.DataFrame:
+    """The rows, each ended where a renewal or the like takes its place; of several: asked."""
+    replaces = np.zeros(len(frame), dtype=bool)
+    for heading, values in table.shape.replaces.items():
+        if label := table.label(heading):
+            replaces |= rows_with(table.frame, label, values).to_numpy(bool)
+    if not replaces.any():
+        return frame
+    order, begins, ends, customer, _ = _by_start(table, frame, AS_IT_IS)
+    end = frame["end"].to_numpy(float).copy()
+    number, several = 0, list[int]()
+    for at in np.flatnonzero(replaces[order]).tolist():
+        first = int(np.searchsorted(customer, customer[at]))
+        running = [
+            before
+            for before in range(first, at)
+            if begins[before] < begins[at] and ends[before] > begins[at]
+        ]
+        if len(running) > 1 and reading.overlap is None:
+            several.append(at)
+            continue
+        for before in running:
+            ends[before] = end[order[before]] = begins[at]
+            number += 1
+    if several:
+        at = several[0]
+        whose = as_written(str(frame["customer"].iloc[order[at]]))
+        table.ask(
+            f"{counted(len(several), 'row takes', 'rows take')} the place of one before, and"
+            f" several run, such as {whose}'s from {day_text(begins[at])}",
+            (
+                "fill in when the one that it replaces ended, or say that it replaces all of them"
+                " or runs beside them with --overlap replace or --overlap add"
+            ),
+            "overlap",
+            ("replace", "add"),
+            row=int(frame.index[order[at]]),
+            field="start",
+        )
+    if number:
+        words = ", ".join(word for words in table.shape.replaces.values() for word in words)
+        table.notice(
+            f"{counted(number, 'period ends', 'periods end')} where what takes its place starts",
+            f"a row of {words} ends what the customer had before",
+        )
+    return frame.assign(end=end)
 
 
 def _is_early_renewal(before: int, at: int, begins: np.ndarray, ends: np.ndarray) -> bool:
@@ -353,31 +401,6 @@ def _is_id(name: str) -> bool:
 
 def _is_of_an_invoice(name: str) -> bool:
     return "invoice" in plain(name).replace("invoicenumber", "invoice").split()
-
-
-def _with_replacements(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
-    """Periods that end where a row of the same customer takes their place, as its format says."""
-    takes = np.zeros(len(frame), dtype=bool)
-    for heading, values in table.shape.replaces.items():
-        if heading in table.frame:
-            takes |= rows_with(table.frame, heading, values).to_numpy(bool)
-    if not takes.any():
-        return frame
-    order, begins, ends, customer, _ = _by_start(table, frame, AS_IT_IS)
-    end = frame["end"].to_numpy(float).copy()
-    replaced = 0
-    for at in np.flatnonzero(takes[order]).tolist():
-        before = np.flatnonzero((customer[:at] == customer[at]) & (ends[:at] > begins[at]))
-        ends[before] = begins[at]
-        end[order[before]] = begins[at]
-        replaced += len(before)
-    if replaced:
-        table.notice(
-            f"{counted(replaced, 'deal ends', 'deals end')} where a renewal, an upgrade or a"
-            " downgrade takes its place",
-            "as the format says",
-        )
-    return frame.assign(end=end)
 
 
 def _by_start(
@@ -505,6 +528,11 @@ def credited(
         "each is taken off what the customer has in the month",
     )
     stay = arr >= CENT / 2
+    # what is less than quantity x price is neither
+    changed = arr != frame["arr"].to_numpy(float)
+    for name in ("quantity", "unit_price"):
+        if name in frame:
+            frame = frame.assign(**{name: frame[name].mask(changed)})
     return frame.assign(arr=arr)[stay], line[stay]
 
 

@@ -14,6 +14,9 @@ from xml.parsers import expat
 
 BLOCK = 2**20  # bytes
 NO_VALUE = "a formula without a saved value"
+ERRORS = frozenset(
+    ("#REF!", "#N/A", "#DIV/0!", "#VALUE!", "#NAME?", "#NUM!", "#NULL!", "#SPILL!", "#CALC!")
+)
 # As bytes, of a tag with or without a prefix: where a formula ends, and what stands after it.
 FORMULA = re.compile(rb"</(?:\w+:)?f>|<(?:\w+:)?f(?:\s[^>]{0,400})?/>")
 SUSPECT = re.compile(
@@ -35,6 +38,11 @@ class Lost(str):
 
     def __repr__(self) -> str:
         return str(self)
+
+
+def is_lost(cell: object) -> bool:
+    """Whether a cell holds what stands in place of a value, as text too: `#N/A` in a CSV file."""
+    return isinstance(cell, Lost) or (isinstance(cell, str) and cell.strip() in ERRORS)
 
 
 def lost_cells(path: str, sheet: str, last_row: int | None = None) -> Places:

@@ -6,8 +6,9 @@ months that nobody has filled in yet.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from nrrsim.ledger.amounts import Amounts, read_amounts
 from nrrsim.ledger.captions import TOTAL
 from nrrsim.ledger.lostcells import Lost
 from nrrsim.ledger.rows import Rows
+from nrrsim.ledger.vocabulary import MONTH, OTHERS, heading_of, makes_lines, names_a_customer, plain
 from nrrsim.months import Calendar
 from nrrsim.notation import counted
 
@@ -35,7 +37,8 @@ class Turned(Rows):
 class Cells(NamedTuple):
     """The months' cells, each array by row of the table and month: as written, and as read.
 
-    `values` is nan where there is no amount. `months` are the columns and their month numbers.
+    `values` is nan where there is no amount. `months` are the columns and their month numbers;
+    `repeats` are the rows that repeat the headings.
     """
 
     months: tuple[tuple[Column, int], ...]
@@ -44,6 +47,7 @@ class Cells(NamedTuple):
     unreadable: np.ndarray
     currency: np.ndarray
     multiplied: np.ndarray
+    repeats: np.ndarray
 
 
 def read_cells(
@@ -70,6 +74,7 @@ def read_cells(
         amounts.unreadable.reshape(shape).T & ~is_heading[:, None],
         amounts.currency.reshape(shape).T,
         amounts.multiplied.reshape(shape).T,
+        is_heading,
     )
     _look_at_signs(rows, cells, amounts, told)
     _look_at_unreadable(rows, cells, told)
@@ -93,8 +98,8 @@ def _look_at_signs(rows: Rows, cells: Cells, amounts: Amounts, told: Told) -> No
     if amounts.contradicts:
         (one, at, point), (other, there, comma) = map(place, amounts.contradicts)
         told.refuse(
-            f"{point!r} has a decimal point, and {comma!r} (line {line_of(rows, other, there)},"
-            f" {other.heading}) a decimal comma",
+            f"{point!r} has a decimal point, and {comma!r}"
+            f" ({told.in_words(line_of(rows, other, there))}, {other.heading}) a decimal comma",
             "write all amounts in one way",
             one.heading,
             line_of(rows, one, at),
@@ -104,8 +109,9 @@ def _look_at_signs(rows: Rows, cells: Cells, amounts: Amounts, told: Told) -> No
         told.ask(
             "decimal",
             (".", ","),
-            f"{counted(len(amounts.undecided), 'amount')} such as {text!r}, the first in line"
-            f" {line_of(rows, column, row)}: nothing tells the decimal sign from a thousands sign",
+            f"{counted(len(amounts.undecided), 'amount')} such as {text!r}, the first in"
+            f" {told.in_words(line_of(rows, column, row))}: nothing tells the decimal sign from a"
+            " thousands sign",
         )
 
 
@@ -125,14 +131,15 @@ def _look_at_unreadable(rows: Rows, cells: Cells, told: Told) -> None:
                 problem = f"{text[:80]!r} is not an amount"
                 if len(places) > 1:
                     problem = (
-                        f"{counted(len(places), 'cell')} such as {text[:80]!r}, the first in line"
-                        f" {line}, are not amounts"
+                        f"{counted(len(places), 'cell')} such as {text[:80]!r}, the first in"
+                        f" {told.in_words(line)}, are not amounts"
                     )
                 remedy = "write a number, or leave the cell empty where nothing is paid"
             else:
                 problem = f"{lost} stands where an amount was"
                 if len(places) > MOST_LOST:
-                    problem = f"{lost} stands in {len(places):,} cells, the first in line {line}"
+                    first = told.in_words(line)
+                    problem = f"{lost} stands in {len(places):,} cells, the first in {first}"
                 remedy = "mend the formula and save the sheet: an empty cell would count as churn"
             told.refuse(problem, remedy, column.heading, line)
 
@@ -174,34 +181,48 @@ def filled_months(frame: pd.DataFrame, cells: Cells, told: Told) -> Cells:
         "write 0 if nobody paid",
     )
     stay = [month for month in range(len(cells.months)) if month not in ahead]
-    return Cells(
-        tuple(cells.months[month] for month in stay), *(each[:, stay] for each in cells[1:])
-    )
+    by_month = {
+        name: getattr(cells, name)[:, stay] for name in Cells._fields[1:] if name != "repeats"
+    }
+    months = tuple(cells.months[month] for month in stay)
+    return cells._replace(months=months, **by_month)
 
 
 # --- columns that are no months -------------------------------------------------------------------
 
 
 def columns_of_sums(
-    rows: Rows, across: Across, cells: Cells, sign: str | None, calendar: Calendar, told: Told
+    rows: Rows,
+    across: Across,
+    cells: Cells,
+    sign: str | None,
+    calendar: Calendar,
+    told: Told,
+    used: Collection[str] = (),
 ) -> list[Column]:
-    """The columns of quarters, years, totals and plans: left out, and said.
+    """The columns of quarters, years, totals, plans, and of numbers behind the months: left out.
 
-    One that is neither the sum of its months nor the last of them is refused; but not one that is
-    headed Total, or whose months are not in the table: that is said. `sign` is the decimal sign.
+    Which they are is said. One that is neither the sum of its months nor the last of them is
+    refused; but not one that is headed Total, or whose months are not in the table: that is said.
+    `sign` is the decimal sign; `used` are headings that somebody named, which stay.
     """
     months = {column.at for column in (*across.unread, *(column for column, _ in cells.months))}
     last = max((column.at for column, _ in cells.months), default=len(across.columns))
     sums = _Sums(rows.frame, across, cells, sign)
-    left_out: dict[str, list[Column]] = {"sums": [], "others": []}
+    left_out: dict[str, list[Column]] = {"sums": [], "others": [], "numbers": []}
+    stay = {plain(heading) for heading in used}
     plans = [column for column in across.unread if column.caption.plan]
     for column in across.columns:
         kind = column.caption.kind
         if column.at in months or not cells.months:
             continue
         if not kind:
-            if column.at > last and sums.is_total(column):
+            if column.at <= last or plain(column.heading) in stay:
+                continue
+            if sums.is_total(column):
                 left_out["sums"].append(column)
+            elif not _is_known(column.heading) and sums.is_of_numbers(column):
+                left_out["numbers"].append(column)
         elif column.caption.plan:
             plans.append(column)
         elif PERIODS.get(kind, 12) < PERIODS[across.kind]:
@@ -226,6 +247,7 @@ def columns_of_sums(
     for columns, what in (
         (left_out["sums"], "the sum of months or their last"),
         (left_out["others"], "no month, and not the sum of those that are read"),
+        (left_out["numbers"], "numbers behind the months, which split nothing"),
     ):
         names = [column.heading or f"column {column.at + 1}" for column in columns]
         if names:
@@ -236,7 +258,14 @@ def columns_of_sums(
     if by_word:
         listed = "; ".join(f"{word}: {quoted(headings)}" for word, headings in by_word.items())
         told.notice(f"not what happened, not read: {listed}", "a ledger is of actual months")
-    return [*left_out["sums"], *left_out["others"], *plans]
+    return [*chain(*left_out.values()), *plans]
+
+
+def _is_known(heading: str) -> bool:
+    """Whether a heading is one of a word of ours, or names who pays, or a line of theirs."""
+    words = heading_of(heading).plain
+    known = words in chain(MONTH, *OTHERS.values())
+    return known or names_a_customer(heading) or makes_lines(heading)
 
 
 def _is_elsewhere(column: Column, cells: Cells, calendar: Calendar) -> bool:
@@ -303,6 +332,18 @@ class _Sums:
         added = np.sum([self._of(at) for at in self.read], axis=0)
         slack = self._half_digit * (len(self.read) + 1) + 1e-9 * abs(added)
         return bool((abs(amount - added) <= slack)[is_paid & self.is_whole].all())
+
+    def is_of_numbers(self, column: Column) -> bool:
+        """Whether a column holds numbers alone, shares in percent and lost ones among them."""
+        cells = self.frame.iloc[:, column.at].dropna()
+        if cells.dtype.kind in "mM" or not len(cells):
+            return False
+        told = [
+            cell.strip().removesuffix("%") if isinstance(cell, str) else cell
+            for cell in cells
+            if not isinstance(cell, Lost)
+        ]
+        return not read_amounts(pd.Series(told, dtype=object), self.sign).unreadable.any()
 
     def _of(self, at: int) -> np.ndarray:
         if at not in self.values:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from nrrsim.errors import UsageError
-from nrrsim.ledger.amounts import read_amounts
+from nrrsim.ledger.amounts import Amounts, read_amounts
 from nrrsim.ledger.columns import Table
 from nrrsim.ledger.dates import month_of_day
 from nrrsim.ledger.reading import Reading
@@ -27,7 +29,7 @@ INTERVALS = {
     **dict.fromkeys(["year", "years", "yearly", "annual", "annually"], 12.0),
 }
 LONGEST = 60  # months
-MOST_APART = 0.01  # of a year's amount, by which a contract's total may say another
+OFF = 0.01  # of an ARR, by which a contract's total may differ without a word
 BILLED = ("month", "year", "period", "total")
 
 
@@ -47,7 +49,6 @@ def with_arr(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.DataFram
                 f"amount_is: the amounts of {table.name} are {unit.upper()}, by their heading;"
                 " leave amount_is out"
             )
-        _compare_with_total(table, frame)
         return frame
 
     months = pd.Series(np.nan, index=frame.index)
@@ -73,20 +74,24 @@ def with_arr(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.DataFram
         price = frame["amount"].to_numpy()
         frame["quantity"] = np.where(per_unit, quantity, np.nan)
         frame["unit_price"] = np.where(per_unit, price, np.nan)
-        frame["amount"] = np.where(per_unit, price * quantity, price)
+        # where it is the quantity that cannot be read the amount is not what is wrong
+        multiplied = per_unit & ~np.isnan(quantity)
+        frame["amount"] = np.where(multiplied, price * quantity, price)
+        frame["multiplied"] = per_unit
         table.taken.append("the amount is that of one unit, and is multiplied with the quantity")
     months[(pays_for == "month").to_numpy()] = 1.0
     months[(pays_for == "year").to_numpy()] = 12.0
     if (of_period := (pays_for == "period").to_numpy()).any():
         months[of_period] = _months_between(frame["start"], frame["end"])[of_period]
     if (of_term := (pays_for == "total").to_numpy()).any():
-        if "term_months" not in raw:
+        if "term_months" not in raw and unit != "total":
             table.refuse(
-                "the amount is that of the whole term, and there is no column of its months",
-                "name your heading for it with --column term_months=...",
+                "an amount is of the whole term, and there is no column of terms",
+                "name the one that holds their months with --column term_months=..., or say"
+                " --amount-is period (from start to end)",
             )
             return frame
-        months[of_term] = read_amounts(raw["term_months"]).values[of_term]
+        months[of_term] = months_of_terms(raw, frame["start"], frame["end"])[of_term]
     if pays_for.isin(["unit", "line"]).any() and "interval" not in raw:
         table.refuse(
             "there is no column interval: for how long an amount is paid is not in the file",
@@ -97,25 +102,6 @@ def with_arr(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.DataFram
     frame["interval"] = months
     frame["arr"] = frame["amount"] * 12 / months
     return frame
-
-
-def _compare_with_total(table: Table, frame: pd.DataFrame) -> None:
-    """Say where a contract's total is not its year times its term."""
-    raw = table.frame
-    if not {"total", "term_months"} <= set(raw) & set(table.headings):
-        return
-    total, term = (read_amounts(raw[name]).values for name in ("total", "term_months"))
-    apart = np.abs(total * 12 / term - frame["arr"].to_numpy(float))
-    differ = apart > MOST_APART * np.abs(frame["arr"].to_numpy(float))
-    if differ.any():
-        row = int(frame.index[int(np.argmax(differ))])
-        number = counted(int(differ.sum()), "contract has", "contracts have")
-        table.notice(
-            f"{number} a total ({table.headings['total']}) that is not a year's amount"
-            f" ({table.headings[table.unit]}) times the term",
-            "the year's amount is read",
-            row,
-        )
 
 
 def _pays_for(table: Table, reading: Reading) -> pd.Series | None:
@@ -166,6 +152,42 @@ def _pays_for(table: Table, reading: Reading) -> pd.Series | None:
         BILLED,
     )
     return None
+
+
+def filled_from_totals(
+    table: Table, read: Amounts, total: Amounts, dates: Mapping[str, Any]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Values, blanks and currencies of ARR; where that is empty it is the contract's total by term.
+
+    Where both are there and differ by more than OFF it is said.
+    """
+    frame = pd.DataFrame({name: dates[name] for name in ("start", "end")}, index=table.frame.index)
+    by_term = total.values * 12 / months_of_terms(table.frame, frame["start"], frame["end"])
+    fills = read.blank & ~np.isnan(by_term)
+    if fills.any():
+        number = counted(int(fills.sum()), "row has", "rows have")
+        table.taken.append(
+            f"{number} no {table.headings['arr']}: it is {table.headings['total']} by the term"
+        )
+    off = ~read.blank & (np.abs(by_term - read.values) > OFF * np.abs(read.values))
+    if off.any():
+        rows = counted(int(off.sum()), "row")
+        table.notice(
+            f"{table.headings['total']} by the term is not {table.headings['arr']} in {rows}",
+            f"{table.headings['arr']} counts",
+            int(table.frame.index[int(np.argmax(off))]),
+        )
+    currency = np.where(fills, total.currency, read.currency)
+    return np.where(fills, by_term, read.values), read.blank & ~fills, currency
+
+
+def months_of_terms(raw: pd.DataFrame, start: pd.Series, end: pd.Series) -> np.ndarray:
+    """`ndarray[row]`: the months of each term; where that is empty, those from start to end."""
+    between = _months_between(start, end).to_numpy()
+    if "term_months" not in raw:
+        return between
+    months = read_amounts(raw["term_months"]).values
+    return np.where(raw["term_months"].isna(), between, np.where(months > 0, months, np.nan))
 
 
 def _months_between(start: pd.Series, end: pd.Series) -> pd.Series:

@@ -7,6 +7,7 @@ scenario's book (`late_renewal: runs-on`) and a keyword of `read_ledger`.
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,9 +21,12 @@ from nrrsim.months import Calendar
 PAYS_FOR = ("unit", "line", "month", "year", "period", "total")
 # What may follow an option in a message: a pair, a word, a sign or a number.
 VALUE = (
-    r"""[\w.%-]+=(?:"[^"]*"|\S*[\w)>])|"[^"]*"|[A-Z]\w*|[a-z][a-z-]*[a-z]\b"""
+    r"""[\w.%-]+=(?:"[^"]*"|\.\.\.|\S*[\w)>])|"[^"]*"|[A-Z]\w*|[a-z][a-z-]*[a-z]\b"""
     r"|[.,](?= |;|$)|\d[\d-]*"
 )
+# Text that YAML needs no quotes for, and three dots in its place.
+IN_YAML = re.compile(r"[^\W\d_](?:[\w %.|()/-]*[\w%.|)])?|\.\.\.")
+NOT_TEXT = ("true", "false", "null")
 YES = {"yes": True, "true": True, "no": False, "false": False}
 
 
@@ -122,6 +126,7 @@ class Reading:
 
 
 OPTIONS = tuple(option.name for option in dataclasses.fields(Reading))
+KINDS = {option.name: str(option.metadata["kind"]) for option in dataclasses.fields(Reading)}
 SWITCHES = [
     option.name for option in dataclasses.fields(Reading) if option.metadata["kind"] == "switch"
 ]
@@ -142,14 +147,27 @@ def in_a_card(text: str) -> str:
             return found[0]
         if name in SWITCHES:
             return f"{name}: true{' ' * bool(value)}{value}"
-        if "=" in value:
-            ours, _, theirs = value.partition("=")
-            return f"{name}: {{{ours}: {theirs}}}"
+        if "=" in value and KINDS[name] in ("pairs", "each"):
+            whole = value[1:-1] if value.startswith('"') else value
+            pairs = whole.split(",") if KINDS[name] == "each" else [whole]
+            return f"{name}: {{{', '.join(map(_pair_in_yaml, pairs))}}}"
         if not value:
             return name
         return f"{name}: {value}" if value not in (",", ".") else f'{name}: "{value}"'
 
     return re.sub(f"--([a-z][a-z-]+)(?: ({VALUE}))?", key, text)
+
+
+def _pair_in_yaml(pair: str) -> str:
+    """`customer="Customer ID"` as YAML has it, `customer: Customer ID`."""
+    ours, _, theirs = pair.partition("=")
+    texts = (text.strip().strip('"') for text in (ours, theirs))
+    return ": ".join(
+        text
+        if IN_YAML.fullmatch(text) and text.lower() not in NOT_TEXT
+        else json.dumps(text, ensure_ascii=False)
+        for text in texts
+    )
 
 
 @contextmanager

@@ -46,7 +46,7 @@ def read_workbook(file: Opened, sheet: str | None) -> list[Rows]:
     try:
         with Workbook(file.path) as book:
             names, said = _chosen(book, file.name, sheet)
-            found = [_rows_of_sheet(file, name, book.rows(name)) for name in names]
+            found = [_rows_of_sheet(file, name, book.rows(name), len(names) > 1) for name in names]
     except SheetError as error:
         raise DataError(
             [Finding(file.name, 0, f"cannot be read as a spreadsheet: {error}")]
@@ -64,8 +64,8 @@ def _text_in(path: Path) -> str:
     return "a web page" if start.lstrip()[:1] == b"<" else "text"
 
 
-def _rows_of_sheet(file: Opened, sheet: str, full: list[Row]) -> Rows:
-    name = file.name
+def _rows_of_sheet(file: Opened, sheet: str, full: list[Row], is_one_of_several: bool) -> Rows:
+    name = f"{file.name}, sheet {sheet}" if is_one_of_several else file.name
     full = [(number, cells) for number, cells in full if not is_blank(cells)]
     if not full:
         raise DataError([Finding(name, 1, "the sheet is empty", "its first row names the columns")])

@@ -17,6 +17,7 @@ from nrrsim.ledger.reading import Reading, plain_word
 from nrrsim.ledger.values import as_written, kept
 from nrrsim.ledger.vocabulary import COUNTS, NEVER, STOPPED, plain
 from nrrsim.months import last_day_number, month_name
+from nrrsim.movements import CENT
 from nrrsim.notation import counted
 
 ENDED = ("canceled", "cancelled", "expired", "ended", "terminated")
@@ -55,8 +56,8 @@ def recorded_ends(table: Table, frame: pd.DataFrame) -> np.ndarray:
     """
     recorded = np.full(len(frame), table.shape.ended)
     for heading, values in table.shape.ended_if.items():
-        if heading in table.frame:
-            recorded |= rows_with(table.frame, heading, values).to_numpy(bool)
+        if label := table.label(heading):
+            recorded |= rows_with(table.frame, label, values).to_numpy(bool)
     return np.where(recorded, frame["end"].to_numpy(float), np.nan)
 
 
@@ -76,6 +77,9 @@ def settle_late_renewals(
         frame.groupby("customer", observed=True)["start"].transform("max").to_numpy(float)
     )
     late = words.isin(RUNNING).to_numpy() & (end <= last_day) & ~(latest_start >= end)
+    if table.shape.side_by_side:  # a charge that ends in a subscription that goes on is a change
+        ends = pd.Series(np.where(np.isnan(end), np.inf, end), index=frame.index)
+        late &= ends.groupby(frame["customer"], observed=True).transform("max").to_numpy() <= end
     late &= end > start
     if not late.any():
         return frame
@@ -125,9 +129,10 @@ def _amount(frame: pd.DataFrame, rows: np.ndarray) -> str:
 
 def _of_the_kind(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
     for heading, values in table.shape.only.items():
-        label = _label(table, heading)
-        if label and label in table.frame:
-            out = ~rows_with(table.frame, label, values).to_numpy(bool)
+        if label := table.label(heading):
+            # an empty cell does not say that it is of another kind
+            of_them = rows_with(table.frame, label, values) | table.frame[label].isna()
+            out = ~of_them.to_numpy(bool)
             written = _some(table.frame[label][out])
             frame = _left_out(
                 table,
@@ -144,14 +149,16 @@ def _latest(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
     if latest is None:
         return frame
     wanted = [latest.of] if isinstance(latest.of, str) else latest.of
-    of = [label for each in wanted if (label := _label(table, each)) in table.frame]
-    by = [label for each in latest.by if (label := _label(table, each)) in table.frame]
+    of = [label for each in wanted if (label := table.label(each))]
+    by = [label for each in latest.by if (label := table.label(each))]
     if not of or not by:
         return frame
     if len(by) < 2:
         table.notice("there is no charge number", f"versions are told apart by {by[0]} alone")
     version = pd.to_numeric(table.frame[of[0]], errors="coerce")
-    highest = version.groupby([table.frame[each] for each in by]).transform("max")
+    # where there is no charge number the subscription alone tells versions apart
+    groups = version.groupby([table.frame[each] for each in by], dropna=False)
+    highest = groups.transform("max")
     return _left_out(
         table,
         frame,
@@ -177,10 +184,6 @@ def _words(table: Table, frame: pd.DataFrame) -> pd.Series | None:
     return words
 
 
-def _said_to_count(words: pd.Series, reading: Reading) -> np.ndarray:
-    return words.isin([word for word in words.unique() if reading.counts(word)]).to_numpy(bool)
-
-
 def _ever_paid(
     table: Table, frame: pd.DataFrame, words: pd.Series, reading: Reading
 ) -> pd.DataFrame:
@@ -194,7 +197,9 @@ def _ever_paid(
         elif table.shape.open == "never" and word:
             never.append(word)
         elif word and not (word in STOPPED and table.has_periods):
-            strange.append(word)
+            # who holds nothing counts nowhere, whatever the status means
+            holds = ~(frame["arr"][words == word].abs() < CENT / 2)
+            strange += [word] if holds.any() else []
     for word in strange:
         rows = (words == word).to_numpy()
         table.ask(
@@ -219,7 +224,7 @@ def _ever_paid(
 def _stopped(table: Table, frame: pd.DataFrame, words: pd.Series, reading: Reading) -> pd.DataFrame:
     """What is unpaid or paused counts until it stopped."""
     stopped = words.isin(STOPPED).to_numpy() & frame["end"].isna().to_numpy()
-    stopped &= ~_said_to_count(words, reading)
+    stopped &= ~_count_on(table, words, reading)
     if not stopped.any():
         return frame
     when = frame["stopped"].to_numpy(float) if "stopped" in frame else np.full(len(frame), np.nan)
@@ -246,14 +251,32 @@ def _stopped(table: Table, frame: pd.DataFrame, words: pd.Series, reading: Readi
             field="status",
         )
         return frame
-    number = int(stopped.sum())
-    table.notice(
-        f"{counted(number, 'row is', 'rows are')} {_some(words[stopped])} today"
-        f" ({_amount(frame, stopped)}): what was before was paid",
-        "they count until the day on which they stopped; the months just before it are uncertain",
-        int(frame.index[int(np.argmax(stopped))]),
+    until = (
+        "they count until the day on which they stopped; the months just before it are uncertain"
     )
+    for rows, before, what in (
+        (stopped & ~np.isnan(when), ": what was before was paid", until),
+        (stopped & np.isnan(when), "", "they began in the last month and count"),
+    ):
+        if rows.any():
+            table.notice(
+                f"{counted(int(rows.sum()), 'row is', 'rows are')} {_some(words[rows])} today"
+                f" ({_amount(frame, rows)}){before}",
+                what,
+                int(frame.index[int(np.argmax(rows))]),
+            )
     return frame.assign(end=np.where(stopped, when, frame["end"]))
+
+
+def _count_on(table: Table, words: pd.Series, reading: Reading) -> np.ndarray:
+    """Rows whose status counts to the end: as was said, or as their format says of it."""
+    own = table.shape.statuses
+    counting = [
+        word
+        for word in words.unique()
+        if reading.counts(word) or (reading.counts(word) is None and own.get(word) == "counts")
+    ]
+    return words.isin(counting).to_numpy(bool)
 
 
 def _ended(table: Table, frame: pd.DataFrame, words: pd.Series, reading: Reading) -> pd.DataFrame:
@@ -265,7 +288,8 @@ def _ended(table: Table, frame: pd.DataFrame, words: pd.Series, reading: Reading
     if "end" in table.frame:
         waits = waits | table.frame["end"].notna().to_numpy()
     ended = words.isin(ENDED).to_numpy() & frame["end"].isna().to_numpy() & ~waits
-    ended &= ~_said_to_count(words, reading)
+    ended &= ~words.isin([word for word in words.unique() if reading.counts(word)]).to_numpy()
+    # that none has ended (--end none) is no answer where a status says that one has
     if ended.any():
         table.ask(
             (
@@ -309,12 +333,6 @@ def _is_one_off(item: str) -> bool:
     return any(f" {each} " in words for each in ONE_OFF)
 
 
-def _label(table: Table, heading: str) -> str:
-    """The label of the column with this heading, empty if there is none."""
-    wanted = plain(heading)
-    return next((str(each) for each in table.frame if plain(each) == wanted), "")
-
-
 def _as_it_stands(table: Table, word: str) -> str:
     """A status as the file writes it."""
     if "status" not in table.frame:
@@ -325,6 +343,6 @@ def _as_it_stands(table: Table, word: str) -> str:
 
 def _some(cells: Iterable[object]) -> str:
     """A few of the distinct cells, in words."""
-    found = sorted({str(cell) for cell in cells if cell is not None})
+    found = sorted({str(cell) for cell in pd.Series(list(cells), dtype=object).dropna()})
     more = f" and {len(found) - MOST_WORDS} more" if len(found) > MOST_WORDS else ""
     return ", ".join(found[:MOST_WORDS]) + more

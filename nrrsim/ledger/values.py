@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,8 @@ from nrrsim.errors import Finding, UsageError, did_you_mean
 from nrrsim.ledger.amounts import read_amounts
 from nrrsim.ledger.columns import UNUSED, Table
 from nrrsim.ledger.dates import Read, month_of_day, read_dates
-from nrrsim.ledger.lostcells import Lost
+from nrrsim.ledger.lostcells import ERRORS, NO_VALUE, is_lost
+from nrrsim.ledger.paying import filled_from_totals
 from nrrsim.ledger.reading import Reading
 from nrrsim.ledger.rows import invisible
 from nrrsim.ledger.sources import numbers
@@ -44,6 +45,10 @@ RULES = {
         "{} is not a date",
         "write it as YYYY-MM-DD, or leave it empty if the subscription runs on",
     ),
+    "end.term": (
+        "{} is not a number of months",
+        "write the months of the term as a number, such as 12; the end is empty",
+    ),
     "end.order": (
         "{} is not after the start",
         "a period ends after it starts; exchange the two or correct one",
@@ -67,6 +72,7 @@ RULES = {
         "write day, week, month, quarter, half-year or year, or a number of months up to 60, such"
         " as 24",
     ),
+    "quantity.empty": ("is empty", "the amount is that of one unit: write how many there are"),
     "quantity.number": (
         "{} is not a number of 0 or more",
         "write the number of units, or leave the cell empty",
@@ -89,9 +95,10 @@ RULES = {
     ),
 }
 LOST = (
-    "{} is what an error or a formula left, and the value is lost",
+    "{} is an error of the spreadsheet: the value is lost",
     "open the file, let it compute, and save it with its values",
 )
+NOT_COMPUTED = ("is {}", LOST[1])
 ZONED = (
     "{} is a time of a zone, and which day that is depends on where one stands",
     "write the day, or cast the column to a date in the ledger's own zone",
@@ -108,7 +115,7 @@ def typed_values(table: Table, reading: Reading) -> pd.DataFrame:
     columns: dict[str, Any] = {"customer": _text(raw["customer"])}
     _refuse_lost_names(table)
     columns |= _dates(table, reading)
-    columns |= _amounts(table, reading)
+    columns |= _amounts(table, reading, columns)
 
     if "segment" in raw:
         columns["segment"] = _text(raw["segment"])
@@ -130,8 +137,9 @@ def typed_values(table: Table, reading: Reading) -> pd.DataFrame:
         and not (name in NOT_KEPT and name in table.headings)
         and not str(name).endswith(UNUSED)
     ]
+    labels = [*(["product"] if "product" in columns else []), *further]
     typed = columns | {name: _text(raw[name]) for name in further}
-    return _with_known_labels(table, pd.DataFrame(typed, index=raw.index), ["segment", *further])
+    return _with_known_labels(table, pd.DataFrame(typed, index=raw.index), ["segment", *labels])
 
 
 def _with_known_labels(table: Table, frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
@@ -173,14 +181,20 @@ def _with_known_labels(table: Table, frame: pd.DataFrame, names: list[str]) -> p
 def _refuse_lost_names(table: Table) -> None:
     """Refuse a customer's cell that an error or a formula left."""
     cells = table.frame["customer"]
-    if cells.dtype != object:
+    if cells.dtype.kind in "biufmM":
         return
-    lost = cells.map(lambda cell: isinstance(cell, Lost)).to_numpy(bool)
+    is_mixed = cells.dtype == object
+    lost = (cells.map(is_lost) if is_mixed else cells.isin(ERRORS)).to_numpy(bool)
     if lost.any():
         row = int(cells.index[int(np.argmax(lost))])
-        problem, remedy = LOST
+        problem, remedy = _of_lost(cells[row])
         number = f", and {int(lost.sum()) - 1:,} more" if lost.sum() > 1 else ""
         table.refuse(problem.format(as_written(cells[row])) + number, remedy, "customer", row)
+
+
+def _of_lost(cell: object) -> tuple[str, str]:
+    """What is wrong with a lost cell, and what to do."""
+    return NOT_COMPUTED if cell == NO_VALUE else LOST
 
 
 def _dates(table: Table, reading: Reading) -> dict[str, Any]:
@@ -207,7 +221,7 @@ def _dates(table: Table, reading: Reading) -> dict[str, Any]:
             utc=names if table.shape.utc else (),
         )
     except ValueError as error:
-        raise UsageError(f"timezone: {error}") from None
+        raise UsageError(str(error)) from None
     _say_of_dates(table, read, reading)
 
     columns: dict[str, Any] = {}
@@ -222,8 +236,8 @@ def _dates(table: Table, reading: Reading) -> dict[str, Any]:
         else:
             columns[name] = dates.first
         columns[f"{name}?"] = ~(dates.unreadable | dates.empty) & np.isnan(dates.first)
-    if table.has_periods and "end" not in columns:
-        columns["end"] = _ends_of_terms(table, columns["start"])
+    if table.has_periods:
+        columns["end"] = _ends_of_terms(table, columns["start"], columns.get("end"))
     for option in ("ended_at", "stopped"):
         if (heading := getattr(reading, option)) and heading in columns:
             columns[option] = columns.pop(heading)
@@ -233,18 +247,29 @@ def _dates(table: Table, reading: Reading) -> dict[str, Any]:
     return columns
 
 
-def _ends_of_terms(table: Table, start: np.ndarray) -> np.ndarray:
-    """The first day after each term of so many months; nan where there is no column of terms."""
-    if "term_months" not in table.frame:
-        return np.full(len(start), np.nan)
+def _ends_of_terms(table: Table, start: np.ndarray, end: np.ndarray | None) -> np.ndarray:
+    """The ends; an empty one is the first day after a term of so many months, if there is one."""
+    empty = np.ones(len(start), dtype=bool)
+    if end is not None:
+        empty = table.frame["end"].isna().to_numpy(bool)
+    else:
+        end = np.full(len(start), np.nan)
+    if "term_months" not in table.frame or not empty.any():
+        return end
     months = np.nan_to_num(read_amounts(table.frame["term_months"]).values, nan=-1.0)
     day = np.nan_to_num(start).astype("datetime64[D]")
     month = day.astype("datetime64[M]")
     later = month + months.astype(np.int64)
     in_month = np.minimum(day - month, (later + 1).astype("datetime64[D]") - later - 1)
     ends = (later.astype("datetime64[D]") + in_month).astype(np.int64).astype(float)
-    table.taken.append("a subscription ends with its term: there is no column end")
-    return np.where(np.isnan(start) | (months < 1), np.nan, ends)
+    ends = np.where(np.isnan(start) | (months < 1), np.nan, ends)
+    if "end" not in table.frame:
+        table.taken.append("a subscription ends with its term: there is no column end")
+    elif number := int((empty & ~np.isnan(ends)).sum()):
+        table.taken.append(
+            f"{counted(number, 'end is', 'ends are')} empty: the term's end is taken"
+        )
+    return np.where(empty, ends, end)
 
 
 def is_inclusive(table: Table, reading: Reading) -> bool:
@@ -324,12 +349,16 @@ def _say_of_dates(table: Table, read: Read, reading: Reading) -> None:
         )
 
 
-def _amounts(table: Table, reading: Reading) -> dict[str, Any]:
+def _amounts(table: Table, reading: Reading, dates: Mapping[str, Any]) -> dict[str, Any]:
     """`amount` as it is written, `arr` of twelve months of it, and each row's currency."""
     raw, unit = table.frame, table.unit
     exact = all(part.exact for part in table.parts)
-    read = read_amounts(raw[unit], reading.decimal or ("." if exact else None))
-    values, blank = read.values.copy(), read.blank
+    decimal = reading.decimal or ("." if exact else None)
+    read = read_amounts(raw[unit], decimal)
+    values, blank, signs = read.values.copy(), read.blank, read.currency
+    if unit == "arr" and "total" in table.headings and "total" in raw and table.has_periods:
+        total = read_amounts(raw["total"], decimal or read.decimal or None)
+        values, blank, signs = filled_from_totals(table, read, total, dates)
     if reading.blank == "zero":
         values[blank] = 0.0
     if read.multiplied.any():
@@ -339,7 +368,7 @@ def _amounts(table: Table, reading: Reading) -> dict[str, Any]:
             "they are multiplied",
         )
     columns: dict[str, Any] = {}
-    currency = _currencies(table, read.currency)
+    currency = _currencies(table, signs)
     if currency is not None:
         columns["currency"] = currency
     values = _whole_units(table, reading, values, currency)
@@ -347,7 +376,7 @@ def _amounts(table: Table, reading: Reading) -> dict[str, Any]:
     columns["amount"] = pd.Series(values, index=raw.index)
     columns["blank"] = blank & (reading.blank != "zero")
     # also where one cell tells one sign and another the other: that is told once
-    columns["undecided"] = np.isnan(read.values) & ~blank & ~read.unreadable
+    columns["undecided"] = np.isnan(read.values) & ~read.blank & ~read.unreadable
     return columns
 
 
@@ -510,6 +539,12 @@ def check_values(table: Table, frame: pd.DataFrame, reading: Reading) -> None:
         finite = pd.Series(np.isfinite(values) | values.isna(), index=values.index)
         return fine(values, name) & finite & ~(values < 0)
 
+    nothing = pd.Series(False, index=raw.index)
+    has_end = raw["end"].notna() if "end" in raw else nothing
+    no_term = raw["term_months"].isna() if "term_months" in raw else ~nothing
+    no_quantity = raw["quantity"].isna() if "quantity" in raw else nothing
+    multiplied = frame.get("multiplied", nothing)
+
     rules: dict[str, dict[str, Any]] = {
         "customer": {"customer.empty": lambda s: s.notna()},
         "segment": {"segment.empty": lambda s: s.notna()},
@@ -518,7 +553,8 @@ def check_values(table: Table, frame: pd.DataFrame, reading: Reading) -> None:
         "month": {"month.date": lambda s: s.notna()},
         "start": {"start.date": lambda s: s.notna()},
         "end": {
-            "end.date": lambda s: fine(s, "end") if "end" in raw else s.notna() | s.isna(),
+            "end.date": lambda s: fine(s, "end") if "end" in raw else ~nothing,
+            "end.term": lambda s: s.notna() | no_term | frame["start"].isna() | has_end,
             "end.order": lambda s: ~(s < frame["start"]),
         },
         "renewal": {"renewal.date": lambda s: fine(s, "renewal")},
@@ -530,11 +566,16 @@ def check_values(table: Table, frame: pd.DataFrame, reading: Reading) -> None:
         "arr": {"amount.bound": lambda s: ~(s >= MOST) | np.isinf(frame["amount"])},
         "interval": {"interval.known": lambda s: s.notna()},
         "quantity": {
-            "quantity.number": lambda s: at_least_zero(s, "quantity"),
+            "quantity.empty": lambda s: ~multiplied | ~no_quantity,
+            # an amendment of a charge may take units away
+            "quantity.number": lambda s: (
+                at_least_zero(s, "quantity") | (table.shape.side_by_side & np.isfinite(s))
+            ),
             "quantity.bound": lambda s: ~(s >= MOST) | np.isinf(s),
         },
         "unit_price": {
-            "unit_price.number": lambda s: at_least_zero(s, "unit_price"),
+            # that of an amount is told of the amount
+            "unit_price.number": lambda s: at_least_zero(s, "unit_price") | (multiplied & s.isna()),
             "unit_price.bound": lambda s: ~(s >= MOST) | np.isinf(s),
         },
         "key": {"key.once": lambda s: ~s.duplicated() | s.isna()},
@@ -644,7 +685,9 @@ def _explain(table: Table, failures: pd.DataFrame, unit: str, judged: pd.DataFra
     of_what = "customer, month and product" if "product" in table.frame else "customer and month"
     of_what = of_what if "month" in table.frame else "subscription"
     keys = judged["key"]
-    doubled = _of_doubled_months(judged)
+    # a customer twice in one table of months across is no second snapshot
+    across = all(part.block is not None for part in table.parts)
+    doubled = _of_doubled_months(judged) & (not across)
     # backwards, so that of equal keys the first row stays
     first_row = dict(zip(keys[::-1], keys.index[::-1], strict=True))
     waits, asked = judged["waits"], judged["blank"] | judged["undecided"]
@@ -653,7 +696,11 @@ def _explain(table: Table, failures: pd.DataFrame, unit: str, judged: pd.DataFra
         rule, field = str(check), headings.get(str(column), str(column))
         if rule == "customer.empty" and "fill_down" in options:
             continue
+        if rule == "end.term" or (field == "interval" and "interval" not in table.frame):
+            field = "term_months"
         rows = broken["index"].astype(int).to_numpy()
+        if not rule.startswith("amount."):
+            rows = _one_a_source_row(table, rows)
         if rule.endswith((".date", ".order")):
             rows = rows[~waits[rows].to_numpy(bool)]
         if rule == "amount.number":
@@ -679,8 +726,8 @@ def _explain(table: Table, failures: pd.DataFrame, unit: str, judged: pd.DataFra
                 problem = "is empty"
             elif rule.endswith(".date") and getattr(cell, "tzinfo", None):
                 problem, remedy = ZONED
-            elif isinstance(cell, Lost):
-                problem, remedy = LOST
+            elif is_lost(cell):
+                problem, remedy = _of_lost(cell)
             name, line = table.place(int(row))
             told.append(
                 Finding(
@@ -690,6 +737,19 @@ def _explain(table: Table, failures: pd.DataFrame, unit: str, judged: pd.DataFra
             if len(told) > MOST_ALIKE:
                 break
         table.findings += told if len(rows) <= MOST_ALIKE else [_of_all(told[0], len(rows), rule)]
+
+
+def _one_a_source_row(table: Table, rows: np.ndarray) -> np.ndarray:
+    """The first of the rows of each source row: where months stood across it is told once."""
+    if all(part.block is None for part in table.parts):
+        return rows
+    first: dict[tuple[int, int], int] = {}
+    for row in map(int, rows):
+        number = int(np.searchsorted(table.starts, row, side="right")) - 1
+        block = table.parts[number].block
+        at = row - int(table.starts[number])
+        first.setdefault((number, at if block is None else int(block[at])), row)
+    return np.array([*first.values()], dtype=rows.dtype)
 
 
 def _of_all(first: Finding, number: int, rule: str) -> Finding:

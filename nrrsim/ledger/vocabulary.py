@@ -84,7 +84,7 @@ def plain(text: object) -> str:
     """A heading's words: case, blanks and the signs between them do not matter."""
     words = unicodedata.normalize("NFKC", str(text)).casefold()
     words = re.sub(r"^\s*(sum|summe) (of|von) ", "", words)
-    return " ".join(re.sub(r"[\s_\-.:/#]+", " ", words).split())
+    return " ".join(re.sub(r"[\s_\-.:/#*]+", " ", words).split())
 
 
 def heading_of(text: object) -> Heading:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 
 import numpy as np
@@ -23,6 +23,7 @@ from nrrsim.ledger.across import (
     headings_of,
     months_across,
     periods_of,
+    quoted,
     text_of,
 )
 from nrrsim.ledger.amounts import read_amounts
@@ -52,20 +53,16 @@ NO_CUSTOMER = (
 )
 
 
-def is_wide(rows: Rows) -> bool:
+def is_wide(rows: Rows, *, fewest: int = FEWEST) -> bool:
     """Whether months (quarters, years) stand across, two at least, right of another column.
 
-    A lone date column such as a start is no month.
+    A lone date column such as a start is no month. Where `fewest` is 1, one month is enough: a
+    known export's, or that of one file of several.
     """
-    columns = columns_of(rows)
-    _, periods = periods_of(columns)
+    columns = columns_of(rows, fewest=fewest)
+    _, periods = periods_of(columns, fewest)
     first = min((column.at for column in periods), default=0)
     return any(not column.caption.kind for column in columns[:first])
-
-
-def has_months(rows: Rows) -> bool:
-    """Whether a column right of another is headed with a month, be it the only one."""
-    return any(column.caption.kind == "month" for column in columns_of(rows)[1:])
 
 
 def is_transposed(rows: Rows) -> bool:
@@ -132,6 +129,7 @@ def laid_out(
     calendar: Calendar,
     year_end_said: bool = False,
     fewest: int = FEWEST,
+    used: Collection[str] = (),
 ) -> Rows:
     """One row a customer and month with an amount, and what was decided on the way.
 
@@ -141,19 +139,22 @@ def laid_out(
     added where it is told outside a column.
 
     `unit`, `decimal`, `scale` and `dates` are the options of that name; `year_end_said`: the
-    calendar is the company's own, so that FY25 is read by it; `fewest` months stand
-    across. Questions and what cannot be read are findings of the rows; while the unit is asked,
-    amounts stand under `mrr`.
+    calendar is the company's own, so that FY25 is read by it. `fewest` is that of `is_wide`; `used`
+    are headings that somebody named, which stay wherever they stand. Questions and what cannot be
+    read are findings of the rows; while the unit is asked, amounts stand under `mrr`.
     """
-    told = Told(rows.name, rows.heading_line, [*rows.findings], [*rows.notices], [*rows.taken])
-    across = months_across(rows, unit, dates, calendar, year_end_said, told, fewest)
+    told = Told(
+        rows.name, rows.heading_line, rows.place, [*rows.findings], [*rows.notices], [*rows.taken]
+    )
+    across = months_across(rows, unit, dates, calendar, year_end_said, told, fewest=fewest)
     titles = [caption for caption in map(said, _titles(rows)) if caption.text]
     name = "amount" if measure_column(rows) else _unit(across, titles, unit, told)
     cells, sign = read_cells(rows, across, decimal, told)
-    sums = columns_of_sums(rows, across, cells, sign, calendar, told)
+    sums = columns_of_sums(rows, across, cells, sign, calendar, told, used)
     not_kept = (*across.unread, *sums, *(column for column, _ in across.months))
     kept = [column for column in across.columns if column not in not_kept]
 
+    _say_without_amounts(rows, kept, cells, told)
     cells = filled_months(rows.frame, cells, told)
     told.taken[len(rows.taken) : len(rows.taken)] = _says_months(cells)
     values = _scaled(cells, titles, scale, told)
@@ -175,6 +176,20 @@ def laid_out(
         taken=tuple(told.taken),
         known_months=tuple(sorted(number for _, number in cells.months)),
         block=row,
+    )
+
+
+def _say_without_amounts(rows: Rows, kept: Sequence[Column], cells: Cells, told: Told) -> None:
+    """Name the rows in which no month has an amount: a heading among the customers, or nobody."""
+    bare = np.isnan(cells.values).all(axis=1) & ~cells.unreadable.any(axis=1) & ~cells.repeats
+    if not cells.months or not bare.any() or bare.all():
+        return
+    beside = rows.frame.iloc[np.flatnonzero(bare), [column.at for column in kept]]
+    names = [next(filter(None, map(text_of, row)), "?") for row in beside.to_numpy(object)]
+    told.notice(
+        f"{counted(len(names), 'row')} without any amount: {quoted(names)}",
+        "headings among the customers, or customers who paid nothing: not read",
+        line_of(rows, cells.months[0][0], int(np.argmax(bare))),
     )
 
 
@@ -213,9 +228,11 @@ def _unit(across: Across, titles: Sequence[Caption], unit: str | None, told: Tol
     """Mrr or arr, by the headings, the titles and the sheet's name, or asked."""
     if unit is not None or not across.months:
         return unit or "mrr"
+    headings = {each for column, _ in across.months for each in said(column.heading).units}
     sources = [
-        (across.units, "the headings"),
+        (headings, "the headings"),
         *((title.units, repr(title.text)) for title in titles),
+        (across.units, "the rows above the headings"),
     ]
     found = {each: source for units, source in reversed(sources) for each in sorted(units)}
     if len(found) == 1:

@@ -38,6 +38,7 @@ from nrrsim.workspace.template import write_template
 YEAR = 12
 REPORT, COMPARISON = "quarterly_report", "scenario_comparison"
 LEARNT = "learnt.yaml"
+YOURS = "the reports' notebooks, yours to change"
 # What may lie in a folder that counts as empty: what git keeps, and what a spreadsheet that is open
 # or a file manager leaves.
 NO_MATTER = re.compile(r"\.git|\.DS_Store|Thumbs\.db|~\$.*|\.~lock\..*")
@@ -130,9 +131,8 @@ def new_workspace(
         path: home / "ledger" / path.name for path in (_files(sources) if copy else ())
     }
     if notebooks:
-        for name in (f"{REPORT}.ipynb", f"{COMPARISON}.ipynb"):
-            copies[shared("notebooks") / name] = home / "notebooks" / name
-        told[home / "notebooks"] = "the reports' notebooks, yours to change"
+        copies |= _notebooks(home)
+        told[home / "notebooks"] = YOURS
 
     with _made(home) as work:
         _write(work, home, texts, copies)
@@ -142,6 +142,31 @@ def new_workspace(
             read_card(work / each.relative_to(home))  # what is written can be run
     notes = (*why_not, *_assumed(ledger, rates, currency))
     return Workspace(home, card, told, notes)
+
+
+def add_notebooks(folder: str | Path) -> Workspace:
+    """Lay the reports' notebooks into a workspace that is there, and nothing else.
+
+    Raises UsageError where it is none, or one of them is there already.
+    """
+    home = Path(folder)
+    if not list((home / "params").glob("*.yaml")):
+        raise UsageError(
+            "--ledger: say which ledger this is for, such as --ledger FILE: there is no card in"
+            f" {home / 'params'} that notebooks could be laid beside"
+        )
+    copies = _notebooks(home)
+    if there := [path for path in copies.values() if os.path.lexists(path)]:
+        raise UsageError(f"{there[0]}: is there already; nothing is overwritten")
+    with _made(home) as work:
+        _write(work, home, {}, copies)
+    return Workspace(home, None, {home / "notebooks": YOURS})
+
+
+def _notebooks(home: Path) -> dict[Path, Path]:
+    """The reports' notebooks, and where each is to lie."""
+    names = (f"{REPORT}.ipynb", f"{COMPARISON}.ipynb")
+    return {shared("notebooks") / name: home / "notebooks" / name for name in names}
 
 
 # --- the folder -----------------------------------------------------------------------------------

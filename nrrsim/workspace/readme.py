@@ -69,11 +69,7 @@ WITH = (
     " add a heading, a sentence and a cell that names its data and its picture, and run the card:"
     " it takes the notebook that lies here."
 )
-WITHOUT = (
-    "`nrrsim new OTHER --ledger FILE --notebooks` lays the reports' notebooks into a folder: move"
-    " its `notebooks/` here, add a heading, a sentence and a cell that names its data and its"
-    " picture, and run the card: it takes the notebook that lies here."
-)
+WITHOUT = f"`nrrsim new . --notebooks` lays the reports' notebooks here, and nothing else. {WITH}"
 
 
 def readme(

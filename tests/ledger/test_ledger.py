@@ -264,9 +264,8 @@ A,2025-03,100,smb
         "ledger.csv:3: mrr: '-5' is negative; a ledger holds what recurs; book credits against the month they belong to",
         "ledger.csv:3: customer: 'B\\ntwo lines' holds a line end, or a character that nobody sees; write it anew"
         " without it, or it would count as another",
-        "ledger.csv:5: stands again for the same customer and month (first in ledger.csv:2); add the amounts up, or"
-        " remove one of the rows: --several add adds them, --several last keeps the last, and a column product tells"
-        " them apart",
+        "ledger.csv:5: stands again for the same customer and month (first in ledger.csv:2); a doubled export? keep"
+        " one of equal rows with --several last; if each counts, say so with --several add",
         "ledger.csv:7: month: '2025-13' is not a month; write it as YYYY-MM, such as 2026-09",
         "ledger.csv:8: mrr: '1e999' is not a finite number; write the amount that recurs",
         "ledger.csv:9: mrr: 'NaN' is not a number; write digits and a decimal point only, such as 1234.50",

@@ -120,8 +120,8 @@ def test_a_look_up_that_was_lost_is_an_error_and_says_so(tmp_path):
     sheet.write_formula(3, 2, "=C2*2", value="")
     book.close()
     first, second = rejected(tmp_path / "ledger.xlsx")
-    assert first.startswith("ledger.xlsx:3: mrr: #N/A is not a number")
-    assert second.startswith("ledger.xlsx:4: mrr: a formula without a saved value is not a number")
+    assert first.startswith("ledger.xlsx:3: mrr: #N/A is an error of the spreadsheet")
+    assert second.startswith("ledger.xlsx:4: mrr: is a formula without a saved value")
 
 
 def test_lost_cells_beside_and_below_all_others_are_there(tmp_path):

@@ -2,6 +2,7 @@
 
 import itertools
 from collections import Counter, defaultdict
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -100,7 +101,7 @@ def subscriptions(draw):
 def read(*frames: pd.DataFrame) -> nr.Ledger:
     """A ledger from frames: the road of any source, without the file."""
     parts = [
-        Rows(f"{n}.csv", frame.reset_index(drop=True), lambda: np.arange(0))
+        Rows(f"{n}.csv", frame.reset_index(drop=True), partial(np.arange, 2, len(frame) + 2))
         for n, frame in enumerate(frames)
     ]
     return nr.Ledger(check_rows(parts), "USD")

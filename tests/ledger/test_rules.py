@@ -490,10 +490,10 @@ CONTRACTS = ("Account Name,Contract Start Date,Contract End Date,Contract Term (
              "Activated\n")  # fmt: skip
 OVERLAPS = [
     of("a contract's total", CONTRACTS.format(24), "A 1 1 | B . 2", "it is read as salesforce"),
-    of("another total", CONTRACTS.format(30), "A 1 1 | B . 2", "1 contract has a total (TCV)"),
+    of("another total", CONTRACTS.format(30), "A 1 1 | B . 2", "by the term is not"),
     of("any, without lines", EARLY.format("region"), "? overlap"),
     of("replaced", EARLY.format("region"), f"A 1 1 1 1 2 2 | {NEXT}", overlap="replace"),
-    of("added", EARLY.format("region"), f"A 1 1 1 1 3 2 | {NEXT}", overlap="add"),
+    of("added", EARLY.format("region"), f"A 1 1 1 1 3 2 | {NEXT}", "overlap", overlap="add"),
     of("of terms that differ", EARLY.format("term months").replace(",x", ",12").replace(",y", ",2"),
        "? overlap"),
     *(of(f"of {head}: shorter than either", EARLY.format(head), "? overlap")
