@@ -342,7 +342,7 @@ def test_a_scheduler_that_does_not_answer(file, tmp_path, monkeypatch, capfd):
 
 def test_without_dask_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(nr.UsageError, match=r"pip install 'nrrsim\[cluster\]'"):
+    with pytest.raises(nr.UsageError, match=r'pip install "nrrsim\[cluster\]"'):
         sweep(nr.Scenario.of(PLAIN), AXES, trials=20, scheduler="tcp://127.0.0.1:8786")
 
 

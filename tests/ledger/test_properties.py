@@ -15,6 +15,7 @@ import nrrsim as nr
 from nrrsim.analysis.actuals import Actuals
 from nrrsim.analysis.renewals import has_renewals
 from nrrsim.ledger.check import check_rows
+from nrrsim.ledger.reading import Reading
 from nrrsim.ledger.sources import Rows
 from nrrsim.metrics import FORMULAS
 from nrrsim.months import shift
@@ -104,7 +105,7 @@ def read(*frames: pd.DataFrame) -> nr.Ledger:
         Rows(f"{n}.csv", frame.reset_index(drop=True), partial(np.arange, 2, len(frame) + 2))
         for n, frame in enumerate(frames)
     ]
-    return nr.Ledger(check_rows(parts), "USD")
+    return nr.Ledger(check_rows(parts, Reading(rows="months")), "USD")
 
 
 def answers(ledger: nr.Ledger, end: str = "2025-02") -> np.ndarray:
