@@ -76,7 +76,7 @@ def card(folder: Path) -> dict:
 
 
 def test_each_question_is_asked_with_its_choices_and_what_they_mean(tmp_path, asks):
-    code, out, err, _ = asks([UNIT, ROWS], ["2", "months", "EUR"])
+    code, out, err, _ = asks([UNIT, ROWS], ["1", "months", "EUR"])
     assert code == 0, err
     assert "2 questions of how the ledger is read" in out
     assert "b.csv: amount: nothing says MRR or ARR\n" in out
@@ -88,10 +88,11 @@ def test_each_question_is_asked_with_its_choices_and_what_they_mean(tmp_path, as
     ):
         assert f"{choice}: {MEANS[option][choice]}" in out
     said = card(tmp_path)
-    assert said[READING] == {"unit": "arr", "rows": "months", "fiscal_year_end": 12}
+    assert said[READING] == {"unit": "mrr", "rows": "months", "fiscal_year_end": 12}
     assert said["currency"] == "EUR"
     text = " ".join((tmp_path / "acme/params/2026Q3.yaml").read_text().replace("\n# ", " ").split())
-    assert "100 is 100 a year; asked by nrrsim new: nothing says MRR or ARR unit: arr" in text
+    asked = f"{MEANS['unit']['mrr']}; asked by nrrsim new: nothing says MRR or ARR unit: mrr"
+    assert asked in text
 
 
 def test_what_is_no_answer_is_asked_again(tmp_path, asks):
@@ -277,7 +278,7 @@ def test_off_a_terminal_questions_are_told_with_their_options(tmp_path, run, mon
     assert out.splitlines() == [str(UNIT), str(ROWS)]
     assert "--unit mrr or --unit arr" in out
     assert not (tmp_path / "acme").exists()
-    assert run("new", "acme", "--ledger", "b.csv", "--unit", "arr", "--rows", "months")[0] == 0
+    assert run("new", "acme", "--ledger", "b.csv", "--unit", "mrr", "--rows", "months")[0] == 0
     assert "as was said to nrrsim new" in (tmp_path / "acme/params/2026Q3.yaml").read_text()
 
 
