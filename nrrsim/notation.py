@@ -18,6 +18,7 @@ from nrrsim.months import CALENDAR_YEAR, Calendar
 __all__ = [
     "count",
     "escape_markdown",
+    "label",
     "money",
     "money_exact",
     "month_name",
@@ -40,6 +41,10 @@ SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
 # Control characters but line end and tab, the separators and the overrides of direction that look
 # like none, and halves of surrogate pairs, which no file can hold.
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# Identifiers that finance writes in capitals.
+CAPITALS = frozenset(["amer", "anz", "apac", "b2b", "b2c", "cee", "dach", "emea", "eu", "latam",
+                      "mea", "smb", "sme", "uk", "us", "usa"])  # fmt: skip
+HYPHENED = re.compile(r"^(mid|self|pre|post|non)_")  # mid_market is one word
 MONTHS = ("January", "February", "March", "April", "May", "June",
           "July", "August", "September", "October", "November", "December")  # fmt: skip
 
@@ -120,8 +125,8 @@ def month_name(month: Any) -> str:
 
 
 def quarter_name(month: Any, calendar: Calendar = CALENDAR_YEAR) -> str:
-    """The quarter that ends with this month, `2026 Q3`, `Q3 FY27`; of another month `Aug 2026`."""
-    return _unit_name(month, 3, calendar)
+    """The quarter that ends with this month, `Q3 2026`, `Q3 FY27`; of another month `Aug 2026`."""
+    return printed_quarter(_unit_name(month, 3, calendar))
 
 
 def year_name(month: Any, calendar: Calendar = CALENDAR_YEAR) -> str:
@@ -132,6 +137,21 @@ def year_name(month: Any, calendar: Calendar = CALENDAR_YEAR) -> str:
 def printed_quarter(name: str) -> str:
     """The name of a quarter in data, `2024 Q1`, as it is printed: `Q1 2024`; others as they are."""
     return re.sub(r"^(\d{4}) (Q[1-4])$", r"\2 \1", name)
+
+
+def label(name: Any, labels: Mapping[str, str] | None = None) -> str:
+    """What a segment, plan or other identifier is called on a page: `mid_market` is `Mid-market`.
+
+    A name with capitals or blanks is one already, and printed as it is. labels : a card's own.
+    """
+    text = str(name)
+    if labels and text in labels:
+        return labels[text]
+    if not re.fullmatch(r"[a-z0-9_]*[a-z][a-z0-9_]*", text):
+        return text
+    words = HYPHENED.sub(r"\1-", text).strip("_").split("_")
+    plain = " ".join(each.upper() if each in CAPITALS else each for each in words)
+    return plain[:1].upper() + plain[1:]
 
 
 def escape_markdown(text: Any) -> str:

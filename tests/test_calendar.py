@@ -86,7 +86,9 @@ def test_names_at_the_boundaries(year_end, month, quarter, year, ends_it):
     assert calendar.ends(number, 3) == ends_it
     # a report is named by the quarter that its month ends, else by the month
     plain = f"{notation.month_name(month)[:3]} {month[:4]}"
-    assert notation.quarter_name(month, calendar) == (quarter if ends_it else plain)
+    assert notation.quarter_name(month, calendar) == (
+        notation.printed_quarter(quarter) if ends_it else plain
+    )
 
 
 def test_a_yearly_report_is_named_by_the_year_that_it_ends():

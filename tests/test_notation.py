@@ -86,7 +86,7 @@ def test_counts_and_months() -> None:
     ]
     assert notation.month_name("2026-09") == "September 2026"
     assert [notation.quarter_name(m) for m in ("2026-09", "2026-08", "2025-12", pd.Period("2026-03", "M"), pd.NaT)] == [
-        "2026 Q3", "Aug 2026", "2025 Q4", "2026 Q1", "n/a"]  # fmt: skip
+        "Q3 2026", "Aug 2026", "Q4 2025", "Q1 2026", "n/a"]  # fmt: skip
     with pytest.raises(ValueError, match="YYYY-MM"):
         notation.month_name("2026-13")
 
@@ -153,3 +153,15 @@ def test_typst_strings_hold_nothing_to_evaluate() -> None:
 
 def test_every_public_name_is_there() -> None:
     assert all(callable(getattr(notation, name)) for name in notation.__all__)
+
+
+@pytest.mark.parametrize(
+    "name, printed",
+    [("smb", "SMB"), ("mid_market", "Mid-market"), ("enterprise", "Enterprise"),
+     ("emea_smb", "EMEA SMB"), ("usage_limits", "Usage limits"), ("Mid Market", "Mid Market"),
+     ("eCommerce", "eCommerce"), ("key accounts", "key accounts"), ("tier_1", "Tier 1"),
+     ("2024", "2024"), ("", ""), ("über", "über")],
+)  # fmt: skip
+def test_an_identifier_prints_as_a_name_and_a_name_as_it_is(name: str, printed: str) -> None:
+    assert notation.label(name) == printed
+    assert notation.label(name, {name: "Own_name"}) == "Own_name"

@@ -47,9 +47,9 @@ BY_HAND = {
         "2026-12": "Q1 FY27", "2027-03": "Q2 FY27", "2027-06": "Q3 FY27", "2027-09": "Q4 FY27",
     },
     "12": {
-        "2024-12": "2024 Q4", "2025-03": "2025 Q1", "2025-06": "2025 Q2", "2025-09": "2025 Q3",
-        "2025-12": "2025 Q4", "2026-03": "2026 Q1", "2026-06": "2026 Q2", "2026-09": "2026 Q3",
-        "2026-12": "2026 Q4", "2027-03": "2027 Q1", "2027-06": "2027 Q2", "2027-09": "2027 Q3",
+        "2024-12": "Q4 2024", "2025-03": "Q1 2025", "2025-06": "Q2 2025", "2025-09": "Q3 2025",
+        "2025-12": "Q4 2025", "2026-03": "Q1 2026", "2026-06": "Q2 2026", "2026-09": "Q3 2026",
+        "2026-12": "Q4 2026", "2027-03": "Q1 2027", "2027-06": "Q2 2027", "2027-09": "Q3 2027",
     },
 }  # fmt: skip
 
@@ -177,7 +177,7 @@ def test_a_heatmap_prints_the_quarters_of_a_young_ledger(write, year_end, name):
     rows += [f"B,{shift('2025-09', n)},9" for n in range(12)]
     path = write("customer,month,mrr\n" + "\n".join(rows))
     found = nr.cohorts(Actuals(nr.read_ledger(path, fiscal_year_end=year_end), "2026-08"))
-    assert found["cohort"].iloc[-1] == ("2025 Q3" if year_end == "12" else name)
+    assert found["cohort"].iloc[-1] == ("Q3 2025" if year_end == "12" else name)
     drawn = charts.cohort_heatmap(found).to_dict()
     shown = drawn["layer"][0]["encoding"]["y"]["scale"]["domain"]
     assert shown == ["until 2025-01 ($108)", f"{name} ($108)"]

@@ -210,7 +210,7 @@ def test_the_example_report(finished):
         "107.5%",
         "88.9%",
         "The books close",
-        "2026 Q3",
+        "Q3 2026",
     ):
         assert words in text
     assert not re.search(r"\?@|\[@|nan\b|None|<NA>|#kpi|report-table|:::", text)
