@@ -38,6 +38,7 @@ from .metrics import quick_ratio as quick_ratio
 from .movements import Movements as Movements
 from .report import charts as charts
 from .report import tables as tables
+from .report.wording.commentary import comment as comment
 from .report.wording.say import say as say
 from .scenario.scenario import Scenario as Scenario
 from .scenario.scenario import read_scenario as read_scenario

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from calendar import monthrange
 from collections.abc import Callable, Mapping
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
@@ -19,6 +20,7 @@ __all__ = [
     "count",
     "escape_markdown",
     "label",
+    "last_day",
     "money",
     "money_exact",
     "month_name",
@@ -122,6 +124,14 @@ def month_name(month: Any) -> str:
     """A month written YYYY-MM (or a period or date) in words: `September 2026`."""
     found = _month(month)
     return NOTHING if found is None else f"{MONTHS[found[1] - 1]} {found[0]}"
+
+
+def last_day(month: Any) -> str:
+    """The day on which a month written YYYY-MM ends: `30 September 2026`."""
+    found = _month(month)
+    if found is None:
+        return NOTHING
+    return f"{monthrange(*found)[1]} {month_name(month)}"
 
 
 def quarter_name(month: Any, calendar: Calendar = CALENDAR_YEAR) -> str:

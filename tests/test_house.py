@@ -31,7 +31,7 @@ HOUSE = {
     " sweep",
     "report": "tables charts/style charts/retention charts/outlook charts/grid charts/live"
     " wording/labels wording/facts wording/columns wording/quarterly wording/comparison"
-    " wording/forecast wording/templates wording/say card manifest workbook grid pages/notebook"
+    " wording/forecast wording/templates wording/say wording/commentary audience card manifest workbook grid pages/notebook"
     " pages/markdown pages/pdf pages/html pages/render run",
     "workspace": "template cards readme new next",
     "whatif": "sliders live panel serve",

@@ -516,6 +516,9 @@ def report(
         bool,
         typer.Option("--latest", help="As of the ledger's last month that ends a quarter."),
     ] = False,
+    summary: Annotated[
+        bool, typer.Option("--summary", help="Page 1 alone, as summary.pdf, too.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Run a notebook as its card says, and make the report."""
@@ -535,12 +538,10 @@ def report(
     for number, card in enumerate(cards, 1):
         if moves and len(cards) > 1:
             typer.echo(f"{card}: report {number} of {len(cards)}", err=True)
-        folder = run_card(
-            card, to=forms, engine=engine.value, out=out, progress=moves, over=over, latest=latest
-        )
-        typer.echo(
-            "\n".join(str(folder / f"report.{form}") for form in forms) if forms else str(folder)
-        )
+        how: dict[str, Any] = {"over": over, "latest": latest, "summary": summary}
+        folder = run_card(card, to=forms, engine=engine.value, out=out, progress=moves, **how)
+        made = [f"report.{form}" for form in forms] + ["summary.pdf"] * summary
+        typer.echo("\n".join(str(folder / each) for each in made) if made else str(folder))
 
 
 app.command()(new)

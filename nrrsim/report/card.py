@@ -18,13 +18,20 @@ from nrrsim.months import Calendar
 from nrrsim.yamlfile import read_yaml
 
 NESTED = ("scenarios", "multiples", "price_months")
+WORDS = {
+    "columns": "{customer: Account}, our word and your heading",
+    "labels": "{mid_market: Mid-market}, a segment and what it is called",
+    "commentary": "{segments: Two contracts moved to Q4.}, a section and your words, or a .md file",
+}
 LEDGER, FORM = "ledger", ("rates", "currency", "reported", "grace_months")
 USUAL = "quarterly_report"  # whose keys a card has that states a ledger alone
 MOST_STRANGE = 20  # unknown parameters that are told one by one
 OPTIONAL = re.compile(r"\(optional ?(number|text|mapping|month of the year|)\)")
+CHOICE = re.compile(r"\(one of ([^)]+)\)")
 PATH = "(path)"  # in a parameter's comment; a company or a title may be called like a file
 ALWAYS_PATHS = ("rates",)
 EMPTY = "is empty; give a value, or leave the line out"
+COMMENTARY = "commentary"  # management's own words, by section
 READING = "reading"  # a notebook's parameter: how its ledger is read
 YAML = (".yaml", ".yml")
 
@@ -47,6 +54,12 @@ class Card:
     @property
     def name(self) -> str:
         return self.path.stem
+
+    @property
+    def audience(self) -> str | None:
+        """For whom the report is; None where its notebook makes no difference."""
+        said = self.parameters.get("audience", self.defaults.get("audience"))
+        return None if said is None else str(said)
 
     @property
     def sources(self) -> list[str]:
@@ -85,7 +98,9 @@ class Card:
         each = (
             item for value in values for item in (value if isinstance(value, list) else [value])
         )
-        return [text for text in each if isinstance(text, str) and text]
+        named = [text for text in each if isinstance(text, str) and text]
+        commentary = known.get(COMMENTARY) or {}
+        return [*named, *(text for text in commentary.values() if text.endswith(".md"))]
 
 
 def read_card(
@@ -140,6 +155,14 @@ def read_card(
             wording = _own_wording(file, given.get("wording"), defaults.get("wording"))
     except UsageError as error:
         wrong.append(str(error))
+    if not wrong and given.get(COMMENTARY):
+        from nrrsim.report.wording.commentary import problems
+
+        sections = _commented(notebook)
+        wrong += [
+            f"{place(COMMENTARY)}: {problem}" if of_card else problem
+            for of_card, problem in problems(given[COMMENTARY], sections, file.parent)
+        ]
     for key, value in said.items():
         try:
             if value is None:
@@ -190,6 +213,12 @@ class _Parameter:
     help: str
 
     @property
+    def choices(self) -> list[str]:
+        """The values that it may have, where its comment lists them."""
+        said = CHOICE.search(self.help)
+        return re.split(", | or ", said[1]) if said else []
+
+    @property
     def kind(self) -> str:
         """Switch, number, text, mapping or month of the year: by its comment or its default."""
         if (said := OPTIONAL.search(self.help)) and said[1]:
@@ -231,6 +260,17 @@ def _parameters(notebook: Path) -> dict[str, _Parameter]:
     return found
 
 
+def _commented(notebook: Path) -> list[str]:
+    """The sections of a notebook in which management may say something."""
+    return re.findall(r'^comment\("(\w+)"\)$', "\n".join(_sources(notebook)), re.MULTILINE)
+
+
+def _sources(notebook: Path) -> list[str]:
+    import nbformat
+
+    return [cell.source for cell in nbformat.read(notebook, as_version=4).cells]
+
+
 def _meant(value: Any, parameter: _Parameter | None) -> Any:
     """A number as the notebook takes it: 12.0 as 12 where that is whole, 110 % as 1.1."""
     if parameter is None or parameter.kind != "number":
@@ -253,8 +293,10 @@ def _problem(key: str, value: Any, known: Mapping[str, _Parameter]) -> str:
         return ""
     if wanted == "mapping":
         fits = isinstance(value, Mapping) and all(isinstance(item, str) for item in value.values())
-        wanted = "a mapping of our word to your heading, such as {customer: Account}"
+        wanted = f"a mapping such as {WORDS.get(key, WORDS['columns'])}"
         return "" if fits else f"must be {wanted}, got {value!r}"
+    if (choices := known[key].choices) and value not in choices:
+        return f"must be one of {', '.join(choices)}, got {value!r}"
     if key == LEDGER and isinstance(value, list):
         fits = bool(value) and all(isinstance(item, str) for item in value)
         return "" if fits else f"must be a file or a list of files, got {value!r}"

@@ -23,6 +23,7 @@ from nrrsim.errors import NotebookError, NrrsimError, UsageError, did_you_mean
 from nrrsim.files import refused, shared, whole_folder
 from nrrsim.ledger.reading import as_keys, in_a_card
 from nrrsim.notation import escape_markdown, month_name
+from nrrsim.report.audience import for_audience, notes_of, summary_of
 from nrrsim.report.card import ALWAYS_PATHS, Card, read_card
 from nrrsim.report.manifest import recorded_numbers, write_manifest
 
@@ -40,11 +41,12 @@ def run_card(
     progress: bool = False,
     over: Mapping[str, Any] | None = None,
     latest: bool = False,
+    summary: bool = False,
 ) -> Path:
     """Run a card and put the report into `out`/<name of the card>/; returns that folder.
 
     over : keys with what takes the place of the card's own. latest : `as_of` is the last month of
-        the card's ledger that ends a quarter.
+        the card's ledger that ends a quarter. summary : page 1 alone, as summary.pdf, too.
     out : default: `reports/` beside the folder `params/` that the card lies in, else `reports/`
         here.
 
@@ -72,7 +74,7 @@ def run_card(
         log.info("%s: running %s", card.path, running)
         numbers = _execute(card, work / "report.ipynb", progress)
         log.info("%s: rendering %s", card.path, ", ".join(to))
-        rendered_by = _render(card, work, to, engine)
+        rendered_by = _render(card, work, to, engine, summary)
         write_manifest(card, work, final, numbers, rendered_by)
     if out.resolve() == shared("reports").resolve():
         install_fonts(shared("reports"))  # so that Quarto can render the notebook by hand, too
@@ -182,7 +184,7 @@ def _execute(card: Card, executed: Path, progress: bool) -> dict[str, Any]:
             _quiet_kernel() as terminal,
         ):
             papermill.execute_notebook(
-                _unformatted(card.notebook.resolve()),
+                for_audience(nbformat.read(card.notebook, as_version=4), card.audience),
                 _unformatted(executed),
                 parameters=card.parameters,
                 cwd=str(card.path.parent.resolve()),
@@ -200,6 +202,8 @@ def _execute(card: Card, executed: Path, progress: bool) -> dict[str, Any]:
     if unfinished:
         raise NotebookError(f"{card.path}: the notebook did not finish: cell {unfinished[0] + 1}")
 
+    for note in notes_of(notebook):
+        log.info("note: %s: %s", card.path, note)
     numbers = recorded_numbers(notebook)
     _front_matter(notebook, card)
     _unlabel_empty(notebook)
@@ -275,19 +279,24 @@ def _forget_times(notebook: Any) -> None:
             cell.metadata.pop(key, None)
 
 
-def _render(card: Card, work: Path, to: Sequence[str], engine: str) -> dict[str, str] | None:
+def _render(
+    card: Card, work: Path, to: Sequence[str], engine: str, summary: bool
+) -> dict[str, str] | None:
     """Make the pages and the spreadsheet; returns what made the PDF, if there is one."""
+    import nbformat
+
     from nrrsim.report.pages.render import engine_used, render
 
     pages = [form for form in to if form != "xlsx"]
-    made = render(
-        work / "report.ipynb",
-        work,
-        to=pages,
-        engine=engine,
-        style=shared("reports"),
-        timestamp=int(_day(card).timestamp()),
-    )
+    how: dict[str, Any] = {"engine": engine, "style": shared("reports")}
+    how["timestamp"] = int(_day(card).timestamp())
+    made = render(work / "report.ipynb", work, to=pages, **how)
+    if summary:
+        with TemporaryDirectory(prefix=".summary-", dir=work) as folder:
+            page = Path(folder) / "summary.ipynb"
+            nbformat.write(summary_of(nbformat.read(work / "report.ipynb", as_version=4)), page)
+            made |= render(page, Path(folder), to=["pdf"], **how)
+            (Path(folder) / "report.pdf").replace(work / "summary.pdf")
     if "xlsx" in to:
         from nrrsim.report.workbook import write_workbook
 

@@ -12,7 +12,7 @@ from nrrsim.report.wording.labels import shown, size_of
 
 MOVEMENTS = shown(
     step=("Movement", "text"),
-    cohort=("This cohort", "money"),
+    cohort=("Cohort", "money"),
     share=("Share of opening", "percent"),
     company=("Whole company", "money"),
 )
@@ -28,8 +28,8 @@ INFLUENCE = shown(
     customer=("Customer", "text"),
     segment=("Segment", "text"),
     opening_share=("Share of opening", "percent"),
-    without=("NRR without it", "percent"),
-    change=("Its effect", "points"),
+    without=("NRR without", "percent"),
+    change=("Effect on NRR", "points"),
 )
 RENEWALS = shown(
     period=("Period", "text"),
@@ -63,10 +63,10 @@ def split(label: str, last_report: str) -> dict[str, dict[str, Any]]:
     return shown(
         name=(label, "text"),
         customers=("Customers", "count"),
-        opening=("Opening", "money"),
-        closing=("Closing", "money"),
+        opening=("Opening ARR", "money"),
+        closing=("Closing ARR", "money"),
         nrr=("NRR", "percent"),
-        change=(f"Since {last_report}", "points"),
+        change=(f"vs {last_report}", "points"),
         grr=("GRR", "percent"),
         logo=("Logo", "percent"),
         effect=("Effect on NRR", "points"),
@@ -78,21 +78,21 @@ def split(label: str, last_report: str) -> dict[str, dict[str, Any]]:
 ASSUMED = shown(
     driver=("Driver", "text"),
     segment=("Segment", "text"),
-    middle=("A year", "text"),
-    interval=("90 % between", "text"),
+    middle=("Per year", "text"),
+    interval=("90% range", "text"),
     size=("Size", "text"),
-    seen=("Seen", "text"),
+    seen=("Evidence", "text"),
 )
 SCORES = shown(
     measure=("Forecast of", "text"),
     n=("Outcomes", "count"),
-    effective=("Of their own", "count"),
-    cover50=("In 50 %", "share"),
-    cover80=("In 80 %", "share"),
-    cover90=("In 90 %", "share"),
-    crps=("CRPS", size_of),
-    last=("Last year", size_of),
-    past=("Past mean", size_of),
+    effective=("Independent years", "count"),
+    cover50=("Inside 50% range", "share"),
+    cover80=("Inside 80% range", "share"),
+    cover90=("Inside 90% range", "share"),
+    crps=("Average error", size_of),
+    last=("Error of last year's figure", size_of),
+    past=("Error of the past mean", size_of),
 )
 
 # --- the comparison of scenarios ---------------------------------------------------------------

@@ -10,6 +10,7 @@ from nrrsim.metrics import DEFINITIONS
 from nrrsim.months import Calendar
 from nrrsim.notation import (
     counted,
+    label,
     money,
     money_exact,
     month_name,
@@ -38,8 +39,11 @@ FIELD_WORDS = {
     "size": " size",
     "uplift": " increase",
     "acceptance": " acceptance",
-    "churn_per_point": " churn a unit of increase",
+    "churn_per_point": " churn per point of increase",
 }
+
+
+SHOCK = "shock"  # the belief that is common to all
 
 
 class Markdown(str):
@@ -80,13 +84,23 @@ def parts_of(belief: str) -> tuple[str, str, str]:
     return (found[1], found[2], found[3]) if found else (belief, "all", "")
 
 
-def belief(name: str) -> str:
-    """A belief's name in words; the common shock is one, too."""
-    if name == "shock":
-        return "a good or bad year for all"
+def belief(name: str, labels: Mapping[str, str] | None = None) -> str:
+    """An assumption's name in words, that of the common shock too; labels : a card's own."""
+    if name == SHOCK:
+        return "Market-wide good or bad year"
     driver, segment, field = parts_of(name)
     what = f"{STEPS[driver]}{field_of(field)}"
-    return what if segment == "all" else f"{what}, {segment}"
+    return what if segment == "all" else f"{what}, {label(segment, labels)}"
+
+
+def cohort(name: str) -> str:
+    """A cohort's name as it is printed: `until 2023-12` is `until December 2023`."""
+    return re.sub(r"^until (\d{4}-\d{2})$", lambda m: f"until {month_name(m[1])}", name)
+
+
+def lasting(months: int) -> str:
+    """The length of a window in words: twelve months, 3 months."""
+    return "twelve months" if months == 12 else span(months)
 
 
 def field_of(field: str) -> str:
