@@ -185,7 +185,7 @@ def sweep_lines(answer: Mapping[str, Any], picture: object = None) -> list[str]:
 
 def calibrated_lines(answer: Mapping[str, Any]) -> list[str]:
     """What `nrrsim calibrate` prints for people."""
-    lines = [f"{answer['title']}, {answer['years']} whole years", ""]
+    lines = [f"{answer['title']}, {answer['years']} full years", ""]
     width = max(len(name) for name in answer["term"]) + 1
     heads = f"{'events':>8} {'chances':>9} {'a year':>8} {'sd':>7} {'size':>7}"
     lines += [f"{'driver':<14}{'segment':<{width}} {heads}"]

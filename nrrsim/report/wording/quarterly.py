@@ -175,13 +175,13 @@ class Renewal:
 
 def largest_of(past: Actuals) -> Largest | None:
     """The customer that moved NRR most; None where no one moved it by what is printed."""
-    effect = (past.customers["closing"] - past.customers["opening"]) / past.customers[
-        "opening"
-    ].sum()
-    most = effect.abs().idxmax()
-    if abs(effect[most]) < SMALL:
+    frame = movers(past, 1)
+    if frame.empty:
         return None
-    return Largest(str(most), float(effect[most]), not past.customers["closing"][most])
+    row = frame.iloc[int(frame["contribution"].abs().argmax())]
+    if abs(row["contribution"]) < SMALL:
+        return None
+    return Largest(row["customer"], float(row["contribution"]), row["closing"] == 0)
 
 
 # --- facts -------------------------------------------------------------------------------------
