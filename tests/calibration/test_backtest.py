@@ -279,9 +279,9 @@ def test_the_back_tests_report(tmp_path):
     text = squeezed(text_of(folder / "report.pdf"))
     for said in (
         "Back-test:of4forecastsofNRRayearahead",
-        "Howright",
+        "Forecastaccuracy",
         "Limits",
-        "Sofewyearsprovelittle",
+        "Oneindependentyear:toolittletojudge",
     ):
         assert said in text, said
     assert (

@@ -57,6 +57,8 @@ def histories(folder):
     yield of(
         "A,2024-12,100 A,2025-12,100", target=1.2
     )  # one customer, no change, short of the target
+    yield of("A,2024-12,100 B,2024-12,100 A,2025-12,110 B,2025-12,10")  # losses above gains
+    yield of("A,2025-09,9 A,2025-12,8", "2025-12", 3)  # compared with nothing
     yield of("A,2023-12,10 B,2023-12,9 A,2024-12,8 B,2024-12,9 A,2025-12,9 B,2025-12,9")  # annual
     yield of(
         "A,2023-12,10 B,2023-12,9 A,2024-12,9 B,2024-12,9 A,2025-12,8 B,2025-12,9", ex_price=True
@@ -208,9 +210,19 @@ def rendered(name: str, *values: object) -> str:
 def rare_facts(past, c):
     """Facts that no small subject has, made of those of a real one."""
     report, about = quarterly.Report.of(past), comparison.Report.of(c)
-    yield "quarterly/gross_line", (replace(report, largest_share=None),)
+    last = replace(report, largest=quarterly.Largest("A", 0.01, lost=False))
+    yield "quarterly/gross_line", (last,)
+    yield "quarterly/gross_line", (replace(report, largest=None),)
     yield "quarterly/influence", (report, quarterly.Influence(1.0, 1.1, "Largest", None))
-    yield "quarterly/checks", (facts.Checks(6, ("Company closing", "Cohort opening")),)
+    wrong = facts.Checks(6, ("Company closing", "Cohort opening"))
+    yield "quarterly/checks", (wrong,)
+    yield "quarterly/basis", (report, wrong)
+    for number in range(3):
+        same = facts.Ratio("2024", 1.0)
+        cohorts = quarterly.Vintages(
+            number=number, highest=same, lowest=same, has_last_report=False, better=(), worse=()
+        )
+        yield "quarterly/vintages", (report, cohorts)
     renewals = quarterly.Renewals(
         due=2.0, renewed=1.0, after=3.0, ahead=4, coming=0.0, most=0.0, most_in=""
     )
@@ -265,6 +277,7 @@ def rare_forecasts(told):
         "forecast/assumptions",
         (about, replace(assumed, monthly=(), shocks=(forecast.Shock("churn", 0.2),))),
     )
+    yield "forecast/assumptions", (about, replace(assumed, yearly=("A",), monthly=()))
     yield "forecast/fan", (replace(about, pace=12, same_measure=False), replace(fan, p_target=None))
     inside = forecast.Earlier("2025", 1.0, 1.05, 1.1, 1.02)
     yield "forecast/before", (forecast.Before((inside, replace(inside, actual=0.9))),)
@@ -273,9 +286,14 @@ def rare_forecasts(told):
         forecast.BackTest.of(told), forecasts=1, years=6, error=0.02, last=0.03, mean=0.01
     )
     yield "forecast/backtest", (known,)
+    yield "forecast/backtest", (replace(known, years=2),)
     yield "forecast/backtest", (replace(known, last=None, mean=None, by_segment=0),)
     yield "forecast/backtest", (forecast.BackTest(),)
     yield "forecast/scores", (forecast.Scores(()),)
+    due = forecast.Next(1.0, 1.1, 1.2, None, renewal=None)
+    yield "forecast/next", (about, due)
+    tornado = forecast.Tornado("Churn", 0.5, is_shock=False)
+    yield "forecast/tornado", (tornado,)
     yield "forecast/scores", (forecast.Scores(("NRR",)),)
 
 
@@ -434,12 +452,12 @@ def card(tmp_path):
 
 def test_an_own_template_is_taken_listed_and_watched(own, card, tmp_path):
     path = own(
-        "Was zählt:\nNRR *{{ nrr|percent }}*,\n{{ than(0.0) }} {{ last_report }}.\n\nZiel {{ target|percent }}.\n"
+        "Was zählt:\nNRR *{{ nrr|percent }}*,\n{{ moved(0.0) }} {{ last_report }}.\n\nZiel {{ target|percent }}.\n"
     )
     folder = run_card(card, out=tmp_path / "out", to=("html",))
     page = Text()
     page.feed((folder / "report.html").read_text())
-    assert "Was zählt: NRR 100.0%, the same as 2024." in page.told
+    assert "Was zählt: NRR 100.0%, level with 2024." in page.told
     assert "Ziel n/a." in page.told
     assert page.told.count("Said in the company's own words") == 0
     assert "Said in the company’s own words instead of the house’s: quarterly/trend." in page.told
@@ -508,10 +526,12 @@ def test_all_that_is_wrong_is_said_at_once(own, card):
 
 def test_own_phrases_and_their_mistakes(own, card):
     house = house_templates()[MACROS]
-    own(house.replace("Getting better", "Besser"), "macros.md.j2")
-    assert "Besser: " in said_own(card, "segments")
-    own(house.replace("macro than(", "macro thann("), "macros.md.j2")
-    with pytest.raises(nr.UsageError, match=r"macros\.md\.j2: has no macro than, which others use"):
+    own(house.replace("Up on", "Besser als"), "macros.md.j2")
+    assert "Besser als Q2 2026: " in said_own(card, "segments")
+    own(house.replace("macro moved(", "macro movedd("), "macros.md.j2")
+    with pytest.raises(
+        nr.UsageError, match=r"macros\.md\.j2: has no macro moved, which others use"
+    ):
         read_card(card)
     own("{% macro", "macros.md.j2")
     with pytest.raises(nr.UsageError, match=r"macros\.md\.j2:1: cannot be read"):

@@ -181,7 +181,7 @@ def largest_of(past: Actuals) -> Largest | None:
     row = frame.iloc[int(frame["contribution"].abs().argmax())]
     if abs(row["contribution"]) < SMALL:
         return None
-    return Largest(row["customer"], float(row["contribution"]), row["closing"] == 0)
+    return Largest(row["customer"], float(row["contribution"]), not row["closing"] > 0)
 
 
 # --- facts -------------------------------------------------------------------------------------
