@@ -232,7 +232,8 @@ def _learn(exposure: Exposure, annual: np.ndarray) -> tuple[list[Learnt], list[s
                 if size and size[0] > MOST_GAIN:
                     findings.append(
                         f"{label(name)}: {label(driver).lower()} multiplies amounts by"
-                        f" {1 + size[0]:.0f} on average; capped at {1 + MOST_GAIN:.0f}. Is this recurring revenue?"
+                        f" {1 + size[0]:.0f} on average; capped at {1 + MOST_GAIN:.0f}. Is this"
+                        " recurring revenue?"
                     )
                 missed = counts.events[row] == 0 and name in exposure.present and years >= 0.5
                 if missed and driver in ("churn", "contraction", "adoption"):

@@ -278,7 +278,7 @@ def test_the_back_tests_report(tmp_path):
     folder = run_card(ROOT / "params" / "backtest.yaml", out=tmp_path, engine="embedded")
     text = squeezed(text_of(folder / "report.pdf"))
     for said in (
-        "Back-test:of4forecastsofNRRayearahead",
+        "Back-test:4forecastsofNRRayearahead",
         "Forecastaccuracy",
         "Limits",
         "Oneindependentyear:toolittletojudge",
