@@ -22,6 +22,7 @@ from nrrsim.messages import whole_of
 from nrrsim.metrics import DEFINITIONS, Retention, compounded_rate, measure, nrr, quick_ratio
 from nrrsim.months import month_name, parse_month, shift
 from nrrsim.movements import CENT, LOSSES, MOVEMENTS, Movements, cents, json_ratio
+from nrrsim.notation import digits_of
 
 BRIDGE = (
     "new",
@@ -332,7 +333,9 @@ class Actuals:
     # --- can it be trusted ------------------------------------------------------------------------
 
     def checks(self) -> pd.DataFrame:
-        """What ties: `check`, `difference` (the largest, in ARR), `holds` (to the cent)."""
+        """What ties: `check`, `difference` (the largest, in ARR), `holds` (to the minor unit of the
+        ledger's currency).
+        """
         told = self.ledger.customers(self.as_of, rate_of=self.start)["arr"].sum()
         opened = self.ledger.customers(self.start, renewed_by=self.as_of)["arr"].sum()
         company, cohort = self.book.total(), self.cohort.total()
@@ -353,7 +356,8 @@ class Actuals:
             ),
         }
         frame = pd.DataFrame({"check": list(rows), "difference": list(rows.values())})
-        return frame.assign(holds=frame["difference"] < CENT / 2)
+        minor_unit = 10.0 ** -digits_of(self.ledger.currency)
+        return frame.assign(holds=frame["difference"] < minor_unit / 2)
 
     def record(self) -> dict[str, Any]:
         """Every headline number, for a report's manifest."""

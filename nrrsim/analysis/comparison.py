@@ -20,7 +20,7 @@ from nrrsim import metrics
 from nrrsim.analysis import summary
 from nrrsim.analysis.bridge import Bridge, bridge
 from nrrsim.analysis.frontier import all_together, frontier, needed, with_factors
-from nrrsim.analysis.paired import comparable, paired
+from nrrsim.analysis.paired import common_currency, comparable, paired
 from nrrsim.analysis.programmes import Share, programmes
 from nrrsim.analysis.sensitivity import Sensitivity, sensitivity
 from nrrsim.engine.draws import SEED
@@ -74,8 +74,8 @@ class Comparison:
 
     @property
     def currency(self) -> str:
-        """That of the first scenario's book."""
-        return self.first.opening.currency
+        """That of all books; "" where one of them does not state it."""
+        return common_currency(*self.scenarios)
 
     @cached_property
     def opening(self) -> float:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from nrrsim import metrics
 from nrrsim.analysis.bridge import bridge
-from nrrsim.analysis.paired import difference
+from nrrsim.analysis.paired import common_currency, difference
 from nrrsim.analysis.programmes import programmes
 from nrrsim.engine.expectation import deviation, expect
 from nrrsim.engine.outcomes import Sample
@@ -37,6 +37,7 @@ def expected(scenario: Scenario) -> dict[str, Any]:
     segments = {name: ratios(replace(m, data=m.data.sel(segment=[name]))) for name in m.segments}
     return {
         "title": scenario.title,
+        "currency": scenario.opening.currency or None,
         **ratios(m),
         "movements": {name: cents(m.over(name).sum()) for name in MOVEMENTS},
         "segments": {
@@ -69,6 +70,8 @@ def simulated(
     errors["p_target"] = None if reached is None else nrr.share_error(reached)
     return {
         "title": scenario.title,
+        "currency": scenario.opening.currency or None,
+        "opening": cents(scenario.opening.total),
         "trials": len(nrr.values),
         "seed": seed,
         "target": target,
@@ -94,6 +97,7 @@ def compared(a: Scenario, b: Scenario, runs: tuple[Movements, Movements]) -> dic
         for each in programmes(b)
     }
     return {
+        "currency": common_currency(a, b) or None,
         "a": {"title": a.title, "nrr": steps.a},
         "b": {"title": b.title, "nrr": steps.b},
         "difference": steps.difference,

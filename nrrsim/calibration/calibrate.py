@@ -22,7 +22,6 @@ from nrrsim.calibration.tenure import Curve, tenure_curves
 from nrrsim.calibration.years import common_shock, drift_and_season
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.files import whole
-from nrrsim.ledger.currency import USUAL
 from nrrsim.ledger.ledger import Ledger, as_ledger
 from nrrsim.months import month_name
 from nrrsim.notation import count, counted, label, percent, table_html
@@ -91,7 +90,8 @@ class Calibration:
             }
         term = self.scenario.plain()["book"]["term"]
         learnt = {"years": self.years, "term": term, "drivers": drivers, "shock": self.shock}
-        return {"title": self.scenario.title, **learnt, "findings": list(self.findings)}
+        about = {"title": self.scenario.title, "currency": self.scenario.opening.currency or None}
+        return {**about, **learnt, "findings": list(self.findings)}
 
     def write(self, path: str | Path) -> None:
         """The scenario as a file; raises UsageError where it cannot be, or another is there."""
@@ -156,7 +156,7 @@ def calibrate(
             "ledger": file,
             "as_of": as_of,
             "term": {name: terms[name] for name in here},
-            **_currency(ledger),
+            **({"currency": ledger.currency} if ledger.currency else {}),
             **book_reading(ledger.reading),
         },
         "drivers": drivers,
@@ -191,12 +191,6 @@ def calibrate(
         *drift_and_season(exposure, annual),
     ]
     return Calibration(scenario, tuple(learnt), shock, years, tuple(dict.fromkeys(notes)))
-
-
-def _currency(ledger: Ledger) -> dict[str, str]:
-    """The currency, where a book is to say it: the ledger does not, and it is not the usual one."""
-    says = "currency" in ledger.entries.frame
-    return {} if says or ledger.currency == USUAL else {"currency": ledger.currency}
 
 
 def _learn(exposure: Exposure, annual: np.ndarray) -> tuple[list[Learnt], list[str]]:

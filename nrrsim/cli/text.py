@@ -16,7 +16,7 @@ from nrrsim.notation import (
     points,
     signed_money,
 )
-from nrrsim.report.wording.labels import STEPS, span
+from nrrsim.report.wording.labels import STEPS, span, unsigned_lines
 from nrrsim.scenario.numbers import Sized
 from nrrsim.scenario.table import believed
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 def expected_lines(answer: Mapping[str, Any], sd: float, months: int, customers: int) -> list[str]:
     """What `nrrsim expect` prints for people."""
     rows = [*answer["segments"].items(), ("all", answer)]
+    currency = answer["currency"] or ""
     width = max(len("segment"), *(len(name) for name, _ in rows))
     lines = [
         f"{answer['title']}: expected over {span(months)}, {counted(customers, 'customer')}",
@@ -38,10 +39,12 @@ def expected_lines(answer: Mapping[str, Any], sd: float, months: int, customers:
     ]
     for name, row in rows:
         ratios = f"{percent(row['nrr']):>8} {percent(row['grr_flow']):>9} {percent(row['logo']):>8}"
-        amounts = " ".join(f"{money_exact(row[key]):>18}" for key in ("opening", "closing"))
+        amounts = " ".join(
+            f"{money_exact(row[key], currency):>18}" for key in ("opening", "closing")
+        )
         lines.append(f"{name:<{width}} {ratios} {amounts}")
     moves = [
-        f"{STEPS[name].lower()} {money(amount)}"
+        f"{STEPS[name].lower()} {money(amount, currency)}"
         for name, amount in answer["movements"].items()
         if amount
     ]
@@ -51,6 +54,7 @@ def expected_lines(answer: Mapping[str, Any], sd: float, months: int, customers:
         "movements: " + (", ".join(moves) or "none"),
         f"NRR has a standard deviation of {100 * sd:.1f} points, from luck and from what is not"
         " known",
+        *unsigned_lines(currency),
     ]
 
 
@@ -69,9 +73,10 @@ def formats_lines(known: Mapping[str, Format]) -> list[str]:
 def simulated_lines(answer: Mapping[str, Any], months: int) -> list[str]:
     """What `nrrsim simulate` prints for people."""
     heads = ("mean", "sd", "p05", "p25", "p50", "p75", "p95")
+    currency = answer["currency"] or ""
     lines = [
         f"{answer['title']}: {counted(answer['trials'], 'trial')} over {span(months)},"
-        f" seed {answer['seed']}",
+        f" seed {answer['seed']}, from an ARR of {money(answer['opening'], currency)}",
         "",
         " " * 18 + "".join(f"{head:>9}" for head in heads),
     ]
@@ -87,7 +92,7 @@ def simulated_lines(answer: Mapping[str, Any], months: int) -> list[str]:
         error = answer["standard_errors"]["p_target"]
         reached = f"{answer['p_target']:.1%} (standard error {error:.1%})"
         lines += ["", f"NRR reaches {percent(answer['target'])} in {reached} of the trials"]
-    return lines
+    return [*lines, *unsigned_lines(currency)]
 
 
 def _points(error: float | None) -> str:
@@ -97,6 +102,7 @@ def _points(error: float | None) -> str:
 def compared_lines(answer: Mapping[str, Any]) -> list[str]:
     """What `nrrsim compare` prints for people."""
     a, b, apart = answer["a"], answer["b"], answer["simulated"]
+    currency = answer["currency"] or ""
     # one trial has none
     error = "n/a" if apart["se"] is None else f"{100 * apart['se']:.2f} points"
     width = max(len(name) for name in (a["title"], b["title"], *answer["bridge"]))
@@ -111,15 +117,16 @@ def compared_lines(answer: Mapping[str, Any]) -> list[str]:
     def spent(each: Mapping[str, Any]) -> str:
         if not each["cost"]:
             return ""
-        return f" for {money(each['cost'])}, {each['return']:.1f} for each 1 spent"
+        return f" for {money(each['cost'], currency)}, {each['return']:.1f} for each 1 spent"
 
     programmes = [
-        f"programme {name}: {points(each['nrr'])}, {signed_money(each['arr'])}{spent(each)}"
+        f"programme {name}: {points(each['nrr'])}, {signed_money(each['arr'], currency)}"
+        + spent(each)
         for name, each in answer["programmes"].items()
     ]
     return [
         *(f"{name:<{width}} {value:>10}" for name, value in rows),
-        *(["", *programmes] if programmes else []),
+        *(["", *programmes, *unsigned_lines(currency)] if programmes else []),
         "",
         f"difference {points(answer['difference'])}; under the same luck"
         f" {points(apart['p05'])} to {points(apart['p95'])} in 90 % of trials"
@@ -185,7 +192,8 @@ def sweep_lines(answer: Mapping[str, Any], picture: object = None) -> list[str]:
 
 def calibrated_lines(answer: Mapping[str, Any]) -> list[str]:
     """What `nrrsim calibrate` prints for people."""
-    lines = [f"{answer['title']}, {answer['years']} full years", ""]
+    stated = f", in {answer['currency']}" if answer["currency"] else ", no currency is stated"
+    lines = [f"{answer['title']}, {answer['years']} full years{stated}", ""]
     width = max(len(name) for name in answer["term"]) + 1
     heads = f"{'events':>8} {'chances':>9} {'a year':>8} {'sd':>7} {'size':>7}"
     lines += [f"{'driver':<14}{'segment':<{width}} {heads}"]
@@ -272,7 +280,7 @@ def _acting(fields: Mapping[str, Stated]) -> dict[str, str]:
 
 def profile_lines(profile: Mapping[str, Any]) -> list[str]:
     """What `nrrsim check` prints for people."""
-    currency = profile["currency"]
+    currency = profile["currency"] or ""
     segments = ", ".join(f"{name} {count(n)}" for name, n in profile["segments"].items())
     every = {1: "monthly", 3: "quarterly", 12: "annual"}[profile["step"]]
     fiscal = profile.get("fiscal_year_end")  # not of a calendar year
@@ -285,6 +293,7 @@ def profile_lines(profile: Mapping[str, Any]) -> list[str]:
         f"customers     {count(profile['customers'])},"
         f" {count(profile['customers_last_month'])} of them in the last month",
         f"ARR           {money_exact(profile['arr_last_month'], currency)} in the last month",
+        f"currency      {currency or 'not stated; --currency says it, such as --currency EUR'}",
         f"segments      {segments}",
         f"gaps          {count(profile['gaps'])} left and came back,"
         f" {count(profile['gaps_up_to_3_months'])} of them within 3 months;"

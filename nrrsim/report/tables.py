@@ -50,7 +50,7 @@ def table(
     formats: Mapping[str, Format],
     labels: Mapping[str, str] | None = None,
     total: Sequence[int] | Sequence[bool] | pd.Series[bool] | None = None,
-    currency: str = "USD",
+    currency: str = "",
     note: str | None = None,
 ) -> Printed:
     """Return the house table of the columns in `formats`, in that order; no index is printed.

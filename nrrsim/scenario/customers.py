@@ -36,7 +36,8 @@ class Customers:
 
     `segment`, `arr`, `anniversary` (1 to 12), `tenure` (months at month 0), `joins` (the month at
     whose end it joins; 0: it is there at the start): `ndarray[customer]`. `annual`:
-    `ndarray[segment]`. `kept`: what was worked out of them, for the next who asks.
+    `ndarray[segment]`. `currency`: "" where nobody says. `kept`: what was worked out of them, for
+    the next who asks.
     """
 
     segments: tuple[str, ...]
@@ -46,7 +47,7 @@ class Customers:
     anniversary: np.ndarray
     tenure: np.ndarray
     joins: np.ndarray
-    currency: str = "USD"
+    currency: str = ""
     kept: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
@@ -80,12 +81,13 @@ def laid_out(book: SyntheticBook) -> Customers:
         arr.append(weight * (book.arr * segment.share / whole / max(weight.sum(), 1e-300)))
         anniversary.append(1 + j % 12)
         tenure.append(np.full(segment.customers, segment.tenure * 12))
-    return _sorted(
+    customers = _sorted(
         tuple(book.segments),
         np.array([segment.term == "annual" for segment in book.segments.values()]),
         np.repeat(np.arange(len(arr)), [len(each) for each in arr]),
         *(np.concatenate(each) for each in (arr, anniversary, tenure)),
     )
+    return replace(customers, currency=book.currency or "")
 
 
 def of_ledger(book: LedgerBook, folder: Path) -> Customers:

@@ -77,8 +77,9 @@ class WhatIf:
     """The scenarios of a folder, and what follows when one is moved; no widget is needed for that.
 
     `folder` holds the presets, and gets what is saved. `start`: the name of the one that the
-    sliders start from. `files`: each preset's, as seen from the folder. `bases`: the preset that
-    each extends, or itself. `left_out`: what is wrong with those that cannot be presets.
+    sliders start from, whose currency all have. `files`: each preset's, as seen from the folder.
+    `bases`: the preset that each extends, or itself. `left_out`: what is wrong with those that
+    cannot be presets.
     """
 
     def __init__(self, scenario: str | Path) -> None:
@@ -108,13 +109,25 @@ class WhatIf:
         seen = Path(os.path.relpath(file, self.folder))
         name = seen.with_suffix("").as_posix()
         if name not in self.presets:
-            self.presets[name], self.files[name] = read_scenario(file), seen.as_posix()
+            scenario = read_scenario(file)
+            currency = scenario.opening.currency
+            if self.presets and currency != self.currency:
+                raise UsageError(
+                    f"{file}: is in {currency or 'no stated currency'}, and the scenario that the"
+                    f" sliders start from in {self.currency or 'none'}; a panel has one currency"
+                )
+            self.presets[name], self.files[name] = scenario, seen.as_posix()
             self.bases[name] = name
             if parent := read_yaml(file, "scenario").values.get("extends"):
                 # which may be a part alone that others share, and no scenario
                 with suppress(NrrsimError):
                     self.bases[name] = self._take(file.parent / parent)
         return name
+
+    @property
+    def currency(self) -> str:
+        """That of every preset; "" where they state none."""
+        return next(iter(self.presets.values())).opening.currency
 
     def start_moves(self, preset: str | None = None, base: str | None = None) -> Moves:
         """Nothing moved yet; without a base it is the one that the preset extends."""

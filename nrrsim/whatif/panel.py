@@ -58,12 +58,11 @@ class Panel(anywidget.AnyWidget):
     def __init__(self, model: WhatIf) -> None:
         self.model, self.moves = model, model.start_moves()
         self._stops = False
-        currency = model.presets[model.start].opening.currency
         start = {
             "form": model.form(self.moves),
             "answer": {"number": 0, **model.answer(self.moves)},
         }
-        super().__init__(_esm=_script(), specs=live(currency), **start)
+        super().__init__(_esm=_script(), specs=live(model.currency), **start)
         self.observe(self._asked, "asked")
         self.on_msg(self._received)
 

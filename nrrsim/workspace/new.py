@@ -39,6 +39,10 @@ YEAR = 12
 REPORT, COMPARISON = "quarterly_report", "scenario_comparison"
 LEARNT = "learnt.yaml"
 YOURS = "the reports' notebooks, yours to change"
+NO_CURRENCY = (
+    "the ledger does not say its currency: amounts are printed without a sign; --currency says it,"
+    " such as --currency EUR"
+)
 # What may lie in a folder that counts as empty: what git keeps, and what a spreadsheet that is open
 # or a file manager leaves.
 NO_MATTER = re.compile(r"\.git|\.DS_Store|Thumbs\.db|~\$.*|\.~lock\..*")
@@ -140,8 +144,7 @@ def new_workspace(
             learnt.write(work / (scenarios / LEARNT).relative_to(home))
         for each in (card, *([compared] if learnt else [])):
             read_card(work / each.relative_to(home))  # what is written can be run
-    notes = (*why_not, *_assumed(ledger, rates, currency))
-    return Workspace(home, card, told, notes)
+    return Workspace(home, card, told, (*why_not, *([] if ledger.currency else [NO_CURRENCY])))
 
 
 def add_notebooks(folder: str | Path) -> Workspace:
@@ -309,13 +312,12 @@ def _said(
     ends = ledger.calendar.ends(month, 3)
     last = "the ledger's last month that ends a quarter" if ends else "the ledger's last month"
     whole = "" if window == YEAR else "the ledger reaches no further back"
-    of = "as was said to nrrsim new" if currency else "as the ledger does not say, the usual one"
-    of = "the ledger's" if "currency" in ledger.entries.frame else of
+    of = "as was said to nrrsim new" if currency else "the ledger's"
     said = {
         "as_of": Said(month_name(month), last),
         "window": Said(window, whole),
         "definition": Said("point_to_point", "the default"),
-        "currency": Said(ledger.currency, asked.get("currency", of)),
+        **({"currency": Said(ledger.currency, of)} if ledger.currency else {}),
         "grace_months": Said(ledger.grace_months),
         "fiscal_year_end": Said(
             ledger.calendar.year_end, "" if ledger.calendar.is_fiscal else "the calendar's"
@@ -363,13 +365,6 @@ def _learnt(
         return calibrate(ledger, month_name(month), file=file), ()
     except UsageError as error:
         return None, (no_plan.format(error),)
-
-
-def _assumed(ledger: Ledger, rates: str | None, currency: str | None) -> list[str]:
-    if currency or rates or "currency" in ledger.entries.frame:
-        return []
-    taken = f"the ledger does not say its currency, and {ledger.currency} is taken"
-    return [f"{taken}: --currency says another"]
 
 
 def _lever(learnt: Calibration) -> dict[str, Any]:

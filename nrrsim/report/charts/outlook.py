@@ -129,7 +129,7 @@ def goal_layers(at: alt.Chart, down: float = 7) -> list[alt.Chart]:
 
 
 @takes_columns("name period", "middle low high")
-def fan(frame: Frame, currency: str | None = "USD", target: float | None = None) -> ChartType:
+def fan(frame: Frame, currency: str | None = "", target: float | None = None) -> ChartType:
     """Draw `middle` by `period` with a band from `low` to `high`, a labelled line by `name`.
 
     Amounts in `currency`, or ratios where that is None. `target`: a dashed line.
@@ -141,10 +141,10 @@ def fan(frame: Frame, currency: str | None = "USD", target: float | None = None)
         pd.concat([frame["low"], frame["high"], frame["middle"], goal]), (0.0, 1.0)
     )
     # amounts are read against zero, ratios against each other
-    bottom, height = (min(low, 0.0) if currency else low - 0.05 * (high - low)), 165
+    bottom, height = (low - 0.05 * (high - low) if currency is None else min(low, 0.0)), 165
     scale = alt.Scale(domain=[bottom, high + 0.05 * (high - bottom)], nice=False, zero=False)
     y: dict[str, Any] = {"type": "quantitative", "scale": scale}
-    y["axis"] = amount_axis(currency) if currency else ratio_axis(0, 1)["axis"]
+    y["axis"] = ratio_axis(0, 1)["axis"] if currency is None else amount_axis(currency)
     x = alt.X(
         "period:O",
         title=None,

@@ -62,7 +62,7 @@ DIAMOND: dict[str, Any] = {
 
 
 @takes_columns("step kind", "amount start end")
-def bridge(frame: Frame, currency: str | None = "USD", height: int = 200) -> ChartType:
+def bridge(frame: Frame, currency: str | None = "", height: int = 200) -> ChartType:
     """Draw a waterfall from an opening to a closing amount, steps along x in the order given.
 
     Columns: `step` (label), `amount` (signed change; the level for totals), `start` and `end` (the
@@ -77,7 +77,7 @@ def bridge(frame: Frame, currency: str | None = "USD", height: int = 200) -> Cha
 
 
 @takes_columns("panel step kind", "amount start end")
-def bridges(frame: Frame, currency: str = "USD") -> ChartType:
+def bridges(frame: Frame, currency: str = "") -> ChartType:
     """Draw waterfalls (`panel`, else as `bridge`) side by side on one scale, steps downwards."""
     panels = list(dict.fromkeys(frame["panel"]))
     # the steps of the panel with the most of them, and before the closing what only others have
@@ -145,7 +145,7 @@ def _waterfall(
 
     ticks = 4 if upright else 3
     fine = ".0%" if top - bottom > 0.04 else ".1%"
-    if currency:
+    if currency is not None:
         axis = amount_axis(currency, ticks, domain=False)
     else:
         axis = ratio_axis(0, 1, ticks, grid=False, format=fine)["axis"]
@@ -315,7 +315,7 @@ def segment_trend(frame: Frame) -> ChartType:
 
 
 @takes_columns("cohort", "age nrr opening")
-def cohort_heatmap(frame: Frame, unit: str = "quarter", currency: str = "USD") -> ChartType:
+def cohort_heatmap(frame: Frame, unit: str = "quarter", currency: str = "") -> ChartType:
     """Draw NRR (ratio) of each `cohort` by `age` in units: red below 100%, blue above.
 
     `opening`, an amount in `currency`, stands beside the cohort's name. Cells hold whole percent
@@ -436,7 +436,7 @@ def concentration(frame: Frame, notes: Sequence[tuple[float, float, str]] = ()) 
 
 
 @takes_columns("period", "due renewed lost")
-def renewals(frame: Frame, currency: str = "USD") -> ChartType:
+def renewals(frame: Frame, currency: str = "") -> ChartType:
     """Draw the amounts `due` by `period`; `renewed` and `lost` stacked inside (null: to come)."""
     names = {"renewed": "Renewed", "lost": "Lost", "due": "Not yet decided"}
     parts = frame.melt("period", list(names), "part", "amount").dropna(subset="amount")

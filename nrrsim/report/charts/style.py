@@ -22,7 +22,7 @@ import altair as alt
 import pandas as pd
 from altair.typing import ChartType
 
-from nrrsim.notation import SYMBOLS, money, percent, points, signed_money
+from nrrsim.notation import currency_sign, money, percent, points, signed_money
 
 MOST_ROWS = 5_000  # of a frame that is drawn
 WIDTH = 470  # one chart unit is a point on paper: A4's text width
@@ -206,7 +206,7 @@ def _look(name: str, seen: int) -> str:
 def amount_axis(currency: str, ticks: int = 4, **options: Any) -> alt.Axis:
     """Return an axis of amounts in short form (`$1.2M`); `options`: those of an Altair axis."""
     # the short form of `notation.money`, in Vega's own language: it says k and G, we K and B
-    unit = json.dumps(SYMBOLS.get(currency, f"{currency} "))
+    unit = json.dumps(currency_sign(currency))
     size = "abs(datum.value)"
     short = f"replace(replace(format({size}, '.3~s'), 'k', 'K'), 'G', 'B')"
     digits = f"{size} < 1000 ? format({size}, ',.4~r') : {short}"

@@ -54,7 +54,7 @@ DEFINITION = shown(
 CHECKS = shown(
     check=("Check", "text"),
     difference=("Largest difference", "money_exact"),
-    holds=("Holds to the cent", "text"),
+    holds=("Holds", "text"),
 )
 
 

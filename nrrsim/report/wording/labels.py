@@ -109,6 +109,11 @@ def field_of(field: str) -> str:
     return f" in year {year}" if year else FIELD_WORDS.get(kind, f" {kind}")
 
 
+def unsigned_lines(currency: str | None) -> list[str]:
+    """What the command says below amounts whose currency is not known; nothing of others."""
+    return [] if currency else ["", "no currency is stated: amounts are printed without a sign"]
+
+
 def headline_lines(headline: Mapping[str, Any], currency: str, by: str = "segment") -> list[str]:
     """What `nrrsim metrics` prints for people; `by`: what the segments are split by."""
     title = DEFINITIONS[headline["definition"]].title.lower()
@@ -147,4 +152,5 @@ def headline_lines(headline: Mapping[str, Any], currency: str, by: str = "segmen
         *(["", apart] if several else []),
         "",
         "movements of the cohort: " + (", ".join(moves) or "none"),
+        *unsigned_lines(currency),
     ]

@@ -190,6 +190,7 @@ FORMS: dict[str, Callable[..., Any]] = {
     "decimals": _form(lambda number, digits: f"{number:.{min(digits, 9)}f}"),
     "money": _amount(notation.money),
     "signed_money": _amount(notation.signed_money),
+    "minor_unit": _form(notation.minor_unit),
     "counted": _counted,
     "joined": _joined,
     "each": _each,
