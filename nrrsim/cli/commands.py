@@ -118,7 +118,7 @@ def check(
                     *(f"read as       {said}" for said in ledger.entries.taken),
                     *profile_lines(profile(ledger)),
                     *notices,
-                    "no errors: every row was read",
+                    "No errors: every row was read",
                 ]
             )
         )
@@ -190,7 +190,7 @@ def expect(scenario: ScenarioFile, as_json: Json = False, quiet: Quiet = False) 
 
     sd, customers = summary.expected_sd(believed), len(believed.opening.arr)
     typer.echo("\n".join(expected_lines(answer, sd, believed.months, customers)))
-    typer.echo("\n".join(["", "What is believed, and why:", *belief_lines(believed)]))
+    typer.echo("\n".join(["", "Assumptions and sources:", *belief_lines(believed)]))
 
 
 @app.command()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nrrsim.metrics import DEFINITIONS
@@ -94,8 +94,9 @@ def belief(name: str, labels: Mapping[str, str] | None = None) -> str:
 
 
 def cohort(name: str) -> str:
-    """A cohort's name as it is printed: `until 2023-12` is `until December 2023`."""
-    return re.sub(r"^until (\d{4}-\d{2})$", lambda m: f"until {month_name(m[1])}", name)
+    """A cohort's name as it is printed: `until 2023-12` is `until December 2023`, and so on."""
+    plain = printed_quarter(name)
+    return re.sub(r"\b\d{4}-\d{2}$", lambda month: month_name(month[0]), plain)
 
 
 def lasting(months: int) -> str:
@@ -109,6 +110,13 @@ def field_of(field: str) -> str:
     return f" in year {year}" if year else FIELD_WORDS.get(kind, f" {kind}")
 
 
+def _printed_as(by: str) -> Callable[[str], str]:
+    """What prints a label of a split: a segment's identifier as a name, a column's as it is."""
+    if by == "segment":
+        return label
+    return cohort if by.startswith("cohort_") else str
+
+
 def unsigned_lines(currency: str | None) -> list[str]:
     """What the command says below amounts whose currency is not known; nothing of others."""
     return [] if currency else ["", "no currency is stated: amounts are printed without a sign"]
@@ -119,18 +127,18 @@ def headline_lines(headline: Mapping[str, Any], currency: str, by: str = "segmen
     title = DEFINITIONS[headline["definition"]].title.lower()
     title += ", without price" if headline.get("ex_price") else ""
     # a column's own values are printed as they are
-    printed = printed_quarter if by == "cohort_quarter" else str
+    printed = _printed_as(by)
     segments = [(printed(name), row) for name, row in headline["segments"].items()]
     rows = [("", headline), *segments]
-    width = max(len("segment"), *(len(name) for name, _ in rows))
+    width = max(len("Segment"), *(len(name) for name, _ in rows))
     lines = [
         f"{span(headline['window'])} to {month_name(headline['as_of'])}, {title},"
         f" {counted(headline['customers'], 'customer')}",
         "",
-        f"{'segment':<{width}} {'NRR':>8} {'GRR':>8} {'logo':>8}"
-        f" {'opening ARR':>18} {'closing ARR':>18}",
+        f"{'Segment':<{width}} {'NRR':>8} {'GRR':>8} {'Logo':>8}"
+        f" {'Opening ARR':>18} {'Closing ARR':>18}",
     ]
-    for name, row in [*rows[1:], ("all", headline)]:
+    for name, row in [*rows[1:], ("All", headline)]:
         ratios = " ".join(f"{percent(row[key]):>8}" for key in ("nrr", "grr", "logo"))
         amounts = " ".join(
             f"{money_exact(row[key], currency):>18}" for key in ("opening", "closing")
@@ -151,6 +159,6 @@ def headline_lines(headline: Mapping[str, Any], currency: str, by: str = "segmen
         *lines,
         *(["", apart] if several else []),
         "",
-        "movements of the cohort: " + (", ".join(moves) or "none"),
+        "Movements of the cohort: " + (", ".join(moves) or "none"),
         *unsigned_lines(currency),
     ]
