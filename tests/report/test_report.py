@@ -11,6 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from conftest import HOSTILE, ROOT, SHARED, squeezed, started, text_of, until
+from english import text_of_page, unlike_a_board
 
 import nrrsim as nr
 from nrrsim.report.card import read_card
@@ -217,6 +218,27 @@ def test_the_example_report(finished):
     html = (finished / "report.html").read_text()
     assert "107.5%" in html
     assert "<table" in html
+    for page in (text, text_of_page(html)):
+        assert unlike_a_board(page) == []
+        flat = " ".join(page.split())
+        for form in (
+            "for the twelve months ended 30 September 2026: up 1.4 points on Q2 2026",
+            "+1.4 pts vs Q2 2026",
+            "The 391 customers of September 2025 had",
+            "Churn and contraction cost $7.05M (18.0%)",
+            "alone cost 1.5 points",
+            "inside the usual 85% to 90%",
+            "Enterprise retains best (115.5%), SMB worst",
+            "The gap between the lines is expansion.",
+            "chance alone puts NRR anywhere from 102.0% to 113.3% (90%)",
+            "(90% range 95.3% to 119.1%)",
+            "The 10 largest customers are 21.7% of ARR",
+            "Most of the uncertainty (96%) is how good the year is for all customers.",
+            "contracts look annual (customers leave at the anniversary)",
+            "too little to judge",
+            "0.37 a year",
+        ):
+            assert form in flat, form
 
 
 def test_the_model_as_a_report(tmp_path):
@@ -227,6 +249,7 @@ def test_the_model_as_a_report(tmp_path):
         assert words in text, words
         assert words in html, words
     assert not re.search(r"\?@|\[@|\bnan\b|None|<NA>|report-table|:::", text)
+    assert unlike_a_board(text) == unlike_a_board(text_of_page(html)) == []
     assert json.loads((folder / "manifest.json").read_text())["numbers"]["books_close"] is True
 
 

@@ -86,13 +86,13 @@ ASSUMED = shown(
 SCORES = shown(
     measure=("Forecast of", "text"),
     n=("Outcomes", "count"),
-    effective=("Independent years", "count"),
-    cover50=("Inside 50% range", "share"),
-    cover80=("Inside 80% range", "share"),
-    cover90=("Inside 90% range", "share"),
-    crps=("Average error", size_of),
-    last=("Error of last year's figure", size_of),
-    past=("Error of the past mean", size_of),
+    effective=("Independent", "count"),
+    cover50=("In 50% range", "share"),
+    cover80=("In 80% range", "share"),
+    cover90=("In 90% range", "share"),
+    crps=("Error", size_of),
+    last=("Last year's", size_of),
+    past=("Past mean's", size_of),
 )
 
 # --- the comparison of scenarios ---------------------------------------------------------------
