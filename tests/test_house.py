@@ -27,11 +27,11 @@ HOUSE = {
     "engine": "draws groups paths outcomes kernel driver_rates sizes expectation switched moments"
     " simulation quick",
     "calibration": "exposure frequency sizes tenure years calibrate backtest",
-    "analysis": "actuals customers renewals cohorts paired sensitivity bridge forecast programmes frontier summary comparison"
+    "analysis": "actuals customers renewals cohorts paired sensitivity bridge forecast since programmes frontier summary comparison"
     " sweep",
     "report": "tables charts/style charts/retention charts/outlook charts/grid charts/live"
     " wording/labels wording/facts wording/columns wording/quarterly wording/comparison"
-    " wording/forecast wording/templates wording/say card manifest workbook grid pages/notebook"
+    " wording/forecast wording/since wording/templates wording/say card manifest published workbook grid pages/notebook"
     " pages/markdown pages/pdf pages/html pages/render run",
     "workspace": "template cards readme new next",
     "whatif": "sliders live panel serve",
