@@ -363,7 +363,7 @@ class Since:
         }
 
     def _effects(self, moved: pd.DataFrame) -> np.ndarray:
-        """`ndarray[unit]`: NRR of the published book with that unit's rows of today, less its own."""
+        """`ndarray[unit]`: what the NRR of the published book gains by that unit's rows of today."""
         published, today, _ = self._books
         unit_of = dict(zip(moved["customer"], moved["unit"], strict=True))
         units = sorted(set(unit_of.values()))
@@ -573,7 +573,7 @@ def _largest(each: pd.Series, names: Any) -> list[Any]:
 
 
 def _renames(moved: pd.DataFrame, before: set[str], after: set[str]) -> dict[str, str]:
-    """Who is wholly gone, and has the same amounts in the same months under a new key: old to new."""
+    """Who is wholly gone and has the same amounts and months under a new key: old to new."""
 
     def histories(kind: str, others: set[str]) -> dict[tuple[tuple[str, float], ...], list[str]]:
         amount = "arr" if kind == "gone" else "arr_today"
