@@ -301,15 +301,18 @@ class Ledger:
         )
         return pd.DataFrame({"arr": self.converted(rate)[rows], "renewal": renewal}, index=index)
 
-    def histories(self, as_of: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Every customer's history up to `as_of`, at its rates, sorted by customer and month.
+    def histories(
+        self, as_of: str, rate_of: str | None = None
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Every customer's history up to `as_of`, sorted by customer and month.
 
-        First the rows: `customer`, `month` (a number), `arr`, `segment` (a category), and `renewal`
+        rate_of : the month whose rate converts amounts; default: `as_of`. First the rows:
+        `customer`, `month` (a number), `arr`, `segment` (a category), and `renewal`
         (a month number or nan; that of its largest line). Then the movements: `customer`,
         `month`, `kind` (its number in MOVEMENTS), `arr`.
         """
         end = self.inside(as_of, "as_of")
-        found = self._customer_months(end, end)
+        found = self._customer_months(parse_month(rate_of, "rate_of") if rate_of else end, end)
         known, happened = found.month <= end, found.event_month <= end
 
         frame = self.entries.frame.iloc[found.entry[known]]

@@ -25,7 +25,17 @@ from nrrsim.ledger.reading import as_keys, in_a_card
 from nrrsim.notation import escape_markdown, month_name
 from nrrsim.report.audience import for_audience, notes_of, summary_of
 from nrrsim.report.card import ALWAYS_PATHS, Card, read_card
-from nrrsim.report.manifest import recorded_numbers, write_manifest
+from nrrsim.report.manifest import MANIFEST, recorded_numbers, write_manifest
+from nrrsim.report.published import (
+    INVESTOR,
+    PLACE,
+    PREVIOUS,
+    Report,
+    keep,
+    quarters_with,
+    report_before,
+)
+from nrrsim.report.wording.since import restated_lines
 
 FORMATS = ("pdf", "html", "xlsx")
 AS_OF = "as_of"  # the parameter that is a report's month
@@ -70,12 +80,17 @@ def run_card(
         )
     is_ours = card.notebook.parent.resolve() == shared("notebooks").resolve()
     running = card.notebook.stem if is_ours else os.path.relpath(card.notebook)
+    before, audience = report_before(card, final), str(card.parameters.get("audience"))
+    _say_what_it_is_compared_with(card, before, final)
     with whole_folder(final) as work:
         log.info("%s: running %s", card.path, running)
-        numbers = _execute(card, work / "report.ipynb", progress)
+        numbers = _execute(card, work / "report.ipynb", progress, before)
+        _warn_of_restated(card, numbers)
         log.info("%s: rendering %s", card.path, ", ".join(to))
         rendered_by = _render(card, work, to, engine, summary)
-        write_manifest(card, work, final, numbers, rendered_by)
+        kept = keep(before, work, final, audience)
+        published = quarters_with(before, numbers, card.parameters)
+        write_manifest(card, work, final, numbers, rendered_by, kept, published)
     if out.resolve() == shared("reports").resolve():
         install_fonts(shared("reports"))  # so that Quarto can render the notebook by hand, too
     return final
@@ -109,11 +124,29 @@ def _reports_of(card: Path) -> Path:
     return beside if in_workspace else Path("reports")
 
 
+def _say_what_it_is_compared_with(card: Card, before: Report | None, final: Path) -> None:
+    if before is not None:
+        month = month_name(before.as_of)
+        log.info("%s: compared with the report of %s in %s", card.path, month, before.folder)
+    elif PREVIOUS in card.defaults and PREVIOUS not in card.parameters:
+        company = {**card.defaults, **card.parameters}.get("company")
+        log.info(
+            "note: %s: no earlier report of %s in %s, so nothing is compared with one",
+            *(card.path, company, final.parent),
+        )
+
+
+def _warn_of_restated(card: Card, numbers: Mapping[str, Any]) -> None:
+    """Say which figures of the report before would be printed otherwise today."""
+    for line in restated_lines(numbers):
+        log.warning("warning: %s: %s", card.path, line)
+
+
 def _checked_place(final: Path) -> Path:
     """Where the report goes: an earlier report may be replaced, anything else may not."""
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
-        is_report = (final / "manifest.json").is_file()
+        is_report = (final / MANIFEST).is_file()
         if final.exists() and not is_report and (final.is_file() or any(final.iterdir())):
             raise UsageError(f"{final}: holds something that is not a report; choose another --out")
     except OSError as error:
@@ -139,10 +172,11 @@ def _quiet_kernel() -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def _own_kernel(folder: Path) -> Iterator[Any]:
+def _own_kernel(folder: Path, said: Mapping[str, str]) -> Iterator[Any]:
     """Yields the class of a kernel whose address and key lie in `folder`, and which ends with us.
 
-    nbclient ends a kernel that runs; one that was about to start would go on to do so.
+    said : what its environment says besides. nbclient ends a kernel that runs; one that was about
+    to start would go on to do so.
     """
     import asyncio
 
@@ -156,6 +190,9 @@ def _own_kernel(folder: Path) -> Iterator[Any]:
             super().__init__(**how, connection_file=str(folder / "kernel.json"))
             started.append(self)
 
+        async def start_kernel(self, **how: Any) -> None:  # type: ignore[override]
+            await super().start_kernel(env={**os.environ, **said}, **how)
+
     try:
         yield Kernel
     except (KeyboardInterrupt, SystemExit):
@@ -168,26 +205,35 @@ def _own_kernel(folder: Path) -> Iterator[Any]:
         raise
 
 
-def _execute(card: Card, executed: Path, progress: bool) -> dict[str, Any]:
-    """Run the notebook with the card's parameters; returns the numbers that it recorded."""
+def _execute(card: Card, executed: Path, progress: bool, before: Report | None) -> dict[str, Any]:
+    """Run the notebook with the card's parameters; returns the numbers that it recorded.
+
+    before : the report that it is told to compare itself with.
+    """
     import nbformat
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
+    home, found = card.path.parent.resolve(), {}
+    if before is not None:
+        found = {PREVIOUS: Path(os.path.relpath(before.named.resolve(), home)).as_posix()}
+    # an investor's report leaves no customer's amounts behind
+    is_investors = card.parameters.get("audience") == INVESTOR
+    place = {} if is_investors else {PLACE: str(executed.parent.resolve())}
     # it goes with the report's folder, whatever ends the run
     own = TemporaryDirectory(prefix=".kernel-", dir=executed.parent)
     try:
         with (
             own as keys,
-            _own_kernel(Path(keys).resolve()) as kernel,
+            _own_kernel(Path(keys).resolve(), place) as kernel,
             _quiet_kernel() as terminal,
         ):
             papermill.execute_notebook(
                 for_audience(nbformat.read(card.notebook, as_version=4), card.audience),
                 _unformatted(executed),
-                parameters=card.parameters,
-                cwd=str(card.path.parent.resolve()),
+                parameters={**card.parameters, **found},
+                cwd=str(home),
                 kernel_name="python3",
                 language="python",
                 progress_bar={"file": terminal} if progress else False,

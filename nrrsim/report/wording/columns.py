@@ -51,6 +51,20 @@ DEFINITION = shown(
     timing=("Timing", "part"),
     price=("Price", "part"),
 )
+SINCE = shown(
+    part=("Part", "text"),
+    change=("Change of NRR", "points"),
+    first=("Largest customer", "text"),
+    second=("Second largest", "text"),
+)
+RESTATED = shown(
+    quarter=("Published for", "text"),
+    customer=("Customer", "text"),
+    months=("Months", "text"),
+    change=("Change of ARR", "signed_money"),
+    effect=("Effect on NRR", "points"),
+    kind=("What changed", "text"),
+)
 CHECKS = shown(
     check=("Check", "text"),
     difference=("Largest difference", "money_exact"),

@@ -241,32 +241,6 @@ class Tornado:
         return cls(belief(first.name, ahead.past.labels), first.known, first.name == SHOCK)
 
 
-@dataclass(frozen=True)
-class Earlier:
-    """What an earlier report would have forecast for now, and what it came to."""
-
-    origin: str
-    p10: float
-    p50: float
-    p90: float
-    actual: float
-
-
-@dataclass(frozen=True)
-class Before:
-    """The forecasts of earlier reports for now, those that the ledger reaches back to."""
-
-    earlier: tuple[Earlier, ...]
-
-    @classmethod
-    def of(cls, ahead: Forecast) -> Self:
-        numbers, of = ("p10", "p50", "p90", "actual"), (ahead.past.pace, ahead.ledger.calendar)
-        pairs = [(period(each["origin"], *of), each) for each in ahead.before]
-        return cls(
-            tuple(Earlier(origin, *(each[name] for name in numbers)) for origin, each in pairs)
-        )
-
-
 # --- facts of a back-test ----------------------------------------------------------------------
 
 
@@ -357,8 +331,7 @@ SENTENCES: Mapping[str, Any] = {
     "fan_heading": None,
     "fan": Fan,
     "tornado": Tornado,
-    "before_heading": None,
-    "before": Before,
+    "accuracy_heading": None,
     "backtest": BackTest,
 }
 OF_NO_FORECAST: Mapping[str, Any] = dict.fromkeys(SENTENCES, Nothing) | {"why_not": WhyNot}
