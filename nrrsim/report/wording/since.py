@@ -41,7 +41,7 @@ TERM_WORDS = {
 }
 PART_WORDS = STEPS | {"rolled_off": "Rolled off", "mix": "Cohort mix"}
 PART_WORDS |= {"restated": "Restated", "definition": "Definition"}
-MOST_ROWS, MOST_CAUSES, MOST_PARTS = 12, 2, 4
+MOST_ROWS, MOST_CAUSES = 12, 2
 SMALL = 5e-4  # of NRR: below what is printed
 ENDINGS, TEENS = {1: "st", 2: "nd", 3: "rd"}, (11, 12, 13)  # of ordinal numbers
 
@@ -306,28 +306,20 @@ class Term:
 
 @dataclass(frozen=True)
 class Change:
-    """What changed since the last report: its largest parts; or why nothing is compared."""
+    """The terms in which two reports differ, or why nothing is compared; none where all is."""
 
     changed: tuple[Term, ...]
     why_not: str
-    parts: tuple[Named, ...]
 
     @classmethod
     def of(cls, since: Since) -> Self:
-        terms = tuple(
-            Term(TERM_WORDS[name], _term(name, then), _term(name, now))
-            for name, (then, now) in since.changed.items()
+        return cls(
+            tuple(
+                Term(TERM_WORDS[name], _term(name, then), _term(name, now))
+                for name, (then, now) in since.changed.items()
+            ),
+            since.why_not,
         )
-        frame = since.parts
-        order = frame["change"].abs().sort_values(ascending=False, kind="stable").index
-        largest = frame.loc[order].head(MOST_PARTS)
-        told = []
-        for _, row in largest[largest["change"].abs() >= SMALL].iterrows():
-            named = [row[name] for name in ("first", "second") if isinstance(row[name], str)]
-            name = _part(row["part"], since)
-            of = f" ({joined(named)})" if named and row["part"] not in ("mix", "rolled_off") else ""
-            told.append(Named(f"{name}{of}", float(row["change"])))
-        return cls(terms, since.why_not, tuple(told))
 
 
 @dataclass(frozen=True)
