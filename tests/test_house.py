@@ -22,7 +22,7 @@ HOUSE = {
     "ground": "errors months notation movements yamlfile messages files workers metrics benchmarks",
     "ledger": "query database reading cells spellings dates amounts vocabulary exports headings lostcells rows"
     " containers textfiles spreadsheets sheets records sources captions across monthcells wide columns layouts"
-    " paying values periods lines logs statuses totals names habits rollforward currency check ledger",
+    " paying values periods lines versions logs statuses totals names habits rollforward currency check ledger",
     "scenario": "beliefs numbers drivers book customers programmes extends checks table scenario",
     "engine": "draws groups paths outcomes kernel driver_rates sizes expectation switched moments"
     " simulation quick",
