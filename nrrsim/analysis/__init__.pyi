@@ -13,3 +13,4 @@ from .programmes import programmes as programmes
 from .renewals import renewals as renewals
 from .sensitivity import sensitivity as sensitivity
 from .sweep import sweep as sweep
+from .variance import variance as variance
