@@ -138,9 +138,12 @@ class Compared:
     def steps(self) -> pd.DataFrame:
         """From what was planned to the actual figure: `step`, `amount`, `start`, `end`, `kind`.
 
-        Of many parts the smaller ones are one step, `others`; one too small to be seen is left out.
+        Segments stand by the size of their part. Of many parts the smaller ones are one step,
+        `others`; one too small to be seen is left out.
         """
         parts = self.parts[self.parts != 0]
+        if not self.by_movement:
+            parts = parts.sort_values(key=abs, ascending=False, kind="stable")
         if self.measure == NRR:
             parts = parts[parts.abs() >= LEAST]
         if len(parts) > MOST_PARTS:
@@ -231,7 +234,7 @@ class Variance:
         arr = book["arr"].groupby(book["segment"].astype(str)).sum()
         if [*stated.index] == [WHOLE]:
             arr = pd.Series({WHOLE: float(arr.sum())})
-        both = _side_by_side(stated, arr)
+        both = _side_by_side(stated, arr, arr)
         effect = both["actual"].fillna(0.0) - both["planned"].fillna(0.0)
         whole = float(stated.sum()), float(arr.sum())
         return Compared(ARR, *whole, effect, both.assign(effect=effect))
@@ -242,7 +245,7 @@ class Variance:
         nrr = _nrr(amounts)
         if [*stated.index] == [WHOLE]:
             nrr, amounts = pd.Series({WHOLE: _whole(amounts)}), amounts.sum().to_frame(WHOLE).T
-        both = _side_by_side(stated, nrr)
+        both = _side_by_side(stated, nrr, amounts["opening"])
         known = both.dropna()
         if known.empty:
             return "it has none of the ledger's segments"
@@ -470,9 +473,11 @@ def _whole(amounts: pd.DataFrame) -> float:
     return float(_nrr(amounts.sum().to_frame(WHOLE).T).iloc[0])
 
 
-def _side_by_side(planned: pd.Series, actual: pd.Series) -> pd.DataFrame:
-    names = [*actual.index, *planned.index.difference(actual.index, sort=False)]
-    return pd.DataFrame({"planned": planned.reindex(names), "actual": actual.reindex(names)})
+def _side_by_side(planned: pd.Series, actual: pd.Series, size: pd.Series) -> pd.DataFrame:
+    """Both by segment, the largest first."""
+    both = pd.DataFrame({"planned": planned, "actual": actual})
+    order = size.reindex(both.index).fillna(0.0).sort_values(ascending=False, kind="stable")
+    return both.reindex(order.index)
 
 
 def _by_movement(
@@ -489,7 +494,8 @@ def _by_movement(
         whole["unsplit"] = whole[split].sum()
         whole = whole.drop([name for name in split if name != "unsplit"])
     order = [name for name in (MIX, *BRIDGE) if name in whole.index]
-    segments = _side_by_side(_nrr(planned), _nrr(actual)).assign(effect=parts.sum())
+    both = _side_by_side(_nrr(planned), _nrr(actual), actual["opening"])
+    segments = both.assign(effect=parts.sum())
     return Compared(
         NRR,
         _whole(planned),
