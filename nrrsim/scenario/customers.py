@@ -99,7 +99,8 @@ def of_ledger(book: LedgerBook, folder: Path) -> Customers:
             ledger = read_ledger(folder / book.ledger, currency=book.currency, reading=book.reading)
     except UsageError as error:
         said = str(error)
-        at = next((key for key in ("until", "currency") if said.startswith(f"{key}: ")), "ledger")
+        own = ("until", "known_at", "currency")
+        at = next((key for key in own if said.startswith(f"{key}: ")), "ledger")
         raise RefusedError(Problem(("book", at), said.removeprefix(f"{at}: "))) from None
     return customers_of(ledger, book.as_of, book.term)
 

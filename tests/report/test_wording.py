@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -19,7 +20,7 @@ from nrrsim.report.card import read_card
 from nrrsim.report.manifest import verify
 from nrrsim.report.pages.render import render
 from nrrsim.report.run import run_card
-from nrrsim.report.wording import comparison, facts, forecast, quarterly, templates
+from nrrsim.report.wording import comparison, facts, forecast, plan, quarterly, templates
 from nrrsim.report.wording.say import REPORTS, checked, facts_of
 from nrrsim.report.wording.templates import MACROS, OWN, Templates, house_templates, laid_out
 
@@ -189,7 +190,10 @@ def test_every_branch_of_every_template(branches, tmp_path, capsys):
     told = nr.forecast(Actuals(nr.read_ledger(MERIDIAN), "2026-09", target=1.1), trials=100)
     said += [said_of(told, name) for name in forecast.SENTENCES]
     said += [said_of(told.backtest, name) for name in forecast.OF_A_BACKTEST]
-    said += [rendered(name, *each) for name, each in (*rare_facts(past, c), *rare_forecasts(told))]
+    for against in variances(tmp_path):
+        said += [said_of(against, name) for name in plan.SENTENCES]
+    rare = (*rare_facts(past, c), *rare_forecasts(told), *rare_plans())
+    said += [rendered(name, *each) for name, each in rare]
     for text in said:
         assert not re.search(r"\bnan\b|None|n/a|\{\{|\{%|  | [,;)]|\(\s", text), text
     assert {name for name, *_ in branches} >= {
@@ -295,6 +299,45 @@ def rare_forecasts(told):
     tornado = forecast.Tornado("Churn", 0.5, is_shock=False)
     yield "forecast/tornado", (tornado,)
     yield "forecast/scores", (forecast.Scores(("NRR",)),)
+
+
+def variances(folder):
+    """Plans of ARR and NRR, of some segments and months, a scenario, one that cannot be compared;
+    and a forecast without one.
+    """
+    past = Actuals(nr.read_ledger(MERIDIAN), "2026-09")
+    before = SimpleNamespace(
+        quarters={"2025-09": {"ahead": {"2026-09": {"p10": 1.0, "p50": 1.05, "p90": 1.1}}}}
+    )
+    tables = {
+        "arr": "month,segment,arr\n2026-09,enterprise,3e7\n2026-09,far,1\n2001-01,far,1\n",
+        "nrr": "month,segment,nrr\n2026-09,enterprise,1.0\n2026-09,far,1\n",
+        "old": "month,segment,nrr\n2001-01,smb,1.0\n",
+    }
+    for name, text in tables.items():
+        (folder / f"{name}.csv").write_text(text)
+        yield nr.variance(past, folder / f"{name}.csv", before)
+    yield nr.variance(past, ROOT / "params" / "scenarios" / "nrr-105.yaml")
+    yield nr.variance(Actuals(past.ledger, "2026-09", definition="flow"), folder / "nrr.csv")
+    yield nr.variance(past, None, before)
+
+
+def rare_plans():
+    """The same of a plan."""
+    about = plan.Report("2026-09", "EUR", 12, "plan.csv")
+    notes = plan.Notes(
+        measure="nrr", only_planned=(), only_actual=("Far",), months=(), known_to="2026-06",
+        undated=False, merged=True, own_measure=False, by_movement=True,
+    )  # fmt: skip
+    yield "plan/notes", (about, notes)
+    part = facts.Change("Churn", -0.01)
+    for is_plan, ahead, behind in ((True, (), (part,)), (False, (), ()), (False, (part,), ())):
+        yield "plan/bridge", (about, plan.Bridge("nrr", is_plan, ahead, behind))
+    yield "plan/figures", (about, plan.Figures("arr", 0.0, 5.0, 5.0, None, False))
+    yield "plan/figures", (about, plan.Figures("arr", 5.0, 5.0, 0.0, 0.0, False))
+    yield "plan/figures", (about, plan.Figures("nrr", 1.1, 1.0, -0.1, -0.09, False))
+    told = plan.Forecast("2026-06", 1.0, None, None, 1.1, plan.Markdown("at the 71st percentile"))
+    yield "plan/forecast", (about, told)
 
 
 def test_each_template_has_its_facts_and_each_sentence_its_template():
