@@ -368,7 +368,7 @@ class Since:
         }
 
     def _effects(self, moved: pd.DataFrame) -> np.ndarray:
-        """`ndarray[unit]`: what the NRR of the published book gains by that unit's rows of today."""
+        """`ndarray[unit]`: what the published book's NRR gains by that unit's rows of today."""
         published, today, _ = self._books
         unit_of = dict(zip(moved["customer"], moved["unit"], strict=True))
         units = sorted(set(unit_of.values()))
