@@ -1,4 +1,5 @@
 from . import charts as charts
 from . import tables as tables
+from . import workbook as workbook
 from .manifest import verify as verify
 from .run import run_card as run_card

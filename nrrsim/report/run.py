@@ -70,7 +70,7 @@ def run_card(
     running = card.notebook.stem if is_ours else os.path.relpath(card.notebook)
     with whole_folder(final) as work:
         log.info("%s: running %s", card.path, running)
-        numbers = _execute(card, work / "report.ipynb", progress)
+        numbers = _execute(card, work / "report.ipynb", to, progress)
         log.info("%s: rendering %s", card.path, ", ".join(to))
         rendered_by = _render(card, work, to, engine)
         write_manifest(card, work, final, numbers, rendered_by)
@@ -166,8 +166,11 @@ def _own_kernel(folder: Path) -> Iterator[Any]:
         raise
 
 
-def _execute(card: Card, executed: Path, progress: bool) -> dict[str, Any]:
-    """Run the notebook with the card's parameters; returns the numbers that it recorded."""
+def _execute(card: Card, executed: Path, to: Sequence[str], progress: bool) -> dict[str, Any]:
+    """Run the notebook with the card's parameters; returns the numbers that it recorded.
+
+    A cell that is tagged as one format's (`xlsx`) is left out where that is not made.
+    """
     import nbformat
     import papermill
     from papermill.exceptions import PapermillExecutionError
@@ -182,7 +185,7 @@ def _execute(card: Card, executed: Path, progress: bool) -> dict[str, Any]:
             _quiet_kernel() as terminal,
         ):
             papermill.execute_notebook(
-                _unformatted(card.notebook.resolve()),
+                _unformatted(_without(card.notebook, set(FORMATS) - set(to), Path(keys))),
                 _unformatted(executed),
                 parameters=card.parameters,
                 cwd=str(card.path.parent.resolve()),
@@ -206,6 +209,19 @@ def _execute(card: Card, executed: Path, progress: bool) -> dict[str, Any]:
     _forget_times(notebook)
     nbformat.write(notebook, executed)
     return numbers
+
+
+def _without(notebook: Path, tags: set[str], folder: Path) -> Path:
+    """The notebook, or where some of its cells have such a tag, one in `folder` without them."""
+    import nbformat
+
+    book = nbformat.read(notebook, as_version=4)
+    kept = [cell for cell in book.cells if not tags & set(cell.metadata.get("tags", ()))]
+    if len(kept) == len(book.cells):
+        return notebook.resolve()
+    book.cells = kept
+    nbformat.write(book, folder / notebook.name)
+    return (folder / notebook.name).resolve()
 
 
 def _unformatted(path: Path) -> str:
@@ -289,9 +305,9 @@ def _render(card: Card, work: Path, to: Sequence[str], engine: str) -> dict[str,
         timestamp=int(_day(card).timestamp()),
     )
     if "xlsx" in to:
-        from nrrsim.report.workbook import write_workbook
+        from nrrsim.report.workbook.write import write_workbook
 
-        write_workbook(work / "report.ipynb", work / "report.xlsx")
+        write_workbook(work / "report.ipynb", work / "report.xlsx", card.defaults | card.parameters)
     return engine_used(engine) if "pdf" in made else None
 
 
