@@ -200,7 +200,7 @@ AMOUNTS = {
 }
 TEXTS = {
     "period": "Period",
-    "panel": "Of",
+    "panel": "Scope",
     "step": "Movement",
     "segment": "Segment",
     "cohort": "Cohort",

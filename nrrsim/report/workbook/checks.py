@@ -1,7 +1,6 @@
-"""Formulas and what the report says in, a sheet that holds one against the other out; never corrects.
+"""Formulas and the report's figures in, a sheet that compares them out; never corrects one.
 
-It compares what the workbook's formulas come to with the figures of `manifest.json`. What has no
-formula stands there with its value, and why.
+The figures are those of `manifest.json`. What has no formula stands there with its value, and why.
 """
 
 from __future__ import annotations
@@ -22,6 +21,10 @@ SHEET = "Checks"
 RATIO, MONEY = "<=1E-9", "<0.01"  # how near a figure has to be, in a formula; and to the minor unit
 WORDS = {"nrr": "NRR", "grr": "GRR", "logo": "Logo retention"}
 HEADS = ("Figure", "Workbook", "Report", "Difference", "Result", "How")
+NOTE = (
+    "Workbook: formulas. Report: the figures in manifest.json. Ratios tie to 1E-9, amounts to the"
+    " minor unit. After a change in Customers the differences are what it does to each figure."
+)
 NO_ROWS = f"no formula: no rows of customers above {MOST_CUSTOMERS:,}; this is the report's value"
 WHY_NOT = {
     "trailing_average": "no formula: the mean of four windows, and one is in this workbook;"
@@ -52,20 +55,17 @@ class Checks:
 
     def finish(self) -> tuple[str, str]:
         """Write what comes of the checks; returns the cell in which it stands, and what it says."""
-        within = f"{cell(4, 4)}:{cell(self.row, 4)}"
-        wrong, number = self.results.count(False), len(self.results)
-        good = f"All {number} figures tie to the report"
-        text = f'=IF(COUNTIF({within},"differs")=0,"{good}",COUNTIF({within},"differs")&" of {number} figures differ from the report")'
-        said = f"{wrong} of {number} figures differ from the report" if wrong else good
-        note = (
-            "Ratios tie to 1E-9, amounts to the minor unit. Workbook: formulas. Report: the figures in"
-            " manifest.json. After a change in Customers the differences say what it does."
-        )
         if self.live.sheet is None:
             self.sheet.write_string(1, 0, "Formulas stand on Summary alone", self.style.heading)
             return "", ""
+        off = f'COUNTIF({cell(4, 4)}:{cell(self.row, 4)},"differs")'
+        wrong, number = self.results.count(False), len(self.results)
+        good = f"All {number} figures tie to the report"
+        bad = f" of {number} figures differ from the report"
+        said = f"{wrong}{bad}" if wrong else good
+        text = f'=IF({off}=0,"{good}",{off}&"{bad}")'
         self.sheet.write_formula(1, 0, text, self.style.heading, said)
-        self.sheet.write_string(2, 0, note, self.style.note)
+        self.sheet.write_string(2, 0, NOTE, self.style.note)
         return f"{SHEET}!{cell(1, 0)}", said
 
     def heads(self, caption: str, *texts: str) -> None:
@@ -82,6 +82,8 @@ class Checks:
         """A figure by its formula, beside the report's; `how` it was made, or why it was not."""
         row, look = self.row, self.style
         self.row += 1
+        if self.live.sheet is None:
+            formula, how = None, NO_ROWS
         self.sheet.write_string(row, 0, text, look())
         self.sheet.write_string(row, 5, how, look.note)
         put(self.sheet, row, 2, Formula("", reported), look(kind), look(align="right"))
@@ -102,33 +104,24 @@ class Checks:
 
     def figures(self, record: Mapping[str, Any], now: Mapping[str, Formula]) -> None:
         """Key figures and bridge, as the Summary has them."""
-        live, has_rows = self.live, self.live.sheet is not None
+        live, used = self.live, self.live.told["definition"]
         self.heads("Key figures and bridge", *HEADS)
-        used = live.told["definition"]
-        title = DEFINITIONS[used].title
-        why = "" if now["nrr"].text else WHY_NOT.get(used, "")
         for name, text in WORDS.items():
             there = self._of_summary(name, now[name].value) if now[name].text else None
-            how = (why if name != "logo" else "") or title
-            self.check(text, there, record[name], "percent", how if has_rows else NO_ROWS)
+            how = DEFINITIONS[used].title if there else WHY_NOT.get(used, "")
+            self.check(text, there, record[name], "percent", how)
 
-        moved = {name: record["movements"][name] for name in live.parts()}
-        signed = {name: -v if name in LOSSES else v for name, v in moved.items()}
+        moved = record["movements"]
+        signed = {name: -moved[name] if name in LOSSES else moved[name] for name in live.parts()}
         amounts = {"opening": record["opening"], **signed, "closing": record["closing"]}
         for name, reported in amounts.items():
             there = self._of_summary(name, self._sum(name))
-            self.check(
-                f"{STEPS[name]}, cohort", there if has_rows else None, reported, "money",
-                "" if has_rows else NO_ROWS,
-            )  # fmt: skip
-        if not has_rows:
-            return
-        self.check(
-            "Closing ARR, cohort, customer by customer", live.amount("cohort", "closing"),
-            record["closing"], "money", "what the cohort's customers have at the end",
-        )  # fmt: skip
+            self.check(f"{STEPS[name]}, cohort", there, reported, "money")
+        rows = live.amount("cohort", "closing")
+        what = "what the cohort's customers have at the end"
+        self.check("Closing ARR, cohort, by customer", rows, record["closing"], "money", what)
         company = live.amount("company", "closing")
-        self.check("Closing ARR, company", company, record["company_closing"], "money")
+        self.check("Closing ARR, whole company", company, record["company_closing"], "money")
         self.row += 1
 
     def _sum(self, name: str) -> float:
@@ -160,11 +153,11 @@ class Checks:
         self.row += 1
 
     def segments(self, record: Mapping[str, Any]) -> None:
-        """NRR and GRR of each segment under the report's definition; names stand on the right."""
+        """NRR and GRR of each segment under the report's definition."""
         assert self.live.sheet is not None
         told, amounts = self.live.told, self.live.sheet.amounts
         used, names = told["definition"], told["segments"]
-        self.heads("By segment", *HEADS[:-1], "Segment")
+        self.heads("By segment", "Segment", *HEADS[1:-1], "Ratio")
         for raw, name in names.items():
             mine = [segment == name for segment in amounts.segments] & amounts.cohort
             opening = amounts.sum("opening", mine)
@@ -177,12 +170,12 @@ class Checks:
                         -amounts.sum(t, mine) if t in LOSSES else amounts.sum(t, mine)
                         for t in known
                     )
-                    is_mine = f"EXACT(Segment,{cell(self.row, 5)})*(Opening_ARR>0)"
+                    is_mine = f"EXACT(Segment,{cell(self.row, 0)})*(Opening_ARR>0)"
                     text = "".join(
                         f"{'-' if t in LOSSES else '+'}SUMPRODUCT({is_mine}*{NAMES[t]})"
                         for t in known
                     ).removeprefix("+")
                     over = f"SUMPRODUCT({is_mine}*Opening_ARR)"
                     formula = Formula(f"=({text})/{over}", value / opening)
-                self.check(f"{WORDS[what]}, {name}", formula, reported, "percent", name)
+                self.check(name, formula, reported, "percent", WORDS[what])
         self.row += 1

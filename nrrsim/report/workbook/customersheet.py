@@ -189,9 +189,9 @@ class CustomerSheet:
             "stayed_retained": lambda r: f"=MIN({letter['opening']}{r},{letter['stayed']}{r})",
             "new": lambda r: f"=SUMIF({heads},{letter['since']}{r},{now(r)})",
             total: lambda r: f"={rise(r)}" + (f"+SUM({price(r)})" if "price" in parts else ""),
-            "reactivation": lambda r: f"=SUMIF({before(r)},0,{now(r)})-{letter['new']}{r}",
+            "reactivation": lambda r: f"=SUMPRODUCT(({before(r)}=0)*{now(r)})-{letter['new']}{r}",
             "contraction": lambda r: f"={rise(r, '<')}",
-            "churn": lambda r: f"=SUMIF({now(r)},0,{before(r)})",
+            "churn": lambda r: f"=SUMPRODUCT(({now(r)}=0)*{before(r)})",
         }
         if "price" in parts:
             known["price"] = lambda r: f"=SUM({price(r)})"

@@ -17,13 +17,14 @@ from nrrsim.notation import NOTHING
 from nrrsim.report.workbook.customersheet import NAMES, CustomerSheet
 
 BRIDGE = ("new", *EXPANSION, "reactivation", *LOSSES)
+LESS_PRICE = "less_price"  # an amount: the price increases, to be left out
 # The amounts that a definition's ratios are made of, each over the opening; counts of customers.
 NET = {
     "point_to_point": ("closing",),
     "stays_out": ("stayed",),
     "flow": ("opening", *EXPANSION, *LOSSES),
     "flow_with_reactivation": ("opening", *EXPANSION, "reactivation", *LOSSES),
-    "ex_price": ("closing", "less_price"),
+    "ex_price": ("closing", LESS_PRICE),
 }
 GROSS = {
     "point_to_point": ("retained",),
@@ -107,28 +108,26 @@ class Live:
         terms = (NET if what == "nrr" else GROSS).get(definition)
         if terms is None:
             return None
-        return self._over([*terms, *(["less_price"] if ex_price and what == "nrr" else [])])
+        return self._over([*terms, *([LESS_PRICE] if ex_price and what == "nrr" else [])])
 
     def _over(self, terms: Sequence[str], base: str = "opening") -> Formula | None:
-        shown = [name for name in terms if name not in EXPANSION or name in self.parts()]
-        texts, value = [], 0.0
-        for name in shown:
-            is_price = name == "less_price"
-            if is_price and "price" not in self.parts():
-                continue
-            mine = "price" if is_price else name
-            sign = "-" if is_price else "+"
-            amount = self.amount("cohort", mine)
-            place = self.at.get(("cohort", mine)) or amount.text.lstrip("=")
-            value += (-1 if is_price else 1) * (amount.value or 0.0)
-            texts.append(f"{sign}{place}")
-        opening = self.amount("cohort", base)
+        """A sum of amounts over another: by their cells where they stand in one."""
+        opening, parts = self._term(base), self.parts()
         if not opening.value:
             return None
-        over = self.at.get(("cohort", base)) or opening.text.lstrip("=")
-        text = "".join(texts).removeprefix("+").replace("+-", "-")
-        if not all(each[1:] for each in texts) or not over:
-            return Formula("", value / opening.value)
+        known = {*terms} - ({*EXPANSION} - {*parts}) - ({LESS_PRICE} - {f"less_{p}" for p in parts})
+        some = [self._term(name) for name in terms if name in known]
+        value = sum(each.value or 0.0 for each in some) / opening.value
+        if not all(each.text for each in (*some, opening)):
+            return Formula("", value)
+        text = "+".join(each.text for each in some).replace("+-", "-")
         return Formula(
-            f"=({text})/{over}" if texts[1:] else f"={text}/{over}", value / opening.value
+            f"=({text})/{opening.text}" if some[1:] else f"={text}/{opening.text}", value
         )
+
+    def _term(self, name: str) -> Formula:
+        """An amount of the cohort as it stands in another formula."""
+        minus, name = (-1, "price") if name == LESS_PRICE else (1, name)
+        amount = self.amount("cohort", name)
+        text = self.at.get(("cohort", name)) or amount.text.removeprefix("=")
+        return Formula("-" * (minus < 0) * bool(text) + text, minus * (amount.value or 0.0))

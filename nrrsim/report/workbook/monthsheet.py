@@ -68,8 +68,8 @@ def write_months(sheet: Any, book: CustomerSheet, style: Styles, footer: str) ->
 
 
 NOTE = (
-    "Formulas over the rows of Customers. NRR of a month is opening, expansion, contraction and churn"
-    " over opening; reactivation and new customers are left out."
+    "Formulas over the rows of Customers. NRR of a month is opening, expansion, contraction and"
+    " churn over opening; reactivation and new customers are left out."
 )
 
 
@@ -94,9 +94,9 @@ def _months(book: CustomerSheet) -> Iterator[dict[str, Formula]]:
             "opening": Formula(f"=SUM({b})", opening),
             "new": Formula(f"=SUMIF(First_month,{{month}},{n})", new),
             "expansion": Formula(f"=SUMPRODUCT({paid}*({size}>0)*{size}){plus}", rises),
-            "reactivation": Formula(f"=SUMIF({b},0,{n})-{{new}}", back),
+            "reactivation": Formula(f"=SUMPRODUCT(({b}=0)*{n})-{{new}}", back),
             "contraction": Formula(f"=SUMPRODUCT({paid}*({size}<0)*{size})", falls),
-            "churn": Formula(f"=-SUMIF({n},0,{b})", churn),
+            "churn": Formula(f"=-SUMPRODUCT(({n}=0)*{b})", churn),
             "closing": Formula("=SUM({opening}:{churn})", nrr + new + back),
             "customers": Formula(f"=SUM({n})", float(now.sum())),
             "nrr": Formula(

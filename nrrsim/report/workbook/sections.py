@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nrrsim.notation import NOTHING
-from nrrsim.report.tables import CELLS
+from nrrsim.report.tables import AMOUNTS, CELLS
 from nrrsim.report.wording.columns import charted
 from nrrsim.report.workbook.styles import Styles, set_up
 
@@ -16,6 +16,8 @@ OPTION = re.compile(r"^#\| (tbl-cap|fig-cap): *\"?(.*?)\"?$", re.MULTILINE)
 HEADING = re.compile(r"^# +(.+?)(?: *\{[^{}]*\})?$", re.MULTILINE)
 FORBIDDEN = re.compile(r"[\[\]:*?/\\]")  # in the name of a sheet
 LONGEST = 31  # characters of a sheet's name
+# Charts of two dimensions: which one goes across the sheet, and what is told of both.
+ACROSS = {"segment_trend": ("segment", "nrr"), "cohort_heatmap": ("age", "nrr")}
 POINTS = ("points", "part")
 WIDEST = 60
 
@@ -72,24 +74,37 @@ def sections(cells: Sequence[Any]) -> list[Section]:
 
 
 def _figure(told: dict[str, Any], caption: str) -> Figure:
-    heads, formats = told.get("heads"), told.get("formats")
-    columns, rows = tuple(told.get("columns", ())), told["rows"]
-    if heads is None:  # a chart's, which knows no words
-        shown = charted(told["chart"], columns, told["currency"])
-        kept = [columns.index(name) for name in shown]
-        heads, formats = map(list, zip(*shown.values(), strict=True))
-        rows = [[row[place] for place in kept] for row in rows]
-        columns = tuple(shown)
-    return Figure(
-        caption,
-        heads,
-        formats,
-        rows,
-        told["currency"] or "",
-        tuple(told.get("total", ())),
-        told.get("chart", ""),
-        columns,
+    currency, total = told["currency"] or "", tuple(told.get("total", ()))
+    if "chart" not in told:
+        return Figure(caption, told["heads"], told["formats"], told["rows"], currency, total)
+    # a chart knows its columns, and no words
+    shown = charted(told["chart"], told["columns"], told["currency"])
+    heads, formats = map(list, zip(*shown.values(), strict=True))
+    places = [told["columns"].index(name) for name in shown]
+    rows = [[row[place] for place in places] for row in told["rows"]]
+    figure = Figure(caption, heads, formats, rows, currency, total, told["chart"], tuple(shown))
+    return _across(figure, *ACROSS[figure.chart]) if figure.chart in ACROSS else figure
+
+
+def _across(figure: Figure, name: str, of: str) -> Figure:
+    """The same with a column for each value of `name`, in which `of` stands."""
+    at, value = figure.columns.index(name), figure.columns.index(of)
+    kept = [place for place in range(len(figure.columns)) if place not in (at, value)]
+    names = list(dict.fromkeys(row[at] for row in figure.rows))
+    lines: dict[tuple[Any, ...], dict[Any, Any]] = {}
+    for row in figure.rows:
+        lines.setdefault(tuple(row[place] for place in kept), {})[row[at]] = row[value]
+    return replace(
+        figure,
+        heads=[figure.heads[place] for place in kept] + [_head(figure.heads[at], n) for n in names],
+        formats=[figure.formats[place] for place in kept] + [figure.formats[value]] * len(names),
+        rows=[[*key, *map(line.get, names)] for key, line in lines.items()],
+        columns=(),
     )
+
+
+def _head(of: str, name: Any) -> str:
+    return name if isinstance(name, str) else f"{of} {name:g}"
 
 
 def write_section(sheet: Any, section: Section, style: Styles, footer: str) -> list[int]:
@@ -125,7 +140,7 @@ def _write(sheet: Any, figure: Figure, top: int, style: Styles, widths: dict[int
                 # a percent sign multiplies by 100, a text such as pts does not
                 shown = value * 100 if kind in POINTS else value
                 shown = 0 if abs(shown) < 1e-9 else shown  # what rounding leaves of nothing
-                money = {"currency": figure.currency} if kind.endswith(("money", "exact")) else {}
+                money = {"currency": figure.currency} if kind in AMOUNTS else {}
                 kind = "number" if kind == "text" else kind
                 sheet.write_number(row, column, shown, look(kind, **money))
             elif value is None:

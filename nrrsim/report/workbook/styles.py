@@ -1,14 +1,15 @@
-"""A currency in, the looks of a workbook's cells and printed pages out; never a number or a word."""
+"""A currency in, the looks of a workbook's cells and printed pages out; never a number."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from nrrsim.notation import MINUS, SYMBOLS
-from nrrsim.report.tables import GREY, INK, NAVY, RULE, TEAL, WASH
+from nrrsim.report.tables import AMOUNTS, GREY, INK, NAVY, RULE, TEAL, WASH
 
 BRICK = "#C8553D"  # of what is lost, in charts
 INPUT = "#1F4E9E"  # what was read, and may be changed, is blue: so modellers write it
+WHOLE_MONEY = "money_whole"  # a kind: amounts along a chart's axis
 MOST_FOOTER = 250  # characters of a footer that Excel takes
 # ISO 4217: currencies without a minor unit, and with a thousandth
 WHOLE = frozenset(["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX",
@@ -75,8 +76,8 @@ class Styles:
 
 def number_code(kind: str, currency: str) -> str:
     """Excel's code for numbers of a kind; "" for texts."""
-    if kind in ("money", "money_exact", "signed_money"):
-        digits = minor_digits(currency)
+    if kind in AMOUNTS or kind == WHOLE_MONEY:
+        digits = 0 if kind == WHOLE_MONEY else minor_digits(currency)
         sign = currency and SYMBOLS.get(currency, f"{currency} ").replace('"', "")
         amount = f'"{sign}"' * bool(sign) + "#,##0" + ("." + "0" * digits) * bool(digits)
         plus = "+" if kind == "signed_money" else ""

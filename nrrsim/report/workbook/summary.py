@@ -1,4 +1,4 @@
-"""A window's formulas in, the sheet that is looked at first out: figures, bridge, charts; never a row.
+"""A window's formulas in, the sheet that is looked at first out; never a customer's row.
 
 A workbook whose notebook left no customers has a summary, too: title, key figures as they are
 printed, and what stands in which sheet.
@@ -22,7 +22,7 @@ from nrrsim.report.tables import GREY, NAVY, RULE, TEAL
 from nrrsim.report.wording.labels import STEPS
 from nrrsim.report.workbook.live import Formula, Live, cell, put
 from nrrsim.report.workbook.sections import Figure
-from nrrsim.report.workbook.styles import BRICK, Styles, number_code, set_up
+from nrrsim.report.workbook.styles import BRICK, WHOLE_MONEY, Styles, number_code, set_up
 
 SHEET = "Summary"
 CHARTS_AT, CHART_NUMBERS = 5, 16  # columns; the numbers of the bridge's chart are not printed
@@ -55,6 +55,8 @@ class Summary:
         set_up(self.sheet, footer, heads=(0, 0), pages=1)
         self.sheet.set_column(0, 0, 40)
         self.sheet.set_column(1, 3, 19)
+        self.sheet.set_column(4, 4, 3)
+        self.sheet.set_column(CHART_NUMBERS, CHART_NUMBERS + 6, 14)
         self.sheet.write_string(0, 0, str(said.get("title") or "Report"), self.style.title)
         self.sheet.set_row(0, 22)
         lines = {"Company": said.get("company"), "Report": said.get("subtitle")}
@@ -95,7 +97,7 @@ class Summary:
     # --- with formulas ----------------------------------------------------------------------------
 
     def bridge(self, live: Live) -> int:
-        """From opening to closing ARR, cohort and company; returns the row of the first movement."""
+        """From opening to closing ARR, cohort and company; returns the first movement's row."""
         heads = ("Movement", "Cohort", "Share of opening", "Whole company")
         self.heads("From opening to closing ARR", *heads)
         columns, first = {"cohort": 1, "company": 3}, self.row
@@ -142,7 +144,7 @@ class Summary:
 
     def key_rows(self, live: Live) -> int:
         """How many rows the key figures take."""
-        return 3 + len(RATIOS) + 2 * (live.told["target"] is not None)
+        return 4 + len(RATIOS) + 2 * (live.told["target"] is not None)
 
     def verdict(self, place: str, said: str) -> None:
         """What comes of the checks, below the key figures."""
@@ -159,6 +161,7 @@ class Summary:
             if past is not None and now[name].value is not None:
                 difference = f"=({cell(self.row, 1)}-{cell(self.row, 2)})*100"
                 change = Formula(difference, (now[name].value - past) * 100)
+            text += "" if now[name].text else ", value of the report"
             cells = ((now[name], "percent"), (Formula("", past), "percent"), (change, "points"))
             self.line(text, *cells, is_total=name == "nrr")
             live.at["cohort", name] = f"{SHEET}!{cell(self.row - 1, 1)}"
@@ -173,12 +176,13 @@ class Summary:
     # --- charts -----------------------------------------------------------------------------------
 
     def bridge_chart(self, live: Live, first: int, top: int) -> None:
-        """The cohort's movements as bars, each from where the one before it ends, and the net change.
+        """The cohort's movements as bars, each from the end of the one before, and their sum.
 
         A bar that crosses zero is two, one above and one below; what holds them up has no colour.
         first : the row of the first movement.
         """
-        steps = live.parts()
+        # of a cohort nobody is new
+        steps = [step for step in live.parts() if step != "new"]
         at, number = CHART_NUMBERS, self.style("number", font_color=GREY)
         heads = ("For the chart", "From", "To", "Up to", "Above zero", "Down to", "Below zero")
         for column, head in enumerate(heads):
@@ -193,7 +197,7 @@ class Summary:
             self.sheet.write_string(row, at, name, self.style.note)
             cells = (
                 (f"={before}" if step and row > first else "=0", begin),
-                (f"={a}+{cell(row, 1)}" if step else f"={before}", end),
+                (f"={a}+{live.at['cohort', step]}" if step else f"={before}", end),
                 (f"=MAX(0,MIN({a},{b}))", max(0.0, low)),
                 (f"=MAX(0,MAX({a},{b}))-{cell(row, at + 3)}", max(0.0, high) - max(0.0, low)),
                 (f"=MIN(0,MAX({a},{b}))", min(0.0, high)),
@@ -217,7 +221,7 @@ class Summary:
             )
         _plain(chart, "Movements of the cohort, and their net change")
         chart.set_x_axis({"label_position": "low", "num_font": FONT, "line": {"color": GREY}})
-        code = number_code("money", self.style.currency).replace(".00", "")
+        code = number_code(WHOLE_MONEY, self.style.currency)
         chart.set_y_axis({"num_format": code, **QUIET})
         what = (
             "Columns of the cohort's movements in ARR, and the net change; the table states them."
@@ -273,6 +277,7 @@ class Summary:
             self.sheet.write_url(self.row, 0, place, self.style.link, string=name)
             self.sheet.write_string(self.row, 1, what, self.style.note)
             self.row += 1
+        self.sheet.print_area(0, 0, max(self.row, 2 * CHART_ROWS + 8), CHART_NUMBERS - 2)
 
 
 def _plain(chart: Any, title: str, legend: Mapping[str, Any] | None = None) -> None:

@@ -39,8 +39,8 @@ def write_workbook(notebook: Path, path: Path, said: Mapping[str, Any] | None = 
 
     cells, said = nbformat.read(notebook, as_version=4).cells, said or {}
     told, record, parts = _left(cells, CUSTOMERS), _left(cells, RECORD), sections(cells)
-    amounts = Amounts.of(told) if "rows" in told else None
-    live = Live(told, amounts and CustomerSheet.of(amounts)) if told else None
+    rows = CustomerSheet.of(Amounts.of(told)) if "rows" in told else None
+    live = Live(told, rows) if told else None
     currencies = (figure.currency for part in parts for figure in part.figures)
     currency = told["currency"] if told else next(filter(None, currencies), "")
     lines = (str(said[key]) for key in ("company", "title", "confidentiality") if said.get(key))
@@ -66,7 +66,10 @@ def write_workbook(notebook: Path, path: Path, said: Mapping[str, Any] | None = 
         for figure, place in zip(part.figures, places, strict=True):
             if {"period", "nrr", "grr"} <= set(figure.columns) and not first.has_trend:
                 first.trend_chart(name, figure, place, top + summary.CHART_ROWS * bool(live))
-    contents = {name: _said_of(part) for name, part in zip(_sheet_names(parts), parts, strict=True)}
+    contents = {
+        name: counted(len(part.figures), "figure")
+        for name, part in zip(_sheet_names(parts), parts, strict=True)
+    }
     first.contents(contents | (_live_sheets(live) if live else {}))
     workbook.close()
 
@@ -135,7 +138,3 @@ def _live_sheets(live: Live) -> dict[str, str]:
     return (rows if live.sheet is not None else {}) | {
         checks.SHEET: "what the formulas come to, beside the report's figures"
     }
-
-
-def _said_of(part: Section) -> str:
-    return counted(len(part.figures), "figure")
