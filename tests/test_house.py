@@ -33,8 +33,10 @@ HOUSE = {
     "report": "tables charts/style charts/retention charts/outlook charts/grid charts/live"
     " wording/labels wording/facts wording/columns wording/quarterly wording/comparison"
     " wording/forecast wording/plan wording/since wording/templates wording/say"
-    " wording/commentary audience card manifest published workbook grid pages/notebook"
-    " pages/markdown pages/pdf pages/html pages/render run",
+    " wording/commentary audience card manifest published workbook/rows workbook/styles"
+    " workbook/sections workbook/customersheet workbook/live workbook/monthsheet"
+    " workbook/summary workbook/checks workbook/write grid pages/notebook pages/markdown"
+    " pages/pdf pages/html pages/render run",
     "workspace": "template cards readme new next",
     "whatif": "sliders live panel serve",
     "cli": "options text terminal folders commands",

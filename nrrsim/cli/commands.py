@@ -208,7 +208,8 @@ def simulate(
     ] = None,
     target: Target = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE.parquet", help="Write every trial there.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Write every trial there, as .csv, .xlsx or .parquet."),
     ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -216,10 +217,13 @@ def simulate(
     """How far it may turn out otherwise: NRR, GRR and logo retention over many trials."""
     from nrrsim.analysis import summary
     from nrrsim.engine.simulation import simulate as play
+    from nrrsim.files import checked_table
 
     if out is not None and not out.parent.is_dir():
         raise UsageError(f"{out}: there is no folder {out.parent}")
     believed = _scenario(scenario, quiet)
+    if out is not None:
+        checked_table(out, trials * len(believed.segments) * believed.months)
     with _progress(trials, "trials", quiet) as advance:
         run = play(believed, trials, seed, threads=threads, progress=advance)
     if out is not None:
@@ -405,7 +409,7 @@ def sweep(
     ],
     out: Annotated[
         str,
-        typer.Option(metavar="FILE.parquet", help="Where the grid is written when all is done."),
+        typer.Option(metavar="FILE", help="Where the grid is written: a .csv, .xlsx or .parquet."),
     ],
     exact: Annotated[
         bool,
@@ -432,6 +436,7 @@ def sweep(
     """NRR over a grid of what-ifs, and its picture; a killed one goes on where it stopped."""
     from nrrsim.analysis.sweep import kept_beside, read_axis, sweep
     from nrrsim.analysis.sweep import told as answer_of
+    from nrrsim.files import checked_table
     from nrrsim.report.grid import write
 
     if workers is not None and scheduler is not None:
@@ -442,6 +447,7 @@ def sweep(
     believed = _scenario(scenario, quiet)
     axes = [read_axis(each) for each in vary]
     number = prod(len(axis.values) for axis in axes)
+    checked_table(out, number)
     kept = kept_beside(out)
     with _progress(number, "points", quiet) as advance:
         where: dict[str, Any] = {

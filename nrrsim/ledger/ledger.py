@@ -253,6 +253,18 @@ class Ledger:
         _, first = self.window(end, last - self.calendar.parse_month(start, "start"))
         return self._customer_months(first, last).roll(first, last, by, closed=False)
 
+    def by_customer(self, as_of: str, window: int = 12) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """What the window's Movements are the sums of: each customer's amounts and movements.
+
+        First a row for each customer with an amount in the window: index `customer`; columns
+        `segment` (as `book` and `cohort` have it), `since` (the month of its first revenue), and
+        one for each month from the window's start, 0 where there is nothing. Then a row for each
+        movement: `customer`, `month`, `movement`, `arr` (losses positive). Rates are those of the
+        window's start, as there.
+        """
+        end, start = self.window(as_of, window)
+        return self._customer_months(start, end).of_window(start, end)
+
     def customers(
         self, month: str, rate_of: str | None = None, renewed_by: str | None = None
     ) -> pd.DataFrame:

@@ -8,7 +8,7 @@ alone; in a board's notebook they stand, and are not rendered.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from copy import deepcopy
 from typing import Any
 
@@ -18,15 +18,17 @@ ALWAYS = ("parameters", "injected-parameters")
 HIDDEN = "#| include: false\n"
 
 
-def for_audience(notebook: Any, audience: str | None) -> Any:
+def for_audience(notebook: Any, audience: str | None, without: Collection[str] = ()) -> Any:
     """The notebook with the cells that are for an `audience` (board, team, investor).
 
-    What is not for it is left out before anything runs: so it is in no file that comes of it.
-    A notebook that knows no audience (None) is as it was.
+    What is not for it is left out before anything runs: so it is in no file that comes of it. A
+    notebook that knows no audience (None) keeps all cells but those tagged as one of the formats
+    that it is made `without`.
     """
-    if audience is None:
-        return notebook
     chosen = deepcopy(notebook)
+    chosen.cells = [cell for cell in chosen.cells if not set(without) & _tags(cell)]
+    if audience is None:
+        return chosen
     if audience == INVESTOR:
         wanted = {INVESTOR, INVESTOR_ONLY, *ALWAYS}
         chosen.cells = [

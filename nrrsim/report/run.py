@@ -84,7 +84,7 @@ def run_card(
     _say_what_it_is_compared_with(card, before, final)
     with whole_folder(final) as work:
         log.info("%s: running %s", card.path, running)
-        numbers = _execute(card, work / "report.ipynb", progress, before)
+        numbers = _execute(card, work / "report.ipynb", to, progress, before)
         _warn_of_restated(card, numbers)
         log.info("%s: rendering %s", card.path, ", ".join(to))
         rendered_by = _render(card, work, to, engine, summary)
@@ -205,10 +205,13 @@ def _own_kernel(folder: Path, said: Mapping[str, str]) -> Iterator[Any]:
         raise
 
 
-def _execute(card: Card, executed: Path, progress: bool, before: Report | None) -> dict[str, Any]:
+def _execute(
+    card: Card, executed: Path, to: Sequence[str], progress: bool, before: Report | None
+) -> dict[str, Any]:
     """Run the notebook with the card's parameters; returns the numbers that it recorded.
 
-    before : the report that it is told to compare itself with.
+    to : a cell that is tagged as one format's (`xlsx`) is left out where that is not made. before :
+        the report that it is told to compare itself with.
     """
     import nbformat
     import papermill
@@ -230,7 +233,11 @@ def _execute(card: Card, executed: Path, progress: bool, before: Report | None) 
             _quiet_kernel() as terminal,
         ):
             papermill.execute_notebook(
-                for_audience(nbformat.read(card.notebook, as_version=4), card.audience),
+                for_audience(
+                    nbformat.read(card.notebook, as_version=4),
+                    card.audience,
+                    set(FORMATS) - set(to),
+                ),
                 _unformatted(executed),
                 parameters={**card.parameters, **found},
                 cwd=str(home),
@@ -344,9 +351,9 @@ def _render(
             made |= render(page, Path(folder), to=["pdf"], **how)
             (Path(folder) / "report.pdf").replace(work / "summary.pdf")
     if "xlsx" in to:
-        from nrrsim.report.workbook import write_workbook
+        from nrrsim.report.workbook.write import write_workbook
 
-        write_workbook(work / "report.ipynb", work / "report.xlsx")
+        write_workbook(work / "report.ipynb", work / "report.xlsx", card.defaults | card.parameters)
     return engine_used(engine) if "pdf" in made else None
 
 

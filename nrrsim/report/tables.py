@@ -30,6 +30,7 @@ def __dir__() -> list[str]:
 INK, GREY, NAVY, RULE, WASH, TEAL = "#1F2A37", "#44546A", "#12355B", "#CBD3DB", "#F2F5F8", "#2B6F7D"
 RECORD = "application/vnd.nrrsim+json"  # a notebook output that no page shows
 CELLS = "application/vnd.nrrsim.table+json"  # a table's own numbers, for spreadsheets
+KEY_FIGURES = ["Figure", "Value", "Compared"]  # how such cells call their columns
 NUMBERS = ("count", "part", "percent", "points", "share")
 AMOUNTS = ("money", "money_exact", "signed_money")
 Format = str | Callable[[Any], str]
@@ -72,14 +73,17 @@ def table(
     rows = [list(row) for row in zip(*columns, strict=True)]
     bold = _positions(total, len(rows))
 
+    # what only a function can write is a number of no known unit: its text says more
+    plain = [
+        texts if callable(form) else [_json(value) for value in frame[name]]
+        for (name, form), texts in zip(formats.items(), columns, strict=True)
+    ]
     numbers = {
         "heads": heads,
         "formats": ["text" if callable(form) else form for form in formats.values()],
-        "rows": [
-            [_json(value) for value in row] for row in frame[list(formats)].itertuples(index=False)
-        ],
+        "rows": [list(row) for row in zip(*plain, strict=True)],
         "currency": currency,
-        "rolls": bold == [0, len(rows) - 1],
+        "total": bold,
     }
     # without rows there is a table that says so
     if not rows:
@@ -113,6 +117,12 @@ def key_figures(items: Sequence[tuple[str, str, str]]) -> Printed:
         "text/html": html,
         "text/markdown": _raw(f"#kpi-row({typst})") if items else "",
         "text/plain": plain,
+        CELLS: {
+            "heads": KEY_FIGURES,
+            "formats": ["text"] * 3,
+            "rows": [list(item) for item in items],
+            "currency": "",
+        },
     }
     return Printed(bundle)
 

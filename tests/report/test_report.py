@@ -486,19 +486,33 @@ def test_real_ledgers_give_reports(tmp_path, name, as_of, currency, nrr):
     assert not re.search(r"\bnan\b|None", text)
 
 
-def test_the_spreadsheet_ties(finished):
+def test_the_workbook_ties(finished):
     from python_calamine import CalamineWorkbook
 
     book = CalamineWorkbook.from_path(finished / "report.xlsx")
     told = json.loads((finished / "manifest.json").read_text())["numbers"]
-    numbers = {row[0]: row[1] for row in book.get_sheet_by_name("numbers").to_python()[2:]}
-    assert numbers["nrr"] == pytest.approx(told["nrr"])
-    assert numbers["movements / churn"] == pytest.approx(told["movements"]["churn"])
-    moves = {
-        row[0]: row[1] for row in book.get_sheet_by_name("movements").to_python()[2:] if row[0]
+    checks = book.get_sheet_by_name("Checks").to_python()
+    assert re.fullmatch(r"All \d+ figures tie to the report", checks[1][0])
+    found = {row[0]: row[1] for row in checks}
+    for name, value in (
+        ("NRR", told["nrr"]),
+        ("Opening ARR, cohort", told["opening"]),
+        ("Price, cohort", told["movements"]["price"]),
+        ("Churn, cohort", -told["movements"]["churn"]),
+        ("Closing ARR, whole company", told["company_closing"]),
+    ):
+        assert found[name] == pytest.approx(value, abs=0.005), name
+    # a sheet a section, between what is looked at first and what it stands on
+    names = book.sheet_names
+    assert (names[0], names[-3:]) == ("Summary", ["Customers", "By month", "Checks"])
+    assert len(names) > 10
+    nbook = nbformat.read(finished / "report.ipynb", as_version=4)
+    captions = {
+        row[0]
+        for name in names[1:-3]
+        for row in book.get_sheet_by_name(name).to_python()
+        if isinstance(row[0], str)
     }
-    assert moves["Opening ARR"] == pytest.approx(told["opening"])
-    assert moves["Closing ARR"] == pytest.approx(told["closing"])
-    assert moves["Churn"] == pytest.approx(-told["movements"]["churn"])
-    assert moves["Check: opening and movements less closing"] == pytest.approx(0, abs=0.005)
-    assert {"segments", "movers", "renewals", "definitions", "checks"} <= set(book.sheet_names)
+    drawn = re.findall(r'#\| (?:fig|tbl)-cap: "(.*)"', "\n".join(c.source for c in nbook.cells))
+    assert len(drawn) > 15
+    assert set(drawn) <= captions

@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, wraps
 from importlib.resources import files
+from inspect import signature
 from itertools import pairwise
 from math import inf
 from typing import Any, Concatenate, ParamSpec, cast
@@ -23,6 +24,7 @@ import pandas as pd
 from altair.typing import ChartType
 
 from nrrsim.notation import currency_sign, money, percent, points, signed_money
+from nrrsim.report.tables import CELLS
 
 MOST_ROWS = 5_000  # of a frame that is drawn
 WIDTH = 470  # one chart unit is a point on paper: A4's text width
@@ -103,11 +105,13 @@ def svg(chart: ChartType) -> str:
     return _svg({**chart.to_dict(), **theme()})
 
 
-def _bundle(spec: dict[str, Any], **_: Any) -> dict[str, str]:
+def _bundle(spec: dict[str, Any], **_: Any) -> dict[str, Any]:
+    numbers = spec.pop("usermeta", None)
     drawn = _svg(spec)
     # from the SVG, so that the chart is laid out once
     image = str(base64.b64encode(_converter().svg_to_png(drawn, scale=2)).decode())
-    return {"image/svg+xml": drawn, "image/png": image, "text/plain": "<chart>"}
+    shown = {"image/svg+xml": drawn, "image/png": image, "text/plain": "<chart>"}
+    return shown | ({CELLS: numbers} if numbers else {})
 
 
 def _svg(spec: dict[str, Any]) -> str:
@@ -169,11 +173,27 @@ def takes_columns(
             for c in numbers.split():
                 values = pd.to_numeric(frame[c]).astype(float)
                 data[c] = values.replace([inf, -inf], float("nan")).to_numpy()  # JSON has none
-            return draw(data, *args, **options)
+            drawn = draw(data, *args, **options)
+            drawn.usermeta = _numbers(draw, frame[columns], *args, **options)
+            return drawn
 
         return cast("Drawing[P]", checked)
 
     return wrap
+
+
+def _numbers(draw: Drawing[P], frame: Frame, *args: P.args, **options: P.kwargs) -> dict[str, Any]:
+    """What a chart is drawn from, as plain values: it goes with the chart into spreadsheets."""
+    how = signature(draw).bind(frame, *args, **options)
+    how.apply_defaults()
+    plain = frame.astype(object).where(frame.notna(), None)
+    rows = [[v.item() if hasattr(v, "item") else v for v in row] for row in plain.values.tolist()]
+    return {
+        "chart": draw.__name__,
+        "columns": list(frame),
+        "rows": rows,
+        "currency": how.arguments.get("currency"),
+    }
 
 
 def told_apart(names: Iterable[str], seen: int = MOST_SEEN) -> dict[str, str]:

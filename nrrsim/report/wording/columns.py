@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from nrrsim.notation import points
@@ -181,3 +181,64 @@ def parts(segments: Sequence[str]) -> dict[str, dict[str, Any]]:
         arr=("ARR", "signed_money"),
         **{name: (name, "part") for name in segments},
     )
+
+
+# --- what charts are drawn from ----------------------------------------------------------------
+
+# Ratios are ratios in every chart, AMOUNTS are in its currency: ratios, too, where it has none.
+RATIOS = {
+    "nrr": "NRR",
+    "grr": "GRR",
+    "nrr_before": "NRR, last report",
+    "p_target": "Reaches target",
+    "p05": "P5",
+    "p10": "P10",
+    "p50": "Median",
+    "p90": "P90",
+    "p95": "P95",
+    "actual": "Actual",
+    "customers_share": "Share of customers",
+    "arr_share": "Share of ARR",
+}
+AMOUNTS = {
+    "amount": "Amount",
+    "start": "From",
+    "end": "To",
+    "opening": "Opening ARR",
+    "middle": "Median",
+    "low": "Low",
+    "high": "High",
+    "due": "Due",
+    "renewed": "Renewed",
+    "lost": "Lost",
+}
+TEXTS = {
+    "period": "Period",
+    "panel": "Scope",
+    "step": "Movement",
+    "segment": "Segment",
+    "cohort": "Cohort",
+    "name": "Scenario",
+}
+OTHERS = {"age": ("Age", "count"), "count": ("Outcomes", "count"), "density": ("Density", "number")}
+OF_CHART = {
+    "fan": {"low": "Low end of range", "high": "High end of range"},
+    "tornado": {"name": "Assumption", "low": "Low end", "high": "High end"},
+    "histogram": {"low": "From", "high": "To"},
+}
+
+
+def charted(chart: str, columns: Iterable[str], currency: str | None) -> dict[str, tuple[str, str]]:
+    """Heading and number form of the columns that a chart is drawn from, those of its looks aside.
+
+    currency : that of its amounts; None where they are ratios.
+    """
+    texts = {name: (head, "text") for name, head in TEXTS.items()}
+    ratios = {name: (head, "percent") for name, head in RATIOS.items()}
+    amounts = {
+        name: (head, "percent" if currency is None else "money") for name, head in AMOUNTS.items()
+    }
+    known, own = texts | ratios | amounts | OTHERS, OF_CHART.get(chart, {})
+    return {
+        name: (own.get(name, known[name][0]), known[name][1]) for name in columns if name in known
+    }
