@@ -8,6 +8,7 @@ Texts are escaped in each.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,8 +29,12 @@ def __dir__() -> list[str]:
 
 
 INK, GREY, NAVY, RULE, WASH, TEAL = "#1F2A37", "#44546A", "#12355B", "#CBD3DB", "#F2F5F8", "#2B6F7D"
+# The page's own colours where they are, and those of its dark scheme; a notebook has none.
+THEME = {"muted": GREY, "navy": NAVY, "wash": WASH, "link": TEAL}
 RECORD = "application/vnd.nrrsim+json"  # a notebook output that no page shows
 CELLS = "application/vnd.nrrsim.table+json"  # a table's own numbers, for spreadsheets
+FIGURE = "application/vnd.nrrsim.figure+json"  # a chart's own numbers, and it for a narrow screen
+ROW_HEADER = re.compile(r'(<tr>\s*)<td((?! class="gt_sourcenote)[^>]*)>(.*?)</td>', re.DOTALL)
 NUMBERS = ("count", "part", "percent", "points", "share")
 AMOUNTS = ("money", "money_exact", "signed_money")
 Format = str | Callable[[Any], str]
@@ -96,13 +101,19 @@ def table(
 
 def key_figures(items: Sequence[tuple[str, str, str]]) -> Printed:
     """Return cards of (label, value, comparison), each a text that is ready to print."""
+    colour = {name: f"var(--{name},{plain})" for name, plain in THEME.items()}
+    # JupyterLab lets the names of a list float, and a narrow cell must not cut a card
+    line = "float:none;clear:none;width:auto;margin:0;padding:0;line-height:1.4"
     box = (
-        f"flex:1 1 8rem;background:{WASH};border-top:2px solid {NAVY};padding:.6rem .75rem;margin:0"
+        "flex:1 1 9rem;min-width:0;margin:0;padding:.6rem .75rem;"
+        f"background:{colour['wash']};border-top:2px solid {colour['navy']}"
     )
+    small, large = "font-size:.8rem", "font-size:1.5rem;font-weight:600"
     cards = "".join(
-        f'<div style="{box}"><dt style="margin:0;font-size:.75rem;color:{GREY}">{escape(a)}</dt>'
-        f'<dd style="margin:0;font-size:1.5rem;font-weight:600;color:{NAVY}">{escape(b)}</dd>'
-        f'<dd style="margin:0;font-size:.75rem;font-weight:600;color:{TEAL}">{escape(c)}</dd></div>'
+        f'<div style="{box}">'
+        f'<dt style="{line};{small};font-weight:400;color:{colour["muted"]}">{escape(a)}</dt>'
+        f'<dd style="{line};{large};color:{colour["navy"]}">{escape(b)}</dd>'
+        f'<dd style="{line};{small};font-weight:600;color:{colour["link"]}">{escape(c)}</dd></div>'
         for a, b, c in items
     )
     row = "display:flex;flex-wrap:wrap;gap:.5rem;margin:1rem 0"
@@ -215,12 +226,16 @@ def _html(
         dict(zip(names, (html(_literal(head)) for head in heads), strict=True))
     )
 
+    named = sides[0] == "left"  # by its first column, a row is told from the others
+    if named:
+        shown = shown.tab_style(style.text(weight="normal"), loc.body(columns=names[:1]))
     for side in ("left", "right"):
         if mine := [name for name, its in zip(names, sides, strict=True) if its == side]:
             shown = shown.cols_align(side, columns=mine)
     if bold:
         shown = shown.tab_style(
-            [style.text(weight="bold"), style.fill(color=WASH)], loc.body(rows=bold)
+            [style.text(weight="bold"), style.css(f"background-color: var(--wash,{WASH});")],
+            loc.body(rows=bold),
         )
     if note:
         shown = shown.tab_source_note(html(_literal(note)))
@@ -235,7 +250,8 @@ def _html(
         "table_body_hlines_color": RULE,
         "data_row_padding": "5px",
     }
-    return str(shown.tab_options(**options).as_raw_html())
+    page = str(shown.tab_options(**options).as_raw_html())
+    return ROW_HEADER.sub(r'\1<th scope="row"\2>\3</th>', page) if named else page
 
 
 def _literal(text: str) -> str:

@@ -22,7 +22,9 @@ import altair as alt
 import pandas as pd
 from altair.typing import ChartType
 
-from nrrsim.notation import SYMBOLS, money, percent, points, signed_money
+from nrrsim.notation import SYMBOLS, label, money, percent, points, signed_money
+from nrrsim.report.charts.narrow import narrow
+from nrrsim.report.tables import FIGURE
 
 MOST_ROWS = 5_000  # of a frame that is drawn
 WIDTH = 470  # one chart unit is a point on paper: A4's text width
@@ -103,11 +105,13 @@ def svg(chart: ChartType) -> str:
     return _svg({**chart.to_dict(), **theme()})
 
 
-def _bundle(spec: dict[str, Any], **_: Any) -> dict[str, str]:
+def _bundle(spec: dict[str, Any], **_: Any) -> dict[str, Any]:
+    numbers = spec.pop("usermeta", {"heads": [], "rows": []})
     drawn = _svg(spec)
     # from the SVG, so that the chart is laid out once
     image = str(base64.b64encode(_converter().svg_to_png(drawn, scale=2)).decode())
-    return {"image/svg+xml": drawn, "image/png": image, "text/plain": "<chart>"}
+    figure = {**numbers, "narrow": _svg(narrow(spec, WIDTH))}
+    return {"image/svg+xml": drawn, "image/png": image, "text/plain": "<chart>", FIGURE: figure}
 
 
 def _svg(spec: dict[str, Any]) -> str:
@@ -169,11 +173,20 @@ def takes_columns(
             for c in numbers.split():
                 values = pd.to_numeric(frame[c]).astype(float)
                 data[c] = values.replace([inf, -inf], float("nan")).to_numpy()  # JSON has none
-            return draw(data, *args, **options)
+            chart = draw(data, *args, **options)
+            # Vega-Lite's own place for what it does not draw
+            return cast(ChartType, chart.properties(usermeta=_numbers(data)))
 
         return cast("Drawing[P]", checked)
 
     return wrap
+
+
+def _numbers(data: Frame) -> dict[str, Any]:
+    """What a chart draws, as whoever downloads it reads it: headings in words, null for nothing."""
+    heads = [label(re.sub(r"^p0?(?=\d)", "P", name)) for name in data]
+    rows = data.astype(object).where(data.notna(), None).to_numpy().tolist()
+    return {"heads": heads, "rows": rows}
 
 
 def told_apart(names: Iterable[str], seen: int = MOST_SEEN) -> dict[str, str]:
