@@ -29,8 +29,6 @@ def __dir__() -> list[str]:
 
 
 INK, GREY, NAVY, RULE, WASH, TEAL = "#1F2A37", "#44546A", "#12355B", "#CBD3DB", "#F2F5F8", "#2B6F7D"
-# The page's own colours where they are, and those of its dark scheme; a notebook has none.
-THEME = {"muted": GREY, "navy": NAVY, "wash": WASH, "link": TEAL}
 RECORD = "application/vnd.nrrsim+json"  # a notebook output that no page shows
 CELLS = "application/vnd.nrrsim.table+json"  # a table's own numbers, for spreadsheets
 FIGURE = "application/vnd.nrrsim.figure+json"  # a chart's own numbers, and it for a narrow screen
@@ -101,19 +99,18 @@ def table(
 
 def key_figures(items: Sequence[tuple[str, str, str]]) -> Printed:
     """Return cards of (label, value, comparison), each a text that is ready to print."""
-    colour = {name: f"var(--{name},{plain})" for name, plain in THEME.items()}
-    # JupyterLab lets the names of a list float, and a narrow cell must not cut a card
+    # JupyterLab lets the names of a list float, and styles by class it takes from nobody it does
+    # not trust; the page's own colours stand in its style
     line = "float:none;clear:none;width:auto;margin:0;padding:0;line-height:1.4"
     box = (
         "flex:1 1 9rem;min-width:0;margin:0;padding:.6rem .75rem;"
-        f"background:{colour['wash']};border-top:2px solid {colour['navy']}"
+        f"background-color:{WASH};border-top:2px solid {NAVY}"
     )
-    small, large = "font-size:.8rem", "font-size:1.5rem;font-weight:600"
     cards = "".join(
         f'<div style="{box}">'
-        f'<dt style="{line};{small};font-weight:400;color:{colour["muted"]}">{escape(a)}</dt>'
-        f'<dd style="{line};{large};color:{colour["navy"]}">{escape(b)}</dd>'
-        f'<dd style="{line};{small};font-weight:600;color:{colour["link"]}">{escape(c)}</dd></div>'
+        f'<dt style="{line};font-size:.8rem;font-weight:400;color:{GREY}">{escape(a)}</dt>'
+        f'<dd style="{line};font-size:1.5rem;font-weight:600;color:{NAVY}">{escape(b)}</dd>'
+        f'<dd style="{line};font-size:.8rem;font-weight:600;color:{TEAL}">{escape(c)}</dd></div>'
         for a, b, c in items
     )
     row = "display:flex;flex-wrap:wrap;gap:.5rem;margin:1rem 0"
@@ -130,7 +127,7 @@ def key_figures(items: Sequence[tuple[str, str, str]]) -> Printed:
 
 def sentence(text: str) -> Printed:
     """Return Markdown as it is: escape the names in it with `notation.escape_markdown`."""
-    return Printed({"text/markdown": text, "text/plain": text})
+    return Printed({"text/markdown": _without_formulas(text), "text/plain": text})
 
 
 def callout(
@@ -151,7 +148,7 @@ def callout(
         )
     heading = f"## {escape_markdown(title)}\n\n" if title else ""
     bundle = {
-        "text/markdown": f"::: {{.callout-{name}}}\n{heading}{text}\n:::",
+        "text/markdown": f"::: {{.callout-{name}}}\n{heading}{_without_formulas(text)}\n:::",
         "text/plain": f"{title}\n{text}",
     }
     return Printed(bundle)
@@ -159,7 +156,12 @@ def callout(
 
 def record(numbers: Mapping[str, Any]) -> Printed:
     """Return what shows nothing and leaves `numbers` (plain JSON values) in the notebook."""
-    return Printed({RECORD: dict(numbers)})
+    return Printed({RECORD: dict(numbers), "text/plain": ""})
+
+
+def _without_formulas(markdown: str) -> str:
+    """Dollars before digits are money: JupyterLab would set what stands between two as a formula."""
+    return re.sub(r"(?<!\\)\$(?=\d)", r"\\$", markdown)
 
 
 def _writer(name: Format, currency: str) -> Callable[[Any], str]:
@@ -232,10 +234,13 @@ def _html(
     for side in ("left", "right"):
         if mine := [name for name, its in zip(names, sides, strict=True) if its == side]:
             shown = shown.cols_align(side, columns=mine)
+            # JupyterLab puts what it does not trust to the right, by no class of its own
+            if side == "left":
+                left = [loc.column_labels(columns=mine), loc.body(columns=mine)]
+                shown = shown.tab_style(style.text(align="left"), left)
     if bold:
         shown = shown.tab_style(
-            [style.text(weight="bold"), style.css(f"background-color: var(--wash,{WASH});")],
-            loc.body(rows=bold),
+            [style.text(weight="bold"), style.fill(color=WASH)], loc.body(rows=bold)
         )
     if note:
         shown = shown.tab_source_note(html(_literal(note)))

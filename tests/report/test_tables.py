@@ -96,10 +96,10 @@ def test_each_form_says_the_same(frame: pd.DataFrame) -> None:
         "Total        n/a   90.0%  −0.4 pts      1,203  yes",
         "In euros",
     ]
-    cells = re.findall(r"<td[^>]*>(.*?)</td>", html(printed))
-    assert cells[:3] == ["SMB", "€1.23M", "105.3%"]
-    assert len(cells) == 3 * 6 + 1
-    assert html(printed).count('scope="col"') == 6
+    cells = re.findall(r"<t[dh] [^>]*>(.*?)</t[dh]>", html(printed))
+    assert cells[6:9] == ["SMB", "€1.23M", "105.3%"]
+    assert len(cells) == 4 * 6 + 1
+    assert [html(printed).count(f'scope="{side}"') for side in ("col", "row")] == [6, 3]
     assert '"Total", "n/a", "90.0%", "−0.4 pts", "1,203", "yes",' in raw(printed)
     assert "align: (left, right, right, right, right, left,), emphasis: (3,)," in raw(printed)
     assert compiles(raw(printed))
@@ -111,7 +111,7 @@ def test_numbers_stand_right_and_totals_are_bold(frame: pd.DataFrame) -> None:
     )
     rows = re.findall(r"<tr>.*?</tr>", shown, re.S)
     assert [row.count("font-weight: bold") for row in rows] == [0, 0, 2]
-    assert all(re.search(r'gt_left">.*gt_right">', row, re.S) for row in rows)
+    assert all(re.search(r'text-align: left.*gt_left">.*gt_right">', row, re.S) for row in rows)
 
 
 def test_columns_are_those_with_a_format_in_that_order(frame: pd.DataFrame) -> None:
