@@ -29,7 +29,7 @@ HOUSE = {
     "calibration": "exposure frequency sizes tenure years calibrate backtest",
     "analysis": "actuals customers renewals cohorts paired sensitivity bridge forecast programmes frontier summary comparison"
     " sweep",
-    "report": "tables charts/narrow charts/style charts/retention charts/outlook charts/grid charts/live"
+    "report": "tables charts/alternative charts/style charts/retention charts/outlook charts/grid charts/live"
     " wording/labels wording/facts wording/columns wording/quarterly wording/comparison"
     " wording/forecast wording/templates wording/say card manifest workbook grid pages/notebook"
     " pages/markdown pages/pdf pages/downloads pages/html pages/render run",

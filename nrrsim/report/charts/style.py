@@ -28,13 +28,16 @@ from nrrsim.report.tables import FIGURE
 
 MOST_ROWS = 5_000  # of a frame that is drawn
 WIDTH = 470  # one chart unit is a point on paper: A4's text width
-# Contrast as WCAG asks for it: a mark at least 3:1 on white, a text at least 4.5:1.
-NAVY, TEAL, AMBER, BRICK = "#12355B", "#3E8E9E", "#B7791F", "#C8553D"
+# Contrast as WCAG asks for it: a mark at least 3:1 on white, a text at least 4.5:1. What stands
+# beside each other differs in luminance, too: it is told apart on a grey print.
+NAVY, TEAL, AMBER, BRICK = "#12355B", "#4F9FB0", "#B7791F", "#A63D2F"
 INK, GREY, TEAL_TEXT = "#1F2A37", "#44546A", "#2B6F7D"
+# Of lines with names, and of their labels.
+SERIES = (NAVY, "#2E8090", "#8F3324", "#0E1116", "#8A5A12", "#6B2D4A")
 RULE, PALE, FAINT, SHADES = "#7F8A97", "#E3E8EE", "#D8DEE5", ("#F4F6F8", "#E9EEF3")
-# A heatmap's: ink is readable on each mix of these, and on what is likely.
-LOW, EVEN, HIGH = "#E08E75", "#F7F6F3", "#7CA7C8"
-OFTEN = "#6FB1BE"
+# A heatmap's, the darker the more: ink is readable on each mix of these, and on what is likely.
+LOW, EVEN, HIGH = "#FBE3B5", "#C4CFD9", "#6498C4"
+RARE, OFTEN = "#F7F6F3", "#6FB1BE"
 NAMES = {"name", "segment", "panel"}  # columns of names that somebody else gave
 # What a report's column is called in a frame of the analysis that no report has worded yet.
 AS_ANALYSED = {"period": "month", "segment": "name"}
@@ -50,6 +53,8 @@ FIT: dict[str, Any] = {
     "width": WIDTH,
     "autosize": alt.AutoSizeParams(type="fit", contains="padding"),
 }
+# A text twice, first with a wide edge in the ground's colour, so that no line crosses it.
+HALOS: list[dict[str, Any]] = [{"stroke": "white", "strokeWidth": 3}, {}]
 Frame = pd.DataFrame
 P = ParamSpec("P")
 Drawing = Callable[Concatenate[Frame, P], ChartType]
@@ -165,7 +170,8 @@ def takes_columns(
                 )
             if frame.empty:
                 empty = pd.DataFrame({"text": ["No data"]})
-                note = alt.Chart(empty, width=WIDTH, height=60).mark_text(color=GREY)
+                note = alt.Chart(empty, width=WIDTH, height=60, description="No data.")
+                note = note.mark_text(color=GREY)
                 return cast(alt.Chart, note.encode(text="text:N"))
             data = pd.DataFrame({c: [str(v) for v in frame[c]] for c in texts.split()})
             for c in NAMES.intersection(data):
