@@ -160,7 +160,7 @@ def record(numbers: Mapping[str, Any]) -> Printed:
 
 
 def _without_formulas(markdown: str) -> str:
-    """Dollars before digits are money: JupyterLab would set what stands between two as a formula."""
+    """Dollars before digits are money: JupyterLab would set what is between two as a formula."""
     return re.sub(r"(?<!\\)\$(?=\d)", r"\\$", markdown)
 
 

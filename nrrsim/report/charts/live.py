@@ -13,14 +13,14 @@ from altair.typing import ChartType
 from nrrsim.report.charts.outlook import density_layers, fan_layers, goal_layers
 from nrrsim.report.charts.retention import change_axis, step_layers
 from nrrsim.report.charts.style import (
-    FIT,
     SERIES,
     amount_axis,
+    fit,
     theme,
 )
 
 # The panel's pictures change their rows, and with them how much room the labels take.
-REFIT: dict[str, Any] = FIT | {
+REFIT: dict[str, Any] = fit() | {
     "autosize": alt.AutoSizeParams(type="fit", contains="padding", resize=True)
 }
 

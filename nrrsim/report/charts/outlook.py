@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,6 @@ from nrrsim.notation import percent
 from nrrsim.report.charts import alternative
 from nrrsim.report.charts.style import (
     BRICK,
-    FIT,
     GREY,
     HALOS,
     HIGH,
@@ -25,13 +25,15 @@ from nrrsim.report.charts.style import (
     RULE,
     SERIES,
     TEAL,
-    WIDTH,
     Frame,
     amount_axis,
     amount_text,
     bounds_of,
+    fit,
+    is_narrow,
     period_axis,
     ratio_axis,
+    room,
     spaced_out,
     takes_columns,
     visible_range,
@@ -49,9 +51,9 @@ def _told_apart(
     """
     shown = dict(zip(names, map("{}: {}".format, names, beside), strict=True)) if beside else {}
     # as many beside each other as fit: a sign of 45 and some 5 a character
-    columns = max(1, min(3, WIDTH // (45 + 5 * max(map(len, shown.values() or names)))))
+    columns = max(1, min(3, room() // (45 + 5 * max(map(len, shown.values() or names)))))
     legend = alt.Legend(
-        labelLimit=WIDTH / columns - 45,
+        labelLimit=room() / columns - 45,
         labelExpr=f"({json.dumps(shown)})[datum.label]" if shown else "datum.label",
         columns=columns,
         symbolType="stroke",
@@ -90,7 +92,7 @@ def distributions(
         goal = pd.DataFrame({"nrr": [target], "label": [f"Target {percent(target)}"]})
         layers += goal_layers(alt.Chart(goal).encode(x=x))
     told = alternative.distributions(frame, target, means)
-    return alt.layer(*layers).properties(height=150 + above, description=told, **FIT)
+    return alt.layer(*layers).properties(height=150 + above, description=told, **fit())
 
 
 def density_layers(
@@ -180,7 +182,7 @@ def fan(frame: Frame, currency: str | None = "USD", target: float | None = None)
         rule = at.mark_rule(color=GREY, strokeDash=[5, 3]).encode(y=alt.Y("at", **y))
         layers.insert(0, rule)
     told = alternative.fan(frame, currency, target)
-    return alt.layer(*layers).properties(height=height + above, description=told, **FIT)
+    return alt.layer(*layers).properties(height=height + above, description=told, **fit())
 
 
 def fan_layers(
@@ -213,15 +215,19 @@ def tornado(frame: Frame, base: float) -> ChartType:
     ]
 
     low, high = visible_range(long["nrr"], pd.Series([base]))
-    air = (0.12 if len(labels) == len(long) else 0.24) * (high - low)
+    beside = min(170, 0.4 * room())  # for the names; and for a value at either end of the bars
+    air = (36 if len(labels) == len(long) else 72) / (room() - beside) * (high - low)
     ratio = ratio_axis(low - air, high + air, grid=False)
-    axis = alt.Axis(labelLimit=170, labelOverlap=False)
+    lines = {name: textwrap.wrap(name, int(beside / 4.6)) for name in names} if is_narrow() else {}
+    text = {"labelExpr": f"({json.dumps(lines)})[datum.label]"} if lines else {}
+    axis = alt.Axis(labelLimit=beside, labelOverlap=False, **text)
     y = alt.Y("name:O", title=None, sort=names, scale=alt.Scale(domain=names), axis=axis)
 
     fills = alt.Scale(domain=["low", "high"], range=[TEAL, NAVY])
     legend = alt.Legend(
         labelExpr="(datum.label == 'low' ? 'Low' : 'High') + ' end of the assumption'",
         symbolType="square",
+        columns=1 if is_narrow() else 2,
     )
     x = alt.X("nrr", **ratio)
     bars = alt.Chart(long).encode(y=y, x=alt.X("base", **ratio), x2="nrr").mark_bar(height=11)
@@ -234,7 +240,8 @@ def tornado(frame: Frame, base: float) -> ChartType:
         text.transform_filter("!datum.right").mark_text(align="right", dx=-4),
     ]
     told = alternative.tornado(frame, base)
-    return alt.layer(*layers).properties(height=20 * len(names) + 40, description=told, **FIT)
+    height = (24 if is_narrow() else 20) * len(names) + 40
+    return alt.layer(*layers).properties(height=height, description=told, **fit())
 
 
 @takes_columns("period", "p05 p10 p50 p90 p95 actual")
@@ -248,7 +255,7 @@ def intervals(frame: Frame) -> ChartType:
     data = frame.assign(kind=frame["actual"].between(frame["p10"], frame["p90"]).map(kinds))
     low, high = visible_range(frame["p05"], frame["p95"], frame["actual"])
     y = ratio_axis(low, high)
-    wide = min(26.0, 300 / max(frame["period"].nunique(), 1))
+    wide = min(26.0, 0.64 * room() / max(frame["period"].nunique(), 1))
     chart = alt.Chart(data).encode(x=period_axis(frame, {"padding": 0.3}, labelOverlap=True))
 
     parts = {"90% range": PALE, "80% range": HIGH, "Median": NAVY}
@@ -277,7 +284,7 @@ def intervals(frame: Frame) -> ChartType:
         dots.mark_point(size=55, opacity=1),
     ]
     told = alternative.intervals(frame)
-    return alt.layer(*layers).properties(height=200, description=told, **FIT)
+    return alt.layer(*layers).properties(height=200, description=told, **fit())
 
 
 @takes_columns("", "low high count")
@@ -297,4 +304,4 @@ def histogram(frame: Frame) -> ChartType:
     rule = even.mark_rule(color=GREY, strokeDash=[5, 3])
     text = even.mark_text(align="left", dx=6, color=GREY).encode(x=RIGHT, text="label:N")
     told = alternative.histogram(frame)
-    return alt.layer(bars, rule, text).properties(height=140, description=told, **FIT)
+    return alt.layer(bars, rule, text).properties(height=140, description=told, **fit())

@@ -11,7 +11,9 @@ import base64
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache, wraps
 from importlib.resources import files
 from itertools import pairwise
@@ -23,11 +25,11 @@ import pandas as pd
 from altair.typing import ChartType
 
 from nrrsim.notation import SYMBOLS, label, money, percent, points, signed_money
-from nrrsim.report.charts.narrow import narrow
 from nrrsim.report.tables import FIGURE
 
 MOST_ROWS = 5_000  # of a frame that is drawn
 WIDTH = 470  # one chart unit is a point on paper: A4's text width
+NARROW = 264  # a telephone's: text that is 8.5 units high is as large there as small print
 # Contrast as WCAG asks for it: a mark at least 3:1 on white, a text at least 4.5:1. What stands
 # beside each other differs in luminance, too: it is told apart on a grey print.
 NAVY, TEAL, AMBER, BRICK = "#12355B", "#4F9FB0", "#B7791F", "#A63D2F"
@@ -49,15 +51,37 @@ SHAPES = str.maketrans(
     "\u00ad\u200b\u200c\u200d\u2060\ufeff",
 )
 RIGHT = alt.value(alt.ExprRef("width"))
-FIT: dict[str, Any] = {
-    "width": WIDTH,
-    "autosize": alt.AutoSizeParams(type="fit", contains="padding"),
-}
 # A text twice, first with a wide edge in the ground's colour, so that no line crosses it.
 HALOS: list[dict[str, Any]] = [{"stroke": "white", "strokeWidth": 3}, {}]
 Frame = pd.DataFrame
 P = ParamSpec("P")
+RENDERER = "nrrsim"
+_ROOM: ContextVar[float] = ContextVar("room", default=WIDTH)
 Drawing = Callable[Concatenate[Frame, P], ChartType]
+
+
+def room() -> float:
+    """How wide the chart that is being drawn may be, in chart units: a page, or a narrow screen."""
+    return _ROOM.get()
+
+
+def is_narrow() -> bool:
+    """Whether panels stand below each other, and what stands beside a plot takes less of it."""
+    return room() < WIDTH
+
+
+@contextmanager
+def _narrow_room() -> Iterator[None]:
+    before = _ROOM.set(NARROW)
+    try:
+        yield
+    finally:
+        _ROOM.reset(before)
+
+
+def fit() -> dict[str, Any]:
+    """The size of a chart that fills its room, whatever stands beside its plot."""
+    return {"width": room(), "autosize": alt.AutoSizeParams(type="fit", contains="padding")}
 
 
 def theme() -> alt.theme.ThemeConfig:
@@ -101,8 +125,8 @@ def theme() -> alt.theme.ThemeConfig:
 def enable() -> None:
     """Turn on the house theme and the renderer that shows a chart as SVG with a PNG beside it."""
     alt.theme.register("nrrsim", enable=True)(theme)
-    alt.renderers.register("nrrsim", _bundle)
-    alt.renderers.enable("nrrsim")
+    alt.renderers.register(RENDERER, _bundle)
+    alt.renderers.enable(RENDERER)
 
 
 def svg(chart: ChartType) -> str:
@@ -111,12 +135,14 @@ def svg(chart: ChartType) -> str:
 
 
 def _bundle(spec: dict[str, Any], **_: Any) -> dict[str, Any]:
-    numbers = spec.pop("usermeta", {"heads": [], "rows": []})
+    figure = dict(spec.pop("usermeta", {}))
     drawn = _svg(spec)
     # from the SVG, so that the chart is laid out once
     image = str(base64.b64encode(_converter().svg_to_png(drawn, scale=2)).decode())
-    figure = {**numbers, "narrow": _svg(narrow(spec, WIDTH))}
-    return {"image/svg+xml": drawn, "image/png": image, "text/plain": "<chart>", FIGURE: figure}
+    bundle = {"image/svg+xml": drawn, "image/png": image, "text/plain": "<chart>"}
+    if figure:
+        figure["narrow"] = _svg({**figure["narrow"], **theme()})
+    return bundle | ({FIGURE: figure} if figure else {})
 
 
 def _svg(spec: dict[str, Any]) -> str:
@@ -180,8 +206,13 @@ def takes_columns(
                 values = pd.to_numeric(frame[c]).astype(float)
                 data[c] = values.replace([inf, -inf], float("nan")).to_numpy()  # JSON has none
             chart = draw(data, *args, **options)
+            if alt.renderers.active != RENDERER:
+                return chart
+            with _narrow_room():
+                narrow = draw(data, *args, **options).to_dict(validate=False)
             # Vega-Lite's own place for what it does not draw
-            return cast(ChartType, chart.properties(usermeta=_numbers(data)))
+            about = _numbers(data) | {"narrow": narrow}
+            return cast(ChartType, chart.properties(usermeta=about))
 
         return cast("Drawing[P]", checked)
 

@@ -96,7 +96,9 @@ def _piece(output: Any, mime: str, cell: Cell, number: int) -> tuple[str, str] |
     value = str(output.data.get(mime, "")) if output.output_type != "stream" else ""
     if mime in IMAGES:
         image = output.data.get("image/png")
-        links = [link(f"{name}.png", "Picture (PNG)", "image/png", smaller_png(image))] if image else []
+        links = (
+            [link(f"{name}.png", "Picture (PNG)", "image/png", smaller_png(image))] if image else []
+        )
         if numbers := output.data.get(FIGURE):
             links.insert(0, link(f"{name}.csv", "Data (CSV)", "text/csv", csv_of(numbers)))
         return _picture(output.data, mime, cell, number), _downloads(links)
