@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -80,7 +79,10 @@ def distributions(
     """
     names, high = list(dict.fromkeys(frame["name"])), float(frame["density"].max())
     x = alt.X(
-        "nrr", **ratio_axis(*bounds_of(frame["nrr"], (0.9, 1.1)), ticks=8, grid=False, title="NRR")
+        "nrr",
+        **ratio_axis(
+            *bounds_of(frame["nrr"], (0.9, 1.1)), ticks=int(room() // 55), grid=False, title="NRR"
+        ),
     )
     # a target's label stands above the curves
     top = 1.2 if target is not None else 1.02
@@ -215,12 +217,11 @@ def tornado(frame: Frame, base: float) -> ChartType:
     ]
 
     low, high = visible_range(long["nrr"], pd.Series([base]))
-    beside = min(170, 0.4 * room())  # for the names; and for a value at either end of the bars
+    beside = min(170, 0.45 * room())  # for the names; and for a value at either end of the bars
     air = (36 if len(labels) == len(long) else 72) / (room() - beside) * (high - low)
     ratio = ratio_axis(low - air, high + air, grid=False)
-    lines = {name: textwrap.wrap(name, int(beside / 4.6)) for name in names} if is_narrow() else {}
-    text = {"labelExpr": f"({json.dumps(lines)})[datum.label]"} if lines else {}
-    axis = alt.Axis(labelLimit=beside, labelOverlap=False, **text)
+    font = 8 if is_narrow() else 8.5
+    axis = alt.Axis(labelLimit=beside, labelOverlap=False, labelFontSize=font)
     y = alt.Y("name:O", title=None, sort=names, scale=alt.Scale(domain=names), axis=axis)
 
     fills = alt.Scale(domain=["low", "high"], range=[TEAL, NAVY])
@@ -240,8 +241,7 @@ def tornado(frame: Frame, base: float) -> ChartType:
         text.transform_filter("!datum.right").mark_text(align="right", dx=-4),
     ]
     told = alternative.tornado(frame, base)
-    height = (24 if is_narrow() else 20) * len(names) + 40
-    return alt.layer(*layers).properties(height=height, description=told, **fit())
+    return alt.layer(*layers).properties(height=20 * len(names) + 40, description=told, **fit())
 
 
 @takes_columns("period", "p05 p10 p50 p90 p95 actual")

@@ -56,11 +56,11 @@ HALOS: list[dict[str, Any]] = [{"stroke": "white", "strokeWidth": 3}, {}]
 Frame = pd.DataFrame
 P = ParamSpec("P")
 RENDERER = "nrrsim"
-_ROOM: ContextVar[float] = ContextVar("room", default=WIDTH)
+_ROOM: ContextVar[int] = ContextVar("room", default=WIDTH)
 Drawing = Callable[Concatenate[Frame, P], ChartType]
 
 
-def room() -> float:
+def room() -> int:
     """How wide the chart that is being drawn may be, in chart units: a page, or a narrow screen."""
     return _ROOM.get()
 
@@ -146,7 +146,9 @@ def _bundle(spec: dict[str, Any], **_: Any) -> dict[str, Any]:
 
 
 def _svg(spec: dict[str, Any]) -> str:
-    drawn = _converter().vegalite_to_svg(spec)
+    # no names for its marks: a picture has one text that says it all
+    config = {**spec.get("config", {}), "aria": False}
+    drawn = _converter().vegalite_to_svg({**spec, "config": config})
 
     # Vega counts its gradients up for ever: the second chart of a process would differ
     for number, name in enumerate(re.findall(r'<linearGradient id="(\w+)"', drawn)):

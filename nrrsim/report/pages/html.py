@@ -95,12 +95,11 @@ def _piece(output: Any, mime: str, cell: Cell, number: int) -> tuple[str, str] |
     link = partial(download, about=" ".join(str(caption).split()))
     value = str(output.data.get(mime, "")) if output.output_type != "stream" else ""
     if mime in IMAGES:
-        image = output.data.get("image/png")
-        links = (
-            [link(f"{name}.png", "Picture (PNG)", "image/png", smaller_png(image))] if image else []
-        )
+        links = []
         if numbers := output.data.get(FIGURE):
-            links.insert(0, link(f"{name}.csv", "Data (CSV)", "text/csv", csv_of(numbers)))
+            links.append(link(f"{name}.csv", "Data (CSV)", "text/csv", csv_of(numbers)))
+        if image := output.data.get("image/png"):
+            links.append(link(f"{name}.png", "Picture (PNG)", "image/png", smaller_png(image)))
         return _picture(output.data, mime, cell, number), _downloads(links)
     if mime == "text/html" and "<table" in value:
         numbers, links = output.data.get(CELLS), []
@@ -137,8 +136,9 @@ def _picture(data: Mapping[str, Any], mime: str, cell: Cell, number: int) -> str
 
 
 def _inline(svg: str, name: str, alt: str) -> str:
-    """An SVG inside of a page: two of them must not share an id, and its parts need no names."""
+    """An SVG inside of a page: one picture with one text, and no id that another one has."""
     svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<[^>]+>", lambda tag: re.sub(r' (?:role|aria-[a-z]+)="[^"]*"', "", tag[0]), svg)
     ids = "|".join(map(re.escape, dict.fromkeys(re.findall(r'\bid="([^"]+)"', svg))))
     if ids:
         svg = re.sub(rf'(\bid="|url\(#|href="#)({ids})(?=["\)])', rf"\g<1>{name}-\g<2>", svg)
