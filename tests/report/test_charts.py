@@ -492,3 +492,101 @@ def test_a_name_has_the_same_number_in_every_figure(kind):
     names = [kind.format(letter) for letter in "BC"] + ["Enterprise accounts – B2B – Sales EMEA"]
     shown = style.told_apart(names)
     assert all(style.told_apart(order) == shown for order in permutations(names))
+
+
+# --- numbers that do not overlap ------------------------------------------------------------------
+
+QUARTERS = [f"Q{1 + number % 4} {2024 + number // 4}" for number in range(11)]
+RNG = np.random.default_rng(7)
+NAMED = [f"Segment {number} of a long name indeed" for number in range(12)]
+WORST: dict[str, Callable[[], Any]] = {
+    "a bridge of all movements": lambda: retention.bridge(
+        steps(
+            ("Opening ARR", 40e6, "total"),
+            *((name, 1e4, "gain") for name in ("New customers", "Adoption", "Cross-sell", "Price")),
+            *((name, 2e5, "gain") for name in ("Expansion", "Reactivation")),
+            ("Contraction", -7e6, "loss"),
+            ("Churn", -21e6, "loss"),
+            ("Closing ARR", 12.44e6, "total"),
+        )
+    ),
+    "bridges in a long currency": lambda: retention.bridges(
+        pd.concat([BRIDGE.assign(panel=name) for name in ("Customers of September 2025", "Whole company")]), "CHF"
+    ),
+    "all customers leave": lambda: retention.bridge(
+        steps(("Opening", 1e6, "total"), ("Churn", -1e6, "loss"), ("Closing", 0, "total")), height=140
+    ),
+    "NRR of 40%": lambda: retention.trend(
+        pd.DataFrame({"period": QUARTERS, "nrr": RNG.uniform(0.35, 0.5, 11), "grr": RNG.uniform(0.2, 0.35, 11)}), 1.1
+    ),
+    "NRR of 300%": lambda: retention.trend(
+        pd.DataFrame({"period": QUARTERS, "nrr": RNG.uniform(1, 3, 11), "grr": RNG.uniform(0.8, 1, 11)}), 1.1
+    ),
+    "nothing changes": lambda: retention.trend(
+        pd.DataFrame({"period": QUARTERS[:8], "nrr": 1.0, "grr": 1.0}), 1.0
+    ),
+    "sixty years": lambda: retention.trend(
+        pd.DataFrame({"period": [str(year) for year in range(1960, 2020)], "nrr": 1 + RNG.normal(0, 0.1, 60), "grr": 0.9}), 1.0
+    ),
+    "twelve segments": lambda: retention.segment_bars(
+        pd.DataFrame({"segment": NAMED, "nrr": RNG.uniform(0.4, 3, 12), "grr": 0.5, "nrr_before": 1.1}), "September 2026"
+    ),
+    "twelve panels": lambda: retention.segment_trend(
+        pd.DataFrame([(each, name, 0.4) for each in QUARTERS for name in NAMED], columns=SEGMENTS.columns)
+    ),
+    "beliefs that all move NRR up": lambda: outlook.tornado(
+        pd.DataFrame({"name": NAMED[:3], "low": [1.06, 1.07, 1.0501], "high": [1.2, 1.0701, 1.05]}), 1.05
+    ),
+    "lines that end together": lambda: outlook.fan(
+        FAN.assign(high=1.1e8, low=9.9e7), target=1e8
+    ),
+    "six scenarios alike": lambda: outlook.fan(
+        pd.concat([FAN.assign(name=FAN["name"] + str(number)) for number in range(3)]), target=1e8
+    ),
+    "six curves alike": lambda: outlook.distributions(
+        pd.concat([CURVES.assign(name=CURVES["name"] + str(number)) for number in range(3)]), 1.0, [1.0] * 6
+    ),
+}  # fmt: skip
+
+
+def boxes(picture: str) -> dict[tuple[str, int, int], tuple[float, float, float, float]]:
+    """Each text of a picture and about where it is: left, top, right and bottom."""
+    found = {}
+
+    def walk(node: Any, x: float, y: float) -> None:
+        moves = re.findall(r"translate\(([-\d.]+),\s*([-\d.]+)\)", node.get("transform", ""))
+        x, y = x + sum(float(a) for a, _ in moves), y + sum(float(b) for _, b in moves)
+        # an axis keeps what has no room, unseen
+        if node.get("opacity") == "0":
+            return
+        if node.tag.endswith("}text") and "rotate" not in node.get("transform", ""):
+            lines = ["".join(line.itertext()) for line in node] or ["".join(node.itertext())]
+            size = float(re.sub("[^0-9.]", "", node.get("font-size", "9")))
+            wide = 0.54 * size * max(map(len, lines))
+            left = x - wide * {"middle": 0.5, "end": 1.0}.get(node.get("text-anchor", ""), 0.0)
+            low = y + 0.15 * size + (len(lines) - 1) * (size + 2)
+            place = (left, y - 0.65 * size, left + wide, low)
+            found[" ".join(lines), round(x), round(y)] = place
+            return
+        for child in node:
+            walk(child, x, y)
+
+    walk(ElementTree.fromstring(picture), 0.0, 0.0)
+    return {text: place for text, place in found.items() if text[0].strip()}
+
+
+def drawn_of(draw: Draw, frame: pd.DataFrame, options: Any) -> Callable[[], Any]:
+    return lambda: draw(frame, **options)
+
+
+@pytest.mark.parametrize(
+    "name", [*WORST, *(f"{n} {draw.__name__}" for n, (draw, *_) in enumerate(ALL))]
+)
+def test_no_text_covers_another(name: str) -> None:
+    drawn = WORST[name]() if name in WORST else drawn_of(*ALL[int(name.split()[0])])()
+    covered = [
+        (one[0], other[0])
+        for (one, a), (other, b) in combinations(boxes(style.svg(drawn)).items(), 2)
+        if min(a[2], b[2]) - max(a[0], b[0]) > 1 and min(a[3], b[3]) - max(a[1], b[1]) > 1
+    ]
+    assert not covered

@@ -161,6 +161,8 @@ def fan(frame: Frame, currency: str | None = "USD", target: float | None = None)
         ],
         place=spaced_out(ends["at"].tolist(), 12 * (high - bottom) / height),
     )
+    # many labels of lines that end together stay below the legend
+    ends["place"] -= max(0.0, float(ends["place"].max()) - high)
     text = alt.Chart(ends).encode(
         x=RIGHT, y=alt.Y("place", **y), text="label:N", color=alt.Color("colour:N", scale=None)
     )

@@ -571,7 +571,9 @@ def renewals(frame: Frame, currency: str = "USD") -> ChartType:
     legend = alt.Legend(symbolStrokeWidth=1)
 
     x = period_axis(frame, {"padding": 0.2}, labelOverlap=True)
-    y = alt.Y("amount:Q", stack="zero", axis=amount_axis(currency))
+    _, most = bounds_of(frame["due"], (0.0, 1.0))
+    scale = alt.Scale(domain=[0, 1.1 * max(most, 1e-9)], nice=False)  # room for a label on top
+    y = alt.Y("amount:Q", stack="zero", axis=amount_axis(currency), scale=scale)
     step = room() / frame["period"].nunique()  # how far apart the bars are, somewhat less
     wide = min(48, 0.6 * step)
     bars = (
