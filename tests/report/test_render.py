@@ -23,16 +23,16 @@ from conftest import HOSTILE, ROOT, squeezed
 
 from nrrsim.errors import RenderError
 from nrrsim.report.pages import notebook, pdf
-from nrrsim.report.pages.markdown import install_fonts
+from nrrsim.report.pages.markdown import font_folders, install_fonts
 from nrrsim.report.pages.pdf import Quarto, find_quarto
 from nrrsim.report.pages.render import engine_used, render
 
-# A copy of the house style as it is in git: without what was rendered, and without the fonts for Quarto by hand.
+# A copy of the house style as it is in git: without what was rendered, and without the font for Quarto by hand.
 STYLE = Path(tempfile.mkdtemp(prefix="style-"))
 atexit.register(shutil.rmtree, STYLE, ignore_errors=True)
 REPORTS = ROOT / "reports"
 shutil.copytree(
-    REPORTS / "_extensions", STYLE / "_extensions", ignore=shutil.ignore_patterns("fonts")
+    REPORTS / "_extensions", STYLE / "_extensions", ignore=shutil.ignore_patterns("*.otf")
 )
 for name in ("_quarto.yml", "_brand.yml"):
     shutil.copy(REPORTS / name, STYLE / name)
@@ -492,8 +492,13 @@ def test_a_name_that_no_font_can_print_is_named(tmp_path: Path, name: str) -> No
 
 
 def test_a_missing_font_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pdf, "font_folders", lambda: (EXTENSION / "none.ttf",))
-    assert "unknown font family" in refused(tmp_path, text("x"), to=("pdf",))
+    """Typst only warns, and Quarto by hand exits with 0: the template itself refuses another font."""
+    style = tmp_path / "style"
+    shutil.copytree(STYLE, style, ignore=shutil.ignore_patterns("fonts"))
+    monkeypatch.setattr(pdf, "font_folders", lambda: ())
+    notebook = write(tmp_path, text("x"))
+    with pytest.raises(RenderError, match="the font Inter is missing: copy the folder fonts"):
+        render(notebook, tmp_path / "out", engine="embedded", style=style, timestamp=TIMESTAMP)
 
 
 def test_what_can_be_asked_for(tmp_path: Path) -> None:
@@ -551,7 +556,7 @@ def test_how_quarto_is_called(fake_quarto: Path, tmp_path: Path) -> None:
     for name in (
         "_quarto.yml", "_brand.yml",
         "_extensions/nrrsim/_extension.yml", "_extensions/nrrsim/typst-template.typ",
-        "_extensions/nrrsim/fonts/Inter[opsz,wght].ttf", "_extensions/nrrsim/fonts/NotoSansCJKjp-Regular.otf",
+        "_extensions/nrrsim/fonts/Inter-Bold.ttf", "_extensions/nrrsim/fonts/NotoSansCJKjp-Regular.otf",
     ):  # fmt: skip
         assert name in seen["files"]
     assert sorted(STYLE.rglob("*")) == before
@@ -567,6 +572,7 @@ def test_how_quarto_is_called(fake_quarto: Path, tmp_path: Path) -> None:
         "WARNING (main.lua:17580) Unable to resolve crossref @fig-none",
         "\x1b[33mWARNING: something\x1b[39m",
         "ERROR: Typst compilation failed",
+        "[typst]: Compiling report.typ to report.pdf...warning: variable fonts are not currently supported",
     ],
 )
 def test_what_quarto_complains_of_is_an_error(
@@ -585,7 +591,6 @@ def test_what_quarto_says_otherwise_is_not(
 ) -> None:
     said = "metadata\n  title: Forecast error and warning signs\n[typst]: Compiling report.typ...DONE\n"
     said += "WARNING: PDF standard validation requested but verapdf is not installed.\nOutput created: x\n"
-    said += "[typst]: Compiling report.typ to report.pdf...warning: variable fonts are not currently supported\n"
     monkeypatch.setenv("FAKE_STDERR", said)
     render(write(tmp_path), tmp_path / "out", engine="quarto", style=STYLE, timestamp=0)
 
@@ -628,7 +633,11 @@ def test_fonts_for_quarto_by_hand(tmp_path: Path) -> None:
     folder = install_fonts(tmp_path)
     assert folder == tmp_path / "_extensions/nrrsim/fonts"
     assert install_fonts(tmp_path) == folder
-    assert sum(path.stat().st_size > 500_000 for path in folder.iterdir()) == 3
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == sorted(font.name for font in font_folders())
+    assert len(names) == 7
+    # the extension in git holds Inter itself: who takes the folder takes the font
+    assert {font.parent for font in font_folders()[:6]} == {REPORTS / "_extensions/nrrsim/fonts"}
 
 
 def test_one_palette_in_three_files() -> None:

@@ -22,6 +22,7 @@ import altair as alt
 import pandas as pd
 from altair.typing import ChartType
 
+from nrrsim.files import shared
 from nrrsim.notation import SYMBOLS, money, percent, points, signed_money
 
 MOST_ROWS = 5_000  # of a frame that is drawn
@@ -126,7 +127,8 @@ def _svg(spec: dict[str, Any]) -> str:
 def _converter() -> Any:
     import vl_convert
 
-    for fonts in (files("fontpkg_inter") / "files", files("noto_cjk_sans_jp_regular")):
+    inter = shared("reports", "_extensions", "nrrsim", "fonts")
+    for fonts in (inter, files("noto_cjk_sans_jp_regular")):
         vl_convert.register_font_directory(str(fonts))
     return vl_convert
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Mapping, Sequence
 from html.parser import HTMLParser
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nrrsim.errors import RenderError
-from nrrsim.report.pages.markdown import font_folders, quarto_markdown, run_pandoc
+from nrrsim.report.pages.markdown import font_faces, quarto_markdown, run_pandoc
 from nrrsim.report.pages.notebook import EXTENSION, Cell
 
 
@@ -37,10 +36,7 @@ def html_page(meta: Mapping[str, Any], cells: Sequence[Cell], style: Path) -> by
         raise RenderError(
             "the HTML would run or fetch something: " + "; ".join(dict.fromkeys(guard.found))
         )
-    inter = base64.b64encode(font_folders()[0].read_bytes()).decode()
-    source = f'url("data:font/ttf;base64,{inter}")'
-    face = f"@font-face{{font-family:Inter;font-weight:100 900;src:{source}}}"
-    return page.replace("<style>", f"<style>\n{face}", 1).encode()
+    return page.replace("<style>", f"<style>\n{font_faces()}", 1).encode()
 
 
 def _with_scopes(page: str) -> str:

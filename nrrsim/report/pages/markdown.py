@@ -17,6 +17,7 @@ from typing import Any
 import pypandoc
 
 from nrrsim.errors import RenderError
+from nrrsim.files import shared
 from nrrsim.report.pages.notebook import EXTENSION, IMAGES, Cell, chosen_mime
 
 
@@ -56,14 +57,30 @@ def run_pandoc(
 
 @cache
 def font_folders() -> tuple[Path, ...]:
-    """Inter, upright (the first) and italic, and a Japanese font for names that it cannot print."""
-    inter = Path(str(files("fontpkg_inter"))).glob("files/*.ttf")
+    """Inter, its regular (the first), semibold and bold, upright before italic, and a Japanese font
+    for names that Inter cannot print.
+    """
+    inter = shared("reports") / EXTENSION / "fonts"
+    weights = ("Regular", "SemiBold", "Bold", "Italic", "SemiBoldItalic", "BoldItalic")
     japanese = Path(str(files("noto_cjk_sans_jp_regular"))).glob("*.otf")
-    return (*sorted(inter, key=lambda font: "Italic" in font.name), *japanese)
+    return (*(inter / f"Inter-{weight}.ttf" for weight in weights), *japanese)
+
+
+def font_faces() -> str:
+    """Inter's upright weights as CSS that holds them, for a page that fetches nothing."""
+    return "".join(
+        f"@font-face{{font-family:Inter;font-weight:{weight};"
+        f'src:url("data:font/ttf;base64,{base64.b64encode(font.read_bytes()).decode()}")}}'
+        for weight, font in zip((400, 600, 700), font_folders(), strict=False)
+    )
 
 
 def install_fonts(style: Path) -> Path:
-    """Copy the fonts to where the extension's `font-paths` points, for Quarto; return where."""
+    """Copy the fonts to where the extension's `font-paths` points, for Quarto; return where.
+
+    Inter lies there with the extension, unless somebody took it without; the Japanese font is 16 MB
+    of a package of its own.
+    """
     folder = style / EXTENSION / "fonts"
     folder.mkdir(parents=True, exist_ok=True)
     for font in font_folders():

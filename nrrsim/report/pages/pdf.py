@@ -20,9 +20,8 @@ from nrrsim.report.pages.markdown import font_folders, install_fonts, quarto_mar
 from nrrsim.report.pages.notebook import EXTENSION, Cell, chosen_mime, load_notebook
 
 OLDEST_QUARTO = (1, 9)
-# What is no complaint: veraPDF would be a second opinion (Typst itself refuses what is not
-# PDF/UA-1), and Typst 0.14, in Quarto 1.9, prints Inter without its bolder weights.
-QUARTO_MAY_SAY = ("verapdf is not installed", "variable fonts are not currently supported")
+# What is no complaint: veraPDF would be a second opinion, Typst itself refuses what is not PDF/UA-1.
+QUARTO_MAY_SAY = ("verapdf is not installed",)
 # Stands where Quarto's own template.typ stands, around the same partials.
 TYPST_TEMPLATE = """\
 #let horizontalrule = line(length: 100%, stroke: 0.5pt)
