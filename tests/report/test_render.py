@@ -204,6 +204,17 @@ def pages_of(pdf: Path) -> list[str]:
     return [page.get_textpage().get_text_range() for page in pypdfium2.PdfDocument(pdf)]
 
 
+def fonts_of(pdf: Path) -> set[str]:
+    """The names of a PDF's fonts, without the letters that mark a part of one."""
+    with pikepdf.open(pdf) as document:
+        fonts = [
+            each
+            for each in document.objects
+            if isinstance(each, pikepdf.Dictionary) and "/BaseFont" in each
+        ]
+        return {str(font.BaseFont).partition("+")[2] for font in fonts}
+
+
 class Page(HTMLParser):
     """The text of a page, and its tags with their attributes."""
 
