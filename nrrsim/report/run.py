@@ -172,6 +172,8 @@ def _execute(card: Card, executed: Path, progress: bool) -> dict[str, Any]:
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
+    from nrrsim.report.pages.notebook import describe_pictures
+
     logging.getLogger("papermill").setLevel(logging.ERROR)
     # it goes with the report's folder, whatever ends the run
     own = TemporaryDirectory(prefix=".kernel-", dir=executed.parent)
@@ -203,6 +205,7 @@ def _execute(card: Card, executed: Path, progress: bool) -> dict[str, Any]:
     numbers = recorded_numbers(notebook)
     _front_matter(notebook, card)
     _unlabel_empty(notebook)
+    describe_pictures(notebook)
     _forget_times(notebook)
     nbformat.write(notebook, executed)
     return numbers

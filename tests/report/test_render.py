@@ -449,6 +449,50 @@ def test_what_is_not_finished_is_not_rendered(tmp_path: Path) -> None:
     assert "cell 6" not in message
 
 
+def test_alternative_texts_say_what_is_in_the_picture(tmp_path: Path) -> None:
+    """A chart's own description comes behind what the cell says, and nothing in it is evaluated."""
+    several = "#| label: fig-b\n#| fig-alt: >\n#|   Bars\n#|   by year.\n#| fig-cap: Years\nbars"
+    cells = [
+        code('#| fig-alt: "Bridge."\nchart', output(svg=SVG, text=f"Opening 5. {HOSTILE[3]}")),
+        code(several, output(svg=SVG, text=HOSTILE[6])),
+        code("#| fig-alt: Nothing more\nchart", output(svg=SVG, text="<chart>")),
+        code("chart", output(svg=SVG, text="Churn 3.0%")),
+        code("frame", output(text="no picture")),
+    ]
+    book = nbformat.read(write(tmp_path, *cells), as_version=4)  # type: ignore[no-untyped-call]
+    notebook.describe_pictures(book)
+    nbformat.write(book, tmp_path / "executed.ipynb")  # type: ignore[no-untyped-call]
+    described = notebook.read_cells(tmp_path / "executed.ipynb", STYLE)[1]
+    assert [cell.options.get("fig-alt") for cell in described] == [
+        "Bridge. Opening 5. {{\u2060< env HOME >}}",
+        f"Bars by year. {HOSTILE[6]}",
+        "Nothing more",
+        "Churn 3.0%",
+        None,
+    ]
+    assert described[1].options["fig-cap"] == "Years"
+    assert [cell.source for cell in described] == ["chart", "bars", "chart", "chart", "frame"]
+    (tmp_path / "out").mkdir()
+    out = render(
+        tmp_path / "executed.ipynb",
+        tmp_path / "out",
+        to=("pdf", "html"),
+        engine="embedded",
+        style=STYLE,
+        timestamp=0,
+    )
+    labels = [attrs.get("aria-label") for _, attrs in Page(out["html"]).tags]
+    with pikepdf.open(out["pdf"]) as document:
+        printed = [
+            str(item.Alt)
+            for item in document.objects
+            if isinstance(item, pikepdf.Dictionary) and "/Alt" in item
+        ]
+    for cell in described[:4]:
+        assert cell.options["fig-alt"] in labels
+        assert cell.options["fig-alt"] in printed
+
+
 def test_references_that_lead_nowhere(tmp_path: Path) -> None:
     for to in ("pdf", "html"):
         message = refused(tmp_path, text("See @fig-none, @tbl-gone and @smith."), to=(to,))

@@ -37,6 +37,7 @@ OFTEN = "#6FB1BE"
 NAMES = {"name", "segment", "panel"}  # columns of names that somebody else gave
 # What a report's column is called in a frame of the analysis that no report has worded yet.
 AS_ANALYSED = {"period": "month", "segment": "name"}
+NOT_DESCRIBED = "<chart>"  # the plain text of one that does not say what it shows
 MOST_SEEN = 20  # characters of a name: wherever it stands, so many have room
 # Letters of other scripts that look as Latin ones do, and signs that take no room.
 SHAPES = str.maketrans(
@@ -106,9 +107,10 @@ def svg(chart: ChartType) -> str:
 
 def _bundle(spec: dict[str, Any], **_: Any) -> dict[str, str]:
     drawn = _svg(spec)
+    said = str(spec.get("description") or NOT_DESCRIBED)
     # from the SVG, so that the chart is laid out once
     image = str(base64.b64encode(_converter().svg_to_png(drawn, scale=2)).decode())
-    return {"image/svg+xml": drawn, "image/png": image, "text/plain": "<chart>"}
+    return {"image/svg+xml": drawn, "image/png": image, "text/plain": said}
 
 
 def _svg(spec: dict[str, Any]) -> str:
