@@ -159,6 +159,15 @@ def escape_markdown(text: Any) -> str:
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", re.sub(" +", " ", _printable(text)))
 
 
+def unevaluated(text: Any) -> str:
+    """A text in which Quarto finds no shortcode: what parts `{{` from `<` takes no room in print.
+
+    A backslash would not do in front matter and attributes: pandoc takes it away before Quarto
+    looks there.
+    """
+    return re.sub("{{(?=<)", "{{\u2060", str(text))
+
+
 def typst_string(text: Any) -> str:
     r"""A Typst string literal, quotes included; all but plain ASCII as `\u{hex}`.
 

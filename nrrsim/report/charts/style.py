@@ -24,6 +24,7 @@ import altair as alt
 import pandas as pd
 from altair.typing import ChartType
 
+from nrrsim.files import shared
 from nrrsim.notation import SYMBOLS, label, money, percent, points, signed_money
 from nrrsim.report.tables import FIGURE
 
@@ -43,6 +44,7 @@ RARE, OFTEN = "#F7F6F3", "#6FB1BE"
 NAMES = {"name", "segment", "panel"}  # columns of names that somebody else gave
 # What a report's column is called in a frame of the analysis that no report has worded yet.
 AS_ANALYSED = {"period": "month", "segment": "name"}
+NOT_DESCRIBED = "<chart>"  # the plain text of one that does not say what it shows
 MOST_SEEN = 20  # characters of a name: wherever it stands, so many have room
 # Letters of other scripts that look as Latin ones do, and signs that take no room.
 SHAPES = str.maketrans(
@@ -137,9 +139,10 @@ def svg(chart: ChartType) -> str:
 def _bundle(spec: dict[str, Any], **_: Any) -> dict[str, Any]:
     figure = dict(spec.pop("usermeta", {}))
     drawn = _svg(spec)
+    said = str(spec.get("description") or NOT_DESCRIBED)
     # from the SVG, so that the chart is laid out once
     image = str(base64.b64encode(_converter().svg_to_png(drawn, scale=2)).decode())
-    bundle = {"image/svg+xml": drawn, "image/png": image, "text/plain": "<chart>"}
+    bundle = {"image/svg+xml": drawn, "image/png": image, "text/plain": said}
     if figure:
         figure["narrow"] = _svg({**figure["narrow"], **theme()})
     return bundle | ({FIGURE: figure} if figure else {})
@@ -163,7 +166,8 @@ def _svg(spec: dict[str, Any]) -> str:
 def _converter() -> Any:
     import vl_convert
 
-    for fonts in (files("fontpkg_inter") / "files", files("noto_cjk_sans_jp_regular")):
+    inter = shared("reports", "_extensions", "nrrsim", "fonts")
+    for fonts in (inter, files("noto_cjk_sans_jp_regular")):
         vl_convert.register_font_directory(str(fonts))
     return vl_convert
 

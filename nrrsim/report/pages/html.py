@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,7 +15,7 @@ import nbformat
 
 from nrrsim.errors import RenderError
 from nrrsim.report.pages.downloads import csv_of, download, smaller_png
-from nrrsim.report.pages.markdown import font_folders, quarto_markdown, run_pandoc
+from nrrsim.report.pages.markdown import font_faces, quarto_markdown, run_pandoc
 from nrrsim.report.pages.notebook import EXTENSION, IMAGES, Cell, chosen_mime
 from nrrsim.report.tables import CELLS, FIGURE
 
@@ -52,10 +51,7 @@ def html_page(meta: Mapping[str, Any], cells: Sequence[Cell], style: Path) -> by
         )
     # our own, and long: put in once all else has been looked at
     page = _filled(page, {f"{hole}-data": data for hole, (_, data) in pieces.items()})
-    inter = base64.b64encode(font_folders()[0].read_bytes()).decode()
-    source = f'url("data:font/ttf;base64,{inter}")'
-    face = f"@font-face{{font-family:Inter;font-weight:100 900;src:{source}}}"
-    return page.replace("<style>", f"<style>\n{face}", 1).encode()
+    return page.replace("<style>", f"<style>\n{font_faces()}", 1).encode()
 
 
 def _with_holes(cells: Sequence[Cell]) -> tuple[list[Cell], dict[str, tuple[str, str]]]:
