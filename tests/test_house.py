@@ -30,13 +30,13 @@ HOUSE = {
     "calibration": "exposure frequency sizes tenure years calibrate backtest",
     "analysis": "actuals customers renewals cohorts paired sensitivity bridge variance forecast since"
     " programmes frontier summary comparison sweep",
-    "report": "tables charts/style charts/retention charts/outlook charts/grid charts/live"
-    " wording/labels wording/facts wording/columns wording/quarterly wording/comparison"
-    " wording/forecast wording/plan wording/since wording/templates wording/say"
-    " wording/commentary audience card manifest published workbook/rows workbook/styles"
-    " workbook/sections workbook/customersheet workbook/live workbook/monthsheet"
-    " workbook/summary workbook/checks workbook/write grid pages/notebook pages/markdown"
-    " pages/pdf pages/html pages/render run",
+    "report": "tables charts/alternative charts/style charts/retention charts/outlook charts/grid"
+    " charts/live wording/labels wording/facts wording/columns wording/quarterly"
+    " wording/comparison wording/forecast wording/plan wording/since wording/templates"
+    " wording/say wording/commentary audience card manifest published workbook/rows"
+    " workbook/styles workbook/sections workbook/customersheet workbook/live"
+    " workbook/monthsheet workbook/summary workbook/checks workbook/write grid"
+    " pages/notebook pages/markdown pages/pdf pages/downloads pages/html pages/render run",
     "workspace": "template cards readme new next",
     "whatif": "sliders live panel serve",
     "cli": "options text terminal folders commands",

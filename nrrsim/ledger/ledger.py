@@ -285,15 +285,18 @@ class Ledger:
         index = pd.Index(known.customers[known.customer[rows]], name="customer")
         return pd.DataFrame(frame.set_axis(index, axis=0).assign(arr=known.arr[rows]))
 
-    def ages(self, as_of: str, by: str = "cohort_year") -> pd.DataFrame:
+    def ages(self, as_of: str, by: str = "cohort_year", partial: bool = False) -> pd.DataFrame:
         """What became of each cohort with age, customers counted from their own first month.
 
         Columns `cohort`, `age` (snapshots since the first), `months`, `customers`, `opening` (ARR
         in the first month), `amount` (ARR at that age), `retained` (capped at the first). An age is
         there once the whole cohort reached it.
+
+        partial : those that only a part has reached, too; all of such a row is that part's. Two
+        columns more: `complete`, and `now`, the whole cohort's ARR at `as_of`.
         """
         end = self.inside(as_of, "as_of")
-        return self._customer_months(end, end).ages(end, by)
+        return self._customer_months(end, end).ages(end, by, partial)
 
     def lines(self, month: str, rate_of: str) -> pd.DataFrame:
         """What each customer has in `month`, line by line, at the rates of `rate_of`.

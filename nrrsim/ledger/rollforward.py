@@ -218,7 +218,7 @@ class CustomerMonths:
         ]
         return codes, names
 
-    def ages(self, end: int, by: str) -> pd.DataFrame:
+    def ages(self, end: int, by: str, partial: bool = False) -> pd.DataFrame:
         """What became of each label's customers with age, as known at `end`; see `Ledger.ages`."""
         step = self.ledger.step
         codes, labels = self.labels(by)
@@ -242,20 +242,31 @@ class CustomerMonths:
             "retained": by_age(np.minimum(self.arr, first)[known]),
         }
 
-        # an age is there once the youngest customer of the label has reached it
-        starters = heads & known
-        opening = np.bincount(code[starters], first[starters], minlength=len(labels))
-        youngest = np.full(len(labels), -1)
-        np.maximum.at(youngest, code[starters], self.month[starters])
-        reached = youngest[:, None] + np.arange(width) * step <= end
-        row, column = np.nonzero(reached & (youngest >= 0)[:, None])
+        # of its customers a label counts at an age those who are as old, and all at an age that
+        # the youngest has reached
+        starters = np.flatnonzero(heads & known)
+        oldest = (end - self.month[starters]) // step  # what each can be by now, gone or not
+
+        def as_old(weights: np.ndarray | None = None) -> np.ndarray:
+            """`ndarray[label, age]`: sums of those who start, or how many they are."""
+            last = np.bincount(code[starters] * width + oldest, weights, len(labels) * width)
+            return last.reshape(len(labels), width)[:, ::-1].cumsum(axis=1)[:, ::-1]
+
+        there, opening = as_old(), as_old(first[starters])
+        at_end = known & (self.month == end)
+        now = np.bincount(code[at_end], self.arr[at_end], minlength=len(labels))
+        complete = (there > 0) & (there == there[:, :1])
+        row, column = np.nonzero(there > 0 if partial else complete)
         frame = {
             "cohort": np.array(labels, dtype=object)[row],
             "age": column,
             "months": column * step,
-            "opening": opening[row],
+            "opening": opening[row, column],
         }
-        return pd.DataFrame(frame | {name: values[row, column] for name, values in table.items()})
+        frame |= {name: values[row, column] for name, values in table.items()}
+        if partial:
+            frame |= {"complete": complete[row, column], "now": now[row]}
+        return pd.DataFrame(frame)
 
     def of_window(self, start: int, end: int) -> tuple[pd.DataFrame, pd.DataFrame]:
         """What the roll-forward from `start` to `end` is made of; see `Ledger.by_customer`."""

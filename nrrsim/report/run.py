@@ -22,7 +22,7 @@ from nrrsim import errors
 from nrrsim.errors import NotebookError, NrrsimError, UsageError, did_you_mean
 from nrrsim.files import refused, shared, whole_folder
 from nrrsim.ledger.reading import as_keys, in_a_card
-from nrrsim.notation import escape_markdown, month_name
+from nrrsim.notation import escape_markdown, month_name, unevaluated
 from nrrsim.report.audience import for_audience, notes_of, summary_of
 from nrrsim.report.card import ALWAYS_PATHS, Card, read_card
 from nrrsim.report.manifest import MANIFEST, recorded_numbers, write_manifest
@@ -217,6 +217,8 @@ def _execute(
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
+    from nrrsim.report.pages.notebook import describe_pictures
+
     logging.getLogger("papermill").setLevel(logging.ERROR)
     home, found = card.path.parent.resolve(), {}
     if before is not None:
@@ -260,6 +262,7 @@ def _execute(
     numbers = recorded_numbers(notebook)
     _front_matter(notebook, card)
     _unlabel_empty(notebook)
+    describe_pictures(notebook)
     _forget_times(notebook)
     nbformat.write(notebook, executed)
     return numbers
@@ -303,7 +306,7 @@ def _front_matter(notebook: Any, card: Card) -> None:
     known = {**card.defaults, **card.parameters}
     for key in ("title", "subtitle", "company", "confidentiality"):
         if known.get(key):
-            front[key] = escape_markdown(str(known[key]))
+            front[key] = escape_markdown(unevaluated(known[key]))
     if known.get("as_of"):
         # a whole date: Quarto would read a month alone as its first day
         front["date"] = f"{_day(card).day} {month_name(_day(card).date())}"

@@ -468,27 +468,25 @@ def _bridge(base: _Outlook, now: _Outlook) -> dict[str, Any]:
     steps = replace(found, a=base.nrr, b=now.nrr).steps("Base", "Now", least=0.0)
     if not any(abs(each["amount"]) >= LEAST for each in steps[1:-1]):
         return {"bridge": [], "no_bridge": "Now is as the base: there is no difference to explain."}
-    # on an axis from zero the steps would be slivers: the totals begin below the lowest end
-    ends = [each["end"] for each in steps]
-    floor = max(0.0, min(ends) - 0.4 * max(max(ends) - min(ends), 0.02))
-
     names = [labels.GROUP_WORDS.get(each["step"], each["step"]) for each in steps]
     rows = []
     for each, name, following in zip(steps, names, [*names[1:], None], strict=True):
         is_total = each["kind"] == "total"
-        start = floor if is_total else each["start"]
+        # changes are counted from the base, and a total is a level of its own
+        end = each["end"] - base.nrr
+        start = end if is_total else each["start"] - base.nrr
         is_there = is_total or abs(each["amount"]) >= LEAST
         label = percent(each["amount"]) if is_total else points(each["amount"])
         rows.append(
             {
                 "step": name,
                 "kind": each["kind"] if is_there else "none",
-                "lower": min(start, each["end"]),
-                "upper": max(start, each["end"]),
-                "end": each["end"],
+                "lower": min(start, end),
+                "upper": max(start, end),
+                "end": end,
                 "next": following,
                 "label": label if is_there else "–",
-                "place": max(start, each["end"]),
+                "place": max(start, end),
             }
         )
     return {"bridge": rows, "no_bridge": ""}

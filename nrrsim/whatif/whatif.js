@@ -3,7 +3,7 @@
 
 const PICTURES = {
   curve: ["How likely each NRR is", "Solid: now. Dashed: the base, which it is compared with. The higher the curve, the likelier the NRR below it."],
-  bridge: ["From the base to now", "Each bar is what one group of assumptions adds to, or takes from, expected NRR; together they make the difference. The axis does not start at zero."],
+  bridge: ["From the base to now", "Each bar is what one group of assumptions adds to, or takes from, expected NRR; together they make the difference."],
   fan: ["ARR of today's customers", "Lines are expected; nine in ten futures lie in the bands. Solid: now. Dashed: the base. The axis does not start at zero."],
 };
 const PATIENCE = 15000; // milliseconds
@@ -244,7 +244,7 @@ function render({ model, el }) {
   // --- the answers ------------------------------------------------------------------------------------------------
 
   const views = {};
-  const nothing = [{ step: "", kind: "none", lower: 1, upper: 1.01, end: 1, place: 1, label: "" }];
+  const nothing = [{ step: "", kind: "none", lower: 0, upper: 0.01, end: 0, place: 0, label: "" }];
   const named = ({ curve, goal, bridge, fan }) => ({ curve, goal, fan, bridge: bridge.length ? bridge : nothing });
   const pictures = Object.entries(PICTURES).map(([name, [title, reading]]) => {
     const place = make("div", { class: "picture", role: "img", "aria-label": title });

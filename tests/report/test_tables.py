@@ -92,10 +92,10 @@ def test_each_form_says_the_same(frame: pd.DataFrame) -> None:
         "Total        n/a   90.0%  −0.4 pts      1,203  yes",
         "In euros",
     ]
-    cells = re.findall(r"<td[^>]*>(.*?)</td>", html(printed))
-    assert cells[:3] == ["SMB", "€1.23M", "105.3%"]
-    assert len(cells) == 3 * 6 + 1
-    assert html(printed).count('scope="col"') == 6
+    cells = re.findall(r"<t[dh] [^>]*>(.*?)</t[dh]>", html(printed))
+    assert cells[6:9] == ["SMB", "€1.23M", "105.3%"]
+    assert len(cells) == 4 * 6 + 1
+    assert [html(printed).count(f'scope="{side}"') for side in ("col", "row")] == [6, 3]
     assert '"Total", "n/a", "90.0%", "−0.4 pts", "1,203", "yes",' in raw(printed)
     assert "align: (left, right, right, right, right, left,), emphasis: (3,)," in raw(printed)
     assert compiles(raw(printed))
@@ -107,7 +107,7 @@ def test_numbers_stand_right_and_totals_are_bold(frame: pd.DataFrame) -> None:
     )
     rows = re.findall(r"<tr>.*?</tr>", shown, re.S)
     assert [row.count("font-weight: bold") for row in rows] == [0, 0, 2]
-    assert all(re.search(r'gt_left">.*gt_right">', row, re.S) for row in rows)
+    assert all(re.search(r'text-align: left.*gt_left">.*gt_right">', row, re.S) for row in rows)
 
 
 def test_columns_are_those_with_a_format_in_that_order(frame: pd.DataFrame) -> None:
@@ -165,8 +165,9 @@ def test_a_hostile_text_is_only_text(text: str) -> None:
     )
     shown = html(printed)
     table = shown[shown.index("<table") :]
-    assert [unescape(found) for found in re.findall(r"<th[^>]*>(.*?)</th>", table)] == [text, "n"]
-    assert unescape(re.findall(r"<td[^>]*>(.*?)</td>", table)[0]) == text
+    headers = [unescape(found) for found in re.findall(r"<th[^>]*>(.*?)</th>", table)]
+    assert headers == [text, "n", text]
+    assert unescape(re.findall(r"<td[^>]*>(.*?)</td>", table)[0]) == "1"
     assert unescape(re.findall(r'class="gt_from_md">(.*?)</span>', table)[0]) == text
     assert "<script" not in shown
     assert raw(printed).count(typst_string(text)) == 3
@@ -208,7 +209,8 @@ def test_sentences_and_callouts() -> None:
 
 
 def test_a_record_is_found_by_the_report() -> None:
-    assert tables.record({"nrr": 1.05})._repr_mimebundle_() == {manifest.RECORD: {"nrr": 1.05}}
+    left = tables.record({"nrr": 1.05})._repr_mimebundle_()
+    assert left == {manifest.RECORD: {"nrr": 1.05}, "text/plain": ""}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nrrsim.notation import NOTHING
-from nrrsim.report.tables import AMOUNTS, CELLS
+from nrrsim.report.tables import AMOUNTS, CELLS, FIGURE
 from nrrsim.report.wording.columns import charted
 from nrrsim.report.workbook.styles import Styles, set_up
 
@@ -68,8 +68,8 @@ def sections(cells: Sequence[Any]) -> list[Section]:
                 found.append(Section(re.sub(r"\\(.)", r"\1", heading[1])))
         captions = [caption for _, caption in OPTION.findall(cell.source)]
         for bundle in outputs:
-            if CELLS in bundle:
-                found[-1].figures.append(_figure(bundle[CELLS], (captions or [""])[0]))
+            for mime in {CELLS, FIGURE} & set(bundle):
+                found[-1].figures.append(_figure(bundle[mime], (captions or [""])[0]))
     return [section for section in found if section.figures]
 
 
