@@ -10,7 +10,17 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import HOSTILE, ROOT, SHARED, squeezed, started, text_of, until
+from conftest import (
+    HOSTILE,
+    ROOT,
+    SHARED,
+    page_fill,
+    squeezed,
+    started,
+    text_of,
+    unmet_rules,
+    until,
+)
 
 import nrrsim as nr
 from nrrsim.report.card import read_card
@@ -228,6 +238,17 @@ def test_the_model_as_a_report(tmp_path):
         assert words in html, words
     assert not re.search(r"\?@|\[@|\bnan\b|None|<NA>|report-table|:::", text)
     assert json.loads((folder / "manifest.json").read_text())["numbers"]["books_close"] is True
+
+
+def test_no_page_of_it_is_nearly_empty(finished):
+    filled = page_fill(finished / "report.pdf")
+    assert len(filled) > 1
+    assert min(filled[:-1]) >= 1 / 3, filled
+
+
+def test_it_can_be_read_aloud(finished):
+    """By the rules of PDF/UA-1, as another program reads them."""
+    assert unmet_rules(finished / "report.pdf") == []
 
 
 def test_the_manifest_ties_to_the_command(finished):
