@@ -55,6 +55,7 @@ def run_card(
     if unknown:
         raise UsageError(f"--to: {unknown[0]!r} is not known; {did_you_mean(unknown[0], FORMATS)}")
     from nrrsim.report.pages.markdown import install_fonts
+    from nrrsim.report.pages.notebook import EXTENSION
 
     card = _of_latest(path, over or {}) if latest else read_card(path, over)
     out = _reports_of(card.path) if out is None else Path(out)
@@ -74,8 +75,8 @@ def run_card(
         log.info("%s: rendering %s", card.path, ", ".join(to))
         rendered_by = _render(card, work, to, engine)
         write_manifest(card, work, final, numbers, rendered_by)
-    if out.resolve() == shared("reports").resolve():
-        install_fonts(shared("reports"))  # so that Quarto can render the notebook by hand, too
+    if (out / EXTENSION).is_dir():
+        install_fonts(out)  # so that Quarto can render the notebook by hand, too
     return final
 
 

@@ -25,6 +25,7 @@ from conftest import (
 import nrrsim as nr
 from nrrsim.report.card import read_card
 from nrrsim.report.manifest import verify
+from nrrsim.report.pages.markdown import font_folders
 from nrrsim.report.run import run_card
 
 CARD = ROOT / "params" / "2026Q3.yaml"
@@ -430,6 +431,13 @@ def test_a_notebook_that_marks_no_path_says_so(card, tmp_path, caplog):
     folder = run_card(path, out=tmp_path / "reports", to=())
     assert inputs_of(folder) == set()
     assert [each for each in caplog.messages if "no parameter of tiny says (path)" in each]
+
+
+def test_fonts_come_to_where_quarto_may_be_called_by_hand(card, tmp_path):
+    fonts = tmp_path / "reports" / "_extensions" / "nrrsim" / "fonts"
+    fonts.parent.mkdir(parents=True)
+    run_card(card("notebook: tiny.ipynb\nname: a\n"), out=tmp_path / "reports", to=())
+    assert {file.name for file in fonts.iterdir()} == {file.name for file in font_folders()}
 
 
 def test_hostile_names_are_text(tmp_path):
