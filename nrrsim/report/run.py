@@ -67,6 +67,7 @@ def run_card(
     if unknown:
         raise UsageError(f"--to: {unknown[0]!r} is not known; {did_you_mean(unknown[0], FORMATS)}")
     from nrrsim.report.pages.markdown import install_fonts
+    from nrrsim.report.pages.notebook import EXTENSION
 
     card = _of_latest(path, over or {}) if latest else read_card(path, over)
     out = _reports_of(card.path) if out is None else Path(out)
@@ -91,8 +92,8 @@ def run_card(
         kept = keep(before, work, final, audience)
         published = quarters_with(before, numbers, card.parameters)
         write_manifest(card, work, final, numbers, rendered_by, kept, published)
-    if out.resolve() == shared("reports").resolve():
-        install_fonts(shared("reports"))  # so that Quarto can render the notebook by hand, too
+    if (out / EXTENSION).is_dir():
+        install_fonts(out)  # so that Quarto can render the notebook by hand, too
     return final
 
 

@@ -10,12 +10,23 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import HOSTILE, ROOT, SHARED, squeezed, started, text_of, until
+from conftest import (
+    HOSTILE,
+    ROOT,
+    SHARED,
+    page_fill,
+    squeezed,
+    started,
+    text_of,
+    unmet_rules,
+    until,
+)
 from english import text_of_page, unlike_a_board
 
 import nrrsim as nr
 from nrrsim.report.card import read_card
 from nrrsim.report.manifest import verify
+from nrrsim.report.pages.markdown import font_folders
 from nrrsim.report.run import run_card
 
 CARD = ROOT / "params" / "2026Q3.yaml"
@@ -253,6 +264,17 @@ def test_the_model_as_a_report(tmp_path):
     assert json.loads((folder / "manifest.json").read_text())["numbers"]["books_close"] is True
 
 
+def test_no_page_of_it_is_nearly_empty(finished):
+    filled = page_fill(finished / "report.pdf")
+    assert len(filled) > 1
+    assert min(filled[:-1]) >= 1 / 3, filled
+
+
+def test_it_can_be_read_aloud(finished):
+    """By the rules of PDF/UA-1, as another program reads them."""
+    assert unmet_rules(finished / "report.pdf") == []
+
+
 def test_the_manifest_ties_to_the_command(finished):
     told = json.loads((finished / "manifest.json").read_text())
     ledger = nr.read_ledger(ROOT / "nrrsim" / "data" / "meridian.csv")
@@ -432,6 +454,13 @@ def test_a_notebook_that_marks_no_path_says_so(card, tmp_path, caplog):
     folder = run_card(path, out=tmp_path / "reports", to=())
     assert inputs_of(folder) == set()
     assert [each for each in caplog.messages if "no parameter of tiny says (path)" in each]
+
+
+def test_fonts_come_to_where_quarto_may_be_called_by_hand(card, tmp_path):
+    fonts = tmp_path / "reports" / "_extensions" / "nrrsim" / "fonts"
+    fonts.parent.mkdir(parents=True)
+    run_card(card("notebook: tiny.ipynb\nname: a\n"), out=tmp_path / "reports", to=())
+    assert {file.name for file in fonts.iterdir()} == {file.name for file in font_folders()}
 
 
 def test_hostile_names_are_text(tmp_path):

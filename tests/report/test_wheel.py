@@ -83,10 +83,12 @@ def user(tmp_path_factory) -> NewUser:
 
 
 def test_every_file_of_the_package_is_in_it(user):
-    listed = subprocess.run(["git", "ls-files", "nrrsim"], cwd=ROOT, capture_output=True, text=True)
-    files = listed.stdout.split()
-    assert "nrrsim/py.typed" in files
-    assert [name for name in files if not (user.site / name).is_file()] == []
+    """The house style, too, with its fonts."""
+    listed = ["git", "ls-files", "nrrsim", "reports"]
+    files = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True).stdout.split()
+    assert {"nrrsim/py.typed", "reports/_extensions/nrrsim/fonts/Inter-Bold.ttf"} <= set(files)
+    inside = [name.replace("reports/", "nrrsim/_share/reports/", 1) for name in files]
+    assert [name for name in inside if not (user.site / name).is_file()] == []
 
 
 def test_nothing_of_this_checkout_is_used(user):
