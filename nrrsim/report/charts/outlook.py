@@ -16,7 +16,6 @@ from nrrsim.report.charts.style import (
     BRICK,
     FIT,
     GREY,
-    HALOS,
     HIGH,
     INK,
     NAVY,
@@ -30,6 +29,7 @@ from nrrsim.report.charts.style import (
     amount_axis,
     amount_text,
     bounds_of,
+    halos,
     period_axis,
     ratio_axis,
     spaced_out,
@@ -175,7 +175,7 @@ def fan(frame: Frame, currency: str | None = "USD", target: float | None = None)
     last = last[last["period"] != periods[-1]]
     inner = alt.Chart(last.assign(label=[amount_text(v, currency) for v in last["middle"]]))
     inner = inner.encode(x=x, y=alt.Y("middle", **y), text="label:N", color=colour)
-    layers += [inner.mark_text(dy=-9, fontSize=9, fontWeight="bold", **halo) for halo in HALOS]
+    layers += [inner.mark_text(dy=-9, fontSize=9, fontWeight="bold", **halo) for halo in halos()]
 
     if target is not None:
         at = alt.Chart(pd.DataFrame({"at": [target]}))

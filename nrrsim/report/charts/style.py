@@ -51,8 +51,6 @@ FIT: dict[str, Any] = {
     "width": WIDTH,
     "autosize": alt.AutoSizeParams(type="fit", contains="padding"),
 }
-# A text twice, first with a wide edge in the ground's colour, so that no line crosses it.
-HALOS: list[dict[str, Any]] = [{"stroke": "white", "strokeWidth": 3}, {}]
 Frame = pd.DataFrame
 P = ParamSpec("P")
 Drawing = Callable[Concatenate[Frame, P], ChartType]
@@ -236,6 +234,13 @@ def period_axis(frame: Frame, scale: dict[str, Any], **options: Any) -> alt.X:
     return alt.X(
         "period:O", title=None, scale=alt.Scale(domain=names, **scale), axis=alt.Axis(**options)
     )
+
+
+def halos(ground: str = "white") -> list[dict[str, Any]]:
+    """Options to draw a text twice, first with a wide edge in the `ground`'s colour, so that no
+    line crosses it.
+    """
+    return [{"stroke": ground, "strokeWidth": 3}, {}]
 
 
 def bounds_of(values: pd.Series[float], otherwise: tuple[float, float]) -> tuple[float, float]:
