@@ -15,7 +15,6 @@ from nrrsim.report.charts import alternative
 from nrrsim.report.charts.style import (
     BRICK,
     GREY,
-    HALOS,
     HIGH,
     INK,
     NAVY,
@@ -29,6 +28,7 @@ from nrrsim.report.charts.style import (
     amount_text,
     bounds_of,
     fit,
+    halos,
     is_narrow,
     period_axis,
     ratio_axis,
@@ -179,7 +179,7 @@ def fan(frame: Frame, currency: str | None = "", target: float | None = None) ->
     last = last[last["period"] != periods[-1]]
     inner = alt.Chart(last.assign(label=[amount_text(v, currency) for v in last["middle"]]))
     inner = inner.encode(x=x, y=alt.Y("middle", **y), text="label:N", color=colour)
-    layers += [inner.mark_text(dy=-9, fontSize=9, fontWeight="bold", **halo) for halo in HALOS]
+    layers += [inner.mark_text(dy=-9, fontSize=9, fontWeight="bold", **halo) for halo in halos()]
 
     if target is not None:
         at = alt.Chart(pd.DataFrame({"at": [target]}))

@@ -21,7 +21,6 @@ from nrrsim.report.charts.style import (
     EVEN,
     FAINT,
     GREY,
-    HALOS,
     HIGH,
     LOW,
     NAVY,
@@ -35,6 +34,7 @@ from nrrsim.report.charts.style import (
     amount_text,
     bounds_of,
     fit,
+    halos,
     is_narrow,
     period_axis,
     ratio_axis,
@@ -286,9 +286,9 @@ def trend(
 
         shown = data[:-1].dropna(subset=["value"])
         if wide < 38 * len(data) and len(shown):  # too many for all: the ends of their range
-            shown = shown.loc[sorted({shown["value"].idxmax(), shown["value"].idxmin()})]
+            shown = shown.iloc[sorted({int(shown["value"].argmax()), int(shown["value"].argmin())})]
         text = alt.Chart(shown).encode(x=x, y=alt.Y("place", **y), text="label:N")
-        for lean, halo in product((-8, 0, 8), HALOS):
+        for lean, halo in product((-8, 0, 8), halos(SHADES[0])):
             own = text.transform_filter(f"datum.lean == {lean}")
             layers.append(own.mark_text(fontSize=8, color=colour, dx=lean, **halo))
 
@@ -550,8 +550,7 @@ def concentration(frame: Frame, notes: Sequence[tuple[float, float, str]] = ()) 
         text = point.encode(
             y=alt.Y("place", **ratio_axis(0, 1, title="Share of ARR")), text="text:N"
         )
-        # each text twice, first as a wide edge in the ground's colour, so that no line crosses it
-        for halo in ({"stroke": SHADES[1], "strokeWidth": 4}, {}):
+        for halo in halos(SHADES[1]):
             right = text.transform_filter("datum.customers_share <= 0.6")
             left = text.transform_filter("datum.customers_share > 0.6")
             layers.append(right.mark_text(align="left", dx=10, fontSize=9, **halo))

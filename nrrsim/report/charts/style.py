@@ -54,8 +54,6 @@ SHAPES = str.maketrans(
     "\u00ad\u200b\u200c\u200d\u2060\ufeff",
 )
 RIGHT = alt.value(alt.ExprRef("width"))
-# A text twice, first with a wide edge in the ground's colour, so that no line crosses it.
-HALOS: list[dict[str, Any]] = [{"stroke": "white", "strokeWidth": 3}, {}]
 Frame = pd.DataFrame
 P = ParamSpec("P")
 RENDERER = "nrrsim"
@@ -298,6 +296,13 @@ def period_axis(frame: Frame, scale: dict[str, Any], **options: Any) -> alt.X:
     return alt.X(
         "period:O", title=None, scale=alt.Scale(domain=names, **scale), axis=alt.Axis(**options)
     )
+
+
+def halos(ground: str = "white") -> list[dict[str, Any]]:
+    """Options to draw a text twice, first with a wide edge in the `ground`'s colour, so that no
+    line crosses it.
+    """
+    return [{"stroke": ground, "strokeWidth": 3}, {}]
 
 
 def bounds_of(values: pd.Series[float], otherwise: tuple[float, float]) -> tuple[float, float]:
