@@ -63,7 +63,7 @@ def _told_apart(names: Sequence[str]) -> tuple[alt.Color, alt.StrokeDash, int]:
 
 @takes_columns("name", "nrr density")
 def distributions(
-    frame: Frame, target: float | None = None, means: Sequence[float] = ()
+    frame: Frame, target: float | None = None, means: Sequence[float] = (), height: int = 150
 ) -> ChartType:
     """Draw how likely each NRR (ratio) is, a curve by `name` in the order given, the target dashed.
 
@@ -101,7 +101,7 @@ def distributions(
         )
         layers.append(text.mark_text(dy=-8, fontWeight="bold", stroke="white", strokeWidth=4))
         layers.append(text.mark_text(dy=-8, fontWeight="bold").encode(color=colour))
-    return alt.layer(*layers).properties(height=150 + above, **FIT)
+    return alt.layer(*layers).properties(height=height + above, **FIT)
 
 
 def density_layers(

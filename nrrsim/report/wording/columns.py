@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nrrsim.notation import label, percent, points
-from nrrsim.report.wording.labels import shown, size_of, span
+from nrrsim.report.wording.labels import shown, size_of
 
 # --- the quarterly report ----------------------------------------------------------------------
 
@@ -143,18 +143,17 @@ VALUES = shown(
 TIES = shown(check=("Check", "text"), difference=("Difference", "text"), holds=("Holds", "text"))
 
 
-def overview(target: float, months: int) -> dict[str, dict[str, Any]]:
-    """Of scenarios side by side, over so many months and against a target."""
+def overview(target: float) -> dict[str, dict[str, Any]]:
+    """Of scenarios side by side, against a target."""
     return shown(
         name=("Scenario", "text"),
-        nrr=("Expected NRR", "percent"),
+        nrr=("NRR", "percent"),
         p05=("90% low", "percent"),
         p95=("90% high", "percent"),
         to_target=("vs target", "points"),
-        p_target=(f"Probability of {percent(target)}", "share"),
+        p_target=(f"Reaches {percent(target)}", "share"),
         grr_flow=("GRR", "percent"),
-        logo=("Logo", "percent"),
-        closing=(f"ARR after {span(months)}", "money"),
+        closing=("ARR at end", "money"),
     )
 
 

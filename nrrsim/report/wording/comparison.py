@@ -66,6 +66,11 @@ def assumptions(c: Comparison) -> pd.DataFrame:
         what: [cells.get(number, "–") for number in range(len(c.scenarios))]
         for what, cells in _rows(c).items()
     }
+    if len(c.scenarios) > ON_CARDS:  # what a range is stands below the table, once
+        texts = {
+            what: [cell.replace("(90% range ", "(") for cell in cells]
+            for what, cells in texts.items()
+        }
     rows = [
         [what, *cells]
         for what, cells in texts.items()
@@ -283,16 +288,14 @@ def key_figures(c: Comparison) -> list[tuple[str, str, str]]:
     rows, goal = c.overview().to_dict("records"), percent(c.target)
     if len(rows) == 1:
         (row,) = rows
+        low, high = percent(row["p05"]), percent(row["p95"])
         grown = signed_money(row["closing"] - c.opening, c.currency)
+        closing = money(row["closing"], c.currency)
         return [
             ("Expected NRR", percent(row["nrr"]), _vs_target(row["to_target"], goal)),
-            ("90% range", f"{percent(row['p05'])} to {percent(row['p95'])}", span(c.first.months)),
-            (f"Probability of {goal}", share(row["p_target"]), "or more"),
-            (
-                f"ARR after {span(c.first.months)}",
-                money(row["closing"], c.currency),
-                f"{grown} vs today",
-            ),
+            (f"Probability of {goal}", share(row["p_target"]), f"90% range {low} to {high}"),
+            ("Expected GRR", percent(row["grr_flow"]), f"logo retention {percent(row['logo'])}"),
+            (f"ARR after {span(c.first.months)}", closing, f"{grown} vs today"),
         ]
     (apart,) = c.apart
     return [
@@ -406,7 +409,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class WhereWeStand:
-    """Each scenario against the target, the one that reaches it most often, and the first pair."""
+    """Each scenario against the target, the one that reaches it most often; of two, the pair."""
 
     standings: tuple[Standing, ...]
     best: Standing
@@ -424,7 +427,7 @@ class WhereWeStand:
             for row in rows
         )
         best = max(standings, key=lambda each: each.p_target)
-        return cls(standings, best, Pair.of(c) if len(rows) > 1 else None)
+        return cls(standings, best, Pair.of(c) if len(rows) == ON_CARDS else None)
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,10 @@ FIELD_WORDS = {
     "uplift": " increase",
     "acceptance": " acceptance",
 }
-OWN_WORDS = {"price.churn_per_point": "Churn per point of price increase"}
+OWN_WORDS = {
+    "price.churn_per_point": "Churn per point of price increase",
+    "reactivation.size": "Reactivated share of former ARR",
+}
 
 
 class Markdown(str):
