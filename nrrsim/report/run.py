@@ -248,7 +248,7 @@ def _front_matter(notebook: Any, card: Card) -> None:
         if known.get(key):
             front[key] = escape_markdown(str(known[key]))
         elif key == "company":
-            front.pop(key)
+            front.pop(key, None)
     if known.get("as_of"):
         # a whole date: Quarto would read a month alone as its first day
         front["date"] = f"{_day(card).day} {month_name(_day(card).date())}"
