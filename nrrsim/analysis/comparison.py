@@ -218,6 +218,8 @@ class Comparison:
 
         A row a group of drivers that has a part in any of them, then their sum (`all`).
         """
+        if len(self.scenarios) == 1:
+            return pd.DataFrame(columns=["group"])
         parts = pd.DataFrame(
             {name: told.parts for name, told in zip(self.names[1:], self.bridges, strict=True)}
         )

@@ -86,7 +86,7 @@ def parts(c: Comparison, number: int = 1) -> pd.DataFrame:
 
 
 def by_driver(c: Comparison) -> pd.DataFrame:
-    """Every scenario's difference from the first, with the drivers in words; of two or more."""
+    """Every scenario's difference from the first, with the drivers in words."""
     frame = c.by_driver()
     return frame.assign(group=frame["group"].map({**GROUP_WORDS, "all": "Total"}))
 
