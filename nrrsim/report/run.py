@@ -23,11 +23,10 @@ from nrrsim.errors import NotebookError, NrrsimError, UsageError, did_you_mean
 from nrrsim.files import refused, shared, whole_folder
 from nrrsim.ledger.reading import as_keys, in_a_card
 from nrrsim.notation import escape_markdown, month_name
-from nrrsim.report.card import ALWAYS_PATHS, Card, read_card
+from nrrsim.report.card import ALWAYS_PATHS, AS_OF, CARDS, Card, read_card, workspace_of
 from nrrsim.report.manifest import recorded_numbers, write_manifest
 
 FORMATS = ("pdf", "html", "xlsx")
-AS_OF = "as_of"  # the parameter that is a report's month
 log = logging.getLogger("nrrsim")
 
 
@@ -46,7 +45,7 @@ def run_card(
     over : keys with what takes the place of the card's own. latest : `as_of` is the last month of
         the card's ledger that ends a quarter.
     out : default: `reports/` beside the folder `params/` that the card lies in, else `reports/`
-        here.
+        here; of a scenario's file, `reports/` in its workspace.
 
     Raises UsageError for the card, DataError for the ledger, NotebookError or RenderError for the
     run.
@@ -57,7 +56,7 @@ def run_card(
     from nrrsim.report.pages.markdown import install_fonts
 
     card = _of_latest(path, over or {}) if latest else read_card(path, over)
-    out = _reports_of(card.path) if out is None else Path(out)
+    out = _reports_of(card) if out is None else Path(out)
     final = _checked_place(out / card.name)
     if not set(card.paths) - set(ALWAYS_PATHS):
         log.info(
@@ -100,10 +99,23 @@ def _of_latest(path: str | Path, over: Mapping[str, Any]) -> Card:
     return replace(card, parameters={**card.parameters, AS_OF: month})
 
 
-def _reports_of(card: Path) -> Path:
-    """The folder for the reports of a card: its workspace's, if it lies in one."""
-    beside = Path(os.path.normpath(card.parent / ".." / "reports"))
-    in_workspace = card.resolve().parent.name == "params" and beside.is_dir()
+def _reports_of(card: Card) -> Path:
+    """The folder for the reports of a card: its workspace's, if it lies in one.
+
+    Raises UsageError where the report of a scenario's file would take the place of a card's.
+    """
+    file = card.path
+    if card.is_scenario:
+        home = workspace_of(file)
+        namesake = home / CARDS / file.name
+        if namesake.is_file() and namesake.resolve() != file.resolve():
+            raise UsageError(
+                f"{file}: its report would have the name of the card {namesake}'s; run that card,"
+                " or say where the report goes with --out"
+            )
+        return home / "reports"
+    beside = Path(os.path.normpath(file.parent / ".." / "reports"))
+    in_workspace = file.resolve().parent.name == CARDS and beside.is_dir()
     return beside if in_workspace else Path("reports")
 
 

@@ -31,7 +31,7 @@ from nrrsim.notation import count, money, percent, points, share, signed_money
 from nrrsim.report.wording import labels
 from nrrsim.report.wording.labels import FIELD_WORDS, STEPS, span
 from nrrsim.scenario.drivers import DRIVERS
-from nrrsim.scenario.scenario import MOST_MONTHS, Scenario, is_card, read_scenario
+from nrrsim.scenario.scenario import MOST_MONTHS, Scenario, is_scenario, read_scenario
 from nrrsim.scenario.table import PLAIN_NUMBERS
 from nrrsim.whatif import sliders
 from nrrsim.yamlfile import read_yaml, yaml_text
@@ -41,8 +41,6 @@ POINTS = 5  # of the fan, today included
 PLACES = 121  # of the curve
 TRIALS = (10_000, 50_000, 200_000)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
-# What a scenario alone states; a title and a target may stand in any file.
-OF_SCENARIOS = {"extends", "book", "drivers", "correlations", "shock", "new_business", "programmes"}
 SAME = 1e-9  # of NRR: what was on the screen, and what the file says
 MEANINGS = {
     "churn.rate": "Customers who leave within a year",
@@ -290,7 +288,7 @@ def _means_to_be_one(file: Path) -> bool:
         values = read_yaml(file, "scenario").values
     except UsageError:  # who can tell
         return True
-    return not is_card(values) and not OF_SCENARIOS.isdisjoint(values)
+    return is_scenario(values)
 
 
 class _Outlook:
