@@ -34,7 +34,7 @@ HOUSE = {
     " wording/forecast wording/templates wording/say card manifest workbook grid pages/notebook"
     " pages/markdown pages/pdf pages/html pages/render run",
     "workspace": "template cards readme new next",
-    "whatif": "sliders live panel serve",
+    "whatif": "sliders reports live panel serve",
     "cli": "options text terminal folders commands",
 }
 ORDER = [
