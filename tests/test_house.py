@@ -38,7 +38,7 @@ HOUSE = {
     " workbook/monthsheet workbook/summary workbook/checks workbook/write grid"
     " pages/notebook pages/markdown pages/pdf pages/downloads pages/html pages/render run",
     "workspace": "template cards readme new next",
-    "whatif": "sliders live panel serve",
+    "whatif": "sliders reports live panel serve",
     "cli": "options text terminal folders commands",
 }
 ORDER = [

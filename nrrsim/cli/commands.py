@@ -496,7 +496,10 @@ def schema(
 def report(
     cards: Annotated[
         list[Path],
-        typer.Argument(metavar="RUNCARD...", help="What to run, such as params/2026Q3.yaml."),
+        typer.Argument(
+            metavar="RUNCARD...",
+            help="What to run, such as params/2026Q3.yaml; or a scenario's file, for its report.",
+        ),
     ],
     to: Annotated[str, typer.Option(help="Any of pdf,html,xlsx.")] = "pdf,html",
     engine: Annotated[
@@ -507,7 +510,7 @@ def report(
         typer.Option(
             metavar="DIR",
             help="The folder that gets a folder for each card (default: the reports/ beside the"
-            " params/ that the card lies in, else reports/ here).",
+            " params/ that the card or scenario lies in, else reports/ here).",
         ),
     ] = None,
     said: Annotated[
@@ -527,7 +530,7 @@ def report(
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Run a notebook as its card says, and make the report."""
+    """Run a notebook as its card says, and make the report; of a scenario's file, its own."""
     from nrrsim.report.run import run_card
 
     over = _settings(said)

@@ -1,4 +1,7 @@
-"""A run card in, its checked parameters, notebook and ledger out; never runs or reads them."""
+"""A run card in, its checked parameters, notebook and ledger out; never runs or reads them.
+
+A scenario's file is a card, too: for the report of that scenario alone.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import ast
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +19,8 @@ from nrrsim.files import shared
 from nrrsim.ledger.reading import OPTIONS, Reading
 from nrrsim.messages import as_whole, of_percent
 from nrrsim.months import Calendar
+from nrrsim.notation import label
+from nrrsim.scenario.scenario import is_scenario, read_scenario
 from nrrsim.yamlfile import read_yaml
 
 NESTED = ("scenarios", "multiples", "price_months")
@@ -23,8 +29,11 @@ WORDS = {
     "labels": "{mid_market: Mid-market}, a segment and what it is called",
     "commentary": "{segments: Two contracts moved to Q4.}, a section and your words, or a .md file",
 }
+CARDS = "params"  # the folder of a workspace's cards
+AS_OF = "as_of"  # the parameter that is a report's month
 LEDGER, FORM = "ledger", ("rates", "currency", "reported", "grace_months")
 USUAL = "quarterly_report"  # whose keys a card has that states a ledger alone
+OF_SCENARIOS = "scenario_comparison"  # the notebook for a scenario's file, and for several
 MOST_STRANGE = 20  # unknown parameters that are told one by one
 OPTIONAL = re.compile(r"\(optional ?(number|text|mapping|month of the year|)\)")
 CHOICE = re.compile(r"\(one of ([^)]+)\)")
@@ -60,6 +69,11 @@ class Card:
         """For whom the report is; None where its notebook makes no difference."""
         said = self.parameters.get("audience", self.defaults.get("audience"))
         return None if said is None else str(said)
+
+    @property
+    def is_scenario(self) -> bool:
+        """Whether the file is a scenario's, which is reported alone."""
+        return self.parameters.get("scenarios") == [self.path.name]
 
     @property
     def sources(self) -> list[str]:
@@ -112,10 +126,12 @@ def read_card(
         card is to say what its ledger is: nothing else is missing then, not even a notebook.
     """
     file, document = Path(path), read_yaml(path, "run card")
-    card, over = {**document.values, **(over or {})}, over or {}
+    alone = not of_ledger and is_scenario(document.values)
+    card, over = {**(of_scenario(file) if alone else document.values), **(over or {})}, over or {}
 
     def place(key: str) -> str:
-        said = f" --set {key}" if key in over else f"{document.keys[key,].line}: {key}"
+        at = None if alone else document.keys[key,].line
+        said = f" --set {key}" if key in over else f"{at}: {key}" if at else f" {key}"
         return f"{path}:{said}"
 
     if of_ledger and "notebook" not in card:
@@ -175,6 +191,42 @@ def read_card(
     if said:
         given[READING] = {**given.get(READING, {}), **said}
     return Card(file, notebook, given, defaults, paths, wording)
+
+
+def of_scenario(file: Path) -> dict[str, Any]:
+    """What a card says for the report of a scenario's file alone, and what is known for it.
+
+    Raises UsageError with all that is wrong with the scenario.
+    """
+    scenario = read_scenario(file)
+    known = {
+        "title": scenario.title or label(file.stem),
+        "company": _company_of(workspace_of(file) / CARDS),
+        AS_OF: scenario.start if re.fullmatch(r"\d{4}-\d{2}", scenario.start) else None,
+    }
+    stated = {key: value for key, value in known.items() if value}
+    return {"notebook": OF_SCENARIOS, "scenarios": [file.name], **stated}
+
+
+def workspace_of(scenario: Path) -> Path:
+    """The folder that holds cards and reports for a scenario's file.
+
+    It is the one above `params/` or `scenarios/` that the file lies in, else the file's own.
+    """
+    folder = Path(os.path.normpath(scenario.parent))
+    names = folder.resolve().parts
+    up = 2 if names[-2:] == (CARDS, "scenarios") else int(names[-1] in (CARDS, "scenarios"))
+    return Path(os.path.normpath(folder / ("../" * up)))
+
+
+def _company_of(cards: Path) -> str | None:
+    """Whose the cards of a folder are, where all that say so say the same."""
+    found = set()
+    for each in sorted(cards.glob("*.y*ml")):
+        with suppress(UsageError):  # it is not this one that is asked for
+            found.add(read_yaml(each, "run card").values.get("company"))
+    known = [each for each in found if isinstance(each, str)]
+    return known[0] if len(known) == 1 else None
 
 
 def names_a_card(path: str | Path) -> bool:

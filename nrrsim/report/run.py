@@ -24,7 +24,7 @@ from nrrsim.files import refused, shared, whole_folder
 from nrrsim.ledger.reading import as_keys, in_a_card
 from nrrsim.notation import escape_markdown, month_name, unevaluated
 from nrrsim.report.audience import for_audience, notes_of, summary_of
-from nrrsim.report.card import ALWAYS_PATHS, Card, read_card
+from nrrsim.report.card import ALWAYS_PATHS, AS_OF, CARDS, Card, read_card, workspace_of
 from nrrsim.report.manifest import MANIFEST, recorded_numbers, write_manifest
 from nrrsim.report.published import (
     INVESTOR,
@@ -38,7 +38,6 @@ from nrrsim.report.published import (
 from nrrsim.report.wording.since import restated_lines
 
 FORMATS = ("pdf", "html", "xlsx")
-AS_OF = "as_of"  # the parameter that is a report's month
 log = logging.getLogger("nrrsim")
 
 
@@ -58,7 +57,7 @@ def run_card(
     over : keys with what takes the place of the card's own. latest : `as_of` is the last month of
         the card's ledger that ends a quarter. summary : page 1 alone, as summary.pdf, too.
     out : default: `reports/` beside the folder `params/` that the card lies in, else `reports/`
-        here.
+        here; of a scenario's file, `reports/` in its workspace.
 
     Raises UsageError for the card, DataError for the ledger, NotebookError or RenderError for the
     run.
@@ -70,7 +69,7 @@ def run_card(
     from nrrsim.report.pages.notebook import EXTENSION
 
     card = _of_latest(path, over or {}) if latest else read_card(path, over)
-    out = _reports_of(card.path) if out is None else Path(out)
+    out = _reports_of(card) if out is None else Path(out)
     final = _checked_place(out / card.name)
     if not set(card.paths) - set(ALWAYS_PATHS):
         log.info(
@@ -118,10 +117,23 @@ def _of_latest(path: str | Path, over: Mapping[str, Any]) -> Card:
     return replace(card, parameters={**card.parameters, AS_OF: month})
 
 
-def _reports_of(card: Path) -> Path:
-    """The folder for the reports of a card: its workspace's, if it lies in one."""
-    beside = Path(os.path.normpath(card.parent / ".." / "reports"))
-    in_workspace = card.resolve().parent.name == "params" and beside.is_dir()
+def _reports_of(card: Card) -> Path:
+    """The folder for the reports of a card: its workspace's, if it lies in one.
+
+    Raises UsageError where the report of a scenario's file would take the place of a card's.
+    """
+    file = card.path
+    if card.is_scenario:
+        home = workspace_of(file)
+        namesake = home / CARDS / file.name
+        if namesake.is_file() and namesake.resolve() != file.resolve():
+            raise UsageError(
+                f"{file}: its report would have the name of the card {namesake}'s; run that card,"
+                " or say where the report goes with --out"
+            )
+        return home / "reports"
+    beside = Path(os.path.normpath(file.parent / ".." / "reports"))
+    in_workspace = file.resolve().parent.name == CARDS and beside.is_dir()
     return beside if in_workspace else Path("reports")
 
 
@@ -308,6 +320,8 @@ def _front_matter(notebook: Any, card: Card) -> None:
     for key in ("title", "subtitle", "company", "confidentiality"):
         if known.get(key):
             front[key] = escape_markdown(unevaluated(known[key]))
+        elif key == "company":
+            front.pop(key, None)
     if known.get("as_of"):
         # a whole date: Quarto would read a month alone as its first day
         front["date"] = f"{_day(card).day} {month_name(_day(card).date())}"

@@ -102,7 +102,7 @@ def histories(folder):
 
 
 def comparisons(folder):
-    """Pairs of scenarios: far apart, near, the same, never reaching and already past the target."""
+    """Scenarios alone and several: far apart, near, the same, never reaching the target and past it."""
     plain = {
         "title": "plain",
         "target": 1.1,
@@ -140,11 +140,15 @@ def comparisons(folder):
         ([plain, {**plain, "title": "same"}, worse], {}),
         ([worse, plain], {"target": 2.0}),
         (long, {"target": 1.3}),
+        ([plain], {"target": 9.0}),
+        ([unsure], {"target": 1.1}),
+        ([{**plain, "drivers": {"churn": {"all": 0.1}}}], {"target": 0.8}),
     )):  # fmt: skip
         paths = [folder / f"{number}-{place}.yaml" for place in range(len(pair))]
         for path, values in zip(paths, pair, strict=True):
             path.write_text(json.dumps(values))
         yield nr.read_comparison([str(path) for path in paths], trials=100, years=2, **how)
+    yield nr.read_comparison(shipped[:1], 1.05, trials=100, years=2)
     yield nr.read_comparison(shipped, 1.28, trials=100, years=2)
 
 
@@ -244,16 +248,19 @@ def rare_facts(past, c):
         "comparison/what_it_takes",
         (about, replace(frontier, together=-0.1, likely=None, together_standing=None)),
     )
-    yield "comparison/believed", (comparison.Believed(False),)
-    part = facts.Change("Churn", 0.01)
-    yield (
-        "comparison/other_bridges",
-        (comparison.OtherBridges((comparison.Other("Third", 0.0, ()),)),),
-    )
-    yield (
-        "comparison/other_bridges",
-        (comparison.OtherBridges((comparison.Other("Third", 0.01, (part,)),)),),
-    )
+    yield "comparison/what_it_takes", (about, replace(frontier, met=True, ways=()))
+    yield "comparison/assumptions", (comparison.Assumptions(False),)
+    yield "comparison/parts", (comparison.Bridge(0.001, None),)
+    for known in (0.2, 0.8):
+        for is_year in (True, False):
+            yield "comparison/tornado", (about, comparison.Tornado("Churn", is_year, known))
+    year = comparison.Why(lost=0.1, gained=0.1, belief="Churn", is_year=True, known=0.5)
+    yield "comparison/why", (replace(about, alone=True), year)
+    none = comparison.Difference("Same", 0.0, ())
+    some = comparison.Difference("Other", 0.1, (facts.Change("lower churn", 0.1),))
+    for others in ((some, none), (none, some)):
+        why = comparison.Why(differences=others)
+        yield "comparison/why", (replace(about, alone=False), why)
     brought = {
         "title": "Ramp",
         "added": 0.1,
@@ -262,10 +269,15 @@ def rare_facts(past, c):
         "others": (facts.Ratio("Base", 1.05),),
     }
     yield "comparison/programmes", (about, comparison.Programmes(**brought, returned=None))
+    alone = comparison.Programmes(**{**brought, "others": ()}, returned=None)
+    yield "comparison/programmes", (about, alone)
     yield "comparison/programmes", (about, comparison.Programmes(**brought, returned=2.5))
     yield (
         "comparison/limits",
-        (comparison.Limits(below_zero=("Worse",), books_differ=True, notices=("Note",)),),
+        (
+            replace(about, currency=""),
+            comparison.Limits(below_zero=("Worse",), books_differ=True, notices=("Note",)),
+        ),
     )
 
 

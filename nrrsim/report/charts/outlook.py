@@ -71,7 +71,7 @@ def _told_apart(
 
 @takes_columns("name", "nrr density")
 def distributions(
-    frame: Frame, target: float | None = None, means: Sequence[float] = ()
+    frame: Frame, target: float | None = None, means: Sequence[float] = (), height: int = 150
 ) -> ChartType:
     """Draw how likely each NRR (ratio) is, a curve by `name` in the order given, the target dashed.
 
@@ -94,7 +94,7 @@ def distributions(
         goal = pd.DataFrame({"nrr": [target], "label": [f"Target {percent(target)}"]})
         layers += goal_layers(alt.Chart(goal).encode(x=x))
     told = alternative.distributions(frame, target, means)
-    return alt.layer(*layers).properties(height=150 + above, description=told, **fit())
+    return alt.layer(*layers).properties(height=height + above, description=told, **fit())
 
 
 def density_layers(

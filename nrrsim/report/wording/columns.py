@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from nrrsim.notation import points
+from nrrsim.notation import label, percent, points
 from nrrsim.report.wording.labels import shown, size_of
 
 # --- the quarterly report ----------------------------------------------------------------------
@@ -111,31 +111,21 @@ SCORES = shown(
 
 # --- the comparison of scenarios ---------------------------------------------------------------
 
-OVERVIEW = shown(
-    name=("Scenario", "text"),
-    nrr=("Expected NRR", "percent"),
-    p05=("P5", "percent"),
-    p95=("P95", "percent"),
-    p_target=("Reaches target", "share"),
-    grr_flow=("GRR", "percent"),
-    logo=("Logo", "percent"),
-    closing=("ARR at end", "money"),
-)
 APART = shown(
-    name=("Against the first", "text"),
+    name=("vs the first scenario", "text"),
     mean=("Mean", "points"),
     sd=("SD", lambda each: points(each).lstrip("+")),
-    p05=("P5", "points"),
-    p50=("P50", "points"),
-    p95=("P95", "points"),
-    p_above=("Above the first", "share"),
+    p05=("90% low", "points"),
+    p50=("Median", "points"),
+    p95=("90% high", "points"),
+    p_above=("Probability above", "share"),
 )
 NEEDED = shown(
-    lever=("Lever, alone", "text"),
+    lever=("Driver", "text"),
     now=("Now", "text"),
     needed=("Needed", "text"),
-    factor=("Times", "text"),
-    beside=("Beside what is published", "text"),
+    factor=("Factor", "text"),
+    beside=("Published", "text"),
 )
 AHEAD = shown(
     year=("After", "text"),
@@ -143,43 +133,64 @@ AHEAD = shown(
     own=("Model", "signed_money"),
 )
 BELIEFS = shown(
-    name=("Belief", "text"),
-    low=("NRR at its P5", "percent"),
-    high=("NRR at its P95", "percent"),
-    known=("Variance gone if known", "share"),
+    name=("Assumption", "text"),
+    low=("NRR at low end", "percent"),
+    high=("NRR at high end", "percent"),
+    known=("Variance removed if known", "share"),
     effect=("Share of variance", "share"),
 )
 PROGRAMMES = shown(
     name=("Programme", "text"),
-    months=("Works from, fully from", "text"),
-    nrr=("Adds to NRR", "points"),
-    arr=("Adds to ARR", "signed_money"),
+    months=("Start, full effect", "text"),
+    nrr=("NRR", "points"),
+    arr=("ARR", "signed_money"),
     cost=("Cost", "text"),
-    returned=("ARR per unit of cost", "text"),
+    returned=("ARR / cost", "text"),
 )
 VALUES = shown(
     name=("Scenario", "text"),
     nrr=("NRR", "percent"),
     arr=("ARR after a year", "money"),
     multiple=("Multiple", "text"),
-    value=("Value by the rule", "money"),
+    value=("Indicative value", "money"),
 )
 TIES = shown(check=("Check", "text"), difference=("Difference", "text"), holds=("Holds", "text"))
 
 
-def believed(names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Of what scenarios of these names believe, side by side."""
-    return {"formats": dict.fromkeys(["What", *names], "text"), "labels": {}}
+def overview(target: float) -> dict[str, dict[str, Any]]:
+    """Of scenarios side by side, against a target."""
+    return shown(
+        name=("Scenario", "text"),
+        nrr=("NRR", "percent"),
+        p05=("90% low", "percent"),
+        p95=("90% high", "percent"),
+        to_target=("vs target", "points"),
+        p_target=(f"Reaches {percent(target)}", "share"),
+        grr_flow=("GRR", "percent"),
+        closing=("ARR at end", "money"),
+    )
 
 
-def parts(segments: Sequence[str]) -> dict[str, dict[str, Any]]:
+def assumptions(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Of what scenarios of these names assume, side by side."""
+    return {"formats": dict.fromkeys(["Assumption", *names], "text"), "labels": {}}
+
+
+def by_driver(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Of the differences of scenarios of these names from the first, by driver."""
+    return shown(group=("Driver", "text"), **{name: (name, "part") for name in names})
+
+
+def parts(
+    segments: Sequence[str], labels: Mapping[str, str] | None = None
+) -> dict[str, dict[str, Any]]:
     """Of a difference's parts: the whole, then each segment."""
     return shown(
         group=("Driver", "text"),
-        part=("Part", "points"),
+        part=("NRR", "points"),
         share=("Share", "share"),
         arr=("ARR", "signed_money"),
-        **{name: (name, "part") for name in segments},
+        **{name: (label(name, labels), "part") for name in segments},
     )
 
 

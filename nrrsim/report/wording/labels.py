@@ -36,10 +36,13 @@ STEPS = {
 GROUP_WORDS = STEPS | {"mix": "Segment mix", "all": "All together"}
 FIELD_WORDS = {
     "rate": "",
-    "size": " size",
+    "size": " per event",
     "uplift": " increase",
     "acceptance": " acceptance",
-    "churn_per_point": " churn per point of increase",
+}
+OWN_WORDS = {
+    "price.churn_per_point": "Churn per point of price increase",
+    "reactivation.size": "Reactivated share of former ARR",
 }
 
 
@@ -85,12 +88,21 @@ def parts_of(belief: str) -> tuple[str, str, str]:
 
 
 def belief(name: str, labels: Mapping[str, str] | None = None) -> str:
-    """An assumption's name in words, that of the common shock too; labels : a card's own."""
+    """A belief's name in words; the common shock is one, too. `labels`: a card's own."""
     if name == SHOCK:
         return "Market-wide good or bad year"
     driver, segment, field = parts_of(name)
-    what = f"{STEPS[driver]}{field_of(field)}"
+    return of_segment(assumption(driver, field), segment, labels)
+
+
+def of_segment(what: str, segment: str, labels: Mapping[str, str] | None = None) -> str:
+    """What is said of a segment; of all, without their name."""
     return what if segment == "all" else f"{what}, {label(segment, labels)}"
+
+
+def assumption(driver: str, field: str) -> str:
+    """What a driver's number is called: Churn, Price increase, Contraction per event."""
+    return OWN_WORDS.get(f"{driver}.{field}") or f"{STEPS[driver]}{field_of(field)}"
 
 
 def cohort(name: str) -> str:
