@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nrrsim.notation import (
+    MINUS,
     MONTHS,
     count,
     counted,
+    label,
     money,
     money_exact,
     percent,
     points,
     signed_money,
 )
-from nrrsim.report.wording.labels import STEPS, span, unsigned_lines
-from nrrsim.scenario.numbers import Sized
-from nrrsim.scenario.table import believed
+from nrrsim.report.wording.labels import STEPS, assumption, span, unsigned_lines
+from nrrsim.scenario.book import EVERY_SEGMENT
+from nrrsim.scenario.drivers import COUNTED, DRIVERS
+from nrrsim.scenario.numbers import PROBABILITY, YEARLY
+from nrrsim.scenario.table import BY_TENURE, in_words, swing
 
 if TYPE_CHECKING:
     from nrrsim.ledger.exports import Format
     from nrrsim.scenario.scenario import Scenario
-    from nrrsim.scenario.table import Stated
 
 
 def expected_lines(answer: Mapping[str, Any], sd: float, months: int, customers: int) -> list[str]:
     """What `nrrsim expect` prints for people."""
-    rows = [*answer["segments"].items(), ("all", answer)]
+    rows = [*((label(name), row) for name, row in answer["segments"].items()), ("all", answer)]
     currency = answer["currency"] or ""
     width = max(len("segment"), *(len(name) for name, _ in rows))
     lines = [
@@ -128,8 +130,8 @@ def compared_lines(answer: Mapping[str, Any]) -> list[str]:
         *(f"{name:<{width}} {value:>10}" for name, value in rows),
         *(["", *programmes, *unsigned_lines(currency)] if programmes else []),
         "",
-        f"difference {points(answer['difference'])}; under the same luck"
-        f" {points(apart['p05'])} to {points(apart['p95'])} in 90 % of trials"
+        f"difference {points(answer['difference'])}; with common random numbers"
+        f" {points(apart['p05'])} to {points(apart['p95'])} in 90% of trials"
         f" (standard error {error}); B is above A in {apart['p_b_above_a']:.1%}",
     ]
 
@@ -146,15 +148,17 @@ def frontier_lines(answer: Mapping[str, Any]) -> list[str]:
     ]
     for name, lever in answer["levers"].items():
         if lever["status"] != "reached":
-            lines.append(f"{name:<14} {lever['status']}")
+            lines.append(f"{STEPS[name]:<14} {lever['status']}")
             continue
+        range_ = DRIVERS[name].fields[DRIVERS[name].multiplied]
         by_segment = ", ".join(
-            f"{segment} {lever['now'][segment]:.3g} -> {value:.3g}"
+            f"{label(segment)} {in_words(lever['now'][segment], range_)} to"
+            f" {in_words(value, range_)}"
             for segment, value in lever["needed"].items()
             if value
         )
         lines.append(
-            f"{name:<14} {100 * (lever['factor'] - 1):+.1f} %: {by_segment}{_published(lever)}"
+            f"{STEPS[name]:<14} {_by(lever['factor'] - 1)}: {by_segment}{_published(lever)}"
         )
     x = answer["together"]
     together = "not reachable"
@@ -162,9 +166,14 @@ def frontier_lines(answer: Mapping[str, Any]) -> list[str]:
         together += ": moved alike, some of them undo what others bring"
     if x is not None:
         # no less than none of either
-        losses, gains = (100 * max(by, -1.0) for by in (-x, x))
-        together = f"losses {losses:+.1f} %, gains {gains:+.1f} %"
-    return [*lines, f"{'all together':<14} {together}{_published(answer['beside'] or {})}"]
+        losses, gains = (max(by, -1.0) for by in (-x, x))
+        together = f"losses {_by(losses)}, gains {_by(gains)}"
+    return [*lines, f"{'All together':<14} {together}{_published(answer['beside'] or {})}"]
+
+
+def _by(factor: float) -> str:
+    """By how much something is to change, such as +12.3%."""
+    return f"{factor:+.1%}".replace("-", MINUS)
 
 
 def _published(beside: Mapping[str, Any]) -> str:
@@ -194,19 +203,22 @@ def calibrated_lines(answer: Mapping[str, Any]) -> list[str]:
     """What `nrrsim calibrate` prints for people."""
     stated = f", in {answer['currency']}" if answer["currency"] else ", no currency is stated"
     lines = [f"{answer['title']}, {answer['years']} whole years{stated}", ""]
-    width = max(len(name) for name in answer["term"]) + 1
-    heads = f"{'events':>8} {'chances':>9} {'a year':>8} {'sd':>7} {'size':>7}"
-    lines += [f"{'driver':<14}{'segment':<{width}} {heads}"]
+    names = {name: label(name) for name in answer["term"]}
+    width = max(len("segment"), *map(len, names.values())) + 1
+    heads = f"{'events':>8} {'chances':>9} {'size':>7}  a year"
+    lines += [f"{'driver':<14}{'segment':<{width}}{heads}"]
     for driver, segments in answer["drivers"].items():
+        range_ = YEARLY if driver in COUNTED else PROBABILITY
         for name, each in segments.items():
-            if name in answer["term"]:
+            if name in names:
                 size = "" if each["size"] is None else percent(each["size"]["mean"])
-                counted = f"{each['events']:>8,.0f} {each['chances']:>9,.1f}"
-                figures = f"{counted} {each['mean']:>8.3f} {each['sd']:>7.3f}"
-                lines.append(f"{driver:<14}{name:<{width}} {figures} {size:>7}")
-    shock = ", ".join(f"{name} {beta:+.2f}" for name, beta in answer["shock"].items())
-    terms = ", ".join(f"{name} {term}" for name, term in answer["term"].items())
-    return [*lines, "", f"terms: {terms}", f"a good or bad year for all: {shock or 'none'}"]
+                often = in_words(each["mean"], range_, (each["p05"], each["p95"]))
+                counted = f"{each['events']:>8,.0f} {each['chances']:>9,.1f} {size:>7}"
+                lines.append(f"{STEPS[driver]:<14}{names[name]:<{width}}{counted}  {often}")
+    swings = [f"{STEPS[name].lower()} {swing(beta)}" for name, beta in answer["shock"].items()]
+    terms = ", ".join(f"{names[name]} {term}" for name, term in answer["term"].items())
+    year = f"market-wide good or bad year: {', '.join(swings) or 'none seen'}"
+    return [*lines, "", f"terms: {terms}", year]
 
 
 def backtest_lines(answer: Mapping[str, Any]) -> list[str]:
@@ -220,7 +232,7 @@ def backtest_lines(answer: Mapping[str, Any]) -> list[str]:
         rows = {name: each for name, each in answer[of].items() if each["n"]}
         if not rows:
             continue
-        heads = ("n", "years", "in 50 %", "in 80 %", "in 90 %", "CRPS", "last year", "past mean")
+        heads = ("n", "years", "in 50%", "in 80%", "in 90%", "CRPS", "last year", "past mean")
         lines += ["", f"{title:<16}" + "".join(f"{head:>10}" for head in heads)]
         for name, each in rows.items():
             shares = [f"{each[f'cover{level}']:.0%}" for level in (50, 80, 90)]
@@ -244,38 +256,25 @@ def backtest_lines(answer: Mapping[str, Any]) -> list[str]:
 
 
 def belief_lines(scenario: Scenario) -> list[str]:
-    """What a scenario believes, number by number, with its source: one line each."""
+    """What a scenario believes, a line for each driver and segment, with its source."""
     lines = [scenario.because.strip()] if scenario.because else []
     for driver, entries in scenario.drivers:
         for segment, entry in entries.items():
+            words = scenario.table.words(driver, segment)
             # what the file states, without the defaults
-            known = entry.model_dump(
-                exclude={"source", "because"}, exclude_none=True, exclude_unset=True
-            )
-            acting = _acting(scenario.table.entries[driver][segment])
-            numbers = ", ".join(
-                f"{field} {believed(value)}{acting.get(field, '')}"
-                for field, value in known.items()
+            numbers = "; ".join(
+                f"{assumption(driver, field)} {text}"
+                for field, text in words.items()
+                if field in entry.model_fields_set or field == BY_TENURE
             )
             because, source = (" ".join(text.split()) for text in (entry.because, entry.source))
             why = f"{because} [{source}]".strip() if source else because
-            lines.append(f"{driver}.{segment}: {numbers} {why or '[no source given]'}")
-    shocks = ", ".join(f"{name} {beta:+g}" for name, beta in scenario.shock.items() if beta)
-    return [*lines, *([f"common shock: {shocks}"] if shocks else [])]
-
-
-def _acting(fields: Mapping[str, Stated]) -> dict[str, str]:
-    """Of each belief of an entry the mean that acts, where it is not the one that is stated."""
-    means: dict[str, list[str]] = {}
-    for name, each in fields.items():
-        if isinstance(each.value, float | Sized):
-            continue
-        mean = f"{each.range.mean(each.value):.3g}"
-        if mean != f"{getattr(each.value, 'mean', math.nan):.3g}":
-            curve = name in ("alpha", "beta")
-            field, _, year = ("sbg", "", name) if curve else name.partition(".")
-            means.setdefault(field, []).append(f"{year} {mean}".strip())
-    return {field: f", on average {' then '.join(each)}" for field, each in means.items()}
+            where = "All segments" if segment == EVERY_SEGMENT else label(segment)
+            lines.append(f"{where}: {numbers} {why or '[no source given]'}")
+    swings = [
+        f"{STEPS[name].lower()} {swing(beta)}" for name, beta in scenario.shock.items() if beta
+    ]
+    return [*lines, *([f"Market-wide good or bad year: {', '.join(swings)}"] if swings else [])]
 
 
 def profile_lines(profile: Mapping[str, Any]) -> list[str]:

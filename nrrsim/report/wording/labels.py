@@ -10,6 +10,7 @@ from nrrsim.metrics import DEFINITIONS
 from nrrsim.months import Calendar
 from nrrsim.notation import (
     counted,
+    label,
     money,
     money_exact,
     month_name,
@@ -35,10 +36,13 @@ STEPS = {
 GROUP_WORDS = STEPS | {"mix": "Segment mix", "all": "All together"}
 FIELD_WORDS = {
     "rate": "",
-    "size": " size",
+    "size": " per event",
     "uplift": " increase",
     "acceptance": " acceptance",
-    "churn_per_point": " churn a unit of increase",
+}
+OWN_WORDS = {
+    "price.churn_per_point": "Churn per point of price increase",
+    "reactivation.size": "Reactivated share of former ARR",
 }
 
 
@@ -80,13 +84,22 @@ def parts_of(belief: str) -> tuple[str, str, str]:
     return (found[1], found[2], found[3]) if found else (belief, "all", "")
 
 
-def belief(name: str) -> str:
-    """A belief's name in words; the common shock is one, too."""
+def belief(name: str, labels: Mapping[str, str] | None = None) -> str:
+    """A belief's name in words; the common shock is one, too. `labels`: a card's own."""
     if name == "shock":
-        return "a good or bad year for all"
+        return "Market-wide good or bad year"
     driver, segment, field = parts_of(name)
-    what = f"{STEPS[driver]}{field_of(field)}"
-    return what if segment == "all" else f"{what}, {segment}"
+    return of_segment(assumption(driver, field), segment, labels)
+
+
+def of_segment(what: str, segment: str, labels: Mapping[str, str] | None = None) -> str:
+    """What is said of a segment; of all, without their name."""
+    return what if segment == "all" else f"{what}, {label(segment, labels)}"
+
+
+def assumption(driver: str, field: str) -> str:
+    """What a driver's number is called: Churn, Price increase, Contraction per event."""
+    return OWN_WORDS.get(f"{driver}.{field}") or f"{STEPS[driver]}{field_of(field)}"
 
 
 def field_of(field: str) -> str:
