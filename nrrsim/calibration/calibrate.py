@@ -26,7 +26,7 @@ from nrrsim.ledger.ledger import Ledger, as_ledger
 from nrrsim.months import month_name
 from nrrsim.notation import count, counted, label, percent, table_html
 from nrrsim.notation import month_name as in_words
-from nrrsim.scenario.beliefs import beta_of
+from nrrsim.scenario.beliefs import Z90, Beta, Lognormal, beta_of
 from nrrsim.scenario.book import book_reading, is_address
 from nrrsim.scenario.customers import customers_of
 from nrrsim.scenario.drivers import COUNTED, DRIVERS
@@ -78,11 +78,14 @@ class Calibration:
         drivers: dict[str, Any] = {}
         for each in self.learnt:
             size = None if each.size is None else dict(zip(("mean", "sd"), each.size, strict=True))
+            low, high = _belief(each).quantile(np.array([-Z90, Z90]), share=True).tolist()
             figures = {
                 "events": each.events,
                 "chances": each.chances,
                 "mean": each.mean,
                 "sd": each.sd,
+                "p05": low,
+                "p95": high,
             }
             drivers.setdefault(each.driver, {})[each.segment] = figures | {
                 "size": size,
@@ -322,6 +325,13 @@ def _rate(mean: float, sd: float) -> dict[str, Any]:
         "mean": _rounded(min(mean, MOST_OFTEN)),
         "sd": _rounded(max(sd, 1e-6)),
     }
+
+
+def _belief(each: Learnt) -> Beta | Lognormal:
+    """How often a driver acts, as a scenario states it; of churn by tenure, its rate over all."""
+    if each.driver in COUNTED:
+        return Lognormal.model_validate(_rate(each.mean, each.sd))
+    return Beta.model_validate(_beta(each.mean, each.sd))
 
 
 def _lognormal(median: float, error: float) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,15 +18,15 @@ from nrrsim.notation import (
     points,
     signed_money,
 )
-from nrrsim.report.wording.labels import STEPS, span, unsigned_lines
-from nrrsim.scenario.drivers import COUNTED
-from nrrsim.scenario.numbers import Sized
-from nrrsim.scenario.table import believed
+from nrrsim.report.wording.labels import STEPS, assumption, span, unsigned_lines
+from nrrsim.scenario.book import EVERY_SEGMENT
+from nrrsim.scenario.drivers import COUNTED, DRIVERS
+from nrrsim.scenario.numbers import PROBABILITY, YEARLY
+from nrrsim.scenario.table import BY_TENURE, in_words, swing
 
 if TYPE_CHECKING:
     from nrrsim.ledger.exports import Format
     from nrrsim.scenario.scenario import Scenario
-    from nrrsim.scenario.table import Stated
 
 
 def expected_lines(answer: Mapping[str, Any], sd: float, months: int, customers: int) -> list[str]:
@@ -153,10 +152,12 @@ def frontier_lines(answer: Mapping[str, Any]) -> list[str]:
         if lever["status"] != "reached":
             lines.append(f"{STEPS[name]:<14} {lever['status']}")
             continue
-        form = _often if name in COUNTED else percent
+        range_ = DRIVERS[name].fields[DRIVERS[name].multiplied]
         by_segment = ", ".join(
-            f"{label(segment)} {form(now)} to {form(lever['needed'][segment])}"
-            for segment, now in lever["now"].items()
+            f"{label(segment)} {in_words(lever['now'][segment], range_)} to"
+            f" {in_words(value, range_)}"
+            for segment, value in lever["needed"].items()
+            if value
         )
         lines.append(
             f"{STEPS[name]:<14} {_moved(lever['factor'] - 1)}: {by_segment}{_published(lever)}"
@@ -170,11 +171,6 @@ def frontier_lines(answer: Mapping[str, Any]) -> list[str]:
         losses, gains = (max(by, -1.0) for by in (-x, x))
         together = f"losses {_moved(losses)}, gains {_moved(gains)}"
     return [*lines, f"{'All together':<14} {together}{_published(answer['beside'] or {})}"]
-
-
-def _often(rate: float) -> str:
-    """A number of events a customer and year."""
-    return f"{rate:.2f} a year"
 
 
 def _moved(by: float) -> str:
@@ -211,29 +207,22 @@ def calibrated_lines(answer: Mapping[str, Any]) -> list[str]:
     """What `nrrsim calibrate` prints for people."""
     stated = f", in {answer['currency']}" if answer["currency"] else ", no currency is stated"
     lines = [f"{answer['title']}, {answer['years']} full years{stated}", ""]
-    width = max(len("segment"), *(len(label(name)) for name in answer["term"])) + 1
-    heads = f"{'Events':>8} {'Customer-years':>15} {'Rate':>12} {'SD':>9} {'Size':>7}"
+    names = {name: label(name) for name in answer["term"]}
+    width = max(len("Segment"), *map(len, names.values())) + 1
+    heads = f"{'Events':>8} {'Customer-years':>15} {'Size':>7}  Per year"
     lines += [f"{'Driver':<14}{'Segment':<{width}} {heads}"]
     for driver, segments in answer["drivers"].items():
+        range_ = YEARLY if driver in COUNTED else PROBABILITY
         for name, each in segments.items():
-            if name in answer["term"]:
+            if name in names:
                 size = "" if each["size"] is None else percent(each["size"]["mean"])
-                seen = f"{each['events']:>8,.0f} {each['chances']:>15,.1f}"
-                rate, sd = percent(each["mean"]), f"{100 * each['sd']:.1f} pts"
-                if driver in COUNTED:
-                    rate, sd = f"{each['mean']:.2f} a year", f"{each['sd']:.2f}"
-                named = f"{STEPS[driver]:<14}{label(name):<{width}}"
-                lines.append(f"{named} {seen} {rate:>12} {sd:>9} {size:>7}")
-    shock = ", ".join(
-        f"{STEPS[name].lower()} {_moved(beta)}" for name, beta in answer["shock"].items()
-    )
-    terms = ", ".join(f"{label(name)} {term}" for name, term in answer["term"].items())
-    return [
-        *lines,
-        "",
-        f"Contracts: {terms}",
-        f"Market-wide good or bad year (one standard deviation): {shock or 'none'}",
-    ]
+                often = in_words(each["mean"], range_, (each["p05"], each["p95"]))
+                seen = f"{each['events']:>8,.0f} {each['chances']:>15,.1f} {size:>7}"
+                lines.append(f"{STEPS[driver]:<14}{names[name]:<{width}} {seen}  {often}")
+    swings = [f"{STEPS[name].lower()} {swing(beta)}" for name, beta in answer["shock"].items()]
+    terms = ", ".join(f"{names[name]} {term}" for name, term in answer["term"].items())
+    year = f"Market-wide good or bad year: {', '.join(swings) or 'none seen'}"
+    return [*lines, "", f"Contracts: {terms}", year]
 
 
 def backtest_lines(answer: Mapping[str, Any]) -> list[str]:
@@ -270,38 +259,25 @@ def backtest_lines(answer: Mapping[str, Any]) -> list[str]:
 
 
 def belief_lines(scenario: Scenario) -> list[str]:
-    """What a scenario believes, number by number, with its source: one line each."""
+    """What a scenario believes, a line for each driver and segment, with its source."""
     lines = [scenario.because.strip()] if scenario.because else []
     for driver, entries in scenario.drivers:
         for segment, entry in entries.items():
+            words = scenario.table.words(driver, segment)
             # what the file states, without the defaults
-            known = entry.model_dump(
-                exclude={"source", "because"}, exclude_none=True, exclude_unset=True
-            )
-            acting = _acting(scenario.table.entries[driver][segment])
-            numbers = ", ".join(
-                f"{field} {believed(value)}{acting.get(field, '')}"
-                for field, value in known.items()
+            numbers = "; ".join(
+                f"{assumption(driver, field)} {text}"
+                for field, text in words.items()
+                if field in entry.model_fields_set or field == BY_TENURE
             )
             because, source = (" ".join(text.split()) for text in (entry.because, entry.source))
             why = f"{because} [{source}]".strip() if source else because
-            lines.append(f"{driver}.{segment}: {numbers} {why or '[no source given]'}")
-    shocks = ", ".join(f"{name} {beta:+g}" for name, beta in scenario.shock.items() if beta)
-    return [*lines, *([f"common shock: {shocks}"] if shocks else [])]
-
-
-def _acting(fields: Mapping[str, Stated]) -> dict[str, str]:
-    """Of each belief of an entry the mean that acts, where it is not the one that is stated."""
-    means: dict[str, list[str]] = {}
-    for name, each in fields.items():
-        if isinstance(each.value, float | Sized):
-            continue
-        mean = f"{each.range.mean(each.value):.3g}"
-        if mean != f"{getattr(each.value, 'mean', math.nan):.3g}":
-            curve = name in ("alpha", "beta")
-            field, _, year = ("sbg", "", name) if curve else name.partition(".")
-            means.setdefault(field, []).append(f"{year} {mean}".strip())
-    return {field: f", on average {' then '.join(each)}" for field, each in means.items()}
+            where = "All segments" if segment == EVERY_SEGMENT else label(segment)
+            lines.append(f"{where}: {numbers} {why or '[no source given]'}")
+    swings = [
+        f"{STEPS[name].lower()} {swing(beta)}" for name, beta in scenario.shock.items() if beta
+    ]
+    return [*lines, *([f"Market-wide good or bad year: {', '.join(swings)}"] if swings else [])]
 
 
 def profile_lines(profile: Mapping[str, Any]) -> list[str]:

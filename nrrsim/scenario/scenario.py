@@ -49,7 +49,7 @@ from nrrsim.scenario.drivers import Driver, Drivers
 from nrrsim.scenario.extends import copied, extended, gives_way, merged, with_churn_rates
 from nrrsim.scenario.numbers import OF_TARGET, TARGET, Sized
 from nrrsim.scenario.programmes import Programme
-from nrrsim.scenario.table import Stated, Table, believed
+from nrrsim.scenario.table import Stated, Table
 from nrrsim.yamlfile import Document, read_yaml
 
 if TYPE_CHECKING:
@@ -167,13 +167,14 @@ class Scenario(Frozen):
 
     def frame(self) -> pd.DataFrame:
         """A row for each number of the drivers: `driver`, `segment` (or `all`), `field`, `value`
-        (the number or the belief, as text), `mean` (the one that acts) and `source`.
+        (the number, or the belief's mean and 90% range, as text), `mean` (the one that acts) and
+        `source`.
         """
         import pandas as pd
 
         rows = [
             {"driver": each.driver, "segment": each.key, "field": each.field}
-            | {"value": believed(each.value), "mean": each.mean}
+            | {"value": each.words, "mean": each.mean}
             | {"source": " ".join(getattr(self.drivers, each.driver)[each.key].source.split())}
             for each in self.table.stated
         ]

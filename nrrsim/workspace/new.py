@@ -28,7 +28,7 @@ from nrrsim.ledger.ledger import Ledger
 from nrrsim.ledger.sources import matching
 from nrrsim.metrics import nrr
 from nrrsim.months import month_name, parse_month
-from nrrsim.notation import counted
+from nrrsim.notation import counted, percent
 from nrrsim.report.card import is_own_format, read_card
 from nrrsim.scenario.book import is_address
 from nrrsim.workspace.cards import Said, card_name, plan, report_card, why_said
@@ -376,7 +376,7 @@ def _lever(learnt: Calibration) -> dict[str, Any]:
         each.mean for each in learnt.learnt if (each.driver, each.segment) == ("churn", name)
     )
     rate = float(f"{0.75 * churn:.3g}")
-    source = f"judgement: a quarter less than the {churn:.3g} that was learnt"
+    source = f"judgement: a quarter less than the {percent(churn)} that was learnt"
     return {"churn": {name: {"rate": rate, "source": source}}}
 
 
