@@ -20,7 +20,7 @@ from nrrsim.notation import (
 from nrrsim.report.wording.labels import STEPS, assumption, span, unsigned_lines
 from nrrsim.scenario.book import EVERY_SEGMENT
 from nrrsim.scenario.drivers import COUNTED, DRIVERS
-from nrrsim.scenario.numbers import PROBABILITY, YEARLY
+from nrrsim.scenario.numbers import PROBABILITY, YEARLY, Range
 from nrrsim.scenario.table import BY_TENURE, in_words, swing
 
 if TYPE_CHECKING:
@@ -152,8 +152,7 @@ def frontier_lines(answer: Mapping[str, Any]) -> list[str]:
             continue
         range_ = DRIVERS[name].fields[DRIVERS[name].multiplied]
         by_segment = ", ".join(
-            f"{label(segment)} {in_words(lever['now'][segment], range_)} to"
-            f" {in_words(value, range_)}"
+            f"{label(segment)} {_from(lever['now'][segment], range_)} to {in_words(value, range_)}"
             for segment, value in lever["needed"].items()
             if value
         )
@@ -169,6 +168,11 @@ def frontier_lines(answer: Mapping[str, Any]) -> list[str]:
         losses, gains = (max(by, -1.0) for by in (-x, x))
         together = f"losses {_by(losses)}, gains {_by(gains)}"
     return [*lines, f"{'All together':<14} {together}{_published(answer['beside'] or {})}"]
+
+
+def _from(value: float, range_: Range) -> str:
+    """A number before another of its kind, which has the unit."""
+    return in_words(value, range_).partition(" ")[0]
 
 
 def _by(factor: float) -> str:
@@ -292,7 +296,7 @@ def profile_lines(profile: Mapping[str, Any]) -> list[str]:
         f"customers     {count(profile['customers'])},"
         f" {count(profile['customers_last_month'])} of them in the last month",
         f"ARR           {money_exact(profile['arr_last_month'], currency)} in the last month",
-        f"currency      {currency or 'not stated; --currency says it, such as --currency EUR'}",
+        f"currency      {currency or 'not stated (--currency says it)'}",
         f"segments      {segments}",
         f"gaps          {count(profile['gaps'])} left and came back,"
         f" {count(profile['gaps_up_to_3_months'])} of them within 3 months;"
