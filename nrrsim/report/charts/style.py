@@ -102,7 +102,8 @@ def enable() -> None:
 
 def svg(chart: ChartType) -> str:
     """Return a chart in the house theme as SVG; the same chart gives the same bytes."""
-    return _svg({**chart.to_dict(), **theme()})
+    # what a chart is drawn from, which may be no JSON, is no part of the picture
+    return _svg({**chart.to_dict(), **theme(), "usermeta": {}})
 
 
 def _bundle(spec: dict[str, Any], **_: Any) -> dict[str, Any]:
@@ -173,8 +174,9 @@ def takes_columns(
             for c in numbers.split():
                 values = pd.to_numeric(frame[c]).astype(float)
                 data[c] = values.replace([inf, -inf], float("nan")).to_numpy()  # JSON has none
-            drawn = draw(data, *args, **options)
-            drawn.usermeta = _numbers(draw, frame[columns], *args, **options)
+            drawn = draw(data.copy(), *args, **options)
+            names = {c: [str(v) for v in frame[c]] for c in NAMES.intersection(data)}
+            drawn.usermeta = _numbers(draw, data.assign(**names), *args, **options)
             return drawn
 
         return cast("Drawing[P]", checked)
@@ -186,12 +188,10 @@ def _numbers(draw: Drawing[P], frame: Frame, *args: P.args, **options: P.kwargs)
     """What a chart is drawn from, as plain values: it goes with the chart into spreadsheets."""
     how = signature(draw).bind(frame, *args, **options)
     how.apply_defaults()
-    plain = frame.astype(object).where(frame.notna(), None)
-    rows = [[v.item() if hasattr(v, "item") else v for v in row] for row in plain.values.tolist()]
     return {
         "chart": draw.__name__,
         "columns": list(frame),
-        "rows": rows,
+        "rows": frame.astype(object).where(frame.notna(), None).values.tolist(),
         "currency": how.arguments.get("currency"),
     }
 
