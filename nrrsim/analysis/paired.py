@@ -15,8 +15,24 @@ from nrrsim.movements import Movements
 from nrrsim.scenario.scenario import Scenario, as_scenario
 
 
+def common_currency(*scenarios: Scenario) -> str:
+    """The currency of all, "" where one of them does not state it.
+
+    Raises UsageError where two are in two.
+    """
+    stated = {each.opening.currency: each.title for each in reversed(scenarios)}
+    known = {code: title for code, title in stated.items() if code}
+    if len(known) > 1:
+        told = ", ".join(f"{title or 'one'} is in {code}" for code, title in known.items())
+        raise UsageError(
+            f"currency: {told}; scenarios are compared in one currency: state both books in it"
+        )
+    return next(iter(stated)) if len(stated) == 1 else ""
+
+
 def comparable(a: Scenario, b: Scenario) -> tuple[str, ...]:
     """The segments of both; raises UsageError where the two cannot be compared."""
+    common_currency(a, b)
     if a.months != b.months:
         raise UsageError(
             f"months: {a.months} against {b.months}; two scenarios are compared over the same time"

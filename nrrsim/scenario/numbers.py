@@ -190,6 +190,17 @@ class Sized(Frozen):
     mean: Annotated[Positive, AfterValidator(MEAN.check)]
     sd: Annotated[Finite, Field(ge=0, le=100, json_schema_extra=AS_PERCENT), OR_PERCENT]
 
+    @property
+    def span(self) -> tuple[float, float]:
+        """Between which sizes nine of ten events lie."""
+        if not self.sd:
+            return self.mean, self.mean
+        low, high = self._distribution().quantile(np.array([-Z90, Z90]), share=True)
+        return float(low), float(high)
+
+    def _distribution(self) -> beliefs.Beta | beliefs.Lognormal:
+        return beliefs.Lognormal(dist="lognormal", mean=self.mean, sd=self.sd)
+
     @model_validator(mode="after")
     def _not_too_uneven(self) -> Self:
         if 0 < self.sd < SMALLEST:
@@ -217,6 +228,10 @@ class LossSize(Sized):
                 f" most {np.sqrt(MOST_OF_A_BETA * self.mean * (1 - self.mean)):.3g} can be used"
             )
         return self
+
+    def _distribution(self) -> beliefs.Beta:
+        a, b = beliefs.beta_of(self.mean, self.sd)
+        return beliefs.Beta(dist="beta", a=a, b=b)
 
 
 class GainSize(Sized):

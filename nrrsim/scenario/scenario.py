@@ -49,13 +49,15 @@ from nrrsim.scenario.drivers import Driver, Drivers
 from nrrsim.scenario.extends import copied, extended, gives_way, merged, with_churn_rates
 from nrrsim.scenario.numbers import OF_TARGET, TARGET, Sized
 from nrrsim.scenario.programmes import Programme
-from nrrsim.scenario.table import Stated, Table, believed
+from nrrsim.scenario.table import Stated, Table
 from nrrsim.yamlfile import Document, read_yaml
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MOST_MONTHS = 600
+# What a scenario alone states.
+OF_SCENARIOS = {"extends", "book", "drivers", "correlations", "shock", "new_business", "programmes"}
 # What a file that extends another may state in part.
 REQUIRE_NOTHING = ("Churn", "Contraction", "Growth", "Price", "Reactivation", "Segment",
                    "SyntheticBook")  # fmt: skip
@@ -165,13 +167,14 @@ class Scenario(Frozen):
 
     def frame(self) -> pd.DataFrame:
         """A row for each number of the drivers: `driver`, `segment` (or `all`), `field`, `value`
-        (the number or the belief, as text), `mean` (the one that acts) and `source`.
+        (the number, or the belief's mean and 90% range, as text), `mean` (the one that acts) and
+        `source`.
         """
         import pandas as pd
 
         rows = [
             {"driver": each.driver, "segment": each.key, "field": each.field}
-            | {"value": believed(each.value), "mean": each.mean}
+            | {"value": each.words, "mean": each.mean}
             | {"source": " ".join(getattr(self.drivers, each.driver)[each.key].source.split())}
             for each in self.table.stated
         ]
@@ -262,6 +265,11 @@ def find_scenario(name: str) -> Path:
 def is_card(values: Collection[str]) -> bool:
     """Whether what a file states makes it a run card."""
     return "notebook" in values
+
+
+def is_scenario(values: Collection[str]) -> bool:
+    """Whether what a file states makes it a scenario; a title and a target may stand in others."""
+    return not is_card(values) and not OF_SCENARIOS.isdisjoint(values)
 
 
 def as_scenario(given: Scenario | str | Path) -> Scenario:

@@ -179,7 +179,7 @@ local function equations(inlines)
       out:insert(x)
       i = i + 1
     elseif html then
-      out:extend{inline(('<span class="equation" id="%s">'):format(label)), x, inline(('<span class="number">(%s)</span></span>'):format(numbers[label]))}
+      out:extend{inline(('<span class="equation" id="%s" tabindex="0">'):format(label)), x, inline(('<span class="number">(%s)</span></span>'):format(numbers[label]))}
       i = after + taken
     else
       local described = alt and "alt: " .. typst_string(alt) .. ", " or ""
