@@ -295,9 +295,6 @@ def rare_forecasts(told):
     )
     yield "forecast/assumptions", (about, replace(assumed, yearly=("A",), monthly=()))
     yield "forecast/fan", (replace(about, pace=12, same_measure=False), replace(fan, p_target=None))
-    inside = forecast.Earlier("2025", 1.0, 1.05, 1.1, 1.02)
-    yield "forecast/before", (forecast.Before((inside, replace(inside, actual=0.9))),)
-    yield "forecast/before", (forecast.Before(()),)
     known = replace(
         forecast.BackTest.of(told), forecasts=1, years=6, error=0.02, last=0.03, mean=0.01
     )
