@@ -19,7 +19,7 @@ from nrrsim.report.card import read_card
 from nrrsim.report.manifest import verify
 from nrrsim.report.pages.render import render
 from nrrsim.report.run import run_card
-from nrrsim.report.wording import comparison, facts, forecast, quarterly, templates
+from nrrsim.report.wording import comparison, facts, forecast, quarterly, since, templates
 from nrrsim.report.wording.say import REPORTS, checked, facts_of
 from nrrsim.report.wording.templates import MACROS, OWN, Templates, house_templates, laid_out
 
@@ -187,7 +187,8 @@ def test_every_branch_of_every_template(branches, tmp_path, capsys):
     told = nr.forecast(Actuals(nr.read_ledger(MERIDIAN), "2026-09", target=1.1), trials=100)
     said += [said_of(told, name) for name in forecast.SENTENCES]
     said += [said_of(told.backtest, name) for name in forecast.OF_A_BACKTEST]
-    said += [rendered(name, *each) for name, each in (*rare_facts(past, c), *rare_forecasts(told))]
+    rare = (*rare_facts(past, c), *rare_forecasts(told), *rare_moves())
+    said += [rendered(name, *each) for name, each in rare]
     for text in said:
         assert not re.search(r"\bnan\b|None|n/a|\{\{|\{%|  | [,;)]|\(\s", text), text
     assert {name for name, *_ in branches} >= {
@@ -203,6 +204,37 @@ def test_every_branch_of_every_template(branches, tmp_path, capsys):
 def rendered(name: str, *values: object) -> str:
     known = {key: each for value in values for key, each in vars(value).items()}
     return importlib.import_module("nrrsim.report.wording.say").house().render(name, known)
+
+
+def rare_moves():
+    """Facts of what moved since the last report; tests/analysis/test_since.py has the real ones."""
+    report = since.Report(
+        last="Q2 2026",
+        now="Q3 2026",
+        currency="USD",
+        fiscal_year_end=12,
+        nrr=1.05,
+        published=1.03,
+        same_measure=True,
+    )
+    term = since.Term("window", "6 months", "12 months")
+    part, whose = since.Part("Cohort mix", 0.01, ()), since.Part("Churn", -0.02, ("A", "B"))
+    yield "since/since_heading", (report,)
+    yield "since/since", (report, since.Change((term, term), "", ()))
+    yield "since/since", (report, since.Change((), "it begins later", ()))
+    yield "since/since", (report, since.Change((), "", (part, whose)))
+    yield "since/since", (replace(report, nrr=1.03), since.Change((), "", ()))
+    yield "since/since", (replace(report, nrr=1.0), since.Change((), "", ()))
+    figure, cause = since.Figure("NRR", "103.0%", "102.1%"), since.Named("Alder", -0.009)
+    yield "since/restated", (report, since.Restated((figure, figure), (cause,), True))
+    yield "since/restated", (report, since.Restated((figure,), (cause, cause), True))
+    for has_book in (False, True):
+        yield "since/restated", (report, since.Restated((figure,), (), has_book))
+        yield "since/restatements", (report, since.Restatements(1, not has_book, has_book))
+    yield "since/restatements", (report, since.Restatements(2, True, True))
+    judged = since.Judged("Q3 2025", 0.98, 1.12, 1.07, "at the 71st percentile", True)
+    yield "since/ranges", (report, since.Ranges((judged, replace(judged, inside=False))))
+    yield "since/ranges", (replace(report, same_measure=False), since.Ranges((judged,)))
 
 
 def rare_facts(past, c):
@@ -266,9 +298,6 @@ def rare_forecasts(told):
         (about, replace(assumed, monthly=(), shocks=(forecast.Shock("churn", 0.2),))),
     )
     yield "forecast/fan", (replace(about, pace=12, same_measure=False), replace(fan, p_target=None))
-    inside = forecast.Earlier("2025", 1.0, 1.05, 1.1, 1.02)
-    yield "forecast/before", (forecast.Before((inside, replace(inside, actual=0.9))),)
-    yield "forecast/before", (forecast.Before(()),)
     known = replace(
         forecast.BackTest.of(told), forecasts=1, years=6, error=0.02, last=0.03, mean=0.01
     )

@@ -15,6 +15,7 @@ import pandas as pd
 from nrrsim.analysis.since import FIGURES, RATES
 from nrrsim.metrics import DEFINITIONS
 from nrrsim.months import shift
+from nrrsim.movements import MOVEMENTS
 from nrrsim.notation import counted, label, money, month_name, percent, points
 from nrrsim.report.wording.labels import STEPS, Markdown, joined, period
 
@@ -153,20 +154,26 @@ def _kinds(row: Any) -> str:
 
 def _part(part: str, since: Since) -> str:
     """A part of the change, and the months that it is of."""
-    past, before = since.past, since.before
+    past, before, then = since.past, since.before, since.then
     assert before is not None
-    first = shift(max(before.as_of, past.start), past.ledger.step)
+    assert then is not None
     if part in STEPS:
-        return f"{STEPS[part]}, {_stretch(first, past.as_of)}"
+        return f"{STEPS[part]} in {_time(max(before.as_of, past.start), past.as_of, since)}"
     if part == "rolled_off":
-        assert since.then is not None
-        gone = shift(since.then.start, past.ledger.step)
-        return f"{_stretch(gone, min(past.start, before.as_of))} rolled off"
+        return f"{_time(then.start, min(past.start, before.as_of), since)} rolled off"
     if part == "mix":
         return "Customers who entered or left the cohort, and the new base"
     if part == "restated":
         return f"{_last(since)} restated"
-    return f"By definition: {DEFINITIONS[past.definition].title.lower()}, less point to point"
+    return f"{DEFINITIONS[past.definition].title} less point to point"
+
+
+def _time(after: str, until: str, since: Since) -> str:
+    """The months after one and up to another: a quarter's name, where they are one."""
+    past = since.past
+    if shift(after, past.pace) == until:
+        return _period(until, since)
+    return _stretch(shift(after, past.ledger.step), until)
 
 
 def _figure(name: str, value: float, currency: str) -> str:
@@ -241,7 +248,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Named:
-    """A customer or a part of the change, and how many points of NRR it is."""
+    """A customer, and how many points of NRR it is."""
 
     name: str
     change: float
@@ -305,12 +312,21 @@ class Term:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A part of the change, in points of NRR, and the customers who are most of it."""
+
+    name: str
+    change: float
+    customers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Change:
     """What changed since the last report: its largest parts; or why nothing is compared."""
 
     changed: tuple[Term, ...]
     why_not: str
-    parts: tuple[Named, ...]
+    parts: tuple[Part, ...]
 
     @classmethod
     def of(cls, since: Since) -> Self:
@@ -324,9 +340,8 @@ class Change:
         told = []
         for _, row in largest[largest["change"].abs() >= SMALL].iterrows():
             named = [row[name] for name in ("first", "second") if isinstance(row[name], str)]
-            name = _part(row["part"], since)
-            of = f" ({joined(named)})" if named and row["part"] not in ("mix", "rolled_off") else ""
-            told.append(Named(f"{name}{of}", float(row["change"])))
+            by = tuple(named) if row["part"] in MOVEMENTS or row["part"] == "restated" else ()
+            told.append(Part(_part(row["part"], since), float(row["change"]), by))
         return cls(terms, since.why_not, tuple(told))
 
 
