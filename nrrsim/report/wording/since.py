@@ -101,13 +101,14 @@ def restatements(since: Since) -> pd.DataFrame:
 
 def restated_lines(numbers: Mapping[str, Any]) -> list[str]:
     """What the command warns of, from the numbers that a report recorded: a line a figure."""
-    before = numbers.get("before") or {}
-    currency = numbers.get("terms", {}).get("currency", "")
+    before = numbers.get("before") or {"restated": {}}
     return [
-        f"restated: {FIGURE_WORDS[name]} of {month_name(before['as_of'])} was published as"
-        f" {_figure(name, each['published'], currency)}; from today's ledger it is"
-        f" {_figure(name, each['today'], currency)}"
-        for name, each in before.get("restated", {}).items()
+        f"restated: {words} of {month_name(before['as_of'])} was published as"
+        f" {_figure(name, before['restated'][name]['published'], numbers['terms']['currency'])};"
+        " from today's ledger it is"
+        f" {_figure(name, before['restated'][name]['today'], numbers['terms']['currency'])}"
+        for name, words in FIGURE_WORDS.items()
+        if name in before["restated"]
     ]
 
 
