@@ -14,6 +14,7 @@ from .analysis.renewals import renewals as renewals
 from .analysis.sensitivity import sensitivity as sensitivity
 from .analysis.since import Published as Published
 from .analysis.since import since as since
+from .analysis.variance import variance as variance
 from .benchmarks import band as band
 from .benchmarks import leaky_bucket as leaky_bucket
 from .calibration.backtest import backtest as backtest
@@ -42,7 +43,9 @@ from .report import charts as charts
 from .report import tables as tables
 from .report.published import publish as publish
 from .report.published import published as published
+from .report.wording.commentary import comment as comment
 from .report.wording.say import say as say
+from .scenario.plan import read_plan as read_plan
 from .scenario.scenario import Scenario as Scenario
 from .scenario.scenario import read_scenario as read_scenario
 from .whatif.panel import what_if as what_if

@@ -15,3 +15,4 @@ from .sensitivity import sensitivity as sensitivity
 from .since import Published as Published
 from .since import since as since
 from .sweep import sweep as sweep
+from .variance import variance as variance

@@ -134,8 +134,7 @@ def keyed(book: pd.DataFrame, ledger: Ledger, company: str) -> pd.DataFrame:
 
 def keys_of(ledger: Ledger, names: Iterable[str], company: str) -> list[str]:
     """The keys of customers of a ledger, whose names may be masked."""
-    true = getattr(ledger, "unmasked", None) or {}
-    return [key_of(company, true.get(name, name)) for name in names]
+    return [key_of(company, name) for name in ledger.true_names(names)]
 
 
 @dataclass(frozen=True)
@@ -179,6 +178,11 @@ class Since:
     def why_not(self) -> str:
         """Why the quarter of the report before cannot be had of today's ledger; "" where it can."""
         return self._then if isinstance(self._then, str) else ""
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether there is a report before that this one can be compared with."""
+        return len(self.figures) > 0
 
     # --- what was restated ------------------------------------------------------------------------
 
@@ -363,7 +367,7 @@ class Since:
         }
 
     def _effects(self, moved: pd.DataFrame) -> np.ndarray:
-        """`ndarray[unit]`: what the NRR of the published book gains by that unit's rows of today."""
+        """`ndarray[unit]`: what the published book's NRR gains by that unit's rows of today."""
         published, today, _ = self._books
         unit_of = dict(zip(moved["customer"], moved["unit"], strict=True))
         units = sorted(set(unit_of.values()))

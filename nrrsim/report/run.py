@@ -22,8 +22,9 @@ from nrrsim import errors
 from nrrsim.errors import NotebookError, NrrsimError, UsageError, did_you_mean
 from nrrsim.files import refused, shared, whole_folder
 from nrrsim.ledger.reading import as_keys, in_a_card
-from nrrsim.notation import escape_markdown, month_name
-from nrrsim.report.card import ALWAYS_PATHS, Card, read_card
+from nrrsim.notation import escape_markdown, month_name, unevaluated
+from nrrsim.report.audience import for_audience, notes_of, summary_of
+from nrrsim.report.card import ALWAYS_PATHS, AS_OF, CARDS, Card, read_card, workspace_of
 from nrrsim.report.manifest import MANIFEST, recorded_numbers, write_manifest
 from nrrsim.report.published import (
     INVESTOR,
@@ -37,7 +38,6 @@ from nrrsim.report.published import (
 from nrrsim.report.wording.since import restated_lines
 
 FORMATS = ("pdf", "html", "xlsx")
-AS_OF = "as_of"  # the parameter that is a report's month
 log = logging.getLogger("nrrsim")
 
 
@@ -50,13 +50,14 @@ def run_card(
     progress: bool = False,
     over: Mapping[str, Any] | None = None,
     latest: bool = False,
+    summary: bool = False,
 ) -> Path:
     """Run a card and put the report into `out`/<name of the card>/; returns that folder.
 
     over : keys with what takes the place of the card's own. latest : `as_of` is the last month of
-        the card's ledger that ends a quarter.
+        the card's ledger that ends a quarter. summary : page 1 alone, as summary.pdf, too.
     out : default: `reports/` beside the folder `params/` that the card lies in, else `reports/`
-        here.
+        here; of a scenario's file, `reports/` in its workspace.
 
     Raises UsageError for the card, DataError for the ledger, NotebookError or RenderError for the
     run.
@@ -65,9 +66,10 @@ def run_card(
     if unknown:
         raise UsageError(f"--to: {unknown[0]!r} is not known; {did_you_mean(unknown[0], FORMATS)}")
     from nrrsim.report.pages.markdown import install_fonts
+    from nrrsim.report.pages.notebook import EXTENSION
 
     card = _of_latest(path, over or {}) if latest else read_card(path, over)
-    out = _reports_of(card.path) if out is None else Path(out)
+    out = _reports_of(card) if out is None else Path(out)
     final = _checked_place(out / card.name)
     if not set(card.paths) - set(ALWAYS_PATHS):
         log.info(
@@ -82,15 +84,15 @@ def run_card(
     _say_what_it_is_compared_with(card, before, final)
     with whole_folder(final) as work:
         log.info("%s: running %s", card.path, running)
-        numbers = _execute(card, work / "report.ipynb", progress, before)
+        numbers = _execute(card, work / "report.ipynb", to, progress, before)
         _warn_of_restated(card, numbers)
         log.info("%s: rendering %s", card.path, ", ".join(to))
-        rendered_by = _render(card, work, to, engine)
+        rendered_by = _render(card, work, to, engine, summary)
         kept = keep(before, work, final, audience)
         published = quarters_with(before, numbers, card.parameters)
         write_manifest(card, work, final, numbers, rendered_by, kept, published)
-    if out.resolve() == shared("reports").resolve():
-        install_fonts(shared("reports"))  # so that Quarto can render the notebook by hand, too
+    if (out / EXTENSION).is_dir():
+        install_fonts(out)  # so that Quarto can render the notebook by hand, too
     return final
 
 
@@ -115,10 +117,23 @@ def _of_latest(path: str | Path, over: Mapping[str, Any]) -> Card:
     return replace(card, parameters={**card.parameters, AS_OF: month})
 
 
-def _reports_of(card: Path) -> Path:
-    """The folder for the reports of a card: its workspace's, if it lies in one."""
-    beside = Path(os.path.normpath(card.parent / ".." / "reports"))
-    in_workspace = card.resolve().parent.name == "params" and beside.is_dir()
+def _reports_of(card: Card) -> Path:
+    """The folder for the reports of a card: its workspace's, if it lies in one.
+
+    Raises UsageError where the report of a scenario's file would take the place of a card's.
+    """
+    file = card.path
+    if card.is_scenario:
+        home = workspace_of(file)
+        namesake = home / CARDS / file.name
+        if namesake.is_file() and namesake.resolve() != file.resolve():
+            raise UsageError(
+                f"{file}: its report would have the name of the card {namesake}'s; run that card,"
+                " or say where the report goes with --out"
+            )
+        return home / "reports"
+    beside = Path(os.path.normpath(file.parent / ".." / "reports"))
+    in_workspace = file.resolve().parent.name == CARDS and beside.is_dir()
     return beside if in_workspace else Path("reports")
 
 
@@ -203,14 +218,19 @@ def _own_kernel(folder: Path, said: Mapping[str, str]) -> Iterator[Any]:
         raise
 
 
-def _execute(card: Card, executed: Path, progress: bool, before: Report | None) -> dict[str, Any]:
+def _execute(
+    card: Card, executed: Path, to: Sequence[str], progress: bool, before: Report | None
+) -> dict[str, Any]:
     """Run the notebook with the card's parameters; returns the numbers that it recorded.
 
-    before : the report that it is told to compare itself with.
+    to : a cell that is tagged as one format's (`xlsx`) is left out where that is not made. before :
+        the report that it is told to compare itself with.
     """
     import nbformat
     import papermill
     from papermill.exceptions import PapermillExecutionError
+
+    from nrrsim.report.pages.notebook import describe_pictures
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
     home, found = card.path.parent.resolve(), {}
@@ -228,7 +248,11 @@ def _execute(card: Card, executed: Path, progress: bool, before: Report | None) 
             _quiet_kernel() as terminal,
         ):
             papermill.execute_notebook(
-                _unformatted(card.notebook.resolve()),
+                for_audience(
+                    nbformat.read(card.notebook, as_version=4),
+                    card.audience,
+                    set(FORMATS) - set(to),
+                ),
                 _unformatted(executed),
                 parameters={**card.parameters, **found},
                 cwd=str(home),
@@ -246,9 +270,12 @@ def _execute(card: Card, executed: Path, progress: bool, before: Report | None) 
     if unfinished:
         raise NotebookError(f"{card.path}: the notebook did not finish: cell {unfinished[0] + 1}")
 
+    for note in notes_of(notebook):
+        log.info("note: %s: %s", card.path, note)
     numbers = recorded_numbers(notebook)
     _front_matter(notebook, card)
     _unlabel_empty(notebook)
+    describe_pictures(notebook)
     _forget_times(notebook)
     nbformat.write(notebook, executed)
     return numbers
@@ -292,7 +319,9 @@ def _front_matter(notebook: Any, card: Card) -> None:
     known = {**card.defaults, **card.parameters}
     for key in ("title", "subtitle", "company", "confidentiality"):
         if known.get(key):
-            front[key] = escape_markdown(str(known[key]))
+            front[key] = escape_markdown(unevaluated(known[key]))
+        elif key == "company":
+            front.pop(key, None)
     if known.get("as_of"):
         # a whole date: Quarto would read a month alone as its first day
         front["date"] = f"{_day(card).day} {month_name(_day(card).date())}"
@@ -321,23 +350,28 @@ def _forget_times(notebook: Any) -> None:
             cell.metadata.pop(key, None)
 
 
-def _render(card: Card, work: Path, to: Sequence[str], engine: str) -> dict[str, str] | None:
+def _render(
+    card: Card, work: Path, to: Sequence[str], engine: str, summary: bool
+) -> dict[str, str] | None:
     """Make the pages and the spreadsheet; returns what made the PDF, if there is one."""
+    import nbformat
+
     from nrrsim.report.pages.render import engine_used, render
 
     pages = [form for form in to if form != "xlsx"]
-    made = render(
-        work / "report.ipynb",
-        work,
-        to=pages,
-        engine=engine,
-        style=shared("reports"),
-        timestamp=int(_day(card).timestamp()),
-    )
+    how: dict[str, Any] = {"engine": engine, "style": shared("reports")}
+    how["timestamp"] = int(_day(card).timestamp())
+    made = render(work / "report.ipynb", work, to=pages, **how)
+    if summary:
+        with TemporaryDirectory(prefix=".summary-", dir=work) as folder:
+            page = Path(folder) / "summary.ipynb"
+            nbformat.write(summary_of(nbformat.read(work / "report.ipynb", as_version=4)), page)
+            made |= render(page, Path(folder), to=["pdf"], **how)
+            (Path(folder) / "report.pdf").replace(work / "summary.pdf")
     if "xlsx" in to:
-        from nrrsim.report.workbook import write_workbook
+        from nrrsim.report.workbook.write import write_workbook
 
-        write_workbook(work / "report.ipynb", work / "report.xlsx")
+        write_workbook(work / "report.ipynb", work / "report.xlsx", card.defaults | card.parameters)
     return engine_used(engine) if "pdf" in made else None
 
 

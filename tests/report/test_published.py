@@ -320,7 +320,7 @@ def test_git_keeps_what_the_next_report_needs(tmp_path):
         "reports/2026Q3/report.pdf",
         "reports/2026Q3/report.ipynb",
         "reports/notes.txt",
-        "reports/_extensions/nrrsim/fonts/Inter.ttf",
+        "reports/_extensions/nrrsim/fonts/Inter.otf",
     }
     for name in wanted | unwanted:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,6 @@ import pandas as pd
 from nrrsim.analysis.since import FIGURES, RATES
 from nrrsim.metrics import DEFINITIONS
 from nrrsim.months import shift
-from nrrsim.movements import MOVEMENTS
 from nrrsim.notation import counted, label, money, month_name, percent, points
 from nrrsim.report.wording.labels import STEPS, Markdown, joined, period
 
@@ -42,7 +41,7 @@ TERM_WORDS = {
 }
 PART_WORDS = STEPS | {"rolled_off": "Rolled off", "mix": "Cohort mix"}
 PART_WORDS |= {"restated": "Restated", "definition": "Definition"}
-MOST_ROWS, MOST_CAUSES, MOST_PARTS = 12, 2, 4
+MOST_ROWS, MOST_CAUSES = 12, 2
 SMALL = 5e-4  # of NRR: below what is printed
 ENDINGS, TEENS = {1: "st", 2: "nd", 3: "rd"}, (11, 12, 13)  # of ordinal numbers
 
@@ -82,7 +81,7 @@ def restatements(since: Since) -> pd.DataFrame:
             spans(row["months"], since.past.ledger.step),
             row["change"],
             row["effect"],
-            _kinds(row),
+            _kinds(row, since),
         ]
         for _, row in found.head(MOST_ROWS).iterrows()
     ]
@@ -137,18 +136,18 @@ def _whom(row: Any, since: Since) -> str:
     if row["unit"] == RATES:
         of = f"{counted(row['customers'], 'customer')} in {joined(since.other_rates)}"
     elif row["customer"] is None:
-        segment = label(row["segment"])
+        segment = label(row["segment"], since.past.labels)
         of = f"one {segment} customer, {money(row['arr'], currency)}, no longer in the ledger"
     else:
         of = str(row["customer"])
     return of
 
 
-def _kinds(row: Any) -> str:
+def _kinds(row: Any, since: Since) -> str:
     words = [KIND_WORDS[kind] for kind in row["kinds"]]
     if "segment" in row["kinds"]:
-        moved = f"{label(row['segment'])} to {label(row['segment_today'])}"
-        words[row["kinds"].index("segment")] += f" ({moved})"
+        was, now = (label(row[name], since.past.labels) for name in ("segment", "segment_today"))
+        words[row["kinds"].index("segment")] += f" ({was} to {now})"
     text = ", ".join(words)
     return text[:1].upper() + text[1:]
 
@@ -313,37 +312,51 @@ class Term:
 
 
 @dataclass(frozen=True)
-class Part:
-    """A part of the change, in points of NRR, and the customers who are most of it."""
-
-    name: str
-    change: float
-    customers: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Change:
-    """What changed since the last report: its largest parts; or why nothing is compared."""
+    """The terms in which two reports differ, or why nothing is compared; none where all is."""
 
     changed: tuple[Term, ...]
     why_not: str
-    parts: tuple[Part, ...]
 
     @classmethod
     def of(cls, since: Since) -> Self:
-        terms = tuple(
-            Term(TERM_WORDS[name], _term(name, then), _term(name, now))
-            for name, (then, now) in since.changed.items()
+        return cls(
+            tuple(
+                Term(TERM_WORDS[name], _term(name, then), _term(name, now))
+                for name, (then, now) in since.changed.items()
+            ),
+            since.why_not,
         )
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A part of the change on page 1, and the customer who had most of it."""
+
+    name: str
+    change: float
+    customer: str | None
+
+
+@dataclass(frozen=True)
+class Why:
+    """The two or three parts that explain most of the change; none where nothing moved."""
+
+    causes: tuple[Cause, ...]
+
+    @classmethod
+    def of(cls, since: Since) -> Self:
         frame = since.parts
         order = frame["change"].abs().sort_values(ascending=False, kind="stable").index
-        largest = frame.loc[order].head(MOST_PARTS)
-        told = []
+        largest = frame.loc[order].head(MOST_CAUSES + 1)
+        found = []
         for _, row in largest[largest["change"].abs() >= SMALL].iterrows():
-            named = [row[name] for name in ("first", "second") if isinstance(row[name], str)]
-            by = tuple(named) if row["part"] in MOVEMENTS or row["part"] == "restated" else ()
-            told.append(Part(_part(row["part"], since), float(row["change"]), by))
-        return cls(terms, since.why_not, tuple(told))
+            part = row["part"]
+            is_movement = part in STEPS
+            name = STEPS[part].lower() if is_movement else _part(part, since)
+            customer = row["first"] if is_movement and isinstance(row["first"], str) else None
+            found.append(Cause(name, float(row["change"]), customer))
+        return cls(tuple(found))
 
 
 @dataclass(frozen=True)
@@ -394,6 +407,7 @@ def _place(place: float) -> str:
 
 
 SENTENCES: Mapping[str, Any] = {
+    "why": Why,
     "restated": Restated,
     "since_heading": None,  # Report alone
     "since": Change,
