@@ -75,7 +75,8 @@ def bridge(frame: Frame, currency: str | None = "", height: int = 200) -> ChartT
     and to which level), `kind` (total, gain or loss); amounts in `currency`, or ratios where that
     is None. Steps are bars on a scale of changes that has its zero; a total is a mark at its level.
     """
-    data, wide = frame.assign(panel=""), room() - 45
+    data = frame.assign(panel="")
+    wide: float = room() - 45
     steps = data["step"].tolist()
     if is_narrow():  # it lies there: names of steps have no room beside each other
         wide, height = _lying(steps)

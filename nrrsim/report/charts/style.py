@@ -237,7 +237,7 @@ def _numbers(draw: Drawing[P], frame: Frame, *args: P.args, **options: P.kwargs)
     return {
         "chart": draw.__name__,
         "columns": list(frame),
-        "heads": [label(re.sub(r"^p0?(?=\d)", "P", name)) for name in frame],
+        "heads": [label(re.sub(r"^p0?(?=\d)", "P", str(name))) for name in frame],
         "rows": frame.astype(object).where(frame.notna(), None).values.tolist(),
         "currency": how.arguments.get("currency"),
     }
