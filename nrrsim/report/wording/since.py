@@ -286,12 +286,22 @@ class Restated:
 
 
 @dataclass(frozen=True)
+class Quarter:
+    """An earlier quarter's NRR, as the last report had it and from today's ledger."""
+
+    name: str
+    published: float
+    today: float
+
+
+@dataclass(frozen=True)
 class Restatements:
     """How many customers' rows of the reported months are others today; None where none are."""
 
     customers: int
     moved: bool  # whether a published figure moved
     has_book: bool
+    earlier: tuple[Quarter, ...]
 
     @classmethod
     def of(cls, since: Since) -> Self | None:
@@ -299,7 +309,11 @@ class Restatements:
         has_book = since.before is not None and since.before.book is not None
         if found.empty and (has_book or not moved):
             return None
-        return cls(int(found["customers"].sum()), moved, has_book)
+        earlier = tuple(
+            Quarter(_period(month, since), float(published), float(today))
+            for month, published, today in since.earlier.itertuples(index=False)
+        )
+        return cls(int(found["customers"].sum()), moved, has_book, earlier)
 
 
 @dataclass(frozen=True)
