@@ -23,8 +23,8 @@ from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger
 from nrrsim.metrics import DEFINITIONS, measure, nrr
 from nrrsim.months import month_name, parse_month, shift
-from nrrsim.movements import CENT, LOSSES, MOVEMENTS, Movements, cents, json_ratio
-from nrrsim.notation import money, percent
+from nrrsim.movements import LOSSES, MOVEMENTS, Movements, cents, json_ratio
+from nrrsim.notation import digits_of, money, percent
 
 KEY_DIGITS = 16
 FIGURES = ("nrr", "grr", "logo", "company_closing")  # what page 1 prints of a quarter
@@ -134,8 +134,7 @@ def keyed(book: pd.DataFrame, ledger: Ledger, company: str) -> pd.DataFrame:
 
 def keys_of(ledger: Ledger, names: Iterable[str], company: str) -> list[str]:
     """The keys of customers of a ledger, whose names may be masked."""
-    true = getattr(ledger, "unmasked", None) or {}
-    return [key_of(company, true.get(name, name)) for name in names]
+    return [key_of(company, name) for name in ledger.true_names(names)]
 
 
 @dataclass(frozen=True)
@@ -311,12 +310,14 @@ class Since:
         )
         both = both.merge(today[[*by, "arr"]].rename(columns={"arr": "arr_now"}), "left", by)
         there = (both["_merge"] == "both").to_numpy()
-        others = there & ((both["arr_today"] - both["arr"]).abs() > CENT / 2).to_numpy()
+        # what is told apart is told by the currency's minor unit
+        least = 10.0 ** -digits_of(self.past.ledger.currency) / 2
+        others = there & ((both["arr_today"] - both["arr"]).abs() > least).to_numpy()
         split = (
             there
             & (both["segment"].astype(object) != both["segment_today"].astype(object)).to_numpy()
         )
-        rated = there & ((both["arr_now"] - both["arr_today"]).abs() > CENT / 2).to_numpy()
+        rated = there & ((both["arr_now"] - both["arr_today"]).abs() > least).to_numpy()
         kinds = {
             "amounts": others,
             "late": (both["_merge"] == "right_only").to_numpy(),
@@ -392,6 +393,28 @@ class Since:
             found = np.asarray(nrr(swapped, name))
             effects.append(found[1:] - found[0])
         return np.asarray(np.mean(effects, axis=0))
+
+    @cached_property
+    def earlier(self) -> pd.DataFrame:
+        """The quarters before the last one whose NRR would be printed otherwise today.
+
+        `month`, `published` (from the book that the report before rests on, as its trend had it)
+        and `today`, the latest first.
+        """
+        rows = []
+        if self.then is not None and len(self.restatements):
+            past, (published, _, _) = self.then, self._books
+            book = _as_ledger(published.assign(unit=""), self.past.ledger)
+            months = past.trend()["month"].iloc[:-1] if not past.ex_price else []
+            for month in months[::-1]:
+                try:
+                    was = measure(book, month, past.window, past.definition).nrr
+                except UsageError:  # before the months that both know
+                    break
+                now = measure(past.ledger, month, past.window, past.definition).nrr
+                if _printed("nrr", was) != _printed("nrr", now):
+                    rows.append([month, was, now])
+        return pd.DataFrame(rows, columns=["month", "published", "today"])
 
     # --- what changed -----------------------------------------------------------------------------
 

@@ -254,6 +254,31 @@ def test_a_kind_of_restatement(kind):
     assert "covered" in said_of(since, "restatements")
 
 
+@pytest.mark.parametrize("definition", ["point_to_point", "compounded"])
+def test_earlier_quarters_that_move_are_named(definition):
+    """March of 2025 is in no window of June 2026; those of June to December 2025 begin or end there."""
+    before = published(Actuals(ledger_of(FLAT), LAST, definition=definition))
+    changed = ledger_of(other("Alder Ltd", slice(14, 15), 24_000.0))
+    since = nr.since(Actuals(changed, NOW, definition=definition), before)
+    assert not since.figures["moved"].any()
+    moved_then = {
+        month: (was, now)
+        for month in MONTHS[14:30:3]
+        if round(was := nr.measure(ledger_of(FLAT), month, definition=definition).nrr, 3)
+        != round(now := nr.measure(changed, month, definition=definition).nrr, 3)
+    }
+    rows = since.earlier.set_index("month")
+    assert dict(
+        zip(
+            rows.index, rows[["published", "today"]].itertuples(index=False, name=None), strict=True
+        )
+    ) == {month: pytest.approx(pair) for month, pair in moved_then.items()}
+    assert "2025-03" in rows.index
+    said = said_of(since, "restatements").replace("\\", "")
+    assert "Earlier quarters move, too: " in said
+    assert "Q1 2025 from " in said
+
+
 def test_an_earlier_history_is_not_compared_where_one_of_the_ledgers_does_not_have_it():
     before = published(Actuals(ledger_of(FLAT), LAST))
     later = {name: np.where(np.arange(33) < 6, 0, each) for name, each in FLAT.items()}
@@ -411,10 +436,11 @@ def test_two_renamed_to_equal_histories_are_two_renames():
 
 def test_a_masked_ledger_is_compared_by_the_names_behind():
     before = published(Actuals(ledger_of(FLAT), LAST))
-    masks = {f"Customer {place}": name for place, name in enumerate(FLAT, 1)}
-    masked = ledger_of({mask: FLAT[name] for mask, name in masks.items()})
-    object.__setattr__(masked, "unmasked", masks)
-    assert nr.since(Actuals(masked, NOW), before).restatements.empty
+    since = nr.since(Actuals(ledger_of(FLAT).masked(NOW), NOW), before)
+    assert since.restatements.empty
+    changed = ledger_of(other("Alder Ltd", slice(28, 30), 11_100.0)).masked(NOW)
+    since = nr.since(Actuals(changed, NOW), before)
+    assert since.restatements["customer"].tolist() == ["Customer 2"]
 
 
 def test_the_key_tells_no_name_and_is_the_companys_own():

@@ -92,7 +92,6 @@ def test_everything_that_names_a_quarter_follows(year_end):
     assert fan == names(first, 12, calendar)
     end = calendar[shift(as_of, 12)]
     assert f"twelve months to {end} is" in said_of(ahead, "fan")
-    assert f"Back-test from {last}: " in said_of(ahead, "before")
     tested = forecast.intervals(ahead.backtest, ledger.step)["period"].tolist()
     assert tested[-1] == now
 

@@ -20,7 +20,7 @@ from nrrsim.report.card import read_card
 from nrrsim.report.manifest import verify
 from nrrsim.report.pages.render import render
 from nrrsim.report.run import run_card
-from nrrsim.report.wording import comparison, facts, forecast, plan, quarterly, templates
+from nrrsim.report.wording import comparison, facts, forecast, plan, quarterly, since, templates
 from nrrsim.report.wording.say import REPORTS, checked, facts_of
 from nrrsim.report.wording.templates import MACROS, OWN, Templates, house_templates, laid_out
 
@@ -196,7 +196,7 @@ def test_every_branch_of_every_template(branches, tmp_path, capsys):
     said += [said_of(told.backtest, name) for name in forecast.OF_A_BACKTEST]
     for against in variances(tmp_path):
         said += [said_of(against, name) for name in plan.SENTENCES]
-    rare = (*rare_facts(past, c), *rare_forecasts(told), *rare_plans())
+    rare = (*rare_facts(past, c), *rare_forecasts(told), *rare_plans(), *rare_moves())
     said += [rendered(name, *each) for name, each in rare]
     for text in said:
         assert not re.search(r"\bnan\b|None|n/a|\{\{|\{%|  | [,;)]|\(\s", text), text
@@ -213,6 +213,39 @@ def test_every_branch_of_every_template(branches, tmp_path, capsys):
 def rendered(name: str, *values: object) -> str:
     known = {key: each for value in values for key, each in vars(value).items()}
     return importlib.import_module("nrrsim.report.wording.say").house().render(name, known)
+
+
+def rare_moves():
+    """Facts of what moved since the last report; tests/analysis/test_since.py has the real ones."""
+    report = since.Report(
+        last="Q2 2026",
+        now="Q3 2026",
+        currency="USD",
+        fiscal_year_end=12,
+        nrr=1.05,
+        published=1.03,
+        same_measure=True,
+    )
+    term = since.Term("window", "6 months", "12 months")
+    yield "since/since_heading", (report,)
+    yield "since/since", (report, since.Change((term, term), ""))
+    yield "since/since", (report, since.Change((), "it begins later"))
+    for nrr in (1.05, 1.03, 1.0):
+        yield "since/since", (replace(report, nrr=nrr), since.Change((), ""))
+        yield "since/why", (replace(report, nrr=nrr), since.Why(()))
+    whose = since.Cause("churn", -0.02, "Alder"), since.Cause("Q3 2025 rolled off", 0.01, None)
+    yield "since/why", (report, since.Why(whose))
+    figure, cause = since.Figure("NRR", "103.0%", "102.1%"), since.Named("Alder", -0.009)
+    yield "since/restated", (report, since.Restated((figure, figure), (cause,), True))
+    yield "since/restated", (report, since.Restated((figure,), (cause, cause), True))
+    for has_book in (False, True):
+        yield "since/restated", (report, since.Restated((figure,), (), has_book))
+        yield "since/restatements", (report, since.Restatements(1, not has_book, has_book, ()))
+    earlier = (since.Quarter("Q1 2026", 1.02, 1.01),)
+    yield "since/restatements", (report, since.Restatements(2, True, True, earlier))
+    judged = since.Judged("Q3 2025", 0.98, 1.12, 1.07, "at the 71st percentile", True)
+    yield "since/ranges", (report, since.Ranges((judged, replace(judged, inside=False))))
+    yield "since/ranges", (replace(report, same_measure=False), since.Ranges((judged,)))
 
 
 def rare_facts(past, c):

@@ -81,7 +81,7 @@ def restatements(since: Since) -> pd.DataFrame:
             spans(row["months"], since.past.ledger.step),
             row["change"],
             row["effect"],
-            _kinds(row),
+            _kinds(row, since),
         ]
         for _, row in found.head(MOST_ROWS).iterrows()
     ]
@@ -100,13 +100,14 @@ def restatements(since: Since) -> pd.DataFrame:
 
 def restated_lines(numbers: Mapping[str, Any]) -> list[str]:
     """What the command warns of, from the numbers that a report recorded: a line a figure."""
-    before = numbers.get("before") or {}
-    currency = numbers.get("terms", {}).get("currency", "")
+    before = numbers.get("before") or {"restated": {}}
     return [
-        f"restated: {FIGURE_WORDS[name]} of {month_name(before['as_of'])} was published as"
-        f" {_figure(name, each['published'], currency)}; from today's ledger it is"
-        f" {_figure(name, each['today'], currency)}"
-        for name, each in before.get("restated", {}).items()
+        f"restated: {words} of {month_name(before['as_of'])} was published as"
+        f" {_figure(name, before['restated'][name]['published'], numbers['terms']['currency'])};"
+        " from today's ledger it is"
+        f" {_figure(name, before['restated'][name]['today'], numbers['terms']['currency'])}"
+        for name, words in FIGURE_WORDS.items()
+        if name in before["restated"]
     ]
 
 
@@ -135,38 +136,44 @@ def _whom(row: Any, since: Since) -> str:
     if row["unit"] == RATES:
         of = f"{counted(row['customers'], 'customer')} in {joined(since.other_rates)}"
     elif row["customer"] is None:
-        segment = label(row["segment"])
+        segment = label(row["segment"], since.past.labels)
         of = f"one {segment} customer, {money(row['arr'], currency)}, no longer in the ledger"
     else:
         of = str(row["customer"])
     return of
 
 
-def _kinds(row: Any) -> str:
+def _kinds(row: Any, since: Since) -> str:
     words = [KIND_WORDS[kind] for kind in row["kinds"]]
     if "segment" in row["kinds"]:
-        moved = f"{label(row['segment'])} to {label(row['segment_today'])}"
-        words[row["kinds"].index("segment")] += f" ({moved})"
+        was, now = (label(row[name], since.past.labels) for name in ("segment", "segment_today"))
+        words[row["kinds"].index("segment")] += f" ({was} to {now})"
     text = ", ".join(words)
     return text[:1].upper() + text[1:]
 
 
 def _part(part: str, since: Since) -> str:
     """A part of the change, and the months that it is of."""
-    past, before = since.past, since.before
+    past, before, then = since.past, since.before, since.then
     assert before is not None
-    first = shift(max(before.as_of, past.start), past.ledger.step)
+    assert then is not None
     if part in STEPS:
-        return f"{STEPS[part]}, {_stretch(first, past.as_of)}"
+        return f"{STEPS[part]} in {_time(max(before.as_of, past.start), past.as_of, since)}"
     if part == "rolled_off":
-        assert since.then is not None
-        gone = shift(since.then.start, past.ledger.step)
-        return f"{_stretch(gone, min(past.start, before.as_of))} rolled off"
+        return f"{_time(then.start, min(past.start, before.as_of), since)} rolled off"
     if part == "mix":
         return "Customers who entered or left the cohort, and the new base"
     if part == "restated":
         return f"{_last(since)} restated"
-    return f"By definition: {DEFINITIONS[past.definition].title.lower()}, less point to point"
+    return f"{DEFINITIONS[past.definition].title} less point to point"
+
+
+def _time(after: str, until: str, since: Since) -> str:
+    """The months after one and up to another: a quarter's name, where they are one."""
+    past = since.past
+    if shift(after, past.pace) == until:
+        return _period(until, since)
+    return _stretch(shift(after, past.ledger.step), until)
 
 
 def _figure(name: str, value: float, currency: str) -> str:
@@ -241,7 +248,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Named:
-    """A customer or a part of the change, and how many points of NRR it is."""
+    """A customer, and how many points of NRR it is."""
 
     name: str
     change: float
@@ -279,12 +286,22 @@ class Restated:
 
 
 @dataclass(frozen=True)
+class Quarter:
+    """An earlier quarter's NRR, as the last report had it and from today's ledger."""
+
+    name: str
+    published: float
+    today: float
+
+
+@dataclass(frozen=True)
 class Restatements:
     """How many customers' rows of the reported months are others today; None where none are."""
 
     customers: int
     moved: bool  # whether a published figure moved
     has_book: bool
+    earlier: tuple[Quarter, ...]
 
     @classmethod
     def of(cls, since: Since) -> Self | None:
@@ -292,7 +309,11 @@ class Restatements:
         has_book = since.before is not None and since.before.book is not None
         if found.empty and (has_book or not moved):
             return None
-        return cls(int(found["customers"].sum()), moved, has_book)
+        earlier = tuple(
+            Quarter(_period(month, since), float(published), float(today))
+            for month, published, today in since.earlier.itertuples(index=False)
+        )
+        return cls(int(found["customers"].sum()), moved, has_book, earlier)
 
 
 @dataclass(frozen=True)
