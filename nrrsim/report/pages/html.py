@@ -37,6 +37,7 @@ def html_page(meta: Mapping[str, Any], cells: Sequence[Cell], style: Path) -> by
         extension / "house.html",
         ["--mathml", "--toc", f"--toc-depth={depth}"],
     )
+    page = page.replace("<span>$</span>", "$")  # as JupyterLab needs it (`tables.sentence`)
     # the contents stand twice, for wide and for narrow screens: they cannot both have the ids
     page = re.sub(r' id="toc-[^"]*"', "", page)
     page = _with_scopes(_filled(page, {hole: shown for hole, (shown, _) in pieces.items()}))
