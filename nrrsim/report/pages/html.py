@@ -60,7 +60,7 @@ def _with_holes(cells: Sequence[Cell]) -> tuple[list[Cell], dict[str, tuple[str,
 
     Pandoc takes long over what it only has to hand on.
     """
-    holes, pieces = [], {}
+    holes, pieces = [], dict[str, tuple[str, str]]()
     for cell in cells:
         outputs = []
         for output in cell.outputs or ():
