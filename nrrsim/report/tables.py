@@ -31,6 +31,7 @@ def __dir__() -> list[str]:
 INK, GREY, NAVY, RULE, WASH, TEAL = "#1F2A37", "#44546A", "#12355B", "#CBD3DB", "#F2F5F8", "#2B6F7D"
 RECORD = "application/vnd.nrrsim+json"  # a notebook output that no page shows
 CELLS = "application/vnd.nrrsim.table+json"  # a table's own numbers, for spreadsheets
+KEY_FIGURES = ["Figure", "Value", "Compared"]  # how such cells call their columns
 FIGURE = "application/vnd.nrrsim.figure+json"  # a chart's own numbers, and it for a narrow screen
 ROW_HEADER = re.compile(r'(<tr>\s*)<td((?! class="gt_sourcenote)[^>]*)>(.*?)</td>', re.DOTALL)
 NUMBERS = ("count", "part", "percent", "points", "share")
@@ -53,7 +54,7 @@ def table(
     formats: Mapping[str, Format],
     labels: Mapping[str, str] | None = None,
     total: Sequence[int] | Sequence[bool] | pd.Series[bool] | None = None,
-    currency: str = "USD",
+    currency: str = "",
     note: str | None = None,
 ) -> Printed:
     """Return the house table of the columns in `formats`, in that order; no index is printed.
@@ -75,14 +76,17 @@ def table(
     rows = [list(row) for row in zip(*columns, strict=True)]
     bold = _positions(total, len(rows))
 
+    # what only a function can write is a number of no known unit: its text says more
+    plain = [
+        texts if callable(form) else [_json(value) for value in frame[name]]
+        for (name, form), texts in zip(formats.items(), columns, strict=True)
+    ]
     numbers = {
         "heads": heads,
         "formats": ["text" if callable(form) else form for form in formats.values()],
-        "rows": [
-            [_json(value) for value in row] for row in frame[list(formats)].itertuples(index=False)
-        ],
+        "rows": [list(row) for row in zip(*plain, strict=True)],
         "currency": currency,
-        "rolls": bold == [0, len(rows) - 1],
+        "total": bold,
     }
     # without rows there is a table that says so
     if not rows:
@@ -121,6 +125,12 @@ def key_figures(items: Sequence[tuple[str, str, str]]) -> Printed:
         "text/html": html,
         "text/markdown": _raw(f"#kpi-row({typst})") if items else "",
         "text/plain": plain,
+        CELLS: {
+            "heads": KEY_FIGURES,
+            "formats": ["text"] * 3,
+            "rows": [list(item) for item in items],
+            "currency": "",
+        },
     }
     return Printed(bundle)
 
@@ -154,9 +164,15 @@ def callout(
     return Printed(bundle)
 
 
-def record(numbers: Mapping[str, Any]) -> Printed:
-    """Return what shows nothing and leaves `numbers` (plain JSON values) in the notebook."""
-    return Printed({RECORD: dict(numbers), "text/plain": ""})
+def record(*found: Any) -> Printed:
+    """Return what shows nothing and leaves numbers (plain JSON values) in the notebook.
+
+    found : mappings of such, or answers that `record()` theirs; of what is not there nothing.
+    """
+    numbers: dict[str, Any] = {}
+    for each in filter(None, found):
+        numbers |= each if isinstance(each, Mapping) else each.record()
+    return Printed({RECORD: numbers, "text/plain": ""})
 
 
 def _without_formulas(markdown: str) -> str:

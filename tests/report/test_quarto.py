@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import nbformat
+import pikepdf
 import pypandoc
 import pytest
 from test_render import SAMPLE, STYLE, TIMESTAMP, fake_quarto, fonts_of, made, pages_of, write
@@ -65,6 +66,27 @@ def test_quartos_own_typst_prints_bold_and_the_same_text(older_typst, tmp_path):
     assert {"Inter-Bold", "Inter-SemiBold", "Inter-Regular"} <= fonts_of(older)
     assert fonts_of(older) == fonts_of(ours)
     assert pages_of(older) == pages_of(ours)
+    assert tags_of(older) == tags_of(ours)
+    assert ("/Figure", "Bridge, 100 to 104.6") in tags_of(ours)
+
+
+def tags_of(pdf):
+    """The kinds of elements that a screen reader meets, in order, with their alternative texts.
+
+    Without spans, which mark a style alone.
+    """
+
+    def walk(element):
+        if isinstance(element, pikepdf.Array):
+            return [found for each in element for found in walk(each)]
+        if not isinstance(element, pikepdf.Dictionary):
+            return []
+        below = walk(element.get("/K", []))
+        kind, alt = str(element.get("/S", "/Span")), str(element.get("/Alt", ""))
+        return below if kind == "/Span" else [(kind, alt), *below]
+
+    with pikepdf.open(pdf) as document:
+        return walk(document.Root.StructTreeRoot.K)
 
 
 def test_both_engines_get_the_same_markdown(fake_quarto, tmp_path):

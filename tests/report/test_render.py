@@ -19,7 +19,7 @@ import pikepdf
 import pypandoc
 import pypdfium2  # type: ignore[import-untyped]
 import pytest
-from conftest import HOSTILE, ROOT, squeezed
+from conftest import HOSTILE, ROOT, squeezed, unmet_rules
 
 from nrrsim.errors import RenderError
 from nrrsim.report.pages import notebook, pdf
@@ -315,6 +315,16 @@ def test_the_pdf_is_tagged_and_says_what_it_is(sample: dict[str, Path]) -> None:
     assert {"Bridge, 100 to 104.6", "retained over opening", "A 0"} <= alternatives
 
 
+def test_the_pdf_keeps_the_rules_of_pdf_ua(sample: dict[str, Path], tmp_path: Path) -> None:
+    assert unmet_rules(sample["pdf"]) == []
+    with pikepdf.open(sample["pdf"]) as pdf:
+        for item in pdf.objects:
+            if isinstance(item, pikepdf.Dictionary) and item.get("/S") == "/Figure":
+                del item["/Alt"]
+        pdf.save(tmp_path / "silent.pdf")
+    assert any("ALTERNATIVE-TEXT" in rule for rule in unmet_rules(tmp_path / "silent.pdf"))
+
+
 def test_same_notebook_same_bytes(sample: dict[str, Path], tmp_path: Path) -> None:
     again = made(tmp_path, *SAMPLE)
     assert {name: path.read_bytes() for name, path in again.items()} == {
@@ -413,6 +423,26 @@ def test_headings_and_captions_stay_with_what_they_belong_to(tmp_path: Path) -> 
             (first,) = boxes(pdf, f"First {number}x")
             assert first[0] == caption_at[0]
         assert caption_at[1] > 60  # above the foot of the page
+
+
+def test_a_picture_and_its_sentence_stay_on_one_page(tmp_path: Path) -> None:
+    """The picture lower and lower on its page, until it leaves it; the sentence has five lines."""
+    cells, lowered = [], range(12)
+    for number in lowered:
+        cells += [
+            text(f"```{{=typst}}\n#pagebreak()\n#block(height: {140 + 4 * number}mm)\n```"),
+            code(
+                f"#| label: fig-{number}\n#| fig-cap: P{number}x\n#| fig-alt: P\nx", output(svg=SVG)
+            ),
+            text(f"Begin{number}x {'and what it shows, ' * 24}to its end{number}x."),
+        ]
+    pdf = made(tmp_path, *cells, to=("pdf",))["pdf"]
+    places = [
+        [boxes(pdf, f"{word}{number}x")[0][0] for word in ("P", "Begin", "end")]
+        for number in lowered
+    ]
+    assert all(len(set(each)) == 1 for each in places)
+    assert len(pages_of(pdf)) > 1 + len(lowered)  # some left their page
 
 
 def test_wide_cells_wrap(tmp_path: Path) -> None:
@@ -766,7 +796,8 @@ def test_formulas_as_quarto_leaves_them(tmp_path: Path) -> None:
         extra_args=[f"--lua-filter={EXTENSION / 'formulas.lua'}"],
     )
     assert (
-        '#math.equation(alt: "a times b", block: true, numbering: equation-numbering, [ $' in written
+        '#math.equation(alt: "a times b", block: true, numbering: equation-numbering, [ $'
+        in written
     )
     assert '#math.equation(alt: "alpha", block: false, $alpha$)' in written
 
@@ -777,10 +808,16 @@ def test_formulas_as_quarto_leaves_them(tmp_path: Path) -> None:
         (r"a_i(0)", "a i of 0"),
         (r"A[t]", "A at t"),
         (r"a\,(1 + \text{uplift})", "a (1 plus uplift)"),
-        (r"\frac{\sum_i a_i(w)}{\sum_i a_i(0)}", "the sum over i of a i of w over the sum over i of a i of 0"),
+        (
+            r"\frac{\sum_i a_i(w)}{\sum_i a_i(0)}",
+            "the sum over i of a i of w over the sum over i of a i of 0",
+        ),
         (r"\mathrm{NRR} - 1 \leq 10\%", "NRR minus 1 at most 10 percent"),
         (r"1 - (1 - r_c)^{1/12}", "1 minus (1 minus r c) to the power 1/12"),
-        (r"\min(a, b) \times \frac{\tfrac{a}{b}}{c}", "the smaller of (a, b) times a over b over c"),
+        (
+            r"\min(a, b) \times \frac{\tfrac{a}{b}}{c}",
+            "the smaller of (a, b) times a over b over c",
+        ),
     ],
 )
 def test_a_formula_is_read_aloud(formula: str, said: str) -> None:

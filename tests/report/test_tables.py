@@ -5,20 +5,16 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from html import unescape
-from pathlib import Path
 from typing import Any
 
-import nbformat
 import numpy as np
 import pandas as pd
 import pypandoc
 import pytest
 import typst
-from python_calamine import CalamineWorkbook
 
 from nrrsim.notation import typst_string
 from nrrsim.report import manifest, tables
-from nrrsim.report.workbook import write_workbook
 
 FORMS = ("text/html", "text/markdown", "text/plain")
 
@@ -253,17 +249,3 @@ def test_own_formats_and_masks(frame: pd.DataFrame) -> None:
 
 def test_every_public_name_is_there() -> None:
     assert all(hasattr(tables, name) for name in tables.__all__)
-
-
-def test_an_empty_table_makes_an_empty_sheet(tmp_path: Path) -> None:
-    book = nbformat.v4.new_notebook()
-    cell = nbformat.v4.new_code_cell("#| label: tbl-none")
-    empty = tables.table(pd.DataFrame({"name": [], "arr": []}), {"name": "text", "arr": "money"})
-    cell.outputs = [nbformat.v4.new_output("display_data", data=empty._repr_mimebundle_())]
-    book.cells = [cell]
-    nbformat.write(book, tmp_path / "report.ipynb")
-    write_workbook(tmp_path / "report.ipynb", tmp_path / "report.xlsx")
-    sheet = (
-        CalamineWorkbook.from_path(tmp_path / "report.xlsx").get_sheet_by_name("none").to_python()
-    )
-    assert sheet[1] == ["name", "arr"]

@@ -27,7 +27,7 @@ def waterfall(frame: Frame, currency: str | None) -> str:
             f"{step} {(level if kind == 'total' else change)(amount)}"
             for step, amount, kind in zip(rows["step"], rows["amount"], rows["kind"], strict=True)
         ]
-        opening = f"{panel}: " if panel else ""
+        opening = f"{panel!s}: " if panel else ""
         parts.append(_together(told, opening, ", ", MOST // len(panels)))
     return " ".join(parts)
 
@@ -54,8 +54,9 @@ def cohorts(frame: Frame, unit: str, names: Callable[[str], str]) -> str:
     parts = []
     for cohort, rows in frame.groupby("cohort", sort=False):
         told = [f"now {percent(rows['now'].iloc[0])}"]
-        whole = rows[rows["complete"] == 1].dropna(subset=["nrr"])
-        if len(whole) > 1:
+        # it starts at 100%, which says nothing
+        whole = rows[(rows["complete"] == 1) & (rows["age"] > 0)].dropna(subset=["nrr"])
+        if len(whole):
             ages = [counted(round(age), unit) for age in whole["age"]]
             told += _extremes(ages, whole["nrr"].tolist(), percent, "after")
         parts.append(f"{names(str(cohort))}: {', '.join(told)}")
@@ -84,13 +85,12 @@ def concentration(frame: Frame, notes: Sequence[tuple[float, float, str]]) -> st
 def renewals(frame: Frame, currency: str) -> str:
     """What was due in each period, and what became of it."""
     parts = []
-    for row in frame.itertuples():
-        known = [
-            f"{money(amount, currency)} {what}"
-            for amount, what in ((row.renewed, "renewed"), (row.lost, "lost"))
-            if amount == amount
-        ]
-        parts.append(f"{row.period}: " + ", ".join([f"{money(row.due, currency)} due", *known]))
+    columns = (frame[name] for name in ("period", "due", "renewed", "lost"))
+    for period, due, renewed, lost in zip(*columns, strict=True):
+        told = [f"{money(due, currency)} due"]
+        if renewed == renewed:  # null: it is to come
+            told += [f"{money(renewed, currency)} renewed", f"{money(lost, currency)} lost"]
+        parts.append(f"{period}: {', '.join(told)}")
     return _together(parts, "ARR up for renewal. ")
 
 
@@ -100,7 +100,7 @@ def distributions(frame: Frame, target: float | None, means: Sequence[float]) ->
     for number, (name, rows) in enumerate(frame.groupby("name", sort=False)):
         mean = f"expected NRR {percent(means[number])}, " if number < len(means) else ""
         known = rows.dropna(subset=["density"])
-        peak = known.loc[known["density"].idxmax(), "nrr"] if len(known) else float("nan")
+        peak = known["nrr"].iloc[int(known["density"].argmax())] if len(known) else float("nan")
         parts.append(f"{name}: {mean}most likely {percent(peak)}")
     return _together([*parts, *_goal(target, percent)])
 
@@ -151,8 +151,8 @@ def heatmap(frame: Frame, x: str, y: str, target: float | None) -> str:
     """Where in the grid NRR is highest and lowest, and the probability of the target there."""
     known, parts = frame.dropna(subset=["nrr"]), []
     if len(known):
-        for word, at in (("highest", known["nrr"].idxmax()), ("lowest", known["nrr"].idxmin())):
-            row = known.loc[at]
+        for word, at in (("highest", known["nrr"].argmax()), ("lowest", known["nrr"].argmin())):
+            row = known.iloc[int(at)]
             where = f"{x} of {row['x']:g}, {y} of {row['y']:g}"
             parts.append(f"{word} {percent(row['nrr'])} ({where}{_chance(row, target)})")
     return _together(parts, "Expected NRR. ")

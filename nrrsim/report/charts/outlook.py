@@ -15,7 +15,6 @@ from nrrsim.report.charts import alternative
 from nrrsim.report.charts.style import (
     BRICK,
     GREY,
-    HALOS,
     HIGH,
     INK,
     NAVY,
@@ -29,6 +28,7 @@ from nrrsim.report.charts.style import (
     amount_text,
     bounds_of,
     fit,
+    halos,
     is_narrow,
     period_axis,
     ratio_axis,
@@ -71,7 +71,7 @@ def _told_apart(
 
 @takes_columns("name", "nrr density")
 def distributions(
-    frame: Frame, target: float | None = None, means: Sequence[float] = ()
+    frame: Frame, target: float | None = None, means: Sequence[float] = (), height: int = 150
 ) -> ChartType:
     """Draw how likely each NRR (ratio) is, a curve by `name` in the order given, the target dashed.
 
@@ -94,7 +94,7 @@ def distributions(
         goal = pd.DataFrame({"nrr": [target], "label": [f"Target {percent(target)}"]})
         layers += goal_layers(alt.Chart(goal).encode(x=x))
     told = alternative.distributions(frame, target, means)
-    return alt.layer(*layers).properties(height=150 + above, description=told, **fit())
+    return alt.layer(*layers).properties(height=height + above, description=told, **fit())
 
 
 def density_layers(
@@ -122,7 +122,7 @@ def goal_layers(at: alt.Chart, down: float = 7) -> list[alt.Chart]:
 
 
 @takes_columns("name period", "middle low high")
-def fan(frame: Frame, currency: str | None = "USD", target: float | None = None) -> ChartType:
+def fan(frame: Frame, currency: str | None = "", target: float | None = None) -> ChartType:
     """Draw `middle` by `period` with a band from `low` to `high`, a labelled line by `name`.
 
     Amounts in `currency`, or ratios where that is None. `target`: a dashed line.
@@ -134,10 +134,10 @@ def fan(frame: Frame, currency: str | None = "USD", target: float | None = None)
         pd.concat([frame["low"], frame["high"], frame["middle"], goal]), (0.0, 1.0)
     )
     # amounts are read against zero, ratios against each other
-    bottom, height = (min(low, 0.0) if currency else low - 0.05 * (high - low)), 165
+    bottom, height = (low - 0.05 * (high - low) if currency is None else min(low, 0.0)), 165
     scale = alt.Scale(domain=[bottom, high + 0.05 * (high - bottom)], nice=False, zero=False)
     y: dict[str, Any] = {"type": "quantitative", "scale": scale}
-    y["axis"] = amount_axis(currency) if currency else ratio_axis(0, 1)["axis"]
+    y["axis"] = ratio_axis(0, 1)["axis"] if currency is None else amount_axis(currency)
     x = alt.X(
         "period:O",
         title=None,
@@ -152,7 +152,7 @@ def fan(frame: Frame, currency: str | None = "USD", target: float | None = None)
     ends = ends[(ends["which"] == "middle") | ~ends.duplicated(["name", "at"])]
     ends = ends.assign(colour=ends["name"].map(dict(zip(names, SERIES, strict=False))), before="")
     if target is not None:
-        aim = {"at": target, "which": "middle", "colour": GREY, "before": "Target "}
+        aim = {"at": target, "which": "target", "colour": GREY, "before": "Target "}
         ends = pd.concat([ends, pd.DataFrame([aim])], ignore_index=True)
     ends = ends.assign(
         label=[
@@ -179,7 +179,7 @@ def fan(frame: Frame, currency: str | None = "USD", target: float | None = None)
     last = last[last["period"] != periods[-1]]
     inner = alt.Chart(last.assign(label=[amount_text(v, currency) for v in last["middle"]]))
     inner = inner.encode(x=x, y=alt.Y("middle", **y), text="label:N", color=colour)
-    layers += [inner.mark_text(dy=-9, fontSize=9, fontWeight="bold", **halo) for halo in HALOS]
+    layers += [inner.mark_text(dy=-9, fontSize=9, fontWeight="bold", **halo) for halo in halos()]
 
     if target is not None:
         at = alt.Chart(pd.DataFrame({"at": [target]}))

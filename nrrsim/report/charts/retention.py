@@ -21,7 +21,6 @@ from nrrsim.report.charts.style import (
     EVEN,
     FAINT,
     GREY,
-    HALOS,
     HIGH,
     LOW,
     NAVY,
@@ -35,6 +34,7 @@ from nrrsim.report.charts.style import (
     amount_text,
     bounds_of,
     fit,
+    halos,
     is_narrow,
     period_axis,
     ratio_axis,
@@ -68,14 +68,15 @@ DIAMOND: dict[str, Any] = {
 
 
 @takes_columns("step kind", "amount start end")
-def bridge(frame: Frame, currency: str | None = "USD", height: int = 200) -> ChartType:
+def bridge(frame: Frame, currency: str | None = "", height: int = 200) -> ChartType:
     """Draw a waterfall from an opening to a closing amount, steps along x in the order given.
 
     Columns: `step` (label), `amount` (signed change; the level for totals), `start` and `end` (from
     and to which level), `kind` (total, gain or loss); amounts in `currency`, or ratios where that
     is None. Steps are bars on a scale of changes that has its zero; a total is a mark at its level.
     """
-    data, wide = frame.assign(panel=""), room() - 45
+    data = frame.assign(panel="")
+    wide: float = room() - 45
     steps = data["step"].tolist()
     if is_narrow():  # it lies there: names of steps have no room beside each other
         wide, height = _lying(steps)
@@ -87,7 +88,7 @@ def bridge(frame: Frame, currency: str | None = "USD", height: int = 200) -> Cha
 
 
 @takes_columns("panel step kind", "amount start end")
-def bridges(frame: Frame, currency: str = "USD") -> ChartType:
+def bridges(frame: Frame, currency: str = "") -> ChartType:
     """Draw waterfalls (`panel`, else as `bridge`) side by side on one scale, steps downwards."""
     panels = list(dict.fromkeys(frame["panel"]))
     # the steps of the panel with the most of them, and before the closing what only others have
@@ -286,9 +287,9 @@ def trend(
 
         shown = data[:-1].dropna(subset=["value"])
         if wide < 38 * len(data) and len(shown):  # too many for all: the ends of their range
-            shown = shown.loc[sorted({shown["value"].idxmax(), shown["value"].idxmin()})]
+            shown = shown.iloc[sorted({int(shown["value"].argmax()), int(shown["value"].argmin())})]
         text = alt.Chart(shown).encode(x=x, y=alt.Y("place", **y), text="label:N")
-        for lean, halo in product((-8, 0, 8), HALOS):
+        for lean, halo in product((-8, 0, 8), halos(SHADES[0])):
             own = text.transform_filter(f"datum.lean == {lean}")
             layers.append(own.mark_text(fontSize=8, color=colour, dx=lean, **halo))
 
@@ -408,7 +409,7 @@ def segment_trend(frame: Frame) -> ChartType:
 
 
 @takes_columns("cohort", "age nrr opening complete now")
-def cohort_heatmap(frame: Frame, unit: str = "quarter", currency: str = "USD") -> ChartType:
+def cohort_heatmap(frame: Frame, unit: str = "quarter", currency: str = "") -> ChartType:
     """Draw NRR (ratio) of each `cohort` by `age` in units, and `now`: the darker, the more is kept.
 
     `opening`, an amount in `currency`, stands beside the cohort's name; an age that is not
@@ -433,16 +434,19 @@ def cohort_heatmap(frame: Frame, unit: str = "quarter", currency: str = "USD") -
     data = data.assign(name=data["cohort"].map(names), text=[count(v * 100) for v in data["nrr"]])
     font = min(8.5, 0.62 * high, (wide - 3) / (0.62 * max(map(len, data["text"]), default=1)))
 
-    half = float((data["nrr"] - 1).abs().clip(0.05, 0.5).max()) if len(data) else 0.5
+    # nine in ten cells have a colour of their own: one small cohort does not pale all others
+    half = float((data["nrr"] - 1).abs().quantile(0.9)) if len(data) else 0.5
+    half = min(max(half, 0.05), 0.5)
     scale = alt.Scale(
         domain=[1 - half, 1, 1 + half], range=[LOW, EVEN, HIGH], clamp=True, interpolate="rgb"
     )
     legend = alt.Legend(
         title="NRR",
         titleOrient="left",
-        format=".0%",
+        labelExpr="format(datum.value, '.0%') + (datum.value < 1 ? ' or less' :"
+        " datum.value > 1 ? ' or more' : '')",
         values=[1 - half, 1, 1 + half],
-        gradientLength=120,
+        gradientLength=180,
         gradientThickness=8,
     )
 
@@ -461,7 +465,7 @@ def cohort_heatmap(frame: Frame, unit: str = "quarter", currency: str = "USD") -
     layers = [cells]
     if partly := bool((data["complete"] == 0).any()):
         hatched = chart.transform_filter("datum.complete == 0").mark_point(
-            shape=_hatching(wide - 2, high - 2), size=4, stroke="white", strokeWidth=1.2, opacity=1
+            shape=_hatching(wide - 2, high - 2), size=4, stroke="white", strokeWidth=0.9, opacity=1
         )
         layers.append(hatched)
     if font >= 5.5:  # smaller, nobody reads it
@@ -476,7 +480,7 @@ def cohort_heatmap(frame: Frame, unit: str = "quarter", currency: str = "USD") -
 def _hatching(wide: float, high: float) -> str:
     """An SVG path of slanting strokes over a cell of that size, in units of half a mark's side."""
     strokes = []
-    for at in range(-int(high), int(wide), 5):  # where each stroke is at the cell's lower edge
+    for at in range(-int(high), int(wide), 6):  # where each stroke is at the cell's lower edge
         left, right = max(at, 0), min(at + high, wide)
         if right > left:
             x0, x1 = left - wide / 2, right - wide / 2
@@ -550,8 +554,7 @@ def concentration(frame: Frame, notes: Sequence[tuple[float, float, str]] = ()) 
         text = point.encode(
             y=alt.Y("place", **ratio_axis(0, 1, title="Share of ARR")), text="text:N"
         )
-        # each text twice, first as a wide edge in the ground's colour, so that no line crosses it
-        for halo in ({"stroke": SHADES[1], "strokeWidth": 4}, {}):
+        for halo in halos(SHADES[1]):
             right = text.transform_filter("datum.customers_share <= 0.6")
             left = text.transform_filter("datum.customers_share > 0.6")
             layers.append(right.mark_text(align="left", dx=10, fontSize=9, **halo))
@@ -561,7 +564,7 @@ def concentration(frame: Frame, notes: Sequence[tuple[float, float, str]] = ()) 
 
 
 @takes_columns("period", "due renewed lost")
-def renewals(frame: Frame, currency: str = "USD") -> ChartType:
+def renewals(frame: Frame, currency: str = "") -> ChartType:
     """Draw the amounts `due` by `period`; `renewed` and `lost` stacked inside (null: to come)."""
     names = {"renewed": "Renewed", "lost": "Lost", "due": "Not yet decided"}
     parts = frame.melt("period", list(names), "part", "amount").dropna(subset="amount")

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache, wraps
 from importlib.resources import files
+from inspect import signature
 from itertools import pairwise
 from math import inf
 from typing import Any, Concatenate, ParamSpec, cast
@@ -25,7 +26,7 @@ import pandas as pd
 from altair.typing import ChartType
 
 from nrrsim.files import shared
-from nrrsim.notation import SYMBOLS, label, money, percent, points, signed_money
+from nrrsim.notation import currency_sign, label, money, percent, points, signed_money
 from nrrsim.report.tables import FIGURE
 
 MOST_ROWS = 5_000  # of a frame that is drawn
@@ -53,8 +54,6 @@ SHAPES = str.maketrans(
     "\u00ad\u200b\u200c\u200d\u2060\ufeff",
 )
 RIGHT = alt.value(alt.ExprRef("width"))
-# A text twice, first with a wide edge in the ground's colour, so that no line crosses it.
-HALOS: list[dict[str, Any]] = [{"stroke": "white", "strokeWidth": 3}, {}]
 Frame = pd.DataFrame
 P = ParamSpec("P")
 RENDERER = "nrrsim"
@@ -133,7 +132,8 @@ def enable() -> None:
 
 def svg(chart: ChartType) -> str:
     """Return a chart in the house theme as SVG; the same chart gives the same bytes."""
-    return _svg({**chart.to_dict(), **theme()})
+    # what a chart is drawn from, which may be no JSON, is no part of the picture
+    return _svg({**chart.to_dict(), **theme(), "usermeta": {}})
 
 
 def _bundle(spec: dict[str, Any], **_: Any) -> dict[str, Any]:
@@ -211,25 +211,36 @@ def takes_columns(
             for c in numbers.split():
                 values = pd.to_numeric(frame[c]).astype(float)
                 data[c] = values.replace([inf, -inf], float("nan")).to_numpy()  # JSON has none
-            chart = draw(data, *args, **options)
+            chart = draw(data.copy(), *args, **options)
             if alt.renderers.active != RENDERER:
                 return chart
             with _narrow_room():
-                narrow = draw(data, *args, **options).to_dict(validate=False)
+                narrow = draw(data.copy(), *args, **options).to_dict(validate=False)
             # Vega-Lite's own place for what it does not draw
-            about = _numbers(data) | {"narrow": narrow}
-            return cast(ChartType, chart.properties(usermeta=about))
+            names = {c: [str(v) for v in frame[c]] for c in NAMES.intersection(data)}
+            drawn_from = data.assign(**names)
+            about = _numbers(draw, drawn_from, *args, **options) | {"narrow": narrow}
+            return chart.properties(usermeta=about)
 
         return cast("Drawing[P]", checked)
 
     return wrap
 
 
-def _numbers(data: Frame) -> dict[str, Any]:
-    """What a chart draws, as whoever downloads it reads it: headings in words, null for nothing."""
-    heads = [label(re.sub(r"^p0?(?=\d)", "P", name)) for name in data]
-    rows = data.astype(object).where(data.notna(), None).to_numpy().tolist()
-    return {"heads": heads, "rows": rows}
+def _numbers(draw: Drawing[P], frame: Frame, *args: P.args, **options: P.kwargs) -> dict[str, Any]:
+    """What a chart draws, as plain values: for spreadsheets, and for whoever downloads it.
+
+    Null is nothing; `heads` are the columns in words.
+    """
+    how = signature(draw).bind(frame, *args, **options)
+    how.apply_defaults()
+    return {
+        "chart": draw.__name__,
+        "columns": list(frame),
+        "heads": [label(re.sub(r"^p0?(?=\d)", "P", str(name))) for name in frame],
+        "rows": frame.astype(object).where(frame.notna(), None).values.tolist(),
+        "currency": how.arguments.get("currency"),
+    }
 
 
 def told_apart(names: Iterable[str], seen: int = MOST_SEEN) -> dict[str, str]:
@@ -262,7 +273,7 @@ def _look(name: str, seen: int) -> str:
 def amount_axis(currency: str, ticks: int = 4, **options: Any) -> alt.Axis:
     """Return an axis of amounts in short form (`$1.2M`); `options`: those of an Altair axis."""
     # the short form of `notation.money`, in Vega's own language: it says k and G, we K and B
-    unit = json.dumps(SYMBOLS.get(currency, f"{currency} "))
+    unit = json.dumps(currency_sign(currency))
     size = "abs(datum.value)"
     short = f"replace(replace(format({size}, '.3~s'), 'k', 'K'), 'G', 'B')"
     digits = f"{size} < 1000 ? format({size}, ',.4~r') : {short}"
@@ -286,6 +297,13 @@ def period_axis(frame: Frame, scale: dict[str, Any], **options: Any) -> alt.X:
     return alt.X(
         "period:O", title=None, scale=alt.Scale(domain=names, **scale), axis=alt.Axis(**options)
     )
+
+
+def halos(ground: str = "white") -> list[dict[str, Any]]:
+    """Options to draw a text twice, first with a wide edge in the `ground`'s colour, so that no
+    line crosses it.
+    """
+    return [{"stroke": ground, "strokeWidth": 3}, {}]
 
 
 def bounds_of(values: pd.Series[float], otherwise: tuple[float, float]) -> tuple[float, float]:

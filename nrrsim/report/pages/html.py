@@ -37,7 +37,6 @@ def html_page(meta: Mapping[str, Any], cells: Sequence[Cell], style: Path) -> by
         extension / "house.html",
         ["--mathml", "--toc", f"--toc-depth={depth}"],
     )
-    page = page.replace("<span>$</span>", "$")  # as JupyterLab needs it (`tables.sentence`)
     # the contents stand twice, for wide and for narrow screens: they cannot both have the ids
     page = re.sub(r' id="toc-[^"]*"', "", page)
     page = _with_scopes(_filled(page, {hole: shown for hole, (shown, _) in pieces.items()}))
@@ -60,7 +59,8 @@ def _with_holes(cells: Sequence[Cell]) -> tuple[list[Cell], dict[str, tuple[str,
 
     Pandoc takes long over what it only has to hand on.
     """
-    holes, pieces = [], dict[str, tuple[str, str]]()
+    holes: list[Cell] = []
+    pieces: dict[str, tuple[str, str]] = {}
     for cell in cells:
         outputs = []
         for output in cell.outputs or ():
