@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, until
+from conftest import CHROMIUM, ROOT, until
 
 import nrrsim as nr
 from nrrsim.cli.commands import main
@@ -32,15 +32,8 @@ for module in ("axe_playwright_python", "jupyterlab", "playwright", "voila"):
     pytest.importorskip(
         module, reason=f"{module} is in the environment of the extras lab and browser"
     )
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
 if CHROMIUM is None:
     pytest.skip("no Chromium; .ci/run installs it", allow_module_level=True)
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
-    " --no-first-run"
-)
 READY = 60_000  # milliseconds
 CHURN = "churn.smb.rate"
 KINDS = ("lab", "app")
@@ -75,16 +68,6 @@ class Served:
         """Ctrl-C, as in a terminal."""
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(30)
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")
