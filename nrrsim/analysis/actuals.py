@@ -61,7 +61,7 @@ class Actuals:
         object.__setattr__(self, "as_of", month_name(as_of))
         measure(self.ledger, self.as_of, self.window, self.definition)
         if self.target is not None and not 0 < self.target < 10:
-            raise UsageError(f"target: {self.target} is not an NRR; write 110 % as 1.10")
+            raise UsageError(f"target: {self.target} is not an NRR; write 110% as 1.10")
 
     # --- the answer -------------------------------------------------------------------------------
 

@@ -20,14 +20,15 @@ def common_currency(*scenarios: Scenario) -> str:
 
     Raises UsageError where two are in two.
     """
-    stated = {each.opening.currency: each.title for each in reversed(scenarios)}
-    known = {code: title for code, title in stated.items() if code}
+    stated = [each.opening.currency for each in scenarios]
+    known = [*dict.fromkeys(filter(None, stated))]
     if len(known) > 1:
-        told = ", ".join(f"{title or 'one'} is in {code}" for code, title in known.items())
+        one, other = (scenarios[stated.index(code)].title or "one" for code in known[:2])
         raise UsageError(
-            f"currency: {told}; scenarios are compared in one currency: state both books in it"
+            f"currency: {one} is in {known[0]}, {other} in {known[1]}; scenarios are compared in"
+            " one currency: state both books in it"
         )
-    return next(iter(stated)) if len(stated) == 1 else ""
+    return known[0] if all(stated) else ""
 
 
 def comparable(a: Scenario, b: Scenario) -> tuple[str, ...]:

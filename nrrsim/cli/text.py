@@ -21,7 +21,7 @@ from nrrsim.notation import (
 from nrrsim.report.wording.labels import STEPS, assumption, span, unsigned_lines
 from nrrsim.scenario.book import EVERY_SEGMENT
 from nrrsim.scenario.drivers import COUNTED, DRIVERS
-from nrrsim.scenario.numbers import PROBABILITY, YEARLY
+from nrrsim.scenario.numbers import PROBABILITY, YEARLY, Range
 from nrrsim.scenario.table import BY_TENURE, in_words, swing
 
 if TYPE_CHECKING:
@@ -154,8 +154,7 @@ def frontier_lines(answer: Mapping[str, Any]) -> list[str]:
             continue
         range_ = DRIVERS[name].fields[DRIVERS[name].multiplied]
         by_segment = ", ".join(
-            f"{label(segment)} {in_words(lever['now'][segment], range_)} to"
-            f" {in_words(value, range_)}"
+            f"{label(segment)} {_from(lever['now'][segment], range_)} to {in_words(value, range_)}"
             for segment, value in lever["needed"].items()
             if value
         )
@@ -171,6 +170,11 @@ def frontier_lines(answer: Mapping[str, Any]) -> list[str]:
         losses, gains = (max(by, -1.0) for by in (-x, x))
         together = f"losses {_moved(losses)}, gains {_moved(gains)}"
     return [*lines, f"{'All together':<14} {together}{_published(answer['beside'] or {})}"]
+
+
+def _from(value: float, range_: Range) -> str:
+    """A number before another of its kind, which has the unit."""
+    return in_words(value, range_).partition(" ")[0]
 
 
 def _moved(by: float) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.files import shared
 from nrrsim.ledger.reading import OPTIONS, Reading
-from nrrsim.messages import as_whole, of_percent
+from nrrsim.messages import as_whole, not_a_number, of_percent
 from nrrsim.months import Calendar
 from nrrsim.notation import label
 from nrrsim.scenario.scenario import is_scenario, read_scenario
@@ -35,7 +35,7 @@ LEDGER, FORM = "ledger", ("rates", "currency", "reported", "grace_months")
 USUAL = "quarterly_report"  # whose keys a card has that states a ledger alone
 OF_SCENARIOS = "scenario_comparison"  # the notebook for a scenario's file, and for several
 MOST_STRANGE = 20  # unknown parameters that are told one by one
-OPTIONAL = re.compile(r"\(optional ?(number|text|mapping|month of the year|)\)")
+OPTIONAL = re.compile(r"\(optional ?(number|ratio|text|mapping|month of the year|)\)")
 CHOICE = re.compile(r"\(one of ([^)]+)\)")
 PATH = "(path)"  # in a parameter's comment; a company or a title may be called like a file
 ALWAYS_PATHS = ("rates",)
@@ -272,7 +272,7 @@ class _Parameter:
 
     @property
     def kind(self) -> str:
-        """Switch, number, text, mapping or month of the year: by its comment or its default."""
+        """Switch, number, ratio, text, mapping, month of the year: by its comment or default."""
         if (said := OPTIONAL.search(self.help)) and said[1]:
             return said[1]
         if isinstance(self.default, bool):
@@ -324,10 +324,21 @@ def _sources(notebook: Path) -> list[str]:
 
 
 def _meant(value: Any, parameter: _Parameter | None) -> Any:
-    """A number as the notebook takes it: 12.0 as 12 where that is whole, 110 % as 1.1."""
-    if parameter is None or parameter.kind != "number":
+    """A number as the notebook takes it: 12.0 as 12 where that is whole, 110% as 1.1."""
+    if parameter is None or parameter.kind not in ("number", "ratio"):
         return value
     return as_whole(value) if isinstance(parameter.default, int) else of_percent(value)
+
+
+def _no_target(value: float) -> str:
+    """Why a number cannot be an NRR to reach; empty where it can."""
+    from nrrsim.scenario.numbers import TARGET
+
+    try:
+        TARGET.check(value)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _problem(key: str, value: Any, known: Mapping[str, _Parameter]) -> str:
@@ -356,9 +367,10 @@ def _problem(key: str, value: Any, known: Mapping[str, _Parameter]) -> str:
         return "" if key in NESTED else "must be one value, not a list or a mapping"
     if wanted == "switch":
         return "" if isinstance(value, bool) else f"must be true or false, got {value!r}"
-    if wanted == "number":
-        fits = isinstance(value, int | float) and not isinstance(value, bool)
-        return "" if fits else f"must be a number, got {value!r}"
+    if wanted in ("number", "ratio"):
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return not_a_number(value)
+        return _no_target(value) if wanted == "ratio" else ""
     if wanted == "text" and not isinstance(value, str):
         return f"must be text, got {value!r}; put it in double quotes"
     return ""

@@ -164,9 +164,15 @@ def callout(
     return Printed(bundle)
 
 
-def record(numbers: Mapping[str, Any]) -> Printed:
-    """Return what shows nothing and leaves `numbers` (plain JSON values) in the notebook."""
-    return Printed({RECORD: dict(numbers), "text/plain": ""})
+def record(*found: Any) -> Printed:
+    """Return what shows nothing and leaves numbers (plain JSON values) in the notebook.
+
+    found : mappings of such, or answers that `record()` theirs; of what is not there nothing.
+    """
+    numbers: dict[str, Any] = {}
+    for each in filter(None, found):
+        numbers |= each if isinstance(each, Mapping) else each.record()
+    return Printed({RECORD: numbers, "text/plain": ""})
 
 
 def _without_formulas(markdown: str) -> str:

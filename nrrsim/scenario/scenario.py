@@ -34,7 +34,7 @@ from nrrsim.messages import RefusedError, located, problems_of
 from nrrsim.months import shift
 from nrrsim.notation import table_html
 from nrrsim.scenario import beliefs
-from nrrsim.scenario.beliefs import AS_PERCENT, OR_DECIMAL, OR_PERCENT, Finite, Frozen, Ratio
+from nrrsim.scenario.beliefs import AS_PERCENT, OR_DECIMAL, Frozen, Ratio
 from nrrsim.scenario.book import (
     LedgerBook,
     NewBusiness,
@@ -47,7 +47,7 @@ from nrrsim.scenario.checks import full_name, segments_not_in, unknown_names, un
 from nrrsim.scenario.customers import Customers, laid_out, of_ledger, with_newcomers
 from nrrsim.scenario.drivers import Driver, Drivers
 from nrrsim.scenario.extends import copied, extended, gives_way, merged, with_churn_rates
-from nrrsim.scenario.numbers import OF_TARGET, TARGET, Sized
+from nrrsim.scenario.numbers import CORRELATION, OF_TARGET, SWING, TARGET, Sized
 from nrrsim.scenario.programmes import Programme
 from nrrsim.scenario.table import Stated, Table
 from nrrsim.yamlfile import Document, read_yaml
@@ -64,8 +64,16 @@ REQUIRE_NOTHING = ("Churn", "Contraction", "Growth", "Price", "Reactivation", "S
 CHANGE_OF_NOTE = 1e-6  # of a correlation; to be tied by 1 or -1 takes less
 
 
-Correlation = Annotated[Finite, Field(ge=-1, le=1, json_schema_extra=AS_PERCENT), OR_PERCENT]
-ShockBeta = Annotated[Finite, Field(ge=-5, le=5, json_schema_extra=AS_PERCENT), OR_PERCENT]
+Correlation = Annotated[
+    Ratio,
+    AfterValidator(CORRELATION.check),
+    Field(json_schema_extra={**AS_PERCENT, "minimum": -1, "maximum": 1}),
+]
+ShockBeta = Annotated[
+    Ratio,
+    AfterValidator(SWING.check),
+    Field(json_schema_extra={**AS_PERCENT, "minimum": -5, "maximum": 5}),
+]
 
 
 class Scenario(Frozen):

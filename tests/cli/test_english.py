@@ -15,7 +15,7 @@ COMMANDS = {
     "expect": (["expect", PLANS / "nrr-105.yaml"], "90% range"),
     "simulate": (["simulate", PLANS / "nrr-105.yaml", "--target", 1.1, "--trials", 200], "Probability of NRR"),
     "compare": (["compare", PLANS / "nrr-105.yaml", PLANS / "nrr-128.yaml", "--trials", 200], "90% range"),
-    "frontier": (["frontier", PLANS / "nrr-105.yaml", "--target", 1.1], " a year to "),
+    "frontier": (["frontier", PLANS / "nrr-105.yaml", "--target", 1.1], "% to 8.0%"),
 }  # fmt: skip
 
 

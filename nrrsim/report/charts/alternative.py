@@ -54,8 +54,9 @@ def cohorts(frame: Frame, unit: str, names: Callable[[str], str]) -> str:
     parts = []
     for cohort, rows in frame.groupby("cohort", sort=False):
         told = [f"now {percent(rows['now'].iloc[0])}"]
-        whole = rows[rows["complete"] == 1].dropna(subset=["nrr"])
-        if len(whole) > 1:
+        # it starts at 100%, which says nothing
+        whole = rows[(rows["complete"] == 1) & (rows["age"] > 0)].dropna(subset=["nrr"])
+        if len(whole):
             ages = [counted(round(age), unit) for age in whole["age"]]
             told += _extremes(ages, whole["nrr"].tolist(), percent, "after")
         parts.append(f"{names(str(cohort))}: {', '.join(told)}")

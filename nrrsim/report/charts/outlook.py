@@ -152,7 +152,7 @@ def fan(frame: Frame, currency: str | None = "", target: float | None = None) ->
     ends = ends[(ends["which"] == "middle") | ~ends.duplicated(["name", "at"])]
     ends = ends.assign(colour=ends["name"].map(dict(zip(names, SERIES, strict=False))), before="")
     if target is not None:
-        aim = {"at": target, "which": "middle", "colour": GREY, "before": "Target "}
+        aim = {"at": target, "which": "target", "colour": GREY, "before": "Target "}
         ends = pd.concat([ends, pd.DataFrame([aim])], ignore_index=True)
     ends = ends.assign(
         label=[

@@ -75,7 +75,8 @@ def bridge(frame: Frame, currency: str | None = "", height: int = 200) -> ChartT
     and to which level), `kind` (total, gain or loss); amounts in `currency`, or ratios where that
     is None. Steps are bars on a scale of changes that has its zero; a total is a mark at its level.
     """
-    data, wide = frame.assign(panel=""), room() - 45
+    data = frame.assign(panel="")
+    wide: float = room() - 45
     steps = data["step"].tolist()
     if is_narrow():  # it lies there: names of steps have no room beside each other
         wide, height = _lying(steps)
@@ -433,16 +434,19 @@ def cohort_heatmap(frame: Frame, unit: str = "quarter", currency: str = "") -> C
     data = data.assign(name=data["cohort"].map(names), text=[count(v * 100) for v in data["nrr"]])
     font = min(8.5, 0.62 * high, (wide - 3) / (0.62 * max(map(len, data["text"]), default=1)))
 
-    half = float((data["nrr"] - 1).abs().clip(0.05, 0.5).max()) if len(data) else 0.5
+    # nine in ten cells have a colour of their own: one small cohort does not pale all others
+    half = float((data["nrr"] - 1).abs().quantile(0.9)) if len(data) else 0.5
+    half = min(max(half, 0.05), 0.5)
     scale = alt.Scale(
         domain=[1 - half, 1, 1 + half], range=[LOW, EVEN, HIGH], clamp=True, interpolate="rgb"
     )
     legend = alt.Legend(
         title="NRR",
         titleOrient="left",
-        format=".0%",
+        labelExpr="format(datum.value, '.0%') + (datum.value < 1 ? ' or less' :"
+        " datum.value > 1 ? ' or more' : '')",
         values=[1 - half, 1, 1 + half],
-        gradientLength=120,
+        gradientLength=180,
         gradientThickness=8,
     )
 
@@ -461,7 +465,7 @@ def cohort_heatmap(frame: Frame, unit: str = "quarter", currency: str = "") -> C
     layers = [cells]
     if partly := bool((data["complete"] == 0).any()):
         hatched = chart.transform_filter("datum.complete == 0").mark_point(
-            shape=_hatching(wide - 2, high - 2), size=4, stroke="white", strokeWidth=1.2, opacity=1
+            shape=_hatching(wide - 2, high - 2), size=4, stroke="white", strokeWidth=0.9, opacity=1
         )
         layers.append(hatched)
     if font >= 5.5:  # smaller, nobody reads it
@@ -476,7 +480,7 @@ def cohort_heatmap(frame: Frame, unit: str = "quarter", currency: str = "") -> C
 def _hatching(wide: float, high: float) -> str:
     """An SVG path of slanting strokes over a cell of that size, in units of half a mark's side."""
     strokes = []
-    for at in range(-int(high), int(wide), 5):  # where each stroke is at the cell's lower edge
+    for at in range(-int(high), int(wide), 6):  # where each stroke is at the cell's lower edge
         left, right = max(at, 0), min(at + high, wide)
         if right > left:
             x0, x1 = left - wide / 2, right - wide / 2

@@ -132,7 +132,8 @@ def enable() -> None:
 
 def svg(chart: ChartType) -> str:
     """Return a chart in the house theme as SVG; the same chart gives the same bytes."""
-    return _svg({**chart.to_dict(), **theme()})
+    # what a chart is drawn from, which may be no JSON, is no part of the picture
+    return _svg({**chart.to_dict(), **theme(), "usermeta": {}})
 
 
 def _bundle(spec: dict[str, Any], **_: Any) -> dict[str, Any]:
@@ -210,14 +211,16 @@ def takes_columns(
             for c in numbers.split():
                 values = pd.to_numeric(frame[c]).astype(float)
                 data[c] = values.replace([inf, -inf], float("nan")).to_numpy()  # JSON has none
-            chart = draw(data, *args, **options)
+            chart = draw(data.copy(), *args, **options)
             if alt.renderers.active != RENDERER:
                 return chart
             with _narrow_room():
-                narrow = draw(data, *args, **options).to_dict(validate=False)
+                narrow = draw(data.copy(), *args, **options).to_dict(validate=False)
             # Vega-Lite's own place for what it does not draw
-            about = _numbers(draw, frame[columns], *args, **options) | {"narrow": narrow}
-            return cast(ChartType, chart.properties(usermeta=about))
+            names = {c: [str(v) for v in frame[c]] for c in NAMES.intersection(data)}
+            drawn_from = data.assign(**names)
+            about = _numbers(draw, drawn_from, *args, **options) | {"narrow": narrow}
+            return chart.properties(usermeta=about)
 
         return cast("Drawing[P]", checked)
 
@@ -231,13 +234,11 @@ def _numbers(draw: Drawing[P], frame: Frame, *args: P.args, **options: P.kwargs)
     """
     how = signature(draw).bind(frame, *args, **options)
     how.apply_defaults()
-    plain = frame.astype(object).where(frame.notna(), None)
-    rows = [[v.item() if hasattr(v, "item") else v for v in row] for row in plain.values.tolist()]
     return {
         "chart": draw.__name__,
         "columns": list(frame),
-        "heads": [label(re.sub(r"^p0?(?=\d)", "P", name)) for name in frame],
-        "rows": rows,
+        "heads": [label(re.sub(r"^p0?(?=\d)", "P", str(name))) for name in frame],
+        "rows": frame.astype(object).where(frame.notna(), None).values.tolist(),
         "currency": how.arguments.get("currency"),
     }
 

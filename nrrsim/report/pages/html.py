@@ -59,7 +59,8 @@ def _with_holes(cells: Sequence[Cell]) -> tuple[list[Cell], dict[str, tuple[str,
 
     Pandoc takes long over what it only has to hand on.
     """
-    holes, pieces = [], {}
+    holes: list[Cell] = []
+    pieces: dict[str, tuple[str, str]] = {}
     for cell in cells:
         outputs = []
         for output in cell.outputs or ():

@@ -654,9 +654,11 @@ class Paths:
         moved = mine.iloc[int((mine["end"] - mine["start"]).argmax())]
         drift = Drift(label(moved["segment"], c.labels), float(moved["start"]), float(moved["end"]))
         shows = len(mine) > 1 and drift.end - drift.start > 0.005
-        by = [float(ahead[key].iloc[-1]) if len(ahead) else None for key in ("own", "simple")]
-        levels = (float(end[key]) for key in ("own", "low", "high"))
-        return cls(c.years, *levels, *by, drift if shows else None)
+        by, simple = (
+            float(ahead[key].iloc[-1]) if len(ahead) else None for key in ("own", "simple")
+        )
+        own, low, high = (float(end[key]) for key in ("own", "low", "high"))
+        return cls(c.years, own, low, high, by, simple, drift if shows else None)
 
 
 @dataclass(frozen=True)

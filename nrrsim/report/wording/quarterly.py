@@ -394,7 +394,7 @@ class Cohorts:
     @classmethod
     def of(cls, past: Actuals) -> Self:
         frame = cohorts(past)
-        year = frame[frame["months"] == 12]
+        year = frame[(frame["months"] == 12) & frame["complete"].astype(bool)]
         year = year.assign(
             name=[cohort(str(name)) for name in year["cohort"]],
             nrr=year["amount"] / year["opening"],
