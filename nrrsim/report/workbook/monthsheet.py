@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from nrrsim.report.workbook.customersheet import CustomerSheet
 from nrrsim.report.workbook.live import Formula, cell, put
 from nrrsim.report.workbook.styles import Styles, set_up
@@ -82,11 +84,11 @@ def _months(book: CustomerSheet) -> Iterator[dict[str, Formula]]:
         price = amounts.price[:, place - 1]
         change = (now - before - price) * ((before > 0) & (now > 0))
         opening = float(before.sum())
-        new = float(now[[since == month for since in amounts.since]].sum())
+        is_new = np.array([since == month for since in amounts.since])
         rises = float(change[change > 0].sum() + price.sum())
         falls = float(change[change < 0].sum())
         churn = -float(before[now == 0].sum())
-        back = float(now[before == 0].sum()) - new
+        new, back = float(now[is_new].sum()), float(now[(before == 0) & ~is_new].sum())
         size, paid = f"({n}-{b}-{p})" if p else f"({n}-{b})", f"({b}>0)*({n}>0)"
         plus = f"+SUM({p})" if p else ""
         nrr, grr = (opening + rises + falls + churn, opening + falls + churn)
@@ -94,7 +96,7 @@ def _months(book: CustomerSheet) -> Iterator[dict[str, Formula]]:
             "opening": Formula(f"=SUM({b})", opening),
             "new": Formula(f"=SUMIF(First_month,{{month}},{n})", new),
             "expansion": Formula(f"=SUMPRODUCT({paid}*({size}>0)*{size}){plus}", rises),
-            "reactivation": Formula(f"=SUMPRODUCT(({b}=0)*{n})-{{new}}", back),
+            "reactivation": Formula(f"=SUMPRODUCT(({b}=0)*(First_month<>{{month}})*{n})", back),
             "contraction": Formula(f"=SUMPRODUCT({paid}*({size}<0)*{size})", falls),
             "churn": Formula(f"=-SUMPRODUCT(({n}=0)*{b})", churn),
             "closing": Formula("=SUM({opening}:{churn})", nrr + new + back),

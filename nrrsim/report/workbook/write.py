@@ -20,7 +20,7 @@ from nrrsim.report.workbook.live import Formula, Live
 from nrrsim.report.workbook.monthsheet import write_months
 from nrrsim.report.workbook.rows import CUSTOMERS
 from nrrsim.report.workbook.sections import LONGEST, Section, sections, write_section
-from nrrsim.report.workbook.styles import Styles
+from nrrsim.report.workbook.styles import WHOLE_MONEY, Styles
 from nrrsim.report.workbook.summary import Summary
 
 OURS = (summary.SHEET, customersheet.SHEET, monthsheet.SHEET, checks.SHEET, "History")
@@ -66,6 +66,9 @@ def write_workbook(notebook: Path, path: Path, said: Mapping[str, Any] | None = 
         for figure, place in zip(part.figures, places, strict=True):
             if {"period", "nrr", "grr"} <= set(figure.columns) and not first.has_trend:
                 first.trend_chart(name, figure, place, top + summary.CHART_ROWS * bool(live))
+            if figure.chart == "bridge" and not live:
+                kind = WHOLE_MONEY if figure.currency else "percent"
+                first.bridge_chart(summary.steps_of(figure, name, place), kind, figure.caption, top)
     contents = {
         name: counted(len(part.figures), "figure")
         for name, part in zip(_sheet_names(parts), parts, strict=True)
@@ -86,7 +89,8 @@ def _with_formulas(
     # key figures are made of what stands below them
     top = first.row
     first.row += first.key_rows(live)
-    first.bridge_chart(live, first.bridge(live), top)
+    steps = first.bridge(live)
+    first.bridge_chart(steps, WHOLE_MONEY, "Movements of the cohort, and their net change", top)
     first.behind(live)
     below, first.row = first.row, top
     now = {name: _now(live, name, compounded) for name in summary.RATIOS}
