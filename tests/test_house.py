@@ -32,7 +32,7 @@ HOUSE = {
     "report": "tables charts/style charts/retention charts/outlook charts/grid charts/live"
     " wording/labels wording/facts wording/columns wording/quarterly wording/comparison"
     " wording/forecast wording/templates wording/say card manifest workbook/rows workbook/styles workbook/sections"
-    " workbook/customersheet workbook/live workbook/monthsheet workbook/summary workbook/checks workbook/write grid pages/notebook"
+    " workbook/customersheet workbook/live workbook/rollforward workbook/summary workbook/checks workbook/write grid pages/notebook"
     " pages/markdown pages/pdf pages/html pages/render run",
     "workspace": "template cards readme new next",
     "whatif": "sliders live panel serve",

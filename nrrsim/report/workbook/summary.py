@@ -18,7 +18,7 @@ from nrrsim.metrics import DEFINITIONS
 from nrrsim.months import parse_month
 from nrrsim.notation import month_name
 from nrrsim.report.tables import GREY, NAVY, RULE, TEAL
-from nrrsim.report.wording.labels import STEPS
+from nrrsim.report.wording.labels import STEPS, span
 from nrrsim.report.workbook.live import Formula, Live, cell, put
 from nrrsim.report.workbook.sections import Figure
 from nrrsim.report.workbook.styles import BRICK, Styles, number_code, set_up
@@ -73,10 +73,11 @@ class Summary:
             used = DEFINITIONS[live.told["definition"]]
             less = ", less price increases" if live.told["ex_price"] else ""
             months = parse_month(end, "as_of") - parse_month(start, "start")
+            money = live.told["currency"]
             lines |= {
-                "Period": f"{months} months ended {_last_day(end)}",
+                "Period": f"{span(months)} ended {_last_day(end)}",
                 "Definition of NRR": f"{used.title}: {used.formula}{less}",
-                "Amounts": f"ARR in {live.told['currency']}" if live.told["currency"] else "ARR",
+                "Amounts": f"ARR in {money}" if money else "ARR; the ledger states no currency",
             }
         lines["Confidentiality"] = said.get("confidentiality")
         self.row = 1

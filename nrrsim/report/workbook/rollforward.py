@@ -14,9 +14,9 @@ from nrrsim.report.workbook.customersheet import CustomerSheet
 from nrrsim.report.workbook.live import Formula, cell, put
 from nrrsim.report.workbook.styles import Styles, set_up
 
-SHEET = "By month"
+SHEET = "Roll-forward"
 HEADS = {
-    "month": "Month",
+    "month": "To the end of",
     "opening": "Opening ARR",
     "new": "New customers",
     "expansion": "Expansion",
@@ -25,19 +25,21 @@ HEADS = {
     "churn": "Churn",
     "closing": "Closing ARR",
     "customers": "Sum of customers",
-    "nrr": "NRR of the month",
-    "grr": "GRR of the month",
+    "nrr": "NRR",
+    "grr": "GRR",
 }
 RATIOS = ("nrr", "grr")
 FIRST = 4  # row, counted from 0
 
 
-def write_months(sheet: Any, book: CustomerSheet, style: Styles, footer: str) -> dict[str, Formula]:
+def write_rollforward(
+    sheet: Any, book: CustomerSheet, style: Styles, footer: str
+) -> dict[str, Formula]:
     """Write the whole company month by month; returns where compounded NRR and GRR stand."""
     set_up(sheet, footer, heads=(FIRST - 1, FIRST - 1))
     sheet.set_row(0, 22)
     sheet.set_column(0, len(HEADS) - 1, 15)
-    sheet.write_string(0, 0, "The whole company, month by month", style.title)
+    sheet.write_string(0, 0, "Roll-forward of the whole company", style.title)
     sheet.write_string(1, 0, NOTE, style.note)
     for column, head in enumerate(HEADS.values()):
         sheet.write_string(FIRST - 1, column, head, style.head(column > 0))
@@ -70,7 +72,7 @@ def write_months(sheet: Any, book: CustomerSheet, style: Styles, footer: str) ->
 
 
 NOTE = (
-    "Formulas over the rows of Customers. NRR of a month is opening, expansion, contraction and"
+    "Formulas over the rows of Customers. NRR of a line is opening, expansion, contraction and"
     " churn over opening; reactivation and new customers are left out."
 )
 
