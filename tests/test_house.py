@@ -35,7 +35,7 @@ HOUSE = {
     " wording/comparison wording/forecast wording/plan wording/since wording/templates"
     " wording/say wording/commentary audience card manifest published workbook/rows"
     " workbook/styles workbook/sections workbook/customersheet workbook/live"
-    " workbook/monthsheet workbook/summary workbook/checks workbook/write grid"
+    " workbook/rollforward workbook/summary workbook/checks workbook/write grid"
     " pages/notebook pages/markdown pages/pdf pages/downloads pages/html pages/render run",
     "workspace": "template cards readme new next",
     "whatif": "sliders reports live panel serve",

@@ -85,6 +85,7 @@ def number_code(kind: str, currency: str) -> str:
     return {
         "count": "#,##0",
         "percent": f"0.0%;{MINUS}0.0%",
+        "ratio": f"0.0000%;{MINUS}0.0000%",
         "share": "0%",
         "points": f'+0.0" pts";{MINUS}0.0" pts";0.0" pts"',
         "part": f'+0.0" pts";{MINUS}0.0" pts";"–"',
