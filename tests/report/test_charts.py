@@ -174,6 +174,25 @@ def test_a_chart_says_its_numbers_in_words(draw: Draw, frame: pd.DataFrame, opti
     assert draw(frame.head(0), **options).to_dict()["description"] == "No data."
 
 
+def test_words_state_each_number_while_one_can_listen_to_them() -> None:
+    def said(chart: Any) -> str:
+        return str(chart.to_dict()["description"])
+
+    few = "NRR: 2026 Q1 102.0%, 2026 Q3 105.3%; GRR: 2026 Q1 90.0%, 2026 Q2 89.0%, 2026 Q3 90.8%"
+    assert said(retention.trend(TREND, target=1.1)) == f"{few}; Target 110.0%."
+    assert said(retention.bridge(BRIDGE, "EUR")) == (
+        "Opening ARR €40.0M, Adoption +€3.00M, Churn −€1.00M, Closing €42.0M."
+    )
+    years = [str(year) for year in range(1980, 2020)]
+    ratios = [1.1 if year == "1999" else 1.0 + number / 1000 for number, year in enumerate(years)]
+    many = said(retention.trend(pd.DataFrame({"period": years, "nrr": ratios, "grr": 0.9})))
+    assert "from 1980 100.0% to 2019 103.9%, highest 110.0% in 1999, lowest 100.0% in 1980" in many
+    both = outlook.tornado(TORNADO.head(1), base=1.05)
+    assert said(both).endswith("Churn, smb: 110.0% and 98.0%.")
+    names = pd.DataFrame({"name": NAMED, "low": 1.0, "high": 1.1})
+    assert said(outlook.tornado(names, 1.05)).endswith("; and 3 more.")
+
+
 @each
 def test_print_takes_every_chart(
     draw: Draw, frame: pd.DataFrame, options: Any, tmp_path: Any
