@@ -263,14 +263,14 @@ def test_a_waterfalls_bars_are_as_long_as_their_amounts(opening: float) -> None:
 
 
 def test_every_step_has_its_amount_and_totals_stand_beside() -> None:
-    shown = words(retention.bridge(BRIDGE))
+    shown = words(retention.bridge(BRIDGE, "USD"))
     assert {"$40.0M", "+$3.00M", "−$1.00M", "$42.0M", "(+$2.00M)", "$0", "Change"} <= set(shown)
-    assert "$42.0M (+$2.00M)" in words(retention.bridges(BRIDGE.assign(panel="All")))
+    assert "$42.0M (+$2.00M)" in words(retention.bridges(BRIDGE.assign(panel="All"), "USD"))
     ratios = words(retention.bridge(steps(("A", 1.05, "total"), ("B", 1.05, "total")), None))
     assert ratios.count("105.0%") == 2
     assert not any(text.startswith("(") for text in ratios)
     below = steps(("Opening", 10, "total"), ("Churn", -30, "loss"), ("Closing", -20, "total"))
-    assert {"−$30", "−$20", "(−$30)"} <= set(words(retention.bridge(below)))
+    assert {"−$30", "−$20", "(−$30)"} <= set(words(retention.bridge(below, "USD")))
     with pytest.raises(ValueError, match="occurs twice"):
         retention.bridge(pd.concat([BRIDGE, BRIDGE]))
 
