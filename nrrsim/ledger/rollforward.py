@@ -268,6 +268,40 @@ class CustomerMonths:
             frame |= {"complete": complete[row, column], "now": now[row]}
         return pd.DataFrame(frame)
 
+    def of_window(self, start: int, end: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """What the roll-forward from `start` to `end` is made of; see `Ledger.by_customer`."""
+        inside = np.flatnonzero((self.month >= start) & (self.month <= end))
+        months = np.arange(start, end + 1, self.ledger.step)
+        amounts = np.zeros((len(self.customers), len(months)))
+        amounts[self.customer[inside], (self.month[inside] - start) // self.ledger.step] = self.arr[
+            inside
+        ]
+
+        firsts = self._firsts(start, end, closed=False)
+        codes, labels = self.labels("segment")
+        heads = np.flatnonzero(np.diff(self.customer, prepend=-1))
+        since = np.zeros(len(self.customers), dtype=np.int64)
+        since[self.customer[heads]] = self.month[heads]
+        there = self.customer[firsts]
+        wide = pd.DataFrame(
+            amounts[there],
+            index=pd.Index(self.customers[there], name="customer"),
+            columns=[month_name(int(month)) for month in months],
+        )
+        wide.insert(0, "since", [month_name(int(month)) for month in since[there]])
+        wide.insert(0, "segment", np.array(labels, dtype=object)[codes[firsts]])
+
+        begin, stop = np.searchsorted(self.event_month, [start + 1, end + 1])
+        moved = pd.DataFrame(
+            {
+                "customer": self.customers[self.event_customer[begin:stop]],
+                "month": [month_name(int(month)) for month in self.event_month[begin:stop]],
+                "movement": np.array(MOVEMENTS, dtype=object)[self.event_kind[begin:stop]],
+                "arr": self.event_arr[begin:stop],
+            }
+        )
+        return wide, moved
+
     def roll(self, start: int, end: int, by: str, closed: bool) -> Movements:
         """The roll-forward from `start` to `end` of those alive at `start` (closed), or of all."""
         return self._apart(start, end, by, closed)._rolled(start, end, by, closed)

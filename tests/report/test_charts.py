@@ -375,11 +375,12 @@ def test_notebooks_get_svg_and_png() -> None:
     try:
         style.enable()
         style.enable()
-        bundle = alt.renderers.get()(retention.bridge(BRIDGE).to_dict())
+        drawn = retention.bridge(BRIDGE).properties(description="Opening $30.0M.")
+        bundle = alt.renderers.get()(drawn.to_dict())
         assert bundle["image/svg+xml"] == style.svg(retention.bridge(BRIDGE))
         assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
-        assert bundle["text/plain"] == "<chart>"
-        assert retention.bridge(BRIDGE)._repr_mimebundle_() == bundle
+        assert bundle["text/plain"] == "Opening $30.0M."
+        assert drawn._repr_mimebundle_() == bundle
     finally:
         alt.theme.enable(theme)
         alt.renderers.enable(renderer)

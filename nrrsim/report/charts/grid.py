@@ -19,9 +19,10 @@ from nrrsim.report.charts.style import (
     OFTEN,
     RARE,
     RULE,
-    WIDTH,
     Frame,
+    is_narrow,
     ratio_axis,
+    room,
     takes_columns,
     visible_range,
 )
@@ -35,7 +36,7 @@ def heatmap(frame: Frame, x: str, y: str, target: float | None = None) -> ChartT
     `p_target`, how likely the target is, where there is one. Cells hold the value where there is
     room.
     """
-    panels, wide, high = _panels(target), (WIDTH - 76) / (1 if target is None else 2), 170
+    panels, wide, high = _panels(target), (room() - 76) / _beside(target), 170
     sides = {name: _sides(frame[name]) for name in "xy"}
     for name, (_, step) in sides.items():
         frame = frame.assign(
@@ -59,7 +60,8 @@ def heatmap(frame: Frame, x: str, y: str, target: float | None = None) -> ChartT
         texts = frame[column].map(percent if column == "nrr" else share)
         chart = alt.Chart(frame.assign(text=texts).dropna(subset=column))
         across, up = _along(x, *sides["x"]), _along(y, *sides["y"])
-        up["axis"] = None if drawn else up["axis"]  # the first one's labels stand for both
+        if drawn and not is_narrow():
+            up["axis"] = None  # the first one's labels stand for both
         colour = alt.Color(column, type="quantitative", scale=scale, legend=legend)
         cells = chart.mark_rect(stroke="white", strokeWidth=min(1, min(cell) / 12))
         cells = cells.encode(
@@ -73,7 +75,7 @@ def heatmap(frame: Frame, x: str, y: str, target: float | None = None) -> ChartT
         layers = [cells, values] if cell[0] > 30 and cell[1] > 11 else [cells]
         drawn.append(alt.layer(*layers).properties(width=wide, height=high, title=title))
     told = alternative.heatmap(frame, x, y, target)
-    both = alt.hconcat(*drawn, spacing=22, description=told).resolve_scale(color="independent")
+    both = _row(drawn, told).resolve_scale(color="independent")
     return cast(ChartType, both)
 
 
@@ -83,7 +85,7 @@ def slope(frame: Frame, x: str, target: float | None = None) -> ChartType:
 
     Beside it `p_target`, how likely the target is, where there is one.
     """
-    panels, wide = _panels(target), (WIDTH - 80) / (1 if target is None else 2)
+    panels, wide = _panels(target), (room() - 80) / _beside(target)
     goal = pd.Series([] if target is None else [target], dtype=float)
     ends = {
         "nrr": visible_range(frame["p05"], frame["p95"], frame["nrr"], goal),
@@ -106,7 +108,17 @@ def slope(frame: Frame, x: str, target: float | None = None) -> ChartType:
             title += ", 90% range"
         drawn.append(alt.layer(*layers).properties(width=wide, height=170, title=title))
     told = alternative.slope(frame, x, target)
-    return alt.hconcat(*drawn, spacing=22, description=told)
+    return _row(drawn, told)
+
+
+def _beside(target: float | None) -> int:
+    """How many panels stand beside each other."""
+    return 1 if target is None or is_narrow() else 2
+
+
+def _row(panels: list[Any], told: str) -> alt.HConcatChart | alt.VConcatChart:
+    concat = alt.vconcat if is_narrow() else alt.hconcat
+    return concat(*panels, spacing=22, description=told)
 
 
 def _panels(target: float | None) -> dict[str, str]:

@@ -13,19 +13,19 @@ from altair.typing import ChartType
 from nrrsim.report.charts.outlook import density_layers, fan_layers, goal_layers
 from nrrsim.report.charts.retention import change_axis, step_layers
 from nrrsim.report.charts.style import (
-    FIT,
     SERIES,
     amount_axis,
+    fit,
     theme,
 )
 
 # The panel's pictures change their rows, and with them how much room the labels take.
-REFIT: dict[str, Any] = FIT | {
+REFIT: dict[str, Any] = fit() | {
     "autosize": alt.AutoSizeParams(type="fit", contains="padding", resize=True)
 }
 
 
-def live(currency: str | None = "USD") -> dict[str, dict[str, Any]]:
+def live(currency: str = "") -> dict[str, dict[str, Any]]:
     """The Vega-Lite of a what-if's pictures, in the house theme; a page puts their rows in later.
 
     `curve`: how likely each NRR is; data `curve` (series, nrr, density) and `goal` (nrr, label).
@@ -33,7 +33,7 @@ def live(currency: str | None = "USD") -> dict[str, dict[str, Any]]:
     place). `fan`: ARR in `currency` by month; data `fan` (series, month, low, middle, high). A
     series is `now` or `base`.
     """
-    drawn = {"curve": _live_curve(), "bridge": _live_bridge(), "fan": _live_fan(currency or "USD")}
+    drawn = {"curve": _live_curve(), "bridge": _live_bridge(), "fan": _live_fan(currency)}
     return {name: {**chart.to_dict(), **theme()} for name, chart in drawn.items()}
 
 

@@ -14,7 +14,6 @@ from nrrsim.notation import percent
 from nrrsim.report.charts import alternative
 from nrrsim.report.charts.style import (
     BRICK,
-    FIT,
     GREY,
     HIGH,
     INK,
@@ -24,14 +23,16 @@ from nrrsim.report.charts.style import (
     RULE,
     SERIES,
     TEAL,
-    WIDTH,
     Frame,
     amount_axis,
     amount_text,
     bounds_of,
+    fit,
     halos,
+    is_narrow,
     period_axis,
     ratio_axis,
+    room,
     spaced_out,
     takes_columns,
     visible_range,
@@ -49,9 +50,9 @@ def _told_apart(
     """
     shown = dict(zip(names, map("{}: {}".format, names, beside), strict=True)) if beside else {}
     # as many beside each other as fit: a sign of 45 and some 5 a character
-    columns = max(1, min(3, WIDTH // (45 + 5 * max(map(len, shown.values() or names)))))
+    columns = max(1, min(3, room() // (45 + 5 * max(map(len, shown.values() or names)))))
     legend = alt.Legend(
-        labelLimit=WIDTH / columns - 45,
+        labelLimit=room() / columns - 45,
         labelExpr=f"({json.dumps(shown)})[datum.label]" if shown else "datum.label",
         columns=columns,
         symbolType="stroke",
@@ -70,7 +71,7 @@ def _told_apart(
 
 @takes_columns("name", "nrr density")
 def distributions(
-    frame: Frame, target: float | None = None, means: Sequence[float] = ()
+    frame: Frame, target: float | None = None, means: Sequence[float] = (), height: int = 150
 ) -> ChartType:
     """Draw how likely each NRR (ratio) is, a curve by `name` in the order given, the target dashed.
 
@@ -78,7 +79,10 @@ def distributions(
     """
     names, high = list(dict.fromkeys(frame["name"])), float(frame["density"].max())
     x = alt.X(
-        "nrr", **ratio_axis(*bounds_of(frame["nrr"], (0.9, 1.1)), ticks=8, grid=False, title="NRR")
+        "nrr",
+        **ratio_axis(
+            *bounds_of(frame["nrr"], (0.9, 1.1)), ticks=int(room() // 55), grid=False, title="NRR"
+        ),
     )
     # a target's label stands above the curves
     top = 1.2 if target is not None else 1.02
@@ -90,7 +94,7 @@ def distributions(
         goal = pd.DataFrame({"nrr": [target], "label": [f"Target {percent(target)}"]})
         layers += goal_layers(alt.Chart(goal).encode(x=x))
     told = alternative.distributions(frame, target, means)
-    return alt.layer(*layers).properties(height=150 + above, description=told, **FIT)
+    return alt.layer(*layers).properties(height=height + above, description=told, **fit())
 
 
 def density_layers(
@@ -118,7 +122,7 @@ def goal_layers(at: alt.Chart, down: float = 7) -> list[alt.Chart]:
 
 
 @takes_columns("name period", "middle low high")
-def fan(frame: Frame, currency: str | None = "USD", target: float | None = None) -> ChartType:
+def fan(frame: Frame, currency: str | None = "", target: float | None = None) -> ChartType:
     """Draw `middle` by `period` with a band from `low` to `high`, a labelled line by `name`.
 
     Amounts in `currency`, or ratios where that is None. `target`: a dashed line.
@@ -130,10 +134,10 @@ def fan(frame: Frame, currency: str | None = "USD", target: float | None = None)
         pd.concat([frame["low"], frame["high"], frame["middle"], goal]), (0.0, 1.0)
     )
     # amounts are read against zero, ratios against each other
-    bottom, height = (min(low, 0.0) if currency else low - 0.05 * (high - low)), 165
+    bottom, height = (low - 0.05 * (high - low) if currency is None else min(low, 0.0)), 165
     scale = alt.Scale(domain=[bottom, high + 0.05 * (high - bottom)], nice=False, zero=False)
     y: dict[str, Any] = {"type": "quantitative", "scale": scale}
-    y["axis"] = amount_axis(currency) if currency else ratio_axis(0, 1)["axis"]
+    y["axis"] = ratio_axis(0, 1)["axis"] if currency is None else amount_axis(currency)
     x = alt.X(
         "period:O",
         title=None,
@@ -182,7 +186,7 @@ def fan(frame: Frame, currency: str | None = "USD", target: float | None = None)
         rule = at.mark_rule(color=GREY, strokeDash=[5, 3]).encode(y=alt.Y("at", **y))
         layers.insert(0, rule)
     told = alternative.fan(frame, currency, target)
-    return alt.layer(*layers).properties(height=height + above, description=told, **FIT)
+    return alt.layer(*layers).properties(height=height + above, description=told, **fit())
 
 
 def fan_layers(
@@ -215,15 +219,18 @@ def tornado(frame: Frame, base: float) -> ChartType:
     ]
 
     low, high = visible_range(long["nrr"], pd.Series([base]))
-    air = (0.12 if len(labels) == len(long) else 0.24) * (high - low)
+    beside = min(170, 0.45 * room())  # for the names; and for a value at either end of the bars
+    air = (36 if len(labels) == len(long) else 72) / (room() - beside) * (high - low)
     ratio = ratio_axis(low - air, high + air, grid=False)
-    axis = alt.Axis(labelLimit=170, labelOverlap=False)
+    font = 8 if is_narrow() else 8.5
+    axis = alt.Axis(labelLimit=beside, labelOverlap=False, labelFontSize=font)
     y = alt.Y("name:O", title=None, sort=names, scale=alt.Scale(domain=names), axis=axis)
 
     fills = alt.Scale(domain=["low", "high"], range=[TEAL, NAVY])
     legend = alt.Legend(
         labelExpr="(datum.label == 'low' ? 'Low' : 'High') + ' end of the assumption'",
         symbolType="square",
+        columns=1 if is_narrow() else 2,
     )
     x = alt.X("nrr", **ratio)
     bars = alt.Chart(long).encode(y=y, x=alt.X("base", **ratio), x2="nrr").mark_bar(height=11)
@@ -236,7 +243,7 @@ def tornado(frame: Frame, base: float) -> ChartType:
         text.transform_filter("!datum.right").mark_text(align="right", dx=-4),
     ]
     told = alternative.tornado(frame, base)
-    return alt.layer(*layers).properties(height=20 * len(names) + 40, description=told, **FIT)
+    return alt.layer(*layers).properties(height=20 * len(names) + 40, description=told, **fit())
 
 
 @takes_columns("period", "p05 p10 p50 p90 p95 actual")
@@ -250,7 +257,7 @@ def intervals(frame: Frame) -> ChartType:
     data = frame.assign(kind=frame["actual"].between(frame["p10"], frame["p90"]).map(kinds))
     low, high = visible_range(frame["p05"], frame["p95"], frame["actual"])
     y = ratio_axis(low, high)
-    wide = min(26.0, 300 / max(frame["period"].nunique(), 1))
+    wide = min(26.0, 0.64 * room() / max(frame["period"].nunique(), 1))
     chart = alt.Chart(data).encode(x=period_axis(frame, {"padding": 0.3}, labelOverlap=True))
 
     parts = {"90% range": PALE, "80% range": HIGH, "Median": NAVY}
@@ -279,7 +286,7 @@ def intervals(frame: Frame) -> ChartType:
         dots.mark_point(size=55, opacity=1),
     ]
     told = alternative.intervals(frame)
-    return alt.layer(*layers).properties(height=200, description=told, **FIT)
+    return alt.layer(*layers).properties(height=200, description=told, **fit())
 
 
 @takes_columns("", "low high count")
@@ -299,4 +306,4 @@ def histogram(frame: Frame) -> ChartType:
     rule = even.mark_rule(color=GREY, strokeDash=[5, 3])
     text = even.mark_text(align="left", dx=6, color=GREY).encode(x=RIGHT, text="label:N")
     told = alternative.histogram(frame)
-    return alt.layer(bars, rule, text).properties(height=140, description=told, **FIT)
+    return alt.layer(bars, rule, text).properties(height=140, description=told, **fit())

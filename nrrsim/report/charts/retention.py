@@ -20,7 +20,6 @@ from nrrsim.report.charts.style import (
     BRICK,
     EVEN,
     FAINT,
-    FIT,
     GREY,
     HIGH,
     LOW,
@@ -30,14 +29,16 @@ from nrrsim.report.charts.style import (
     SHADES,
     TEAL,
     TEAL_TEXT,
-    WIDTH,
     Frame,
     amount_axis,
     amount_text,
     bounds_of,
+    fit,
     halos,
+    is_narrow,
     period_axis,
     ratio_axis,
+    room,
     spaced_out,
     takes_columns,
     visible_range,
@@ -45,6 +46,7 @@ from nrrsim.report.charts.style import (
 
 MOST_SEGMENTS = 12
 NOW = "Now"
+BAND = 20  # of a step that lies
 BAR: dict[str, Any] = {"color": NAVY, "shape": "square", "size": 50, "filled": True, "opacity": 1}
 TICK: dict[str, Any] = {
     "color": AMBER,
@@ -66,22 +68,27 @@ DIAMOND: dict[str, Any] = {
 
 
 @takes_columns("step kind", "amount start end")
-def bridge(frame: Frame, currency: str | None = "USD", height: int = 200) -> ChartType:
+def bridge(frame: Frame, currency: str | None = "", height: int = 200) -> ChartType:
     """Draw a waterfall from an opening to a closing amount, steps along x in the order given.
 
     Columns: `step` (label), `amount` (signed change; the level for totals), `start` and `end` (from
     and to which level), `kind` (total, gain or loss); amounts in `currency`, or ratios where that
     is None. Steps are bars on a scale of changes that has its zero; a total is a mark at its level.
     """
-    data, wide = frame.assign(panel=""), WIDTH - 45
+    data = frame.assign(panel="")
+    wide: float = room() - 45
     steps = data["step"].tolist()
-    chart = _waterfall(data, steps, currency, upright=True, band=wide / len(steps), long=height)
+    if is_narrow():  # it lies there: names of steps have no room beside each other
+        wide, height = _lying(steps)
+        chart = _waterfall(data, steps, currency, upright=False, band=BAND, long=wide)
+    else:
+        chart = _waterfall(data, steps, currency, upright=True, band=wide / len(steps), long=height)
     told = alternative.waterfall(data, currency)
     return chart.properties(width=wide, height=height, description=told)
 
 
 @takes_columns("panel step kind", "amount start end")
-def bridges(frame: Frame, currency: str = "USD") -> ChartType:
+def bridges(frame: Frame, currency: str = "") -> ChartType:
     """Draw waterfalls (`panel`, else as `bridge`) side by side on one scale, steps downwards."""
     panels = list(dict.fromkeys(frame["panel"]))
     # the steps of the panel with the most of them, and before the closing what only others have
@@ -91,13 +98,21 @@ def bridges(frame: Frame, currency: str = "USD") -> ChartType:
         *(s for s in dict.fromkeys(frame["step"]) if s not in longest),
         longest[-1],
     ]
-    wide, band = (WIDTH - 10 - min(90, 4.6 * max(map(len, steps)))) / len(panels) - 16, 20
-    chart = _waterfall(frame, steps, currency, upright=False, band=band, long=wide)
-    facet = alt.Column("panel:N", sort=panels, header=alt.Header(labelLimit=wide))
-    told = alternative.waterfall(frame, currency)
-    return chart.properties(width=wide, height=band * len(steps)).facet(
-        column=facet, spacing=16, description=told
-    )
+    wide, high = _lying(steps, 1 if is_narrow() else len(panels))
+    chart = _waterfall(frame, steps, currency, upright=False, band=BAND, long=wide)
+    chart, told = chart.properties(width=wide, height=high), alternative.waterfall(frame, currency)
+    header = alt.Header(labelLimit=wide)
+    if is_narrow():
+        panel = alt.Facet("panel:N", sort=panels, header=header)
+        return chart.facet(facet=panel, columns=1, spacing=16, description=told)
+    column = alt.Column("panel:N", sort=panels, header=header)
+    return chart.facet(column=column, spacing=16, description=told)
+
+
+def _lying(steps: Sequence[str], beside: int = 1) -> tuple[float, int]:
+    """How wide and high each of so many waterfalls beside each other is, its steps downwards."""
+    wide = (room() - 10 - min(90, 4.6 * max(map(len, steps)))) / beside - 16
+    return wide, BAND * len(steps)
 
 
 def _waterfall(
@@ -247,7 +262,7 @@ def trend(
     # a point of either is as high, as far as both can be read
     spans = {name: high - low for name, ((low, high), *_) in panels.items()}
     part = min(max(spans["nrr"] / sum(spans.values()), 0.55), 0.7)
-    wide, heights = WIDTH - 104, {"nrr": 210 * part, "grr": 210 * (1 - part)}
+    wide, heights = room() - 104, {"nrr": 210 * part, "grr": 210 * (1 - part)}
 
     drawn = []
     for name, ((low, high), areas, colour, shape) in panels.items():
@@ -349,8 +364,8 @@ def segment_trend(frame: Frame) -> ChartType:
             " group the smallest ones"
         )
 
-    columns = {1: 1, 2: 2, 4: 2}.get(len(segments), 3)
-    wide, high = (WIDTH - 34) / columns - 14, 190 if columns == 1 else 84
+    columns = 1 if is_narrow() else {1: 1, 2: 2, 4: 2}.get(len(segments), 3)
+    wide, high = (room() - 34) / columns - 14, 190 if len(segments) == 1 else 84
     low, top = visible_range(frame["nrr"], pd.Series([1.0]))
 
     flush = alt.condition("datum.index == 0", alt.value("left"), alt.value("right"))
@@ -394,7 +409,7 @@ def segment_trend(frame: Frame) -> ChartType:
 
 
 @takes_columns("cohort", "age nrr opening complete now")
-def cohort_heatmap(frame: Frame, unit: str = "quarter", currency: str = "USD") -> ChartType:
+def cohort_heatmap(frame: Frame, unit: str = "quarter", currency: str = "") -> ChartType:
     """Draw NRR (ratio) of each `cohort` by `age` in units, and `now`: the darker, the more is kept.
 
     `opening`, an amount in `currency`, stands beside the cohort's name; an age that is not
@@ -414,7 +429,7 @@ def cohort_heatmap(frame: Frame, unit: str = "quarter", currency: str = "USD") -
 
     # cells as large as they fit beside the names, and text as large as fits into a cell: a digit is
     # some 0.6 of its font's size wide
-    wide = min(44.0, (WIDTH - 112) / len(columns))
+    wide = min(44.0, (room() - 112) / len(columns))
     high = min(20.0, max(13.0, 300 / len(names)))
     data = data.assign(name=data["cohort"].map(names), text=[count(v * 100) for v in data["nrr"]])
     font = min(8.5, 0.62 * high, (wide - 3) / (0.62 * max(map(len, data["text"]), default=1)))
@@ -483,7 +498,7 @@ def segment_bars(frame: Frame, before: str = "Before") -> ChartType:
     """
     even = pd.Series([1.0])
     ratio = ratio_axis(*visible_range(frame["nrr"], frame["grr"], frame["nrr_before"], even))
-    names = alt.Axis(labelLimit=120, labelOverlap=False)
+    names = alt.Axis(labelLimit=min(120, 0.3 * room()), labelOverlap=False)
     chart = alt.Chart(frame.assign(even=1.0)).encode(
         y=alt.Y("segment:O", title=None, sort=None, axis=names)
     )
@@ -501,7 +516,7 @@ def segment_bars(frame: Frame, before: str = "Before") -> ChartType:
         0.0,
     )
     for column, title, mark in columns:
-        right += max(48, 26 + 5.2 * len(title))
+        right += max(36, 20 + 5.2 * len(title)) if is_narrow() else max(48, 26 + 5.2 * len(title))
         x = alt.value(alt.ExprRef(f"width + {right}"))
         texts = alt.Chart(frame.assign(label=frame[column].map(percent))).mark_text(align="right")
         head = alt.Chart(pd.DataFrame({"title": [title]})).encode(x=x, y=alt.value(-9))
@@ -512,7 +527,7 @@ def segment_bars(frame: Frame, before: str = "Before") -> ChartType:
             head.mark_point(**sign_of),
         ]
     told, high = alternative.segment_bars(frame, before), 22 * frame["segment"].nunique() + 36
-    return alt.layer(*layers).properties(height=high, description=told, **FIT)
+    return alt.layer(*layers).properties(height=high, description=told, **fit())
 
 
 @takes_columns("", "customers_share arr_share")
@@ -545,11 +560,11 @@ def concentration(frame: Frame, notes: Sequence[tuple[float, float, str]] = ()) 
             layers.append(right.mark_text(align="left", dx=10, fontSize=9, **halo))
             layers.append(left.mark_text(align="right", dx=-4, dy=12, fontSize=9, **halo))
     told = alternative.concentration(frame, notes)
-    return alt.layer(*layers).properties(height=200, description=told, **FIT)
+    return alt.layer(*layers).properties(height=200, description=told, **fit())
 
 
 @takes_columns("period", "due renewed lost")
-def renewals(frame: Frame, currency: str = "USD") -> ChartType:
+def renewals(frame: Frame, currency: str = "") -> ChartType:
     """Draw the amounts `due` by `period`; `renewed` and `lost` stacked inside (null: to come)."""
     names = {"renewed": "Renewed", "lost": "Lost", "due": "Not yet decided"}
     parts = frame.melt("period", list(names), "part", "amount").dropna(subset="amount")
@@ -562,7 +577,8 @@ def renewals(frame: Frame, currency: str = "USD") -> ChartType:
     _, most = bounds_of(frame["due"], (0.0, 1.0))
     scale = alt.Scale(domain=[0, 1.1 * max(most, 1e-9)], nice=False)  # room for a label on top
     y = alt.Y("amount:Q", stack="zero", axis=amount_axis(currency), scale=scale)
-    wide = min(48, 280 / frame["period"].nunique())
+    step = room() / frame["period"].nunique()  # how far apart the bars are, somewhat less
+    wide = min(48, 0.6 * step)
     bars = (
         alt.Chart(parts)
         .mark_bar(strokeWidth=1, size=wide)
@@ -576,9 +592,9 @@ def renewals(frame: Frame, currency: str = "USD") -> ChartType:
     )
 
     labels = [money(value, currency) for value in frame["due"]]
-    dues = alt.Chart(frame.assign(label=labels)).mark_text(dy=-7)
+    dues = alt.Chart(frame.assign(label=labels)).mark_text(dy=-7, fontSize=min(8.5, step / 4))
     due = bars.transform_filter(f"datum.part == '{names['due']}'")
     done = bars.transform_filter(f"datum.part != '{names['due']}'")
     layers = alt.layer(due, done, dues.encode(x=x, y="due:Q", text="label:N"))
     told = alternative.renewals(frame, currency)
-    return layers.properties(height=210, description=told, **FIT)
+    return layers.properties(height=210, description=told, **fit())
