@@ -180,16 +180,16 @@ class _Table:
         values = read_amounts(bare, "," if has_comma else ".").values
         values = np.where(is_percent, np.round(values / 100, 14), values)
         for row in range(len(values)):
-            problem = "is empty" if _is_empty(cells.iloc[row]) else ""
-            if not problem and np.isnan(values[row]):
-                problem = f"{as_written(cells.iloc[row])} is not a number"
-            if not problem:
+            written, remedy = cells.iloc[row], "write an NRR as 1.05 or 105%"
+            if _is_empty(written):
+                self.note(NRR, row, "is empty", remedy)
+            elif np.isnan(values[row]):
+                self.note(NRR, row, f"{as_written(written)} is not a number", remedy)
+            else:
                 try:
                     PLANNED.check(float(values[row]))
                 except ValueError as error:
-                    problem = str(error)
-            if problem:
-                self.note(NRR, row, problem, "write an NRR as 1.05 or 105%")
+                    self.note(NRR, row, str(error), "")
         return values
 
     def judge(self, found: pd.DataFrame) -> None:
