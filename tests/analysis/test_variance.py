@@ -300,7 +300,9 @@ def test_a_years_forecast_by_movement(past):
     assert parts == pytest.approx({"method": -0.05, "unsplit": 0.15})
     assert promise.compared.parts.sum() == pytest.approx(0.9 - 0.8, abs=1e-12)
     assert said("heading", found) == "# Forecast vs actual"
-    assert "forecast 80.0% for now" in said("forecast", found)
+    assert "The January 2025 report forecast a median NRR of 80.0% for January 2026" in said(
+        "forecast", found
+    )
     assert "at the 72nd percentile" in said("forecast", found)
     assert wording.bridge(found)["step"].tolist() == [
         "Forecast",
