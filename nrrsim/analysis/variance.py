@@ -17,11 +17,10 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.analysis.actuals import BRIDGE, Actuals
-from nrrsim.analysis.bridge import LEAST
 from nrrsim.engine.expectation import expect
 from nrrsim.errors import UsageError
 from nrrsim.months import month_number, parse_month, shift
-from nrrsim.movements import EXPANSION, LOSSES, MOVEMENTS, Movements, cents, json_ratio
+from nrrsim.movements import CENT, EXPANSION, LOSSES, MOVEMENTS, Movements, cents, json_ratio
 from nrrsim.notation import month_name as month_in_words
 from nrrsim.scenario.plan import ARR, NRR, Plan, read_plan
 from nrrsim.scenario.scenario import Scenario
@@ -29,6 +28,7 @@ from nrrsim.scenario.scenario import Scenario
 YEAR = 12
 MIX, METHOD = "mix", "method"
 MOST_PARTS = 8  # that a picture shows one by one
+LEAST = 5e-4  # of NRR: a part that is printed as 0.0 points is no step
 WHOLE = "all"
 SAME = 1e-12  # of NRR: two that differ by less are one
 
@@ -138,20 +138,18 @@ class Compared:
     def steps(self) -> pd.DataFrame:
         """From what was planned to the actual figure: `step`, `amount`, `start`, `end`, `kind`.
 
-        Segments stand by the size of their part. Of many parts the smaller ones are one step,
-        `others`; one too small to be seen is left out.
+        Segments stand by the size of their part. Of many parts the smaller ones, and those too
+        small to be printed, are one step, `others`, where they come to anything.
         """
-        parts = self.parts[self.parts != 0]
+        parts, least = self.parts, LEAST if self.measure == NRR else CENT / 2
+        by_size = parts.abs().sort_values(ascending=False, kind="stable")
         if not self.by_movement:
-            parts = parts.sort_values(key=abs, ascending=False, kind="stable")
-        if self.measure == NRR:
-            parts = parts[parts.abs() >= LEAST]
-        if len(parts) > MOST_PARTS:
-            largest = (
-                parts.abs().sort_values(ascending=False, kind="stable").index[: MOST_PARTS - 1]
-            )
-            rest = parts[~parts.index.isin(largest)].sum()
-            parts = pd.concat([parts[parts.index.isin(largest)], pd.Series({"others": rest})])
+            parts = parts.reindex(by_size.index)
+        seen = by_size.index[by_size >= least]
+        most = seen if len(seen) <= MOST_PARTS else seen[: MOST_PARTS - 1]
+        is_own = parts.index.isin(most)
+        others = pd.Series({"others": float(parts[~is_own].sum())})
+        parts = pd.concat([parts[is_own], others[others.abs() >= least]])
         rows = [["planned", self.planned, 0.0, self.planned, "total"]]
         level = self.planned
         for name, part in parts.items():

@@ -1,5 +1,6 @@
 """Plan against actual: by hand, by each part's own formula, and what only one side has."""
 
+import json
 from itertools import product
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ from nrrsim.analysis.actuals import Actuals
 from nrrsim.analysis.bridge import shapley
 from nrrsim.analysis.variance import by_movement, place_in
 from nrrsim.report.card import read_card
+from nrrsim.report.run import run_card
 from nrrsim.report.wording import plan as wording
 
 # --- by movement, of amounts ----------------------------------------------------------------------
@@ -298,7 +300,9 @@ def test_a_years_forecast_by_movement(past):
     assert parts == pytest.approx({"method": -0.05, "unsplit": 0.15})
     assert promise.compared.parts.sum() == pytest.approx(0.9 - 0.8, abs=1e-12)
     assert said("heading", found) == "# Forecast vs actual"
-    assert "forecast 80.0% for now" in said("forecast", found)
+    assert "The January 2025 report forecast a median NRR of 80.0% for January 2026" in said(
+        "forecast", found
+    )
     assert "at the 72nd percentile" in said("forecast", found)
     assert wording.bridge(found)["step"].tolist() == [
         "Forecast",
@@ -307,7 +311,7 @@ def test_a_years_forecast_by_movement(past):
         "Actual",
     ]
     assert said("bridge", found) == (
-        "Better than forecast: Expansion (+15.0 pts); worse: Forecast method (−5.0 pts)."
+        "Better than forecast: expansion (+15.0 pts); worse: forecast method (−5.0 pts)."
     )
 
 
@@ -399,3 +403,18 @@ def test_a_card_names_its_plan_as_a_file(write):
     card = read_card(write(text, "card.yaml"))
     assert "plan" in card.paths
     assert "plan.csv" in card.named
+
+
+def test_a_report_compares_with_its_plan_and_hashes_it(past, write, tmp_path):
+    write("month,segment,nrr\n2026-01,smb,90%\n2026-01,mid,1.1\n", "plan.csv")
+    text = "notebook: quarterly_report\ncompany: A\nledger: ledger.csv\nas_of: 2026-01\n"
+    card = write(text + "currency: EUR\ntrials: 0\nplan: plan.csv\n", "card.yaml")
+    report = run_card(card, out=tmp_path / "reports", to=())
+    manifest = json.loads((report / "manifest.json").read_text())
+    assert manifest["numbers"]["plan"] == {
+        "measure": "nrr", "planned": 1.0, "actual": 0.9, "parts": {"mid": 0.1, "smb": -0.2}
+    }  # fmt: skip
+    assert "../../plan.csv" in manifest["inputs"]
+    written = (report / "report.ipynb").read_text()
+    assert "NRR of **90.0%** is 10.0 points below the plan of 100.0%." in written
+    assert "Plan vs actual" in written

@@ -36,7 +36,8 @@ def figures(against: Variance | None) -> pd.DataFrame:
     total = f"Total {planned.measure.upper() if planned else 'NRR'}"
     total = "Segments in the plan" if against.is_part else total
     names = [total if name == "all" else _segment(against, name) for name in frame["name"]]
-    where = [_where(against.published) if pd.notna(place) else None for place in frame["place"]]
+    # of a segment nothing was published that it could lie in
+    where = [_where(against.published) if pd.notna(place) else "" for place in frame["place"]]
     return frame.assign(
         name=names, place=pd.Series(where, dtype=object), ratio=frame["variance"] / frame["plan"]
     )
@@ -280,7 +281,10 @@ def _apart(against: Variance, found: Compared) -> tuple[tuple[Change, ...], tupl
     parts = found.parts[found.parts.abs() >= least].sort_values(
         key=abs, ascending=False, kind="stable"
     )
-    said = [Change(_name(against, found, str(part)), float(size)) for part, size in parts.items()]
+    names = [_name(against, found, str(part)) for part in parts.index]
+    # inside a sentence a movement has no capital
+    names = [name.lower() for name in names] if found.by_movement else names
+    said = [Change(name, float(size)) for name, size in zip(names, parts, strict=True)]
     ahead, behind = ([each for each in said if each.change * sign > 0] for sign in (1, -1))
     return tuple(ahead[:MOST_NAMED]), tuple(behind[:MOST_NAMED])
 
