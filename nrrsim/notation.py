@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from calendar import monthrange
 from collections.abc import Callable, Mapping
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
@@ -21,6 +22,7 @@ __all__ = [
     "digits_of",
     "escape_markdown",
     "label",
+    "last_day",
     "minor_unit",
     "money",
     "money_exact",
@@ -52,8 +54,9 @@ MINOR_UNITS |= dict.fromkeys(["AUD", "CAD", "EUR", "HKD", "NZD", "SGD", "USD", "
 # like none, and halves of surrogate pairs, which no file can hold.
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 # Identifiers that finance writes in capitals.
-CAPITALS = frozenset(["amer", "anz", "apac", "b2b", "b2c", "cee", "dach", "emea", "eu", "latam",
-                      "mea", "smb", "sme", "uk", "us", "usa"])  # fmt: skip
+CAPITALS = frozenset(["amer", "anz", "apac", "arr", "b2b", "b2c", "cee", "dach", "emea", "eu",
+                      "grr", "latam", "mea", "mrr", "nrr", "smb", "sme", "uk", "us",
+                      "usa"])  # fmt: skip
 HYPHENED = re.compile(r"^(mid|self|pre|post|non)_")  # mid_market is one word
 MONTHS = ("January", "February", "March", "April", "May", "June",
           "July", "August", "September", "October", "November", "December")  # fmt: skip
@@ -154,6 +157,14 @@ def month_name(month: Any) -> str:
     return NOTHING if found is None else f"{MONTHS[found[1] - 1]} {found[0]}"
 
 
+def last_day(month: Any) -> str:
+    """The day on which a month written YYYY-MM ends: `30 September 2026`."""
+    found = _month(month)
+    if found is None:
+        return NOTHING
+    return f"{monthrange(*found)[1]} {month_name(month)}"
+
+
 def quarter_name(month: Any, calendar: Calendar = CALENDAR_YEAR) -> str:
     """The quarter that ends with this month, `Q3 2026`, `Q3 FY27`; of another month `Aug 2026`."""
     return printed_quarter(_unit_name(month, 3, calendar))
@@ -187,6 +198,15 @@ def label(name: Any, labels: Mapping[str, str] | None = None) -> str:
 def escape_markdown(text: Any) -> str:
     """Text as Markdown that is shown literally: one line, a backslash before ASCII punctuation."""
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", re.sub(" +", " ", _printable(text)))
+
+
+def unevaluated(text: Any) -> str:
+    """A text in which Quarto finds no shortcode: what parts `{{` from `<` takes no room in print.
+
+    A backslash would not do in front matter and attributes: pandoc takes it away before Quarto
+    looks there.
+    """
+    return re.sub("{{(?=<)", "{{\u2060", str(text))
 
 
 def typst_string(text: Any) -> str:

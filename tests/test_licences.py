@@ -15,7 +15,8 @@ FAMILIES = {
     "AGPL": r"AGPL|Affero",
     "GPL": r"\bGPL|General Public",
     "MPL": r"MPL|Mozilla",
-    "EPL": r"\bEPL|Eclipse Public|CDDL|EUPL|Common Public|\bOSL|CC-BY-SA",
+    "EUPL": r"EUPL",
+    "EPL": r"\bEPL|Eclipse Public|CDDL|Common Public|\bOSL|CC-BY-SA",
     "OFL": r"OFL|Open Font",
     "Apache": r"Apache",
     "BSD": r"BSD|0BSD",
@@ -26,7 +27,7 @@ FAMILIES = {
     "CC0": r"CC0",
     "Unlicense": r"Unlicense",
 }
-COPYLEFT = {"LGPL", "AGPL", "GPL", "MPL", "EPL"}
+COPYLEFT = {"LGPL", "AGPL", "GPL", "MPL", "EUPL", "EPL"}
 ROWS = {
     "MIT": {"MIT"},
     "BSD": {"BSD"},
@@ -34,6 +35,7 @@ ROWS = {
     "SIL Open Font Licence 1.1": {"OFL"},
     "LGPL 3": {"LGPL"},
     "MPL 2.0": {"MPL"},
+    "EUPL 1.1 or later": {"EUPL"},
 }
 # What metadata leave out or say otherwise, and why it is told as it is.
 STATED = {

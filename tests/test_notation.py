@@ -182,7 +182,7 @@ def test_every_public_name_is_there() -> None:
 
 
 @pytest.mark.parametrize(
-    "name, printed",
+    ("name", "printed"),
     [("smb", "SMB"), ("mid_market", "Mid-market"), ("enterprise", "Enterprise"),
      ("emea_smb", "EMEA SMB"), ("usage_limits", "Usage limits"), ("Mid Market", "Mid Market"),
      ("eCommerce", "eCommerce"), ("key accounts", "key accounts"), ("tier_1", "Tier 1"),

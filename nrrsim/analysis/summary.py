@@ -16,7 +16,7 @@ from nrrsim.analysis.paired import common_currency, difference
 from nrrsim.analysis.programmes import programmes
 from nrrsim.engine.expectation import deviation, expect
 from nrrsim.engine.outcomes import Sample
-from nrrsim.files import write_parquet
+from nrrsim.files import write_table
 from nrrsim.movements import MOVEMENTS, Movements, cents
 from nrrsim.scenario.scenario import Scenario
 
@@ -110,7 +110,7 @@ def compared(a: Scenario, b: Scenario, runs: tuple[Movements, Movements]) -> dic
 
 
 def write_trials(run: Movements, path: str | Path, about: Mapping[str, Any]) -> None:
-    """Every trial, segment and month as a row of a Parquet file with `about` (title, seed) in it.
+    """Every trial, segment and month as a row of a table with `about` (title, seed) in it.
 
     The file is there whole or not at all. Raises UsageError where it cannot be written.
     """
@@ -125,4 +125,4 @@ def write_trials(run: Movements, path: str | Path, about: Mapping[str, Any]) -> 
             **{name: run[name].values.ravel() for name in names},
         }
     )
-    write_parquet(frame, path, about)
+    write_table(frame, path, about)

@@ -24,7 +24,8 @@ from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.files import whole
 from nrrsim.ledger.ledger import Ledger, as_ledger
 from nrrsim.months import month_name
-from nrrsim.notation import count, counted, percent, table_html
+from nrrsim.notation import count, counted, label, percent, table_html
+from nrrsim.notation import month_name as in_words
 from nrrsim.scenario.beliefs import Z90, Beta, Lognormal, beta_of
 from nrrsim.scenario.book import book_reading, is_address
 from nrrsim.scenario.customers import customers_of
@@ -151,7 +152,7 @@ def calibrate(
     here = [name for name in exposure.segments if name in set(exposure.present)]
     drivers = _drivers(exposure, [each for each in learnt if each.segment in here], curves)
     values: dict[str, Any] = {
-        "title": f"Learnt from the ledger up to {as_of}",
+        "title": f"Estimated from the ledger to {in_words(as_of)}",
         "because": _because(exposure, years, half_life),
         "months": 12,
         "book": {
@@ -182,7 +183,7 @@ def calibrate(
     scenario = Scenario.of(values, opening=customers_of(ledger, as_of, values["book"]["term"]))
     alone = set(price_months) - {month_name(month) for _, month, _ in exposure.alike}
     missing = [
-        f"price month {month}: no rise is shared by many in it; nothing is taken as price"
+        f"Price month {in_words(month)}: few customers share a rise; none counts as price"
         for month in sorted(alone)
     ]
     notes = [
@@ -227,15 +228,16 @@ def _learn(exposure: Exposure, annual: np.ndarray) -> tuple[list[Learnt], list[s
 
                 if size and size[0] > MOST_GAIN:
                     findings.append(
-                        f"{name}: {driver} multiplies amounts by {1 + size[0]:.0f} on average;"
-                        f" taken as {1 + MOST_GAIN:.0f}. Is this recurring revenue?"
+                        f"{label(name)}: {label(driver).lower()} multiplies amounts by"
+                        f" {1 + size[0]:.0f} on average; capped at {1 + MOST_GAIN:.0f}. Is this"
+                        " recurring revenue?"
                     )
                 missed = counts.events[row] == 0 and name in exposure.present and years >= 0.5
                 if missed and driver in ("churn", "contraction", "adoption"):
                     others = "the other segments and from " if len(exposure.segments) > 1 else ""
                     findings.append(
-                        f"{name}: no {driver} in {years:.0f} customer-years; what is believed of it"
-                        f" comes from {others}what is usual"
+                        f"{label(name)}: no {driver} in {years:.0f} customer-years; the rate comes"
+                        f" from {others}what is usual"
                     )
     return learnt, findings
 
@@ -347,18 +349,19 @@ def _rounded(value: float) -> float:
 
 
 def _because(exposure: Exposure, years: int, half_life: float | None) -> str:
-    weight = f"; what lies {half_life:g} months back counts half" if half_life else ""
+    weight = f"; evidence {half_life:g} months old counts half" if half_life else ""
     yearly = alike = ""
     if exposure.step == 12:
         yearly = (
-            " The ledger is annual: each interval shows at most one net rise or fall, read as at"
-            " most one event a year."
+            " The ledger is annual: each year shows one net rise or fall at most, counted as one"
+            " event."
         )
     if len(exposure.segments) > 1:
-        alike = " Segments learn from each other as far as they are alike."
-    lasting = counted(years, "whole year")
-    first, last = month_name(int(exposure.month.min()) - exposure.step), month_name(exposure.as_of)
+        alike = " Segments are pooled as far as they are alike."
+    lasting = counted(years, "full year")
+    ends = (int(exposure.month.min()) - exposure.step, exposure.as_of)
+    first, last = (in_words(month_name(month)) for month in ends)
     return (
-        f"Learnt from {first} to {last} ({lasting}){weight}.{alike}{yearly} What is not in the"
-        " ledger, such as a new product or a recession of a kind not seen, is not in here."
+        f"Estimated from {first} to {last} ({lasting}){weight}.{alike}{yearly} What the ledger has"
+        " not seen, such as a new product or a recession, is not included."
     )

@@ -13,6 +13,7 @@ from nrrsim.notation import (
     label,
     money,
     money_exact,
+    month_name,
     percent,
     points,
     signed_money,
@@ -30,14 +31,14 @@ if TYPE_CHECKING:
 
 def expected_lines(answer: Mapping[str, Any], sd: float, months: int, customers: int) -> list[str]:
     """What `nrrsim expect` prints for people."""
-    rows = [*((label(name), row) for name, row in answer["segments"].items()), ("all", answer)]
+    rows = [*((label(name), row) for name, row in answer["segments"].items()), ("All", answer)]
     currency = answer["currency"] or ""
     width = max(len("segment"), *(len(name) for name, _ in rows))
     lines = [
         f"{answer['title']}: expected over {span(months)}, {counted(customers, 'customer')}",
         "",
-        f"{'segment':<{width}} {'NRR':>8} {'flow GRR':>9} {'logo':>8}"
-        f" {'opening ARR':>18} {'closing ARR':>18}",
+        f"{'Segment':<{width}} {'NRR':>8} {'Flow GRR':>9} {'Logo':>8}"
+        f" {'Opening ARR':>18} {'Closing ARR':>18}",
     ]
     for name, row in rows:
         ratios = f"{percent(row['nrr']):>8} {percent(row['grr_flow']):>9} {percent(row['logo']):>8}"
@@ -53,9 +54,9 @@ def expected_lines(answer: Mapping[str, Any], sd: float, months: int, customers:
     return [
         *lines,
         "",
-        "movements: " + (", ".join(moves) or "none"),
-        f"NRR has a standard deviation of {100 * sd:.1f} points, from luck and from what is not"
-        " known",
+        "Movements: " + (", ".join(moves) or "none"),
+        f"NRR has a standard deviation of {100 * sd:.1f} points (chance and the ranges of the"
+        " assumptions)",
         *unsigned_lines(currency),
     ]
 
@@ -75,14 +76,15 @@ def formats_lines(known: Mapping[str, Format]) -> list[str]:
 def simulated_lines(answer: Mapping[str, Any], months: int) -> list[str]:
     """What `nrrsim simulate` prints for people."""
     heads = ("mean", "sd", "p05", "p25", "p50", "p75", "p95")
+    titles = ("Mean", "SD", *(head.upper().replace("P0", "P") for head in heads[2:]))
     currency = answer["currency"] or ""
     lines = [
         f"{answer['title']}: {counted(answer['trials'], 'trial')} over {span(months)},"
         f" seed {answer['seed']}, from an ARR of {money(answer['opening'], currency)}",
         "",
-        " " * 18 + "".join(f"{head:>9}" for head in heads),
+        " " * 18 + "".join(f"{title:>9}" for title in titles),
     ]
-    for name, title in (("nrr", "NRR"), ("grr", "GRR"), ("logo", "logo retention")):
+    for name, title in (("nrr", "NRR"), ("grr", "GRR"), ("logo", "Logo retention")):
         lines.append(
             f"{title:<18}" + "".join(f"{percent(answer[name][head]):>9}" for head in heads)
         )
@@ -93,7 +95,7 @@ def simulated_lines(answer: Mapping[str, Any], months: int) -> list[str]:
     if answer["target"] is not None:
         error = answer["standard_errors"]["p_target"]
         reached = f"{answer['p_target']:.1%} (standard error {error:.1%})"
-        lines += ["", f"NRR reaches {percent(answer['target'])} in {reached} of the trials"]
+        lines += ["", f"Probability of NRR reaching {percent(answer['target'])}: {reached}"]
     return [*lines, *unsigned_lines(currency)]
 
 
@@ -110,7 +112,7 @@ def compared_lines(answer: Mapping[str, Any]) -> list[str]:
     width = max(len(name) for name in (a["title"], b["title"], *answer["bridge"]))
     rows = [(a["title"], percent(a["nrr"]))]
     rows += [
-        (STEPS.get(name, "Segment mix").lower(), points(part))
+        (STEPS.get(name, "Segment mix"), points(part))
         for name, part in answer["bridge"].items()
         if part
     ]
@@ -122,7 +124,7 @@ def compared_lines(answer: Mapping[str, Any]) -> list[str]:
         return f" for {money(each['cost'], currency)}, {each['return']:.1f} for each 1 spent"
 
     programmes = [
-        f"programme {name}: {points(each['nrr'])}, {signed_money(each['arr'], currency)}"
+        f"Programme {label(name)}: {points(each['nrr'])}, {signed_money(each['arr'], currency)}"
         + spent(each)
         for name, each in answer["programmes"].items()
     ]
@@ -130,9 +132,9 @@ def compared_lines(answer: Mapping[str, Any]) -> list[str]:
         *(f"{name:<{width}} {value:>10}" for name, value in rows),
         *(["", *programmes, *unsigned_lines(currency)] if programmes else []),
         "",
-        f"difference {points(answer['difference'])}; with common random numbers"
-        f" {points(apart['p05'])} to {points(apart['p95'])} in 90% of trials"
-        f" (standard error {error}); B is above A in {apart['p_b_above_a']:.1%}",
+        f"Difference {points(answer['difference'])}; 90% range {points(apart['p05'])} to"
+        f" {points(apart['p95'])} (standard error of the mean {error});"
+        f" {b['title']} is above {a['title']} in {apart['p_b_above_a']:.1%} of trials",
     ]
 
 
@@ -143,7 +145,7 @@ def frontier_lines(answer: Mapping[str, Any]) -> list[str]:
     standing = f" ({answer['standing']} of published surveys)" if answer["standing"] else ""
     lines = [
         f"{answer['title']}: NRR {percent(answer['nrr'])};"
-        f" for {percent(answer['target'])}{standing} {how}, alone",
+        f" what each lever alone would have to be for {percent(answer['target'])}{standing} {how}",
         "",
     ]
     for name, lever in answer["levers"].items():
@@ -157,7 +159,7 @@ def frontier_lines(answer: Mapping[str, Any]) -> list[str]:
             if value
         )
         lines.append(
-            f"{STEPS[name]:<14} {_by(lever['factor'] - 1)}: {by_segment}{_published(lever)}"
+            f"{STEPS[name]:<14} {_moved(lever['factor'] - 1)}: {by_segment}{_published(lever)}"
         )
     x = answer["together"]
     together = "not reachable"
@@ -166,7 +168,7 @@ def frontier_lines(answer: Mapping[str, Any]) -> list[str]:
     if x is not None:
         # no less than none of either
         losses, gains = (max(by, -1.0) for by in (-x, x))
-        together = f"losses {_by(losses)}, gains {_by(gains)}"
+        together = f"losses {_moved(losses)}, gains {_moved(gains)}"
     return [*lines, f"{'All together':<14} {together}{_published(answer['beside'] or {})}"]
 
 
@@ -175,9 +177,9 @@ def _from(value: float, range_: Range) -> str:
     return in_words(value, range_).partition(" ")[0]
 
 
-def _by(factor: float) -> str:
-    """By how much something is to change, such as +12.3%."""
-    return f"{factor:+.1%}".replace("-", MINUS)
+def _moved(by: float) -> str:
+    """A relative change in percent, with its sign."""
+    return f"{100 * by:+.1f}%".replace("-", MINUS)
 
 
 def _published(beside: Mapping[str, Any]) -> str:
@@ -199,63 +201,64 @@ def sweep_lines(answer: Mapping[str, Any], picture: object = None) -> list[str]:
         each = answer[name]
         at = ", ".join(f"{key} {value:g}" for key, value in each.items() if key not in RESULTS)
         reach = f"{percent(each['p05'])} to {percent(each['p95'])}"
-        lines.append(f"{name:<8} NRR {percent(each['nrr'])} ({reach}) at {at}")
-    return [*lines, *([f"picture  {picture}"] if picture else [])]
+        lines.append(
+            f"{name.capitalize():<8} NRR {percent(each['nrr'])} (90% range {reach}) at {at}"
+        )
+    return [*lines, *([f"Picture  {picture}"] if picture else [])]
 
 
 def calibrated_lines(answer: Mapping[str, Any]) -> list[str]:
     """What `nrrsim calibrate` prints for people."""
     stated = f", in {answer['currency']}" if answer["currency"] else ", no currency is stated"
-    lines = [f"{answer['title']}, {answer['years']} whole years{stated}", ""]
+    lines = [f"{answer['title']}, {answer['years']} full years{stated}", ""]
     names = {name: label(name) for name in answer["term"]}
-    width = max(len("segment"), *map(len, names.values())) + 1
-    heads = f"{'events':>8} {'chances':>9} {'size':>7}  a year"
-    lines += [f"{'driver':<14}{'segment':<{width}}{heads}"]
+    width = max(len("Segment"), *map(len, names.values())) + 1
+    heads = f"{'Events':>8} {'Customer-years':>15} {'Size':>7}  Per year"
+    lines += [f"{'Driver':<14}{'Segment':<{width}} {heads}"]
     for driver, segments in answer["drivers"].items():
         range_ = YEARLY if driver in COUNTED else PROBABILITY
         for name, each in segments.items():
             if name in names:
                 size = "" if each["size"] is None else percent(each["size"]["mean"])
                 often = in_words(each["mean"], range_, (each["p05"], each["p95"]))
-                counted = f"{each['events']:>8,.0f} {each['chances']:>9,.1f} {size:>7}"
-                lines.append(f"{STEPS[driver]:<14}{names[name]:<{width}}{counted}  {often}")
+                seen = f"{each['events']:>8,.0f} {each['chances']:>15,.1f} {size:>7}"
+                lines.append(f"{STEPS[driver]:<14}{names[name]:<{width}} {seen}  {often}")
     swings = [f"{STEPS[name].lower()} {swing(beta)}" for name, beta in answer["shock"].items()]
     terms = ", ".join(f"{names[name]} {term}" for name, term in answer["term"].items())
-    year = f"market-wide good or bad year: {', '.join(swings) or 'none seen'}"
-    return [*lines, "", f"terms: {terms}", year]
+    year = f"Market-wide good or bad year: {', '.join(swings) or 'none seen'}"
+    return [*lines, "", f"Contracts: {terms}", year]
 
 
 def backtest_lines(answer: Mapping[str, Any]) -> list[str]:
     """What `nrrsim backtest` prints for people."""
     origins = answer["origins"]
     lines = [
-        f"{counted(len(origins), 'forecast')} of a year, made from {origins[0]} to {origins[-1]},"
-        f" {counted(answer['trials'], 'trial')} each"
+        f"{counted(len(origins), 'twelve-month forecast')}, made from {month_name(origins[0])} to"
+        f" {month_name(origins[-1])}, {counted(answer['trials'], 'trial')} each"
     ]
-    for of, title in (("whole", "the whole book"), ("segments", "each segment")):
+    for of, title in (("whole", "The whole book"), ("segments", "Each segment")):
         rows = {name: each for name, each in answer[of].items() if each["n"]}
         if not rows:
             continue
-        heads = ("n", "years", "in 50%", "in 80%", "in 90%", "CRPS", "last year", "past mean")
+        heads = ("Outcomes", "Years", "In 50%", "In 80%", "In 90%", "Error", "Last year", "Mean")
         lines += ["", f"{title:<16}" + "".join(f"{head:>10}" for head in heads)]
         for name, each in rows.items():
             shares = [f"{each[f'cover{level}']:.0%}" for level in (50, 80, 90)]
             errors = [
-                "n/a" if each[key] is None else f"{100 * each[key]:.1f} pt"
+                "n/a" if each[key] is None else f"{100 * each[key]:.1f} pts"
                 for key in ("crps", "last", "past")
             ]
             cells = [str(each["n"]), str(each["effective"]), *shares, *errors]
             lines.append(
-                f"{name.upper() if name != 'logo' else name:<16}"
+                f"{name.upper() if name != 'logo' else 'Logo':<16}"
                 + "".join(f"{cell:>10}" for cell in cells)
             )
     return [
         *lines,
         "",
-        "CRPS: how far off a forecast was on average, its spread included; beside it how far off"
-        " last year's outcome",
-        "and the mean of past years would have been."
-        " Forecasts share months: years counts those that do not overlap.",
+        "Years: independent ones (forecasts share months). In 50%: outcomes inside the 50% range.",
+        "Error: the average forecast error (CRPS); beside it that of last year's figure and of the"
+        " mean of past years.",
     ]
 
 
@@ -284,23 +287,23 @@ def belief_lines(scenario: Scenario) -> list[str]:
 def profile_lines(profile: Mapping[str, Any]) -> list[str]:
     """What `nrrsim check` prints for people."""
     currency = profile["currency"] or ""
-    segments = ", ".join(f"{name} {count(n)}" for name, n in profile["segments"].items())
+    segments = ", ".join(f"{label(name)} {count(n)}" for name, n in profile["segments"].items())
     every = {1: "monthly", 3: "quarterly", 12: "annual"}[profile["step"]]
     fiscal = profile.get("fiscal_year_end")  # not of a calendar year
     return [
-        f"rows          {count(profile['rows'])} (of which {count(profile['zeros'])} of amount 0),"
-        f" as {profile['unit']}",
-        f"months        {count(profile['months'])} {every},"
-        f" {profile['first_month']} to {profile['last_month']}",
-        *([f"fiscal year   ends in {MONTHS[fiscal - 1]}"] if fiscal else []),
-        f"customers     {count(profile['customers'])},"
+        f"Rows          {count(profile['rows'])} ({count(profile['zeros'])} of them of amount 0),"
+        f" as {profile['unit'].upper()}",
+        f"Months        {count(profile['months'])} {every},"
+        f" {month_name(profile['first_month'])} to {month_name(profile['last_month'])}",
+        *([f"Fiscal year   ends in {MONTHS[fiscal - 1]}"] if fiscal else []),
+        f"Customers     {count(profile['customers'])},"
         f" {count(profile['customers_last_month'])} of them in the last month",
         f"ARR           {money_exact(profile['arr_last_month'], currency)} in the last month",
-        f"currency      {currency or 'not stated (--currency says it)'}",
-        f"segments      {segments}",
-        f"gaps          {count(profile['gaps'])} left and came back,"
+        f"Currency      {currency or 'not stated; --currency says it, such as --currency EUR'}",
+        f"Segments      {segments}",
+        f"Gaps          {count(profile['gaps'])} left and came back,"
         f" {count(profile['gaps_up_to_3_months'])} of them within 3 months;"
         f" reactivation {money(profile['reactivation'], currency)}",
-        f"largest       {profile['largest_customer']}, {percent(profile['largest_share'])} of ARR",
-        f"split by      {', '.join(profile['columns'])}",
+        f"Largest       {profile['largest_customer']}, {percent(profile['largest_share'])} of ARR",
+        f"Split by      {', '.join(map(label, profile['columns']))}",
     ]

@@ -53,6 +53,7 @@ from nrrsim.ledger.values import (
     kept,
     typed_values,
 )
+from nrrsim.ledger.versions import latest_versions
 from nrrsim.ledger.vocabulary import plain
 from nrrsim.months import month_name
 from nrrsim.movements import CENT, cents, json_ratio
@@ -75,6 +76,7 @@ NOT_OF_AN_ENTRY = (
     "stopped",
     "ended_at",
     "status",
+    "booked",
 )
 
 
@@ -142,6 +144,7 @@ def check_rows(
     frame = with_arr(table, typed_values(table, reading), reading)
     frame = latest_export(table, frame, reading)
     frame = once(table, frame, reading)
+    frame = latest_versions(table, frame, reading)
     # while amounts hang on a question, or cannot be read, they show no sums
     shows_sums = not (frame["undecided"] | (frame["amount"].isna() & ~frame["blank"])).any()
     if shows_sums:

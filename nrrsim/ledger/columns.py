@@ -37,7 +37,7 @@ UNUSED = " (unused)"  # what a heading is called that would be read as another
 # Words whose column is read as ours: another that is called so by chance is not.
 KNOWN = (
     *("customer", "month", "start", "end", *AMOUNTS, "interval", "interval_count", "segment"),
-    *("product", "quantity", "unit_price", "currency", "renewal", "status", "is_trial"),
+    *("product", "quantity", "unit_price", "currency", "renewal", "status", "is_trial", "booked"),
 )
 PERIODS, MONTHS = Shape(rows="periods"), Shape(rows="months")
 
@@ -147,6 +147,15 @@ class Table:
     def has_periods(self) -> bool:
         """Whether a row is a subscription with its start, and not a month."""
         return "start" in self.frame and self.shape.rows == "periods"
+
+    @property
+    def has_versions(self) -> bool:
+        """Whether a row of a month may be a later version of another: it says when it was booked.
+
+        Of months that stood across in one row there is no version of a single one.
+        """
+        is_long = self.shape.rows == "months" and all(part.block is None for part in self.parts)
+        return is_long and {"booked", "month"} <= set(self.frame)
 
     @property
     def tells_lines_apart(self) -> bool:
@@ -413,7 +422,7 @@ def _described(
         for heading, why in shape.needs.items()
         if plain(heading) not in by_words
     ]
-    for word in ("segment", "renewal", "product", "currency"):
+    for word in ("segment", "renewal", "product", "currency", "booked"):
         if word not in ours and word not in said and word in by_words:
             ours[word] = by_words[word]
     # two columns of ours are never one of theirs

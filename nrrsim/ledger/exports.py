@@ -22,6 +22,7 @@ FIELDS = (
     *("customer", "name", "month", "start", "end", "mrr", "arr", "amount", "total", "interval"),
     *("interval_count", "quantity", "unit_price", "currency", "segment", "product", "status"),
     *("is_trial", "stopped", "term_months", "renewal", "item", "plan", "beginning"),
+    "booked",
 )
 Words = str | list[str]
 

@@ -75,6 +75,9 @@ class Reading:
         "When an export of subscriptions was made: the last month is the last that was over",
         metavar="DAY",
     )
+    known_at: str | None = _said(
+        "Of rows that are versions (a column booked) those booked by then", metavar="DAY"
+    )
     count: Any = _said("Whether a status counts", kind="pairs", metavar="STATUS=yes|no")
     stopped: str | None = _said("The column that says when unpaid ones stopped", metavar="COLUMN")
     several: str | None = _said("Several rows of a customer and month", "add", "last")

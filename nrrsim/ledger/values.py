@@ -26,7 +26,7 @@ DOLLARS = ("USD", "CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN")  # a sign `$`
 # Read and used up, or of the day of the export: no column to split by.
 NOT_KEPT = (
     *("start", "end", "mrr", "arr", "amount", "total", "interval", "interval_count", "stopped"),
-    *("is_trial", "name", "beginning", "term_months"),
+    *("is_trial", "name", "beginning", "term_months", "booked"),
 )
 ONE_SEGMENT, UNASSIGNED = "all", "unassigned"
 MOST = 1e25  # a year, of any amount: beyond, floats no longer add up to the cent
@@ -53,6 +53,7 @@ RULES = {
         "{} is not after the start",
         "a period ends after it starts; exchange the two or correct one",
     ),
+    "booked.date": ("{} is not a date", "write the day on which the row was booked, YYYY-MM-DD"),
     "renewal.date": (
         "{} is not a month",
         "write it as YYYY-MM, or leave it empty if nothing is due",
@@ -202,6 +203,8 @@ def _dates(table: Table, reading: Reading) -> dict[str, Any]:
     raw = table.frame
     names = ["start", "end"] if table.has_periods else ["month"]
     names += [each for each in ("renewal", "stopped") if each in raw]
+    # of a log each entry counts
+    names += ["booked"] if table.has_versions and reading.rows != "changes" else []
     for option in ("ended_at", "stopped"):
         if (heading := getattr(reading, option)) and option not in raw:
             if heading not in raw:
@@ -231,6 +234,8 @@ def _dates(table: Table, reading: Reading) -> dict[str, Any]:
             columns["day"] = dates.last
         elif name == "renewal":
             columns["renewal"] = month_of_day(dates.last, nan=True)
+        elif name == "booked":
+            columns["booked"] = dates.last
         elif name == "end":
             columns["end"] = dates.last + 1 if inclusive else dates.first
         else:
@@ -556,6 +561,7 @@ def check_values(table: Table, frame: pd.DataFrame, reading: Reading) -> None:
             "end.term": lambda s: s.notna() | no_term | frame["start"].isna() | has_end,
             "end.order": lambda s: ~(s < frame["start"]),
         },
+        "booked": {"booked.date": lambda s: s.notna()},
         "renewal": {"renewal.date": lambda s: fine(s, "renewal")},
         "amount": {
             "amount.number": lambda s: s.notna(),
@@ -585,6 +591,8 @@ def check_values(table: Table, frame: pd.DataFrame, reading: Reading) -> None:
     # lines are judged for themselves; and until a measure is chosen each row stands several times
     is_asked = table.tells_lines_apart and "month" in frame
     is_asked |= any(finding.option == "where" for finding in table.findings)
+    # while a day of booking cannot be read, all versions stand side by side
+    is_asked |= "booked" in frame and bool(frame["booked"].isna().any())
     if is_asked or is_log or reading.several is not None:
         key[:] = np.nan
     judged = frame.assign(key=key, one_segment=_second_segment(frame))

@@ -49,6 +49,7 @@ OTHERS = {
     "term_months": ("term months", "contract term months", "term in months"),
     "status": ("status", "state", "subscription status", "contract status"),
     "is_trial": ("is trial",),
+    "booked": ("booked",),
 }
 # Words of status, as the day of the export knows them: what was paid for, and what never was.
 COUNTS = (

@@ -99,7 +99,8 @@ def of_ledger(book: LedgerBook, folder: Path) -> Customers:
             ledger = read_ledger(folder / book.ledger, currency=book.currency, reading=book.reading)
     except UsageError as error:
         said = str(error)
-        at = next((key for key in ("until", "currency") if said.startswith(f"{key}: ")), "ledger")
+        own = ("until", "known_at", "currency")
+        at = next((key for key in own if said.startswith(f"{key}: ")), "ledger")
         raise RefusedError(Problem(("book", at), said.removeprefix(f"{at}: "))) from None
     return customers_of(ledger, book.as_of, book.term)
 
@@ -140,21 +141,22 @@ def customers_of(
     month = np.where(known, np.nan_to_num(renewal), begun).astype(np.int64)
     anniversary = 1 + (month - now - 1) % 12
     unknown = ~known & (begun == first)
-    rank = pd.Series(there.index[unknown].astype(str)).rank(method="first").to_numpy(np.int64) - 1
+    names = pd.Series(ledger.true_names(there.index[unknown]), dtype=str)
+    rank = names.rank(method="first").to_numpy(np.int64) - 1
     anniversary[unknown] = 1 + rank % 12
 
     segment = there["segment"].astype("category").cat.remove_unused_categories()
     chosen = np.ones(len(there), bool) if among is None else there.index.isin(among)
-    names = tuple(map(str, segment.cat.categories))
+    segments = tuple(map(str, segment.cat.categories))
     # alone, `all` is the one segment of a ledger that has no column segment
-    if EVERY_SEGMENT in names and len(names) > 1:
+    if EVERY_SEGMENT in segments and len(segments) > 1:
         problem = "has a segment called all, which stands for all segments; give it another name"
         raise RefusedError(Problem(("book", "ledger"), problem))
-    if strange := [("book", "term", name) for name in term if name not in names]:
-        raise RefusedError(*(no_segment(at, names) for at in strange))
+    if strange := [("book", "term", name) for name in term if name not in segments]:
+        raise RefusedError(*(no_segment(at, segments) for at in strange))
     customers = _sorted(
-        names,
-        np.array([term.get(name, "annual") == "annual" for name in names]),
+        segments,
+        np.array([term.get(name, "annual") == "annual" for name in segments]),
         segment.cat.codes.to_numpy(np.int64)[chosen],
         there["arr"].to_numpy(float)[chosen],
         anniversary[chosen],

@@ -56,6 +56,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_MONTHS = 600
+# What a scenario alone states.
+OF_SCENARIOS = {"extends", "book", "drivers", "correlations", "shock", "new_business", "programmes"}
 # What a file that extends another may state in part.
 REQUIRE_NOTHING = ("Churn", "Contraction", "Growth", "Price", "Reactivation", "Segment",
                    "SyntheticBook")  # fmt: skip
@@ -271,6 +273,11 @@ def find_scenario(name: str) -> Path:
 def is_card(values: Collection[str]) -> bool:
     """Whether what a file states makes it a run card."""
     return "notebook" in values
+
+
+def is_scenario(values: Collection[str]) -> bool:
+    """Whether what a file states makes it a scenario; a title and a target may stand in others."""
+    return not is_card(values) and not OF_SCENARIOS.isdisjoint(values)
 
 
 def as_scenario(given: Scenario | str | Path) -> Scenario:

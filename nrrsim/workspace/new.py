@@ -120,7 +120,7 @@ def new_workspace(
         told |= {
             scenarios / LEARNT: "what the ledger's past says",
             scenarios / "plan.yaml": "your plan, which extends it",
-            compared: "the report of the plan against the past",
+            compared: "the report of plan vs past",
         }
 
     lie = [_seen_from(home, each) for each in named]
@@ -392,6 +392,6 @@ def _comparison(company: str, month: int, target: float | None) -> str:
         "company": Said(company),
         "scenarios": Said(["scenarios/learnt.yaml", "scenarios/plan.yaml"]),
         "as_of": Said(month_name(month)),
-        "title": Said("The plan against the past"),
+        "title": Said("Plan vs past"),
     }
-    return report_card(COMPARISON, "The plan against the past.", said)
+    return report_card(COMPARISON, "Plan vs past.", said)

@@ -1,8 +1,7 @@
 """A workspace, or one card of it, in, the card of the next quarter out; never runs either.
 
 The card is the last one's text with another month: its comments, its order and its spelling stay.
-What was said of the day of an export (`until`) is said of that export alone, and is left as a
-question.
+What was said of one day alone (`until`, `known_at`) is left as a question.
 """
 
 from __future__ import annotations
@@ -24,8 +23,17 @@ from nrrsim.workspace.cards import card_name
 from nrrsim.yamlfile import Document, read_yaml
 
 VALUE = re.compile(r"""("[^"]*"|'[^']*'|[^\s,#}]+)""")
-UNTIL = "until"
-ASKED = "# When was this quarter's export made? Say so here, if it was after its month. It was:"
+# What was said of one day alone, and what stands above it in the card after: it was that day.
+OF_ONE_DAY = {
+    "until": (
+        "# When was this quarter's export made? Say so here, if it was after its month. It was:",
+        "it was the day of the last card's export",
+    ),
+    "known_at": (
+        "# As known at one day, and not at the latest? Say so here. It was:",
+        "the last card's ledger was read as known at that day",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,8 @@ def next_card(folder: str | Path) -> NextCard:
     calendar = _calendar(card, before)
     month = month_number(card.values["as_of"]) or 0
     ledger, note = _ledger(before)
-    reaches = ledger.months[-1] if ledger and UNTIL not in card.values else None
+    left_open = [key for key in OF_ONE_DAY if key in card.values]
+    reaches = ledger.months[-1] if ledger and not left_open else None
     if reaches and reaches < month_name(month):
         raise UsageError(
             f"{before}: is there already, and its ledger reaches {reaches} alone; the card after it"
@@ -63,14 +72,15 @@ def next_card(folder: str | Path) -> NextCard:
     notes = [note] if note else []
     if reaches and reaches < as_of:
         notes.append(f"the ledger reaches {reaches}: the report can be made once it has {as_of}")
-    if UNTIL in card.values:
-        notes.append("until is left open: it was the day of the last card's export")
-    meant = {key: value for key, value in card.values.items() if key != UNTIL} | {"as_of": as_of}
+    notes += [f"{key} is left open: {OF_ONE_DAY[key][1]}" for key in left_open]
+    kept = {key: value for key, value in card.values.items() if key not in left_open}
+    meant = kept | {"as_of": as_of}
     try:
         with whole(path, new=True) as unfinished:
             unfinished.write_bytes(text.encode())
             if not _says(unfinished, meant):
-                raise UsageError(f"{before}: as_of and until must each have a line of their own")
+                said = " and ".join(["as_of", *left_open])
+                raise UsageError(f"{before}: {said} must each have a line of their own")
     except FileExistsError:
         raise UsageError(f"{path}: is there already; nothing is overwritten") from None
     return NextCard(path, before, as_of, tuple(notes))
@@ -144,7 +154,7 @@ def _ledger(path: Path) -> tuple[Ledger | None, str]:
 
 
 def _moved(path: Path, card: Document, month: str) -> str:
-    """The text of a card with another month, and its `until` as a question."""
+    """The text of a card with another month, and what was said of one day as a question."""
     lines = path.read_bytes().decode().split("\n")
     at = card.places["as_of",]
     line = lines[at.line - 1]
@@ -154,8 +164,9 @@ def _moved(path: Path, card: Document, month: str) -> str:
         raise UsageError(f"{at}: as_of: write the month on the line of its key")
     quote = found[0][0] if found[0][0] in "\"'" else ""
     lines[at.line - 1] = f"{line[:column]}{quote}{month}{quote}{line[found.end() :]}"
-    if UNTIL in card.values:
-        stands = card.keys[UNTIL,].line - 1
-        ending = "\r" * lines[stands].endswith("\r")
-        lines[stands] = f"{ASKED}{ending}\n# {lines[stands]}"
+    for key, (asked, _) in OF_ONE_DAY.items():
+        if key in card.values:
+            stands = card.keys[key,].line - 1
+            ending = "\r" * lines[stands].endswith("\r")
+            lines[stands] = f"{asked}{ending}\n# {lines[stands]}"
     return "\n".join(lines)

@@ -99,7 +99,7 @@ def readme(
     compare = _commands(
         {
             "nrrsim simulate params/scenarios/plan.yaml": "the range of NRR",
-            "nrrsim report params/past-vs-plan.yaml": "the plan against the past",
+            "nrrsim report params/past-vs-plan.yaml": "plan vs past",
         }
     )
     parts = [

@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -19,7 +20,7 @@ from nrrsim.report.card import read_card
 from nrrsim.report.manifest import verify
 from nrrsim.report.pages.render import render
 from nrrsim.report.run import run_card
-from nrrsim.report.wording import comparison, facts, forecast, quarterly, templates
+from nrrsim.report.wording import comparison, facts, forecast, plan, quarterly, templates
 from nrrsim.report.wording.say import REPORTS, checked, facts_of
 from nrrsim.report.wording.templates import MACROS, OWN, Templates, house_templates, laid_out
 
@@ -57,6 +58,8 @@ def histories(folder):
     yield of(
         "A,2024-12,100 A,2025-12,100", target=1.2
     )  # one customer, no change, short of the target
+    yield of("A,2024-12,100 B,2024-12,100 A,2025-12,110 B,2025-12,10")  # losses above gains
+    yield of("A,2025-09,9 A,2025-12,8", "2025-12", 3)  # compared with nothing
     yield of("A,2023-12,10 B,2023-12,9 A,2024-12,8 B,2024-12,9 A,2025-12,9 B,2025-12,9")  # annual
     yield of(
         "A,2023-12,10 B,2023-12,9 A,2024-12,9 B,2024-12,9 A,2025-12,8 B,2025-12,9", ex_price=True
@@ -99,7 +102,7 @@ def histories(folder):
 
 
 def comparisons(folder):
-    """Pairs of scenarios: far apart, near, the same, never reaching and already past the target."""
+    """Scenarios alone and several: far apart, near, the same, never reaching the target and past it."""
     plain = {
         "title": "plain",
         "target": 1.1,
@@ -137,11 +140,15 @@ def comparisons(folder):
         ([plain, {**plain, "title": "same"}, worse], {}),
         ([worse, plain], {"target": 2.0}),
         (long, {"target": 1.3}),
+        ([plain], {"target": 9.0}),
+        ([unsure], {"target": 1.1}),
+        ([{**plain, "drivers": {"churn": {"all": 0.1}}}], {"target": 0.8}),
     )):  # fmt: skip
         paths = [folder / f"{number}-{place}.yaml" for place in range(len(pair))]
         for path, values in zip(paths, pair, strict=True):
             path.write_text(json.dumps(values))
         yield nr.read_comparison([str(path) for path in paths], trials=100, years=2, **how)
+    yield nr.read_comparison(shipped[:1], 1.05, trials=100, years=2)
     yield nr.read_comparison(shipped, 1.28, trials=100, years=2)
 
 
@@ -187,7 +194,10 @@ def test_every_branch_of_every_template(branches, tmp_path, capsys):
     told = nr.forecast(Actuals(nr.read_ledger(MERIDIAN), "2026-09", target=1.1), trials=100)
     said += [said_of(told, name) for name in forecast.SENTENCES]
     said += [said_of(told.backtest, name) for name in forecast.OF_A_BACKTEST]
-    said += [rendered(name, *each) for name, each in (*rare_facts(past, c), *rare_forecasts(told))]
+    for against in variances(tmp_path):
+        said += [said_of(against, name) for name in plan.SENTENCES]
+    rare = (*rare_facts(past, c), *rare_forecasts(told), *rare_plans())
+    said += [rendered(name, *each) for name, each in rare]
     for text in said:
         assert not re.search(r"\bnan\b|None|n/a|\{\{|\{%|  | [,;)]|\(\s", text), text
     assert {name for name, *_ in branches} >= {
@@ -208,9 +218,19 @@ def rendered(name: str, *values: object) -> str:
 def rare_facts(past, c):
     """Facts that no small subject has, made of those of a real one."""
     report, about = quarterly.Report.of(past), comparison.Report.of(c)
-    yield "quarterly/gross_line", (replace(report, largest_share=None),)
+    last = replace(report, largest=quarterly.Largest("A", 0.01, lost=False))
+    yield "quarterly/gross_line", (last,)
+    yield "quarterly/gross_line", (replace(report, largest=None),)
     yield "quarterly/influence", (report, quarterly.Influence(1.0, 1.1, "Largest", None))
-    yield "quarterly/checks", (facts.Checks(6, ("Company closing", "Cohort opening")),)
+    wrong = facts.Checks(6, ("Company closing", "Cohort opening"))
+    yield "quarterly/checks", (wrong,)
+    yield "quarterly/basis", (report, wrong)
+    for number in range(3):
+        same = facts.Ratio("2024", 1.0)
+        cohorts = quarterly.Vintages(
+            number=number, highest=same, lowest=same, has_last_report=False, better=(), worse=()
+        )
+        yield "quarterly/vintages", (report, cohorts)
     renewals = quarterly.Renewals(
         due=2.0, renewed=1.0, after=3.0, ahead=4, coming=0.0, most=0.0, most_in=""
     )
@@ -228,16 +248,19 @@ def rare_facts(past, c):
         "comparison/what_it_takes",
         (about, replace(frontier, together=-0.1, likely=None, together_standing=None)),
     )
-    yield "comparison/believed", (comparison.Believed(False),)
-    part = facts.Change("Churn", 0.01)
-    yield (
-        "comparison/other_bridges",
-        (comparison.OtherBridges((comparison.Other("Third", 0.0, ()),)),),
-    )
-    yield (
-        "comparison/other_bridges",
-        (comparison.OtherBridges((comparison.Other("Third", 0.01, (part,)),)),),
-    )
+    yield "comparison/what_it_takes", (about, replace(frontier, met=True, ways=()))
+    yield "comparison/assumptions", (comparison.Assumptions(False),)
+    yield "comparison/parts", (comparison.Bridge(0.001, None),)
+    for known in (0.2, 0.8):
+        for is_year in (True, False):
+            yield "comparison/tornado", (about, comparison.Tornado("Churn", is_year, known))
+    year = comparison.Why(lost=0.1, gained=0.1, belief="Churn", is_year=True, known=0.5)
+    yield "comparison/why", (replace(about, alone=True), year)
+    none = comparison.Difference("Same", 0.0, ())
+    some = comparison.Difference("Other", 0.1, (facts.Change("lower churn", 0.1),))
+    for others in ((some, none), (none, some)):
+        why = comparison.Why(differences=others)
+        yield "comparison/why", (replace(about, alone=False), why)
     brought = {
         "title": "Ramp",
         "added": 0.1,
@@ -246,10 +269,15 @@ def rare_facts(past, c):
         "others": (facts.Ratio("Base", 1.05),),
     }
     yield "comparison/programmes", (about, comparison.Programmes(**brought, returned=None))
+    alone = comparison.Programmes(**{**brought, "others": ()}, returned=None)
+    yield "comparison/programmes", (about, alone)
     yield "comparison/programmes", (about, comparison.Programmes(**brought, returned=2.5))
     yield (
         "comparison/limits",
-        (comparison.Limits(below_zero=("Worse",), books_differ=True, notices=("Note",)),),
+        (
+            replace(about, currency=""),
+            comparison.Limits(below_zero=("Worse",), books_differ=True, notices=("Note",)),
+        ),
     )
 
 
@@ -265,6 +293,7 @@ def rare_forecasts(told):
         "forecast/assumptions",
         (about, replace(assumed, monthly=(), shocks=(forecast.Shock("churn", 0.2),))),
     )
+    yield "forecast/assumptions", (about, replace(assumed, yearly=("A",), monthly=()))
     yield "forecast/fan", (replace(about, pace=12, same_measure=False), replace(fan, p_target=None))
     inside = forecast.Earlier("2025", 1.0, 1.05, 1.1, 1.02)
     yield "forecast/before", (forecast.Before((inside, replace(inside, actual=0.9))),)
@@ -273,10 +302,54 @@ def rare_forecasts(told):
         forecast.BackTest.of(told), forecasts=1, years=6, error=0.02, last=0.03, mean=0.01
     )
     yield "forecast/backtest", (known,)
+    yield "forecast/backtest", (replace(known, years=2),)
     yield "forecast/backtest", (replace(known, last=None, mean=None, by_segment=0),)
     yield "forecast/backtest", (forecast.BackTest(),)
     yield "forecast/scores", (forecast.Scores(()),)
+    due = forecast.Next(1.0, 1.1, 1.2, None, renewal=None)
+    yield "forecast/next", (about, due)
+    tornado = forecast.Tornado("Churn", 0.5, is_shock=False)
+    yield "forecast/tornado", (tornado,)
     yield "forecast/scores", (forecast.Scores(("NRR",)),)
+
+
+def variances(folder):
+    """Plans of ARR and NRR, of some segments and months, a scenario, one that cannot be compared;
+    and a forecast without one.
+    """
+    past = Actuals(nr.read_ledger(MERIDIAN), "2026-09")
+    before = SimpleNamespace(
+        quarters={"2025-09": {"ahead": {"2026-09": {"p10": 1.0, "p50": 1.05, "p90": 1.1}}}}
+    )
+    tables = {
+        "arr": "month,segment,arr\n2026-09,enterprise,3e7\n2026-09,far,1\n2001-01,far,1\n",
+        "nrr": "month,segment,nrr\n2026-09,enterprise,1.0\n2026-09,far,1\n",
+        "old": "month,segment,nrr\n2001-01,smb,1.0\n",
+    }
+    for name, text in tables.items():
+        (folder / f"{name}.csv").write_text(text)
+        yield nr.variance(past, folder / f"{name}.csv", before)
+    yield nr.variance(past, ROOT / "params" / "scenarios" / "nrr-105.yaml")
+    yield nr.variance(Actuals(past.ledger, "2026-09", definition="flow"), folder / "nrr.csv")
+    yield nr.variance(past, None, before)
+
+
+def rare_plans():
+    """The same of a plan."""
+    about = plan.Report("2026-09", "EUR", 12, "plan.csv")
+    notes = plan.Notes(
+        measure="nrr", only_planned=(), only_actual=("Far",), months=(), known_to="2026-06",
+        undated=False, merged=True, own_measure=False, by_movement=True,
+    )  # fmt: skip
+    yield "plan/notes", (about, notes)
+    part = facts.Change("Churn", -0.01)
+    for is_plan, ahead, behind in ((True, (), (part,)), (False, (), ()), (False, (part,), ())):
+        yield "plan/bridge", (about, plan.Bridge("nrr", is_plan, ahead, behind))
+    yield "plan/figures", (about, plan.Figures("arr", 0.0, 5.0, 5.0, None, False))
+    yield "plan/figures", (about, plan.Figures("arr", 5.0, 5.0, 0.0, 0.0, False))
+    yield "plan/figures", (about, plan.Figures("nrr", 1.1, 1.0, -0.1, -0.09, False))
+    told = plan.Forecast("2026-06", 1.0, None, None, 1.1, plan.Markdown("at the 71st percentile"))
+    yield "plan/forecast", (about, told)
 
 
 def test_each_template_has_its_facts_and_each_sentence_its_template():
@@ -434,12 +507,12 @@ def card(tmp_path):
 
 def test_an_own_template_is_taken_listed_and_watched(own, card, tmp_path):
     path = own(
-        "Was zählt:\nNRR *{{ nrr|percent }}*,\n{{ than(0.0) }} {{ last_report }}.\n\nZiel {{ target|percent }}.\n"
+        "Was zählt:\nNRR *{{ nrr|percent }}*,\n{{ moved(0.0) }} {{ last_report }}.\n\nZiel {{ target|percent }}.\n"
     )
     folder = run_card(card, out=tmp_path / "out", to=("html",))
     page = Text()
     page.feed((folder / "report.html").read_text())
-    assert "Was zählt: NRR 100.0%, the same as 2024." in page.told
+    assert "Was zählt: NRR 100.0%, level with 2024." in page.told
     assert "Ziel n/a." in page.told
     assert page.told.count("Said in the company's own words") == 0
     assert "Said in the company’s own words instead of the house’s: quarterly/trend." in page.told
@@ -508,10 +581,12 @@ def test_all_that_is_wrong_is_said_at_once(own, card):
 
 def test_own_phrases_and_their_mistakes(own, card):
     house = house_templates()[MACROS]
-    own(house.replace("Getting better", "Besser"), "macros.md.j2")
-    assert "Besser: " in said_own(card, "segments")
-    own(house.replace("macro than(", "macro thann("), "macros.md.j2")
-    with pytest.raises(nr.UsageError, match=r"macros\.md\.j2: has no macro than, which others use"):
+    own(house.replace("Up on", "Besser als"), "macros.md.j2")
+    assert "Besser als Q2 2026: " in said_own(card, "segments")
+    own(house.replace("macro moved(", "macro movedd("), "macros.md.j2")
+    with pytest.raises(
+        nr.UsageError, match=r"macros\.md\.j2: has no macro moved, which others use"
+    ):
         read_card(card)
     own("{% macro", "macros.md.j2")
     with pytest.raises(nr.UsageError, match=r"macros\.md\.j2:1: cannot be read"):

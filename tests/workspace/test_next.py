@@ -134,6 +134,17 @@ def test_until_is_the_day_of_one_export(tmp_path, run, card, write):
     assert "reaches" not in err
 
 
+def test_known_at_is_one_day_too(tmp_path, run, card, write):
+    write("customer,month,mrr,booked\nA,2026-09,10,2026-10-01\n")
+    text = CARD.format(as_of="2026-09") + "known_at: 2026-10-05\ntrials: 0\n"
+    card(text)
+    code, _, err = run("next", tmp_path)
+    assert code == 0
+    after = (tmp_path / "params" / "2026Q4.yaml").read_text()
+    assert "Say so here. It was:\n# known_at: 2026-10-05\ntrials: 0\n" in after
+    assert "note: known_at is left open" in err
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

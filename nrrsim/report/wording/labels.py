@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nrrsim.metrics import DEFINITIONS
@@ -46,6 +46,9 @@ OWN_WORDS = {
 }
 
 
+SHOCK = "shock"  # the belief that is common to all
+
+
 class Markdown(str):
     """The house's own words, which a template prints as they stand; other text is escaped."""
 
@@ -86,7 +89,7 @@ def parts_of(belief: str) -> tuple[str, str, str]:
 
 def belief(name: str, labels: Mapping[str, str] | None = None) -> str:
     """A belief's name in words; the common shock is one, too. `labels`: a card's own."""
-    if name == "shock":
+    if name == SHOCK:
         return "Market-wide good or bad year"
     driver, segment, field = parts_of(name)
     return of_segment(assumption(driver, field), segment, labels)
@@ -102,10 +105,28 @@ def assumption(driver: str, field: str) -> str:
     return OWN_WORDS.get(f"{driver}.{field}") or f"{STEPS[driver]}{field_of(field)}"
 
 
+def cohort(name: str) -> str:
+    """A cohort's name as it is printed: `until 2023-12` is `until December 2023`, and so on."""
+    plain = printed_quarter(name)
+    return re.sub(r"\b\d{4}-\d{2}$", lambda month: month_name(month[0]), plain)
+
+
+def lasting(months: int) -> str:
+    """The length of a window in words: twelve months, 3 months."""
+    return "twelve months" if months == 12 else span(months)
+
+
 def field_of(field: str) -> str:
     """What is said after a driver's name of one of its numbers; nothing of its rate."""
     kind, _, year = field.partition(".")
     return f" in year {year}" if year else FIELD_WORDS.get(kind, f" {kind}")
+
+
+def _printed_as(by: str) -> Callable[[str], str]:
+    """What prints a label of a split: a segment's identifier as a name, a column's as it is."""
+    if by == "segment":
+        return label
+    return cohort if by.startswith("cohort_") else str
 
 
 def unsigned_lines(currency: str | None) -> list[str]:
@@ -118,18 +139,18 @@ def headline_lines(headline: Mapping[str, Any], currency: str, by: str = "segmen
     title = DEFINITIONS[headline["definition"]].title.lower()
     title += ", without price" if headline.get("ex_price") else ""
     # a column's own values are printed as they are
-    printed = printed_quarter if by == "cohort_quarter" else str
+    printed = _printed_as(by)
     segments = [(printed(name), row) for name, row in headline["segments"].items()]
     rows = [("", headline), *segments]
-    width = max(len("segment"), *(len(name) for name, _ in rows))
+    width = max(len("Segment"), *(len(name) for name, _ in rows))
     lines = [
         f"{span(headline['window'])} to {month_name(headline['as_of'])}, {title},"
         f" {counted(headline['customers'], 'customer')}",
         "",
-        f"{'segment':<{width}} {'NRR':>8} {'GRR':>8} {'logo':>8}"
-        f" {'opening ARR':>18} {'closing ARR':>18}",
+        f"{'Segment':<{width}} {'NRR':>8} {'GRR':>8} {'Logo':>8}"
+        f" {'Opening ARR':>18} {'Closing ARR':>18}",
     ]
-    for name, row in [*rows[1:], ("all", headline)]:
+    for name, row in [*rows[1:], ("All", headline)]:
         ratios = " ".join(f"{percent(row[key]):>8}" for key in ("nrr", "grr", "logo"))
         amounts = " ".join(
             f"{money_exact(row[key], currency):>18}" for key in ("opening", "closing")
@@ -150,6 +171,6 @@ def headline_lines(headline: Mapping[str, Any], currency: str, by: str = "segmen
         *lines,
         *(["", apart] if several else []),
         "",
-        "movements of the cohort: " + (", ".join(moves) or "none"),
+        "Movements of the cohort: " + (", ".join(moves) or "none"),
         *unsigned_lines(currency),
     ]

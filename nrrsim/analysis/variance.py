@@ -1,0 +1,509 @@
+"""Actuals and a plan or an earlier forecast in, what makes them differ out; never reads a file.
+
+A plan of ARR or NRR by segment is compared by segment. By movement a scenario can be, and what an
+earlier report forecast: NRR is the sum over the segments of share x (1 + rates of the movements).
+Every part has a formula of its own, and they add up to the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from nrrsim.analysis.actuals import BRIDGE, Actuals
+from nrrsim.analysis.bridge import LEAST
+from nrrsim.engine.expectation import expect
+from nrrsim.errors import UsageError
+from nrrsim.months import month_number, parse_month, shift
+from nrrsim.movements import EXPANSION, LOSSES, MOVEMENTS, Movements, cents, json_ratio
+from nrrsim.notation import month_name as month_in_words
+from nrrsim.scenario.plan import ARR, NRR, Plan, read_plan
+from nrrsim.scenario.scenario import Scenario
+
+YEAR = 12
+MIX, METHOD = "mix", "method"
+MOST_PARTS = 8  # that a picture shows one by one
+WHOLE = "all"
+SAME = 1e-12  # of NRR: two that differ by less are one
+
+
+class Earlier(Protocol):
+    """What earlier reports published, by their months: the quantiles of NRR `ahead` by month, and
+    the year's `expected` movements by segment (`opening`, and of each movement an amount a month).
+    """
+
+    @property
+    def quarters(self) -> Mapping[str, Mapping[str, Any]]: ...
+
+
+def by_movement(planned: pd.DataFrame, actual: pd.DataFrame) -> pd.DataFrame:
+    """What makes the actual NRR differ from the planned: a row a part, a column a segment.
+
+    planned, actual : by segment `opening` and, over the window, each movement of the cohort in ARR,
+        losses positive. A movement that one side lacks is 0 there.
+
+    The parts are `mix`, the segments' shares of the opening, and each movement; they add up to
+    actual less planned. Each is its Shapley value over all orders in which shares and rates change
+    from planned to actual. As NRR is linear in each of them, a movement counts at the mean of both
+    shares, and the shares at the mean of both rates. What one segment wins in share others lose, so
+    each counts by how far it lies from the whole. A segment that only one side has differs in its
+    share alone.
+    """
+    names = [name for name in MOVEMENTS if name in planned or name in actual]
+    sides = [
+        side.reindex(columns=["opening", *names], fill_value=0.0) for side in (planned, actual)
+    ]
+    segments = planned.index.union(actual.index, sort=False)
+    then, now = (side.reindex(segments).fillna(0.0) for side in sides)
+    signs = pd.Series({name: -1.0 if name in LOSSES else 1.0 for name in names})
+    rates = [
+        (side[names] * signs).div(side["opening"].replace(0.0, np.nan), axis=0)
+        for side in (then, now)
+    ]
+    # who is not there has no rates: they are as on the other side, and then nothing
+    rate, rate_now = rates[0].fillna(rates[1]).fillna(0.0), rates[1].fillna(rates[0]).fillna(0.0)
+    share, share_now = (side["opening"] / side["opening"].sum() for side in (then, now))
+
+    change = (rate_now - rate).mul((share + share_now) / 2, axis=0)
+    nrr = 1 + (rate + rate_now).sum(axis=1) / 2
+    whole = ((share + share_now) / 2 * nrr).sum()
+    mix = (share_now - share) * (nrr - whole)
+    return pd.concat([mix.rename(MIX).to_frame(), change], axis=1).T
+
+
+def by_segment(planned: pd.Series, actual: pd.Series, share: pd.Series) -> pd.Series:
+    """What each segment's NRR, planned and actual, makes of the difference of the whole's: its
+    share of the opening times its own difference.
+    """
+    return (actual - planned) * share
+
+
+def place_in(quantiles: Mapping[str, float], value: float) -> float:
+    """Where a value lies in a range that was published (`p05`: 5% lie below), from 0 to 1.
+
+    In a straight line between two quantiles. Below the lowest and above the highest that were
+    published it is that one's share: more is not known.
+    """
+    shares = sorted((int(name[1:]) / 100, at) for name, at in quantiles.items())
+    ranks, at = np.array(shares).T
+    # of equal quantiles the value lies in the middle
+    below, above = np.searchsorted(at, value, "left"), np.searchsorted(at, value, "right")
+    if below < above:
+        return float((ranks[below] + ranks[above - 1]) / 2)
+    return float(np.interp(value, at, ranks))
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A figure as it was planned (or forecast) and as it is: what makes the difference.
+
+    measure : `arr` or `nrr`. parts : by segment or, where `by_movement`, by movement; they add up
+        to `actual` less `planned`.
+    segments : by segment `planned`, `actual` (nan where that side has none) and `effect`, its part.
+    merged : expansion is one part, as the ledger does not split it.
+    since : the month up to which what was planned is what was known by then; None if nothing was.
+    undated : a scenario does not say which months it is for, and was taken for these.
+    """
+
+    measure: str
+    planned: float
+    actual: float
+    parts: pd.Series
+    segments: pd.DataFrame
+    by_movement: bool = False
+    merged: bool = False
+    since: str | None = None
+    undated: bool = False
+
+    @property
+    def only_planned(self) -> tuple[str, ...]:
+        """The segments that the plan alone has."""
+        return tuple(map(str, self.segments.index[self.segments["actual"].isna()]))
+
+    @property
+    def only_actual(self) -> tuple[str, ...]:
+        """The segments that the plan lacks."""
+        return tuple(map(str, self.segments.index[self.segments["planned"].isna()]))
+
+    @property
+    def difference(self) -> float:
+        return self.actual - self.planned
+
+    def steps(self) -> pd.DataFrame:
+        """From what was planned to the actual figure: `step`, `amount`, `start`, `end`, `kind`.
+
+        Segments stand by the size of their part. Of many parts the smaller ones are one step,
+        `others`; one too small to be seen is left out.
+        """
+        parts = self.parts[self.parts != 0]
+        if not self.by_movement:
+            parts = parts.sort_values(key=abs, ascending=False, kind="stable")
+        if self.measure == NRR:
+            parts = parts[parts.abs() >= LEAST]
+        if len(parts) > MOST_PARTS:
+            largest = (
+                parts.abs().sort_values(ascending=False, kind="stable").index[: MOST_PARTS - 1]
+            )
+            rest = parts[~parts.index.isin(largest)].sum()
+            parts = pd.concat([parts[parts.index.isin(largest)], pd.Series({"others": rest})])
+        rows = [["planned", self.planned, 0.0, self.planned, "total"]]
+        level = self.planned
+        for name, part in parts.items():
+            rows.append([str(name), part, level, level + part, "gain" if part > 0 else "loss"])
+            level += part
+        rows.append(["actual", self.actual, 0.0, self.actual, "total"])
+        return pd.DataFrame(rows, columns=["step", "amount", "start", "end", "kind"])
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What the report of the month `made` published of NRR for now: `quantiles`, and where NRR lies
+    in them (`place`, from 0 to 1). `compared`: its median and what makes NRR differ from it, if its
+    expected movements are known.
+    """
+
+    made: str
+    quantiles: Mapping[str, float]
+    place: float
+    compared: Compared | None
+
+    @property
+    def median(self) -> float:
+        return float(self.quantiles["p50"])
+
+
+@dataclass(frozen=True)
+class Variance:
+    """Plan, forecast and actual figures of a report; see `variance`."""
+
+    past: Actuals
+    plan: Plan | None = None
+    quarters: Mapping[str, Mapping[str, Any]] | None = None
+
+    # --- against the plan -------------------------------------------------------------------------
+
+    @property
+    def planned(self) -> Compared | None:
+        """The plan and what came of it; None without one, or where there is a `reason`."""
+        return self._planned if isinstance(self._planned, Compared) else None
+
+    @property
+    def reason(self) -> str:
+        """Why the plan cannot be compared, in words; empty where it can, or there is none."""
+        return self._planned if isinstance(self._planned, str) else ""
+
+    @cached_property
+    def _planned(self) -> Compared | str | None:
+        if self.plan is None:
+            return None
+        if self.plan.scenario is not None:
+            return (
+                self._cohort
+                if isinstance(self._cohort, str)
+                else self._of_scenario(self.plan.scenario)
+            )
+        stated, months = self.plan.of(self.past.as_of), self.plan.months
+        if stated.empty:
+            span = month_in_words(months[0])
+            span += f" to {month_in_words(months[-1])}" if len(months) > 1 else ""
+            return f"it has no figures for {month_in_words(self.past.as_of)}; it covers {span}"
+        if self.plan.measure == ARR:
+            return self._of_amounts(stated)
+        return self._cohort if isinstance(self._cohort, str) else self._of_ratios(stated)
+
+    @property
+    def months_not_there(self) -> list[str]:
+        """The months up to now that the plan has figures of, and the ledger has not."""
+        months = self.plan.months if self.plan else []
+        return [
+            month
+            for month in months
+            if month <= self.past.as_of and month not in self.past.ledger.months
+        ]
+
+    def _of_amounts(self, stated: pd.Series) -> Compared:
+        """ARR at the month's end, newcomers included, at the rates of the report."""
+        past = self.past
+        book = past.ledger.customers(past.as_of, rate_of=past.start)
+        arr = book["arr"].groupby(book["segment"].astype(str)).sum()
+        if [*stated.index] == [WHOLE]:
+            arr = pd.Series({WHOLE: float(arr.sum())})
+        both = _side_by_side(stated, arr, arr)
+        effect = both["actual"].fillna(0.0) - both["planned"].fillna(0.0)
+        whole = float(stated.sum()), float(arr.sum())
+        return Compared(ARR, *whole, effect, both.assign(effect=effect))
+
+    def _of_ratios(self, stated: pd.Series) -> Compared | str:
+        """NRR of the twelve months, point to point, at the shares of their opening ARR."""
+        amounts = _amounts(self._own)
+        nrr = _nrr(amounts)
+        if [*stated.index] == [WHOLE]:
+            nrr, amounts = pd.Series({WHOLE: _whole(amounts)}), amounts.sum().to_frame(WHOLE).T
+        both = _side_by_side(stated, nrr, amounts["opening"])
+        known = both.dropna()
+        if known.empty:
+            return "it has none of the ledger's segments"
+        share = amounts["opening"].reindex(known.index)
+        share = share / share.sum()
+        effect = by_segment(known["planned"], known["actual"], share)
+        planned, actual = ((known[side] * share).sum() for side in ("planned", "actual"))
+        return Compared(NRR, float(planned), float(actual), effect, both.assign(effect=effect))
+
+    def _of_scenario(self, scenario: Scenario) -> Compared | str:
+        """NRR as the scenario expects it, movement by movement."""
+        past = self.past
+        begins, end = month_number(scenario.start), parse_month(past.as_of, "as_of")
+        start = end - YEAR
+        first = start if begins is None else begins
+        if end <= first or first + scenario.months < end:
+            begun = month_in_words(shift(past.as_of, first - end))
+            return (
+                f"it is for the {scenario.months} months after {begun}, and so not for all of those"
+                f" to {month_in_words(past.as_of)}"
+            )
+        window = (max(start - first, 0), end - first)
+        outlook = _amounts(expect(scenario, window=window))
+        if first <= start:
+            return _by_movement(outlook, self._own, undated=begins is None)
+        month = shift(past.as_of, first - end)
+        if month not in self._own.months:
+            return f"it begins in {month_in_words(month)}, of which the ledger has no figures"
+        return _by_movement(*self._from(month, outlook))
+
+    # --- against what was forecast ----------------------------------------------------------------
+
+    @cached_property
+    def published(self) -> Promise | None:
+        """What the last report that forecast this month said of it; None where none did."""
+        made = [
+            month
+            for month, said in (self.quarters or {}).items()
+            if month < self.past.as_of and self.past.as_of in (said.get("ahead") or {})
+        ]
+        if not made or isinstance(self._cohort, str):
+            return None
+        month = max(made)
+        said = (self.quarters or {})[month]
+        quantiles = said["ahead"][self.past.as_of]
+        compared = self._forecast(month, said.get("expected"), quantiles["p50"])
+        return Promise(month, quantiles, place_in(quantiles, self.nrr), compared)
+
+    def _forecast(self, made: str, expected: Any, median: float) -> Compared | None:
+        """From the published median to NRR. Its first part is the method's: a median is of a skewed
+        range, and simulated, where the expected movements are on average and exact.
+        """
+        months = parse_month(self.past.as_of, "as_of") - parse_month(made, "made")
+        is_known = made == self._own.start or made in self._own.months
+        if not expected or not is_known or months > YEAR:
+            return None
+        outlook = pd.DataFrame(
+            {
+                segment: {
+                    name: each[0] if name == "opening" else sum(each[:months])
+                    for name, each in amounts.items()
+                }
+                for segment, amounts in expected.items()
+            }
+        ).T.fillna(0.0)
+        found = _by_movement(*self._from(made, outlook))
+        method = pd.Series({METHOD: found.planned - median})
+        return Compared(
+            NRR,
+            median,
+            found.actual,
+            pd.concat([method, found.parts]),
+            found.segments,
+            by_movement=True,
+            merged=found.merged,
+            since=found.since,
+        )
+
+    def _from(
+        self, month: str, outlook: pd.DataFrame
+    ) -> tuple[pd.DataFrame, Movements, str | None]:
+        """What a cohort that was known up to a month was expected to become, from then on.
+
+        outlook : the movements of the whole book after that month, by segment. What is left of the
+            cohort moves at the rates of its segment; one that the outlook lacks stays as it is.
+        """
+        own = self._own
+        if month <= own.start:
+            return outlook, own, None
+        known = own.data.sel(month=[each for each in own.months if each <= month])
+        amounts = _amounts(Movements(known, own.start, own.closed))
+        left = known["closing"].isel(month=-1).to_series()
+        rates = outlook.drop(columns="opening").div(outlook["opening"].replace(0.0, np.nan), axis=0)
+        moved = rates.reindex(left.index).mul(left, axis=0).fillna(0.0)
+        return amounts.add(moved, fill_value=0.0)[[*amounts]], own, month
+
+    # --- the figures ------------------------------------------------------------------------------
+
+    @property
+    def _own(self) -> Movements:
+        assert not isinstance(self._cohort, str)
+        return self._cohort
+
+    @cached_property
+    def _cohort(self) -> Movements | str:
+        """The twelve months' customers, whatever window the report has; or why there are none."""
+        try:
+            found = self.past.ledger.cohort(self.past.as_of, YEAR)
+        except UsageError:
+            return "it is of twelve months, and the ledger does not reach back so far"
+        return found if found.over("opening").sum() > 0 else "nobody paid a year ago"
+
+    @cached_property
+    def nrr(self) -> float:
+        """The actual NRR of twelve months, point to point; nan where there is none."""
+        return float("nan") if isinstance(self._cohort, str) else _whole(_amounts(self._cohort))
+
+    @property
+    def is_part(self) -> bool:
+        """Whether a plan of NRR is of some of the segments alone: theirs is another NRR."""
+        planned = self.planned
+        is_nrr = planned is not None and planned.measure == NRR
+        return planned is not None and is_nrr and abs(planned.actual - self.nrr) > SAME
+
+    @property
+    def is_other_measure(self) -> bool:
+        """Whether the report's own NRR is another than the one that is compared here."""
+        return (self.past.window, self.past.definition, self.past.ex_price) != (
+            YEAR,
+            "point_to_point",
+            False,
+        )
+
+    def figures(self) -> pd.DataFrame:
+        """Actual, plan and forecast side by side: segments, and then the whole (`all`).
+
+        Columns `name`, `actual`, `plan`, `variance` (actual less plan), `effect` (on the whole),
+        `forecast` (of the whole the published median) and `place` (where NRR lies in what was
+        published, from 0 to 1). All is ARR where the plan is, else NRR; what is not known is nan.
+        """
+        planned, published = self.planned, self.published
+        ahead = published.compared if published else None
+        columns = ["name", "actual", "plan", "variance", "effect", "forecast", "place"]
+        if (compared := planned or ahead) is None:
+            frame = pd.DataFrame([[WHOLE, self.nrr]] if published else [], columns=columns[:2])
+        else:
+            own = [WHOLE, compared.planned, compared.actual, compared.difference]
+            frame = pd.DataFrame([own], columns=["name", "planned", "actual", "effect"])
+            segments = compared.segments.rename_axis("name").reset_index()
+            if [*segments["name"]] != [WHOLE]:
+                frame = pd.concat([segments, frame], ignore_index=True)
+        frame = frame.rename(columns={"planned": "plan"}).reindex(columns=columns)
+        frame = frame.astype(dict.fromkeys(columns[1:], float))
+        is_arr = planned is not None and planned.measure == ARR
+        if is_arr:
+            frame[["actual", "plan"]] = frame[["actual", "plan"]].fillna(0.0)
+        if planned is None:
+            frame[["plan", "effect"]] = np.nan
+        if published and not (is_arr or self.is_part):
+            if ahead is not None:
+                frame["forecast"] = frame["name"].map(ahead.segments["planned"])
+            last = frame.index[-1]
+            frame.loc[last, ["forecast", "place"]] = [published.median, published.place]
+        return frame.assign(variance=frame["actual"] - frame["plan"])
+
+    def record(self) -> dict[str, Any]:
+        """Every headline number, for a report's manifest."""
+        found = {}
+        if (planned := self.planned) is not None:
+            told = cents if planned.measure == ARR else json_ratio
+            found["plan"] = {
+                "measure": planned.measure,
+                "planned": told(planned.planned),
+                "actual": told(planned.actual),
+                "parts": {str(name): told(part) for name, part in planned.parts.items() if part},
+            }
+        if (published := self.published) is not None:
+            found["published_for_now"] = {
+                "made": published.made,
+                "median": published.median,
+                "place": json_ratio(published.place),
+            }
+        return found
+
+
+def variance(
+    past: Actuals, plan: Plan | str | Path | None = None, before: Earlier | None = None
+) -> Variance | None:
+    """What was planned and what was forecast for the month of a report, beside what came of it.
+
+    plan : a plan, or its file; before : what earlier reports published. None where neither says
+    anything of the month. Raises what `read_plan` raises, and UsageError for a plan in another
+    currency.
+    """
+    if plan is not None and not isinstance(plan, Plan):
+        plan = read_plan(plan, past.ledger.calendar)
+    if plan is not None and plan.currency and past.ledger.currency not in ("", plan.currency):
+        raise UsageError(
+            f"plan: {plan.name} is in {plan.currency}, and the report in {past.ledger.currency};"
+            " state the plan in the currency of the report"
+        )
+    found = Variance(past, plan, before.quarters if before else None)
+    return found if plan is not None or found.published is not None else None
+
+
+# --- amounts by segment -------------------------------------------------------------------------
+
+
+def _amounts(movements: Movements) -> pd.DataFrame:
+    """By segment `opening` and each movement of the window, in ARR; losses positive."""
+    return pd.DataFrame(
+        {name: movements.over(name).to_series() for name in ("opening", *MOVEMENTS)}
+    )
+
+
+def _nrr(amounts: pd.DataFrame) -> pd.Series:
+    """NRR by segment; nan where it had nothing."""
+    gains = [name for name in MOVEMENTS if name in amounts and name not in LOSSES]
+    losses = [name for name in LOSSES if name in amounts]
+    closing = amounts["opening"] + amounts[gains].sum(axis=1) - amounts[losses].sum(axis=1)
+    return closing / amounts["opening"].replace(0.0, np.nan)
+
+
+def _whole(amounts: pd.DataFrame) -> float:
+    return float(_nrr(amounts.sum().to_frame(WHOLE).T).iloc[0])
+
+
+def _side_by_side(planned: pd.Series, actual: pd.Series, size: pd.Series) -> pd.DataFrame:
+    """Both by segment, the largest first."""
+    both = pd.DataFrame({"planned": planned, "actual": actual})
+    order = size.reindex(both.index).fillna(0.0).sort_values(ascending=False, kind="stable")
+    return both.reindex(order.index)
+
+
+def _by_movement(
+    planned: pd.DataFrame, own: Movements, since: str | None = None, undated: bool = False
+) -> Compared:
+    """Two sides compared by movement; expansion is one where either does not split it."""
+    actual = _amounts(own)
+    planned = planned.reindex(columns=[*actual], fill_value=0.0)
+    merged = bool(actual["unsplit"].any() or planned["unsplit"].any())
+    parts = by_movement(planned, actual)
+    whole = parts.sum(axis=1)
+    if merged:
+        split = [name for name in whole.index if name in EXPANSION]
+        whole["unsplit"] = whole[split].sum()
+        whole = whole.drop([name for name in split if name != "unsplit"])
+    order = [name for name in (MIX, *BRIDGE) if name in whole.index]
+    both = _side_by_side(_nrr(planned), _nrr(actual), actual["opening"])
+    segments = both.assign(effect=parts.sum())
+    return Compared(
+        NRR,
+        _whole(planned),
+        _whole(actual),
+        whole[order],
+        segments[segments["planned"].notna() | segments["actual"].notna()],
+        by_movement=True,
+        merged=merged,
+        since=since,
+        undated=undated,
+    )
