@@ -230,9 +230,9 @@ def test_segments_are_called_as_the_card_says():
     [
         ("churn", {"rate": 0.1}, ("Churn", "10.0%")),
         ("churn", {"rate": {"dist": "beta", "a": 8.0, "b": 44.0}}, ("Churn", "15.4% (90% range 8.1% to 24.2%)")),
-        ("churn", {"sbg": {"alpha": 1.0, "beta": 4.0}}, ("Churn by tenure", "20.0%, 16.7%, 14.3% and on, by year of tenure")),
+        ("churn", {"sbg": {"alpha": 1.0, "beta": 4.0}}, ("Churn in year 3", "14.3%")),
         ("contraction", {"rate": {"between": [0.12, 0.25]}, "size": 0.2}, ("Contraction", "0.18 a year (90% range 0.12 to 0.25)")),
-        ("adoption", {"rate": 0.5, "size": {"mean": 0.3, "sd": 0.2}}, ("Adoption per event", "30.0% (SD 20.0%)")),
+        ("adoption", {"rate": 0.5, "size": {"mean": 0.3, "sd": 0.2}}, ("Adoption per event", "30.0% (90% of events 9.2% to 67.7%)")),
         ("price", {"uplift": 0.05, "churn_per_point": 0.2}, ("Churn per point of price increase", "0.20 pts")),
     ],
 )  # fmt: skip
