@@ -352,7 +352,7 @@ function render({ model, el }) {
 
   function reporter() {
     const name = make("input", { type: "text", id: `${id}-report`, name: "report", autocomplete: "off" });
-    const answer = make("p", { role: "status", class: "answer" });
+    const answer = make("p", { role: "status", class: "made" });
     const lines = make("pre", { tabindex: "0", "aria-label": "Messages of the command", hidden: true });
     const go = make("button", { type: "button", onclick: () => {
       answer.textContent = "";
