@@ -258,7 +258,10 @@ def rare_facts(past, c):
     yield "comparison/programmes", (about, comparison.Programmes(**brought, returned=2.5))
     yield (
         "comparison/limits",
-        (replace(about, currency=""), comparison.Limits(below_zero=("Worse",), books_differ=True, notices=("Note",)),),
+        (
+            replace(about, currency=""),
+            comparison.Limits(below_zero=("Worse",), books_differ=True, notices=("Note",)),
+        ),
     )
 
 
