@@ -429,6 +429,30 @@ def test_a_full_simulation_with_its_progress(served):
     reset(page)
 
 
+def test_the_panel_makes_a_report_and_replaces_nothing(served):
+    """A card and a report beside the folder of the scenarios; the command's messages on the page."""
+    page, home = served.page, served.folder.parent
+    page.get_by_label("Start from").select_option("recession")
+    settled(page)
+    group = page.get_by_role("group", name="Report")
+    group.get_by_label("Name").fill("board")
+    group.get_by_role("button", name="Make report").click()
+    page.wait_for_function(
+        "document.querySelector('.nrrsim .reporter .made').textContent.startsWith('The report is in')",
+        timeout=5 * READY,
+    )
+    assert "rendering pdf, html" in group.locator("pre").text_content()
+    made = home / "reports" / "board"
+    assert (made / "report.pdf").is_file()
+    assert (home / "params" / "board.yaml").is_file()
+    assert group.locator(".made").text_content() == f"The report is in {made}."
+    group.get_by_role("button", name="Make report").click()
+    page.wait_for_selector(".nrrsim .reporter .made.problem")
+    assert "is there already" in group.locator(".made").text_content()
+    page.get_by_label("Start from").select_option("nrr-105")
+    settled(page)
+
+
 def test_what_cannot_be_is_said(served):
     page = served.page
     page.get_by_label("Title", exact=True).fill("Nothing")

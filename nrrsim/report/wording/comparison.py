@@ -599,7 +599,7 @@ class Drift:
     end: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Paths:
     """ARR of the scenario that is judged at the end, by how much it is ahead, and its mix's drift.
 
@@ -623,11 +623,18 @@ class Paths:
         moved = mine.iloc[int((mine["end"] - mine["start"]).argmax())]
         drift = Drift(label(moved["segment"], c.labels), float(moved["start"]), float(moved["end"]))
         shows = len(mine) > 1 and drift.end - drift.start > 0.005
-        by, simple = (
+        own, simple = (
             float(ahead[key].iloc[-1]) if len(ahead) else None for key in ("own", "simple")
         )
-        own, low, high = (float(end[key]) for key in ("own", "low", "high"))
-        return cls(c.years, own, low, high, by, simple, drift if shows else None)
+        return cls(
+            years=c.years,
+            closing=float(end["own"]),
+            low=float(end["low"]),
+            high=float(end["high"]),
+            ahead=own,
+            ahead_simple=simple,
+            drift=drift if shows else None,
+        )
 
 
 @dataclass(frozen=True)
