@@ -405,8 +405,8 @@ class Since:
         if self.then is not None and len(self.restatements):
             past, (published, _, _) = self.then, self._books
             book = _as_ledger(published.assign(unit=""), self.past.ledger)
-            months = past.trend()["month"].iloc[:-1] if not past.ex_price else []
-            for month in months[::-1]:
+            months = [] if past.ex_price else past.trend()["month"].iloc[:-1].tolist()
+            for month in reversed(months):
                 try:
                     was = measure(book, month, past.window, past.definition).nrr
                 except UsageError:  # before the months that both know

@@ -27,9 +27,18 @@ from nrrsim.metrics import DEFINITIONS
 from nrrsim.months import month_name as month_of
 from nrrsim.months import parse_month, shift
 from nrrsim.movements import GAINS
-from nrrsim.notation import MONTHS, count, label, money, month_name, percent, points
+from nrrsim.notation import (
+    MONTHS,
+    count,
+    label,
+    money,
+    month_name,
+    percent,
+    points,
+    printed_quarter,
+)
 from nrrsim.report.wording.facts import Change, Checks, Ratio, changes, ends, known
-from nrrsim.report.wording.labels import STEPS, Markdown, cohort, lasting, period, span
+from nrrsim.report.wording.labels import STEPS, Markdown, lasting, period, span
 
 if TYPE_CHECKING:
     from nrrsim.analysis.actuals import Actuals
@@ -61,7 +70,7 @@ def periods(frame: pd.DataFrame, past: Actuals) -> pd.DataFrame:
 def split(past: Actuals, by: str = "segment") -> pd.DataFrame:
     """A split with its parts by the names that they have on a page."""
     frame = past.split(by)
-    name = cohort if by.startswith("cohort_") else partial(label, labels=past.labels)
+    name = printed_quarter if by.startswith("cohort_") else partial(label, labels=past.labels)
     return frame.assign(name=frame["name"].map(name))
 
 
@@ -396,7 +405,7 @@ class Cohorts:
         frame = cohorts(past)
         year = frame[(frame["months"] == 12) & frame["complete"].astype(bool)]
         year = year.assign(
-            name=[cohort(str(name)) for name in year["cohort"]],
+            name=[printed_quarter(str(name)) for name in year["cohort"]],
             nrr=year["amount"] / year["opening"],
         )
         return cls(*(ends(year) if len(year) else (None, None)))
