@@ -140,8 +140,10 @@ def _bundle(spec: dict[str, Any], **_: Any) -> dict[str, Any]:
     figure = dict(spec.pop("usermeta", {}))
     drawn = _svg(spec)
     said = str(spec.get("description") or NOT_DESCRIBED)
-    # from the SVG, so that the chart is laid out once
-    image = str(base64.b64encode(_converter().svg_to_png(drawn, scale=2)).decode())
+    # from the SVG, so that the chart is laid out once; on white, since on no ground the converter
+    # makes grey of every colour that is half seen through
+    ground = re.sub("(<svg [^>]*>)", r'\1<rect width="100%" height="100%" fill="white"/>', drawn)
+    image = str(base64.b64encode(_converter().svg_to_png(ground, scale=2)).decode())
     bundle = {"image/svg+xml": drawn, "image/png": image, "text/plain": said}
     if figure:
         figure["narrow"] = _svg({**figure["narrow"], **theme()})
