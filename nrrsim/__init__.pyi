@@ -12,6 +12,8 @@ from .analysis.paired import paired as paired
 from .analysis.programmes import programmes as programmes
 from .analysis.renewals import renewals as renewals
 from .analysis.sensitivity import sensitivity as sensitivity
+from .analysis.since import Published as Published
+from .analysis.since import since as since
 from .analysis.variance import variance as variance
 from .benchmarks import band as band
 from .benchmarks import leaky_bucket as leaky_bucket
@@ -39,6 +41,9 @@ from .metrics import quick_ratio as quick_ratio
 from .movements import Movements as Movements
 from .report import charts as charts
 from .report import tables as tables
+from .report.published import publish as publish
+from .report.published import published as published
+from .report.wording.commentary import comment as comment
 from .report.wording.say import say as say
 from .scenario.plan import read_plan as read_plan
 from .scenario.scenario import Scenario as Scenario

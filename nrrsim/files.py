@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import datetime
 import errno
 import hashlib
 import json
@@ -38,6 +39,8 @@ NO_PLACE = {
     errno.ENAMETOOLONG: ("its name is too long", "choose a shorter one"),
 }
 ELSE = "is its folder there?"
+TABLES = (".csv", ".xlsx", ".parquet")  # endings of what a table is written as
+MOST_ROWS_OF_EXCEL = 1_048_576
 UVX = "archive-v0"  # the folder of uv's cache that holds the environments of uvx
 
 
@@ -226,6 +229,65 @@ def add_line(path: Path, line: str) -> None:
             file.write(f"{line}\n")
     except OSError as error:
         raise refused(error, path) from None
+
+
+def checked_table(path: str | Path, rows: int = 0) -> str:
+    """The kind of table that a path's ending asks for, one of TABLES.
+
+    Raises UsageError for any other ending, and where so many `rows` do not fit one of that kind.
+    """
+    ending = Path(path).suffix.lower()
+    if ending not in TABLES:
+        said = f"a table does not end in {ending}" if ending else "has no ending"
+        raise UsageError(f"{path}: {said}; write {', '.join(TABLES[:-1])} or {TABLES[-1]}")
+    if ending == ".xlsx" and rows >= MOST_ROWS_OF_EXCEL:
+        raise UsageError(
+            f"{path}: {rows:,} rows, and a sheet of Excel holds {MOST_ROWS_OF_EXCEL - 1:,} below"
+            " their heading; write .parquet or .csv"
+        )
+    return ending
+
+
+def write_table(frame: pd.DataFrame, path: str | Path, about: Mapping[str, Any]) -> None:
+    """A frame as the table that the path's ending asks for, with `about` in it (but for CSV).
+
+    Texts are texts: none becomes a formula or a link of Excel's. Raises as `checked_table` and
+    `write_text`.
+    """
+    kind = checked_table(path, len(frame))
+    if kind == ".parquet":
+        write_parquet(frame, path, about)
+        return
+    with whole(path) as unfinished:
+        if kind == ".csv":
+            frame.to_csv(unfinished, index=False, lineterminator="\n")
+        else:
+            _write_sheets(frame, unfinished, about)
+
+
+def _write_sheets(frame: pd.DataFrame, path: Path, about: Mapping[str, Any]) -> None:
+    """A frame as the first sheet of a workbook, and what it is about as the second."""
+    import xlsxwriter
+
+    with tempfile.TemporaryDirectory() as own:  # for rows as they come: a million have no room
+        options = {
+            "strings_to_formulas": False,
+            "strings_to_urls": False,
+            "nan_inf_to_errors": True,
+            "constant_memory": True,
+            "tmpdir": own,
+        }
+        with xlsxwriter.Workbook(str(path), options) as book:
+            # the same inputs give the same file
+            book.set_properties({"created": datetime.datetime(2000, 1, 1)})
+            sheet, beside = book.add_worksheet("Table"), book.add_worksheet("About")
+            sheet.write_row(0, 0, list(frame), book.add_format({"bold": True}))
+            sheet.freeze_panes(1, 0)
+            plain = frame.astype(object).where(frame.notna(), None)
+            for row, values in enumerate(plain.itertuples(index=False, name=None), 1):
+                sheet.write_row(row, 0, values)
+            for row, item in enumerate(about.items()):
+                beside.write_row(row, 0, item)
 
 
 def write_parquet(frame: pd.DataFrame, path: str | Path, about: Mapping[str, Any]) -> None:

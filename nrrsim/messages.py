@@ -93,7 +93,7 @@ def not_a_number(value: Any, whole: bool = False) -> str:
 
 
 def of_percent(value: Any) -> Any:
-    """`10 %` as 0.1; anything else, as it is."""
+    """`10%` as 0.1; anything else, as it is."""
     if isinstance(value, str) and re.fullmatch(PERCENT, value):
         with suppress(ArithmeticError):
             # on the digits that one sees: a tenth of 1.1 is no 0.011000000000000001

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from calendar import monthrange
 from collections.abc import Callable, Mapping
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
@@ -17,8 +18,12 @@ from nrrsim.months import CALENDAR_YEAR, Calendar
 
 __all__ = [
     "count",
+    "currency_sign",
+    "digits_of",
     "escape_markdown",
     "label",
+    "last_day",
+    "minor_unit",
     "money",
     "money_exact",
     "month_name",
@@ -38,39 +43,67 @@ NOTHING = "n/a"
 MOST_ROWS = 10  # of a table that stands for a frame
 MINUS = "\u2212"
 SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
+# ISO 4217's currencies in use of which no hundredth is the minor unit: how many digits that has.
+DIGITS = dict.fromkeys(["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX",
+                        "VND", "VUV", "XAF", "XOF", "XPF"], 0)  # fmt: skip
+DIGITS |= dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3)
+# What the minor unit is called, where a report can say so to anybody.
+MINOR_UNITS = {"JPY": "yen", "GBP": "penny"}
+MINOR_UNITS |= dict.fromkeys(["AUD", "CAD", "EUR", "HKD", "NZD", "SGD", "USD", "ZAR"], "cent")
 # Control characters but line end and tab, the separators and the overrides of direction that look
 # like none, and halves of surrogate pairs, which no file can hold.
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 # Identifiers that finance writes in capitals.
-CAPITALS = frozenset(["amer", "anz", "apac", "b2b", "b2c", "cee", "dach", "emea", "eu", "latam",
-                      "mea", "smb", "sme", "uk", "us", "usa"])  # fmt: skip
+CAPITALS = frozenset(["amer", "anz", "apac", "arr", "b2b", "b2c", "cee", "dach", "emea", "eu",
+                      "grr", "latam", "mea", "mrr", "nrr", "smb", "sme", "uk", "us",
+                      "usa"])  # fmt: skip
 HYPHENED = re.compile(r"^(mid|self|pre|post|non)_")  # mid_market is one word
 MONTHS = ("January", "February", "March", "April", "May", "June",
           "July", "August", "September", "October", "November", "December")  # fmt: skip
 
 
-def money(x: Any, currency: str = "USD") -> str:
-    """An amount in short form, three significant digits: `$982`, `$12.3K`, `−$45.1M`."""
+def money(x: Any, currency: str) -> str:
+    """An amount in short form, three significant digits: `$982`, `$12.3K`, `−$45.1M`.
+
+    currency : its code (`USD`); where it is not known, "": the amount has no sign then.
+    """
     value = _decimal(x)
     return NOTHING if value is None else _sign(value, _short(abs(value)), currency)
 
 
-def signed_money(x: Any, currency: str = "USD") -> str:
+def signed_money(x: Any, currency: str) -> str:
     """A change of an amount, in short form with its sign: `+$1.23M`, `−$45.1K`, `$0`."""
     value = _decimal(x)
     return NOTHING if value is None else _sign(value, _short(abs(value)), currency, plus="+")
 
 
-def money_exact(x: Any, currency: str = "USD") -> str:
-    """An amount to the cent, cents only if there are any: `$1,234,567.89`, `−$1,200`.
+def money_exact(x: Any, currency: str) -> str:
+    """An amount to the currency's minor unit, and no `.00`: `$1,234,567.89`, `−$1,200`, `¥982`.
 
     A Decimal stays exact.
     """
     value = _decimal(x)
     if value is None:
         return NOTHING
-    cents = _round(abs(value), 2)
-    return _sign(value, f"{cents:,.0f}" if cents == int(cents) else f"{cents:,.2f}", currency)
+    digits = digits_of(currency)
+    shown = _round(abs(value), digits)
+    return _sign(value, f"{shown:,.{0 if shown == int(shown) else digits}f}", currency)
+
+
+def currency_sign(currency: str) -> str:
+    """What stands before an amount: `$`, `CHF ` (its code and a blank), nothing where none is."""
+    code = currency.upper()
+    return SYMBOLS.get(code, code and f"{code} ")
+
+
+def digits_of(currency: str) -> int:
+    """How many decimals the amounts of a currency have: two, where ISO 4217 says nothing else."""
+    return DIGITS.get(currency.upper(), 2)
+
+
+def minor_unit(currency: str) -> str:
+    """The smallest amount of a currency in words: "cent", "yen"; "minor unit" of most."""
+    return MINOR_UNITS.get(currency.upper(), "minor unit")
 
 
 def percent(x: Any) -> str:
@@ -124,6 +157,14 @@ def month_name(month: Any) -> str:
     return NOTHING if found is None else f"{MONTHS[found[1] - 1]} {found[0]}"
 
 
+def last_day(month: Any) -> str:
+    """The day on which a month written YYYY-MM ends: `30 September 2026`."""
+    found = _month(month)
+    if found is None:
+        return NOTHING
+    return f"{monthrange(*found)[1]} {month_name(month)}"
+
+
 def quarter_name(month: Any, calendar: Calendar = CALENDAR_YEAR) -> str:
     """The quarter that ends with this month, `Q3 2026`, `Q3 FY27`; of another month `Aug 2026`."""
     return printed_quarter(_unit_name(month, 3, calendar))
@@ -135,8 +176,12 @@ def year_name(month: Any, calendar: Calendar = CALENDAR_YEAR) -> str:
 
 
 def printed_quarter(name: str) -> str:
-    """The name of a quarter in data, `2024 Q1`, as it is printed: `Q1 2024`; others as they are."""
-    return re.sub(r"^(\d{4}) (Q[1-4])$", r"\2 \1", name)
+    """The name of a quarter in data, `2024 Q1`, as it is printed: `Q1 2024`; others as they are.
+
+    So is that of a cohort: `until 2023-12` is `until December 2023`.
+    """
+    plain = re.sub(r"^(\d{4}) (Q[1-4])$", r"\2 \1", name)
+    return re.sub(r"^(until )?(\d{4}-\d{2})$", lambda m: f"{m[1] or ''}{month_name(m[2])}", plain)
 
 
 def label(name: Any, labels: Mapping[str, str] | None = None) -> str:
@@ -157,6 +202,15 @@ def label(name: Any, labels: Mapping[str, str] | None = None) -> str:
 def escape_markdown(text: Any) -> str:
     """Text as Markdown that is shown literally: one line, a backslash before ASCII punctuation."""
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", re.sub(" +", " ", _printable(text)))
+
+
+def unevaluated(text: Any) -> str:
+    """A text in which Quarto finds no shortcode: what parts `{{` from `<` takes no room in print.
+
+    A backslash would not do in front matter and attributes: pandoc takes it away before Quarto
+    looks there.
+    """
+    return re.sub("{{(?=<)", "{{\u2060", str(text))
 
 
 def typst_string(text: Any) -> str:
@@ -230,11 +284,10 @@ def _short(size: Decimal) -> str:
     return f"{shown:,}{suffix}"
 
 
-def _sign(value: Decimal, text: str, currency: str | None = None, plus: str = "") -> str:
+def _sign(value: Decimal, text: str, currency: str = "", plus: str = "") -> str:
     """Sign, currency, digits: a sign only if a digit other than zero is shown."""
     sign = "" if not re.search("[1-9]", text) else MINUS if value < 0 else plus
-    unit = "" if not currency else SYMBOLS.get(currency.upper(), f"{currency.upper()} ")
-    return f"{sign}{unit}{text}"
+    return f"{sign}{currency_sign(currency)}{text}"
 
 
 def _month(month: Any) -> tuple[int, int] | None:

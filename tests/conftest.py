@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pypdfium2
 import pytest
@@ -31,6 +33,25 @@ HOSTILE = [
     "日本語株式会社",
     'back\\slash "quote" `tick` ~x~ ^y^ [z](u) :::',
 ]
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
+    " --no-first-run"
+)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A browser, where the extra `browser` is installed."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
+        yield browser
+        browser.close()
 
 
 def pytest_report_header() -> str:
@@ -142,6 +163,30 @@ def rejected(*sources: Path, **how: object) -> list[str]:
     with pytest.raises(nr.DataError) as caught:
         nr.read_ledger(*sources, **how)
     return [str(finding).replace(f"{sources[0].parent}/", "") for finding in caught.value.findings]
+
+
+def page_fill(pdf: Path) -> list[float]:
+    """How far down each page of a report is printed: 1 is the foot of what a page has room for.
+
+    Measured in ink, between the margins of the template: neither header nor footer counts.
+    """
+    top, bottom, height = 27, 24, 297  # mm
+    found = []
+    for page in pypdfium2.PdfDocument(pdf):
+        image = page.render(scale=1, grayscale=True).to_numpy().squeeze()
+        a_mm = len(image) / height
+        body = image[round(top * a_mm) : round((height - bottom) * a_mm)]
+        printed = (body < 250).any(axis=1).nonzero()[0]
+        found.append((printed[-1] + 1) / len(body) if len(printed) else 0.0)
+    return found
+
+
+def unmet_rules(pdf: Path) -> list[str]:
+    """What a PDF does not keep of the 104 rules of PDF/UA-1, by a judge that did not make it."""
+    page = pytest.importorskip("page", reason="PDF/UA is judged by page-validation, not installed")
+    judged = page.validate_pdf(pdf, profile=page.ValidationProfile.PDF_UA_1)
+    assert judged.rules.total >= 104
+    return [f"{failure.rule_id}: {failure.message}" for failure in judged.failures]
 
 
 def text_of(pdf: Path) -> str:

@@ -5,12 +5,24 @@ import os
 import subprocess
 import sys
 import threading
+import zipfile
 
+import duckdb
 import pandas as pd
 import pytest
+from python_calamine import CalamineWorkbook
 
 from nrrsim.errors import NrrsimError, UsageError
-from nrrsim.files import add_line, refused, whole, whole_folder, write_parquet, write_text
+from nrrsim.files import (
+    add_line,
+    checked_table,
+    refused,
+    whole,
+    whole_folder,
+    write_parquet,
+    write_table,
+    write_text,
+)
 
 
 def names(folder):
@@ -75,6 +87,51 @@ def test_what_cannot_be_written_is_said(tmp_path, folder):
     ):
         unfinished.write_text("text")
     assert names(tmp_path) == ["a.txt"]
+
+
+FRAME = pd.DataFrame({"name": ["=1+1", "http://x"], "number": [1, 2], "ratio": [0.5, None]})
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.xlsx", "a.PARQUET"])
+def test_a_table_is_what_its_name_ends_in(tmp_path, name):
+    write_table(FRAME, tmp_path / name, {"title": "=2+2", "seed": 7})
+    readers = {"a.csv": pd.read_csv, "a.xlsx": sheet_of, "a.PARQUET": parquet_of}
+    assert readers[name](tmp_path / name).equals(FRAME)
+    assert names(tmp_path) == [name]
+
+
+def sheet_of(path):
+    rows = CalamineWorkbook.from_path(path).get_sheet_by_name("Table").to_python()
+    frame = pd.DataFrame(rows[1:], columns=rows[0])
+    return frame.astype({"number": int}).assign(ratio=pd.to_numeric(frame["ratio"]))
+
+
+def parquet_of(path):
+    return duckdb.sql(f"from '{path}'").df().astype({"name": "str", "number": int})
+
+
+def test_a_workbooks_texts_are_texts_and_it_says_what_it_is(tmp_path):
+    write_table(FRAME, tmp_path / "a.xlsx", {"title": "=2+2", "seed": 7})
+    about = CalamineWorkbook.from_path(tmp_path / "a.xlsx").get_sheet_by_name("About")
+    assert about.to_python() == [["title", "=2+2"], ["seed", 7]]
+    with zipfile.ZipFile(tmp_path / "a.xlsx") as parts:
+        sheets = [parts.read(each) for each in parts.namelist() if "sheet" in each]
+    assert not [each for each in sheets if b"<f>" in each or b"hyperlink" in each]
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a", "a.xls", "a.parquet.gz"])
+def test_another_ending_is_refused_before_anything_is_done(tmp_path, name):
+    for refuse in (lambda path: write_table(FRAME, path, {}), checked_table):
+        with pytest.raises(UsageError, match=r"write \.csv, \.xlsx or \.parquet"):
+            refuse(tmp_path / name)
+    assert names(tmp_path) == []
+
+
+def test_more_rows_than_excel_holds_are_refused():
+    assert checked_table("a.xlsx", 1_048_575) == ".xlsx"
+    assert checked_table("a.csv", 10**9) == ".csv"
+    with pytest.raises(UsageError, match=r"1,048,576 rows.*\.parquet or \.csv"):
+        checked_table("a.xlsx", 1_048_576)
 
 
 def test_a_folder_takes_the_place_of_the_one_before(tmp_path):

@@ -4,6 +4,7 @@ import importlib.metadata
 import re
 import tomllib
 from email.message import Message
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
@@ -15,7 +16,8 @@ FAMILIES = {
     "AGPL": r"AGPL|Affero",
     "GPL": r"\bGPL|General Public",
     "MPL": r"MPL|Mozilla",
-    "EPL": r"\bEPL|Eclipse Public|CDDL|EUPL|Common Public|\bOSL|CC-BY-SA",
+    "EUPL": r"EUPL",
+    "EPL": r"\bEPL|Eclipse Public|CDDL|Common Public|\bOSL|CC-BY-SA",
     "OFL": r"OFL|Open Font",
     "Apache": r"Apache",
     "BSD": r"BSD|0BSD",
@@ -26,7 +28,7 @@ FAMILIES = {
     "CC0": r"CC0",
     "Unlicense": r"Unlicense",
 }
-COPYLEFT = {"LGPL", "AGPL", "GPL", "MPL", "EPL"}
+COPYLEFT = {"LGPL", "AGPL", "GPL", "MPL", "EUPL", "EPL"}
 ROWS = {
     "MIT": {"MIT"},
     "BSD": {"BSD"},
@@ -34,6 +36,7 @@ ROWS = {
     "SIL Open Font Licence 1.1": {"OFL"},
     "LGPL 3": {"LGPL"},
     "MPL 2.0": {"MPL"},
+    "EUPL 1.1 or later": {"EUPL"},
 }
 # What metadata leave out or say otherwise, and why it is told as it is.
 STATED = {
@@ -170,6 +173,19 @@ def test_what_packages_bring_along_is_named():
     assert ("pypandoc-binary", "pandoc") in found
     for (name, what), said in found.items():
         assert said in LEFT.get(name, ""), (name, what)
+
+
+def test_the_fonts_that_lie_here_keep_their_licence():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (licence,) = [name for name in project["license-files"] if name != "LICENSE"]
+    fonts = {file.name: file.read_bytes() for file in (ROOT / licence).parent.glob("*.ttf")}
+    assert len(fonts) == 6
+    assert b"Inter Project Authors" in (ROOT / licence).read_bytes()
+    # a font's own names are in UTF-16
+    assert all("SIL Open Font License".encode("utf-16-be") in font for font in fonts.values())
+    assert project["license"].endswith("OFL-1.1")
+    folder = str(Path(licence).parent)
+    assert f"`{folder}` with its licence (SIL Open" in README
 
 
 def test_the_second_table_names_nothing_in_vain():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,17 +42,39 @@ HOSTILE = [
     ],
 )  # fmt: skip
 def test_money_has_three_significant_digits(x: Any, text: str) -> None:
-    assert notation.money(x) == text
+    assert notation.money(x, "USD") == text
+    assert notation.money(x, "") == text.replace("$", "")
 
 
 def test_money_in_other_currencies() -> None:
     assert [notation.money(-1.2e6, c) for c in ("EUR", "GBP", "JPY", "CHF", "sek")] == [
         "−€1.20M", "−£1.20M", "−¥1.20M", "−CHF 1.20M", "−SEK 1.20M"]  # fmt: skip
     assert notation.signed_money(1.2e6, "CHF") == "+CHF 1.20M"
+    assert notation.signed_money(1.2e6, "") == "+1.20M"
+
+
+@pytest.mark.parametrize(
+    ("currency", "digits", "text", "unit"),
+    [  # ISO 4217 of 2024, its column of minor units
+        ("USD", 2, "$1,234.57", "cent"),
+        ("EUR", 2, "€1,234.57", "cent"),
+        ("CHF", 2, "CHF 1,234.57", "minor unit"),
+        ("GBP", 2, "£1,234.57", "penny"),
+        ("JPY", 0, "¥1,235", "yen"),
+        ("krw", 0, "KRW 1,235", "minor unit"),
+        ("KWD", 3, "KWD 1,234.568", "minor unit"),
+        ("", 2, "1,234.57", "minor unit"),
+    ],
+)
+def test_an_exact_amount_has_its_currency_s_decimals(currency, digits, text, unit) -> None:
+    assert notation.digits_of(currency) == digits
+    assert notation.money_exact(1234.5678, currency) == text
+    assert notation.money_exact(1200, currency) == notation.currency_sign(currency) + "1,200"
+    assert notation.minor_unit(currency) == unit
 
 
 def test_signed_and_exact_money() -> None:
-    assert [notation.signed_money(x) for x in (1_230_000, -45_100, 0, -0.4, None)] == [
+    assert [notation.signed_money(x, "USD") for x in (1_230_000, -45_100, 0, -0.4, None)] == [
         "+$1.23M", "−$45.1K", "$0", "$0", "n/a"]  # fmt: skip
     exact = (
         1234567.89,
@@ -63,7 +86,10 @@ def test_signed_and_exact_money() -> None:
         Decimal("99999999999999999999.99"),
     )
     shown = ("$1,234,567.89", "$1,234,567", "$1,234,567.80", "−$1,200", "$0.01", "$0")
-    assert [notation.money_exact(x) for x in exact] == [*shown, "$99,999,999,999,999,999,999.99"]
+    assert [notation.money_exact(x, "USD") for x in exact] == [
+        *shown,
+        "$99,999,999,999,999,999,999.99",
+    ]
 
 
 def test_ratios() -> None:
@@ -94,9 +120,9 @@ def test_counts_and_months() -> None:
 @pytest.mark.parametrize(
     "number",
     [
-        notation.money,
-        notation.money_exact,
-        notation.signed_money,
+        partial(notation.money, currency="USD"),
+        partial(notation.money_exact, currency="USD"),
+        partial(notation.signed_money, currency="USD"),
         notation.percent,
         notation.points,
         notation.share,
@@ -112,8 +138,8 @@ def test_a_text_is_not_a_number(number: Callable[[Any], str]) -> None:
 @given(st.floats(allow_nan=False, allow_infinity=False, min_value=-1e15, max_value=1e15))
 def test_signs_mirror_and_zero_has_none(x: float) -> None:
     for number in (
-        notation.money,
-        notation.money_exact,
+        partial(notation.money, currency="USD"),
+        partial(notation.money_exact, currency="USD"),
         notation.percent,
         notation.points,
         notation.count,
@@ -156,7 +182,7 @@ def test_every_public_name_is_there() -> None:
 
 
 @pytest.mark.parametrize(
-    "name, printed",
+    ("name", "printed"),
     [("smb", "SMB"), ("mid_market", "Mid-market"), ("enterprise", "Enterprise"),
      ("emea_smb", "EMEA SMB"), ("usage_limits", "Usage limits"), ("Mid Market", "Mid Market"),
      ("eCommerce", "eCommerce"), ("key accounts", "key accounts"), ("tier_1", "Tier 1"),

@@ -12,5 +12,7 @@ from .paired import paired as paired
 from .programmes import programmes as programmes
 from .renewals import renewals as renewals
 from .sensitivity import sensitivity as sensitivity
+from .since import Published as Published
+from .since import since as since
 from .sweep import sweep as sweep
 from .variance import variance as variance

@@ -5,6 +5,7 @@ How much was kept, why, where, by whom. Amounts are ARR, ratios are plain (1.05)
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,11 +16,13 @@ import pandas as pd
 
 from nrrsim.benchmarks import band, leaky_bucket
 from nrrsim.errors import UsageError
+from nrrsim.files import write_text
 from nrrsim.ledger.ledger import Ledger, read_ledger
 from nrrsim.messages import whole_of
 from nrrsim.metrics import DEFINITIONS, Retention, compounded_rate, measure, nrr, quick_ratio
 from nrrsim.months import month_name, parse_month, shift
 from nrrsim.movements import CENT, LOSSES, MOVEMENTS, Movements, cents, json_ratio
+from nrrsim.notation import digits_of
 
 BRIDGE = (
     "new",
@@ -38,8 +41,8 @@ class Actuals:
     """What happened to a ledger's revenue in the `window` months up to `as_of`, under one
     `definition`.
 
-    `target` is the NRR aimed for, if there is one. Raises UsageError where the ledger does not
-    cover the window.
+    `target` is the NRR aimed for, if there is one. `labels`: what a segment is called on pages,
+    where its name alone would not do. Raises UsageError where the ledger does not cover the window.
     """
 
     ledger: Ledger
@@ -48,6 +51,7 @@ class Actuals:
     definition: str = "point_to_point"
     target: float | None = None
     ex_price: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
     _answers: dict[tuple[str, str], Retention] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -57,7 +61,7 @@ class Actuals:
         object.__setattr__(self, "as_of", month_name(as_of))
         measure(self.ledger, self.as_of, self.window, self.definition)
         if self.target is not None and not 0 < self.target < 10:
-            raise UsageError(f"target: {self.target} is not an NRR; write 110 % as 1.10")
+            raise UsageError(f"target: {self.target} is not an NRR; write 110% as 1.10")
 
     # --- the answer -------------------------------------------------------------------------------
 
@@ -329,7 +333,9 @@ class Actuals:
     # --- can it be trusted ------------------------------------------------------------------------
 
     def checks(self) -> pd.DataFrame:
-        """What ties: `check`, `difference` (the largest, in ARR), `holds` (to the cent)."""
+        """What ties: `check`, `difference` (the largest, in ARR), `holds` (to the minor unit of the
+        ledger's currency).
+        """
         told = self.ledger.customers(self.as_of, rate_of=self.start)["arr"].sum()
         opened = self.ledger.customers(self.start, renewed_by=self.as_of)["arr"].sum()
         company, cohort = self.book.total(), self.cohort.total()
@@ -350,7 +356,8 @@ class Actuals:
             ),
         }
         frame = pd.DataFrame({"check": list(rows), "difference": list(rows.values())})
-        return frame.assign(holds=frame["difference"] < CENT / 2)
+        minor_unit = 10.0 ** -digits_of(self.ledger.currency)
+        return frame.assign(holds=frame["difference"] < minor_unit / 2)
 
     def record(self) -> dict[str, Any]:
         """Every headline number, for a report's manifest."""
@@ -375,12 +382,27 @@ def actuals(
     definition: str = "point_to_point",
     target: float | None = None,
     ex_price: bool = False,
+    labels: Mapping[str, str] | None = None,
+    masked: bool = False,
+    names_key: str | Path | None = None,
     **reading: Any,
 ) -> Actuals:
-    """The actuals of a ledger as a run card names it; `reading` goes to `read_ledger`."""
+    """The actuals of a ledger as a run card names it; `reading` goes to `read_ledger`.
+
+    labels : what segments are called on pages. masked : customers are numbered instead of named
+        (`Ledger.masked`). names_key : a file that gets, as CSV, who is who then.
+    """
     parse_month(as_of, "as_of")
     ledger = read_ledger(source, **reading)
-    return Actuals(ledger, as_of, whole_of("window", window), definition, target, ex_price)
+    if masked:
+        ledger = ledger.masked(as_of)
+        if names_key:
+            who = pd.DataFrame(ledger.unmasked.items(), columns=["masked", "customer"])
+            write_text(names_key, who.to_csv(index=False))
+    elif names_key:
+        raise UsageError("names_key: names are shown, and need no key; leave it out")
+    window = whole_of("window", window)
+    return Actuals(ledger, as_of, window, definition, target, ex_price, labels or {})
 
 
 PARTS = ("returns", "rebasing", "newcomers", "timing", "price")

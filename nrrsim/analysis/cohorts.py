@@ -10,14 +10,19 @@ from nrrsim.months import parse_month
 
 def cohorts(past: Actuals) -> pd.DataFrame:
     """What became of each year's new customers as they grew older: `cohort`, `age`, `nrr`,
-    `grr`, `opening`, `customers`. Ages count in units of `age_unit` months; a ledger below two
-    years is split by quarter.
+    `grr`, `opening`, `customers`, `complete`, `now`.
+
+    Ages count in units of `age_unit` months; a ledger below two years is split by quarter. At an
+    age that is not `complete` all are of the customers who have reached it, so far. `now` is the
+    NRR of the whole cohort at `as_of`, whatever the age of each: the same at all ages.
     """
-    ages = past.ledger.ages(past.as_of, "cohort_year" if _span(past) > 24 else "cohort_quarter")
+    by = "cohort_year" if _span(past) > 24 else "cohort_quarter"
+    ages = past.ledger.ages(past.as_of, by, partial=True)
     ages = ages[ages["months"] % age_unit(past) == 0]
     ratios = {
         "nrr": ages["amount"] / ages["opening"],
         "grr": ages["retained"] / ages["opening"],
+        "now": ages["now"] / ages.groupby("cohort")["opening"].transform("first"),
     }
     return ages.assign(age=ages["months"] // age_unit(past), **ratios).reset_index(drop=True)
 

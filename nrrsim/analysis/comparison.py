@@ -1,14 +1,14 @@
 """Scenario files in, the answers of a comparison report out as frames; never draws or words.
 
-Each scenario is compared with the first: how far apart, why, what it would take, what compounding
-makes of it. Amounts are ARR, ratios are plain (1.05). Expected figures are exact; ranges are
-simulated, with the same luck for both.
+Each scenario is compared with the first: how far apart, why, what it takes, what compounding makes
+of it. One alone has no difference: those frames are empty. Amounts are ARR, ratios are plain
+(1.05). Expected figures are exact; ranges are simulated, with common random numbers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from nrrsim import metrics
 from nrrsim.analysis import summary
 from nrrsim.analysis.bridge import Bridge, bridge
 from nrrsim.analysis.frontier import all_together, frontier, needed, with_factors
-from nrrsim.analysis.paired import comparable, paired
+from nrrsim.analysis.paired import common_currency, comparable, paired
 from nrrsim.analysis.programmes import Share, programmes
 from nrrsim.analysis.sensitivity import Sensitivity, sensitivity
 from nrrsim.engine.draws import SEED
@@ -29,6 +29,7 @@ from nrrsim.engine.simulation import TRIALS, simulate
 from nrrsim.engine.switched import LEVER_GROUPS, expected_closing
 from nrrsim.errors import UsageError
 from nrrsim.messages import whole_of
+from nrrsim.movements import LOSSES
 from nrrsim.notation import money, percent, points, share, table_html
 from nrrsim.scenario.numbers import TARGET
 from nrrsim.scenario.scenario import Scenario, read_scenario
@@ -52,8 +53,8 @@ class Multiple:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two to six scenarios of different titles; `target` is the NRR to reach. See
-    `read_comparison`.
+    """One to six scenarios of different titles; `target` is the NRR to reach. See
+    `read_comparison`. `labels`: how segments are called on a page.
     """
 
     scenarios: tuple[Scenario, ...]
@@ -63,6 +64,7 @@ class Comparison:
     years: int = 5
     multiples: tuple[Multiple, ...] = ()
     multiples_source: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
@@ -73,13 +75,18 @@ class Comparison:
         return self.scenarios[0]
 
     @property
+    def proposed(self) -> Scenario:
+        """The scenario that is judged: the second, or the only one."""
+        return self.scenarios[:2][-1]
+
+    @property
     def currency(self) -> str:
-        """That of the first scenario's book."""
-        return self.first.opening.currency
+        """That of all books; "" where one of them does not state it."""
+        return common_currency(*self.scenarios)
 
     @cached_property
     def opening(self) -> float:
-        """The first scenario's opening ARR, on which differences of NRR are told as money."""
+        """The first scenario's opening ARR, on which differences of NRR are stated as money."""
         return self.first.opening.total
 
     # --- how far apart ----------------------------------------------------------------------------
@@ -90,26 +97,32 @@ class Comparison:
         return [summary.expected(each) for each in self.scenarios]
 
     @cached_property
-    def _played(self) -> list[tuple[np.ndarray, np.ndarray, float]]:
-        """Of each scenario but the first: the first's NRR and its own by trial, played with the
-        same luck; and by how much, at most, a month does not close, as a share of opening ARR.
+    def _played(self) -> list[tuple[list[np.ndarray], float]]:
+        """The first scenario beside each other one, or alone where there is none.
+
+        NRR by trial of each of the two, with common random numbers; and by how much, at most, a
+        month does not close, as a share of opening ARR.
         """
         told = []
-        for each in self.scenarios[1:]:
-            runs = paired(self.first, each, self.trials, self.seed)
-            first, own = (np.asarray(metrics.nrr(run)) for run in runs)
+        for other in self.scenarios[1:] or (None,):
+            runs = (
+                (simulate(self.first, self.trials, self.seed),)
+                if other is None
+                else paired(self.first, other, self.trials, self.seed)
+            )
             off = max(float(np.abs(run.residual().values).max()) for run in runs)
-            told.append((first, own, off / self.opening))
+            told.append(([np.asarray(metrics.nrr(run)) for run in runs], off / self.opening))
         return told
 
     @property
     def nrr(self) -> list[np.ndarray]:
         """Of each scenario, the simulated NRR by trial."""
-        return [self._played[0][0], *(own for _, own, _ in self._played)]
+        return [self._played[0][0][0], *(own for (_, *rest), _ in self._played for own in rest)]
 
     def overview(self) -> pd.DataFrame:
-        """A row a scenario: `name`, `nrr`, `grr_flow`, `logo` (expected), `p05`, `p50`, `p95`,
-        `p_target` (simulated), `closing` (ARR) and `difference` (of NRR, to the first).
+        """A row a scenario: `name`, `nrr`, `grr_flow`, `logo` (expected), `closing` (ARR), `p05`,
+        `p50`, `p95`, `p_target` (simulated), and NRR less the target (`to_target`) and less the
+        first's (`difference`).
         """
         rows = []
         for name, told, nrr in zip(self.names, self.expected, self.nrr, strict=True):
@@ -117,6 +130,7 @@ class Comparison:
             rows.append(
                 {"name": name, **{key: told[key] for key in ("nrr", "grr_flow", "logo", "closing")}}
                 | {**sample.percentiles(), "p_target": sample.reaches(self.target)}
+                | {"to_target": told["nrr"] - self.target}
                 | {"difference": told["nrr"] - self.expected[0]["nrr"]}
             )
         return pd.DataFrame(rows)
@@ -130,7 +144,7 @@ class Comparison:
         formats: dict[str, Callable[[Any], str]] = {
             **dict.fromkeys(ratios, percent),
             "p_target": share,
-            "difference": points,
+            **dict.fromkeys(("to_target", "difference"), points),
             "closing": partial(money, currency=self.currency),
         }
         return table_html(self.frame(), formats, "scenario")
@@ -152,12 +166,11 @@ class Comparison:
 
     @cached_property
     def apart(self) -> list[dict[str, float]]:
-        """Of each scenario but the first, NRR less the first's under the same luck: mean, sd, se,
-        p05, p50, p95, p_above, and `narrower`: by how much the variance of the difference is
-        smaller than without the same luck.
+        """Of each scenario but the first, NRR less the first's by trial: mean, sd, se, p05, p50,
+        p95, p_above, and `narrower`: by how much common random numbers reduce its variance.
         """
         told = []
-        for first, own, _ in self._played:
+        for first, own in (nrr for nrr, _ in self._played if len(nrr) > 1):
             apart = own - first
             sample, alone = Sample(apart), float(first.var() + own.var())
             told.append(
@@ -170,9 +183,9 @@ class Comparison:
 
     def differences(self) -> pd.DataFrame:
         """`apart` as a frame, with the `name` of each scenario."""
-        return pd.DataFrame(
-            [{"name": name, **told} for name, told in zip(self.names[1:], self.apart, strict=True)]
-        )
+        columns = ["name", "mean", "sd", "se", "p05", "p50", "p95", "p_above", "narrower"]
+        rows = zip(self.names[1:], self.apart, strict=True)
+        return pd.DataFrame([{"name": name, **told} for name, told in rows], columns=columns)
 
     # --- what makes the difference ----------------------------------------------------------------
 
@@ -184,13 +197,42 @@ class Comparison:
         """From the first's NRR to that of scenario `number`: `step`, `amount`, `start`, `end`,
         `kind`.
         """
+        if len(self.scenarios) == 1:
+            return pd.DataFrame(columns=["step", "amount", "start", "end", "kind"])
         return pd.DataFrame(self.bridges[number - 1].steps(self.names[0], self.names[number]))
+
+    def movements(self, number: int = 0) -> pd.DataFrame:
+        """What scenario `number` expects of the year: `step` (a movement) and `part` (of opening
+        ARR; losses are negative). The parts add up to NRR less 1.
+        """
+        told = self.expected[number]
+        rows = [
+            (name, (-amount if name in LOSSES else amount) / told["opening"])
+            for name, amount in told["movements"].items()
+            if amount
+        ]
+        return pd.DataFrame(rows, columns=["step", "part"])
+
+    def by_driver(self) -> pd.DataFrame:
+        """Each scenario's difference of NRR from the first: `group`, and a column a scenario.
+
+        A row a group of drivers that has a part in any of them, then their sum (`all`).
+        """
+        if len(self.scenarios) == 1:
+            return pd.DataFrame(columns=["group"])
+        parts = pd.DataFrame(
+            {name: told.parts for name, told in zip(self.names[1:], self.bridges, strict=True)}
+        )
+        shown = parts[(parts.abs() > 1e-9).any(axis=1)]
+        return pd.concat([shown, parts.sum().to_frame("all").T]).rename_axis("group").reset_index()
 
     def parts(self, number: int = 1) -> pd.DataFrame:
         """A row a group of drivers that has a part in the difference, the largest first, and their
         sum: `group`, `part` (of NRR), `share` (of the difference), `arr`, and a column for each
         segment.
         """
+        if len(self.scenarios) == 1:
+            return pd.DataFrame(columns=["group", "part", "arr", *self.first.segments, "share"])
         told = self.bridges[number - 1]
         rows = [
             {"group": name, "part": part, "arr": part * self.opening, **told.segments[name]}
@@ -212,7 +254,7 @@ class Comparison:
         frame = pd.DataFrame(rows)
         return frame.assign(share=frame["part"] / told.difference if told.difference else np.nan)
 
-    # --- what it would take -----------------------------------------------------------------------
+    # --- what it takes ------------------------------------------------------------------------
 
     @cached_property
     def frontier(self) -> dict[str, Any]:
@@ -237,11 +279,11 @@ class Comparison:
 
     @cached_property
     def sensitivity(self) -> Sensitivity:
-        """Which beliefs the second scenario's forecast hangs on."""
-        return sensitivity(self.scenarios[1])
+        """What drives the forecast of the scenario that is judged."""
+        return sensitivity(self.proposed)
 
     def tornado(self, most: int = 6) -> pd.DataFrame:
-        """The second scenario's beliefs that matter most.
+        """The beliefs that matter most in the scenario that is judged.
 
         `name`, `low` and `high` (NRR at its P5 and P95), `known`, `effect`.
         """
@@ -294,6 +336,8 @@ class Comparison:
         """By how much ARR scenario `number` is ahead of the first, by `year`: `simple` and `own`;
         on the first's opening ARR, where the books differ.
         """
+        if len(self.scenarios) == 1:
+            return pd.DataFrame(columns=["year", "simple", "own"])
         paths = self._paths
         first, own = (
             paths[paths["name"] == self.names[each]][["simple", "own"]].to_numpy()
@@ -361,12 +405,13 @@ class Comparison:
 
     def checks(self) -> pd.DataFrame:
         """What ties: `check`, `difference`, `limit` and whether it `holds`."""
-        residual = max(off for *_, off in self._played)
-        parts = max(abs(sum(each.parts.values()) - each.difference) for each in self.bridges)
+        residual = max(off for _, off in self._played)
+        parts = [abs(sum(each.parts.values()) - each.difference) for each in self.bridges]
         rows = [
-            ("Every trial: closing = opening + gains - losses (share of opening)", residual, 1e-9),
-            ("Bridge: the parts add up to the difference (NRR)", parts, 1e-12),
+            ("Every trial: closing = opening + gains - losses (share of opening)", residual, 1e-9)
         ]
+        if parts:
+            rows.append(("Bridge: the parts add up to the difference (NRR)", max(parts), 1e-12))
         for name, told, nrr in zip(self.names, self.expected, self.nrr, strict=True):
             error = float(nrr.std() / np.sqrt(len(nrr)))
             rows.append(
@@ -422,12 +467,14 @@ def read_comparison(
     years: int = 5,
     multiples: Sequence[dict[str, float]] | None = None,
     multiples_source: str | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> Comparison:
     """The comparison of scenario files, each with the first, as a run card names them.
 
-    target : the NRR to reach (default: the second scenario's). years : of the ARR paths.
+    target : the NRR to reach (default: the second scenario's, else the first's).
+    years : of the ARR paths.
     multiples : `{from, to, times}` each, a rule of thumb for what revenue is worth by NRR; needs
-        `multiples_source`.
+        `multiples_source`. labels : how segments are called on a page, where not as usual.
 
     Raises UsageError for what cannot be compared, and for a scenario with mistakes.
     """
@@ -435,10 +482,8 @@ def read_comparison(
         isinstance(each, str) for each in scenarios
     ):
         raise UsageError(f"scenarios: must be a list of scenario files, got {scenarios!r}")
-    if not 2 <= len(scenarios) <= MOST_SCENARIOS:
-        raise UsageError(
-            f"scenarios: two to {MOST_SCENARIOS} can be compared, got {len(scenarios)}"
-        )
+    if not 1 <= len(scenarios) <= MOST_SCENARIOS:
+        raise UsageError(f"scenarios: name one to {MOST_SCENARIOS}, got {len(scenarios)}")
     trials, seed, years = (
         whole_of(name, value)
         for name, value in (("trials", trials), ("seed", seed), ("years", years))
@@ -457,9 +502,8 @@ def read_comparison(
         raise UsageError("scenarios: the same file stands twice; each can be compared once")
     for other in named[1:]:
         comparable(named[0], other)
-    wanted = next(
-        (each for each in (target, named[1].target, named[0].target) if each is not None), None
-    )
+    stated = (target, *(each.target for each in reversed(named[:2])))
+    wanted = next((each for each in stated if each is not None), None)
     if wanted is None:
         raise UsageError(
             "target: neither the card nor the scenarios say which NRR to reach; add target: 1.10"
@@ -473,9 +517,8 @@ def read_comparison(
         raise UsageError(
             "multiples_source: say where the multiples are from; they are printed with their source"
         )
-    return Comparison(
-        tuple(named), float(wanted), trials, seed, years, found, multiples_source or ""
-    )
+    said = (found, multiples_source or "", labels or {})
+    return Comparison(tuple(named), float(wanted), trials, seed, years, *said)
 
 
 def _multiples(given: Any) -> tuple[Multiple, ...]:

@@ -22,12 +22,14 @@ from nrrsim.calibration.backtest import SHARES_TOLD, Backtest, backtest, origins
 from nrrsim.calibration.calibrate import MOST_OFTEN, Calibration, calibrate
 from nrrsim.calibration.exposure import check_half_life
 from nrrsim.engine.draws import SEED
+from nrrsim.engine.expectation import expect
 from nrrsim.engine.outcomes import SHARES, Sample
 from nrrsim.engine.simulation import simulate
 from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger
 from nrrsim.messages import whole_of
 from nrrsim.months import parse_month, shift
+from nrrsim.movements import MOVEMENTS, cents
 from nrrsim.scenario.customers import customers_of
 from nrrsim.scenario.drivers import DRIVERS
 from nrrsim.scenario.scenario import Scenario
@@ -37,6 +39,8 @@ TRIALS, LEAST_TRIALS = 4_000, 100
 PAST_TRIALS, MOST_ORIGINS = 1_000, 8  # of the back-test in a report
 MOST_SEGMENTS = 8  # whose assumptions are shown
 PERIODS = 8  # of the past, before the fan
+# The quantiles that a manifest keeps: so many that a later report can say where NRR then lay.
+SHARES_PUBLISHED = (0.01, *(number / 20 for number in range(1, 20)), 0.99)
 
 
 @dataclass(frozen=True)
@@ -162,29 +166,6 @@ class Forecast:
     # --- how good such forecasts were -------------------------------------------------------------
 
     @cached_property
-    def before(self) -> list[dict[str, Any]]:
-        """What such a report would have forecast for now, a quarter ago and a year ago.
-
-        `origin`, `months`, quantiles, `actual` and `pit` (where the actual NRR lies in the
-        forecast), as far as the ledger reaches back.
-        """
-        actual = _actual(self.ledger, self.as_of)
-        found = []
-        # once, where the ledger's pace is a year
-        for months in dict.fromkeys((self.past.pace, YEAR)):
-            origin = shift(self.as_of, -months)
-            known = parse_month(origin, "origin") - parse_month(self.ledger.months[0], "month")
-            if actual is None or known < YEAR or self.ledger.customers(origin).empty:
-                continue
-            past = calibrate(self.ledger, origin, **self.learning)
-            drawn = _trailing(self.ledger, past, origin, months, self.trials, self.seed)
-            sample = Sample(drawn)
-            where = {"actual": actual, "pit": sample.place_of(actual)}
-            known_then = {"origin": origin, "months": months, **sample.percentiles(SHARES_TOLD)}
-            found.append(known_then | where)
-        return found
-
-    @cached_property
     def backtest(self) -> Backtest | None:
         """Forecasts from at most eight past origins; None where the ledger is too short for one."""
         try:
@@ -209,15 +190,32 @@ class Forecast:
             "forecast": {
                 "trials": self.trials,
                 "seed": self.seed,
-                "ahead": {month: self.range_at(month) for month in self.ahead},
+                "ahead": {
+                    month: Sample(drawn).percentiles(SHARES_PUBLISHED)
+                    for month, drawn in self.ahead.items()
+                },
                 "p_target": self.p_target,
                 "mean": float(self.ahead[end].mean()),
-                "before": [
-                    {key: value for key, value in each.items() if key != "actual"}
-                    for each in self.before
-                ],
+                "expected": self.expected(),
             }
         }
+
+    def expected(self) -> dict[str, dict[str, list[float]]]:
+        """The year's expected movements by segment and month, in ARR: what a later report compares.
+
+        By segment `opening` (of its first month) and each movement that is not 0 throughout, an
+        amount a month; losses are positive, as everywhere.
+        """
+        outlook = expect(self.calibration.scenario)
+        by_segment = {}
+        for segment in outlook.segments:
+            own = outlook.data.sel(segment=segment)
+            amounts = {name: [cents(each) for each in own[name].values] for name in MOVEMENTS}
+            by_segment[segment] = {
+                "opening": [cents(own["opening"].values[0])],
+                **{name: each for name, each in amounts.items() if any(each)},
+            }
+        return by_segment
 
 
 @dataclass(frozen=True)
@@ -268,7 +266,7 @@ def forecast(
     )
     # all that may fail, now: a report is not to fail in the middle
     try:
-        for answer in ("ahead", "before", "backtest", "sensitivity"):
+        for answer in ("ahead", "backtest", "sensitivity"):
             getattr(found, answer)
     except UsageError as error:  # the report stands without it
         return NoForecast(str(error).removeprefix("book.ledger: "))

@@ -15,8 +15,25 @@ from nrrsim.movements import Movements
 from nrrsim.scenario.scenario import Scenario, as_scenario
 
 
+def common_currency(*scenarios: Scenario) -> str:
+    """The currency of all, "" where one of them does not state it.
+
+    Raises UsageError where two are in two.
+    """
+    stated = [each.opening.currency for each in scenarios]
+    known = [*dict.fromkeys(filter(None, stated))]
+    if len(known) > 1:
+        one, other = (scenarios[stated.index(code)].title or "one" for code in known[:2])
+        raise UsageError(
+            f"currency: {one} is in {known[0]}, {other} in {known[1]}; scenarios are compared in"
+            " one currency: state both books in it"
+        )
+    return known[0] if all(stated) else ""
+
+
 def comparable(a: Scenario, b: Scenario) -> tuple[str, ...]:
     """The segments of both; raises UsageError where the two cannot be compared."""
+    common_currency(a, b)
     if a.months != b.months:
         raise UsageError(
             f"months: {a.months} against {b.months}; two scenarios are compared over the same time"

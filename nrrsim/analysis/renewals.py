@@ -58,6 +58,19 @@ def renewals(past: Actuals, ahead: int = 4) -> pd.DataFrame:
     return sums.astype({"customers": int})
 
 
+def next_renewals(past: Actuals, ahead: int = 2) -> pd.DataFrame:
+    """The contracts that come up in the next `ahead` quarters, the largest first.
+
+    Columns `customer`, `month` (of the renewal), `due` (its ARR).
+    """
+    due = _due(past, past.as_of).reset_index()
+    end = parse_month(past.as_of, "as_of")
+    due = due[due["month"] <= end + ahead * past.pace]
+    due = due.sort_values("due", ascending=False, kind="stable", ignore_index=True)
+    due["month"] = [shift(past.as_of, int(month) - end) for month in due["month"]]
+    return due[["customer", "month", "due"]]
+
+
 def _due(past: Actuals, month: str) -> pd.DataFrame:
     """Each contract's next renewal after `month` (`month`: a number) and its ARR (`due`), by
     customer, product.

@@ -12,11 +12,11 @@ import pandas as pd
 
 from nrrsim import metrics
 from nrrsim.analysis.bridge import bridge
-from nrrsim.analysis.paired import difference
+from nrrsim.analysis.paired import common_currency, difference
 from nrrsim.analysis.programmes import programmes
 from nrrsim.engine.expectation import deviation, expect
 from nrrsim.engine.outcomes import Sample
-from nrrsim.files import write_parquet
+from nrrsim.files import write_table
 from nrrsim.movements import MOVEMENTS, Movements, cents
 from nrrsim.scenario.scenario import Scenario
 
@@ -37,6 +37,7 @@ def expected(scenario: Scenario) -> dict[str, Any]:
     segments = {name: ratios(replace(m, data=m.data.sel(segment=[name]))) for name in m.segments}
     return {
         "title": scenario.title,
+        "currency": scenario.opening.currency or None,
         **ratios(m),
         "movements": {name: cents(m.over(name).sum()) for name in MOVEMENTS},
         "segments": {
@@ -69,6 +70,8 @@ def simulated(
     errors["p_target"] = None if reached is None else nrr.share_error(reached)
     return {
         "title": scenario.title,
+        "currency": scenario.opening.currency or None,
+        "opening": cents(scenario.opening.total),
         "trials": len(nrr.values),
         "seed": seed,
         "target": target,
@@ -94,6 +97,7 @@ def compared(a: Scenario, b: Scenario, runs: tuple[Movements, Movements]) -> dic
         for each in programmes(b)
     }
     return {
+        "currency": common_currency(a, b) or None,
         "a": {"title": a.title, "nrr": steps.a},
         "b": {"title": b.title, "nrr": steps.b},
         "difference": steps.difference,
@@ -106,7 +110,7 @@ def compared(a: Scenario, b: Scenario, runs: tuple[Movements, Movements]) -> dic
 
 
 def write_trials(run: Movements, path: str | Path, about: Mapping[str, Any]) -> None:
-    """Every trial, segment and month as a row of a Parquet file with `about` (title, seed) in it.
+    """Every trial, segment and month as a row of a table with `about` (title, seed) in it.
 
     The file is there whole or not at all. Raises UsageError where it cannot be written.
     """
@@ -121,4 +125,4 @@ def write_trials(run: Movements, path: str | Path, about: Mapping[str, Any]) -> 
             **{name: run[name].values.ravel() for name in names},
         }
     )
-    write_parquet(frame, path, about)
+    write_table(frame, path, about)

@@ -22,11 +22,11 @@ from nrrsim.calibration.tenure import Curve, tenure_curves
 from nrrsim.calibration.years import common_shock, drift_and_season
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.files import whole
-from nrrsim.ledger.currency import USUAL
 from nrrsim.ledger.ledger import Ledger, as_ledger
 from nrrsim.months import month_name
-from nrrsim.notation import count, counted, percent, table_html
-from nrrsim.scenario.beliefs import beta_of
+from nrrsim.notation import count, counted, label, percent, table_html
+from nrrsim.notation import month_name as in_words
+from nrrsim.scenario.beliefs import Z90, Beta, Lognormal, beta_of
 from nrrsim.scenario.book import book_reading, is_address
 from nrrsim.scenario.customers import customers_of
 from nrrsim.scenario.drivers import COUNTED, DRIVERS
@@ -78,11 +78,14 @@ class Calibration:
         drivers: dict[str, Any] = {}
         for each in self.learnt:
             size = None if each.size is None else dict(zip(("mean", "sd"), each.size, strict=True))
+            low, high = _belief(each).quantile(np.array([-Z90, Z90]), share=True).tolist()
             figures = {
                 "events": each.events,
                 "chances": each.chances,
                 "mean": each.mean,
                 "sd": each.sd,
+                "p05": low,
+                "p95": high,
             }
             drivers.setdefault(each.driver, {})[each.segment] = figures | {
                 "size": size,
@@ -90,7 +93,8 @@ class Calibration:
             }
         term = self.scenario.plain()["book"]["term"]
         learnt = {"years": self.years, "term": term, "drivers": drivers, "shock": self.shock}
-        return {"title": self.scenario.title, **learnt, "findings": list(self.findings)}
+        about = {"title": self.scenario.title, "currency": self.scenario.opening.currency or None}
+        return {**about, **learnt, "findings": list(self.findings)}
 
     def write(self, path: str | Path) -> None:
         """The scenario as a file; raises UsageError where it cannot be, or another is there."""
@@ -148,14 +152,14 @@ def calibrate(
     here = [name for name in exposure.segments if name in set(exposure.present)]
     drivers = _drivers(exposure, [each for each in learnt if each.segment in here], curves)
     values: dict[str, Any] = {
-        "title": f"Learnt from the ledger up to {as_of}",
+        "title": f"Estimated from the ledger to {in_words(as_of)}",
         "because": _because(exposure, years, half_life),
         "months": 12,
         "book": {
             "ledger": file,
             "as_of": as_of,
             "term": {name: terms[name] for name in here},
-            **_currency(ledger),
+            **({"currency": ledger.currency} if ledger.currency else {}),
             **book_reading(ledger.reading),
         },
         "drivers": drivers,
@@ -179,7 +183,7 @@ def calibrate(
     scenario = Scenario.of(values, opening=customers_of(ledger, as_of, values["book"]["term"]))
     alone = set(price_months) - {month_name(month) for _, month, _ in exposure.alike}
     missing = [
-        f"price month {month}: no rise is shared by many in it; nothing is taken as price"
+        f"Price month {in_words(month)}: few customers share a rise; none counts as price"
         for month in sorted(alone)
     ]
     notes = [
@@ -190,12 +194,6 @@ def calibrate(
         *drift_and_season(exposure, annual),
     ]
     return Calibration(scenario, tuple(learnt), shock, years, tuple(dict.fromkeys(notes)))
-
-
-def _currency(ledger: Ledger) -> dict[str, str]:
-    """The currency, where a book is to say it: the ledger does not, and it is not the usual one."""
-    says = "currency" in ledger.entries.frame
-    return {} if says or ledger.currency == USUAL else {"currency": ledger.currency}
 
 
 def _learn(exposure: Exposure, annual: np.ndarray) -> tuple[list[Learnt], list[str]]:
@@ -230,15 +228,16 @@ def _learn(exposure: Exposure, annual: np.ndarray) -> tuple[list[Learnt], list[s
 
                 if size and size[0] > MOST_GAIN:
                     findings.append(
-                        f"{name}: {driver} multiplies amounts by {1 + size[0]:.0f} on average;"
-                        f" taken as {1 + MOST_GAIN:.0f}. Is this recurring revenue?"
+                        f"{label(name)}: {label(driver).lower()} multiplies amounts by"
+                        f" {1 + size[0]:.0f} on average; capped at {1 + MOST_GAIN:.0f}. Is this"
+                        " recurring revenue?"
                     )
                 missed = counts.events[row] == 0 and name in exposure.present and years >= 0.5
                 if missed and driver in ("churn", "contraction", "adoption"):
                     others = "the other segments and from " if len(exposure.segments) > 1 else ""
                     findings.append(
-                        f"{name}: no {driver} in {years:.0f} customer-years; what is believed of it"
-                        f" comes from {others}what is usual"
+                        f"{label(name)}: no {driver} in {years:.0f} customer-years; the rate comes"
+                        f" from {others}what is usual"
                     )
     return learnt, findings
 
@@ -328,6 +327,13 @@ def _rate(mean: float, sd: float) -> dict[str, Any]:
     }
 
 
+def _belief(each: Learnt) -> Beta | Lognormal:
+    """How often a driver acts, as a scenario states it; of churn by tenure, its rate over all."""
+    if each.driver in COUNTED:
+        return Lognormal.model_validate(_rate(each.mean, each.sd))
+    return Beta.model_validate(_beta(each.mean, each.sd))
+
+
 def _lognormal(median: float, error: float) -> dict[str, Any]:
     mean = median * np.exp(error**2 / 2)
     return {
@@ -343,18 +349,19 @@ def _rounded(value: float) -> float:
 
 
 def _because(exposure: Exposure, years: int, half_life: float | None) -> str:
-    weight = f"; what lies {half_life:g} months back counts half" if half_life else ""
+    weight = f"; evidence {half_life:g} months old counts half" if half_life else ""
     yearly = alike = ""
     if exposure.step == 12:
         yearly = (
-            " The ledger is annual: each interval shows at most one net rise or fall, read as at"
-            " most one event a year."
+            " The ledger is annual: each year shows one net rise or fall at most, counted as one"
+            " event."
         )
     if len(exposure.segments) > 1:
-        alike = " Segments learn from each other as far as they are alike."
-    lasting = counted(years, "whole year")
-    first, last = month_name(int(exposure.month.min()) - exposure.step), month_name(exposure.as_of)
+        alike = " Segments are pooled as far as they are alike."
+    lasting = counted(years, "full year")
+    ends = (int(exposure.month.min()) - exposure.step, exposure.as_of)
+    first, last = (in_words(month_name(month)) for month in ends)
     return (
-        f"Learnt from {first} to {last} ({lasting}){weight}.{alike}{yearly} What is not in the"
-        " ledger, such as a new product or a recession of a kind not seen, is not in here."
+        f"Estimated from {first} to {last} ({lasting}){weight}.{alike}{yearly} What the ledger has"
+        " not seen, such as a new product or a recession, is not included."
     )

@@ -13,7 +13,8 @@ from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger
 from nrrsim.ledger.rollforward import MONTHS_APART, MOVEMENT_NUMBER
 from nrrsim.months import month_name, parse_month
-from nrrsim.notation import counted
+from nrrsim.notation import counted, label
+from nrrsim.notation import month_name as in_words
 
 TERMS = (("month", "monthly"), ("annual", "annual"), ("year", "annual"))
 # So many customers, and such a share of a segment, that rise alike in one month may have met a
@@ -160,12 +161,12 @@ class Exposure:
         for segment, month, rise in sorted(self.alike, key=lambda each: (each[1], each[0])):
             mine = (self.segment == segment) & (self.month == month)
             number = int((self._rise[mine] == rise).sum())
-            verdict = "if that was a price increase, name the month as price month"
+            verdict = "if that was a price increase, list the month under price months"
             if self.amount["price"][mine & (self._rise == rise)].any():
-                verdict = "taken as a price increase"
+                verdict = "counted as a price increase"
             notes.append(
-                f"{month_name(month)}: {number} of {counted(int(mine.sum()), 'customer')} of"
-                f" {self.segments[segment]} rose by {rise / 10:g} %; {verdict}"
+                f"{in_words(month_name(month))}: {number} of {counted(int(mine.sum()), 'customer')}"
+                f" of {label(self.segments[segment])} rose by {rise / 10:g}%; {verdict}"
             )
         return notes
 

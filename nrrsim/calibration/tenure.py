@@ -10,6 +10,7 @@ import numpy as np
 from scipy import optimize, special
 
 from nrrsim.calibration.exposure import Exposure
+from nrrsim.notation import label
 
 LOWER_AIC = 10.0  # by how much a tenure curve must be better than a constant churn
 
@@ -117,8 +118,8 @@ def tenure_curves(exposure: Exposure, annual: np.ndarray) -> tuple[dict[str, Cur
         if curve.gain > LOWER_AIC and max(curve.alpha, curve.beta) < 1e4:
             curves[name] = curve
             notes.append(
-                f"{name}: churn falls with tenure (AIC lower by {curve.gain:.0f}); a curve stands"
-                " in place of one rate"
+                f"{label(name)}: churn falls with tenure (AIC lower by {curve.gain:.0f}), so it is"
+                " a curve, not one rate"
             )
     return curves, notes
 

@@ -12,6 +12,7 @@ from nrrsim.calibration.exposure import Exposure
 from nrrsim.calibration.frequency import Learnt
 from nrrsim.months import parse_month
 from nrrsim.movements import LOSSES
+from nrrsim.notation import MONTHS
 from nrrsim.scenario.drivers import COUNTED
 
 # What a bad year does to each driver that a year moves.
@@ -67,9 +68,8 @@ def common_shock(
 def drift_and_season(exposure: Exposure, annual: np.ndarray) -> list[str]:
     """Drivers that drift, or that have a season: tested at a false-alarm rate of 1 % each."""
     notes = []
-    year = "calendar year" if exposure.ledger.calendar.is_fiscal else "year"
     for driver in ("churn", "contraction", "adoption", "cross_sell"):
-        name, happened = driver.replace("_", "-"), exposure.amount[driver] > 0
+        name, happened = driver.replace("_", "-").capitalize(), exposure.amount[driver] > 0
         part = exposure.chances(driver, annual)
         frame = pd.DataFrame(
             {"month": exposure.month, "events": happened.astype(float), "chances": part}
@@ -87,7 +87,7 @@ def drift_and_season(exposure: Exposure, annual: np.ndarray) -> list[str]:
         z = (centred * (k - n * p)).sum() / np.sqrt(p * (1 - p) * (n * centred**2).sum())
         if 2 * special.ndtr(-abs(z)) < FALSE_ALARM:
             notes.append(
-                f"{name} drifts {'up' if z > 0 else 'down'} over the ledger's time (z = {z:.1f});"
+                f"{name} drifts {'up' if z > 0 else 'down'} over the ledger's months (z = {z:.1f});"
                 " a half-life of 12 or 24 months gives recent months more weight"
             )
 
@@ -99,8 +99,7 @@ def drift_and_season(exposure: Exposure, annual: np.ndarray) -> list[str]:
             if stats.chi2.sf(chi2, len(sk) - 1) < FALSE_ALARM:
                 most = int(season.index.to_numpy()[np.argmax(sk / sn)])
                 notes.append(
-                    f"{name} has a season, most of it in month {most + 1:02d} of the {year};"
-                    " a scenario spreads it evenly"
+                    f"{name} peaks in {MONTHS[most]}; a scenario spreads it evenly over the year"
                 )
     return notes
 

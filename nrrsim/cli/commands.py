@@ -118,7 +118,7 @@ def check(
                     *(f"read as       {said}" for said in ledger.entries.taken),
                     *profile_lines(profile(ledger)),
                     *notices,
-                    "no errors: every row was read",
+                    "No errors: every row was read",
                 ]
             )
         )
@@ -190,7 +190,7 @@ def expect(scenario: ScenarioFile, as_json: Json = False, quiet: Quiet = False) 
 
     sd, customers = summary.expected_sd(believed), len(believed.opening.arr)
     typer.echo("\n".join(expected_lines(answer, sd, believed.months, customers)))
-    typer.echo("\n".join(["", "What is believed, and why:", *belief_lines(believed)]))
+    typer.echo("\n".join(["", "Assumptions and sources:", *belief_lines(believed)]))
 
 
 @app.command()
@@ -208,7 +208,8 @@ def simulate(
     ] = None,
     target: Target = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE.parquet", help="Write every trial there.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Write every trial there, as .csv, .xlsx or .parquet."),
     ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -216,10 +217,13 @@ def simulate(
     """How far it may turn out otherwise: NRR, GRR and logo retention over many trials."""
     from nrrsim.analysis import summary
     from nrrsim.engine.simulation import simulate as play
+    from nrrsim.files import checked_table
 
     if out is not None and not out.parent.is_dir():
         raise UsageError(f"{out}: there is no folder {out.parent}")
     believed = _scenario(scenario, quiet)
+    if out is not None:
+        checked_table(out, trials * len(believed.segments) * believed.months)
     with _progress(trials, "trials", quiet) as advance:
         run = play(believed, trials, seed, threads=threads, progress=advance)
     if out is not None:
@@ -405,7 +409,7 @@ def sweep(
     ],
     out: Annotated[
         str,
-        typer.Option(metavar="FILE.parquet", help="Where the grid is written when all is done."),
+        typer.Option(metavar="FILE", help="Where the grid is written: a .csv, .xlsx or .parquet."),
     ],
     exact: Annotated[
         bool,
@@ -432,6 +436,7 @@ def sweep(
     """NRR over a grid of what-ifs, and its picture; a killed one goes on where it stopped."""
     from nrrsim.analysis.sweep import kept_beside, read_axis, sweep
     from nrrsim.analysis.sweep import told as answer_of
+    from nrrsim.files import checked_table
     from nrrsim.report.grid import write
 
     if workers is not None and scheduler is not None:
@@ -442,6 +447,7 @@ def sweep(
     believed = _scenario(scenario, quiet)
     axes = [read_axis(each) for each in vary]
     number = prod(len(axis.values) for axis in axes)
+    checked_table(out, number)
     kept = kept_beside(out)
     with _progress(number, "points", quiet) as advance:
         where: dict[str, Any] = {
@@ -490,7 +496,10 @@ def schema(
 def report(
     cards: Annotated[
         list[Path],
-        typer.Argument(metavar="RUNCARD...", help="What to run, such as params/2026Q3.yaml."),
+        typer.Argument(
+            metavar="RUNCARD...",
+            help="What to run, such as params/2026Q3.yaml; or a scenario's file, for its report.",
+        ),
     ],
     to: Annotated[str, typer.Option(help="Any of pdf,html,xlsx.")] = "pdf,html",
     engine: Annotated[
@@ -501,7 +510,7 @@ def report(
         typer.Option(
             metavar="DIR",
             help="The folder that gets a folder for each card (default: the reports/ beside the"
-            " params/ that the card lies in, else reports/ here).",
+            " params/ that the card or scenario lies in, else reports/ here).",
         ),
     ] = None,
     said: Annotated[
@@ -516,9 +525,12 @@ def report(
         bool,
         typer.Option("--latest", help="As of the ledger's last month that ends a quarter."),
     ] = False,
+    summary: Annotated[
+        bool, typer.Option("--summary", help="Page 1 alone, as summary.pdf, too.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Run a notebook as its card says, and make the report."""
+    """Run a notebook as its card says, and make the report; of a scenario's file, its own."""
     from nrrsim.report.run import run_card
 
     over = _settings(said)
@@ -535,12 +547,10 @@ def report(
     for number, card in enumerate(cards, 1):
         if moves and len(cards) > 1:
             typer.echo(f"{card}: report {number} of {len(cards)}", err=True)
-        folder = run_card(
-            card, to=forms, engine=engine.value, out=out, progress=moves, over=over, latest=latest
-        )
-        typer.echo(
-            "\n".join(str(folder / f"report.{form}") for form in forms) if forms else str(folder)
-        )
+        how: dict[str, Any] = {"over": over, "latest": latest, "summary": summary}
+        folder = run_card(card, to=forms, engine=engine.value, out=out, progress=moves, **how)
+        made = [f"report.{form}" for form in forms] + ["summary.pdf"] * summary
+        typer.echo("\n".join(str(folder / each) for each in made) if made else str(folder))
 
 
 app.command()(new)

@@ -182,12 +182,16 @@ def _ask_more(
     ledger: Ledger, sources: list[str], form: LedgerForm, asked: dict[str, str]
 ) -> tuple[Ledger, LedgerForm]:
     """The ledger and its form, after what no file need say and only its owner knows."""
-    if form.currency is None and not form.rates and "currency" not in ledger.entries.frame:
-        typer.echo(f"The ledger does not say its currency; {ledger.currency} is taken.")
-        word = _prompt("Currency", default=ledger.currency)
-        asked["currency"] = "the ledger does not say its currency"
-        form = replace(form, currency=word)
-        ledger = form.read(sources)
+    while not ledger.currency:
+        typer.echo("The ledger does not say its currency: which is it, such as EUR?")
+        word = _prompt("Currency (Enter: amounts are printed without a sign)", default="")
+        if not word:
+            break
+        try:
+            in_it = replace(form, currency=word)
+            ledger, form = in_it.read(sources), in_it
+        except UsageError as error:
+            typer.echo(str(error))
 
     known = ledger.entries.known
     while known is not None and form.reading.until is None:

@@ -20,6 +20,7 @@ from nrrsim.ledger.reading import Reading, as_keys
 if TYPE_CHECKING:
     from nrrsim.ledger.ledger import Ledger
     from nrrsim.report.card import Card
+    from nrrsim.scenario.numbers import Range
 
 
 class Engine(StrEnum):
@@ -55,27 +56,32 @@ def decimal(option: str, text: str) -> float:
         raise UsageError(f"{option}: {not_a_number(text)}") from None
 
 
+def _ratio(option: str, text: str, range_: Range) -> float:
+    try:
+        return float(range_.check(decimal(option, text)))
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from None
+
+
 def target_of(text: str) -> float:
-    """An NRR to reach, such as 1.10; raises UsageError for what cannot be one."""
+    """An NRR to reach, such as 1.10 or 110%; raises UsageError for what cannot be one."""
     from nrrsim.scenario.numbers import TARGET
 
-    try:
-        return float(TARGET.check(decimal("--target", text)))
-    except ValueError as error:
-        raise UsageError(f"--target: {error}") from None
+    return _ratio("--target", text, TARGET)
 
 
 def half_life_of(text: str) -> float:
     """The months after which what was seen counts half; `calibrate` says how few they may be."""
+    if str(text).endswith("%"):
+        raise UsageError(f"--half-life: is a number of months, got {text}")
     return decimal("--half-life", text)
 
 
 def probability_of(text: str) -> float:
     """A probability strictly between 0 and 1; raises UsageError for another number."""
-    value = decimal("--probability", text)
-    if not 0 < value < 1:
-        raise UsageError(f"--probability: must be above 0 and below 1, got {text}; 80 % is 0.8")
-    return value
+    from nrrsim.scenario.numbers import ODDS
+
+    return _ratio("--probability", text, ODDS)
 
 
 Sources = Annotated[
@@ -111,7 +117,9 @@ AsOf = Annotated[
 Seed = Annotated[int, whole_number("--seed", help="The same seed gives the same bits.")]
 Target = Annotated[
     float | None,
-    typer.Option(parser=target_of, metavar="NRR", help="Such as 1.10 (default: the scenario's)."),
+    typer.Option(
+        parser=target_of, metavar="NRR", help="Such as 1.10 or 110% (default: the scenario's)."
+    ),
 ]
 HalfLife = Annotated[
     float | None,

@@ -2,55 +2,62 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nrrsim.notation import (
+    MINUS,
     MONTHS,
     count,
     counted,
+    label,
     money,
     money_exact,
+    month_name,
     percent,
     points,
     signed_money,
 )
-from nrrsim.report.wording.labels import STEPS, span
-from nrrsim.scenario.numbers import Sized
-from nrrsim.scenario.table import believed
+from nrrsim.report.wording.labels import STEPS, assumption, span, unsigned_lines
+from nrrsim.scenario.book import EVERY_SEGMENT
+from nrrsim.scenario.drivers import COUNTED, DRIVERS
+from nrrsim.scenario.numbers import PROBABILITY, YEARLY
+from nrrsim.scenario.table import between, in_words, swing
 
 if TYPE_CHECKING:
     from nrrsim.ledger.exports import Format
     from nrrsim.scenario.scenario import Scenario
-    from nrrsim.scenario.table import Stated
 
 
 def expected_lines(answer: Mapping[str, Any], sd: float, months: int, customers: int) -> list[str]:
     """What `nrrsim expect` prints for people."""
-    rows = [*answer["segments"].items(), ("all", answer)]
+    rows = [*((label(name), row) for name, row in answer["segments"].items()), ("All", answer)]
+    currency = answer["currency"] or ""
     width = max(len("segment"), *(len(name) for name, _ in rows))
     lines = [
         f"{answer['title']}: expected over {span(months)}, {counted(customers, 'customer')}",
         "",
-        f"{'segment':<{width}} {'NRR':>8} {'flow GRR':>9} {'logo':>8}"
-        f" {'opening ARR':>18} {'closing ARR':>18}",
+        f"{'Segment':<{width}} {'NRR':>8} {'Flow GRR':>9} {'Logo':>8}"
+        f" {'Opening ARR':>18} {'Closing ARR':>18}",
     ]
     for name, row in rows:
         ratios = f"{percent(row['nrr']):>8} {percent(row['grr_flow']):>9} {percent(row['logo']):>8}"
-        amounts = " ".join(f"{money_exact(row[key]):>18}" for key in ("opening", "closing"))
+        amounts = " ".join(
+            f"{money_exact(row[key], currency):>18}" for key in ("opening", "closing")
+        )
         lines.append(f"{name:<{width}} {ratios} {amounts}")
     moves = [
-        f"{STEPS[name].lower()} {money(amount)}"
+        f"{STEPS[name].lower()} {money(amount, currency)}"
         for name, amount in answer["movements"].items()
         if amount
     ]
     return [
         *lines,
         "",
-        "movements: " + (", ".join(moves) or "none"),
-        f"NRR has a standard deviation of {100 * sd:.1f} points, from luck and from what is not"
-        " known",
+        "Movements: " + (", ".join(moves) or "none"),
+        f"NRR has a standard deviation of {100 * sd:.1f} points (chance and the ranges of the"
+        " assumptions)",
+        *unsigned_lines(currency),
     ]
 
 
@@ -69,13 +76,15 @@ def formats_lines(known: Mapping[str, Format]) -> list[str]:
 def simulated_lines(answer: Mapping[str, Any], months: int) -> list[str]:
     """What `nrrsim simulate` prints for people."""
     heads = ("mean", "sd", "p05", "p25", "p50", "p75", "p95")
+    titles = ("Mean", "SD", *(head.upper().replace("P0", "P") for head in heads[2:]))
+    currency = answer["currency"] or ""
     lines = [
         f"{answer['title']}: {counted(answer['trials'], 'trial')} over {span(months)},"
-        f" seed {answer['seed']}",
+        f" seed {answer['seed']}, from an ARR of {money(answer['opening'], currency)}",
         "",
-        " " * 18 + "".join(f"{head:>9}" for head in heads),
+        " " * 18 + "".join(f"{title:>9}" for title in titles),
     ]
-    for name, title in (("nrr", "NRR"), ("grr", "GRR"), ("logo", "logo retention")):
+    for name, title in (("nrr", "NRR"), ("grr", "GRR"), ("logo", "Logo retention")):
         lines.append(
             f"{title:<18}" + "".join(f"{percent(answer[name][head]):>9}" for head in heads)
         )
@@ -86,8 +95,8 @@ def simulated_lines(answer: Mapping[str, Any], months: int) -> list[str]:
     if answer["target"] is not None:
         error = answer["standard_errors"]["p_target"]
         reached = f"{answer['p_target']:.1%} (standard error {error:.1%})"
-        lines += ["", f"NRR reaches {percent(answer['target'])} in {reached} of the trials"]
-    return lines
+        lines += ["", f"Probability of NRR reaching {percent(answer['target'])}: {reached}"]
+    return [*lines, *unsigned_lines(currency)]
 
 
 def _points(error: float | None) -> str:
@@ -97,12 +106,13 @@ def _points(error: float | None) -> str:
 def compared_lines(answer: Mapping[str, Any]) -> list[str]:
     """What `nrrsim compare` prints for people."""
     a, b, apart = answer["a"], answer["b"], answer["simulated"]
+    currency = answer["currency"] or ""
     # one trial has none
     error = "n/a" if apart["se"] is None else f"{100 * apart['se']:.2f} points"
     width = max(len(name) for name in (a["title"], b["title"], *answer["bridge"]))
     rows = [(a["title"], percent(a["nrr"]))]
     rows += [
-        (STEPS.get(name, "Segment mix").lower(), points(part))
+        (STEPS.get(name, "Segment mix"), points(part))
         for name, part in answer["bridge"].items()
         if part
     ]
@@ -111,19 +121,20 @@ def compared_lines(answer: Mapping[str, Any]) -> list[str]:
     def spent(each: Mapping[str, Any]) -> str:
         if not each["cost"]:
             return ""
-        return f" for {money(each['cost'])}, {each['return']:.1f} for each 1 spent"
+        return f" for {money(each['cost'], currency)}, {each['return']:.1f} for each 1 spent"
 
     programmes = [
-        f"programme {name}: {points(each['nrr'])}, {signed_money(each['arr'])}{spent(each)}"
+        f"Programme {label(name)}: {points(each['nrr'])}, {signed_money(each['arr'], currency)}"
+        + spent(each)
         for name, each in answer["programmes"].items()
     ]
     return [
         *(f"{name:<{width}} {value:>10}" for name, value in rows),
-        *(["", *programmes] if programmes else []),
+        *(["", *programmes, *unsigned_lines(currency)] if programmes else []),
         "",
-        f"difference {points(answer['difference'])}; under the same luck"
-        f" {points(apart['p05'])} to {points(apart['p95'])} in 90 % of trials"
-        f" (standard error {error}); B is above A in {apart['p_b_above_a']:.1%}",
+        f"Difference {points(answer['difference'])}; 90% range {points(apart['p05'])} to"
+        f" {points(apart['p95'])} (standard error of the mean {error});"
+        f" {b['title']} is above {a['title']} in {apart['p_b_above_a']:.1%} of trials",
     ]
 
 
@@ -134,20 +145,21 @@ def frontier_lines(answer: Mapping[str, Any]) -> list[str]:
     standing = f" ({answer['standing']} of published surveys)" if answer["standing"] else ""
     lines = [
         f"{answer['title']}: NRR {percent(answer['nrr'])};"
-        f" for {percent(answer['target'])}{standing} {how}, alone",
+        f" what each lever alone would have to be for {percent(answer['target'])}{standing} {how}",
         "",
     ]
     for name, lever in answer["levers"].items():
         if lever["status"] != "reached":
-            lines.append(f"{name:<14} {lever['status']}")
+            lines.append(f"{STEPS[name]:<14} {lever['status']}")
             continue
+        range_ = DRIVERS[name].fields[DRIVERS[name].multiplied]
         by_segment = ", ".join(
-            f"{segment} {lever['now'][segment]:.3g} -> {value:.3g}"
+            f"{label(segment)} {between(lever['now'][segment], value, range_)}"
             for segment, value in lever["needed"].items()
             if value
         )
         lines.append(
-            f"{name:<14} {100 * (lever['factor'] - 1):+.1f} %: {by_segment}{_published(lever)}"
+            f"{STEPS[name]:<14} {_moved(lever['factor'] - 1)}: {by_segment}{_published(lever)}"
         )
     x = answer["together"]
     together = "not reachable"
@@ -155,9 +167,14 @@ def frontier_lines(answer: Mapping[str, Any]) -> list[str]:
         together += ": moved alike, some of them undo what others bring"
     if x is not None:
         # no less than none of either
-        losses, gains = (100 * max(by, -1.0) for by in (-x, x))
-        together = f"losses {losses:+.1f} %, gains {gains:+.1f} %"
-    return [*lines, f"{'all together':<14} {together}{_published(answer['beside'] or {})}"]
+        losses, gains = (max(by, -1.0) for by in (-x, x))
+        together = f"losses {_moved(losses)}, gains {_moved(gains)}"
+    return [*lines, f"{'All together':<14} {together}{_published(answer['beside'] or {})}"]
+
+
+def _moved(by: float) -> str:
+    """A relative change in percent, with its sign."""
+    return f"{100 * by:+.1f}%".replace("-", MINUS)
 
 
 def _published(beside: Mapping[str, Any]) -> str:
@@ -179,116 +196,109 @@ def sweep_lines(answer: Mapping[str, Any], picture: object = None) -> list[str]:
         each = answer[name]
         at = ", ".join(f"{key} {value:g}" for key, value in each.items() if key not in RESULTS)
         reach = f"{percent(each['p05'])} to {percent(each['p95'])}"
-        lines.append(f"{name:<8} NRR {percent(each['nrr'])} ({reach}) at {at}")
-    return [*lines, *([f"picture  {picture}"] if picture else [])]
+        lines.append(
+            f"{name.capitalize():<8} NRR {percent(each['nrr'])} (90% range {reach}) at {at}"
+        )
+    return [*lines, *([f"Picture  {picture}"] if picture else [])]
 
 
 def calibrated_lines(answer: Mapping[str, Any]) -> list[str]:
     """What `nrrsim calibrate` prints for people."""
-    lines = [f"{answer['title']}, {answer['years']} whole years", ""]
-    width = max(len(name) for name in answer["term"]) + 1
-    heads = f"{'events':>8} {'chances':>9} {'a year':>8} {'sd':>7} {'size':>7}"
-    lines += [f"{'driver':<14}{'segment':<{width}} {heads}"]
+    stated = f", in {answer['currency']}" if answer["currency"] else ", no currency is stated"
+    lines = [f"{answer['title']}, {answer['years']} full years{stated}", ""]
+    names = {name: label(name) for name in answer["term"]}
+    width = max(len("Segment"), *map(len, names.values())) + 1
+    heads = f"{'Events':>8} {'Customer-years':>15} {'Size':>7}  Per year"
+    lines += [f"{'Driver':<14}{'Segment':<{width}} {heads}"]
     for driver, segments in answer["drivers"].items():
+        range_ = YEARLY if driver in COUNTED else PROBABILITY
         for name, each in segments.items():
-            if name in answer["term"]:
+            if name in names:
                 size = "" if each["size"] is None else percent(each["size"]["mean"])
-                counted = f"{each['events']:>8,.0f} {each['chances']:>9,.1f}"
-                figures = f"{counted} {each['mean']:>8.3f} {each['sd']:>7.3f}"
-                lines.append(f"{driver:<14}{name:<{width}} {figures} {size:>7}")
-    shock = ", ".join(f"{name} {beta:+.2f}" for name, beta in answer["shock"].items())
-    terms = ", ".join(f"{name} {term}" for name, term in answer["term"].items())
-    return [*lines, "", f"terms: {terms}", f"a good or bad year for all: {shock or 'none'}"]
+                often = in_words(each["mean"], range_, (each["p05"], each["p95"]))
+                seen = f"{each['events']:>8,.0f} {each['chances']:>15,.1f} {size:>7}"
+                lines.append(f"{STEPS[driver]:<14}{names[name]:<{width}} {seen}  {often}")
+    swings = [f"{STEPS[name].lower()} {swing(beta)}" for name, beta in answer["shock"].items()]
+    terms = ", ".join(f"{names[name]} {term}" for name, term in answer["term"].items())
+    year = f"Market-wide good or bad year: {', '.join(swings) or 'none seen'}"
+    return [*lines, "", f"Contracts: {terms}", year]
 
 
 def backtest_lines(answer: Mapping[str, Any]) -> list[str]:
     """What `nrrsim backtest` prints for people."""
     origins = answer["origins"]
     lines = [
-        f"{counted(len(origins), 'forecast')} of a year, made from {origins[0]} to {origins[-1]},"
-        f" {counted(answer['trials'], 'trial')} each"
+        f"{counted(len(origins), 'twelve-month forecast')}, made from {month_name(origins[0])} to"
+        f" {month_name(origins[-1])}, {counted(answer['trials'], 'trial')} each"
     ]
-    for of, title in (("whole", "the whole book"), ("segments", "each segment")):
+    for of, title in (("whole", "The whole book"), ("segments", "Each segment")):
         rows = {name: each for name, each in answer[of].items() if each["n"]}
         if not rows:
             continue
-        heads = ("n", "years", "in 50 %", "in 80 %", "in 90 %", "CRPS", "last year", "past mean")
+        heads = ("Outcomes", "Years", "In 50%", "In 80%", "In 90%", "Error", "Last year", "Mean")
         lines += ["", f"{title:<16}" + "".join(f"{head:>10}" for head in heads)]
         for name, each in rows.items():
             shares = [f"{each[f'cover{level}']:.0%}" for level in (50, 80, 90)]
             errors = [
-                "n/a" if each[key] is None else f"{100 * each[key]:.1f} pt"
+                "n/a" if each[key] is None else f"{100 * each[key]:.1f} pts"
                 for key in ("crps", "last", "past")
             ]
             cells = [str(each["n"]), str(each["effective"]), *shares, *errors]
             lines.append(
-                f"{name.upper() if name != 'logo' else name:<16}"
+                f"{name.upper() if name != 'logo' else 'Logo':<16}"
                 + "".join(f"{cell:>10}" for cell in cells)
             )
     return [
         *lines,
         "",
-        "CRPS: how far off a forecast was on average, its spread included; beside it how far off"
-        " last year's outcome",
-        "and the mean of past years would have been."
-        " Forecasts share months: years counts those that do not overlap.",
+        "Years: independent ones (forecasts share months). In 50%: outcomes inside the 50% range.",
+        "Error: the average forecast error (CRPS); beside it that of last year's figure and of the"
+        " mean of past years.",
     ]
 
 
 def belief_lines(scenario: Scenario) -> list[str]:
-    """What a scenario believes, number by number, with its source: one line each."""
+    """What a scenario believes, a line for each driver and segment, with its source."""
     lines = [scenario.because.strip()] if scenario.because else []
     for driver, entries in scenario.drivers:
         for segment, entry in entries.items():
+            words = scenario.table.words(driver, segment)
             # what the file states, without the defaults
-            known = entry.model_dump(
-                exclude={"source", "because"}, exclude_none=True, exclude_unset=True
-            )
-            acting = _acting(scenario.table.entries[driver][segment])
-            numbers = ", ".join(
-                f"{field} {believed(value)}{acting.get(field, '')}"
-                for field, value in known.items()
+            numbers = "; ".join(
+                f"{assumption(driver, field)} {text}"
+                for field, text in words.items()
+                if field.partition(".")[0] in {*entry.model_fields_set, "by_tenure"}
             )
             because, source = (" ".join(text.split()) for text in (entry.because, entry.source))
             why = f"{because} [{source}]".strip() if source else because
-            lines.append(f"{driver}.{segment}: {numbers} {why or '[no source given]'}")
-    shocks = ", ".join(f"{name} {beta:+g}" for name, beta in scenario.shock.items() if beta)
-    return [*lines, *([f"common shock: {shocks}"] if shocks else [])]
-
-
-def _acting(fields: Mapping[str, Stated]) -> dict[str, str]:
-    """Of each belief of an entry the mean that acts, where it is not the one that is stated."""
-    means: dict[str, list[str]] = {}
-    for name, each in fields.items():
-        if isinstance(each.value, float | Sized):
-            continue
-        mean = f"{each.range.mean(each.value):.3g}"
-        if mean != f"{getattr(each.value, 'mean', math.nan):.3g}":
-            curve = name in ("alpha", "beta")
-            field, _, year = ("sbg", "", name) if curve else name.partition(".")
-            means.setdefault(field, []).append(f"{year} {mean}".strip())
-    return {field: f", on average {' then '.join(each)}" for field, each in means.items()}
+            where = "All segments" if segment == EVERY_SEGMENT else label(segment)
+            lines.append(f"{where}: {numbers} {why or '[no source given]'}")
+    swings = [
+        f"{STEPS[name].lower()} {swing(beta)}" for name, beta in scenario.shock.items() if beta
+    ]
+    return [*lines, *([f"Market-wide good or bad year: {', '.join(swings)}"] if swings else [])]
 
 
 def profile_lines(profile: Mapping[str, Any]) -> list[str]:
     """What `nrrsim check` prints for people."""
-    currency = profile["currency"]
-    segments = ", ".join(f"{name} {count(n)}" for name, n in profile["segments"].items())
+    currency = profile["currency"] or ""
+    segments = ", ".join(f"{label(name)} {count(n)}" for name, n in profile["segments"].items())
     every = {1: "monthly", 3: "quarterly", 12: "annual"}[profile["step"]]
     fiscal = profile.get("fiscal_year_end")  # not of a calendar year
     return [
-        f"rows          {count(profile['rows'])} (of which {count(profile['zeros'])} of amount 0),"
-        f" as {profile['unit']}",
-        f"months        {count(profile['months'])} {every},"
-        f" {profile['first_month']} to {profile['last_month']}",
-        *([f"fiscal year   ends in {MONTHS[fiscal - 1]}"] if fiscal else []),
-        f"customers     {count(profile['customers'])},"
+        f"Rows          {count(profile['rows'])} ({count(profile['zeros'])} of them of amount 0),"
+        f" as {profile['unit'].upper()}",
+        f"Months        {count(profile['months'])} {every},"
+        f" {month_name(profile['first_month'])} to {month_name(profile['last_month'])}",
+        *([f"Fiscal year   ends in {MONTHS[fiscal - 1]}"] if fiscal else []),
+        f"Customers     {count(profile['customers'])},"
         f" {count(profile['customers_last_month'])} of them in the last month",
         f"ARR           {money_exact(profile['arr_last_month'], currency)} in the last month",
-        f"segments      {segments}",
-        f"gaps          {count(profile['gaps'])} left and came back,"
+        f"Currency      {currency or 'not stated; --currency says it, such as --currency EUR'}",
+        f"Segments      {segments}",
+        f"Gaps          {count(profile['gaps'])} left and came back,"
         f" {count(profile['gaps_up_to_3_months'])} of them within 3 months;"
         f" reactivation {money(profile['reactivation'], currency)}",
-        f"largest       {profile['largest_customer']}, {percent(profile['largest_share'])} of ARR",
-        f"split by      {', '.join(profile['columns'])}",
+        f"Largest       {profile['largest_customer']}, {percent(profile['largest_share'])} of ARR",
+        f"Split by      {', '.join(map(label, profile['columns']))}",
     ]

@@ -551,7 +551,7 @@ def profile(ledger: Ledger) -> dict[str, Any]:
         "rows": ledger.entries.rows,
         "zeros": ledger.entries.zeros,
         "unit": ledger.entries.unit,
-        "currency": ledger.currency,
+        "currency": ledger.currency or None,
         "first_month": months[0],
         "last_month": months[-1],
         "months": len(months),

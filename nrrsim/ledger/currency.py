@@ -11,12 +11,11 @@ import pandas as pd
 from nrrsim.errors import Finding, UsageError
 from nrrsim.ledger.rows import refuse_twice
 from nrrsim.ledger.sources import map_unique, numbers, read_rows
+from nrrsim.ledger.vocabulary import currency_code
 from nrrsim.months import Calendar, month_number
 
 if TYPE_CHECKING:
     from nrrsim.ledger.check import Entries
-
-USUAL = "USD"  # where neither the ledger nor anybody says
 
 
 def read_rates(source: str | Path, calendar: Calendar) -> tuple[pd.Series, tuple[Finding, ...]]:
@@ -52,19 +51,26 @@ def read_rates(source: str | Path, calendar: Calendar) -> tuple[pd.Series, tuple
 
 
 def reporting_currency(entries: Entries, rates: pd.Series | None, asked: str | None) -> str:
-    """The currency to report in: the one asked for, else the only one that needs no rate.
+    """The currency to report in: the one asked for, else the only one that needs no rate; "" where
+    neither the ledger nor anybody says.
 
     Raises UsageError where that is not one, or cannot be had without rates.
     """
     found: list[str] = []
     if "currency" in entries.frame:
         found = sorted(entries.frame["currency"].unique().astype(str))
+    # what the ledger calls it need be no code
+    if asked is not None and asked not in found:
+        try:
+            asked = currency_code(asked)
+        except ValueError as error:
+            raise UsageError(f"currency: {error}") from None
     if rates is None:
         if asked and found and found != [asked]:
             raise UsageError(
                 f"currency: the ledger is in {', '.join(found)}; give rates to report in {asked}"
             )
-        return asked or (found[0] if found else USUAL)
+        return asked or (found[0] if found else "")
     if asked:
         return asked
     # the file of rates says what the others are worth in: the one that it does not name

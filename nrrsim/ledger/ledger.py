@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -106,7 +106,10 @@ def as_ledger(given: Ledger | str | Path) -> Ledger:
 
 @dataclass(frozen=True)
 class Ledger:
-    """Recurring revenue by customer and month. Made by `read_ledger`; see there for the fields."""
+    """Recurring revenue by customer and month. Made by `read_ledger`; see there for the fields.
+
+    `unmasked`: the true name of each customer where names are `masked`; else empty.
+    """
 
     entries: Entries
     currency: str
@@ -114,6 +117,7 @@ class Ledger:
     reported: bool = False
     grace_months: int = 0
     reading: Reading = AS_IT_IS
+    unmasked: Mapping[str, str] = field(default_factory=dict, repr=False)
     _by_rates: dict[tuple[int | None, int | None], CustomerMonths] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -179,12 +183,47 @@ class Ledger:
         # numbers of a stated size and order of bytes, so that each machine finds the same
         digest = hashlib.sha256()
         for name in ("customer", "segment"):
-            digest.update("\0".join(frame[name].cat.categories).encode())
+            words = frame[name].cat.categories
+            digest.update("\0".join(self.true_names(words)).encode())
             digest.update(frame[name].cat.codes.to_numpy(np.int32).tobytes())
         digest.update(
             frame["month"].to_numpy(np.int32).tobytes() + frame["arr"].to_numpy("<f8").tobytes()
         )
         return digest.hexdigest()
+
+    def masked(self, as_of: str) -> Ledger:
+        """The same ledger with `Customer 17` for each name, numbered by ARR at `as_of`.
+
+        The largest is 1; who has nothing then follows by what it last paid. No number changes:
+        customers keep their order, and `unmasked` tells who is who. A notice that names a customer
+        is left out, and one says how many were.
+        """
+        frame, end = self.entries.frame, self.inside(as_of, "as_of")
+        codes, names = frame["customer"].cat.codes.to_numpy(), frame["customer"].cat.categories
+        size = np.zeros((2, len(names)))
+        there = self.customers(as_of)["arr"]
+        size[0, names.get_indexer(there.index)] = there.to_numpy()
+        known = frame["month"].to_numpy() <= end
+        # rows stand in order of months: of several, the last one stays
+        size[1, codes[known]] = self.converted(end)[known]
+        order = np.lexsort((np.arange(len(names)), -size[1], -size[0]))
+        number = np.empty(len(names), dtype=int)
+        number[order] = np.arange(1, len(names) + 1)
+        called = [f"Customer {each}" for each in number]
+
+        plain = frame.assign(customer=frame["customer"].cat.rename_categories(called))
+        silent = tuple(each for each in self.notices if not _names_one(each, names))
+        if left_out := len(self.notices) - len(silent):
+            told = counted(left_out, "notice names", "notices name")
+            place = Finding(self.notices[0].file, 0, f"{told} customers, and names are masked")
+            silent = (*silent, replace(place, remedy="nrrsim check prints them all"))
+        entries = replace(self.entries, frame=plain, notices=silent, taken=())
+        unmasked = dict(zip(called, self.true_names(names), strict=True))
+        return replace(self, entries=entries, unmasked=unmasked, _by_rates={})
+
+    def true_names(self, names: Iterable[str]) -> list[str]:
+        """Customers' own names, also where they are masked; other texts as they are."""
+        return [self.unmasked.get(name, name) for name in names]
 
     def cohort(self, as_of: str, window: int = 12, by: str = "segment") -> Movements:
         """The Movements of those with a positive amount at `as_of` - `window` months, no others.
@@ -214,6 +253,18 @@ class Ledger:
         _, first = self.window(end, last - self.calendar.parse_month(start, "start"))
         return self._customer_months(first, last).roll(first, last, by, closed=False)
 
+    def by_customer(self, as_of: str, window: int = 12) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """What the window's Movements are the sums of: each customer's amounts and movements.
+
+        First a row for each customer with an amount in the window: index `customer`; columns
+        `segment` (as `book` and `cohort` have it), `since` (the month of its first revenue), and
+        one for each month from the window's start, 0 where there is nothing. Then a row for each
+        movement: `customer`, `month`, `movement`, `arr` (losses positive). Rates are those of the
+        window's start, as there.
+        """
+        end, start = self.window(as_of, window)
+        return self._customer_months(start, end).of_window(start, end)
+
     def customers(
         self, month: str, rate_of: str | None = None, renewed_by: str | None = None
     ) -> pd.DataFrame:
@@ -234,15 +285,18 @@ class Ledger:
         index = pd.Index(known.customers[known.customer[rows]], name="customer")
         return pd.DataFrame(frame.set_axis(index, axis=0).assign(arr=known.arr[rows]))
 
-    def ages(self, as_of: str, by: str = "cohort_year") -> pd.DataFrame:
+    def ages(self, as_of: str, by: str = "cohort_year", partial: bool = False) -> pd.DataFrame:
         """What became of each cohort with age, customers counted from their own first month.
 
         Columns `cohort`, `age` (snapshots since the first), `months`, `customers`, `opening` (ARR
         in the first month), `amount` (ARR at that age), `retained` (capped at the first). An age is
         there once the whole cohort reached it.
+
+        partial : those that only a part has reached, too; all of such a row is that part's. Two
+        columns more: `complete`, and `now`, the whole cohort's ARR at `as_of`.
         """
         end = self.inside(as_of, "as_of")
-        return self._customer_months(end, end).ages(end, by)
+        return self._customer_months(end, end).ages(end, by, partial)
 
     def lines(self, month: str, rate_of: str) -> pd.DataFrame:
         """What each customer has in `month`, line by line, at the rates of `rate_of`.
@@ -262,15 +316,18 @@ class Ledger:
         )
         return pd.DataFrame({"arr": self.converted(rate)[rows], "renewal": renewal}, index=index)
 
-    def histories(self, as_of: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Every customer's history up to `as_of`, at its rates, sorted by customer and month.
+    def histories(
+        self, as_of: str, rate_of: str | None = None
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Every customer's history up to `as_of`, sorted by customer and month.
 
-        First the rows: `customer`, `month` (a number), `arr`, `segment` (a category), and `renewal`
+        rate_of : the month whose rate converts amounts; default: `as_of`. First the rows:
+        `customer`, `month` (a number), `arr`, `segment` (a category), and `renewal`
         (a month number or nan; that of its largest line). Then the movements: `customer`,
         `month`, `kind` (its number in MOVEMENTS), `arr`.
         """
         end = self.inside(as_of, "as_of")
-        found = self._customer_months(end, end)
+        found = self._customer_months(parse_month(rate_of, "rate_of") if rate_of else end, end)
         known, happened = found.month <= end, found.event_month <= end
 
         frame = self.entries.frame.iloc[found.entry[known]]
@@ -381,6 +438,12 @@ class Ledger:
                 " correct the rate"
             )
         return converted
+
+
+def _names_one(notice: Finding, customers: Iterable[str]) -> bool:
+    """Whether a notice has a customer's name in it, or seems to."""
+    text = f"{notice.problem} {notice.remedy} {notice.field}"
+    return any(name in text for name in customers)
 
 
 def _span(months: Sequence[str], step: int) -> str:

@@ -218,7 +218,7 @@ class CustomerMonths:
         ]
         return codes, names
 
-    def ages(self, end: int, by: str) -> pd.DataFrame:
+    def ages(self, end: int, by: str, partial: bool = False) -> pd.DataFrame:
         """What became of each label's customers with age, as known at `end`; see `Ledger.ages`."""
         step = self.ledger.step
         codes, labels = self.labels(by)
@@ -242,20 +242,65 @@ class CustomerMonths:
             "retained": by_age(np.minimum(self.arr, first)[known]),
         }
 
-        # an age is there once the youngest customer of the label has reached it
-        starters = heads & known
-        opening = np.bincount(code[starters], first[starters], minlength=len(labels))
-        youngest = np.full(len(labels), -1)
-        np.maximum.at(youngest, code[starters], self.month[starters])
-        reached = youngest[:, None] + np.arange(width) * step <= end
-        row, column = np.nonzero(reached & (youngest >= 0)[:, None])
+        # of its customers a label counts at an age those who are as old, and all at an age that
+        # the youngest has reached
+        starters = np.flatnonzero(heads & known)
+        oldest = (end - self.month[starters]) // step  # what each can be by now, gone or not
+
+        def as_old(weights: np.ndarray | None = None) -> np.ndarray:
+            """`ndarray[label, age]`: sums of those who start, or how many they are."""
+            last = np.bincount(code[starters] * width + oldest, weights, len(labels) * width)
+            return last.reshape(len(labels), width)[:, ::-1].cumsum(axis=1)[:, ::-1]
+
+        there, opening = as_old(), as_old(first[starters])
+        at_end = known & (self.month == end)
+        now = np.bincount(code[at_end], self.arr[at_end], minlength=len(labels))
+        complete = (there > 0) & (there == there[:, :1])
+        row, column = np.nonzero(there > 0 if partial else complete)
         frame = {
             "cohort": np.array(labels, dtype=object)[row],
             "age": column,
             "months": column * step,
-            "opening": opening[row],
+            "opening": opening[row, column],
         }
-        return pd.DataFrame(frame | {name: values[row, column] for name, values in table.items()})
+        frame |= {name: values[row, column] for name, values in table.items()}
+        if partial:
+            frame |= {"complete": complete[row, column], "now": now[row]}
+        return pd.DataFrame(frame)
+
+    def of_window(self, start: int, end: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """What the roll-forward from `start` to `end` is made of; see `Ledger.by_customer`."""
+        inside = np.flatnonzero((self.month >= start) & (self.month <= end))
+        months = np.arange(start, end + 1, self.ledger.step)
+        amounts = np.zeros((len(self.customers), len(months)))
+        amounts[self.customer[inside], (self.month[inside] - start) // self.ledger.step] = self.arr[
+            inside
+        ]
+
+        firsts = self._firsts(start, end, closed=False)
+        codes, labels = self.labels("segment")
+        heads = np.flatnonzero(np.diff(self.customer, prepend=-1))
+        since = np.zeros(len(self.customers), dtype=np.int64)
+        since[self.customer[heads]] = self.month[heads]
+        there = self.customer[firsts]
+        wide = pd.DataFrame(
+            amounts[there],
+            index=pd.Index(self.customers[there], name="customer"),
+            columns=[month_name(int(month)) for month in months],
+        )
+        wide.insert(0, "since", [month_name(int(month)) for month in since[there]])
+        wide.insert(0, "segment", np.array(labels, dtype=object)[codes[firsts]])
+
+        begin, stop = np.searchsorted(self.event_month, [start + 1, end + 1])
+        moved = pd.DataFrame(
+            {
+                "customer": self.customers[self.event_customer[begin:stop]],
+                "month": [month_name(int(month)) for month in self.event_month[begin:stop]],
+                "movement": np.array(MOVEMENTS, dtype=object)[self.event_kind[begin:stop]],
+                "arr": self.event_arr[begin:stop],
+            }
+        )
+        return wide, moved
 
     def roll(self, start: int, end: int, by: str, closed: bool) -> Movements:
         """The roll-forward from `start` to `end` of those alive at `start` (closed), or of all."""

@@ -19,8 +19,8 @@ from nrrsim.ledger.paying import filled_from_totals
 from nrrsim.ledger.reading import Reading
 from nrrsim.ledger.rows import invisible
 from nrrsim.ledger.sources import numbers
-from nrrsim.ledger.vocabulary import NO_MINOR_UNIT, SIGNS, THREE_DIGITS
-from nrrsim.notation import counted
+from nrrsim.ledger.vocabulary import SIGNS
+from nrrsim.notation import counted, digits_of
 
 DOLLARS = ("USD", "CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN")  # a sign `$` may be any
 # Read and used up, or of the day of the export: no column to split by.
@@ -468,8 +468,7 @@ def _whole_units(
         return values
     parts = np.full(len(values), 100.0)
     if currency is not None:
-        parts[currency.isin(NO_MINOR_UNIT).to_numpy()] = 1.0
-        parts[currency.isin(THREE_DIGITS).to_numpy()] = 1000.0
+        parts = currency.map(lambda code: 10.0 ** digits_of(code)).to_numpy(float)
     why = "as --minor-units says" if reading.minor_units else "as the file or its format says"
     by = " or ".join(f"{each:,.0f}" for each in sorted(set(parts[minor])))
     of = "" if minor.all() else f" of {counted(int(minor.sum()), 'row')}"

@@ -9,7 +9,6 @@ from typing import NamedTuple
 from nrrsim.ledger.amounts import CURRENCIES
 
 SIGNS = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "US$": "USD", "₹": "INR", "₩": "KRW"}
-NO_MINOR_UNIT, THREE_DIGITS = ("JPY", "KRW", "VND", "CLP", "ISK"), ("KWD", "BHD", "OMR", "TND")
 
 # Our word: the headings that stand for it, the surest first.
 CUSTOMER = (
@@ -71,6 +70,14 @@ LINES = ("product", "item", "line", "plan", "sku", "subscription", "sub", "charg
 LASTING_LINES = LINES  # what is the same from month to month; an invoice is another each time
 MEASURES = ("metric", "measure", "kpi")
 SNOWBALL = ("beginning", "opening", "starting")
+
+
+def currency_code(text: str) -> str:
+    """A currency as somebody states it, `eur` or `€`, as its code; ValueError for none."""
+    code = text.strip().upper()
+    if (code := SIGNS.get(code, code)) not in CURRENCIES:
+        raise ValueError(f"{text!r} is no currency; write its code of three letters, such as EUR")
+    return code
 
 
 class Heading(NamedTuple):

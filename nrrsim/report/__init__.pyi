@@ -1,4 +1,7 @@
 from . import charts as charts
 from . import tables as tables
+from . import workbook as workbook
 from .manifest import verify as verify
+from .published import publish as publish
+from .published import published as published
 from .run import run_card as run_card

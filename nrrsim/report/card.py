@@ -1,4 +1,7 @@
-"""A run card in, its checked parameters, notebook and ledger out; never runs or reads them."""
+"""A run card in, its checked parameters, notebook and ledger out; never runs or reads them.
+
+A scenario's file is a card, too: for the report of that scenario alone.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import ast
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,18 +17,30 @@ from typing import Any
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.files import shared
 from nrrsim.ledger.reading import OPTIONS, Reading
-from nrrsim.messages import as_whole, of_percent
+from nrrsim.messages import as_whole, not_a_number, of_percent
 from nrrsim.months import Calendar
+from nrrsim.notation import label
+from nrrsim.scenario.scenario import is_scenario, read_scenario
 from nrrsim.yamlfile import read_yaml
 
 NESTED = ("scenarios", "multiples", "price_months")
+WORDS = {
+    "columns": "{customer: Account}, our word and your heading",
+    "labels": "{mid_market: Mid-market}, a segment and what it is called",
+    "commentary": "{segments: Two contracts moved to Q4.}, a section and your words, or a .md file",
+}
+CARDS = "params"  # the folder of a workspace's cards
+AS_OF = "as_of"  # the parameter that is a report's month
 LEDGER, FORM = "ledger", ("rates", "currency", "reported", "grace_months")
 USUAL = "quarterly_report"  # whose keys a card has that states a ledger alone
+OF_SCENARIOS = "scenario_comparison"  # the notebook for a scenario's file, and for several
 MOST_STRANGE = 20  # unknown parameters that are told one by one
-OPTIONAL = re.compile(r"\(optional ?(number|text|mapping|month of the year|)\)")
+OPTIONAL = re.compile(r"\(optional ?(number|ratio|text|mapping|month of the year|)\)")
+CHOICE = re.compile(r"\(one of ([^)]+)\)")
 PATH = "(path)"  # in a parameter's comment; a company or a title may be called like a file
 ALWAYS_PATHS = ("rates",)
 EMPTY = "is empty; give a value, or leave the line out"
+COMMENTARY = "commentary"  # management's own words, by section
 READING = "reading"  # a notebook's parameter: how its ledger is read
 YAML = (".yaml", ".yml")
 
@@ -47,6 +63,17 @@ class Card:
     @property
     def name(self) -> str:
         return self.path.stem
+
+    @property
+    def audience(self) -> str | None:
+        """For whom the report is; None where its notebook makes no difference."""
+        said = self.parameters.get("audience", self.defaults.get("audience"))
+        return None if said is None else str(said)
+
+    @property
+    def is_scenario(self) -> bool:
+        """Whether the file is a scenario's, which is reported alone."""
+        return self.parameters.get("scenarios") == [self.path.name]
 
     @property
     def sources(self) -> list[str]:
@@ -85,7 +112,9 @@ class Card:
         each = (
             item for value in values for item in (value if isinstance(value, list) else [value])
         )
-        return [text for text in each if isinstance(text, str) and text]
+        named = [text for text in each if isinstance(text, str) and text]
+        commentary = known.get(COMMENTARY) or {}
+        return [*named, *(text for text in commentary.values() if text.endswith(".md"))]
 
 
 def read_card(
@@ -97,10 +126,12 @@ def read_card(
         card is to say what its ledger is: nothing else is missing then, not even a notebook.
     """
     file, document = Path(path), read_yaml(path, "run card")
-    card, over = {**document.values, **(over or {})}, over or {}
+    alone = not of_ledger and is_scenario(document.values)
+    card, over = {**(of_scenario(file) if alone else document.values), **(over or {})}, over or {}
 
     def place(key: str) -> str:
-        said = f" --set {key}" if key in over else f"{document.keys[key,].line}: {key}"
+        at = None if alone else document.keys[key,].line
+        said = f" --set {key}" if key in over else f"{at}: {key}" if at else f" {key}"
         return f"{path}:{said}"
 
     if of_ledger and "notebook" not in card:
@@ -140,6 +171,14 @@ def read_card(
             wording = _own_wording(file, given.get("wording"), defaults.get("wording"))
     except UsageError as error:
         wrong.append(str(error))
+    if not wrong and given.get(COMMENTARY):
+        from nrrsim.report.wording.commentary import problems
+
+        sections = _commented(notebook)
+        wrong += [
+            f"{place(COMMENTARY)}: {problem}" if of_card else problem
+            for of_card, problem in problems(given[COMMENTARY], sections, file.parent)
+        ]
     for key, value in said.items():
         try:
             if value is None:
@@ -152,6 +191,42 @@ def read_card(
     if said:
         given[READING] = {**given.get(READING, {}), **said}
     return Card(file, notebook, given, defaults, paths, wording)
+
+
+def of_scenario(file: Path) -> dict[str, Any]:
+    """What a card says for the report of a scenario's file alone, and what is known for it.
+
+    Raises UsageError with all that is wrong with the scenario.
+    """
+    scenario = read_scenario(file)
+    known = {
+        "title": scenario.title or label(file.stem),
+        "company": _company_of(workspace_of(file) / CARDS),
+        AS_OF: scenario.start if re.fullmatch(r"\d{4}-\d{2}", scenario.start) else None,
+    }
+    stated = {key: value for key, value in known.items() if value}
+    return {"notebook": OF_SCENARIOS, "scenarios": [file.name], **stated}
+
+
+def workspace_of(scenario: Path) -> Path:
+    """The folder that holds cards and reports for a scenario's file.
+
+    It is the one above `params/` or `scenarios/` that the file lies in, else the file's own.
+    """
+    folder = Path(os.path.normpath(scenario.parent))
+    names = folder.resolve().parts
+    up = 2 if names[-2:] == (CARDS, "scenarios") else int(names[-1] in (CARDS, "scenarios"))
+    return Path(os.path.normpath(folder / ("../" * up)))
+
+
+def _company_of(cards: Path) -> str | None:
+    """Whose the cards of a folder are, where all that say so say the same."""
+    found = set()
+    for each in sorted(cards.glob("*.y*ml")):
+        with suppress(UsageError):  # it is not this one that is asked for
+            found.add(read_yaml(each, "run card").values.get("company"))
+    known = [each for each in found if isinstance(each, str)]
+    return known[0] if len(known) == 1 else None
 
 
 def names_a_card(path: str | Path) -> bool:
@@ -190,8 +265,14 @@ class _Parameter:
     help: str
 
     @property
+    def choices(self) -> list[str]:
+        """The values that it may have, where its comment lists them."""
+        said = CHOICE.search(self.help)
+        return re.split(", | or ", said[1]) if said else []
+
+    @property
     def kind(self) -> str:
-        """Switch, number, text, mapping or month of the year: by its comment or its default."""
+        """Switch, number, ratio, text, mapping, month of the year: by its comment or default."""
         if (said := OPTIONAL.search(self.help)) and said[1]:
             return said[1]
         if isinstance(self.default, bool):
@@ -231,11 +312,33 @@ def _parameters(notebook: Path) -> dict[str, _Parameter]:
     return found
 
 
+def _commented(notebook: Path) -> list[str]:
+    """The sections of a notebook in which management may say something."""
+    return re.findall(r'^comment\("(\w+)"\)$', "\n".join(_sources(notebook)), re.MULTILINE)
+
+
+def _sources(notebook: Path) -> list[str]:
+    import nbformat
+
+    return [cell.source for cell in nbformat.read(notebook, as_version=4).cells]
+
+
 def _meant(value: Any, parameter: _Parameter | None) -> Any:
-    """A number as the notebook takes it: 12.0 as 12 where that is whole, 110 % as 1.1."""
-    if parameter is None or parameter.kind != "number":
+    """A number as the notebook takes it: 12.0 as 12 where that is whole, 110% as 1.1."""
+    if parameter is None or parameter.kind not in ("number", "ratio"):
         return value
     return as_whole(value) if isinstance(parameter.default, int) else of_percent(value)
+
+
+def _no_target(value: float) -> str:
+    """Why a number cannot be an NRR to reach; empty where it can."""
+    from nrrsim.scenario.numbers import TARGET
+
+    try:
+        TARGET.check(value)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _problem(key: str, value: Any, known: Mapping[str, _Parameter]) -> str:
@@ -253,8 +356,10 @@ def _problem(key: str, value: Any, known: Mapping[str, _Parameter]) -> str:
         return ""
     if wanted == "mapping":
         fits = isinstance(value, Mapping) and all(isinstance(item, str) for item in value.values())
-        wanted = "a mapping of our word to your heading, such as {customer: Account}"
+        wanted = f"a mapping such as {WORDS.get(key, WORDS['columns'])}"
         return "" if fits else f"must be {wanted}, got {value!r}"
+    if (choices := known[key].choices) and value not in choices:
+        return f"must be one of {', '.join(choices)}, got {value!r}"
     if key == LEDGER and isinstance(value, list):
         fits = bool(value) and all(isinstance(item, str) for item in value)
         return "" if fits else f"must be a file or a list of files, got {value!r}"
@@ -262,9 +367,10 @@ def _problem(key: str, value: Any, known: Mapping[str, _Parameter]) -> str:
         return "" if key in NESTED else "must be one value, not a list or a mapping"
     if wanted == "switch":
         return "" if isinstance(value, bool) else f"must be true or false, got {value!r}"
-    if wanted == "number":
-        fits = isinstance(value, int | float) and not isinstance(value, bool)
-        return "" if fits else f"must be a number, got {value!r}"
+    if wanted in ("number", "ratio"):
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return not_a_number(value)
+        return _no_target(value) if wanted == "ratio" else ""
     if wanted == "text" and not isinstance(value, str):
         return f"must be text, got {value!r}; put it in double quotes"
     return ""

@@ -16,7 +16,7 @@ from nrrsim.files import write_text
 def write(
     frame: pd.DataFrame, out: str | Path, about: Mapping[str, Any], target: float | None
 ) -> Path | None:
-    """A sweep as Parquet at `out`, and its picture beside it as SVG; each whole or not at all.
+    """A sweep as a table, of the kind that `out` ends in, and its picture beside it as SVG.
 
     Returns the picture's path: None for more than two axes, or too many points to show.
     """
@@ -29,5 +29,5 @@ def write(
         plain = frame.rename(columns=dict(zip(names, "xy", strict=False)))
         draw: Any = grid.heatmap if len(names) == 2 else grid.slope
         write_text(path, style.svg(draw(plain, *names, target)))
-    files.write_parquet(frame, out, about)
+    files.write_table(frame, out, about)
     return path

@@ -17,6 +17,7 @@ from nrrsim.files import sha256, shared
 from nrrsim.report.card import Card
 from nrrsim.report.tables import RECORD
 
+MANIFEST = "manifest.json"
 # What numbers, pictures and pages depend on.
 VERSIONS = ("altair", "duckdb", "pandas", "papermill", "pypandoc_binary", "typst",
             "vl-convert-python", "xarray")  # fmt: skip
@@ -35,11 +36,19 @@ def recorded_numbers(notebook: Any) -> dict[str, Any]:
 
 
 def write_manifest(
-    card: Card, work: Path, final: Path, numbers: dict[str, Any], rendered_by: dict[str, str] | None
+    card: Card,
+    work: Path,
+    final: Path,
+    numbers: dict[str, Any],
+    rendered_by: dict[str, str] | None,
+    before: dict[str, str],
+    published: Mapping[str, Any] | None,
 ) -> None:
     """Write `manifest.json` into `work`, its paths as seen from `final`, where the report will be.
 
     It names every input and output with its hash, the numbers, the versions, and the commit.
+    before : the files of the report that this one is compared with, and their hashes. published :
+        what it and those before it say, by month; None of a report that none is compared with.
     """
     lock = shared("requirements.lock")
     manifest = {
@@ -47,16 +56,22 @@ def write_manifest(
         "card": {"file": _relative(card.path, final), "sha256": sha256(card.path)},
         "parameters": card.parameters,
         "notebook": {"name": card.notebook.stem, "sha256": sha256(card.notebook)},
-        "inputs": {_relative(path, final): sha256(path) for path in _inputs(card)},
+        "inputs": {_relative(path, final): sha256(path) for path in _inputs(card)} | before,
         "lock": sha256(lock) if lock.is_file() else None,
         "outputs": {path.name: sha256(path) for path in sorted(work.iterdir()) if path.is_file()},
         "numbers": numbers,
+        **({} if published is None else {"published": published}),
         "rendered_by": rendered_by,
         "versions": {"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in VERSIONS},
         "git": _commit(),
     }
-    (work / "manifest.json").write_bytes(_sealed(manifest))
+    (work / MANIFEST).write_bytes(_sealed(manifest))
+
+
+def is_intact(manifest: Mapping[str, Any]) -> bool:
+    """Whether a manifest says what it said when it was written."""
+    return bool(json.loads(_sealed(manifest))["seal"] == manifest.get("seal"))
 
 
 def verify(folder: str | Path) -> list[str]:
@@ -65,7 +80,7 @@ def verify(folder: str | Path) -> list[str]:
     Raises VerifyError with everything that differs, UsageError if there is no report.
     """
     home = Path(folder)
-    file = home / "manifest.json"
+    file = home / MANIFEST
     if not file.is_file():
         raise UsageError(f"{folder}: there is no report; a report's folder holds manifest.json")
     written = file.read_bytes()
@@ -79,7 +94,9 @@ def verify(folder: str | Path) -> list[str]:
 
     wrong: list[str] = []
     checked = [f"{file}: intact"]
-    present = {path.name for path in home.iterdir()} - {"manifest.json"}
+    # what it took the place of and was compared with lies in it, as an input
+    kept = {Path(name).parts[0] for name in manifest["inputs"]}
+    present = {path.name for path in home.iterdir()} - {MANIFEST} - kept
     for name, digest in manifest["outputs"].items():
         (checked if _same(home / name, digest) else wrong).append(
             f"{home / name}: {_judge(home / name, digest)}"

@@ -22,12 +22,22 @@ from nrrsim import errors
 from nrrsim.errors import NotebookError, NrrsimError, UsageError, did_you_mean
 from nrrsim.files import refused, shared, whole_folder
 from nrrsim.ledger.reading import as_keys, in_a_card
-from nrrsim.notation import escape_markdown, month_name
-from nrrsim.report.card import ALWAYS_PATHS, Card, read_card
-from nrrsim.report.manifest import recorded_numbers, write_manifest
+from nrrsim.notation import escape_markdown, month_name, unevaluated
+from nrrsim.report.audience import for_audience, notes_of, summary_of
+from nrrsim.report.card import ALWAYS_PATHS, AS_OF, CARDS, Card, read_card, workspace_of
+from nrrsim.report.manifest import MANIFEST, recorded_numbers, write_manifest
+from nrrsim.report.published import (
+    INVESTOR,
+    PLACE,
+    PREVIOUS,
+    Report,
+    keep,
+    quarters_with,
+    report_before,
+)
+from nrrsim.report.wording.since import restated_lines
 
 FORMATS = ("pdf", "html", "xlsx")
-AS_OF = "as_of"  # the parameter that is a report's month
 log = logging.getLogger("nrrsim")
 
 
@@ -40,13 +50,14 @@ def run_card(
     progress: bool = False,
     over: Mapping[str, Any] | None = None,
     latest: bool = False,
+    summary: bool = False,
 ) -> Path:
     """Run a card and put the report into `out`/<name of the card>/; returns that folder.
 
     over : keys with what takes the place of the card's own. latest : `as_of` is the last month of
-        the card's ledger that ends a quarter.
+        the card's ledger that ends a quarter. summary : page 1 alone, as summary.pdf, too.
     out : default: `reports/` beside the folder `params/` that the card lies in, else `reports/`
-        here.
+        here; of a scenario's file, `reports/` in its workspace.
 
     Raises UsageError for the card, DataError for the ledger, NotebookError or RenderError for the
     run.
@@ -55,9 +66,10 @@ def run_card(
     if unknown:
         raise UsageError(f"--to: {unknown[0]!r} is not known; {did_you_mean(unknown[0], FORMATS)}")
     from nrrsim.report.pages.markdown import install_fonts
+    from nrrsim.report.pages.notebook import EXTENSION
 
     card = _of_latest(path, over or {}) if latest else read_card(path, over)
-    out = _reports_of(card.path) if out is None else Path(out)
+    out = _reports_of(card) if out is None else Path(out)
     final = _checked_place(out / card.name)
     if not set(card.paths) - set(ALWAYS_PATHS):
         log.info(
@@ -68,14 +80,19 @@ def run_card(
         )
     is_ours = card.notebook.parent.resolve() == shared("notebooks").resolve()
     running = card.notebook.stem if is_ours else os.path.relpath(card.notebook)
+    before, audience = report_before(card, final), str(card.parameters.get("audience"))
+    _say_what_it_is_compared_with(card, before, final)
     with whole_folder(final) as work:
         log.info("%s: running %s", card.path, running)
-        numbers = _execute(card, work / "report.ipynb", progress)
+        numbers = _execute(card, work / "report.ipynb", to, progress, before)
+        _warn_of_restated(card, numbers)
         log.info("%s: rendering %s", card.path, ", ".join(to))
-        rendered_by = _render(card, work, to, engine)
-        write_manifest(card, work, final, numbers, rendered_by)
-    if out.resolve() == shared("reports").resolve():
-        install_fonts(shared("reports"))  # so that Quarto can render the notebook by hand, too
+        rendered_by = _render(card, work, to, engine, summary)
+        kept = keep(before, work, final, audience)
+        published = quarters_with(before, numbers, card.parameters)
+        write_manifest(card, work, final, numbers, rendered_by, kept, published)
+    if (out / EXTENSION).is_dir():
+        install_fonts(out)  # so that Quarto can render the notebook by hand, too
     return final
 
 
@@ -100,18 +117,49 @@ def _of_latest(path: str | Path, over: Mapping[str, Any]) -> Card:
     return replace(card, parameters={**card.parameters, AS_OF: month})
 
 
-def _reports_of(card: Path) -> Path:
-    """The folder for the reports of a card: its workspace's, if it lies in one."""
-    beside = Path(os.path.normpath(card.parent / ".." / "reports"))
-    in_workspace = card.resolve().parent.name == "params" and beside.is_dir()
+def _reports_of(card: Card) -> Path:
+    """The folder for the reports of a card: its workspace's, if it lies in one.
+
+    Raises UsageError where the report of a scenario's file would take the place of a card's.
+    """
+    file = card.path
+    if card.is_scenario:
+        home = workspace_of(file)
+        namesake = home / CARDS / file.name
+        if namesake.is_file() and namesake.resolve() != file.resolve():
+            raise UsageError(
+                f"{file}: its report would have the name of the card {namesake}'s; run that card,"
+                " or say where the report goes with --out"
+            )
+        return home / "reports"
+    beside = Path(os.path.normpath(file.parent / ".." / "reports"))
+    in_workspace = file.resolve().parent.name == CARDS and beside.is_dir()
     return beside if in_workspace else Path("reports")
+
+
+def _say_what_it_is_compared_with(card: Card, before: Report | None, final: Path) -> None:
+    if before is not None:
+        month = month_name(before.as_of)
+        log.info("%s: compared with the report of %s in %s", card.path, month, before.folder)
+    elif PREVIOUS in card.defaults and PREVIOUS not in card.parameters:
+        company = {**card.defaults, **card.parameters}.get("company")
+        log.info(
+            "note: %s: no earlier report of %s in %s, so nothing is compared with one",
+            *(card.path, company, final.parent),
+        )
+
+
+def _warn_of_restated(card: Card, numbers: Mapping[str, Any]) -> None:
+    """Say which figures of the report before would be printed otherwise today."""
+    for line in restated_lines(numbers):
+        log.warning("warning: %s: %s", card.path, line)
 
 
 def _checked_place(final: Path) -> Path:
     """Where the report goes: an earlier report may be replaced, anything else may not."""
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
-        is_report = (final / "manifest.json").is_file()
+        is_report = (final / MANIFEST).is_file()
         if final.exists() and not is_report and (final.is_file() or any(final.iterdir())):
             raise UsageError(f"{final}: holds something that is not a report; choose another --out")
     except OSError as error:
@@ -137,10 +185,11 @@ def _quiet_kernel() -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def _own_kernel(folder: Path) -> Iterator[Any]:
+def _own_kernel(folder: Path, said: Mapping[str, str]) -> Iterator[Any]:
     """Yields the class of a kernel whose address and key lie in `folder`, and which ends with us.
 
-    nbclient ends a kernel that runs; one that was about to start would go on to do so.
+    said : what its environment says besides. nbclient ends a kernel that runs; one that was about
+    to start would go on to do so.
     """
     import asyncio
 
@@ -154,6 +203,9 @@ def _own_kernel(folder: Path) -> Iterator[Any]:
             super().__init__(**how, connection_file=str(folder / "kernel.json"))
             started.append(self)
 
+        async def start_kernel(self, **how: Any) -> None:  # type: ignore[override]
+            await super().start_kernel(env={**os.environ, **said}, **how)
+
     try:
         yield Kernel
     except (KeyboardInterrupt, SystemExit):
@@ -166,26 +218,44 @@ def _own_kernel(folder: Path) -> Iterator[Any]:
         raise
 
 
-def _execute(card: Card, executed: Path, progress: bool) -> dict[str, Any]:
-    """Run the notebook with the card's parameters; returns the numbers that it recorded."""
+def _execute(
+    card: Card, executed: Path, to: Sequence[str], progress: bool, before: Report | None
+) -> dict[str, Any]:
+    """Run the notebook with the card's parameters; returns the numbers that it recorded.
+
+    to : a cell that is tagged as one format's (`xlsx`) is left out where that is not made. before :
+        the report that it is told to compare itself with.
+    """
     import nbformat
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
+    from nrrsim.report.pages.notebook import describe_pictures
+
     logging.getLogger("papermill").setLevel(logging.ERROR)
+    home, found = card.path.parent.resolve(), {}
+    if before is not None:
+        found = {PREVIOUS: Path(os.path.relpath(before.named.resolve(), home)).as_posix()}
+    # an investor's report leaves no customer's amounts behind
+    is_investors = card.parameters.get("audience") == INVESTOR
+    place = {} if is_investors else {PLACE: str(executed.parent.resolve())}
     # it goes with the report's folder, whatever ends the run
     own = TemporaryDirectory(prefix=".kernel-", dir=executed.parent)
     try:
         with (
             own as keys,
-            _own_kernel(Path(keys).resolve()) as kernel,
+            _own_kernel(Path(keys).resolve(), place) as kernel,
             _quiet_kernel() as terminal,
         ):
             papermill.execute_notebook(
-                _unformatted(card.notebook.resolve()),
+                for_audience(
+                    nbformat.read(card.notebook, as_version=4),
+                    card.audience,
+                    set(FORMATS) - set(to),
+                ),
                 _unformatted(executed),
-                parameters=card.parameters,
-                cwd=str(card.path.parent.resolve()),
+                parameters={**card.parameters, **found},
+                cwd=str(home),
                 kernel_name="python3",
                 language="python",
                 progress_bar={"file": terminal} if progress else False,
@@ -200,9 +270,12 @@ def _execute(card: Card, executed: Path, progress: bool) -> dict[str, Any]:
     if unfinished:
         raise NotebookError(f"{card.path}: the notebook did not finish: cell {unfinished[0] + 1}")
 
+    for note in notes_of(notebook):
+        log.info("note: %s: %s", card.path, note)
     numbers = recorded_numbers(notebook)
     _front_matter(notebook, card)
     _unlabel_empty(notebook)
+    describe_pictures(notebook)
     _forget_times(notebook)
     nbformat.write(notebook, executed)
     return numbers
@@ -246,7 +319,9 @@ def _front_matter(notebook: Any, card: Card) -> None:
     known = {**card.defaults, **card.parameters}
     for key in ("title", "subtitle", "company", "confidentiality"):
         if known.get(key):
-            front[key] = escape_markdown(str(known[key]))
+            front[key] = escape_markdown(unevaluated(known[key]))
+        elif key == "company":
+            front.pop(key, None)
     if known.get("as_of"):
         # a whole date: Quarto would read a month alone as its first day
         front["date"] = f"{_day(card).day} {month_name(_day(card).date())}"
@@ -275,23 +350,28 @@ def _forget_times(notebook: Any) -> None:
             cell.metadata.pop(key, None)
 
 
-def _render(card: Card, work: Path, to: Sequence[str], engine: str) -> dict[str, str] | None:
+def _render(
+    card: Card, work: Path, to: Sequence[str], engine: str, summary: bool
+) -> dict[str, str] | None:
     """Make the pages and the spreadsheet; returns what made the PDF, if there is one."""
+    import nbformat
+
     from nrrsim.report.pages.render import engine_used, render
 
     pages = [form for form in to if form != "xlsx"]
-    made = render(
-        work / "report.ipynb",
-        work,
-        to=pages,
-        engine=engine,
-        style=shared("reports"),
-        timestamp=int(_day(card).timestamp()),
-    )
+    how: dict[str, Any] = {"engine": engine, "style": shared("reports")}
+    how["timestamp"] = int(_day(card).timestamp())
+    made = render(work / "report.ipynb", work, to=pages, **how)
+    if summary:
+        with TemporaryDirectory(prefix=".summary-", dir=work) as folder:
+            page = Path(folder) / "summary.ipynb"
+            nbformat.write(summary_of(nbformat.read(work / "report.ipynb", as_version=4)), page)
+            made |= render(page, Path(folder), to=["pdf"], **how)
+            (Path(folder) / "report.pdf").replace(work / "summary.pdf")
     if "xlsx" in to:
-        from nrrsim.report.workbook import write_workbook
+        from nrrsim.report.workbook.write import write_workbook
 
-        write_workbook(work / "report.ipynb", work / "report.xlsx")
+        write_workbook(work / "report.ipynb", work / "report.xlsx", card.defaults | card.parameters)
     return engine_used(engine) if "pdf" in made else None
 
 

@@ -8,6 +8,7 @@ Texts are escaped in each.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,6 +31,9 @@ def __dir__() -> list[str]:
 INK, GREY, NAVY, RULE, WASH, TEAL = "#1F2A37", "#44546A", "#12355B", "#CBD3DB", "#F2F5F8", "#2B6F7D"
 RECORD = "application/vnd.nrrsim+json"  # a notebook output that no page shows
 CELLS = "application/vnd.nrrsim.table+json"  # a table's own numbers, for spreadsheets
+KEY_FIGURES = ["Figure", "Value", "Compared"]  # how such cells call their columns
+FIGURE = "application/vnd.nrrsim.figure+json"  # a chart's own numbers, and it for a narrow screen
+ROW_HEADER = re.compile(r'(<tr>\s*)<td((?! class="gt_sourcenote)[^>]*)>(.*?)</td>', re.DOTALL)
 NUMBERS = ("count", "part", "percent", "points", "share")
 AMOUNTS = ("money", "money_exact", "signed_money")
 Format = str | Callable[[Any], str]
@@ -50,7 +54,7 @@ def table(
     formats: Mapping[str, Format],
     labels: Mapping[str, str] | None = None,
     total: Sequence[int] | Sequence[bool] | pd.Series[bool] | None = None,
-    currency: str = "USD",
+    currency: str = "",
     note: str | None = None,
 ) -> Printed:
     """Return the house table of the columns in `formats`, in that order; no index is printed.
@@ -72,14 +76,17 @@ def table(
     rows = [list(row) for row in zip(*columns, strict=True)]
     bold = _positions(total, len(rows))
 
+    # what only a function can write is a number of no known unit: its text says more
+    plain = [
+        texts if callable(form) else [_json(value) for value in frame[name]]
+        for (name, form), texts in zip(formats.items(), columns, strict=True)
+    ]
     numbers = {
         "heads": heads,
         "formats": ["text" if callable(form) else form for form in formats.values()],
-        "rows": [
-            [_json(value) for value in row] for row in frame[list(formats)].itertuples(index=False)
-        ],
+        "rows": [list(row) for row in zip(*plain, strict=True)],
         "currency": currency,
-        "rolls": bold == [0, len(rows) - 1],
+        "total": bold,
     }
     # without rows there is a table that says so
     if not rows:
@@ -96,13 +103,18 @@ def table(
 
 def key_figures(items: Sequence[tuple[str, str, str]]) -> Printed:
     """Return cards of (label, value, comparison), each a text that is ready to print."""
+    # JupyterLab lets the names of a list float, and styles by class it takes from nobody it does
+    # not trust; the page's own colours stand in its style
+    line = "float:none;clear:none;width:auto;margin:0;padding:0;line-height:1.4"
     box = (
-        f"flex:1 1 8rem;background:{WASH};border-top:2px solid {NAVY};padding:.6rem .75rem;margin:0"
+        "flex:1 1 9rem;min-width:0;margin:0;padding:.6rem .75rem;"
+        f"background-color:{WASH};border-top:2px solid {NAVY}"
     )
     cards = "".join(
-        f'<div style="{box}"><dt style="margin:0;font-size:.75rem;color:{GREY}">{escape(a)}</dt>'
-        f'<dd style="margin:0;font-size:1.5rem;font-weight:600;color:{NAVY}">{escape(b)}</dd>'
-        f'<dd style="margin:0;font-size:.75rem;font-weight:600;color:{TEAL}">{escape(c)}</dd></div>'
+        f'<div style="{box}">'
+        f'<dt style="{line};font-size:.8rem;font-weight:400;color:{GREY}">{escape(a)}</dt>'
+        f'<dd style="{line};font-size:1.5rem;font-weight:600;color:{NAVY}">{escape(b)}</dd>'
+        f'<dd style="{line};font-size:.8rem;font-weight:600;color:{TEAL}">{escape(c)}</dd></div>'
         for a, b, c in items
     )
     row = "display:flex;flex-wrap:wrap;gap:.5rem;margin:1rem 0"
@@ -113,13 +125,19 @@ def key_figures(items: Sequence[tuple[str, str, str]]) -> Printed:
         "text/html": html,
         "text/markdown": _raw(f"#kpi-row({typst})") if items else "",
         "text/plain": plain,
+        CELLS: {
+            "heads": KEY_FIGURES,
+            "formats": ["text"] * 3,
+            "rows": [list(item) for item in items],
+            "currency": "",
+        },
     }
     return Printed(bundle)
 
 
 def sentence(text: str) -> Printed:
     """Return Markdown as it is: escape the names in it with `notation.escape_markdown`."""
-    return Printed({"text/markdown": text, "text/plain": text})
+    return Printed({"text/markdown": _without_formulas(text), "text/plain": text})
 
 
 def callout(
@@ -140,15 +158,29 @@ def callout(
         )
     heading = f"## {escape_markdown(title)}\n\n" if title else ""
     bundle = {
-        "text/markdown": f"::: {{.callout-{name}}}\n{heading}{text}\n:::",
+        "text/markdown": f"::: {{.callout-{name}}}\n{heading}{_without_formulas(text)}\n:::",
         "text/plain": f"{title}\n{text}",
     }
     return Printed(bundle)
 
 
-def record(numbers: Mapping[str, Any]) -> Printed:
-    """Return what shows nothing and leaves `numbers` (plain JSON values) in the notebook."""
-    return Printed({RECORD: dict(numbers)})
+def record(*found: Any) -> Printed:
+    """Return what shows nothing and leaves numbers (plain JSON values) in the notebook.
+
+    found : mappings of such, or answers that `record()` theirs; of what is not there nothing.
+    """
+    numbers: dict[str, Any] = {}
+    for each in filter(None, found):
+        numbers |= each if isinstance(each, Mapping) else each.record()
+    return Printed({RECORD: numbers, "text/plain": ""})
+
+
+def _without_formulas(markdown: str) -> str:
+    """Dollars before digits are money: JupyterLab would set what is between two as a formula.
+
+    It looks for them in what a reader sees, where no backslash is left, but not across a tag.
+    """
+    return re.sub(r"\\?\$(?=\d)", r"<span>\\$</span>", markdown)
 
 
 def _writer(name: Format, currency: str) -> Callable[[Any], str]:
@@ -215,9 +247,16 @@ def _html(
         dict(zip(names, (html(_literal(head)) for head in heads), strict=True))
     )
 
+    named = sides[0] == "left"  # by its first column, a row is told from the others
+    if named:
+        shown = shown.tab_style(style.text(weight="normal"), loc.body(columns=names[:1]))
     for side in ("left", "right"):
         if mine := [name for name, its in zip(names, sides, strict=True) if its == side]:
             shown = shown.cols_align(side, columns=mine)
+            # JupyterLab puts what it does not trust to the right, by no class of its own
+            if side == "left":
+                left = [loc.column_labels(columns=mine), loc.body(columns=mine)]
+                shown = shown.tab_style(style.text(align="left"), left)
     if bold:
         shown = shown.tab_style(
             [style.text(weight="bold"), style.fill(color=WASH)], loc.body(rows=bold)
@@ -235,7 +274,8 @@ def _html(
         "table_body_hlines_color": RULE,
         "data_row_padding": "5px",
     }
-    return str(shown.tab_options(**options).as_raw_html())
+    page = str(shown.tab_options(**options).as_raw_html())
+    return ROW_HEADER.sub(r'\1<th scope="row"\2>\3</th>', page) if named else page
 
 
 def _literal(text: str) -> str:

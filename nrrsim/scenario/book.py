@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, Strict, create_model, model_validato
 
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.ledger.reading import OPTIONS, Reading
+from nrrsim.ledger.vocabulary import currency_code
 from nrrsim.messages import Problem, shown
 from nrrsim.months import month_name, month_number
 from nrrsim.scenario.beliefs import AS_PERCENT, OR_DECIMAL, OR_PERCENT, Finite, Frozen
@@ -23,6 +24,7 @@ MOST_BYTES_OF_A_NAME = 255
 EVERY_SEGMENT = "all"
 Term = Literal["monthly", "annual"]
 Arr = Annotated[Finite, Field(ge=A_CENT, le=MOST_ARR)]
+Currency = Annotated[str, AfterValidator(currency_code)]
 
 
 class Segment(Frozen):
@@ -47,9 +49,13 @@ class Segment(Frozen):
 
 
 class SyntheticBook(Frozen):
-    """A book laid out from a few numbers; shares are normalised."""
+    """A book laid out from a few numbers; shares are normalised.
+
+    `currency`: that of the ARR; where it is not stated, amounts print without a sign.
+    """
 
     arr: Arr
+    currency: Currency | None = None
     segments: Annotated[dict[str, Segment], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -139,7 +145,7 @@ class NewBusiness(Frozen):
     customers: Annotated[int, Strict(), Field(ge=1, le=MOST_CUSTOMERS), OR_DECIMAL]
 
 
-LAID_OUT = set(SyntheticBook.model_fields)
+LAID_OUT = set(SyntheticBook.model_fields) - {"currency"}  # which any book may state
 
 
 def is_mixed(book: Any) -> bool:
@@ -158,7 +164,7 @@ def book_kind(book: Any) -> str:
     """Which of the two kinds a book is of."""
     keys = set(book) if isinstance(book, Mapping) else set()
     is_ledger = isinstance(book, LedgerBook) or (
-        keys & set(LedgerBook.model_fields) and not keys & LAID_OUT
+        keys & set(LedgerBook.model_fields) - {"currency"} and not keys & LAID_OUT
     )
     return "from a ledger" if is_ledger else "synthetic"
 

@@ -36,7 +36,8 @@ class Customers:
 
     `segment`, `arr`, `anniversary` (1 to 12), `tenure` (months at month 0), `joins` (the month at
     whose end it joins; 0: it is there at the start): `ndarray[customer]`. `annual`:
-    `ndarray[segment]`. `kept`: what was worked out of them, for the next who asks.
+    `ndarray[segment]`. `currency`: "" where nobody says. `kept`: what was worked out of them, for
+    the next who asks.
     """
 
     segments: tuple[str, ...]
@@ -46,7 +47,7 @@ class Customers:
     anniversary: np.ndarray
     tenure: np.ndarray
     joins: np.ndarray
-    currency: str = "USD"
+    currency: str = ""
     kept: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
@@ -80,12 +81,13 @@ def laid_out(book: SyntheticBook) -> Customers:
         arr.append(weight * (book.arr * segment.share / whole / max(weight.sum(), 1e-300)))
         anniversary.append(1 + j % 12)
         tenure.append(np.full(segment.customers, segment.tenure * 12))
-    return _sorted(
+    customers = _sorted(
         tuple(book.segments),
         np.array([segment.term == "annual" for segment in book.segments.values()]),
         np.repeat(np.arange(len(arr)), [len(each) for each in arr]),
         *(np.concatenate(each) for each in (arr, anniversary, tenure)),
     )
+    return replace(customers, currency=book.currency or "")
 
 
 def of_ledger(book: LedgerBook, folder: Path) -> Customers:
@@ -139,21 +141,22 @@ def customers_of(
     month = np.where(known, np.nan_to_num(renewal), begun).astype(np.int64)
     anniversary = 1 + (month - now - 1) % 12
     unknown = ~known & (begun == first)
-    rank = pd.Series(there.index[unknown].astype(str)).rank(method="first").to_numpy(np.int64) - 1
+    names = pd.Series(ledger.true_names(there.index[unknown]), dtype=str)
+    rank = names.rank(method="first").to_numpy(np.int64) - 1
     anniversary[unknown] = 1 + rank % 12
 
     segment = there["segment"].astype("category").cat.remove_unused_categories()
     chosen = np.ones(len(there), bool) if among is None else there.index.isin(among)
-    names = tuple(map(str, segment.cat.categories))
+    segments = tuple(map(str, segment.cat.categories))
     # alone, `all` is the one segment of a ledger that has no column segment
-    if EVERY_SEGMENT in names and len(names) > 1:
+    if EVERY_SEGMENT in segments and len(segments) > 1:
         problem = "has a segment called all, which stands for all segments; give it another name"
         raise RefusedError(Problem(("book", "ledger"), problem))
-    if strange := [("book", "term", name) for name in term if name not in names]:
-        raise RefusedError(*(no_segment(at, names) for at in strange))
+    if strange := [("book", "term", name) for name in term if name not in segments]:
+        raise RefusedError(*(no_segment(at, segments) for at in strange))
     customers = _sorted(
-        names,
-        np.array([term.get(name, "annual") == "annual" for name in names]),
+        segments,
+        np.array([term.get(name, "annual") == "annual" for name in segments]),
         segment.cat.codes.to_numpy(np.int64)[chosen],
         there["arr"].to_numpy(float)[chosen],
         anniversary[chosen],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Annotated, Any, Self, get_args
 
 import numpy as np
@@ -36,8 +37,7 @@ SMALLEST = 1e-9  # what stands for "more than 0" where a belief is cut to the ra
 class Range:
     """What a number may be, and what a belief about it is cut to.
 
-    `share`: a 90 % interval of it is logit-normal, else lognormal. `percent`: from where on a
-    number that is too large is taken for a percentage.
+    `share`: a 90% interval of it is logit-normal, else lognormal.
     """
 
     what: str
@@ -45,10 +45,13 @@ class Range:
     high: float
     rule: str
     share: bool = False
-    percent: float = 2.0
 
     def check(self, value: Any) -> Any:
-        """The value as it is; raises ValueError with what is wrong, and what may be meant."""
+        """The value as it is; raises ValueError with what is wrong, and what may be meant.
+
+        A number outside whose hundredth is inside may be meant in percent. Every ratio that anybody
+        states, in a scenario, a card, an option or a plan, is checked here.
+        """
         if problem := self._problem(value):
             raise ValueError(f"{problem}, got {shown(value)}{self._hint(value)}")
         return value
@@ -60,7 +63,7 @@ class Range:
                 return "must be a finite number"
             return "" if self.low <= value <= self.high else rule
         if isinstance(value, Between) and self.share and value.between[1] >= 1:
-            return f"a 90 % interval of {self.what} lies between 0 and 1"
+            return f"a 90% interval of {self.what} lies between 0 and 1"
         if max(map(abs, _parts(value))) > MOST_OF_A_BELIEF:
             return f"no number of a belief may be beyond {written(MOST_OF_A_BELIEF)}"
         if isinstance(value, beliefs.Lognormal) and value.sd > MOST_OF_A_BELIEF * value.mean:
@@ -96,8 +99,7 @@ class Range:
 
     def _hint(self, value: float | Belief) -> str:
         """What is meant if the numbers are percentages, and that may be."""
-        # 1000: nobody writes so many per cent
-        if isinstance(value, beliefs.Beta) or not self.percent <= max(_parts(value)) <= 1000:
+        if isinstance(value, beliefs.Beta):
             return ""
         meant = _of_percent(value)
         return "" if self._problem(meant) else f"; did you mean {shown(meant)}?"
@@ -113,7 +115,7 @@ def _parts(value: float | Belief) -> list[float]:
 
 def _of_percent(value: float | Belief) -> float | Belief:
     if isinstance(value, int | float):
-        return value / 100
+        return float(Decimal(str(value)).scaleb(-2))  # on the digits that one sees
     if isinstance(value, Between):
         return Between(between=(value.between[0] / 100, value.between[1] / 100))
     return value.model_copy(
@@ -132,13 +134,16 @@ LOSS = Range(
 )
 GAIN = Range("a share of its ARR", 0, 10, "0 or more, and at most 10")
 UPLIFT = Range(
-    "a rise in price: 0.05 is 5 %; a cut is contraction", 0, 1, "0 or more, and at most 1"
+    "a rise in price: 0.05 is 5%; a cut is contraction", 0, 1, "0 or more, and at most 1"
 )
 POINT = Range("extra churn probability per unit of uplift", 0, 100, "0 or more, and at most 100")
 YEARLY = Range("events per customer and year", 0, 12, "from 0 to 12")
 SHAPE = Range("a parameter of the curve", SMALLEST, 1e6, "more than 0, and at most 1,000,000")
 MEAN = Range("a share of its ARR", SMALLEST, 10, "more than 0, and at most 10")
-TARGET = Range("1.05 is an NRR of 105 %", SMALLEST, 10, "more than 0, and at most 10", percent=20)
+TARGET = Range("1.05 is an NRR of 105%", SMALLEST, 10, "more than 0, and at most 10")
+ODDS = Range("0.8 is 80%", SMALLEST, 1 - SMALLEST, "above 0 and below 1")
+CORRELATION = Range("a correlation", -1, 1, "from -1 to 1")
+SWING = Range("0.2 is a swing of 20%", -5, 5, "from -5 to 5")
 OF_TARGET: JsonDict = {**AS_PERCENT, "exclusiveMinimum": 0, "maximum": 10}
 DISTRIBUTIONS = [get_args(each.model_fields["dist"].annotation)[0] for each in get_args(Belief)[1:]]
 
@@ -190,6 +195,17 @@ class Sized(Frozen):
     mean: Annotated[Positive, AfterValidator(MEAN.check)]
     sd: Annotated[Finite, Field(ge=0, le=100, json_schema_extra=AS_PERCENT), OR_PERCENT]
 
+    @property
+    def span(self) -> tuple[float, float]:
+        """Between which sizes nine of ten events lie."""
+        if not self.sd:
+            return self.mean, self.mean
+        low, high = self._distribution().quantile(np.array([-Z90, Z90]), share=True)
+        return float(low), float(high)
+
+    def _distribution(self) -> beliefs.Beta | beliefs.Lognormal:
+        return beliefs.Lognormal(dist="lognormal", mean=self.mean, sd=self.sd)
+
     @model_validator(mode="after")
     def _not_too_uneven(self) -> Self:
         if 0 < self.sd < SMALLEST:
@@ -217,6 +233,10 @@ class LossSize(Sized):
                 f" most {np.sqrt(MOST_OF_A_BETA * self.mean * (1 - self.mean)):.3g} can be used"
             )
         return self
+
+    def _distribution(self) -> beliefs.Beta:
+        a, b = beliefs.beta_of(self.mean, self.sd)
+        return beliefs.Beta(dist="beta", a=a, b=b)
 
 
 class GainSize(Sized):

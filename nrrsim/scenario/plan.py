@@ -35,7 +35,7 @@ HEADINGS = {
     NRR: ("nrr", "ndr", "net revenue retention", "net dollar retention"),
 }
 SCENARIOS = (".yaml", ".yml")
-PLANNED = Range("1.05 is an NRR of 105%", 0, 10, "0 or more, and at most 10", percent=20)
+PLANNED = Range("1.05 is an NRR of 105%", 0, 10, "0 or more, and at most 10")
 MOST_ARR = 1e25  # beyond, amounts no longer add up to the cent
 
 

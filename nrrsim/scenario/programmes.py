@@ -9,11 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field, Strict
 from nrrsim.scenario.beliefs import OR_DECIMAL, Finite, Frozen, Ratio
 from nrrsim.scenario.numbers import Range
 
-EFFECT = Range(
-    "relative to the driver: -0.2 or -20 % is a fifth less", -1, 99, "from -1 to 99", percent=1000
-)
-
-
+EFFECT = Range("relative to the driver: -0.2 or -20% is a fifth less", -1, 99, "from -1 to 99")
 Effect = Annotated[Ratio, AfterValidator(EFFECT.check)]
 
 

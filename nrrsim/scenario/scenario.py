@@ -34,7 +34,7 @@ from nrrsim.messages import RefusedError, located, problems_of
 from nrrsim.months import shift
 from nrrsim.notation import table_html
 from nrrsim.scenario import beliefs
-from nrrsim.scenario.beliefs import AS_PERCENT, OR_DECIMAL, OR_PERCENT, Finite, Frozen, Ratio
+from nrrsim.scenario.beliefs import AS_PERCENT, OR_DECIMAL, Frozen, Ratio
 from nrrsim.scenario.book import (
     LedgerBook,
     NewBusiness,
@@ -47,23 +47,33 @@ from nrrsim.scenario.checks import full_name, segments_not_in, unknown_names, un
 from nrrsim.scenario.customers import Customers, laid_out, of_ledger, with_newcomers
 from nrrsim.scenario.drivers import Driver, Drivers
 from nrrsim.scenario.extends import copied, extended, gives_way, merged, with_churn_rates
-from nrrsim.scenario.numbers import OF_TARGET, TARGET, Sized
+from nrrsim.scenario.numbers import CORRELATION, OF_TARGET, SWING, TARGET, Sized
 from nrrsim.scenario.programmes import Programme
-from nrrsim.scenario.table import Stated, Table, believed
+from nrrsim.scenario.table import Stated, Table, between, in_words
 from nrrsim.yamlfile import Document, read_yaml
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MOST_MONTHS = 600
+# What a scenario alone states.
+OF_SCENARIOS = {"extends", "book", "drivers", "correlations", "shock", "new_business", "programmes"}
 # What a file that extends another may state in part.
 REQUIRE_NOTHING = ("Churn", "Contraction", "Growth", "Price", "Reactivation", "Segment",
                    "SyntheticBook")  # fmt: skip
 CHANGE_OF_NOTE = 1e-6  # of a correlation; to be tied by 1 or -1 takes less
 
 
-Correlation = Annotated[Finite, Field(ge=-1, le=1, json_schema_extra=AS_PERCENT), OR_PERCENT]
-ShockBeta = Annotated[Finite, Field(ge=-5, le=5, json_schema_extra=AS_PERCENT), OR_PERCENT]
+Correlation = Annotated[
+    Ratio,
+    AfterValidator(CORRELATION.check),
+    Field(json_schema_extra={**AS_PERCENT, "minimum": -1, "maximum": 1}),
+]
+ShockBeta = Annotated[
+    Ratio,
+    AfterValidator(SWING.check),
+    Field(json_schema_extra={**AS_PERCENT, "minimum": -5, "maximum": 5}),
+]
 
 
 class Scenario(Frozen):
@@ -165,13 +175,14 @@ class Scenario(Frozen):
 
     def frame(self) -> pd.DataFrame:
         """A row for each number of the drivers: `driver`, `segment` (or `all`), `field`, `value`
-        (the number or the belief, as text), `mean` (the one that acts) and `source`.
+        (the number, or the belief's mean and 90% range, as text), `mean` (the one that acts) and
+        `source`.
         """
         import pandas as pd
 
         rows = [
             {"driver": each.driver, "segment": each.key, "field": each.field}
-            | {"value": believed(each.value), "mean": each.mean}
+            | {"value": each.words, "mean": each.mean}
             | {"source": " ".join(getattr(self.drivers, each.driver)[each.key].source.split())}
             for each in self.table.stated
         ]
@@ -214,14 +225,13 @@ def _cut(number: Stated) -> str:
     range_ = number.range
     if not number.is_cut:
         return ""
-    outside, acting = 1 - range_.inside(number.value), range_.mean(number.value)
+    outside, acting = 1 - range_.inside(number.value), in_words(number.mean, range_)
     stated = getattr(number.value, "mean", None)
-    was = "" if stated is None else f", not {stated:.3g}"
-    if was == f", not {acting:.3g}":
-        was = ""
+    was = acting if stated is None else in_words(stated, range_)
     return (
-        f"{number.name}: {outside:.1%} of this belief lies outside {range_.low:.3g} to"
-        f" {range_.high:.3g} and is cut away: it acts with a mean of {acting:.3g}{was}"
+        f"{number.name}: {outside:.1%} of this distribution lies outside"
+        f" {between(range_.low, range_.high, range_)} and is cut away: it acts with a mean of"
+        f" {acting}{f', not {was}' if was != acting else ''}"
     )
 
 
@@ -262,6 +272,11 @@ def find_scenario(name: str) -> Path:
 def is_card(values: Collection[str]) -> bool:
     """Whether what a file states makes it a run card."""
     return "notebook" in values
+
+
+def is_scenario(values: Collection[str]) -> bool:
+    """Whether what a file states makes it a scenario; a title and a target may stand in others."""
+    return not is_card(values) and not OF_SCENARIOS.isdisjoint(values)
 
 
 def as_scenario(given: Scenario | str | Path) -> Scenario:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from nrrsim.scenario.beliefs import Frozen
+import numpy as np
+from scipy import special
+
+from nrrsim.notation import MINUS, percent
+from nrrsim.scenario.beliefs import Z90
 from nrrsim.scenario.book import EVERY_SEGMENT
 from nrrsim.scenario.checks import full_name
 from nrrsim.scenario.drivers import CURVE_FIELDS, DRIVERS, TOLD, Drivers, Entry, Sbg
-from nrrsim.scenario.numbers import POINT, SHAPE, YEARLY, Range, Sized
+from nrrsim.scenario.numbers import POINT, PROBABILITY, SHAPE, YEARLY, Range, Sized
 
 # The range of every number that may be a belief. Its place among them gives it a Sobol dimension of
 # its own; what may stand for several years comes last.
@@ -21,7 +25,8 @@ RANGES: dict[str, Range] = {
     for name, range_ in nature.fields.items()
 } | {f"churn.{name}": range_ for name, range_ in CURVE_FIELDS.items()}
 # Those that are no probability and no share: printed as they are, not in percent.
-PLAIN_NUMBERS = tuple(name for name, range_ in RANGES.items() if range_ in (YEARLY, POINT, SHAPE))
+UNITS = {YEARLY: " a year", POINT: " pts", SHAPE: ""}
+PLAIN_NUMBERS = tuple(name for name, range_ in RANGES.items() if range_ in UNITS)
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,19 @@ class Stated:
         return self.value.mean if isinstance(self.value, Sized) else self.range.mean(self.value)
 
     @property
+    def words(self) -> str:
+        """The number as it is printed; of a belief its mean and its 90% range, both as they act.
+
+        Of a size that each event draws anew: the mean, and where nine of ten events lie.
+        """
+        if isinstance(self.value, float):
+            return in_words(self.value, self.range)
+        if isinstance(self.value, Sized):
+            told = in_words(self.mean, self.range, self.value.span)
+            return told.replace("90% range", "90% of events")
+        return in_words(self.mean, self.range, self.range.span(self.value))
+
+    @property
     def is_cut(self) -> bool:
         """Whether so much of a belief lies outside its range, or so far, that another mean acts."""
         if isinstance(self.value, float | Sized):
@@ -61,22 +79,39 @@ class Stated:
         return is_off or 1 - self.range.inside(self.value) >= LEAST_TOLD
 
 
-def believed(value: Any) -> str:
-    """A number, an interval, a distribution, a size drawn anew by each event, or a curve."""
-    if isinstance(value, Frozen):
-        return believed(value.model_dump())
-    if isinstance(value, Mapping):
-        if "between" in value:
-            return "{:g} to {:g} (90 %)".format(*value["between"])
-        if set(value) == {"mean", "sd"}:
-            return f"{value['mean']:g} on average (sd {value['sd']:g})"
-        parts = " ".join(f"{key} {believed(each)}" for key, each in value.items() if key != "dist")
-        return f"{value.get('dist', '')} ({parts})".strip()
-    if isinstance(value, tuple | list):
-        return " then ".join(map(believed, value))
-    return f"{value:g}"
+def in_words(mean: float, range_: Range, span: tuple[float, float] | None = None) -> str:
+    """A number as it is printed, with its 90% range: `15.8% (90% range 8.4% to 24.7%)`, or events,
+    `0.37 a year (90% range 0.21 to 0.58)`.
+
+    range_ : what kind of number it is. span : the ends of its range, None of a certain number.
+    """
+    unit = UNITS.get(range_)
+    told = percent(mean) if unit is None else f"{_decimals(mean)}{unit}"
+    if span is None:
+        return told
+    low, high = (percent(each) if unit is None else _decimals(each) for each in span)
+    return f"{told} (90% range {low} to {high})"
 
 
+def between(one: float, other: float, range_: Range) -> str:
+    """From one number to another of its kind: `15.2% to 8.0%`, `0.38 to 0.54 a year`."""
+    return (
+        f"{in_words(one, range_).removesuffix(UNITS.get(range_, ''))} to {in_words(other, range_)}"
+    )
+
+
+def _decimals(value: float) -> str:
+    """Two decimals, or the two digits that these would hide."""
+    return f"{value:#.2g}" if 0 < value < 0.1 else f"{value:.2f}"
+
+
+def swing(beta: float) -> str:
+    """What a good or bad year for all does to a driver with that beta: the factor's 90% range."""
+    low, high = sorted(np.exp(np.array([-Z90, Z90]) * beta - beta**2 / 2) - 1)
+    return f"{low:+.0%} to {high:+.0%} (90% range)".replace("-", MINUS)
+
+
+CURVE_YEARS, CURVE_DRAWS = 3, 2584  # years that are told; a Fibonacci number
 LEAST_TOLD = 0.001  # of a belief that is cut away
 MOST_OFF = 0.005  # of a stated mean, that another may act unsaid
 Fields = dict[str, Stated]
@@ -129,6 +164,35 @@ class Table:
         keys = (segment, EVERY_SEGMENT)
         return next((key for key in keys if key in self.entries[driver]), None)
 
+    def words(self, driver: str, key: str) -> dict[str, str]:
+        """The numbers of an entry as they are printed, by field.
+
+        Of a churn curve what comes of it in the first years (`by_tenure.1`), and no parameters.
+        """
+        fields = self.entries[driver][key]
+        if "alpha" not in fields:
+            return {name: each.words for name, each in fields.items()}
+        alpha, beta = self._curve_draws(fields["alpha"], fields["beta"])
+        # P(leave in year k + 1 | alive) of a shifted beta geometric churn
+        return {
+            f"by_tenure.{k + 1}": _spread(alpha / (alpha + beta + k), PROBABILITY)
+            for k in range(CURVE_YEARS)
+        }
+
+    def _curve_draws(self, alpha: Stated, beta: Stated) -> tuple[np.ndarray, np.ndarray]:
+        """Both parameters of a curve where they lie together, as beliefs that may be tied."""
+        pair = {alpha.name, beta.name}
+        rho = next((rho for a, b, rho in self.ties if {a, b} == pair), 0.0)
+        z = special.ndtri(_evenly_spread(CURVE_DRAWS))
+        scores = (z[0], rho * z[0] + np.sqrt(1 - rho**2) * z[1])
+        first, second = (
+            np.full(CURVE_DRAWS, each.value)
+            if isinstance(each.value, float)
+            else each.range.drawn(each.value, score)
+            for each, score in zip((alpha, beta), scores, strict=True)
+        )
+        return first, second
+
     @cached_property
     def stated(self) -> tuple[Stated, ...]:
         """Every number, one after the other."""
@@ -169,3 +233,16 @@ def _numbers_of(entry: Entry) -> Iterator[tuple[str, Any]]:
             yield from ((f"by_tenure.{year}", each) for year, each in enumerate(value, 1))
         else:
             yield name, value
+
+
+def _evenly_spread(count: int) -> np.ndarray:
+    """`ndarray[2, count]` of points of the unit square: a Fibonacci lattice, count one of them."""
+    number = np.arange(count) + 0.5
+    golden = round(count * (np.sqrt(5) - 1) / 2)
+    return np.stack([number / count, number * golden / count % 1])
+
+
+def _spread(values: np.ndarray, range_: Range) -> str:
+    """The mean of draws, and their 90% range unless all are one number."""
+    low, high = map(float, np.quantile(values, (0.05, 0.95)))
+    return in_words(float(values.mean()), range_, None if low == high else (low, high))

@@ -8,7 +8,6 @@ number is worked out here: the page shows texts and draws rows. Moves go through
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -20,6 +19,7 @@ import numpy as np
 
 from nrrsim.analysis import summary
 from nrrsim.analysis.bridge import LEAST, bridge
+from nrrsim.analysis.paired import comparable
 from nrrsim.engine import quick, switched
 from nrrsim.engine.draws import SEED
 from nrrsim.engine.outcomes import Distribution
@@ -27,37 +27,35 @@ from nrrsim.engine.simulation import simulate
 from nrrsim.engine.switched import expected_closing
 from nrrsim.errors import NrrsimError, UsageError
 from nrrsim.files import whole
-from nrrsim.notation import count, money, percent, points, share, signed_money
+from nrrsim.notation import count, label, money, percent, points, share, signed_money
 from nrrsim.report.wording import labels
-from nrrsim.report.wording.labels import FIELD_WORDS, STEPS, span
+from nrrsim.report.wording.labels import STEPS, assumption, span
 from nrrsim.scenario.drivers import DRIVERS
-from nrrsim.scenario.scenario import MOST_MONTHS, Scenario, is_card, read_scenario
+from nrrsim.scenario.scenario import MOST_MONTHS, Scenario, is_scenario, read_scenario
 from nrrsim.scenario.table import PLAIN_NUMBERS
 from nrrsim.whatif import sliders
+from nrrsim.whatif.reports import NAME
 from nrrsim.yamlfile import read_yaml, yaml_text
 
 FAR_MONTHS = 60  # where the slider of the horizon ends
 POINTS = 5  # of the fan, today included
 PLACES = 121  # of the curve
 TRIALS = (10_000, 50_000, 200_000)
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
-# What a scenario alone states; a title and a target may stand in any file.
-OF_SCENARIOS = {"extends", "book", "drivers", "correlations", "shock", "new_business", "programmes"}
 SAME = 1e-9  # of NRR: what was on the screen, and what the file says
 MEANINGS = {
-    "churn.rate": "Customers who leave within a year",
-    "churn.curve": "Churn by tenure, relative to what it is",
-    "contraction.rate": "Smaller contracts: events per customer and year",
-    "contraction.size": "Share of its ARR that each takes",
-    "adoption.rate": "More of the same: events per customer and year",
-    "adoption.size": "Share of its ARR that each adds",
-    "cross_sell.rate": "Another product: events per customer and year",
-    "cross_sell.size": "Share of its ARR that each adds",
-    "price.uplift": "Yearly price increase",
-    "price.acceptance": "Customers who take it",
-    "price.churn_per_point": "Extra churn per unit of increase",
-    "reactivation.rate": "Lapsed customers who return within a year",
-    "reactivation.size": "Share of what they left with",
+    "churn.rate": "Customers that churn within a year",
+    "churn.curve": "Churn by tenure, relative change",
+    "contraction.rate": "Contractions per customer and year",
+    "contraction.size": "ARR lost per contraction",
+    "adoption.rate": "Expansions of a product, per customer and year",
+    "adoption.size": "ARR gained per expansion",
+    "cross_sell.rate": "Cross-sells per customer and year",
+    "cross_sell.size": "ARR gained per cross-sell",
+    "price.uplift": "Annual price increase",
+    "price.acceptance": "Customers that accept the increase",
+    "price.churn_per_point": "Points of churn per point of price increase",
+    "reactivation.rate": "Churned customers that return within a year",
+    "reactivation.size": "Share of former ARR at which they return",
 }
 
 
@@ -77,8 +75,9 @@ class WhatIf:
     """The scenarios of a folder, and what follows when one is moved; no widget is needed for that.
 
     `folder` holds the presets, and gets what is saved. `start`: the name of the one that the
-    sliders start from. `files`: each preset's, as seen from the folder. `bases`: the preset that
-    each extends, or itself. `left_out`: what is wrong with those that cannot be presets.
+    sliders start from, whose currency all have. `files`: each preset's, as seen from the folder.
+    `bases`: the preset that each extends, or itself. `left_out`: what is wrong with those that
+    cannot be presets.
     """
 
     def __init__(self, scenario: str | Path) -> None:
@@ -88,6 +87,8 @@ class WhatIf:
         self.files: dict[str, str] = {}
         self.bases: dict[str, str] = {}
         self.left_out: list[str] = []
+        # of each file that was saved here, the preset it extends and what it states
+        self._saved: dict[str, tuple[str, dict[str, Any]]] = {}
 
         self.start = self._take(file)
         for each in sorted([*self.folder.glob("*.yaml"), *self.folder.glob("*.yml")]):
@@ -108,13 +109,25 @@ class WhatIf:
         seen = Path(os.path.relpath(file, self.folder))
         name = seen.with_suffix("").as_posix()
         if name not in self.presets:
-            self.presets[name], self.files[name] = read_scenario(file), seen.as_posix()
+            scenario = read_scenario(file)
+            currency = scenario.opening.currency
+            if self.presets and currency != self.currency:
+                raise UsageError(
+                    f"{file}: is in {currency or 'no stated currency'}, and the scenario that the"
+                    f" sliders start from in {self.currency or 'none'}; a panel has one currency"
+                )
+            self.presets[name], self.files[name] = scenario, seen.as_posix()
             self.bases[name] = name
             if parent := read_yaml(file, "scenario").values.get("extends"):
                 # which may be a part alone that others share, and no scenario
                 with suppress(NrrsimError):
                     self.bases[name] = self._take(file.parent / parent)
         return name
+
+    @property
+    def currency(self) -> str:
+        """That of every preset; "" where they state none."""
+        return next(iter(self.presets.values())).opening.currency
 
     def start_moves(self, preset: str | None = None, base: str | None = None) -> Moves:
         """Nothing moved yet; without a base it is the one that the preset extends."""
@@ -171,9 +184,9 @@ class WhatIf:
 
         above = {
             "mean": ("Expected NRR", now.nrr),
-            "p05": ("P5", low),
-            "p50": ("P50", mid),
-            "p95": ("P95", high),
+            "p05": ("90% range, low end", low),
+            "p50": ("Median", mid),
+            "p95": ("90% range, high end", high),
         }
         rows = [
             [name, percent(value), percent(played[key]), _error(errors["nrr"][key])]
@@ -182,7 +195,7 @@ class WhatIf:
 
         if scenario.target is not None:
             reached = now.last.reaches(scenario.target)
-            name = f"Reaches {percent(scenario.target)}"
+            name = f"Probability of {percent(scenario.target)}"
             rows.append(
                 [name, share(reached), share(summed_up["p_target"]), _error(errors["p_target"])]
             )
@@ -211,7 +224,7 @@ class WhatIf:
         if not title:
             problems.append("title: say what it is called")
         if not because:
-            problems.append("because: say why you believe it; who reads the file will ask")
+            problems.append("because: give the reason; whoever reads the file will ask")
         path = self.folder / f"{name}.yaml"
         taken = f"file: {path.name} is there already; choose another name"
         if not NAME.fullmatch(name):
@@ -240,7 +253,23 @@ class WhatIf:
         self._take(path)
         self.presets = dict(sorted(self.presets.items()))
         self._base.cache_clear()
+        self._saved[name] = (moves.preset, over)
         return path
+
+    def files_to_report(self, moves: Moves) -> list[Path]:
+        """The files of the base and of what is on the screen, or of one where they are the same.
+
+        Raises UsageError where what was moved is not saved, or the two cannot be compared.
+        """
+        over = self.over(moves)
+        kept = {moves.preset: (moves.preset, {}), **self._saved}
+        name = next((name for name, said in kept.items() if said == (moves.preset, over)), None)
+        if name is None:
+            raise UsageError("save what you moved as a scenario first: a report is made of files")
+        if name == moves.base:
+            return [self.folder / self.files[name]]
+        comparable(self.presets[moves.base], self.presets[name])
+        return [self.folder / self.files[each] for each in (moves.base, name)]
 
     # --- what the panel is made of ----------------------------------------------------------------
 
@@ -258,7 +287,7 @@ class WhatIf:
         ]
         mix = sliders.mix_of(preset)
 
-        # a title that two files have is told with the file's name
+        # a title that two files have stands with the file's name
         titles = [each.title for each in self.presets.values()]
         presets = []
         for name, each in self.presets.items():
@@ -278,8 +307,11 @@ class WhatIf:
             "most_months": MOST_MONTHS,
             "target": preset.target,
             "groups": groups,
-            "mix": [{"segment": name, "value": value} for name, value in mix.items()],
-            "no_mix": "" if mix else "The customers are given: their mix stays as it is.",
+            "mix": [
+                {"segment": name, "label": label(name), "value": value}
+                for name, value in mix.items()
+            ],
+            "no_mix": "" if mix else "The customers are those of a ledger: their mix is fixed.",
             "trials": [[each, count(each)] for each in TRIALS],
         }
 
@@ -290,7 +322,7 @@ def _means_to_be_one(file: Path) -> bool:
         values = read_yaml(file, "scenario").values
     except UsageError:  # who can tell
         return True
-    return not is_card(values) and not OF_SCENARIOS.isdisjoint(values)
+    return is_scenario(values)
 
 
 class _Outlook:
@@ -330,14 +362,14 @@ def _figures(now: _Outlook, base: _Outlook, target: float | None) -> list[list[s
     months, (low, high) = span(now.scenario.months), now.quantiles[-1]
     closing = money(now.closing[-1], now.currency)
     figures = [
-        ["nrr", "Expected NRR", percent(now.nrr), f"{points(now.nrr - base.nrr)} against the base"],
-        ["range", "Nine in ten cases", f"{percent(low)} to {percent(high)}", f"over {months}"],
-        ["arr", f"ARR after {months}", closing, f"{_gained(now, base)} against the base"],
+        ["nrr", "Expected NRR", percent(now.nrr), f"{points(now.nrr - base.nrr)} vs base"],
+        ["range", "90% range", f"{percent(low)} to {percent(high)}", months],
+        ["arr", f"ARR after {months}", closing, f"{_gained(now, base)} vs base"],
     ]
     if target is not None:
         reached, before = now.last.reaches(target), base.last.reaches(target)
         figures.append(
-            ["target", f"Reaches {percent(target)}", share(reached), f"base: {share(before)}"]
+            ["target", f"Probability of {percent(target)}", share(reached), f"base {share(before)}"]
         )
     return figures
 
@@ -347,11 +379,10 @@ def _said(now: _Outlook, base: _Outlook, target: float | None) -> str:
     reached = ""
     if target is not None:
         likely = share(now.last.reaches(target))
-        reached = f" It reaches {percent(target)} with a probability of {likely}."
+        reached = f" Probability of {percent(target)}: {likely}."
     return (
-        f"NRR is {percent(now.nrr)} on average, and between {percent(low)} and {percent(high)} in"
-        f" nine of ten cases.{reached} ARR after {span(now.scenario.months)}:"
-        f" {_gained(now, base)} against the base."
+        f"Expected NRR {percent(now.nrr)}, 90% range {percent(low)} to {percent(high)}.{reached}"
+        f" ARR after {span(now.scenario.months)}: {_gained(now, base)} vs base."
     )
 
 
@@ -364,8 +395,8 @@ def _quality(now: _Outlook) -> str:
     if now.chances.method == "simulation":
         how = "Simulated, as the book is small or a few customers are large"
     else:
-        how = "Worked out from exact moments, without a simulation"
-    return f"{how}: the range may be off by {error}."
+        how = "From exact moments, without a simulation"
+    return f"{how}. The 90% range is accurate to {error}."
 
 
 def _error(error: float | None) -> str:
@@ -380,7 +411,7 @@ def _span(slider: sliders.Slider) -> str:
     if slider.span is None:
         return ""
     form = _form(slider)
-    return f"90%: {form(slider.span[0])} to {form(slider.span[1])}"
+    return f"90% range {form(slider.span[0])} to {form(slider.span[1])}"
 
 
 def _form(slider: sliders.Slider) -> Callable[[float], str]:
@@ -400,13 +431,14 @@ def _parts(levers: list[sliders.Slider]) -> list[dict[str, Any]]:
             for name in ("name", "segment", "value", "low", "high", "most")
         }
         parts.setdefault(each.field, []).append(
-            stated | {"is_share": not _is_number(each), "span": _span(each)}
+            stated
+            | {"label": label(each.segment), "is_share": not _is_number(each), "span": _span(each)}
         )
     return [
         {
             "field": name,
             "meaning": MEANINGS[f"{levers[0].driver}.{name}"],
-            "label": f"{STEPS[levers[0].driver]}{FIELD_WORDS.get(name, '')}",
+            "label": assumption(levers[0].driver, "rate" if name == sliders.CURVE else name),
             "relative": name == sliders.CURVE,
             "sliders": each,
         }
@@ -454,28 +486,26 @@ def _bridge(base: _Outlook, now: _Outlook) -> dict[str, Any]:
         return {"bridge": [], "no_bridge": str(error)}
     steps = replace(found, a=base.nrr, b=now.nrr).steps("Base", "Now", least=0.0)
     if not any(abs(each["amount"]) >= LEAST for each in steps[1:-1]):
-        return {"bridge": [], "no_bridge": "Now is as the base: there is no difference to explain."}
-    # on an axis from zero the steps would be slivers: the totals begin below the lowest end
-    ends = [each["end"] for each in steps]
-    floor = max(0.0, min(ends) - 0.4 * max(max(ends) - min(ends), 0.02))
-
+        return {"bridge": [], "no_bridge": "No difference from the base."}
     names = [labels.GROUP_WORDS.get(each["step"], each["step"]) for each in steps]
     rows = []
     for each, name, following in zip(steps, names, [*names[1:], None], strict=True):
         is_total = each["kind"] == "total"
-        start = floor if is_total else each["start"]
+        # changes are counted from the base, and a total is a level of its own
+        end = each["end"] - base.nrr
+        start = end if is_total else each["start"] - base.nrr
         is_there = is_total or abs(each["amount"]) >= LEAST
         label = percent(each["amount"]) if is_total else points(each["amount"])
         rows.append(
             {
                 "step": name,
                 "kind": each["kind"] if is_there else "none",
-                "lower": min(start, each["end"]),
-                "upper": max(start, each["end"]),
-                "end": each["end"],
+                "lower": min(start, end),
+                "upper": max(start, end),
+                "end": end,
                 "next": following,
                 "label": label if is_there else "–",
-                "place": max(start, each["end"]),
+                "place": max(start, end),
             }
         )
     return {"bridge": rows, "no_bridge": ""}

@@ -21,6 +21,7 @@ from nrrsim.report.charts.live import live
 from nrrsim.scenario.numbers import TARGET
 from nrrsim.scenario.scenario import Scenario
 from nrrsim.whatif.live import Moves, WhatIf
+from nrrsim.whatif.reports import make_report, new_card
 
 try:
     import anywidget
@@ -32,7 +33,7 @@ except ModuleNotFoundError as missing:
     ) from None
 
 # What the panel tells its page.
-TOLD = ("specs", "form", "answer", "saved", "run")
+TOLD = ("specs", "form", "answer", "saved", "run", "report")
 
 
 @cache
@@ -54,16 +55,16 @@ class Panel(anywidget.AnyWidget):
     answer = traitlets.Dict().tag(sync=True)
     saved = traitlets.Dict().tag(sync=True)
     run = traitlets.Dict().tag(sync=True)
+    report = traitlets.Dict().tag(sync=True)
 
     def __init__(self, model: WhatIf) -> None:
         self.model, self.moves = model, model.start_moves()
         self._stops = False
-        currency = model.presets[model.start].opening.currency
         start = {
             "form": model.form(self.moves),
             "answer": {"number": 0, **model.answer(self.moves)},
         }
-        super().__init__(_esm=_script(), specs=live(currency), **start)
+        super().__init__(_esm=_script(), specs=live(model.currency), **start)
         self.observe(self._asked, "asked")
         self.on_msg(self._received)
 
@@ -112,6 +113,8 @@ class Panel(anywidget.AnyWidget):
         kind = content.get("kind")
         if kind == "save":
             self._save(content)
+        elif kind == "report":
+            self._report(content)
         elif kind == "stop":
             self._stops = True
         elif kind != "run":
@@ -146,6 +149,39 @@ class Panel(anywidget.AnyWidget):
         }
         now = self.model.form(self.moves)
         self.form = {**self.form, **{each: now[each] for each in ("presets", "bases")}}
+
+    def _report(self, content: Mapping[str, Any]) -> None:
+        """Make the report of what the page shows, in a thread that passes on what is said."""
+        if self.report.get("state") == "running":
+            return
+        name = content.get("name")
+        try:
+            moves = _moves(content.get("asked"), self.model.presets)
+            files = self.model.files_to_report(moves)
+            card = new_card(files, name if isinstance(name, str) else "")
+        except (NrrsimError, OSError) as error:
+            self.report = {"state": "stopped", "problem": str(error)}
+            return
+        self.report = {"state": "running", "lines": [f"{card}: written"]}
+        Thread(target=self._make, args=(card,), daemon=True).start()
+
+    def _make(self, card: Path) -> None:
+        lines = list(self.report["lines"])
+
+        def tell(line: str) -> None:
+            lines.append(line)
+            self.report = {"state": "running", "lines": [*lines]}
+
+        try:
+            folder = make_report(card, tell)
+        except Exception as error:  # on the screen rather than in a log that nobody reads
+            self.report = {"state": "stopped", "lines": lines, "problem": _problem(error)}
+            return
+        if folder is None:
+            problem = f"No report was made; {card} was removed."
+            self.report = {"state": "stopped", "lines": lines, "problem": problem}
+        else:
+            self.report = {"state": "done", "lines": lines, "text": f"The report is in {folder}."}
 
     def _play(self, moves: Moves, trials: int, number: int) -> None:
         """A full simulation, in a thread of its own, so that the sliders go on answering."""

@@ -228,7 +228,7 @@ def _check_mix(scenario: Scenario, mix: Mapping[str, float]) -> None:
         if name not in was:
             raise UsageError(f"mix.{name}: is no segment of which the share can be moved")
         if not 0 <= share <= 1:
-            raise UsageError(f"mix.{name}: must be a share from 0 to 1, got {share:g}; 10 % is 0.1")
+            raise UsageError(f"mix.{name}: must be a share from 0 to 1, got {share:g}; 10% is 0.1")
     if was and not any({**was, **mix}.values()):
         raise UsageError("mix: every share is 0; leave one segment above it")
 

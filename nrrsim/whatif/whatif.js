@@ -2,9 +2,9 @@
 // out no figure, and fetches nothing: the drawing library, vegaEmbed, is bundled with it.
 
 const PICTURES = {
-  curve: ["How likely each NRR is", "Solid: now. Dashed: the base, which it is compared with. The higher the curve, the likelier the NRR below it."],
-  bridge: ["From the base to now", "Each bar is what one group of assumptions adds to, or takes from, expected NRR; together they make the difference. The axis does not start at zero."],
-  fan: ["ARR of today's customers", "Lines are expected; nine in ten futures lie in the bands. Solid: now. Dashed: the base. The axis does not start at zero."],
+  curve: ["Distribution of NRR", "Solid: now. Dashed: base."],
+  bridge: ["Expected NRR by driver", "Changes from the base, in points."],
+  fan: ["ARR of today's customers", "Expected, and 90% range. Solid: now. Dashed: base. The axis does not start at zero."],
 };
 const PATIENCE = 15000; // milliseconds
 const shown = (value, isShare) => (isShare ? 100 * value : value);
@@ -79,14 +79,14 @@ function render({ model, el }) {
     const note = make("span", { class: "span", id: `${at}-note`, "data-span": name }, span || "");
     const mark = make("span", { class: "mark", "aria-hidden": "true", title: "The scenario's value" });
     const share = (x) => (high > low ? (Math.min(Math.max(x, low), high) - low) / (high - low) : 0);
-    const limit = (x) => (is_share ? `${shown(x, true)} %` : String(x));
+    const limit = (x) => (is_share ? `${shown(x, true)}%` : String(x));
     const format = (x) => (whole ? String(Math.round(x)) : String(Number(shown(x, is_share).toFixed(is_share ? 2 : 3))));
 
     function show(x) {
       if (x > high) range.max = high = Math.min(most, 1.25 * x);  // typed: the slider grows
       mark.style.setProperty("--at", share(value));
       range.value = x;
-      range.setAttribute("aria-valuetext", `${format(x)}${percents && ` ${percents}`}`);
+      range.setAttribute("aria-valuetext", `${format(x)}${percents === "%" ? "%" : percents && ` ${percents}`}`);
       text.value = format(x);
       const differs = tidy(x) !== tidy(value);
       row.classList.toggle("moved", differs);
@@ -142,7 +142,7 @@ function render({ model, el }) {
     };
     const parts = group.parts.map((part) => {
       const rows = part.sliders.map((slider) =>
-        field({ ...slider, label: `${part.label}, ${slider.segment}`, kept: state.values[slider.name],
+        field({ ...slider, label: `${part.label}, ${slider.label}`, kept: state.values[slider.name],
           moved: (x) => {
             if (x == null) delete state.values[slider.name];
             else state.values[slider.name] = x;
@@ -151,7 +151,7 @@ function render({ model, el }) {
           } }));
       fields.push(...rows);
       const all = rows.length > 1 && !part.relative ? together(part, rows, told) : null;
-      rows.forEach((each, place) => each.row.querySelector("label").replaceChildren(hidden(`${part.label}, `), part.sliders[place].segment));
+      rows.forEach((each, place) => each.row.querySelector("label").replaceChildren(hidden(`${part.label}, `), part.sliders[place].label));
       return make("div", { class: "part", role: "group", "aria-label": part.meaning },
         make("p", { class: "meaning" }, part.meaning), all, ...rows.map((each) => each.row));
     });
@@ -183,8 +183,8 @@ function render({ model, el }) {
     if (!given.mix.length) return make("p", { class: "note" }, given.no_mix);
     const was = Object.fromEntries(given.mix.map((each) => [each.segment, each.value]));
     const now = () => ({ ...was, ...state.mix });
-    const fields = given.mix.map(({ segment, value }) =>
-      field({ name: `mix.${segment}`, label: `Share of ARR, ${segment}`, value, low: 0, high: 1, is_share: true,
+    const fields = given.mix.map(({ segment, label, value }) =>
+      field({ name: `mix.${segment}`, label: `Share of ARR, ${label}`, value, low: 0, high: 1, is_share: true,
         kept: state.mix[segment], moved: (x) => {
           const before = now(), own = x ?? value, rest = 1 - before[segment];
           const others = Object.keys(was).filter((each) => each !== segment);
@@ -244,7 +244,7 @@ function render({ model, el }) {
   // --- the answers ------------------------------------------------------------------------------------------------
 
   const views = {};
-  const nothing = [{ step: "", kind: "none", lower: 1, upper: 1.01, end: 1, place: 1, label: "" }];
+  const nothing = [{ step: "", kind: "none", lower: 0, upper: 0.01, end: 0, place: 0, label: "" }];
   const named = ({ curve, goal, bridge, fan }) => ({ curve, goal, fan, bridge: bridge.length ? bridge : nothing });
   const pictures = Object.entries(PICTURES).map(([name, [title, reading]]) => {
     const place = make("div", { class: "picture", role: "img", "aria-label": title });
@@ -310,8 +310,8 @@ function render({ model, el }) {
       table.dataset.number = run.number;
       table.classList.toggle("old", run.number !== model.get("answer").number);
       table.replaceChildren(
-        make("p", { class: "since" }, "Of earlier assumptions: run it again for those that are above."),
-        make("table", {}, make("caption", {}, "The same assumptions, every customer played month by month"),
+        make("p", { class: "since" }, "Of earlier assumptions: run it again for those above."),
+        make("table", {}, make("caption", {}, "The same assumptions, every customer simulated month by month"),
           make("thead", {}, make("tr", {}, ...run.heads.map((each) => make(each ? "th" : "td", each ? { scope: "col" } : {}, each)))),
           make("tbody", {}, ...run.rows.map(([name, ...cells]) =>
             make("tr", {}, make("th", { scope: "row" }, name), ...cells.map((each) => make("td", {}, each)))))));
@@ -350,13 +350,36 @@ function render({ model, el }) {
       make("details", {}, make("summary", {}, "What the file would state"), changed), save, answer);
   }
 
+  function reporter() {
+    const name = make("input", { type: "text", id: `${id}-report`, name: "report", autocomplete: "off" });
+    const answer = make("p", { role: "status", class: "made" });
+    const lines = make("pre", { tabindex: "0", "aria-label": "Messages of the command", hidden: true });
+    const go = make("button", { type: "button", onclick: () => {
+      answer.textContent = "";
+      model.send({ kind: "report", asked: { ...state, number }, name: name.value });
+    } }, "Make report");
+    const draw = () => {
+      const { state: at, lines: told = [], problem = "", text = "The report is being made." } = model.get("report");
+      go.disabled = at === "running";
+      lines.textContent = told.join("\n");
+      lines.hidden = !told.length;
+      answer.textContent = problem || text;
+      answer.classList.toggle("problem", Boolean(problem));
+    };
+    model.on("change:report", draw);
+    if (model.get("report").state) draw();
+    return make("div", { class: "saver reporter", role: "group", "aria-label": "Report" }, make("h3", {}, "Report"),
+      make("p", { class: "note" }, "PDF and HTML of the scenario, compared with the base. Left empty, the name is the scenario's."),
+      make("div", { class: "choice" }, make("label", { for: `${id}-report` }, "Name"), name), go, lines, answer);
+  }
+
   const initial = model.get("form");
   start(initial.preset, initial.base);
   adopt();
   drawChoices();
   drawLevers();
   root.append(form,
-    make("div", { class: "answers" }, figures, problem, said, ...pictures, quality, notices, runner(), saver()));
+    make("div", { class: "answers" }, figures, problem, said, ...pictures, quality, notices, runner(), saver(), reporter()));
   // A notebook's shortcuts are not for keys that are pressed here.
   for (const event of ["keydown", "keypress", "keyup"]) root.addEventListener(event, (each) => each.stopPropagation());
   el.append(root);

@@ -28,7 +28,7 @@ from nrrsim.ledger.ledger import Ledger
 from nrrsim.ledger.sources import matching
 from nrrsim.metrics import nrr
 from nrrsim.months import month_name, parse_month
-from nrrsim.notation import counted
+from nrrsim.notation import counted, percent
 from nrrsim.report.card import is_own_format, read_card
 from nrrsim.scenario.book import is_address
 from nrrsim.workspace.cards import Said, card_name, plan, report_card, why_said
@@ -39,6 +39,10 @@ YEAR = 12
 REPORT, COMPARISON = "quarterly_report", "scenario_comparison"
 LEARNT = "learnt.yaml"
 YOURS = "the reports' notebooks, yours to change"
+NO_CURRENCY = (
+    "the ledger does not say its currency: amounts are printed without a sign; --currency says it,"
+    " such as --currency EUR"
+)
 # What may lie in a folder that counts as empty: what git keeps, and what a spreadsheet that is open
 # or a file manager leaves.
 NO_MATTER = re.compile(r"\.git|\.DS_Store|Thumbs\.db|~\$.*|\.~lock\..*")
@@ -116,7 +120,7 @@ def new_workspace(
         told |= {
             scenarios / LEARNT: "what the ledger's past says",
             scenarios / "plan.yaml": "your plan, which extends it",
-            compared: "the report of the plan against the past",
+            compared: "the report of plan vs past",
         }
 
     lie = [_seen_from(home, each) for each in named]
@@ -140,8 +144,7 @@ def new_workspace(
             learnt.write(work / (scenarios / LEARNT).relative_to(home))
         for each in (card, *([compared] if learnt else [])):
             read_card(work / each.relative_to(home))  # what is written can be run
-    notes = (*why_not, *_assumed(ledger, rates, currency))
-    return Workspace(home, card, told, notes)
+    return Workspace(home, card, told, (*why_not, *([] if ledger.currency else [NO_CURRENCY])))
 
 
 def add_notebooks(folder: str | Path) -> Workspace:
@@ -309,13 +312,12 @@ def _said(
     ends = ledger.calendar.ends(month, 3)
     last = "the ledger's last month that ends a quarter" if ends else "the ledger's last month"
     whole = "" if window == YEAR else "the ledger reaches no further back"
-    of = "as was said to nrrsim new" if currency else "as the ledger does not say, the usual one"
-    of = "the ledger's" if "currency" in ledger.entries.frame else of
+    of = "as was said to nrrsim new" if currency else "the ledger's"
     said = {
         "as_of": Said(month_name(month), last),
         "window": Said(window, whole),
         "definition": Said("point_to_point", "the default"),
-        "currency": Said(ledger.currency, asked.get("currency", of)),
+        **({"currency": Said(ledger.currency, of)} if ledger.currency else {}),
         "grace_months": Said(ledger.grace_months),
         "fiscal_year_end": Said(
             ledger.calendar.year_end, "" if ledger.calendar.is_fiscal else "the calendar's"
@@ -365,13 +367,6 @@ def _learnt(
         return None, (no_plan.format(error),)
 
 
-def _assumed(ledger: Ledger, rates: str | None, currency: str | None) -> list[str]:
-    if currency or rates or "currency" in ledger.entries.frame:
-        return []
-    taken = f"the ledger does not say its currency, and {ledger.currency} is taken"
-    return [f"{taken}: --currency says another"]
-
-
 def _lever(learnt: Calibration) -> dict[str, Any]:
     """A quarter less churn in the largest segment, as drivers of a scenario."""
     opening = learnt.scenario.opening
@@ -381,7 +376,7 @@ def _lever(learnt: Calibration) -> dict[str, Any]:
         each.mean for each in learnt.learnt if (each.driver, each.segment) == ("churn", name)
     )
     rate = float(f"{0.75 * churn:.3g}")
-    source = f"judgement: a quarter less than the {churn:.3g} that was learnt"
+    source = f"judgement: a quarter less than the {percent(churn)} that was learnt"
     return {"churn": {name: {"rate": rate, "source": source}}}
 
 
@@ -397,6 +392,6 @@ def _comparison(company: str, month: int, target: float | None) -> str:
         "company": Said(company),
         "scenarios": Said(["scenarios/learnt.yaml", "scenarios/plan.yaml"]),
         "as_of": Said(month_name(month)),
-        "title": Said("The plan against the past"),
+        "title": Said("Plan vs past"),
     }
-    return report_card(COMPARISON, "The plan against the past.", said)
+    return report_card(COMPARISON, "Plan vs past.", said)

@@ -18,6 +18,7 @@ from nrrsim.ledger.reading import as_keys
 from nrrsim.ledger.sources import matching
 from nrrsim.months import Calendar, month_name, month_number
 from nrrsim.report.card import read_card
+from nrrsim.report.published import NONE, PREVIOUS
 from nrrsim.scenario.book import is_address
 from nrrsim.workspace.cards import card_name
 from nrrsim.yamlfile import Document, read_yaml
@@ -32,6 +33,10 @@ OF_ONE_DAY = {
     "known_at": (
         "# As known at one day, and not at the latest? Say so here. It was:",
         "the last card's ledger was read as known at that day",
+    ),
+    "previous": (
+        "# Compared with another report than the last one? Say so here. It was:",
+        "it was the report before the last card's",
     ),
 }
 
@@ -56,8 +61,8 @@ def next_card(folder: str | Path) -> NextCard:
     calendar = _calendar(card, before)
     month = month_number(card.values["as_of"]) or 0
     ledger, note = _ledger(before)
-    left_open = [key for key in OF_ONE_DAY if key in card.values]
-    reaches = ledger.months[-1] if ledger and not left_open else None
+    left_open = _left_open(card)
+    reaches = ledger.months[-1] if ledger and set(left_open) <= {PREVIOUS} else None
     if reaches and reaches < month_name(month):
         raise UsageError(
             f"{before}: is there already, and its ledger reaches {reaches} alone; the card after it"
@@ -84,6 +89,11 @@ def next_card(folder: str | Path) -> NextCard:
     except FileExistsError:
         raise UsageError(f"{path}: is there already; nothing is overwritten") from None
     return NextCard(path, before, as_of, tuple(notes))
+
+
+def _left_open(card: Document) -> list[str]:
+    """The keys that were said of one day; that a report is compared with none is said of all."""
+    return [key for key in OF_ONE_DAY if key in card.values and card.values[key] != NONE]
 
 
 def _says(path: Path, meant: dict[str, Any]) -> bool:
@@ -164,9 +174,8 @@ def _moved(path: Path, card: Document, month: str) -> str:
         raise UsageError(f"{at}: as_of: write the month on the line of its key")
     quote = found[0][0] if found[0][0] in "\"'" else ""
     lines[at.line - 1] = f"{line[:column]}{quote}{month}{quote}{line[found.end() :]}"
-    for key, (asked, _) in OF_ONE_DAY.items():
-        if key in card.values:
-            stands = card.keys[key,].line - 1
-            ending = "\r" * lines[stands].endswith("\r")
-            lines[stands] = f"{asked}{ending}\n# {lines[stands]}"
+    for key in _left_open(card):
+        stands = card.keys[key,].line - 1
+        ending = "\r" * lines[stands].endswith("\r")
+        lines[stands] = f"{OF_ONE_DAY[key][0]}{ending}\n# {lines[stands]}"
     return "\n".join(lines)

@@ -99,7 +99,7 @@ def readme(
     compare = _commands(
         {
             "nrrsim simulate params/scenarios/plan.yaml": "the range of NRR",
-            "nrrsim report params/past-vs-plan.yaml": "the plan against the past",
+            "nrrsim report params/past-vs-plan.yaml": "plan vs past",
         }
     )
     parts = [
@@ -133,8 +133,12 @@ def gitignore(ledgers: Sequence[str]) -> str:
         "/ledger/*",
         "!/ledger/.gitkeep",
         *(f"/{path}" for path in named),
-        "# Reports name customers, too: take away the # to keep them out.",
-        "# /reports/*/",
+        "# Reports name customers, too: take away the # of these lines to keep them out. What the",
+        "# next report is compared with stays: figures, and amounts by keys in the place of names.",
+        "# /reports/*/*",
+        "# !/reports/*/manifest.json",
+        "# !/reports/*/published.parquet",
+        "# !/reports/*/before/",
         "~$*",
         ".~lock.*",
     ]

@@ -300,9 +300,9 @@ def test_months_may_be_written_as_people_do(meridian):
 def test_sentences_for_every_definition_and_window(meridian, definition, window):
     past = Actuals(meridian.ledger, "2026-09", window, definition, ex_price=window == 3)
     said = said_of(past, "bottom_line", "gross_line", "trend", "definition")
-    assert ("benchmark" in said) == (window == 12)
+    assert ("Benchmark: " in said) == (window == 12)
     assert ("by the definition" in said) == (definition != "point_to_point")
-    assert ("New customers never enter" in said) == (definition != "compounded")
+    assert ("New customers never count" in said) == (definition != "compounded")
     assert "1 months" not in said.replace("11 months", "")
     assert "nan" not in said
 
@@ -321,7 +321,7 @@ def test_segments_that_cannot_be_measured(write):
     rows = [f"A,{m},10,{'x' if m < '2025-01' else 'y'}" for m in _months("2024-01", 30)]
     ledger = nr.read_ledger(write("customer,month,mrr,segment\n" + "\n".join(rows)))
     past = Actuals(ledger, "2026-03", 12, "trailing_average")
-    assert "base to be measured on" in said_of(past, "segments")
+    assert "No segment had revenue at the start" in said_of(past, "segments")
 
 
 def _months(first: str, number: int) -> list[str]:

@@ -14,6 +14,7 @@ from nrrsim.calibration.frequency import posterior, prior_grid
 from nrrsim.calibration.tenure import fit_curve
 from nrrsim.calibration.years import BAD_YEAR, SHOCK_SD, _between_years
 from nrrsim.months import month_name, parse_month
+from nrrsim.notation import month_name as in_words
 
 LEDGERS = int(os.environ.get("NRRSIM_LEDGERS", "40"))  # `make bench` takes 200
 EXAMPLE = ROOT / "nrrsim" / "data" / "meridian.csv"
@@ -315,11 +316,13 @@ def test_a_step_that_many_share_is_a_finding(tmp_path):
     ledger = written(pd.concat(rows).assign(segment="one"), tmp_path)
     told = calibrate(ledger, ledger.months[-1])
     month = month_name(BEGIN + 15)
-    assert any(f"{month}: 38 of 50 customers of one rose by 5 %" in each for each in told.findings)
+    assert any(
+        f"{in_words(month)}: 38 of 50 customers of One rose by 5%" in each for each in told.findings
+    )
     assert "price" not in told.scenario.plain()["drivers"]
     asked = calibrate(ledger, ledger.months[-1], price_months=[month])
     assert asked.scenario.drivers.price["one"].uplift == pytest.approx(0.05, abs=1e-3)
-    assert any("taken as a price increase" in each for each in asked.findings)
+    assert any("counted as a price increase" in each for each in asked.findings)
     adoption = asked.frame().set_index("driver").loc["adoption", "events"]
     assert adoption == 0
 
@@ -379,7 +382,7 @@ def test_a_segment_without_churn_beside_others_that_have(tmp_path):
     told = calibrate(ledger, month_name(BEGIN + 29))
     found = told.frame().set_index(["driver", "segment"])
     assert 0.005 < found.loc[("churn", "one"), "mean"] < found.loc[("churn", "two"), "mean"]
-    assert any(each.startswith("one: no churn in 29 customer-years") for each in told.findings)
+    assert any(each.startswith("One: no churn in 29 customer-years") for each in told.findings)
 
 
 def test_what_cannot_be_learnt_is_an_error(tmp_path):
@@ -566,7 +569,9 @@ def test_annual_contracts_of_unknown_anniversary_are_not_overrated(tmp_path):
 def test_what_cannot_be_asked_is_said(tmp_path):
     ledger = nr.read_ledger(EXAMPLE)
     told = calibrate(ledger, "2026-09", price_months=["2031-01"])
-    assert any("price month 2031-01: no rise is shared by many" in each for each in told.findings)
+    assert any(
+        "Price month January 2031: few customers share a rise" in each for each in told.findings
+    )
     (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(nr.UsageError, match="choose another --out"):
         told.write(tmp_path / "bytes.yaml")

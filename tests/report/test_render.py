@@ -19,20 +19,20 @@ import pikepdf
 import pypandoc
 import pypdfium2  # type: ignore[import-untyped]
 import pytest
-from conftest import HOSTILE, ROOT, squeezed
+from conftest import HOSTILE, ROOT, squeezed, unmet_rules
 
 from nrrsim.errors import RenderError
 from nrrsim.report.pages import notebook, pdf
-from nrrsim.report.pages.markdown import install_fonts
+from nrrsim.report.pages.markdown import font_folders, install_fonts
 from nrrsim.report.pages.pdf import Quarto, find_quarto
 from nrrsim.report.pages.render import engine_used, render
 
-# A copy of the house style as it is in git: without what was rendered, and without the fonts for Quarto by hand.
+# A copy of the house style as it is in git: without what was rendered, and without the font for Quarto by hand.
 STYLE = Path(tempfile.mkdtemp(prefix="style-"))
 atexit.register(shutil.rmtree, STYLE, ignore_errors=True)
 REPORTS = ROOT / "reports"
 shutil.copytree(
-    REPORTS / "_extensions", STYLE / "_extensions", ignore=shutil.ignore_patterns("fonts")
+    REPORTS / "_extensions", STYLE / "_extensions", ignore=shutil.ignore_patterns("*.otf")
 )
 for name in ("_quarto.yml", "_brand.yml"):
     shutil.copy(REPORTS / name, STYLE / name)
@@ -204,6 +204,17 @@ def pages_of(pdf: Path) -> list[str]:
     return [page.get_textpage().get_text_range() for page in pypdfium2.PdfDocument(pdf)]
 
 
+def fonts_of(pdf: Path) -> set[str]:
+    """The names of a PDF's fonts, without the letters that mark a part of one."""
+    with pikepdf.open(pdf) as document:
+        fonts = [
+            each
+            for each in document.objects
+            if isinstance(each, pikepdf.Dictionary) and "/BaseFont" in each
+        ]
+        return {str(font.BaseFont).partition("+")[2] for font in fonts}
+
+
 class Page(HTMLParser):
     """The text of a page, and its tags with their attributes."""
 
@@ -301,7 +312,17 @@ def test_the_pdf_is_tagged_and_says_what_it_is(sample: dict[str, Path]) -> None:
             for item in pdf.objects
             if isinstance(item, pikepdf.Dictionary) and "/Alt" in item
         }
-    assert {"Bridge, 100 to 104.6", "retained over opening", "A_0"} <= alternatives
+    assert {"Bridge, 100 to 104.6", "retained over opening", "A 0"} <= alternatives
+
+
+def test_the_pdf_keeps_the_rules_of_pdf_ua(sample: dict[str, Path], tmp_path: Path) -> None:
+    assert unmet_rules(sample["pdf"]) == []
+    with pikepdf.open(sample["pdf"]) as pdf:
+        for item in pdf.objects:
+            if isinstance(item, pikepdf.Dictionary) and item.get("/S") == "/Figure":
+                del item["/Alt"]
+        pdf.save(tmp_path / "silent.pdf")
+    assert any("ALTERNATIVE-TEXT" in rule for rule in unmet_rules(tmp_path / "silent.pdf"))
 
 
 def test_same_notebook_same_bytes(sample: dict[str, Path], tmp_path: Path) -> None:
@@ -404,6 +425,26 @@ def test_headings_and_captions_stay_with_what_they_belong_to(tmp_path: Path) -> 
         assert caption_at[1] > 60  # above the foot of the page
 
 
+def test_a_picture_and_its_sentence_stay_on_one_page(tmp_path: Path) -> None:
+    """The picture lower and lower on its page, until it leaves it; the sentence has five lines."""
+    cells, lowered = [], range(12)
+    for number in lowered:
+        cells += [
+            text(f"```{{=typst}}\n#pagebreak()\n#block(height: {140 + 4 * number}mm)\n```"),
+            code(
+                f"#| label: fig-{number}\n#| fig-cap: P{number}x\n#| fig-alt: P\nx", output(svg=SVG)
+            ),
+            text(f"Begin{number}x {'and what it shows, ' * 24}to its end{number}x."),
+        ]
+    pdf = made(tmp_path, *cells, to=("pdf",))["pdf"]
+    places = [
+        [boxes(pdf, f"{word}{number}x")[0][0] for word in ("P", "Begin", "end")]
+        for number in lowered
+    ]
+    assert all(len(set(each)) == 1 for each in places)
+    assert len(pages_of(pdf)) > 1 + len(lowered)  # some left their page
+
+
 def test_wide_cells_wrap(tmp_path: Path) -> None:
     long = "long words that go on and on " * 12
     out = made(
@@ -436,6 +477,50 @@ def test_what_is_not_finished_is_not_rendered(tmp_path: Path) -> None:
     assert "cell 4 (fig-b) is a picture without alternative text" in message
     assert "cell 5 (fig-c) has a label but shows nothing" in message
     assert "cell 6" not in message
+
+
+def test_alternative_texts_say_what_is_in_the_picture(tmp_path: Path) -> None:
+    """A chart's own description comes behind what the cell says, and nothing in it is evaluated."""
+    several = "#| label: fig-b\n#| fig-alt: >\n#|   Bars\n#|   by year.\n#| fig-cap: Years\nbars"
+    cells = [
+        code('#| fig-alt: "Bridge."\nchart', output(svg=SVG, text=f"Opening 5. {HOSTILE[3]}")),
+        code(several, output(svg=SVG, text=HOSTILE[6])),
+        code("#| fig-alt: Nothing more\nchart", output(svg=SVG, text="<chart>")),
+        code("chart", output(svg=SVG, text="Churn 3.0%")),
+        code("frame", output(text="no picture")),
+    ]
+    book = nbformat.read(write(tmp_path, *cells), as_version=4)  # type: ignore[no-untyped-call]
+    notebook.describe_pictures(book)
+    nbformat.write(book, tmp_path / "executed.ipynb")  # type: ignore[no-untyped-call]
+    described = notebook.read_cells(tmp_path / "executed.ipynb", STYLE)[1]
+    assert [cell.options.get("fig-alt") for cell in described] == [
+        "Bridge. Opening 5. {{\u2060< env HOME >}}",
+        f"Bars by year. {HOSTILE[6]}",
+        "Nothing more",
+        "Churn 3.0%",
+        None,
+    ]
+    assert described[1].options["fig-cap"] == "Years"
+    assert [cell.source for cell in described] == ["chart", "bars", "chart", "chart", "frame"]
+    (tmp_path / "out").mkdir()
+    out = render(
+        tmp_path / "executed.ipynb",
+        tmp_path / "out",
+        to=("pdf", "html"),
+        engine="embedded",
+        style=STYLE,
+        timestamp=0,
+    )
+    labels = [attrs.get("aria-label") for _, attrs in Page(out["html"]).tags]
+    with pikepdf.open(out["pdf"]) as document:
+        printed = [
+            str(item.Alt)
+            for item in document.objects
+            if isinstance(item, pikepdf.Dictionary) and "/Alt" in item
+        ]
+    for cell in described[:4]:
+        assert cell.options["fig-alt"] in labels
+        assert cell.options["fig-alt"] in printed
 
 
 def test_references_that_lead_nowhere(tmp_path: Path) -> None:
@@ -492,8 +577,13 @@ def test_a_name_that_no_font_can_print_is_named(tmp_path: Path, name: str) -> No
 
 
 def test_a_missing_font_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pdf, "font_folders", lambda: (EXTENSION / "none.ttf",))
-    assert "unknown font family" in refused(tmp_path, text("x"), to=("pdf",))
+    """Typst only warns, and Quarto by hand exits with 0: the template itself refuses another font."""
+    style = tmp_path / "style"
+    shutil.copytree(STYLE, style, ignore=shutil.ignore_patterns("fonts"))
+    monkeypatch.setattr(pdf, "font_folders", lambda: ())
+    notebook = write(tmp_path, text("x"))
+    with pytest.raises(RenderError, match="the font Inter is missing: copy the folder fonts"):
+        render(notebook, tmp_path / "out", engine="embedded", style=style, timestamp=TIMESTAMP)
 
 
 def test_what_can_be_asked_for(tmp_path: Path) -> None:
@@ -551,7 +641,7 @@ def test_how_quarto_is_called(fake_quarto: Path, tmp_path: Path) -> None:
     for name in (
         "_quarto.yml", "_brand.yml",
         "_extensions/nrrsim/_extension.yml", "_extensions/nrrsim/typst-template.typ",
-        "_extensions/nrrsim/fonts/Inter[opsz,wght].ttf", "_extensions/nrrsim/fonts/NotoSansCJKjp-Regular.otf",
+        "_extensions/nrrsim/fonts/Inter-Bold.ttf", "_extensions/nrrsim/fonts/NotoSansCJKjp-Regular.otf",
     ):  # fmt: skip
         assert name in seen["files"]
     assert sorted(STYLE.rglob("*")) == before
@@ -567,6 +657,7 @@ def test_how_quarto_is_called(fake_quarto: Path, tmp_path: Path) -> None:
         "WARNING (main.lua:17580) Unable to resolve crossref @fig-none",
         "\x1b[33mWARNING: something\x1b[39m",
         "ERROR: Typst compilation failed",
+        "[typst]: Compiling report.typ to report.pdf...warning: variable fonts are not currently supported",
     ],
 )
 def test_what_quarto_complains_of_is_an_error(
@@ -585,7 +676,6 @@ def test_what_quarto_says_otherwise_is_not(
 ) -> None:
     said = "metadata\n  title: Forecast error and warning signs\n[typst]: Compiling report.typ...DONE\n"
     said += "WARNING: PDF standard validation requested but verapdf is not installed.\nOutput created: x\n"
-    said += "[typst]: Compiling report.typ to report.pdf...warning: variable fonts are not currently supported\n"
     monkeypatch.setenv("FAKE_STDERR", said)
     render(write(tmp_path), tmp_path / "out", engine="quarto", style=STYLE, timestamp=0)
 
@@ -628,7 +718,11 @@ def test_fonts_for_quarto_by_hand(tmp_path: Path) -> None:
     folder = install_fonts(tmp_path)
     assert folder == tmp_path / "_extensions/nrrsim/fonts"
     assert install_fonts(tmp_path) == folder
-    assert sum(path.stat().st_size > 500_000 for path in folder.iterdir()) == 3
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == sorted(font.name for font in font_folders())
+    assert len(names) == 7
+    # the extension in git holds Inter itself: who takes the folder takes the font
+    assert {font.parent for font in font_folders()[:6]} == {REPORTS / "_extensions/nrrsim/fonts"}
 
 
 def test_one_palette_in_three_files() -> None:
@@ -638,6 +732,35 @@ def test_one_palette_in_three_files() -> None:
     for name, colour in brand.items():
         assert f'#let {name} = rgb("{colour}")' in template
         assert f"--{name}: {colour};" in css
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_texts_can_be_read() -> None:
+    """WCAG's 4.5:1, on paper, on what is shaded, and on a callout, which is 6% of its accent."""
+    template = (EXTENSION / "typst-template.typ").read_text("utf-8")
+    colours = dict(re.findall(r'#let ([\w-]+) = rgb\("(#\w+)"\)', template))
+    used = set(re.findall(r"text\([^()]*?fill: ([\w-]+)", template))
+    assert {"ink", "muted", "navy", "teal-text", "accent-text", "on-navy"} <= used
+    accents = {"accent-text": ("navy", "brick", "teal-text", "amber-text")}
+    # the dots of the contents are no text
+    texts = {each for name in used - {"hairline"} for each in accents.get(name, (name,))}
+    for name in texts:
+        dark = colours.get(name, "#FFFFFF")
+        grounds = ["#FFFFFF", colours["wash"]]
+        if name in {"white", "on-navy"}:
+            grounds = [colours["navy"]]
+        elif name in accents["accent-text"]:
+            accent = colours[name.removesuffix("-text")]
+            mixed = (int(0.06 * int(accent[i : i + 2], 16) + 0.94 * 255) for i in (1, 3, 5))
+            grounds.append("#" + "".join(f"{part:02X}" for part in mixed))
+        for ground in grounds:
+            low, high = sorted((luminance(dark), luminance(ground)))
+            assert (high + 0.05) / (low + 0.05) >= 4.5, (name, ground)
 
 
 def test_the_partials_survive_pandoc() -> None:
@@ -673,7 +796,35 @@ def test_formulas_as_quarto_leaves_them(tmp_path: Path) -> None:
         extra_args=[f"--lua-filter={EXTENSION / 'formulas.lua'}"],
     )
     assert (
-        '#math.equation(alt: "a \\\\cdot b", block: true, numbering: equation-numbering, [ $'
+        '#math.equation(alt: "a times b", block: true, numbering: equation-numbering, [ $'
         in written
     )
-    assert '#math.equation(alt: "\\\\alpha", block: false, $alpha$)' in written
+    assert '#math.equation(alt: "alpha", block: false, $alpha$)' in written
+
+
+@pytest.mark.parametrize(
+    ("formula", "said"),
+    [
+        (r"a_i(0)", "a i of 0"),
+        (r"A[t]", "A at t"),
+        (r"a\,(1 + \text{uplift})", "a (1 plus uplift)"),
+        (
+            r"\frac{\sum_i a_i(w)}{\sum_i a_i(0)}",
+            "the sum over i of a i of w over the sum over i of a i of 0",
+        ),
+        (r"\mathrm{NRR} - 1 \leq 10\%", "NRR minus 1 at most 10 percent"),
+        (r"1 - (1 - r_c)^{1/12}", "1 minus (1 minus r c) to the power 1/12"),
+        (
+            r"\min(a, b) \times \frac{\tfrac{a}{b}}{c}",
+            "the smaller of (a, b) times a over b over c",
+        ),
+    ],
+)
+def test_a_formula_is_read_aloud(formula: str, said: str) -> None:
+    written = pypandoc.convert_text(
+        f"${formula}$",
+        "typst",
+        format="markdown",
+        extra_args=[f"--lua-filter={EXTENSION / 'formulas.lua'}"],
+    )
+    assert re.findall(r'alt: "(.*?)"', written) == [said]

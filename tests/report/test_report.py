@@ -10,11 +10,23 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import HOSTILE, ROOT, SHARED, squeezed, started, text_of, until
+from conftest import (
+    HOSTILE,
+    ROOT,
+    SHARED,
+    page_fill,
+    squeezed,
+    started,
+    text_of,
+    unmet_rules,
+    until,
+)
+from english import text_of_page, unlike_a_board
 
 import nrrsim as nr
 from nrrsim.report.card import read_card
 from nrrsim.report.manifest import verify
+from nrrsim.report.pages.markdown import font_folders
 from nrrsim.report.run import run_card
 
 CARD = ROOT / "params" / "2026Q3.yaml"
@@ -217,6 +229,27 @@ def test_the_example_report(finished):
     html = (finished / "report.html").read_text()
     assert "107.5%" in html
     assert "<table" in html
+    for page in (text, text_of_page(html)):
+        assert unlike_a_board(page) == []
+        flat = " ".join(page.split())
+        for form in (
+            "for the twelve months ended 30 September 2026: up 1.4 points on Q2 2026",
+            "+1.4 pts vs Q2 2026",
+            "The 391 customers of September 2025 had",
+            "Churn and contraction cost $7.05M (18.0%)",
+            "alone cost 1.5 points",
+            "inside the usual 85% to 90%",
+            "Enterprise retains best (115.5%), SMB worst",
+            "The gap between the lines is expansion.",
+            "chance alone puts NRR anywhere from 102.0% to 113.3% (90%)",
+            "(90% range 95.3% to 119.1%)",
+            "The 10 largest customers are 21.7% of ARR",
+            "Most of the uncertainty (96%) is how good the year is for all customers.",
+            "contracts look annual (customers leave at the anniversary)",
+            "too little to judge",
+            "0.37 a year",
+        ):
+            assert form in flat, form
 
 
 def test_the_model_as_a_report(tmp_path):
@@ -227,7 +260,19 @@ def test_the_model_as_a_report(tmp_path):
         assert words in text, words
         assert words in html, words
     assert not re.search(r"\?@|\[@|\bnan\b|None|<NA>|report-table|:::", text)
+    assert unlike_a_board(text) == unlike_a_board(text_of_page(html)) == []
     assert json.loads((folder / "manifest.json").read_text())["numbers"]["books_close"] is True
+
+
+def test_no_page_of_it_is_nearly_empty(finished):
+    filled = page_fill(finished / "report.pdf")
+    assert len(filled) > 1
+    assert min(filled[:-1]) >= 1 / 3, filled
+
+
+def test_it_can_be_read_aloud(finished):
+    """By the rules of PDF/UA-1, as another program reads them."""
+    assert unmet_rules(finished / "report.pdf") == []
 
 
 def test_the_manifest_ties_to_the_command(finished):
@@ -411,6 +456,13 @@ def test_a_notebook_that_marks_no_path_says_so(card, tmp_path, caplog):
     assert [each for each in caplog.messages if "no parameter of tiny says (path)" in each]
 
 
+def test_fonts_come_to_where_quarto_may_be_called_by_hand(card, tmp_path):
+    fonts = tmp_path / "reports" / "_extensions" / "nrrsim" / "fonts"
+    fonts.parent.mkdir(parents=True)
+    run_card(card("notebook: tiny.ipynb\nname: a\n"), out=tmp_path / "reports", to=())
+    assert {file.name for file in fonts.iterdir()} == {file.name for file in font_folders()}
+
+
 def test_hostile_names_are_text(tmp_path):
     months = [f"{year}-{month:02d}" for year in (2024, 2025) for month in range(1, 13)]
     rows = ["customer,month,mrr,segment"]
@@ -463,19 +515,33 @@ def test_real_ledgers_give_reports(tmp_path, name, as_of, currency, nrr):
     assert not re.search(r"\bnan\b|None", text)
 
 
-def test_the_spreadsheet_ties(finished):
+def test_the_workbook_ties(finished):
     from python_calamine import CalamineWorkbook
 
     book = CalamineWorkbook.from_path(finished / "report.xlsx")
     told = json.loads((finished / "manifest.json").read_text())["numbers"]
-    numbers = {row[0]: row[1] for row in book.get_sheet_by_name("numbers").to_python()[2:]}
-    assert numbers["nrr"] == pytest.approx(told["nrr"])
-    assert numbers["movements / churn"] == pytest.approx(told["movements"]["churn"])
-    moves = {
-        row[0]: row[1] for row in book.get_sheet_by_name("movements").to_python()[2:] if row[0]
+    checks = book.get_sheet_by_name("Checks").to_python()
+    assert re.fullmatch(r"All \d+ figures tie to the report", checks[1][0])
+    found = {row[0]: row[1] for row in checks}
+    for name, value in (
+        ("NRR", told["nrr"]),
+        ("Opening ARR, cohort", told["opening"]),
+        ("Price, cohort", told["movements"]["price"]),
+        ("Churn, cohort", -told["movements"]["churn"]),
+        ("Closing ARR, whole company", told["company_closing"]),
+    ):
+        assert found[name] == pytest.approx(value, abs=0.005), name
+    # a sheet a section, between what is looked at first and what it stands on
+    names = book.sheet_names
+    assert (names[0], names[-3:]) == ("Summary", ["Customers", "Roll-forward", "Checks"])
+    assert len(names) > 10
+    nbook = nbformat.read(finished / "report.ipynb", as_version=4)
+    captions = {
+        row[0]
+        for name in names[1:-3]
+        for row in book.get_sheet_by_name(name).to_python()
+        if isinstance(row[0], str)
     }
-    assert moves["Opening ARR"] == pytest.approx(told["opening"])
-    assert moves["Closing ARR"] == pytest.approx(told["closing"])
-    assert moves["Churn"] == pytest.approx(-told["movements"]["churn"])
-    assert moves["Check: opening and movements less closing"] == pytest.approx(0, abs=0.005)
-    assert {"segments", "movers", "renewals", "definitions", "checks"} <= set(book.sheet_names)
+    drawn = re.findall(r'#\| (?:fig|tbl)-cap: "(.*)"', "\n".join(c.source for c in nbook.cells))
+    assert len(drawn) > 15
+    assert set(drawn) <= captions

@@ -83,10 +83,12 @@ def user(tmp_path_factory) -> NewUser:
 
 
 def test_every_file_of_the_package_is_in_it(user):
-    listed = subprocess.run(["git", "ls-files", "nrrsim"], cwd=ROOT, capture_output=True, text=True)
-    files = listed.stdout.split()
-    assert "nrrsim/py.typed" in files
-    assert [name for name in files if not (user.site / name).is_file()] == []
+    """The house style, too, with its fonts."""
+    listed = ["git", "ls-files", "nrrsim", "reports"]
+    files = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True).stdout.split()
+    assert {"nrrsim/py.typed", "reports/_extensions/nrrsim/fonts/Inter-Bold.ttf"} <= set(files)
+    inside = [name.replace("reports/", "nrrsim/_share/reports/", 1) for name in files]
+    assert [name for name in inside if not (user.site / name).is_file()] == []
 
 
 def test_nothing_of_this_checkout_is_used(user):
@@ -112,8 +114,8 @@ JOB = [
     ("verify reports/q", "numbers: as the notebook computed them"),
     ("simulate nrr-105 --trials 100", "Reactive customer success: 100 trials"),
     ("compare nrr-105 nrr-128 --trials 100", "Customer-led growth           128.0%"),
-    ("calibrate ledger.csv --as-of 2026-09 --out params/learnt.yaml", "3 whole years"),
-    ("expect params/learnt.yaml", "Learnt from the ledger up to 2026-09: expected"),
+    ("calibrate ledger.csv --as-of 2026-09 --out params/learnt.yaml", "3 full years"),
+    ("expect params/learnt.yaml", "Estimated from the ledger to September 2026: expected"),
     ("schema", '"$schema"'),
     ("new acme --ledger ledger.csv", "acme/params/2026Q3.yaml"),
     ("check acme/params/2026Q3.yaml", "no errors: every row was read"),

@@ -20,7 +20,7 @@ from nrrsim.report.card import read_card
 from nrrsim.report.manifest import verify
 from nrrsim.report.pages.render import render
 from nrrsim.report.run import run_card
-from nrrsim.report.wording import comparison, facts, forecast, plan, quarterly, templates
+from nrrsim.report.wording import comparison, facts, forecast, plan, quarterly, since, templates
 from nrrsim.report.wording.say import REPORTS, checked, facts_of
 from nrrsim.report.wording.templates import MACROS, OWN, Templates, house_templates, laid_out
 
@@ -58,6 +58,8 @@ def histories(folder):
     yield of(
         "A,2024-12,100 A,2025-12,100", target=1.2
     )  # one customer, no change, short of the target
+    yield of("A,2024-12,100 B,2024-12,100 A,2025-12,110 B,2025-12,10")  # losses above gains
+    yield of("A,2025-09,9 A,2025-12,8", "2025-12", 3)  # compared with nothing
     yield of("A,2023-12,10 B,2023-12,9 A,2024-12,8 B,2024-12,9 A,2025-12,9 B,2025-12,9")  # annual
     yield of(
         "A,2023-12,10 B,2023-12,9 A,2024-12,9 B,2024-12,9 A,2025-12,8 B,2025-12,9", ex_price=True
@@ -100,7 +102,7 @@ def histories(folder):
 
 
 def comparisons(folder):
-    """Pairs of scenarios: far apart, near, the same, never reaching and already past the target."""
+    """Scenarios alone and several: far apart, near, the same, never reaching the target and past it."""
     plain = {
         "title": "plain",
         "target": 1.1,
@@ -138,11 +140,15 @@ def comparisons(folder):
         ([plain, {**plain, "title": "same"}, worse], {}),
         ([worse, plain], {"target": 2.0}),
         (long, {"target": 1.3}),
+        ([plain], {"target": 9.0}),
+        ([unsure], {"target": 1.1}),
+        ([{**plain, "drivers": {"churn": {"all": 0.1}}}], {"target": 0.8}),
     )):  # fmt: skip
         paths = [folder / f"{number}-{place}.yaml" for place in range(len(pair))]
         for path, values in zip(paths, pair, strict=True):
             path.write_text(json.dumps(values))
         yield nr.read_comparison([str(path) for path in paths], trials=100, years=2, **how)
+    yield nr.read_comparison(shipped[:1], 1.05, trials=100, years=2)
     yield nr.read_comparison(shipped, 1.28, trials=100, years=2)
 
 
@@ -190,7 +196,7 @@ def test_every_branch_of_every_template(branches, tmp_path, capsys):
     said += [said_of(told.backtest, name) for name in forecast.OF_A_BACKTEST]
     for against in variances(tmp_path):
         said += [said_of(against, name) for name in plan.SENTENCES]
-    rare = (*rare_facts(past, c), *rare_forecasts(told), *rare_plans())
+    rare = (*rare_facts(past, c), *rare_forecasts(told), *rare_plans(), *rare_moves())
     said += [rendered(name, *each) for name, each in rare]
     for text in said:
         assert not re.search(r"\bnan\b|None|n/a|\{\{|\{%|  | [,;)]|\(\s", text), text
@@ -209,12 +215,55 @@ def rendered(name: str, *values: object) -> str:
     return importlib.import_module("nrrsim.report.wording.say").house().render(name, known)
 
 
+def rare_moves():
+    """Facts of what moved since the last report; tests/analysis/test_since.py has the real ones."""
+    report = since.Report(
+        last="Q2 2026",
+        now="Q3 2026",
+        currency="USD",
+        fiscal_year_end=12,
+        nrr=1.05,
+        published=1.03,
+        same_measure=True,
+    )
+    term = since.Term("window", "6 months", "12 months")
+    yield "since/since_heading", (report,)
+    yield "since/since", (report, since.Change((term, term), ""))
+    yield "since/since", (report, since.Change((), "it begins later"))
+    for nrr in (1.05, 1.03, 1.0):
+        yield "since/since", (replace(report, nrr=nrr), since.Change((), ""))
+        yield "since/why", (replace(report, nrr=nrr), since.Why(()))
+    whose = since.Cause("churn", -0.02, "Alder"), since.Cause("Q3 2025 rolled off", 0.01, None)
+    yield "since/why", (report, since.Why(whose))
+    figure, cause = since.Figure("NRR", "103.0%", "102.1%"), since.Named("Alder", -0.009)
+    yield "since/restated", (report, since.Restated((figure, figure), (cause,), True))
+    yield "since/restated", (report, since.Restated((figure,), (cause, cause), True))
+    for has_book in (False, True):
+        yield "since/restated", (report, since.Restated((figure,), (), has_book))
+        yield "since/restatements", (report, since.Restatements(1, not has_book, has_book, ()))
+    earlier = (since.Quarter("Q1 2026", 1.02, 1.01),)
+    yield "since/restatements", (report, since.Restatements(2, True, True, earlier))
+    judged = since.Judged("Q3 2025", 0.98, 1.12, 1.07, "at the 71st percentile", True)
+    yield "since/ranges", (report, since.Ranges((judged, replace(judged, inside=False))))
+    yield "since/ranges", (replace(report, same_measure=False), since.Ranges((judged,)))
+
+
 def rare_facts(past, c):
     """Facts that no small subject has, made of those of a real one."""
     report, about = quarterly.Report.of(past), comparison.Report.of(c)
-    yield "quarterly/gross_line", (replace(report, largest_share=None),)
+    last = replace(report, largest=quarterly.Largest("A", 0.01, lost=False))
+    yield "quarterly/gross_line", (last,)
+    yield "quarterly/gross_line", (replace(report, largest=None),)
     yield "quarterly/influence", (report, quarterly.Influence(1.0, 1.1, "Largest", None))
-    yield "quarterly/checks", (facts.Checks(6, ("Company closing", "Cohort opening")),)
+    wrong = facts.Checks(6, ("Company closing", "Cohort opening"))
+    yield "quarterly/checks", (wrong,)
+    yield "quarterly/basis", (report, wrong)
+    for number in range(3):
+        same = facts.Ratio("2024", 1.0)
+        cohorts = quarterly.Vintages(
+            number=number, highest=same, lowest=same, has_last_report=False, better=(), worse=()
+        )
+        yield "quarterly/vintages", (report, cohorts)
     renewals = quarterly.Renewals(
         due=2.0, renewed=1.0, after=3.0, ahead=4, coming=0.0, most=0.0, most_in=""
     )
@@ -232,16 +281,19 @@ def rare_facts(past, c):
         "comparison/what_it_takes",
         (about, replace(frontier, together=-0.1, likely=None, together_standing=None)),
     )
-    yield "comparison/believed", (comparison.Believed(False),)
-    part = facts.Change("Churn", 0.01)
-    yield (
-        "comparison/other_bridges",
-        (comparison.OtherBridges((comparison.Other("Third", 0.0, ()),)),),
-    )
-    yield (
-        "comparison/other_bridges",
-        (comparison.OtherBridges((comparison.Other("Third", 0.01, (part,)),)),),
-    )
+    yield "comparison/what_it_takes", (about, replace(frontier, met=True, ways=()))
+    yield "comparison/assumptions", (comparison.Assumptions(False),)
+    yield "comparison/parts", (comparison.Bridge(0.001, None),)
+    for known in (0.2, 0.8):
+        for is_year in (True, False):
+            yield "comparison/tornado", (about, comparison.Tornado("Churn", is_year, known))
+    year = comparison.Why(lost=0.1, gained=0.1, belief="Churn", is_year=True, known=0.5)
+    yield "comparison/why", (replace(about, alone=True), year)
+    none = comparison.Difference("Same", 0.0, ())
+    some = comparison.Difference("Other", 0.1, (facts.Change("lower churn", 0.1),))
+    for others in ((some, none), (none, some)):
+        why = comparison.Why(differences=others)
+        yield "comparison/why", (replace(about, alone=False), why)
     brought = {
         "title": "Ramp",
         "added": 0.1,
@@ -250,10 +302,15 @@ def rare_facts(past, c):
         "others": (facts.Ratio("Base", 1.05),),
     }
     yield "comparison/programmes", (about, comparison.Programmes(**brought, returned=None))
+    alone = comparison.Programmes(**{**brought, "others": ()}, returned=None)
+    yield "comparison/programmes", (about, alone)
     yield "comparison/programmes", (about, comparison.Programmes(**brought, returned=2.5))
     yield (
         "comparison/limits",
-        (comparison.Limits(below_zero=("Worse",), books_differ=True, notices=("Note",)),),
+        (
+            replace(about, currency=""),
+            comparison.Limits(below_zero=("Worse",), books_differ=True, notices=("Note",)),
+        ),
     )
 
 
@@ -269,17 +326,20 @@ def rare_forecasts(told):
         "forecast/assumptions",
         (about, replace(assumed, monthly=(), shocks=(forecast.Shock("churn", 0.2),))),
     )
+    yield "forecast/assumptions", (about, replace(assumed, yearly=("A",), monthly=()))
     yield "forecast/fan", (replace(about, pace=12, same_measure=False), replace(fan, p_target=None))
-    inside = forecast.Earlier("2025", 1.0, 1.05, 1.1, 1.02)
-    yield "forecast/before", (forecast.Before((inside, replace(inside, actual=0.9))),)
-    yield "forecast/before", (forecast.Before(()),)
     known = replace(
         forecast.BackTest.of(told), forecasts=1, years=6, error=0.02, last=0.03, mean=0.01
     )
     yield "forecast/backtest", (known,)
+    yield "forecast/backtest", (replace(known, years=2),)
     yield "forecast/backtest", (replace(known, last=None, mean=None, by_segment=0),)
     yield "forecast/backtest", (forecast.BackTest(),)
     yield "forecast/scores", (forecast.Scores(()),)
+    due = forecast.Next(1.0, 1.1, 1.2, None, renewal=None)
+    yield "forecast/next", (about, due)
+    tornado = forecast.Tornado("Churn", 0.5, is_shock=False)
+    yield "forecast/tornado", (tornado,)
     yield "forecast/scores", (forecast.Scores(("NRR",)),)
 
 
@@ -477,12 +537,12 @@ def card(tmp_path):
 
 def test_an_own_template_is_taken_listed_and_watched(own, card, tmp_path):
     path = own(
-        "Was zählt:\nNRR *{{ nrr|percent }}*,\n{{ than(0.0) }} {{ last_report }}.\n\nZiel {{ target|percent }}.\n"
+        "Was zählt:\nNRR *{{ nrr|percent }}*,\n{{ moved(0.0) }} {{ last_report }}.\n\nZiel {{ target|percent }}.\n"
     )
     folder = run_card(card, out=tmp_path / "out", to=("html",))
     page = Text()
     page.feed((folder / "report.html").read_text())
-    assert "Was zählt: NRR 100.0%, the same as 2024." in page.told
+    assert "Was zählt: NRR 100.0%, level with 2024." in page.told
     assert "Ziel n/a." in page.told
     assert page.told.count("Said in the company's own words") == 0
     assert "Said in the company’s own words instead of the house’s: quarterly/trend." in page.told
@@ -551,10 +611,12 @@ def test_all_that_is_wrong_is_said_at_once(own, card):
 
 def test_own_phrases_and_their_mistakes(own, card):
     house = house_templates()[MACROS]
-    own(house.replace("Getting better", "Besser"), "macros.md.j2")
-    assert "Besser: " in said_own(card, "segments")
-    own(house.replace("macro than(", "macro thann("), "macros.md.j2")
-    with pytest.raises(nr.UsageError, match=r"macros\.md\.j2: has no macro than, which others use"):
+    own(house.replace("Up on", "Besser als"), "macros.md.j2")
+    assert "Besser als Q2 2026: " in said_own(card, "segments")
+    own(house.replace("macro moved(", "macro movedd("), "macros.md.j2")
+    with pytest.raises(
+        nr.UsageError, match=r"macros\.md\.j2: has no macro moved, which others use"
+    ):
         read_card(card)
     own("{% macro", "macros.md.j2")
     with pytest.raises(nr.UsageError, match=r"macros\.md\.j2:1: cannot be read"):

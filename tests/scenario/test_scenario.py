@@ -327,6 +327,7 @@ def test_expect_as_json(write, capsys):
     answer = told(capsys, "expect", str(write(BASE, "base.yaml")), "--json")
     assert list(answer) == [
         "title",
+        "currency",
         "nrr",
         "grr_flow",
         "logo",
@@ -353,8 +354,10 @@ def test_expect_as_json(write, capsys):
 def test_simulate_as_json(write, capsys):
     words = ("simulate", str(write(BASE, "base.yaml")), "--trials", "400", "--seed", "5", "--json")
     answer = told(capsys, *words)
-    assert list(answer)[:8] == [
+    assert list(answer)[:10] == [
         "title",
+        "currency",
+        "opening",
         "trials",
         "seed",
         "target",

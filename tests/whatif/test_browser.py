@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, until
+from conftest import CHROMIUM, ROOT, until
 
 import nrrsim as nr
 from nrrsim.cli.commands import main
@@ -32,15 +32,8 @@ for module in ("axe_playwright_python", "jupyterlab", "playwright", "voila"):
     pytest.importorskip(
         module, reason=f"{module} is in the environment of the extras lab and browser"
     )
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
 if CHROMIUM is None:
     pytest.skip("no Chromium; .ci/run installs it", allow_module_level=True)
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
-    " --no-first-run"
-)
 READY = 60_000  # milliseconds
 CHURN = "churn.smb.rate"
 KINDS = ("lab", "app")
@@ -75,16 +68,6 @@ class Served:
         """Ctrl-C, as in a terminal."""
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(30)
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")
@@ -212,7 +195,7 @@ def test_nothing_is_red_when_it_opens(served):
     assert left_out.text_content().startswith("Left out: half.yaml:2:9 months: ")
     assert served.page.locator(".nrrsim .problem:not(:empty)").count() == 0
     bridge = served.page.locator(".nrrsim [data-picture=bridge] p")
-    assert bridge.text_content() == "Now is as the base: there is no difference to explain."
+    assert bridge.text_content() == "No difference from the base."
     colours = {
         each.evaluate("node => getComputedStyle(node).color")
         for each in (left_out, bridge, served.page.locator(".nrrsim .because"))
@@ -270,16 +253,16 @@ def test_a_slider_by_mouse(served):
     assert nrr(page) < before - 0.03
     assert curve.count() == 1
     assert page.locator(".nrrsim [data-picture=curve] svg").inner_html() != drawn
-    assert "against the base" in figure(page).locator("xpath=following-sibling::dd").text_content()
-    page.get_by_role("button", name="Reset Churn, smb").click()
+    assert "vs base" in figure(page).locator("xpath=following-sibling::dd").text_content()
+    page.get_by_role("button", name="Reset Churn, SMB").click()
     settled(page)
     assert nrr(page) == pytest.approx(before, abs=1e-12)
 
 
 def test_numbers_can_be_typed_and_all_segments_moved_at_once(served):
     page = served.page
-    page.get_by_label("Churn, smb, in %, as a number").fill("10")
-    page.get_by_label("Churn, smb, in %, as a number").press("Tab")
+    page.get_by_label("Churn, SMB, in %, as a number").fill("10")
+    page.get_by_label("Churn, SMB, in %, as a number").press("Tab")
     settled(page)
     changed = nr.read_scenario(served.folder / "nrr-105.yaml").with_(
         {"drivers.churn.smb.rate": {"between": [0.07125, 0.1343]}}
@@ -288,7 +271,7 @@ def test_numbers_can_be_typed_and_all_segments_moved_at_once(served):
     page.get_by_label("Churn, all segments, in %, as a number").fill("-20")
     page.get_by_label("Churn, all segments, in %, as a number").press("Tab")
     settled(page)
-    assert page.get_by_label("Churn, enterprise, in %, as a number").input_value() == "4.22"
+    assert page.get_by_label("Churn, Enterprise, in %, as a number").input_value() == "4.22"
     assert "3 moved" in page.locator(".nrrsim summary", has_text="Churn").text_content()
     reset(page)
 
@@ -315,10 +298,10 @@ def test_a_preset_and_what_it_is_compared_with(served, capsys):
 def test_mix_and_horizon(served):
     page = served.page
     page.locator(".nrrsim summary", has_text="Segment mix").click()
-    page.get_by_label("Share of ARR, smb, in %, as a number").fill("0")
-    page.get_by_label("Share of ARR, smb, in %, as a number").press("Tab")
+    page.get_by_label("Share of ARR, SMB, in %, as a number").fill("0")
+    page.get_by_label("Share of ARR, SMB, in %, as a number").press("Tab")
     settled(page)
-    assert page.get_by_label("Share of ARR, enterprise, in %, as a number").input_value() == "53.33"
+    assert page.get_by_label("Share of ARR, Enterprise, in %, as a number").input_value() == "53.33"
     assert nrr(page) > 1.06
     slider(page, "months").focus()
     page.keyboard.press("ArrowRight")
@@ -339,7 +322,7 @@ def test_what_is_saved_is_what_is_on_the_screen(served, capsys):
     assert shown > 1.06
     page.get_by_role("button", name="Save as scenario").click()
     page.wait_for_selector(".nrrsim .answer.problem")
-    assert "say why you believe it" in page.locator(".nrrsim .answer").text_content()
+    assert "give the reason" in page.locator(".nrrsim .answer").text_content()
     page.get_by_label("Title", exact=True).fill("Onboarding, and a price for it")
     page.get_by_label("Because", exact=True).fill(
         "The pilot of spring lost fewer customers: 12 of 214."
@@ -410,7 +393,7 @@ def test_the_focus_stays_and_keys_are_the_panels_own(served):
 def test_what_is_typed_may_go_beyond_the_slider_and_not_beyond_the_model(served):
     page = served.page
     churn, months = (
-        page.get_by_label("Churn, smb, in %, as a number"),
+        page.get_by_label("Churn, SMB, in %, as a number"),
         page.get_by_label("Months, as a number"),
     )
     for typed, shown in (("70", "70"), ("150", "100"), ("-5", "0"), ("", "0")):
@@ -444,6 +427,30 @@ def test_a_full_simulation_with_its_progress(served):
         ".nrrsim .since"
     ).is_visible()  # what was played is not what is above any more
     reset(page)
+
+
+def test_the_panel_makes_a_report_and_replaces_nothing(served):
+    """A card and a report beside the folder of the scenarios; the command's messages on the page."""
+    page, home = served.page, served.folder.parent
+    page.get_by_label("Start from").select_option("recession")
+    settled(page)
+    group = page.get_by_role("group", name="Report")
+    group.get_by_label("Name").fill("board")
+    group.get_by_role("button", name="Make report").click()
+    page.wait_for_function(
+        "document.querySelector('.nrrsim .reporter .made').textContent.startsWith('The report is in')",
+        timeout=5 * READY,
+    )
+    assert "rendering pdf, html" in group.locator("pre").text_content()
+    made = home / "reports" / "board"
+    assert (made / "report.pdf").is_file()
+    assert (home / "params" / "board.yaml").is_file()
+    assert group.locator(".made").text_content() == f"The report is in {made}."
+    group.get_by_role("button", name="Make report").click()
+    page.wait_for_selector(".nrrsim .reporter .made.problem")
+    assert "is there already" in group.locator(".made").text_content()
+    page.get_by_label("Start from").select_option("nrr-105")
+    settled(page)
 
 
 def test_what_cannot_be_is_said(served):

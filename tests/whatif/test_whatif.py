@@ -279,7 +279,7 @@ def test_the_customers_of_a_ledger_keep_their_mix(tmp_path):
     model = WhatIf(tmp_path / "learnt.yaml")
     moves = model.start_moves()
     assert model.form(moves)["mix"] == []
-    assert "stays as it is" in model.form(moves)["no_mix"]
+    assert "their mix is fixed" in model.form(moves)["no_mix"]
     slider = next(
         each for each in sliders.sliders(model.presets["learnt"]) if each.driver == "churn"
     )
@@ -300,12 +300,14 @@ def test_the_answers_are_those_of_the_commands():
     assert answer["nrr"] == pytest.approx(told["nrr"], abs=1e-9)
     likely = quick.likely(model.presets["recession"])
     figures = {name: (value, beside) for name, _, value, beside in answer["figures"]}
-    assert figures["nrr"] == ("92.1%", "−12.9 pts against the base")
+    assert figures["nrr"] == ("92.1%", "−12.9 pts vs base")
     assert figures["range"][0] == f"{likely['p05']:.1%} to {likely['p95']:.1%}"
     assert figures["target"][0] == f"{likely['p_target']:.0%}"
     bridge = answer["rows"]["bridge"]
     assert [bridge[0]["step"], bridge[-1]["step"]] == ["Base", "Now"]
-    assert bridge[-2]["end"] == pytest.approx(answer["nrr"], abs=1e-9)
+    # its steps are changes, counted from the base
+    before = summary.expected(model.presets["nrr-105"])["nrr"]
+    assert bridge[-2]["end"] == pytest.approx(answer["nrr"] - before, abs=1e-9)
     fan = [each for each in answer["rows"]["fan"] if each["series"] == "now"]
     assert fan[-1]["middle"] == pytest.approx(told["closing"], abs=0.01)
     curve = [each for each in answer["rows"]["curve"] if each["series"] == "now"]
@@ -326,7 +328,7 @@ def test_a_horizon_of_its_own():
         27,
         36,
     ]
-    assert answer["figures"][0][3] == "0.0 pts against the base"
+    assert answer["figures"][0][3] == "0.0 pts vs base"
 
 
 def test_a_small_book_is_simulated_and_an_incomparable_base_is_said(tmp_path):
@@ -408,7 +410,7 @@ def test_the_base_is_what_a_scenario_extends(tmp_path):
         "bold": "plan",
         "plan": "../learnt",
     }
-    assert model.answer(model.start_moves())["figures"][0][3] == "−10.0 pts against the base"
+    assert model.answer(model.start_moves())["figures"][0][3] == "−10.0 pts vs base"
     moves = replace(model.start_moves("../learnt"), values={"churn.one.rate": 0.15})
     assert model.save(moves, "saved", "Saved", "why").read_text().startswith("extends: ../learnt")
     assert model.bases["saved"] == "../learnt"
@@ -422,7 +424,7 @@ def test_the_base_is_what_a_scenario_extends(tmp_path):
     [
         ({}, "new", "New", "why", "nothing was moved"),
         ({"churn.smb.rate": 0.1}, "new", "", "why", "title: say what it is called"),
-        ({"churn.smb.rate": 0.1}, "new", "New", " ", "because: say why you believe it"),
+        ({"churn.smb.rate": 0.1}, "new", "New", " ", "because: give the reason"),
         ({"churn.smb.rate": 0.1}, "../new", "New", "why", "file: letters, digits"),
         ({"churn.smb.rate": 0.1}, "", "New", "why", "file: letters, digits"),
         ({"churn.smb.rate": 0.1}, ".hidden", "New", "why", "file: letters, digits"),

@@ -9,6 +9,7 @@ import pandas as pd
 from altair.typing import ChartType
 
 from nrrsim.notation import percent, share
+from nrrsim.report.charts import alternative
 from nrrsim.report.charts.style import (
     EVEN,
     GREY,
@@ -16,10 +17,12 @@ from nrrsim.report.charts.style import (
     LOW,
     NAVY,
     OFTEN,
+    RARE,
     RULE,
-    WIDTH,
     Frame,
+    is_narrow,
     ratio_axis,
+    room,
     takes_columns,
     visible_range,
 )
@@ -27,12 +30,13 @@ from nrrsim.report.charts.style import (
 
 @takes_columns("", "x y nrr p_target")
 def heatmap(frame: Frame, x: str, y: str, target: float | None = None) -> ChartType:
-    """Draw NRR (ratio) over a grid of `x` and `y`, whose names are given: red below target or 100%.
+    """Draw NRR (ratio) over a grid of `x` and `y`, whose names are given: the darker, the higher.
 
-    Beside it `p_target`, how likely the target is, where there is one. Cells hold the value where
-    there is room.
+    The colour turns at the target, or at 100%, which the legend has in its middle. Beside it
+    `p_target`, how likely the target is, where there is one. Cells hold the value where there is
+    room.
     """
-    panels, wide, high = _panels(target), (WIDTH - 76) / (1 if target is None else 2), 170
+    panels, wide, high = _panels(target), (room() - 76) / _beside(target), 170
     sides = {name: _sides(frame[name]) for name in "xy"}
     for name, (_, step) in sides.items():
         frame = frame.assign(
@@ -44,11 +48,11 @@ def heatmap(frame: Frame, x: str, y: str, target: float | None = None) -> ChartT
     half = float((frame["nrr"] - middle).abs().max())
     half = min(max(half, 0.02), 0.5) if half == half else 0.5
 
-    reds = ([middle - half, middle, middle + half], [LOW, EVEN, HIGH])
-    teals = ([0.0, 1.0], [EVEN, OFTEN])
+    ratios = ([middle - half, middle, middle + half], [LOW, EVEN, HIGH])
+    chances = ([0.0, 1.0], [RARE, OFTEN])
     drawn: list[Any] = []
     for column, title in panels.items():
-        domain, colours = reds if column == "nrr" else teals
+        domain, colours = ratios if column == "nrr" else chances
         scale = alt.Scale(domain=domain, range=colours, clamp=True, interpolate="rgb")
         form = ".0%" if column == "p_target" or half > 0.04 else ".1%"
         legend = alt.Legend(format=form, values=domain, gradientLength=120, gradientThickness=8)
@@ -56,7 +60,8 @@ def heatmap(frame: Frame, x: str, y: str, target: float | None = None) -> ChartT
         texts = frame[column].map(percent if column == "nrr" else share)
         chart = alt.Chart(frame.assign(text=texts).dropna(subset=column))
         across, up = _along(x, *sides["x"]), _along(y, *sides["y"])
-        up["axis"] = None if drawn else up["axis"]  # the first one's labels stand for both
+        if drawn and not is_narrow():
+            up["axis"] = None  # the first one's labels stand for both
         colour = alt.Color(column, type="quantitative", scale=scale, legend=legend)
         cells = chart.mark_rect(stroke="white", strokeWidth=min(1, min(cell) / 12))
         cells = cells.encode(
@@ -68,9 +73,10 @@ def heatmap(frame: Frame, x: str, y: str, target: float | None = None) -> ChartT
         )
         # a cell of 30 by 11 just holds a percentage
         layers = [cells, values] if cell[0] > 30 and cell[1] > 11 else [cells]
-        title += f"; pale: {percent(middle)}" if column == "nrr" else ""
         drawn.append(alt.layer(*layers).properties(width=wide, height=high, title=title))
-    return cast(ChartType, alt.hconcat(*drawn, spacing=22).resolve_scale(color="independent"))
+    told = alternative.heatmap(frame, x, y, target)
+    both = _row(drawn, told).resolve_scale(color="independent")
+    return cast(ChartType, both)
 
 
 @takes_columns("", "x nrr p05 p95 p_target")
@@ -79,7 +85,7 @@ def slope(frame: Frame, x: str, target: float | None = None) -> ChartType:
 
     Beside it `p_target`, how likely the target is, where there is one.
     """
-    panels, wide = _panels(target), (WIDTH - 80) / (1 if target is None else 2)
+    panels, wide = _panels(target), (room() - 80) / _beside(target)
     goal = pd.Series([] if target is None else [target], dtype=float)
     ends = {
         "nrr": visible_range(frame["p05"], frame["p95"], frame["nrr"], goal),
@@ -99,15 +105,26 @@ def slope(frame: Frame, x: str, target: float | None = None) -> ChartType:
             )
             rule = alt.Chart(goal.to_frame("at")).mark_rule(color=GREY, strokeDash=[5, 3])
             layers += [rule.encode(y=alt.Y("at", **ratio))] if len(goal) else []
-            title += ", P5 to P95"
+            title += ", 90% range"
         drawn.append(alt.layer(*layers).properties(width=wide, height=170, title=title))
-    return alt.hconcat(*drawn, spacing=22)
+    told = alternative.slope(frame, x, target)
+    return _row(drawn, told)
+
+
+def _beside(target: float | None) -> int:
+    """How many panels stand beside each other."""
+    return 1 if target is None or is_narrow() else 2
+
+
+def _row(panels: list[Any], told: str) -> alt.HConcatChart | alt.VConcatChart:
+    concat = alt.vconcat if is_narrow() else alt.hconcat
+    return concat(*panels, spacing=22, description=told)
 
 
 def _panels(target: float | None) -> dict[str, str]:
     """The answers at each point of a sweep, and their titles; without a target there is one."""
     goal = {} if target is None else {"p_target": f"Probability of {percent(target)} or more"}
-    return {"nrr": "NRR on average"} | goal
+    return {"nrr": "Expected NRR"} | goal
 
 
 def _sides(values: pd.Series[float]) -> tuple[list[float], float]:

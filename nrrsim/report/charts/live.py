@@ -11,22 +11,21 @@ import altair as alt
 from altair.typing import ChartType
 
 from nrrsim.report.charts.outlook import density_layers, fan_layers, goal_layers
-from nrrsim.report.charts.retention import step_layers
+from nrrsim.report.charts.retention import change_axis, step_layers
 from nrrsim.report.charts.style import (
-    FIT,
-    NAVY,
-    TEAL_TEXT,
+    SERIES,
     amount_axis,
+    fit,
     theme,
 )
 
 # The panel's pictures change their rows, and with them how much room the labels take.
-REFIT: dict[str, Any] = FIT | {
+REFIT: dict[str, Any] = fit() | {
     "autosize": alt.AutoSizeParams(type="fit", contains="padding", resize=True)
 }
 
 
-def live(currency: str | None = "USD") -> dict[str, dict[str, Any]]:
+def live(currency: str = "") -> dict[str, dict[str, Any]]:
     """The Vega-Lite of a what-if's pictures, in the house theme; a page puts their rows in later.
 
     `curve`: how likely each NRR is; data `curve` (series, nrr, density) and `goal` (nrr, label).
@@ -34,15 +33,13 @@ def live(currency: str | None = "USD") -> dict[str, dict[str, Any]]:
     place). `fan`: ARR in `currency` by month; data `fan` (series, month, low, middle, high). A
     series is `now` or `base`.
     """
-    drawn = {"curve": _live_curve(), "bridge": _live_bridge(), "fan": _live_fan(currency or "USD")}
+    drawn = {"curve": _live_curve(), "bridge": _live_bridge(), "fan": _live_fan(currency)}
     return {name: {**chart.to_dict(), **theme()} for name, chart in drawn.items()}
 
 
 def _series() -> tuple[alt.Color, alt.StrokeDash]:
     order = ["now", "base"]
-    colour = alt.Color(
-        "series:N", legend=None, scale=alt.Scale(domain=order, range=[NAVY, TEAL_TEXT])
-    )
+    colour = alt.Color("series:N", legend=None, scale=alt.Scale(domain=order, range=[*SERIES[:2]]))
     return colour, alt.StrokeDash(
         "series:N", legend=None, scale=alt.Scale(domain=order, range=[[1, 0], [6, 3]])
     )
@@ -67,7 +64,7 @@ def _live_bridge() -> ChartType:
         title=None, labelExpr="split(datum.label, ' ')", labelFontSize=8, labelOverlap=False
     )
     steps = alt.Scale(paddingInner=0.3, paddingOuter=0.15)
-    axis = alt.Axis(title=None, format=".1%", tickCount=4)
+    axis = change_axis(None, 4)
     scale = alt.Scale(zero=False, nice=False, padding=14)
 
     def at(field: str, to: str | None = None, next_step: str | None = None) -> dict[str, Any]:

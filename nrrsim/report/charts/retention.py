@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
+import json
+import textwrap
 from collections.abc import Callable, Sequence
-from math import floor, log10
+from itertools import product
 from typing import Any, cast
 
 import altair as alt
@@ -12,13 +13,13 @@ import pandas as pd
 from altair.typing import ChartType
 
 from nrrsim import benchmarks
-from nrrsim.notation import count, money, percent, printed_quarter
+from nrrsim.notation import count, money, percent, printed_quarter, share
+from nrrsim.report.charts import alternative
 from nrrsim.report.charts.style import (
     AMBER,
     BRICK,
     EVEN,
     FAINT,
-    FIT,
     GREY,
     HIGH,
     LOW,
@@ -28,19 +29,24 @@ from nrrsim.report.charts.style import (
     SHADES,
     TEAL,
     TEAL_TEXT,
-    WIDTH,
     Frame,
     amount_axis,
     amount_text,
     bounds_of,
+    fit,
+    halos,
+    is_narrow,
     period_axis,
     ratio_axis,
+    room,
     spaced_out,
     takes_columns,
     visible_range,
 )
 
 MOST_SEGMENTS = 12
+NOW = "Now"
+BAND = 20  # of a step that lies
 BAR: dict[str, Any] = {"color": NAVY, "shape": "square", "size": 50, "filled": True, "opacity": 1}
 TICK: dict[str, Any] = {
     "color": AMBER,
@@ -62,22 +68,27 @@ DIAMOND: dict[str, Any] = {
 
 
 @takes_columns("step kind", "amount start end")
-def bridge(frame: Frame, currency: str | None = "USD", height: int = 200) -> ChartType:
+def bridge(frame: Frame, currency: str | None = "", height: int = 200) -> ChartType:
     """Draw a waterfall from an opening to a closing amount, steps along x in the order given.
 
-    Columns: `step` (label), `amount` (signed change; the level for totals), `start` and `end` (the
-    bar's from and to), `kind` (total, gain or loss); amounts in `currency`, or ratios where that is
-    None. An axis that does not start at zero says so.
+    Columns: `step` (label), `amount` (signed change; the level for totals), `start` and `end` (from
+    and to which level), `kind` (total, gain or loss); amounts in `currency`, or ratios where that
+    is None. Steps are bars on a scale of changes that has its zero; a total is a mark at its level.
     """
-    steps, wide = frame["step"].tolist(), WIDTH - 45
-    chart, note = _waterfall(
-        frame.assign(panel=""), steps, currency, upright=True, band=wide / len(steps)
-    )
-    return chart.properties(width=wide, height=height, title=note)
+    data = frame.assign(panel="")
+    wide: float = room() - 45
+    steps = data["step"].tolist()
+    if is_narrow():  # it lies there: names of steps have no room beside each other
+        wide, height = _lying(steps)
+        chart = _waterfall(data, steps, currency, upright=False, band=BAND, long=wide)
+    else:
+        chart = _waterfall(data, steps, currency, upright=True, band=wide / len(steps), long=height)
+    told = alternative.waterfall(data, currency)
+    return chart.properties(width=wide, height=height, description=told)
 
 
 @takes_columns("panel step kind", "amount start end")
-def bridges(frame: Frame, currency: str = "USD") -> ChartType:
+def bridges(frame: Frame, currency: str = "") -> ChartType:
     """Draw waterfalls (`panel`, else as `bridge`) side by side on one scale, steps downwards."""
     panels = list(dict.fromkeys(frame["panel"]))
     # the steps of the panel with the most of them, and before the closing what only others have
@@ -87,68 +98,75 @@ def bridges(frame: Frame, currency: str = "USD") -> ChartType:
         *(s for s in dict.fromkeys(frame["step"]) if s not in longest),
         longest[-1],
     ]
-    wide, band = (WIDTH - 10 - min(90, 4.6 * max(map(len, steps)))) / len(panels) - 16, 20
-    chart, note = _waterfall(frame, steps, currency, upright=False, band=band)
-    facet = alt.Column("panel:N", sort=panels, header=alt.Header(labelLimit=wide))
-    return chart.properties(width=wide, height=band * len(steps)).facet(
-        column=facet, spacing=16, title=note
-    )
+    wide, high = _lying(steps, 1 if is_narrow() else len(panels))
+    chart = _waterfall(frame, steps, currency, upright=False, band=BAND, long=wide)
+    chart, told = chart.properties(width=wide, height=high), alternative.waterfall(frame, currency)
+    header = alt.Header(labelLimit=wide)
+    if is_narrow():
+        panel = alt.Facet("panel:N", sort=panels, header=header)
+        return chart.facet(facet=panel, columns=1, spacing=16, description=told)
+    column = alt.Column("panel:N", sort=panels, header=header)
+    return chart.facet(column=column, spacing=16, description=told)
+
+
+def _lying(steps: Sequence[str], beside: int = 1) -> tuple[float, int]:
+    """How wide and high each of so many waterfalls beside each other is, its steps downwards."""
+    wide = (room() - 10 - min(90, 4.6 * max(map(len, steps)))) / beside - 16
+    return wide, BAND * len(steps)
 
 
 def _waterfall(
-    data: Frame, steps: list[str], currency: str | None, upright: bool, band: float
-) -> tuple[alt.LayerChart, str]:
+    data: Frame, steps: list[str], currency: str | None, upright: bool, band: float, long: float
+) -> alt.LayerChart:
     if data.duplicated(["panel", "step"]).any():
         raise ValueError("bridge: a step occurs twice in a panel; give each step its own label")
     total = data["kind"] == "total"
-    low, high = bounds_of(pd.concat([data["end"], data.loc[~total, "start"]]), (0.0, 1.0))
-    bottom, top, base = min(low, 0.0), max(high, 0.0), 0.0
-    # on an axis from zero the changes would be slivers
-    if low > 0 and 0.005 * high < high - low < 0.6 * high:
-        # from a round amount, three tenths of the changes below the lowest bar's end or more
-        power = 10.0 ** floor(log10((high - low) / 2))
-        unit = max(m * power for m in (1, 2, 5) if m * power <= (high - low) / 2 or m == 1)
-        base = bottom = max(0.0, unit * floor((low - 0.3 * (high - low)) / unit))
-    air = (0.1 if upright else 0.42) * (top - bottom)  # for the labels
-    scale = alt.Scale(
-        domain=[bottom - (air if bottom < base else 0), top + air], nice=False, zero=False
-    )
-
+    # from the level that a panel begins with: beside a whole book the changes would be slivers, and
+    # on an axis that is cut a total's bar would have a length that means nothing
+    begins = data["start"].mask(total, data["end"]).groupby(data["panel"]).transform("first")
+    change = data["end"] - begins
+    data = data.assign(start=(data["start"] - begins).mask(total, change), end=change)
+    # how far a closing is from its opening stands beside it, or upright below it
+    net = [
+        f"({amount_text(c, currency, is_change=True)})" if t and c else ""
+        for c, t in zip(change, total, strict=True)
+    ]
+    labels = [
+        amount_text(amount, currency, is_change=not t)
+        for amount, t in zip(data["amount"], total, strict=True)
+    ]
+    if not upright:
+        labels = [f"{label} {c}".strip() for label, c in zip(labels, net, strict=True)]
     data = data.assign(
-        label=[
-            amount_text(a, currency, is_change=not t)
-            for a, t in zip(data["amount"], total, strict=True)
-        ],
-        lower=data[["start", "end"]].min(axis=1).clip(lower=base if base else None),
+        label=labels,
+        net=net,
+        lower=data[["start", "end"]].min(axis=1),
         upper=data[["start", "end"]].max(axis=1),
         next=data.groupby("panel", sort=False)["step"].shift(-1),
-        tear=(base + 0.07 * (top - bottom)) if base else None,
         under=upright & (data["kind"] == "loss"),
     )
     data["place"] = data["lower"].where(data["under"], data["upper"])
+    longest = max(map(len, [*labels, *net]))
+    font = min(8.5, max(6.0, (band + 2) / (0.6 * longest))) if upright else 8.5
+    scale = alt.Scale(domain=_with_labels(data, upright, long, font), nice=False, zero=False)
 
-    # upright, a label's words stand below each other, three lines at most
-    several = upright and all(len(s.split()) < 4 for s in steps)
-    label = "split(datum.label, ' ')" if several else "datum.label"
-    limit = band + 8 if upright else 90
-    size = 8 if upright and band < 56 else 8.5
+    # upright, a name has three lines at most, each as wide as its step
+    wrap = textwrap.TextWrapper(
+        int(band / 4.6), break_long_words=False, max_lines=3, placeholder="…"
+    )
+    lines = {step: wrap.wrap(step) for step in steps}
+    longest = max([1, *(len(line) for each in lines.values() for line in each)])
     names = alt.Axis(
         title=None,
-        domain=upright,
+        domain=False,
         labelOverlap=False,
-        labelLimit=limit,
-        labelExpr=label,
-        labelFontSize=size,
+        labelLimit=band + 4 if upright else 90,
+        labelExpr=f"({json.dumps(lines)})[datum.label]" if upright else "datum.label",
+        labelFontSize=min(8.5, max(6.5, band / (0.56 * longest))) if upright else 8.5,
     )
     place = alt.Scale(domain=steps, paddingInner=0.3, paddingOuter=0.15)
     step = {"field": "step", "type": "ordinal", "axis": names, "scale": place}
-
-    ticks = 4 if upright else 3
-    fine = ".0%" if top - bottom > 0.04 else ".1%"
-    if currency:
-        axis = amount_axis(currency, ticks, domain=False)
-    else:
-        axis = ratio_axis(0, 1, ticks, grid=False, format=fine)["axis"]
+    axis = change_axis(currency, 4 if upright else 3)
 
     # the same waterfall standing and lying: amount and step change their axes
     def at(field: str, to: str | None = None, next_step: str | None = None) -> dict[str, Any]:
@@ -159,36 +177,66 @@ def _waterfall(
         return {"x": alt.X(**x), "y": alt.Y(**y)} | {k: v for k, v in ends.items() if v}
 
     chart = alt.Chart(data)
-    # two white strokes across a total whose bar does not start at zero
-    zigzag = "M-1,.06L1,-.06L1,.02L-1,.14Z" if upright else "M.06,-1L-.06,1L.02,1L.14,-1Z"
-    beside: dict[str, Any] = {"dy": -7} if upright else {"dx": 4, "align": "left"}
-
-    tears = chart.transform_filter("datum.kind == 'total'").mark_point(
-        shape=zigzag, filled=True, color="white", opacity=1, size=(band * 0.75) ** 2
-    )
-    above = chart.transform_filter("!datum.under").mark_text(**beside)
-    below = chart.transform_filter("datum.under").mark_text(dy=8)
-    layers = [
-        *step_layers(chart, at),
-        tears.encode(**at("tear")),
-        above.encode(text="label:N", **at("place")),
-        below.encode(text="label:N", **at("place")),
+    beside: dict[str, Any] = {"dy": -9} if upright else {"dx": 5, "align": "left"}
+    texts = [
+        ("datum.kind == 'total'", "label", beside | {"fontWeight": "bold"}),
+        ("datum.kind != 'total' && !datum.under", "label", beside),
+        ("datum.under", "label", {"dy": 9}),
+        *([("datum.net", "net", {"dy": 10})] if upright else []),
     ]
-    start = re.sub(r"\.0+(?=\D|$)", "", amount_text(base, currency))
-    return cast(
-        alt.LayerChart, alt.layer(*layers)
-    ), f"Axis starts at {start}, not at zero" if base else ""
+    layers = step_layers(chart, at)
+    for which, text, mark in texts:
+        shown = chart.transform_filter(which).mark_text(fontSize=font, **mark)
+        layers.append(shown.encode(text=f"{text}:N", **at("place")))
+    return cast(alt.LayerChart, alt.layer(*layers))
+
+
+def _with_labels(data: Frame, upright: bool, long: float, font: float) -> list[float]:
+    """The lowest and highest change to show, so that each label has its room, in `long` pixels."""
+    low, high = bounds_of(pd.concat([data["lower"], data["upper"]]), (0.0, 1.0))
+    low, high = min(low, 0.0), max(high, 0.0)
+    if low == high:
+        return [low - 1, high + 1]
+    if upright:
+        one = (high - low) * (font + 7) / (long - 2 * (font + 7))
+        return [low - one, high + one]
+    # from the left end on, each label of its bar's end and its text as wide as it is
+    wide = 9 + 0.58 * font * data["label"].str.len()
+    reach = (data["place"] - low) / (1 - (wide / long).clip(upper=0.8))
+    return [low - 0.02 * (high - low), low + max(float(reach.max()), high - low)]
+
+
+def change_axis(currency: str | None, ticks: int) -> alt.Axis:
+    """An axis of changes: amounts in `currency`, or points of a ratio where that is None."""
+    size = "format(abs(datum.value) * 100, ',.3~r') + ' pts'"
+    sign = "datum.value > 0 ? '+' : ''"
+    if currency is None:
+        return alt.Axis(
+            title="Change",
+            tickCount=ticks,
+            grid=False,
+            labelExpr=f"({sign}) + (datum.value < 0 ? '−' : '') + {size}",
+        )
+    axis = amount_axis(currency, ticks, domain=False)
+    axis["title"], axis["labelExpr"] = "Change", f"({sign}) + {axis['labelExpr']}"
+    return axis
 
 
 def step_layers(chart: alt.Chart, at: Callable[..., dict[str, Any]]) -> list[alt.Chart]:
-    """The layers of a waterfall: a rule from each bar's end to the next bar, and the bars.
+    """The layers of a waterfall: a rule from each step's end to the next, the bars, the totals.
 
     `at(field, to=, next_step=)`: where a field stands along the steps, and where its mark ends.
     """
-    kinds = alt.Scale(domain=["total", "gain", "loss", "none"], range=[NAVY, TEAL, BRICK, RULE])
+    kinds = alt.Scale(domain=["gain", "loss", "none"], range=[TEAL, BRICK, RULE])
     to_next = chart.transform_filter("isValid(datum.next)").mark_rule(color=RULE)
-    bars = chart.mark_bar().encode(color=alt.Color("kind:N", legend=None, scale=kinds))
-    return [to_next.encode(**at("end", next_step="next")), bars.encode(**at("lower", to="upper"))]
+    bars = chart.transform_filter("datum.kind != 'total'").mark_bar()
+    # a total is a level, not a length: a bar without one, whose edge is seen
+    totals = chart.transform_filter("datum.kind == 'total'").mark_bar(stroke=NAVY, strokeWidth=2.5)
+    return [
+        to_next.encode(**at("end", next_step="next")),
+        bars.encode(color=alt.Color("kind:N", legend=None, scale=kinds), **at("lower", to="upper")),
+        totals.encode(**at("end", to="upper")),
+    ]
 
 
 @takes_columns("period", "nrr grr")
@@ -197,20 +245,88 @@ def trend(
     target: float | None = None,
     bands: bool | Sequence[tuple[str, float, float]] = True,
 ) -> ChartType:
-    """Draw NRR and GRR (ratios) by `period`, with the target and the benchmark bands of NRR.
+    """Draw NRR and below it GRR (ratios) by `period`, each with its benchmark; NRR with the target.
 
-    `bands`: (label, lower, upper) in ratios, cut to what is visible; True for the benchmark's,
-    False for none.
+    `bands`: those of NRR, (label, lower, upper) in ratios, cut to what is visible; True for the
+    benchmark's, False for none, of GRR neither.
     """
+    # bands are NRR's, and so is the target: GRR has a panel of its own
     goal = pd.Series([] if target is None else [target], dtype=float)
-    (low, high), height = visible_range(frame["nrr"], frame["grr"], goal), 190
-    unit, y = (high - low) / height, ratio_axis(low, high, grid=False)
+    given = list(benchmarks.bands() if bands is True else bands or ())
+    low, high = benchmarks.USUAL_GRR
+    usual = [(f"usual: {share(low)} to {share(high)}", low, high)] if given else []
+    panels = {
+        "nrr": (visible_range(frame["nrr"], goal), given, NAVY, "circle"),
+        "grr": (visible_range(frame["grr"]), usual, TEAL_TEXT, "diamond"),
+    }
+    # a point of either is as high, as far as both can be read
+    spans = {name: high - low for name, ((low, high), *_) in panels.items()}
+    part = min(max(spans["nrr"] / sum(spans.values()), 0.55), 0.7)
+    wide, heights = room() - 104, {"nrr": 210 * part, "grr": 210 * (1 - part)}
 
-    given = benchmarks.bands() if bands is True else bands or ()
-    shown = [
-        (f"NRR: {name}", max(a, low), min(b, high)) for name, a, b in given if a < high and b > low
-    ]
-    curves = frame[["nrr", "grr"]].assign(target=target)
+    drawn = []
+    for name, ((low, high), areas, colour, shape) in panels.items():
+        unit = (high - low) / (heights[name] - 14)
+        low, high = low - 7 * unit, high + 7 * unit  # for the labels
+        y = ratio_axis(low, high, ticks=4, grid=False)
+        data = frame[["period", name]].rename(columns={name: "value"})
+        data = data.assign(label=data["value"].map(percent), **_beside(data["value"], 9 * unit))
+        curves = data[["value", "place"]].assign(target=target if name == "nrr" else None)
+        layers = _bands(curves, areas, y, (low, high), unit)
+
+        ends = [(f"{name.upper()} {percent(v)}", v, colour) for v in data["value"].dropna().tail(1)]
+        if name == "nrr" and target is not None:
+            rule = alt.Chart(goal.to_frame("at")).mark_rule(color=GREY, strokeDash=[5, 3])
+            layers.append(rule.encode(y=alt.Y("at", **y)))
+            ends.append((f"Target {percent(target)}", float(target), GREY))
+
+        x = period_axis(frame, {"padding": 0.3}, labelOverlap=True, labels=name == "grr")
+        points = {"shape": shape, "size": 42, "color": colour}
+        line = alt.Chart(data).mark_line(color=colour, point=points)
+        layers.append(line.encode(x=x, y=alt.Y("value", **y)))
+
+        shown = data[:-1].dropna(subset=["value"])
+        if wide < 38 * len(data) and len(shown):  # too many for all: the ends of their range
+            shown = shown.iloc[sorted({int(shown["value"].argmax()), int(shown["value"].argmin())})]
+        text = alt.Chart(shown).encode(x=x, y=alt.Y("place", **y), text="label:N")
+        for lean, halo in product((-8, 0, 8), halos(SHADES[0])):
+            own = text.transform_filter(f"datum.lean == {lean}")
+            layers.append(own.mark_text(fontSize=8, color=colour, dx=lean, **halo))
+
+        labels = pd.DataFrame(ends, columns=["label", "value", "colour"])
+        labels["place"] = spaced_out(labels["value"].tolist(), 12 * unit)
+        text = alt.Chart(labels).mark_text(align="left", dx=6, fontSize=9)
+        colours = alt.Color("colour:N", scale=None)
+        layers.append(text.encode(x=RIGHT, y=alt.Y("place", **y), text="label:N", color=colours))
+        drawn.append(alt.layer(*layers).properties(width=wide, height=heights[name]))
+    told = alternative.trend(frame, target)
+    return alt.vconcat(*drawn, spacing=8, bounds="flush").properties(description=told)
+
+
+def _beside(values: pd.Series[float], gap: float) -> dict[str, Any]:
+    """The height of each point's label, and how far it leans to a side (pixels), off the line."""
+    before, after = values - values.shift(1), values.shift(-1) - values
+    # on the side that the line bends away from; beside a line that only rises or falls, above it
+    # and to the side where it is lower
+    above = before.fillna(0) >= after.fillna(0)
+    rises, falls = (before > 0) & (after > 0), (before < 0) & (after < 0)
+    lean = 8 * (falls.astype(int) - rises.astype(int))
+    return {
+        "place": values + gap * (above | rises | falls).map({True: 1.0, False: -1.0}),
+        "lean": lean,
+    }
+
+
+def _bands(
+    curves: Frame,
+    areas: Sequence[tuple[str, float, float]],
+    y: dict[str, Any],
+    visible: tuple[float, float],
+    unit: float,
+) -> list[alt.Chart]:
+    """The layers of a panel's benchmark: areas, each with its name where no curve is near."""
+    low, high = visible
+    shown = [(name, max(a, low), min(b, high)) for name, a, b in areas if a < high and b > low]
     layers: list[alt.Chart] = []
     for i, (label, a, b) in enumerate(shown):
         area = alt.Chart(pd.DataFrame({"low": [a], "high": [b], "label": [label]}))
@@ -220,32 +336,9 @@ def trend(
             text = area.mark_text(
                 align="right" if right else "left", dx=-5 if right else 5, fontSize=7.5, color=GREY
             )
-            layers.append(
-                text.encode(
-                    x=RIGHT if right else alt.value(0), y=alt.YDatum(at, **y), text="label:N"
-                )
-            )
-
-    ends = []
-    if target is not None:
-        rule = alt.Chart(goal.to_frame("at")).mark_rule(color=GREY, strokeDash=[5, 3])
-        layers.append(rule.encode(y=alt.Y("at", **y)))
-        ends.append((f"Target {percent(target)}", float(target), GREY))
-
-    x = period_axis(frame, {"padding": 0.3}, labelOverlap=True)
-    for name, colour, shape in (("nrr", NAVY, "circle"), ("grr", TEAL_TEXT, "diamond")):
-        line = alt.Chart(frame).mark_line(
-            color=colour, point={"shape": shape, "size": 42, "color": colour}
-        )
-        layers.append(line.encode(x=x, y=alt.Y(name, **y)))
-        ends += [(f"{name.upper()} {percent(v)}", v, colour) for v in frame[name].dropna().tail(1)]
-
-    labels = pd.DataFrame(ends, columns=["label", "value", "colour"])
-    labels["place"] = spaced_out(labels["value"].tolist(), 12 * unit)
-    text = alt.Chart(labels).mark_text(align="left", dx=6, fontSize=9)
-    colours = alt.Color("colour:N", scale=None)
-    layers.append(text.encode(x=RIGHT, y=alt.Y("place", **y), text="label:N", color=colours))
-    return alt.layer(*layers).properties(height=height + 25, **FIT)
+            x = RIGHT if right else alt.value(0)
+            layers.append(text.encode(x=x, y=alt.YDatum(at, **y), text="label:N"))
+    return layers
 
 
 def _quiet_corner(curves: Frame, low: float, high: float, gap: float) -> tuple[bool, float] | None:
@@ -271,8 +364,8 @@ def segment_trend(frame: Frame) -> ChartType:
             " group the smallest ones"
         )
 
-    columns = {1: 1, 2: 2, 4: 2}.get(len(segments), 3)
-    wide, high = (WIDTH - 34) / columns - 14, 190 if columns == 1 else 84
+    columns = 1 if is_narrow() else {1: 1, 2: 2, 4: 2}.get(len(segments), 3)
+    wide, high = (room() - 34) / columns - 14, 190 if len(segments) == 1 else 84
     low, top = visible_range(frame["nrr"], pd.Series([1.0]))
 
     flush = alt.condition("datum.index == 0", alt.value("left"), alt.value("right"))
@@ -311,40 +404,49 @@ def segment_trend(frame: Frame) -> ChartType:
             head.mark_text(align="right").encode(x=alt.value(wide), text="last:N"),
         ]
         panels.append(alt.layer(*layers).properties(width=wide, height=high))
-    return alt.concat(*panels, columns=columns, align="each", spacing=14)
+    told = alternative.segment_trend(frame)
+    return alt.concat(*panels, columns=columns, align="each", spacing=14, description=told)
 
 
-@takes_columns("cohort", "age nrr opening")
-def cohort_heatmap(frame: Frame, unit: str = "quarter", currency: str = "USD") -> ChartType:
-    """Draw NRR (ratio) of each `cohort` by `age` in units: red below 100%, blue above.
+@takes_columns("cohort", "age nrr opening complete now")
+def cohort_heatmap(frame: Frame, unit: str = "quarter", currency: str = "") -> ChartType:
+    """Draw NRR (ratio) of each `cohort` by `age` in units, and `now`: the darker, the more is kept.
 
-    `opening`, an amount in `currency`, stands beside the cohort's name. Cells hold whole percent
-    where there is room.
+    `opening`, an amount in `currency`, stands beside the cohort's name; an age that is not
+    `complete` (1 or 0) is hatched. Cells hold whole percent where there is room.
     """
     data = frame.dropna(subset=["age", "nrr"]).astype({"age": int})
-    opening = frame.groupby("cohort", sort=False)["opening"].first()
+    firsts = frame.groupby("cohort", sort=False)[["opening", "now"]].first()
     names = {
-        c: f"{printed_quarter(str(c))} ({money(amount, currency)})" for c, amount in opening.items()
+        c: f"{printed_quarter(str(c))} ({money(amount, currency)})"
+        for c, amount in firsts["opening"].items()
     }
-    ages = sorted({int(age) for age in frame["age"].dropna()})
+    ages = [str(age) for age in sorted({int(age) for age in frame["age"].dropna()})]
+    # what all of a cohort's customers are now stands at the right, after a gap
+    today = firsts["now"].dropna().rename("nrr").reset_index().assign(age=NOW, complete=1.0)
+    data = pd.concat([data.astype({"age": str}), today])
+    columns = [*ages, "", NOW]
 
     # cells as large as they fit beside the names, and text as large as fits into a cell: a digit is
     # some 0.6 of its font's size wide
-    wide = min(44.0, (WIDTH - 112) / max(len(ages), 1))
+    wide = min(44.0, (room() - 112) / len(columns))
     high = min(20.0, max(13.0, 300 / len(names)))
     data = data.assign(name=data["cohort"].map(names), text=[count(v * 100) for v in data["nrr"]])
     font = min(8.5, 0.62 * high, (wide - 3) / (0.62 * max(map(len, data["text"]), default=1)))
 
-    half = float((data["nrr"] - 1).abs().clip(0.05, 0.5).max()) if len(data) else 0.5
+    # nine in ten cells have a colour of their own: one small cohort does not pale all others
+    half = float((data["nrr"] - 1).abs().quantile(0.9)) if len(data) else 0.5
+    half = min(max(half, 0.05), 0.5)
     scale = alt.Scale(
         domain=[1 - half, 1, 1 + half], range=[LOW, EVEN, HIGH], clamp=True, interpolate="rgb"
     )
     legend = alt.Legend(
-        title="NRR in %, 100 is even",
+        title="NRR",
         titleOrient="left",
-        format=".0%",
+        labelExpr="format(datum.value, '.0%') + (datum.value < 1 ? ' or less' :"
+        " datum.value > 1 ? ' or more' : '')",
         values=[1 - half, 1, 1 + half],
-        gradientLength=120,
+        gradientLength=180,
         gradientThickness=8,
     )
 
@@ -352,7 +454,7 @@ def cohort_heatmap(frame: Frame, unit: str = "quarter", currency: str = "USD") -
     x = alt.X(
         "age:O",
         title=f"{unit.capitalize()}s since the cohort started",
-        scale=alt.Scale(domain=ages),
+        scale=alt.Scale(domain=columns),
         axis=alt.Axis(labelOverlap=True),
     )
     chart = alt.Chart(data).encode(x=x, y=alt.Y("name:O", title=None, scale=rows))
@@ -360,21 +462,43 @@ def cohort_heatmap(frame: Frame, unit: str = "quarter", currency: str = "USD") -
     cells = chart.mark_rect(stroke="white").encode(
         color=alt.Color("nrr:Q", scale=scale, legend=legend)
     )
-    texts = chart.mark_text(fontSize=font).encode(text="text:N")
-    layers = [cells] if font < 5.5 else [cells, texts]  # smaller, nobody reads it
-    return alt.layer(*layers).properties(width=wide * max(len(ages), 1), height=high * len(names))
+    layers = [cells]
+    if partly := bool((data["complete"] == 0).any()):
+        hatched = chart.transform_filter("datum.complete == 0").mark_point(
+            shape=_hatching(wide - 2, high - 2), size=4, stroke="white", strokeWidth=0.9, opacity=1
+        )
+        layers.append(hatched)
+    if font >= 5.5:  # smaller, nobody reads it
+        text = chart.encode(text="text:N").mark_text(fontSize=font)
+        layers.append(text)
+    drawn = alt.layer(*layers).properties(width=wide * len(columns), height=high * len(names))
+    note = "Hatched: only the customers who have reached that age" if partly else ""
+    told = alternative.cohorts(frame, unit, names.__getitem__)
+    return drawn.properties(title=note, description=told)
+
+
+def _hatching(wide: float, high: float) -> str:
+    """An SVG path of slanting strokes over a cell of that size, in units of half a mark's side."""
+    strokes = []
+    for at in range(-int(high), int(wide), 6):  # where each stroke is at the cell's lower edge
+        left, right = max(at, 0), min(at + high, wide)
+        if right > left:
+            x0, x1 = left - wide / 2, right - wide / 2
+            y0, y1 = (high / 2 - (each - at) for each in (left, right))
+            strokes.append(f"M{x0:.2f},{y0:.2f}L{x1:.2f},{y1:.2f}")
+    return "".join(strokes)
 
 
 @takes_columns("segment", "nrr grr nrr_before")
-def segment_bars(frame: Frame) -> ChartType:
-    """Draw NRR by `segment`, a bar from 100%; GRR a diamond, NRR a period before a tick.
+def segment_bars(frame: Frame, before: str = "Before") -> ChartType:
+    """Draw NRR by `segment`, a bar from 100%; GRR a diamond, NRR of the report `before` a tick.
 
     `nrr`, `grr` and `nrr_before` are ratios; they stand in three columns at the right as well, null
-    as n/a.
+    as n/a. `before`: what its column is called.
     """
     even = pd.Series([1.0])
     ratio = ratio_axis(*visible_range(frame["nrr"], frame["grr"], frame["nrr_before"], even))
-    names = alt.Axis(labelLimit=120, labelOverlap=False)
+    names = alt.Axis(labelLimit=min(120, 0.3 * room()), labelOverlap=False)
     chart = alt.Chart(frame.assign(even=1.0)).encode(
         y=alt.Y("segment:O", title=None, sort=None, axis=names)
     )
@@ -387,18 +511,23 @@ def segment_bars(frame: Frame) -> ChartType:
         chart.mark_point(**DIAMOND).encode(x=alt.X("grr", **ratio)),
     ]
 
-    columns = [("nrr", "NRR", BAR), ("grr", "GRR", DIAMOND), ("nrr_before", "Before", TICK)]
-    for i, (column, title, mark) in enumerate(columns):
-        x = alt.value(alt.ExprRef(f"width + {46 + 50 * i}"))
+    columns, right = (
+        [("nrr", "NRR", BAR), ("grr", "GRR", DIAMOND), ("nrr_before", before, TICK)],
+        0.0,
+    )
+    for column, title, mark in columns:
+        right += max(36, 20 + 5.2 * len(title)) if is_narrow() else max(48, 26 + 5.2 * len(title))
+        x = alt.value(alt.ExprRef(f"width + {right}"))
         texts = alt.Chart(frame.assign(label=frame[column].map(percent))).mark_text(align="right")
         head = alt.Chart(pd.DataFrame({"title": [title]})).encode(x=x, y=alt.value(-9))
         sign_of = mark | {"xOffset": -8 - 5.2 * len(title), "size": min(mark["size"], 90)}
-        layers.append(texts.encode(x=x, y=alt.Y("segment:O", sort=None), text="label:N"))
         layers += [
+            texts.encode(x=x, y=alt.Y("segment:O", sort=None), text="label:N"),
             head.mark_text(align="right", color=GREY).encode(text="title:N"),
             head.mark_point(**sign_of),
         ]
-    return alt.layer(*layers).properties(height=22 * frame["segment"].nunique() + 36, **FIT)
+    told, high = alternative.segment_bars(frame, before), 22 * frame["segment"].nunique() + 36
+    return alt.layer(*layers).properties(height=high, description=told, **fit())
 
 
 @takes_columns("", "customers_share arr_share")
@@ -425,18 +554,17 @@ def concentration(frame: Frame, notes: Sequence[tuple[float, float, str]] = ()) 
         text = point.encode(
             y=alt.Y("place", **ratio_axis(0, 1, title="Share of ARR")), text="text:N"
         )
-        # each text twice, first as a wide edge in the ground's colour, so that no line crosses it
-        halos: list[dict[str, Any]] = [{"stroke": SHADES[1], "strokeWidth": 4}, {}]
-        for halo in halos:
+        for halo in halos(SHADES[1]):
             right = text.transform_filter("datum.customers_share <= 0.6")
             left = text.transform_filter("datum.customers_share > 0.6")
             layers.append(right.mark_text(align="left", dx=10, fontSize=9, **halo))
             layers.append(left.mark_text(align="right", dx=-4, dy=12, fontSize=9, **halo))
-    return alt.layer(*layers).properties(height=200, **FIT)
+    told = alternative.concentration(frame, notes)
+    return alt.layer(*layers).properties(height=200, description=told, **fit())
 
 
 @takes_columns("period", "due renewed lost")
-def renewals(frame: Frame, currency: str = "USD") -> ChartType:
+def renewals(frame: Frame, currency: str = "") -> ChartType:
     """Draw the amounts `due` by `period`; `renewed` and `lost` stacked inside (null: to come)."""
     names = {"renewed": "Renewed", "lost": "Lost", "due": "Not yet decided"}
     parts = frame.melt("period", list(names), "part", "amount").dropna(subset="amount")
@@ -446,8 +574,11 @@ def renewals(frame: Frame, currency: str = "USD") -> ChartType:
     legend = alt.Legend(symbolStrokeWidth=1)
 
     x = period_axis(frame, {"padding": 0.2}, labelOverlap=True)
-    y = alt.Y("amount:Q", stack="zero", axis=amount_axis(currency))
-    wide = min(48, 280 / frame["period"].nunique())
+    _, most = bounds_of(frame["due"], (0.0, 1.0))
+    scale = alt.Scale(domain=[0, 1.1 * max(most, 1e-9)], nice=False)  # room for a label on top
+    y = alt.Y("amount:Q", stack="zero", axis=amount_axis(currency), scale=scale)
+    step = room() / frame["period"].nunique()  # how far apart the bars are, somewhat less
+    wide = min(48, 0.6 * step)
     bars = (
         alt.Chart(parts)
         .mark_bar(strokeWidth=1, size=wide)
@@ -461,8 +592,9 @@ def renewals(frame: Frame, currency: str = "USD") -> ChartType:
     )
 
     labels = [money(value, currency) for value in frame["due"]]
-    dues = alt.Chart(frame.assign(label=labels)).mark_text(dy=-7)
+    dues = alt.Chart(frame.assign(label=labels)).mark_text(dy=-7, fontSize=min(8.5, step / 4))
     due = bars.transform_filter(f"datum.part == '{names['due']}'")
     done = bars.transform_filter(f"datum.part != '{names['due']}'")
     layers = alt.layer(due, done, dues.encode(x=x, y="due:Q", text="label:N"))
-    return layers.properties(height=210, **FIT)
+    told = alternative.renewals(frame, currency)
+    return layers.properties(height=210, description=told, **fit())

@@ -11,9 +11,12 @@ import base64
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache, wraps
 from importlib.resources import files
+from inspect import signature
 from itertools import pairwise
 from math import inf
 from typing import Any, Concatenate, ParamSpec, cast
@@ -22,20 +25,27 @@ import altair as alt
 import pandas as pd
 from altair.typing import ChartType
 
-from nrrsim.notation import SYMBOLS, money, percent, points, signed_money
+from nrrsim.files import shared
+from nrrsim.notation import currency_sign, label, money, percent, points, signed_money
+from nrrsim.report.tables import FIGURE
 
 MOST_ROWS = 5_000  # of a frame that is drawn
 WIDTH = 470  # one chart unit is a point on paper: A4's text width
-# Contrast as WCAG asks for it: a mark at least 3:1 on white, a text at least 4.5:1.
-NAVY, TEAL, AMBER, BRICK = "#12355B", "#3E8E9E", "#B7791F", "#C8553D"
+NARROW = 264  # a telephone's: text that is 8.5 units high is as large there as small print
+# Contrast as WCAG asks for it: a mark at least 3:1 on white, a text at least 4.5:1. What stands
+# beside each other differs in luminance, too: it is told apart on a grey print.
+NAVY, TEAL, AMBER, BRICK = "#12355B", "#4F9FB0", "#B7791F", "#A63D2F"
 INK, GREY, TEAL_TEXT = "#1F2A37", "#44546A", "#2B6F7D"
+# Of lines with names, and of their labels.
+SERIES = (NAVY, "#2E8090", "#8F3324", "#0E1116", "#8A5A12", "#6B2D4A")
 RULE, PALE, FAINT, SHADES = "#7F8A97", "#E3E8EE", "#D8DEE5", ("#F4F6F8", "#E9EEF3")
-# A heatmap's: ink is readable on each mix of these, and on what is likely.
-LOW, EVEN, HIGH = "#E08E75", "#F7F6F3", "#7CA7C8"
-OFTEN = "#6FB1BE"
+# A heatmap's, the darker the more: ink is readable on each mix of these, and on what is likely.
+LOW, EVEN, HIGH = "#FBE3B5", "#C4CFD9", "#6498C4"
+RARE, OFTEN = "#F7F6F3", "#6FB1BE"
 NAMES = {"name", "segment", "panel"}  # columns of names that somebody else gave
 # What a report's column is called in a frame of the analysis that no report has worded yet.
 AS_ANALYSED = {"period": "month", "segment": "name"}
+NOT_DESCRIBED = "<chart>"  # the plain text of one that does not say what it shows
 MOST_SEEN = 20  # characters of a name: wherever it stands, so many have room
 # Letters of other scripts that look as Latin ones do, and signs that take no room.
 SHAPES = str.maketrans(
@@ -44,13 +54,35 @@ SHAPES = str.maketrans(
     "\u00ad\u200b\u200c\u200d\u2060\ufeff",
 )
 RIGHT = alt.value(alt.ExprRef("width"))
-FIT: dict[str, Any] = {
-    "width": WIDTH,
-    "autosize": alt.AutoSizeParams(type="fit", contains="padding"),
-}
 Frame = pd.DataFrame
 P = ParamSpec("P")
+RENDERER = "nrrsim"
+_ROOM: ContextVar[int] = ContextVar("room", default=WIDTH)
 Drawing = Callable[Concatenate[Frame, P], ChartType]
+
+
+def room() -> int:
+    """How wide the chart that is being drawn may be, in chart units: a page, or a narrow screen."""
+    return _ROOM.get()
+
+
+def is_narrow() -> bool:
+    """Whether panels stand below each other, and what stands beside a plot takes less of it."""
+    return room() < WIDTH
+
+
+@contextmanager
+def _narrow_room() -> Iterator[None]:
+    before = _ROOM.set(NARROW)
+    try:
+        yield
+    finally:
+        _ROOM.reset(before)
+
+
+def fit() -> dict[str, Any]:
+    """The size of a chart that fills its room, whatever stands beside its plot."""
+    return {"width": room(), "autosize": alt.AutoSizeParams(type="fit", contains="padding")}
 
 
 def theme() -> alt.theme.ThemeConfig:
@@ -94,24 +126,32 @@ def theme() -> alt.theme.ThemeConfig:
 def enable() -> None:
     """Turn on the house theme and the renderer that shows a chart as SVG with a PNG beside it."""
     alt.theme.register("nrrsim", enable=True)(theme)
-    alt.renderers.register("nrrsim", _bundle)
-    alt.renderers.enable("nrrsim")
+    alt.renderers.register(RENDERER, _bundle)
+    alt.renderers.enable(RENDERER)
 
 
 def svg(chart: ChartType) -> str:
     """Return a chart in the house theme as SVG; the same chart gives the same bytes."""
-    return _svg({**chart.to_dict(), **theme()})
+    # what a chart is drawn from, which may be no JSON, is no part of the picture
+    return _svg({**chart.to_dict(), **theme(), "usermeta": {}})
 
 
-def _bundle(spec: dict[str, Any], **_: Any) -> dict[str, str]:
+def _bundle(spec: dict[str, Any], **_: Any) -> dict[str, Any]:
+    figure = dict(spec.pop("usermeta", {}))
     drawn = _svg(spec)
+    said = str(spec.get("description") or NOT_DESCRIBED)
     # from the SVG, so that the chart is laid out once
     image = str(base64.b64encode(_converter().svg_to_png(drawn, scale=2)).decode())
-    return {"image/svg+xml": drawn, "image/png": image, "text/plain": "<chart>"}
+    bundle = {"image/svg+xml": drawn, "image/png": image, "text/plain": said}
+    if figure:
+        figure["narrow"] = _svg({**figure["narrow"], **theme()})
+    return bundle | ({FIGURE: figure} if figure else {})
 
 
 def _svg(spec: dict[str, Any]) -> str:
-    drawn = _converter().vegalite_to_svg(spec)
+    # no names for its marks: a picture has one text that says it all
+    config = {**spec.get("config", {}), "aria": False}
+    drawn = _converter().vegalite_to_svg({**spec, "config": config})
 
     # Vega counts its gradients up for ever: the second chart of a process would differ
     for number, name in enumerate(re.findall(r'<linearGradient id="(\w+)"', drawn)):
@@ -126,7 +166,8 @@ def _svg(spec: dict[str, Any]) -> str:
 def _converter() -> Any:
     import vl_convert
 
-    for fonts in (files("fontpkg_inter") / "files", files("noto_cjk_sans_jp_regular")):
+    inter = shared("reports", "_extensions", "nrrsim", "fonts")
+    for fonts in (inter, files("noto_cjk_sans_jp_regular")):
         vl_convert.register_font_directory(str(fonts))
     return vl_convert
 
@@ -161,7 +202,8 @@ def takes_columns(
                 )
             if frame.empty:
                 empty = pd.DataFrame({"text": ["No data"]})
-                note = alt.Chart(empty, width=WIDTH, height=60).mark_text(color=GREY)
+                note = alt.Chart(empty, width=WIDTH, height=60, description="No data.")
+                note = note.mark_text(color=GREY)
                 return cast(alt.Chart, note.encode(text="text:N"))
             data = pd.DataFrame({c: [str(v) for v in frame[c]] for c in texts.split()})
             for c in NAMES.intersection(data):
@@ -169,11 +211,36 @@ def takes_columns(
             for c in numbers.split():
                 values = pd.to_numeric(frame[c]).astype(float)
                 data[c] = values.replace([inf, -inf], float("nan")).to_numpy()  # JSON has none
-            return draw(data, *args, **options)
+            chart = draw(data.copy(), *args, **options)
+            if alt.renderers.active != RENDERER:
+                return chart
+            with _narrow_room():
+                narrow = draw(data.copy(), *args, **options).to_dict(validate=False)
+            # Vega-Lite's own place for what it does not draw
+            names = {c: [str(v) for v in frame[c]] for c in NAMES.intersection(data)}
+            drawn_from = data.assign(**names)
+            about = _numbers(draw, drawn_from, *args, **options) | {"narrow": narrow}
+            return chart.properties(usermeta=about)
 
         return cast("Drawing[P]", checked)
 
     return wrap
+
+
+def _numbers(draw: Drawing[P], frame: Frame, *args: P.args, **options: P.kwargs) -> dict[str, Any]:
+    """What a chart draws, as plain values: for spreadsheets, and for whoever downloads it.
+
+    Null is nothing; `heads` are the columns in words.
+    """
+    how = signature(draw).bind(frame, *args, **options)
+    how.apply_defaults()
+    return {
+        "chart": draw.__name__,
+        "columns": list(frame),
+        "heads": [label(re.sub(r"^p0?(?=\d)", "P", str(name))) for name in frame],
+        "rows": frame.astype(object).where(frame.notna(), None).values.tolist(),
+        "currency": how.arguments.get("currency"),
+    }
 
 
 def told_apart(names: Iterable[str], seen: int = MOST_SEEN) -> dict[str, str]:
@@ -206,7 +273,7 @@ def _look(name: str, seen: int) -> str:
 def amount_axis(currency: str, ticks: int = 4, **options: Any) -> alt.Axis:
     """Return an axis of amounts in short form (`$1.2M`); `options`: those of an Altair axis."""
     # the short form of `notation.money`, in Vega's own language: it says k and G, we K and B
-    unit = json.dumps(SYMBOLS.get(currency, f"{currency} "))
+    unit = json.dumps(currency_sign(currency))
     size = "abs(datum.value)"
     short = f"replace(replace(format({size}, '.3~s'), 'k', 'K'), 'G', 'B')"
     digits = f"{size} < 1000 ? format({size}, ',.4~r') : {short}"
@@ -230,6 +297,13 @@ def period_axis(frame: Frame, scale: dict[str, Any], **options: Any) -> alt.X:
     return alt.X(
         "period:O", title=None, scale=alt.Scale(domain=names, **scale), axis=alt.Axis(**options)
     )
+
+
+def halos(ground: str = "white") -> list[dict[str, Any]]:
+    """Options to draw a text twice, first with a wide edge in the `ground`'s colour, so that no
+    line crosses it.
+    """
+    return [{"stroke": ground, "strokeWidth": 3}, {}]
 
 
 def bounds_of(values: pd.Series[float], otherwise: tuple[float, float]) -> tuple[float, float]:

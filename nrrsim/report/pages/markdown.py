@@ -9,7 +9,6 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from functools import cache
-from html import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import pypandoc
 
 from nrrsim.errors import RenderError
+from nrrsim.files import shared
 from nrrsim.report.pages.notebook import EXTENSION, IMAGES, Cell, chosen_mime
 
 
@@ -56,14 +56,30 @@ def run_pandoc(
 
 @cache
 def font_folders() -> tuple[Path, ...]:
-    """Inter, upright (the first) and italic, and a Japanese font for names that it cannot print."""
-    inter = Path(str(files("fontpkg_inter"))).glob("files/*.ttf")
+    """Inter, its regular (the first), semibold and bold, upright before italic, and a Japanese font
+    for names that Inter cannot print.
+    """
+    inter = shared("reports") / EXTENSION / "fonts"
+    weights = ("Regular", "SemiBold", "Bold", "Italic", "SemiBoldItalic", "BoldItalic")
     japanese = Path(str(files("noto_cjk_sans_jp_regular"))).glob("*.otf")
-    return (*sorted(inter, key=lambda font: "Italic" in font.name), *japanese)
+    return (*(inter / f"Inter-{weight}.ttf" for weight in weights), *japanese)
+
+
+def font_faces() -> str:
+    """Inter's upright weights as CSS that holds them, for a page that fetches nothing."""
+    return "".join(
+        f"@font-face{{font-family:Inter;font-weight:{weight};"
+        f'src:url("data:font/ttf;base64,{base64.b64encode(font.read_bytes()).decode()}")}}'
+        for weight, font in zip((400, 600, 700), font_folders(), strict=False)
+    )
 
 
 def install_fonts(style: Path) -> Path:
-    """Copy the fonts to where the extension's `font-paths` points, for Quarto; return where."""
+    """Copy the fonts to where the extension's `font-paths` points, for Quarto; return where.
+
+    Inter lies there with the extension, unless somebody took it without; the Japanese font is 16 MB
+    of a package of its own.
+    """
     folder = style / EXTENSION / "fonts"
     folder.mkdir(parents=True, exist_ok=True)
     for font in font_folders():
@@ -89,7 +105,7 @@ def _cell_markdown(cell: Cell, to: str, work: Path) -> str:
         mime = chosen_mime(output, to)
         if mime in IMAGES:
             name = re.sub(r"\W+", "-", f"{cell.name.split(' (')[0]} {number}")
-            parts.append(_picture(str(output.data[mime]), mime, name, cell.options, to, work))
+            parts.append(_picture(str(output.data[mime]), mime, name, cell.options, work))
         elif mime:
             printed = output.output_type == "stream"
             value = str(output.text if printed else output.data[mime])
@@ -105,25 +121,12 @@ def _cell_markdown(cell: Cell, to: str, work: Path) -> str:
     return f"::::: {{{attributes}}}\n\n{text}\n\n:::::"
 
 
-def _picture(
-    data: str, mime: str, name: str, options: Mapping[str, Any], to: str, work: Path
-) -> str:
+def _picture(data: str, mime: str, name: str, options: Mapping[str, Any], work: Path) -> str:
+    """A picture in print, in a file of the folder `work`; those of a page stand in it."""
     alt = " ".join(str(options.get("fig-alt", "")).split())
-    if to == "pdf":
-        file = work / f"{name}.{IMAGES[mime]}"
-        file.write_bytes(data.encode() if mime == "image/svg+xml" else base64.b64decode(data))
-        return _fenced("{=typst}", f'#box(image("{file.name}", alt: {_typst_string(alt)}))')
-    if mime != "image/svg+xml":
-        image = f'<img src="data:{mime};base64,{"".join(data.split())}" alt="{escape(alt)}">'
-        return _fenced("{=html}", f'<div class="chart">{image}</div>')
-    svg = data[data.index("<svg") :]
-    # two charts on one page must not share an id
-    for found in set(re.findall(r'\bid="([^"]+)"', svg)):
-        svg = re.sub(
-            rf'(\bid="|url\(#|href="#){re.escape(found)}(?=["\)])', rf"\g<1>{name}-{found}", svg
-        )
-    svg = svg.replace("<svg", f'<svg role="img" aria-label="{escape(alt)}"', 1)
-    return _fenced("{=html}", f'<div class="chart">{svg}</div>')
+    file = work / f"{name}.{IMAGES[mime]}"
+    file.write_bytes(data.encode() if mime == "image/svg+xml" else base64.b64decode(data))
+    return _fenced("{=typst}", f'#box(image("{file.name}", alt: {_typst_string(alt)}))')
 
 
 def _fenced(language: str, text: str) -> str:

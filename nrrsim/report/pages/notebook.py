@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from nrrsim.errors import RenderError
+from nrrsim.notation import unevaluated
 
 EXTENSION = Path("_extensions/nrrsim")
 IMAGES = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg"}
@@ -99,6 +101,27 @@ def read_cells(notebook: Path, style: Path) -> tuple[dict[str, Any], list[Cell]]
     return meta, cells
 
 
+def describe_pictures(notebook: Any) -> None:
+    """Let each picture's alternative text say what is in it, too: its chart's own description.
+
+    Written into the executed notebook's `#| fig-alt`, where every engine looks for it.
+    """
+    for cell in notebook.cells:
+        drawn = (output.get("data", {}) for output in cell.get("outputs", []))
+        pictures = [data for data in drawn if IMAGES.keys() & data.keys()]
+        told = [str(data.get("text/plain", "")) for data in pictures]
+        described = " ".join(text for text in told if text and not text.startswith("<"))
+        if not described:
+            continue
+        stated, code = _options_of(cell.source)
+        text = "\n".join(stated)
+        shown = str(_yaml(text).get("fig-alt") or "").strip()
+        written = json.dumps(unevaluated(f"{shown} {described}".strip()), ensure_ascii=False)
+        others = re.sub(r"^fig-alt:.*(\n[ \t]+.*)*", "", text, flags=re.MULTILINE)
+        options = [*filter(str.strip, others.splitlines()), f"fig-alt: {written}"]
+        cell.source = "\n".join([*(f"#| {option}" for option in options), *code])
+
+
 def chosen_mime(output: Any, to: str) -> str | None:
     """The form of an output that the page shows; None where it shows nothing of it."""
     if output.output_type == "stream":
@@ -110,15 +133,21 @@ def chosen_mime(output: Any, to: str) -> str | None:
 
 
 def _code_cell(number: int, raw: Any, defaults: Mapping[str, Any]) -> Cell:
-    lines = raw.source.splitlines()
-    head = next((i for i, line in enumerate(lines) if not line.startswith("#|")), len(lines))
-    source = "\n".join(lines[head:]).strip()
+    stated, code = _options_of(raw.source)
+    source = "\n".join(code).strip()
     try:
-        options = _yaml("\n".join(line[2:].removeprefix(" ") for line in lines[:head]))
+        options = _yaml("\n".join(stated))
     except YAMLError as error:
         raise RenderError(f"cell {number}: its #| options are not YAML: {error}") from error
     known_by = options.get("label") or source.partition("\n")[0][:50]
     return Cell(f"cell {number} ({known_by})", source, {**defaults, **options}, raw.outputs)
+
+
+def _options_of(source: str) -> tuple[list[str], list[str]]:
+    """The lines of a cell's `#|` options, without that mark, and of its code."""
+    lines = source.splitlines()
+    head = next((i for i, line in enumerate(lines) if not line.startswith("#|")), len(lines))
+    return [line[2:].removeprefix(" ") for line in lines[:head]], lines[head:]
 
 
 def _findings(cell: Cell, raw: Any) -> Iterator[str]:

@@ -20,9 +20,8 @@ from nrrsim.report.pages.markdown import font_folders, install_fonts, quarto_mar
 from nrrsim.report.pages.notebook import EXTENSION, Cell, chosen_mime, load_notebook
 
 OLDEST_QUARTO = (1, 9)
-# What is no complaint: veraPDF would be a second opinion (Typst itself refuses what is not
-# PDF/UA-1), and Typst 0.14, in Quarto 1.9, prints Inter without its bolder weights.
-QUARTO_MAY_SAY = ("verapdf is not installed", "variable fonts are not currently supported")
+# What is no complaint: veraPDF's would be a second opinion on what Typst has checked itself.
+QUARTO_MAY_SAY = ("verapdf is not installed",)
 # Stands where Quarto's own template.typ stands, around the same partials.
 TYPST_TEMPLATE = """\
 #let horizontalrule = line(length: 100%, stroke: 0.5pt)
@@ -71,21 +70,13 @@ def pdf_by_typst(
 
     timestamp : its creation time, seconds since 1970. Raises RenderError with what Typst says.
     """
-    extension = style / EXTENSION
     standards = meta.get("pdf-standard") or []
     pdf_standards: Any = [standards] if isinstance(standards, str) else list(standards)
     with tempfile.TemporaryDirectory(prefix="nrrsim-") as temporary:
-        work = Path(temporary)
-        for partial in extension.glob("*.typ"):
-            shutil.copyfile(partial, work / partial.name)
-
-        template, document = work / "template.typ", work / "report.typ"
-        template.write_text(TYPST_TEMPLATE, "utf-8")
-        text = quarto_markdown(cells, "pdf", work)
-        formulas = f"--lua-filter={extension / 'formulas.lua'}"
-        document.write_text(run_pandoc(text, meta, "typst", template, [formulas]), "utf-8")
+        document = typst_document(meta, cells, style, Path(temporary))
         # the house's fonts, and those that one has put beside them
-        fonts = dict.fromkeys([*(font.parent for font in font_folders()), extension / "fonts"])
+        beside = style / EXTENSION / "fonts"
+        fonts = dict.fromkeys([*(font.parent for font in font_folders()), beside])
 
         try:
             pdf, warnings = typst.compile_with_warnings(
@@ -104,6 +95,19 @@ def pdf_by_typst(
     if warnings:
         raise RenderError("Typst: " + "; ".join(sorted({warning.message for warning in warnings})))
     return bytes(pdf)
+
+
+def typst_document(meta: Mapping[str, Any], cells: Sequence[Cell], style: Path, work: Path) -> Path:
+    """The report in Typst's markup, in the folder `work` with its partials and pictures."""
+    extension = style / EXTENSION
+    for partial in extension.glob("*.typ"):
+        shutil.copyfile(partial, work / partial.name)
+    template, document = work / "template.typ", work / "report.typ"
+    template.write_text(TYPST_TEMPLATE, "utf-8")
+    text = quarto_markdown(cells, "pdf", work)
+    formulas = f"--lua-filter={extension / 'formulas.lua'}"
+    document.write_text(run_pandoc(text, meta, "typst", template, [formulas]), "utf-8")
+    return document
 
 
 def pdf_by_quarto(quarto: Quarto, notebook: Path, style: Path, timestamp: int) -> bytes:

@@ -152,12 +152,17 @@ local function reference(cite)
   return out
 end
 
--- A number and its percent sign stay on one line (in print the template sees to it).
+-- A number and its unit stay on one line, and a quarter and its year (in print the template sees to it).
+local function belong(x, after)
+  local number, quarter = x:match("%d$"), x:match("Q[1-4]$")
+  return number and (after:match("^%%") or after:match("^pts") or after:match("^points?")) or quarter and after:match("^%d%d%d%d") or quarter and after:match("^FY%d%d")
+end
+
 local function unbroken(inlines)
   local out, i = pandoc.Inlines{}, 1
   while i <= #inlines do
     local x, space, sign = inlines[i], inlines[i + 1], inlines[i + 2]
-    if x.t == "Str" and x.text:match("%d$") and space and space.t == "Space" and sign and sign.t == "Str" and sign.text:match("^%%") then
+    if x.t == "Str" and space and space.t == "Space" and sign and sign.t == "Str" and belong(x.text, sign.text) then
       out:insert(pandoc.Span({x, space, sign}, {class = "nowrap"}))
       i = i + 3
     else
@@ -179,7 +184,7 @@ local function equations(inlines)
       out:insert(x)
       i = i + 1
     elseif html then
-      out:extend{inline(('<span class="equation" id="%s">'):format(label)), x, inline(('<span class="number">(%s)</span></span>'):format(numbers[label]))}
+      out:extend{inline(('<span class="equation" id="%s" tabindex="0">'):format(label)), x, inline(('<span class="number">(%s)</span></span>'):format(numbers[label]))}
       i = after + taken
     else
       local described = alt and "alt: " .. typst_string(alt) .. ", " or ""

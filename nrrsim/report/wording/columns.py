@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from nrrsim.notation import points
+from nrrsim.notation import label, percent, points
 from nrrsim.report.wording.labels import shown, size_of
 
 # --- the quarterly report ----------------------------------------------------------------------
 
 MOVEMENTS = shown(
     step=("Movement", "text"),
-    cohort=("This cohort", "money"),
+    cohort=("Cohort", "money"),
     share=("Share of opening", "percent"),
     company=("Whole company", "money"),
 )
@@ -28,8 +28,8 @@ INFLUENCE = shown(
     customer=("Customer", "text"),
     segment=("Segment", "text"),
     opening_share=("Share of opening", "percent"),
-    without=("NRR without it", "percent"),
-    change=("Its effect", "points"),
+    without=("NRR without", "percent"),
+    change=("Effect on NRR", "points"),
 )
 RENEWALS = shown(
     period=("Period", "text"),
@@ -51,10 +51,24 @@ DEFINITION = shown(
     timing=("Timing", "part"),
     price=("Price", "part"),
 )
+SINCE = shown(
+    part=("Part", "text"),
+    change=("Change of NRR", "points"),
+    first=("Largest customer", "text"),
+    second=("Second largest", "text"),
+)
+RESTATED = shown(
+    quarter=("Published for", "text"),
+    customer=("Customer", "text"),
+    months=("Months", "text"),
+    change=("Change of ARR", "signed_money"),
+    effect=("Effect on NRR", "points"),
+    kind=("What changed", "text"),
+)
 CHECKS = shown(
     check=("Check", "text"),
     difference=("Largest difference", "money_exact"),
-    holds=("Holds to the cent", "text"),
+    holds=("Holds", "text"),
 )
 
 
@@ -63,10 +77,10 @@ def split(label: str, last_report: str) -> dict[str, dict[str, Any]]:
     return shown(
         name=(label, "text"),
         customers=("Customers", "count"),
-        opening=("Opening", "money"),
-        closing=("Closing", "money"),
+        opening=("Opening ARR", "money"),
+        closing=("Closing ARR", "money"),
         nrr=("NRR", "percent"),
-        change=(f"Since {last_report}", "points"),
+        change=(f"vs {last_report}", "points"),
         grr=("GRR", "percent"),
         logo=("Logo", "percent"),
         effect=("Effect on NRR", "points"),
@@ -78,50 +92,40 @@ def split(label: str, last_report: str) -> dict[str, dict[str, Any]]:
 ASSUMED = shown(
     driver=("Driver", "text"),
     segment=("Segment", "text"),
-    middle=("A year", "text"),
-    interval=("90 % between", "text"),
+    middle=("Per year", "text"),
+    interval=("90% range", "text"),
     size=("Size", "text"),
-    seen=("Seen", "text"),
+    seen=("Evidence", "text"),
 )
 SCORES = shown(
     measure=("Forecast of", "text"),
     n=("Outcomes", "count"),
-    effective=("Of their own", "count"),
-    cover50=("In 50 %", "share"),
-    cover80=("In 80 %", "share"),
-    cover90=("In 90 %", "share"),
-    crps=("CRPS", size_of),
-    last=("Last year", size_of),
-    past=("Past mean", size_of),
+    effective=("Independent", "count"),
+    cover50=("In 50% range", "share"),
+    cover80=("In 80% range", "share"),
+    cover90=("In 90% range", "share"),
+    crps=("Error", size_of),
+    last=("Last year's", size_of),
+    past=("Past mean's", size_of),
 )
 
 # --- the comparison of scenarios ---------------------------------------------------------------
 
-OVERVIEW = shown(
-    name=("Scenario", "text"),
-    nrr=("Expected NRR", "percent"),
-    p05=("P5", "percent"),
-    p95=("P95", "percent"),
-    p_target=("Reaches target", "share"),
-    grr_flow=("GRR", "percent"),
-    logo=("Logo", "percent"),
-    closing=("ARR at end", "money"),
-)
 APART = shown(
-    name=("Against the first", "text"),
+    name=("vs the first scenario", "text"),
     mean=("Mean", "points"),
     sd=("SD", lambda each: points(each).lstrip("+")),
-    p05=("P5", "points"),
-    p50=("P50", "points"),
-    p95=("P95", "points"),
-    p_above=("Above the first", "share"),
+    p05=("90% low", "points"),
+    p50=("Median", "points"),
+    p95=("90% high", "points"),
+    p_above=("Probability above", "share"),
 )
 NEEDED = shown(
-    lever=("Lever, alone", "text"),
+    lever=("Driver", "text"),
     now=("Now", "text"),
     needed=("Needed", "text"),
-    factor=("Times", "text"),
-    beside=("Beside what is published", "text"),
+    factor=("Factor", "text"),
+    beside=("Published", "text"),
 )
 AHEAD = shown(
     year=("After", "text"),
@@ -129,41 +133,123 @@ AHEAD = shown(
     own=("Model", "signed_money"),
 )
 BELIEFS = shown(
-    name=("Belief", "text"),
-    low=("NRR at its P5", "percent"),
-    high=("NRR at its P95", "percent"),
-    known=("Variance gone if known", "share"),
+    name=("Assumption", "text"),
+    low=("NRR at low end", "percent"),
+    high=("NRR at high end", "percent"),
+    known=("Variance removed if known", "share"),
     effect=("Share of variance", "share"),
 )
 PROGRAMMES = shown(
     name=("Programme", "text"),
-    months=("Works from, fully from", "text"),
-    nrr=("Adds to NRR", "points"),
-    arr=("Adds to ARR", "signed_money"),
+    months=("Start, full effect", "text"),
+    nrr=("NRR", "points"),
+    arr=("ARR", "signed_money"),
     cost=("Cost", "text"),
-    returned=("ARR per unit of cost", "text"),
+    returned=("ARR / cost", "text"),
 )
 VALUES = shown(
     name=("Scenario", "text"),
     nrr=("NRR", "percent"),
     arr=("ARR after a year", "money"),
     multiple=("Multiple", "text"),
-    value=("Value by the rule", "money"),
+    value=("Indicative value", "money"),
 )
 TIES = shown(check=("Check", "text"), difference=("Difference", "text"), holds=("Holds", "text"))
 
 
-def believed(names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Of what scenarios of these names believe, side by side."""
-    return {"formats": dict.fromkeys(["What", *names], "text"), "labels": {}}
+def overview(target: float) -> dict[str, dict[str, Any]]:
+    """Of scenarios side by side, against a target."""
+    return shown(
+        name=("Scenario", "text"),
+        nrr=("NRR", "percent"),
+        p05=("90% low", "percent"),
+        p95=("90% high", "percent"),
+        to_target=("vs target", "points"),
+        p_target=(f"Reaches {percent(target)}", "share"),
+        grr_flow=("GRR", "percent"),
+        closing=("ARR at end", "money"),
+    )
 
 
-def parts(segments: Sequence[str]) -> dict[str, dict[str, Any]]:
+def assumptions(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Of what scenarios of these names assume, side by side."""
+    return {"formats": dict.fromkeys(["Assumption", *names], "text"), "labels": {}}
+
+
+def by_driver(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Of the differences of scenarios of these names from the first, by driver."""
+    return shown(group=("Driver", "text"), **{name: (name, "part") for name in names})
+
+
+def parts(
+    segments: Sequence[str], labels: Mapping[str, str] | None = None
+) -> dict[str, dict[str, Any]]:
     """Of a difference's parts: the whole, then each segment."""
     return shown(
         group=("Driver", "text"),
-        part=("Part", "points"),
+        part=("NRR", "points"),
         share=("Share", "share"),
         arr=("ARR", "signed_money"),
-        **{name: (name, "part") for name in segments},
+        **{name: (label(name, labels), "part") for name in segments},
     )
+
+
+# --- what charts are drawn from ----------------------------------------------------------------
+
+# Ratios are ratios in every chart, AMOUNTS are in its currency: ratios, too, where it has none.
+RATIOS = {
+    "nrr": "NRR",
+    "grr": "GRR",
+    "nrr_before": "NRR, last report",
+    "p_target": "Reaches target",
+    "p05": "P5",
+    "p10": "P10",
+    "p50": "Median",
+    "p90": "P90",
+    "p95": "P95",
+    "actual": "Actual",
+    "customers_share": "Share of customers",
+    "arr_share": "Share of ARR",
+}
+AMOUNTS = {
+    "amount": "Amount",
+    "start": "From",
+    "end": "To",
+    "opening": "Opening ARR",
+    "middle": "Median",
+    "low": "Low",
+    "high": "High",
+    "due": "Due",
+    "renewed": "Renewed",
+    "lost": "Lost",
+}
+TEXTS = {
+    "period": "Period",
+    "panel": "Scope",
+    "step": "Movement",
+    "segment": "Segment",
+    "cohort": "Cohort",
+    "name": "Scenario",
+}
+OTHERS = {"age": ("Age", "count"), "count": ("Outcomes", "count"), "density": ("Density", "number")}
+OF_CHART = {
+    "fan": {"low": "Low end of range", "high": "High end of range"},
+    "tornado": {"name": "Assumption", "low": "Low end", "high": "High end"},
+    "histogram": {"low": "From", "high": "To"},
+}
+
+
+def charted(chart: str, columns: Iterable[str], currency: str | None) -> dict[str, tuple[str, str]]:
+    """Heading and number form of the columns that a chart is drawn from, those of its looks aside.
+
+    currency : that of its amounts; None where they are ratios.
+    """
+    texts = {name: (head, "text") for name, head in TEXTS.items()}
+    ratios = {name: (head, "percent") for name, head in RATIOS.items()}
+    amounts = {
+        name: (head, "percent" if currency is None else "money") for name, head in AMOUNTS.items()
+    }
+    known, own = texts | ratios | amounts | OTHERS, OF_CHART.get(chart, {})
+    return {
+        name: (own.get(name, known[name][0]), known[name][1]) for name in columns if name in known
+    }

@@ -7,6 +7,7 @@ known is None.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
@@ -15,39 +16,80 @@ from typing import TYPE_CHECKING, Any, Self
 import pandas as pd
 
 from nrrsim.benchmarks import SURVEY, SURVEY_SOURCE, USUAL_UPLIFT, USUAL_UPLIFT_SOURCE
-from nrrsim.notation import MINUS, count, counted, money, percent, points, signed_money
+from nrrsim.movements import LOSSES
+from nrrsim.notation import (
+    MINUS,
+    count,
+    counted,
+    label,
+    money,
+    percent,
+    points,
+    share,
+    signed_money,
+)
 from nrrsim.report.wording.facts import Change, Checks, Ratio, changes
-from nrrsim.report.wording.labels import GROUP_WORDS, Markdown, belief, field_of, span
+from nrrsim.report.wording.labels import (
+    GROUP_WORDS,
+    Markdown,
+    assumption,
+    belief,
+    of_segment,
+    span,
+)
 from nrrsim.scenario.drivers import DRIVERS
-from nrrsim.scenario.numbers import Sized
-from nrrsim.scenario.table import PLAIN_NUMBERS
+from nrrsim.scenario.table import between, in_words, swing
 
 if TYPE_CHECKING:
     from nrrsim.analysis.comparison import Comparison
+    from nrrsim.scenario.numbers import Range
     from nrrsim.scenario.scenario import Scenario
 
 SMALL = 5e-4  # of NRR: below what is printed
+ON_CARDS = 2  # scenarios whose key figures fit on cards; more stand in a table
 PUBLISHED_BY, USUAL_UPLIFT_BY = Markdown(SURVEY_SOURCE), Markdown(USUAL_UPLIFT_SOURCE)
+STANDING = {
+    "below p25": "below p25",
+    "p25 to p50": "p25 to median",
+    "p50 to p75": "median to p75",
+    "above p75": "above p75",
+}
 
 
 # --- frames for pictures and tables ------------------------------------------------------------
 
 
-def believed(c: Comparison) -> pd.DataFrame:
-    """What the scenarios believe, only where they differ: a row a number, a column a scenario."""
-    rows = _rows(c.scenarios)
+def assumptions(c: Comparison) -> pd.DataFrame:
+    """What the scenarios assume where they differ, or all of one alone: a row a number, a column a
+    scenario.
+    """
     texts = {
-        label: [cells.get(number, "–") for number in range(len(c.scenarios))]
-        for label, cells in rows.items()
+        what: [cells.get(number, "–") for number in range(len(c.scenarios))]
+        for what, cells in _rows(c).items()
     }
-    differing = [[label, *cells] for label, cells in texts.items() if len(set(cells)) > 1]
-    return pd.DataFrame(differing, columns=["What", *c.names])
+    if len(c.scenarios) > ON_CARDS:  # what a range is stands below the table, once
+        texts = {
+            what: [re.sub(r"\(90% (range|of events) ", "(", cell) for cell in cells]
+            for what, cells in texts.items()
+        }
+    rows = [
+        [what, *cells]
+        for what, cells in texts.items()
+        if len(c.scenarios) == 1 or len(set(cells)) > 1
+    ]
+    return pd.DataFrame(rows, columns=["Assumption", *c.names])
 
 
 def parts(c: Comparison, number: int = 1) -> pd.DataFrame:
     """The bridge's parts with their names in words."""
     frame = c.parts(number)
-    return frame.assign(group=frame["group"].map(GROUP_WORDS))
+    return frame.assign(group=frame["group"].map({**GROUP_WORDS, "all": "Total"}))
+
+
+def by_driver(c: Comparison) -> pd.DataFrame:
+    """Every scenario's difference from the first, with the drivers in words."""
+    frame = c.by_driver()
+    return frame.assign(group=frame["group"].map({**GROUP_WORDS, "all": "Total"}))
 
 
 def bridge(c: Comparison, number: int = 1) -> pd.DataFrame:
@@ -64,13 +106,13 @@ def needed(c: Comparison) -> pd.DataFrame:
         if lever["status"] == "absent":
             continue
         reached = lever["factor"] is not None
-        form = _number if f"{name}.rate" in PLAIN_NUMBERS else percent
+        range_ = DRIVERS[name].fields[DRIVERS[name].multiplied]
         rows.append(
             {
-                "lever": GROUP_WORDS[name],
-                "now": _range(lever["now"], form),
-                "needed": _range(lever["needed"], form) if reached else "not reachable alone",
-                "factor": f"{lever['factor']:.2f}" if reached else "–",
+                "lever": assumption(name, DRIVERS[name].multiplied),
+                "now": _range(lever["now"], range_),
+                "needed": _range(lever["needed"], range_) if reached else "not reachable alone",
+                "factor": f"{lever['factor']:.2f}x" if reached else "–",
                 "beside": _beside(lever) if reached else "–",
             }
         )
@@ -84,9 +126,10 @@ def needed(c: Comparison) -> pd.DataFrame:
 
 
 def tornado(c: Comparison) -> pd.DataFrame:
-    """The beliefs that matter, with their names in words."""
+    """The assumptions that matter most, with their names in words."""
     frame = c.tornado()
-    return frame.assign(name=frame["name"].map(belief), effect=frame["effect"].clip(lower=0))
+    names = [belief(name, c.labels) for name in frame["name"]]
+    return frame.assign(name=names, effect=frame["effect"].clip(lower=0))
 
 
 def paths(c: Comparison) -> pd.DataFrame:
@@ -113,7 +156,7 @@ def programmes(c: Comparison) -> pd.DataFrame:
         for a, b in zip(frame["scenario"], frame["name"], strict=True)
     ]
     returned = [
-        f"{each:.1f}".replace("-", MINUS) if each == each else "–" for each in frame["returned"]
+        f"{each:.1f}x".replace("-", MINUS) if each == each else "–" for each in frame["returned"]
     ]
     cost = [money(each, c.currency) if each == each else "–" for each in frame["cost"]]
     return frame.assign(months=months, name=names, returned=returned, cost=cost)
@@ -124,7 +167,7 @@ def values(c: Comparison) -> pd.DataFrame:
     frame = c.values()
     return frame.assign(
         multiple=[
-            f"{each:.1f} x" if each == each else "none published" for each in frame["multiple"]
+            f"{each:.1f}x" if each == each else "none published" for each in frame["multiple"]
         ]
     )
 
@@ -138,78 +181,56 @@ def checks(c: Comparison) -> pd.DataFrame:
     )
 
 
-def _rows(scenarios: tuple[Scenario, ...]) -> dict[str, dict[int, str]]:
-    """By label, what each scenario (by its place) says: segments, drivers, programmes."""
+def _rows(c: Comparison) -> dict[str, dict[int, str]]:
+    """By assumption, what each scenario (by its place) states: book, drivers, programmes."""
     rows: dict[str, dict[int, str]] = {}
 
-    def say(label: str, place: int, text: str) -> None:
-        rows.setdefault(label, {})[place] = text
+    def say(what: str, place: int, text: str) -> None:
+        rows.setdefault(what, {})[place] = text
 
-    for place, scenario in enumerate(scenarios):
+    for place, scenario in enumerate(c.scenarios):
         book = scenario.opening
         say("Opening ARR", place, money(book.arr.sum(), book.currency))
-        for number, name in enumerate(book.segments):
-            mine = book.segment == number
+        for number, segment in enumerate(book.segments):
+            mine, name = book.segment == number, label(segment, c.labels)
             say(f"{name}: share of ARR", place, percent(book.arr[mine].sum() / book.arr.sum()))
             say(f"{name}: customers", place, count(mine.sum()))
             say(f"{name}: term", place, "annual" if book.annual[number] else "monthly")
     for driver in DRIVERS:
-        for place, scenario in enumerate(scenarios):
-            for key, fields in scenario.table.entries[driver].items():
-                for field, each in fields.items():
-                    of = "" if key == "all" else f", {key}"
-                    form = _number if f"{driver}.{field}" in PLAIN_NUMBERS else percent
-                    text = _value(each.value, form)
-                    if each.is_cut:
-                        text += f", on average {form(each.range.mean(each.value))}"
-                    say(f"{GROUP_WORDS[driver]}{field_of(field)}{of}", place, text)
-    for place, scenario in enumerate(scenarios):
+        for place, scenario in enumerate(c.scenarios):
+            for key in scenario.table.entries[driver]:
+                for field, text in scenario.table.words(driver, key).items():
+                    say(of_segment(assumption(driver, field), key, c.labels), place, text)
+    for place, scenario in enumerate(c.scenarios):
         for driver, beta in scenario.shock.items():
-            say(
-                f"Shock of a year: {GROUP_WORDS[driver].lower()}",
-                place,
-                f"{beta:+.2f}".replace("-", MINUS),
-            )
-        if scenario.correlations:
-            say(
-                "Tied beliefs",
-                place,
-                ", ".join(f"{a} with {b} {rho:g}" for a, b, rho in scenario.correlations),
-            )
+            what = f"Market-wide good or bad year: {GROUP_WORDS[driver].lower()}"
+            say(what, place, swing(beta))
+        if scenario.table.ties:
+            say("Correlations", place, _correlations(c, scenario))
         if scenario.programmes:
             say("Programmes", place, ", ".join(scenario.programmes))
     return rows
 
 
-def _value(value: Any, form: Any) -> str:
-    """A number, an interval, or a distribution, short."""
-    if isinstance(value, int | float):
-        return str(form(value))
-    if isinstance(value, Sized):
-        return f"{form(value.mean)} ± {form(value.sd)}"
-    if between := getattr(value, "between", None):
-        return f"{form(between[0])} to {form(between[1])}"
-    plain = value.model_dump() if hasattr(value, "model_dump") else dict(value)
-    numbers = ", ".join(f"{key} {form(each)}" for key, each in plain.items() if key != "dist")
-    return f"{plain.get('dist', '')} {numbers}".strip()
-
-
-def _number(value: float) -> str:
-    return f"{value:.2f}"
-
-
-def _range(values: Mapping[str, float], form: Any) -> str:
-    """What a lever is in its segments: one number, or from the smallest to the largest."""
-    known = sorted(
-        {form(each) for each in values.values() if each},
-        key=lambda text: float(text.strip("%").replace(",", "")),
+def _correlations(c: Comparison, scenario: Scenario) -> str:
+    return "; ".join(
+        f"{belief(a, c.labels)} with {belief(b, c.labels)}: {rho:g}"
+        for a, b, rho in scenario.table.ties
     )
-    return known[0] if len(known) == 1 else f"{known[0]} to {known[-1]}" if known else "–"
+
+
+def _range(values: Mapping[str, float], range_: Range) -> str:
+    """What a lever is in its segments: one number, or from the smallest to the largest."""
+    known = [each for each in values.values() if each]
+    if not known:
+        return "–"
+    low, high = in_words(min(known), range_), in_words(max(known), range_)
+    return low if low == high else between(min(known), max(known), range_)
 
 
 def _beside(told: Mapping[str, Any]) -> str:
     if told.get("standing"):
-        return f"GRR {percent(told['grr_flow'])}, {told['standing']}"
+        return f"GRR {percent(told['grr_flow'])}, {STANDING[told['standing']]}"
     if told.get("usual_uplift"):
         low, high = told["usual_uplift"]
         return f"{low:.0%} to {high:.0%} a year is usual"
@@ -224,32 +245,53 @@ def _moves(x: float) -> str:
     return f"losses {less}{losses:.0%}, gains {more}{gains:.0%}"
 
 
-# --- what stands on cards ----------------------------------------------------------------------
+# --- key figures -------------------------------------------------------------------------------
 
 
 def key_figures(c: Comparison) -> list[tuple[str, str, str]]:
-    """Label, value and comparison of each key figure of the first two scenarios."""
-    a, b = c.expected[:2]
-    apart = c.apart[0]
+    """Label, value and comparison of each key figure of one or two scenarios; none of more, whose
+    figures stand in a table.
+    """
+    if len(c.scenarios) > ON_CARDS:
+        return []
+    rows, goal = c.overview().to_dict("records"), percent(c.target)
+    if len(rows) == 1:
+        (row,) = rows
+        low, high = percent(row["p05"]), percent(row["p95"])
+        grown = signed_money(row["closing"] - c.opening, c.currency)
+        closing = money(row["closing"], c.currency)
+        return [
+            ("Expected NRR", percent(row["nrr"]), _vs_target(row["to_target"], goal)),
+            (f"Probability of {goal}", share(row["p_target"]), f"90% range {low} to {high}"),
+            ("Expected GRR", percent(row["grr_flow"]), f"logo retention {percent(row['logo'])}"),
+            (f"ARR after {span(c.first.months)}", closing, f"{grown} vs today"),
+        ]
+    (apart,) = c.apart
     return [
-        ("From", percent(a["nrr"]), c.names[0]),
-        ("To", percent(b["nrr"]), c.names[1]),
+        *((row["name"], percent(row["nrr"]), _vs_target(row["to_target"], goal)) for row in rows),
         (
             "Difference",
-            points(b["nrr"] - a["nrr"]),
-            f"{points(apart['p05'])} to {points(apart['p95'])}",
+            points(rows[1]["difference"]),
+            f"90% range {points(apart['p05'])} to {points(apart['p95'])}",
         ),
         (
-            "In money",
+            "Difference in ARR",
             signed_money(_gained(c), c.currency),
-            f"in {span(c.first.months)}, on {money(c.opening, c.currency)}",
+            f"after {span(c.first.months)}, on {money(c.opening, c.currency)}",
         ),
     ]
 
 
+def _vs_target(difference: float, goal: str) -> str:
+    if abs(difference) < SMALL:
+        return f"on target ({goal})"
+    return f"{points(difference)} vs target of {goal}"
+
+
 def _gained(c: Comparison) -> float:
-    """What the second scenario adds to the first's opening ARR."""
-    return float((c.expected[1]["nrr"] - c.expected[0]["nrr"]) * c.opening)
+    """What the scenario that is judged adds to the first's opening ARR."""
+    told = c.overview()["difference"].tolist()
+    return float(told[:ON_CARDS][-1] * c.opening)
 
 
 # --- facts -------------------------------------------------------------------------------------
@@ -257,14 +299,15 @@ def _gained(c: Comparison) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What every sentence may say; what is published is of twelve months."""
+    """What every sentence may say; what is published is of twelve months.
+
+    `proposed` is the scenario that is judged: the second, or the only one (`alone`).
+    """
 
     names: tuple[str, ...]
     first: str
-    second: str
-    first_nrr: float
-    second_nrr: float
-    gained: float  # by the second's NRR, on the first's opening ARR
+    proposed: str
+    alone: bool
     months: int
     opening: float
     currency: str
@@ -283,10 +326,8 @@ class Report:
         return cls(
             names=tuple(c.names),
             first=c.names[0],
-            second=c.names[1],
-            first_nrr=c.expected[0]["nrr"],
-            second_nrr=c.expected[1]["nrr"],
-            gained=_gained(c),
+            proposed=c.proposed.title,
+            alone=len(c.scenarios) == 1,
             months=c.first.months,
             opening=c.opening,
             currency=c.currency,
@@ -297,60 +338,142 @@ class Report:
 
 
 @dataclass(frozen=True)
-class HowFar:
-    """The difference under the same luck; what is gained in two years, if scenarios are of one."""
+class Standing:
+    """Where a scenario stands; `to_target`: its NRR less the target, None where it is met exactly.
 
+    `p_target`: in which share of its trials it is reached.
+    """
+
+    name: str
+    nrr: float
+    to_target: float | None
+    p05: float
+    p95: float
+    p_target: float
+    closing: float
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The second scenario less the first: ARR gained, and the 90% range of the difference in NRR.
+
+    `p_above`: in which share of trials it is above. What is gained in two years is told of
+    scenarios of one.
+    """
+
+    gained: float
     p05: float
     p95: float
     p_above: float
-    two_years: float | None  # by simple compounding
-    two_years_own: float | None  # on the model's own path
+    two_years: float | None
+    two_years_simple: float | None  # by simple compounding
 
     @classmethod
     def of(cls, c: Comparison) -> Self:
         ahead, apart = c.ahead(), c.apart[0]
         is_told = len(ahead) > 1 and c.first.months == 12
-        two = (float(ahead["simple"][1]), float(ahead["own"][1])) if is_told else (None, None)
-        return cls(apart["p05"], apart["p95"], apart["p_above"], *two)
+        two = (float(ahead["own"][1]), float(ahead["simple"][1])) if is_told else (None, None)
+        return cls(_gained(c), apart["p05"], apart["p95"], apart["p_above"], *two)
 
 
 @dataclass(frozen=True)
-class Why:
-    """The parts of the difference that show, the largest first.
+class WhereWeStand:
+    """Each scenario against the target, the one that reaches it most often; of two, the pair."""
 
-    Where all work the same way: the share of the first three, if there are more, and the segment
-    that accounts for most.
-    """
-
-    parts: tuple[Change, ...]
-    share_of_three: float | None
-    segment: Change | None
+    standings: tuple[Standing, ...]
+    best: Standing
+    pair: Pair | None
 
     @classmethod
     def of(cls, c: Comparison) -> Self:
-        frame = c.parts()
-        whole = float(frame["part"].iloc[-1])
-        parts = tuple(each for each in _parts(frame) if abs(each.change) >= SMALL)
+        rows = c.overview().to_dict("records")
+        known = ("name", "nrr", "to_target", "p05", "p95", "p_target", "closing")
+        met = {"to_target": None}
+        standings = tuple(
+            Standing(
+                **{key: row[key] for key in known} | (met if abs(row["to_target"]) < SMALL else {})
+            )
+            for row in rows
+        )
+        best = max(standings, key=lambda each: each.p_target)
+        return cls(standings, best, Pair.of(c) if len(rows) == ON_CARDS else None)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A scenario's difference from the first, and the parts of it that show, the largest first."""
+
+    name: str
+    change: float
+    parts: tuple[Change, ...]
+
+    @classmethod
+    def of(cls, c: Comparison, number: int) -> Self:
+        frame = c.parts(number).iloc[:-1]
+        causes = [_cause(*each) for each in zip(frame["group"], frame["part"], strict=True)]
+        told = changes(frame.assign(group=causes), "group", "part")
+        shown = tuple(each for each in told if abs(each.change) >= SMALL)
+        return cls(c.names[number], c.bridges[number - 1].difference, shown)
+
+
+def _cause(group: str, part: float) -> Markdown:
+    """What a part of a difference comes from: lower churn, higher adoption; price; segment mix."""
+    word = GROUP_WORDS[group].lower()
+    if group in ("price", "mix"):
+        return Markdown(word)
+    is_more = (part > 0) != (group in LOSSES)
+    return Markdown(f"{'higher' if is_more else 'lower'} {word}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Why:
+    """What makes the scenarios differ; of one alone what it expects, and its largest uncertainty.
+
+    Where all of the second's parts work the same way: the share of the first three, if there are
+    more, and the segment that accounts for most. `lost` and `gained` are shares of opening ARR.
+    """
+
+    differences: tuple[Difference, ...] = ()
+    share_of_three: float | None = None
+    segment: Change | None = None
+    lost: float = 0.0
+    gained: float = 0.0
+    gains: tuple[Change, ...] = ()
+    belief: str | None = None
+    is_year: bool = False
+    known: float | None = None
+
+    @classmethod
+    def of(cls, c: Comparison) -> Self:
+        if len(c.scenarios) == 1:
+            frame = c.movements()
+            frame = frame.assign(step=frame["step"].map(GROUP_WORDS).str.lower().map(Markdown))
+            frame = frame.sort_values("part", ascending=False)
+            told = changes(frame, "step", "part")
+            return cls(
+                lost=-sum(each.change for each in told if each.change < 0),
+                gained=sum(each.change for each in told if each.change > 0),
+                gains=tuple(each for each in told if each.change >= SMALL)[:3],
+                **vars(Tornado.of(c)),
+            )
+        differences = tuple(Difference.of(c, number) for number in range(1, len(c.scenarios)))
+        parts, whole = differences[0].parts, differences[0].change
         if abs(whole) < SMALL or not all(each.change * whole > 0 for each in parts):
-            return cls(parts, None, None)
+            return cls(differences=differences)
         three = round(sum(each.change for each in parts[:3]) / whole, 3) if len(parts) > 3 else None
+        totals = c.parts().iloc[-1]
         by_segment = [
-            Change(name, float(frame[name].iloc[-1])) for name in c.bridges[0].segments["mix"]
+            Change(label(name, c.labels), float(totals[name]))
+            for name in c.bridges[0].segments["mix"]
         ]
         most = max(by_segment, key=lambda each: abs(each.change))
-        return cls(parts, three, most if len(by_segment) > 1 and most.change * whole > 0 else None)
-
-
-def _parts(frame: pd.DataFrame) -> tuple[Change, ...]:
-    """The parts of a bridge, without their sum."""
-    return changes(
-        frame.iloc[:-1].assign(group=frame["group"].map(GROUP_WORDS).map(Markdown)), "group", "part"
-    )
+        shows = len(by_segment) > 1 and most.change * whole > 0
+        return cls(differences=differences, share_of_three=three, segment=most if shows else None)
 
 
 @dataclass(frozen=True)
 class Lever:
-    """A lever that reaches the target alone: how many times as often, or the price increase."""
+    """A lever that reaches the target alone: the factor on its rate, or the price increase."""
 
     name: Markdown
     factor: float
@@ -372,7 +495,7 @@ class Frontier:
     together: float | None  # by how much all levers move at once
     together_grr: float | None
     together_standing: str | None
-    likely: float | None  # all levers at once, to get there in four of five cases
+    likely: float | None  # all levers at once, for a probability of 80%
     likely_share: float | None
 
     @classmethod
@@ -404,92 +527,67 @@ class Frontier:
 
 @dataclass(frozen=True)
 class Bridge:
-    """The largest standard error of the parts, and the parts by vector (gross retention, ...)."""
+    """The largest standard error of the parts, and what churn and contraction contribute together.
+
+    None where those do not both differ.
+    """
 
     error: float
-    vectors: tuple[Change, ...]
+    gross_retention: float | None
 
     @classmethod
-    def of(cls, c: Comparison) -> Self:
-        words, told = GROUP_WORDS | {"gross_retention": "Gross retention"}, c.bridges[0]
-        shown = ((name, part) for name, part in told.vectors.items() if abs(part) >= 5e-5)
-        vectors = tuple(Change(Markdown(words[name]), part) for name, part in shown)
-        return cls(max(told.standard_errors.values()), vectors)
+    def of(cls, c: Comparison) -> Self | None:
+        if len(c.scenarios) == 1:
+            return None
+        told = c.bridges[0]
+        both = all(abs(told.parts[each]) >= SMALL for each in LOSSES)
+        gross = told.vectors["gross_retention"]
+        return cls(max(told.standard_errors.values()), gross if both else None)
 
 
 @dataclass(frozen=True)
-class Other:
-    """A further scenario: its difference from the first, and the parts of it."""
-
-    name: str
-    change: float
-    parts: tuple[Change, ...]
-
-
-@dataclass(frozen=True)
-class OtherBridges:
-    """What makes the further scenarios differ from the first."""
-
-    others: tuple[Other, ...]
-
-    @classmethod
-    def of(cls, c: Comparison) -> Self:
-        further = enumerate(c.names[2:], start=2)
-        return cls(
-            tuple(
-                Other(name, c.bridges[n - 1].difference, _parts(c.parts(n))) for n, name in further
-            )
-        )
-
-
-@dataclass(frozen=True)
-class Believed:
-    """Whether the scenarios believe anything that differs."""
+class Assumptions:
+    """Whether the scenarios assume anything that differs."""
 
     differ: bool
 
     @classmethod
     def of(cls, c: Comparison) -> Self:
-        return cls(len(believed(c)) > 0)
-
-
-@dataclass(frozen=True)
-class Distributions:
-    """The scenario that reaches the target most often, and in which share of its trials."""
-
-    best: str
-    p_target: float
-
-    @classmethod
-    def of(cls, c: Comparison) -> Self:
-        told = c.overview().set_index("name")["p_target"]
-        return cls(str(told.idxmax()), float(told.max()))
+        return cls(len(assumptions(c)) > 0)
 
 
 @dataclass(frozen=True)
 class Apart:
-    """The standard error of the mean difference; how many times the same luck narrows it."""
+    """The standard error of the mean difference; by how much common draws narrow its variance."""
 
     error: float
     narrower: float | None
 
     @classmethod
-    def of(cls, c: Comparison) -> Self:
+    def of(cls, c: Comparison) -> Self | None:
+        if len(c.scenarios) == 1:
+            return None
         times = c.apart[0]["narrower"]
         return cls(c.apart[0]["se"], times if times >= 1.5 and isfinite(times) else None)
 
 
 @dataclass(frozen=True)
 class Tornado:
-    """The belief that the second scenario hangs on most, and its share of the variance."""
+    """The belief that matters most in the scenario that is judged, and its share of the variance.
+
+    `is_year`: it is how good the year is for all customers.
+    """
 
     belief: str | None
+    is_year: bool
     known: float | None
 
     @classmethod
     def of(cls, c: Comparison) -> Self:
         first = next(iter(c.sensitivity.beliefs), None)
-        return cls(None, None) if first is None else cls(belief(first.name), first.known)
+        if first is None:
+            return cls(None, False, None)
+        return cls(belief(first.name, c.labels), first.name == "shock", first.known)
 
 
 @dataclass(frozen=True)
@@ -501,24 +599,41 @@ class Drift:
     end: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Paths:
-    """By how much ARR the second scenario is ahead at the end, and how its mix has drifted."""
+    """ARR of the scenario that is judged at the end, by how much it is ahead, and its mix's drift.
+
+    `ahead` is None of one scenario alone.
+    """
 
     years: int
-    ahead: float
-    ahead_simple: float
+    closing: float
+    low: float
+    high: float
+    ahead: float | None
+    ahead_simple: float | None
     drift: Drift | None
 
     @classmethod
     def of(cls, c: Comparison) -> Self:
-        last, mix = c.ahead().iloc[-1], c.mix()
-        mine = mix[mix["name"] == c.names[1]]
+        ahead, mix, frame = c.ahead(), c.mix(), c.paths()
+        name = c.proposed.title
+        end = frame[frame["name"] == name].iloc[-1]
+        mine = mix[mix["name"] == name]
         moved = mine.iloc[int((mine["end"] - mine["start"]).argmax())]
-        drift = Drift(moved["segment"], float(moved["start"]), float(moved["end"]))
+        drift = Drift(label(moved["segment"], c.labels), float(moved["start"]), float(moved["end"]))
         shows = len(mine) > 1 and drift.end - drift.start > 0.005
+        own, simple = (
+            float(ahead[key].iloc[-1]) if len(ahead) else None for key in ("own", "simple")
+        )
         return cls(
-            int(last["year"]), float(last["own"]), float(last["simple"]), drift if shows else None
+            years=c.years,
+            closing=float(end["own"]),
+            low=float(end["low"]),
+            high=float(end["high"]),
+            ahead=own,
+            ahead_simple=simple,
+            drift=drift if shows else None,
         )
 
 
@@ -604,17 +719,17 @@ class Limits:
 
 
 SENTENCES: Mapping[str, Any] = {
-    "how_far": HowFar,
+    "where_we_stand": WhereWeStand,
     "why": Why,
     "what_it_takes": Frontier,
-    "bridge": Bridge,
+    "distributions": WhereWeStand,
     "overview": None,  # Report alone
+    "scenarios_heading": None,
     "why_each": WhyEach,
-    "believed": Believed,
-    "distributions": Distributions,
-    "apart": Apart,
+    "assumptions": Assumptions,
+    "by_driver_heading": Bridge,
     "parts": Bridge,
-    "other_bridges": OtherBridges,
+    "apart": Apart,
     "rare": Frontier,
     "needed": Frontier,
     "tornado": Tornado,

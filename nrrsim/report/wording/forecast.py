@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
 
 from nrrsim.months import shift
-from nrrsim.notation import count, counted, percent
+from nrrsim.notation import NOTHING, count, counted, label, percent
 from nrrsim.report.wording.facts import known
-from nrrsim.report.wording.labels import STEPS, Markdown, belief, period
+from nrrsim.report.wording.labels import SHOCK, STEPS, Markdown, belief, period
+from nrrsim.report.wording.quarterly import Renewal
 from nrrsim.scenario.drivers import COUNTED
 
 if TYPE_CHECKING:
@@ -37,22 +39,27 @@ def assumptions(ahead: Forecast | NoForecast) -> pd.DataFrame | None:
     frame = ahead.assumptions()
     often = frame["driver"].isin(COUNTED)
 
-    def told(value: float, is_rate: bool) -> str:
+    def in_words(value: float, is_rate: bool) -> str:
         return f"{value:.2f}" if is_rate else percent(value)
 
     rows = zip(frame["mean"], frame["low"], frame["high"], often, strict=True)
     numbers = [
-        (told(mean, rate), f"{told(low, rate)} and {told(high, rate)}")
+        (
+            in_words(mean, rate) + (" a year" if rate else ""),
+            f"{in_words(low, rate)} to {in_words(high, rate)}",
+        )
         for mean, low, high, rate in rows
     ]
     pairs = zip(frame["events"], frame["chances"], strict=True)
-    seen = [f"{count(events)} in {counted(round(years), 'year')}" for events, years in pairs]
+    seen = [
+        f"{count(events)} in {counted(round(years), 'customer-year')}" for events, years in pairs
+    ]
+    named = partial(label, labels=ahead.past.labels)
     return frame.assign(
         driver=frame["driver"].map(STEPS),
+        segment=frame["segment"].map(named),
         middle=[middle for middle, _ in numbers],
-        interval=[
-            "a curve over tenure" if "nan" in interval else interval for _, interval in numbers
-        ],
+        interval=["by tenure" if NOTHING in interval else interval for _, interval in numbers],
         seen=seen,
         size=[percent(each) if each == each else "–" for each in frame["size"]],
     )
@@ -63,7 +70,7 @@ def fan(ahead: Forecast | NoForecast) -> pd.DataFrame | None:
     if not ahead:
         return None
     frame, of = ahead.fan(), (ahead.past.pace, ahead.ledger.calendar)
-    names = {"reported": "Reported", "forecast": "Forecast, 90 % range"}
+    names = {"reported": "Reported", "forecast": "Forecast, 90% range"}
     return frame.assign(
         name=frame["name"].map(names), period=[period(month, *of) for month in frame["month"]]
     )
@@ -74,7 +81,7 @@ def tornado(ahead: Forecast | NoForecast) -> pd.DataFrame | None:
     if not ahead:
         return None
     frame = ahead.tornado()
-    return frame.assign(name=[belief(name) for name in frame["name"]])
+    return frame.assign(name=[belief(name, ahead.past.labels) for name in frame["name"]])
 
 
 def scores(past: Backtest, segments: bool = False) -> pd.DataFrame:
@@ -106,6 +113,7 @@ class Report:
     fiscal_year_end: int  # the month the company's year ends in
     end: str  # the period that the forecast is of
     target: float | None
+    currency: str
     same_measure: bool  # point to point over twelve months, as the report's NRR
 
     @classmethod
@@ -120,6 +128,7 @@ class Report:
             fiscal_year_end=past.ledger.calendar.year_end,
             end=period(shift(ahead.as_of, 12), past.pace, past.ledger.calendar),
             target=past.target,
+            currency=past.ledger.currency,
             same_measure=default,
         )
 
@@ -166,11 +175,11 @@ class Assumptions:
     @classmethod
     def of(cls, ahead: Forecast) -> Self:
         plain, shock = ahead.calibration.scenario.plain(), ahead.calibration.shock.items()
-        term = plain["book"]["term"]
+        term, named = plain["book"]["term"], partial(label, labels=ahead.past.labels)
         return cls(
             because=plain["because"],
-            yearly=tuple(name for name, each in term.items() if each == "annual"),
-            monthly=tuple(name for name, each in term.items() if each == "monthly"),
+            yearly=tuple(named(name) for name, each in term.items() if each == "annual"),
+            monthly=tuple(named(name) for name, each in term.items() if each == "monthly"),
             segments=len(term),
             listed=len(ahead.largest),
             shocks=tuple(
@@ -206,42 +215,30 @@ class Fan:
 
 
 @dataclass(frozen=True)
+class Next(Fan):
+    """The same on page 1, with the largest renewal of the next two quarters."""
+
+    renewal: Renewal | None
+
+    @classmethod
+    def of(cls, ahead: Forecast) -> Self:
+        return cls(**vars(Fan.of(ahead)), renewal=Renewal.of(ahead.past))
+
+
+@dataclass(frozen=True)
 class Tornado:
     """The assumption that matters most, and which share of the variance goes with it."""
 
     belief: str
     known: float
+    is_shock: bool  # how good the year is for all
 
     @classmethod
     def of(cls, ahead: Forecast) -> Self | None:
         first = next(iter(ahead.sensitivity.beliefs), None)
-        return None if first is None else cls(belief(first.name), first.known)
-
-
-@dataclass(frozen=True)
-class Earlier:
-    """What an earlier report would have forecast for now, and what it came to."""
-
-    origin: str
-    p10: float
-    p50: float
-    p90: float
-    actual: float
-
-
-@dataclass(frozen=True)
-class Before:
-    """The forecasts of earlier reports for now, those that the ledger reaches back to."""
-
-    earlier: tuple[Earlier, ...]
-
-    @classmethod
-    def of(cls, ahead: Forecast) -> Self:
-        numbers, of = ("p10", "p50", "p90", "actual"), (ahead.past.pace, ahead.ledger.calendar)
-        pairs = [(period(each["origin"], *of), each) for each in ahead.before]
-        return cls(
-            tuple(Earlier(origin, *(each[name] for name in numbers)) for origin, each in pairs)
-        )
+        if first is None:
+            return None
+        return cls(belief(first.name, ahead.past.labels), first.known, first.name == SHOCK)
 
 
 # --- facts of a back-test ----------------------------------------------------------------------
@@ -311,7 +308,22 @@ class Scores:
         return cls(tuple(Markdown(MEASURES[name]) for name in names))
 
 
+@dataclass(frozen=True)
+class Pit:
+    """How many outcomes there are, and how many lay below the median of their forecast."""
+
+    forecasts: int
+    below: int
+
+    @classmethod
+    def of(cls, past: Backtest) -> Self:
+        counts = past.pit(segments=past.has_segments)
+        below = counts.loc[counts["high"] <= 0.5 + 1e-9, "count"]
+        return cls(int(counts["count"].sum()), int(below.sum()))
+
+
 SENTENCES: Mapping[str, Any] = {
+    "next": Next,
     "why_not": WhyNot,
     "assumptions_heading": None,  # Report alone
     "assumptions": Assumptions,
@@ -319,8 +331,7 @@ SENTENCES: Mapping[str, Any] = {
     "fan_heading": None,
     "fan": Fan,
     "tornado": Tornado,
-    "before_heading": None,
-    "before": Before,
+    "accuracy_heading": None,
     "backtest": BackTest,
 }
 OF_NO_FORECAST: Mapping[str, Any] = dict.fromkeys(SENTENCES, Nothing) | {"why_not": WhyNot}
@@ -328,7 +339,7 @@ OF_A_BACKTEST: Mapping[str, Any] = {
     "backtest": BackTest,
     "intervals": Intervals,
     "scores": Scores,
-    "pit": None,
+    "pit": Pit,
     "limits": None,
     "provenance": None,
 }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nrrsim.metrics import DEFINITIONS
 from nrrsim.months import Calendar
 from nrrsim.notation import (
     counted,
+    label,
     money,
     money_exact,
     month_name,
@@ -35,11 +36,17 @@ STEPS = {
 GROUP_WORDS = STEPS | {"mix": "Segment mix", "all": "All together"}
 FIELD_WORDS = {
     "rate": "",
-    "size": " size",
+    "size": " per event",
     "uplift": " increase",
     "acceptance": " acceptance",
-    "churn_per_point": " churn a unit of increase",
 }
+OWN_WORDS = {
+    "price.churn_per_point": "Churn per point of price increase",
+    "reactivation.size": "Reactivated share of former ARR",
+}
+
+
+SHOCK = "shock"  # the belief that is common to all
 
 
 class Markdown(str):
@@ -80,13 +87,27 @@ def parts_of(belief: str) -> tuple[str, str, str]:
     return (found[1], found[2], found[3]) if found else (belief, "all", "")
 
 
-def belief(name: str) -> str:
-    """A belief's name in words; the common shock is one, too."""
-    if name == "shock":
-        return "a good or bad year for all"
+def belief(name: str, labels: Mapping[str, str] | None = None) -> str:
+    """A belief's name in words; the common shock is one, too. `labels`: a card's own."""
+    if name == SHOCK:
+        return "Market-wide good or bad year"
     driver, segment, field = parts_of(name)
-    what = f"{STEPS[driver]}{field_of(field)}"
-    return what if segment == "all" else f"{what}, {segment}"
+    return of_segment(assumption(driver, field), segment, labels)
+
+
+def of_segment(what: str, segment: str, labels: Mapping[str, str] | None = None) -> str:
+    """What is said of a segment; of all, without their name."""
+    return what if segment == "all" else f"{what}, {label(segment, labels)}"
+
+
+def assumption(driver: str, field: str) -> str:
+    """What a driver's number is called: Churn, Price increase, Contraction per event."""
+    return OWN_WORDS.get(f"{driver}.{field}") or f"{STEPS[driver]}{field_of(field)}"
+
+
+def lasting(months: int) -> str:
+    """The length of a window in words: twelve months, 3 months."""
+    return "twelve months" if months == 12 else span(months)
 
 
 def field_of(field: str) -> str:
@@ -95,23 +116,35 @@ def field_of(field: str) -> str:
     return f" in year {year}" if year else FIELD_WORDS.get(kind, f" {kind}")
 
 
+def _printed_as(by: str) -> Callable[[str], str]:
+    """What prints a label of a split: a segment's identifier as a name, a column's as it is."""
+    if by == "segment":
+        return label
+    return printed_quarter if by.startswith("cohort_") else str
+
+
+def unsigned_lines(currency: str | None) -> list[str]:
+    """What the command says below amounts whose currency is not known; nothing of others."""
+    return [] if currency else ["", "no currency is stated: amounts are printed without a sign"]
+
+
 def headline_lines(headline: Mapping[str, Any], currency: str, by: str = "segment") -> list[str]:
     """What `nrrsim metrics` prints for people; `by`: what the segments are split by."""
     title = DEFINITIONS[headline["definition"]].title.lower()
     title += ", without price" if headline.get("ex_price") else ""
     # a column's own values are printed as they are
-    printed = printed_quarter if by == "cohort_quarter" else str
+    printed = _printed_as(by)
     segments = [(printed(name), row) for name, row in headline["segments"].items()]
     rows = [("", headline), *segments]
-    width = max(len("segment"), *(len(name) for name, _ in rows))
+    width = max(len("Segment"), *(len(name) for name, _ in rows))
     lines = [
         f"{span(headline['window'])} to {month_name(headline['as_of'])}, {title},"
         f" {counted(headline['customers'], 'customer')}",
         "",
-        f"{'segment':<{width}} {'NRR':>8} {'GRR':>8} {'logo':>8}"
-        f" {'opening ARR':>18} {'closing ARR':>18}",
+        f"{'Segment':<{width}} {'NRR':>8} {'GRR':>8} {'Logo':>8}"
+        f" {'Opening ARR':>18} {'Closing ARR':>18}",
     ]
-    for name, row in [*rows[1:], ("all", headline)]:
+    for name, row in [*rows[1:], ("All", headline)]:
         ratios = " ".join(f"{percent(row[key]):>8}" for key in ("nrr", "grr", "logo"))
         amounts = " ".join(
             f"{money_exact(row[key], currency):>18}" for key in ("opening", "closing")
@@ -132,5 +165,6 @@ def headline_lines(headline: Mapping[str, Any], currency: str, by: str = "segmen
         *lines,
         *(["", apart] if several else []),
         "",
-        "movements of the cohort: " + (", ".join(moves) or "none"),
+        "Movements of the cohort: " + (", ".join(moves) or "none"),
+        *unsigned_lines(currency),
     ]

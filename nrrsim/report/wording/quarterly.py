@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from math import isfinite
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -16,16 +17,28 @@ import pandas as pd
 
 from nrrsim import benchmarks
 from nrrsim.analysis.cohorts import age_unit as months_of_age
+from nrrsim.analysis.cohorts import cohorts
 from nrrsim.analysis.customers import concentration, influence, interval, movers
-from nrrsim.analysis.renewals import has_renewals
+from nrrsim.analysis.renewals import has_renewals, next_renewals
 from nrrsim.analysis.renewals import renewals as due_and_renewed
 from nrrsim.benchmarks import NRR_BANDS, SURVEY, SURVEY_SOURCE, USUAL_GRR
 from nrrsim.ledger.check import profile
 from nrrsim.metrics import DEFINITIONS
+from nrrsim.months import month_name as month_of
 from nrrsim.months import parse_month, shift
-from nrrsim.notation import MONTHS, count, money, month_name, percent, points
+from nrrsim.movements import GAINS
+from nrrsim.notation import (
+    MONTHS,
+    count,
+    label,
+    money,
+    month_name,
+    percent,
+    points,
+    printed_quarter,
+)
 from nrrsim.report.wording.facts import Change, Checks, Ratio, changes, ends, known
-from nrrsim.report.wording.labels import STEPS, Markdown, period, span
+from nrrsim.report.wording.labels import STEPS, Markdown, lasting, period, span
 
 if TYPE_CHECKING:
     from nrrsim.analysis.actuals import Actuals
@@ -52,6 +65,23 @@ def bridges(past: Actuals) -> pd.DataFrame:
 def periods(frame: pd.DataFrame, past: Actuals) -> pd.DataFrame:
     """A frame by `month` with a `period` in words: quarters, or years of an annual ledger."""
     return frame.assign(period=[_period(month, past) for month in frame["month"]])
+
+
+def split(past: Actuals, by: str = "segment") -> pd.DataFrame:
+    """A split with its parts by the names that they have on a page."""
+    frame = past.split(by)
+    name = printed_quarter if by.startswith("cohort_") else partial(label, labels=past.labels)
+    return frame.assign(name=frame["name"].map(name))
+
+
+def in_words(frame: pd.DataFrame, past: Actuals) -> pd.DataFrame:
+    """A frame with a `segment` by the name that it has on a page."""
+    return frame.assign(segment=frame["segment"].map(partial(label, labels=past.labels)))
+
+
+def segment_trend(past: Actuals) -> pd.DataFrame:
+    """Each segment's NRR by period, both in words."""
+    return periods(in_words(past.segment_trend(), past), past)
 
 
 def renewals(past: Actuals) -> pd.DataFrame | None:
@@ -86,23 +116,23 @@ def bands(past: Actuals) -> list[tuple[str, float, float]]:
 def key_figures(past: Actuals) -> list[tuple[str, str, str]]:
     """Label, value and comparison of each key figure."""
     s = past.summary()
-    ago = f"since {last_report(past)}"
+    ago = f"vs {last_report(past)}"
 
-    def since(name: str) -> str:
+    def against(name: str) -> str:
         before = s[f"{name}_before"]
-        return "no earlier report" if before is None else f"{points(s[name] - before)} {ago}"
+        return "first report" if before is None else f"{points(s[name] - before)} {ago}"
 
     growth = s["book_closing"] / s["book_opening"] - 1
     grown = f"{'+' if growth > 0 else ''}{percent(growth)} in {span(past.window)}"
     cards = [
-        ("Net revenue retention", percent(s["nrr"]), since("nrr")),
-        ("Gross revenue retention", percent(s["grr"]), since("grr")),
-        ("Logo retention", percent(s["logo"]), since("logo")),
+        ("Net revenue retention", percent(s["nrr"]), against("nrr")),
+        ("Gross revenue retention", percent(s["grr"]), against("grr")),
+        ("Logo retention", percent(s["logo"]), against("logo")),
         ("Company ARR", money(s["book_closing"], past.ledger.currency), grown),
     ]
     if past.target is not None:
         cards.insert(
-            1, ("Against target", points(s["nrr"] - past.target), f"target {percent(past.target)}")
+            1, ("vs target", points(s["nrr"] - past.target), f"target {percent(past.target)}")
         )
     return cards
 
@@ -122,6 +152,47 @@ def _ten(frame: pd.DataFrame) -> Any:
     return frame[frame["customers"] == min(10, int(frame["customers"].max()))].iloc[0]
 
 
+@dataclass(frozen=True)
+class Largest:
+    """The customer whose revenue moved NRR most, by how much, and whether it left."""
+
+    name: str
+    effect: float
+    lost: bool
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """A contract that comes up for renewal: its customer, its ARR, and the period."""
+
+    name: str
+    due: float
+    due_in: str
+
+    @classmethod
+    def of(cls, past: Actuals) -> Self | None:
+        """The largest of the next two quarters; None where the ledger tells of none."""
+        due = next_renewals(past) if has_renewals(past) else pd.DataFrame()
+        if due.empty:
+            return None
+        row = due.iloc[0]
+        end = past.ledger.calendar
+        number = parse_month(row["month"], "month")
+        last = end.last_month(end.unit_of(number, past.pace), past.pace)
+        return cls(row["customer"], float(row["due"]), _period(month_of(last), past))
+
+
+def largest_of(past: Actuals) -> Largest | None:
+    """The customer that moved NRR most; None where no one moved it by what is printed."""
+    frame = movers(past, 1)
+    if frame.empty:
+        return None
+    row = frame.iloc[int(frame["contribution"].abs().argmax())]
+    if abs(row["contribution"]) < SMALL:
+        return None
+    return Largest(row["customer"], float(row["contribution"]), not row["closing"] > 0)
+
+
 # --- facts -------------------------------------------------------------------------------------
 
 
@@ -133,6 +204,8 @@ class Report:
     as_of: str
     start: str
     window: int
+    lasting: str  # the window's length in words
+    later: str  # twelve months later: a year later
     pace: int
     unit: str  # quarter or year
     age_unit: str  # in which cohorts age
@@ -168,8 +241,8 @@ class Report:
     logo: float
     target: float | None
     leaky: bool
-    largest_effect: float | None
-    largest_share: float | None
+    largest: Largest | None
+    gain_names: tuple[str, ...]  # of the movements that added something
     has_unsplit: bool  # rises for which the ledger gives no reason
 
     # what they are compared with
@@ -192,6 +265,12 @@ class Report:
             "as_of": past.as_of,
             "start": past.start,
             "window": past.window,
+            "lasting": lasting(past.window),
+            "later": "a year later" if past.window == 12 else f"{span(past.window)} later",
+            "largest": largest_of(past),
+            "gain_names": tuple(
+                STEPS[name] for name in GAINS if float(past.cohort.over(name).sum()) > 0
+            ),
             "pace": past.pace,
             "unit": "quarter" if past.pace == 3 else "year",
             "age_unit": age_unit(past),
@@ -219,6 +298,37 @@ class Report:
 
 
 @dataclass(frozen=True)
+class Why:
+    """What added to NRR and what took from it, as shares of the opening, the largest first."""
+
+    ups: tuple[Change, ...]
+    downs: tuple[Change, ...]
+
+    @classmethod
+    def of(cls, past: Actuals) -> Self:
+        frame = steps(past.movements())
+        moves = [
+            each for each in changes(frame.iloc[1:-1], "step", "share") if abs(each.change) >= SMALL
+        ]
+        moves.sort(key=lambda each: -abs(each.change))
+        return cls(
+            tuple(each for each in moves if each.change > 0)[:2],
+            tuple(each for each in moves if each.change < 0)[:2],
+        )
+
+
+@dataclass(frozen=True)
+class Next:
+    """The largest renewal of the next two quarters, if the ledger tells of one."""
+
+    renewal: Renewal | None
+
+    @classmethod
+    def of(cls, past: Actuals) -> Self:
+        return cls(Renewal.of(past))
+
+
+@dataclass(frozen=True)
 class Bridge:
     """The largest gain and loss of the window's customers; None where there is none."""
 
@@ -230,7 +340,7 @@ class Bridge:
         def largest(kind: str) -> Change | None:
             mine = frame[frame["kind"] == kind].reset_index()
             row = None if mine.empty else mine.iloc[int(mine["amount"].abs().argmax())]
-            return None if row is None else Change(row["step"].lower(), float(abs(row["amount"])))
+            return None if row is None else Change(row["step"], float(abs(row["amount"])))
 
         frame = steps(past.bridge())
         return cls(largest("gain"), largest("loss"))
@@ -263,7 +373,7 @@ class Segments:
 
     @classmethod
     def of(cls, past: Actuals) -> Self:
-        frame = past.split(cls.by).dropna(subset=["nrr"])
+        frame = split(past, cls.by).dropna(subset=["nrr"])
         highest, lowest = ends(frame) if len(frame) else (None, None)
         moved = sorted(changes(frame, "name", "change"), key=lambda each: -abs(each.change))
         return cls(
@@ -284,6 +394,24 @@ class Vintages(Segments):
 
 
 @dataclass(frozen=True)
+class Cohorts:
+    """The cohorts that kept most and least of their first revenue after a year; None: none yet."""
+
+    best: Ratio | None
+    worst: Ratio | None
+
+    @classmethod
+    def of(cls, past: Actuals) -> Self:
+        frame = cohorts(past)
+        year = frame[(frame["months"] == 12) & frame["complete"].astype(bool)]
+        year = year.assign(
+            name=[printed_quarter(str(name)) for name in year["cohort"]],
+            nrr=year["amount"] / year["opening"],
+        )
+        return cls(*(ends(year) if len(year) else (None, None)))
+
+
+@dataclass(frozen=True)
 class SegmentTrend:
     """How each segment's NRR changed since the first period; None if there is one only."""
 
@@ -292,7 +420,8 @@ class SegmentTrend:
 
     @classmethod
     def of(cls, past: Actuals) -> Self:
-        wide = past.segment_trend().pivot(index="month", columns="segment", values="nrr")
+        trend = in_words(past.segment_trend(), past)
+        wide = trend.pivot(index="month", columns="segment", values="nrr")
         if len(wide) < 2:
             return cls("", None)
         change = (wide.iloc[-1] - wide.iloc[0]).dropna().rename("change").reset_index()
@@ -301,10 +430,10 @@ class SegmentTrend:
 
 @dataclass(frozen=True)
 class Movers:
-    """What the listed customers add to NRR and take from it; None where there are none."""
+    """What the listed customers add to NRR and what they cost; None where there are none."""
 
     added: float | None
-    taken: float | None
+    lost: float | None
 
     @classmethod
     def of(cls, past: Actuals) -> Self:
@@ -398,8 +527,8 @@ class Definitions:
 
 
 @dataclass(frozen=True)
-class Limits:
-    """The first notices of the ledger."""
+class Notes:
+    """The first notices of the ledger, for who prepares the report."""
 
     notices: tuple[str, ...]
 
@@ -414,8 +543,8 @@ class Provenance:
 
     rows: int
     customers: int
-    first_month: Markdown
-    last_month: Markdown
+    first_month: str
+    last_month: str
     step: int
     amounts: Markdown
     fingerprint: Markdown
@@ -426,8 +555,8 @@ class Provenance:
         return cls(
             rows=p["rows"],
             customers=p["customers"],
-            first_month=Markdown(p["first_month"]),
-            last_month=Markdown(p["last_month"]),
+            first_month=p["first_month"],
+            last_month=p["last_month"],
             step=p["step"],
             amounts=Markdown(p["unit"].upper()),
             fingerprint=Markdown(past.ledger.fingerprint[:16]),
@@ -435,14 +564,17 @@ class Provenance:
 
 
 SENTENCES: Mapping[str, Any] = {
-    "bottom_line": None,  # Report alone
+    "stand": None,  # Report alone
+    "why": Why,
+    "next": Next,
+    "bottom_line": None,
     "gross_line": None,
     "leaky_bucket": None,
     "bridge": Bridge,
     "trend": Trend,
     "segments": Segments,
     "segment_trend": SegmentTrend,
-    "cohorts": None,
+    "cohorts": Cohorts,
     "vintages": Vintages,
     "movers": Movers,
     "influence": Influence,
@@ -452,6 +584,8 @@ SENTENCES: Mapping[str, Any] = {
     "definitions": Definitions,
     "definition": None,
     "checks": Checks,
-    "limits": Limits,
+    "basis": Checks,
+    "limits": None,
+    "notes": Notes,
     "provenance": Provenance,
 }

@@ -173,9 +173,16 @@ def _lower(value: Any) -> str:
     return labels.Markdown(told) if isinstance(value, labels.Markdown) else cast(str, told)
 
 
+def _capital(text: Markup) -> Markup:
+    """What a macro said, as the beginning of a sentence."""
+    said = str(_printed(text)).strip()
+    return Markup(said[:1].upper() + said[1:])
+
+
 FORMS: dict[str, Callable[..., Any]] = {
     **{name: _form(getattr(notation, name)) for name in ("count", "percent", "points", "share")},
     "month": _form(notation.month_name),
+    "last_day": _form(notation.last_day),
     "quarter": _quarter,
     "span": _form(labels.span),
     "size": _form(labels.size_of),
@@ -183,10 +190,12 @@ FORMS: dict[str, Callable[..., Any]] = {
     "decimals": _form(lambda number, digits: f"{number:.{min(digits, 9)}f}"),
     "money": _amount(notation.money),
     "signed_money": _amount(notation.signed_money),
+    "minor_unit": _form(notation.minor_unit),
     "counted": _counted,
     "joined": _joined,
     "each": _each,
     "lower": _lower,
+    "capital": _capital,
     "abs": lambda number: abs(_known(number)),
     "length": lambda parts: len(_known(parts)),
 }
@@ -249,7 +258,7 @@ class Templates:
             said = laid_out(self._with_macros.get_template(name).render(facts))
         except (TemplateError, *MISTAKES) as error:
             raise UsageError(self._told(name, error)) from None
-        if found := _raw(re.sub(r"\\[^\w\s]", "", said)):
+        if found := raw_of(re.sub(r"\\[^\w\s]", "", said)):
             raise UsageError(f"{self.place(name)}: {found}")
         return said
 
@@ -259,7 +268,7 @@ class Templates:
         try:
             tree = environment.parse(source)
         except TemplateSyntaxError as error:
-            found = _raw(source)  # a shortcode is no Jinja, either
+            found = raw_of(source)  # a shortcode is no Jinja, either
             yield f"{place}:{error.lineno}: {found or f'cannot be read: {error.message}'}"
             return
         known = {*facts, *_macros(self._source(MACROS))}
@@ -340,10 +349,10 @@ def _wrong(
                 )
     for text in tree.find_all(nodes.TemplateData):
         lines = enumerate(text.data.split("\n"), start=text.lineno)
-        yield from ((number, found) for number, line in lines if (found := _raw(line)))
+        yield from ((number, found) for number, line in lines if (found := raw_of(line)))
 
 
-def _raw(text: str) -> str:
+def raw_of(text: str) -> str:
     """What of a text would not be read as Markdown, and what to do; nothing where all is."""
     found = (
         f"{what} stands here; {do}" for what, (pattern, do) in RAW.items() if pattern.search(text)
