@@ -8,7 +8,7 @@ Every part has a formula of its own, and they add up to the difference.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -200,20 +200,16 @@ class Variance:
     def _planned(self) -> Compared | str | None:
         if self.plan is None:
             return None
-        if self.plan.scenario is not None:
-            return (
-                self._cohort
-                if isinstance(self._cohort, str)
-                else self._of_scenario(self.plan.scenario)
-            )
-        stated, months = self.plan.of(self.past.as_of), self.plan.months
-        if stated.empty:
-            span = month_in_words(months[0])
-            span += f" to {month_in_words(months[-1])}" if len(months) > 1 else ""
+        scenario, stated = self.plan.scenario, self.plan.of(self.past.as_of)
+        if scenario is None and stated.empty:
+            months = list(map(month_in_words, self.plan.months))
+            span = " to ".join(dict.fromkeys([months[0], months[-1]]))
             return f"it has no figures for {month_in_words(self.past.as_of)}; it covers {span}"
         if self.plan.measure == ARR:
             return self._of_amounts(stated)
-        return self._cohort if isinstance(self._cohort, str) else self._of_ratios(stated)
+        if isinstance(self._cohort, str):
+            return self._cohort
+        return self._of_ratios(stated) if scenario is None else self._of_scenario(scenario)
 
     @property
     def months_not_there(self) -> list[str]:
@@ -230,8 +226,9 @@ class Variance:
         past = self.past
         book = past.ledger.customers(past.as_of, rate_of=past.start)
         arr = book["arr"].groupby(book["segment"].astype(str)).sum()
-        if [*stated.index] == [WHOLE]:
-            arr = pd.Series({WHOLE: float(arr.sum())})
+        # where one side has no segments the whole is compared
+        if [WHOLE] in ([*stated.index], [*arr.index]):
+            stated, arr = (pd.Series({WHOLE: float(side.sum())}) for side in (stated, arr))
         both = _side_by_side(stated, arr, arr)
         effect = both["actual"].fillna(0.0) - both["planned"].fillna(0.0)
         whole = float(stated.sum()), float(arr.sum())
@@ -311,16 +308,7 @@ class Variance:
         ).T.fillna(0.0)
         found = _by_movement(*self._from(made, outlook))
         method = pd.Series({METHOD: found.planned - median})
-        return Compared(
-            NRR,
-            median,
-            found.actual,
-            pd.concat([method, found.parts]),
-            found.segments,
-            by_movement=True,
-            merged=found.merged,
-            since=found.since,
-        )
+        return replace(found, planned=median, parts=pd.concat([method, found.parts]))
 
     def _from(
         self, month: str, outlook: pd.DataFrame

@@ -174,6 +174,15 @@ def test_a_plan_of_the_whole_company(past, write, measure, stated, actual):
     assert wording.bridge(found) is None  # there are no parts to draw
 
 
+def test_a_plan_by_segment_of_a_ledger_without_any(write):
+    past = Actuals(
+        nr.read_ledger(write("customer,month,arr\nA,2025-01,5\nA,2026-01,6\n")), "2026-01"
+    )
+    found = against(past, write, "month,segment,arr\n2026-01,smb,3\n2026-01,mid,4\n")
+    assert (found.planned.planned, found.planned.actual) == (7, 6)
+    assert found.planned.only_planned == found.planned.only_actual == ()
+
+
 def test_a_plan_of_some_segments_is_of_their_nrr(past, write):
     found = against(past, write, "month,segment,nrr\n2026-01,mid,1.1\n2026-01,far,1.0\n")
     assert (found.planned.planned, found.planned.actual) == (1.1, pytest.approx(1.3))
