@@ -140,15 +140,8 @@ def _bundle(spec: dict[str, Any], **_: Any) -> dict[str, Any]:
     figure = dict(spec.pop("usermeta", {}))
     drawn = svg_of(spec)
     said = str(spec.get("description") or NOT_DESCRIBED)
-<<<<<<< HEAD
-    # from the SVG, so that the chart is laid out once; on white, since on no ground the converter
-    # makes grey of every colour that is half seen through
-    ground = re.sub("(<svg [^>]*>)", r'\1<rect width="100%" height="100%" fill="white"/>', drawn)
-    image = str(base64.b64encode(_converter().svg_to_png(ground, scale=2)).decode())
-=======
     # from the SVG, so that the chart is laid out once
     image = str(base64.b64encode(png_of(drawn)).decode())
->>>>>>> 825fe686c85e10fefbef5d6f67cb6ed66c1d84e6
     bundle = {"image/svg+xml": drawn, "image/png": image, "text/plain": said}
     if figure:
         # a page has it drawn while print is set: here it would be waited for
