@@ -40,6 +40,8 @@ class _Page(HTMLParser):
         self.formula = False
 
     def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag not in ("span", "strong", "em", "a", "code"):
+            self.parts.append(" ")
         self.formula = self.formula or tag == "math"
 
     def handle_endtag(self, tag: str) -> None:
@@ -55,4 +57,4 @@ def text_of_page(html: str) -> str:
     """What a page shows, its charts' labels included."""
     page = _Page()
     page.feed(html.partition("<body")[2])
-    return " ".join(page.parts)
+    return "".join(page.parts)
