@@ -53,12 +53,11 @@ class Styles:
         """Of a link inside the workbook."""
         return self(font_color=TEAL, underline=1)
 
-    def head(self, is_number: bool = False) -> Any:
+    def head(self, is_number: bool = False, **extra: Any) -> Any:
         """Of a column's heading."""
         side = "right" if is_number else "left"
-        return self(
-            bold=True, font_color=NAVY, bottom=1, bottom_color=NAVY, text_wrap=True, align=side
-        )
+        line: dict[str, Any] = {"bottom": 1, "bottom_color": NAVY}
+        return self(bold=True, font_color=NAVY, text_wrap=True, align=side, **line, **extra)
 
     def total(self, kind: str = "text", **extra: Any) -> Any:
         """Of a cell in a row of totals."""
