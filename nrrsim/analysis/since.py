@@ -222,7 +222,7 @@ class Since:
     def restatements(self) -> pd.DataFrame:
         """Whose rows of the months that were reported are others today, the largest effect first.
 
-        `customer` (None: no longer in the ledger, or of several), `segment`, how many `customers`,
+        `customer` (null: no longer in the ledger, or of several), `segment`, how many `customers`,
         `arr` (the latest that was published, else of today), `months` (a tuple), `change` (of the
         month with the largest), `effect` (on the published NRR, that customer's rows alone being
         today's) and `kinds` (a tuple of KINDS).
@@ -405,8 +405,9 @@ class Since:
         if self.then is not None and len(self.restatements):
             past, (published, _, _) = self.then, self._books
             book = _as_ledger(published.assign(unit=""), self.past.ledger)
-            months = [] if past.ex_price else past.trend()["month"].iloc[:-1].tolist()
-            for month in reversed(months):
+            # of the old book's prices nothing is kept
+            months = [] if past.ex_price else [*past.trend()["month"]][-2::-1]
+            for month in months:
                 try:
                     was = measure(book, month, past.window, past.definition).nrr
                 except UsageError:  # before the months that both know

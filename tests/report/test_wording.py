@@ -224,6 +224,7 @@ def rare_moves():
         fiscal_year_end=12,
         nrr=1.05,
         published=1.03,
+        is_restated=False,
         same_measure=True,
     )
     term = since.Term("window", "6 months", "12 months")
@@ -234,7 +235,8 @@ def rare_moves():
         yield "since/since", (replace(report, nrr=nrr), since.Change((), ""))
         yield "since/why", (replace(report, nrr=nrr), since.Why(()))
     whose = since.Cause("churn", -0.02, "Alder"), since.Cause("Q3 2025 rolled off", 0.01, None)
-    yield "since/why", (report, since.Why(whose))
+    for is_restated in (False, True):
+        yield "since/why", (replace(report, is_restated=is_restated), since.Why(whose))
     figure, cause = since.Figure("NRR", "103.0%", "102.1%"), since.Named("Alder", -0.009)
     yield "since/restated", (report, since.Restated((figure, figure), (cause,), True))
     yield "since/restated", (report, since.Restated((figure,), (cause, cause), True))

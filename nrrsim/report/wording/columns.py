@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from nrrsim.notation import label, percent, points
+from nrrsim.notation import label, percent, points, signed_money
 from nrrsim.report.wording.labels import shown, size_of
 
 # --- the quarterly report ----------------------------------------------------------------------
@@ -57,19 +57,23 @@ SINCE = shown(
     first=("Largest customer", "text"),
     second=("Second largest", "text"),
 )
-RESTATED = shown(
-    quarter=("Published for", "text"),
-    customer=("Customer", "text"),
-    months=("Months", "text"),
-    change=("Change of ARR", "signed_money"),
-    effect=("Effect on NRR", "points"),
-    kind=("What changed", "text"),
-)
 CHECKS = shown(
     check=("Check", "text"),
     difference=("Largest difference", "money_exact"),
     holds=("Holds", "text"),
 )
+
+
+def restated(currency: str) -> dict[str, dict[str, Any]]:
+    """Of what was restated; sums of several customers' months are none."""
+    return shown(
+        quarter=("Published for", "text"),
+        customer=("Customer", "text"),
+        months=("Months", "text"),
+        change=("Change of ARR", lambda each: "" if each == "" else signed_money(each, currency)),
+        effect=("Effect on NRR", "points"),
+        kind=("What changed", "text"),
+    )
 
 
 def split(label: str, last_report: str) -> dict[str, dict[str, Any]]:

@@ -21,7 +21,7 @@ from nrrsim.report.wording.labels import STEPS, Markdown, joined, period
 if TYPE_CHECKING:
     from nrrsim.analysis.since import Since
 
-FIGURE_WORDS = dict(zip(FIGURES, ("NRR", "GRR", "Logo retention", "Company ARR"), strict=True))
+FIGURE_WORDS = dict(zip(FIGURES, ("NRR", "GRR", "logo retention", "company ARR"), strict=True))
 KIND_WORDS = {
     "amounts": "amounts changed",
     "late": "rows came late",
@@ -88,12 +88,12 @@ def restatements(since: Since) -> pd.DataFrame:
     if len(found) > MOST_ROWS:
         others = found.iloc[MOST_ROWS:]
         told = counted(int(others["customers"].sum()), "other customer")
-        rows.append(["", told, "", None, float(others["effect"].sum()), ""])
+        rows.append(["", told, "", "", float(others["effect"].sum()), ""])
     if rows:
         together = since.restated - float(found["effect"].sum())
         if abs(together) >= SMALL:
-            rows.append(["", "Together, beyond these", "", None, together, ""])
-        rows.append(["", "Total", "", None, since.restated, ""])
+            rows.append(["", "Together, beyond these", "", "", together, ""])
+        rows.append(["", "Total", "", "", since.restated, ""])
     columns = ["quarter", "customer", "months", "change", "effect", "kind"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -135,7 +135,7 @@ def _whom(row: Any, since: Since) -> str:
     currency = since.past.ledger.currency
     if row["unit"] == RATES:
         of = f"{counted(row['customers'], 'customer')} in {joined(since.other_rates)}"
-    elif row["customer"] is None:
+    elif not isinstance(row["customer"], str):
         segment = label(row["segment"], since.past.labels)
         of = f"one {segment} customer, {money(row['arr'], currency)}, no longer in the ledger"
     else:
@@ -217,6 +217,7 @@ class Report:
     fiscal_year_end: int
     nrr: float
     published: float
+    is_restated: bool  # whether NRR of then would be printed otherwise today
     same_measure: bool  # point to point over twelve months, as the forecast's NRR
 
     @classmethod
@@ -233,6 +234,7 @@ class Report:
             fiscal_year_end=past.ledger.calendar.year_end,
             nrr=past.now.nrr,
             published=float(before.said["nrr"] if before.said["nrr"] is not None else "nan"),
+            is_restated=bool(since.figures.set_index("figure")["moved"].get("nrr", False)),
             same_measure=default,
         )
 
