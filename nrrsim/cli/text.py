@@ -294,7 +294,7 @@ def profile_lines(profile: Mapping[str, Any]) -> list[str]:
         f"Customers     {count(profile['customers'])},"
         f" {count(profile['customers_last_month'])} of them in the last month",
         f"ARR           {money_exact(profile['arr_last_month'], currency)} in the last month",
-        f"Currency      {currency or 'not stated; --currency says it, such as --currency EUR'}",
+        f"Currency      {currency or 'not stated (--currency says it)'}",
         f"Segments      {segments}",
         f"Gaps          {count(profile['gaps'])} left and came back,"
         f" {count(profile['gaps_up_to_3_months'])} of them within 3 months;"

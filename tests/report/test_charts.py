@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import re
 import unicodedata
 from collections.abc import Callable
@@ -275,6 +276,17 @@ def test_every_step_has_its_amount_and_totals_stand_beside() -> None:
         retention.bridge(pd.concat([BRIDGE, BRIDGE]))
 
 
+@pytest.mark.parametrize(("names", "upright"), [(9, True), (20, False)])
+def test_a_waterfall_of_many_steps_lies(names: int, upright: bool) -> None:
+    """The names of all its steps are there in full, beside each other or below each other."""
+    moves = [f"Step {number} of many" for number in range(names)]
+    frame = steps(("Opening", 10, "total"), *((name, 1, "gain") for name in moves))
+    drawn = retention.bridge(frame, None)
+    shown = [text.replace(" ", "") for text in words(drawn) if text.startswith("Step")]
+    assert shown == [name.replace(" ", "") for name in moves]
+    assert (drawn.to_dict()["height"] == 200) == upright
+
+
 def test_two_bridges_share_steps_and_scale() -> None:
     gains = [("New", 9e6, "gain"), ("Adoption", 3e6, "gain")]
     company = steps(
@@ -384,6 +396,16 @@ def test_notebooks_get_svg_and_png() -> None:
     finally:
         alt.theme.enable(theme)
         alt.renderers.enable(renderer)
+
+
+def test_a_png_has_the_charts_colours() -> None:
+    """Also of an area that one sees through: it is a pale blue or teal, and not grey."""
+    Image = pytest.importorskip("PIL.Image")  # noqa: N806
+    spec = {**outlook.fan(FAN[:2].assign(high=2e8)).to_dict(), **style.theme()}
+    png = base64.b64decode(style._bundle(spec)["image/png"])
+    colours = Image.open(io.BytesIO(png)).convert("RGBA").getcolors(100_000)
+    (_, (red, _, blue, alpha)), *_ = sorted(c for c in colours if c[1][:3] != (255, 255, 255))[::-1]
+    assert (alpha, blue - red > 10) == (255, True)
 
 
 def luminance(colour: str) -> float:

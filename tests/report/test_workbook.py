@@ -13,7 +13,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import HOSTILE
+from conftest import HOSTILE, SHARED
 from python_calamine import CalamineWorkbook
 
 import nrrsim as nr
@@ -328,7 +328,7 @@ def test_above_the_limit_formulas_stand_on_the_summary_alone(tmp_path, monkeypat
     formulas = {formula for formula, _ in own["Summary"].values()}
     assert any(re.fullmatch(r"Summary!\$B\$\d+/Summary!\$B\$\d+", each) for each in formulas)
     checks = sheets(path)["Checks"]
-    assert checks[1][0].startswith("Formulas stand on Summary alone: 19 customers")
+    assert checks[1][0].startswith("Formulas are on Summary alone: more than 19")
     nrr = next(row for row in checks if row[0] == "NRR")
     assert (nrr[4], nrr[5].startswith("no formula")) == ("value", True)
     monkeypatch.setattr(rows, "MOST_CUSTOMERS", 20)
@@ -379,6 +379,30 @@ def test_nothing_of_a_ledger_or_a_card_becomes_a_formula_or_a_link(tmp_path):
 )
 def test_amounts_have_the_ledgers_sign_and_minor_unit(kind, currency, code):
     assert number_code(kind, currency) == code
+
+
+def test_a_book_in_yen_has_no_decimals(tmp_path):
+    frame = ledger_of(12, currency="JPY").round(0)
+    path = workbook_of(actuals(frame), tmp_path / "report.xlsx")
+    with zipfile.ZipFile(path) as parts:
+        styles = unescape(parts.read("xl/styles.xml").decode())
+    assert '"¥"#,##0;' in styles
+    assert not re.search(r'"¥"#,##0\.|\$|USD', styles)
+    assert ["Amounts", "ARR in JPY"] in [row[:2] for row in sheets(path)["Summary"]]
+
+
+def test_without_rows_no_customer_is_in_the_notebook():
+    told = workbook.customers(actuals(ledger_of(12)), has_rows=False).bundle
+    assert "Customer" not in json.dumps(told)
+    assert told[rows.CUSTOMERS]["cohort"]["opening"] > 0
+
+
+@pytest.mark.shared
+def test_a_real_ledger_ties(tmp_path):
+    past = Actuals(nr.read_ledger(SHARED / "sf_retainers.csv"), "2016-12")
+    book = sheets(workbook_of(past, tmp_path / "report.xlsx"))
+    assert book["Checks"][1][0].startswith("All ")
+    assert cell(book, "Summary", nrr_cell(book)) == pytest.approx(past.now.nrr, abs=1e-12)
 
 
 def test_the_workbook_prints(tmp_path):

@@ -145,6 +145,20 @@ def test_known_at_is_one_day_too(tmp_path, run, card, write):
     assert "note: known_at is left open" in err
 
 
+@pytest.mark.parametrize("previous", ["../reports/2026Q2", "none"])
+def test_the_report_before_is_another_one_each_quarter(tmp_path, run, card, write, previous):
+    write("customer,month,mrr\nA,2026-09,10\n")
+    text = CARD.format(as_of="2026-09") + f"previous: {previous}\ntrials: 0\n"
+    card(text)
+    code, _, err = run("next", tmp_path)
+    assert code == 0
+    after = (tmp_path / "params" / "2026Q4.yaml").read_text()
+    left_open = "Say so here. It was:\n# previous: ../reports/2026Q2\ntrials: 0\n" in after
+    assert left_open == (previous != "none")
+    assert ("note: previous is left open" in err) == left_open
+    assert "can be made once it has 2026-12" in err
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

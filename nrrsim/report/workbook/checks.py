@@ -23,13 +23,14 @@ WORDS = {"nrr": "NRR", "grr": "GRR", "logo": "Logo retention"}
 HEADS = ("Figure", "Workbook", "Report", "Difference", "Result", "How")
 NOTE = (
     "Workbook: formulas. Report: the figures in manifest.json. Ratios tie to 1E-9, amounts to the"
-    " minor unit. After a change in Customers the differences are what it does to each figure."
+    " minor unit. After a change in Customers, the differences show its effect on each figure."
 )
 NO_ROWS = "no formula: the customers' rows are not in this workbook; this is the report's value"
+LESS_PRICE = "NRR less price increases"
 WHY_NOT = {
-    "trailing_average": "no formula: the mean of four windows, and one is in this workbook;"
+    "trailing_average": "no formula: the mean of four windows, of which this workbook has one;"
     " this is the report's value",
-    "compounded": "no formula: of a product of months, less price; this is the report's value",
+    "compounded": "no formula: compounded, less price increases; this is the report's value",
 }
 
 
@@ -57,8 +58,8 @@ class Checks:
         """Write what comes of the checks; returns the cell in which it stands, and what it says."""
         if self.live.sheet is None:
             is_large = self.live.told["number"] > MOST_CUSTOMERS
-            why = f": {MOST_CUSTOMERS:,} customers have rows in a workbook at most" * is_large
-            text = f"Formulas stand on Summary alone{why}"
+            why = f": more than {MOST_CUSTOMERS:,} customers" * is_large
+            text = f"Formulas are on Summary alone{why}"
             self.sheet.write_string(1, 0, text, self.style.heading)
             return "", ""
         off = f'COUNTIF({cell(4, 4)}:{cell(self.row, 4)},"differs")'
@@ -75,8 +76,7 @@ class Checks:
         """A table's caption, and the headings of its columns."""
         self.sheet.write_string(self.row, 0, caption, self.style.heading)
         for column, text in enumerate(texts):
-            look = self.style.head(0 < column < 4 or len(texts) > len(HEADS))
-            self.sheet.write_string(self.row + 1, column, text, look)
+            self.sheet.write_string(self.row + 1, column, text, self.style.head(0 < column < 4))
         self.row += 2
 
     def check(
@@ -138,7 +138,7 @@ class Checks:
 
     def definitions(self, compounded: Mapping[str, Formula]) -> None:
         """NRR, GRR and logo retention under every definition."""
-        self.heads("The same customers under each definition", *HEADS)
+        self.heads("Under each definition", *HEADS)
         for told in self.live.told["definitions"]:
             name, title = told["definition"], told["title"]
             for what, text in WORDS.items():
@@ -147,12 +147,9 @@ class Checks:
                     formula = compounded.get(what)
                 if name == "trailing_average" and what != "logo":
                     formula = None
-                how = (
-                    DEFINITIONS[name].formula if name in DEFINITIONS else "NRR less price increases"
-                )
-                how = how if what == "nrr" else ""
-                if formula is None:
-                    how = NO_ROWS if self.live.sheet is None else WHY_NOT[name]
+                said = DEFINITIONS[name].formula if name in DEFINITIONS else LESS_PRICE
+                how = said if what == "nrr" else ""
+                how = WHY_NOT.get(name, "") if formula is None else how
                 self.check(f"{text}, {title}", formula, told[what], "ratio", how)
         self.row += 1
 

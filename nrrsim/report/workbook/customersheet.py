@@ -267,8 +267,8 @@ def write_customers(
 
 
 NOTE = (
-    "ARR. Blue is what the ledger says, month by month; all else is a formula. Change an amount in"
-    " blue, and Summary and Checks follow."
+    "ARR by customer. Blue: from the ledger. Black: formulas. Change a blue amount, and Summary,"
+    " Roll-forward and Checks follow."
 )
 
 

@@ -72,8 +72,8 @@ def write_rollforward(
 
 
 NOTE = (
-    "Formulas over the rows of Customers. NRR of a line is opening, expansion, contraction and"
-    " churn over opening; reactivation and new customers are left out."
+    "Formulas over the rows of Customers. NRR of a period: opening, expansion, contraction and"
+    " churn over opening, without new customers and reactivation."
 )
 
 

@@ -61,7 +61,7 @@ class Summary:
     def front(self, said: Mapping[str, Any], live: Live | None, footer: str) -> None:
         """Title, company, period, definition and currency."""
         set_up(self.sheet, footer, heads=(0, 0), pages=1)
-        self.sheet.set_column(0, 0, 40)
+        self.sheet.set_column(0, 0, 48)
         self.sheet.set_column(1, 3, 19)
         self.sheet.set_column(4, 4, 3)
         self.sheet.set_column(CHART_NUMBERS, CHART_NUMBERS + 6, 14)
@@ -138,7 +138,7 @@ class Summary:
         """The other amounts that the ratios are made of."""
         stays_out = live.told["definition"] == "stays_out"
         self.heads("What the ratios are made of", "", "Cohort")
-        amounts = {"retained": "Retained: of each customer at most its opening ARR"}
+        amounts = {"retained": "Retained: each customer at no more than its opening ARR"}
         if stays_out:
             amounts |= {
                 "stayed": "Closing ARR of customers never at zero",
@@ -146,7 +146,7 @@ class Summary:
             }
         counts = {
             "opening_customers": "Customers at the start",
-            "customers": "Of these, still there",
+            "customers": "Of these, still customers",
         }
         if stays_out:
             counts["stayed_customers"] = "Of these, never at zero"

@@ -136,9 +136,9 @@ def _sheet_names(parts: Sequence[Section]) -> list[str]:
 def _live_sheets(live: Live) -> dict[str, str]:
     """The sheets of formulas, and what is in each."""
     rows = {
-        customersheet.SHEET: "each customer's ARR by month, and its movements as formulas",
-        rollforward.SHEET: "the whole company's roll-forward as formulas",
+        customersheet.SHEET: "Each customer's ARR by month, with its movements as formulas",
+        rollforward.SHEET: "The whole company period by period, as formulas",
     }
     return (rows if live.sheet is not None else {}) | {
-        checks.SHEET: "what the formulas come to, beside the report's figures"
+        checks.SHEET: "Formulas against the figures of the report"
     }
