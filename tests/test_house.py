@@ -28,7 +28,7 @@ HOUSE = {
     "engine": "draws groups paths outcomes kernel driver_rates sizes expectation switched moments"
     " simulation quick",
     "calibration": "exposure frequency sizes tenure years calibrate backtest",
-    "analysis": "actuals customers renewals cohorts paired sensitivity bridge variance forecast since"
+    "analysis": "actuals customers renewals cohorts paired sensitivity bridge forecast since variance"
     " programmes frontier summary comparison sweep",
     "report": "tables charts/alternative charts/picture charts/style charts/retention"
     " charts/outlook charts/grid charts/live wording/labels wording/facts wording/columns"

@@ -7,16 +7,16 @@ Every part has a formula of its own, and they add up to the difference.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from nrrsim.analysis.actuals import BRIDGE, Actuals
+from nrrsim.analysis.since import Published, Since
 from nrrsim.engine.expectation import expect
 from nrrsim.errors import UsageError
 from nrrsim.months import month_number, parse_month, shift
@@ -31,15 +31,6 @@ MOST_PARTS = 8  # that a picture shows one by one
 LEAST = 5e-4  # of NRR: a part that is printed as 0.0 points is no step
 WHOLE = "all"
 SAME = 1e-12  # of NRR: two that differ by less are one
-
-
-class Earlier(Protocol):
-    """What earlier reports published, by their months: the quantiles of NRR `ahead` by month, and
-    the year's `expected` movements by segment (`opening`, and of each movement an amount a month).
-    """
-
-    @property
-    def quarters(self) -> Mapping[str, Mapping[str, Any]]: ...
 
 
 def by_movement(planned: pd.DataFrame, actual: pd.DataFrame) -> pd.DataFrame:
@@ -82,21 +73,6 @@ def by_segment(planned: pd.Series, actual: pd.Series, share: pd.Series) -> pd.Se
     share of the opening times its own difference.
     """
     return (actual - planned) * share
-
-
-def place_in(quantiles: Mapping[str, float], value: float) -> float:
-    """Where a value lies in a range that was published (`p05`: 5% lie below), from 0 to 1.
-
-    In a straight line between two quantiles. Below the lowest and above the highest that were
-    published it is that one's share: more is not known.
-    """
-    shares = sorted((int(name[1:]) / 100, at) for name, at in quantiles.items())
-    ranks, at = np.array(shares).T
-    # of equal quantiles the value lies in the middle
-    below, above = np.searchsorted(at, value, "left"), np.searchsorted(at, value, "right")
-    if below < above:
-        return float((ranks[below] + ranks[above - 1]) / 2)
-    return float(np.interp(value, at, ranks))
 
 
 @dataclass(frozen=True)
@@ -161,19 +137,18 @@ class Compared:
 
 @dataclass(frozen=True)
 class Promise:
-    """What the report of the month `made` published of NRR for now: `quantiles`, and where NRR lies
-    in them (`place`, from 0 to 1). `compared`: its median and what makes NRR differ from it, if its
-    expected movements are known.
+    """What the report of the month `made` published of NRR for now: median, and 80% range.
+
+    place : the share of the range below what NRR came to; 0 or 1 outside all that was recorded.
+    compared : the median and what makes NRR differ from it, if its expected movements are known.
     """
 
     made: str
-    quantiles: Mapping[str, float]
+    low: float
+    median: float
+    high: float
     place: float
     compared: Compared | None
-
-    @property
-    def median(self) -> float:
-        return float(self.quantiles["p50"])
 
 
 @dataclass(frozen=True)
@@ -182,7 +157,7 @@ class Variance:
 
     past: Actuals
     plan: Plan | None = None
-    quarters: Mapping[str, Mapping[str, Any]] | None = None
+    before: Published | None = None
 
     # --- against the plan -------------------------------------------------------------------------
 
@@ -276,18 +251,14 @@ class Variance:
     @cached_property
     def published(self) -> Promise | None:
         """What the last report that forecast this month said of it; None where none did."""
-        made = [
-            month
-            for month, said in (self.quarters or {}).items()
-            if month < self.past.as_of and self.past.as_of in (said.get("ahead") or {})
-        ]
-        if not made or isinstance(self._cohort, str):
+        judged = Since(self.past, self.before).judged
+        if self.before is None or judged.empty or isinstance(self._cohort, str):
             return None
-        month = max(made)
-        said = (self.quarters or {})[month]
-        quantiles = said["ahead"][self.past.as_of]
-        compared = self._forecast(month, said.get("expected"), quantiles["p50"])
-        return Promise(month, quantiles, place_in(quantiles, self.nrr), compared)
+        last = judged.iloc[-1]
+        made, median = str(last["origin"]), float(last["p50"])
+        compared = self._forecast(made, self.before.quarters[made].get("expected"), median)
+        range_ = (float(last["p10"]), median, float(last["p90"]))
+        return Promise(made, *range_, float(last["place"]), compared)
 
     def _forecast(self, made: str, expected: Any, median: float) -> Compared | None:
         """From the published median to NRR. Its first part is the method's: a median is of a skewed
@@ -418,7 +389,7 @@ class Variance:
 
 
 def variance(
-    past: Actuals, plan: Plan | str | Path | None = None, before: Earlier | None = None
+    past: Actuals, plan: Plan | str | Path | None = None, before: Published | None = None
 ) -> Variance | None:
     """What was planned and what was forecast for the month of a report, beside what came of it.
 
@@ -433,7 +404,7 @@ def variance(
             f"plan: {plan.name} is in {plan.currency}, and the report in {past.ledger.currency};"
             " state the plan in the currency of the report"
         )
-    found = Variance(past, plan, before.quarters if before else None)
+    found = Variance(past, plan, before)
     return found if plan is not None or found.published is not None else None
 
 

@@ -106,7 +106,7 @@ def _name(against: Variance, compared: Compared, part: str) -> str:
 
 def _segment(against: Variance, name: str) -> str:
     """A segment as it is called on pages, by the card's own labels."""
-    return label(name, getattr(against.past, "labels", None))
+    return label(name, against.past.labels)
 
 
 def _signed(ratio: float) -> str:
@@ -117,10 +117,8 @@ def _where(published: Promise | None) -> str | None:
     """Where NRR lies in what was published, in words: 71st percentile."""
     if published is None:
         return None
-    shares = sorted(int(name[1:]) for name in published.quantiles)
-    for end, word in ((shares[0], "below"), (shares[-1], "above")):
-        if abs(published.place - end / 100) < 1e-9:
-            return f"{word} the {_ordinal(end)} percentile"
+    if not 0 < published.place < 1:
+        return "below the 1st percentile" if published.place <= 0 else "above the 99th percentile"
     return f"{_ordinal(round(100 * published.place))} percentile"
 
 
@@ -221,8 +219,8 @@ class Forecast:
 
     made: str
     median: float
-    low: float | None
-    high: float | None
+    low: float
+    high: float
     actual: float
     place: Markdown
 
@@ -231,10 +229,9 @@ class Forecast:
         found = against.published
         if found is None:
             return None
-        low, high = (found.quantiles.get(name) for name in ("p10", "p90"))
         where = _where(found) or ""
         place = where if where.split()[0] in ("below", "above") else f"at the {where}"
-        return cls(found.made, found.median, low, high, against.nrr, Markdown(place))
+        return cls(*(found.made, found.median, found.low, found.high, against.nrr, Markdown(place)))
 
 
 @dataclass(frozen=True, kw_only=True)
