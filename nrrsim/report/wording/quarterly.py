@@ -30,6 +30,7 @@ from nrrsim.movements import GAINS
 from nrrsim.notation import (
     MONTHS,
     count,
+    counted,
     label,
     money,
     month_name,
@@ -72,6 +73,40 @@ def split(past: Actuals, by: str = "segment") -> pd.DataFrame:
     frame = past.split(by)
     name = printed_quarter if by.startswith("cohort_") else partial(label, labels=past.labels)
     return frame.assign(name=frame["name"].map(name))
+
+
+def with_total(parts: pd.DataFrame, past: Actuals) -> pd.DataFrame:
+    """A split and the whole cohort below it, as the report's own NRR, GRR and logo retention."""
+    s = past.summary()
+    before = s["nrr_before"]
+    total = {
+        "name": "All",
+        "customers": s["customers"],
+        "opening": s["opening"],
+        "closing": s["closing"],
+        "nrr": s["nrr"],
+        "change": None if before is None else s["nrr"] - before,
+        "grr": s["grr"],
+        "logo": s["logo"],
+        "effect": s["closing"] / s["opening"] - 1,
+    }
+    return pd.concat([parts, pd.DataFrame([total])], ignore_index=True)
+
+
+def renewals_with_totals(past: Actuals) -> pd.DataFrame | None:
+    """The renewals by period, below them those of the window and those to come."""
+    frame = renewals(past)
+    if frame is None:
+        return None
+    unit, sums = "quarter" if past.pace == 3 else "year", []
+    for word, mine in (
+        ("Past", frame[frame["renewed"].notna()]),
+        ("Next", frame[frame["renewed"].isna()]),
+    ):
+        row = mine[["customers", "due", "renewed", "lost", "after"]].sum(min_count=1)
+        rate = row["renewed"] / row["due"] if row["due"] else None
+        sums.append({**row, "period": f"{word} {counted(len(mine), unit)}", "rate": rate})
+    return pd.concat([frame, pd.DataFrame(sums)], ignore_index=True)
 
 
 def in_words(frame: pd.DataFrame, past: Actuals) -> pd.DataFrame:
