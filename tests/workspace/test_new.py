@@ -506,9 +506,11 @@ def test_where_a_report_goes(here, run, monkeypatch):
     made = []
 
     def run_card(card, **how):
+        from nrrsim.report.card import Card
         from nrrsim.report.run import _reports_of
 
-        made.append(_reports_of(Path(card)) if how["out"] is None else how["out"])
+        read = Card(Path(card), Path("x.ipynb"), {}, {})
+        made.append(_reports_of(read) if how["out"] is None else how["out"])
         return Path("r")
 
     monkeypatch.setattr("nrrsim.report.run.run_card", run_card)
