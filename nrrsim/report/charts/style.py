@@ -145,7 +145,7 @@ def _bundle(spec: dict[str, Any], **_: Any) -> dict[str, Any]:
     bundle = {"image/svg+xml": drawn, "image/png": image, "text/plain": said}
     if figure:
         # a page has it drawn while print is set: here it would be waited for
-        figure["narrow"] = {**figure["narrow"], **theme()}
+        figure["narrow"] = {**json.loads(figure["narrow"]), **theme()}
     return bundle | ({FIGURE: figure} if figure else {})
 
 
@@ -188,16 +188,16 @@ def takes_columns(
             for c in numbers.split():
                 values = pd.to_numeric(frame[c]).astype(float)
                 data[c] = values.replace([inf, -inf], float("nan")).to_numpy()  # JSON has none
-            chart = draw(data.copy(), *args, **options)
+            with debug_mode(False):  # it is checked as a whole when it is shown, not part by part
+                chart = draw(data.copy(), *args, **options)
             if alt.renderers.active != RENDERER:
                 return chart
-            # the same arguments to the same function: they need no second check
             with _narrow_room(), debug_mode(False):
                 narrow = draw(data.copy(), *args, **options).to_dict(validate=False)
-            # Vega-Lite's own place for what it does not draw
+            # Vega-Lite's own place for what it does not draw; a text, which nobody looks through
             names = {c: [str(v) for v in frame[c]] for c in NAMES.intersection(data)}
             drawn_from = data.assign(**names)
-            about = _numbers(draw, drawn_from, *args, **options) | {"narrow": narrow}
+            about = _numbers(draw, drawn_from, *args, **options) | {"narrow": json.dumps(narrow)}
             return chart.properties(usermeta=about)
 
         return cast("Drawing[P]", checked)
