@@ -31,6 +31,7 @@ FIGURES = ("nrr", "grr", "logo", "company_closing")  # what page 1 prints of a q
 # How the time that a row pays for is counted: other rules are other figures of the same rows.
 PERIOD_RULES = ("end", "late_renewal", "period_end", "overlap", "invoices", "one_off")
 KINDS = ("amounts", "late", "gone", "renamed", "segment", "rates")
+MOST_TOLD = 200  # customers whose restatement is told in full
 RATES = "\0rates"  # the customers whom other rates alone have moved, as one; no key is like it
 NOTHING = 1e-13  # of NRR: what rounding leaves of a part that is 0
 YEAR = 12
@@ -234,13 +235,23 @@ class Since:
         if moved.empty:
             return none
         units = moved.groupby("unit", sort=True)
-        rows = [self._restatement(str(unit), rows) for unit, rows in units]
-        frame = pd.DataFrame(rows).assign(effect=self._effects(moved))
-        size = pd.DataFrame({"effect": frame["effect"].abs(), "change": frame["change"].abs()})
-        order = (
-            size.round(12).sort_values(["effect", "change"], ascending=False, kind="stable").index
+        change = (moved["arr_now"].fillna(0.0) - moved["arr"].fillna(0.0)).abs()
+        found = pd.DataFrame(
+            {"effect": self._effects(moved), "size": change.groupby(moved["unit"]).max()},
+            index=sorted(units.groups),
         )
-        return frame.loc[order, RESTATED].reset_index(drop=True)
+        found["rank"] = found["effect"].abs().round(12)
+        found = found.sort_values(["rank", "size"], ascending=False, kind="stable")
+        # of thousands a page names few: of the others it says how many they are, and their effect
+        told = pd.DataFrame(
+            [
+                self._restatement(str(unit), units.get_group(unit))
+                for unit in found.index[:MOST_TOLD]
+            ]
+        )
+        rest = pd.DataFrame({"unit": found.index[MOST_TOLD:], "customers": 1})
+        frame = pd.concat([told, rest], ignore_index=True) if len(rest) else told
+        return frame.assign(effect=found["effect"].to_numpy())[RESTATED]
 
     @cached_property
     def names(self) -> dict[str, str]:
@@ -335,9 +346,7 @@ class Since:
         moved.loc[
             moved["unit"].isin(renamed.values()) & moved["kind"].isin(["late", "gone"]), "kind"
         ] = "renamed"
-        by_rates_alone = moved.groupby("unit")["kind"].transform(
-            lambda kind: (kind == "rates").all()
-        )
+        by_rates_alone = (moved["kind"] == "rates").groupby(moved["unit"]).transform("all")
         moved.loc[by_rates_alone, "unit"] = RATES
         return moved
 
