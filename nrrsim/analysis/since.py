@@ -354,7 +354,8 @@ class Since:
         """What is told of one unit's rows that are others today, but for their effect."""
         kinds = [kind for kind in KINDS if (rows["kind"] == kind).any()]
         is_renamed = "renamed" in kinds
-        rows = rows.sort_values("month", kind="stable")
+        # a row of two kinds stands here twice, and counts once
+        rows = rows.drop_duplicates(["customer", "month"]).sort_values("month", kind="stable")
         was, now = rows[rows["arr"].notna()], rows[rows["arr_now"].notna()]
         segment, segment_today = (
             str(of.iloc[-1]) if len(of) else None for of in (was["segment"], now["segment_today"])

@@ -223,6 +223,10 @@ KIND_CASES = {
         (FLAT, SEGMENT | {"Alder Ltd": "mid_market"}),
         ("Alder Ltd", "January 2024 to June 2026", 0.0, 0.0, "Segment changed (SMB to Mid-market)"),
     ),
+    "amounts, and another segment": (
+        (other("Alder Ltd", slice(28, 30), 11_100.0), SEGMENT | {"Alder Ltd": "mid_market"}),
+        ("Alder Ltd", "January 2024 to June 2026", -900.0, -900 / 45_000, "Amounts changed, segment changed (SMB to Mid-market)"),
+    ),
     "several of one": (
         (FLAT | {"Alder Ltd": np.concatenate([[0], np.full(31, 12_000.0), [9.0]])}
          | {"Birch GmbH": np.where(np.arange(33) == 20, 0, np.where(np.arange(33) == 29, 18_000.0, 24_000.0))},
