@@ -265,17 +265,25 @@ class Since:
     def _books(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         """By key the published book, today's of the same months, and today's at the rates of then.
 
-        Of the months that both ledgers know: one that begins later has not lost its rows.
+        Of the months that both ledgers know: one that begins later has not lost its rows, and of
+        one that has quarters alone none are gone.
         """
         assert self.before is not None
         assert self.before.book is not None
         assert self.then is not None
         ledger, published = self.past.ledger, self.before.book
-        first = max(ledger.months[0], str(published["month"].min()))
+        numbers = sorted(parse_month(month, "month") for month in set(published["month"]))
+        first = max(ledger.months[0], month_name(numbers[0]))
+        step = int(np.diff(numbers).min(initial=YEAR))
+        known = [
+            name
+            for name, number in zip(ledger.months, ledger.entries.months, strict=True)
+            if (number - numbers[0]) % step == 0
+        ]
         then = ledger
         if ledger.rates is not None:
             then = replace(ledger, rates=_with_rates(ledger.rates, self._other_rates))
-        today, at_rates_of_then = (
+        own = (
             keyed(
                 book_of(each, self.before.as_of, self.then.start, first),
                 ledger,
@@ -283,7 +291,10 @@ class Since:
             )
             for each in (ledger, then)
         )
-        return published[published["month"] >= first], today, at_rates_of_then
+        published, today, at_rates_of_then = (
+            book[book["month"].isin(known)] for book in (published, *own)
+        )
+        return published, today, at_rates_of_then
 
     @cached_property
     def _other_rates(self) -> dict[str, dict[str, float]]:

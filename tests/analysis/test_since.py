@@ -292,6 +292,27 @@ def test_an_earlier_history_is_not_compared_where_one_of_the_ledgers_does_not_ha
     assert nr.since(Actuals(ledger_of(FLAT), NOW), before).restatements.empty
 
 
+@pytest.mark.parametrize("definition", ["point_to_point", "flow", "trailing_average"])
+@pytest.mark.parametrize("steps", [(1, 3), (3, 1)])
+def test_a_ledger_of_quarters_is_compared_with_one_of_months_by_its_quarters(steps, definition):
+    """The months that one of the two does not know are neither gone nor late."""
+    then, now = (
+        nr.read_ledger(ledger_of(book).frame().query("month in @MONTHS[2::@step]"), rows="months")
+        for step, book in zip(
+            steps, (FLAT, other("Alder Ltd", slice(28, 30), 11_100.0)), strict=True
+        )
+    )
+    before = published(Actuals(then, LAST, definition=definition))
+    since = nr.since(Actuals(now, NOW, definition=definition), before)
+    frame = moved.restatements(since)
+    assert frame[["customer", "months", "change"]].values.tolist()[0] == [
+        "Alder Ltd",
+        "June 2026",
+        pytest.approx(-900),
+    ]
+    assert len(since.restatements) == 1
+
+
 def test_a_window_that_todays_ledger_does_not_reach_is_said():
     before = published(Actuals(ledger_of(FLAT), LAST))
     short = {name: np.where(np.arange(33) < 20, 0, each) for name, each in FLAT.items()}
