@@ -182,8 +182,8 @@ class Since:
 
     @property
     def is_compared(self) -> bool:
-        """Whether there is a report before that this one can be compared with."""
-        return len(self.figures) > 0
+        """Whether there is a report before, and both have an NRR that can be compared."""
+        return "nrr" in set(self.figures["figure"]) and not np.isnan(self.past.now.nrr)
 
     # --- what was restated ------------------------------------------------------------------------
 
@@ -420,20 +420,32 @@ class Since:
         """The quarters before the last one whose NRR would be printed otherwise today.
 
         `month`, `published` (from the book that the report before rests on, as its trend had it)
-        and `today`, the latest first.
+        and `today`, the latest first. Of several currencies the book has one window's rates alone:
+        of a quarter that moves by those, what its own report published.
         """
         rows = []
-        if self.then is not None and len(self.restatements):
-            past, (published, _, _) = self.then, self._books
-            book = _as_ledger(published.assign(unit=""), self.past.ledger)
+        if self.then is not None and self.before is not None and len(self.restatements):
+            past, (published, today, _) = self.then, self._books
+            book, at_its_rates = (
+                _as_ledger(each.assign(unit=""), self.past.ledger) for each in (published, today)
+            )
+            is_own = past.ledger.rates is None or past.ledger.reported
             # of the old book's prices nothing is kept
             months = [] if past.ex_price else [*past.trend()["month"]][-2::-1]
             for month in months:
                 try:
-                    was = measure(book, month, past.window, past.definition).nrr
+                    was, same, now = (
+                        measure(each, month, past.window, past.definition).nrr
+                        for each in (book, at_its_rates, past.ledger)
+                    )
                 except UsageError:  # before the months that both know
                     break
-                now = measure(past.ledger, month, past.window, past.definition).nrr
+                if not is_own:
+                    said = self.before.quarters.get(month, {})
+                    is_told = (
+                        said.get("terms") == self.before.said["terms"] and abs(was - same) > NOTHING
+                    )
+                    was = said["nrr"] if is_told and said["nrr"] is not None else now
                 if _printed("nrr", was) != _printed("nrr", now):
                     rows.append([month, was, now])
         return pd.DataFrame(rows, columns=["month", "published", "today"])
@@ -444,13 +456,15 @@ class Since:
     def parts(self) -> pd.DataFrame:
         """The parts of what NRR changed by since the report before, each by its own formula.
 
+        None where one of the two has no NRR: nobody paid at its start.
+
         `part` (a movement's name, or restated, rolled_off, mix, definition), `change` (of NRR),
         and its two largest customers as `first`, `first_change`, `second`, `second_change` (None
         and nan where there is none). What is 0 is left out; the rest adds up to this NRR less the
         one published.
         """
         columns = ["part", "change", "first", "first_change", "second", "second_change"]
-        if self.then is None or self.before is None or not len(self.figures):
+        if self.then is None or self.before is None or not self.is_compared:
             return pd.DataFrame(columns=columns)
         past, then = self.past, self.then
         now, old = _Cohort.of(past), _Cohort.of(then)

@@ -313,6 +313,49 @@ def test_a_ledger_of_quarters_is_compared_with_one_of_months_by_its_quarters(ste
     assert len(since.restatements) == 1
 
 
+@pytest.mark.parametrize(("nobody", "lacks"), [("2025-06", "Q2 2026"), ("2025-09", "Q3 2026")])
+def test_a_quarter_without_an_nrr_is_compared_with_none(nobody, lacks):
+    """A month of zeros alone is known: nobody paid."""
+    rows = ledger_of(FLAT).frame()
+    ledger = nr.read_ledger(
+        rows.assign(arr=rows["arr"].where(rows["month"] != nobody, 0)), rows="months"
+    )
+    since = nr.since(Actuals(ledger, NOW), published(Actuals(ledger, LAST)))
+    assert not since.is_compared
+    assert since.bridge().empty
+    assert f"{lacks} has no NRR" in said_of(since, "since")
+    json.dumps(since.record(), allow_nan=False)
+
+
+@pytest.mark.parametrize("restated", [False, True])
+def test_an_earlier_quarter_in_several_currencies_moves_by_its_own_published_figure(
+    write, restated
+):
+    """The last report's book is at the rates of its own window: those of others are another NRR."""
+    rates = write(
+        "month,currency,rate\n"
+        + "".join(f"{month},EUR,{1 + number / 50}\n" for number, month in enumerate(MONTHS)),
+        "rates.csv",
+    )
+
+    def ledger(book):
+        frame = ledger_of(book).frame()
+        frame["currency"] = np.where(frame["customer"] == "Birch GmbH", "EUR", "USD")
+        return nr.read_ledger(frame, rows="months", rates=rates, currency="USD")
+
+    earlier = published(Actuals(ledger(FLAT), "2026-03"))
+    last = published(Actuals(ledger(FLAT), LAST))
+    before = Published(COMPANY, LAST, {**earlier.quarters, **last.quarters}, last.book)
+    changed = ledger(other("Alder Ltd", slice(26 if restated else 29, 30), 10_000.0))
+    found = nr.since(Actuals(changed, NOW), before)
+    assert len(found.restatements) == 1
+    assert found.earlier["month"].tolist() == (["2026-03"] if restated else [])
+    if restated:
+        was, now = found.earlier[["published", "today"]].iloc[0]
+        assert was == earlier.said["nrr"]
+        assert now == nr.measure(changed, "2026-03").nrr
+
+
 def test_a_window_that_todays_ledger_does_not_reach_is_said():
     before = published(Actuals(ledger_of(FLAT), LAST))
     short = {name: np.where(np.arange(33) < 20, 0, each) for name, each in FLAT.items()}

@@ -329,19 +329,26 @@ class Term:
 
 @dataclass(frozen=True)
 class Change:
-    """The terms in which two reports differ, or why nothing is compared; none where all is."""
+    """The terms in which two reports differ, or why nothing is compared; none where all is.
+
+    lacks : the period of the two that has no NRR.
+    """
 
     changed: tuple[Term, ...]
     why_not: str
+    lacks: str
 
     @classmethod
     def of(cls, since: Since) -> Self:
+        has_none = since.past.now.nrr != since.past.now.nrr
+        lacks = _period(since.past.as_of, since) if has_none else _last(since)
         return cls(
             tuple(
                 Term(TERM_WORDS[name], _term(name, then), _term(name, now))
                 for name, (then, now) in since.changed.items()
             ),
             since.why_not,
+            "" if since.is_compared else lacks,
         )
 
 
@@ -369,7 +376,8 @@ class Why:
         for _, row in largest[largest["change"].abs() >= SMALL].iterrows():
             part = row["part"]
             is_movement = part in STEPS
-            name = STEPS[part].lower() if is_movement else _part(part, since)
+            is_months = part in ("rolled_off", "restated")
+            name = _part(part, since) if is_months else PART_WORDS[part].lower()
             customer = row["first"] if is_movement and isinstance(row["first"], str) else None
             found.append(Cause(name, float(row["change"]), customer))
         return cls(tuple(found))
