@@ -339,13 +339,13 @@ class Since:
             there
             & (both["segment"].astype(object) != both["segment_today"].astype(object)).to_numpy()
         )
-        rated = there & ((both["arr_now"] - both["arr_today"]).abs() > least).to_numpy()
+        both["rated"] = ((both["arr_now"] - both["arr_today"]).abs() > least).to_numpy()
         kinds = {
             "amounts": others,
             "late": (both["_merge"] == "right_only").to_numpy(),
             "gone": (both["_merge"] == "left_only").to_numpy(),
             "segment": split,
-            "rates": rated & ~others,
+            "rates": there & both["rated"].to_numpy() & ~others,
         }
         pieces = [both[which].assign(kind=kind) for kind, which in kinds.items() if which.any()]
         if not pieces:
@@ -373,6 +373,9 @@ class Since:
         )
         if is_renamed and segment != segment_today:
             kinds.append("segment")
+        # who is renamed is the same at the rates of then, and may be another at today's
+        if is_renamed and rows["rated"].any():
+            kinds.append("rates")
         by_month = (rows["arr_now"].fillna(0.0) - rows["arr"].fillna(0.0)).groupby(rows["month"])
         changes = by_month.sum()
         latest, amount = (was, "arr") if len(was) else (now, "arr_now")
@@ -385,7 +388,7 @@ class Since:
             "customers": 1 if is_renamed else int(rows["customer"].nunique()),
             "arr": float(latest[amount].sum()),
             "months": tuple(sorted(set(rows["month"]))),
-            "change": 0.0 if is_renamed else float(changes.iloc[np.abs(changes).argmax()]),
+            "change": float(changes.iloc[np.abs(changes).argmax()]),
             "kinds": tuple(kinds),
         }
 

@@ -372,6 +372,19 @@ RATES = "month,currency,rate\n" + "\n".join(
 )
 
 
+def test_who_is_renamed_may_have_other_rates_too(write):
+    def ledger(rate, book):
+        rates = write(RATES.replace("2025-06,EUR,1.117", f"2025-06,EUR,{rate}"), "rates.csv")
+        frame = ledger_of(book).frame().assign(currency="EUR")
+        return nr.read_ledger(frame, rows="months", rates=rates, currency="USD")
+
+    renamed = without("Alder Ltd") | {"Alder Holding": FLAT["Alder Ltd"]}
+    before = published(Actuals(ledger(1.117, FLAT), LAST))
+    since = nr.since(Actuals(ledger(1.2, renamed), NOW), before)
+    told = moved.restatements(since).set_index("kind")["change"]
+    assert told["Renamed, other exchange rates"] == pytest.approx(12_000 * (1.2 - 1.117))
+
+
 @pytest.mark.parametrize("reported", [False, True])
 def test_other_rates_are_told_apart_from_other_amounts(write, reported):
     rows = [
