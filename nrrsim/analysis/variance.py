@@ -188,7 +188,7 @@ class Variance:
         return self._of_ratios(stated) if scenario is None else self._of_scenario(scenario)
 
     def _as_in_ledger(self, stated: pd.Series) -> pd.Series:
-        """A plan's figures by the ledger's segments: it may call them as pages do, `SMB` for smb."""
+        """A plan's figures by the ledger's segments; it may call them as pages do (SMB)."""
         own = [str(name) for name in self.past.ledger.entries.frame["segment"].cat.categories]
         called: dict[str, list[str]] = {}
         for name in own:

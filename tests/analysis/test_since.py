@@ -254,8 +254,11 @@ def test_a_kind_of_restatement(kind):
     said = said_of(since, "restated").replace("\\", "")
     assert bool(said) == bool(since.figures["moved"].any())
     if abs(effect) > 5e-4:
-        assert re.search(r"Q2 2026 has NRR of [\d.]+% \(86.7% published\)", said)
+        assert re.search(r"Q2 2026 now has NRR of [\d.]+% \(86.7% published\)", said)
         assert customer.split(",")[0] in said
+        # the other pages compare with what today's ledger says, so this one says both
+        change = said_of(since, "since").replace("\\", "")
+        assert re.search(r"published for Q2 2026 and (up|down|unchanged) .* its restated", change)
     assert "covered" in said_of(since, "restatements")
 
 
@@ -280,7 +283,7 @@ def test_earlier_quarters_that_move_are_named(definition):
     ) == {month: pytest.approx(pair) for month, pair in moved_then.items()}
     assert "2025-03" in rows.index
     said = said_of(since, "restatements").replace("\\", "")
-    assert "Earlier quarters move, too: " in said
+    assert "Earlier quarters change, too: NRR of " in said
     assert "Q1 2025 from " in said
 
 

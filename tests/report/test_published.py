@@ -397,7 +397,7 @@ def test_the_pdf_says_what_was_restated_and_what_changed(place):
     made = run_card(path, out=place / "reports", to=("pdf",), engine="embedded")
     told = squeezed(text_of(made / "report.pdf"))
     for words in (
-        "Restated. By today’s ledger Q2 2026 has NRR of",
+        "Restated. Q2 2026 now has NRR of",
         "Changes since Q2 2026",
         "Q2 2026 Alder Ltd June 2026 +€3.00K",
         "Amounts changed",

@@ -234,7 +234,7 @@ class Report:
             fiscal_year_end=past.ledger.calendar.year_end,
             nrr=past.now.nrr,
             published=float(before.said["nrr"] if before.said["nrr"] is not None else "nan"),
-            is_restated=bool(since.figures.set_index("figure")["moved"].get("nrr", False)),
+            is_restated=_restated_nrr(since) is not None,
             same_measure=default,
         )
 
@@ -331,12 +331,14 @@ class Term:
 class Change:
     """The terms in which two reports differ, or why nothing is compared; none where all is.
 
-    lacks : the period of the two that has no NRR.
+    lacks : the period of the two that has no NRR. restated : last quarter's NRR as it is today,
+    where it would be printed otherwise than it was published.
     """
 
     changed: tuple[Term, ...]
     why_not: str
     lacks: str
+    restated: float | None
 
     @classmethod
     def of(cls, since: Since) -> Self:
@@ -349,6 +351,7 @@ class Change:
             ),
             since.why_not,
             "" if since.is_compared else lacks,
+            _restated_nrr(since),
         )
 
 
@@ -419,6 +422,12 @@ class Ranges:
                 for _, row in frame.iloc[sorted({0, len(frame) - 1})].iterrows()
             )
         )
+
+
+def _restated_nrr(since: Since) -> float | None:
+    """Last quarter's NRR from today's ledger; None where it would be printed as it was."""
+    figures = since.figures.set_index("figure")
+    return float(figures["today"]["nrr"]) if figures["moved"].get("nrr", False) else None
 
 
 def _place(place: float) -> str:
