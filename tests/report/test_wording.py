@@ -229,10 +229,14 @@ def rare_moves():
     )
     term = since.Term("window", "6 months", "12 months")
     yield "since/since_heading", (report,)
-    yield "since/since", (report, since.Change((term, term), ""))
-    yield "since/since", (report, since.Change((), "it begins later"))
+    yield "since/since", (report, since.Change((term, term), "", "", None))
+    yield "since/since", (report, since.Change((), "it begins later", "", None))
+    yield "since/since", (report, since.Change((), "", "Q2 2026", None))
+    for restated in (1.06, 1.03, 1.02):
+        yield "since/since", (report, since.Change((), "", "", restated))
+        yield "since/since", (replace(report, nrr=1.03), since.Change((), "", "", restated))
     for nrr in (1.05, 1.03, 1.0):
-        yield "since/since", (replace(report, nrr=nrr), since.Change((), ""))
+        yield "since/since", (replace(report, nrr=nrr), since.Change((), "", "", None))
         yield "since/why", (replace(report, nrr=nrr), since.Why(()))
     whose = since.Cause("churn", -0.02, "Alder"), since.Cause("Q3 2025 rolled off", 0.01, None)
     for is_restated in (False, True):
