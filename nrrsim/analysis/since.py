@@ -226,7 +226,7 @@ class Since:
         `customer` (null: no longer in the ledger, or of several), `segment`, how many `customers`,
         `arr` (the latest that was published, else of today), `months` (a tuple), `change` (of the
         month with the largest), `effect` (on the published NRR, that customer's rows alone being
-        today's) and `kinds` (a tuple of KINDS).
+        today's; price movements count in it even where the report leaves them out) and `kinds` (a tuple of KINDS).
         """
         none = pd.DataFrame(columns=RESTATED)
         if self.then is None or self.before is None or self.before.book is None:
@@ -476,7 +476,8 @@ class Since:
         gone = old.within(old.start, min(now.start, old.end))
         common = (now.start, old.end)
         rows: list[tuple[str, float, pd.Series]] = []
-        effects = self.restatements.dropna(subset=["customer"]).set_index("customer")["effect"]
+        named = self.restatements.dropna(subset=["customer"]).set_index("customer")
+        effects = named["effect"].astype(float).iloc[: 0 if past.ex_price else None]
         rows.append(("restated", self.restated, effects))
         for number, name in enumerate(MOVEMENTS):
             mine = fresh[fresh["kind"] == number]

@@ -375,6 +375,24 @@ RATES = "month,currency,rate\n" + "\n".join(
 )
 
 
+def test_without_price_no_customer_is_a_cause_in_points():
+    """Of the book that was published there are amounts alone, so an effect counts prices."""
+    rows = ledger_of(FLAT).frame().assign(quantity=12)
+
+    def past(rows, as_of):
+        rows = rows.assign(unit_price=rows["arr"] / rows["quantity"])
+        return Actuals(nr.read_ledger(rows, rows="months"), as_of, ex_price=True)
+
+    before = published(past(rows, LAST))
+    is_it = (rows["customer"] == "Alder Ltd") & (rows["month"] == LAST)
+    since = nr.since(past(rows.assign(arr=rows["arr"].where(~is_it, 15_000)), NOW), before)
+    assert since.restated == 0  # all of it is price
+    assert since.restatements["effect"].tolist() == pytest.approx([3_000 / 45_000])
+    assert "cause" not in said_of(since, "restated")
+    assert "price movements included" in said_of(since, "restatements")
+    assert moved.restatements(since)["customer"].tolist() == ["Alder Ltd"]
+
+
 def test_who_is_renamed_may_have_other_rates_too(write):
     def ledger(rate, book):
         rates = write(RATES.replace("2025-06,EUR,1.117", f"2025-06,EUR,{rate}"), "rates.csv")

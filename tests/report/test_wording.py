@@ -246,9 +246,12 @@ def rare_moves():
     yield "since/restated", (report, since.Restated((figure,), (cause, cause), True))
     for has_book in (False, True):
         yield "since/restated", (report, since.Restated((figure,), (), has_book))
-        yield "since/restatements", (report, since.Restatements(1, not has_book, has_book, ()))
+        yield (
+            "since/restatements",
+            (report, since.Restatements(1, not has_book, has_book, (), False)),
+        )
     earlier = (since.Quarter("Q1 2026", 1.02, 1.01),)
-    yield "since/restatements", (report, since.Restatements(2, True, True, earlier))
+    yield "since/restatements", (report, since.Restatements(2, True, True, earlier, True))
     judged = since.Judged("Q3 2025", 0.98, 1.12, 1.07, "at the 71st percentile", True)
     yield "since/ranges", (report, since.Ranges((judged, replace(judged, inside=False))))
     yield "since/ranges", (replace(report, same_measure=False), since.Ranges((judged,)))

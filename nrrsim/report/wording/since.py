@@ -89,7 +89,7 @@ def restatements(since: Since) -> pd.DataFrame:
         others = found.iloc[MOST_ROWS:]
         told = counted(int(others["customers"].sum()), "other customer")
         rows.append(["", told, "", "", float(others["effect"].sum()), ""])
-    if rows:
+    if rows and not since.past.ex_price:
         together = since.restated - float(found["effect"].sum())
         if abs(together) >= SMALL:
             rows.append(["", "Together, beyond these", "", "", together, ""])
@@ -282,7 +282,9 @@ class Restated:
         if not moved:
             return None
         found = since.restatements
-        found = found[found["effect"].abs() >= SMALL].head(MOST_CAUSES)
+        # an effect is of amounts, whose prices nobody kept
+        least = float("inf") if since.past.ex_price else SMALL
+        found = found[found["effect"].abs() >= least].head(MOST_CAUSES)
         causes = tuple(Named(_whom(row, since), row["effect"]) for _, row in found.iterrows())
         return cls(moved, causes, since.before is not None and since.before.book is not None)
 
@@ -304,6 +306,7 @@ class Restatements:
     moved: bool  # whether a published figure moved
     has_book: bool
     earlier: tuple[Quarter, ...]
+    with_price: bool  # whether the effects count price movements, which the report's NRR leaves out
 
     @classmethod
     def of(cls, since: Since) -> Self | None:
@@ -315,7 +318,8 @@ class Restatements:
             Quarter(_period(month, since), float(published), float(today))
             for month, published, today in since.earlier.itertuples(index=False)
         )
-        return cls(int(found["customers"].sum()), moved, has_book, earlier)
+        customers = int(found["customers"].sum())
+        return cls(customers, moved, has_book, earlier, since.past.ex_price)
 
 
 @dataclass(frozen=True)
