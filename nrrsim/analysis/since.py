@@ -226,7 +226,8 @@ class Since:
         `customer` (null: no longer in the ledger, or of several), `segment`, how many `customers`,
         `arr` (the latest that was published, else of today), `months` (a tuple), `change` (of the
         month with the largest), `effect` (on the published NRR, that customer's rows alone being
-        today's; price movements count in it even where the report leaves them out) and `kinds` (a tuple of KINDS).
+        today's; price movements count in it even where the report leaves them out) and `kinds` (a
+        tuple of KINDS).
         """
         none = pd.DataFrame(columns=RESTATED)
         if self.then is None or self.before is None or self.before.book is None:
