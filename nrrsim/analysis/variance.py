@@ -457,6 +457,8 @@ def _by_movement(
     """Two sides compared by movement; expansion is one where either does not split it."""
     actual = _amounts(own)
     planned = planned.reindex(columns=[*actual], fill_value=0.0)
+    # of a segment that had nothing there is no NRR, whatever may come back to it
+    planned = planned.where(planned["opening"] > 0, 0.0)
     merged = bool(actual["unsplit"].any() or planned["unsplit"].any())
     parts = by_movement(planned, actual)
     whole = parts.sum(axis=1)

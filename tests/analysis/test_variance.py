@@ -332,6 +332,18 @@ def test_a_years_forecast_by_movement(past):
     )
 
 
+def test_what_comes_back_to_a_segment_that_had_nothing_is_no_part(past):
+    """Its parts would not add up: there is no rate of nothing."""
+    expected = {
+        "smb": {"opening": [20.0] * 12, "churn": [0.25] * 12},
+        "mid": {"opening": [0.0] * 12, "reactivation": [1.0] * 12},
+    }
+    said = {"terms": {}, "ahead": {"2026-01": {"p10": 0.8, "p50": 1.0, "p90": 1.1}}}
+    quarters = {"2025-01": {**said, "expected": expected}}
+    found = nr.variance(past, None, Published("x", "2025-01", quarters)).published.compared
+    assert found.parts.sum() == pytest.approx(found.difference, abs=1e-12)
+
+
 def test_last_quarters_forecast_moves_what_was_left_of_the_cohort(past):
     """In October Ash's 10 and Cedar's 26 are left. Of a book of 72 the half of smb was to leave."""
     expected = {
