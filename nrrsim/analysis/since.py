@@ -273,7 +273,7 @@ class Since:
         assert self.before.book is not None
         assert self.then is not None
         ledger, published = self.past.ledger, self.before.book
-        numbers = sorted(parse_month(month, "month") for month in set(published["month"]))
+        numbers = sorted({parse_month(month, "month") for month in published["month"].unique()})
         first = max(ledger.months[0], month_name(numbers[0]))
         step = int(np.diff(numbers).min(initial=YEAR))
         known = [
@@ -292,10 +292,10 @@ class Since:
             )
             for each in (ledger, then)
         )
-        published, today, at_rates_of_then = (
-            book[book["month"].isin(known)] for book in (published, *own)
+        then_published, today, at_rates_of_then = (
+            pd.DataFrame(book[book["month"].isin(known)]) for book in (published, *own)
         )
-        return published, today, at_rates_of_then
+        return then_published, today, at_rates_of_then
 
     @cached_property
     def _other_rates(self) -> dict[str, dict[str, float]]:

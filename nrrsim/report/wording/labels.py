@@ -76,6 +76,20 @@ def size_of(difference: float) -> str:
     return points(abs(difference)).lstrip("+").replace("pts", "points")
 
 
+def percentile(place: float) -> str:
+    """Where a value lies in what was forecast, from 0 to 1: 71st percentile."""
+    if not 0 < place < 1:
+        return "below the 1st percentile" if place <= 0 else "above the 99th percentile"
+    number = round(100 * place)
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{'th' if number % 100 in (11, 12, 13) else ending} percentile"
+
+
+def at_percentile(place: float) -> str:
+    """The same inside a sentence: at the 71st percentile."""
+    return f"{'at the ' if 0 < place < 1 else ''}{percentile(place)}"
+
+
 def joined(parts: Sequence[str], last: str = " and ") -> str:
     """Several texts as one: a, b and c."""
     return last.join([*([", ".join(parts[:-1])] if len(parts) > 1 else []), *parts[-1:]])

@@ -14,10 +14,10 @@ import pandas as pd
 
 from nrrsim.notation import label, percent
 from nrrsim.report.wording.facts import Change
-from nrrsim.report.wording.labels import GROUP_WORDS, Markdown, shown
+from nrrsim.report.wording.labels import GROUP_WORDS, Markdown, at_percentile, percentile, shown
 
 if TYPE_CHECKING:
-    from nrrsim.analysis.variance import Compared, Promise, Variance
+    from nrrsim.analysis.variance import Compared, Variance
 
 WORDS = {**GROUP_WORDS, "method": "Forecast method"}
 ENDS = {"planned": "Plan", "actual": "Actual", "others": "All others"}
@@ -37,7 +37,7 @@ def figures(against: Variance | None) -> pd.DataFrame:
     total = "Segments in the plan" if against.is_part else total
     names = [total if name == "all" else _segment(against, name) for name in frame["name"]]
     # of a segment nothing was published that it could lie in
-    where = [_where(against.published) if pd.notna(place) else "" for place in frame["place"]]
+    where = [percentile(place) if pd.notna(place) else "" for place in frame["place"]]
     return frame.assign(
         name=names, place=pd.Series(where, dtype=object), ratio=frame["variance"] / frame["plan"]
     )
@@ -111,22 +111,6 @@ def _segment(against: Variance, name: str) -> str:
 
 def _signed(ratio: float) -> str:
     return f"{'+' if 0 < ratio < float('inf') else ''}{percent(ratio)}"
-
-
-def _where(published: Promise | None) -> str | None:
-    """Where NRR lies in what was published, in words: 71st percentile."""
-    if published is None:
-        return None
-    if not 0 < published.place < 1:
-        return "below the 1st percentile" if published.place <= 0 else "above the 99th percentile"
-    return f"{_ordinal(round(100 * published.place))} percentile"
-
-
-def _ordinal(number: int) -> str:
-    ending = (
-        "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    )
-    return f"{number}{ending}"
 
 
 # --- facts -------------------------------------------------------------------------------------
@@ -229,9 +213,8 @@ class Forecast:
         found = against.published
         if found is None:
             return None
-        where = _where(found) or ""
-        place = where if where.split()[0] in ("below", "above") else f"at the {where}"
-        return cls(*(found.made, found.median, found.low, found.high, against.nrr, Markdown(place)))
+        place = Markdown(at_percentile(found.place))
+        return cls(found.made, found.median, found.low, found.high, against.nrr, place)
 
 
 @dataclass(frozen=True, kw_only=True)

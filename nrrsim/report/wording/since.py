@@ -16,7 +16,7 @@ from nrrsim.analysis.since import FIGURES, RATES
 from nrrsim.metrics import DEFINITIONS
 from nrrsim.months import shift
 from nrrsim.notation import counted, label, money, month_name, percent, points
-from nrrsim.report.wording.labels import STEPS, Markdown, joined, period
+from nrrsim.report.wording.labels import STEPS, Markdown, at_percentile, joined, period
 
 if TYPE_CHECKING:
     from nrrsim.analysis.since import Since
@@ -43,7 +43,6 @@ PART_WORDS = STEPS | {"rolled_off": "Rolled off", "mix": "Cohort mix"}
 PART_WORDS |= {"restated": "Restated", "definition": "Definition"}
 MOST_ROWS, MOST_CAUSES = 12, 2
 SMALL = 5e-4  # of NRR: below what is printed
-ENDINGS, TEENS = {1: "st", 2: "nd", 3: "rd"}, (11, 12, 13)  # of ordinal numbers
 
 
 # --- frames for pictures and tables ------------------------------------------------------------
@@ -420,7 +419,7 @@ class Ranges:
                     float(row["p10"]),
                     float(row["p90"]),
                     float(row["actual"]),
-                    Markdown(_place(row["place"])),
+                    Markdown(at_percentile(row["place"])),
                     bool(row["p10"] <= row["actual"] <= row["p90"]),
                 )
                 for _, row in frame.iloc[sorted({0, len(frame) - 1})].iterrows()
@@ -432,15 +431,6 @@ def _restated_nrr(since: Since) -> float | None:
     """Last quarter's NRR from today's ledger; None where it would be printed as it was."""
     figures = since.figures.set_index("figure")
     return float(figures["today"]["nrr"]) if figures["moved"].get("nrr", False) else None
-
-
-def _place(place: float) -> str:
-    """Where a value lies in what was forecast: at the 71st percentile."""
-    if not 0 < place < 1:
-        return "below the 1st percentile" if place <= 0 else "above the 99th percentile"
-    number = round(100 * place)
-    ending = ENDINGS.get(number % 10, "th") if number % 100 not in TEENS else "th"
-    return f"at the {number}{ending} percentile"
 
 
 SENTENCES: Mapping[str, Any] = {
