@@ -31,13 +31,15 @@ help:
 report: $(STAMP)
 	@$(BIN)/nrrsim report $(CARDS) --to html,pdf
 
+# What needs a browser, and an environment with JupyterLab.
+BROWSER := tests/report/test_screens.py tests/whatif/test_browser.py
 # Both are run, whatever the first one says; pytest's own last line is the last. The browser has the machine to itself.
 # A file stays with one worker (a notebook's cells need each other, and what a file's tests share is made once), and the
 # files go out in the order of conftest.py, the longest first.
 define tests
 	@status=0; \
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(1) --ignore tests/whatif/test_browser.py || status=1; \
-	$(LAB)/bin/pytest -rs $(1) tests/whatif/test_browser.py || status=1; \
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(1) $(addprefix --ignore ,$(BROWSER)) || status=1; \
+	$(LAB)/bin/pytest -rs $(1) $(BROWSER) || status=1; \
 	exit $$status
 endef
 

@@ -176,8 +176,12 @@ def year_name(month: Any, calendar: Calendar = CALENDAR_YEAR) -> str:
 
 
 def printed_quarter(name: str) -> str:
-    """The name of a quarter in data, `2024 Q1`, as it is printed: `Q1 2024`; others as they are."""
-    return re.sub(r"^(\d{4}) (Q[1-4])$", r"\2 \1", name)
+    """The name of a quarter in data, `2024 Q1`, as it is printed: `Q1 2024`; others as they are.
+
+    So is that of a cohort: `until 2023-12` is `until December 2023`.
+    """
+    plain = re.sub(r"^(\d{4}) (Q[1-4])$", r"\2 \1", name)
+    return re.sub(r"^(until )?(\d{4}-\d{2})$", lambda m: f"{m[1] or ''}{month_name(m[2])}", plain)
 
 
 def label(name: Any, labels: Mapping[str, str] | None = None) -> str:

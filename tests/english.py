@@ -37,9 +37,19 @@ class _Page(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.parts: list[str] = []
+        self.formula = False
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag not in ("span", "strong", "em", "a", "code"):
+            self.parts.append(" ")
+        self.formula = self.formula or tag == "math"
+
+    def handle_endtag(self, tag: str) -> None:
+        self.formula = self.formula and tag != "math"
 
     def handle_data(self, data: str) -> None:
-        if self.cdata_elem is None:  # neither style nor script
+        # neither style nor script, and no formula
+        if self.cdata_elem is None and not self.formula:
             self.parts.append(data)
 
 
@@ -47,4 +57,4 @@ def text_of_page(html: str) -> str:
     """What a page shows, its charts' labels included."""
     page = _Page()
     page.feed(html.partition("<body")[2])
-    return " ".join(page.parts)
+    return "".join(page.parts)

@@ -100,7 +100,9 @@ def test_a_yearly_report_is_named_by_the_year_that_it_ends():
 
 def test_a_quarter_in_data_and_in_print():
     assert notation.printed_quarter("2024 Q1") == "Q1 2024"
-    for same in ("Q1 FY25", "2024", "FY25", "until 2023-12", "2024-01", "2024 Q5", "a 2024 Q1"):
+    assert notation.printed_quarter("until 2023-12") == "until December 2023"
+    assert notation.printed_quarter("2024-01") == "January 2024"
+    for same in ("Q1 FY25", "2024", "FY25", "2024 Q5", "a 2024 Q1"):
         assert notation.printed_quarter(same) == same
 
 

@@ -28,14 +28,14 @@ HOUSE = {
     "engine": "draws groups paths outcomes kernel driver_rates sizes expectation switched moments"
     " simulation quick",
     "calibration": "exposure frequency sizes tenure years calibrate backtest",
-    "analysis": "actuals customers renewals cohorts paired sensitivity bridge variance forecast since"
+    "analysis": "actuals customers renewals cohorts paired sensitivity bridge forecast since variance"
     " programmes frontier summary comparison sweep",
-    "report": "tables charts/alternative charts/style charts/retention charts/outlook charts/grid"
-    " charts/live wording/labels wording/facts wording/columns wording/quarterly"
-    " wording/comparison wording/forecast wording/plan wording/since wording/templates"
-    " wording/say wording/commentary audience card manifest published workbook/rows"
-    " workbook/styles workbook/sections workbook/customersheet workbook/live"
-    " workbook/monthsheet workbook/summary workbook/checks workbook/write grid"
+    "report": "tables charts/alternative charts/picture charts/style charts/retention"
+    " charts/outlook charts/grid charts/live wording/labels wording/facts wording/columns"
+    " wording/quarterly wording/comparison wording/forecast wording/plan wording/since"
+    " wording/templates wording/say wording/commentary audience card manifest published"
+    " workbook/rows workbook/styles workbook/sections workbook/customersheet workbook/live"
+    " workbook/rollforward workbook/summary workbook/checks workbook/write grid"
     " pages/notebook pages/markdown pages/pdf pages/downloads pages/html pages/render run",
     "workspace": "template cards readme new next",
     "whatif": "sliders reports live panel serve",

@@ -4,6 +4,7 @@ import importlib.metadata
 import re
 import tomllib
 from email.message import Message
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
@@ -172,6 +173,19 @@ def test_what_packages_bring_along_is_named():
     assert ("pypandoc-binary", "pandoc") in found
     for (name, what), said in found.items():
         assert said in LEFT.get(name, ""), (name, what)
+
+
+def test_the_fonts_that_lie_here_keep_their_licence():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (licence,) = [name for name in project["license-files"] if name != "LICENSE"]
+    fonts = {file.name: file.read_bytes() for file in (ROOT / licence).parent.glob("*.ttf")}
+    assert len(fonts) == 6
+    assert b"Inter Project Authors" in (ROOT / licence).read_bytes()
+    # a font's own names are in UTF-16
+    assert all("SIL Open Font License".encode("utf-16-be") in font for font in fonts.values())
+    assert project["license"].endswith("OFL-1.1")
+    folder = str(Path(licence).parent)
+    assert f"`{folder}` with its licence (SIL Open" in README
 
 
 def test_the_second_table_names_nothing_in_vain():

@@ -7,21 +7,20 @@ Every part has a formula of its own, and they add up to the difference.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from nrrsim.analysis.actuals import BRIDGE, Actuals
-from nrrsim.analysis.bridge import LEAST
+from nrrsim.analysis.since import Published, Since
 from nrrsim.engine.expectation import expect
 from nrrsim.errors import UsageError
 from nrrsim.months import month_number, parse_month, shift
-from nrrsim.movements import EXPANSION, LOSSES, MOVEMENTS, Movements, cents, json_ratio
+from nrrsim.movements import CENT, EXPANSION, LOSSES, MOVEMENTS, Movements, cents, json_ratio
 from nrrsim.notation import month_name as month_in_words
 from nrrsim.scenario.plan import ARR, NRR, Plan, read_plan
 from nrrsim.scenario.scenario import Scenario
@@ -29,17 +28,9 @@ from nrrsim.scenario.scenario import Scenario
 YEAR = 12
 MIX, METHOD = "mix", "method"
 MOST_PARTS = 8  # that a picture shows one by one
+LEAST = 5e-4  # of NRR: a part that is printed as 0.0 points is no step
 WHOLE = "all"
 SAME = 1e-12  # of NRR: two that differ by less are one
-
-
-class Earlier(Protocol):
-    """What earlier reports published, by their months: the quantiles of NRR `ahead` by month, and
-    the year's `expected` movements by segment (`opening`, and of each movement an amount a month).
-    """
-
-    @property
-    def quarters(self) -> Mapping[str, Mapping[str, Any]]: ...
 
 
 def by_movement(planned: pd.DataFrame, actual: pd.DataFrame) -> pd.DataFrame:
@@ -84,21 +75,6 @@ def by_segment(planned: pd.Series, actual: pd.Series, share: pd.Series) -> pd.Se
     return (actual - planned) * share
 
 
-def place_in(quantiles: Mapping[str, float], value: float) -> float:
-    """Where a value lies in a range that was published (`p05`: 5% lie below), from 0 to 1.
-
-    In a straight line between two quantiles. Below the lowest and above the highest that were
-    published it is that one's share: more is not known.
-    """
-    shares = sorted((int(name[1:]) / 100, at) for name, at in quantiles.items())
-    ranks, at = np.array(shares).T
-    # of equal quantiles the value lies in the middle
-    below, above = np.searchsorted(at, value, "left"), np.searchsorted(at, value, "right")
-    if below < above:
-        return float((ranks[below] + ranks[above - 1]) / 2)
-    return float(np.interp(value, at, ranks))
-
-
 @dataclass(frozen=True)
 class Compared:
     """A figure as it was planned (or forecast) and as it is: what makes the difference.
@@ -138,20 +114,18 @@ class Compared:
     def steps(self) -> pd.DataFrame:
         """From what was planned to the actual figure: `step`, `amount`, `start`, `end`, `kind`.
 
-        Segments stand by the size of their part. Of many parts the smaller ones are one step,
-        `others`; one too small to be seen is left out.
+        Segments stand by the size of their part. Of many parts the smaller ones, and those too
+        small to be printed, are one step, `others`, where they come to anything.
         """
-        parts = self.parts[self.parts != 0]
+        parts, least = self.parts, LEAST if self.measure == NRR else CENT / 2
+        by_size = parts.abs().sort_values(ascending=False, kind="stable")
         if not self.by_movement:
-            parts = parts.sort_values(key=abs, ascending=False, kind="stable")
-        if self.measure == NRR:
-            parts = parts[parts.abs() >= LEAST]
-        if len(parts) > MOST_PARTS:
-            largest = (
-                parts.abs().sort_values(ascending=False, kind="stable").index[: MOST_PARTS - 1]
-            )
-            rest = parts[~parts.index.isin(largest)].sum()
-            parts = pd.concat([parts[parts.index.isin(largest)], pd.Series({"others": rest})])
+            parts = parts.reindex(by_size.index)
+        seen = by_size.index[by_size >= least]
+        most = seen if len(seen) <= MOST_PARTS else seen[: MOST_PARTS - 1]
+        is_own = parts.index.isin(most)
+        others = pd.Series({"others": float(parts[~is_own].sum())})
+        parts = pd.concat([parts[is_own], others[others.abs() >= least]])
         rows = [["planned", self.planned, 0.0, self.planned, "total"]]
         level = self.planned
         for name, part in parts.items():
@@ -163,19 +137,18 @@ class Compared:
 
 @dataclass(frozen=True)
 class Promise:
-    """What the report of the month `made` published of NRR for now: `quantiles`, and where NRR lies
-    in them (`place`, from 0 to 1). `compared`: its median and what makes NRR differ from it, if its
-    expected movements are known.
+    """What the report of the month `made` published of NRR for now: median, and 80% range.
+
+    place : the share of the range below what NRR came to; 0 or 1 outside all that was recorded.
+    compared : the median and what makes NRR differ from it, if its expected movements are known.
     """
 
     made: str
-    quantiles: Mapping[str, float]
+    low: float
+    median: float
+    high: float
     place: float
     compared: Compared | None
-
-    @property
-    def median(self) -> float:
-        return float(self.quantiles["p50"])
 
 
 @dataclass(frozen=True)
@@ -184,7 +157,7 @@ class Variance:
 
     past: Actuals
     plan: Plan | None = None
-    quarters: Mapping[str, Mapping[str, Any]] | None = None
+    before: Published | None = None
 
     # --- against the plan -------------------------------------------------------------------------
 
@@ -202,20 +175,16 @@ class Variance:
     def _planned(self) -> Compared | str | None:
         if self.plan is None:
             return None
-        if self.plan.scenario is not None:
-            return (
-                self._cohort
-                if isinstance(self._cohort, str)
-                else self._of_scenario(self.plan.scenario)
-            )
-        stated, months = self.plan.of(self.past.as_of), self.plan.months
-        if stated.empty:
-            span = month_in_words(months[0])
-            span += f" to {month_in_words(months[-1])}" if len(months) > 1 else ""
+        scenario, stated = self.plan.scenario, self.plan.of(self.past.as_of)
+        if scenario is None and stated.empty:
+            months = list(map(month_in_words, self.plan.months))
+            span = " to ".join(dict.fromkeys([months[0], months[-1]]))
             return f"it has no figures for {month_in_words(self.past.as_of)}; it covers {span}"
         if self.plan.measure == ARR:
             return self._of_amounts(stated)
-        return self._cohort if isinstance(self._cohort, str) else self._of_ratios(stated)
+        if isinstance(self._cohort, str):
+            return self._cohort
+        return self._of_ratios(stated) if scenario is None else self._of_scenario(scenario)
 
     @property
     def months_not_there(self) -> list[str]:
@@ -232,8 +201,9 @@ class Variance:
         past = self.past
         book = past.ledger.customers(past.as_of, rate_of=past.start)
         arr = book["arr"].groupby(book["segment"].astype(str)).sum()
-        if [*stated.index] == [WHOLE]:
-            arr = pd.Series({WHOLE: float(arr.sum())})
+        # where one side has no segments the whole is compared
+        if [WHOLE] in ([*stated.index], [*arr.index]):
+            stated, arr = (pd.Series({WHOLE: float(side.sum())}) for side in (stated, arr))
         both = _side_by_side(stated, arr, arr)
         effect = both["actual"].fillna(0.0) - both["planned"].fillna(0.0)
         whole = float(stated.sum()), float(arr.sum())
@@ -281,18 +251,14 @@ class Variance:
     @cached_property
     def published(self) -> Promise | None:
         """What the last report that forecast this month said of it; None where none did."""
-        made = [
-            month
-            for month, said in (self.quarters or {}).items()
-            if month < self.past.as_of and self.past.as_of in (said.get("ahead") or {})
-        ]
-        if not made or isinstance(self._cohort, str):
+        judged = Since(self.past, self.before).judged
+        if self.before is None or judged.empty or isinstance(self._cohort, str):
             return None
-        month = max(made)
-        said = (self.quarters or {})[month]
-        quantiles = said["ahead"][self.past.as_of]
-        compared = self._forecast(month, said.get("expected"), quantiles["p50"])
-        return Promise(month, quantiles, place_in(quantiles, self.nrr), compared)
+        last = judged.iloc[-1]
+        made, median = str(last["origin"]), float(last["p50"])
+        compared = self._forecast(made, self.before.quarters[made].get("expected"), median)
+        range_ = (float(last["p10"]), median, float(last["p90"]))
+        return Promise(made, *range_, float(last["place"]), compared)
 
     def _forecast(self, made: str, expected: Any, median: float) -> Compared | None:
         """From the published median to NRR. Its first part is the method's: a median is of a skewed
@@ -313,16 +279,7 @@ class Variance:
         ).T.fillna(0.0)
         found = _by_movement(*self._from(made, outlook))
         method = pd.Series({METHOD: found.planned - median})
-        return Compared(
-            NRR,
-            median,
-            found.actual,
-            pd.concat([method, found.parts]),
-            found.segments,
-            by_movement=True,
-            merged=found.merged,
-            since=found.since,
-        )
+        return replace(found, planned=median, parts=pd.concat([method, found.parts]))
 
     def _from(
         self, month: str, outlook: pd.DataFrame
@@ -432,7 +389,7 @@ class Variance:
 
 
 def variance(
-    past: Actuals, plan: Plan | str | Path | None = None, before: Earlier | None = None
+    past: Actuals, plan: Plan | str | Path | None = None, before: Published | None = None
 ) -> Variance | None:
     """What was planned and what was forecast for the month of a report, beside what came of it.
 
@@ -447,7 +404,7 @@ def variance(
             f"plan: {plan.name} is in {plan.currency}, and the report in {past.ledger.currency};"
             " state the plan in the currency of the report"
         )
-    found = Variance(past, plan, before.quarters if before else None)
+    found = Variance(past, plan, before)
     return found if plan is not None or found.published is not None else None
 
 

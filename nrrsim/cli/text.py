@@ -21,8 +21,8 @@ from nrrsim.notation import (
 from nrrsim.report.wording.labels import STEPS, assumption, span, unsigned_lines
 from nrrsim.scenario.book import EVERY_SEGMENT
 from nrrsim.scenario.drivers import COUNTED, DRIVERS
-from nrrsim.scenario.numbers import PROBABILITY, YEARLY, Range
-from nrrsim.scenario.table import BY_TENURE, in_words, swing
+from nrrsim.scenario.numbers import PROBABILITY, YEARLY
+from nrrsim.scenario.table import between, in_words, swing
 
 if TYPE_CHECKING:
     from nrrsim.ledger.exports import Format
@@ -154,7 +154,7 @@ def frontier_lines(answer: Mapping[str, Any]) -> list[str]:
             continue
         range_ = DRIVERS[name].fields[DRIVERS[name].multiplied]
         by_segment = ", ".join(
-            f"{label(segment)} {_from(lever['now'][segment], range_)} to {in_words(value, range_)}"
+            f"{label(segment)} {between(lever['now'][segment], value, range_)}"
             for segment, value in lever["needed"].items()
             if value
         )
@@ -170,11 +170,6 @@ def frontier_lines(answer: Mapping[str, Any]) -> list[str]:
         losses, gains = (max(by, -1.0) for by in (-x, x))
         together = f"losses {_moved(losses)}, gains {_moved(gains)}"
     return [*lines, f"{'All together':<14} {together}{_published(answer['beside'] or {})}"]
-
-
-def _from(value: float, range_: Range) -> str:
-    """A number before another of its kind, which has the unit."""
-    return in_words(value, range_).partition(" ")[0]
 
 
 def _moved(by: float) -> str:
@@ -272,7 +267,7 @@ def belief_lines(scenario: Scenario) -> list[str]:
             numbers = "; ".join(
                 f"{assumption(driver, field)} {text}"
                 for field, text in words.items()
-                if field in entry.model_fields_set or field == BY_TENURE
+                if field.partition(".")[0] in {*entry.model_fields_set, "by_tenure"}
             )
             because, source = (" ".join(text.split()) for text in (entry.because, entry.source))
             why = f"{because} [{source}]".strip() if source else because
@@ -299,7 +294,7 @@ def profile_lines(profile: Mapping[str, Any]) -> list[str]:
         f"Customers     {count(profile['customers'])},"
         f" {count(profile['customers_last_month'])} of them in the last month",
         f"ARR           {money_exact(profile['arr_last_month'], currency)} in the last month",
-        f"Currency      {currency or 'not stated; --currency says it, such as --currency EUR'}",
+        f"Currency      {currency or 'not stated (--currency says it)'}",
         f"Segments      {segments}",
         f"Gaps          {count(profile['gaps'])} left and came back,"
         f" {count(profile['gaps_up_to_3_months'])} of them within 3 months;"

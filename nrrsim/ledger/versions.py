@@ -23,9 +23,10 @@ from nrrsim.notation import counted
 def latest_versions(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.DataFrame:
     """The rows without those that a later version superseded, or that were booked too late.
 
-    A version of amount 0 says that the amount is gone. Of which two versions of one day is the
-    later nobody knows: they are noted as findings. Raises UsageError for a `known_at` that is no
-    day, or that this ledger cannot be read as of.
+    A version of amount 0 says that the amount is gone. Which of two versions of one day is the
+    later nobody knows: they are noted as findings. Where several rows are said to be added none
+    supersedes another. Raises UsageError for a `known_at` that is no day, or that this ledger
+    cannot be read as of.
     """
     known_at = None if reading.known_at is None else last_day_of(reading.known_at)
     if "booked" not in frame:
@@ -37,11 +38,14 @@ def latest_versions(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.D
         return frame
 
     version_of = _keys(table, frame)
-    frame, version_of = _once_a_day(table, frame, version_of)
+    if reading.several != "add":
+        frame, version_of = _once_a_day(table, frame, version_of)
     if known_at is not None:
         is_known = frame["booked"].to_numpy(float) <= known_at
         _say_of_later(table, frame, is_known, day_text(known_at))
         frame, version_of = kept(table, frame, is_known), version_of[is_known]
+    if reading.several == "add":
+        return frame
 
     last = frame["booked"].groupby(version_of).transform("max")
     superseded = (frame["booked"] < last).to_numpy(bool)

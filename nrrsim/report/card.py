@@ -130,7 +130,7 @@ def read_card(
     card, over = {**(of_scenario(file) if alone else document.values), **(over or {})}, over or {}
 
     def place(key: str) -> str:
-        at = None if alone else document.keys[key,].line
+        at = document.keys[key,].line if (key,) in document.keys and not alone else None
         said = f" --set {key}" if key in over else f"{at}: {key}" if at else f" {key}"
         return f"{path}:{said}"
 

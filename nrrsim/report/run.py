@@ -12,6 +12,7 @@ import datetime
 import logging
 import os
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -65,6 +66,7 @@ def run_card(
     unknown = [form for form in to if form not in FORMATS]
     if unknown:
         raise UsageError(f"--to: {unknown[0]!r} is not known; {did_you_mean(unknown[0], FORMATS)}")
+    from nrrsim.report.charts.picture import warm_up
     from nrrsim.report.pages.markdown import install_fonts
     from nrrsim.report.pages.notebook import EXTENSION
 
@@ -84,6 +86,8 @@ def run_card(
     _say_what_it_is_compared_with(card, before, final)
     with whole_folder(final) as work:
         log.info("%s: running %s", card.path, running)
+        if "html" in to:  # beside the notebook, so that the page's pictures need not wait for it
+            threading.Thread(target=warm_up, daemon=True).start()
         numbers = _execute(card, work / "report.ipynb", to, progress, before)
         _warn_of_restated(card, numbers)
         log.info("%s: rendering %s", card.path, ", ".join(to))

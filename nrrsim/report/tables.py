@@ -176,8 +176,11 @@ def record(*found: Any) -> Printed:
 
 
 def _without_formulas(markdown: str) -> str:
-    """Dollars before digits are money: JupyterLab would set what is between two as a formula."""
-    return re.sub(r"(?<!\\)\$(?=\d)", r"\\$", markdown)
+    """Dollars before digits are money: JupyterLab would set what is between two as a formula.
+
+    It looks for them in what a reader sees, where no backslash is left, but not across a tag.
+    """
+    return re.sub(r"\\?\$(?=\d)", r"<span>\\$</span>", markdown)
 
 
 def _writer(name: Format, currency: str) -> Callable[[Any], str]:

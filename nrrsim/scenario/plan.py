@@ -125,6 +125,8 @@ class _Table:
             for word, names in HEADINGS.items()
         }
         here = f"a plan has the columns month, segment and arr or nrr; here are {', '.join(labels)}"
+        if self.rows.sheet:
+            here += f", on the sheet {self.rows.sheet}: save the plan's sheet as a file of its own"
         for word in ("month", "segment"):
             if not found[word]:
                 self.note("", None, f"there is no column {word}", here)
@@ -163,12 +165,15 @@ class _Table:
 
     def amounts(self, cells: pd.Series) -> np.ndarray:
         """`ndarray[row]` of ARR, nan where a cell holds none."""
-        values = read_amounts(cells).values
-        for row in np.flatnonzero(~((values >= 0) & (values < MOST_ARR))).tolist():
-            problem = f"{as_written(cells.iloc[row])} is not an amount of 0 or more"
-            remedy = "write digits and a decimal point only, such as 1234500.00"
+        read = read_amounts(cells)
+        remedy = "write digits and a decimal point only, such as 1234500.00"
+        for row in np.flatnonzero(~((read.values >= 0) & (read.values < MOST_ARR))).tolist():
+            written = as_written(cells.iloc[row])
+            problem = f"{written} is not an amount of 0 or more"
+            if row in read.undecided:
+                problem = f"{written} has a thousands sign or a decimal sign: which is not told"
             self.note(ARR, row, "is empty" if _is_empty(cells.iloc[row]) else problem, remedy)
-        return values
+        return read.values
 
     def ratios(self, cells: pd.Series) -> np.ndarray:
         """`ndarray[row]` of NRR, nan where a cell holds none; `105%` is 1.05."""
@@ -180,16 +185,16 @@ class _Table:
         values = read_amounts(bare, "," if has_comma else ".").values
         values = np.where(is_percent, np.round(values / 100, 14), values)
         for row in range(len(values)):
-            problem = "is empty" if _is_empty(cells.iloc[row]) else ""
-            if not problem and np.isnan(values[row]):
-                problem = f"{as_written(cells.iloc[row])} is not a number"
-            if not problem:
+            written, remedy = cells.iloc[row], "write an NRR as 1.05 or 105%"
+            if _is_empty(written):
+                self.note(NRR, row, "is empty", remedy)
+            elif np.isnan(values[row]):
+                self.note(NRR, row, f"{as_written(written)} is not a number", remedy)
+            else:
                 try:
                     PLANNED.check(float(values[row]))
                 except ValueError as error:
-                    problem = str(error)
-            if problem:
-                self.note(NRR, row, problem, "write an NRR as 1.05 or 105%")
+                    self.note(NRR, row, str(error), "")
         return values
 
     def judge(self, found: pd.DataFrame) -> None:

@@ -49,7 +49,7 @@ from nrrsim.scenario.drivers import Driver, Drivers
 from nrrsim.scenario.extends import copied, extended, gives_way, merged, with_churn_rates
 from nrrsim.scenario.numbers import CORRELATION, OF_TARGET, SWING, TARGET, Sized
 from nrrsim.scenario.programmes import Programme
-from nrrsim.scenario.table import Stated, Table
+from nrrsim.scenario.table import Stated, Table, between, in_words
 from nrrsim.yamlfile import Document, read_yaml
 
 if TYPE_CHECKING:
@@ -225,14 +225,13 @@ def _cut(number: Stated) -> str:
     range_ = number.range
     if not number.is_cut:
         return ""
-    outside, acting = 1 - range_.inside(number.value), range_.mean(number.value)
+    outside, acting = 1 - range_.inside(number.value), in_words(number.mean, range_)
     stated = getattr(number.value, "mean", None)
-    was = "" if stated is None else f", not {stated:.3g}"
-    if was == f", not {acting:.3g}":
-        was = ""
+    was = acting if stated is None else in_words(stated, range_)
     return (
-        f"{number.name}: {outside:.1%} of this belief lies outside {range_.low:.3g} to"
-        f" {range_.high:.3g} and is cut away: it acts with a mean of {acting:.3g}{was}"
+        f"{number.name}: {outside:.1%} of this distribution lies outside"
+        f" {between(range_.low, range_.high, range_)} and is cut away: it acts with a mean of"
+        f" {acting}{f', not {was}' if was != acting else ''}"
     )
 
 

@@ -93,6 +93,13 @@ def in_words(mean: float, range_: Range, span: tuple[float, float] | None = None
     return f"{told} (90% range {low} to {high})"
 
 
+def between(one: float, other: float, range_: Range) -> str:
+    """From one number to another of its kind: `15.2% to 8.0%`, `0.38 to 0.54 a year`."""
+    return (
+        f"{in_words(one, range_).removesuffix(UNITS.get(range_, ''))} to {in_words(other, range_)}"
+    )
+
+
 def _decimals(value: float) -> str:
     """Two decimals, or the two digits that these would hide."""
     return f"{value:#.2g}" if 0 < value < 0.1 else f"{value:.2f}"
@@ -104,7 +111,6 @@ def swing(beta: float) -> str:
     return f"{low:+.0%} to {high:+.0%} (90% range)".replace("-", MINUS)
 
 
-BY_TENURE = "by tenure"
 CURVE_YEARS, CURVE_DRAWS = 3, 2584  # years that are told; a Fibonacci number
 LEAST_TOLD = 0.001  # of a belief that is cut away
 MOST_OFF = 0.005  # of a stated mean, that another may act unsaid
@@ -161,24 +167,17 @@ class Table:
     def words(self, driver: str, key: str) -> dict[str, str]:
         """The numbers of an entry as they are printed, by field.
 
-        A churn that depends on tenure is one text, `by tenure`: what comes of it, and nobody's
-        alpha and beta.
+        Of a churn curve what comes of it in the first years (`by_tenure.1`), and no parameters.
         """
         fields = self.entries[driver][key]
-        if "alpha" in fields or "by_tenure.1" in fields:
-            return {BY_TENURE: self._by_tenure(fields)}
-        return {name: each.words for name, each in fields.items()}
-
-    def _by_tenure(self, fields: Fields) -> str:
         if "alpha" not in fields:
-            years = [each.words for each in fields.values()]
-            last = " and later"
-        else:
-            alpha, beta = self._curve_draws(fields["alpha"], fields["beta"])
-            # P(leave in year k | alive) of a shifted beta geometric churn
-            years = [_spread(alpha / (alpha + beta + k), PROBABILITY) for k in range(CURVE_YEARS)]
-            last = ", and lower in later years"
-        return ", ".join(f"{each} in year {k}" for k, each in enumerate(years, 1)) + last
+            return {name: each.words for name, each in fields.items()}
+        alpha, beta = self._curve_draws(fields["alpha"], fields["beta"])
+        # P(leave in year k + 1 | alive) of a shifted beta geometric churn
+        return {
+            f"by_tenure.{k + 1}": _spread(alpha / (alpha + beta + k), PROBABILITY)
+            for k in range(CURVE_YEARS)
+        }
 
     def _curve_draws(self, alpha: Stated, beta: Stated) -> tuple[np.ndarray, np.ndarray]:
         """Both parameters of a curve where they lie together, as beliefs that may be tied."""

@@ -352,7 +352,7 @@ function render({ model, el }) {
 
   function reporter() {
     const name = make("input", { type: "text", id: `${id}-report`, name: "report", autocomplete: "off" });
-    const answer = make("p", { role: "status", class: "answer" });
+    const answer = make("p", { role: "status", class: "made" });
     const lines = make("pre", { tabindex: "0", "aria-label": "Messages of the command", hidden: true });
     const go = make("button", { type: "button", onclick: () => {
       answer.textContent = "";
@@ -369,7 +369,7 @@ function render({ model, el }) {
     model.on("change:report", draw);
     if (model.get("report").state) draw();
     return make("div", { class: "saver reporter", role: "group", "aria-label": "Report" }, make("h3", {}, "Report"),
-      make("p", { class: "note" }, "PDF and HTML of the scenario, compared with the base. Without a name it has the scenario's."),
+      make("p", { class: "note" }, "PDF and HTML of the scenario, compared with the base. Left empty, the name is the scenario's."),
       make("div", { class: "choice" }, make("label", { for: `${id}-report` }, "Name"), name), go, lines, answer);
   }
 

@@ -1,7 +1,7 @@
 """Plan against actual: by hand, by each part's own formula, and what only one side has."""
 
+import json
 from itertools import product
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,8 +10,10 @@ import pytest
 import nrrsim as nr
 from nrrsim.analysis.actuals import Actuals
 from nrrsim.analysis.bridge import shapley
-from nrrsim.analysis.variance import by_movement, place_in
+from nrrsim.analysis.since import Published
+from nrrsim.analysis.variance import by_movement
 from nrrsim.report.card import read_card
+from nrrsim.report.run import run_card
 from nrrsim.report.wording import plan as wording
 
 # --- by movement, of amounts ----------------------------------------------------------------------
@@ -100,19 +102,6 @@ def test_a_segment_of_one_side_differs_in_its_share_alone():
     assert parts.to_numpy().sum() == pytest.approx(190 / 250 - 1.02, abs=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("value", "place"),
-    [(1.0, 0.1), (1.05, 0.3), (1.1, 0.5), (1.2, 0.7), (0.9, 0.1), (1.5, 0.9), (1.3, 0.9)],
-)
-def test_where_a_value_lies_in_a_published_range(value, place):
-    assert place_in({"p50": 1.1, "p10": 1.0, "p90": 1.3}, value) == pytest.approx(place)
-
-
-def test_among_equal_quantiles_it_lies_in_the_middle():
-    quantiles = {"p05": 1.0, "p50": 1.0, "p75": 1.0, "p95": 1.2}
-    assert place_in(quantiles, 1.0) == pytest.approx(0.4)
-
-
 # --- of a ledger ----------------------------------------------------------------------------------
 
 # smb: Ash 10 stays, Birch 10 leaves in March; mid: Cedar 20 grows to 26 in September, Doe joins in
@@ -170,6 +159,15 @@ def test_a_plan_of_the_whole_company(past, write, measure, stated, actual):
     assert (found.planned.planned, found.planned.actual) == (stated, pytest.approx(actual))
     assert found.figures()["name"].tolist() == ["all"]
     assert wording.bridge(found) is None  # there are no parts to draw
+
+
+def test_a_plan_by_segment_of_a_ledger_without_any(write):
+    past = Actuals(
+        nr.read_ledger(write("customer,month,arr\nA,2025-01,5\nA,2026-01,6\n")), "2026-01"
+    )
+    found = against(past, write, "month,segment,arr\n2026-01,smb,3\n2026-01,mid,4\n")
+    assert (found.planned.planned, found.planned.actual) == (7, 6)
+    assert found.planned.only_planned == found.planned.only_actual == ()
 
 
 def test_a_plan_of_some_segments_is_of_their_nrr(past, write):
@@ -274,13 +272,13 @@ def test_a_plan_in_another_currency_is_refused(past, write):
 
 # --- against what was published -------------------------------------------------------------------
 
-RANGE = {"p05": 0.7, "p50": 0.8, "p95": 1.0}
+RANGE = {"p10": 0.7, "p50": 0.8, "p90": 1.0}
 
 
 def earlier(**by_month):
-    return SimpleNamespace(
-        quarters={name.replace("_", "-"): said for name, said in by_month.items()}
-    )
+    """What earlier reports published; of the same terms, as none are said."""
+    quarters = {month.replace("_", "-"): {"terms": {}, **said} for month, said in by_month.items()}
+    return Published("A", max(quarters), quarters)
 
 
 def test_a_years_forecast_by_movement(past):
@@ -293,13 +291,15 @@ def test_a_years_forecast_by_movement(past):
         past, None, earlier(**{"2025_01": {"ahead": {"2026-01": RANGE}, "expected": expected}})
     )
     promise = found.published
-    assert (promise.made, promise.median, promise.place) == ("2025-01", 0.8, pytest.approx(0.725))
+    assert (promise.made, promise.median, promise.place) == ("2025-01", 0.8, pytest.approx(0.7))
     parts = {name: part for name, part in promise.compared.parts.items() if abs(part) > 1e-12}
     assert parts == pytest.approx({"method": -0.05, "unsplit": 0.15})
     assert promise.compared.parts.sum() == pytest.approx(0.9 - 0.8, abs=1e-12)
     assert said("heading", found) == "# Forecast vs actual"
-    assert "forecast 80.0% for now" in said("forecast", found)
-    assert "at the 72nd percentile" in said("forecast", found)
+    assert "The January 2025 report forecast a median NRR of 80.0% (80% range" in said(
+        "forecast", found
+    )
+    assert said("forecast", found).endswith("it came to **90.0%**, at the 70th percentile.")
     assert wording.bridge(found)["step"].tolist() == [
         "Forecast",
         "Forecast method",
@@ -307,7 +307,7 @@ def test_a_years_forecast_by_movement(past):
         "Actual",
     ]
     assert said("bridge", found) == (
-        "Better than forecast: Expansion (+15.0 pts); worse: Forecast method (−5.0 pts)."
+        "Better than forecast: expansion (+15.0 pts); worse: forecast method (−5.0 pts)."
     )
 
 
@@ -331,15 +331,31 @@ def test_last_quarters_forecast_moves_what_was_left_of_the_cohort(past):
     assert compared.parts.sum() == pytest.approx(0.9 - 0.84, abs=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [(0.91, 1.0, "below the 1st percentile"), (0.7, 0.89, "above the 99th percentile")],
+)
+def test_what_lies_outside_the_range_is_said_to(past, low, high, words):
+    ahead = {"ahead": {"2026-01": {"p10": low, "p50": (low + high) / 2, "p90": high}}}
+    assert said("forecast", nr.variance(past, None, earlier(**{"2025_10": ahead}))).endswith(
+        f"it came to **90.0%**, {words}."
+    )
+
+
+def test_a_range_of_other_terms_is_not_compared(past):
+    then = {"terms": {"currency": "USD"}, "ahead": {"2026-01": RANGE}}
+    assert nr.variance(past, None, earlier(**{"2025_10": then})) is None
+
+
 def test_a_plan_and_a_forecast_stand_side_by_side(past, write):
     then = {"2025_10": {"ahead": {"2026-01": RANGE}}, "2025_12": {"ahead": {"2026-03": RANGE}}}
     text = "month,segment,nrr\n2026-01,smb,90%\n2026-01,mid,1.1\n"
     found = nr.variance(past, write(text, "plan.csv"), earlier(**then))
     assert found.published.compared is None  # older manifests hold no expected movements
     whole = found.figures().iloc[-1]
-    assert (whole["plan"], whole["forecast"], whole["place"]) == (1.0, 0.8, pytest.approx(0.725))
+    assert (whole["plan"], whole["forecast"], whole["place"]) == (1.0, 0.8, pytest.approx(0.7))
     shown = wording.figures(found).iloc[-1]
-    assert (shown["name"], shown["place"]) == ("Total NRR", "72nd percentile")
+    assert (shown["name"], shown["place"]) == ("Total NRR", "70th percentile")
     assert [*wording.columns(found)["labels"]][-2:] == ["forecast", "place"]
 
 
@@ -399,3 +415,18 @@ def test_a_card_names_its_plan_as_a_file(write):
     card = read_card(write(text, "card.yaml"))
     assert "plan" in card.paths
     assert "plan.csv" in card.named
+
+
+def test_a_report_compares_with_its_plan_and_hashes_it(past, write, tmp_path):
+    write("month,segment,nrr\n2026-01,smb,90%\n2026-01,mid,1.1\n", "plan.csv")
+    text = "notebook: quarterly_report\ncompany: A\nledger: ledger.csv\nas_of: 2026-01\n"
+    card = write(text + "currency: EUR\ntrials: 0\nplan: plan.csv\n", "card.yaml")
+    report = run_card(card, out=tmp_path / "reports", to=())
+    manifest = json.loads((report / "manifest.json").read_text())
+    assert manifest["numbers"]["plan"] == {
+        "measure": "nrr", "planned": 1.0, "actual": 0.9, "parts": {"mid": 0.1, "smb": -0.2}
+    }  # fmt: skip
+    assert "../../plan.csv" in manifest["inputs"]
+    written = (report / "report.ipynb").read_text()
+    assert "NRR of **90.0%** is 10.0 points below the plan of 100.0%." in written
+    assert "Plan vs actual" in written

@@ -100,8 +100,8 @@ def test_a_card_of_a_report_gives_the_reports_numbers(run):
     assert (code, err) == (0, "")
     assert out == run("metrics", str(MERIDIAN), "--as-of", "2026-09", "--json")[1]
     learnt = [
-        json.loads(run("calibrate", each, "--half-life", "24", "--json")[1])
-        for each in (str(CARD), str(MERIDIAN))
+        json.loads(run("calibrate", *each, "--half-life", "24", "--json")[1])
+        for each in ((str(CARD),), (str(MERIDIAN), "--currency", "USD"))
     ]
     assert learnt[0] == learnt[1]
 

@@ -149,7 +149,8 @@ def test_reports(book):
                                          "notebook: quarterly_report\n")  # fmt: skip
     (book.home / "ahead.yaml").write_text(f"{title}notebook: scenario_comparison\ntrials: 200\n"
         "as_of: 2024-12\ntarget: 105%\nscenarios: [learnt.yaml, plan.yaml]\n")  # fmt: skip
-    for name, unstated in (("past", "states no currency"), ("ahead", "state no common currency")):
+    reports = [("past", "states no currency"), ("ahead", "state no common currency")]
+    for name, unstated in reports[: 1 if book.currency == "JPY" else 2]:
         folder = run_card(book.home / f"{name}.yaml", to=("pdf", "xlsx"), engine="embedded", out=book.home / "reports")  # fmt: skip
         pages = [
             each.get_textpage().get_text_range()

@@ -302,6 +302,20 @@ def test_the_day_of_an_export_may_be_said(tmp_path, asks, write):
     assert card(tmp_path)["currency"] == "GBP"
 
 
+def test_a_currency_may_be_said_and_is_asked_again(tmp_path, asks):
+    code, out, _, _ = asks([], ["euro", "eur"])
+    assert code == 0
+    assert "'euro' is no currency; write its code of three letters, such as EUR" in out
+    assert card(tmp_path)["currency"] == "EUR"
+
+
+def test_no_currency_is_taken_that_nobody_says(tmp_path, asks):
+    code, _, err, _ = asks([], [""])
+    assert code == 0
+    assert "amounts are printed without a sign; --currency says it" in err
+    assert "currency" not in card(tmp_path)
+
+
 def test_nothing_is_asked_that_the_ledger_or_somebody_says(asks):
     assert asks([], [], "--currency", "EUR")[3] == []
 
@@ -358,7 +372,7 @@ def place(tmp_path):
 
 
 def test_questions_on_a_terminal(place):
-    steps = [(b"Which: ", b"1\r"), (b"Which: ", b"2\r"), (b"Currency [USD]: ", b"\r")]
+    steps = [(b"Which: ", b"1\r"), (b"Which: ", b"2\r"), (b"without a sign): ", b"\r")]
     code, seen, left = on_a_terminal(place, steps)
     assert (code, left) == (0, []), seen
     assert card(place)[READING] == {"unit": "mrr", "rows": "months", "fiscal_year_end": 12}

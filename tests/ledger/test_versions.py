@@ -147,6 +147,16 @@ def test_a_doubled_export_of_versions_is_kept_once(write):
     assert read.fingerprint == nr.read_ledger(write(VERSIONS)).fingerprint
 
 
+def test_rows_that_are_added_supersede_nothing(write):
+    """Postings of January: 100, 80 and 0, of which the last came in June."""
+    path = write(VERSIONS.replace("mid", "smb"))
+    read = [
+        amounts(nr.read_ledger(path, several="add", known_at=day))["Alder", "2025-01"][0]
+        for day in ("2025-02-03", "2025-04-10", None)
+    ]
+    assert read == [100, 180, 180]
+
+
 def test_a_heading_of_ones_own(write):
     text = VERSIONS.replace("booked", "Posting Date")
     rejected(write(text))  # a second row of a customer and month

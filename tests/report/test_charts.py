@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import re
 import unicodedata
 from collections.abc import Callable
@@ -174,6 +175,25 @@ def test_a_chart_says_its_numbers_in_words(draw: Draw, frame: pd.DataFrame, opti
     assert draw(frame.head(0), **options).to_dict()["description"] == "No data."
 
 
+def test_words_state_each_number_while_one_can_listen_to_them() -> None:
+    def said(chart: Any) -> str:
+        return str(chart.to_dict()["description"])
+
+    few = "NRR: 2026 Q1 102.0%, 2026 Q3 105.3%; GRR: 2026 Q1 90.0%, 2026 Q2 89.0%, 2026 Q3 90.8%"
+    assert said(retention.trend(TREND, target=1.1)) == f"{few}; Target 110.0%."
+    assert said(retention.bridge(BRIDGE, "EUR")) == (
+        "Opening ARR €40.0M, Adoption +€3.00M, Churn −€1.00M, Closing €42.0M."
+    )
+    years = [str(year) for year in range(1980, 2020)]
+    ratios = [1.1 if year == "1999" else 1.0 + number / 1000 for number, year in enumerate(years)]
+    many = said(retention.trend(pd.DataFrame({"period": years, "nrr": ratios, "grr": 0.9})))
+    assert "from 1980 100.0% to 2019 103.9%, highest 110.0% in 1999, lowest 100.0% in 1980" in many
+    both = outlook.tornado(TORNADO.head(1), base=1.05)
+    assert said(both).endswith("Churn, smb: 110.0% and 98.0%.")
+    names = pd.DataFrame({"name": NAMED, "low": 1.0, "high": 1.1})
+    assert said(outlook.tornado(names, 1.05)).endswith("; and 3 more.")
+
+
 @each
 def test_print_takes_every_chart(
     draw: Draw, frame: pd.DataFrame, options: Any, tmp_path: Any
@@ -244,16 +264,27 @@ def test_a_waterfalls_bars_are_as_long_as_their_amounts(opening: float) -> None:
 
 
 def test_every_step_has_its_amount_and_totals_stand_beside() -> None:
-    shown = words(retention.bridge(BRIDGE))
+    shown = words(retention.bridge(BRIDGE, "USD"))
     assert {"$40.0M", "+$3.00M", "−$1.00M", "$42.0M", "(+$2.00M)", "$0", "Change"} <= set(shown)
-    assert "$42.0M (+$2.00M)" in words(retention.bridges(BRIDGE.assign(panel="All")))
+    assert "$42.0M (+$2.00M)" in words(retention.bridges(BRIDGE.assign(panel="All"), "USD"))
     ratios = words(retention.bridge(steps(("A", 1.05, "total"), ("B", 1.05, "total")), None))
     assert ratios.count("105.0%") == 2
     assert not any(text.startswith("(") for text in ratios)
     below = steps(("Opening", 10, "total"), ("Churn", -30, "loss"), ("Closing", -20, "total"))
-    assert {"−$30", "−$20", "(−$30)"} <= set(words(retention.bridge(below)))
+    assert {"−$30", "−$20", "(−$30)"} <= set(words(retention.bridge(below, "USD")))
     with pytest.raises(ValueError, match="occurs twice"):
         retention.bridge(pd.concat([BRIDGE, BRIDGE]))
+
+
+@pytest.mark.parametrize(("names", "upright"), [(9, True), (20, False)])
+def test_a_waterfall_of_many_steps_lies(names: int, upright: bool) -> None:
+    """The names of all its steps are there in full, beside each other or below each other."""
+    moves = [f"Step {number} of many" for number in range(names)]
+    frame = steps(("Opening", 10, "total"), *((name, 1, "gain") for name in moves))
+    drawn = retention.bridge(frame, None)
+    shown = [text.replace(" ", "") for text in words(drawn) if text.startswith("Step")]
+    assert shown == [name.replace(" ", "") for name in moves]
+    assert (drawn.to_dict()["height"] == 200) == upright
 
 
 def test_two_bridges_share_steps_and_scale() -> None:
@@ -365,6 +396,16 @@ def test_notebooks_get_svg_and_png() -> None:
     finally:
         alt.theme.enable(theme)
         alt.renderers.enable(renderer)
+
+
+def test_a_png_has_the_charts_colours() -> None:
+    """Also of an area that one sees through: it is a pale blue or teal, and not grey."""
+    Image = pytest.importorskip("PIL.Image")  # noqa: N806
+    spec = {**outlook.fan(FAN[:2].assign(high=2e8)).to_dict(), **style.theme()}
+    png = base64.b64decode(style._bundle(spec)["image/png"])
+    colours = Image.open(io.BytesIO(png)).convert("RGBA").getcolors(100_000)
+    (_, (red, _, blue, alpha)), *_ = sorted(c for c in colours if c[1][:3] != (255, 255, 255))[::-1]
+    assert (alpha, blue - red > 10) == (255, True)
 
 
 def luminance(colour: str) -> float:

@@ -182,7 +182,7 @@ def test_a_heatmap_prints_the_quarters_of_a_young_ledger(write, year_end, name):
     assert found["cohort"].iloc[-1] == ("2025 Q3" if year_end == "12" else name)
     drawn = charts.cohort_heatmap(found).to_dict()
     shown = drawn["layer"][0]["encoding"]["y"]["scale"]["domain"]
-    assert shown == ["until 2025-01 ($108)", f"{name} ($108)"]
+    assert shown == ["until January 2025 ($108)", f"{name} ($108)"]
 
 
 @pytest.mark.slow

@@ -533,7 +533,7 @@ def test_the_workbook_ties(finished):
         assert found[name] == pytest.approx(value, abs=0.005), name
     # a sheet a section, between what is looked at first and what it stands on
     names = book.sheet_names
-    assert (names[0], names[-3:]) == ("Summary", ["Customers", "By month", "Checks"])
+    assert (names[0], names[-3:]) == ("Summary", ["Customers", "Roll-forward", "Checks"])
     assert len(names) > 10
     nbook = nbformat.read(finished / "report.ipynb", as_version=4)
     captions = {

@@ -5,7 +5,6 @@ import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
-from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -15,6 +14,7 @@ from scenarios import segments
 
 import nrrsim as nr
 from nrrsim.analysis.actuals import Actuals
+from nrrsim.analysis.since import Published
 from nrrsim.months import shift
 from nrrsim.report.card import read_card
 from nrrsim.report.manifest import verify
@@ -350,9 +350,8 @@ def variances(folder):
     and a forecast without one.
     """
     past = Actuals(nr.read_ledger(MERIDIAN), "2026-09")
-    before = SimpleNamespace(
-        quarters={"2025-09": {"ahead": {"2026-09": {"p10": 1.0, "p50": 1.05, "p90": 1.1}}}}
-    )
+    ahead = {"2026-09": {"p10": 1.0, "p50": 1.05, "p90": 1.1}}
+    before = Published("A", "2025-09", {"2025-09": {"terms": {}, "ahead": ahead}})
     tables = {
         "arr": "month,segment,arr\n2026-09,enterprise,3e7\n2026-09,far,1\n2001-01,far,1\n",
         "nrr": "month,segment,nrr\n2026-09,enterprise,1.0\n2026-09,far,1\n",
@@ -380,8 +379,6 @@ def rare_plans():
     yield "plan/figures", (about, plan.Figures("arr", 0.0, 5.0, 5.0, None, False))
     yield "plan/figures", (about, plan.Figures("arr", 5.0, 5.0, 0.0, 0.0, False))
     yield "plan/figures", (about, plan.Figures("nrr", 1.1, 1.0, -0.1, -0.09, False))
-    told = plan.Forecast("2026-06", 1.0, None, None, 1.1, plan.Markdown("at the 71st percentile"))
-    yield "plan/forecast", (about, told)
 
 
 def test_each_template_has_its_facts_and_each_sentence_its_template():

@@ -13,7 +13,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import HOSTILE
+from conftest import HOSTILE, SHARED
 from python_calamine import CalamineWorkbook
 
 import nrrsim as nr
@@ -22,6 +22,7 @@ from nrrsim.metrics import DEFINITIONS
 from nrrsim.movements import MOVEMENTS
 from nrrsim.report import charts, tables, workbook
 from nrrsim.report.run import run_card
+from nrrsim.report.workbook import checks as checks_sheet
 from nrrsim.report.workbook import rows, sections
 from nrrsim.report.workbook.customersheet import Amounts
 from nrrsim.report.workbook.styles import number_code
@@ -302,6 +303,8 @@ def test_the_rows_add_up_to_the_movements(seed, grace):
     frame = priced(frame, seed) if seed % 2 else frame
     if seed % 3 == 0:
         frame = frame.assign(product=np.random.default_rng(seed).choice(["a", "b"], len(frame)))
+    if seed % 4 == 1:
+        frame = frame[frame["month"].isin(MONTHS[::-3])]
     past = Actuals(nr.read_ledger(frame, grace_months=grace), AS_OF)
     told = workbook.customers(past).bundle[rows.CUSTOMERS]
     amounts = Amounts.of(told)
@@ -315,7 +318,8 @@ def test_the_rows_add_up_to_the_movements(seed, grace):
 
 
 def test_above_the_limit_formulas_stand_on_the_summary_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr(rows, "MOST_CUSTOMERS", 19)
+    for module in (rows, checks_sheet):
+        monkeypatch.setattr(module, "MOST_CUSTOMERS", 19)
     past = actuals(ledger_of(20))
     path = workbook_of(past, tmp_path / "report.xlsx")
     own = {name: each for name, each in formulas_of(path).items() if each}
@@ -323,8 +327,10 @@ def test_above_the_limit_formulas_stand_on_the_summary_alone(tmp_path, monkeypat
     assert list(sheets(path)) == ["Summary", "Checks"]
     formulas = {formula for formula, _ in own["Summary"].values()}
     assert any(re.fullmatch(r"Summary!\$B\$\d+/Summary!\$B\$\d+", each) for each in formulas)
-    nrr = next(row for row in sheets(path)["Checks"] if row[0] == "NRR")
-    assert (nrr[4], "20,000" in nrr[5]) == ("value", True)
+    checks = sheets(path)["Checks"]
+    assert checks[1][0].startswith("Formulas are on Summary alone: more than 19")
+    nrr = next(row for row in checks if row[0] == "NRR")
+    assert (nrr[4], nrr[5].startswith("no formula")) == ("value", True)
     monkeypatch.setattr(rows, "MOST_CUSTOMERS", 20)
     assert "Customers" in sheets(workbook_of(past, tmp_path / "report.xlsx"))
 
@@ -373,6 +379,30 @@ def test_nothing_of_a_ledger_or_a_card_becomes_a_formula_or_a_link(tmp_path):
 )
 def test_amounts_have_the_ledgers_sign_and_minor_unit(kind, currency, code):
     assert number_code(kind, currency) == code
+
+
+def test_a_book_in_yen_has_no_decimals(tmp_path):
+    frame = ledger_of(12, currency="JPY").round(0)
+    path = workbook_of(actuals(frame), tmp_path / "report.xlsx")
+    with zipfile.ZipFile(path) as parts:
+        styles = unescape(parts.read("xl/styles.xml").decode())
+    assert '"¥"#,##0;' in styles
+    assert not re.search(r'"¥"#,##0\.|\$|USD', styles)
+    assert ["Amounts", "ARR in JPY"] in [row[:2] for row in sheets(path)["Summary"]]
+
+
+def test_without_rows_no_customer_is_in_the_notebook():
+    told = workbook.customers(actuals(ledger_of(12)), has_rows=False).bundle
+    assert "Customer" not in json.dumps(told)
+    assert told[rows.CUSTOMERS]["cohort"]["opening"] > 0
+
+
+@pytest.mark.shared
+def test_a_real_ledger_ties(tmp_path):
+    past = Actuals(nr.read_ledger(SHARED / "sf_retainers.csv"), "2016-12")
+    book = sheets(workbook_of(past, tmp_path / "report.xlsx"))
+    assert book["Checks"][1][0].startswith("All ")
+    assert cell(book, "Summary", nrr_cell(book)) == pytest.approx(past.now.nrr, abs=1e-12)
 
 
 def test_the_workbook_prints(tmp_path):

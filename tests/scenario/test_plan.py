@@ -103,6 +103,7 @@ HEAD = "month,segment,arr\n"
         (HEAD + "2026-09,,5\n", [":2: segment: is empty"]),
         (HEAD + "2026-09,a,-5\n2026-09,b,much\n2026-09,c,\n2026-09,d,inf\n",
          [":2: arr: '-5'", ":3: arr: 'much'", ":4: arr: is empty", ":5: arr: 'inf'"]),
+        (HEAD + '2026-09,a,"1,000"\n', ["'1,000' has a thousands sign or a decimal sign"]),
         (HEAD + "2026-09,a,5\n2026-09,a,6\n", [":3: segment: a stands again for the same month"]),
         (HEAD + "2026-09,a,5\n2026-09,Total,5\n", [":3: segment: a total stands beside"]),
         (HEAD + "2026-09,a,€5\n2026-09,b,$5\n", ["amounts are in EUR and USD"]),

@@ -399,17 +399,17 @@ def test_expect_and_simulate_for_people(write, capsys):
     said = capsys.readouterr().out
     for part in (
         "Base: expected over 12 months, 40 customers",
-        "smb",
+        "SMB: Churn 24.8% (90% range 20.0% to 30.0%)",
         "standard deviation",
         "[counted]",
         "they are small",
-        "churn +0.2",
+        "churn −29% to +36% (90% range)",
     ):
         assert part in said
     main_without_exit("simulate", path, "--trials", "200")
     said = capsys.readouterr().out
     assert "200 trials" in said
-    assert "NRR reaches 105.0%" in said
+    assert "Probability of NRR reaching 105.0%" in said
 
 
 def test_trials_are_written_where_asked(write, tmp_path, capsys):

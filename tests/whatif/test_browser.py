@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, until
+from conftest import CHROMIUM, ROOT, until
 
 import nrrsim as nr
 from nrrsim.cli.commands import main
@@ -32,15 +32,8 @@ for module in ("axe_playwright_python", "jupyterlab", "playwright", "voila"):
     pytest.importorskip(
         module, reason=f"{module} is in the environment of the extras lab and browser"
     )
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
 if CHROMIUM is None:
     pytest.skip("no Chromium; .ci/run installs it", allow_module_level=True)
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
-    " --no-first-run"
-)
 READY = 60_000  # milliseconds
 CHURN = "churn.smb.rate"
 KINDS = ("lab", "app")
@@ -75,16 +68,6 @@ class Served:
         """Ctrl-C, as in a terminal."""
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(30)
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")
@@ -444,6 +427,30 @@ def test_a_full_simulation_with_its_progress(served):
         ".nrrsim .since"
     ).is_visible()  # what was played is not what is above any more
     reset(page)
+
+
+def test_the_panel_makes_a_report_and_replaces_nothing(served):
+    """A card and a report beside the folder of the scenarios; the command's messages on the page."""
+    page, home = served.page, served.folder.parent
+    page.get_by_label("Start from").select_option("recession")
+    settled(page)
+    group = page.get_by_role("group", name="Report")
+    group.get_by_label("Name").fill("board")
+    group.get_by_role("button", name="Make report").click()
+    page.wait_for_function(
+        "document.querySelector('.nrrsim .reporter .made').textContent.startsWith('The report is in')",
+        timeout=5 * READY,
+    )
+    assert "rendering pdf, html" in group.locator("pre").text_content()
+    made = home / "reports" / "board"
+    assert (made / "report.pdf").is_file()
+    assert (home / "params" / "board.yaml").is_file()
+    assert group.locator(".made").text_content() == f"The report is in {made}."
+    group.get_by_role("button", name="Make report").click()
+    page.wait_for_selector(".nrrsim .reporter .made.problem")
+    assert "is there already" in group.locator(".made").text_content()
+    page.get_by_label("Start from").select_option("nrr-105")
+    settled(page)
 
 
 def test_what_cannot_be_is_said(served):

@@ -109,7 +109,6 @@ def test_what_lies_in_it(here, run):
         "as_of": "2026-09",
         "window": 12,
         "definition": "point_to_point",
-        "currency": "USD",
         "grace_months": 0,
         READING: {"fiscal_year_end": 12},
     }
@@ -223,15 +222,15 @@ def test_a_folders_name_made_readable(name, said):
 
 
 def test_the_currency_is_the_ledgers_or_is_told(here, run, write):
-    told = "the ledger does not say its currency, and USD is taken"
+    told = "the ledger does not say its currency: amounts are printed without a sign"
     assert told in run("new", "one", "--ledger", "billing.csv")[2]
     euros = ledger_of(30, write, currency="EUR")
     assert told not in run("new", "two", "--ledger", euros)[2]
     assert told not in run("new", "three", "--ledger", "billing.csv", "--currency", "GBP")[2]
-    for name, code in (("one", "USD"), ("two", "EUR"), ("three", "GBP")):
+    for name, code in (("one", ""), ("two", "EUR"), ("three", "GBP")):
         params = here / name / "params"
         (card,) = params.glob("20*.yaml")
-        assert read_card(card).parameters["currency"] == code
+        assert read_card(card).parameters.get("currency", "") == code
         assert nr.read_scenario(params / "scenarios" / "plan.yaml").opening.currency == code
 
 
@@ -507,9 +506,11 @@ def test_where_a_report_goes(here, run, monkeypatch):
     made = []
 
     def run_card(card, **how):
+        from nrrsim.report.card import Card
         from nrrsim.report.run import _reports_of
 
-        made.append(_reports_of(Path(card)) if how["out"] is None else how["out"])
+        read = Card(Path(card), Path("x.ipynb"), {}, {})
+        made.append(_reports_of(read) if how["out"] is None else how["out"])
         return Path("r")
 
     monkeypatch.setattr("nrrsim.report.run.run_card", run_card)

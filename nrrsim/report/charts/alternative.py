@@ -73,13 +73,13 @@ def segment_bars(frame: Frame, before: str) -> str:
 
 def concentration(frame: Frame, notes: Sequence[tuple[float, float, str]]) -> str:
     """What is named on the curve, and how much some shares of the customers have."""
-    held = []
+    parts = [text for *_, text in notes]
     for part in (0.1, 0.2, 0.5):
         if len(reached := frame[frame["customers_share"] >= part - 1e-9]):
             row = reached.iloc[0]
-            held.append(f"{share(row['customers_share'])} of customers, {share(row['arr_share'])}")
-    told = [f"Share of ARR of the largest {'; '.join(held)}"] if held else []
-    return _together([*(text for *_, text in notes), *told])
+            largest, held = share(row["customers_share"]), share(row["arr_share"])
+            parts.append(f"the largest {largest} of customers have {held} of ARR")
+    return _together(parts, "ARR by customer. ")
 
 
 def renewals(frame: Frame, currency: str) -> str:

@@ -46,6 +46,7 @@ from nrrsim.report.charts.style import (
 
 MOST_SEGMENTS = 12
 NOW = "Now"
+LEAST_CHARACTER = 3.9  # how wide one of a step's name is at least, in chart units
 BAND = 20  # of a step that lies
 BAR: dict[str, Any] = {"color": NAVY, "shape": "square", "size": 50, "filled": True, "opacity": 1}
 TICK: dict[str, Any] = {
@@ -78,7 +79,9 @@ def bridge(frame: Frame, currency: str | None = "", height: int = 200) -> ChartT
     data = frame.assign(panel="")
     wide: float = room() - 45
     steps = data["step"].tolist()
-    if is_narrow():  # it lies there: names of steps have no room beside each other
+    word = max(len(word) for step in steps for word in (step.split() or [""]))
+    # it lies where names have no room beside each other: on a narrow screen, and of many steps
+    if is_narrow() or LEAST_CHARACTER * word > wide / len(steps):
         wide, height = _lying(steps)
         chart = _waterfall(data, steps, currency, upright=False, band=BAND, long=wide)
     else:
@@ -111,8 +114,13 @@ def bridges(frame: Frame, currency: str = "") -> ChartType:
 
 def _lying(steps: Sequence[str], beside: int = 1) -> tuple[float, int]:
     """How wide and high each of so many waterfalls beside each other is, its steps downwards."""
-    wide = (room() - 10 - min(90, 4.6 * max(map(len, steps)))) / beside - 16
+    wide = (room() - 10 - min(_most_of_names(), 4.6 * max(map(len, steps)))) / beside - 16
     return wide, BAND * len(steps)
+
+
+def _most_of_names() -> int:
+    """How wide the names of steps may be that stand below each other."""
+    return 90 if is_narrow() else 130
 
 
 def _waterfall(
@@ -160,7 +168,7 @@ def _waterfall(
         title=None,
         domain=False,
         labelOverlap=False,
-        labelLimit=band + 4 if upright else 90,
+        labelLimit=band + 4 if upright else _most_of_names(),
         labelExpr=f"({json.dumps(lines)})[datum.label]" if upright else "datum.label",
         labelFontSize=min(8.5, max(6.5, band / (0.56 * longest))) if upright else 8.5,
     )

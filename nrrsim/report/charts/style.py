@@ -14,8 +14,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache, wraps
-from importlib.resources import files
+from functools import wraps
 from inspect import signature
 from itertools import pairwise
 from math import inf
@@ -24,9 +23,10 @@ from typing import Any, Concatenate, ParamSpec, cast
 import altair as alt
 import pandas as pd
 from altair.typing import ChartType
+from altair.utils.schemapi import debug_mode
 
-from nrrsim.files import shared
 from nrrsim.notation import currency_sign, label, money, percent, points, signed_money
+from nrrsim.report.charts.picture import png_of, svg_of
 from nrrsim.report.tables import FIGURE
 
 MOST_ROWS = 5_000  # of a frame that is drawn
@@ -133,43 +133,20 @@ def enable() -> None:
 def svg(chart: ChartType) -> str:
     """Return a chart in the house theme as SVG; the same chart gives the same bytes."""
     # what a chart is drawn from, which may be no JSON, is no part of the picture
-    return _svg({**chart.to_dict(), **theme(), "usermeta": {}})
+    return svg_of({**chart.to_dict(), **theme(), "usermeta": {}})
 
 
 def _bundle(spec: dict[str, Any], **_: Any) -> dict[str, Any]:
     figure = dict(spec.pop("usermeta", {}))
-    drawn = _svg(spec)
+    drawn = svg_of(spec)
     said = str(spec.get("description") or NOT_DESCRIBED)
     # from the SVG, so that the chart is laid out once
-    image = str(base64.b64encode(_converter().svg_to_png(drawn, scale=2)).decode())
+    image = str(base64.b64encode(png_of(drawn)).decode())
     bundle = {"image/svg+xml": drawn, "image/png": image, "text/plain": said}
     if figure:
-        figure["narrow"] = _svg({**figure["narrow"], **theme()})
+        # a page has it drawn while print is set: here it would be waited for
+        figure["narrow"] = {**json.loads(figure["narrow"]), **theme()}
     return bundle | ({FIGURE: figure} if figure else {})
-
-
-def _svg(spec: dict[str, Any]) -> str:
-    # no names for its marks: a picture has one text that says it all
-    config = {**spec.get("config", {}), "aria": False}
-    drawn = _converter().vegalite_to_svg({**spec, "config": config})
-
-    # Vega counts its gradients up for ever: the second chart of a process would differ
-    for number, name in enumerate(re.findall(r'<linearGradient id="(\w+)"', drawn)):
-        used = rf'(<linearGradient id="|"url\(#){name}\b'
-        drawn = re.sub(used, rf"\1gradient{number or ''}", drawn)
-
-    # a chart unit is a point on paper: without a unit it would be a pixel, 3/4 of that
-    return re.sub(r'(<svg [^>]*?width="[\d.]+)(" height="[\d.]+)', r"\1pt\2pt", drawn, count=1)
-
-
-@cache
-def _converter() -> Any:
-    import vl_convert
-
-    inter = shared("reports", "_extensions", "nrrsim", "fonts")
-    for fonts in (inter, files("noto_cjk_sans_jp_regular")):
-        vl_convert.register_font_directory(str(fonts))
-    return vl_convert
 
 
 def takes_columns(
@@ -211,15 +188,16 @@ def takes_columns(
             for c in numbers.split():
                 values = pd.to_numeric(frame[c]).astype(float)
                 data[c] = values.replace([inf, -inf], float("nan")).to_numpy()  # JSON has none
-            chart = draw(data.copy(), *args, **options)
+            with debug_mode(False):  # it is checked as a whole when it is shown, not part by part
+                chart = draw(data.copy(), *args, **options)
             if alt.renderers.active != RENDERER:
                 return chart
-            with _narrow_room():
+            with _narrow_room(), debug_mode(False):
                 narrow = draw(data.copy(), *args, **options).to_dict(validate=False)
-            # Vega-Lite's own place for what it does not draw
+            # Vega-Lite's own place for what it does not draw; a text, which nobody looks through
             names = {c: [str(v) for v in frame[c]] for c in NAMES.intersection(data)}
             drawn_from = data.assign(**names)
-            about = _numbers(draw, drawn_from, *args, **options) | {"narrow": narrow}
+            about = _numbers(draw, drawn_from, *args, **options) | {"narrow": json.dumps(narrow)}
             return chart.properties(usermeta=about)
 
         return cast("Drawing[P]", checked)

@@ -14,6 +14,7 @@ from typing import Any
 import nbformat
 
 from nrrsim.errors import RenderError
+from nrrsim.report.charts.picture import svg_of
 from nrrsim.report.pages.downloads import csv_of, download, smaller_png
 from nrrsim.report.pages.markdown import font_faces, quarto_markdown, run_pandoc
 from nrrsim.report.pages.notebook import EXTENSION, IMAGES, Cell, chosen_mime
@@ -125,7 +126,7 @@ def _picture(data: Mapping[str, Any], mime: str, cell: Cell, number: int) -> str
         image = "".join(str(data[mime]).split())
         return f'<div class="chart"><img src="data:{mime};base64,{image}" alt="{alt}"></div>'
     narrow = data.get(FIGURE, {}).get("narrow")
-    widths = {"wide": data[mime], "narrow": narrow} if narrow else {"": data[mime]}
+    widths = {"wide": data[mime], "narrow": svg_of(narrow)} if narrow else {"": data[mime]}
     return "".join(
         f'<div class="chart {width}">{_inline(str(svg), f"{width}{number}", alt)}</div>'
         for width, svg in widths.items()

@@ -7,7 +7,8 @@ known is None.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Self
@@ -36,13 +37,13 @@ from nrrsim.report.wording.labels import (
     of_segment,
     span,
 )
-from nrrsim.scenario.drivers import CURVE_FIELDS, DRIVERS
-from nrrsim.scenario.numbers import POINT, YEARLY, Range, Sized
+from nrrsim.scenario.drivers import DRIVERS
+from nrrsim.scenario.table import between, in_words, swing
 
 if TYPE_CHECKING:
     from nrrsim.analysis.comparison import Comparison
+    from nrrsim.scenario.numbers import Range
     from nrrsim.scenario.scenario import Scenario
-    from nrrsim.scenario.table import Fields, Stated
 
 SMALL = 5e-4  # of NRR: below what is printed
 ON_CARDS = 2  # scenarios whose key figures fit on cards; more stand in a table
@@ -68,7 +69,7 @@ def assumptions(c: Comparison) -> pd.DataFrame:
     }
     if len(c.scenarios) > ON_CARDS:  # what a range is stands below the table, once
         texts = {
-            what: [cell.replace("(90% range ", "(") for cell in cells]
+            what: [re.sub(r"\(90% (range|of events) ", "(", cell) for cell in cells]
             for what, cells in texts.items()
         }
     rows = [
@@ -197,13 +198,13 @@ def _rows(c: Comparison) -> dict[str, dict[int, str]]:
             say(f"{name}: term", place, "annual" if book.annual[number] else "monthly")
     for driver in DRIVERS:
         for place, scenario in enumerate(c.scenarios):
-            for key, fields in scenario.table.entries[driver].items():
-                for field, text in _texts(fields):
+            for key in scenario.table.entries[driver]:
+                for field, text in scenario.table.words(driver, key).items():
                     say(of_segment(assumption(driver, field), key, c.labels), place, text)
     for place, scenario in enumerate(c.scenarios):
         for driver, beta in scenario.shock.items():
-            swing = f"{beta:+.0%} (1 SD)".replace("-", MINUS)
-            say(f"Market-wide good or bad year: {GROUP_WORDS[driver].lower()}", place, swing)
+            what = f"Market-wide good or bad year: {GROUP_WORDS[driver].lower()}"
+            say(what, place, swing(beta))
         if scenario.table.ties:
             say("Correlations", place, _correlations(c, scenario))
         if scenario.programmes:
@@ -218,45 +219,13 @@ def _correlations(c: Comparison, scenario: Scenario) -> str:
     )
 
 
-def _texts(fields: Fields) -> list[tuple[str, str]]:
-    """The numbers of a driver's entry in words; a curve of two parameters by what comes of it."""
-    told = [(name, _value(each)) for name, each in fields.items() if name not in CURVE_FIELDS]
-    if curve := [fields[name].mean for name in CURVE_FIELDS if name in fields]:
-        alpha, whole = curve[0], sum(curve)
-        years = ", ".join(percent(alpha / (whole + year)) for year in range(3))
-        told.append(("by tenure", f"{years} and on, by year of tenure"))
-    return told
-
-
-def _value(stated: Stated) -> str:
-    """A number; of a belief mean and 90% range; of a size that each event draws, mean and SD."""
-    value, (form, unit) = stated.value, _form(stated.range)
-    if isinstance(value, Sized):
-        return f"{form(value.mean)}{unit} (SD {form(value.sd)})"
-    if isinstance(value, int | float):
-        return f"{form(value)}{unit}"
-    low, high = map(form, stated.range.span(value))
-    return f"{form(stated.mean)}{unit} (90% range {low} to {high})"
-
-
-def _form(range_: Range) -> tuple[Callable[[float], str], str]:
-    """How a number of a range prints, and its unit where that is no percent sign."""
-    if range_ == YEARLY:
-        return _decimals, " a year"
-    return (_decimals, " pts") if range_ == POINT else (percent, "")
-
-
-def _decimals(value: float) -> str:
-    return f"{value:.2f}"
-
-
 def _range(values: Mapping[str, float], range_: Range) -> str:
     """What a lever is in its segments: one number, or from the smallest to the largest."""
-    known, (form, unit) = [each for each in values.values() if each], _form(range_)
+    known = [each for each in values.values() if each]
     if not known:
         return "–"
-    low, high = form(min(known)), form(max(known))
-    return f"{low}{unit}" if low == high else f"{low} to {high}{unit}"
+    low, high = in_words(min(known), range_), in_words(max(known), range_)
+    return low if low == high else between(min(known), max(known), range_)
 
 
 def _beside(told: Mapping[str, Any]) -> str:
@@ -630,7 +599,7 @@ class Drift:
     end: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Paths:
     """ARR of the scenario that is judged at the end, by how much it is ahead, and its mix's drift.
 
@@ -654,11 +623,18 @@ class Paths:
         moved = mine.iloc[int((mine["end"] - mine["start"]).argmax())]
         drift = Drift(label(moved["segment"], c.labels), float(moved["start"]), float(moved["end"]))
         shows = len(mine) > 1 and drift.end - drift.start > 0.005
-        by, simple = (
+        own, simple = (
             float(ahead[key].iloc[-1]) if len(ahead) else None for key in ("own", "simple")
         )
-        own, low, high = (float(end[key]) for key in ("own", "low", "high"))
-        return cls(c.years, own, low, high, by, simple, drift if shows else None)
+        return cls(
+            years=c.years,
+            closing=float(end["own"]),
+            low=float(end["low"]),
+            high=float(end["high"]),
+            ahead=own,
+            ahead_simple=simple,
+            drift=drift if shows else None,
+        )
 
 
 @dataclass(frozen=True)

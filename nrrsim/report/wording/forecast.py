@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pandas as pd
 
 from nrrsim.months import shift
-from nrrsim.notation import count, counted, label, percent
+from nrrsim.notation import NOTHING, count, counted, label, percent
 from nrrsim.report.wording.facts import known
 from nrrsim.report.wording.labels import SHOCK, STEPS, Markdown, belief, period
 from nrrsim.report.wording.quarterly import Renewal
@@ -59,7 +59,7 @@ def assumptions(ahead: Forecast | NoForecast) -> pd.DataFrame | None:
         driver=frame["driver"].map(STEPS),
         segment=frame["segment"].map(named),
         middle=[middle for middle, _ in numbers],
-        interval=["by tenure" if "nan" in interval else interval for _, interval in numbers],
+        interval=["by tenure" if NOTHING in interval else interval for _, interval in numbers],
         seen=seen,
         size=[percent(each) if each == each else "–" for each in frame["size"]],
     )

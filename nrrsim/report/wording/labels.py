@@ -105,12 +105,6 @@ def assumption(driver: str, field: str) -> str:
     return OWN_WORDS.get(f"{driver}.{field}") or f"{STEPS[driver]}{field_of(field)}"
 
 
-def cohort(name: str) -> str:
-    """A cohort's name as it is printed: `until 2023-12` is `until December 2023`, and so on."""
-    plain = printed_quarter(name)
-    return re.sub(r"\b\d{4}-\d{2}$", lambda month: month_name(month[0]), plain)
-
-
 def lasting(months: int) -> str:
     """The length of a window in words: twelve months, 3 months."""
     return "twelve months" if months == 12 else span(months)
@@ -126,7 +120,7 @@ def _printed_as(by: str) -> Callable[[str], str]:
     """What prints a label of a split: a segment's identifier as a name, a column's as it is."""
     if by == "segment":
         return label
-    return cohort if by.startswith("cohort_") else str
+    return printed_quarter if by.startswith("cohort_") else str
 
 
 def unsigned_lines(currency: str | None) -> list[str]:

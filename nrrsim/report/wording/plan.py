@@ -36,7 +36,8 @@ def figures(against: Variance | None) -> pd.DataFrame:
     total = f"Total {planned.measure.upper() if planned else 'NRR'}"
     total = "Segments in the plan" if against.is_part else total
     names = [total if name == "all" else _segment(against, name) for name in frame["name"]]
-    where = [_where(against.published) if pd.notna(place) else None for place in frame["place"]]
+    # of a segment nothing was published that it could lie in
+    where = [_where(against.published) if pd.notna(place) else "" for place in frame["place"]]
     return frame.assign(
         name=names, place=pd.Series(where, dtype=object), ratio=frame["variance"] / frame["plan"]
     )
@@ -105,7 +106,7 @@ def _name(against: Variance, compared: Compared, part: str) -> str:
 
 def _segment(against: Variance, name: str) -> str:
     """A segment as it is called on pages, by the card's own labels."""
-    return label(name, getattr(against.past, "labels", None))
+    return label(name, against.past.labels)
 
 
 def _signed(ratio: float) -> str:
@@ -116,10 +117,8 @@ def _where(published: Promise | None) -> str | None:
     """Where NRR lies in what was published, in words: 71st percentile."""
     if published is None:
         return None
-    shares = sorted(int(name[1:]) for name in published.quantiles)
-    for end, word in ((shares[0], "below"), (shares[-1], "above")):
-        if abs(published.place - end / 100) < 1e-9:
-            return f"{word} the {_ordinal(end)} percentile"
+    if not 0 < published.place < 1:
+        return "below the 1st percentile" if published.place <= 0 else "above the 99th percentile"
     return f"{_ordinal(round(100 * published.place))} percentile"
 
 
@@ -220,8 +219,8 @@ class Forecast:
 
     made: str
     median: float
-    low: float | None
-    high: float | None
+    low: float
+    high: float
     actual: float
     place: Markdown
 
@@ -230,10 +229,9 @@ class Forecast:
         found = against.published
         if found is None:
             return None
-        low, high = (found.quantiles.get(name) for name in ("p10", "p90"))
         where = _where(found) or ""
         place = where if where.split()[0] in ("below", "above") else f"at the {where}"
-        return cls(found.made, found.median, low, high, against.nrr, Markdown(place))
+        return cls(*(found.made, found.median, found.low, found.high, against.nrr, Markdown(place)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -280,7 +278,10 @@ def _apart(against: Variance, found: Compared) -> tuple[tuple[Change, ...], tupl
     parts = found.parts[found.parts.abs() >= least].sort_values(
         key=abs, ascending=False, kind="stable"
     )
-    said = [Change(_name(against, found, str(part)), float(size)) for part, size in parts.items()]
+    names = [_name(against, found, str(part)) for part in parts.index]
+    # inside a sentence a movement has no capital
+    names = [name.lower() for name in names] if found.by_movement else names
+    said = [Change(name, float(size)) for name, size in zip(names, parts, strict=True)]
     ahead, behind = ([each for each in said if each.change * sign > 0] for sign in (1, -1))
     return tuple(ahead[:MOST_NAMED]), tuple(behind[:MOST_NAMED])
 

@@ -27,9 +27,19 @@ from nrrsim.metrics import DEFINITIONS
 from nrrsim.months import month_name as month_of
 from nrrsim.months import parse_month, shift
 from nrrsim.movements import GAINS
-from nrrsim.notation import MONTHS, count, label, money, month_name, percent, points
+from nrrsim.notation import (
+    MONTHS,
+    count,
+    counted,
+    label,
+    money,
+    month_name,
+    percent,
+    points,
+    printed_quarter,
+)
 from nrrsim.report.wording.facts import Change, Checks, Ratio, changes, ends, known
-from nrrsim.report.wording.labels import STEPS, Markdown, cohort, lasting, period, span
+from nrrsim.report.wording.labels import STEPS, Markdown, lasting, period, span
 
 if TYPE_CHECKING:
     from nrrsim.analysis.actuals import Actuals
@@ -61,8 +71,42 @@ def periods(frame: pd.DataFrame, past: Actuals) -> pd.DataFrame:
 def split(past: Actuals, by: str = "segment") -> pd.DataFrame:
     """A split with its parts by the names that they have on a page."""
     frame = past.split(by)
-    name = cohort if by.startswith("cohort_") else partial(label, labels=past.labels)
+    name = printed_quarter if by.startswith("cohort_") else partial(label, labels=past.labels)
     return frame.assign(name=frame["name"].map(name))
+
+
+def with_total(parts: pd.DataFrame, past: Actuals) -> pd.DataFrame:
+    """A split and the whole cohort below it, as the report's own NRR, GRR and logo retention."""
+    s = past.summary()
+    before = s["nrr_before"]
+    total = {
+        "name": "All",
+        "customers": s["customers"],
+        "opening": s["opening"],
+        "closing": s["closing"],
+        "nrr": s["nrr"],
+        "change": None if before is None else s["nrr"] - before,
+        "grr": s["grr"],
+        "logo": s["logo"],
+        "effect": s["closing"] / s["opening"] - 1,
+    }
+    return pd.concat([parts, pd.DataFrame([total])], ignore_index=True)
+
+
+def renewals_with_totals(past: Actuals) -> pd.DataFrame | None:
+    """The renewals by period, below them those of the window and those to come."""
+    frame = renewals(past)
+    if frame is None:
+        return None
+    unit, sums = "quarter" if past.pace == 3 else "year", []
+    for word, mine in (
+        ("Past", frame[frame["renewed"].notna()]),
+        ("Next", frame[frame["renewed"].isna()]),
+    ):
+        row = mine[["customers", "due", "renewed", "lost", "after"]].sum(min_count=1)
+        rate = row["renewed"] / row["due"] if row["due"] else None
+        sums.append({**row, "period": f"{word} {counted(len(mine), unit)}", "rate": rate})
+    return pd.concat([frame, pd.DataFrame(sums)], ignore_index=True)
 
 
 def in_words(frame: pd.DataFrame, past: Actuals) -> pd.DataFrame:
@@ -396,7 +440,7 @@ class Cohorts:
         frame = cohorts(past)
         year = frame[(frame["months"] == 12) & frame["complete"].astype(bool)]
         year = year.assign(
-            name=[cohort(str(name)) for name in year["cohort"]],
+            name=[printed_quarter(str(name)) for name in year["cohort"]],
             nrr=year["amount"] / year["opening"],
         )
         return cls(*(ends(year) if len(year) else (None, None)))

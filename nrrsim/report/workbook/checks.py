@@ -23,13 +23,14 @@ WORDS = {"nrr": "NRR", "grr": "GRR", "logo": "Logo retention"}
 HEADS = ("Figure", "Workbook", "Report", "Difference", "Result", "How")
 NOTE = (
     "Workbook: formulas. Report: the figures in manifest.json. Ratios tie to 1E-9, amounts to the"
-    " minor unit. After a change in Customers the differences are what it does to each figure."
+    " minor unit. After a change in Customers, the differences show its effect on each figure."
 )
-NO_ROWS = f"no formula: no rows of customers above {MOST_CUSTOMERS:,}; this is the report's value"
+NO_ROWS = "no formula: the customers' rows are not in this workbook; this is the report's value"
+LESS_PRICE = "NRR less price increases"
 WHY_NOT = {
-    "trailing_average": "no formula: the mean of four windows, and one is in this workbook;"
+    "trailing_average": "no formula: the mean of four windows, of which this workbook has one;"
     " this is the report's value",
-    "compounded": "no formula: of a product of months, less price; this is the report's value",
+    "compounded": "no formula: compounded, less price increases; this is the report's value",
 }
 
 
@@ -56,7 +57,10 @@ class Checks:
     def finish(self) -> tuple[str, str]:
         """Write what comes of the checks; returns the cell in which it stands, and what it says."""
         if self.live.sheet is None:
-            self.sheet.write_string(1, 0, "Formulas stand on Summary alone", self.style.heading)
+            is_large = self.live.told["number"] > MOST_CUSTOMERS
+            why = f": more than {MOST_CUSTOMERS:,} customers" * is_large
+            text = f"Formulas are on Summary alone{why}"
+            self.sheet.write_string(1, 0, text, self.style.heading)
             return "", ""
         off = f'COUNTIF({cell(4, 4)}:{cell(self.row, 4)},"differs")'
         wrong, number = self.results.count(False), len(self.results)
@@ -72,8 +76,7 @@ class Checks:
         """A table's caption, and the headings of its columns."""
         self.sheet.write_string(self.row, 0, caption, self.style.heading)
         for column, text in enumerate(texts):
-            look = self.style.head(0 < column < 4 or len(texts) > len(HEADS))
-            self.sheet.write_string(self.row + 1, column, text, look)
+            self.sheet.write_string(self.row + 1, column, text, self.style.head(0 < column < 4))
         self.row += 2
 
     def check(
@@ -84,12 +87,13 @@ class Checks:
         self.row += 1
         if self.live.sheet is None:
             formula, how = None, NO_ROWS
+        middle = look(align="center")
         self.sheet.write_string(row, 0, text, look())
         self.sheet.write_string(row, 5, how, look.note)
         put(self.sheet, row, 2, Formula("", reported), look(kind), look(align="right"))
         if formula is None or not formula.text or formula.value is None or reported is None:
             put(self.sheet, row, 1, Formula("", reported), look(kind), look(align="right"))
-            self.sheet.write_string(row, 4, "value", look())
+            self.sheet.write_string(row, 4, "value", middle)
             return
         put(self.sheet, row, 1, formula, look(kind), look(align="right"))
         off, near = formula.value - reported, MONEY if kind == "money" else RATIO
@@ -97,7 +101,7 @@ class Checks:
         difference = f"={cell(row, 1)}-{cell(row, 2)}"
         self.sheet.write_formula(row, 3, difference, look("tiny"), off)
         result = f'=IF(ABS({cell(row, 3)}){near},"OK","differs")'
-        self.sheet.write_formula(row, 4, result, look(), "OK" if ties else "differs")
+        self.sheet.write_formula(row, 4, result, middle, "OK" if ties else "differs")
         self.results.append(ties)
 
     # --- what is checked --------------------------------------------------------------------------
@@ -109,7 +113,7 @@ class Checks:
         for name, text in WORDS.items():
             there = self._of_summary(name, now[name].value) if now[name].text else None
             how = DEFINITIONS[used].title if there else WHY_NOT.get(used, "")
-            self.check(text, there, record[name], "percent", how)
+            self.check(text, there, record[name], "ratio", how)
 
         moved = record["movements"]
         signed = {name: -moved[name] if name in LOSSES else moved[name] for name in live.parts()}
@@ -133,8 +137,8 @@ class Checks:
         return Formula(f"={self.live.at['cohort', name]}", value)
 
     def definitions(self, compounded: Mapping[str, Formula]) -> None:
-        """NRR, GRR and logo retention under every definition, from the same rows."""
-        self.heads("The same customers under each definition", *HEADS)
+        """NRR, GRR and logo retention under every definition."""
+        self.heads("Under each definition", *HEADS)
         for told in self.live.told["definitions"]:
             name, title = told["definition"], told["title"]
             for what, text in WORDS.items():
@@ -143,13 +147,10 @@ class Checks:
                     formula = compounded.get(what)
                 if name == "trailing_average" and what != "logo":
                     formula = None
-                how = (
-                    DEFINITIONS[name].formula if name in DEFINITIONS else "NRR less price increases"
-                )
-                how = how if what == "nrr" else ""
-                if formula is None:
-                    how = NO_ROWS if self.live.sheet is None else WHY_NOT[name]
-                self.check(f"{text}, {title}", formula, told[what], "percent", how)
+                said = DEFINITIONS[name].formula if name in DEFINITIONS else LESS_PRICE
+                how = said if what == "nrr" else ""
+                how = WHY_NOT.get(name, "") if formula is None else how
+                self.check(f"{text}, {title}", formula, told[what], "ratio", how)
         self.row += 1
 
     def segments(self, record: Mapping[str, Any]) -> None:
@@ -177,5 +178,5 @@ class Checks:
                     ).removeprefix("+")
                     over = f"SUMPRODUCT({is_mine}*Opening_ARR)"
                     formula = Formula(f"=({text})/{over}", value / opening)
-                self.check(name, formula, reported, "percent", WORDS[what])
+                self.check(name, formula, reported, "ratio", WORDS[what])
         self.row += 1

@@ -22,14 +22,13 @@ from nrrsim.report.workbook.styles import INPUT, Styles, set_up
 SHEET = "Customers"
 HEADS, FIRST = 3, 4  # rows, counted from 0
 NAMES = {name: f"{name.capitalize()}_ARR" for name in (
-    "opening", "closing", "retained", "stayed", "stayed_retained", "new", "expansion", *EXPANSION,
+    "opening", "closing", "retained", "stayed", "stayed_retained", "new", *EXPANSION,
     "reactivation", "contraction", "churn")}  # fmt: skip
 NAMES |= {"segment": "Segment", "since": "First_month"}
 WORDS = STEPS | {
     "retained": "Retained, at most the opening",
     "stayed": "Closing, if never at zero",
     "stayed_retained": "Retained, if never at zero",
-    "expansion": "All expansion",
     "unsplit": "Expansion",
 }
 
@@ -85,9 +84,8 @@ class Amounts:
         is_first = np.array(self.since)[:, None] == np.array(self.months[1:])[None, :]
         new = (now * is_first).sum(axis=1)
         change = np.where((before > 0) & (now > 0), now - before - self.price, 0.0)
-        expansion = np.maximum(change, 0).sum(axis=1) + self.price.sum(axis=1)
-        parts = {"price": self.price.sum(axis=1), **self.stated}
-        parts = {name: parts[name] for name in self.expansion[:-1]}
+        rest = np.maximum(change, 0).sum(axis=1) - sum(self.stated.values())
+        parts = {"price": self.price.sum(axis=1), **self.stated, self.rest: rest}
         return {
             "opening": opening,
             "closing": closing,
@@ -95,10 +93,8 @@ class Amounts:
             "stayed": stayed,
             "stayed_retained": np.minimum(opening, stayed),
             "new": new,
-            "expansion": expansion,
-            **parts,
-            self.rest: expansion - sum(parts.values()),
-            "reactivation": (now * (before == 0)).sum(axis=1) - new,
+            **{name: parts[name] for name in self.expansion},
+            "reactivation": (now * ((before == 0) & ~is_first)).sum(axis=1),
             "contraction": np.maximum(-change, 0).sum(axis=1),
             "churn": (before * (now == 0)).sum(axis=1),
         }
@@ -126,8 +122,8 @@ class CustomerSheet:
     @classmethod
     def of(cls, amounts: Amounts) -> CustomerSheet:
         """Where everything stands; nothing is written."""
-        shown = [name for name in amounts.columns if name != "expansion" or amounts.expansion[1:]]
-        letters = {name: place for place, name in enumerate(["name", "segment", "since", *shown])}
+        shown = ["name", "segment", "since", *amounts.columns]
+        letters = {name: place for place, name in enumerate(shown)}
         month_at = len(letters)
         return cls(amounts, letters, month_at, month_at + len(amounts.months))
 
@@ -177,7 +173,6 @@ class CustomerSheet:
             size = f"({size}{sign}0)*" + (size if sign == ">" else f"-{size}")
             return f"SUMPRODUCT(({b}>0)*({n}>0)*{size})"
 
-        total = "expansion" if parts[1:] else parts[-1]
         known = {
             "opening": lambda r: f"={first}{r}",
             "closing": lambda r: f"={last}{r}",
@@ -188,17 +183,17 @@ class CustomerSheet:
             ),
             "stayed_retained": lambda r: f"=MIN({letter['opening']}{r},{letter['stayed']}{r})",
             "new": lambda r: f"=SUMIF({heads},{letter['since']}{r},{now(r)})",
-            total: lambda r: f"={rise(r)}" + (f"+SUM({price(r)})" if "price" in parts else ""),
-            "reactivation": lambda r: f"=SUMPRODUCT(({before(r)}=0)*{now(r)})-{letter['new']}{r}",
+            self.amounts.rest: lambda r: (
+                f"={rise(r)}" + "".join(f"-{letter[each]}{r}" for each in self.amounts.stated)
+            ),
+            "reactivation": lambda r: (
+                f"=SUMPRODUCT(({before(r)}=0)*({heads}<>{letter['since']}{r})*{now(r)})"
+            ),
             "contraction": lambda r: f"={rise(r, '<')}",
             "churn": lambda r: f"=SUMPRODUCT(({now(r)}=0)*{before(r)})",
         }
         if "price" in parts:
             known["price"] = lambda r: f"=SUM({price(r)})"
-        if parts[1:]:
-            known[self.amounts.rest] = lambda r: (
-                f"={letter['expansion']}{r}" + "".join(f"-{letter[each]}{r}" for each in parts[:-1])
-            )
         return known
 
 
@@ -268,11 +263,12 @@ def write_customers(
     sheet.set_row(HEADS, 36)
     sheet.freeze_panes(FIRST, 1)
     sheet.autofilter(HEADS, 0, last, width)
+    sheet.print_area(0, 0, last, book.month_at - 1)  # months have no room on paper
 
 
 NOTE = (
-    "ARR. Blue is what the ledger says, month by month; all else is a formula. Change an amount in"
-    " blue, and Summary and Checks follow."
+    "ARR by customer. Blue: from the ledger. Black: formulas. Change a blue amount, and Summary,"
+    " Roll-forward and Checks follow."
 )
 
 

@@ -17,14 +17,14 @@ from nrrsim.notation import NOTHING
 from nrrsim.report.workbook.customersheet import NAMES, CustomerSheet
 
 BRIDGE = ("new", *EXPANSION, "reactivation", *LOSSES)
-LESS_PRICE = "less_price"  # an amount: the price increases, to be left out
+LESS = "less_"  # before an amount that is taken away
 # The amounts that a definition's ratios are made of, each over the opening; counts of customers.
 NET = {
     "point_to_point": ("closing",),
     "stays_out": ("stayed",),
     "flow": ("opening", *EXPANSION, *LOSSES),
     "flow_with_reactivation": ("opening", *EXPANSION, "reactivation", *LOSSES),
-    "ex_price": ("closing", LESS_PRICE),
+    "ex_price": ("closing", f"{LESS}price"),
 }
 GROSS = {
     "point_to_point": ("retained",),
@@ -92,13 +92,9 @@ class Live:
 
     def parts(self) -> list[str]:
         """The movements that there are, in the order of a bridge."""
-        some = [name for name in BRIDGE if self.told["company"][name]]
-        if self.sheet is None:
-            return some
-        known = set(self.sheet.amounts.columns)
-        return [
-            name for name in BRIDGE if name in known and (name in some or name not in EXPANSION)
-        ]
+        some = [name for name in EXPANSION if self.told["company"][name]]
+        rises = some if self.sheet is None else self.sheet.amounts.expansion
+        return [name for name in BRIDGE if name not in EXPANSION or name in rises]
 
     def ratio(self, what: str, definition: str, ex_price: bool = False) -> Formula | None:
         """NRR (`nrr`), GRR or logo retention of the cohort; None where sums do not tell it."""
@@ -108,26 +104,25 @@ class Live:
         terms = (NET if what == "nrr" else GROSS).get(definition)
         if terms is None:
             return None
-        return self._over([*terms, *([LESS_PRICE] if ex_price and what == "nrr" else [])])
+        return self._over([*terms, *([f"{LESS}price"] if ex_price and what == "nrr" else [])])
 
     def _over(self, terms: Sequence[str], base: str = "opening") -> Formula | None:
         """A sum of amounts over another: by their cells where they stand in one."""
-        opening, parts = self._term(base), self.parts()
+        opening, absent = self._term(base), {*EXPANSION} - {*self.parts()}
         if not opening.value:
             return None
-        known = {*terms} - ({*EXPANSION} - {*parts}) - ({LESS_PRICE} - {f"less_{p}" for p in parts})
-        some = [self._term(name) for name in terms if name in known]
+        some = [self._term(name) for name in terms if name.removeprefix(LESS) not in absent]
         value = sum(each.value or 0.0 for each in some) / opening.value
         if not all(each.text for each in (*some, opening)):
             return Formula("", value)
-        text = "+".join(each.text for each in some).replace("+-", "-")
-        return Formula(
-            f"=({text})/{opening.text}" if some[1:] else f"={text}/{opening.text}", value
-        )
+        sums = "+".join(each.text for each in some).replace("+-", "-")
+        sums = f"({sums})" if some[1:] else sums
+        return Formula(f"={sums}/{opening.text}", value)
 
     def _term(self, name: str) -> Formula:
-        """An amount of the cohort as it stands in another formula."""
-        minus, name = (-1, "price") if name == LESS_PRICE else (1, name)
-        amount = self.amount("cohort", name)
-        text = self.at.get(("cohort", name)) or amount.text.removeprefix("=")
-        return Formula("-" * (minus < 0) * bool(text) + text, minus * (amount.value or 0.0))
+        """An amount of the cohort, or `less_` it, as it stands in another formula."""
+        plain = name.removeprefix(LESS)
+        sign, minus = (1, "") if plain == name else (-1, "-")
+        amount = self.amount("cohort", plain)
+        text = self.at.get(("cohort", plain)) or amount.text.removeprefix("=")
+        return Formula(f"{minus}{text}" if text else "", sign * (amount.value or 0.0))

@@ -25,14 +25,17 @@ RATIOS = ("nrr", "grr", "logo")
 STATED = ("cross_sell", "unsplit")  # parts of a rise that only the ledger knows, as price is
 
 
-def customers(past: Actuals, labels: Mapping[str, str] | None = None) -> Printed:
+def customers(
+    past: Actuals, labels: Mapping[str, str] | None = None, has_rows: bool = True
+) -> Printed:
     """Return what shows nothing and leaves in the notebook what a workbook's formulas stand on.
 
     `months` of the window, start included; `sums` of the cohort and of the company over it; what
     the report says under each definition; and `rows`, each customer with an amount in the window as
     name, segment, first month and an amount for each of `months`, the largest first. `price` and
     `stated` (parts of a rise for which the ledger gives a reason) are as row, month and amount, and
-    as row and amount. There are no rows for more than MOST_CUSTOMERS. labels : of segments.
+    as row and amount. There are no rows for more than MOST_CUSTOMERS, nor without `has_rows`.
+    labels : of segments.
     """
     from nrrsim.months import shift
 
@@ -57,7 +60,7 @@ def customers(past: Actuals, labels: Mapping[str, str] | None = None) -> Printed
         "definitions": _definitions(past),
         "number": len(wide),
     }
-    if len(wide) <= MOST_CUSTOMERS:
+    if has_rows and len(wide) <= MOST_CUSTOMERS:
         told |= _rows(wide, moved, months, names)
     return Printed({CUSTOMERS: told})
 

@@ -129,7 +129,9 @@ def _write(sheet: Any, figure: Figure, top: int, style: Styles, widths: dict[int
         any(_is_number(row[column]) for row in figure.rows) for column in range(len(figure.heads))
     ]
     for column, (head, is_number) in enumerate(zip(figure.heads, numbers, strict=True)):
-        sheet.write_string(top, column, head, style.head(is_number))
+        # what is left-aligned does not touch the numbers before it
+        indent = int(column > 0 and not is_number)
+        sheet.write_string(top, column, head, style.head(is_number, indent=indent))
         texts = [len(row[column]) for row in figure.rows if isinstance(row[column], str)]
         width = min(max(13, *texts, 0), WIDEST) if texts else 13
         widths[column] = max(widths.get(column, 0), width, len(head) / 2)
@@ -147,7 +149,7 @@ def _write(sheet: Any, figure: Figure, top: int, style: Styles, widths: dict[int
                 what = "" if figure.chart else NOTHING
                 sheet.write_string(row, column, what, look(align="right"))
             else:
-                sheet.write_string(row, column, str(value), look())
+                sheet.write_string(row, column, str(value), look(indent=int(column > 0)))
     return top + 1 + len(figure.rows)
 
 

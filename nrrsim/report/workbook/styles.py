@@ -4,22 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from nrrsim.notation import MINUS, SYMBOLS
+from nrrsim.notation import MINUS, currency_sign, digits_of
 from nrrsim.report.tables import AMOUNTS, GREY, INK, NAVY, RULE, TEAL, WASH
 
 BRICK = "#C8553D"  # of what is lost, in charts
 INPUT = "#1F4E9E"  # what was read, and may be changed, is blue: so modellers write it
 WHOLE_MONEY = "money_whole"  # a kind: amounts along a chart's axis
 MOST_FOOTER = 250  # characters of a footer that Excel takes
-# ISO 4217: currencies without a minor unit, and with a thousandth
-WHOLE = frozenset(["BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX",
-                   "VND", "VUV", "XAF", "XOF", "XPF"])  # fmt: skip
-THOUSANDTHS = frozenset(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"])
-
-
-def minor_digits(currency: str) -> int:
-    """How many decimals an amount of this currency has: 2, 0 of yen, 3 of Kuwait's dinar."""
-    return 0 if currency in WHOLE else 3 if currency in THOUSANDTHS else 2
 
 
 class Styles:
@@ -62,12 +53,11 @@ class Styles:
         """Of a link inside the workbook."""
         return self(font_color=TEAL, underline=1)
 
-    def head(self, is_number: bool = False) -> Any:
+    def head(self, is_number: bool = False, **extra: Any) -> Any:
         """Of a column's heading."""
         side = "right" if is_number else "left"
-        return self(
-            bold=True, font_color=NAVY, bottom=1, bottom_color=NAVY, text_wrap=True, align=side
-        )
+        line: dict[str, Any] = {"bottom": 1, "bottom_color": NAVY}
+        return self(bold=True, font_color=NAVY, text_wrap=True, align=side, **line, **extra)
 
     def total(self, kind: str = "text", **extra: Any) -> Any:
         """Of a cell in a row of totals."""
@@ -77,14 +67,15 @@ class Styles:
 def number_code(kind: str, currency: str) -> str:
     """Excel's code for numbers of a kind; "" for texts."""
     if kind in AMOUNTS or kind == WHOLE_MONEY:
-        digits = 0 if kind == WHOLE_MONEY else minor_digits(currency)
-        sign = currency and SYMBOLS.get(currency, f"{currency} ").replace('"', "")
+        digits = 0 if kind == WHOLE_MONEY else digits_of(currency)
+        sign = currency_sign(currency).replace('"', "")
         amount = f'"{sign}"' * bool(sign) + "#,##0" + ("." + "0" * digits) * bool(digits)
         plus = "+" if kind == "signed_money" else ""
         return f"{plus}{amount};{MINUS}{amount};{amount}"
     return {
         "count": "#,##0",
         "percent": f"0.0%;{MINUS}0.0%",
+        "ratio": f"0.0000%;{MINUS}0.0000%",
         "share": "0%",
         "points": f'+0.0" pts";{MINUS}0.0" pts";0.0" pts"',
         "part": f'+0.0" pts";{MINUS}0.0" pts";"–"',

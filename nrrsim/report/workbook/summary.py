@@ -16,13 +16,12 @@ from xlsxwriter.utility import quote_sheetname
 
 from nrrsim.metrics import DEFINITIONS
 from nrrsim.months import parse_month
-from nrrsim.movements import LOSSES
 from nrrsim.notation import month_name
 from nrrsim.report.tables import GREY, NAVY, RULE, TEAL
-from nrrsim.report.wording.labels import STEPS
+from nrrsim.report.wording.labels import STEPS, span
 from nrrsim.report.workbook.live import Formula, Live, cell, put
 from nrrsim.report.workbook.sections import Figure
-from nrrsim.report.workbook.styles import BRICK, WHOLE_MONEY, Styles, number_code, set_up
+from nrrsim.report.workbook.styles import BRICK, Styles, number_code, set_up
 
 SHEET = "Summary"
 CHARTS_AT, CHART_NUMBERS = 5, 16  # columns; the numbers of the bridge's chart are not printed
@@ -40,6 +39,15 @@ RATIOS = {
 }
 
 
+@dataclass(frozen=True)
+class Step:
+    """A step of a bridge: its name, the cell of its amount, and the amount."""
+
+    name: str
+    place: str
+    amount: float
+
+
 @dataclass
 class Summary:
     """The sheet while it is written; `row` is the next free one, counted from 0."""
@@ -53,7 +61,7 @@ class Summary:
     def front(self, said: Mapping[str, Any], live: Live | None, footer: str) -> None:
         """Title, company, period, definition and currency."""
         set_up(self.sheet, footer, heads=(0, 0), pages=1)
-        self.sheet.set_column(0, 0, 40)
+        self.sheet.set_column(0, 0, 48)
         self.sheet.set_column(1, 3, 19)
         self.sheet.set_column(4, 4, 3)
         self.sheet.set_column(CHART_NUMBERS, CHART_NUMBERS + 6, 14)
@@ -65,10 +73,11 @@ class Summary:
             used = DEFINITIONS[live.told["definition"]]
             less = ", less price increases" if live.told["ex_price"] else ""
             months = parse_month(end, "as_of") - parse_month(start, "start")
+            money = live.told["currency"]
             lines |= {
-                "Period": f"{months} months ended {_last_day(end)}",
+                "Period": f"{span(months)} ended {_last_day(end)}",
                 "Definition of NRR": f"{used.title}: {used.formula}{less}",
-                "Amounts": f"ARR in {live.told['currency']}" if live.told["currency"] else "ARR",
+                "Amounts": f"ARR in {money}" if money else "ARR; the ledger states no currency",
             }
         lines["Confidentiality"] = said.get("confidentiality")
         self.row = 1
@@ -79,11 +88,12 @@ class Summary:
                 self.row += 1
         self.row += 1
 
-    def heads(self, caption: str, *texts: str) -> None:
+    def heads(self, caption: str, *texts: str, is_text: bool = False) -> None:
         """A table's caption, and the headings of its columns."""
         self.sheet.write_string(self.row, 0, caption, self.style.heading)
         for column, text in enumerate(texts):
-            self.sheet.write_string(self.row + 1, column, text, self.style.head(column > 0))
+            look = self.style.head(column > 0 and not is_text)
+            self.sheet.write_string(self.row + 1, column, text, look)
         self.row += 2
 
     def line(self, text: str, *cells: tuple[Formula | None, str], is_total: bool = False) -> None:
@@ -96,8 +106,8 @@ class Summary:
 
     # --- with formulas ----------------------------------------------------------------------------
 
-    def bridge(self, live: Live) -> int:
-        """From opening to closing ARR, cohort and company; returns the first movement's row."""
+    def bridge(self, live: Live) -> list[Step]:
+        """From opening to closing ARR, cohort and company; returns the cohort's steps."""
         heads = ("Movement", "Cohort", "Share of opening", "Whole company")
         self.heads("From opening to closing ARR", *heads)
         columns, first = {"cohort": 1, "company": 3}, self.row
@@ -118,13 +128,17 @@ class Summary:
             for who, at in columns.items():
                 live.at[who, name] = f"{SHEET}!{cell(self.row - 1, at)}"
         self.row += 1
-        return first + 1
+        # of a cohort nobody is new
+        steps = [name for name in live.parts() if name != "new"]
+        amounts = (live.amount("cohort", name).value or 0.0 for name in steps)
+        places = (live.at["cohort", name] for name in steps)
+        return [*map(Step, map(STEPS.__getitem__, steps), places, amounts)]
 
     def behind(self, live: Live) -> None:
         """The other amounts that the ratios are made of."""
         stays_out = live.told["definition"] == "stays_out"
         self.heads("What the ratios are made of", "", "Cohort")
-        amounts = {"retained": "Retained: of each customer at most its opening ARR"}
+        amounts = {"retained": "Retained: each customer at no more than its opening ARR"}
         if stays_out:
             amounts |= {
                 "stayed": "Closing ARR of customers never at zero",
@@ -132,7 +146,7 @@ class Summary:
             }
         counts = {
             "opening_customers": "Customers at the start",
-            "customers": "Of these, still there",
+            "customers": "Of these, still customers",
         }
         if stays_out:
             counts["stayed_customers"] = "Of these, never at zero"
@@ -175,29 +189,25 @@ class Summary:
 
     # --- charts -----------------------------------------------------------------------------------
 
-    def bridge_chart(self, live: Live, first: int, top: int) -> None:
-        """The cohort's movements as bars, each from the end of the one before, and their sum.
+    def bridge_chart(self, steps: Sequence[Step], kind: str, title: str, top: int) -> None:
+        """Steps as bars, each from where the one before it ends, and their sum; from row `top`.
 
         A bar that crosses zero is two, one above and one below; what holds them up has no colour.
-        first : the row of the first movement.
+        kind : that of the numbers along the axis.
         """
-        # of a cohort nobody is new
-        steps = [step for step in live.parts() if step != "new"]
-        at, number = CHART_NUMBERS, self.style("number", font_color=GREY)
+        at, first, number = CHART_NUMBERS, top + 1, self.style("number", font_color=GREY)
         heads = ("For the chart", "From", "To", "Up to", "Above zero", "Down to", "Below zero")
         for column, head in enumerate(heads):
-            self.sheet.write_string(first - 1, at + column, head, self.style.note)
+            self.sheet.write_string(top, at + column, head, self.style.note)
         bars, level, net = [], 0.0, first + len(steps)
         for row, step in enumerate([*steps, None], first):
-            amount = live.amount("cohort", step).value or 0.0 if step else level
-            begin, end = (level, level + amount) if step else (0.0, level)
+            begin, end = (level, level + step.amount) if step else (0.0, level)
             low, high, level = min(begin, end), max(begin, end), end
             a, b, before = cell(row, at + 1), cell(row, at + 2), cell(row - 1, at + 2)
-            name = STEPS[step] if step else "Net change"
-            self.sheet.write_string(row, at, name, self.style.note)
+            self.sheet.write_string(row, at, step.name if step else "Net change", self.style.note)
             cells = (
                 (f"={before}" if step and row > first else "=0", begin),
-                (f"={a}+{live.at['cohort', step]}" if step else f"={before}", end),
+                (f"={a}+{step.place}" if step else f"={before}", end),
                 (f"=MAX(0,MIN({a},{b}))", max(0.0, low)),
                 (f"=MAX(0,MAX({a},{b}))-{cell(row, at + 3)}", max(0.0, high) - max(0.0, low)),
                 (f"=MIN(0,MAX({a},{b}))", min(0.0, high)),
@@ -205,7 +215,7 @@ class Summary:
             )
             for column, (text, value) in enumerate(cells, at + 1):
                 self.sheet.write_formula(row, column, text, number, value)
-            colour = (BRICK if step in LOSSES else TEAL) if step else NAVY
+            colour = NAVY if step is None else TEAL if step.amount >= 0 else BRICK
             bars.append({"fill": {"color": colour}})
         chart = self.workbook.add_chart({"type": "column", "subtype": "stacked"})
         unseen = {"fill": {"none": True}, "border": {"none": True}}
@@ -219,13 +229,10 @@ class Summary:
                     **({"points": bars} if column in (4, 6) else unseen),
                 }
             )
-        _plain(chart, "Movements of the cohort, and their net change")
+        _plain(chart, title)
         chart.set_x_axis({"label_position": "low", "num_font": FONT, "line": {"color": GREY}})
-        code = number_code(WHOLE_MONEY, self.style.currency)
-        chart.set_y_axis({"num_format": code, **QUIET})
-        what = (
-            "Columns of the cohort's movements in ARR, and the net change; the table states them."
-        )
+        chart.set_y_axis({"num_format": number_code(kind, self.style.currency), **QUIET})
+        what = f"Columns: {title}. The numbers stand in a table of this workbook."
         self.sheet.insert_chart(top, CHARTS_AT, chart, {"description": what})
 
     def trend_chart(self, sheet: str, figure: Figure, first: int, top: int) -> None:
@@ -262,7 +269,7 @@ class Summary:
     def printed(self, figures: Sequence[Figure]) -> None:
         """Key figures as they are printed."""
         for figure in figures:
-            self.heads("Key figures", *figure.heads)
+            self.heads("Key figures", *figure.heads, is_text=True)
             for values in figure.rows:
                 for column, value in enumerate(values):
                     self.sheet.write_string(self.row, column, str(value), self.style())
@@ -271,7 +278,7 @@ class Summary:
 
     def contents(self, sheets: Mapping[str, str]) -> None:
         """A link to each sheet, and what stands in it."""
-        self.heads("In this workbook", "Sheet", "")
+        self.heads("In this workbook", "Sheet", "What it holds", is_text=True)
         for name, what in sheets.items():
             place = f"internal:{quote_sheetname(name)}!A1"
             self.sheet.write_url(self.row, 0, place, self.style.link, string=name)
@@ -292,3 +299,13 @@ def _plain(chart: Any, title: str, legend: Mapping[str, Any] | None = None) -> N
 def _last_day(month: str) -> str:
     year, number = map(int, month.split("-"))
     return f"{monthrange(year, number)[1]} {month_name(month)}"
+
+
+def steps_of(figure: Figure, sheet: str, first: int) -> list[Step]:
+    """The steps of a bridge that a section's sheet states from row `first`, its ends left out."""
+    name, amount = figure.columns.index("step"), figure.columns.index("amount")
+    return [
+        Step(str(row[name]), f"{quote_sheetname(sheet)}!{cell(first + place, amount)}", row[amount])
+        for place, row in enumerate(figure.rows)
+        if 0 < place < len(figure.rows) - 1
+    ]

@@ -13,17 +13,17 @@ from typing import Any
 
 from nrrsim.notation import counted
 from nrrsim.report.tables import KEY_FIGURES, RECORD
-from nrrsim.report.workbook import checks, customersheet, monthsheet, summary
+from nrrsim.report.workbook import checks, customersheet, rollforward, summary
 from nrrsim.report.workbook.checks import Checks
 from nrrsim.report.workbook.customersheet import Amounts, CustomerSheet, write_customers
 from nrrsim.report.workbook.live import Formula, Live
-from nrrsim.report.workbook.monthsheet import write_months
+from nrrsim.report.workbook.rollforward import write_rollforward
 from nrrsim.report.workbook.rows import CUSTOMERS
 from nrrsim.report.workbook.sections import LONGEST, Section, sections, write_section
-from nrrsim.report.workbook.styles import Styles
+from nrrsim.report.workbook.styles import WHOLE_MONEY, Styles
 from nrrsim.report.workbook.summary import Summary
 
-OURS = (summary.SHEET, customersheet.SHEET, monthsheet.SHEET, checks.SHEET, "History")
+OURS = (summary.SHEET, customersheet.SHEET, rollforward.SHEET, checks.SHEET, "History")
 LONG_AGO = datetime.datetime(2000, 1, 1)  # the same inputs give the same file
 
 
@@ -66,6 +66,9 @@ def write_workbook(notebook: Path, path: Path, said: Mapping[str, Any] | None = 
         for figure, place in zip(part.figures, places, strict=True):
             if {"period", "nrr", "grr"} <= set(figure.columns) and not first.has_trend:
                 first.trend_chart(name, figure, place, top + summary.CHART_ROWS * bool(live))
+            if figure.chart == "bridge" and not live:
+                kind = WHOLE_MONEY if figure.currency else "percent"
+                first.bridge_chart(summary.steps_of(figure, name, place), kind, figure.caption, top)
     contents = {
         name: counted(len(part.figures), "figure")
         for name, part in zip(_sheet_names(parts), parts, strict=True)
@@ -81,12 +84,13 @@ def _with_formulas(
     style, compounded = first.style, {}
     if live.sheet is not None:
         write_customers(sheets[customersheet.SHEET], first.workbook, live.sheet, style, footer)
-        compounded = write_months(sheets[monthsheet.SHEET], live.sheet, style, footer)
+        compounded = write_rollforward(sheets[rollforward.SHEET], live.sheet, style, footer)
 
     # key figures are made of what stands below them
     top = first.row
     first.row += first.key_rows(live)
-    first.bridge_chart(live, first.bridge(live), top)
+    steps = first.bridge(live)
+    first.bridge_chart(steps, WHOLE_MONEY, "Movements of the cohort, and their net change", top)
     first.behind(live)
     below, first.row = first.row, top
     now = {name: _now(live, name, compounded) for name in summary.RATIOS}
@@ -132,9 +136,9 @@ def _sheet_names(parts: Sequence[Section]) -> list[str]:
 def _live_sheets(live: Live) -> dict[str, str]:
     """The sheets of formulas, and what is in each."""
     rows = {
-        customersheet.SHEET: "each customer's ARR by month, and its movements as formulas",
-        monthsheet.SHEET: "the whole company's roll-forward as formulas",
+        customersheet.SHEET: "Each customer's ARR by month, with its movements as formulas",
+        rollforward.SHEET: "The whole company period by period, as formulas",
     }
     return (rows if live.sheet is not None else {}) | {
-        checks.SHEET: "what the formulas come to, beside the report's figures"
+        checks.SHEET: "Formulas against the figures of the report"
     }

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from nrrsim.report.workbook.customersheet import CustomerSheet
 from nrrsim.report.workbook.live import Formula, cell, put
 from nrrsim.report.workbook.styles import Styles, set_up
 
-SHEET = "By month"
+SHEET = "Roll-forward"
 HEADS = {
-    "month": "Month",
+    "month": "To the end of",
     "opening": "Opening ARR",
     "new": "New customers",
     "expansion": "Expansion",
@@ -23,19 +25,21 @@ HEADS = {
     "churn": "Churn",
     "closing": "Closing ARR",
     "customers": "Sum of customers",
-    "nrr": "NRR of the month",
-    "grr": "GRR of the month",
+    "nrr": "NRR",
+    "grr": "GRR",
 }
 RATIOS = ("nrr", "grr")
 FIRST = 4  # row, counted from 0
 
 
-def write_months(sheet: Any, book: CustomerSheet, style: Styles, footer: str) -> dict[str, Formula]:
+def write_rollforward(
+    sheet: Any, book: CustomerSheet, style: Styles, footer: str
+) -> dict[str, Formula]:
     """Write the whole company month by month; returns where compounded NRR and GRR stand."""
     set_up(sheet, footer, heads=(FIRST - 1, FIRST - 1))
     sheet.set_row(0, 22)
     sheet.set_column(0, len(HEADS) - 1, 15)
-    sheet.write_string(0, 0, "The whole company, month by month", style.title)
+    sheet.write_string(0, 0, "Roll-forward of the whole company", style.title)
     sheet.write_string(1, 0, NOTE, style.note)
     for column, head in enumerate(HEADS.values()):
         sheet.write_string(FIRST - 1, column, head, style.head(column > 0))
@@ -68,8 +72,8 @@ def write_months(sheet: Any, book: CustomerSheet, style: Styles, footer: str) ->
 
 
 NOTE = (
-    "Formulas over the rows of Customers. NRR of a month is opening, expansion, contraction and"
-    " churn over opening; reactivation and new customers are left out."
+    "Formulas over the rows of Customers. NRR of a period: opening, expansion, contraction and"
+    " churn over opening, without new customers and reactivation."
 )
 
 
@@ -82,11 +86,11 @@ def _months(book: CustomerSheet) -> Iterator[dict[str, Formula]]:
         price = amounts.price[:, place - 1]
         change = (now - before - price) * ((before > 0) & (now > 0))
         opening = float(before.sum())
-        new = float(now[[since == month for since in amounts.since]].sum())
+        is_new = np.array([since == month for since in amounts.since])
         rises = float(change[change > 0].sum() + price.sum())
         falls = float(change[change < 0].sum())
         churn = -float(before[now == 0].sum())
-        back = float(now[before == 0].sum()) - new
+        new, back = float(now[is_new].sum()), float(now[(before == 0) & ~is_new].sum())
         size, paid = f"({n}-{b}-{p})" if p else f"({n}-{b})", f"({b}>0)*({n}>0)"
         plus = f"+SUM({p})" if p else ""
         nrr, grr = (opening + rises + falls + churn, opening + falls + churn)
@@ -94,7 +98,7 @@ def _months(book: CustomerSheet) -> Iterator[dict[str, Formula]]:
             "opening": Formula(f"=SUM({b})", opening),
             "new": Formula(f"=SUMIF(First_month,{{month}},{n})", new),
             "expansion": Formula(f"=SUMPRODUCT({paid}*({size}>0)*{size}){plus}", rises),
-            "reactivation": Formula(f"=SUMPRODUCT(({b}=0)*{n})-{{new}}", back),
+            "reactivation": Formula(f"=SUMPRODUCT(({b}=0)*(First_month<>{{month}})*{n})", back),
             "contraction": Formula(f"=SUMPRODUCT({paid}*({size}<0)*{size})", falls),
             "churn": Formula(f"=-SUMPRODUCT(({n}=0)*{b})", churn),
             "closing": Formula("=SUM({opening}:{churn})", nrr + new + back),
