@@ -61,7 +61,7 @@ def parts(since: Since) -> pd.DataFrame:
     frame = since.parts
     pairs = {
         name: [
-            "–" if change != change else f"{customer} {points(change)}"
+            f"{customer} {points(change)}" if abs(change) >= SMALL else "–"
             for customer, change in zip(frame[name], frame[f"{name}_change"], strict=True)
         ]
         for name in ("first", "second")
@@ -359,6 +359,7 @@ class Why:
     """The two or three parts that explain most of the change; none where nothing moved."""
 
     causes: tuple[Cause, ...]
+    other: float | None  # what the other parts come to, where there are any
 
     @classmethod
     def of(cls, since: Since) -> Self:
@@ -372,7 +373,8 @@ class Why:
             name = STEPS[part].lower() if is_movement else _part(part, since)
             customer = row["first"] if is_movement and isinstance(row["first"], str) else None
             found.append(Cause(name, float(row["change"]), customer))
-        return cls(tuple(found))
+        rest = float(frame["change"].sum()) - sum(each.change for each in found)
+        return cls(tuple(found), rest if abs(rest) >= SMALL else None)
 
 
 @dataclass(frozen=True)
