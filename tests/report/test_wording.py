@@ -233,10 +233,10 @@ def rare_moves():
     yield "since/since", (report, since.Change((), "it begins later"))
     for nrr in (1.05, 1.03, 1.0):
         yield "since/since", (replace(report, nrr=nrr), since.Change((), ""))
-        yield "since/why", (replace(report, nrr=nrr), since.Why((), None))
+        yield "since/why", (replace(report, nrr=nrr), since.Why(()))
     whose = since.Cause("churn", -0.02, "Alder"), since.Cause("Q3 2025 rolled off", 0.01, None)
     for is_restated in (False, True):
-        yield "since/why", (replace(report, is_restated=is_restated), since.Why(whose, 0.01 if is_restated else None))
+        yield "since/why", (replace(report, is_restated=is_restated), since.Why(whose))
     figure, cause = since.Figure("NRR", "103.0%", "102.1%"), since.Named("Alder", -0.009)
     yield "since/restated", (report, since.Restated((figure, figure), (cause,), True))
     yield "since/restated", (report, since.Restated((figure,), (cause, cause), True))

@@ -119,9 +119,9 @@ APART = shown(
     name=("vs the first scenario", "text"),
     mean=("Mean", "points"),
     sd=("SD", lambda each: points(each).lstrip("+")),
-    p05=("Low (90% range)", "points"),
+    p05=("Low", "points"),
     p50=("Median", "points"),
-    p95=("High (90% range)", "points"),
+    p95=("High", "points"),
     p_above=("Above the first", "share"),
 )
 NEEDED = shown(
@@ -166,8 +166,8 @@ def overview(target: float) -> dict[str, dict[str, Any]]:
     return shown(
         name=("Scenario", "text"),
         nrr=("NRR", "percent"),
-        p05=("Low (90% range)", "percent"),
-        p95=("High (90% range)", "percent"),
+        p05=("Low", "percent"),
+        p95=("High", "percent"),
         to_target=("vs target", "points"),
         p_target=(f"Reaches {percent(target)}", "share"),
         grr_flow=("GRR", "percent"),

@@ -359,7 +359,6 @@ class Why:
     """The two or three parts that explain most of the change; none where nothing moved."""
 
     causes: tuple[Cause, ...]
-    other: float | None  # what the other parts come to, where there are any
 
     @classmethod
     def of(cls, since: Since) -> Self:
@@ -373,8 +372,10 @@ class Why:
             name = STEPS[part].lower() if is_movement else _part(part, since)
             customer = row["first"] if is_movement and isinstance(row["first"], str) else None
             found.append(Cause(name, float(row["change"]), customer))
+        # with what the others come to, so that a reader can add them up
         rest = float(frame["change"].sum()) - sum(each.change for each in found)
-        return cls(tuple(found), rest if abs(rest) >= SMALL else None)
+        others = [Cause("other parts", rest, None)] if found and abs(rest) >= SMALL else []
+        return cls((*found, *others))
 
 
 @dataclass(frozen=True)
