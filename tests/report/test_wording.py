@@ -229,10 +229,14 @@ def rare_moves():
     )
     term = since.Term("window", "6 months", "12 months")
     yield "since/since_heading", (report,)
-    yield "since/since", (report, since.Change((term, term), ""))
-    yield "since/since", (report, since.Change((), "it begins later"))
+    yield "since/since", (report, since.Change((term, term), "", "", None))
+    yield "since/since", (report, since.Change((), "it begins later", "", None))
+    yield "since/since", (report, since.Change((), "", "Q2 2026", None))
+    for restated in (1.06, 1.03, 1.02):
+        yield "since/since", (report, since.Change((), "", "", restated))
+        yield "since/since", (replace(report, nrr=1.03), since.Change((), "", "", restated))
     for nrr in (1.05, 1.03, 1.0):
-        yield "since/since", (replace(report, nrr=nrr), since.Change((), ""))
+        yield "since/since", (replace(report, nrr=nrr), since.Change((), "", "", None))
         yield "since/why", (replace(report, nrr=nrr), since.Why(()))
     whose = since.Cause("churn", -0.02, "Alder"), since.Cause("Q3 2025 rolled off", 0.01, None)
     for is_restated in (False, True):
@@ -242,9 +246,12 @@ def rare_moves():
     yield "since/restated", (report, since.Restated((figure,), (cause, cause), True))
     for has_book in (False, True):
         yield "since/restated", (report, since.Restated((figure,), (), has_book))
-        yield "since/restatements", (report, since.Restatements(1, not has_book, has_book, ()))
+        yield (
+            "since/restatements",
+            (report, since.Restatements(1, not has_book, has_book, (), False)),
+        )
     earlier = (since.Quarter("Q1 2026", 1.02, 1.01),)
-    yield "since/restatements", (report, since.Restatements(2, True, True, earlier))
+    yield "since/restatements", (report, since.Restatements(2, True, True, earlier, True))
     judged = since.Judged("Q3 2025", 0.98, 1.12, 1.07, "at the 71st percentile", True)
     yield "since/ranges", (report, since.Ranges((judged, replace(judged, inside=False))))
     yield "since/ranges", (replace(report, same_measure=False), since.Ranges((judged,)))
