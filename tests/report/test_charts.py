@@ -555,6 +555,12 @@ WORST: dict[str, Callable[[], Any]] = {
     "bridges in a long currency": lambda: retention.bridges(
         pd.concat([BRIDGE.assign(panel=name) for name in ("Customers of September 2025", "Whole company")]), "CHF"
     ),
+    "bridges whose axes end near a number": lambda: retention.bridges(
+        pd.concat([
+            steps(("Opening", 8e5, "total"), ("New customers", 3.1e5, "gain"), ("Churn", -1.1e5, "loss"), ("Closing", 1e6, "total")).assign(panel=name)
+            for name in ("Customers of September 2025", "Whole company")
+        ]), "EUR"
+    ),
     "all customers leave": lambda: retention.bridge(
         steps(("Opening", 1e6, "total"), ("Churn", -1e6, "loss"), ("Closing", 0, "total")), height=140
     ),

@@ -174,7 +174,9 @@ def _waterfall(
     )
     place = alt.Scale(domain=steps, paddingInner=0.3, paddingOuter=0.15)
     step = {"field": "step", "type": "ordinal", "axis": names, "scale": place}
+    # lying, the labels at the ends stay inside: beside another panel they would touch its own
     axis = change_axis(currency, 4 if upright else 3)
+    axis["labelFlush"] = False if upright else 20
 
     # the same waterfall standing and lying: amount and step change their axes
     def at(field: str, to: str | None = None, next_step: str | None = None) -> dict[str, Any]:
