@@ -226,7 +226,8 @@ class Since:
         `customer` (null: no longer in the ledger, or of several), `segment`, how many `customers`,
         `arr` (the latest that was published, else of today), `months` (a tuple), `change` (of the
         month with the largest), `effect` (on the published NRR, that customer's rows alone being
-        today's) and `kinds` (a tuple of KINDS).
+        today's) and `kinds` (a tuple of KINDS). After the first MOST_TOLD a row has `unit`,
+        `customers` and `effect` alone.
         """
         none = pd.DataFrame(columns=RESTATED)
         if self.then is None or self.before is None or self.before.book is None:
@@ -238,7 +239,7 @@ class Since:
         change = (moved["arr_now"].fillna(0.0) - moved["arr"].fillna(0.0)).abs()
         found = pd.DataFrame(
             {"effect": self._effects(moved), "size": change.groupby(moved["unit"]).max()},
-            index=sorted(units.groups),
+            index=sorted(map(str, units.groups)),
         )
         found["rank"] = found["effect"].abs().round(12)
         found = found.sort_values(["rank", "size"], ascending=False, kind="stable")
