@@ -201,7 +201,8 @@ def test_every_branch_of_every_template(branches, tmp_path, capsys):
     rare = (*rare_facts(past, c), *rare_forecasts(told), *rare_plans(), *rare_moves())
     said += [rendered(name, *each) for name, each in rare]
     for text in said:
-        assert not re.search(r"\bnan\b|None|n/a|\{\{|\{%|  | [,;)]|\(\s", text), text
+        plain = text.replace("\\", "")  # a semicolon is escaped
+        assert not re.search(r"\bnan\b|None|n/a|\{\{|\{%|  | [,;)]|\(\s", plain), text
     assert {name for name, *_ in branches} >= {
         name for name, text in house_templates().items() if "{% if" in text
     }
