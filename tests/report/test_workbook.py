@@ -442,7 +442,7 @@ def test_each_figures_numbers_stand_on_its_sections_sheet(tmp_path):
             "cohort": ["2024", "2024", "2025"],
             "age": [0, 1, 0],
             "nrr": [1.0, 1.1, 1.0],
-            "opening": [5.0, 5.0, 7.0],
+            "opening": [5.0, 4.0, 7.0],
             "complete": [1, 0, 1],
             "now": [1.1, 1.1, 1.0],
         }

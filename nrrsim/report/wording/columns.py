@@ -194,7 +194,7 @@ def parts(
         part=("NRR", "points"),
         share=("Share", "share"),
         arr=("ARR", "signed_money"),
-        **{name: (label(name, labels), "part") for name in segments},
+        **{f"in {name}": (label(name, labels), "part") for name in segments},
     )
 
 
