@@ -45,7 +45,7 @@ def _field(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:.12g}"
+        return f"{value:.15g}"  # as many as a spreadsheet keeps: 13 of them are billions in cents
     text = str(value)
     # a spreadsheet would run it
     return f"'{text}" if isinstance(value, str) and text.startswith(tuple("=+-@\t\r")) else text
