@@ -7,7 +7,9 @@ from conftest import said_of
 from scenarios import segments
 
 import nrrsim as nr
+from nrrsim.notation import share
 from nrrsim.report.wording import comparison
+from nrrsim.report.wording.say import house
 
 PLAIN = {
     "title": "Plain",
@@ -50,3 +52,47 @@ def test_a_correlation_below_zero_has_a_minus_sign(compared):
     tied = [["churn.key_accounts", "adoption.all", -0.5]]
     stated = comparison.assumptions(compared({"correlations": tied})).set_index("Assumption")
     assert stated.loc["Correlations", "Plain"] == "Churn, Key accounts with Adoption: −0.5"
+
+
+def test_a_single_gain_is_stated_once_and_every_gain_that_shows_is_named(compared):
+    alone = said_of(compared({}), "why")
+    assert "; adoption adds " in alone
+    drivers = PLAIN["drivers"] | {
+        "cross_sell": {"all": {"rate": 0.2, "size": 0.2}},
+        "price": {"all": {"uplift": 0.03}},
+        "reactivation": {"all": {"rate": 0.5}},
+    }
+    several = said_of(compared({"drivers": drivers}), "why")
+    assert "adoption (+" in several
+    assert "reactivation (+" in several
+
+
+def test_a_curve_of_churn_has_words_for_its_parameters(compared):
+    curve = {"all": {"sbg": {"alpha": {"between": [1, 2]}, "beta": {"between": [5, 9]}}}}
+    named = comparison.tornado(compared({"drivers": {"churn": curve}}))["name"].tolist()
+    assert sorted(named) == [
+        "Churn by tenure, first parameter",
+        "Churn by tenure, second parameter",
+    ]
+
+
+@pytest.mark.parametrize("lost", [10, 90])
+def test_verbs_agree_with_one_gain_and_with_several(write, lost):
+    rows = ["customer,month,arr", "A,2024-12,100", "B,2024-12,100"]
+    rows += ["A,2025-12,150", f"B,2025-12,{100 - lost}"]
+    past = nr.actuals(str(write("\n".join(rows))), "2025-12", 12)
+    verb = "outweighed" if lost < 50 else "did not make up for"
+    assert f"Expansion +25.0 pts {verb} contraction −" in said_of(past, "why").replace("\\", "")
+
+
+def test_two_scenarios_that_are_the_same_are_worth_nothing_more(compared):
+    stand = said_of(compared({}, {"title": "Plan"}), "where_we_stand")
+    assert "*Plan* and *Plain* do not differ by a tenth of a point." in stand
+    assert "worth" not in stand
+
+
+@pytest.mark.parametrize("odds", [0.001, 0.08, 0.8, 0.95])
+def test_a_probability_has_no_article(odds):
+    told = {"end": "Q3 2027", "p05": 0.9, "p50": 1.0, "p95": 1.1, "target": 1.05, "renewal": None}
+    said = house().render("forecast/next", {**told, "p_target": odds})
+    assert f"; the probability of reaching 105.0% is {share(odds)}" in said

@@ -453,7 +453,7 @@ class Why:
             return cls(
                 lost=-sum(each.change for each in told if each.change < 0),
                 gained=sum(each.change for each in told if each.change > 0),
-                gains=tuple(each for each in told if each.change >= SMALL)[:3],
+                gains=tuple(each for each in told if each.change >= SMALL),
                 **vars(Tornado.of(c)),
             )
         differences = tuple(Difference.of(c, number) for number in range(1, len(c.scenarios)))
