@@ -8,7 +8,7 @@ from scenarios import segments
 
 import nrrsim as nr
 from nrrsim.notation import share
-from nrrsim.report.wording import comparison
+from nrrsim.report.wording import comparison, quarterly
 from nrrsim.report.wording.say import house
 
 PLAIN = {
@@ -96,3 +96,32 @@ def test_a_probability_has_no_article(odds):
     told = {"end": "Q3 2027", "p05": 0.9, "p50": 1.0, "p95": 1.1, "target": 1.05, "renewal": None}
     said = house().render("forecast/next", {**told, "p_target": odds})
     assert f"; the probability of reaching 105.0% is {share(odds)}" in said
+
+
+def test_segments_that_differ_in_case_stay_two(write, compared):
+    rows = ["customer,month,arr,segment"]
+    rows += [f"{each},{month},{arr},{segment}"
+             for each, segment, arr in (("A", "smb", 100), ("B", "SMB", 300), ("C", "key_accounts", 50))
+             for month in ("2024-12", "2025-12")]  # fmt: skip
+    past = nr.actuals(str(write("\n".join(rows))), "2025-12", 12)
+    assert quarterly.split(past, "segment")["name"].tolist() == ["SMB", "smb", "Key accounts"]
+    books = segments(smb=(1, 40), SMB=(2, 20)), segments(smb=(1, 30), SMB=(2, 20))
+    a, b = ({"title": str(len(str(each))), "book": each, "drivers": {"churn": {"all": 0.1}}} for each in books)  # fmt: skip
+    c = compared(a, {**b, "title": "Other"})
+    assert {"smb: customers"} <= set(comparison.assumptions(c)["Assumption"])
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ({"smb": "Key accounts"}, "labels: .* would both be called Key accounts; give each a name"),
+        ({"smbb": "Small"}, r"labels: smbb is no segment; did you mean smb\?"),
+        ({"smb": " "}, "labels: smb: is empty"),
+    ],
+)
+def test_labels_that_mislead_are_refused(write, compared, labels, said):
+    rows = "customer,month,arr,segment\nA,2024-12,1,smb\nB,2024-12,1,key_accounts"
+    with pytest.raises(nr.UsageError, match=said):
+        nr.actuals(str(write(rows + rows.partition("segment")[2].replace("2024", "2025"))), "2025-12", 12, labels=labels)  # fmt: skip
+    with pytest.raises(nr.UsageError, match=said):
+        compared({}, labels=labels)
