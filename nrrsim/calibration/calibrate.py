@@ -357,11 +357,11 @@ def _because(exposure: Exposure, years: int, half_life: float | None) -> str:
             " event."
         )
     if len(exposure.segments) > 1:
-        alike = " Segments are pooled as far as they are alike."
+        alike = " Similar segments are estimated together."
     lasting = counted(years, "full year")
     ends = (int(exposure.month.min()) - exposure.step, exposure.as_of)
     first, last = (in_words(month_name(month)) for month in ends)
     return (
-        f"Estimated from {first} to {last} ({lasting}){weight}.{alike}{yearly} What the ledger has"
-        " not seen, such as a new product or a recession, is not included."
+        f"Estimated from {first} to {last} ({lasting}){weight}.{alike}{yearly} Events outside"
+        " the data, such as a new product or a recession, are not included."
     )

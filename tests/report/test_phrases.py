@@ -81,7 +81,7 @@ def test_verbs_agree_with_one_gain_and_with_several(write, lost):
     rows = ["customer,month,arr", "A,2024-12,100", "B,2024-12,100"]
     rows += ["A,2025-12,150", f"B,2025-12,{100 - lost}"]
     past = nr.actuals(str(write("\n".join(rows))), "2025-12", 12)
-    verb = "outweighed" if lost < 50 else "did not make up for"
+    verb = "more than offset" if lost < 50 else "did not offset"
     assert f"Expansion +25.0 pts {verb} contraction −" in said_of(past, "why").replace("\\", "")
 
 

@@ -254,9 +254,9 @@ def rare_moves():
 def rare_facts(past, c):
     """Facts that no small subject has, made of those of a real one."""
     report, about = quarterly.Report.of(past), comparison.Report.of(c)
-    last = replace(report, largest=quarterly.Largest("A", 0.01, lost=False))
-    yield "quarterly/gross_line", (last,)
-    yield "quarterly/gross_line", (replace(report, largest=None),)
+    gain = quarterly.Largest("A", 0.01, lost=False)
+    yield "quarterly/gross_line", (replace(report, extremes=(gain,)),)
+    yield "quarterly/gross_line", (replace(report, extremes=()),)
     yield "quarterly/influence", (report, quarterly.Influence(1.0, 1.1, "Largest", None))
     wrong = facts.Checks(6, ("Company closing", "Cohort opening"))
     yield "quarterly/checks", (wrong,)
@@ -336,6 +336,7 @@ def rare_forecasts(told):
     )
     yield "forecast/backtest", (known,)
     yield "forecast/backtest", (replace(known, years=2),)
+    yield "forecast/backtest", (replace(known, cover80=0.0),)
     yield "forecast/backtest", (replace(known, last=None, mean=None, by_segment=0),)
     yield "forecast/backtest", (forecast.BackTest(),)
     yield "forecast/scores", (forecast.Scores(()),)

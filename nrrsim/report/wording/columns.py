@@ -29,7 +29,7 @@ INFLUENCE = shown(
     segment=("Segment", "text"),
     opening_share=("Share of opening", "percent"),
     without=("NRR without", "percent"),
-    change=("Effect on NRR", "points"),
+    change=("With vs without", "points"),
 )
 RENEWALS = shown(
     period=("Period", "text"),
@@ -119,10 +119,10 @@ APART = shown(
     name=("vs the first scenario", "text"),
     mean=("Mean", "points"),
     sd=("SD", lambda each: points(each).lstrip("+")),
-    p05=("90% low", "points"),
+    p05=("Low", "points"),
     p50=("Median", "points"),
-    p95=("90% high", "points"),
-    p_above=("Probability above", "share"),
+    p95=("High", "points"),
+    p_above=("Above the first", "share"),
 )
 NEEDED = shown(
     lever=("Driver", "text"),
@@ -166,8 +166,8 @@ def overview(target: float) -> dict[str, dict[str, Any]]:
     return shown(
         name=("Scenario", "text"),
         nrr=("NRR", "percent"),
-        p05=("90% low", "percent"),
-        p95=("90% high", "percent"),
+        p05=("Low", "percent"),
+        p95=("High", "percent"),
         to_target=("vs target", "points"),
         p_target=(f"Reaches {percent(target)}", "share"),
         grr_flow=("GRR", "percent"),

@@ -28,7 +28,7 @@ from nrrsim.notation import (
     share,
     signed_money,
 )
-from nrrsim.report.wording.facts import Change, Checks, Ratio, changes
+from nrrsim.report.wording.facts import Change, Checks, Ratio, bad_to_good, changes
 from nrrsim.report.wording.labels import (
     GROUP_WORDS,
     Markdown,
@@ -127,7 +127,7 @@ def needed(c: Comparison) -> pd.DataFrame:
 
 def tornado(c: Comparison) -> pd.DataFrame:
     """The assumptions that matter most, with their names in words."""
-    frame = c.tornado()
+    frame = bad_to_good(c.tornado())
     names = [belief(name, c.labels) for name in frame["name"]]
     return frame.assign(name=names, effect=frame["effect"].clip(lower=0))
 
