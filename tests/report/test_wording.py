@@ -140,6 +140,7 @@ def comparisons(folder):
         ([plain, unsure], {"target": 1.1, **rule}),
         ([unsure, plain], {"target": 0.9}),
         ([plain, {**plain, "title": "same"}, worse], {}),
+        ([plain, {**plain, "title": "same"}], {}),
         ([worse, plain], {"target": 2.0}),
         (long, {"target": 1.3}),
         ([plain], {"target": 9.0}),

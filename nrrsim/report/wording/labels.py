@@ -39,6 +39,8 @@ FIELD_WORDS = {
     "size": " per event",
     "uplift": " increase",
     "acceptance": " acceptance",
+    "alpha": " by tenure, first parameter",
+    "beta": " by tenure, second parameter",
 }
 OWN_WORDS = {
     "price.churn_per_point": "Churn per point of price increase",
