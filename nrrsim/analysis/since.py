@@ -360,7 +360,7 @@ class Since:
         ] = "renamed"
         by_rates_alone = (moved["kind"] == "rates").groupby(moved["unit"]).transform("all")
         moved.loc[by_rates_alone, "unit"] = RATES
-        return moved
+        return pd.DataFrame(moved)
 
     def _restatement(self, unit: str, rows: pd.DataFrame) -> dict[str, Any]:
         """What is told of one unit's rows that are others today, but for their effect."""
