@@ -184,7 +184,8 @@ def calibrate(
     asked = {parse_month(month, "price_months") for month in price_months}
     alone = asked - {month for _, month, _ in exposure.alike}
     missing = [
-        f"Price month {in_words(month_name(month))}: few customers share a rise; none counts as price"
+        f"Price month {in_words(month_name(month))}: few customers share a rise; none counts as"
+        " price"
         for month in sorted(alone)
     ]
     notes = [
