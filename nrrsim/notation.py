@@ -10,16 +10,18 @@ from __future__ import annotations
 import re
 import unicodedata
 from calendar import monthrange
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
+from nrrsim.errors import did_you_mean
 from nrrsim.months import CALENDAR_YEAR, Calendar
 
 __all__ = [
     "count",
     "currency_sign",
     "digits_of",
+    "distinct_labels",
     "escape_markdown",
     "label",
     "last_day",
@@ -197,6 +199,30 @@ def label(name: Any, labels: Mapping[str, str] | None = None) -> str:
     words = HYPHENED.sub(r"\1-", text).strip("_").split("_")
     plain = " ".join(each.upper() if each in CAPITALS else each for each in words)
     return plain[:1].upper() + plain[1:]
+
+
+def distinct_labels(names: Iterable[str], labels: Mapping[str, str]) -> dict[str, str]:
+    """A card's `labels`, and besides the names that alone would be printed as one, as they are.
+
+    `smb` and `SMB` are two segments, and stay two on a page. Raises ValueError where `labels` name
+    what is none of the `names`, leave one empty, or call two alike.
+    """
+    known = list(names)
+    for name, said in labels.items():
+        if name not in known:
+            raise ValueError(f"{name} is no segment; {did_you_mean(name, known)}")
+        if not said.strip():
+            raise ValueError(f"{name}: is empty; write what it is called, or leave it out")
+    called: dict[str, list[str]] = {}
+    for name in known:
+        called.setdefault(label(name, labels), []).append(name)
+    alike = {said: each for said, each in called.items() if len(each) > 1}
+    for said, each in alike.items():
+        if not labels.keys().isdisjoint(each):
+            raise ValueError(
+                f"{' and '.join(each)} would both be called {said}; give each a name of its own"
+            )
+    return {**labels, **{name: name for each in alike.values() for name in each}}
 
 
 def escape_markdown(text: Any) -> str:

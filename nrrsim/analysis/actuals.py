@@ -22,7 +22,7 @@ from nrrsim.messages import whole_of
 from nrrsim.metrics import DEFINITIONS, Retention, compounded_rate, measure, nrr, quick_ratio
 from nrrsim.months import month_name, parse_month, shift
 from nrrsim.movements import CENT, LOSSES, MOVEMENTS, Movements, cents, json_ratio
-from nrrsim.notation import digits_of
+from nrrsim.notation import digits_of, distinct_labels
 
 BRIDGE = (
     "new",
@@ -62,6 +62,11 @@ class Actuals:
         measure(self.ledger, self.as_of, self.window, self.definition)
         if self.target is not None and not 0 < self.target < 10:
             raise UsageError(f"target: {self.target} is not an NRR; write 110% as 1.10")
+        try:
+            labels = distinct_labels(self.ledger.segments, self.labels)
+        except ValueError as error:
+            raise UsageError(f"labels: {error}") from None
+        object.__setattr__(self, "labels", labels)
 
     # --- the answer -------------------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ from nrrsim.engine.switched import LEVER_GROUPS, expected_closing
 from nrrsim.errors import UsageError
 from nrrsim.messages import whole_of
 from nrrsim.movements import LOSSES
-from nrrsim.notation import money, percent, points, share, table_html
+from nrrsim.notation import distinct_labels, money, percent, points, share, table_html
 from nrrsim.scenario.numbers import TARGET
 from nrrsim.scenario.scenario import Scenario, read_scenario
 
@@ -54,7 +54,7 @@ class Multiple:
 @dataclass(frozen=True)
 class Comparison:
     """One to six scenarios of different titles; `target` is the NRR to reach. See
-    `read_comparison`. `labels`: how segments are called on a page.
+    `read_comparison`. `labels`: what segments are called on a page.
     """
 
     scenarios: tuple[Scenario, ...]
@@ -65,6 +65,14 @@ class Comparison:
     multiples: tuple[Multiple, ...] = ()
     multiples_source: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        known = dict.fromkeys(name for each in self.scenarios for name in each.segments)
+        try:
+            labels = distinct_labels(known, self.labels)
+        except ValueError as error:
+            raise UsageError(f"labels: {error}") from None
+        object.__setattr__(self, "labels", labels)
 
     @property
     def names(self) -> list[str]:
@@ -229,18 +237,24 @@ class Comparison:
     def parts(self, number: int = 1) -> pd.DataFrame:
         """A row a group of drivers that has a part in the difference, the largest first, and their
         sum: `group`, `part` (of NRR), `share` (of the difference), `arr`, and a column for each
-        segment.
+        segment, called "in smb": a segment may have the name of another column.
         """
         if len(self.scenarios) == 1:
-            return pd.DataFrame(columns=["group", "part", "arr", *self.first.segments, "share"])
+            segments = [f"in {name}" for name in self.first.segments]
+            return pd.DataFrame(columns=["group", "part", "arr", *segments, "share"])
         told = self.bridges[number - 1]
         rows = [
-            {"group": name, "part": part, "arr": part * self.opening, **told.segments[name]}
+            {
+                "group": name,
+                "part": part,
+                "arr": part * self.opening,
+                **{f"in {segment}": each for segment, each in told.segments[name].items()},
+            }
             for name, part in sorted(told.parts.items(), key=lambda each: -abs(each[1]))
             if any(abs(each) > 1e-9 for each in told.segments[name].values())
         ]
         whole = {
-            name: sum(told.segments[group][name] for group in LEVER_GROUPS)
+            f"in {name}": sum(told.segments[group][name] for group in LEVER_GROUPS)
             for name in told.segments["mix"]
         }
         rows.append(
@@ -474,7 +488,7 @@ def read_comparison(
     target : the NRR to reach (default: the second scenario's, else the first's).
     years : of the ARR paths.
     multiples : `{from, to, times}` each, a rule of thumb for what revenue is worth by NRR; needs
-        `multiples_source`. labels : how segments are called on a page, where not as usual.
+        `multiples_source`. labels : what segments are called on a page, where not as usual.
 
     Raises UsageError for what cannot be compared, and for a scenario with mistakes.
     """

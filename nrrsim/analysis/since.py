@@ -227,7 +227,7 @@ class Since:
         `arr` (the latest that was published, else of today), `months` (a tuple), `change` (of the
         month with the largest), `effect` (on the published NRR, that customer's rows alone being
         today's; price movements count in it even where the report leaves them out) and `kinds` (a
-        tuple of KINDS).
+        tuple of KINDS). After the first MOST_TOLD a row has `unit`, `customers` and `effect` alone.
         """
         none = pd.DataFrame(columns=RESTATED)
         if self.then is None or self.before is None or self.before.book is None:
@@ -239,7 +239,7 @@ class Since:
         change = (moved["arr_now"].fillna(0.0) - moved["arr"].fillna(0.0)).abs()
         found = pd.DataFrame(
             {"effect": self._effects(moved), "size": change.groupby(moved["unit"]).max()},
-            index=sorted(units.groups),
+            index=sorted(map(str, units.groups)),
         )
         found["rank"] = found["effect"].abs().round(12)
         found = found.sort_values(["rank", "size"], ascending=False, kind="stable")
@@ -360,7 +360,7 @@ class Since:
         ] = "renamed"
         by_rates_alone = (moved["kind"] == "rates").groupby(moved["unit"]).transform("all")
         moved.loc[by_rates_alone, "unit"] = RATES
-        return moved
+        return pd.DataFrame(moved)
 
     def _restatement(self, unit: str, rows: pd.DataFrame) -> dict[str, Any]:
         """What is told of one unit's rows that are others today, but for their effect."""

@@ -176,6 +176,11 @@ class Ledger:
             frame, {"arr": arr, "quantity": count, "unit_price": arr}, "entry", "entries"
         )
 
+    @property
+    def segments(self) -> list[str]:
+        """Every segment that a customer was in at any time."""
+        return [*self.entries.frame["segment"].cat.categories]
+
     @cached_property
     def fingerprint(self) -> str:
         """The sha256 of what was read (customer, month, segment, ARR), in whatever order."""

@@ -57,7 +57,7 @@ def notes_of(notebook: Any) -> Iterator[str]:
                 for line in output.get("data", {}).get("text/plain", "").splitlines():
                     if line.startswith("- "):
                         # Markdown's backslashes are for a page
-                        yield re.sub(r"\\([^\w\s])", r"\1", line.removeprefix("- "))
+                        yield re.sub(r"\\([^A-Za-z0-9\s])", r"\1", line.removeprefix("- "))
 
 
 def _tags(cell: Any) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Self, get_args
@@ -99,7 +100,8 @@ class Range:
 
     def _hint(self, value: float | Belief) -> str:
         """What is meant if the numbers are percentages, and that may be."""
-        if isinstance(value, beliefs.Beta):
+        # nobody writes 1 or less in percent: who asks for a probability of 1 does not mean 0.01
+        if isinstance(value, beliefs.Beta) or max(map(abs, _parts(value))) <= 1:
             return ""
         meant = _of_percent(value)
         return "" if self._problem(meant) else f"; did you mean {shown(meant)}?"
@@ -213,8 +215,20 @@ class Sized(Frozen):
         if self.sd > MOST_UNEVEN * self.mean:
             raise ValueError(
                 f"sd {self.sd:g} is more than {MOST_UNEVEN:g} times the mean {self.mean:g}"
+                + self._hint()
             )
         return self
+
+    def _hint(self) -> str:
+        """What is meant if what is above 1 is a percentage, and that may be."""
+        stated = {"mean": self.mean, "sd": self.sd}
+        meant = {
+            name: each if each <= 1 else float(Decimal(str(each)).scaleb(-2))
+            for name, each in stated.items()
+        }
+        with suppress(ValueError):
+            return "" if meant == stated else f"; did you mean {shown(type(self)(**meant))}?"
+        return ""
 
 
 class LossSize(Sized):
@@ -225,7 +239,7 @@ class LossSize(Sized):
         if self.mean >= 1 or self.sd**2 >= self.mean * (1 - self.mean):
             raise ValueError(
                 f"no Beta has mean {self.mean:g} and sd {self.sd:g}: a share needs a mean below 1"
-                " and sd^2 < mean (1 - mean)"
+                f" and sd^2 < mean (1 - mean){self._hint()}"
             )
         if self.sd**2 > MOST_OF_A_BETA * self.mean * (1 - self.mean):
             raise ValueError(

@@ -1,7 +1,7 @@
 """A workspace, or one card of it, in, the card of the next quarter out; never runs either.
 
 The card is the last one's text with another month: its comments, its order and its spelling stay.
-What was said of one day alone (`until`, `known_at`) is left as a question.
+What was said of one day or quarter alone (`until`, `known_at`, `commentary`) is left as a question.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from nrrsim.ledger.ledger import Ledger, read_ledger
 from nrrsim.ledger.reading import as_keys
 from nrrsim.ledger.sources import matching
 from nrrsim.months import Calendar, month_name, month_number
-from nrrsim.report.card import read_card
-from nrrsim.report.published import NONE, PREVIOUS
+from nrrsim.report.card import COMMENTARY, read_card
+from nrrsim.report.published import NONE
 from nrrsim.scenario.book import is_address
 from nrrsim.workspace.cards import card_name
 from nrrsim.yamlfile import Document, read_yaml
 
 VALUE = re.compile(r"""("[^"]*"|'[^']*'|[^\s,#}]+)""")
-# What was said of one day alone, and what stands above it in the card after: it was that day.
+# What was said of one day or quarter alone, and what stands above it in the card after.
 OF_ONE_DAY = {
     "until": (
         "# When was this quarter's export made? Say so here, if it was after its month. It was:",
@@ -38,7 +38,12 @@ OF_ONE_DAY = {
         "# Compared with another report than the last one? Say so here. It was:",
         "it was the report before the last card's",
     ),
+    COMMENTARY: (
+        "# Management's own words on this quarter? Write them here. The last ones were:",
+        "it was said of the last card's quarter",
+    ),
 }
+OF_THE_LEDGER = {"until", "known_at"}  # how it is read depends on them
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ def next_card(folder: str | Path) -> NextCard:
     month = month_number(card.values["as_of"]) or 0
     ledger, note = _ledger(before)
     left_open = _left_open(card)
-    reaches = ledger.months[-1] if ledger and set(left_open) <= {PREVIOUS} else None
+    reaches = ledger.months[-1] if ledger and OF_THE_LEDGER.isdisjoint(left_open) else None
     if reaches and reaches < month_name(month):
         raise UsageError(
             f"{before}: is there already, and its ledger reaches {reaches} alone; the card after it"
@@ -177,5 +182,12 @@ def _moved(path: Path, card: Document, month: str) -> str:
     for key in _left_open(card):
         stands = card.keys[key,].line - 1
         ending = "\r" * lines[stands].endswith("\r")
-        lines[stands] = f"{OF_ONE_DAY[key][0]}{ending}\n# {lines[stands]}"
+        # a mapping or a text may go on for lines, each with blanks before it
+        end = stands + 1
+        while any(each.strip() for each in lines[end:]) and not re.match(r"\S", lines[end]):
+            end += 1
+        while not lines[end - 1].strip():
+            end -= 1
+        lines[stands:end] = [f"# {each}" for each in lines[stands:end]]
+        lines[stands] = f"{OF_ONE_DAY[key][0]}{ending}\n{lines[stands]}"
     return "\n".join(lines)

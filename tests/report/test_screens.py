@@ -227,7 +227,7 @@ def notebook(request: Any, chromium: Any, lab: str) -> Iterator[Any]:
     page.wait_for_selector(".jp-Notebook dl dd")
     page.wait_for_function("document.querySelectorAll('.jp-OutputArea-output table').length >= 7")
     page.wait_for_function(
-        "[...document.querySelectorAll('.jp-OutputArea-output img')].every(n => n.complete)"
+        "(all => all.length >= 7 && all.every(n => n.tagName === 'svg' || n.complete && n.naturalWidth))([...document.querySelectorAll('.jp-OutputArea-output img, .jp-OutputArea-output svg')])"
     )
     page.wait_for_selector("mjx-container", state="attached")  # the one formula is set
     page.trusted = request.param == "own"

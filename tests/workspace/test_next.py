@@ -160,6 +160,28 @@ def test_the_report_before_is_another_one_each_quarter(tmp_path, run, card, writ
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        "commentary: {segments: Two contracts moved to Q4.}\n",
+        "commentary:\n  segments: >\n    Two contracts\n\n    moved to Q4.\n\n  outlook: Up.  # ours\n",
+    ],
+)
+def test_what_management_said_of_one_quarter_is_not_said_of_the_next(
+    tmp_path, run, card, write, words
+):
+    write("customer,month,mrr\nA,2026-09,10\n")
+    before = CARD.format(as_of="2026-09") + words + "\ntrials: 0\n"
+    card(before)
+    code, _, err = run("next", tmp_path)
+    assert code == 0
+    after = read_yaml(tmp_path / "params" / "2026Q4.yaml", "run card").values
+    assert "commentary" not in after
+    assert after["trials"] == 0
+    assert "note: commentary is left open: it was said of the last card's quarter" in err
+    assert "can be made once it has 2026-12" in err
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         (

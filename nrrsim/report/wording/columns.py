@@ -29,7 +29,7 @@ INFLUENCE = shown(
     segment=("Segment", "text"),
     opening_share=("Share of opening", "percent"),
     without=("NRR without", "percent"),
-    change=("Effect on NRR", "points"),
+    change=("With vs without", "points"),
 )
 RENEWALS = shown(
     period=("Period", "text"),
@@ -119,10 +119,10 @@ APART = shown(
     name=("vs the first scenario", "text"),
     mean=("Mean", "points"),
     sd=("SD", lambda each: points(each).lstrip("+")),
-    p05=("90% low", "points"),
+    p05=("Low", "points"),
     p50=("Median", "points"),
-    p95=("90% high", "points"),
-    p_above=("Probability above", "share"),
+    p95=("High", "points"),
+    p_above=("Above the first", "share"),
 )
 NEEDED = shown(
     lever=("Driver", "text"),
@@ -166,8 +166,8 @@ def overview(target: float) -> dict[str, dict[str, Any]]:
     return shown(
         name=("Scenario", "text"),
         nrr=("NRR", "percent"),
-        p05=("90% low", "percent"),
-        p95=("90% high", "percent"),
+        p05=("Low", "percent"),
+        p95=("High", "percent"),
         to_target=("vs target", "points"),
         p_target=(f"Reaches {percent(target)}", "share"),
         grr_flow=("GRR", "percent"),
@@ -194,7 +194,7 @@ def parts(
         part=("NRR", "points"),
         share=("Share", "share"),
         arr=("ARR", "signed_money"),
-        **{name: (label(name, labels), "part") for name in segments},
+        **{f"in {name}": (label(name, labels), "part") for name in segments},
     )
 
 
@@ -205,6 +205,7 @@ RATIOS = {
     "nrr": "NRR",
     "grr": "GRR",
     "nrr_before": "NRR, last report",
+    "now": "NRR now",
     "p_target": "Reaches target",
     "p05": "P5",
     "p10": "P10",
@@ -237,7 +238,7 @@ TEXTS = {
 }
 OTHERS = {"age": ("Age", "count"), "count": ("Outcomes", "count"), "density": ("Density", "number")}
 OF_CHART = {
-    "fan": {"low": "Low end of range", "high": "High end of range"},
+    "fan": {"name": "Series", "low": "Low end of range", "high": "High end of range"},
     "tornado": {"name": "Assumption", "low": "Low end", "high": "High end"},
     "histogram": {"low": "From", "high": "To"},
 }

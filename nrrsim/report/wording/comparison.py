@@ -28,7 +28,7 @@ from nrrsim.notation import (
     share,
     signed_money,
 )
-from nrrsim.report.wording.facts import Change, Checks, Ratio, changes
+from nrrsim.report.wording.facts import Change, Checks, Ratio, bad_to_good, changes
 from nrrsim.report.wording.labels import (
     GROUP_WORDS,
     Markdown,
@@ -127,7 +127,7 @@ def needed(c: Comparison) -> pd.DataFrame:
 
 def tornado(c: Comparison) -> pd.DataFrame:
     """The assumptions that matter most, with their names in words."""
-    frame = c.tornado()
+    frame = bad_to_good(c.tornado())
     names = [belief(name, c.labels) for name in frame["name"]]
     return frame.assign(name=names, effect=frame["effect"].clip(lower=0))
 
@@ -152,7 +152,7 @@ def programmes(c: Comparison) -> pd.DataFrame:
     ]
     several = frame["scenario"].nunique() > 1
     names = [
-        f"{b} ({a})" if several else b
+        f"{label(b)} ({a})" if several else label(b)
         for a, b in zip(frame["scenario"], frame["name"], strict=True)
     ]
     returned = [
@@ -208,13 +208,13 @@ def _rows(c: Comparison) -> dict[str, dict[int, str]]:
         if scenario.table.ties:
             say("Correlations", place, _correlations(c, scenario))
         if scenario.programmes:
-            say("Programmes", place, ", ".join(scenario.programmes))
+            say("Programmes", place, ", ".join(map(label, scenario.programmes)))
     return rows
 
 
 def _correlations(c: Comparison, scenario: Scenario) -> str:
     return "; ".join(
-        f"{belief(a, c.labels)} with {belief(b, c.labels)}: {rho:g}"
+        f"{belief(a, c.labels)} with {belief(b, c.labels)}: {rho:g}".replace(": -", f": {MINUS}")
         for a, b, rho in scenario.table.ties
     )
 
@@ -453,7 +453,7 @@ class Why:
             return cls(
                 lost=-sum(each.change for each in told if each.change < 0),
                 gained=sum(each.change for each in told if each.change > 0),
-                gains=tuple(each for each in told if each.change >= SMALL)[:3],
+                gains=tuple(each for each in told if each.change >= SMALL),
                 **vars(Tornado.of(c)),
             )
         differences = tuple(Difference.of(c, number) for number in range(1, len(c.scenarios)))
@@ -463,7 +463,7 @@ class Why:
         three = round(sum(each.change for each in parts[:3]) / whole, 3) if len(parts) > 3 else None
         totals = c.parts().iloc[-1]
         by_segment = [
-            Change(label(name, c.labels), float(totals[name]))
+            Change(label(name, c.labels), float(totals[f"in {name}"]))
             for name in c.bridges[0].segments["mix"]
         ]
         most = max(by_segment, key=lambda each: abs(each.change))
@@ -670,7 +670,7 @@ class Programmes:
             title=title,
             added=sum(each.nrr for each in shares),
             nrr=nrr.pop(title),
-            best=best.name,
+            best=label(best.name),
             returned=best.returned if (best.returned or 0.0) >= 0.05 else None,
             others=tuple(Ratio(name, each) for name, each in nrr.items()),
         )

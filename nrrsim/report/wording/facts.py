@@ -8,6 +8,8 @@ from typing import Any, Self
 
 import pandas as pd
 
+from nrrsim.report.wording.labels import SHOCK
+
 
 @dataclass(frozen=True)
 class Change:
@@ -50,6 +52,18 @@ def ends(frame: pd.DataFrame, names: str = "name") -> tuple[Ratio, Ratio]:
     rows = (frame.iloc[int(frame["nrr"].argmax())], frame.iloc[int(frame["nrr"].argmin())])
     highest, lowest = (Ratio(row[names], float(row["nrr"])) for row in rows)
     return highest, lowest
+
+
+def bad_to_good(frame: pd.DataFrame) -> pd.DataFrame:
+    """A tornado in which the market-wide year runs from a bad one to a good one.
+
+    Its score is high where the drivers are: in a bad year, where churn leads them.
+    """
+    year, ends = frame["name"] == SHOCK, frame[["low", "high"]]
+    return frame.assign(
+        low=frame["low"].mask(year, ends.min(axis=1)),
+        high=frame["high"].mask(year, ends.max(axis=1)),
+    )
 
 
 def known(number: float) -> float | None:

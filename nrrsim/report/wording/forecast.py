@@ -16,7 +16,7 @@ import pandas as pd
 
 from nrrsim.months import shift
 from nrrsim.notation import NOTHING, count, counted, label, percent
-from nrrsim.report.wording.facts import known
+from nrrsim.report.wording.facts import bad_to_good, known
 from nrrsim.report.wording.labels import SHOCK, STEPS, Markdown, belief, period
 from nrrsim.report.wording.quarterly import Renewal
 from nrrsim.scenario.drivers import COUNTED
@@ -80,7 +80,7 @@ def tornado(ahead: Forecast | NoForecast) -> pd.DataFrame | None:
     """The assumptions that matter, with their names in words."""
     if not ahead:
         return None
-    frame = ahead.tornado()
+    frame = bad_to_good(ahead.tornado())
     return frame.assign(name=[belief(name, ahead.past.labels) for name in frame["name"]])
 
 

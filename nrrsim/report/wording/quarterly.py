@@ -217,15 +217,17 @@ class Renewal:
         return cls(row["customer"], float(row["due"]), _period(month_of(last), past))
 
 
-def largest_of(past: Actuals) -> Largest | None:
-    """The customer that moved NRR most; None where no one moved it by what is printed."""
+def extremes_of(past: Actuals) -> tuple[Largest, ...]:
+    """The customers who cost NRR most and added most to it, the larger effect first; those alone
+    who moved it by what is printed.
+    """
     frame = movers(past, 1)
-    if frame.empty:
-        return None
-    row = frame.iloc[int(frame["contribution"].abs().argmax())]
-    if abs(row["contribution"]) < SMALL:
-        return None
-    return Largest(row["customer"], float(row["contribution"]), not row["closing"] > 0)
+    found = [
+        Largest(row["customer"], float(row["contribution"]), not row["closing"] > 0)
+        for _, row in frame.iterrows()
+        if abs(row["contribution"]) >= SMALL
+    ]
+    return tuple(sorted(found, key=lambda each: -abs(each.effect)))
 
 
 # --- facts -------------------------------------------------------------------------------------
@@ -277,6 +279,7 @@ class Report:
     target: float | None
     leaky: bool
     largest: Largest | None
+    extremes: tuple[Largest, ...]  # who cost NRR most, and who added most
     gain_names: tuple[str, ...]  # of the movements that added something
     has_unsplit: bool  # rises for which the ledger gives no reason
 
@@ -296,13 +299,15 @@ class Report:
         place = [name for name, _ in NRR_BANDS].index(s["band"])
         calendar = ledger.calendar
         edges = [None, *(low if isfinite(low) else None for _, low in NRR_BANDS)]
+        extremes = extremes_of(past)
         told = s | {
             "as_of": past.as_of,
             "start": past.start,
             "window": past.window,
             "lasting": lasting(past.window),
             "later": "a year later" if past.window == 12 else f"{span(past.window)} later",
-            "largest": largest_of(past),
+            "largest": next(iter(extremes), None),
+            "extremes": extremes,
             "gain_names": tuple(
                 STEPS[name] for name in GAINS if float(past.cohort.over(name).sum()) > 0
             ),
@@ -334,10 +339,15 @@ class Report:
 
 @dataclass(frozen=True)
 class Why:
-    """What added to NRR and what took from it, as shares of the opening, the largest first."""
+    """What added to the cohort's ARR and what took from it, as shares of the opening.
+
+    The two largest of each, or all where these say otherwise than all together (`is_gain`): a
+    definition may leave out what came back.
+    """
 
     ups: tuple[Change, ...]
     downs: tuple[Change, ...]
+    is_gain: bool
 
     @classmethod
     def of(cls, past: Actuals) -> Self:
@@ -346,10 +356,12 @@ class Why:
             each for each in changes(frame.iloc[1:-1], "step", "share") if abs(each.change) >= SMALL
         ]
         moves.sort(key=lambda each: -abs(each.change))
-        return cls(
-            tuple(each for each in moves if each.change > 0)[:2],
-            tuple(each for each in moves if each.change < 0)[:2],
-        )
+        ups = tuple(each for each in moves if each.change > 0)
+        downs = tuple(each for each in moves if each.change < 0)
+        is_gain = sum(each.change for each in moves) >= 0
+        if (sum(each.change for each in (*ups[:2], *downs[:2])) >= 0) == is_gain:
+            ups, downs = ups[:2], downs[:2]
+        return cls(ups, downs, is_gain)
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def parts(since: Since) -> pd.DataFrame:
     frame = since.parts
     pairs = {
         name: [
-            "–" if change != change else f"{customer} {points(change)}"
+            f"{customer} {points(change)}" if abs(change) >= SMALL else "–"
             for customer, change in zip(frame[name], frame[f"{name}_change"], strict=True)
         ]
         for name in ("first", "second")
@@ -386,7 +386,10 @@ class Why:
             name = _part(part, since) if is_months else PART_WORDS[part].lower()
             customer = row["first"] if is_movement and isinstance(row["first"], str) else None
             found.append(Cause(name, float(row["change"]), customer))
-        return cls(tuple(found))
+        # with what the others come to, so that a reader can add them up
+        rest = float(frame["change"].sum()) - sum(each.change for each in found)
+        others = [Cause("other parts", rest, None)] if found and abs(rest) >= SMALL else []
+        return cls((*found, *others))
 
 
 @dataclass(frozen=True)

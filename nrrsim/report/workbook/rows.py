@@ -25,9 +25,7 @@ RATIOS = ("nrr", "grr", "logo")
 STATED = ("cross_sell", "unsplit")  # parts of a rise that only the ledger knows, as price is
 
 
-def customers(
-    past: Actuals, labels: Mapping[str, str] | None = None, has_rows: bool = True
-) -> Printed:
+def customers(past: Actuals, has_rows: bool = True) -> Printed:
     """Return what shows nothing and leaves in the notebook what a workbook's formulas stand on.
 
     `months` of the window, start included; `sums` of the cohort and of the company over it; what
@@ -35,16 +33,13 @@ def customers(
     name, segment, first month and an amount for each of `months`, the largest first. `price` and
     `stated` (parts of a rise for which the ledger gives a reason) are as row, month and amount, and
     as row and amount. There are no rows for more than MOST_CUSTOMERS, nor without `has_rows`.
-    labels : of segments.
     """
     from nrrsim.months import shift
 
     wide, moved = past.ledger.by_customer(past.as_of, past.window)
     months = list(wide.columns[2:])
     last = past.before(past.pace)
-    names = {name: label(name, labels) for name in past.cohort.segments}
-    if len(set(names.values())) < len(names):  # no two segments become one
-        names = {name: name for name in names}
+    names = {name: label(name, past.labels) for name in past.cohort.segments}
     told: dict[str, Any] = {
         "currency": past.ledger.currency,
         "definition": past.definition,
