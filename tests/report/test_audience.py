@@ -217,13 +217,15 @@ def test_what_no_commentary_may_hold_is_said_with_its_place(tmp_path, text, said
     (tmp_path / "more.md").write_text(f"Fine.\n{text}\n")
     line = json.dumps(f"Fine.\n{text}")
     for commentary, place in (
-        (line, "acme.yaml:6: commentary: trend: "),
+        (line, f"acme.yaml:6: commentary: trend, line {2 + text.count('=') // 4}: "),
         ("more.md", f"more.md:{2 + text.count('=') // 4}: "),
     ):
         with pytest.raises(nr.UsageError) as caught:
             read_card(card(tmp_path, f"commentary: {{trend: {commentary}}}"))
         assert place in str(caught.value)
         assert said in str(caught.value)
+        told = str(caught.value).splitlines()
+        assert len(told) == len(set(told))
 
 
 def test_a_section_that_is_none_and_a_file_that_is_not_there(tmp_path):
