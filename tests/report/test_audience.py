@@ -235,6 +235,19 @@ def test_a_section_that_is_none_and_a_file_that_is_not_there(tmp_path):
     assert "trend: there is no file no.md beside the card" in str(caught.value)
 
 
+def test_a_summary_is_one_page_or_none(tmp_path):
+    long = "A word on the quarter, at length. " * 90
+    made = card(tmp_path, f"commentary: {{summary: '{long}'}}")
+    with pytest.raises(nr.UsageError, match="--summary: page 1 has become 2 pages; shorten"):
+        run_card(made, to=["html"], out=tmp_path / "out", summary=True)
+    assert not (tmp_path / "out" / "acme").exists()
+    (tmp_path / "model.yaml").write_text(
+        'notebook: the_model\nledger: ledger.csv\nas_of: "2026-09"\n'
+    )
+    with pytest.raises(nr.UsageError, match="--summary: the_model has no page 1 of its own"):
+        run_card(tmp_path / "model.yaml", out=tmp_path / "out", summary=True)
+
+
 # --- labels, choices, summary --------------------------------------------------------------------------------
 
 
