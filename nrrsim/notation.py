@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from calendar import monthrange
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
+from nrrsim.errors import UsageError
 from nrrsim.months import CALENDAR_YEAR, Calendar
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "digits_of",
     "escape_markdown",
     "label",
+    "labels_apart",
     "last_day",
     "minor_unit",
     "money",
@@ -197,6 +199,26 @@ def label(name: Any, labels: Mapping[str, str] | None = None) -> str:
     words = HYPHENED.sub(r"\1-", text).strip("_").split("_")
     plain = " ".join(each.upper() if each in CAPITALS else each for each in words)
     return plain[:1].upper() + plain[1:]
+
+
+def labels_apart(names: Iterable[Any], labels: Mapping[str, str] | None = None) -> dict[str, str]:
+    """A card's labels with which no two of these names are called the same on a page.
+
+    Of names that would be (`smb` and `SMB`) each is printed as it is written. Raises UsageError
+    where a label of the card's is another's name, too.
+    """
+    alike, given = dict[str, list[str]](), labels or {}
+    for name in map(str, names):
+        alike.setdefault(label(name, given), []).append(name)
+    apart = dict(given)
+    for shown, group in alike.items():
+        if len(group) > 1 and any(name in given for name in group):
+            raise UsageError(
+                f"labels: {' and '.join(group)} are all called {shown}; give each a name of its own"
+            )
+        if len(group) > 1:
+            apart |= {name: name for name in group}
+    return apart
 
 
 def escape_markdown(text: Any) -> str:

@@ -22,7 +22,7 @@ from nrrsim.messages import whole_of
 from nrrsim.metrics import DEFINITIONS, Retention, compounded_rate, measure, nrr, quick_ratio
 from nrrsim.months import month_name, parse_month, shift
 from nrrsim.movements import CENT, LOSSES, MOVEMENTS, Movements, cents, json_ratio
-from nrrsim.notation import digits_of
+from nrrsim.notation import digits_of, labels_apart
 from nrrsim.notation import month_name as spoken_month
 
 BRIDGE = (
@@ -60,6 +60,8 @@ class Actuals:
     def __post_init__(self) -> None:
         as_of = self.ledger.calendar.parse_month(self.as_of, "as_of")
         object.__setattr__(self, "as_of", month_name(as_of))
+        segments = self.ledger.entries.frame["segment"].cat.categories
+        object.__setattr__(self, "labels", labels_apart(segments, self.labels))
         measure(self.ledger, self.as_of, self.window, self.definition)
         if self.target is not None and not 0 < self.target < 10:
             raise UsageError(f"target: {self.target} is not an NRR; write 110% as 1.10")

@@ -30,7 +30,7 @@ from nrrsim.engine.switched import LEVER_GROUPS, expected_closing
 from nrrsim.errors import UsageError
 from nrrsim.messages import whole_of
 from nrrsim.movements import LOSSES
-from nrrsim.notation import money, percent, points, share, table_html
+from nrrsim.notation import labels_apart, money, percent, points, share, table_html
 from nrrsim.scenario.numbers import TARGET
 from nrrsim.scenario.scenario import Scenario, read_scenario
 
@@ -523,7 +523,8 @@ def read_comparison(
         raise UsageError(
             "multiples_source: say where the multiples are from; they are printed with their source"
         )
-    said = (found, multiples_source or "", labels or {})
+    segments = dict.fromkeys(name for each in named for name in each.segments)
+    said = (found, multiples_source or "", labels_apart(segments, labels))
     return Comparison(tuple(named), float(wanted), trials, seed, years, *said)
 
 

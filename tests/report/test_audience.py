@@ -14,6 +14,7 @@ from nrrsim.analysis.actuals import Actuals
 from nrrsim.months import shift
 from nrrsim.report.card import read_card
 from nrrsim.report.run import run_card
+from nrrsim.report.wording import quarterly
 
 MERIDIAN = ROOT / "nrrsim" / "data" / "meridian.csv"
 # names that no other text of a report holds, one a customer
@@ -258,6 +259,18 @@ def test_labels_name_segments_everywhere(tmp_path):
     assert "Mid\\-market" in said
     assert "smb" not in said
     assert "mid_market" not in said
+
+
+def test_no_two_segments_are_called_the_same(tmp_path):
+    path = ledger(tmp_path)
+    path.write_text(path.read_text().replace("mid_market", "SMB"))
+    past = nr.actuals(str(path), "2026-09")
+    assert sorted(quarterly.split(past)["name"]) == ["SMB", "smb"]
+    assert quarterly.segment_trend(past)["segment"].nunique() == 2
+    with pytest.raises(nr.UsageError, match="labels: SMB and smb are all called Small; give each"):
+        nr.actuals(str(path), "2026-09", labels={"smb": "Small", "SMB": "Small"})
+    with pytest.raises(nr.UsageError, match="labels: mid_market and smb are all called Mid-market"):
+        nr.actuals(str(ledger(tmp_path)), "2026-09", labels={"smb": "Mid-market"})
 
 
 @pytest.mark.parametrize(
