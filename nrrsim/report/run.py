@@ -410,9 +410,9 @@ def _render(
             nbformat.write(summary_of(nbformat.read(work / "report.ipynb", as_version=4)), page)
             made |= render(page, Path(folder), to=["pdf"], **how)
             (Path(folder) / "report.pdf").replace(work / "summary.pdf")
-        if (pages := _pages(work / "summary.pdf")) > 1:
+        if (number := _pages(work / "summary.pdf")) > 1:
             raise UsageError(
-                f"--summary: page 1 has become {pages} pages; shorten the card's commentary on the"
+                f"--summary: page 1 has become {number} pages; shorten the card's commentary on the"
                 " summary, its title or the company's name, or leave --summary out"
             )
     if "xlsx" in to:
