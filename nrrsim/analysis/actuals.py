@@ -23,6 +23,7 @@ from nrrsim.metrics import DEFINITIONS, Retention, compounded_rate, measure, nrr
 from nrrsim.months import month_name, parse_month, shift
 from nrrsim.movements import CENT, LOSSES, MOVEMENTS, Movements, cents, json_ratio
 from nrrsim.notation import digits_of, distinct_labels
+from nrrsim.notation import month_name as spoken_month
 
 BRIDGE = (
     "new",
@@ -407,7 +408,14 @@ def actuals(
     elif names_key:
         raise UsageError("names_key: names are shown, and need no key; leave it out")
     window = whole_of("window", window)
-    return Actuals(ledger, as_of, window, definition, target, ex_price, labels or {})
+    past = Actuals(ledger, as_of, window, definition, target, ex_price, labels or {})
+    if not past.cohort.over("opening").sum() > 0:
+        raise UsageError(
+            f"no customer had revenue in {spoken_month(past.start)}, where the window of"
+            f" {past.window} months to {past.as_of} starts: there is nothing to retain; choose a"
+            " later as_of or a shorter window"
+        )
+    return past
 
 
 PARTS = ("returns", "rebasing", "newcomers", "timing", "price")

@@ -49,6 +49,11 @@ def summary_of(notebook: Any) -> Any:
     return page
 
 
+def has_summary(notebook: Any) -> bool:
+    """Whether a notebook says which of its cells are its first page."""
+    return any(SUMMARY in _tags(cell) for cell in notebook.cells)
+
+
 def notes_of(notebook: Any) -> Iterator[str]:
     """What an executed notebook says to its preparer, a note each."""
     for cell in notebook.cells:

@@ -11,6 +11,7 @@ import contextlib
 import datetime
 import logging
 import os
+import re
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +25,7 @@ from nrrsim.errors import NotebookError, NrrsimError, UsageError, did_you_mean
 from nrrsim.files import refused, shared, whole_folder
 from nrrsim.ledger.reading import as_keys, in_a_card
 from nrrsim.notation import escape_markdown, month_name, unevaluated
-from nrrsim.report.audience import for_audience, notes_of, summary_of
+from nrrsim.report.audience import for_audience, has_summary, notes_of, summary_of
 from nrrsim.report.card import (
     ALWAYS_PATHS,
     AS_OF,
@@ -76,11 +77,18 @@ def run_card(
     unknown = [form for form in to if form not in FORMATS]
     if unknown:
         raise UsageError(f"--to: {unknown[0]!r} is not known; {did_you_mean(unknown[0], FORMATS)}")
+    import nbformat
+
     from nrrsim.report.charts.picture import warm_up
     from nrrsim.report.pages.markdown import install_fonts
     from nrrsim.report.pages.notebook import EXTENSION
 
     card = _of_latest(path, over or {}) if latest else read_card(path, over)
+    if summary and not has_summary(nbformat.read(card.notebook, as_version=4)):
+        raise UsageError(
+            f"--summary: {card.notebook.stem} has no page 1 of its own; leave it out, or tag the"
+            " cells that are to stand there as summary"
+        )
     card = _for_its_readers(card)
     out = _reports_of(card) if out is None else Path(out)
     final = _checked_place(out / card.name)
@@ -402,11 +410,22 @@ def _render(
             nbformat.write(summary_of(nbformat.read(work / "report.ipynb", as_version=4)), page)
             made |= render(page, Path(folder), to=["pdf"], **how)
             (Path(folder) / "report.pdf").replace(work / "summary.pdf")
+        if (number := _pages(work / "summary.pdf")) > 1:
+            raise UsageError(
+                f"--summary: page 1 has become {number} pages; shorten the card's commentary on the"
+                " summary, its title or the company's name, or leave --summary out"
+            )
     if "xlsx" in to:
         from nrrsim.report.workbook.write import write_workbook
 
         write_workbook(work / "report.ipynb", work / "report.xlsx", card.defaults | card.parameters)
     return engine_used(engine) if "pdf" in made else None
+
+
+def _pages(pdf: Path) -> int:
+    """How many pages a PDF has, as its table of them counts."""
+    found = re.search(rb"/Type ?/Pages\b[^>]*?/Count (\d+)", pdf.read_bytes(), re.DOTALL)
+    return int(found[1]) if found else 1
 
 
 def _day(card: Card) -> datetime.datetime:

@@ -58,6 +58,13 @@ def test_trend_and_headline_agree(meridian):
         assert row.nrr == pytest.approx(nr.measure(meridian.ledger, row.month).nrr)
 
 
+def test_a_window_that_nobody_starts_is_refused(write):
+    path = write("customer,month,arr\nA,2024-12,9\nA,2025-03,0\nB,2025-06,9\nB,2025-09,9\n")
+    said = "no customer had revenue in March 2025, where the window of 6 months to 2025-09 starts"
+    with pytest.raises(nr.UsageError, match=said):
+        nr.actuals(str(path), "2025-09", 6)
+
+
 def test_splits_add_up_to_the_whole(meridian):
     for by in (
         "segment",

@@ -14,6 +14,7 @@ from nrrsim.analysis.actuals import Actuals
 from nrrsim.months import shift
 from nrrsim.report.card import read_card
 from nrrsim.report.run import run_card
+from nrrsim.report.wording import quarterly
 
 MERIDIAN = ROOT / "nrrsim" / "data" / "meridian.csv"
 # names that no other text of a report holds, one a customer
@@ -217,13 +218,15 @@ def test_what_no_commentary_may_hold_is_said_with_its_place(tmp_path, text, said
     (tmp_path / "more.md").write_text(f"Fine.\n{text}\n")
     line = json.dumps(f"Fine.\n{text}")
     for commentary, place in (
-        (line, "acme.yaml:6: commentary: trend: "),
+        (line, f"acme.yaml:6: commentary: trend, line {2 + text.count('=') // 4}: "),
         ("more.md", f"more.md:{2 + text.count('=') // 4}: "),
     ):
         with pytest.raises(nr.UsageError) as caught:
             read_card(card(tmp_path, f"commentary: {{trend: {commentary}}}"))
         assert place in str(caught.value)
         assert said in str(caught.value)
+        told = str(caught.value).splitlines()
+        assert len(told) == len(set(told))
 
 
 def test_a_section_that_is_none_and_a_file_that_is_not_there(tmp_path):
@@ -231,6 +234,19 @@ def test_a_section_that_is_none_and_a_file_that_is_not_there(tmp_path):
         read_card(card(tmp_path, "commentary: {segment: x, trend: no.md}"))
     assert "segment is no section; did you mean segments?" in str(caught.value)
     assert "trend: there is no file no.md beside the card" in str(caught.value)
+
+
+def test_a_summary_is_one_page_or_none(tmp_path):
+    long = "A word on the quarter, at length. " * 90
+    made = card(tmp_path, f"commentary: {{summary: '{long}'}}")
+    with pytest.raises(nr.UsageError, match="--summary: page 1 has become 2 pages; shorten"):
+        run_card(made, to=["html"], out=tmp_path / "out", summary=True)
+    assert not (tmp_path / "out" / "acme").exists()
+    (tmp_path / "model.yaml").write_text(
+        'notebook: the_model\nledger: ledger.csv\nas_of: "2026-09"\n'
+    )
+    with pytest.raises(nr.UsageError, match="--summary: the_model has no page 1 of its own"):
+        run_card(tmp_path / "model.yaml", out=tmp_path / "out", summary=True)
 
 
 # --- labels, choices, summary --------------------------------------------------------------------------------
@@ -243,6 +259,18 @@ def test_labels_name_segments_everywhere(tmp_path):
     assert "Mid\\-market" in said
     assert "smb" not in said
     assert "mid_market" not in said
+
+
+def test_no_two_segments_are_called_the_same(tmp_path):
+    path = ledger(tmp_path)
+    path.write_text(path.read_text().replace("mid_market", "SMB"))
+    past = nr.actuals(str(path), "2026-09")
+    assert sorted(quarterly.split(past)["name"]) == ["SMB", "smb"]
+    assert quarterly.segment_trend(past)["segment"].nunique() == 2
+    with pytest.raises(nr.UsageError, match="labels: SMB and smb are all called Small; give each"):
+        nr.actuals(str(path), "2026-09", labels={"smb": "Small", "SMB": "Small"})
+    with pytest.raises(nr.UsageError, match="labels: mid_market and smb are all called Mid-market"):
+        nr.actuals(str(ledger(tmp_path)), "2026-09", labels={"smb": "Mid-market"})
 
 
 @pytest.mark.parametrize(

@@ -613,7 +613,7 @@ def test_without_own_templates_nothing_is_different(card):
     [
         ("One.\n`x`{=html}", "2: a raw block stands here; write it as Markdown"),
         ("```{=typst}\n#read('x')\n```", "1: a raw block stands here"),
-        ("```\nx\n```", "1: a block of code stands here; a template holds text alone"),
+        ("```\nx\n```", "1: a block of code stands here; write plain text"),
         ("One.\n\n<script>x</script>", "3: HTML stands here"),
         ("{{< env HOME >}}", "1: a shortcode stands here"),
         ("{% raw %}{{< env HOME >}}{% endraw %}", "1: a shortcode stands here"),

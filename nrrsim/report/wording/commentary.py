@@ -48,7 +48,8 @@ def problems(
             continue
         for number, line in enumerate(lines, start=1):
             if found := _refused(line):
-                place = f"{folder / said}:{number}" if is_file else section
+                line_of_card = f"{section}, line {number}" if len(lines) > 1 else section
+                place = f"{folder / said}:{number}" if is_file else line_of_card
                 yield not is_file, f"{place}: {found}"
 
 

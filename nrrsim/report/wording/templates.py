@@ -50,7 +50,7 @@ ENDS_ITS_LINE = re.compile(r"#{1,6} |:::")
 # What Markdown would hand on as it is, to be run, fetched or dropped on the way to the page.
 RAW = {
     "a raw block": (re.compile(r"\{="), "write it as Markdown"),
-    "a block of code": (re.compile(r"```|~~~"), "a template holds text alone"),
+    "a block of code": (re.compile(r"```|~~~"), "write plain text"),
     "HTML": (re.compile(r"<[A-Za-z/!?]"), "write it as Markdown"),
     "a shortcode": (
         re.compile(r"\{\{\s*<|>\s*\}\}|\{\{%"),
