@@ -313,7 +313,7 @@ def test_the_answers_are_those_of_the_commands():
     curve = [each for each in answer["rows"]["curve"] if each["series"] == "now"]
     area = np.trapezoid([each["density"] for each in curve], [each["nrr"] for each in curve])
     assert area == pytest.approx(1, abs=0.01)
-    assert answer["said"].startswith("NRR is 92.1% on average, and between")
+    assert answer["said"].startswith("Expected NRR 92.1%, 90% range ")
 
 
 def test_a_horizon_of_its_own():
@@ -343,7 +343,7 @@ def test_a_small_book_is_simulated_and_an_incomparable_base_is_said(tmp_path):
     answer = model.answer(Moves("small", "other"))
     assert answer["quality"].startswith("Simulated")
     assert answer["rows"]["bridge"] == []
-    assert "believes nothing of it" in answer["rows"]["no_bridge"]
+    assert "has no driver for it" in answer["rows"]["no_bridge"]
 
 
 def test_a_full_simulation_beside_the_exact_path():
@@ -577,7 +577,7 @@ def test_whatever_is_sent_is_answered(small, message):
     ("asked", "said"),
     [
         ({"mix": {"smb": -0.1}}, "mix.smb: must be a share from 0 to 1, got -0.1"),
-        ({"mix": {"smb": 25}}, "mix.smb: must be a share from 0 to 1, got 25; 10 % is 0.1"),
+        ({"mix": {"smb": 25}}, "mix.smb: must be a share from 0 to 1, got 25; 10% is 0.1"),
         ({"mix": {"smb": float("nan")}}, "mix.smb: must be a finite number"),
         ({"mix": {"smb": float("inf")}}, "mix.smb: must be a finite number"),
         ({"mix": {"smb": "0.2"}}, "mix.smb: must be a finite number, got '0.2'"),
