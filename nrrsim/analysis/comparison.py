@@ -237,18 +237,24 @@ class Comparison:
     def parts(self, number: int = 1) -> pd.DataFrame:
         """A row a group of drivers that has a part in the difference, the largest first, and their
         sum: `group`, `part` (of NRR), `share` (of the difference), `arr`, and a column for each
-        segment.
+        segment, called "in smb": a segment may have the name of another column.
         """
         if len(self.scenarios) == 1:
-            return pd.DataFrame(columns=["group", "part", "arr", *self.first.segments, "share"])
+            segments = [f"in {name}" for name in self.first.segments]
+            return pd.DataFrame(columns=["group", "part", "arr", *segments, "share"])
         told = self.bridges[number - 1]
         rows = [
-            {"group": name, "part": part, "arr": part * self.opening, **told.segments[name]}
+            {
+                "group": name,
+                "part": part,
+                "arr": part * self.opening,
+                **{f"in {segment}": each for segment, each in told.segments[name].items()},
+            }
             for name, part in sorted(told.parts.items(), key=lambda each: -abs(each[1]))
             if any(abs(each) > 1e-9 for each in told.segments[name].values())
         ]
         whole = {
-            name: sum(told.segments[group][name] for group in LEVER_GROUPS)
+            f"in {name}": sum(told.segments[group][name] for group in LEVER_GROUPS)
             for name in told.segments["mix"]
         }
         rows.append(

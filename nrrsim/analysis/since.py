@@ -182,8 +182,8 @@ class Since:
 
     @property
     def is_compared(self) -> bool:
-        """Whether there is a report before that this one can be compared with."""
-        return len(self.figures) > 0
+        """Whether there is a report before, and both have an NRR that can be compared."""
+        return "nrr" in set(self.figures["figure"]) and not np.isnan(self.past.now.nrr)
 
     # --- what was restated ------------------------------------------------------------------------
 
@@ -226,8 +226,8 @@ class Since:
         `customer` (null: no longer in the ledger, or of several), `segment`, how many `customers`,
         `arr` (the latest that was published, else of today), `months` (a tuple), `change` (of the
         month with the largest), `effect` (on the published NRR, that customer's rows alone being
-        today's) and `kinds` (a tuple of KINDS). After the first MOST_TOLD a row has `unit`,
-        `customers` and `effect` alone.
+        today's; price movements count in it even where the report leaves them out) and `kinds` (a
+        tuple of KINDS). After the first MOST_TOLD a row has `unit`, `customers` and `effect` alone.
         """
         none = pd.DataFrame(columns=RESTATED)
         if self.then is None or self.before is None or self.before.book is None:
@@ -266,17 +266,25 @@ class Since:
     def _books(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         """By key the published book, today's of the same months, and today's at the rates of then.
 
-        Of the months that both ledgers know: one that begins later has not lost its rows.
+        Of the months that both ledgers know: one that begins later has not lost its rows, and of
+        one that has quarters alone none are gone.
         """
         assert self.before is not None
         assert self.before.book is not None
         assert self.then is not None
         ledger, published = self.past.ledger, self.before.book
-        first = max(ledger.months[0], str(published["month"].min()))
+        numbers = sorted(parse_month(month, "month") for month in set(published["month"]))
+        first = max(ledger.months[0], month_name(numbers[0]))
+        step = int(np.diff(numbers).min(initial=YEAR))
+        known = [
+            name
+            for name, number in zip(ledger.months, ledger.entries.months, strict=True)
+            if (number - numbers[0]) % step == 0
+        ]
         then = ledger
         if ledger.rates is not None:
             then = replace(ledger, rates=_with_rates(ledger.rates, self._other_rates))
-        today, at_rates_of_then = (
+        own = (
             keyed(
                 book_of(each, self.before.as_of, self.then.start, first),
                 ledger,
@@ -284,7 +292,10 @@ class Since:
             )
             for each in (ledger, then)
         )
-        return published[published["month"] >= first], today, at_rates_of_then
+        published, today, at_rates_of_then = (
+            book[book["month"].isin(known)] for book in (published, *own)
+        )
+        return published, today, at_rates_of_then
 
     @cached_property
     def _other_rates(self) -> dict[str, dict[str, float]]:
@@ -329,13 +340,13 @@ class Since:
             there
             & (both["segment"].astype(object) != both["segment_today"].astype(object)).to_numpy()
         )
-        rated = there & ((both["arr_now"] - both["arr_today"]).abs() > least).to_numpy()
+        both["rated"] = ((both["arr_now"] - both["arr_today"]).abs() > least).to_numpy()
         kinds = {
             "amounts": others,
             "late": (both["_merge"] == "right_only").to_numpy(),
             "gone": (both["_merge"] == "left_only").to_numpy(),
             "segment": split,
-            "rates": rated & ~others,
+            "rates": there & both["rated"].to_numpy() & ~others,
         }
         pieces = [both[which].assign(kind=kind) for kind, which in kinds.items() if which.any()]
         if not pieces:
@@ -349,19 +360,23 @@ class Since:
         ] = "renamed"
         by_rates_alone = (moved["kind"] == "rates").groupby(moved["unit"]).transform("all")
         moved.loc[by_rates_alone, "unit"] = RATES
-        return moved
+        return pd.DataFrame(moved)
 
     def _restatement(self, unit: str, rows: pd.DataFrame) -> dict[str, Any]:
         """What is told of one unit's rows that are others today, but for their effect."""
         kinds = [kind for kind in KINDS if (rows["kind"] == kind).any()]
         is_renamed = "renamed" in kinds
-        rows = rows.sort_values("month", kind="stable")
+        # a row of two kinds stands here twice, and counts once
+        rows = rows.drop_duplicates(["customer", "month"]).sort_values("month", kind="stable")
         was, now = rows[rows["arr"].notna()], rows[rows["arr_now"].notna()]
         segment, segment_today = (
             str(of.iloc[-1]) if len(of) else None for of in (was["segment"], now["segment_today"])
         )
         if is_renamed and segment != segment_today:
             kinds.append("segment")
+        # who is renamed is the same at the rates of then, and may be another at today's
+        if is_renamed and rows["rated"].any():
+            kinds.append("rates")
         by_month = (rows["arr_now"].fillna(0.0) - rows["arr"].fillna(0.0)).groupby(rows["month"])
         changes = by_month.sum()
         latest, amount = (was, "arr") if len(was) else (now, "arr_now")
@@ -374,7 +389,7 @@ class Since:
             "customers": 1 if is_renamed else int(rows["customer"].nunique()),
             "arr": float(latest[amount].sum()),
             "months": tuple(sorted(set(rows["month"]))),
-            "change": 0.0 if is_renamed else float(changes.iloc[np.abs(changes).argmax()]),
+            "change": float(changes.iloc[np.abs(changes).argmax()]),
             "kinds": tuple(kinds),
         }
 
@@ -409,20 +424,32 @@ class Since:
         """The quarters before the last one whose NRR would be printed otherwise today.
 
         `month`, `published` (from the book that the report before rests on, as its trend had it)
-        and `today`, the latest first.
+        and `today`, the latest first. Of several currencies the book has one window's rates alone:
+        of a quarter that moves by those, what its own report published.
         """
         rows = []
-        if self.then is not None and len(self.restatements):
-            past, (published, _, _) = self.then, self._books
-            book = _as_ledger(published.assign(unit=""), self.past.ledger)
+        if self.then is not None and self.before is not None and len(self.restatements):
+            past, (published, today, _) = self.then, self._books
+            book, at_its_rates = (
+                _as_ledger(each.assign(unit=""), self.past.ledger) for each in (published, today)
+            )
+            is_own = past.ledger.rates is None or past.ledger.reported
             # of the old book's prices nothing is kept
             months = [] if past.ex_price else [*past.trend()["month"]][-2::-1]
             for month in months:
                 try:
-                    was = measure(book, month, past.window, past.definition).nrr
+                    was, same, now = (
+                        measure(each, month, past.window, past.definition).nrr
+                        for each in (book, at_its_rates, past.ledger)
+                    )
                 except UsageError:  # before the months that both know
                     break
-                now = measure(past.ledger, month, past.window, past.definition).nrr
+                if not is_own:
+                    said = self.before.quarters.get(month, {})
+                    is_told = (
+                        said.get("terms") == self.before.said["terms"] and abs(was - same) > NOTHING
+                    )
+                    was = said["nrr"] if is_told and said["nrr"] is not None else now
                 if _printed("nrr", was) != _printed("nrr", now):
                     rows.append([month, was, now])
         return pd.DataFrame(rows, columns=["month", "published", "today"])
@@ -433,13 +460,15 @@ class Since:
     def parts(self) -> pd.DataFrame:
         """The parts of what NRR changed by since the report before, each by its own formula.
 
+        None where one of the two has no NRR: nobody paid at its start.
+
         `part` (a movement's name, or restated, rolled_off, mix, definition), `change` (of NRR),
         and its two largest customers as `first`, `first_change`, `second`, `second_change` (None
         and nan where there is none). What is 0 is left out; the rest adds up to this NRR less the
         one published.
         """
         columns = ["part", "change", "first", "first_change", "second", "second_change"]
-        if self.then is None or self.before is None or not len(self.figures):
+        if self.then is None or self.before is None or not self.is_compared:
             return pd.DataFrame(columns=columns)
         past, then = self.past, self.then
         now, old = _Cohort.of(past), _Cohort.of(then)
@@ -448,7 +477,8 @@ class Since:
         gone = old.within(old.start, min(now.start, old.end))
         common = (now.start, old.end)
         rows: list[tuple[str, float, pd.Series]] = []
-        effects = self.restatements.dropna(subset=["customer"]).set_index("customer")["effect"]
+        named = self.restatements.dropna(subset=["customer"]).set_index("customer")
+        effects = named["effect"].astype(float).iloc[: 0 if past.ex_price else None]
         rows.append(("restated", self.restated, effects))
         for number, name in enumerate(MOVEMENTS):
             mine = fresh[fresh["kind"] == number]

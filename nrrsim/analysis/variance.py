@@ -21,6 +21,7 @@ from nrrsim.engine.expectation import expect
 from nrrsim.errors import UsageError
 from nrrsim.months import month_number, parse_month, shift
 from nrrsim.movements import CENT, EXPANSION, LOSSES, MOVEMENTS, Movements, cents, json_ratio
+from nrrsim.notation import label
 from nrrsim.notation import month_name as month_in_words
 from nrrsim.scenario.plan import ARR, NRR, Plan, read_plan
 from nrrsim.scenario.scenario import Scenario
@@ -175,7 +176,7 @@ class Variance:
     def _planned(self) -> Compared | str | None:
         if self.plan is None:
             return None
-        scenario, stated = self.plan.scenario, self.plan.of(self.past.as_of)
+        scenario, stated = self.plan.scenario, self._as_in_ledger(self.plan.of(self.past.as_of))
         if scenario is None and stated.empty:
             months = list(map(month_in_words, self.plan.months))
             span = " to ".join(dict.fromkeys([months[0], months[-1]]))
@@ -185,6 +186,19 @@ class Variance:
         if isinstance(self._cohort, str):
             return self._cohort
         return self._of_ratios(stated) if scenario is None else self._of_scenario(scenario)
+
+    def _as_in_ledger(self, stated: pd.Series) -> pd.Series:
+        """A plan's figures by the ledger's segments; it may call them as pages do (SMB)."""
+        own = [str(name) for name in self.past.ledger.entries.frame["segment"].cat.categories]
+        called: dict[str, list[str]] = {}
+        for name in own:
+            called.setdefault(label(name, self.past.labels).casefold(), []).append(name)
+        renamed = {}
+        for name in set(stated.index) - {*own, WHOLE}:
+            meant = called.get(label(name, self.past.labels).casefold(), [])
+            if len(meant) == 1 and meant[0] not in stated.index:
+                renamed[name] = meant[0]
+        return stated.rename(renamed)
 
     @property
     def months_not_there(self) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -174,7 +174,7 @@ def read_card(
     if not wrong and given.get(COMMENTARY):
         from nrrsim.report.wording.commentary import problems
 
-        sections = _commented(notebook)
+        sections = commented(_sources(notebook))
         wrong += [
             f"{place(COMMENTARY)}: {problem}" if of_card else problem
             for of_card, problem in problems(given[COMMENTARY], sections, file.parent)
@@ -312,9 +312,9 @@ def _parameters(notebook: Path) -> dict[str, _Parameter]:
     return found
 
 
-def _commented(notebook: Path) -> list[str]:
-    """The sections of a notebook in which management may say something."""
-    return re.findall(r'^comment\("(\w+)"\)$', "\n".join(_sources(notebook)), re.MULTILINE)
+def commented(sources: Iterable[str]) -> list[str]:
+    """The sections of a notebook's cells in which management may say something."""
+    return re.findall(r'^comment\("(\w+)"\)$', "\n".join(sources), re.MULTILINE)
 
 
 def _sources(notebook: Path) -> list[str]:

@@ -113,7 +113,9 @@ def report_before(card: Card, final: Path) -> Report | None:
         return _before(card.path.parent / str(said), as_of)
     company = str({**card.defaults, **card.parameters}.get("company"))
     found = [
-        report for report in _reports(final) if report.company == company and report.as_of < as_of
+        report
+        for report in _reports(final, as_of)
+        if report.company == company and report.as_of < as_of
     ]
 
     def fitness(report: Report) -> tuple[Any, ...]:
@@ -128,7 +130,7 @@ def report_before(card: Card, final: Path) -> Report | None:
             "grace_months",
         )
         alike = sum(given.get(key) == card.parameters.get(key) for key in keys)
-        is_own = report.folder in (final, final / BEFORE)
+        is_own = report.named == final
         return (report.as_of, is_own, alike, BOOK in report.manifest["outputs"], report.folder.name)
 
     return max(found, key=fitness, default=None)
@@ -141,8 +143,10 @@ def keep(report: Report | None, work: Path, final: Path, audience: str) -> dict[
     """
     if report is None:
         return {}
-    files, home = report.files, os.path.relpath(report.folder.resolve(), final.resolve())
-    if report.folder in (final, final / BEFORE):
+    # a card may spell its report's own folder in another way
+    files, folder = report.files, report.folder.resolve()
+    home = os.path.relpath(folder, final.resolve())
+    if final.resolve() in (folder, folder.parent):
         home = BEFORE
         is_theirs = report.manifest["parameters"].get("audience") == INVESTOR
         if audience != INVESTOR or is_theirs:
@@ -184,23 +188,28 @@ def _said(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _before(folder: Path, as_of: str) -> Report:
-    """The report in a folder, or where it is not from before `as_of` the one that it keeps."""
-    report = _report(folder, folder)
+    """The report that `_in_place` finds; raises UsageError where there is none."""
+    report = _in_place(folder, as_of)
     if report is None:
         raise UsageError(
             f"{PREVIOUS}: {folder} holds no report with an NRR; name the folder of one, or none"
         )
-    if report.as_of >= as_of and (kept := _report(folder / BEFORE, folder)) is not None:
-        return kept
     return report
 
 
-def _reports(final: Path) -> Iterator[Report]:
-    """The reports in a place, kept there, and beside it."""
+def _in_place(folder: Path, as_of: str) -> Report | None:
+    """The report in a folder, or where it is not from before `as_of` the one that it keeps."""
+    report = _report(folder, folder)
+    if report is not None and report.as_of >= as_of:
+        return _report(folder / BEFORE, folder) or report
+    return report
+
+
+def _reports(final: Path, as_of: str) -> Iterator[Report]:
+    """The reports from before a month in a place and beside it, as the notebook will find them."""
     beside = sorted(each for each in final.parent.iterdir() if not each.name.startswith("."))
-    others = [(each, each) for each in beside if each.name != final.name]
-    for folder, named in [(final, final), (final / BEFORE, final), *others]:
-        if (report := _report(folder, named)) is not None:
+    for folder in [final, *(each for each in beside if each.name != final.name)]:
+        if (report := _in_place(folder, as_of)) is not None:
             yield report
 
 

@@ -25,7 +25,16 @@ from nrrsim.files import refused, shared, whole_folder
 from nrrsim.ledger.reading import as_keys, in_a_card
 from nrrsim.notation import escape_markdown, month_name, unevaluated
 from nrrsim.report.audience import for_audience, notes_of, summary_of
-from nrrsim.report.card import ALWAYS_PATHS, AS_OF, CARDS, Card, read_card, workspace_of
+from nrrsim.report.card import (
+    ALWAYS_PATHS,
+    AS_OF,
+    CARDS,
+    COMMENTARY,
+    Card,
+    commented,
+    read_card,
+    workspace_of,
+)
 from nrrsim.report.manifest import MANIFEST, recorded_numbers, write_manifest
 from nrrsim.report.published import (
     INVESTOR,
@@ -36,6 +45,7 @@ from nrrsim.report.published import (
     quarters_with,
     report_before,
 )
+from nrrsim.report.wording.labels import joined
 from nrrsim.report.wording.since import restated_lines
 
 FORMATS = ("pdf", "html", "xlsx")
@@ -71,6 +81,7 @@ def run_card(
     from nrrsim.report.pages.notebook import EXTENSION
 
     card = _of_latest(path, over or {}) if latest else read_card(path, over)
+    card = _for_its_readers(card)
     out = _reports_of(card) if out is None else Path(out)
     final = _checked_place(out / card.name)
     if not set(card.paths) - set(ALWAYS_PATHS):
@@ -119,6 +130,25 @@ def _of_latest(path: str | Path, over: Mapping[str, Any]) -> Card:
         )
     log.info("note: %s: as of %s, the ledger's last month that ends a quarter", path, month)
     return replace(card, parameters={**card.parameters, AS_OF: month})
+
+
+def _for_its_readers(card: Card) -> Card:
+    """The card without what management says of sections that its audience does not get.
+
+    A notebook and a manifest state the card: what is left out of a report is in neither.
+    """
+    import nbformat
+
+    said = card.parameters.get(COMMENTARY) or {}
+    if not said:
+        return card
+    cells = for_audience(nbformat.read(card.notebook, as_version=4), card.audience).cells
+    shown = commented(cell.source for cell in cells)
+    if unseen := [section for section in said if section not in shown]:
+        what, whom = f"{COMMENTARY} on {joined(unseen)}", f"audience {card.audience}"
+        log.info("note: %s: %s is left out: for %s there is no such section", card.path, what, whom)
+    kept = {section: text for section, text in said.items() if section in shown}
+    return replace(card, parameters={**card.parameters, COMMENTARY: kept})
 
 
 def _reports_of(card: Card) -> Path:

@@ -3,8 +3,10 @@
 import json
 import os
 import re
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import HOSTILE, ROOT, said_of, squeezed, text_of
 from scenarios import THREE, segments
@@ -154,7 +156,7 @@ def test_each_scenario_against_the_first(compared):
     for number in (1, 2):
         parts = compared.parts(number)
         assert parts["part"].iloc[:-1].sum() == pytest.approx(parts["part"].iloc[-1], abs=1e-12)
-        by_segment = parts[["smb", "mid_market", "enterprise"]]
+        by_segment = parts[["in smb", "in mid_market", "in enterprise"]]
         assert by_segment.sum(axis=1).to_numpy() == pytest.approx(
             parts["part"].to_numpy(), abs=1e-12
         )
@@ -217,13 +219,29 @@ def test_key_figures_of_all_stand_on_page_1(number):
         assert [label for label, *_ in cards[:2]] == c.names
 
 
+def test_segments_may_be_called_as_our_own_columns(tmp_path):
+    names = {"smb": "share", "mid_market": "group", "enterprise": "arr"}
+    for file in files("nrr-105", "nrr-128"):
+        text = Path(file).read_text()
+        for known, other in names.items():
+            text = re.sub(rf"\b{known}\b", other, text)
+        (tmp_path / Path(file).name).write_text(text)
+    ours = nr.read_comparison(files("nrr-105", "nrr-128"), trials=100)
+    theirs = nr.read_comparison(sorted(map(str, tmp_path.iterdir())), trials=100)
+    expected = ours.parts().rename(columns={f"in {a}": f"in {b}" for a, b in names.items()})
+    # draws belong to names: other names, other luck
+    pd.testing.assert_frame_equal(theirs.parts(), expected, rtol=0.01)
+    assert set(columns.parts([*names.values()])["labels"]) <= set(comparison.parts(theirs))
+    assert said_of(theirs, "why")
+
+
 def test_segments_are_called_as_the_card_says():
     names = files("nrr-105", "nrr-128")
     c = nr.read_comparison(names, trials=100, labels={"smb": "Small firms"})
     assert "Churn, Small firms" in comparison.assumptions(c)["Assumption"].tolist()
     assert "Churn, Mid-market" in comparison.assumptions(c)["Assumption"].tolist()
     assert "Churn, Mid-market" in comparison.tornado(c)["name"].tolist()
-    assert columns.parts(c.first.segments, c.labels)["labels"]["smb"] == "Small firms"
+    assert columns.parts(c.first.segments, c.labels)["labels"]["in smb"] == "Small firms"
 
 
 @pytest.mark.parametrize(

@@ -223,6 +223,10 @@ KIND_CASES = {
         (FLAT, SEGMENT | {"Alder Ltd": "mid_market"}),
         ("Alder Ltd", "January 2024 to June 2026", 0.0, 0.0, "Segment changed (SMB to Mid-market)"),
     ),
+    "amounts, and another segment": (
+        (other("Alder Ltd", slice(28, 30), 11_100.0), SEGMENT | {"Alder Ltd": "mid_market"}),
+        ("Alder Ltd", "January 2024 to June 2026", -900.0, -900 / 45_000, "Amounts changed, segment changed (SMB to Mid-market)"),
+    ),
     "several of one": (
         (FLAT | {"Alder Ltd": np.concatenate([[0], np.full(31, 12_000.0), [9.0]])}
          | {"Birch GmbH": np.where(np.arange(33) == 20, 0, np.where(np.arange(33) == 29, 18_000.0, 24_000.0))},
@@ -250,8 +254,11 @@ def test_a_kind_of_restatement(kind):
     said = said_of(since, "restated").replace("\\", "")
     assert bool(said) == bool(since.figures["moved"].any())
     if abs(effect) > 5e-4:
-        assert re.search(r"Q2 2026 has NRR of [\d.]+% \(86.7% published\)", said)
+        assert re.search(r"Q2 2026 now has NRR of [\d.]+% \(86.7% published\)", said)
         assert customer.split(",")[0] in said
+        # the other pages compare with what today's ledger says, so this one says both
+        change = said_of(since, "since").replace("\\", "")
+        assert re.search(r"published for Q2 2026 and (up|down|unchanged) .* its restated", change)
     assert "covered" in said_of(since, "restatements")
 
 
@@ -276,7 +283,7 @@ def test_earlier_quarters_that_move_are_named(definition):
     ) == {month: pytest.approx(pair) for month, pair in moved_then.items()}
     assert "2025-03" in rows.index
     said = said_of(since, "restatements").replace("\\", "")
-    assert "Earlier quarters move, too: " in said
+    assert "Earlier quarters change, too: NRR of " in said
     assert "Q1 2025 from " in said
 
 
@@ -286,6 +293,70 @@ def test_an_earlier_history_is_not_compared_where_one_of_the_ledgers_does_not_ha
     assert nr.since(Actuals(ledger_of(later), NOW), before).restatements.empty
     before = published(Actuals(ledger_of(later), LAST))
     assert nr.since(Actuals(ledger_of(FLAT), NOW), before).restatements.empty
+
+
+@pytest.mark.parametrize("definition", ["point_to_point", "flow", "trailing_average"])
+@pytest.mark.parametrize("steps", [(1, 3), (3, 1)])
+def test_a_ledger_of_quarters_is_compared_with_one_of_months_by_its_quarters(steps, definition):
+    """The months that one of the two does not know are neither gone nor late."""
+    then, now = (
+        nr.read_ledger(ledger_of(book).frame().query("month in @MONTHS[2::@step]"), rows="months")
+        for step, book in zip(
+            steps, (FLAT, other("Alder Ltd", slice(28, 30), 11_100.0)), strict=True
+        )
+    )
+    before = published(Actuals(then, LAST, definition=definition))
+    since = nr.since(Actuals(now, NOW, definition=definition), before)
+    frame = moved.restatements(since)
+    assert frame[["customer", "months", "change"]].values.tolist()[0] == [
+        "Alder Ltd",
+        "June 2026",
+        pytest.approx(-900),
+    ]
+    assert len(since.restatements) == 1
+
+
+@pytest.mark.parametrize(("nobody", "lacks"), [("2025-06", "Q2 2026"), ("2025-09", "Q3 2026")])
+def test_a_quarter_without_an_nrr_is_compared_with_none(nobody, lacks):
+    """A month of zeros alone is known: nobody paid."""
+    rows = ledger_of(FLAT).frame()
+    ledger = nr.read_ledger(
+        rows.assign(arr=rows["arr"].where(rows["month"] != nobody, 0)), rows="months"
+    )
+    since = nr.since(Actuals(ledger, NOW), published(Actuals(ledger, LAST)))
+    assert not since.is_compared
+    assert since.bridge().empty
+    assert f"{lacks} has no NRR" in said_of(since, "since")
+    json.dumps(since.record(), allow_nan=False)
+
+
+@pytest.mark.parametrize("restated", [False, True])
+def test_an_earlier_quarter_in_several_currencies_moves_by_its_own_published_figure(
+    write, restated
+):
+    """The last report's book is at the rates of its own window: those of others are another NRR."""
+    rates = write(
+        "month,currency,rate\n"
+        + "".join(f"{month},EUR,{1 + number / 50}\n" for number, month in enumerate(MONTHS)),
+        "rates.csv",
+    )
+
+    def ledger(book):
+        frame = ledger_of(book).frame()
+        frame["currency"] = np.where(frame["customer"] == "Birch GmbH", "EUR", "USD")
+        return nr.read_ledger(frame, rows="months", rates=rates, currency="USD")
+
+    earlier = published(Actuals(ledger(FLAT), "2026-03"))
+    last = published(Actuals(ledger(FLAT), LAST))
+    before = Published(COMPANY, LAST, {**earlier.quarters, **last.quarters}, last.book)
+    changed = ledger(other("Alder Ltd", slice(26 if restated else 29, 30), 10_000.0))
+    found = nr.since(Actuals(changed, NOW), before)
+    assert len(found.restatements) == 1
+    assert found.earlier["month"].tolist() == (["2026-03"] if restated else [])
+    if restated:
+        was, now = found.earlier[["published", "today"]].iloc[0]
+        assert was == earlier.said["nrr"]
+        assert now == nr.measure(changed, "2026-03").nrr
 
 
 def test_a_window_that_todays_ledger_does_not_reach_is_said():
@@ -302,6 +373,37 @@ def test_a_window_that_todays_ledger_does_not_reach_is_said():
 RATES = "month,currency,rate\n" + "\n".join(
     f"{month},EUR,{1.1 + place / 1_000:.3f}" for place, month in enumerate(MONTHS)
 )
+
+
+def test_without_price_no_customer_is_a_cause_in_points():
+    """Of the book that was published there are amounts alone, so an effect counts prices."""
+    rows = ledger_of(FLAT).frame().assign(quantity=12)
+
+    def past(rows, as_of):
+        rows = rows.assign(unit_price=rows["arr"] / rows["quantity"])
+        return Actuals(nr.read_ledger(rows, rows="months"), as_of, ex_price=True)
+
+    before = published(past(rows, LAST))
+    is_it = (rows["customer"] == "Alder Ltd") & (rows["month"] == LAST)
+    since = nr.since(past(rows.assign(arr=rows["arr"].where(~is_it, 15_000)), NOW), before)
+    assert since.restated == 0  # all of it is price
+    assert since.restatements["effect"].tolist() == pytest.approx([3_000 / 45_000])
+    assert "cause" not in said_of(since, "restated")
+    assert "price movements included" in said_of(since, "restatements")
+    assert moved.restatements(since)["customer"].tolist() == ["Alder Ltd"]
+
+
+def test_who_is_renamed_may_have_other_rates_too(write):
+    def ledger(rate, book):
+        rates = write(RATES.replace("2025-06,EUR,1.117", f"2025-06,EUR,{rate}"), "rates.csv")
+        frame = ledger_of(book).frame().assign(currency="EUR")
+        return nr.read_ledger(frame, rows="months", rates=rates, currency="USD")
+
+    renamed = without("Alder Ltd") | {"Alder Holding": FLAT["Alder Ltd"]}
+    before = published(Actuals(ledger(1.117, FLAT), LAST))
+    since = nr.since(Actuals(ledger(1.2, renamed), NOW), before)
+    told = moved.restatements(since).set_index("kind")["change"]
+    assert told["Renamed, other exchange rates"] == pytest.approx(12_000 * (1.2 - 1.117))
 
 
 @pytest.mark.parametrize("reported", [False, True])

@@ -1,6 +1,7 @@
 """Plan against actual: by hand, by each part's own formula, and what only one side has."""
 
 import json
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -144,6 +145,26 @@ def test_a_plan_of_arr_by_hand(past, write):
     assert steps["amount"].tolist() == [38, 5, -2, -1, 40]
     assert steps["end"].tolist()[-2:] == [40, 40]
     assert found.record()["plan"]["parts"] == {"mid": 5, "smb": -2, "new": -1}
+
+
+@pytest.mark.parametrize(
+    ("names", "labels", "found"),
+    [
+        (("SMB", "Mid"), {}, {"smb", "mid"}),
+        (("Small business", "mid"), {"smb": "Small business"}, {"smb", "mid"}),
+        (("SMB", "smb"), {}, {"SMB", "smb", "mid"}),  # which of the two is meant is not told
+    ],
+)
+def test_a_plan_may_call_a_segment_as_pages_do(past, write, names, labels, found):
+    text = "month,segment,arr\n" + "".join(f"2026-01,{name},12\n" for name in names)
+    against_it = against(replace(past, labels=labels), write, text)
+    assert set(against_it.planned.parts.index) == found
+
+
+def test_of_nothing_planned_there_is_no_share(past, write):
+    found = against(past, write, "month,segment,arr\n2026-01,smb,0\n2026-01,mid,0\n")
+    told = wording.columns(found)["formats"]["ratio"]
+    assert [told(ratio) for ratio in wording.figures(found)["ratio"]] == ["n/a"] * 3
 
 
 def test_a_plan_of_nrr_by_hand(past, write):

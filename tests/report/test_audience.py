@@ -155,6 +155,17 @@ def test_an_investor_reads_no_name_anywhere(tmp_path):
 # --- preparer's notes --------------------------------------------------------------------------------------
 
 
+def test_what_management_says_of_a_section_that_investors_do_not_get_is_nowhere(tmp_path, caplog):
+    words = "commentary: {trend: As planned., segments: Gone are seven.}"
+    path = card(tmp_path, "audience: investor", words)
+    with caplog.at_level("INFO", logger="nrrsim"):
+        folder = run_card(path, to=["html", "xlsx"], out=tmp_path / "reports")
+    assert "commentary on segments is left out: for audience investor" in caplog.text
+    left = {file.name: file.read_bytes() for file in folder.iterdir()}
+    assert b"As planned" in left["report.html"]
+    assert [name for name, content in left.items() if b"Gone are seven" in content] == []
+
+
 @pytest.mark.parametrize(("audience", "rendered"), [("board", False), ("team", True)])
 def test_notes_are_for_the_preparer(tmp_path, caplog, audience, rendered):
     caplog.set_level("INFO", logger="nrrsim")

@@ -371,6 +371,18 @@ def test_bars_print_their_numbers() -> None:
     assert shown.count("n/a") == 2
 
 
+def test_of_sixty_bars_those_are_drawn_that_can_be_read() -> None:
+    many = pd.DataFrame(
+        {"segment": [f"Segment {n}" for n in range(60)], "nrr": 1.1, "grr": 0.9, "nrr_before": 1.0}
+    )
+    chart = retention.segment_bars(many)
+    shown = words(chart)
+    assert {"Segment 0", "Segment 29", "The first 30 of 60; the table has all"} <= set(shown)
+    assert "Segment 30" not in shown
+    high = float(re.search(r'height="([\d.]+)', style.svg(chart))[1])
+    assert high < 225 / 25.4 * 72 / 0.8  # on a page its 8.5 are at least 6.5 points high
+
+
 def test_axes_keep_their_titles_beside_notes() -> None:
     shown = words(retention.concentration(SHARES, notes=[(0.5, 0.9, "5 largest")]))
     assert {"Share of customers, largest first", "Share of ARR", "5 largest"} <= set(shown)
@@ -555,6 +567,12 @@ WORST: dict[str, Callable[[], Any]] = {
     "bridges in a long currency": lambda: retention.bridges(
         pd.concat([BRIDGE.assign(panel=name) for name in ("Customers of September 2025", "Whole company")]), "CHF"
     ),
+    "bridges whose axes end near a number": lambda: retention.bridges(
+        pd.concat([
+            steps(("Opening", 8e5, "total"), ("New customers", 3.1e5, "gain"), ("Churn", -1.1e5, "loss"), ("Closing", 1e6, "total")).assign(panel=name)
+            for name in ("Customers of September 2025", "Whole company")
+        ]), "EUR"
+    ),
     "all customers leave": lambda: retention.bridge(
         steps(("Opening", 1e6, "total"), ("Churn", -1e6, "loss"), ("Closing", 0, "total")), height=140
     ),
@@ -572,6 +590,9 @@ WORST: dict[str, Callable[[], Any]] = {
     ),
     "twelve segments": lambda: retention.segment_bars(
         pd.DataFrame({"segment": NAMED, "nrr": RNG.uniform(0.4, 3, 12), "grr": 0.5, "nrr_before": 1.1}), "September 2026"
+    ),
+    "sixty segments": lambda: retention.segment_bars(
+        pd.DataFrame({"segment": [f"Segment {n}" for n in range(60)], "nrr": 1.1, "grr": 0.9, "nrr_before": 1.0})
     ),
     "twelve panels": lambda: retention.segment_trend(
         pd.DataFrame([(each, name, 0.4) for each in QUARTERS for name in NAMED], columns=SEGMENTS.columns)

@@ -131,33 +131,50 @@ def test_what_the_links_save_is_what_is_drawn_and_printed(
 ) -> None:
     files = saved(page)
     assert list(files) == [
-        "trend.csv",
-        "trend.png",
-        "again.csv",
-        "again.png",
-        "movers.csv",
+        "trend-chart.csv",
+        "trend-chart.png",
+        "again-chart.csv",
+        "again-chart.png",
+        "movers-table.csv",
         "data-4.csv",
     ]
-    assert rows_of(files["trend.csv"]) == [
-        ["Period", "NRR", "GRR"], ["Q1 2026", "1.01", "0.9"], ["Q2 2026", "1.0625", "0.91"], ["Q3 2026", "", "0.92"],
+    assert rows_of(files["trend-chart.csv"]) == [
+        ["Period", "NRR (ratio)", "GRR (ratio)"], ["Q1 2026", "1.01", "0.9"], ["Q2 2026", "1.0625", "0.91"], ["Q3 2026", "", "0.92"],
     ]  # fmt: skip
     drawn = base64.b64decode(outputs["fig-trend"].data["image/png"])
-    assert pixels(files["trend.png"]) == pixels(drawn)
-    assert len(files["trend.png"]) < 0.7 * len(drawn)
-    head, *rows = rows_of(files["movers.csv"])
+    assert pixels(files["trend-chart.png"]) == pixels(drawn)
+    assert len(files["trend-chart.png"]) < 0.7 * len(drawn)
+    head, *rows = rows_of(files["movers-table.csv"])
     assert head == ["customer", "ARR (EUR)", "nrr (ratio)"]
-    assert [row[1:] for row in rows] == [["1234567.89", "0.333333333333"]] * len(MOVERS)
+    assert [row[1:] for row in rows] == [["1234567.89", "0.333333333333333"]] * len(MOVERS)
+
+
+@pytest.mark.usefixtures("outputs")
+def test_a_charts_amounts_have_their_currency_and_each_file_a_name_of_its_own() -> None:
+    steps = pd.DataFrame(
+        [("Opening", "total", 5.0, 0.0, 5.0), ("Closing", "total", 5.0, 0.0, 5.0)],
+        columns=["step", "kind", "amount", "start", "end"],
+    )
+    both = {"fig": charts.bridge(steps, "EUR"), "tbl": tables.table(steps, {"step": "text"})}
+    cells = [
+        Cell(kind, "", {"label": f"{kind}-one", "fig-alt": "A", "echo": False}, [shown(it)])
+        for kind, it in both.items()
+    ]
+    files = saved(html_page(META, cells, ROOT / "reports").decode())
+    assert list(files) == ["one-chart.csv", "one-chart.png", "one-table.csv"]
+    head, *_ = rows_of(files["one-chart.csv"])
+    assert head == ["Movement", "Kind", "Amount (EUR)", "From (EUR)", "To (EUR)"]
 
 
 def test_no_text_of_a_ledger_becomes_a_formula(page: str) -> None:
-    _, *rows = rows_of(saved(page)["movers.csv"])
+    _, *rows = rows_of(saved(page)["movers-table.csv"])
     names = [row[0] for row in rows]
     assert [name.removeprefix("'") for name in names] == MOVERS["customer"].tolist()
     assert not any(name.startswith(("=", "+", "-", "@", "\t")) for name in names)
 
 
-@pytest.mark.parametrize("value", [-5, -0.25])
-def test_a_number_below_zero_stays_a_number(value: float) -> None:
+@pytest.mark.parametrize("value", [-5, -0.25, 12345678901.23])
+def test_a_number_stays_what_it_is(value: float) -> None:
     assert rows_of(csv_of({"heads": ["Change"], "rows": [[value]]}))[1] == [str(value)]
 
 

@@ -187,6 +187,38 @@ def test_a_card_may_name_the_report_before_or_none(swift, place, caplog, previou
     assert (before and before["as_of"]) == found
 
 
+@pytest.mark.parametrize("folder", ["current", "../reports/current", "current/before"])
+def test_a_card_that_names_its_own_folder_keeps_what_it_replaces(swift, place, folder):
+    for as_of in ("2026-03", "2026-06"):
+        run(place, "current", as_of)
+    for _ in range(2):  # and made once more
+        made, manifest = run(place, "current", "2026-09", previous=f"reports/{folder}")
+        assert set(manifest["inputs"]) == {
+            "../../l.csv",
+            "before/manifest.json",
+            f"before/{BOOK}",
+        }
+        assert any("before/manifest.json: intact" in line for line in verify(made))
+
+
+def test_what_the_notebook_compares_with_is_what_the_command_found(swift, place):
+    """A place in which the company was called otherwise for a quarter."""
+    run(place, "current", "2026-03")
+    run(place, "current", "2026-06", company="Another", previous="reports/current")
+    _, manifest = run(place, "current", "2026-09")
+    assert manifest["numbers"]["before"] is None
+    assert set(manifest["inputs"]) == {"../../l.csv"}
+
+
+def test_beside_it_what_a_later_report_keeps_is_found(swift, place):
+    for as_of in ("2026-06", "2026-09"):
+        run(place, "current", as_of)
+    made, manifest = run(place, "again", "2026-09")
+    assert manifest["numbers"]["before"]["as_of"] == "2026-06"
+    assert "../current/before/manifest.json" in manifest["inputs"]
+    assert verify(made)
+
+
 def spoil_manifest(folder):
     (folder / "manifest.json").write_text("{")
 
@@ -365,7 +397,7 @@ def test_the_pdf_says_what_was_restated_and_what_changed(place):
     made = run_card(path, out=place / "reports", to=("pdf",), engine="embedded")
     told = squeezed(text_of(made / "report.pdf"))
     for words in (
-        "Restated. By today’s ledger Q2 2026 has NRR of",
+        "Restated. Q2 2026 now has NRR of",
         "Changes since Q2 2026",
         "Q2 2026 Alder Ltd June 2026 +€3.00K",
         "Amounts changed",

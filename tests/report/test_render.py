@@ -445,6 +445,28 @@ def test_a_picture_and_its_sentence_stay_on_one_page(tmp_path: Path) -> None:
     assert len(pages_of(pdf)) > 1 + len(lowered)  # some left their page
 
 
+def test_a_picture_that_a_heading_follows_need_not_go_with_it(tmp_path: Path) -> None:
+    pdf = made(
+        tmp_path,
+        text("```{=typst}\n#pagebreak()\n#block(height: 165mm)\n```"),
+        code("#| label: fig-a\n#| fig-cap: Picture\n#| fig-alt: P\nx", output(svg=SVG)),
+        text(f"# Next section\n\n{'A line of text. ' * 40}"),
+        to=("pdf",),
+    )["pdf"]
+    (picture, _), (heading, height) = boxes(pdf, "Picture")[-1], boxes(pdf, "Next section")[-1]
+    assert heading == picture + 1
+    assert height > 740  # no gap above it on its page
+
+
+def test_the_head_of_a_page_holds_long_names(tmp_path: Path) -> None:
+    long = {"company": "A company of many words " * 5, "title": "Afirst and many more words " * 5}
+    below = text("```{=typst}\n#pagebreak()\n```\n\nText.")
+    pdf = made(tmp_path, below, to=("pdf",), **long)
+    heights = [height for page, height in boxes(pdf["pdf"], "Afirst") if page == 1]
+    assert len(heights) == 5
+    assert max(heights) < 842 - 20  # A4's height, less a margin
+
+
 def test_wide_cells_wrap(tmp_path: Path) -> None:
     long = "long words that go on and on " * 12
     out = made(

@@ -442,19 +442,21 @@ def test_each_figures_numbers_stand_on_its_sections_sheet(tmp_path):
             "cohort": ["2024", "2024", "2025"],
             "age": [0, 1, 0],
             "nrr": [1.0, 1.1, 1.0],
-            "opening": [5.0, 5.0, 7.0],
+            "opening": [5.0, 4.0, 7.0],
+            "complete": [1, 0, 1],
+            "now": [1.1, 1.1, 1.0],
         }
     )
     shown = [drawn, charts.cohort_heatmap(cohorts), charts.tornado(
         pd.DataFrame({"name": ["Churn"], "low": [1.1], "high": [0.9]}), base=1.0)]  # fmt: skip
     path = workbook_of(actuals(ledger_of(12)), tmp_path / "report.xlsx", *shown, heading="Trend")
-    told = [row[:4] for row in sheets(path)["Trend"]]
-    assert ["Period", "NRR", "GRR", ""] in told
-    assert ["Q1 2025", 1.01, 0.9, ""] in told
-    assert ["Q2 2025", 1.02, "", ""] in told
-    assert ["Cohort", "Opening ARR", "Age 0", "Age 1"] in told
-    assert ["2024", 5.0, 1.0, 1.1] in told
-    assert ["Assumption", "Low end", "High end", ""] in told
+    told = [row[:5] for row in sheets(path)["Trend"]]
+    assert ["Period", "NRR", "GRR", "", ""] in told
+    assert ["Q1 2025", 1.01, 0.9, "", ""] in told
+    assert ["Q2 2025", 1.02, "", "", ""] in told
+    assert ["Cohort", "Opening ARR", "NRR now", "Age 0", "Age 1"] in told
+    assert ["2024", 5.0, 1.1, 1.0, 1.1] in told
+    assert ["Assumption", "Low end", "High end", "", ""] in told
     with zipfile.ZipFile(path) as parts:
         drawn = [parts.read(name).decode() for name in parts.namelist() if "charts/chart" in name]
     assert any("Trend!$B$" in text for text in drawn)

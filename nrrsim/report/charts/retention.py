@@ -45,6 +45,7 @@ from nrrsim.report.charts.style import (
 )
 
 MOST_SEGMENTS = 12
+MOST_BARS = 30  # of segments: with more of them on a page nobody can read their names
 NOW = "Now"
 LEAST_CHARACTER = 3.9  # how wide one of a step's name is at least, in chart units
 BAND = 20  # of a step that lies
@@ -174,7 +175,9 @@ def _waterfall(
     )
     place = alt.Scale(domain=steps, paddingInner=0.3, paddingOuter=0.15)
     step = {"field": "step", "type": "ordinal", "axis": names, "scale": place}
+    # lying, the labels at the ends stay inside: beside another panel they would touch its own
     axis = change_axis(currency, 4 if upright else 3)
+    axis["labelFlush"] = False if upright else 20
 
     # the same waterfall standing and lying: amount and step change their axes
     def at(field: str, to: str | None = None, next_step: str | None = None) -> dict[str, Any]:
@@ -502,8 +505,11 @@ def segment_bars(frame: Frame, before: str = "Before") -> ChartType:
     """Draw NRR by `segment`, a bar from 100%; GRR a diamond, NRR of the report `before` a tick.
 
     `nrr`, `grr` and `nrr_before` are ratios; they stand in three columns at the right as well, null
-    as n/a. `before`: what its column is called.
+    as n/a. `before`: what its column is called. Of more than MOST_BARS the first ones are drawn.
     """
+    number, told = frame["segment"].nunique(), alternative.segment_bars(frame, before)
+    frame = frame[:MOST_BARS]
+    note = f"The first {MOST_BARS} of {number}; the table has all" if number > MOST_BARS else ""
     even = pd.Series([1.0])
     ratio = ratio_axis(*visible_range(frame["nrr"], frame["grr"], frame["nrr_before"], even))
     names = alt.Axis(labelLimit=min(120, 0.3 * room()), labelOverlap=False)
@@ -534,8 +540,8 @@ def segment_bars(frame: Frame, before: str = "Before") -> ChartType:
             head.mark_text(align="right", color=GREY).encode(text="title:N"),
             head.mark_point(**sign_of),
         ]
-    told, high = alternative.segment_bars(frame, before), 22 * frame["segment"].nunique() + 36
-    return alt.layer(*layers).properties(height=high, description=told, **fit())
+    high = 22 * len(frame) + 36
+    return alt.layer(*layers).properties(height=high, title=note, description=told, **fit())
 
 
 @takes_columns("", "customers_share arr_share")

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from nrrsim.report.wording.columns import charted
+
 # What a format of a table says about the plain number below it.
 UNITS = {"percent": "ratio", "share": "ratio", "points": "ratio", "part": "ratio"}
 
@@ -25,6 +27,11 @@ def csv_of(numbers: Mapping[str, Any]) -> bytes:
     write = csv.writer(text, lineterminator="\r\n")
     heads, currency = numbers["heads"], numbers.get("currency") or ""
     formats = numbers.get("formats") or [""] * len(heads)
+    if "chart" in numbers:  # which knows its columns, and no words
+        names = numbers["columns"]
+        said = charted(numbers["chart"], names, numbers["currency"])
+        told = [said.get(name, (head, "")) for name, head in zip(names, heads, strict=True)]
+        heads, formats = zip(*told, strict=True)
     units = [currency if "money" in form else UNITS.get(form, "") for form in formats]
     write.writerow(
         _field(f"{head} ({unit})" if unit else head)
@@ -38,7 +45,7 @@ def _field(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:.12g}"
+        return f"{value:.15g}"  # as many as a spreadsheet keeps: 13 of them are billions in cents
     text = str(value)
     # a spreadsheet would run it
     return f"'{text}" if isinstance(value, str) and text.startswith(tuple("=+-@\t\r")) else text

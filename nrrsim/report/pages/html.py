@@ -20,6 +20,8 @@ from nrrsim.report.pages.markdown import font_faces, quarto_markdown, run_pandoc
 from nrrsim.report.pages.notebook import EXTENSION, IMAGES, Cell, chosen_mime
 from nrrsim.report.tables import CELLS, FIGURE
 
+KINDS = {"fig": "chart", "tbl": "table"}  # what the files are called that a page saves
+
 
 def html_page(meta: Mapping[str, Any], cells: Sequence[Cell], style: Path) -> bytes:
     """The page, with its style, pictures, their data and the font in it.
@@ -88,7 +90,9 @@ def _filled(page: str, pieces: Mapping[str, str]) -> str:
 
 def _piece(output: Any, mime: str, cell: Cell, number: int) -> tuple[str, str] | None:
     """A picture or a table as the page shows it, and links to its data; None for other outputs."""
-    name = cell.label.partition("-")[2] or f"data-{number + 1}"
+    kind, _, name = cell.label.partition("-")
+    # a picture and a table of one name are two files
+    name = f"{name}-{KINDS.get(kind, kind)}" if name else f"data-{number + 1}"
     caption = cell.options.get(f"{cell.label[:3]}-cap") or cell.options.get("fig-alt") or ""
     link = partial(download, about=" ".join(str(caption).split()))
     value = str(output.data.get(mime, "")) if output.output_type != "stream" else ""

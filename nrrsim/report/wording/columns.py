@@ -194,7 +194,7 @@ def parts(
         part=("NRR", "points"),
         share=("Share", "share"),
         arr=("ARR", "signed_money"),
-        **{name: (label(name, labels), "part") for name in segments},
+        **{f"in {name}": (label(name, labels), "part") for name in segments},
     )
 
 
@@ -205,6 +205,7 @@ RATIOS = {
     "nrr": "NRR",
     "grr": "GRR",
     "nrr_before": "NRR, last report",
+    "now": "NRR now",
     "p_target": "Reaches target",
     "p05": "P5",
     "p10": "P10",
@@ -237,7 +238,7 @@ TEXTS = {
 }
 OTHERS = {"age": ("Age", "count"), "count": ("Outcomes", "count"), "density": ("Density", "number")}
 OF_CHART = {
-    "fan": {"low": "Low end of range", "high": "High end of range"},
+    "fan": {"name": "Series", "low": "Low end of range", "high": "High end of range"},
     "tornado": {"name": "Assumption", "low": "Low end", "high": "High end"},
     "histogram": {"low": "From", "high": "To"},
 }

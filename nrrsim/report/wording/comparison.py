@@ -463,7 +463,7 @@ class Why:
         three = round(sum(each.change for each in parts[:3]) / whole, 3) if len(parts) > 3 else None
         totals = c.parts().iloc[-1]
         by_segment = [
-            Change(label(name, c.labels), float(totals[name]))
+            Change(label(name, c.labels), float(totals[f"in {name}"]))
             for name in c.bridges[0].segments["mix"]
         ]
         most = max(by_segment, key=lambda each: abs(each.change))

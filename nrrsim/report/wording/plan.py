@@ -110,7 +110,7 @@ def _segment(against: Variance, name: str) -> str:
 
 
 def _signed(ratio: float) -> str:
-    return f"{'+' if ratio > 0 else ''}{percent(ratio)}"
+    return f"{'+' if 0 < ratio < float('inf') else ''}{percent(ratio)}"
 
 
 def _where(published: Promise | None) -> str | None:

@@ -339,10 +339,15 @@ class Report:
 
 @dataclass(frozen=True)
 class Why:
-    """What added to NRR and what took from it, as shares of the opening, the largest first."""
+    """What added to the cohort's ARR and what took from it, as shares of the opening.
+
+    The two largest of each, or all where these say otherwise than all together (`is_gain`): a
+    definition may leave out what came back.
+    """
 
     ups: tuple[Change, ...]
     downs: tuple[Change, ...]
+    is_gain: bool
 
     @classmethod
     def of(cls, past: Actuals) -> Self:
@@ -351,10 +356,12 @@ class Why:
             each for each in changes(frame.iloc[1:-1], "step", "share") if abs(each.change) >= SMALL
         ]
         moves.sort(key=lambda each: -abs(each.change))
-        return cls(
-            tuple(each for each in moves if each.change > 0)[:2],
-            tuple(each for each in moves if each.change < 0)[:2],
-        )
+        ups = tuple(each for each in moves if each.change > 0)
+        downs = tuple(each for each in moves if each.change < 0)
+        is_gain = sum(each.change for each in moves) >= 0
+        if (sum(each.change for each in (*ups[:2], *downs[:2])) >= 0) == is_gain:
+            ups, downs = ups[:2], downs[:2]
+        return cls(ups, downs, is_gain)
 
 
 @dataclass(frozen=True)

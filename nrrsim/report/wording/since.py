@@ -89,7 +89,7 @@ def restatements(since: Since) -> pd.DataFrame:
         others = found.iloc[MOST_ROWS:]
         told = counted(int(others["customers"].sum()), "other customer")
         rows.append(["", told, "", "", float(others["effect"].sum()), ""])
-    if rows:
+    if rows and not since.past.ex_price:
         together = since.restated - float(found["effect"].sum())
         if abs(together) >= SMALL:
             rows.append(["", "Together, beyond these", "", "", together, ""])
@@ -234,7 +234,7 @@ class Report:
             fiscal_year_end=past.ledger.calendar.year_end,
             nrr=past.now.nrr,
             published=float(before.said["nrr"] if before.said["nrr"] is not None else "nan"),
-            is_restated=bool(since.figures.set_index("figure")["moved"].get("nrr", False)),
+            is_restated=_restated_nrr(since) is not None,
             same_measure=default,
         )
 
@@ -282,7 +282,9 @@ class Restated:
         if not moved:
             return None
         found = since.restatements
-        found = found[found["effect"].abs() >= SMALL].head(MOST_CAUSES)
+        # an effect is of amounts, whose prices nobody kept
+        least = float("inf") if since.past.ex_price else SMALL
+        found = found[found["effect"].abs() >= least].head(MOST_CAUSES)
         causes = tuple(Named(_whom(row, since), row["effect"]) for _, row in found.iterrows())
         return cls(moved, causes, since.before is not None and since.before.book is not None)
 
@@ -304,6 +306,7 @@ class Restatements:
     moved: bool  # whether a published figure moved
     has_book: bool
     earlier: tuple[Quarter, ...]
+    with_price: bool  # whether the effects count price movements, which the report's NRR leaves out
 
     @classmethod
     def of(cls, since: Since) -> Self | None:
@@ -315,7 +318,8 @@ class Restatements:
             Quarter(_period(month, since), float(published), float(today))
             for month, published, today in since.earlier.itertuples(index=False)
         )
-        return cls(int(found["customers"].sum()), moved, has_book, earlier)
+        customers = int(found["customers"].sum())
+        return cls(customers, moved, has_book, earlier, since.past.ex_price)
 
 
 @dataclass(frozen=True)
@@ -329,19 +333,29 @@ class Term:
 
 @dataclass(frozen=True)
 class Change:
-    """The terms in which two reports differ, or why nothing is compared; none where all is."""
+    """The terms in which two reports differ, or why nothing is compared; none where all is.
+
+    lacks : the period of the two that has no NRR. restated : last quarter's NRR as it is today,
+    where it would be printed otherwise than it was published.
+    """
 
     changed: tuple[Term, ...]
     why_not: str
+    lacks: str
+    restated: float | None
 
     @classmethod
     def of(cls, since: Since) -> Self:
+        has_none = since.past.now.nrr != since.past.now.nrr
+        lacks = _period(since.past.as_of, since) if has_none else _last(since)
         return cls(
             tuple(
                 Term(TERM_WORDS[name], _term(name, then), _term(name, now))
                 for name, (then, now) in since.changed.items()
             ),
             since.why_not,
+            "" if since.is_compared else lacks,
+            _restated_nrr(since),
         )
 
 
@@ -369,7 +383,8 @@ class Why:
         for _, row in largest[largest["change"].abs() >= SMALL].iterrows():
             part = row["part"]
             is_movement = part in STEPS
-            name = STEPS[part].lower() if is_movement else _part(part, since)
+            is_months = part in ("rolled_off", "restated")
+            name = _part(part, since) if is_months else PART_WORDS[part].lower()
             customer = row["first"] if is_movement and isinstance(row["first"], str) else None
             found.append(Cause(name, float(row["change"]), customer))
         # with what the others come to, so that a reader can add them up
@@ -414,6 +429,12 @@ class Ranges:
                 for _, row in frame.iloc[sorted({0, len(frame) - 1})].iterrows()
             )
         )
+
+
+def _restated_nrr(since: Since) -> float | None:
+    """Last quarter's NRR from today's ledger; None where it would be printed as it was."""
+    figures = since.figures.set_index("figure")
+    return float(figures["today"]["nrr"]) if figures["moved"].get("nrr", False) else None
 
 
 def _place(place: float) -> str:

@@ -91,14 +91,18 @@ def _across(figure: Figure, name: str, of: str) -> Figure:
     at, value = figure.columns.index(name), figure.columns.index(of)
     kept = [place for place in range(len(figure.columns)) if place not in (at, value)]
     names = list(dict.fromkeys(row[at] for row in figure.rows))
-    lines: dict[tuple[Any, ...], dict[Any, Any]] = {}
+    texts = [place for place in kept if figure.formats[place] == "text"]
+    lines: dict[tuple[Any, ...], tuple[list[Any], dict[Any, Any]]] = {}
     for row in figure.rows:
-        lines.setdefault(tuple(row[place] for place in kept), {})[row[at]] = row[value]
+        key = tuple(row[place] for place in texts)
+        # of numbers beside the name the first: a cohort's opening is another at an age that only a
+        # part of it has reached
+        lines.setdefault(key, ([row[place] for place in kept], {}))[1][row[at]] = row[value]
     return replace(
         figure,
         heads=[figure.heads[place] for place in kept] + [_head(figure.heads[at], n) for n in names],
         formats=[figure.formats[place] for place in kept] + [figure.formats[value]] * len(names),
-        rows=[[*key, *map(line.get, names)] for key, line in lines.items()],
+        rows=[[*first, *map(line.get, names)] for first, line in lines.values()],
         columns=(),
     )
 
