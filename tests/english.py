@@ -10,7 +10,7 @@ OLD_FORMS = (
     r"distance between the lines", r"keeps most", r"without whom", r"customers of the same kind", r"bends away",
     r"hangs? on", r"good or bad year for all", r"in the middle", r"(four|nine) (in|of) (five|ten)",
     r"[Bb]elief at its", r"would take away", r"\bluck\b", r"[Bb]y when customers left", r"which counts the spread",
-    r"prove little", r"\bbelieved?\b", r"turns 100 of", r"plan that hopes", r"a unit of increase", r"has a season",
+    r"prove little", r"\bbelieve[ds]?\b", r"turns 100 of", r"plan that hopes", r"a unit of increase", r"has a season",
     r"\d %", r"(beta|lognormal|pert) (a|mean|min) \d", r"\btold\b", r"\btaken\b", r"more hangs", r"(?<!Q\d )(?<!Q\d)\b20\d\d Q[1-4]\b",
 )  # fmt: skip
 OLD_HEADINGS = re.compile(

@@ -28,10 +28,10 @@ from nrrsim.engine.outcomes import Sample
 from nrrsim.engine.simulation import TRIALS, simulate
 from nrrsim.engine.switched import LEVER_GROUPS, expected_closing
 from nrrsim.errors import UsageError
-from nrrsim.messages import whole_of
+from nrrsim.messages import of_percent, whole_of
 from nrrsim.movements import LOSSES
 from nrrsim.notation import distinct_labels, money, percent, points, share, table_html
-from nrrsim.scenario.numbers import TARGET
+from nrrsim.scenario.numbers import SOME_NRR, TARGET
 from nrrsim.scenario.scenario import Scenario, read_scenario
 
 PATH_TRIALS = 1_000  # of the ARR paths, which are of some years
@@ -539,12 +539,18 @@ def _multiples(given: Any) -> tuple[Multiple, ...]:
     found = []
     for each in given if isinstance(given, list | tuple) else [given]:
         known = isinstance(each, dict) and set(each) <= {"from", "to", "times"} and "times" in each
-        if not known or not all(isinstance(value, int | float) for value in each.values()):
+        stated = {key: of_percent(value) for key, value in each.items()} if known else {}
+        if not known or not all(isinstance(value, int | float) for value in stated.values()):
             raise UsageError(
                 "multiples: each is {from: 1.00, to: 1.10, times: 6.0} (NRR and multiple),"
                 f" got {each!r}"
             )
-        band = Multiple(each.get("from", 0.0), each.get("to", np.inf), each["times"])
+        for key in stated.keys() - {"times"}:
+            try:
+                SOME_NRR.check(stated[key])
+            except ValueError as error:
+                raise UsageError(f"multiples: {key}: {error}") from None
+        band = Multiple(stated.get("from", 0.0), stated.get("to", np.inf), stated["times"])
         if not (0 <= band.low < band.high and band.low < 10 and band.times > 0):
             raise UsageError(
                 "multiples: from must be below to, both NRR such as 1.10, times above 0;"

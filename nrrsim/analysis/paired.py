@@ -46,8 +46,8 @@ def comparable(a: Scenario, b: Scenario) -> tuple[str, ...]:
             ):
                 name = one.title or "the other"
                 raise UsageError(
-                    f"{segment}: is a segment of {other.title or 'one'}, and {name} believes"
-                    " nothing of it"
+                    f"{segment}: is a segment of {other.title or 'one'}, and {name} has no"
+                    " driver for it"
                 )
     return segments
 

@@ -197,7 +197,7 @@ def expect(scenario: ScenarioFile, as_json: Json = False, quiet: Quiet = False) 
 def simulate(
     scenario: ScenarioFile,
     trials: Annotated[
-        int, whole_number("--trials", help="How many times the future is played.")
+        int, whole_number("--trials", help="How many futures are simulated.")
     ] = 10_000,
     seed: Seed = 20260930,
     threads: Annotated[
@@ -214,7 +214,7 @@ def simulate(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """How far it may turn out otherwise: NRR, GRR and logo retention over many trials."""
+    """The range of outcomes: NRR, GRR and logo retention over many simulated futures."""
     from nrrsim.analysis import summary
     from nrrsim.engine.simulation import simulate as play
     from nrrsim.files import checked_table
@@ -244,14 +244,14 @@ def compare(
     trials: Annotated[
         int,
         whole_number(
-            "--trials", help="How many times both futures are played, with the same luck."
+            "--trials", help="Futures simulated of each scenario, with common random numbers."
         ),
     ] = 10_000,
     seed: Seed = 20260930,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """How far apart two scenarios are, and what makes the difference."""
+    """The difference between two scenarios, by driver."""
     from nrrsim.analysis import summary
     from nrrsim.analysis.paired import paired
 
@@ -273,7 +273,7 @@ def frontier(
     target: Annotated[
         float | None,
         typer.Option(
-            parser=target_of, metavar="NRR", help="Such as 1.28 (default: the scenario's)."
+            parser=target_of, metavar="NRR", help="Such as 1.28 or 128% (default: the scenario's)."
         ),
     ] = None,
     probability: Annotated[
@@ -281,7 +281,7 @@ def frontier(
         typer.Option(
             parser=probability_of,
             metavar="P",
-            help="Reach it so often, such as 0.8 (default: on average).",
+            help="With this probability, such as 0.8 or 80% (default: on average).",
         ),
     ] = None,
     as_json: Json = False,
@@ -364,7 +364,7 @@ def calibrate(
 def backtest(
     sources: Sources,
     trials: Annotated[
-        int, whole_number("--trials", help="How many times each year is played.")
+        int, whole_number("--trials", help="How many futures each forecast simulates.")
     ] = 4_000,
     seed: Seed = 20260930,
     every: Annotated[
@@ -416,7 +416,7 @@ def sweep(
         typer.Option("--exact", help="By the exact path: milliseconds a point, no simulation."),
     ] = False,
     trials: Annotated[
-        int, whole_number("--trials", help="How many times each point is played.")
+        int, whole_number("--trials", help="How many futures are simulated at each point.")
     ] = 10_000,
     seed: Seed = 20260930,
     target: Target = None,

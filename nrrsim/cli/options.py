@@ -112,7 +112,7 @@ Grace = Annotated[
 ]
 AsOf = Annotated[
     str | None,
-    typer.Option(metavar="YYYY-MM", help="The month it ends in (default: the ledger's last)."),
+    typer.Option(metavar="YYYY-MM", help="The last month (default: the ledger's last)."),
 ]
 Seed = Annotated[int, whole_number("--seed", help="The same seed gives the same bits.")]
 Target = Annotated[
@@ -126,7 +126,7 @@ HalfLife = Annotated[
     typer.Option(
         parser=half_life_of,
         metavar="MONTHS",
-        help="After so many months what was seen counts half.",
+        help="The age in months at which evidence counts half.",
     ),
 ]
 Json = Annotated[

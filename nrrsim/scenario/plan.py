@@ -24,7 +24,7 @@ from nrrsim.ledger.values import as_written
 from nrrsim.ledger.vocabulary import AMOUNTS, MONTH, OTHERS, SIGNS, heading_of
 from nrrsim.months import CALENDAR_YEAR, Calendar, month_name
 from nrrsim.scenario.book import EVERY_SEGMENT
-from nrrsim.scenario.numbers import Range
+from nrrsim.scenario.numbers import SOME_NRR
 from nrrsim.scenario.scenario import Scenario, read_scenario
 
 ARR, NRR = "arr", "nrr"
@@ -35,7 +35,6 @@ HEADINGS = {
     NRR: ("nrr", "ndr", "net revenue retention", "net dollar retention"),
 }
 SCENARIOS = (".yaml", ".yml")
-PLANNED = Range("1.05 is an NRR of 105%", 0, 10, "0 or more, and at most 10")
 MOST_ARR = 1e25  # beyond, amounts no longer add up to the cent
 
 
@@ -192,7 +191,7 @@ class _Table:
                 self.note(NRR, row, f"{as_written(written)} is not a number", remedy)
             else:
                 try:
-                    PLANNED.check(float(values[row]))
+                    SOME_NRR.check(float(values[row]))
                 except ValueError as error:
                     self.note(NRR, row, str(error), "")
         return values

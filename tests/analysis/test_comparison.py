@@ -274,7 +274,7 @@ def test_paths_hold_what_they_say(compared):
 def test_a_rule_of_thumb_has_its_source():
     bands = [
         {"to": 0.9, "times": 1.2},
-        {"from": 1.0, "to": 1.1, "times": 6},
+        {"from": "100%", "to": 1.1, "times": 6},
         {"from": 1.2, "times": 11.7},
     ]
     c = nr.read_comparison(
@@ -316,6 +316,11 @@ def test_two_that_believe_the_same_say_so(tmp_path):
             ["nrr-105", "nrr-128"],
             {"multiples": [{"above": 1}], "multiples_source": "x"},
             "multiples: each is",
+        ),
+        (
+            ["nrr-105", "nrr-128"],
+            {"multiples": [{"from": 1.0, "to": 110, "times": 6}], "multiples_source": "x"},
+            "multiples: to: must be 0 or more, and at most 10 (1.05 is an NRR of 105%), got 110; did you mean 1.1?",
         ),
         (["nrr-105", "nrr-129"], {}, "nrr-129"),
     ],

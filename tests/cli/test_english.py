@@ -1,8 +1,13 @@
 """What commands print for people: no identifier, no old form, each number with its unit."""
 
+import re
+
 import pytest
 from conftest import ROOT
-from english import unlike_a_board
+from english import OLD_FORMS, unlike_a_board
+from typer.main import get_command
+
+from nrrsim.cli.commands import app
 
 MERIDIAN = ROOT / "nrrsim" / "data" / "meridian.csv"
 PLANS = ROOT / "params" / "scenarios"
@@ -29,3 +34,11 @@ def test_a_command_speaks_as_a_board_does(name, run):
     # what a plan's author wrote is printed as written: from the first source on
     ours = said.partition("Assumptions and sources:")[0]
     assert unlike_a_board(ours, months=False) == []
+
+
+def test_the_help_of_every_command_has_no_old_form():
+    """Options name keys and files, which are identifiers; the rest is English."""
+    for name, command in get_command(app).commands.items():
+        said = [command.help, *(getattr(each, "help", "") for each in command.params)]
+        for text in filter(None, said):
+            assert not [form for form in OLD_FORMS if re.search(form, text)], f"{name}: {text}"

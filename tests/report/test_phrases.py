@@ -93,7 +93,8 @@ def test_two_scenarios_that_are_the_same_are_worth_nothing_more(compared):
 
 @pytest.mark.parametrize("odds", [0.001, 0.08, 0.8, 0.95])
 def test_a_probability_has_no_article(odds):
-    told = {"end": "Q3 2027", "p05": 0.9, "p50": 1.0, "p95": 1.1, "target": 1.05, "renewal": None}
+    told = {"end": "Q3 2027", "p05": 0.9, "p50": 1.0, "p95": 1.1, "target": 1.05}
+    told |= {"renewal": None, "same_measure": True}
     said = house().render("forecast/next", {**told, "p_target": odds})
     assert f"; the probability of reaching 105.0% is {share(odds)}" in said
 
@@ -125,3 +126,10 @@ def test_labels_that_mislead_are_refused(write, compared, labels, said):
         nr.actuals(str(write(rows + rows.partition("segment")[2].replace("2024", "2025"))), "2025-12", 12, labels=labels)  # fmt: skip
     with pytest.raises(nr.UsageError, match=said):
         compared({}, labels=labels)
+
+
+def test_one_scenario_is_not_spoken_of_as_several(compared):
+    c = compared({})
+    said = " ".join(said_of(c, name) for name in comparison.SENTENCES)
+    assert "each scenario" not in said
+    assert "scenarios" not in said

@@ -313,7 +313,7 @@ def test_the_answers_are_those_of_the_commands():
     curve = [each for each in answer["rows"]["curve"] if each["series"] == "now"]
     area = np.trapezoid([each["density"] for each in curve], [each["nrr"] for each in curve])
     assert area == pytest.approx(1, abs=0.01)
-    assert answer["said"].startswith("Expected NRR 92.1%, 90% range")
+    assert answer["said"].startswith("Expected NRR 92.1%, 90% range ")
 
 
 def test_a_horizon_of_its_own():
@@ -343,7 +343,7 @@ def test_a_small_book_is_simulated_and_an_incomparable_base_is_said(tmp_path):
     answer = model.answer(Moves("small", "other"))
     assert answer["quality"].startswith("Simulated")
     assert answer["rows"]["bridge"] == []
-    assert "believes nothing of it" in answer["rows"]["no_bridge"]
+    assert "has no driver for it" in answer["rows"]["no_bridge"]
 
 
 def test_a_full_simulation_beside_the_exact_path():
