@@ -267,9 +267,9 @@ def test_no_two_segments_are_called_the_same(tmp_path):
     past = nr.actuals(str(path), "2026-09")
     assert sorted(quarterly.split(past)["name"]) == ["SMB", "smb"]
     assert quarterly.segment_trend(past)["segment"].nunique() == 2
-    with pytest.raises(nr.UsageError, match="labels: .*would both be called Small; give each"):
+    with pytest.raises(nr.UsageError, match=r"labels: .*would both be called Small; give each"):
         nr.actuals(str(path), "2026-09", labels={"smb": "Small", "SMB": "Small"})
-    with pytest.raises(nr.UsageError, match="labels: .*would both be called Mid-market"):
+    with pytest.raises(nr.UsageError, match=r"labels: .*would both be called Mid-market"):
         nr.actuals(str(ledger(tmp_path)), "2026-09", labels={"smb": "Mid-market"})
 
 
