@@ -77,9 +77,9 @@ def test_a_scenarios_frame_has_each_number_with_its_source():
     )
     rows = scenario.frame().drop(columns="mean").to_numpy().tolist()
     assert rows == [
-        ["churn", "one", "rate", "0.1 to 0.2 (90 %)", "seen twice"],
-        ["adoption", "all", "rate", "0.4", ""],
-        ["adoption", "all", "size", "0.3 on average (sd 0.1)", ""],
+        ["churn", "one", "rate", "14.5% (90% range 10.0% to 20.0%)", "seen twice"],
+        ["adoption", "all", "rate", "0.40 a year", ""],
+        ["adoption", "all", "size", "30.0% (90% of events 16.7% to 48.5%)", ""],
     ]
     assert scenario.frame()["mean"].tolist() == pytest.approx([0.1448, 0.4, 0.3], abs=1e-3)
     assert list(scenario.with_({"drivers": {}}).frame()) == list(scenario.frame())
@@ -97,7 +97,7 @@ def test_each_shows_its_first_rows_in_the_houses_numbers(ledger, comparison):
     for each, number, many in (
         (ledger, money(ledger.frame()["arr"][0], ledger.currency), "16,553 entries"),
         (cohort, money(cohort.frame()["opening"][0], ""), "36 rows"),
-        (nr.read_scenario(PLAN), "0.11 to 0.2 (90 %)", "22 numbers"),
+        (nr.read_scenario(PLAN), "15.2% (90% range 11.0% to 20.0%)", "22 numbers"),
         (learnt, percent(learnt.frame()["size"].dropna().iloc[0]), "rows"),
         (comparison, percent(comparison.frame()["nrr"][1]), "2 scenarios"),
     ):

@@ -23,7 +23,7 @@ from nrrsim.calibration.years import common_shock, drift_and_season
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.files import whole
 from nrrsim.ledger.ledger import Ledger, as_ledger
-from nrrsim.months import month_name
+from nrrsim.months import month_name, parse_month
 from nrrsim.notation import count, counted, label, percent, table_html
 from nrrsim.notation import month_name as in_words
 from nrrsim.scenario.beliefs import Z90, Beta, Lognormal, beta_of
@@ -152,7 +152,7 @@ def calibrate(
     here = [name for name in exposure.segments if name in set(exposure.present)]
     drivers = _drivers(exposure, [each for each in learnt if each.segment in here], curves)
     values: dict[str, Any] = {
-        "title": f"Estimated from the ledger to {in_words(as_of)}",
+        "title": f"Estimated from the ledger to {in_words(month_name(exposure.as_of))}",
         "because": _because(exposure, years, half_life),
         "months": 12,
         "book": {
@@ -181,9 +181,11 @@ def calibrate(
 
     # the customers are at hand: the file that the book names need not be there
     scenario = Scenario.of(values, opening=customers_of(ledger, as_of, values["book"]["term"]))
-    alone = set(price_months) - {month_name(month) for _, month, _ in exposure.alike}
+    asked = {parse_month(month, "price_months") for month in price_months}
+    alone = asked - {month for _, month, _ in exposure.alike}
     missing = [
-        f"Price month {in_words(month)}: few customers share a rise; none counts as price"
+        f"Price month {in_words(month_name(month))}: few customers share a rise; none counts as"
+        " price"
         for month in sorted(alone)
     ]
     notes = [

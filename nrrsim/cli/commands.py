@@ -118,7 +118,7 @@ def check(
                     *(f"read as       {said}" for said in ledger.entries.taken),
                     *profile_lines(profile(ledger)),
                     *notices,
-                    "No errors: every row was read",
+                    "no errors: every row was read",
                 ]
             )
         )

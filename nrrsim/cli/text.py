@@ -286,19 +286,19 @@ def profile_lines(profile: Mapping[str, Any]) -> list[str]:
     every = {1: "monthly", 3: "quarterly", 12: "annual"}[profile["step"]]
     fiscal = profile.get("fiscal_year_end")  # not of a calendar year
     return [
-        f"Rows          {count(profile['rows'])} ({count(profile['zeros'])} of them of amount 0),"
-        f" as {profile['unit'].upper()}",
-        f"Months        {count(profile['months'])} {every},"
-        f" {month_name(profile['first_month'])} to {month_name(profile['last_month'])}",
-        *([f"Fiscal year   ends in {MONTHS[fiscal - 1]}"] if fiscal else []),
-        f"Customers     {count(profile['customers'])},"
+        f"rows          {count(profile['rows'])} (of which {count(profile['zeros'])} of amount 0),"
+        f" as {profile['unit']}",
+        f"months        {count(profile['months'])} {every},"
+        f" {profile['first_month']} to {profile['last_month']}",
+        *([f"fiscal year   ends in {MONTHS[fiscal - 1]}"] if fiscal else []),
+        f"customers     {count(profile['customers'])},"
         f" {count(profile['customers_last_month'])} of them in the last month",
         f"ARR           {money_exact(profile['arr_last_month'], currency)} in the last month",
-        f"Currency      {currency or 'not stated (--currency says it)'}",
-        f"Segments      {segments}",
-        f"Gaps          {count(profile['gaps'])} left and came back,"
+        f"currency      {currency or 'not stated (--currency says it)'}",
+        f"segments      {segments}",
+        f"gaps          {count(profile['gaps'])} left and came back,"
         f" {count(profile['gaps_up_to_3_months'])} of them within 3 months;"
         f" reactivation {money(profile['reactivation'], currency)}",
-        f"Largest       {profile['largest_customer']}, {percent(profile['largest_share'])} of ARR",
-        f"Split by      {', '.join(map(label, profile['columns']))}",
+        f"largest       {profile['largest_customer']}, {percent(profile['largest_share'])} of ARR",
+        f"split by      {', '.join(profile['columns'])}",
     ]

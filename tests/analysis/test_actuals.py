@@ -206,7 +206,7 @@ def _month(line: str) -> str:
 
 
 def test_wrong_targets_are_refused(meridian):
-    with pytest.raises(nr.UsageError, match=r"write 110 % as 1\.10"):
+    with pytest.raises(nr.UsageError, match=r"write 110% as 1\.10"):
         Actuals(meridian.ledger, "2026-09", target=110)
 
 

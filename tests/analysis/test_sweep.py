@@ -361,7 +361,7 @@ def test_the_picture_stands_beside_the_grid(file, tmp_path, capsys):
         ["--vary", "drivers.price.one.uplift=0:0.1:2"],
     )
     picture = tmp_path / "grid.svg"
-    assert f"picture  {picture}" in run(*one).out
+    assert f"Picture  {picture}" in run(*one).out
     assert "drivers.churn.one.rate" in picture.read_text()
     assert "drivers.price.one.uplift" not in picture.read_text()
     run(*one, *other)

@@ -362,7 +362,9 @@ def test_calibrate_and_backtest_on_the_command_line(tmp_path, capsys):
     assert own.read_text() == "title: mine\n"
     code, told, _ = run("backtest", str(EXAMPLE), "--trials", "100", "--quiet")
     assert code == 0
-    assert told.startswith("4 forecasts of a year, made from 2024-12 to 2025-09, 100 trials each")
+    assert told.startswith(
+        "4 twelve-month forecasts, made from December 2024 to September 2025, 100 trials each"
+    )
 
 
 # --- what an independent review found -------------------------------------------------------------

@@ -180,7 +180,7 @@ def test_a_heatmap_prints_the_quarters_of_a_young_ledger(write, year_end, name):
     path = write("customer,month,mrr\n" + "\n".join(rows))
     found = nr.cohorts(Actuals(nr.read_ledger(path, fiscal_year_end=year_end), "2026-08"))
     assert found["cohort"].iloc[-1] == ("2025 Q3" if year_end == "12" else name)
-    drawn = charts.cohort_heatmap(found).to_dict()
+    drawn = charts.cohort_heatmap(found, currency="USD").to_dict()
     shown = drawn["layer"][0]["encoding"]["y"]["scale"]["domain"]
     assert shown == ["until January 2025 ($108)", f"{name} ($108)"]
 

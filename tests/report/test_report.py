@@ -283,7 +283,13 @@ def test_the_manifest_ties_to_the_command(finished):
     assert told["numbers"]["definition"] == "point_to_point"
     assert told["numbers"]["ledger"] == ledger.fingerprint
     assert told["numbers"]["books_close"] is True
-    assert set(told["outputs"]) == {"report.pdf", "report.html", "report.ipynb", "report.xlsx"}
+    assert set(told["outputs"]) == {
+        "report.pdf",
+        "report.html",
+        "report.ipynb",
+        "report.xlsx",
+        "published.parquet",
+    }
     assert len(told["inputs"]) == 1
     assert told["rendered_by"]["engine"] == "embedded"
     # no path of the machine it was made on
@@ -366,7 +372,7 @@ def test_only_a_parameter_that_says_path_names_files(card, tmp_path):
     assert found == {"one.csv", "q1.csv", "q2.csv", "un[1].csv", "eur.csv"}
 
 
-FILES = {"ledger", "rates", "wording", "scenarios", "scenario"}
+FILES = {"ledger", "plan", "rates", "wording", "scenarios", "scenario"}
 LOOKING = (
     "../../**/*.py",
     "/etc/passwd",

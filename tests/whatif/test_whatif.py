@@ -313,7 +313,7 @@ def test_the_answers_are_those_of_the_commands():
     curve = [each for each in answer["rows"]["curve"] if each["series"] == "now"]
     area = np.trapezoid([each["density"] for each in curve], [each["nrr"] for each in curve])
     assert area == pytest.approx(1, abs=0.01)
-    assert answer["said"].startswith("Expected NRR 92.1%, 90% range ")
+    assert answer["said"].startswith("Expected NRR 92.1%, 90% range")
 
 
 def test_a_horizon_of_its_own():

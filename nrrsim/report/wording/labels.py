@@ -138,15 +138,15 @@ def headline_lines(headline: Mapping[str, Any], currency: str, by: str = "segmen
     printed = _printed_as(by)
     segments = [(printed(name), row) for name, row in headline["segments"].items()]
     rows = [("", headline), *segments]
-    width = max(len("Segment"), *(len(name) for name, _ in rows))
+    width = max(len("segment"), *(len(name) for name, _ in rows))
     lines = [
         f"{span(headline['window'])} to {month_name(headline['as_of'])}, {title},"
         f" {counted(headline['customers'], 'customer')}",
         "",
-        f"{'Segment':<{width}} {'NRR':>8} {'GRR':>8} {'Logo':>8}"
-        f" {'Opening ARR':>18} {'Closing ARR':>18}",
+        f"{'segment':<{width}} {'NRR':>8} {'GRR':>8} {'logo':>8}"
+        f" {'opening ARR':>18} {'closing ARR':>18}",
     ]
-    for name, row in [*rows[1:], ("All", headline)]:
+    for name, row in [*rows[1:], ("all", headline)]:
         ratios = " ".join(f"{percent(row[key]):>8}" for key in ("nrr", "grr", "logo"))
         amounts = " ".join(
             f"{money_exact(row[key], currency):>18}" for key in ("opening", "closing")
@@ -167,6 +167,6 @@ def headline_lines(headline: Mapping[str, Any], currency: str, by: str = "segmen
         *lines,
         *(["", apart] if several else []),
         "",
-        "Movements of the cohort: " + (", ".join(moves) or "none"),
+        "movements of the cohort: " + (", ".join(moves) or "none"),
         *unsigned_lines(currency),
     ]
