@@ -411,3 +411,39 @@ def test_the_pdf_says_what_was_restated_and_what_changed(place):
     ):
         assert squeezed(words) in told, words
     assert verify(made)
+
+
+def test_the_pdf_says_of_other_rates_and_of_other_terms(place):
+    """Two more kinds: the published window's rates are others today, or the report's own terms are."""
+    shutil.copy(ROOT / "notebooks" / "quarterly_report.ipynb", place / "report.ipynb")
+    rows = [(*each, "EUR" if each[0] < "C" else "USD") for each in ROWS]
+    frame = pd.DataFrame(rows, columns=["customer", "month", "arr", "segment", "currency"])
+    # one euro customer grows, so that the euro's rate weighs in NRR
+    grows = (frame["customer"] == "Alder Ltd") & (frame["month"] > "2026-01")
+    frame.loc[grows, "arr"] = 30_000
+    frame.to_csv(place / "l.csv", index=False)
+
+    def at(rate: float) -> None:
+        lines = [f"{month},EUR,{rate}" for month in MONTHS]
+        (place / "rates.csv").write_text("\n".join(["month,currency,rate", *lines]))
+
+    more = {"notebook": "report", "trials": 0, "currency": "USD", "rates": "rates.csv"}
+    at(1.1)
+    run(place, "q2", "2026-06", **more)
+    at(1.3)
+    made = run_card(
+        card(place, "q3", "2026-09", **more), out=place / "reports", to=("pdf",), engine="embedded"
+    )
+    told = squeezed(text_of(made / "report.pdf"))
+    for words in ("Restated. Q2 2026 now has", "2 customers in EUR", "Other exchange rates"):
+        assert squeezed(words) in told, words
+
+    flow = card(place, "q3-flow", "2026-09", **more, definition="flow", previous="reports/q2")
+    made = run_card(flow, out=place / "reports", to=("pdf",), engine="embedded")
+    told = squeezed(text_of(made / "report.pdf"))
+    for words in (
+        "Not compared with the report of Q2 2026",
+        "definition point to point then, flow now",
+    ):
+        assert squeezed(words) in told, words
+    assert "Restated" not in told
