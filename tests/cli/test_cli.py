@@ -66,7 +66,7 @@ def test_check_prints_profile_and_notices(run, write):
     for word in (
         "595",
         "48 monthly, 2022-10 to 2026-09",
-        "enterprise",
+        "Enterprise",
         "23 left and came back",
         "6.3% of ARR",
     ):
