@@ -281,20 +281,20 @@ def _execute(
     # an investor's report leaves no customer's amounts behind
     is_investors = card.parameters.get("audience") == INVESTOR
     place = {} if is_investors else {PLACE: str(executed.parent.resolve())}
+    chosen = for_audience(
+        nbformat.read(card.notebook, as_version=4), card.audience, set(FORMATS) - set(to)
+    )
     # it goes with the report's folder, whatever ends the run
     own = TemporaryDirectory(prefix=".kernel-", dir=executed.parent)
     try:
+        nbformat.write(chosen, executed)  # a place that takes nothing says so before anything runs
         with (
             own as keys,
             _own_kernel(Path(keys).resolve(), place) as kernel,
             _quiet_kernel() as terminal,
         ):
             papermill.execute_notebook(
-                for_audience(
-                    nbformat.read(card.notebook, as_version=4),
-                    card.audience,
-                    set(FORMATS) - set(to),
-                ),
+                chosen,
                 _unformatted(executed),
                 parameters={**card.parameters, **found},
                 cwd=str(home),
@@ -302,6 +302,8 @@ def _execute(
                 language="python",
                 progress_bar={"file": terminal} if progress else False,
                 start_timeout=120,
+                # once, at the end: after each cell it would write all that is there again
+                request_save_on_cell_execute=False,
                 kernel_manager_class=kernel,
             )
     except PapermillExecutionError as error:
