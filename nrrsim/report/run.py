@@ -284,10 +284,11 @@ def _execute(
     chosen = for_audience(
         nbformat.read(card.notebook, as_version=4), card.audience, set(FORMATS) - set(to)
     )
+    # a place that takes nothing says so before anything runs
+    nbformat.write(chosen, executed)
     # it goes with the report's folder, whatever ends the run
     own = TemporaryDirectory(prefix=".kernel-", dir=executed.parent)
     try:
-        nbformat.write(chosen, executed)  # a place that takes nothing says so before anything runs
         with (
             own as keys,
             _own_kernel(Path(keys).resolve(), place) as kernel,
