@@ -24,7 +24,6 @@ SPREADSHEETS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 PARQUET = (".parquet", ".pq")
 TEXTS = (".csv", ".tsv", ".txt")
 RECORDS = (".json", ".jsonl", ".ndjson")
-PACKED = (".gz", ".zip")
 TABLES = (*TEXTS, *SPREADSHEETS, *PARQUET, *RECORDS)
 BLOCK = 2**20  # bytes
 MOST_UNPACKED = 4 * 2**30  # bytes of a ledger, unpacked

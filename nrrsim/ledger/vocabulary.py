@@ -67,9 +67,7 @@ ALSO_CUSTOMERS = ("account", "subsidiary", "parent")
 # An invoice's number beside `account` says that it is the ledger's account.
 OF_AN_INVOICE = ("invoice", "transaction")
 LINES = ("product", "item", "line", "plan", "sku", "subscription", "sub", "charge", "contract")
-LASTING_LINES = LINES  # what is the same from month to month; an invoice is another each time
 MEASURES = ("metric", "measure", "kpi")
-SNOWBALL = ("beginning", "opening", "starting")
 
 
 def currency_code(text: str) -> str:

@@ -113,8 +113,9 @@ class Card:
             item for value in values for item in (value if isinstance(value, list) else [value])
         )
         named = [text for text in each if isinstance(text, str) and text]
-        commentary = known.get(COMMENTARY) or {}
-        return [*named, *(text for text in commentary.values() if text.endswith(".md"))]
+        from nrrsim.report.wording.commentary import files_of
+
+        return [*named, *files_of(known.get(COMMENTARY) or {})]
 
 
 def read_card(

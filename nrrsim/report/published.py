@@ -22,6 +22,7 @@ from nrrsim.analysis.since import FIGURES, YEAR, Published, book_of, keyed
 from nrrsim.errors import UsageError
 from nrrsim.files import sha256, write_parquet
 from nrrsim.months import month_name, parse_month, shift
+from nrrsim.report.audience import INVESTOR
 from nrrsim.report.card import Card
 from nrrsim.report.manifest import MANIFEST, is_intact
 
@@ -29,7 +30,6 @@ BOOK = "published.parquet"
 BEFORE = "before"  # in a report's folder: what the one whose place it took published
 PREVIOUS, NONE = "previous", "none"
 PLACE = "NRRSIM_REPORT"  # where the kernel of a report is told the folder that is being filled
-INVESTOR = "investor"  # the audience that no customer-months are written for
 REMEDY = (
     "put back the one that was made, or say which report to compare with: previous: FOLDER|none"
 )
@@ -136,7 +136,7 @@ def report_before(card: Card, final: Path) -> Report | None:
     return max(found, key=fitness, default=None)
 
 
-def keep(report: Report | None, work: Path, final: Path, audience: str) -> dict[str, str]:
+def keep(report: Report | None, work: Path, final: Path, audience: str | None) -> dict[str, str]:
     """The files of an earlier report as the new one's inputs, by path as seen from it: their hash.
 
     What the new one replaces it keeps, in `before`; for investors nothing that is not theirs.

@@ -25,7 +25,7 @@ from nrrsim.errors import NotebookError, NrrsimError, UsageError, did_you_mean
 from nrrsim.files import refused, shared, whole_folder
 from nrrsim.ledger.reading import as_keys, in_a_card
 from nrrsim.notation import escape_markdown, month_name, unevaluated
-from nrrsim.report.audience import for_audience, has_summary, notes_of, summary_of
+from nrrsim.report.audience import INVESTOR, for_audience, has_summary, notes_of, summary_of
 from nrrsim.report.card import (
     ALWAYS_PATHS,
     AS_OF,
@@ -38,7 +38,6 @@ from nrrsim.report.card import (
 )
 from nrrsim.report.manifest import MANIFEST, recorded_numbers, write_manifest
 from nrrsim.report.published import (
-    INVESTOR,
     PLACE,
     PREVIOUS,
     Report,
@@ -101,7 +100,7 @@ def run_card(
         )
     is_ours = card.notebook.parent.resolve() == shared("notebooks").resolve()
     running = card.notebook.stem if is_ours else os.path.relpath(card.notebook)
-    before, audience = report_before(card, final), str(card.parameters.get("audience"))
+    before = report_before(card, final)
     _say_what_it_is_compared_with(card, before, final)
     with whole_folder(final) as work:
         log.info("%s: running %s", card.path, running)
@@ -111,7 +110,7 @@ def run_card(
         _warn_of_restated(card, numbers)
         log.info("%s: rendering %s", card.path, ", ".join(to))
         rendered_by = _render(card, work, to, engine, summary)
-        kept = keep(before, work, final, audience)
+        kept = keep(before, work, final, card.audience)
         published = quarters_with(before, numbers, card.parameters)
         write_manifest(card, work, final, numbers, rendered_by, kept, published)
     if (out / EXTENSION).is_dir():
@@ -279,8 +278,7 @@ def _execute(
     if before is not None:
         found = {PREVIOUS: Path(os.path.relpath(before.named.resolve(), home)).as_posix()}
     # an investor's report leaves no customer's amounts behind
-    is_investors = card.parameters.get("audience") == INVESTOR
-    place = {} if is_investors else {PLACE: str(executed.parent.resolve())}
+    place = {} if card.audience == INVESTOR else {PLACE: str(executed.parent.resolve())}
     chosen = for_audience(
         nbformat.read(card.notebook, as_version=4), card.audience, set(FORMATS) - set(to)
     )

@@ -294,6 +294,16 @@ def test_an_investors_report_leaves_no_customer_month_behind(swift, place):
     assert verify(made)
 
 
+def test_a_notebook_of_ones_own_may_be_for_investors_where_the_card_is_silent(swift, place):
+    text = (place / "tiny.ipynb").read_text()
+    (place / "tiny.ipynb").write_text(
+        text.replace('audience = \\"board\\"', 'audience = \\"investor\\"')
+    )
+    made, manifest = run(place, "q2", "2026-06")
+    assert BOOK not in manifest["outputs"]
+    assert not list(made.rglob(BOOK))
+
+
 def test_of_several_the_one_of_the_same_ledger_and_terms(swift, place):
     (place / "other.csv").write_bytes((place / "l.csv").read_bytes())
     run(place, "a", "2026-06")
