@@ -223,11 +223,12 @@ def lab(reports: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
 def notebook(request: Any, chromium: Any, lab: str) -> Iterator[Any]:
     page = chromium.new_page(viewport={"width": 1200, "height": 1000})
     page.set_default_timeout(READY)
-    page.goto(f"{lab}/lab/tree/{request.param}.ipynb?token=t")
+    # A workspace of its own: JupyterLab restores the tabs of the last one, and may show one of those instead.
+    page.goto(f"{lab}/lab/workspaces/{request.param}/tree/{request.param}.ipynb?token=t")
     page.wait_for_selector(".jp-Notebook dl dd")
     page.wait_for_function("document.querySelectorAll('.jp-OutputArea-output table').length >= 7")
     page.wait_for_function(
-        "(all => all.length >= 7 && all.every(n => n.tagName === 'svg' || n.complete && n.naturalWidth))([...document.querySelectorAll('.jp-OutputArea-output img, .jp-OutputArea-output svg')])"
+        "(all => all.length >= 7 && all.every(n => n.checkVisibility() && (n.tagName === 'svg' || n.complete && n.naturalWidth)))([...document.querySelectorAll('.jp-OutputArea-output img, .jp-OutputArea-output svg')])"
     )
     page.wait_for_selector("mjx-container", state="attached")  # the one formula is set
     page.trusted = request.param == "own"

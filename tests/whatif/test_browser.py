@@ -5,6 +5,7 @@
 
 import http.client
 import json
+import os
 import re
 import shutil
 import signal
@@ -86,8 +87,10 @@ def servers(tmp_path_factory) -> Iterator[dict[str, tuple[Path, subprocess.Popen
             (folder / "scenarios" / "half.yaml").write_text("extends: nrr-105.yaml\nmonths: some\n")
             words = [sys.executable, "-c", code, kind, "scenarios/nrr-105.yaml", "--no-browser"]
             log = ending.enter_context((folder / "stderr").open("w"))
+            # Settings of its own: JupyterLab restores the tabs that somebody's last session had open.
+            own = os.environ | {"JUPYTER_CONFIG_DIR": str(tmp_path_factory.mktemp("settings"))}
             process = subprocess.Popen(
-                words, cwd=folder, stdout=subprocess.PIPE, stderr=log, text=True
+                words, cwd=folder, env=own, stdout=subprocess.PIPE, stderr=log, text=True
             )
             running[kind] = folder, ending.enter_context(process)
             ending.callback(process.kill)
