@@ -274,53 +274,6 @@ def test_or_says_why_there_is_none(months, as_of, horizon, told):
 # --- ledgers made to mislead ----------------------------------------------------------------------
 
 
-def turned_over(rng, undone: bool, customers: int = 120, quarters: int = 24) -> nr.Ledger:
-    """Quarter by quarter: who leaves is followed by a new one, and rises last a year, or moves stay."""
-    rows, names, fresh = [], np.arange(customers), customers
-    base = rng.lognormal(0, 0.8, customers) * 1_000
-    left, level = (
-        np.where(rng.random(customers) < 0.3, rng.integers(1, 5, customers), 0),
-        np.ones(customers),
-    )
-    for quarter in range(quarters):
-        gone = rng.random(customers) < 0.03 * (quarter > 0)
-        names = np.where(gone, fresh + np.arange(customers), names)
-        fresh += customers
-        base = np.where(gone, rng.lognormal(0, 0.8, customers) * 1_000, base)
-        moves = rng.random(customers) < 0.12
-        begins = moves & (left == 0) & ~gone
-        left = np.where(begins, 4, np.maximum(left - 1, 0) * ~gone)
-        level = np.where(
-            gone, 1, level * np.where(moves, np.exp(rng.normal(0, 0.25, customers)), 1)
-        )
-        arr = base * (np.where(left > 0, 1.35, 1) if undone else level)
-        rows += [
-            (f"c{name}", 3 * quarter, value, "one")
-            for name, value in zip(names, arr.round(2), strict=True)
-        ]
-    return ledger_of(rows)
-
-
-def errors_of_grr(undone: bool, ledgers: int) -> np.ndarray:
-    rng, errors = np.random.default_rng(7), []
-    for _ in range(ledgers):
-        ledger = turned_over(rng, undone)
-        for origin in (ledger.months[place] for place in (8, 12, 16, 19)):
-            found = own_past(ledger, origin, draws=200).quantiles[None]
-            errors.append(found[1].mean() - float(nr.grr(ledger.cohort(shift(origin, 12)))))
-    return np.array(errors)
-
-
-@pytest.mark.parametrize("undone", [True, False])
-@pytest.mark.parametrize("ledgers", [12, pytest.param(60, marks=pytest.mark.slow)])
-def test_grr_is_not_biased_by_moves_that_undo_each_other(undone, ledgers):
-    """A rise that is undone in the next year takes nothing from GRR, and moves that stay do; neither misleads it by a
-    point. A model of independent events is 2 to 20 points low of the first.
-    """
-    errors = errors_of_grr(undone, ledgers)
-    assert abs(errors.mean()) < 0.01 + 2 * errors.std() / np.sqrt(len(errors)) * (ledgers < 60)
-
-
 @pytest.fixture(scope="module")
 def januaries():
     """Five years of 400 customers who stay: 5 % more for nine in ten each January."""
