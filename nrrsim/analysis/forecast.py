@@ -1,8 +1,8 @@
 """A ledger's past in, where NRR may go and how good such forecasts were out; never draws a chart.
 
-What the past says is learnt by `calibrate`, and played forward: the trailing twelve months to each
-coming quarter-end are made of customers whose first months are known and whose last months are
-simulated.
+How far a year may go is told by customers' own past and by past figures (`mixture`); what drives it
+by a model that is learnt (`calibrate`) and played forward. The trailing twelve months to each
+coming quarter-end are made of customers whose first months are known, so less of them is open.
 """
 
 from __future__ import annotations
@@ -18,20 +18,23 @@ import pandas as pd
 from nrrsim import metrics
 from nrrsim.analysis.actuals import Actuals
 from nrrsim.analysis.sensitivity import Sensitivity, sensitivity
-from nrrsim.calibration.backtest import SHARES_TOLD, Backtest, backtest, origins
+from nrrsim.calibration.backtest import SHARES_TOLD, Backtest, backtest, measured, origins
 from nrrsim.calibration.calibrate import MOST_OFTEN, Calibration, calibrate
 from nrrsim.calibration.exposure import check_half_life
+from nrrsim.calibration.mixture import MEASURES, Mixture, mixed
 from nrrsim.engine.draws import SEED
 from nrrsim.engine.expectation import expect
-from nrrsim.engine.outcomes import SHARES, Sample
+from nrrsim.engine.outcomes import SHARES, Even, Sample
 from nrrsim.engine.simulation import simulate
 from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger
 from nrrsim.messages import whole_of
 from nrrsim.months import parse_month, shift
 from nrrsim.movements import MOVEMENTS, cents
+from nrrsim.notation import counted
 from nrrsim.scenario.customers import customers_of
 from nrrsim.scenario.drivers import DRIVERS
+from nrrsim.scenario.outlook import LEVELS
 from nrrsim.scenario.scenario import Scenario
 
 YEAR = 12
@@ -39,8 +42,7 @@ TRIALS, LEAST_TRIALS = 4_000, 100
 PAST_TRIALS, MOST_ORIGINS = 1_000, 8  # of the back-test in a report
 MOST_SEGMENTS = 8  # whose assumptions are shown
 PERIODS = 8  # of the past, before the fan
-# The quantiles that a manifest keeps: so many that a later report can say where NRR then lay.
-SHARES_PUBLISHED = (0.01, *(number / 20 for number in range(1, 20)), 0.99)
+NRR = MEASURES.index("nrr")
 
 
 @dataclass(frozen=True)
@@ -110,16 +112,47 @@ class Forecast:
 
     # --- what may happen --------------------------------------------------------------------------
 
-    @cached_property
-    def ahead(self) -> dict[str, np.ndarray]:
-        """Simulated NRR of the twelve months up to each coming quarter-end (or year-end)."""
+    @property
+    def horizons(self) -> dict[str, int]:
+        """The coming quarter-ends (or the year-end), and how many months they are ahead."""
         pace = self.past.pace
+        return {shift(self.as_of, months): months for months in range(pace, YEAR + 1, pace)}
+
+    @cached_property
+    def mixtures(self) -> dict[str, Mixture]:
+        """At each coming quarter-end what is forecast, and of what ingredients."""
+        how = {"draws": max(self.trials, TRIALS), "seed": self.seed}
         return {
-            shift(self.as_of, months): _trailing(
-                self.ledger, self.calibration, self.as_of, months, self.trials, self.seed
-            )
-            for months in range(pace, YEAR + 1, pace)
+            month: mixed(self.ledger, self.as_of, self._model(months), horizon=months, **how)
+            for month, months in self.horizons.items()
         }
+
+    def _model(self, months: int) -> dict[tuple[str, str | None], np.ndarray]:
+        """What the model of drivers says, by trial, of each measure and segment (None: all)."""
+        if months == YEAR:
+            return self.driven
+        return _trailing(self.ledger, self.calibration, self.as_of, months, self.trials, self.seed)
+
+    @cached_property
+    def driven(self) -> dict[tuple[str, str | None], np.ndarray]:
+        """What the model of drivers says of the next twelve months, by trial."""
+        return measured(simulate(self.calibration.scenario, self.trials, self.seed))
+
+    @cached_property
+    def ahead(self) -> dict[str, Even]:
+        """NRR of the twelve months up to each coming quarter-end (or year-end)."""
+        return {month: Even(each.published[None][NRR]) for month, each in self.mixtures.items()}
+
+    @property
+    def recurs(self) -> bool:
+        """Whether past years bear the model of drivers out; see `Backtest.recurs`."""
+        return self.backtest is None or self.backtest.recurs
+
+    @cached_property
+    def scenario(self) -> Scenario:
+        """What was learnt, with the forecast beside it: whoever moves a driver moves both."""
+        calibration, mixture = self.calibration, self.mixtures[shift(self.as_of, YEAR)]
+        return with_outlook(calibration.scenario, self.driven, mixture, self.recurs)
 
     def fan(self) -> pd.DataFrame:
         """The past and what may come of it.
@@ -134,21 +167,21 @@ class Forecast:
         # the fan begins where the past ends
         now = rows[-1][2]
         rows.append(["forecast", self.as_of, now, now, now])
-        for month, drawn in self.ahead.items():
-            low, middle, high = Sample(drawn).quantiles(SHARES)
+        for month, forecast in self.ahead.items():
+            low, middle, high = forecast.quantiles(SHARES)
             rows.append(["forecast", month, middle, low, high])
         return pd.DataFrame(rows, columns=["name", "month", "middle", "low", "high"])
 
     def range_at(self, month: str) -> dict[str, float]:
         """Quantiles of NRR at a coming month."""
-        return Sample(self.ahead[month]).percentiles(SHARES_TOLD)
+        return self.ahead[month].percentiles(SHARES_TOLD)
 
     @property
     def p_target(self) -> float | None:
         """How likely the target is reached by the twelve months to come; None without a target."""
         if self.target is None:
             return None
-        return Sample(self.ahead[shift(self.as_of, YEAR)]).reaches(self.target)
+        return self.ahead[shift(self.as_of, YEAR)].reaches(self.target)
 
     @cached_property
     def sensitivity(self) -> Sensitivity:
@@ -191,14 +224,35 @@ class Forecast:
                 "trials": self.trials,
                 "seed": self.seed,
                 "ahead": {
-                    month: Sample(drawn).percentiles(SHARES_PUBLISHED)
-                    for month, drawn in self.ahead.items()
+                    month: each.percentiles(LEVELS) for month, each in self.ahead.items()
                 },
                 "p_target": self.p_target,
-                "mean": float(self.ahead[end].mean()),
+                "mean": self.ahead[end].expected,
+                "recurs": self.recurs,
+                "rows": self.rows(),
                 "expected": self.expected(),
             }
         }
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for each horizon, group and measure, as `nrrsim forecast --json` prints them:
+        quantiles, and those of each ingredient (None where it says nothing of it).
+        """
+        rows = []
+        for month, mixture in self.mixtures.items():
+            for group, published in mixture.published.items():
+                for number, measure in enumerate(MEASURES):
+                    parts = {
+                        name: quantiles_of(each.get(group), number)
+                        for name, each in mixture.ingredients.items()
+                    }
+                    rows.append(
+                        {"as_of": self.as_of, "horizon": self.horizons[month]}
+                        | {"segment": group, "measure": measure}
+                        | (quantiles_of(published, number) or {})
+                        | {"ingredients": parts}
+                    )
+        return rows
 
     def expected(self) -> dict[str, dict[str, list[float]]]:
         """The year's expected movements by segment and month, in ARR: what a later report compares.
@@ -281,10 +335,42 @@ def _actual(ledger: Ledger, month: str) -> float | None:
     return None
 
 
+def quantiles_of(each: np.ndarray | None, number: int) -> dict[str, float] | None:
+    """The quantiles that are told of one measure of `ndarray[3, 200]`; None where not known."""
+    if each is None or np.isnan(each[number]).any():
+        return None
+    told = Even(each[number]).percentiles(SHARES_TOLD)
+    return {name: round(value, 12) for name, value in told.items()}
+
+
+def with_outlook(
+    scenario: Scenario,
+    driven: Mapping[tuple[str, str | None], np.ndarray],
+    mixture: Mixture,
+    recurs: bool,
+) -> Scenario:
+    """A calibrated scenario that states the forecast beside what its drivers say (`driven`)."""
+    years = counted(mixture.years, "past year")
+    outlook: dict[str, Any] = {
+        "as_of": scenario.plain()["book"]["as_of"],
+        "source": f"70% customers' own past, 30% past figures, from {years}; logo retention half"
+        " customers' own past, half these drivers",
+    }
+    if not recurs:
+        outlook["recurs"] = False
+    for number, measure in enumerate(MEASURES):
+        own = Sample(driven[measure, None])
+        published = Even(mixture.published[None][number])
+        both = {"model": own.quantiles(LEVELS), "forecast": published.quantiles(LEVELS)}
+        told = {name: [round(float(x), 6) for x in each] for name, each in both.items()}
+        outlook[measure] = {"mean": round(own.expected, 6), **told}
+    return scenario.with_({"outlook": outlook})
+
+
 def _trailing(
     ledger: Ledger, learnt: Calibration, origin: str, months: int, trials: int, seed: int
-) -> np.ndarray:
-    """NRR by trial of the twelve months that end `months` after the origin.
+) -> dict[tuple[str, str | None], np.ndarray]:
+    """NRR and logo retention by trial of the twelve months that end `months` after the origin.
 
     Those who were there at their start and still are at the origin are played forward. Who had left
     by then may come back in fact, and does not here.
@@ -295,7 +381,7 @@ def _trailing(
     term = learnt.scenario.plain()["book"]["term"]
     there = customers_of(ledger, origin, term, among=opening.index, rate_of=start)
     scenario = Scenario.of({**learnt.scenario.plain(), "months": months}, opening=there)
-    run = simulate(scenario, trials, seed)
-    closing = run["closing"].isel(month=-1).sum("segment").values
+    last = simulate(scenario, trials, seed).data.isel(month=-1).sum("segment")
     # rounded, so that what did not change is equal to what was
-    return np.asarray(np.round(closing / float(opening.sum()), 12))
+    nrr = np.round(last["closing"].values / float(opening.sum()), 12)
+    return {("nrr", None): nrr, ("logo", None): last["customers"].values / len(opening)}

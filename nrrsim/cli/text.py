@@ -92,9 +92,16 @@ def simulated_lines(answer: Mapping[str, Any], months: int) -> list[str]:
         lines.append(
             f"{'  standard error':<18}" + "".join(f"{_points(errors[head]):>9}" for head in heads)
         )
+    if ahead := answer["forecast"]:
+        lines += ["", "Forecast (customers' own past and past figures; the drivers move it)"]
+        for name, title in (("nrr", "NRR"), ("grr", "GRR"), ("logo", "Logo retention")):
+            cells = (percent(ahead[name][head]) if head in ahead[name] else "" for head in heads)
+            lines.append(f"{title:<18}" + "".join(f"{cell:>9}" for cell in cells))
     if answer["target"] is not None:
         error = answer["standard_errors"]["p_target"]
         reached = f"{answer['p_target']:.1%} (standard error {error:.1%})"
+        if ahead:
+            reached = f"{ahead['p_target']:.1%} by the forecast, {reached} by the drivers alone"
         lines += ["", f"Probability of NRR reaching {percent(answer['target'])}: {reached}"]
     return [*lines, *unsigned_lines(currency)]
 

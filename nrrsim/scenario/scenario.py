@@ -48,6 +48,7 @@ from nrrsim.scenario.customers import Customers, laid_out, of_ledger, with_newco
 from nrrsim.scenario.drivers import Driver, Drivers
 from nrrsim.scenario.extends import copied, extended, gives_way, merged, with_churn_rates
 from nrrsim.scenario.numbers import CORRELATION, OF_TARGET, SWING, TARGET, Sized
+from nrrsim.scenario.outlook import MONTHS, Outlook, Transport
 from nrrsim.scenario.programmes import Programme
 from nrrsim.scenario.table import Stated, Table, between, in_words
 from nrrsim.yamlfile import Document, read_yaml
@@ -57,7 +58,8 @@ if TYPE_CHECKING:
 
 MOST_MONTHS = 600
 # What a scenario alone states.
-OF_SCENARIOS = {"extends", "book", "drivers", "correlations", "shock", "new_business", "programmes"}
+OF_SCENARIOS = {"extends", "book", "drivers", "correlations", "shock", "new_business", "programmes",
+                "outlook"}  # fmt: skip
 # What a file that extends another may state in part.
 REQUIRE_NOTHING = ("Churn", "Contraction", "Growth", "Price", "Reactivation", "Segment",
                    "SyntheticBook")  # fmt: skip
@@ -96,6 +98,7 @@ class Scenario(Frozen):
     shock: dict[Driver, ShockBeta] = Field(default_factory=dict)
     new_business: dict[str, NewBusiness] = Field(default_factory=dict)
     programmes: dict[str, Programme] = Field(default_factory=dict)
+    outlook: Outlook | None = None
     also: ClassVar = ("extends",)
 
     _plain: dict[str, Any] = PrivateAttr(default_factory=dict)
@@ -173,6 +176,18 @@ class Scenario(Frozen):
         """Every number of the drivers, laid out once."""
         return Table.of(self.drivers, self.segments, self.correlations)
 
+    def transport(self, measure: str = "nrr") -> Transport | None:
+        """What takes this scenario's own results onto the forecast that its `outlook` states; None
+        where it states none, or one of another book or time.
+        """
+        return self.outlook.transports[measure] if self.outlook and self._foreseen else None
+
+    @property
+    def _foreseen(self) -> bool:
+        """Whether the outlook is of the scenario's book and time."""
+        as_of = getattr(self.book, "as_of", None)
+        return self.outlook is not None and self.months == MONTHS and as_of == self.outlook.as_of
+
     def frame(self) -> pd.DataFrame:
         """A row for each number of the drivers: `driver`, `segment` (or `all`), `field`, `value`
         (the number, or the belief's mean and 90% range, as text), `mean` (the one that acts) and
@@ -209,6 +224,12 @@ class Scenario(Frozen):
             if not full_name(name, known)
         ]
 
+        if self.outlook and not self._foreseen:
+            notices.append(
+                f"outlook: is of the {MONTHS} months after {self.outlook.as_of}, and this scenario"
+                f" of {self.months} after {self.start}: it is not used, and ranges are those of the"
+                " drivers alone"
+            )
         ties = self.table.ties
         change = beliefs.correlation_matrix(ties)[2] if ties else 0.0
         if change > CHANGE_OF_NOTE:

@@ -49,6 +49,10 @@ OWN_WORDS = {
 
 
 SHOCK = "shock"  # the belief that is common to all
+DOES_NOT_RECUR = (
+    "Past years do not bear the drivers out: this revenue does not recur in the way they assume, so"
+    " what moving one would bring is not known."
+)
 
 
 class Markdown(str):
