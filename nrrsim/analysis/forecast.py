@@ -17,6 +17,7 @@ import pandas as pd
 
 from nrrsim import metrics
 from nrrsim.analysis.actuals import Actuals
+from nrrsim.analysis.renewals import decisive
 from nrrsim.analysis.sensitivity import Sensitivity, sensitivity
 from nrrsim.calibration.backtest import SHARES_TOLD, Backtest, backtest, measured, origins
 from nrrsim.calibration.calibrate import MOST_OFTEN, Calibration, calibrate
@@ -41,8 +42,22 @@ YEAR = 12
 TRIALS, LEAST_TRIALS = 4_000, 100
 PAST_TRIALS, MOST_ORIGINS = 1_000, 8  # of the back-test in a report
 MOST_SEGMENTS = 8  # whose assumptions are shown
+LARGE = 0.1  # a customer's share of ARR from which two outcomes are looked for
+APART = 3.0  # standard deviations of the others' NRR, from which two outcomes are two humps
 PERIODS = 8  # of the past, before the fan
 NRR = MEASURES.index("nrr")
+
+
+@dataclass(frozen=True)
+class Hump:
+    """NRR in the middle with one customer as it is, and without it; the month of its renewal, ""
+    where that is not stated.
+    """
+
+    customer: str
+    kept: float
+    lost: float
+    month: str
 
 
 @dataclass(frozen=True)
@@ -53,6 +68,7 @@ class Forecast:
     trials: int = TRIALS
     seed: int = SEED
     learning: Mapping[str, Any] = field(default_factory=dict)
+    learnt: Calibration | None = None  # where it was learnt already
 
     @property
     def ledger(self) -> Ledger:
@@ -64,7 +80,7 @@ class Forecast:
 
     @cached_property
     def calibration(self) -> Calibration:
-        return calibrate(self.ledger, self.as_of, **self.learning)
+        return self.learnt or calibrate(self.ledger, self.as_of, **self.learning)
 
     @property
     def target(self) -> float | None:
@@ -196,6 +212,25 @@ class Forecast:
             [[getattr(each, name) for name in columns] for each in beliefs], columns=columns
         )
 
+    @cached_property
+    def hump(self) -> Hump | None:
+        """The customer that is so large that NRR may come out in two places, with and without it;
+        None where there is none.
+        """
+        first = decisive(self.past, 1).iloc[0]
+        largest, share = first["customer"], float(first["share"])
+        if share < LARGE or share > 1 - LARGE:
+            return None
+        others = self.ledger.customers(self.as_of).index.drop(largest)
+        plain = self.calibration.scenario.plain()
+        there = customers_of(self.ledger, self.as_of, plain["book"]["term"], among=others)
+        run = simulate(Scenario.of(plain, opening=there), PAST_TRIALS, self.seed)
+        rest = Sample(np.asarray(metrics.nrr(run)) * (1 - share))
+        if share < APART * rest.spread:
+            return None
+        (middle,) = rest.quantiles((0.5,))
+        return Hump(str(largest), float(middle) + share, float(middle), first["month"])
+
     # --- how good such forecasts were -------------------------------------------------------------
 
     @cached_property
@@ -223,15 +258,24 @@ class Forecast:
             "forecast": {
                 "trials": self.trials,
                 "seed": self.seed,
-                "ahead": {
-                    month: each.percentiles(LEVELS) for month, each in self.ahead.items()
-                },
+                "ahead": {month: each.percentiles(LEVELS) for month, each in self.ahead.items()},
                 "p_target": self.p_target,
                 "mean": self.ahead[end].expected,
                 "recurs": self.recurs,
                 "rows": self.rows(),
                 "expected": self.expected(),
             }
+        }
+
+    def told(self) -> dict[str, Any]:
+        """What `nrrsim forecast --json` prints."""
+        return {
+            "as_of": self.as_of,
+            "trials": self.trials,
+            "seed": self.seed,
+            "years": self.mixtures[shift(self.as_of, YEAR)].years,
+            "recurs": self.recurs,
+            "forecasts": self.rows(),
         }
 
     def rows(self) -> list[dict[str, Any]]:
@@ -315,14 +359,23 @@ def forecast(
     if past.ledger.customers(past.as_of).empty:
         return NoForecast("nobody is left")
 
-    found = Forecast(
-        past, trials, seed, {"half_life": half_life, "price_months": tuple(price_months or ())}
-    )
-    # all that may fail, now: a report is not to fail in the middle
+    learning = {"half_life": half_life, "price_months": tuple(price_months or ())}
+    return _answered(Forecast(past, trials, seed, learning))
+
+
+def forecast_of(past: Actuals, learnt: Calibration, **learning: Any) -> Forecast | NoForecast:
+    """The forecast that stands beside what was learnt already (`learning`: how), or why there is
+    none.
+    """
+    return _answered(Forecast(past, learning=learning, learnt=learnt))
+
+
+def _answered(found: Forecast) -> Forecast | NoForecast:
+    """All that may fail, now: a report is not to fail in the middle, and stands without it."""
     try:
         for answer in ("ahead", "backtest", "sensitivity"):
             getattr(found, answer)
-    except UsageError as error:  # the report stands without it
+    except UsageError as error:
         return NoForecast(str(error).removeprefix("book.ledger: "))
     return found
 

@@ -30,6 +30,7 @@ from nrrsim.cli.options import (
     Json,
     LedgerForm,
     Port,
+    PriceMonths,
     Quiet,
     ScenarioFile,
     ScenarioOrNone,
@@ -49,6 +50,7 @@ from nrrsim.ledger.reading import as_keys
 from nrrsim.notation import counted, visible
 
 if TYPE_CHECKING:
+    from nrrsim.calibration.calibrate import Calibration
     from nrrsim.ledger.ledger import Ledger
     from nrrsim.report.card import Card
     from nrrsim.scenario.scenario import Scenario
@@ -318,12 +320,7 @@ def calibrate(
         typer.Option("--term", metavar="SEGMENT=TERM", help="monthly or annual; repeat."),
     ] = None,
     half_life: HalfLife = None,
-    price_months: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--price-month", metavar="YYYY-MM", help="Shared rises in it are price; repeat."
-        ),
-    ] = None,
+    price_months: PriceMonths = None,
     form: LedgerForm = AS_IT_IS,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -338,17 +335,12 @@ def calibrate(
     # what is only printed may have come from a database, which no book can name
     file = os.path.relpath(sources[0], Path(out).parent) if out else "ledger.csv"
     with _waiting("learning from the ledger", quiet):
-        learnt = calibrate(
-            ledger,
-            as_of,
-            term=_terms(term),
-            half_life=half_life,
-            price_months=price_months or (),
-            file=Path(file).as_posix(),
-        )
+        learning = {"half_life": half_life, "price_months": price_months or ()}
+        learning |= {"term": _terms(term)}
+        learnt = calibrate(ledger, as_of, file=Path(file).as_posix(), **learning)
 
     if out:
-        learnt.write(out)
+        _with_outlook(learnt, ledger, as_of, quiet, **learning).write(out)
     if as_json:
         typer.echo(_object(learnt.told()))
     else:
@@ -357,6 +349,36 @@ def calibrate(
         typer.echo("\n".join(calibrated_lines(learnt.told())))
         if learnt.findings and not quiet:
             typer.echo("\n".join(learnt.findings), err=True)
+
+
+@app.command()
+@reads_a_ledger
+def forecast(
+    sources: Sources,
+    as_of: AsOf = None,
+    trials: Annotated[int, whole_number("--trials", help="How many futures are drawn.")] = 4_000,
+    seed: Seed = 20260930,
+    half_life: HalfLife = None,
+    price_months: PriceMonths = None,
+    form: LedgerForm = AS_IT_IS,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Where NRR, GRR and logo retention may go in the twelve months to come, and why."""
+    from nrrsim.analysis.actuals import Actuals
+    from nrrsim.analysis.forecast import forecast
+
+    ledger, as_of = _read_as_of(sources, form, as_of, quiet)
+    with _waiting("forecasting", quiet):
+        ahead = forecast(Actuals(ledger, as_of), trials, seed, half_life, price_months)
+    if not ahead:
+        raise UsageError(f"no forecast: {ahead.reason or 'no trials were asked for'}")
+    if as_json:
+        typer.echo(_object(ahead.told()))
+    else:
+        from nrrsim.cli.text import forecast_lines
+
+        typer.echo("\n".join(forecast_lines(ahead.told())))
 
 
 @app.command()
@@ -722,17 +744,29 @@ def _learnt_of(card: Card) -> Path:
     ledger, as_of = _read_as_of(sources, form, card.parameters.get("as_of"), quiet=False)
     scenario = card.path.parent / "scenarios" / f"learnt-{card.name}.yaml"
     with _waiting("learning from the ledger", quiet=False):
-        learnt = calibrate(
-            ledger,
-            as_of,
-            half_life=card.parameters.get("half_life"),
-            price_months=card.parameters.get("price_months") or (),
-            file=Path(os.path.relpath(sources[0], scenario.parent)).as_posix(),
-        )
+        file = Path(os.path.relpath(sources[0], scenario.parent)).as_posix()
+        how = {name: card.parameters.get(name) for name in ("half_life", "price_months")}
+        learning = {**how, "price_months": how["price_months"] or ()}
+        learnt = calibrate(ledger, as_of, file=file, **learning)
+    learnt = _with_outlook(learnt, ledger, as_of, quiet=False, **learning)
     scenario.parent.mkdir(exist_ok=True)
     learnt.write(scenario)
     typer.echo(f"note: {scenario}: learnt from the ledger up to {as_of}", err=True)
     return scenario
+
+
+def _with_outlook(
+    learnt: Calibration, ledger: Ledger, as_of: str, quiet: bool, **learning: Any
+) -> Calibration:
+    """What was learnt, with the forecast beside it; as it is where the ledger is too short."""
+    from dataclasses import replace
+
+    from nrrsim.analysis.actuals import Actuals
+    from nrrsim.analysis.forecast import forecast_of
+
+    with _waiting("forecasting", quiet):
+        ahead = forecast_of(Actuals(ledger, as_of), learnt, **learning)
+    return replace(learnt, scenario=ahead.scenario) if ahead else learnt
 
 
 def _settings(said: list[str] | None) -> dict[str, Any]:

@@ -114,6 +114,10 @@ AsOf = Annotated[
     str | None,
     typer.Option(metavar="YYYY-MM", help="The last month (default: the ledger's last)."),
 ]
+PriceMonths = Annotated[
+    list[str] | None,
+    typer.Option("--price-month", metavar="YYYY-MM", help="Shared rises in it are price; repeat."),
+]
 Seed = Annotated[int, whole_number("--seed", help="The same seed gives the same bits.")]
 Target = Annotated[
     float | None,

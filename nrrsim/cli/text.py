@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from nrrsim.months import shift
 from nrrsim.notation import (
     MINUS,
     MONTHS,
@@ -18,7 +19,15 @@ from nrrsim.notation import (
     points,
     signed_money,
 )
-from nrrsim.report.wording.labels import STEPS, assumption, span, unsigned_lines
+from nrrsim.report.wording.labels import (
+    DOES_NOT_RECUR,
+    INGREDIENTS,
+    MEASURES,
+    STEPS,
+    assumption,
+    span,
+    unsigned_lines,
+)
 from nrrsim.scenario.book import EVERY_SEGMENT
 from nrrsim.scenario.drivers import COUNTED, DRIVERS
 from nrrsim.scenario.numbers import PROBABILITY, YEARLY
@@ -229,6 +238,41 @@ def calibrated_lines(answer: Mapping[str, Any]) -> list[str]:
     terms = ", ".join(f"{names[name]} {term}" for name, term in answer["term"].items())
     year = f"Market-wide good or bad year: {', '.join(swings) or 'none seen'}"
     return [*lines, "", f"Contracts: {terms}", year]
+
+
+def forecast_lines(answer: Mapping[str, Any]) -> list[str]:
+    """What `nrrsim forecast` prints for people."""
+    heads = ("P5", "P25", "P50", "P75", "P95")
+    shares = [head.lower() if len(head) > 2 else f"p0{head[1]}" for head in heads]
+    rows = answer["forecasts"]
+    named = [(each, "All" if each["segment"] is None else label(each["segment"])) for each in rows]
+    width = max(16, *(len(name) + 1 for _, name in named), *map(len, INGREDIENTS.values()))
+    far = max(each["horizon"] for each in rows)
+
+    def line(name: str, measure: str, told: Mapping[str, float]) -> str:
+        cells = "".join(f"{percent(told[share]):>9}" for share in shares)
+        return f"{name:<{width}} {MEASURES[measure]:<15}{cells}"
+
+    def table(title: str, lines: list[str]) -> list[str]:
+        return ["", f"{title:<{width}} {'':<15}" + "".join(f"{head:>9}" for head in heads), *lines]
+
+    ahead = [each for each in rows if each["segment"] is None and each["measure"] == "nrr"]
+    lines = [
+        f"Forecast as of {month_name(answer['as_of'])}, from"
+        f" {counted(answer['years'], 'past year')}",
+        *table(
+            "Twelve months to",
+            [line(month_name(shift(answer["as_of"], row["horizon"])), "nrr", row) for row in ahead],
+        ),
+    ]
+    last = [(row, name) for row, name in named if row["horizon"] == far]
+    lines += table(f"In {span(far)}", [line(name, row["measure"], row) for row, name in last])
+    whole = next(row for row, _ in last if row["segment"] is None and row["measure"] == "nrr")
+    parts = {name: part for name, part in whole["ingredients"].items() if part is not None}
+    lines += table(
+        "What it is made of", [line(INGREDIENTS[name], "nrr", part) for name, part in parts.items()]
+    )
+    return [*lines, *([] if answer["recurs"] else ["", DOES_NOT_RECUR])]
 
 
 def backtest_lines(answer: Mapping[str, Any]) -> list[str]:

@@ -14,18 +14,17 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
 
+from nrrsim.analysis.renewals import decisive as renewing
 from nrrsim.months import shift
-from nrrsim.notation import NOTHING, count, counted, label, percent
+from nrrsim.notation import NOTHING, count, counted, label, month_name, percent
 from nrrsim.report.wording.facts import bad_to_good, known
-from nrrsim.report.wording.labels import SHOCK, STEPS, Markdown, belief, period
-from nrrsim.report.wording.quarterly import Renewal
+from nrrsim.report.wording.labels import MEASURES, SHOCK, STEPS, Markdown, belief, period
+from nrrsim.report.wording.quarterly import Renewal, in_words
 from nrrsim.scenario.drivers import COUNTED
 
 if TYPE_CHECKING:
     from nrrsim.analysis.forecast import Forecast, NoForecast
     from nrrsim.calibration.backtest import Backtest
-
-MEASURES = {"nrr": "NRR", "grr": "GRR", "logo": "Logo retention"}
 
 
 # --- frames for pictures and tables ------------------------------------------------------------
@@ -77,8 +76,8 @@ def fan(ahead: Forecast | NoForecast) -> pd.DataFrame | None:
 
 
 def tornado(ahead: Forecast | NoForecast) -> pd.DataFrame | None:
-    """The assumptions that matter, with their names in words."""
-    if not ahead:
+    """The assumptions that matter, with their names in words; None where they do not tell."""
+    if not ahead or not ahead.recurs:
         return None
     frame = bad_to_good(ahead.tornado())
     return frame.assign(name=[belief(name, ahead.past.labels) for name in frame["name"]])
@@ -98,6 +97,14 @@ def intervals(past: Backtest, step: int) -> pd.DataFrame:
     return frame.assign(
         period=[period(shift(month, 12), pace, past.calendar) for month in frame["origin"]]
     )
+
+
+def decisive(ahead: Forecast | NoForecast) -> pd.DataFrame | None:
+    """The largest customers and their renewals, in words; None where none is stated."""
+    if not ahead or not (frame := renewing(ahead.past))["month"].any():
+        return None
+    months = [month_name(month) if month else "not stated" for month in frame["month"]]
+    return in_words(frame, ahead.past).assign(renews=months)
 
 
 # --- facts of a forecast -----------------------------------------------------------------------
@@ -200,18 +207,36 @@ class Findings:
 
 
 @dataclass(frozen=True)
+class Hump:
+    """A customer so large that NRR comes out in two places, with and without it, and when its
+    contract is up ("" where that is not known).
+    """
+
+    customer: str
+    kept: float
+    lost: float
+    renews: str
+
+
+@dataclass(frozen=True)
 class Fan:
-    """Quantiles of the NRR of the twelve months to come, and how likely the target is."""
+    """Quantiles of the NRR of the twelve months to come, how likely the target is, and the customer
+    that decides it, where one does.
+    """
 
     p05: float
     p50: float
     p95: float
     p_target: float | None
+    hump: Hump | None
 
     @classmethod
     def of(cls, ahead: Forecast) -> Self:
-        told = ahead.range_at(shift(ahead.as_of, 12))
-        return cls(told["p05"], told["p50"], told["p95"], ahead.p_target)
+        told, hump = ahead.range_at(shift(ahead.as_of, 12)), ahead.hump
+        if hump is not None:
+            renews = hump.month and month_name(hump.month)
+            hump = Hump(hump.customer, hump.kept, hump.lost, renews)
+        return cls(told["p05"], told["p50"], told["p95"], ahead.p_target, hump)
 
 
 @dataclass(frozen=True)
@@ -226,6 +251,34 @@ class Next(Fan):
 
 
 @dataclass(frozen=True)
+class Recurs:
+    """Said where past years do not bear the model of drivers out."""
+
+    @classmethod
+    def of(cls, ahead: Forecast) -> Self | None:
+        return None if ahead.recurs else cls()
+
+
+@dataclass(frozen=True)
+class Decisive:
+    """How much of today's ARR the largest customers are, and the largest of them."""
+
+    number: int
+    share: float
+    largest: str
+    largest_share: float
+
+    @classmethod
+    def of(cls, ahead: Forecast) -> Self | None:
+        frame = decisive(ahead)
+        if frame is None:
+            return None
+        first = frame.iloc[0]
+        total = float(frame["share"].sum())
+        return cls(len(frame), total, first["customer"], float(first["share"]))
+
+
+@dataclass(frozen=True)
 class Tornado:
     """The assumption that matters most, and which share of the variance goes with it."""
 
@@ -236,7 +289,7 @@ class Tornado:
     @classmethod
     def of(cls, ahead: Forecast) -> Self | None:
         first = next(iter(ahead.sensitivity.beliefs), None)
-        if first is None:
+        if first is None or not ahead.recurs:
             return None
         return cls(belief(first.name, ahead.past.labels), first.known, first.name == SHOCK)
 
@@ -330,7 +383,9 @@ SENTENCES: Mapping[str, Any] = {
     "findings": Findings,
     "fan_heading": None,
     "fan": Fan,
+    "recurs": Recurs,
     "tornado": Tornado,
+    "decisive": Decisive,
     "accuracy_heading": None,
     "backtest": BackTest,
 }

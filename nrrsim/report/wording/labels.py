@@ -49,6 +49,13 @@ OWN_WORDS = {
 
 
 SHOCK = "shock"  # the belief that is common to all
+MEASURES = {"nrr": "NRR", "grr": "GRR", "logo": "Logo retention"}
+# What a forecast is made of.
+INGREDIENTS = {
+    "ratios": "Customers' own past",
+    "past": "Past figures",
+    "model": "Model of drivers",
+}
 DOES_NOT_RECUR = (
     "Past years do not bear the drivers out: this revenue does not recur in the way they assume, so"
     " what moving one would bring is not known."
