@@ -70,7 +70,8 @@ class Even(Distribution):
     def reaches(self, target: float) -> float:
         at, n = target - TO_THE_BIT, len(self.values)
         below = int(np.searchsorted(self.values, at))
-        if below in (0, n):
+        # a point of mass is at the target or above as a whole
+        if below in (0, n) or (self.values[below : below + 2] <= target + TO_THE_BIT).sum() == 2:
             return 1.0 - below / n
         low, high = self.values[below - 1 : below + 1]
         return float(1 - (below - 0.5 + (at - low) / (high - low)) / n)
