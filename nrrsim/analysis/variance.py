@@ -8,7 +8,7 @@ Every part has a formula of its own, and they add up to the difference.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from nrrsim.analysis.since import Published, Since
 from nrrsim.engine.expectation import expect
 from nrrsim.errors import UsageError
 from nrrsim.months import month_number, parse_month, shift
-from nrrsim.movements import CENT, EXPANSION, LOSSES, MOVEMENTS, Movements, cents, json_ratio
+from nrrsim.movements import CENT, EXPANSION, LOSSES, MOVEMENTS, Movements, json_amount, json_ratio
 from nrrsim.notation import label
 from nrrsim.notation import month_name as month_in_words
 from nrrsim.scenario.plan import ARR, NRR, Plan, read_plan
@@ -386,7 +386,8 @@ class Variance:
         """Every headline number, for a report's manifest."""
         found = {}
         if (planned := self.planned) is not None:
-            told = cents if planned.measure == ARR else json_ratio
+            in_currency = partial(json_amount, currency=self.past.ledger.currency)
+            told = in_currency if planned.measure == ARR else json_ratio
             found["plan"] = {
                 "measure": planned.measure,
                 "planned": told(planned.planned),

@@ -173,7 +173,7 @@ def metrics(
     else:
         from nrrsim.report.wording.labels import headline_lines
 
-        typer.echo("\n".join(headline_lines(headline, ledger.currency, by)))
+        typer.echo("\n".join(headline_lines(headline, by)))
 
 
 @app.command()
