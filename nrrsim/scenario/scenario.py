@@ -43,7 +43,13 @@ from nrrsim.scenario.book import (
     is_address,
     of_one_kind,
 )
-from nrrsim.scenario.checks import full_name, segments_not_in, unknown_names, unseen_signs
+from nrrsim.scenario.checks import (
+    full_name,
+    seasons_of_annual,
+    segments_not_in,
+    unknown_names,
+    unseen_signs,
+)
 from nrrsim.scenario.customers import Customers, laid_out, of_ledger, with_newcomers
 from nrrsim.scenario.drivers import Driver, Drivers
 from nrrsim.scenario.extends import copied, extended, gives_way, merged, with_churn_rates
@@ -158,13 +164,17 @@ class Scenario(Frozen):
 
     @cached_property
     def start(self) -> str:
-        """The month before the first: the ledger's `as_of`, or M00 for a synthetic book."""
+        """The month before the first: a ledger's `as_of`, or when a synthetic book `starts` (M00
+        where it does not say).
+        """
         return self.month(0)
 
     def month(self, t: int) -> str:
-        """The name of month t: YYYY-MM where the book is a ledger's, else M01, M02, ..."""
-        if isinstance(self.book, LedgerBook):
-            return shift(self.book.as_of, t)
+        """The name of month t: YYYY-MM where the book says when it starts, else M01, M02, ..."""
+        book = self.book
+        first = book.as_of if isinstance(book, LedgerBook) else book.starts
+        if first is not None:
+            return shift(first, t)
         return f"M{t:0{max(2, len(str(self.months)))}d}"
 
     def customers(self) -> Customers:
@@ -346,6 +356,8 @@ def _checked(document: Document, folder: Path, opening: Customers | None = None)
         # a ledger is read for a scenario that is right so far
         if not problems and isinstance(scenario.book, LedgerBook):
             problems += segments_not_in(document.values, scenario.segments)
+            terms = {name: scenario.book.term.get(name, "annual") for name in scenario.segments}
+            problems += seasons_of_annual(document.values, terms)
     except ValidationError as error:
         problems += problems_of(error, Scenario)
     except RefusedError as refused:
