@@ -19,7 +19,7 @@ from nrrsim import metrics
 from nrrsim.analysis.actuals import Actuals
 from nrrsim.analysis.renewals import decisive
 from nrrsim.analysis.sensitivity import Sensitivity, sensitivity
-from nrrsim.calibration.backtest import SHARES_TOLD, Backtest, backtest, measured, origins
+from nrrsim.calibration.backtest import SHARES_TOLD, WHOLE, Backtest, backtest, measured, origins
 from nrrsim.calibration.calibrate import MOST_OFTEN, Calibration, calibrate
 from nrrsim.calibration.exposure import check_half_life
 from nrrsim.calibration.mixture import MEASURES, Mixture, mixed
@@ -143,6 +143,11 @@ class Forecast:
             for month, months in self.horizons.items()
         }
 
+    @property
+    def mixture(self) -> Mixture:
+        """That of the next twelve months."""
+        return self.mixtures[shift(self.as_of, YEAR)]
+
     def _model(self, months: int) -> dict[tuple[str, str | None], np.ndarray]:
         """What the model of drivers says, by trial, of each measure and segment (None: all)."""
         if months == YEAR:
@@ -152,7 +157,8 @@ class Forecast:
     @cached_property
     def driven(self) -> dict[tuple[str, str | None], np.ndarray]:
         """What the model of drivers says of the next twelve months, by trial."""
-        return measured(simulate(self.calibration.scenario, self.trials, self.seed))
+        found = measured(simulate(self.calibration.scenario, self.trials, self.seed))
+        return {(name, None if of == WHOLE else of): each for (name, of), each in found.items()}
 
     @cached_property
     def ahead(self) -> dict[str, Even]:
@@ -167,8 +173,9 @@ class Forecast:
     @cached_property
     def scenario(self) -> Scenario:
         """What was learnt, with the forecast beside it: whoever moves a driver moves both."""
-        calibration, mixture = self.calibration, self.mixtures[shift(self.as_of, YEAR)]
-        return with_outlook(calibration.scenario, self.driven, mixture, self.recurs)
+        return with_outlook(
+            self.calibration.scenario, self.driven, self.mixture, self.recurs
+        )
 
     def fan(self) -> pd.DataFrame:
         """The past and what may come of it.
@@ -273,7 +280,7 @@ class Forecast:
             "as_of": self.as_of,
             "trials": self.trials,
             "seed": self.seed,
-            "years": self.mixtures[shift(self.as_of, YEAR)].years,
+            "years": self.mixture.years[None],
             "recurs": self.recurs,
             "forecasts": self.rows(),
         }
@@ -405,7 +412,7 @@ def with_outlook(
     recurs: bool,
 ) -> Scenario:
     """A calibrated scenario that states the forecast beside what its drivers say (`driven`)."""
-    years = counted(mixture.years, "past year")
+    years = counted(mixture.years[None], "past year")
     outlook: dict[str, Any] = {
         "as_of": scenario.plain()["book"]["as_of"],
         "source": f"70% customers' own past, 30% past figures, from {years}; logo retention half"

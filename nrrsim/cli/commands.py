@@ -335,7 +335,7 @@ def calibrate(
     # what is only printed may have come from a database, which no book can name
     file = os.path.relpath(sources[0], Path(out).parent) if out else "ledger.csv"
     with _waiting("learning from the ledger", quiet):
-        learning = {"half_life": half_life, "price_months": price_months or ()}
+        learning: dict[str, Any] = {"half_life": half_life, "price_months": price_months or ()}
         learning |= {"term": _terms(term)}
         learnt = calibrate(ledger, as_of, file=Path(file).as_posix(), **learning)
 
@@ -372,7 +372,7 @@ def forecast(
     with _waiting("forecasting", quiet):
         ahead = forecast(Actuals(ledger, as_of), trials, seed, half_life, price_months)
     if not ahead:
-        raise UsageError(f"no forecast: {ahead.reason or 'no trials were asked for'}")
+        raise UsageError(f"no forecast: {getattr(ahead, 'reason', '') or 'no trials asked for'}")
     if as_json:
         typer.echo(_object(ahead.told()))
     else:
@@ -746,7 +746,7 @@ def _learnt_of(card: Card) -> Path:
     with _waiting("learning from the ledger", quiet=False):
         file = Path(os.path.relpath(sources[0], scenario.parent)).as_posix()
         how = {name: card.parameters.get(name) for name in ("half_life", "price_months")}
-        learning = {**how, "price_months": how["price_months"] or ()}
+        learning: dict[str, Any] = {**how, "price_months": how["price_months"] or ()}
         learnt = calibrate(ledger, as_of, file=file, **learning)
     learnt = _with_outlook(learnt, ledger, as_of, quiet=False, **learning)
     scenario.parent.mkdir(exist_ok=True)

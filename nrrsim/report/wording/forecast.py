@@ -232,10 +232,9 @@ class Fan:
 
     @classmethod
     def of(cls, ahead: Forecast) -> Self:
-        told, hump = ahead.range_at(shift(ahead.as_of, 12)), ahead.hump
-        if hump is not None:
-            renews = hump.month and month_name(hump.month)
-            hump = Hump(hump.customer, hump.kept, hump.lost, renews)
+        told, two = ahead.range_at(shift(ahead.as_of, 12)), ahead.hump
+        renews = month_name(two.month) if two and two.month else ""
+        hump = two and Hump(two.customer, two.kept, two.lost, renews)
         return cls(told["p05"], told["p50"], told["p95"], ahead.p_target, hump)
 
 
