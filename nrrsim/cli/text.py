@@ -31,7 +31,8 @@ from nrrsim.report.wording.labels import (
 from nrrsim.scenario.book import EVERY_SEGMENT
 from nrrsim.scenario.drivers import COUNTED, DRIVERS
 from nrrsim.scenario.numbers import PROBABILITY, YEARLY
-from nrrsim.scenario.table import between, in_words, swing
+from nrrsim.scenario.table import between, in_words
+from nrrsim.scenario.year_effects import swing
 
 if TYPE_CHECKING:
     from nrrsim.ledger.exports import Format
@@ -327,7 +328,17 @@ def belief_lines(scenario: Scenario) -> list[str]:
     swings = [
         f"{STEPS[name].lower()} {swing(beta)}" for name, beta in scenario.shock.items() if beta
     ]
-    return [*lines, *([f"Market-wide good or bad year: {', '.join(swings)}"] if swings else [])]
+    return [
+        *lines,
+        *([f"Market-wide good or bad year: {', '.join(swings)}"] if swings else []),
+        *_year_lines(scenario.year_effects),
+    ]
+
+
+def _year_lines(year_effects: Mapping[str, Any]) -> list[str]:
+    """By how much each driver's rate swings from year to year, in one line or none."""
+    swings = [f"{STEPS[name].lower()} {swing(beta)}" for name, beta in year_effects.items() if beta]
+    return [f"Year-to-year swings: {', '.join(swings)}"] if swings else []
 
 
 def profile_lines(profile: Mapping[str, Any]) -> list[str]:
