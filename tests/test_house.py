@@ -28,7 +28,7 @@ HOUSE = {
     " checks table scenario plan",
     "engine": "draws groups paths outcomes kernel driver_rates sizes expectation switched moments"
     " simulation quick",
-    "calibration": "exposure frequency sizes tenure years calibrate backtest",
+    "calibration": "exposure frequency sizes tenure years priors calibrate backtest",
     "analysis": "actuals customers renewals cohorts paired sensitivity bridge forecast since variance"
     " programmes frontier summary comparison sweep",
     "report": "tables charts/alternative charts/picture charts/style charts/retention"
