@@ -304,13 +304,27 @@ def find_scenario(name: str) -> Path:
     """
     if os.path.exists(name) or not re.fullmatch(r"[^./\\]+", name):
         return Path(name)
-    examples = {each.stem: each for each in shared("params", "scenarios").glob("*.yaml")}
-    if name not in examples:
+    known = examples()
+    if name not in known:
         raise UsageError(
             f"{name}: there is no such scenario, and none of that name comes with nrrsim;"
-            f" {did_you_mean(name, sorted(examples))}"
+            f" {did_you_mean(name, sorted(known))}"
         )
-    return examples[name]
+    return known[name]
+
+
+def examples() -> dict[str, Path]:
+    """The scenarios that come with nrrsim, by name."""
+    return {each.stem: each for each in sorted(shared("params", "scenarios").glob("*.yaml"))}
+
+
+def stated_in(path: str | Path) -> dict[str, Any]:
+    """What a scenario's file states, with all that it extends, unchecked.
+
+    Raises UsageError where there is no such file, or it cannot be read.
+    """
+    file = Path(path)
+    return extended(read_yaml(file, "scenario"), file, (file.resolve(),)).values
 
 
 def is_card(values: Collection[str]) -> bool:
