@@ -26,9 +26,9 @@ HOUSE = {
     " statuses totals names habits rollforward currency check ledger",
     "scenario": "beliefs numbers year_effects drivers book customers programmes outlook extends"
     " checks table scenario plan",
-    "engine": "draws groups paths outcomes kernel driver_rates sizes expectation switched moments"
-    " simulation quick",
-    "calibration": "exposure frequency sizes tenure years priors calibrate backtest",
+    "engine": "draws groups paths bits outcomes kernel driver_rates sizes expectation switched"
+    " moments simulation quick",
+    "calibration": "exposure ratios frequency sizes tenure years priors calibrate mixture backtest",
     "analysis": "actuals customers renewals cohorts paired sensitivity bridge forecast since variance"
     " programmes frontier summary comparison sweep",
     "report": "tables charts/alternative charts/picture charts/style charts/retention"
