@@ -173,9 +173,7 @@ class Forecast:
     @cached_property
     def scenario(self) -> Scenario:
         """What was learnt, with the forecast beside it: whoever moves a driver moves both."""
-        return with_outlook(
-            self.calibration.scenario, self.driven, self.mixture, self.recurs
-        )
+        return with_outlook(self.calibration.scenario, self.driven, self.mixture, self.recurs)
 
     def fan(self) -> pd.DataFrame:
         """The past and what may come of it.

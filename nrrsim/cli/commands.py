@@ -38,6 +38,7 @@ from nrrsim.cli.options import (
     Sources,
     Target,
     definitions_offered,
+    first_of,
     form_of,
     probability_of,
     reads_a_ledger,
@@ -393,6 +394,15 @@ def backtest(
     every: Annotated[
         int | None, whole_number("--every", help="Months from one forecast to the next.")
     ] = None,
+    first: Annotated[
+        Any,
+        typer.Option(
+            parser=first_of,
+            metavar="MONTHS",
+            help="Months of ledger before the first forecast, at least 12, or its month"
+            " (default: 24).",
+        ),
+    ] = None,
     half_life: HalfLife = None,
     to: Annotated[
         str | None, typer.Option(metavar="YYYY-MM", help="The last month to compare with.")
@@ -405,7 +415,7 @@ def backtest(
     from nrrsim.calibration.backtest import backtest, origins
 
     ledger = _read(sources, form, quiet)
-    how: dict[str, Any] = {"every": every, "to": to}
+    how: dict[str, Any] = {"every": every, "first": first, "to": to}
     number = len(origins(ledger, **how))
     with _progress(number, "forecasts", quiet) as advance:
         tested = backtest(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nrrsim.months import shift
 from nrrsim.notation import (
     MINUS,
     MONTHS,
+    NOTHING,
     count,
     counted,
     label,
@@ -21,7 +22,8 @@ from nrrsim.notation import (
 )
 from nrrsim.report.wording.labels import (
     DOES_NOT_RECUR,
-    INGREDIENTS,
+    ENOUGH_YEARS,
+    FORECASTERS,
     MEASURES,
     STEPS,
     assumption,
@@ -247,7 +249,7 @@ def forecast_lines(answer: Mapping[str, Any]) -> list[str]:
     shares = [head.lower() if len(head) > 2 else f"p0{head[1]}" for head in heads]
     rows = answer["forecasts"]
     named = [(each, "All" if each["segment"] is None else label(each["segment"])) for each in rows]
-    width = max(16, *(len(name) + 1 for _, name in named), *map(len, INGREDIENTS.values()))
+    width = max(16, *(len(name) + 1 for _, name in named), *map(len, FORECASTERS.values()))
     far = max(each["horizon"] for each in rows)
 
     def line(name: str, measure: str, told: Mapping[str, float]) -> str:
@@ -271,42 +273,70 @@ def forecast_lines(answer: Mapping[str, Any]) -> list[str]:
     whole = next(row for row, _ in last if row["segment"] is None and row["measure"] == "nrr")
     parts = {name: part for name, part in whole["ingredients"].items() if part is not None}
     lines += table(
-        "What it is made of", [line(INGREDIENTS[name], "nrr", part) for name, part in parts.items()]
+        "What it is made of", [line(FORECASTERS[name], "nrr", part) for name, part in parts.items()]
     )
     return [*lines, *([] if answer["recurs"] else ["", DOES_NOT_RECUR])]
 
 
 def backtest_lines(answer: Mapping[str, Any]) -> list[str]:
     """What `nrrsim backtest` prints for people."""
-    origins = answer["origins"]
+    origins, titles = answer["origins"], {"whole": "The whole book", "segments": "Each segment"}
+    parts = {title: answer[of] for of, title in titles.items() if answer[of]["nrr"]["n"]}
     lines = [
         f"{counted(len(origins), 'twelve-month forecast')}, made from {month_name(origins[0])} to"
         f" {month_name(origins[-1])}, {counted(answer['trials'], 'trial')} each"
     ]
-    for of, title in (("whole", "The whole book"), ("segments", "Each segment")):
-        rows = {name: each for name, each in answer[of].items() if each["n"]}
-        if not rows:
-            continue
-        heads = ("Outcomes", "Years", "In 50%", "In 80%", "In 90%", "Error", "Last year", "Mean")
-        lines += ["", f"{title:<16}" + "".join(f"{head:>10}" for head in heads)]
-        for name, each in rows.items():
+    heads = ("Outcomes", "Years", "In 50%", "In 80%", "In 90%", "80% range")
+    for title, measures in parts.items():
+        lines += ["", _row(title, heads)]
+        for name, each in measures.items():
             shares = [f"{each[f'cover{level}']:.0%}" for level in (50, 80, 90)]
-            errors = [
-                "n/a" if each[key] is None else f"{100 * each[key]:.1f} pts"
-                for key in ("crps", "last", "past")
-            ]
-            cells = [str(each["n"]), str(each["effective"]), *shares, *errors]
-            lines.append(
-                f"{name.upper() if name != 'logo' else 'Logo':<16}"
-                + "".join(f"{cell:>10}" for cell in cells)
-            )
+            cells = (str(each["n"]), str(each["years"]), *shares, _size(each["width80"]))
+            lines.append(_row(MEASURES[name], cells))
+
+    scored = [each for measures in parts.values() for each in measures.values()]
+    above = [cell for title in parts for cell in ("", title, "")]  # over three columns
+    lines += ["", _row("", above).rstrip()]
+    lines.append(_row("Average error", ("NRR", "GRR", "Logo") * len(parts)))
+    for key, name in FORECASTERS.items():
+        errors = [(each | each["ingredients"] | each["rules"])[key] for each in scored]
+        lines.append(_row(name, map(_size, errors)))
     return [
         *lines,
         "",
-        "Years: independent ones (forecasts share months). In 50%: outcomes inside the 50% range.",
-        "Error: the average forecast error (CRPS); beside it that of last year's figure and of the"
-        " mean of past years.",
+        "Years: independent ones (forecasts share months). In 50%: outcomes inside the 50% range."
+        " 80% range: its average width.",
+        "Forecast: customers' own past and past figures; of the whole book's logo retention, also"
+        " the model of drivers.",
+        "Average error: CRPS. Past figures, last year's figure and the mean of past years are naive"
+        " forecasts, each with a range.",
+        *_what_it_proves(answer),
     ]
+
+
+def _what_it_proves(answer: Mapping[str, Any]) -> list[str]:
+    """How little so few years prove, and what follows where revenue does not recur."""
+    whole, lines = answer["whole"]["nrr"], []
+    if whole["years"] < ENOUGH_YEARS:
+        one = whole["years"] == 1
+        number = "One independent year" if one else counted(whole["years"], "independent year")
+        lines.append(f"{number}: too {'little' if one else 'few'} to judge.")
+    if not answer["recurs"]:
+        off, naive = _size(whole["ingredients"]["model"]), _size(whole["rules"]["mean"])
+        lines.append(
+            f"Revenue does not recur as the model of drivers assumes: its NRR was off by {off} on"
+            f" average, the mean of past years by {naive}. No levers are shown: use the forecast."
+        )
+    return lines
+
+
+def _row(name: str, cells: Iterable[str]) -> str:
+    return f"{name:<21}" + "".join(f"{cell:>11}" for cell in cells)
+
+
+def _size(difference: float | None) -> str:
+    """A difference of two ratios without its sign: 2.1 pts."""
+    return NOTHING if difference is None else points(abs(difference)).lstrip("+")
 
 
 def belief_lines(scenario: Scenario) -> list[str]:

@@ -15,10 +15,20 @@ from typing import TYPE_CHECKING, Any, Self
 import pandas as pd
 
 from nrrsim.analysis.renewals import decisive as renewing
+from nrrsim.calibration.backtest import RULES
 from nrrsim.months import shift
 from nrrsim.notation import NOTHING, count, counted, label, month_name, percent
 from nrrsim.report.wording.facts import bad_to_good, known
-from nrrsim.report.wording.labels import MEASURES, SHOCK, STEPS, Markdown, belief, period
+from nrrsim.report.wording.labels import (
+    ENOUGH_YEARS,
+    FORECASTERS,
+    MEASURES,
+    SHOCK,
+    STEPS,
+    Markdown,
+    belief,
+    period,
+)
 from nrrsim.report.wording.quarterly import Renewal, in_words
 from nrrsim.scenario.drivers import COUNTED
 
@@ -88,6 +98,23 @@ def scores(past: Backtest, segments: bool = False) -> pd.DataFrame:
     frame = past.summary(segments)
     frame = frame[frame["n"] > 0]
     return frame.assign(measure=frame["measure"].map(MEASURES))
+
+
+def errors(past: Backtest) -> pd.DataFrame:
+    """The average errors of the forecast, its ingredients and the naive forecasts, a row each.
+
+    `name`, and of the whole book `nrr`, `grr`, `logo`; of segments `nrr_segment` ..., nan without.
+    """
+    both = [
+        past.summary(segments).set_index("measure")[[*FORECASTERS]] for segments in (False, True)
+    ]
+    whole, split = (frame.T for frame in both)
+    return (
+        whole.join(split.add_suffix("_segment"))
+        .rename(index=FORECASTERS)
+        .rename_axis("name")
+        .reset_index()
+    )
 
 
 def intervals(past: Backtest, step: int) -> pd.DataFrame:
@@ -300,18 +327,22 @@ class Tornado:
 class BackTest:
     """How often forecasts of NRR a year ahead were right; `years` are those that do not overlap.
 
-    `error` is theirs, `last` that of last year's NRR, `mean` that of the mean of past years. Where
-    a forecast's ledger is too short for a back-test there are 0 forecasts.
+    `error` is theirs, `model` that of the model of drivers, `last`, `mean` and `past` those of the
+    naive forecasts. Where a forecast's ledger is too short for a back-test there are 0 forecasts.
     """
 
     forecasts: int = 0
     years: int = 0
+    enough: bool = False  # years to judge by
     cover80: float | None = None
     by_segment: int = 0
     by_segment_cover80: float | None = None
     error: float | None = None
+    model: float | None = None
     last: float | None = None
     mean: float | None = None
+    past: float | None = None
+    recurs: bool = True
 
     @classmethod
     def of(cls, subject: Backtest | Forecast) -> Self:
@@ -322,13 +353,14 @@ class BackTest:
         whole, split = (frame.astype(float).loc["nrr"].to_dict() for frame in frames)
         return cls(
             forecasts=int(whole["n"]),
-            years=int(whole["effective"]),
+            years=past.years,
+            enough=past.years >= ENOUGH_YEARS,
             cover80=known(whole["cover80"]),
             by_segment=int(split["n"]),
             by_segment_cover80=known(split["cover80"]),
             error=known(whole["crps"]),
-            last=known(whole["last"]),
-            mean=known(whole["past"]),
+            **{name: known(whole[name]) for name in ("model", "last", "mean", "past")},
+            recurs=past.recurs,
         )
 
 
@@ -348,14 +380,14 @@ class Intervals:
 
 @dataclass(frozen=True)
 class Scores:
-    """The measures for which forecasts were closer than both that need no model."""
+    """The measures for which forecasts were closer than each naive one."""
 
     beaten: tuple[Markdown, ...]
 
     @classmethod
     def of(cls, past: Backtest) -> Self:
         frame = past.summary()
-        closer = frame["crps"] < frame[["last", "past"]].min(axis=1, skipna=False)
+        closer = frame["crps"] < frame[[*RULES]].min(axis=1, skipna=False)
         names = frame.loc[closer & (frame["n"] > 0), "measure"]
         return cls(tuple(Markdown(MEASURES[name]) for name in names))
 

@@ -47,14 +47,19 @@ OWN_WORDS = {
     "reactivation.size": "Reactivated share of former ARR",
 }
 
-
 MEASURES = {"nrr": "NRR", "grr": "GRR", "logo": "Logo retention"}
-# What a forecast is made of.
-INGREDIENTS = {
+# What a back-test compares: the forecast, what it is mixed from, and the rules that need no model
+# (past figures are both).
+FORECASTERS = {
+    "crps": "Forecast",
     "ratios": "Customers' own past",
     "past": "Past figures",
     "model": "Model of drivers",
+    "last": "Last year's figure",
+    "mean": "Mean of past years",
 }
+ENOUGH_YEARS = 5  # independent ones, of a back-test: fewer prove little
+
 DOES_NOT_RECUR = (
     "Past years do not bear the drivers out: this revenue does not recur in the way they assume, so"
     " what moving one would bring is not known."
