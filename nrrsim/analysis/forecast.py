@@ -22,7 +22,8 @@ from nrrsim.analysis.sensitivity import Sensitivity, sensitivity
 from nrrsim.calibration.backtest import SHARES_TOLD, WHOLE, Backtest, backtest, measured, origins
 from nrrsim.calibration.calibrate import MOST_OFTEN, Calibration, calibrate
 from nrrsim.calibration.exposure import check_half_life
-from nrrsim.calibration.mixture import MEASURES, Mixture, mixed
+from nrrsim.calibration.mixture import Mixture, mixed
+from nrrsim.calibration.ratios import MEASURES
 from nrrsim.engine.draws import SEED
 from nrrsim.engine.expectation import expect
 from nrrsim.engine.outcomes import SHARES, Even, Sample

@@ -261,7 +261,7 @@ class Fan:
     def of(cls, ahead: Forecast) -> Self:
         told, two = ahead.range_at(shift(ahead.as_of, 12)), ahead.hump
         renews = month_name(two.month) if two and two.month else ""
-        hump = two and Hump(two.customer, two.kept, two.lost, renews)
+        hump = Hump(two.customer, two.kept, two.lost, renews) if two else None
         return cls(told["p05"], told["p50"], told["p95"], ahead.p_target, hump)
 
 
