@@ -350,10 +350,16 @@ def rare_forecasts(told):
     yield "forecast/backtest", (replace(known, last=None, mean=None, by_segment=0),)
     yield "forecast/backtest", (forecast.BackTest(),)
     yield "forecast/scores", (forecast.Scores(()),)
-    due = forecast.Next(1.0, 1.1, 1.2, None, renewal=None)
+    due = forecast.Next(**vars(replace(fan, p_target=None)), renewal=None)
     yield "forecast/next", (about, due)
+    for renews in ("", "March 2027"):
+        two = replace(due, hump=forecast.Hump("Acme", 0.96, 0.41, renews))
+        yield "forecast/next", (about, two)
+        yield "forecast/fan", (about, two)
+    yield "forecast/recurs", (about, forecast.Recurs())
+    yield "forecast/decisive", (about, forecast.Decisive(1, 0.3, "Acme", 0.3))
     yield "forecast/next", (replace(about, same_measure=False), due)
-    tornado = forecast.Tornado("Churn", 0.5, is_shock=False)
+    tornado = forecast.Tornado("Churn", 0.5, 1.05, is_shock=False)
     yield "forecast/tornado", (tornado,)
     yield "forecast/scores", (forecast.Scores(("NRR",)),)
 

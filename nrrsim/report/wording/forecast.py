@@ -247,8 +247,8 @@ class Hump:
 
 @dataclass(frozen=True)
 class Fan:
-    """Quantiles of the NRR of the twelve months to come, how likely the target is, and the customer
-    that decides it, where one does.
+    """Quantiles of the NRR of the twelve months to come, how likely the target is, the customer
+    that decides it, where one does, and how much past it rests on.
     """
 
     p05: float
@@ -256,13 +256,24 @@ class Fan:
     p95: float
     p_target: float | None
     hump: Hump | None
+    customer_years: int
+    years: int
 
     @classmethod
     def of(cls, ahead: Forecast) -> Self:
+        mixture = ahead.mixture
         told, two = ahead.range_at(shift(ahead.as_of, 12)), ahead.hump
         renews = month_name(two.month) if two and two.month else ""
         hump = Hump(two.customer, two.kept, two.lost, renews) if two else None
-        return cls(told["p05"], told["p50"], told["p95"], ahead.p_target, hump)
+        return cls(
+            told["p05"],
+            told["p50"],
+            told["p95"],
+            ahead.p_target,
+            hump,
+            mixture.own_past.customer_years[None],
+            mixture.years[None],
+        )
 
 
 @dataclass(frozen=True)
@@ -306,10 +317,13 @@ class Decisive:
 
 @dataclass(frozen=True)
 class Tornado:
-    """The assumption that matters most, and which share of the variance goes with it."""
+    """The assumption that matters most, which share of the variance goes with it, and the NRR that
+    the model of drivers expects.
+    """
 
     belief: str
     known: float
+    expected: float
     is_shock: bool  # how good the year is for all
 
     @classmethod
@@ -317,7 +331,8 @@ class Tornado:
         first = next(iter(ahead.sensitivity.beliefs), None)
         if first is None or not ahead.recurs:
             return None
-        return cls(belief(first.name, ahead.past.labels), first.known, first.name == SHOCK)
+        named, expected = belief(first.name, ahead.past.labels), ahead.sensitivity.nrr
+        return cls(named, first.known, expected, first.name == SHOCK)
 
 
 # --- facts of a back-test ----------------------------------------------------------------------
