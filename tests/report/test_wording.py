@@ -347,7 +347,7 @@ def rare_forecasts(told):
     yield "forecast/backtest", (known,)
     yield "forecast/backtest", (replace(known, years=2),)
     yield "forecast/backtest", (replace(known, cover80=0.0),)
-    yield "forecast/backtest", (replace(known, last=None, mean=None, by_segment=0),)
+    yield "forecast/backtest", (replace(known, past=None, last=None, mean=None, by_segment=0),)
     yield "forecast/backtest", (forecast.BackTest(),)
     yield "forecast/scores", (forecast.Scores(()),)
     due = forecast.Next(**vars(replace(fan, p_target=None)), renewal=None)
