@@ -1,19 +1,29 @@
 """Forecasts beside what happened: no look ahead, and scores against another library."""
 
 import json
+from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import pytest
 import scoringrules
-from conftest import HOSTILE, ROOT, said_of, squeezed, text_of
+from conftest import HOSTILE, ROOT, SHARED, said_of, squeezed, text_of
 from english import unlike_a_board
 from test_calibration import EXAMPLE, thin, written
 
 import nrrsim as nr
 from nrrsim.analysis.customers import interval
-from nrrsim.calibration.backtest import SCORED, SHARES_TOLD, Backtest, backtest, crps, origins
+from nrrsim.calibration.backtest import (
+    RULES,
+    SCORED,
+    SHARES_TOLD,
+    Backtest,
+    backtest,
+    crps,
+    origins,
+)
 from nrrsim.cli.text import backtest_lines
 from nrrsim.months import month_name, parse_month, shift
 from nrrsim.movements import MOVEMENTS
@@ -274,6 +284,51 @@ def test_the_json_of_a_back_test(example, past):
             inside += row["p10"] <= row["outcome"] <= row["p90"]
     assert told["whole"]["nrr"]["cover80"] == pytest.approx(inside / 4)
     assert "forecasts" not in past.record()["backtest"]
+
+
+# --- real ledgers ---------------------------------------------------------------------------------
+
+REAL = {  # months before the first origin, whether it recurs, the most of the best rule's error
+    "sf_retainers": (24, True, 1.0),
+    "sf_clients": (24, False, 1.07),
+    "finland_journals": (12, True, 1.1),
+    "example": (12, True, 1.5),  # made up: its years are alike, which the rules are made for
+}
+
+
+@cache
+def tested(name: str) -> Backtest:
+    path = EXAMPLE if name == "example" else SHARED / f"{name}.csv"
+    return backtest(path, first=REAL[name][0], trials=1_000)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", REAL)
+def test_beside_the_best_of_the_rules_on_real_ledgers(name):
+    """As the README prints it: closer on average, not on every ledger."""
+    for segments in (False, True):
+        rows = tested(name).summary(segments).set_index("measure").loc[["nrr", "grr"]]
+        assert (rows["crps"] <= REAL[name][2] * rows[[*RULES]].min(axis=1)).all(), rows
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("name", REAL)
+def test_whether_a_real_ledger_recurs_is_said_at_each_date(name):
+    whole = tested(name)
+    dates = [replace(whole, frame=whole.frame[whole.frame["origin"] <= origin])
+             for origin in whole.told()["origins"]]  # fmt: skip
+    assert [each.recurs for each in dates] == [REAL[name][1] or each.years < 2 for each in dates]
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("segments", [False, True])
+@pytest.mark.parametrize("measure", ["nrr", "grr"])
+def test_80_percent_ranges_hold_what_they_say(measure, segments):
+    """Over the ledgers, each once; and of the example each of eight, as its years are alike."""
+    rows = [tested(name).summary(segments).set_index("measure").loc[measure] for name in REAL]
+    assert 0.7 <= np.mean([row["cover80"] for row in rows]) <= 0.9
+    if not segments:
+        assert (rows[-1]["n"], rows[-1]["cover80"]) == (8, 1.0)
 
 
 # --- the forecast in a report ---------------------------------------------------------------------
