@@ -7,6 +7,7 @@ Every part has a formula of its own, and they add up to the difference.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -176,7 +177,8 @@ class Variance:
     def _planned(self) -> Compared | str | None:
         if self.plan is None:
             return None
-        scenario, stated = self.plan.scenario, self._as_in_ledger(self.plan.of(self.past.as_of))
+        scenario, stated = self.plan.scenario, self.plan.of(self.past.as_of)
+        stated = stated.rename(self._as_in_ledger(stated.index))
         if scenario is None and stated.empty:
             months = list(map(month_in_words, self.plan.months))
             span = " to ".join(dict.fromkeys([months[0], months[-1]]))
@@ -187,18 +189,18 @@ class Variance:
             return self._cohort
         return self._of_ratios(stated) if scenario is None else self._of_scenario(scenario)
 
-    def _as_in_ledger(self, stated: pd.Series) -> pd.Series:
-        """A plan's figures by the ledger's segments; it may call them as pages do (SMB)."""
+    def _as_in_ledger(self, stated: Collection[str]) -> dict[str, str]:
+        """What the ledger calls the segments that a plan calls otherwise: as pages do (SMB)."""
         own = [str(name) for name in self.past.ledger.entries.frame["segment"].cat.categories]
         called: dict[str, list[str]] = {}
         for name in own:
             called.setdefault(label(name, self.past.labels).casefold(), []).append(name)
         renamed = {}
-        for name in set(stated.index) - {*own, WHOLE}:
+        for name in set(stated) - {*own, WHOLE}:
             meant = called.get(label(name, self.past.labels).casefold(), [])
-            if len(meant) == 1 and meant[0] not in stated.index:
+            if len(meant) == 1 and meant[0] not in stated:
                 renamed[name] = meant[0]
-        return stated.rename(renamed)
+        return renamed
 
     @property
     def months_not_there(self) -> list[str]:
@@ -253,6 +255,7 @@ class Variance:
             )
         window = (max(start - first, 0), end - first)
         outlook = _amounts(expect(scenario, window=window))
+        outlook = outlook.rename(self._as_in_ledger(outlook.index))
         if first <= start:
             return _by_movement(outlook, self._own, undated=begins is None)
         month = shift(past.as_of, first - end)
