@@ -31,10 +31,15 @@ def year_factor(beta: Any, z: np.ndarray) -> np.ndarray:
     return np.asarray(np.exp(np.interp(z, *_mixed(beta))))
 
 
-def swing(beta: Any) -> str:
-    """What good and bad years do to a driver with that beta: the factor's 90% range."""
-    low, high = sorted(year_factor(beta, np.array([-Z90, Z90])) - 1)
-    return f"{low:+.0%} to {high:+.0%} (90% range)".replace("-", MINUS)
+def factor_range(beta: Any) -> tuple[float, float]:
+    """The P5 and the P95 of the factors of good and bad years."""
+    low, high = sorted(year_factor(beta, np.array([-Z90, Z90])).tolist())
+    return low, high
+
+
+def swing(low: float, high: float) -> str:
+    """What good and bad years do to a driver, by the 90% range of their factors: −23% to +27%."""
+    return f"{low - 1:+.0%} to {high - 1:+.0%}".replace("-", MINUS)
 
 
 @lru_cache(64)

@@ -41,7 +41,7 @@ from nrrsim.report.wording.labels import (
 )
 from nrrsim.scenario.drivers import DRIVERS
 from nrrsim.scenario.table import between, in_words
-from nrrsim.scenario.year_effects import swing
+from nrrsim.scenario.year_effects import factor_range, swing
 
 if TYPE_CHECKING:
     from nrrsim.analysis.comparison import Comparison
@@ -207,9 +207,13 @@ def _rows(c: Comparison) -> dict[str, dict[int, str]]:
     for place, scenario in enumerate(c.scenarios):
         for driver, beta in scenario.shock.items():
             what = f"Market-wide good or bad year: {GROUP_WORDS[driver].lower()}"
-            say(what, place, swing(beta))
+            say(what, place, f"{swing(*factor_range(beta))} (90% range)")
         for driver, beta in scenario.year_effects.items():
-            say(belief(YEAR_EFFECT + driver, c.labels), place, swing(beta))
+            say(
+                belief(YEAR_EFFECT + driver, c.labels),
+                place,
+                f"{swing(*factor_range(beta))} (90% range)",
+            )
         if scenario.table.ties:
             say("Correlations", place, _correlations(c, scenario))
         if scenario.programmes:
