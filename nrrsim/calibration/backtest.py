@@ -18,6 +18,7 @@ import pandas as pd
 
 from nrrsim import metrics
 from nrrsim.calibration.calibrate import calibrate
+from nrrsim.calibration.priors import as_prior
 from nrrsim.engine.draws import SEED
 from nrrsim.engine.outcomes import Sample
 from nrrsim.engine.simulation import simulate
@@ -201,6 +202,8 @@ def _forecast(
         terms = {name: each for name, each in term.items() if name in there}
         calibrating = {**calibrating, "term": terms}
 
+    # a prior that was learnt from what came later was not known
+    calibrating = {**calibrating, "prior": as_prior(calibrating.get("prior")).known_at(origin)}
     scenario = calibrate(ledger, origin, **calibrating).scenario
     run = simulate(scenario, trials, seed)
     outcome = happened(shift(origin, HORIZON))

@@ -144,6 +144,10 @@ class Prior(Frozen):
         often, segments = getattr(self.drivers, driver), self.segments
         return Usual(often.typical, often.sd, segments.unlike, segments.sd, driver not in COUNTED)
 
+    def known_at(self, month: str) -> Prior:
+        """The prior, or the shipped one where it was learnt from what came after a month."""
+        return self if self.until <= month else as_prior(None)
+
     def size(self, driver: str) -> tuple[float, float]:
         """Mean and standard deviation of the share of ARR that an event usually moves."""
         size = getattr(self.sizes, driver)
@@ -480,7 +484,10 @@ def _limits(companies: Sequence[Evidence]) -> tuple[str, ...]:
         who = "One company does not show" if number == 1 else f"{number} companies hardly show"
         said.append(f"{who} how far companies differ")
     silent = [driver for driver in DRIVERS if not any(each.of(driver) for each in companies)]
-    said += [f"{driver.replace('_', '-').capitalize()}: {WHY_SILENT[driver]}; unchanged" for driver in silent]
+    said += [
+        f"{driver.replace('_', '-').capitalize()}: {WHY_SILENT[driver]}; not learnt"
+        for driver in silent
+    ]
     together = sum(not each.of("price") for each in companies)
     if together and "price" not in silent:
         said.append(
@@ -495,8 +502,8 @@ def _limits(companies: Sequence[Evidence]) -> tuple[str, ...]:
         )
         said.append(f"{is_one} one net rise or fall a year at most")
     if not any(_has_segments(each) for each in companies):
-        said.append("How far segments of a company differ: no company has two; unchanged")
-    return (*said, "Sizes of events and year-to-year swings are not learnt: unchanged")
+        said.append("How far segments of a company differ: no company has two; not learnt")
+    return (*said, "Sizes of events and year-to-year swings: not learnt")
 
 
 def _has_segments(company: Evidence) -> bool:

@@ -30,12 +30,14 @@ from nrrsim.cli.options import (
     Json,
     LedgerForm,
     Port,
+    PriorFile,
     Quiet,
     ScenarioFile,
     ScenarioOrNone,
     Seed,
     Sources,
     Target,
+    companies_of,
     definitions_offered,
     form_of,
     probability_of,
@@ -44,9 +46,10 @@ from nrrsim.cli.options import (
     whole_number,
 )
 from nrrsim.cli.terminal import Ended, animated, ended_by_signals, kept_visible
-from nrrsim.errors import DataError, NrrsimError, UsageError
+from nrrsim.errors import DataError, Finding, NrrsimError, UsageError
 from nrrsim.ledger.reading import as_keys
 from nrrsim.notation import counted, visible
+from nrrsim.notation import month_name as in_words
 
 if TYPE_CHECKING:
     from nrrsim.ledger.ledger import Ledger
@@ -324,13 +327,16 @@ def calibrate(
             "--price-month", metavar="YYYY-MM", help="Shared rises in it are price; repeat."
         ),
     ] = None,
+    prior: PriorFile = None,
     form: LedgerForm = AS_IT_IS,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """What a ledger's past says of churn, contraction, expansion and price: a sourced scenario."""
     from nrrsim.calibration.calibrate import calibrate
+    from nrrsim.calibration.priors import as_prior
 
+    known = as_prior(prior)
     if out and not _fits_a_book(sources, form):
         raise UsageError(f"--out: {NO_BOOK}")
 
@@ -344,6 +350,7 @@ def calibrate(
             term=_terms(term),
             half_life=half_life,
             price_months=price_months or (),
+            prior=known,
             file=Path(file).as_posix(),
         )
 
@@ -361,6 +368,54 @@ def calibrate(
 
 @app.command()
 @reads_a_ledger
+def prior(
+    companies: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="LEDGER...",
+            help="A company each: a file, a run card that names one, or a folder of files.",
+        ),
+    ],
+    as_of: AsOf = None,
+    out: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Write it to this YAML file, for calibrate --prior."),
+    ] = None,
+    form: LedgerForm = AS_IT_IS,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """What is usual of several companies, for one whose ledger shows little to lean on."""
+    from nrrsim.calibration.priors import evidence, learn_prior
+
+    ledgers = companies_of(companies, form)
+    shown, wrong = [], []
+    with _progress(len(ledgers), "ledgers", quiet) as advance:
+        for number, each in enumerate(ledgers):
+            try:
+                with as_keys(each.form.is_card):
+                    ledger = each.form.read(each.sources)
+                    shown.append(evidence(ledger, each.company, as_of, each.price_months))
+            except (DataError, UsageError) as error:
+                wrong.append((each.given, error))
+            if advance:
+                advance(number + 1)
+    if wrong:
+        raise _together(wrong)
+
+    learnt = learn_prior(shown)
+    if out:
+        learnt.write(out)
+    if as_json:
+        typer.echo(_object(learnt.told()))
+    else:
+        from nrrsim.cli.text import prior_lines
+
+        typer.echo("\n".join(prior_lines(learnt.told())))
+
+
+@app.command()
+@reads_a_ledger
 def backtest(
     sources: Sources,
     trials: Annotated[
@@ -371,6 +426,7 @@ def backtest(
         int | None, whole_number("--every", help="Months from one forecast to the next.")
     ] = None,
     half_life: HalfLife = None,
+    prior: PriorFile = None,
     to: Annotated[
         str | None, typer.Option(metavar="YYYY-MM", help="The last month to compare with.")
     ] = None,
@@ -380,14 +436,21 @@ def backtest(
 ) -> None:
     """How often forecasts made in the ledger's past, from what was known then, were right."""
     from nrrsim.calibration.backtest import backtest, origins
+    from nrrsim.calibration.priors import as_prior
 
+    learning: dict[str, Any] = {"half_life": half_life, "prior": as_prior(prior)}
     ledger = _read(sources, form, quiet)
     how: dict[str, Any] = {"every": every, "to": to}
-    number = len(origins(ledger, **how))
-    with _progress(number, "forecasts", quiet) as advance:
-        tested = backtest(
-            ledger, **how, trials=trials, seed=seed, half_life=half_life, progress=advance
+    asked = origins(ledger, **how)
+    number, until = len(asked), learning["prior"].until
+    if until > asked[0] and not quiet:
+        typer.echo(
+            f"note: the prior is learnt up to {in_words(until)}; forecasts made before that lean on"
+            " the one that comes with nrrsim",
+            err=True,
         )
+    with _progress(number, "forecasts", quiet) as advance:
+        tested = backtest(ledger, **how, trials=trials, seed=seed, progress=advance, **learning)
     if as_json:
         typer.echo(_object(tested.told()))
     else:
@@ -716,7 +779,7 @@ def _learnt_of(card: Card) -> Path:
     """
     from nrrsim.calibration.calibrate import calibrate
 
-    form, sources = form_of(card), card.sources
+    form, sources, prior = form_of(card), card.sources, card.parameters.get("prior")
     if not _fits_a_book(sources, form):
         raise UsageError(f"{card.path}: {NO_BOOK}")
     ledger, as_of = _read_as_of(sources, form, card.parameters.get("as_of"), quiet=False)
@@ -727,6 +790,7 @@ def _learnt_of(card: Card) -> Path:
             as_of,
             half_life=card.parameters.get("half_life"),
             price_months=card.parameters.get("price_months") or (),
+            prior=card.from_here(prior) if prior else None,
             file=Path(os.path.relpath(sources[0], scenario.parent)).as_posix(),
         )
     scenario.parent.mkdir(exist_ok=True)
@@ -765,6 +829,21 @@ def _read_as_of(
         if not quiet:
             typer.echo(f"note: as of {as_of}, the ledger's last month", err=True)
     return ledger, as_of
+
+
+def _together(wrong: list[tuple[str, DataError | UsageError]]) -> DataError | UsageError:
+    """What is wrong with several ledgers as one error, each with what was given."""
+    said = {
+        given: str(error).removeprefix(f"{given}: ")
+        for given, error in wrong
+        if isinstance(error, UsageError)
+    }
+    if len(said) == len(wrong):
+        return UsageError("\n".join(f"{given}: {problem}" for given, problem in said.items()))
+    found = [Finding(given, 0, problem) for given, problem in said.items()]
+    for _, error in wrong:
+        found += error.findings if isinstance(error, DataError) else ()
+    return DataError(found)
 
 
 def _terms(given: list[str] | None) -> dict[str, str]:
