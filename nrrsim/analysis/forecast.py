@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -23,6 +24,7 @@ from nrrsim.calibration.backtest import SHARES_TOLD, WHOLE, Backtest, backtest, 
 from nrrsim.calibration.calibrate import MOST_OFTEN, Calibration, calibrate
 from nrrsim.calibration.exposure import check_half_life
 from nrrsim.calibration.mixture import Mixture, mixed
+from nrrsim.calibration.priors import Prior, as_prior
 from nrrsim.calibration.ratios import MEASURES
 from nrrsim.engine.draws import SEED
 from nrrsim.engine.expectation import expect
@@ -340,13 +342,14 @@ def forecast(
     seed: int = SEED,
     half_life: float | None = None,
     price_months: Sequence[str] | None = None,
+    prior: Prior | str | Path | None = None,
 ) -> Forecast | NoForecast:
     """The forecast after what happened, or why there is none.
 
     There is none where the ledger has not been running for a year, nobody is left, it cannot be
-    learnt from, or no `trials` are asked for. half_life, price_months : as for `calibrate`.
+    learnt from, or no `trials` are asked for. half_life, price_months, prior : as for `calibrate`.
 
-    Raises UsageError for a half-life or a price month that cannot be.
+    Raises UsageError for a half-life, a price month or a prior that cannot be.
     """
     trials, seed = whole_of("trials", trials), whole_of("seed", seed)
     if trials == 0:
@@ -358,6 +361,7 @@ def forecast(
     for month in price_months or ():
         past.ledger.calendar.parse_month(month, "price_months")
     check_half_life(half_life)
+    usual = as_prior(prior)
 
     known = parse_month(past.as_of, "as_of") - parse_month(past.ledger.months[0], "month")
     if known < YEAR:
@@ -367,7 +371,7 @@ def forecast(
     if past.ledger.customers(past.as_of).empty:
         return NoForecast("nobody is left")
 
-    learning = {"half_life": half_life, "price_months": tuple(price_months or ())}
+    learning = {"half_life": half_life, "price_months": tuple(price_months or ()), "prior": usual}
     return _answered(Forecast(past, trials, seed, learning))
 
 

@@ -20,8 +20,9 @@ import pandas as pd
 from nrrsim import metrics
 from nrrsim.calibration.calibrate import calibrate
 from nrrsim.calibration.mixture import mixed, rules
+from nrrsim.calibration.priors import as_prior
 from nrrsim.engine.draws import SEED
-from nrrsim.engine.outcomes import TO_THE_BIT, Sample
+from nrrsim.engine.outcomes import TO_THE_BIT, Even, Sample
 from nrrsim.engine.simulation import simulate
 from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger, as_ledger
@@ -261,6 +262,8 @@ def _forecast(
         terms = {name: each for name, each in term.items() if name in there}
         calibrating = {**calibrating, "term": terms}
 
+    # a prior that was learnt from what came later was not known
+    calibrating = {**calibrating, "prior": as_prior(calibrating.get("prior")).known_at(origin)}
     scenario = calibrate(ledger, origin, **calibrating).scenario
     drawn = measured(simulate(scenario, trials, seed))
     model = {
@@ -282,11 +285,11 @@ def _forecast(
             actual = float(outcome.get((measure, segment), np.nan))
             if np.isnan(actual):
                 continue
-            forecast = Sample(published[number])
+            forecast = Even(published[number])
             rows.append(
                 {"origin": origin, "measure": measure, "segment": segment, "actual": actual}
                 | forecast.percentiles(SHARES_TOLD)
-                | {"pit": forecast.place_of(actual), "crps": crps(published[number], actual)}
+                | {"pit": Sample(forecast.values).place_of(actual), "crps": crps(published[number], actual)}
                 | {name: crps(each[number], actual) for name, each in beside.items()}
                 | {"mean_off": abs(float(np.median(beside["mean"][number])) - actual)}
             )

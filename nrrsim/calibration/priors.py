@@ -11,6 +11,7 @@ the likelihood by which `frequency` learns from them; a grid over both makes all
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -38,7 +39,7 @@ from nrrsim.files import write_again
 from nrrsim.ledger.ledger import Ledger
 from nrrsim.messages import located, problems_of
 from nrrsim.months import month_name, parse_month
-from nrrsim.notation import count, counted, label, table_html
+from nrrsim.notation import count, counted, table_html
 from nrrsim.notation import month_name as in_words
 from nrrsim.scenario.beliefs import OR_PERCENT, Z90, Finite, Frozen
 from nrrsim.scenario.checks import unseen_signs
@@ -59,8 +60,10 @@ WHY_SILENT = {
     **dict.fromkeys(("churn", "contraction", "adoption"), "no ledger shows a chance of it"),
     "reactivation": "no customer has left",
 }
-SPREAD_SD = 0.5  # of the logarithm of the spread
-FEW = 10  # companies below which how they differ is hardly known
+SPREAD_SD = 0.35  # of the logarithm of the spread
+# Companies below which a prior says more than they do of how companies differ: n of them know the
+# logarithm of their spread to sqrt(1 / 2n).
+FEW = 5
 Often = Annotated[Finite, Field(gt=0), OR_PERCENT, AfterValidator(YEARLY.check)]
 Chance = Annotated[Finite, OR_PERCENT, AfterValidator(ODDS.check)]
 Spread = Annotated[Finite, Field(gt=0, le=5)]
@@ -141,6 +144,10 @@ class Prior(Frozen):
         often, segments = getattr(self.drivers, driver), self.segments
         return Usual(often.typical, often.sd, segments.unlike, segments.sd, driver not in COUNTED)
 
+    def known_at(self, month: str) -> Prior:
+        """The prior, or the shipped one where it was learnt from what came after a month."""
+        return self if self.until <= month else as_prior(None)
+
     def size(self, driver: str) -> tuple[float, float]:
         """Mean and standard deviation of the share of ARR that an event usually moves."""
         size = getattr(self.sizes, driver)
@@ -155,7 +162,10 @@ class Prior(Frozen):
     def write(self, path: str | Path) -> None:
         """The prior as a file; raises UsageError where it cannot be, or another is there."""
         values = self.model_dump(mode="json", exclude_defaults=True)
-        write_again(path, MADE_BY, yaml_text(values), "nrrsim prior")
+        # a source a line: what JSON puts into quotes YAML reads, too
+        lines = [f"- {json.dumps(each, ensure_ascii=False)}" for each in values.pop("sources")]
+        text = yaml_text(values) + "\n".join(["sources:", *lines]) + "\n"
+        write_again(path, MADE_BY, text, "nrrsim prior")
 
 
 def read_prior(path: str | Path) -> Prior:
@@ -398,7 +408,7 @@ class _Unknown(NamedTuple):
         table = weight.reshape(len(self.middle_scores), len(self.spread_scores))
         one = finer(self.middle_scores, table.sum(axis=1))
         other = finer(self.spread_scores, table.sum(axis=0))
-        return one, other[::2]
+        return one[::2], other[::4]
 
 
 def _posterior(
@@ -410,8 +420,8 @@ def _posterior(
     spoken = {
         driver: [weighed(each, usual[driver]) for each in groups[driver]] for driver in groups
     }
-    segments = _Unknown.about(before.segments.sd, np.linspace(-4, 4, 13), np.linspace(-2, 2, 7))
-    axes = dict.fromkeys(groups, (np.linspace(-6, 6, 61), np.linspace(-3, 3, 15)))
+    segments = _Unknown.about(before.segments.sd, np.linspace(-4, 4, 9), np.linspace(-2, 2, 5))
+    axes = dict.fromkeys(groups, (np.linspace(-6, 6, 41), np.linspace(-3, 3, 11)))
     for _ in range(2):  # a wide grid, and a fine one where the weight is
         over = {driver: _Unknown.about(usual[driver].sd, *axes[driver]) for driver in groups}
         log = {
@@ -474,7 +484,10 @@ def _limits(companies: Sequence[Evidence]) -> tuple[str, ...]:
         who = "One company does not show" if number == 1 else f"{number} companies hardly show"
         said.append(f"{who} how far companies differ")
     silent = [driver for driver in DRIVERS if not any(each.of(driver) for each in companies)]
-    said += [f"{label(driver)}: {WHY_SILENT[driver]}; unchanged" for driver in silent]
+    said += [
+        f"{driver.replace('_', '-').capitalize()}: {WHY_SILENT[driver]}; not learnt"
+        for driver in silent
+    ]
     together = sum(not each.of("price") for each in companies)
     if together and "price" not in silent:
         said.append(
@@ -489,8 +502,8 @@ def _limits(companies: Sequence[Evidence]) -> tuple[str, ...]:
         )
         said.append(f"{is_one} one net rise or fall a year at most")
     if not any(_has_segments(each) for each in companies):
-        said.append("How far segments of a company differ: no company has two; unchanged")
-    return (*said, "Sizes of events and year-to-year swings are not learnt: unchanged")
+        said.append("How far segments of a company differ: no company has two; not learnt")
+    return (*said, "Sizes of events and year-to-year swings: not learnt")
 
 
 def _has_segments(company: Evidence) -> bool:

@@ -278,6 +278,22 @@ def forecast_lines(answer: Mapping[str, Any]) -> list[str]:
     return [*lines, *([] if answer["recurs"] else ["", DOES_NOT_RECUR])]
 
 
+def prior_lines(answer: Mapping[str, Any]) -> list[str]:
+    """What `nrrsim prior` prints for people."""
+    years = count(answer["customer_years"])
+    heads = f"{'Companies':>10} {'Events':>8} {'Customer-years':>15}  Per year, over companies"
+    lines = [f"What is usual of {answer['title']}, {years} customer-years", ""]
+    lines += [f"{'Driver':<14}{heads}"]
+    for driver, each in answer["drivers"].items():
+        range_ = YEARLY if driver in COUNTED else PROBABILITY
+        often = in_words(each["typical"], range_, (each["p05"], each["p95"]))
+        seen = f"{each['companies']:>10} {each['events']:>8,.0f} {each['chances']:>15,.0f}"
+        lines.append(f"{STEPS[driver]:<14}{seen}  {often}")
+    apart = percent(answer["segments"]["unlike"])
+    limits = [f"- {each}" for each in answer["limits"]]
+    return [*lines, "", f"Rates of a company's segments differ by {apart}", "", *limits]
+
+
 def backtest_lines(answer: Mapping[str, Any]) -> list[str]:
     """What `nrrsim backtest` prints for people."""
     origins, titles = answer["origins"], {"whole": "The whole book", "segments": "Each segment"}
