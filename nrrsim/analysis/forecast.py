@@ -270,7 +270,7 @@ class Forecast:
                 "p_target": self.p_target,
                 "mean": self.ahead[end].expected,
                 "recurs": self.recurs,
-                "rows": self.rows(),
+                "rows": [row for row in self.rows() if row["horizon"] == YEAR],
                 "expected": self.expected(),
             }
         }
