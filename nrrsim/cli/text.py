@@ -18,7 +18,7 @@ from nrrsim.notation import (
     points,
     signed_money,
 )
-from nrrsim.report.wording.labels import STEPS, assumption, span, unsigned_lines
+from nrrsim.report.wording.labels import STANDINGS, STEPS, assumption, span, unsigned_lines
 from nrrsim.scenario.book import EVERY_SEGMENT
 from nrrsim.scenario.drivers import COUNTED, DRIVERS
 from nrrsim.scenario.numbers import PROBABILITY, YEARLY
@@ -142,7 +142,7 @@ def frontier_lines(answer: Mapping[str, Any]) -> list[str]:
     """What `nrrsim frontier` prints for people."""
     often = answer["probability"]
     how = "on average" if often is None else f"in {often:.0%} of cases"
-    standing = f" ({answer['standing']} of published surveys)" if answer["standing"] else ""
+    standing = f" ({_standing(answer)})" if answer["standing"] else ""
     lines = [
         f"{answer['title']}: NRR {percent(answer['nrr'])};"
         f" what each lever alone would have to be for {percent(answer['target'])}{standing} {how}",
@@ -177,11 +177,15 @@ def _moved(by: float) -> str:
     return f"{100 * by:+.1f}%".replace("-", MINUS)
 
 
+def _standing(answer: Mapping[str, Any]) -> str:
+    return f"{STANDINGS[answer['standing']]} of published surveys"
+
+
 def _published(beside: Mapping[str, Any]) -> str:
     """What a needed value comes to, beside what is published."""
     if beside.get("standing"):
         gross = f"gross retention {percent(beside['grr_flow'])}"
-        return f"; {gross}, {beside['standing']} of published surveys"
+        return f"; {gross}, {_standing(beside)}"
     if beside.get("usual_uplift"):
         return "; {:.0%} to {:.0%} a year is usual".format(*beside["usual_uplift"])
     return ""

@@ -46,7 +46,13 @@ OWN_WORDS = {
     "price.churn_per_point": "Churn per point of price increase",
     "reactivation.size": "Reactivated share of former ARR",
 }
-
+# Where a ratio stands among published quartiles.
+STANDINGS = {
+    "below p25": "in the lower quarter",
+    "p25 to p50": "between the lower quarter and the middle",
+    "p50 to p75": "between the middle and the upper quarter",
+    "above p75": "in the upper quarter",
+}
 
 SHOCK = "shock"  # the belief that is common to all
 
