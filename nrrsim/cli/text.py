@@ -26,6 +26,7 @@ from nrrsim.report.wording.labels import (
     ENOUGH_YEARS,
     FORECASTERS,
     MEASURES,
+    STANDINGS,
     STEPS,
     assumption,
     span,
@@ -162,7 +163,7 @@ def frontier_lines(answer: Mapping[str, Any]) -> list[str]:
     """What `nrrsim frontier` prints for people."""
     often = answer["probability"]
     how = "on average" if often is None else f"in {often:.0%} of cases"
-    standing = f" ({answer['standing']} of published surveys)" if answer["standing"] else ""
+    standing = f" ({_standing(answer)})" if answer["standing"] else ""
     lines = [
         f"{answer['title']}: NRR {percent(answer['nrr'])};"
         f" what each lever alone would have to be for {percent(answer['target'])}{standing} {how}",
@@ -197,11 +198,15 @@ def _moved(by: float) -> str:
     return f"{100 * by:+.1f}%".replace("-", MINUS)
 
 
+def _standing(answer: Mapping[str, Any]) -> str:
+    return f"{STANDINGS[answer['standing']]} of published surveys"
+
+
 def _published(beside: Mapping[str, Any]) -> str:
     """What a needed value comes to, beside what is published."""
     if beside.get("standing"):
         gross = f"gross retention {percent(beside['grr_flow'])}"
-        return f"; {gross}, {beside['standing']} of published surveys"
+        return f"; {gross}, {_standing(beside)}"
     if beside.get("usual_uplift"):
         return "; {:.0%} to {:.0%} a year is usual".format(*beside["usual_uplift"])
     return ""

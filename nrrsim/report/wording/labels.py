@@ -59,6 +59,13 @@ FORECASTERS = {
     "mean": "Mean of past years",
 }
 ENOUGH_YEARS = 5  # independent ones, of a back-test: fewer prove little
+# Where a ratio stands among published quartiles.
+STANDINGS = {
+    "below p25": "in the lower quarter",
+    "p25 to p50": "between the lower quarter and the middle",
+    "p50 to p75": "between the middle and the upper quarter",
+    "above p75": "in the upper quarter",
+}
 
 DOES_NOT_RECUR = (
     "Past years do not bear the drivers out: this revenue does not recur in the way they assume, so"
