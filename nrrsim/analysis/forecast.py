@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
@@ -29,7 +29,7 @@ from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger
 from nrrsim.messages import whole_of
 from nrrsim.months import parse_month, shift
-from nrrsim.movements import MOVEMENTS, cents
+from nrrsim.movements import MOVEMENTS, json_amount
 from nrrsim.scenario.customers import customers_of
 from nrrsim.scenario.drivers import DRIVERS
 from nrrsim.scenario.scenario import Scenario
@@ -206,13 +206,15 @@ class Forecast:
         By segment `opening` (of its first month) and each movement that is not 0 throughout, an
         amount a month; losses are positive, as everywhere.
         """
-        outlook = expect(self.calibration.scenario)
+        scenario = self.calibration.scenario
+        outlook = expect(scenario)
+        told = partial(json_amount, currency=scenario.opening.currency)
         by_segment = {}
         for segment in outlook.segments:
             own = outlook.data.sel(segment=segment)
-            amounts = {name: [cents(each) for each in own[name].values] for name in MOVEMENTS}
+            amounts = {name: [told(each) for each in own[name].values] for name in MOVEMENTS}
             by_segment[segment] = {
-                "opening": [cents(own["opening"].values[0])],
+                "opening": [told(own["opening"].values[0])],
                 **{name: each for name, each in amounts.items() if any(each)},
             }
         return by_segment

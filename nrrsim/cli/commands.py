@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 
 
 MOST_FINDINGS = 50
+AN_EXAMPLE = "{}: the example that comes with nrrsim"
 PATIENCE = 1.0  # seconds after which a terminal is told what goes on
 app = typer.Typer(
     name="nrrsim",
@@ -171,7 +172,7 @@ def metrics(
     else:
         from nrrsim.report.wording.labels import headline_lines
 
-        typer.echo("\n".join(headline_lines(headline, ledger.currency, by)))
+        typer.echo("\n".join(headline_lines(headline, by)))
 
 
 @app.command()
@@ -498,7 +499,7 @@ def report(
         list[Path],
         typer.Argument(
             metavar="RUNCARD...",
-            help="What to run, such as params/2026Q3.yaml; or a scenario's file, for its report.",
+            help="What to run, such as params/2026Q3.yaml; or a scenario, for its report.",
         ),
     ],
     to: Annotated[str, typer.Option(help="Any of pdf,html,xlsx.")] = "pdf,html",
@@ -532,6 +533,7 @@ def report(
 ) -> None:
     """Run a notebook as its card says, and make the report; of a scenario's file, its own."""
     from nrrsim.report.run import run_card
+    from nrrsim.scenario.scenario import examples
 
     over = _settings(said)
 
@@ -547,6 +549,10 @@ def report(
     for number, card in enumerate(cards, 1):
         if moves and len(cards) > 1:
             typer.echo(f"{card}: report {number} of {len(cards)}", err=True)
+        if not card.exists() and str(card) in examples():
+            if not quiet:
+                typer.echo(f"note: {AN_EXAMPLE.format(card)}", err=True)
+            card = examples()[str(card)]
         how: dict[str, Any] = {"over": over, "latest": latest, "summary": summary}
         folder = run_card(card, to=forms, engine=engine.value, out=out, progress=moves, **how)
         made = [f"report.{form}" for form in forms] + ["summary.pdf"] * summary
@@ -593,7 +599,7 @@ def _scenario(path: str, quiet: bool) -> Scenario:
     believed = read_scenario(file)
     notices = believed.notices
     if file != Path(path):
-        notices = (f"{path}: the example that comes with nrrsim", *notices)
+        notices = (AN_EXAMPLE.format(path), *notices)
     for notice in () if quiet else notices:
         typer.echo(f"note: {notice}", err=True)
     return believed

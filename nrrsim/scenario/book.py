@@ -61,7 +61,7 @@ class SyntheticBook(Frozen):
     """A book laid out from a few numbers; shares are normalised.
 
     `currency`: that of the ARR; where it is not stated, amounts print without a sign. `starts`: the
-    month of the opening book, month 0; where it is not stated, months are M01, M02, ...
+    month at whose end the book is as it says (month 0); without it months have numbers alone.
     """
 
     arr: Arr
@@ -150,7 +150,8 @@ class NewBusiness(Frozen):
     customers: Annotated[int, Strict(), Field(ge=1, le=MOST_CUSTOMERS), OR_DECIMAL]
 
 
-LAID_OUT = set(SyntheticBook.model_fields) - {"currency"}  # which any book may state
+# a currency any book may state, and where a ledger is named `starts` is told that it is `as_of`
+LAID_OUT = {"arr", "segments"}
 
 
 def is_mixed(book: Any) -> bool:

@@ -161,17 +161,16 @@ class Scenario(Frozen):
 
     @cached_property
     def start(self) -> str:
-        """The month before the first: a ledger's `as_of`, or when a synthetic book `starts` (M00
-        where it does not say).
+        """The month before the first: the ledger's `as_of`, the month in which a synthetic book
+        `starts`, or M00.
         """
         return self.month(0)
 
     def month(self, t: int) -> str:
-        """The name of month t: YYYY-MM where the book says when it starts, else M01, M02, ..."""
-        book = self.book
-        first = book.as_of if isinstance(book, LedgerBook) else book.starts
-        if first is not None:
-            return shift(first, t)
+        """The name of month t: YYYY-MM where the book says when it is of, else M01, M02, ..."""
+        begun = self.book.as_of if isinstance(self.book, LedgerBook) else self.book.starts
+        if begun is not None:
+            return shift(begun, t)
         return f"M{t:0{max(2, len(str(self.months)))}d}"
 
     def customers(self) -> Customers:
@@ -270,13 +269,27 @@ def find_scenario(name: str) -> Path:
     """
     if os.path.exists(name) or not re.fullmatch(r"[^./\\]+", name):
         return Path(name)
-    examples = {each.stem: each for each in shared("params", "scenarios").glob("*.yaml")}
-    if name not in examples:
+    known = examples()
+    if name not in known:
         raise UsageError(
             f"{name}: there is no such scenario, and none of that name comes with nrrsim;"
-            f" {did_you_mean(name, sorted(examples))}"
+            f" {did_you_mean(name, sorted(known))}"
         )
-    return examples[name]
+    return known[name]
+
+
+def examples() -> dict[str, Path]:
+    """The scenarios that come with nrrsim, by name."""
+    return {each.stem: each for each in sorted(shared("params", "scenarios").glob("*.yaml"))}
+
+
+def stated_in(path: str | Path) -> dict[str, Any]:
+    """What a scenario's file states, with all that it extends, unchecked.
+
+    Raises UsageError where there is no such file, or it cannot be read.
+    """
+    file = Path(path)
+    return extended(read_yaml(file, "scenario"), file, (file.resolve(),)).values
 
 
 def is_card(values: Collection[str]) -> bool:

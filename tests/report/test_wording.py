@@ -233,19 +233,19 @@ def rare_moves():
     )
     term = since.Term("window", "6 months", "12 months")
     yield "since/since_heading", (report,)
-    yield "since/since", (report, since.Change((term, term), "", "", None))
-    yield "since/since", (report, since.Change((), "it begins later", "", None))
-    yield "since/since", (report, since.Change((), "", "Q2 2026", None))
+    yield "since/since", (report, since.Terms((term, term), "", "", None))
+    yield "since/since", (report, since.Terms((), "it begins later", "", None))
+    yield "since/since", (report, since.Terms((), "", "Q2 2026", None))
     for restated in (1.06, 1.03, 1.02):
-        yield "since/since", (report, since.Change((), "", "", restated))
-        yield "since/since", (replace(report, nrr=1.03), since.Change((), "", "", restated))
+        yield "since/since", (report, since.Terms((), "", "", restated))
+        yield "since/since", (replace(report, nrr=1.03), since.Terms((), "", "", restated))
     for nrr in (1.05, 1.03, 1.0):
-        yield "since/since", (replace(report, nrr=nrr), since.Change((), "", "", None))
+        yield "since/since", (replace(report, nrr=nrr), since.Terms((), "", "", None))
         yield "since/why", (replace(report, nrr=nrr), since.Why(()))
     whose = since.Cause("churn", -0.02, "Alder"), since.Cause("Q3 2025 rolled off", 0.01, None)
     for is_restated in (False, True):
         yield "since/why", (replace(report, is_restated=is_restated), since.Why(whose))
-    figure, cause = since.Figure("NRR", "103.0%", "102.1%"), since.Named("Alder", -0.009)
+    figure, cause = since.Figure("NRR", "103.0%", "102.1%"), facts.Change("Alder", -0.009)
     yield "since/restated", (report, since.Restated((figure, figure), (cause,), True))
     yield "since/restated", (report, since.Restated((figure,), (cause, cause), True))
     for has_book in (False, True):

@@ -144,8 +144,9 @@ def unsigned_lines(currency: str | None) -> list[str]:
     return [] if currency else ["", "no currency is stated: amounts are printed without a sign"]
 
 
-def headline_lines(headline: Mapping[str, Any], currency: str, by: str = "segment") -> list[str]:
+def headline_lines(headline: Mapping[str, Any], by: str = "segment") -> list[str]:
     """What `nrrsim metrics` prints for people; `by`: what the segments are split by."""
+    currency = headline["currency"] or ""
     title = DEFINITIONS[headline["definition"]].title.lower()
     title += ", without price" if headline.get("ex_price") else ""
     # a column's own values are printed as they are

@@ -16,6 +16,7 @@ from nrrsim.analysis.since import FIGURES, RATES
 from nrrsim.metrics import DEFINITIONS
 from nrrsim.months import shift
 from nrrsim.notation import counted, label, money, month_name, percent, points
+from nrrsim.report.wording.facts import Change
 from nrrsim.report.wording.labels import STEPS, Markdown, at_percentile, joined, period
 
 if TYPE_CHECKING:
@@ -248,14 +249,6 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Named:
-    """A customer, and how many points of NRR it is."""
-
-    name: str
-    change: float
-
-
-@dataclass(frozen=True)
 class Restated:
     """The published figures that moved, and the customers who moved NRR most.
 
@@ -263,7 +256,7 @@ class Restated:
     """
 
     figures: tuple[Figure, ...]
-    causes: tuple[Named, ...]
+    causes: tuple[Change, ...]
     has_book: bool
 
     @classmethod
@@ -284,7 +277,7 @@ class Restated:
         # an effect is of amounts, whose prices nobody kept
         least = float("inf") if since.past.ex_price else SMALL
         found = found[found["effect"].abs() >= least].head(MOST_CAUSES)
-        causes = tuple(Named(_whom(row, since), row["effect"]) for _, row in found.iterrows())
+        causes = tuple(Change(_whom(row, since), row["effect"]) for _, row in found.iterrows())
         return cls(moved, causes, since.before is not None and since.before.book is not None)
 
 
@@ -331,7 +324,7 @@ class Term:
 
 
 @dataclass(frozen=True)
-class Change:
+class Terms:
     """The terms in which two reports differ, or why nothing is compared; none where all is.
 
     lacks : the period of the two that has no NRR. restated : last quarter's NRR as it is today,
@@ -440,7 +433,7 @@ SENTENCES: Mapping[str, Any] = {
     "why": Why,
     "restated": Restated,
     "since_heading": None,  # Report alone
-    "since": Change,
+    "since": Terms,
     "restatements": Restatements,
     "ranges": Ranges,
 }
