@@ -145,7 +145,7 @@ def draw_drivers(
 ) -> dict[str, dict[str, dict]]:
     """By driver and segment (or `all`) the entry with each of its numbers drawn, arrays [trial, 1].
 
-    A `shock` field comes with each entry: the factor on its annual rate. `{mean, sd}` stays: each event draws its own.
+    A `shock` field comes with each entry: the factor of the year, common and own, on its annual rate. `{mean, sd}` stays: each event draws its own.
     """
     scores = tied_scores(scenario.get("correlations") or [], trials, rng)
     common = rng.standard_normal((trials, 1))
@@ -169,6 +169,11 @@ def draw_drivers(
     for driver, absent in ABSENT.items():
         beta = (scenario.get("shock") or {}).get(driver, 0.0)
         shock = np.exp(beta * common - beta**2 / 2)
+        beta = (scenario.get("year_effects") or {}).get(driver, 0.0)
+        if is_belief(beta):  # drawn, and then the year's own score
+            beta = believed(beta, rng.standard_normal(trials), 0.0, 2.0)[:, None]
+        own = rng.standard_normal((trials, 1)) if np.any(beta) else 0.0
+        shock = shock * np.exp(beta * own - beta**2 / 2)
         drivers[driver] = {}
         for where, entry in {
             "all": {},
@@ -333,7 +338,7 @@ def follow(
 
 
 def struck(rate: np.ndarray, entry: dict, cap: float) -> np.ndarray:
-    """An annual rate under the trial's common shock."""
+    """An annual rate in the trial's good or bad year."""
     return np.minimum(rate * entry["shock"], cap)
 
 

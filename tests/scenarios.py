@@ -1,4 +1,4 @@
-"""Thirteen scenarios as unlike as the model allows, small enough to be played often."""
+"""Scenarios as unlike as the model allows, small enough to be played often."""
 
 import numpy as np
 from conftest import ROOT
@@ -105,6 +105,25 @@ VARIED = {
             "reactivation": 0.5,
         },
     },
+    "years that differ, driver by driver": {
+        "book": THREE,
+        "drivers": {
+            "churn": {"smb": 0.5, "mid": 0.1, "big": {"between": [0.02, 0.1]}},
+            "contraction": {"all": {"rate": 0.3, "size": 0.2}},
+            "adoption": {"all": SIZED},
+            "cross_sell": {"all": {"rate": 0.3, "size": 0.1}},
+            "price": {"all": {"uplift": 0.05, "churn_per_point": 0.5}},
+            "reactivation": {"all": {"rate": 0.3}},
+        },
+        "year_effects": {
+            "churn": 0.4,
+            "contraction": {"dist": "beta", "a": 1.5, "b": 4},
+            "adoption": {"between": [0.1, 0.6]},
+            "cross_sell": {"dist": "normal", "mean": 0, "sd": 0.4},
+            "price": 0.3,
+            "reactivation": {"dist": "uniform", "min": 0, "max": 0.8},
+        },
+    },
     "churn by tenure year": {
         "book": THREE,
         "drivers": {
@@ -191,7 +210,7 @@ def scaled_105() -> dict:
 
 
 def varied(months: int) -> dict[str, nr.Scenario]:
-    """All thirteen, over so many months."""
+    """All of them, over so many months."""
     all_of_them = VARIED | {"nrr-105, small": scaled_105()}
     return {
         name: nr.Scenario.of({**values, "months": months}) for name, values in all_of_them.items()
@@ -260,6 +279,9 @@ def by_chance(seed: int) -> nr.Scenario:
             "early": {"churn": -0.4, "from": 2, "ramp": 5},
             "late": {"churn": 0.3, "from": 4},
         }
+    own = np.random.default_rng([seed, 1])  # what came later leaves the others as they were
+    if not is_certain and own.random() < 0.5:
+        values["year_effects"] = {driver: float(own.uniform(0, 0.5)) for driver in drivers}
     return nr.Scenario.of(values)
 
 

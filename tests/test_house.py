@@ -24,7 +24,8 @@ HOUSE = {
     " lostcells rows containers textfiles spreadsheets sheets records sources captions"
     " across monthcells wide columns layouts paying values periods lines versions logs"
     " statuses totals names habits rollforward currency check ledger",
-    "scenario": "beliefs numbers drivers book customers programmes extends checks table scenario plan",
+    "scenario": "beliefs numbers year_effects drivers book customers programmes extends checks table"
+    " scenario plan",
     "engine": "draws groups paths outcomes kernel driver_rates sizes expectation switched moments"
     " simulation quick",
     "calibration": "exposure frequency sizes tenure years calibrate backtest",

@@ -19,7 +19,7 @@ from nrrsim.calibration.exposure import Exposure
 from nrrsim.calibration.frequency import Learnt, counts_of, posterior
 from nrrsim.calibration.sizes import MOST_UNEVEN, USUAL_SIZE, fitted_sizes, share_that_shows
 from nrrsim.calibration.tenure import Curve, tenure_curves
-from nrrsim.calibration.years import common_shock, drift_and_season
+from nrrsim.calibration.years import drift_and_season, year_effects
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.files import whole
 from nrrsim.ledger.ledger import Ledger, as_ledger
@@ -30,7 +30,9 @@ from nrrsim.scenario.beliefs import Z90, Beta, Lognormal, beta_of
 from nrrsim.scenario.book import book_reading, is_address
 from nrrsim.scenario.customers import customers_of
 from nrrsim.scenario.drivers import COUNTED, DRIVERS
+from nrrsim.scenario.numbers import YEAR_EFFECT
 from nrrsim.scenario.scenario import Scenario
+from nrrsim.scenario.year_effects import factor_range
 from nrrsim.yamlfile import yaml_text
 
 MADE_BY = (
@@ -56,7 +58,6 @@ class Calibration:
 
     scenario: Scenario
     learnt: tuple[Learnt, ...]
-    shock: dict[str, float]
     years: int
     findings: tuple[str, ...]
 
@@ -92,7 +93,8 @@ class Calibration:
                 "misfit": each.misfit,
             }
         term = self.scenario.plain()["book"]["term"]
-        learnt = {"years": self.years, "term": term, "drivers": drivers, "shock": self.shock}
+        uneven = {name: _uneven(beta) for name, beta in self.scenario.year_effects.items()}
+        learnt = {"years": self.years, "term": term, "drivers": drivers, "year_effects": uneven}
         about = {"title": self.scenario.title, "currency": self.scenario.opening.currency or None}
         return {**about, **learnt, "findings": list(self.findings)}
 
@@ -146,7 +148,7 @@ def calibrate(
     annual = np.array([terms[name] == "annual" for name in exposure.segments])
     learnt, findings = _learn(exposure, annual)
     curves, of_tenure = tenure_curves(exposure, annual)
-    shock, years = common_shock(exposure, learnt, annual)
+    uneven, years = year_effects(exposure, learnt, annual)
 
     # a scenario is of today's book: who else there was has taught the others
     here = [name for name in exposure.segments if name in set(exposure.present)]
@@ -165,11 +167,13 @@ def calibrate(
         "drivers": drivers,
     }
 
-    if shock:
-        values["shock"] = shock
+    # what a segment of today's book has
+    acting = {name: each for name, each in uneven.items() if name in drivers}
+    if acting:
+        values["year_effects"] = {name: _beta(mean, sd) for name, (mean, sd) in acting.items()}
         values["source"] = (
-            f"shock: how much the drivers differed over {years} past years,"
-            " and that there were so few"
+            f"year_effects: how much each driver differed over {counted(years, 'past year')}"
+            " beyond the luck of single customers, and what is usual"
         )
     ties = [
         [f"churn.{name}.alpha", f"churn.{name}.beta", curve.rho]
@@ -195,7 +199,7 @@ def calibrate(
         *missing,
         *drift_and_season(exposure, annual),
     ]
-    return Calibration(scenario, tuple(learnt), shock, years, tuple(dict.fromkeys(notes)))
+    return Calibration(scenario, tuple(learnt), years, tuple(dict.fromkeys(notes)))
 
 
 def _learn(exposure: Exposure, annual: np.ndarray) -> tuple[list[Learnt], list[str]]:
@@ -327,6 +331,13 @@ def _rate(mean: float, sd: float) -> dict[str, Any]:
         "mean": _rounded(min(mean, MOST_OFTEN)),
         "sd": _rounded(max(sd, 1e-6)),
     }
+
+
+def _uneven(beta: Any) -> dict[str, Any]:
+    """How uneven a driver's years are, and the 90 % range of a year's factor that comes of it."""
+    (p05, p95), (low, high) = YEAR_EFFECT.span(beta), factor_range(beta)
+    factor = {"p05": low, "p95": high}
+    return {"mean": YEAR_EFFECT.mean(beta), "p05": p05, "p95": p95, "factor": factor}
 
 
 def _belief(each: Learnt) -> Beta | Lognormal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from nrrsim.notation import (
@@ -22,7 +23,8 @@ from nrrsim.report.wording.labels import STEPS, assumption, span, unsigned_lines
 from nrrsim.scenario.book import EVERY_SEGMENT
 from nrrsim.scenario.drivers import COUNTED, DRIVERS
 from nrrsim.scenario.numbers import PROBABILITY, YEARLY
-from nrrsim.scenario.table import between, in_words, swing
+from nrrsim.scenario.table import between, in_words
+from nrrsim.scenario.year_effects import factor_range, swing
 
 if TYPE_CHECKING:
     from nrrsim.ledger.exports import Format
@@ -218,10 +220,9 @@ def calibrated_lines(answer: Mapping[str, Any]) -> list[str]:
                 often = in_words(each["mean"], range_, (each["p05"], each["p95"]))
                 seen = f"{each['events']:>8,.0f} {each['chances']:>15,.1f} {size:>7}"
                 lines.append(f"{STEPS[driver]:<14}{names[name]:<{width}} {seen}  {often}")
-    swings = [f"{STEPS[name].lower()} {swing(beta)}" for name, beta in answer["shock"].items()]
+    years = {name: tuple(each["factor"].values()) for name, each in answer["year_effects"].items()}
     terms = ", ".join(f"{names[name]} {term}" for name, term in answer["term"].items())
-    year = f"Market-wide good or bad year: {', '.join(swings) or 'none seen'}"
-    return [*lines, "", f"Contracts: {terms}", year]
+    return [*lines, "", f"Contracts: {terms}", *_swing_lines("Year-to-year swings", years)]
 
 
 def backtest_lines(answer: Mapping[str, Any]) -> list[str]:
@@ -273,10 +274,19 @@ def belief_lines(scenario: Scenario) -> list[str]:
             why = f"{because} [{source}]".strip() if source else because
             where = "All segments" if segment == EVERY_SEGMENT else label(segment)
             lines.append(f"{where}: {numbers} {why or '[no source given]'}")
-    swings = [
-        f"{STEPS[name].lower()} {swing(beta)}" for name, beta in scenario.shock.items() if beta
-    ]
-    return [*lines, *([f"Market-wide good or bad year: {', '.join(swings)}"] if swings else [])]
+    ranges = (
+        {name: factor_range(beta) for name, beta in betas.items() if beta}
+        for betas in (scenario.shock, scenario.year_effects)
+    )
+    titles = ("Market-wide good or bad year", "Year-to-year swings")
+    swings = [_swing_lines(title, each) for title, each in zip(titles, ranges, strict=True)]
+    return [*lines, *chain(*swings)]
+
+
+def _swing_lines(title: str, ranges: Mapping[str, tuple[float, float]]) -> list[str]:
+    """In one line, or none, what good and bad years do to each driver."""
+    swings = ", ".join(f"{STEPS[name].lower()} {swing(*ends)}" for name, ends in ranges.items())
+    return [f"{title} (90% range): {swings}"] if swings else []
 
 
 def profile_lines(profile: Mapping[str, Any]) -> list[str]:

@@ -1,6 +1,6 @@
 """A scenario in, each driver's numbers by draw and segment out; never moves a customer.
 
-Beliefs are drawn, cut to the range of their field, multiplied by the common shock and by
+Beliefs are drawn, cut to the range of their field, multiplied by how good the year is and by
 programmes, and capped.
 """
 
@@ -22,8 +22,14 @@ from nrrsim.scenario.numbers import Sized
 from nrrsim.scenario.programmes import Programme
 from nrrsim.scenario.scenario import Scenario
 from nrrsim.scenario.table import Table
+from nrrsim.scenario.year_effects import year_factor
 
 SHOCK = "shock"  # its name among the scores of beliefs
+
+
+def year_name(driver: str) -> str:
+    """What a driver's year effect is called among the scores of beliefs."""
+    return f"year_effects.{driver}"
 
 
 def rates_name(driver: str, field: str) -> str:
@@ -194,16 +200,21 @@ def draw_rates(
 
 
 def slots_of(scenario: Scenario) -> dict[str, int]:
-    """Every belief, and the common shock if there is one, with a Sobol dimension of its own."""
+    """Every belief, the common shock and each year effect with a Sobol dimension of its own."""
     own = {each.name: each.slot for each in scenario.table.uncertain}
-    return own | ({SHOCK: 0} if any(scenario.shock.values()) else {})
+    years = {
+        year_name(driver): scenario.table.slots + place
+        for place, driver in enumerate(DRIVERS)
+        if scenario.year_effects.get(driver)
+    }
+    return own | ({SHOCK: 0} if any(scenario.shock.values()) else {}) | years
 
 
 def rates_at(
     scenario: Scenario, customers: Customers, z: Mapping[str, np.ndarray], count: int
 ) -> Rates:
-    """The rates where the beliefs, and the shock, have the normal scores `z`, `ndarray[count]` of
-    each.
+    """The rates where the beliefs, the shock and the year effects have the normal scores `z`,
+    `ndarray[count]` of each.
     """
     drawn: dict[str, Any] = {each.name: each.value for each in scenario.table.stated}
     for each in scenario.table.uncertain:
@@ -211,7 +222,7 @@ def rates_at(
     years = 1 + int(tenure_year(customers.oldest, scenario.months, np.inf))
     arrays = _filled(scenario.table, customers.segments, drawn, count, years)
     return Rates(
-        **_shocked(scenario, arrays, z.get(SHOCK)),
+        **_of_the_year(scenario, arrays, z),
         sizes=sizes_of(scenario, customers.segments),
         in_the_year=in_the_year(scenario, customers.segments),
         effects=effects_of(scenario.programmes.values(), customers.segments, scenario.months),
@@ -260,15 +271,17 @@ def _churn_by_year(values: Mapping[str, Any], years: int) -> np.ndarray:
     return by_year[:, np.minimum(np.arange(years), len(stated) - 1)]
 
 
-def _shocked(
-    scenario: Scenario, arrays: dict[str, np.ndarray], z: np.ndarray | None
+def _of_the_year(
+    scenario: Scenario, arrays: dict[str, np.ndarray], z: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Annual rates times exp(beta z - beta^2 / 2)."""
-    for driver, beta in scenario.shock.items():
-        if z is not None and beta:
-            name = RATES_OF[driver][0]
-            factor = np.exp(beta * z - beta**2 / 2).reshape(-1, *[1] * (arrays[name].ndim - 1))
-            arrays[name] = arrays[name] * factor
+    """Annual rates in a year that is good or bad for all, and for each driver by itself."""
+    common = ((driver, beta, SHOCK) for driver, beta in scenario.shock.items())
+    own = ((driver, beta, year_name(driver)) for driver, beta in scenario.year_effects.items())
+    for driver, beta, name in (*common, *own):
+        if beta:
+            rate = arrays[RATES_OF[driver][0]]
+            factor = year_factor(beta, z[name]).reshape(-1, *[1] * (rate.ndim - 1))
+            arrays[RATES_OF[driver][0]] = rate * factor
     return arrays
 
 

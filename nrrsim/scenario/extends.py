@@ -121,7 +121,8 @@ def _seen_from(document: Document, folder: Path) -> Document:
 
 def _merged_values(base: Any, over: Any, at: Path_, replaced: set[Path_]) -> Any:
     # drivers.churn.smb.rate: what stands deeper than a field is one value, and is replaced whole
-    is_value = len(at) >= 4 or not isinstance(base, Mapping) or not isinstance(over, Mapping)
+    is_field = len(at) >= (2 if at[:1] == ("year_effects",) else 4)
+    is_value = is_field or not isinstance(base, Mapping) or not isinstance(over, Mapping)
     if is_value or (at == ("book",) and is_mixed({**base, **over})):
         replaced.add(at)
         return over

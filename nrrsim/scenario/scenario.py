@@ -53,9 +53,18 @@ from nrrsim.scenario.checks import (
 from nrrsim.scenario.customers import Customers, laid_out, of_ledger, with_newcomers
 from nrrsim.scenario.drivers import Driver, Drivers
 from nrrsim.scenario.extends import copied, extended, gives_way, merged, with_churn_rates
-from nrrsim.scenario.numbers import CORRELATION, OF_TARGET, SWING, TARGET, Sized
+from nrrsim.scenario.numbers import (
+    CORRELATION,
+    OF_TARGET,
+    SWING,
+    TARGET,
+    YEAR_EFFECT,
+    Range,
+    Sized,
+)
 from nrrsim.scenario.programmes import Programme
-from nrrsim.scenario.table import Stated, Table, between, in_words
+from nrrsim.scenario.table import Table, between, in_words, is_cut
+from nrrsim.scenario.year_effects import YearEffect
 from nrrsim.yamlfile import Document, read_yaml
 
 if TYPE_CHECKING:
@@ -63,7 +72,8 @@ if TYPE_CHECKING:
 
 MOST_MONTHS = 600
 # What a scenario alone states.
-OF_SCENARIOS = {"extends", "book", "drivers", "correlations", "shock", "new_business", "programmes"}
+OF_SCENARIOS = {"extends", "book", "drivers", "correlations", "shock", "year_effects",
+                "new_business", "programmes"}  # fmt: skip
 # What a file that extends another may state in part.
 REQUIRE_NOTHING = ("Churn", "Contraction", "Growth", "Price", "Reactivation", "Segment",
                    "SyntheticBook")  # fmt: skip
@@ -100,6 +110,7 @@ class Scenario(Frozen):
     drivers: Drivers = Drivers()
     correlations: tuple[tuple[str, str, Correlation], ...] = ()
     shock: dict[Driver, ShockBeta] = Field(default_factory=dict)
+    year_effects: dict[Driver, YearEffect] = Field(default_factory=dict)
     new_business: dict[str, NewBusiness] = Field(default_factory=dict)
     programmes: dict[str, Programme] = Field(default_factory=dict)
     also: ClassVar = ("extends",)
@@ -210,7 +221,11 @@ class Scenario(Frozen):
         def kind(name: str) -> str:
             return "drawn anew by each event" if name in drawn else "a plain number"
 
-        notices = [*map(_cut, self.table.uncertain)]
+        notices = [_cut(each.name, each.value, each.range) for each in self.table.uncertain]
+        notices += [
+            _cut(f"year_effects.{driver}", beta, YEAR_EFFECT)
+            for driver, beta in self.year_effects.items()
+        ]
         notices += [
             f"correlations: {name} is {kind(name)}, so its correlation has no effect"
             for pair in self.correlations
@@ -229,16 +244,15 @@ class Scenario(Frozen):
         return tuple(dict.fromkeys(filter(None, notices)))
 
 
-def _cut(number: Stated) -> str:
+def _cut(name: str, value: Any, range_: Range) -> str:
     """That part of a belief lies outside its range, and which mean acts; empty if none does."""
-    range_ = number.range
-    if not number.is_cut:
+    if not is_cut(value, range_):
         return ""
-    outside, acting = 1 - range_.inside(number.value), in_words(number.mean, range_)
-    stated = getattr(number.value, "mean", None)
+    outside, acting = 1 - range_.inside(value), in_words(range_.mean(value), range_)
+    stated = getattr(value, "mean", None)
     was = acting if stated is None else in_words(stated, range_)
     return (
-        f"{number.name}: {outside:.1%} of this distribution lies outside"
+        f"{name}: {outside:.1%} of this distribution lies outside"
         f" {between(range_.low, range_.high, range_)} and is cut away: it acts with a mean of"
         f" {acting}{f', not {was}' if was != acting else ''}"
     )

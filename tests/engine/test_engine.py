@@ -20,7 +20,7 @@ from nrrsim.movements import COUNTS, MOVEMENTS
 TRIALS, SEED, LONGEST = 20_000, 20260930, 36
 HORIZONS = (12, 18, 36)
 NAMES = list(varied(12))
-# With some 12 x 12 x 3 comparisons, one above 4.5 by chance alone comes once in 300 runs; the seed is fixed.
+# With some 13 x 12 x 3 comparisons, one above 4.5 by chance alone comes once in 300 runs; the seed is fixed.
 LIMIT = 4.5
 
 

@@ -181,7 +181,8 @@ def test_both_codings_agree_on_any_scenario(seed):
 
 
 def test_chance_reaches_every_corner():
-    """Among the fifty are all drivers, both terms, curves, shocks, programmes, beliefs and none."""
+    """Among the fifty are all drivers, both terms, curves, shocks, year effects, programmes,
+    beliefs and none."""
     drawn = [by_chance(seed) for seed in range(50)]
     for driver in MOVEMENTS:
         assert 10 < sum(bool(getattr(each.drivers, driver)) for each in drawn) < 50, driver
@@ -191,8 +192,11 @@ def test_chance_reaches_every_corner():
     assert {term for each in drawn for term in each.opening.annual.tolist()} == {True, False}
 
     shocked = [any(each.shock.values()) for each in drawn]
-    certain = [not each.table.uncertain and not each.shock for each in drawn]
+    certain = [
+        not each.table.uncertain and not each.shock and not each.year_effects for each in drawn
+    ]
     assert sum(shocked) > 5
+    assert sum(bool(each.year_effects) for each in drawn) > 5
     assert 10 < sum(certain) < 40
     assert sum(bool(each.programmes) for each in drawn) > 5
     assert max(each.months for each in drawn) > 24

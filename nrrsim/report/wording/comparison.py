@@ -31,6 +31,8 @@ from nrrsim.notation import (
 from nrrsim.report.wording.facts import Change, Checks, Ratio, bad_to_good, changes
 from nrrsim.report.wording.labels import (
     GROUP_WORDS,
+    SHOCK,
+    YEAR_EFFECT,
     Markdown,
     assumption,
     belief,
@@ -38,7 +40,8 @@ from nrrsim.report.wording.labels import (
     span,
 )
 from nrrsim.scenario.drivers import DRIVERS
-from nrrsim.scenario.table import between, in_words, swing
+from nrrsim.scenario.table import between, in_words
+from nrrsim.scenario.year_effects import factor_range, swing
 
 if TYPE_CHECKING:
     from nrrsim.analysis.comparison import Comparison
@@ -204,7 +207,13 @@ def _rows(c: Comparison) -> dict[str, dict[int, str]]:
     for place, scenario in enumerate(c.scenarios):
         for driver, beta in scenario.shock.items():
             what = f"Market-wide good or bad year: {GROUP_WORDS[driver].lower()}"
-            say(what, place, swing(beta))
+            say(what, place, f"{swing(*factor_range(beta))} (90% range)")
+        for driver, beta in scenario.year_effects.items():
+            say(
+                belief(YEAR_EFFECT + driver, c.labels),
+                place,
+                f"{swing(*factor_range(beta))} (90% range)",
+            )
         if scenario.table.ties:
             say("Correlations", place, _correlations(c, scenario))
         if scenario.programmes:
@@ -587,7 +596,7 @@ class Tornado:
         first = next(iter(c.sensitivity.beliefs), None)
         if first is None:
             return cls(None, False, None)
-        return cls(belief(first.name, c.labels), first.name == "shock", first.known)
+        return cls(belief(first.name, c.labels), first.name == SHOCK, first.known)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from nrrsim.report.wording.facts import bad_to_good, known
 from nrrsim.report.wording.labels import SHOCK, STEPS, Markdown, belief, period
 from nrrsim.report.wording.quarterly import Renewal
 from nrrsim.scenario.drivers import COUNTED
+from nrrsim.scenario.year_effects import factor_range, swing
 
 if TYPE_CHECKING:
     from nrrsim.analysis.forecast import Forecast, NoForecast
@@ -154,27 +155,28 @@ class WhyNot:
 
 
 @dataclass(frozen=True)
-class Shock:
-    """A driver that a good or bad year moves, and by how much (one standard deviation)."""
+class Swing:
+    """What good and bad years do to a driver: the 90 % range of its factor, in words."""
 
     driver: str
-    size: float
+    range: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Assumptions:
-    """Where assumptions are from, which segments' contracts run how long, and the shocks."""
+    """Where assumptions are from, which segments' contracts run how long, and years' swings."""
 
     because: str
     yearly: tuple[str, ...]
     monthly: tuple[str, ...]
     segments: int
     listed: int
-    shocks: tuple[Shock, ...]
+    swings: tuple[Swing, ...]
 
     @classmethod
     def of(cls, ahead: Forecast) -> Self:
-        plain, shock = ahead.calibration.scenario.plain(), ahead.calibration.shock.items()
+        scenario = ahead.calibration.scenario
+        plain = scenario.plain()
         term, named = plain["book"]["term"], partial(label, labels=ahead.past.labels)
         return cls(
             because=plain["because"],
@@ -182,8 +184,9 @@ class Assumptions:
             monthly=tuple(named(name) for name, each in term.items() if each == "monthly"),
             segments=len(term),
             listed=len(ahead.largest),
-            shocks=tuple(
-                Shock(STEPS[name].lower(), abs(b)) for name, b in shock if abs(b) >= 0.005
+            swings=tuple(
+                Swing(STEPS[name].lower(), swing(*factor_range(beta)))
+                for name, beta in scenario.year_effects.items()
             ),
         )
 

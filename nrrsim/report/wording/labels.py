@@ -48,7 +48,7 @@ OWN_WORDS = {
 }
 
 
-SHOCK = "shock"  # the belief that is common to all
+SHOCK, YEAR_EFFECT = "shock", "year_effects."  # how good the year is: for all, for one driver
 
 
 class Markdown(str):
@@ -104,9 +104,14 @@ def parts_of(belief: str) -> tuple[str, str, str]:
 
 
 def belief(name: str, labels: Mapping[str, str] | None = None) -> str:
-    """A belief's name in words; the common shock is one, too. `labels`: a card's own."""
+    """A belief's name in words; the common shock and a year effect are beliefs, too.
+
+    labels : a card's own.
+    """
     if name == SHOCK:
         return "Market-wide good or bad year"
+    if name.startswith(YEAR_EFFECT):
+        return f"Year-to-year swings in {STEPS[name.removeprefix(YEAR_EFFECT)].lower()}"
     driver, segment, field = parts_of(name)
     return of_segment(assumption(driver, field), segment, labels)
 
