@@ -61,7 +61,7 @@ class SyntheticBook(Frozen):
     """A book laid out from a few numbers; shares are normalised.
 
     `currency`: that of the ARR; where it is not stated, amounts print without a sign. `starts`: the
-    month of the opening book, month 0; where it is not stated, months are M01, M02, ...
+    month at whose end the book is as it says (month 0); without it months have numbers alone.
     """
 
     arr: Arr

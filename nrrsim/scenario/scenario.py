@@ -174,17 +174,16 @@ class Scenario(Frozen):
 
     @cached_property
     def start(self) -> str:
-        """The month before the first: a ledger's `as_of`, or when a synthetic book `starts` (M00
-        where it does not say).
+        """The month before the first: the ledger's `as_of`, the month in which a synthetic book
+        `starts`, or M00.
         """
         return self.month(0)
 
     def month(self, t: int) -> str:
-        """The name of month t: YYYY-MM where the book says when it starts, else M01, M02, ..."""
-        book = self.book
-        first = book.as_of if isinstance(book, LedgerBook) else book.starts
-        if first is not None:
-            return shift(first, t)
+        """The name of month t: YYYY-MM where the book says when it is of, else M01, M02, ..."""
+        begun = self.book.as_of if isinstance(self.book, LedgerBook) else self.book.starts
+        if begun is not None:
+            return shift(begun, t)
         return f"M{t:0{max(2, len(str(self.months)))}d}"
 
     def customers(self) -> Customers:
