@@ -8,6 +8,7 @@ coming quarter-end are made of customers whose first months are known, so less o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -20,7 +21,15 @@ from nrrsim import metrics
 from nrrsim.analysis.actuals import Actuals
 from nrrsim.analysis.renewals import decisive
 from nrrsim.analysis.sensitivity import Sensitivity, sensitivity
-from nrrsim.calibration.backtest import SHARES_TOLD, WHOLE, Backtest, backtest, measured, origins
+from nrrsim.calibration.backtest import (
+    LEAST_FIRST,
+    SHARES_TOLD,
+    WHOLE,
+    Backtest,
+    backtest,
+    measured,
+    origins,
+)
 from nrrsim.calibration.calibrate import MOST_OFTEN, Calibration, calibrate
 from nrrsim.calibration.exposure import check_half_life
 from nrrsim.calibration.mixture import Mixture, mixed
@@ -243,16 +252,21 @@ class Forecast:
 
     @cached_property
     def backtest(self) -> Backtest | None:
-        """Forecasts from at most eight past origins; None where the ledger is too short for one."""
-        try:
-            found = origins(self.ledger, to=self.as_of)
-        except UsageError:
+        """Forecasts from at most eight past origins, of a young ledger from its first year on; None
+        where it is too short for one.
+        """
+        for first in (None, LEAST_FIRST):
+            with suppress(UsageError):
+                found = origins(self.ledger, first=first, to=self.as_of)
+                break
+        else:
             return None
         # so many steps apart, rounded up, that MOST_ORIGINS are enough
         every = max(3, self.ledger.step) * max(1, -(-len(found) // MOST_ORIGINS))
         return backtest(
             self.ledger,
             every=every,
+            first=first,
             to=self.as_of,
             trials=PAST_TRIALS,
             seed=self.seed,

@@ -289,7 +289,10 @@ def _forecast(
             rows.append(
                 {"origin": origin, "measure": measure, "segment": segment, "actual": actual}
                 | forecast.percentiles(SHARES_TOLD)
-                | {"pit": Sample(forecast.values).place_of(actual), "crps": crps(published[number], actual)}
+                | {
+                    "pit": Sample(forecast.values).place_of(actual),
+                    "crps": crps(published[number], actual),
+                }
                 | {name: crps(each[number], actual) for name, each in beside.items()}
                 | {"mean_off": abs(float(np.median(beside["mean"][number])) - actual)}
             )
