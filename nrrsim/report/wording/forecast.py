@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Self
 import pandas as pd
 
 from nrrsim.months import shift
-from nrrsim.notation import NOTHING, count, counted, label, percent
+from nrrsim.notation import NOTHING, count, counted, label, percent, share
 from nrrsim.report.wording.facts import bad_to_good, known
-from nrrsim.report.wording.labels import SHOCK, STEPS, Markdown, belief, period
+from nrrsim.report.wording.labels import SHOCK, STEPS, Markdown, belief, of_segment, period
 from nrrsim.report.wording.quarterly import Renewal
 from nrrsim.scenario.drivers import COUNTED
 
@@ -62,6 +62,7 @@ def assumptions(ahead: Forecast | NoForecast) -> pd.DataFrame | None:
         interval=["by tenure" if NOTHING in interval else interval for _, interval in numbers],
         seen=seen,
         size=[percent(each) if each == each else "–" for each in frame["size"]],
+        own=[share(each) if each == each else "–" for each in frame["own"]],
     )
 
 
@@ -171,9 +172,14 @@ class Assumptions:
     segments: int
     listed: int
     shocks: tuple[Shock, ...]
+    own_least: float | None  # the least share of a rate that the segment's own events decide
+    of_whom: str  # that rate, and its segment
+    has_others: bool  # whether there are other segments to learn from
 
     @classmethod
     def of(cls, ahead: Forecast) -> Self:
+        rates = ahead.assumptions().dropna(subset=["own"]).nsmallest(1, "own")
+        least = next(iter(rates.to_dict("records")), None)
         plain, shock = ahead.calibration.scenario.plain(), ahead.calibration.shock.items()
         term, named = plain["book"]["term"], partial(label, labels=ahead.past.labels)
         return cls(
@@ -185,6 +191,11 @@ class Assumptions:
             shocks=tuple(
                 Shock(STEPS[name].lower(), abs(b)) for name, b in shock if abs(b) >= 0.005
             ),
+            own_least=None if least is None else float(least["own"]),
+            of_whom=""
+            if least is None
+            else of_segment(STEPS[least["driver"]].lower(), least["segment"], ahead.past.labels),
+            has_others=len(term) > 1,
         )
 
 
