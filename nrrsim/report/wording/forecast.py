@@ -17,7 +17,7 @@ import pandas as pd
 from nrrsim.months import shift
 from nrrsim.notation import NOTHING, count, counted, label, percent
 from nrrsim.report.wording.facts import bad_to_good, known
-from nrrsim.report.wording.labels import SHOCK, STEPS, Markdown, belief, period
+from nrrsim.report.wording.labels import SHOCK, STEPS, YEAR_EFFECT, Markdown, belief, period
 from nrrsim.report.wording.quarterly import Renewal
 from nrrsim.scenario.drivers import COUNTED
 from nrrsim.scenario.year_effects import factor_range, swing
@@ -235,13 +235,19 @@ class Tornado:
     belief: str
     known: float
     is_shock: bool  # how good the year is for all
+    is_swing: bool  # for one driver
 
     @classmethod
     def of(cls, ahead: Forecast) -> Self | None:
         first = next(iter(ahead.sensitivity.beliefs), None)
         if first is None:
             return None
-        return cls(belief(first.name, ahead.past.labels), first.known, first.name == SHOCK)
+        return cls(
+            belief(first.name, ahead.past.labels),
+            first.known,
+            is_shock=first.name == SHOCK,
+            is_swing=first.name.startswith(YEAR_EFFECT),
+        )
 
 
 # --- facts of a back-test ----------------------------------------------------------------------
