@@ -200,15 +200,11 @@ def _rows(c: Comparison) -> dict[str, dict[int, str]]:
                 for field, text in scenario.table.words(driver, key).items():
                     say(of_segment(assumption(driver, field), key, c.labels), place, text)
     for place, scenario in enumerate(c.scenarios):
-        for driver, beta in scenario.shock.items():
-            what = f"Market-wide good or bad year: {GROUP_WORDS[driver].lower()}"
-            say(what, place, f"{swing(*factor_range(beta))} (90% range)")
-        for driver, beta in scenario.year_effects.items():
-            say(
-                belief(YEAR_EFFECT + driver, c.labels),
-                place,
-                f"{swing(*factor_range(beta))} (90% range)",
-            )
+        for driver, common in scenario.shock.items():
+            what = f"{belief(SHOCK)}: {GROUP_WORDS[driver].lower()}"
+            say(what, place, f"{swing(*factor_range(common))} (90% range)")
+        for driver, own in scenario.year_effects.items():
+            say(belief(YEAR_EFFECT + driver), place, f"{swing(*factor_range(own))} (90% range)")
         if scenario.table.ties:
             say("Correlations", place, _correlations(c, scenario))
         if scenario.programmes:

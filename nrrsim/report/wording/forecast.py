@@ -25,6 +25,7 @@ from nrrsim.report.wording.labels import (
     MEASURES,
     SHOCK,
     STEPS,
+    YEAR_EFFECT,
     Markdown,
     belief,
     of_segment,
@@ -340,14 +341,20 @@ class Tornado:
     known: float
     expected: float
     is_shock: bool  # how good the year is for all
+    is_swing: bool  # for one driver
 
     @classmethod
     def of(cls, ahead: Forecast) -> Self | None:
         first = next(iter(ahead.sensitivity.beliefs), None)
         if first is None or not ahead.recurs:
             return None
-        named, expected = belief(first.name, ahead.past.labels), ahead.sensitivity.nrr
-        return cls(named, first.known, expected, first.name == SHOCK)
+        return cls(
+            belief(first.name, ahead.past.labels),
+            first.known,
+            ahead.sensitivity.nrr,
+            is_shock=first.name == SHOCK,
+            is_swing=first.name.startswith(YEAR_EFFECT),
+        )
 
 
 # --- facts of a back-test ----------------------------------------------------------------------
