@@ -20,8 +20,9 @@ import pandas as pd
 from nrrsim import metrics
 from nrrsim.calibration.calibrate import calibrate
 from nrrsim.calibration.mixture import mixed, rules
+from nrrsim.calibration.priors import as_prior
 from nrrsim.engine.draws import SEED
-from nrrsim.engine.outcomes import TO_THE_BIT, Sample
+from nrrsim.engine.outcomes import TO_THE_BIT, Even, Sample
 from nrrsim.engine.simulation import simulate
 from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger, as_ledger
@@ -180,7 +181,7 @@ def backtest(
     ledger = known = as_ledger(ledger)
     found = origins(ledger, every, first, to)
     # origins share their past years
-    happened = cache(lambda month: _measured(known.cohort(month, HORIZON)))
+    happened = cache(lambda month: measured(known.cohort(month, HORIZON)))
     rows: list[dict[str, Any]] = []
     for number, origin in enumerate(found):
         rows += _forecast(ledger, origin, trials, seed, calibrating, happened)
@@ -261,8 +262,10 @@ def _forecast(
         terms = {name: each for name, each in term.items() if name in there}
         calibrating = {**calibrating, "term": terms}
 
+    # a prior that was learnt from what came later was not known
+    calibrating = {**calibrating, "prior": as_prior(calibrating.get("prior")).known_at(origin)}
     scenario = calibrate(ledger, origin, **calibrating).scenario
-    drawn = _measured(simulate(scenario, trials, seed))
+    drawn = measured(simulate(scenario, trials, seed))
     model = {
         (measure, None if segment == WHOLE else segment): values
         for (measure, segment), values in drawn.items()
@@ -282,11 +285,14 @@ def _forecast(
             actual = float(outcome.get((measure, segment), np.nan))
             if np.isnan(actual):
                 continue
-            forecast = Sample(published[number])
+            forecast = Even(published[number])
             rows.append(
                 {"origin": origin, "measure": measure, "segment": segment, "actual": actual}
                 | forecast.percentiles(SHARES_TOLD)
-                | {"pit": forecast.place_of(actual), "crps": crps(published[number], actual)}
+                | {
+                    "pit": Sample(forecast.values).place_of(actual),
+                    "crps": crps(published[number], actual),
+                }
                 | {name: crps(each[number], actual) for name, each in beside.items()}
                 | {"mean_off": abs(float(np.median(beside["mean"][number])) - actual)}
             )
@@ -302,7 +308,7 @@ def _apart(origins: pd.Series[str]) -> int:
     return number
 
 
-def _measured(movements: Any) -> dict[tuple[str, str], Any]:
+def measured(movements: Any) -> dict[tuple[str, str], Any]:
     """NRR, GRR and logo retention of the whole and of each segment, where there are several."""
     found: dict[tuple[str, str], Any] = {}
     for name, of in (("nrr", metrics.nrr), ("grr", metrics.grr), ("logo", metrics.logo)):

@@ -1,5 +1,5 @@
-"""A ledger and draws of its model in, the published forecast and the rules that it must beat out;
-never looks past `as_of`.
+"""A ledger and draws of its model in, the published forecast and the rules it must beat out; never
+looks past `as_of`.
 
 Each is a distribution of 200 quantiles. The published one is made of three that know different
 things: customers' own past (`ratios`), the book's past figures, and the model of drivers.
@@ -83,10 +83,9 @@ def mixed(
             if (measure, group) in model:
                 parts["model"][k] = _even(np.asarray(model[measure, group], float), MOST[k])
         weight = _weights(parts, group, horizon)
-        published[group] = sum(
-            np.where(weight[name][:, None] > 0, weight[name][:, None] * part, 0.0)
-            for name, part in parts.items()
-        )
+        shares = np.array([weight[name] for name in parts])[:, :, None]
+        known = np.nan_to_num(np.array(list(parts.values())))
+        published[group] = (shares * known).sum(axis=0)
         weights[group] = weight
         for name in ("past", "model"):
             ingredients[name][group] = parts[name]
@@ -146,8 +145,8 @@ def _normal(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
 
 
 def _possible(values: np.ndarray) -> np.ndarray:
-    return np.clip(values, 0, MOST[:, None])
+    return np.asarray(np.clip(values, 0, MOST[:, None]))
 
 
 def _even(drawn: np.ndarray, most: float) -> np.ndarray:
-    return np.quantile(np.clip(drawn, 0, most), LEVELS, method="hazen")
+    return np.asarray(np.quantile(np.clip(drawn, 0, most), LEVELS, method="hazen"))

@@ -37,7 +37,8 @@ FEW = 40  # customer-years: where a kind of customer has fewer, a wider kind sta
 # usual year loses and gains (GRR: loses), in shares of opening ARR.
 YEAR_EFFECT = 0.15
 TAU = np.linspace(0, 4, 81)  # in such scales
-LUCKS = 4_096  # random weights of a draw: where there are more customer-years, some share one
+LUCKS = 1_024  # random weights of a draw: where there are more customer-years, some share one
+SHARES = 64  # so finely is told which part of a weight's opening ARR a pair has: a power of 2
 _U = np.uint64
 # What tells one use of random bits from another: odd numbers without a pattern.
 _DRAW, _MONEY, _HEADS = map(_U, (0xBF58476D1CE4E5B9, 0xE7037ED1A0B428DB, 0xA0761D6478BD642F))
@@ -342,19 +343,19 @@ class PastYears:
             log -= np.log((1 / v).sum(axis=1)) / 2 + TAU**2 / 2
             reached = np.cumsum(np.exp(log - log.max()))
             drawn.append(scale * TAU[np.searchsorted(reached, u * reached[-1])])
-        return np.array(drawn) * np.sqrt(1 + 1 / len(years))
+        return np.asarray(np.array(drawn) * np.sqrt(1 + 1 / len(is_known)))
 
 
 # --- one draw after the other ---------------------------------------------------------------------
 
 
 class _Past(NamedTuple):
-    """What customers of today draw from, pool after pool: `ndarray[cell]`, and of `ratio` and
-    `reached` `ndarray[pair]`.
+    """What customers of today draw from, pool after pool: `ndarray[cell]`.
 
-    A cell is the pairs of a pool that share one weight. weight : which. money, heads, stayed : how
-    much opening ARR its pairs have, how many they are, and how many of them stayed. begin : where
-    its pairs begin. reached : the opening ARR of a cell up to and with each pair.
+    A cell is the pairs of a pool that share a random weight, and says what they come to. pools :
+    where the cells of each pool begin. weight : which. money, heads, stayed : the opening ARR of
+    its pairs, how many they are, and how many of them stayed. ratios : `ndarray[cell, SHARES]`,
+    their ratios, each as often as it has opening ARR.
     """
 
     pools: np.ndarray
@@ -362,9 +363,7 @@ class _Past(NamedTuple):
     money: np.ndarray
     heads: np.ndarray
     stayed: np.ndarray
-    begin: np.ndarray
-    ratio: np.ndarray
-    reached: np.ndarray
+    ratios: np.ndarray
 
 
 class _Drawing(NamedTuple):
@@ -377,34 +376,27 @@ class _Drawing(NamedTuple):
 
 
 def _laid_out(today: _Today, pairs: Pairs, pools: Sequence[_Pool]) -> tuple[_Past, _Drawing]:
-    customers = int(pairs.unit.max(initial=-1)) + 1
-    luck = pairs.unit % LUCKS if customers > LUCKS else pairs.unit
-    columns: list[list[np.ndarray]] = []
-    for pool in pools:
-        rows = pool.rows[np.argsort(luck[pool.rows], kind="stable")]
-        first = np.flatnonzero(np.diff(luck[rows], prepend=-1))
-        size = np.diff(np.append(first, len(rows)))
-        money, ratio = pairs.opening[rows], pairs.ratio[rows]
-        total = np.add.reduceat(money, first) if len(first) else money
-        stayed = np.add.reduceat((ratio > 0) * 1.0, first) if len(first) else money
-        before = np.repeat(np.cumsum(total) - total, size)
-        columns.append(
-            [luck[rows][first], total, size * 1.0, stayed, size, ratio, np.cumsum(money) - before]
-        )
-    weight, money, heads, stayed, size, ratio, reached = map(
-        np.concatenate, zip(*columns, strict=True)
+    """What `_play` goes through."""
+    rows = np.concatenate([each.rows for each in pools])
+    pool = np.repeat(np.arange(len(pools)), [len(each.rows) for each in pools])
+    weight = pairs.unit[rows] % LUCKS
+    order = np.lexsort((weight, pool))
+    rows, key = rows[order], (pool * LUCKS + weight)[order]
+    keys, cell = np.unique(key, return_inverse=True)
+    opening, ratio = pairs.opening[rows], pairs.ratio[rows]
+    money, heads, stayed = (
+        np.bincount(cell, each, len(keys)) for each in (opening, np.ones(len(rows)), ratio > 0)
     )
-    cells = np.cumsum([0, *(len(each[0]) for each in columns)])
-    who = np.concatenate([pool.who for pool in pools])
-    return (
-        _Past(cells, weight, money, heads, stayed, np.append(0, np.cumsum(size)), ratio, reached),
-        _Drawing(
-            np.cumsum([0, *(len(pool.who) for pool in pools)]),
-            today.segment[who],
-            today.opening[who],
-            today.scale[who],
-        ),
-    )
+    # all cells one after the other on one axis, each of length 1, and in it even places
+    reached = pd.Series(opening).groupby(cell).cumsum().to_numpy() / money[cell]
+    even = np.arange(len(keys))[:, None] + (np.arange(SHARES) + 0.5) / SHARES
+    ratios = ratio[np.searchsorted(cell + reached, even)]
+    begin = np.searchsorted(keys, np.arange(len(pools) + 1) * LUCKS)
+    past = _Past(begin, keys % LUCKS, money, heads, stayed, ratios)
+
+    who = np.concatenate([each.who for each in pools])
+    begin = np.cumsum([0, *(len(each.who) for each in pools)])
+    return past, _Drawing(begin, today.segment[who], today.opening[who], today.scale[who])
 
 
 @compiled
@@ -412,14 +404,12 @@ def _play(seed, month, past, drawing, out):  # type: ignore[no-untyped-def]
     """What customers have at the end, that capped at the opening, and how many there are: added to
     `out`, `float64[draw, 3, segment]`. A draw is a function of seed, month and its number alone.
     """
-    lucks = 0
-    for cell in range(past.weight.size):
-        lucks = max(lucks, past.weight[cell] + 1)
-    luck, reached = np.empty(lucks), np.empty(past.weight.size)
+    luck, reached = np.empty(LUCKS), np.empty(past.weight.size)
+    guide = np.empty(past.weight.size, np.int64)  # by even parts of what is reached: where to look
     for draw in range(out.shape[0]):
         key = mix(mix(_U(seed) + GOLDEN * _U(month)) + _DRAW * _U(draw + 1))
         of_money, of_heads = mix(key + _MONEY), mix(key + _HEADS)
-        for j in range(lucks):
+        for j in range(LUCKS):
             luck[j] = exponential(mix(key + GOLDEN * _U(j + 1)))
 
         for pool in range(past.pools.size - 1):
@@ -433,15 +423,20 @@ def _play(seed, month, past, drawing, out):  # type: ignore[no-untyped-def]
                 reached[cell] = money
                 heads += weight * past.heads[cell]
                 stayed += weight * past.stayed[cell]
+            part = 0
+            for cell in range(lo, hi):
+                while part < hi - lo and part * money < reached[cell] * (hi - lo):
+                    guide[lo + part] = cell
+                    part += 1
+
             for i in range(drawing.pools[pool], drawing.pools[pool + 1]):
+                u = uniform(mix(of_money + GOLDEN * _U(i)))
+                cell = guide[lo + np.int64(u * (hi - lo))]
+                while cell < hi - 1 and reached[cell] <= u * money:
+                    cell += 1
+                bits = mix(of_money - GOLDEN * _U(i + 1))
+                closing = drawing.scale[i] * past.ratios[cell, bits >> _U(64 - 6)]
                 s = drawing.segment[i]
-                at = uniform(mix(of_money + GOLDEN * _U(i))) * money
-                cell = lo + np.searchsorted(reached[lo:hi], at, side="right")
-                inside = at - (reached[cell - 1] if cell > lo else 0.0)
-                begin, end = past.begin[cell], past.begin[cell + 1]
-                inside /= luck[past.weight[cell]]
-                pair = begin + np.searchsorted(past.reached[begin:end], inside, side="right")
-                closing = drawing.scale[i] * past.ratio[min(pair, end - 1)]
                 out[draw, 0, s] += closing
                 out[draw, 1, s] += min(closing, drawing.opening[i])
                 if uniform(mix(of_heads + GOLDEN * _U(i))) * heads < stayed:

@@ -12,7 +12,7 @@ from scipy import stats
 import nrrsim as nr
 from nrrsim.cli.text import belief_lines
 from nrrsim.scenario.beliefs import Z90
-from nrrsim.scenario.table import swing
+from nrrsim.scenario.year_effects import swing
 
 A_BOOK = {"arr": 1e6, "segments": {"mid_market": {"share": 1, "customers": 20}}}
 RANGE = re.compile(r"([\d.]+)% \(90% (?:range|of events) ([\d.]+)%? to ([\d.]+)%?\)")

@@ -31,6 +31,13 @@ INFLUENCE = shown(
     without=("NRR without", "percent"),
     change=("With vs without", "points"),
 )
+DECISIVE = shown(
+    customer=("Customer", "text"),
+    segment=("Segment", "text"),
+    renews=("Renews in", "text"),
+    arr=("ARR", "money"),
+    share=("Share of ARR", "percent"),
+)
 RENEWALS = shown(
     period=("Period", "text"),
     customers=("Contracts", "count"),

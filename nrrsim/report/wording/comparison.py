@@ -31,6 +31,9 @@ from nrrsim.notation import (
 from nrrsim.report.wording.facts import Change, Checks, Ratio, bad_to_good, changes
 from nrrsim.report.wording.labels import (
     GROUP_WORDS,
+    SHOCK,
+    STANDINGS,
+    YEAR_EFFECT,
     Markdown,
     assumption,
     belief,
@@ -38,7 +41,8 @@ from nrrsim.report.wording.labels import (
     span,
 )
 from nrrsim.scenario.drivers import DRIVERS
-from nrrsim.scenario.table import between, in_words, swing
+from nrrsim.scenario.table import between, in_words
+from nrrsim.scenario.year_effects import factor_range, swing
 
 if TYPE_CHECKING:
     from nrrsim.analysis.comparison import Comparison
@@ -48,12 +52,6 @@ if TYPE_CHECKING:
 SMALL = 5e-4  # of NRR: below what is printed
 ON_CARDS = 2  # scenarios whose key figures fit on cards; more stand in a table
 PUBLISHED_BY, USUAL_UPLIFT_BY = Markdown(SURVEY_SOURCE), Markdown(USUAL_UPLIFT_SOURCE)
-STANDING = {
-    "below p25": "below p25",
-    "p25 to p50": "p25 to median",
-    "p50 to p75": "median to p75",
-    "above p75": "above p75",
-}
 
 
 # --- frames for pictures and tables ------------------------------------------------------------
@@ -204,7 +202,13 @@ def _rows(c: Comparison) -> dict[str, dict[int, str]]:
     for place, scenario in enumerate(c.scenarios):
         for driver, beta in scenario.shock.items():
             what = f"Market-wide good or bad year: {GROUP_WORDS[driver].lower()}"
-            say(what, place, swing(beta))
+            say(what, place, f"{swing(*factor_range(beta))} (90% range)")
+        for driver, beta in scenario.year_effects.items():
+            say(
+                belief(YEAR_EFFECT + driver, c.labels),
+                place,
+                f"{swing(*factor_range(beta))} (90% range)",
+            )
         if scenario.table.ties:
             say("Correlations", place, _correlations(c, scenario))
         if scenario.programmes:
@@ -230,7 +234,7 @@ def _range(values: Mapping[str, float], range_: Range) -> str:
 
 def _beside(told: Mapping[str, Any]) -> str:
     if told.get("standing"):
-        return f"GRR {percent(told['grr_flow'])}, {STANDING[told['standing']]}"
+        return f"GRR {percent(told['grr_flow'])}, {STANDINGS[told['standing']]}"
     if told.get("usual_uplift"):
         low, high = told["usual_uplift"]
         return f"{low:.0%} to {high:.0%} a year is usual"
@@ -480,21 +484,27 @@ class Lever:
     uplift: float | None
 
 
+def _standing(told: Mapping[str, Any]) -> Markdown | None:
+    name = told.get("standing")
+    return Markdown(STANDINGS[name]) if name else None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Frontier:
     """What it takes to get from the first scenario to the target.
 
-    A standing among published figures is one of below p25, p25 to p50, p50 to p75, above p75.
+    A standing is where a figure lies among published ones, in words; `is_rare`: above three of four.
     """
 
     nrr: float
     met: bool
-    standing: str | None
+    standing: Markdown | None
+    is_rare: bool
     ways: tuple[Lever, ...]  # price last
     never: tuple[Markdown, ...]
     together: float | None  # by how much all levers move at once
     together_grr: float | None
-    together_standing: str | None
+    together_standing: Markdown | None
     likely: float | None  # all levers at once, for a probability of 80%
     likely_share: float | None
 
@@ -512,14 +522,15 @@ class Frontier:
         return cls(
             nrr=told["nrr"],
             met=told["nrr"] >= c.target - SMALL,
-            standing=told["standing"],
+            standing=_standing(told),
+            is_rare=told["standing"] == "above p75",
             ways=tuple(ways),
             never=tuple(
                 Markdown(GROUP_WORDS[n]) for n in levers if levers[n]["status"] == "not reachable"
             ),
             together=told["together"],
             together_grr=beside.get("grr_flow"),
-            together_standing=beside.get("standing"),
+            together_standing=_standing(beside),
             likely=likely,
             likely_share=likely_share,
         )
@@ -587,7 +598,7 @@ class Tornado:
         first = next(iter(c.sensitivity.beliefs), None)
         if first is None:
             return cls(None, False, None)
-        return cls(belief(first.name, c.labels), first.name == "shock", first.known)
+        return cls(belief(first.name, c.labels), first.name == SHOCK, first.known)
 
 
 @dataclass(frozen=True)

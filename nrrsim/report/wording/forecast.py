@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
 
+from nrrsim.analysis.renewals import decisive as renewing
 from nrrsim.calibration.backtest import RULES
 from nrrsim.months import shift
-from nrrsim.notation import NOTHING, count, counted, label, percent
+from nrrsim.notation import NOTHING, count, counted, label, month_name, percent
 from nrrsim.report.wording.facts import bad_to_good, known
 from nrrsim.report.wording.labels import (
     ENOUGH_YEARS,
@@ -28,8 +29,9 @@ from nrrsim.report.wording.labels import (
     belief,
     period,
 )
-from nrrsim.report.wording.quarterly import Renewal
+from nrrsim.report.wording.quarterly import Renewal, in_words
 from nrrsim.scenario.drivers import COUNTED
+from nrrsim.scenario.year_effects import factor_range, swing
 
 if TYPE_CHECKING:
     from nrrsim.analysis.forecast import Forecast, NoForecast
@@ -85,8 +87,8 @@ def fan(ahead: Forecast | NoForecast) -> pd.DataFrame | None:
 
 
 def tornado(ahead: Forecast | NoForecast) -> pd.DataFrame | None:
-    """The assumptions that matter, with their names in words."""
-    if not ahead:
+    """The assumptions that matter, with their names in words; None where they do not tell."""
+    if not ahead or not ahead.recurs:
         return None
     frame = bad_to_good(ahead.tornado())
     return frame.assign(name=[belief(name, ahead.past.labels) for name in frame["name"]])
@@ -123,6 +125,14 @@ def intervals(past: Backtest, step: int) -> pd.DataFrame:
     return frame.assign(
         period=[period(shift(month, 12), pace, past.calendar) for month in frame["origin"]]
     )
+
+
+def decisive(ahead: Forecast | NoForecast) -> pd.DataFrame | None:
+    """The largest customers and their renewals, in words; None where none is stated."""
+    if not ahead or not (frame := renewing(ahead.past))["month"].any():
+        return None
+    months = [month_name(month) if month else "not stated" for month in frame["month"]]
+    return in_words(frame, ahead.past).assign(renews=months)
 
 
 # --- facts of a forecast -----------------------------------------------------------------------
@@ -179,27 +189,28 @@ class WhyNot:
 
 
 @dataclass(frozen=True)
-class Shock:
-    """A driver that a good or bad year moves, and by how much (one standard deviation)."""
+class Swing:
+    """What good and bad years do to a driver: the 90 % range of its factor, in words."""
 
     driver: str
-    size: float
+    range: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Assumptions:
-    """Where assumptions are from, which segments' contracts run how long, and the shocks."""
+    """Where assumptions are from, which segments' contracts run how long, and years' swings."""
 
     because: str
     yearly: tuple[str, ...]
     monthly: tuple[str, ...]
     segments: int
     listed: int
-    shocks: tuple[Shock, ...]
+    swings: tuple[Swing, ...]
 
     @classmethod
     def of(cls, ahead: Forecast) -> Self:
-        plain, shock = ahead.calibration.scenario.plain(), ahead.calibration.shock.items()
+        scenario = ahead.calibration.scenario
+        plain = scenario.plain()
         term, named = plain["book"]["term"], partial(label, labels=ahead.past.labels)
         return cls(
             because=plain["because"],
@@ -207,8 +218,9 @@ class Assumptions:
             monthly=tuple(named(name) for name, each in term.items() if each == "monthly"),
             segments=len(term),
             listed=len(ahead.largest),
-            shocks=tuple(
-                Shock(STEPS[name].lower(), abs(b)) for name, b in shock if abs(b) >= 0.005
+            swings=tuple(
+                Swing(STEPS[name].lower(), swing(*factor_range(beta)))
+                for name, beta in scenario.year_effects.items()
             ),
         )
 
@@ -225,18 +237,46 @@ class Findings:
 
 
 @dataclass(frozen=True)
+class Hump:
+    """A customer so large that NRR comes out in two places, with and without it, and when its
+    contract is up ("" where that is not known).
+    """
+
+    customer: str
+    kept: float
+    lost: float
+    renews: str
+
+
+@dataclass(frozen=True)
 class Fan:
-    """Quantiles of the NRR of the twelve months to come, and how likely the target is."""
+    """Quantiles of the NRR of the twelve months to come, how likely the target is, the customer
+    that decides it, where one does, and how much past it rests on.
+    """
 
     p05: float
     p50: float
     p95: float
     p_target: float | None
+    hump: Hump | None
+    customer_years: int
+    years: int
 
     @classmethod
     def of(cls, ahead: Forecast) -> Self:
-        told = ahead.range_at(shift(ahead.as_of, 12))
-        return cls(told["p05"], told["p50"], told["p95"], ahead.p_target)
+        mixture = ahead.mixture
+        told, two = ahead.range_at(shift(ahead.as_of, 12)), ahead.hump
+        renews = month_name(two.month) if two and two.month else ""
+        hump = Hump(two.customer, two.kept, two.lost, renews) if two else None
+        return cls(
+            told["p05"],
+            told["p50"],
+            told["p95"],
+            ahead.p_target,
+            hump,
+            mixture.own_past.customer_years[None],
+            mixture.years[None],
+        )
 
 
 @dataclass(frozen=True)
@@ -251,19 +291,51 @@ class Next(Fan):
 
 
 @dataclass(frozen=True)
+class Recurs:
+    """Said where past years do not bear the model of drivers out."""
+
+    @classmethod
+    def of(cls, ahead: Forecast) -> Self | None:
+        return None if ahead.recurs else cls()
+
+
+@dataclass(frozen=True)
+class Decisive:
+    """How much of today's ARR the largest customers are, and the largest of them."""
+
+    number: int
+    share: float
+    largest: str
+    largest_share: float
+
+    @classmethod
+    def of(cls, ahead: Forecast) -> Self | None:
+        frame = decisive(ahead)
+        if frame is None:
+            return None
+        first = frame.iloc[0]
+        total = float(frame["share"].sum())
+        return cls(len(frame), total, first["customer"], float(first["share"]))
+
+
+@dataclass(frozen=True)
 class Tornado:
-    """The assumption that matters most, and which share of the variance goes with it."""
+    """The assumption that matters most, which share of the variance goes with it, and the NRR that
+    the model of drivers expects.
+    """
 
     belief: str
     known: float
+    expected: float
     is_shock: bool  # how good the year is for all
 
     @classmethod
     def of(cls, ahead: Forecast) -> Self | None:
         first = next(iter(ahead.sensitivity.beliefs), None)
-        if first is None:
+        if first is None or not ahead.recurs:
             return None
-        return cls(belief(first.name, ahead.past.labels), first.known, first.name == SHOCK)
+        named, expected = belief(first.name, ahead.past.labels), ahead.sensitivity.nrr
+        return cls(named, first.known, expected, first.name == SHOCK)
 
 
 # --- facts of a back-test ----------------------------------------------------------------------
@@ -360,7 +432,9 @@ SENTENCES: Mapping[str, Any] = {
     "findings": Findings,
     "fan_heading": None,
     "fan": Fan,
+    "recurs": Recurs,
     "tornado": Tornado,
+    "decisive": Decisive,
     "accuracy_heading": None,
     "backtest": BackTest,
 }
