@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nrrsim.engine.bits import GOLDEN, exponential, mix, uniform
-from nrrsim.engine.paths import compiled, inlined, tenure_year
+from nrrsim.engine.paths import compiled, inlined, phase_of, tenure_year
 
 
 class Variables(NamedTuple):
@@ -77,14 +77,17 @@ class Book(NamedTuple):
 
 
 class Drivers(NamedTuple):
-    """What happens to them; a phase is a month that differs from the one before, and the last goes
-    on. Draws begin at the first trial of a run, or there is one for all.
+    """What happens to them; a phase is a month that differs from the one before, and the last
+    `cycle` go round. Draws begin at the first trial of a run, or there is one for all.
 
     hazard : `float64[phase, draw, segment, 6]`, of the ceiling: what any tenure year, and any of
         two scenarios that meet the same luck, needs.
     keep : `float64[phase, draw, segment, 6, year]`, the probability that an event of the ceiling is
         one of this scenario; thinned : `bool[6]`, whether any is below 1.
-    uplift, back_hazard (a month's) : `float64[phase, draw, segment]`.
+    uplift, back_hazard (a month's) : `float64[phase, draw, segment]`; of `back_hazard` the last
+        phase goes on, as no calendar moves it.
+    together : `bool[segment]`, whether prices rise for all in the months that have an uplift, and
+        not for those whose anniversary it is.
     back_size : `float64[draw, segment]`; sizes : `float64[draw, segment, 3]`.
     tables, has_table : `float32[3, segment, (2 LEVELS - 1) (KNOTS + 1)]`, `bool[3, segment]`: sizes
         that each event draws anew.
@@ -99,6 +102,8 @@ class Drivers(NamedTuple):
     sizes: np.ndarray
     tables: np.ndarray
     has_table: np.ndarray
+    together: np.ndarray
+    cycle: int
 
 
 class Clock(NamedTuple):
@@ -326,8 +331,8 @@ def _churn(  # type: ignore[no-untyped-def]
 def _price(  # type: ignore[no-untyped-def]
     lo, hi, event, uplift, clock, state, level, refusals, beside, first
 ):
-    """2. Price, in the anniversary month: everyone is raised, and who refuses is set back; returns
-    the rise.
+    """2. Price, of the customers from `lo` to `hi`: everyone is raised, and who refuses is set
+    back; returns the rise.
 
     refusals : room for their numbers and amounts. first, beside : the list of those who are back.
     """
@@ -519,6 +524,7 @@ def run(trials, span, book, drivers, out):  # type: ignore[no-untyped-def]
     hazard, keep, thinned, uplift = drivers.hazard, drivers.keep, drivers.thinned, drivers.uplift
     back_hazard, back_size = drivers.back_hazard, drivers.back_size
     sizes, tables, has_table = drivers.sizes, drivers.tables, drivers.has_table
+    together, cycle = drivers.together, drivers.cycle
     widest = 0
     for tile in range(book.tiles.size - 1):
         widest = max(widest, book.tiles[tile + 1] - book.tiles[tile])
@@ -567,7 +573,7 @@ def run(trials, span, book, drivers, out):  # type: ignore[no-untyped-def]
                 back[s, 0] = -1
 
             for t in range(1, months + 1):
-                due, phase = (t - 1) % 12, min(t, hazard.shape[0]) - 1
+                due, phase = (t - 1) % 12, phase_of(t, hazard.shape[0], cycle)
                 for s in range(segments):
                     lo, hi = bound[s, 0], bound[s, 12]
                     due_lo, due_hi = bound[s, due], bound[s, due + 1]
@@ -589,11 +595,13 @@ def run(trials, span, book, drivers, out):  # type: ignore[no-untyped-def]
                             )  # fmt: skip
 
                     raised, rise = 0.0, uplift[phase, draw, s]
-                    if rise > 0.0 and due_hi > due_lo:
+                    price_lo = lo if together[s] else due_lo
+                    price_hi = hi if together[s] else due_hi
+                    if rise > 0.0 and price_hi > price_lo:
                         rate, part_kept = hazard[phase, draw, s], keep[phase, draw, s]
                         refusal = Event(rate[REFUSAL], thinned[REFUSAL], part_kept[REFUSAL, 0])
                         raised = _price(
-                            due_lo, due_hi, refusal, rise, clock, state, now,
+                            price_lo, price_hi, refusal, rise, clock, state, now,
                             refusals, away.beside, back[s, 0],
                         )  # fmt: skip
 
