@@ -10,6 +10,7 @@ they were. What is not known of the coming year is told twice: past customers ar
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
@@ -20,6 +21,7 @@ from scipy import special
 from nrrsim.engine.bits import GOLDEN, exponential, mix, uniform
 from nrrsim.engine.draws import SEED, scores
 from nrrsim.engine.paths import compiled
+from nrrsim.engine.simulation import available_threads
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.ledger.ledger import Ledger, as_ledger
 from nrrsim.ledger.rollforward import MONTHS_APART, Kept
@@ -99,7 +101,10 @@ def own_past(
     numbers, segment = np.unique(today.segment, return_inverse=True)
     names: list[Group] = [None, *(ledger.segments[number] for number in numbers)]
     measured = np.zeros((len(numbers), len(MEASURES), draws))
-    _play(seed, origin, *_laid_out(today, pairs, pools), segment, measured)
+    work = (seed, origin, *_laid_out(today, pairs, pools), segment, measured)
+    bounds = np.linspace(0, draws, available_threads() + 1).astype(int)
+    with ThreadPoolExecutor(len(bounds) - 1) as threads:  # without Python's lock
+        list(threads.map(lambda lo, hi: _play(*work, lo, hi), bounds[:-1], bounds[1:]))
 
     def by_group(values: np.ndarray) -> np.ndarray:
         """The sums of all segments, and of each: `ndarray[group, ...]`."""
@@ -408,13 +413,14 @@ def _laid_out(today: Cohort, pairs: Pairs, pools: Sequence[_Pool]) -> tuple[_Pas
 
 
 @compiled
-def _play(seed, month, past, drawing, segment, out):  # type: ignore[no-untyped-def]
+def _play(seed, month, past, drawing, segment, out, first, last):  # type: ignore[no-untyped-def]
     """What customers have at the end, that capped at the opening, and how many there are: added to
-    `out`, `float64[segment, 3, draw]`. A draw is a function of seed, month and its number alone.
+    `out`, `float64[segment, 3, draw]`, from one draw to another. A draw is a function of seed,
+    month and its number alone.
     """
     luck, reached = np.empty(LUCKS), np.empty(past.weight.size)
     guide = np.empty(past.weight.size, np.int64)  # by even parts of what is reached: where to look
-    for draw in range(out.shape[2]):
+    for draw in range(first, last):
         key = mix(mix(_U(seed) + GOLDEN * _U(month)) + _DRAW * _U(draw + 1))
         of_money, of_heads = mix(key + _MONEY), mix(key + _HEADS)
         for j in range(LUCKS):

@@ -1,7 +1,5 @@
 """Customers' own past: against closed forms, a prototype of its own, and ledgers made to mislead it."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -173,12 +171,12 @@ def test_what_comes_later_changes_no_bit():
         )
 
 
-def test_the_same_seed_gives_the_same_bits_on_any_thread():
+def test_the_same_seed_gives_the_same_bits_on_any_number_of_threads(monkeypatch):
     ledger = nr.read_ledger(EXAMPLE)
     alone = own_past(ledger, "2025-09", draws=100).quantiles[None]
-    with ThreadPoolExecutor(4) as pool:
-        for each in pool.map(lambda _: own_past(ledger, "2025-09", draws=100), range(4)):
-            assert np.array_equal(each.quantiles[None], alone)
+    for number in (1, 3, 7):
+        monkeypatch.setattr(ratios, "available_threads", lambda number=number: number)
+        assert np.array_equal(own_past(ledger, "2025-09", draws=100).quantiles[None], alone)
     assert not np.array_equal(own_past(ledger, "2025-09", draws=100, seed=2).quantiles[None], alone)
 
 
