@@ -269,6 +269,20 @@ def test_or_says_why_there_is_none(months, as_of, horizon, told):
         own_past(ledger_of(rows), month_name(BEGIN + as_of), horizon=horizon, draws=10)
 
 
+def test_a_book_that_is_gone_comes_back_as_it_did_before():
+    """Everybody left three months ago; nobody ever returned, and nobody will."""
+    rows = [(f"c{n}", t, 100, "one") for n in range(50) for t in range(30)]
+    rows += [("other", t, 5, "one") for t in range(22, 34)]
+    found = own_past(ledger_of(rows), month_name(BEGIN + 32), horizon=3, draws=100)
+    assert found.quantiles[None][:, 100] == pytest.approx([1 / 1001, 1 / 1001, 1 / 51], abs=1e-3)
+
+
+@pytest.mark.parametrize("draws", [0, -1])
+def test_no_draws_are_refused(draws):
+    with pytest.raises(nr.UsageError, match="must be 1 at least"):
+        own_past(ledger_of(annual(9, 1, 9)), month_name(BEGIN + 12), draws=draws)
+
+
 # --- ledgers made to mislead ----------------------------------------------------------------------
 
 
