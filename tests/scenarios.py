@@ -1,4 +1,4 @@
-"""Twelve scenarios as unlike as the model allows, small enough to be played often."""
+"""Scenarios as unlike as the model allows, small enough to be played often."""
 
 import numpy as np
 from conftest import ROOT
@@ -18,6 +18,7 @@ def segments(**each: tuple) -> dict:
 THREE = segments(
     smb=(25, 90, "monthly", 0.8), mid=(35, 40, "annual", 0.5, 1.5), big=(40, 13, "annual", 1.2, 3)
 )
+SUMMER = [0.5, 0.6, 0.8, 1, 1, 1.6, 2.2, 1.8, 0.9, 0.6, 0.5, 0.5]  # by calendar month, mean 1
 SIZED = {"rate": 0.6, "size": {"mean": 0.2, "sd": 0.15}}
 
 VARIED = {
@@ -172,6 +173,22 @@ VARIED = {
             },
         },
     },
+    "prices in January, churn in summer": {
+        "book": THREE | {"starts": "2026-09"},
+        "drivers": {
+            "churn": {
+                "smb": {"by_tenure": [0.4, {"between": [0.1, 0.3]}], "season": SUMMER},
+                "mid": 0.1,
+                "big": 0.05,
+            },
+            "price": {
+                "all": {"uplift": 0.08, "acceptance": 0.7, "churn_per_point": 0.6, "month": 1},
+                "big": {"uplift": 0.05, "churn_per_point": 0.4},
+            },
+            "reactivation": {"all": {"rate": 0.3, "size": 0.8}},
+        },
+        "new_business": {"smb": {"arr": 1e6, "customers": 17}},
+    },
     "a handful of very unequal customers": {
         "book": segments(only=(1, 5, "annual", 3.0)),
         "drivers": {
@@ -254,6 +271,7 @@ def by_chance(seed: int) -> nr.Scenario:
         for name in names
     }
     values = {"months": int(rng.integers(1, 31)), "book": segments(**book), "drivers": drivers}
+    _by_calendar(values, np.random.default_rng([seed, 12]))
     if not is_certain and rng.random() < 0.5:
         values["shock"] = {driver: float(rng.uniform(-0.4, 0.4)) for driver in drivers}
     if drivers.get("churn") and rng.random() < 0.4:
@@ -265,3 +283,18 @@ def by_chance(seed: int) -> nr.Scenario:
     if not is_certain and own.random() < 0.5:
         values["year_effects"] = {driver: float(own.uniform(0, 0.5)) for driver in drivers}
     return nr.Scenario.of(values)
+
+
+def _by_calendar(values: dict, rng: np.random.Generator) -> None:
+    """Put some prices into a calendar month, and some monthly churn into seasons."""
+    book, drivers = values["book"], values["drivers"]
+    book["starts"] = f"2026-{rng.integers(1, 13):02d}"
+    terms = {name: each["term"] for name, each in book["segments"].items()}
+    for entry in drivers.get("price", {}).values():
+        if rng.random() < 0.4:
+            entry["month"] = int(rng.integers(1, 13))
+    for key, entry in drivers.get("churn", {}).items():
+        where = {terms[key]} if key in terms else set(terms.values())
+        if where == {"monthly"} and rng.random() < 0.6:
+            factors = rng.exponential(size=12)
+            entry["season"] = (factors / factors.mean()).tolist()

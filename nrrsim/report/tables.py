@@ -29,6 +29,8 @@ def __dir__() -> list[str]:
 
 
 INK, GREY, NAVY, RULE, WASH, TEAL = "#1F2A37", "#44546A", "#12355B", "#CBD3DB", "#F2F5F8", "#2B6F7D"
+BRICK = "#A63D2F"
+MOVED = {"better": TEAL, "worse": BRICK, "level": GREY}
 RECORD = "application/vnd.nrrsim+json"  # a notebook output that no page shows
 CELLS = "application/vnd.nrrsim.table+json"  # a table's own numbers, for spreadsheets
 KEY_FIGURES = ["Figure", "Value", "Compared"]  # how such cells call their columns
@@ -36,6 +38,7 @@ FIGURE = "application/vnd.nrrsim.figure+json"  # a chart's own numbers, and it f
 ROW_HEADER = re.compile(r'(<tr>\s*)<td((?! class="gt_sourcenote)[^>]*)>(.*?)</td>', re.DOTALL)
 NUMBERS = ("count", "part", "percent", "points", "share")
 AMOUNTS = ("money", "money_exact", "signed_money")
+BOX = re.compile(r"^::: \{\.(callout-\w+)\}\n(.*?)\n:::$", re.DOTALL | re.MULTILINE)
 Format = str | Callable[[Any], str]
 
 
@@ -102,7 +105,11 @@ def table(
 
 
 def key_figures(items: Sequence[tuple[str, str, str]]) -> Printed:
-    """Return cards of (label, value, comparison), each a text that is ready to print."""
+    """Return cards of (label, value, comparison), each a text that is ready to print.
+
+    More is better in each of them: a comparison that begins with a plus has the colour of a gain,
+    with a minus that of a loss, any other that of a label.
+    """
     # JupyterLab lets the names of a list float, and styles by class it takes from nobody it does
     # not trust; the page's own colours stand in its style
     line = "float:none;clear:none;width:auto;margin:0;padding:0;line-height:1.4"
@@ -114,7 +121,8 @@ def key_figures(items: Sequence[tuple[str, str, str]]) -> Printed:
         f'<div style="{box}">'
         f'<dt style="{line};font-size:.8rem;font-weight:400;color:{GREY}">{escape(a)}</dt>'
         f'<dd style="{line};font-size:1.5rem;font-weight:600;color:{NAVY}">{escape(b)}</dd>'
-        f'<dd style="{line};font-size:.8rem;font-weight:600;color:{TEAL}">{escape(c)}</dd></div>'
+        f'<dd class="{_moved(c)}" style="{line};font-size:.8rem;font-weight:600;'
+        f'color:{MOVED[_moved(c)]}">{escape(c)}</dd></div>'
         for a, b, c in items
     )
     row = "display:flex;flex-wrap:wrap;gap:.5rem;margin:1rem 0"
@@ -135,9 +143,13 @@ def key_figures(items: Sequence[tuple[str, str, str]]) -> Printed:
     return Printed(bundle)
 
 
+def _moved(comparison: str) -> str:
+    return {"+": "better", house.MINUS: "worse"}.get(comparison[:1], "level")
+
+
 def sentence(text: str) -> Printed:
     """Return Markdown as it is: escape the names in it with `notation.escape_markdown`."""
-    return Printed({"text/markdown": _without_formulas(text), "text/plain": text})
+    return Printed({"text/markdown": _for_lab(text), "text/plain": text})
 
 
 def callout(
@@ -158,7 +170,7 @@ def callout(
         )
     heading = f"## {escape_markdown(title)}\n\n" if title else ""
     bundle = {
-        "text/markdown": f"::: {{.callout-{name}}}\n{heading}{_without_formulas(text)}\n:::",
+        "text/markdown": _for_lab(f"::: {{.callout-{name}}}\n{heading}{text}\n:::"),
         "text/plain": f"{title}\n{text}",
     }
     return Printed(bundle)
@@ -175,12 +187,15 @@ def record(*found: Any) -> Printed:
     return Printed({RECORD: numbers, "text/plain": ""})
 
 
-def _without_formulas(markdown: str) -> str:
-    """Dollars before digits are money: JupyterLab would set what is between two as a formula.
+def _for_lab(markdown: str) -> str:
+    """Markdown that JupyterLab shows as it is meant, and pandoc reads as it was.
 
-    It looks for them in what a reader sees, where no backslash is left, but not across a tag.
+    Dollars before digits are money: JupyterLab would set what is between two as a formula. It looks
+    for them in what a reader sees, where no backslash is left, but not across a tag. A box between
+    `:::` is HTML's own, as JupyterLab would print the colons.
     """
-    return re.sub(r"\\?\$(?=\d)", r"<span>\\$</span>", markdown)
+    money = re.sub(r"\\?\$(?=\d)", r"<span>\\$</span>", markdown)
+    return BOX.sub(r'<div class="\1">\n\n\2\n\n</div>', money)
 
 
 def _writer(name: Format, currency: str) -> Callable[[Any], str]:

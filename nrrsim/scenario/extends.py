@@ -14,7 +14,7 @@ import numpy as np
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.messages import Problem, cut, located, shown
 from nrrsim.scenario.book import is_address, is_mixed
-from nrrsim.scenario.drivers import CHURN_FORMS, TOLD, Churn
+from nrrsim.scenario.drivers import CHURN_FORMS, IN_THE_YEAR, TOLD, Churn
 from nrrsim.yamlfile import Document, Path_, Place, read_yaml
 
 
@@ -142,5 +142,5 @@ def _with_rate(entry: Any) -> Any:
         return entry if isinstance(entry, Churn) else {"rate": entry}
     if {"between", "dist"}.isdisjoint(entry) or not set(CHURN_FORMS).isdisjoint(entry):
         return entry
-    reasons = {key: value for key, value in entry.items() if key in TOLD}
-    return {"rate": {key: value for key, value in entry.items() if key not in TOLD}, **reasons}
+    beside = {key: value for key, value in entry.items() if key in (*TOLD, *IN_THE_YEAR)}
+    return {"rate": {key: value for key, value in entry.items() if key not in beside}, **beside}

@@ -43,7 +43,13 @@ from nrrsim.scenario.book import (
     is_address,
     of_one_kind,
 )
-from nrrsim.scenario.checks import full_name, segments_not_in, unknown_names, unseen_signs
+from nrrsim.scenario.checks import (
+    full_name,
+    seasons_of_annual,
+    segments_not_in,
+    unknown_names,
+    unseen_signs,
+)
 from nrrsim.scenario.customers import Customers, laid_out, of_ledger, with_newcomers
 from nrrsim.scenario.drivers import Driver, Drivers
 from nrrsim.scenario.extends import copied, extended, gives_way, merged, with_churn_rates
@@ -56,6 +62,7 @@ from nrrsim.scenario.numbers import (
     Range,
     Sized,
 )
+from nrrsim.scenario.outlook import MONTHS, Outlook, Transport
 from nrrsim.scenario.programmes import Programme
 from nrrsim.scenario.table import Table, between, in_words, is_cut
 from nrrsim.scenario.year_effects import YearEffect
@@ -67,7 +74,7 @@ if TYPE_CHECKING:
 MOST_MONTHS = 600
 # What a scenario alone states.
 OF_SCENARIOS = {"extends", "book", "drivers", "correlations", "shock", "year_effects",
-                "new_business", "programmes"}  # fmt: skip
+                "new_business", "programmes", "outlook"}  # fmt: skip
 # What a file that extends another may state in part.
 REQUIRE_NOTHING = ("Churn", "Contraction", "Growth", "Price", "Reactivation", "Segment",
                    "SyntheticBook")  # fmt: skip
@@ -107,6 +114,7 @@ class Scenario(Frozen):
     year_effects: dict[Driver, YearEffect] = Field(default_factory=dict)
     new_business: dict[str, NewBusiness] = Field(default_factory=dict)
     programmes: dict[str, Programme] = Field(default_factory=dict)
+    outlook: Outlook | None = None
     also: ClassVar = ("extends",)
 
     _plain: dict[str, Any] = PrivateAttr(default_factory=dict)
@@ -166,13 +174,16 @@ class Scenario(Frozen):
 
     @cached_property
     def start(self) -> str:
-        """The month before the first: the ledger's `as_of`, or M00 for a synthetic book."""
+        """The month before the first: the ledger's `as_of`, the month in which a synthetic book
+        `starts`, or M00.
+        """
         return self.month(0)
 
     def month(self, t: int) -> str:
-        """The name of month t: YYYY-MM where the book is a ledger's, else M01, M02, ..."""
-        if isinstance(self.book, LedgerBook):
-            return shift(self.book.as_of, t)
+        """The name of month t: YYYY-MM where the book says when it is of, else M01, M02, ..."""
+        begun = self.book.as_of if isinstance(self.book, LedgerBook) else self.book.starts
+        if begun is not None:
+            return shift(begun, t)
         return f"M{t:0{max(2, len(str(self.months)))}d}"
 
     def customers(self) -> Customers:
@@ -183,6 +194,18 @@ class Scenario(Frozen):
     def table(self) -> Table:
         """Every number of the drivers, laid out once."""
         return Table.of(self.drivers, self.segments, self.correlations)
+
+    def transport(self, measure: str = "nrr") -> Transport | None:
+        """What takes this scenario's own results onto the forecast that its `outlook` states; None
+        where it states none, or one of another book or time.
+        """
+        return self.outlook.transports[measure] if self.outlook and self._foreseen else None
+
+    @property
+    def _foreseen(self) -> bool:
+        """Whether the outlook is of the scenario's book and time."""
+        as_of = getattr(self.book, "as_of", None)
+        return self.outlook is not None and self.months == MONTHS and as_of == self.outlook.as_of
 
     def frame(self) -> pd.DataFrame:
         """A row for each number of the drivers: `driver`, `segment` (or `all`), `field`, `value`
@@ -224,6 +247,12 @@ class Scenario(Frozen):
             if not full_name(name, known)
         ]
 
+        if self.outlook and not self._foreseen:
+            notices.append(
+                f"outlook: is of the {MONTHS} months after {self.outlook.as_of}, and this scenario"
+                f" of {self.months} after {self.start}: it is not used, and ranges are those of the"
+                " drivers alone"
+            )
         ties = self.table.ties
         change = beliefs.correlation_matrix(ties)[2] if ties else 0.0
         if change > CHANGE_OF_NOTE:
@@ -274,13 +303,27 @@ def find_scenario(name: str) -> Path:
     """
     if os.path.exists(name) or not re.fullmatch(r"[^./\\]+", name):
         return Path(name)
-    examples = {each.stem: each for each in shared("params", "scenarios").glob("*.yaml")}
-    if name not in examples:
+    known = examples()
+    if name not in known:
         raise UsageError(
             f"{name}: there is no such scenario, and none of that name comes with nrrsim;"
-            f" {did_you_mean(name, sorted(examples))}"
+            f" {did_you_mean(name, sorted(known))}"
         )
-    return examples[name]
+    return known[name]
+
+
+def examples() -> dict[str, Path]:
+    """The scenarios that come with nrrsim, by name."""
+    return {each.stem: each for each in sorted(shared("params", "scenarios").glob("*.yaml"))}
+
+
+def stated_in(path: str | Path) -> dict[str, Any]:
+    """What a scenario's file states, with all that it extends, unchecked.
+
+    Raises UsageError where there is no such file, or it cannot be read.
+    """
+    file = Path(path)
+    return extended(read_yaml(file, "scenario"), file, (file.resolve(),)).values
 
 
 def is_card(values: Collection[str]) -> bool:
@@ -339,6 +382,8 @@ def _checked(document: Document, folder: Path, opening: Customers | None = None)
         # a ledger is read for a scenario that is right so far
         if not problems and isinstance(scenario.book, LedgerBook):
             problems += segments_not_in(document.values, scenario.segments)
+            terms = {name: scenario.book.term.get(name, "annual") for name in scenario.segments}
+            problems += seasons_of_annual(document.values, terms)
     except ValidationError as error:
         problems += problems_of(error, Scenario)
     except RefusedError as refused:

@@ -13,7 +13,15 @@ from scipy import special
 from nrrsim.notation import percent
 from nrrsim.scenario.book import EVERY_SEGMENT
 from nrrsim.scenario.checks import full_name
-from nrrsim.scenario.drivers import CURVE_FIELDS, DRIVERS, TOLD, Drivers, Entry, Sbg
+from nrrsim.scenario.drivers import (
+    CURVE_FIELDS,
+    DRIVERS,
+    IN_THE_YEAR,
+    TOLD,
+    Drivers,
+    Entry,
+    Sbg,
+)
 from nrrsim.scenario.numbers import POINT, PROBABILITY, SHAPE, YEARLY, Range, Sized
 
 # The range of every number that may be a belief. Its place among them gives it a Sobol dimension of
@@ -220,7 +228,7 @@ def _numbers_of(entry: Entry) -> Iterator[tuple[str, Any]]:
     """The numbers of an entry and their names within it."""
     for name in type(entry).model_fields:
         value = getattr(entry, name)
-        if name in TOLD or value is None:
+        if name in (*TOLD, *IN_THE_YEAR) or value is None:
             continue
         if isinstance(value, Sbg):
             yield from (("alpha", value.alpha), ("beta", value.beta))

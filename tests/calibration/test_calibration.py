@@ -12,7 +12,7 @@ import nrrsim as nr
 from nrrsim.calibration.calibrate import TYPICAL, calibrate
 from nrrsim.calibration.frequency import posterior, prior_grid
 from nrrsim.calibration.tenure import fit_curve
-from nrrsim.calibration.years import UNEVEN, _between_years
+from nrrsim.calibration.years import _between_years
 from nrrsim.months import month_name, parse_month
 from nrrsim.notation import month_name as in_words
 from nrrsim.scenario.beliefs import beta_of

@@ -9,6 +9,7 @@ from scenarios import segments, varied
 from scipy import special, stats
 
 import nrrsim as nr
+from nrrsim.engine import bits as random_bits
 from nrrsim.engine import kernel
 from nrrsim.engine.draws import scores
 from nrrsim.engine.driver_rates import draw_rates, slots_of
@@ -279,9 +280,9 @@ def test_sizes(name):
 
 
 def test_uniform_and_exponential_numbers():
-    uniform = np.array([kernel._uniform(each) for each in bits(COUNT)])
+    uniform = np.array([random_bits.uniform(each) for each in bits(COUNT)])
     assert_drawn_from(uniform, stats.uniform())
-    assert_drawn_from(np.array([kernel._exponential(each) for each in bits(COUNT)]), stats.expon())
+    assert_drawn_from(np.array([random_bits.exponential(each) for each in bits(COUNT)]), stats.expon())
 
 
 def arrivals(key: int, count: int) -> np.ndarray:
@@ -304,7 +305,7 @@ def test_neighbouring_streams_hang_together_in_nothing():
     """Keys of neighbouring trials and drivers:
     their gaps, and the number of events in the first hundred cells.
     """
-    keys = kernel._mix.py_func(np.uint64(7) + kernel._TRIAL * np.arange(400, dtype=np.uint64))
+    keys = random_bits.mix.py_func(np.uint64(7) + kernel._TRIAL * np.arange(400, dtype=np.uint64))
     gaps = np.array([np.diff(arrivals(int(key), 256), prepend=0.0) for key in keys])
     correlation = np.corrcoef(gaps)[np.triu_indices(400, 1)]
     assert abs(correlation.mean()) < Z / math.sqrt(256 * len(correlation))

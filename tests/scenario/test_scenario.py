@@ -197,6 +197,21 @@ def test_a_synthetic_book_is_laid_out_as_the_model_says():
     assert book.annual.tolist() == [True, True]
 
 
+@pytest.mark.parametrize(
+    ("starts", "months"),
+    [("2026-11", ["2026-12", "2027-01", "2027-02"]), (None, ["M01", "M02", "M03"])],
+)
+def test_months_have_the_names_that_the_book_says(starts, months):
+    """`starts` is the month of t = 0, and moves no number: the anniversaries are month numbers."""
+    book = {"arr": 100, "segments": {"smb": {"share": 1, "customers": 12}}}
+    plain = {"months": 3, "book": book, "drivers": {"churn": {"all": 0.24}}}
+    scenario = nr.Scenario.of(plain).with_({"book.starts": starts})
+    assert nr.expect(scenario).months == nr.simulate(scenario, 10, 1).months == months
+    assert scenario.start == (starts or "M00")
+    assert nr.expect(scenario).books_close()
+    assert float(nr.nrr(nr.expect(scenario))) == pytest.approx(1 - 3 / 12 * 0.24)
+
+
 def test_newcomers_come_as_planned():
     """floor(n t / 12) - floor(n (t - 1) / 12) in month t,
     arr / customers each, anniversaries t + 12, t + 24.

@@ -351,6 +351,7 @@ BOOKS = [
     bad("source: ledger", "¶sorce: ledger", "drivers.churn.smb.sorce", "did you mean source?"),
     bad("      customers: 12", "      customers: 12\n      ¶tern: annual", "book.segments.smb.tern", "did you mean term?", base=BLOCK),
     bad("    smb:\n      share", "    ¶all:\n      share", "book.segments.all", "stands for all", base=BLOCK),
+    bad("  segments:", "  starts: §2026-13\n  segments:", "book.starts", "not a month", "YYYY-MM", base=BLOCK),
 ]  # fmt: skip
 FROM_LEDGERS = [
     bad("ledger.csv", "§none.csv", "book.ledger", "no such file", base=FROM_LEDGER),
@@ -371,6 +372,7 @@ FROM_LEDGERS = [
     bad("", "new_business: {¶mid: {arr: 1, customers: 1}}", "new_business.mid", "not a segment of the book", base=FROM_LEDGER),
     bad("  term:", "  columns: §5\n  term:", "book.columns", PARTS, base=FROM_LEDGER),
     bad("  term:", "  ¶colums: {mrr: x}\n  term:", "book.colums", "did you mean columns?", base=FROM_LEDGER),
+    bad("  term:", "  ¶starts: 2025-12\n  term:", "book.starts", "is not known", "known: ledger, as_of", base=FROM_LEDGER),
     bad("  term:", "  arr: 100\n  term:", "book", "from a ledger or laid out from segments; keep one", base=FROM_LEDGER, lines=1),
     bad("  term: {smb: monthly}", "  segments: {top: {share: 1, customers: 1}}", "book", "keep one", base=FROM_LEDGER, lines=1),
 ]  # fmt: skip

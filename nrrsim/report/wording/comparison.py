@@ -32,6 +32,7 @@ from nrrsim.report.wording.facts import Change, Checks, Ratio, bad_to_good, chan
 from nrrsim.report.wording.labels import (
     GROUP_WORDS,
     SHOCK,
+    STANDINGS,
     YEAR_EFFECT,
     Markdown,
     assumption,
@@ -51,12 +52,6 @@ if TYPE_CHECKING:
 SMALL = 5e-4  # of NRR: below what is printed
 ON_CARDS = 2  # scenarios whose key figures fit on cards; more stand in a table
 PUBLISHED_BY, USUAL_UPLIFT_BY = Markdown(SURVEY_SOURCE), Markdown(USUAL_UPLIFT_SOURCE)
-STANDING = {
-    "below p25": "below p25",
-    "p25 to p50": "p25 to median",
-    "p50 to p75": "median to p75",
-    "above p75": "above p75",
-}
 
 
 # --- frames for pictures and tables ------------------------------------------------------------
@@ -235,7 +230,7 @@ def _range(values: Mapping[str, float], range_: Range) -> str:
 
 def _beside(told: Mapping[str, Any]) -> str:
     if told.get("standing"):
-        return f"GRR {percent(told['grr_flow'])}, {STANDING[told['standing']]}"
+        return f"GRR {percent(told['grr_flow'])}, {STANDINGS[told['standing']]}"
     if told.get("usual_uplift"):
         low, high = told["usual_uplift"]
         return f"{low:.0%} to {high:.0%} a year is usual"
@@ -485,21 +480,27 @@ class Lever:
     uplift: float | None
 
 
+def _standing(told: Mapping[str, Any]) -> Markdown | None:
+    name = told.get("standing")
+    return Markdown(STANDINGS[name]) if name else None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Frontier:
     """What it takes to get from the first scenario to the target.
 
-    A standing among published figures is one of below p25, p25 to p50, p50 to p75, above p75.
+    A standing is where a figure lies among published ones, in words; `is_rare`: above three of four.
     """
 
     nrr: float
     met: bool
-    standing: str | None
+    standing: Markdown | None
+    is_rare: bool
     ways: tuple[Lever, ...]  # price last
     never: tuple[Markdown, ...]
     together: float | None  # by how much all levers move at once
     together_grr: float | None
-    together_standing: str | None
+    together_standing: Markdown | None
     likely: float | None  # all levers at once, for a probability of 80%
     likely_share: float | None
 
@@ -517,14 +518,15 @@ class Frontier:
         return cls(
             nrr=told["nrr"],
             met=told["nrr"] >= c.target - SMALL,
-            standing=told["standing"],
+            standing=_standing(told),
+            is_rare=told["standing"] == "above p75",
             ways=tuple(ways),
             never=tuple(
                 Markdown(GROUP_WORDS[n]) for n in levers if levers[n]["status"] == "not reachable"
             ),
             together=told["together"],
             together_grr=beside.get("grr_flow"),
-            together_standing=beside.get("standing"),
+            together_standing=_standing(beside),
             likely=likely,
             likely_share=likely_share,
         )
