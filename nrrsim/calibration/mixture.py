@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from nrrsim.calibration.ratios import (  # fmt: skip
+from nrrsim.calibration.ratios import (
     DRAWS,
     LEVELS,
     MEASURES,
@@ -24,14 +24,16 @@ from nrrsim.calibration.ratios import (  # fmt: skip
     OwnPast,
     PastYears,
     own_past,
+    quantiles,
 )
 from nrrsim.engine.draws import SEED
 from nrrsim.ledger.ledger import Ledger, as_ledger
 
 PAST = 0.3  # weight of past figures in the forecast of a year
-MODEL_OF_LOGO = 0.5  # of the model in the whole book's logo retention
+MODEL_OF_LOGO = 0.5  # of the model in the whole book's logo retention, where past figures have none
 UNKNOWN = 0.03  # by how much a single past figure may be off
 NORMAL = special.ndtri(LEVELS)
+INGREDIENTS = ("ratios", "past", "model")
 
 
 @dataclass(frozen=True)
@@ -39,16 +41,23 @@ class Mixture:
     """What is published, and what it is made of; by group (None: the whole book, or a segment).
 
     published : `ndarray[measure, 200]`. ingredients : the same of `ratios`, `past` and `model`, nan
-        where an ingredient says nothing. weights : how much of each ingredient is in each measure.
-    years : how many past years, one after the other, the figures of a group are known of.
-    own_past : what the ratios rest on.
+        where one says nothing. weights : `ndarray[measure]`, how much of each ingredient is in it.
+    own_past : what the ratios and the figures rest on.
     """
 
     published: dict[Group, np.ndarray]
     ingredients: dict[str, dict[Group, np.ndarray]]
-    weights: dict[Group, dict[str, np.ndarray]]
-    years: dict[Group, int]
+    weights: dict[str, dict[Group, np.ndarray]]
     own_past: OwnPast
+
+    @property
+    def years(self) -> dict[Group, int]:
+        """How many past years, one after the other, a group's figures are known of."""
+        return self.own_past.years
+
+    def rules(self, group: Group = None) -> dict[str, np.ndarray]:
+        """What `rules` gives for the same ledger and month."""
+        return _rules(self.own_past.past, group)
 
 
 def mixed(
@@ -62,52 +71,55 @@ def mixed(
 ) -> Mixture:
     """The forecast of the twelve months that end `horizon` months after `as_of`.
 
-    model : draws of the structural model, by measure and group; those that are not given have no
-        part in it.
+    Its quantiles are averages of its ingredients' quantiles. model : draws of the structural model,
+    by measure and group; what is not given has no part in it.
 
     Raises UsageError as `own_past` does.
     """
-    ledger = as_ledger(ledger)
     own = own_past(ledger, as_of, horizon=horizon, draws=draws, seed=seed)
-    past = PastYears.of(ledger, as_of)
-    none = np.full((len(MEASURES), len(LEVELS)), np.nan)
-    ingredients: dict[str, dict[Group, np.ndarray]] = {
+    made_of: dict[str, dict[Group, np.ndarray]] = {
         "ratios": own.quantiles,
-        "past": {},
-        "model": {},
+        "past": {group: _past(own.past, group) for group in own.quantiles},
+        "model": {group: _model(model, group) for group in own.quantiles},
     }
-    published, weights = {}, {}
-    for group, ratios in own.quantiles.items():
-        parts = {"ratios": ratios, "past": _past(past, group), "model": none.copy()}
-        for k, measure in enumerate(MEASURES):
-            if (measure, group) in model:
-                parts["model"][k] = _even(np.asarray(model[measure, group], float), MOST[k])
-        weight = _weights(parts, group, horizon)
-        shares = np.array([weight[name] for name in parts])[:, :, None]
-        known = np.nan_to_num(np.array(list(parts.values())))
-        published[group] = (shares * known).sum(axis=0)
-        weights[group] = weight
-        for name in ("past", "model"):
-            ingredients[name][group] = parts[name]
-    return Mixture(published, ingredients, weights, own.years, own)
+    weights: dict[str, dict[Group, np.ndarray]] = {name: {} for name in INGREDIENTS}
+    published = {}
+    for group in own.quantiles:
+        parts = np.stack([made_of[name][group] for name in INGREDIENTS])
+        shares = _weights(np.isfinite(parts[:, :, 0]), group, horizon)
+        published[group] = (shares[:, :, None] * np.nan_to_num(parts)).sum(axis=0)
+        for name, share in zip(INGREDIENTS, shares, strict=True):
+            weights[name][group] = share
+    return Mixture(published, made_of, weights, own)
 
 
-def _weights(parts: Mapping[str, np.ndarray], group: Group, horizon: int) -> dict[str, np.ndarray]:
-    """`ndarray[measure]` by ingredient: what is not known has none, and the less of a year is to
-    come, the more the ratios have, which know the rest.
+def _model(draws: Mapping[tuple[str, Group], Any], group: Group) -> np.ndarray:
+    """`ndarray[measure, 200]`; nan where it says nothing."""
+    nothing = [np.nan]
+    return np.concatenate(
+        [
+            quantiles(np.atleast_2d(draws.get((measure, group), nothing)), MOST[k : k + 1])
+            for k, measure in enumerate(MEASURES)
+        ]
+    )
+
+
+def _weights(is_known: np.ndarray, group: Group, horizon: int) -> np.ndarray:
+    """`ndarray[ingredient, measure]`; is_known : the same, which of them say something.
+
+    The less of the year is to come, the more the ratios have, which know the rest.
     """
-    there = {name: np.isfinite(part[:, 0]) for name, part in parts.items()}
+    _, past_is_known, model_is_known = is_known
     is_logo = np.array([measure == "logo" for measure in MEASURES])
-    model = MODEL_OF_LOGO * (is_logo & there["model"] & (group is None))
-    past = PAST * (there["past"] & (model == 0))
+    model = MODEL_OF_LOGO * (is_logo & model_is_known & (group is None))
+    past = PAST * (past_is_known & (model == 0))
     model, past = model * horizon / YEAR, past * horizon / YEAR
-    return {"ratios": 1 - model - past, "past": past, "model": model}
+    return np.stack([1 - past - model, past, model])
 
 
 def past_figures(ledger: Ledger, as_of: str, segment: str | None = None) -> np.ndarray:
-    """`ndarray[measure, 200]`: past figures as a distribution, the wider the fewer years are known.
-
-    Those of every quarter's end (or step). nan where there is none.
+    """`ndarray[measure, 200]`: the figures of every quarter's end (or step) as a distribution, the
+    wider the fewer years they are of; nan where there is none.
     """
     return _past(PastYears.of(as_ledger(ledger), as_of), segment)
 
@@ -117,19 +129,21 @@ def rules(ledger: Ledger, as_of: str, segment: str | None = None) -> dict[str, n
     is no past figure.
 
     last : as the last year, normal, with the spread of changes from year to year. mean : as the
-    mean of all years, with their spread. past : as `past_figures`.
+    mean of all years, normal, with their spread. past : as `past_figures`.
     """
-    past = PastYears.of(as_ledger(ledger), as_of)
-    y = past.known(segment, yearly=True)
-    found = {"past": _past(past, segment)}
+    return _rules(PastYears.of(as_ledger(ledger), as_of), segment)
+
+
+def _rules(past: PastYears, group: Group) -> dict[str, np.ndarray]:
+    figures = _past(past, group)
+    y = past.known(group, yearly=True)
     if not len(y):
-        return dict.fromkeys(("last", "mean"), found["past"]) | found
-    changes = UNKNOWN**2 + (np.diff(y, axis=0) ** 2).sum(axis=0)
-    around = UNKNOWN**2 + ((y - y.mean(axis=0)) ** 2).sum(axis=0)
-    return {
-        "last": _normal(y[0], changes / len(y)),
-        "mean": _normal(y.mean(axis=0), around / len(y) * (1 + 1 / len(y))),
-    } | found
+        return dict.fromkeys(("last", "mean", "past"), figures)
+    k, mean = len(y), y.mean(axis=0)
+    # no figure is known to the point: of a single one there would be no spread at all
+    changes = (UNKNOWN**2 + (np.diff(y, axis=0) ** 2).sum(axis=0)) / k
+    around = (UNKNOWN**2 + ((y - mean) ** 2).sum(axis=0)) / k * (1 + 1 / k)
+    return {"last": _normal(y[0], changes), "mean": _normal(mean, around), "past": figures}
 
 
 def _past(past: PastYears, group: Group) -> np.ndarray:
@@ -141,12 +155,9 @@ def _past(past: PastYears, group: Group) -> np.ndarray:
 
 
 def _normal(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """`ndarray[measure, 200]` of means and variances by measure."""
     return _possible(mean[:, None] + np.sqrt(variance)[:, None] * NORMAL)
 
 
 def _possible(values: np.ndarray) -> np.ndarray:
     return np.asarray(np.clip(values, 0, MOST[:, None]))
-
-
-def _even(drawn: np.ndarray, most: float) -> np.ndarray:
-    return np.asarray(np.quantile(np.clip(drawn, 0, most), LEVELS, method="hazen"))

@@ -20,11 +20,11 @@ from scipy import special
 from nrrsim.engine.bits import GOLDEN, exponential, mix, uniform
 from nrrsim.engine.draws import SEED, scores
 from nrrsim.engine.paths import compiled
-from nrrsim.errors import UsageError
+from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.ledger.ledger import Ledger, as_ledger
 from nrrsim.ledger.rollforward import MONTHS_APART, Kept
 from nrrsim.messages import whole_of
-from nrrsim.months import month_name, parse_month, shift
+from nrrsim.months import month_name, parse_month
 from nrrsim.notation import month_name as in_words
 
 YEAR = 12
@@ -56,6 +56,7 @@ class OwnPast:
         that group the ledger knows. years : how many past years, one after the other, it knows the
         group's figures of. borrowing : how many of the customers stand on the past of others than
         their segment's, as there are few of it.
+    past : the past years themselves.
     """
 
     quantiles: dict[Group, np.ndarray]
@@ -64,6 +65,7 @@ class OwnPast:
     customer_years: dict[Group, int]
     years: dict[Group, int]
     borrowing: dict[Group, int]
+    past: PastYears
 
 
 def own_past(
@@ -78,45 +80,60 @@ def own_past(
     Raises UsageError where nobody is there, or no whole year of the past is known.
     """
     ledger, draws, seed = as_ledger(ledger), whole_of("draws", draws), whole_of("seed", seed)
+    origin = ledger.inside(as_of, "as_of")
+    if horizon % ledger.step or not 0 < horizon <= YEAR:
+        raise UsageError(
+            f"horizon: must be {YEAR} months or less, in steps of {ledger.step}, got {horizon}"
+        )
     past = PastYears.of(ledger, as_of)
-    today = _Today.of(ledger, as_of, horizon)
-    pairs = past.pairs if horizon == YEAR else Pairs.of(ledger, as_of, horizon)
+    today = Cohort.of(ledger, origin + horizon, horizon)
+    if not len(today.customer):
+        start = in_words(month_name(origin + horizon - YEAR))
+        raise UsageError(f"as_of: nobody had an amount in {start}, so nothing can be retained")
+    pairs = past.pairs if horizon == YEAR else Pairs.of(ledger, origin, horizon)
     pools = _pools(today, pairs)
-    sums = np.zeros((draws, 3, len(ledger.segments)))
-    _play(seed, parse_month(as_of, "as_of"), *_laid_out(today, pairs, pools), sums)
-    sums = sums.transpose(1, 2, 0)
-
-    # one good or bad year for all, the less of it the less is to come
-    even = scores({f"{as_of}/year": 0, f"{as_of}/tau": 1}, count=draws, seed=seed, quasi=True)
-    z, u = even[f"{as_of}/year"], special.ndtr(even[f"{as_of}/tau"])
-    borrows = np.zeros(len(today.opening), bool)
+    borrows = np.zeros(len(today.customer))
     for pool in pools:
         borrows[pool.who] = pool.is_borrowed
 
-    found = OwnPast({}, {}, {}, {}, {}, {})
-    for group, segment in today.groups(ledger.segments):
-        inside, own = (
-            (slice(None),) * 2 if segment is None else (today.segment == segment, [segment])
-        )
-        opening = today.opening[inside]
-        base = np.array([opening.sum(), opening.sum(), len(opening)])
-        tau = past.year_effects(group, u) * horizon / YEAR
-        drawn = sums[:, own].sum(axis=1) / base[:, None] + tau * z
-        found.quantiles[group] = quantiles(drawn)
-        found.tau[group] = tau.mean(axis=1)
-        found.customers[group] = len(opening)
-        found.customer_years[group] = past.pairs.customer_years(segment)
-        found.years[group] = len(past.known(group, yearly=True))
-        found.borrowing[group] = int(borrows[inside].sum())
-    return found
+    numbers, segment = np.unique(today.segment, return_inverse=True)
+    names: list[Group] = [None, *(ledger.segments[number] for number in numbers)]
+    measured = np.zeros((len(numbers), len(MEASURES), draws))
+    _play(seed, origin, *_laid_out(today, pairs, pools), segment, measured)
+
+    def by_group(values: np.ndarray) -> np.ndarray:
+        """The sums of all segments, and of each: `ndarray[group, ...]`."""
+        return np.concatenate([values.sum(axis=0, keepdims=True), values])
+
+    opening, heads, borrowing = (
+        by_group(np.bincount(segment, each))
+        for each in (today.opening, np.ones(len(segment)), borrows)
+    )
+    retained = by_group(measured) / np.stack([opening, opening, heads], axis=1)[:, :, None]
+    # one good or bad year for all, the less of it the less is to come
+    even = {f"{month_name(origin)}/{name}": place for place, name in enumerate(("year", "tau"))}
+    year, rank = scores(even, count=draws, seed=seed, quasi=True).values()
+    tau = {name: past.year_effects(name, special.ndtr(rank)) * horizon / YEAR for name in names}
+    return OwnPast(
+        {
+            name: quantiles(each + tau[name] * year)
+            for name, each in zip(names, retained, strict=True)
+        },
+        {name: each.mean(axis=1) for name, each in tau.items()},
+        dict(zip(names, heads.astype(int).tolist(), strict=True)),
+        {name: past.customer_years(name) for name in names},
+        {name: len(past.known(name, yearly=True)) for name in names},
+        dict(zip(names, borrowing.astype(int).tolist(), strict=True)),
+        past,
+    )
 
 
-def quantiles(drawn: np.ndarray) -> np.ndarray:
-    """`ndarray[measure, 200]` of `ndarray[measure, draw]`, which is first cut to what can be.
+def quantiles(drawn: np.ndarray, most: np.ndarray = MOST) -> np.ndarray:
+    """`ndarray[measure, 200]` of `ndarray[measure, draw]`, cut to 0 and the `most` of each measure.
 
     Rounded, so that what did not change is equal to what was.
     """
-    possible = np.clip(drawn, 0, MOST[:, None])
+    possible = np.clip(drawn, 0, most[:, None])
     return np.asarray(np.quantile(possible, LEVELS, axis=1, method="hazen").T.round(12))
 
 
@@ -124,116 +141,93 @@ def quantiles(drawn: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """Customers at past snapshots and what became of each some months later: `ndarray[row]`.
+class Cohort:
+    """The customers of a year's first month, looked at from that or a later one:
+    `ndarray[customer]`.
 
-    segment : its number. opening : ARR at the snapshot. ratio : ARR later over that, 0 if gone.
-    back : months from the later snapshot to the latest of all. unit : whose year it is, a number.
-    kinds : `ndarray[row, 4]`, from the widest to the finest.
+    customer, segment : their numbers. opening : ARR in the first month. scale : what a ratio is of:
+    ARR in the later month, or `opening` of who is away by then. kinds : `ndarray[customer, 4]`,
+    from the widest to the finest: who has the same number is alike.
     """
 
-    segment: np.ndarray
-    opening: np.ndarray
-    ratio: np.ndarray
-    back: np.ndarray
-    unit: np.ndarray
-    kinds: np.ndarray
-
-    @property
-    def values(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What of each the measures are means of: NRR's and GRR's by ARR, logo's by heads."""
-        return self.ratio, np.minimum(self.ratio, 1.0), (self.ratio > 0) * 1.0
-
-    def customer_years(self, segment: int | None) -> int:
-        """How many, of a segment or of all."""
-        own = self.unit if segment is None else self.unit[self.segment == segment]
-        return len(np.unique(own))
-
-    @classmethod
-    def of(cls, ledger: Ledger, as_of: str, horizon: int) -> Self:
-        """All that is known at `as_of`: of years one to a quarter (or step), of parts of a year
-        those of the same calendar months as the coming ones.
-
-        Of a part there are two sorts: customers there at its start, and customers of the base, a
-        year before its end, who were away by then (and may return).
-        """
-        begin = parse_month(ledger.months[0], "month")
-        latest = parse_month(as_of, "as_of") + horizon - YEAR
-        every = max(3, ledger.step) if horizon == YEAR else YEAR
-        parts = []
-        for end in range(latest, begin + horizon - 1, -every):
-            here = _kept(ledger, end - horizon, end)
-            sorts = [(here, _kinds(here, end - horizon, begin), here.customer >= 0)]
-            if horizon < YEAR and end - YEAR >= begin:
-                base = _kept(ledger, end - YEAR, end)
-                away = ~np.isin(base.customer, here.customer)
-                sorts.append((base, _away(_kinds(base, end - YEAR, begin)), away))
-            for kept, kinds, which in sorts:
-                back = np.full(which.sum(), latest - end)
-                unit = kept.customer[which] * MONTHS_APART + back // YEAR
-                opening, ratio = kept.opening[which], (kept.closing / kept.opening)[which]
-                parts.append((kept.segment[which], opening, ratio, back, unit, kinds[which]))
-        if not parts:  # of a ledger that is shorter than that
-            none = np.zeros(0, np.int64)
-            return cls(
-                none, none * 1.0, none * 1.0, none, none, np.zeros((0, FINEST + 1), np.int64)
-            )
-        segment, opening, ratio, back, unit, kinds = map(np.concatenate, zip(*parts, strict=True))
-        return cls(segment, opening, ratio, back, np.unique(unit, return_inverse=True)[1], kinds)
-
-
-def _kept(ledger: Ledger, start: int, end: int) -> Kept:
-    return ledger.kept(month_name(start), month_name(end))
-
-
-def _kinds(kept: Kept, month: int, begin: int) -> np.ndarray:
-    """`ndarray[customer, 4]`: everybody, its segment, that and its size, that and its age.
-
-    Large is who has the median of its segment or more, there and then. Old is who came a year or
-    more before, or before the ledger.
-    """
-    middle = pd.Series(kept.opening).groupby(kept.segment).transform("median").to_numpy()
-    large = kept.opening >= middle
-    old = (kept.since == begin) | (month - kept.since >= YEAR)
-    by_size = 2 * kept.segment + large
-    return np.column_stack([0 * kept.segment, kept.segment, by_size, 2 * by_size + old])
-
-
-def _away(kinds: np.ndarray) -> np.ndarray:
-    """The same kinds of customers who are away: no one who is there is like them."""
-    return -1 - kinds
-
-
-@dataclass(frozen=True)
-class _Today:
-    """The customers whose retention is measured: `ndarray[customer]`.
-
-    segment : its number. opening : ARR at the start of the twelve months. scale :
-    what a ratio is a multiple of: ARR of today, or `opening` where it is away. kinds : as Pairs'.
-    """
-
+    customer: np.ndarray
     segment: np.ndarray
     opening: np.ndarray
     scale: np.ndarray
     kinds: np.ndarray
 
     @classmethod
-    def of(cls, ledger: Ledger, as_of: str, horizon: int) -> Self:
-        begin, origin = parse_month(ledger.months[0], "month"), parse_month(as_of, "as_of")
-        start = origin + horizon - YEAR
-        base, here = _kept(ledger, start, origin), _kept(ledger, origin, origin)
-        if not len(base.customer):
-            raise UsageError(f"as_of: nobody has an amount in {in_words(month_name(start))}")
-        kinds = _away(_kinds(base, start, begin))
-        there = base.closing > 0
-        own = np.searchsorted(here.customer, base.customer[there])
-        kinds[there] = _kinds(here, origin, begin)[own]
-        scale = np.where(there, base.closing, base.opening)
-        return cls(base.segment, base.opening, scale, kinds)
+    def of(cls, ledger: Ledger, end: int, horizon: int) -> Self:
+        """Those of the twelve months to `end`, looked at `horizon` months before.
 
-    def groups(self, segments: Sequence[str]) -> list[tuple[Group, int | None]]:
-        """The whole book, and each segment that has customers with its number."""
-        return [(None, None), *((segments[each], int(each)) for each in np.unique(self.segment))]
+        From their first month they are alike by segment, size and age: large is who has the median
+        of its segment or more, there and then; old who came a year or more before, or before the
+        ledger. From a later one by segment, by whether they have less, as much or more than at
+        first (who once had more returns to it more often, and GRR hangs on that), and by size. Who
+        is away by then is like others who are.
+        """
+        begin = parse_month(ledger.months[0], "month")
+        # in the first year of a ledger its first month stands for one before it
+        first, month = max(end - YEAR, begin), end - horizon
+        kept = _kept(ledger, first, month)
+        middle = pd.Series(kept.opening).groupby(kept.segment).transform("median").to_numpy()
+        is_large = kept.opening >= middle
+        is_old = (kept.since == begin) | (first - kept.since >= YEAR)
+        moved = 1 + np.sign(np.round(kept.closing / kept.opening - 1, 9)).astype(int)
+
+        finer, finest = (is_large, is_old) if horizon == YEAR else (moved, is_large)
+        third = 3 * kept.segment + finer
+        kinds = np.column_stack([0 * third, kept.segment, third, 2 * third + finest])
+        is_away = kept.closing == 0
+        kinds[is_away] = -1 - kinds[is_away]
+        scale = np.where(is_away, kept.opening, kept.closing)
+        return cls(kept.customer, kept.segment, kept.opening, scale, kinds)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Customers of past months, each with what it had some months later: `ndarray[row]`.
+
+    segment, scale, kinds : as Cohort's. ratio : ARR later over `scale`, 0 if gone. back : months
+    from then to the latest end of all. unit : whose year it is, a number.
+    """
+
+    segment: np.ndarray
+    scale: np.ndarray
+    kinds: np.ndarray
+    ratio: np.ndarray
+    back: np.ndarray
+    unit: np.ndarray
+
+    @classmethod
+    def of(cls, ledger: Ledger, origin: int, horizon: int) -> Self:
+        """All that is known at the origin: of whole years one to a quarter (or step), of parts of a
+        year those of the same calendar months as the coming ones.
+
+        Raises UsageError where the ledger is too short for one.
+        """
+        begin, latest = parse_month(ledger.months[0], "month"), origin + horizon - YEAR
+        every = max(3, ledger.step) if horizon == YEAR else YEAR
+        parts = []
+        for end in range(latest, begin + horizon - 1, -every):
+            cohort = Cohort.of(ledger, end, horizon)
+            closing = _kept(ledger, max(end - YEAR, begin), end).closing
+            back = np.full(len(closing), latest - end)
+            unit = cohort.customer * MONTHS_APART + back // YEAR
+            own = cohort.segment, cohort.scale, cohort.kinds
+            parts.append((*own, closing / cohort.scale, back, unit))
+        if not parts:
+            first, year_later = (in_words(month_name(begin + after)) for after in (0, YEAR))
+            raise UsageError(
+                f"as_of: a forecast takes a year of the past, and the ledger begins in {first};"
+                f" choose {year_later} or later"
+            )
+        segment, scale, kinds, ratio, back, unit = map(np.concatenate, zip(*parts, strict=True))
+        return cls(segment, scale, kinds, ratio, back, np.unique(unit, return_inverse=True)[1])
+
+
+def _kept(ledger: Ledger, start: int, end: int) -> Kept:
+    return ledger.kept(month_name(start), month_name(end))
 
 
 @dataclass(frozen=True)
@@ -248,7 +242,7 @@ class _Pool:
     is_borrowed: bool
 
 
-def _pools(today: _Today, pairs: Pairs) -> list[_Pool]:
+def _pools(today: Cohort, pairs: Pairs) -> list[_Pool]:
     """For each finest kind of today the finest kind of the past that is not few."""
     pools = []
     for finest in np.unique(today.kinds[:, FINEST]):
@@ -283,14 +277,7 @@ class PastYears:
     @classmethod
     def of(cls, ledger: Ledger, as_of: str) -> Self:
         """What a ledger knows at `as_of`; raises UsageError where that is no whole year."""
-        ledger.inside(as_of, "as_of")
-        pairs = Pairs.of(ledger, as_of, YEAR)
-        if not len(pairs.unit):
-            raise UsageError(
-                f"as_of: a forecast takes a year of the past, and the ledger begins in"
-                f" {in_words(ledger.months[0])}; choose {in_words(shift(ledger.months[0], YEAR))}"
-                " or a later month"
-            )
+        pairs = Pairs.of(ledger, ledger.inside(as_of, "as_of"), YEAR)
         every = max(3, ledger.step)
         kind = np.unique(pairs.kinds[:, FINEST], return_inverse=True)[1]
         end, ends = pairs.back // every, int(pairs.back.max()) // every + 1
@@ -302,8 +289,11 @@ class PastYears:
             return np.column_stack([np.bincount(end, weights), own])
 
         figures, chance = [], []
-        for weight, value in zip(
-            (pairs.opening, pairs.opening, np.ones(len(kind))), pairs.values, strict=True
+        by_heads = np.ones(len(kind))
+        for value, weight in (
+            (pairs.ratio, pairs.scale),
+            (np.minimum(pairs.ratio, 1.0), pairs.scale),
+            (pairs.ratio > 0, by_heads),
         ):
             of_kind = np.bincount(kind, weight)
             mean = np.bincount(kind, weight * value) / of_kind
@@ -316,10 +306,25 @@ class PastYears:
         arrays = np.stack(figures, axis=2), np.stack(chance, axis=2)
         return cls(pairs, groups, *arrays, YEAR // every)
 
+    def _place(self, group: Group) -> int:
+        if group not in self.groups:
+            segments = [name for name in self.groups if name is not None]
+            raise UsageError(
+                f"segment: the ledger has no {group}; {did_you_mean(str(group), segments)}"
+            )
+        return self.groups[group]
+
     def known(self, group: Group, *, yearly: bool = False) -> np.ndarray:
         """`ndarray[end, measure]`: a group's figures, of every end, or a year apart."""
-        own = self.figures[:: self.a_year if yearly else 1, self.groups[group]]
+        own = self.figures[:: self.a_year if yearly else 1, self._place(group)]
         return np.asarray(own[np.isfinite(own[:, 0])])
+
+    def customer_years(self, group: Group) -> int:
+        """How many years of a customer there are of a group."""
+        own = self.pairs.unit
+        if group is not None:
+            own = own[self.pairs.segment == self._place(group) - 1]
+        return len(np.unique(own))
 
     def year_effects(self, group: Group, u: np.ndarray) -> np.ndarray:
         """`ndarray[measure, draw]`: tau from its posterior, at the ranks `u`.
@@ -328,7 +333,7 @@ class PastYears:
         none, by how much the book's do. Years are normal about a mean that is not known; what is
         known of them all widens with the share of one more year.
         """
-        place = self.groups[group]
+        place = self._place(group)
         place = place if np.isfinite(self.figures[:: self.a_year, place, 0]).any() else 0
         years, chance = (each[:: self.a_year, place] for each in (self.figures, self.chance))
         is_known = np.isfinite(years[:, 0])
@@ -367,15 +372,17 @@ class _Past(NamedTuple):
 
 
 class _Drawing(NamedTuple):
-    """Who draws, pool after pool: `ndarray[customer]`. pools : where each begins."""
+    """Who draws, pool after pool: `ndarray[customer]`. pools : where each begins. who : its number.
+    opening, scale : as Cohort's.
+    """
 
     pools: np.ndarray
-    segment: np.ndarray
+    who: np.ndarray
     opening: np.ndarray
     scale: np.ndarray
 
 
-def _laid_out(today: _Today, pairs: Pairs, pools: Sequence[_Pool]) -> tuple[_Past, _Drawing]:
+def _laid_out(today: Cohort, pairs: Pairs, pools: Sequence[_Pool]) -> tuple[_Past, _Drawing]:
     """What `_play` goes through."""
     rows = np.concatenate([each.rows for each in pools])
     pool = np.repeat(np.arange(len(pools)), [len(each.rows) for each in pools])
@@ -383,7 +390,7 @@ def _laid_out(today: _Today, pairs: Pairs, pools: Sequence[_Pool]) -> tuple[_Pas
     order = np.lexsort((weight, pool))
     rows, key = rows[order], (pool * LUCKS + weight)[order]
     keys, cell = np.unique(key, return_inverse=True)
-    opening, ratio = pairs.opening[rows], pairs.ratio[rows]
+    opening, ratio = pairs.scale[rows], pairs.ratio[rows]
     money, heads, stayed = (
         np.bincount(cell, each, len(keys)) for each in (opening, np.ones(len(rows)), ratio > 0)
     )
@@ -396,17 +403,17 @@ def _laid_out(today: _Today, pairs: Pairs, pools: Sequence[_Pool]) -> tuple[_Pas
 
     who = np.concatenate([each.who for each in pools])
     begin = np.cumsum([0, *(len(each.who) for each in pools)])
-    return past, _Drawing(begin, today.segment[who], today.opening[who], today.scale[who])
+    return past, _Drawing(begin, who, today.opening[who], today.scale[who])
 
 
 @compiled
-def _play(seed, month, past, drawing, out):  # type: ignore[no-untyped-def]
+def _play(seed, month, past, drawing, segment, out):  # type: ignore[no-untyped-def]
     """What customers have at the end, that capped at the opening, and how many there are: added to
-    `out`, `float64[draw, 3, segment]`. A draw is a function of seed, month and its number alone.
+    `out`, `float64[segment, 3, draw]`. A draw is a function of seed, month and its number alone.
     """
     luck, reached = np.empty(LUCKS), np.empty(past.weight.size)
     guide = np.empty(past.weight.size, np.int64)  # by even parts of what is reached: where to look
-    for draw in range(out.shape[0]):
+    for draw in range(out.shape[2]):
         key = mix(mix(_U(seed) + GOLDEN * _U(month)) + _DRAW * _U(draw + 1))
         of_money, of_heads = mix(key + _MONEY), mix(key + _HEADS)
         for j in range(LUCKS):
@@ -436,8 +443,8 @@ def _play(seed, month, past, drawing, out):  # type: ignore[no-untyped-def]
                     cell += 1
                 bits = mix(of_money - GOLDEN * _U(i + 1))
                 closing = drawing.scale[i] * past.ratios[cell, bits >> _U(64 - 6)]
-                s = drawing.segment[i]
-                out[draw, 0, s] += closing
-                out[draw, 1, s] += min(closing, drawing.opening[i])
+                s = segment[drawing.who[i]]
+                out[s, 0, draw] += closing
+                out[s, 1, draw] += min(closing, drawing.opening[i])
                 if uniform(mix(of_heads + GOLDEN * _U(i))) * heads < stayed:
-                    out[draw, 2, s] += 1.0
+                    out[s, 2, draw] += 1.0

@@ -324,12 +324,11 @@ def backtest_lines(answer: Mapping[str, Any]) -> list[str]:
     return [
         *lines,
         "",
-        "Years: independent ones (forecasts share months). In 50%: outcomes inside the 50% range."
-        " 80% range: its average width.",
-        "Forecast: customers' own past and past figures; of the whole book's logo retention, also"
-        " the model of drivers.",
-        "Average error: CRPS. Past figures, last year's figure and the mean of past years are naive"
-        " forecasts, each with a range.",
+        "Years: independent ones (forecasts share months). In 50%: outcomes inside the 50% range.",
+        "80% range: its average width. Average error: CRPS, of ranges: position and width count.",
+        "Forecast: customers' own past and past figures; logo retention of the whole book:"
+        " customers' own past and the model of drivers.",
+        "Past figures, last year's figure and the mean of past years are naive forecasts.",
         *_what_it_proves(answer),
     ]
 

@@ -224,6 +224,7 @@ def rare_moves():
     report = since.Report(
         last="Q2 2026",
         now="Q3 2026",
+        unit="quarter",
         currency="USD",
         fiscal_year_end=12,
         nrr=1.05,

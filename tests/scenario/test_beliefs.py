@@ -282,7 +282,9 @@ def test_sizes(name):
 def test_uniform_and_exponential_numbers():
     uniform = np.array([random_bits.uniform(each) for each in bits(COUNT)])
     assert_drawn_from(uniform, stats.uniform())
-    assert_drawn_from(np.array([random_bits.exponential(each) for each in bits(COUNT)]), stats.expon())
+    assert_drawn_from(
+        np.array([random_bits.exponential(each) for each in bits(COUNT)]), stats.expon()
+    )
 
 
 def arrivals(key: int, count: int) -> np.ndarray:

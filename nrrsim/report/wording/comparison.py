@@ -377,12 +377,27 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class Cost:
+    """What a scenario's programmes cost together."""
+
+    name: str
+    cost: float
+
+
+@dataclass(frozen=True)
 class WhereWeStand:
-    """Each scenario against the target, the one that reaches it most often; of two, the pair."""
+    """Each scenario against the target, the one that reaches it most often; of two, the pair.
+
+    `actual`: NRR of the twelve months to `start`, where the first scenario's book is of a ledger.
+    `costs`: those of the scenarios whose programmes cost anything.
+    """
 
     standings: tuple[Standing, ...]
     best: Standing
     pair: Pair | None
+    actual: float | None
+    start: str
+    costs: tuple[Cost, ...]
 
     @classmethod
     def of(cls, c: Comparison) -> Self:
@@ -396,7 +411,13 @@ class WhereWeStand:
             for row in rows
         )
         best = max(standings, key=lambda each: each.p_target)
-        return cls(standings, best, Pair.of(c) if len(rows) == ON_CARDS else None)
+        pair = Pair.of(c) if len(rows) == ON_CARDS else None
+        costs = (
+            Cost(each.title, sum(one.cost for one in each.programmes.values()))
+            for each in c.scenarios
+        )
+        told = tuple(each for each in costs if each.cost > 0)
+        return cls(standings, best, pair, c.actual, c.first.start, told)
 
 
 @dataclass(frozen=True)
@@ -489,7 +510,8 @@ def _standing(told: Mapping[str, Any]) -> Markdown | None:
 class Frontier:
     """What it takes to get from the first scenario to the target.
 
-    A standing is where a figure lies among published ones, in words; `is_rare`: above three of four.
+    A standing is where a figure lies among published ones, in words; `is_rare`: that of the target
+    is above three of four.
     """
 
     nrr: float
