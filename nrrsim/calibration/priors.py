@@ -161,6 +161,16 @@ class Prior(Frozen):
         size = getattr(self.sizes, driver)
         return size.mean, size.sd
 
+    @property
+    def uneven(self) -> dict[str, float]:
+        """By driver the scale of how uneven its years usually are; those of price are not.
+
+        Too few come back for years to tell: reactivation is taken to be like expansion.
+        """
+        years, gains = self.year_effects, ("adoption", "cross_sell", "reactivation")
+        own = {"churn": years.churn, "contraction": years.contraction}
+        return own | dict.fromkeys(gains, years.expansion)
+
     def span(self, driver: str) -> tuple[float, float]:
         """Between which annual frequencies nine of ten companies lie."""
         usual = self.usual(driver)

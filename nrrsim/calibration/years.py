@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,22 +13,19 @@ from nrrsim.calibration.frequency import Learnt
 from nrrsim.months import parse_month
 from nrrsim.notation import MONTHS
 
-# The prior of how uneven a driver's years are: half normal of that scale, on its own.
-UNEVEN = {
-    "churn": 0.15,
-    "contraction": 0.30,
-    "adoption": 0.25,
-    "cross_sell": 0.25,
-    "reactivation": 0.25,
-}
-MOST_BETA = 1.5
+MOST_BETA = 1.5  # beyond, nothing of a posterior is looked for
 FALSE_ALARM = 0.01  # of a test for drift or season
 
 
 def year_effects(
-    exposure: Exposure, learnt: Sequence[Learnt], annual: np.ndarray
+    exposure: Exposure,
+    learnt: Sequence[Learnt],
+    annual: np.ndarray,
+    usual: Mapping[str, float],
 ) -> tuple[dict[str, tuple[float, float]], int]:
     """How uneven each driver's years are, and from how many whole years that is known.
+
+    usual : by driver how uneven years are at other companies, the scale of a half normal prior.
 
     By driver the mean and the standard deviation of its beta, the standard deviation of the
     logarithm of a year's rate: of its posterior, so what few years leave open widens it. As the
@@ -38,7 +35,7 @@ def year_effects(
     years = int((exposure.as_of - parse_month(exposure.ledger.months[0], "month")) // 12)
     widened = float(np.sqrt(1 + 1 / max(years, 1)))
     found: dict[str, tuple[float, float]] = {}
-    for driver, scale in UNEVEN.items():
+    for driver, scale in usual.items():
         if any(each.driver == driver for each in learnt):
             mean, sd = _between_years(*_by_year(exposure, driver, annual, years), scale)
             found[driver] = (widened * mean, widened * sd)

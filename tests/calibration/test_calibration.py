@@ -14,7 +14,7 @@ from nrrsim.calibration.calibrate import calibrate
 from nrrsim.calibration.frequency import Counts, prior_grid
 from nrrsim.calibration.priors import as_prior
 from nrrsim.calibration.tenure import fit_curve
-from nrrsim.calibration.years import UNEVEN, _between_years
+from nrrsim.calibration.years import _between_years
 from nrrsim.months import month_name, parse_month
 from nrrsim.notation import month_name as in_words
 from nrrsim.scenario.beliefs import beta_of
