@@ -19,7 +19,7 @@ from nrrsim.calibration.exposure import Exposure
 from nrrsim.calibration.frequency import Learnt, counts_of, posterior
 from nrrsim.calibration.sizes import MOST_UNEVEN, USUAL_SIZE, fitted_sizes, share_that_shows
 from nrrsim.calibration.tenure import Curve, tenure_curves
-from nrrsim.calibration.years import drift_and_season, season_of_churn, year_effects
+from nrrsim.calibration.years import Season, drift_and_season, season_of_churn, year_effects
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.files import whole
 from nrrsim.ledger.ledger import Ledger, as_ledger
@@ -154,7 +154,8 @@ def calibrate(
     here = [name for name in exposure.segments if name in set(exposure.present)]
     asked = {parse_month(month, "price_months") for month in price_months}
     drivers = _drivers(exposure, [each for each in learnt if each.segment in here], curves)
-    _put_in_the_year(drivers, exposure, terms, asked)
+    season = season_of_churn(exposure, annual)
+    _put_in_the_year(drivers, exposure, terms, asked, season)
     values: dict[str, Any] = {
         "title": f"Estimated from the ledger to {in_words(month_name(exposure.as_of))}",
         "because": _because(exposure, years, half_life),
@@ -198,7 +199,7 @@ def calibrate(
         *of_tenure,
         *exposure.steps_alike(),
         *missing,
-        *drift_and_season(exposure, annual),
+        *drift_and_season(exposure, annual, season),
     ]
     return Calibration(scenario, tuple(learnt), years, tuple(dict.fromkeys(notes)))
 
@@ -298,19 +299,23 @@ def _drivers(
 
 
 def _put_in_the_year(
-    drivers: dict[str, Any], exposure: Exposure, terms: Mapping[str, str], stated: Set[int]
+    drivers: dict[str, Any],
+    exposure: Exposure,
+    terms: Mapping[str, str],
+    stated: Set[int],
+    season: Season | None,
 ) -> None:
     """State in which calendar month prices rise, and the season of monthly churn, where the ledger
     shows them.
+
+    stated : months of price increases, as a person says.
     """
     for name, entry in drivers.get("price", {}).items():
         if month := exposure.price_month(exposure.segments.index(name), stated):
             entry |= {"month": month, "source": f"{entry['source']}; in {MONTHS[month - 1]}"}
-    annual = np.array([terms[name] == "annual" for name in exposure.segments])
-    season = season_of_churn(exposure, annual)
-    for name, entry in drivers.get("churn", {}).items() if season else ():
-        if terms[name] == "monthly":
-            entry["season"] = [round(each, 3) for each in season]
+    for name, entry in drivers.get("churn", {}).items():
+        if season is not None and terms[name] == "monthly":
+            entry["season"] = list(season)
 
 
 def _uplift(exposure: Exposure, segment: str) -> float:

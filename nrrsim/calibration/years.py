@@ -25,6 +25,7 @@ MOST_BETA = 1.5
 SHRUNK_BY = 50  # events without a season, which a season of churn has beside its own
 LEAST_EVENTS = 20  # that such a test needs
 FALSE_ALARM = 0.01  # of a test for drift or season
+Season = tuple[float, ...]  # a factor for each calendar month, January first; their mean is 1
 
 
 def year_effects(
@@ -74,8 +75,11 @@ def _by_year(
     return events.sum(axis=0), chances.sum(axis=0), expected.sum(axis=0)
 
 
-def drift_and_season(exposure: Exposure, annual: np.ndarray) -> list[str]:
-    """Drivers that drift, or that have a season: tested at a false-alarm rate of 1 % each."""
+def drift_and_season(exposure: Exposure, annual: np.ndarray, season: Season | None) -> list[str]:
+    """Drivers that drift, or that have a season: tested at a false-alarm rate of 1 % each.
+
+    season : that of monthly churn, which a scenario has (`season_of_churn`).
+    """
     notes = []
     for driver in ("churn", "contraction", "adoption", "cross_sell"):
         name, happened = driver.replace("_", "-").capitalize(), exposure.amount[driver] > 0
@@ -102,17 +106,25 @@ def drift_and_season(exposure: Exposure, annual: np.ndarray) -> list[str]:
 
         # two years of months at least: are the calendar's months alike?
         if exposure.step == 1 and len(k) >= 24:
-            season = by_month.groupby(by_month.index % 12).sum()
-            sk, sn = season["events"].to_numpy(), season["chances"].to_numpy()
-            if _differ(sk, sn * p, sn * p * (1 - p)):
-                most = int(season.index.to_numpy()[np.argmax(sk / sn)])
-                follows = driver == "churn" and season_of_churn(exposure, annual)
-                does = "follows it for monthly contracts" if follows else "spreads it evenly"
-                notes.append(f"{name} peaks in {MONTHS[most]}; the scenario {does}")
+            year = by_month.groupby(by_month.index % 12).sum()
+            sk, sn = year["events"].to_numpy(), year["chances"].to_numpy()
+            is_learnt = driver == "churn" and season is not None
+            if not is_learnt and _differ(sk, sn * p, sn * p * (1 - p)):
+                most = int(year.index.to_numpy()[np.argmax(sk / sn)])
+                notes.append(
+                    f"{name} peaks in {MONTHS[most]}; a scenario spreads it evenly over the year"
+                )
+    if season is not None:
+        high, low = (season.index(end(season)) for end in (max, min))
+        notes.append(
+            f"Churn of monthly contracts peaks in {MONTHS[high]} ({season[high]:.2f} times an"
+            f" average month) and is lowest in {MONTHS[low]} ({season[low]:.2f}); the scenario"
+            " follows that"
+        )
     return notes
 
 
-def season_of_churn(exposure: Exposure, annual: np.ndarray) -> tuple[float, ...] | None:
+def season_of_churn(exposure: Exposure, annual: np.ndarray) -> Season | None:
     """By what each calendar month, January first, multiplies the churn of monthly contracts: mean
     1. None without two years of months, or where the months do not differ (false-alarm rate 1 %).
     """
@@ -133,7 +145,7 @@ def season_of_churn(exposure: Exposure, annual: np.ndarray) -> tuple[float, ...]
         return None
     own = events.sum() / (events.sum() + SHRUNK_BY)
     factors = 1 + own * (events / expected - 1)
-    return tuple(float(each) for each in factors / factors.mean())
+    return tuple(round(float(each), 3) for each in factors / factors.mean())
 
 
 def _differ(events: np.ndarray, expected: np.ndarray, variance: np.ndarray) -> bool:

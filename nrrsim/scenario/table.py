@@ -253,7 +253,7 @@ def _is_of_year(name: str) -> bool:
 
 def _in_the_year(entry: Entry) -> dict[str, str]:
     """What an entry states of the calendar year, in words: `each January`, and a season's ends."""
-    told = {}
+    told: dict[str, str] = {}
     if month := getattr(entry, "month", None):
         told["month"] = f"each {MONTHS[month - 1]}"
     season = getattr(entry, "season", None)
