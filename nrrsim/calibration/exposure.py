@@ -195,6 +195,10 @@ class Exposure:
         tells = len(seen) > 1 or not seen.isdisjoint(stated)
         return most + 1 if tells and share >= ONE_MONTH and share > at_renewal else None
 
+    def tells(self, driver: str) -> bool:
+        """Whether the ledger can show the driver: some tell no price, and no products, apart."""
+        return driver not in ("cross_sell", "price") or bool(self.amount[driver].any())
+
     def terms(self, given: dict[str, str]) -> dict[str, str]:
         """Monthly or annual, by segment: annual where most who leave do so at an anniversary."""
         found = {}

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nrrsim.engine.bits import GOLDEN, exponential, mix, uniform
 from nrrsim.engine.paths import compiled, inlined, phase_of, tenure_year
 
 
@@ -162,38 +163,9 @@ TILE = 16_384
 KNOTS, LEVELS = 512, 3
 BUFFER = 64  # arrivals that are drawn at a time
 _U = np.uint64
-_GOLDEN = _U(0x9E3779B97F4A7C15)
-_ONE = _U(0x3FF0000000000000)  # of 1.0: with random bits below they are a number from 1 to 2
 # What tells one use of random bits from another: odd numbers without a pattern.
 _TRIAL, _TILE, _STREAM = _U(0xBF58476D1CE4E5B9), _U(0xE7037ED1A0B428DB), _U(0xA0761D6478BD642F)
 _MARK, _SIZE, _BACK = _U(0xD1B54A32D192ED03), _U(0x8CB92BA72F3D8DD7), _U(0xAEF17502108EF2D9)
-
-
-@compiled
-def _mix(z):  # type: ignore[no-untyped-def]
-    """The finaliser of splitmix64: 64 bits to 64 bits that look random."""
-    z = (z ^ (z >> _U(30))) * _U(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> _U(27))) * _U(0x94D049BB133111EB)
-    return z ^ (z >> _U(31))
-
-
-@compiled
-def _uniform(bits):  # type: ignore[no-untyped-def]
-    """From 0 to below 1."""
-    return _U((bits >> _U(12)) | _ONE).view(np.float64) - 1.0
-
-
-@compiled
-def _exponential(bits):  # type: ignore[no-untyped-def]
-    """-log of a uniform number above 0, by + - * / and shifts alone, so that loops vectorise."""
-    b = np.float64(2.0 - _U((bits >> _U(12)) | _ONE).view(np.float64)).view(np.int64)
-    e = (b - 0x3FE6A09E667F3BCD) >> 52
-    m = np.int64(b - (e << 52)).view(np.float64)  # from sqrt(1/2) to sqrt(2)
-    s = (m - 1.0) / (m + 1.0)
-    w = s * s
-    # to 1e-10 of itself
-    series = 1.0 + w * (1 / 3 + w * (1 / 5 + w * (1 / 7 + w * (1 / 9 + w / 11))))
-    return -e * 0.6931471805599453 - 2.0 * s * series
 
 
 @compiled
@@ -217,7 +189,7 @@ def _size(table, bits):  # type: ignore[no-untyped-def]
         bits = bits << _U(9)
     at += cell
     low = np.float64(table[at])
-    return low + _uniform(bits) * (np.float64(table[at + 1]) - low)
+    return low + uniform(bits) * (np.float64(table[at + 1]) - low)
 
 
 @compiled
@@ -225,9 +197,9 @@ def _refill(times, begin, drawn, key):  # type: ignore[no-untyped-def]
     """The next arrivals after `begin`; `drawn` are drawn already. Sums of four, so that few wait
     for others.
     """
-    at = key + _GOLDEN * _U(drawn)
+    at = key + GOLDEN * _U(drawn)
     for j in range(BUFFER):
-        times[j] = _exponential(_mix(at + _GOLDEN * _U(j)))
+        times[j] = exponential(mix(at + GOLDEN * _U(j)))
     for j in range(0, BUFFER, 4):
         first = times[j]
         second = first + times[j + 1]
@@ -243,7 +215,7 @@ def _refill(times, begin, drawn, key):  # type: ignore[no-untyped-def]
 @compiled
 def _is_kept(key, number, part):  # type: ignore[no-untyped-def]
     """Whether an event of the ceiling is one of this scenario."""
-    return _uniform(_mix((key ^ _MARK) + _GOLDEN * _U(number))) < part
+    return uniform(mix((key ^ _MARK) + GOLDEN * _U(number))) < part
 
 
 @compiled
@@ -331,7 +303,7 @@ def _churn(  # type: ignore[no-untyped-def]
         amount[i] = 0.0
 
         if wait > 0.0 or waits[0] > 0.0:
-            until = _exponential(_mix((key ^ _BACK) + _GOLDEN * _U(number)))
+            until = exponential(mix((key ^ _BACK) + GOLDEN * _U(number)))
             back = t + 1
             # month by month, as far as a programme makes them differ; in one step from there on
             while back < waits.size and back <= months and until >= waits[back - 1]:
@@ -440,7 +412,7 @@ def _change(  # type: ignore[no-untyped-def]
         last = i
         if event.is_thinned and not _is_kept(key, number, event.keep):
             continue
-        size = _size(table, _mix(size_key + _GOLDEN * _U(number))) if anew else same
+        size = _size(table, mix(size_key + GOLDEN * _U(number))) if anew else same
         by = once * amount[i] * size
         now = amount[i] + sign * by
         more = min(now, base[i]) - min(amount[i], base[i])
@@ -525,7 +497,7 @@ def _form_cohort(lo, hi, amount, base, gone, level):  # type: ignore[no-untyped-
 def _wind(clock, key):  # type: ignore[no-untyped-def]
     """Begin each stream anew: with bits of its own, and before its first arrival."""
     for k in range(STREAMS):
-        clock.keys[k] = _mix(key + _STREAM * _U(k + 1))
+        clock.keys[k] = mix(key + _STREAM * _U(k + 1))
         clock.place[k, 0], clock.place[k, 1] = BUFFER, -BUFFER
         clock.times[k, BUFFER - 1] = clock.axis[k] = 0.0
 
@@ -583,8 +555,8 @@ def run(trials, span, book, drivers, out):  # type: ignore[no-untyped-def]
 
         for trial in range(trials.lo, trials.hi):
             draw = trial - trials.lo if hazard.shape[1] > 1 else 0
-            key = _mix(_U(trials.seed) + _TRIAL * _U(trials.first + trial))
-            key = _mix(key + _TILE * _U(tile))
+            key = mix(_U(trials.seed) + _TRIAL * _U(trials.first + trial))
+            key = mix(key + _TILE * _U(tile))
             _wind(clock, key)
             for i in range(n):  # loops, as assignments of whole arrays take seconds to compile
                 amount[i] = opening[i]

@@ -50,7 +50,13 @@ from nrrsim.scenario.checks import (
     unknown_names,
     unseen_signs,
 )
-from nrrsim.scenario.customers import Customers, laid_out, of_ledger, with_newcomers
+from nrrsim.scenario.customers import (
+    Customers,
+    laid_out,
+    ledger_of,
+    of_ledger,
+    with_newcomers,
+)
 from nrrsim.scenario.drivers import Driver, Drivers
 from nrrsim.scenario.extends import copied, extended, gives_way, merged, with_churn_rates
 from nrrsim.scenario.numbers import (
@@ -62,6 +68,7 @@ from nrrsim.scenario.numbers import (
     Range,
     Sized,
 )
+from nrrsim.scenario.outlook import MONTHS, Outlook, Transport
 from nrrsim.scenario.programmes import Programme
 from nrrsim.scenario.table import Table, between, in_words, is_cut
 from nrrsim.scenario.year_effects import YearEffect
@@ -70,10 +77,12 @@ from nrrsim.yamlfile import Document, read_yaml
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nrrsim.ledger.ledger import Ledger
+
 MOST_MONTHS = 600
 # What a scenario alone states.
 OF_SCENARIOS = {"extends", "book", "drivers", "correlations", "shock", "year_effects",
-                "new_business", "programmes"}  # fmt: skip
+                "new_business", "programmes", "outlook"}  # fmt: skip
 # What a file that extends another may state in part.
 REQUIRE_NOTHING = ("Churn", "Contraction", "Growth", "Price", "Reactivation", "Segment",
                    "SyntheticBook")  # fmt: skip
@@ -113,6 +122,7 @@ class Scenario(Frozen):
     year_effects: dict[Driver, YearEffect] = Field(default_factory=dict)
     new_business: dict[str, NewBusiness] = Field(default_factory=dict)
     programmes: dict[str, Programme] = Field(default_factory=dict)
+    outlook: Outlook | None = None
     also: ClassVar = ("extends",)
 
     _plain: dict[str, Any] = PrivateAttr(default_factory=dict)
@@ -170,6 +180,12 @@ class Scenario(Frozen):
             return laid_out(self.book)
         return of_ledger(self.book, self._folder)
 
+    def ledger(self) -> Ledger | None:
+        """The ledger that its book is of, read anew; None of a synthetic book."""
+        if isinstance(self.book, SyntheticBook):
+            return None
+        return ledger_of(self.book, self._folder)
+
     @cached_property
     def start(self) -> str:
         """The month before the first: the ledger's `as_of`, the month in which a synthetic book
@@ -192,6 +208,18 @@ class Scenario(Frozen):
     def table(self) -> Table:
         """Every number of the drivers, laid out once."""
         return Table.of(self.drivers, self.segments, self.correlations)
+
+    def transport(self, measure: str = "nrr") -> Transport | None:
+        """What takes this scenario's own results onto the forecast that its `outlook` states; None
+        where it states none, or one of another book or time.
+        """
+        return self.outlook.transports[measure] if self.outlook and self._foreseen else None
+
+    @property
+    def _foreseen(self) -> bool:
+        """Whether the outlook is of the scenario's book and time."""
+        as_of = getattr(self.book, "as_of", None)
+        return self.outlook is not None and self.months == MONTHS and as_of == self.outlook.as_of
 
     def frame(self) -> pd.DataFrame:
         """A row for each number of the drivers: `driver`, `segment` (or `all`), `field`, `value`
@@ -233,6 +261,12 @@ class Scenario(Frozen):
             if not full_name(name, known)
         ]
 
+        if self.outlook and not self._foreseen:
+            notices.append(
+                f"outlook: is of the {MONTHS} months after {self.outlook.as_of}, and this scenario"
+                f" of {self.months} after {self.start}: it is not used, and ranges are those of the"
+                " drivers alone"
+            )
         ties = self.table.ties
         change = beliefs.correlation_matrix(ties)[2] if ties else 0.0
         if change > CHANGE_OF_NOTE:

@@ -49,7 +49,30 @@ OWN_WORDS = {
     "reactivation.size": "Reactivated share of former ARR",
 }
 
+MEASURES = {"nrr": "NRR", "grr": "GRR", "logo": "Logo retention"}
+# What a back-test compares: the forecast, what it is mixed from, and the rules that need no model
+# (past figures are both).
+FORECASTERS = {
+    "crps": "Forecast",
+    "ratios": "Customers' own past",
+    "past": "Past figures",
+    "model": "Model of drivers",
+    "last": "Last year's figure",
+    "mean": "Mean of past years",
+}
+ENOUGH_YEARS = 5  # independent ones, of a back-test: fewer prove little
+# Where a ratio stands among published quartiles.
+STANDINGS = {
+    "below p25": "in the lower quarter",
+    "p25 to p50": "between the lower quarter and the middle",
+    "p50 to p75": "between the middle and the upper quarter",
+    "above p75": "in the upper quarter",
+}
 
+DOES_NOT_RECUR = (
+    "Past years do not bear the drivers out: this revenue does not recur in the way they assume, so"
+    " what moving one would bring is not known."
+)
 SHOCK, YEAR_EFFECT = "shock", "year_effects."  # how good the year is: for all, for one driver
 
 
