@@ -20,18 +20,20 @@ from nrrsim.calibration.frequency import Learnt, counts_of, posterior
 from nrrsim.calibration.priors import Prior, as_prior
 from nrrsim.calibration.sizes import MOST_UNEVEN, fitted_sizes, share_that_shows
 from nrrsim.calibration.tenure import Curve, tenure_curves
-from nrrsim.calibration.years import common_shock, drift_and_season
+from nrrsim.calibration.years import drift_and_season, year_effects
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.files import write_again
 from nrrsim.ledger.ledger import Ledger, as_ledger
 from nrrsim.months import month_name, parse_month
-from nrrsim.notation import count, counted, label, percent, table_html
+from nrrsim.notation import count, counted, label, percent, share, table_html
 from nrrsim.notation import month_name as in_words
 from nrrsim.scenario.beliefs import Z90, Beta, Lognormal, beta_of
 from nrrsim.scenario.book import book_reading, is_address
 from nrrsim.scenario.customers import customers_of
 from nrrsim.scenario.drivers import COUNTED, DRIVERS
+from nrrsim.scenario.numbers import YEAR_EFFECT
 from nrrsim.scenario.scenario import Scenario
+from nrrsim.scenario.year_effects import factor_range
 from nrrsim.yamlfile import rounded, yaml_text
 
 MADE_BY = (
@@ -48,7 +50,6 @@ class Calibration:
 
     scenario: Scenario
     learnt: tuple[Learnt, ...]
-    shock: dict[str, float]
     years: int
     findings: tuple[str, ...]
 
@@ -62,7 +63,7 @@ class Calibration:
     def _repr_html_(self) -> str:
         three = "{:.3g}".format  # rates of events a year, and probabilities
         numbers = {"events": count, "chances": count, "mean": three, "sd": three}
-        shares = {"size": percent, "misfit": "{:.2f}".format}
+        shares = {"own": share, "size": percent, "misfit": "{:.2f}".format}
         return table_html(self.frame(), {**numbers, **shares}, "row")
 
     def told(self) -> dict[str, Any]:
@@ -84,7 +85,8 @@ class Calibration:
                 "misfit": each.misfit,
             }
         term = self.scenario.plain()["book"]["term"]
-        learnt = {"years": self.years, "term": term, "drivers": drivers, "shock": self.shock}
+        uneven = {name: _uneven(beta) for name, beta in self.scenario.year_effects.items()}
+        learnt = {"years": self.years, "term": term, "drivers": drivers, "year_effects": uneven}
         about = {"title": self.scenario.title, "currency": self.scenario.opening.currency or None}
         return {**about, **learnt, "findings": list(self.findings)}
 
@@ -134,7 +136,7 @@ def calibrate(
     annual = np.array([terms[name] == "annual" for name in exposure.segments])
     learnt, findings = _learn(exposure, annual, prior)
     curves, of_tenure = tenure_curves(exposure, annual)
-    shock, years = common_shock(exposure, learnt, annual)
+    uneven, years = year_effects(exposure, learnt, annual)
 
     # a scenario is of today's book: who else there was has taught the others
     here = [name for name in exposure.segments if name in set(exposure.present)]
@@ -153,11 +155,13 @@ def calibrate(
         "drivers": drivers,
     }
 
-    if shock:
-        values["shock"] = shock
+    # what a segment of today's book has
+    acting = {name: each for name, each in uneven.items() if name in drivers}
+    if acting:
+        values["year_effects"] = {name: _beta(mean, sd) for name, (mean, sd) in acting.items()}
         values["source"] = (
-            f"shock: how much the drivers differed over {years} past years,"
-            " and that there were so few"
+            f"year_effects: how much each driver differed over {counted(years, 'past year')}"
+            " beyond the luck of single customers, and what is usual"
         )
     ties = [
         [f"churn.{name}.alpha", f"churn.{name}.beta", curve.rho]
@@ -183,7 +187,7 @@ def calibrate(
         *missing,
         *drift_and_season(exposure, annual),
     ]
-    return Calibration(scenario, tuple(learnt), shock, years, tuple(dict.fromkeys(notes)))
+    return Calibration(scenario, tuple(learnt), years, tuple(dict.fromkeys(notes)))
 
 
 def _learn(exposure: Exposure, annual: np.ndarray, prior: Prior) -> tuple[list[Learnt], list[str]]:
@@ -201,15 +205,16 @@ def _learn(exposure: Exposure, annual: np.ndarray, prior: Prior) -> tuple[list[L
     for driver in seen:
         part = shown.get(driver, np.ones(len(exposure.segments)))
         for where, counts in counts_of(exposure, driver, annual):
-            means, sds = posterior(counts.that_show(part[where]), prior.usual(driver))
+            means, sds, owns = posterior(counts.that_show(part[where]), prior.usual(driver))
 
             for row, number in enumerate(where):
                 name = exposure.segments[number]
                 size, misfit, sized = sizes_of.get(driver, {}).get(int(number), (None, None, 0))
                 years = counts.chances[row] / counts.power
-                events, mean, sd = (float(each[row]) for each in (counts.events, means, sds))
+                found = (counts.events, means, sds, owns)
+                events, mean, sd, own = (float(each[row]) for each in found)
                 learnt.append(
-                    Learnt(driver, name, events, float(years), mean, sd, size, misfit, sized)
+                    Learnt(driver, name, events, float(years), mean, sd, own, size, misfit, sized)
                 )
 
                 if size and size[0] > MOST_GAIN:
@@ -309,6 +314,13 @@ def _rate(mean: float, sd: float) -> dict[str, Any]:
         "mean": rounded(min(mean, MOST_OFTEN)),
         "sd": rounded(max(sd, 1e-6)),
     }
+
+
+def _uneven(beta: Any) -> dict[str, Any]:
+    """How uneven a driver's years are, and the 90 % range of a year's factor that comes of it."""
+    (p05, p95), (low, high) = YEAR_EFFECT.span(beta), factor_range(beta)
+    factor = {"p05": low, "p95": high}
+    return {"mean": YEAR_EFFECT.mean(beta), "p05": p05, "p95": p95, "factor": factor}
 
 
 def _belief(each: Learnt) -> Beta | Lognormal:

@@ -25,8 +25,11 @@ def share_that_shows(
     """By driver, `ndarray[segment]`: in which share of its chances an event shows.
 
     A month that rises and falls shows the net alone: the fall hides the smaller rise, and the rise
-    the smaller fall.
+    the smaller fall. A year's step is counted as the one net move that it shows: nothing is hidden,
+    and no driver is in the answer.
     """
+    if exposure.step == 12:
+        return {}
     # an event is hidden where one of the other kind comes in the same month, and is larger
     nobody = np.zeros(len(exposure.segments))
     n = np.maximum(np.bincount(exposure.segment, minlength=len(nobody)), 1)

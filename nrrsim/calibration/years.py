@@ -11,58 +11,65 @@ from scipy import special, stats
 from nrrsim.calibration.exposure import Exposure
 from nrrsim.calibration.frequency import Learnt
 from nrrsim.months import parse_month
-from nrrsim.movements import LOSSES
 from nrrsim.notation import MONTHS
-from nrrsim.scenario.drivers import COUNTED
 
-# What a bad year does to each driver that a year moves.
-BAD_YEAR = {name: 1 if name in LOSSES else -1 for name in ("churn", *COUNTED)}
-SHOCK_SD = 0.2  # of the prior of a common shock, half normal
-MOST_SHOCK = 1.5
+# The prior of how uneven a driver's years are: half normal of that scale, on its own.
+UNEVEN = {
+    "churn": 0.15,
+    "contraction": 0.30,
+    "adoption": 0.25,
+    "cross_sell": 0.25,
+    "reactivation": 0.25,
+}
+MOST_BETA = 1.5
 FALSE_ALARM = 0.01  # of a test for drift or season
 
 
-def common_shock(
+def year_effects(
     exposure: Exposure, learnt: Sequence[Learnt], annual: np.ndarray
-) -> tuple[dict[str, float], int]:
-    """How much a good or a bad year moves each driver, and from how many whole years that is known.
+) -> tuple[dict[str, tuple[float, float]], int]:
+    """How uneven each driver's years are, and from how many whole years that is known.
 
-    Its square is the posterior mean of the variance between years, so what few years leave open
-    widens it; and as the rates themselves were learnt in years that were good or bad, it is widened
-    by one part in the number of years.
+    By driver the mean and the standard deviation of its beta, the standard deviation of the
+    logarithm of a year's rate: of its posterior, so what few years leave open widens it. As the
+    rates themselves were learnt in years that were good or bad, it is widened by one part in the
+    number of years.
     """
-    # whole years back from `as_of`; the ledger's first months, less than one, are left out
-    back = (exposure.as_of - exposure.month) // 12
     years = int((exposure.as_of - parse_month(exposure.ledger.months[0], "month")) // 12)
-    shock: dict[str, float] = {}
-    residual: dict[str, np.ndarray] = {}
-    for driver, sign in BAD_YEAR.items():
-        if not any(each.driver == driver for each in learnt):
-            continue
-        events, chances, expected = (np.zeros(max(years, 1)) for _ in range(3))
-        part, happened = exposure.chances(driver, annual), exposure.amount[driver] > 0
-        for number in range(len(exposure.segments)):
-            rows = (exposure.segment == number) & (back < years)
-            counted = part[rows]
-            if not counted.sum():
-                continue
-            # what a year would have seen at the segment's frequency of all years
-            by_year = np.bincount(back[rows], counted, len(chances))
-            chances += by_year
-            expected += happened[rows].sum() / counted.sum() * by_year
-            events += np.bincount(back[rows], happened[rows].astype(float), len(chances))
-        variance = _between_years(events[:years], chances[:years], expected[:years])
-        shock[driver] = round(sign * float(np.sqrt(variance * (1 + 1 / max(years, 1)))), 4)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            residual[driver] = (events - expected) / np.sqrt(np.maximum(expected, 1e-9))
+    widened = float(np.sqrt(1 + 1 / max(years, 1)))
+    found: dict[str, tuple[float, float]] = {}
+    for driver, scale in UNEVEN.items():
+        if any(each.driver == driver for each in learnt):
+            mean, sd = _between_years(*_by_year(exposure, driver, annual, years), scale)
+            found[driver] = (widened * mean, widened * sd)
+    return found, years
 
-    # with four years, they say themselves which way each driver goes with churn
-    if years >= 4 and "churn" in residual:
-        for driver in ("adoption", "cross_sell", "contraction"):
-            if driver in residual:
-                together = float((residual["churn"] * residual[driver]).sum())
-                shock[driver] = abs(shock[driver]) * (1 if together > 0 else -1)
-    return {name: beta for name, beta in shock.items() if beta}, years
+
+def _by_year(
+    exposure: Exposure, driver: str, annual: np.ndarray, years: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`ndarray[year]`, the last first: events, chances, and the events that these would have seen
+    at each segment's frequency of all years.
+    """
+    if driver == "reactivation":
+        segment, month, moved = (exposure.away[name] for name in ("segment", "month", "back"))
+        part = np.ones(len(segment))
+    else:
+        segment, month, moved = exposure.segment, exposure.month, exposure.amount[driver]
+        part = exposure.chances(driver, annual)
+    # whole years back from `as_of`; the ledger's first months, less than one, are left out
+    back = (exposure.as_of - month) // 12
+    inside = (back < years) & (part > 0)
+    table = (len(exposure.segments), years)
+    place = np.ravel_multi_index((segment[inside], back[inside]), table) if years else back[inside]
+
+    def summed(weights: np.ndarray) -> np.ndarray:
+        return np.bincount(place, weights[inside].astype(float), table[0] * years).reshape(table)
+
+    chances, events = summed(part), summed(moved > 0)
+    counted = np.maximum(chances.sum(axis=1, keepdims=True), 1e-9)
+    expected = events.sum(axis=1, keepdims=True) / counted * chances
+    return events.sum(axis=0), chances.sum(axis=0), expected.sum(axis=0)
 
 
 def drift_and_season(exposure: Exposure, annual: np.ndarray) -> list[str]:
@@ -104,10 +111,15 @@ def drift_and_season(exposure: Exposure, annual: np.ndarray) -> list[str]:
     return notes
 
 
-def _between_years(events: np.ndarray, chances: np.ndarray, expected: np.ndarray) -> float:
-    """The posterior mean of the variance of a year's factor: binomial counts, lognormal factor."""
-    beta = np.linspace(0, MOST_SHOCK, 76)
-    prior = np.exp(-((beta / SHOCK_SD) ** 2) / 2)
+def _between_years(
+    events: np.ndarray, chances: np.ndarray, expected: np.ndarray, scale: float
+) -> tuple[float, float]:
+    """Mean and standard deviation of beta's posterior: binomial counts, lognormal factors.
+
+    scale : of the prior, half normal.
+    """
+    beta = np.linspace(0, MOST_BETA, 151)
+    prior = np.exp(-((beta / scale) ** 2) / 2)
     z, w = np.polynomial.hermite_e.hermegauss(31)
     level = np.linspace(-1, 1, 241)  # of the typical year, which is not known either
 
@@ -132,4 +144,6 @@ def _between_years(events: np.ndarray, chances: np.ndarray, expected: np.ndarray
         top = each.max(axis=2, keepdims=True)
         log += (np.log((np.exp(each - top) * w).sum(axis=2)) + top[..., 0]) @ between
     weight = (np.exp(log - log.max()).sum(axis=1)) * prior
-    return float((weight * beta**2).sum() / weight.sum())
+    weight /= weight.sum()
+    mean = float(weight @ beta)
+    return mean, float(np.sqrt(weight @ (beta - mean) ** 2))

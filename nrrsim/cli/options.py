@@ -80,6 +80,13 @@ def half_life_of(text: str) -> float:
     return decimal("--half-life", text)
 
 
+def first_of(text: str) -> int | str:
+    """The months before the first forecast, or the month that it is made in."""
+    text = str(text).strip()
+    # four digits are no number of months, but half of a month's name
+    return int(text) if text.isdecimal() and len(text) < 4 else text
+
+
 def probability_of(text: str) -> float:
     """A probability strictly between 0 and 1; raises UsageError for another number."""
     from nrrsim.scenario.numbers import ODDS
@@ -116,6 +123,10 @@ Grace = Annotated[
 AsOf = Annotated[
     str | None,
     typer.Option(metavar="YYYY-MM", help="The last month (default: the ledger's last)."),
+]
+PriceMonths = Annotated[
+    list[str] | None,
+    typer.Option("--price-month", metavar="YYYY-MM", help="Shared rises in it are price; repeat."),
 ]
 Seed = Annotated[int, whole_number("--seed", help="The same seed gives the same bits.")]
 Target = Annotated[
@@ -191,7 +202,7 @@ ONE_OF_MANY = {"columns": "column"}  # a mapping is said pair by pair
 CARDS = (".yaml", ".yml")
 # What a card says beyond its ledger, and some commands ask for.
 ALSO_SAID: tuple[str, ...] = ("as_of", "window", "definition", "ex_price", "half_life")
-ALSO_SAID += ("price_months", "target", "every", "trials", "seed", "prior")
+ALSO_SAID += ("price_months", "target", "every", "first", "trials", "seed", "prior")
 
 
 def reads_a_ledger(command: Callable[..., None]) -> Callable[..., None]:

@@ -20,7 +20,8 @@ from nrrsim.ledger.reading import OPTIONS, Reading
 from nrrsim.messages import as_whole, not_a_number, of_percent
 from nrrsim.months import Calendar
 from nrrsim.notation import label
-from nrrsim.scenario.scenario import is_scenario, read_scenario
+from nrrsim.report.wording.labels import joined
+from nrrsim.scenario.scenario import examples, is_scenario, read_scenario, stated_in
 from nrrsim.yamlfile import read_yaml
 
 NESTED = ("scenarios", "multiples", "price_months")
@@ -180,6 +181,8 @@ def read_card(
             f"{place(COMMENTARY)}: {problem}" if of_card else problem
             for of_card, problem in problems(given[COMMENTARY], sections, file.parent)
         ]
+    if not wrong and not of_ledger and notebook.stem == OF_SCENARIOS and "target" not in given:
+        wrong += _without_target(file, given["scenarios"], alone)
     for key, value in said.items():
         try:
             if value is None:
@@ -209,11 +212,26 @@ def of_scenario(file: Path) -> dict[str, Any]:
     return {"notebook": OF_SCENARIOS, "scenarios": [file.name], **stated}
 
 
+def _without_target(card: Path, scenarios: Any, alone: bool) -> list[str]:
+    """That nobody says which NRR a comparison is to reach: not the card, which has none, nor one of
+    the two scenarios that may stand for it. Raises UsageError for a file that is none.
+    """
+    named = [str(each) for each in (scenarios if isinstance(scenarios, list) else [scenarios])][:2]
+    stated = [stated_in(card.parent / each).get("target") for each in named]
+    if not named or any(each is not None for each in stated):
+        return []
+    whom = "the scenario does" if alone else f"{joined(['the card', *named])} do"
+    return [f"{card}: target: {whom} not say which NRR to reach; add target: 1.10"]
+
+
 def workspace_of(scenario: Path) -> Path:
     """The folder that holds cards and reports for a scenario's file.
 
-    It is the one above `params/` or `scenarios/` that the file lies in, else the file's own.
+    It is the one above `params/` or `scenarios/` that the file lies in, else the file's own; of an
+    example that comes with nrrsim it is this one.
     """
+    if scenario.resolve() in map(Path.resolve, examples().values()):
+        return Path()
     folder = Path(os.path.normpath(scenario.parent))
     names = folder.resolve().parts
     up = 2 if names[-2:] == (CARDS, "scenarios") else int(names[-1] in (CARDS, "scenarios"))

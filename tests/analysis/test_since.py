@@ -604,10 +604,19 @@ def test_the_range_that_was_published_is_judged(actual, place, said):
     }
     since = nr.since(Actuals(ledger, NOW), Published(COMPANY, LAST, quarters))
     assert since.judged["place"].tolist() == pytest.approx([place])
-    text = said_of(since, "ranges").replace("\\", "")
-    assert "In the report of Q3 2025 we published 100% to 109% (80% range) for Q3 2026" in text
+    text = said_of(nr.variance(since.past, None, since.before), "forecast").replace("\\", "")
+    assert "The September 2025 report forecast a median NRR of 105.0%" in text
+    assert "(80% range 100.0% to 109.0%) for September 2026" in text
     assert said in text
     assert ("**inside**" in text) == (0.1 <= place <= 0.9)
+    # one range is judged once; of two, the older stands with the forecast's accuracy
+    assert said_of(since, "ranges") == ""
+    quarters[LAST] = dict(quarters[LAST]) | {"ahead": {NOW: ahead}}
+    two = nr.since(since.past, Published(COMPANY, LAST, quarters))
+    text = said_of(two, "ranges").replace("\\", "")
+    assert "In the report of Q3 2025 we published 100% to 109% (80% range) for Q3 2026" in text
+    assert text.count("we published") == 1
+    assert said_of(nr.variance(two.past, None, two.before), "forecast").startswith("The June 2026")
 
 
 def test_every_kind_has_its_words():
