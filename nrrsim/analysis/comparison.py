@@ -29,7 +29,8 @@ from nrrsim.engine.simulation import TRIALS, simulate
 from nrrsim.engine.switched import LEVER_GROUPS, expected_closing
 from nrrsim.errors import UsageError
 from nrrsim.messages import of_percent, whole_of
-from nrrsim.movements import LOSSES
+from nrrsim.months import shift
+from nrrsim.movements import LOSSES, json_ratio
 from nrrsim.notation import distinct_labels, money, percent, points, share, table_html
 from nrrsim.scenario.numbers import SOME_NRR, TARGET
 from nrrsim.scenario.scenario import Scenario, read_scenario
@@ -96,6 +97,17 @@ class Comparison:
     def opening(self) -> float:
         """The first scenario's opening ARR, on which differences of NRR are stated as money."""
         return self.first.opening.total
+
+    @cached_property
+    def actual(self) -> float | None:
+        """NRR of the twelve months (point to point) to the first scenario's `start`; None where its
+        book is of no ledger, or of one that does not reach back so far.
+        """
+        ledger = self.first.ledger()
+        months = {self.first.start, shift(self.first.start, -12)} if ledger else set()
+        if ledger is None or not months <= set(ledger.months):
+            return None
+        return json_ratio(metrics.measure(ledger, self.first.start, 12).nrr)
 
     # --- how far apart ----------------------------------------------------------------------------
 
@@ -450,6 +462,7 @@ class Comparison:
         overview = self.overview().drop(columns="name").to_dict("records")
         return {
             "target": self.target,
+            "actual": self.actual,
             "trials": self.trials,
             "seed": self.seed,
             "scenarios": {

@@ -106,7 +106,8 @@ class Forecast:
         """What is believed of today's book, a row a driver and segment.
 
         `mean`, `low` and `high` (90 %) of a year's probability or rate, `size` (the mean of an
-        event, or the increase), and the `events` over the `chances` that it was learnt from.
+        event, or the increase), the `events` over the `chances` that it was learnt from, and the
+        share of it that the segment's `own` events decide (nan of churn by tenure).
         """
         calibration = self.calibration
         rows = []
@@ -125,9 +126,10 @@ class Forecast:
                 size = fields["uplift"].value
             is_count = DRIVERS[each.driver].is_count
             mean = min(each.mean, MOST_OFTEN) if is_count else each.mean
-            figures = (mean, low, high, size, each.events, each.chances)
+            own = None if low is None else each.own
+            figures = (mean, low, high, size, each.events, each.chances, own)
             rows.append([each.driver, each.segment, *figures])
-        columns = ["driver", "segment", "mean", "low", "high", "size", "events", "chances"]
+        columns = ["driver", "segment", "mean", "low", "high", "size", "events", "chances", "own"]
         return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[2:], float))
 
     @cached_property

@@ -25,7 +25,7 @@ from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.files import write_again
 from nrrsim.ledger.ledger import Ledger, as_ledger
 from nrrsim.months import month_name, parse_month
-from nrrsim.notation import count, counted, label, percent, table_html
+from nrrsim.notation import count, counted, label, percent, share, table_html
 from nrrsim.notation import month_name as in_words
 from nrrsim.scenario.beliefs import Z90, Beta, Lognormal, beta_of
 from nrrsim.scenario.book import book_reading, is_address
@@ -63,7 +63,7 @@ class Calibration:
     def _repr_html_(self) -> str:
         three = "{:.3g}".format  # rates of events a year, and probabilities
         numbers = {"events": count, "chances": count, "mean": three, "sd": three}
-        shares = {"size": percent, "misfit": "{:.2f}".format}
+        shares = {"own": share, "size": percent, "misfit": "{:.2f}".format}
         return table_html(self.frame(), {**numbers, **shares}, "row")
 
     def told(self) -> dict[str, Any]:
@@ -205,15 +205,16 @@ def _learn(exposure: Exposure, annual: np.ndarray, prior: Prior) -> tuple[list[L
     for driver in seen:
         part = shown.get(driver, np.ones(len(exposure.segments)))
         for where, counts in counts_of(exposure, driver, annual):
-            means, sds = posterior(counts.that_show(part[where]), prior.usual(driver))
+            means, sds, owns = posterior(counts.that_show(part[where]), prior.usual(driver))
 
             for row, number in enumerate(where):
                 name = exposure.segments[number]
                 size, misfit, sized = sizes_of.get(driver, {}).get(int(number), (None, None, 0))
                 years = counts.chances[row] / counts.power
-                events, mean, sd = (float(each[row]) for each in (counts.events, means, sds))
+                found = (counts.events, means, sds, owns)
+                events, mean, sd, own = (float(each[row]) for each in found)
                 learnt.append(
-                    Learnt(driver, name, events, float(years), mean, sd, size, misfit, sized)
+                    Learnt(driver, name, events, float(years), mean, sd, own, size, misfit, sized)
                 )
 
                 if size and size[0] > MOST_GAIN:

@@ -56,8 +56,9 @@ class Learnt:
     """One driver of one segment: what was counted, and what it says.
 
     `events` over `chances` (customer-years; for annual contracts, renewals); `mean` and `sd` of the
-    annual probability or rate; `size` of an event (mean, sd) and how far its distribution is from
-    the one fitted (Kolmogorov-Smirnov).
+    annual probability or rate; `own`: the share of it that the segment's own events decide, the
+    rest being what other segments and the prior say; `size` of an event (mean, sd) and how far its
+    distribution is from the one fitted (Kolmogorov-Smirnov).
     """
 
     driver: str
@@ -66,6 +67,7 @@ class Learnt:
     chances: float
     mean: float
     sd: float
+    own: float
     size: tuple[float, float] | None = None
     misfit: float | None = None
     sized: int = 0
@@ -121,9 +123,14 @@ def counts_of(
     ]
 
 
-def posterior(counts: Counts, usual: Usual) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each segment's annual frequency, `ndarray[segment]` each."""
-    power = counts.power
+def posterior(counts: Counts, usual: Usual) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each segment's annual frequency, and how much of it the
+    segment's own events decide (0 to 1): `ndarray[segment]` each.
+
+    The mean of one chance is own x events / chances + (1 - own) x what is typical (the credibility
+    of actuaries), averaged as all else here.
+    """
+    power, chances = counts.power, counts.chances
     a, b, weight, _ = weighed(counts, usual)
     # of the year's 1 - (1 - p)^power: its square is 1 - 2 (1 - p)^power + (1 - p)^(2 power)
     if usual.is_probability:
@@ -133,7 +140,8 @@ def posterior(counts: Counts, usual: Usual) -> tuple[np.ndarray, np.ndarray]:
         first = power * a / (a + b)
         second = first * power * (a + 1) / (a + b + 1)
     mean = (weight * first).sum(axis=(1, 2))
-    return mean, np.sqrt(np.maximum((weight * second).sum(axis=(1, 2)) - mean**2, 0))
+    own = (weight * chances[:, None, None] / (a + b)).sum(axis=(1, 2))
+    return mean, np.sqrt(np.maximum((weight * second).sum(axis=(1, 2)) - mean**2, 0)), own
 
 
 def prior_grid(

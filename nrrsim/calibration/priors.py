@@ -70,6 +70,14 @@ Spread = Annotated[Finite, Field(gt=0, le=5)]
 Swing = Annotated[Finite, Field(gt=0, le=1.5), OR_PERCENT]
 
 
+def _month(text: str) -> str:
+    """A month as it is, or none; raises ValueError for anything else."""
+    try:
+        return month_name(parse_month(text, "until")) if text else ""
+    except UsageError as error:
+        raise ValueError(str(error).removeprefix("until: ")) from None
+
+
 # --- the file -------------------------------------------------------------------------------------
 
 
@@ -133,7 +141,7 @@ class Prior(Frozen):
 
     title: Annotated[str, Field(min_length=1)]
     sources: Annotated[tuple[str, ...], Field(min_length=1)]
-    until: str = ""
+    until: Annotated[str, AfterValidator(_month)] = ""
     drivers: UsualDrivers
     segments: UsualSegments
     year_effects: UsualYears
@@ -174,8 +182,6 @@ def read_prior(path: str | Path) -> Prior:
     problems = [*unseen_signs(document.values)]
     try:
         prior = Prior.model_validate(document.values)
-        if prior.until:
-            parse_month(prior.until, f"{path}: until")
     except ValidationError as error:
         problems += problems_of(error, Prior)
     if problems:

@@ -51,11 +51,11 @@ def _by_year(
     """`ndarray[year]`, the last first: events, chances, and the events that these would have seen
     at each segment's frequency of all years.
     """
-    segment, month, happened = exposure.segment, exposure.month, exposure.amount.get(driver)
     if driver == "reactivation":
-        segment, month, happened = (exposure.away[name] for name in ("segment", "month", "back"))
+        segment, month, moved = (exposure.away[name] for name in ("segment", "month", "back"))
         part = np.ones(len(segment))
     else:
+        segment, month, moved = exposure.segment, exposure.month, exposure.amount[driver]
         part = exposure.chances(driver, annual)
     # whole years back from `as_of`; the ledger's first months, less than one, are left out
     back = (exposure.as_of - month) // 12
@@ -66,7 +66,7 @@ def _by_year(
     def summed(weights: np.ndarray) -> np.ndarray:
         return np.bincount(place, weights[inside].astype(float), table[0] * years).reshape(table)
 
-    chances, events = summed(part), summed(happened > 0)
+    chances, events = summed(part), summed(moved > 0)
     counted = np.maximum(chances.sum(axis=1, keepdims=True), 1e-9)
     expected = events.sum(axis=1, keepdims=True) / counted * chances
     return events.sum(axis=0), chances.sum(axis=0), expected.sum(axis=0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from nrrsim.months import shift
@@ -375,13 +374,12 @@ def belief_lines(scenario: Scenario) -> list[str]:
             why = f"{because} [{source}]".strip() if source else because
             where = "All segments" if segment == EVERY_SEGMENT else label(segment)
             lines.append(f"{where}: {numbers} {why or '[no source given]'}")
-    ranges = (
-        {name: factor_range(beta) for name, beta in betas.items() if beta}
+    shock, years = (
+        {str(name): factor_range(beta) for name, beta in betas.items() if beta}
         for betas in (scenario.shock, scenario.year_effects)
     )
-    titles = ("Market-wide good or bad year", "Year-to-year swings")
-    swings = [_swing_lines(title, each) for title, each in zip(titles, ranges, strict=True)]
-    return [*lines, *chain(*swings)]
+    lines += _swing_lines("Market-wide good or bad year", shock)
+    return [*lines, *_swing_lines("Year-to-year swings", years)]
 
 
 def _swing_lines(title: str, ranges: Mapping[str, tuple[float, float]]) -> list[str]:

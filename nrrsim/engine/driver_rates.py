@@ -202,11 +202,8 @@ def draw_rates(
 def slots_of(scenario: Scenario) -> dict[str, int]:
     """Every belief, the common shock and each year effect with a Sobol dimension of its own."""
     own = {each.name: each.slot for each in scenario.table.uncertain}
-    years = {
-        year_name(driver): scenario.table.slots + place
-        for place, driver in enumerate(DRIVERS)
-        if scenario.year_effects.get(driver)
-    }
+    places = {driver: scenario.table.slots + place for place, driver in enumerate(DRIVERS)}
+    years = {year_name(name): places[name] for name, beta in scenario.year_effects.items() if beta}
     return own | ({SHOCK: 0} if any(scenario.shock.values()) else {}) | years
 
 

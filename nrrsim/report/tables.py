@@ -21,7 +21,7 @@ import pandas as pd
 from nrrsim import notation as house
 from nrrsim.notation import NOTHING, escape_markdown, typst_string
 
-__all__ = ["Printed", "callout", "key_figures", "record", "sentence", "table"]
+__all__ = ["Printed", "callout", "front", "key_figures", "record", "sentence", "table"]
 
 
 def __dir__() -> list[str]:
@@ -32,6 +32,7 @@ INK, GREY, NAVY, RULE, WASH, TEAL = "#1F2A37", "#44546A", "#12355B", "#CBD3DB", 
 BRICK = "#A63D2F"
 MOVED = {"better": TEAL, "worse": BRICK, "level": GREY}
 RECORD = "application/vnd.nrrsim+json"  # a notebook output that no page shows
+FRONT = "application/vnd.nrrsim.front+json"  # what the notebook says of its title page
 CELLS = "application/vnd.nrrsim.table+json"  # a table's own numbers, for spreadsheets
 KEY_FIGURES = ["Figure", "Value", "Compared"]  # how such cells call their columns
 FIGURE = "application/vnd.nrrsim.figure+json"  # a chart's own numbers, and it for a narrow screen
@@ -185,6 +186,14 @@ def record(*found: Any) -> Printed:
     for each in filter(None, found):
         numbers |= each if isinstance(each, Mapping) else each.record()
     return Printed({RECORD: numbers, "text/plain": ""})
+
+
+def front(**said: str) -> Printed:
+    """Return what shows nothing and says lines of the title page that a notebook has to find out.
+
+    said : by the front matter's keys, such as subtitle.
+    """
+    return Printed({FRONT: said, "text/plain": ""})
 
 
 def _for_lab(markdown: str) -> str:

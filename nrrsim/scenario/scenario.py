@@ -50,7 +50,13 @@ from nrrsim.scenario.checks import (
     unknown_names,
     unseen_signs,
 )
-from nrrsim.scenario.customers import Customers, laid_out, of_ledger, with_newcomers
+from nrrsim.scenario.customers import (
+    Customers,
+    laid_out,
+    ledger_of,
+    of_ledger,
+    with_newcomers,
+)
 from nrrsim.scenario.drivers import Driver, Drivers
 from nrrsim.scenario.extends import copied, extended, gives_way, merged, with_churn_rates
 from nrrsim.scenario.numbers import (
@@ -70,6 +76,8 @@ from nrrsim.yamlfile import Document, read_yaml
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from nrrsim.ledger.ledger import Ledger
 
 MOST_MONTHS = 600
 # What a scenario alone states.
@@ -171,6 +179,12 @@ class Scenario(Frozen):
         if isinstance(self.book, SyntheticBook):
             return laid_out(self.book)
         return of_ledger(self.book, self._folder)
+
+    def ledger(self) -> Ledger | None:
+        """The ledger that its book is of, read anew; None of a synthetic book."""
+        if isinstance(self.book, SyntheticBook):
+            return None
+        return ledger_of(self.book, self._folder)
 
     @cached_property
     def start(self) -> str:

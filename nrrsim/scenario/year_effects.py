@@ -8,7 +8,7 @@ drawn at one score: how uneven years are and how uneven this one is are one unce
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from pydantic import AfterValidator
@@ -24,14 +24,14 @@ POINTS, BENT, FARTHEST = 1025, 8.0, 9.0  # of the grid of log factors, and its e
 YearEffect = Annotated[Number, AfterValidator(YEAR_EFFECT.check)]
 
 
-def year_factor(beta: Any, z: np.ndarray) -> np.ndarray:
+def year_factor(beta: float | Belief, z: np.ndarray) -> np.ndarray:
     """What a year multiplies a rate by at normal scores `z`; `beta` is a number or a belief."""
     if isinstance(beta, int | float):
         return np.asarray(np.exp(beta * z - beta**2 / 2))
     return np.asarray(np.exp(np.interp(z, *_mixed(beta))))
 
 
-def factor_range(beta: Any) -> tuple[float, float]:
+def factor_range(beta: float | Belief) -> tuple[float, float]:
     """The P5 and the P95 of the factors of good and bad years."""
     low, high = sorted(year_factor(beta, np.array([-Z90, Z90])).tolist())
     return low, high

@@ -9,8 +9,10 @@ from conftest import ROOT, SHARED
 from scipy import stats
 
 import nrrsim as nr
-from nrrsim.calibration.calibrate import TYPICAL, calibrate
-from nrrsim.calibration.frequency import posterior, prior_grid
+from nrrsim.calibration import frequency
+from nrrsim.calibration.calibrate import calibrate
+from nrrsim.calibration.frequency import Counts, prior_grid
+from nrrsim.calibration.priors import as_prior
 from nrrsim.calibration.tenure import fit_curve
 from nrrsim.calibration.years import UNEVEN, _between_years
 from nrrsim.months import month_name, parse_month
@@ -33,7 +35,7 @@ def from_the_prior(
     drawn as the calibration believes it before it has seen any.
     """
     is_probability = driver in ("churn", "price", "reactivation")
-    mu, alike, prior = prior_grid(TYPICAL[driver], power, is_probability)
+    mu, alike, prior = prior_grid(as_prior(None).usual(driver), power)
     place = rng.choice(prior.size, p=prior.ravel())
     m, k = mu.ravel()[place], alike.ravel()[place]
     p = rng.beta(m * k, (1 - m) * k, segments)
@@ -172,9 +174,14 @@ def test_recovery_of_known_drivers(recovered, driver):
 # --- the pieces, against truth from outside -------------------------------------------------------
 
 
+def posterior(events, chances, power=1.0):
+    """Of a driver that is usual as churn is."""
+    return frequency.posterior(Counts(events, chances, power), as_prior(None).usual("churn"))
+
+
 def test_many_chances_speak_for_themselves():
     """With 200,000 chances the posterior is the share that was seen, with the binomial's error."""
-    mean, sd = posterior(np.array([2_000.0]), np.array([200_000.0]), 0.12, 1.0, True)
+    mean, sd, _ = posterior(np.array([2_000.0]), np.array([200_000.0]))
     assert mean[0] == pytest.approx(0.01, rel=0.02)
     assert sd[0] == pytest.approx(np.sqrt(0.01 * 0.99 / 200_000), rel=0.05)
 
@@ -184,22 +191,38 @@ def test_a_small_segment_learns_from_the_others():
     the nine are believed to be much nearer to that.
     """
     events, chances = np.array([3.0, 40, 41, 39]), np.array([9.0, 400, 400, 400])
-    mean, sd = posterior(events, chances, 0.12, 1.0, True)
+    mean, sd, _ = posterior(events, chances)
     assert 0.09 < mean[0] < 0.25
     assert mean[1:] == pytest.approx(0.1, abs=0.01)
-    alone, sd_alone = posterior(events[:1], chances[:1], 0.12, 1.0, True)
+    alone, sd_alone, _ = posterior(events[:1], chances[:1])
     assert alone[0] > mean[0]
     assert sd[0] < sd_alone[0]
 
 
+def test_how_much_of_a_rate_is_a_segments_own(monkeypatch):
+    """One Beta(4, 36) of 0.1 as the prior: of ten chances' mean a fifth is own, 10 / (40 + 10), and
+    four fifths are the prior's.
+    """
+
+    def one(usual, power, scores):
+        return tuple(np.full((len(scores), 3), each) for each in (0.1, 40.0, 1.0))
+
+    monkeypatch.setattr("nrrsim.calibration.frequency.prior_grid", one)
+    events, chances = np.array([3.0, 0, 300]), np.array([10.0, 0, 3960])
+    mean, _, own = posterior(events, chances)
+    assert own == pytest.approx([0.2, 0.0, 0.99])
+    shown = np.divide(events, chances, out=np.zeros(3), where=chances > 0)
+    assert mean == pytest.approx(own * shown + (1 - own) * 0.1)
+
+
 def test_nothing_seen_is_not_never():
-    mean, sd = posterior(np.zeros(1), np.array([50.0]), 0.12, 1.0, True)
+    mean, sd, _ = posterior(np.zeros(1), np.array([50.0]))
     assert 0 < mean[0] < 0.03
     assert sd[0] > mean[0] / 2
 
 
 def test_without_any_chance_the_prior_is_left():
-    mean, sd = posterior(np.zeros(2), np.zeros(2), 0.12, 1.0, True)
+    mean, sd, _ = posterior(np.zeros(2), np.zeros(2))
     assert mean[0] == pytest.approx(mean[1])
     assert 0.1 < mean[0] < 0.3
     assert sd[0] > 0.1
@@ -576,9 +599,7 @@ def test_the_spread_between_years_by_brute_force(events, chances, spread):
     ("segments", "events", "chances"), [(40, 23, 600), (10, 50, 1200), (20, 23, 600)]
 )
 def test_many_like_segments_are_believed_as_they_are(segments, events, chances):
-    mean, _ = posterior(
-        np.full(segments, float(events)), np.full(segments, float(chances)), 0.12, 12.0, True
-    )
+    mean, *_ = posterior(np.full(segments, float(events)), np.full(segments, float(chances)), 12.0)
     assert mean[0] == pytest.approx(1 - (1 - events / chances) ** 12, rel=0.01)
 
 

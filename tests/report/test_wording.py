@@ -224,6 +224,7 @@ def rare_moves():
     report = since.Report(
         last="Q2 2026",
         now="Q3 2026",
+        unit="quarter",
         currency="USD",
         fiscal_year_end=12,
         nrr=1.05,
@@ -334,11 +335,11 @@ def rare_forecasts(told):
     assumed, fan = forecast.Assumptions.of(told), forecast.Fan.of(told)
     yield (
         "forecast/assumptions",
-        (about, replace(assumed, yearly=(), segments=9, listed=8, shocks=())),
+        (about, replace(assumed, yearly=(), segments=9, listed=8, swings=())),
     )
     yield (
         "forecast/assumptions",
-        (about, replace(assumed, monthly=(), shocks=(forecast.Shock("churn", 0.2),))),
+        (about, replace(assumed, monthly=(), swings=(forecast.Swing("churn", "−23% to +27%"),))),
     )
     yield "forecast/assumptions", (about, replace(assumed, yearly=("A",), monthly=()))
     yield "forecast/fan", (replace(about, pace=12, same_measure=False), replace(fan, p_target=None))
@@ -358,8 +359,12 @@ def rare_forecasts(told):
     yield "forecast/recurs", (about, forecast.Recurs())
     yield "forecast/decisive", (about, forecast.Decisive(1, 0.3, "Acme", 0.3))
     yield "forecast/next", (replace(about, same_measure=False), due)
-    tornado = forecast.Tornado("Churn", 0.5, 1.05, is_shock=False)
-    yield "forecast/tornado", (tornado,)
+    for belief in (
+        forecast.Tornado("Churn", 0.5, 1.05, is_shock=False, is_swing=False),
+        forecast.Tornado("Year-to-year swings in churn", 0.5, 1.05, is_shock=False, is_swing=True),
+        forecast.Tornado("Market-wide good or bad year", 0.5, 1.05, is_shock=True, is_swing=False),
+    ):
+        yield "forecast/tornado", (belief,)
     yield "forecast/scores", (forecast.Scores(("NRR",)),)
 
 

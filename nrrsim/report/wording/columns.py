@@ -107,6 +107,7 @@ ASSUMED = shown(
     interval=("90% range", "text"),
     size=("Size", "text"),
     seen=("Evidence", "text"),
+    own=("Own events", "text"),
 )
 SCORES = shown(
     measure=("Forecast of", "text"),

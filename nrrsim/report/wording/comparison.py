@@ -200,15 +200,11 @@ def _rows(c: Comparison) -> dict[str, dict[int, str]]:
                 for field, text in scenario.table.words(driver, key).items():
                     say(of_segment(assumption(driver, field), key, c.labels), place, text)
     for place, scenario in enumerate(c.scenarios):
-        for driver, beta in scenario.shock.items():
-            what = f"Market-wide good or bad year: {GROUP_WORDS[driver].lower()}"
-            say(what, place, f"{swing(*factor_range(beta))} (90% range)")
-        for driver, beta in scenario.year_effects.items():
-            say(
-                belief(YEAR_EFFECT + driver, c.labels),
-                place,
-                f"{swing(*factor_range(beta))} (90% range)",
-            )
+        for driver, common in scenario.shock.items():
+            what = f"{belief(SHOCK)}: {GROUP_WORDS[driver].lower()}"
+            say(what, place, f"{swing(*factor_range(common))} (90% range)")
+        for driver, own in scenario.year_effects.items():
+            say(belief(YEAR_EFFECT + driver), place, f"{swing(*factor_range(own))} (90% range)")
         if scenario.table.ties:
             say("Correlations", place, _correlations(c, scenario))
         if scenario.programmes:
@@ -381,12 +377,27 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class Cost:
+    """What a scenario's programmes cost together."""
+
+    name: str
+    cost: float
+
+
+@dataclass(frozen=True)
 class WhereWeStand:
-    """Each scenario against the target, the one that reaches it most often; of two, the pair."""
+    """Each scenario against the target, the one that reaches it most often; of two, the pair.
+
+    `actual`: NRR of the twelve months to `start`, where the first scenario's book is of a ledger.
+    `costs`: those of the scenarios whose programmes cost anything.
+    """
 
     standings: tuple[Standing, ...]
     best: Standing
     pair: Pair | None
+    actual: float | None
+    start: str
+    costs: tuple[Cost, ...]
 
     @classmethod
     def of(cls, c: Comparison) -> Self:
@@ -400,7 +411,13 @@ class WhereWeStand:
             for row in rows
         )
         best = max(standings, key=lambda each: each.p_target)
-        return cls(standings, best, Pair.of(c) if len(rows) == ON_CARDS else None)
+        pair = Pair.of(c) if len(rows) == ON_CARDS else None
+        costs = (
+            Cost(each.title, sum(one.cost for one in each.programmes.values()))
+            for each in c.scenarios
+        )
+        told = tuple(each for each in costs if each.cost > 0)
+        return cls(standings, best, pair, c.actual, c.first.start, told)
 
 
 @dataclass(frozen=True)
@@ -493,7 +510,8 @@ def _standing(told: Mapping[str, Any]) -> Markdown | None:
 class Frontier:
     """What it takes to get from the first scenario to the target.
 
-    A standing is where a figure lies among published ones, in words; `is_rare`: above three of four.
+    A standing is where a figure lies among published ones, in words; `is_rare`: that of the target
+    is above three of four.
     """
 
     nrr: float

@@ -17,7 +17,7 @@ import pandas as pd
 from nrrsim.analysis.renewals import decisive as renewing
 from nrrsim.calibration.backtest import RULES
 from nrrsim.months import shift
-from nrrsim.notation import NOTHING, count, counted, label, month_name, percent
+from nrrsim.notation import NOTHING, count, counted, label, month_name, percent, share
 from nrrsim.report.wording.facts import bad_to_good, known
 from nrrsim.report.wording.labels import (
     ENOUGH_YEARS,
@@ -25,8 +25,10 @@ from nrrsim.report.wording.labels import (
     MEASURES,
     SHOCK,
     STEPS,
+    YEAR_EFFECT,
     Markdown,
     belief,
+    of_segment,
     period,
 )
 from nrrsim.report.wording.quarterly import Renewal, in_words
@@ -72,6 +74,7 @@ def assumptions(ahead: Forecast | NoForecast) -> pd.DataFrame | None:
         interval=["by tenure" if NOTHING in interval else interval for _, interval in numbers],
         seen=seen,
         size=[percent(each) if each == each else "–" for each in frame["size"]],
+        own=[share(each) if each == each else "–" for each in frame["own"]],
     )
 
 
@@ -206,9 +209,14 @@ class Assumptions:
     segments: int
     listed: int
     swings: tuple[Swing, ...]
+    own_least: float | None  # the least share of a rate that the segment's own events decide
+    of_whom: str  # that rate, and its segment
+    has_others: bool  # whether there are other segments to learn from
 
     @classmethod
     def of(cls, ahead: Forecast) -> Self:
+        rates = ahead.assumptions().dropna(subset=["own"]).nsmallest(1, "own")
+        least = next(iter(rates.to_dict("records")), None)
         scenario = ahead.calibration.scenario
         plain = scenario.plain()
         term, named = plain["book"]["term"], partial(label, labels=ahead.past.labels)
@@ -222,6 +230,11 @@ class Assumptions:
                 Swing(STEPS[name].lower(), swing(*factor_range(beta)))
                 for name, beta in scenario.year_effects.items()
             ),
+            own_least=None if least is None else float(least["own"]),
+            of_whom=""
+            if least is None
+            else of_segment(STEPS[least["driver"]].lower(), least["segment"], ahead.past.labels),
+            has_others=len(term) > 1,
         )
 
 
@@ -328,14 +341,20 @@ class Tornado:
     known: float
     expected: float
     is_shock: bool  # how good the year is for all
+    is_swing: bool  # for one driver
 
     @classmethod
     def of(cls, ahead: Forecast) -> Self | None:
         first = next(iter(ahead.sensitivity.beliefs), None)
         if first is None or not ahead.recurs:
             return None
-        named, expected = belief(first.name, ahead.past.labels), ahead.sensitivity.nrr
-        return cls(named, first.known, expected, first.name == SHOCK)
+        return cls(
+            belief(first.name, ahead.past.labels),
+            first.known,
+            ahead.sensitivity.nrr,
+            is_shock=first.name == SHOCK,
+            is_swing=first.name.startswith(YEAR_EFFECT),
+        )
 
 
 # --- facts of a back-test ----------------------------------------------------------------------

@@ -133,6 +133,11 @@ def checks(past: Actuals) -> pd.DataFrame:
 # --- what stands on pictures and cards ---------------------------------------------------------
 
 
+def subtitle(past: Actuals) -> str:
+    """What the report is, as its title page says: reports of an annual ledger are a year apart."""
+    return "Quarterly report" if past.pace == 3 else "Annual report"
+
+
 def last_report(past: Actuals) -> str:
     """The period of the report before this one."""
     return _period(shift(past.as_of, -past.pace), past)

@@ -213,6 +213,7 @@ class Report:
 
     last: str  # the last report's period
     now: str
+    unit: str  # quarter or year
     currency: str
     fiscal_year_end: int
     nrr: float
@@ -229,6 +230,7 @@ class Report:
         return cls(
             last=_last(since),
             now=_period(past.as_of, since),
+            unit="quarter" if past.pace == 3 else "year",
             currency=past.ledger.currency,
             fiscal_year_end=past.ledger.calendar.year_end,
             nrr=past.now.nrr,
