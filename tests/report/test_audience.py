@@ -14,8 +14,8 @@ from nrrsim.analysis.actuals import Actuals
 from nrrsim.months import shift
 from nrrsim.report.card import read_card
 from nrrsim.report.run import run_card
-from nrrsim.report.wording.commentary import named
 from nrrsim.report.wording import quarterly
+from nrrsim.report.wording.commentary import named
 
 MERIDIAN = ROOT / "nrrsim" / "data" / "meridian.csv"
 # names that no other text of a report holds, one a customer
