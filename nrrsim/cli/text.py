@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from nrrsim.ledger.exports import Format
     from nrrsim.scenario.scenario import Scenario
 
+HALF_BELOW = 0.6745  # of a half normal of scale 1: its median
+
 
 def expected_lines(answer: Mapping[str, Any], sd: float, months: int, customers: int) -> list[str]:
     """What `nrrsim expect` prints for people."""
@@ -294,8 +296,11 @@ def prior_lines(answer: Mapping[str, Any]) -> list[str]:
         seen = f"{each['companies']:>10} {each['events']:>8,.0f} {each['chances']:>15,.0f}"
         lines.append(f"{STEPS[driver]:<14}{seen}  {often}")
     apart = percent(answer["segments"]["unlike"])
-    limits = [f"- {each}" for each in answer["limits"]]
-    return [*lines, "", f"Rates of a company's segments differ by {apart}", "", *limits]
+    betas = {name: HALF_BELOW * scale for name, scale in answer["year_effects"].items()}
+    years = {name: factor_range(beta) for name, beta in betas.items()}
+    lines += ["", f"Rates of a company's segments differ by {apart}"]
+    lines += _swing_lines("Year-to-year swings of a typical company", years)
+    return [*lines, "", *(f"- {each}" for each in answer["limits"])]
 
 
 def backtest_lines(answer: Mapping[str, Any]) -> list[str]:
