@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from nrrsim.ledger.exports import Format
     from nrrsim.scenario.scenario import Scenario
 
+HALF_BELOW = 0.6745  # of a half normal of scale 1: its median
+
 
 def expected_lines(answer: Mapping[str, Any], sd: float, months: int, customers: int) -> list[str]:
     """What `nrrsim expect` prints for people."""
@@ -294,8 +296,11 @@ def prior_lines(answer: Mapping[str, Any]) -> list[str]:
         seen = f"{each['companies']:>10} {each['events']:>8,.0f} {each['chances']:>15,.0f}"
         lines.append(f"{STEPS[driver]:<14}{seen}  {often}")
     apart = percent(answer["segments"]["unlike"])
-    limits = [f"- {each}" for each in answer["limits"]]
-    return [*lines, "", f"Rates of a company's segments differ by {apart}", "", *limits]
+    betas = {name: HALF_BELOW * scale for name, scale in answer["year_effects"].items()}
+    uneven = {name: factor_range(beta) for name, beta in betas.items()}
+    lines += ["", f"Rates of a company's segments differ by {apart}"]
+    lines += _swing_lines("Year-to-year swings of a typical company", uneven)
+    return [*lines, "", *(f"- {each}" for each in answer["limits"])]
 
 
 def backtest_lines(answer: Mapping[str, Any]) -> list[str]:
@@ -344,7 +349,8 @@ def _what_it_proves(answer: Mapping[str, Any]) -> list[str]:
         off, naive = _size(whole["ingredients"]["model"]), _size(whole["rules"]["mean"])
         lines.append(
             f"Revenue does not recur as the model of drivers assumes: its NRR was off by {off} on"
-            f" average, the mean of past years by {naive}. No levers are shown: use the forecast."
+            f" average, the mean of past years by {naive}. The forecast stands; what moving a driver"
+            " would bring is not known."
         )
     return lines
 
