@@ -86,7 +86,7 @@ def own_past(
             f"horizon: must be {YEAR} months or less, in steps of {ledger.step}, got {horizon}"
         )
     past = PastYears.of(ledger, as_of)
-    today = Cohort.of(ledger, origin + horizon, horizon)
+    today = Cohort.of(ledger, origin + horizon, horizon, origin)
     if not len(today.customer):
         start = in_words(month_name(origin + horizon - YEAR))
         raise UsageError(f"as_of: nobody had an amount in {start}, so nothing can be retained")
@@ -157,8 +157,9 @@ class Cohort:
     kinds: np.ndarray
 
     @classmethod
-    def of(cls, ledger: Ledger, end: int, horizon: int) -> Self:
-        """Those of the twelve months to `end`, looked at `horizon` months before.
+    def of(cls, ledger: Ledger, end: int, horizon: int, known: int) -> Self:
+        """Those of the twelve months to `end`, looked at `horizon` months before, as it is known in
+        the month `known`.
 
         From their first month they are alike by segment, size and age: large is who has the median
         of its segment or more, there and then; old who came a year or more before, or before the
@@ -169,7 +170,7 @@ class Cohort:
         begin = parse_month(ledger.months[0], "month")
         # in the first year of a ledger its first month stands for one before it
         first, month = max(end - YEAR, begin), end - horizon
-        kept = _kept(ledger, first, month)
+        kept = _kept(ledger, first, month, known)
         middle = pd.Series(kept.opening).groupby(kept.segment).transform("median").to_numpy()
         is_large = kept.opening >= middle
         is_old = (kept.since == begin) | (first - kept.since >= YEAR)
@@ -210,24 +211,24 @@ class Pairs:
         every = max(3, ledger.step) if horizon == YEAR else YEAR
         parts = []
         for end in range(latest, begin + horizon - 1, -every):
-            cohort = Cohort.of(ledger, end, horizon)
-            closing = _kept(ledger, max(end - YEAR, begin), end).closing
+            cohort = Cohort.of(ledger, end, horizon, end)
+            closing = _kept(ledger, max(end - YEAR, begin), end, end).closing
             back = np.full(len(closing), latest - end)
             unit = cohort.customer * MONTHS_APART + back // YEAR
             own = cohort.segment, cohort.scale, cohort.kinds
             parts.append((*own, closing / cohort.scale, back, unit))
         if not parts:
-            first, year_later = (in_words(month_name(begin + after)) for after in (0, YEAR))
+            first, earliest = (in_words(month_name(begin + after)) for after in (0, YEAR))
             raise UsageError(
-                f"as_of: a forecast takes a year of the past, and the ledger begins in {first};"
-                f" choose {year_later} or later"
+                f"as_of: a forecast takes a year of the past; with a ledger that begins in {first}"
+                f" the earliest is of {earliest}"
             )
         segment, scale, kinds, ratio, back, unit = map(np.concatenate, zip(*parts, strict=True))
         return cls(segment, scale, kinds, ratio, back, np.unique(unit, return_inverse=True)[1])
 
 
-def _kept(ledger: Ledger, start: int, end: int) -> Kept:
-    return ledger.kept(month_name(start), month_name(end))
+def _kept(ledger: Ledger, *months: int) -> Kept:
+    return ledger.kept(*map(month_name, months))
 
 
 @dataclass(frozen=True)

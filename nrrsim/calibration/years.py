@@ -14,13 +14,18 @@ from nrrsim.months import parse_month
 from nrrsim.notation import MONTHS
 
 BETAS = np.linspace(0, 1.5, 151)  # how uneven a driver's years may be
+SHRUNK_BY = 50  # events without a season, which a season of churn has beside its own
+LEAST_EVENTS = 20  # that such a test needs
 FALSE_ALARM = 0.01  # of a test for drift or season
+Season = tuple[float, ...]  # a factor for each calendar month, January first; their mean is 1
 
 
 def year_effects(
     exposure: Exposure, learnt: Sequence[Learnt], annual: np.ndarray, usual: Mapping[str, float]
 ) -> tuple[dict[str, tuple[float, float]], int]:
     """How uneven each driver's years are, and from how many whole years that is known.
+
+    usual : by driver how uneven years are at other companies, the scale of a half normal prior.
 
     By driver the mean and the standard deviation of its beta, the standard deviation of the
     logarithm of a year's rate: of its posterior, so what few years leave open widens it. As the
@@ -83,8 +88,11 @@ def _by_year(
     return events.sum(axis=0), chances.sum(axis=0), expected.sum(axis=0)
 
 
-def drift_and_season(exposure: Exposure, annual: np.ndarray) -> list[str]:
-    """Drivers that drift, or that have a season: tested at a false-alarm rate of 1 % each."""
+def drift_and_season(exposure: Exposure, annual: np.ndarray, season: Season | None) -> list[str]:
+    """Drivers that drift, or that have a season: tested at a false-alarm rate of 1 % each.
+
+    season : that of monthly churn, which a scenario has (`season_of_churn`).
+    """
     notes = []
     for driver in ("churn", "contraction", "adoption", "cross_sell"):
         name, happened = driver.replace("_", "-").capitalize(), exposure.amount[driver] > 0
@@ -95,7 +103,7 @@ def drift_and_season(exposure: Exposure, annual: np.ndarray) -> list[str]:
         by_month = frame.groupby("month")[["events", "chances"]].sum()
         by_month = by_month[by_month["chances"] > 0]
         k, n = by_month["events"].to_numpy(), by_month["chances"].to_numpy()
-        if len(k) < 3 or k.sum() < 20 or (k.sum() >= n.sum()):
+        if len(k) < 3 or k.sum() < LEAST_EVENTS or (k.sum() >= n.sum()):
             continue
 
         # Cochran and Armitage: do later months have more events for their chances?
@@ -111,15 +119,54 @@ def drift_and_season(exposure: Exposure, annual: np.ndarray) -> list[str]:
 
         # two years of months at least: are the calendar's months alike?
         if exposure.step == 1 and len(k) >= 24:
-            season = by_month.groupby(by_month.index % 12).sum()
-            sk, sn = season["events"].to_numpy(), season["chances"].to_numpy()
-            chi2 = ((sk - sn * p) ** 2 / (sn * p * (1 - p))).sum()
-            if stats.chi2.sf(chi2, len(sk) - 1) < FALSE_ALARM:
-                most = int(season.index.to_numpy()[np.argmax(sk / sn)])
+            year = by_month.groupby(by_month.index % 12).sum()
+            sk, sn = year["events"].to_numpy(), year["chances"].to_numpy()
+            is_learnt = driver == "churn" and season is not None
+            if not is_learnt and _differ(sk, sn * p, sn * p * (1 - p)):
+                most = int(year.index.to_numpy()[np.argmax(sk / sn)])
                 notes.append(
                     f"{name} peaks in {MONTHS[most]}; a scenario spreads it evenly over the year"
                 )
+    if season is not None:
+        high, low = (season.index(end(season)) for end in (max, min))
+        notes.append(
+            f"Churn of monthly contracts peaks in {MONTHS[high]} ({season[high]:.2f} times an"
+            f" average month) and is lowest in {MONTHS[low]} ({season[low]:.2f}); the scenario"
+            " follows that"
+        )
     return notes
+
+
+def season_of_churn(exposure: Exposure, annual: np.ndarray) -> Season | None:
+    """By what each calendar month, January first, multiplies the churn of monthly contracts: mean
+    1. None without two years of months, or where the months do not differ (false-alarm rate 1 %).
+    """
+    mine = ~annual[exposure.segment]
+    if exposure.step > 1 or len(np.unique(exposure.month[mine])) < 24:
+        return None
+    segment, month = exposure.segment[mine], exposure.month[mine] % 12
+    left = exposure.amount["churn"][mine] > 0
+
+    # what each calendar month would have seen at its segments' frequencies of all months
+    number = len(annual)
+    there = np.maximum(np.bincount(segment, minlength=number), 1)
+    often = np.bincount(segment, left, number) / there
+    expected = np.bincount(month, often[segment], 12)
+    events = np.bincount(month, left, 12)
+    variance = np.bincount(month, (often * (1 - often))[segment], 12)
+    if events.sum() < LEAST_EVENTS or not _differ(events, expected, variance):
+        return None
+    own = events.sum() / (events.sum() + SHRUNK_BY)
+    factors = 1 + own * (events / expected - 1)
+    return tuple(round(float(each), 3) for each in factors / factors.mean())
+
+
+def _differ(events: np.ndarray, expected: np.ndarray, variance: np.ndarray) -> bool:
+    """Whether months differ by more than their luck; where they are as expected, wrongly said in
+    one of 1 / FALSE_ALARM.
+    """
+    chi2 = ((events - expected) ** 2 / variance).sum()
+    return bool(stats.chi2.sf(chi2, len(events) - 1) < FALSE_ALARM)
 
 
 def _between_years(likely: np.ndarray, scale: float) -> tuple[float, float]:

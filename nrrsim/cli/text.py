@@ -297,9 +297,9 @@ def prior_lines(answer: Mapping[str, Any]) -> list[str]:
         lines.append(f"{STEPS[driver]:<14}{seen}  {often}")
     apart = percent(answer["segments"]["unlike"])
     betas = {name: HALF_BELOW * scale for name, scale in answer["year_effects"].items()}
-    years = {name: factor_range(beta) for name, beta in betas.items()}
+    uneven = {name: factor_range(beta) for name, beta in betas.items()}
     lines += ["", f"Rates of a company's segments differ by {apart}"]
-    lines += _swing_lines("Year-to-year swings of a typical company", years)
+    lines += _swing_lines("Year-to-year swings of a typical company", uneven)
     return [*lines, "", *(f"- {each}" for each in answer["limits"])]
 
 
@@ -349,7 +349,8 @@ def _what_it_proves(answer: Mapping[str, Any]) -> list[str]:
         off, naive = _size(whole["ingredients"]["model"]), _size(whole["rules"]["mean"])
         lines.append(
             f"Revenue does not recur as the model of drivers assumes: its NRR was off by {off} on"
-            f" average, the mean of past years by {naive}. No levers are shown: use the forecast."
+            f" average, the mean of past years by {naive}. The forecast stands; what moving a driver"
+            " would bring is not known."
         )
     return lines
 

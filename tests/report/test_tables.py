@@ -13,7 +13,7 @@ import pypandoc
 import pytest
 import typst
 
-from nrrsim.notation import typst_string
+from nrrsim.notation import MINUS, typst_string
 from nrrsim.report import manifest, tables
 
 FORMS = ("text/html", "text/markdown", "text/plain")
@@ -191,6 +191,21 @@ def test_cards() -> None:
     assert raw(printed).startswith('#kpi-row(("NRR", "105.3%", "+2.1 pts"), ("ARR"')
     assert compiles(raw(printed))
     assert compiles(raw(tables.key_figures([("NRR", "105.3%", "")])))
+
+
+@pytest.mark.parametrize(
+    ("comparison", "colour"),
+    [
+        ("+2.1 pts vs Q2 2026", tables.TEAL),
+        (f"{MINUS}2.1 pts vs Q2 2026", tables.BRICK),
+        ("0.0 pts vs Q2 2026", tables.GREY),
+        ("target 110.0%", tables.GREY),
+        ("", tables.GREY),
+    ],
+)
+def test_a_fall_does_not_look_good(comparison, colour):
+    page = html(tables.key_figures([("NRR", "105.3%", comparison)]))
+    assert re.findall(r"<dd class[^>]*color:(#\w+)", page) == [colour]
 
 
 def test_sentences_and_callouts() -> None:
