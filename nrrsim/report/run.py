@@ -45,8 +45,6 @@ from nrrsim.report.published import (
     quarters_with,
     report_before,
 )
-from nrrsim.report.wording.labels import joined
-from nrrsim.report.wording.since import restated_lines
 
 FORMATS = ("pdf", "html", "xlsx")
 log = logging.getLogger("nrrsim")
@@ -152,6 +150,8 @@ def _for_its_readers(card: Card) -> Card:
     cells = for_audience(nbformat.read(card.notebook, as_version=4), card.audience).cells
     shown = commented(cell.source for cell in cells)
     if unseen := [section for section in said if section not in shown]:
+        from nrrsim.report.wording.labels import joined
+
         what, whom = f"{COMMENTARY} on {joined(unseen)}", f"audience {card.audience}"
         log.info("note: %s: %s is left out: for %s there is no such section", card.path, what, whom)
     kept = {section: text for section, text in said.items() if section in shown}
@@ -192,6 +192,10 @@ def _say_what_it_is_compared_with(card: Card, before: Report | None, final: Path
 
 def _warn_of_restated(card: Card, numbers: Mapping[str, Any]) -> None:
     """Say which figures of the report before would be printed otherwise today."""
+    if not (numbers.get("before") or {}).get("restated"):
+        return
+    from nrrsim.report.wording.since import restated_lines
+
     for line in restated_lines(numbers):
         log.warning("warning: %s: %s", card.path, line)
 
