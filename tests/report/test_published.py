@@ -13,11 +13,13 @@ import pytest
 from conftest import ROOT, squeezed, text_of
 
 import nrrsim as nr
+from nrrsim.analysis.since import FIGURES as JUDGED
+from nrrsim.analysis.since import YEAR as FORECAST_YEAR
 from nrrsim.analysis.since import key_of
 from nrrsim.months import shift
 from nrrsim.report.card import read_card
 from nrrsim.report.manifest import verify
-from nrrsim.report.published import BEFORE, BOOK, published, report_before
+from nrrsim.report.published import BEFORE, BOOK, FIGURES, YEAR, published, report_before
 from nrrsim.report.run import run_card
 
 COMPANY = "Alder Holdings"
@@ -108,6 +110,10 @@ def run(folder, name: str, as_of: str, **more):
     """The report's folder and its manifest."""
     made = run_card(card(folder, name, as_of, **more), out=folder / "reports", to=())
     return made, json.loads((made / "manifest.json").read_text())
+
+
+def test_what_is_kept_is_what_the_next_report_judges():
+    assert (FIGURES, YEAR) == (JUDGED, FORECAST_YEAR)
 
 
 def test_a_report_keeps_its_customer_months_by_key(place):
