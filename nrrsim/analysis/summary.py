@@ -16,7 +16,7 @@ from nrrsim.analysis.bridge import bridge
 from nrrsim.analysis.paired import common_currency, difference
 from nrrsim.analysis.programmes import programmes
 from nrrsim.engine.expectation import deviation, expect
-from nrrsim.engine.outcomes import Sample
+from nrrsim.engine.outcomes import MORE_SHARES, Sample, foreseen
 from nrrsim.files import write_table
 from nrrsim.movements import MOVEMENTS, Movements, json_amount
 from nrrsim.scenario.scenario import Scenario
@@ -62,6 +62,9 @@ def simulated(
 ) -> dict[str, Any]:
     """What `nrrsim simulate --json` prints: how NRR, capped GRR and logo spread over the trials.
 
+    `forecast` holds the same quantiles of the forecast that the scenario states (None: it states
+    none).
+
     `se` is the Monte Carlo standard error of the mean; `standard_errors` holds that of every other
     figure.
     """
@@ -72,6 +75,11 @@ def simulated(
     reached = None if target is None else nrr.reaches(target)
     errors: dict[str, Any] = {name: each.errors() for name, each in samples.items()}
     errors["p_target"] = None if reached is None else nrr.share_error(reached)
+    forecast: dict[str, Any] | None = None
+    if scenario.transport() is not None:
+        ahead = {name: foreseen(each, scenario, name) for name, each in samples.items()}
+        forecast = {name: each.percentiles(MORE_SHARES) for name, each in ahead.items()}
+        forecast["p_target"] = None if target is None else ahead["nrr"].reaches(target)
     return {
         "title": scenario.title,
         "currency": scenario.opening.currency or None,
@@ -82,6 +90,7 @@ def simulated(
         "p_target": reached,
         **{name: each.figures() for name, each in samples.items()},
         "standard_errors": errors,
+        "forecast": forecast,
     }
 
 

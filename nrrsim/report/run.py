@@ -31,13 +31,14 @@ from nrrsim.report.card import (
     AS_OF,
     CARDS,
     COMMENTARY,
+    LEDGER,
     OF_SCENARIOS,
     Card,
     commented,
     read_card,
     workspace_of,
 )
-from nrrsim.report.manifest import MANIFEST, recorded_numbers, write_manifest
+from nrrsim.report.manifest import MANIFEST, left, recorded_numbers, write_manifest
 from nrrsim.report.published import (
     PLACE,
     PREVIOUS,
@@ -46,6 +47,7 @@ from nrrsim.report.published import (
     quarters_with,
     report_before,
 )
+from nrrsim.report.tables import FRONT
 from nrrsim.report.wording.labels import joined
 from nrrsim.report.wording.since import restated_lines
 from nrrsim.scenario.scenario import stated_in
@@ -92,6 +94,7 @@ def run_card(
         )
     _check_target(card)
     card = _for_its_readers(card)
+    _warn_of_names(card)
     out = _reports_of(card) if out is None else Path(out)
     final = _checked_place(out / card.name)
     if not set(card.paths) - set(ALWAYS_PATHS):
@@ -175,6 +178,29 @@ def _for_its_readers(card: Card) -> Card:
         log.info("note: %s: %s is left out: for %s there is no such section", card.path, what, whom)
     kept = {section: text for section, text in said.items() if section in shown}
     return replace(card, parameters={**card.parameters, COMMENTARY: kept})
+
+
+def _warn_of_names(card: Card) -> None:
+    """Say whom management's own words name in a report that masks its customers' names.
+
+    The command alone says it: a note in the notebook would name them to its readers.
+    """
+    known = {**card.defaults, **card.parameters}
+    is_masked = known.get("names") == "masked" or card.audience == INVESTOR
+    if not (is_masked and known.get(COMMENTARY) and known.get(LEDGER)):
+        return
+    from nrrsim.ledger.ledger import read_ledger
+    from nrrsim.report.wording.commentary import named
+
+    with as_keys():
+        ledger = read_ledger(*card.sources, **card.form)
+    customers = map(str, ledger.entries.frame["customer"].cat.categories)
+    for section, names in named(known[COMMENTARY], customers, card.path.parent).items():
+        log.warning(
+            "warning: %s: %s on %s names %s; this report masks customers' names: write without"
+            " them, or set names: shown",
+            *(card.path, COMMENTARY, section, joined(names)),
+        )
 
 
 def _reports_of(card: Card) -> Path:
@@ -378,7 +404,7 @@ def _front_matter(notebook: Any, card: Card) -> None:
     yaml.width = 1000
 
     front = yaml.load(notebook.cells[0].source.strip().strip("-"))
-    known = {**card.defaults, **card.parameters}
+    known = {**card.defaults, **card.parameters, **left(notebook.cells, FRONT)}
     for key in ("title", "subtitle", "company", "confidentiality"):
         if known.get(key):
             front[key] = escape_markdown(unevaluated(known[key]))

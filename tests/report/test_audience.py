@@ -15,6 +15,7 @@ from nrrsim.months import shift
 from nrrsim.report.card import read_card
 from nrrsim.report.run import run_card
 from nrrsim.report.wording import quarterly
+from nrrsim.report.wording.commentary import named
 
 MERIDIAN = ROOT / "nrrsim" / "data" / "meridian.csv"
 # names that no other text of a report holds, one a customer
@@ -123,7 +124,7 @@ def test_an_investor_reads_no_name_anywhere(tmp_path, caplog):
     """Not in the PDF, HTML, its data, the notebook, the workbook or the manifest; nor what management says of a
     section that investors do not get.
     """
-    words = "commentary: {trend: As planned., segments: Gone are seven.}"
+    words = "commentary: {trend: As planned with elmwick mills., segments: Gone are seven.}"
     with caplog.at_level("INFO", logger="nrrsim"):
         folder = run_card(
             card(tmp_path, "audience: investor", words),
@@ -133,6 +134,7 @@ def test_an_investor_reads_no_name_anywhere(tmp_path, caplog):
             summary=True,
         )
     assert "commentary on segments is left out: for audience investor" in caplog.text
+    assert "commentary on trend names Elmwick Mills; this report masks" in caplog.text
     texts = every_text(folder)
     assert {
         "report.pdf",
@@ -148,16 +150,39 @@ def test_an_investor_reads_no_name_anywhere(tmp_path, caplog):
         # downloads lie in the page as base64
         for packed in re.findall(r"base64,([A-Za-z0-9+/=]{40,})", text):
             text += base64.b64decode(packed + "===").decode("utf-8", "replace")
-        assert "wick" not in text, name
+        # management's own words are as they are written, and warned of
+        assert "wick" not in text.replace("elmwick", ""), name
         assert "Gone are seven" not in text, name
     assert "As planned" in texts["report.html"]
     assert "Customer 1" in texts["report.pdf"]
     assert "published.parquet" not in texts
+    # nor what a customer pays each month, under whatever name
+    assert 'name="Checks"' in texts["report.xlsx"]
+    assert 'name="Customers"' not in texts["report.xlsx"]
+    assert "Customer 2" not in texts["report.xlsx"]
     pages = text_of(folder / "report.pdf")
     for heading in ("The bottom line", "What happened", "Definitions and checks"):
         assert heading in pages
     for heading in ("By segment", "Largest movements", "Forecast accuracy", "Preparer"):
         assert heading not in pages
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Losing ALDER cost two points.", ["Alder"]),
+        ("Alders and Balder stayed.", []),
+        ("O'Brien (Ireland) and Alder: late.", ["Alder", "O'Brien (Ireland)"]),
+        ("X. renewed", ["X."]),
+        ("", []),
+    ],
+)
+def test_whom_a_commentary_names(text, found, tmp_path):
+    customers = ["O'Brien (Ireland)", "Alder", "X.", " "]
+    (tmp_path / "words.md").write_text(text)
+    for said in filter(None, (text, "words.md")):
+        told = named({"trend": said}, customers, tmp_path)
+        assert told == ({"trend": found} if found else {})
 
 
 # --- preparer's notes --------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ drivers:
     all: {uplift: 0.05, acceptance: 0.9, churn_per_point: 0.2}
 correlations: [[churn.smb, price.all, 0.5]]
 shock: {churn: 0.2, contraction: 0.1}
+year_effects: {churn: {between: [0.1, 0.2]}, price: 0.1}
 """
 
 
@@ -104,6 +105,8 @@ def test_sizes_and_lists_are_replaced_whole(extended):
     )
     assert entry(child, "contraction", "all") == {"rate": 0.2, "size": 0.5}
     assert child.correlations == (("churn.all", "churn.smb", 0.1),)
+    uneven = extended("year_effects: {churn: {dist: beta, a: 1, b: 9}}").plain()["year_effects"]
+    assert uneven == {"churn": {"dist": "beta", "a": 1, "b": 9}, "price": 0.1}
 
 
 def test_segments_are_merged_and_added(extended):
@@ -418,7 +421,7 @@ def test_expect_and_simulate_for_people(write, capsys):
         "standard deviation",
         "[counted]",
         "they are small",
-        "churn −29% to +36% (90% range)",
+        "Market-wide good or bad year (90% range): churn −29% to +36%",
     ):
         assert part in said
     main_without_exit("simulate", path, "--trials", "200")

@@ -213,11 +213,11 @@ class Report:
 
     last: str  # the last report's period
     now: str
+    unit: str  # quarter or year
     currency: str
     fiscal_year_end: int
     nrr: float
     published: float
-    is_restated: bool  # whether NRR of then would be printed otherwise today
     same_measure: bool  # point to point over twelve months, as the forecast's NRR
 
     @classmethod
@@ -230,11 +230,11 @@ class Report:
         return cls(
             last=_last(since),
             now=_period(past.as_of, since),
+            unit="quarter" if past.pace == 3 else "year",
             currency=past.ledger.currency,
             fiscal_year_end=past.ledger.calendar.year_end,
             nrr=past.now.nrr,
             published=float(before.said["nrr"] if before.said["nrr"] is not None else "nan"),
-            is_restated=_restated_nrr(since) is not None,
             same_measure=default,
         )
 
@@ -362,21 +362,23 @@ class Cause:
 
 @dataclass(frozen=True)
 class Why:
-    """The two or three parts that explain most of the change; none where nothing moved."""
+    """The two or three parts that explain most of the change; none where nothing moved.
+
+    Page 1 compares with last quarter as it is today: what was restated stands there by itself.
+    """
 
     causes: tuple[Cause, ...]
 
     @classmethod
     def of(cls, since: Since) -> Self:
-        frame = since.parts
+        frame = since.parts[since.parts["part"] != "restated"]
         order = frame["change"].abs().sort_values(ascending=False, kind="stable").index
         largest = frame.loc[order].head(MOST_CAUSES + 1)
         found = []
         for _, row in largest[largest["change"].abs() >= SMALL].iterrows():
             part = row["part"]
             is_movement = part in STEPS
-            is_months = part in ("rolled_off", "restated")
-            name = _part(part, since) if is_months else PART_WORDS[part].lower()
+            name = _part(part, since) if part == "rolled_off" else PART_WORDS[part].lower()
             customer = row["first"] if is_movement and isinstance(row["first"], str) else None
             found.append(Cause(name, float(row["change"]), customer))
         # with what the others come to, so that a reader can add them up
@@ -399,13 +401,15 @@ class Judged:
 
 @dataclass(frozen=True)
 class Ranges:
-    """What the oldest report and the last published for now; None where none did."""
+    """What the oldest report published for now; None where only the last did, which is judged
+    beside the actual figure (`plan.Forecast`).
+    """
 
     judged: tuple[Judged, ...]
 
     @classmethod
     def of(cls, since: Since) -> Self | None:
-        frame = since.judged
+        frame = since.judged.iloc[:-1]
         if frame.empty:
             return None
         return cls(
@@ -418,7 +422,7 @@ class Ranges:
                     Markdown(at_percentile(row["place"])),
                     bool(row["p10"] <= row["actual"] <= row["p90"]),
                 )
-                for _, row in frame.iloc[sorted({0, len(frame) - 1})].iterrows()
+                for _, row in frame.head(1).iterrows()
             )
         )
 
