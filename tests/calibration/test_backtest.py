@@ -467,7 +467,8 @@ def test_influence_is_leaving_one_out(example):
 
 
 def test_the_back_tests_report(tmp_path):
-    folder = run_card(ROOT / "params" / "backtest.yaml", out=tmp_path, engine="embedded")
+    card, over = ROOT / "params" / "backtest.yaml", {"trials": 400}
+    folder = run_card(card, out=tmp_path, to=("pdf",), engine="embedded", over=over)
     assert unlike_a_board(text_of(folder / "report.pdf")) == []
     text = squeezed(text_of(folder / "report.pdf"))
     for said in (
