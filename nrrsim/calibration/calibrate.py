@@ -7,7 +7,7 @@ how much good and bad years differ (`years`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,12 @@ from nrrsim.calibration.frequency import Learnt, counts_of, posterior
 from nrrsim.calibration.priors import Prior, as_prior
 from nrrsim.calibration.sizes import MOST_UNEVEN, fitted_sizes, share_that_shows
 from nrrsim.calibration.tenure import Curve, tenure_curves
-from nrrsim.calibration.years import drift_and_season, year_effects
+from nrrsim.calibration.years import Season, drift_and_season, season_of_churn, year_effects
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.files import write_again
 from nrrsim.ledger.ledger import Ledger, as_ledger
 from nrrsim.months import month_name, parse_month
-from nrrsim.notation import count, counted, label, percent, share, table_html
+from nrrsim.notation import MONTHS, count, counted, label, percent, share, table_html
 from nrrsim.notation import month_name as in_words
 from nrrsim.scenario.beliefs import Z90, Beta, Lognormal, beta_of
 from nrrsim.scenario.book import book_reading, is_address
@@ -136,11 +136,14 @@ def calibrate(
     annual = np.array([terms[name] == "annual" for name in exposure.segments])
     learnt, findings = _learn(exposure, annual, prior)
     curves, of_tenure = tenure_curves(exposure, annual)
-    uneven, years = year_effects(exposure, learnt, annual, prior.uneven)
+    uneven, years = year_effects(exposure, learnt, annual, prior.year_effects.model_dump())
 
     # a scenario is of today's book: who else there was has taught the others
     here = [name for name in exposure.segments if name in set(exposure.present)]
+    asked = {parse_month(month, "price_months") for month in price_months}
     drivers = _drivers(exposure, [each for each in learnt if each.segment in here], curves)
+    season = season_of_churn(exposure, annual)
+    _put_in_the_year(drivers, exposure, terms, asked, season)
     values: dict[str, Any] = {
         "title": f"Estimated from the ledger to {in_words(month_name(exposure.as_of))}",
         "because": _because(exposure, years, half_life, prior),
@@ -173,7 +176,6 @@ def calibrate(
 
     # the customers are at hand: the file that the book names need not be there
     scenario = Scenario.of(values, opening=customers_of(ledger, as_of, values["book"]["term"]))
-    asked = {parse_month(month, "price_months") for month in price_months}
     alone = asked - {month for _, month, _ in exposure.alike}
     missing = [
         f"Price month {in_words(month_name(month))}: few customers share a rise; none counts as"
@@ -185,7 +187,7 @@ def calibrate(
         *of_tenure,
         *exposure.steps_alike(),
         *missing,
-        *drift_and_season(exposure, annual),
+        *drift_and_season(exposure, annual, season),
     ]
     return Calibration(scenario, tuple(learnt), years, tuple(dict.fromkeys(notes)))
 
@@ -277,6 +279,26 @@ def _drivers(
             source += f", KS {each.misfit:.2f}" if each.misfit is not None else ", as is usual"
         drivers.setdefault(each.driver, {})[each.segment] = {**entry, "source": source}
     return drivers
+
+
+def _put_in_the_year(
+    drivers: dict[str, Any],
+    exposure: Exposure,
+    terms: Mapping[str, str],
+    stated: Set[int],
+    season: Season | None,
+) -> None:
+    """State in which calendar month prices rise, and the season of monthly churn, where the ledger
+    shows them.
+
+    stated : months of price increases, as a person says.
+    """
+    for name, entry in drivers.get("price", {}).items():
+        if month := exposure.price_month(exposure.segments.index(name), stated):
+            entry |= {"month": month, "source": f"{entry['source']}; in {MONTHS[month - 1]}"}
+    for name, entry in drivers.get("churn", {}).items():
+        if season is not None and terms[name] == "monthly":
+            entry["season"] = list(season)
 
 
 def _uplift(exposure: Exposure, segment: str) -> float:

@@ -63,7 +63,7 @@ class InTheYear:
     @property
     def cycle(self) -> int:
         """After how many months it goes round."""
-        return self.season.shape[1]
+        return int(self.season.shape[1])
 
     def in_phase(self, phase: int) -> InTheYear:
         """What holds in month `phase` + 1 alone."""

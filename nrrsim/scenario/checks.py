@@ -21,7 +21,8 @@ def unknown_names(plain: Mapping[str, Any]) -> list[Problem]:
     """Names in the file that stand for nothing: segments, and the two ends of a correlation."""
     book = plain.get("book")
     # a ledger's segments are known once it is read: `segments_not_in` is asked again then
-    segments = book.get("segments") if isinstance(book, Mapping) and not is_mixed(book) else None
+    laid_out = book if isinstance(book, Mapping) and not is_mixed(book) else {}
+    segments = laid_out.get("segments")
     problems: list[Problem] = []
     if isinstance(segments, Mapping) and segments:
         if EVERY_SEGMENT in segments:
@@ -34,7 +35,7 @@ def unknown_names(plain: Mapping[str, Any]) -> list[Problem]:
             name: "monthly" if isinstance(each, Mapping) and each.get("term") == "monthly" else ""
             for name, each in segments.items()
         }
-        problems += [*_without_a_start(plain, book), *seasons_of_annual(plain, terms)]
+        problems += [*_without_a_start(plain, laid_out), *seasons_of_annual(plain, terms)]
     pairs = plain.get("correlations")
     drivers = plain.get("drivers")
     problems += _wrong_effects(plain.get("programmes"), drivers)

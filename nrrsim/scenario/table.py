@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from nrrsim.notation import percent
+from nrrsim.notation import MONTHS, percent
 from nrrsim.scenario.book import EVERY_SEGMENT
 from nrrsim.scenario.checks import full_name
 from nrrsim.scenario.drivers import (
@@ -120,11 +120,13 @@ Fields = dict[str, Stated]
 class Table:
     """Every number of a scenario: by driver, by the key under which it stands, by field.
 
+    when : in words, by driver and key, what an entry states of the calendar year.
     correlations : pairs of names as the scenario states them, and how closely they are tied.
     slots : how many Sobol dimensions they have, beliefs or not; what else is drawn comes after.
     """
 
     entries: dict[str, dict[str, Fields]]
+    when: dict[str, dict[str, dict[str, str]]]
     slots: int
     correlations: tuple[tuple[str, str, float], ...] = field(default=())
 
@@ -153,9 +155,14 @@ class Table:
             }
             for driver in DRIVERS
         }
+        when = {
+            driver: {key: _in_the_year(entry) for key, entry in getattr(drivers, driver).items()}
+            for driver in DRIVERS
+        }
         # `by_tenure` is the last of the places, and has one for each year
         years = [sum(map(_is_of_year, fields)) for fields in entries["churn"].values()]
-        return cls(entries, 1 + (len(places) - 1 + max([1, *years])) * len(keys), correlations)
+        slots = 1 + (len(places) - 1 + max([1, *years])) * len(keys)
+        return cls(entries, when, slots, correlations)
 
     def of_segment(self, driver: str, segment: str) -> Fields:
         """The numbers of a driver in a segment; empty where it has none."""
@@ -168,19 +175,20 @@ class Table:
         return next((key for key in keys if key in self.entries[driver]), None)
 
     def words(self, driver: str, key: str) -> dict[str, str]:
-        """The numbers of an entry as they are printed, by field.
+        """The numbers of an entry as they are printed, by field, and when in the year it acts.
 
         Of a churn curve what comes of it in the first years (`by_tenure.1`), and no parameters.
         """
         fields = self.entries[driver][key]
+        when = self.when[driver][key]
         if "alpha" not in fields:
-            return {name: each.words for name, each in fields.items()}
+            return {name: each.words for name, each in fields.items()} | when
         alpha, beta = self._curve_draws(fields["alpha"], fields["beta"])
         # P(leave in year k + 1 | alive) of a shifted beta geometric churn
         return {
             f"by_tenure.{k + 1}": _spread(alpha / (alpha + beta + k), PROBABILITY)
             for k in range(CURVE_YEARS)
-        }
+        } | when
 
     def _curve_draws(self, alpha: Stated, beta: Stated) -> tuple[np.ndarray, np.ndarray]:
         """Both parameters of a curve where they lie together, as beliefs that may be tied."""
@@ -241,6 +249,19 @@ def _numbers_of(entry: Entry) -> Iterator[tuple[str, Any]]:
 def _is_of_year(name: str) -> bool:
     """Whether a number is churn's in one tenure year."""
     return name.startswith("by_tenure.")
+
+
+def _in_the_year(entry: Entry) -> dict[str, str]:
+    """What an entry states of the calendar year, in words: `each January`, and a season's ends."""
+    told: dict[str, str] = {}
+    if month := getattr(entry, "month", None):
+        told["month"] = f"each {MONTHS[month - 1]}"
+    season = getattr(entry, "season", None)
+    if season and max(season) > min(season):
+        ends = [season.index(end(season)) for end in (max, min)]
+        high, low = (f"{MONTHS[each]} ({season[each]:.2f} times the average)" for each in ends)
+        told["season"] = f"highest in {high}, lowest in {low}"
+    return told
 
 
 def _evenly_spread(count: int) -> np.ndarray:

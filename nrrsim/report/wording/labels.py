@@ -43,6 +43,8 @@ FIELD_WORDS = {
     "beta": " by tenure, second parameter",
 }
 OWN_WORDS = {
+    "churn.season": "Churn by month",
+    "price.month": "Price increase comes",
     "price.churn_per_point": "Churn per point of price increase",
     "reactivation.size": "Reactivated share of former ARR",
 }
