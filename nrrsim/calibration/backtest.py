@@ -86,7 +86,8 @@ class Backtest:
         row["width80"] = float((mine["p90"] - mine["p10"]).mean())
         errors = mine[[*SCORED]]
         known = errors.dropna() if len(errors.dropna()) else errors
-        return row | {name: float(known[name].mean()) for name in errors}
+        row |= {name: float(known[name].mean()) for name in SCORED}
+        return row
 
     def _of(self, measure: str, segments: bool = False) -> pd.DataFrame:
         chosen = (self.frame["segment"] != WHOLE) == segments

@@ -138,7 +138,7 @@ def calibrate(
     annual = np.array([terms[name] == "annual" for name in exposure.segments])
     learnt, findings = _learn(exposure, annual, prior)
     curves, of_tenure = tenure_curves(exposure, annual)
-    uneven, years = year_effects(exposure, learnt, annual)
+    uneven, years = year_effects(exposure, learnt, annual, prior.year_effects.model_dump())
 
     # a scenario is of today's book: who else there was has taught the others
     here = [name for name in exposure.segments if name in set(exposure.present)]

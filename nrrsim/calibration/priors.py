@@ -1,8 +1,8 @@
 """Ledgers of several companies in, what is usual of a company out; never a figure of one customer.
 
 What is usual is a file: `calibrate` starts from it, and the less a ledger shows, the more of it is
-left. The one that comes with nrrsim is made up by people, and says so. `learn_prior` learns another
-from ledgers: those of a fund's portfolio, say, or of a group's subsidiaries.
+left. The one that comes with nrrsim was chosen by its authors, and says so. `learn_prior` learns
+another from ledgers: those of a fund's portfolio, say, or of a group's subsidiaries.
 
 Companies have a typical frequency each, of a driver: normal, in the logit of one chance, about a
 middle and with a spread that are both unknown. Given these two, what a company's segments show has
@@ -12,8 +12,8 @@ the likelihood by which `frequency` learns from them; a grid over both makes all
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -34,6 +34,7 @@ from nrrsim.calibration.frequency import (
     weighed,
 )
 from nrrsim.calibration.sizes import fitted_sizes, share_that_shows
+from nrrsim.calibration.years import likely_betas, prior_of_betas
 from nrrsim.errors import UsageError
 from nrrsim.files import write_again
 from nrrsim.ledger.ledger import Ledger
@@ -51,8 +52,11 @@ MADE_BY = "# Learnt by nrrsim prior. A change made here is lost when it is made 
 SHIPPED = Path(__file__).parents[1] / "data" / "prior.yaml"
 # How the variance over companies that a prior states splits, where ledgers are to change it: so
 # much is that nobody knows the middle, the rest that companies lie about it. By this a prior counts
-# like nine companies that differ as much as it says, and like fewer as they are found to be alike.
-UNKNOWN_MIDDLE = 0.1
+# like six companies that differ as much as it says, and like fewer as they are found to be alike.
+UNKNOWN_MIDDLE = 0.15
+# Of the logarithm of the spread, and of the scale of years' unevenness. Below so FEW companies a
+# prior says more of how they differ than they do: n know that logarithm to sqrt(1 / 2n).
+SPREAD_SD, FEW = 0.35, 5
 # Why a driver may be shown by no ledger.
 WHY_SILENT = {
     "cross_sell": "no ledger has products",
@@ -60,10 +64,6 @@ WHY_SILENT = {
     **dict.fromkeys(("churn", "contraction", "adoption"), "no ledger shows a chance of it"),
     "reactivation": "no customer has left",
 }
-SPREAD_SD = 0.35  # of the logarithm of the spread
-# Companies below which a prior says more than they do of how companies differ: n of them know the
-# logarithm of their spread to sqrt(1 / 2n).
-FEW = 5
 Often = Annotated[Finite, Field(gt=0), OR_PERCENT, AfterValidator(YEARLY.check)]
 Chance = Annotated[Finite, OR_PERCENT, AfterValidator(ODDS.check)]
 Spread = Annotated[Finite, Field(gt=0, le=5)]
@@ -117,11 +117,13 @@ class UsualSegments(Frozen):
 
 
 class UsualYears(Frozen):
-    """How much years differ: the scale of a half normal, of the logarithm of a year's frequency."""
+    """How uneven years are: the scale of what beta may be at a company, half normal, by driver."""
 
     churn: Swing
     contraction: Swing
-    expansion: Swing
+    adoption: Swing
+    cross_sell: Swing
+    reactivation: Swing
 
 
 class UsualSizes(Frozen):
@@ -209,7 +211,8 @@ class Evidence:
     """What the ledger of a company shows up to a month, in counts alone.
 
     `counts`: drivers, each with segments that learn from each other; a driver that the ledger
-    cannot show has none. `customer_years`: how long its customers were there, in all.
+    cannot show has none. `uneven`: by driver how likely each of BETAS makes what its past years
+    saw. `customer_years`: how long its customers were there, in all.
     """
 
     company: str
@@ -219,10 +222,17 @@ class Evidence:
     customers: int
     customer_years: float
     counts: tuple[tuple[str, Counts], ...]
+    uneven: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def of(self, driver: str) -> list[Counts]:
         """The driver's counts that say something."""
         return [each for name, each in self.counts if name == driver and each.chances.sum() > 0]
+
+    @property
+    def years(self) -> int:
+        """Full years up to the month."""
+        first, last = (parse_month(each, "month") for each in (self.begin, self.as_of))
+        return (last - first) // 12
 
     @property
     def told(self) -> str:
@@ -267,6 +277,11 @@ def evidence(
             for driver in seen
             for where, counts in counts_of(exposure, driver, annual)
         ),
+        uneven={
+            driver: likely_betas(exposure, driver, annual)
+            for driver in UsualYears.model_fields
+            if driver in seen
+        },
     )
 
 
@@ -337,9 +352,9 @@ def learn_prior(
 ) -> LearntPrior:
     """What is usual of these companies, given what was believed `before` (default: the shipped).
 
-    Of each driver the typical frequency and how far companies differ in it are learnt, and how much
-    segments of one company do; sizes and the swings of years stay as they were. With one company
-    all of it hardly moves; with many what was believed before is gone.
+    Of each driver the typical frequency is learnt, how far companies differ in it and how uneven
+    its years are; and how much segments of one company differ. Sizes stay as they were. With one
+    company all of it hardly moves; with many what was believed before is gone.
 
     Raises UsageError where there is no company.
     """
@@ -354,6 +369,9 @@ def learn_prior(
     limits = _limits(found)
     stated = before.model_dump(mode="json")
     stated["drivers"] |= drivers
+    for driver, scale in stated["year_effects"].items():
+        seen = [company.uneven[driver] for company in found if driver in company.uneven]
+        stated["year_effects"][driver] = _scale(seen, scale)
     if any(map(_has_segments, found)):
         stated["segments"] = unlike
     until = max(each.as_of for each in found)
@@ -476,6 +494,18 @@ def _log_likely(
     return log
 
 
+def _scale(seen: Sequence[np.ndarray], before: float) -> float:
+    """The scale of how uneven years are over companies, given what each one's BETAS are like."""
+    score = np.linspace(-4, 4, 81)
+    log = -(score**2) / 2
+    scales = before * np.exp(SPREAD_SD * score)
+    believed = np.array([prior_of_betas(scale) for scale in scales])
+    believed /= believed.sum(axis=1, keepdims=True)
+    for likely in seen:
+        log += np.log(believed @ likely)
+    return rounded(before * np.exp(SPREAD_SD * (special.softmax(log) @ score)))
+
+
 def _moved(usual: Usual, by: Any) -> Any:
     """The typical annual frequency, moved in the logit of a year, or of a month of events."""
     top = 1.0 if usual.is_probability else YEARLY.high
@@ -509,7 +539,9 @@ def _limits(companies: Sequence[Evidence]) -> tuple[str, ...]:
         said.append(f"{is_one} one net rise or fall a year at most")
     if not any(_has_segments(each) for each in companies):
         said.append("How far segments of a company differ: no company has two; not learnt")
-    return (*said, "Sizes of events and year-to-year swings: not learnt")
+    if not any(each.years > 1 for each in companies):
+        said.append("Year-to-year swings: no ledger has two full years; not learnt")
+    return (*said, "Sizes of events: not learnt")
 
 
 def _has_segments(company: Evidence) -> bool:

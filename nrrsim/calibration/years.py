@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,15 +13,7 @@ from nrrsim.calibration.frequency import Learnt
 from nrrsim.months import parse_month
 from nrrsim.notation import MONTHS
 
-# The prior of how uneven a driver's years are: half normal of that scale, on its own.
-UNEVEN = {
-    "churn": 0.15,
-    "contraction": 0.30,
-    "adoption": 0.25,
-    "cross_sell": 0.25,
-    "reactivation": 0.25,
-}
-MOST_BETA = 1.5
+BETAS = np.linspace(0, 1.5, 151)  # how uneven a driver's years may be
 SHRUNK_BY = 50  # events without a season, which a season of churn has beside its own
 LEAST_EVENTS = 20  # that such a test needs
 FALSE_ALARM = 0.01  # of a test for drift or season
@@ -29,23 +21,44 @@ Season = tuple[float, ...]  # a factor for each calendar month, January first; t
 
 
 def year_effects(
-    exposure: Exposure, learnt: Sequence[Learnt], annual: np.ndarray
+    exposure: Exposure, learnt: Sequence[Learnt], annual: np.ndarray, usual: Mapping[str, float]
 ) -> tuple[dict[str, tuple[float, float]], int]:
     """How uneven each driver's years are, and from how many whole years that is known.
+
+    usual : by driver how uneven years are at other companies, the scale of a half normal prior.
 
     By driver the mean and the standard deviation of its beta, the standard deviation of the
     logarithm of a year's rate: of its posterior, so what few years leave open widens it. As the
     rates themselves were learnt in years that were good or bad, it is widened by one part in the
     number of years.
+
+    usual : by driver the scale of what is believed of its beta, half normal, each on its own.
     """
-    years = int((exposure.as_of - parse_month(exposure.ledger.months[0], "month")) // 12)
+    years = _whole_years(exposure)
     widened = float(np.sqrt(1 + 1 / max(years, 1)))
     found: dict[str, tuple[float, float]] = {}
-    for driver, scale in UNEVEN.items():
+    for driver, scale in usual.items():
         if any(each.driver == driver for each in learnt):
-            mean, sd = _between_years(*_by_year(exposure, driver, annual, years), scale)
+            mean, sd = _between_years(likely_betas(exposure, driver, annual), scale)
             found[driver] = (widened * mean, widened * sd)
     return found, years
+
+
+def likely_betas(exposure: Exposure, driver: str, annual: np.ndarray) -> np.ndarray:
+    """How likely each of BETAS makes what past years saw of a driver, up to a factor.
+
+    Binomial counts, lognormal factors; how often in a typical year is integrated out.
+    """
+    return _likely(*_by_year(exposure, driver, annual, _whole_years(exposure)))
+
+
+def prior_of_betas(scale: float) -> np.ndarray:
+    """What is believed of BETAS before: half normal of that scale, up to a factor."""
+    return np.asarray(np.exp(-((BETAS / scale) ** 2) / 2))
+
+
+def _whole_years(exposure: Exposure) -> int:
+    return int((exposure.as_of - parse_month(exposure.ledger.months[0], "month")) // 12)
 
 
 def _by_year(
@@ -156,15 +169,16 @@ def _differ(events: np.ndarray, expected: np.ndarray, variance: np.ndarray) -> b
     return bool(stats.chi2.sf(chi2, len(events) - 1) < FALSE_ALARM)
 
 
-def _between_years(
-    events: np.ndarray, chances: np.ndarray, expected: np.ndarray, scale: float
-) -> tuple[float, float]:
-    """Mean and standard deviation of beta's posterior: binomial counts, lognormal factors.
+def _between_years(likely: np.ndarray, scale: float) -> tuple[float, float]:
+    """Mean and standard deviation of beta's posterior."""
+    weight = likely * prior_of_betas(scale)
+    weight /= weight.sum()
+    mean = float(weight @ BETAS)
+    return mean, float(np.sqrt(weight @ (BETAS - mean) ** 2))
 
-    scale : of the prior, half normal.
-    """
-    beta = np.linspace(0, MOST_BETA, 151)
-    prior = np.exp(-((beta / scale) ** 2) / 2)
+
+def _likely(events: np.ndarray, chances: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    beta = BETAS
     z, w = np.polynomial.hermite_e.hermegauss(31)
     level = np.linspace(-1, 1, 241)  # of the typical year, which is not known either
 
@@ -188,7 +202,4 @@ def _between_years(
         each = k * np.log(p) + np.maximum(n - k, 0) * np.log1p(-p)
         top = each.max(axis=2, keepdims=True)
         log += (np.log((np.exp(each - top) * w).sum(axis=2)) + top[..., 0]) @ between
-    weight = (np.exp(log - log.max()).sum(axis=1)) * prior
-    weight /= weight.sum()
-    mean = float(weight @ beta)
-    return mean, float(np.sqrt(weight @ (beta - mean) ** 2))
+    return np.asarray(np.exp(log - log.max()).sum(axis=1))

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from nrrsim.ledger.exports import Format
     from nrrsim.scenario.scenario import Scenario
 
+HALF_BELOW = 0.6745  # of a half normal of scale 1: its median
+
 
 def expected_lines(answer: Mapping[str, Any], sd: float, months: int, customers: int) -> list[str]:
     """What `nrrsim expect` prints for people."""
@@ -249,6 +251,8 @@ def calibrated_lines(answer: Mapping[str, Any]) -> list[str]:
 
 def forecast_lines(answer: Mapping[str, Any]) -> list[str]:
     """What `nrrsim forecast` prints for people."""
+    from nrrsim.calibration.ratios import FEW
+
     heads = ("P5", "P25", "P50", "P75", "P95")
     shares = [head.lower() if len(head) > 2 else f"p0{head[1]}" for head in heads]
     rows = answer["forecasts"]
@@ -279,6 +283,18 @@ def forecast_lines(answer: Mapping[str, Any]) -> list[str]:
     lines += table(
         "What it is made of", [line(FORECASTERS[name], "nrr", part) for name, part in parts.items()]
     )
+    lines += [
+        "",
+        "Customers' own past: what became of customers like today's in"
+        f" {counted(answer['customer_years'], 'customer-year')}",
+    ]
+    if answer["customer_years"] < FEW:
+        lines.append("So few say little: the year may well turn out otherwise.")
+    lines += [
+        f"{label(name)}: few of its own are known, so the past of other segments stands for"
+        f" {counted(number, 'customer')}"
+        for name, number in answer["borrowing"].items()
+    ]
     return [*lines, *([] if answer["recurs"] else ["", DOES_NOT_RECUR])]
 
 
@@ -294,8 +310,11 @@ def prior_lines(answer: Mapping[str, Any]) -> list[str]:
         seen = f"{each['companies']:>10} {each['events']:>8,.0f} {each['chances']:>15,.0f}"
         lines.append(f"{STEPS[driver]:<14}{seen}  {often}")
     apart = percent(answer["segments"]["unlike"])
-    limits = [f"- {each}" for each in answer["limits"]]
-    return [*lines, "", f"Rates of a company's segments differ by {apart}", "", *limits]
+    betas = {name: HALF_BELOW * scale for name, scale in answer["year_effects"].items()}
+    uneven = {name: factor_range(beta) for name, beta in betas.items()}
+    lines += ["", f"Rates of a company's segments differ by {apart}"]
+    lines += _swing_lines("Year-to-year swings of a typical company", uneven)
+    return [*lines, "", *(f"- {each}" for each in answer["limits"])]
 
 
 def backtest_lines(answer: Mapping[str, Any]) -> list[str]:
@@ -344,7 +363,8 @@ def _what_it_proves(answer: Mapping[str, Any]) -> list[str]:
         off, naive = _size(whole["ingredients"]["model"]), _size(whole["rules"]["mean"])
         lines.append(
             f"Revenue does not recur as the model of drivers assumes: its NRR was off by {off} on"
-            f" average, the mean of past years by {naive}. No levers are shown: use the forecast."
+            f" average, the mean of past years by {naive}. The forecast stands; what moving a"
+            " driver would bring is not known."
         )
     return lines
 

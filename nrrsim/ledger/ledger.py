@@ -270,14 +270,16 @@ class Ledger:
         end, start = self.window(as_of, window)
         return self._customer_months(start, end).of_window(start, end)
 
-    def kept(self, start: str, end: str) -> Kept:
+    def kept(self, start: str, end: str, renewed_by: str | None = None) -> Kept:
         """What each customer of the cohort of `start` had then, and has at `end` (or the same).
 
         What `cohort` sums up, customer by customer: amounts at the rates of `start`, the segment of
-        `start`, and, with grace, as it was known at `end`.
+        `start`. renewed_by : the month by which a late renewal must have come in to count; default:
+        `end`.
         """
         first, last = self.inside(start, "start"), self.inside(end, "end")
-        return self._customer_months(first, last).kept(first, last)
+        until = parse_month(renewed_by, "renewed_by") if renewed_by else last
+        return self._customer_months(first, until).kept(first, last)
 
     def customers(
         self, month: str, rate_of: str | None = None, renewed_by: str | None = None

@@ -20,8 +20,7 @@ from nrrsim.ledger.reading import OPTIONS, Reading
 from nrrsim.messages import as_whole, not_a_number, of_percent
 from nrrsim.months import Calendar
 from nrrsim.notation import label
-from nrrsim.report.wording.labels import joined
-from nrrsim.scenario.scenario import examples, is_scenario, read_scenario, stated_in
+from nrrsim.scenario.scenario import examples, is_scenario, read_scenario
 from nrrsim.yamlfile import read_yaml
 
 NESTED = ("scenarios", "multiples", "price_months")
@@ -181,8 +180,6 @@ def read_card(
             f"{place(COMMENTARY)}: {problem}" if of_card else problem
             for of_card, problem in problems(given[COMMENTARY], sections, file.parent)
         ]
-    if not wrong and not of_ledger and notebook.stem == OF_SCENARIOS and "target" not in given:
-        wrong += _without_target(file, given["scenarios"], alone)
     for key, value in said.items():
         try:
             if value is None:
@@ -210,18 +207,6 @@ def of_scenario(file: Path) -> dict[str, Any]:
     }
     stated = {key: value for key, value in known.items() if value}
     return {"notebook": OF_SCENARIOS, "scenarios": [file.name], **stated}
-
-
-def _without_target(card: Path, scenarios: Any, alone: bool) -> list[str]:
-    """That nobody says which NRR a comparison is to reach: not the card, which has none, nor one of
-    the two scenarios that may stand for it. Raises UsageError for a file that is none.
-    """
-    named = [str(each) for each in (scenarios if isinstance(scenarios, list) else [scenarios])][:2]
-    stated = [stated_in(card.parent / each).get("target") for each in named]
-    if not named or any(each is not None for each in stated):
-        return []
-    whom = "the scenario does" if alone else f"{joined(['the card', *named])} do"
-    return [f"{card}: target: {whom} not say which NRR to reach; add target: 1.10"]
 
 
 def workspace_of(scenario: Path) -> Path:

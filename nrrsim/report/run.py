@@ -32,6 +32,7 @@ from nrrsim.report.card import (
     CARDS,
     COMMENTARY,
     LEDGER,
+    OF_SCENARIOS,
     Card,
     commented,
     read_card,
@@ -49,6 +50,7 @@ from nrrsim.report.published import (
 from nrrsim.report.tables import FRONT
 from nrrsim.report.wording.labels import joined
 from nrrsim.report.wording.since import restated_lines
+from nrrsim.scenario.scenario import stated_in
 
 FORMATS = ("pdf", "html", "xlsx")
 log = logging.getLogger("nrrsim")
@@ -90,6 +92,7 @@ def run_card(
             f"--summary: {card.notebook.stem} has no page 1 of its own; leave it out, or tag the"
             " cells that are to stand there as summary"
         )
+    _check_target(card)
     card = _for_its_readers(card)
     _warn_of_names(card)
     out = _reports_of(card) if out is None else Path(out)
@@ -140,6 +143,22 @@ def _of_latest(path: str | Path, over: Mapping[str, Any]) -> Card:
         )
     log.info("note: %s: as of %s, the ledger's last month that ends a quarter", path, month)
     return replace(card, parameters={**card.parameters, AS_OF: month})
+
+
+def _check_target(card: Card) -> None:
+    """Raise UsageError where nobody says which NRR a comparison is to reach: not the card, nor one
+    of the two scenarios that may say it for the card.
+    """
+    if card.notebook.stem != OF_SCENARIOS or "target" in card.parameters:
+        return
+    said = card.parameters["scenarios"]
+    named = [str(each) for each in (said if isinstance(said, list) else [said])][:2]
+    stated = [stated_in(card.path.parent / each).get("target") for each in named]
+    if named and all(each is None for each in stated):
+        whom = "the scenario does" if card.is_scenario else f"{joined(['the card', *named])} do"
+        raise UsageError(
+            f"{card.path}: target: {whom} not say which NRR to reach; add target: 1.10"
+        )
 
 
 def _for_its_readers(card: Card) -> Card:

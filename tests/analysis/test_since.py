@@ -262,6 +262,21 @@ def test_a_kind_of_restatement(kind):
     assert "covered" in said_of(since, "restatements")
 
 
+def test_page_1_compares_with_one_figure_of_last_quarter():
+    """That of today's ledger, as the key figures do: the restatement is not among the reasons."""
+    before = published(Actuals(ledger_of(FLAT), LAST))
+    since = nr.since(Actuals(ledger_of(other("Alder Ltd", slice(28, 30), 24_000.0)), NOW), before)
+    assert abs(since.restated) > 0.01
+    causes = moved.Why.of(since).causes
+    assert sum(each.change for each in causes) == pytest.approx(
+        since.past.now.nrr - since.then.now.nrr
+    )
+    said = said_of(since, "why")
+    assert said.startswith("**Since Q2 2026: ")
+    assert "published" not in said
+    assert "restated" not in said
+
+
 @pytest.mark.parametrize("definition", ["point_to_point", "compounded"])
 def test_earlier_quarters_that_move_are_named(definition):
     """March of 2025 is in no window of June 2026; those of June to December 2025 begin or end there."""

@@ -297,7 +297,7 @@ REAL = {  # months before the first origin, whether it recurs, the most of the b
 
 
 @cache
-def tested(name: str) -> Backtest:
+def judged(name: str) -> Backtest:
     path = EXAMPLE if name == "example" else SHARED / f"{name}.csv"
     return backtest(path, first=REAL[name][0], trials=1_000)
 
@@ -307,14 +307,14 @@ def tested(name: str) -> Backtest:
 def test_beside_the_best_of_the_rules_on_real_ledgers(name):
     """As the README prints it: closer on average, not on every ledger."""
     for segments in (False, True):
-        rows = tested(name).summary(segments).set_index("measure").loc[["nrr", "grr"]]
+        rows = judged(name).summary(segments).set_index("measure").loc[["nrr", "grr"]]
         assert (rows["crps"] <= REAL[name][2] * rows[[*RULES]].min(axis=1)).all(), rows
 
 
 @pytest.mark.shared
 @pytest.mark.parametrize("name", REAL)
 def test_whether_a_real_ledger_recurs_is_said_at_each_date(name):
-    whole = tested(name)
+    whole = judged(name)
     dates = [replace(whole, frame=whole.frame[whole.frame["origin"] <= origin])
              for origin in whole.told()["origins"]]  # fmt: skip
     assert [each.recurs for each in dates] == [REAL[name][1] or each.years < 2 for each in dates]
@@ -325,7 +325,7 @@ def test_whether_a_real_ledger_recurs_is_said_at_each_date(name):
 @pytest.mark.parametrize("measure", ["nrr", "grr"])
 def test_80_percent_ranges_hold_what_they_say(measure, segments):
     """Over the ledgers, each once; and of the example each of eight, as its years are alike."""
-    rows = [tested(name).summary(segments).set_index("measure").loc[measure] for name in REAL]
+    rows = [judged(name).summary(segments).set_index("measure").loc[measure] for name in REAL]
     assert 0.7 <= np.mean([row["cover80"] for row in rows]) <= 0.9
     if not segments:
         assert (rows[-1]["n"], rows[-1]["cover80"]) == (8, 1.0)
@@ -360,18 +360,18 @@ def test_a_trailing_forecast_is_of_those_who_were_there(ahead, example):
     start = "2025-12"
     opening = example.customers(start)["arr"]
     left = example.customers("2026-09")["arr"].reindex(opening.index).dropna().sum() / opening.sum()
-    drawn = ahead.ahead["2026-12"]
-    assert drawn.mean() == pytest.approx(left, abs=0.03)
+    assert ahead.ahead["2026-12"].expected == pytest.approx(left, abs=0.03)
 
 
 def test_the_target_and_what_a_later_report_judges(ahead):
-    assert ahead.p_target == pytest.approx(float((ahead.ahead["2027-09"] >= 1.10).mean()))
+    above = (ahead.ahead["2027-09"].values >= 1.10).mean()
+    assert ahead.p_target == pytest.approx(above, abs=1 / 200)
     told = json.loads(json.dumps(ahead.record(), allow_nan=False))["forecast"]
     assert list(told["ahead"]) == list(ahead.ahead)
     for month, quantiles in told["ahead"].items():
         assert list(quantiles) == sorted(quantiles)
         assert list(quantiles.values()) == sorted(quantiles.values())
-        assert quantiles["p50"] == pytest.approx(float(np.median(ahead.ahead[month])))
+        assert quantiles["p50"] == pytest.approx(np.median(ahead.ahead[month].values))
 
     outlook = nr.expect(ahead.calibration.scenario)
     for segment, moves in told["expected"].items():
@@ -423,7 +423,7 @@ def test_short_ledgers_are_forecast_and_say_so(months, tmp_path):
     ]
     assert not any("nan" in each for each in said), said
     assert style.svg(outlook.fan(forecast.fan(told), currency=None))
-    assert "too short" in said[-1]
+    assert ("One independent year" if months == 30 else "too short") in said[-1]
 
 
 def test_names_are_literal_in_a_forecast(tmp_path):
@@ -572,7 +572,7 @@ def test_what_does_not_change_is_exactly_as_it_was(tmp_path):
         nr.actuals(str(tmp_path / "ledger.csv"), ledger.months[-1], target=1.0), trials=500
     )
     assert told
-    end = list(told.ahead.values())[-1]
+    end = list(told.ahead.values())[-1].values
     assert ((end == 1.0) | (np.abs(end - 1) > 1e-9)).all()
     assert told.p_target == pytest.approx(float((end > 1 - 1e-9).mean()))
 

@@ -14,14 +14,16 @@ from nrrsim.calibration.calibrate import calibrate
 from nrrsim.calibration.frequency import Counts, prior_grid
 from nrrsim.calibration.priors import as_prior
 from nrrsim.calibration.tenure import fit_curve
-from nrrsim.calibration.years import UNEVEN, _between_years
+from nrrsim.calibration.years import _between_years, _likely
 from nrrsim.months import month_name, parse_month
 from nrrsim.notation import month_name as in_words
 from nrrsim.scenario.beliefs import beta_of
 
 LEDGERS = int(os.environ.get("NRRSIM_LEDGERS", "40"))  # `make bench` takes 200
 EXAMPLE = ROOT / "nrrsim" / "data" / "meridian.csv"
+UNEVEN = as_prior(None).uneven
 BEGIN, MONTHS = parse_month("2022-12", "month"), 37
+UNEVEN = as_prior(None).year_effects.model_dump()
 DRIVERS = ("churn", "contraction", "adoption", "price", "reactivation")
 
 
@@ -306,7 +308,7 @@ def test_betas_from_the_prior_lie_evenly_in_what_is_learnt(driver):
         factor = np.exp(beta * rng.standard_normal(years) - beta**2 / 2)
         events = rng.binomial(chances.astype(int), np.minimum(0.12 * factor, 1)).astype(float)
         expected = np.full(years, events.mean())
-        mean, sd = _between_years(events, chances, expected, UNEVEN[driver])
+        mean, sd = _between_years(_likely(events, chances, expected), UNEVEN[driver])
         places.append(stats.beta.cdf(beta, *beta_of(mean, sd)))
     assert stats.kstest(places, "uniform").pvalue > 0.01 / len(UNEVEN)
 
@@ -589,7 +591,7 @@ def test_the_spread_between_years_by_brute_force(events, chances, spread):
     posterior_of = np.exp(mass - mass.max()) * np.exp(-((betas / 0.2) ** 2) / 2)
     mean = float((posterior_of * betas).sum() / posterior_of.sum())
     sd = float(np.sqrt((posterior_of * (betas - mean) ** 2).sum() / posterior_of.sum()))
-    told = _between_years(k, np.full(len(k), n), e, 0.2)
+    told = _between_years(_likely(k, np.full(len(k), n), e), 0.2)
     assert told == pytest.approx((mean, sd), rel=0.06, abs=0.005)
     if spread:
         assert np.hypot(*told) == pytest.approx(spread, abs=0.02)

@@ -22,7 +22,7 @@ def portfolio(tmp_path):
     folder.mkdir()
     (folder / "acme.csv").write_text(ACME)
     pd.read_csv(MERIDIAN).query("month <= '2025-06'").to_csv(folder / "meridian.csv", index=False)
-    (folder / "notes.txt").write_text("Not a ledger")
+    (folder / "notes.md").write_text("Not a ledger")
     return folder
 
 
@@ -77,7 +77,7 @@ def test_what_is_wrong_with_each_ledger_is_said_at_once(run, portfolio, tmp_path
     )
     assert (code, said) == (3, "")
     for part in (
-        "acme.csv:39",
+        "acme.csv:33",
         "one_month.csv: as_of: 2025-01 is the ledger's first",
         "nowhere.csv: ",
     ):

@@ -264,9 +264,10 @@ def rare_facts(past, c):
     """Facts that no small subject has, made of those of a real one."""
     report, about = quarterly.Report.of(past), comparison.Report.of(c)
     gain = quarterly.Largest("A", 0.01, lost=False)
-    for most in ({"largest_gains": (gain,)}, {"largest_losses": (gain,)}):
-        none = {"largest_gains": (), "largest_losses": ()}
-        yield "quarterly/bottom_line", (replace(report, **none | most),)
+    for most in (gain, None):
+        for losses in ((), (gain,), (gain, gain)):
+            moved = {"largest_gain": most, "largest_losses": losses}
+            yield "quarterly/bottom_line", (replace(report, **moved),)
     yield "quarterly/influence", (report, quarterly.Influence(1.0, 1.1, "Largest", None))
     failed = (6, ("Company closing", "Cohort opening"))
     yield "quarterly/checks", (facts.Checks(*failed),)

@@ -222,21 +222,18 @@ class Renewal:
         return cls(row["customer"], float(row["due"]), _period(month_of(last), past))
 
 
-def moved_most(past: Actuals) -> tuple[tuple[Largest, ...], tuple[Largest, ...]]:
-    """Who added most to NRR over the window, and who cost it most: the largest first, and up to two
-    more of at least half its effect; those alone who moved it by what is printed.
+def moved_most(past: Actuals) -> tuple[Largest | None, tuple[Largest, ...]]:
+    """Who added most to NRR over the window; and who cost it most, with up to two more who cost at
+    least half as much. Those alone who moved it by what is printed.
     """
     found = [
         Largest(row["customer"], float(row["contribution"]), not row["closing"] > 0)
         for _, row in movers(past, 3).iterrows()
         if abs(row["contribution"]) >= SMALL
     ]
-    sides = ([each for each in found if each.effect * sign > 0] for sign in (1, -1))
-    ups, downs = (
-        tuple(each for each in side if abs(each.effect) >= abs(side[0].effect) / 2)
-        for side in sides
-    )
-    return ups, downs
+    losses = [each for each in found if each.effect < 0]
+    named = tuple(each for each in losses if each.effect <= losses[0].effect / 2)
+    return next((each for each in found if each.effect > 0), None), named
 
 
 # --- facts -------------------------------------------------------------------------------------
@@ -288,8 +285,8 @@ class Report:
     target: float | None
     leaky: bool
     largest: Largest | None
-    largest_gains: tuple[Largest, ...]  # who added most over the window, the largest first
-    largest_losses: tuple[Largest, ...]  # who cost most
+    largest_gain: Largest | None
+    largest_losses: tuple[Largest, ...]  # the largest first
     gain_names: tuple[str, ...]  # of the movements that added something
     has_unsplit: bool  # rises for which the ledger gives no reason
 
@@ -309,16 +306,17 @@ class Report:
         place = [name for name, _ in NRR_BANDS].index(s["band"])
         calendar = ledger.calendar
         edges = [None, *(low if isfinite(low) else None for _, low in NRR_BANDS)]
-        ups, downs = moved_most(past)
+        gain, losses = moved_most(past)
+        moved = [*losses, gain] if gain else losses
         told = s | {
             "as_of": past.as_of,
             "start": past.start,
             "window": past.window,
             "lasting": lasting(past.window),
             "later": "a year later" if past.window == 12 else f"{span(past.window)} later",
-            "largest": max((*ups, *downs), key=lambda each: abs(each.effect), default=None),
-            "largest_gains": ups,
-            "largest_losses": downs,
+            "largest": max(moved, key=lambda each: abs(each.effect), default=None),
+            "largest_gain": gain,
+            "largest_losses": losses,
             "gain_names": tuple(
                 STEPS[name] for name in GAINS if float(past.cohort.over(name).sum()) > 0
             ),
