@@ -193,6 +193,27 @@ def test_a_young_company_has_evidence_and_is_told_how_little(tmp_path):
     assert "One independent year: too little to judge." in backtest_lines(told)
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_from_where_nobody_was_there_nothing_is_forecast(tmp_path):
+    """A contract of one month, and two after nearly two years: from January 2025 no pair of months
+    a year apart is known, from December 2024 one.
+    """
+
+    def back_test(*contracts: str) -> Backtest:
+        rows = "\n".join(["customer,start,end,mrr", *contracts])
+        (tmp_path / "contracts.csv").write_text(rows)
+        ledger = nr.read_ledger(tmp_path / "contracts.csv", period_end="inclusive", until="2026-12")
+        return backtest(ledger, every=1, trials=20)
+
+    early = "a,2022-12-01,2022-12-31,100"
+    later = ("b,2024-10-01,2026-12-31,100", "c,2024-10-01,2025-12-31,100")
+    found = set(back_test(early, *later).frame["origin"])
+    assert {"2024-12", "2025-10", "2025-12"} <= found
+    assert not {"2025-01", "2025-02"} & found
+    with pytest.raises(nr.UsageError, match="nothing can be tested: from 2024-12 to 2025-12"):
+        back_test(early, "b,2026-03-01,2026-12-31,100")
+
+
 # --- what is said of them -------------------------------------------------------------------------
 
 
@@ -324,7 +345,7 @@ def test_whether_a_real_ledger_recurs_is_said_at_each_date(name):
 @pytest.mark.parametrize("segments", [False, True])
 @pytest.mark.parametrize("measure", ["nrr", "grr"])
 def test_80_percent_ranges_hold_what_they_say(measure, segments):
-    """Over the ledgers, each once; and of the example each of eight, as its years are alike."""
+    """Over the ledgers, each once; and of the example all eight, as its years are alike."""
     rows = [judged(name).summary(segments).set_index("measure").loc[measure] for name in REAL]
     assert 0.7 <= np.mean([row["cover80"] for row in rows]) <= 0.9
     if not segments:
