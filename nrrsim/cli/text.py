@@ -349,8 +349,8 @@ def _what_it_proves(answer: Mapping[str, Any]) -> list[str]:
         off, naive = _size(whole["ingredients"]["model"]), _size(whole["rules"]["mean"])
         lines.append(
             f"Revenue does not recur as the model of drivers assumes: its NRR was off by {off} on"
-            f" average, the mean of past years by {naive}. The forecast stands; what moving a driver"
-            " would bring is not known."
+            f" average, the mean of past years by {naive}. The forecast stands; what moving a"
+            " driver would bring is not known."
         )
     return lines
 

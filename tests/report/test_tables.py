@@ -208,6 +208,18 @@ def test_a_fall_does_not_look_good(comparison, colour):
     assert re.findall(r"<dd class[^>]*color:(#\w+)", page) == [colour]
 
 
+@pytest.mark.parametrize("text", ["Plain.", "One.\n\nTwo, **bold**.\n\n- a\n- b", "$5M", ""])
+def test_a_box_is_the_one_that_pandoc_knows_and_shows_no_colons(text: str) -> None:
+    """JupyterLab prints `:::`; a div of HTML is the same to pandoc, and Markdown inside it to both."""
+    fenced = f"::: {{.callout-note}}\n## A title\n\n{text}\n:::"
+    said = tables.sentence(f"Before.\n\n{fenced}\n\nAfter.")._repr_mimebundle_()["text/markdown"]
+    assert ":::" not in said
+    plain = f"Before.\n\n{fenced}\n\nAfter.".replace("$5M", r"<span>\$</span>5M")
+    trees = [pypandoc.convert_text(each, "json", "markdown") for each in (said, plain)]
+    assert trees[0] == trees[1]
+    assert said.count("<div class=") == said.count("</div>") == 1
+
+
 def test_sentences_and_callouts() -> None:
     assert tables.sentence("**NRR** is x")._repr_mimebundle_() == {
         "text/markdown": "**NRR** is x",
