@@ -375,9 +375,11 @@ def forecast(
 ) -> None:
     """Where NRR, GRR and logo retention may go in the twelve months to come, and why."""
     from nrrsim.analysis.actuals import Actuals
-    from nrrsim.analysis.forecast import forecast
+    from nrrsim.analysis.forecast import forecast, too_short
 
     ledger, as_of = _read_as_of(sources, form, as_of, quiet)
+    if reason := too_short(ledger, as_of):
+        raise UsageError(f"no forecast: {reason}")
     with _waiting("forecasting", quiet):
         ahead = forecast(Actuals(ledger, as_of), trials, seed, half_life, price_months, prior)
     if not ahead:

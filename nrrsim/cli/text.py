@@ -251,6 +251,8 @@ def calibrated_lines(answer: Mapping[str, Any]) -> list[str]:
 
 def forecast_lines(answer: Mapping[str, Any]) -> list[str]:
     """What `nrrsim forecast` prints for people."""
+    from nrrsim.calibration.ratios import FEW
+
     heads = ("P5", "P25", "P50", "P75", "P95")
     shares = [head.lower() if len(head) > 2 else f"p0{head[1]}" for head in heads]
     rows = answer["forecasts"]
@@ -281,6 +283,18 @@ def forecast_lines(answer: Mapping[str, Any]) -> list[str]:
     lines += table(
         "What it is made of", [line(FORECASTERS[name], "nrr", part) for name, part in parts.items()]
     )
+    lines += [
+        "",
+        "Customers' own past: what became of customers like today's in"
+        f" {counted(answer['customer_years'], 'customer-year')}",
+    ]
+    if answer["customer_years"] < FEW:
+        lines.append("So few say little: the year may well turn out otherwise.")
+    lines += [
+        f"{label(name)}: few of its own are known, so the past of other segments stands for"
+        f" {counted(number, 'customer')}"
+        for name, number in answer["borrowing"].items()
+    ]
     return [*lines, *([] if answer["recurs"] else ["", DOES_NOT_RECUR])]
 
 
