@@ -405,13 +405,13 @@ def _front_matter(notebook: Any, card: Card) -> None:
 
     from ruamel.yaml import YAML
 
+    from nrrsim.report.tables import FRONT
+
     # as it is written, comments included, and no long title on two lines
     yaml = YAML(typ="rt")
     yaml.width = 1000
 
     front = yaml.load(notebook.cells[0].source.strip().strip("-"))
-    from nrrsim.report.tables import FRONT
-
     known = {**card.defaults, **card.parameters, **left(notebook.cells, FRONT)}
     for key in ("title", "subtitle", "company", "confidentiality"):
         if known.get(key):
