@@ -19,7 +19,7 @@ import pandas as pd
 
 from nrrsim import metrics
 from nrrsim.calibration.calibrate import calibrate
-from nrrsim.calibration.mixture import mixed, rules
+from nrrsim.calibration.mixture import mixed
 from nrrsim.calibration.priors import as_prior
 from nrrsim.engine.draws import SEED
 from nrrsim.engine.outcomes import TO_THE_BIT, Even, Sample
@@ -287,7 +287,7 @@ def _forecast(
     rows = []
     for group in groups:
         published, segment = mixture.published[group], WHOLE if group is None else group
-        beside = rules(ledger, origin, group) | {
+        beside = mixture.rules(group) | {
             name: by_group[group] for name, by_group in mixture.ingredients.items()
         }
         for number, measure in enumerate(MEASURES):
