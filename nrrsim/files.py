@@ -222,6 +222,19 @@ def write_text(path: str | Path, text: str) -> None:
         unfinished.write_text(text, encoding="utf-8")
 
 
+def write_again(path: str | Path, begins: str, text: str, by: str) -> None:
+    """A file of text below the line that it `begins` with, over one that begins so, and no other.
+
+    by : the command that writes it. Raises UsageError where something else stands there, and as
+        `write_text`.
+    """
+    with whole(path) as unfinished:
+        before = Path(path)
+        if before.is_file() and not before.read_bytes().startswith(begins.encode()):
+            raise UsageError(f"{path}: is there, and was not made by {by}; choose another --out")
+        unfinished.write_text(f"{begins}\n{text}", encoding="utf-8")
+
+
 def add_line(path: Path, line: str) -> None:
     """One more line of a file of text; what is no whole line has no end. Raises as `write_text`."""
     try:

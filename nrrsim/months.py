@@ -52,19 +52,11 @@ def shift(month: str, by: int) -> str:
     return month_name(parse_month(month, "month") + by)
 
 
-def day_number(value: object, years: range = YEARS) -> int | None:
-    """Days since 1970 of a date in one of these `years`; a month alone is its first day."""
-    date = _date(value, years)
-    return None if date is None else date.toordinal() - _EPOCH
-
-
-def end_number(value: object) -> int | None:
-    """As `day_number`, however far ahead: what runs on is often written as ending in 9999."""
-    return day_number(value, EVER)
-
-
 def last_day_number(value: object) -> int | None:
-    """As `end_number`; a month or a quarter alone is its last day."""
+    """Days since 1970 of a date; a month or a quarter alone is its last day.
+
+    The year may lie however far ahead: what runs on is often written as ending in 9999.
+    """
     date = _date(value, EVER)
     if isinstance(value, str) and date is not None and not DAY.match(value.strip()):
         date = date.replace(day=calendar.monthrange(date.year, date.month)[1])

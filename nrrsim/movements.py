@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from nrrsim.notation import count, money, table_html
+from nrrsim.notation import count, digits_of, money, table_html
 
 EXPANSION = ("adoption", "cross_sell", "price", "unsplit")
 GAINS = ("new", *EXPANSION, "reactivation")
@@ -152,9 +152,11 @@ class Movements:
         return bool(max(off) < CENT / 2)
 
 
-def cents(amount: SupportsFloat) -> float:
-    """An amount as JSON tells it: to the cent, and no minus before a zero."""
-    return round(float(amount), 2) + 0.0  # -0.0 + 0.0 is 0.0
+def json_amount(amount: SupportsFloat, currency: str) -> float:
+    """An amount as JSON tells it: to the currency's minor unit ("": two decimals), and no minus
+    before a zero.
+    """
+    return round(float(amount), digits_of(currency)) + 0.0  # -0.0 + 0.0 is 0.0
 
 
 def json_ratio(value: SupportsFloat) -> float | None:

@@ -136,6 +136,11 @@ def yaml_text(values: dict[str, Any]) -> str:
     return text.getvalue()
 
 
+def rounded(value: float) -> float:
+    """To five significant digits, as a number that was learnt stands in a file."""
+    return float(f"{value:.5g}")
+
+
 def unseen(text: str, lines: bool = False) -> str:
     """The first sign of a text that is not seen, such as `U+001B`; empty if all can be.
 

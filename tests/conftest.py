@@ -3,13 +3,14 @@
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,30 @@ def until(there: Callable[[], object], seconds: float = 20) -> None:
     while not there():
         assert time.monotonic() - begin < seconds
         time.sleep(0.01)
+
+
+def seen_on(terminal: int, process: subprocess.Popen[Any], steps: Sequence[tuple[bytes, bytes]] = (),
+            seconds: float = 120) -> tuple[bytes, list[tuple[bytes, bytes]]]:  # fmt: skip
+    """What a process writes on a terminal until it ends, and the steps that were not come to.
+
+    steps : at each text that comes, some keys are typed. A process that is silent for so many seconds is killed, and
+        the test fails with what was seen: it waits for keys that nobody types.
+    """
+    seen, left = b"", list(steps)
+    with suppress(OSError):  # nobody writes any more
+        while True:
+            if not select.select([terminal], [], [], seconds)[0]:
+                process.kill()
+                pytest.fail(f"nothing comes any more; left to type: {left}; seen: {seen.decode()}")
+            if not (some := os.read(terminal, 65536)):
+                break
+            seen += some
+            if left and seen.endswith(left[0][0]):
+                # a Ctrl-C between what is printed and the read that follows is only noticed at the next key
+                time.sleep(0.2)
+                os.write(terminal, left.pop(0)[1])
+    os.close(terminal)
+    return seen, left
 
 
 def shared_json(name: str):

@@ -27,6 +27,7 @@ ABSENT = {
     "reactivation": {"rate": 0.0, "size": 1.0},
 }
 NOTES = ("source", "because")
+IN_THE_YEAR = ("month", "season")  # by calendar month, and nothing that is drawn
 CELLS = 20_000_000  # customer-months simulated at once
 
 
@@ -50,6 +51,8 @@ def simulate(
         name: everybody(scenario, name, end, customers) for name in segments(scenario, customers)
     }
     largest = max(len(group.arr) for group in groups.values())
+    starts = scenario["book"].get("starts") or scenario["book"].get("as_of") or "0000-12"
+    january = 13 - int(starts[5:7])  # the first of the scenario's months, from 1, that is one
     block = max(1, CELLS // max(1, largest * end))
     result = {name: np.zeros((trials, len(groups), end - start)) for name in NAMES}
     for first in range(0, trials, block):
@@ -57,7 +60,7 @@ def simulate(
         drivers = draw_drivers(scenario, rows.stop - rows.start, rng)
         for column, (segment, group) in enumerate(groups.items()):
             own = {name: entries.get(segment, entries["all"]) for name, entries in drivers.items()}
-            history = follow(group, own, rows.stop - rows.start, (start, end), book, rng)
+            history = follow(group, own, rows.stop - rows.start, (start, end), book, rng, january)
             for name in NAMES:
                 result[name][rows, column] = history[name]
     return result
@@ -142,7 +145,7 @@ def draw_drivers(
 ) -> dict[str, dict[str, dict]]:
     """By driver and segment (or `all`) the entry with each of its numbers drawn, arrays [trial, 1].
 
-    A `shock` field comes with each entry: the factor on its annual rate. `{mean, sd}` stays: each event draws its own.
+    A `shock` field comes with each entry: the factor of the year, common and own, on its annual rate. `{mean, sd}` stays: each event draws its own.
     """
     scores = tied_scores(scenario.get("correlations") or [], trials, rng)
     common = rng.standard_normal((trials, 1))
@@ -166,6 +169,11 @@ def draw_drivers(
     for driver, absent in ABSENT.items():
         beta = (scenario.get("shock") or {}).get(driver, 0.0)
         shock = np.exp(beta * common - beta**2 / 2)
+        beta = (scenario.get("year_effects") or {}).get(driver, 0.0)
+        if is_belief(beta):  # drawn, and then the year's own score
+            beta = believed(beta, rng.standard_normal(trials), 0.0, 2.0)[:, None]
+        own = rng.standard_normal((trials, 1)) if np.any(beta) else 0.0
+        shock = shock * np.exp(beta * own - beta**2 / 2)
         drivers[driver] = {}
         for where, entry in {
             "all": {},
@@ -176,8 +184,9 @@ def draw_drivers(
             drivers[driver][where] = {"shock": shock} | {
                 field: drawn(value, driver, field, f"{driver}.{where}.{field}")
                 for field, value in fields.items()
-                if field not in NOTES
+                if field not in (*NOTES, *IN_THE_YEAR)
             }
+            drivers[driver][where] |= {f: fields[f] for f in IN_THE_YEAR if fields.get(f)}
     return drivers
 
 
@@ -256,8 +265,12 @@ def follow(
     window: tuple[int, int],
     book: bool,
     rng: np.random.Generator,
+    january: int,
 ) -> dict[str, np.ndarray]:
-    """One segment from month 0 to the end of the window; arrays [trial, month of the window]."""
+    """One segment from month 0 to the end of the window; arrays [trial, month of the window].
+
+    `january`: a month of the scenario that is one.
+    """
     start, end = window
     shape = (trials, len(group.arr))
     kept = {name: np.zeros((trials, end - start)) for name in NAMES}
@@ -278,18 +291,21 @@ def follow(
         moved = {}
         opening = amount
         renews = (month - group.anniversary) % 12 == 0
+        calendar = (month - january) % 12 + 1
+        dearer = np.full(shape, calendar == price["month"]) if "month" in price else renews
+        season = drivers["churn"].get("season", [1] * 12)[calendar - 1]
         lapsed = left_with > 0
 
         # 1. churn
         annual = annual_churn(drivers["churn"], group.tenure_year(month))
-        leaves = monthly(annual) if group.monthly else np.where(renews, annual, 0.0)
-        leaves = np.where(renews, np.minimum(1, leaves + price["churn_per_point"] * uplift), leaves)
+        leaves = monthly(annual, season) if group.monthly else np.where(renews, annual, 0.0)
+        leaves = np.where(dearer, np.minimum(1, leaves + price["churn_per_point"] * uplift), leaves)
         gone = happens(leaves) & (opening > 0)
         moved["churn"] = np.where(gone, amount, 0.0)
         left_with = np.where(gone, amount, left_with)
         amount = amount - moved["churn"]
         # 2. price
-        moved["price"] = np.where(renews & happens(price["acceptance"]), amount * uplift, 0.0)
+        moved["price"] = np.where(dearer & happens(price["acceptance"]), amount * uplift, 0.0)
         amount = amount + moved["price"]
         # 3. contraction
         moved["contraction"] = amount * shares(drivers["contraction"], beta_sizes, happens, rng)
@@ -322,13 +338,13 @@ def follow(
 
 
 def struck(rate: np.ndarray, entry: dict, cap: float) -> np.ndarray:
-    """An annual rate under the trial's common shock."""
+    """An annual rate in the trial's good or bad year."""
     return np.minimum(rate * entry["shock"], cap)
 
 
-def monthly(annual: np.ndarray) -> np.ndarray:
-    """The probability in a month that makes `annual` in a year."""
-    return 1 - (1 - annual) ** (1 / 12)
+def monthly(annual: np.ndarray, season: float = 1.0) -> np.ndarray:
+    """The probability in a month that makes `annual` in a year; of a `season` that is no plain one."""
+    return 1 - (1 - annual) ** (season / 12)
 
 
 def annual_churn(entry: dict, year: np.ndarray) -> np.ndarray:

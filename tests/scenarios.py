@@ -1,4 +1,4 @@
-"""Twelve scenarios as unlike as the model allows, small enough to be played often."""
+"""Scenarios as unlike as the model allows, small enough to be played often."""
 
 import numpy as np
 from conftest import ROOT
@@ -18,6 +18,7 @@ def segments(**each: tuple) -> dict:
 THREE = segments(
     smb=(25, 90, "monthly", 0.8), mid=(35, 40, "annual", 0.5, 1.5), big=(40, 13, "annual", 1.2, 3)
 )
+SUMMER = [0.5, 0.6, 0.8, 1, 1, 1.6, 2.2, 1.8, 0.9, 0.6, 0.5, 0.5]  # by calendar month, mean 1
 SIZED = {"rate": 0.6, "size": {"mean": 0.2, "sd": 0.15}}
 
 VARIED = {
@@ -104,6 +105,25 @@ VARIED = {
             "reactivation": 0.5,
         },
     },
+    "years that differ, driver by driver": {
+        "book": THREE,
+        "drivers": {
+            "churn": {"smb": 0.5, "mid": 0.1, "big": {"between": [0.02, 0.1]}},
+            "contraction": {"all": {"rate": 0.3, "size": 0.2}},
+            "adoption": {"all": SIZED},
+            "cross_sell": {"all": {"rate": 0.3, "size": 0.1}},
+            "price": {"all": {"uplift": 0.05, "churn_per_point": 0.5}},
+            "reactivation": {"all": {"rate": 0.3}},
+        },
+        "year_effects": {
+            "churn": 0.4,
+            "contraction": {"dist": "beta", "a": 1.5, "b": 4},
+            "adoption": {"between": [0.1, 0.6]},
+            "cross_sell": {"dist": "normal", "mean": 0, "sd": 0.4},
+            "price": 0.3,
+            "reactivation": {"dist": "uniform", "min": 0, "max": 0.8},
+        },
+    },
     "churn by tenure year": {
         "book": THREE,
         "drivers": {
@@ -153,6 +173,22 @@ VARIED = {
             },
         },
     },
+    "prices in January, churn in summer": {
+        "book": THREE | {"starts": "2026-09"},
+        "drivers": {
+            "churn": {
+                "smb": {"by_tenure": [0.4, {"between": [0.1, 0.3]}], "season": SUMMER},
+                "mid": 0.1,
+                "big": 0.05,
+            },
+            "price": {
+                "all": {"uplift": 0.08, "acceptance": 0.7, "churn_per_point": 0.6, "month": 1},
+                "big": {"uplift": 0.05, "churn_per_point": 0.4},
+            },
+            "reactivation": {"all": {"rate": 0.3, "size": 0.8}},
+        },
+        "new_business": {"smb": {"arr": 1e6, "customers": 17}},
+    },
     "a handful of very unequal customers": {
         "book": segments(only=(1, 5, "annual", 3.0)),
         "drivers": {
@@ -174,7 +210,7 @@ def scaled_105() -> dict:
 
 
 def varied(months: int) -> dict[str, nr.Scenario]:
-    """All twelve, over so many months."""
+    """All of them, over so many months."""
     all_of_them = VARIED | {"nrr-105, small": scaled_105()}
     return {
         name: nr.Scenario.of({**values, "months": months}) for name, values in all_of_them.items()
@@ -235,6 +271,7 @@ def by_chance(seed: int) -> nr.Scenario:
         for name in names
     }
     values = {"months": int(rng.integers(1, 31)), "book": segments(**book), "drivers": drivers}
+    _by_calendar(values, np.random.default_rng([seed, 12]))
     if not is_certain and rng.random() < 0.5:
         values["shock"] = {driver: float(rng.uniform(-0.4, 0.4)) for driver in drivers}
     if drivers.get("churn") and rng.random() < 0.4:
@@ -242,4 +279,22 @@ def by_chance(seed: int) -> nr.Scenario:
             "early": {"churn": -0.4, "from": 2, "ramp": 5},
             "late": {"churn": 0.3, "from": 4},
         }
+    own = np.random.default_rng([seed, 1])  # what came later leaves the others as they were
+    if not is_certain and own.random() < 0.5:
+        values["year_effects"] = {driver: float(own.uniform(0, 0.5)) for driver in drivers}
     return nr.Scenario.of(values)
+
+
+def _by_calendar(values: dict, rng: np.random.Generator) -> None:
+    """Put some prices into a calendar month, and some monthly churn into seasons."""
+    book, drivers = values["book"], values["drivers"]
+    book["starts"] = f"2026-{rng.integers(1, 13):02d}"
+    terms = {name: each["term"] for name, each in book["segments"].items()}
+    for entry in drivers.get("price", {}).values():
+        if rng.random() < 0.4:
+            entry["month"] = int(rng.integers(1, 13))
+    for key, entry in drivers.get("churn", {}).items():
+        where = {terms[key]} if key in terms else set(terms.values())
+        if where == {"monthly"} and rng.random() < 0.6:
+            factors = rng.exponential(size=12)
+            entry["season"] = (factors / factors.mean()).tolist()

@@ -24,10 +24,11 @@ HOUSE = {
     " lostcells rows containers textfiles spreadsheets sheets records sources captions"
     " across monthcells wide columns layouts paying values periods lines versions logs"
     " statuses totals names habits rollforward currency check ledger",
-    "scenario": "beliefs numbers drivers book customers programmes extends checks table scenario plan",
-    "engine": "draws groups paths outcomes kernel driver_rates sizes expectation switched moments"
-    " simulation quick",
-    "calibration": "exposure frequency sizes tenure years calibrate backtest",
+    "scenario": "beliefs numbers year_effects drivers book customers programmes outlook extends"
+    " checks table scenario plan",
+    "engine": "draws groups paths bits outcomes kernel driver_rates sizes expectation switched"
+    " moments simulation quick",
+    "calibration": "exposure ratios frequency sizes tenure years priors calibrate mixture backtest",
     "analysis": "actuals customers renewals cohorts paired sensitivity bridge forecast since variance"
     " programmes frontier summary comparison sweep",
     "report": "tables charts/alternative charts/picture charts/style charts/retention"

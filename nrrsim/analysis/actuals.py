@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from nrrsim.ledger.ledger import Ledger, read_ledger
 from nrrsim.messages import whole_of
 from nrrsim.metrics import DEFINITIONS, Retention, compounded_rate, measure, nrr, quick_ratio
 from nrrsim.months import month_name, parse_month, shift
-from nrrsim.movements import CENT, LOSSES, MOVEMENTS, Movements, cents, json_ratio
+from nrrsim.movements import CENT, LOSSES, MOVEMENTS, Movements, json_amount, json_ratio
 from nrrsim.notation import digits_of, distinct_labels
 from nrrsim.notation import month_name as spoken_month
 
@@ -114,12 +114,14 @@ class Actuals:
         return {month, shift(month, -reach)} <= set(self.ledger.months)
 
     def headline(self, by: str = "segment") -> dict[str, Any]:
-        """What `nrrsim metrics --json` prints: ratios, and the cohort's amounts to the cent.
+        """What `nrrsim metrics --json` prints: ratios, and the cohort's amounts to the minor unit
+        of `currency` (null where it is not known).
 
         `apart`: how many customers have lines under several labels, if any; see `Ledger.apart`.
         """
         cohort, whole = self.ledger.cohort(self.as_of, self.window, by), self.cohort
-        now = self._at(self.as_of, by)
+        currency, now = self.ledger.currency, self._at(self.as_of, by)
+        told = partial(json_amount, currency=currency)
         opening, closing = cohort.over("opening"), cohort.over("closing")
         ratios = now.by_segment
         return {
@@ -127,6 +129,7 @@ class Actuals:
             "window": self.window,
             "definition": self.definition,
             **({"ex_price": True} if self.ex_price else {}),
+            "currency": currency or None,
             **(
                 {"apart": apart}
                 if (apart := self.ledger.apart(self.as_of, self.window, by))
@@ -135,17 +138,17 @@ class Actuals:
             "nrr": json_ratio(now.nrr),
             "grr": json_ratio(now.grr),
             "logo": json_ratio(now.logo),
-            "opening": cents(whole.over("opening").sum()),
-            "closing": cents(whole.over("closing").sum()),
+            "opening": told(whole.over("opening").sum()),
+            "closing": told(whole.over("closing").sum()),
             "customers": int(whole.over("opening_customers").sum()),
-            "movements": {name: cents(whole.over(name).sum()) for name in MOVEMENTS},
+            "movements": {name: told(whole.over(name).sum()) for name in MOVEMENTS},
             "segments": {
                 name: {
                     key: json_ratio(ratios[key].sel(segment=name)) for key in ("nrr", "grr", "logo")
                 }
                 | {
-                    "opening": cents(opening.sel(segment=name)),
-                    "closing": cents(closing.sel(segment=name)),
+                    "opening": told(opening.sel(segment=name)),
+                    "closing": told(closing.sel(segment=name)),
                 }
                 for name in cohort.segments
             },

@@ -24,12 +24,13 @@ from nrrsim.analysis.paired import common_currency, comparable, paired
 from nrrsim.analysis.programmes import Share, programmes
 from nrrsim.analysis.sensitivity import Sensitivity, sensitivity
 from nrrsim.engine.draws import SEED
-from nrrsim.engine.outcomes import Sample
+from nrrsim.engine.outcomes import Distribution, Sample, foreseen
 from nrrsim.engine.simulation import TRIALS, simulate
 from nrrsim.engine.switched import LEVER_GROUPS, expected_closing
 from nrrsim.errors import UsageError
 from nrrsim.messages import of_percent, whole_of
-from nrrsim.movements import LOSSES
+from nrrsim.months import shift
+from nrrsim.movements import LOSSES, json_ratio
 from nrrsim.notation import distinct_labels, money, percent, points, share, table_html
 from nrrsim.scenario.numbers import SOME_NRR, TARGET
 from nrrsim.scenario.scenario import Scenario, read_scenario
@@ -97,6 +98,17 @@ class Comparison:
         """The first scenario's opening ARR, on which differences of NRR are stated as money."""
         return self.first.opening.total
 
+    @cached_property
+    def actual(self) -> float | None:
+        """NRR of the twelve months (point to point) to the first scenario's `start`; None where its
+        book is of no ledger, or of one that does not reach back so far.
+        """
+        ledger = self.first.ledger()
+        months = {self.first.start, shift(self.first.start, -12)} if ledger else set()
+        if ledger is None or not months <= set(ledger.months):
+            return None
+        return json_ratio(metrics.measure(ledger, self.first.start, 12).nrr)
+
     # --- how far apart ----------------------------------------------------------------------------
 
     @cached_property
@@ -123,9 +135,17 @@ class Comparison:
         return told
 
     @property
-    def nrr(self) -> list[np.ndarray]:
-        """Of each scenario, the simulated NRR by trial."""
-        return [self._played[0][0][0], *(own for (_, *rest), _ in self._played for own in rest)]
+    def simulated(self) -> list[Sample]:
+        """Of each scenario, the NRR of its trials."""
+        first, *_ = self._played[0][0]
+        rest = [own for (_, *others), _ in self._played for own in others]
+        return [Sample(nrr) for nrr in (first, *rest)]
+
+    @cached_property
+    def nrr(self) -> list[Distribution]:
+        """Of each scenario, how NRR may turn out: simulated, or the forecast that it states."""
+        pairs = zip(self.simulated, self.scenarios, strict=True)
+        return [foreseen(own, scenario) for own, scenario in pairs]
 
     def overview(self) -> pd.DataFrame:
         """A row a scenario: `name`, `nrr`, `grr_flow`, `logo` (expected), `closing` (ARR), `p05`,
@@ -133,8 +153,7 @@ class Comparison:
         first's (`difference`).
         """
         rows = []
-        for name, told, nrr in zip(self.names, self.expected, self.nrr, strict=True):
-            sample = Sample(nrr)
+        for name, told, sample in zip(self.names, self.expected, self.nrr, strict=True):
             rows.append(
                 {"name": name, **{key: told[key] for key in ("nrr", "grr_flow", "logo", "closing")}}
                 | {**sample.percentiles(), "p_target": sample.reaches(self.target)}
@@ -161,12 +180,13 @@ class Comparison:
         """How likely each NRR is, smoothed: `name`, `nrr` and `density`, at the same places for
         all.
         """
-        low = min(self.target, *(np.quantile(each, 0.001) for each in self.nrr)) - 0.01
-        high = max(self.target, *(np.quantile(each, 0.999) for each in self.nrr)) + 0.01
+        ends = [each.quantiles((0.001, 0.999)) for each in self.nrr]
+        low = min(self.target, *(low for low, _ in ends)) - 0.01
+        high = max(self.target, *(high for _, high in ends)) + 0.01
         at = np.linspace(low, high, PLACES)
         return pd.concat(
             [
-                pd.DataFrame({"name": name, "nrr": at, "density": Sample(nrr).density(at)})
+                pd.DataFrame({"name": name, "nrr": at, "density": nrr.density(at)})
                 for name, nrr in zip(self.names, self.nrr, strict=True)
             ],
             ignore_index=True,
@@ -289,7 +309,7 @@ class Comparison:
             return None
         moved = with_factors(self.first, all_together(x))
         nrr = Sample(np.asarray(metrics.nrr(simulate(moved, self.trials, self.seed))))
-        return x, nrr.reaches(self.target)
+        return x, foreseen(nrr, moved).reaches(self.target)
 
     @cached_property
     def sensitivity(self) -> Sensitivity:
@@ -426,13 +446,12 @@ class Comparison:
         ]
         if parts:
             rows.append(("Bridge: the parts add up to the difference (NRR)", max(parts), 1e-12))
-        for name, told, nrr in zip(self.names, self.expected, self.nrr, strict=True):
-            error = float(nrr.std() / np.sqrt(len(nrr)))
+        for name, told, own in zip(self.names, self.expected, self.simulated, strict=True):
             rows.append(
                 (
                     f"{name}: simulated less exact NRR",
-                    abs(float(nrr.mean()) - told["nrr"]),
-                    4 * error + 1e-9,
+                    abs(own.expected - told["nrr"]),
+                    4 * own.standard_error + 1e-9,
                 )
             )
         frame = pd.DataFrame(rows, columns=["check", "difference", "limit"])
@@ -443,6 +462,7 @@ class Comparison:
         overview = self.overview().drop(columns="name").to_dict("records")
         return {
             "target": self.target,
+            "actual": self.actual,
             "trials": self.trials,
             "seed": self.seed,
             "scenarios": {

@@ -1,15 +1,17 @@
 """A ledger's past in, where NRR may go and how good such forecasts were out; never draws a chart.
 
-What the past says is learnt by `calibrate`, and played forward: the trailing twelve months to each
-coming quarter-end are made of customers whose first months are known and whose last months are
-simulated.
+How far a year may go is told by customers' own past and by past figures (`mixture`); what drives it
+by a model that is learnt (`calibrate`) and played forward. The trailing twelve months to each
+coming quarter-end are made of customers whose first months are known, so less of them is open.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -17,30 +19,57 @@ import pandas as pd
 
 from nrrsim import metrics
 from nrrsim.analysis.actuals import Actuals
+from nrrsim.analysis.renewals import decisive
 from nrrsim.analysis.sensitivity import Sensitivity, sensitivity
-from nrrsim.calibration.backtest import SHARES_TOLD, Backtest, backtest, origins
+from nrrsim.calibration.backtest import (
+    LEAST_FIRST,
+    SHARES_TOLD,
+    WHOLE,
+    Backtest,
+    backtest,
+    measured,
+    origins,
+)
 from nrrsim.calibration.calibrate import MOST_OFTEN, Calibration, calibrate
 from nrrsim.calibration.exposure import check_half_life
+from nrrsim.calibration.mixture import Mixture, mixed
+from nrrsim.calibration.priors import Prior, as_prior
+from nrrsim.calibration.ratios import MEASURES
 from nrrsim.engine.draws import SEED
 from nrrsim.engine.expectation import expect
-from nrrsim.engine.outcomes import SHARES, Sample
+from nrrsim.engine.outcomes import SHARES, Even, Sample
 from nrrsim.engine.simulation import simulate
 from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger
 from nrrsim.messages import whole_of
 from nrrsim.months import parse_month, shift
-from nrrsim.movements import MOVEMENTS, cents
+from nrrsim.movements import MOVEMENTS, json_amount
+from nrrsim.notation import counted
 from nrrsim.scenario.customers import customers_of
 from nrrsim.scenario.drivers import DRIVERS
+from nrrsim.scenario.outlook import LEVELS
 from nrrsim.scenario.scenario import Scenario
 
 YEAR = 12
 TRIALS, LEAST_TRIALS = 4_000, 100
 PAST_TRIALS, MOST_ORIGINS = 1_000, 8  # of the back-test in a report
 MOST_SEGMENTS = 8  # whose assumptions are shown
+LARGE = 0.1  # a customer's share of ARR from which two outcomes are looked for
+APART = 3.0  # standard deviations of the others' NRR, from which two outcomes are two humps
 PERIODS = 8  # of the past, before the fan
-# The quantiles that a manifest keeps: so many that a later report can say where NRR then lay.
-SHARES_PUBLISHED = (0.01, *(number / 20 for number in range(1, 20)), 0.99)
+NRR = MEASURES.index("nrr")
+
+
+@dataclass(frozen=True)
+class Hump:
+    """NRR in the middle with one customer as it is, and without it; the month of its renewal, ""
+    where that is not stated.
+    """
+
+    customer: str
+    kept: float
+    lost: float
+    month: str
 
 
 @dataclass(frozen=True)
@@ -51,6 +80,7 @@ class Forecast:
     trials: int = TRIALS
     seed: int = SEED
     learning: Mapping[str, Any] = field(default_factory=dict)
+    learnt: Calibration | None = None  # where it was learnt already
 
     @property
     def ledger(self) -> Ledger:
@@ -62,7 +92,7 @@ class Forecast:
 
     @cached_property
     def calibration(self) -> Calibration:
-        return calibrate(self.ledger, self.as_of, **self.learning)
+        return self.learnt or calibrate(self.ledger, self.as_of, **self.learning)
 
     @property
     def target(self) -> float | None:
@@ -76,7 +106,8 @@ class Forecast:
         """What is believed of today's book, a row a driver and segment.
 
         `mean`, `low` and `high` (90 %) of a year's probability or rate, `size` (the mean of an
-        event, or the increase), and the `events` over the `chances` that it was learnt from.
+        event, or the increase), the `events` over the `chances` that it was learnt from, and the
+        share of it that the segment's `own` events decide (nan of churn by tenure).
         """
         calibration = self.calibration
         rows = []
@@ -95,9 +126,10 @@ class Forecast:
                 size = fields["uplift"].value
             is_count = DRIVERS[each.driver].is_count
             mean = min(each.mean, MOST_OFTEN) if is_count else each.mean
-            figures = (mean, low, high, size, each.events, each.chances)
+            own = None if low is None else each.own
+            figures = (mean, low, high, size, each.events, each.chances, own)
             rows.append([each.driver, each.segment, *figures])
-        columns = ["driver", "segment", "mean", "low", "high", "size", "events", "chances"]
+        columns = ["driver", "segment", "mean", "low", "high", "size", "events", "chances", "own"]
         return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[2:], float))
 
     @cached_property
@@ -110,16 +142,52 @@ class Forecast:
 
     # --- what may happen --------------------------------------------------------------------------
 
-    @cached_property
-    def ahead(self) -> dict[str, np.ndarray]:
-        """Simulated NRR of the twelve months up to each coming quarter-end (or year-end)."""
+    @property
+    def horizons(self) -> dict[str, int]:
+        """The coming quarter-ends (or the year-end), and how many months they are ahead."""
         pace = self.past.pace
+        return {shift(self.as_of, months): months for months in range(pace, YEAR + 1, pace)}
+
+    @cached_property
+    def mixtures(self) -> dict[str, Mixture]:
+        """At each coming quarter-end what is forecast, and of what ingredients."""
+        how = {"draws": max(self.trials, TRIALS), "seed": self.seed}
         return {
-            shift(self.as_of, months): _trailing(
-                self.ledger, self.calibration, self.as_of, months, self.trials, self.seed
-            )
-            for months in range(pace, YEAR + 1, pace)
+            month: mixed(self.ledger, self.as_of, self._model(months), horizon=months, **how)
+            for month, months in self.horizons.items()
         }
+
+    @property
+    def mixture(self) -> Mixture:
+        """That of the next twelve months."""
+        return self.mixtures[shift(self.as_of, YEAR)]
+
+    def _model(self, months: int) -> dict[tuple[str, str | None], np.ndarray]:
+        """What the model of drivers says, by trial, of each measure and segment (None: all)."""
+        if months == YEAR:
+            return self.driven
+        return _trailing(self.ledger, self.calibration, self.as_of, months, self.trials, self.seed)
+
+    @cached_property
+    def driven(self) -> dict[tuple[str, str | None], np.ndarray]:
+        """What the model of drivers says of the next twelve months, by trial."""
+        found = measured(simulate(self.calibration.scenario, self.trials, self.seed))
+        return {(name, None if of == WHOLE else of): each for (name, of), each in found.items()}
+
+    @cached_property
+    def ahead(self) -> dict[str, Even]:
+        """NRR of the twelve months up to each coming quarter-end (or year-end)."""
+        return {month: Even(each.published[None][NRR]) for month, each in self.mixtures.items()}
+
+    @property
+    def recurs(self) -> bool:
+        """Whether past years bear the model of drivers out; see `Backtest.recurs`."""
+        return self.backtest is None or self.backtest.recurs
+
+    @cached_property
+    def scenario(self) -> Scenario:
+        """What was learnt, with the forecast beside it: whoever moves a driver moves both."""
+        return with_outlook(self.calibration.scenario, self.driven, self.mixture, self.recurs)
 
     def fan(self) -> pd.DataFrame:
         """The past and what may come of it.
@@ -134,21 +202,21 @@ class Forecast:
         # the fan begins where the past ends
         now = rows[-1][2]
         rows.append(["forecast", self.as_of, now, now, now])
-        for month, drawn in self.ahead.items():
-            low, middle, high = Sample(drawn).quantiles(SHARES)
+        for month, forecast in self.ahead.items():
+            low, middle, high = forecast.quantiles(SHARES)
             rows.append(["forecast", month, middle, low, high])
         return pd.DataFrame(rows, columns=["name", "month", "middle", "low", "high"])
 
     def range_at(self, month: str) -> dict[str, float]:
         """Quantiles of NRR at a coming month."""
-        return Sample(self.ahead[month]).percentiles(SHARES_TOLD)
+        return self.ahead[month].percentiles(SHARES_TOLD)
 
     @property
     def p_target(self) -> float | None:
         """How likely the target is reached by the twelve months to come; None without a target."""
         if self.target is None:
             return None
-        return Sample(self.ahead[shift(self.as_of, YEAR)]).reaches(self.target)
+        return self.ahead[shift(self.as_of, YEAR)].reaches(self.target)
 
     @cached_property
     def sensitivity(self) -> Sensitivity:
@@ -163,20 +231,44 @@ class Forecast:
             [[getattr(each, name) for name in columns] for each in beliefs], columns=columns
         )
 
+    @cached_property
+    def hump(self) -> Hump | None:
+        """The customer that is so large that NRR may come out in two places, with and without it;
+        None where there is none.
+        """
+        first = decisive(self.past, 1).iloc[0]
+        largest, share = first["customer"], float(first["share"])
+        if share < LARGE or share > 1 - LARGE:
+            return None
+        others = self.ledger.customers(self.as_of).index.drop(largest)
+        plain = self.calibration.scenario.plain()
+        there = customers_of(self.ledger, self.as_of, plain["book"]["term"], among=others)
+        run = simulate(Scenario.of(plain, opening=there), PAST_TRIALS, self.seed)
+        rest = Sample(np.asarray(metrics.nrr(run)) * (1 - share))
+        if share < APART * rest.spread:
+            return None
+        (middle,) = rest.quantiles((0.5,))
+        return Hump(str(largest), float(middle) + share, float(middle), first["month"])
+
     # --- how good such forecasts were -------------------------------------------------------------
 
     @cached_property
     def backtest(self) -> Backtest | None:
-        """Forecasts from at most eight past origins; None where the ledger is too short for one."""
-        try:
-            found = origins(self.ledger, to=self.as_of)
-        except UsageError:
+        """Forecasts from at most eight past origins, of a young ledger from its first year on; None
+        where it is too short for one.
+        """
+        for first in (None, LEAST_FIRST):
+            with suppress(UsageError):
+                found = origins(self.ledger, first=first, to=self.as_of)
+                break
+        else:
             return None
         # so many steps apart, rounded up, that MOST_ORIGINS are enough
         every = max(3, self.ledger.step) * max(1, -(-len(found) // MOST_ORIGINS))
         return backtest(
             self.ledger,
             every=every,
+            first=first,
             to=self.as_of,
             trials=PAST_TRIALS,
             seed=self.seed,
@@ -190,15 +282,55 @@ class Forecast:
             "forecast": {
                 "trials": self.trials,
                 "seed": self.seed,
-                "ahead": {
-                    month: Sample(drawn).percentiles(SHARES_PUBLISHED)
-                    for month, drawn in self.ahead.items()
-                },
+                "ahead": {month: each.percentiles(LEVELS) for month, each in self.ahead.items()},
                 "p_target": self.p_target,
-                "mean": float(self.ahead[end].mean()),
+                "mean": self.ahead[end].expected,
+                "recurs": self.recurs,
+                "rows": [row for row in self.rows() if row["horizon"] == YEAR],
                 "expected": self.expected(),
             }
         }
+
+    def told(self) -> dict[str, Any]:
+        """What `nrrsim forecast --json` prints.
+
+        `borrowing`: by segment, of how many customers too few like them are known in it, so that
+        others' past stands for theirs.
+        """
+        own = self.mixture.own_past
+        return {
+            "as_of": self.as_of,
+            "trials": self.trials,
+            "seed": self.seed,
+            "years": self.mixture.years[None],
+            "customer_years": own.customer_years[None],
+            "borrowing": {str(name): n for name, n in own.borrowing.items() if name and n},
+            "recurs": self.recurs,
+            "forecasts": self.rows(),
+        }
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for each horizon, group and measure, as `nrrsim forecast --json` prints them:
+        quantiles, and those of each ingredient (None where it says nothing of it).
+        """
+        rows = []
+        for month, mixture in self.mixtures.items():
+            # a segment that is the whole book is no row of its own
+            groups = mixture.published if len(mixture.published) > 2 else [None]
+            for group in groups:
+                published = mixture.published[group]
+                for number, measure in enumerate(MEASURES):
+                    parts = {
+                        name: quantiles_of(each.get(group), number)
+                        for name, each in mixture.ingredients.items()
+                    }
+                    rows.append(
+                        {"as_of": self.as_of, "horizon": self.horizons[month]}
+                        | {"segment": group, "measure": measure}
+                        | (quantiles_of(published, number) or {})
+                        | {"ingredients": parts}
+                    )
+        return rows
 
     def expected(self) -> dict[str, dict[str, list[float]]]:
         """The year's expected movements by segment and month, in ARR: what a later report compares.
@@ -206,13 +338,15 @@ class Forecast:
         By segment `opening` (of its first month) and each movement that is not 0 throughout, an
         amount a month; losses are positive, as everywhere.
         """
-        outlook = expect(self.calibration.scenario)
+        scenario = self.calibration.scenario
+        outlook = expect(scenario)
+        told = partial(json_amount, currency=scenario.opening.currency)
         by_segment = {}
         for segment in outlook.segments:
             own = outlook.data.sel(segment=segment)
-            amounts = {name: [cents(each) for each in own[name].values] for name in MOVEMENTS}
+            amounts = {name: [told(each) for each in own[name].values] for name in MOVEMENTS}
             by_segment[segment] = {
-                "opening": [cents(own["opening"].values[0])],
+                "opening": [told(own["opening"].values[0])],
                 **{name: each for name, each in amounts.items() if any(each)},
             }
         return by_segment
@@ -234,13 +368,14 @@ def forecast(
     seed: int = SEED,
     half_life: float | None = None,
     price_months: Sequence[str] | None = None,
+    prior: Prior | str | Path | None = None,
 ) -> Forecast | NoForecast:
     """The forecast after what happened, or why there is none.
 
     There is none where the ledger has not been running for a year, nobody is left, it cannot be
-    learnt from, or no `trials` are asked for. half_life, price_months : as for `calibrate`.
+    learnt from, or no `trials` are asked for. half_life, price_months, prior : as for `calibrate`.
 
-    Raises UsageError for a half-life or a price month that cannot be.
+    Raises UsageError for a half-life, a price month or a prior that cannot be.
     """
     trials, seed = whole_of("trials", trials), whole_of("seed", seed)
     if trials == 0:
@@ -252,23 +387,39 @@ def forecast(
     for month in price_months or ():
         past.ledger.calendar.parse_month(month, "price_months")
     check_half_life(half_life)
+    usual = as_prior(prior)
 
-    known = parse_month(past.as_of, "as_of") - parse_month(past.ledger.months[0], "month")
-    if known < YEAR:
-        return NoForecast(
-            f"the ledger has been running for {known} months, and a forecast takes a year"
-        )
+    if reason := too_short(past.ledger, past.as_of):
+        return NoForecast(reason)
     if past.ledger.customers(past.as_of).empty:
         return NoForecast("nobody is left")
 
-    found = Forecast(
-        past, trials, seed, {"half_life": half_life, "price_months": tuple(price_months or ())}
-    )
-    # all that may fail, now: a report is not to fail in the middle
+    learning = {"half_life": half_life, "price_months": tuple(price_months or ()), "prior": usual}
+    return _answered(Forecast(past, trials, seed, learning))
+
+
+def too_short(ledger: Ledger, as_of: str) -> str:
+    """Why a ledger's past is too short for a forecast; empty where it is not."""
+    known = ledger.inside(as_of, "as_of") - parse_month(ledger.months[0], "month")
+    if known >= YEAR:
+        return ""
+    running = counted(known, "month")
+    return f"the ledger has been running for {running}, and a forecast takes a year"
+
+
+def forecast_of(past: Actuals, learnt: Calibration, **learning: Any) -> Forecast | NoForecast:
+    """The forecast that stands beside what was learnt already (`learning`: how), or why there is
+    none.
+    """
+    return _answered(Forecast(past, learning=learning, learnt=learnt))
+
+
+def _answered(found: Forecast) -> Forecast | NoForecast:
+    """All that may fail, now: a report is not to fail in the middle, and stands without it."""
     try:
         for answer in ("ahead", "backtest", "sensitivity"):
             getattr(found, answer)
-    except UsageError as error:  # the report stands without it
+    except UsageError as error:
         return NoForecast(str(error).removeprefix("book.ledger: "))
     return found
 
@@ -281,10 +432,42 @@ def _actual(ledger: Ledger, month: str) -> float | None:
     return None
 
 
+def quantiles_of(each: np.ndarray | None, number: int) -> dict[str, float] | None:
+    """The quantiles that are told of one measure of `ndarray[3, 200]`; None where not known."""
+    if each is None or np.isnan(each[number]).any():
+        return None
+    told = Even(each[number]).percentiles(SHARES_TOLD)
+    return {name: round(value, 12) for name, value in told.items()}
+
+
+def with_outlook(
+    scenario: Scenario,
+    driven: Mapping[tuple[str, str | None], np.ndarray],
+    mixture: Mixture,
+    recurs: bool,
+) -> Scenario:
+    """A calibrated scenario that states the forecast beside what its drivers say (`driven`)."""
+    years = counted(mixture.years[None], "past year")
+    outlook: dict[str, Any] = {
+        "as_of": scenario.plain()["book"]["as_of"],
+        "source": f"70% customers' own past, 30% past figures, from {years}; logo retention half"
+        " customers' own past, half these drivers",
+    }
+    if not recurs:
+        outlook["recurs"] = False
+    for number, measure in enumerate(MEASURES):
+        own = Sample(driven[measure, None])
+        published = Even(mixture.published[None][number])
+        both = {"model": own.quantiles(LEVELS), "forecast": published.quantiles(LEVELS)}
+        told = {name: [round(float(x), 6) for x in each] for name, each in both.items()}
+        outlook[measure] = {"mean": round(own.expected, 6), **told}
+    return scenario.with_({"outlook": outlook})
+
+
 def _trailing(
     ledger: Ledger, learnt: Calibration, origin: str, months: int, trials: int, seed: int
-) -> np.ndarray:
-    """NRR by trial of the twelve months that end `months` after the origin.
+) -> dict[tuple[str, str | None], np.ndarray]:
+    """NRR and logo retention by trial of the twelve months that end `months` after the origin.
 
     Those who were there at their start and still are at the origin are played forward. Who had left
     by then may come back in fact, and does not here.
@@ -295,7 +478,7 @@ def _trailing(
     term = learnt.scenario.plain()["book"]["term"]
     there = customers_of(ledger, origin, term, among=opening.index, rate_of=start)
     scenario = Scenario.of({**learnt.scenario.plain(), "months": months}, opening=there)
-    run = simulate(scenario, trials, seed)
-    closing = run["closing"].isel(month=-1).sum("segment").values
+    last = simulate(scenario, trials, seed).data.isel(month=-1).sum("segment")
     # rounded, so that what did not change is equal to what was
-    return np.asarray(np.round(closing / float(opening.sum()), 12))
+    nrr = np.round(last["closing"].values / float(opening.sum()), 12)
+    return {("nrr", None): nrr, ("logo", None): last["customers"].values / len(opening)}

@@ -15,7 +15,7 @@ from nrrsim.engine.draws import EVEN_DRAWS, SEED
 from nrrsim.engine.driver_rates import LIMITS, RATES_OF, Rates, draw_rates
 from nrrsim.engine.expectation import expect
 from nrrsim.engine.moments import odds_by_draw
-from nrrsim.engine.outcomes import Odds
+from nrrsim.engine.outcomes import Odds, foreseen
 from nrrsim.engine.switched import LEVERS, nrr_by_draw
 from nrrsim.errors import UsageError
 from nrrsim.movements import LOSSES
@@ -94,7 +94,11 @@ def frontier(
     else:
         odds = odds_by_draw(scenario)
         _refuse_uneven(odds(sets[0]))
-        short = [_less_likely(_by_factors(odds, rates), target, probability) for rates in sets]
+
+        def chance_of(rates: Rates) -> float:
+            return foreseen(odds(rates), scenario).reaches(target)
+
+        short = [_less_likely(_by_factors(chance_of, rates), probability) for rates in sets]
 
     gap = short[1]({})
     found = {name: _lever(scenario, sets[0], name, gap, short) for name in levers}
@@ -156,7 +160,7 @@ def chance(scenario: Scenario, target: float) -> float:
     rates = draw_rates(scenario, scenario.opening, count=EVEN_DRAWS, seed=SEED, quasi=True)
     odds = odds_by_draw(scenario)(rates)
     _refuse_uneven(odds)
-    return odds.reaches(target)
+    return foreseen(odds, scenario).reaches(target)
 
 
 def all_together(x: float) -> dict[str, float]:
@@ -205,10 +209,8 @@ def _short_of(nrr: Callable[[Mapping[str, float]], Any], target: float) -> Gap:
     return lambda factors: float(nrr(factors).mean()) - target
 
 
-def _less_likely(
-    odds: Callable[[Mapping[str, float]], Odds], target: float, probability: float
-) -> Gap:
-    return lambda factors: odds(factors).reaches(target) - probability
+def _less_likely(chance_of: Callable[[Mapping[str, float]], float], probability: float) -> Gap:
+    return lambda factors: chance_of(factors) - probability
 
 
 def _along(short: Gap, factors: Callable[[float], Mapping[str, float]]) -> Callable[[float], float]:

@@ -71,6 +71,23 @@ def next_renewals(past: Actuals, ahead: int = 2) -> pd.DataFrame:
     return due[["customer", "month", "due"]]
 
 
+def decisive(past: Actuals, most: int = 10) -> pd.DataFrame:
+    """The largest customers of today's book, whose renewals decide the year to come.
+
+    Columns `customer`, `segment`, `arr`, `share` (of all ARR: by so much NRR falls if it leaves),
+    `month` (of its next renewal, the earliest where it has several; "" where none is stated).
+    """
+    frame = past.ledger.customers(past.as_of).sort_values("arr", ascending=False, kind="stable")
+    frame = frame.assign(share=frame["arr"] / frame["arr"].sum()).head(most)
+    months = pd.Series("", index=frame.index)
+    if has_renewals(past):
+        due, end = _due(past, past.as_of)["month"], parse_month(past.as_of, "as_of")
+        first = due.groupby("customer", observed=True).min().reindex(frame.index).dropna()
+        months.update(first.map(lambda month: shift(past.as_of, int(month) - end)))
+    frame = frame.assign(month=months).rename_axis("customer").reset_index()
+    return frame[["customer", "segment", "arr", "share", "month"]].astype({"segment": str})
+
+
 def _due(past: Actuals, month: str) -> pd.DataFrame:
     """Each contract's next renewal after `month` (`month`: a number) and its ARR (`due`), by
     customer, product.

@@ -23,7 +23,7 @@ from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger
 from nrrsim.metrics import DEFINITIONS, measure, nrr
 from nrrsim.months import month_name, parse_month, shift
-from nrrsim.movements import LOSSES, MOVEMENTS, Movements, cents, json_ratio
+from nrrsim.movements import LOSSES, MOVEMENTS, Movements, json_amount, json_ratio
 from nrrsim.notation import digits_of, money, percent
 
 KEY_DIGITS = 16
@@ -198,8 +198,11 @@ class Since:
         if self.then is None or self.before is None:
             return pd.DataFrame(columns=columns)
         now, said = self.then.now, self.before.said
-        closing = float(self.then.book.over("closing").sum())
-        today = (*(json_ratio(each) for each in (now.nrr, now.grr, now.logo)), cents(closing))
+        closing = self.then.book.over("closing").sum()
+        today = (
+            *(json_ratio(each) for each in (now.nrr, now.grr, now.logo)),
+            json_amount(closing, self.past.ledger.currency),
+        )
         rows = [
             [
                 name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +16,26 @@ from nrrsim.analysis.bridge import bridge
 from nrrsim.analysis.paired import common_currency, difference
 from nrrsim.analysis.programmes import programmes
 from nrrsim.engine.expectation import deviation, expect
-from nrrsim.engine.outcomes import Sample
+from nrrsim.engine.outcomes import MORE_SHARES, Sample, foreseen
 from nrrsim.files import write_table
-from nrrsim.movements import MOVEMENTS, Movements, cents
+from nrrsim.movements import MOVEMENTS, Movements, json_amount
 from nrrsim.scenario.scenario import Scenario
 
 
 def expected(scenario: Scenario) -> dict[str, Any]:
-    """What `nrrsim expect --json` prints: exact ratios (GRR of flows), and amounts to the cent."""
+    """What `nrrsim expect --json` prints: exact ratios (GRR of flows), and amounts to the
+    minor unit of `currency` (null where it is not known).
+    """
     m = expect(scenario)
+    told = partial(json_amount, currency=scenario.opening.currency)
 
     def ratios(part: Movements) -> dict[str, Any]:
         return {
             "nrr": float(metrics.nrr(part)),
             "grr_flow": float(metrics.grr(part, "flow")),
             "logo": float(metrics.logo(part)),
-            "opening": cents(part.over("opening").sum()),
-            "closing": cents(part.over("closing").sum()),
+            "opening": told(part.over("opening").sum()),
+            "closing": told(part.over("closing").sum()),
         }
 
     segments = {name: ratios(replace(m, data=m.data.sel(segment=[name]))) for name in m.segments}
@@ -39,7 +43,7 @@ def expected(scenario: Scenario) -> dict[str, Any]:
         "title": scenario.title,
         "currency": scenario.opening.currency or None,
         **ratios(m),
-        "movements": {name: cents(m.over(name).sum()) for name in MOVEMENTS},
+        "movements": {name: told(m.over(name).sum()) for name in MOVEMENTS},
         "segments": {
             name: {key: None if np.isnan(each) else each for key, each in row.items()}
             for name, row in segments.items()
@@ -58,6 +62,9 @@ def simulated(
 ) -> dict[str, Any]:
     """What `nrrsim simulate --json` prints: how NRR, capped GRR and logo spread over the trials.
 
+    `forecast` holds the same quantiles of the forecast that the scenario states (None: it states
+    none).
+
     `se` is the Monte Carlo standard error of the mean; `standard_errors` holds that of every other
     figure.
     """
@@ -68,36 +75,42 @@ def simulated(
     reached = None if target is None else nrr.reaches(target)
     errors: dict[str, Any] = {name: each.errors() for name, each in samples.items()}
     errors["p_target"] = None if reached is None else nrr.share_error(reached)
+    forecast: dict[str, Any] | None = None
+    if scenario.transport() is not None:
+        ahead = {name: foreseen(each, scenario, name) for name, each in samples.items()}
+        forecast = {name: each.percentiles(MORE_SHARES) for name, each in ahead.items()}
+        forecast["p_target"] = None if target is None else ahead["nrr"].reaches(target)
     return {
         "title": scenario.title,
         "currency": scenario.opening.currency or None,
-        "opening": cents(scenario.opening.total),
+        "opening": json_amount(scenario.opening.total, scenario.opening.currency),
         "trials": len(nrr.values),
         "seed": seed,
         "target": target,
         "p_target": reached,
         **{name: each.figures() for name, each in samples.items()},
         "standard_errors": errors,
+        "forecast": forecast,
     }
 
 
 def compared(a: Scenario, b: Scenario, runs: tuple[Movements, Movements]) -> dict[str, Any]:
     """What `nrrsim compare --json` prints: the exact bridge, and the difference under one luck."""
-    steps = bridge(a, b)
+    steps, currency = bridge(a, b), common_currency(a, b)
     apart = difference(runs)
     figures = Sample(apart).figures()
     kept = ("mean", "sd", "se", "p05", "p50", "p95")
     added = {
         each.name: {
             "nrr": each.nrr,
-            "arr": cents(each.arr),
+            "arr": json_amount(each.arr, currency),
             "cost": each.cost,
             "return": each.returned,
         }
         for each in programmes(b)
     }
     return {
-        "currency": common_currency(a, b) or None,
+        "currency": currency or None,
         "a": {"title": a.title, "nrr": steps.a},
         "b": {"title": b.title, "nrr": steps.b},
         "difference": steps.difference,

@@ -24,7 +24,7 @@ import pandas as pd
 from nrrsim import metrics
 from nrrsim.engine import quick
 from nrrsim.engine.draws import SEED
-from nrrsim.engine.outcomes import Sample
+from nrrsim.engine.outcomes import Sample, foreseen
 from nrrsim.engine.simulation import TRIALS, available_threads, simulate
 from nrrsim.errors import UsageError
 from nrrsim.files import add_line, write_text
@@ -227,9 +227,10 @@ def _point(task: _Task, values: tuple[float, ...], threads: int | None) -> Row:
         figures = quick.likely(scenario, target, task.seed, threads)
         return {"nrr": figures["mean"], **{name: figures[name] for name in RESULTS[1:]}}
     run = simulate(scenario, task.trials, task.seed, threads=threads)
-    nrr = Sample(np.asarray(metrics.nrr(run)))
+    own = Sample(np.asarray(metrics.nrr(run)))
+    nrr = foreseen(own, scenario)
     reached = None if target is None else nrr.reaches(target)
-    return {"nrr": nrr.expected, **nrr.percentiles(), "p_target": reached}
+    return {"nrr": own.expected, **nrr.percentiles(), "p_target": reached}
 
 
 @dataclass(frozen=True)

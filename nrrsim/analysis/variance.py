@@ -7,8 +7,9 @@ Every part has a formula of its own, and they add up to the difference.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from nrrsim.analysis.since import Published, Since
 from nrrsim.engine.expectation import expect
 from nrrsim.errors import UsageError
 from nrrsim.months import month_number, parse_month, shift
-from nrrsim.movements import CENT, EXPANSION, LOSSES, MOVEMENTS, Movements, cents, json_ratio
+from nrrsim.movements import CENT, EXPANSION, LOSSES, MOVEMENTS, Movements, json_amount, json_ratio
 from nrrsim.notation import label
 from nrrsim.notation import month_name as month_in_words
 from nrrsim.scenario.plan import ARR, NRR, Plan, read_plan
@@ -176,7 +177,8 @@ class Variance:
     def _planned(self) -> Compared | str | None:
         if self.plan is None:
             return None
-        scenario, stated = self.plan.scenario, self._as_in_ledger(self.plan.of(self.past.as_of))
+        scenario, stated = self.plan.scenario, self.plan.of(self.past.as_of)
+        stated = stated.rename(self._as_in_ledger(stated.index))
         if scenario is None and stated.empty:
             months = list(map(month_in_words, self.plan.months))
             span = " to ".join(dict.fromkeys([months[0], months[-1]]))
@@ -187,18 +189,18 @@ class Variance:
             return self._cohort
         return self._of_ratios(stated) if scenario is None else self._of_scenario(scenario)
 
-    def _as_in_ledger(self, stated: pd.Series) -> pd.Series:
-        """A plan's figures by the ledger's segments; it may call them as pages do (SMB)."""
+    def _as_in_ledger(self, stated: Collection[str]) -> dict[str, str]:
+        """What the ledger calls the segments that a plan calls otherwise: as pages do (SMB)."""
         own = [str(name) for name in self.past.ledger.entries.frame["segment"].cat.categories]
         called: dict[str, list[str]] = {}
         for name in own:
             called.setdefault(label(name, self.past.labels).casefold(), []).append(name)
         renamed = {}
-        for name in set(stated.index) - {*own, WHOLE}:
+        for name in set(stated) - {*own, WHOLE}:
             meant = called.get(label(name, self.past.labels).casefold(), [])
-            if len(meant) == 1 and meant[0] not in stated.index:
+            if len(meant) == 1 and meant[0] not in stated:
                 renamed[name] = meant[0]
-        return stated.rename(renamed)
+        return renamed
 
     @property
     def months_not_there(self) -> list[str]:
@@ -253,6 +255,7 @@ class Variance:
             )
         window = (max(start - first, 0), end - first)
         outlook = _amounts(expect(scenario, window=window))
+        outlook = outlook.rename(self._as_in_ledger(outlook.index))
         if first <= start:
             return _by_movement(outlook, self._own, undated=begins is None)
         month = shift(past.as_of, first - end)
@@ -386,7 +389,8 @@ class Variance:
         """Every headline number, for a report's manifest."""
         found = {}
         if (planned := self.planned) is not None:
-            told = cents if planned.measure == ARR else json_ratio
+            in_currency = partial(json_amount, currency=self.past.ledger.currency)
+            told = in_currency if planned.measure == ARR else json_ratio
             found["plan"] = {
                 "measure": planned.measure,
                 "planned": told(planned.planned),

@@ -1,8 +1,9 @@
 """A ledger in, past forecasts beside what then happened out; never looks ahead, never draws.
 
-At each origin the scenario is learnt from what was known then, simulated for a year, and compared
-with the year. So it says how often such forecasts were right, and whether they beat two that need
-no model.
+At each origin everything is learnt from what was known then: the forecast as it would have been
+published, what it is mixed from, and three rules that need no model. All are distributions, scored
+in the same way against the same outcomes. So it says how often such forecasts were right, whether
+they beat the rules, and whether revenue recurs in the way that the model of drivers assumes.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ import pandas as pd
 
 from nrrsim import metrics
 from nrrsim.calibration.calibrate import calibrate
+from nrrsim.calibration.mixture import mixed, rules
+from nrrsim.calibration.priors import as_prior
 from nrrsim.engine.draws import SEED
-from nrrsim.engine.outcomes import Sample
+from nrrsim.engine.outcomes import TO_THE_BIT, Even, Sample
 from nrrsim.engine.simulation import simulate
 from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger, as_ledger
@@ -29,20 +32,30 @@ from nrrsim.notation import counted
 
 HORIZON = 12
 TRIALS = 4_000
-HISTORY = {1: 24, 3: 24, 12: 24}  # months known at the first origin, by the ledger's step
+FIRST, LEAST_FIRST = 24, 12  # months of ledger before the first origin
 MEASURES = ("nrr", "grr", "logo")
-LEVELS = (0.5, 0.8, 0.9)
+RANGES = {50: ("p25", "p75"), 80: ("p10", "p90"), 90: ("p05", "p95")}
 SHARES_TOLD = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)  # of a forecast: its quantiles
+INGREDIENTS = ("ratios", "past", "model")  # of a forecast
+RULES = ("last", "mean", "past")  # that need no model; past figures are an ingredient and a rule
+SCORED = ("crps", *dict.fromkeys(INGREDIENTS + RULES))
 WHOLE = "all"
+
+# Revenue does not recur as the model of drivers assumes where its error is that much above that of
+# the mean of past years: by the factor and by the difference, over so many independent years. On
+# real ledgers that recur it fires nowhere; "loses" alone would on a fifth of their dates.
+WORSE, WORSE_BY, LEAST_YEARS = 1.25, 0.02, 2
 
 
 @dataclass(frozen=True)
 class Backtest:
     """Forecasts and outcomes: a row of `frame` for each origin, measure and segment (or `all`).
 
-    Columns `origin`, `measure`, `segment`, `actual`, `mean`, the quantiles `p05` to `p95`, `pit`
-    (where the outcome lies in the forecast), `crps`, and `last`, `past`: how far off last year's
-    outcome and the mean of past years were.
+    Columns `origin`, `measure`, `segment`, `actual`, the published forecast's quantiles `p05` to
+    `p95` and `pit` (where the outcome lies in it); how far off distributions were (CRPS): `crps`
+    of the published forecast, `ratios`, `past` and `model` of what it is mixed from, `last`, `mean`
+    (and `past` again) of the rules; and `mean_off`, the distance of the mean of past years.
+    What does not exist is nan: a segment without a past year has no past figures.
     """
 
     frame: pd.DataFrame
@@ -53,33 +66,49 @@ class Backtest:
     def summary(self, segments: bool = False) -> pd.DataFrame:
         """How good the forecasts were, a row a measure.
 
-        `n` outcomes, `effective` (years that do not overlap), the share of outcomes inside the 50,
-        80 and 90 % intervals, and the mean errors `crps`, `last`, `past`.
+        `n` outcomes, `years` (those that do not overlap), the share of outcomes inside the 50, 80
+        and 90 % ranges (`cover50` ...), the mean width of the 80 % range (`width80`), and the mean
+        errors of the forecast (`crps`), its ingredients and the rules. Errors are over the same
+        outcomes: those for which all are known, if there is one.
 
         segments : pool the segments' outcomes instead of the whole book's.
         """
-        chosen = self.frame[(self.frame["segment"] != WHOLE) == segments]
-        rows = []
-        for measure in MEASURES:
-            mine = chosen[chosen["measure"] == measure].dropna(subset=["actual"])
-            years = sum(_apart(each["origin"]) for _, each in mine.groupby("segment"))
-            row: dict[str, Any] = {"measure": measure, "n": len(mine), "effective": years}
-            for level in LEVELS:
-                inside = (mine["pit"] - 0.5).abs() <= level / 2
-                row[f"cover{100 * level:.0f}"] = float(inside.mean()) if len(mine) else np.nan
-            errors = mine[["crps", "last", "past"]]
-            known = errors.dropna() if len(errors.dropna()) else errors  # of the same outcomes
-            rows.append(row | {name: float(known[name].mean()) for name in errors})
-        return pd.DataFrame(rows)
+        return pd.DataFrame([self._summed(measure, segments) for measure in MEASURES])
 
-    def told(self) -> dict[str, Any]:
-        """What `nrrsim backtest --json` prints."""
-        both = {"whole": self.summary(), "segments": self.summary(segments=True)}
-        return {
-            "trials": self.trials,
-            "origins": sorted(set(self.frame["origin"])),
-            **{name: _by_measure(frame) for name, frame in both.items()},
-        }
+    def _summed(self, measure: str, segments: bool) -> dict[str, Any]:
+        mine = self._of(measure, segments)
+        years = sum(_apart(each["origin"]) for _, each in mine.groupby("segment"))
+        row: dict[str, Any] = {"measure": measure, "n": len(mine), "years": years}
+        for level, (low, high) in RANGES.items():
+            # an outcome that is an end of its range is inside, whatever rounding says
+            inside = mine["actual"].between(mine[low] - TO_THE_BIT, mine[high] + TO_THE_BIT)
+            row[f"cover{level}"] = float(inside.mean()) if len(mine) else np.nan
+        row["width80"] = float((mine["p90"] - mine["p10"]).mean())
+        errors = mine[[*SCORED]]
+        known = errors.dropna() if len(errors.dropna()) else errors
+        row |= {name: float(known[name].mean()) for name in SCORED}
+        return row
+
+    def _of(self, measure: str, segments: bool = False) -> pd.DataFrame:
+        chosen = (self.frame["segment"] != WHOLE) == segments
+        return self.frame[chosen & (self.frame["measure"] == measure)]
+
+    @property
+    def years(self) -> int:
+        """The independent years that the whole book's forecasts were compared with."""
+        return _apart(self._of("nrr")["origin"])
+
+    @property
+    def recurs(self) -> bool:
+        """Whether revenue recurs in the way that the model of drivers assumes.
+
+        Not, where over two or more independent years the model's error of NRR was both 1.25 times
+        and 2 points above that of the mean of past years. Then its levers say nothing of the year
+        to come. Over less than two years nothing speaks against it.
+        """
+        off = self._of("nrr")[["model", "mean_off"]].dropna().mean()
+        worse = off["model"] > WORSE * off["mean_off"] and off["model"] > off["mean_off"] + WORSE_BY
+        return not (worse and self.years >= LEAST_YEARS)
 
     @property
     def has_segments(self) -> bool:
@@ -87,21 +116,40 @@ class Backtest:
 
     def forecasts(self, measure: str = "nrr") -> pd.DataFrame:
         """The whole book's forecasts of a measure, oldest first: `origin`, quantiles, `actual`."""
-        mine = self.frame[(self.frame["segment"] == WHOLE) & (self.frame["measure"] == measure)]
-        return mine.sort_values("origin", ignore_index=True)
+        return self._of(measure).sort_values("origin", ignore_index=True)
+
+    def told(self) -> dict[str, Any]:
+        """What `nrrsim backtest --json` prints: what a report keeps, and every forecast."""
+        names = [f"p{100 * share:02.0f}" for share in SHARES_TOLD]
+        rows = [
+            {"as_of": row["origin"], "horizon": HORIZON}
+            | {"segment": None if row["segment"] == WHOLE else row["segment"]}
+            | {"measure": row["measure"]}
+            | {name: _plain(row[name]) for name in names}
+            | {"outcome": _plain(row["actual"])}
+            for row in self.frame.to_dict("records")
+        ]
+        return {**self._headlines(), "forecasts": rows}
 
     def record(self) -> dict[str, Any]:
         """Every headline number, for a report's manifest."""
-        return {"backtest": self.told()}
+        return {"backtest": self._headlines()}
+
+    def _headlines(self) -> dict[str, Any]:
+        both = {"whole": self.summary(), "segments": self.summary(segments=True)}
+        return {
+            "trials": self.trials,
+            "origins": sorted(set(self.frame["origin"])),
+            "recurs": self.recurs,
+            **{name: _by_measure(frame) for name, frame in both.items()},
+        }
 
     def pit(self, measure: str = "nrr", segments: bool = False, bins: int = 10) -> pd.DataFrame:
         """How many outcomes lie in each tenth of their forecast: `low`, `high`, `count`.
 
         The counts are even where the forecasts are right.
         """
-        chosen = self.frame[(self.frame["segment"] != WHOLE) == segments]
-        values = chosen.loc[chosen["measure"] == measure, "pit"].dropna()
-        counts, edges = np.histogram(values, bins, (0, 1))
+        counts, edges = np.histogram(self._of(measure, segments)["pit"], bins, (0, 1))
         return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "count": counts})
 
 
@@ -109,7 +157,7 @@ def backtest(
     ledger: Ledger | str | Path,
     *,
     every: int | None = None,
-    first: str | None = None,
+    first: int | str | None = None,
     to: str | None = None,
     trials: int = TRIALS,
     seed: int = SEED,
@@ -121,8 +169,9 @@ def backtest(
     ledger : one that was read, or its file.
     every : months from one origin to the next (default: a quarter, or the ledger's step if that is
         longer).
-    first : the first origin (default: when two years are known). to : the last month to compare
-        with (default: the ledger's last).
+    first : the months of ledger before the first origin, at least 12, or that origin's name
+        (default: 24). to : the last month to compare with (default: the ledger's last).
+    trials : simulated futures of the model of drivers, and draws of customers' own past.
     calibrating : as for `calibrate`.
 
     Raises UsageError where the ledger is too short for a single origin.
@@ -133,7 +182,7 @@ def backtest(
     ledger = known = as_ledger(ledger)
     found = origins(ledger, every, first, to)
     # origins share their past years
-    happened = cache(lambda month: _measured(known.cohort(month, HORIZON)))
+    happened = cache(lambda month: measured(known.cohort(month, HORIZON)))
     rows: list[dict[str, Any]] = []
     for number, origin in enumerate(found):
         rows += _forecast(ledger, origin, trials, seed, calibrating, happened)
@@ -143,7 +192,10 @@ def backtest(
 
 
 def origins(
-    ledger: Ledger, every: int | None = None, first: str | None = None, to: str | None = None
+    ledger: Ledger,
+    every: int | None = None,
+    first: int | str | None = None,
+    to: str | None = None,
 ) -> list[str]:
     """The months from which a year ahead can be forecast and compared."""
     every = max(3, ledger.step) if every is None else whole_of("every", every)
@@ -152,32 +204,42 @@ def origins(
             f"every: {counted(every, 'month does', 'months do')} not fit a ledger with a snapshot"
             f" every {counted(ledger.step, 'month')}"
         )
-    begin = HISTORY[ledger.step]
-    last = month_name(ledger.inside(to or ledger.months[-1], "to") - HORIZON)
-    if first:
-        begin = ledger.inside(first, "first") - parse_month(ledger.months[0], "month")
-        if begin < ledger.step or ledger.inside(first, "first") > parse_month(last, "month"):
+    begin = parse_month(ledger.months[0], "month")
+    last = ledger.inside(to or ledger.months[-1], "to") - HORIZON
+    known = last - begin  # months before the last origin
+    span = f"the ledger has {ledger.months[0]} to {ledger.months[-1]}"
+    if isinstance(first, str):
+        before = ledger.inside(first, "first") - begin
+        if not LEAST_FIRST <= before <= known:
             raise UsageError(
-                f"first: from {first} nothing can be tested: a forecast learns from a change before"
-                f" it, and is compared with what is {HORIZON} months after it; the ledger has"
-                f" {ledger.months[0]} to {ledger.months[-1]}"
+                f"first: from {first} nothing can be tested: a forecast learns from the"
+                f" {counted(LEAST_FIRST, 'month')} before it at least, and is compared with what is"
+                f" {HORIZON} months after it; {span}"
             )
-    span = parse_month(last, "month") - parse_month(ledger.months[0], "month")
-    if span < begin or begin < ledger.step:
+    elif (before := FIRST if first is None else whole_of("first", first)) < LEAST_FIRST:
         raise UsageError(
-            f"a back-test needs {begin + HORIZON + 1} months at least: {begin} of change to learn"
-            f" from, {HORIZON} to compare with;"
-            f" the ledger has {ledger.months[0]} to {ledger.months[-1]}"
+            f"first: a forecast learns from {counted(LEAST_FIRST, 'month')} at least, got {before}"
+        )
+    if known < before:
+        least = LEAST_FIRST + HORIZON + 1
+        enough = (
+            f"; with --first {LEAST_FIRST}, {least} months are enough"
+            if known >= LEAST_FIRST
+            else ""
+        )
+        raise UsageError(
+            f"a back-test needs {before + HORIZON + 1} months at least: {before} of change to learn"
+            f" from, {HORIZON} to compare with; {span}{enough}"
         )
     # counted back from the latest, so that this one is always there
-    return [shift(last, -back) for back in range(0, span - begin + 1, every)][::-1]
+    return [month_name(last - back) for back in range(0, known - before + 1, every)][::-1]
 
 
 def crps(drawn: np.ndarray, actual: float) -> float:
-    """The continuous ranked probability score of an ensemble; of a single number, its error.
+    """The continuous ranked probability score of an ensemble, or of even quantiles as one.
 
     The mean distance of its members from what happened, less half of the mean distance between two
-    of them (Gneiting and Raftery 2007).
+    of them (Gneiting and Raftery 2007); of a single number, its error.
     """
     # sorted, the sum over all pairs is one over single members: n log n instead of n^2
     x, n = np.sort(drawn), len(drawn)
@@ -201,40 +263,41 @@ def _forecast(
         terms = {name: each for name, each in term.items() if name in there}
         calibrating = {**calibrating, "term": terms}
 
+    # a prior that was learnt from what came later was not known
+    calibrating = {**calibrating, "prior": as_prior(calibrating.get("prior")).known_at(origin)}
     scenario = calibrate(ledger, origin, **calibrating).scenario
-    run = simulate(scenario, trials, seed)
-    outcome = happened(shift(origin, HORIZON))
-    forecast = _measured(run)
-    past = [happened(month) for month in _earlier(ledger, origin)]
-
-    rows = []
-    for (measure, segment), drawn in forecast.items():
-        actual = float(outcome.get((measure, segment), np.nan))
-        if np.isnan(actual):
-            continue
-        known = [
-            float(value)
-            for each in past
-            if not np.isnan(value := each.get((measure, segment), np.nan))
-        ]
-        rows.append(
-            {"origin": origin, "measure": measure, "segment": segment, "actual": actual}
-            | _compared(np.asarray(drawn), actual)
-            | {"last": abs(known[0] - actual) if known else np.nan}
-            | {"past": abs(float(np.mean(known)) - actual) if known else np.nan}
-        )
-    return rows
-
-
-def _compared(drawn: np.ndarray, actual: float) -> dict[str, float]:
-    """Where an outcome lies in its forecast, and how far off that was."""
-    sample = Sample(drawn)
-    return {
-        "mean": sample.expected,
-        **sample.percentiles(SHARES_TOLD),
-        "pit": sample.place_of(actual),
-        "crps": crps(drawn, actual),
+    drawn = measured(simulate(scenario, trials, seed))
+    model = {
+        (measure, None if segment == WHOLE else segment): values
+        for (measure, segment), values in drawn.items()
     }
+    mixture = mixed(ledger, origin, model, horizon=HORIZON, draws=trials, seed=seed)
+    outcome = happened(shift(origin, HORIZON))
+
+    # a segment that is the whole book is no row of its own
+    groups = mixture.published if len(mixture.published) > 2 else [None]
+    rows = []
+    for group in groups:
+        published, segment = mixture.published[group], WHOLE if group is None else group
+        beside = rules(ledger, origin, group) | {
+            name: by_group[group] for name, by_group in mixture.ingredients.items()
+        }
+        for number, measure in enumerate(MEASURES):
+            actual = float(outcome.get((measure, segment), np.nan))
+            if np.isnan(actual):
+                continue
+            forecast = Even(published[number])
+            rows.append(
+                {"origin": origin, "measure": measure, "segment": segment, "actual": actual}
+                | forecast.percentiles(SHARES_TOLD)
+                | {
+                    "pit": Sample(forecast.values).place_of(actual),
+                    "crps": crps(published[number], actual),
+                }
+                | {name: crps(each[number], actual) for name, each in beside.items()}
+                | {"mean_off": abs(float(np.median(beside["mean"][number])) - actual)}
+            )
+    return rows
 
 
 def _apart(origins: pd.Series[str]) -> int:
@@ -246,15 +309,8 @@ def _apart(origins: pd.Series[str]) -> int:
     return number
 
 
-def _earlier(ledger: Ledger, origin: str) -> list[str]:
-    """The ends of the past years that are known at the origin, the latest first."""
-    first = parse_month(ledger.months[0], "month")
-    years = (parse_month(origin, "origin") - first) // HORIZON
-    return [shift(origin, -HORIZON * back) for back in range(years)]
-
-
-def _measured(movements: Any) -> dict[tuple[str, str], Any]:
-    """NRR, GRR and logo retention of the whole and of each segment."""
+def measured(movements: Any) -> dict[tuple[str, str], Any]:
+    """NRR, GRR and logo retention of the whole and of each segment, where there are several."""
     found: dict[tuple[str, str], Any] = {}
     for name, of in (("nrr", metrics.nrr), ("grr", metrics.grr), ("logo", metrics.logo)):
         found[name, WHOLE] = np.asarray(of(movements))
@@ -265,10 +321,15 @@ def _measured(movements: Any) -> dict[tuple[str, str], Any]:
     return found
 
 
-def _by_measure(summary: pd.DataFrame) -> dict[str, dict[str, float | int | None]]:
-    rows = summary.set_index("measure").to_dict("index")
+def _by_measure(summary: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """The summary by measure, with the errors of ingredients and rules by name."""
+    apart = {"ingredients": INGREDIENTS, "rules": RULES}
+    rows = summary.set_index("measure").map(_plain).to_dict("index")
     return {
-        str(measure): {str(key): _plain(value) for key, value in row.items()}
+        str(measure): {
+            **{str(key): value for key, value in row.items() if key not in INGREDIENTS + RULES},
+            **{name: {each: row[each] for each in names} for name, names in apart.items()},
+        }
         for measure, row in rows.items()
     }
 

@@ -7,7 +7,7 @@ how much good and bad years differ (`years`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,35 +17,29 @@ import pandas as pd
 
 from nrrsim.calibration.exposure import Exposure
 from nrrsim.calibration.frequency import Learnt, counts_of, posterior
-from nrrsim.calibration.sizes import MOST_UNEVEN, USUAL_SIZE, fitted_sizes, share_that_shows
+from nrrsim.calibration.priors import Prior, as_prior
+from nrrsim.calibration.sizes import MOST_UNEVEN, fitted_sizes, share_that_shows
 from nrrsim.calibration.tenure import Curve, tenure_curves
-from nrrsim.calibration.years import common_shock, drift_and_season
+from nrrsim.calibration.years import Season, drift_and_season, season_of_churn, year_effects
 from nrrsim.errors import UsageError, did_you_mean
-from nrrsim.files import whole
+from nrrsim.files import write_again
 from nrrsim.ledger.ledger import Ledger, as_ledger
 from nrrsim.months import month_name, parse_month
-from nrrsim.notation import count, counted, label, percent, table_html
+from nrrsim.notation import MONTHS, count, counted, label, percent, share, table_html
 from nrrsim.notation import month_name as in_words
 from nrrsim.scenario.beliefs import Z90, Beta, Lognormal, beta_of
 from nrrsim.scenario.book import book_reading, is_address
 from nrrsim.scenario.customers import customers_of
 from nrrsim.scenario.drivers import COUNTED, DRIVERS
+from nrrsim.scenario.numbers import YEAR_EFFECT
 from nrrsim.scenario.scenario import Scenario
-from nrrsim.yamlfile import yaml_text
+from nrrsim.scenario.year_effects import factor_range
+from nrrsim.yamlfile import rounded, yaml_text
 
 MADE_BY = (
     "# Learnt by nrrsim calibrate. A change made here is lost when it is made again: extend this"
     " file instead."
 )
-# The prior: how often a year, typically; `frequency` says how far that may be off.
-TYPICAL = {
-    "churn": 0.12,
-    "contraction": 0.2,
-    "adoption": 0.35,
-    "cross_sell": 0.15,
-    "price": 0.7,
-    "reactivation": 0.1,
-}
 MOST_OFTEN = 11.0  # events a year: below what a scenario takes
 MOST_GAIN, MOST_UPLIFT = 10.0, 1.0  # of a mean size: what a scenario takes
 
@@ -56,7 +50,6 @@ class Calibration:
 
     scenario: Scenario
     learnt: tuple[Learnt, ...]
-    shock: dict[str, float]
     years: int
     findings: tuple[str, ...]
 
@@ -70,7 +63,7 @@ class Calibration:
     def _repr_html_(self) -> str:
         three = "{:.3g}".format  # rates of events a year, and probabilities
         numbers = {"events": count, "chances": count, "mean": three, "sd": three}
-        shares = {"size": percent, "misfit": "{:.2f}".format}
+        shares = {"own": share, "size": percent, "misfit": "{:.2f}".format}
         return table_html(self.frame(), {**numbers, **shares}, "row")
 
     def told(self) -> dict[str, Any]:
@@ -92,20 +85,14 @@ class Calibration:
                 "misfit": each.misfit,
             }
         term = self.scenario.plain()["book"]["term"]
-        learnt = {"years": self.years, "term": term, "drivers": drivers, "shock": self.shock}
+        uneven = {name: _uneven(beta) for name, beta in self.scenario.year_effects.items()}
+        learnt = {"years": self.years, "term": term, "drivers": drivers, "year_effects": uneven}
         about = {"title": self.scenario.title, "currency": self.scenario.opening.currency or None}
         return {**about, **learnt, "findings": list(self.findings)}
 
     def write(self, path: str | Path) -> None:
         """The scenario as a file; raises UsageError where it cannot be, or another is there."""
-        text = yaml_text(self.scenario.plain())
-        with whole(path) as unfinished:
-            before = Path(path)
-            if before.is_file() and not before.read_bytes().startswith(MADE_BY.encode()):
-                raise UsageError(
-                    f"{path}: is there, and was not made by nrrsim calibrate; choose another --out"
-                )
-            unfinished.write_text(f"{MADE_BY}\n{text}", encoding="utf-8")
+        write_again(path, MADE_BY, yaml_text(self.scenario.plain()), "nrrsim calibrate")
 
 
 def calibrate(
@@ -115,6 +102,7 @@ def calibrate(
     term: Mapping[str, str] | None = None,
     half_life: float | None = None,
     price_months: Sequence[str] = (),
+    prior: Prior | str | Path | None = None,
     file: str | None = None,
 ) -> Calibration:
     """The scenario that a ledger's history up to `as_of` speaks for; nothing after it is looked at.
@@ -125,6 +113,8 @@ def calibrate(
     half_life : months after which what was seen counts half; default: all of it counts the same.
     price_months : months in which those who rose by a common percentage met a price increase
         ("YYYY-MM").
+    prior : what is usual before the ledger says anything, or the file that `nrrsim prior` wrote of
+        it (default: what comes with nrrsim).
     file : the ledger's path as the scenario's book is to name it (default: as it is given, else
         ledger.csv); beside it stands how it was read.
 
@@ -134,7 +124,7 @@ def calibrate(
     if file is None:
         named = isinstance(ledger, str | Path) and not is_address(str(ledger))
         file = Path(str(ledger)).as_posix() if named else "ledger.csv"
-    ledger = as_ledger(ledger)
+    ledger, prior = as_ledger(ledger), as_prior(prior)
     exposure = Exposure.of(ledger, as_of, half_life, price_months)
     if wrong := [each for each in (term or {}).values() if each not in ("monthly", "annual")]:
         raise UsageError(f"term: {wrong[0]!r} is no term; take monthly or annual")
@@ -144,16 +134,19 @@ def calibrate(
 
     terms = exposure.terms(dict(term or {}))
     annual = np.array([terms[name] == "annual" for name in exposure.segments])
-    learnt, findings = _learn(exposure, annual)
+    learnt, findings = _learn(exposure, annual, prior)
     curves, of_tenure = tenure_curves(exposure, annual)
-    shock, years = common_shock(exposure, learnt, annual)
+    uneven, years = year_effects(exposure, learnt, annual, prior.year_effects.model_dump())
 
     # a scenario is of today's book: who else there was has taught the others
     here = [name for name in exposure.segments if name in set(exposure.present)]
+    asked = {parse_month(month, "price_months") for month in price_months}
     drivers = _drivers(exposure, [each for each in learnt if each.segment in here], curves)
+    season = season_of_churn(exposure, annual)
+    _put_in_the_year(drivers, exposure, terms, asked, season)
     values: dict[str, Any] = {
         "title": f"Estimated from the ledger to {in_words(month_name(exposure.as_of))}",
-        "because": _because(exposure, years, half_life),
+        "because": _because(exposure, years, half_life, prior),
         "months": 12,
         "book": {
             "ledger": file,
@@ -165,11 +158,13 @@ def calibrate(
         "drivers": drivers,
     }
 
-    if shock:
-        values["shock"] = shock
+    # what a segment of today's book has
+    acting = {name: each for name, each in uneven.items() if name in drivers}
+    if acting:
+        values["year_effects"] = {name: _beta(mean, sd) for name, (mean, sd) in acting.items()}
         values["source"] = (
-            f"shock: how much the drivers differed over {years} past years,"
-            " and that there were so few"
+            f"year_effects: how much each driver differed over {counted(years, 'past year')}"
+            " beyond the luck of single customers, and what is usual"
         )
     ties = [
         [f"churn.{name}.alpha", f"churn.{name}.beta", curve.rho]
@@ -181,7 +176,6 @@ def calibrate(
 
     # the customers are at hand: the file that the book names need not be there
     scenario = Scenario.of(values, opening=customers_of(ledger, as_of, values["book"]["term"]))
-    asked = {parse_month(month, "price_months") for month in price_months}
     alone = asked - {month for _, month, _ in exposure.alike}
     missing = [
         f"Price month {in_words(month_name(month))}: few customers share a rise; none counts as"
@@ -193,39 +187,36 @@ def calibrate(
         *of_tenure,
         *exposure.steps_alike(),
         *missing,
-        *drift_and_season(exposure, annual),
+        *drift_and_season(exposure, annual, season),
     ]
-    return Calibration(scenario, tuple(learnt), shock, years, tuple(dict.fromkeys(notes)))
+    return Calibration(scenario, tuple(learnt), years, tuple(dict.fromkeys(notes)))
 
 
-def _learn(exposure: Exposure, annual: np.ndarray) -> tuple[list[Learnt], list[str]]:
+def _learn(exposure: Exposure, annual: np.ndarray, prior: Prior) -> tuple[list[Learnt], list[str]]:
     """Every driver of every segment, and what to know of them."""
     learnt: list[Learnt] = []
     findings: list[str] = []
-    seen = [
-        name
-        for name in DRIVERS
-        if name not in ("cross_sell", "price") or exposure.amount[name].any()
-    ]
+    seen = [driver for driver in DRIVERS if exposure.tells(driver)]
 
-    sizes_of = {driver: fitted_sizes(exposure, driver) for driver in seen if driver in USUAL_SIZE}
+    sizes_of = {
+        driver: fitted_sizes(exposure, driver, prior.size(driver))
+        for driver in seen
+        if driver in COUNTED
+    }
     shown = share_that_shows(exposure, sizes_of)
     for driver in seen:
         part = shown.get(driver, np.ones(len(exposure.segments)))
         for where, counts in counts_of(exposure, driver, annual):
-            # what another movement of the month would have hidden was no chance to see it
-            chances = np.maximum(counts.chances * part[where], counts.events)
-            means, sds = posterior(
-                counts.events, chances, TYPICAL[driver], counts.power, counts.is_probability
-            )
+            means, sds, owns = posterior(counts.that_show(part[where]), prior.usual(driver))
 
             for row, number in enumerate(where):
                 name = exposure.segments[number]
                 size, misfit, sized = sizes_of.get(driver, {}).get(int(number), (None, None, 0))
                 years = counts.chances[row] / counts.power
-                events, mean, sd = (float(each[row]) for each in (counts.events, means, sds))
+                found = (counts.events, means, sds, owns)
+                events, mean, sd, own = (float(each[row]) for each in found)
                 learnt.append(
-                    Learnt(driver, name, events, float(years), mean, sd, size, misfit, sized)
+                    Learnt(driver, name, events, float(years), mean, sd, own, size, misfit, sized)
                 )
 
                 if size and size[0] > MOST_GAIN:
@@ -283,13 +274,31 @@ def _drivers(
             sd = min(sd, MOST_UNEVEN * mean)
             # sizes that hardly differ are one size
             varies = sd > 1e-3 * mean
-            entry["size"] = (
-                {"mean": _rounded(mean), "sd": _rounded(sd)} if varies else _rounded(mean)
-            )
+            entry["size"] = {"mean": rounded(mean), "sd": rounded(sd)} if varies else rounded(mean)
             source += f"; sizes of {each.sized} events"
             source += f", KS {each.misfit:.2f}" if each.misfit is not None else ", as is usual"
         drivers.setdefault(each.driver, {})[each.segment] = {**entry, "source": source}
     return drivers
+
+
+def _put_in_the_year(
+    drivers: dict[str, Any],
+    exposure: Exposure,
+    terms: Mapping[str, str],
+    stated: Set[int],
+    season: Season | None,
+) -> None:
+    """State in which calendar month prices rise, and the season of monthly churn, where the ledger
+    shows them.
+
+    stated : months of price increases, as a person says.
+    """
+    for name, entry in drivers.get("price", {}).items():
+        if month := exposure.price_month(exposure.segments.index(name), stated):
+            entry |= {"month": month, "source": f"{entry['source']}; in {MONTHS[month - 1]}"}
+    for name, entry in drivers.get("churn", {}).items():
+        if season is not None and terms[name] == "monthly":
+            entry["season"] = list(season)
 
 
 def _uplift(exposure: Exposure, segment: str) -> float:
@@ -300,7 +309,7 @@ def _uplift(exposure: Exposure, segment: str) -> float:
     mean = float(
         np.average(exposure.amount["price"][use] / exposure.arr[use], weights=exposure.weight[use])
     )
-    return _rounded(min(mean, MOST_UPLIFT))
+    return rounded(min(mean, MOST_UPLIFT))
 
 
 def _return_size(exposure: Exposure) -> float:
@@ -309,7 +318,7 @@ def _return_size(exposure: Exposure) -> float:
     The median, as a few come back much larger.
     """
     back = exposure.away["back"]
-    return _rounded(float(np.clip(np.median(back[back > 0]), 0.01, 1))) if (back > 0).any() else 1.0
+    return rounded(float(np.clip(np.median(back[back > 0]), 0.01, 1))) if (back > 0).any() else 1.0
 
 
 def _beta(mean: float, sd: float) -> dict[str, Any]:
@@ -317,16 +326,23 @@ def _beta(mean: float, sd: float) -> dict[str, Any]:
     most = np.sqrt(mean * (1 - mean))
     # as sd^2 >= (most / 700)^2, a + b < 490,000: a belief's numbers are at most a million
     a, b = beta_of(mean, float(np.clip(sd, most / 700, 0.95 * most)))
-    return {"dist": "beta", "a": _rounded(a), "b": _rounded(b)}
+    return {"dist": "beta", "a": rounded(a), "b": rounded(b)}
 
 
 def _rate(mean: float, sd: float) -> dict[str, Any]:
     # a scenario takes 12 events a year at most, and a belief needs room above its mean
     return {
         "dist": "lognormal",
-        "mean": _rounded(min(mean, MOST_OFTEN)),
-        "sd": _rounded(max(sd, 1e-6)),
+        "mean": rounded(min(mean, MOST_OFTEN)),
+        "sd": rounded(max(sd, 1e-6)),
     }
+
+
+def _uneven(beta: Any) -> dict[str, Any]:
+    """How uneven a driver's years are, and the 90 % range of a year's factor that comes of it."""
+    (p05, p95), (low, high) = YEAR_EFFECT.span(beta), factor_range(beta)
+    factor = {"p05": low, "p95": high}
+    return {"mean": YEAR_EFFECT.mean(beta), "p05": p05, "p95": p95, "factor": factor}
 
 
 def _belief(each: Learnt) -> Beta | Lognormal:
@@ -340,19 +356,14 @@ def _lognormal(median: float, error: float) -> dict[str, Any]:
     mean = median * np.exp(error**2 / 2)
     return {
         "dist": "lognormal",
-        "mean": _rounded(mean),
-        "sd": _rounded(mean * np.sqrt(np.expm1(error**2))),
+        "mean": rounded(mean),
+        "sd": rounded(mean * np.sqrt(np.expm1(error**2))),
     }
 
 
-def _rounded(value: float) -> float:
-    """To five significant digits, as it stands in the file."""
-    return float(f"{value:.5g}")
-
-
-def _because(exposure: Exposure, years: int, half_life: float | None) -> str:
+def _because(exposure: Exposure, years: int, half_life: float | None, prior: Prior) -> str:
     weight = f"; evidence {half_life:g} months old counts half" if half_life else ""
-    yearly = alike = ""
+    yearly = alike = lean = ""
     if exposure.step == 12:
         yearly = (
             " The ledger is annual: each year shows one net rise or fall at most, counted as one"
@@ -360,10 +371,12 @@ def _because(exposure: Exposure, years: int, half_life: float | None) -> str:
         )
     if len(exposure.segments) > 1:
         alike = " Similar segments are estimated together."
+    if prior != as_prior(None):
+        lean = f" Where the data are thin, estimates lean on {prior.title}."
     lasting = counted(years, "full year")
     ends = (int(exposure.month.min()) - exposure.step, exposure.as_of)
     first, last = (in_words(month_name(month)) for month in ends)
     return (
-        f"Estimated from {first} to {last} ({lasting}){weight}.{alike}{yearly} Events outside"
+        f"Estimated from {first} to {last} ({lasting}){weight}.{alike}{lean}{yearly} Events outside"
         " the data, such as a new product or a recession, are not included."
     )

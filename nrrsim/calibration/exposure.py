@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,6 +20,7 @@ TERMS = (("month", "monthly"), ("annual", "annual"), ("year", "annual"))
 # So many customers, and such a share of a segment, that rise alike in one month may have met a
 # price increase.
 SAME_STEP, SAME_SHARE = 5, 0.2
+ONE_MONTH = 0.8  # of a segment's price increases, that make a calendar month the one of prices
 # Months after leaving in which a return counts: a scenario's customers leave within its year.
 LATE = 12
 
@@ -117,14 +118,18 @@ class Exposure:
             amount={name: values[known] for name, values in amount.items()},
             away=_away(rows, segment, end, step, half_life),
         )
-        rises = [ledger.calendar.parse_month(each, "price_months") for each in price_months]
+        rises = {ledger.calendar.parse_month(each, "price_months") for each in price_months}
         exposure._take_as_price(rises)
         return exposure
 
-    def _take_as_price(self, months: Sequence[int]) -> None:
-        """Book rises by a common percentage in these months as price."""
-        for _, month, ratio in self.alike:
-            if month in months:
+    def _take_as_price(self, months: Set[int]) -> None:
+        """Book rises by a common percentage as price: in these months, and where the customers of a
+        segment rose alike in the same month of another year, too.
+        """
+        known = {(segment, month) for segment, month, _ in self.alike} if self.step < 12 else set()
+        for segment, month, ratio in self.alike:
+            yearly = not known.isdisjoint({(segment, month - 12), (segment, month + 12)})
+            if yearly or month in months:
                 mine = (self.month == month) & (self._rise == ratio)
                 self.amount["price"][mine] += self.amount["adoption"][mine]
                 self.amount["adoption"][mine] = 0.0
@@ -169,6 +174,30 @@ class Exposure:
                 f" of {label(self.segments[segment])} rose by {rise / 10:g}%; {verdict}"
             )
         return notes
+
+    def price_month(self, segment: int, stated: Set[int]) -> int | None:
+        """The calendar month (1 to 12) in which prices rise in a segment; where none rose in it,
+        anywhere. None where they rise at anniversaries, or nothing tells.
+
+        stated : months of price increases; another has to be seen in two years.
+        """
+        rose = self.amount["price"] > 0
+        mine = rose & (self.segment == segment)
+        use = mine if mine.any() else rose
+        # a yearly ledger sees one month alone
+        if not use.any() or self.step == 12:
+            return None
+        by_month = np.bincount(self.month[use] % 12, minlength=12)
+        most = int(by_month.argmax())
+        share, known = by_month[most] / by_month.sum(), self.due[use] >= 0
+        at_renewal = float(np.mean(self.due[use][known] == 1)) if known.any() else 0.0
+        seen = set(self.month[use & (self.month % 12 == most)].tolist())
+        tells = len(seen) > 1 or not seen.isdisjoint(stated)
+        return most + 1 if tells and share >= ONE_MONTH and share > at_renewal else None
+
+    def tells(self, driver: str) -> bool:
+        """Whether the ledger can show the driver: some tell no price, and no products, apart."""
+        return driver not in ("cross_sell", "price") or bool(self.amount[driver].any())
 
     def terms(self, given: dict[str, str]) -> dict[str, str]:
         """Monthly or annual, by segment: annual where most who leave do so at an anniversary."""

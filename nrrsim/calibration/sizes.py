@@ -10,8 +10,6 @@ from scipy import optimize, special
 from nrrsim.calibration.exposure import Exposure
 from nrrsim.scenario.beliefs import beta_of, lognormal_of
 
-# Mean and sd of an event's size where none was seen.
-USUAL_SIZE = {"contraction": (0.2, 0.15), "adoption": (0.2, 0.2), "cross_sell": (0.2, 0.2)}
 # The power of ARR by which a size counts: 0 is each customer alike, 1 is each dollar. Between them
 # by back-tests.
 MONEY = 0.5
@@ -27,8 +25,11 @@ def share_that_shows(
     """By driver, `ndarray[segment]`: in which share of its chances an event shows.
 
     A month that rises and falls shows the net alone: the fall hides the smaller rise, and the rise
-    the smaller fall.
+    the smaller fall. A year's step is counted as the one net move that it shows: nothing is hidden,
+    and no driver is in the answer.
     """
+    if exposure.step == 12:
+        return {}
     # an event is hidden where one of the other kind comes in the same month, and is larger
     nobody = np.zeros(len(exposure.segments))
     n = np.maximum(np.bincount(exposure.segment, minlength=len(nobody)), 1)
@@ -45,13 +46,16 @@ def share_that_shows(
     return shown | {"contraction": 1 - sum((often[name] * wins[name] for name in gains), nobody)}
 
 
-def fitted_sizes(exposure: Exposure, driver: str) -> dict[int, _Size]:
-    """Of each segment: mean and sd of an event's size, its misfit, and how many were seen."""
+def fitted_sizes(exposure: Exposure, driver: str, usual: tuple[float, float]) -> dict[int, _Size]:
+    """Of each segment: mean and sd of an event's size, its misfit, and how many were seen.
+
+    usual : mean and sd where none was seen.
+    """
     rows = np.flatnonzero(exposure.amount[driver] > 0)
     share = exposure.amount[driver][rows] / exposure.arr[rows]
     segment, weight = exposure.segment[rows], exposure.weight[rows] * exposure.arr[rows] ** MONEY
     fit = _beta_size if driver == "contraction" else _lognormal_size
-    whole: _Size = (USUAL_SIZE[driver], None, len(share))
+    whole: _Size = (usual, None, len(share))
     if len(share) >= 2:
         whole = (*fit(share, weight), len(share))
     sizes: dict[int, _Size] = {}

@@ -30,13 +30,17 @@ from nrrsim.cli.options import (
     Json,
     LedgerForm,
     Port,
+    PriceMonths,
+    PriorFile,
     Quiet,
     ScenarioFile,
     ScenarioOrNone,
     Seed,
     Sources,
     Target,
+    companies_of,
     definitions_offered,
+    first_of,
     form_of,
     probability_of,
     reads_a_ledger,
@@ -44,17 +48,20 @@ from nrrsim.cli.options import (
     whole_number,
 )
 from nrrsim.cli.terminal import Ended, animated, ended_by_signals, kept_visible
-from nrrsim.errors import DataError, NrrsimError, UsageError
+from nrrsim.errors import DataError, Finding, NrrsimError, UsageError
 from nrrsim.ledger.reading import as_keys
 from nrrsim.notation import counted, visible
+from nrrsim.notation import month_name as in_words
 
 if TYPE_CHECKING:
+    from nrrsim.calibration.calibrate import Calibration
     from nrrsim.ledger.ledger import Ledger
     from nrrsim.report.card import Card
     from nrrsim.scenario.scenario import Scenario
 
 
 MOST_FINDINGS = 50
+AN_EXAMPLE = "{}: the example that comes with nrrsim"
 PATIENCE = 1.0  # seconds after which a terminal is told what goes on
 app = typer.Typer(
     name="nrrsim",
@@ -171,7 +178,7 @@ def metrics(
     else:
         from nrrsim.report.wording.labels import headline_lines
 
-        typer.echo("\n".join(headline_lines(headline, ledger.currency, by)))
+        typer.echo("\n".join(headline_lines(headline, by)))
 
 
 @app.command()
@@ -318,19 +325,17 @@ def calibrate(
         typer.Option("--term", metavar="SEGMENT=TERM", help="monthly or annual; repeat."),
     ] = None,
     half_life: HalfLife = None,
-    price_months: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--price-month", metavar="YYYY-MM", help="Shared rises in it are price; repeat."
-        ),
-    ] = None,
+    price_months: PriceMonths = None,
+    prior: PriorFile = None,
     form: LedgerForm = AS_IT_IS,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """What a ledger's past says of churn, contraction, expansion and price: a sourced scenario."""
     from nrrsim.calibration.calibrate import calibrate
+    from nrrsim.calibration.priors import as_prior
 
+    known = as_prior(prior)
     if out and not _fits_a_book(sources, form):
         raise UsageError(f"--out: {NO_BOOK}")
 
@@ -338,17 +343,12 @@ def calibrate(
     # what is only printed may have come from a database, which no book can name
     file = os.path.relpath(sources[0], Path(out).parent) if out else "ledger.csv"
     with _waiting("learning from the ledger", quiet):
-        learnt = calibrate(
-            ledger,
-            as_of,
-            term=_terms(term),
-            half_life=half_life,
-            price_months=price_months or (),
-            file=Path(file).as_posix(),
-        )
+        learning: dict[str, Any] = {"half_life": half_life, "price_months": price_months or ()}
+        learning |= {"term": _terms(term), "prior": known}
+        learnt = calibrate(ledger, as_of, file=Path(file).as_posix(), **learning)
 
     if out:
-        learnt.write(out)
+        _with_outlook(learnt, ledger, as_of, quiet, **learning).write(out)
     if as_json:
         typer.echo(_object(learnt.told()))
     else:
@@ -357,6 +357,87 @@ def calibrate(
         typer.echo("\n".join(calibrated_lines(learnt.told())))
         if learnt.findings and not quiet:
             typer.echo("\n".join(learnt.findings), err=True)
+
+
+@app.command()
+@reads_a_ledger
+def forecast(
+    sources: Sources,
+    as_of: AsOf = None,
+    trials: Annotated[int, whole_number("--trials", help="How many futures are drawn.")] = 4_000,
+    seed: Seed = 20260930,
+    half_life: HalfLife = None,
+    price_months: PriceMonths = None,
+    prior: PriorFile = None,
+    form: LedgerForm = AS_IT_IS,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Where NRR, GRR and logo retention may go in the twelve months to come, and why."""
+    from nrrsim.analysis.actuals import Actuals
+    from nrrsim.analysis.forecast import forecast, too_short
+
+    ledger, as_of = _read_as_of(sources, form, as_of, quiet)
+    if reason := too_short(ledger, as_of):
+        raise UsageError(f"no forecast: {reason}")
+    with _waiting("forecasting", quiet):
+        ahead = forecast(Actuals(ledger, as_of), trials, seed, half_life, price_months, prior)
+    if not ahead:
+        raise UsageError(f"no forecast: {getattr(ahead, 'reason', '') or 'no trials asked for'}")
+    if as_json:
+        typer.echo(_object(ahead.told()))
+    else:
+        from nrrsim.cli.text import forecast_lines
+
+        typer.echo("\n".join(forecast_lines(ahead.told())))
+
+
+@app.command()
+@reads_a_ledger
+def prior(
+    companies: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="LEDGER...",
+            help="A company each: a file, a run card that names one, or a folder of files.",
+        ),
+    ],
+    as_of: AsOf = None,
+    out: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Write it to this YAML file, for calibrate --prior."),
+    ] = None,
+    form: LedgerForm = AS_IT_IS,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """What is usual of several companies, for one whose ledger shows little to lean on."""
+    from nrrsim.calibration.priors import evidence, learn_prior
+
+    ledgers = companies_of(companies, form)
+    shown, wrong = [], []
+    with _progress(len(ledgers), "ledgers", quiet) as advance:
+        for number, each in enumerate(ledgers):
+            try:
+                with as_keys(each.form.is_card):
+                    ledger = each.form.read(each.sources)
+                    shown.append(evidence(ledger, each.company, as_of, each.price_months))
+            except (DataError, UsageError) as error:
+                wrong.append((each.given, error))
+            if advance:
+                advance(number + 1)
+    if wrong:
+        raise _together(wrong)
+
+    learnt = learn_prior(shown)
+    if out:
+        learnt.write(out)
+    if as_json:
+        typer.echo(_object(learnt.told()))
+    else:
+        from nrrsim.cli.text import prior_lines
+
+        typer.echo("\n".join(prior_lines(learnt.told())))
 
 
 @app.command()
@@ -370,7 +451,17 @@ def backtest(
     every: Annotated[
         int | None, whole_number("--every", help="Months from one forecast to the next.")
     ] = None,
+    first: Annotated[
+        Any,
+        typer.Option(
+            parser=first_of,
+            metavar="MONTHS",
+            help="Months of ledger before the first forecast, at least 12, or its month"
+            " (default: 24).",
+        ),
+    ] = None,
     half_life: HalfLife = None,
+    prior: PriorFile = None,
     to: Annotated[
         str | None, typer.Option(metavar="YYYY-MM", help="The last month to compare with.")
     ] = None,
@@ -380,14 +471,21 @@ def backtest(
 ) -> None:
     """How often forecasts made in the ledger's past, from what was known then, were right."""
     from nrrsim.calibration.backtest import backtest, origins
+    from nrrsim.calibration.priors import as_prior
 
+    learning: dict[str, Any] = {"half_life": half_life, "prior": as_prior(prior)}
     ledger = _read(sources, form, quiet)
-    how: dict[str, Any] = {"every": every, "to": to}
-    number = len(origins(ledger, **how))
-    with _progress(number, "forecasts", quiet) as advance:
-        tested = backtest(
-            ledger, **how, trials=trials, seed=seed, half_life=half_life, progress=advance
+    how: dict[str, Any] = {"every": every, "first": first, "to": to}
+    asked = origins(ledger, **how)
+    number, until = len(asked), learning["prior"].until
+    if until > asked[0] and not quiet:
+        typer.echo(
+            f"note: the prior is learnt up to {in_words(until)}; forecasts made before that lean on"
+            " the one that comes with nrrsim",
+            err=True,
         )
+    with _progress(number, "forecasts", quiet) as advance:
+        tested = backtest(ledger, **how, trials=trials, seed=seed, progress=advance, **learning)
     if as_json:
         typer.echo(_object(tested.told()))
     else:
@@ -498,7 +596,7 @@ def report(
         list[Path],
         typer.Argument(
             metavar="RUNCARD...",
-            help="What to run, such as params/2026Q3.yaml; or a scenario's file, for its report.",
+            help="What to run, such as params/2026Q3.yaml; or a scenario, for its report.",
         ),
     ],
     to: Annotated[str, typer.Option(help="Any of pdf,html,xlsx.")] = "pdf,html",
@@ -547,6 +645,13 @@ def report(
     for number, card in enumerate(cards, 1):
         if moves and len(cards) > 1:
             typer.echo(f"{card}: report {number} of {len(cards)}", err=True)
+        if not card.exists():
+            from nrrsim.scenario.scenario import examples
+
+            if str(card) in examples():
+                if not quiet:
+                    typer.echo(f"note: {AN_EXAMPLE.format(card)}", err=True)
+                card = examples()[str(card)]
         how: dict[str, Any] = {"over": over, "latest": latest, "summary": summary}
         folder = run_card(card, to=forms, engine=engine.value, out=out, progress=moves, **how)
         made = [f"report.{form}" for form in forms] + ["summary.pdf"] * summary
@@ -593,7 +698,7 @@ def _scenario(path: str, quiet: bool) -> Scenario:
     believed = read_scenario(file)
     notices = believed.notices
     if file != Path(path):
-        notices = (f"{path}: the example that comes with nrrsim", *notices)
+        notices = (AN_EXAMPLE.format(path), *notices)
     for notice in () if quiet else notices:
         typer.echo(f"note: {notice}", err=True)
     return believed
@@ -716,23 +821,39 @@ def _learnt_of(card: Card) -> Path:
     """
     from nrrsim.calibration.calibrate import calibrate
 
-    form, sources = form_of(card), card.sources
+    form, sources, prior = form_of(card), card.sources, card.parameters.get("prior")
     if not _fits_a_book(sources, form):
         raise UsageError(f"{card.path}: {NO_BOOK}")
     ledger, as_of = _read_as_of(sources, form, card.parameters.get("as_of"), quiet=False)
     scenario = card.path.parent / "scenarios" / f"learnt-{card.name}.yaml"
     with _waiting("learning from the ledger", quiet=False):
-        learnt = calibrate(
-            ledger,
-            as_of,
-            half_life=card.parameters.get("half_life"),
-            price_months=card.parameters.get("price_months") or (),
-            file=Path(os.path.relpath(sources[0], scenario.parent)).as_posix(),
-        )
+        file = Path(os.path.relpath(sources[0], scenario.parent)).as_posix()
+        how = {name: card.parameters.get(name) for name in ("half_life", "price_months")}
+        learning: dict[str, Any] = {
+            **how,
+            "price_months": how["price_months"] or (),
+            "prior": card.from_here(prior) if prior else None,
+        }
+        learnt = calibrate(ledger, as_of, file=file, **learning)
+    learnt = _with_outlook(learnt, ledger, as_of, quiet=False, **learning)
     scenario.parent.mkdir(exist_ok=True)
     learnt.write(scenario)
     typer.echo(f"note: {scenario}: learnt from the ledger up to {as_of}", err=True)
     return scenario
+
+
+def _with_outlook(
+    learnt: Calibration, ledger: Ledger, as_of: str, quiet: bool, **learning: Any
+) -> Calibration:
+    """What was learnt, with the forecast beside it; as it is where the ledger is too short."""
+    from dataclasses import replace
+
+    from nrrsim.analysis.actuals import Actuals
+    from nrrsim.analysis.forecast import forecast_of
+
+    with _waiting("forecasting", quiet):
+        ahead = forecast_of(Actuals(ledger, as_of), learnt, **learning)
+    return replace(learnt, scenario=ahead.scenario) if ahead else learnt
 
 
 def _settings(said: list[str] | None) -> dict[str, Any]:
@@ -765,6 +886,21 @@ def _read_as_of(
         if not quiet:
             typer.echo(f"note: as of {as_of}, the ledger's last month", err=True)
     return ledger, as_of
+
+
+def _together(wrong: list[tuple[str, DataError | UsageError]]) -> DataError | UsageError:
+    """What is wrong with several ledgers as one error, each with what was given."""
+    said = {
+        given: str(error).removeprefix(f"{given}: ")
+        for given, error in wrong
+        if isinstance(error, UsageError)
+    }
+    if len(said) == len(wrong):
+        return UsageError("\n".join(f"{given}: {problem}" for given, problem in said.items()))
+    found = [Finding(given, 0, problem) for given, problem in said.items()]
+    for _, error in wrong:
+        found += error.findings if isinstance(error, DataError) else ()
+    return DataError(found)
 
 
 def _terms(given: list[str] | None) -> dict[str, str]:

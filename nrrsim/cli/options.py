@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
@@ -77,6 +79,13 @@ def half_life_of(text: str) -> float:
     return decimal("--half-life", text)
 
 
+def first_of(text: str) -> int | str:
+    """The months before the first forecast, or the month that it is made in."""
+    text = str(text).strip()
+    # four digits are no number of months, but half of a month's name
+    return int(text) if text.isdecimal() and len(text) < 4 else text
+
+
 def probability_of(text: str) -> float:
     """A probability strictly between 0 and 1; raises UsageError for another number."""
     from nrrsim.scenario.numbers import ODDS
@@ -114,6 +123,10 @@ AsOf = Annotated[
     str | None,
     typer.Option(metavar="YYYY-MM", help="The last month (default: the ledger's last)."),
 ]
+PriceMonths = Annotated[
+    list[str] | None,
+    typer.Option("--price-month", metavar="YYYY-MM", help="Shared rises in it are price; repeat."),
+]
 Seed = Annotated[int, whole_number("--seed", help="The same seed gives the same bits.")]
 Target = Annotated[
     float | None,
@@ -127,6 +140,14 @@ HalfLife = Annotated[
         parser=half_life_of,
         metavar="MONTHS",
         help="The age in months at which evidence counts half.",
+    ),
+]
+PriorFile = Annotated[
+    str | None,
+    typer.Option(
+        "--prior",
+        metavar="FILE",
+        help="What is usual where the ledger shows little, as nrrsim prior wrote it.",
     ),
 ]
 Json = Annotated[
@@ -175,11 +196,12 @@ class LedgerForm:
 
 
 AS_IT_IS = LedgerForm()
+OWN = {name: each for name, each in vars(AS_IT_IS).items() if name not in ("reading", "is_card")}
 ONE_OF_MANY = {"columns": "column"}  # a mapping is said pair by pair
 CARDS = (".yaml", ".yml")
 # What a card says beyond its ledger, and some commands ask for.
 ALSO_SAID: tuple[str, ...] = ("as_of", "window", "definition", "ex_price", "half_life")
-ALSO_SAID += ("price_months", "target", "every", "trials", "seed")
+ALSO_SAID += ("price_months", "target", "every", "first", "trials", "seed", "prior")
 
 
 def reads_a_ledger(command: Callable[..., None]) -> Callable[..., None]:
@@ -189,7 +211,7 @@ def reads_a_ledger(command: Callable[..., None]) -> Callable[..., None]:
     sees has them all, and hands them on as one. A run card may stand in the place of a ledger: then
     it says all that was not typed.
     """
-    own = [field for field in fields(LedgerForm) if field.name not in ("reading", "is_card")]
+    own = [field for field in fields(LedgerForm) if field.name in OWN]
     kinds = get_type_hints(LedgerForm, include_extras=True)
     options = [_parameter(each.name, each.default, kinds[each.name]) for each in own]
     options += [_option_of(each) for each in fields(Reading)]
@@ -235,6 +257,54 @@ def card_among(sources: Sequence[str]) -> Card | None:
     return read_card(cards[0], of_ledger=True)
 
 
+@dataclass(frozen=True)
+class CompanyLedger:
+    """One of several companies' ledgers: what the company is called, its files, how to read them.
+
+    given : what was typed, or found in a folder that was. price_months : as its card says.
+    """
+
+    given: str
+    company: str
+    sources: list[str]
+    form: LedgerForm
+    price_months: Sequence[str] = ()
+
+
+def companies_of(given: Sequence[str], form: LedgerForm) -> list[CompanyLedger]:
+    """A ledger a company: of a folder each file that can be one, of a run card the one it names.
+
+    What was typed of `form` goes before what a card says. Raises UsageError for a card that is
+    none, and where a ledger is named twice.
+    """
+    from nrrsim.ledger.sources import matching
+    from nrrsim.scenario.book import is_address
+
+    typed = [*form.reading.said, *(name for name in OWN if getattr(form, name) != OWN[name])]
+    found = []
+    for each in given:
+        if card := card_among([each]):
+            own = _with_typed(form_of(card), form, typed)
+            company = str(card.parameters.get("company") or card.name)
+            months = card.parameters.get("price_months") or ()
+            found.append(CompanyLedger(each, company, card.sources, own, months))
+            continue
+        # a pattern is the files of one company
+        for path in map(str, matching(each)) if Path(each).is_dir() else [each]:
+            company = path if is_address(path) else Path(path).stem
+            found.append(CompanyLedger(path, company, [path], form))
+
+    seen: dict[tuple[str, ...], str] = {}
+    for one in found:
+        files = tuple(each if is_address(each) else os.path.realpath(each) for each in one.sources)
+        if files in seen:
+            raise UsageError(
+                f"{one.given}: is the ledger of {seen[files]}, too; a company counts once"
+            )
+        seen[files] = one.given
+    return found
+
+
 def form_of(card: Card) -> LedgerForm:
     """How a card says that its ledger is read."""
     said = card.form
@@ -257,6 +327,8 @@ def _with_typed(card: LedgerForm, command: LedgerForm, typed: Collection[str]) -
 def _also_said(card: Card, names: Collection[str]) -> dict[str, Any]:
     """What else a card says of a command's parameters; no trials are a report's alone."""
     said = {name: card.parameters.get(name) for name in names if name in ALSO_SAID}
+    if path := said.get("prior"):
+        said["prior"] = card.from_here(str(path))
     if said.get("trials") == 0:
         del said["trials"]
     return {name: value for name, value in said.items() if value is not None}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from nrrsim.months import shift
 from nrrsim.notation import (
     MINUS,
     MONTHS,
+    NOTHING,
     count,
     counted,
     label,
@@ -18,15 +20,28 @@ from nrrsim.notation import (
     points,
     signed_money,
 )
-from nrrsim.report.wording.labels import STEPS, assumption, span, unsigned_lines
+from nrrsim.report.wording.labels import (
+    DOES_NOT_RECUR,
+    ENOUGH_YEARS,
+    FORECASTERS,
+    MEASURES,
+    STANDINGS,
+    STEPS,
+    assumption,
+    span,
+    unsigned_lines,
+)
 from nrrsim.scenario.book import EVERY_SEGMENT
 from nrrsim.scenario.drivers import COUNTED, DRIVERS
 from nrrsim.scenario.numbers import PROBABILITY, YEARLY
-from nrrsim.scenario.table import between, in_words, swing
+from nrrsim.scenario.table import between, in_words
+from nrrsim.scenario.year_effects import factor_range, swing
 
 if TYPE_CHECKING:
     from nrrsim.ledger.exports import Format
     from nrrsim.scenario.scenario import Scenario
+
+HALF_BELOW = 0.6745  # of a half normal of scale 1: its median
 
 
 def expected_lines(answer: Mapping[str, Any], sd: float, months: int, customers: int) -> list[str]:
@@ -92,9 +107,16 @@ def simulated_lines(answer: Mapping[str, Any], months: int) -> list[str]:
         lines.append(
             f"{'  standard error':<18}" + "".join(f"{_points(errors[head]):>9}" for head in heads)
         )
+    if ahead := answer["forecast"]:
+        lines += ["", "Forecast (customers' own past and past figures; the drivers move it)"]
+        for name, title in (("nrr", "NRR"), ("grr", "GRR"), ("logo", "Logo retention")):
+            cells = (percent(ahead[name][head]) if head in ahead[name] else "" for head in heads)
+            lines.append(f"{title:<18}" + "".join(f"{cell:>9}" for cell in cells))
     if answer["target"] is not None:
         error = answer["standard_errors"]["p_target"]
         reached = f"{answer['p_target']:.1%} (standard error {error:.1%})"
+        if ahead:
+            reached = f"{ahead['p_target']:.1%} by the forecast, {reached} by the drivers alone"
         lines += ["", f"Probability of NRR reaching {percent(answer['target'])}: {reached}"]
     return [*lines, *unsigned_lines(currency)]
 
@@ -142,7 +164,7 @@ def frontier_lines(answer: Mapping[str, Any]) -> list[str]:
     """What `nrrsim frontier` prints for people."""
     often = answer["probability"]
     how = "on average" if often is None else f"in {often:.0%} of cases"
-    standing = f" ({answer['standing']} of published surveys)" if answer["standing"] else ""
+    standing = f" ({_standing(answer)})" if answer["standing"] else ""
     lines = [
         f"{answer['title']}: NRR {percent(answer['nrr'])};"
         f" what each lever alone would have to be for {percent(answer['target'])}{standing} {how}",
@@ -177,11 +199,15 @@ def _moved(by: float) -> str:
     return f"{100 * by:+.1f}%".replace("-", MINUS)
 
 
+def _standing(answer: Mapping[str, Any]) -> str:
+    return f"{STANDINGS[answer['standing']]} of published surveys"
+
+
 def _published(beside: Mapping[str, Any]) -> str:
     """What a needed value comes to, beside what is published."""
     if beside.get("standing"):
         gross = f"gross retention {percent(beside['grr_flow'])}"
-        return f"; {gross}, {beside['standing']} of published surveys"
+        return f"; {gross}, {_standing(beside)}"
     if beside.get("usual_uplift"):
         return "; {:.0%} to {:.0%} a year is usual".format(*beside["usual_uplift"])
     return ""
@@ -218,43 +244,138 @@ def calibrated_lines(answer: Mapping[str, Any]) -> list[str]:
                 often = in_words(each["mean"], range_, (each["p05"], each["p95"]))
                 seen = f"{each['events']:>8,.0f} {each['chances']:>15,.1f} {size:>7}"
                 lines.append(f"{STEPS[driver]:<14}{names[name]:<{width}} {seen}  {often}")
-    swings = [f"{STEPS[name].lower()} {swing(beta)}" for name, beta in answer["shock"].items()]
+    years = {name: tuple(each["factor"].values()) for name, each in answer["year_effects"].items()}
     terms = ", ".join(f"{names[name]} {term}" for name, term in answer["term"].items())
-    year = f"Market-wide good or bad year: {', '.join(swings) or 'none seen'}"
-    return [*lines, "", f"Contracts: {terms}", year]
+    return [*lines, "", f"Contracts: {terms}", *_swing_lines("Year-to-year swings", years)]
+
+
+def forecast_lines(answer: Mapping[str, Any]) -> list[str]:
+    """What `nrrsim forecast` prints for people."""
+    from nrrsim.calibration.ratios import FEW
+
+    heads = ("P5", "P25", "P50", "P75", "P95")
+    shares = [head.lower() if len(head) > 2 else f"p0{head[1]}" for head in heads]
+    rows = answer["forecasts"]
+    named = [(each, "All" if each["segment"] is None else label(each["segment"])) for each in rows]
+    width = max(16, *(len(name) + 1 for _, name in named), *map(len, FORECASTERS.values()))
+    far = max(each["horizon"] for each in rows)
+
+    def line(name: str, measure: str, told: Mapping[str, float]) -> str:
+        cells = "".join(f"{percent(told[share]):>9}" for share in shares)
+        return f"{name:<{width}} {MEASURES[measure]:<15}{cells}"
+
+    def table(title: str, lines: list[str]) -> list[str]:
+        return ["", f"{title:<{width}} {'':<15}" + "".join(f"{head:>9}" for head in heads), *lines]
+
+    ahead = [each for each in rows if each["segment"] is None and each["measure"] == "nrr"]
+    lines = [
+        f"Forecast as of {month_name(answer['as_of'])}, from"
+        f" {counted(answer['years'], 'past year')}",
+        *table(
+            "Twelve months to",
+            [line(month_name(shift(answer["as_of"], row["horizon"])), "nrr", row) for row in ahead],
+        ),
+    ]
+    last = [(row, name) for row, name in named if row["horizon"] == far]
+    lines += table(f"In {span(far)}", [line(name, row["measure"], row) for row, name in last])
+    whole = next(row for row, _ in last if row["segment"] is None and row["measure"] == "nrr")
+    parts = {name: part for name, part in whole["ingredients"].items() if part is not None}
+    lines += table(
+        "What it is made of", [line(FORECASTERS[name], "nrr", part) for name, part in parts.items()]
+    )
+    lines += [
+        "",
+        "Customers' own past: what became of customers like today's in"
+        f" {counted(answer['customer_years'], 'customer-year')}",
+    ]
+    if answer["customer_years"] < FEW:
+        lines.append("So few say little: the year may well turn out otherwise.")
+    lines += [
+        f"{label(name)}: few of its own are known, so the past of other segments stands for"
+        f" {counted(number, 'customer')}"
+        for name, number in answer["borrowing"].items()
+    ]
+    return [*lines, *([] if answer["recurs"] else ["", DOES_NOT_RECUR])]
+
+
+def prior_lines(answer: Mapping[str, Any]) -> list[str]:
+    """What `nrrsim prior` prints for people."""
+    years = count(answer["customer_years"])
+    heads = f"{'Companies':>10} {'Events':>8} {'Customer-years':>15}  Per year, over companies"
+    lines = [f"What is usual of {answer['title']}, {years} customer-years", ""]
+    lines += [f"{'Driver':<14}{heads}"]
+    for driver, each in answer["drivers"].items():
+        range_ = YEARLY if driver in COUNTED else PROBABILITY
+        often = in_words(each["typical"], range_, (each["p05"], each["p95"]))
+        seen = f"{each['companies']:>10} {each['events']:>8,.0f} {each['chances']:>15,.0f}"
+        lines.append(f"{STEPS[driver]:<14}{seen}  {often}")
+    apart = percent(answer["segments"]["unlike"])
+    betas = {name: HALF_BELOW * scale for name, scale in answer["year_effects"].items()}
+    uneven = {name: factor_range(beta) for name, beta in betas.items()}
+    lines += ["", f"Rates of a company's segments differ by {apart}"]
+    lines += _swing_lines("Year-to-year swings of a typical company", uneven)
+    return [*lines, "", *(f"- {each}" for each in answer["limits"])]
 
 
 def backtest_lines(answer: Mapping[str, Any]) -> list[str]:
     """What `nrrsim backtest` prints for people."""
-    origins = answer["origins"]
+    origins, titles = answer["origins"], {"whole": "The whole book", "segments": "Each segment"}
+    parts = {title: answer[of] for of, title in titles.items() if answer[of]["nrr"]["n"]}
     lines = [
         f"{counted(len(origins), 'twelve-month forecast')}, made from {month_name(origins[0])} to"
         f" {month_name(origins[-1])}, {counted(answer['trials'], 'trial')} each"
     ]
-    for of, title in (("whole", "The whole book"), ("segments", "Each segment")):
-        rows = {name: each for name, each in answer[of].items() if each["n"]}
-        if not rows:
-            continue
-        heads = ("Outcomes", "Years", "In 50%", "In 80%", "In 90%", "Error", "Last year", "Mean")
-        lines += ["", f"{title:<16}" + "".join(f"{head:>10}" for head in heads)]
-        for name, each in rows.items():
+    heads = ("Outcomes", "Years", "In 50%", "In 80%", "In 90%", "80% range")
+    for title, measures in parts.items():
+        lines += ["", _row(title, heads)]
+        for name, each in measures.items():
             shares = [f"{each[f'cover{level}']:.0%}" for level in (50, 80, 90)]
-            errors = [
-                "n/a" if each[key] is None else f"{100 * each[key]:.1f} pts"
-                for key in ("crps", "last", "past")
-            ]
-            cells = [str(each["n"]), str(each["effective"]), *shares, *errors]
-            lines.append(
-                f"{name.upper() if name != 'logo' else 'Logo':<16}"
-                + "".join(f"{cell:>10}" for cell in cells)
-            )
+            cells = (str(each["n"]), str(each["years"]), *shares, _size(each["width80"]))
+            lines.append(_row(MEASURES[name], cells))
+
+    scored = [each for measures in parts.values() for each in measures.values()]
+    above = [cell for title in parts for cell in ("", title, "")]  # over three columns
+    lines += ["", _row("", above).rstrip()]
+    lines.append(_row("Average error", ("NRR", "GRR", "Logo") * len(parts)))
+    for key, name in FORECASTERS.items():
+        errors = [(each | each["ingredients"] | each["rules"])[key] for each in scored]
+        lines.append(_row(name, map(_size, errors)))
     return [
         *lines,
         "",
         "Years: independent ones (forecasts share months). In 50%: outcomes inside the 50% range.",
-        "Error: the average forecast error (CRPS); beside it that of last year's figure and of the"
-        " mean of past years.",
+        "80% range: its average width. Average error: CRPS, of ranges: position and width count.",
+        "Forecast: customers' own past and past figures; logo retention of the whole book:"
+        " customers' own past and the model of drivers.",
+        "Past figures, last year's figure and the mean of past years are naive forecasts.",
+        *_what_it_proves(answer),
     ]
+
+
+def _what_it_proves(answer: Mapping[str, Any]) -> list[str]:
+    """How little so few years prove, and what follows where revenue does not recur."""
+    whole, lines = answer["whole"]["nrr"], []
+    if whole["years"] < ENOUGH_YEARS:
+        one = whole["years"] == 1
+        number = "One independent year" if one else counted(whole["years"], "independent year")
+        lines.append(f"{number}: too {'little' if one else 'few'} to judge.")
+    if not answer["recurs"]:
+        off, naive = _size(whole["ingredients"]["model"]), _size(whole["rules"]["mean"])
+        lines.append(
+            f"Revenue does not recur as the model of drivers assumes: its NRR was off by {off} on"
+            f" average, the mean of past years by {naive}. The forecast stands; what moving a"
+            " driver would bring is not known."
+        )
+    return lines
+
+
+def _row(name: str, cells: Iterable[str]) -> str:
+    return f"{name:<21}" + "".join(f"{cell:>11}" for cell in cells)
+
+
+def _size(difference: float | None) -> str:
+    """A difference of two ratios without its sign: 2.1 pts."""
+    return NOTHING if difference is None else points(abs(difference)).lstrip("+")
 
 
 def belief_lines(scenario: Scenario) -> list[str]:
@@ -273,10 +394,18 @@ def belief_lines(scenario: Scenario) -> list[str]:
             why = f"{because} [{source}]".strip() if source else because
             where = "All segments" if segment == EVERY_SEGMENT else label(segment)
             lines.append(f"{where}: {numbers} {why or '[no source given]'}")
-    swings = [
-        f"{STEPS[name].lower()} {swing(beta)}" for name, beta in scenario.shock.items() if beta
-    ]
-    return [*lines, *([f"Market-wide good or bad year: {', '.join(swings)}"] if swings else [])]
+    shock, years = (
+        {str(name): factor_range(beta) for name, beta in betas.items() if beta}
+        for betas in (scenario.shock, scenario.year_effects)
+    )
+    lines += _swing_lines("Market-wide good or bad year", shock)
+    return [*lines, *_swing_lines("Year-to-year swings", years)]
+
+
+def _swing_lines(title: str, ranges: Mapping[str, tuple[float, float]]) -> list[str]:
+    """In one line, or none, what good and bad years do to each driver."""
+    swings = ", ".join(f"{STEPS[name].lower()} {swing(*ends)}" for name, ends in ranges.items())
+    return [f"{title} (90% range): {swings}"] if swings else []
 
 
 def profile_lines(profile: Mapping[str, Any]) -> list[str]:

@@ -1,6 +1,6 @@
 """A scenario in, each driver's numbers by draw and segment out; never moves a customer.
 
-Beliefs are drawn, cut to the range of their field, multiplied by the common shock and by
+Beliefs are drawn, cut to the range of their field, multiplied by how good the year is and by
 programmes, and capped.
 """
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from nrrsim.engine.draws import scores
 from nrrsim.engine.groups import tenure_year
+from nrrsim.months import month_number
 from nrrsim.scenario.book import EVERY_SEGMENT
 from nrrsim.scenario.customers import Customers
 from nrrsim.scenario.drivers import COUNTED, DRIVERS
@@ -21,8 +22,14 @@ from nrrsim.scenario.numbers import Sized
 from nrrsim.scenario.programmes import Programme
 from nrrsim.scenario.scenario import Scenario
 from nrrsim.scenario.table import Table
+from nrrsim.scenario.year_effects import year_factor
 
 SHOCK = "shock"  # its name among the scores of beliefs
+
+
+def year_name(driver: str) -> str:
+    """What a driver's year effect is called among the scores of beliefs."""
+    return f"year_effects.{driver}"
 
 
 def rates_name(driver: str, field: str) -> str:
@@ -37,6 +44,31 @@ RATES_OF = {
     for driver, nature in DRIVERS.items()
 }
 LIMITS = {RATES_OF[driver][0]: nature.most for driver, nature in DRIVERS.items()}
+
+
+@dataclass(frozen=True)
+class InTheYear:
+    """What the calendar does in each segment, from the scenario's first month on: `ndarray[segment,
+    month]` of twelve months that go round, or of one where all are alike.
+
+    season : by what it multiplies monthly churn (its hazard). rises : 1 where prices may rise, else
+        0. together : `ndarray[segment]`, whether they rise for all customers at once instead of at
+        each one's anniversary.
+    """
+
+    season: np.ndarray
+    rises: np.ndarray
+    together: np.ndarray
+
+    @property
+    def cycle(self) -> int:
+        """After how many months it goes round."""
+        return int(self.season.shape[1])
+
+    def in_phase(self, phase: int) -> InTheYear:
+        """What holds in month `phase` + 1 alone."""
+        here = [phase % self.cycle]
+        return replace(self, season=self.season[:, here], rises=self.rises[:, here])
 
 
 @dataclass(frozen=True)
@@ -63,23 +95,33 @@ class Rates:
     reactivation: np.ndarray
     reactivation_size: np.ndarray
     sizes: dict[str, np.ndarray]
+    in_the_year: InTheYear
     effects: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def phases(self) -> int:
-        """How many months differ from each other; all later ones are as the last of these."""
-        return max(map(len, self.effects.values()), default=1)
+        """How many months differ from each other; later ones are as the last `cycle` of these, in
+        turn (see `phase_of`).
+        """
+        return max(map(len, self.effects.values()), default=1) + self.cycle - 1
+
+    @property
+    def cycle(self) -> int:
+        """How many of the phases go round: a year's where the calendar acts, else the last."""
+        return self.in_the_year.cycle
 
     def in_phase(self, phase: int) -> Rates:
-        """The rates in month `phase` + 1, with what programmes do to them, and no more than they
-        may be.
+        """The rates in month `phase` + 1, with what programmes and the calendar do to them, and no
+        more than they may be.
         """
         changed = {name: getattr(self, name) for name in LIMITS}
         for name, effects in self.effects.items():
-            factor = effects[phase]
+            factor = effects[min(phase, len(effects) - 1)]
             changed[name] = changed[name] * (factor[:, None] if name == "churn" else factor)
         limited = {name: np.minimum(each, LIMITS[name]) for name, each in changed.items()}
-        return replace(self, **limited, effects={})
+        now = self.in_the_year.in_phase(phase)
+        limited["uplift"] = limited["uplift"] * now.rises[:, 0]
+        return replace(self, **limited, in_the_year=now, effects={})
 
     @property
     def draws(self) -> int:
@@ -95,7 +137,7 @@ class Rates:
         churn = self.churn[:, :, np.minimum(np.arange(max(years, last + 1)), last)]
         changed: dict[str, Any] = {"churn": np.broadcast_to(churn, (draws, *churn.shape[1:]))}
         for each in fields(self):
-            if each.name not in ("churn", "sizes", "effects"):
+            if each.name not in ("churn", *OF_ALL_DRAWS):
                 changed[each.name] = np.broadcast_to(
                     getattr(self, each.name), (draws, self.uplift.shape[1])
                 )
@@ -105,26 +147,33 @@ class Rates:
         """The draws from `first` to `last`; all of them where there is one."""
         if self.draws == 1:
             return self
-        arrays = [each.name for each in fields(self) if each.name not in ("sizes", "effects")]
+        arrays = [each.name for each in fields(self) if each.name not in OF_ALL_DRAWS]
         return replace(self, **{name: getattr(self, name)[first:last] for name in arrays})
 
     def monthly_churn(self, annual: np.ndarray, anniversary: bool) -> np.ndarray:
         """`ndarray[draw, segment, year]`: the probability to leave in a month that is, or is not,
-        the anniversary.
+        the anniversary; of rates `in_phase`.
         """
-        is_annual = annual[None, :, None]
-        if not anniversary:
-            return np.where(is_annual, 0.0, monthly(self.churn))
-        by_price = (self.churn_per_point * self.uplift)[:, :, None]
-        return np.asarray(
-            np.minimum(1.0, np.where(is_annual, self.churn, monthly(self.churn)) + by_price)
-        )
+        now = self.in_the_year
+        at_renewal = self.churn if anniversary else 0.0
+        in_any_month = monthly(self.churn, now.season[:, :1])
+        regular = np.where(annual[None, :, None], at_renewal, in_any_month)
+        by_price = np.where(now.together | anniversary, self.churn_per_point * self.uplift, 0.0)
+        return np.asarray(np.minimum(1.0, regular + by_price[:, :, None]))
 
 
-def monthly(annual_probability: np.ndarray) -> np.ndarray:
-    """The probability of a month whose twelve make up the year's: 1 - (1 - p)^(1/12)."""
-    with np.errstate(divide="ignore"):
-        return np.asarray(-np.expm1(np.log1p(-annual_probability) / 12))
+# Of Rates, what is the same in all draws.
+OF_ALL_DRAWS = ("sizes", "in_the_year", "effects")
+
+
+def monthly(annual_probability: np.ndarray, season: Any = 1.0) -> np.ndarray:
+    """The probability of a month whose twelve make up the year's, 1 - (1 - p)^(1/12); `season`: by
+    what that month's hazard is multiplied.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        each = -np.expm1(np.log1p(-annual_probability) * season / 12)
+    # a month without churn has none, even where all leave within the year
+    return np.where(np.equal(season, 0), 0.0, each)
 
 
 def draw_rates(
@@ -151,16 +200,18 @@ def draw_rates(
 
 
 def slots_of(scenario: Scenario) -> dict[str, int]:
-    """Every belief, and the common shock if there is one, with a Sobol dimension of its own."""
+    """Every belief, the common shock and each year effect with a Sobol dimension of its own."""
     own = {each.name: each.slot for each in scenario.table.uncertain}
-    return own | ({SHOCK: 0} if any(scenario.shock.values()) else {})
+    places = {driver: scenario.table.slots + place for place, driver in enumerate(DRIVERS)}
+    years = {year_name(name): places[name] for name, beta in scenario.year_effects.items() if beta}
+    return own | ({SHOCK: 0} if any(scenario.shock.values()) else {}) | years
 
 
 def rates_at(
     scenario: Scenario, customers: Customers, z: Mapping[str, np.ndarray], count: int
 ) -> Rates:
-    """The rates where the beliefs, and the shock, have the normal scores `z`, `ndarray[count]` of
-    each.
+    """The rates where the beliefs, the shock and the year effects have the normal scores `z`,
+    `ndarray[count]` of each.
     """
     drawn: dict[str, Any] = {each.name: each.value for each in scenario.table.stated}
     for each in scenario.table.uncertain:
@@ -168,8 +219,9 @@ def rates_at(
     years = 1 + int(tenure_year(customers.oldest, scenario.months, np.inf))
     arrays = _filled(scenario.table, customers.segments, drawn, count, years)
     return Rates(
-        **_shocked(scenario, arrays, z.get(SHOCK)),
+        **_of_the_year(scenario, arrays, z),
         sizes=sizes_of(scenario, customers.segments),
+        in_the_year=in_the_year(scenario, customers.segments),
         effects=effects_of(scenario.programmes.values(), customers.segments, scenario.months),
     )
 
@@ -216,15 +268,17 @@ def _churn_by_year(values: Mapping[str, Any], years: int) -> np.ndarray:
     return by_year[:, np.minimum(np.arange(years), len(stated) - 1)]
 
 
-def _shocked(
-    scenario: Scenario, arrays: dict[str, np.ndarray], z: np.ndarray | None
+def _of_the_year(
+    scenario: Scenario, arrays: dict[str, np.ndarray], z: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Annual rates times exp(beta z - beta^2 / 2)."""
-    for driver, beta in scenario.shock.items():
-        if z is not None and beta:
-            name = RATES_OF[driver][0]
-            factor = np.exp(beta * z - beta**2 / 2).reshape(-1, *[1] * (arrays[name].ndim - 1))
-            arrays[name] = arrays[name] * factor
+    """Annual rates in a year that is good or bad for all, and for each driver by itself."""
+    common = ((driver, beta, SHOCK) for driver, beta in scenario.shock.items())
+    own = ((driver, beta, year_name(driver)) for driver, beta in scenario.year_effects.items())
+    for driver, beta, name in (*common, *own):
+        if beta:
+            rate = arrays[RATES_OF[driver][0]]
+            factor = year_factor(beta, z[name]).reshape(-1, *[1] * (rate.ndim - 1))
+            arrays[RATES_OF[driver][0]] = rate * factor
     return arrays
 
 
@@ -246,6 +300,33 @@ def effects_of(
             name = RATES_OF[driver][0]
             effects[name] = effects.get(name, 1.0) * factor
     return effects
+
+
+def in_the_year(scenario: Scenario, segments: tuple[str, ...]) -> InTheYear:
+    """What the calendar does to these segments, from the scenario's first month on."""
+    entries = {
+        driver: [
+            None if key is None else getattr(scenario.drivers, driver)[key]
+            for key in (scenario.table.key_of(driver, segment) for segment in segments)
+        ]
+        for driver in ("churn", "price")
+    }
+    seasons = [each and each.season for each in entries["churn"]]
+    months = [each and each.month for each in entries["price"]]
+    together = np.array([month is not None for month in months])
+    start = month_number(scenario.start)  # no number where nothing speaks of calendar months
+    if start is None or not (any(seasons) or together.any()):
+        alike = np.ones((len(segments), 1))
+        return InTheYear(alike, alike, together)
+
+    # in the order of the calendar first, then from the month after the start on
+    season = np.array([each or np.ones(12) for each in seasons], float)
+    season /= season.mean(axis=1, keepdims=True)
+    january_on = np.arange(1, 13)
+    rises = np.array([np.isin(january_on, month or january_on) for month in months], float)
+    begins = (start + 1) % 12
+    season, rises = (np.roll(each, -begins, axis=1) for each in (season, rises))
+    return InTheYear(season, rises, together)
 
 
 def sizes_of(scenario: Scenario, segments: tuple[str, ...]) -> dict[str, np.ndarray]:

@@ -18,7 +18,7 @@ import xarray as xr
 
 from nrrsim.engine.draws import EVEN_DRAWS, SEED
 from nrrsim.engine.driver_rates import Rates, draw_rates, monthly
-from nrrsim.engine.groups import Groups, months_of, refuse_endless, tenure_year
+from nrrsim.engine.groups import Groups, months_of, phase_of, refuse_endless, tenure_year
 from nrrsim.errors import UsageError
 from nrrsim.movements import Movements
 from nrrsim.scenario.customers import Customers
@@ -78,8 +78,8 @@ class _Path:
     One month takes these steps, each on what is then there (see the_model): churn, price,
     contraction, adoption, cross-sell, reactivation. Given the rates each is linear in the amount:
 
-        here <- here (1 - c) (1 + [due] acceptance uplift) (1 - rate/12 size) (1 + rate/12 size)
-                (1 + rate/12 size) + w back_size left
+        here <- here (1 - c) (1 + [price's month] acceptance uplift) (1 - rate/12 size)
+                (1 + rate/12 size) (1 + rate/12 size) + w back_size left
         left <- left (1 - w) + c here, of the opening amounts of both
 
     with c the month's probability to leave and w that to come back. `paths` has the same month
@@ -104,12 +104,13 @@ class _Path:
 
     def month(self, t: int, joins: bool) -> dict[str, np.ndarray]:
         """Move through month t; returns each movement, `ndarray[group]`, the mean of the draws."""
-        self._enter(min(t, self.rates.phases) - 1)
+        self._enter(phase_of(t, self.rates.phases, self.rates.cycle))
         is_due = (t - self.groups.anniversary) % 12 == 0
+        together = self.rates.in_the_year.together[self.groups.segment]
         lost = self._churn(t, is_due)
         return {
             "churn": lost[AMOUNT].mean(axis=-1),
-            "price": self._change("price", is_due),
+            "price": self._change("price", is_due | together),
             "contraction": self._change("contraction"),
             "adoption": self._change("adoption"),
             "cross_sell": self._change("cross_sell"),
@@ -118,7 +119,7 @@ class _Path:
         }
 
     def _enter(self, phase: int) -> None:
-        """What holds in this month, and until a programme changes it."""
+        """What holds in this month, and until a programme or the calendar changes it."""
         if phase == self.phase:
             return
         segment = self.groups.segment

@@ -36,6 +36,24 @@ def tenure_year(tenure: Any, t: Any, years: Any) -> Any:
     return np.int64(np.minimum(np.maximum(whole, 0), years - 1))
 
 
+def phase_of(t: Any, phases: Any, cycle: Any) -> Any:
+    """Which of so many phases, counted from 0, month t is in: the first months are one each, and
+    the last `cycle` phases go round.
+
+    NumPy runs it, and `paths` compiles it.
+    """
+    before = phases - cycle
+    return t - 1 if t <= phases else before + (t - 1 - before) % cycle
+
+
+def common_phases(*each: tuple[int, int]) -> tuple[int, int]:
+    """After how many months several go round together, and how many phases they then have; `each`:
+    how many phases it has, and how many of them go round.
+    """
+    cycle = max(cycle for _, cycle in each)
+    return cycle, cycle + max(phases - cycle for phases, cycle in each)
+
+
 def refuse_endless(closing: np.ndarray) -> None:
     """Raises UsageError where a book has grown beyond what a number can hold."""
     if not (np.abs(closing) < MOST_ARR).all():

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nrrsim.engine.paths import compiled, inlined, tenure_year
+from nrrsim.engine.bits import GOLDEN, exponential, mix, uniform
+from nrrsim.engine.paths import compiled, inlined, phase_of, tenure_year
 
 
 class Variables(NamedTuple):
@@ -76,14 +77,17 @@ class Book(NamedTuple):
 
 
 class Drivers(NamedTuple):
-    """What happens to them; a phase is a month that differs from the one before, and the last goes
-    on. Draws begin at the first trial of a run, or there is one for all.
+    """What happens to them; a phase is a month that differs from the one before, and the last
+    `cycle` go round. Draws begin at the first trial of a run, or there is one for all.
 
     hazard : `float64[phase, draw, segment, 6]`, of the ceiling: what any tenure year, and any of
         two scenarios that meet the same luck, needs.
     keep : `float64[phase, draw, segment, 6, year]`, the probability that an event of the ceiling is
         one of this scenario; thinned : `bool[6]`, whether any is below 1.
-    uplift, back_hazard (a month's) : `float64[phase, draw, segment]`.
+    uplift, back_hazard (a month's) : `float64[phase, draw, segment]`; of `back_hazard` the last
+        phase goes on, as no calendar moves it.
+    together : `bool[segment]`, whether prices rise for all in the months that have an uplift, and
+        not for those whose anniversary it is.
     back_size : `float64[draw, segment]`; sizes : `float64[draw, segment, 3]`.
     tables, has_table : `float32[3, segment, (2 LEVELS - 1) (KNOTS + 1)]`, `bool[3, segment]`: sizes
         that each event draws anew.
@@ -98,6 +102,8 @@ class Drivers(NamedTuple):
     sizes: np.ndarray
     tables: np.ndarray
     has_table: np.ndarray
+    together: np.ndarray
+    cycle: int
 
 
 class Clock(NamedTuple):
@@ -157,38 +163,9 @@ TILE = 16_384
 KNOTS, LEVELS = 512, 3
 BUFFER = 64  # arrivals that are drawn at a time
 _U = np.uint64
-_GOLDEN = _U(0x9E3779B97F4A7C15)
-_ONE = _U(0x3FF0000000000000)  # of 1.0: with random bits below they are a number from 1 to 2
 # What tells one use of random bits from another: odd numbers without a pattern.
 _TRIAL, _TILE, _STREAM = _U(0xBF58476D1CE4E5B9), _U(0xE7037ED1A0B428DB), _U(0xA0761D6478BD642F)
 _MARK, _SIZE, _BACK = _U(0xD1B54A32D192ED03), _U(0x8CB92BA72F3D8DD7), _U(0xAEF17502108EF2D9)
-
-
-@compiled
-def _mix(z):  # type: ignore[no-untyped-def]
-    """The finaliser of splitmix64: 64 bits to 64 bits that look random."""
-    z = (z ^ (z >> _U(30))) * _U(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> _U(27))) * _U(0x94D049BB133111EB)
-    return z ^ (z >> _U(31))
-
-
-@compiled
-def _uniform(bits):  # type: ignore[no-untyped-def]
-    """From 0 to below 1."""
-    return _U((bits >> _U(12)) | _ONE).view(np.float64) - 1.0
-
-
-@compiled
-def _exponential(bits):  # type: ignore[no-untyped-def]
-    """-log of a uniform number above 0, by + - * / and shifts alone, so that loops vectorise."""
-    b = np.float64(2.0 - _U((bits >> _U(12)) | _ONE).view(np.float64)).view(np.int64)
-    e = (b - 0x3FE6A09E667F3BCD) >> 52
-    m = np.int64(b - (e << 52)).view(np.float64)  # from sqrt(1/2) to sqrt(2)
-    s = (m - 1.0) / (m + 1.0)
-    w = s * s
-    # to 1e-10 of itself
-    series = 1.0 + w * (1 / 3 + w * (1 / 5 + w * (1 / 7 + w * (1 / 9 + w / 11))))
-    return -e * 0.6931471805599453 - 2.0 * s * series
 
 
 @compiled
@@ -212,7 +189,7 @@ def _size(table, bits):  # type: ignore[no-untyped-def]
         bits = bits << _U(9)
     at += cell
     low = np.float64(table[at])
-    return low + _uniform(bits) * (np.float64(table[at + 1]) - low)
+    return low + uniform(bits) * (np.float64(table[at + 1]) - low)
 
 
 @compiled
@@ -220,9 +197,9 @@ def _refill(times, begin, drawn, key):  # type: ignore[no-untyped-def]
     """The next arrivals after `begin`; `drawn` are drawn already. Sums of four, so that few wait
     for others.
     """
-    at = key + _GOLDEN * _U(drawn)
+    at = key + GOLDEN * _U(drawn)
     for j in range(BUFFER):
-        times[j] = _exponential(_mix(at + _GOLDEN * _U(j)))
+        times[j] = exponential(mix(at + GOLDEN * _U(j)))
     for j in range(0, BUFFER, 4):
         first = times[j]
         second = first + times[j + 1]
@@ -238,7 +215,7 @@ def _refill(times, begin, drawn, key):  # type: ignore[no-untyped-def]
 @compiled
 def _is_kept(key, number, part):  # type: ignore[no-untyped-def]
     """Whether an event of the ceiling is one of this scenario."""
-    return _uniform(_mix((key ^ _MARK) + _GOLDEN * _U(number))) < part
+    return uniform(mix((key ^ _MARK) + GOLDEN * _U(number))) < part
 
 
 @compiled
@@ -326,7 +303,7 @@ def _churn(  # type: ignore[no-untyped-def]
         amount[i] = 0.0
 
         if wait > 0.0 or waits[0] > 0.0:
-            until = _exponential(_mix((key ^ _BACK) + _GOLDEN * _U(number)))
+            until = exponential(mix((key ^ _BACK) + GOLDEN * _U(number)))
             back = t + 1
             # month by month, as far as a programme makes them differ; in one step from there on
             while back < waits.size and back <= months and until >= waits[back - 1]:
@@ -354,8 +331,8 @@ def _churn(  # type: ignore[no-untyped-def]
 def _price(  # type: ignore[no-untyped-def]
     lo, hi, event, uplift, clock, state, level, refusals, beside, first
 ):
-    """2. Price, in the anniversary month: everyone is raised, and who refuses is set back; returns
-    the rise.
+    """2. Price, of the customers from `lo` to `hi`: everyone is raised, and who refuses is set
+    back; returns the rise.
 
     refusals : room for their numbers and amounts. first, beside : the list of those who are back.
     """
@@ -435,7 +412,7 @@ def _change(  # type: ignore[no-untyped-def]
         last = i
         if event.is_thinned and not _is_kept(key, number, event.keep):
             continue
-        size = _size(table, _mix(size_key + _GOLDEN * _U(number))) if anew else same
+        size = _size(table, mix(size_key + GOLDEN * _U(number))) if anew else same
         by = once * amount[i] * size
         now = amount[i] + sign * by
         more = min(now, base[i]) - min(amount[i], base[i])
@@ -520,7 +497,7 @@ def _form_cohort(lo, hi, amount, base, gone, level):  # type: ignore[no-untyped-
 def _wind(clock, key):  # type: ignore[no-untyped-def]
     """Begin each stream anew: with bits of its own, and before its first arrival."""
     for k in range(STREAMS):
-        clock.keys[k] = _mix(key + _STREAM * _U(k + 1))
+        clock.keys[k] = mix(key + _STREAM * _U(k + 1))
         clock.place[k, 0], clock.place[k, 1] = BUFFER, -BUFFER
         clock.times[k, BUFFER - 1] = clock.axis[k] = 0.0
 
@@ -547,6 +524,7 @@ def run(trials, span, book, drivers, out):  # type: ignore[no-untyped-def]
     hazard, keep, thinned, uplift = drivers.hazard, drivers.keep, drivers.thinned, drivers.uplift
     back_hazard, back_size = drivers.back_hazard, drivers.back_size
     sizes, tables, has_table = drivers.sizes, drivers.tables, drivers.has_table
+    together, cycle = drivers.together, drivers.cycle
     widest = 0
     for tile in range(book.tiles.size - 1):
         widest = max(widest, book.tiles[tile + 1] - book.tiles[tile])
@@ -577,8 +555,8 @@ def run(trials, span, book, drivers, out):  # type: ignore[no-untyped-def]
 
         for trial in range(trials.lo, trials.hi):
             draw = trial - trials.lo if hazard.shape[1] > 1 else 0
-            key = _mix(_U(trials.seed) + _TRIAL * _U(trials.first + trial))
-            key = _mix(key + _TILE * _U(tile))
+            key = mix(_U(trials.seed) + _TRIAL * _U(trials.first + trial))
+            key = mix(key + _TILE * _U(tile))
             _wind(clock, key)
             for i in range(n):  # loops, as assignments of whole arrays take seconds to compile
                 amount[i] = opening[i]
@@ -595,7 +573,7 @@ def run(trials, span, book, drivers, out):  # type: ignore[no-untyped-def]
                 back[s, 0] = -1
 
             for t in range(1, months + 1):
-                due, phase = (t - 1) % 12, min(t, hazard.shape[0]) - 1
+                due, phase = (t - 1) % 12, phase_of(t, hazard.shape[0], cycle)
                 for s in range(segments):
                     lo, hi = bound[s, 0], bound[s, 12]
                     due_lo, due_hi = bound[s, due], bound[s, due + 1]
@@ -617,11 +595,13 @@ def run(trials, span, book, drivers, out):  # type: ignore[no-untyped-def]
                             )  # fmt: skip
 
                     raised, rise = 0.0, uplift[phase, draw, s]
-                    if rise > 0.0 and due_hi > due_lo:
+                    price_lo = lo if together[s] else due_lo
+                    price_hi = hi if together[s] else due_hi
+                    if rise > 0.0 and price_hi > price_lo:
                         rate, part_kept = hazard[phase, draw, s], keep[phase, draw, s]
                         refusal = Event(rate[REFUSAL], thinned[REFUSAL], part_kept[REFUSAL, 0])
                         raised = _price(
-                            due_lo, due_hi, refusal, rise, clock, state, now,
+                            price_lo, price_hi, refusal, rise, clock, state, now,
                             refusals, away.beside, back[s, 0],
                         )  # fmt: skip
 

@@ -31,7 +31,10 @@ def odds_by_draw(scenario: Scenario) -> Callable[..., Odds]:
         size = rates.reactivation_size.T
         powers = np.ascontiguousarray(np.stack([size, size * size, size * size * size], axis=1))
         churn = churn_of(phases, customers.annual)
-        month = paths.Month(*churn, growth, lift, coming_back(phases), powers)
+        together = rates.in_the_year.together
+        month = paths.Month(
+            *churn, growth, lift, coming_back(phases), powers, together, rates.cycle
+        )
         out = np.zeros((3, rates.draws))
         paths.moments(groups.segment, groups.anniversary, groups.tenure, sums, last, month, out)
         sd = np.sqrt(np.maximum(out[1], 0))

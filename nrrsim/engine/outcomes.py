@@ -5,11 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import special
 
+from nrrsim.scenario.outlook import Transport
+from nrrsim.scenario.scenario import Scenario
+
 PLACES = 49  # of the grid on which a quantile is looked for
+EVEN = 400  # quantiles that stand for a whole distribution
 FINE = 2_000  # the bins that a sample is smoothed from
 MOST_SKEWNESS = 0.6  # that three moments can tell of: beyond, a few rare events decide
 TO_THE_BIT = 1e-9  # a target that is met is met, whatever rounding says
@@ -46,6 +51,81 @@ class Distribution(ABC):
         """The quantiles by the names under which they are told: `p05`, `p50`, `p95`."""
         found = zip(shares, self.quantiles(shares), strict=True)
         return {f"p{100 * share:02.0f}": float(value) for share, value in found}
+
+
+@dataclass(frozen=True)
+class Even(Distribution):
+    """By ascending quantiles at (i + 1/2)/n, `ndarray[n]`; straight between them."""
+
+    values: np.ndarray
+
+    @property
+    def expected(self) -> float:
+        return float(self.values.mean())
+
+    @property
+    def spread(self) -> float:
+        return float(self.values.std())
+
+    def reaches(self, target: float) -> float:
+        at, n = target - TO_THE_BIT, len(self.values)
+        below = int(np.searchsorted(self.values, at))
+        # a point of mass is at the target or above as a whole
+        if below in (0, n) or (self.values[below : below + 2] <= target + TO_THE_BIT).sum() == 2:
+            return 1.0 - below / n
+        low, high = self.values[below - 1 : below + 1]
+        return float(1 - (below - 0.5 + (at - low) / (high - low)) / n)
+
+    def density(self, at: np.ndarray) -> np.ndarray:
+        return Sample(self.values).density(at)
+
+    def quantiles(self, shares: Sequence[float]) -> np.ndarray:
+        return np.asarray(np.quantile(self.values, shares, method="hazen"))
+
+
+@dataclass(frozen=True)
+class Foreseen(Distribution):
+    """What a scenario's drivers say (`own`), taken onto the forecast that it states.
+
+    As far as the scenario's mean moved from the one that the forecast was made with, so far the
+    forecast moves.
+    """
+
+    own: Distribution
+    transport: Transport
+
+    @cached_property
+    def _map(self) -> Transport:
+        return self.transport.moved(self.own.expected)
+
+    @cached_property
+    def _even(self) -> np.ndarray:
+        return self.quantiles(((np.arange(EVEN) + 0.5) / EVEN).tolist())
+
+    @property
+    def expected(self) -> float:
+        return float(self._even.mean())
+
+    @property
+    def spread(self) -> float:
+        return float(self._even.std())
+
+    def reaches(self, target: float) -> float:
+        return self.own.reaches(self._map.back(target))
+
+    def density(self, at: np.ndarray) -> np.ndarray:
+        return Sample(self._even).density(at)
+
+    def quantiles(self, shares: Sequence[float]) -> np.ndarray:
+        return self._map(self.own.quantiles(shares))
+
+
+def foreseen(own: Distribution, scenario: Scenario, measure: str = "nrr") -> Distribution:
+    """A scenario's distribution as the forecast that it states has it; as it is where none is
+    stated.
+    """
+    transport = scenario.transport(measure)
+    return own if transport is None else Foreseen(own, transport)
 
 
 @dataclass(frozen=True)

@@ -31,19 +31,20 @@ def inlined(function: Callable[..., Any]) -> Any:
     return numba.njit(error_model="numpy", forceinline=True)(function)
 
 
-tenure_year = compiled(groups.tenure_year)
+tenure_year, phase_of = compiled(groups.tenure_year), compiled(groups.phase_of)
 
 
 class Month(NamedTuple):
     """What each month does on average to the powers of an amount: 1, or 1 to 3; draws last, as the
     innermost loop runs over them.
 
-    A phase is a month that differs from the one before; the last one goes on.
+    A phase is a month that differs from the one before; the last `cycle` go round (`phase_of`).
 
     churn, due_churn : `float64[phase, segment, year, draw]`, the probability to leave in a month
         without and with anniversary.
     growth : `float64[phase, segment, power, draw]`, the factor of contraction, adoption and
-        cross-sell together; lift : as `growth`, of price, in the month of the anniversary.
+        cross-sell together; lift : as `growth`, of price, in the month of the anniversary, or
+        `together`, `bool[segment]`, in any (1 where it is not the price's).
     back : `float64[phase, segment, draw]`, the probability of those who left to come back.
     back_size : `float64[segment, power, draw]`, the share of what they left with, to each power.
     """
@@ -54,6 +55,8 @@ class Month(NamedTuple):
     lift: np.ndarray
     back: np.ndarray
     back_size: np.ndarray
+    together: np.ndarray
+    cycle: int
 
 
 @inlined
@@ -63,8 +66,9 @@ def _follow(segment, anniversary, tenure, months, month, amount, left):  # type:
     """
     phases, years = month.churn.shape[0], month.churn.shape[2]
     for t in range(1, months + 1):
-        phase, year = min(t, phases) - 1, tenure_year(tenure, t, years)
+        phase, year = phase_of(t, phases, month.cycle), tenure_year(tenure, t, years)
         is_due = (t - anniversary) % 12 == 0
+        may_rise = is_due or month.together[segment]
         churn = (month.due_churn if is_due else month.churn)[phase, segment, year]
         back = month.back[phase, segment]
 
@@ -74,7 +78,7 @@ def _follow(segment, anniversary, tenure, months, month, amount, left):  # type:
             for d in range(here.size):
                 lost = churn[d] * here[d]
                 kept = (here[d] - lost) * growth[d]
-                if is_due:
+                if may_rise:
                     kept *= lift[d]
                 here[d] = kept + back[d] * size[d] * away[d]
                 # who leaves in this month comes back in a later one at the earliest

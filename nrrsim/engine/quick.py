@@ -9,7 +9,7 @@ from typing import Any
 from nrrsim.engine.draws import SEED
 from nrrsim.engine.driver_rates import draw_rates
 from nrrsim.engine.moments import odds_by_draw
-from nrrsim.engine.outcomes import SHARES, Distribution, Sample
+from nrrsim.engine.outcomes import SHARES, Distribution, Sample, foreseen
 from nrrsim.engine.simulation import simulate
 from nrrsim.scenario.scenario import Scenario
 
@@ -66,17 +66,18 @@ def likely(
     seed: int = SEED,
     threads: int | None = None,
 ) -> dict[str, Any]:
-    """How NRR may turn out (see `chances`): mean, quantiles and the probability of the target.
+    """How NRR may turn out (see `chances`): the mean by the drivers, quantiles and the probability
+    of the target (of the forecast, where the scenario states one).
 
     `quality` says by which way, and how far off the quantiles may be, in NRR.
     """
     target = scenario.target if target is None else target
     told = chances(scenario, seed=seed, threads=threads)
-    (last,) = told.at
+    last = foreseen(told.at[-1], scenario)
     reached = None if target is None else last.reaches(target)
     quality = {"method": told.method, "error": told.error}
     return {
-        "mean": last.expected,
+        "mean": told.at[-1].expected,
         **last.percentiles(),
         "target": target,
         "p_target": reached,

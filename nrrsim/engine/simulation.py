@@ -19,7 +19,7 @@ import numpy as np
 from nrrsim.engine import kernel
 from nrrsim.engine.draws import SEED
 from nrrsim.engine.driver_rates import Rates, draw_rates, monthly, sizes_of
-from nrrsim.engine.groups import months_of, refuse_endless
+from nrrsim.engine.groups import common_phases, months_of, refuse_endless
 from nrrsim.engine.sizes import size_tables
 from nrrsim.errors import UsageError
 from nrrsim.messages import whole_of
@@ -218,18 +218,16 @@ class _Work:
         if other is not rates:  # one of them may be certain
             rates, other = rates.spread(draws), other.spread(draws)
 
-        number = max(rates.phases, other.phases)
-        phases = [rates.in_phase(min(n, rates.phases - 1)) for n in range(number)]
-        others = (
-            phases
-            if other is rates
-            else [other.in_phase(min(n, other.phases - 1)) for n in range(number)]
-        )
+        cycle, number = common_phases((rates.phases, rates.cycle), (other.phases, other.cycle))
+        phases = [rates.in_phase(phase) for phase in range(number)]
+        others = phases if other is rates else [other.in_phase(phase) for phase in range(number)]
         pairs = zip(phases, others, strict=True)
         both = [clocks(one, another, self.customers.annual) for one, another in pairs]
         hazard, keep, thinned = map(np.stack, zip(*both, strict=True))
 
-        back_hazard = np.stack([hazard_of(monthly(each.reactivation)) for each in phases])
+        # the calendar moves no return: from the last month that a programme changes, all are alike
+        coming_back = phases[: number - cycle + 1]
+        back_hazard = np.stack([hazard_of(monthly(each.reactivation)) for each in coming_back])
         return kernel.Drivers(
             hazard,
             keep,
@@ -240,6 +238,8 @@ class _Work:
             np.stack([getattr(rates, f"{driver}_size") for driver in COUNTED], axis=-1),
             self.tables,
             self.has_table,
+            rates.in_the_year.together,
+            cycle,
         )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from nrrsim.engine import paths
 from nrrsim.engine.draws import EVEN_DRAWS, SEED
 from nrrsim.engine.driver_rates import Rates, draw_rates, monthly
-from nrrsim.engine.groups import Groups
+from nrrsim.engine.groups import Groups, common_phases, phase_of
 from nrrsim.scenario.customers import Customers
 from nrrsim.scenario.drivers import DRIVERS
 from nrrsim.scenario.scenario import Scenario
@@ -36,6 +36,7 @@ class Side:
     annual: np.ndarray
     opening: float
     phases: tuple[Rates, ...]
+    cycle: int
     months: int
 
     @classmethod
@@ -54,7 +55,7 @@ class Side:
         rates = draw_rates(scenario, customers, count=draws, seed=seed, quasi=True, own=slots)
         groups = Groups.of(customers, by_tenure=rates.churn.shape[2] > 1)
         phases = tuple(rates.in_phase(phase) for phase in range(rates.phases))
-        return cls(groups, customers.annual, customers.total, phases, scenario.months)
+        return cls(groups, customers.annual, customers.total, phases, rates.cycle, scenario.months)
 
 
 def _among(customers: Customers, segments: tuple[str, ...]) -> Customers:
@@ -79,13 +80,14 @@ class Exact:
         self.sides = sides
         draws = max(len(phase.churn) for side in sides for phase in side.phases)
         years = max(phase.churn.shape[2] for side in sides for phase in side.phases)
-        number = max(len(side.phases) for side in sides)
+        self.cycle, number = common_phases(*((len(each.phases), each.cycle) for each in sides))
         one = [each.spread(draws, years) for each in sides[0].phases]
         other = (
             one if sides[1] is sides[0] else [each.spread(draws, years) for each in sides[1].phases]
         )
         self.phases = [
-            [each[min(n, len(each) - 1)] for n in range(number)] for each in (one, other)
+            [each[phase_of(t, len(each), side.cycle)] for t in range(1, number + 1)]
+            for side, each in zip(sides, (one, other), strict=True)
         ]
         self.churn = cache(self._churn)
         self.growth = cache(self._growth)
@@ -109,7 +111,10 @@ class Exact:
         size = np.zeros((len(side.annual), self.phases[0][0].churn.shape[0]))
         regular, due = self.churn(mix, churn, price)
         growth = self.growth(contraction, adoption, cross_sell)
-        month = paths.Month(regular, due, growth, self.lift(price), *self.back(back))
+        together = self.phases[price][0].in_the_year.together
+        month = paths.Month(
+            regular, due, growth, self.lift(price), *self.back(back), together, self.cycle
+        )
         groups = side.groups
         paths.close(
             groups.segment, groups.anniversary, groups.tenure, groups.arr, side.months, month, size
@@ -119,7 +124,12 @@ class Exact:
     def _churn(self, mix: int, churn: int, price: int) -> tuple[np.ndarray, np.ndarray]:
         both = zip(self.phases[churn], self.phases[price], strict=True)
         rates = [
-            replace(who, churn_per_point=asks.churn_per_point, uplift=asks.uplift)
+            replace(
+                who,
+                churn_per_point=asks.churn_per_point,
+                uplift=asks.uplift,
+                in_the_year=replace(who.in_the_year, together=asks.in_the_year.together),
+            )
             for who, asks in both
         ]
         return churn_of(rates, self.sides[mix].annual)
@@ -191,7 +201,7 @@ def _by_segment_and_draw(scenario: Scenario) -> Callable[[Rates, int], np.ndarra
 
     def nrr(rates: Rates, months: int) -> np.ndarray:
         phases = tuple(map(rates.in_phase, range(rates.phases)))
-        side = Side(groups, customers.annual, opening, phases, months)
+        side = Side(groups, customers.annual, opening, phases, rates.cycle, months)
         return np.asarray(Exact((side, side)).nrr(*[0] * len(LEVER_GROUPS)))
 
     return nrr

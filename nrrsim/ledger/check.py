@@ -56,7 +56,7 @@ from nrrsim.ledger.values import (
 from nrrsim.ledger.versions import latest_versions
 from nrrsim.ledger.vocabulary import plain
 from nrrsim.months import month_name
-from nrrsim.movements import CENT, cents, json_ratio
+from nrrsim.movements import CENT, json_amount, json_ratio
 from nrrsim.notation import counted
 
 if TYPE_CHECKING:
@@ -547,6 +547,7 @@ def profile(ledger: Ledger) -> dict[str, Any]:
     moves = ledger.book(months[0], months[-1]).total() if len(months) > 1 else None
     leavers = ledger.gaps()
     arr = latest["arr"]
+    reactivation = moves.over("reactivation").sum() if moves else 0.0
     return {
         "rows": ledger.entries.rows,
         "zeros": ledger.entries.zeros,
@@ -559,14 +560,14 @@ def profile(ledger: Ledger) -> dict[str, Any]:
         **({"fiscal_year_end": ledger.calendar.year_end} if ledger.calendar.is_fiscal else {}),
         "customers": int(ledger.entries.frame["customer"].nunique()),
         "customers_last_month": len(latest),
-        "arr_last_month": cents(arr.sum()),
+        "arr_last_month": json_amount(arr.sum(), ledger.currency),
         "segments": {
             str(name): int(n)
             for name, n in latest["segment"].astype(str).value_counts().sort_index().items()
         },
         "gaps": len(leavers),
         "gaps_up_to_3_months": int((leavers <= 3).sum()),
-        "reactivation": cents(moves.over("reactivation").sum()) if moves else 0.0,
+        "reactivation": json_amount(reactivation, ledger.currency),
         "largest_customer": str(arr.idxmax()) if len(arr) else None,
         "largest_share": json_ratio(arr.max() / arr.sum()) if len(arr) else None,
         "columns": [name for name in ledger.columns if not name.startswith("cohort_")],

@@ -18,7 +18,7 @@ from nrrsim.ledger.check import Entries, check_rows
 from nrrsim.ledger.currency import read_rates, reporting_currency
 from nrrsim.ledger.reading import AS_IT_IS, Reading
 from nrrsim.ledger.records import is_table
-from nrrsim.ledger.rollforward import COHORT_BY, CustomerMonths
+from nrrsim.ledger.rollforward import COHORT_BY, CustomerMonths, Kept
 from nrrsim.ledger.sources import read_rows
 from nrrsim.ledger.values import MOST
 from nrrsim.messages import whole_of
@@ -269,6 +269,17 @@ class Ledger:
         """
         end, start = self.window(as_of, window)
         return self._customer_months(start, end).of_window(start, end)
+
+    def kept(self, start: str, end: str, renewed_by: str | None = None) -> Kept:
+        """What each customer of the cohort of `start` had then, and has at `end` (or the same).
+
+        What `cohort` sums up, customer by customer: amounts at the rates of `start`, the segment of
+        `start`. renewed_by : the month by which a late renewal must have come in to count; default:
+        `end`.
+        """
+        first, last = self.inside(start, "start"), self.inside(end, "end")
+        until = parse_month(renewed_by, "renewed_by") if renewed_by else last
+        return self._customer_months(first, until).kept(first, last)
 
     def customers(
         self, month: str, rate_of: str | None = None, renewed_by: str | None = None

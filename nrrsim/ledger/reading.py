@@ -122,11 +122,6 @@ class Reading:
         said: bool | None = self.count.get(plain_word(status))
         return said
 
-    def amount_of(self, plan: str | None = None) -> str | None:
-        """What the amount of a plan pays for, as was said."""
-        said: str | None = self.amount_is.get(plan) or self.amount_is.get("")
-        return said
-
 
 OPTIONS = tuple(option.name for option in dataclasses.fields(Reading))
 KINDS = {option.name: str(option.metadata["kind"]) for option in dataclasses.fields(Reading)}

@@ -32,6 +32,21 @@ MOVEMENT_NUMBER = {name: number for number, name in enumerate(MOVEMENTS)}
 
 
 @dataclass(frozen=True)
+class Kept:
+    """What became of the customers of a month, by customer: `ndarray[customer]` each.
+
+    customer, segment : their numbers, both in the order of names. since : the month number of the
+        first revenue. opening, closing : ARR in that month, and later (0: gone).
+    """
+
+    customer: np.ndarray
+    segment: np.ndarray
+    since: np.ndarray
+    opening: np.ndarray
+    closing: np.ndarray
+
+
+@dataclass(frozen=True)
 class CustomerMonths:
     """Customer-months and the movements between them, in one currency, by customer and month.
 
@@ -301,6 +316,16 @@ class CustomerMonths:
             }
         )
         return wide, moved
+
+    def kept(self, start: int, end: int) -> Kept:
+        """What became of each customer of `start`; see `Ledger.kept`."""
+        rows, later = self.rows_of(start), self.rows_of(end)
+        heads = np.flatnonzero(np.diff(self.customer, prepend=-1))
+        since, closing = np.zeros(len(self.customers), np.int64), np.zeros(len(self.customers))
+        since[self.customer[heads]] = self.month[heads]
+        closing[self.customer[later]] = self.arr[later]
+        customer, segment = self.customer[rows], self.labels("segment")[0][rows]
+        return Kept(customer, segment, since[customer], self.arr[rows], closing[customer])
 
     def roll(self, start: int, end: int, by: str, closed: bool) -> Movements:
         """The roll-forward from `start` to `end` of those alive at `start` (closed), or of all."""

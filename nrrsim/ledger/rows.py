@@ -55,8 +55,8 @@ class Rows:
     with a decimal point. `place` gives the place of a line in words,
     where a source has no lines: of a DataFrame's row its label.
 
-    Of a table that had months across, `known_months` are those (also where nobody paid), and
-    `block` the number of the source row that each row comes from.
+    Of a table that had months across, `block` is the number of the source row that each row comes
+    from.
     """
 
     name: str
@@ -73,7 +73,6 @@ class Rows:
     heading_line: int = 1
     named_month: int | None = None
     place: Callable[[int], str] | None = None
-    known_months: tuple[int, ...] = ()
     block: np.ndarray | None = None
 
 

@@ -174,7 +174,6 @@ def laid_out(
         notices=tuple(told.notices),
         headings=tuple(map(str, long.columns)),
         taken=tuple(told.taken),
-        known_months=tuple(sorted(number for _, number in cells.months)),
         block=row,
     )
 

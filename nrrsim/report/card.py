@@ -224,8 +224,13 @@ def of_scenario(file: Path) -> dict[str, Any]:
 def workspace_of(scenario: Path) -> Path:
     """The folder that holds cards and reports for a scenario's file.
 
-    It is the one above `params/` or `scenarios/` that the file lies in, else the file's own.
+    It is the one above `params/` or `scenarios/` that the file lies in, else the file's own; of an
+    example that comes with nrrsim it is this one.
     """
+    from nrrsim.scenario.scenario import examples
+
+    if scenario.resolve() in map(Path.resolve, examples().values()):
+        return Path()
     folder = Path(os.path.normpath(scenario.parent))
     names = folder.resolve().parts
     up = 2 if names[-2:] == (CARDS, "scenarios") else int(names[-1] in (CARDS, "scenarios"))

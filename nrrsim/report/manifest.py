@@ -8,7 +8,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +25,13 @@ VERSIONS = ("altair", "duckdb", "pandas", "papermill", "pypandoc_binary", "typst
 
 def recorded_numbers(notebook: Any) -> dict[str, Any]:
     """The numbers that an executed notebook left for its manifest (`tables.record`)."""
-    outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
-    bundles = (output.get("data", {}) for output in outputs)
-    return {
-        key: value
-        for bundle in bundles
-        if RECORD in bundle
-        for key, value in bundle[RECORD].items()
-    }
+    return left(notebook.cells, RECORD)
+
+
+def left(cells: Sequence[Any], mime: str) -> dict[str, Any]:
+    """What an executed notebook's cells left of one kind, which no page shows, as one."""
+    bundles = (output.get("data", {}) for cell in cells for output in cell.get("outputs", []))
+    return {key: value for b in bundles if mime in b for key, value in b[mime].items()}
 
 
 def write_manifest(

@@ -31,12 +31,14 @@ from nrrsim.report.card import (
     AS_OF,
     CARDS,
     COMMENTARY,
+    LEDGER,
+    OF_SCENARIOS,
     Card,
     commented,
     read_card,
     workspace_of,
 )
-from nrrsim.report.manifest import MANIFEST, recorded_numbers, write_manifest
+from nrrsim.report.manifest import MANIFEST, left, recorded_numbers, write_manifest
 from nrrsim.report.published import (
     PLACE,
     PREVIOUS,
@@ -45,6 +47,8 @@ from nrrsim.report.published import (
     quarters_with,
     report_before,
 )
+from nrrsim.report.tables import FRONT
+from nrrsim.report.wording.labels import joined
 
 FORMATS = ("pdf", "html", "xlsx")
 log = logging.getLogger("nrrsim")
@@ -86,7 +90,9 @@ def run_card(
             f"--summary: {card.notebook.stem} has no page 1 of its own; leave it out, or tag the"
             " cells that are to stand there as summary"
         )
+    _check_target(card)
     card = _for_its_readers(card)
+    _warn_of_names(card)
     out = _reports_of(card) if out is None else Path(out)
     final = _checked_place(out / card.name)
     if not set(card.paths) - set(ALWAYS_PATHS):
@@ -137,6 +143,24 @@ def _of_latest(path: str | Path, over: Mapping[str, Any]) -> Card:
     return replace(card, parameters={**card.parameters, AS_OF: month})
 
 
+def _check_target(card: Card) -> None:
+    """Raise UsageError where nobody says which NRR a comparison is to reach: not the card, nor one
+    of the two scenarios that may say it for the card.
+    """
+    if card.notebook.stem != OF_SCENARIOS or "target" in card.parameters:
+        return
+    from nrrsim.scenario.scenario import stated_in
+
+    said = card.parameters["scenarios"]
+    named = [str(each) for each in (said if isinstance(said, list) else [said])][:2]
+    stated = [stated_in(card.path.parent / each).get("target") for each in named]
+    if named and all(each is None for each in stated):
+        whom = "the scenario does" if card.is_scenario else f"{joined(['the card', *named])} do"
+        raise UsageError(
+            f"{card.path}: target: {whom} not say which NRR to reach; add target: 1.10"
+        )
+
+
 def _for_its_readers(card: Card) -> Card:
     """The card without what management says of sections that its audience does not get.
 
@@ -150,12 +174,33 @@ def _for_its_readers(card: Card) -> Card:
     cells = for_audience(nbformat.read(card.notebook, as_version=4), card.audience).cells
     shown = commented(cell.source for cell in cells)
     if unseen := [section for section in said if section not in shown]:
-        from nrrsim.report.wording.labels import joined
-
         what, whom = f"{COMMENTARY} on {joined(unseen)}", f"audience {card.audience}"
         log.info("note: %s: %s is left out: for %s there is no such section", card.path, what, whom)
     kept = {section: text for section, text in said.items() if section in shown}
     return replace(card, parameters={**card.parameters, COMMENTARY: kept})
+
+
+def _warn_of_names(card: Card) -> None:
+    """Say whom management's own words name in a report that masks its customers' names.
+
+    The command alone says it: a note in the notebook would name them to its readers.
+    """
+    known = {**card.defaults, **card.parameters}
+    is_masked = known.get("names") == "masked" or card.audience == INVESTOR
+    if not (is_masked and known.get(COMMENTARY) and known.get(LEDGER)):
+        return
+    from nrrsim.ledger.ledger import read_ledger
+    from nrrsim.report.wording.commentary import named
+
+    with as_keys():
+        ledger = read_ledger(*card.sources, **card.form)
+    customers = map(str, ledger.entries.frame["customer"].cat.categories)
+    for section, names in named(known[COMMENTARY], customers, card.path.parent).items():
+        log.warning(
+            "warning: %s: %s on %s names %s; this report masks customers' names: write without"
+            " them, or set names: shown",
+            *(card.path, COMMENTARY, section, joined(names)),
+        )
 
 
 def _reports_of(card: Card) -> Path:
@@ -363,7 +408,7 @@ def _front_matter(notebook: Any, card: Card) -> None:
     yaml.width = 1000
 
     front = yaml.load(notebook.cells[0].source.strip().strip("-"))
-    known = {**card.defaults, **card.parameters}
+    known = {**card.defaults, **card.parameters, **left(notebook.cells, FRONT)}
     for key in ("title", "subtitle", "company", "confidentiality"):
         if known.get(key):
             front[key] = escape_markdown(unevaluated(known[key]))

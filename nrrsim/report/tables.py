@@ -21,7 +21,7 @@ import pandas as pd
 from nrrsim import notation as house
 from nrrsim.notation import NOTHING, escape_markdown, typst_string
 
-__all__ = ["Printed", "callout", "key_figures", "record", "sentence", "table"]
+__all__ = ["Printed", "callout", "front", "key_figures", "record", "sentence", "table"]
 
 
 def __dir__() -> list[str]:
@@ -29,13 +29,17 @@ def __dir__() -> list[str]:
 
 
 INK, GREY, NAVY, RULE, WASH, TEAL = "#1F2A37", "#44546A", "#12355B", "#CBD3DB", "#F2F5F8", "#2B6F7D"
+BRICK = "#A63D2F"
+MOVED = {"better": TEAL, "worse": BRICK, "level": GREY}
 RECORD = "application/vnd.nrrsim+json"  # a notebook output that no page shows
+FRONT = "application/vnd.nrrsim.front+json"  # what the notebook says of its title page
 CELLS = "application/vnd.nrrsim.table+json"  # a table's own numbers, for spreadsheets
 KEY_FIGURES = ["Figure", "Value", "Compared"]  # how such cells call their columns
 FIGURE = "application/vnd.nrrsim.figure+json"  # a chart's own numbers, and it for a narrow screen
 ROW_HEADER = re.compile(r'(<tr>\s*)<td((?! class="gt_sourcenote)[^>]*)>(.*?)</td>', re.DOTALL)
 NUMBERS = ("count", "part", "percent", "points", "share")
 AMOUNTS = ("money", "money_exact", "signed_money")
+BOX = re.compile(r"^::: \{\.(callout-\w+)\}\n(.*?)\n:::$", re.DOTALL | re.MULTILINE)
 Format = str | Callable[[Any], str]
 
 
@@ -102,7 +106,11 @@ def table(
 
 
 def key_figures(items: Sequence[tuple[str, str, str]]) -> Printed:
-    """Return cards of (label, value, comparison), each a text that is ready to print."""
+    """Return cards of (label, value, comparison), each a text that is ready to print.
+
+    More is better in each of them: a comparison that begins with a plus has the colour of a gain,
+    with a minus that of a loss, any other that of a label.
+    """
     # JupyterLab lets the names of a list float, and styles by class it takes from nobody it does
     # not trust; the page's own colours stand in its style
     line = "float:none;clear:none;width:auto;margin:0;padding:0;line-height:1.4"
@@ -114,7 +122,8 @@ def key_figures(items: Sequence[tuple[str, str, str]]) -> Printed:
         f'<div style="{box}">'
         f'<dt style="{line};font-size:.8rem;font-weight:400;color:{GREY}">{escape(a)}</dt>'
         f'<dd style="{line};font-size:1.5rem;font-weight:600;color:{NAVY}">{escape(b)}</dd>'
-        f'<dd style="{line};font-size:.8rem;font-weight:600;color:{TEAL}">{escape(c)}</dd></div>'
+        f'<dd class="{_moved(c)}" style="{line};font-size:.8rem;font-weight:600;'
+        f'color:{MOVED[_moved(c)]}">{escape(c)}</dd></div>'
         for a, b, c in items
     )
     row = "display:flex;flex-wrap:wrap;gap:.5rem;margin:1rem 0"
@@ -135,9 +144,13 @@ def key_figures(items: Sequence[tuple[str, str, str]]) -> Printed:
     return Printed(bundle)
 
 
+def _moved(comparison: str) -> str:
+    return {"+": "better", house.MINUS: "worse"}.get(comparison[:1], "level")
+
+
 def sentence(text: str) -> Printed:
     """Return Markdown as it is: escape the names in it with `notation.escape_markdown`."""
-    return Printed({"text/markdown": _without_formulas(text), "text/plain": text})
+    return Printed({"text/markdown": _for_lab(text), "text/plain": text})
 
 
 def callout(
@@ -158,7 +171,7 @@ def callout(
         )
     heading = f"## {escape_markdown(title)}\n\n" if title else ""
     bundle = {
-        "text/markdown": f"::: {{.callout-{name}}}\n{heading}{_without_formulas(text)}\n:::",
+        "text/markdown": _for_lab(f"::: {{.callout-{name}}}\n{heading}{text}\n:::"),
         "text/plain": f"{title}\n{text}",
     }
     return Printed(bundle)
@@ -175,12 +188,23 @@ def record(*found: Any) -> Printed:
     return Printed({RECORD: numbers, "text/plain": ""})
 
 
-def _without_formulas(markdown: str) -> str:
-    """Dollars before digits are money: JupyterLab would set what is between two as a formula.
+def front(**said: str) -> Printed:
+    """Return what shows nothing and says lines of the title page that a notebook has to find out.
 
-    It looks for them in what a reader sees, where no backslash is left, but not across a tag.
+    said : by the front matter's keys, such as subtitle.
     """
-    return re.sub(r"\\?\$(?=\d)", r"<span>\\$</span>", markdown)
+    return Printed({FRONT: said, "text/plain": ""})
+
+
+def _for_lab(markdown: str) -> str:
+    """Markdown that JupyterLab shows as it is meant, and pandoc reads as it was.
+
+    Dollars before digits are money: JupyterLab would set what is between two as a formula. It looks
+    for them in what a reader sees, where no backslash is left, but not across a tag. A box between
+    `:::` is HTML's own, as JupyterLab would print the colons.
+    """
+    money = re.sub(r"\\?\$(?=\d)", r"<span>\\$</span>", markdown)
+    return BOX.sub(r'<div class="\1">\n\n\2\n\n</div>', money)
 
 
 def _writer(name: Format, currency: str) -> Callable[[Any], str]:

@@ -193,9 +193,6 @@ class Lognormal(Frozen):
         return float((np.log(at) - mu) / sigma) if at > 0 else -inf
 
 
-Dist = Annotated[
-    Uniform | Pert | Triangular | Beta | Normal | Lognormal, Field(discriminator="dist")
-]
 Belief = Between | Uniform | Pert | Triangular | Beta | Normal | Lognormal
 
 

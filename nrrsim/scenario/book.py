@@ -48,14 +48,25 @@ class Segment(Frozen):
         return self
 
 
+def _a_month(text: str) -> str:
+    if (number := month_number(text)) is None:
+        raise ValueError(f"{shown(text)} is not a month; write it as YYYY-MM, such as 2026-09")
+    return month_name(number)
+
+
+Month = Annotated[str, AfterValidator(_a_month)]
+
+
 class SyntheticBook(Frozen):
     """A book laid out from a few numbers; shares are normalised.
 
-    `currency`: that of the ARR; where it is not stated, amounts print without a sign.
+    `currency`: that of the ARR; where it is not stated, amounts print without a sign. `starts`: the
+    month at whose end the book is as it says (month 0); without it months have numbers alone.
     """
 
     arr: Arr
     currency: Currency | None = None
+    starts: Month | None = None
     segments: Annotated[dict[str, Segment], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -78,12 +89,6 @@ def _a_file(text: str) -> str:
     return text
 
 
-def _a_month(text: str) -> str:
-    if (number := month_number(text)) is None:
-        raise ValueError(f"{shown(text)} is not a month; write it as YYYY-MM, such as 2026-09")
-    return month_name(number)
-
-
 NOT_OF_A_BOOK = ("query", "fiscal_year_end")  # of a database, and of quarters
 
 
@@ -94,7 +99,7 @@ class _LedgerBook(Frozen):
     """
 
     ledger: Annotated[str, AfterValidator(_a_file)]
-    as_of: Annotated[str, AfterValidator(_a_month)]
+    as_of: Month
     term: dict[str, Term] = Field(default_factory=dict)
     currency: str | None = None
 
@@ -145,7 +150,8 @@ class NewBusiness(Frozen):
     customers: Annotated[int, Strict(), Field(ge=1, le=MOST_CUSTOMERS), OR_DECIMAL]
 
 
-LAID_OUT = set(SyntheticBook.model_fields) - {"currency"}  # which any book may state
+# a currency any book may state, and where a ledger is named `starts` is told that it is `as_of`
+LAID_OUT = {"arr", "segments"}
 
 
 def is_mixed(book: Any) -> bool:

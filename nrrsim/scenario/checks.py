@@ -8,7 +8,7 @@ from typing import Any
 from nrrsim.errors import did_you_mean
 from nrrsim.messages import Problem
 from nrrsim.scenario.book import EVERY_SEGMENT, is_mixed, no_segment
-from nrrsim.scenario.drivers import DRIVERS, TOLD
+from nrrsim.scenario.drivers import DRIVERS, IN_THE_YEAR, TOLD
 from nrrsim.yamlfile import UNSEEN, Path_, unseen
 
 
@@ -21,7 +21,8 @@ def unknown_names(plain: Mapping[str, Any]) -> list[Problem]:
     """Names in the file that stand for nothing: segments, and the two ends of a correlation."""
     book = plain.get("book")
     # a ledger's segments are known once it is read: `segments_not_in` is asked again then
-    segments = book.get("segments") if isinstance(book, Mapping) and not is_mixed(book) else None
+    laid_out = book if isinstance(book, Mapping) and not is_mixed(book) else {}
+    segments = laid_out.get("segments")
     problems: list[Problem] = []
     if isinstance(segments, Mapping) and segments:
         if EVERY_SEGMENT in segments:
@@ -30,6 +31,11 @@ def unknown_names(plain: Mapping[str, Any]) -> list[Problem]:
                 Problem(at, "stands for all segments; choose another name", of_key=True)
             )
         problems += segments_not_in(plain, tuple(segments))
+        terms = {
+            name: "monthly" if isinstance(each, Mapping) and each.get("term") == "monthly" else ""
+            for name, each in segments.items()
+        }
+        problems += [*_without_a_start(plain, laid_out), *seasons_of_annual(plain, terms)]
     pairs = plain.get("correlations")
     drivers = plain.get("drivers")
     problems += _wrong_effects(plain.get("programmes"), drivers)
@@ -65,6 +71,49 @@ def segments_not_in(plain: Mapping[str, Any], known: tuple[str, ...]) -> list[Pr
     new = plain.get("new_business")
     asked += [("new_business", key) for key in new] if isinstance(new, Mapping) else []
     return [no_segment(at, known) for at in asked if at[-1] not in known]
+
+
+def seasons_of_annual(plain: Mapping[str, Any], terms: Mapping[str, str]) -> list[Problem]:
+    """Seasons of churn that would act in a segment whose `terms` are not monthly."""
+    entries = _entries_of(plain, "churn")
+    problems = []
+    for key, entry in entries.items():
+        if entry.get("season") is None:
+            continue
+        own = set(entries) - {EVERY_SEGMENT}
+        mine = [name for name in terms if name == key or (key == EVERY_SEGMENT and name not in own)]
+        if annual := [name for name in mine if terms[name] != "monthly"]:
+            problem = (
+                f"contracts of {' and '.join(annual)} are annual and end at their anniversary: a"
+                " season is for monthly terms; state it in those segments alone"
+            )
+            problems.append(Problem(("drivers", "churn", key, "season"), problem, of_key=True))
+    return problems
+
+
+def _without_a_start(plain: Mapping[str, Any], book: Mapping[str, Any]) -> list[Problem]:
+    """What speaks of calendar months in a scenario whose book does not say which its months are."""
+    if book.get("starts") is not None:
+        return []
+    problem = (
+        "which month of the scenario that is, the book does not say; state starts: YYYY-MM in it,"
+        " the month of its ARR"
+    )
+    return [
+        Problem(("drivers", driver, key, field), problem, of_key=True)
+        for driver in DRIVERS
+        for key, entry in _entries_of(plain, driver).items()
+        for field in IN_THE_YEAR
+        if entry.get(field) is not None
+    ]
+
+
+def _entries_of(plain: Mapping[str, Any], driver: str) -> dict[str, Mapping[str, Any]]:
+    """A driver's entries by segment, whether they are right or not."""
+    drivers = plain.get("drivers")
+    entries = drivers.get(driver) if isinstance(drivers, Mapping) else None
+    entries = entries if isinstance(entries, Mapping) else {}
+    return {key: entry for key, entry in entries.items() if isinstance(entry, Mapping)}
 
 
 def _wrong_pairs(pairs: Any, drivers: Mapping[str, Any]) -> list[Problem]:
@@ -122,7 +171,7 @@ def _names(drivers: Mapping[str, Any]) -> set[str]:
             # of a curve there is no rate: then it stands for nothing, and a notice says so
             names.add(f"{driver}.{key}")
             for field, value in entry.items() if isinstance(entry, Mapping) else ():
-                if field in TOLD:
+                if field in (*TOLD, *IN_THE_YEAR):
                     continue
                 parts = value if field == "sbg" and isinstance(value, Mapping) else [field]
                 if field == "by_tenure" and isinstance(value, list | tuple):

@@ -92,17 +92,21 @@ def laid_out(book: SyntheticBook) -> Customers:
 
 def of_ledger(book: LedgerBook, folder: Path) -> Customers:
     """The customers of the ledger at `as_of`, with their renewals and tenures."""
+    return customers_of(ledger_of(book, folder), book.as_of, book.term)
+
+
+def ledger_of(book: LedgerBook, folder: Path) -> Ledger:
+    """The ledger that a book names, read as the book says."""
     from nrrsim.ledger.ledger import read_ledger
 
     try:
         with as_keys():  # as they stand beside the ledger
-            ledger = read_ledger(folder / book.ledger, currency=book.currency, reading=book.reading)
+            return read_ledger(folder / book.ledger, currency=book.currency, reading=book.reading)
     except UsageError as error:
         said = str(error)
         own = ("until", "known_at", "currency")
         at = next((key for key in own if said.startswith(f"{key}: ")), "ledger")
         raise RefusedError(Problem(("book", at), said.removeprefix(f"{at}: "))) from None
-    return customers_of(ledger, book.as_of, book.term)
 
 
 def customers_of(

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from math import inf
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, Strict, model_validator
 
-from nrrsim.scenario.beliefs import Frozen
+from nrrsim.scenario.beliefs import OR_DECIMAL, Frozen, Ratio
 from nrrsim.scenario.numbers import (
     GAIN,
     LOSS,
@@ -27,6 +27,28 @@ from nrrsim.scenario.numbers import (
 )
 
 Driver = Literal["churn", "contraction", "adoption", "cross_sell", "price", "reactivation"]
+MOST_OFF_ONE = 0.005  # of a season's mean: what rounding to two digits may leave
+
+
+def _a_year(factors: tuple[float, ...]) -> tuple[float, ...]:
+    """The factors of a season, as they are; raises ValueError where they make no year."""
+    if len(factors) != 12:
+        raise ValueError(f"needs 12 factors, January to December; got {len(factors)}")
+    mean = sum(factors) / 12
+    if abs(mean - 1) > MOST_OFF_ONE:
+        remedy = f"; divide each by {mean:.4g}" if mean else ""
+        raise ValueError(
+            f"the mean of the 12 factors must be 1, so that the rate stays the year's; it is"
+            f" {mean:.4g}{remedy}"
+        )
+    return factors
+
+
+Season = Annotated[
+    tuple[Annotated[Ratio, Field(ge=0, le=12)], ...],
+    AfterValidator(_a_year),
+    Field(json_schema_extra={"minItems": 12, "maxItems": 12}),
+]
 
 
 class Entry(Frozen):
@@ -47,11 +69,15 @@ class Sbg(Frozen):
 
 
 class Churn(Entry):
-    """The probability that a customer leaves within a year: one, by tenure year, or a curve."""
+    """The probability that a customer leaves within a year: one, by tenure year, or a curve.
+
+    `season`: by what each calendar month multiplies it, in segments with monthly terms.
+    """
 
     rate: Probability | None = None
     by_tenure: Annotated[tuple[Probability, ...], Field(min_length=1)] | None = None
     sbg: Sbg | None = None
+    season: Season | None = None
     also: ClassVar = ("between", "dist")
 
     @model_validator(mode="before")
@@ -86,11 +112,15 @@ class Growth(Entry):
 
 
 class Price(Entry):
-    """The yearly increase, who takes it, and who leaves because of it."""
+    """The yearly increase, who takes it, and who leaves because of it.
+
+    `month`: the calendar month in which it comes to all customers; else at each one's anniversary.
+    """
 
     uplift: Annotated[Number, AfterValidator(UPLIFT.check)]
     acceptance: Annotated[Number, AfterValidator(SHARE.check)] = 1.0
     churn_per_point: Annotated[Number, AfterValidator(POINT.check)] = 0.0
+    month: Annotated[int, Strict(), Field(ge=1, le=12), OR_DECIMAL] | None = None
 
 
 class Reactivation(Entry):
@@ -148,4 +178,6 @@ COUNTED = tuple(name for name, nature in DRIVERS.items() if nature.is_count)
 # The fields of a churn by tenure year, beside those of DRIVERS.
 CURVE_FIELDS = {"alpha": SHAPE, "beta": SHAPE, "by_tenure": PROBABILITY}
 TOLD = ("source", "because")  # of a driver's numbers
+# What says when in the calendar year a driver acts: no number that one may believe in.
+IN_THE_YEAR = ("month", "season")
 CHURN_FORMS = ("rate", "by_tenure", "sbg")

@@ -14,7 +14,7 @@ import numpy as np
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.messages import Problem, cut, located, shown
 from nrrsim.scenario.book import is_address, is_mixed
-from nrrsim.scenario.drivers import CHURN_FORMS, TOLD, Churn
+from nrrsim.scenario.drivers import CHURN_FORMS, IN_THE_YEAR, TOLD, Churn
 from nrrsim.yamlfile import Document, Path_, Place, read_yaml
 
 
@@ -121,7 +121,8 @@ def _seen_from(document: Document, folder: Path) -> Document:
 
 def _merged_values(base: Any, over: Any, at: Path_, replaced: set[Path_]) -> Any:
     # drivers.churn.smb.rate: what stands deeper than a field is one value, and is replaced whole
-    is_value = len(at) >= 4 or not isinstance(base, Mapping) or not isinstance(over, Mapping)
+    is_field = len(at) >= (2 if at[:1] == ("year_effects",) else 4)
+    is_value = is_field or not isinstance(base, Mapping) or not isinstance(over, Mapping)
     if is_value or (at == ("book",) and is_mixed({**base, **over})):
         replaced.add(at)
         return over
@@ -141,5 +142,5 @@ def _with_rate(entry: Any) -> Any:
         return entry if isinstance(entry, Churn) else {"rate": entry}
     if {"between", "dist"}.isdisjoint(entry) or not set(CHURN_FORMS).isdisjoint(entry):
         return entry
-    reasons = {key: value for key, value in entry.items() if key in TOLD}
-    return {"rate": {key: value for key, value in entry.items() if key not in TOLD}, **reasons}
+    beside = {key: value for key, value in entry.items() if key in (*TOLD, *IN_THE_YEAR)}
+    return {"rate": {key: value for key, value in entry.items() if key not in beside}, **beside}

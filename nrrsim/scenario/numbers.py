@@ -147,6 +147,7 @@ SOME_NRR = Range("1.05 is an NRR of 105%", 0, 10, "0 or more, and at most 10")
 ODDS = Range("0.8 is 80%", SMALLEST, 1 - SMALLEST, "above 0 and below 1")
 CORRELATION = Range("a correlation", -1, 1, "from -1 to 1")
 SWING = Range("0.2 is a swing of 20%", -5, 5, "from -5 to 5")
+YEAR_EFFECT = Range("0.15 is a swing of 15% from year to year", 0, 2, "from 0 to 2")
 OF_TARGET: JsonDict = {**AS_PERCENT, "exclusiveMinimum": 0, "maximum": 10}
 DISTRIBUTIONS = [get_args(each.model_fields["dist"].annotation)[0] for each in get_args(Belief)[1:]]
 

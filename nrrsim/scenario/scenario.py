@@ -43,21 +43,46 @@ from nrrsim.scenario.book import (
     is_address,
     of_one_kind,
 )
-from nrrsim.scenario.checks import full_name, segments_not_in, unknown_names, unseen_signs
-from nrrsim.scenario.customers import Customers, laid_out, of_ledger, with_newcomers
+from nrrsim.scenario.checks import (
+    full_name,
+    seasons_of_annual,
+    segments_not_in,
+    unknown_names,
+    unseen_signs,
+)
+from nrrsim.scenario.customers import (
+    Customers,
+    laid_out,
+    ledger_of,
+    of_ledger,
+    with_newcomers,
+)
 from nrrsim.scenario.drivers import Driver, Drivers
 from nrrsim.scenario.extends import copied, extended, gives_way, merged, with_churn_rates
-from nrrsim.scenario.numbers import CORRELATION, OF_TARGET, SWING, TARGET, Sized
+from nrrsim.scenario.numbers import (
+    CORRELATION,
+    OF_TARGET,
+    SWING,
+    TARGET,
+    YEAR_EFFECT,
+    Range,
+    Sized,
+)
+from nrrsim.scenario.outlook import MONTHS, Outlook, Transport
 from nrrsim.scenario.programmes import Programme
-from nrrsim.scenario.table import Stated, Table, between, in_words
+from nrrsim.scenario.table import Table, between, in_words, is_cut
+from nrrsim.scenario.year_effects import YearEffect
 from nrrsim.yamlfile import Document, read_yaml
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nrrsim.ledger.ledger import Ledger
+
 MOST_MONTHS = 600
 # What a scenario alone states.
-OF_SCENARIOS = {"extends", "book", "drivers", "correlations", "shock", "new_business", "programmes"}
+OF_SCENARIOS = {"extends", "book", "drivers", "correlations", "shock", "year_effects",
+                "new_business", "programmes", "outlook"}  # fmt: skip
 # What a file that extends another may state in part.
 REQUIRE_NOTHING = ("Churn", "Contraction", "Growth", "Price", "Reactivation", "Segment",
                    "SyntheticBook")  # fmt: skip
@@ -94,8 +119,10 @@ class Scenario(Frozen):
     drivers: Drivers = Drivers()
     correlations: tuple[tuple[str, str, Correlation], ...] = ()
     shock: dict[Driver, ShockBeta] = Field(default_factory=dict)
+    year_effects: dict[Driver, YearEffect] = Field(default_factory=dict)
     new_business: dict[str, NewBusiness] = Field(default_factory=dict)
     programmes: dict[str, Programme] = Field(default_factory=dict)
+    outlook: Outlook | None = None
     also: ClassVar = ("extends",)
 
     _plain: dict[str, Any] = PrivateAttr(default_factory=dict)
@@ -153,15 +180,24 @@ class Scenario(Frozen):
             return laid_out(self.book)
         return of_ledger(self.book, self._folder)
 
+    def ledger(self) -> Ledger | None:
+        """The ledger that its book is of, read anew; None of a synthetic book."""
+        if isinstance(self.book, SyntheticBook):
+            return None
+        return ledger_of(self.book, self._folder)
+
     @cached_property
     def start(self) -> str:
-        """The month before the first: the ledger's `as_of`, or M00 for a synthetic book."""
+        """The month before the first: the ledger's `as_of`, the month in which a synthetic book
+        `starts`, or M00.
+        """
         return self.month(0)
 
     def month(self, t: int) -> str:
-        """The name of month t: YYYY-MM where the book is a ledger's, else M01, M02, ..."""
-        if isinstance(self.book, LedgerBook):
-            return shift(self.book.as_of, t)
+        """The name of month t: YYYY-MM where the book says when it is of, else M01, M02, ..."""
+        begun = self.book.as_of if isinstance(self.book, LedgerBook) else self.book.starts
+        if begun is not None:
+            return shift(begun, t)
         return f"M{t:0{max(2, len(str(self.months)))}d}"
 
     def customers(self) -> Customers:
@@ -172,6 +208,18 @@ class Scenario(Frozen):
     def table(self) -> Table:
         """Every number of the drivers, laid out once."""
         return Table.of(self.drivers, self.segments, self.correlations)
+
+    def transport(self, measure: str = "nrr") -> Transport | None:
+        """What takes this scenario's own results onto the forecast that its `outlook` states; None
+        where it states none, or one of another book or time.
+        """
+        return self.outlook.transports[measure] if self.outlook and self._foreseen else None
+
+    @property
+    def _foreseen(self) -> bool:
+        """Whether the outlook is of the scenario's book and time."""
+        as_of = getattr(self.book, "as_of", None)
+        return self.outlook is not None and self.months == MONTHS and as_of == self.outlook.as_of
 
     def frame(self) -> pd.DataFrame:
         """A row for each number of the drivers: `driver`, `segment` (or `all`), `field`, `value`
@@ -201,7 +249,11 @@ class Scenario(Frozen):
         def kind(name: str) -> str:
             return "drawn anew by each event" if name in drawn else "a plain number"
 
-        notices = [*map(_cut, self.table.uncertain)]
+        notices = [_cut(each.name, each.value, each.range) for each in self.table.uncertain]
+        notices += [
+            _cut(f"year_effects.{driver}", beta, YEAR_EFFECT)
+            for driver, beta in self.year_effects.items()
+        ]
         notices += [
             f"correlations: {name} is {kind(name)}, so its correlation has no effect"
             for pair in self.correlations
@@ -209,6 +261,12 @@ class Scenario(Frozen):
             if not full_name(name, known)
         ]
 
+        if self.outlook and not self._foreseen:
+            notices.append(
+                f"outlook: is of the {MONTHS} months after {self.outlook.as_of}, and this scenario"
+                f" of {self.months} after {self.start}: it is not used, and ranges are those of the"
+                " drivers alone"
+            )
         ties = self.table.ties
         change = beliefs.correlation_matrix(ties)[2] if ties else 0.0
         if change > CHANGE_OF_NOTE:
@@ -220,16 +278,15 @@ class Scenario(Frozen):
         return tuple(dict.fromkeys(filter(None, notices)))
 
 
-def _cut(number: Stated) -> str:
+def _cut(name: str, value: Any, range_: Range) -> str:
     """That part of a belief lies outside its range, and which mean acts; empty if none does."""
-    range_ = number.range
-    if not number.is_cut:
+    if not is_cut(value, range_):
         return ""
-    outside, acting = 1 - range_.inside(number.value), in_words(number.mean, range_)
-    stated = getattr(number.value, "mean", None)
+    outside, acting = 1 - range_.inside(value), in_words(range_.mean(value), range_)
+    stated = getattr(value, "mean", None)
     was = acting if stated is None else in_words(stated, range_)
     return (
-        f"{number.name}: {outside:.1%} of this distribution lies outside"
+        f"{name}: {outside:.1%} of this distribution lies outside"
         f" {between(range_.low, range_.high, range_)} and is cut away: it acts with a mean of"
         f" {acting}{f', not {was}' if was != acting else ''}"
     )
@@ -260,13 +317,27 @@ def find_scenario(name: str) -> Path:
     """
     if os.path.exists(name) or not re.fullmatch(r"[^./\\]+", name):
         return Path(name)
-    examples = {each.stem: each for each in shared("params", "scenarios").glob("*.yaml")}
-    if name not in examples:
+    known = examples()
+    if name not in known:
         raise UsageError(
             f"{name}: there is no such scenario, and none of that name comes with nrrsim;"
-            f" {did_you_mean(name, sorted(examples))}"
+            f" {did_you_mean(name, sorted(known))}"
         )
-    return examples[name]
+    return known[name]
+
+
+def examples() -> dict[str, Path]:
+    """The scenarios that come with nrrsim, by name."""
+    return {each.stem: each for each in sorted(shared("params", "scenarios").glob("*.yaml"))}
+
+
+def stated_in(path: str | Path) -> dict[str, Any]:
+    """What a scenario's file states, with all that it extends, unchecked.
+
+    Raises UsageError where there is no such file, or it cannot be read.
+    """
+    file = Path(path)
+    return extended(read_yaml(file, "scenario"), file, (file.resolve(),)).values
 
 
 def is_card(values: Collection[str]) -> bool:
@@ -325,6 +396,8 @@ def _checked(document: Document, folder: Path, opening: Customers | None = None)
         # a ledger is read for a scenario that is right so far
         if not problems and isinstance(scenario.book, LedgerBook):
             problems += segments_not_in(document.values, scenario.segments)
+            terms = {name: scenario.book.term.get(name, "annual") for name in scenario.segments}
+            problems += seasons_of_annual(document.values, terms)
     except ValidationError as error:
         problems += problems_of(error, Scenario)
     except RefusedError as refused:

@@ -10,11 +10,18 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from nrrsim.notation import MINUS, percent
-from nrrsim.scenario.beliefs import Z90
+from nrrsim.notation import MONTHS, percent
 from nrrsim.scenario.book import EVERY_SEGMENT
 from nrrsim.scenario.checks import full_name
-from nrrsim.scenario.drivers import CURVE_FIELDS, DRIVERS, TOLD, Drivers, Entry, Sbg
+from nrrsim.scenario.drivers import (
+    CURVE_FIELDS,
+    DRIVERS,
+    IN_THE_YEAR,
+    TOLD,
+    Drivers,
+    Entry,
+    Sbg,
+)
 from nrrsim.scenario.numbers import POINT, PROBABILITY, SHAPE, YEARLY, Range, Sized
 
 # The range of every number that may be a belief. Its place among them gives it a Sobol dimension of
@@ -67,16 +74,14 @@ class Stated:
             return told.replace("90% range", "90% of events")
         return in_words(self.mean, self.range, self.range.span(self.value))
 
-    @property
-    def is_cut(self) -> bool:
-        """Whether so much of a belief lies outside its range, or so far, that another mean acts."""
-        if isinstance(self.value, float | Sized):
-            return False
-        stated = getattr(self.value, "mean", None)
-        is_off = stated is not None and abs(self.range.mean(self.value) - stated) > MOST_OFF * abs(
-            stated
-        )
-        return is_off or 1 - self.range.inside(self.value) >= LEAST_TOLD
+
+def is_cut(value: Any, range_: Range) -> bool:
+    """Whether so much of a belief lies outside its range, or so far, that another mean acts."""
+    if isinstance(value, float | Sized):
+        return False
+    stated = getattr(value, "mean", None)
+    is_off = stated is not None and abs(range_.mean(value) - stated) > MOST_OFF * abs(stated)
+    return is_off or 1 - range_.inside(value) >= LEAST_TOLD
 
 
 def in_words(mean: float, range_: Range, span: tuple[float, float] | None = None) -> str:
@@ -105,12 +110,6 @@ def _decimals(value: float) -> str:
     return f"{value:#.2g}" if 0 < value < 0.1 else f"{value:.2f}"
 
 
-def swing(beta: float) -> str:
-    """What a good or bad year for all does to a driver with that beta: the factor's 90% range."""
-    low, high = sorted(np.exp(np.array([-Z90, Z90]) * beta - beta**2 / 2) - 1)
-    return f"{low:+.0%} to {high:+.0%} (90% range)".replace("-", MINUS)
-
-
 CURVE_YEARS, CURVE_DRAWS = 3, 2584  # years that are told; a Fibonacci number
 LEAST_TOLD = 0.001  # of a belief that is cut away
 MOST_OFF = 0.005  # of a stated mean, that another may act unsaid
@@ -121,10 +120,14 @@ Fields = dict[str, Stated]
 class Table:
     """Every number of a scenario: by driver, by the key under which it stands, by field.
 
+    when : in words, by driver and key, what an entry states of the calendar year.
     correlations : pairs of names as the scenario states them, and how closely they are tied.
+    slots : how many Sobol dimensions they have, beliefs or not; what else is drawn comes after.
     """
 
     entries: dict[str, dict[str, Fields]]
+    when: dict[str, dict[str, dict[str, str]]]
+    slots: int
     correlations: tuple[tuple[str, str, float], ...] = field(default=())
 
     @classmethod
@@ -152,7 +155,14 @@ class Table:
             }
             for driver in DRIVERS
         }
-        return cls(entries, correlations)
+        when = {
+            driver: {key: _in_the_year(entry) for key, entry in getattr(drivers, driver).items()}
+            for driver in DRIVERS
+        }
+        # `by_tenure` is the last of the places, and has one for each year
+        years = [sum(map(_is_of_year, fields)) for fields in entries["churn"].values()]
+        slots = 1 + (len(places) - 1 + max([1, *years])) * len(keys)
+        return cls(entries, when, slots, correlations)
 
     def of_segment(self, driver: str, segment: str) -> Fields:
         """The numbers of a driver in a segment; empty where it has none."""
@@ -165,19 +175,20 @@ class Table:
         return next((key for key in keys if key in self.entries[driver]), None)
 
     def words(self, driver: str, key: str) -> dict[str, str]:
-        """The numbers of an entry as they are printed, by field.
+        """The numbers of an entry as they are printed, by field, and when in the year it acts.
 
         Of a churn curve what comes of it in the first years (`by_tenure.1`), and no parameters.
         """
         fields = self.entries[driver][key]
+        when = self.when[driver][key]
         if "alpha" not in fields:
-            return {name: each.words for name, each in fields.items()}
+            return {name: each.words for name, each in fields.items()} | when
         alpha, beta = self._curve_draws(fields["alpha"], fields["beta"])
         # P(leave in year k + 1 | alive) of a shifted beta geometric churn
         return {
             f"by_tenure.{k + 1}": _spread(alpha / (alpha + beta + k), PROBABILITY)
             for k in range(CURVE_YEARS)
-        }
+        } | when
 
     def _curve_draws(self, alpha: Stated, beta: Stated) -> tuple[np.ndarray, np.ndarray]:
         """Both parameters of a curve where they lie together, as beliefs that may be tied."""
@@ -225,7 +236,7 @@ def _numbers_of(entry: Entry) -> Iterator[tuple[str, Any]]:
     """The numbers of an entry and their names within it."""
     for name in type(entry).model_fields:
         value = getattr(entry, name)
-        if name in TOLD or value is None:
+        if name in (*TOLD, *IN_THE_YEAR) or value is None:
             continue
         if isinstance(value, Sbg):
             yield from (("alpha", value.alpha), ("beta", value.beta))
@@ -233,6 +244,24 @@ def _numbers_of(entry: Entry) -> Iterator[tuple[str, Any]]:
             yield from ((f"by_tenure.{year}", each) for year, each in enumerate(value, 1))
         else:
             yield name, value
+
+
+def _is_of_year(name: str) -> bool:
+    """Whether a number is churn's in one tenure year."""
+    return name.startswith("by_tenure.")
+
+
+def _in_the_year(entry: Entry) -> dict[str, str]:
+    """What an entry states of the calendar year, in words: `each January`, and a season's ends."""
+    told: dict[str, str] = {}
+    if month := getattr(entry, "month", None):
+        told["month"] = f"each {MONTHS[month - 1]}"
+    season = getattr(entry, "season", None)
+    if season and max(season) > min(season):
+        ends = [season.index(end(season)) for end in (max, min)]
+        high, low = (f"{MONTHS[each]} ({season[each]:.2f} times the average)" for each in ends)
+        told["season"] = f"highest in {high}, lowest in {low}"
+    return told
 
 
 def _evenly_spread(count: int) -> np.ndarray:

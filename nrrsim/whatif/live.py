@@ -22,14 +22,14 @@ from nrrsim.analysis.bridge import LEAST, bridge
 from nrrsim.analysis.paired import comparable
 from nrrsim.engine import quick, switched
 from nrrsim.engine.draws import SEED
-from nrrsim.engine.outcomes import Distribution
+from nrrsim.engine.outcomes import SHARES, Distribution, foreseen
 from nrrsim.engine.simulation import simulate
 from nrrsim.engine.switched import expected_closing
 from nrrsim.errors import NrrsimError, UsageError
 from nrrsim.files import whole
 from nrrsim.notation import count, label, money, percent, points, share, signed_money
 from nrrsim.report.wording import labels
-from nrrsim.report.wording.labels import STEPS, assumption, span
+from nrrsim.report.wording.labels import DOES_NOT_RECUR, STEPS, assumption, span
 from nrrsim.scenario.drivers import DRIVERS
 from nrrsim.scenario.scenario import MOST_MONTHS, Scenario, is_scenario, read_scenario
 from nrrsim.scenario.table import PLAIN_NUMBERS
@@ -179,8 +179,10 @@ class WhatIf:
         scenario = self.scenario(moves)
         run = simulate(scenario, trials, SEED, progress=progress)
         summed_up, now = summary.simulated(scenario, run, SEED), _Outlook(scenario)
-        low, mid, high = now.last.quantiles((0.05, 0.5, 0.95))
-        played, errors = summed_up["nrr"], summed_up["standard_errors"]
+        low, mid, high = now.last.quantiles(SHARES)
+        told = summed_up["forecast"] or summed_up
+        played = {**summed_up["nrr"], **told["nrr"]}
+        errors = summed_up["standard_errors"]
 
         above = {
             "mean": ("Expected NRR", now.nrr),
@@ -196,9 +198,7 @@ class WhatIf:
         if scenario.target is not None:
             reached = now.last.reaches(scenario.target)
             name = f"Probability of {percent(scenario.target)}"
-            rows.append(
-                [name, share(reached), share(summed_up["p_target"]), _error(errors["p_target"])]
-            )
+            rows.append([name, share(reached), share(told["p_target"]), _error(errors["p_target"])])
         rows += [
             [name, "", percent(summed_up[key]["mean"]), _error(errors[key]["mean"])]
             for key, name in (("grr", "Expected GRR"), ("logo", "Expected logo retention"))
@@ -343,9 +343,10 @@ class _Outlook:
     def chances(self) -> quick.Chances:
         return quick.chances(self.scenario, self.ends)
 
-    @property
+    @cached_property
     def last(self) -> Distribution:
-        return self.chances.at[-1]
+        """At the last month: the forecast that the scenario states, or what its drivers say."""
+        return foreseen(self.chances.at[-1], self.scenario)
 
     @property
     def nrr(self) -> float:
@@ -353,13 +354,21 @@ class _Outlook:
 
     @cached_property
     def quantiles(self) -> np.ndarray:
-        """P5 and P95 of NRR at each end, `ndarray[end, 2]`."""
-        return np.stack([each.quantiles((0.05, 0.95)) for each in self.chances.at])
+        """P5, the median and P95 of NRR at each end, `ndarray[end, 3]`; without a forecast, the
+        mean in the median's place.
+        """
+        own = np.stack([each.quantiles(SHARES) for each in self.chances.at])
+        if self.scenario.transport() is None:
+            own[:, 1] = self.closing / self.arr
+            return own
+        # a forecast is of the last month: what sets it apart from the drivers grows with time
+        apart = self.last.quantiles(SHARES) - own[-1]
+        return np.asarray(own + np.array(self.ends)[:, None] / self.ends[-1] * apart)
 
 
 def _figures(now: _Outlook, base: _Outlook, target: float | None) -> list[list[str]]:
     """Name, label, value and what it is compared with, of each figure."""
-    months, (low, high) = span(now.scenario.months), now.quantiles[-1]
+    months, (low, _, high) = span(now.scenario.months), now.quantiles[-1]
     closing = money(now.closing[-1], now.currency)
     figures = [
         ["nrr", "Expected NRR", percent(now.nrr), f"{points(now.nrr - base.nrr)} vs base"],
@@ -375,7 +384,7 @@ def _figures(now: _Outlook, base: _Outlook, target: float | None) -> list[list[s
 
 
 def _said(now: _Outlook, base: _Outlook, target: float | None) -> str:
-    low, high = now.quantiles[-1]
+    low, _, high = now.quantiles[-1]
     reached = ""
     if target is not None:
         likely = share(now.last.reaches(target))
@@ -396,7 +405,13 @@ def _quality(now: _Outlook) -> str:
         how = "Simulated, as the book is small or a few customers are large"
     else:
         how = "From exact moments, without a simulation"
-    return f"{how}. The 90% range is accurate to {error}."
+    said = f"{how}. The 90% range is accurate to {error}."
+    outlook = now.scenario.outlook
+    if outlook is None or now.scenario.transport() is None:
+        return said
+    # where drivers do not tell, what moves them tells nothing of the year
+    warned = "" if outlook.recurs else f" {DOES_NOT_RECUR}"
+    return f"{said} Range: the forecast's, moved by the drivers as far as they move NRR.{warned}"
 
 
 def _error(error: float | None) -> str:
@@ -467,11 +482,8 @@ def _curve(now: _Outlook, base: _Outlook, target: float | None) -> dict[str, lis
 def _fan(now: _Outlook, base: _Outlook) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for name, each in (("base", base), ("now", now)):
-        ahead = np.column_stack(
-            [each.quantiles[:, 0] * each.arr, each.closing, each.quantiles[:, 1] * each.arr]
-        )
-        levels = np.vstack([np.full(3, each.arr), ahead]).tolist()
-        for month, (low, middle, high) in zip([0, *each.ends], levels, strict=True):
+        levels = np.vstack([np.ones(3), each.quantiles]) * each.arr
+        for month, (low, middle, high) in zip([0, *each.ends], levels.tolist(), strict=True):
             rows.append(
                 {"series": name, "month": month, "low": low, "middle": middle, "high": high}
             )

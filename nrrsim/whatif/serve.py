@@ -26,7 +26,7 @@ from urllib.parse import quote
 
 from nrrsim.errors import UsageError
 from nrrsim.files import refused, shared, to_install, whole, write_text
-from nrrsim.scenario.scenario import find_scenario, read_scenario
+from nrrsim.scenario.scenario import examples, find_scenario, read_scenario
 
 HERE, FIRST_PORT, PORTS = "127.0.0.1", 8888, 20
 # Seconds that a kernel may idle: of a page that was closed without a word, and of one that is open.
@@ -231,7 +231,7 @@ def _copy_scenarios(folder: Path) -> None:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise refused(error, folder, f"{{path}}: {NO_FOLDER}") from None
-    for each in sorted(shared("params", "scenarios").glob("*.yaml")):
+    for each in examples().values():
         if not (folder / each.name).exists():
             with whole(folder / each.name, f"{{folder}}: {NO_FOLDER}") as unfinished:
                 shutil.copyfile(each, unfinished)

@@ -222,7 +222,7 @@ def test_leaky_bucket_warning_and_its_absence(write, meridian):
     text = "customer,month,arr\n" + "A,2024-12,100\nB,2024-12,100\nA,2025-12,250\n"
     leaky = Actuals(nr.read_ledger(write(text)), "2025-12")
     said = said_of(leaky, "leaky_bucket")
-    assert said.startswith("::: {.callout-warning}\n## Leaky bucket: ")
+    assert said.startswith('<div class="callout-warning">\n\n## Leaky bucket: ')
     assert "125.0%" in said
     assert "50.0%" in said
 

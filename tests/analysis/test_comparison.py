@@ -199,6 +199,26 @@ def test_one_alone_is_what_it_expects_and_compares_with_nothing():
     assert c.record()["bridges"] == {}
 
 
+def test_page_1_says_what_is_and_what_programmes_cost(tmp_path):
+    """Of 200 a year ago 150 are there; of a history of less than a year there is no such figure."""
+    (tmp_path / "ledger.csv").write_text(
+        "customer,month,arr\nA,2024-12,100\nB,2024-12,100\nA,2025-12,150\nC,2025-12,50\n"
+    )
+    programmes = {"success": {"churn": -0.2, "cost": 5_000}, "more": {"churn": -0.1, "cost": 7_000}}
+    path = tmp_path / "scenario.yaml"
+    for as_of, actual in (("2025-12", 0.75), ("2024-12", None)):
+        book = {"ledger": "ledger.csv", "as_of": as_of, "currency": "EUR"}
+        drivers = {"churn": {"all": 0.1}}
+        values = {"title": "one", "target": 1.1, "book": book, "drivers": drivers}
+        path.write_text(json.dumps(values | {"programmes": programmes}))
+        c = nr.read_comparison([str(path)], trials=100)
+        assert c.actual == c.record()["actual"] == actual
+        said = said_of(c, "where_we_stand")
+        assert "Programmes cost €12.0K." in said
+        then = "Actual NRR was 75.0% for the twelve months ended 31 December 2025." in said
+        assert then == (actual is not None)
+
+
 def test_differences_by_driver_add_up_for_every_scenario(compared):
     frame = compared.by_driver().set_index("group")
     whole = compared.overview().set_index("name")["difference"]

@@ -7,6 +7,8 @@ from scenarios import segments, varied
 
 import nrrsim as nr
 from nrrsim.analysis.sensitivity import _Model, sensitivity
+from nrrsim.report.wording.labels import belief
+from nrrsim.scenario.drivers import DRIVERS
 
 
 def two_beliefs(rho: float, segment: str = "a") -> nr.Scenario:
@@ -62,3 +64,16 @@ def test_one_belief_is_the_whole_variance():
 def test_what_is_certain_hangs_on_nothing():
     told = sensitivity(varied(12)["monthly churn alone"])
     assert (told.beliefs, told.sd) == ((), 0.0)
+
+
+def test_each_driver_with_uneven_years_is_one_entry():
+    """What is not known of a year, and of how uneven years are, is one uncertainty of its driver."""
+    uneven = varied(12)["years that differ, driver by driver"]
+    told = {each.name: each for each in sensitivity(uneven).beliefs}
+    assert set(told) == {"churn.big.rate", *(f"year_effects.{name}" for name in DRIVERS)}
+    assert sum(each.effect for each in told.values()) == pytest.approx(1)
+    for driver in ("churn", "contraction"):
+        assert told[f"year_effects.{driver}"].low > told[f"year_effects.{driver}"].high
+    assert belief("year_effects.cross_sell") == "Year-to-year swings in cross-sell"
+    # independent, and close to linear: the single parts of the variance add up to nearly all
+    assert sum(each.known for each in told.values()) == pytest.approx(1, abs=0.1)

@@ -262,6 +262,21 @@ def test_a_kind_of_restatement(kind):
     assert "covered" in said_of(since, "restatements")
 
 
+def test_page_1_compares_with_one_figure_of_last_quarter():
+    """That of today's ledger, as the key figures do: the restatement is not among the reasons."""
+    before = published(Actuals(ledger_of(FLAT), LAST))
+    since = nr.since(Actuals(ledger_of(other("Alder Ltd", slice(28, 30), 24_000.0)), NOW), before)
+    assert abs(since.restated) > 0.01
+    causes = moved.Why.of(since).causes
+    assert sum(each.change for each in causes) == pytest.approx(
+        since.past.now.nrr - since.then.now.nrr
+    )
+    said = said_of(since, "why")
+    assert said.startswith("**Since Q2 2026: ")
+    assert "published" not in said
+    assert "restated" not in said
+
+
 @pytest.mark.parametrize("definition", ["point_to_point", "compounded"])
 def test_earlier_quarters_that_move_are_named(definition):
     """March of 2025 is in no window of June 2026; those of June to December 2025 begin or end there."""
@@ -604,10 +619,19 @@ def test_the_range_that_was_published_is_judged(actual, place, said):
     }
     since = nr.since(Actuals(ledger, NOW), Published(COMPANY, LAST, quarters))
     assert since.judged["place"].tolist() == pytest.approx([place])
-    text = said_of(since, "ranges").replace("\\", "")
-    assert "In the report of Q3 2025 we published 100% to 109% (80% range) for Q3 2026" in text
+    text = said_of(nr.variance(since.past, None, since.before), "forecast").replace("\\", "")
+    assert "The September 2025 report forecast a median NRR of 105.0%" in text
+    assert "(80% range 100.0% to 109.0%) for September 2026" in text
     assert said in text
     assert ("**inside**" in text) == (0.1 <= place <= 0.9)
+    # one range is judged once; of two, the older stands with the forecast's accuracy
+    assert said_of(since, "ranges") == ""
+    quarters[LAST] = dict(quarters[LAST]) | {"ahead": {NOW: ahead}}
+    two = nr.since(since.past, Published(COMPANY, LAST, quarters))
+    text = said_of(two, "ranges").replace("\\", "")
+    assert "In the report of Q3 2025 we published 100% to 109% (80% range) for Q3 2026" in text
+    assert text.count("we published") == 1
+    assert said_of(nr.variance(two.past, None, two.before), "forecast").startswith("The June 2026")
 
 
 def test_every_kind_has_its_words():

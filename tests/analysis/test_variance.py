@@ -238,18 +238,34 @@ def test_a_scenario_begun_before_the_window_is_followed_through_it(write):
     assert found.parts["churn"] == pytest.approx(0.5)
 
 
-def test_a_scenario_of_a_book_of_its_own_has_its_own_shares(past, write):
-    """Half of the customers were to leave, of a book of which smb is a quarter, and not the half."""
-    past = Actuals(past.ledger, "2026-01")
-    book = (
-        "months: 24\nbook: {arr: 100, segments: {smb: {share: 1, customers: 100}, mid: {share: 3,"
-    )
-    text = book + " customers: 100}}}\ndrivers: {churn: {all: 0.5}}\n"
+@pytest.mark.parametrize(
+    ("smb", "mid"), [("smb", "mid"), ("SMB", "Mid"), ("Small business", "mid")]
+)
+@pytest.mark.parametrize("starts", ["", "starts: 2025-01, "])
+def test_a_scenario_of_a_book_of_its_own_has_its_own_shares(past, write, smb, mid, starts):
+    """Half of the customers were to leave, of a book of which smb is a quarter, and not the half.
+
+    It may call segments as pages do, and say of which months it is.
+    """
+    past = Actuals(past.ledger, "2026-01", labels={"smb": "Small business"} if " " in smb else {})
+    parts = f"{{{smb}: {{share: 1, customers: 100}}, {mid}: {{share: 3, customers: 100}}}}"
+    text = f"months: 24\nbook: {{arr: 100, {starts}segments: {parts}}}\ndrivers: {{churn: {{all: 0.5}}}}\n"
     found = against(past, write, text, "plan.yaml").planned
-    assert found.undated
+    assert found.undated is (not starts)
+    assert set(found.segments.index) == {"smb", "mid"}
     assert found.planned == pytest.approx(0.5)
     assert found.parts["mix"] == pytest.approx(0.25 * ((0.5 + 0.5) / 2 - (0.5 + 1.3) / 2))
     assert found.parts.sum() == pytest.approx(0.9 - 0.5, abs=1e-12)
+
+
+def test_a_scenario_of_numbers_begins_where_it_says(past, write):
+    """Birch's leaving in March was known in June; of what was left half was to go in the year."""
+    book = "{arr: 100, starts: 2025-06, segments: {SMB: {share: 1, customers: 10, term: monthly}}}"
+    text = f"book: {book}\ndrivers: {{churn: {{all: 0.5}}}}\n"
+    found = against(past, write, text, "plan.yaml").planned
+    left = 0.5 ** (7 / 12)
+    assert found.since == "2025-06"
+    assert found.planned == pytest.approx((10 * left + 20) / 40)
 
 
 @pytest.mark.parametrize(

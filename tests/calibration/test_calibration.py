@@ -9,16 +9,21 @@ from conftest import ROOT, SHARED
 from scipy import stats
 
 import nrrsim as nr
-from nrrsim.calibration.calibrate import TYPICAL, calibrate
-from nrrsim.calibration.frequency import posterior, prior_grid
+from nrrsim.calibration import frequency
+from nrrsim.calibration.calibrate import calibrate
+from nrrsim.calibration.frequency import Counts, prior_grid
+from nrrsim.calibration.priors import as_prior
 from nrrsim.calibration.tenure import fit_curve
-from nrrsim.calibration.years import BAD_YEAR, SHOCK_SD, _between_years
+from nrrsim.calibration.years import _between_years, _likely
 from nrrsim.months import month_name, parse_month
 from nrrsim.notation import month_name as in_words
+from nrrsim.scenario.beliefs import beta_of
 
 LEDGERS = int(os.environ.get("NRRSIM_LEDGERS", "40"))  # `make bench` takes 200
 EXAMPLE = ROOT / "nrrsim" / "data" / "meridian.csv"
+UNEVEN = as_prior(None).uneven
 BEGIN, MONTHS = parse_month("2022-12", "month"), 37
+UNEVEN = as_prior(None).year_effects.model_dump()
 DRIVERS = ("churn", "contraction", "adoption", "price", "reactivation")
 
 
@@ -32,7 +37,7 @@ def from_the_prior(
     drawn as the calibration believes it before it has seen any.
     """
     is_probability = driver in ("churn", "price", "reactivation")
-    mu, alike, prior = prior_grid(TYPICAL[driver], power, is_probability)
+    mu, alike, prior = prior_grid(as_prior(None).usual(driver), power)
     place = rng.choice(prior.size, p=prior.ravel())
     m, k = mu.ravel()[place], alike.ravel()[place]
     p = rng.beta(m * k, (1 - m) * k, segments)
@@ -171,9 +176,14 @@ def test_recovery_of_known_drivers(recovered, driver):
 # --- the pieces, against truth from outside -------------------------------------------------------
 
 
+def posterior(events, chances, power=1.0):
+    """Of a driver that is usual as churn is."""
+    return frequency.posterior(Counts(events, chances, power), as_prior(None).usual("churn"))
+
+
 def test_many_chances_speak_for_themselves():
     """With 200,000 chances the posterior is the share that was seen, with the binomial's error."""
-    mean, sd = posterior(np.array([2_000.0]), np.array([200_000.0]), 0.12, 1.0, True)
+    mean, sd, _ = posterior(np.array([2_000.0]), np.array([200_000.0]))
     assert mean[0] == pytest.approx(0.01, rel=0.02)
     assert sd[0] == pytest.approx(np.sqrt(0.01 * 0.99 / 200_000), rel=0.05)
 
@@ -183,22 +193,38 @@ def test_a_small_segment_learns_from_the_others():
     the nine are believed to be much nearer to that.
     """
     events, chances = np.array([3.0, 40, 41, 39]), np.array([9.0, 400, 400, 400])
-    mean, sd = posterior(events, chances, 0.12, 1.0, True)
+    mean, sd, _ = posterior(events, chances)
     assert 0.09 < mean[0] < 0.25
     assert mean[1:] == pytest.approx(0.1, abs=0.01)
-    alone, sd_alone = posterior(events[:1], chances[:1], 0.12, 1.0, True)
+    alone, sd_alone, _ = posterior(events[:1], chances[:1])
     assert alone[0] > mean[0]
     assert sd[0] < sd_alone[0]
 
 
+def test_how_much_of_a_rate_is_a_segments_own(monkeypatch):
+    """One Beta(4, 36) of 0.1 as the prior: of ten chances' mean a fifth is own, 10 / (40 + 10), and
+    four fifths are the prior's.
+    """
+
+    def one(usual, power, scores):
+        return tuple(np.full((len(scores), 3), each) for each in (0.1, 40.0, 1.0))
+
+    monkeypatch.setattr("nrrsim.calibration.frequency.prior_grid", one)
+    events, chances = np.array([3.0, 0, 300]), np.array([10.0, 0, 3960])
+    mean, _, own = posterior(events, chances)
+    assert own == pytest.approx([0.2, 0.0, 0.99])
+    shown = np.divide(events, chances, out=np.zeros(3), where=chances > 0)
+    assert mean == pytest.approx(own * shown + (1 - own) * 0.1)
+
+
 def test_nothing_seen_is_not_never():
-    mean, sd = posterior(np.zeros(1), np.array([50.0]), 0.12, 1.0, True)
+    mean, sd, _ = posterior(np.zeros(1), np.array([50.0]))
     assert 0 < mean[0] < 0.03
     assert sd[0] > mean[0] / 2
 
 
 def test_without_any_chance_the_prior_is_left():
-    mean, sd = posterior(np.zeros(2), np.zeros(2), 0.12, 1.0, True)
+    mean, sd, _ = posterior(np.zeros(2), np.zeros(2))
     assert mean[0] == pytest.approx(mean[1])
     assert 0.1 < mean[0] < 0.3
     assert sd[0] > 0.1
@@ -228,33 +254,63 @@ def test_a_constant_churn_gets_no_curve():
     assert fit_curve(-np.diff(alive), alive[1:]).gain < 0
 
 
-@pytest.mark.parametrize("beta", [0.0, 0.15, 0.45])
-def test_good_and_bad_years_are_told_from_luck(beta, tmp_path):
-    """Twelve years of a large book:
-    the shock's estimate is near the truth, which few years could not say.
-    """
+def of_uneven_years(betas: dict[str, float], years: int = 12) -> pd.DataFrame:
+    """A book of 3,000 that replaces who leaves; each driver has good and bad years of its own."""
     rng = np.random.default_rng(7)
-    rows = []
-    alive = np.arange(3000)
-    newest = 3000
-    for t in range(12 * 12 + 1):
+    arr = np.full(3000, 100.0)
+    name, newest, rows = np.arange(3000), 3000, []
+    for t in range(12 * years + 1):
         if t % 12 == 1:
-            factor = np.exp(beta * rng.standard_normal() - beta**2 / 2)
+            year = {
+                driver: 0.012 * np.exp(beta * rng.standard_normal() - beta**2 / 2)
+                for driver, beta in betas.items()
+            }
         if t:
-            gone = rng.random(len(alive)) < min(1, 0.012 * factor)
-            alive = np.concatenate([alive[~gone], np.arange(newest, newest + gone.sum())])
-            newest += gone.sum()
-        rows.append(
-            pd.DataFrame(
-                {"customer": alive, "month": month_name(BEGIN + t), "mrr": 100, "segment": "one"}
-            )
-        )
+            happens = {driver: rng.random(3000) < year[driver] for driver in betas}
+            arr = np.where(happens["contraction"], 0.8 * arr, arr)
+            arr = np.where(happens["adoption"] & ~happens["contraction"], 1.2 * arr, arr)
+            gone = happens["churn"]
+            arr = np.where(gone, 100.0, arr)
+            name = np.where(gone, newest + np.cumsum(gone), name)
+            newest += int(gone.sum())
+        rows.append(pd.DataFrame({"customer": name, "month": month_name(BEGIN + t), "mrr": arr}))
     frame = pd.concat(rows)
-    frame["customer"] = "c" + frame["customer"].astype(str)
-    ledger = written(frame, tmp_path)
+    return frame.assign(customer="c" + frame["customer"].astype(str), segment="one")
+
+
+@pytest.mark.parametrize(
+    "betas",
+    [
+        {"churn": 0.0, "contraction": 0.15, "adoption": 0.45},
+        {"churn": 0.15, "contraction": 0.45, "adoption": 0.0},
+        {"churn": 0.45, "contraction": 0.0, "adoption": 0.15},
+    ],
+    ids=str,
+)
+def test_good_and_bad_years_are_told_from_luck(betas, tmp_path):
+    """Twelve years of a large book: each driver's beta is near its truth, and no other's."""
+    ledger = written(of_uneven_years(betas), tmp_path)
     told = calibrate(ledger, ledger.months[-1])
     assert told.years == 12
-    assert told.shock["churn"] == pytest.approx(max(beta, 0.05), abs=0.05 + beta * 0.4)
+    found = told.told()["year_effects"]
+    for driver, beta in betas.items():
+        assert found[driver]["mean"] == pytest.approx(max(beta, 0.05), abs=0.05 + beta * 0.4)
+        assert found[driver]["p05"] <= max(beta, 0.03) <= found[driver]["p95"]
+
+
+@pytest.mark.parametrize("driver", UNEVEN)
+def test_betas_from_the_prior_lie_evenly_in_what_is_learnt(driver):
+    """Simulation-based calibration of 400 betas, as beliefs that a scenario states."""
+    rng, places = np.random.default_rng(20260930), []
+    for _ in range(400):
+        beta, years = abs(rng.normal(0, UNEVEN[driver])), int(rng.integers(2, 9))
+        chances = np.full(years, float(rng.integers(100, 2_000)))
+        factor = np.exp(beta * rng.standard_normal(years) - beta**2 / 2)
+        events = rng.binomial(chances.astype(int), np.minimum(0.12 * factor, 1)).astype(float)
+        expected = np.full(years, events.mean())
+        mean, sd = _between_years(_likely(events, chances, expected), UNEVEN[driver])
+        places.append(stats.beta.cdf(beta, *beta_of(mean, sd)))
+    assert stats.kstest(places, "uniform").pvalue > 0.01 / len(UNEVEN)
 
 
 # --- ledgers that say something -------------------------------------------------------------------
@@ -268,8 +324,8 @@ def test_the_example_is_learnt_from():
     frame = told.frame()
     assert set(frame["driver"]) == {"churn", "contraction", "adoption", "price", "reactivation"}
     assert (frame["sd"] > 0).all()
-    for driver, beta in told.shock.items():
-        assert np.sign(beta) == BAD_YEAR[driver]
+    assert set(told.scenario.year_effects) == {"churn", "contraction", "adoption", "reactivation"}
+    assert not told.scenario.shock
     source = told.scenario.drivers.churn["smb"].source
     assert source.startswith("ledger 2022-10..2026-09, ")
     assert source.endswith("customer-years")
@@ -363,7 +419,8 @@ def test_a_thin_ledger_gives_wide_beliefs(frame, as_of, tmp_path):
     ledger = written(frame, tmp_path)
     told = calibrate(ledger, month_name(BEGIN + as_of))
     assert (told.frame()["sd"] > 0.1 * told.frame()["mean"]).all()
-    assert all(beta != 0 for beta in told.shock.values())
+    for driver, belief in told.told()["year_effects"].items():
+        assert belief["mean"] > 0.5 * UNEVEN[driver]
     run = nr.simulate(told.scenario, 2_000)
     low, high = np.quantile(nr.nrr(run), (0.05, 0.95))
     assert high - low > 0.05
@@ -531,21 +588,20 @@ def test_the_spread_between_years_by_brute_force(events, chances, spread):
             top = log.max()
             total += np.log((np.exp(log - top) * weight).sum(axis=1) + 1e-300) + top
         mass[place] = total.max() + np.log(np.exp(total - total.max()).sum())
-    posterior_of = np.exp(mass - mass.max()) * np.exp(-((betas / SHOCK_SD) ** 2) / 2)
-    exact = float(np.sqrt((posterior_of * betas**2).sum() / posterior_of.sum()))
-    told = np.sqrt(_between_years(k, np.full(len(k), n), e))
-    assert told == pytest.approx(exact, rel=0.06, abs=0.005)
+    posterior_of = np.exp(mass - mass.max()) * np.exp(-((betas / 0.2) ** 2) / 2)
+    mean = float((posterior_of * betas).sum() / posterior_of.sum())
+    sd = float(np.sqrt((posterior_of * (betas - mean) ** 2).sum() / posterior_of.sum()))
+    told = _between_years(_likely(k, np.full(len(k), n), e), 0.2)
+    assert told == pytest.approx((mean, sd), rel=0.06, abs=0.005)
     if spread:
-        assert told == pytest.approx(spread, abs=0.02)
+        assert np.hypot(*told) == pytest.approx(spread, abs=0.02)
 
 
 @pytest.mark.parametrize(
     ("segments", "events", "chances"), [(40, 23, 600), (10, 50, 1200), (20, 23, 600)]
 )
 def test_many_like_segments_are_believed_as_they_are(segments, events, chances):
-    mean, _ = posterior(
-        np.full(segments, float(events)), np.full(segments, float(chances)), 0.12, 12.0, True
-    )
+    mean, *_ = posterior(np.full(segments, float(events)), np.full(segments, float(chances)), 12.0)
     assert mean[0] == pytest.approx(1 - (1 - events / chances) ** 12, rel=0.01)
 
 

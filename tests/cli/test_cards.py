@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
@@ -13,6 +14,7 @@ from conftest import ROOT
 import nrrsim as nr
 from nrrsim.cli import commands
 from nrrsim.errors import Finding, UsageError
+from nrrsim.report.card import read_card, workspace_of
 from nrrsim.report.run import run_card
 
 MERIDIAN = ROOT / "nrrsim" / "data" / "meridian.csv"
@@ -161,6 +163,45 @@ def test_a_report_names_the_key_of_its_card(card, tmp_path):
     with pytest.raises(nr.UsageError, match="until: 2026-01") as caught:
         run_card(path, out=tmp_path / "reports", to=())
     assert "--until" not in str(caught.value)
+
+
+def test_a_comparison_without_a_target_is_refused_before_it_runs(run, card, monkeypatch):
+    """By card and key; one scenario of the first two may state it, or what that one extends."""
+    book = "book: {arr: 100, segments: {smb: {share: 1, customers: 5}}}\n"
+    monkeypatch.setattr("nrrsim.report.run._execute", lambda *_: pytest.fail("it runs"))
+    silent, other = card(book, "silent.yaml"), card(book, "other.yaml")
+    card(book + "target: 1.1\n", "aims.yaml")
+    card("extends: aims.yaml\n", "below.yaml")
+    says = "{}: target: {} not say which NRR to reach; add target: 1.10\n"
+    text = "notebook: scenario_comparison\nscenarios: [{}]\n"
+    for named, whom in (
+        ("silent.yaml, other.yaml", "the card, silent.yaml and other.yaml do"),
+        ("silent.yaml, other.yaml, aims.yaml", "the card, silent.yaml and other.yaml do"),
+    ):
+        path = card(text.format(named))
+        assert run("report", path) == (2, "", says.format(path, whom))
+    assert run("report", silent) == (2, "", says.format(silent, "the scenario does"))
+    assert run("report", card(text.format("silent.yaml, none.yaml")))[2].endswith(
+        "no such scenario\n"
+    )
+    for named in ("silent.yaml, below.yaml", "aims.yaml, silent.yaml"):
+        with pytest.raises(pytest.fail.Exception, match="it runs"):
+            run_card(card(text.format(named)))
+    assert read_card(other, {"target": 1.2}).parameters["target"] == 1.2
+
+
+def test_a_report_of_an_example_is_made_by_its_name(run, tmp_path, monkeypatch):
+    """As other commands know it; its report lies here, not beside the example."""
+    made = []
+    monkeypatch.setattr("nrrsim.report.run.run_card", lambda card, **_: made.append(card) or card)
+    monkeypatch.chdir(tmp_path)
+    code, _, err = run("report", "nrr-105")
+    assert (code, err) == (0, "note: nrr-105: the example that comes with nrrsim\n")
+    assert made == [ROOT / "params" / "scenarios" / "nrr-105.yaml"]
+    assert workspace_of(made[0]) == Path()
+    (tmp_path / "nrr-105").write_text("one's own")
+    assert run("report", "nrr-105", "--quiet")[::2] == (0, "")
+    assert made[1] == Path("nrr-105")
 
 
 # --- which month ----------------------------------------------------------------------------------

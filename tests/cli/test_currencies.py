@@ -102,9 +102,19 @@ def test_commands(run, book, words, amounts, monkeypatch):
     assert len(signed) >= amounts
     if amounts and words[0] != "check":
         assert (UNSTATED in out) is (not book.currency)
-    if words[0] not in ("metrics", "frontier", "sweep"):
+    if words[0] not in ("frontier", "sweep"):
         told = json.loads(run(*words, "--json")[1])
         assert told["currency"] == (book.currency or None)
+
+
+@pytest.mark.parametrize(("currency", "opening"), [("KWD", 12.012), ("EUR", 12.01), ("JPY", 12.0)])
+def test_json_tells_an_amount_to_the_minor_unit(run, write, currency, opening):
+    ledger = write(
+        f"customer,month,mrr,currency\nA,2025-01,1.001,{currency}\nA,2026-01,2.002,{currency}\n"
+    )
+    told = json.loads(run("metrics", ledger, "--decimal", ".", "--json")[1])
+    assert (told["currency"], told["opening"]) == (currency, opening)
+    assert told["segments"]["all"]["opening"] == opening
 
 
 def test_the_panel(book):

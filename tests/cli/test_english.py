@@ -16,6 +16,7 @@ COMMANDS = {
     "metrics": (["metrics", MERIDIAN, "--as-of", "2026-09"], "Mid-market"),
     "cohorts": (["metrics", MERIDIAN, "--as-of", "2026-09", "--by", "cohort_year"], "until October 2022"),
     "calibrate": (["calibrate", MERIDIAN, "--as-of", "2026-09"], "Churn peaks in June"),
+    "prior": (["prior", MERIDIAN], "One company does not show how far companies differ"),
     "backtest": (["backtest", MERIDIAN, "--trials", 100, "--every", 12], "In 80%"),
     "expect": (["expect", PLANS / "nrr-105.yaml"], "90% range"),
     "simulate": (["simulate", PLANS / "nrr-105.yaml", "--target", 1.1, "--trials", 200], "Probability of NRR"),

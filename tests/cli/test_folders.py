@@ -7,12 +7,11 @@ import shutil
 import subprocess
 import sys
 import termios
-from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, seen_on
 
 import nrrsim.analysis.actuals
 import nrrsim.workspace.next  # noqa: F401 (both keep the reader that is there when they are loaded)
@@ -354,15 +353,9 @@ def on_a_terminal(folder: Path, steps: list[tuple[bytes, bytes]], terminals: str
         **streams,
     ) as process:
         os.close(theirs)
-        seen = b""
-        with suppress(OSError):  # nobody writes any more
-            while some := os.read(ours, 65536):
-                seen += some
-                if steps and seen.endswith(steps[0][0]):
-                    os.write(ours, steps.pop(0)[1])
-        os.close(ours)
+        seen, left = seen_on(ours, process, steps)
         rest = b"".join(pipe.read() for pipe in (process.stdout, process.stderr) if pipe)
-    return process.returncode, (seen + rest).decode().replace("\r\n", "\n"), steps
+    return process.returncode, (seen + rest).decode().replace("\r\n", "\n"), left
 
 
 @pytest.fixture

@@ -22,6 +22,8 @@ MOVEMENTS = ("churn", "price", "contraction", "adoption", "cross_sell", "reactiv
 # Each is alone in a segment, so its anniversaries are months 1, 13 and 25. Numbers are text: Decimal takes them exactly.
 ARR = {"Alder": "12000", "Birch": "6000", "Cedar": "9000"}
 TERM = {"Alder": "annual", "Birch": "monthly", "Cedar": "annual"}
+STARTS, JANUARIES = "2026-10", (3, 15)  # Birch's prices rise in January, and its churn has a season
+SEASON = ("0", "1.5", "1", "1", "1", "1", "2", "0.5", "1", "1", "0.25", "1.75")
 CHURN = {
     "Alder": "0.10",
     "Birch": "0.30",
@@ -38,12 +40,14 @@ BACK = ("0.40", "0.80")
 
 def the_three() -> nr.Scenario:
     book = segments(**{name: (float(arr), 1, TERM[name]) for name, arr in ARR.items()})
-    book["arr"] = float(sum(map(Decimal, ARR.values())))
+    book |= {"arr": float(sum(map(Decimal, ARR.values()))), "starts": STARTS}
+    price = {field: float(number) for field, number in PRICE.items()}
     drivers = {
-        "churn": {name: float(rate) for name, rate in CHURN.items()},
-        "price": {"all": {field: float(number) for field, number in PRICE.items()}},
+        "churn": {name: {"rate": float(rate)} for name, rate in CHURN.items()},
+        "price": {"all": price, "Birch": price | {"month": 1}},
         "reactivation": {"all": dict(zip(("rate", "size"), map(float, BACK), strict=True))},
     }
+    drivers["churn"]["Birch"]["season"] = [*map(float, SEASON)]
     for name, pair in EVENTS.items():
         drivers[name] = {"all": dict(zip(("rate", "size"), map(float, pair), strict=True))}
     return nr.Scenario.of({"months": MONTHS, "book": book, "drivers": drivers})
@@ -60,18 +64,19 @@ def by_hand(name: str) -> list[dict[str, Decimal]]:
     for t in range(1, MONTHS + 1):
         month = {"opening": amount}
         is_anniversary = t % 12 == 1
+        rises = t in JANUARIES if name == "Birch" else is_anniversary
 
         churn = Decimal(CHURN[name])
         if TERM[name] == "monthly":
-            churn = 1 - (1 - churn) ** TWELFTH
+            churn = 1 - (1 - churn) ** (TWELFTH * Decimal(SEASON[(t + 9) % 12]))  # 1: November
         elif not is_anniversary:
             churn = Decimal(0)
-        if is_anniversary:
+        if rises:
             churn = min(Decimal(1), churn + per_point * uplift)
         month["churn"] = amount * churn
         amount -= month["churn"]
 
-        month["price"] = amount * acceptance * uplift if is_anniversary else Decimal(0)
+        month["price"] = amount * acceptance * uplift if rises else Decimal(0)
         amount += month["price"]
 
         month["contraction"] = amount * each_month["contraction"]
@@ -101,9 +106,15 @@ def test_the_hand_agrees_with_a_pocket_calculator():
     assert alder["cross_sell"] == Decimal("82.373124501")  # 10,983.0832668 x 3 % x 25 %
     assert alder["closing"] == Decimal("11065.456391301")
 
-    birch = by_hand("Birch")[1]  # month 2: no anniversary, no price increase
-    assert birch["price"] == 0
-    assert round(birch["churn"] / birch["opening"], 6) == Decimal("0.029286")  # 1 - 0.7^(1/12)
+    birch = by_hand("Birch")
+    assert birch[0]["price"] == birch[1]["price"] == birch[12]["price"] == 0  # anniversaries or not
+    october = birch[11]["churn"] / birch[11]["opening"]  # of factor 1
+    assert round(october, 6) == Decimal("0.029286")  # 1 - 0.7^(1/12)
+    december = birch[1]["churn"] / birch[1]["opening"]
+    assert round(december, 6) == Decimal("0.050685")  # 1 - 0.7^(1.75/12)
+    january = birch[2]  # nobody leaves but for the price: 0.5 x 6 %
+    assert january["churn"] == january["opening"] * Decimal("0.03")
+    assert round(january["price"] / january["opening"], 6) == Decimal("0.04947")  # 97 % x 5.1 %
 
     cedar = by_hand("Cedar")
     assert cedar[0]["closing"] == 0
@@ -170,7 +181,8 @@ def test_both_codings_agree_on_any_scenario(seed):
 
 
 def test_chance_reaches_every_corner():
-    """Among the fifty are all drivers, both terms, curves, shocks, programmes, beliefs and none."""
+    """Among the fifty are all drivers, both terms, curves, shocks, year effects, programmes,
+    beliefs and none."""
     drawn = [by_chance(seed) for seed in range(50)]
     for driver in MOVEMENTS:
         assert 10 < sum(bool(getattr(each.drivers, driver)) for each in drawn) < 50, driver
@@ -180,8 +192,11 @@ def test_chance_reaches_every_corner():
     assert {term for each in drawn for term in each.opening.annual.tolist()} == {True, False}
 
     shocked = [any(each.shock.values()) for each in drawn]
-    certain = [not each.table.uncertain and not each.shock for each in drawn]
+    certain = [
+        not each.table.uncertain and not each.shock and not each.year_effects for each in drawn
+    ]
     assert sum(shocked) > 5
+    assert sum(bool(each.year_effects) for each in drawn) > 5
     assert 10 < sum(certain) < 40
     assert sum(bool(each.programmes) for each in drawn) > 5
     assert max(each.months for each in drawn) > 24

@@ -15,6 +15,7 @@ from nrrsim.months import shift
 from nrrsim.report.card import read_card
 from nrrsim.report.run import run_card
 from nrrsim.report.wording import quarterly
+from nrrsim.report.wording.commentary import named
 
 MERIDIAN = ROOT / "nrrsim" / "data" / "meridian.csv"
 # names that no other text of a report holds, one a customer
@@ -146,6 +147,10 @@ def test_an_investor_reads_no_name_anywhere(tmp_path):
         assert "wick" not in text, name
     assert "Customer 1" in texts["report.pdf"]
     assert "published.parquet" not in texts
+    # nor what a customer pays each month, under whatever name
+    assert 'name="Checks"' in texts["report.xlsx"]
+    assert 'name="Customers"' not in texts["report.xlsx"]
+    assert "Customer 2" not in texts["report.xlsx"]
     pages = text_of(folder / "report.pdf")
     for heading in ("The bottom line", "What happened", "Definitions and checks"):
         assert heading in pages
@@ -153,15 +158,34 @@ def test_an_investor_reads_no_name_anywhere(tmp_path):
         assert heading not in pages
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Losing ALDER cost two points.", ["Alder"]),
+        ("Alders and Balder stayed.", []),
+        ("O'Brien (Ireland) and Alder: late.", ["Alder", "O'Brien (Ireland)"]),
+        ("X. renewed", ["X."]),
+        ("", []),
+    ],
+)
+def test_whom_a_commentary_names(text, found, tmp_path):
+    customers = ["O'Brien (Ireland)", "Alder", "X.", " "]
+    (tmp_path / "words.md").write_text(text)
+    for said in filter(None, (text, "words.md")):
+        told = named({"trend": said}, customers, tmp_path)
+        assert told == ({"trend": found} if found else {})
+
+
 # --- preparer's notes --------------------------------------------------------------------------------------
 
 
 def test_what_management_says_of_a_section_that_investors_do_not_get_is_nowhere(tmp_path, caplog):
-    words = "commentary: {trend: As planned., segments: Gone are seven.}"
+    words = "commentary: {trend: As planned with elmwick mills., segments: Gone are seven.}"
     path = card(tmp_path, "audience: investor", words)
     with caplog.at_level("INFO", logger="nrrsim"):
         folder = run_card(path, to=["html", "xlsx"], out=tmp_path / "reports")
     assert "commentary on segments is left out: for audience investor" in caplog.text
+    assert "commentary on trend names Elmwick Mills; this report masks" in caplog.text
     left = {file.name: file.read_bytes() for file in folder.iterdir()}
     assert b"As planned" in left["report.html"]
     assert [name for name, content in left.items() if b"Gone are seven" in content] == []

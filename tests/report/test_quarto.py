@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import nbformat
 import pikepdf
@@ -10,12 +11,14 @@ import pypandoc
 import pytest
 from test_render import SAMPLE, STYLE, TIMESTAMP, fake_quarto, fonts_of, made, pages_of, write
 
+from nrrsim.report import tables
 from nrrsim.report.card import Card
 from nrrsim.report.pages.markdown import font_folders, quarto_markdown
 from nrrsim.report.pages.notebook import read_cells
 from nrrsim.report.pages.pdf import typst_document
 from nrrsim.report.pages.render import render
 from nrrsim.report.run import _front_matter
+from nrrsim.report.wording import quarterly
 
 __all__ = ["fake_quarto"]  # a fixture, found by its name
 
@@ -132,6 +135,18 @@ def test_no_text_of_a_card_is_a_shortcode(name, tmp_path):
         read = printed(tree["meta"][key])
         assert "{{<" not in read
         assert read.replace("\u2060", "") == " ".join(name.split())
+
+
+@pytest.mark.parametrize(("step", "line"), [(3, "Quarterly report"), (12, "Annual report")])
+def test_a_notebook_says_what_its_title_page_is(step, line, tmp_path):
+    """An annual ledger's report is not a quarterly one."""
+    notebook = nbformat.read(write(tmp_path), as_version=4)
+    said = tables.front(subtitle=quarterly.subtitle(SimpleNamespace(pace=step))).bundle
+    notebook.cells.append(
+        nbformat.v4.new_code_cell(outputs=[nbformat.v4.new_output("display_data", dict(said))])
+    )
+    _front_matter(notebook, Card(tmp_path / "card.yaml", tmp_path, {}, {"subtitle": None}))
+    assert f"subtitle: {line}\n" in notebook.cells[0].source
 
 
 def printed(node):

@@ -13,7 +13,7 @@ import pypandoc
 import pytest
 import typst
 
-from nrrsim.notation import typst_string
+from nrrsim.notation import MINUS, typst_string
 from nrrsim.report import manifest, tables
 
 FORMS = ("text/html", "text/markdown", "text/plain")
@@ -191,6 +191,33 @@ def test_cards() -> None:
     assert raw(printed).startswith('#kpi-row(("NRR", "105.3%", "+2.1 pts"), ("ARR"')
     assert compiles(raw(printed))
     assert compiles(raw(tables.key_figures([("NRR", "105.3%", "")])))
+
+
+@pytest.mark.parametrize(
+    ("comparison", "colour"),
+    [
+        ("+2.1 pts vs Q2 2026", tables.TEAL),
+        (f"{MINUS}2.1 pts vs Q2 2026", tables.BRICK),
+        ("0.0 pts vs Q2 2026", tables.GREY),
+        ("target 110.0%", tables.GREY),
+        ("", tables.GREY),
+    ],
+)
+def test_a_fall_does_not_look_good(comparison, colour):
+    page = html(tables.key_figures([("NRR", "105.3%", comparison)]))
+    assert re.findall(r"<dd class[^>]*color:(#\w+)", page) == [colour]
+
+
+@pytest.mark.parametrize("text", ["Plain.", "One.\n\nTwo, **bold**.\n\n- a\n- b", "$5M", ""])
+def test_a_box_is_the_one_that_pandoc_knows_and_shows_no_colons(text: str) -> None:
+    """JupyterLab prints `:::`; a div of HTML is the same to pandoc, and Markdown inside it to both."""
+    fenced = f"::: {{.callout-note}}\n## A title\n\n{text}\n:::"
+    said = tables.sentence(f"Before.\n\n{fenced}\n\nAfter.")._repr_mimebundle_()["text/markdown"]
+    assert ":::" not in said
+    plain = f"Before.\n\n{fenced}\n\nAfter.".replace("$5M", r"<span>\$</span>5M")
+    trees = [pypandoc.convert_text(each, "json", "markdown") for each in (said, plain)]
+    assert trees[0] == trees[1]
+    assert said.count("<div class=") == said.count("</div>") == 1
 
 
 def test_sentences_and_callouts() -> None:

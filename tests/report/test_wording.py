@@ -224,28 +224,27 @@ def rare_moves():
     report = since.Report(
         last="Q2 2026",
         now="Q3 2026",
+        unit="quarter",
         currency="USD",
         fiscal_year_end=12,
         nrr=1.05,
         published=1.03,
-        is_restated=False,
         same_measure=True,
     )
     term = since.Term("window", "6 months", "12 months")
     yield "since/since_heading", (report,)
-    yield "since/since", (report, since.Change((term, term), "", "", None))
-    yield "since/since", (report, since.Change((), "it begins later", "", None))
-    yield "since/since", (report, since.Change((), "", "Q2 2026", None))
+    yield "since/since", (report, since.Terms((term, term), "", "", None))
+    yield "since/since", (report, since.Terms((), "it begins later", "", None))
+    yield "since/since", (report, since.Terms((), "", "Q2 2026", None))
     for restated in (1.06, 1.03, 1.02):
-        yield "since/since", (report, since.Change((), "", "", restated))
-        yield "since/since", (replace(report, nrr=1.03), since.Change((), "", "", restated))
+        yield "since/since", (report, since.Terms((), "", "", restated))
+        yield "since/since", (replace(report, nrr=1.03), since.Terms((), "", "", restated))
     for nrr in (1.05, 1.03, 1.0):
-        yield "since/since", (replace(report, nrr=nrr), since.Change((), "", "", None))
+        yield "since/since", (replace(report, nrr=nrr), since.Terms((), "", "", None))
         yield "since/why", (replace(report, nrr=nrr), since.Why(()))
     whose = since.Cause("churn", -0.02, "Alder"), since.Cause("Q3 2025 rolled off", 0.01, None)
-    for is_restated in (False, True):
-        yield "since/why", (replace(report, is_restated=is_restated), since.Why(whose))
-    figure, cause = since.Figure("NRR", "103.0%", "102.1%"), since.Named("Alder", -0.009)
+    yield "since/why", (report, since.Why(whose))
+    figure, cause = since.Figure("NRR", "103.0%", "102.1%"), facts.Change("Alder", -0.009)
     yield "since/restated", (report, since.Restated((figure, figure), (cause,), True))
     yield "since/restated", (report, since.Restated((figure,), (cause, cause), True))
     for has_book in (False, True):
@@ -265,12 +264,16 @@ def rare_facts(past, c):
     """Facts that no small subject has, made of those of a real one."""
     report, about = quarterly.Report.of(past), comparison.Report.of(c)
     gain = quarterly.Largest("A", 0.01, lost=False)
-    yield "quarterly/gross_line", (replace(report, extremes=(gain,)),)
-    yield "quarterly/gross_line", (replace(report, extremes=()),)
+    for most in (gain, None):
+        for losses in ((), (gain,), (gain, gain)):
+            moved = {"largest_gain": most, "largest_losses": losses}
+            yield "quarterly/bottom_line", (replace(report, **moved),)
     yield "quarterly/influence", (report, quarterly.Influence(1.0, 1.1, "Largest", None))
-    wrong = facts.Checks(6, ("Company closing", "Cohort opening"))
-    yield "quarterly/checks", (wrong,)
-    yield "quarterly/basis", (report, wrong)
+    failed = (6, ("Company closing", "Cohort opening"))
+    yield "quarterly/checks", (facts.Checks(*failed),)
+    ends = (facts.Ratio("Flow", 1.02), facts.Ratio("Stays out", 0.98))
+    yield "quarterly/basis", (report, quarterly.Basis(*failed, *ends, agree=False))
+    yield "quarterly/definitions", (report, quarterly.Definitions(*ends, False, has_timing=False))
     for number in range(3):
         same = facts.Ratio("2024", 1.0)
         cohorts = quarterly.Vintages(
@@ -333,28 +336,36 @@ def rare_forecasts(told):
     assumed, fan = forecast.Assumptions.of(told), forecast.Fan.of(told)
     yield (
         "forecast/assumptions",
-        (about, replace(assumed, yearly=(), segments=9, listed=8, shocks=())),
+        (about, replace(assumed, yearly=(), segments=9, listed=8, swings=())),
     )
     yield (
         "forecast/assumptions",
-        (about, replace(assumed, monthly=(), shocks=(forecast.Shock("churn", 0.2),))),
+        (about, replace(assumed, monthly=(), swings=(forecast.Swing("churn", "−23% to +27%"),))),
     )
     yield "forecast/assumptions", (about, replace(assumed, yearly=("A",), monthly=()))
     yield "forecast/fan", (replace(about, pace=12, same_measure=False), replace(fan, p_target=None))
-    known = replace(
-        forecast.BackTest.of(told), forecasts=1, years=6, error=0.02, last=0.03, mean=0.01
-    )
+    known = replace(forecast.BackTest.of(told), forecasts=1, years=6, enough=True)
     yield "forecast/backtest", (known,)
-    yield "forecast/backtest", (replace(known, years=2),)
-    yield "forecast/backtest", (replace(known, cover80=0.0),)
-    yield "forecast/backtest", (replace(known, last=None, mean=None, by_segment=0),)
+    yield "forecast/backtest", (replace(known, years=2, enough=False),)
+    yield "forecast/backtest", (replace(known, cover80=0.0, recurs=False),)
+    yield "forecast/backtest", (replace(known, past=None, by_segment=0),)
     yield "forecast/backtest", (forecast.BackTest(),)
     yield "forecast/scores", (forecast.Scores(()),)
-    due = forecast.Next(1.0, 1.1, 1.2, None, renewal=None)
+    due = forecast.Next(**vars(replace(fan, p_target=None)), renewal=None)
     yield "forecast/next", (about, due)
+    for renews in ("", "March 2027"):
+        two = replace(due, hump=forecast.Hump("Acme", 0.96, 0.41, renews))
+        yield "forecast/next", (about, two)
+        yield "forecast/fan", (about, two)
+    yield "forecast/recurs", (about, forecast.Recurs())
+    yield "forecast/decisive", (about, forecast.Decisive(1, 0.3, "Acme", 0.3))
     yield "forecast/next", (replace(about, same_measure=False), due)
-    tornado = forecast.Tornado("Churn", 0.5, is_shock=False)
-    yield "forecast/tornado", (tornado,)
+    for belief in (
+        forecast.Tornado("Churn", 0.5, 1.05, is_shock=False, is_swing=False),
+        forecast.Tornado("Year-to-year swings in churn", 0.5, 1.05, is_shock=False, is_swing=True),
+        forecast.Tornado("Market-wide good or bad year", 0.5, 1.05, is_shock=True, is_swing=False),
+    ):
+        yield "forecast/tornado", (belief,)
     yield "forecast/scores", (forecast.Scores(("NRR",)),)
 
 
@@ -389,6 +400,9 @@ def rare_plans():
     part = facts.Change("Churn", -0.01)
     for is_plan, ahead, behind in ((True, (), (part,)), (False, (), ()), (False, (part,), ())):
         yield "plan/bridge", (about, plan.Bridge("nrr", is_plan, ahead, behind))
+    for inside in (True, False):
+        made = ("2026-06", 1.05, 1.0, 1.1, 1.07 if inside else 1.2, "at the 71st percentile")
+        yield "plan/forecast", (about, plan.Forecast(*made, inside, own_measure=not inside))
     yield "plan/figures", (about, plan.Figures("arr", 0.0, 5.0, 5.0, None, False))
     yield "plan/figures", (about, plan.Figures("arr", 5.0, 5.0, 0.0, 0.0, False))
     yield "plan/figures", (about, plan.Figures("nrr", 1.1, 1.0, -0.1, -0.09, False))

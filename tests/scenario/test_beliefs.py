@@ -9,9 +9,10 @@ from scenarios import segments, varied
 from scipy import special, stats
 
 import nrrsim as nr
+from nrrsim.engine import bits as random_bits
 from nrrsim.engine import kernel
 from nrrsim.engine.draws import scores
-from nrrsim.engine.driver_rates import draw_rates
+from nrrsim.engine.driver_rates import draw_rates, slots_of
 from nrrsim.engine.sizes import MOST_LOST, size_tables
 from nrrsim.errors import UsageError
 from nrrsim.scenario import beliefs
@@ -279,9 +280,11 @@ def test_sizes(name):
 
 
 def test_uniform_and_exponential_numbers():
-    uniform = np.array([kernel._uniform(each) for each in bits(COUNT)])
+    uniform = np.array([random_bits.uniform(each) for each in bits(COUNT)])
     assert_drawn_from(uniform, stats.uniform())
-    assert_drawn_from(np.array([kernel._exponential(each) for each in bits(COUNT)]), stats.expon())
+    assert_drawn_from(
+        np.array([random_bits.exponential(each) for each in bits(COUNT)]), stats.expon()
+    )
 
 
 def arrivals(key: int, count: int) -> np.ndarray:
@@ -304,7 +307,7 @@ def test_neighbouring_streams_hang_together_in_nothing():
     """Keys of neighbouring trials and drivers:
     their gaps, and the number of events in the first hundred cells.
     """
-    keys = kernel._mix.py_func(np.uint64(7) + kernel._TRIAL * np.arange(400, dtype=np.uint64))
+    keys = random_bits.mix.py_func(np.uint64(7) + kernel._TRIAL * np.arange(400, dtype=np.uint64))
     gaps = np.array([np.diff(arrivals(int(key), 256), prepend=0.0) for key in keys])
     correlation = np.corrcoef(gaps)[np.triu_indices(400, 1)]
     assert abs(correlation.mean()) < Z / math.sqrt(256 * len(correlation))
@@ -402,6 +405,68 @@ def test_a_common_shock_multiplies_every_segment_alike_and_keeps_the_mean():
     # one score for all drivers: the adoption's factor is a power of the churn's
     assert np.corrcoef(np.log(rates.adoption[:, 0]), np.log(factor))[0, 1] == pytest.approx(-1)
     assert factor.mean() == pytest.approx(1, abs=Z * factor.std() / math.sqrt(COUNT))
+
+
+def of_years(**beta: object) -> nr.Scenario:
+    drivers = {
+        "churn": {"a": 0.1, "b": 0.02},
+        "adoption": {"all": {"rate": 0.5, "size": {"between": [0.05, 0.2]}}},
+    }
+    book = segments(a=(1, 1, "monthly"), b=(1, 1, "annual"))
+    return nr.Scenario.of({"book": book, "drivers": drivers, "year_effects": beta})
+
+
+def test_a_year_effect_is_one_drivers_own_in_every_segment():
+    believed = of_years(churn=0.4, adoption=0.2)
+    rates = draw_rates(believed, believed.opening, count=COUNT, seed=SEED)
+    churn, adoption = rates.churn[:, 0, 0] / 0.1, rates.adoption[:, 0] / 0.5
+    assert rates.churn[:, 1, 0] / 0.02 == pytest.approx(churn)
+    assert_drawn_from(churn, stats.lognorm(0.4, scale=math.exp(-0.08)))
+    assert_drawn_from(adoption, stats.lognorm(0.2, scale=math.exp(-0.02)))
+    assert abs(np.corrcoef(np.log(churn), np.log(adoption))[0, 1]) < Z / math.sqrt(COUNT)
+
+
+@pytest.mark.parametrize(
+    ("beta", "law"),
+    [
+        ({"dist": "beta", "a": 1.4, "b": 10}, stats.beta(1.4, 10)),
+        ({"dist": "normal", "mean": 0, "sd": 0.3}, stats.halfnorm(scale=0.3)),
+        ({"dist": "uniform", "min": 0, "max": 1}, stats.uniform()),
+        ({"dist": "lognormal", "mean": 0.2, "sd": 0.001}, stats.norm(0.2, 0.001)),
+    ],
+)
+def test_an_uncertain_year_effect_mixes_the_years_of_all_its_betas(beta, law):
+    """Against draws of the beta and then of the year."""
+    rng = np.random.default_rng(SEED)
+    betas, z = law.rvs(COUNT, random_state=rng), rng.standard_normal(COUNT)
+    two_steps = np.exp(betas * z - betas**2 / 2)
+    believed = of_years(churn=beta)
+    factor = draw_rates(believed, believed.opening, count=COUNT, seed=SEED).churn[:, 0, 0] / 0.1
+    assert stats.ks_2samp(factor, two_steps).pvalue > 0.001
+    evenly = draw_rates(believed, believed.opening, count=2**14, seed=SEED, quasi=True)
+    assert evenly.churn[:, 0, 0].mean() == pytest.approx(0.1, rel=1e-3)
+
+
+@pytest.mark.parametrize("quasi", [False, True])
+def test_a_year_effect_moves_no_other_draw(quasi):
+    plain, uneven = of_years(), of_years(churn=0.3, cross_sell={"between": [0.1, 0.3]})
+    before, after = (
+        draw_rates(each, each.opening, count=64, seed=SEED, quasi=quasi) for each in (plain, uneven)
+    )
+    assert (before.adoption_size == after.adoption_size).all()
+    alone = draw_rates(of_years(churn=0.3), plain.opening, count=64, seed=SEED, quasi=quasi)
+    assert (alone.churn == after.churn).all()
+    slots = slots_of(varied(12)["years that differ, driver by driver"])
+    assert len(set(slots.values())) == len(slots) > 6
+
+
+def test_a_year_effect_of_none_is_certain():
+    assert draw_rates(of_years(churn=0), of_years().opening, count=9, seed=SEED).churn.size == 2 * 9
+    notices = of_years(churn={"dist": "normal", "mean": 0, "sd": 0.2}).notices
+    assert notices == (
+        "year_effects.churn: 50.0% of this distribution lies outside 0.0% to 200.0% and is cut"
+        " away: it acts with a mean of 16.0%, not 0.0%",
+    )
 
 
 def test_a_belief_for_all_segments_is_one_belief():

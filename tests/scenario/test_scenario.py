@@ -35,6 +35,7 @@ drivers:
     all: {uplift: 0.05, acceptance: 0.9, churn_per_point: 0.2}
 correlations: [[churn.smb, price.all, 0.5]]
 shock: {churn: 0.2, contraction: 0.1}
+year_effects: {churn: {between: [0.1, 0.2]}, price: 0.1}
 """
 
 
@@ -104,6 +105,8 @@ def test_sizes_and_lists_are_replaced_whole(extended):
     )
     assert entry(child, "contraction", "all") == {"rate": 0.2, "size": 0.5}
     assert child.correlations == (("churn.all", "churn.smb", 0.1),)
+    uneven = extended("year_effects: {churn: {dist: beta, a: 1, b: 9}}").plain()["year_effects"]
+    assert uneven == {"churn": {"dist": "beta", "a": 1, "b": 9}, "price": 0.1}
 
 
 def test_segments_are_merged_and_added(extended):
@@ -192,6 +195,21 @@ def test_a_synthetic_book_is_laid_out_as_the_model_says():
     assert (book.tenure[own] == 24).all()
     assert book.arr[~own] == pytest.approx([2e6])
     assert book.annual.tolist() == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("starts", "months"),
+    [("2026-11", ["2026-12", "2027-01", "2027-02"]), (None, ["M01", "M02", "M03"])],
+)
+def test_months_have_the_names_that_the_book_says(starts, months):
+    """`starts` is the month of t = 0, and moves no number: the anniversaries are month numbers."""
+    book = {"arr": 100, "segments": {"smb": {"share": 1, "customers": 12}}}
+    plain = {"months": 3, "book": book, "drivers": {"churn": {"all": 0.24}}}
+    scenario = nr.Scenario.of(plain).with_({"book.starts": starts})
+    assert nr.expect(scenario).months == nr.simulate(scenario, 10, 1).months == months
+    assert scenario.start == (starts or "M00")
+    assert nr.expect(scenario).books_close()
+    assert float(nr.nrr(nr.expect(scenario))) == pytest.approx(1 - 3 / 12 * 0.24)
 
 
 def test_newcomers_come_as_planned():
@@ -403,7 +421,7 @@ def test_expect_and_simulate_for_people(write, capsys):
         "standard deviation",
         "[counted]",
         "they are small",
-        "churn −29% to +36% (90% range)",
+        "Market-wide good or bad year (90% range): churn −29% to +36%",
     ):
         assert part in said
     main_without_exit("simulate", path, "--trials", "200")

@@ -54,6 +54,7 @@ drivers:
 correlations:
   - [price.all, reactivation.top, 0.55]
 shock: {churn: 0.26}
+year_effects: {churn: 0.31}
 new_business:
   smb: {arr: 50_000, customers: 5}
 """
@@ -212,6 +213,7 @@ NUMBERS = [
     ("a: 3.5", "drivers.reactivation.top.rate.a", "0", "", True),
     ("b: 17", "drivers.reactivation.top.rate.b", "-1", "", True),
     ("churn: 0.26", "shock.churn", "-6", "6", False),
+    ("churn: 0.31", "year_effects.churn", "-0.3", "2.1", False),
     ("arr: 50_000", "new_business.smb.arr", "-1", "", True),
     ("customers: 5}", "new_business.smb.customers", "0", "10_000_001", True),
 ]
@@ -349,6 +351,7 @@ BOOKS = [
     bad("source: ledger", "¶sorce: ledger", "drivers.churn.smb.sorce", "did you mean source?"),
     bad("      customers: 12", "      customers: 12\n      ¶tern: annual", "book.segments.smb.tern", "did you mean term?", base=BLOCK),
     bad("    smb:\n      share", "    ¶all:\n      share", "book.segments.all", "stands for all", base=BLOCK),
+    bad("  segments:", "  starts: §2026-13\n  segments:", "book.starts", "not a month", "YYYY-MM", base=BLOCK),
 ]  # fmt: skip
 FROM_LEDGERS = [
     bad("ledger.csv", "§none.csv", "book.ledger", "no such file", base=FROM_LEDGER),
@@ -369,6 +372,7 @@ FROM_LEDGERS = [
     bad("", "new_business: {¶mid: {arr: 1, customers: 1}}", "new_business.mid", "not a segment of the book", base=FROM_LEDGER),
     bad("  term:", "  columns: §5\n  term:", "book.columns", PARTS, base=FROM_LEDGER),
     bad("  term:", "  ¶colums: {mrr: x}\n  term:", "book.colums", "did you mean columns?", base=FROM_LEDGER),
+    bad("  term:", "  ¶starts: 2025-12\n  term:", "book.starts", "is not known", "known: ledger, as_of", base=FROM_LEDGER),
     bad("  term:", "  arr: 100\n  term:", "book", "from a ledger or laid out from segments; keep one", base=FROM_LEDGER, lines=1),
     bad("  term: {smb: monthly}", "  segments: {top: {share: 1, customers: 1}}", "book", "keep one", base=FROM_LEDGER, lines=1),
 ]  # fmt: skip
@@ -520,10 +524,10 @@ def test_drivers_and_beliefs(refused, text, field, said, never, lines):
     hold(refused, text, field, said, never, lines)
 
 
-# --- ties, shocks and newcomers -------------------------------------------------------------------
+# --- ties, good and bad years, newcomers -------------------------------------------------------------------
 
 PAIR = "  - [price.all, reactivation.top, 0.55]\n"
-SHOCK = "shock: {churn: 0.26}"
+SHOCK, YEARS = "shock: {churn: 0.26}", "year_effects: {churn: 0.31}"
 NEW = "  smb: {arr: 50_000, customers: 5}\n"
 REST = [
     bad(PAIR, "  - [¶prize.all, reactivation.top, 0.5]\n", "correlations", "prize.all is no number", "did you mean price.all?"),
@@ -551,6 +555,11 @@ REST = [
     bad(SHOCK, "shock: §[churn]", "shock", PARTS),
     bad(SHOCK, "shock: {churn: §big}", "shock.churn", "must be a number", "'big'"),
     bad(SHOCK, "shock: {churn: ¶{between: [0.1, 0.2]}}", "shock.churn", "must be a number"),
+    bad(YEARS, "year_effects: {¶chrun: 0.2}", "year_effects.chrun", "churn", "did you mean churn?"),
+    bad(YEARS, "year_effects: §0.2", "year_effects", PARTS),
+    bad(YEARS, "year_effects: {churn: §{between: [0.3, 0.1]}}", "year_effects.churn", "low < high"),
+    bad(YEARS, "year_effects: {churn: §{dist: bell}}", "year_effects.churn", "'bell' is not known"),
+    bad(YEARS, "year_effects: {churn: §{dist: normal, mean: -1, sd: 0.1}}", "year_effects.churn", "from 0 to 2"),
     bad(NEW, "  smb: {arr: 1, customers: §0}\n", "new_business.smb.customers", "at least 1"),
     bad(NEW, "  smb: {arr: §-1, customers: 5}\n", "new_business.smb.arr", "at least 0.01"),
     bad(NEW, "  smb: {arr: 1, customers: §2.5}\n", "new_business.smb.customers", "whole number"),
@@ -565,7 +574,7 @@ REST = [
 
 
 @pytest.mark.parametrize(("text", "field", "said", "never", "lines"), REST)
-def test_ties_shocks_and_newcomers(refused, text, field, said, never, lines):
+def test_ties_years_and_newcomers(refused, text, field, said, never, lines):
     hold(refused, text, field, said, never, lines)
 
 

@@ -12,7 +12,7 @@ from scipy import stats
 import nrrsim as nr
 from nrrsim.cli.text import belief_lines
 from nrrsim.scenario.beliefs import Z90
-from nrrsim.scenario.table import swing
+from nrrsim.scenario.year_effects import factor_range, swing
 
 A_BOOK = {"arr": 1e6, "segments": {"mid_market": {"share": 1, "customers": 20}}}
 RANGE = re.compile(r"([\d.]+)% \(90% (?:range|of events) ([\d.]+)%? to ([\d.]+)%?\)")
@@ -103,8 +103,8 @@ def test_a_curve_prints_what_comes_of_it(rho):
 
 def test_a_good_or_bad_year_is_a_factor():
     low, high = (exp(z * 0.2 - 0.02) - 1 for z in (-Z90, Z90))
-    assert swing(0.2) == f"−{-low:.0%} to +{high:.0%} (90% range)" == "−29% to +36% (90% range)"
-    assert swing(-0.2) == swing(0.2)
+    assert swing(*factor_range(0.2)) == f"−{-low:.0%} to +{high:.0%}" == "−29% to +36%"
+    assert factor_range(-0.2) == factor_range(0.2)
 
 
 def test_no_line_of_the_command_names_what_a_program_calls_it():
@@ -117,6 +117,7 @@ def test_no_line_of_the_command_names_what_a_program_calls_it():
                 "price": {"all": {"uplift": "5%", "churn_per_point": 0.4}},
             },
             "shock": {"cross_sell": 0.1},
+            "year_effects": {"churn": 0.15, "cross_sell": {"dist": "beta", "a": 1.4, "b": 10}},
         }
     )  # fmt: skip
     lines = belief_lines(scenario)
@@ -129,6 +130,7 @@ def test_no_line_of_the_command_names_what_a_program_calls_it():
         for line in lines
         if line.startswith("Mid-market: Cross-sell 0.10 a year (90% range 0.0")
     ]
+    assert "Year-to-year swings (90% range): churn −23% to +27%, cross-sell −23% to +24%" in lines
     assert not re.search(r"_|alpha|beta|lognormal|sd", "\n".join(lines))
 
 
@@ -188,6 +190,8 @@ def test_a_percentage_without_its_sign_is_asked_about(where, place, text, said):
         ({"drivers.churn.a.rate": {"between": [5, 10]}}, "did you mean {between: [0.05, 0.1]}?"),
         ({"shock": {"churn": 20}}, "did you mean 0.2?"),
         ({"shock": {"churn": -20}}, "did you mean -0.2?"),
+        ({"year_effects": {"churn": 20}}, "did you mean 0.2?"),
+        ({"year_effects": {"churn": {"between": [10, 30]}}}, "{between: [0.1, 0.3]}?"),
         ({"programmes": {"p": {"churn": -20}}}, "did you mean -0.2?"),
         ({"programmes": {"p": {"churn": -2000}}}, "(relative to the driver"),
     ],

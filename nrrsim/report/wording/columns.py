@@ -31,6 +31,13 @@ INFLUENCE = shown(
     without=("NRR without", "percent"),
     change=("With vs without", "points"),
 )
+DECISIVE = shown(
+    customer=("Customer", "text"),
+    segment=("Segment", "text"),
+    renews=("Renews in", "text"),
+    arr=("ARR", "money"),
+    share=("Share of ARR", "percent"),
+)
 RENEWALS = shown(
     period=("Period", "text"),
     customers=("Contracts", "count"),
@@ -100,17 +107,25 @@ ASSUMED = shown(
     interval=("90% range", "text"),
     size=("Size", "text"),
     seen=("Evidence", "text"),
+    own=("Own events", "text"),
 )
 SCORES = shown(
     measure=("Forecast of", "text"),
     n=("Outcomes", "count"),
-    effective=("Independent", "count"),
+    years=("Independent years", "count"),
     cover50=("In 50% range", "share"),
     cover80=("In 80% range", "share"),
     cover90=("In 90% range", "share"),
-    crps=("Error", size_of),
-    last=("Last year's", size_of),
-    past=("Past mean's", size_of),
+    width80=("Average width", size_of),
+)
+ERRORS = shown(
+    name=("Average error of", "text"),
+    nrr=("NRR", size_of),
+    grr=("GRR", size_of),
+    logo=("Logo", size_of),
+    nrr_segment=("NRR by segment", size_of),
+    grr_segment=("GRR by segment", size_of),
+    logo_segment=("Logo by segment", size_of),
 )
 
 # --- the comparison of scenarios ---------------------------------------------------------------

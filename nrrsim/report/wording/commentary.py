@@ -7,7 +7,7 @@ runs, and what Markdown or a formula would take for its own is printed as it is 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from nrrsim.errors import UsageError, did_you_mean
@@ -65,6 +65,23 @@ def comment(commentary: Mapping[str, str], section: str, folder: str | Path = ".
         raise UsageError("\n".join(f"commentary: {each}" for each in wrong))
     text = MEANT.sub(r"\\\g<0>", _text(commentary[section], Path(folder)).strip())
     return callout("note", HEADING, text)
+
+
+def named(
+    commentary: Mapping[str, str], customers: Iterable[str], folder: Path
+) -> dict[str, list[str]]:
+    """By section the customers that management's text names, whole words in any case."""
+    texts = {section: _text(said, folder).casefold() for section, said in commentary.items()}
+    known = [(name, name.casefold()) for name in customers if name.strip()]
+    found = {
+        section: sorted(
+            name
+            for name, folded in known
+            if folded in text and re.search(rf"(?<!\w){re.escape(folded)}(?!\w)", text)
+        )
+        for section, text in texts.items()
+    }
+    return {section: names for section, names in found.items() if names}
 
 
 def _text(said: str, folder: Path) -> str:

@@ -31,6 +31,9 @@ from nrrsim.notation import (
 from nrrsim.report.wording.facts import Change, Checks, Ratio, bad_to_good, changes
 from nrrsim.report.wording.labels import (
     GROUP_WORDS,
+    SHOCK,
+    STANDINGS,
+    YEAR_EFFECT,
     Markdown,
     assumption,
     belief,
@@ -38,7 +41,8 @@ from nrrsim.report.wording.labels import (
     span,
 )
 from nrrsim.scenario.drivers import DRIVERS
-from nrrsim.scenario.table import between, in_words, swing
+from nrrsim.scenario.table import between, in_words
+from nrrsim.scenario.year_effects import factor_range, swing
 
 if TYPE_CHECKING:
     from nrrsim.analysis.comparison import Comparison
@@ -48,12 +52,6 @@ if TYPE_CHECKING:
 SMALL = 5e-4  # of NRR: below what is printed
 ON_CARDS = 2  # scenarios whose key figures fit on cards; more stand in a table
 PUBLISHED_BY, USUAL_UPLIFT_BY = Markdown(SURVEY_SOURCE), Markdown(USUAL_UPLIFT_SOURCE)
-STANDING = {
-    "below p25": "below p25",
-    "p25 to p50": "p25 to median",
-    "p50 to p75": "median to p75",
-    "above p75": "above p75",
-}
 
 
 # --- frames for pictures and tables ------------------------------------------------------------
@@ -202,9 +200,11 @@ def _rows(c: Comparison) -> dict[str, dict[int, str]]:
                 for field, text in scenario.table.words(driver, key).items():
                     say(of_segment(assumption(driver, field), key, c.labels), place, text)
     for place, scenario in enumerate(c.scenarios):
-        for driver, beta in scenario.shock.items():
-            what = f"Market-wide good or bad year: {GROUP_WORDS[driver].lower()}"
-            say(what, place, swing(beta))
+        for driver, common in scenario.shock.items():
+            what = f"{belief(SHOCK)}: {GROUP_WORDS[driver].lower()}"
+            say(what, place, f"{swing(*factor_range(common))} (90% range)")
+        for driver, own in scenario.year_effects.items():
+            say(belief(YEAR_EFFECT + driver), place, f"{swing(*factor_range(own))} (90% range)")
         if scenario.table.ties:
             say("Correlations", place, _correlations(c, scenario))
         if scenario.programmes:
@@ -230,7 +230,7 @@ def _range(values: Mapping[str, float], range_: Range) -> str:
 
 def _beside(told: Mapping[str, Any]) -> str:
     if told.get("standing"):
-        return f"GRR {percent(told['grr_flow'])}, {STANDING[told['standing']]}"
+        return f"GRR {percent(told['grr_flow'])}, {STANDINGS[told['standing']]}"
     if told.get("usual_uplift"):
         low, high = told["usual_uplift"]
         return f"{low:.0%} to {high:.0%} a year is usual"
@@ -377,12 +377,27 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class Cost:
+    """What a scenario's programmes cost together."""
+
+    name: str
+    cost: float
+
+
+@dataclass(frozen=True)
 class WhereWeStand:
-    """Each scenario against the target, the one that reaches it most often; of two, the pair."""
+    """Each scenario against the target, the one that reaches it most often; of two, the pair.
+
+    `actual`: NRR of the twelve months to `start`, where the first scenario's book is of a ledger.
+    `costs`: those of the scenarios whose programmes cost anything.
+    """
 
     standings: tuple[Standing, ...]
     best: Standing
     pair: Pair | None
+    actual: float | None
+    start: str
+    costs: tuple[Cost, ...]
 
     @classmethod
     def of(cls, c: Comparison) -> Self:
@@ -396,7 +411,13 @@ class WhereWeStand:
             for row in rows
         )
         best = max(standings, key=lambda each: each.p_target)
-        return cls(standings, best, Pair.of(c) if len(rows) == ON_CARDS else None)
+        pair = Pair.of(c) if len(rows) == ON_CARDS else None
+        costs = (
+            Cost(each.title, sum(one.cost for one in each.programmes.values()))
+            for each in c.scenarios
+        )
+        told = tuple(each for each in costs if each.cost > 0)
+        return cls(standings, best, pair, c.actual, c.first.start, told)
 
 
 @dataclass(frozen=True)
@@ -480,21 +501,28 @@ class Lever:
     uplift: float | None
 
 
+def _standing(told: Mapping[str, Any]) -> Markdown | None:
+    name = told.get("standing")
+    return Markdown(STANDINGS[name]) if name else None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Frontier:
     """What it takes to get from the first scenario to the target.
 
-    A standing among published figures is one of below p25, p25 to p50, p50 to p75, above p75.
+    A standing is where a figure lies among published ones, in words; `is_rare`: that of the target
+    is above three of four.
     """
 
     nrr: float
     met: bool
-    standing: str | None
+    standing: Markdown | None
+    is_rare: bool
     ways: tuple[Lever, ...]  # price last
     never: tuple[Markdown, ...]
     together: float | None  # by how much all levers move at once
     together_grr: float | None
-    together_standing: str | None
+    together_standing: Markdown | None
     likely: float | None  # all levers at once, for a probability of 80%
     likely_share: float | None
 
@@ -512,14 +540,15 @@ class Frontier:
         return cls(
             nrr=told["nrr"],
             met=told["nrr"] >= c.target - SMALL,
-            standing=told["standing"],
+            standing=_standing(told),
+            is_rare=told["standing"] == "above p75",
             ways=tuple(ways),
             never=tuple(
                 Markdown(GROUP_WORDS[n]) for n in levers if levers[n]["status"] == "not reachable"
             ),
             together=told["together"],
             together_grr=beside.get("grr_flow"),
-            together_standing=beside.get("standing"),
+            together_standing=_standing(beside),
             likely=likely,
             likely_share=likely_share,
         )
@@ -587,7 +616,7 @@ class Tornado:
         first = next(iter(c.sensitivity.beliefs), None)
         if first is None:
             return cls(None, False, None)
-        return cls(belief(first.name, c.labels), first.name == "shock", first.known)
+        return cls(belief(first.name, c.labels), first.name == SHOCK, first.known)
 
 
 @dataclass(frozen=True)

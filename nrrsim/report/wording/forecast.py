@@ -14,18 +14,30 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
 
+from nrrsim.analysis.renewals import decisive as renewing
+from nrrsim.calibration.backtest import RULES
 from nrrsim.months import shift
-from nrrsim.notation import NOTHING, count, counted, label, percent
+from nrrsim.notation import NOTHING, count, counted, label, month_name, percent, share
 from nrrsim.report.wording.facts import bad_to_good, known
-from nrrsim.report.wording.labels import SHOCK, STEPS, Markdown, belief, period
-from nrrsim.report.wording.quarterly import Renewal
+from nrrsim.report.wording.labels import (
+    ENOUGH_YEARS,
+    FORECASTERS,
+    MEASURES,
+    SHOCK,
+    STEPS,
+    YEAR_EFFECT,
+    Markdown,
+    belief,
+    of_segment,
+    period,
+)
+from nrrsim.report.wording.quarterly import Renewal, in_words
 from nrrsim.scenario.drivers import COUNTED
+from nrrsim.scenario.year_effects import factor_range, swing
 
 if TYPE_CHECKING:
     from nrrsim.analysis.forecast import Forecast, NoForecast
     from nrrsim.calibration.backtest import Backtest
-
-MEASURES = {"nrr": "NRR", "grr": "GRR", "logo": "Logo retention"}
 
 
 # --- frames for pictures and tables ------------------------------------------------------------
@@ -62,6 +74,7 @@ def assumptions(ahead: Forecast | NoForecast) -> pd.DataFrame | None:
         interval=["by tenure" if NOTHING in interval else interval for _, interval in numbers],
         seen=seen,
         size=[percent(each) if each == each else "–" for each in frame["size"]],
+        own=[share(each) if each == each else "–" for each in frame["own"]],
     )
 
 
@@ -77,8 +90,8 @@ def fan(ahead: Forecast | NoForecast) -> pd.DataFrame | None:
 
 
 def tornado(ahead: Forecast | NoForecast) -> pd.DataFrame | None:
-    """The assumptions that matter, with their names in words."""
-    if not ahead:
+    """The assumptions that matter, with their names in words; None where they do not tell."""
+    if not ahead or not ahead.recurs:
         return None
     frame = bad_to_good(ahead.tornado())
     return frame.assign(name=[belief(name, ahead.past.labels) for name in frame["name"]])
@@ -91,6 +104,23 @@ def scores(past: Backtest, segments: bool = False) -> pd.DataFrame:
     return frame.assign(measure=frame["measure"].map(MEASURES))
 
 
+def errors(past: Backtest) -> pd.DataFrame:
+    """The average errors of the forecast, its ingredients and the naive forecasts, a row each.
+
+    `name`, and of the whole book `nrr`, `grr`, `logo`; of segments `nrr_segment` ..., nan without.
+    """
+    both = [
+        past.summary(segments).set_index("measure")[[*FORECASTERS]] for segments in (False, True)
+    ]
+    whole, split = (frame.T for frame in both)
+    return (
+        whole.join(split.add_suffix("_segment"))
+        .rename(index=FORECASTERS)
+        .rename_axis("name")
+        .reset_index()
+    )
+
+
 def intervals(past: Backtest, step: int) -> pd.DataFrame:
     """The whole book's NRR forecasts with their origins in words."""
     frame = past.forecasts()
@@ -98,6 +128,14 @@ def intervals(past: Backtest, step: int) -> pd.DataFrame:
     return frame.assign(
         period=[period(shift(month, 12), pace, past.calendar) for month in frame["origin"]]
     )
+
+
+def decisive(ahead: Forecast | NoForecast) -> pd.DataFrame | None:
+    """The largest customers and their renewals, in words; None where none is stated."""
+    if not ahead or not (frame := renewing(ahead.past))["month"].any():
+        return None
+    months = [month_name(month) if month else "not stated" for month in frame["month"]]
+    return in_words(frame, ahead.past).assign(renews=months)
 
 
 # --- facts of a forecast -----------------------------------------------------------------------
@@ -154,27 +192,33 @@ class WhyNot:
 
 
 @dataclass(frozen=True)
-class Shock:
-    """A driver that a good or bad year moves, and by how much (one standard deviation)."""
+class Swing:
+    """What good and bad years do to a driver: the 90 % range of its factor, in words."""
 
     driver: str
-    size: float
+    range: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Assumptions:
-    """Where assumptions are from, which segments' contracts run how long, and the shocks."""
+    """Where assumptions are from, which segments' contracts run how long, and years' swings."""
 
     because: str
     yearly: tuple[str, ...]
     monthly: tuple[str, ...]
     segments: int
     listed: int
-    shocks: tuple[Shock, ...]
+    swings: tuple[Swing, ...]
+    own_least: float | None  # the least share of a rate that the segment's own events decide
+    of_whom: str  # that rate, and its segment
+    has_others: bool  # whether there are other segments to learn from
 
     @classmethod
     def of(cls, ahead: Forecast) -> Self:
-        plain, shock = ahead.calibration.scenario.plain(), ahead.calibration.shock.items()
+        rates = ahead.assumptions().dropna(subset=["own"]).nsmallest(1, "own")
+        least = next(iter(rates.to_dict("records")), None)
+        scenario = ahead.calibration.scenario
+        plain = scenario.plain()
         term, named = plain["book"]["term"], partial(label, labels=ahead.past.labels)
         return cls(
             because=plain["because"],
@@ -182,9 +226,15 @@ class Assumptions:
             monthly=tuple(named(name) for name, each in term.items() if each == "monthly"),
             segments=len(term),
             listed=len(ahead.largest),
-            shocks=tuple(
-                Shock(STEPS[name].lower(), abs(b)) for name, b in shock if abs(b) >= 0.005
+            swings=tuple(
+                Swing(STEPS[name].lower(), swing(*factor_range(beta)))
+                for name, beta in scenario.year_effects.items()
             ),
+            own_least=None if least is None else float(least["own"]),
+            of_whom=""
+            if least is None
+            else of_segment(STEPS[least["driver"]].lower(), least["segment"], ahead.past.labels),
+            has_others=len(term) > 1,
         )
 
 
@@ -200,18 +250,46 @@ class Findings:
 
 
 @dataclass(frozen=True)
+class Hump:
+    """A customer so large that NRR comes out in two places, with and without it, and when its
+    contract is up ("" where that is not known).
+    """
+
+    customer: str
+    kept: float
+    lost: float
+    renews: str
+
+
+@dataclass(frozen=True)
 class Fan:
-    """Quantiles of the NRR of the twelve months to come, and how likely the target is."""
+    """Quantiles of the NRR of the twelve months to come, how likely the target is, the customer
+    that decides it, where one does, and how much past it rests on.
+    """
 
     p05: float
     p50: float
     p95: float
     p_target: float | None
+    hump: Hump | None
+    customer_years: int
+    years: int
 
     @classmethod
     def of(cls, ahead: Forecast) -> Self:
-        told = ahead.range_at(shift(ahead.as_of, 12))
-        return cls(told["p05"], told["p50"], told["p95"], ahead.p_target)
+        mixture = ahead.mixture
+        told, two = ahead.range_at(shift(ahead.as_of, 12)), ahead.hump
+        renews = month_name(two.month) if two and two.month else ""
+        hump = Hump(two.customer, two.kept, two.lost, renews) if two else None
+        return cls(
+            told["p05"],
+            told["p50"],
+            told["p95"],
+            ahead.p_target,
+            hump,
+            mixture.own_past.customer_years[None],
+            mixture.years[None],
+        )
 
 
 @dataclass(frozen=True)
@@ -226,19 +304,57 @@ class Next(Fan):
 
 
 @dataclass(frozen=True)
+class Recurs:
+    """Said where past years do not bear the model of drivers out."""
+
+    @classmethod
+    def of(cls, ahead: Forecast) -> Self | None:
+        return None if ahead.recurs else cls()
+
+
+@dataclass(frozen=True)
+class Decisive:
+    """How much of today's ARR the largest customers are, and the largest of them."""
+
+    number: int
+    share: float
+    largest: str
+    largest_share: float
+
+    @classmethod
+    def of(cls, ahead: Forecast) -> Self | None:
+        frame = decisive(ahead)
+        if frame is None:
+            return None
+        first = frame.iloc[0]
+        total = float(frame["share"].sum())
+        return cls(len(frame), total, first["customer"], float(first["share"]))
+
+
+@dataclass(frozen=True)
 class Tornado:
-    """The assumption that matters most, and which share of the variance goes with it."""
+    """The assumption that matters most, which share of the variance goes with it, and the NRR that
+    the model of drivers expects.
+    """
 
     belief: str
     known: float
+    expected: float
     is_shock: bool  # how good the year is for all
+    is_swing: bool  # for one driver
 
     @classmethod
     def of(cls, ahead: Forecast) -> Self | None:
         first = next(iter(ahead.sensitivity.beliefs), None)
-        if first is None:
+        if first is None or not ahead.recurs:
             return None
-        return cls(belief(first.name, ahead.past.labels), first.known, first.name == SHOCK)
+        return cls(
+            belief(first.name, ahead.past.labels),
+            first.known,
+            ahead.sensitivity.nrr,
+            is_shock=first.name == SHOCK,
+            is_swing=first.name.startswith(YEAR_EFFECT),
+        )
 
 
 # --- facts of a back-test ----------------------------------------------------------------------
@@ -248,18 +364,22 @@ class Tornado:
 class BackTest:
     """How often forecasts of NRR a year ahead were right; `years` are those that do not overlap.
 
-    `error` is theirs, `last` that of last year's NRR, `mean` that of the mean of past years. Where
-    a forecast's ledger is too short for a back-test there are 0 forecasts.
+    `error` is theirs, `model` that of the model of drivers, `last`, `mean` and `past` those of the
+    naive forecasts. Where a forecast's ledger is too short for a back-test there are 0 forecasts.
     """
 
     forecasts: int = 0
     years: int = 0
+    enough: bool = False  # years to judge by
     cover80: float | None = None
     by_segment: int = 0
     by_segment_cover80: float | None = None
     error: float | None = None
+    model: float | None = None
     last: float | None = None
     mean: float | None = None
+    past: float | None = None
+    recurs: bool = True
 
     @classmethod
     def of(cls, subject: Backtest | Forecast) -> Self:
@@ -270,13 +390,14 @@ class BackTest:
         whole, split = (frame.astype(float).loc["nrr"].to_dict() for frame in frames)
         return cls(
             forecasts=int(whole["n"]),
-            years=int(whole["effective"]),
+            years=past.years,
+            enough=past.years >= ENOUGH_YEARS,
             cover80=known(whole["cover80"]),
             by_segment=int(split["n"]),
             by_segment_cover80=known(split["cover80"]),
             error=known(whole["crps"]),
-            last=known(whole["last"]),
-            mean=known(whole["past"]),
+            **{name: known(whole[name]) for name in ("model", "last", "mean", "past")},
+            recurs=past.recurs,
         )
 
 
@@ -296,14 +417,14 @@ class Intervals:
 
 @dataclass(frozen=True)
 class Scores:
-    """The measures for which forecasts were closer than both that need no model."""
+    """The measures for which forecasts were closer than each naive one."""
 
     beaten: tuple[Markdown, ...]
 
     @classmethod
     def of(cls, past: Backtest) -> Self:
         frame = past.summary()
-        closer = frame["crps"] < frame[["last", "past"]].min(axis=1, skipna=False)
+        closer = frame["crps"] < frame[[*RULES]].min(axis=1, skipna=False)
         names = frame.loc[closer & (frame["n"] > 0), "measure"]
         return cls(tuple(Markdown(MEASURES[name]) for name in names))
 
@@ -330,7 +451,9 @@ SENTENCES: Mapping[str, Any] = {
     "findings": Findings,
     "fan_heading": None,
     "fan": Fan,
+    "recurs": Recurs,
     "tornado": Tornado,
+    "decisive": Decisive,
     "accuracy_heading": None,
     "backtest": BackTest,
 }

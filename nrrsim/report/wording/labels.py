@@ -42,12 +42,37 @@ FIELD_WORDS = {
     "beta": " by tenure, second parameter",
 }
 OWN_WORDS = {
+    "churn.season": "Churn by month",
+    "price.month": "Price increase comes",
     "price.churn_per_point": "Churn per point of price increase",
     "reactivation.size": "Reactivated share of former ARR",
 }
 
+MEASURES = {"nrr": "NRR", "grr": "GRR", "logo": "Logo retention"}
+# What a back-test compares: the forecast, what it is mixed from, and the rules that need no model
+# (past figures are both).
+FORECASTERS = {
+    "crps": "Forecast",
+    "ratios": "Customers' own past",
+    "past": "Past figures",
+    "model": "Model of drivers",
+    "last": "Last year's figure",
+    "mean": "Mean of past years",
+}
+ENOUGH_YEARS = 5  # independent ones, of a back-test: fewer prove little
+# Where a ratio stands among published quartiles.
+STANDINGS = {
+    "below p25": "in the lower quarter",
+    "p25 to p50": "between the lower quarter and the middle",
+    "p50 to p75": "between the middle and the upper quarter",
+    "above p75": "in the upper quarter",
+}
 
-SHOCK = "shock"  # the belief that is common to all
+DOES_NOT_RECUR = (
+    "Past years do not bear the drivers out: this revenue does not recur in the way they assume, so"
+    " what moving one would bring is not known."
+)
+SHOCK, YEAR_EFFECT = "shock", "year_effects."  # how good the year is: for all, for one driver
 
 
 class Markdown(str):
@@ -103,9 +128,14 @@ def parts_of(belief: str) -> tuple[str, str, str]:
 
 
 def belief(name: str, labels: Mapping[str, str] | None = None) -> str:
-    """A belief's name in words; the common shock is one, too. `labels`: a card's own."""
+    """A belief's name in words; the common shock and a year effect are beliefs, too.
+
+    labels : a card's own.
+    """
     if name == SHOCK:
         return "Market-wide good or bad year"
+    if name.startswith(YEAR_EFFECT):
+        return f"Year-to-year swings in {STEPS[name.removeprefix(YEAR_EFFECT)].lower()}"
     driver, segment, field = parts_of(name)
     return of_segment(assumption(driver, field), segment, labels)
 
@@ -143,10 +173,11 @@ def unsigned_lines(currency: str | None) -> list[str]:
     return [] if currency else ["", "no currency is stated: amounts are printed without a sign"]
 
 
-def headline_lines(headline: Mapping[str, Any], currency: str, by: str = "segment") -> list[str]:
+def headline_lines(headline: Mapping[str, Any], by: str = "segment") -> list[str]:
     """What `nrrsim metrics` prints for people; `by`: what the segments are split by."""
     from nrrsim.metrics import DEFINITIONS  # here: pages name columns, and compute nothing
 
+    currency = headline["currency"] or ""
     title = DEFINITIONS[headline["definition"]].title.lower()
     title += ", without price" if headline.get("ex_price") else ""
     # a column's own values are printed as they are

@@ -207,6 +207,8 @@ class Forecast:
     high: float
     actual: float
     place: Markdown
+    inside: bool  # of the range
+    own_measure: bool  # the report's NRR is another than the forecast's
 
     @classmethod
     def of(cls, against: Variance) -> Self | None:
@@ -214,7 +216,11 @@ class Forecast:
         if found is None:
             return None
         place = Markdown(at_percentile(found.place))
-        return cls(found.made, found.median, found.low, found.high, against.nrr, place)
+        inside = found.low <= against.nrr <= found.high
+        range_ = (found.median, found.low, found.high)
+        return cls(
+            found.made, *range_, against.nrr, place, inside, own_measure=against.is_other_measure
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

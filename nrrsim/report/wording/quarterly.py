@@ -133,6 +133,11 @@ def checks(past: Actuals) -> pd.DataFrame:
 # --- what stands on pictures and cards ---------------------------------------------------------
 
 
+def subtitle(past: Actuals) -> str:
+    """What the report is, as its title page says: reports of an annual ledger are a year apart."""
+    return "Quarterly report" if past.pace == 3 else "Annual report"
+
+
 def last_report(past: Actuals) -> str:
     """The period of the report before this one."""
     return _period(shift(past.as_of, -past.pace), past)
@@ -217,17 +222,18 @@ class Renewal:
         return cls(row["customer"], float(row["due"]), _period(month_of(last), past))
 
 
-def extremes_of(past: Actuals) -> tuple[Largest, ...]:
-    """The customers who cost NRR most and added most to it, the larger effect first; those alone
-    who moved it by what is printed.
+def moved_most(past: Actuals) -> tuple[Largest | None, tuple[Largest, ...]]:
+    """Who added most to NRR over the window; and who cost it most, with up to two more who cost at
+    least half as much. Those alone who moved it by what is printed.
     """
-    frame = movers(past, 1)
     found = [
         Largest(row["customer"], float(row["contribution"]), not row["closing"] > 0)
-        for _, row in frame.iterrows()
+        for _, row in movers(past, 3).iterrows()
         if abs(row["contribution"]) >= SMALL
     ]
-    return tuple(sorted(found, key=lambda each: -abs(each.effect)))
+    losses = [each for each in found if each.effect < 0]
+    named = tuple(each for each in losses if each.effect <= losses[0].effect / 2)
+    return next((each for each in found if each.effect > 0), None), named
 
 
 # --- facts -------------------------------------------------------------------------------------
@@ -279,7 +285,8 @@ class Report:
     target: float | None
     leaky: bool
     largest: Largest | None
-    extremes: tuple[Largest, ...]  # who cost NRR most, and who added most
+    largest_gain: Largest | None
+    largest_losses: tuple[Largest, ...]  # the largest first
     gain_names: tuple[str, ...]  # of the movements that added something
     has_unsplit: bool  # rises for which the ledger gives no reason
 
@@ -299,15 +306,17 @@ class Report:
         place = [name for name, _ in NRR_BANDS].index(s["band"])
         calendar = ledger.calendar
         edges = [None, *(low if isfinite(low) else None for _, low in NRR_BANDS)]
-        extremes = extremes_of(past)
+        gain, losses = moved_most(past)
+        moved = [*losses, gain] if gain else losses
         told = s | {
             "as_of": past.as_of,
             "start": past.start,
             "window": past.window,
             "lasting": lasting(past.window),
             "later": "a year later" if past.window == 12 else f"{span(past.window)} later",
-            "largest": next(iter(extremes), None),
-            "extremes": extremes,
+            "largest": max(moved, key=lambda each: abs(each.effect), default=None),
+            "largest_gain": gain,
+            "largest_losses": losses,
             "gain_names": tuple(
                 STEPS[name] for name in GAINS if float(past.cohort.over(name).sum()) > 0
             ),
@@ -557,7 +566,9 @@ class Renewals:
 
 @dataclass(frozen=True)
 class Definitions:
-    """The highest and lowest NRR of all definitions; if they agree, and if one is an average."""
+    """Between which NRR lies by the definitions that are not the report's; if all of them agree
+    with it as printed, and if one is an average.
+    """
 
     highest: Ratio
     lowest: Ratio
@@ -567,10 +578,29 @@ class Definitions:
     @classmethod
     def of(cls, past: Actuals) -> Self:
         frame = past.definitions()
-        near = frame[["nrr", "grr"]].round(9)  # two definitions may agree but for the last digit
-        rows = (frame.iloc[int(near["nrr"].argmax())], frame.iloc[int(near["nrr"].argmin())])
+        used = "ex_price" if past.ex_price else past.definition
+        others = frame[frame["definition"] != used]
+        near = others["nrr"].round(9)  # two definitions may agree but for the last digit
+        rows = (others.iloc[int(near.argmax())], others.iloc[int(near.argmin())])
         highest, lowest = (Ratio(Markdown(row["title"]), float(row["nrr"])) for row in rows)
-        return cls(highest, lowest, bool((near.nunique() == 1).all()), bool(frame["timing"].any()))
+        printed = {percent(each) for each in (past.now.nrr, highest.nrr, lowest.nrr)}
+        return cls(highest, lowest, len(printed) == 1, bool(frame["timing"].any()))
+
+
+@dataclass(frozen=True)
+class Basis(Checks):
+    """The checks, and what `Definitions` says."""
+
+    highest: Ratio
+    lowest: Ratio
+    agree: bool
+
+    @classmethod
+    def of(cls, past: Actuals) -> Self:
+        checked, by_other = Checks.of(past), Definitions.of(past)
+        return cls(
+            checked.number, checked.failed, by_other.highest, by_other.lowest, by_other.agree
+        )
 
 
 @dataclass(frozen=True)
@@ -629,9 +659,9 @@ SENTENCES: Mapping[str, Any] = {
     "renewals_heading": Renewals,
     "renewals": Renewals,
     "definitions": Definitions,
-    "definition": None,
+    "definition": Definitions,
     "checks": Checks,
-    "basis": Checks,
+    "basis": Basis,
     "limits": None,
     "notes": Notes,
     "provenance": Provenance,

@@ -16,6 +16,7 @@ from nrrsim.analysis.since import FIGURES, RATES
 from nrrsim.metrics import DEFINITIONS
 from nrrsim.months import shift
 from nrrsim.notation import counted, label, money, month_name, percent, points
+from nrrsim.report.wording.facts import Change
 from nrrsim.report.wording.labels import STEPS, Markdown, at_percentile, joined, period
 
 if TYPE_CHECKING:
@@ -212,11 +213,11 @@ class Report:
 
     last: str  # the last report's period
     now: str
+    unit: str  # quarter or year
     currency: str
     fiscal_year_end: int
     nrr: float
     published: float
-    is_restated: bool  # whether NRR of then would be printed otherwise today
     same_measure: bool  # point to point over twelve months, as the forecast's NRR
 
     @classmethod
@@ -229,11 +230,11 @@ class Report:
         return cls(
             last=_last(since),
             now=_period(past.as_of, since),
+            unit="quarter" if past.pace == 3 else "year",
             currency=past.ledger.currency,
             fiscal_year_end=past.ledger.calendar.year_end,
             nrr=past.now.nrr,
             published=float(before.said["nrr"] if before.said["nrr"] is not None else "nan"),
-            is_restated=_restated_nrr(since) is not None,
             same_measure=default,
         )
 
@@ -248,14 +249,6 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Named:
-    """A customer, and how many points of NRR it is."""
-
-    name: str
-    change: float
-
-
-@dataclass(frozen=True)
 class Restated:
     """The published figures that moved, and the customers who moved NRR most.
 
@@ -263,7 +256,7 @@ class Restated:
     """
 
     figures: tuple[Figure, ...]
-    causes: tuple[Named, ...]
+    causes: tuple[Change, ...]
     has_book: bool
 
     @classmethod
@@ -284,7 +277,7 @@ class Restated:
         # an effect is of amounts, whose prices nobody kept
         least = float("inf") if since.past.ex_price else SMALL
         found = found[found["effect"].abs() >= least].head(MOST_CAUSES)
-        causes = tuple(Named(_whom(row, since), row["effect"]) for _, row in found.iterrows())
+        causes = tuple(Change(_whom(row, since), row["effect"]) for _, row in found.iterrows())
         return cls(moved, causes, since.before is not None and since.before.book is not None)
 
 
@@ -331,7 +324,7 @@ class Term:
 
 
 @dataclass(frozen=True)
-class Change:
+class Terms:
     """The terms in which two reports differ, or why nothing is compared; none where all is.
 
     lacks : the period of the two that has no NRR. restated : last quarter's NRR as it is today,
@@ -369,21 +362,23 @@ class Cause:
 
 @dataclass(frozen=True)
 class Why:
-    """The two or three parts that explain most of the change; none where nothing moved."""
+    """The two or three parts that explain most of the change; none where nothing moved.
+
+    Page 1 compares with last quarter as it is today: what was restated stands there by itself.
+    """
 
     causes: tuple[Cause, ...]
 
     @classmethod
     def of(cls, since: Since) -> Self:
-        frame = since.parts
+        frame = since.parts[since.parts["part"] != "restated"]
         order = frame["change"].abs().sort_values(ascending=False, kind="stable").index
         largest = frame.loc[order].head(MOST_CAUSES + 1)
         found = []
         for _, row in largest[largest["change"].abs() >= SMALL].iterrows():
             part = row["part"]
             is_movement = part in STEPS
-            is_months = part in ("rolled_off", "restated")
-            name = _part(part, since) if is_months else PART_WORDS[part].lower()
+            name = _part(part, since) if part == "rolled_off" else PART_WORDS[part].lower()
             customer = row["first"] if is_movement and isinstance(row["first"], str) else None
             found.append(Cause(name, float(row["change"]), customer))
         # with what the others come to, so that a reader can add them up
@@ -406,13 +401,15 @@ class Judged:
 
 @dataclass(frozen=True)
 class Ranges:
-    """What the oldest report and the last published for now; None where none did."""
+    """What the oldest report published for now; None where only the last did, which is judged
+    beside the actual figure (`plan.Forecast`).
+    """
 
     judged: tuple[Judged, ...]
 
     @classmethod
     def of(cls, since: Since) -> Self | None:
-        frame = since.judged
+        frame = since.judged.iloc[:-1]
         if frame.empty:
             return None
         return cls(
@@ -425,7 +422,7 @@ class Ranges:
                     Markdown(at_percentile(row["place"])),
                     bool(row["p10"] <= row["actual"] <= row["p90"]),
                 )
-                for _, row in frame.iloc[sorted({0, len(frame) - 1})].iterrows()
+                for _, row in frame.head(1).iterrows()
             )
         )
 
@@ -440,7 +437,7 @@ SENTENCES: Mapping[str, Any] = {
     "why": Why,
     "restated": Restated,
     "since_heading": None,  # Report alone
-    "since": Change,
+    "since": Terms,
     "restatements": Restatements,
     "ranges": Ranges,
 }

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from nrrsim.notation import counted
-from nrrsim.report.tables import KEY_FIGURES, RECORD
+from nrrsim.report.manifest import left
+from nrrsim.report.tables import FRONT, KEY_FIGURES, RECORD
 from nrrsim.report.workbook import checks, customersheet, rollforward, summary
 from nrrsim.report.workbook.checks import Checks
 from nrrsim.report.workbook.customersheet import Amounts, CustomerSheet, write_customers
@@ -37,8 +38,9 @@ def write_workbook(notebook: Path, path: Path, said: Mapping[str, Any] | None = 
     import nbformat
     import xlsxwriter
 
-    cells, said = nbformat.read(notebook, as_version=4).cells, said or {}
-    told, record, parts = _left(cells, CUSTOMERS), _left(cells, RECORD), sections(cells)
+    cells = nbformat.read(notebook, as_version=4).cells
+    said = {**(said or {}), **left(cells, FRONT)}
+    told, record, parts = left(cells, CUSTOMERS), left(cells, RECORD), sections(cells)
     rows = CustomerSheet.of(Amounts.of(told)) if "rows" in told else None
     live = Live(told, rows) if told else None
     currencies = (figure.currency for part in parts for figure in part.figures)
@@ -112,12 +114,6 @@ def _now(live: Live, name: str, compounded: Mapping[str, Formula]) -> Formula:
     if formula is None and name in compounded and definition == "compounded" and not ex_price:
         formula = compounded[name]
     return formula or Formula("", live.told["now"][name])
-
-
-def _left(cells: Sequence[Any], mime: str) -> dict[str, Any]:
-    """What a notebook's cells left of one kind, as one."""
-    bundles = (output.get("data", {}) for cell in cells for output in cell.get("outputs", []))
-    return {key: value for b in bundles if mime in b for key, value in b[mime].items()}
 
 
 def _sheet_names(parts: Sequence[Section]) -> list[str]:

@@ -1,0 +1,113 @@
+"""The quantiles of a published forecast in, the map that takes a scenario's own results onto them
+out; never draws, and never learns from a ledger.
+
+What drives a year (the scenario's drivers) and how far a year may turn out (the forecast) are known
+from different evidence. A calibrated scenario states both: where its own results lie, and where the
+forecast lies at the same ranks. Whoever changes a driver moves both by as much.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Annotated, Any, Self
+
+import numpy as np
+from pydantic import AfterValidator, model_validator
+
+from nrrsim.months import parse_month
+from nrrsim.scenario.beliefs import Finite, Frozen
+
+MONTHS = 12  # of the forecast
+LEVELS = (0.01, *(number / 20 for number in range(1, 20)), 0.99)
+MOST = {"nrr": np.inf, "grr": 1.0, "logo": 1.0}
+
+
+@dataclass(frozen=True)
+class Transport:
+    """The monotone map of one measure: quantile to quantile, beyond the outermost by as much as
+    they are apart. `by` : how far a changed scenario's mean is from the one that it was made for.
+    """
+
+    own: np.ndarray
+    published: np.ndarray
+    mean: float
+    most: float
+    by: float = 0.0
+
+    @classmethod
+    def of(cls, own: Any, published: Any, mean: float, most: float) -> Self:
+        """own, published : ascending quantiles of the same levels; where a model's own are equal
+        (a point of mass), the mean of what is published there stands for them.
+        """
+        places, which = np.unique(np.asarray(own, float), return_inverse=True)
+        there = np.bincount(which, np.asarray(published, float)) / np.bincount(which)
+        return cls(places, there, mean, most)
+
+    def moved(self, mean: float) -> Self:
+        """The map for a scenario whose own mean is that: it moves what is published by as much."""
+        return replace(self, by=mean - self.mean)
+
+    def __call__(self, values: Any) -> np.ndarray:
+        """Where results of the model, `ndarray[...]`, lie in what is published."""
+        x = np.asarray(values, float) - self.by
+        beyond = x - np.clip(x, self.own[0], self.own[-1])
+        mapped = np.interp(x, self.own, self.published) + beyond
+        return np.asarray(np.clip(mapped + self.by, 0.0, self.most))
+
+    def back(self, value: float) -> float:
+        """The lowest result of the model that lies at `value` or above in what is published."""
+        if value > self.most:
+            return np.inf
+        y = value - self.by
+        places, first = np.unique(self.published, return_index=True)
+        beyond = y - float(np.clip(y, places[0], places[-1]))
+        return float(np.interp(y, places, self.own[first])) + beyond + self.by
+
+
+def _ascending(values: tuple[float, ...]) -> tuple[float, ...]:
+    if len(values) != len(LEVELS) or list(values) != sorted(values):
+        raise ValueError(f"must be {len(LEVELS)} quantiles, none below the one before it")
+    return values
+
+
+Quantiles = Annotated[tuple[Finite, ...], AfterValidator(_ascending)]
+
+
+class Ranks(Frozen):
+    """One measure: the mean and the quantiles of the scenario's own results, and the forecast's
+    quantiles of the same levels: 1%, 5%, 10% and so on to 95%, 99%.
+    """
+
+    mean: Finite
+    model: Quantiles
+    forecast: Quantiles
+
+
+class Outlook(Frozen):
+    """The forecast of the twelve months after `as_of`, beside what the drivers alone say of them.
+
+    `recurs` is false where past years show that the book does not recur in the way the drivers
+    assume.
+    """
+
+    as_of: str
+    source: str = ""
+    recurs: bool = True
+    nrr: Ranks
+    grr: Ranks
+    logo: Ranks
+
+    @model_validator(mode="after")
+    def _of_a_month(self) -> Self:
+        parse_month(self.as_of, "as_of")
+        return self
+
+    @cached_property
+    def transports(self) -> dict[str, Transport]:
+        """The map of each measure."""
+        found = {}
+        for name, most in MOST.items():
+            ranks: Ranks = getattr(self, name)
+            found[name] = Transport.of(ranks.model, ranks.forecast, ranks.mean, most)
+        return found
