@@ -630,7 +630,6 @@ def report(
 ) -> None:
     """Run a notebook as its card says, and make the report; of a scenario's file, its own."""
     from nrrsim.report.run import run_card
-    from nrrsim.scenario.scenario import examples
 
     over = _settings(said)
 
@@ -646,10 +645,13 @@ def report(
     for number, card in enumerate(cards, 1):
         if moves and len(cards) > 1:
             typer.echo(f"{card}: report {number} of {len(cards)}", err=True)
-        if not card.exists() and str(card) in examples():
-            if not quiet:
-                typer.echo(f"note: {AN_EXAMPLE.format(card)}", err=True)
-            card = examples()[str(card)]
+        if not card.exists():
+            from nrrsim.scenario.scenario import examples
+
+            if str(card) in examples():
+                if not quiet:
+                    typer.echo(f"note: {AN_EXAMPLE.format(card)}", err=True)
+                card = examples()[str(card)]
         how: dict[str, Any] = {"over": over, "latest": latest, "summary": summary}
         folder = run_card(card, to=forms, engine=engine.value, out=out, progress=moves, **how)
         made = [f"report.{form}" for form in forms] + ["summary.pdf"] * summary

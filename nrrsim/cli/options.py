@@ -18,7 +18,6 @@ import typer
 from nrrsim.errors import UsageError
 from nrrsim.ledger.reading import AS_IT_IS as READ_AS_IT_IS
 from nrrsim.ledger.reading import Reading, as_keys
-from nrrsim.scenario.book import is_address
 
 if TYPE_CHECKING:
     from nrrsim.ledger.ledger import Ledger
@@ -280,6 +279,7 @@ def companies_of(given: Sequence[str], form: LedgerForm) -> list[CompanyLedger]:
     none, and where a ledger is named twice.
     """
     from nrrsim.ledger.sources import matching
+    from nrrsim.scenario.book import is_address
 
     typed = [*form.reading.said, *(name for name in OWN if getattr(form, name) != OWN[name])]
     found = []
