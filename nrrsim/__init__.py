@@ -19,7 +19,8 @@ One thing, one word:
 - movement: why an amount changed (`movements` has the table); opening, closing: before and after
 - definition: a published way to compute retention
 - driver: what moves amounts in a scenario, at a rate and a size; lever: one that is turned
-- belief: a number that is not known for sure; tie: a correlation of two; shock: what moves many
+- belief: a number that is not known for sure; tie: a correlation of two
+- year effect: a driver's own good or bad year, in all segments; shock: one that many drivers share
 - programme: what changes drivers from a month on, at a cost
 - trial: one possible future; draw: one value of each belief; luck: all else that is random
 - expectation: the mean over all luck, exact given a draw

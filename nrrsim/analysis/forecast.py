@@ -292,12 +292,19 @@ class Forecast:
         }
 
     def told(self) -> dict[str, Any]:
-        """What `nrrsim forecast --json` prints."""
+        """What `nrrsim forecast --json` prints.
+
+        `borrowing`: by segment, of how many customers too few like them are known in it, so that
+        others' past stands for theirs.
+        """
+        own = self.mixture.own_past
         return {
             "as_of": self.as_of,
             "trials": self.trials,
             "seed": self.seed,
             "years": self.mixture.years[None],
+            "customer_years": own.customer_years[None],
+            "borrowing": {str(name): n for name, n in own.borrowing.items() if name and n},
             "recurs": self.recurs,
             "forecasts": self.rows(),
         }
@@ -308,7 +315,10 @@ class Forecast:
         """
         rows = []
         for month, mixture in self.mixtures.items():
-            for group, published in mixture.published.items():
+            # a segment that is the whole book is no row of its own
+            groups = mixture.published if len(mixture.published) > 2 else [None]
+            for group in groups:
+                published = mixture.published[group]
                 for number, measure in enumerate(MEASURES):
                     parts = {
                         name: quantiles_of(each.get(group), number)
@@ -379,16 +389,22 @@ def forecast(
     check_half_life(half_life)
     usual = as_prior(prior)
 
-    known = parse_month(past.as_of, "as_of") - parse_month(past.ledger.months[0], "month")
-    if known < YEAR:
-        return NoForecast(
-            f"the ledger has been running for {known} months, and a forecast takes a year"
-        )
+    if reason := too_short(past.ledger, past.as_of):
+        return NoForecast(reason)
     if past.ledger.customers(past.as_of).empty:
         return NoForecast("nobody is left")
 
     learning = {"half_life": half_life, "price_months": tuple(price_months or ()), "prior": usual}
     return _answered(Forecast(past, trials, seed, learning))
+
+
+def too_short(ledger: Ledger, as_of: str) -> str:
+    """Why a ledger's past is too short for a forecast; empty where it is not."""
+    known = ledger.inside(as_of, "as_of") - parse_month(ledger.months[0], "month")
+    if known >= YEAR:
+        return ""
+    running = counted(known, "month")
+    return f"the ledger has been running for {running}, and a forecast takes a year"
 
 
 def forecast_of(past: Actuals, learnt: Calibration, **learning: Any) -> Forecast | NoForecast:

@@ -51,7 +51,9 @@ class Sensitivity:
 
 
 def sensitivity(scenario: Scenario | str | Path, effects: bool = True) -> Sensitivity:
-    """Which beliefs the expected NRR hangs on; a year's common shock is one, called `shock`.
+    """Which beliefs the expected NRR hangs on, most first.
+
+    A good or bad year is one, too: `shock` for all customers, `year_effects.churn` for a driver.
 
     scenario : one that was read or made, or its file.
     effects : compute the Shapley effects, which take most of the time; else they are nan.

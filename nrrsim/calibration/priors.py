@@ -1,8 +1,8 @@
 """Ledgers of several companies in, what is usual of a company out; never a figure of one customer.
 
 What is usual is a file: `calibrate` starts from it, and the less a ledger shows, the more of it is
-left. The one that comes with nrrsim is made up by people, and says so. `learn_prior` learns another
-from ledgers: those of a fund's portfolio, say, or of a group's subsidiaries.
+left. The one that comes with nrrsim was chosen by its authors, and says so. `learn_prior` learns
+another from ledgers: those of a fund's portfolio, say, or of a group's subsidiaries.
 
 Companies have a typical frequency each, of a driver: normal, in the logit of one chance, about a
 middle and with a spread that are both unknown. Given these two, what a company's segments show has
@@ -52,8 +52,8 @@ MADE_BY = "# Learnt by nrrsim prior. A change made here is lost when it is made 
 SHIPPED = Path(__file__).parents[1] / "data" / "prior.yaml"
 # How the variance over companies that a prior states splits, where ledgers are to change it: so
 # much is that nobody knows the middle, the rest that companies lie about it. By this a prior counts
-# like nine companies that differ as much as it says, and like fewer as they are found to be alike.
-UNKNOWN_MIDDLE = 0.1
+# like six companies that differ as much as it says, and like fewer as they are found to be alike.
+UNKNOWN_MIDDLE = 0.15
 # Of the logarithm of the spread, and of the scale of years' unevenness. Below so FEW companies a
 # prior says more of how they differ than they do: n know that logarithm to sqrt(1 / 2n).
 SPREAD_SD, FEW = 0.35, 5

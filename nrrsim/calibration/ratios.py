@@ -10,6 +10,7 @@ they were. What is not known of the coming year is told twice: past customers ar
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
@@ -20,6 +21,7 @@ from scipy import special
 from nrrsim.engine.bits import GOLDEN, exponential, mix, uniform
 from nrrsim.engine.draws import SEED, scores
 from nrrsim.engine.paths import compiled
+from nrrsim.engine.simulation import available_threads
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.ledger.ledger import Ledger, as_ledger
 from nrrsim.ledger.rollforward import MONTHS_APART, Kept
@@ -81,6 +83,8 @@ def own_past(
     """
     ledger, draws, seed = as_ledger(ledger), whole_of("draws", draws), whole_of("seed", seed)
     origin = ledger.inside(as_of, "as_of")
+    if draws < 1:
+        raise UsageError(f"draws: must be 1 at least, got {draws}")
     if horizon % ledger.step or not 0 < horizon <= YEAR:
         raise UsageError(
             f"horizon: must be {YEAR} months or less, in steps of {ledger.step}, got {horizon}"
@@ -98,8 +102,6 @@ def own_past(
 
     numbers, segment = np.unique(today.segment, return_inverse=True)
     names: list[Group] = [None, *(ledger.segments[number] for number in numbers)]
-    measured = np.zeros((len(numbers), len(MEASURES), draws))
-    _play(seed, origin, *_laid_out(today, pairs, pools), segment, measured)
 
     def by_group(values: np.ndarray) -> np.ndarray:
         """The sums of all segments, and of each: `ndarray[group, ...]`."""
@@ -109,7 +111,8 @@ def own_past(
         by_group(np.bincount(segment, each))
         for each in (today.opening, np.ones(len(segment)), borrows)
     )
-    retained = by_group(measured) / np.stack([opening, opening, heads], axis=1)[:, :, None]
+    played = _played(*_laid_out(today, pairs, pools), draws, seed, origin)
+    retained = by_group(played) / np.stack([opening, opening, heads], axis=1)[:, :, None]
     # one good or bad year for all, the less of it the less is to come
     even = {f"{month_name(origin)}/{name}": place for place, name in enumerate(("year", "tau"))}
     year, rank = scores(even, count=draws, seed=seed, quasi=True).values()
@@ -224,6 +227,11 @@ class Pairs:
                 f" the earliest is of {earliest}"
             )
         segment, scale, kinds, ratio, back, unit = map(np.concatenate, zip(*parts, strict=True))
+        if not len(ratio):
+            raise UsageError(
+                f"as_of: nobody was there a year before {in_words(month_name(origin))}, so there is"
+                " nothing to learn from"
+            )
         return cls(segment, scale, kinds, ratio, back, np.unique(unit, return_inverse=True)[1])
 
 
@@ -264,9 +272,9 @@ def _pools(today: Cohort, pairs: Pairs) -> list[_Pool]:
 class PastYears:
     """The years that end at `as_of` and a quarter (or step) earlier each, the latest first.
 
-    figures : `ndarray[end, group, measure]`, as published then; nan over an empty base. chance :
-    the variance that a figure has by the luck of its customers, each like others of its kind.
-    groups : which place is whose: the whole book's is the first.
+    pairs : their customers. groups : which place is whose. figures : `ndarray[end, group,
+    measure]`, as published then; nan over an empty base. chance : the variance that a figure has by
+    the luck of its customers, each like others of its kind. a_year : how many ends a year has.
     """
 
     pairs: Pairs
@@ -330,14 +338,17 @@ class PastYears:
     def year_effects(self, group: Group, u: np.ndarray) -> np.ndarray:
         """`ndarray[measure, draw]`: tau from its posterior, at the ranks `u`.
 
-        By how much a group's own years differ beyond the luck of their customers; where it has
-        none, by how much the book's do. Years are normal about a mean that is not known; what is
-        known of them all widens with the share of one more year.
+        By how much a group's own years differ beyond the luck of their customers (where it has
+        none: the book's). They are normal about a mean that is not known; the fewer they are, the
+        farther off is the year to come.
         """
         place = self._place(group)
         place = place if np.isfinite(self.figures[:: self.a_year, place, 0]).any() else 0
-        years, chance = (each[:: self.a_year, place] for each in (self.figures, self.chance))
+        # where nobody was there whole years before, any year that is known says more than none
+        apart = self.a_year if np.isfinite(self.figures[:: self.a_year, place, 0]).any() else 1
+        years, chance = (each[::apart, place] for each in (self.figures, self.chance))
         is_known = np.isfinite(years[:, 0])
+        # where all customers were alike there is no luck, and years that are equal would be certain
         years, chance = years[is_known], np.maximum(chance[is_known], 1e-8)
         nrr, grr, _ = years.mean(axis=0)
         moved = np.array([1 - grr + nrr - grr, 1 - grr, 1 - grr + nrr - grr])
@@ -373,12 +384,14 @@ class _Past(NamedTuple):
 
 
 class _Drawing(NamedTuple):
-    """Who draws, pool after pool: `ndarray[customer]`. pools : where each begins. who : its number.
-    opening, scale : as Cohort's.
+    """Who draws, pool after pool: `ndarray[customer]`.
+
+    pools : where each begins. segment : that of each pool's customers, counted among those of
+    today. opening, scale : as Cohort's.
     """
 
     pools: np.ndarray
-    who: np.ndarray
+    segment: np.ndarray
     opening: np.ndarray
     scale: np.ndarray
 
@@ -404,17 +417,33 @@ def _laid_out(today: Cohort, pairs: Pairs, pools: Sequence[_Pool]) -> tuple[_Pas
 
     who = np.concatenate([each.who for each in pools])
     begin = np.cumsum([0, *(len(each.who) for each in pools)])
-    return past, _Drawing(begin, who, today.opening[who], today.scale[who])
+    number = np.unique(today.segment, return_inverse=True)[1]
+    segment = np.array([number[each.who[0]] for each in pools])
+    return past, _Drawing(begin, segment, today.opening[who], today.scale[who])
+
+
+def _played(past: _Past, drawing: _Drawing, draws: int, seed: int, month: int) -> np.ndarray:
+    """`ndarray[segment, 3, draw]`: what `_play` adds up, by as many threads as there may be."""
+    out = np.zeros((drawing.segment.max() + 1, len(MEASURES), draws))
+    bounds = np.linspace(0, draws, available_threads() + 1).astype(int)
+    with ThreadPoolExecutor(len(bounds) - 1) as threads:  # it runs without Python's lock
+
+        def play(lo: int, hi: int) -> None:
+            _play(seed, month, past, drawing, out, lo, hi)
+
+        list(threads.map(play, bounds[:-1], bounds[1:]))
+    return out
 
 
 @compiled
-def _play(seed, month, past, drawing, segment, out):  # type: ignore[no-untyped-def]
+def _play(seed, month, past, drawing, out, first, last):  # type: ignore[no-untyped-def]
     """What customers have at the end, that capped at the opening, and how many there are: added to
-    `out`, `float64[segment, 3, draw]`. A draw is a function of seed, month and its number alone.
+    `out`, `float64[segment, 3, draw]`, from one draw to another. A draw is a function of seed,
+    month and its number alone.
     """
     luck, reached = np.empty(LUCKS), np.empty(past.weight.size)
     guide = np.empty(past.weight.size, np.int64)  # by even parts of what is reached: where to look
-    for draw in range(out.shape[2]):
+    for draw in range(first, last):
         key = mix(mix(_U(seed) + GOLDEN * _U(month)) + _DRAW * _U(draw + 1))
         of_money, of_heads = mix(key + _MONEY), mix(key + _HEADS)
         for j in range(LUCKS):
@@ -422,7 +451,7 @@ def _play(seed, month, past, drawing, segment, out):  # type: ignore[no-untyped-
 
         for pool in range(past.pools.size - 1):
             lo, hi = past.pools[pool], past.pools[pool + 1]
-            if lo == hi:  # none such was ever seen: whoever is away stays away
+            if lo == hi:  # nobody who was away ever returned
                 continue
             money, heads, stayed = 0.0, 0.0, 0.0
             for cell in range(lo, hi):
@@ -437,15 +466,19 @@ def _play(seed, month, past, drawing, segment, out):  # type: ignore[no-untyped-
                     guide[lo + part] = cell
                     part += 1
 
+            closing, capped, number = 0.0, 0.0, 0.0
             for i in range(drawing.pools[pool], drawing.pools[pool + 1]):
-                u = uniform(mix(of_money + GOLDEN * _U(i)))
+                bits = mix(of_money + GOLDEN * _U(i))
+                u = uniform(bits)  # of which the last bits are no part
                 cell = guide[lo + np.int64(u * (hi - lo))]
                 while cell < hi - 1 and reached[cell] <= u * money:
                     cell += 1
-                bits = mix(of_money - GOLDEN * _U(i + 1))
-                closing = drawing.scale[i] * past.ratios[cell, bits >> _U(64 - 6)]
-                s = segment[drawing.who[i]]
-                out[s, 0, draw] += closing
-                out[s, 1, draw] += min(closing, drawing.opening[i])
+                amount = drawing.scale[i] * past.ratios[cell, bits & _U(SHARES - 1)]
+                closing += amount
+                capped += min(amount, drawing.opening[i])
                 if uniform(mix(of_heads + GOLDEN * _U(i))) * heads < stayed:
-                    out[s, 2, draw] += 1.0
+                    number += 1.0
+            s = drawing.segment[pool]
+            out[s, 0, draw] += closing
+            out[s, 1, draw] += capped
+            out[s, 2, draw] += number

@@ -375,9 +375,11 @@ def forecast(
 ) -> None:
     """Where NRR, GRR and logo retention may go in the twelve months to come, and why."""
     from nrrsim.analysis.actuals import Actuals
-    from nrrsim.analysis.forecast import forecast
+    from nrrsim.analysis.forecast import forecast, too_short
 
     ledger, as_of = _read_as_of(sources, form, as_of, quiet)
+    if reason := too_short(ledger, as_of):
+        raise UsageError(f"no forecast: {reason}")
     with _waiting("forecasting", quiet):
         ahead = forecast(Actuals(ledger, as_of), trials, seed, half_life, price_months, prior)
     if not ahead:
@@ -418,8 +420,8 @@ def prior(
         for number, each in enumerate(ledgers):
             try:
                 with as_keys(each.form.is_card):
-                    ledger = each.form.read(each.sources)
-                    shown.append(evidence(ledger, each.company, as_of, each.price_months))
+                    ledger, last = each.form.read(each.sources), as_of or each.as_of
+                    shown.append(evidence(ledger, each.company, last, each.price_months))
             except (DataError, UsageError) as error:
                 wrong.append((each.given, error))
             if advance:

@@ -102,6 +102,18 @@ def test_what_does_not_differ_has_no_part(name):
     assert bridge(a, b).parts[name] == 0
 
 
+@pytest.mark.parametrize("driver", LEVERS)
+def test_a_drivers_group_has_its_uneven_years(driver):
+    """Years that differ in one driver alone are that driver's part, and all of the difference."""
+    b = varied(24)["years that differ, driver by driver"]
+    effects = b.plain()["year_effects"]
+    a = b.with_(year_effects={name: each for name, each in effects.items() if name != driver})
+    told = bridge(a, b)
+    assert told.parts[driver] == pytest.approx(nr.nrr(nr.expect(b)) - nr.nrr(nr.expect(a)))
+    assert abs(told.parts[driver]) > 1e-6
+    assert all(told.parts[name] == 0 for name in LEVER_GROUPS if name != driver)
+
+
 def test_segment_mix_alone():
     """SMB at 97 % and enterprise at 118 %:
     103.3 % at 70:30, 111.7 % at 30:70, and all of it is mix.

@@ -1,7 +1,5 @@
 """Customers' own past: against closed forms, a prototype of its own, and ledgers made to mislead it."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -173,12 +171,12 @@ def test_what_comes_later_changes_no_bit():
         )
 
 
-def test_the_same_seed_gives_the_same_bits_on_any_thread():
+def test_the_same_seed_gives_the_same_bits_on_any_number_of_threads(monkeypatch):
     ledger = nr.read_ledger(EXAMPLE)
     alone = own_past(ledger, "2025-09", draws=100).quantiles[None]
-    with ThreadPoolExecutor(4) as pool:
-        for each in pool.map(lambda _: own_past(ledger, "2025-09", draws=100), range(4)):
-            assert np.array_equal(each.quantiles[None], alone)
+    for number in (1, 3, 7):
+        monkeypatch.setattr(ratios, "available_threads", lambda number=number: number)
+        assert np.array_equal(own_past(ledger, "2025-09", draws=100).quantiles[None], alone)
     assert not np.array_equal(own_past(ledger, "2025-09", draws=100, seed=2).quantiles[None], alone)
 
 
@@ -269,6 +267,20 @@ def test_or_says_why_there_is_none(months, as_of, horizon, told):
         rows += [("late", t, 0 if t == as_of else 5, "one") for t in range(30, as_of + 1)]
     with pytest.raises(nr.UsageError, match=told):
         own_past(ledger_of(rows), month_name(BEGIN + as_of), horizon=horizon, draws=10)
+
+
+def test_a_book_that_is_gone_comes_back_as_it_did_before():
+    """Everybody left three months ago; nobody ever returned, and nobody will."""
+    rows = [(f"c{n}", t, 100, "one") for n in range(50) for t in range(30)]
+    rows += [("other", t, 5, "one") for t in range(22, 34)]
+    found = own_past(ledger_of(rows), month_name(BEGIN + 32), horizon=3, draws=100)
+    assert found.quantiles[None][:, 100] == pytest.approx([1 / 1001, 1 / 1001, 1 / 51], abs=1e-3)
+
+
+@pytest.mark.parametrize("draws", [0, -1])
+def test_no_draws_are_refused(draws):
+    with pytest.raises(nr.UsageError, match="must be 1 at least"):
+        own_past(ledger_of(annual(9, 1, 9)), month_name(BEGIN + 12), draws=draws)
 
 
 # --- ledgers made to mislead ----------------------------------------------------------------------
