@@ -238,7 +238,7 @@ def test_the_example_report(finished):
             "The 391 customers of September 2025 had",
             "Churn and contraction cost $7.05M (18.0%)",
             "alone cost 1.5 points",
-            "The largest losses were Veskysse Mutual, Ltd. (left, −1.5 pts), Brannamere",
+            "The largest losses were Veskysse Mutual, Ltd. (left by",
             "the largest gain was Heskysse Works (+1.0 pts)",
             "NRR is 107.5%; by other usual definitions it would be 103.0% (without price)",
             "segment’s own history decides, at least 16% (reactivation, Enterprise)",

@@ -284,6 +284,8 @@ def rare_facts(past, c):
         due=2.0, renewed=1.0, after=3.0, ahead=4, coming=0.0, most=0.0, most_in=""
     )
     yield "quarterly/renewals", (report, renewals)
+    stand = replace(comparison.WhereWeStand.of(c), actual=1.05, start="2026-09")
+    yield "comparison/where_we_stand", (about, stand)
     frontier = comparison.Frontier.of(c)
     yield "comparison/what_it_takes", (about, replace(frontier, met=True, together=None))
     yield "comparison/what_it_takes", (about, replace(frontier, met=False, together=None, ways=()))
@@ -336,13 +338,14 @@ def rare_forecasts(told):
     assumed, fan = forecast.Assumptions.of(told), forecast.Fan.of(told)
     yield (
         "forecast/assumptions",
-        (about, replace(assumed, yearly=(), segments=9, listed=8, swings=())),
+        (about, replace(assumed, yearly=(), segments=9, listed=8, swings=(), own_least=None)),
     )
     yield (
         "forecast/assumptions",
         (about, replace(assumed, monthly=(), swings=(forecast.Swing("churn", "−23% to +27%"),))),
     )
-    yield "forecast/assumptions", (about, replace(assumed, yearly=("A",), monthly=()))
+    one = replace(assumed, yearly=("A",), monthly=(), has_others=False)
+    yield "forecast/assumptions", (about, one)
     rises = (forecast.Rises("January", ()), forecast.Rises("July", ("A", "B")))
     season = forecast.Season("July", 2.2, "January", 0.5)
     yield "forecast/assumptions", (about, replace(assumed, rises=rises, season=season))
@@ -409,6 +412,19 @@ def rare_plans():
     yield "plan/figures", (about, plan.Figures("arr", 0.0, 5.0, 5.0, None, False))
     yield "plan/figures", (about, plan.Figures("arr", 5.0, 5.0, 0.0, 0.0, False))
     yield "plan/figures", (about, plan.Figures("nrr", 1.1, 1.0, -0.1, -0.09, False))
+
+
+def test_the_years_largest_losses_are_named_with_the_month_they_left_by(tmp_path):
+    """Also who left before the last quarter; up to two more who cost half as much as the largest."""
+    rows = [
+        f"{name},{month},{100 if month < until else 0}"
+        for month in months("2024-12", 13)
+        for name, until in (("A", "2025-03"), ("B", "2025-12"), ("C", "2026-01"), ("D", "2026-01"))
+    ]
+    rows += ["E,2024-12,100", "E,2025-12,60", "F,2024-12,10", "G,2024-12,90", "G,2025-12,130"]
+    said = said_of(history(tmp_path, rows, "2025-12"), "bottom_line").replace("\\", "")
+    losses = "A (left by March 2025, −16.7 pts) and B (left by December 2025, −16.7 pts)"
+    assert f"The largest losses were {losses}; the largest gain was G (+6.7 pts)." in said
 
 
 def test_page_1_adds_up_its_movements_whatever_the_definition_leaves_out(tmp_path):

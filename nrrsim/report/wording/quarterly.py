@@ -194,11 +194,12 @@ def _ten(frame: pd.DataFrame) -> Any:
 
 @dataclass(frozen=True)
 class Largest:
-    """The customer whose revenue moved NRR most, by how much, and whether it left."""
+    """A customer whose revenue moved NRR most, by how much, and whether it left: by which month."""
 
     name: str
     effect: float
     lost: bool
+    left_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -226,14 +227,23 @@ def moved_most(past: Actuals) -> tuple[Largest | None, tuple[Largest, ...]]:
     """Who added most to NRR over the window; and who cost it most, with up to two more who cost at
     least half as much. Those alone who moved it by what is printed.
     """
-    found = [
-        Largest(row["customer"], float(row["contribution"]), not row["closing"] > 0)
-        for _, row in movers(past, 3).iterrows()
-        if abs(row["contribution"]) >= SMALL
-    ]
+    found = []
+    for _, row in movers(past, 3).iterrows():
+        effect, lost = float(row["contribution"]), not row["closing"] > 0
+        if abs(effect) >= SMALL:
+            left_by = _left_by(row["customer"], past) if lost else None
+            found.append(Largest(row["customer"], effect, lost, left_by))
     losses = [each for each in found if each.effect < 0]
     named = tuple(each for each in losses if each.effect <= losses[0].effect / 2)
     return next((each for each in found if each.effect > 0), None), named
+
+
+def _left_by(customer: str, past: Actuals) -> str:
+    """The first month without one who left."""
+    rows = past.ledger.entries.frame
+    rows = rows[(rows["customer"] == customer) & (rows["arr"] > 0)]
+    known = rows["month"][rows["month"] <= parse_month(past.as_of, "as_of")]
+    return month_of(int(known.max()) + past.ledger.step)
 
 
 # --- facts -------------------------------------------------------------------------------------
