@@ -21,7 +21,6 @@ from nrrsim.scenario.beliefs import beta_of
 
 LEDGERS = int(os.environ.get("NRRSIM_LEDGERS", "40"))  # `make bench` takes 200
 EXAMPLE = ROOT / "nrrsim" / "data" / "meridian.csv"
-UNEVEN = as_prior(None).uneven
 BEGIN, MONTHS = parse_month("2022-12", "month"), 37
 UNEVEN = as_prior(None).year_effects.model_dump()
 DRIVERS = ("churn", "contraction", "adoption", "price", "reactivation")
