@@ -188,6 +188,11 @@ def backtest(
         rows += _forecast(ledger, origin, trials, seed, calibrating, happened)
         if progress:
             progress(number + 1)
+    if not rows:
+        raise UsageError(
+            f"nothing can be tested: from {found[0]} to {found[-1]} a forecast was never possible,"
+            " as nobody was there then or a year before"
+        )
     return Backtest(pd.DataFrame(rows), ledger.step, trials, ledger.calendar)
 
 
@@ -271,7 +276,10 @@ def _forecast(
         (measure, None if segment == WHOLE else segment): values
         for (measure, segment), values in drawn.items()
     }
-    mixture = mixed(ledger, origin, model, horizon=HORIZON, draws=trials, seed=seed)
+    try:
+        mixture = mixed(ledger, origin, model, horizon=HORIZON, draws=trials, seed=seed)
+    except UsageError:  # nobody was there a year before: nothing would have been published
+        return []
     outcome = happened(shift(origin, HORIZON))
 
     # a segment that is the whole book is no row of its own

@@ -72,7 +72,7 @@ class Calibration:
         for each in self.learnt:
             size = None if each.size is None else dict(zip(("mean", "sd"), each.size, strict=True))
             low, high = _belief(each).quantile(np.array([-Z90, Z90]), share=True).tolist()
-            figures = {
+            figures: dict[str, Any] = {
                 "events": each.events,
                 "chances": each.chances,
                 "mean": each.mean,
@@ -80,10 +80,12 @@ class Calibration:
                 "p05": low,
                 "p95": high,
             }
-            drivers.setdefault(each.driver, {})[each.segment] = figures | {
-                "size": size,
-                "misfit": each.misfit,
-            }
+            figures |= {"size": size, "misfit": each.misfit}
+            # when in the year it acts; a segment that is no more has no entry
+            entry = getattr(self.scenario.drivers, each.driver).get(each.segment)
+            if (when := {"price": "month", "churn": "season"}.get(each.driver)) is not None:
+                figures[when] = getattr(entry, when, None)
+            drivers.setdefault(each.driver, {})[each.segment] = figures
         term = self.scenario.plain()["book"]["term"]
         uneven = {name: _uneven(beta) for name, beta in self.scenario.year_effects.items()}
         learnt = {"years": self.years, "term": term, "drivers": drivers, "year_effects": uneven}

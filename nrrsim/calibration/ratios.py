@@ -227,6 +227,11 @@ class Pairs:
                 f" the earliest is of {earliest}"
             )
         segment, scale, kinds, ratio, back, unit = map(np.concatenate, zip(*parts, strict=True))
+        if not len(ratio):
+            raise UsageError(
+                f"as_of: nobody was there a year before {in_words(month_name(origin))}, so there is"
+                " nothing to learn from"
+            )
         return cls(segment, scale, kinds, ratio, back, np.unique(unit, return_inverse=True)[1])
 
 
@@ -339,7 +344,9 @@ class PastYears:
         """
         place = self._place(group)
         place = place if np.isfinite(self.figures[:: self.a_year, place, 0]).any() else 0
-        years, chance = (each[:: self.a_year, place] for each in (self.figures, self.chance))
+        # where nobody was there whole years before, any year that is known says more than none
+        apart = self.a_year if np.isfinite(self.figures[:: self.a_year, place, 0]).any() else 1
+        years, chance = (each[::apart, place] for each in (self.figures, self.chance))
         is_known = np.isfinite(years[:, 0])
         # where all customers were alike there is no luck, and years that are equal would be certain
         years, chance = years[is_known], np.maximum(chance[is_known], 1e-8)

@@ -420,8 +420,8 @@ def prior(
         for number, each in enumerate(ledgers):
             try:
                 with as_keys(each.form.is_card):
-                    ledger = each.form.read(each.sources)
-                    shown.append(evidence(ledger, each.company, as_of, each.price_months))
+                    ledger, last = each.form.read(each.sources), as_of or each.as_of
+                    shown.append(evidence(ledger, each.company, last, each.price_months))
             except (DataError, UsageError) as error:
                 wrong.append((each.given, error))
             if advance:

@@ -262,13 +262,14 @@ def card_among(sources: Sequence[str]) -> Card | None:
 class CompanyLedger:
     """One of several companies' ledgers: what the company is called, its files, how to read them.
 
-    given : what was typed, or found in a folder that was. price_months : as its card says.
+    given : what was typed, or found in a folder that was. as_of, price_months : as its card says.
     """
 
     given: str
     company: str
     sources: list[str]
     form: LedgerForm
+    as_of: str | None = None
     price_months: Sequence[str] = ()
 
 
@@ -285,9 +286,10 @@ def companies_of(given: Sequence[str], form: LedgerForm) -> list[CompanyLedger]:
     for each in given:
         if card := card_among([each]):
             own = _with_typed(form_of(card), form, typed)
-            company = str(card.parameters.get("company") or card.name)
-            months = card.parameters.get("price_months") or ()
-            found.append(CompanyLedger(each, company, card.sources, own, months))
+            says = card.parameters
+            company, months = says.get("company") or card.name, says.get("price_months") or ()
+            about = (str(company), card.sources, own, says.get("as_of"), months)
+            found.append(CompanyLedger(each, *about))
             continue
         # a pattern is the files of one company
         for path in map(str, matching(each)) if Path(each).is_dir() else [each]:

@@ -321,9 +321,11 @@ def backtest_lines(answer: Mapping[str, Any]) -> list[str]:
     """What `nrrsim backtest` prints for people."""
     origins, titles = answer["origins"], {"whole": "The whole book", "segments": "Each segment"}
     parts = {title: answer[of] for of, title in titles.items() if answer[of]["nrr"]["n"]}
+    begin, end = month_name(origins[0]), month_name(origins[-1])
+    made = f"made in {end}" if begin == end else f"made from {begin} to {end}"
     lines = [
-        f"{counted(len(origins), 'twelve-month forecast')}, made from {month_name(origins[0])} to"
-        f" {month_name(origins[-1])}, {counted(answer['trials'], 'trial')} each"
+        f"{counted(len(origins), 'twelve-month forecast')}, {made},"
+        f" {counted(answer['trials'], 'trial')} each"
     ]
     heads = ("Outcomes", "Years", "In 50%", "In 80%", "In 90%", "80% range")
     for title, measures in parts.items():
@@ -345,8 +347,8 @@ def backtest_lines(answer: Mapping[str, Any]) -> list[str]:
         "",
         "Years: independent ones (forecasts share months). In 50%: outcomes inside the 50% range.",
         "80% range: its average width. Average error: CRPS, of ranges: position and width count.",
-        "Forecast: customers' own past and past figures; logo retention of the whole book:"
-        " customers' own past and the model of drivers.",
+        "Forecast: customers' own past and past figures (the whole book's logo retention: and the"
+        " model of drivers).",
         "Past figures, last year's figure and the mean of past years are naive forecasts.",
         *_what_it_proves(answer),
     ]
@@ -361,11 +363,11 @@ def _what_it_proves(answer: Mapping[str, Any]) -> list[str]:
         lines.append(f"{number}: too {'little' if one else 'few'} to judge.")
     if not answer["recurs"]:
         off, naive = _size(whole["ingredients"]["model"]), _size(whole["rules"]["mean"])
-        lines.append(
-            f"Revenue does not recur as the model of drivers assumes: its NRR was off by {off} on"
-            f" average, the mean of past years by {naive}. The forecast stands; what moving a"
-            " driver would bring is not known."
-        )
+        lines += [
+            f"NRR by the model of drivers was off by {off} on average, by the mean of past years by"
+            f" {naive}.",
+            DOES_NOT_RECUR,
+        ]
     return lines
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,6 @@ from nrrsim.ledger.reading import OPTIONS, Reading
 from nrrsim.messages import as_whole, not_a_number, of_percent
 from nrrsim.months import Calendar
 from nrrsim.notation import label
-from nrrsim.scenario.scenario import examples, is_scenario, read_scenario
 from nrrsim.yamlfile import read_yaml
 
 NESTED = ("scenarios", "multiples", "price_months")
@@ -113,9 +112,11 @@ class Card:
             item for value in values for item in (value if isinstance(value, list) else [value])
         )
         named = [text for text in each if isinstance(text, str) and text]
+        if not (said := known.get(COMMENTARY)):
+            return named
         from nrrsim.report.wording.commentary import files_of
 
-        return [*named, *files_of(known.get(COMMENTARY) or {})]
+        return [*named, *files_of(said)]
 
 
 def read_card(
@@ -127,7 +128,7 @@ def read_card(
         card is to say what its ledger is: nothing else is missing then, not even a notebook.
     """
     file, document = Path(path), read_yaml(path, "run card")
-    alone = not of_ledger and is_scenario(document.values)
+    alone = not of_ledger and _is_scenario(document.values)
     card, over = {**(of_scenario(file) if alone else document.values), **(over or {})}, over or {}
 
     def place(key: str) -> str:
@@ -194,11 +195,22 @@ def read_card(
     return Card(file, notebook, given, defaults, paths, wording)
 
 
+def _is_scenario(values: Collection[str]) -> bool:
+    """Whether a file in a card's place is a scenario's; one that names a notebook is a card."""
+    if "notebook" in values:  # said here, so that most cards need no scenarios
+        return False
+    from nrrsim.scenario.scenario import is_scenario
+
+    return is_scenario(values)
+
+
 def of_scenario(file: Path) -> dict[str, Any]:
     """What a card says for the report of a scenario's file alone, and what is known for it.
 
     Raises UsageError with all that is wrong with the scenario.
     """
+    from nrrsim.scenario.scenario import read_scenario
+
     scenario = read_scenario(file)
     known = {
         "title": scenario.title or label(file.stem),
@@ -215,6 +227,8 @@ def workspace_of(scenario: Path) -> Path:
     It is the one above `params/` or `scenarios/` that the file lies in, else the file's own; of an
     example that comes with nrrsim it is this one.
     """
+    from nrrsim.scenario.scenario import examples
+
     if scenario.resolve() in map(Path.resolve, examples().values()):
         return Path()
     folder = Path(os.path.normpath(scenario.parent))

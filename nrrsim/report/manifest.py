@@ -140,12 +140,16 @@ def _inputs(card: Card) -> list[Path]:
     company's own templates.
     """
     from nrrsim.ledger.sources import matching
-    from nrrsim.scenario.scenario import files_of
 
     named = [path for name in card.named for path in matching(str(card.path.parent / name))]
     inputs = set(card.wording)
     for path in filter(Path.is_file, named):
-        inputs |= set(files_of(path)) if path.suffix in (".yaml", ".yml") else {path}
+        if path.suffix in (".yaml", ".yml"):
+            from nrrsim.scenario.scenario import files_of
+
+            inputs |= set(files_of(path))
+        else:
+            inputs.add(path)
     return sorted(inputs)
 
 

@@ -13,18 +13,20 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from nrrsim.analysis.actuals import Actuals
-from nrrsim.analysis.since import FIGURES, YEAR, Published, book_of, keyed
 from nrrsim.errors import UsageError
 from nrrsim.files import sha256, write_parquet
 from nrrsim.months import month_name, parse_month, shift
 from nrrsim.report.audience import INVESTOR
 from nrrsim.report.card import Card
 from nrrsim.report.manifest import MANIFEST, is_intact
+
+if TYPE_CHECKING:  # the command that reads manifests computes nothing: what does takes a while
+    from nrrsim.analysis.actuals import Actuals
+    from nrrsim.analysis.since import Published
 
 BOOK = "published.parquet"
 BEFORE = "before"  # in a report's folder: what the one whose place it took published
@@ -34,7 +36,9 @@ REMEDY = (
     "put back the one that was made, or say which report to compare with: previous: FOLDER|none"
 )
 # What is taken over of a report's numbers; manifests made before `published` have most of them.
+FIGURES = ("nrr", "grr", "logo", "company_closing")  # as the analysis judges them, not loaded here
 KEPT = (*FIGURES, "customers", "opening", "closing", "segments", "terms", "rates")
+YEAR = 12
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,8 @@ class Report:
 
     def published(self) -> Published:
         """What it published; raises UsageError where it is no longer what it was."""
+        from nrrsim.analysis.since import Published
+
         if not is_intact(self.manifest):
             raise _damaged(self.folder / MANIFEST, "was changed after it was written")
         digest, file = self.manifest["outputs"].get(BOOK), self.folder / BOOK
@@ -93,6 +99,8 @@ def publish(past: Actuals, company: str) -> None:
     """
     folder = os.environ.get(PLACE)
     if folder:
+        from nrrsim.analysis.since import book_of, keyed
+
         book = keyed(book_of(past.ledger, past.as_of, past.start), past.ledger, company)
         # by key: the order of names would tell of them
         rows = book.sort_values(["customer", "month"], ignore_index=True)

@@ -47,10 +47,6 @@ from nrrsim.report.published import (
     quarters_with,
     report_before,
 )
-from nrrsim.report.tables import FRONT
-from nrrsim.report.wording.labels import joined
-from nrrsim.report.wording.since import restated_lines
-from nrrsim.scenario.scenario import stated_in
 
 FORMATS = ("pdf", "html", "xlsx")
 log = logging.getLogger("nrrsim")
@@ -151,6 +147,9 @@ def _check_target(card: Card) -> None:
     """
     if card.notebook.stem != OF_SCENARIOS or "target" in card.parameters:
         return
+    from nrrsim.report.wording.labels import joined
+    from nrrsim.scenario.scenario import stated_in
+
     said = card.parameters["scenarios"]
     named = [str(each) for each in (said if isinstance(said, list) else [said])][:2]
     stated = [stated_in(card.path.parent / each).get("target") for each in named]
@@ -174,6 +173,8 @@ def _for_its_readers(card: Card) -> Card:
     cells = for_audience(nbformat.read(card.notebook, as_version=4), card.audience).cells
     shown = commented(cell.source for cell in cells)
     if unseen := [section for section in said if section not in shown]:
+        from nrrsim.report.wording.labels import joined
+
         what, whom = f"{COMMENTARY} on {joined(unseen)}", f"audience {card.audience}"
         log.info("note: %s: %s is left out: for %s there is no such section", card.path, what, whom)
     kept = {section: text for section, text in said.items() if section in shown}
@@ -191,6 +192,7 @@ def _warn_of_names(card: Card) -> None:
         return
     from nrrsim.ledger.ledger import read_ledger
     from nrrsim.report.wording.commentary import named
+    from nrrsim.report.wording.labels import joined
 
     with as_keys():
         ledger = read_ledger(*card.sources, **card.form)
@@ -237,6 +239,10 @@ def _say_what_it_is_compared_with(card: Card, before: Report | None, final: Path
 
 def _warn_of_restated(card: Card, numbers: Mapping[str, Any]) -> None:
     """Say which figures of the report before would be printed otherwise today."""
+    if not (numbers.get("before") or {}).get("restated"):
+        return
+    from nrrsim.report.wording.since import restated_lines
+
     for line in restated_lines(numbers):
         log.warning("warning: %s: %s", card.path, line)
 
@@ -404,6 +410,8 @@ def _front_matter(notebook: Any, card: Card) -> None:
     yaml.width = 1000
 
     front = yaml.load(notebook.cells[0].source.strip().strip("-"))
+    from nrrsim.report.tables import FRONT
+
     known = {**card.defaults, **card.parameters, **left(notebook.cells, FRONT)}
     for key in ("title", "subtitle", "company", "confidentiality"):
         if known.get(key):

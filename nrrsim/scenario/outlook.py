@@ -1,5 +1,4 @@
-"""The quantiles of a published forecast in, the map that takes a scenario's own results onto them
-out; never draws, and never learns from a ledger.
+"""A published forecast in, the map that takes a scenario's own results onto it out; never draws.
 
 What drives a year (the scenario's drivers) and how far a year may turn out (the forecast) are known
 from different evidence. A calibrated scenario states both: where its own results lie, and where the

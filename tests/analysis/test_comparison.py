@@ -17,11 +17,12 @@ from nrrsim.analysis.bridge import bridge
 from nrrsim.analysis.frontier import all_together, chance, frontier, needed, with_factors
 from nrrsim.analysis.paired import paired
 from nrrsim.analysis.programmes import programmes
+from nrrsim.cli.text import frontier_lines
 from nrrsim.engine.switched import expected_closing
 from nrrsim.report.charts import outlook, retention, style
 from nrrsim.report.manifest import verify
 from nrrsim.report.run import run_card
-from nrrsim.report.wording import columns, comparison
+from nrrsim.report.wording import columns, comparison, labels
 
 SCENARIOS = ROOT / "params" / "scenarios"
 CARD = ROOT / "params" / "105-vs-128.yaml"
@@ -129,6 +130,11 @@ def test_what_is_needed_stands_beside_what_is_published():
     assert told["levers"]["price"]["uplift"] == pytest.approx(
         0.04 * told["levers"]["price"]["factor"]
     )
+    lines = frontier_lines(told)
+    assert "for 110.0% (in the upper quarter of published surveys) on average" in lines[0]
+    said = f"{labels.STANDINGS[churn['standing']]} of published surveys"
+    assert next(line for line in lines if line.startswith("Churn")).endswith(said)
+    assert not any(re.search(r"\bp\d\d\b", line) for line in lines)
     longer = needed(without.with_(months=24), 1.10)
     assert longer["standing"] is None  # surveys are of twelve months
 
@@ -379,10 +385,9 @@ def test_names_are_literal(tmp_path):
 
 
 def test_the_first_page_answers_the_three_questions(tmp_path):
-    """The shipped card: PDF and HTML, three scenarios, sealed;
-    what is extended is among its inputs.
-    """
-    folder = run_card(CARD, out=tmp_path, engine="embedded")
+    """The shipped card: three scenarios, sealed; what is extended is among its inputs."""
+    over = {"trials": 2_000}
+    folder = run_card(CARD, out=tmp_path, to=("pdf",), engine="embedded", over=over)
     text = squeezed(text_of(folder / "report.pdf"))
     first = text[: text.index("Scenarios")]
     for said in (

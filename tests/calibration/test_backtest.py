@@ -193,6 +193,27 @@ def test_a_young_company_has_evidence_and_is_told_how_little(tmp_path):
     assert "One independent year: too little to judge." in backtest_lines(told)
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_from_where_nobody_was_there_nothing_is_forecast(tmp_path):
+    """A contract of one month, and two after nearly two years: from January 2025 no pair of months
+    a year apart is known, from December 2024 one.
+    """
+
+    def back_test(*contracts: str) -> Backtest:
+        rows = "\n".join(["customer,start,end,mrr", *contracts])
+        (tmp_path / "contracts.csv").write_text(rows)
+        ledger = nr.read_ledger(tmp_path / "contracts.csv", period_end="inclusive", until="2026-12")
+        return backtest(ledger, every=1, trials=20)
+
+    early = "a,2022-12-01,2022-12-31,100"
+    later = ("b,2024-10-01,2026-12-31,100", "c,2024-10-01,2025-12-31,100")
+    found = set(back_test(early, *later).frame["origin"])
+    assert {"2024-12", "2025-10", "2025-12"} <= found
+    assert not {"2025-01", "2025-02"} & found
+    with pytest.raises(nr.UsageError, match="nothing can be tested: from 2024-12 to 2025-12"):
+        back_test(early, "b,2026-03-01,2026-12-31,100")
+
+
 # --- what is said of them -------------------------------------------------------------------------
 
 
@@ -237,7 +258,7 @@ def test_revenue_does_not_recur_where_the_model_is_clearly_worse(
     told = scored(number, every, model=model, mean_off=mean)
     assert told.recurs == recurs == told.told()["recurs"] == told.record()["backtest"]["recurs"]
     lines = "\n".join(backtest_lines(told.told()))
-    assert ("Revenue does not recur" in lines) != recurs
+    assert ("does not recur" in lines) != recurs
     assert ("Revenue does not recur" in said_of(told, "backtest")) != recurs
     assert unlike_a_board(lines) == unlike_a_board(said_of(told, "backtest")) == []
 
@@ -324,7 +345,7 @@ def test_whether_a_real_ledger_recurs_is_said_at_each_date(name):
 @pytest.mark.parametrize("segments", [False, True])
 @pytest.mark.parametrize("measure", ["nrr", "grr"])
 def test_80_percent_ranges_hold_what_they_say(measure, segments):
-    """Over the ledgers, each once; and of the example each of eight, as its years are alike."""
+    """Over the ledgers, each once; and of the example all eight, as its years are alike."""
     rows = [judged(name).summary(segments).set_index("measure").loc[measure] for name in REAL]
     assert 0.7 <= np.mean([row["cover80"] for row in rows]) <= 0.9
     if not segments:
@@ -467,7 +488,8 @@ def test_influence_is_leaving_one_out(example):
 
 
 def test_the_back_tests_report(tmp_path):
-    folder = run_card(ROOT / "params" / "backtest.yaml", out=tmp_path, engine="embedded")
+    card, over = ROOT / "params" / "backtest.yaml", {"trials": 400}
+    folder = run_card(card, out=tmp_path, to=("pdf",), engine="embedded", over=over)
     assert unlike_a_board(text_of(folder / "report.pdf")) == []
     text = squeezed(text_of(folder / "report.pdf"))
     for said in (
@@ -536,17 +558,24 @@ def test_calibrate_and_backtest_on_the_command_line(tmp_path, capsys):
         ),
         (("backtest", str(EXAMPLE), "--to", "2025-06"), "needs 37 months"),
         (("backtest", str(EXAMPLE), "--every", "0"), "every"),
+        (("backtest", str(EXAMPLE), "--first", "11"), "first: a forecast learns from 12 months"),
+        (("backtest", str(EXAMPLE), "--first", "early"), "first: 'early' is not a month"),
     ):
         code, _, err = run(*words)
         assert code in (2, 3), words
         assert said in err, err
         assert "Traceback" not in err
     assert own.read_text() == "title: mine\n"
-    code, told, _ = run("backtest", str(EXAMPLE), "--trials", "100", "--quiet")
-    assert code == 0
-    assert told.startswith(
-        "4 twelve-month forecasts, made from December 2024 to September 2025, 100 trials each"
-    )
+    card = tmp_path / "card.yaml"
+    card.write_text(f"notebook: backtest\nledger: {EXAMPLE}\nfirst: 12\nevery: 12\n")
+    for words, said in (
+        ((EXAMPLE,), "4 twelve-month forecasts, made from December 2024 to September 2025, 100"),
+        ((card,), "2 twelve-month forecasts, made from September 2024 to September 2025"),
+        ((card, "--first", "24"), "1 twelve-month forecast, made in September 2025, 100 trials"),
+        ((EXAMPLE, "--first", "2025-06"), "2 twelve-month forecasts, made from June 2025 to"),
+    ):
+        code, told, _ = run("backtest", *map(str, words), "--trials", "100", "--quiet")
+        assert (code, told.startswith(said)) == (0, True), told
 
 
 # --- what an independent review found -------------------------------------------------------------

@@ -217,7 +217,10 @@ def test_the_last_month_is_what_is_meant(run, command):
     assert run(command, str(MERIDIAN), "--json", "--quiet") == (0, typed, "")
 
 
-@pytest.mark.parametrize(("year_end", "month"), [("12", "2025-06"), ("01", "2025-07")])
+@pytest.mark.parametrize(
+    ("year_end", "month"),
+    [pytest.param("12", "2025-06", marks=pytest.mark.slow), ("01", "2025-07")],
+)
 def test_the_latest_quarter_of_a_ledger(card, tmp_path, caplog, year_end, month):
     rows = "\n".join(f"A,20{year}-{m:02d},5" for year in (24, 25) for m in range(1, 13))
     (tmp_path / "ledger.csv").write_text("customer,month,mrr\n" + rows.partition("A,2025-09")[0])

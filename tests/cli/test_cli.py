@@ -209,6 +209,20 @@ def test_version_starts_quickly_and_loads_nothing_heavy():
     assert out.splitlines() == ["nrrsim 0.1.0", "[]"]
 
 
+def test_a_report_s_own_process_loads_nothing_that_computes():
+    # the kernel does: here it would be loaded a second time, for each report
+    code = (
+        "import sys, nrrsim.report.run, nrrsim.report.pages.render, nrrsim.report.charts.picture\n"
+    )
+    code += (
+        "print([name for name in ('xarray', 'numba', 'altair', 'jinja2') if name in sys.modules])"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert out == "[]\n"
+
+
 def test_what_nobody_expects_is_one_line(run, monkeypatch):
     monkeypatch.setattr("nrrsim.ledger.ledger.read_ledger", lambda *a, **k: 1 / 0)
     code, _, err = run("check", MERIDIAN)

@@ -53,7 +53,10 @@ class Book:
         assert not re.search(r"¥[\d,]+\.\d+(?![\dKMBT])", text)
 
 
-@pytest.fixture(scope="module", params=[("EUR", "€"), ("JPY", "¥"), ("", "")])
+EURO, YEN, NONE = ("EUR", "€"), ("JPY", "¥"), ("", "")
+
+
+@pytest.fixture(scope="module", params=[EURO, YEN, NONE])
 def book(request, tmp_path_factory) -> Book:
     currency, sign = request.param
     home = tmp_path_factory.mktemp(currency or "none")
@@ -153,31 +156,42 @@ def test_two_currencies_are_not_compared(book):
         comparable(learnt, dollars)
 
 
-def test_reports(book):
+@pytest.mark.parametrize(
+    ("book", "name"),
+    [
+        # by day each of the two, in a currency and in none
+        pytest.param(EURO, "past", marks=pytest.mark.slow),
+        (EURO, "ahead"),
+        (YEN, "past"),
+        (NONE, "past"),
+        pytest.param(NONE, "ahead", marks=pytest.mark.slow),
+    ],
+    indirect=["book"],
+)
+def test_reports(book, name):
     title = "company: Birch AG\n"
     (book.home / "past.yaml").write_text(f"{title}ledger: ledger.csv\nas_of: 2024-12\ntrials: 0\n"
                                          "notebook: quarterly_report\n")  # fmt: skip
     (book.home / "ahead.yaml").write_text(f"{title}notebook: scenario_comparison\ntrials: 200\n"
         "as_of: 2024-12\ntarget: 105%\nscenarios: [learnt.yaml, plan.yaml]\n")  # fmt: skip
-    reports = [("past", "states no currency"), ("ahead", "state no common currency")]
-    for name, unstated in reports[: 1 if book.currency == "JPY" else 2]:
-        folder = run_card(book.home / f"{name}.yaml", to=("pdf", "xlsx"), engine="embedded", out=book.home / "reports")  # fmt: skip
-        pages = [
-            each.get_textpage().get_text_range()
-            for each in pypdfium2.PdfDocument(folder / "report.pdf")
-        ]
-        text = " ".join(" ".join(pages).split())
-        book.check(text)
-        assert (unstated in text) is (not book.currency)
-        workbook = CalamineWorkbook.from_path(folder / "report.xlsx")
-        cells = [
-            str(cell)
-            for name in workbook.sheet_names
-            for row in workbook.get_sheet_by_name(name).to_python()
-            for cell in row
-        ]
-        assert "USD" not in " ".join(cells)
-        assert not re.search(r"\$\d", " ".join(cells))
+    unstated = {"past": "states no currency", "ahead": "state no common currency"}[name]
+    folder = run_card(book.home / f"{name}.yaml", to=("pdf", "xlsx"), engine="embedded", out=book.home / "reports")  # fmt: skip
+    pages = [
+        each.get_textpage().get_text_range()
+        for each in pypdfium2.PdfDocument(folder / "report.pdf")
+    ]
+    text = " ".join(" ".join(pages).split())
+    book.check(text)
+    assert (unstated in text) is (not book.currency)
+    workbook = CalamineWorkbook.from_path(folder / "report.xlsx")
+    cells = [
+        str(cell)
+        for name in workbook.sheet_names
+        for row in workbook.get_sheet_by_name(name).to_python()
+        for cell in row
+    ]
+    assert "USD" not in " ".join(cells)
+    assert not re.search(r"\$\d", " ".join(cells))
 
 
 @pytest.mark.parametrize(

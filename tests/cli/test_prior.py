@@ -61,10 +61,11 @@ def test_a_run_card_says_how_its_ledger_is_read(run, portfolio, card):
     ours = portfolio / "acme.csv"
     ours.write_text(ours.read_text().replace("customer,", "Account,").replace(",mrr", ",Fee"))
     said = card(
-        "ledger: ../portfolio/acme.csv\ncolumns: {customer: Account, mrr: Fee}\ncompany: Acme Ltd\n"
+        "ledger: ../portfolio/acme.csv\ncolumns: {customer: Account, mrr: Fee}\nas_of: 2025-09\ncompany: Acme Ltd\n"
     )
     told = json.loads(run("prior", said, portfolio / "meridian.csv", "--json")[1])
     assert [each["company"] for each in told["ledgers"]] == ["Acme Ltd", "meridian"]
+    assert [each["to"] for each in told["ledgers"]] == ["2025-09", "2025-06"]
     typed = ("--column", "customer=Account", "--column", "mrr=Fee")
     assert run("prior", ours, *typed, "--json")[0] == 0
 

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from conftest import fewer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -137,6 +138,7 @@ def periods(draw):
     ]
 
 
+@fewer
 @given(
     periods(), st.one_of(st.none(), st.dates(datetime.date(2024, 2, 1), datetime.date(2028, 2, 1)))
 )

@@ -13,11 +13,13 @@ import pytest
 from conftest import ROOT, squeezed, text_of
 
 import nrrsim as nr
+from nrrsim.analysis.since import FIGURES as JUDGED
+from nrrsim.analysis.since import YEAR as FORECAST_YEAR
 from nrrsim.analysis.since import key_of
 from nrrsim.months import shift
 from nrrsim.report.card import read_card
 from nrrsim.report.manifest import verify
-from nrrsim.report.published import BEFORE, BOOK, published, report_before
+from nrrsim.report.published import BEFORE, BOOK, FIGURES, YEAR, published, report_before
 from nrrsim.report.run import run_card
 
 COMPANY = "Alder Holdings"
@@ -108,6 +110,10 @@ def run(folder, name: str, as_of: str, **more):
     """The report's folder and its manifest."""
     made = run_card(card(folder, name, as_of, **more), out=folder / "reports", to=())
     return made, json.loads((made / "manifest.json").read_text())
+
+
+def test_what_is_kept_is_what_the_next_report_judges():
+    assert (FIGURES, YEAR) == (JUDGED, FORECAST_YEAR)
 
 
 def test_a_report_keeps_its_customer_months_by_key(place):
@@ -423,8 +429,8 @@ def test_the_pdf_says_what_was_restated_and_what_changed(place):
     assert verify(made)
 
 
-def test_the_pdf_says_of_other_rates_and_of_other_terms(place):
-    """Two more kinds: the published window's rates are others today, or the report's own terms are."""
+def test_the_pdf_says_of_other_rates(place):
+    """One more kind: the published window's rates are others today."""
     shutil.copy(ROOT / "notebooks" / "quarterly_report.ipynb", place / "report.ipynb")
     rows = [(*each, "EUR" if each[0] < "C" else "USD") for each in ROWS]
     frame = pd.DataFrame(rows, columns=["customer", "month", "arr", "segment", "currency"])
@@ -448,6 +454,12 @@ def test_the_pdf_says_of_other_rates_and_of_other_terms(place):
     for words in ("Restated. Q2 2026 now has", "2 customers in EUR", "Other exchange rates"):
         assert squeezed(words) in told, words
 
+
+@pytest.mark.slow  # by day test_since.py says which terms are others, and test_wording.py the sentence
+def test_the_pdf_says_which_terms_are_others(place):
+    shutil.copy(ROOT / "notebooks" / "quarterly_report.ipynb", place / "report.ipynb")
+    more = {"notebook": "report", "trials": 0, "currency": "EUR"}
+    run(place, "q2", "2026-06", **more)
     flow = card(place, "q3-flow", "2026-09", **more, definition="flow", previous="reports/q2")
     made = run_card(flow, out=place / "reports", to=("pdf",), engine="embedded")
     told = squeezed(text_of(made / "report.pdf"))

@@ -300,6 +300,7 @@ def test_the_manifest_ties_to_the_command(finished):
     assert '"/' not in (finished / "manifest.json").read_text()
 
 
+@pytest.mark.slow  # by day test_wheel.py has it, of another place and installation
 def test_the_same_inputs_give_the_same_bytes(finished, tmp_path):
     again = run_card(
         CARD, out=tmp_path / "elsewhere", to=("pdf", "html", "xlsx"), engine="embedded"

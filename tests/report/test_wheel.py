@@ -110,7 +110,7 @@ JOB = [
     ("--version", "nrrsim 0."),
     ("check ledger.csv", "no errors: every row was read"),
     ("metrics ledger.csv --as-of 2026-09", "all          107.5%    88.9%"),
-    ("report params/q.yaml --engine embedded", "reports/q/report.pdf"),
+    ("report params/q.yaml --engine embedded --to pdf,html,xlsx", "reports/q/report.pdf"),
     ("verify reports/q", "numbers: as the notebook computed them"),
     ("simulate nrr-105 --trials 100", "Reactive customer success: 100 trials"),
     ("compare nrr-105 nrr-128 --trials 100", "Customer-led growth           128.0%"),
@@ -119,7 +119,7 @@ JOB = [
     ("schema", '"$schema"'),
     ("new acme --ledger ledger.csv", "acme/params/2026Q3.yaml"),
     ("check acme/params/2026Q3.yaml", "no errors: every row was read"),
-    ("report acme/params/2026Q3.yaml --engine embedded --to html", "acme/reports/2026Q3"),
+    ("report acme/params/2026Q3.yaml --to html --set trials=0", "acme/reports/2026Q3"),
     ("next acme", "acme/params/2026Q4.yaml"),
 ]
 
@@ -137,9 +137,10 @@ def test_it_makes_the_same_report(user, tmp_path):
     report = user.folder / "reports" / "q"
     if not report.is_dir():
         user.run(*JOB[4][0].split())
-    here = run_card(user.folder / "params" / "q.yaml", out=tmp_path, engine="embedded")
-    for page in ("report.pdf", "report.html"):
-        assert sha256(report / page) == sha256(here / page)
+    to = ("pdf", "html", "xlsx")
+    here = run_card(user.folder / "params" / "q.yaml", to=to, out=tmp_path, engine="embedded")
+    for page in ("report.pdf", "report.html", "report.ipynb", "report.xlsx"):
+        assert sha256(report / page) == sha256(here / page), page
 
 
 @pytest.mark.skipif(bool(importlib.util.find_spec("jupyterlab")), reason="the extra lab is here")

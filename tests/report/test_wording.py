@@ -343,6 +343,9 @@ def rare_forecasts(told):
         (about, replace(assumed, monthly=(), swings=(forecast.Swing("churn", "−23% to +27%"),))),
     )
     yield "forecast/assumptions", (about, replace(assumed, yearly=("A",), monthly=()))
+    rises = (forecast.Rises("January", ()), forecast.Rises("July", ("A", "B")))
+    season = forecast.Season("July", 2.2, "January", 0.5)
+    yield "forecast/assumptions", (about, replace(assumed, rises=rises, season=season))
     yield "forecast/fan", (replace(about, pace=12, same_measure=False), replace(fan, p_target=None))
     known = replace(forecast.BackTest.of(told), forecasts=1, years=6, enough=True)
     yield "forecast/backtest", (known,)

@@ -353,6 +353,30 @@ BOOKS = [
     bad("    smb:\n      share", "    ¶all:\n      share", "book.segments.all", "stands for all", base=BLOCK),
     bad("  segments:", "  starts: §2026-13\n  segments:", "book.starts", "not a month", "YYYY-MM", base=BLOCK),
 ]  # fmt: skip
+SUMMER = "season: [0.5, 0.6, 0.8, 1, 1, 1.6, 2.2, 1.8, 0.9, 0.6, 0.5, 0.5]"
+STARTED = BASE.replace("  arr:", "  starts: 2026-09\n  arr:")
+JANUARY = "  price: {all: {uplift: 0.05, month: 1}}\n"
+IN_THE_YEAR = [
+    bad("drivers:\n", "drivers:\n" + JANUARY.replace("month", "¶month"), "drivers.price.all.month", "starts: YYYY-MM", base=ALONE + "drivers:\n"),
+    bad("source: ledger", f"¶{SUMMER}", "drivers.churn.smb.season", "starts: YYYY-MM", lines=1),
+    *(
+        bad("drivers:\n", "drivers:\n" + JANUARY.replace("month: 1", f"month: §{month}"), "drivers.price.all.month", *said, base=ALONE.replace("  arr:", "  starts: 2026-09\n  arr:") + "drivers:\n", lines=1)
+        for month, said in {
+            "13": ["at most 12"],
+            "0": ["at least 1"],
+            "January": ["whole number", "January"],
+            "{between: [1, 3]}": ["whole number"],
+        }.items()
+    ),
+    bad("mid: 0.03", f"mid: {{rate: 0.03, ¶{SUMMER}}}", "drivers.churn.mid.season", "of mid are annual", "monthly terms", base=STARTED, lines=1),
+    bad("mid: 0.03", f"all: {{rate: 0.03, ¶{SUMMER}}}", "drivers.churn.all.season", "of mid are annual", base=STARTED, lines=1),
+    bad("{smb: 0.1}", f"{{all: {{rate: 0.1, ¶{SUMMER}}}}}", "drivers.churn.all.season", "of top are annual", base=FROM_LEDGER, lines=1),
+    bad("source: ledger", "season: §[1, 1, 1]", "drivers.churn.smb.season", "12 factors", "got 3", base=STARTED),
+    bad("source: ledger", f"season: §[{', '.join(['1.2'] * 12)}]", "drivers.churn.smb.season", "must be 1", "divide each by 1.2", base=STARTED),
+    bad("source: ledger", f"season: [§-1, {', '.join(['1'] * 11)}]", "drivers.churn.smb.season.0", "at least 0", base=STARTED),
+    bad("source: ledger", "season: §1.5", "drivers.churn.smb.season", LIST, base=STARTED),
+    bad("", "correlations: [[§price.all.month, churn.smb, 0.5]]\n", "correlations.0.0", "no number of the drivers", base=BLOCK.replace("  arr:", "  starts: 2026-09\n  arr:") + JANUARY),
+]  # fmt: skip
 FROM_LEDGERS = [
     bad("ledger.csv", "§none.csv", "book.ledger", "no such file", base=FROM_LEDGER),
     bad("ledger: ledger.csv", "ledger: §5", "book.ledger", "must be text", base=FROM_LEDGER),
@@ -378,7 +402,9 @@ FROM_LEDGERS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "field", "said", "never", "lines"), [*BOOKS, *FROM_LEDGERS])
+@pytest.mark.parametrize(
+    ("text", "field", "said", "never", "lines"), [*BOOKS, *IN_THE_YEAR, *FROM_LEDGERS]
+)
 def test_books(refused, text, field, said, never, lines):
     hold(refused, text, field, said, never, lines)
 
@@ -741,7 +767,16 @@ def test_problems_of_two_files_come_together(run, write, tmp_path):
     assert [line.split()[0] for line in lines] == ["a.yaml:2:9", "a.yaml:3:16", "b.yaml:13:17"]
 
 
-TABLES = (list(numbers_that_are_wrong()), BOOKS, FROM_LEDGERS, DRIVEN, BELIEFS, REST, UNREAD)
+TABLES = (
+    list(numbers_that_are_wrong()),
+    BOOKS,
+    IN_THE_YEAR,
+    FROM_LEDGERS,
+    DRIVEN,
+    BELIEFS,
+    REST,
+    UNREAD,
+)
 FEW = [table[place * len(table) // 3] for table in TABLES for place in range(3)]
 
 

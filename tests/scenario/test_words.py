@@ -69,6 +69,26 @@ def test_a_size_says_where_nine_of_ten_events_lie(driver, law):
     )
 
 
+SEASON = [0.5, 0.6, 0.8, 1, 1, 1.6, 2.2, 1.8, 0.9, 0.6, 0.5, 0.5]
+
+
+def test_when_in_the_year_a_driver_acts_is_said():
+    segment = {"share": 1, "customers": 20, "term": "monthly"}
+    plain = {
+        "book": {"arr": 1e6, "starts": "2026-09", "segments": {"smb": segment}},
+        "drivers": {
+            "churn": {"smb": {"between": [0.1, 0.2], "season": SEASON}},
+            "price": {"all": {"uplift": 0.05, "month": 1}},
+        },
+    }
+    lines = belief_lines(nr.Scenario.of(plain))
+    most, least = "July (2.20 times the average)", "January (0.50 times the average)"
+    assert f"Churn by month highest in {most}, lowest in {least}" in lines[0]
+    assert "Price increase 5.0%; Price increase comes each January" in lines[1]
+    even = nr.Scenario.of(plain).with_({"drivers.churn.smb.season": [1.0] * 12})
+    assert "by month" not in belief_lines(even)[0]
+
+
 def test_what_is_cut_away_does_not_count():
     """A normal belief of which half lies below 0: what is printed is the half that acts."""
     text = words("churn", rate={"dist": "normal", "mean": 0, "sd": 0.1})["rate"]

@@ -167,6 +167,27 @@ def test_one_belief_of_all_stays_one_where_all_move_alike():
     assert stated["enterprise"]["acceptance"] == {"between": [0.75, 0.92]}
 
 
+def test_a_price_that_is_moved_stays_in_its_month():
+    """No slider moves the month; who moves a segment apart from the others keeps it."""
+    two = {name: {"share": 1, "customers": 12, "term": "monthly"} for name in ("one", "two")}
+    season = [0.5, 1.5] * 6
+    preset = nr.Scenario.of(
+        {
+            "book": {"arr": 1e6, "starts": "2026-09", "segments": two},
+            "drivers": {
+                "churn": {"all": {"rate": 0.1, "season": season}},
+                "price": {"all": {"uplift": 0.05, "month": 1}},
+            },
+        }
+    )
+    assert not any(each.field in ("month", "season") for each in sliders.sliders(preset))
+    moved = preset.extended(
+        sliders.over(preset, {"price.one.uplift": 0.08, "churn.two.rate": 0.2}, {})
+    )
+    assert moved.drivers.price["one"].month == moved.drivers.price["all"].month == 1
+    assert moved.drivers.churn["two"].season == tuple(season)
+
+
 def test_a_belief_that_segments_share_goes_up_and_down_with_them(tmp_path):
     """Moving one segment by a hair moves the range by a hair:
     what was shared, and tied, still is.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import altair as alt
 import pandas as pd
@@ -65,18 +65,21 @@ def heatmap(frame: Frame, x: str, y: str, target: float | None = None) -> ChartT
         colour = alt.Color(column, type="quantitative", scale=scale, legend=legend)
         cells = chart.mark_rect(stroke="white", strokeWidth=min(1, min(cell) / 12))
         cells = cells.encode(
-            x=alt.X("x0", **across), x2="x1", y=alt.Y("y0", **up), y2="y1", color=colour
+            x=alt.X("x0", **across),
+            x2=alt.X2("x1"),
+            y=alt.Y("y0", **up),
+            y2=alt.Y2("y1"),
+            color=colour,
         )
 
         values = chart.mark_text(fontSize=8).encode(
-            x=alt.X("x", **across), y=alt.Y("y", **up), text="text:N"
+            x=alt.X("x", **across), y=alt.Y("y", **up), text=alt.Text("text:N")
         )
         # a cell of 30 by 11 just holds a percentage
         layers = [cells, values] if cell[0] > 30 and cell[1] > 11 else [cells]
-        drawn.append(alt.layer(*layers).properties(width=wide, height=high, title=title))
+        drawn.append(alt.layer(*layers, width=wide, height=high, title=title))
     told = alternative.heatmap(frame, x, y, target)
-    both = _row(drawn, told).resolve_scale(color="independent")
-    return cast(ChartType, both)
+    return _row(drawn, told, resolve={"scale": {"color": "independent"}})
 
 
 @takes_columns("", "x nrr p05 p95 p_target")
@@ -101,12 +104,14 @@ def slope(frame: Frame, x: str, target: float | None = None) -> ChartType:
         if column == "nrr":
             layers.insert(
                 0,
-                chart.mark_area(color=HIGH, opacity=0.4).encode(y=alt.Y("p05", **ratio), y2="p95"),
+                chart.mark_area(color=HIGH, opacity=0.4).encode(
+                    y=alt.Y("p05", **ratio), y2=alt.Y2("p95")
+                ),
             )
             rule = alt.Chart(goal.to_frame("at")).mark_rule(color=GREY, strokeDash=[5, 3])
             layers += [rule.encode(y=alt.Y("at", **ratio))] if len(goal) else []
             title += ", 90% range"
-        drawn.append(alt.layer(*layers).properties(width=wide, height=170, title=title))
+        drawn.append(alt.layer(*layers, width=wide, height=170, title=title))
     told = alternative.slope(frame, x, target)
     return _row(drawn, told)
 
@@ -116,9 +121,9 @@ def _beside(target: float | None) -> int:
     return 1 if target is None or is_narrow() else 2
 
 
-def _row(panels: list[Any], told: str) -> alt.HConcatChart | alt.VConcatChart:
+def _row(panels: list[Any], told: str, **options: Any) -> alt.HConcatChart | alt.VConcatChart:
     concat = alt.vconcat if is_narrow() else alt.hconcat
-    return concat(*panels, spacing=22, description=told)
+    return concat(*panels, spacing=22, description=told, **options)
 
 
 def _panels(target: float | None) -> dict[str, str]:

@@ -54,8 +54,8 @@ def _live_curve() -> ChartType:
     x = alt.X("nrr:Q", title="NRR", axis=axis, scale=alt.Scale(zero=False, nice=False))
     y = alt.Y("density:Q", axis=None)
     layers = density_layers(_named("curve").encode(x=x, y=y), y, *_series())
-    return alt.layer(*layers, *goal_layers(_named("goal").encode(x=x), down=-8)).properties(
-        height=140, **REFIT
+    return alt.layer(
+        *layers, *goal_layers(_named("goal").encode(x=x), down=-8), height=140, **REFIT
     )
 
 
@@ -70,14 +70,14 @@ def _live_bridge() -> ChartType:
     def at(field: str, to: str | None = None, next_step: str | None = None) -> dict[str, Any]:
         band = 1 if next_step else 0.5
         step = alt.X("step:O", sort=None, axis=label, scale=steps, bandPosition=band)
-        ends: dict[str, Any] = {"y2": f"{to}:Q"} if to else {}
+        ends: dict[str, Any] = {"y2": alt.Y2(f"{to}:Q")} if to else {}
         if next_step:
             ends = {"x2": alt.X2(f"{next_step}:O", bandPosition=0)}
         return {"x": step, "y": alt.Y(f"{field}:Q", axis=axis, scale=scale)} | ends
 
     chart = _named("bridge")
-    labels = chart.mark_text(dy=-7).encode(**at("place"), text="label:N")
-    return alt.layer(*step_layers(chart, at), labels).properties(height=150, **REFIT)
+    labels = chart.mark_text(dy=-7).encode(**at("place"), text=alt.Text("label:N"))
+    return alt.layer(*step_layers(chart, at), labels, height=150, **REFIT)
 
 
 def _live_fan(currency: str) -> ChartType:
@@ -86,4 +86,4 @@ def _live_fan(currency: str) -> ChartType:
     y: dict[str, Any] = {"type": "quantitative", "axis": amount_axis(currency)}
     y["scale"] = alt.Scale(zero=False, padding=6)
     layers = fan_layers(_named("fan").encode(x=x), y, *_series())
-    return alt.layer(*layers).properties(height=130, **REFIT)
+    return alt.layer(*layers, height=130, **REFIT)

@@ -94,7 +94,7 @@ def distributions(
         goal = pd.DataFrame({"nrr": [target], "label": [f"Target {percent(target)}"]})
         layers += goal_layers(alt.Chart(goal).encode(x=x))
     told = alternative.distributions(frame, target, means)
-    return alt.layer(*layers).properties(height=height + above, description=told, **fit())
+    return alt.layer(*layers, height=height + above, description=told, **fit())
 
 
 def density_layers(
@@ -117,7 +117,7 @@ def goal_layers(at: alt.Chart, down: float = 7) -> list[alt.Chart]:
     text = at.mark_text(align="left", dx=5, color=GREY)
     return [
         at.mark_rule(color=GREY, strokeDash=[5, 3]),
-        text.encode(y=alt.value(down), text="label:N"),
+        text.encode(y=alt.YValue(down), text=alt.Text("label:N")),
     ]
 
 
@@ -164,7 +164,10 @@ def fan(frame: Frame, currency: str | None = "", target: float | None = None) ->
     # many labels of lines that end together stay below the legend
     ends["place"] -= max(0.0, float(ends["place"].max()) - high)
     text = alt.Chart(ends).encode(
-        x=RIGHT, y=alt.Y("place", **y), text="label:N", color=alt.Color("colour:N", scale=None)
+        x=RIGHT,
+        y=alt.Y("place", **y),
+        text=alt.Text("label:N"),
+        color=alt.Color("colour:N", scale=None),
     )
     middles = text.transform_filter("datum.which == 'middle'")
     edges = text.transform_filter("datum.which != 'middle'")
@@ -178,7 +181,7 @@ def fan(frame: Frame, currency: str | None = "", target: float | None = None) ->
     last = frame.dropna(subset=["middle"]).groupby("name", sort=False).tail(1)
     last = last[last["period"] != periods[-1]]
     inner = alt.Chart(last.assign(label=[amount_text(v, currency) for v in last["middle"]]))
-    inner = inner.encode(x=x, y=alt.Y("middle", **y), text="label:N", color=colour)
+    inner = inner.encode(x=x, y=alt.Y("middle", **y), text=alt.Text("label:N"), color=colour)
     layers += [inner.mark_text(dy=-9, fontSize=9, fontWeight="bold", **halo) for halo in halos()]
 
     if target is not None:
@@ -186,14 +189,16 @@ def fan(frame: Frame, currency: str | None = "", target: float | None = None) ->
         rule = at.mark_rule(color=GREY, strokeDash=[5, 3]).encode(y=alt.Y("at", **y))
         layers.insert(0, rule)
     told = alternative.fan(frame, currency, target)
-    return alt.layer(*layers).properties(height=height + above, description=told, **fit())
+    return alt.layer(*layers, height=height + above, description=told, **fit())
 
 
 def fan_layers(
     chart: alt.Chart, y: dict[str, Any], colour: alt.Color, dash: alt.StrokeDash
 ) -> list[alt.Chart]:
     """The layers of ranges that have their x: a band from `low` to `high`, a line at `middle`."""
-    band = chart.mark_area(opacity=0.15).encode(y=alt.Y("low", **y), y2="high", color=colour)
+    band = chart.mark_area(opacity=0.15).encode(
+        y=alt.Y("low", **y), y2=alt.Y2("high"), color=colour
+    )
     line = chart.mark_line(strokeWidth=1.8).encode(y=alt.Y("middle", **y))
     return [band, line.encode(color=colour, strokeDash=dash)]
 
@@ -233,9 +238,11 @@ def tornado(frame: Frame, base: float) -> ChartType:
         columns=1 if is_narrow() else 2,
     )
     x = alt.X("nrr", **ratio)
-    bars = alt.Chart(long).encode(y=y, x=alt.X("base", **ratio), x2="nrr").mark_bar(height=11)
+    bars = (
+        alt.Chart(long).encode(y=y, x=alt.X("base", **ratio), x2=alt.X2("nrr")).mark_bar(height=11)
+    )
     rule = alt.Chart(pd.DataFrame({"base": [base]})).mark_rule(color=GREY)
-    text = alt.Chart(labels.reset_index()).encode(y=y, x=x, text="label:N")
+    text = alt.Chart(labels.reset_index()).encode(y=y, x=x, text=alt.Text("label:N"))
     layers = [
         bars.encode(color=alt.Color("end:N", scale=fills, legend=legend)),
         rule.encode(x=alt.X("base", **ratio)),
@@ -243,7 +250,7 @@ def tornado(frame: Frame, base: float) -> ChartType:
         text.transform_filter("!datum.right").mark_text(align="right", dx=-4),
     ]
     told = alternative.tornado(frame, base)
-    return alt.layer(*layers).properties(height=20 * len(names) + 40, description=told, **fit())
+    return alt.layer(*layers, height=20 * len(names) + 40, description=told, **fit())
 
 
 @takes_columns("period", "p05 p10 p50 p90 p95 actual")
@@ -280,13 +287,13 @@ def intervals(frame: Frame) -> ChartType:
     layers = [
         part("90% range")
         .mark_bar(size=wide, stroke=RULE, strokeWidth=0.5)
-        .encode(y=alt.Y("p05", **y), y2="p95"),
-        part("80% range").mark_bar(size=wide).encode(y=alt.Y("p10", **y), y2="p90"),
+        .encode(y=alt.Y("p05", **y), y2=alt.Y2("p95")),
+        part("80% range").mark_bar(size=wide).encode(y=alt.Y("p10", **y), y2=alt.Y2("p90")),
         part("Median").mark_tick(size=wide, thickness=1.5).encode(y=alt.Y("p50", **y)),
         dots.mark_point(size=55, opacity=1),
     ]
     told = alternative.intervals(frame)
-    return alt.layer(*layers).properties(height=200, description=told, **fit())
+    return alt.layer(*layers, height=200, description=told, **fit())
 
 
 @takes_columns("", "low high count")
@@ -298,12 +305,12 @@ def histogram(frame: Frame) -> ChartType:
     bars = (
         alt.Chart(frame)
         .mark_bar(color=NAVY, stroke="white")
-        .encode(x=x, x2="high", y=y, y2=alt.datum(0))
+        .encode(x=x, x2=alt.X2("high"), y=y, y2=alt.Y2Datum(0))
     )
     mean = float(frame["count"].mean())
     even = alt.Chart(pd.DataFrame({"even": [mean], "label": [f"Evenly spread: {mean:.3g}"]}))
-    even = even.encode(y="even:Q")
+    even = even.encode(y=alt.Y("even:Q"))
     rule = even.mark_rule(color=GREY, strokeDash=[5, 3])
-    text = even.mark_text(align="left", dx=6, color=GREY).encode(x=RIGHT, text="label:N")
+    text = even.mark_text(align="left", dx=6, color=GREY).encode(x=RIGHT, text=alt.Text("label:N"))
     told = alternative.histogram(frame)
-    return alt.layer(bars, rule, text).properties(height=140, description=told, **fit())
+    return alt.layer(bars, rule, text, height=140, description=told, **fit())

@@ -82,13 +82,10 @@ def bridge(frame: Frame, currency: str | None = "", height: int = 200) -> ChartT
     steps = data["step"].tolist()
     word = max(len(word) for step in steps for word in (step.split() or [""]))
     # it lies where names have no room beside each other: on a narrow screen, and of many steps
-    if is_narrow() or LEAST_CHARACTER * word > wide / len(steps):
-        wide, height = _lying(steps)
-        chart = _waterfall(data, steps, currency, upright=False, band=BAND, long=wide)
-    else:
-        chart = _waterfall(data, steps, currency, upright=True, band=wide / len(steps), long=height)
+    lies = is_narrow() or LEAST_CHARACTER * word > wide / len(steps)
+    size = _lying(steps) if lies else (wide, height)
     told = alternative.waterfall(data, currency)
-    return chart.properties(width=wide, height=height, description=told)
+    return _waterfall(data, steps, currency, *size, upright=not lies, description=told)
 
 
 @takes_columns("panel step kind", "amount start end")
@@ -103,8 +100,8 @@ def bridges(frame: Frame, currency: str = "") -> ChartType:
         longest[-1],
     ]
     wide, high = _lying(steps, 1 if is_narrow() else len(panels))
-    chart = _waterfall(frame, steps, currency, upright=False, band=BAND, long=wide)
-    chart, told = chart.properties(width=wide, height=high), alternative.waterfall(frame, currency)
+    chart = _waterfall(frame, steps, currency, wide, high, upright=False)
+    told = alternative.waterfall(frame, currency)
     header = alt.Header(labelLimit=wide)
     if is_narrow():
         panel = alt.Facet("panel:N", sort=panels, header=header)
@@ -125,8 +122,16 @@ def _most_of_names() -> int:
 
 
 def _waterfall(
-    data: Frame, steps: list[str], currency: str | None, upright: bool, band: float, long: float
+    data: Frame,
+    steps: list[str],
+    currency: str | None,
+    wide: float,
+    high: float,
+    upright: bool,
+    **options: Any,
 ) -> alt.LayerChart:
+    """Waterfalls of that size, their steps along x (`upright`) or downwards."""
+    band, long = (wide / len(steps), high) if upright else (BAND, wide)
     if data.duplicated(["panel", "step"]).any():
         raise ValueError("bridge: a step occurs twice in a panel; give each step its own label")
     total = data["kind"] == "total"
@@ -198,8 +203,8 @@ def _waterfall(
     layers = step_layers(chart, at)
     for which, text, mark in texts:
         shown = chart.transform_filter(which).mark_text(fontSize=font, **mark)
-        layers.append(shown.encode(text=f"{text}:N", **at("place")))
-    return cast(alt.LayerChart, alt.layer(*layers))
+        layers.append(shown.encode(text=alt.Text(f"{text}:N"), **at("place")))
+    return cast(alt.LayerChart, alt.layer(*layers, width=wide, height=high, **options))
 
 
 def _with_labels(data: Frame, upright: bool, long: float, font: float) -> list[float]:
@@ -299,7 +304,7 @@ def trend(
         shown = data[:-1].dropna(subset=["value"])
         if wide < 38 * len(data) and len(shown):  # too many for all: the ends of their range
             shown = shown.iloc[sorted({int(shown["value"].argmax()), int(shown["value"].argmin())})]
-        text = alt.Chart(shown).encode(x=x, y=alt.Y("place", **y), text="label:N")
+        text = alt.Chart(shown).encode(x=x, y=alt.Y("place", **y), text=alt.Text("label:N"))
         for lean, halo in product((-8, 0, 8), halos(SHADES[0])):
             own = text.transform_filter(f"datum.lean == {lean}")
             layers.append(own.mark_text(fontSize=8, color=colour, dx=lean, **halo))
@@ -308,10 +313,12 @@ def trend(
         labels["place"] = spaced_out(labels["value"].tolist(), 12 * unit)
         text = alt.Chart(labels).mark_text(align="left", dx=6, fontSize=9)
         colours = alt.Color("colour:N", scale=None)
-        layers.append(text.encode(x=RIGHT, y=alt.Y("place", **y), text="label:N", color=colours))
-        drawn.append(alt.layer(*layers).properties(width=wide, height=heights[name]))
+        layers.append(
+            text.encode(x=RIGHT, y=alt.Y("place", **y), text=alt.Text("label:N"), color=colours)
+        )
+        drawn.append(alt.layer(*layers, width=wide, height=heights[name]))
     told = alternative.trend(frame, target)
-    return alt.vconcat(*drawn, spacing=8, bounds="flush").properties(description=told)
+    return alt.vconcat(*drawn, spacing=8, bounds="flush", description=told)
 
 
 def _beside(values: pd.Series[float], gap: float) -> dict[str, Any]:
@@ -341,14 +348,16 @@ def _bands(
     layers: list[alt.Chart] = []
     for i, (label, a, b) in enumerate(shown):
         area = alt.Chart(pd.DataFrame({"low": [a], "high": [b], "label": [label]}))
-        layers.append(area.mark_rect(color=SHADES[i % 2]).encode(y=alt.Y("high", **y), y2="low"))
+        layers.append(
+            area.mark_rect(color=SHADES[i % 2]).encode(y=alt.Y("high", **y), y2=alt.Y2("low"))
+        )
         if corner := _quiet_corner(curves, a, b, 12 * unit):
             right, at = corner
             text = area.mark_text(
                 align="right" if right else "left", dx=-5 if right else 5, fontSize=7.5, color=GREY
             )
-            x = RIGHT if right else alt.value(0)
-            layers.append(text.encode(x=x, y=alt.YDatum(at, **y), text="label:N"))
+            x = RIGHT if right else alt.XValue(0)
+            layers.append(text.encode(x=x, y=alt.YDatum(at, **y), text=alt.Text("label:N")))
     return layers
 
 
@@ -399,22 +408,22 @@ def segment_trend(frame: Frame) -> ChartType:
                 "last": [percent(v) for v in own["nrr"].dropna().tail(1)] or ["n/a"],
             }
         )
-        head = alt.Chart(heads).encode(y=alt.value(-8))
+        head = alt.Chart(heads).encode(y=alt.YValue(-8))
 
         layers = [
             alt.Chart(frame)
             .mark_line(color=FAINT, strokeWidth=0.8)
-            .encode(x=x, y=y, detail="segment:N"),
-            alt.Chart(heads).mark_rule(color=RULE, strokeDash=[4, 3]).encode(y=alt.datum(1)),
+            .encode(x=x, y=y, detail=alt.Detail("segment:N")),
+            alt.Chart(heads).mark_rule(color=RULE, strokeDash=[4, 3]).encode(y=alt.YDatum(1)),
             alt.Chart(own)
             .mark_line(color=NAVY, point={"color": NAVY, "size": 14})
             .encode(x=x, y=y),
             head.mark_text(align="left", fontWeight="bold", limit=wide - 42).encode(
-                x=alt.value(0), text="name:N"
+                x=alt.XValue(0), text=alt.Text("name:N")
             ),
-            head.mark_text(align="right").encode(x=alt.value(wide), text="last:N"),
+            head.mark_text(align="right").encode(x=alt.XValue(wide), text=alt.Text("last:N")),
         ]
-        panels.append(alt.layer(*layers).properties(width=wide, height=high))
+        panels.append(alt.layer(*layers, width=wide, height=high))
     told = alternative.segment_trend(frame)
     return alt.concat(*panels, columns=columns, align="each", spacing=14, description=told)
 
@@ -480,12 +489,12 @@ def cohort_heatmap(frame: Frame, unit: str = "quarter", currency: str = "") -> C
         )
         layers.append(hatched)
     if font >= 5.5:  # smaller, nobody reads it
-        text = chart.encode(text="text:N").mark_text(fontSize=font)
+        text = chart.encode(text=alt.Text("text:N")).mark_text(fontSize=font)
         layers.append(text)
-    drawn = alt.layer(*layers).properties(width=wide * len(columns), height=high * len(names))
+    size = {"width": wide * len(columns), "height": high * len(names)}
     note = "Hatched: only the customers who have reached that age" if partly else ""
     told = alternative.cohorts(frame, unit, names.__getitem__)
-    return drawn.properties(title=note, description=told)
+    return alt.layer(*layers, title=note, description=told, **size)
 
 
 def _hatching(wide: float, high: float) -> str:
@@ -519,7 +528,7 @@ def segment_bars(frame: Frame, before: str = "Before") -> ChartType:
 
     sign = alt.condition("datum.nrr < 1", alt.value(BRICK), alt.value(NAVY))
     layers = [
-        chart.mark_bar(height=11).encode(x=alt.X("even", **ratio), x2="nrr", color=sign),
+        chart.mark_bar(height=11).encode(x=alt.X("even", **ratio), x2=alt.X2("nrr"), color=sign),
         alt.Chart(even.to_frame("even")).mark_rule(color=GREY).encode(x=alt.X("even", **ratio)),
         chart.mark_point(**TICK).encode(x=alt.X("nrr_before", **ratio)),
         chart.mark_point(**DIAMOND).encode(x=alt.X("grr", **ratio)),
@@ -531,17 +540,17 @@ def segment_bars(frame: Frame, before: str = "Before") -> ChartType:
     )
     for column, title, mark in columns:
         right += max(36, 20 + 5.2 * len(title)) if is_narrow() else max(48, 26 + 5.2 * len(title))
-        x = alt.value(alt.ExprRef(f"width + {right}"))
+        x = alt.XValue(alt.ExprRef(f"width + {right}"))
         texts = alt.Chart(frame.assign(label=frame[column].map(percent))).mark_text(align="right")
-        head = alt.Chart(pd.DataFrame({"title": [title]})).encode(x=x, y=alt.value(-9))
+        head = alt.Chart(pd.DataFrame({"title": [title]})).encode(x=x, y=alt.YValue(-9))
         sign_of = mark | {"xOffset": -8 - 5.2 * len(title), "size": min(mark["size"], 90)}
         layers += [
-            texts.encode(x=x, y=alt.Y("segment:O", sort=None), text="label:N"),
-            head.mark_text(align="right", color=GREY).encode(text="title:N"),
+            texts.encode(x=x, y=alt.Y("segment:O", sort=None), text=alt.Text("label:N")),
+            head.mark_text(align="right", color=GREY).encode(text=alt.Text("title:N")),
             head.mark_point(**sign_of),
         ]
     high = 22 * len(frame) + 36
-    return alt.layer(*layers).properties(height=high, title=note, description=told, **fit())
+    return alt.layer(*layers, height=high, title=note, description=told, **fit())
 
 
 @takes_columns("", "customers_share arr_share")
@@ -566,7 +575,7 @@ def concentration(frame: Frame, notes: Sequence[tuple[float, float, str]] = ()) 
         point = alt.Chart(named).encode(x=x)
         layers.append(point.mark_point(filled=True, color=BRICK, size=50, opacity=1).encode(y=y))
         text = point.encode(
-            y=alt.Y("place", **ratio_axis(0, 1, title="Share of ARR")), text="text:N"
+            y=alt.Y("place", **ratio_axis(0, 1, title="Share of ARR")), text=alt.Text("text:N")
         )
         for halo in halos(SHADES[1]):
             right = text.transform_filter("datum.customers_share <= 0.6")
@@ -574,7 +583,7 @@ def concentration(frame: Frame, notes: Sequence[tuple[float, float, str]] = ()) 
             layers.append(right.mark_text(align="left", dx=10, fontSize=9, **halo))
             layers.append(left.mark_text(align="right", dx=-4, dy=12, fontSize=9, **halo))
     told = alternative.concentration(frame, notes)
-    return alt.layer(*layers).properties(height=200, description=told, **fit())
+    return alt.layer(*layers, height=200, description=told, **fit())
 
 
 @takes_columns("period", "due renewed lost")
@@ -599,7 +608,7 @@ def renewals(frame: Frame, currency: str = "") -> ChartType:
         .encode(
             x=x,
             y=y,
-            order="lost:N",
+            order=alt.Order("lost:N"),
             fill=alt.Fill("part:N", scale=fills, legend=legend),
             stroke=alt.Stroke("part:N", scale=edges, legend=legend),
         )
@@ -609,6 +618,6 @@ def renewals(frame: Frame, currency: str = "") -> ChartType:
     dues = alt.Chart(frame.assign(label=labels)).mark_text(dy=-7, fontSize=min(8.5, step / 4))
     due = bars.transform_filter(f"datum.part == '{names['due']}'")
     done = bars.transform_filter(f"datum.part != '{names['due']}'")
-    layers = alt.layer(due, done, dues.encode(x=x, y="due:Q", text="label:N"))
+    layers = [due, done, dues.encode(x=x, y=alt.Y("due:Q"), text=alt.Text("label:N"))]
     told = alternative.renewals(frame, currency)
-    return layers.properties(height=210, description=told, **fit())
+    return alt.layer(*layers, height=210, description=told, **fit())

@@ -53,7 +53,7 @@ SHAPES = str.maketrans(
     "ABESIJKMHOPCTYXaesijopcyxABEZHIKMNOPTYXo",
     "\u00ad\u200b\u200c\u200d\u2060\ufeff",
 )
-RIGHT = alt.value(alt.ExprRef("width"))
+RIGHT = alt.XValue(alt.ExprRef("width"))
 Frame = pd.DataFrame
 P = ParamSpec("P")
 RENDERER = "nrrsim"
@@ -181,7 +181,7 @@ def takes_columns(
                 empty = pd.DataFrame({"text": ["No data"]})
                 note = alt.Chart(empty, width=WIDTH, height=60, description="No data.")
                 note = note.mark_text(color=GREY)
-                return cast(alt.Chart, note.encode(text="text:N"))
+                return cast(alt.Chart, note.encode(text=alt.Text("text:N")))
             data = pd.DataFrame({c: [str(v) for v in frame[c]] for c in texts.split()})
             for c in NAMES.intersection(data):
                 data[c] = data[c].map(told_apart(data[c], seen))
@@ -198,7 +198,8 @@ def takes_columns(
             names = {c: [str(v) for v in frame[c]] for c in NAMES.intersection(data)}
             drawn_from = data.assign(**names)
             about = _numbers(draw, drawn_from, *args, **options) | {"narrow": json.dumps(narrow)}
-            return chart.properties(usermeta=about)
+            chart["usermeta"] = about  # by itself: `properties` would copy all that is drawn
+            return chart
 
         return cast("Drawing[P]", checked)
 

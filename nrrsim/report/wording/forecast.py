@@ -17,7 +17,7 @@ import pandas as pd
 from nrrsim.analysis.renewals import decisive as renewing
 from nrrsim.calibration.backtest import RULES
 from nrrsim.months import shift
-from nrrsim.notation import NOTHING, count, counted, label, month_name, percent, share
+from nrrsim.notation import MONTHS, NOTHING, count, counted, label, month_name, percent, share
 from nrrsim.report.wording.facts import bad_to_good, known
 from nrrsim.report.wording.labels import (
     ENOUGH_YEARS,
@@ -199,15 +199,62 @@ class Swing:
     range: str
 
 
+@dataclass(frozen=True)
+class Rises:
+    """The calendar month in which prices rise, and in which segments; none are named where it is
+    so in all that have price increases.
+    """
+
+    month: str
+    segments: tuple[str, ...]
+
+    @classmethod
+    def of(cls, ahead: Forecast) -> tuple[Self, ...]:
+        entries = ahead.calibration.scenario.drivers.price
+        by_month: dict[int, list[str]] = {}
+        for name, entry in entries.items():
+            if entry.month:
+                by_month.setdefault(entry.month, []).append(label(name, ahead.past.labels))
+        return tuple(
+            cls(MONTHS[month - 1], tuple(names) if len(names) < len(entries) else ())
+            for month, names in sorted(by_month.items())
+        )
+
+
+@dataclass(frozen=True)
+class Season:
+    """The calendar months with the most and the least churn of monthly contracts, and how many
+    times an average month's it is.
+    """
+
+    high: str
+    most: float
+    low: str
+    least: float
+
+    @classmethod
+    def of(cls, ahead: Forecast) -> Self | None:
+        entries = ahead.calibration.scenario.drivers.churn.values()
+        season = next((each.season for each in entries if each.season), None)
+        if season is None:
+            return None
+        most, least = max(season), min(season)
+        return cls(MONTHS[season.index(most)], most, MONTHS[season.index(least)], least)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Assumptions:
-    """Where assumptions are from, which segments' contracts run how long, and years' swings."""
+    """Where assumptions are from, which segments' contracts run how long, when in the year prices
+    rise and customers leave, and years' swings.
+    """
 
     because: str
     yearly: tuple[str, ...]
     monthly: tuple[str, ...]
     segments: int
     listed: int
+    rises: tuple[Rises, ...]
+    season: Season | None
     swings: tuple[Swing, ...]
     own_least: float | None  # the least share of a rate that the segment's own events decide
     of_whom: str  # that rate, and its segment
@@ -226,6 +273,8 @@ class Assumptions:
             monthly=tuple(named(name) for name, each in term.items() if each == "monthly"),
             segments=len(term),
             listed=len(ahead.largest),
+            rises=Rises.of(ahead),
+            season=Season.of(ahead),
             swings=tuple(
                 Swing(STEPS[name].lower(), swing(*factor_range(beta)))
                 for name, beta in scenario.year_effects.items()

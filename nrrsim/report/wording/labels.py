@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from nrrsim.metrics import DEFINITIONS
 from nrrsim.months import Calendar
 from nrrsim.notation import (
     counted,
@@ -176,6 +175,8 @@ def unsigned_lines(currency: str | None) -> list[str]:
 
 def headline_lines(headline: Mapping[str, Any], by: str = "segment") -> list[str]:
     """What `nrrsim metrics` prints for people; `by`: what the segments are split by."""
+    from nrrsim.metrics import DEFINITIONS  # here: pages name columns, and compute nothing
+
     currency = headline["currency"] or ""
     title = DEFINITIONS[headline["definition"]].title.lower()
     title += ", without price" if headline.get("ex_price") else ""
