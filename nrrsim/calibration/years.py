@@ -25,14 +25,13 @@ def year_effects(
 ) -> tuple[dict[str, tuple[float, float]], int]:
     """How uneven each driver's years are, and from how many whole years that is known.
 
-    usual : by driver how uneven years are at other companies, the scale of a half normal prior.
+    usual : by driver how uneven years are at other companies: the scale of a half normal, each on
+        its own.
 
     By driver the mean and the standard deviation of its beta, the standard deviation of the
     logarithm of a year's rate: of its posterior, so what few years leave open widens it. As the
     rates themselves were learnt in years that were good or bad, it is widened by one part in the
     number of years.
-
-    usual : by driver the scale of what is believed of its beta, half normal, each on its own.
     """
     years = _whole_years(exposure)
     widened = float(np.sqrt(1 + 1 / max(years, 1)))
