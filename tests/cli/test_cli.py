@@ -23,6 +23,7 @@ def test_metrics_as_json(run):
         "as_of",
         "window",
         "definition",
+        "currency",
         "nrr",
         "grr",
         "logo",
