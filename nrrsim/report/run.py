@@ -167,6 +167,8 @@ def _for_its_readers(card: Card) -> Card:
     """
     import nbformat
 
+    from nrrsim.report.wording.labels import joined
+
     said = card.parameters.get(COMMENTARY) or {}
     if not said:
         return card
