@@ -336,13 +336,16 @@ def rare_forecasts(told):
     assumed, fan = forecast.Assumptions.of(told), forecast.Fan.of(told)
     yield (
         "forecast/assumptions",
-        (about, replace(assumed, yearly=(), segments=9, listed=8, swings=())),
+        (about, replace(assumed, yearly=(), segments=9, listed=8, swings=(), own_least=None)),
     )
     yield (
         "forecast/assumptions",
         (about, replace(assumed, monthly=(), swings=(forecast.Swing("churn", "−23% to +27%"),))),
     )
-    yield "forecast/assumptions", (about, replace(assumed, yearly=("A",), monthly=()))
+    yield (
+        "forecast/assumptions",
+        (about, replace(assumed, yearly=("A",), monthly=(), has_others=False)),
+    )
     rises = (forecast.Rises("January", ()), forecast.Rises("July", ("A", "B")))
     season = forecast.Season("July", 2.2, "January", 0.5)
     yield "forecast/assumptions", (about, replace(assumed, rises=rises, season=season))
