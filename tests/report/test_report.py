@@ -377,7 +377,7 @@ def test_only_a_parameter_that_says_path_names_files(card, tmp_path):
     assert found == {"one.csv", "q1.csv", "q2.csv", "un[1].csv", "eur.csv"}
 
 
-FILES = {"ledger", "plan", "rates", "wording", "scenarios", "scenario"}
+FILES = {"ledger", "plan", "prior", "rates", "wording", "scenarios", "scenario"}
 LOOKING = (
     "../../**/*.py",
     "/etc/passwd",

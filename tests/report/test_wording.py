@@ -286,6 +286,7 @@ def rare_facts(past, c):
     yield "quarterly/renewals", (report, renewals)
     stand = replace(comparison.WhereWeStand.of(c), actual=1.05, start="2026-09")
     yield "comparison/where_we_stand", (about, stand)
+    yield "comparison/where_we_stand", (about, replace(stand, actual=None, costs=()))
     frontier = comparison.Frontier.of(c)
     yield "comparison/what_it_takes", (about, replace(frontier, met=True, together=None))
     yield "comparison/what_it_takes", (about, replace(frontier, met=False, together=None, ways=()))
