@@ -175,8 +175,6 @@ def _for_its_readers(card: Card) -> Card:
     cells = for_audience(nbformat.read(card.notebook, as_version=4), card.audience).cells
     shown = commented(cell.source for cell in cells)
     if unseen := [section for section in said if section not in shown]:
-        from nrrsim.report.wording.labels import joined
-
         what, whom = f"{COMMENTARY} on {joined(unseen)}", f"audience {card.audience}"
         log.info("note: %s: %s is left out: for %s there is no such section", card.path, what, whom)
     kept = {section: text for section, text in said.items() if section in shown}
