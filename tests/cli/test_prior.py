@@ -77,8 +77,9 @@ def test_what_was_not_known_then_is_said(run, portfolio, tmp_path):
         early = run(command, MERIDIAN, "--as-of", "2025-06", "--prior", prior)
         assert early[0] == 0
         assert "in June 2025 that was not known yet" in early[2]
-    late = run("calibrate", MERIDIAN, "--prior", prior, "--json")
+    late = run("calibrate", MERIDIAN, "--prior", prior)
     assert "not known" not in late[2]
+    assert ", 3 full years, " in late[1]
 
 
 def test_a_scenario_without_a_forecast_says_why(run, portfolio, tmp_path):
@@ -87,6 +88,8 @@ def test_a_scenario_without_a_forecast_says_why(run, portfolio, tmp_path):
     code, _, notes = run(*words)
     assert code == 0, notes
     assert "by the drivers alone: the ledger has been running for 7 months" in notes
+    one_year = run("calibrate", MERIDIAN, "--as-of", "2023-10")[1]
+    assert ", 1 full year, " in one_year
     assert "outlook" not in out.read_text()
 
 
