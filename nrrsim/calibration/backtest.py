@@ -22,13 +22,14 @@ from nrrsim.calibration.calibrate import calibrate
 from nrrsim.calibration.mixture import mixed
 from nrrsim.calibration.priors import as_prior
 from nrrsim.engine.draws import SEED
-from nrrsim.engine.outcomes import TO_THE_BIT, Even, Sample
+from nrrsim.engine.outcomes import Even, Sample
 from nrrsim.engine.simulation import simulate
 from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger, as_ledger
 from nrrsim.messages import whole_of
 from nrrsim.months import CALENDAR_YEAR, Calendar, month_name, parse_month, shift
 from nrrsim.notation import counted
+from nrrsim.scenario.outlook import TO_THE_BIT
 
 HORIZON = 12
 TRIALS = 4_000

@@ -67,6 +67,26 @@ def test_what_moves_the_drivers_moves_the_forecast_by_as_much():
     assert by == pytest.approx(np.full(len(LEVELS), 0.03), abs=1e-9)
 
 
+@pytest.mark.parametrize("by", [-0.1, 0.0, 0.1])
+@pytest.mark.parametrize(
+    "published",
+    [
+        [0.7, 0.8, 0.9, 1.0],
+        [0.7, 1.0, 1.0, 1.0],  # a share that cannot be more
+        [0.7, 0.7, 0.8, 0.8],
+        [0.0, 0.0, 0.0, 0.9],
+    ],
+)
+def test_the_chance_of_a_target_counts_the_results_that_are_mapped_onto_it(published, by):
+    own = np.linspace(0.5, 1.3, 401)
+    ahead = Foreseen(
+        Sample(own), Transport.of([0.6, 0.8, 1.0, 1.2], published, own.mean() - by, 1.0)
+    )
+    mapped = ahead.quantiles(np.linspace(0, 1, 401))
+    for target in (0.0, 0.3, 0.65, 0.7, 0.75, 0.8, 0.85, 0.95, 1.0, 1.05):
+        assert ahead.reaches(target) == pytest.approx((mapped >= target - 1e-9).mean(), abs=1e-9)
+
+
 def test_the_chance_of_a_target_is_that_of_the_forecast():
     drawn = np.random.default_rng(3).normal(0.9, 0.04, 40_000)
     transport = Transport.of(normal(0.9, 0.04), normal(0.95, 0.02), float(drawn.mean()), np.inf)
