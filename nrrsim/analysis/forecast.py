@@ -450,6 +450,7 @@ def with_outlook(
     years = counted(mixture.years[None], "past year")
     outlook: dict[str, Any] = {
         "as_of": scenario.plain()["book"]["as_of"],
+        "arr": round(scenario.opening.total, 2),
         "source": f"70% customers' own past, 30% past figures, from {years}; logo retention half"
         " customers' own past, half these drivers",
     }

@@ -345,7 +345,8 @@ def backtest_lines(answer: Mapping[str, Any]) -> list[str]:
     return [
         *lines,
         "",
-        "Years: independent ones (forecasts share months). In 50%: outcomes inside the 50% range.",
+        "Years: independent ones (forecasts share months), of segments added up, although good and"
+        " bad years may come to all. In 50%: outcomes inside the 50% range.",
         "80% range: its average width. Average error: CRPS, of ranges: position and width count.",
         "Forecast: customers' own past and past figures (the whole book's logo retention: and the"
         " model of drivers).",

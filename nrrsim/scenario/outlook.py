@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Annotated, Any, Self
 
 import numpy as np
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from nrrsim.months import parse_month
 from nrrsim.scenario.beliefs import Finite, Frozen
@@ -86,11 +86,12 @@ class Ranks(Frozen):
 class Outlook(Frozen):
     """The forecast of the twelve months after `as_of`, beside what the drivers alone say of them.
 
-    `recurs` is false where past years show that the book does not recur in the way the drivers
-    assume.
+    `arr`: that of the book that it is of, by which another one is told from it. `recurs` is false
+    where past years show that the book does not recur in the way the drivers assume.
     """
 
     as_of: str
+    arr: Annotated[Finite, Field(gt=0)]
     source: str = ""
     recurs: bool = True
     nrr: Ranks
