@@ -212,6 +212,11 @@ class Forecast:
         return self.ahead[month].percentiles(SHARES_TOLD)
 
     @property
+    def median(self) -> float:
+        """The median of NRR of the twelve months to come."""
+        return self.range_at(shift(self.as_of, YEAR))["p50"]
+
+    @property
     def p_target(self) -> float | None:
         """How likely the target is reached by the twelve months to come; None without a target."""
         if self.target is None:
