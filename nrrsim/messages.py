@@ -130,6 +130,12 @@ def written(number: float) -> str:
     return f"{number:,.0f}" if is_whole else f"{number:.10g}"
 
 
+def an_object(value: Any) -> str:
+    """What a value is, where it is of the wrong kind: "a Ledger", "an int", "None"."""
+    name = type(value).__name__
+    return "None" if value is None else f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+
+
 def shown(value: Any) -> str:
     """A value as it may stand in a file, cut short where it is long."""
     return cut(_as_yaml(value))

@@ -31,7 +31,7 @@ from nrrsim.calibration.backtest import (
     origins,
 )
 from nrrsim.calibration.calibrate import MOST_OFTEN, Calibration, calibrate
-from nrrsim.calibration.exposure import check_half_life
+from nrrsim.calibration.exposure import check_half_life, price_months_of
 from nrrsim.calibration.mixture import Mixture, mixed
 from nrrsim.calibration.priors import Prior, as_prior
 from nrrsim.calibration.ratios import MEASURES
@@ -41,7 +41,7 @@ from nrrsim.engine.outcomes import SHARES, Even, Sample
 from nrrsim.engine.simulation import simulate
 from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger
-from nrrsim.messages import whole_of
+from nrrsim.messages import an_object, whole_of
 from nrrsim.months import parse_month, shift
 from nrrsim.movements import MOVEMENTS, json_amount
 from nrrsim.notation import counted
@@ -377,15 +377,17 @@ def forecast(
 
     Raises UsageError for a half-life, a price month or a prior that cannot be.
     """
+    if not isinstance(past, Actuals):
+        raise UsageError(
+            "past: a forecast follows on what happened, such as"
+            f' nr.actuals(ledger, "2026-09"), not on {an_object(past)}'
+        )
     trials, seed = whole_of("trials", trials), whole_of("seed", seed)
     if trials == 0:
         return NoForecast("")
     if trials < LEAST_TRIALS:
         raise UsageError(f"trials: must be 0 or at least {LEAST_TRIALS}, got {trials}")
-    if isinstance(price_months, str):
-        raise UsageError(f'price_months: write a list, such as ["2026-01"], got {price_months!r}')
-    for month in price_months or ():
-        past.ledger.calendar.parse_month(month, "price_months")
+    price_months_of(price_months, past.ledger)
     check_half_life(half_life)
     usual = as_prior(prior)
 

@@ -263,7 +263,7 @@ def _forecast(
     if ledger.customers(origin).empty:
         return []
     term = calibrating.get("term")
-    if term:  # of the segments that are there by then
+    if isinstance(term, Mapping):  # of the segments that are there by then
         there = set(ledger.histories(origin)[0]["segment"].astype(str))
         terms = {name: each for name, each in term.items() if name in there}
         calibrating = {**calibrating, "term": terms}

@@ -849,11 +849,17 @@ def _with_outlook(
     from dataclasses import replace
 
     from nrrsim.analysis.actuals import Actuals
-    from nrrsim.analysis.forecast import forecast_of
+    from nrrsim.analysis.forecast import forecast_of, too_short
 
-    with _waiting("forecasting", quiet):
-        ahead = forecast_of(Actuals(ledger, as_of), learnt, **learning)
-    return replace(learnt, scenario=ahead.scenario) if ahead else learnt
+    if not (reason := too_short(ledger, as_of)):
+        with _waiting("forecasting", quiet):
+            ahead = forecast_of(Actuals(ledger, as_of), learnt, **learning)
+        if ahead:
+            return replace(learnt, scenario=ahead.scenario)
+        reason = ahead.reason
+    if not quiet:
+        typer.echo(f"note: no forecast stands beside the drivers: {reason}", err=True)
+    return learnt
 
 
 def _settings(said: list[str] | None) -> dict[str, Any]:
