@@ -176,6 +176,8 @@ def _sentence(kind: str, value: Any, context: Mapping[str, Any]) -> str:
 
     if kind.startswith(("float", "int")):
         return not_a_number(value, whole=kind.startswith("int"))
+    if kind.startswith("bool"):
+        return f"must be true or false, got {shown(value)}"
     if kind in BOUNDS:
         words, bound = BOUNDS[kind]
         return f"must be {words} {written(context[bound])}, got {written(value)}"

@@ -233,8 +233,8 @@ def _learn(exposure: Exposure, annual: np.ndarray, prior: Prior) -> tuple[list[L
                 if missed and driver in ("churn", "contraction", "adoption"):
                     others = "the other segments and from " if len(exposure.segments) > 1 else ""
                     findings.append(
-                        f"{label(name)}: no {driver} in {years:.0f} customer-years; the rate comes"
-                        f" from {others}what is usual"
+                        f"{label(name)}: no {driver} in {counted(round(years), 'customer-year')};"
+                        f" the rate comes from {others}what is usual"
                     )
     return learnt, findings
 
@@ -247,8 +247,8 @@ def _drivers(
     span = f"ledger {begin}..{month_name(exposure.as_of)}"
     drivers: dict[str, Any] = {}
     for each in learnt:
-        unit = "whole customer-years" if each.driver == "price" else "customer-years"
-        source = f"{span}, {each.events:,.0f} in {each.chances:,.0f} {unit}"
+        unit = "whole customer-year" if each.driver == "price" else "customer-year"
+        source = f"{span}, {each.events:,.0f} in {counted(round(each.chances), unit)}"
         entry: dict[str, Any]
         if each.driver == "churn" and each.segment in curves:
             curve = curves[each.segment]

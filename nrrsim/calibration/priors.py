@@ -243,7 +243,8 @@ class Evidence:
         """In words, where it is from and how much it is."""
         span = f"{in_words(self.begin)} to {in_words(self.as_of)}"
         customers = counted(self.customers, "customer")
-        return f"{self.company}: {span}, {customers}, {count(self.customer_years)} customer-years"
+        years = counted(round(self.customer_years), "customer-year")
+        return f"{self.company}: {span}, {customers}, {years}"
 
 
 def evidence(
