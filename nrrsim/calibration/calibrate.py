@@ -154,7 +154,7 @@ def calibrate(
         "months": 12,
         "book": {
             "ledger": file,
-            "as_of": as_of,
+            "as_of": month_name(exposure.as_of),
             "term": {name: terms[name] for name in here},
             **({"currency": ledger.currency} if ledger.currency else {}),
             **book_reading(ledger.reading),
