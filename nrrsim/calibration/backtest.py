@@ -213,9 +213,11 @@ def origins(
             f" every {counted(ledger.step, 'month')}"
         )
     begin = parse_month(ledger.months[0], "month")
-    last = ledger.inside(to or ledger.months[-1], "to") - HORIZON
+    last = ledger.inside(ledger.months[-1] if to is None else to, "to") - HORIZON
     known = last - begin  # months before the last origin
-    span = f"the ledger has {ledger.months[0]} to {ledger.months[-1]}"
+    span = f"the ledger has {ledger.months[0]} to {month_name(last + HORIZON)}"
+    if to is not None:
+        span += ", the last month to compare with"
     if isinstance(first, str):
         before = ledger.inside(first, "first") - begin
         if not LEAST_FIRST <= before <= known:
@@ -266,7 +268,7 @@ def _forecast(
     if ledger.customers(origin).empty:
         return []
     term = calibrating.get("term")
-    if term:  # of the segments that are there by then
+    if isinstance(term, Mapping):  # of the segments that are there by then
         there = set(ledger.histories(origin)[0]["segment"].astype(str))
         terms = {name: each for name, each in term.items() if name in there}
         calibrating = {**calibrating, "term": terms}

@@ -380,12 +380,13 @@ def forecast(
     from nrrsim.analysis.forecast import forecast, too_short
     from nrrsim.calibration.priors import as_prior
 
+    known = as_prior(prior)
     ledger, as_of = _read_as_of(sources, form, as_of, quiet)
     if reason := too_short(ledger, as_of):
         raise UsageError(f"no forecast: {reason}")
-    _say_what_was_not_known(as_prior(prior), as_of, quiet)
+    _say_what_was_not_known(known, as_of, quiet)
     with _waiting("forecasting", quiet):
-        ahead = forecast(Actuals(ledger, as_of), trials, seed, half_life, price_months, prior)
+        ahead = forecast(Actuals(ledger, as_of), trials, seed, half_life, price_months, known)
     if not ahead:
         raise UsageError(f"no forecast: {getattr(ahead, 'reason', '') or 'no trials asked for'}")
     if as_json:
@@ -898,7 +899,7 @@ def _read_as_of(
     sources: list[str], form: LedgerForm, as_of: str | None, quiet: bool
 ) -> tuple[Ledger, str]:
     """The ledger, and the month that is asked about: its last where none is said, which is told."""
-    from nrrsim.months import parse_month
+    from nrrsim.months import month_name, parse_month
 
     if as_of is not None:
         parse_month(as_of, "as_of" if form.is_card else "--as-of")
@@ -907,7 +908,7 @@ def _read_as_of(
         as_of = ledger.months[-1]
         if not quiet:
             typer.echo(f"note: as of {as_of}, the ledger's last month", err=True)
-    return ledger, as_of
+    return ledger, month_name(ledger.inside(as_of, "as_of"))
 
 
 def _together(wrong: list[tuple[str, DataError | UsageError]]) -> DataError | UsageError:

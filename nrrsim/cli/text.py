@@ -300,9 +300,9 @@ def forecast_lines(answer: Mapping[str, Any]) -> list[str]:
 
 def prior_lines(answer: Mapping[str, Any]) -> list[str]:
     """What `nrrsim prior` prints for people."""
-    years = count(answer["customer_years"])
+    years = counted(round(answer["customer_years"]), "customer-year")
     heads = f"{'Companies':>10} {'Events':>8} {'Customer-years':>15}  Per year, over companies"
-    lines = [f"What is usual of {answer['title']}, {years} customer-years", ""]
+    lines = [f"What is usual of {answer['title']}, {years}", ""]
     lines += [f"{'Driver':<14}{heads}"]
     for driver, each in answer["drivers"].items():
         range_ = YEARLY if driver in COUNTED else PROBABILITY

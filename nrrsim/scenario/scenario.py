@@ -266,6 +266,12 @@ class Scenario(Frozen):
             if not full_name(name, known)
         ]
 
+        notices += [
+            f"{key}.{driver}: no segment has {driver.replace('_', '-')}, so it has no effect"
+            for key in ("shock", "year_effects")
+            for driver in getattr(self, key)
+            if not self.table.entries[driver]
+        ]
         if self.outlook and not self._foreseen:
             notices.append(
                 f"outlook: is of the {MONTHS} months after {self.outlook.as_of} and a book with ARR"
