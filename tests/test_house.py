@@ -259,6 +259,7 @@ def test_the_readmes_commands_run(line, run, monkeypatch, tmp_path):
     if "--out" in words:  # nor is a file
         place = words.index("--out") + 1
         words[place] = str(tmp_path / words[place])
+        Path(words[place]).parent.mkdir(parents=True, exist_ok=True)
     monkeypatch.chdir(ROOT)
     code, out, err = run(*words)
     assert code == 0, err
