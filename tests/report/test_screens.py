@@ -88,7 +88,9 @@ def test_nothing_is_wider_than_the_screen_and_nothing_covers_anything(opened: An
     )
     assert scrolled
     # nobody can scroll to what begins left of its box
-    begins = "n => n.firstElementChild.getBoundingClientRect().left >= n.getBoundingClientRect().left"
+    begins = (
+        "n => n.firstElementChild.getBoundingClientRect().left >= n.getBoundingClientRect().left"
+    )
     assert opened.evaluate(f"[...document.querySelectorAll('.equation')].every({begins})")
     pictures = [box for box in boxes if box["tag"] in ("svg", "IMG")]
     assert len(pictures) >= 4
