@@ -130,6 +130,12 @@ def written(number: float) -> str:
     return f"{number:,.0f}" if is_whole else f"{number:.10g}"
 
 
+def an_object(value: Any) -> str:
+    """What a value is, where it is of the wrong kind: "a Ledger", "an int", "None"."""
+    name = type(value).__name__
+    return "None" if value is None else f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+
+
 def shown(value: Any) -> str:
     """A value as it may stand in a file, cut short where it is long."""
     return cut(_as_yaml(value))
@@ -170,6 +176,8 @@ def _sentence(kind: str, value: Any, context: Mapping[str, Any]) -> str:
 
     if kind.startswith(("float", "int")):
         return not_a_number(value, whole=kind.startswith("int"))
+    if kind.startswith("bool"):
+        return f"must be true or false, got {shown(value)}"
     if kind in BOUNDS:
         words, bound = BOUNDS[kind]
         return f"must be {words} {written(context[bound])}, got {written(value)}"

@@ -385,7 +385,7 @@ class Actuals:
 
 
 def actuals(
-    source: str | Path | list[str],
+    source: Ledger | str | Path | list[str],
     as_of: str,
     window: int = 12,
     definition: str = "point_to_point",
@@ -396,13 +396,17 @@ def actuals(
     names_key: str | Path | None = None,
     **reading: Any,
 ) -> Actuals:
-    """The actuals of a ledger as a run card names it; `reading` goes to `read_ledger`.
+    """The actuals of a ledger that was read, or as a run card names it.
+
+    reading : goes to `read_ledger`; none with a ledger that was read.
 
     labels : what segments are called on pages. masked : customers are numbered instead of named
         (`Ledger.masked`). names_key : a file that gets, as CSV, who is who then.
     """
     parse_month(as_of, "as_of")
-    ledger = read_ledger(source, **reading)
+    if isinstance(source, Ledger) and reading:
+        raise UsageError(f"{min(reading)}: the ledger was read already; say it to read_ledger")
+    ledger = source if isinstance(source, Ledger) else read_ledger(source, **reading)
     if masked:
         ledger = ledger.masked(as_of)
         if names_key:

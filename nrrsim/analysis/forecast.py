@@ -31,7 +31,7 @@ from nrrsim.calibration.backtest import (
     origins,
 )
 from nrrsim.calibration.calibrate import MOST_OFTEN, Calibration, calibrate
-from nrrsim.calibration.exposure import check_half_life
+from nrrsim.calibration.exposure import check_half_life, price_months_of
 from nrrsim.calibration.mixture import Mixture, mixed
 from nrrsim.calibration.priors import Prior, as_prior
 from nrrsim.calibration.ratios import MEASURES
@@ -41,12 +41,13 @@ from nrrsim.engine.outcomes import SHARES, Even, Sample
 from nrrsim.engine.simulation import simulate
 from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger
-from nrrsim.messages import whole_of
+from nrrsim.messages import an_object, whole_of
 from nrrsim.months import parse_month, shift
 from nrrsim.movements import MOVEMENTS, json_amount
 from nrrsim.notation import counted
 from nrrsim.scenario.customers import customers_of
 from nrrsim.scenario.drivers import DRIVERS
+from nrrsim.scenario.numbers import SOME_NRR
 from nrrsim.scenario.outlook import LEVELS
 from nrrsim.scenario.scenario import Scenario
 
@@ -382,15 +383,17 @@ def forecast(
 
     Raises UsageError for a half-life, a price month or a prior that cannot be.
     """
+    if not isinstance(past, Actuals):
+        raise UsageError(
+            "past: a forecast follows on what happened, such as"
+            f' nr.actuals(ledger, "2026-09"), not on {an_object(past)}'
+        )
     trials, seed = whole_of("trials", trials), whole_of("seed", seed)
     if trials == 0:
         return NoForecast("")
     if trials < LEAST_TRIALS:
         raise UsageError(f"trials: must be 0 or at least {LEAST_TRIALS}, got {trials}")
-    if isinstance(price_months, str):
-        raise UsageError(f'price_months: write a list, such as ["2026-01"], got {price_months!r}')
-    for month in price_months or ():
-        past.ledger.calendar.parse_month(month, "price_months")
+    price_months_of(price_months, past.ledger)
     check_half_life(half_life)
     usual = as_prior(prior)
 
@@ -455,6 +458,7 @@ def with_outlook(
     years = counted(mixture.years[None], "past year")
     outlook: dict[str, Any] = {
         "as_of": scenario.plain()["book"]["as_of"],
+        "arr": round(scenario.opening.total, 2),
         "source": f"70% customers' own past, 30% past figures, from {years}; logo retention half"
         " customers' own past, half these drivers",
     }
@@ -464,9 +468,14 @@ def with_outlook(
         own = Sample(driven[measure, None])
         published = Even(mixture.published[None][number])
         both = {"model": own.quantiles(LEVELS), "forecast": published.quantiles(LEVELS)}
-        told = {name: [round(float(x), 6) for x in each] for name, each in both.items()}
-        outlook[measure] = {"mean": round(own.expected, 6), **told}
+        told = {name: [_stated(x) for x in each] for name, each in both.items()}
+        outlook[measure] = {"mean": _stated(own.expected), **told}
     return scenario.with_({"outlook": outlook})
+
+
+def _stated(ratio: float) -> float:
+    """A ratio as a file states it; beyond what an NRR can be, as the most."""
+    return round(min(float(ratio), SOME_NRR.high), 6)
 
 
 def _trailing(

@@ -119,14 +119,16 @@ class Backtest:
         return self._of(measure).sort_values("origin", ignore_index=True)
 
     def told(self) -> dict[str, Any]:
-        """What `nrrsim backtest --json` prints: what a report keeps, and every forecast."""
+        """What `nrrsim backtest --json` prints: what a report keeps, and every forecast, to the
+        digits that `nrrsim forecast --json` prints of it.
+        """
         names = [f"p{100 * share:02.0f}" for share in SHARES_TOLD]
         rows = [
             {"as_of": row["origin"], "horizon": HORIZON}
             | {"segment": None if row["segment"] == WHOLE else row["segment"]}
             | {"measure": row["measure"]}
-            | {name: _plain(row[name]) for name in names}
-            | {"outcome": _plain(row["actual"])}
+            | {name: round(float(row[name]), 12) for name in names}
+            | {"outcome": round(float(row["actual"]), 12)}
             for row in self.frame.to_dict("records")
         ]
         return {**self._headlines(), "forecasts": rows}
@@ -210,9 +212,11 @@ def origins(
             f" every {counted(ledger.step, 'month')}"
         )
     begin = parse_month(ledger.months[0], "month")
-    last = ledger.inside(to or ledger.months[-1], "to") - HORIZON
+    last = ledger.inside(ledger.months[-1] if to is None else to, "to") - HORIZON
     known = last - begin  # months before the last origin
-    span = f"the ledger has {ledger.months[0]} to {ledger.months[-1]}"
+    span = f"the ledger has {ledger.months[0]} to {month_name(last + HORIZON)}"
+    if to is not None:
+        span += ", the last month to compare with"
     if isinstance(first, str):
         before = ledger.inside(first, "first") - begin
         if not LEAST_FIRST <= before <= known:
@@ -263,7 +267,7 @@ def _forecast(
     if ledger.customers(origin).empty:
         return []
     term = calibrating.get("term")
-    if term:  # of the segments that are there by then
+    if isinstance(term, Mapping):  # of the segments that are there by then
         there = set(ledger.histories(origin)[0]["segment"].astype(str))
         terms = {name: each for name, each in term.items() if name in there}
         calibrating = {**calibrating, "term": terms}

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nrrsim.calibration.exposure import Exposure
+from nrrsim.calibration.exposure import Exposure, price_months_of
 from nrrsim.calibration.frequency import Learnt, counts_of, posterior
 from nrrsim.calibration.priors import Prior, as_prior
 from nrrsim.calibration.sizes import MOST_UNEVEN, fitted_sizes, share_that_shows
@@ -24,7 +24,7 @@ from nrrsim.calibration.years import Season, drift_and_season, season_of_churn, 
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.files import write_again
 from nrrsim.ledger.ledger import Ledger, as_ledger
-from nrrsim.months import month_name, parse_month
+from nrrsim.months import month_name
 from nrrsim.notation import MONTHS, count, counted, label, percent, share, table_html
 from nrrsim.notation import month_name as in_words
 from nrrsim.scenario.beliefs import Z90, Beta, Lognormal, beta_of
@@ -103,7 +103,7 @@ def calibrate(
     *,
     term: Mapping[str, str] | None = None,
     half_life: float | None = None,
-    price_months: Sequence[str] = (),
+    price_months: Sequence[str] | None = None,
     prior: Prior | str | Path | None = None,
     file: str | None = None,
 ) -> Calibration:
@@ -128,6 +128,8 @@ def calibrate(
         file = Path(str(ledger)).as_posix() if named else "ledger.csv"
     ledger, prior = as_ledger(ledger), as_prior(prior)
     exposure = Exposure.of(ledger, as_of, half_life, price_months)
+    if not isinstance(term or {}, Mapping):
+        raise UsageError(f'term: write it by segment, such as {{"smb": "monthly"}}, got {term!r}')
     if wrong := [each for each in (term or {}).values() if each not in ("monthly", "annual")]:
         raise UsageError(f"term: {wrong[0]!r} is no term; take monthly or annual")
     if strange := [name for name in term or {} if name not in exposure.segments]:
@@ -142,7 +144,7 @@ def calibrate(
 
     # a scenario is of today's book: who else there was has taught the others
     here = [name for name in exposure.segments if name in set(exposure.present)]
-    asked = {parse_month(month, "price_months") for month in price_months}
+    asked = price_months_of(price_months, ledger)
     drivers = _drivers(exposure, [each for each in learnt if each.segment in here], curves)
     season = season_of_churn(exposure, annual)
     _put_in_the_year(drivers, exposure, terms, asked, season)
@@ -152,7 +154,7 @@ def calibrate(
         "months": 12,
         "book": {
             "ledger": file,
-            "as_of": as_of,
+            "as_of": month_name(exposure.as_of),
             "term": {name: terms[name] for name in here},
             **({"currency": ledger.currency} if ledger.currency else {}),
             **book_reading(ledger.reading),
@@ -231,8 +233,8 @@ def _learn(exposure: Exposure, annual: np.ndarray, prior: Prior) -> tuple[list[L
                 if missed and driver in ("churn", "contraction", "adoption"):
                     others = "the other segments and from " if len(exposure.segments) > 1 else ""
                     findings.append(
-                        f"{label(name)}: no {driver} in {years:.0f} customer-years; the rate comes"
-                        f" from {others}what is usual"
+                        f"{label(name)}: no {driver} in {counted(round(years), 'customer-year')};"
+                        f" the rate comes from {others}what is usual"
                     )
     return learnt, findings
 
@@ -245,8 +247,8 @@ def _drivers(
     span = f"ledger {begin}..{month_name(exposure.as_of)}"
     drivers: dict[str, Any] = {}
     for each in learnt:
-        unit = "whole customer-years" if each.driver == "price" else "customer-years"
-        source = f"{span}, {each.events:,.0f} in {each.chances:,.0f} {unit}"
+        unit = "whole customer-year" if each.driver == "price" else "customer-year"
+        source = f"{span}, {each.events:,.0f} in {counted(round(each.chances), unit)}"
         entry: dict[str, Any]
         if each.driver == "churn" and each.segment in curves:
             curve = curves[each.segment]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ import pandas as pd
 from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger
 from nrrsim.ledger.rollforward import MONTHS_APART, MOVEMENT_NUMBER
+from nrrsim.messages import not_a_number, shown
 from nrrsim.months import month_name, parse_month
 from nrrsim.notation import counted, label
 from nrrsim.notation import month_name as in_words
@@ -26,9 +28,21 @@ LATE = 12
 
 
 def check_half_life(half_life: float | None) -> None:
-    """Raises UsageError for a half-life below a month."""
+    """Raises UsageError for a half-life below a month, and for what is no number."""
+    if half_life is not None and not isinstance(half_life, Real):
+        raise UsageError(f"half_life: {not_a_number(half_life)}")
     if half_life is not None and not half_life >= 1:
         raise UsageError(f"half_life: must be a month at least, got {half_life:g}")
+
+
+def price_months_of(given: Sequence[str] | None, ledger: Ledger) -> set[int]:
+    """The numbers of the months that are said to have had a price increase.
+
+    Raises UsageError for what is no list of months.
+    """
+    if isinstance(given, str | bytes) or not isinstance(given or (), Iterable):
+        raise UsageError(f'price_months: write a list, such as ["2026-01"], got {shown(given)}')
+    return {ledger.calendar.parse_month(each, "price_months") for each in given or ()}
 
 
 @dataclass(frozen=True)
@@ -66,7 +80,7 @@ class Exposure:
 
     @classmethod
     def of(
-        cls, ledger: Ledger, as_of: str, half_life: float | None, price_months: Sequence[str]
+        cls, ledger: Ledger, as_of: str, half_life: float | None, price_months: Sequence[str] | None
     ) -> Exposure:
         """What a ledger's history up to `as_of` holds to learn from; nothing after it is looked at.
 
@@ -118,8 +132,7 @@ class Exposure:
             amount={name: values[known] for name, values in amount.items()},
             away=_away(rows, segment, end, step, half_life),
         )
-        rises = {ledger.calendar.parse_month(each, "price_months") for each in price_months}
-        exposure._take_as_price(rises)
+        exposure._take_as_price(price_months_of(price_months, ledger))
         return exposure
 
     def _take_as_price(self, months: Set[int]) -> None:

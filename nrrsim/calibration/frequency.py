@@ -20,6 +20,7 @@ MOST_CERTAIN = (
 )
 SCORES = np.linspace(-3, 3, 31)  # of the prior's grid, in standard deviations
 UNLIKE_SCORES = SCORES[::2]
+MOST_ALIKE = 1e12  # segments that differ by less are the same, and logarithms have no digits left
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ def prior_grid(
     mu = special.expit(special.logit(usual.of_one_chance(power)) + usual.sd * scores)[:, None]
     unlike = usual.unlike * np.exp(usual.unlike_sd * UNLIKE_SCORES)[None, :]
     # of a Beta with mean mu the coefficient of variation is sqrt((1 - mu) / mu / (alike + 1))
-    alike = np.maximum((1 - mu) / (mu * unlike**2) - 1, 0.5)
+    alike = np.clip((1 - mu) / (mu * unlike**2) - 1, 0.5, MOST_ALIKE)
     prior = np.exp(-(scores[:, None] ** 2 + UNLIKE_SCORES**2) / 2)
     return np.broadcast_to(mu, alike.shape), alike, prior / prior.sum()
 

@@ -38,7 +38,7 @@ from nrrsim.calibration.years import likely_betas, prior_of_betas
 from nrrsim.errors import UsageError
 from nrrsim.files import write_again
 from nrrsim.ledger.ledger import Ledger
-from nrrsim.messages import located, problems_of
+from nrrsim.messages import an_object, located, problems_of
 from nrrsim.months import month_name, parse_month
 from nrrsim.notation import count, counted, table_html
 from nrrsim.notation import month_name as in_words
@@ -195,6 +195,10 @@ def as_prior(given: Prior | str | Path | None) -> Prior:
     """A prior as it is, or the one of a file; None: the one that comes with nrrsim."""
     if isinstance(given, Prior):
         return given
+    if not isinstance(given, str | Path | None):
+        raise UsageError(
+            f"prior: takes what nrrsim prior wrote, or its file, not {an_object(given)}"
+        )
     return _shipped() if given is None else read_prior(given)
 
 
@@ -239,7 +243,8 @@ class Evidence:
         """In words, where it is from and how much it is."""
         span = f"{in_words(self.begin)} to {in_words(self.as_of)}"
         customers = counted(self.customers, "customer")
-        return f"{self.company}: {span}, {customers}, {count(self.customer_years)} customer-years"
+        years = counted(round(self.customer_years), "customer-year")
+        return f"{self.company}: {span}, {customers}, {years}"
 
 
 def evidence(

@@ -55,6 +55,7 @@ from nrrsim.notation import month_name as in_words
 
 if TYPE_CHECKING:
     from nrrsim.calibration.calibrate import Calibration
+    from nrrsim.calibration.priors import Prior
     from nrrsim.ledger.ledger import Ledger
     from nrrsim.report.card import Card
     from nrrsim.scenario.scenario import Scenario
@@ -340,6 +341,7 @@ def calibrate(
         raise UsageError(f"--out: {NO_BOOK}")
 
     ledger, as_of = _read_as_of(sources, form, as_of, quiet)
+    _say_what_was_not_known(known, as_of, quiet)
     # what is only printed may have come from a database, which no book can name
     file = os.path.relpath(sources[0], Path(out).parent) if out else "ledger.csv"
     with _waiting("learning from the ledger", quiet):
@@ -376,12 +378,15 @@ def forecast(
     """Where NRR, GRR and logo retention may go in the twelve months to come, and why."""
     from nrrsim.analysis.actuals import Actuals
     from nrrsim.analysis.forecast import forecast, too_short
+    from nrrsim.calibration.priors import as_prior
 
+    known = as_prior(prior)
     ledger, as_of = _read_as_of(sources, form, as_of, quiet)
     if reason := too_short(ledger, as_of):
         raise UsageError(f"no forecast: {reason}")
+    _say_what_was_not_known(known, as_of, quiet)
     with _waiting("forecasting", quiet):
-        ahead = forecast(Actuals(ledger, as_of), trials, seed, half_life, price_months, prior)
+        ahead = forecast(Actuals(ledger, as_of), trials, seed, half_life, price_months, known)
     if not ahead:
         raise UsageError(f"no forecast: {getattr(ahead, 'reason', '') or 'no trials asked for'}")
     if as_json:
@@ -842,6 +847,16 @@ def _learnt_of(card: Card) -> Path:
     return scenario
 
 
+def _say_what_was_not_known(prior: Prior, as_of: str, quiet: bool) -> None:
+    """That a prior was learnt from months after `as_of`, if it was."""
+    if prior.until > as_of and not quiet:
+        typer.echo(
+            f"note: the prior is learnt up to {in_words(prior.until)}; in {in_words(as_of)} that"
+            " was not known yet, and a back-test does not use it",
+            err=True,
+        )
+
+
 def _with_outlook(
     learnt: Calibration, ledger: Ledger, as_of: str, quiet: bool, **learning: Any
 ) -> Calibration:
@@ -849,11 +864,19 @@ def _with_outlook(
     from dataclasses import replace
 
     from nrrsim.analysis.actuals import Actuals
-    from nrrsim.analysis.forecast import forecast_of
+    from nrrsim.analysis.forecast import forecast_of, too_short
 
-    with _waiting("forecasting", quiet):
-        ahead = forecast_of(Actuals(ledger, as_of), learnt, **learning)
-    return replace(learnt, scenario=ahead.scenario) if ahead else learnt
+    # its past year is not asked for where there is none
+    if not (reason := too_short(ledger, as_of)):
+        with _waiting("forecasting", quiet):
+            ahead = forecast_of(Actuals(ledger, as_of), learnt, **learning)
+        if ahead:
+            return replace(learnt, scenario=ahead.scenario)
+        reason = getattr(ahead, "reason", "").removeprefix("as_of: ")
+    if not quiet:
+        said = "the scenario states no forecast, so its ranges are by the drivers alone"
+        typer.echo(f"note: {said}: {reason}", err=True)
+    return learnt
 
 
 def _settings(said: list[str] | None) -> dict[str, Any]:
@@ -876,7 +899,7 @@ def _read_as_of(
     sources: list[str], form: LedgerForm, as_of: str | None, quiet: bool
 ) -> tuple[Ledger, str]:
     """The ledger, and the month that is asked about: its last where none is said, which is told."""
-    from nrrsim.months import parse_month
+    from nrrsim.months import month_name, parse_month
 
     if as_of is not None:
         parse_month(as_of, "as_of" if form.is_card else "--as-of")
@@ -885,7 +908,7 @@ def _read_as_of(
         as_of = ledger.months[-1]
         if not quiet:
             typer.echo(f"note: as of {as_of}, the ledger's last month", err=True)
-    return ledger, as_of
+    return ledger, month_name(ledger.inside(as_of, "as_of"))
 
 
 def _together(wrong: list[tuple[str, DataError | UsageError]]) -> DataError | UsageError:

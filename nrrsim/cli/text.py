@@ -300,9 +300,9 @@ def forecast_lines(answer: Mapping[str, Any]) -> list[str]:
 
 def prior_lines(answer: Mapping[str, Any]) -> list[str]:
     """What `nrrsim prior` prints for people."""
-    years = count(answer["customer_years"])
+    years = counted(round(answer["customer_years"]), "customer-year")
     heads = f"{'Companies':>10} {'Events':>8} {'Customer-years':>15}  Per year, over companies"
-    lines = [f"What is usual of {answer['title']}, {years} customer-years", ""]
+    lines = [f"What is usual of {answer['title']}, {years}", ""]
     lines += [f"{'Driver':<14}{heads}"]
     for driver, each in answer["drivers"].items():
         range_ = YEARLY if driver in COUNTED else PROBABILITY
@@ -345,7 +345,8 @@ def backtest_lines(answer: Mapping[str, Any]) -> list[str]:
     return [
         *lines,
         "",
-        "Years: independent ones (forecasts share months). In 50%: outcomes inside the 50% range.",
+        "Years: independent ones (forecasts share months), of segments added up, although good and"
+        " bad years may come to all. In 50%: outcomes inside the 50% range.",
         "80% range: its average width. Average error: CRPS, of ranges: position and width count.",
         "Forecast: customers' own past and past figures (the whole book's logo retention: and the"
         " model of drivers).",

@@ -56,8 +56,6 @@ def read_ledger(
     Raises UsageError if a source or a parameter does not fit, DataError with every finding if the
     data do not.
     """
-    if not sources:
-        raise UsageError("a ledger needs at least one file")
     grace_months = whole_of("grace_months", grace_months)
     if grace_months < 0:
         raise UsageError(
@@ -67,6 +65,8 @@ def read_ledger(
     before = reading.said if isinstance(reading, Reading) else reading or {}
     how = Reading.of({**before, **said})
     each = [one for some in sources for one in (some if isinstance(some, list | tuple) else [some])]
+    if not each:
+        raise UsageError("a ledger needs at least one file")
     tables = [place for place, source in enumerate(each) if is_table(source)]
     names = {place: f"table {n}" for n, place in enumerate(tables, start=1) if len(tables) > 1}
     parts = [
@@ -99,9 +99,9 @@ def _showing_options(function: Callable[..., Any]) -> inspect.Signature:
 read_ledger.__signature__ = _showing_options(read_ledger)  # type: ignore[attr-defined]
 
 
-def as_ledger(given: Ledger | str | Path) -> Ledger:
-    """A ledger as it is, or the one of a file."""
-    return read_ledger(given) if isinstance(given, str | Path) else given
+def as_ledger(given: Any) -> Ledger:
+    """A ledger as it is, or that of what `read_ledger` takes."""
+    return given if isinstance(given, Ledger) else read_ledger(given)
 
 
 @dataclass(frozen=True)

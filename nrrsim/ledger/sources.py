@@ -6,6 +6,7 @@ Parquet, JSON and SQL cells keep the type they have there.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ from nrrsim.ledger.rows import invisible as invisible
 from nrrsim.ledger.rows import month_in_name
 from nrrsim.ledger.sheets import read_workbook
 from nrrsim.ledger.textfiles import read_text
+from nrrsim.messages import an_object
 
 MOST_NAMED = 10  # files in one sentence
 
@@ -45,6 +47,11 @@ def read_rows(
     """
     if is_table(source):
         return [rows_of_frame(source, table)]
+    if not isinstance(source, str | os.PathLike):
+        raise UsageError(
+            "a ledger is read from files, folders, tables or a database address, not from"
+            f" {an_object(source)}"
+        )
     text = str(source)
     if text.startswith("env:") or "://" in text:
         return [_read_sql(text, query)]

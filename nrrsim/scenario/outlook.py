@@ -12,10 +12,11 @@ from functools import cached_property
 from typing import Annotated, Any, Self
 
 import numpy as np
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, Field
 
-from nrrsim.months import parse_month
-from nrrsim.scenario.beliefs import Finite, Frozen
+from nrrsim.scenario.beliefs import OR_PERCENT, Finite, Frozen
+from nrrsim.scenario.book import Month
+from nrrsim.scenario.numbers import SHARE, SOME_NRR
 
 MONTHS = 12  # of the forecast
 LEVELS = (0.01, *(number / 20 for number in range(1, 20)), 0.99)
@@ -66,11 +67,14 @@ class Transport:
 
 def _ascending(values: tuple[float, ...]) -> tuple[float, ...]:
     if len(values) != len(LEVELS) or list(values) != sorted(values):
-        raise ValueError(f"must be {len(LEVELS)} quantiles, none below the one before it")
+        raise ValueError(
+            f"must be {len(LEVELS)} quantiles, none below the one before it; has {len(values)}"
+        )
     return values
 
 
-Quantiles = Annotated[tuple[Finite, ...], AfterValidator(_ascending)]
+SomeNrr = Annotated[Finite, OR_PERCENT, AfterValidator(SOME_NRR.check)]
+Share = Annotated[Finite, OR_PERCENT, AfterValidator(SHARE.check)]
 
 
 class Ranks(Frozen):
@@ -78,29 +82,33 @@ class Ranks(Frozen):
     quantiles of the same levels: 1%, 5%, 10% and so on to 95%, 99%.
     """
 
-    mean: Finite
-    model: Quantiles
-    forecast: Quantiles
+    mean: SomeNrr
+    model: Annotated[tuple[SomeNrr, ...], AfterValidator(_ascending)]
+    forecast: Annotated[tuple[SomeNrr, ...], AfterValidator(_ascending)]
+
+
+class Shares(Ranks):
+    """The same of a measure that is never above 1."""
+
+    mean: Share
+    model: Annotated[tuple[Share, ...], AfterValidator(_ascending)]
+    forecast: Annotated[tuple[Share, ...], AfterValidator(_ascending)]
 
 
 class Outlook(Frozen):
     """The forecast of the twelve months after `as_of`, beside what the drivers alone say of them.
 
-    `recurs` is false where past years show that the book does not recur in the way the drivers
-    assume.
+    `arr`: that of the book that it is of, by which another one is told from it. `recurs` is false
+    where past years show that the book does not recur in the way the drivers assume.
     """
 
-    as_of: str
+    as_of: Month
+    arr: Annotated[Finite, Field(gt=0)]
     source: str = ""
     recurs: bool = True
     nrr: Ranks
-    grr: Ranks
-    logo: Ranks
-
-    @model_validator(mode="after")
-    def _of_a_month(self) -> Self:
-        parse_month(self.as_of, "as_of")
-        return self
+    grr: Shares
+    logo: Shares
 
     @cached_property
     def transports(self) -> dict[str, Transport]:

@@ -70,6 +70,26 @@ def test_a_run_card_says_how_its_ledger_is_read(run, portfolio, card):
     assert run("prior", ours, *typed, "--json")[0] == 0
 
 
+def test_what_was_not_known_then_is_said(run, portfolio, tmp_path):
+    prior = tmp_path / "prior.yaml"
+    run("prior", MERIDIAN, "--out", prior)
+    for command in ("calibrate", "forecast"):
+        early = run(command, MERIDIAN, "--as-of", "2025-06", "--prior", prior)
+        assert early[0] == 0
+        assert "in June 2025 that was not known yet" in early[2]
+    late = run("calibrate", MERIDIAN, "--prior", prior, "--json")
+    assert "not known" not in late[2]
+
+
+def test_a_scenario_without_a_forecast_says_why(run, portfolio, tmp_path):
+    out = tmp_path / "young.yaml"
+    words = ["calibrate", portfolio / "acme.csv", "--as-of", "2025-08", "--out", out]
+    code, _, notes = run(*words)
+    assert code == 0, notes
+    assert "by the drivers alone: the ledger has been running for 7 months" in notes
+    assert "outlook" not in out.read_text()
+
+
 def test_what_is_wrong_with_each_ledger_is_said_at_once(run, portfolio, tmp_path):
     (portfolio / "acme.csv").write_text(ACME.replace("A3,2025-02,103", "A3,2025-02,lots"))
     (portfolio / "one_month.csv").write_text("customer,month,mrr\nA,2025-01,1\n")

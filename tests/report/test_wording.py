@@ -331,6 +331,12 @@ def rare_facts(past, c):
             comparison.Limits(below_zero=("Worse",), books_differ=True, notices=("Note",)),
         ),
     )
+    ahead = {"below_zero": (), "books_differ": False, "notices": (), "forecast": ("Learnt",)}
+    yield "comparison/limits", (about, comparison.Limits(**ahead))
+    yield (
+        "comparison/limits",
+        (about, comparison.Limits(**ahead, driven=("Plan",), unproven=("Learnt",))),
+    )
 
 
 def rare_forecasts(told):

@@ -29,7 +29,7 @@ def stated(tmp_path):
     values = {
         "book": {"ledger": "ledger.csv", "as_of": "2025-12"},
         "drivers": {"churn": {"all": 0.1}},
-        "outlook": {"as_of": "2025-12", **dict.fromkeys(("nrr", "grr", "logo"), ranks)},
+        "outlook": {"as_of": "2025-12", "arr": 100, **dict.fromkeys(("nrr", "grr", "logo"), ranks)},
     }
     return lambda **more: Scenario.of(values | more, tmp_path)
 
@@ -91,8 +91,14 @@ def test_a_stated_forecast_is_used_for_its_own_book_and_time_alone(stated, tmp_p
     assert scenario.transport() is not None
     assert not any("outlook" in each for each in scenario.notices)
     longer = stated(months=24)
-    assert longer.transport() is None
-    assert any("not used" in each for each in longer.notices)
+    (tmp_path / "other.csv").write_text(LEDGER.replace("40", "41"))
+    another = scenario.extended({"book": {"ledger": "other.csv", "as_of": "2025-12"}})
+    for each in (longer, another):
+        assert each.transport() is None
+        assert any("not used" in notice for notice in each.notices)
+    assert "ARR of 100.00; this scenario is of 12 after 2025-12 and ARR of 101.00" in " ".join(
+        another.notices
+    )
     own = Sample(np.array([0.9, 1.0]))
     assert foreseen(own, longer) is own
 
