@@ -48,7 +48,12 @@ def test_the_command_prints_every_range_with_its_ingredients(run):
     assert code == 0
     assert run(*words)[1] == out
     assert {row["horizon"] for row in told["forecasts"]} == {3, 6, 9, 12}
-    assert {row["segment"] for row in told["forecasts"]} == {None, "enterprise", "mid_market", "smb"}
+    assert {row["segment"] for row in told["forecasts"]} == {
+        None,
+        "enterprise",
+        "mid_market",
+        "smb",
+    }
     for row in told["forecasts"]:
         quantiles = [row[name] for name in ("p05", "p10", "p25", "p50", "p75", "p90", "p95")]
         assert quantiles == sorted(quantiles)
