@@ -258,9 +258,7 @@ def test_the_readmes_commands_run(line, run, monkeypatch, tmp_path):
         words = [words[0], str(tmp_path / words[1]), *words[2:]]
     if "--out" in words:  # nor is a file
         place = words.index("--out") + 1
-        file = tmp_path / words[place]
-        file.parent.mkdir(exist_ok=True)
-        words[place] = str(file)
+        words[place] = str(tmp_path / words[place])
         Path(words[place]).parent.mkdir(parents=True, exist_ok=True)
     monkeypatch.chdir(ROOT)
     code, out, err = run(*words)
