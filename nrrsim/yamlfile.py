@@ -8,6 +8,7 @@ that cannot be seen. What seven lines may stand for is counted before it is spel
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -127,8 +128,19 @@ def yaml_text(values: dict[str, Any]) -> str:
     from io import StringIO
 
     from ruamel.yaml import YAML
+    from ruamel.yaml.emitter import Emitter
+
+    class OnOneLine(Emitter):
+        """Writes a key that may not be split on one line: on two nothing could read it again."""
+
+        def write_plain(self, text: Any, split: Any = True) -> None:
+            width = self.best_width
+            self.best_width = width if split else sys.maxsize
+            super().write_plain(text, split)
+            self.best_width = width
 
     yaml = YAML(typ="safe")
+    yaml.Emitter = OnOneLine
     yaml.default_flow_style, yaml.width = None, 100
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     text = StringIO()

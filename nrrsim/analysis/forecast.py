@@ -212,6 +212,11 @@ class Forecast:
         return self.ahead[month].percentiles(SHARES_TOLD)
 
     @property
+    def median(self) -> float:
+        """The median of NRR of the twelve months to come."""
+        return self.range_at(shift(self.as_of, YEAR))["p50"]
+
+    @property
     def p_target(self) -> float | None:
         """How likely the target is reached by the twelve months to come; None without a target."""
         if self.target is None:
@@ -452,6 +457,7 @@ def with_outlook(
     years = counted(mixture.years[None], "past year")
     outlook: dict[str, Any] = {
         "as_of": scenario.plain()["book"]["as_of"],
+        "arr": round(scenario.opening.total, 2),
         "source": f"70% customers' own past, 30% past figures, from {years}; logo retention half"
         " customers' own past, half these drivers",
     }

@@ -22,13 +22,14 @@ from nrrsim.calibration.calibrate import calibrate
 from nrrsim.calibration.mixture import mixed
 from nrrsim.calibration.priors import as_prior
 from nrrsim.engine.draws import SEED
-from nrrsim.engine.outcomes import TO_THE_BIT, Even, Sample
+from nrrsim.engine.outcomes import Even, Sample
 from nrrsim.engine.simulation import simulate
 from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger, as_ledger
 from nrrsim.messages import whole_of
 from nrrsim.months import CALENDAR_YEAR, Calendar, month_name, parse_month, shift
 from nrrsim.notation import counted
+from nrrsim.scenario.outlook import TO_THE_BIT
 
 HORIZON = 12
 TRIALS = 4_000
@@ -119,14 +120,16 @@ class Backtest:
         return self._of(measure).sort_values("origin", ignore_index=True)
 
     def told(self) -> dict[str, Any]:
-        """What `nrrsim backtest --json` prints: what a report keeps, and every forecast."""
+        """What `nrrsim backtest --json` prints: what a report keeps, and every forecast, to the
+        digits that `nrrsim forecast --json` prints of it.
+        """
         names = [f"p{100 * share:02.0f}" for share in SHARES_TOLD]
         rows = [
             {"as_of": row["origin"], "horizon": HORIZON}
             | {"segment": None if row["segment"] == WHOLE else row["segment"]}
             | {"measure": row["measure"]}
-            | {name: _plain(row[name]) for name in names}
-            | {"outcome": _plain(row["actual"])}
+            | {name: round(float(row[name]), 12) for name in names}
+            | {"outcome": round(float(row["actual"]), 12)}
             for row in self.frame.to_dict("records")
         ]
         return {**self._headlines(), "forecasts": rows}

@@ -341,7 +341,7 @@ def calibrate(
         raise UsageError(f"--out: {NO_BOOK}")
 
     ledger, as_of = _read_as_of(sources, form, as_of, quiet)
-    _say_what_came_later(known, as_of, quiet)
+    _say_what_was_not_known(known, as_of, quiet)
     # what is only printed may have come from a database, which no book can name
     file = os.path.relpath(sources[0], Path(out).parent) if out else "ledger.csv"
     with _waiting("learning from the ledger", quiet):
@@ -382,9 +382,9 @@ def forecast(
 
     known = as_prior(prior)
     ledger, as_of = _read_as_of(sources, form, as_of, quiet)
-    _say_what_came_later(known, as_of, quiet)
     if reason := too_short(ledger, as_of):
         raise UsageError(f"no forecast: {reason}")
+    _say_what_was_not_known(known, as_of, quiet)
     with _waiting("forecasting", quiet):
         ahead = forecast(Actuals(ledger, as_of), trials, seed, half_life, price_months, known)
     if not ahead:
@@ -847,12 +847,12 @@ def _learnt_of(card: Card) -> Path:
     return scenario
 
 
-def _say_what_came_later(prior: Prior, as_of: str, quiet: bool) -> None:
-    """A note on standard error where a prior was learnt from what came after a month."""
+def _say_what_was_not_known(prior: Prior, as_of: str, quiet: bool) -> None:
+    """That a prior was learnt from months after `as_of`, if it was."""
     if prior.until > as_of and not quiet:
         typer.echo(
-            f"note: the prior is learnt up to {in_words(prior.until)}, and so knows what came after"
-            f" {in_words(as_of)}",
+            f"note: the prior is learnt up to {in_words(prior.until)}; in {in_words(as_of)} that"
+            " was not known yet, and a back-test does not use it",
             err=True,
         )
 
@@ -866,14 +866,16 @@ def _with_outlook(
     from nrrsim.analysis.actuals import Actuals
     from nrrsim.analysis.forecast import forecast_of, too_short
 
+    # its past year is not asked for where there is none
     if not (reason := too_short(ledger, as_of)):
         with _waiting("forecasting", quiet):
             ahead = forecast_of(Actuals(ledger, as_of), learnt, **learning)
         if ahead:
             return replace(learnt, scenario=ahead.scenario)
-        reason = ahead.reason
+        reason = getattr(ahead, "reason", "").removeprefix("as_of: ")
     if not quiet:
-        typer.echo(f"note: no forecast stands beside the drivers: {reason}", err=True)
+        said = "the scenario states no forecast, so its ranges are by the drivers alone"
+        typer.echo(f"note: {said}: {reason}", err=True)
     return learnt
 
 

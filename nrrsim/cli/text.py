@@ -231,7 +231,7 @@ def sweep_lines(answer: Mapping[str, Any], picture: object = None) -> list[str]:
 def calibrated_lines(answer: Mapping[str, Any]) -> list[str]:
     """What `nrrsim calibrate` prints for people."""
     stated = f", in {answer['currency']}" if answer["currency"] else ", no currency is stated"
-    lines = [f"{answer['title']}, {answer['years']} full years{stated}", ""]
+    lines = [f"{answer['title']}, {counted(answer['years'], 'full year')}{stated}", ""]
     names = {name: label(name) for name in answer["term"]}
     width = max(len("Segment"), *map(len, names.values())) + 1
     heads = f"{'Events':>8} {'Customer-years':>15} {'Size':>7}  Per year"
@@ -345,8 +345,10 @@ def backtest_lines(answer: Mapping[str, Any]) -> list[str]:
     return [
         *lines,
         "",
-        "Years: independent ones (forecasts share months). In 50%: outcomes inside the 50% range.",
-        "80% range: its average width. Average error: CRPS, of ranges: position and width count.",
+        "Years: independent ones (forecasts share months); of segments added up, though they share"
+        " years.",
+        "In 50%: outcomes inside the 50% range. 80% range: its average width. Average error: CRPS,"
+        " of ranges: position and width count.",
         "Forecast: customers' own past and past figures (the whole book's logo retention: and the"
         " model of drivers).",
         "Past figures, last year's figure and the mean of past years are naive forecasts.",

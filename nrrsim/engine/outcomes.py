@@ -10,14 +10,13 @@ from functools import cached_property
 import numpy as np
 from scipy import special
 
-from nrrsim.scenario.outlook import Transport
+from nrrsim.scenario.outlook import TO_THE_BIT, Transport
 from nrrsim.scenario.scenario import Scenario
 
 PLACES = 49  # of the grid on which a quantile is looked for
 EVEN = 400  # quantiles that stand for a whole distribution
 FINE = 2_000  # the bins that a sample is smoothed from
 MOST_SKEWNESS = 0.6  # that three moments can tell of: beyond, a few rare events decide
-TO_THE_BIT = 1e-9  # a target that is met is met, whatever rounding says
 SHARES = (0.05, 0.5, 0.95)  # of a distribution that is told in three numbers
 MORE_SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
 

@@ -20,6 +20,7 @@ from nrrsim.scenario.numbers import SHARE, SOME_NRR
 
 MONTHS = 12  # of the forecast
 LEVELS = (0.01, *(number / 20 for number in range(1, 20)), 0.99)
+TO_THE_BIT = 1e-9  # a target that is met is met, whatever rounding says
 MOST = {"nrr": np.inf, "grr": 1.0, "logo": 1.0}
 
 
@@ -59,10 +60,16 @@ class Transport:
         """The lowest result of the model that lies at `value` or above in what is published."""
         if value > self.most:
             return np.inf
-        y = value - self.by
-        places, first = np.unique(self.published, return_index=True)
-        beyond = y - float(np.clip(y, places[0], places[-1]))
-        return float(np.interp(y, places, self.own[first])) + beyond + self.by
+        if value <= 0:
+            return -np.inf
+        y = value - self.by - TO_THE_BIT
+        beyond = y - float(np.clip(y, self.published[0], self.published[-1]))
+        if beyond:
+            return float(self.own[0 if beyond < 0 else -1]) + beyond + self.by
+        # where several results of the model are published alike, the lowest of them
+        at = int(np.searchsorted(self.published, y))
+        near = slice(max(at - 1, 0), at + 1)
+        return float(np.interp(y, self.published[near], self.own[near])) + self.by
 
 
 def _ascending(values: tuple[float, ...]) -> tuple[float, ...]:
@@ -109,11 +116,12 @@ class Shares(Ranks):
 class Outlook(Frozen):
     """The forecast of the twelve months after `as_of`, beside what the drivers alone say of them.
 
-    `recurs` is false where past years show that the book does not recur in the way the drivers
-    assume.
+    `arr`: that of the book that it is of, by which another one is told from it. `recurs` is false
+    where past years show that the book does not recur in the way the drivers assume.
     """
 
     as_of: Month
+    arr: Annotated[Finite, Field(gt=0)]
     source: str = ""
     recurs: bool = True
     nrr: Ranks

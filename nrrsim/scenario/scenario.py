@@ -14,6 +14,7 @@ from collections.abc import Collection, Mapping
 from copy import deepcopy
 from dataclasses import replace
 from functools import cached_property
+from math import isclose
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -218,8 +219,12 @@ class Scenario(Frozen):
     @property
     def _foreseen(self) -> bool:
         """Whether the outlook is of the scenario's book and time."""
-        as_of = getattr(self.book, "as_of", None)
-        return self.outlook is not None and self.months == MONTHS and as_of == self.outlook.as_of
+        stated = self.outlook
+        if stated is None or self.months != MONTHS:
+            return False
+        # a ledger that was restated, and another one of the same month, are another book
+        same_arr = isclose(self.opening.total, stated.arr, rel_tol=1e-9, abs_tol=0.01)
+        return getattr(self.book, "as_of", None) == stated.as_of and same_arr
 
     def frame(self) -> pd.DataFrame:
         """A row for each number of the drivers: `driver`, `segment` (or `all`), `field`, `value`
@@ -269,9 +274,10 @@ class Scenario(Frozen):
         ]
         if self.outlook and not self._foreseen:
             notices.append(
-                f"outlook: is of the {MONTHS} months after {self.outlook.as_of}, and this scenario"
-                f" of {self.months} after {self.start}: it is not used, and ranges are those of the"
-                " drivers alone"
+                f"outlook: is of the {MONTHS} months after {self.outlook.as_of} and a book with ARR"
+                f" of {self.outlook.arr:,.2f}; this scenario is of {self.months} after {self.start}"
+                f" and ARR of {self.opening.total:,.2f}: it is not used, and ranges are those of"
+                " the drivers alone"
             )
         ties = self.table.ties
         change = beliefs.correlation_matrix(ties)[2] if ties else 0.0

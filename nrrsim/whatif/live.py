@@ -368,11 +368,13 @@ class _Outlook:
 
 def _figures(now: _Outlook, base: _Outlook, target: float | None) -> list[list[str]]:
     """Name, label, value and what it is compared with, of each figure."""
-    months, (low, _, high) = span(now.scenario.months), now.quantiles[-1]
+    months, (low, middle, high) = span(now.scenario.months), now.quantiles[-1]
+    # what drivers expect is not the middle of a forecast that rests on more than them
+    of = months if now.scenario.transport() is None else f"{months}, median {percent(middle)}"
     closing = money(now.closing[-1], now.currency)
     figures = [
         ["nrr", "Expected NRR", percent(now.nrr), f"{points(now.nrr - base.nrr)} vs base"],
-        ["range", "90% range", f"{percent(low)} to {percent(high)}", months],
+        ["range", "90% range", f"{percent(low)} to {percent(high)}", of],
         ["arr", f"ARR after {months}", closing, f"{_gained(now, base)} vs base"],
     ]
     if target is not None:

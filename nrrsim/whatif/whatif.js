@@ -4,7 +4,7 @@
 const PICTURES = {
   curve: ["Distribution of NRR", "Solid: now. Dashed: base."],
   bridge: ["Expected NRR by driver", "Changes from the base, in points."],
-  fan: ["ARR of today's customers", "Expected, and 90% range. Solid: now. Dashed: base. The axis does not start at zero."],
+  fan: ["ARR of today's customers", "Expected (of a forecast: the median), and 90% range. Solid: now. Dashed: base. The axis does not start at zero."],
 };
 const PATIENCE = 15000; // milliseconds
 const shown = (value, isShare) => (isShare ? 100 * value : value);

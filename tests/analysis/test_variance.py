@@ -336,7 +336,8 @@ def test_a_years_forecast_by_movement(past):
     assert "The January 2025 report forecast a median NRR of 80.0% (80% range" in said(
         "forecast", found
     )
-    assert said("forecast", found).endswith("it came to **90.0%**, at the 70th percentile.")
+    told = said("forecast", found)
+    assert "it came to **90.0%**, at the 70th percentile, **inside** the range. By segment," in told
     assert wording.bridge(found)["step"].tolist() == [
         "Forecast",
         "Forecast method",
@@ -387,7 +388,7 @@ def test_last_quarters_forecast_moves_what_was_left_of_the_cohort(past):
 def test_what_lies_outside_the_range_is_said_to(past, low, high, words):
     ahead = {"ahead": {"2026-01": {"p10": low, "p50": (low + high) / 2, "p90": high}}}
     assert said("forecast", nr.variance(past, None, earlier(**{"2025_10": ahead}))).endswith(
-        f"it came to **90.0%**, {words}."
+        f"it came to **90.0%**, {words}, **outside** the range."
     )
 
 

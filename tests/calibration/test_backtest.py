@@ -307,6 +307,24 @@ def test_the_json_of_a_back_test(example, past):
     assert "forecasts" not in past.record()["backtest"]
 
 
+def test_a_back_test_tells_the_very_forecasts_that_were_made(tmp_path):
+    """From an origin in its middle and from a forecast as of then: the same rows, to the digit."""
+    ledger = written(thin(**{name: range(30) for name in "ab"}, c=range(9), d=range(20)), tmp_path)
+    origin = ledger.months[12]
+    tested = backtest(ledger, first=origin, to=ledger.months[24], trials=4_000).told()
+    made = nr.forecast(nr.actuals(str(tmp_path / "ledger.csv"), origin), trials=4_000).told()
+    rows = [
+        {name: each for name, each in row.items() if name != "ingredients"}
+        for row in made["forecasts"]
+        if row["horizon"] == 12
+    ]
+    assert rows
+    assert rows == [
+        {name: each for name, each in row.items() if name != "outcome"}
+        for row in tested["forecasts"]
+    ]
+
+
 # --- real ledgers ---------------------------------------------------------------------------------
 
 REAL = {  # months before the first origin, whether it recurs, the most of the best rule's error

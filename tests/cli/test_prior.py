@@ -70,6 +70,29 @@ def test_a_run_card_says_how_its_ledger_is_read(run, portfolio, card):
     assert run("prior", ours, *typed, "--json")[0] == 0
 
 
+def test_what_was_not_known_then_is_said(run, portfolio, tmp_path):
+    prior = tmp_path / "prior.yaml"
+    run("prior", MERIDIAN, "--out", prior)
+    for command in ("calibrate", "forecast"):
+        early = run(command, MERIDIAN, "--as-of", "2025-06", "--prior", prior)
+        assert early[0] == 0
+        assert "in June 2025 that was not known yet" in early[2]
+    late = run("calibrate", MERIDIAN, "--prior", prior)
+    assert "not known" not in late[2]
+    assert ", 3 full years, " in late[1]
+
+
+def test_a_scenario_without_a_forecast_says_why(run, portfolio, tmp_path):
+    out = tmp_path / "young.yaml"
+    words = ["calibrate", portfolio / "acme.csv", "--as-of", "2025-08", "--out", out]
+    code, _, notes = run(*words)
+    assert code == 0, notes
+    assert "by the drivers alone: the ledger has been running for 7 months" in notes
+    one_year = run("calibrate", MERIDIAN, "--as-of", "2023-10")[1]
+    assert ", 1 full year, " in one_year
+    assert "outlook" not in out.read_text()
+
+
 def test_what_is_wrong_with_each_ledger_is_said_at_once(run, portfolio, tmp_path):
     (portfolio / "acme.csv").write_text(ACME.replace("A3,2025-02,103", "A3,2025-02,lots"))
     (portfolio / "one_month.csv").write_text("customer,month,mrr\nA,2025-01,1\n")
@@ -105,7 +128,7 @@ def test_what_cannot_be_meant(run, words, said):
 def test_a_prior_that_knows_what_came_later_is_told(run, portfolio, tmp_path):
     prior = tmp_path / "prior.yaml"
     run("prior", portfolio, "--out", prior)
-    told = "note: the prior is learnt up to December 2025, and so knows what came after June 2025"
+    told = "note: the prior is learnt up to December 2025; in June 2025 that"
     for words in (["calibrate", MERIDIAN], ["forecast", MERIDIAN, "--trials", 100]):
         asked = [*words, "--prior", prior, "--json"]
         assert told in run(*asked, "--as-of", "2025-06")[2]
@@ -118,7 +141,8 @@ def test_a_young_ledger_is_calibrated_without_a_forecast(run, portfolio, tmp_pat
     code, _, notes = run("calibrate", portfolio / "acme.csv", "--out", out)
     assert code == 0
     assert (
-        "note: no forecast stands beside the drivers: the ledger has been running for 11" in notes
+        "note: the scenario states no forecast, so its ranges are by the drivers alone: " in notes
     )
+    assert "the ledger has been running for 11 months" in notes
     assert "outlook:" not in out.read_text()
     assert run("expect", out, "--json")[0] == 0

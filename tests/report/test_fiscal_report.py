@@ -240,7 +240,7 @@ def test_the_workbook_names_fiscal_quarters_alone(finished):
     periods = [*names("2025-10", 8, BY_HAND["01"]), "Past 4 quarters", "Next 4 quarters"]
     assert below(sheets, "Period", "Contracts") == periods
     cohorts = below(sheets, "Cohort", "Customers")
-    assert cohorts == ["until October 2022", "FY23", "FY24", "FY25", "FY26"]
+    assert cohorts == ["until October 2022", "FY23", "FY24", "FY25", "FY26", "All"]
 
 
 def below(sheets, *heads):

@@ -10,6 +10,7 @@ import nrrsim as nr
 from nrrsim.notation import share
 from nrrsim.report.wording import comparison, quarterly
 from nrrsim.report.wording.say import house
+from nrrsim.scenario.outlook import LEVELS
 
 PLAIN = {
     "title": "Plain",
@@ -46,6 +47,25 @@ def test_programmes_have_names_and_no_identifiers(compared):
     stated = comparison.assumptions(c).set_index("Assumption")["Plain"]
     assert stated["Programmes"] == "Usage limits, Win back"
     assert "*Usage limits* returns most" in said_of(c, "programmes")
+
+
+def test_a_range_that_is_the_forecasts_says_so_and_one_of_drivers_beside_it(compared, tmp_path):
+    (tmp_path / "ledger.csv").write_text(
+        "customer,month,arr,segment\n"
+        + "".join(f"c{n},2025-12,100,{('smb', 'key_accounts')[n % 2]}\n" for n in range(20))
+    )
+    ranks = {"mean": 1.0, "model": [*LEVELS], "forecast": [*LEVELS]}
+    ahead = {"as_of": "2025-12", "arr": 2000, "recurs": False}
+    learnt = {
+        "title": "Learnt",
+        "book": {"ledger": "ledger.csv", "as_of": "2025-12"},
+        "outlook": ahead | dict.fromkeys(("nrr", "grr", "logo"), ranks),
+    }
+    said = said_of(compared(learnt, {}), "limits")
+    assert "probabilities of *Learnt* are the forecast's" in said
+    assert "probabilities of *Plain* are by the drivers alone" in said
+    assert "do not bear the drivers of *Learnt* out" in said
+    assert "forecast's" not in said_of(compared({}), "limits")
 
 
 def test_a_correlation_below_zero_has_a_minus_sign(compared):
@@ -94,7 +114,7 @@ def test_two_scenarios_that_are_the_same_are_worth_nothing_more(compared):
 @pytest.mark.parametrize("odds", [0.001, 0.08, 0.8, 0.95])
 def test_a_probability_has_no_article(odds):
     told = {"end": "Q3 2027", "p05": 0.9, "p50": 1.0, "p95": 1.1, "target": 1.05}
-    told |= {"renewal": None, "same_measure": True}
+    told |= {"renewal": None, "hump": None, "same_measure": True}
     said = house().render("forecast/next", {**told, "p_target": odds})
     assert f"; the probability of reaching 105.0% is {share(odds)}" in said
 

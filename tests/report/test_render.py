@@ -425,15 +425,21 @@ def test_headings_and_captions_stay_with_what_they_belong_to(tmp_path: Path) -> 
         assert caption_at[1] > 60  # above the foot of the page
 
 
-def test_a_picture_and_its_sentence_stay_on_one_page(tmp_path: Path) -> None:
-    """The picture lower and lower on its page, until it leaves it; the sentence has five lines."""
+def captioned(kind: str, number: int, caption: str) -> nbformat.NotebookNode:
+    """A picture or a table with a caption."""
+    options = f"#| label: {kind}-{number}\n#| {kind}-cap: {caption}\n#| fig-alt: P\nx"
+    return code(options, output(svg=SVG) if kind == "fig" else table(["H"], [["a"], ["b"], ["c"]]))
+
+
+@pytest.mark.parametrize("kind", ["fig", "tbl"])
+def test_a_picture_or_a_table_and_its_sentence_stay_on_one_page(kind: str, tmp_path: Path) -> None:
+    """It stands lower and lower on its page, until it leaves it; the sentence has five lines."""
     cells, lowered = [], range(12)
+    least = {"fig": 140, "tbl": 175}[kind]
     for number in lowered:
         cells += [
-            text(f"```{{=typst}}\n#pagebreak()\n#block(height: {140 + 4 * number}mm)\n```"),
-            code(
-                f"#| label: fig-{number}\n#| fig-cap: P{number}x\n#| fig-alt: P\nx", output(svg=SVG)
-            ),
+            text(f"```{{=typst}}\n#pagebreak()\n#block(height: {least + 4 * number}mm)\n```"),
+            captioned(kind, number, f"P{number}x"),
             text(f"Begin{number}x {'and what it shows, ' * 24}to its end{number}x."),
         ]
     pdf = made(tmp_path, *cells, to=("pdf",))["pdf"]
@@ -443,6 +449,23 @@ def test_a_picture_and_its_sentence_stay_on_one_page(tmp_path: Path) -> None:
     ]
     assert all(len(set(each)) == 1 for each in places)
     assert len(pages_of(pdf)) > 1 + len(lowered)  # some left their page
+
+
+def test_of_two_tables_in_a_row_the_second_goes_with_its_sentence_alone(tmp_path: Path) -> None:
+    """And between two that stay on one page there is no more room than between others."""
+    pdf = made(
+        tmp_path,
+        *(captioned("tbl", number, f"T{number}x") for number in (0, 1)),
+        text("```{=typst}\n#pagebreak()\n#block(height: 178mm)\n```"),
+        *(captioned("tbl", number, f"T{number}x") for number in (2, 3)),
+        text(f"{'What they show, ' * 24}to its end."),
+        *(captioned("tbl", number, f"T{number}x") for number in (4, 5)),
+        to=("pdf",),
+    )["pdf"]
+    at = [boxes(pdf, f"T{number}x")[-1] for number in range(6)]
+    assert [page - at[0][0] for page, _ in at] == [0, 0, 1, 2, 2, 2]
+    assert at[4][1] - at[5][1] == pytest.approx(at[0][1] - at[1][1], abs=0.1)
+    assert 0 < at[0][1] - at[1][1] < 130
 
 
 def test_a_picture_that_a_heading_follows_need_not_go_with_it(tmp_path: Path) -> None:
@@ -769,6 +792,7 @@ def test_texts_can_be_read() -> None:
     used = set(re.findall(r"text\([^()]*?fill: ([\w-]+)", template))
     assert {"ink", "muted", "navy", "teal-text", "accent-text", "on-navy"} <= used
     accents = {"accent-text": ("navy", "brick", "teal-text", "amber-text")}
+    accents["moved"] = ("teal-text", "brick", "muted")  # a rise, a fall, and neither
     # the dots of the contents are no text
     texts = {each for name in used - {"hairline"} for each in accents.get(name, (name,))}
     for name in texts:

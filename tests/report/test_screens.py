@@ -87,6 +87,11 @@ def test_nothing_is_wider_than_the_screen_and_nothing_covers_anything(opened: An
         "[...document.querySelectorAll('.scroll, .equation')].every(n => n.getBoundingClientRect().right <= innerWidth)"
     )
     assert scrolled
+    # nobody can scroll to what begins left of its box
+    begins = (
+        "n => n.firstElementChild.getBoundingClientRect().left >= n.getBoundingClientRect().left"
+    )
+    assert opened.evaluate(f"[...document.querySelectorAll('.equation')].every({begins})")
     pictures = [box for box in boxes if box["tag"] in ("svg", "IMG")]
     assert len(pictures) >= 4
     assert all(box["right"] <= box["most"] and box["left"] >= box["least"] for box in pictures)

@@ -331,6 +331,12 @@ def rare_facts(past, c):
             comparison.Limits(below_zero=("Worse",), books_differ=True, notices=("Note",)),
         ),
     )
+    ahead = {"below_zero": (), "books_differ": False, "notices": (), "forecast": ("Learnt",)}
+    yield "comparison/limits", (about, comparison.Limits(**ahead))
+    yield (
+        "comparison/limits",
+        (about, comparison.Limits(**ahead, driven=("Plan",), unproven=("Learnt",))),
+    )
 
 
 def rare_forecasts(told):
@@ -352,10 +358,14 @@ def rare_forecasts(told):
     alone = replace(assumed, rises=rises, season=season, has_others=False)
     yield "forecast/assumptions", (about, alone)
     yield "forecast/assumptions", (about, replace(alone, own_least=None))
-    yield "forecast/fan", (replace(about, pace=12, same_measure=False), replace(fan, p_target=None))
+    yield (
+        "forecast/fan",
+        (replace(about, unit="year", same_measure=False), replace(fan, p_target=None)),
+    )
     known = replace(forecast.BackTest.of(told), forecasts=1, years=6, enough=True)
     yield "forecast/backtest", (known,)
     yield "forecast/backtest", (replace(known, years=2, enough=False),)
+    yield "forecast/backtest", (replace(known, forecasts=4, cover80=0.75),)
     yield "forecast/backtest", (replace(known, cover80=0.0, recurs=False),)
     yield "forecast/backtest", (replace(known, past=None, by_segment=0),)
     yield "forecast/backtest", (forecast.BackTest(),)
@@ -367,7 +377,7 @@ def rare_forecasts(told):
         yield "forecast/next", (about, two)
         yield "forecast/fan", (about, two)
     yield "forecast/recurs", (about, forecast.Recurs())
-    yield "forecast/decisive", (about, forecast.Decisive(1, 0.3, "Acme", 0.3))
+    yield "forecast/decisive", (about, forecast.Decisive(1, 0.3, 0.0, "Acme", 0.3))
     yield "forecast/next", (replace(about, same_measure=False), due)
     for belief in (
         forecast.Tornado("Churn", 0.5, 1.05, is_shock=False, is_swing=False),
@@ -411,7 +421,10 @@ def rare_plans():
         yield "plan/bridge", (about, plan.Bridge("nrr", is_plan, ahead, behind))
     for inside in (True, False):
         made = ("2026-06", 1.05, 1.0, 1.1, 1.07 if inside else 1.2, "at the 71st percentile")
-        yield "plan/forecast", (about, plan.Forecast(*made, inside, own_measure=not inside))
+        yield (
+            "plan/forecast",
+            (about, plan.Forecast(*made, inside, own_measure=not inside, by_segment=inside)),
+        )
     yield "plan/figures", (about, plan.Figures("arr", 0.0, 5.0, 5.0, None, False))
     yield "plan/figures", (about, plan.Figures("arr", 5.0, 5.0, 0.0, 0.0, False))
     yield "plan/figures", (about, plan.Figures("nrr", 1.1, 1.0, -0.1, -0.09, False))
@@ -463,6 +476,38 @@ def test_a_forecast_of_another_measure_says_so_on_page_1():
     assert "The twelve-month, point-to-point forecast for Q3 2027" in said_of(
         ahead, "next"
     ).replace("\\", "")
+
+
+def test_what_drives_the_forecast_is_drawn_around_its_median():
+    """Not around what the drivers expect, which is no figure of the forecast."""
+    rows = [("churn.smb.rate", 1.0, 1.04, 0.5), ("adoption.smb.rate", 1.01, 1.05, 0.2)]
+    ahead = SimpleNamespace(
+        recurs=True,
+        median=1.10,
+        sensitivity=SimpleNamespace(nrr=1.02),
+        past=SimpleNamespace(labels={}),
+        tornado=lambda: pd.DataFrame(rows, columns=["name", "low", "high", "known"]),
+    )
+    drawn = forecast.tornado(ahead)
+    assert drawn["low"].tolist() == pytest.approx([1.08, 1.09])
+    assert drawn["high"].tolist() == pytest.approx([1.12, 1.13])
+
+
+def test_of_the_largest_customers_those_that_renew_within_the_year_are_counted(tmp_path):
+    """Losing one is no longer a year without it, which has another NRR (Customers that move NRR)."""
+    terms = {"A": (60, "2026-12"), "B": (30, "2027-06"), "C": (10, "")}
+    rows = [
+        f"{name},{month},{arr},{renewal if month == '2025-12' else ''}"
+        for name, (arr, renewal) in terms.items()
+        for month in months("2025-01", 12)
+    ]
+    past = history(tmp_path, rows, "2025-12", 3, heads="customer,month,arr,renewal")
+    found = forecast.Decisive.of(SimpleNamespace(past=past, as_of=past.as_of))
+    assert (found.number, found.largest) == (3, "A")
+    shares = (found.share, found.due_share, found.largest_share)
+    assert shares == pytest.approx((1.0, 0.6, 0.6))
+    text = rendered("forecast/decisive", found)
+    assert "Losing A would cost 60.0 points of NRR." in " ".join(text.split())
 
 
 def test_each_template_has_its_facts_and_each_sentence_its_template():

@@ -29,7 +29,7 @@ def stated(tmp_path):
     values = {
         "book": {"ledger": "ledger.csv", "as_of": "2025-12"},
         "drivers": {"churn": {"all": 0.1}},
-        "outlook": {"as_of": "2025-12", **dict.fromkeys(("nrr", "grr", "logo"), ranks)},
+        "outlook": {"as_of": "2025-12", "arr": 100, **dict.fromkeys(("nrr", "grr", "logo"), ranks)},
     }
     return lambda **more: Scenario.of(values | more, tmp_path)
 
@@ -67,6 +67,26 @@ def test_what_moves_the_drivers_moves_the_forecast_by_as_much():
     assert by == pytest.approx(np.full(len(LEVELS), 0.03), abs=1e-9)
 
 
+@pytest.mark.parametrize("by", [-0.1, 0.0, 0.1])
+@pytest.mark.parametrize(
+    "published",
+    [
+        [0.7, 0.8, 0.9, 1.0],
+        [0.7, 1.0, 1.0, 1.0],  # a share that cannot be more
+        [0.7, 0.7, 0.8, 0.8],
+        [0.0, 0.0, 0.0, 0.9],
+    ],
+)
+def test_the_chance_of_a_target_counts_the_results_that_are_mapped_onto_it(published, by):
+    own = np.linspace(0.5, 1.3, 401)
+    ahead = Foreseen(
+        Sample(own), Transport.of([0.6, 0.8, 1.0, 1.2], published, own.mean() - by, 1.0)
+    )
+    mapped = ahead.quantiles(np.linspace(0, 1, 401))
+    for target in (0.0, 0.3, 0.65, 0.7, 0.75, 0.8, 0.85, 0.95, 1.0, 1.05):
+        assert ahead.reaches(target) == pytest.approx((mapped >= target - 1e-9).mean(), abs=1e-9)
+
+
 def test_the_chance_of_a_target_is_that_of_the_forecast():
     drawn = np.random.default_rng(3).normal(0.9, 0.04, 40_000)
     transport = Transport.of(normal(0.9, 0.04), normal(0.95, 0.02), float(drawn.mean()), np.inf)
@@ -91,8 +111,14 @@ def test_a_stated_forecast_is_used_for_its_own_book_and_time_alone(stated, tmp_p
     assert scenario.transport() is not None
     assert not any("outlook" in each for each in scenario.notices)
     longer = stated(months=24)
-    assert longer.transport() is None
-    assert any("not used" in each for each in longer.notices)
+    (tmp_path / "other.csv").write_text(LEDGER.replace("40", "41"))
+    another = scenario.extended({"book": {"ledger": "other.csv", "as_of": "2025-12"}})
+    for each in (longer, another):
+        assert each.transport() is None
+        assert any("not used" in notice for notice in each.notices)
+    assert "ARR of 100.00; this scenario is of 12 after 2025-12 and ARR of 101.00" in " ".join(
+        another.notices
+    )
     own = Sample(np.array([0.9, 1.0]))
     assert foreseen(own, longer) is own
 

@@ -10,7 +10,7 @@ import nrrsim as nr
 from nrrsim.cli import commands
 from nrrsim.errors import UsageError
 from nrrsim.messages import MOST_TOLD, number_in, whole_of
-from nrrsim.yamlfile import read_yaml
+from nrrsim.yamlfile import read_yaml, yaml_text
 
 BOOK = "book: {arr: 100, segments: {smb: {share: 1, customers: 12}}}\n"
 
@@ -221,3 +221,12 @@ def test_whole_numbers_of_options_and_of_a_grid(tmp_path, capsys):
     for option in ("true", "6.5", "600 %", "nan", "inf", "x"):
         code, told = run("simulate", "--trials", option)
         assert (code, "--trials: must be a whole number" in told) == (2, True), told
+
+
+@pytest.mark.parametrize("words", range(1, 12))
+@pytest.mark.parametrize("long", ["sciences", "l'année", "a: b", "#1"])
+def test_what_is_written_is_read_as_it_was_wherever_a_line_breaks(words, long, read):
+    """Names of several words, too: a key that is broken apart is no YAML."""
+    names = [f"University of applied {long} {n}" for n in range(words)]
+    written = {"term": dict.fromkeys(names, "annual"), "names": names, "text": " and ".join(names)}
+    assert read(yaml_text(written)) == written

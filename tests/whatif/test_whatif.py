@@ -167,6 +167,30 @@ def test_one_belief_of_all_stays_one_where_all_move_alike():
     assert stated["enterprise"]["acceptance"] == {"between": [0.75, 0.92]}
 
 
+def test_a_range_that_is_a_forecasts_has_its_median_beside_it(tmp_path):
+    """What drivers expect stands apart from it: a range of 93 % to 117 % is none of 105.5 %."""
+    (tmp_path / "ledger.csv").write_text("customer,month,arr\nA,2024-12,1\nA,2025-12,1\n")
+    ranks = {
+        "mean": 0.9,
+        "model": [0.9] * 21,
+        "forecast": [0.8 + place / 100 for place in range(21)],
+    }
+    stated = {
+        "book": {"ledger": "ledger.csv", "as_of": "2025-12"},
+        "drivers": {"churn": {"all": 0.1}},
+    }
+    outlook = {"as_of": "2025-12", "arr": 1, **dict.fromkeys(("nrr", "grr", "logo"), ranks)}
+    (tmp_path / "plain.yaml").write_text(yaml_text(stated))
+    (tmp_path / "told.yaml").write_text(yaml_text({**stated, "outlook": outlook}))
+    model = WhatIf(tmp_path / "plain.yaml")
+    told = {
+        name: dict((each[0], each[3]) for each in model.answer(Moves(name, name))["figures"])
+        for name in ("plain", "told")
+    }
+    assert told["plain"]["range"] == "12 months"
+    assert told["told"]["range"].startswith("12 months, median ")
+
+
 def test_a_price_that_is_moved_stays_in_its_month():
     """No slider moves the month; who moves a segment apart from the others keeps it."""
     two = {name: {"share": 1, "customers": 12, "term": "monthly"} for name in ("one", "two")}

@@ -731,16 +731,29 @@ class WhyEach:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Scenarios with a flow GRR below 0, books that differ in size, and what each has to note."""
+    """Scenarios with a flow GRR below 0, books that differ in size, and what each has to note.
+
+    `forecast`: those whose ranges are of the forecast that they state, `driven` those without one;
+    `unproven`: of the former those whose drivers past years do not bear out.
+    """
 
     below_zero: tuple[str, ...]
     books_differ: bool
     notices: tuple[str, ...]
+    forecast: tuple[str, ...] = ()
+    driven: tuple[str, ...] = ()
+    unproven: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, c: Comparison) -> Self:
         sizes = [each.opening.total / c.opening for each in c.scenarios]
+        ahead = [each for each in c.scenarios if each.outlook and each.transport() is not None]
         return cls(
+            forecast=tuple(each.title for each in ahead),
+            driven=tuple(each.title for each in c.scenarios if each not in ahead),
+            unproven=tuple(
+                each.title for each in ahead if each.outlook and not each.outlook.recurs
+            ),
             below_zero=tuple(each["title"] for each in c.expected if each["grr_flow"] < 0),
             books_differ=any(abs(size - 1) > 1e-6 for size in sizes),
             notices=tuple(dict.fromkeys(note for each in c.scenarios for note in each.notices)),

@@ -90,10 +90,13 @@ def fan(ahead: Forecast | NoForecast) -> pd.DataFrame | None:
 
 
 def tornado(ahead: Forecast | NoForecast) -> pd.DataFrame | None:
-    """The assumptions that matter, with their names in words; None where they do not tell."""
+    """The assumptions that matter, with their names in words: what each makes of the forecast's
+    median, which moves by as much as what the drivers expect. None where they do not tell.
+    """
     if not ahead or not ahead.recurs:
         return None
     frame = bad_to_good(ahead.tornado())
+    frame[["low", "high"]] += ahead.median - ahead.sensitivity.nrr
     return frame.assign(name=[belief(name, ahead.past.labels) for name in frame["name"]])
 
 
@@ -363,10 +366,13 @@ class Recurs:
 
 @dataclass(frozen=True)
 class Decisive:
-    """How much of today's ARR the largest customers are, and the largest of them."""
+    """How much of today's ARR the largest customers are, how much of it is up for renewal in the
+    twelve months to come, and the largest of them.
+    """
 
     number: int
     share: float
+    due_share: float
     largest: str
     largest_share: float
 
@@ -375,9 +381,10 @@ class Decisive:
         frame = decisive(ahead)
         if frame is None:
             return None
-        first = frame.iloc[0]
-        total = float(frame["share"].sum())
-        return cls(len(frame), total, first["customer"], float(first["share"]))
+        first, share = frame.iloc[0], frame["share"]
+        is_due = (frame["month"] != "") & (frame["month"] <= shift(ahead.as_of, 12))
+        due = float(share[is_due].sum())
+        return cls(len(frame), float(share.sum()), due, first["customer"], float(first["share"]))
 
 
 @dataclass(frozen=True)

@@ -209,6 +209,7 @@ class Forecast:
     place: Markdown
     inside: bool  # of the range
     own_measure: bool  # the report's NRR is another than the forecast's
+    by_segment: bool  # segments' forecasts stand in the table: the expected, as the drivers have it
 
     @classmethod
     def of(cls, against: Variance) -> Self | None:
@@ -219,7 +220,13 @@ class Forecast:
         inside = found.low <= against.nrr <= found.high
         range_ = (found.median, found.low, found.high)
         return cls(
-            found.made, *range_, against.nrr, place, inside, own_measure=against.is_other_measure
+            found.made,
+            *range_,
+            against.nrr,
+            place,
+            inside,
+            own_measure=against.is_other_measure,
+            by_segment=bool(against.figures()["forecast"].iloc[:-1].notna().any()),
         )
 
 
