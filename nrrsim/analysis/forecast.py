@@ -47,7 +47,6 @@ from nrrsim.movements import MOVEMENTS, json_amount
 from nrrsim.notation import counted
 from nrrsim.scenario.customers import customers_of
 from nrrsim.scenario.drivers import DRIVERS
-from nrrsim.scenario.numbers import SOME_NRR
 from nrrsim.scenario.outlook import LEVELS
 from nrrsim.scenario.scenario import Scenario
 
@@ -468,14 +467,9 @@ def with_outlook(
         own = Sample(driven[measure, None])
         published = Even(mixture.published[None][number])
         both = {"model": own.quantiles(LEVELS), "forecast": published.quantiles(LEVELS)}
-        told = {name: [_stated(x) for x in each] for name, each in both.items()}
-        outlook[measure] = {"mean": _stated(own.expected), **told}
+        told = {name: [round(float(x), 6) for x in each] for name, each in both.items()}
+        outlook[measure] = {"mean": round(own.expected, 6), **told}
     return scenario.with_({"outlook": outlook})
-
-
-def _stated(ratio: float) -> float:
-    """A ratio as a file states it; beyond what an NRR can be, as the most."""
-    return round(min(float(ratio), SOME_NRR.high), 6)
 
 
 def _trailing(

@@ -265,7 +265,8 @@ def _forecast(
     calibrating: Mapping[str, Any],
     happened: Callable[[str], dict[tuple[str, str], Any]],
 ) -> list[dict[str, Any]]:
-    if ledger.customers(origin).empty:
+    before = (month for month in reversed(ledger.months) if month < origin)
+    if ledger.customers(origin).empty or all(ledger.customers(each).empty for each in before):
         return []
     term = calibrating.get("term")
     if isinstance(term, Mapping):  # of the segments that are there by then

@@ -95,6 +95,10 @@ class Exposure:
                 " a second one"
             )
         check_half_life(half_life)
+        if not (rows["month"] < end).any():
+            raise UsageError(
+                f"as_of: nobody was there before {as_of}; there is nothing to learn from"
+            )
 
         category = rows["segment"].astype("category").cat.remove_unused_categories()
         segment = category.cat.codes.to_numpy(np.int64)

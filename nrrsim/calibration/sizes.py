@@ -92,7 +92,8 @@ def _lognormal_size(share: np.ndarray, weight: np.ndarray) -> tuple[tuple[float,
 
 def _beta_size(share: np.ndarray, weight: np.ndarray) -> tuple[tuple[float, float], float]:
     """By maximum likelihood, from the means of log x and log(1 - x)."""
-    x = np.clip(share, 1e-6, 1 - 1e-6)  # the logarithms are finite
+    # the logarithms are finite, and the mean is below 1 in five digits, too
+    x = np.clip(share, 1e-6, 1 - 1e-4)
     up, down = np.average(np.log(x), weights=weight), np.average(np.log1p(-x), weights=weight)
 
     # from the Beta with the mean and the sd that were seen
@@ -119,7 +120,7 @@ def _beta_size(share: np.ndarray, weight: np.ndarray) -> tuple[tuple[float, floa
 
 def _least_spread(mean: float, number: int) -> float:
     """A few events that were alike do not say that all are."""
-    return float(min(0.3 * mean / np.sqrt(number), 0.3 * np.sqrt(mean * max(1 - mean, 0.01))))
+    return float(min(0.3 * mean / np.sqrt(number), 0.3 * np.sqrt(mean * (1 - mean))))
 
 
 def _misfit(share: np.ndarray, expected: np.ndarray) -> float:

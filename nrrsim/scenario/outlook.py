@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Annotated, Any, Self
 
 import numpy as np
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from nrrsim.scenario.beliefs import OR_PERCENT, Finite, Frozen
 from nrrsim.scenario.book import Month
@@ -80,7 +80,7 @@ def _ascending(values: tuple[float, ...]) -> tuple[float, ...]:
     return values
 
 
-SomeNrr = Annotated[Finite, OR_PERCENT, AfterValidator(SOME_NRR.check)]
+Ratio = Annotated[Finite, OR_PERCENT, Field(ge=0)]
 Share = Annotated[Finite, OR_PERCENT, AfterValidator(SHARE.check)]
 
 
@@ -89,9 +89,20 @@ class Ranks(Frozen):
     quantiles of the same levels: 1%, 5%, 10% and so on to 95%, 99%.
     """
 
-    mean: SomeNrr
-    model: Annotated[tuple[SomeNrr, ...], AfterValidator(_ascending)]
-    forecast: Annotated[tuple[SomeNrr, ...], AfterValidator(_ascending)]
+    mean: Ratio
+    model: Annotated[tuple[Ratio, ...], AfterValidator(_ascending)]
+    forecast: Annotated[tuple[Ratio, ...], AfterValidator(_ascending)]
+
+    @model_validator(mode="after")
+    def _in_one_unit(self) -> Self:
+        # a ledger may grow twentyfold, but not next to what its own model says of it
+        for name, value in (("mean", self.mean), ("forecast", self.forecast[len(LEVELS) // 2])):
+            if self.model[-1] <= SOME_NRR.high < value:
+                try:
+                    SOME_NRR.check(value)
+                except ValueError as error:
+                    raise ValueError(f"{name}: {error}") from None
+        return self
 
 
 class Shares(Ranks):

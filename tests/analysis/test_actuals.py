@@ -335,3 +335,12 @@ def _months(first: str, number: int) -> list[str]:
     from nrrsim.months import shift
 
     return [shift(first, after) for after in range(number)]
+
+
+def test_a_ledger_that_was_read_has_actuals():
+    file = ROOT / "nrrsim" / "data" / "meridian.csv"
+    ledger = nr.read_ledger(file, grace_months=1)
+    read = nr.actuals(file, "2026-09", grace_months=1)
+    assert nr.actuals(ledger, "2026-09").headline() == read.headline()
+    with pytest.raises(nr.UsageError, match="grace_months: the ledger was read already"):
+        nr.actuals(ledger, "2026-09", grace_months=1)

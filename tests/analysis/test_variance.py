@@ -337,7 +337,7 @@ def test_a_years_forecast_by_movement(past):
         "forecast", found
     )
     told = said("forecast", found)
-    assert "it came to **90.0%**, at the 70th percentile, **inside** the range. By segment," in told
+    assert "it came to **90.0%**, at the 70th percentile, **inside** the range. By segment" in told
     assert wording.bridge(found)["step"].tolist() == [
         "Forecast",
         "Forecast method",

@@ -1,6 +1,7 @@
 """What is learnt from a ledger, against known drivers, published estimates, thin ledgers."""
 
 import os
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -639,3 +640,68 @@ def test_a_column_says_the_term(tmp_path):
     assert calibrate(ledger, ledger.months[-1]).scenario.book.term == {"one": "annual"}
     asked = calibrate(ledger, ledger.months[-1], term={"one": "monthly"})
     assert asked.scenario.book.term == {"one": "monthly"}
+
+
+# --- what is of the wrong kind --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrong", [None, 3, 2.5, [], {}, b"ledger.csv", object()])
+def test_what_is_no_ledger_is_refused_in_words(wrong):
+    for ask in (
+        nr.read_ledger,
+        nr.backtest,
+        *(partial(each, as_of="2026-09") for each in (nr.actuals, nr.calibrate)),
+    ):
+        with pytest.raises(nr.UsageError, match=r"^a ledger (is read from files|needs at least)"):
+            ask(wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"half_life": "a year"}, "half_life: must be a number, got 'a year'"),
+        ({"price_months": "2026-01"}, "price_months: write a list"),
+        ({"price_months": 202601}, "price_months: write a list"),
+        ({"prior": 0.1}, "prior: takes what nrrsim prior wrote, or its file, not a float"),
+        ({"term": ["monthly"]}, "term: write it by segment"),
+    ],
+)
+def test_what_was_said_of_learning_is_refused_in_words(wrong, said):
+    ledger = nr.read_ledger(EXAMPLE)
+    past = nr.actuals(ledger, "2026-09")
+    asks = [partial(calibrate, ledger, "2026-09"), partial(nr.backtest, ledger, trials=10)]
+    if "term" not in wrong:
+        asks.append(partial(nr.forecast, past))
+    for ask in asks:
+        with pytest.raises(nr.UsageError) as refused:
+            ask(**wrong)
+        assert said in str(refused.value)
+
+
+def test_a_forecast_follows_on_actuals():
+    for wrong in (None, EXAMPLE, nr.read_ledger(EXAMPLE)):
+        with pytest.raises(nr.UsageError, match="past: a forecast follows on what happened"):
+            nr.forecast(wrong)
+
+
+def test_nobody_there_before_is_nothing_to_learn_from(write):
+    late = write("customer,month,arr\nA,2024-12,0\nA,2025-01,0\nA,2025-02,90\n")
+    with pytest.raises(nr.UsageError, match="nobody was there before 2025-02"):
+        calibrate(late, "2025-02")
+
+
+def test_a_month_is_one_however_it_is_written():
+    ledger = nr.read_ledger(EXAMPLE)
+    quarter, month = (calibrate(ledger, as_of) for as_of in ("2026Q3", "2026-09"))
+    assert quarter.scenario.plain() == month.scenario.plain()
+
+
+def test_contractions_to_next_to_nothing_are_learnt(write):
+    rows = [
+        f"C{number},{month},{1 if month[-2:] > '06' else 5000}"
+        for number in range(6)
+        for month in (f"{year}-{of:02d}" for year in (2024, 2025) for of in range(1, 13))
+    ]
+    found = calibrate(write("\n".join(["customer,month,arr", *rows])), "2025-12")
+    size = found.scenario.plain()["drivers"]["contraction"]["all"]["size"]
+    assert 0.999 < size["mean"] < 1

@@ -123,3 +123,26 @@ def test_what_cannot_be_meant(run, words, said):
     code, out, notes = run(*words)
     assert (code, out) == (2, "")
     assert said in notes
+
+
+def test_a_prior_that_knows_what_came_later_is_told(run, portfolio, tmp_path):
+    prior = tmp_path / "prior.yaml"
+    run("prior", portfolio, "--out", prior)
+    told = "note: the prior is learnt up to December 2025; in June 2025 that"
+    for words in (["calibrate", MERIDIAN], ["forecast", MERIDIAN, "--trials", 100]):
+        asked = [*words, "--prior", prior, "--json"]
+        assert told in run(*asked, "--as-of", "2025-06")[2]
+        assert "the prior" not in run(*asked, "--as-of", "2026Q1")[2]
+        assert run(*asked, "--as-of", "2025-06", "--quiet")[2] == ""
+
+
+def test_a_young_ledger_is_calibrated_without_a_forecast(run, portfolio, tmp_path):
+    out = tmp_path / "learnt.yaml"
+    code, _, notes = run("calibrate", portfolio / "acme.csv", "--out", out)
+    assert code == 0
+    assert (
+        "note: the scenario states no forecast, so its ranges are by the drivers alone: " in notes
+    )
+    assert "the ledger has been running for 11 months" in notes
+    assert "outlook:" not in out.read_text()
+    assert run("expect", out, "--json")[0] == 0

@@ -478,6 +478,22 @@ def test_a_forecast_of_another_measure_says_so_on_page_1():
     ).replace("\\", "")
 
 
+@pytest.mark.parametrize(
+    ("changes", "printed"),
+    [
+        ((0.0224, -0.0047, -0.0004, -0.0004, -0.0001), [2.2, -0.5]),  # 1.68 is printed as 1.7
+        ((0.0224, -0.0047, 0.0044, 0.0021, 0.0), [2.2, -0.5, 0.4, 0.3]),  # 2.42, as 2.4
+    ],
+)
+def test_what_changed_since_the_last_report_adds_up_as_it_is_printed(changes, printed):
+    names = ["adoption", "churn", "contraction", "reactivation", "price"]
+    rows = [[name, each, None] for name, each in zip(names, changes, strict=True)]
+    parts = pd.DataFrame(rows, columns=["part", "change", "first"])
+    causes = since.Why.of(SimpleNamespace(parts=parts)).causes
+    assert [round(100 * each.change, 1) for each in causes] == printed
+    assert sum(printed) == pytest.approx(round(100 * sum(changes), 1))
+
+
 def test_what_drives_the_forecast_is_drawn_around_its_median():
     """Not around what the drivers expect, which is no figure of the forecast."""
     rows = [("churn.smb.rate", 1.0, 1.04, 0.5), ("adoption.smb.rate", 1.01, 1.05, 0.2)]

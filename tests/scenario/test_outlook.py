@@ -138,6 +138,9 @@ def test_what_is_likely_is_the_forecast_moved(stated):
         ({"model": [0.9] * 5}, "must be 21 quantiles"),
         ({"forecast": normal(0.9, 0.04)[::-1]}, "none below the one before it"),
         ({"model": ["low"] * 21}, "outlook.nrr.model"),
+        ({"forecast": [-0.1] * 21}, "outlook.nrr.forecast.0: must be at least 0"),
+        ({"forecast": [95.0] * 21}, "forecast: must be 0 or more, and at most 10"),
+        ({"mean": 90.0}, "did you mean 0.9?"),
     ],
 )
 def test_what_is_no_forecast_is_refused_with_its_place(stated, change, said):
@@ -145,3 +148,28 @@ def test_what_is_no_forecast_is_refused_with_its_place(stated, change, said):
     with pytest.raises(UsageError, match="outlook") as refused:
         stated(outlook=outlook | {"nrr": outlook["nrr"] | change})
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"as_of": "December"}, "outlook.as_of: 'December' is not a month"),
+        ({"recurs": "perhaps"}, "outlook.recurs: must be true or false, got 'perhaps'"),
+        (
+            {"grr": {"mean": 0.9, "model": [1.2] * 21, "forecast": [0.9] * 21}},
+            "outlook.grr.model.0",
+        ),
+        ({"logo": {"mean": 1.2, "model": [0.9] * 21, "forecast": [0.9] * 21}}, "outlook.logo.mean"),
+    ],
+)
+def test_what_is_wrong_beside_the_quantiles_has_its_place(stated, change, said):
+    with pytest.raises(UsageError) as refused:
+        stated(outlook=stated().plain()["outlook"] | change)
+    assert said in str(refused.value)
+
+
+def test_a_month_and_a_ratio_may_be_written_as_people_do(stated):
+    outlook = stated().plain()["outlook"]
+    percents = [f"{100 * each:.9f}%" for each in outlook["nrr"]["forecast"]]
+    ours = outlook | {"as_of": "2025Q4", "nrr": outlook["nrr"] | {"forecast": percents}}
+    assert stated(outlook=ours).transport()(0.9) == pytest.approx(stated().transport()(0.9))

@@ -13,7 +13,7 @@ from scipy import stats
 
 import nrrsim as nr
 from nrrsim.cli.commands import main
-from nrrsim.scenario.scenario import json_schema
+from nrrsim.scenario.scenario import Scenario, json_schema
 
 SHIPPED = sorted((ROOT / "params" / "scenarios").glob("*.yaml"))
 BASE = """
@@ -460,3 +460,16 @@ def test_an_interrupt_ends_a_run_at_once(write):
     assert run.returncode == 130
     assert out == ""
     assert said.strip() in ("", "interrupted")
+
+
+@pytest.mark.parametrize("key", ["shock", "year_effects"])
+def test_a_good_or_bad_year_of_no_driver_is_told(key):
+    scenario = Scenario.of(
+        {
+            "book": {"arr": 100, "segments": {"smb": {"customers": 5, "share": 1}}},
+            "drivers": {"churn": {"all": 0.1}},
+        }
+        | {key: {"churn": 0.1, "cross_sell": 0.2}}
+    )
+    (told,) = scenario.notices
+    assert told == f"{key}.cross_sell: no segment has cross-sell, so it has no effect"

@@ -179,10 +179,11 @@ def test_a_range_that_is_a_forecasts_has_its_median_beside_it(tmp_path):
         "book": {"ledger": "ledger.csv", "as_of": "2025-12"},
         "drivers": {"churn": {"all": 0.1}},
     }
-    outlook = {"as_of": "2025-12", "arr": 1, **dict.fromkeys(("nrr", "grr", "logo"), ranks)}
+    outlook = {"as_of": "2025-12", "arr": 1.0, **dict.fromkeys(("nrr", "grr", "logo"), ranks)}
     (tmp_path / "plain.yaml").write_text(yaml_text(stated))
     (tmp_path / "told.yaml").write_text(yaml_text({**stated, "outlook": outlook}))
     model = WhatIf(tmp_path / "plain.yaml")
+    assert model.left_out == []
     told = {
         name: dict((each[0], each[3]) for each in model.answer(Moves(name, name))["figures"])
         for name in ("plain", "told")

@@ -44,6 +44,7 @@ PART_WORDS = STEPS | {"rolled_off": "Rolled off", "mix": "Cohort mix"}
 PART_WORDS |= {"restated": "Restated", "definition": "Definition"}
 MOST_ROWS, MOST_CAUSES = 12, 2
 SMALL = 5e-4  # of NRR: below what is printed
+PLACES = 3  # of NRR, that are printed
 
 
 # --- frames for pictures and tables ------------------------------------------------------------
@@ -381,8 +382,10 @@ class Why:
             name = _part(part, since) if part == "rolled_off" else PART_WORDS[part].lower()
             customer = row["first"] if is_movement and isinstance(row["first"], str) else None
             found.append(Cause(name, float(row["change"]), customer))
-        # with what the others come to, so that a reader can add them up
-        rest = float(frame["change"].sum()) - sum(each.change for each in found)
+        # with what the others come to, so that a reader can add them up: as they are printed
+        rest = round(float(frame["change"].sum()), PLACES) - sum(
+            round(each.change, PLACES) for each in found
+        )
         others = [Cause("other parts", rest, None)] if found and abs(rest) >= SMALL else []
         return cls((*found, *others))
 
