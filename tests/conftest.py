@@ -162,25 +162,18 @@ def seen_on(terminal: int, process: subprocess.Popen[Any], steps: Sequence[tuple
     steps : at each text that comes, some keys are typed. A process that is silent for so many seconds is killed, and
         the test fails with what was seen: it waits for keys that nobody types.
     """
-    seen, left, last = b"", list(steps), b""
+    seen, left = b"", list(steps)
     with suppress(OSError):  # nobody writes any more
         while True:
-            waited = 0
-            while not select.select([terminal], [], [], 10)[0] and waited < seconds:
-                waited += 10
-                if last == b"\x03":  # as a person does, where the first was not noticed
-                    os.write(terminal, last)
-            if waited >= seconds:
+            if not select.select([terminal], [], [], seconds)[0]:
                 process.kill()
                 pytest.fail(f"nothing comes any more; left to type: {left}; seen: {seen.decode()}")
             if not (some := os.read(terminal, 65536)):
                 break
             seen += some
             if left and seen.endswith(left[0][0]):
-                # a Ctrl-C between what is printed and the read that follows is only noticed at the next key
-                time.sleep(0.2)
-                last = left.pop(0)[1]
-                os.write(terminal, last)
+                time.sleep(0.2)  # a Ctrl-C before the read that follows is only noticed at the next key
+                os.write(terminal, left.pop(0)[1])
     os.close(terminal)
     return seen, left
 

@@ -328,7 +328,8 @@ def test_every_choice_has_a_meaning():
 # --- a terminal -----------------------------------------------------------------------------------
 
 STAND_IN = f"""
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # see conftest.started: who runs tests may ignore it
 sys.path.insert(0, {str(Path(__file__).parent)!r}); sys.path.insert(0, {str(ROOT / "tests")!r})
 import test_folders
 test_folders.home.read_ledger = test_folders.reader(test_folders.UNIT, test_folders.ROWS)
