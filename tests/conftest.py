@@ -172,7 +172,8 @@ def seen_on(terminal: int, process: subprocess.Popen[Any], steps: Sequence[tuple
                 break
             seen += some
             if left and seen.endswith(left[0][0]):
-                time.sleep(0.2)  # a Ctrl-C before the read that follows is only noticed at the next key
+                # a Ctrl-C between what is printed and the read that follows is only noticed at the next key
+                time.sleep(0.2)
                 os.write(terminal, left.pop(0)[1])
     os.close(terminal)
     return seen, left
