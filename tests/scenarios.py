@@ -20,6 +20,14 @@ THREE = segments(
 )
 SUMMER = [0.5, 0.6, 0.8, 1, 1, 1.6, 2.2, 1.8, 0.9, 0.6, 0.5, 0.5]  # by calendar month, mean 1
 SIZED = {"rate": 0.6, "size": {"mean": 0.2, "sd": 0.15}}
+ALL_SIX = {
+    "churn": {"smb": 0.5, "mid": 0.1, "big": {"between": [0.02, 0.1]}},
+    "contraction": {"all": {"rate": 0.3, "size": 0.2}},
+    "adoption": {"all": SIZED},
+    "cross_sell": {"all": {"rate": 0.3, "size": 0.1}},
+    "price": {"all": {"uplift": 0.05, "churn_per_point": 0.5}},
+    "reactivation": {"all": {"rate": 0.3}},
+}
 
 VARIED = {
     "monthly churn alone": {
@@ -88,14 +96,7 @@ VARIED = {
     },
     "a common shock to everything": {
         "book": THREE,
-        "drivers": {
-            "churn": {"smb": 0.5, "mid": 0.1, "big": {"between": [0.02, 0.1]}},
-            "contraction": {"all": {"rate": 0.3, "size": 0.2}},
-            "adoption": {"all": SIZED},
-            "cross_sell": {"all": {"rate": 0.3, "size": 0.1}},
-            "price": {"all": {"uplift": 0.05, "churn_per_point": 0.5}},
-            "reactivation": {"all": {"rate": 0.3}},
-        },
+        "drivers": ALL_SIX,
         "shock": {
             "churn": 0.5,
             "contraction": 0.4,
@@ -107,14 +108,7 @@ VARIED = {
     },
     "years that differ, driver by driver": {
         "book": THREE,
-        "drivers": {
-            "churn": {"smb": 0.5, "mid": 0.1, "big": {"between": [0.02, 0.1]}},
-            "contraction": {"all": {"rate": 0.3, "size": 0.2}},
-            "adoption": {"all": SIZED},
-            "cross_sell": {"all": {"rate": 0.3, "size": 0.1}},
-            "price": {"all": {"uplift": 0.05, "churn_per_point": 0.5}},
-            "reactivation": {"all": {"rate": 0.3}},
-        },
+        "drivers": ALL_SIX,
         "year_effects": {
             "churn": 0.4,
             "contraction": {"dist": "beta", "a": 1.5, "b": 4},

@@ -98,22 +98,22 @@ class Foreseen(Distribution):
         return self.transport.moved(self.own.expected)
 
     @cached_property
-    def _even(self) -> np.ndarray:
-        return self.quantiles(((np.arange(EVEN) + 0.5) / EVEN).tolist())
+    def _even(self) -> Even:
+        return Even(self.quantiles(((np.arange(EVEN) + 0.5) / EVEN).tolist()))
 
     @property
     def expected(self) -> float:
-        return float(self._even.mean())
+        return self._even.expected
 
     @property
     def spread(self) -> float:
-        return float(self._even.std())
+        return self._even.spread
 
     def reaches(self, target: float) -> float:
         return self.own.reaches(self._map.back(target))
 
     def density(self, at: np.ndarray) -> np.ndarray:
-        return Sample(self._even).density(at)
+        return self._even.density(at)
 
     def quantiles(self, shares: Sequence[float]) -> np.ndarray:
         return self._map(self.own.quantiles(shares))
