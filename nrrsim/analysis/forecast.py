@@ -24,10 +24,9 @@ from nrrsim.analysis.sensitivity import Sensitivity, sensitivity
 from nrrsim.calibration.backtest import (
     LEAST_FIRST,
     SHARES_TOLD,
-    WHOLE,
     Backtest,
     backtest,
-    measured,
+    driven,
     origins,
 )
 from nrrsim.calibration.calibrate import MOST_OFTEN, Calibration, calibrate
@@ -171,8 +170,7 @@ class Forecast:
     @cached_property
     def driven(self) -> dict[tuple[str, str | None], np.ndarray]:
         """What the model of drivers says of the next twelve months, by trial."""
-        found = measured(simulate(self.calibration.scenario, self.trials, self.seed))
-        return {(name, None if of == WHOLE else of): each for (name, of), each in found.items()}
+        return driven(self.calibration.scenario, self.trials, self.seed)
 
     @cached_property
     def ahead(self) -> dict[str, Even]:

@@ -21,6 +21,7 @@ from nrrsim import metrics
 from nrrsim.calibration.calibrate import calibrate
 from nrrsim.calibration.mixture import mixed
 from nrrsim.calibration.priors import as_prior
+from nrrsim.calibration.ratios import Group
 from nrrsim.engine.draws import SEED
 from nrrsim.engine.outcomes import Even, Sample
 from nrrsim.engine.simulation import simulate
@@ -30,6 +31,7 @@ from nrrsim.messages import whole_of
 from nrrsim.months import CALENDAR_YEAR, Calendar, month_name, parse_month, shift
 from nrrsim.notation import counted
 from nrrsim.scenario.outlook import TO_THE_BIT
+from nrrsim.scenario.scenario import Scenario
 
 HORIZON = 12
 TRIALS = 4_000
@@ -276,12 +278,7 @@ def _forecast(
 
     # a prior that was learnt from what came later was not known
     calibrating = {**calibrating, "prior": as_prior(calibrating.get("prior")).known_at(origin)}
-    scenario = calibrate(ledger, origin, **calibrating).scenario
-    drawn = measured(simulate(scenario, trials, seed))
-    model = {
-        (measure, None if segment == WHOLE else segment): values
-        for (measure, segment), values in drawn.items()
-    }
+    model = driven(calibrate(ledger, origin, **calibrating).scenario, trials, seed)
     try:
         mixture = mixed(ledger, origin, model, horizon=HORIZON, draws=trials, seed=seed)
     except UsageError:  # nobody was there a year before: nothing would have been published
@@ -321,6 +318,12 @@ def _apart(origins: pd.Series[str]) -> int:
         if number == 0 or month >= last + HORIZON:
             number, last = number + 1, month
     return number
+
+
+def driven(scenario: Scenario, trials: int, seed: int) -> dict[tuple[str, Group], np.ndarray]:
+    """What the model of drivers says of each measure and group (None: the whole book), by trial."""
+    found = measured(simulate(scenario, trials, seed))
+    return {(name, None if of == WHOLE else of): drawn for (name, of), drawn in found.items()}
 
 
 def measured(movements: Any) -> dict[tuple[str, str], Any]:
