@@ -29,6 +29,7 @@ HOUSE = {
     "engine": "draws groups paths bits outcomes kernel driver_rates sizes expectation switched"
     " moments simulation quick",
     "calibration": "exposure ratios frequency sizes tenure years priors calibrate mixture backtest",
+    "accounts": "watch signals reasons features risk worth proof at_risk clusters",
     "analysis": "actuals customers renewals cohorts paired sensitivity bridge forecast since variance"
     " programmes frontier summary comparison sweep",
     "report": "tables charts/alternative charts/picture charts/style charts/retention"

@@ -41,6 +41,7 @@ ROWS = {
 # What metadata leave out or say otherwise, and why it is told as it is.
 STATED = {
     "axe-playwright-python": ({"MIT"}, "states a file alone: its LICENSE is MIT"),
+    "tabmat": ({"BSD"}, "states none: its LICENSE is BSD-3-Clause"),
     "numpy": ({"BSD"}, "lists what is compiled in, too: 0BSD, MIT, Zlib, CC0"),
 }
 # What a package brings along under other terms than its own: a file in it, and what the table says.

@@ -191,7 +191,18 @@ def test_every_option_of_reading_completes():
         nr.read_ledger(MERIDIAN, units="mrr")
 
 
-WINGS = ["", "ledger", "scenario", "engine", "calibration", "analysis", "report", "whatif", "cli"]
+WINGS = [
+    "",
+    "ledger",
+    "scenario",
+    "engine",
+    "calibration",
+    "accounts",
+    "analysis",
+    "report",
+    "whatif",
+    "cli",
+]
 WINGS += ["report.charts", "report.tables", "report.wording", "report.pages"]
 
 
