@@ -128,6 +128,48 @@ ERRORS = shown(
     logo_segment=("Logo by segment", size_of),
 )
 
+# --- accounts ----------------------------------------------------------------------------------
+
+
+def decimals(number: float) -> str:
+    """A score of three decimals."""
+    return f"{number:.3f}"
+
+
+QUALITY = shown(
+    by=("By", "text"),
+    auc=("AUC", decimals),
+    brier=("Error (Brier)", decimals),
+    captured=("ARR lost in the top tenth", "share"),
+    lost=("ARR that leaves", "percent"),
+)
+BANDS = shown(
+    name=("Band", "text"),
+    n=("Accounts", "count"),
+    predicted=("Predicted to leave", "percent"),
+    observed=("Left", "percent"),
+)
+RULES = shown(
+    rule=("Alert", "text"),
+    announces=("Announces", "text"),
+    fired=("Fired", "count"),
+    hit_rate=("Came true", "share"),
+    base_rate=("All accounts", "share"),
+    range=("Lift, 90% range", "text"),
+    lead_months=("Months before", "count"),
+    predicts=("Predicts", "text"),
+)
+CLUSTERS = shown(
+    group=("Group", "text"),
+    customers=("Accounts", "count"),
+    lost=("Left or shrank", "count"),
+    expected=("Expected", lambda each: f"{each:.1f}"),
+    arr_lost=("ARR lost", "money"),
+    names=("Who", "text"),
+    reasons=("Reasons", "text"),
+)
+
+
 # --- the comparison of scenarios ---------------------------------------------------------------
 
 APART = shown(

@@ -10,7 +10,7 @@ from typing import Any
 
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.report.tables import Printed, sentence
-from nrrsim.report.wording import comparison, forecast, plan, quarterly, since
+from nrrsim.report.wording import accounts, comparison, forecast, plan, quarterly, since
 from nrrsim.report.wording.templates import MACROS, OWN, Templates, own_templates
 
 # By the name of an answer's type, as to import them all takes seconds: the folder of its templates,
@@ -23,6 +23,7 @@ REPORTS: Mapping[str, tuple[str, Any, Mapping[str, Any]]] = {
     "Since": ("since", since.Report, since.SENTENCES),
     "Backtest": ("forecast", None, forecast.OF_A_BACKTEST),
     "Variance": ("plan", plan.Report, plan.SENTENCES),
+    "Accounts": ("accounts", accounts.Report, accounts.SENTENCES),
 }
 
 
