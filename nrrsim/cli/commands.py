@@ -459,8 +459,8 @@ def accounts(
     if multipliers is not None:
         write_table(listed.multipliers(), multipliers, {"as_of": as_of})
     if out is not None:
-        from nrrsim.report.workbook.accounts import write_accounts
         from nrrsim.report.wording.accounts import plain
+        from nrrsim.report.workbook.accounts import write_accounts
 
         if out.suffix.lower() == ".xlsx":
             write_accounts(listed, out, together)

@@ -477,10 +477,10 @@ def _listed_lines(rows: Sequence[Mapping[str, Any]], is_scored: bool, currency: 
     heads = f"{'ARR':>8} {'Renewal':>8} {'Leaves':>7} {'Grows':>7} {'At risk':>9} {'Gain':>9}"
     lines = [f"{'Account':<{wide}} {'Segment':<{part}} {heads}{'  Health' * is_scored}".rstrip()]
     for each, (name, segment) in zip(rows, named, strict=True):
+        at_risk, gain = (money(each[key], currency) for key in ("arr_at_risk", "expected_gain"))
         numbers = (
             f"{money(each['arr'], currency):>8} {each['renewal'] or NOTHING:>8}"
-            f" {share(each['p_leave']):>7} {share(each['p_expand']):>7}"
-            f" {money(each['arr_at_risk'], currency):>9} {money(each['expected_gain'], currency):>9}"
+            f" {share(each['p_leave']):>7} {share(each['p_expand']):>7} {at_risk:>9} {gain:>9}"
         )
         lines.append(f"{name:<{wide}} {segment:<{part}} {numbers}  {each['health']}".rstrip())
         alerts = [f"{one['rule']} (since {one['since']})" for one in each["alerts"]]

@@ -27,11 +27,14 @@ REPORTS: Mapping[str, tuple[str, Any, Mapping[str, Any]]] = {
 }
 
 
-def say(name: str, subject: object, own: str | Path | None = None) -> Printed:
+def say(
+    name: str, subject: object, own: str | Path | None = None, *, beside: object = None
+) -> Printed:
     """What a report says: the sentence `name` about Actuals, a Comparison, Forecast or Backtest.
 
     About None, about a forecast that is not there and of a section that does not apply it says
     nothing. own : the folder with the company's own templates; what has one there is said by it.
+    beside : another answer that the sentence draws on, such as Accounts for `next`.
 
     Raises UsageError for a name that the report does not have, and with file and line for a
     template of the company that cannot be used.
@@ -50,7 +53,9 @@ def say(name: str, subject: object, own: str | Path | None = None) -> Printed:
     # where nothing is the company's own, what is compiled once serves every sentence
     template, templates = f"{report}/{name}", Templates(found) if found else house()
     _check(templates, {template, MACROS} & set(templates.own))
-    facts = [each.of(subject) for each in (shared, sentences[name]) if each is not None]
+    more = () if beside is None else (beside,)
+    facts = [shared.of(subject)] if shared else []
+    facts += [sentences[name].of(subject, *more)] if sentences[name] else []
     if None in facts:
         return sentence("")
     known = {key: value for each in facts for key, value in vars(each).items()}
