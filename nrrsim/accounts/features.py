@@ -292,7 +292,7 @@ class Panel:
         """The rules of the card whose signals are there."""
         if self.signals is None or self.card is None:
             return ()
-        return tuple(rule for rule in self.card.watch if rule.signal in self.signals.names)
+        return self.card.heard(self.signals.names)
 
     def fires(self, rule: Rule) -> tuple[np.ndarray, np.ndarray]:
         """Whether a rule holds at the end of each month of the ledger, and its value then:

@@ -190,7 +190,6 @@ class Risk:
         rows, base, linear = panel.now, logit(fit.rates), fit.coefficients
         signal = np.array([each.is_signal for each in self.features], bool)
         segment = panel.segment[rows]
-        stays, held_stays = np.ones((2, len(rows)))
         hazards, segments = [], []
         raw_signals = panel.signal_columns(rows)
         for nth in range(months // step):
@@ -203,10 +202,7 @@ class Risk:
                 of_ledger = offset + linear[0] + parts[:, ~signal].sum(axis=1)
                 held = expit(of_ledger + parts[:, signal].sum(axis=1))
                 faded = of_ledger + (parts * self._fading(nth))[:, signal].sum(axis=1)
-                wanted = _means(held, held_stays, segment)
-                hazard = _shifted(faded, wanted, stays, segment) if nth else held
-                held_stays *= 1 - held
-            stays *= 1 - hazard
+                hazard = _shifted(faded, held, segment) if nth else held
             hazards.append(hazard)
         return Ahead(np.array(hazards), np.array(segments))
 
@@ -296,20 +292,19 @@ def _patterns(gaps: np.ndarray, share: np.ndarray) -> list[int]:
     return found
 
 
-def _means(hazard: np.ndarray, weight: np.ndarray, segment: np.ndarray) -> np.ndarray:
-    """The mean hazard of each segment, its survivors weighted."""
-    with np.errstate(invalid="ignore"):
-        return np.bincount(segment, weight * hazard) / np.bincount(segment, weight)
+def _shifted(eta: np.ndarray, held: np.ndarray, segment: np.ndarray) -> np.ndarray:
+    """Hazards at `eta` and one shift a segment, so that their mean over all of its customers is
+    that of `held`.
 
-
-def _shifted(
-    eta: np.ndarray, wanted: np.ndarray, weight: np.ndarray, segment: np.ndarray
-) -> np.ndarray:
-    """Hazards at `eta` and one shift a segment, so that their mean is what is `wanted`."""
+    Over all, not over survivors: who is held at risk leaves and takes the mean down with it, while
+    in truth others come to be at risk in its place.
+    """
+    number = np.maximum(np.bincount(segment), 1)
+    wanted = np.bincount(segment, held) / number
     low, high = np.full(len(wanted), -30.0), np.full(len(wanted), 30.0)
     for _ in range(50):  # halving: the mean rises with the shift
         middle = (low + high) / 2
-        above = _means(expit(eta + middle[segment]), weight, segment) > wanted
+        above = np.bincount(segment, expit(eta + middle[segment])) / number > wanted
         low, high = np.where(above, low, middle), np.where(above, middle, high)
     return np.asarray(expit(eta + ((low + high) / 2)[segment]))
 
