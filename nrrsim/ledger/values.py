@@ -113,13 +113,13 @@ def typed_values(table: Table, reading: Reading) -> pd.DataFrame:
     written. `day` is the day that a row of a ledger of months names. What is left open is asked.
     """
     raw = table.frame
-    columns: dict[str, Any] = {"customer": _text(raw["customer"])}
+    columns: dict[str, Any] = {"customer": texts_of(raw["customer"])}
     _refuse_lost_names(table)
     columns |= _dates(table, reading)
     columns |= _amounts(table, reading, columns)
 
     if "segment" in raw:
-        columns["segment"] = _text(raw["segment"])
+        columns["segment"] = texts_of(raw["segment"])
     else:
         columns["segment"] = pd.Series(ONE_SEGMENT, index=raw.index, dtype="category")
         table.notice(
@@ -127,7 +127,7 @@ def typed_values(table: Table, reading: Reading) -> pd.DataFrame:
         )
 
     if "product" in raw:
-        columns["product"] = _text(raw["product"])
+        columns["product"] = texts_of(raw["product"])
     for name in ("quantity", "unit_price"):
         if name in raw and name not in columns:
             columns[name] = numbers(raw[name])
@@ -139,7 +139,7 @@ def typed_values(table: Table, reading: Reading) -> pd.DataFrame:
         and not str(name).endswith(UNUSED)
     ]
     labels = [*(["product"] if "product" in columns else []), *further]
-    typed = columns | {name: _text(raw[name]) for name in further}
+    typed = columns | {name: texts_of(raw[name]) for name in further}
     return _with_known_labels(table, pd.DataFrame(typed, index=raw.index), ["segment", *labels])
 
 
@@ -162,7 +162,7 @@ def _with_known_labels(table: Table, frame: pd.DataFrame, names: list[str]) -> p
                 "its rows would be another line: add the column, or read the file apart",
                 row=row,
             )
-            frame[name] = _text(frame[name].astype(object).mask(lacks, UNASSIGNED))
+            frame[name] = texts_of(frame[name].astype(object).mask(lacks, UNASSIGNED))
             continue
         known = frame.loc[~lacks, ["customer", name]].assign(when=when[~lacks]).dropna()
         last = known.sort_values("when", kind="stable").drop_duplicates("customer", keep="last")
@@ -170,7 +170,7 @@ def _with_known_labels(table: Table, frame: pd.DataFrame, names: list[str]) -> p
         told = frame["customer"].astype(object).map(by_customer)
         unknown = lacks & told.isna().to_numpy() & frame["customer"].notna().to_numpy()
         label = frame[name].astype(object).mask(lacks, told.fillna(UNASSIGNED))
-        frame[name] = _text(label)
+        frame[name] = texts_of(label)
         said = f"there is no column {name} in a file: each customer's is the last known from others"
         if unknown.any():
             number = counted(int(unknown.sum()), "row")
@@ -440,7 +440,7 @@ def _currencies(table: Table, signs: np.ndarray) -> pd.Series | None:
             return None
         # a cell without a sign has the column's
         found = sorted(set(signed))
-        return _text(said.fillna(found[0]) if len(found) == 1 else said)
+        return texts_of(said.fillna(found[0]) if len(found) == 1 else said)
     codes = raw["currency"].map(
         lambda cell: cell.strip().upper() if isinstance(cell, str) else cell, na_action="ignore"
     )
@@ -454,7 +454,7 @@ def _currencies(table: Table, signs: np.ndarray) -> pd.Series | None:
             "currency",
             row,
         )
-    return _text(codes)
+    return texts_of(codes)
 
 
 def _whole_units(
@@ -494,7 +494,7 @@ def _times_scale(table: Table, reading: Reading, values: np.ndarray) -> np.ndarr
     return np.asarray(np.where(scale == 1.0, values, np.round(values * scale, 6)))
 
 
-def _text(values: pd.Series) -> pd.Series:
+def texts_of(values: pd.Series) -> pd.Series:
     """As sorted categories of text; blank is null, a spreadsheet's whole 1001.0 reads 1001."""
     if not isinstance(values.dtype, pd.StringDtype):
         values = values.map(_cell_text, na_action="ignore").astype("str")
