@@ -80,5 +80,6 @@ def scored(proves: bool = True, **changed) -> Accounts:
         "rules": RULES,
         "totals": totals,
         "frame": frame,
+        "scenario": None,  # no page looks at it
     }
     return Accounts(**{**how, **changed})
