@@ -1,3 +1,5 @@
+from .accounts.at_risk import at_risk as at_risk
+from .analysis.accounts import accounts_of as accounts_of
 from .analysis.actuals import Actuals as Actuals
 from .analysis.actuals import actuals as actuals
 from .analysis.bridge import bridge as bridge
@@ -8,6 +10,7 @@ from .analysis.customers import influence as influence
 from .analysis.customers import movers as movers
 from .analysis.forecast import forecast as forecast
 from .analysis.frontier import frontier as frontier
+from .analysis.losses import losses as losses
 from .analysis.paired import paired as paired
 from .analysis.programmes import programmes as programmes
 from .analysis.renewals import renewals as renewals

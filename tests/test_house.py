@@ -30,7 +30,7 @@ HOUSE = {
     " moments simulation quick",
     "calibration": "exposure ratios frequency sizes tenure years priors accounts calibrate mixture backtest",
     "accounts": "watch signals reasons features risk worth proof at_risk clusters",
-    "analysis": "actuals customers renewals cohorts paired sensitivity bridge forecast since variance"
+    "analysis": "actuals accounts losses customers renewals cohorts paired sensitivity bridge forecast since variance"
     " programmes frontier summary comparison sweep",
     "report": "tables charts/alternative charts/picture charts/style charts/retention"
     " charts/outlook charts/grid charts/live wording/labels wording/facts wording/columns"
