@@ -1,4 +1,8 @@
 from .accounts.at_risk import at_risk as at_risk
+from .accounts.clusters import clusters as clusters
+from .accounts.reasons import read_reasons as read_reasons
+from .accounts.signals import read_signals as read_signals
+from .accounts.watch import read_signals_card as read_signals_card
 from .analysis.accounts import accounts_of as accounts_of
 from .analysis.actuals import Actuals as Actuals
 from .analysis.actuals import actuals as actuals

@@ -125,9 +125,7 @@ class Proof:
         rows = np.searchsorted(panel.customer * (np.int64(1) << 32) + panel.month, key)
         step = panel.ledger.step
         left = panel.months_until("leave")[rows] <= steps * step
-        return _Asked(
-            place, left.astype(float), p, base, then.arr[then.now], self.at_risk(risk, p)
-        )
+        return _Asked(place, left.astype(float), p, base, then.arr[then.now], self.at_risk(risk, p))
 
 
 def steps_of(panel: Panel, rows: np.ndarray, horizon: Horizon) -> np.ndarray:

@@ -10,7 +10,6 @@ from typing import Any
 import pandas as pd
 
 from nrrsim.accounts.reasons import (
-    NOT_GIVEN,
     Reasons,
     by_group,
     by_kind,
@@ -45,8 +44,8 @@ class Losses:
         return reason_bridge(*self._of)
 
     def frame(self) -> pd.DataFrame:
-        """Each reason as it was written: `kind`, `reason`, `customers`, `churn`, `contraction` (ARR)
-        and `share` of both together.
+        """Each reason as it was written: `kind`, `reason`, `customers`, `churn`, `contraction` and
+        `share` of both together; amounts are ARR.
         """
         return by_reason(*self._of)
 

@@ -6,21 +6,26 @@ is not known is None.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 
+from nrrsim.accounts.reasons import APART, INVOLUNTARY, NOT_GIVEN
 from nrrsim.months import shift
-from nrrsim.notation import NOTHING, label, month_name, percent
-from nrrsim.report.wording.facts import known
+from nrrsim.notation import NOTHING, counted, label, month_name, percent
+from nrrsim.report.wording.facts import Nothing, known
 from nrrsim.report.wording.labels import Markdown, lasting
 
 if TYPE_CHECKING:
     from nrrsim.accounts.at_risk import Accounts, Alert
     from nrrsim.accounts.clusters import Clusters
+    from nrrsim.analysis.accounts import NoAccounts
+    from nrrsim.analysis.actuals import Actuals
+    from nrrsim.analysis.losses import Losses
 
 TOP = 10  # accounts that a board's report lists
 QUARTERS = 2  # whose renewals are near
@@ -28,6 +33,20 @@ HEALTH = {"red": "Red", "yellow": "Yellow", "green": "Green"}
 RISK, EXPANSION = "risk", "expansion"  # what a rule means
 PLAIN = ["customer", "segment", "arr", "renewal", "p_leave", "p_leave_segment", "p_contract"]
 PLAIN += ["p_expand", "arr_at_risk", "expected_gain", "health", "reasons", "alerts", "play"]
+# What the kinds of reasons are called, and the levels between which they stand.
+KINDS = {
+    "price": "Price",
+    "product": "Product",
+    "service": "Service",
+    "budget": "Budget",
+    "outcome": "Outcome",
+    "competitor": "Competitor",
+    "bankruptcy": "Bankruptcy or merger",
+    "payment": "Failed payment",
+    "other": "Other",
+    NOT_GIVEN: "Not given",
+}
+LEVELS = {"opening": "Opening ARR", "after losses": "After losses"}
 AFTER = {RISK: "left", EXPANSION: "expanded"}
 
 
@@ -45,13 +64,17 @@ def in_words(listed: Accounts, labels: Mapping[str, str] | None = None) -> pd.Da
     return frame.assign(
         customer=frame["customer"].astype(str),
         segment=[label(each, labels) for each in frame["segment"]],
-        renews=[month_name(each) if each else "not stated" for each in frame["renewal"]],
+        renews=[_short(each) if each else NOTHING for each in frame["renewal"]],
         health=[HEALTH.get(each, "") for each in frame["health"]],
         why=["; ".join(each) for each in frame["reasons"]],
         alerts=["; ".join(map(alert_words, each)) for each in frame["alerts"]],
         signs=[_rules(each, EXPANSION) for each in frame["alerts"]],
         play=[label(each) for each in frame["play"]],
     )
+
+
+def _short(month: str) -> str:
+    return f"{month_name(month)[:3]} {month[:4]}"
 
 
 def plain(listed: Accounts) -> pd.DataFrame:
@@ -61,6 +84,25 @@ def plain(listed: Accounts) -> pd.DataFrame:
         reasons=["; ".join(each) for each in frame["reasons"]],
         alerts=["; ".join(f"{one.rule} ({one.since})" for one in each) for each in frame["alerts"]],
     )
+
+
+def record(
+    listed: Accounts | NoAccounts, found: Clusters | None = None, most: int = TOP
+) -> dict[str, Any]:
+    """The figures of a report's section, for its manifest; nothing of accounts that are not there.
+
+    Those listed are the accounts of `at_risk` and `growing`, as `nrrsim accounts --json` has them.
+    """
+    if not listed:
+        return {}
+    told = listed.told()
+    by_name = {each["customer"]: each for each in told.pop("accounts")}
+    for name, frame in (
+        ("at_risk", at_risk(listed, most=most)),
+        ("growing", growing(listed, most=most)),
+    ):
+        told[name] = [] if frame is None else [by_name[each] for each in frame["customer"]]
+    return {"accounts": told | ({} if found is None else {"clusters": found.told()})}
 
 
 def alert_words(alert: Alert) -> str:
@@ -154,22 +196,50 @@ def clusters(
     found: Clusters | None, labels: Mapping[str, str] | None = None
 ) -> pd.DataFrame | None:
     """The losses that come together, and below them those worth a look; None where none are."""
-    frames = [] if found is None else [found.found, found.worth_a_look]
-    if not sum(map(len, frames)):
+    if found is None or not len(found.found) + len(found.worth_a_look):
         return None
-    frame = pd.concat([each for each in frames if len(each)], ignore_index=True)
+    frames = {"Beyond chance": found.found, "Worth a look": found.worth_a_look}
+    frame = pd.concat(
+        [each.assign(finding=name) for name, each in frames.items() if len(each)],
+        ignore_index=True,
+    )
     return frame.assign(
-        group=[group(*each, labels) for each in zip(frame["column"], frame["value"], strict=True)],
+        group=[" and ".join(Group.names_of(row, labels)) for row in frame.to_dict("records")],
         names=[", ".join(each) for each in frame["names"]],
-        reasons=[", ".join(each) for each in frame["reasons"]],
-        sure=np.arange(len(frame)) < len(frames[0]),
+        reasons=[", ".join(kinds_in_words(each)) for each in frame["reasons"]],
     )
 
 
-def group(column: str, value: str, labels: Mapping[str, str] | None = None) -> str:
-    """What a value of a column is called: Industry Retail, Segment SMB."""
-    is_segment = column == "segment"
-    return f"{label(column)} {label(value, labels if is_segment else None)}"
+def kinds_in_words(kinds: Iterable[str]) -> list[str]:
+    """The kinds of several reasons, each once, the most frequent first; of those not given none."""
+    counts = Counter(each for each in kinds if each and each != NOT_GIVEN)
+    return [KINDS[kind].lower() for kind, _ in counts.most_common()]
+
+
+def looked_at(found: Clusters) -> str:
+    """Over which months and how many groups losses were looked at, in a line."""
+    if found.why:
+        return f"Losses that come together: nothing to look at ({found.why})"
+    first, last = map(month_name, found.window)
+    groups = counted(found.looked_at, "group")
+    return f"Losses that come together, {first} to {last}, {groups} looked at"
+
+
+def by_reason(lost: Losses | None) -> pd.DataFrame | None:
+    """From the cohort's opening ARR to what its losses left, a step for each kind of reason."""
+    if not lost:
+        return None
+    frame = lost.bridge()
+    return frame.assign(step=frame["step"].map(KINDS | LEVELS))
+
+
+def reasons(lost: Losses | None, most: int = TOP) -> pd.DataFrame | None:
+    """The reasons as they were written, those that cost most first."""
+    if not lost:
+        return None
+    frame = lost.frame()
+    words = frame["reason"].where(frame["reason"] != "", KINDS[NOT_GIVEN])
+    return frame.assign(kind=frame["kind"].map(KINDS), reason=words).head(most)
 
 
 def _is_near(listed: Accounts) -> pd.Series[bool]:
@@ -241,15 +311,6 @@ class Report:
 
 
 RENEWAL = "until the next renewal"
-
-
-@dataclass(frozen=True)
-class Nothing:
-    """What needs no facts but those of the report."""
-
-    @classmethod
-    def of(cls, listed: Accounts) -> Self:
-        return cls()
 
 
 @dataclass(frozen=True)
@@ -360,10 +421,135 @@ class Rules:
         return cls(Judged.those(good), Judged.those(poor), int((~fired).sum()))
 
 
+@dataclass(frozen=True)
+class Group:
+    """A group of customers, how many it has, of these who left or shrank, and what chance lets
+    expect; their ARR, names (the largest loss first) and reasons.
+    """
+
+    where: tuple[str, ...]
+    customers: int
+    lost: int
+    expected: float
+    arr_lost: float
+    names: tuple[str, ...]
+    reasons: tuple[str, ...]
+
+    @classmethod
+    def those(cls, frame: pd.DataFrame) -> tuple[Self, ...]:
+        return tuple(
+            cls(
+                where=tuple(cls.names_of(row)),
+                customers=int(row["customers"]),
+                lost=int(row["lost"]),
+                expected=float(row["expected"]),
+                arr_lost=float(row["arr_lost"]),
+                names=tuple(map(str, row["names"])),
+                reasons=tuple(kinds_in_words(row["reasons"])),
+            )
+            for row in frame.to_dict("records")
+        )
+
+    @staticmethod
+    def names_of(row: Mapping[Any, Any], labels: Mapping[str, str] | None = None) -> list[str]:
+        """What a row's group is called: Industry Retail, and the same customers otherwise."""
+        pairs = [(row["column"], row["value"]), *row["also"]]
+        return [f"{label(of)} {label(it, labels if of == 'segment' else None)}" for of, it in pairs]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Together:
+    """The losses of some months that come together, those worth a look, and how many groups were
+    looked at; why : why none could be.
+    """
+
+    currency: str
+    first: str
+    last: str
+    looked_at: int
+    found: tuple[Group, ...]
+    worth_a_look: tuple[Group, ...]
+    by_chance: float
+    why: str
+
+    @classmethod
+    def of(cls, found: Clusters, past: Actuals) -> Self:
+        return cls(
+            currency=past.ledger.currency,
+            first=found.window[0],
+            last=found.window[1],
+            looked_at=found.looked_at,
+            found=Group.those(found.found),
+            worth_a_look=Group.those(found.worth_a_look),
+            by_chance=found.expected_by_chance,
+            why=found.why,
+        )
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a kind of reason cost, and which share of all churn and contraction it is."""
+
+    kind: str
+    arr: float
+    share: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reasons:
+    """What churn and contraction came to by the reasons given, the largest first, and which share
+    was involuntary (a failed payment), by bankruptcy or merger, and without a reason.
+    """
+
+    currency: str
+    lasting: str
+    total: float
+    costs: tuple[Cost, ...]
+    involuntary: float
+    apart: float
+    not_given: float
+
+    @classmethod
+    def of(cls, lost: Losses) -> Self | None:
+        if not lost:
+            return None
+        kinds = lost.kinds.assign(arr=lost.kinds["churn"] + lost.kinds["contraction"])
+        given = kinds[(kinds["kind"] != NOT_GIVEN) & (kinds["arr"] > 0)]
+        share = kinds.set_index("kind")["share"]
+        return cls(
+            currency=lost.past.ledger.currency,
+            lasting=lasting(lost.past.window),
+            total=float(kinds["arr"].sum()),
+            costs=tuple(
+                Cost(KINDS[row["kind"]].lower(), float(row["arr"]), float(row["share"]))
+                for row in given.to_dict("records")
+            ),
+            involuntary=float(share.reindex(INVOLUNTARY).sum()),
+            apart=float(share.reindex(APART).sum()),
+            not_given=float(share[NOT_GIVEN]),
+        )
+
+
+@dataclass(frozen=True)
+class WhyNot:
+    """Why no account is listed."""
+
+    reason: str
+
+    @classmethod
+    def of(cls, listed: Accounts | NoAccounts) -> Self | None:
+        reason = getattr(listed, "reason", "")
+        return cls(reason) if reason else None
+
+
 SENTENCES: Mapping[str, Any] = {
-    "heading": Nothing,
+    "heading": None,
+    "why_not": WhyNot,
     "at_risk": Listed,
     "growing": Growing,
     "quality": Quality,
     "rules": Rules,
 }
+OF_NO_ACCOUNTS: Mapping[str, Any] = dict.fromkeys(SENTENCES, Nothing) | {"why_not": WhyNot}
+OF_CLUSTERS: Mapping[str, Any] = {"clusters": Together}
+OF_LOSSES: Mapping[str, Any] = {"reasons": Reasons}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import pandas as pd
+
 from nrrsim.notation import label, percent, points, signed_money
 from nrrsim.report.wording.labels import shown, size_of
 
@@ -159,7 +161,52 @@ RULES = shown(
     lead_months=("Months before", "count"),
     predicts=("Predicts", "text"),
 )
+AT_RISK = shown(
+    customer=("Account", "text"),
+    segment=("Segment", "text"),
+    renews=("Renews in", "text"),
+    arr=("ARR", "money"),
+    p_leave=("Leaves", "share"),
+    arr_at_risk=("At risk", "money"),
+    health=("Health", "text"),
+    why=("Why", "text"),
+    play=("Suggested play", "text"),
+)
+GROWING = shown(
+    customer=("Account", "text"),
+    segment=("Segment", "text"),
+    renews=("Renews in", "text"),
+    arr=("ARR", "money"),
+    p_expand=("Expands", "share"),
+    expected_gain=("Expected gain", "money"),
+    signs=("Alerts", "text"),
+    play=("Suggested play", "text"),
+)
+ALERTS = shown(
+    customer=("Account", "text"),
+    segment=("Segment", "text"),
+    arr=("ARR", "money"),
+    rule=("Alert", "text"),
+    announces=("Announces", "text"),
+    play=("Suggested play", "text"),
+)
+PLAYS = shown(
+    play=("Suggested play", "text"),
+    accounts=("Accounts", "count"),
+    arr=("ARR", "money"),
+    arr_at_risk=("ARR at risk", "money"),
+    expected_gain=("Expected gain", "money"),
+)
+REASONS = shown(
+    kind=("Kind", "text"),
+    reason=("Reason", "text"),
+    customers=("Accounts", "count"),
+    churn=("Churn", "money"),
+    contraction=("Contraction", "money"),
+    share=("Share of losses", "percent"),
+)
 CLUSTERS = shown(
+    finding=("Finding", "text"),
     group=("Group", "text"),
     customers=("Accounts", "count"),
     lost=("Left or shrank", "count"),
@@ -168,6 +215,12 @@ CLUSTERS = shown(
     names=("Who", "text"),
     reasons=("Reasons", "text"),
 )
+
+
+def filled(frame: pd.DataFrame, columns: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Those of the columns in which anything stands: no health, no play, no column of it."""
+    kept = [name for name in columns["formats"] if not (frame[name] == "").all()]
+    return {what: {name: each[name] for name in kept} for what, each in columns.items()}
 
 
 # --- the comparison of scenarios ---------------------------------------------------------------

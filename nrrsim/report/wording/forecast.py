@@ -19,7 +19,7 @@ from nrrsim.calibration.backtest import RULES
 from nrrsim.months import shift
 from nrrsim.notation import MONTHS, NOTHING, count, counted, label, month_name, percent, share
 from nrrsim.report.wording.accounts import AtRisk
-from nrrsim.report.wording.facts import bad_to_good, known
+from nrrsim.report.wording.facts import Nothing, bad_to_good, known
 from nrrsim.report.wording.labels import (
     ENOUGH_YEARS,
     FORECASTERS,
@@ -175,14 +175,6 @@ class Report:
             currency=past.ledger.currency,
             same_measure=default,
         )
-
-
-class Nothing:
-    """Where there is no forecast, nothing is said of it."""
-
-    @classmethod
-    def of(cls, ahead: NoForecast) -> None:
-        """No facts."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.report.tables import Printed, sentence
 from nrrsim.report.wording import accounts, comparison, forecast, plan, quarterly, since
+from nrrsim.report.wording.facts import Nothing
 from nrrsim.report.wording.templates import MACROS, OWN, Templates, own_templates
 
 # By the name of an answer's type, as to import them all takes seconds: the folder of its templates,
@@ -24,6 +25,9 @@ REPORTS: Mapping[str, tuple[str, Any, Mapping[str, Any]]] = {
     "Backtest": ("forecast", None, forecast.OF_A_BACKTEST),
     "Variance": ("plan", plan.Report, plan.SENTENCES),
     "Accounts": ("accounts", accounts.Report, accounts.SENTENCES),
+    "NoAccounts": ("accounts", None, accounts.OF_NO_ACCOUNTS),
+    "Clusters": ("accounts", None, accounts.OF_CLUSTERS),
+    "Losses": ("accounts", None, accounts.OF_LOSSES),
 }
 
 
@@ -87,7 +91,7 @@ def facts_of(template: str) -> set[str]:
     known = [
         {field.name for each in (shared, sentences[name]) if each for field in fields(each)}
         for report, shared, sentences in REPORTS.values()
-        if report == folder and sentences.get(name, forecast.Nothing) is not forecast.Nothing
+        if report == folder and sentences.get(name, Nothing) is not Nothing
     ]
     return set.intersection(*known) if known else set()
 
