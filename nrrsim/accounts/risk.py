@@ -46,6 +46,13 @@ class Ahead:
         counts = np.arange(len(hazard))[:, None] < np.broadcast_to(steps, hazard.shape[1])
         return np.asarray(-np.expm1(np.log1p(-np.where(counts, hazard, 0.0)).sum(axis=0)))
 
+    def times(self) -> np.ndarray:
+        """`ndarray[customer]`: how many times as often as its segment's it happens to each, over
+        all steps, which may see it more than once.
+        """
+        often, usual = self.model.sum(axis=0), self.segment.sum(axis=0)
+        return np.asarray(np.divide(often, usual, out=np.ones_like(often), where=usual > 0))
+
 
 @dataclass(frozen=True)
 class _Fit:
