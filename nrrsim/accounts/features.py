@@ -103,9 +103,7 @@ class Panel:
                 whole[rows["month"].to_numpy() < origin] = each
                 amount[name] = whole[order]
             gains = amount["adoption"] + amount["cross_sell"]
-            for kind, each in zip(
-                KINDS, (amount["churn"], amount["contraction"], gains), strict=True
-            ):
+            for kind, each in zip(KINDS, (amount["churn"], amount["contraction"], gains), strict=True):
                 outcome[kind] = np.where(np.isnan(each), np.nan, each > CENT)
             price = np.nan_to_num(amount["price"])
         return cls(
@@ -155,11 +153,11 @@ class Panel:
         told = [
             Feature("shrank", lambda value, z: _either(z, "contracted", "no contraction")),
             Feature("grew", lambda value, z: _either(z, "expanded", "no expansion")),
-            Feature("was away", lambda value, z: "left before and came back" if z > 0 else "never left"),
-            Feature("just renewed", lambda value, z: "renewed last month" if z > 0 else "not just renewed"),
+            Feature("was away", lambda value, z: "left before and came back" if z > 0 else ""),
+            Feature("just renewed", lambda value, z: "renewed last month" if z > 0 else ""),
             Feature("near renewal", _renewal_words),
             Feature("price", lambda value, z: "price increase at the last anniversary" if z > 0
-                    else "no price increase at the last anniversary", PRICE),
+                    else "", PRICE),
         ]  # fmt: skip
         return (*by_segment, *told)
 
@@ -262,9 +260,7 @@ class Panel:
             table = np.full(shape, np.nan)
             value = frame[name].to_numpy(float)[here]
             known = ~np.isnan(value)
-            table[customer[known], (month - start)[known]] = value[
-                known
-            ]  # a month's last one stays
+            table[customer[known], (month - start)[known]] = value[known]  # a month's last one stays
             tables[name] = table
             kind = kinds[name].kind if name in kinds else "level"
             found += _of_signal(name, kind, table)
@@ -287,7 +283,7 @@ class Panel:
             if on.sum() < LEAST_FIRED or (on & left).sum() < LEAST_LEFT:
                 continue
             theme = rule.play or rule.signal
-            feature = Feature(f"rule {rule.words}", partial_words(rule.words), theme, True)
+            feature = Feature(f"rule {rule.words}", where_it_holds(rule.words), theme, True)
             found.append((feature, fires.astype(np.float32)))
         return found
 
@@ -370,11 +366,7 @@ def _of_signal(name: str, kind: str, table: np.ndarray) -> list[tuple[Feature, n
     found = [(Feature(name, level, USAGE, True), latest)]
     if kind != "score":  # nothing at all is another thing than little
         none = np.where(np.isnan(raw), np.nan, raw == 0)
-        words = f"{{}} {told}"
-        found.append(
-            (Feature(f"{name} none", lambda value, z: words.format("no" if z > 0 else "some"), USAGE,
-                     True), none)
-        )  # fmt: skip
+        found.append((Feature(f"{name} none", where_it_holds(f"no {told}"), USAGE, True), none))
     seen = np.cumsum(~np.isnan(table), 1)
     if seen[:, -1].max(initial=0) < 2:
         return found
@@ -399,9 +391,7 @@ def _of_signal(name: str, kind: str, table: np.ndarray) -> list[tuple[Feature, n
         def words(value: float, z: float) -> str:
             if kind == "score":
                 return f"{told} {'up' if value > 0 else 'down'} {abs(value):,.0f} on {since}"
-            return (
-                f"{told} {'up' if value > 0 else 'down'} {percent(abs(np.expm1(value)))} on {since}"
-            )
+            return f"{told} {'up' if value > 0 else 'down'} {percent(abs(np.expm1(value)))} on {since}"
 
         return words
 
@@ -411,20 +401,20 @@ def _of_signal(name: str, kind: str, table: np.ndarray) -> list[tuple[Feature, n
          latest - _carried(half, table)),
         (Feature(f"{name} ever", moved("its own average"), USAGE, True),
          latest - _carried(ever, table)),
-        (Feature(f"{name} fell", lambda value, z: f"{told} fell by {percent(FELL)} or more" if z > 0
-                 else f"{told} holds", USAGE, True), fell),
+        (Feature(f"{name} fell", where_it_holds(f"{told} fell by {FELL:.0%} or more"), USAGE, True),
+         fell),
     ]  # fmt: skip
 
 
-def _share(name: str, of: str, part: np.ndarray, whole: np.ndarray) -> tuple[Feature, np.ndarray]:
+def _share(
+    name: str, of: str, part: np.ndarray, whole: np.ndarray
+) -> tuple[Feature, np.ndarray]:
     """A signal as a share of the one that it is a part `of`."""
     with np.errstate(divide="ignore", invalid="ignore"):
         share = _carried(part) / _carried(whole)
     words = f"{label(name).lower()} {{}} of {label(of).lower()}"
     share = np.where(np.isfinite(share), share, np.nan)
-    return Feature(
-        f"{name} of {of}", lambda value, z: words.format(percent(value)), name, True
-    ), share
+    return Feature(f"{name} of {of}", lambda value, z: words.format(percent(value)), name, True), share
 
 
 def _carried(values: np.ndarray, where: np.ndarray | None = None) -> np.ndarray:
@@ -437,9 +427,9 @@ def _carried(values: np.ndarray, where: np.ndarray | None = None) -> np.ndarray:
     return np.where(last >= 0, found, np.nan)
 
 
-def partial_words(words: str) -> Words:
-    """The words of a rule, whatever its value."""
-    return lambda value, z: words if z > 0 else f"not: {words}"
+def where_it_holds(words: str) -> Words:
+    """The words of what holds or does not; that it does not is worth none."""
+    return lambda value, z: words if z > 0 else ""
 
 
 def _either(z: float, yes: str, no: str) -> str:
