@@ -153,11 +153,11 @@ class Panel:
         told = [
             Feature("shrank", lambda value, z: _either(z, "contracted", "no contraction")),
             Feature("grew", lambda value, z: _either(z, "expanded", "no expansion")),
-            Feature("was away", lambda value, z: "left before and came back" if z > 0 else "never left"),
-            Feature("just renewed", lambda value, z: "renewed last month" if z > 0 else "not just renewed"),
+            Feature("was away", lambda value, z: "left before and came back" if z > 0 else ""),
+            Feature("just renewed", lambda value, z: "renewed last month" if z > 0 else ""),
             Feature("near renewal", _renewal_words),
             Feature("price", lambda value, z: "price increase at the last anniversary" if z > 0
-                    else "no price increase at the last anniversary", PRICE),
+                    else "", PRICE),
         ]  # fmt: skip
         return (*by_segment, *told)
 
@@ -283,7 +283,7 @@ class Panel:
             if on.sum() < LEAST_FIRED or (on & left).sum() < LEAST_LEFT:
                 continue
             theme = rule.play or rule.signal
-            feature = Feature(f"rule {rule.words}", partial_words(rule.words), theme, True)
+            feature = Feature(f"rule {rule.words}", where_it_holds(rule.words), theme, True)
             found.append((feature, fires.astype(np.float32)))
         return found
 
@@ -292,7 +292,7 @@ class Panel:
         """The rules of the card whose signals are there."""
         if self.signals is None or self.card is None:
             return ()
-        return tuple(rule for rule in self.card.watch if rule.signal in self.signals.names)
+        return self.card.heard(self.signals.names)
 
     def fires(self, rule: Rule) -> tuple[np.ndarray, np.ndarray]:
         """Whether a rule holds at the end of each month of the ledger, and its value then:
@@ -366,11 +366,7 @@ def _of_signal(name: str, kind: str, table: np.ndarray) -> list[tuple[Feature, n
     found = [(Feature(name, level, USAGE, True), latest)]
     if kind != "score":  # nothing at all is another thing than little
         none = np.where(np.isnan(raw), np.nan, raw == 0)
-        words = f"{{}} {told}"
-        found.append(
-            (Feature(f"{name} none", lambda value, z: words.format("no" if z > 0 else "some"), USAGE,
-                     True), none)
-        )  # fmt: skip
+        found.append((Feature(f"{name} none", where_it_holds(f"no {told}"), USAGE, True), none))
     seen = np.cumsum(~np.isnan(table), 1)
     if seen[:, -1].max(initial=0) < 2:
         return found
@@ -405,8 +401,8 @@ def _of_signal(name: str, kind: str, table: np.ndarray) -> list[tuple[Feature, n
          latest - _carried(half, table)),
         (Feature(f"{name} ever", moved("its own average"), USAGE, True),
          latest - _carried(ever, table)),
-        (Feature(f"{name} fell", lambda value, z: f"{told} fell by {percent(FELL)} or more" if z > 0
-                 else f"{told} holds", USAGE, True), fell),
+        (Feature(f"{name} fell", where_it_holds(f"{told} fell by {FELL:.0%} or more"), USAGE, True),
+         fell),
     ]  # fmt: skip
 
 
@@ -431,9 +427,9 @@ def _carried(values: np.ndarray, where: np.ndarray | None = None) -> np.ndarray:
     return np.where(last >= 0, found, np.nan)
 
 
-def partial_words(words: str) -> Words:
-    """The words of a rule, whatever its value."""
-    return lambda value, z: words if z > 0 else f"not: {words}"
+def where_it_holds(words: str) -> Words:
+    """The words of what holds or does not; that it does not is worth none."""
+    return lambda value, z: words if z > 0 else ""
 
 
 def _either(z: float, yes: str, no: str) -> str:

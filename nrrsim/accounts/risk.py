@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,13 @@ MOST_FOLLOWED = 5_000  # customers by whom that is told
 CELLS = 3  # of a segment: no renewal, a renewal, not known
 
 
+@cache
+def _threads() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
 @dataclass(frozen=True)
 class Ahead:
     """Hazards of those there at the origin, step by step: `ndarray[step, customer]`.
@@ -45,6 +52,13 @@ class Ahead:
         hazard = getattr(self, by)
         counts = np.arange(len(hazard))[:, None] < np.broadcast_to(steps, hazard.shape[1])
         return np.asarray(-np.expm1(np.log1p(-np.where(counts, hazard, 0.0)).sum(axis=0)))
+
+    def times(self) -> np.ndarray:
+        """`ndarray[customer]`: how many times as often as its segment's it happens to each, over
+        all steps, which may see it more than once.
+        """
+        often, usual = self.model.sum(axis=0), self.segment.sum(axis=0)
+        return np.asarray(np.divide(often, usual, out=np.ones_like(often), where=usual > 0))
 
 
 @dataclass(frozen=True)
@@ -76,6 +90,7 @@ class Risk:
         self.varies = np.flatnonzero(np.isfinite(self.scale))
         self.X = self._columns(raw)
         self._fits: dict[str, _Fit] = {}
+        self._aheads: dict[tuple[str, int], Ahead] = {}
 
     # --- columns ----------------------------------------------------------------------------------
 
@@ -133,19 +148,24 @@ class Risk:
         month, step = panel.month[self.rows], panel.ledger.step
         half = max(LEAST_PAST, self.steps_known // 2)
         edges = np.unique(np.linspace(half, self.steps_known, BLOCKS + 1).round().astype(int))
-        score = np.zeros(len(SPREADS))
+        blocks = []
         for a, z in zip(edges[:-1], edges[1:], strict=True):
             begin, end = panel.begin + a * step, panel.begin + z * step
             # of the months before the block no step may reach into it
-            before, block = month < begin, (month >= begin) & (month < end)
             known = all_month < begin
             offset = logit(rates(all_cell[known], all_y[known], cells, step))[cell]
-            start = None
-            for place, spread in enumerate(SPREADS):
-                start = self._ridge(y, offset, before, spread, start)
-                eta = offset[block] + start[0] + self.X[block] @ start[1:]
-                score[place] += self.weight[block] @ (y[block] * eta - np.logaddexp(0, eta))
-        spread = SPREADS[int(score.argmax())]
+            blocks.append((offset, month < begin, (month >= begin) & (month < end)))
+        starts: list[np.ndarray | None] = [None] * len(blocks)
+        best, spread = -np.inf, 0.0
+        for wider in SPREADS:
+            score = 0.0
+            for place, (offset, before, block) in enumerate(blocks):
+                found = starts[place] = self._ridge(y, offset, before, wider, starts[place])
+                eta = offset[block] + found[0] + self.X[block] @ found[1:]
+                score += float(self.weight[block] @ (y[block] * eta - np.logaddexp(0, eta)))
+            if score <= best:
+                break  # from here on it only says more than the past bears out
+            best, spread = score, wider
         if spread == 0:
             return nothing
         every = np.ones(len(y), bool)
@@ -164,7 +184,6 @@ class Risk:
         if spread == 0 or y[among].sum() < 1:
             return flat
         from glum import GeneralizedLinearRegressor
-        from threadpoolctl import threadpool_limits
 
         weight = self.weight[among]
         model = GeneralizedLinearRegressor(
@@ -176,7 +195,7 @@ class Risk:
             start_params=start if start is not None and start.any() else None,
         )
         # more threads would only wait for each other, and add up in another order
-        with threadpool_limits(1), warnings.catch_warnings():
+        with _threads().limit(limits=1), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model.fit(self.X[among], y[among], sample_weight=weight, offset=offset[among])
         found: Any = np.concatenate([[model.intercept_], model.coef_])
@@ -186,11 +205,15 @@ class Risk:
 
     def ahead(self, kind: str, months: int = YEAR) -> Ahead:
         """The hazards of the steps of the months to come, of those there at the origin."""
+        if (kind, months) not in self._aheads:
+            self._aheads[kind, months] = self._ahead(kind, months)
+        return self._aheads[kind, months]
+
+    def _ahead(self, kind: str, months: int) -> Ahead:
         panel, fit, step = self.panel, self.fit(kind), self.panel.ledger.step
         rows, base, linear = panel.now, logit(fit.rates), fit.coefficients
         signal = np.array([each.is_signal for each in self.features], bool)
         segment = panel.segment[rows]
-        stays, held_stays = np.ones((2, len(rows)))
         hazards, segments = [], []
         raw_signals = panel.signal_columns(rows)
         for nth in range(months // step):
@@ -203,10 +226,7 @@ class Risk:
                 of_ledger = offset + linear[0] + parts[:, ~signal].sum(axis=1)
                 held = expit(of_ledger + parts[:, signal].sum(axis=1))
                 faded = of_ledger + (parts * self._fading(nth))[:, signal].sum(axis=1)
-                wanted = _means(held, held_stays, segment)
-                hazard = _shifted(faded, wanted, stays, segment) if nth else held
-                held_stays *= 1 - held
-            stays *= 1 - hazard
+                hazard = _shifted(faded, held, segment) if nth else held
             hazards.append(hazard)
         return Ahead(np.array(hazards), np.array(segments))
 
@@ -296,20 +316,19 @@ def _patterns(gaps: np.ndarray, share: np.ndarray) -> list[int]:
     return found
 
 
-def _means(hazard: np.ndarray, weight: np.ndarray, segment: np.ndarray) -> np.ndarray:
-    """The mean hazard of each segment, its survivors weighted."""
-    with np.errstate(invalid="ignore"):
-        return np.bincount(segment, weight * hazard) / np.bincount(segment, weight)
+def _shifted(eta: np.ndarray, held: np.ndarray, segment: np.ndarray) -> np.ndarray:
+    """Hazards at `eta` and one shift a segment, so that their mean over all of its customers is
+    that of `held`.
 
-
-def _shifted(
-    eta: np.ndarray, wanted: np.ndarray, weight: np.ndarray, segment: np.ndarray
-) -> np.ndarray:
-    """Hazards at `eta` and one shift a segment, so that their mean is what is `wanted`."""
+    Over all, not over survivors: who is held at risk leaves and takes the mean down with it, while
+    in truth others come to be at risk in its place.
+    """
+    number = np.maximum(np.bincount(segment), 1)
+    wanted = np.bincount(segment, held) / number
     low, high = np.full(len(wanted), -30.0), np.full(len(wanted), 30.0)
     for _ in range(50):  # halving: the mean rises with the shift
         middle = (low + high) / 2
-        above = _means(expit(eta + middle[segment]), weight, segment) > wanted
+        above = np.bincount(segment, expit(eta + middle[segment])) / number > wanted
         low, high = np.where(above, low, middle), np.where(above, middle, high)
     return np.asarray(expit(eta + ((low + high) / 2)[segment]))
 
