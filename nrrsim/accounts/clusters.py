@@ -11,6 +11,7 @@ values are looked at, what counts as found is told by the procedure of Benjamini
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -58,6 +59,26 @@ class Clusters:
     worth_a_look: pd.DataFrame
     expected_by_chance: float
     why: str = ""
+
+    def told(self) -> dict[str, Any]:
+        """What `nrrsim accounts --json` prints of them."""
+        found, worth = (
+            [
+                {name: _plain(value) for name, value in row.items()}
+                for row in frame.to_dict("records")
+            ]
+            for frame in (self.found, self.worth_a_look)
+        )
+        known = {"window": list(self.window), "looked_at": self.looked_at, "why": self.why}
+        by_chance = {"expected_by_chance": self.expected_by_chance}
+        return known | {"found": found, "worth_a_look": worth} | by_chance
+
+
+def _plain(value: Any) -> Any:
+    """A figure as JSON has it: a tuple as a list, a NumPy number as a plain one."""
+    if isinstance(value, tuple):
+        return [*map(_plain, value)]
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def clusters(ledger: Ledger, as_of: str, reasons: Reasons | None = None) -> Clusters:
