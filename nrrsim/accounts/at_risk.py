@@ -322,9 +322,7 @@ def _alerts(panel: Panel) -> list[tuple[Alert, ...]]:
     return [tuple(each) for each in own]
 
 
-def _play(
-    alerts: Sequence[Alert], themes: Sequence[str], scenarios: Sequence[Scenario]
-) -> str:
+def _play(alerts: Sequence[Alert], themes: Sequence[str], scenarios: Sequence[Scenario]) -> str:
     """The first programme that is for what an account shows; else what its rules suggest."""
     plays = [each.play for each in alerts if each.play]
     asked = [*plays, *themes]
@@ -343,5 +341,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     return list(value) if isinstance(value, tuple) else value
-
-

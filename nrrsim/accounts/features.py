@@ -103,7 +103,9 @@ class Panel:
                 whole[rows["month"].to_numpy() < origin] = each
                 amount[name] = whole[order]
             gains = amount["adoption"] + amount["cross_sell"]
-            for kind, each in zip(KINDS, (amount["churn"], amount["contraction"], gains), strict=True):
+            for kind, each in zip(
+                KINDS, (amount["churn"], amount["contraction"], gains), strict=True
+            ):
                 outcome[kind] = np.where(np.isnan(each), np.nan, each > CENT)
             price = np.nan_to_num(amount["price"])
         return cls(
@@ -260,7 +262,9 @@ class Panel:
             table = np.full(shape, np.nan)
             value = frame[name].to_numpy(float)[here]
             known = ~np.isnan(value)
-            table[customer[known], (month - start)[known]] = value[known]  # a month's last one stays
+            table[customer[known], (month - start)[known]] = value[
+                known
+            ]  # a month's last one stays
             tables[name] = table
             kind = kinds[name].kind if name in kinds else "level"
             found += _of_signal(name, kind, table)
@@ -391,7 +395,9 @@ def _of_signal(name: str, kind: str, table: np.ndarray) -> list[tuple[Feature, n
         def words(value: float, z: float) -> str:
             if kind == "score":
                 return f"{told} {'up' if value > 0 else 'down'} {abs(value):,.0f} on {since}"
-            return f"{told} {'up' if value > 0 else 'down'} {percent(abs(np.expm1(value)))} on {since}"
+            return (
+                f"{told} {'up' if value > 0 else 'down'} {percent(abs(np.expm1(value)))} on {since}"
+            )
 
         return words
 
@@ -406,15 +412,15 @@ def _of_signal(name: str, kind: str, table: np.ndarray) -> list[tuple[Feature, n
     ]  # fmt: skip
 
 
-def _share(
-    name: str, of: str, part: np.ndarray, whole: np.ndarray
-) -> tuple[Feature, np.ndarray]:
+def _share(name: str, of: str, part: np.ndarray, whole: np.ndarray) -> tuple[Feature, np.ndarray]:
     """A signal as a share of the one that it is a part `of`."""
     with np.errstate(divide="ignore", invalid="ignore"):
         share = _carried(part) / _carried(whole)
     words = f"{label(name).lower()} {{}} of {label(of).lower()}"
     share = np.where(np.isfinite(share), share, np.nan)
-    return Feature(f"{name} of {of}", lambda value, z: words.format(percent(value)), name, True), share
+    return Feature(
+        f"{name} of {of}", lambda value, z: words.format(percent(value)), name, True
+    ), share
 
 
 def _carried(values: np.ndarray, where: np.ndarray | None = None) -> np.ndarray:

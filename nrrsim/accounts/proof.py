@@ -186,7 +186,9 @@ def _judged(asked: Sequence[_Asked], origins: tuple[str, ...]) -> Quality:
         figures["captured_by_top_tenth"] = sum(held) / lost
         figures["captured_by_segment_rate"] = sum(by_segment) / lost
     for kind in KINDS[1:]:
-        of_kind = [np.concatenate(each) for each in zip(*(a.others[kind] for a in asked), strict=True)]
+        of_kind = [
+            np.concatenate(each) for each in zip(*(a.others[kind] for a in asked), strict=True)
+        ]
         figures[kind] = _skill(customer, *of_kind)
     if not 0 < events < n:
         why = "nobody left" if not events else "everybody left"

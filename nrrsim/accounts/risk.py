@@ -289,7 +289,9 @@ class Risk:
             for j in ranked:
                 feature = self.features[j]
                 if len(own) < most and abs(parts[i, j]) > LEAST_TOLD:
-                    own.append((feature, float(parts[i, j]), feature.words(raw[i, places[j]], z[i, j])))
+                    own.append(
+                        (feature, float(parts[i, j]), feature.words(raw[i, places[j]], z[i, j]))
+                    )
             found.append(own)
         return found
 
@@ -335,5 +337,3 @@ def _shifted(eta: np.ndarray, held: np.ndarray, segment: np.ndarray) -> np.ndarr
 
 def _no_words(value: float, z: float) -> str:
     return ""
-
-
