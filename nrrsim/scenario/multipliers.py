@@ -14,7 +14,7 @@ from nrrsim.errors import DataError, Finding, UsageError, did_you_mean
 from nrrsim.ledger.amounts import read_amounts
 from nrrsim.ledger.rows import Rows, refuse_twice
 from nrrsim.ledger.sources import read_rows
-from nrrsim.ledger.values import as_written, texts_of
+from nrrsim.ledger.values import as_written, as_text
 from nrrsim.ledger.vocabulary import CUSTOMER, plain
 
 # What a table of accounts may state, each the factor on what its segment has: hazard on churn,
@@ -109,7 +109,7 @@ class _Table:
 
     def customers(self, cells: pd.Series, names: Sequence[str], where: str) -> np.ndarray:
         """`ndarray[row]`, the place of each row's customer among the names, -1 where it has none."""
-        written = texts_of(cells)
+        written = as_text(cells)
         place = pd.Index(names).get_indexer(pd.Index(written.astype(object)))
         place[written.isna().to_numpy()] = -1
         for row in np.flatnonzero(written.isna()).tolist():
