@@ -24,9 +24,9 @@ HOUSE = {
     " lostcells rows containers textfiles spreadsheets sheets records sources captions"
     " across monthcells wide columns layouts paying values periods lines versions logs"
     " statuses totals names habits rollforward currency check ledger",
-    "scenario": "beliefs numbers year_effects drivers book customers programmes outlook extends"
+    "scenario": "beliefs numbers year_effects drivers book multipliers customers programmes outlook extends"
     " checks table scenario plan",
-    "engine": "draws groups paths bits outcomes kernel driver_rates sizes expectation switched"
+    "engine": "draws groups paths bits outcomes kernel driver_rates sizes levels expectation switched"
     " moments simulation quick",
     "calibration": "exposure ratios frequency sizes tenure years priors calibrate mixture backtest",
     "accounts": "watch signals reasons features risk worth proof at_risk clusters",

@@ -9,6 +9,7 @@ draws. Capped GRR has no closed form: `retained` is nan.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,13 @@ import numpy as np
 import xarray as xr
 
 from nrrsim.engine.draws import EVEN_DRAWS, SEED
-from nrrsim.engine.driver_rates import Rates, draw_rates, monthly
+from nrrsim.engine.driver_rates import LIMITS, Rates, draw_rates, monthly
 from nrrsim.engine.groups import Groups, months_of, phase_of, refuse_endless, tenure_year
+from nrrsim.engine.levels import without_levels
 from nrrsim.errors import UsageError
 from nrrsim.movements import Movements
 from nrrsim.scenario.customers import Customers
+from nrrsim.scenario.multipliers import CONTRACTION, EXPANSION, HAZARD
 from nrrsim.scenario.scenario import Scenario, as_scenario
 
 MOST_CELLS = (
@@ -64,7 +67,41 @@ def deviation(
     return _Outlook.of(as_scenario(scenario), window, False, draws).deviation()
 
 
+# By which multiplier of an account its rate of each driver is its segment's.
+MET = {"contraction": CONTRACTION, "adoption": EXPANSION, "cross_sell": EXPANSION}
+FLOWS = ("churn", "contraction", "adoption", "cross_sell", "price", "reactivation")
 AMOUNT, SQUARE, ALIVE = range(3)  # of a path: the amount, its square, whether it is a customer
+
+
+def by_account(
+    scenario: Scenario, until: Callable[[Customers], np.ndarray]
+) -> tuple[Customers, dict[str, np.ndarray]]:
+    """The customers at month 0, and what each comes to on average, `ndarray[customer]`: its ARR,
+    the flows of `expect`, its closing ARR, and the probability that it has left.
+
+    scenario : one in which nothing is uncertain (`Scenario.at_means`). until : the month, 1 to the
+        scenario's last, up to which each customer is followed, the same for customers of one
+        anniversary.
+    """
+    customers = scenario.opening
+    rates = draw_rates(scenario, customers, count=1, seed=SEED, accounts=True)
+    groups = Groups.of(customers, rates.churn.shape[2] > 1, without_levels(scenario, customers))
+    last = np.zeros(len(groups.arr), np.int64)
+    last[groups.of_customer] = until(customers)
+
+    path = _Path(rates, groups, customers.annual)
+    flows = dict.fromkeys(FLOWS, np.zeros(len(groups.arr)))
+    closing, left = np.ones(len(groups.arr)), np.zeros(len(groups.arr))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for t in range(1, int(last.max()) + 1):
+            moved = path.month(t, joins=False)
+            flows = {name: flows[name] + np.where(t <= last, moved[name], 0.0) for name in FLOWS}
+            closing = np.where(t <= last, path.here[AMOUNT, :, 0], closing)
+            left = np.where(t <= last, 1 - path.stayed[1, :, 0], left)
+        sizes = {"arr": np.ones(len(groups.arr)), **flows, "closing": closing}
+        found = {name: each[groups.of_customer] * customers.arr for name, each in sizes.items()}
+    refuse_endless(found["closing"])
+    return customers, found | {"p_leave": left[groups.of_customer]}
 
 
 class _Path:
@@ -127,8 +164,23 @@ class _Path:
         self.churn = [now.monthly_churn(self.annual, anniversary) for anniversary in (False, True)]
         self.back = monthly(now.reactivation).T[segment]
         self.returns = self.back * self.back_size
+        often = self._how_often(now)
         self.growth = {
-            step: tuple(each.T[segment] for each in rises) for step, rises in _rises(now).items()
+            step: tuple(each.T[segment] * often.get(step, 1.0) for each in rises)
+            for step, rises in _rises(now).items()
+        }
+
+    def _how_often(self, now: Rates) -> dict[str, np.ndarray]:
+        """How often what a rate counts meets each group, its segment's being 1, `ndarray[group,
+        draw]`: no more often than a month has it at most.
+        """
+        if self.groups.multipliers is None:
+            return {}
+        with np.errstate(divide="ignore"):
+            most = {name: LIMITS[name] / getattr(now, name).T[self.groups.segment] for name in MET}
+        return {
+            name: np.minimum(self.groups.multipliers[:, at, None], most[name])
+            for name, at in MET.items()
         }
 
     def _churn(self, t: int, is_due: np.ndarray) -> np.ndarray:
@@ -137,6 +189,8 @@ class _Path:
         year = tenure_year(self.groups.tenure, t, self.rates.churn.shape[2])
         regular, due = (churn[:, segment, year].T for churn in self.churn)
         leaves = np.where(is_due[:, None], due, regular)
+        if self.groups.multipliers is not None:
+            leaves = 1 - (1 - leaves) ** self.groups.multipliers[:, HAZARD, None]
         lost = leaves * self.here
         self.here -= lost
         self.stayed *= 1 - leaves
@@ -205,8 +259,11 @@ class _Outlook:
         if draws < 1:
             raise UsageError(f"draws: must be at least 1, got {draws}")
         customers = scenario.customers() if start or book else scenario.opening
-        rates = draw_rates(scenario, customers, count=draws, seed=SEED, quasi=True)
-        groups = Groups.of(customers, by_tenure=rates.churn.shape[2] > 1)
+        rates = draw_rates(
+            scenario, customers, count=draws, seed=SEED, quasi=True, accounts=True
+        )
+        multipliers = without_levels(scenario, customers)
+        groups = Groups.of(customers, rates.churn.shape[2] > 1, multipliers)
         at_once = max(1, MOST_CELLS // len(groups.arr))
         with np.errstate(over="ignore", invalid="ignore"):
             parts = [

@@ -28,7 +28,7 @@ def check_ids(table: Table, customers: pd.Series, ids: str | None = None) -> pd.
         problem, row = _as_found(table, customers, hidden[0], "a character that nobody sees")
         remedy = "write a customer in one way everywhere"
         table.ask(problem + _and_more(hidden), remedy, "", field="customer", row=row)
-    groups = [] if ids == "two" else _alike(names, _without_zeros)
+    groups = [] if ids == "two" else _alike(names, without_zeros)
     if not groups:
         return customers
 
@@ -90,7 +90,7 @@ def _and_more(groups: list[list[str]]) -> str:
     return f", and so do {len(groups) - 1:,} more" if len(groups) > 1 else ""
 
 
-def _without_zeros(name: str) -> str:
+def without_zeros(name: str) -> str:
     """An id as a spreadsheet may leave it: no leading zeros, and none behind a decimal point."""
     return re.sub(r"^\s*0+(?=\w)|(?<=\d)\.0+$", "", name)
 
@@ -111,7 +111,7 @@ def _written_out(name: str) -> tuple[bool, int]:
 def look_at_names(table: Table, frame: pd.DataFrame) -> None:
     """Names that differ only by case or spaces would be a false churn and a false new customer."""
     names = pd.Series(frame["customer"].cat.remove_unused_categories().cat.categories)
-    alike = names.map(_folded)
+    alike = names.map(folded)
     twins = alike.duplicated(keep=False)
     for _, group in names[twins].groupby(alike[twins]):
         table.notice(
@@ -165,7 +165,7 @@ def listed(told: Sequence[str]) -> str:
     return "; ".join(told[:MOST_PAIRS]) + more
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
     """A name without what the eye does not see: case, spaces, the invisible, forms of accents."""
     return " ".join(_visible(unicodedata.normalize("NFKC", name)).split()).casefold()
 
@@ -177,4 +177,4 @@ def _visible(name: str) -> str:
 
 
 def _words(name: str) -> set[str]:
-    return {word for word in re.findall(r"\w+", _folded(name)) if len(word) > 2}
+    return {word for word in re.findall(r"\w+", folded(name)) if len(word) > 2}

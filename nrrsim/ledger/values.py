@@ -113,13 +113,13 @@ def typed_values(table: Table, reading: Reading) -> pd.DataFrame:
     written. `day` is the day that a row of a ledger of months names. What is left open is asked.
     """
     raw = table.frame
-    columns: dict[str, Any] = {"customer": _text(raw["customer"])}
-    _refuse_lost_names(table)
+    columns: dict[str, Any] = {"customer": as_text(raw["customer"])}
+    refuse_lost_names(table)
     columns |= _dates(table, reading)
     columns |= _amounts(table, reading, columns)
 
     if "segment" in raw:
-        columns["segment"] = _text(raw["segment"])
+        columns["segment"] = as_text(raw["segment"])
     else:
         columns["segment"] = pd.Series(ONE_SEGMENT, index=raw.index, dtype="category")
         table.notice(
@@ -127,7 +127,7 @@ def typed_values(table: Table, reading: Reading) -> pd.DataFrame:
         )
 
     if "product" in raw:
-        columns["product"] = _text(raw["product"])
+        columns["product"] = as_text(raw["product"])
     for name in ("quantity", "unit_price"):
         if name in raw and name not in columns:
             columns[name] = numbers(raw[name])
@@ -139,7 +139,7 @@ def typed_values(table: Table, reading: Reading) -> pd.DataFrame:
         and not str(name).endswith(UNUSED)
     ]
     labels = [*(["product"] if "product" in columns else []), *further]
-    typed = columns | {name: _text(raw[name]) for name in further}
+    typed = columns | {name: as_text(raw[name]) for name in further}
     return _with_known_labels(table, pd.DataFrame(typed, index=raw.index), ["segment", *labels])
 
 
@@ -162,7 +162,7 @@ def _with_known_labels(table: Table, frame: pd.DataFrame, names: list[str]) -> p
                 "its rows would be another line: add the column, or read the file apart",
                 row=row,
             )
-            frame[name] = _text(frame[name].astype(object).mask(lacks, UNASSIGNED))
+            frame[name] = as_text(frame[name].astype(object).mask(lacks, UNASSIGNED))
             continue
         known = frame.loc[~lacks, ["customer", name]].assign(when=when[~lacks]).dropna()
         last = known.sort_values("when", kind="stable").drop_duplicates("customer", keep="last")
@@ -170,7 +170,7 @@ def _with_known_labels(table: Table, frame: pd.DataFrame, names: list[str]) -> p
         told = frame["customer"].astype(object).map(by_customer)
         unknown = lacks & told.isna().to_numpy() & frame["customer"].notna().to_numpy()
         label = frame[name].astype(object).mask(lacks, told.fillna(UNASSIGNED))
-        frame[name] = _text(label)
+        frame[name] = as_text(label)
         said = f"there is no column {name} in a file: each customer's is the last known from others"
         if unknown.any():
             number = counted(int(unknown.sum()), "row")
@@ -179,7 +179,7 @@ def _with_known_labels(table: Table, frame: pd.DataFrame, names: list[str]) -> p
     return frame
 
 
-def _refuse_lost_names(table: Table) -> None:
+def refuse_lost_names(table: Table) -> None:
     """Refuse a customer's cell that an error or a formula left."""
     cells = table.frame["customer"]
     if cells.dtype.kind in "biufmM":
@@ -188,12 +188,12 @@ def _refuse_lost_names(table: Table) -> None:
     lost = (cells.map(is_lost) if is_mixed else cells.isin(ERRORS)).to_numpy(bool)
     if lost.any():
         row = int(cells.index[int(np.argmax(lost))])
-        problem, remedy = _of_lost(cells[row])
+        problem, remedy = of_lost(cells[row])
         number = f", and {int(lost.sum()) - 1:,} more" if lost.sum() > 1 else ""
         table.refuse(problem.format(as_written(cells[row])) + number, remedy, "customer", row)
 
 
-def _of_lost(cell: object) -> tuple[str, str]:
+def of_lost(cell: object) -> tuple[str, str]:
     """What is wrong with a lost cell, and what to do."""
     return NOT_COMPUTED if cell == NO_VALUE else LOST
 
@@ -225,7 +225,7 @@ def _dates(table: Table, reading: Reading) -> dict[str, Any]:
         )
     except ValueError as error:
         raise UsageError(str(error)) from None
-    _say_of_dates(table, read, reading)
+    say_of_dates(table, read, reading)
 
     columns: dict[str, Any] = {}
     for name, dates in read.columns.items():
@@ -282,7 +282,7 @@ def is_inclusive(table: Table, reading: Reading) -> bool:
     return (reading.period_end or table.shape.period_end) == "inclusive"
 
 
-def _say_of_dates(table: Table, read: Read, reading: Reading) -> None:
+def say_of_dates(table: Table, read: Read, reading: Reading) -> None:
     raw = table.frame
 
     def cell(column: str, position: int) -> tuple[str, int]:
@@ -440,7 +440,7 @@ def _currencies(table: Table, signs: np.ndarray) -> pd.Series | None:
             return None
         # a cell without a sign has the column's
         found = sorted(set(signed))
-        return _text(said.fillna(found[0]) if len(found) == 1 else said)
+        return as_text(said.fillna(found[0]) if len(found) == 1 else said)
     codes = raw["currency"].map(
         lambda cell: cell.strip().upper() if isinstance(cell, str) else cell, na_action="ignore"
     )
@@ -454,7 +454,7 @@ def _currencies(table: Table, signs: np.ndarray) -> pd.Series | None:
             "currency",
             row,
         )
-    return _text(codes)
+    return as_text(codes)
 
 
 def _whole_units(
@@ -494,7 +494,7 @@ def _times_scale(table: Table, reading: Reading, values: np.ndarray) -> np.ndarr
     return np.asarray(np.where(scale == 1.0, values, np.round(values * scale, 6)))
 
 
-def _text(values: pd.Series) -> pd.Series:
+def as_text(values: pd.Series) -> pd.Series:
     """As sorted categories of text; blank is null, a spreadsheet's whole 1001.0 reads 1001."""
     if not isinstance(values.dtype, pd.StringDtype):
         values = values.map(_cell_text, na_action="ignore").astype("str")
@@ -614,10 +614,10 @@ def check_values(table: Table, frame: pd.DataFrame, reading: Reading) -> None:
         schema.validate(judged, lazy=True)
     except pa.errors.SchemaErrors as broken:
         _explain(table, broken.failure_cases, unit, judged)
-    _check_texts(table, frame)
+    check_texts(table, frame)
 
 
-def _check_texts(table: Table, frame: pd.DataFrame) -> None:
+def check_texts(table: Table, frame: pd.DataFrame) -> None:
     """Every text of every column, each distinct one judged once."""
     rules: dict[str, Callable[[str], object]] = {
         "text.invisible": invisible,
@@ -734,7 +734,7 @@ def _explain(table: Table, failures: pd.DataFrame, unit: str, judged: pd.DataFra
             elif rule.endswith(".date") and getattr(cell, "tzinfo", None):
                 problem, remedy = ZONED
             elif is_lost(cell):
-                problem, remedy = _of_lost(cell)
+                problem, remedy = of_lost(cell)
             name, line = table.place(int(row))
             told.append(
                 Finding(
