@@ -28,7 +28,7 @@ HOUSE = {
     " checks table scenario plan",
     "engine": "draws groups paths bits outcomes kernel driver_rates sizes levels expectation switched"
     " moments simulation quick",
-    "calibration": "exposure ratios frequency sizes tenure years priors calibrate mixture backtest",
+    "calibration": "exposure ratios frequency sizes tenure years priors accounts calibrate mixture backtest",
     "accounts": "watch signals reasons features risk worth proof at_risk clusters",
     "analysis": "actuals customers renewals cohorts paired sensitivity bridge forecast since variance"
     " programmes frontier summary comparison sweep",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,13 @@ BLOCKS, LEAST_PAST = 4, 3  # of later months; steps before the first
 SNAPSHOTS = 12  # the latest ones, from which it is told how fast a signal fades
 MOST_FOLLOWED = 5_000  # customers by whom that is told
 CELLS = 3  # of a segment: no renewal, a renewal, not known
+
+
+@cache
+def _threads() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,7 @@ class Risk:
         self.varies = np.flatnonzero(np.isfinite(self.scale))
         self.X = self._columns(raw)
         self._fits: dict[str, _Fit] = {}
+        self._aheads: dict[tuple[str, int], Ahead] = {}
 
     # --- columns ----------------------------------------------------------------------------------
 
@@ -140,19 +148,24 @@ class Risk:
         month, step = panel.month[self.rows], panel.ledger.step
         half = max(LEAST_PAST, self.steps_known // 2)
         edges = np.unique(np.linspace(half, self.steps_known, BLOCKS + 1).round().astype(int))
-        score = np.zeros(len(SPREADS))
+        blocks = []
         for a, z in zip(edges[:-1], edges[1:], strict=True):
             begin, end = panel.begin + a * step, panel.begin + z * step
             # of the months before the block no step may reach into it
-            before, block = month < begin, (month >= begin) & (month < end)
             known = all_month < begin
             offset = logit(rates(all_cell[known], all_y[known], cells, step))[cell]
-            start = None
-            for place, spread in enumerate(SPREADS):
-                start = self._ridge(y, offset, before, spread, start)
-                eta = offset[block] + start[0] + self.X[block] @ start[1:]
-                score[place] += self.weight[block] @ (y[block] * eta - np.logaddexp(0, eta))
-        spread = SPREADS[int(score.argmax())]
+            blocks.append((offset, month < begin, (month >= begin) & (month < end)))
+        starts: list[np.ndarray | None] = [None] * len(blocks)
+        best, spread = -np.inf, 0.0
+        for wider in SPREADS:
+            score = 0.0
+            for place, (offset, before, block) in enumerate(blocks):
+                found = starts[place] = self._ridge(y, offset, before, wider, starts[place])
+                eta = offset[block] + found[0] + self.X[block] @ found[1:]
+                score += float(self.weight[block] @ (y[block] * eta - np.logaddexp(0, eta)))
+            if score <= best:
+                break  # from here on it only says more than the past bears out
+            best, spread = score, wider
         if spread == 0:
             return nothing
         every = np.ones(len(y), bool)
@@ -171,7 +184,6 @@ class Risk:
         if spread == 0 or y[among].sum() < 1:
             return flat
         from glum import GeneralizedLinearRegressor
-        from threadpoolctl import threadpool_limits
 
         weight = self.weight[among]
         model = GeneralizedLinearRegressor(
@@ -183,7 +195,7 @@ class Risk:
             start_params=start if start is not None and start.any() else None,
         )
         # more threads would only wait for each other, and add up in another order
-        with threadpool_limits(1), warnings.catch_warnings():
+        with _threads().limit(limits=1), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model.fit(self.X[among], y[among], sample_weight=weight, offset=offset[among])
         found: Any = np.concatenate([[model.intercept_], model.coef_])
@@ -193,6 +205,11 @@ class Risk:
 
     def ahead(self, kind: str, months: int = YEAR) -> Ahead:
         """The hazards of the steps of the months to come, of those there at the origin."""
+        if (kind, months) not in self._aheads:
+            self._aheads[kind, months] = self._ahead(kind, months)
+        return self._aheads[kind, months]
+
+    def _ahead(self, kind: str, months: int) -> Ahead:
         panel, fit, step = self.panel, self.fit(kind), self.panel.ledger.step
         rows, base, linear = panel.now, logit(fit.rates), fit.coefficients
         signal = np.array([each.is_signal for each in self.features], bool)

@@ -55,7 +55,6 @@ SPAN = re.compile(r"(?P<number>[0-9]{1,4}) *(?P<unit>day|week|month|quarter|year
 DAYS = {"day": 1, "week": 7}
 MONTHS = {"month": 1, "quarter": 3, "year": 12}
 LONGEST = 120  # months that a rule may look back
-# what is never a signal: of the table it is read from, and what a person is called
 _EARLIEST = -(10**6)  # a day before any that is read
 
 
@@ -89,7 +88,7 @@ def _span_of(value: Any) -> Any:
     if isinstance(value, Within | dict):
         return value
     told = SPAN.fullmatch(value.strip().lower()) if isinstance(value, str) else None
-    if told is None or not 0 < int(told["number"]):
+    if told is None or int(told["number"]) == 0:
         remedy = 'write a number of days, weeks, months or years, such as "3 weeks"'
         raise ValueError(f"{shown(value)} is no stretch of time; {remedy}")
     number, unit = int(told["number"]), told["unit"]
@@ -217,9 +216,9 @@ class SignalsCard(Frozen):
     Made by `read_signals_card`. `reasons`: by a reason as it is written, its kind.
     """
 
-    signals: dict[str, Signal] = {}
+    signals: dict[str, Signal] = Field(default_factory=dict)
     watch: tuple[Rule, ...] = ()
-    reasons: dict[str, ReasonKind] = {}
+    reasons: dict[str, ReasonKind] = Field(default_factory=dict)
     health: Health = Field(default_factory=Health)
     _path: Path | None = PrivateAttr(default=None)
 

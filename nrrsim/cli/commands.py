@@ -183,11 +183,24 @@ def metrics(
 
 
 @app.command()
-def expect(scenario: ScenarioFile, as_json: Json = False, quiet: Quiet = False) -> None:
+def expect(
+    scenario: ScenarioFile,
+    at_means: Annotated[
+        bool,
+        typer.Option(
+            "--at-means/--no-at-means",
+            help="Each range at its mean, in a year like any other: to this the amounts of"
+            " accounts add up.",
+        ),
+    ] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
     """What a scenario implies on average, exactly."""
     from nrrsim.analysis import summary
 
     believed = _scenario(scenario, quiet)
+    believed = believed.at_means() if at_means else believed
     answer = summary.expected(believed)
     if not quiet:
         _note_of_grr(answer["grr_flow"])
@@ -328,6 +341,14 @@ def calibrate(
     half_life: HalfLife = None,
     price_months: PriceMonths = None,
     prior: PriorFile = None,
+    accounts: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="How accounts differ from their segment, as nrrsim accounts --multipliers wrote"
+            " it.",
+        ),
+    ] = None,
     form: LedgerForm = AS_IT_IS,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -343,13 +364,23 @@ def calibrate(
     ledger, as_of = _read_as_of(sources, form, as_of, quiet)
     _say_what_was_not_known(known, as_of, quiet)
     # what is only printed may have come from a database, which no book can name
-    file = os.path.relpath(sources[0], Path(out).parent) if out else "ledger.csv"
+    named = {"file": _seen_from(out, sources[0]) if out else "ledger.csv"}
+    if accounts:
+        named |= {"accounts": accounts, "accounts_file": _seen_from(out or "", accounts)}
     with _waiting("learning from the ledger", quiet):
         learning: dict[str, Any] = {"half_life": half_life, "price_months": price_months or ()}
         learning |= {"term": _terms(term), "prior": known}
-        learnt = calibrate(ledger, as_of, file=Path(file).as_posix(), **learning)
+        learnt = calibrate(ledger, as_of, **named, **learning)
 
-    if out:
+    if out and accounts:
+        learnt.write(out)
+        if not quiet:
+            typer.echo(
+                "note: the scenario states no forecast: with accounts, only nrrsim expect is ready"
+                " to follow them",
+                err=True,
+            )
+    elif out:
         _with_outlook(learnt, ledger, as_of, quiet, **learning).write(out)
     if as_json:
         typer.echo(_object(learnt.told()))
@@ -855,6 +886,11 @@ def _say_what_was_not_known(prior: Prior, as_of: str, quiet: bool) -> None:
             " was not known yet, and a back-test does not use it",
             err=True,
         )
+
+
+def _seen_from(scenario: str, file: str) -> str:
+    """A file's path as a scenario is to name it."""
+    return Path(os.path.relpath(file, Path(scenario).parent)).as_posix()
 
 
 def _with_outlook(
