@@ -103,7 +103,9 @@ class Panel:
                 whole[rows["month"].to_numpy() < origin] = each
                 amount[name] = whole[order]
             gains = amount["adoption"] + amount["cross_sell"]
-            for kind, each in zip(KINDS, (amount["churn"], amount["contraction"], gains), strict=True):
+            for kind, each in zip(
+                KINDS, (amount["churn"], amount["contraction"], gains), strict=True
+            ):
                 outcome[kind] = np.where(np.isnan(each), np.nan, each > CENT)
             price = np.nan_to_num(amount["price"])
         return cls(
@@ -125,7 +127,7 @@ class Panel:
 
     def age(self, rows: np.ndarray, ahead: int = 0) -> np.ndarray:
         """Months since its first revenue: at least so many, where that is the ledger's first."""
-        return self.month[rows] + ahead - self.first[rows]
+        return np.asarray(self.month[rows] + ahead - self.first[rows])
 
     def cell(self, rows: np.ndarray, ahead: int = 0) -> np.ndarray:
         """Which rate holds in the step that begins `ahead` months after the row: that of its
@@ -177,7 +179,7 @@ class Panel:
     def _size(self) -> np.ndarray:
         """ARR against the median of its segment's customers in that month, as a logarithm."""
         groups = pd.Series(self.arr).groupby([self.segment, self.month])
-        return np.log(self.arr / groups.transform("median").to_numpy())
+        return np.asarray(np.log(self.arr / groups.transform("median").to_numpy()))
 
     @cached_property
     def _step_before(self) -> tuple[np.ndarray, np.ndarray]:
@@ -212,7 +214,7 @@ class Panel:
         follows = np.diff(self.customer, prepend=-1) == 0
         away = np.cumsum(follows & ~both)
         heads = np.flatnonzero(~follows)
-        return away - away[heads][np.cumsum(~follows) - 1] > 0
+        return np.asarray(away - away[heads][np.cumsum(~follows) - 1] > 0)
 
     @cached_property
     def _met_price(self) -> np.ndarray:
@@ -236,7 +238,7 @@ class Panel:
     @cached_property
     def _cells(self) -> np.ndarray:
         """Where each row stands in a table of customers by months, flat."""
-        return self.customer * self._width + self.month - self.begin
+        return np.asarray(self.customer * self._width + self.month - self.begin)
 
     @property
     def _width(self) -> int:
@@ -260,7 +262,9 @@ class Panel:
             table = np.full(shape, np.nan)
             value = frame[name].to_numpy(float)[here]
             known = ~np.isnan(value)
-            table[customer[known], (month - start)[known]] = value[known]  # a month's last one stays
+            table[customer[known], (month - start)[known]] = value[
+                known
+            ]  # a month's last one stays
             tables[name] = table
             kind = kinds[name].kind if name in kinds else "level"
             found += _of_signal(name, kind, table)
@@ -299,7 +303,7 @@ class Panel:
         `ndarray[customer, month]` each.
         """
         assert self.signals is not None
-        return fired(rule, self.signals, self.names, np.arange(self.begin, self.origin + 1))
+        return fired(rule, self.signals, [*self.names], range(self.begin, self.origin + 1))
 
     def months_until(self, kind: str) -> np.ndarray:
         """`ndarray[row]`: months from the row to the first one that shows it happened; more than
@@ -391,7 +395,9 @@ def _of_signal(name: str, kind: str, table: np.ndarray) -> list[tuple[Feature, n
         def words(value: float, z: float) -> str:
             if kind == "score":
                 return f"{told} {'up' if value > 0 else 'down'} {abs(value):,.0f} on {since}"
-            return f"{told} {'up' if value > 0 else 'down'} {percent(abs(np.expm1(value)))} on {since}"
+            return (
+                f"{told} {'up' if value > 0 else 'down'} {percent(abs(np.expm1(value)))} on {since}"
+            )
 
         return words
 
@@ -406,15 +412,15 @@ def _of_signal(name: str, kind: str, table: np.ndarray) -> list[tuple[Feature, n
     ]  # fmt: skip
 
 
-def _share(
-    name: str, of: str, part: np.ndarray, whole: np.ndarray
-) -> tuple[Feature, np.ndarray]:
+def _share(name: str, of: str, part: np.ndarray, whole: np.ndarray) -> tuple[Feature, np.ndarray]:
     """A signal as a share of the one that it is a part `of`."""
     with np.errstate(divide="ignore", invalid="ignore"):
         share = _carried(part) / _carried(whole)
     words = f"{label(name).lower()} {{}} of {label(of).lower()}"
     share = np.where(np.isfinite(share), share, np.nan)
-    return Feature(f"{name} of {of}", lambda value, z: words.format(percent(value)), name, True), share
+    return Feature(
+        f"{name} of {of}", lambda value, z: words.format(percent(value)), name, True
+    ), share
 
 
 def _carried(values: np.ndarray, where: np.ndarray | None = None) -> np.ndarray:

@@ -7,9 +7,9 @@ day: before it nobody knows them whole.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -86,7 +86,7 @@ class Signals:
 def read_signals(
     source: Any,
     ledger: Ledger,
-    card: SignalsCard | str | os.PathLike[str] | None = None,
+    card: SignalsCard | str | Path | None = None,
     reading: Reading | None = None,
 ) -> Signals:
     """The signals of a file, a folder, a pattern, a table, or of a list of such.
@@ -124,7 +124,7 @@ class _Reader:
     """Reads the rows of all sources together; what is wrong is noted in `table`."""
 
     def __init__(self, source: Any, card: SignalsCard, reading: Reading) -> None:
-        self.card, self.reading = card, reading
+        self.card, self.reading, self.is_masked = card, reading, False
         self.files, parts = _parts(source, reading)
         name = ", ".join(dict.fromkeys(part.name for part in parts))
         self.table = table = Table(parts, pd.DataFrame(), np.zeros(1), name, MONTHS)
@@ -202,13 +202,17 @@ class _Reader:
         of_card = {plain(name): name for rule in self.card.watch for name in rule.needs}
         of_card |= {plain(name): name for name in self.card.signals}
         names = {key: of_card.get(key, min(spelt[key])) for key in sorted(found)}
+        if not names:
+            problem = "there is no signal: no column stands beside the customer and the date"
+            self.table.refuse(problem, "a table of signals has a column for each")
+            self.table.stop()
         if own := [name for name in names.values() if name in OWN]:
             remedy = "give it another name, if it is a signal"
             self.table.notice(f"the column {_shown(own)} is left out", remedy)
         return {
             name: _Cells(
                 np.concatenate([each.rows for each in found[key]]),
-                pd.concat([each.cells for each in found[key]], ignore_index=True),
+                _joined([each.cells for each in found[key]]),
             )
             for key, name in names.items()
             if name not in OWN and self.card.kind_of(name) != "text"
@@ -246,7 +250,6 @@ class _Reader:
         check_texts(table, pd.DataFrame({"customer": customers}))
         self._refuse_rows("customer", customers.isna(), "is empty", "every row needs the customer")
         days = self._days()
-        values = self._numbers()
         codes, names, others = self._in_ledger(customers, ledger)
 
         # one number for a customer and a day: a row of what comes out for each
@@ -255,31 +258,39 @@ class _Reader:
         pairs, place = np.unique(pair, return_inverse=True)
         at = np.full(len(codes), -1)
         at[is_known] = place
-        grid = np.full((len(pairs), len(values)), np.nan)
-        for column, (name, numbers) in enumerate(values.items()):
-            rows = self.cells[name].rows
-            there = ~np.isnan(numbers) & (at[rows] >= 0)
-            rows, numbers = rows[there], numbers[there]
-            grid[at[rows], column] = numbers
-            self._refuse_two_values(name, rows, at[rows], numbers, grid[at[rows], column])
+        columns = {name: self._column(name, numbers, at) for name, numbers in self._numbers()}
         if table.findings:
             table.stop()
 
-        says = ~np.isnan(grid)
-        names_known = [name for name, known in zip(values, says.any(axis=0), strict=True) if known]
-        if silent := [name for name in values if name not in names_known]:
+        if silent := [name for name, column in columns.items() if np.isnan(column).all()]:
             table.notice(f"nothing is known of {_shown(silent)}", "left out: no cell holds a value")
-        pairs, grid = pairs[says.any(axis=1)], grid[says.any(axis=1)][:, says.any(axis=0)]
-        customer, day = pairs // 2**32, pairs % 2**32 - DAY_ZERO
+        known = [name for name in self.cells if name in columns and name not in silent]
         own = {
-            "customer": pd.Categorical.from_codes(customer, names),
-            "day": day,
-            "month": month_of_day(day),
+            "customer": pd.Categorical.from_codes(pairs // 2**32, names),
+            "day": pairs % 2**32 - DAY_ZERO,
+            "month": month_of_day(pairs % 2**32 - DAY_ZERO),
         }
-        frame = pd.concat([pd.DataFrame(own), pd.DataFrame(grid, columns=names_known)], axis=1)
+        frame = pd.DataFrame(own | {name: columns[name] for name in known}, copy=False)
+        says = np.zeros(len(frame), dtype=bool)
+        for name in known:
+            says |= ~np.isnan(columns[name])
+        frame = frame if says.all() else frame[says].reset_index(drop=True)
         return Signals(
-            frame, tuple(names_known), tuple(table.notices), tuple(table.taken), self.files, others
+            frame, tuple(known), tuple(table.notices), tuple(table.taken), self.files, others
         )
+
+    def _column(self, name: str, numbers: np.ndarray, at: np.ndarray) -> np.ndarray:
+        """A signal's numbers by customer and day; two different ones are noted.
+
+        at : `ndarray[row of all sources]`, the place of its customer and day, -1 of neither.
+        """
+        rows = self.cells[name].rows
+        there = ~np.isnan(numbers) & (at[rows] >= 0)
+        rows, numbers = rows[there], numbers[there]
+        column = np.full(at.max(initial=-1) + 1, np.nan)
+        column[at[rows]] = numbers
+        self._refuse_two_values(name, rows, at[rows], numbers, column[at[rows]])
+        return column
 
     def _days(self) -> np.ndarray:
         """`ndarray[row]`: the day on which a row is known, nan where its date is none."""
@@ -312,29 +323,34 @@ class _Reader:
             self._take("a week is known on its last day, six days after the day that names it")
         return np.asarray(days.last + 6 * self.is_of_week)
 
-    def _numbers(self) -> dict[str, np.ndarray]:
-        """The numbers of each signal by cell; of columns of text, which are none, a notice."""
-        exact = "." if all(part.exact for part in self.table.parts) else None
-        reads = {name: _read(each.cells, exact) for name, each in self.cells.items()}
-        # a file has one decimal sign: a column that tells it tells it for those that do not
-        told = {each.amounts.decimal for each in reads.values()} - {""}
-        decimal = told.pop() if len(told) == 1 else self.reading.decimal
-        if decimal:
-            for name, read in reads.items():
-                if read.amounts.undecided:
-                    reads[name] = _read(self.cells[name].cells, decimal)
-        texts = [name for name in reads if reads[name].is_text and name not in self.card.signals]
+    def _numbers(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Each signal's numbers by cell; of columns of text, which are none, a notice."""
+        decimal = "." if all(part.exact for part in self.table.parts) else None
+        told, waiting, texts = set[str](), [], []
+        for name, each in self.cells.items():
+            read = _read(each.cells, decimal)
+            told.add(read.amounts.decimal)
+            if read.amounts.undecided:
+                waiting.append(name)
+            elif read.is_text and name not in self.card.signals:
+                texts.append(name)
+            else:
+                yield name, self._judged(name, read)
         if texts:
             self.table.notice(f"no number stands in {_shown(texts)}", "left out: text is no signal")
-        for name, how in ((name, read.how) for name, read in reads.items() if read.how):
-            said = "yes and no are 1 and 0" if how == "yes" else "85% is 0.85"
-            self._take(f"{name}: {said}")
-        return {name: self._judged(name, reads[name]) for name in reads if name not in texts}
+        # a file has one decimal sign: a column that tells it tells it for those that do not
+        told -= {""}
+        sign = told.pop() if len(told) == 1 else self.reading.decimal
+        for name in waiting:
+            yield name, self._judged(name, _read(self.cells[name].cells, sign))
 
     def _judged(self, name: str, read: _Read) -> np.ndarray:
         """The numbers of a signal; a cell that is none, or may be two, is noted."""
         rows, cells = self.cells[name]
         amounts, table = read.amounts, self.table
+        if read.how:
+            said = "yes and no are 1 and 0" if read.how == "yes" else "85% is 0.85"
+            self._take(f"{name}: {said}")
         if amounts.undecided:
             first = amounts.undecided[0]
             number = counted(len(amounts.undecided), "cell")
@@ -353,20 +369,22 @@ class _Reader:
             where = table.place(int(rows[two]))
             problem = f"{both} ({where}) have two decimal signs"
             table.refuse(problem, "write all numbers one way", name, int(rows[one]))
-        lost = amounts.unreadable & cells.map(is_lost).to_numpy(bool)
-        for at in np.flatnonzero(lost)[:1].tolist():
-            problem, remedy = of_lost(cells.iloc[at])
-            self._refuse(name, rows[lost], cells[lost], problem, remedy)
-        none = amounts.unreadable & ~lost
+        none = np.flatnonzero(amounts.unreadable)
+        is_error = cells.iloc[none].map(is_lost).to_numpy(bool)
+        lost, none = none[is_error], none[~is_error]
+        if len(lost):
+            problem, remedy = of_lost(cells.iloc[lost[0]])
+            self._refuse(name, rows[lost], cells.iloc[lost], problem, remedy)
         remedy = (
             "write a number, or leave the cell empty where it is not known; if the column is no"
             f" signal, say so in the signals card: {name}: {{kind: text}}"
         )
-        self._refuse(name, rows[none], cells[none], "{} is not a number", remedy)
-        huge = np.abs(amounts.values) >= MOST
+        self._refuse(name, rows[none], cells.iloc[none], "{} is not a number", remedy)
+        huge = np.flatnonzero(np.abs(amounts.values) >= MOST)
         remedy = "write a number below 1e25, or leave the cell empty"
-        self._refuse(name, rows[huge], cells[huge], "{} is too large", remedy)
-        if len(signs := sorted({sign for sign in amounts.currency if sign is not None})) > 1:
+        self._refuse(name, rows[huge], cells.iloc[huge], "{} is too large", remedy)
+        signs = sorted(pd.Series(amounts.currency).dropna().unique())
+        if len(signs) > 1:
             problem = f"amounts are in {' and '.join(signs)}"
             first = int(np.argmax(amounts.currency == signs[1]))
             table.refuse(problem, "write them in one currency", name, int(rows[first]))
@@ -439,11 +457,11 @@ class _Reader:
         stripped = pd.Series(np.arange(len(true)), index=[without_zeros(each) for each in true])
         stripped = stripped[~stripped.index.duplicated(keep=False)]
         lost = np.flatnonzero(found < 0)
-        near = stripped.reindex([without_zeros(mine[each]) for each in lost]).to_numpy()
+        near = stripped.reindex([without_zeros(each) for each in mine[lost]]).to_numpy()
         near, lost = near[~np.isnan(near)].astype(int), lost[~np.isnan(near)]
         if not len(lost) or self.reading.ids == "two":
             return
-        written, ours = as_written(mine[lost[0]]), as_written(true[near[0]])
+        written, ours = as_written(mine[int(lost[0])]), as_written(true[int(near[0])])
         if self.reading.ids == "one":
             found[lost] = near
             pairs = [f"{mine[a]!a} is {true[b]!a}" for a, b in zip(lost, near, strict=True)]
@@ -463,7 +481,7 @@ class _Reader:
     def _say_of_others(self, customers: pd.Series, true: pd.Index, others: pd.Index) -> None:
         """Say of those who are not in the ledger how many they are, and whom they look like."""
         row = int(np.argmax(customers.isin(others)))
-        such = "" if self.is_masked else f", such as {_shown(others)}"
+        such = "" if self.is_masked else f", such as {_shown([*map(as_written, others)])}"
         if len(others) == len(customers.cat.categories):
             problem = f"none of {counted(len(others), 'customer')} is in the ledger{such}"
             self.table.refuse(problem, "write them as the ledger does", "customer", row)
@@ -508,10 +526,15 @@ def _read(cells: pd.Series, decimal: str | None) -> _Read:
         meant = {word: YES_OR_NO[str(word).lower()] for word in filled}
     elif filled and all(isinstance(word, str) and word.endswith("%") for word in filled):
         how = "percent"
-        meant = {word: word.removesuffix("%") for word in filled}
+        meant = {word: str(word).removesuffix("%") for word in filled}
     told = [meant.get(w, c) if w in filled else None for w, c in zip(words, found, strict=True)]
     plain_cells = pd.Series(spread(told, codes, object, None))
     return _Read(read_amounts(plain_cells, decimal), how)
+
+
+def _joined(cells: Sequence[pd.Series]) -> pd.Series:
+    """The cells of all sources below each other; those of one are not copied."""
+    return cells[0] if len(cells) == 1 else pd.concat(cells)
 
 
 def _parts(source: Any, reading: Reading) -> tuple[tuple[str, ...], list[Rows]]:

@@ -341,17 +341,15 @@ class _Known:
 
     def before(self) -> np.ndarray:
         """The value before each, of the same customer; nan of the first."""
-        if not len(self.value):
-            return self.value
         is_first = np.diff(self.customer, prepend=-1) != 0
-        return np.where(is_first, np.nan, np.roll(self.value, 1))
+        return np.asarray(np.where(is_first, np.nan, np.roll(self.value, 1)))
 
     def _is_of(self, at: np.ndarray, customer: np.ndarray) -> np.ndarray:
         return np.asarray((at >= 0) & (self._taken(self.customer, at) == customer))
 
     @staticmethod
     def _taken(values: np.ndarray, at: np.ndarray) -> np.ndarray:
-        return values[np.maximum(at, 0)] if len(values) else np.full(len(at), -1.0)
+        return np.asarray(values[np.maximum(at, 0)] if len(values) else np.full(len(at), -1))
 
     @staticmethod
     def _key(customer: np.ndarray, day: np.ndarray) -> np.ndarray:
