@@ -127,7 +127,7 @@ class Panel:
 
     def age(self, rows: np.ndarray, ahead: int = 0) -> np.ndarray:
         """Months since its first revenue: at least so many, where that is the ledger's first."""
-        return self.month[rows] + ahead - self.first[rows]
+        return np.asarray(self.month[rows] + ahead - self.first[rows])
 
     def cell(self, rows: np.ndarray, ahead: int = 0) -> np.ndarray:
         """Which rate holds in the step that begins `ahead` months after the row: that of its
@@ -179,7 +179,7 @@ class Panel:
     def _size(self) -> np.ndarray:
         """ARR against the median of its segment's customers in that month, as a logarithm."""
         groups = pd.Series(self.arr).groupby([self.segment, self.month])
-        return np.log(self.arr / groups.transform("median").to_numpy())
+        return np.asarray(np.log(self.arr / groups.transform("median").to_numpy()))
 
     @cached_property
     def _step_before(self) -> tuple[np.ndarray, np.ndarray]:
@@ -214,7 +214,7 @@ class Panel:
         follows = np.diff(self.customer, prepend=-1) == 0
         away = np.cumsum(follows & ~both)
         heads = np.flatnonzero(~follows)
-        return away - away[heads][np.cumsum(~follows) - 1] > 0
+        return np.asarray(away - away[heads][np.cumsum(~follows) - 1] > 0)
 
     @cached_property
     def _met_price(self) -> np.ndarray:
@@ -238,7 +238,7 @@ class Panel:
     @cached_property
     def _cells(self) -> np.ndarray:
         """Where each row stands in a table of customers by months, flat."""
-        return self.customer * self._width + self.month - self.begin
+        return np.asarray(self.customer * self._width + self.month - self.begin)
 
     @property
     def _width(self) -> int:
@@ -303,7 +303,7 @@ class Panel:
         `ndarray[customer, month]` each.
         """
         assert self.signals is not None
-        return fired(rule, self.signals, self.names, np.arange(self.begin, self.origin + 1))
+        return fired(rule, self.signals, [*self.names], range(self.begin, self.origin + 1))
 
     def months_until(self, kind: str) -> np.ndarray:
         """`ndarray[row]`: months from the row to the first one that shows it happened; more than

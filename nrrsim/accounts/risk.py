@@ -11,6 +11,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from functools import cache, cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -149,7 +150,7 @@ class Risk:
         half = max(LEAST_PAST, self.steps_known // 2)
         edges = np.unique(np.linspace(half, self.steps_known, BLOCKS + 1).round().astype(int))
         blocks = []
-        for a, z in zip(edges[:-1], edges[1:], strict=True):
+        for a, z in pairwise(edges):
             begin, end = panel.begin + a * step, panel.begin + z * step
             # of the months before the block no step may reach into it
             known = all_month < begin
@@ -310,7 +311,7 @@ def rates(cell: np.ndarray, happened: np.ndarray, cells: int, step: int = 1) -> 
 
 
 def _patterns(gaps: np.ndarray, share: np.ndarray) -> list[int]:
-    """A column for each different pattern of unknowns that is neither rare nor nearly everywhere."""
+    """A column for each different pattern of unknowns, but for rare ones and such as are usual."""
     found: list[int] = []
     for j in np.flatnonzero((share >= RARE) & (share <= 1 - RARE)):
         if not any((gaps[:, j] == gaps[:, k]).all() for k in found):
