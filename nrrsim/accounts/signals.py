@@ -207,14 +207,10 @@ class _Reader:
         of_card = {plain(name): name for rule in self.card.watch for name in rule.needs}
         of_card |= {plain(name): name for name in self.card.signals}
         names = {key: of_card.get(key, min(spelt[key])) for key in sorted(found)}
-        if not names:
-            problem = "there is no signal: no column stands beside the customer and the date"
-            self.table.refuse(problem, "a table of signals has a column for each")
-            self.table.stop()
         if own := [name for name in names.values() if name in OWN]:
             remedy = "give it another name, if it is a signal"
             self.table.notice(f"the column {_shown(own)} is left out", remedy)
-        return {
+        signals = {
             name: _Cells(
                 np.concatenate([each.rows for each in found[key]]),
                 _joined([each.cells for each in found[key]]),
@@ -222,6 +218,11 @@ class _Reader:
             for key, name in names.items()
             if name not in OWN and self.card.kind_of(name) != "text"
         }
+        if not signals:
+            problem = "there is no signal: no column but of the customer, the date and text"
+            self.table.refuse(problem, "a table of signals has a column for each")
+            self.table.stop()
+        return signals
 
     def _of_part(
         self, part: Rows, ours: Mapping[str, str], start: int
