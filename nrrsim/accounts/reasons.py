@@ -11,13 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from nrrsim.accounts.watch import REASON_KINDS
-from nrrsim.errors import Finding, UsageError, did_you_mean
+from nrrsim.accounts.watch import REASON_KINDS, SignalsCard, read_signals_card
+from nrrsim.errors import Finding
 from nrrsim.ledger.columns import MONTHS, Table
 from nrrsim.ledger.dates import month_of_day
 from nrrsim.ledger.ledger import Ledger
@@ -129,28 +130,28 @@ def kind_of(reason: str, own: Mapping[str, str] | None = None) -> str:
 def read_reasons(
     source: Any,
     ledger: Ledger,
-    kinds: Mapping[str, str] | None = None,
+    card: SignalsCard | str | Path | None = None,
     reading: Reading | None = None,
 ) -> Reasons:
     """The reasons in a table `customer, month, reason[, detail]`, each with the loss it explains.
 
     source : a file, a folder, a pattern, a table, or a list of such, in any form that a ledger may
         have.
-    kinds : which kind a reason is of, as a signals card has it; else its words say it.
+    card : the signals card, or its file, whose `reasons` say which kind a reason is of; else its
+        words say it.
     reading : how dates, ids and headings are to be read where the files do not say; default: as the
         ledger was.
 
     Where the ledger's names are masked no detail is kept, and of a reason that a single customer
-    gave the kind alone: a text may tell who it is. Raises UsageError for a source or a kind that is
+    gave the kind alone: a text may tell who it is. Raises UsageError for a source or a card that is
     not there, DataError with every finding if the data do not fit.
     """
-    _check_kinds(kinds)
     # the ledger's query and sheet say nothing of another file
     how = reading or replace(ledger.reading, query=None, sheet=None)
     parts, files = read_further(source, how.query, how.sheet, "the table of reasons")
     table = _table(parts, ledger, how)
     stated = _stated(table, ledger, how)
-    stated, unsorted = _sorted_into_kinds(stated, kinds)
+    stated, unsorted = _sorted_into_kinds(stated, _card(card).reasons)
     if unsorted:
         problem, remedy = _unsorted(unsorted, ledger)
         words = stated["reason"].isin(unsorted)
@@ -159,14 +160,13 @@ def read_reasons(
     return Reasons(_finished(matched, ledger), tuple(table.notices), files)
 
 
-def of_column(ledger: Ledger, kinds: Mapping[str, str] | None = None) -> Reasons | None:
+def of_column(ledger: Ledger, card: SignalsCard | str | Path | None = None) -> Reasons | None:
     """The reasons in a column of the ledger itself; None where it has none.
 
     A cell speaks of the loss of the month in which its line has it first, or of the loss that
-    follows when its line ends: a subscription has its reason from its first month on. kinds : as
-    for `read_reasons`.
+    follows when its line ends: a subscription has its reason from its first month on. card : as for
+    `read_reasons`.
     """
-    _check_kinds(kinds)
     column = reason_columns(ledger, "reason")
     if not column:
         return None
@@ -191,7 +191,8 @@ def of_column(ledger: Ledger, kinds: Mapping[str, str] | None = None) -> Reasons
     losses = _keys_of_losses(ledger)
     speaks["loss"] = _found(losses, speaks["code"].to_numpy(), speaks["month"].to_numpy())
     speaks = speaks[(speaks["reason"] != "") & (speaks["loss"] >= 0)]
-    stated, unsorted = _sorted_into_kinds(speaks.assign(dated=speaks["month"]), kinds)
+    speaks = speaks.assign(dated=speaks["month"])
+    stated, unsorted = _sorted_into_kinds(speaks, _card(card).reasons)
     notices = [Finding("the ledger", 0, *_unsorted(unsorted, ledger), column[0])] * bool(unsorted)
     stated = stated.sort_values(["loss", "rank", "reason"]).drop_duplicates("loss")
     return Reasons(_finished(stated, ledger), tuple(notices))
@@ -434,15 +435,12 @@ def _without(
 # --- which kind a reason is of, and which loss it explains ----------------------------------------
 
 
-def _check_kinds(kinds: Mapping[str, str] | None) -> None:
-    for reason, kind in (kinds or {}).items():
-        if kind not in KINDS:
-            near = did_you_mean(str(kind), KINDS)
-            raise UsageError(f"reasons: {reason}: {kind!r} is no kind of reason; {near}")
+def _card(card: SignalsCard | str | Path | None) -> SignalsCard:
+    return card if isinstance(card, SignalsCard) else read_signals_card(card)
 
 
 def _sorted_into_kinds(
-    stated: pd.DataFrame, kinds: Mapping[str, str] | None
+    stated: pd.DataFrame, kinds: Mapping[str, str]
 ) -> tuple[pd.DataFrame, list[str]]:
     """With one spelling for one reason, its kind, and its rank in KINDS; and those of no kind."""
     words = stated["reason"].map(plain)

@@ -19,6 +19,7 @@ from nrrsim.accounts.reasons import (
     read_reasons,
     reason_bridge,
 )
+from nrrsim.accounts.watch import read_signals_card
 from nrrsim.ledger.reading import Reading
 from nrrsim.months import month_name, parse_month
 from nrrsim.report import charts
@@ -77,10 +78,12 @@ def test_a_reason_is_of_the_kind_that_its_words_tell(reason, kind):
     assert kind_of(reason) == kind
 
 
-def test_what_a_card_says_goes_before_words():
+def test_what_a_card_says_goes_before_words(write):
     assert kind_of("TOO-expensive", {"too expensive": "budget"}) == "budget"
-    with pytest.raises(nr.UsageError, match=r"reasons: far: 'servise' is no kind.*service"):
-        read_reasons(said(), SMALL, {"far": "servise"})
+    card = write("reasons: {Too far away: service, price: competitor}\n", "signals.yaml")
+    table = said(("Alder", "2025-04", "too far AWAY"), ("Birch", "2025-05", "price"))
+    for own in (card, read_signals_card(card)):
+        assert list(read_reasons(table, SMALL, own).frame["kind"]) == ["service", "competitor"]
 
 
 # --- which loss a reason explains -----------------------------------------------------------------
