@@ -91,6 +91,9 @@ HEADINGS = {
     ),
     "detail": ("detail", "details", "reason detail", "comment", "comments", "note", "notes"),
 }
+ONE_EACH = (
+    "a loss has one: that of its own month, else of the month before, else of the month after"
+)
 COLUMNS = ("customer", "month", "reason", "kind", "detail", "dated")
 
 _KIND_OF = {phrase: kind for kind, phrases in BY_KIND.items() for phrase in phrases}
@@ -191,11 +194,12 @@ def of_column(ledger: Ledger, card: SignalsCard | str | Path | None = None) -> R
     losses = _keys_of_losses(ledger)
     speaks["loss"] = _found(losses, speaks["code"].to_numpy(), speaks["month"].to_numpy())
     speaks = speaks[(speaks["reason"] != "") & (speaks["loss"] >= 0)]
-    speaks = speaks.assign(dated=speaks["month"])
+    speaks = speaks.assign(dated=speaks["month"], distance=0)
     stated, unsorted = _sorted_into_kinds(speaks, _card(card).reasons)
-    notices = [Finding("the ledger", 0, *_unsorted(unsorted, ledger), column[0])] * bool(unsorted)
-    stated = stated.sort_values(["loss", "rank", "reason"]).drop_duplicates("loss")
-    return Reasons(_finished(stated, ledger), tuple(notices))
+    counts, _, several = _one_each(stated, ledger)
+    said = [_unsorted(unsorted, ledger)] * bool(unsorted) + [(several, ONE_EACH)] * bool(several)
+    notices = tuple(Finding("the ledger", 0, *each, column[0]) for each in said)
+    return Reasons(_finished(counts, ledger), notices)
 
 
 def reason_columns(ledger: Ledger, *words: str) -> list[str]:
@@ -489,22 +493,24 @@ def _matched(table: Table, ledger: Ledger, stated: pd.DataFrame) -> pd.DataFrame
         "left out, as there is no loss to explain: correct the month",
     )
 
+    counts, others, problem = _one_each(stated, ledger)
+    if problem:
+        table.notice(problem, ONE_EACH, int(others["row"].min()))
+    return counts.assign(dated=counts["month"], month=losses[counts.index] % MONTHS_APART)
+
+
+def _one_each(stated: pd.DataFrame, ledger: Ledger) -> tuple[pd.DataFrame, pd.DataFrame, str]:
+    """The reason that counts, by loss; the others; and what is said of them, "" without any."""
     order = ["loss", "distance", "rank", "reason", "detail"]
     stated = stated.sort_values(order).drop_duplicates(["loss", "reason"])
     counts = stated.drop_duplicates("loss").set_index("loss")
-    others = stated.drop(stated.index[~stated["loss"].duplicated()])
-    if len(others):
-        several = others.drop_duplicates("loss")
-        pairs = zip(counts["reason"].reindex(several["loss"]), several["reason"], strict=True)
-        told = [f"{as_written(one)} counts, not {as_written(other)}" for one, other in pairs]
-        some = "" if ledger.unmasked else f": {listed(told)}"
-        table.notice(
-            f"{counted(len(several), 'loss has', 'losses have')} several reasons{some}",
-            "a loss has one: that of its own month, else of the month before, else of the month"
-            " after",
-            int(others["row"].min()),
-        )
-    return counts.assign(dated=counts["month"], month=losses[counts.index] % MONTHS_APART)
+    others = stated[stated["loss"].duplicated()].drop_duplicates("loss")
+    if others.empty:
+        return counts, others, ""
+    pairs = zip(counts["reason"].reindex(others["loss"]), others["reason"], strict=True)
+    told = listed([f"{as_written(one)} counts, not {as_written(other)}" for one, other in pairs])
+    problem = f"{counted(len(others), 'loss has', 'losses have')} several reasons"
+    return counts, others, problem + ("" if ledger.unmasked else f": {told}")
 
 
 def _keys_of_losses(ledger: Ledger) -> np.ndarray:

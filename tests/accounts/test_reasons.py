@@ -274,6 +274,18 @@ def test_a_subscriptions_reason_is_that_of_its_end():
     assert of_column(SMALL) is None
 
 
+def test_of_two_lines_that_end_at_once_the_first_kind_counts_and_the_other_is_said():
+    rows = [("Alder", "a", "product"), ("Alder", "b", "price"), ("Birch", "a", "")]
+    months = [(*row, f"2025-0{m}") for row in rows for m in (1, 2, 3) if m < 3 or row[2] == ""]
+    frame = pd.DataFrame(months, columns=["customer", "plan", "reason", "month"])
+    found = of_column(nr.read_ledger(frame.assign(arr=10.0, segment="smb"), several="add"))
+    assert list(found.frame["reason"]) == ["price"]
+    assert [str(each) for each in found.notices] == [
+        "the ledger: reason: 1 loss has several reasons: 'price' counts, not 'product'; a loss has"
+        " one: that of its own month, else of the month before, else of the month after"
+    ]
+
+
 # --- what it comes to -----------------------------------------------------------------------------
 
 
