@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from nrrsim.accounts.watch import SignalsCard, read_signals_card
+from nrrsim.accounts.watch import SignalsCard, fired, read_signals_card
 from nrrsim.errors import DataError, Finding, UsageError
 from nrrsim.ledger.amounts import Amounts, read_amounts
 from nrrsim.ledger.cells import distinct, plain_text, spread
@@ -37,6 +37,7 @@ from nrrsim.ledger.values import (
     say_of_dates,
 )
 from nrrsim.ledger.vocabulary import CUSTOMER, MONTH, plain
+from nrrsim.movements import json_ratio
 from nrrsim.notation import counted
 
 if TYPE_CHECKING:
@@ -111,6 +112,42 @@ def findings_of(source: Any, card: SignalsCard, reading: Reading) -> tuple[Findi
     except DataError as error:
         return error.findings
     return ()
+
+
+def profile(signals: Signals, ledger: Ledger, card: SignalsCard) -> dict[str, Any]:
+    """What is in a table of signals: customers, days, how many know each, which rules can fire.
+
+    `known` is the share of the ledger's customers of whom a signal says anything at any time;
+    `rules` tells for how many customers each has fired, `silent` what a rule that cannot lacks.
+    """
+    frame = signals.frame
+    customers = ledger.entries.frame["customer"].nunique()
+    days = np.unique(frame["day"]).astype("datetime64[D]").astype(str)
+    of_signal = {
+        name: {
+            "kind": card.kind_of(name),
+            "known": json_ratio(frame["customer"][frame[name].notna()].nunique() / customers),
+            "constant": bool(frame[name].nunique() == 1),
+        }
+        for name in signals.names
+    }
+    names, months = ledger.entries.frame["customer"].cat.categories, ledger.entries.months
+    return {
+        "rows": len(frame),
+        "customers": int(frame["customer"].nunique()),
+        "not_in_ledger": signals.not_in_ledger,
+        "first_day": str(days[0]) if len(days) else None,
+        "last_day": str(days[-1]) if len(days) else None,
+        "signals": of_signal,
+        "rules": {
+            rule.words: int(fired(rule, signals, [*names], months)[0].any(axis=1).sum())
+            for rule in card.heard(signals.names)
+        },
+        "silent": {
+            rule.words: [name for name in rule.needs if name not in signals.names]
+            for rule in card.silent(signals.names)
+        },
+    }
 
 
 class _Cells(NamedTuple):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import (
@@ -45,7 +45,6 @@ ReasonKind = Literal[
     "payment",
     "other",
 ]
-REASON_KINDS: tuple[str, ...] = get_args(ReasonKind)
 CONDITIONS = ("falls", "rises", "crosses", "reaches", "below", "above", "more_than")
 FALL = Range(
     "a fall of the value before: 0.2 or 20% is a fifth less", 1e-6, 1, "more than 0, and at most 1"

@@ -1,6 +1,7 @@
 """Signals as people keep them: read to the cell, or refused by file and line; never half read."""
 
 import gzip
+import json
 import re
 
 import numpy as np
@@ -481,3 +482,51 @@ def test_other_names_of_customers_change_nothing_else(rows):
     other = read_signals(long.assign(customer=long["customer"].replace(new)), ledger)
     assert one.frame.drop(columns="customer").equals(other.frame.drop(columns="customer"))
     assert one.not_in_ledger == other.not_in_ledger
+
+
+# --- nrrsim check ---------------------------------------------------------------------------------
+
+GOOD = "customer,month,mrr\nAcme,2026-01,1\nBolt,2026-01,1\nAcme,2026-02,1\nBolt,2026-02,1\n"
+SEEN = "customer,date,nps,logins\nAcme,2026-01-15,0,3\nAcme,2026-02-15,0,\nZed,2026-01,1,1\n"
+
+
+def test_check_tells_what_is_in_the_signals(run, write):
+    ledger, signals = str(write(GOOD)), str(write(SEEN, "signals.csv"))
+    code, out, _ = run("check", ledger, "--signals", signals)
+    assert code == 0
+    assert "2 rows of 1 customer, 2026-01-15 to 2026-02-15; 1 customer not in the ledger" in out
+    assert re.search(r"logins +level, known of 50.0% of customers, the same throughout\n", out)
+    assert re.search(r"NPS +score, known of 50.0% of customers, the same throughout\n", out)
+    assert re.search(r"^rule +NPS below 0: never fired$", out, re.MULTILINE)
+    assert "reached 80% of seats bought: no signal seats used, seats bought" in out
+    assert "1 customer is not in the ledger, such as 'Zed'" in out
+
+    found = json.loads(run("check", ledger, "--signals", signals, "--json")[1])
+    assert found["customers"] == 2
+    assert found["signals"]["signals"]["nps"] == {"kind": "score", "known": 0.5, "constant": True}
+    assert found["signals"]["rules"] == {"NPS below 0": 0}
+    assert "signals" not in json.loads(run("check", ledger, "--json")[1])
+
+
+def test_check_tells_what_is_wrong_with_both_files(run, write):
+    bad = write(SEEN.replace("2026-02-15", "soon"), "signals.csv")
+    code, out, err = run("check", str(write(GOOD + "Cube,2026-02,x\n")), "--signals", str(bad))
+    assert code == 3
+    assert [line.rpartition("/")[2].split(" ")[0] for line in out.splitlines()] == [
+        "ledger.csv:6:", "signals.csv:3:"]  # fmt: skip
+    assert "2 findings: the ledger with its signals is rejected" in err
+    code, out, _ = run("check", str(write(GOOD)), "--signals", str(bad), "--json")
+    assert code == 3
+    assert len(json.loads(out)["findings"]) == 1
+
+
+def test_check_reads_a_card_of_signals(run, write):
+    ledger, signals = str(write(GOOD)), str(write(SEEN, "signals.csv"))
+    card = str(write("watch: [{signal: logins, above: 2, means: risk}]\n", "card.yaml"))
+    code, out, _ = run("check", ledger, "--signals", signals, "--signals-card", card)
+    assert code == 0
+    assert re.search(r"^rule +logins above 2: fired for 1 customer$", out, re.MULTILINE)
+    assert "silent rule" not in out
+    code, _, err = run("check", ledger, "--signals-card", card)
+    assert code == 2
+    assert "none are named" in err
