@@ -20,7 +20,7 @@ from nrrsim.errors import DataError, Finding, UsageError
 from nrrsim.ledger.amounts import Amounts, read_amounts
 from nrrsim.ledger.cells import distinct, plain_text, spread
 from nrrsim.ledger.columns import MONTHS, Table
-from nrrsim.ledger.dates import month_of_day, read_dates
+from nrrsim.ledger.dates import month_of_day, month_of_heading, read_dates
 from nrrsim.ledger.lostcells import is_lost
 from nrrsim.ledger.names import folded, listed, without_zeros
 from nrrsim.ledger.records import is_table
@@ -207,6 +207,9 @@ class _Reader:
                     self._take(f"{ours} is the column {found[ours]} of the signals")
             else:
                 remedy = f"write {ours} above the column that is it; there are: {_shown(headings)}"
+                months = [each for each in headings if month_of_heading(each)]
+                if ours == "date" and len(months) > 1:
+                    remedy = f"months stand across, such as {months[0]}: write a row for each"
                 self._of_headings(part, f"there is no column {ours}", remedy)
         for heading, twin in _twins(headings):
             self._of_headings(part, f"the heading {heading} stands twice: {twin}", "rename one")
@@ -263,9 +266,13 @@ class _Reader:
         words = {plain(each): str(each) for each in part.frame.columns}
         rows = start + np.arange(len(part.frame))
         if not {"signal", "value"} <= words.keys():
-            for heading in map(str, part.frame.columns):
-                if heading not in ours.values():
-                    yield heading, _Cells(rows, part.frame[heading])
+            written = part.headings or tuple(map(str, part.frame.columns))
+            for label, heading in zip(map(str, part.frame.columns), written, strict=True):
+                if not heading:  # as of the number of each row, which no person wrote
+                    said = "a column has no heading: left out"
+                    self.table.notices.append(Finding(part.name, part.heading_line, said))
+                elif label not in ours.values():
+                    yield label, _Cells(rows, part.frame[label])
             return
         signal = as_text(part.frame[words["signal"]])
         if signal.isna().any():
@@ -357,6 +364,9 @@ class _Reader:
         remedy = "write it as YYYY-MM-DD, or as YYYY-MM"
         self._refuse_rows("date", days.empty, "is empty", remedy)
         self._refuse_rows("date", days.unreadable, "{} is not a date", remedy)
+        is_month = self.is_of_week & (days.first < days.last)
+        remedy = "write the first day of the week, YYYY-MM-DD"
+        self._refuse_rows("date", is_month, "{} is a month, and the column is of weeks", remedy)
         if self.is_of_week.any():
             self._take("a week is known on its last day, six days after the day that names it")
         return np.asarray(days.last + 6 * self.is_of_week)

@@ -376,7 +376,7 @@ def fired(
     numbers = np.asarray(months, dtype=np.int64)
     named = signals.frame["customer"]
     codes = pd.Index(customers).get_indexer(named.cat.categories)[named.cat.codes.to_numpy()]
-    known = _Known(signals, rule.signal, np.where(named.cat.codes.to_numpy() < 0, -1, codes))
+    known = _Known(signals, rule.signal, codes)
 
     ends = (numbers - 1970 * 12 + 1).astype("datetime64[M]").astype("datetime64[D]")
     customer = np.repeat(np.arange(len(customers)), len(numbers))

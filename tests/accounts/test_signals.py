@@ -168,6 +168,11 @@ READ = {
         "\ufeffcustomer,date,users\nÜmlaut,2026-01,2\n", "Ümlaut 2026-01-31 users 2", ""),
     "windows' letters": (
         "customer,date,users\nÜmlaut,2026-01,2\n".encode("cp1252"), "Ümlaut 2026-01-31 users 2", ""),
+    "rows that are numbered": (
+        ",customer,date,users\n0,Acme,2026-01,2\n1,Bolt,2026-01,3\n",
+        "Acme 2026-01-31 users 2, Bolt 2026-01-31 users 3",
+        "signals.csv:1: a column has no heading: left out",
+    ),
     "only empty cells": ("customer,date,users\nAcme,2026-01,\n", "", "nothing is known of users"),
 }  # fmt: skip
 
@@ -186,6 +191,14 @@ REFUSED = {
     # kind: the file, a finding a line
     "no customer": ("who,date,users\nAcme,2026-01,3\n", [":1: there is no column customer; write"]),
     "no date": ("customer,users\nAcme,3\n", [":1: there is no column date; write"]),
+    "months across": (
+        "customer,2026-01,2026-02\nAcme,3,4\n",
+        [":1: there is no column date; months stand across, such as 2026-01: write a row for each"],
+    ),
+    "the number of a week": (
+        "customer,week,users\nAcme,2026-05,3\n",
+        [":2: date: '2026-05' is a month, and the column is of weeks; write the first day"],
+    ),
     "neither": ("who,when\nAcme,3\n", [":1: there is no column customer", ":1: there is no column date"]),
     "no signal": ("customer,date\nAcme,2026-01\n", [": there is no signal"]),
     "no rows": ("customer,date,users\n", [": there are no rows"]),
