@@ -24,14 +24,11 @@ from nrrsim.ledger.ledger import Ledger, as_ledger
 from nrrsim.messages import whole_of
 from nrrsim.months import month_name, shift
 from nrrsim.movements import json_amount, json_ratio
+from nrrsim.scenario.multipliers import MOST, MULTIPLIERS
 from nrrsim.scenario.scenario import Scenario
 
-MULTIPLIERS = ("hazard", "expansion", "contraction")  # as a scenario's accounts call them
-MOST = 1_000.0  # of a multiplier
-TOLD = (
-    "customer segment arr renewal p_leave p_expand arr_at_risk expected_gain health reasons alerts"
-    " play"
-).split()
+TOLD = ["customer", "segment", "arr", "renewal", "p_leave", "p_expand", "arr_at_risk"]
+TOLD += ["expected_gain", "health", "reasons", "alerts", "play"]
 AMOUNTS, RATIOS = ("arr", "arr_at_risk", "expected_gain"), ("p_leave", "p_expand")
 WHY = 3  # reasons of an account
 
@@ -142,9 +139,9 @@ def at_risk(
         """ARR at risk of a past date, in the order of the panel's rows of that date."""
         panel = risk.panel
         if panel.begin >= panel.origin:
-            return p * panel.arr[panel.now]
+            return np.asarray(p * panel.arr[panel.now])
         told = _worth(ledger, month_name(panel.origin), risk, horizon, teaches).worth
-        return np.asarray(told.loc[panel.names[panel.customer[panel.now]], "at_risk"])
+        return told.loc[panel.names[panel.customer[panel.now]], "at_risk"].to_numpy()
 
     panel, quality = prove(ledger, as_of, signals, known, horizon, worth_at)
     risk = Risk(panel)

@@ -47,7 +47,8 @@ class Clusters:
         left), `expected`, `p` (how likely so many are by chance), `arr_lost` (positive, at the
         rates of the window's start), `names` (a tuple, the largest loss first), `reasons` (the kind
         of each in the same order; empty where no reasons were given). expected_by_chance : how many
-        values would be found or worth a look where nothing comes together. why : why nothing could
+        values, at most, would on average be found or worth a look if as many losses as there were
+        had come by chance. why : why nothing could
         be looked at, else "".
     """
 
@@ -117,9 +118,11 @@ def clusters(ledger: Ledger, as_of: str, reasons: Reasons | None = None) -> Clus
     p, together = binom.sf(number - 1, n, q), number >= TOGETHER
     found = together & (false_discovery_control(p) < FALSE_SHARE)
     looked_at = looked_at.assign(p=p, found=found, shown=found | (together & (p < WORTH_A_LOOK)))
-    # the fewest losses with which each would be worth a look, and how likely so many are
+    # the fewest losses with which each would be worth a look, and how likely so many are where all
+    # that were lost are spread by chance
     fewest = np.maximum(binom.isf(WORTH_A_LOOK, n, q) + 1, TOGETHER)
-    by_chance = float(binom.sf(fewest - 1, n, q).sum())
+    spread = q * min(1.0, has_lost.sum() / chance.sum())
+    by_chance = float(binom.sf(fewest - 1, n, spread).sum())
 
     values = values.join(looked_at[["p", "found", "shown"]], on="who")
     told = _told(values[values["shown"]], columns, holds, at_start, lost)
@@ -158,7 +161,7 @@ def _chances(ledger: Ledger, start: int, end: int) -> np.ndarray:
     def cell(of: np.ndarray, to: np.ndarray | int) -> np.ndarray:
         """The number of segment and kind of the step that ends in month `to`, of these rows."""
         is_due = np.where((to - anniversary[of]) % 12 < step, DUE, NOT_DUE)
-        return 3 * segment[of] + np.where(anniversary[of] < 0, UNKNOWN, is_due)
+        return np.asarray(3 * segment[of] + np.where(anniversary[of] < 0, UNKNOWN, is_due))
 
     lost = np.isin(events["kind"].to_numpy(), [MOVEMENT_NUMBER[name] for name in LOSSES])
     keys = events["customer"].to_numpy(np.int64) * MONTHS_APART + events["month"].to_numpy(np.int64)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.accounts.features import KINDS, YEAR, Panel
-from nrrsim.accounts.risk import Risk
+from nrrsim.accounts.risk import FEW, Risk
 from nrrsim.accounts.signals import Signals
 from nrrsim.accounts.watch import Rule, SignalsCard
 from nrrsim.engine.draws import SEED
@@ -68,6 +68,8 @@ class Quality:
         """Of what the model was better than the segment's rate beyond chance: leave, contract,
         expand.
         """
+        if min(self.events, self.n - self.events) < FEW:
+            return ()
         low = {"leave": self.skill_low, "contract": self.contract[1], "expand": self.expand[1]}
         return tuple(kind for kind in KINDS if low[kind] > 0)
 
@@ -167,10 +169,12 @@ def _judged(asked: Sequence[_Asked], origins: tuple[str, ...]) -> Quality:
         for name in ("customer", "left", "p", "segment_p", "arr")
     )
     n, events = len(y), int(y.sum())
-    known = {"n": n, "events": events, "origins": origins}
     if not n:
         return Quality(origins=origins, why="nobody was there at the dates that are asked")
     figures: dict[str, Any] = {
+        "n": n,
+        "events": events,
+        "origins": origins,
         "auc": auc(y, p),
         "auc_segment": auc(y, base),
         "brier": float(((y - p) ** 2).mean()),
@@ -190,14 +194,14 @@ def _judged(asked: Sequence[_Asked], origins: tuple[str, ...]) -> Quality:
             np.concatenate(each) for each in zip(*(a.others[kind] for a in asked), strict=True)
         ]
         figures[kind] = _skill(customer, *of_kind)
-    if not 0 < events < n:
-        why = "nobody left" if not events else "everybody left"
-        return Quality(**known, **figures, why=f"{why} within the horizon at the dates asked")
     skill, low, high = _skill(customer, y, p, base)
     why = "" if low > 0 else "no better than the segment's rate"
     if np.array_equal(p, base):
         why = "nothing in the ledger or its signals tells who leaves"
-    return Quality(**known, **figures, skill=skill, skill_low=low, skill_high=high, why=why)
+    if min(events, n - events) < FEW:
+        few = min((events, "left"), (n - events, "stayed"))
+        why = f"{few[0] or 'none'} of {n:,} {few[1]} at the dates asked; {FEW} are needed to judge"
+    return Quality(**figures, skill=skill, skill_low=low, skill_high=high, why=why)
 
 
 def _skill(
@@ -240,7 +244,7 @@ def _held(asked: _Asked, score: np.ndarray) -> float:
 
 
 def resampled(customer: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """`ndarray[draw, value]`: sums of `ndarray[value, row]` over customers drawn with repetition."""
+    """Sums of `ndarray[value, row]` over customers drawn with repetition: `ndarray[draw, value]`."""
     _, code = np.unique(customer, return_inverse=True)
     sums = np.stack([np.bincount(code, each) for each in values], 1)
     number, rng = len(sums), np.random.default_rng(SEED)
@@ -251,7 +255,8 @@ def resampled(customer: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 # --- rules ----------------------------------------------------------------------------------------
 
-JUDGED = "rule fired hit_rate base_rate lift lift_low lift_high arr lead_months predicts".split()
+JUDGED = ["rule", "means", "fired", "hit_rate", "base_rate", "lift", "lift_low", "lift_high", "arr"]
+JUDGED += ["lead_months", "predicts"]
 
 
 def judged_rules(panel: Panel, horizon: int) -> pd.DataFrame:
@@ -268,7 +273,7 @@ def judged_rules(panel: Panel, horizon: int) -> pd.DataFrame:
         & (panel.month > panel.origin - (MOST_ORIGINS + 1) * max(horizon, YEAR))
     )
     found = [_judged_rule(panel, rule, rows, horizon) for rule in panel.rules]
-    return pd.DataFrame(found, columns=[*JUDGED, "means"])
+    return pd.DataFrame(found, columns=JUDGED)
 
 
 def _judged_rule(panel: Panel, rule: Rule, rows: np.ndarray, horizon: int) -> dict[str, Any]:

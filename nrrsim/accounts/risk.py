@@ -11,6 +11,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from functools import cache, cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,9 @@ class Risk:
         self.panel = panel
         self.steps_known = (panel.origin - panel.begin) // panel.ledger.step
         self._sample()
+        self._follow()
+        self._looked_at = np.unique(np.concatenate([self.rows, self.followed, panel.now]))
+        self._of_signals, self._signals = panel.signal_columns(self._looked_at)
         raw = self._raw(self.rows)
         weights = self.weight / max(self.weight.sum(), 1e-300)
         known = ~np.isnan(raw)
@@ -97,7 +101,7 @@ class Risk:
     @cached_property
     def features(self) -> tuple[Feature, ...]:
         """What each column of `_columns` is."""
-        all_ = (*self.panel.of_ledger, *self.panel.of_signals)
+        all_ = (*self.panel.of_ledger, *self._of_signals)
         unknown = [
             Feature(f"unknown {all_[j].name}", _no_words, "", all_[j].is_signal)
             for j in self.unknown
@@ -105,8 +109,9 @@ class Risk:
         return (*(all_[j] for j in self.varies), *unknown)
 
     def _raw(self, rows: np.ndarray, ahead: int = 0) -> np.ndarray:
-        panel = self.panel
-        return np.concatenate([panel.columns(rows, ahead), panel.signal_columns(rows)], 1)
+        """What is known of rows that are looked at, calendar and tenure moved on."""
+        signals = self._signals[np.searchsorted(self._looked_at, rows)]
+        return np.concatenate([self.panel.columns(rows, ahead), signals], 1)
 
     def _columns(self, raw: np.ndarray) -> np.ndarray:
         z = (raw[:, self.varies] - self.mean[self.varies]) / self.scale[self.varies]
@@ -126,6 +131,17 @@ class Risk:
             taken = left | (np.floor(place) > np.floor(place - MOST_ROWS / others))
             part = (taken & ~left).sum() / others
             self.rows, self.weight = past[taken], np.where(left[taken], 1.0, 1 / part)
+
+    def _follow(self) -> None:
+        """The latest rows of those by whom it is told how fast signals fade."""
+        panel = self.panel
+        rows = np.flatnonzero(panel.month > panel.origin - 2 * SNAPSHOTS * panel.ledger.step)
+        every = -(-len(np.unique(panel.customer[rows])) // MOST_FOLLOWED)
+        self.followed = rows[panel.customer[rows] % max(every, 1) == 0]
+
+    @cached_property
+    def _z(self) -> np.ndarray:
+        return self._columns(self._raw(self.followed))
 
     # --- fit --------------------------------------------------------------------------------------
 
@@ -149,7 +165,7 @@ class Risk:
         half = max(LEAST_PAST, self.steps_known // 2)
         edges = np.unique(np.linspace(half, self.steps_known, BLOCKS + 1).round().astype(int))
         blocks = []
-        for a, z in zip(edges[:-1], edges[1:], strict=True):
+        for a, z in pairwise(edges):
             begin, end = panel.begin + a * step, panel.begin + z * step
             # of the months before the block no step may reach into it
             known = all_month < begin
@@ -215,14 +231,12 @@ class Risk:
         signal = np.array([each.is_signal for each in self.features], bool)
         segment = panel.segment[rows]
         hazards, segments = [], []
-        raw_signals = panel.signal_columns(rows)
         for nth in range(months // step):
             offset = base[panel.cell(rows, nth * step)]
             hazard = expit(offset)
             segments.append(hazard)
             if fit.spread:
-                raw = np.concatenate([panel.columns(rows, nth * step), raw_signals], 1)
-                parts = self._columns(raw) * linear[1:]
+                parts = self._columns(self._raw(rows, nth * step)) * linear[1:]
                 of_ledger = offset + linear[0] + parts[:, ~signal].sum(axis=1)
                 held = expit(of_ledger + parts[:, signal].sum(axis=1))
                 faded = of_ledger + (parts * self._fading(nth))[:, signal].sum(axis=1)
@@ -240,20 +254,11 @@ class Risk:
     def _faded(self) -> list[np.ndarray]:
         return [np.ones(self.X.shape[1])]
 
-    @cached_property
-    def _followed(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Customers, months and columns of those by whom it is told how fast signals fade."""
-        panel = self.panel
-        since = panel.origin - 2 * SNAPSHOTS * panel.ledger.step
-        rows = np.flatnonzero(panel.month > since)
-        every = -(-len(np.unique(panel.customer[rows])) // MOST_FOLLOWED)
-        rows = rows[panel.customer[rows] % max(every, 1) == 0]
-        return panel.customer[rows], panel.month[rows], self._columns(self._raw(rows))
-
     def _slope(self, nth: int) -> np.ndarray:
         """The slope of a column on itself so many steps before, over those still there."""
         panel = self.panel
-        customer, month, z = self._followed
+        customer, month = panel.customer[self.followed], panel.month[self.followed]
+        z = self._z
         apart = nth * panel.ledger.step
         far = np.int64(1) << 32
         key = customer * far + month
@@ -310,7 +315,7 @@ def rates(cell: np.ndarray, happened: np.ndarray, cells: int, step: int = 1) -> 
 
 
 def _patterns(gaps: np.ndarray, share: np.ndarray) -> list[int]:
-    """A column for each different pattern of unknowns that is neither rare nor nearly everywhere."""
+    """A column for each different pattern of unknowns, but for rare ones and such as are usual."""
     found: list[int] = []
     for j in np.flatnonzero((share >= RARE) & (share <= 1 - RARE)):
         if not any((gaps[:, j] == gaps[:, k]).all() for k in found):

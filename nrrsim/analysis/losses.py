@@ -20,6 +20,7 @@ from nrrsim.accounts.reasons import (
 )
 from nrrsim.accounts.watch import SignalsCard, read_signals_card
 from nrrsim.analysis.actuals import Actuals
+from nrrsim.ledger.ledger import Ledger
 from nrrsim.movements import json_amount, json_ratio
 
 
@@ -81,9 +82,21 @@ def losses(
     card : the signals card, whose `reasons` say which kind a reason is of. Raises as `read_reasons`
     and `read_signals_card` do.
     """
-    if isinstance(reasons, Reasons):
-        return Losses(past, reasons)
-    kinds = (card if isinstance(card, SignalsCard) else read_signals_card(card)).reasons
-    if reasons is None:
-        return Losses(past, of_column(past.ledger, kinds))
-    return Losses(past, read_reasons(reasons, past.ledger, kinds))
+    return Losses(past, reasons_of(past.ledger, reasons, card))
+
+
+def reasons_of(
+    ledger: Ledger,
+    source: Reasons | str | Path | None = None,
+    card: SignalsCard | str | Path | None = None,
+) -> Reasons | None:
+    """The reasons of a table or its file, else of the ledger's own column; None where it has none.
+
+    card, errors : as of `losses`.
+    """
+    if isinstance(source, Reasons):
+        return source
+    known = card if isinstance(card, SignalsCard) else read_signals_card(card)
+    if source is None:
+        return of_column(ledger, known.reasons)
+    return read_reasons(source, ledger, known.reasons)

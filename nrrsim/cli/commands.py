@@ -452,7 +452,7 @@ def accounts(
         typer.Option(parser=horizon_of, metavar="MONTHS", help='Months ahead, or "next renewal".'),
     ] = 12,
     top: Annotated[int, whole_number("--top", help="How many accounts are printed.")] = 20,
-    scenarios: Annotated[
+    plays: Annotated[
         list[str] | None,
         typer.Option(
             "--scenario",
@@ -477,23 +477,25 @@ def accounts(
     """Who is at risk, who can grow, why, and how good the score has been."""
     from nrrsim.accounts.at_risk import at_risk
     from nrrsim.accounts.clusters import clusters
+    from nrrsim.accounts.signals import read_signals
+    from nrrsim.accounts.watch import read_signals_card
+    from nrrsim.analysis.losses import reasons_of
     from nrrsim.files import checked_table, write_table
-    from nrrsim.scenario.scenario import find_scenario
 
     for file in filter(None, (multipliers, out)):
         checked_table(file)
+    card, plans = read_signals_card(signals_card), [_scenario(each, quiet) for each in plays or ()]
     ledger, as_of = _read_as_of(sources, form, as_of, quiet)
+    seen, why = _read_all(
+        (signals, lambda file: read_signals(file, ledger, card) if file else None),
+        (reasons, lambda file: reasons_of(ledger, file, card)),
+    )
+    for notice in () if quiet else [*getattr(seen, "notices", ()), *getattr(why, "notices", ())]:
+        typer.echo(f"note: {notice}", err=True)
     with _waiting("scoring accounts", quiet):
-        listed = at_risk(
-            ledger,
-            as_of,
-            signals=signals,
-            card=signals_card,
-            reasons=reasons,
-            horizon=horizon,
-            scenarios=[find_scenario(each) for each in scenarios or ()],
-        )
-        together = clusters(ledger, as_of, reasons=listed.reasons)
+        asked: dict[str, Any] = {"horizon": horizon, "scenarios": plans}
+        listed = at_risk(ledger, as_of, signals=seen, card=card, reasons=why, **asked)
+        together = clusters(ledger, as_of, why)
     if multipliers is not None:
         write_table(listed.multipliers(), multipliers, {"as_of": as_of})
     if out is not None:
@@ -1070,6 +1072,19 @@ def _together(wrong: list[tuple[str, DataError | UsageError]]) -> DataError | Us
     for _, error in wrong:
         found += error.findings if isinstance(error, DataError) else ()
     return DataError(found)
+
+
+def _read_all(*reading: tuple[str | None, Callable[[str | None], Any]]) -> list[Any]:
+    """What is read of several files; of what is wrong with any of them all at once."""
+    found, wrong = [], []
+    for file, read in reading:
+        try:
+            found.append(read(file))
+        except (DataError, UsageError) as error:
+            wrong.append((str(file), error))
+    if wrong:
+        raise _together(wrong)
+    return found
 
 
 def _terms(given: list[str] | None) -> dict[str, str]:

@@ -486,7 +486,8 @@ def _listed_lines(rows: Sequence[Mapping[str, Any]], is_scored: bool, currency: 
         )
         lines.append(f"{name:<{wide}} {segment:<{part}} {numbers}  {each['health']}".rstrip())
         alerts = [f"{one['rule']} (since {one['since']})" for one in each["alerts"]]
-        why = "; ".join([*each["reasons"], *alerts])
+        rules = {one["rule"] for one in each["alerts"]}
+        why = "; ".join([*(text for text in each["reasons"] if text not in rules), *alerts])
         lines += [f"  {why}"] * bool(why)
         lines += [f"  play: {label(each['play'])}"] * bool(each["play"])
     return lines

@@ -201,6 +201,17 @@ def draw_rates(
     return rates_at(scenario, customers, z, count if slots else 1, accounts)
 
 
+def refuse_accounts(scenario: Scenario) -> None:
+    """Raises UsageError where accounts differ from their segment: of all that is worked out of a
+    scenario only `expectation` follows them.
+    """
+    if scenario.opening.differ:
+        raise UsageError(
+            "book.accounts: only nrrsim expect follows single accounts so far; ask that, or leave"
+            " the key out (in a file that extends this one: accounts: null)"
+        )
+
+
 def slots_of(scenario: Scenario) -> dict[str, int]:
     """Every belief, the common shock and each year effect with a Sobol dimension of its own."""
     own = {each.name: each.slot for each in scenario.table.uncertain}
@@ -219,14 +230,11 @@ def rates_at(
     """The rates where the beliefs, the shock and the year effects have the normal scores `z`,
     `ndarray[count]` of each.
 
-    accounts : whether who asks has each account differ from its segment; else a scenario whose
-        accounts do is refused (UsageError), as its numbers would be those of another.
+    accounts : whether who asks lets accounts differ from their segment; else a scenario in which
+        they do is refused, as these rates are not theirs.
     """
-    if scenario.opening.differ and not accounts:
-        raise UsageError(
-            "book.accounts: only nrrsim expect (and worth) follows single accounts so far; leave"
-            " the key out (accounts: null in a file that extends this one), or ask nrrsim expect"
-        )
+    if not accounts:
+        refuse_accounts(scenario)
     drawn: dict[str, Any] = {each.name: each.value for each in scenario.table.stated}
     for each in scenario.table.uncertain:
         drawn[each.name] = each.range.drawn(each.value, z[each.name])

@@ -259,9 +259,7 @@ class _Outlook:
         if draws < 1:
             raise UsageError(f"draws: must be at least 1, got {draws}")
         customers = scenario.customers() if start or book else scenario.opening
-        rates = draw_rates(
-            scenario, customers, count=draws, seed=SEED, quasi=True, accounts=True
-        )
+        rates = draw_rates(scenario, customers, count=draws, seed=SEED, quasi=True, accounts=True)
         multipliers = without_levels(scenario, customers)
         groups = Groups.of(customers, rates.churn.shape[2] > 1, multipliers)
         at_once = max(1, MOST_CELLS // len(groups.arr))

@@ -130,11 +130,11 @@ def _exponent(stays: np.ndarray, power: np.ndarray, number: float) -> float | No
 
 
 def _mean(multipliers: np.ndarray, months: np.ndarray) -> float:
-    """The mean multiplier of who is there, month by month; 1 where nobody with one is."""
+    """The mean multiplier of who is there, month by month; of all where nobody with one is."""
     if np.ptp(multipliers) == 0:
         return float(multipliers[0])
-    total = float(months.sum())
-    return (float(multipliers @ months) / total if total else 0.0) or 1.0
+    weights = months if (multipliers @ months) > 0 else None
+    return float(np.average(multipliers, weights=weights))
 
 
 def _cannot_be_met(segment: str, hazard: np.ndarray, stays: np.ndarray) -> str:

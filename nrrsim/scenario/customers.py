@@ -228,9 +228,7 @@ def with_newcomers(opening: Customers, plan: Mapping[str, NewBusiness], months: 
     if multipliers is not None:
         as_nobody_knows = np.full((more, multipliers.shape[1]), np.nan)
         multipliers = np.concatenate([multipliers, as_nobody_knows])
-    customers = _sorted(
-        old.segments, old.annual, *everybody, names=names, multipliers=multipliers
-    )
+    customers = _sorted(old.segments, old.annual, *everybody, names=names, multipliers=multipliers)
     return replace(customers, currency=old.currency)
 
 

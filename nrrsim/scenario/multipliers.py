@@ -14,7 +14,7 @@ from nrrsim.errors import DataError, Finding, UsageError, did_you_mean
 from nrrsim.ledger.amounts import read_amounts
 from nrrsim.ledger.rows import Rows, refuse_twice
 from nrrsim.ledger.sources import read_rows
-from nrrsim.ledger.values import as_written, as_text
+from nrrsim.ledger.values import as_text, as_written
 from nrrsim.ledger.vocabulary import CUSTOMER, plain
 
 # What a table of accounts may state, each the factor on what its segment has: hazard on churn,

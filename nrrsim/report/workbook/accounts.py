@@ -6,7 +6,7 @@ One row an account, how good the score has been, and what each column means.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +78,8 @@ def write_accounts(listed: Accounts, path: str | Path, clusters: Clusters | None
         _write_rows(book.add_worksheet("Accounts"), words.in_words(listed), style, footer)
         parts = [Section("How good", _quality(listed))]
         if clusters is not None:
-            parts.append(Section("Clusters", _clusters(clusters, listed.ledger.currency)))
+            found = (words.looked_at(clusters), words.clusters(clusters), columns.CLUSTERS)
+            parts.append(Section("Clusters", [_figure(*found, listed.ledger.currency)]))
         for part in parts:
             write_section(book.add_worksheet(part.name), part, style, footer)
         _write_notes(book.add_worksheet("Notes"), listed, style, footer)
@@ -117,27 +118,26 @@ def _write_month(sheet: Any, row: int, column: int, month: str, style: Styles) -
 
 def _quality(listed: Accounts) -> list[Figure]:
     """The figures of how good the score has been, those alone of which there are any."""
-    frames: list[tuple[str, pd.DataFrame | None, dict[str, dict[str, Any]]]] = [
+    frames = [
         (words.verdict(listed), words.quality(listed), columns.QUALITY),
         ("Predicted and observed", words.bands(listed), columns.BANDS),
         ("Alerts of the past", words.rules(listed), columns.RULES),
     ]
-    return [_figure(*each, listed.ledger.currency) for each in frames if each[1] is not None]
-
-
-def _clusters(clusters: Clusters, currency: str) -> list[Figure]:
-    frame = words.clusters(clusters)
-    return [_figure(words.looked_at(clusters), frame, columns.CLUSTERS, currency)]
+    # the verdict stands also where there is nothing to judge by
+    some = [frames[0], *(each for each in frames[1:] if each[1] is not None)]
+    return [_figure(*each, listed.ledger.currency) for each in some]
 
 
 def _figure(
-    caption: str, frame: pd.DataFrame | None, shown: dict[str, dict[str, Any]], currency: str
+    caption: str, frame: pd.DataFrame | None, shown: Mapping[str, Any], currency: str
 ) -> Figure:
-    assert frame is not None
-    formats, heads = shown["formats"], shown["labels"]
-    rows = frame[[*formats]].astype(object).where(frame[[*formats]].notna(), None).values.tolist()
+    """A table below its caption; without a frame its headings."""
+    formats, heads = shown["formats"], [*shown["labels"].values()]
     kinds = ["decimals" if callable(kind) else kind for kind in formats.values()]
-    return Figure(caption, [*heads.values()], kinds, rows, currency)
+    if frame is None:
+        return Figure(caption, heads, kinds, [], currency)
+    cells = frame[[*formats]].astype(object)
+    return Figure(caption, heads, kinds, cells.where(cells.notna(), None).values.tolist(), currency)
 
 
 def _write_notes(sheet: Any, listed: Accounts, style: Styles, footer: str) -> None:
