@@ -30,13 +30,13 @@ HOUSE = {
     " moments simulation quick",
     "calibration": "exposure ratios frequency sizes tenure years priors accounts calibrate mixture backtest",
     "accounts": "watch signals reasons features risk worth proof at_risk clusters",
-    "analysis": "actuals customers renewals cohorts paired sensitivity bridge forecast since variance"
+    "analysis": "actuals accounts losses customers renewals cohorts paired sensitivity bridge forecast since variance"
     " programmes frontier summary comparison sweep",
     "report": "tables charts/alternative charts/picture charts/style charts/retention"
-    " charts/outlook charts/grid charts/live wording/labels wording/facts wording/columns"
-    " wording/quarterly wording/comparison wording/forecast wording/plan wording/since"
+    " charts/outlook charts/grid charts/accounts charts/live wording/labels wording/facts wording/columns"
+    " wording/accounts wording/quarterly wording/comparison wording/forecast wording/plan wording/since"
     " wording/templates wording/say wording/commentary audience card manifest published"
-    " workbook/rows workbook/styles workbook/sections workbook/customersheet workbook/live"
+    " workbook/rows workbook/styles workbook/sections workbook/accounts workbook/customersheet workbook/live"
     " workbook/rollforward workbook/summary workbook/checks workbook/write grid"
     " pages/notebook pages/markdown pages/pdf pages/downloads pages/html pages/render run",
     "workspace": "template cards readme new next",

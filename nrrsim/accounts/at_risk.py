@@ -4,7 +4,7 @@ that past dates do not bear out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -24,14 +24,11 @@ from nrrsim.ledger.ledger import Ledger, as_ledger
 from nrrsim.messages import whole_of
 from nrrsim.months import month_name, shift
 from nrrsim.movements import json_amount, json_ratio
+from nrrsim.scenario.multipliers import MOST, MULTIPLIERS
 from nrrsim.scenario.scenario import Scenario
 
-MULTIPLIERS = ("hazard", "expansion", "contraction")  # as a scenario's accounts call them
-MOST = 1_000.0  # of a multiplier
-TOLD = (
-    "customer segment arr renewal p_leave p_expand arr_at_risk expected_gain health reasons alerts"
-    " play"
-).split()
+TOLD = ["customer", "segment", "arr", "renewal", "p_leave", "p_expand", "arr_at_risk"]
+TOLD += ["expected_gain", "health", "reasons", "alerts", "play"]
 AMOUNTS, RATIOS = ("arr", "arr_at_risk", "expected_gain"), ("p_leave", "p_expand")
 WHY = 3  # reasons of an account
 
@@ -142,13 +139,13 @@ def at_risk(
         """ARR at risk of a past date, in the order of the panel's rows of that date."""
         panel = risk.panel
         if panel.begin >= panel.origin:
-            return p * panel.arr[panel.now]
+            return np.asarray(p * panel.arr[panel.now])
         told = _worth(ledger, month_name(panel.origin), risk, horizon, teaches).worth
-        return np.asarray(told.loc[panel.names[panel.customer[panel.now]], "at_risk"])
+        return told.loc[panel.names[panel.customer[panel.now]], "at_risk"].to_numpy()
 
     panel, quality = prove(ledger, as_of, signals, known, horizon, worth_at)
     risk = Risk(panel)
-    found = _worth(ledger, as_of, risk, horizon, teaches, quality.proves)
+    found = _worth(ledger, as_of, risk, horizon, teaches, quality.proved)
     return Accounts(
         ledger=ledger,
         as_of=as_of,
@@ -193,7 +190,7 @@ def _worth(
     risk: Risk,
     horizon: Horizon,
     learning: Mapping[str, Any],
-    proves: bool = True,
+    proved: Collection[str] = KINDS,
 ) -> _Worth:
     """What a calibrated scenario says of each account, multiplied by what the model says of it."""
     panel = risk.panel
@@ -202,13 +199,12 @@ def _worth(
     plain = calibrate(ledger, as_of, **learning).scenario
     of_segment = worth(plain, YEAR).loc[names]
     factors = pd.DataFrame(1.0, index=pd.Index(names, name="customer"), columns=[*MULTIPLIERS])
-    if proves:
+    if "leave" in proved:
         leaves = ahead["leave"].within(len(ahead["leave"].model))
         factors["hazard"] = _factor(leaves, of_segment["p_leave"].to_numpy())
-        for kind, word in (("expand", "expansion"), ("contract", "contraction")):
-            each = ahead[kind]
-            steps = len(each.model)
-            factors[word] = _factor(each.within(steps), each.within(steps, "segment"))
+    for kind, word in (("expand", "expansion"), ("contract", "contraction")):
+        if kind in proved:
+            factors[word] = ahead[kind].times()
     differ = bool((factors != 1).any(axis=None))
     scenario, before = plain, worth(plain, horizon)
     told = before
@@ -249,8 +245,10 @@ def _listed(
     rows = panel.now
     names = panel.names[panel.customer[rows]]
     steps = steps_of(panel, rows, horizon)
-    by = "model" if quality.proves else "segment"
-    p = {kind: found.ahead[kind].within(steps, by) for kind in KINDS}
+    p = {
+        kind: found.ahead[kind].within(steps, "model" if kind in quality.proved else "segment")
+        for kind in KINDS
+    }
     base = found.ahead["leave"].within(steps, "segment")
     mine = found.worth.loc[names]
     to_renewal = panel.to_renewal(rows)
@@ -321,9 +319,7 @@ def _alerts(panel: Panel) -> list[tuple[Alert, ...]]:
     return [tuple(each) for each in own]
 
 
-def _play(
-    alerts: Sequence[Alert], themes: Sequence[str], scenarios: Sequence[Scenario]
-) -> str:
+def _play(alerts: Sequence[Alert], themes: Sequence[str], scenarios: Sequence[Scenario]) -> str:
     """The first programme that is for what an account shows; else what its rules suggest."""
     plays = [each.play for each in alerts if each.play]
     asked = [*plays, *themes]
@@ -342,5 +338,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     return list(value) if isinstance(value, tuple) else value
-
-

@@ -6,7 +6,7 @@ month's end: a signal's latest value, not a later one; a segment's median then, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -15,12 +15,12 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.accounts.signals import Signals
-from nrrsim.accounts.watch import Rule, SignalsCard, fired
+from nrrsim.accounts.watch import Rule, SignalsCard, called, fired
 from nrrsim.calibration.exposure import Exposure
 from nrrsim.ledger.ledger import Ledger
 from nrrsim.months import parse_month
 from nrrsim.movements import CENT
-from nrrsim.notation import counted, label, percent
+from nrrsim.notation import counted, percent
 
 HALF_YEAR, YEAR = 6, 12
 KINDS = ("leave", "contract", "expand")  # what may become of a customer in a step
@@ -103,7 +103,9 @@ class Panel:
                 whole[rows["month"].to_numpy() < origin] = each
                 amount[name] = whole[order]
             gains = amount["adoption"] + amount["cross_sell"]
-            for kind, each in zip(KINDS, (amount["churn"], amount["contraction"], gains), strict=True):
+            for kind, each in zip(
+                KINDS, (amount["churn"], amount["contraction"], gains), strict=True
+            ):
                 outcome[kind] = np.where(np.isnan(each), np.nan, each > CENT)
             price = np.nan_to_num(amount["price"])
         return cls(
@@ -125,7 +127,7 @@ class Panel:
 
     def age(self, rows: np.ndarray, ahead: int = 0) -> np.ndarray:
         """Months since its first revenue: at least so many, where that is the ledger's first."""
-        return self.month[rows] + ahead - self.first[rows]
+        return np.asarray(self.month[rows] + ahead - self.first[rows])
 
     def cell(self, rows: np.ndarray, ahead: int = 0) -> np.ndarray:
         """Which rate holds in the step that begins `ahead` months after the row: that of its
@@ -153,11 +155,11 @@ class Panel:
         told = [
             Feature("shrank", lambda value, z: _either(z, "contracted", "no contraction")),
             Feature("grew", lambda value, z: _either(z, "expanded", "no expansion")),
-            Feature("was away", lambda value, z: "left before and came back" if z > 0 else "never left"),
-            Feature("just renewed", lambda value, z: "renewed last month" if z > 0 else "not just renewed"),
+            Feature("was away", lambda value, z: "left before and came back" if z > 0 else ""),
+            Feature("just renewed", lambda value, z: "renewed last month" if z > 0 else ""),
             Feature("near renewal", _renewal_words),
             Feature("price", lambda value, z: "price increase at the last anniversary" if z > 0
-                    else "no price increase at the last anniversary", PRICE),
+                    else "", PRICE),
         ]  # fmt: skip
         return (*by_segment, *told)
 
@@ -177,7 +179,7 @@ class Panel:
     def _size(self) -> np.ndarray:
         """ARR against the median of its segment's customers in that month, as a logarithm."""
         groups = pd.Series(self.arr).groupby([self.segment, self.month])
-        return np.log(self.arr / groups.transform("median").to_numpy())
+        return np.asarray(np.log(self.arr / groups.transform("median").to_numpy()))
 
     @cached_property
     def _step_before(self) -> tuple[np.ndarray, np.ndarray]:
@@ -212,7 +214,7 @@ class Panel:
         follows = np.diff(self.customer, prepend=-1) == 0
         away = np.cumsum(follows & ~both)
         heads = np.flatnonzero(~follows)
-        return away - away[heads][np.cumsum(~follows) - 1] > 0
+        return np.asarray(away - away[heads][np.cumsum(~follows) - 1] > 0)
 
     @cached_property
     def _met_price(self) -> np.ndarray:
@@ -223,68 +225,43 @@ class Panel:
 
     # --- signals ----------------------------------------------------------------------------------
 
-    @cached_property
-    def of_signals(self) -> tuple[Feature, ...]:
-        """What signals tell, in the order of `signal_columns`."""
-        return tuple(each for each, _ in self._signal_columns)
+    def signal_columns(self, rows: np.ndarray) -> tuple[tuple[Feature, ...], np.ndarray]:
+        """What signals tell of these rows: what each column is, and `ndarray[row, column]`, nan
+        where it is not known.
+        """
+        told: list[tuple[Feature, np.ndarray]] = []
+        if self.signals is not None:
+            kinds = {} if self.card is None else self.card.signals
+            table = _Tables(self.signals, self.names, self.begin, self.origin)
+            cells = self.customer[rows], self.month[rows] - table.start
 
-    def signal_columns(self, rows: np.ndarray) -> np.ndarray:
-        """`ndarray[row, feature]`: what signals tell; nan where it is not known."""
-        found = [values[self._cells[rows]] for _, values in self._signal_columns]
-        return np.stack(found, 1).astype(float) if found else np.zeros((len(rows), 0))
+            def tell(found: Iterable[tuple[Feature, np.ndarray]]) -> None:
+                told.extend((feature, values[cells]) for feature, values in found)
 
-    @cached_property
-    def _cells(self) -> np.ndarray:
-        """Where each row stands in a table of customers by months, flat."""
-        return self.customer * self._width + self.month - self.begin
+            for name in self.signals.names:
+                kind = kinds[name].kind if name in kinds else "level"
+                tell(_of_signal(name, kind, table.of(name)))
+            for name, each in kinds.items():
+                if each.of and {name, each.of} <= {*self.signals.names}:
+                    tell([_share(name, each.of, table.of(name), table.of(each.of))])
+            told += self._rules_that_tell(rows)
+        values = [each for _, each in told]
+        return (
+            tuple(feature for feature, _ in told),
+            np.stack(values, 1).astype(float) if values else np.zeros((len(rows), 0)),
+        )
 
-    @property
-    def _width(self) -> int:
-        return self.origin - self.begin + 1
-
-    @cached_property
-    def _signal_columns(self) -> list[tuple[Feature, np.ndarray]]:
-        """Each feature of signals, and it for all customers and months of the ledger, flat."""
-        if self.signals is None:
-            return []
-        found: list[tuple[Feature, np.ndarray]] = []
-        frame, at = self.signals.frame, pd.Index(self.names)
-        customer = at.get_indexer(frame["customer"])
-        here = (customer >= 0) & (frame["month"] > self.begin - OLDEST)
-        customer, month = customer[here], frame["month"].to_numpy()[here]
-        start = min(int(month.min(initial=self.begin)), self.begin)
-        shape = (len(at), self.origin - start + 1)
-        kinds = {} if self.card is None else self.card.signals
-        tables = {}
-        for name in self.signals.names:
-            table = np.full(shape, np.nan)
-            value = frame[name].to_numpy(float)[here]
-            known = ~np.isnan(value)
-            table[customer[known], (month - start)[known]] = value[known]  # a month's last one stays
-            tables[name] = table
-            kind = kinds[name].kind if name in kinds else "level"
-            found += _of_signal(name, kind, table)
-        for name, each in kinds.items():
-            if name in tables and each.of in tables:
-                found.append(_share(name, each.of, tables[name], tables[each.of]))
-        inside = slice(self.begin - start, None)
-        return [
-            (feature, np.ascontiguousarray(values[:, inside]).astype(np.float32).ravel())
-            for feature, values in found
-        ] + self._rules_that_tell()
-
-    def _rules_that_tell(self) -> list[tuple[Feature, np.ndarray]]:
+    def _rules_that_tell(self, rows: np.ndarray) -> list[tuple[Feature, np.ndarray]]:
         """The rules that fired often enough, with enough leavers after, to be learnt from."""
         found = []
+        left = self.months_until("leave")[self.past] <= max(SOON, self.ledger.step)
         for rule in self.rules:
-            fires = self.fires(rule)[0].ravel()
-            on = fires[self._cells[self.past]]
-            left = self.months_until("leave")[self.past] <= max(SOON, self.ledger.step)
-            if on.sum() < LEAST_FIRED or (on & left).sum() < LEAST_LEFT:
-                continue
-            theme = rule.play or rule.signal
-            feature = Feature(f"rule {rule.words}", partial_words(rule.words), theme, True)
-            found.append((feature, fires.astype(np.float32)))
+            fires = self.fires(rule)[0][self.customer, self.month - self.begin]
+            on = fires[self.past]
+            if on.sum() >= LEAST_FIRED and (on & left).sum() >= LEAST_LEFT:
+                theme = rule.play or rule.signal
+                feature = Feature(f"rule {rule.words}", where_it_holds(rule.words), theme, True)
+                found.append((feature, fires[rows]))
         return found
 
     @property
@@ -299,7 +276,7 @@ class Panel:
         `ndarray[customer, month]` each.
         """
         assert self.signals is not None
-        return fired(rule, self.signals, self.names, np.arange(self.begin, self.origin + 1))
+        return fired(rule, self.signals, [*self.names], range(self.begin, self.origin + 1))
 
     def months_until(self, kind: str) -> np.ndarray:
         """`ndarray[row]`: months from the row to the first one that shows it happened; more than
@@ -352,12 +329,34 @@ def _ranked(
     return rank, known
 
 
+class _Tables:
+    """Signals as tables of customers by months, from `start` on; nan where none was seen."""
+
+    def __init__(self, signals: Signals, names: np.ndarray, begin: int, end: int) -> None:
+        at = pd.Index(names).get_indexer(signals.frame["customer"])
+        month = signals.frame["month"].to_numpy()
+        here = (at >= 0) & (month > begin - OLDEST)
+        self.start = min(int(month[here].min(initial=begin)), begin)
+        self._frame, self._here = signals.frame, here
+        self._cells = at[here], month[here] - self.start
+        self._shape = (len(names), end - self.start + 1)
+
+    def of(self, name: str) -> np.ndarray:
+        """`ndarray[customer, month]`: the last value of each month."""
+        table = np.full(self._shape, np.nan)
+        value = self._frame[name].to_numpy(float)[self._here]
+        known = ~np.isnan(value)
+        customer, month = (each[known] for each in self._cells)
+        table[customer, month] = value[known]  # rows stand in order of days: the last one stays
+        return table
+
+
 def _of_signal(name: str, kind: str, table: np.ndarray) -> list[tuple[Feature, np.ndarray]]:
     """The features of one signal, of its values by customer and month (nan: none was seen)."""
-    told = label(name).lower() if "_" in name else name
+    told = called(name)
     scaled = table if kind == "score" else np.sign(table) * np.log1p(np.abs(table))
-    latest = _carried(scaled)
-    raw = _carried(table)
+    last = _last(table)
+    latest, raw = _at(scaled, last), _at(table, last)
 
     def level(value: float, z: float) -> str:
         number = value if kind == "score" else np.sign(value) * np.expm1(abs(value))
@@ -366,28 +365,22 @@ def _of_signal(name: str, kind: str, table: np.ndarray) -> list[tuple[Feature, n
     found = [(Feature(name, level, USAGE, True), latest)]
     if kind != "score":  # nothing at all is another thing than little
         none = np.where(np.isnan(raw), np.nan, raw == 0)
-        words = f"{{}} {told}"
-        found.append(
-            (Feature(f"{name} none", lambda value, z: words.format("no" if z > 0 else "some"), USAGE,
-                     True), none)
-        )  # fmt: skip
-    seen = np.cumsum(~np.isnan(table), 1)
-    if seen[:, -1].max(initial=0) < 2:
+        found.append((Feature(f"{name} none", where_it_holds(f"no {told}"), USAGE, True), none))
+    known = ~np.isnan(table)
+    if known.sum(axis=1).max(initial=0) < 2:
         return found
 
-    def before(values: np.ndarray, months: int | None, least: int) -> np.ndarray:
-        """At each value seen, the mean of those seen in the months before it."""
-        sums = np.pad(np.cumsum(np.nan_to_num(values), 1), ((0, 0), (1, 0)))[:, :-1]
-        number = np.pad(seen, ((0, 0), (1, 0)))[:, :-1].astype(float)
-        if months is not None:
-            sums = sums - np.pad(sums, ((0, 0), (months, 0)))[:, : sums.shape[1]]
-            number = number - np.pad(number, ((0, 0), (months, 0)))[:, : number.shape[1]]
+    def before(values: np.ndarray, months: int, least: int) -> np.ndarray:
+        """The mean of those seen in the months before the latest one, where they are enough."""
+        until = np.arange(values.shape[1])
+        since = np.maximum(until - months, 0)
+        sums, number = _summed(np.where(known, values, 0.0)), _summed(known)
+        sums, number = (each[:, until] - each[:, since] for each in (sums, number))
         with np.errstate(divide="ignore", invalid="ignore"):
-            mean = np.where(number >= least, sums / number, np.nan)
-        return np.where(np.isnan(values), np.nan, mean)
+            return _at(np.where(number >= least, sums / number, np.nan), last)
 
-    half, ever = before(scaled, HALF_YEAR, 1), before(scaled, None, 3)
-    usual = _carried(before(table, HALF_YEAR, 1), table)
+    half, ever = before(scaled, HALF_YEAR, 1), before(scaled, scaled.shape[1], 3)
+    usual = before(table, HALF_YEAR, 1)
     with np.errstate(invalid="ignore"):
         fell = np.where(np.isnan(usual), np.nan, (usual > 0) & (raw < (1 - FELL) * usual))
 
@@ -395,45 +388,56 @@ def _of_signal(name: str, kind: str, table: np.ndarray) -> list[tuple[Feature, n
         def words(value: float, z: float) -> str:
             if kind == "score":
                 return f"{told} {'up' if value > 0 else 'down'} {abs(value):,.0f} on {since}"
-            return f"{told} {'up' if value > 0 else 'down'} {percent(abs(np.expm1(value)))} on {since}"
+            return (
+                f"{told} {'up' if value > 0 else 'down'} {percent(abs(np.expm1(value)))} on {since}"
+            )
 
         return words
 
     return [
         *found,
         (Feature(f"{name} half year", moved("its half-year average"), USAGE, True),
-         latest - _carried(half, table)),
+         latest - half),
         (Feature(f"{name} ever", moved("its own average"), USAGE, True),
-         latest - _carried(ever, table)),
-        (Feature(f"{name} fell", lambda value, z: f"{told} fell by {percent(FELL)} or more" if z > 0
-                 else f"{told} holds", USAGE, True), fell),
+         latest - ever),
+        (Feature(f"{name} fell", where_it_holds(f"{told} fell by {FELL:.0%} or more"), USAGE, True),
+         fell),
     ]  # fmt: skip
 
 
-def _share(
-    name: str, of: str, part: np.ndarray, whole: np.ndarray
-) -> tuple[Feature, np.ndarray]:
+def _share(name: str, of: str, part: np.ndarray, whole: np.ndarray) -> tuple[Feature, np.ndarray]:
     """A signal as a share of the one that it is a part `of`."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        share = _carried(part) / _carried(whole)
-    words = f"{label(name).lower()} {{}} of {label(of).lower()}"
+        share = _at(part, _last(part)) / _at(whole, _last(whole))
+    words = f"{called(name)} {{}} of {called(of)}"
     share = np.where(np.isfinite(share), share, np.nan)
-    return Feature(f"{name} of {of}", lambda value, z: words.format(percent(value)), name, True), share
+    return Feature(
+        f"{name} of {of}", lambda value, z: words.format(percent(value)), name, True
+    ), share
 
 
-def _carried(values: np.ndarray, where: np.ndarray | None = None) -> np.ndarray:
-    """Each month the latest that was known by then; `where`: the months in which there was one
-    (default: those of a value).
-    """
-    known = ~np.isnan(values if where is None else where)
-    last = np.maximum.accumulate(np.where(known, np.arange(values.shape[1]), -1), axis=1)
+def _last(values: np.ndarray) -> np.ndarray:
+    """Where the latest value stands that was known by each month; -1: there was none."""
+    here = np.where(np.isnan(values), -1, np.arange(values.shape[1]))
+    return np.asarray(np.maximum.accumulate(here, axis=1))
+
+
+def _at(values: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """The values of the months in which something was last known; nan where nothing was."""
     found = np.take_along_axis(values, np.maximum(last, 0), 1)
     return np.where(last >= 0, found, np.nan)
 
 
-def partial_words(words: str) -> Words:
-    """The words of a rule, whatever its value."""
-    return lambda value, z: words if z > 0 else f"not: {words}"
+def _summed(values: np.ndarray) -> np.ndarray:
+    """Running sums that begin with 0: `ndarray[customer, month + 1]`."""
+    found = np.zeros((len(values), values.shape[1] + 1))
+    np.cumsum(values, axis=1, out=found[:, 1:])
+    return found
+
+
+def where_it_holds(words: str) -> Words:
+    """The words of what holds or does not; that it does not is worth none."""
+    return lambda value, z: words if z > 0 else ""
 
 
 def _either(z: float, yes: str, no: str) -> str:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from nrrsim.accounts.features import YEAR, Panel
-from nrrsim.accounts.risk import Risk
+from nrrsim.accounts.features import KINDS, YEAR, Panel
+from nrrsim.accounts.risk import FEW, Risk
 from nrrsim.accounts.signals import Signals
 from nrrsim.accounts.watch import Rule, SignalsCard
 from nrrsim.engine.draws import SEED
@@ -24,6 +24,7 @@ LEVELS = (0.05, 0.95)
 BANDS, TOP = 5, 0.1
 NEXT_RENEWAL = "next renewal"
 Horizon = int | str  # months, or the next renewal of each
+NO_SKILL = (np.nan, np.nan, np.nan)
 AtRisk = Callable[[Risk, np.ndarray], np.ndarray]  # a fitted model, p to leave: ARR at risk
 
 
@@ -38,6 +39,7 @@ class Quality:
         ARR at risk, or with most ARR x the segment's rate. expected_lost, lost, lost_by_segment :
         ARR expected to leave, that left, and by the segment's rate, as shares of ARR.
     calibration : five bands of `predicted` against `observed`, `n` in each.
+    contract, expand : skill with its interval, low and high, of who contracts and who expands.
     A measure that nothing can be said of is nan.
     """
 
@@ -57,17 +59,33 @@ class Quality:
     lost: float = np.nan
     lost_by_segment: float = np.nan
     calibration: tuple[dict[str, float], ...] = ()
+    contract: tuple[float, float, float] = NO_SKILL
+    expand: tuple[float, float, float] = NO_SKILL
     why: str = ""
 
     @property
+    def proved(self) -> tuple[str, ...]:
+        """Of what the model was better than the segment's rate beyond chance: leave, contract,
+        expand.
+        """
+        if min(self.events, self.n - self.events) < FEW:
+            return ()
+        low = {"leave": self.skill_low, "contract": self.contract[1], "expand": self.expand[1]}
+        return tuple(kind for kind in KINDS if low[kind] > 0)
+
+    @property
     def proves(self) -> bool:
-        """Whether the score was better than the segment's rate beyond chance."""
-        return bool(self.skill_low > 0)
+        """Whether the score of leaving was better than the segment's rate beyond chance."""
+        return "leave" in self.proved
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """Accounts at one past date: `ndarray[account]`."""
+    """Accounts at one past date: `ndarray[account]`.
+
+    left, p, segment_p : whether it left, and its probability by the model and by its segment's
+        rate; others : the same of those who contract and expand.
+    """
 
     customer: np.ndarray
     left: np.ndarray
@@ -75,6 +93,7 @@ class _Asked:
     segment_p: np.ndarray
     arr: np.ndarray
     at_risk: np.ndarray
+    others: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 
 @dataclass
@@ -117,17 +136,20 @@ class Proof:
         then = Panel.of(panel.ledger, origin, panel.signals, panel.card)
         risk = Risk(then)
         steps = steps_of(then, then.now, self.horizon)
-        ahead = risk.ahead("leave", self.months)
-        p, base = ahead.within(steps), ahead.within(steps, "segment")
         # the same customers among all that is known today, in their order of today
         place = pd.Index(panel.names).get_indexer(then.names[then.customer[then.now]])
         key = place * (np.int64(1) << 32) + then.origin
         rows = np.searchsorted(panel.customer * (np.int64(1) << 32) + panel.month, key)
-        step = panel.ledger.step
-        left = panel.months_until("leave")[rows] <= steps * step
-        return _Asked(
-            place, left.astype(float), p, base, then.arr[then.now], self.at_risk(risk, p)
-        )
+
+        def told(kind: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+            ahead = risk.ahead(kind, self.months)
+            happened = panel.months_until(kind)[rows] <= steps * panel.ledger.step
+            return happened * 1.0, ahead.within(steps), ahead.within(steps, "segment")
+
+        left, p, base = told("leave")
+        others = {kind: told(kind) for kind in KINDS[1:]}
+        arr = then.arr[then.now]
+        return _Asked(place, left, p, base, arr, self.at_risk(risk, p), others)
 
 
 def steps_of(panel: Panel, rows: np.ndarray, horizon: Horizon) -> np.ndarray:
@@ -142,24 +164,24 @@ def steps_of(panel: Panel, rows: np.ndarray, horizon: Horizon) -> np.ndarray:
 
 
 def _judged(asked: Sequence[_Asked], origins: tuple[str, ...]) -> Quality:
-    customer, y, p, base, arr, _ = (
+    customer, y, p, base, arr = (
         np.concatenate([getattr(each, name) for each in asked])
-        for name in ("customer", "left", "p", "segment_p", "arr", "at_risk")
+        for name in ("customer", "left", "p", "segment_p", "arr")
     )
     n, events = len(y), int(y.sum())
-    known = {"n": n, "events": events, "origins": origins}
     if not n:
         return Quality(origins=origins, why="nobody was there at the dates that are asked")
-    loss, of_segment = (y - p) ** 2, (y - base) ** 2
-    brier, brier_segment = loss.mean(), of_segment.mean()
     figures: dict[str, Any] = {
+        "n": n,
+        "events": events,
+        "origins": origins,
         "auc": auc(y, p),
         "auc_segment": auc(y, base),
-        "brier": brier,
-        "brier_segment": brier_segment,
-        "expected_lost": p @ arr / arr.sum(),
-        "lost": y @ arr / arr.sum(),
-        "lost_by_segment": base @ arr / arr.sum(),
+        "brier": float(((y - p) ** 2).mean()),
+        "brier_segment": float(((y - base) ** 2).mean()),
+        "expected_lost": float(p @ arr / arr.sum()),
+        "lost": float(y @ arr / arr.sum()),
+        "lost_by_segment": float(base @ arr / arr.sum()),
         "calibration": _bands(y, p),
     }
     held = [_held(each, each.at_risk) for each in asked]
@@ -167,17 +189,35 @@ def _judged(asked: Sequence[_Asked], origins: tuple[str, ...]) -> Quality:
     if lost := sum(float(each.left @ each.arr) for each in asked):
         figures["captured_by_top_tenth"] = sum(held) / lost
         figures["captured_by_segment_rate"] = sum(by_segment) / lost
-    if not 0 < events < n:
-        why = "nobody left" if not events else "everybody left"
-        return Quality(**known, **figures, why=f"{why} within the horizon at the dates asked")
-    with np.errstate(divide="ignore", invalid="ignore"):
-        skill = 1 - brier / brier_segment
+    for kind in KINDS[1:]:
+        of_kind = [
+            np.concatenate(each) for each in zip(*(a.others[kind] for a in asked), strict=True)
+        ]
+        figures[kind] = _skill(customer, *of_kind)
+    skill, low, high = _skill(customer, y, p, base)
+    why = "" if low > 0 else "no better than the segment's rate"
     if np.array_equal(p, base):
         why = "nothing in the ledger or its signals tells who leaves"
-        return Quality(**known, **figures, skill=0.0, skill_low=0.0, skill_high=0.0, why=why)
-    low, high = _interval(customer, np.stack([loss, of_segment]))
-    why = "" if low > 0 else "no better than the segment's rate"
-    return Quality(**known, **figures, skill=skill, skill_low=low, skill_high=high, why=why)
+    if min(events, n - events) < FEW:
+        few = min((events, "left"), (n - events, "stayed"))
+        why = f"{few[0] or 'none'} of {n:,} {few[1]} at the dates asked; {FEW} are needed to judge"
+    return Quality(**figures, skill=skill, skill_low=low, skill_high=high, why=why)
+
+
+def _skill(
+    customer: np.ndarray, y: np.ndarray, p: np.ndarray, base: np.ndarray
+) -> tuple[float, float, float]:
+    """1 - Brier / Brier of the segment's rate, with its 90 % interval: customers resampled whole,
+    models as they are.
+    """
+    if np.array_equal(p, base):
+        return 0.0, 0.0, 0.0
+    loss = np.stack([(y - p) ** 2, (y - base) ** 2])
+    sums = np.vstack([loss.sum(axis=1), resampled(customer, loss)])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        skills = 1 - sums[:, 0] / sums[:, 1]
+    low, high = np.nanquantile(skills[1:], LEVELS)
+    return float(skills[0]), float(low), float(high)
 
 
 def auc(y: np.ndarray, p: np.ndarray) -> float:
@@ -203,16 +243,8 @@ def _held(asked: _Asked, score: np.ndarray) -> float:
     return float((asked.left * asked.arr)[top].sum())
 
 
-def _interval(customer: np.ndarray, loss: np.ndarray) -> tuple[float, float]:
-    """The 90 % interval of the skill, customers resampled whole, models as they are."""
-    sums = resampled(customer, loss)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        low, high = np.nanquantile(1 - sums[:, 0] / sums[:, 1], LEVELS)
-    return float(low), float(high)
-
-
 def resampled(customer: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """`ndarray[draw, value]`: sums of `ndarray[value, row]` over customers drawn with repetition."""
+    """Sums of `ndarray[value, row]` over customers drawn with repetition: `ndarray[draw, value]`."""
     _, code = np.unique(customer, return_inverse=True)
     sums = np.stack([np.bincount(code, each) for each in values], 1)
     number, rng = len(sums), np.random.default_rng(SEED)
@@ -223,7 +255,8 @@ def resampled(customer: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 # --- rules ----------------------------------------------------------------------------------------
 
-JUDGED = "rule fired hit_rate base_rate lift lift_low lift_high arr lead_months predicts".split()
+JUDGED = ["rule", "means", "fired", "hit_rate", "base_rate", "lift", "lift_low", "lift_high", "arr"]
+JUDGED += ["lead_months", "predicts"]
 
 
 def judged_rules(panel: Panel, horizon: int) -> pd.DataFrame:
@@ -240,7 +273,7 @@ def judged_rules(panel: Panel, horizon: int) -> pd.DataFrame:
         & (panel.month > panel.origin - (MOST_ORIGINS + 1) * max(horizon, YEAR))
     )
     found = [_judged_rule(panel, rule, rows, horizon) for rule in panel.rules]
-    return pd.DataFrame(found, columns=[*JUDGED, "means"])
+    return pd.DataFrame(found, columns=JUDGED)
 
 
 def _judged_rule(panel: Panel, rule: Rule, rows: np.ndarray, horizon: int) -> dict[str, Any]:

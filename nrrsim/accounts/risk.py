@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,13 @@ MOST_FOLLOWED = 5_000  # customers by whom that is told
 CELLS = 3  # of a segment: no renewal, a renewal, not known
 
 
+@cache
+def _threads() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
 @dataclass(frozen=True)
 class Ahead:
     """Hazards of those there at the origin, step by step: `ndarray[step, customer]`.
@@ -45,6 +53,13 @@ class Ahead:
         hazard = getattr(self, by)
         counts = np.arange(len(hazard))[:, None] < np.broadcast_to(steps, hazard.shape[1])
         return np.asarray(-np.expm1(np.log1p(-np.where(counts, hazard, 0.0)).sum(axis=0)))
+
+    def times(self) -> np.ndarray:
+        """`ndarray[customer]`: how many times as often as its segment's it happens to each, over
+        all steps, which may see it more than once.
+        """
+        often, usual = self.model.sum(axis=0), self.segment.sum(axis=0)
+        return np.asarray(np.divide(often, usual, out=np.ones_like(often), where=usual > 0))
 
 
 @dataclass(frozen=True)
@@ -63,6 +78,9 @@ class Risk:
         self.panel = panel
         self.steps_known = (panel.origin - panel.begin) // panel.ledger.step
         self._sample()
+        self._follow()
+        self._looked_at = np.unique(np.concatenate([self.rows, self.followed, panel.now]))
+        self._of_signals, self._signals = panel.signal_columns(self._looked_at)
         raw = self._raw(self.rows)
         weights = self.weight / max(self.weight.sum(), 1e-300)
         known = ~np.isnan(raw)
@@ -76,13 +94,14 @@ class Risk:
         self.varies = np.flatnonzero(np.isfinite(self.scale))
         self.X = self._columns(raw)
         self._fits: dict[str, _Fit] = {}
+        self._aheads: dict[tuple[str, int], Ahead] = {}
 
     # --- columns ----------------------------------------------------------------------------------
 
     @cached_property
     def features(self) -> tuple[Feature, ...]:
         """What each column of `_columns` is."""
-        all_ = (*self.panel.of_ledger, *self.panel.of_signals)
+        all_ = (*self.panel.of_ledger, *self._of_signals)
         unknown = [
             Feature(f"unknown {all_[j].name}", _no_words, "", all_[j].is_signal)
             for j in self.unknown
@@ -90,8 +109,9 @@ class Risk:
         return (*(all_[j] for j in self.varies), *unknown)
 
     def _raw(self, rows: np.ndarray, ahead: int = 0) -> np.ndarray:
-        panel = self.panel
-        return np.concatenate([panel.columns(rows, ahead), panel.signal_columns(rows)], 1)
+        """What is known of rows that are looked at, calendar and tenure moved on."""
+        signals = self._signals[np.searchsorted(self._looked_at, rows)]
+        return np.concatenate([self.panel.columns(rows, ahead), signals], 1)
 
     def _columns(self, raw: np.ndarray) -> np.ndarray:
         z = (raw[:, self.varies] - self.mean[self.varies]) / self.scale[self.varies]
@@ -111,6 +131,17 @@ class Risk:
             taken = left | (np.floor(place) > np.floor(place - MOST_ROWS / others))
             part = (taken & ~left).sum() / others
             self.rows, self.weight = past[taken], np.where(left[taken], 1.0, 1 / part)
+
+    def _follow(self) -> None:
+        """The latest rows of those by whom it is told how fast signals fade."""
+        panel = self.panel
+        rows = np.flatnonzero(panel.month > panel.origin - 2 * SNAPSHOTS * panel.ledger.step)
+        every = -(-len(np.unique(panel.customer[rows])) // MOST_FOLLOWED)
+        self.followed = rows[panel.customer[rows] % max(every, 1) == 0]
+
+    @cached_property
+    def _z(self) -> np.ndarray:
+        return self._columns(self._raw(self.followed))
 
     # --- fit --------------------------------------------------------------------------------------
 
@@ -133,19 +164,24 @@ class Risk:
         month, step = panel.month[self.rows], panel.ledger.step
         half = max(LEAST_PAST, self.steps_known // 2)
         edges = np.unique(np.linspace(half, self.steps_known, BLOCKS + 1).round().astype(int))
-        score = np.zeros(len(SPREADS))
-        for a, z in zip(edges[:-1], edges[1:], strict=True):
+        blocks = []
+        for a, z in pairwise(edges):
             begin, end = panel.begin + a * step, panel.begin + z * step
             # of the months before the block no step may reach into it
-            before, block = month < begin, (month >= begin) & (month < end)
             known = all_month < begin
             offset = logit(rates(all_cell[known], all_y[known], cells, step))[cell]
-            start = None
-            for place, spread in enumerate(SPREADS):
-                start = self._ridge(y, offset, before, spread, start)
-                eta = offset[block] + start[0] + self.X[block] @ start[1:]
-                score[place] += self.weight[block] @ (y[block] * eta - np.logaddexp(0, eta))
-        spread = SPREADS[int(score.argmax())]
+            blocks.append((offset, month < begin, (month >= begin) & (month < end)))
+        starts: list[np.ndarray | None] = [None] * len(blocks)
+        best, spread = -np.inf, 0.0
+        for wider in SPREADS:
+            score = 0.0
+            for place, (offset, before, block) in enumerate(blocks):
+                found = starts[place] = self._ridge(y, offset, before, wider, starts[place])
+                eta = offset[block] + found[0] + self.X[block] @ found[1:]
+                score += float(self.weight[block] @ (y[block] * eta - np.logaddexp(0, eta)))
+            if score <= best:
+                break  # from here on it only says more than the past bears out
+            best, spread = score, wider
         if spread == 0:
             return nothing
         every = np.ones(len(y), bool)
@@ -164,7 +200,6 @@ class Risk:
         if spread == 0 or y[among].sum() < 1:
             return flat
         from glum import GeneralizedLinearRegressor
-        from threadpoolctl import threadpool_limits
 
         weight = self.weight[among]
         model = GeneralizedLinearRegressor(
@@ -176,7 +211,7 @@ class Risk:
             start_params=start if start is not None and start.any() else None,
         )
         # more threads would only wait for each other, and add up in another order
-        with threadpool_limits(1), warnings.catch_warnings():
+        with _threads().limit(limits=1), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model.fit(self.X[among], y[among], sample_weight=weight, offset=offset[among])
         found: Any = np.concatenate([[model.intercept_], model.coef_])
@@ -186,19 +221,22 @@ class Risk:
 
     def ahead(self, kind: str, months: int = YEAR) -> Ahead:
         """The hazards of the steps of the months to come, of those there at the origin."""
+        if (kind, months) not in self._aheads:
+            self._aheads[kind, months] = self._ahead(kind, months)
+        return self._aheads[kind, months]
+
+    def _ahead(self, kind: str, months: int) -> Ahead:
         panel, fit, step = self.panel, self.fit(kind), self.panel.ledger.step
         rows, base, linear = panel.now, logit(fit.rates), fit.coefficients
         signal = np.array([each.is_signal for each in self.features], bool)
         segment = panel.segment[rows]
         hazards, segments = [], []
-        raw_signals = panel.signal_columns(rows)
         for nth in range(months // step):
             offset = base[panel.cell(rows, nth * step)]
             hazard = expit(offset)
             segments.append(hazard)
             if fit.spread:
-                raw = np.concatenate([panel.columns(rows, nth * step), raw_signals], 1)
-                parts = self._columns(raw) * linear[1:]
+                parts = self._columns(self._raw(rows, nth * step)) * linear[1:]
                 of_ledger = offset + linear[0] + parts[:, ~signal].sum(axis=1)
                 held = expit(of_ledger + parts[:, signal].sum(axis=1))
                 faded = of_ledger + (parts * self._fading(nth))[:, signal].sum(axis=1)
@@ -216,20 +254,11 @@ class Risk:
     def _faded(self) -> list[np.ndarray]:
         return [np.ones(self.X.shape[1])]
 
-    @cached_property
-    def _followed(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Customers, months and columns of those by whom it is told how fast signals fade."""
-        panel = self.panel
-        since = panel.origin - 2 * SNAPSHOTS * panel.ledger.step
-        rows = np.flatnonzero(panel.month > since)
-        every = -(-len(np.unique(panel.customer[rows])) // MOST_FOLLOWED)
-        rows = rows[panel.customer[rows] % max(every, 1) == 0]
-        return panel.customer[rows], panel.month[rows], self._columns(self._raw(rows))
-
     def _slope(self, nth: int) -> np.ndarray:
         """The slope of a column on itself so many steps before, over those still there."""
         panel = self.panel
-        customer, month, z = self._followed
+        customer, month = panel.customer[self.followed], panel.month[self.followed]
+        z = self._z
         apart = nth * panel.ledger.step
         far = np.int64(1) << 32
         key = customer * far + month
@@ -265,7 +294,9 @@ class Risk:
             for j in ranked:
                 feature = self.features[j]
                 if len(own) < most and abs(parts[i, j]) > LEAST_TOLD:
-                    own.append((feature, float(parts[i, j]), feature.words(raw[i, places[j]], z[i, j])))
+                    own.append(
+                        (feature, float(parts[i, j]), feature.words(raw[i, places[j]], z[i, j]))
+                    )
             found.append(own)
         return found
 
@@ -284,7 +315,7 @@ def rates(cell: np.ndarray, happened: np.ndarray, cells: int, step: int = 1) -> 
 
 
 def _patterns(gaps: np.ndarray, share: np.ndarray) -> list[int]:
-    """A column for each different pattern of unknowns that is neither rare nor nearly everywhere."""
+    """A column for each different pattern of unknowns, but for rare ones and such as are usual."""
     found: list[int] = []
     for j in np.flatnonzero((share >= RARE) & (share <= 1 - RARE)):
         if not any((gaps[:, j] == gaps[:, k]).all() for k in found):
@@ -311,5 +342,3 @@ def _shifted(eta: np.ndarray, held: np.ndarray, segment: np.ndarray) -> np.ndarr
 
 def _no_words(value: float, z: float) -> str:
     return ""
-
-

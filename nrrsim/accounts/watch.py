@@ -47,7 +47,9 @@ ReasonKind = Literal[
 ]
 REASON_KINDS: tuple[str, ...] = get_args(ReasonKind)
 CONDITIONS = ("falls", "rises", "crosses", "reaches", "below", "above", "more_than")
-FALL = Range("a fall of the value before: 0.2 or 20% is a fifth less", 1e-6, 1, "above 0, to 1")
+FALL = Range(
+    "a fall of the value before: 0.2 or 20% is a fifth less", 1e-6, 1, "more than 0, and at most 1"
+)
 RISE = Range("a rise of the value before: 1 or 100% is twice as much", 1e-6, 1e6, "more than 0")
 PART = Range("a share of another signal", 1e-6, 100, "more than 0, and at most 100")
 TIMES = Range("times the segment's own rate", 1e-6, 1e6, "more than 0")
@@ -55,7 +57,6 @@ SPAN = re.compile(r"(?P<number>[0-9]{1,4}) *(?P<unit>day|week|month|quarter|year
 DAYS = {"day": 1, "week": 7}
 MONTHS = {"month": 1, "quarter": 3, "year": 12}
 LONGEST = 120  # months that a rule may look back
-# what is never a signal: of the table it is read from, and what a person is called
 _EARLIEST = -(10**6)  # a day before any that is read
 
 
@@ -89,7 +90,7 @@ def _span_of(value: Any) -> Any:
     if isinstance(value, Within | dict):
         return value
     told = SPAN.fullmatch(value.strip().lower()) if isinstance(value, str) else None
-    if told is None or not 0 < int(told["number"]):
+    if told is None or int(told["number"]) == 0:
         remedy = 'write a number of days, weeks, months or years, such as "3 weeks"'
         raise ValueError(f"{shown(value)} is no stretch of time; {remedy}")
     number, unit = int(told["number"]), told["unit"]
@@ -217,9 +218,9 @@ class SignalsCard(Frozen):
     Made by `read_signals_card`. `reasons`: by a reason as it is written, its kind.
     """
 
-    signals: dict[str, Signal] = {}
+    signals: dict[str, Signal] = Field(default_factory=dict)
     watch: tuple[Rule, ...] = ()
-    reasons: dict[str, ReasonKind] = {}
+    reasons: dict[str, ReasonKind] = Field(default_factory=dict)
     health: Health = Field(default_factory=Health)
     _path: Path | None = PrivateAttr(default=None)
 
@@ -342,17 +343,15 @@ class _Known:
 
     def before(self) -> np.ndarray:
         """The value before each, of the same customer; nan of the first."""
-        if not len(self.value):
-            return self.value
         is_first = np.diff(self.customer, prepend=-1) != 0
-        return np.where(is_first, np.nan, np.roll(self.value, 1))
+        return np.asarray(np.where(is_first, np.nan, np.roll(self.value, 1)))
 
     def _is_of(self, at: np.ndarray, customer: np.ndarray) -> np.ndarray:
         return np.asarray((at >= 0) & (self._taken(self.customer, at) == customer))
 
     @staticmethod
     def _taken(values: np.ndarray, at: np.ndarray) -> np.ndarray:
-        return values[np.maximum(at, 0)] if len(values) else np.full(len(at), -1.0)
+        return np.asarray(values[np.maximum(at, 0)] if len(values) else np.full(len(at), -1))
 
     @staticmethod
     def _key(customer: np.ndarray, day: np.ndarray) -> np.ndarray:

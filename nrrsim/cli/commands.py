@@ -33,15 +33,19 @@ from nrrsim.cli.options import (
     PriceMonths,
     PriorFile,
     Quiet,
+    ReasonsFile,
     ScenarioFile,
     ScenarioOrNone,
     Seed,
+    SignalsCardFile,
+    SignalsFile,
     Sources,
     Target,
     companies_of,
     definitions_offered,
     first_of,
     form_of,
+    horizon_of,
     probability_of,
     reads_a_ledger,
     target_of,
@@ -430,6 +434,82 @@ def forecast(
         from nrrsim.cli.text import forecast_lines
 
         typer.echo("\n".join(forecast_lines(ahead.told())))
+
+
+@app.command()
+@reads_a_ledger
+def accounts(
+    sources: Sources,
+    as_of: AsOf = None,
+    signals: SignalsFile = None,
+    signals_card: SignalsCardFile = None,
+    reasons: ReasonsFile = None,
+    horizon: Annotated[
+        Any,
+        typer.Option(parser=horizon_of, metavar="MONTHS", help='Months ahead, or "next renewal".'),
+    ] = 12,
+    top: Annotated[int, whole_number("--top", help="How many accounts are printed.")] = 20,
+    plays: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--scenario",
+            metavar="SCENARIO",
+            help="Whose programmes are suggested as plays; repeat.",
+        ),
+    ] = None,
+    multipliers: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write each account's multipliers there, for a scenario's book."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write all accounts there, as .xlsx, .parquet or .csv."),
+    ] = None,
+    form: LedgerForm = AS_IT_IS,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Who is at risk, who can grow, why, and how good the score has been."""
+    from nrrsim.accounts.at_risk import at_risk
+    from nrrsim.accounts.clusters import clusters
+    from nrrsim.accounts.signals import read_signals
+    from nrrsim.accounts.watch import read_signals_card
+    from nrrsim.analysis.losses import reasons_of
+    from nrrsim.files import checked_table, write_table
+
+    for file in filter(None, (multipliers, out)):
+        checked_table(file)
+    card, plans = read_signals_card(signals_card), [_scenario(each, quiet) for each in plays or ()]
+    ledger, as_of = _read_as_of(sources, form, as_of, quiet)
+    seen, why = _read_all(
+        (signals, lambda file: read_signals(file, ledger, card) if file else None),
+        (reasons, lambda file: reasons_of(ledger, file, card)),
+    )
+    for notice in () if quiet else [*getattr(seen, "notices", ()), *getattr(why, "notices", ())]:
+        typer.echo(f"note: {notice}", err=True)
+    with _waiting("scoring accounts", quiet):
+        asked: dict[str, Any] = {"horizon": horizon, "scenarios": plans}
+        listed = at_risk(ledger, as_of, signals=seen, card=card, reasons=why, **asked)
+        together = clusters(ledger, as_of, why)
+    if multipliers is not None:
+        write_table(listed.multipliers(), multipliers, {"as_of": as_of})
+    if out is not None:
+        from nrrsim.report.wording.accounts import plain
+        from nrrsim.report.workbook.accounts import write_accounts
+
+        if out.suffix.lower() == ".xlsx":
+            write_accounts(listed, out, together)
+        else:
+            write_table(plain(listed), out, {"as_of": as_of})
+    answer = {**listed.told(), "clusters": together.told()}
+    if as_json:
+        typer.echo(_object(answer))
+    else:
+        from nrrsim.cli.text import accounts_lines
+
+        typer.echo("\n".join(accounts_lines(answer, top)))
 
 
 @app.command()
@@ -964,6 +1044,19 @@ def _together(wrong: list[tuple[str, DataError | UsageError]]) -> DataError | Us
     for _, error in wrong:
         found += error.findings if isinstance(error, DataError) else ()
     return DataError(found)
+
+
+def _read_all(*reading: tuple[str | None, Callable[[str | None], Any]]) -> list[Any]:
+    """What is read of several files; of what is wrong with any of them all at once."""
+    found, wrong = [], []
+    for file, read in reading:
+        try:
+            found.append(read(file))
+        except (DataError, UsageError) as error:
+            wrong.append((str(file), error))
+    if wrong:
+        raise _together(wrong)
+    return found
 
 
 def _terms(given: list[str] | None) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nrrsim.months import shift
@@ -18,7 +18,9 @@ from nrrsim.notation import (
     month_name,
     percent,
     points,
+    share,
     signed_money,
+    visible,
 )
 from nrrsim.report.wording.labels import (
     DOES_NOT_RECUR,
@@ -435,3 +437,143 @@ def profile_lines(profile: Mapping[str, Any]) -> list[str]:
         f"largest       {profile['largest_customer']}, {percent(profile['largest_share'])} of ARR",
         f"split by      {', '.join(profile['columns'])}",
     ]
+
+
+def accounts_lines(answer: Mapping[str, Any], top: int) -> list[str]:
+    """What `nrrsim accounts` prints for people: the first `top` accounts, and how good that is."""
+    currency, totals, quality = answer["currency"] or "", answer["totals"], answer["quality"]
+    listed, rows = answer["accounts"], answer["accounts"][:top]
+    over = (
+        "until the next renewal" if answer["horizon"] == NEXT_RENEWAL else span(answer["horizon"])
+    )
+    lines = [
+        f"Accounts as of {month_name(answer['as_of'])}, {over}: {counted(len(listed), 'account')},"
+        f" ARR {money(totals['arr'], currency)}",
+        "",
+        *_listed_lines(rows, quality["proves"], currency),
+    ]
+    if len(rows) < len(listed):
+        lines.append(f"and {counted(len(listed) - len(rows), 'account')} more (--top, --out)")
+    return [
+        *lines,
+        "",
+        *_total_lines(totals, currency),
+        "",
+        *_quality_lines(quality),
+        *_rule_lines(answer["rules"]),
+        *_cluster_lines(answer["clusters"], currency),
+        *unsigned_lines(currency),
+    ]
+
+
+NEXT_RENEWAL = "next renewal"
+
+
+def _listed_lines(rows: Sequence[Mapping[str, Any]], is_scored: bool, currency: str) -> list[str]:
+    """The accounts, a line each with their numbers, below it why and what to do."""
+    named = [(visible(each["customer"]), label(each["segment"])) for each in rows]
+    wide = max([len("Account"), *(len(name) for name, _ in named)])
+    part = max([len("Segment"), *(len(segment) for _, segment in named)])
+    heads = f"{'ARR':>8} {'Renewal':>8} {'Leaves':>7} {'Grows':>7} {'At risk':>9} {'Gain':>9}"
+    lines = [f"{'Account':<{wide}} {'Segment':<{part}} {heads}{'  Health' * is_scored}".rstrip()]
+    for each, (name, segment) in zip(rows, named, strict=True):
+        at_risk, gain = (money(each[key], currency) for key in ("arr_at_risk", "expected_gain"))
+        numbers = (
+            f"{money(each['arr'], currency):>8} {each['renewal'] or NOTHING:>8}"
+            f" {share(each['p_leave']):>7} {share(each['p_expand']):>7} {at_risk:>9} {gain:>9}"
+        )
+        lines.append(f"{name:<{wide}} {segment:<{part}} {numbers}  {each['health']}".rstrip())
+        alerts = [f"{one['rule']} (since {one['since']})" for one in each["alerts"]]
+        rules = {one["rule"] for one in each["alerts"]}
+        why = "; ".join([*(text for text in each["reasons"] if text not in rules), *alerts])
+        lines += [f"  {why}"] * bool(why)
+        lines += [f"  play: {label(each['play'])}"] * bool(each["play"])
+    return lines
+
+
+def _total_lines(totals: Mapping[str, float], currency: str) -> list[str]:
+    """What is expected of all accounts, beside what the segments' own rates say."""
+    part = f" ({percent(totals['at_risk'] / totals['arr'])})" if totals["arr"] else ""
+    told = [
+        ("ARR at risk", money(totals["at_risk"], currency) + part),
+        ("Expected gain", money(totals["gain"], currency)),
+        ("Expected ARR", money(totals["expected"], currency)),
+        ("By segments' rates", money(totals["plain"], currency)),
+        ("Accounts", signed_money(totals["accounts"], currency)),
+    ]
+    return [f"{name:<19} {value}" for name, value in told]
+
+
+def _quality_lines(quality: Mapping[str, Any]) -> list[str]:
+    """How good earlier scores were, and the sentence that says so where they were not."""
+    lines = []
+    if quality["n"]:
+        made = counted(len(quality["origins"]), "earlier date")
+        reach = f"{percent(quality['skill_low'])} to {percent(quality['skill_high'])}"
+        lines += [
+            f"How good: {counted(quality['n'], 'account')} scored on {made},"
+            f" {count(quality['events'])} left",
+            f"{'':<24}{'Score':>8} {'Segment rate':>13}",
+            f"{'AUC':<24}{_number(quality['auc'], 3):>8} {_number(quality['auc_segment'], 3):>13}",
+            f"{'Brier score':<24}{_number(quality['brier'], 4):>8}"
+            f" {_number(quality['brier_segment'], 4):>13}",
+            f"{'ARR lost in top tenth':<24}{share(quality['captured_by_top_tenth']):>8}"
+            f" {share(quality['captured_by_segment_rate']):>13}",
+            f"Skill {percent(quality['skill'])} (90% range {reach})",
+            f"{'Band':<8}{'Predicted':>10}{'Left':>8}{'Accounts':>10}",
+            *(
+                f"{place:<8}{share(band['predicted']):>10}{share(band['observed']):>8}"
+                f"{count(band['n']):>10}"
+                for place, band in enumerate(quality["calibration"], 1)
+            ),
+        ]
+    if not quality["proves"]:
+        why = f" ({quality['why']})" if quality["why"] else ""
+        lines.append(
+            f"No better than the segment's rate{why}: no colours, and the list is by ARR times that"
+            " rate."
+        )
+    return lines
+
+
+def _number(value: float | None, digits: int) -> str:
+    return NOTHING if value is None else f"{value:.{digits}f}"
+
+
+def _rule_lines(rules: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Each rule that fired, judged; those named that do not predict."""
+    fired = [each for each in rules if each["fired"]]
+    if not fired:
+        return []
+    wide = max(len(each["rule"]) for each in fired)
+    lines = [
+        "",
+        f"{'Rule':<{wide}} {'Fired':>7} {'Then':>6} {'All':>6} {'Lift (90% range)':>20} Lead",
+    ]
+    for each in fired:
+        reach = f"{each['lift']:.1f} ({each['lift_low']:.1f} to {each['lift_high']:.1f})"
+        lead = "" if each["lead_months"] is None else span(round(each["lead_months"]))
+        lines.append(
+            f"{each['rule']:<{wide}} {count(each['fired']):>7} {share(each['hit_rate']):>6}"
+            f" {share(each['base_rate']):>6} {reach:>20} {lead}".rstrip()
+        )
+    if poor := [each["rule"] for each in fired if not each["lift_low"] > 1]:
+        lines.append(f"Do not predict: {'; '.join(poor)}")
+    return lines
+
+
+def _cluster_lines(clusters: Mapping[str, Any], currency: str) -> list[str]:
+    """Losses that come together, those worth a look, and what chance alone would show."""
+    looked = counted(clusters["looked_at"], "group")
+    lines = ["", f"Losses that come together, {looked} looked at:"]
+    for title, rows in (("", clusters["found"]), ("worth a look: ", clusters["worth_a_look"])):
+        for each in rows:
+            lines.append(
+                f"  {title}{each['column']} {each['value']}: {each['lost']} of {each['customers']}"
+                f" left or shrank, {each['expected']:.1f} expected,"
+                f" {money(each['arr_lost'], currency)}: {', '.join(each['names'])}"
+            )
+    if clusters["worth_a_look"]:
+        by_chance = f"{clusters['expected_by_chance']:.1f}"
+        lines.append(f"  {by_chance} worth a look are expected by chance")
+    return lines if len(lines) > 2 else [*lines[:1], f"{lines[1]} none"]

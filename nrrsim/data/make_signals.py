@@ -145,7 +145,7 @@ class Usage:
             self.active[start + gone] = min(self.active[start + gone], rest * 0.83**gone)
 
     def _thin(self, start: int, end: int) -> None:
-        self.depth.update(dict.fromkeys(range(start, end), 0.55))
+        self.depth.update(dict.fromkeys(range(start, end), 0.45))
 
     def _warn(self, life: Life, loss: Loss, luck: Luck) -> None:
         if loss.left and loss.lead:
