@@ -93,13 +93,14 @@ def test_the_ridge_is_that_of_newtons_method(spread):
     y = risk.panel.outcome["leave"][risk.rows]
     offset = np.full(len(y), logit(y.mean()))
     told = risk._ridge(y, offset, np.ones(len(y), bool), spread, None)
-    X = np.column_stack([np.ones(len(y)), risk.X])
+    columns = np.column_stack([np.ones(len(y)), risk.X])
     penalty = np.diag([0.0, *[spread**-2] * risk.X.shape[1]])
-    b = np.zeros(X.shape[1])
+    b = np.zeros(columns.shape[1])
     for _ in range(60):
-        p = expit(offset + X @ b)
+        p = expit(offset + columns @ b)
         step = np.linalg.solve(
-            (X * (p * (1 - p))[:, None]).T @ X + penalty, X.T @ (y - p) - penalty @ b
+            (columns * (p * (1 - p))[:, None]).T @ columns + penalty,
+            columns.T @ (y - p) - penalty @ b,
         )
         b += 0.5 * step  # halved: whole steps may diverge on a rare, strong column
     assert np.abs(told - b).max() < 1e-4
