@@ -33,7 +33,7 @@ HOUSE = {
     "analysis": "actuals accounts losses customers renewals cohorts paired sensitivity bridge forecast since variance"
     " programmes frontier summary comparison sweep",
     "report": "tables charts/alternative charts/picture charts/style charts/retention"
-    " charts/outlook charts/grid charts/live wording/labels wording/facts wording/columns"
+    " charts/outlook charts/grid charts/accounts charts/live wording/labels wording/facts wording/columns"
     " wording/accounts wording/quarterly wording/comparison wording/forecast wording/plan wording/since"
     " wording/templates wording/say wording/commentary audience card manifest published"
     " workbook/rows workbook/styles workbook/sections workbook/accounts workbook/customersheet workbook/live"

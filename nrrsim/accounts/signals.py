@@ -20,9 +20,9 @@ from nrrsim.errors import DataError, Finding, UsageError
 from nrrsim.ledger.amounts import Amounts, read_amounts
 from nrrsim.ledger.cells import distinct, plain_text, spread
 from nrrsim.ledger.columns import MONTHS, Table
-from nrrsim.ledger.dates import month_of_day, read_dates
+from nrrsim.ledger.dates import month_of_day
 from nrrsim.ledger.lostcells import is_lost
-from nrrsim.ledger.names import folded, listed, without_zeros
+from nrrsim.ledger.names import in_ledger
 from nrrsim.ledger.records import is_table
 from nrrsim.ledger.rows import Rows, concat
 from nrrsim.ledger.sources import matching, read_rows
@@ -32,9 +32,12 @@ from nrrsim.ledger.values import (
     as_text,
     as_written,
     check_texts,
+    codes_of,
+    last_days,
     of_lost,
+    refuse_cells,
     refuse_lost_names,
-    say_of_dates,
+    refuse_rows,
 )
 from nrrsim.ledger.vocabulary import CUSTOMER, MONTH, plain
 from nrrsim.notation import counted
@@ -56,6 +59,7 @@ OWN = ("customer", "day", "month")  # columns of what comes out: no signal can b
 UNKNOWN = frozenset(("n/a", "na", "nan", "null", "none", "unknown", "?", "<na>", "nat"))
 YES_OR_NO = {"yes": 1.0, "true": 1.0, "y": 1.0, "no": 0.0, "false": 0.0, "n": 0.0}
 MOST_SHOWN = 10  # names in one sentence
+NEVER_PAID = "who never paid cannot leave"
 DAY_ZERO = 2**31  # so that a customer and a day are one number, also of days before 1970
 
 
@@ -124,7 +128,7 @@ class _Reader:
     """Reads the rows of all sources together; what is wrong is noted in `table`."""
 
     def __init__(self, source: Any, card: SignalsCard, reading: Reading) -> None:
-        self.card, self.reading, self.is_masked = card, reading, False
+        self.card, self.reading = card, reading
         self.files, parts = _parts(source, reading)
         name = ", ".join(dict.fromkeys(part.name for part in parts))
         self.table = table = Table(parts, pd.DataFrame(), np.zeros(1), name, MONTHS)
@@ -202,14 +206,10 @@ class _Reader:
         of_card = {plain(name): name for rule in self.card.watch for name in rule.needs}
         of_card |= {plain(name): name for name in self.card.signals}
         names = {key: of_card.get(key, min(spelt[key])) for key in sorted(found)}
-        if not names:
-            problem = "there is no signal: no column stands beside the customer and the date"
-            self.table.refuse(problem, "a table of signals has a column for each")
-            self.table.stop()
         if own := [name for name in names.values() if name in OWN]:
             remedy = "give it another name, if it is a signal"
             self.table.notice(f"the column {_shown(own)} is left out", remedy)
-        return {
+        signals = {
             name: _Cells(
                 np.concatenate([each.rows for each in found[key]]),
                 _joined([each.cells for each in found[key]]),
@@ -217,6 +217,11 @@ class _Reader:
             for key, name in names.items()
             if name not in OWN and self.card.kind_of(name) != "text"
         }
+        if not signals:
+            problem = "there is no signal: no column but of the customer, the date and text"
+            self.table.refuse(problem, "a table of signals has a column for each")
+            self.table.stop()
+        return signals
 
     def _of_part(
         self, part: Rows, ours: Mapping[str, str], start: int
@@ -248,9 +253,14 @@ class _Reader:
         refuse_lost_names(table)
         customers = as_text(table.frame["customer"])
         check_texts(table, pd.DataFrame({"customer": customers}))
-        self._refuse_rows("customer", customers.isna(), "is empty", "every row needs the customer")
+        refuse_rows(table, "customer", customers.isna(), "is empty", "every row needs the customer")
         days = self._days()
-        codes, names, others = self._in_ledger(customers, ledger)
+        codes, names = codes_of(customers), customers.cat.categories
+        if ledger is not None:
+            names = ledger.entries.frame["customer"].cat.categories
+            true, masked = ledger.true_names(names), bool(ledger.unmasked)
+            codes = in_ledger(table, customers, true, self.reading.ids, masked, NEVER_PAID)
+        others = int(customers[codes < 0].nunique())
 
         # one number for a customer and a day: a row of what comes out for each
         is_known = (codes >= 0) & ~np.isnan(days)
@@ -294,34 +304,10 @@ class _Reader:
 
     def _days(self) -> np.ndarray:
         """`ndarray[row]`: the day on which a row is known, nan where its date is none."""
-        table, how = self.table, self.reading
-        cells = table.frame["date"]
-
-        def read(dates: str | None) -> Any:
-            return read_dates(
-                {"date": cells},
-                dates=dates,
-                timezone=how.timezone,
-                calendar=how.calendar,
-                year_end_said=how.fiscal_year_end is not None,
-                excel=all(part.typed for part in table.parts),
-            )
-
-        try:
-            found = read(None)
-            # what the ledger's dates are settles only what these do not tell themselves
-            if how.dates and any(asked.option == "dates" for asked in found.asked):
-                found = read(how.dates)
-        except ValueError as error:
-            raise UsageError(str(error)) from None
-        say_of_dates(table, found, how)
-        days = found.columns["date"]
-        remedy = "write it as YYYY-MM-DD, or as YYYY-MM"
-        self._refuse_rows("date", days.empty, "is empty", remedy)
-        self._refuse_rows("date", days.unreadable, "{} is not a date", remedy)
+        days = last_days(self.table, "date", self.reading, "YYYY-MM-DD, or as YYYY-MM")
         if self.is_of_week.any():
             self._take("a week is known on its last day, six days after the day that names it")
-        return np.asarray(days.last + 6 * self.is_of_week)
+        return np.asarray(days + 6 * self.is_of_week)
 
     def _numbers(self) -> Iterator[tuple[str, np.ndarray]]:
         """Each signal's numbers by cell; of columns of text, which are none, a notice."""
@@ -374,15 +360,15 @@ class _Reader:
         lost, none = none[is_error], none[~is_error]
         if len(lost):
             problem, remedy = of_lost(cells.iloc[lost[0]])
-            self._refuse(name, rows[lost], cells.iloc[lost], problem, remedy)
+            refuse_cells(table, name, rows[lost], cells.iloc[lost], problem, remedy)
         remedy = (
             "write a number, or leave the cell empty where it is not known; if the column is no"
             f" signal, say so in the signals card: {name}: {{kind: text}}"
         )
-        self._refuse(name, rows[none], cells.iloc[none], "{} is not a number", remedy)
+        refuse_cells(table, name, rows[none], cells.iloc[none], "{} is not a number", remedy)
         huge = np.flatnonzero(np.abs(amounts.values) >= MOST)
         remedy = "write a number below 1e25, or leave the cell empty"
-        self._refuse(name, rows[huge], cells.iloc[huge], "{} is too large", remedy)
+        refuse_cells(table, name, rows[huge], cells.iloc[huge], "{} is too large", remedy)
         signs = sorted(pd.Series(amounts.currency).dropna().unique())
         if len(signs) > 1:
             problem = f"amounts are in {' and '.join(signs)}"
@@ -395,20 +381,6 @@ class _Reader:
         return np.round(amounts.values / 100, 14) if read.how == "percent" else amounts.values
 
     # --- what is wrong ----------------------------------------------------------------------------
-
-    def _refuse(
-        self, field: str, rows: np.ndarray, cells: pd.Series, problem: str, remedy: str
-    ) -> None:
-        """Note what is wrong in each of these rows, with its cell; of many one finding for all."""
-        for at, row in enumerate(rows[: MOST_ALIKE if len(rows) <= MOST_ALIKE else 1].tolist()):
-            told = problem.format(as_written(cells.iloc[at]))
-            if len(rows) > MOST_ALIKE:
-                told = f"{counted(len(rows), 'cell')} like this, the first here: {told}"
-            self.table.refuse(told, remedy, field, row)
-
-    def _refuse_rows(self, field: str, wrong: Any, problem: str, remedy: str) -> None:
-        rows = np.flatnonzero(wrong)
-        self._refuse(field, rows, self.table.frame[field].iloc[rows], problem, remedy)
 
     def _refuse_two_values(
         self, name: str, rows: np.ndarray, at: np.ndarray, values: np.ndarray, last: np.ndarray
@@ -427,73 +399,6 @@ class _Reader:
             if len(wrong) > MOST_ALIKE:
                 told = f"{len(wrong):,} customers and days have two values, the first here: {told}"
             self.table.refuse(told, "keep one of them", name, int(rows[other]))
-
-    # --- whose they are ---------------------------------------------------------------------------
-
-    def _in_ledger(
-        self, customers: pd.Series, ledger: Ledger | None
-    ) -> tuple[np.ndarray, pd.Index, int]:
-        """Each row's customer by its number in the ledger (-1: not in it), the names, how many not.
-
-        Ids that differ by zeros are one customer, or two, as was said of the ledger; else asked.
-        """
-        codes, mine = customers.cat.codes.to_numpy(np.int64), customers.cat.categories
-        if ledger is None:
-            return codes, mine, 0
-        names = ledger.entries.frame["customer"].cat.categories
-        true = pd.Index(ledger.true_names(names))
-        self.is_masked = bool(ledger.unmasked)  # then nothing that is said may hold a name
-        found = true.get_indexer(mine)
-        if (found < 0).any():
-            self._match_zeros(customers, true, found)
-        others = mine[found < 0]
-        if len(others) and not self.table.findings:
-            self._say_of_others(customers, true, others)
-        return np.r_[found, -1][codes], names, len(others)
-
-    def _match_zeros(self, customers: pd.Series, true: pd.Index, found: np.ndarray) -> None:
-        """Find (in `found`) who is in the ledger but for the zeros of an id."""
-        mine = customers.cat.categories
-        stripped = pd.Series(np.arange(len(true)), index=[without_zeros(each) for each in true])
-        stripped = stripped[~stripped.index.duplicated(keep=False)]
-        lost = np.flatnonzero(found < 0)
-        near = stripped.reindex([without_zeros(each) for each in mine[lost]]).to_numpy()
-        near, lost = near[~np.isnan(near)].astype(int), lost[~np.isnan(near)]
-        if not len(lost) or self.reading.ids == "two":
-            return
-        written, ours = as_written(mine[int(lost[0])]), as_written(true[int(near[0])])
-        if self.reading.ids == "one":
-            found[lost] = near
-            pairs = [f"{mine[a]!a} is {true[b]!a}" for a, b in zip(lost, near, strict=True)]
-            told = counted(len(pairs), "id") if self.is_masked else listed(pairs)
-            self.table.notice(f"ids that differ by zeros: {told}", "as --ids one says")
-            return
-        more = f", and so do {len(lost) - 1:,} more" if len(lost) > 1 else ""
-        self.table.ask(
-            f"{written} and the ledger's {ours} differ by zeros alone{more}",
-            "say which with --ids one (they are one customer) or --ids two",
-            "ids",
-            ("one", "two"),
-            field="customer",
-            row=int(np.argmax(customers.cat.codes == lost[0])),
-        )
-
-    def _say_of_others(self, customers: pd.Series, true: pd.Index, others: pd.Index) -> None:
-        """Say of those who are not in the ledger how many they are, and whom they look like."""
-        row = int(np.argmax(customers.isin(others)))
-        such = "" if self.is_masked else f", such as {_shown([*map(as_written, others)])}"
-        if len(others) == len(customers.cat.categories):
-            problem = f"none of {counted(len(others), 'customer')} is in the ledger{such}"
-            self.table.refuse(problem, "write them as the ledger does", "customer", row)
-            return
-        problem = f"{counted(len(others), 'customer is', 'customers are')} not in the ledger{such}"
-        self.table.notice(problem, "left out: who never paid cannot leave", row)
-        of_ledger = {folded(name): name for name in true}
-        like = [(each, of_ledger[key]) for each in others if (key := folded(each)) in of_ledger]
-        if like and not self.is_masked:
-            told = listed([f"{each!a} is {name!a} there" for each, name in like])
-            remedy = "each spelling counts as a customer of its own: write them alike"
-            self.table.notice(f"names that look like the ledger's: {told}", remedy, row)
 
 
 # --- cells ----------------------------------------------------------------------------------------

@@ -47,7 +47,9 @@ ReasonKind = Literal[
 ]
 REASON_KINDS: tuple[str, ...] = get_args(ReasonKind)
 CONDITIONS = ("falls", "rises", "crosses", "reaches", "below", "above", "more_than")
-FALL = Range("a fall of the value before: 0.2 or 20% is a fifth less", 1e-6, 1, "above 0, to 1")
+FALL = Range(
+    "a fall of the value before: 0.2 or 20% is a fifth less", 1e-6, 1, "more than 0, and at most 1"
+)
 RISE = Range("a rise of the value before: 1 or 100% is twice as much", 1e-6, 1e6, "more than 0")
 PART = Range("a share of another signal", 1e-6, 100, "more than 0, and at most 100")
 TIMES = Range("times the segment's own rate", 1e-6, 1e6, "more than 0")

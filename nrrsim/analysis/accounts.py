@@ -15,6 +15,8 @@ from nrrsim.calibration.priors import as_prior
 from nrrsim.errors import UsageError
 from nrrsim.scenario.scenario import Scenario, as_scenario
 
+YEAR = 12
+
 
 @dataclass(frozen=True)
 class NoAccounts:
@@ -31,14 +33,16 @@ def accounts_of(
     signals: Signals | Any = None,
     card: SignalsCard | str | Path | None = None,
     *,
-    horizon: int | str = 12,
+    horizon: int | str | None = None,
     scenarios: Sequence[Scenario | str | Path] = (),
     learning: Mapping[str, Any] | None = None,
 ) -> Accounts | NoAccounts:
     """The accounts of a report's date as `at_risk` lists them; why there are none where the ledger
     is too short, or nobody is left.
 
-    learning : how drivers are learnt, as `forecast` has it: half_life, price_months, prior.
+    horizon : months, 12 where it is left out, or "next renewal". scenarios : whose programmes are
+        suggested. learning : how drivers are learnt, as `forecast` has it (half_life, price_months,
+        prior).
 
     Raises UsageError and DataError for a card, signals or scenarios that cannot be read.
     """
@@ -48,7 +52,7 @@ def accounts_of(
     plans = [as_scenario(each) for each in scenarios]
     how = {**(learning or {})}
     how |= {"prior": as_prior(how.get("prior")), "price_months": how.get("price_months") or ()}
-    asked: dict[str, Any] = {"horizon": horizon, "scenarios": plans, "learning": how}
+    asked: dict[str, Any] = {"horizon": horizon or YEAR, "scenarios": plans, "learning": how}
     try:
         return at_risk(past.ledger, past.as_of, signals=signals, card=known, **asked)
     except UsageError as error:

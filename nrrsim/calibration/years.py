@@ -181,10 +181,8 @@ def _likely(events: np.ndarray, chances: np.ndarray, expected: np.ndarray) -> np
     z, w = np.polynomial.hermite_e.hermegauss(31)
     level = np.linspace(-1, 1, 241)  # of the typical year, which is not known either
 
-    # the quadrature is worked out at every sixth level, and taken straight between them
-    few = level[::6]
-    between = np.array([np.interp(level, few, row) for row in np.eye(len(few))])
-    log = np.zeros((len(beta), len(level)))
+    few = level[::6]  # of which the quadrature is worked out, and taken straight between them
+    log, coarse = np.zeros((len(beta), len(level))), np.zeros((len(beta), len(few)))
     for k, n, e in zip(events, chances, expected, strict=True):
         if not (n > 0 and e > 0):
             continue
@@ -200,5 +198,7 @@ def _likely(events: np.ndarray, chances: np.ndarray, expected: np.ndarray) -> np
         p = np.clip(e / n * factor, 1e-12, 1 - 1e-9)
         each = k * np.log(p) + np.maximum(n - k, 0) * np.log1p(-p)
         top = each.max(axis=2, keepdims=True)
-        log += (np.log((np.exp(each - top) * w).sum(axis=2)) + top[..., 0]) @ between
+        coarse += np.log((np.exp(each - top) * w).sum(axis=2)) + top[..., 0]
+    # row by row: for a matrix product threads would start, which take longer than all of this
+    log += np.array([np.interp(level, few, row) for row in coarse])
     return np.asarray(np.exp(log - log.max()).sum(axis=1))

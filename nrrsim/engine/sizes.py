@@ -59,8 +59,10 @@ def _quantiles(mean: float, sd: float, is_share: bool) -> np.ndarray:
     upper = np.maximum(upper, kernel.KNOTS**-kernel.LEVELS / 4)  # the last knot has an end
     if is_share:
         a, b = beta_of(mean, sd)
-        table = special.betaincinv(a, b, lower)
-        table[lower >= 0.5] = special.betainccinv(a, b, upper[lower >= 0.5])
+        is_low = lower < 0.5
+        table = np.empty(len(lower))
+        table[is_low] = special.betaincinv(a, b, lower[is_low])
+        table[~is_low] = special.betainccinv(a, b, upper[~is_low])
         return np.asarray(np.minimum(table, MOST_LOST))
     mu, sigma = lognormal_of(mean, sd)
     z = np.where(lower < 0.5, special.ndtri(np.maximum(lower, 1e-300)), -special.ndtri(upper))

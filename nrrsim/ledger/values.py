@@ -225,7 +225,7 @@ def _dates(table: Table, reading: Reading) -> dict[str, Any]:
         )
     except ValueError as error:
         raise UsageError(str(error)) from None
-    say_of_dates(table, read, reading)
+    _say_of_dates(table, read, reading)
 
     columns: dict[str, Any] = {}
     for name, dates in read.columns.items():
@@ -282,7 +282,7 @@ def is_inclusive(table: Table, reading: Reading) -> bool:
     return (reading.period_end or table.shape.period_end) == "inclusive"
 
 
-def say_of_dates(table: Table, read: Read, reading: Reading) -> None:
+def _say_of_dates(table: Table, read: Read, reading: Reading) -> None:
     raw = table.frame
 
     def cell(column: str, position: int) -> tuple[str, int]:
@@ -352,6 +352,37 @@ def say_of_dates(table: Table, read: Read, reading: Reading) -> None:
             "name the zone with --timezone, such as --timezone Europe/Berlin",
             int(raw.index[zoned.first]),
         )
+
+
+def last_days(table: Table, column: str, reading: Reading, wanted: str) -> np.ndarray:
+    """`ndarray[row]`: the last day that a date means (of a month, its last), nan where it is none.
+
+    What is none, or what it hangs on, is noted. wanted : how a date is to be written.
+    """
+    cells = table.frame[column]
+
+    def read(dates: str | None) -> Read:
+        return read_dates(
+            {column: cells},
+            dates=dates,
+            timezone=reading.timezone,
+            calendar=reading.calendar,
+            year_end_said=reading.fiscal_year_end is not None,
+            excel=all(part.typed for part in table.parts),
+        )
+
+    try:
+        found = read(None)
+        # what the ledger's dates are settles only what these do not tell themselves
+        if reading.dates and any(asked.option == "dates" for asked in found.asked):
+            found = read(reading.dates)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    _say_of_dates(table, found, reading)
+    days = found.columns[column]
+    refuse_rows(table, column, days.empty, "is empty", f"write it as {wanted}")
+    refuse_rows(table, column, days.unreadable, "{} is not a date", f"write it as {wanted}")
+    return days.last
 
 
 def _amounts(table: Table, reading: Reading, dates: Mapping[str, Any]) -> dict[str, Any]:
@@ -632,6 +663,24 @@ def check_texts(table: Table, frame: pd.DataFrame) -> None:
                 name, line = table.place(int(row))
                 written = problem.format(as_written(texts[codes[row]]))
                 table.findings.append(Finding(name, line, written, remedy, str(field)))
+
+
+def refuse_cells(
+    table: Table, field: str, rows: np.ndarray, cells: pd.Series, problem: str, remedy: str
+) -> None:
+    """Note what is wrong in each of these rows, with its cell; of many one finding for all."""
+    for at, row in enumerate(rows[: MOST_ALIKE if len(rows) <= MOST_ALIKE else 1].tolist()):
+        told = problem.format(as_written(cells.iloc[at]))
+        if len(rows) > MOST_ALIKE:
+            told = f"{counted(len(rows), 'cell')} like this, the first here: {told}"
+        table.refuse(told, remedy, field, row)
+
+
+def refuse_rows(table: Table, field: str, wrong: Any, problem: str, remedy: str) -> None:
+    """The same of the rows (a boolean each) of a column."""
+    at = np.flatnonzero(wrong)
+    cells = table.frame[field].iloc[at]
+    refuse_cells(table, field, cells.index.to_numpy(), cells, problem, remedy)
 
 
 def keys_of(table: Table, frame: pd.DataFrame) -> pd.Series:

@@ -16,9 +16,13 @@ RATE, MOST_ROUNDS, LEAVES, LEAST_IN_LEAF = 0.05, 300, 8, 100
 class Trees:
     """A boosted ensemble with an offset; `columns` [row, column], `left` 0 or 1, `offset` in logits."""
 
-    def __init__(self, columns: np.ndarray, left: np.ndarray, offset: np.ndarray, month: np.ndarray) -> None:
+    def __init__(
+        self, columns: np.ndarray, left: np.ndarray, offset: np.ndarray, month: np.ndarray
+    ) -> None:
         late = month >= np.quantile(month, 0.75)
-        rounds = self._grow(columns[~late], left[~late], offset[~late], (columns[late], left[late], offset[late]))
+        rounds = self._grow(
+            columns[~late], left[~late], offset[~late], (columns[late], left[late], offset[late])
+        )
         self.trees: list[tuple[DecisionTreeRegressor, np.ndarray]] = []
         self._grow(columns, left, offset, None, rounds)
 
@@ -29,7 +33,9 @@ class Trees:
         ahead = None if later is None else later[2].copy()
         for number in range(rounds):
             p = expit(eta)
-            tree = DecisionTreeRegressor(max_leaf_nodes=LEAVES, min_samples_leaf=LEAST_IN_LEAF, random_state=number)
+            tree = DecisionTreeRegressor(
+                max_leaf_nodes=LEAVES, min_samples_leaf=LEAST_IN_LEAF, random_state=number
+            )
             leaf = tree.fit(columns, left - p).apply(columns)
             # a Newton step in each leaf
             value = np.bincount(leaf, left - p) / (np.bincount(leaf, p * (1 - p)) + 1.0)
@@ -42,7 +48,9 @@ class Trees:
 
     def moved(self, columns: np.ndarray) -> np.ndarray:
         """Logits by which each row differs from its offset."""
-        return sum((value[tree.apply(columns)] for tree, value in self.trees), np.zeros(len(columns)))
+        return sum(
+            (value[tree.apply(columns)] for tree, value in self.trees), np.zeros(len(columns))
+        )
 
 
 def _loss(left: np.ndarray, eta: np.ndarray) -> float:

@@ -59,10 +59,7 @@ def by_hand(customers, months: int) -> pd.DataFrame:
         return min(1.0, c + (0.8 * 0.06 if is_due else 0.0))
 
     there = np.array(
-        [
-            np.cumprod([1 - churn(i, t) for t in range(1, 13)])
-            for i in range(len(customers.segment))
-        ]
+        [np.cumprod([1 - churn(i, t) for t in range(1, 13)]) for i in range(len(customers.segment))]
     )
     own = np.empty_like(customers.multipliers)
     for n in range(len(customers.segments)):
@@ -102,9 +99,7 @@ def by_hand(customers, months: int) -> pd.DataFrame:
             moved["reactivation"] += 0.8 * back * away
             a += 0.8 * back * away
             away = away * (1 - back) + lost
-        rows.append(
-            {"arr": customers.arr[i], **moved, "closing": a, "p_leave": 1 - still}
-        )
+        rows.append({"arr": customers.arr[i], **moved, "closing": a, "p_leave": 1 - still})
     return pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1, name="customer"))
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from nrrsim.analysis.actuals import Actuals
     from nrrsim.analysis.losses import Losses
 
+YEAR = 12
 TOP = 10  # accounts that a board's report lists
 QUARTERS = 2  # whose renewals are near
 HEALTH = {"red": "Red", "yellow": "Yellow", "green": "Green"}
@@ -47,6 +48,7 @@ KINDS = {
     NOT_GIVEN: "Not given",
 }
 LEVELS = {"opening": "Opening ARR", "after losses": "After losses"}
+MEANS = {RISK: "Leaving", EXPANSION: "Expansion"}
 AFTER = {RISK: "left", EXPANSION: "expanded"}
 
 
@@ -115,18 +117,23 @@ def _rules(alerts: tuple[Alert, ...], means: str) -> str:
 
 
 def at_risk(
-    listed: Accounts | None, labels: Mapping[str, str] | None = None, most: int = TOP
+    listed: Accounts | NoAccounts,
+    labels: Mapping[str, str] | None = None,
+    most: int = TOP,
+    *,
+    near: bool = True,
 ) -> pd.DataFrame | None:
-    """Those with most ARR at risk among the renewals of the next two quarters; among all accounts
-    where the ledger states no such renewal.
+    """Those with most ARR at risk, of the renewals of the next two quarters; of all accounts where
+    none is stated, and where they need not be `near`.
     """
     if not listed:
         return None
-    return in_words(listed, labels)[_is_near(listed)].head(most).reset_index(drop=True)
+    frame = in_words(listed, labels)
+    return (frame[_is_near(listed)] if near else frame).head(most).reset_index(drop=True)
 
 
 def growing(
-    listed: Accounts | None, labels: Mapping[str, str] | None = None, most: int = TOP
+    listed: Accounts | NoAccounts, labels: Mapping[str, str] | None = None, most: int = TOP
 ) -> pd.DataFrame | None:
     """Those with most expected gain, and the alerts that announce it; None where nobody gains."""
     if not listed:
@@ -153,7 +160,7 @@ def verdict(listed: Accounts) -> str:
     return f"No better than the segment's rate ({why}): no colours, listed by ARR times that rate"
 
 
-def quality(listed: Accounts | None) -> pd.DataFrame | None:
+def quality(listed: Accounts | NoAccounts) -> pd.DataFrame | None:
     """How good the score has been, and below it the segment's rate; None where nothing is judged.
 
     `lost` is the share of ARR expected to leave, last of that which left.
@@ -170,7 +177,63 @@ def quality(listed: Accounts | None) -> pd.DataFrame | None:
     return pd.DataFrame(rows, columns=["by", "auc", "brier", "captured", "lost"])
 
 
-def bands(listed: Accounts | None) -> pd.DataFrame | None:
+def by_renewal(listed: Accounts | NoAccounts) -> pd.DataFrame | None:
+    """ARR at risk by the month of the renewals of the year to come; None where none is stated."""
+    if not listed:
+        return None
+    frame, end = listed.frame, shift(listed.as_of, YEAR)
+    due = frame[(frame["renewal"] != "") & (frame["renewal"] <= end)]
+    sums = due.groupby("renewal")["arr_at_risk"].sum()
+    months = [shift(listed.as_of, after) for after in range(1, YEAR + 1)]
+    every = [month for month in months if month in sums.index or listed.ledger.step == 1]
+    sums = sums.reindex(every, fill_value=0.0)
+    return (
+        sums.reset_index(name="arr_at_risk").assign(period=[*map(_short, every)])
+        if len(due)
+        else None
+    )
+
+
+def new_alerts(
+    listed: Accounts | NoAccounts, labels: Mapping[str, str] | None = None, most: int | None = None
+) -> pd.DataFrame | None:
+    """The alerts that hold since this month, of the largest accounts first; None where none is."""
+    if not listed:
+        return None
+    before = shift(listed.as_of, -listed.ledger.step)
+    rows = [
+        {"at": place, "rule": each.rule, "announces": MEANS[each.means], "play": label(each.play)}
+        for place, alerts in enumerate(listed.frame["alerts"])
+        for each in alerts
+        if each.since > before
+    ]
+    if not rows:
+        return None
+    found = pd.DataFrame(rows)
+    whose = in_words(listed, labels)[["customer", "segment", "arr", "arr_at_risk"]]
+    frame = whose.iloc[found["at"]].reset_index(drop=True).join(found.drop(columns="at"))
+    frame = frame.sort_values("arr", ascending=False, kind="stable", ignore_index=True)
+    return frame.head(len(frame) if most is None else most)
+
+
+def plays(listed: Accounts | NoAccounts) -> pd.DataFrame | None:
+    """For how many accounts each programme is suggested, and what they have at risk and may gain;
+    None where none is.
+    """
+    if not listed or not (listed.frame["play"] != "").any():
+        return None
+    mine = listed.frame[listed.frame["play"] != ""]
+    sums = mine.groupby("play").agg(
+        accounts=("arr", "size"),
+        arr=("arr", "sum"),
+        arr_at_risk=("arr_at_risk", "sum"),
+        expected_gain=("expected_gain", "sum"),
+    )
+    sums = sums.sort_values("arr_at_risk", ascending=False, kind="stable").reset_index()
+    return sums.assign(play=sums["play"].map(label))
+
+
+def bands(listed: Accounts | NoAccounts) -> pd.DataFrame | None:
     """Which share was predicted to leave and which left, the safest band first; None: no score."""
     if not listed or not listed.quality.calibration:
         return None
@@ -179,7 +242,7 @@ def bands(listed: Accounts | None) -> pd.DataFrame | None:
     return frame.assign(name=names)[["name", "n", "predicted", "observed"]]
 
 
-def rules(listed: Accounts | None) -> pd.DataFrame | None:
+def rules(listed: Accounts | NoAccounts) -> pd.DataFrame | None:
     """The rules that fired in the past, and whether what they announce then came more often."""
     if not listed or not len(listed.rules):
         return None
@@ -188,7 +251,7 @@ def rules(listed: Accounts | None) -> pd.DataFrame | None:
     return frame.assign(
         predicts=np.where(frame["predicts"], "yes", "no"),
         range=[NOTHING if np.isnan(low) else f"{low:.1f} to {high:.1f}" for low, high in ends],
-        announces=frame["means"].map({RISK: "Leaving", EXPANSION: "Expansion"}),
+        announces=frame["means"].map(MEANS),
     )
 
 
@@ -266,7 +329,7 @@ class AtRisk:
     renews: str
 
     @classmethod
-    def of(cls, listed: Accounts | None) -> Self | None:
+    def of(cls, listed: Accounts | NoAccounts | None) -> Self | None:
         """The one with most at risk; None where nobody has anything."""
         if not listed or not len(listed.frame):
             return None
@@ -377,6 +440,90 @@ class Quality:
         numbers = (q.skill, q.skill_low, q.skill_high)
         numbers += (q.captured_by_top_tenth, q.captured_by_segment_rate, q.expected_lost, q.lost)
         return cls(q.n, q.events, len(q.origins), *map(known, numbers), q.why)
+
+
+@dataclass(frozen=True)
+class Colour:
+    """How many accounts have a health, and their ARR."""
+
+    health: Markdown
+    number: int
+    arr: float
+
+
+@dataclass(frozen=True)
+class Health:
+    """The accounts by health, red first; none of a colour that nobody has."""
+
+    colours: tuple[Colour, ...]
+
+    @classmethod
+    def of(cls, listed: Accounts) -> Self | None:
+        if not listed.quality.proves:
+            return None
+        found = listed.frame.groupby("health")["arr"].agg(["size", "sum"])
+        there = [each for each in HEALTH if each in found.index]
+        numbers = ((int(found["size"][each]), float(found["sum"][each])) for each in there)
+        return cls(
+            tuple(Colour(Markdown(each), *of) for each, of in zip(there, numbers, strict=True))
+        )
+
+
+@dataclass(frozen=True)
+class Alerts:
+    """How many alerts are new, of them how many announce expansion, of how many accounts with how
+    much ARR; and how many hold in all.
+    """
+
+    new: int
+    expanding: int
+    of_accounts: int
+    of_arr: float
+    holding: int
+
+    @classmethod
+    def of(cls, listed: Accounts) -> Self:
+        holding = int(listed.frame["alerts"].map(len).sum())
+        frame = new_alerts(listed)
+        if frame is None:
+            return cls(0, 0, 0, 0.0, holding)
+        whose = frame.drop_duplicates("customer")
+        expanding = int((frame["announces"] == MEANS[EXPANSION]).sum())
+        return cls(len(frame), expanding, len(whose), float(whose["arr"].sum()), holding)
+
+
+@dataclass(frozen=True)
+class Renewals:
+    """The month in which most of the ARR at risk comes up for renewal, and how much of it."""
+
+    most_in: str
+    most: float
+    total: float
+
+    @classmethod
+    def of(cls, listed: Accounts) -> Self | None:
+        frame = by_renewal(listed)
+        if frame is None:
+            return None
+        row = frame.loc[frame["arr_at_risk"].idxmax()]
+        return cls(row["renewal"], float(row["arr_at_risk"]), float(frame["arr_at_risk"].sum()))
+
+
+@dataclass(frozen=True)
+class Plays:
+    """Which programmes are suggested, for how many accounts, and what these have at risk."""
+
+    names: tuple[str, ...]
+    of_accounts: int
+    of_at_risk: float
+
+    @classmethod
+    def of(cls, listed: Accounts) -> Self | None:
+        frame = plays(listed)
+        if frame is None:
+            return None
+        sums = frame[["accounts", "arr_at_risk"]].sum()
+        return cls(tuple(frame["play"]), int(sums["accounts"]), float(sums["arr_at_risk"]))
 
 
 @dataclass(frozen=True)
@@ -532,7 +679,7 @@ class Reasons:
 
 @dataclass(frozen=True)
 class WhyNot:
-    """Why no account is listed."""
+    """Why no account is listed, where any should be."""
 
     reason: str
 
@@ -545,11 +692,22 @@ class WhyNot:
 SENTENCES: Mapping[str, Any] = {
     "heading": None,
     "why_not": WhyNot,
+    "reason": WhyNot,
     "at_risk": Listed,
     "growing": Growing,
     "quality": Quality,
+    "health": Health,
+    "alerts": Alerts,
+    "renewals": Renewals,
+    "plays": Plays,
+    "definitions": None,
     "rules": Rules,
 }
-OF_NO_ACCOUNTS: Mapping[str, Any] = dict.fromkeys(SENTENCES, Nothing) | {"why_not": WhyNot}
+OF_NO_ACCOUNTS: Mapping[str, Any] = {
+    **dict.fromkeys(SENTENCES, Nothing),
+    "why_not": WhyNot,
+    "reason": WhyNot,
+    "definitions": None,
+}
 OF_CLUSTERS: Mapping[str, Any] = {"clusters": Together}
 OF_LOSSES: Mapping[str, Any] = {"reasons": Reasons}

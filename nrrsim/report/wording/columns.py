@@ -325,6 +325,8 @@ RATIOS = {
     "actual": "Actual",
     "customers_share": "Share of customers",
     "arr_share": "Share of ARR",
+    "predicted": "Predicted to leave",
+    "observed": "Left",
 }
 AMOUNTS = {
     "amount": "Amount",
@@ -337,6 +339,7 @@ AMOUNTS = {
     "due": "Due",
     "renewed": "Renewed",
     "lost": "Lost",
+    "arr_at_risk": "ARR at risk",
 }
 TEXTS = {
     "period": "Period",
@@ -350,6 +353,7 @@ OTHERS = {"age": ("Age", "count"), "count": ("Outcomes", "count"), "density": ("
 OF_CHART = {
     "fan": {"name": "Series", "low": "Low end of range", "high": "High end of range"},
     "tornado": {"name": "Assumption", "low": "Low end", "high": "High end"},
+    "calibration": {"name": "Band"},
     "histogram": {"low": "From", "high": "To"},
 }
 
