@@ -273,9 +273,10 @@ class _Outlook:
                 _averaged(rates, some, customers, start, end, book)
                 for some in groups.blocks(MOST_GROUPS)
             ]
-            means = {name: sum(each[0][name] for each in blocks) for name in blocks[0][0]}
-            closing = sum(each for _, each, _ in blocks)
-            luck = sum(each for _, _, each in blocks)
+            names = blocks[0][0]
+            means = {name: np.sum([each[0][name] for each in blocks], axis=0) for name in names}
+            closing = np.sum([each for _, each, _ in blocks], axis=0)
+            luck = np.sum([each for _, _, each in blocks], axis=0)
         refuse_endless(closing)
         total = closing.sum(axis=1, keepdims=True)
         with np.errstate(over="ignore", invalid="ignore"):
