@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from nrrsim.accounts.watch import SignalsCard, fired, read_signals_card
+from nrrsim.accounts.watch import DAY_ZERO, SignalsCard, fired, read_signals_card
 from nrrsim.errors import DataError, Finding, UsageError
 from nrrsim.ledger.amounts import Amounts, read_amounts
 from nrrsim.ledger.cells import distinct, plain_text, spread
@@ -61,7 +61,6 @@ UNKNOWN = frozenset(("n/a", "na", "nan", "null", "none", "unknown", "?", "<na>",
 YES_OR_NO = {"yes": 1.0, "true": 1.0, "y": 1.0, "no": 0.0, "false": 0.0, "n": 0.0}
 MOST_SHOWN = 10  # names in one sentence
 NEVER_PAID = "who never paid cannot leave"
-DAY_ZERO = 2**31  # so that a customer and a day are one number, also of days before 1970
 
 
 @dataclass(frozen=True)
