@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import (
@@ -45,7 +45,6 @@ ReasonKind = Literal[
     "payment",
     "other",
 ]
-REASON_KINDS: tuple[str, ...] = get_args(ReasonKind)
 CONDITIONS = ("falls", "rises", "crosses", "reaches", "below", "above", "more_than")
 FALL = Range(
     "a fall of the value before: 0.2 or 20% is a fifth less", 1e-6, 1, "more than 0, and at most 1"
@@ -377,7 +376,7 @@ def fired(
     numbers = np.asarray(months, dtype=np.int64)
     named = signals.frame["customer"]
     codes = pd.Index(customers).get_indexer(named.cat.categories)[named.cat.codes.to_numpy()]
-    known = _Known(signals, rule.signal, np.where(named.cat.codes.to_numpy() < 0, -1, codes))
+    known = _Known(signals, rule.signal, codes)
 
     ends = (numbers - 1970 * 12 + 1).astype("datetime64[M]").astype("datetime64[D]")
     customer = np.repeat(np.arange(len(customers)), len(numbers))

@@ -13,7 +13,7 @@ import pandas as pd
 from nrrsim.errors import Finding, UsageError, did_you_mean
 from nrrsim.ledger.amounts import read_amounts
 from nrrsim.ledger.columns import UNUSED, Table
-from nrrsim.ledger.dates import Read, month_of_day, read_dates
+from nrrsim.ledger.dates import Dates, Read, month_of_day, read_dates
 from nrrsim.ledger.lostcells import ERRORS, NO_VALUE, is_lost
 from nrrsim.ledger.paying import filled_from_totals
 from nrrsim.ledger.reading import Reading
@@ -354,10 +354,10 @@ def _say_of_dates(table: Table, read: Read, reading: Reading) -> None:
         )
 
 
-def last_days(table: Table, column: str, reading: Reading, wanted: str) -> np.ndarray:
-    """`ndarray[row]`: the last day that a date means (of a month, its last), nan where it is none.
+def days_of(table: Table, column: str, reading: Reading, wanted: str) -> Dates:
+    """The days that the dates of a column mean; what is none, or what it hangs on, is noted.
 
-    What is none, or what it hangs on, is noted. wanted : how a date is to be written.
+    wanted : how a date is to be written.
     """
     cells = table.frame[column]
 
@@ -382,7 +382,15 @@ def last_days(table: Table, column: str, reading: Reading, wanted: str) -> np.nd
     days = found.columns[column]
     refuse_rows(table, column, days.empty, "is empty", f"write it as {wanted}")
     refuse_rows(table, column, days.unreadable, "{} is not a date", f"write it as {wanted}")
-    return days.last
+    return days
+
+
+def last_days(table: Table, column: str, reading: Reading, wanted: str) -> np.ndarray:
+    """`ndarray[row]`: the last day that a date means (of a month, its last), nan where it is none.
+
+    As `days_of`.
+    """
+    return days_of(table, column, reading, wanted).last
 
 
 def _amounts(table: Table, reading: Reading, dates: Mapping[str, Any]) -> dict[str, Any]:
