@@ -375,13 +375,17 @@ def calibrate(
     ledger, as_of = _read_as_of(sources, form, as_of, quiet)
     _say_what_was_not_known(known, as_of, quiet)
     # what is only printed may have come from a database, which no book can name
-    named = {"file": _seen_from(out, sources[0]) if out else "ledger.csv"}
-    if accounts:
-        named |= {"accounts": accounts, "accounts_file": _seen_from(out or "", accounts)}
     with _waiting("learning from the ledger", quiet):
         learning: dict[str, Any] = {"half_life": half_life, "price_months": price_months or ()}
         learning |= {"term": _terms(term), "prior": known}
-        learnt = calibrate(ledger, as_of, **named, **learning)
+        learnt = calibrate(
+            ledger,
+            as_of,
+            file=_seen_from(out, sources[0]) if out else "ledger.csv",
+            accounts=accounts,
+            accounts_file=_seen_from(out, accounts) if out and accounts else None,
+            **learning,
+        )
 
     if out and accounts:
         learnt.write(out)
