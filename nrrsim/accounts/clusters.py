@@ -23,6 +23,7 @@ from nrrsim.accounts.risk import CELLS, rates
 from nrrsim.ledger.ledger import Ledger
 from nrrsim.ledger.rollforward import COHORT_BY
 from nrrsim.months import month_name, parse_month
+from nrrsim.movements import json_amount, json_ratio
 
 MONTHS = 3  # of the window: a quarter; of an annual ledger its step
 PAST = 12  # months before the window, at least, from which the usual risk is learnt
@@ -47,8 +48,7 @@ class Clusters:
         rates of the window's start), `names` (a tuple, the largest loss first), `reasons` (the kind
         of each in the same order; empty where no reasons were given). expected_by_chance : how many
         values, at most, would on average be found or worth a look if as many losses as there were
-        had come by chance. why : why nothing could
-        be looked at, else "".
+        had come by chance. currency : of amounts. why : why nothing could be looked at, else "".
     """
 
     as_of: str
@@ -57,27 +57,33 @@ class Clusters:
     found: pd.DataFrame
     worth_a_look: pd.DataFrame
     expected_by_chance: float
+    currency: str = ""
     why: str = ""
 
     def told(self) -> dict[str, Any]:
         """What `nrrsim accounts --json` prints of them."""
-        found, worth = (
-            [
-                {name: _plain(value) for name, value in row.items()}
+
+        def rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+            return [
+                row
+                | {name: json_ratio(row[name]) for name in ("expected", "p")}
+                | {name: [*map(_listed, row[name])] for name in ("also", "names", "reasons")}
+                | {"arr_lost": json_amount(row["arr_lost"], self.currency)}
                 for row in frame.to_dict("records")
             ]
-            for frame in (self.found, self.worth_a_look)
-        )
-        known = {"window": list(self.window), "looked_at": self.looked_at, "why": self.why}
-        by_chance = {"expected_by_chance": self.expected_by_chance}
-        return known | {"found": found, "worth_a_look": worth} | by_chance
+
+        return {
+            "window": [*self.window],
+            "looked_at": self.looked_at,
+            "why": self.why,
+            "found": rows(self.found),
+            "worth_a_look": rows(self.worth_a_look),
+            "expected_by_chance": json_ratio(self.expected_by_chance),
+        }
 
 
-def _plain(value: Any) -> Any:
-    """A figure as JSON has it: a tuple as a list, a NumPy number as a plain one."""
-    if isinstance(value, tuple):
-        return [*map(_plain, value)]
-    return value.item() if isinstance(value, np.generic) else value
+def _listed(value: Any) -> Any:
+    return [*value] if isinstance(value, tuple) else value
 
 
 def clusters(ledger: Ledger, as_of: str, reasons: Reasons | None = None) -> Clusters:
@@ -95,7 +101,7 @@ def clusters(ledger: Ledger, as_of: str, reasons: Reasons | None = None) -> Clus
         why = (
             f"needs {PAST} months before the last {months}; the ledger has {max(start - first, 0)}"
         )
-        return Clusters(month_name(end), span, 0, _nothing(), _nothing(), 0.0, why)
+        return Clusters(month_name(end), span, 0, _nothing(), _nothing(), 0.0, why=why)
 
     at_start = ledger.customers(month_name(start), renewed_by=month_name(end))
     lost = losses(ledger, as_of, months, reasons)
@@ -109,7 +115,7 @@ def clusters(ledger: Ledger, as_of: str, reasons: Reasons | None = None) -> Clus
     values = _counted(holds, has_lost, chance)
     if values.empty:
         why = f"no column has a value that {FEWEST} customers have and others have not"
-        return Clusters(month_name(end), span, 0, _nothing(), _nothing(), 0.0, why)
+        return Clusters(month_name(end), span, 0, _nothing(), _nothing(), 0.0, why=why)
 
     looked_at = values.drop_duplicates("who").set_index("who")
     n, number = looked_at["customers"].to_numpy(), looked_at["lost"].to_numpy()
@@ -135,6 +141,7 @@ def clusters(ledger: Ledger, as_of: str, reasons: Reasons | None = None) -> Clus
         found=told[is_found].reset_index(drop=True),
         worth_a_look=told[~is_found].reset_index(drop=True),
         expected_by_chance=by_chance,
+        currency=ledger.currency,
     )
 
 

@@ -1,5 +1,6 @@
 """Losses that come together: found where they are, and seldom where they are not."""
 
+import json
 from functools import cache
 
 import numpy as np
@@ -206,6 +207,17 @@ def test_reasons_stand_in_the_order_of_names():
     (row,) = clusters(ledger, AS_OF, read_reasons(given, ledger)).found.to_dict("records")
     assert row["reasons"] == ("price", "service", *["not given"] * 3)
     assert row["names"] == plain["names"]
+
+
+def test_as_json_it_is_the_frames_in_plain_words():
+    ledger = ledger_of(5)
+    answer = clusters(ledger, AS_OF)
+    told = json.loads(json.dumps(answer.told()))
+    (row,) = answer.found.to_dict("records")
+    exact = {"p": round(row["p"], 12), "expected": round(row["expected"], 12)}
+    assert told["found"] == [{**row, **exact, "names": [*row["names"]], "also": [], "reasons": []}]
+    assert (told["window"], told["looked_at"]) == (["2025-10", "2025-12"], 21)
+    assert (told["worth_a_look"], told["why"]) == ([], "")
 
 
 # --- odd ledgers ----------------------------------------------------------------------------------
