@@ -9,9 +9,9 @@ import pandas as pd
 
 from nrrsim.engine.expectation import by_account
 from nrrsim.errors import UsageError
-from nrrsim.messages import shown, whole_of
+from nrrsim.messages import whole_of
 from nrrsim.scenario.customers import Customers
-from nrrsim.scenario.scenario import Scenario, as_scenario
+from nrrsim.scenario.scenario import MOST_MONTHS, Scenario, as_scenario
 
 NEXT_RENEWAL = "next renewal"
 A_YEAR = 12  # months in which each account has its renewal
@@ -35,11 +35,11 @@ def worth(scenario: Scenario | str | Path, horizon: int | str = A_YEAR) -> pd.Da
     Raises UsageError for a horizon that is none.
     """
     is_renewal = horizon == NEXT_RENEWAL
-    if isinstance(horizon, str) and not is_renewal:
-        raise UsageError(
-            f'horizon: {shown(horizon)} is none; take a number of months, or "{NEXT_RENEWAL}"'
-        )
     months = A_YEAR if is_renewal else whole_of("horizon", horizon)
+    if not 1 <= months <= MOST_MONTHS:
+        raise UsageError(
+            f"horizon: {months} is none; take 1 to {MOST_MONTHS} months, or {NEXT_RENEWAL!r}"
+        )
 
     def until(customers: Customers) -> np.ndarray:
         return customers.anniversary if is_renewal else np.full(len(customers.arr), months)

@@ -17,10 +17,9 @@ from scipy import optimize
 from nrrsim.calibration.frequency import Learnt
 from nrrsim.calibration.tenure import Curve
 from nrrsim.engine.levels import levels, mean_rates, staying
-from nrrsim.scenario.multipliers import CONTRACTION, EXPANSION, HAZARD
+from nrrsim.scenario.multipliers import HAZARD, MULTIPLIER_OF
 from nrrsim.scenario.scenario import Scenario
 
-COUNTED_BY = {"contraction": CONTRACTION, "adoption": EXPANSION, "cross_sell": EXPANSION}
 FARTHEST = 12.0  # of the logarithm of the factor on a curve's alpha
 
 
@@ -36,19 +35,18 @@ def with_level(
     found = dict(zip(scenario.segments, levels(scenario, scenario.opening), strict=True))
 
     def multiplied(each: Learnt) -> Learnt:
-        if each.segment not in found:
+        known = each.driver in MULTIPLIER_OF and each.segment in found
+        factor = float(found[each.segment][MULTIPLIER_OF[each.driver]]) if known else 1.0
+        if factor == 1:
             return each
         if each.driver == "churn":
-            power = found[each.segment][HAZARD]
             # who stays, to that power; the sd by the slope there
             stays = 1 - each.mean
-            slope = power * stays ** (power - 1) if stays else 0.0
-            return replace(each, mean=float(1 - stays**power), sd=float(each.sd * slope))
-        factor = float(found[each.segment][COUNTED_BY[each.driver]])
+            slope = factor * stays ** (factor - 1) if stays else 0.0
+            return replace(each, mean=1 - stays**factor, sd=each.sd * slope)
         return replace(each, mean=each.mean * factor, sd=each.sd * factor)
 
-    acted = ("churn", *COUNTED_BY)
-    here = [multiplied(each) if each.driver in acted else each for each in learnt]
+    here = [multiplied(each) for each in learnt]
     tilted = {
         name: replace(curve, alpha=curve.alpha * _factor_of_alpha(scenario, name))
         if name in found

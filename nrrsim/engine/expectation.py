@@ -24,7 +24,8 @@ from nrrsim.engine.levels import without_levels
 from nrrsim.errors import UsageError
 from nrrsim.movements import Movements
 from nrrsim.scenario.customers import Customers
-from nrrsim.scenario.multipliers import CONTRACTION, EXPANSION, HAZARD
+from nrrsim.scenario.drivers import COUNTED
+from nrrsim.scenario.multipliers import HAZARD, MULTIPLIER_OF
 from nrrsim.scenario.scenario import Scenario, as_scenario
 
 MOST_CELLS = (
@@ -67,8 +68,6 @@ def deviation(
     return _Outlook.of(as_scenario(scenario), window, False, draws).deviation()
 
 
-# By which multiplier of an account its rate of each driver is its segment's.
-MET = {"contraction": CONTRACTION, "adoption": EXPANSION, "cross_sell": EXPANSION}
 FLOWS = ("churn", "contraction", "adoption", "cross_sell", "price", "reactivation")
 AMOUNT, SQUARE, ALIVE = range(3)  # of a path: the amount, its square, whether it is a customer
 
@@ -177,11 +176,13 @@ class _Path:
         if self.groups.multipliers is None:
             return {}
         with np.errstate(divide="ignore"):
-            most = {name: LIMITS[name] / getattr(now, name).T[self.groups.segment] for name in MET}
-        return {
-            name: np.minimum(self.groups.multipliers[:, at, None], most[name])
-            for name, at in MET.items()
-        }
+            return {
+                name: np.minimum(
+                    self.groups.multipliers[:, MULTIPLIER_OF[name], None],
+                    LIMITS[name] / getattr(now, name).T[self.groups.segment],
+                )
+                for name in COUNTED
+            }
 
     def _churn(self, t: int, is_due: np.ndarray) -> np.ndarray:
         """1. Who leaves, as `here` has them: the anniversary and the tenure year say how likely."""

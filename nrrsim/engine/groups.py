@@ -66,8 +66,8 @@ def refuse_endless(closing: np.ndarray) -> None:
 @dataclass(frozen=True)
 class Groups:
     """Customers who share one path: `ndarray[group]`, sorted by segment. `arr`, `squares`, `cubes`:
-    sums of powers. `of_customer`: `ndarray[customer]`, the group of each. `multipliers`: `ndarray[group,
-    multiplier]`, None where nobody differs from its segment.
+    sums of powers. `of_customer`: `ndarray[customer]`, the group of each. `multipliers`:
+    `ndarray[group, multiplier]`, None where nobody differs from its segment.
     """
 
     segment: np.ndarray
@@ -112,16 +112,19 @@ class Groups:
         kind, level = np.divmod(kinds, len(levels))
         kind, joins = np.divmod(kind, latest)
         kind, tenure = np.divmod(kind, len(tenures))
-        sums = (
+        arr, squares, cubes, number = (
             np.bincount(group, weights, len(kinds))
             for weights in (customers.arr, customers.arr**2, customers.arr**3, None)
         )
         return cls(
-            kind // 12,
-            kind % 12 + 1,
-            tenures[tenure],
-            joins,
-            *sums,
+            segment=kind // 12,
+            anniversary=kind % 12 + 1,
+            tenure=tenures[tenure],
+            joins=joins,
+            arr=arr,
+            squares=squares,
+            cubes=cubes,
+            number=number,
             of_customer=group,
             multipliers=None if multipliers is None else levels[level],
         )

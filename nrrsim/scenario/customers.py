@@ -220,15 +220,17 @@ def with_newcomers(opening: Customers, plan: Mapping[str, NewBusiness], months: 
         arr = np.full(len(t), new.arr / new.customers)
         # at month 0 a tenure of -t months: it is 0 when they join
         parts.append((segment, arr, 1 + (t - 1) % 12, -t.astype(float), t))
-    everybody = [np.concatenate(each) for each in zip(*parts, strict=True)]
+    segment, arr, anniversary, tenure, joins = map(np.concatenate, zip(*parts, strict=True))
     names, multipliers = old.names, old.multipliers
-    more = len(everybody[0]) - len(old.arr)
+    more = len(arr) - len(old.arr)
     if names is not None:
         names = np.concatenate([names, np.full(more, "", object)])
     if multipliers is not None:
         as_nobody_knows = np.full((more, multipliers.shape[1]), np.nan)
         multipliers = np.concatenate([multipliers, as_nobody_knows])
-    customers = _sorted(old.segments, old.annual, *everybody, names=names, multipliers=multipliers)
+    customers = _sorted(
+        old.segments, old.annual, segment, arr, anniversary, tenure, joins, names, multipliers
+    )
     return replace(customers, currency=old.currency)
 
 

@@ -21,13 +21,19 @@ from nrrsim.ledger.vocabulary import CUSTOMER, plain
 # expansion on the rates of adoption and cross-sell, contraction on the rate of contraction.
 MULTIPLIERS = ("hazard", "expansion", "contraction")
 HAZARD, EXPANSION, CONTRACTION = range(len(MULTIPLIERS))
+MULTIPLIER_OF = {
+    "churn": HAZARD,
+    "contraction": CONTRACTION,
+    "adoption": EXPANSION,
+    "cross_sell": EXPANSION,
+}
 MOST = 1_000.0
 AS_ITS_SEGMENT = 1.0
 MOST_NEAR = 5  # unknown customers for whom a name like theirs is looked for
 
 
 def read_multipliers(
-    source: Any, names: Sequence[str], segments: Sequence[str], where: str = ""
+    source: Any, names: Sequence[str], segments: Sequence[str], where: str
 ) -> np.ndarray:
     """How each of these customers differs from its segment, `ndarray[customer, multiplier]` in the
     order of MULTIPLIERS; who is not in the table, and a column that is not there, is 1.
@@ -102,14 +108,14 @@ class _Table:
         if "customer" not in found:
             remedy = f"accounts have the columns customer, {', '.join(MULTIPLIERS)}"
             self.note("", None, "there is no column customer", remedy)
-        elif len(found) == 1:
+        elif len(found) == 1 and not self.findings:
             problem = "there is no column hazard, expansion or contraction"
             self.note("", None, problem, "state at least one of them")
         return found
 
     def customers(self, cells: pd.Series, names: Sequence[str], where: str) -> np.ndarray:
-        """`ndarray[row]`, the place of each row's customer among the names, -1 where it has none."""
-        written = as_text(cells)
+        """`ndarray[row]`, the place of each row's customer among the names, -1 where not known."""
+        written = as_text(cells).reset_index(drop=True)
         place = pd.Index(names).get_indexer(pd.Index(written.astype(object)))
         place[written.isna().to_numpy()] = -1
         for row in np.flatnonzero(written.isna()).tolist():
@@ -117,7 +123,7 @@ class _Table:
         unknown = np.flatnonzero((place < 0) & written.notna().to_numpy()).tolist()
         for number, row in enumerate(unknown):
             near = f"{did_you_mean(str(written[row]), names)} " if number < MOST_NEAR else ""
-            problem = f"{as_written(written[row])} is no customer{where and f' of {where}'}"
+            problem = f"{as_written(written[row])} is no customer of {where}"
             self.note("customer", row, problem, f"{near}leave out who pays nothing then")
         twice = pd.Series(place).duplicated().to_numpy() & (place >= 0)
         for row in np.flatnonzero(twice).tolist():

@@ -181,7 +181,10 @@ def test_newcomers_have_their_segments_rates():
     plain = nr.Scenario.of({**values, "new_business": new, "months": 24})
     book = nr.expect(differing(plain), book=True), nr.expect(plain, book=True)
     cohort = nr.expect(differing(plain)), nr.expect(plain)
-    later = [float((b["closing"] - c["closing"]).sum("segment")[-1]) for b, c in zip(book, cohort)]
+    later = [
+        float((b["closing"] - c["closing"]).sum("segment")[-1])
+        for b, c in zip(book, cohort, strict=True)
+    ]
     assert later[0] == pytest.approx(later[1], rel=1e-12)
 
 

@@ -56,23 +56,45 @@ AFTER = {RISK: "left", EXPANSION: "expanded"}
 # What is of accounts is None where there are none to list.
 
 
-def in_words(listed: Accounts, labels: Mapping[str, str] | None = None) -> pd.DataFrame:
+def in_words(
+    listed: Accounts, labels: Mapping[str, str] | None = None, most_reasons: int | None = None
+) -> pd.DataFrame:
     """The accounts with all that is no number in words, in their order.
 
-    `renews` is a month, `health` a colour's name, `why` the reasons, `alerts` the rules that fired
-    with the month since when, `play` a programme; "" where there is none. labels : a card's own.
+    `renews` is a month, `health` a colour's name, `why` the reasons (the strongest first, of
+    `most_reasons` at most), `alerts` the rules that hold with the month since when, `signs` those
+    of them that announce expansion, `play` a programme; "" where there is none. labels : a card's
+    own.
     """
     frame = listed.frame
+    why = zip(frame["reasons"], frame["alerts"], strict=True)
     return frame.assign(
         customer=frame["customer"].astype(str),
         segment=[label(each, labels) for each in frame["segment"]],
         renews=[_short(each) if each else NOTHING for each in frame["renewal"]],
         health=[HEALTH.get(each, "") for each in frame["health"]],
-        why=["; ".join(each) for each in frame["reasons"]],
-        alerts=["; ".join(map(alert_words, each)) for each in frame["alerts"]],
-        signs=[_rules(each, EXPANSION) for each in frame["alerts"]],
-        play=[label(each) for each in frame["play"]],
+        why=[_cell(_beside(reasons, alerts)[:most_reasons]) for reasons, alerts in why],
+        alerts=[_cell(map(alert_words, each)) for each in frame["alerts"]],
+        signs=[_cell(a.rule for a in each if a.means == EXPANSION) for each in frame["alerts"]],
+        play=[_cell([each]) for each in frame["play"]],
     )
+
+
+def _cell(texts: Iterable[str]) -> str:
+    """Several texts as a table's cell has them."""
+    told = "; ".join(filter(None, texts))
+    return told[:1].upper() + told[1:]
+
+
+def _beside(reasons: Iterable[str], alerts: Iterable[Alert]) -> list[str]:
+    """The reasons that no alert says."""
+    rules = {each.rule for each in alerts}
+    return [each for each in reasons if each not in rules]
+
+
+def alert_words(alert: Alert) -> str:
+    """A rule that fired, and since when."""
+    return f"{alert.rule} (since {month_name(alert.since)})"
 
 
 def _short(month: str) -> str:
@@ -107,28 +129,20 @@ def record(
     return {"accounts": told | ({} if found is None else {"clusters": found.told()})}
 
 
-def alert_words(alert: Alert) -> str:
-    """A rule that fired, and since when."""
-    return f"{alert.rule} (since {month_name(alert.since)})"
-
-
-def _rules(alerts: tuple[Alert, ...], means: str) -> str:
-    return "; ".join(each.rule for each in alerts if each.means == means)
-
-
 def at_risk(
     listed: Accounts | NoAccounts,
     labels: Mapping[str, str] | None = None,
     most: int = TOP,
     *,
     near: bool = True,
+    most_reasons: int | None = None,
 ) -> pd.DataFrame | None:
     """Those with most ARR at risk, of the renewals of the next two quarters; of all accounts where
     none is stated, and where they need not be `near`.
     """
     if not listed:
         return None
-    frame = in_words(listed, labels)
+    frame = in_words(listed, labels, most_reasons)
     return (frame[_is_near(listed)] if near else frame).head(most).reset_index(drop=True)
 
 
@@ -202,8 +216,13 @@ def new_alerts(
         return None
     before = shift(listed.as_of, -listed.ledger.step)
     rows = [
-        {"at": place, "rule": each.rule, "announces": MEANS[each.means], "play": label(each.play)}
-        for place, alerts in enumerate(listed.frame["alerts"])
+        {
+            "at": at,
+            "rule": _cell([each.rule]),
+            "announces": MEANS[each.means],
+            "play": _cell([each.play]),
+        }
+        for at, alerts in enumerate(listed.frame["alerts"])
         for each in alerts
         if each.since > before
     ]
@@ -230,7 +249,7 @@ def plays(listed: Accounts | NoAccounts) -> pd.DataFrame | None:
         expected_gain=("expected_gain", "sum"),
     )
     sums = sums.sort_values("arr_at_risk", ascending=False, kind="stable").reset_index()
-    return sums.assign(play=sums["play"].map(label))
+    return sums.assign(play=[_cell([each]) for each in sums["play"]])
 
 
 def bands(listed: Accounts | NoAccounts) -> pd.DataFrame | None:
@@ -249,6 +268,7 @@ def rules(listed: Accounts | NoAccounts) -> pd.DataFrame | None:
     frame = listed.rules
     ends = zip(frame["lift_low"], frame["lift_high"], strict=True)
     return frame.assign(
+        words=[_cell([each]) for each in frame["rule"]],
         predicts=np.where(frame["predicts"], "yes", "no"),
         range=[NOTHING if np.isnan(low) else f"{low:.1f} to {high:.1f}" for low, high in ends],
         announces=frame["means"].map(MEANS),
@@ -523,7 +543,8 @@ class Plays:
         if frame is None:
             return None
         sums = frame[["accounts", "arr_at_risk"]].sum()
-        return cls(tuple(frame["play"]), int(sums["accounts"]), float(sums["arr_at_risk"]))
+        names = tuple(each[:1].lower() + each[1:] for each in frame["play"])
+        return cls(names, int(sums["accounts"]), float(sums["arr_at_risk"]))
 
 
 @dataclass(frozen=True)
