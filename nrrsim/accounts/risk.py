@@ -243,7 +243,7 @@ class Risk:
                 faded = of_ledger + (parts * fading)[:, signal].sum(axis=1)
                 # where signals fade, so does what they say of all: the mean goes back to the rate
                 part = parts[:, signal].var(axis=0)
-                kept = part @ fading[signal] / max(part.sum(), 1e-300)
+                kept = part @ fading[signal] / part.sum() if part.any() else 1.0
                 wanted = kept * held + (1 - kept) * expit(offset)
                 hazard = _shifted(faded, wanted, segment) if nth else held
             hazards.append(hazard)
