@@ -606,3 +606,10 @@ def signals_lines(profile: Mapping[str, Any]) -> list[str]:
             for words, missing in profile["silent"].items()
         ),
     ]
+
+
+def reasons_lines(profile: Mapping[str, Any]) -> list[str]:
+    """What `nrrsim check --reasons` prints of the reasons for people."""
+    kinds = ", ".join(f"{kind} {count(n)}" for kind, n in profile["kinds"].items())
+    losses = counted(profile["losses"], "loss has", "losses have")
+    return [f"reasons       {losses} one{f': {kinds}' if kinds else ''}"]
