@@ -605,7 +605,7 @@ def test_check_reads_reasons_beside_signals(run, write):
     words = ("--signals", signals, "--reasons", reasons, "--signals-card", card)
     code, out, err = run("check", ledger, *words)
     assert code == 0, err
-    assert "reasons       1 loss has one: price 1" in out
+    assert "reasons       1 loss has one: Price 1" in out
     found = json.loads(run("check", ledger, *words, "--json")[1])
     assert found["reasons"] == {"losses": 1, "kinds": {"price": 1}}
 
