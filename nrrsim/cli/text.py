@@ -606,3 +606,14 @@ def signals_lines(profile: Mapping[str, Any]) -> list[str]:
             for words, missing in profile["silent"].items()
         ),
     ]
+
+
+def reasons_lines(profile: Mapping[str, Any]) -> list[str]:
+    """What `nrrsim check --reasons` prints of the reasons for people."""
+    # late, as it needs all that reads a ledger, and other commands read none
+    from nrrsim.report.wording.accounts import KINDS
+
+    found = profile["kinds"]
+    kinds = ", ".join(f"{KINDS[kind]} {count(found[kind])}" for kind in KINDS if kind in found)
+    losses = counted(profile["losses"], "loss has", "losses have")
+    return [f"reasons       {losses} one{f': {kinds}' if kinds else ''}"]
