@@ -175,6 +175,7 @@ SMALL = {  # what a test of the code, not of the numbers, can do with
     "quarterly_report": 'trials, plan = 100, "../params/scenarios/nrr-105.yaml"',
     "scenario_comparison": "trials, years = 100, 2",
     "backtest": "trials, every = 100, 12",
+    "accounts": 'signals, reasons = (f"../nrrsim/data/meridian_{each}.csv" for each in ("signals", "reasons"))',
     "the_model": "",
 }
 

@@ -17,19 +17,19 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binom, false_discovery_control
 
+from nrrsim.accounts.features import Panel
 from nrrsim.accounts.reasons import Reasons, losses, reason_columns
+from nrrsim.accounts.risk import CELLS, rates
 from nrrsim.ledger.ledger import Ledger
-from nrrsim.ledger.rollforward import COHORT_BY, MONTHS_APART, MOVEMENT_NUMBER
+from nrrsim.ledger.rollforward import COHORT_BY
 from nrrsim.months import month_name, parse_month
-from nrrsim.movements import LOSSES
+from nrrsim.movements import json_amount, json_ratio
 
 MONTHS = 3  # of the window: a quarter; of an annual ledger its step
 PAST = 12  # months before the window, at least, from which the usual risk is learnt
 FEWEST, TOGETHER = 3, 2  # customers who have a value; losses that may come together
 FALSE_SHARE = 0.05  # of what is found, at most, on average
 WORTH_A_LOOK = 0.01  # how unlikely by chance what is shown beside it has to be
-PSEUDO = 12  # customer-months by which a segment leans on the book, and a part of it on the segment
-NOT_DUE, DUE, UNKNOWN = range(3)  # whether a renewal falls in a step
 SHOWN = (
     *("column", "value", "also", "customers", "lost", "expected", "p", "arr_lost"),
     *("names", "reasons"),
@@ -48,8 +48,7 @@ class Clusters:
         rates of the window's start), `names` (a tuple, the largest loss first), `reasons` (the kind
         of each in the same order; empty where no reasons were given). expected_by_chance : how many
         values, at most, would on average be found or worth a look if as many losses as there were
-        had come by chance. why : why nothing could
-        be looked at, else "".
+        had come by chance. currency : of amounts. why : why nothing could be looked at, else "".
     """
 
     as_of: str
@@ -58,27 +57,33 @@ class Clusters:
     found: pd.DataFrame
     worth_a_look: pd.DataFrame
     expected_by_chance: float
+    currency: str = ""
     why: str = ""
 
     def told(self) -> dict[str, Any]:
         """What `nrrsim accounts --json` prints of them."""
-        found, worth = (
-            [
-                {name: _plain(value) for name, value in row.items()}
+
+        def rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+            return [
+                row
+                | {name: json_ratio(row[name]) for name in ("expected", "p")}
+                | {name: [*map(_listed, row[name])] for name in ("also", "names", "reasons")}
+                | {"arr_lost": json_amount(row["arr_lost"], self.currency)}
                 for row in frame.to_dict("records")
             ]
-            for frame in (self.found, self.worth_a_look)
-        )
-        known = {"window": list(self.window), "looked_at": self.looked_at, "why": self.why}
-        by_chance = {"expected_by_chance": self.expected_by_chance}
-        return known | {"found": found, "worth_a_look": worth} | by_chance
+
+        return {
+            "window": [*self.window],
+            "looked_at": self.looked_at,
+            "why": self.why,
+            "found": rows(self.found),
+            "worth_a_look": rows(self.worth_a_look),
+            "expected_by_chance": json_ratio(self.expected_by_chance),
+        }
 
 
-def _plain(value: Any) -> Any:
-    """A figure as JSON has it: a tuple as a list, a NumPy number as a plain one."""
-    if isinstance(value, tuple):
-        return [*map(_plain, value)]
-    return value.item() if isinstance(value, np.generic) else value
+def _listed(value: Any) -> Any:
+    return [*value] if isinstance(value, tuple) else value
 
 
 def clusters(ledger: Ledger, as_of: str, reasons: Reasons | None = None) -> Clusters:
@@ -96,12 +101,13 @@ def clusters(ledger: Ledger, as_of: str, reasons: Reasons | None = None) -> Clus
         why = (
             f"needs {PAST} months before the last {months}; the ledger has {max(start - first, 0)}"
         )
-        return Clusters(month_name(end), span, 0, _nothing(), _nothing(), 0.0, why)
+        return Clusters(month_name(end), span, 0, _nothing(), _nothing(), 0.0, why=why)
 
-    at_start = ledger.customers(month_name(start), renewed_by=month_name(end))
+    chances = _chances(ledger, start, end)
+    # in the order of the account model, which no name moves
+    at_start = ledger.customers(month_name(start), renewed_by=month_name(end)).loc[chances.index]
     lost = losses(ledger, as_of, months, reasons)
-    has_lost = at_start.index.isin(lost["customer"])
-    chance = _chances(ledger, start, end)
+    has_lost, chance = at_start.index.isin(lost["customer"]), chances.to_numpy()
     # where the whole book has a bad quarter, that is no cluster
     chance = np.minimum(chance * max(1.0, has_lost.sum() / max(chance.sum(), 1e-9)), 1.0)
 
@@ -110,7 +116,7 @@ def clusters(ledger: Ledger, as_of: str, reasons: Reasons | None = None) -> Clus
     values = _counted(holds, has_lost, chance)
     if values.empty:
         why = f"no column has a value that {FEWEST} customers have and others have not"
-        return Clusters(month_name(end), span, 0, _nothing(), _nothing(), 0.0, why)
+        return Clusters(month_name(end), span, 0, _nothing(), _nothing(), 0.0, why=why)
 
     looked_at = values.drop_duplicates("who").set_index("who")
     n, number = looked_at["customers"].to_numpy(), looked_at["lost"].to_numpy()
@@ -136,6 +142,7 @@ def clusters(ledger: Ledger, as_of: str, reasons: Reasons | None = None) -> Clus
         found=told[is_found].reset_index(drop=True),
         worth_a_look=told[~is_found].reset_index(drop=True),
         expected_by_chance=by_chance,
+        currency=ledger.currency,
     )
 
 
@@ -143,62 +150,21 @@ def _nothing() -> pd.DataFrame:
     return pd.DataFrame(columns=list(SHOWN))
 
 
-# --- the usual risk -------------------------------------------------------------------------------
+def _chances(ledger: Ledger, start: int, end: int) -> pd.Series:
+    """How likely each customer of `start` is to contract or leave up to `end`, by its name.
 
-
-def _chances(ledger: Ledger, start: int, end: int) -> np.ndarray:
-    """`ndarray[customer of start]`: how likely each is to contract or leave up to `end`.
-
-    By the rate of its segment, of steps into a renewal and of others apart, as all steps up to
-    `start` have it; both lean on the segment, and this on the book, by PSEUDO customer-months.
+    By the rates that the account model begins with (a segment's, of steps into a renewal and of
+    others apart), of all steps up to `start`.
     """
-    step = ledger.step
-    rows, events = ledger.histories(month_name(end), rate_of=month_name(start))
-    customer, month = rows["customer"].to_numpy(np.int64), rows["month"].to_numpy(np.int64)
-    segment = rows["segment"].cat.codes.to_numpy(np.int64)
-    anniversary = _anniversaries(rows, parse_month(ledger.months[0], "month"))
-
-    def cell(of: np.ndarray, to: np.ndarray | int) -> np.ndarray:
-        """The number of segment and kind of the step that ends in month `to`, of these rows."""
-        is_due = np.where((to - anniversary[of]) % 12 < step, DUE, NOT_DUE)
-        return np.asarray(3 * segment[of] + np.where(anniversary[of] < 0, UNKNOWN, is_due))
-
-    lost = np.isin(events["kind"].to_numpy(), [MOVEMENT_NUMBER[name] for name in LOSSES])
-    keys = events["customer"].to_numpy(np.int64) * MONTHS_APART + events["month"].to_numpy(np.int64)
-    past = np.flatnonzero(month <= start - step)
-    is_lost = np.isin(customer[past] * MONTHS_APART + month[past] + step, keys[lost])
-    rate = _rates(cell(past, month[past] + step), is_lost, 3 * (int(segment.max()) + 1))
-
-    now = np.flatnonzero(month == start)
+    panel = Panel.of(ledger, month_name(end), None, None)
+    lost = (panel.outcome["leave"] == 1) | (panel.outcome["contract"] == 1)
+    before, now = np.flatnonzero(panel.month < start), np.flatnonzero(panel.month == start)
+    cells = CELLS * len(panel.segments)
+    rate = rates(panel.cell(before), lost[before], cells, ledger.step)
     stays = np.ones(len(now))
-    for to in range(start + step, end + 1, step):
-        stays *= 1 - rate[cell(now, to)]
-    return np.asarray(1 - stays)
-
-
-def _anniversaries(rows: pd.DataFrame, begin: int) -> np.ndarray:
-    """`ndarray[row]`: a month of renewal, -1 where it is not known.
-
-    As the ledger says; else the first month with an amount, if that is not the ledger's first.
-    """
-    month = rows["month"].to_numpy(np.int64)
-    heads = np.diff(rows["customer"].to_numpy(np.int64), prepend=-1) != 0
-    first = month[np.flatnonzero(heads)[np.cumsum(heads) - 1]]
-    renewal = rows["renewal"].to_numpy(float)
-    own = np.where(first > begin, first, -1)
-    return np.where(np.isnan(renewal), own, np.nan_to_num(renewal)).astype(np.int64)
-
-
-def _rates(cell: np.ndarray, lost: np.ndarray, cells: int) -> np.ndarray:
-    """`ndarray[cell]`: losses a customer and step; three cells are a segment."""
-    n, losses = np.bincount(cell, minlength=cells), np.bincount(cell, lost, cells)
-    book = (losses.sum() + 0.5) / (n.sum() + 1)
-
-    def by_segment(of: np.ndarray) -> np.ndarray:
-        return np.asarray(of.reshape(-1, 3).sum(axis=1))
-
-    segment = (by_segment(losses) + PSEUDO * book) / (by_segment(n) + PSEUDO)
-    return np.asarray((losses + PSEUDO * np.repeat(segment, 3)) / (n + PSEUDO))
+    for ahead in range(0, end - start, ledger.step):
+        stays *= 1 - rate[panel.cell(now, ahead)]
+    return pd.Series(1 - stays, index=panel.names[panel.customer[now]])
 
 
 # --- who has which value --------------------------------------------------------------------------

@@ -2,35 +2,45 @@
 
 A reason belongs to one loss (a churn or a contraction) of its customer: to that of its own month,
 else to that of the next step (it stands in the last month that was paid), else to that of the step
-before (it was noted late). A loss has one reason: the nearest by this order, of equal ones the
+before (it was noted late). A loss has one reason: the nearest in this order, of equal ones the
 first of KINDS, then by name. What is left over is said, and explains nothing.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from nrrsim.errors import DataError, Finding, UsageError, did_you_mean
-from nrrsim.ledger.across import text_of
-from nrrsim.ledger.dates import month_of_day, read_dates
+from nrrsim.accounts.watch import REASON_KINDS, SignalsCard, read_signals_card
+from nrrsim.errors import Finding
+from nrrsim.ledger.columns import MONTHS, Table
+from nrrsim.ledger.dates import month_of_day
 from nrrsim.ledger.ledger import Ledger
-from nrrsim.ledger.names import listed
+from nrrsim.ledger.names import in_ledger, listed
 from nrrsim.ledger.reading import Reading
 from nrrsim.ledger.rollforward import MONTHS_APART, MOVEMENT_NUMBER
-from nrrsim.ledger.rows import Rows, refuse_twice
-from nrrsim.ledger.sources import read_rows
-from nrrsim.ledger.values import as_written
+from nrrsim.ledger.rows import Rows, concat, refuse_twice
+from nrrsim.ledger.sources import read_further
+from nrrsim.ledger.values import (
+    as_text,
+    as_written,
+    check_texts,
+    last_days,
+    refuse_lost_names,
+    refuse_rows,
+)
 from nrrsim.ledger.vocabulary import CUSTOMER, MONTH, heading_of, plain
 from nrrsim.months import month_name
 from nrrsim.movements import LOSSES, MOVEMENTS
-from nrrsim.notation import counted
+from nrrsim.notation import counted, visible
 
+KINDS = REASON_KINDS
 BY_KIND = {
     "price": ("price", "prices", "pricing", "expensive", "cost", "costs", "value for money"),
     "product": (
@@ -60,7 +70,6 @@ BY_KIND = {
     ),
     "other": ("other", "unknown", "misc", "miscellaneous"),
 }
-KINDS = tuple(BY_KIND)
 NOT_GIVEN = "not given"
 # A customer whose payment failed did not choose to leave; one that is bankrupt or was merged into
 # another chose nothing either, and is counted apart from both.
@@ -73,9 +82,8 @@ GROUPS = (
 HEADINGS = {
     "customer": CUSTOMER,
     "month": (
-        *MONTH,
         *("churn month", "churn date", "month of churn", "cancelled at", "canceled at"),
-        *("cancellation date", "lost date", "end date", "close date"),
+        *("cancellation date", "lost date", *MONTH, "end date", "close date"),
     ),
     "reason": (
         *("reason", "churn reason", "cancellation reason", "cancel reason", "loss reason"),
@@ -83,7 +91,10 @@ HEADINGS = {
     ),
     "detail": ("detail", "details", "reason detail", "comment", "comments", "note", "notes"),
 }
-COLUMNS = ("customer", "month", "reason", "kind", "detail")
+ONE_EACH = (
+    "a loss has one: that of its own month, else of the month before, else of the month after"
+)
+COLUMNS = ("customer", "month", "reason", "kind", "detail", "dated")
 
 _KIND_OF = {phrase: kind for kind, phrases in BY_KIND.items() for phrase in phrases}
 # of phrases that begin alike the longest: "payment service" says nothing of the service
@@ -92,22 +103,18 @@ _PHRASES = re.compile(rf"\b({'|'.join(sorted(_KIND_OF, key=len, reverse=True))})
 
 @dataclass(frozen=True)
 class Reasons:
-    """Why customers left or shrank, a row for each loss of which that is known.
+    """Why customers left or shrank. Made by `read_reasons` and `of_column`.
 
-    `frame`: `customer` (the ledger's own name), `month` (of the loss, a month number), `reason`
-    (as written; one spelling for all that differ by case alone), `kind` (one of KINDS), `detail`
-    ("" where there is none), `dated` (the month number that stands beside it); sorted by customer
-    and month. `file` : where they were read, "" of a column of the ledger. `notices` : what
-    explains no loss, and what could not be sorted.
+    `frame`: a row for each loss of which that is known, sorted by customer and month: `customer`
+    (the ledger's own name), `month` (of the loss, a month number), `reason` (as written; one
+    spelling for all that differ by case alone), `kind` (one of KINDS), `detail` ("" where there is
+    none), `dated` (the month number that stands beside it: before, it was not known). `notices`:
+    what explains no loss, and what no word sorts. `files`: what was read.
     """
 
     frame: pd.DataFrame
     notices: tuple[Finding, ...] = ()
-    file: str = ""
-
-    def __post_init__(self) -> None:
-        if list(self.frame.columns) != [*COLUMNS, "dated"]:
-            raise ValueError(f"reasons have the columns {', '.join(COLUMNS)} and dated")
+    files: tuple[str, ...] = ()
 
 
 def kind_of(reason: str, own: Mapping[str, str] | None = None) -> str:
@@ -126,42 +133,43 @@ def kind_of(reason: str, own: Mapping[str, str] | None = None) -> str:
 def read_reasons(
     source: Any,
     ledger: Ledger,
-    kinds: Mapping[str, str] | None = None,
+    card: SignalsCard | str | Path | None = None,
     reading: Reading | None = None,
 ) -> Reasons:
     """The reasons in a table `customer, month, reason[, detail]`, each with the loss it explains.
 
-    source : a file of any form that a ledger may have, or a table of pandas, Polars or Arrow.
-    kinds : which kind a reason is of, where its words do not say it. reading : how the file is to
-        be read (dates, headings of customer and month); default: as the ledger was. Where the
-        ledger's names are masked no detail is kept, and no reason of a single customer but its
-        kind: a text may tell who it is.
+    source : a file, a folder, a pattern, a table, or a list of such, in any form that a ledger may
+        have.
+    card : the signals card, or its file, whose `reasons` say which kind a reason is of; else its
+        words say it.
+    reading : how dates, ids and headings are to be read where the files do not say; default: as the
+        ledger was.
 
-    Raises DataError with every finding: a column that is missing, a row without a customer, a month
-    that is none. UsageError for a file that is none, and a kind that there is not.
+    Where the ledger's names are masked no detail is kept, and of a reason that a single customer
+    gave the kind alone: a text may tell who it is. Raises UsageError for a source or a card that is
+    not there, DataError with every finding if the data do not fit.
     """
-    _check_kinds(kinds)
-    rows, *more = read_rows(source)
-    if more:
-        raise UsageError(f"{source}: reasons stand in one table, and here are {len(more) + 1}")
-    refuse_twice(rows)
-    table = _Table(rows, ledger, reading or ledger.reading)
-    stated = table.stated()
-    table.stop()
-    stated = _sorted_into_kinds(table, stated, kinds)
-    matched = _matched(table, stated)
-    notices = (*rows.notices, *table.notices)
-    return Reasons(_finished(matched, ledger), notices, rows.name)
+    # the ledger's query and sheet say nothing of another file
+    how = reading or replace(ledger.reading, query=None, sheet=None)
+    parts, files = read_further(source, how.query, how.sheet, "the table of reasons")
+    table = _table(parts, ledger, how)
+    stated = _stated(table, ledger, how)
+    stated, unsorted = _sorted_into_kinds(stated, _card(card).reasons)
+    if unsorted:
+        problem, remedy = _unsorted(unsorted, ledger)
+        words = stated["reason"].isin(unsorted)
+        table.notice(problem, remedy, int(stated.loc[words, "row"].min()))
+    matched = _matched(table, ledger, stated)
+    return Reasons(_finished(matched, ledger), tuple(table.notices), files)
 
 
-def of_column(ledger: Ledger, kinds: Mapping[str, str] | None = None) -> Reasons | None:
+def of_column(ledger: Ledger, card: SignalsCard | str | Path | None = None) -> Reasons | None:
     """The reasons in a column of the ledger itself; None where it has none.
 
     A cell speaks of the loss of the month in which its line has it first, or of the loss that
-    follows when its line ends: a subscription has its reason from its first month on. kinds : as
-    for `read_reasons`.
+    follows when its line ends: a subscription has its reason from its first month on. card : as for
+    `read_reasons`.
     """
-    _check_kinds(kinds)
     column = reason_columns(ledger, "reason")
     if not column:
         return None
@@ -171,29 +179,31 @@ def of_column(ledger: Ledger, kinds: Mapping[str, str] | None = None) -> Reasons
             "code": entries["customer"].cat.codes.to_numpy(np.int64),
             "month": entries["month"].to_numpy(np.int64),
             "line": ledger.entries.line,
-            "reason": entries[column[0]].astype(object).fillna("").map(str.strip),
-            "row": np.arange(len(entries)),
+            "reason": _texts(entries[column[0]]),
+            "detail": "",
         }
     ).sort_values(["code", "line", "month"], ignore_index=True)
 
     same = (entry["code"] == entry["code"].shift()) & (entry["line"] == entry["line"].shift())
-    next_to = same & (entry["month"] - entry["month"].shift() == ledger.step)
-    is_new = next_to & (entry["reason"] != entry["reason"].shift())
-    ends = ~next_to.shift(-1, fill_value=False)
+    goes_on = same & (entry["month"] - entry["month"].shift() == ledger.step)
+    is_new = goes_on & (entry["reason"] != entry["reason"].shift())
+    ends = ~goes_on.shift(-1, fill_value=False)
     speaks = pd.concat(
         [entry[is_new], entry[ends].assign(month=entry["month"] + ledger.step)], ignore_index=True
     )
-    speaks = speaks[speaks["reason"] != ""].assign(detail="")
-    table = _Notes(ledger)
-    stated = _sorted_into_kinds(table, speaks.assign(dated=speaks["month"]), kinds)
-    losses = _losses_until(ledger, int(ledger.entries.months[-1]))
-    stated["loss"] = _found(losses, stated["code"].to_numpy(), stated["month"].to_numpy())
-    first = stated[stated["loss"] >= 0].sort_values(["loss", "rank", "reason"], kind="stable")
-    return Reasons(_finished(first.drop_duplicates("loss"), ledger), tuple(table.notices))
+    losses = _keys_of_losses(ledger)
+    speaks["loss"] = _found(losses, speaks["code"].to_numpy(), speaks["month"].to_numpy())
+    speaks = speaks[(speaks["reason"] != "") & (speaks["loss"] >= 0)]
+    speaks = speaks.assign(dated=speaks["month"], distance=0)
+    stated, unsorted = _sorted_into_kinds(speaks, _card(card).reasons)
+    counts, _, several = _one_each(stated, ledger)
+    said = [_unsorted(unsorted, ledger)] * bool(unsorted) + [(several, ONE_EACH)] * bool(several)
+    notices = tuple(Finding("the ledger", 0, *each, column[0]) for each in said)
+    return Reasons(_finished(counts, ledger), notices)
 
 
 def reason_columns(ledger: Ledger, *words: str) -> list[str]:
-    """The ledger's text columns that say why a customer left: of these of our words, or of both."""
+    """The ledger's columns that say why a customer left: of these of our words, or of both."""
     names = [name for word in words or ("reason", "detail") for name in HEADINGS[word]]
     return [each for each in ledger.columns if heading_of(each).plain in names]
 
@@ -320,14 +330,194 @@ def _share(found: pd.DataFrame, total: float) -> pd.Series:
     return (found["churn"] + found["contraction"]) / (total if total > 0 else np.nan)
 
 
-# --- which loss a reason explains -----------------------------------------------------------------
+# --- what stands in a table -----------------------------------------------------------------------
 
 
-def _losses_until(ledger: Ledger, end: int) -> np.ndarray:
-    """The keys of all losses up to a month, sorted: customer and month in one number."""
-    _, events = ledger.histories(month_name(end))
-    lost = np.isin(events["kind"].to_numpy(), [MOVEMENT_NUMBER[name] for name in LOSSES])
-    return np.sort(_key(events["customer"].to_numpy()[lost], events["month"].to_numpy()[lost]))
+def _table(parts: Sequence[Rows], ledger: Ledger, reading: Reading) -> Table:
+    """The rows of all sources with our columns; raises DataError where one is missing."""
+    name = ", ".join(dict.fromkeys(part.name for part in parts))
+    table = Table(parts, pd.DataFrame(), np.zeros(1), name, MONTHS)
+    known = {*ledger.true_names(ledger.entries.frame["customer"].cat.categories)}
+    found = []
+    for part in parts:
+        refuse_twice(part)
+        table.findings += part.findings
+        table.notices += part.notices
+        labels = _headings(part, known, reading)
+        for word in ("customer", "month", "reason"):
+            if word not in labels:
+                here = ", ".join(map(str, part.frame.columns))
+                remedy = (
+                    "a table of reasons has the columns customer, month, reason and, if there is"
+                    f" more to say, detail; here are {here}"
+                )
+                problem = f"there is no column {word}"
+                table.findings.append(Finding(part.name, part.heading_line, problem, remedy))
+        frame = part.frame[[*labels.values()]].set_axis([*labels], axis=1)
+        found.append(replace(part, frame=frame.reindex(columns=[*HEADINGS])))
+    if table.findings:
+        table.stop()
+    table.frame, table.starts = concat(found)
+    return table
+
+
+def _headings(part: Rows, known: set[str], reading: Reading) -> dict[str, str]:
+    """Our word -> the column that is it."""
+    labels = [str(label) for label in part.frame.columns]
+    found = {}
+    for word, names in HEADINGS.items():
+        said = plain(reading.columns.get(word, ""))
+        some = [each for each in labels if plain(each) == said]
+        some = some or [each for each in labels if heading_of(each).plain in names]
+        rank = {name: place for place, name in enumerate(names)}
+        some.sort(key=lambda each: rank.get(heading_of(each).plain, -1))
+        if word == "customer":
+            # an id stands beside a name: the ledger knows its customers by one of them
+            there = {each: int(as_text(part.frame[each]).isin(known).sum()) for each in some}
+            some.sort(key=there.__getitem__, reverse=True)
+        if some:
+            found[word] = some[0]
+    return found
+
+
+def _stated(table: Table, ledger: Ledger, reading: Reading) -> pd.DataFrame:
+    """Each reason of a customer of the ledger: `code`, `month`, `reason`, `detail`, `row`.
+
+    Raises DataError with every finding.
+    """
+    refuse_lost_names(table)
+    customers = as_text(table.frame["customer"])
+    check_texts(table, pd.DataFrame({"customer": customers}))
+    refuse_rows(table, "customer", customers.isna(), "is empty", "every row needs the customer")
+    days = last_days(table, "month", reading, "YYYY-MM, or as YYYY-MM-DD")
+    names = ledger.true_names(ledger.entries.frame["customer"].cat.categories)
+    why = "no loss of the ledger is theirs"
+    codes = in_ledger(table, customers, names, reading.ids, bool(ledger.unmasked), why)
+    if table.findings:
+        table.stop()
+    stated = pd.DataFrame(
+        {
+            "code": codes,
+            "month": month_of_day(days),
+            "reason": _texts(table.frame["reason"]),
+            "detail": _texts(table.frame["detail"]),
+            "row": table.frame.index,
+        }
+    )
+    return _without(
+        table,
+        stated[stated["code"] >= 0],
+        stated["reason"] == "",
+        ("row gives", "rows give"),
+        "no reason",
+        f"left out: what such rows are of counts as {NOT_GIVEN}",
+    )
+
+
+def _texts(cells: pd.Series) -> pd.Series:
+    """Texts on one line, "" where there is none; a character that a terminal obeys is spelled."""
+    texts = as_text(cells)
+    plain_texts = {each: visible(" ".join(each.split())) for each in texts.cat.categories}
+    return texts.astype(object).map(plain_texts).fillna("").astype("str")
+
+
+def _without(
+    table: Table,
+    stated: pd.DataFrame,
+    out: pd.Series,
+    words: tuple[str, str],
+    what: str,
+    remedy: str,
+) -> pd.DataFrame:
+    """The other rows; how many are left out, and why, is noted with the first of them."""
+    gone = stated[out.reindex(stated.index)]
+    if len(gone):
+        table.notice(f"{counted(len(gone), *words)} {what}", remedy, int(gone["row"].min()))
+    return stated.drop(gone.index)
+
+
+# --- which kind a reason is of, and which loss it explains ----------------------------------------
+
+
+def _card(card: SignalsCard | str | Path | None) -> SignalsCard:
+    return card if isinstance(card, SignalsCard) else read_signals_card(card)
+
+
+def _sorted_into_kinds(
+    stated: pd.DataFrame, kinds: Mapping[str, str]
+) -> tuple[pd.DataFrame, list[str]]:
+    """With one spelling for one reason, its kind, and its rank in KINDS; and those of no kind."""
+    words = stated["reason"].map(plain)
+    # the most common spelling; of two as common the first by name, whatever order the rows have
+    spellings = stated.groupby([words.rename("words"), "reason"]).size().reset_index(name="number")
+    spellings = spellings.sort_values(["number", "reason"], ascending=[False, True])
+    spelled = spellings.drop_duplicates("words").set_index("words")["reason"]
+    told = {each: kind_of(each, kinds) for each in spelled.index}
+    kind = words.map(lambda each: told[each] or "other").astype("str")
+    rank = kind.map({name: place for place, name in enumerate(KINDS)})
+    unsorted = sorted(spelled[each] for each, known in told.items() if not known)
+    return stated.assign(reason=words.map(spelled), kind=kind, rank=rank), unsorted
+
+
+def _unsorted(reasons: Sequence[str], ledger: Ledger) -> tuple[str, str]:
+    """What is said of reasons of no kind, and what to do."""
+    some = "" if ledger.unmasked else f": {listed([*map(as_written, reasons)])}"
+    problem = f"{counted(len(reasons), 'reason')} that no word sorts, counted as other{some}"
+    return problem, "sort them in the signals card, such as reasons: {too far away: service}"
+
+
+def _matched(table: Table, ledger: Ledger, stated: pd.DataFrame) -> pd.DataFrame:
+    """The reasons that explain a loss, one for each, with its month; others are noted."""
+    step, losses = ledger.step, _keys_of_losses(ledger)
+    first, last = ledger.entries.months[0], ledger.entries.months[-1]
+    stated = _without(
+        table,
+        stated,
+        stated["month"] > last,
+        ("reason is", "reasons are"),
+        f"dated after the ledger's last month, {month_name(last)}",
+        "left out: what is explained is not in the ledger yet",
+    )
+    # a day or month between two snapshots is of the second
+    month = first + -((first - stated["month"].to_numpy(np.int64)) // step) * step
+    tried = [_found(losses, stated["code"].to_numpy(), month + by) for by in (0, step, -step)]
+    distance = np.argmax(np.array(tried) >= 0, axis=0)
+    loss = np.choose(distance, tried)
+    stated = stated.assign(loss=loss, distance=distance)
+    stated = _without(
+        table,
+        stated,
+        stated["loss"] < 0,
+        ("reason is", "reasons are"),
+        "of a month in which the customer neither left nor shrank, nor in the one before or after",
+        "left out, as there is no loss to explain: correct the month",
+    )
+
+    counts, others, problem = _one_each(stated, ledger)
+    if problem:
+        table.notice(problem, ONE_EACH, int(others["row"].min()))
+    return counts.assign(dated=counts["month"], month=losses[counts.index] % MONTHS_APART)
+
+
+def _one_each(stated: pd.DataFrame, ledger: Ledger) -> tuple[pd.DataFrame, pd.DataFrame, str]:
+    """The reason that counts, by loss; the others; and what is said of them, "" without any."""
+    order = ["loss", "distance", "rank", "reason", "detail"]
+    stated = stated.sort_values(order).drop_duplicates(["loss", "reason"])
+    counts = stated.drop_duplicates("loss").set_index("loss")
+    others = stated[stated["loss"].duplicated()].drop_duplicates("loss")
+    if others.empty:
+        return counts, others, ""
+    pairs = zip(counts["reason"].reindex(others["loss"]), others["reason"], strict=True)
+    told = listed([f"{as_written(one)} counts, not {as_written(other)}" for one, other in pairs])
+    problem = f"{counted(len(others), 'loss has', 'losses have')} several reasons"
+    return counts, others, problem + ("" if ledger.unmasked else f": {told}")
+
+
+def _keys_of_losses(ledger: Ledger) -> np.ndarray:
+    """All losses of a ledger, sorted: customer and month as one number each."""
+    _, events = ledger.histories(ledger.months[-1])
+    lost = events[events["kind"].isin([MOVEMENT_NUMBER[name] for name in LOSSES])]
+    return np.sort(_key(lost["customer"].to_numpy(), lost["month"].to_numpy()))
 
 
 def _key(customer: np.ndarray, month: np.ndarray) -> np.ndarray:
@@ -336,242 +526,17 @@ def _key(customer: np.ndarray, month: np.ndarray) -> np.ndarray:
 
 def _found(losses: np.ndarray, customer: np.ndarray, month: np.ndarray) -> np.ndarray:
     """`ndarray[row]`: the place of each customer's loss in that month, -1 where it has none."""
-    key = _key(customer, month)
-    if not len(losses):
-        return np.full(len(key), -1)
-    place = np.minimum(np.searchsorted(losses, key), len(losses) - 1)
-    return np.where(losses[place] == key, place, -1)
-
-
-def _matched(table: _Table, stated: pd.DataFrame) -> pd.DataFrame:
-    """The reasons that explain a loss, one each, with its month; others are noted."""
-    ledger, step = table.ledger, table.ledger.step
-    last = int(ledger.entries.months[-1])
-    later = stated["month"].to_numpy() > last
-    if later.any():
-        table.notice(
-            stated[later],
-            f"{counted(int(later.sum()), 'reason is', 'reasons are')} of a month after the"
-            f" ledger's last, {month_name(last)}",
-            "what they explain is not in the ledger yet: left out",
-        )
-        stated = stated[~later]
-
-    # a day or month between two snapshots is of the second
-    first = int(ledger.entries.months[0])
-    month = first + -((first - stated["month"].to_numpy(np.int64)) // step) * step
-    losses, code = _losses_until(ledger, last), stated["code"].to_numpy()
-    found, distance = np.full(len(stated), -1), np.zeros(len(stated), dtype=np.int64)
-    for rank, away in enumerate((0, step, -step)):
-        open_ = found < 0
-        place = _found(losses, code[open_], month[open_] + away)
-        found[open_], distance[open_] = place, rank
-    none = found < 0
-    if none.any():
-        table.notice(
-            stated[none],
-            f"{counted(int(none.sum()), 'reason is', 'reasons are')} of a month in which the"
-            " customer neither left nor shrank, nor in the one before or after",
-            "they explain no loss, and are left out: correct the month",
-        )
-    stated = stated.assign(loss=found, distance=distance)[~none]
-    order = ["loss", "distance", "rank", "reason", "detail"]
-    stated = stated.sort_values(order, kind="stable").drop_duplicates(["loss", "reason"])
-    surplus = stated["loss"].duplicated()
-    if surplus.any():
-        number = stated.loc[surplus, "loss"].nunique()
-        several = stated[surplus].drop_duplicates("loss")
-        counting = stated.drop_duplicates("loss").set_index("loss")["reason"]
-        told = [
-            f"{as_written(counting[loss])} counts, not {as_written(reason)}"
-            for loss, reason in zip(several["loss"], several["reason"], strict=True)
-        ]
-        table.notice(
-            several,
-            f"{counted(number, 'loss has', 'losses have')} several reasons" + table.examples(told),
-            "a loss has one: that of its own month, else of the month before, else of the month"
-            " after",
-        )
-    matched = stated[~surplus]
-    return matched.assign(dated=matched["month"], month=losses[matched["loss"]] % MONTHS_APART)
-
-
-def _sorted_into_kinds(
-    table: _Notes, stated: pd.DataFrame, kinds: Mapping[str, str] | None
-) -> pd.DataFrame:
-    """With the kind of each reason, its rank in KINDS, and one spelling for one reason."""
-    words = stated["reason"].map(plain)
-    # of two spellings that are as common the first by name, whatever order the rows have
-    counts = stated.groupby([words, stated["reason"].rename("spelling")]).size()
-    common = counts.reset_index(name="n").sort_values(
-        ["n", "spelling"], ascending=[False, True], kind="stable"
-    )
-    spelled = common.drop_duplicates("reason").set_index("reason")["spelling"]
-    told = {each: kind_of(each, kinds) for each in spelled.index}
-    if unsorted := sorted(spelled[each] for each, kind in told.items() if not kind):
-        table.notice(
-            stated[words.map(told) == ""],
-            f"{counted(len(unsorted), 'reason')} of no kind that its words tell, sorted under other"
-            + table.examples(list(map(as_written, unsorted))),
-            "say which it is in the signals card, such as reasons: {too far away: service}",
-        )
-    kind = words.map(lambda each: told[each] or "other")
-    rank = kind.map({name: place for place, name in enumerate(KINDS)})
-    return stated.assign(reason=words.map(spelled), kind=kind, rank=rank)
+    return np.asarray(pd.Index(losses).get_indexer(pd.Index(_key(customer, month))))
 
 
 def _finished(matched: pd.DataFrame, ledger: Ledger) -> pd.DataFrame:
     """The frame of Reasons; where names are masked, without what may tell one."""
-    names = np.asarray(ledger.entries.frame["customer"].cat.categories, dtype=object)
     frame = matched.sort_values(["code", "month"], ignore_index=True)
+    names = np.asarray(ledger.entries.frame["customer"].cat.categories, dtype=object)
     frame["customer"] = names[frame["code"].to_numpy(np.int64)]
     if ledger.unmasked:
         alone = frame.groupby("reason")["customer"].transform("nunique") == 1
         frame["reason"] = frame["reason"].where(~alone, frame["kind"])
         frame["detail"] = ""
     texts = dict.fromkeys(("customer", "reason", "kind", "detail"), "str")
-    return frame[[*COLUMNS, "dated"]].astype({**texts, "month": np.int64, "dated": np.int64})
-
-
-def _check_kinds(kinds: Mapping[str, str] | None) -> None:
-    for reason, kind in (kinds or {}).items():
-        if kind not in KINDS:
-            near = did_you_mean(str(kind), KINDS)
-            raise UsageError(f"reasons: {reason}: {kind!r} is no kind of reason; {near}")
-
-
-# --- the table ------------------------------------------------------------------------------------
-
-
-class _Notes:
-    """What there is to know of reasons, where there is no file to name."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self.ledger = ledger
-        self.notices: list[Finding] = []
-
-    def notice(self, stated: pd.DataFrame, problem: str, remedy: str) -> None:
-        """Note what makes no number wrong."""
-        self.notices.append(Finding("the ledger's column of reasons", 0, problem, remedy))
-
-    def examples(self, told: list[str]) -> str:
-        """The first few of what is noted; nothing where names are masked: a text may tell one."""
-        return "" if self.ledger.unmasked else f": {listed(told)}"
-
-
-class _Table(_Notes):
-    """The rows of a file of reasons, and what is wrong with them, by file and line."""
-
-    def __init__(self, rows: Rows, ledger: Ledger, reading: Reading) -> None:
-        super().__init__(ledger)
-        self.rows, self.reading = rows, reading
-        self.findings = list(rows.findings)
-        own = ledger.entries.frame["customer"].cat.categories
-        self.codes = {name: code for code, name in enumerate(ledger.true_names(own))}
-
-    def stop(self) -> None:
-        """Raise DataError with every finding, if there is one."""
-        if self.findings:
-            raise DataError(self.findings)
-
-    def notice(self, stated: pd.DataFrame, problem: str, remedy: str) -> None:
-        """Note what makes no number wrong, with the first of the rows in which it is seen."""
-        name, line = self.place(int(stated["row"].min()))
-        self.notices.append(Finding(name, line, problem, remedy))
-
-    def place(self, row: int) -> tuple[str, int]:
-        line = int(self.rows.lines()[row])
-        return (self.rows.name, line) if self.rows.place is None else (self.rows.place(line), 0)
-
-    def refuse(self, field: str, row: int, problem: str, remedy: str) -> None:
-        """Note what is wrong with a row."""
-        name, line = self.place(row)
-        self.findings.append(Finding(name, line, problem, remedy, field))
-
-    def stated(self) -> pd.DataFrame:
-        """Each reason of a customer of the ledger: `code`, `month`, `reason`, `detail`, `row`."""
-        cells = self.columns()
-        self.stop()
-        customer = cells["customer"].map(text_of)
-        for row in np.flatnonzero(customer == "").tolist():
-            self.refuse("customer", row, "is empty", "write the customer as the ledger does")
-        frame = pd.DataFrame(
-            {
-                "code": customer.map(self.codes).fillna(-1).astype(np.int64),
-                "month": self.months(cells["month"]),
-                "reason": cells["reason"].map(text_of),
-                "detail": cells["detail"].map(text_of) if "detail" in cells else "",
-                "row": np.arange(len(customer)),
-            }
-        )
-        self.stop()
-        frame = self.without(
-            frame,
-            frame["reason"] == "",
-            ("row gives", "rows give"),
-            "no reason",
-            f"their losses are among those of which it is {NOT_GIVEN}",
-        )
-        strange = frame["code"] < 0
-        names = customer[frame.index[strange]].unique()
-        return self.without(
-            frame,
-            strange,
-            ("reason is", "reasons are"),
-            "of customers who are not in the ledger" + self.examples(list(map(as_written, names))),
-            "they explain no loss of it, and are left out",
-        )
-
-    def without(
-        self, frame: pd.DataFrame, out: pd.Series, words: tuple[str, str], what: str, remedy: str
-    ) -> pd.DataFrame:
-        """The other rows; how many are left out, and why, is noted."""
-        if out.any():
-            self.notice(frame[out], f"{counted(int(out.sum()), *words)} {what}", remedy)
-        return frame[~out]
-
-    def columns(self) -> dict[str, pd.Series]:
-        """Our word -> its cells; a column that is missing is noted."""
-        frame = self.rows.frame
-        labels = [str(label) for label in frame.columns]
-        found: dict[str, pd.Series] = {}
-        for word, names in HEADINGS.items():
-            said = plain(self.reading.columns.get(word, "")) if self.reading.columns else ""
-            some = [each for each in labels if said and plain(each) == said]
-            some = some or [each for each in labels if heading_of(each).plain in names]
-            if word == "customer":
-                # an id stands beside a name: the ledger knows its customers by one of them
-                some.sort(key=lambda each: -frame[each].map(text_of).isin(self.codes).sum())
-            elif len(some) > 1:
-                some.sort(key=lambda each: names.index(heading_of(each).plain))
-            if some:
-                found[word] = frame[some[0]]
-        for word in ("customer", "month", "reason"):
-            if word not in found:
-                self.findings.append(
-                    Finding(
-                        self.rows.name,
-                        self.rows.heading_line,
-                        f"there is no column {word}",
-                        "a file of reasons has the columns customer, month, reason and, if there"
-                        f" is more to say, detail; here are {', '.join(labels)}",
-                    )
-                )
-        return found
-
-    def months(self, cells: pd.Series) -> np.ndarray:
-        """`ndarray[row]` of month numbers, 0 where a cell is none."""
-        read = read_dates(
-            {"month": cells},
-            dates=self.reading.dates,
-            timezone=self.reading.timezone,
-            calendar=self.ledger.calendar,
-            year_end_said=self.reading.fiscal_year_end is not None,
-            excel=self.rows.typed,
-        ).columns["month"]
-        numbers = month_of_day(read.last, nan=True)
-        for row in np.flatnonzero(np.isnan(numbers)).tolist():
-            written = as_written(cells.iloc[row])
-            problem = "is empty" if read.empty[row] else f"{written} is not, or not surely, a month"
-            self.refuse("month", row, problem, "write it as YYYY-MM, such as 2026-09")
-        return np.asarray(np.nan_to_num(numbers), dtype=np.int64)
+    return frame[[*COLUMNS]].astype({**texts, "month": np.int64, "dated": np.int64})

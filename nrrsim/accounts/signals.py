@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from nrrsim.accounts.watch import SignalsCard, read_signals_card
+from nrrsim.accounts.watch import DAY_ZERO, SignalsCard, fired, read_signals_card
 from nrrsim.errors import DataError, Finding, UsageError
 from nrrsim.ledger.amounts import Amounts, read_amounts
 from nrrsim.ledger.cells import distinct, plain_text, spread
 from nrrsim.ledger.columns import MONTHS, Table
-from nrrsim.ledger.dates import month_of_day
+from nrrsim.ledger.dates import month_of_day, month_of_heading
 from nrrsim.ledger.lostcells import is_lost
 from nrrsim.ledger.names import in_ledger
 from nrrsim.ledger.records import is_table
@@ -33,13 +33,14 @@ from nrrsim.ledger.values import (
     as_written,
     check_texts,
     codes_of,
-    last_days,
+    days_of,
     of_lost,
     refuse_cells,
     refuse_lost_names,
     refuse_rows,
 )
 from nrrsim.ledger.vocabulary import CUSTOMER, MONTH, plain
+from nrrsim.movements import json_ratio
 from nrrsim.notation import counted
 
 if TYPE_CHECKING:
@@ -60,7 +61,6 @@ UNKNOWN = frozenset(("n/a", "na", "nan", "null", "none", "unknown", "?", "<na>",
 YES_OR_NO = {"yes": 1.0, "true": 1.0, "y": 1.0, "no": 0.0, "false": 0.0, "n": 0.0}
 MOST_SHOWN = 10  # names in one sentence
 NEVER_PAID = "who never paid cannot leave"
-DAY_ZERO = 2**31  # so that a customer and a day are one number, also of days before 1970
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,42 @@ def findings_of(source: Any, card: SignalsCard, reading: Reading) -> tuple[Findi
     except DataError as error:
         return error.findings
     return ()
+
+
+def profile(signals: Signals, ledger: Ledger, card: SignalsCard) -> dict[str, Any]:
+    """What is in a table of signals: customers, days, how many know each, which rules can fire.
+
+    `known` is the share of the ledger's customers of whom a signal says anything at any time;
+    `rules` tells for how many customers each has fired, `silent` what a rule that cannot lacks.
+    """
+    frame = signals.frame
+    customers = ledger.entries.frame["customer"].nunique()
+    days = np.unique(frame["day"]).astype("datetime64[D]").astype(str)
+    of_signal = {
+        name: {
+            "kind": card.kind_of(name),
+            "known": json_ratio(frame["customer"][frame[name].notna()].nunique() / customers),
+            "constant": bool(frame[name].nunique() == 1),
+        }
+        for name in signals.names
+    }
+    names, months = ledger.entries.frame["customer"].cat.categories, ledger.entries.months
+    return {
+        "rows": len(frame),
+        "customers": int(frame["customer"].nunique()),
+        "not_in_ledger": signals.not_in_ledger,
+        "first_day": str(days[0]) if len(days) else None,
+        "last_day": str(days[-1]) if len(days) else None,
+        "signals": of_signal,
+        "rules": {
+            rule.words: int(fired(rule, signals, [*names], months)[0].any(axis=1).sum())
+            for rule in card.heard(signals.names)
+        },
+        "silent": {
+            rule.words: [name for name in rule.needs if name not in signals.names]
+            for rule in card.silent(signals.names)
+        },
+    }
 
 
 class _Cells(NamedTuple):
@@ -174,6 +210,9 @@ class _Reader:
                     self._take(f"{ours} is the column {found[ours]} of the signals")
             else:
                 remedy = f"write {ours} above the column that is it; there are: {_shown(headings)}"
+                months = [each for each in headings if month_of_heading(each)]
+                if ours == "date" and len(months) > 1:
+                    remedy = f"months stand across, such as {months[0]}: write a row for each"
                 self._of_headings(part, f"there is no column {ours}", remedy)
         for heading, twin in _twins(headings):
             self._of_headings(part, f"the heading {heading} stands twice: {twin}", "rename one")
@@ -230,9 +269,13 @@ class _Reader:
         words = {plain(each): str(each) for each in part.frame.columns}
         rows = start + np.arange(len(part.frame))
         if not {"signal", "value"} <= words.keys():
-            for heading in map(str, part.frame.columns):
-                if heading not in ours.values():
-                    yield heading, _Cells(rows, part.frame[heading])
+            written = part.headings or tuple(map(str, part.frame.columns))
+            for label, heading in zip(map(str, part.frame.columns), written, strict=True):
+                if not heading:  # as of the number of each row, which no person wrote
+                    said = "a column has no heading: left out"
+                    self.table.notices.append(Finding(part.name, part.heading_line, said))
+                elif label not in ours.values():
+                    yield label, _Cells(rows, part.frame[label])
             return
         signal = as_text(part.frame[words["signal"]])
         if signal.isna().any():
@@ -304,10 +347,14 @@ class _Reader:
 
     def _days(self) -> np.ndarray:
         """`ndarray[row]`: the day on which a row is known, nan where its date is none."""
-        days = last_days(self.table, "date", self.reading, "YYYY-MM-DD, or as YYYY-MM")
+        days = days_of(self.table, "date", self.reading, "YYYY-MM-DD, or as YYYY-MM")
+        is_month = self.is_of_week & (days.first < days.last)
+        remedy = "write the first day of the week, YYYY-MM-DD"
+        problem = "{} is a month, and the column is of weeks"
+        refuse_rows(self.table, "date", is_month, problem, remedy)
         if self.is_of_week.any():
             self._take("a week is known on its last day, six days after the day that names it")
-        return np.asarray(days + 6 * self.is_of_week)
+        return np.asarray(days.last + 6 * self.is_of_week)
 
     def _numbers(self) -> Iterator[tuple[str, np.ndarray]]:
         """Each signal's numbers by cell; of columns of text, which are none, a notice."""

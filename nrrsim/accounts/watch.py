@@ -57,7 +57,7 @@ SPAN = re.compile(r"(?P<number>[0-9]{1,4}) *(?P<unit>day|week|month|quarter|year
 DAYS = {"day": 1, "week": 7}
 MONTHS = {"month": 1, "quarter": 3, "year": 12}
 LONGEST = 120  # months that a rule may look back
-_EARLIEST = -(10**6)  # a day before any that is read
+DAY_ZERO = 2**31  # so that a customer and a day are one number, also of days before 1970
 
 
 class Within(Frozen):
@@ -355,7 +355,7 @@ class _Known:
 
     @staticmethod
     def _key(customer: np.ndarray, day: np.ndarray) -> np.ndarray:
-        return np.asarray(customer.astype(np.int64) * 2**32 + (np.maximum(day, _EARLIEST) + 2**31))
+        return np.asarray(customer.astype(np.int64) * 2**32 + day + DAY_ZERO)
 
 
 def fired(

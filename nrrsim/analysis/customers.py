@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from nrrsim.analysis.actuals import Actuals
 from nrrsim.engine.draws import SEED
 from nrrsim.movements import CENT
 
-MOST_RESAMPLED = 5_000
+MOST_RESAMPLED = 5_000  # customers
+RESAMPLES, AT_ONCE = 4_000, 250  # in parts, so that they take little memory
 LEAST_EFFECT = 5e-4  # of one customer on NRR, that is worth a row
 
 
@@ -38,19 +39,14 @@ def interval(past: Actuals, level: float = 0.9, seed: int = SEED) -> tuple[float
     ratio = closing.sum() / whole
     if len(opening) > MOST_RESAMPLED:
         error = np.sqrt(((closing - ratio * opening) ** 2).sum()) / whole
-        z = float(stats.norm.ppf((1 + level) / 2))
+        z = float(special.ndtri((1 + level) / 2))
         return float(ratio - z * error), float(ratio + z * error)
-    found = stats.bootstrap(
-        (closing, opening),
-        lambda c, o, axis=-1: c.sum(axis=axis) / o.sum(axis=axis),
-        paired=True,
-        batch=250,
-        n_resamples=4_000,
-        confidence_level=level,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    )
-    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+    rng, drawn = np.random.default_rng(seed), np.empty(RESAMPLES)
+    for part in np.split(drawn, RESAMPLES // AT_ONCE):
+        who = rng.integers(len(opening), size=(AT_ONCE, len(opening)))
+        part[:] = closing[who].sum(axis=1) / opening[who].sum(axis=1)
+    low, high = np.quantile(drawn, ((1 - level) / 2, (1 + level) / 2))
+    return float(low), float(high)
 
 
 def influence(past: Actuals, most: int = 5) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from nrrsim.accounts.reasons import (
     read_reasons,
     reason_bridge,
 )
-from nrrsim.accounts.watch import SignalsCard, read_signals_card
+from nrrsim.accounts.watch import SignalsCard
 from nrrsim.analysis.actuals import Actuals
 from nrrsim.ledger.ledger import Ledger
 from nrrsim.movements import json_amount, json_ratio
@@ -96,7 +96,4 @@ def reasons_of(
     """
     if isinstance(source, Reasons):
         return source
-    known = card if isinstance(card, SignalsCard) else read_signals_card(card)
-    if source is None:
-        return of_column(ledger, known.reasons)
-    return read_reasons(source, ledger, known.reasons)
+    return of_column(ledger, card) if source is None else read_reasons(source, ledger, card)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import special, stats
+from scipy import special
 
 from nrrsim.calibration.exposure import Exposure
 from nrrsim.calibration.frequency import Learnt
@@ -165,7 +165,7 @@ def _differ(events: np.ndarray, expected: np.ndarray, variance: np.ndarray) -> b
     one of 1 / FALSE_ALARM.
     """
     chi2 = ((events - expected) ** 2 / variance).sum()
-    return bool(stats.chi2.sf(chi2, len(events) - 1) < FALSE_ALARM)
+    return bool(special.chdtrc(len(events) - 1, chi2) < FALSE_ALARM)
 
 
 def _between_years(likely: np.ndarray, scale: float) -> tuple[float, float]:

@@ -58,6 +58,7 @@ from nrrsim.notation import counted, visible
 from nrrsim.notation import month_name as in_words
 
 if TYPE_CHECKING:
+    from nrrsim.accounts.signals import Signals
     from nrrsim.calibration.calibrate import Calibration
     from nrrsim.calibration.priors import Prior
     from nrrsim.ledger.ledger import Ledger
@@ -102,33 +103,39 @@ def _common(
 @reads_a_ledger
 def check(
     sources: Sources,
+    signals: SignalsFile = None,
+    signals_card: SignalsCardFile = None,
     form: LedgerForm = AS_IT_IS,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """What is in a ledger, and what is wrong with it, line by line."""
+    """What is in a ledger, and what is wrong with it, line by line; of its signals, too."""
     from nrrsim.ledger.check import profile
 
+    seen, of_signals = None, dict[str, Any]()
     try:
-        ledger = _read(sources, form, quiet)
+        ledger, seen, of_signals = _read_both(sources, form, signals, signals_card, quiet)
     except DataError as error:
         findings = list(map(str, error.findings))
         typer.echo(_object({"findings": findings}) if as_json else str(error))
         if not quiet:
-            typer.echo(f"{counted(len(findings), 'finding')}: the ledger is rejected", err=True)
+            what = "ledger" if signals is None else "ledger with its signals"
+            typer.echo(f"{counted(len(findings), 'finding')}: the {what} is rejected", err=True)
         raise typer.Exit(DataError.exit_code) from None
-    notices = list(map(str, ledger.notices))
+    notices = list(map(str, [*ledger.notices, *(seen.notices if seen else ())]))
+    taken = [*ledger.entries.taken, *(seen.taken if seen else ())]
     if as_json:
-        found = {"read_as": list(ledger.entries.taken), **profile(ledger)}
+        found = {"read_as": taken, **profile(ledger), **of_signals}
         typer.echo(_object({**found, "notices": notices, "findings": []}))
     else:
-        from nrrsim.cli.text import profile_lines
+        from nrrsim.cli.text import profile_lines, signals_lines
 
         typer.echo(
             "\n".join(
                 [
-                    *(f"read as       {said}" for said in ledger.entries.taken),
+                    *(f"read as       {said}" for said in taken),
                     *profile_lines(profile(ledger)),
+                    *(line for each in of_signals.values() for line in signals_lines(each)),
                     *notices,
                     "no errors: every row was read",
                 ]
@@ -1029,6 +1036,31 @@ def _read_as_of(
         if not quiet:
             typer.echo(f"note: as of {as_of}, the ledger's last month", err=True)
     return ledger, month_name(ledger.inside(as_of, "as_of"))
+
+
+def _read_both(
+    sources: list[str],
+    form: LedgerForm,
+    signals: str | None,
+    signals_card: str | None,
+    quiet: bool,
+) -> tuple[Ledger, Signals | None, dict[str, Any]]:
+    """A ledger, its signals if they are named, and their profile; raises with all of both."""
+    if signals is None:
+        if signals_card is not None:
+            problem = "says what signals are, and none are named"
+            raise UsageError(f"signals_card: {problem}; name them (--signals, in a card signals:)")
+        return _read(sources, form, quiet), None, {}
+    from nrrsim.accounts.signals import findings_of, profile, read_signals
+    from nrrsim.accounts.watch import read_signals_card
+
+    card = read_signals_card(signals_card)
+    try:
+        ledger = _read(sources, form, quiet)
+    except DataError as error:
+        raise DataError([*error.findings, *findings_of(signals, card, form.reading)]) from None
+    seen = read_signals(signals, ledger, card)
+    return ledger, seen, {"signals": profile(seen, ledger, card)}
 
 
 def _together(wrong: list[tuple[str, DataError | UsageError]]) -> DataError | UsageError:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from nrrsim.accounts.watch import called
 from nrrsim.months import shift
 from nrrsim.notation import (
     MINUS,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from nrrsim.ledger.exports import Format
     from nrrsim.scenario.scenario import Scenario
 
+MOST_SIGNALS = 20  # lines of a profile
 HALF_BELOW = 0.6745  # of a half normal of scale 1: its median
 
 
@@ -583,3 +585,30 @@ def _cluster_lines(clusters: Mapping[str, Any], currency: str) -> list[str]:
         by_chance = f"{clusters['expected_by_chance']:.1f}"
         lines.append(f"  {by_chance} worth a look are expected by chance")
     return lines if len(lines) > 2 else [*lines[:1], f"{lines[1]} none"]
+
+
+def signals_lines(profile: Mapping[str, Any]) -> list[str]:
+    """What `nrrsim check --signals` prints of the signals for people."""
+    days = f", {profile['first_day']} to {profile['last_day']}" if profile["first_day"] else ""
+    shown = list(profile["signals"].items())[:MOST_SIGNALS]
+    width = max((len(called(name)) for name, _ in shown), default=0)
+    rest, who = len(profile["signals"]) - len(shown), "customer"
+    return [
+        f"signals       {counted(profile['rows'], 'row')} of"
+        f" {counted(profile['customers'], 'customer')}{days};"
+        f" {counted(profile['not_in_ledger'], 'customer')} not in the ledger",
+        *(
+            f"              {called(name):<{width}}  {of['kind']}, known of {percent(of['known'])}"
+            f" of customers{', the same throughout' if of['constant'] else ''}"
+            for name, of in shown
+        ),
+        *([f"              and {count(rest)} more: --json lists them"] if rest > 0 else []),
+        *(
+            f"rule          {words}: {f'fired for {counted(n, who)}' if n else 'never fired'}"
+            for words, n in profile["rules"].items()
+        ),
+        *(
+            f"silent rule   {words}: no signal {', '.join(map(called, missing))}"
+            for words, missing in profile["silent"].items()
+        ),
+    ]

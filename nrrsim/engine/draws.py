@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache, reduce
+from importlib.resources import files
+from operator import xor
 
 import numpy as np
 from scipy import special
@@ -73,31 +75,49 @@ def _random(names: Iterable[str], count: int, seed: int, first: int) -> dict[str
 
 
 def _sobol(slots: Mapping[str, int], count: int, seed: int) -> dict[str, np.ndarray]:
-    if not slots:
-        return {}
-    dimensions = max(slots.values()) + 1
     even = _kept if count <= MOST_KEPT else _even
-    return {name: even(_key(seed, name), slot, dimensions, count) for name, slot in slots.items()}
+    return {name: even(_key(seed, name), slot, count) for name, slot in slots.items()}
 
 
-def _even(key: int, slot: int, dimensions: int, count: int) -> np.ndarray:
-    points = _lattice if count > MOST_KEPT else _kept_lattice
-    places = (_scrambled(points(dimensions, count)[:, slot], key) + 0.5) * 2.0**-BITS
+def _even(key: int, slot: int, count: int) -> np.ndarray:
+    places = (_scrambled(_lattice(slot, count), key) + 0.5) * 2.0**-BITS
     places.setflags(write=False)
     return places
 
 
-def _lattice(dimensions: int, count: int) -> np.ndarray:
-    from scipy.stats import qmc
-
-    sequence = qmc.Sobol(dimensions, scramble=False, bits=BITS)
-    return np.asarray(
-        (sequence.random(1 << max(count - 1, 0).bit_length())[:count] * 2.0**BITS).astype(np.uint64)
-    )
-
-
 # The exact path asks for the same few draws again and again.
-_kept, _kept_lattice = lru_cache(512)(_even), lru_cache(16)(_lattice)
+_kept = lru_cache(512)(_even)
+
+
+def _lattice(slot: int, count: int) -> np.ndarray:
+    """The first points of one dimension of the Sobol sequence, as whole numbers of BITS bits.
+
+    Those of `scipy.stats.qmc.Sobol`, whose module takes longer to start than a forecast to draw.
+    """
+    number = np.arange(count, dtype=np.uint64)
+    changed = number ^ (number >> np.uint64(1))  # Gray code: from point to point one bit changes
+    points = np.zeros(count, np.uint64)
+    for bit, direction in enumerate(_directions(slot)[: count.bit_length()]):
+        points ^= (changed >> np.uint64(bit) & np.uint64(1)) * np.uint64(direction)
+    return points
+
+
+@cache
+def _directions(slot: int) -> list[int]:
+    """What each bit of a point's Gray code adds, from Joe and Kuo's table (2008)."""
+    polynomial = int(_table()["poly"][slot])
+    degree = polynomial.bit_length() - 1
+    found = _table()["vinit"][slot, :degree].tolist() if slot else [1] * BITS
+    for bit in range(len(found), BITS):
+        before = [found[bit - k] << k for k in range(1, degree + 1) if polynomial >> degree - k & 1]
+        found.append(reduce(xor, before, found[bit - degree]))
+    return [each << BITS - 1 - bit for bit, each in enumerate(found)]
+
+
+@cache
+def _table() -> Mapping[str, np.ndarray]:
+    with np.load(str(files("scipy") / "stats" / "_sobol_direction_numbers.npz")) as table:
+        return {name: table[name][:MOST_DIMENSIONS] for name in ("poly", "vinit")}
 
 
 def _scrambled(whole: np.ndarray, key: int) -> np.ndarray:

@@ -13,7 +13,7 @@ import pandas as pd
 from nrrsim.errors import Finding, UsageError, did_you_mean
 from nrrsim.ledger.amounts import read_amounts
 from nrrsim.ledger.columns import UNUSED, Table
-from nrrsim.ledger.dates import Read, month_of_day, read_dates
+from nrrsim.ledger.dates import Dates, Read, month_of_day, read_dates
 from nrrsim.ledger.lostcells import ERRORS, NO_VALUE, is_lost
 from nrrsim.ledger.paying import filled_from_totals
 from nrrsim.ledger.reading import Reading
@@ -354,10 +354,10 @@ def _say_of_dates(table: Table, read: Read, reading: Reading) -> None:
         )
 
 
-def last_days(table: Table, column: str, reading: Reading, wanted: str) -> np.ndarray:
-    """`ndarray[row]`: the last day that a date means (of a month, its last), nan where it is none.
+def days_of(table: Table, column: str, reading: Reading, wanted: str) -> Dates:
+    """The days that the dates of a column mean; what is none, or what it hangs on, is noted.
 
-    What is none, or what it hangs on, is noted. wanted : how a date is to be written.
+    wanted : how a date is to be written.
     """
     cells = table.frame[column]
 
@@ -382,7 +382,15 @@ def last_days(table: Table, column: str, reading: Reading, wanted: str) -> np.nd
     days = found.columns[column]
     refuse_rows(table, column, days.empty, "is empty", f"write it as {wanted}")
     refuse_rows(table, column, days.unreadable, "{} is not a date", f"write it as {wanted}")
-    return days.last
+    return days
+
+
+def last_days(table: Table, column: str, reading: Reading, wanted: str) -> np.ndarray:
+    """`ndarray[row]`: the last day that a date means (of a month, its last), nan where it is none.
+
+    As `days_of`.
+    """
+    return days_of(table, column, reading, wanted).last
 
 
 def _amounts(table: Table, reading: Reading, dates: Mapping[str, Any]) -> dict[str, Any]:
@@ -555,12 +563,10 @@ def kept(table: Table, frame: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
 
 
 def check_values(table: Table, frame: pd.DataFrame, reading: Reading) -> None:
-    """Every rule on every row at once, by pandera; each value that breaks one becomes a finding.
+    """Every rule on every row at once; each value that breaks one becomes a finding.
 
     What hangs on a question is not judged.
     """
-    import pandera.pandas as pa
-
     raw, unit = table.frame, table.unit
     may_be_negative = (
         bool(table.lines) or reading.several == "add" or table.shape.rows == "movements"
@@ -580,7 +586,7 @@ def check_values(table: Table, frame: pd.DataFrame, reading: Reading) -> None:
     no_quantity = raw["quantity"].isna() if "quantity" in raw else nothing
     multiplied = frame.get("multiplied", nothing)
 
-    rules: dict[str, dict[str, Any]] = {
+    rules: dict[str, dict[str, Callable[[pd.Series], pd.Series]]] = {
         "customer": {"customer.empty": lambda s: s.notna()},
         "segment": {"segment.empty": lambda s: s.notna()},
         "product": {"product.empty": lambda s: s.notna()},
@@ -627,24 +633,13 @@ def check_values(table: Table, frame: pd.DataFrame, reading: Reading) -> None:
     if is_asked or is_log or reading.several is not None:
         key[:] = np.nan
     judged = frame.assign(key=key, one_segment=_second_segment(frame))
-    # without ignore_na=False no rule would see an empty value, and most are about those
-    schema = pa.DataFrameSchema(
-        {
-            name: pa.Column(
-                checks=[
-                    pa.Check(rule, error=key, ignore_na=False) for key, rule in of_column.items()
-                ],
-                nullable=True,
-                required=False,
-            )
-            for name, of_column in rules.items()
-        }
-    )
-
-    try:
-        schema.validate(judged, lazy=True)
-    except pa.errors.SchemaErrors as broken:
-        _explain(table, broken.failure_cases, unit, judged)
+    broken = {
+        (name, rule): judged.index[~is_kept(judged[name])].to_numpy()
+        for name, of_column in rules.items()
+        if name in judged
+        for rule, is_kept in of_column.items()
+    }
+    _explain(table, {at: rows for at, rows in broken.items() if len(rows)}, unit, judged)
     check_texts(table, frame)
 
 
@@ -732,10 +727,12 @@ def _second_segment(frame: pd.DataFrame) -> pd.Series:
     return pd.Series(second, index=frame.index)
 
 
-def _explain(table: Table, failures: pd.DataFrame, unit: str, judged: pd.DataFrame) -> None:
+def _explain(
+    table: Table, broken: Mapping[tuple[str, str], np.ndarray], unit: str, judged: pd.DataFrame
+) -> None:
     """A finding for each value that broke a rule, with what is written there; of many one for all.
 
-    What is asked is not told again.
+    broken : by column and rule, the rows. What is asked is not told again.
     """
     headings = {"amount": unit, "arr": unit, "key": "", "one_segment": "segment"}
     of_what = "customer, month and product" if "product" in table.frame else "customer and month"
@@ -748,13 +745,12 @@ def _explain(table: Table, failures: pd.DataFrame, unit: str, judged: pd.DataFra
     first_row = dict(zip(keys[::-1], keys.index[::-1], strict=True))
     waits, asked = judged["waits"], judged["blank"] | judged["undecided"]
     options = {finding.option for finding in table.findings}
-    for (column, check), broken in failures.groupby(["column", "check"], sort=False):
-        rule, field = str(check), headings.get(str(column), str(column))
+    for (column, rule), rows in broken.items():
+        field = headings.get(column, column)
         if rule == "customer.empty" and "fill_down" in options:
             continue
         if rule == "end.term" or (field == "interval" and "interval" not in table.frame):
             field = "term_months"
-        rows = broken["index"].astype(int).to_numpy()
         if not rule.startswith("amount."):
             rows = _one_a_source_row(table, rows)
         if rule.endswith((".date", ".order")):

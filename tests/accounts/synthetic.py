@@ -50,10 +50,11 @@ class Known:
     def names(self) -> np.ndarray:
         return np.array([f"K{number:05d}" for number in range(len(self.segment))])
 
-    def ledger(self) -> pd.DataFrame:
+    def ledger(self, with_renewal: bool = False) -> pd.DataFrame:
+        """A row a customer and month; `with_renewal`: also the month of its next anniversary."""
         customer, month = np.nonzero(self.alive)
         segment = self.segment[customer]
-        return pd.DataFrame(
+        ledger = pd.DataFrame(
             {
                 "customer": self.names[customer],
                 "month": written(month),
@@ -62,6 +63,10 @@ class Known:
                 "term": TERM[segment],
             }
         )
+        if with_renewal:
+            age = month - self.first[customer]
+            ledger["renewal"] = written(month + 12 - age % 12)
+        return ledger
 
     def table(self) -> pd.DataFrame:
         """The signals, wide: a row a customer and month in which one of them is known."""

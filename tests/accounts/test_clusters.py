@@ -1,5 +1,6 @@
 """Losses that come together: found where they are, and seldom where they are not."""
 
+import json
 from functools import cache
 
 import numpy as np
@@ -189,6 +190,19 @@ def test_order_and_files_change_nothing():
         pd.testing.assert_frame_equal(one, other)
 
 
+def test_a_customers_name_moves_no_digit():
+    frame = by_chance(np.random.default_rng(1), 300).frame()
+    # another name for each, in another order
+    renamed = frame.assign(
+        customer=[f"x{7919 * int(name) % 1000:03d}" for name in frame["customer"]]
+    )
+    one, other = (clusters(nr.read_ledger(each), "2026-03") for each in (frame, renamed))
+    assert one.expected_by_chance == other.expected_by_chance > 0
+    first, second = (each.worth_a_look.drop(columns="names") for each in (one, other))
+    assert len(first)
+    pd.testing.assert_frame_equal(first, second, check_exact=True)
+
+
 def test_masked_names_are_those_of_the_ledger():
     masked = ledger_of(5).masked(AS_OF)
     (row,) = clusters(masked, AS_OF).found.to_dict("records")
@@ -206,6 +220,17 @@ def test_reasons_stand_in_the_order_of_names():
     (row,) = clusters(ledger, AS_OF, read_reasons(given, ledger)).found.to_dict("records")
     assert row["reasons"] == ("price", "service", *["not given"] * 3)
     assert row["names"] == plain["names"]
+
+
+def test_as_json_it_is_the_frames_in_plain_words():
+    ledger = ledger_of(5)
+    answer = clusters(ledger, AS_OF)
+    told = json.loads(json.dumps(answer.told()))
+    (row,) = answer.found.to_dict("records")
+    exact = {"p": round(row["p"], 12), "expected": round(row["expected"], 12)}
+    assert told["found"] == [{**row, **exact, "names": [*row["names"]], "also": [], "reasons": []}]
+    assert (told["window"], told["looked_at"]) == (["2025-10", "2025-12"], 21)
+    assert (told["worth_a_look"], told["why"]) == ([], "")
 
 
 # --- odd ledgers ----------------------------------------------------------------------------------

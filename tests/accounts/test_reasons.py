@@ -19,6 +19,8 @@ from nrrsim.accounts.reasons import (
     read_reasons,
     reason_bridge,
 )
+from nrrsim.accounts.watch import read_signals_card
+from nrrsim.ledger.reading import Reading
 from nrrsim.months import month_name, parse_month
 from nrrsim.report import charts
 
@@ -76,10 +78,12 @@ def test_a_reason_is_of_the_kind_that_its_words_tell(reason, kind):
     assert kind_of(reason) == kind
 
 
-def test_what_a_card_says_goes_before_words():
+def test_what_a_card_says_goes_before_words(write):
     assert kind_of("TOO-expensive", {"too expensive": "budget"}) == "budget"
-    with pytest.raises(nr.UsageError, match=r"reasons: far: 'servise' is no kind.*service"):
-        read_reasons(said(), SMALL, {"far": "servise"})
+    card = write("reasons: {Too far away: service, price: competitor}\n", "signals.yaml")
+    table = said(("Alder", "2025-04", "too far AWAY"), ("Birch", "2025-05", "price"))
+    for own in (card, read_signals_card(card)):
+        assert list(read_reasons(table, SMALL, own).frame["kind"]) == ["service", "competitor"]
 
 
 # --- which loss a reason explains -----------------------------------------------------------------
@@ -141,16 +145,15 @@ def test_what_explains_nothing_is_said_with_its_line(write):
     file = write("\n".join(["customer,month,reason", *rows, ""]), "reasons.csv")
     told = [str(each).replace(f"{file.parent}/", "") for each in read_reasons(file, SMALL).notices]
     assert told == [
-        "reasons.csv:4: 1 row gives no reason; their losses are among those of which it is not"
-        " given",
-        "reasons.csv:2: 1 reason is of customers who are not in the ledger: 'Zed'; they explain no"
-        " loss of it, and are left out",
-        "reasons.csv:6: 1 reason of no kind that its words tell, sorted under other: 'the weather';"
-        " say which it is in the signals card, such as reasons: {too far away: service}",
-        "reasons.csv:5: 1 reason is of a month after the ledger's last, 2025-06; what they explain"
-        " is not in the ledger yet: left out",
+        "reasons.csv:2: 1 customer is not in the ledger, such as 'Zed'; left out: no loss of the"
+        " ledger is theirs",
+        "reasons.csv:4: 1 row gives no reason; left out: what such rows are of counts as not given",
+        "reasons.csv:6: 1 reason that no word sorts, counted as other: 'the weather'; sort them in"
+        " the signals card, such as reasons: {too far away: service}",
+        "reasons.csv:5: 1 reason is dated after the ledger's last month, 2025-06; left out: what"
+        " is explained is not in the ledger yet",
         "reasons.csv:3: 1 reason is of a month in which the customer neither left nor shrank, nor"
-        " in the one before or after; they explain no loss, and are left out: correct the month",
+        " in the one before or after; left out, as there is no loss to explain: correct the month",
     ]
 
 
@@ -160,7 +163,7 @@ def test_what_is_wrong_is_said_all_at_once(write):
     with pytest.raises(nr.DataError) as caught:
         read_reasons(file, SMALL)
     assert [(each.line, each.field, each.problem) for each in caught.value.findings] == [
-        (2, "month", "'soon' is not, or not surely, a month"),
+        (2, "month", "'soon' is not a date"),
         (3, "customer", "is empty"),
         (4, "month", "is empty"),
     ]
@@ -182,6 +185,47 @@ def test_headings_as_a_crm_writes_them():
     assert found[["customer", "reason", "detail"]].to_numpy().tolist() == [
         ["Alder", "price", "asked for 20% off"]
     ]
+
+
+def test_of_two_columns_of_customers_that_counts_which_the_ledger_has():
+    table = pd.DataFrame({"Customer ID": ["7"], "Customer name": ["Alder"], "Date": ["2025-04"]})
+    assert len(read_reasons(table.assign(reason="price"), SMALL).frame) == 1
+
+
+@pytest.mark.parametrize(
+    ("dates", "month"), [("dmy", "2025-05"), ("mdy", "2025-04"), (None, "which day that is")]
+)
+def test_a_date_that_may_be_two_is_asked(dates, month):
+    table = said(("Alder", "04/05/2025", "price"))
+    if month.startswith("which"):
+        with pytest.raises(nr.DataError, match=month):
+            read_reasons(table, SMALL)
+    else:
+        found = read_reasons(table, SMALL, reading=Reading(dates=dates)).frame
+        assert list(found["dated"].map(month_name)) == [month]
+
+
+def test_ids_that_lost_their_zeros_are_asked():
+    ledger = book(**{"007": [1, 1, 0], "12": [1, 1, 1]})
+    with pytest.raises(nr.DataError, match="'7' and the ledger's '007' differ by zeros alone"):
+        read_reasons(said(("7", "2025-03", "price")), ledger)
+    found = read_reasons(said(("7", "2025-03", "price")), ledger, reading=Reading(ids="one"))
+    assert list(found.frame["customer"]) == ["007"]
+
+
+@pytest.mark.parametrize("rows", [[], [("Alder", "2025-04", None)], [("Dogwood", "2025-04", "x")]])
+def test_where_nothing_is_explained_all_is_not_given(rows):
+    found = read_reasons(said(*rows), SMALL)
+    assert found.frame.empty
+    frame = by_reason(SMALL, "2025-06", 5, found)
+    assert frame["kind"].tolist() == [NOT_GIVEN]
+    assert frame["churn"].sum() + frame["contraction"].sum() == 390
+
+
+def test_several_tables_are_one_and_a_text_is_one_line():
+    both = [said(("Alder", "2025-04", "price")), said(("Birch", "2025-05", "too\nfar\x1b[2J"))]
+    found = read_reasons(both, SMALL).frame
+    assert found["reason"].tolist() == ["price", "too far\\x1b[2J"]
 
 
 def test_row_order_and_spelling_change_nothing():
@@ -228,6 +272,18 @@ def test_a_subscriptions_reason_is_that_of_its_end():
         ("Birch", "2025-04", "product"),
     ]  # fmt: skip
     assert of_column(SMALL) is None
+
+
+def test_of_two_lines_that_end_at_once_the_first_kind_counts_and_the_other_is_said():
+    rows = [("Alder", "a", "product"), ("Alder", "b", "price"), ("Birch", "a", "")]
+    months = [(*row, f"2025-0{m}") for row in rows for m in (1, 2, 3) if m < 3 or row[2] == ""]
+    frame = pd.DataFrame(months, columns=["customer", "plan", "reason", "month"])
+    found = of_column(nr.read_ledger(frame.assign(arr=10.0, segment="smb"), several="add"))
+    assert list(found.frame["reason"]) == ["price"]
+    assert [str(each) for each in found.notices] == [
+        "the ledger: reason: 1 loss has several reasons: 'price' counts, not 'product'; a loss has"
+        " one: that of its own month, else of the month before, else of the month after"
+    ]
 
 
 # --- what it comes to -----------------------------------------------------------------------------

@@ -1,7 +1,9 @@
 """Signals as people keep them: read to the cell, or refused by file and line; never half read."""
 
 import gzip
+import json
 import re
+from contextlib import suppress
 
 import numpy as np
 import pandas as pd
@@ -167,6 +169,11 @@ READ = {
         "\ufeffcustomer,date,users\nÜmlaut,2026-01,2\n", "Ümlaut 2026-01-31 users 2", ""),
     "windows' letters": (
         "customer,date,users\nÜmlaut,2026-01,2\n".encode("cp1252"), "Ümlaut 2026-01-31 users 2", ""),
+    "rows that are numbered": (
+        ",customer,date,users\n0,Acme,2026-01,2\n1,Bolt,2026-01,3\n",
+        "Acme 2026-01-31 users 2, Bolt 2026-01-31 users 3",
+        "signals.csv:1: a column has no heading: left out",
+    ),
     "only empty cells": ("customer,date,users\nAcme,2026-01,\n", "", "nothing is known of users"),
 }  # fmt: skip
 
@@ -185,6 +192,14 @@ REFUSED = {
     # kind: the file, a finding a line
     "no customer": ("who,date,users\nAcme,2026-01,3\n", [":1: there is no column customer; write"]),
     "no date": ("customer,users\nAcme,3\n", [":1: there is no column date; write"]),
+    "months across": (
+        "customer,2026-01,2026-02\nAcme,3,4\n",
+        [":1: there is no column date; months stand across, such as 2026-01: write a row for each"],
+    ),
+    "the number of a week": (
+        "customer,week,users\nAcme,2026-05,3\n",
+        [":2: date: '2026-05' is a month, and the column is of weeks; write the first day"],
+    ),
     "neither": ("who,when\nAcme,3\n", [":1: there is no column customer", ":1: there is no column date"]),
     "no signal": ("customer,date\nAcme,2026-01\n", [": there is no signal"]),
     "no rows": ("customer,date,users\n", [": there are no rows"]),
@@ -481,3 +496,102 @@ def test_other_names_of_customers_change_nothing_else(rows):
     other = read_signals(long.assign(customer=long["customer"].replace(new)), ledger)
     assert one.frame.drop(columns="customer").equals(other.frame.drop(columns="customer"))
     assert one.not_in_ledger == other.not_in_ledger
+
+
+# --- hostile bytes --------------------------------------------------------------------------------
+
+PLAIN = "customer,date,users,nps\n" + "".join(
+    f"{name},2026-{month:02d},{month + 3},{month - 5}\n" for name in NAMES for month in (1, 2, 3)
+)
+BAD = [
+    "\0",
+    "\r",
+    '"',
+    ",",
+    ";",
+    "\n",
+    "\u202e",
+    "\u200b",
+    "'",
+    "=1+1",
+    "1e400",
+    "-inf",
+    "nan",
+    "½",
+    "٣",
+    "１",
+]
+BAD += [
+    "9999-12-31",
+    "0000-00",
+    "2026-02-30",
+    "1,2,3",
+    "--5",
+    "(5)",
+    "5-",
+    "%",
+    "#REF!",
+    "TRUE",
+    "🚀" * 50,
+]
+
+
+@given(st.lists(st.tuples(st.integers(0, len(PLAIN)), st.sampled_from(BAD)), max_size=4))
+def test_whatever_stands_in_a_file_there_is_an_answer_or_a_refusal(tmp_path_factory, slips):
+    file = tmp_path_factory.mktemp("hostile") / "signals.csv"
+    text = PLAIN
+    for place, slip in slips:
+        text = text[:place] + slip + text[place:]
+    file.write_bytes(text.encode())
+    with suppress(DataError, UsageError):
+        signals = read_signals(file, LEDGER)
+        assert not np.isinf(signals.frame[[*signals.names]].to_numpy()).any()
+        assert slips or len(signals.frame) == len(PLAIN.splitlines()) - 1
+
+
+# --- nrrsim check ---------------------------------------------------------------------------------
+
+GOOD = "customer,month,mrr\nAcme,2026-01,1\nBolt,2026-01,1\nAcme,2026-02,1\nBolt,2026-02,1\n"
+SEEN = "customer,date,nps,logins\nAcme,2026-01-15,0,3\nAcme,2026-02-15,0,\nZed,2026-01,1,1\n"
+
+
+def test_check_tells_what_is_in_the_signals(run, write):
+    ledger, signals = str(write(GOOD)), str(write(SEEN, "signals.csv"))
+    code, out, _ = run("check", ledger, "--signals", signals)
+    assert code == 0
+    assert "2 rows of 1 customer, 2026-01-15 to 2026-02-15; 1 customer not in the ledger" in out
+    assert re.search(r"logins +level, known of 50.0% of customers, the same throughout\n", out)
+    assert re.search(r"NPS +score, known of 50.0% of customers, the same throughout\n", out)
+    assert re.search(r"^rule +NPS below 0: never fired$", out, re.MULTILINE)
+    assert "reached 80% of seats bought: no signal seats used, seats bought" in out
+    assert "1 customer is not in the ledger, such as 'Zed'" in out
+
+    found = json.loads(run("check", ledger, "--signals", signals, "--json")[1])
+    assert found["customers"] == 2
+    assert found["signals"]["signals"]["nps"] == {"kind": "score", "known": 0.5, "constant": True}
+    assert found["signals"]["rules"] == {"NPS below 0": 0}
+    assert "signals" not in json.loads(run("check", ledger, "--json")[1])
+
+
+def test_check_tells_what_is_wrong_with_both_files(run, write):
+    bad = write(SEEN.replace("2026-02-15", "soon"), "signals.csv")
+    code, out, err = run("check", str(write(GOOD + "Cube,2026-02,x\n")), "--signals", str(bad))
+    assert code == 3
+    assert [line.rpartition("/")[2].split(" ")[0] for line in out.splitlines()] == [
+        "ledger.csv:6:", "signals.csv:3:"]  # fmt: skip
+    assert "2 findings: the ledger with its signals is rejected" in err
+    code, out, _ = run("check", str(write(GOOD)), "--signals", str(bad), "--json")
+    assert code == 3
+    assert len(json.loads(out)["findings"]) == 1
+
+
+def test_check_reads_a_card_of_signals(run, write):
+    ledger, signals = str(write(GOOD)), str(write(SEEN, "signals.csv"))
+    card = str(write("watch: [{signal: logins, above: 2, means: risk}]\n", "card.yaml"))
+    code, out, _ = run("check", ledger, "--signals", signals, "--signals-card", card)
+    assert code == 0
+    assert re.search(r"^rule +logins above 2: fired for 1 customer$", out, re.MULTILINE)
+    assert "silent rule" not in out
+    code, _, err = run("check", ledger, "--signals-card", card)
+    assert code == 2
+    assert "none are named" in err

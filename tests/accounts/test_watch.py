@@ -2,6 +2,7 @@
 
 import datetime
 import re
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -9,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nrrsim.accounts.reasons import KINDS
 from nrrsim.accounts.signals import Signals
 from nrrsim.accounts.watch import (
+    ReasonKind,
     Rule,
     SignalsCard,
     Within,
@@ -134,6 +137,10 @@ def test_a_card_says_which_rules_can_fire():
     assert len(card.silent([])) == len(card.watch)
     assert card.kind_of("nps") == "score"
     assert card.kind_of("whatever") == "level"
+
+
+def test_a_card_knows_the_kinds_that_reasons_are_sorted_into():
+    assert get_args(ReasonKind) == KINDS
 
 
 @pytest.mark.parametrize(

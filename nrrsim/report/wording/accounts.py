@@ -53,26 +53,48 @@ AFTER = {RISK: "left", EXPANSION: "expanded"}
 
 
 # --- frames for pictures and tables ------------------------------------------------------------
-# What is of accounts is None where there are none to list.
+# What is of accounts is empty where there are none to list, and where there is nothing of it.
 
 
-def in_words(listed: Accounts, labels: Mapping[str, str] | None = None) -> pd.DataFrame:
+def in_words(
+    listed: Accounts, labels: Mapping[str, str] | None = None, most_reasons: int | None = None
+) -> pd.DataFrame:
     """The accounts with all that is no number in words, in their order.
 
-    `renews` is a month, `health` a colour's name, `why` the reasons, `alerts` the rules that fired
-    with the month since when, `play` a programme; "" where there is none. labels : a card's own.
+    `renews` is a month, `health` a colour's name, `why` the reasons (the strongest first, of
+    `most_reasons` at most), `alerts` the rules that hold with the month since when, `signs` those
+    of them that announce expansion, `play` a programme; "" where there is none. labels : a card's
+    own.
     """
     frame = listed.frame
+    why = zip(frame["reasons"], frame["alerts"], strict=True)
     return frame.assign(
         customer=frame["customer"].astype(str),
         segment=[label(each, labels) for each in frame["segment"]],
         renews=[_short(each) if each else NOTHING for each in frame["renewal"]],
         health=[HEALTH.get(each, "") for each in frame["health"]],
-        why=["; ".join(each) for each in frame["reasons"]],
-        alerts=["; ".join(map(alert_words, each)) for each in frame["alerts"]],
-        signs=[_rules(each, EXPANSION) for each in frame["alerts"]],
-        play=[label(each) for each in frame["play"]],
+        why=[_cell(_beside(reasons, alerts)[:most_reasons]) for reasons, alerts in why],
+        alerts=[_cell(map(alert_words, each)) for each in frame["alerts"]],
+        signs=[_cell(a.rule for a in each if a.means == EXPANSION) for each in frame["alerts"]],
+        play=[_cell([each]) for each in frame["play"]],
     )
+
+
+def _cell(texts: Iterable[str]) -> str:
+    """Several texts as a table's cell has them."""
+    told = "; ".join(filter(None, texts))
+    return told[:1].upper() + told[1:]
+
+
+def _beside(reasons: Iterable[str], alerts: Iterable[Alert]) -> list[str]:
+    """The reasons that no alert says."""
+    rules = {each.rule for each in alerts}
+    return [each for each in reasons if each not in rules]
+
+
+def alert_words(alert: Alert) -> str:
+    """A rule that fired, and since when."""
+    return f"{alert.rule} (since {month_name(alert.since)})"
 
 
 def _short(month: str) -> str:
@@ -88,9 +110,7 @@ def plain(listed: Accounts) -> pd.DataFrame:
     )
 
 
-def record(
-    listed: Accounts | NoAccounts, found: Clusters | None = None, most: int = TOP
-) -> dict[str, Any]:
+def record(listed: Accounts | NoAccounts, found: Clusters, most: int = TOP) -> dict[str, Any]:
     """The figures of a report's section, for its manifest; nothing of accounts that are not there.
 
     Those listed are the accounts of `at_risk` and `growing`, as `nrrsim accounts --json` has them.
@@ -99,21 +119,12 @@ def record(
         return {}
     told = listed.told()
     by_name = {each["customer"]: each for each in told.pop("accounts")}
-    for name, frame in (
-        ("at_risk", at_risk(listed, most=most)),
-        ("growing", growing(listed, most=most)),
-    ):
-        told[name] = [] if frame is None else [by_name[each] for each in frame["customer"]]
-    return {"accounts": told | ({} if found is None else {"clusters": found.told()})}
-
-
-def alert_words(alert: Alert) -> str:
-    """A rule that fired, and since when."""
-    return f"{alert.rule} (since {month_name(alert.since)})"
-
-
-def _rules(alerts: tuple[Alert, ...], means: str) -> str:
-    return "; ".join(each.rule for each in alerts if each.means == means)
+    tables = {"at_risk": at_risk(listed, most=most), "growing": growing(listed, most=most)}
+    shown = {
+        name: [by_name[each] for each in frame.get("customer", ())]
+        for name, frame in tables.items()
+    }
+    return {"accounts": told | shown | {"clusters": found.told()}}
 
 
 def at_risk(
@@ -122,26 +133,27 @@ def at_risk(
     most: int = TOP,
     *,
     near: bool = True,
-) -> pd.DataFrame | None:
+    most_reasons: int | None = None,
+) -> pd.DataFrame:
     """Those with most ARR at risk, of the renewals of the next two quarters; of all accounts where
     none is stated, and where they need not be `near`.
     """
     if not listed:
-        return None
-    frame = in_words(listed, labels)
+        return pd.DataFrame()
+    frame = in_words(listed, labels, most_reasons)
     return (frame[_is_near(listed)] if near else frame).head(most).reset_index(drop=True)
 
 
 def growing(
     listed: Accounts | NoAccounts, labels: Mapping[str, str] | None = None, most: int = TOP
-) -> pd.DataFrame | None:
-    """Those with most expected gain, and the alerts that announce it; None where nobody gains."""
+) -> pd.DataFrame:
+    """Those with most expected gain, and the alerts that announce it."""
     if not listed:
-        return None
+        return pd.DataFrame()
     frame = in_words(listed, labels)
     frame = frame[frame["expected_gain"] > 0]
     order = frame["expected_gain"].sort_values(ascending=False, kind="stable").index
-    return frame.loc[order].head(most).reset_index(drop=True) if len(frame) else None
+    return frame.loc[order].head(most).reset_index(drop=True)
 
 
 def horizon_of(listed: Accounts) -> str:
@@ -160,13 +172,13 @@ def verdict(listed: Accounts) -> str:
     return f"No better than the segment's rate ({why}): no colours, listed by ARR times that rate"
 
 
-def quality(listed: Accounts | NoAccounts) -> pd.DataFrame | None:
-    """How good the score has been, and below it the segment's rate; None where nothing is judged.
+def quality(listed: Accounts | NoAccounts) -> pd.DataFrame:
+    """How good the score has been, the segment's rate below it, and what happened.
 
-    `lost` is the share of ARR expected to leave, last of that which left.
+    `lost` is the share of ARR that was expected to leave, at last the one that left.
     """
     if not listed or not listed.quality.n:
-        return None
+        return pd.DataFrame()
     q = listed.quality
     rows = [
         ("Score", q.auc, q.brier, q.captured_by_top_tenth, q.expected_lost),
@@ -177,100 +189,96 @@ def quality(listed: Accounts | NoAccounts) -> pd.DataFrame | None:
     return pd.DataFrame(rows, columns=["by", "auc", "brier", "captured", "lost"])
 
 
-def by_renewal(listed: Accounts | NoAccounts) -> pd.DataFrame | None:
-    """ARR at risk by the month of the renewals of the year to come; None where none is stated."""
-    if not listed:
-        return None
-    frame, end = listed.frame, shift(listed.as_of, YEAR)
-    due = frame[(frame["renewal"] != "") & (frame["renewal"] <= end)]
-    sums = due.groupby("renewal")["arr_at_risk"].sum()
-    months = [shift(listed.as_of, after) for after in range(1, YEAR + 1)]
-    every = [month for month in months if month in sums.index or listed.ledger.step == 1]
-    sums = sums.reindex(every, fill_value=0.0)
-    return (
-        sums.reset_index(name="arr_at_risk").assign(period=[*map(_short, every)])
-        if len(due)
-        else None
-    )
-
-
-def new_alerts(
-    listed: Accounts | NoAccounts, labels: Mapping[str, str] | None = None, most: int | None = None
-) -> pd.DataFrame | None:
-    """The alerts that hold since this month, of the largest accounts first; None where none is."""
-    if not listed:
-        return None
-    before = shift(listed.as_of, -listed.ledger.step)
-    rows = [
-        {"at": place, "rule": each.rule, "announces": MEANS[each.means], "play": label(each.play)}
-        for place, alerts in enumerate(listed.frame["alerts"])
-        for each in alerts
-        if each.since > before
-    ]
-    if not rows:
-        return None
-    found = pd.DataFrame(rows)
-    whose = in_words(listed, labels)[["customer", "segment", "arr", "arr_at_risk"]]
-    frame = whose.iloc[found["at"]].reset_index(drop=True).join(found.drop(columns="at"))
-    frame = frame.sort_values("arr", ascending=False, kind="stable", ignore_index=True)
-    return frame.head(len(frame) if most is None else most)
-
-
-def plays(listed: Accounts | NoAccounts) -> pd.DataFrame | None:
-    """For how many accounts each programme is suggested, and what they have at risk and may gain;
-    None where none is.
-    """
-    if not listed or not (listed.frame["play"] != "").any():
-        return None
-    mine = listed.frame[listed.frame["play"] != ""]
-    sums = mine.groupby("play").agg(
-        accounts=("arr", "size"),
-        arr=("arr", "sum"),
-        arr_at_risk=("arr_at_risk", "sum"),
-        expected_gain=("expected_gain", "sum"),
-    )
-    sums = sums.sort_values("arr_at_risk", ascending=False, kind="stable").reset_index()
-    return sums.assign(play=sums["play"].map(label))
-
-
-def bands(listed: Accounts | NoAccounts) -> pd.DataFrame | None:
-    """Which share was predicted to leave and which left, the safest band first; None: no score."""
-    if not listed or not listed.quality.calibration:
-        return None
-    frame = pd.DataFrame(listed.quality.calibration)
+def bands(listed: Accounts | NoAccounts) -> pd.DataFrame:
+    """Which share was predicted to leave, and which left: band by band, the safest first."""
+    frame = pd.DataFrame(listed.quality.calibration if listed else ())
+    if frame.empty:
+        return frame
     names = [f"Band {place}" for place in range(1, len(frame) + 1)]
     return frame.assign(name=names)[["name", "n", "predicted", "observed"]]
 
 
-def rules(listed: Accounts | NoAccounts) -> pd.DataFrame | None:
-    """The rules that fired in the past, and whether what they announce then came more often."""
-    if not listed or not len(listed.rules):
-        return None
+def by_renewal(listed: Accounts | NoAccounts) -> pd.DataFrame:
+    """ARR at risk by the month of the renewals of the year to come."""
+    if not listed:
+        return pd.DataFrame()
+    step, frame = listed.ledger.step, listed.frame
+    months = [shift(listed.as_of, after) for after in range(step, YEAR + 1, step)]
+    due = frame[(frame["renewal"] != "") & (frame["renewal"] <= months[-1])]
+    if due.empty:
+        return pd.DataFrame()
+    sums = due.groupby("renewal")["arr_at_risk"].sum()
+    every = sorted({*months, *sums.index})
+    amounts = sums.reindex(every, fill_value=0.0).to_numpy()
+    return pd.DataFrame({"renewal": every, "period": [*map(_short, every)], "arr_at_risk": amounts})
+
+
+def new_alerts(
+    listed: Accounts | NoAccounts, labels: Mapping[str, str] | None = None, most: int | None = None
+) -> pd.DataFrame:
+    """The alerts that hold since this month, of the largest accounts first."""
+    if not listed:
+        return pd.DataFrame()
+    before = shift(listed.as_of, -listed.ledger.step)
+    found = pd.DataFrame(
+        [
+            (at, _cell([each.rule]), MEANS[each.means], _cell([each.play]))
+            for at, alerts in enumerate(listed.frame["alerts"])
+            for each in alerts
+            if each.since > before
+        ],
+        columns=["at", "rule", "announces", "play"],
+    )
+    if found.empty:
+        return pd.DataFrame()
+    whose = in_words(listed, labels)[["customer", "segment", "arr"]].iloc[found["at"]]
+    frame = whose.reset_index(drop=True).join(found.drop(columns="at"))
+    return frame.sort_values("arr", ascending=False, kind="stable", ignore_index=True)[:most]
+
+
+def plays(listed: Accounts | NoAccounts) -> pd.DataFrame:
+    """For how many accounts each programme is suggested, what they have at risk and may gain."""
+    frame = listed.frame[listed.frame["play"] != ""] if listed else pd.DataFrame()
+    if frame.empty:
+        return pd.DataFrame()
+    sums = frame.groupby("play")[["arr", "arr_at_risk", "expected_gain"]].sum()
+    sums = sums.assign(accounts=frame.groupby("play").size())
+    sums = sums.sort_values("arr_at_risk", ascending=False, kind="stable").reset_index()
+    return sums.assign(play=[_cell([each]) for each in sums["play"]])
+
+
+def rules(listed: Accounts | NoAccounts) -> pd.DataFrame:
+    """The rules that were watched, and whether what they announce then came more often."""
+    if not listed or listed.rules.empty:
+        return pd.DataFrame()
     frame = listed.rules
     ends = zip(frame["lift_low"], frame["lift_high"], strict=True)
     return frame.assign(
+        words=[_cell([each]) for each in frame["rule"]],
         predicts=np.where(frame["predicts"], "yes", "no"),
         range=[NOTHING if np.isnan(low) else f"{low:.1f} to {high:.1f}" for low, high in ends],
         announces=frame["means"].map(MEANS),
     )
 
 
-def clusters(
-    found: Clusters | None, labels: Mapping[str, str] | None = None
-) -> pd.DataFrame | None:
-    """The losses that come together, and below them those worth a look; None where none are."""
-    if found is None or not len(found.found) + len(found.worth_a_look):
-        return None
+def clusters(found: Clusters, labels: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """The losses that come together, and below them those worth a look."""
     frames = {"Beyond chance": found.found, "Worth a look": found.worth_a_look}
-    frame = pd.concat(
-        [each.assign(finding=name) for name, each in frames.items() if len(each)],
-        ignore_index=True,
-    )
+    some = [each.assign(finding=name) for name, each in frames.items() if len(each)]
+    if not some:
+        return pd.DataFrame()
+    frame = pd.concat(some, ignore_index=True)
     return frame.assign(
-        group=[" and ".join(Group.names_of(row, labels)) for row in frame.to_dict("records")],
+        group=[" and ".join(names_of(row, labels)) for row in frame.to_dict("records")],
         names=[", ".join(each) for each in frame["names"]],
-        reasons=[", ".join(kinds_in_words(each)) for each in frame["reasons"]],
+        reasons=[_cell(kinds_in_words(each)) for each in frame["reasons"]],
     )
+
+
+def names_of(group: Mapping[Any, Any], labels: Mapping[str, str] | None = None) -> list[str]:
+    """What a cluster's customers have in common: Industry Retail, and what comes to the same."""
+    pairs = [(group["column"], group["value"]), *group["also"]]
+    return [f"{label(of)} {label(it, labels if of == 'segment' else None)}" for of, it in pairs]
 
 
 def kinds_in_words(kinds: Iterable[str]) -> list[str]:
@@ -288,21 +296,21 @@ def looked_at(found: Clusters) -> str:
     return f"Losses that come together, {first} to {last}, {groups} looked at"
 
 
-def by_reason(lost: Losses | None) -> pd.DataFrame | None:
+def by_reason(lost: Losses) -> pd.DataFrame:
     """From the cohort's opening ARR to what its losses left, a step for each kind of reason."""
     if not lost:
-        return None
+        return pd.DataFrame()
     frame = lost.bridge()
     return frame.assign(step=frame["step"].map(KINDS | LEVELS))
 
 
-def reasons(lost: Losses | None, most: int = TOP) -> pd.DataFrame | None:
-    """The reasons as they were written, those that cost most first."""
+def reasons(lost: Losses, most: int = TOP) -> pd.DataFrame:
+    """The reasons as they were given, those of the kinds that cost most first."""
     if not lost:
-        return None
+        return pd.DataFrame()
     frame = lost.frame()
-    words = frame["reason"].where(frame["reason"] != "", KINDS[NOT_GIVEN])
-    return frame.assign(kind=frame["kind"].map(KINDS), reason=words).head(most)
+    given = frame["reason"].where(frame["reason"] != "", KINDS[NOT_GIVEN])
+    return frame.assign(kind=frame["kind"].map(KINDS), reason=given).head(most)
 
 
 def _is_near(listed: Accounts) -> pd.Series[bool]:
@@ -333,7 +341,7 @@ class AtRisk:
         """The one with most at risk; None where nobody has anything."""
         if not listed or not len(listed.frame):
             return None
-        row = listed.frame.loc[listed.frame["arr_at_risk"].idxmax()]
+        row = listed.frame.iloc[int(listed.frame["arr_at_risk"].argmax())]
         amounts = float(row["arr_at_risk"]), float(row["arr"])
         return cls(str(row["customer"]), *amounts, str(row["renewal"])) if amounts[0] > 0 else None
 
@@ -407,13 +415,13 @@ class Growing:
     @classmethod
     def of(cls, listed: Accounts) -> Self | None:
         frame = growing(listed)
-        if frame is None:
+        if frame.empty:
             return None
         gains, first = frame["expected_gain"], str(frame["customer"][0])
         return cls(len(frame), float(gains.sum()), first, float(gains[0]))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Quality:
     """How good scores made on earlier dates were at who then left, beside the segment's rate.
 
@@ -437,9 +445,19 @@ class Quality:
     @classmethod
     def of(cls, listed: Accounts) -> Self:
         q = listed.quality
-        numbers = (q.skill, q.skill_low, q.skill_high)
-        numbers += (q.captured_by_top_tenth, q.captured_by_segment_rate, q.expected_lost, q.lost)
-        return cls(q.n, q.events, len(q.origins), *map(known, numbers), q.why)
+        return cls(
+            n=q.n,
+            events=q.events,
+            origins=len(q.origins),
+            skill=known(q.skill),
+            low=known(q.skill_low),
+            high=known(q.skill_high),
+            captured=known(q.captured_by_top_tenth),
+            captured_by_rate=known(q.captured_by_segment_rate),
+            expected_lost=known(q.expected_lost),
+            lost=known(q.lost),
+            why=q.why,
+        )
 
 
 @dataclass(frozen=True)
@@ -485,7 +503,7 @@ class Alerts:
     def of(cls, listed: Accounts) -> Self:
         holding = int(listed.frame["alerts"].map(len).sum())
         frame = new_alerts(listed)
-        if frame is None:
+        if frame.empty:
             return cls(0, 0, 0, 0.0, holding)
         whose = frame.drop_duplicates("customer")
         expanding = int((frame["announces"] == MEANS[EXPANSION]).sum())
@@ -503,9 +521,9 @@ class Renewals:
     @classmethod
     def of(cls, listed: Accounts) -> Self | None:
         frame = by_renewal(listed)
-        if frame is None:
+        if frame.empty:
             return None
-        row = frame.loc[frame["arr_at_risk"].idxmax()]
+        row = frame.iloc[int(frame["arr_at_risk"].argmax())]
         return cls(row["renewal"], float(row["arr_at_risk"]), float(frame["arr_at_risk"].sum()))
 
 
@@ -520,10 +538,11 @@ class Plays:
     @classmethod
     def of(cls, listed: Accounts) -> Self | None:
         frame = plays(listed)
-        if frame is None:
+        if frame.empty:
             return None
         sums = frame[["accounts", "arr_at_risk"]].sum()
-        return cls(tuple(frame["play"]), int(sums["accounts"]), float(sums["arr_at_risk"]))
+        names = tuple(each[:1].lower() + each[1:] for each in frame["play"])
+        return cls(names, int(sums["accounts"]), float(sums["arr_at_risk"]))
 
 
 @dataclass(frozen=True)
@@ -561,7 +580,7 @@ class Rules:
     @classmethod
     def of(cls, listed: Accounts) -> Self | None:
         frame = rules(listed)
-        if frame is None:
+        if frame.empty:
             return None
         fired = frame["fired"] > 0
         good, poor = (frame[fired & (frame["predicts"] == word)] for word in ("yes", "no"))
@@ -586,7 +605,7 @@ class Group:
     def those(cls, frame: pd.DataFrame) -> tuple[Self, ...]:
         return tuple(
             cls(
-                where=tuple(cls.names_of(row)),
+                where=tuple(names_of(row)),
                 customers=int(row["customers"]),
                 lost=int(row["lost"]),
                 expected=float(row["expected"]),
@@ -596,12 +615,6 @@ class Group:
             )
             for row in frame.to_dict("records")
         )
-
-    @staticmethod
-    def names_of(row: Mapping[Any, Any], labels: Mapping[str, str] | None = None) -> list[str]:
-        """What a row's group is called: Industry Retail, and the same customers otherwise."""
-        pairs = [(row["column"], row["value"]), *row["also"]]
-        return [f"{label(of)} {label(it, labels if of == 'segment' else None)}" for of, it in pairs]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -152,7 +152,7 @@ BANDS = shown(
     observed=("Left", "percent"),
 )
 RULES = shown(
-    rule=("Alert", "text"),
+    words=("Alert", "text"),
     announces=("Announces", "text"),
     fired=("Fired", "count"),
     hit_rate=("Came true", "share"),
@@ -163,24 +163,35 @@ RULES = shown(
 )
 AT_RISK = shown(
     customer=("Account", "text"),
-    segment=("Segment", "text"),
     renews=("Renews in", "text"),
     arr=("ARR", "money"),
     p_leave=("Leaves", "share"),
     arr_at_risk=("At risk", "money"),
     health=("Health", "text"),
     why=("Why", "text"),
-    play=("Suggested play", "text"),
 )
-GROWING = shown(
+CALLS = shown(
     customer=("Account", "text"),
     segment=("Segment", "text"),
     renews=("Renews in", "text"),
     arr=("ARR", "money"),
+    p_leave=("Leaves", "share"),
+    arr_at_risk=("At risk", "money"),
+    health=("Health", "text"),
+    play=("Suggested play", "text"),
+)
+WHY = shown(
+    customer=("Account", "text"),
+    why=("Why", "text"),
+    alerts=("Alerts", "text"),
+)
+GROWING = shown(
+    customer=("Account", "text"),
+    segment=("Segment", "text"),
+    arr=("ARR", "money"),
     p_expand=("Expands", "share"),
     expected_gain=("Expected gain", "money"),
     signs=("Alerts", "text"),
-    play=("Suggested play", "text"),
 )
 ALERTS = shown(
     customer=("Account", "text"),

@@ -124,19 +124,15 @@ def _quality(listed: Accounts) -> list[Figure]:
         ("Alerts of the past", words.rules(listed), columns.RULES),
     ]
     # the verdict stands also where there is nothing to judge by
-    some = [frames[0], *(each for each in frames[1:] if each[1] is not None)]
+    some = [frames[0], *(each for each in frames[1:] if len(each[1]))]
     return [_figure(*each, listed.ledger.currency) for each in some]
 
 
-def _figure(
-    caption: str, frame: pd.DataFrame | None, shown: Mapping[str, Any], currency: str
-) -> Figure:
-    """A table below its caption; without a frame its headings."""
+def _figure(caption: str, frame: pd.DataFrame, shown: Mapping[str, Any], currency: str) -> Figure:
+    """A table below its caption; of nothing the headings."""
     formats, heads = shown["formats"], [*shown["labels"].values()]
     kinds = ["decimals" if callable(kind) else kind for kind in formats.values()]
-    if frame is None:
-        return Figure(caption, heads, kinds, [], currency)
-    cells = frame[[*formats]].astype(object)
+    cells = frame.reindex(columns=[*formats]).astype(object)
     return Figure(caption, heads, kinds, cells.where(cells.notna(), None).values.tolist(), currency)
 
 
