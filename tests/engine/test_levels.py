@@ -208,7 +208,7 @@ def test_no_level_can_make_up_for_too_many_who_never_leave():
     )
     hazard = np.ones((10, 3))
     hazard[:6, 0] = 0
-    with pytest.raises(nr.UsageError, match=r"6 customers of smb have a hazard of 0.* 5\.0 stay"):
+    with pytest.raises(nr.UsageError, match=r"0 for 6 customers of smb, .* only 5\.0 of all 10"):
         nr.expect(with_multipliers(base, hazard))
     hazard[4:6, 0] = 1e-6
     assert float(nr.logo(nr.expect(with_multipliers(base, hazard)))) == pytest.approx(0.5)
