@@ -204,7 +204,7 @@ def _worth(
         factors["hazard"] = _factor(leaves, of_segment["p_leave"].to_numpy())
     for kind, word in (("expand", "expansion"), ("contract", "contraction")):
         if kind in proved:
-            factors[word] = ahead[kind].times()
+            factors[word] = np.minimum(ahead[kind].times(), MOST)
     differ = bool((factors != 1).any(axis=None))
     scenario, before = plain, worth(plain, horizon)
     told = before

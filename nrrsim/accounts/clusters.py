@@ -103,10 +103,11 @@ def clusters(ledger: Ledger, as_of: str, reasons: Reasons | None = None) -> Clus
         )
         return Clusters(month_name(end), span, 0, _nothing(), _nothing(), 0.0, why=why)
 
-    at_start = ledger.customers(month_name(start), renewed_by=month_name(end))
+    chances = _chances(ledger, start, end)
+    # in the order of the account model, which no name moves
+    at_start = ledger.customers(month_name(start), renewed_by=month_name(end)).loc[chances.index]
     lost = losses(ledger, as_of, months, reasons)
-    has_lost = at_start.index.isin(lost["customer"])
-    chance = _chances(ledger, start, end).reindex(at_start.index).to_numpy()
+    has_lost, chance = at_start.index.isin(lost["customer"]), chances.to_numpy()
     # where the whole book has a bad quarter, that is no cluster
     chance = np.minimum(chance * max(1.0, has_lost.sum() / max(chance.sum(), 1e-9)), 1.0)
 

@@ -239,8 +239,13 @@ class Risk:
                 parts = self._columns(self._raw(rows, nth * step)) * linear[1:]
                 of_ledger = offset + linear[0] + parts[:, ~signal].sum(axis=1)
                 held = expit(of_ledger + parts[:, signal].sum(axis=1))
-                faded = of_ledger + (parts * self._fading(nth))[:, signal].sum(axis=1)
-                hazard = _shifted(faded, held, segment) if nth else held
+                fading = self._fading(nth) * self._kept(nth, linear[1:] * signal)
+                faded = of_ledger + (parts * fading)[:, signal].sum(axis=1)
+                # where signals fade, so does what they say of all: the mean goes back to the rate
+                part = parts[:, signal].var(axis=0)
+                kept = part @ fading[signal] / max(part.sum(), 1e-300)
+                wanted = kept * held + (1 - kept) * expit(offset)
+                hazard = _shifted(faded, wanted, segment) if nth else held
             hazards.append(hazard)
         return Ahead(np.array(hazards), np.array(segments))
 
@@ -250,12 +255,23 @@ class Risk:
             self._faded.append(self._slope(len(self._faded)))
         return self._faded[nth]
 
+    def _kept(self, nth: int, linear: np.ndarray) -> float:
+        """The slope of what all signals say together on what their own fading leaves of it."""
+        if not nth:
+            return 1.0
+        then, now = self._pairs(nth)
+        if len(then) < SNAPSHOTS:
+            return 1.0
+        left, later = then @ (linear * self._fading(nth)), now @ linear
+        left, later = left - left.mean(), later - later.mean()
+        return float(np.clip(left @ later / max(left @ left, 1e-300), 0.0, 1.0))
+
     @cached_property
     def _faded(self) -> list[np.ndarray]:
         return [np.ones(self.X.shape[1])]
 
-    def _slope(self, nth: int) -> np.ndarray:
-        """The slope of a column on itself so many steps before, over those still there."""
+    def _pairs(self, nth: int) -> tuple[np.ndarray, np.ndarray]:
+        """`ndarray[pair, column]`: what was known of those still there, and so many steps later."""
         panel = self.panel
         customer, month = panel.customer[self.followed], panel.month[self.followed]
         z = self._z
@@ -266,7 +282,11 @@ class Risk:
         early = np.searchsorted(key, key[late] - apart)
         early = np.minimum(early, len(key) - 1)
         both = key[early] == key[late] - apart
-        then, now = z[early[both]], z[late[both]]
+        return z[early[both]], z[late[both]]
+
+    def _slope(self, nth: int) -> np.ndarray:
+        """The slope of a column on itself so many steps before, over those still there."""
+        then, now = self._pairs(nth)
         if len(then) < SNAPSHOTS:
             return self._faded[-1]
         then, now = then - then.mean(axis=0), now - now.mean(axis=0)

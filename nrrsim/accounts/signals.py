@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from nrrsim.accounts.watch import SignalsCard, read_signals_card
-from nrrsim.errors import DataError, Finding
+from nrrsim.accounts.watch import DAY_ZERO, SignalsCard, fired, read_signals_card
+from nrrsim.errors import DataError, Finding, UsageError
 from nrrsim.ledger.amounts import Amounts, read_amounts
 from nrrsim.ledger.cells import distinct, plain_text, spread
 from nrrsim.ledger.columns import MONTHS, Table
-from nrrsim.ledger.dates import month_of_day
+from nrrsim.ledger.dates import month_of_day, month_of_heading
 from nrrsim.ledger.lostcells import is_lost
 from nrrsim.ledger.names import in_ledger
+from nrrsim.ledger.records import is_table
 from nrrsim.ledger.rows import Rows, concat
-from nrrsim.ledger.sources import read_further
+from nrrsim.ledger.sources import matching, read_rows
 from nrrsim.ledger.values import (
     MOST,
     MOST_ALIKE,
@@ -32,13 +33,14 @@ from nrrsim.ledger.values import (
     as_written,
     check_texts,
     codes_of,
-    last_days,
+    days_of,
     of_lost,
     refuse_cells,
     refuse_lost_names,
     refuse_rows,
 )
 from nrrsim.ledger.vocabulary import CUSTOMER, MONTH, plain
+from nrrsim.movements import json_ratio
 from nrrsim.notation import counted
 
 if TYPE_CHECKING:
@@ -59,7 +61,6 @@ UNKNOWN = frozenset(("n/a", "na", "nan", "null", "none", "unknown", "?", "<na>",
 YES_OR_NO = {"yes": 1.0, "true": 1.0, "y": 1.0, "no": 0.0, "false": 0.0, "n": 0.0}
 MOST_SHOWN = 10  # names in one sentence
 NEVER_PAID = "who never paid cannot leave"
-DAY_ZERO = 2**31  # so that a customer and a day are one number, also of days before 1970
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,42 @@ def findings_of(source: Any, card: SignalsCard, reading: Reading) -> tuple[Findi
     return ()
 
 
+def profile(signals: Signals, ledger: Ledger, card: SignalsCard) -> dict[str, Any]:
+    """What is in a table of signals: customers, days, how many know each, which rules can fire.
+
+    `known` is the share of the ledger's customers of whom a signal says anything at any time;
+    `rules` tells for how many customers each has fired, `silent` what a rule that cannot lacks.
+    """
+    frame = signals.frame
+    customers = ledger.entries.frame["customer"].nunique()
+    days = np.unique(frame["day"]).astype("datetime64[D]").astype(str)
+    of_signal = {
+        name: {
+            "kind": card.kind_of(name),
+            "known": json_ratio(frame["customer"][frame[name].notna()].nunique() / customers),
+            "constant": bool(frame[name].nunique() == 1),
+        }
+        for name in signals.names
+    }
+    names, months = ledger.entries.frame["customer"].cat.categories, ledger.entries.months
+    return {
+        "rows": len(frame),
+        "customers": int(frame["customer"].nunique()),
+        "not_in_ledger": signals.not_in_ledger,
+        "first_day": str(days[0]) if len(days) else None,
+        "last_day": str(days[-1]) if len(days) else None,
+        "signals": of_signal,
+        "rules": {
+            rule.words: int(fired(rule, signals, [*names], months)[0].any(axis=1).sum())
+            for rule in card.heard(signals.names)
+        },
+        "silent": {
+            rule.words: [name for name in rule.needs if name not in signals.names]
+            for rule in card.silent(signals.names)
+        },
+    }
+
+
 class _Cells(NamedTuple):
     """The cells of one signal, and in which rows of all sources they stand."""
 
@@ -128,9 +165,7 @@ class _Reader:
 
     def __init__(self, source: Any, card: SignalsCard, reading: Reading) -> None:
         self.card, self.reading = card, reading
-        parts, self.files = read_further(
-            source, reading.query, reading.sheet, "the table of signals"
-        )
+        self.files, parts = _parts(source, reading)
         name = ", ".join(dict.fromkeys(part.name for part in parts))
         self.table = table = Table(parts, pd.DataFrame(), np.zeros(1), name, MONTHS)
         table.findings += [each for part in parts for each in part.findings]
@@ -175,6 +210,9 @@ class _Reader:
                     self._take(f"{ours} is the column {found[ours]} of the signals")
             else:
                 remedy = f"write {ours} above the column that is it; there are: {_shown(headings)}"
+                months = [each for each in headings if month_of_heading(each)]
+                if ours == "date" and len(months) > 1:
+                    remedy = f"months stand across, such as {months[0]}: write a row for each"
                 self._of_headings(part, f"there is no column {ours}", remedy)
         for heading, twin in _twins(headings):
             self._of_headings(part, f"the heading {heading} stands twice: {twin}", "rename one")
@@ -231,9 +269,13 @@ class _Reader:
         words = {plain(each): str(each) for each in part.frame.columns}
         rows = start + np.arange(len(part.frame))
         if not {"signal", "value"} <= words.keys():
-            for heading in map(str, part.frame.columns):
-                if heading not in ours.values():
-                    yield heading, _Cells(rows, part.frame[heading])
+            written = part.headings or tuple(map(str, part.frame.columns))
+            for label, heading in zip(map(str, part.frame.columns), written, strict=True):
+                if not heading:  # as of the number of each row, which no person wrote
+                    said = "a column has no heading: left out"
+                    self.table.notices.append(Finding(part.name, part.heading_line, said))
+                elif label not in ours.values():
+                    yield label, _Cells(rows, part.frame[label])
             return
         signal = as_text(part.frame[words["signal"]])
         if signal.isna().any():
@@ -305,10 +347,14 @@ class _Reader:
 
     def _days(self) -> np.ndarray:
         """`ndarray[row]`: the day on which a row is known, nan where its date is none."""
-        days = last_days(self.table, "date", self.reading, "YYYY-MM-DD, or as YYYY-MM")
+        days = days_of(self.table, "date", self.reading, "YYYY-MM-DD, or as YYYY-MM")
+        is_month = self.is_of_week & (days.first < days.last)
+        remedy = "write the first day of the week, YYYY-MM-DD"
+        problem = "{} is a month, and the column is of weeks"
+        refuse_rows(self.table, "date", is_month, problem, remedy)
         if self.is_of_week.any():
             self._take("a week is known on its last day, six days after the day that names it")
-        return np.asarray(days + 6 * self.is_of_week)
+        return np.asarray(days.last + 6 * self.is_of_week)
 
     def _numbers(self) -> Iterator[tuple[str, np.ndarray]]:
         """Each signal's numbers by cell; of columns of text, which are none, a notice."""
@@ -441,6 +487,31 @@ def _read(cells: pd.Series, decimal: str | None) -> _Read:
 def _joined(cells: Sequence[pd.Series]) -> pd.Series:
     """The cells of all sources below each other; those of one are not copied."""
     return cells[0] if len(cells) == 1 else pd.concat(cells)
+
+
+def _parts(source: Any, reading: Reading) -> tuple[tuple[str, ...], list[Rows]]:
+    """The files that a source names, and the rows of each."""
+    each = [*source] if isinstance(source, list | tuple) else [source]
+    if not each:
+        raise UsageError("signals need at least one file")
+    texts = [str(one) for one in each if not is_table(one)]
+    files = [
+        str(path)
+        for text in texts
+        if "://" not in text and not text.startswith("env:")
+        for path in matching(text)
+    ]
+    return tuple(files), [part for one in each for part in _rows(one, reading)]
+
+
+def _rows(source: Any, reading: Reading) -> list[Rows]:
+    try:
+        return read_rows(source, reading.query, reading.sheet, "the table of signals")
+    except UsageError:
+        if reading.sheet is None:
+            raise
+        # it is the ledger's sheet, and another workbook may have none that is so called
+        return read_rows(source, reading.query, None, "the table of signals")
 
 
 def _twins(headings: Sequence[str]) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
 import numpy as np
 from pydantic import (
@@ -45,6 +45,7 @@ ReasonKind = Literal[
     "payment",
     "other",
 ]
+REASON_KINDS: tuple[str, ...] = get_args(ReasonKind)
 CONDITIONS = ("falls", "rises", "crosses", "reaches", "below", "above", "more_than")
 FALL = Range(
     "a fall of the value before: 0.2 or 20% is a fifth less", 1e-6, 1, "more than 0, and at most 1"
@@ -56,7 +57,7 @@ SPAN = re.compile(r"(?P<number>[0-9]{1,4}) *(?P<unit>day|week|month|quarter|year
 DAYS = {"day": 1, "week": 7}
 MONTHS = {"month": 1, "quarter": 3, "year": 12}
 LONGEST = 120  # months that a rule may look back
-_EARLIEST = -(10**6)  # a day before any that is read
+DAY_ZERO = 2**31  # so that a customer and a day are one number, also of days before 1970
 
 
 class Within(Frozen):
@@ -354,7 +355,7 @@ class _Known:
 
     @staticmethod
     def _key(customer: np.ndarray, day: np.ndarray) -> np.ndarray:
-        return np.asarray(customer.astype(np.int64) * 2**32 + (np.maximum(day, _EARLIEST) + 2**31))
+        return np.asarray(customer.astype(np.int64) * 2**32 + day + DAY_ZERO)
 
 
 def fired(
@@ -376,7 +377,7 @@ def fired(
     numbers = np.asarray(months, dtype=np.int64)
     named = signals.frame["customer"]
     codes = pd.Index(customers).get_indexer(named.cat.categories)[named.cat.codes.to_numpy()]
-    known = _Known(signals, rule.signal, codes)
+    known = _Known(signals, rule.signal, np.where(named.cat.codes.to_numpy() < 0, -1, codes))
 
     ends = (numbers - 1970 * 12 + 1).astype("datetime64[M]").astype("datetime64[D]")
     customer = np.repeat(np.arange(len(customers)), len(numbers))

@@ -37,7 +37,7 @@ BRIDGE = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Actuals:
     """What happened to a ledger's revenue in the `window` months up to `as_of`, under one
     `definition`.
@@ -60,7 +60,7 @@ class Actuals:
     def __post_init__(self) -> None:
         as_of = self.ledger.calendar.parse_month(self.as_of, "as_of")
         object.__setattr__(self, "as_of", month_name(as_of))
-        measure(self.ledger, self.as_of, self.window, self.definition)
+        self._at(self.as_of)
         if self.target is not None and not 0 < self.target < 10:
             raise UsageError(f"target: {self.target} is not an NRR; write 110% as 1.10")
         try:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from nrrsim.scenario.customers import Customers
 from nrrsim.scenario.scenario import Scenario
 
 MOST_ARR = 1e18  # that a book may grow to
+OF_EACH_GROUP = ("segment", "anniversary", "tenure", "joins", "arr", "squares", "cubes", "number")
 
 
 def months_of(scenario: Scenario, window: tuple[int, int] | None) -> tuple[int, int]:
@@ -94,6 +96,17 @@ class Groups:
         if (cls, by_tenure) not in kept:
             kept[cls, by_tenure] = cls._of(customers, by_tenure)
         return kept[cls, by_tenure]
+
+    def blocks(self, most: int) -> Iterator[Groups]:
+        """So many groups at a time at most; all of them where there are no more."""
+        number = len(self.arr)
+        for first in range(0, number, most) if number > most else ():
+            here = slice(first, first + most)
+            some = {name: getattr(self, name)[here] for name in OF_EACH_GROUP}
+            multipliers = None if self.multipliers is None else self.multipliers[here]
+            yield replace(self, **some, multipliers=multipliers)
+        if number <= most:
+            yield self
 
     @classmethod
     def _of(

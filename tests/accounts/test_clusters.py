@@ -190,6 +190,19 @@ def test_order_and_files_change_nothing():
         pd.testing.assert_frame_equal(one, other)
 
 
+def test_a_customers_name_moves_no_digit():
+    frame = by_chance(np.random.default_rng(1), 300).frame()
+    # another name for each, in another order
+    renamed = frame.assign(
+        customer=[f"x{7919 * int(name) % 1000:03d}" for name in frame["customer"]]
+    )
+    one, other = (clusters(nr.read_ledger(each), "2026-03") for each in (frame, renamed))
+    assert one.expected_by_chance == other.expected_by_chance > 0
+    first, second = (each.worth_a_look.drop(columns="names") for each in (one, other))
+    assert len(first)
+    pd.testing.assert_frame_equal(first, second, check_exact=True)
+
+
 def test_masked_names_are_those_of_the_ledger():
     masked = ledger_of(5).masked(AS_OF)
     (row,) = clusters(masked, AS_OF).found.to_dict("records")

@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+from contextlib import suppress
 
 import numpy as np
 import pandas as pd
@@ -495,6 +496,57 @@ def test_other_names_of_customers_change_nothing_else(rows):
     other = read_signals(long.assign(customer=long["customer"].replace(new)), ledger)
     assert one.frame.drop(columns="customer").equals(other.frame.drop(columns="customer"))
     assert one.not_in_ledger == other.not_in_ledger
+
+
+# --- hostile bytes --------------------------------------------------------------------------------
+
+PLAIN = "customer,date,users,nps\n" + "".join(
+    f"{name},2026-{month:02d},{month + 3},{month - 5}\n" for name in NAMES for month in (1, 2, 3)
+)
+BAD = [
+    "\0",
+    "\r",
+    '"',
+    ",",
+    ";",
+    "\n",
+    "\u202e",
+    "\u200b",
+    "'",
+    "=1+1",
+    "1e400",
+    "-inf",
+    "nan",
+    "½",
+    "٣",
+    "１",
+]
+BAD += [
+    "9999-12-31",
+    "0000-00",
+    "2026-02-30",
+    "1,2,3",
+    "--5",
+    "(5)",
+    "5-",
+    "%",
+    "#REF!",
+    "TRUE",
+    "🚀" * 50,
+]
+
+
+@given(st.lists(st.tuples(st.integers(0, len(PLAIN)), st.sampled_from(BAD)), max_size=4))
+def test_whatever_stands_in_a_file_there_is_an_answer_or_a_refusal(tmp_path_factory, slips):
+    file = tmp_path_factory.mktemp("hostile") / "signals.csv"
+    text = PLAIN
+    for place, slip in slips:
+        text = text[:place] + slip + text[place:]
+    file.write_bytes(text.encode())
+    with suppress(DataError, UsageError):
+        signals = read_signals(file, LEDGER)
+        assert not np.isinf(signals.frame[[*signals.names]].to_numpy()).any()
+        assert slips or len(signals.frame) == len(PLAIN.splitlines()) - 1
 
 
 # --- nrrsim check ---------------------------------------------------------------------------------

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import roc_auc_score
+from conftest import SHARED
+from sklearn.metrics import brier_score_loss, roc_auc_score
 from synthetic import Known, churn, factor, grow, rates_alone, written
 
 import nrrsim as nr
@@ -346,3 +347,52 @@ def test_odd_input_has_an_answer_or_one_clear_line(odd):
         told.frame["arr_at_risk"] <= told.frame["arr"] + told.frame["expected_gain"] + 0.01
     ).all()
     assert told.quality.proves or told.quality.why
+
+
+# --- a real company -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def buffer() -> tuple[nr.Ledger, Any]:
+    if not SHARED.is_dir():
+        pytest.skip("the real ledgers are not beside the project")
+    ledger = nr.read_ledger(SHARED / "buffer_ledger.csv")
+    return ledger, read_signals(SHARED / "buffer_signals.csv", ledger)
+
+
+@pytest.mark.shared
+def test_a_real_company_half_a_year_ahead(buffer):
+    """Its only date of which half a year is known, and a year before: 2021-06."""
+    ledger, signals = buffer
+    quality = at_risk(ledger, "2021-12", signals=signals, horizon=6).quality
+    assert quality.origins == ("2021-06",)
+    assert quality.auc >= 0.65
+    assert quality.brier <= 0.198
+    assert quality.proves
+    # of ARR 29.0 % was lost; the segment's rate says 36.3 %
+    assert quality.lost == pytest.approx(0.290, abs=0.001)
+    assert quality.lost_by_segment == pytest.approx(0.363, abs=0.002)
+    assert quality.expected_lost == pytest.approx(quality.lost, abs=0.02)
+
+
+@pytest.mark.shared
+def test_a_real_company_a_quarter_ahead(buffer):
+    ledger, signals = buffer
+    told = at_risk(ledger, "2021-09", signals=signals, horizon=3).frame
+    rows = pd.read_csv(SHARED / "buffer_ledger.csv", dtype={"customer": str})
+    paid = rows[rows["mrr"] > 0].groupby("customer")["month"].agg(set)
+    quarter = {"2021-10", "2021-11", "2021-12"}
+    left = np.array([not quarter <= paid[each] for each in told["customer"].astype(str)])
+    assert roc_auc_score(left, told["p_leave"]) >= 0.68
+    assert brier_score_loss(left, told["p_leave"]) <= 0.125
+
+
+@pytest.mark.shared
+def test_signals_add_something_for_a_real_company(buffer):
+    ledger, signals = buffer
+    alone = at_risk(ledger, "2021-12", horizon=6).quality
+    assert (
+        alone.auc_segment
+        < alone.auc
+        < at_risk(ledger, "2021-12", signals=signals, horizon=6).quality.auc
+    )

@@ -175,6 +175,20 @@ def test_beliefs_are_averaged_over_their_draws():
     assert float(told) == pytest.approx(np.mean(closing), rel=1e-12)
 
 
+def test_thousands_of_accounts_are_the_sum_of_each():
+    """More than move together at a time; fewer draws then, which are even, too."""
+    book = segments(smb=(1, 1_500, "monthly", 0.8), mid=(1, 1_000, "annual", 0.5, 1.5))
+    scenario = differing(nr.Scenario.of({**CERTAIN, "book": book}))
+    told, exact = worth(scenario), nr.expect(scenario)
+    for name in FLOWS:
+        assert float(exact.over(name).sum()) == pytest.approx(told[name].sum(), abs=0.005)
+    churn = {"smb": {"between": [0.2, 0.6]}, "mid": {"between": [0.1, 0.3]}}
+    believed = scenario.with_({"drivers.churn": churn, "months": 3})
+    few, many = (float(nr.nrr(nr.expect(believed, draws=each))) for each in (None, 4096))
+    assert few == pytest.approx(many, abs=1e-4)
+    assert few == float(nr.nrr(nr.expect(believed, draws=1024)))
+
+
 def test_newcomers_have_their_segments_rates():
     new = {"a": {"arr": 60_000, "customers": 24}}
     values = {"book": segments(a=(1, 10, "monthly", 0.5)), "drivers": {"churn": {"a": 0.4}}}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from math import isfinite
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -123,7 +123,11 @@ def segment_trend(past: Actuals) -> pd.DataFrame:
 
 def renewals(past: Actuals) -> pd.DataFrame | None:
     """The renewals by period in words; None where the ledger does not say when contracts end."""
-    return periods(due_and_renewed(past), past) if has_renewals(past) else None
+    return periods(_due_and_renewed(past), past) if has_renewals(past) else None
+
+
+# A report asks several times, always about the same window.
+_due_and_renewed = lru_cache(1)(due_and_renewed)
 
 
 def checks(past: Actuals) -> pd.DataFrame:
@@ -312,6 +316,7 @@ class Report:
     published_by: Markdown = PUBLISHED_BY
 
     @classmethod
+    @lru_cache(1)  # every sentence asks
     def of(cls, past: Actuals) -> Self:
         """The facts of Actuals."""
         s, used, ledger = past.summary(), DEFINITIONS[past.definition], past.ledger
