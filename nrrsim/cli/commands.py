@@ -488,6 +488,8 @@ def accounts(
 
     for file in filter(None, (multipliers, out)):
         checked_table(file)
+        if not file.parent.is_dir():
+            raise UsageError(f"{file}: there is no folder {file.parent}")
     card, plans = read_signals_card(signals_card), [_scenario(each, quiet) for each in plays or ()]
     ledger, as_of = _read_as_of(sources, form, as_of, quiet)
     seen, why = _read_all(
