@@ -6,6 +6,7 @@ ended by Ctrl-C, by SIGTERM or by a closed terminal (SIGHUP).
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
 MOST_FINDINGS = 50
 AN_EXAMPLE = "{}: the example that comes with nrrsim"
 PATIENCE = 1.0  # seconds after which a terminal is told what goes on
+OBJECTS = 50_000  # made before garbage is looked for
 app = typer.Typer(
     name="nrrsim",
     help="Net revenue retention: from a ledger, what became of it; from a scenario, what may"
@@ -488,6 +490,8 @@ def accounts(
 
     for file in filter(None, (multipliers, out)):
         checked_table(file)
+        if not file.parent.is_dir():
+            raise UsageError(f"{file}: there is no folder {file.parent}")
     card, plans = read_signals_card(signals_card), [_scenario(each, quiet) for each in plays or ()]
     ledger, as_of = _read_as_of(sources, form, as_of, quiet)
     seen, why = _read_all(
@@ -1122,6 +1126,8 @@ def _object(values: dict[str, Any]) -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     """The entry point: every error in one voice, and never a traceback."""
+    # nearly all that a command makes stays until its end: to look for garbage in it takes long
+    gc.set_threshold(OBJECTS)
     # before the command is read: what a library logs meanwhile is not to be heard either
     quiet = {"-q", "--quiet"} & set(sys.argv[1:] if arguments is None else arguments)
     logging.getLogger().setLevel(logging.ERROR)
