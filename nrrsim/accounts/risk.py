@@ -206,7 +206,7 @@ class Risk:
             family="binomial",
             l1_ratio=0,
             alpha=1 / (spread**2 * weight.sum()),
-            gradient_tol=1e-7,
+            gradient_tol=1e-5,
             max_iter=100,
             start_params=start if start is not None and start.any() else None,
         )

@@ -22,7 +22,6 @@ from nrrsim.notation import (
     points,
     share,
     signed_money,
-    visible,
 )
 from nrrsim.report.wording.labels import (
     DOES_NOT_RECUR,
@@ -46,6 +45,8 @@ if TYPE_CHECKING:
     from nrrsim.scenario.scenario import Scenario
 
 MOST_SIGNALS = 20  # lines of a profile
+NEXT_RENEWAL = "next renewal"
+MOST_NAMES = 6  # of a group of customers
 HALF_BELOW = 0.6745  # of a half normal of scale 1: its median
 
 
@@ -474,12 +475,9 @@ def accounts_lines(answer: Mapping[str, Any], top: int) -> list[str]:
     ]
 
 
-NEXT_RENEWAL = "next renewal"
-
-
 def _listed_lines(rows: Sequence[Mapping[str, Any]], is_scored: bool, currency: str) -> list[str]:
     """The accounts, a line each with their numbers, below it why and what to do."""
-    named = [(visible(each["customer"]), label(each["segment"])) for each in rows]
+    named = [(each["customer"], label(each["segment"])) for each in rows]
     wide = max([len("Account"), *(len(name) for name, _ in named)])
     part = max([len("Segment"), *(len(segment) for _, segment in named)])
     heads = f"{'ARR':>8} {'Renewal':>8} {'Leaves':>7} {'Grows':>7} {'At risk':>9} {'Gain':>9}"
@@ -490,7 +488,7 @@ def _listed_lines(rows: Sequence[Mapping[str, Any]], is_scored: bool, currency: 
             f"{money(each['arr'], currency):>8} {each['renewal'] or NOTHING:>8}"
             f" {share(each['p_leave']):>7} {share(each['p_expand']):>7} {at_risk:>9} {gain:>9}"
         )
-        lines.append(f"{name:<{wide}} {segment:<{part}} {numbers}  {each['health']}".rstrip())
+        lines.append(f"{name:<{wide}} {segment:<{part}} {numbers}  {each['health'] or ''}".rstrip())
         alerts = [f"{one['rule']} (since {one['since']})" for one in each["alerts"]]
         rules = {one["rule"] for one in each["alerts"]}
         why = "; ".join([*(text for text in each["reasons"] if text not in rules), *alerts])
@@ -518,6 +516,7 @@ def _quality_lines(quality: Mapping[str, Any]) -> list[str]:
     if quality["n"]:
         made = counted(len(quality["origins"]), "earlier date")
         reach = f"{percent(quality['skill_low'])} to {percent(quality['skill_high'])}"
+        known = quality["skill"] is not None
         lines += [
             f"How good: {counted(quality['n'], 'account')} scored on {made},"
             f" {count(quality['events'])} left",
@@ -527,7 +526,7 @@ def _quality_lines(quality: Mapping[str, Any]) -> list[str]:
             f" {_number(quality['brier_segment'], 4):>13}",
             f"{'ARR lost in top tenth':<24}{share(quality['captured_by_top_tenth']):>8}"
             f" {share(quality['captured_by_segment_rate']):>13}",
-            f"Skill {percent(quality['skill'])} (90% range {reach})",
+            *([f"Skill {percent(quality['skill'])} (90% range {reach})"] if known else []),
             f"{'Band':<8}{'Predicted':>10}{'Left':>8}{'Accounts':>10}",
             *(
                 f"{place:<8}{share(band['predicted']):>10}{share(band['observed']):>8}"
@@ -536,10 +535,10 @@ def _quality_lines(quality: Mapping[str, Any]) -> list[str]:
             ),
         ]
     if not quality["proves"]:
-        why = f" ({quality['why']})" if quality["why"] else ""
+        why = f" ({quality['why']})" if quality["skill"] is None else ""
         lines.append(
             f"No better than the segment's rate{why}: no colours, and the list is by ARR times that"
-            " rate."
+            " rate"
         )
     return lines
 
@@ -559,32 +558,40 @@ def _rule_lines(rules: Sequence[Mapping[str, Any]]) -> list[str]:
         f"{'Rule':<{wide}} {'Fired':>7} {'Then':>6} {'All':>6} {'Lift (90% range)':>20} Lead",
     ]
     for each in fired:
-        reach = f"{each['lift']:.1f} ({each['lift_low']:.1f} to {each['lift_high']:.1f})"
+        # where nobody left there is nothing to compare with
+        ends = [each[key] for key in ("lift", "lift_low", "lift_high")]
+        reach = NOTHING if None in ends else "{:.1f} ({:.1f} to {:.1f})".format(*ends)
         lead = "" if each["lead_months"] is None else span(round(each["lead_months"]))
         lines.append(
             f"{each['rule']:<{wide}} {count(each['fired']):>7} {share(each['hit_rate']):>6}"
             f" {share(each['base_rate']):>6} {reach:>20} {lead}".rstrip()
         )
-    if poor := [each["rule"] for each in fired if not each["lift_low"] > 1]:
-        lines.append(f"Do not predict: {'; '.join(poor)}")
-    return lines
+    poor = [each["rule"] for each in fired if not each["predicts"]]
+    return [*lines, *([f"Do not predict: {'; '.join(poor)}"] if poor else [])]
 
 
 def _cluster_lines(clusters: Mapping[str, Any], currency: str) -> list[str]:
     """Losses that come together, those worth a look, and what chance alone would show."""
-    looked = counted(clusters["looked_at"], "group")
-    lines = ["", f"Losses that come together, {looked} looked at:"]
-    for title, rows in (("", clusters["found"]), ("worth a look: ", clusters["worth_a_look"])):
+    title = "Losses that come together"
+    if clusters["why"]:
+        return ["", f"{title}: nothing to look at ({clusters['why']})"]
+    lines = []
+    for word, rows in (("", clusters["found"]), ("worth a look: ", clusters["worth_a_look"])):
         for each in rows:
+            pairs = [(each["column"], each["value"]), *each["also"]]
+            group = " and ".join(f"{label(column)} {label(value)}" for column, value in pairs)
+            names = ", ".join(each["names"][:MOST_NAMES])
+            more = len(each["names"]) - MOST_NAMES
             lines.append(
-                f"  {title}{each['column']} {each['value']}: {each['lost']} of {each['customers']}"
-                f" left or shrank, {each['expected']:.1f} expected,"
-                f" {money(each['arr_lost'], currency)}: {', '.join(each['names'])}"
+                f"  {word}{group}: {each['lost']} of {each['customers']} left or shrank,"
+                f" {each['expected']:.1f} expected, {money(each['arr_lost'], currency)}: {names}"
+                + (f" and {more} more" if more > 0 else "")
             )
     if clusters["worth_a_look"]:
         by_chance = f"{clusters['expected_by_chance']:.1f}"
-        lines.append(f"  {by_chance} worth a look are expected by chance")
-    return lines if len(lines) > 2 else [*lines[:1], f"{lines[1]} none"]
+        lines.append(f"  ({by_chance} such groups are expected by chance)")
+    looked = f"{title}, {counted(clusters['looked_at'], 'group')} looked at:"
+    return ["", looked if lines else f"{looked} none", *lines]
 
 
 def signals_lines(profile: Mapping[str, Any]) -> list[str]:
@@ -612,3 +619,14 @@ def signals_lines(profile: Mapping[str, Any]) -> list[str]:
             for words, missing in profile["silent"].items()
         ),
     ]
+
+
+def reasons_lines(profile: Mapping[str, Any]) -> list[str]:
+    """What `nrrsim check --reasons` prints of the reasons for people."""
+    # late, as it needs all that reads a ledger, and other commands read none
+    from nrrsim.report.wording.accounts import KINDS
+
+    found = profile["kinds"]
+    kinds = ", ".join(f"{KINDS[kind]} {count(found[kind])}" for kind in KINDS if kind in found)
+    losses = counted(profile["losses"], "loss has", "losses have")
+    return [f"reasons       {losses} one{f': {kinds}' if kinds else ''}"]
