@@ -206,7 +206,7 @@ class Risk:
             family="binomial",
             l1_ratio=0,
             alpha=1 / (spread**2 * weight.sum()),
-            gradient_tol=1e-7,
+            gradient_tol=1e-5,
             max_iter=100,
             start_params=start if start is not None and start.any() else None,
         )
@@ -243,7 +243,7 @@ class Risk:
                 faded = of_ledger + (parts * fading)[:, signal].sum(axis=1)
                 # where signals fade, so does what they say of all: the mean goes back to the rate
                 part = parts[:, signal].var(axis=0)
-                kept = part @ fading[signal] / max(part.sum(), 1e-300)
+                kept = part @ fading[signal] / part.sum() if part.any() else 1.0
                 wanted = kept * held + (1 - kept) * expit(offset)
                 hazard = _shifted(faded, wanted, segment) if nth else held
             hazards.append(hazard)

@@ -16,16 +16,15 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.accounts.watch import DAY_ZERO, SignalsCard, fired, read_signals_card
-from nrrsim.errors import DataError, Finding, UsageError
+from nrrsim.errors import DataError, Finding
 from nrrsim.ledger.amounts import Amounts, read_amounts
 from nrrsim.ledger.cells import distinct, plain_text, spread
 from nrrsim.ledger.columns import MONTHS, Table
 from nrrsim.ledger.dates import month_of_day, month_of_heading
 from nrrsim.ledger.lostcells import is_lost
 from nrrsim.ledger.names import in_ledger
-from nrrsim.ledger.records import is_table
 from nrrsim.ledger.rows import Rows, concat
-from nrrsim.ledger.sources import matching, read_rows
+from nrrsim.ledger.sources import read_further
 from nrrsim.ledger.values import (
     MOST,
     MOST_ALIKE,
@@ -165,7 +164,8 @@ class _Reader:
 
     def __init__(self, source: Any, card: SignalsCard, reading: Reading) -> None:
         self.card, self.reading = card, reading
-        self.files, parts = _parts(source, reading)
+        called = "the table of signals"
+        parts, self.files = read_further(source, reading.query, reading.sheet, called)
         name = ", ".join(dict.fromkeys(part.name for part in parts))
         self.table = table = Table(parts, pd.DataFrame(), np.zeros(1), name, MONTHS)
         table.findings += [each for part in parts for each in part.findings]
@@ -487,31 +487,6 @@ def _read(cells: pd.Series, decimal: str | None) -> _Read:
 def _joined(cells: Sequence[pd.Series]) -> pd.Series:
     """The cells of all sources below each other; those of one are not copied."""
     return cells[0] if len(cells) == 1 else pd.concat(cells)
-
-
-def _parts(source: Any, reading: Reading) -> tuple[tuple[str, ...], list[Rows]]:
-    """The files that a source names, and the rows of each."""
-    each = [*source] if isinstance(source, list | tuple) else [source]
-    if not each:
-        raise UsageError("signals need at least one file")
-    texts = [str(one) for one in each if not is_table(one)]
-    files = [
-        str(path)
-        for text in texts
-        if "://" not in text and not text.startswith("env:")
-        for path in matching(text)
-    ]
-    return tuple(files), [part for one in each for part in _rows(one, reading)]
-
-
-def _rows(source: Any, reading: Reading) -> list[Rows]:
-    try:
-        return read_rows(source, reading.query, reading.sheet, "the table of signals")
-    except UsageError:
-        if reading.sheet is None:
-            raise
-        # it is the ledger's sheet, and another workbook may have none that is so called
-        return read_rows(source, reading.query, None, "the table of signals")
 
 
 def _twins(headings: Sequence[str]) -> list[tuple[str, str]]:

@@ -25,6 +25,7 @@ from nrrsim.calibration.years import Season, drift_and_season, season_of_churn, 
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.files import write_again
 from nrrsim.ledger.ledger import Ledger, as_ledger
+from nrrsim.messages import RefusedError
 from nrrsim.months import month_name
 from nrrsim.notation import MONTHS, count, counted, label, percent, share, table_html
 from nrrsim.notation import month_name as in_words
@@ -190,7 +191,10 @@ def calibrate(
         values["correlations"] = ties
 
     # the customers are at hand: the file that the book names need not be there
-    there = customers_of(ledger, as_of, values["book"]["term"], accounts=accounts)
+    try:
+        there = customers_of(ledger, as_of, values["book"]["term"], accounts=accounts)
+    except RefusedError as refused:
+        raise UsageError(str(refused).removeprefix("book.")) from None
     scenario = Scenario.of(values, opening=there)
     if accounts is not None:
         plain = learnt

@@ -6,6 +6,7 @@ ended by Ctrl-C, by SIGTERM or by a closed terminal (SIGHUP).
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -58,7 +59,6 @@ from nrrsim.notation import counted, visible
 from nrrsim.notation import month_name as in_words
 
 if TYPE_CHECKING:
-    from nrrsim.accounts.signals import Signals
     from nrrsim.calibration.calibrate import Calibration
     from nrrsim.calibration.priors import Prior
     from nrrsim.ledger.ledger import Ledger
@@ -69,6 +69,7 @@ if TYPE_CHECKING:
 MOST_FINDINGS = 50
 AN_EXAMPLE = "{}: the example that comes with nrrsim"
 PATIENCE = 1.0  # seconds after which a terminal is told what goes on
+OBJECTS = 50_000  # made before garbage is looked for
 app = typer.Typer(
     name="nrrsim",
     help="Net revenue retention: from a ledger, what became of it; from a scenario, what may"
@@ -105,37 +106,38 @@ def check(
     sources: Sources,
     signals: SignalsFile = None,
     signals_card: SignalsCardFile = None,
+    reasons: ReasonsFile = None,
     form: LedgerForm = AS_IT_IS,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """What is in a ledger, and what is wrong with it, line by line; of its signals, too."""
+    """What is in a ledger, and what is wrong with it, line by line; of signals and reasons, too."""
     from nrrsim.ledger.check import profile
 
-    seen, of_signals = None, dict[str, Any]()
     try:
-        ledger, seen, of_signals = _read_both(sources, form, signals, signals_card, quiet)
+        ledger, beside = _read_beside(sources, form, signals, signals_card, reasons, quiet)
     except DataError as error:
         findings = list(map(str, error.findings))
         typer.echo(_object({"findings": findings}) if as_json else str(error))
         if not quiet:
-            what = "ledger" if signals is None else "ledger with its signals"
+            what = "ledger, with what stands beside it," if signals or reasons else "ledger"
             typer.echo(f"{counted(len(findings), 'finding')}: the {what} is rejected", err=True)
         raise typer.Exit(DataError.exit_code) from None
-    notices = list(map(str, [*ledger.notices, *(seen.notices if seen else ())]))
-    taken = [*ledger.entries.taken, *(seen.taken if seen else ())]
+    notices = list(map(str, [*ledger.notices, *beside.pop("notices", ())]))
+    taken = [*ledger.entries.taken, *beside.pop("taken", ())]
     if as_json:
-        found = {"read_as": taken, **profile(ledger), **of_signals}
+        found = {"read_as": taken, **profile(ledger), **beside}
         typer.echo(_object({**found, "notices": notices, "findings": []}))
     else:
-        from nrrsim.cli.text import profile_lines, signals_lines
+        from nrrsim.cli.text import profile_lines, reasons_lines, signals_lines
 
         typer.echo(
             "\n".join(
                 [
                     *(f"read as       {said}" for said in taken),
                     *profile_lines(profile(ledger)),
-                    *(line for each in of_signals.values() for line in signals_lines(each)),
+                    *(signals_lines(beside["signals"]) if "signals" in beside else ()),
+                    *(reasons_lines(beside["reasons"]) if "reasons" in beside else ()),
                     *notices,
                     "no errors: every row was read",
                 ]
@@ -1040,19 +1042,21 @@ def _read_as_of(
     return ledger, month_name(ledger.inside(as_of, "as_of"))
 
 
-def _read_both(
+def _read_beside(
     sources: list[str],
     form: LedgerForm,
     signals: str | None,
     signals_card: str | None,
+    reasons: str | None,
     quiet: bool,
-) -> tuple[Ledger, Signals | None, dict[str, Any]]:
-    """A ledger, its signals if they are named, and their profile; raises with all of both."""
-    if signals is None:
-        if signals_card is not None:
+) -> tuple[Ledger, dict[str, Any]]:
+    """A ledger, and what is in the signals and reasons beside it; raises with all of each."""
+    if not (signals or reasons):
+        if signals_card:
             problem = "says what signals are, and none are named"
             raise UsageError(f"signals_card: {problem}; name them (--signals, in a card signals:)")
-        return _read(sources, form, quiet), None, {}
+        return _read(sources, form, quiet), {}
+    from nrrsim.accounts.reasons import read_reasons
     from nrrsim.accounts.signals import findings_of, profile, read_signals
     from nrrsim.accounts.watch import read_signals_card
 
@@ -1060,9 +1064,22 @@ def _read_both(
     try:
         ledger = _read(sources, form, quiet)
     except DataError as error:
-        raise DataError([*error.findings, *findings_of(signals, card, form.reading)]) from None
-    seen = read_signals(signals, ledger, card)
-    return ledger, seen, {"signals": profile(seen, ledger, card)}
+        others = findings_of(signals, card, form.reading) if signals else ()
+        raise DataError([*error.findings, *others]) from None
+    seen, why = _read_all(
+        (signals, lambda file: read_signals(file, ledger, card) if file else None),
+        (reasons, lambda file: read_reasons(file, ledger, card) if file else None),
+    )
+    beside: dict[str, Any] = {"notices": [], "taken": []}
+    if seen is not None:
+        beside["signals"] = profile(seen, ledger, card)
+        beside["taken"] += seen.taken
+        beside["notices"] += seen.notices
+    if why is not None:
+        kinds = why.frame["kind"].value_counts().sort_index()
+        beside["reasons"] = {"losses": len(why.frame), "kinds": kinds.to_dict()}
+        beside["notices"] += why.notices
+    return ledger, beside
 
 
 def _together(wrong: list[tuple[str, DataError | UsageError]]) -> DataError | UsageError:
@@ -1109,6 +1126,8 @@ def _object(values: dict[str, Any]) -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     """The entry point: every error in one voice, and never a traceback."""
+    # nearly all that a command makes stays until its end: to look for garbage in it takes long
+    gc.set_threshold(OBJECTS)
     # before the command is read: what a library logs meanwhile is not to be heard either
     quiet = {"-q", "--quiet"} & set(sys.argv[1:] if arguments is None else arguments)
     logging.getLogger().setLevel(logging.ERROR)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from nrrsim.accounts.watch import called
@@ -403,6 +404,11 @@ def belief_lines(scenario: Scenario) -> list[str]:
             why = f"{because} [{source}]".strip() if source else because
             where = "All segments" if segment == EVERY_SEGMENT else label(segment)
             lines.append(f"{where}: {numbers} {why or '[no source given]'}")
+    if scenario.opening.multipliers is not None:
+        differ = int((scenario.opening.multipliers != 1).any(axis=1).sum())
+        some = f"{differ:,} of {counted(len(scenario.opening.arr), 'customer')}"
+        file = PurePath(getattr(scenario.book, "accounts", None) or "")
+        lines.append(f"Accounts: {some} with rates of their own [{file.name}]")
     shock, years = (
         {str(name): factor_range(beta) for name, beta in betas.items() if beta}
         for betas in (scenario.shock, scenario.year_effects)
@@ -613,3 +619,14 @@ def signals_lines(profile: Mapping[str, Any]) -> list[str]:
             for words, missing in profile["silent"].items()
         ),
     ]
+
+
+def reasons_lines(profile: Mapping[str, Any]) -> list[str]:
+    """What `nrrsim check --reasons` prints of the reasons for people."""
+    # late, as it needs all that reads a ledger, and other commands read none
+    from nrrsim.report.wording.accounts import KINDS
+
+    found = profile["kinds"]
+    kinds = ", ".join(f"{KINDS[kind]} {count(found[kind])}" for kind in KINDS if kind in found)
+    losses = counted(profile["losses"], "loss has", "losses have")
+    return [f"reasons       {losses} one{f': {kinds}' if kinds else ''}"]

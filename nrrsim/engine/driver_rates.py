@@ -207,7 +207,7 @@ def refuse_accounts(scenario: Scenario) -> None:
     """
     if scenario.opening.differ:
         raise UsageError(
-            "book.accounts: only nrrsim expect follows single accounts so far; ask that, or leave"
+            "book.accounts: only nrrsim expect follows single accounts so far; run that, or leave"
             " the key out (in a file that extends this one: accounts: null)"
         )
 

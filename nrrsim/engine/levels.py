@@ -140,7 +140,7 @@ def _mean(multipliers: np.ndarray, months: np.ndarray) -> float:
 def _cannot_be_met(segment: str, hazard: np.ndarray, stays: np.ndarray) -> str:
     never = counted(int((hazard == 0).sum()), "customer")
     return (
-        f"book.accounts: {never} of {segment} have a hazard of 0 and never leave, and of all"
-        f" {len(hazard):,} no more than {stays.sum():.1f} stay by the segment's churn: the others"
-        " cannot make up for them; lower the rate, or give them a hazard above 0"
+        f"book.accounts: hazard is 0 for {never} of {segment}, who never leave, but by the segment's"
+        f" churn only {stays.sum():.1f} of all {len(hazard):,} stay; state a lower churn, or a"
+        " hazard above 0"
     )

@@ -579,7 +579,7 @@ def test_check_tells_what_is_wrong_with_both_files(run, write):
     assert code == 3
     assert [line.rpartition("/")[2].split(" ")[0] for line in out.splitlines()] == [
         "ledger.csv:6:", "signals.csv:3:"]  # fmt: skip
-    assert "2 findings: the ledger with its signals is rejected" in err
+    assert "2 findings: the ledger, with what stands beside it, is rejected" in err
     code, out, _ = run("check", str(write(GOOD)), "--signals", str(bad), "--json")
     assert code == 3
     assert len(json.loads(out)["findings"]) == 1
@@ -595,3 +595,23 @@ def test_check_reads_a_card_of_signals(run, write):
     code, _, err = run("check", ledger, "--signals-card", card)
     assert code == 2
     assert "none are named" in err
+
+
+def test_check_reads_reasons_beside_signals(run, write):
+    ledger = str(write(GOOD.replace("Bolt,2026-02,1\n", "")))
+    signals = str(write(SEEN, "signals.csv"))
+    reasons = str(write("customer,month,reason\nBolt,2026-02,too dear\n", "reasons.csv"))
+    card = str(write("reasons: {too dear: price}\n", "card.yaml"))
+    words = ("--signals", signals, "--reasons", reasons, "--signals-card", card)
+    code, out, err = run("check", ledger, *words)
+    assert code == 0, err
+    assert "reasons       1 loss has one: Price 1" in out
+    found = json.loads(run("check", ledger, *words, "--json")[1])
+    assert found["reasons"] == {"losses": 1, "kinds": {"price": 1}}
+
+    write(SEEN.replace("2026-02-15", "soon"), "signals.csv")
+    write("customer,month,reason\nBolt,later,too dear\n", "reasons.csv")
+    code, out, _ = run("check", ledger, *words)
+    assert code == 3
+    assert [line.rpartition("/")[2].split(" ")[0] for line in out.splitlines()] == [
+        "reasons.csv:2:", "signals.csv:3:"]  # fmt: skip

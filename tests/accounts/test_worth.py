@@ -1,5 +1,7 @@
 """What each account has at risk and may gain: three by hand, and sums that are those of the exact expectation."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -165,3 +167,63 @@ def test_a_file_calls_customers_by_their_true_names_and_a_table_as_the_ledger(le
     renamed = accounts.assign(customer=masked.customers("2026-01").index.astype(str))
     table = worth(calibrate(masked, "2026-01", accounts=renamed).scenario)
     pd.testing.assert_frame_equal(table, told)
+
+
+# --- on the command line --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(learnt, tmp_path):
+    ledger, accounts = learnt
+    frame = ledger.frame()
+    frame.assign(mrr=(frame["arr"] / 12).round(2)).drop(columns="arr").to_csv(
+        tmp_path / "ledger.csv", index=False
+    )
+    (tmp_path / "in").mkdir()
+    accounts.to_csv(tmp_path / "in" / "accounts.csv", index=False)
+    return tmp_path
+
+
+def test_what_is_calibrated_with_accounts_is_expected_as_their_sum(run, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    (folder / "scenarios").mkdir()
+    out = "scenarios/next.yaml"
+    words = ("calibrate", "ledger.csv", "--as-of", "2026-01", "--accounts", "in/accounts.csv")
+    code, _, said = run(*words, "--out", out)
+    assert code == 0
+    assert "states no forecast: with accounts, only nrrsim expect" in said
+    scenario = nr.read_scenario(out)
+    assert scenario.plain()["book"]["accounts"] == "../in/accounts.csv"
+    assert scenario.outlook is None
+
+    told = worth(out)
+    code, answer, _ = run("expect", out, "--at-means", "--json")
+    exact = json.loads(answer)
+    assert exact["closing"] == pytest.approx(told["closing"].sum(), abs=0.01)
+    for name in FLOWS:
+        assert exact["movements"][name] == pytest.approx(told[name].sum(), abs=0.01)
+    code, printed, _ = run("expect", out)
+    assert code == 0
+    assert f"Accounts: {len(told)} of {len(told)} customers with rates of their own" in printed
+
+    code, printed, said = run("simulate", out, "--trials", "10", "--quiet")
+    assert (code, printed) == (2, "")
+    assert said.startswith("book.accounts: only nrrsim expect follows single accounts so far")
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "said"),
+    [
+        (None, 2, "accounts: in/other.csv: there is no such file"),
+        ("customer,hazard\nnobody,2\n", 3, "in/other.csv:2: customer: 'nobody' is no customer"),
+        ("", 3, "in/other.csv:1: the file is empty"),
+    ],
+)
+def test_accounts_that_cannot_be_read(run, folder, monkeypatch, text, code, said):
+    monkeypatch.chdir(folder)
+    if text is not None:
+        (folder / "in" / "other.csv").write_text(text)
+    words = ("calibrate", "ledger.csv", "--as-of", "2026-01", "--accounts", "in/other.csv")
+    left, printed, told = run(*words, "--quiet")
+    assert (left, printed) == (code, "")
+    assert told.startswith(said)

@@ -175,6 +175,19 @@ def test_beliefs_are_averaged_over_their_draws():
     assert float(told) == pytest.approx(np.mean(closing), rel=1e-12)
 
 
+def test_the_spread_of_accounts_is_that_of_each():
+    """After one month, by the second moment of one customer: it may leave, and may grow once."""
+    drivers = {"churn": {"all": 0.5}, "adoption": {"all": {"rate": 3, "size": 0.4}}}
+    book = segments(a=(1, 7, "monthly", 0.9))
+    scenario = differing(nr.Scenario.of({"book": book, "drivers": drivers, "months": 1}))
+    hazard, often, _ = without_levels(scenario, scenario.opening).T
+    stays, grows = 0.5 ** (hazard / 12), np.minimum(3 * often, 12) / 12
+    mean, square = stays * (1 + grows * 0.4), stays * (1 + grows * (1.4**2 - 1))
+    variance = (scenario.opening.arr**2 * (square - mean**2)).sum()
+    told = nr.deviation(scenario).sel(segment="all")[-1]
+    assert float(told) == pytest.approx(np.sqrt(variance))
+
+
 def test_thousands_of_accounts_are_the_sum_of_each():
     """More than move together at a time; fewer draws then, which are even, too."""
     book = segments(smb=(1, 1_500, "monthly", 0.8), mid=(1, 1_000, "annual", 0.5, 1.5))
@@ -208,7 +221,7 @@ def test_no_level_can_make_up_for_too_many_who_never_leave():
     )
     hazard = np.ones((10, 3))
     hazard[:6, 0] = 0
-    with pytest.raises(nr.UsageError, match=r"6 customers of smb have a hazard of 0.* 5\.0 stay"):
+    with pytest.raises(nr.UsageError, match=r"0 for 6 customers of smb, .* only 5\.0 of all 10"):
         nr.expect(with_multipliers(base, hazard))
     hazard[4:6, 0] = 1e-6
     assert float(nr.logo(nr.expect(with_multipliers(base, hazard)))) == pytest.approx(0.5)
