@@ -164,7 +164,7 @@ def _checked_horizon(horizon: Any, ledger: Ledger) -> Horizon:
     months = whole_of("horizon", horizon)
     if not 0 < months <= YEAR or months % ledger.step:
         raise UsageError(
-            f"horizon: must be {YEAR} months or less, in steps of {ledger.step}, or"
+            f"horizon: must be {ledger.step} to {YEAR} months, in steps of {ledger.step}, or"
             f' "{NEXT_RENEWAL}"; got {horizon}'
         )
     return months
