@@ -22,7 +22,6 @@ MOST_ORIGINS, LEAST_PAST = 4, 12  # dates that are asked; months known before ea
 RESAMPLED, AT_ONCE = 1_000, 50  # of customers; how many at a time
 LEVELS = (0.05, 0.95)
 BANDS, TOP = 5, 0.1
-NEXT_RENEWAL = "next renewal"
 Horizon = int | str  # months, or the next renewal of each
 NO_SKILL = (np.nan, np.nan, np.nan)
 AtRisk = Callable[[Risk, np.ndarray], np.ndarray]  # a fitted model, p to leave: ARR at risk
@@ -247,7 +246,7 @@ def _held(asked: _Asked, score: np.ndarray) -> float:
 
 
 def resampled(customer: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Sums of `ndarray[value, row]` over customers drawn with repetition: `ndarray[draw, value]`."""
+    """Sums over customers drawn with repetition: `ndarray[draw, value]` of `[value, row]`."""
     _, code = np.unique(customer, return_inverse=True)
     sums = np.stack([np.bincount(code, each) for each in values], 1)
     number, rng = len(sums), np.random.default_rng(SEED)

@@ -14,6 +14,7 @@ from nrrsim.accounts.risk import PSEUDO, Ahead, Risk, rates
 from nrrsim.accounts.risk import _shifted as shifted
 from nrrsim.accounts.signals import read_signals
 from nrrsim.accounts.watch import Rule, SignalsCard
+from nrrsim.movements import json_amount, json_amounts
 
 MONTHS = [f"{2023 + k // 12}-{k % 12 + 1:02d}" for k in range(36)]
 
@@ -206,3 +207,11 @@ def test_a_rule_is_judged_by_what_came_after_it_fired():
     # of ten customers for 30 months, one for its last six of 30
     assert rule["base_rate"] == pytest.approx(6 / (10 * 30))
     assert rule["lift"] == pytest.approx(0.5 / rule["base_rate"])
+
+
+@pytest.mark.parametrize(("currency", "unit"), [("USD", 0.01), ("JPY", 1.0)])
+def test_amounts_of_accounts_add_up_as_they_are_told(currency, unit):
+    amounts = np.random.default_rng(5).lognormal(8, 2, 2_001)
+    told = json_amounts(amounts, currency)
+    assert np.abs(told - amounts).max() < unit
+    assert told.sum() == pytest.approx(json_amount(amounts.sum(), currency), abs=unit / 100)
