@@ -40,7 +40,8 @@ def worth(scenario: Scenario | str | Path, horizon: int | pd.Series = A_YEAR) ->
     def until(customers: Customers) -> np.ndarray:
         if own is None:
             return np.full(len(customers.arr), months)
-        return own.reindex(pd.Index(customers.names)).to_numpy()
+        assert customers.names is not None  # of a ledger: who else has months by name
+        return own.reindex(customers.names).to_numpy()
 
     customers, found = by_account(as_scenario(scenario).at_means().with_(months=months), until)
     names = customers.names
