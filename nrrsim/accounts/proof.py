@@ -39,7 +39,8 @@ class Quality:
         ARR at risk, or with most ARR x the segment's rate. expected_lost, lost, lost_by_segment :
         ARR expected to leave, that left, and by the segment's rate, as shares of ARR.
     calibration : five bands of `predicted` against `observed`, `n` in each.
-    contract, expand : skill with its interval, low and high, of who contracts and who expands.
+    contract, expand : skill with its interval, low and high, of who contracts and who expands; nan
+        where too few did, or did not.
     A measure that nothing can be said of is nan.
     """
 
@@ -68,9 +69,9 @@ class Quality:
         """Of what the model was better than the segment's rate beyond chance: leave, contract,
         expand.
         """
-        if min(self.events, self.n - self.events) < FEW:
-            return ()
-        low = {"leave": self.skill_low, "contract": self.contract[1], "expand": self.expand[1]}
+        is_enough = min(self.events, self.n - self.events) >= FEW
+        leave = self.skill_low if is_enough else np.nan
+        low = {"leave": leave, "contract": self.contract[1], "expand": self.expand[1]}
         return tuple(kind for kind in KINDS if low[kind] > 0)
 
     @property
@@ -193,7 +194,9 @@ def _judged(asked: Sequence[_Asked], origins: tuple[str, ...]) -> Quality:
         of_kind = [
             np.concatenate(each) for each in zip(*(a.others[kind] for a in asked), strict=True)
         ]
-        figures[kind] = _skill(customer, *of_kind)
+        happened = of_kind[0].sum()
+        if min(happened, n - happened) >= FEW:
+            figures[kind] = _skill(customer, *of_kind)
     skill, low, high = _skill(customer, y, p, base)
     why = "" if low > 0 else "no better than the segment's rate"
     if np.array_equal(p, base):

@@ -201,8 +201,8 @@ class Risk:
     ) -> np.ndarray:
         """Intercept, which no prior holds, and coefficients."""
         flat = np.zeros(1 + self.X.shape[1])
-        if spread == 0 or y[among].sum() < 1:
-            return flat
+        if spread == 0 or not y[among].any() or y[among].all():
+            return flat  # where all are alike there is nothing to tell apart
         from glum import GeneralizedLinearRegressor
 
         weight = self.weight[among]

@@ -57,6 +57,7 @@ SPAN = re.compile(r"(?P<number>[0-9]{1,4}) *(?P<unit>day|week|month|quarter|year
 DAYS = {"day": 1, "week": 7}
 MONTHS = {"month": 1, "quarter": 3, "year": 12}
 LONGEST = 120  # months that a rule may look back
+ROUNDING = 1e-12  # 0.88 is 20% less than 1.1, by the digits that one sees
 DAY_ZERO = 2**31  # so that a customer and a day are one number, also of days before 1970
 
 
@@ -336,10 +337,11 @@ class _Known:
 
     def total(self, customer: np.ndarray, after: np.ndarray, until: np.ndarray) -> np.ndarray:
         """The sum of what is dated after a day, up to another, nan where nothing is."""
-        sums = np.concatenate([[0.0], np.cumsum(self.value)])
         first = np.searchsorted(self._keys, self._key(customer, after), side="right")
         last = np.searchsorted(self._keys, self._key(customer, until), side="right")
-        return np.where(last > first, sums[last] - sums[first], np.nan)
+        # each stretch by itself: differences of one long sum would carry others' rounding
+        sums = np.add.reduceat(np.append(self.value, 0.0), np.stack([first, last], 1).ravel())[::2]
+        return np.where(last > first, sums, np.nan)
 
     def before(self) -> np.ndarray:
         """The value before each, of the same customer; nan of the first."""
@@ -377,7 +379,7 @@ def fired(
     numbers = np.asarray(months, dtype=np.int64)
     named = signals.frame["customer"]
     codes = pd.Index(customers).get_indexer(named.cat.categories)[named.cat.codes.to_numpy()]
-    known = _Known(signals, rule.signal, np.where(named.cat.codes.to_numpy() < 0, -1, codes))
+    known = _Known(signals, rule.signal, codes)
 
     ends = (numbers - 1970 * 12 + 1).astype("datetime64[M]").astype("datetime64[D]")
     customer = np.repeat(np.arange(len(customers)), len(numbers))
@@ -409,19 +411,18 @@ def _judged(
     with np.errstate(divide="ignore", invalid="ignore"):
         if rule.more_than is not None and rule.within is not None:
             seen = known.total(customer, rule.within.before(day), day)
-            return seen > rule.more_than, seen
+            return seen > rule.more_than + ROUNDING, seen
         now = known.latest(customer, day)
         if change := rule.falls or rule.rises:
             before = known.latest(customer, change.within.before(day))
             # nothing is a share of nothing
             seen = np.where(before == 0, np.nan, (now - before) / np.abs(before))
-            # what is on the edge by the digits that one sees is over it
             reached = -seen if rule.falls else seen
-            return reached >= change.by - 1e-12, seen
+            return reached >= change.by - ROUNDING, seen
         if rule.reaches is not None and whole is not None:
             of = whole.latest(customer, day)
             seen = np.where(of > 0, now / of, np.nan)
-            return seen >= rule.reaches - 1e-12, seen
+            return seen >= rule.reaches - ROUNDING, seen
         if rule.crosses is not None:  # on the day on which it does, and on no other
             return np.zeros(len(now), dtype=bool), now
         bound = rule.below if rule.below is not None else rule.above

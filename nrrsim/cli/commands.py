@@ -222,6 +222,8 @@ def expect(
         return
     from nrrsim.cli.text import belief_lines, expected_lines
 
+    if at_means:
+        answer["title"] += ", each range at its mean"
     sd, customers = summary.expected_sd(believed), len(believed.opening.arr)
     typer.echo("\n".join(expected_lines(answer, sd, believed.months, customers)))
     typer.echo("\n".join(["", "Assumptions and sources:", *belief_lines(believed)]))

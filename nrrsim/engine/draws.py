@@ -80,7 +80,7 @@ def _sobol(slots: Mapping[str, int], count: int, seed: int) -> dict[str, np.ndar
 
 
 def _even(key: int, slot: int, count: int) -> np.ndarray:
-    places = (_scrambled(_lattice(slot, count), key) + 0.5) * 2.0**-BITS
+    places = (_scrambled(lattice(slot, count), key) + 0.5) * 2.0**-BITS
     places.setflags(write=False)
     return places
 
@@ -89,7 +89,7 @@ def _even(key: int, slot: int, count: int) -> np.ndarray:
 _kept = lru_cache(512)(_even)
 
 
-def _lattice(slot: int, count: int) -> np.ndarray:
+def lattice(slot: int, count: int) -> np.ndarray:
     """The first points of one dimension of the Sobol sequence, as whole numbers of BITS bits.
 
     Those of `scipy.stats.qmc.Sobol`, whose module takes longer to start than a forecast to draw.

@@ -140,7 +140,7 @@ def _mean(multipliers: np.ndarray, months: np.ndarray) -> float:
 def _cannot_be_met(segment: str, hazard: np.ndarray, stays: np.ndarray) -> str:
     never = counted(int((hazard == 0).sum()), "customer")
     return (
-        f"book.accounts: hazard is 0 for {never} of {segment}, who never leave, but by the segment's"
-        f" churn only {stays.sum():.1f} of all {len(hazard):,} stay; state a lower churn, or a"
-        " hazard above 0"
+        f"book.accounts: hazard is 0 for {never} of {segment}, who never leave, but by the"
+        f" segment's churn only {stays.sum():.1f} of all {len(hazard):,} stay; state a lower"
+        " churn, or a hazard above 0"
     )

@@ -213,6 +213,15 @@ def test_failures_are_added_up_over_the_days_before():
     ]
 
 
+def test_sums_carry_nothing_of_other_customers():
+    rows = [("Acme", "2026-01-31", {"failures": 1e20}), ("Bolt", "2026-01-31", {"failures": 0.1})]
+    rows += [("Bolt", "2026-01-20", {"failures": 0.2}), ("Cube", "2026-01-31", {"failures": 0.0})]
+    more = rule(signal="failures", more_than=0.3, within="30 days")
+    fires, saw = fired(more, signals_of(rows), ["Acme", "Bolt", "Cube"], MONTHS[:1])
+    assert fires.ravel().tolist() == [True, False, False]
+    assert saw.ravel().tolist() == [1e20, pytest.approx(0.3), 0.0]
+
+
 def test_a_share_is_of_what_was_bought_then():
     full = rule(signal="seats", reaches="80%")
     rows = [

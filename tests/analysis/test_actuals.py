@@ -2,11 +2,14 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from conftest import ROOT, said_of
+from scipy import stats
 
 import nrrsim as nr
 from nrrsim.analysis.actuals import PARTS, Actuals
+from nrrsim.analysis.customers import interval
 from nrrsim.ledger.check import profile
 from nrrsim.report.wording import quarterly
 
@@ -344,3 +347,18 @@ def test_a_ledger_that_was_read_has_actuals():
     assert nr.actuals(ledger, "2026-09").headline() == read.headline()
     with pytest.raises(nr.UsageError, match="grace_months: the ledger was read already"):
         nr.actuals(ledger, "2026-09", grace_months=1)
+
+
+def test_the_interval_of_other_customers_is_the_bootstrap_s(meridian):
+    past = Actuals(meridian.ledger, "2026-09")
+    theirs = stats.bootstrap(
+        (past.customers["closing"], past.customers["opening"]),
+        lambda closing, opening, axis: closing.sum(axis) / opening.sum(axis),
+        paired=True,
+        batch=250,
+        n_resamples=4_000,
+        confidence_level=0.8,
+        method="percentile",
+        rng=np.random.default_rng(7),
+    )
+    assert interval(past, 0.8, seed=7) == pytest.approx(theirs.confidence_interval)

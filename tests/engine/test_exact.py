@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from conftest import ROOT
 from scenarios import segments, varied
+from scipy.stats import qmc
 
 import nrrsim as nr
 from nrrsim.analysis.frontier import chance
 from nrrsim.engine import quick
-from nrrsim.engine.draws import SEED
+from nrrsim.engine.draws import BITS, MOST_DIMENSIONS, SEED, lattice
 from nrrsim.engine.driver_rates import draw_rates
 from nrrsim.engine.moments import odds_by_draw
 
@@ -183,3 +184,10 @@ def test_where_rare_events_decide_it_is_simulated():
         nr.frontier(wild, 1.6, probability=0.8)
     with pytest.raises(nr.UsageError, match="only a simulation tells"):
         chance(wild, 1.6)
+
+
+@pytest.mark.parametrize(("dimensions", "count"), [(MOST_DIMENSIONS, 64), (3, 5000), (2, 1)])
+def test_even_draws_are_those_of_scipy(dimensions, count):
+    theirs = qmc.Sobol(dimensions, scramble=False, bits=BITS).random(2**13)[:count] * 2.0**BITS
+    ours = np.stack([lattice(slot, count) for slot in range(dimensions)], axis=1)
+    np.testing.assert_array_equal(ours, theirs)

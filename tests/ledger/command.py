@@ -22,7 +22,7 @@ from nrrsim.cli.commands import main
 HUNG, DIED = -1, -2
 SECONDS, BYTES = 120, 4 << 30
 # What every command loads: once, and not in each child.
-LOADED = ["pandas", "pandera.pandas", "duckdb", "python_calamine", "xarray", "ruamel.yaml"]
+LOADED = ["pandas", "duckdb", "python_calamine", "xarray", "ruamel.yaml"]
 LOADED += ["nrrsim.cli.commands", "nrrsim.analysis.actuals", "nrrsim.report.wording.labels"]
 
 

@@ -172,6 +172,16 @@ def test_a_short_ledger_and_an_empty_month_give_a_sentence(tmp_path):
         )
 
 
+def test_one_customer_that_always_grows_gives_a_list(write):
+    """All rows of its past are alike, so that there is nothing to fit."""
+    months = [f"{year}-{month:02d}" for year in (2024, 2025) for month in range(1, 13)]
+    rows = [f"A,{month},{100 + place}" for place, month in enumerate(months)]
+    past = nr.actuals(write("\n".join(["customer,month,mrr", *rows])), "2025-12")
+    listed = nr.accounts_of(past)
+    assert listed
+    assert listed.frame["customer"].tolist() == ["A"]
+
+
 def test_a_wrong_file_of_signals_is_an_error_and_no_sentence(write):
     past = nr.actuals(DATA / "meridian.csv", AS_OF)
     with pytest.raises(nr.DataError, match=r"signals\.csv"):

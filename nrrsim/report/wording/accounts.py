@@ -216,7 +216,7 @@ def by_renewal(listed: Accounts | NoAccounts) -> pd.DataFrame:
 def new_alerts(
     listed: Accounts | NoAccounts, labels: Mapping[str, str] | None = None, most: int | None = None
 ) -> pd.DataFrame:
-    """The alerts that hold since this month, of the largest accounts first."""
+    """The alerts that hold since this month: those of risk first, of these the largest accounts."""
     if not listed:
         return pd.DataFrame()
     before = shift(listed.as_of, -listed.ledger.step)
@@ -233,7 +233,8 @@ def new_alerts(
         return pd.DataFrame()
     whose = in_words(listed, labels)[["customer", "segment", "arr"]].iloc[found["at"]]
     frame = whose.reset_index(drop=True).join(found.drop(columns="at"))
-    return frame.sort_values("arr", ascending=False, kind="stable", ignore_index=True)[:most]
+    order = np.lexsort((-frame["arr"], frame["announces"] == MEANS[EXPANSION]))
+    return frame.iloc[order].reset_index(drop=True)[:most]
 
 
 def plays(listed: Accounts | NoAccounts) -> pd.DataFrame:
