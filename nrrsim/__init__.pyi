@@ -1,3 +1,9 @@
+from .accounts.at_risk import at_risk as at_risk
+from .accounts.clusters import clusters as clusters
+from .accounts.reasons import read_reasons as read_reasons
+from .accounts.signals import read_signals as read_signals
+from .accounts.watch import read_signals_card as read_signals_card
+from .analysis.accounts import accounts_of as accounts_of
 from .analysis.actuals import Actuals as Actuals
 from .analysis.actuals import actuals as actuals
 from .analysis.bridge import bridge as bridge
@@ -8,6 +14,7 @@ from .analysis.customers import influence as influence
 from .analysis.customers import movers as movers
 from .analysis.forecast import forecast as forecast
 from .analysis.frontier import frontier as frontier
+from .analysis.losses import losses as losses
 from .analysis.paired import paired as paired
 from .analysis.programmes import programmes as programmes
 from .analysis.renewals import renewals as renewals

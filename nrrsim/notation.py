@@ -55,10 +55,10 @@ MINOR_UNITS |= dict.fromkeys(["AUD", "CAD", "EUR", "HKD", "NZD", "SGD", "USD", "
 # Control characters but line end and tab, the separators and the overrides of direction that look
 # like none, and halves of surrogate pairs, which no file can hold.
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-# Identifiers that finance writes in capitals.
-CAPITALS = frozenset(["amer", "anz", "apac", "arr", "b2b", "b2c", "cee", "dach", "emea", "eu",
-                      "grr", "latam", "mea", "mrr", "nrr", "smb", "sme", "uk", "us",
-                      "usa"])  # fmt: skip
+# Identifiers that finance, and who looks after customers, write in capitals.
+CAPITALS = frozenset(["amer", "anz", "apac", "api", "arr", "b2b", "b2c", "cee", "csat", "dach",
+                      "dau", "emea", "eu", "grr", "latam", "mau", "mea", "mrr", "nps", "nrr",
+                      "smb", "sme", "uk", "us", "usa"])  # fmt: skip
 HYPHENED = re.compile(r"^(mid|self|pre|post|non)_")  # mid_market is one word
 MONTHS = ("January", "February", "March", "April", "May", "June",
           "July", "August", "September", "October", "November", "December")  # fmt: skip

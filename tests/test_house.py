@@ -24,19 +24,19 @@ HOUSE = {
     " lostcells rows containers textfiles spreadsheets sheets records sources captions"
     " across monthcells wide columns layouts paying values periods lines versions logs"
     " statuses totals names habits rollforward currency check ledger",
-    "scenario": "beliefs numbers year_effects drivers book customers programmes outlook extends"
+    "scenario": "beliefs numbers year_effects drivers book multipliers customers programmes outlook extends"
     " checks table scenario plan",
-    "engine": "draws groups paths bits outcomes kernel driver_rates sizes expectation switched"
+    "engine": "draws groups paths bits outcomes kernel driver_rates sizes levels expectation switched"
     " moments simulation quick",
-    "calibration": "exposure ratios frequency sizes tenure years priors calibrate mixture backtest",
+    "calibration": "exposure ratios frequency sizes tenure years priors accounts calibrate mixture backtest",
     "accounts": "watch signals reasons features risk worth proof at_risk clusters",
-    "analysis": "actuals customers renewals cohorts paired sensitivity bridge forecast since variance"
+    "analysis": "actuals accounts losses customers renewals cohorts paired sensitivity bridge forecast since variance"
     " programmes frontier summary comparison sweep",
     "report": "tables charts/alternative charts/picture charts/style charts/retention"
-    " charts/outlook charts/grid charts/live wording/labels wording/facts wording/columns"
-    " wording/quarterly wording/comparison wording/forecast wording/plan wording/since"
+    " charts/outlook charts/grid charts/accounts charts/live wording/labels wording/facts wording/columns"
+    " wording/accounts wording/quarterly wording/comparison wording/forecast wording/plan wording/since"
     " wording/templates wording/say wording/commentary audience card manifest published"
-    " workbook/rows workbook/styles workbook/sections workbook/customersheet workbook/live"
+    " workbook/rows workbook/styles workbook/sections workbook/accounts workbook/customersheet workbook/live"
     " workbook/rollforward workbook/summary workbook/checks workbook/write grid"
     " pages/notebook pages/markdown pages/pdf pages/downloads pages/html pages/render run",
     "workspace": "template cards readme new next",
@@ -175,6 +175,7 @@ SMALL = {  # what a test of the code, not of the numbers, can do with
     "quarterly_report": 'trials, plan = 100, "../params/scenarios/nrr-105.yaml"',
     "scenario_comparison": "trials, years = 100, 2",
     "backtest": "trials, every = 100, 12",
+    "accounts": 'signals, reasons = (f"../nrrsim/data/meridian_{each}.csv" for each in ("signals", "reasons"))',
     "the_model": "",
 }
 

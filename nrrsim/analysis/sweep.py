@@ -24,6 +24,7 @@ import pandas as pd
 from nrrsim import metrics
 from nrrsim.engine import quick
 from nrrsim.engine.draws import SEED
+from nrrsim.engine.driver_rates import refuse_accounts
 from nrrsim.engine.outcomes import Sample, foreseen
 from nrrsim.engine.simulation import TRIALS, available_threads, simulate
 from nrrsim.errors import UsageError
@@ -110,6 +111,7 @@ def sweep(
         raise UsageError(f"workers: must be at least 1, got {workers}")
 
     scenario = as_scenario(scenario)
+    refuse_accounts(scenario)
     target = scenario.target if target is None else target
 
     # no point reads the ledger again

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nrrsim.calibration.accounts import with_level
 from nrrsim.calibration.exposure import Exposure, price_months_of
 from nrrsim.calibration.frequency import Learnt, counts_of, posterior
 from nrrsim.calibration.priors import Prior, as_prior
@@ -24,6 +25,7 @@ from nrrsim.calibration.years import Season, drift_and_season, season_of_churn, 
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.files import write_again
 from nrrsim.ledger.ledger import Ledger, as_ledger
+from nrrsim.messages import RefusedError
 from nrrsim.months import month_name
 from nrrsim.notation import MONTHS, count, counted, label, percent, share, table_html
 from nrrsim.notation import month_name as in_words
@@ -106,6 +108,8 @@ def calibrate(
     price_months: Sequence[str] | None = None,
     prior: Prior | str | Path | None = None,
     file: str | None = None,
+    accounts: Any = None,
+    accounts_file: str | None = None,
 ) -> Calibration:
     """The scenario that a ledger's history up to `as_of` speaks for; nothing after it is looked at.
 
@@ -119,13 +123,16 @@ def calibrate(
         it (default: what comes with nrrsim).
     file : the ledger's path as the scenario's book is to name it (default: as it is given, else
         ledger.csv); beside it stands how it was read.
+    accounts : a table of how accounts differ from their segment as it is learnt here, or its file
+        (see `read_multipliers`): each segment's rates are multiplied by what its accounts come to
+        together, so that each account has its own as the table says.
+    accounts_file : their path as the scenario's book is to name it (default: as it is given, else
+        accounts.csv).
 
     Raises UsageError for a date that the ledger does not have, and for a history of less than two
     snapshots.
     """
-    if file is None:
-        named = isinstance(ledger, str | Path) and not is_address(str(ledger))
-        file = Path(str(ledger)).as_posix() if named else "ledger.csv"
+    file = _file_of(ledger, file, "ledger.csv")
     ledger, prior = as_ledger(ledger), as_prior(prior)
     exposure = Exposure.of(ledger, as_of, half_life, price_months)
     if not isinstance(term or {}, Mapping):
@@ -145,9 +152,14 @@ def calibrate(
     # a scenario is of today's book: who else there was has taught the others
     here = [name for name in exposure.segments if name in set(exposure.present)]
     asked = price_months_of(price_months, ledger)
-    drivers = _drivers(exposure, [each for each in learnt if each.segment in here], curves)
     season = season_of_churn(exposure, annual)
-    _put_in_the_year(drivers, exposure, terms, asked, season)
+
+    def stated(learnt: Sequence[Learnt], curves: Mapping[str, Curve]) -> dict[str, Any]:
+        drivers = _drivers(exposure, [each for each in learnt if each.segment in here], curves)
+        _put_in_the_year(drivers, exposure, terms, asked, season)
+        return drivers
+
+    drivers = stated(learnt, curves)
     values: dict[str, Any] = {
         "title": f"Estimated from the ledger to {in_words(month_name(exposure.as_of))}",
         "because": _because(exposure, years, half_life, prior),
@@ -179,7 +191,18 @@ def calibrate(
         values["correlations"] = ties
 
     # the customers are at hand: the file that the book names need not be there
-    scenario = Scenario.of(values, opening=customers_of(ledger, as_of, values["book"]["term"]))
+    try:
+        there = customers_of(ledger, as_of, values["book"]["term"], accounts=accounts)
+    except RefusedError as refused:
+        raise UsageError(str(refused).removeprefix("book.")) from None
+    scenario = Scenario.of(values, opening=there)
+    if accounts is not None:
+        plain = learnt
+        learnt, curves = with_level(scenario, learnt, curves)
+        values["drivers"] = stated(learnt, curves)
+        values["book"]["accounts"] = _file_of(accounts, accounts_file, "accounts.csv")
+        _name_accounts(values, plain, learnt)
+        scenario = Scenario.of(values, opening=there)
     alone = asked - {month for _, month, _ in exposure.alike}
     missing = [
         f"Price month {in_words(month_name(month))}: few customers share a rise; none counts as"
@@ -194,6 +217,23 @@ def calibrate(
         *drift_and_season(exposure, annual, season),
     ]
     return Calibration(scenario, tuple(learnt), years, tuple(dict.fromkeys(notes)))
+
+
+def _file_of(source: Any, file: str | None, else_: str) -> str:
+    """What a scenario's book calls a file: as somebody says, else as it is given."""
+    if file is not None:
+        return file
+    named = isinstance(source, str | Path) and not is_address(str(source))
+    return Path(str(source)).as_posix() if named else else_
+
+
+def _name_accounts(values: dict[str, Any], plain: list[Learnt], learnt: list[Learnt]) -> None:
+    """Say in the source of each rate by how much the accounts changed it."""
+    name = Path(values["book"]["accounts"]).name
+    for before, after in zip(plain, learnt, strict=True):
+        entry = values["drivers"].get(before.driver, {}).get(before.segment)
+        if entry is not None and after.mean != before.mean:
+            entry["source"] += f"; by {name} {after.mean / before.mean:.3g} times that"
 
 
 def _learn(exposure: Exposure, annual: np.ndarray, prior: Prior) -> tuple[list[Learnt], list[str]]:

@@ -34,15 +34,19 @@ from nrrsim.cli.options import (
     PriceMonths,
     PriorFile,
     Quiet,
+    ReasonsFile,
     ScenarioFile,
     ScenarioOrNone,
     Seed,
+    SignalsCardFile,
+    SignalsFile,
     Sources,
     Target,
     companies_of,
     definitions_offered,
     first_of,
     form_of,
+    horizon_of,
     probability_of,
     reads_a_ledger,
     target_of,
@@ -100,33 +104,40 @@ def _common(
 @reads_a_ledger
 def check(
     sources: Sources,
+    signals: SignalsFile = None,
+    signals_card: SignalsCardFile = None,
+    reasons: ReasonsFile = None,
     form: LedgerForm = AS_IT_IS,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """What is in a ledger, and what is wrong with it, line by line."""
+    """What is in a ledger, and what is wrong with it, line by line; of signals and reasons, too."""
     from nrrsim.ledger.check import profile
 
     try:
-        ledger = _read(sources, form, quiet)
+        ledger, beside = _read_beside(sources, form, signals, signals_card, reasons, quiet)
     except DataError as error:
         findings = list(map(str, error.findings))
         typer.echo(_object({"findings": findings}) if as_json else str(error))
         if not quiet:
-            typer.echo(f"{counted(len(findings), 'finding')}: the ledger is rejected", err=True)
+            what = "ledger, with what stands beside it," if signals or reasons else "ledger"
+            typer.echo(f"{counted(len(findings), 'finding')}: the {what} is rejected", err=True)
         raise typer.Exit(DataError.exit_code) from None
-    notices = list(map(str, ledger.notices))
+    notices = list(map(str, [*ledger.notices, *beside.pop("notices", ())]))
+    taken = [*ledger.entries.taken, *beside.pop("taken", ())]
     if as_json:
-        found = {"read_as": list(ledger.entries.taken), **profile(ledger)}
+        found = {"read_as": taken, **profile(ledger), **beside}
         typer.echo(_object({**found, "notices": notices, "findings": []}))
     else:
-        from nrrsim.cli.text import profile_lines
+        from nrrsim.cli.text import profile_lines, reasons_lines, signals_lines
 
         typer.echo(
             "\n".join(
                 [
-                    *(f"read as       {said}" for said in ledger.entries.taken),
+                    *(f"read as       {said}" for said in taken),
                     *profile_lines(profile(ledger)),
+                    *(signals_lines(beside["signals"]) if "signals" in beside else ()),
+                    *(reasons_lines(beside["reasons"]) if "reasons" in beside else ()),
                     *notices,
                     "no errors: every row was read",
                 ]
@@ -185,11 +196,24 @@ def metrics(
 
 
 @app.command()
-def expect(scenario: ScenarioFile, as_json: Json = False, quiet: Quiet = False) -> None:
+def expect(
+    scenario: ScenarioFile,
+    at_means: Annotated[
+        bool,
+        typer.Option(
+            "--at-means/--no-at-means",
+            help="Each range at its mean, in a year like any other: to this the amounts of"
+            " accounts add up.",
+        ),
+    ] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
     """What a scenario implies on average, exactly."""
     from nrrsim.analysis import summary
 
     believed = _scenario(scenario, quiet)
+    believed = believed.at_means() if at_means else believed
     answer = summary.expected(believed)
     if not quiet:
         _note_of_grr(answer["grr_flow"])
@@ -198,6 +222,8 @@ def expect(scenario: ScenarioFile, as_json: Json = False, quiet: Quiet = False) 
         return
     from nrrsim.cli.text import belief_lines, expected_lines
 
+    if at_means:
+        answer["title"] += ", each range at its mean"
     sd, customers = summary.expected_sd(believed), len(believed.opening.arr)
     typer.echo("\n".join(expected_lines(answer, sd, believed.months, customers)))
     typer.echo("\n".join(["", "Assumptions and sources:", *belief_lines(believed)]))
@@ -330,6 +356,14 @@ def calibrate(
     half_life: HalfLife = None,
     price_months: PriceMonths = None,
     prior: PriorFile = None,
+    accounts: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="How accounts differ from their segment, as nrrsim accounts --multipliers wrote"
+            " it.",
+        ),
+    ] = None,
     form: LedgerForm = AS_IT_IS,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -345,13 +379,27 @@ def calibrate(
     ledger, as_of = _read_as_of(sources, form, as_of, quiet)
     _say_what_was_not_known(known, as_of, quiet)
     # what is only printed may have come from a database, which no book can name
-    file = os.path.relpath(sources[0], Path(out).parent) if out else "ledger.csv"
     with _waiting("learning from the ledger", quiet):
         learning: dict[str, Any] = {"half_life": half_life, "price_months": price_months or ()}
         learning |= {"term": _terms(term), "prior": known}
-        learnt = calibrate(ledger, as_of, file=Path(file).as_posix(), **learning)
+        learnt = calibrate(
+            ledger,
+            as_of,
+            file=_seen_from(out, sources[0]) if out else "ledger.csv",
+            accounts=accounts,
+            accounts_file=_seen_from(out, accounts) if out and accounts else None,
+            **learning,
+        )
 
-    if out:
+    if out and accounts:
+        learnt.write(out)
+        if not quiet:
+            typer.echo(
+                "note: the scenario states no forecast: with accounts, only nrrsim expect is ready"
+                " to follow them",
+                err=True,
+            )
+    elif out:
         _with_outlook(learnt, ledger, as_of, quiet, **learning).write(out)
     if as_json:
         typer.echo(_object(learnt.told()))
@@ -397,6 +445,84 @@ def forecast(
         from nrrsim.cli.text import forecast_lines
 
         typer.echo("\n".join(forecast_lines(ahead.told())))
+
+
+@app.command()
+@reads_a_ledger
+def accounts(
+    sources: Sources,
+    as_of: AsOf = None,
+    signals: SignalsFile = None,
+    signals_card: SignalsCardFile = None,
+    reasons: ReasonsFile = None,
+    horizon: Annotated[
+        Any,
+        typer.Option(parser=horizon_of, metavar="MONTHS", help='Months ahead, or "next renewal".'),
+    ] = 12,
+    top: Annotated[int, whole_number("--top", help="How many accounts are printed.")] = 20,
+    plays: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--scenario",
+            metavar="SCENARIO",
+            help="Whose programmes are suggested as plays; repeat.",
+        ),
+    ] = None,
+    multipliers: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write each account's multipliers there, for a scenario's book."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write all accounts there, as .xlsx, .parquet or .csv."),
+    ] = None,
+    form: LedgerForm = AS_IT_IS,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Who is at risk, who can grow, why, and how good the score has been."""
+    from nrrsim.accounts.at_risk import at_risk
+    from nrrsim.accounts.clusters import clusters
+    from nrrsim.accounts.signals import read_signals
+    from nrrsim.accounts.watch import read_signals_card
+    from nrrsim.analysis.losses import reasons_of
+    from nrrsim.files import checked_table, write_table
+
+    for file in filter(None, (multipliers, out)):
+        checked_table(file)
+        if not file.parent.is_dir():
+            raise UsageError(f"{file}: there is no folder {file.parent}")
+    card, plans = read_signals_card(signals_card), [_scenario(each, quiet) for each in plays or ()]
+    ledger, as_of = _read_as_of(sources, form, as_of, quiet)
+    seen, why = _read_all(
+        (signals, lambda file: read_signals(file, ledger, card) if file else None),
+        (reasons, lambda file: reasons_of(ledger, file, card)),
+    )
+    for notice in () if quiet else [*getattr(seen, "notices", ()), *getattr(why, "notices", ())]:
+        typer.echo(f"note: {notice}", err=True)
+    with _waiting("scoring accounts", quiet):
+        asked: dict[str, Any] = {"horizon": horizon, "scenarios": plans}
+        listed = at_risk(ledger, as_of, signals=seen, card=card, reasons=why, **asked)
+        together = clusters(ledger, as_of, why)
+    if multipliers is not None:
+        write_table(listed.multipliers(), multipliers, {"as_of": as_of})
+    if out is not None:
+        from nrrsim.report.wording.accounts import plain
+        from nrrsim.report.workbook.accounts import write_accounts
+
+        if out.suffix.lower() == ".xlsx":
+            write_accounts(listed, out, together)
+        else:
+            write_table(plain(listed), out, {"as_of": as_of})
+    answer = {**listed.told(), "clusters": together.told()}
+    if as_json:
+        typer.echo(_object(answer))
+    else:
+        from nrrsim.cli.text import accounts_lines
+
+        typer.echo("\n".join(accounts_lines(answer, top)))
 
 
 @app.command()
@@ -859,6 +985,11 @@ def _say_what_was_not_known(prior: Prior, as_of: str, quiet: bool) -> None:
         )
 
 
+def _seen_from(scenario: str, file: str) -> str:
+    """A file's path as a scenario is to name it."""
+    return Path(os.path.relpath(file, Path(scenario).parent)).as_posix()
+
+
 def _with_outlook(
     learnt: Calibration, ledger: Ledger, as_of: str, quiet: bool, **learning: Any
 ) -> Calibration:
@@ -913,6 +1044,46 @@ def _read_as_of(
     return ledger, month_name(ledger.inside(as_of, "as_of"))
 
 
+def _read_beside(
+    sources: list[str],
+    form: LedgerForm,
+    signals: str | None,
+    signals_card: str | None,
+    reasons: str | None,
+    quiet: bool,
+) -> tuple[Ledger, dict[str, Any]]:
+    """A ledger, and what is in the signals and reasons beside it; raises with all of each."""
+    if not (signals or reasons):
+        if signals_card:
+            problem = "says what signals are, and none are named"
+            raise UsageError(f"signals_card: {problem}; name them (--signals, in a card signals:)")
+        return _read(sources, form, quiet), {}
+    from nrrsim.accounts.reasons import read_reasons
+    from nrrsim.accounts.signals import findings_of, profile, read_signals
+    from nrrsim.accounts.watch import read_signals_card
+
+    card = read_signals_card(signals_card)
+    try:
+        ledger = _read(sources, form, quiet)
+    except DataError as error:
+        others = findings_of(signals, card, form.reading) if signals else ()
+        raise DataError([*error.findings, *others]) from None
+    seen, why = _read_all(
+        (signals, lambda file: read_signals(file, ledger, card) if file else None),
+        (reasons, lambda file: read_reasons(file, ledger, card) if file else None),
+    )
+    beside: dict[str, Any] = {"notices": [], "taken": []}
+    if seen is not None:
+        beside["signals"] = profile(seen, ledger, card)
+        beside["taken"] += seen.taken
+        beside["notices"] += seen.notices
+    if why is not None:
+        kinds = why.frame["kind"].value_counts().sort_index()
+        beside["reasons"] = {"losses": len(why.frame), "kinds": kinds.to_dict()}
+        beside["notices"] += why.notices
+    return ledger, beside
+
+
 def _together(wrong: list[tuple[str, DataError | UsageError]]) -> DataError | UsageError:
     """What is wrong with several ledgers as one error, each with what was given."""
     said = {
@@ -926,6 +1097,19 @@ def _together(wrong: list[tuple[str, DataError | UsageError]]) -> DataError | Us
     for _, error in wrong:
         found += error.findings if isinstance(error, DataError) else ()
     return DataError(found)
+
+
+def _read_all(*reading: tuple[str | None, Callable[[str | None], Any]]) -> list[Any]:
+    """What is read of several files; of what is wrong with any of them all at once."""
+    found, wrong = [], []
+    for file, read in reading:
+        try:
+            found.append(read(file))
+        except (DataError, UsageError) as error:
+            wrong.append((str(file), error))
+    if wrong:
+        raise _together(wrong)
+    return found
 
 
 def _terms(given: list[str] | None) -> dict[str, str]:

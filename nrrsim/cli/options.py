@@ -86,6 +86,16 @@ def first_of(text: str) -> int | str:
     return int(text) if text.isdecimal() and len(text) < 4 else text
 
 
+def horizon_of(text: str) -> int | str:
+    """The months that a score looks ahead, or `next renewal`; raises UsageError for another."""
+    words = " ".join(str(text).lower().replace("-", " ").split())
+    if words == NEXT_RENEWAL:
+        return words
+    if words.removesuffix(" months").isdecimal():
+        return int(words.removesuffix(" months"))
+    raise UsageError(f'--horizon: {text} is no number of months; write 12, or "{NEXT_RENEWAL}"')
+
+
 def probability_of(text: str) -> float:
     """A probability strictly between 0 and 1; raises UsageError for another number."""
     from nrrsim.scenario.numbers import ODDS
@@ -150,6 +160,24 @@ PriorFile = Annotated[
         help="What is usual where the ledger shows little, as nrrsim prior wrote it.",
     ),
 ]
+SignalsFile = Annotated[
+    str | None,
+    typer.Option(
+        "--signals", metavar="FILE", help="What accounts do: a table customer,date and signals."
+    ),
+]
+SignalsCardFile = Annotated[
+    str | None,
+    typer.Option(
+        "--signals-card", metavar="FILE", help="What the signals are, and what to watch for."
+    ),
+]
+ReasonsFile = Annotated[
+    str | None,
+    typer.Option(
+        "--reasons", metavar="FILE", help="Why accounts left: a table customer,month,reason."
+    ),
+]
 Json = Annotated[
     bool, typer.Option("--json", help="One JSON object, the same bytes for the same inputs.")
 ]
@@ -169,6 +197,7 @@ Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open it i
 
 # --- the options of every command that reads a ledger ---------------------------------------------
 
+NEXT_RENEWAL = "next renewal"
 HOW_READ = "How the file is read, where it does not say"
 
 
@@ -201,7 +230,9 @@ ONE_OF_MANY = {"columns": "column"}  # a mapping is said pair by pair
 CARDS = (".yaml", ".yml")
 # What a card says beyond its ledger, and some commands ask for.
 ALSO_SAID: tuple[str, ...] = ("as_of", "window", "definition", "ex_price", "half_life")
-ALSO_SAID += ("price_months", "target", "every", "first", "trials", "seed", "prior")
+ALSO_SAID += ("price_months", "target", "every", "first", "trials", "seed")
+OF_FILES = ("prior", "signals", "signals_card", "reasons")  # paths from the card's folder
+ALSO_SAID += OF_FILES
 
 
 def reads_a_ledger(command: Callable[..., None]) -> Callable[..., None]:
@@ -329,8 +360,7 @@ def _with_typed(card: LedgerForm, command: LedgerForm, typed: Collection[str]) -
 def _also_said(card: Card, names: Collection[str]) -> dict[str, Any]:
     """What else a card says of a command's parameters; no trials are a report's alone."""
     said = {name: card.parameters.get(name) for name in names if name in ALSO_SAID}
-    if path := said.get("prior"):
-        said["prior"] = card.from_here(str(path))
+    said |= {name: card.from_here(str(said[name])) for name in OF_FILES if said.get(name)}
     if said.get("trials") == 0:
         del said["trials"]
     return {name: value for name, value in said.items() if value is not None}

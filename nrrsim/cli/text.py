@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from nrrsim.accounts.watch import called
 from nrrsim.months import shift
 from nrrsim.notation import (
     MINUS,
@@ -18,6 +20,7 @@ from nrrsim.notation import (
     month_name,
     percent,
     points,
+    share,
     signed_money,
 )
 from nrrsim.report.wording.labels import (
@@ -41,6 +44,9 @@ if TYPE_CHECKING:
     from nrrsim.ledger.exports import Format
     from nrrsim.scenario.scenario import Scenario
 
+MOST_SIGNALS = 20  # lines of a profile
+NEXT_RENEWAL = "next renewal"
+MOST_NAMES = 6  # of a group of customers
 HALF_BELOW = 0.6745  # of a half normal of scale 1: its median
 
 
@@ -398,6 +404,11 @@ def belief_lines(scenario: Scenario) -> list[str]:
             why = f"{because} [{source}]".strip() if source else because
             where = "All segments" if segment == EVERY_SEGMENT else label(segment)
             lines.append(f"{where}: {numbers} {why or '[no source given]'}")
+    if scenario.opening.multipliers is not None:
+        differ = int((scenario.opening.multipliers != 1).any(axis=1).sum())
+        some = f"{differ:,} of {counted(len(scenario.opening.arr), 'customer')}"
+        file = PurePath(getattr(scenario.book, "accounts", None) or "")
+        lines.append(f"Accounts: {some} with rates of their own [{file.name}]")
     shock, years = (
         {str(name): factor_range(beta) for name, beta in betas.items() if beta}
         for betas in (scenario.shock, scenario.year_effects)
@@ -435,3 +446,187 @@ def profile_lines(profile: Mapping[str, Any]) -> list[str]:
         f"largest       {profile['largest_customer']}, {percent(profile['largest_share'])} of ARR",
         f"split by      {', '.join(profile['columns'])}",
     ]
+
+
+def accounts_lines(answer: Mapping[str, Any], top: int) -> list[str]:
+    """What `nrrsim accounts` prints for people: the first `top` accounts, and how good that is."""
+    currency, totals, quality = answer["currency"] or "", answer["totals"], answer["quality"]
+    listed, rows = answer["accounts"], answer["accounts"][:top]
+    over = (
+        "until the next renewal" if answer["horizon"] == NEXT_RENEWAL else span(answer["horizon"])
+    )
+    lines = [
+        f"Accounts as of {month_name(answer['as_of'])}, {over}: {counted(len(listed), 'account')},"
+        f" ARR {money(totals['arr'], currency)}",
+        "",
+        *_listed_lines(rows, quality["proves"], currency),
+    ]
+    if len(rows) < len(listed):
+        lines.append(f"and {counted(len(listed) - len(rows), 'account')} more (--top, --out)")
+    return [
+        *lines,
+        "",
+        *_total_lines(totals, currency),
+        "",
+        *_quality_lines(quality),
+        *_rule_lines(answer["rules"]),
+        *_cluster_lines(answer["clusters"], currency),
+        *unsigned_lines(currency),
+    ]
+
+
+def _listed_lines(rows: Sequence[Mapping[str, Any]], is_scored: bool, currency: str) -> list[str]:
+    """The accounts, a line each with their numbers, below it why and what to do."""
+    named = [(each["customer"], label(each["segment"])) for each in rows]
+    wide = max([len("Account"), *(len(name) for name, _ in named)])
+    part = max([len("Segment"), *(len(segment) for _, segment in named)])
+    heads = f"{'ARR':>8} {'Renewal':>8} {'Leaves':>7} {'Grows':>7} {'At risk':>9} {'Gain':>9}"
+    lines = [f"{'Account':<{wide}} {'Segment':<{part}} {heads}{'  Health' * is_scored}".rstrip()]
+    for each, (name, segment) in zip(rows, named, strict=True):
+        at_risk, gain = (money(each[key], currency) for key in ("arr_at_risk", "expected_gain"))
+        numbers = (
+            f"{money(each['arr'], currency):>8} {each['renewal'] or NOTHING:>8}"
+            f" {share(each['p_leave']):>7} {share(each['p_expand']):>7} {at_risk:>9} {gain:>9}"
+        )
+        lines.append(f"{name:<{wide}} {segment:<{part}} {numbers}  {each['health'] or ''}".rstrip())
+        alerts = [f"{one['rule']} (since {one['since']})" for one in each["alerts"]]
+        rules = {one["rule"] for one in each["alerts"]}
+        why = "; ".join([*(text for text in each["reasons"] if text not in rules), *alerts])
+        lines += [f"  {why}"] * bool(why)
+        lines += [f"  play: {label(each['play'])}"] * bool(each["play"])
+    return lines
+
+
+def _total_lines(totals: Mapping[str, float], currency: str) -> list[str]:
+    """What is expected of all accounts, beside what the segments' own rates say."""
+    part = f" ({percent(totals['at_risk'] / totals['arr'])})" if totals["arr"] else ""
+    told = [
+        ("ARR at risk", money(totals["at_risk"], currency) + part),
+        ("Expected gain", money(totals["gain"], currency)),
+        ("Expected ARR", money(totals["expected"], currency)),
+        ("By segments' rates", money(totals["plain"], currency)),
+        ("Accounts", signed_money(totals["accounts"], currency)),
+    ]
+    return [f"{name:<19} {value}" for name, value in told]
+
+
+def _quality_lines(quality: Mapping[str, Any]) -> list[str]:
+    """How good earlier scores were, and the sentence that says so where they were not."""
+    lines = []
+    if quality["n"]:
+        made = counted(len(quality["origins"]), "earlier date")
+        reach = f"{percent(quality['skill_low'])} to {percent(quality['skill_high'])}"
+        known = quality["skill"] is not None
+        lines += [
+            f"How good: {counted(quality['n'], 'account')} scored on {made},"
+            f" {count(quality['events'])} left",
+            f"{'':<24}{'Score':>8} {'Segment rate':>13}",
+            f"{'AUC':<24}{_number(quality['auc'], 3):>8} {_number(quality['auc_segment'], 3):>13}",
+            f"{'Brier score':<24}{_number(quality['brier'], 4):>8}"
+            f" {_number(quality['brier_segment'], 4):>13}",
+            f"{'ARR lost in top tenth':<24}{share(quality['captured_by_top_tenth']):>8}"
+            f" {share(quality['captured_by_segment_rate']):>13}",
+            *([f"Skill {percent(quality['skill'])} (90% range {reach})"] if known else []),
+            f"{'Band':<8}{'Predicted':>10}{'Left':>8}{'Accounts':>10}",
+            *(
+                f"{place:<8}{share(band['predicted']):>10}{share(band['observed']):>8}"
+                f"{count(band['n']):>10}"
+                for place, band in enumerate(quality["calibration"], 1)
+            ),
+        ]
+    if not quality["proves"]:
+        why = f" ({quality['why']})" if quality["skill"] is None else ""
+        lines.append(
+            f"No better than the segment's rate{why}: no colours, and the list is by ARR times that"
+            " rate"
+        )
+    return lines
+
+
+def _number(value: float | None, digits: int) -> str:
+    return NOTHING if value is None else f"{value:.{digits}f}"
+
+
+def _rule_lines(rules: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Each rule that fired, judged; those named that do not predict."""
+    fired = [each for each in rules if each["fired"]]
+    if not fired:
+        return []
+    wide = max(len(each["rule"]) for each in fired)
+    lines = [
+        "",
+        f"{'Rule':<{wide}} {'Fired':>7} {'Then':>6} {'All':>6} {'Lift (90% range)':>20} Lead",
+    ]
+    for each in fired:
+        # where nobody left there is nothing to compare with
+        ends = [each[key] for key in ("lift", "lift_low", "lift_high")]
+        reach = NOTHING if None in ends else "{:.1f} ({:.1f} to {:.1f})".format(*ends)
+        lead = "" if each["lead_months"] is None else span(round(each["lead_months"]))
+        lines.append(
+            f"{each['rule']:<{wide}} {count(each['fired']):>7} {share(each['hit_rate']):>6}"
+            f" {share(each['base_rate']):>6} {reach:>20} {lead}".rstrip()
+        )
+    poor = [each["rule"] for each in fired if not each["predicts"]]
+    return [*lines, *([f"Do not predict: {'; '.join(poor)}"] if poor else [])]
+
+
+def _cluster_lines(clusters: Mapping[str, Any], currency: str) -> list[str]:
+    """Losses that come together, those worth a look, and what chance alone would show."""
+    title = "Losses that come together"
+    if clusters["why"]:
+        return ["", f"{title}: nothing to look at ({clusters['why']})"]
+    lines = []
+    for word, rows in (("", clusters["found"]), ("worth a look: ", clusters["worth_a_look"])):
+        for each in rows:
+            pairs = [(each["column"], each["value"]), *each["also"]]
+            group = " and ".join(f"{label(column)} {label(value)}" for column, value in pairs)
+            names = ", ".join(each["names"][:MOST_NAMES])
+            more = len(each["names"]) - MOST_NAMES
+            lines.append(
+                f"  {word}{group}: {each['lost']} of {each['customers']} left or shrank,"
+                f" {each['expected']:.1f} expected, {money(each['arr_lost'], currency)}: {names}"
+                + (f" and {more} more" if more > 0 else "")
+            )
+    if clusters["worth_a_look"]:
+        by_chance = f"{clusters['expected_by_chance']:.1f}"
+        lines.append(f"  ({by_chance} such groups are expected by chance)")
+    looked = f"{title}, {counted(clusters['looked_at'], 'group')} looked at:"
+    return ["", looked if lines else f"{looked} none", *lines]
+
+
+def signals_lines(profile: Mapping[str, Any]) -> list[str]:
+    """What `nrrsim check --signals` prints of the signals for people."""
+    days = f", {profile['first_day']} to {profile['last_day']}" if profile["first_day"] else ""
+    shown = list(profile["signals"].items())[:MOST_SIGNALS]
+    width = max((len(called(name)) for name, _ in shown), default=0)
+    rest, who = len(profile["signals"]) - len(shown), "customer"
+    return [
+        f"signals       {counted(profile['rows'], 'row')} of"
+        f" {counted(profile['customers'], 'customer')}{days};"
+        f" {counted(profile['not_in_ledger'], 'customer')} not in the ledger",
+        *(
+            f"              {called(name):<{width}}  {of['kind']}, known of {percent(of['known'])}"
+            f" of customers{', the same throughout' if of['constant'] else ''}"
+            for name, of in shown
+        ),
+        *([f"              and {count(rest)} more: --json lists them"] if rest > 0 else []),
+        *(
+            f"rule          {words}: {f'fired for {counted(n, who)}' if n else 'never fired'}"
+            for words, n in profile["rules"].items()
+        ),
+        *(
+            f"silent rule   {words}: no signal {', '.join(map(called, missing))}"
+            for words, missing in profile["silent"].items()
+        ),
+    ]
+
+
+def reasons_lines(profile: Mapping[str, Any]) -> list[str]:
+    """What `nrrsim check --reasons` prints of the reasons for people."""
+    # late, as it needs all that reads a ledger, and other commands read none
+    from nrrsim.report.wording.accounts import KINDS
+
+    found = profile["kinds"]
+    kinds = ", ".join(f"{KINDS[kind]} {count(found[kind])}" for kind in KINDS if kind in found)
+    losses = counted(profile["losses"], "loss has", "losses have")
+    return [f"reasons       {losses} one{f': {kinds}' if kinds else ''}"]

@@ -1,1 +1,3 @@
-"""The example company, Meridian Cloud: its ledger (`meridian.csv`) and the script that makes it."""
+"""The example company, Meridian Cloud: its ledger (`meridian.csv`), what it knew of its customers
+(`meridian_signals.csv`, `_reasons`, `_actions`), and the scripts that make them.
+"""

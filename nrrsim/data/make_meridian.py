@@ -12,7 +12,7 @@ Run it as `python -m nrrsim.data.make_meridian`.
 import csv
 import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
@@ -214,11 +214,13 @@ def sign(luck: Luck, terms: Segment, month: int, number: int) -> Customer:
     )
 
 
-def live(customer: Customer, month: int) -> Iterator[list[str]]:
-    """The rows of one customer from the month it signs."""
-    while month <= LAST:
+def live(customer: Customer, month: int, last: int) -> Iterator[list[str]]:
+    """The rows of one customer from the month it signs to the last one asked for."""
+    while month <= last:
         yield customer.row(month)
         month += 1
+        if month > last:
+            return
         if customer.churns(month):
             if not customer.luck.chance(customer.terms.back):
                 return
@@ -242,19 +244,37 @@ def signings() -> Iterator[tuple[Segment, int]]:
             yield from [(terms, month)] * (int(total) - int(before))
 
 
-def ledger() -> str:
-    """The text of `meridian.csv`: one line per customer and month, sorted by both."""
+def lives(last: int = LAST) -> list[list[str]]:
+    """The rows of all who sign by September 2026, sorted by customer and month.
+
+    A life that is lived on after that, to December 2026 at most, has the same rows before.
+    """
     rows: list[list[str]] = []
     for number, (terms, month) in enumerate(signings()):
-        rows += live(sign(Luck(terms.seed, number), terms, month, number), month)
+        rows += live(sign(Luck(terms.seed, number), terms, month, number), month, last)
+    return sorted(rows)
+
+
+def table(header: str, rows: Iterable[Sequence[object]]) -> str:
+    """The text of a CSV file."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(sorted(rows))
-    return HEADER + text.getvalue()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return header + text.getvalue()
+
+
+def ledger() -> str:
+    """The text of `meridian.csv`: one line per customer and month, sorted by both."""
+    return table(HEADER, lives())
+
+
+def write(name: str, text: str) -> None:
+    """Write a file beside this script: the same bytes on every machine."""
+    Path(__file__).with_name(name).write_text(text, encoding="utf-8", newline="\n")
 
 
 def main() -> None:
     """Write the ledger beside this script."""
-    Path(__file__).with_name("meridian.csv").write_text(ledger(), encoding="utf-8", newline="\n")
+    write("meridian.csv", ledger())
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import numpy as np
 
 from nrrsim.engine.draws import scores
 from nrrsim.engine.groups import tenure_year
+from nrrsim.errors import UsageError
 from nrrsim.months import month_number
 from nrrsim.scenario.book import EVERY_SEGMENT
 from nrrsim.scenario.customers import Customers
@@ -185,9 +186,10 @@ def draw_rates(
     first: int = 0,
     quasi: bool = False,
     own: Mapping[str, int] | None = None,
+    accounts: bool = False,
 ) -> Rates:
     """The rates of `count` draws; one draw where the scenario is certain. See `draws.scores` for
-    the parameters.
+    the parameters, and `rates_at`.
 
     own : the Sobol dimension of each belief, where two scenarios are to meet the same draws
         (default: its own).
@@ -196,7 +198,18 @@ def draw_rates(
     if own is not None:
         slots = {name: own[name] for name in slots}
     z = scores(slots, scenario.table.ties, count=count, seed=seed, first=first, quasi=quasi)
-    return rates_at(scenario, customers, z, count if slots else 1)
+    return rates_at(scenario, customers, z, count if slots else 1, accounts)
+
+
+def refuse_accounts(scenario: Scenario) -> None:
+    """Raises UsageError where accounts differ from their segment: of all that is worked out of a
+    scenario only `expectation` follows them.
+    """
+    if scenario.opening.differ:
+        raise UsageError(
+            "book.accounts: only nrrsim expect follows single accounts so far; run that, or leave"
+            " the key out (in a file that extends this one: accounts: null)"
+        )
 
 
 def slots_of(scenario: Scenario) -> dict[str, int]:
@@ -208,11 +221,20 @@ def slots_of(scenario: Scenario) -> dict[str, int]:
 
 
 def rates_at(
-    scenario: Scenario, customers: Customers, z: Mapping[str, np.ndarray], count: int
+    scenario: Scenario,
+    customers: Customers,
+    z: Mapping[str, np.ndarray],
+    count: int,
+    accounts: bool = False,
 ) -> Rates:
     """The rates where the beliefs, the shock and the year effects have the normal scores `z`,
     `ndarray[count]` of each.
+
+    accounts : whether who asks lets accounts differ from their segment; else a scenario in which
+        they do is refused, as these rates are not theirs.
     """
+    if not accounts:
+        refuse_accounts(scenario)
     drawn: dict[str, Any] = {each.name: each.value for each in scenario.table.stated}
     for each in scenario.table.uncertain:
         drawn[each.name] = each.range.drawn(each.value, z[each.name])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from nrrsim.scenario.customers import Customers
 from nrrsim.scenario.scenario import Scenario
 
 MOST_ARR = 1e18  # that a book may grow to
+OF_EACH_GROUP = ("segment", "anniversary", "tenure", "joins", "arr", "squares", "cubes", "number")
 
 
 def months_of(scenario: Scenario, window: tuple[int, int] | None) -> tuple[int, int]:
@@ -66,7 +68,8 @@ def refuse_endless(closing: np.ndarray) -> None:
 @dataclass(frozen=True)
 class Groups:
     """Customers who share one path: `ndarray[group]`, sorted by segment. `arr`, `squares`, `cubes`:
-    sums of powers.
+    sums of powers. `of_customer`: `ndarray[customer]`, the group of each. `multipliers`:
+    `ndarray[group, multiplier]`, None where nobody differs from its segment.
     """
 
     segment: np.ndarray
@@ -77,26 +80,64 @@ class Groups:
     squares: np.ndarray
     cubes: np.ndarray
     number: np.ndarray
+    of_customer: np.ndarray
+    multipliers: np.ndarray | None = None
 
     @classmethod
-    def of(cls, customers: Customers, by_tenure: bool) -> Groups:
+    def of(
+        cls, customers: Customers, by_tenure: bool, multipliers: np.ndarray | None = None
+    ) -> Groups:
+        """`multipliers`: by what each customer differs from its segment, `ndarray[customer,
+        multiplier]`.
+        """
+        if multipliers is not None:
+            return cls._of(customers, by_tenure, multipliers)
         kept: dict[tuple[type, bool], Groups] = customers.kept
         if (cls, by_tenure) not in kept:
             kept[cls, by_tenure] = cls._of(customers, by_tenure)
         return kept[cls, by_tenure]
 
+    def blocks(self, most: int) -> Iterator[Groups]:
+        """So many groups at a time at most; all of them where there are no more."""
+        number = len(self.arr)
+        for first in range(0, number, most) if number > most else ():
+            here = slice(first, first + most)
+            some = {name: getattr(self, name)[here] for name in OF_EACH_GROUP}
+            multipliers = None if self.multipliers is None else self.multipliers[here]
+            yield replace(self, **some, multipliers=multipliers)
+        if number <= most:
+            yield self
+
     @classmethod
-    def _of(cls, customers: Customers, by_tenure: bool) -> Groups:
+    def _of(
+        cls, customers: Customers, by_tenure: bool, multipliers: np.ndarray | None = None
+    ) -> Groups:
         tenures, tenure = np.unique(
             customers.tenure if by_tenure else np.zeros(1), return_inverse=True
         )
         latest = int(customers.joins.max(initial=0)) + 1
         key = (customers.segment * 12 + customers.anniversary - 1) * len(tenures) + tenure
-        kinds, group = np.unique(key * latest + customers.joins, return_inverse=True)
-        kind, joins = np.divmod(kinds, latest)
+        key = key * latest + customers.joins
+        levels, level = np.zeros((1, 0)), np.zeros(1, np.int64)
+        if multipliers is not None:
+            levels, level = np.unique(multipliers, axis=0, return_inverse=True)
+        kinds, group = np.unique(key * len(levels) + level, return_inverse=True)
+        kind, level = np.divmod(kinds, len(levels))
+        kind, joins = np.divmod(kind, latest)
         kind, tenure = np.divmod(kind, len(tenures))
-        sums = (
+        arr, squares, cubes, number = (
             np.bincount(group, weights, len(kinds))
             for weights in (customers.arr, customers.arr**2, customers.arr**3, None)
         )
-        return cls(kind // 12, kind % 12 + 1, tenures[tenure], joins, *sums)
+        return cls(
+            segment=kind // 12,
+            anniversary=kind % 12 + 1,
+            tenure=tenures[tenure],
+            joins=joins,
+            arr=arr,
+            squares=squares,
+            cubes=cubes,
+            number=number,
+            of_customer=group,
+            multipliers=None if multipliers is None else levels[level],
+        )

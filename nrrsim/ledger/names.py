@@ -12,8 +12,10 @@ import pandas as pd
 from nrrsim.ledger.columns import Table
 from nrrsim.ledger.values import as_written, codes_of
 from nrrsim.months import month_name
+from nrrsim.notation import counted
 
 MOST_PAIRS = 5  # of names in one notice
+MOST_OTHERS = 10  # customers of another table, in one notice
 
 
 def check_ids(table: Table, customers: pd.Series, ids: str | None = None) -> pd.Series:
@@ -28,7 +30,7 @@ def check_ids(table: Table, customers: pd.Series, ids: str | None = None) -> pd.
         problem, row = _as_found(table, customers, hidden[0], "a character that nobody sees")
         remedy = "write a customer in one way everywhere"
         table.ask(problem + _and_more(hidden), remedy, "", field="customer", row=row)
-    groups = [] if ids == "two" else _alike(names, _without_zeros)
+    groups = [] if ids == "two" else _alike(names, without_zeros)
     if not groups:
         return customers
 
@@ -90,7 +92,7 @@ def _and_more(groups: list[list[str]]) -> str:
     return f", and so do {len(groups) - 1:,} more" if len(groups) > 1 else ""
 
 
-def _without_zeros(name: str) -> str:
+def without_zeros(name: str) -> str:
     """An id as a spreadsheet may leave it: no leading zeros, and none behind a decimal point."""
     return re.sub(r"^\s*0+(?=\w)|(?<=\d)\.0+$", "", name)
 
@@ -111,7 +113,7 @@ def _written_out(name: str) -> tuple[bool, int]:
 def look_at_names(table: Table, frame: pd.DataFrame) -> None:
     """Names that differ only by case or spaces would be a false churn and a false new customer."""
     names = pd.Series(frame["customer"].cat.remove_unused_categories().cat.categories)
-    alike = names.map(_folded)
+    alike = names.map(folded)
     twins = alike.duplicated(keep=False)
     for _, group in names[twins].groupby(alike[twins]):
         table.notice(
@@ -165,7 +167,7 @@ def listed(told: Sequence[str]) -> str:
     return "; ".join(told[:MOST_PAIRS]) + more
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
     """A name without what the eye does not see: case, spaces, the invisible, forms of accents."""
     return " ".join(_visible(unicodedata.normalize("NFKC", name)).split()).casefold()
 
@@ -177,4 +179,98 @@ def _visible(name: str) -> str:
 
 
 def _words(name: str) -> set[str]:
-    return {word for word in re.findall(r"\w+", _folded(name)) if len(word) > 2}
+    return {word for word in re.findall(r"\w+", folded(name)) if len(word) > 2}
+
+
+# --- other tables of the same customers -----------------------------------------------------------
+
+
+def in_ledger(
+    table: Table,
+    customers: pd.Series,
+    names: Sequence[str],
+    ids: str | None,
+    masked: bool,
+    left_out: str,
+) -> np.ndarray:
+    """`ndarray[row]`: the place of each row's customer among a ledger's `names`, -1: none of them.
+
+    Ids that differ by zeros are one customer, or two, as was said of the ledger (`ids`); else it is
+    asked. How many are not there is noted, with why they are `left_out`; that nobody is, is
+    refused. Where names are `masked` no notice holds one.
+    """
+    codes, mine = codes_of(customers), customers.cat.categories
+    known = pd.Index(names)
+    found = known.get_indexer(mine)
+    if (found < 0).any() and ids != "two":
+        _match_zeros(table, customers, known, found, ids, masked)
+    others = mine[found < 0]
+    if len(others) and not table.findings:
+        _say_of_others(table, customers, known, others, masked, left_out)
+    return np.asarray(np.r_[found, -1][codes])
+
+
+def _match_zeros(
+    table: Table,
+    customers: pd.Series,
+    known: pd.Index,
+    found: np.ndarray,
+    ids: str | None,
+    masked: bool,
+) -> None:
+    """Find (in `found`) who is in the ledger but for the zeros of an id."""
+    mine = customers.cat.categories
+    stripped = pd.Series(np.arange(len(known)), index=[without_zeros(each) for each in known])
+    stripped = stripped[~stripped.index.duplicated(keep=False)]
+    lost = np.flatnonzero(found < 0)
+    near = stripped.reindex([without_zeros(each) for each in mine[lost]]).to_numpy()
+    near, lost = near[~np.isnan(near)].astype(int), lost[~np.isnan(near)]
+    if not len(lost):
+        return
+    if ids == "one":
+        found[lost] = near
+        pairs = [f"{mine[a]!a} is {known[b]!a}" for a, b in zip(lost, near, strict=True)]
+        told = counted(len(pairs), "id") if masked else listed(pairs)
+        table.notice(f"ids that differ by zeros: {told}", "as --ids one says")
+        return
+    written, ours = as_written(mine[int(lost[0])]), as_written(known[int(near[0])])
+    more = f", and so do {len(lost) - 1:,} more" if len(lost) > 1 else ""
+    table.ask(
+        f"{written} and the ledger's {ours} differ by zeros alone{more}",
+        "say which with --ids one (they are one customer) or --ids two",
+        "ids",
+        ("one", "two"),
+        field="customer",
+        row=_first_row(customers, customers.cat.codes == lost[0]),
+    )
+
+
+def _say_of_others(
+    table: Table,
+    customers: pd.Series,
+    known: pd.Index,
+    others: pd.Index,
+    masked: bool,
+    left_out: str,
+) -> None:
+    """Say of those who are not in the ledger how many they are, and whom they look like."""
+    row = _first_row(customers, customers.isin(others))
+    more = f" and {len(others) - MOST_OTHERS:,} more" if len(others) > MOST_OTHERS else ""
+    some = ", ".join(as_written(name) for name in others[:MOST_OTHERS])
+    such = "" if masked else f", such as {some}{more}"
+    if len(others) == len(customers.cat.categories):
+        problem = f"none of {counted(len(others), 'customer')} is in the ledger{such}"
+        table.refuse(problem, "write them as the ledger does", "customer", row)
+        return
+    problem = f"{counted(len(others), 'customer is', 'customers are')} not in the ledger{such}"
+    table.notice(problem, f"left out: {left_out}", row)
+    of_ledger = {folded(name): name for name in known}
+    like = [(each, of_ledger[key]) for each in others if (key := folded(each)) in of_ledger]
+    if like and not masked:
+        told = listed([f"{each!a} is {name!a} there" for each, name in like])
+        remedy = "each spelling counts as a customer of its own: write them alike"
+        table.notice(f"names that look like the ledger's: {told}", remedy, row)
+
+
+def _first_row(customers: pd.Series, which: pd.Series) -> int:
+    return int(customers.index[int(np.argmax(which))])

@@ -63,6 +63,35 @@ def read_rows(
     return found
 
 
+def read_further(
+    source: Any, query: str | None, sheet: str | None, name: str
+) -> tuple[list[Rows], tuple[str, ...]]:
+    """The rows of a table that stands beside a ledger, or of a list of such; and their files.
+
+    name : what a DataFrame is called. The `sheet` may be the ledger's: where there is none such the
+    sheet is that of a workbook without a word. Raises as `read_rows` does.
+    """
+    each = [*source] if isinstance(source, list | tuple) else [source]
+    if not each:
+        raise UsageError(f"{name} needs at least one file")
+    files = [
+        str(path)
+        for text in (str(one) for one in each if not is_table(one))
+        if "://" not in text and not text.startswith("env:")
+        for path in matching(text)
+    ]
+
+    def rows(one: Any) -> list[Rows]:
+        try:
+            return read_rows(one, query, sheet, name)
+        except UsageError:
+            if sheet is None:
+                raise
+            return read_rows(one, query, None, name)
+
+    return [part for one in each for part in rows(one)], tuple(files)
+
+
 def matching(pattern: str) -> list[Path]:
     """The files that a pattern such as `ledger/*.csv` or a folder names; else what was given."""
     if Path(pattern).is_dir():

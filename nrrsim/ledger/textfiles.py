@@ -389,11 +389,14 @@ def _cut_off(path: Path, name: str) -> Iterator[Finding]:
 
 
 def _csv_lines(path: Path, delimiter: str, width: int, rejected: frozenset[int]) -> np.ndarray:
-    """The line on which each accepted row begins; a quoted name may run over several lines."""
+    """The line on which each accepted row begins; a quoted name may run over several lines.
+
+    Empty cells to the right of the last heading are none: DuckDB accepts a row that ends with them.
+    """
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as text:
         lines = [
             begin
             for begin, row in _csv_rows(text, delimiter)
-            if len(row) == width and begin not in rejected
+            if len(row) >= width and not any(row[width:]) and begin not in rejected
         ]
     return np.array(lines, dtype=np.int64)

@@ -13,7 +13,7 @@ import pandas as pd
 from nrrsim.errors import Finding, UsageError, did_you_mean
 from nrrsim.ledger.amounts import read_amounts
 from nrrsim.ledger.columns import UNUSED, Table
-from nrrsim.ledger.dates import Read, month_of_day, read_dates
+from nrrsim.ledger.dates import Dates, Read, month_of_day, read_dates
 from nrrsim.ledger.lostcells import ERRORS, NO_VALUE, is_lost
 from nrrsim.ledger.paying import filled_from_totals
 from nrrsim.ledger.reading import Reading
@@ -113,13 +113,13 @@ def typed_values(table: Table, reading: Reading) -> pd.DataFrame:
     written. `day` is the day that a row of a ledger of months names. What is left open is asked.
     """
     raw = table.frame
-    columns: dict[str, Any] = {"customer": _text(raw["customer"])}
-    _refuse_lost_names(table)
+    columns: dict[str, Any] = {"customer": as_text(raw["customer"])}
+    refuse_lost_names(table)
     columns |= _dates(table, reading)
     columns |= _amounts(table, reading, columns)
 
     if "segment" in raw:
-        columns["segment"] = _text(raw["segment"])
+        columns["segment"] = as_text(raw["segment"])
     else:
         columns["segment"] = pd.Series(ONE_SEGMENT, index=raw.index, dtype="category")
         table.notice(
@@ -127,7 +127,7 @@ def typed_values(table: Table, reading: Reading) -> pd.DataFrame:
         )
 
     if "product" in raw:
-        columns["product"] = _text(raw["product"])
+        columns["product"] = as_text(raw["product"])
     for name in ("quantity", "unit_price"):
         if name in raw and name not in columns:
             columns[name] = numbers(raw[name])
@@ -139,7 +139,7 @@ def typed_values(table: Table, reading: Reading) -> pd.DataFrame:
         and not str(name).endswith(UNUSED)
     ]
     labels = [*(["product"] if "product" in columns else []), *further]
-    typed = columns | {name: _text(raw[name]) for name in further}
+    typed = columns | {name: as_text(raw[name]) for name in further}
     return _with_known_labels(table, pd.DataFrame(typed, index=raw.index), ["segment", *labels])
 
 
@@ -162,7 +162,7 @@ def _with_known_labels(table: Table, frame: pd.DataFrame, names: list[str]) -> p
                 "its rows would be another line: add the column, or read the file apart",
                 row=row,
             )
-            frame[name] = _text(frame[name].astype(object).mask(lacks, UNASSIGNED))
+            frame[name] = as_text(frame[name].astype(object).mask(lacks, UNASSIGNED))
             continue
         known = frame.loc[~lacks, ["customer", name]].assign(when=when[~lacks]).dropna()
         last = known.sort_values("when", kind="stable").drop_duplicates("customer", keep="last")
@@ -170,7 +170,7 @@ def _with_known_labels(table: Table, frame: pd.DataFrame, names: list[str]) -> p
         told = frame["customer"].astype(object).map(by_customer)
         unknown = lacks & told.isna().to_numpy() & frame["customer"].notna().to_numpy()
         label = frame[name].astype(object).mask(lacks, told.fillna(UNASSIGNED))
-        frame[name] = _text(label)
+        frame[name] = as_text(label)
         said = f"there is no column {name} in a file: each customer's is the last known from others"
         if unknown.any():
             number = counted(int(unknown.sum()), "row")
@@ -179,7 +179,7 @@ def _with_known_labels(table: Table, frame: pd.DataFrame, names: list[str]) -> p
     return frame
 
 
-def _refuse_lost_names(table: Table) -> None:
+def refuse_lost_names(table: Table) -> None:
     """Refuse a customer's cell that an error or a formula left."""
     cells = table.frame["customer"]
     if cells.dtype.kind in "biufmM":
@@ -188,12 +188,12 @@ def _refuse_lost_names(table: Table) -> None:
     lost = (cells.map(is_lost) if is_mixed else cells.isin(ERRORS)).to_numpy(bool)
     if lost.any():
         row = int(cells.index[int(np.argmax(lost))])
-        problem, remedy = _of_lost(cells[row])
+        problem, remedy = of_lost(cells[row])
         number = f", and {int(lost.sum()) - 1:,} more" if lost.sum() > 1 else ""
         table.refuse(problem.format(as_written(cells[row])) + number, remedy, "customer", row)
 
 
-def _of_lost(cell: object) -> tuple[str, str]:
+def of_lost(cell: object) -> tuple[str, str]:
     """What is wrong with a lost cell, and what to do."""
     return NOT_COMPUTED if cell == NO_VALUE else LOST
 
@@ -354,6 +354,45 @@ def _say_of_dates(table: Table, read: Read, reading: Reading) -> None:
         )
 
 
+def days_of(table: Table, column: str, reading: Reading, wanted: str) -> Dates:
+    """The days that the dates of a column mean; what is none, or what it hangs on, is noted.
+
+    wanted : how a date is to be written.
+    """
+    cells = table.frame[column]
+
+    def read(dates: str | None) -> Read:
+        return read_dates(
+            {column: cells},
+            dates=dates,
+            timezone=reading.timezone,
+            calendar=reading.calendar,
+            year_end_said=reading.fiscal_year_end is not None,
+            excel=all(part.typed for part in table.parts),
+        )
+
+    try:
+        found = read(None)
+        # what the ledger's dates are settles only what these do not tell themselves
+        if reading.dates and any(asked.option == "dates" for asked in found.asked):
+            found = read(reading.dates)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    _say_of_dates(table, found, reading)
+    days = found.columns[column]
+    refuse_rows(table, column, days.empty, "is empty", f"write it as {wanted}")
+    refuse_rows(table, column, days.unreadable, "{} is not a date", f"write it as {wanted}")
+    return days
+
+
+def last_days(table: Table, column: str, reading: Reading, wanted: str) -> np.ndarray:
+    """`ndarray[row]`: the last day that a date means (of a month, its last), nan where it is none.
+
+    As `days_of`.
+    """
+    return days_of(table, column, reading, wanted).last
+
+
 def _amounts(table: Table, reading: Reading, dates: Mapping[str, Any]) -> dict[str, Any]:
     """`amount` as it is written, `arr` of twelve months of it, and each row's currency."""
     raw, unit = table.frame, table.unit
@@ -440,7 +479,7 @@ def _currencies(table: Table, signs: np.ndarray) -> pd.Series | None:
             return None
         # a cell without a sign has the column's
         found = sorted(set(signed))
-        return _text(said.fillna(found[0]) if len(found) == 1 else said)
+        return as_text(said.fillna(found[0]) if len(found) == 1 else said)
     codes = raw["currency"].map(
         lambda cell: cell.strip().upper() if isinstance(cell, str) else cell, na_action="ignore"
     )
@@ -454,7 +493,7 @@ def _currencies(table: Table, signs: np.ndarray) -> pd.Series | None:
             "currency",
             row,
         )
-    return _text(codes)
+    return as_text(codes)
 
 
 def _whole_units(
@@ -494,7 +533,7 @@ def _times_scale(table: Table, reading: Reading, values: np.ndarray) -> np.ndarr
     return np.asarray(np.where(scale == 1.0, values, np.round(values * scale, 6)))
 
 
-def _text(values: pd.Series) -> pd.Series:
+def as_text(values: pd.Series) -> pd.Series:
     """As sorted categories of text; blank is null, a spreadsheet's whole 1001.0 reads 1001."""
     if not isinstance(values.dtype, pd.StringDtype):
         values = values.map(_cell_text, na_action="ignore").astype("str")
@@ -601,10 +640,10 @@ def check_values(table: Table, frame: pd.DataFrame, reading: Reading) -> None:
         for rule, is_kept in of_column.items()
     }
     _explain(table, {at: rows for at, rows in broken.items() if len(rows)}, unit, judged)
-    _check_texts(table, frame)
+    check_texts(table, frame)
 
 
-def _check_texts(table: Table, frame: pd.DataFrame) -> None:
+def check_texts(table: Table, frame: pd.DataFrame) -> None:
     """Every text of every column, each distinct one judged once."""
     rules: dict[str, Callable[[str], object]] = {
         "text.invisible": invisible,
@@ -619,6 +658,24 @@ def _check_texts(table: Table, frame: pd.DataFrame) -> None:
                 name, line = table.place(int(row))
                 written = problem.format(as_written(texts[codes[row]]))
                 table.findings.append(Finding(name, line, written, remedy, str(field)))
+
+
+def refuse_cells(
+    table: Table, field: str, rows: np.ndarray, cells: pd.Series, problem: str, remedy: str
+) -> None:
+    """Note what is wrong in each of these rows, with its cell; of many one finding for all."""
+    for at, row in enumerate(rows[: MOST_ALIKE if len(rows) <= MOST_ALIKE else 1].tolist()):
+        told = problem.format(as_written(cells.iloc[at]))
+        if len(rows) > MOST_ALIKE:
+            told = f"{counted(len(rows), 'cell')} like this, the first here: {told}"
+        table.refuse(told, remedy, field, row)
+
+
+def refuse_rows(table: Table, field: str, wrong: Any, problem: str, remedy: str) -> None:
+    """The same of the rows (a boolean each) of a column."""
+    at = np.flatnonzero(wrong)
+    cells = table.frame[field].iloc[at]
+    refuse_cells(table, field, cells.index.to_numpy(), cells, problem, remedy)
 
 
 def keys_of(table: Table, frame: pd.DataFrame) -> pd.Series:
@@ -722,7 +779,7 @@ def _explain(
             elif rule.endswith(".date") and getattr(cell, "tzinfo", None):
                 problem, remedy = ZONED
             elif is_lost(cell):
-                problem, remedy = _of_lost(cell)
+                problem, remedy = of_lost(cell)
             name, line = table.place(int(row))
             told.append(
                 Finding(

@@ -89,17 +89,20 @@ def _a_file(text: str) -> str:
     return text
 
 
+FILES_OF_A_BOOK = ("ledger", "accounts")
 NOT_OF_A_BOOK = ("query", "fiscal_year_end")  # of a database, and of quarters
 
 
 class _LedgerBook(Frozen):
     """The customers of a ledger at `as_of`; beside it, how its file is read.
 
+    `accounts`: a table of what tells single customers from their segment (`multipliers`).
     `currency`: that of the ledger, where it does not say.
     """
 
     ledger: Annotated[str, AfterValidator(_a_file)]
     as_of: Month
+    accounts: Annotated[str, AfterValidator(_a_file)] | None = None
     term: dict[str, Term] = Field(default_factory=dict)
     currency: str | None = None
 

@@ -9,6 +9,7 @@ from nrrsim.errors import did_you_mean
 from nrrsim.messages import Problem
 from nrrsim.scenario.book import EVERY_SEGMENT, is_mixed, no_segment
 from nrrsim.scenario.drivers import DRIVERS, IN_THE_YEAR, TOLD
+from nrrsim.scenario.programmes import OWN_KEYS
 from nrrsim.yamlfile import UNSEEN, Path_, unseen
 
 
@@ -151,7 +152,7 @@ def _wrong_effects(programmes: Any, drivers: Any) -> list[Problem]:
     problems = []
     for name, programme in programmes.items() if isinstance(programmes, Mapping) else ():
         for key in programme if isinstance(programme, Mapping) else ():
-            if key in ("cost", "from", "ramp", *TOLD):
+            if key in OWN_KEYS:
                 continue
             driver, _, segment = key.partition(".")
             own = there.get(driver, {})

@@ -36,8 +36,10 @@ class Customers:
 
     `segment`, `arr`, `anniversary` (1 to 12), `tenure` (months at month 0), `joins` (the month at
     whose end it joins; 0: it is there at the start): `ndarray[customer]`. `annual`:
-    `ndarray[segment]`. `currency`: "" where nobody says. `kept`: what was worked out of them, for
-    the next who asks.
+    `ndarray[segment]`. `names`: `ndarray[customer]` of a ledger's customers as it calls them, ""
+    of who is yet to come; None of a synthetic book. `multipliers`: `ndarray[customer, multiplier]`
+    as a table of accounts states them, nan of who is yet to come; None without one. `currency`: ""
+    where nobody says. `kept`: what was worked out of them, for the next who asks.
     """
 
     segments: tuple[str, ...]
@@ -47,6 +49,8 @@ class Customers:
     anniversary: np.ndarray
     tenure: np.ndarray
     joins: np.ndarray
+    names: np.ndarray | None = None
+    multipliers: np.ndarray | None = None
     currency: str = ""
     kept: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -59,6 +63,17 @@ class Customers:
     def largest(self) -> float:
         """The share of ARR that the largest customer has."""
         return float(self.arr.max() / self.arr.sum())
+
+    @cached_property
+    def differ(self) -> bool:
+        """Whether accounts of one segment differ from each other: what they have in common is
+        their segment's rate.
+        """
+        if self.multipliers is None:
+            return False
+        here = self.joins == 0
+        each = (self.multipliers[here & (self.segment == n)] for n in range(len(self.segments)))
+        return any(len(some) and bool((some != some[0]).any()) for some in each)
 
     @cached_property
     def oldest(self) -> float:
@@ -92,7 +107,8 @@ def laid_out(book: SyntheticBook) -> Customers:
 
 def of_ledger(book: LedgerBook, folder: Path) -> Customers:
     """The customers of the ledger at `as_of`, with their renewals and tenures."""
-    return customers_of(ledger_of(book, folder), book.as_of, book.term)
+    accounts = None if book.accounts is None else folder / book.accounts
+    return customers_of(ledger_of(book, folder), book.as_of, book.term, accounts=accounts)
 
 
 def ledger_of(book: LedgerBook, folder: Path) -> Ledger:
@@ -115,11 +131,13 @@ def customers_of(
     term: Mapping[str, Term],
     among: pd.Index | None = None,
     rate_of: str | None = None,
+    accounts: Any = None,
 ) -> Customers:
     """The customers of a ledger at `as_of`; raises RefusedError with where in the book it is wrong.
 
     among : the names of those to take (default: all; segments that then have nobody stay). rate_of
-        : see `customers`.
+        : see `customers`. accounts : a file with their multipliers (DataError with every finding
+        where it is wrong), or a table, in which they are called as in the ledger.
     """
     import pandas as pd
 
@@ -165,8 +183,25 @@ def customers_of(
         there["arr"].to_numpy(float)[chosen],
         anniversary[chosen],
         (now - begun).astype(float)[chosen],
+        names=there.index.to_numpy(object)[chosen],
     )
-    return replace(customers, currency=ledger.currency)
+    customers = replace(customers, currency=ledger.currency)
+    return customers if accounts is None else _with_accounts(customers, accounts, ledger, as_of)
+
+
+def _with_accounts(customers: Customers, accounts: Any, ledger: Ledger, as_of: str) -> Customers:
+    """The customers with their multipliers; a file calls them by their true names."""
+    from nrrsim.scenario.multipliers import read_multipliers
+
+    assert customers.names is not None
+    is_file = isinstance(accounts, str | Path)
+    names = ledger.true_names(customers.names) if is_file else list(customers.names)
+    try:
+        segments = np.array(customers.segments)[customers.segment]
+        found = read_multipliers(accounts, names, segments, f"the book in {as_of}")
+    except UsageError as error:
+        raise RefusedError(Problem(("book", "accounts"), str(error))) from None
+    return replace(customers, multipliers=found)
 
 
 def with_newcomers(opening: Customers, plan: Mapping[str, NewBusiness], months: int) -> Customers:
@@ -185,10 +220,18 @@ def with_newcomers(opening: Customers, plan: Mapping[str, NewBusiness], months: 
         arr = np.full(len(t), new.arr / new.customers)
         # at month 0 a tenure of -t months: it is 0 when they join
         parts.append((segment, arr, 1 + (t - 1) % 12, -t.astype(float), t))
-    everybody = _sorted(
-        old.segments, old.annual, *(np.concatenate(each) for each in zip(*parts, strict=True))
+    segment, arr, anniversary, tenure, joins = map(np.concatenate, zip(*parts, strict=True))
+    names, multipliers = old.names, old.multipliers
+    more = len(arr) - len(old.arr)
+    if names is not None:
+        names = np.concatenate([names, np.full(more, "", object)])
+    if multipliers is not None:
+        as_nobody_knows = np.full((more, multipliers.shape[1]), np.nan)
+        multipliers = np.concatenate([multipliers, as_nobody_knows])
+    customers = _sorted(
+        old.segments, old.annual, segment, arr, anniversary, tenure, joins, names, multipliers
     )
-    return replace(everybody, currency=old.currency)
+    return replace(customers, currency=old.currency)
 
 
 def _sorted(
@@ -199,6 +242,8 @@ def _sorted(
     anniversary: np.ndarray,
     tenure: np.ndarray,
     joins: np.ndarray | None = None,
+    names: np.ndarray | None = None,
+    multipliers: np.ndarray | None = None,
 ) -> Customers:
     order = np.lexsort((anniversary, segment))
     joins = np.zeros(len(arr), np.int64) if joins is None else joins
@@ -210,4 +255,6 @@ def _sorted(
         anniversary[order],
         tenure[order],
         joins[order],
+        None if names is None else names[order],
+        None if multipliers is None else multipliers[order],
     )

@@ -13,7 +13,7 @@ import numpy as np
 
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.messages import Problem, cut, located, shown
-from nrrsim.scenario.book import is_address, is_mixed
+from nrrsim.scenario.book import FILES_OF_A_BOOK, is_address, is_mixed
 from nrrsim.scenario.drivers import CHURN_FORMS, IN_THE_YEAR, TOLD, Churn
 from nrrsim.yamlfile import Document, Path_, Place, read_yaml
 
@@ -108,15 +108,16 @@ def with_churn_rates(document: Document) -> Document:
 
 
 def _seen_from(document: Document, folder: Path) -> Document:
-    """The document with its ledger's path as seen from the file that extends it."""
+    """The document with the paths of its book as seen from the file that extends it."""
     book = document.values.get("book")
     if not isinstance(book, dict):
         return document
-    ledger = book.get("ledger")
-    if not isinstance(ledger, str) or is_address(ledger):
-        return document
-    book = {**book, "ledger": str(folder / ledger)}
-    return replace(document, values={**document.values, "book": book})
+    files = {
+        key: str(folder / book[key])
+        for key in FILES_OF_A_BOOK
+        if isinstance(book.get(key), str) and not is_address(book[key])
+    }
+    return replace(document, values={**document.values, "book": {**book, **files}})
 
 
 def _merged_values(base: Any, over: Any, at: Path_, replaced: set[Path_]) -> Any:

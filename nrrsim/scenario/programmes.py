@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, ConfigDict, Field, Strict
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict
+from pydantic.config import JsonDict
 
 from nrrsim.scenario.beliefs import OR_DECIMAL, Finite, Frozen, Ratio
 from nrrsim.scenario.numbers import Range
@@ -13,11 +14,21 @@ EFFECT = Range("relative to the driver: -0.2 or -20% is a fifth less", -1, 99, "
 Effect = Annotated[Ratio, AfterValidator(EFFECT.check)]
 
 
+def _as_list(value: Any) -> Any:
+    """One text as a list of it; anything else, as it is."""
+    return [value] if isinstance(value, str) else value
+
+
+OR_TEXT = BeforeValidator(_as_list)
+OR_TEXTS: JsonDict = {"type": ["array", "string"]}
+
+
 class Programme(Frozen):
     """What changes drivers from a month on, relative to what they are.
 
-    Each further key is `driver` or `driver.segment`, its value the full effect, which is reached
-    after `ramp` months.
+    `for` names what it answers: reasons for leaving, signals, and plays of the rules that watch
+    accounts. Each further key is `driver` or `driver.segment`, its value the full effect, which is
+    reached after `ramp` months.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -26,6 +37,7 @@ class Programme(Frozen):
     cost: Annotated[Finite, Field(ge=0, le=1e15)] = 0.0
     begins: Annotated[int, Strict(), Field(ge=1, le=600, alias="from"), OR_DECIMAL] = 1
     ramp: Annotated[int, Strict(), Field(ge=1, le=600), OR_DECIMAL] = 1
+    for_: Annotated[tuple[str, ...], OR_TEXT, Field(alias="for", json_schema_extra=OR_TEXTS)] = ()
     source: str = ""
     because: str = ""
 
@@ -42,3 +54,6 @@ class Programme(Frozen):
     def reached(self, t: int) -> float:
         """Which part of its effect it has in month t."""
         return min(1.0, max(0.0, (t - self.begins + 1) / self.ramp))
+
+
+OWN_KEYS = frozenset(each.alias or name for name, each in Programme.model_fields.items())

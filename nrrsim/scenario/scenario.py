@@ -37,6 +37,7 @@ from nrrsim.notation import table_html
 from nrrsim.scenario import beliefs
 from nrrsim.scenario.beliefs import AS_PERCENT, OR_DECIMAL, Frozen, Ratio
 from nrrsim.scenario.book import (
+    FILES_OF_A_BOOK,
     LedgerBook,
     NewBusiness,
     SyntheticBook,
@@ -201,6 +202,22 @@ class Scenario(Frozen):
             return shift(begun, t)
         return f"M{t:0{max(2, len(str(self.months)))}d}"
 
+    def at_means(self) -> Scenario:
+        """The same with each belief at its mean as it acts, in a year like any other: nothing is
+        uncertain, so that no shock, year effect, correlation or outlook is left.
+        """
+        plain = deepcopy(self._plain)
+        for each in self.table.uncertain:
+            entry = plain["drivers"][each.driver][each.key]
+            name, _, year = each.field.partition(".")
+            if year:
+                entry[name][int(year) - 1] = each.mean
+            else:
+                (entry["sbg"] if name in ("alpha", "beta") else entry)[name] = each.mean
+        for key in ("shock", "year_effects", "correlations", "outlook"):
+            plain.pop(key, None)
+        return _checked(Document(plain), self._folder, self.opening)
+
     def customers(self) -> Customers:
         """Those of the opening book, and those whom `new_business` brings until the last month."""
         return with_newcomers(self.opening, self.new_business, self.months)
@@ -214,7 +231,9 @@ class Scenario(Frozen):
         """What takes this scenario's own results onto the forecast that its `outlook` states; None
         where it states none, or one of another book or time.
         """
-        return self.outlook.transports[measure] if self.outlook and self._foreseen else None
+        # it was made of segments: by how much single accounts move it, nobody has worked out
+        is_used = self._foreseen and not self.opening.differ
+        return self.outlook.transports[measure] if self.outlook and is_used else None
 
     @property
     def _foreseen(self) -> bool:
@@ -279,6 +298,8 @@ class Scenario(Frozen):
                 f" and ARR of {self.opening.total:,.2f}: it is not used, and ranges are those of"
                 " the drivers alone"
             )
+        elif self.outlook and self.opening.differ:
+            notices.append("outlook: was made without accounts, so it is not used beside them")
         ties = self.table.ties
         change = beliefs.correlation_matrix(ties)[2] if ties else 0.0
         if change > CHANGE_OF_NOTE:
@@ -368,16 +389,19 @@ def as_scenario(given: Scenario | str | Path) -> Scenario:
 
 
 def files_of(path: str | Path) -> list[Path]:
-    """A scenario's file, those that it extends, and the ledger that its book names."""
+    """A scenario's file, those that it extends, and the files that its book names."""
     from nrrsim.ledger.sources import matching
 
     file = Path(path)
     values = read_yaml(file, "scenario").values
     book, parent = values.get("book"), values.get("extends")
-    ledger = book.get("ledger") if isinstance(book, Mapping) else None
-    named = []
-    if isinstance(ledger, str) and not is_address(ledger):
-        named = matching(str(file.parent / ledger))
+    said = [book.get(key) for key in FILES_OF_A_BOOK] if isinstance(book, Mapping) else []
+    named = [
+        path
+        for each in said
+        if isinstance(each, str) and not is_address(each)
+        for path in matching(str(file.parent / each))
+    ]
     return [file, *named, *(files_of(file.parent / parent) if isinstance(parent, str) else [])]
 
 

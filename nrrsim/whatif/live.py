@@ -22,6 +22,7 @@ from nrrsim.analysis.bridge import LEAST, bridge
 from nrrsim.analysis.paired import comparable
 from nrrsim.engine import quick, switched
 from nrrsim.engine.draws import SEED
+from nrrsim.engine.driver_rates import refuse_accounts
 from nrrsim.engine.outcomes import SHARES, Distribution, foreseen
 from nrrsim.engine.simulation import simulate
 from nrrsim.engine.switched import expected_closing
@@ -110,6 +111,10 @@ class WhatIf:
         name = seen.with_suffix("").as_posix()
         if name not in self.presets:
             scenario = read_scenario(file)
+            try:
+                refuse_accounts(scenario)
+            except UsageError as error:
+                raise UsageError(f"{file}: {error}") from None
             currency = scenario.opening.currency
             if self.presets and currency != self.currency:
                 raise UsageError(

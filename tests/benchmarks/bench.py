@@ -94,6 +94,13 @@ def write_schedules(folder: Path) -> list[Path]:
     return paths
 
 
+def write_accounts(folder: Path, number: int) -> Path:
+    """A ledger of so many accounts, and their signals."""
+    import accounts
+
+    return accounts.write_book(folder / f"accounts-{number}", number)
+
+
 def month_ends() -> list[str]:
     return [f"{month // 12:04d}-{month % 12 + 1:02d}" for month in range(LAST - 23, LAST + 1)]
 
@@ -284,6 +291,13 @@ def swept(clock: Clock, sides: tuple[int, int] = (21, 21), **how: Any) -> Any:
     return frame.to_numpy().tolist()
 
 
+def list_accounts(clock: Clock, folder: str) -> Any:
+    """Fit, proof and list a year ahead, of signals that are read."""
+    import accounts
+
+    return accounts.listed(Path(folder), clock)
+
+
 NAMES = ("nrr", "grr", "logo")
 MEASURED: dict[str, Callable[[Clock, str], Any]] = {
     each.__name__: each
@@ -296,6 +310,7 @@ MEASURED: dict[str, Callable[[Clock, str], Any]] = {
         backtest_by_nrrsim,
         sweep_by_processes,
         sweep_by_dask,
+        list_accounts,
         render_report,
     )
 }
@@ -396,6 +411,11 @@ def measure_all(folder: Path) -> list[list[str]]:
             measured("sweep_by_processes", folder), measured("sweep_by_dask", folder), times=3
         )
     assert alone.result == cluster.result, "a Dask cluster gives other bits"
+    with said_to_stderr("lists of accounts"):
+        few, many = (
+            several(measured("list_accounts", write_accounts(folder, number)), times=times)
+            for number, times in ((2_000, 3), (50_000, 1))
+        )
     with said_to_stderr("the whole report"):
         cold = several(lambda: cold_report(folder), times=1)
         warm = several(lambda: report(folder / "reports"))
@@ -425,6 +445,12 @@ def measure_all(folder: Path) -> list[list[str]]:
         row(
             "the same on a Dask scheduler of this machine", cluster, "", ratio(cluster, alone, "it")
         ),
+        row(
+            f"who is at risk, of {few.result[0]:,} accounts, 48 months and ten signals: fit, proof and list",
+            few,
+            "10 s",
+        ),
+        row(f"the same of {many.result[0]:,} accounts", many, "90 s, 2 GiB"),
         row(f"the whole report, {CARD.name} to PDF and HTML, warm", warm, "12 s"),
         row("the same, cold", cold, ""),
         row("of it, the rendering of PDF and HTML alone", rendered, "1 s"),
@@ -494,16 +520,16 @@ def main() -> None:
     for cells in rows:
         print(f"| {' | '.join(cells)} |")
     print(
-        f"\nMedian of {SEVERAL} runs, each in a new process; times of reading, metrics and rendering without the start"
+        f"\nMedian of {SEVERAL} runs, each in a new process; times of reading, metrics, accounts and rendering without the"
     )
     print(
-        "of Python and imports, those of the report with all. Peak memory: of the largest single process. Cold: one"
+        "start of Python and imports, those of the report with all. Peak memory: of the largest single process. Cold: one"
     )
     print(
         "run with an empty home folder and none of nrrsim's own modules compiled; the libraries are, and are in the"
     )
     print(f"disk's cache. {about}\n", flush=True)
-    for part in ("engine.py", "installed.py"):
+    for part in ("engine.py", "accounts.py", "installed.py"):
         subprocess.run([sys.executable, str(Path(__file__).with_name(part))], check=True)
     print(
         "\nRecovery of the drivers of 200 known ledgers (tests/calibration/test_calibration.py):",

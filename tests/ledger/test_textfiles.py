@@ -132,3 +132,12 @@ def test_rates_below_a_title_keep_their_lines(write):
     rates = write("\n\nmonth,currency,rate\n2025-01,EUR,1.1\n2025-02,EUR,x\n", "rates.csv")
     with pytest.raises(nr.UsageError, match=r"rates\.csv:5"):
         nr.read_ledger(ledger, rates=rates, currency="USD")
+
+
+@pytest.mark.parametrize("ends", [["", ",", ""], [",", ",", ","], ["", ",,", ""]])
+def test_a_row_that_ends_with_empty_cells_keeps_the_lines_of_the_others(write, ends):
+    rows = ["Alder,2025-01,100,smb", "Birch,2025-01,x,mid", "Cedar,2025-01,50,mid"]
+    text = HEAD + "".join(f"{row}{end}\n" for row, end in zip(rows, ends, strict=True))
+    [read] = read_rows(write(text))
+    assert read.lines().tolist() == [2, 3, 4]
+    assert rejected(write(text))[0].startswith("ledger.csv:3: mrr: 'x' is not a number")

@@ -19,7 +19,7 @@ import pytest
 import typst
 
 import nrrsim as nr
-from nrrsim.report.charts import grid, outlook, retention, style
+from nrrsim.report.charts import accounts, grid, outlook, retention, style
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -88,6 +88,8 @@ PAST = pd.DataFrame([("Q1", 0.8, 0.9, 1.0, 1.1, 1.2, 1.05), (LONG, 0.8, 0.9, 1.0
 GRID = pd.DataFrame([(x / 20, y / 20, 1.1 - x / 20 + y / 30, 1.0, 1.2, 0.5 - x / 9) for y in range(3) for x in range(4)],
                     columns=["x", "y", "nrr", "p05", "p95", "p_target"])  # fmt: skip
 PIT = pd.DataFrame({"low": [0.0, 0.5], "high": [0.5, 1.0], "count": [3, 1]})
+BANDS = pd.DataFrame({"name": ["Band 1", LONG], "predicted": [0.05, 0.3], "observed": [0.04, None]})
+DUE = pd.DataFrame({"period": ["Oct 2026", "Nov 2026"], "arr_at_risk": [9e5, 1.2e6]})
 Draw = Callable[..., Any]
 ALL: list[tuple[Draw, pd.DataFrame, dict[str, Any]]] = [
     (retention.bridge, BRIDGE, {}),
@@ -118,6 +120,8 @@ ALL: list[tuple[Draw, pd.DataFrame, dict[str, Any]]] = [
     (outlook.histogram, PIT, {}),
     (grid.heatmap, GRID, {"x": "drivers.churn.smb.rate", "y": LONG, "target": 1.05}),
     (grid.slope, GRID, {"x": LONG, "target": 1.05}),
+    (accounts.calibration, BANDS, {}),
+    (accounts.at_risk, DUE, {"currency": "EUR"}),
 ]
 each = pytest.mark.parametrize(
     ("draw", "frame", "options"), ALL, ids=[draw.__name__ for draw, _, _ in ALL]

@@ -6,6 +6,7 @@ their own, and what it needs is read where it is installed.
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -73,21 +74,22 @@ class NewUser:
 
 @pytest.fixture(scope="module")
 def user(tmp_path_factory) -> NewUser:
-    """With the example's ledger, a card in `params/`, and nothing else."""
+    """With the example's ledger and signals, a card in `params/`, and nothing else."""
     it = NewUser(tmp_path_factory.mktemp("wheel"))
-    example = it.site / "nrrsim" / "data" / "meridian.csv"
-    (it.folder / "ledger.csv").write_bytes(example.read_bytes())
+    examples = it.site / "nrrsim" / "data"
+    (it.folder / "ledger.csv").write_bytes((examples / "meridian.csv").read_bytes())
+    (it.folder / "signals.csv").write_bytes((examples / "meridian_signals.csv").read_bytes())
     (it.folder / "params").mkdir()
     (it.folder / "params" / "q.yaml").write_text(CARD)
     return it
 
 
 def test_every_file_of_the_package_is_in_it(user):
-    """The house style, too, with its fonts."""
-    listed = ["git", "ls-files", "nrrsim", "reports"]
+    """The house style, too, with its fonts; the examples of scenarios, and the card of signals."""
+    listed = ["git", "ls-files", "nrrsim", "reports", "params/scenarios", "params/signals"]
     files = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True).stdout.split()
     assert {"nrrsim/py.typed", "reports/_extensions/nrrsim/fonts/Inter-Bold.ttf"} <= set(files)
-    inside = [name.replace("reports/", "nrrsim/_share/reports/", 1) for name in files]
+    inside = [re.sub("^(reports|params)/", r"nrrsim/_share/\1/", name) for name in files]
     assert [name for name in inside if not (user.site / name).is_file()] == []
 
 
@@ -109,6 +111,7 @@ JOB = [
     ("--help", "what became of it"),
     ("--version", "nrrsim 0."),
     ("check ledger.csv", "no errors: every row was read"),
+    ("check ledger.csv --signals signals.csv", "rule          NPS below 0"),
     ("metrics ledger.csv --as-of 2026-09", "all          107.5%    88.9%"),
     ("report params/q.yaml --engine embedded --to pdf,html,xlsx", "reports/q/report.pdf"),
     ("verify reports/q", "numbers: as the notebook computed them"),
@@ -130,7 +133,7 @@ def test_the_whole_job(user):
         assert told.returncode == 0, (words, told.stderr)
         assert said in told.stdout, words
     there = {path.name for path in user.folder.iterdir()}
-    assert there == {"ledger.csv", "params", "reports", "acme"}
+    assert there == {"ledger.csv", "signals.csv", "params", "reports", "acme"}
 
 
 def test_it_makes_the_same_report(user, tmp_path):

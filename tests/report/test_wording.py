@@ -13,8 +13,11 @@ import pytest
 from conftest import HOSTILE, ROOT, said_of, squeezed, text_of
 from jinja2 import nodes
 from scenarios import segments
+from scored import FELL, FULL, PROVED, RULES, scored
 
 import nrrsim as nr
+from nrrsim.accounts.at_risk import Quality
+from nrrsim.analysis.accounts import NoAccounts
 from nrrsim.analysis.actuals import Actuals
 from nrrsim.analysis.since import Published
 from nrrsim.months import shift
@@ -22,7 +25,16 @@ from nrrsim.report.card import read_card
 from nrrsim.report.manifest import verify
 from nrrsim.report.pages.render import render
 from nrrsim.report.run import run_card
-from nrrsim.report.wording import comparison, facts, forecast, plan, quarterly, since, templates
+from nrrsim.report.wording import (
+    accounts,
+    comparison,
+    facts,
+    forecast,
+    plan,
+    quarterly,
+    since,
+    templates,
+)
 from nrrsim.report.wording.say import REPORTS, checked, facts_of
 from nrrsim.report.wording.templates import MACROS, OWN, Templates, house_templates, laid_out
 
@@ -199,7 +211,12 @@ def test_every_branch_of_every_template(branches, tmp_path, capsys):
     said += [said_of(told.backtest, name) for name in forecast.OF_A_BACKTEST]
     for against in variances(tmp_path):
         said += [said_of(against, name) for name in plan.SENTENCES]
+    for listed in lists():
+        said += [said_of(listed, name) for name in accounts.SENTENCES]
+    said += [said_of(NoAccounts("nobody is left"), name) for name in accounts.SENTENCES]
+    said += [nr.say("next", each, beside=scored()).bundle["text/markdown"] for each in (past, told)]
     rare = (*rare_facts(past, c), *rare_forecasts(told), *rare_plans(), *rare_moves())
+    rare = (*rare, *rare_losses(), *rare_lists(told))
     said += [rendered(name, *each) for name, each in rare]
     for text in said:
         plain = text.replace("\\", "")  # a semicolon is escaped
@@ -370,7 +387,7 @@ def rare_forecasts(told):
     yield "forecast/backtest", (replace(known, past=None, by_segment=0),)
     yield "forecast/backtest", (forecast.BackTest(),)
     yield "forecast/scores", (forecast.Scores(()),)
-    due = forecast.Next(**vars(replace(fan, p_target=None)), renewal=None)
+    due = forecast.Next(**vars(replace(fan, p_target=None)), at_risk=None, renewal=None)
     yield "forecast/next", (about, due)
     for renews in ("", "March 2027"):
         two = replace(due, hump=forecast.Hump("Acme", 0.96, 0.41, renews))
@@ -428,6 +445,62 @@ def rare_plans():
     yield "plan/figures", (about, plan.Figures("arr", 0.0, 5.0, 5.0, None, False))
     yield "plan/figures", (about, plan.Figures("arr", 5.0, 5.0, 0.0, 0.0, False))
     yield "plan/figures", (about, plan.Figures("nrr", 1.1, 1.0, -0.1, -0.09, False))
+
+
+def lists():
+    """Lists of accounts made by hand: judged good, not, not at all, and of one account."""
+    whole = scored()
+    yield whole
+    yield scored(proves=False)
+    nothing = Quality(why="the ledger begins in May 2026; a score is judged after 24 months")
+    yield replace(whole, quality=nothing, rules=RULES.assign(fired=0))
+    yield replace(whole, quality=replace(PROVED, captured_by_top_tenth=float("nan")))
+    level = {**whole.totals, "expected": whole.totals["plain"]}
+    yield replace(whole, totals=level, rules=RULES[:0])
+    below = {**whole.totals, "expected": 9.0}
+    one = whole.frame[:1].assign(renewal="")
+    yield replace(whole, totals=below, frame=one, rules=RULES[1:2])
+    bare = whole.frame.assign(alerts=[()] * 3, play="", arr_at_risk=0.0, expected_gain=0.0)
+    yield replace(whole, frame=bare, rules=RULES[2:], horizon="next renewal")
+    since = [(replace(FELL, since="2026-01"),), (), ()]
+    yield replace(whole, frame=whole.frame.assign(alerts=since), rules=RULES.assign(fired=[0, 1, 1]))
+    yield replace(whole, frame=whole.frame[:1])
+    yield replace(whole, frame=whole.frame.assign(health="red"))
+    signs = [(FULL, replace(FULL, since="2026-09"), replace(FULL, since="2026-09")), (), ()]
+    yield replace(whole, frame=whole.frame.assign(alerts=signs))
+
+
+def rare_lists(told):
+    """What an account without a renewal does to page 1."""
+    for renews in ("", "2026-12"):
+        whose = accounts.AtRisk("Alder", 10.0, 100.0, renews)
+        yield (
+            "quarterly/next",
+            (SimpleNamespace(at_risk=whose, renewal=None, unit="quarter", currency="USD"),),
+        )
+        soon = replace(forecast.Next.of(told), at_risk=whose)
+        yield "forecast/next", (forecast.Report.of(told), soon)
+
+
+def rare_losses():
+    """Losses that come together, and losses by reason."""
+    few = accounts.Group(("Industry Retail",), 12, 5, 0.31, 5e4, ("Alder", "Birch"), ())
+    many = replace(few, names=tuple("ABCDEFGH"), reasons=("price",), where=("A", "B"))
+    known = {"currency": "USD", "first": "2026-07", "last": "2026-09", "looked_at": 16}
+    for found, worth, why in (
+        ((few, many), (), ""),
+        ((), (few,), ""),
+        ((), (), "needs 12 months before the last 3; the ledger has 2"),
+    ):
+        more = {"found": found, "worth_a_look": worth, "by_chance": 0.1, "why": why}
+        yield "accounts/clusters", (accounts.Together(**known, **more),)
+    costs = (accounts.Cost("price", 5e4, 0.5), accounts.Cost("failed payment", 1e4, 0.1))
+    shares = ((0.0, 0.0, 0.0), (0.1, 0.0, 0.4), (0.1, 0.2, 0.0), (0.0, 0.2, 0.0))
+    for involuntary, apart, not_given in shares:
+        shown = costs if not_given else ()
+        told = {"involuntary": involuntary, "apart": apart, "not_given": not_given}
+        lost = {"currency": "USD", "lasting": "twelve months", "total": 1e5, "costs": shown}
+        yield "accounts/reasons", (accounts.Reasons(**lost, **told),)
 
 
 def test_the_years_largest_losses_are_named_with_the_month_they_left_by(tmp_path):

@@ -306,6 +306,32 @@ def test_segment_mix_alone_moves_the_up_market_scenario():
     assert after.values == pytest.approx(before.values, abs=5e-4)
 
 
+@pytest.mark.parametrize("told", ["usage", ["usage", "price"]])
+def test_a_programme_says_what_it_answers_and_that_moves_nothing(told):
+    plain = {
+        "book": {"arr": 1, "segments": {"a": {"share": 1, "customers": 1}}},
+        "drivers": {"churn": {"a": 0.1}},
+        "programmes": {"care": {"churn": -0.2}},
+    }
+    without = nr.Scenario.of(plain)
+    answers = without.with_({"programmes.care.for": told})
+    care = answers.programmes["care"]
+    assert care.for_ == ((told,) if isinstance(told, str) else tuple(told))
+    assert care.effects == without.programmes["care"].effects == {"churn": -0.2}
+    assert nr.nrr(nr.expect(answers)) == nr.nrr(nr.expect(without))
+
+
+@pytest.mark.parametrize("wrong", [5, {"usage": 1}, ["usage", 5]])
+def test_what_a_programme_answers_is_text(wrong):
+    plain = {
+        "book": {"arr": 1, "segments": {"a": {"share": 1, "customers": 1}}},
+        "drivers": {"churn": {"a": 0.1}},
+        "programmes": {"care": {"churn": -0.2, "for": wrong}},
+    }
+    with pytest.raises(nr.UsageError, match=r"programmes.care.for(.1)?: must be (text|a list)"):
+        nr.Scenario.of(plain)
+
+
 # --- the schema -----------------------------------------------------------------------------------
 
 

@@ -147,6 +147,19 @@ def histogram(frame: Frame) -> str:
     return _together(parts, "Actual figures by percentile of their forecast. ")
 
 
+def calibration(frame: Frame) -> str:
+    """Which share was predicted to leave and which left, band by band."""
+    rows = zip(frame["name"], frame["predicted"], frame["observed"], strict=True)
+    parts = [f"{name}: {share(left)} left, {share(said)} predicted" for name, said, left in rows]
+    return _together(parts)
+
+
+def at_risk(frame: Frame, currency: str) -> str:
+    """ARR at risk of the renewals of each period."""
+    amount = partial(money, currency=currency)
+    return _together([_row("ARR at risk", frame["period"], frame["arr_at_risk"], amount, 1)])
+
+
 def heatmap(frame: Frame, x: str, y: str, target: float | None) -> str:
     """Where in the grid NRR is highest and lowest, and the probability of the target there."""
     known, parts = frame.dropna(subset=["nrr"]), []

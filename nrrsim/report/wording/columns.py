@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import pandas as pd
+
 from nrrsim.notation import label, percent, points, signed_money
 from nrrsim.report.wording.labels import shown, size_of
 
@@ -128,6 +130,110 @@ ERRORS = shown(
     logo_segment=("Logo by segment", size_of),
 )
 
+# --- accounts ----------------------------------------------------------------------------------
+
+
+def decimals(number: float) -> str:
+    """A score of three decimals."""
+    return f"{number:.3f}"
+
+
+QUALITY = shown(
+    by=("By", "text"),
+    auc=("AUC", decimals),
+    brier=("Error (Brier)", decimals),
+    captured=("ARR lost in the top tenth", "share"),
+    lost=("ARR that leaves", "percent"),
+)
+BANDS = shown(
+    name=("Band", "text"),
+    n=("Accounts", "count"),
+    predicted=("Predicted to leave", "percent"),
+    observed=("Left", "percent"),
+)
+RULES = shown(
+    words=("Alert", "text"),
+    announces=("Announces", "text"),
+    fired=("Fired", "count"),
+    hit_rate=("Came true", "share"),
+    base_rate=("All accounts", "share"),
+    range=("Lift, 90% range", "text"),
+    lead_months=("Months before", "count"),
+    predicts=("Predicts", "text"),
+)
+AT_RISK = shown(
+    customer=("Account", "text"),
+    renews=("Renews in", "text"),
+    arr=("ARR", "money"),
+    p_leave=("Leaves", "share"),
+    arr_at_risk=("At risk", "money"),
+    health=("Health", "text"),
+    why=("Why", "text"),
+)
+CALLS = shown(
+    customer=("Account", "text"),
+    segment=("Segment", "text"),
+    renews=("Renews in", "text"),
+    arr=("ARR", "money"),
+    p_leave=("Leaves", "share"),
+    arr_at_risk=("At risk", "money"),
+    health=("Health", "text"),
+    play=("Suggested play", "text"),
+)
+WHY = shown(
+    customer=("Account", "text"),
+    why=("Why", "text"),
+    alerts=("Alerts", "text"),
+)
+GROWING = shown(
+    customer=("Account", "text"),
+    segment=("Segment", "text"),
+    arr=("ARR", "money"),
+    p_expand=("Expands", "share"),
+    expected_gain=("Expected gain", "money"),
+    signs=("Alerts", "text"),
+)
+ALERTS = shown(
+    customer=("Account", "text"),
+    segment=("Segment", "text"),
+    arr=("ARR", "money"),
+    rule=("Alert", "text"),
+    announces=("Announces", "text"),
+    play=("Suggested play", "text"),
+)
+PLAYS = shown(
+    play=("Suggested play", "text"),
+    accounts=("Accounts", "count"),
+    arr=("ARR", "money"),
+    arr_at_risk=("ARR at risk", "money"),
+    expected_gain=("Expected gain", "money"),
+)
+REASONS = shown(
+    kind=("Kind", "text"),
+    reason=("Reason", "text"),
+    customers=("Accounts", "count"),
+    churn=("Churn", "money"),
+    contraction=("Contraction", "money"),
+    share=("Share of losses", "percent"),
+)
+CLUSTERS = shown(
+    finding=("Finding", "text"),
+    group=("Group", "text"),
+    customers=("Accounts", "count"),
+    lost=("Left or shrank", "count"),
+    expected=("Expected", lambda each: f"{each:.1f}"),
+    arr_lost=("ARR lost", "money"),
+    names=("Who", "text"),
+    reasons=("Reasons", "text"),
+)
+
+
+def filled(frame: pd.DataFrame, columns: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Those of the columns in which anything stands: no health, no play, no column of it."""
+    kept = [name for name in columns["formats"] if not (frame[name] == "").all()]
+    return {what: {name: each[name] for name in kept} for what, each in columns.items()}
+
+
 # --- the comparison of scenarios ---------------------------------------------------------------
 
 APART = shown(
@@ -230,6 +336,8 @@ RATIOS = {
     "actual": "Actual",
     "customers_share": "Share of customers",
     "arr_share": "Share of ARR",
+    "predicted": "Predicted to leave",
+    "observed": "Left",
 }
 AMOUNTS = {
     "amount": "Amount",
@@ -242,6 +350,7 @@ AMOUNTS = {
     "due": "Due",
     "renewed": "Renewed",
     "lost": "Lost",
+    "arr_at_risk": "ARR at risk",
 }
 TEXTS = {
     "period": "Period",
@@ -255,6 +364,7 @@ OTHERS = {"age": ("Age", "count"), "count": ("Outcomes", "count"), "density": ("
 OF_CHART = {
     "fan": {"name": "Series", "low": "Low end of range", "high": "High end of range"},
     "tornado": {"name": "Assumption", "low": "Low end", "high": "High end"},
+    "calibration": {"name": "Band"},
     "histogram": {"low": "From", "high": "To"},
 }
 

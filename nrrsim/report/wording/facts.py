@@ -41,6 +41,14 @@ class Checks:
         return cls(len(frame), tuple(frame.loc[~frame["holds"], "check"]))
 
 
+class Nothing:
+    """Where an answer is not there, nothing is said of it."""
+
+    @classmethod
+    def of(cls, answer: Any) -> None:
+        """No facts."""
+
+
 def changes(frame: pd.DataFrame, names: str, sizes: str) -> tuple[Change, ...]:
     """A change for each row, of the columns that hold its name and its size."""
     pairs = zip(frame[names], frame[sizes], strict=True)

@@ -18,7 +18,8 @@ from nrrsim.analysis.renewals import decisive as renewing
 from nrrsim.calibration.backtest import RULES
 from nrrsim.months import shift
 from nrrsim.notation import MONTHS, NOTHING, count, counted, label, month_name, percent, share
-from nrrsim.report.wording.facts import bad_to_good, known
+from nrrsim.report.wording.accounts import AtRisk
+from nrrsim.report.wording.facts import Nothing, bad_to_good, known
 from nrrsim.report.wording.labels import (
     ENOUGH_YEARS,
     FORECASTERS,
@@ -31,11 +32,13 @@ from nrrsim.report.wording.labels import (
     of_segment,
     period,
 )
+from nrrsim.report.wording.quarterly import Next as Soon
 from nrrsim.report.wording.quarterly import Renewal, in_words
 from nrrsim.scenario.drivers import COUNTED
 from nrrsim.scenario.year_effects import factor_range, swing
 
 if TYPE_CHECKING:
+    from nrrsim.accounts.at_risk import Accounts
     from nrrsim.analysis.forecast import Forecast, NoForecast
     from nrrsim.calibration.backtest import Backtest
 
@@ -172,14 +175,6 @@ class Report:
             currency=past.ledger.currency,
             same_measure=default,
         )
-
-
-class Nothing:
-    """Where there is no forecast, nothing is said of it."""
-
-    @classmethod
-    def of(cls, ahead: NoForecast) -> None:
-        """No facts."""
 
 
 @dataclass(frozen=True)
@@ -346,13 +341,14 @@ class Fan:
 
 @dataclass(frozen=True)
 class Next(Fan):
-    """The same on page 1, with the largest renewal of the next two quarters."""
+    """The same on page 1, with the account that has most ARR at risk, or the largest renewal."""
 
+    at_risk: AtRisk | None
     renewal: Renewal | None
 
     @classmethod
-    def of(cls, ahead: Forecast) -> Self:
-        return cls(**vars(Fan.of(ahead)), renewal=Renewal.of(ahead.past))
+    def of(cls, ahead: Forecast, listed: Accounts | None = None) -> Self:
+        return cls(**vars(Fan.of(ahead)), **vars(Soon.of(ahead.past, listed)))
 
 
 @dataclass(frozen=True)

@@ -38,10 +38,12 @@ from nrrsim.notation import (
     points,
     printed_quarter,
 )
+from nrrsim.report.wording.accounts import AtRisk
 from nrrsim.report.wording.facts import Change, Checks, Ratio, changes, ends, known
 from nrrsim.report.wording.labels import STEPS, Markdown, lasting, period, span
 
 if TYPE_CHECKING:
+    from nrrsim.accounts.at_risk import Accounts
     from nrrsim.analysis.actuals import Actuals
 
 SMALL = 5e-4  # of NRR: below what is printed
@@ -390,13 +392,17 @@ class Why:
 
 @dataclass(frozen=True)
 class Next:
-    """The largest renewal of the next two quarters, if the ledger tells of one."""
+    """The account with most ARR at risk; where accounts are not listed, the largest renewal of the
+    next two quarters, if the ledger tells of one.
+    """
 
+    at_risk: AtRisk | None
     renewal: Renewal | None
 
     @classmethod
-    def of(cls, past: Actuals) -> Self:
-        return cls(Renewal.of(past))
+    def of(cls, past: Actuals, listed: Accounts | None = None) -> Self:
+        at_risk = AtRisk.of(listed)
+        return cls(at_risk, None if at_risk else Renewal.of(past))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from typing import Any
 
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.report.tables import Printed, sentence
-from nrrsim.report.wording import comparison, forecast, plan, quarterly, since
+from nrrsim.report.wording import accounts, comparison, forecast, plan, quarterly, since
+from nrrsim.report.wording.facts import Nothing
 from nrrsim.report.wording.templates import MACROS, OWN, Templates, own_templates
 
 # By the name of an answer's type, as to import them all takes seconds: the folder of its templates,
@@ -23,14 +24,21 @@ REPORTS: Mapping[str, tuple[str, Any, Mapping[str, Any]]] = {
     "Since": ("since", since.Report, since.SENTENCES),
     "Backtest": ("forecast", None, forecast.OF_A_BACKTEST),
     "Variance": ("plan", plan.Report, plan.SENTENCES),
+    "Accounts": ("accounts", accounts.Report, accounts.SENTENCES),
+    "NoAccounts": ("accounts", None, accounts.OF_NO_ACCOUNTS),
+    "Clusters": ("accounts", None, accounts.OF_CLUSTERS),
+    "Losses": ("accounts", None, accounts.OF_LOSSES),
 }
 
 
-def say(name: str, subject: object, own: str | Path | None = None) -> Printed:
+def say(
+    name: str, subject: object, own: str | Path | None = None, *, beside: object = None
+) -> Printed:
     """What a report says: the sentence `name` about Actuals, a Comparison, Forecast or Backtest.
 
     About None, about a forecast that is not there and of a section that does not apply it says
     nothing. own : the folder with the company's own templates; what has one there is said by it.
+    beside : another answer that the sentence draws on, such as Accounts for `next`.
 
     Raises UsageError for a name that the report does not have, and with file and line for a
     template of the company that cannot be used.
@@ -49,7 +57,9 @@ def say(name: str, subject: object, own: str | Path | None = None) -> Printed:
     # where nothing is the company's own, what is compiled once serves every sentence
     template, templates = f"{report}/{name}", Templates(found) if found else house()
     _check(templates, {template, MACROS} & set(templates.own))
-    facts = [each.of(subject) for each in (shared, sentences[name]) if each is not None]
+    more = () if beside is None else (beside,)
+    facts = [shared.of(subject)] if shared else []
+    facts += [sentences[name].of(subject, *more)] if sentences[name] else []
     if None in facts:
         return sentence("")
     known = {key: value for each in facts for key, value in vars(each).items()}
@@ -81,7 +91,7 @@ def facts_of(template: str) -> set[str]:
     known = [
         {field.name for each in (shared, sentences[name]) if each for field in fields(each)}
         for report, shared, sentences in REPORTS.values()
-        if report == folder and sentences.get(name, forecast.Nothing) is not forecast.Nothing
+        if report == folder and sentences.get(name, Nothing) is not Nothing
     ]
     return set.intersection(*known) if known else set()
 

@@ -81,6 +81,7 @@ def number_code(kind: str, currency: str) -> str:
         "part": f'+0.0" pts";{MINUS}0.0" pts";"–"',
         "tiny": "0.0E+00;-0.0E+00;0",
         "number": "#,##0.00",
+        "decimals": "0.000",
         "date": "mmm yyyy",
     }.get(kind, "")
 

@@ -1,0 +1,59 @@
+"""Actuals and signals in, a report's accounts out, or why there are none; never a report's end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from nrrsim.accounts.at_risk import Accounts, at_risk
+from nrrsim.accounts.signals import Signals, read_signals
+from nrrsim.accounts.watch import SignalsCard, read_signals_card
+from nrrsim.analysis.actuals import Actuals
+from nrrsim.calibration.priors import as_prior
+from nrrsim.errors import UsageError
+from nrrsim.scenario.scenario import Scenario, as_scenario
+
+YEAR = 12
+
+
+@dataclass(frozen=True)
+class NoAccounts:
+    """No accounts to list, and the reason; in a condition it is false."""
+
+    reason: str
+
+    def __bool__(self) -> Literal[False]:
+        return False
+
+
+def accounts_of(
+    past: Actuals,
+    signals: Signals | Any = None,
+    card: SignalsCard | str | Path | None = None,
+    *,
+    horizon: int | str | None = None,
+    scenarios: Sequence[Scenario | str | Path] = (),
+    learning: Mapping[str, Any] | None = None,
+) -> Accounts | NoAccounts:
+    """The accounts of a report's date as `at_risk` lists them; why there are none where the ledger
+    is too short, or nobody is left.
+
+    horizon : months, 12 where it is left out, or "next renewal". scenarios : whose programmes are
+        suggested. learning : how drivers are learnt, as `forecast` has it (half_life, price_months,
+        prior).
+
+    Raises UsageError and DataError for a card, signals or scenarios that cannot be read.
+    """
+    known = card if isinstance(card, SignalsCard) else read_signals_card(card)
+    if signals is not None and not isinstance(signals, Signals):
+        signals = read_signals(signals, past.ledger, known)
+    plans = [as_scenario(each) for each in scenarios]
+    how = {**(learning or {})}
+    how |= {"prior": as_prior(how.get("prior")), "price_months": how.get("price_months") or ()}
+    asked: dict[str, Any] = {"horizon": horizon or YEAR, "scenarios": plans, "learning": how}
+    try:
+        return at_risk(past.ledger, past.as_of, signals=signals, card=known, **asked)
+    except UsageError as error:
+        return NoAccounts(str(error).removeprefix("as_of: "))

@@ -1,0 +1,70 @@
+"""Frames of accounts in, Altair charts out; never scores an account, never mutates."""
+
+from __future__ import annotations
+
+import altair as alt
+import pandas as pd
+from altair.typing import ChartType
+
+from nrrsim.notation import money, share
+from nrrsim.report.charts import alternative
+from nrrsim.report.charts.style import (
+    AMBER,
+    BRICK,
+    NAVY,
+    Frame,
+    amount_axis,
+    bounds_of,
+    fit,
+    period_axis,
+    ratio_axis,
+    room,
+    takes_columns,
+)
+
+WIDEST = 48  # of a bar
+
+
+@takes_columns("name", "predicted observed")
+def calibration(frame: Frame) -> ChartType:
+    """Draw by band (`name`) the share that left (`observed`), a bar, and the one `predicted`, a
+    tick; shares are from 0 to 1.
+    """
+    both = pd.concat([frame["predicted"], frame["observed"]])
+    most = max(1.15 * bounds_of(both, (0.0, 1.0))[1], 0.01)  # room for a label on top
+    axis = ratio_axis(0, most, ticks=4, grid=False)
+    wide = min(WIDEST, 0.5 * room() / len(frame))
+    names = alt.Scale(domain=frame["name"].tolist(), padding=0.3)
+    x = alt.X("name:O", title=None, scale=names, axis=alt.Axis(labelOverlap=True))
+    parts = {"Left": NAVY, "Predicted": AMBER}
+    legend = alt.Legend(symbolType="square", symbolOpacity=1, symbolStrokeWidth=0)
+    fills = alt.Scale(domain=[*parts], range=[*parts.values()])
+    colour = alt.Color("part:N", scale=fills, legend=legend)
+    chart = alt.Chart(frame.assign(label=frame["observed"].map(share))).encode(x=x)
+    bars = chart.transform_calculate(part="'Left'").mark_bar(size=wide)
+    ticks = chart.transform_calculate(part="'Predicted'").mark_tick(size=wide + 10, thickness=2.5)
+    # above whichever of the two is higher
+    top = chart.transform_calculate(top="max(datum.observed || 0, datum.predicted || 0)")
+    layers = [
+        bars.encode(y=alt.Y("observed:Q", **axis), y2=alt.Y2Datum(0), color=colour),
+        ticks.encode(y=alt.Y("predicted:Q", **axis), color=colour),
+        top.mark_text(dy=-8).encode(y=alt.Y("top:Q", **axis), text=alt.Text("label:N")),
+    ]
+    return alt.layer(*layers, height=170, description=alternative.calibration(frame), **fit())
+
+
+@takes_columns("period", "arr_at_risk")
+def at_risk(frame: Frame, currency: str = "") -> ChartType:
+    """Draw `arr_at_risk` of the renewals of each `period`, in its order."""
+    _, most = bounds_of(frame["arr_at_risk"], (0.0, 1.0))
+    scale = alt.Scale(domain=[0, 1.1 * max(most, 1e-9)], nice=False)
+    y = alt.Y("arr_at_risk:Q", axis=amount_axis(currency), scale=scale)
+    step = room() / frame["period"].nunique()
+    labels = [money(value, currency) for value in frame["arr_at_risk"]]
+    chart = alt.Chart(frame.assign(label=labels)).encode(
+        x=period_axis(frame, {"padding": 0.2}, labelOverlap=True), y=y
+    )
+    bars = chart.mark_bar(color=BRICK, size=min(WIDEST, 0.6 * step))
+    text = chart.mark_text(dy=-7, fontSize=min(8.5, step / 4)).encode(text=alt.Text("label:N"))
+    told = alternative.at_risk(frame, currency)
+    return alt.layer(bars, text, height=170, description=told, **fit())
