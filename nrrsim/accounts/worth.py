@@ -17,14 +17,14 @@ NEXT_RENEWAL = "next renewal"
 A_YEAR = 12  # months in which each account has its renewal
 
 
-def worth(scenario: Scenario | str | Path, horizon: int | str = A_YEAR) -> pd.DataFrame:
+def worth(scenario: Scenario | str | Path, horizon: int | str | pd.Series = A_YEAR) -> pd.DataFrame:
     """What each account of a scenario's book comes to on average, each belief at its mean, in a
     year like any other.
 
     scenario : one that was read or made, or its file; its `book.accounts` say how accounts differ
         (without them each has its segment's rates).
-    horizon : for how many months, or "next renewal": each up to the month of its own, that month
-        included.
+    horizon : for how many months, of all or by customer; or "next renewal": each up to the month of
+        its own, that month included.
 
     Index `customer`, as the ledger names them (of a synthetic book their numbers). Columns: `arr`
     at month 0; the ARR that moves, `churn`, `contraction`, `adoption`, `cross_sell`, `price`,
@@ -34,14 +34,18 @@ def worth(scenario: Scenario | str | Path, horizon: int | str = A_YEAR) -> pd.Da
 
     Raises UsageError for a horizon that is none.
     """
-    is_renewal = horizon == NEXT_RENEWAL
-    months = A_YEAR if is_renewal else whole_of("horizon", horizon)
+    by_customer = horizon if isinstance(horizon, pd.Series) else None
+    is_renewal = by_customer is None and horizon == NEXT_RENEWAL
+    longest = horizon if by_customer is None else int(by_customer.max())
+    months = A_YEAR if is_renewal else whole_of("horizon", longest)
     if not 1 <= months <= MOST_MONTHS:
         raise UsageError(
             f"horizon: {months} is none; take 1 to {MOST_MONTHS} months, or {NEXT_RENEWAL!r}"
         )
 
     def until(customers: Customers) -> np.ndarray:
+        if by_customer is not None:
+            return by_customer.loc[customers.names].to_numpy(np.int64)
         return customers.anniversary if is_renewal else np.full(len(customers.arr), months)
 
     customers, found = by_account(as_scenario(scenario).at_means().with_(months=months), until)

@@ -8,12 +8,14 @@ import pytest
 from scipy.special import expit, logit
 
 import nrrsim as nr
+from nrrsim.accounts.at_risk import at_risk
 from nrrsim.accounts.features import Panel
 from nrrsim.accounts.proof import auc, judged_rules, resampled
 from nrrsim.accounts.risk import PSEUDO, Ahead, Risk, rates
 from nrrsim.accounts.risk import _shifted as shifted
 from nrrsim.accounts.signals import read_signals
 from nrrsim.accounts.watch import Rule, SignalsCard
+from nrrsim.accounts.worth import NEXT_RENEWAL, worth
 
 MONTHS = [f"{2023 + k // 12}-{k % 12 + 1:02d}" for k in range(36)]
 
@@ -206,3 +208,24 @@ def test_a_rule_is_judged_by_what_came_after_it_fired():
     # of ten customers for 30 months, one for its last six of 30
     assert rule["base_rate"] == pytest.approx(6 / (10 * 30))
     assert rule["lift"] == pytest.approx(0.5 / rule["base_rate"])
+
+
+def test_who_has_no_known_renewal_is_followed_for_a_year_whatever_its_name():
+    """A scenario has a renewal for each of them, which follows from the order of names."""
+    frame = random_ledger(3)[0].frame().rename(columns={"arr": "mrr"})
+    old = [f"old {n}" for n in range(30)]
+    rows = [(name, month, 50.0 + n, "s0") for n, name in enumerate(old) for month in MONTHS]
+    frame = pd.concat([frame, pd.DataFrame(rows, columns=frame.columns)])
+    found = at_risk(nr.read_ledger(frame), MONTHS[-1], horizon="next renewal")
+    told = found.frame.set_index("customer")
+    unknown = told.index[told["renewal"] == ""]
+    assert set(old) <= set(unknown) < set(told.index)
+    whole = worth(found.scenario, 12)
+    for names, each in (
+        (unknown, whole),
+        (told.index.difference(unknown), worth(found.scenario, NEXT_RENEWAL)),
+    ):
+        lost = each["churn"] + each["contraction"]
+        pd.testing.assert_series_equal(
+            told.loc[names, "arr_at_risk"], lost[names], check_names=False, check_index_type=False
+        )
