@@ -1,6 +1,7 @@
 """The account model against what can be worked by hand, closed forms and another way to the same numbers."""
 
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from scipy.special import expit, logit
 import nrrsim as nr
 from nrrsim.accounts.at_risk import at_risk
 from nrrsim.accounts.features import Panel
+from nrrsim.accounts.proof import _held as held
 from nrrsim.accounts.proof import auc, judged_rules, resampled
 from nrrsim.accounts.risk import PSEUDO, Ahead, Risk, rates
 from nrrsim.accounts.risk import _shifted as shifted
@@ -75,6 +77,13 @@ def test_within_is_the_product_over_steps_and_times_counts_events():
     assert ahead.within(2) == pytest.approx([1 - 0.9 * 0.8, 0.75])
     assert ahead.within(np.array([1, 2]), "segment") == pytest.approx([0.1, 1 - 0.75**2])
     assert ahead.times() == pytest.approx([1.5, 2.0])
+
+
+def test_the_same_rates_in_another_order_are_alike_to_the_last_bit():
+    """Else chance decides which of two equal customers the score puts first."""
+    rates_ = np.random.default_rng(1).random((12, 1)) / 9
+    ahead = Ahead(*[np.concatenate([np.roll(rates_, k, axis=0) for k in range(12)], axis=1)] * 2)
+    assert len(set(ahead.within(12))) == 1
 
 
 def test_one_shift_brings_each_segment_back_to_its_mean():
@@ -185,6 +194,14 @@ def test_auc_is_how_often_who_left_had_the_higher_score():
     pairs = [(a > b) + (a == b) / 2 for a, b in itertools.product(p[y], p[~y])]
     assert auc(y * 1.0, p) == pytest.approx(np.mean(pairs))
     assert np.isnan(auc(np.zeros(5), p[:5]))
+
+
+def test_of_equal_scores_so_many_are_in_the_tenth_as_there_is_room_for():
+    """Of 20 the first two are the tenth; the second is one of four alike, of whom one left."""
+    score = np.array([9.0, 5, 5, 5, 5, *range(5), *[0] * 10])
+    asked = SimpleNamespace(left=(np.arange(20) < 2) * 1.0, arr=np.full(20, 8.0))
+    assert held(asked, score) == 8 + 8 / 4
+    assert held(asked, -score) == 0
 
 
 def test_customers_are_drawn_whole():
