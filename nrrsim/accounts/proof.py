@@ -252,7 +252,7 @@ def _held(asked: _Asked, score: np.ndarray) -> float:
 
 
 def resampled(customer: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """`ndarray[draw, value]`: sums of `ndarray[value, row]` over customers, drawn with repetition."""
+    """Sums of `ndarray[value, row]` over customers drawn with repetition, `ndarray[draw, value]`."""
     _, code = np.unique(customer, return_inverse=True)
     sums = np.stack([np.bincount(code, each) for each in values], 1)
     number, rng = len(sums), np.random.default_rng(SEED)
