@@ -105,15 +105,16 @@ def test_the_ridge_is_that_of_newtons_method(spread):
     risk = Risk(Panel.of(led, MONTHS[-1], read_signals(signals, led), None))
     y = risk.panel.outcome["leave"][risk.rows]
     offset = np.full(len(y), logit(y.mean()))
-    told = risk._ridge(y, offset, np.ones(len(y), bool), spread, None)
-    columns = np.column_stack([np.ones(len(y)), risk.X])
+    every, columns = np.ones(len(y), bool), np.arange(risk.X.shape[1])
+    told = risk._ridge(y, offset, every, columns, spread, None)
+    whole = np.column_stack([np.ones(len(y)), risk.X])
     penalty = np.diag([0.0, *[spread**-2] * risk.X.shape[1]])
-    b = np.zeros(columns.shape[1])
+    b = np.zeros(whole.shape[1])
     for _ in range(60):
-        p = expit(offset + columns @ b)
+        p = expit(offset + whole @ b)
         step = np.linalg.solve(
-            (columns * (p * (1 - p))[:, None]).T @ columns + penalty,
-            columns.T @ (y - p) - penalty @ b,
+            (whole * (p * (1 - p))[:, None]).T @ whole + penalty,
+            whole.T @ (y - p) - penalty @ b,
         )
         b += 0.5 * step  # halved: whole steps may diverge on a rare, strong column
     assert np.abs(told - b).max() < 1e-4
