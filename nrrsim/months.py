@@ -25,6 +25,7 @@ QUARTER = re.compile(r"([0-9]{4})[- ]?[Qq]([1-4])")
 YEARS, EVER = range(1900, 2200), range(1900, 10_000)
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]+)?)?Z?"
+NEXT_RENEWAL = "next renewal"  # in the place of a number of months: until each one's own
 _EPOCH = datetime.date(1970, 1, 1).toordinal()
 
 

@@ -159,6 +159,18 @@ def json_amount(amount: SupportsFloat, currency: str) -> float:
     return round(float(amount), digits_of(currency)) + 0.0  # -0.0 + 0.0 is 0.0
 
 
+def json_amounts(amounts: np.ndarray, currency: str) -> np.ndarray:
+    """The same of several amounts, so that they add up to their own sum as JSON tells it: those
+    that lost most by the cut are rounded up.
+    """
+    unit = 10.0 ** digits_of(currency)
+    units = np.asarray(amounts, float) * unit
+    cut = np.floor(units)
+    up = max(round(float(units.sum())) - int(cut.sum()), 0)
+    cut[np.argsort(cut - units, kind="stable")[:up]] += 1
+    return np.round(cut / unit, digits_of(currency)) + 0.0
+
+
 def json_ratio(value: SupportsFloat) -> float | None:
     """A ratio as JSON tells it: to the twelfth digit, and null where it has no base."""
     return None if np.isnan(float(value)) else round(float(value), 12)

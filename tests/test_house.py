@@ -258,8 +258,8 @@ def test_the_readmes_commands_run(line, run, monkeypatch, tmp_path):
         pytest.skip("run by test_report and by make report")
     if words[0] == "new":  # a folder of one's own is for no checkout
         words = [words[0], str(tmp_path / words[1]), *words[2:]]
-    if "--out" in words:  # nor is a file
-        place = words.index("--out") + 1
+    for option in {"--out", "--multipliers"} & {*words}:  # nor is a file
+        place = words.index(option) + 1
         words[place] = str(tmp_path / words[place])
         Path(words[place]).parent.mkdir(parents=True, exist_ok=True)
     monkeypatch.chdir(ROOT)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.accounts.features import KINDS, YEAR, Panel
-from nrrsim.accounts.proof import NEXT_RENEWAL, Horizon, Quality, judged_rules, prove, steps_of
+from nrrsim.accounts.proof import Horizon, Quality, judged_rules, prove, steps_of
 from nrrsim.accounts.reasons import Reasons
 from nrrsim.accounts.risk import Ahead, Risk
 from nrrsim.accounts.signals import Signals, read_signals
@@ -22,8 +22,8 @@ from nrrsim.calibration.calibrate import calibrate
 from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger, as_ledger
 from nrrsim.messages import whole_of
-from nrrsim.months import month_name, shift
-from nrrsim.movements import json_amount, json_ratio
+from nrrsim.months import NEXT_RENEWAL, month_name, shift
+from nrrsim.movements import json_amount, json_amounts, json_ratio
 from nrrsim.scenario.multipliers import MOST, MULTIPLIERS
 from nrrsim.scenario.scenario import Scenario
 
@@ -76,8 +76,10 @@ class Accounts:
         """What `nrrsim accounts --json` prints."""
         currency = self.ledger.currency
         rows = []
-        for row in self.frame[TOLD].to_dict("records"):
-            row |= {name: json_amount(row[name], currency=currency) for name in AMOUNTS}
+        frame = self.frame[TOLD].assign(
+            **{name: json_amounts(self.frame[name].to_numpy(), currency) for name in AMOUNTS}
+        )
+        for row in frame.to_dict("records"):
             row |= {name: json_ratio(row[name]) for name in RATIOS}
             row |= {"renewal": row["renewal"] or None, "health": row["health"] or None}
             row |= {"play": row["play"] or None, "reasons": list(row["reasons"])}
@@ -141,7 +143,7 @@ def at_risk(
         if panel.begin >= panel.origin:
             return np.asarray(p * panel.arr[panel.now])
         told = _worth(ledger, month_name(panel.origin), risk, horizon, teaches).worth
-        return told.loc[panel.names[panel.customer[panel.now]], "at_risk"].to_numpy()
+        return np.asarray(told.loc[panel.names[panel.customer[panel.now]], "at_risk"])
 
     panel, quality = prove(ledger, as_of, signals, known, horizon, worth_at)
     risk = Risk(panel)
@@ -206,12 +208,13 @@ def _worth(
         if kind in proved:
             factors[word] = np.minimum(ahead[kind].times(), MOST)
     differ = bool((factors != 1).any(axis=None))
-    scenario, before = plain, worth(plain, horizon)
+    months = _months_of(panel, horizon)
+    scenario, before = plain, worth(plain, months)
     told = before
     if differ:
         table = factors.reset_index()
         scenario = calibrate(ledger, as_of, accounts=table, **learning).scenario
-        told = worth(scenario, horizon)
+        told = worth(scenario, months)
     told = told.assign(
         at_risk=told["churn"] + told["contraction"],
         gain=told["adoption"] + told["cross_sell"] + told["price"] + told["reactivation"],
@@ -221,6 +224,16 @@ def _worth(
     totals["plain"] = float(before["closing"].sum())
     totals["accounts"] = totals["expected"] - totals["plain"]
     return _Worth(factors, told, totals, scenario, ahead)
+
+
+def _months_of(panel: Panel, horizon: Horizon) -> int | pd.Series:
+    """How many months ahead each account is followed, as its probability to leave is: a year where
+    no renewal is known. A scenario has a month for each, but of those one that follows from names.
+    """
+    if not isinstance(horizon, str):
+        return horizon
+    months = np.nan_to_num(panel.to_renewal(panel.now), nan=YEAR).astype(np.int64)
+    return pd.Series(months, index=panel.names[panel.customer[panel.now]])
 
 
 def _factor(p: np.ndarray, of_segment: np.ndarray) -> np.ndarray:
@@ -333,8 +346,8 @@ def _play(alerts: Sequence[Alert], themes: Sequence[str], scenarios: Sequence[Sc
 
 def _plain(value: Any) -> Any:
     """A figure of JSON: nan is none, and a NumPy number a plain one."""
-    if isinstance(value, float | np.floating):
-        return None if np.isnan(value) else float(value)
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
     if isinstance(value, np.generic):
-        return value.item()
-    return list(value) if isinstance(value, tuple) else value
+        value = value.item()
+    return None if isinstance(value, float) and np.isnan(value) else value

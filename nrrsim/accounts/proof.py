@@ -23,7 +23,6 @@ MOST_ORIGINS, LEAST_PAST = 4, 12  # dates that are asked; months known before ea
 RESAMPLED, AT_ONCE = 1_000, 50  # of customers; how many at a time
 LEVELS = (0.05, 0.95)
 BANDS, TOP = 5, 0.1
-NEXT_RENEWAL = "next renewal"
 Horizon = int | str  # months, or the next renewal of each
 NO_SKILL = (np.nan, np.nan, np.nan)
 AtRisk = Callable[[Risk, np.ndarray], np.ndarray]  # a fitted model, p to leave: ARR at risk
@@ -242,13 +241,18 @@ def _bands(y: np.ndarray, p: np.ndarray) -> tuple[dict[str, float], ...]:
 
 
 def _held(asked: _Asked, score: np.ndarray) -> float:
-    """ARR that left, of the tenth of a date's accounts with the highest score."""
-    top = np.argsort(-score, kind="stable")[: max(1, int(TOP * len(score)))]
-    return float((asked.left * asked.arr)[top].sum())
+    """ARR that left, of the tenth of a date's accounts with the highest score; where more have the
+    last one's than there is room for, what so many of them held on average.
+    """
+    room = max(1, int(TOP * len(score)))
+    edge = np.sort(score)[-room]
+    above, at_edge = score > edge, score == edge
+    share = above + at_edge * ((room - above.sum()) / at_edge.sum())
+    return float(share @ (asked.left * asked.arr))
 
 
 def resampled(customer: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Sums of `ndarray[value, row]` over customers drawn with repetition: `ndarray[draw, value]`."""
+    """Sums over customers drawn with repetition: `ndarray[draw, value]` of `[value, row]`."""
     _, code = np.unique(customer, return_inverse=True)
     sums = np.stack([np.bincount(code, each) for each in values], 1)
     number, rng = len(sums), np.random.default_rng(SEED)

@@ -25,6 +25,7 @@ FEW = 10  # events of a kind below which there is nothing to learn
 MOST_OFF = 5.0  # standard deviations a feature may be from its mean
 RARE = 0.005  # share of rows with a pattern of unknowns, below which it has no column of its own
 MOST_ROWS = 40_000  # without an event that are fitted; of more a part stands for all, weighted
+MOST_COLUMNS = 100  # that are fitted together; of more those that say most one by one
 BLOCKS, LEAST_PAST = 4, 3  # of later months; steps before the first
 SNAPSHOTS = 12  # the latest ones, from which it is told how fast a signal fades
 MOST_FOLLOWED = 5_000  # customers by whom that is told
@@ -52,7 +53,9 @@ class Ahead:
         """`ndarray[customer]`: the probability that it happens within that many steps."""
         hazard = getattr(self, by)
         counts = np.arange(len(hazard))[:, None] < np.broadcast_to(steps, hazard.shape[1])
-        return np.asarray(-np.expm1(np.log1p(-np.where(counts, hazard, 0.0)).sum(axis=0)))
+        # sorted, so that those of the same rates in another order are alike to the last bit
+        logs = np.sort(np.log1p(-np.where(counts, hazard, 0.0)), axis=0)
+        return np.asarray(-np.expm1(logs.sum(axis=0)))
 
     def times(self) -> np.ndarray:
         """`ndarray[customer]`: how many times as often as its segment's it happens to each, over
@@ -170,13 +173,14 @@ class Risk:
             # of the months before the block no step may reach into it
             known = all_month < begin
             offset = logit(rates(all_cell[known], all_y[known], cells, step))[cell]
-            blocks.append((offset, month < begin, (month >= begin) & (month < end)))
+            before, block = month < begin, (month >= begin) & (month < end)
+            blocks.append((offset, before, self._telling(y, offset, before), block))
         starts: list[np.ndarray | None] = [None] * len(blocks)
         best, spread = -np.inf, 0.0
         for wider in SPREADS:
             score = 0.0
-            for place, (offset, before, block) in enumerate(blocks):
-                found = starts[place] = self._ridge(y, offset, before, wider, starts[place])
+            for place, (offset, before, told, block) in enumerate(blocks):
+                found = starts[place] = self._ridge(y, offset, before, told, wider, starts[place])
                 eta = offset[block] + found[0] + self.X[block] @ found[1:]
                 score += float(self.weight[block] @ (y[block] * eta - np.logaddexp(0, eta)))
             if score <= best:
@@ -184,14 +188,16 @@ class Risk:
             best, spread = score, wider
         if spread == 0:
             return nothing
-        every = np.ones(len(y), bool)
-        return _Fit(rate, spread, self._ridge(y, logit(rate)[cell], every, spread, None))
+        offset, every = logit(rate)[cell], np.ones(len(y), bool)
+        told = self._telling(y, offset, every)
+        return _Fit(rate, spread, self._ridge(y, offset, every, told, spread, None))
 
     def _ridge(
         self,
         y: np.ndarray,
         offset: np.ndarray,
         among: np.ndarray,
+        columns: np.ndarray,
         spread: float,
         start: np.ndarray | None,
     ) -> np.ndarray:
@@ -202,20 +208,35 @@ class Risk:
         from glum import GeneralizedLinearRegressor
 
         weight = self.weight[among]
+        place = np.concatenate([[0], 1 + columns])  # the intercept stands first
         model = GeneralizedLinearRegressor(
             family="binomial",
             l1_ratio=0,
             alpha=1 / (spread**2 * weight.sum()),
             gradient_tol=1e-5,
             max_iter=100,
-            start_params=start if start is not None and start.any() else None,
+            start_params=start[place] if start is not None and start.any() else None,
         )
         # more threads would only wait for each other, and add up in another order
         with _threads().limit(limits=1), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model.fit(self.X[among], y[among], sample_weight=weight, offset=offset[among])
-        found: Any = np.concatenate([[model.intercept_], model.coef_])
-        return np.asarray(found)
+            model.fit(
+                self.X[np.ix_(among, columns)], y[among], sample_weight=weight, offset=offset[among]
+            )
+        flat[place] = np.concatenate([[model.intercept_], model.coef_])
+        return flat
+
+    def _telling(self, y: np.ndarray, offset: np.ndarray, among: np.ndarray) -> np.ndarray:
+        """The columns that are fitted: all, or of very many those that say most of what the
+        offset leaves open, each alone (score test).
+        """
+        columns = np.arange(self.X.shape[1])
+        if len(columns) <= MOST_COLUMNS:
+            return columns
+        known, weight, p = self.X[among], self.weight[among], expit(offset[among])
+        spread = np.sqrt((weight * p * (1 - p)) @ known**2)
+        says = np.abs((weight * (y[among] - p)) @ known) / np.maximum(spread, 1e-9)
+        return np.sort(np.argsort(-says, kind="stable")[:MOST_COLUMNS])
 
     # --- ahead ------------------------------------------------------------------------------------
 
@@ -262,7 +283,7 @@ class Risk:
         then, now = self._pairs(nth)
         if len(then) < SNAPSHOTS:
             return 1.0
-        left, later = then @ (linear * self._fading(nth)), now @ linear
+        left, later = (self._z @ (linear * self._fading(nth)))[then], (self._z @ linear)[now]
         left, later = left - left.mean(), later - later.mean()
         return float(np.clip(left @ later / max(left @ left, 1e-300), 0.0, 1.0))
 
@@ -271,10 +292,9 @@ class Risk:
         return [np.ones(self.X.shape[1])]
 
     def _pairs(self, nth: int) -> tuple[np.ndarray, np.ndarray]:
-        """`ndarray[pair, column]`: what was known of those still there, and so many steps later."""
+        """`ndarray[pair]`: rows of those still there so many steps later, and the later ones."""
         panel = self.panel
         customer, month = panel.customer[self.followed], panel.month[self.followed]
-        z = self._z
         apart = nth * panel.ledger.step
         far = np.int64(1) << 32
         key = customer * far + month
@@ -282,14 +302,14 @@ class Risk:
         early = np.searchsorted(key, key[late] - apart)
         early = np.minimum(early, len(key) - 1)
         both = key[early] == key[late] - apart
-        return z[early[both]], z[late[both]]
+        return early[both], late[both]
 
     def _slope(self, nth: int) -> np.ndarray:
         """The slope of a column on itself so many steps before, over those still there."""
         then, now = self._pairs(nth)
         if len(then) < SNAPSHOTS:
             return self._faded[-1]
-        then, now = then - then.mean(axis=0), now - now.mean(axis=0)
+        then, now = (self._z[rows] - self._z[rows].mean(axis=0) for rows in (then, now))
         spread = (then**2).sum(axis=0)
         with np.errstate(divide="ignore", invalid="ignore"):
             slope = np.where(spread > 1e-9, (then * now).sum(axis=0) / spread, 1.0)
@@ -336,11 +356,10 @@ def rates(cell: np.ndarray, happened: np.ndarray, cells: int, step: int = 1) -> 
 
 def _patterns(gaps: np.ndarray, share: np.ndarray) -> list[int]:
     """A column for each different pattern of unknowns, but for rare ones and such as are usual."""
-    found: list[int] = []
+    found: dict[bytes, int] = {}
     for j in np.flatnonzero((share >= RARE) & (share <= 1 - RARE)):
-        if not any((gaps[:, j] == gaps[:, k]).all() for k in found):
-            found.append(int(j))
-    return found
+        found.setdefault(np.packbits(gaps[:, j]).tobytes(), int(j))
+    return list(found.values())
 
 
 def _shifted(eta: np.ndarray, held: np.ndarray, segment: np.ndarray) -> np.ndarray:

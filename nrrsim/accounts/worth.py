@@ -13,18 +13,16 @@ from nrrsim.messages import whole_of
 from nrrsim.scenario.customers import Customers
 from nrrsim.scenario.scenario import MOST_MONTHS, Scenario, as_scenario
 
-NEXT_RENEWAL = "next renewal"
 A_YEAR = 12  # months in which each account has its renewal
 
 
-def worth(scenario: Scenario | str | Path, horizon: int | str = A_YEAR) -> pd.DataFrame:
+def worth(scenario: Scenario | str | Path, horizon: int | pd.Series = A_YEAR) -> pd.DataFrame:
     """What each account of a scenario's book comes to on average, each belief at its mean, in a
     year like any other.
 
     scenario : one that was read or made, or its file; its `book.accounts` say how accounts differ
         (without them each has its segment's rates).
-    horizon : for how many months, or "next renewal": each up to the month of its own, that month
-        included.
+    horizon : for how many months; by customer (a Series), each for its own.
 
     Index `customer`, as the ledger names them (of a synthetic book their numbers). Columns: `arr`
     at month 0; the ARR that moves, `churn`, `contraction`, `adoption`, `cross_sell`, `price`,
@@ -34,15 +32,16 @@ def worth(scenario: Scenario | str | Path, horizon: int | str = A_YEAR) -> pd.Da
 
     Raises UsageError for a horizon that is none.
     """
-    is_renewal = horizon == NEXT_RENEWAL
-    months = A_YEAR if is_renewal else whole_of("horizon", horizon)
+    own = horizon if isinstance(horizon, pd.Series) else None
+    months = int(own.max()) if own is not None else whole_of("horizon", horizon)
     if not 1 <= months <= MOST_MONTHS:
-        raise UsageError(
-            f"horizon: {months} is none; take 1 to {MOST_MONTHS} months, or {NEXT_RENEWAL!r}"
-        )
+        raise UsageError(f"horizon: {months} is none; take 1 to {MOST_MONTHS} months")
 
     def until(customers: Customers) -> np.ndarray:
-        return customers.anniversary if is_renewal else np.full(len(customers.arr), months)
+        if own is None:
+            return np.full(len(customers.arr), months)
+        assert customers.names is not None  # of a ledger: who else has months by name
+        return own.reindex(customers.names).to_numpy()
 
     customers, found = by_account(as_scenario(scenario).at_means().with_(months=months), until)
     names = customers.names

@@ -19,6 +19,7 @@ import typer
 from nrrsim.errors import UsageError
 from nrrsim.ledger.reading import AS_IT_IS as READ_AS_IT_IS
 from nrrsim.ledger.reading import Reading, as_keys
+from nrrsim.months import NEXT_RENEWAL
 
 if TYPE_CHECKING:
     from nrrsim.ledger.ledger import Ledger
@@ -198,7 +199,6 @@ Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open it i
 
 # --- the options of every command that reads a ledger ---------------------------------------------
 
-NEXT_RENEWAL = "next renewal"
 HOW_READ = "How the file is read, where it does not say"
 
 

@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from nrrsim.accounts.watch import called
-from nrrsim.months import shift
+from nrrsim.months import NEXT_RENEWAL, shift
 from nrrsim.notation import (
     MINUS,
     MONTHS,
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from nrrsim.scenario.scenario import Scenario
 
 MOST_SIGNALS = 20  # lines of a profile
-NEXT_RENEWAL = "next renewal"
 MOST_NAMES = 6  # of a group of customers
 HALF_BELOW = 0.6745  # of a half normal of scale 1: its median
 

@@ -114,7 +114,7 @@ def test_two_scenarios_that_are_the_same_are_worth_nothing_more(compared):
 @pytest.mark.parametrize("odds", [0.001, 0.08, 0.8, 0.95])
 def test_a_probability_has_no_article(odds):
     told = {"end": "Q3 2027", "p05": 0.9, "p50": 1.0, "p95": 1.1, "target": 1.05}
-    told |= {"renewal": None, "hump": None, "same_measure": True}
+    told |= {"at_risk": None, "renewal": None, "hump": None, "same_measure": True}
     said = house().render("forecast/next", {**told, "p_target": odds})
     assert f"; the probability of reaching 105.0% is {share(odds)}" in said
 

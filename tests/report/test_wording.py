@@ -463,7 +463,9 @@ def lists():
     bare = whole.frame.assign(alerts=[()] * 3, play="", arr_at_risk=0.0, expected_gain=0.0)
     yield replace(whole, frame=bare, rules=RULES[2:], horizon="next renewal")
     since = [(replace(FELL, since="2026-01"),), (), ()]
-    yield replace(whole, frame=whole.frame.assign(alerts=since), rules=RULES.assign(fired=[0, 1, 1]))
+    yield replace(
+        whole, frame=whole.frame.assign(alerts=since), rules=RULES.assign(fired=[0, 1, 1])
+    )
     yield replace(whole, frame=whole.frame[:1])
     yield replace(whole, frame=whole.frame.assign(health="red"))
     signs = [(FULL, replace(FULL, since="2026-09"), replace(FULL, since="2026-09")), (), ()]
