@@ -269,7 +269,7 @@ JUDGED += ["lead_months", "predicts"]
 def judged_rules(panel: Panel, horizon: int) -> pd.DataFrame:
     """Each rule of the card by what came after it fired, over the months that the proof covers.
 
-    A rule fires when it holds in a month and did not in the one before. `fired`: how often;
+    A rule fires when it holds in a step and did not in the one before. `fired`: how often;
     `hit_rate`: how many of these left (or expanded, where it `means` expansion) within the horizon;
     `base_rate`: of all customer-months; `lift`: of the two, with a 90 % interval; `arr`: of those
     it fired for; `lead_months`: the median from firing to leaving. `predicts`: whether the lift is
@@ -286,8 +286,8 @@ def judged_rules(panel: Panel, horizon: int) -> pd.DataFrame:
 def _judged_rule(panel: Panel, rule: Rule, rows: np.ndarray, horizon: int) -> dict[str, Any]:
     kind = "leave" if rule.means == "risk" else "expand"
     hits = panel.months_until(kind)[rows] <= horizon
-    fires = panel.fires(rule)[0]
-    begins = fires & ~np.pad(fires, ((0, 0), (1, 0)))[:, :-1]
+    fires, step = panel.fires_in_step(rule), panel.ledger.step
+    begins = fires & ~np.pad(fires, ((0, 0), (step, 0)))[:, :-step]
     on = begins[panel.customer[rows], panel.month[rows] - panel.begin]
     fired, base = int(on.sum()), float(hits.mean()) if len(hits) else np.nan
     told: dict[str, Any] = {"rule": rule.words, "means": rule.means, "fired": fired}

@@ -238,6 +238,25 @@ def test_amounts_of_accounts_add_up_as_they_are_told(currency, unit):
     assert told.sum() == pytest.approx(json_amount(amounts.sum(), currency), abs=unit / 100)
 
 
+def test_a_rule_of_a_quarterly_ledger_fires_in_a_quarter_whenever_in_it_it_held():
+    lives = {name: [10.0] * 36 for name in "ABCDEFGH"}
+    whole = ledger(lives).frame().rename(columns={"arr": "mrr"})
+    led = nr.read_ledger(whole[whole["month"].isin(MONTHS[2::3])])
+    # B to D for a month each, E from the second month of a quarter up to the next one's first
+    held = {"B": [15], "C": [16], "D": [17], "E": [16, 17, 18]}
+    rows = [
+        (name, month, 9 - 8 * (k in held.get(name, ())))
+        for name in lives
+        for k, month in enumerate(MONTHS)
+    ]
+    table = pd.DataFrame(rows, columns=["customer", "date", "users"])
+    card = SignalsCard(watch=(Rule(signal="users", below=5, means="risk"),))
+    panel = Panel.of(led, MONTHS[35], read_signals(table, led, card), card)
+    assert led.step == 3
+    (rule,) = judged_rules(panel, 6).to_dict("records")
+    assert rule["fired"] == 4
+
+
 def test_who_has_no_known_renewal_is_followed_for_a_year_whatever_its_name():
     """A scenario has a renewal for each of them, which follows from the order of names."""
     frame = random_ledger(3)[0].frame().rename(columns={"arr": "mrr"})
