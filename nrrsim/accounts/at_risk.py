@@ -208,7 +208,7 @@ def _worth(
         if kind in proved:
             factors[word] = np.minimum(ahead[kind].times(), MOST)
     differ = bool((factors != 1).any(axis=None))
-    months = pd.Series(steps_of(panel, panel.now, horizon) * ledger.step, index=names)
+    months = _months_of(panel, horizon)
     scenario, before = plain, worth(plain, months)
     told = before
     if differ:
@@ -224,6 +224,16 @@ def _worth(
     totals["plain"] = float(before["closing"].sum())
     totals["accounts"] = totals["expected"] - totals["plain"]
     return _Worth(factors, told, totals, scenario, ahead)
+
+
+def _months_of(panel: Panel, horizon: Horizon) -> int | pd.Series:
+    """How many months ahead each account is followed, as its probability to leave is: a year where
+    no renewal is known. A scenario has a month for each, but of those one that follows from names.
+    """
+    if not isinstance(horizon, str):
+        return horizon
+    months = np.nan_to_num(panel.to_renewal(panel.now), nan=YEAR).astype(np.int64)
+    return pd.Series(months, index=panel.names[panel.customer[panel.now]])
 
 
 def _factor(p: np.ndarray, of_segment: np.ndarray) -> np.ndarray:

@@ -240,9 +240,14 @@ def _bands(y: np.ndarray, p: np.ndarray) -> tuple[dict[str, float], ...]:
 
 
 def _held(asked: _Asked, score: np.ndarray) -> float:
-    """ARR that left, of the tenth of a date's accounts with the highest score."""
-    top = np.argsort(-score, kind="stable")[: max(1, int(TOP * len(score)))]
-    return float((asked.left * asked.arr)[top].sum())
+    """ARR that left, of the tenth of a date's accounts with the highest score; where more have the
+    last one's than there is room for, what so many of them held on average.
+    """
+    room = max(1, int(TOP * len(score)))
+    edge = np.sort(score)[-room]
+    above, at_edge = score > edge, score == edge
+    share = above + at_edge * ((room - above.sum()) / at_edge.sum())
+    return float(share @ (asked.left * asked.arr))
 
 
 def resampled(customer: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -53,7 +53,9 @@ class Ahead:
         """`ndarray[customer]`: the probability that it happens within that many steps."""
         hazard = getattr(self, by)
         counts = np.arange(len(hazard))[:, None] < np.broadcast_to(steps, hazard.shape[1])
-        return np.asarray(-np.expm1(np.log1p(-np.where(counts, hazard, 0.0)).sum(axis=0)))
+        # sorted, so that those of the same rates in another order are alike to the last bit
+        logs = np.sort(np.log1p(-np.where(counts, hazard, 0.0)), axis=0)
+        return np.asarray(-np.expm1(logs.sum(axis=0)))
 
     def times(self) -> np.ndarray:
         """`ndarray[customer]`: how many times as often as its segment's it happens to each, over

@@ -7,6 +7,7 @@ Each belief has a dimension of its own, so that adding one moves no other's draw
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache, reduce
 from importlib.resources import files
@@ -94,10 +95,19 @@ def lattice(slot: int, count: int) -> np.ndarray:
 
     Those of `scipy.stats.qmc.Sobol`, whose module takes longer to start than a forecast to draw.
     """
+    try:
+        directions = _directions(slot)
+    except OSError:  # a scipy that keeps its table elsewhere: the same points, slower
+        from scipy.stats import qmc
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that any count but a power of 2 is less even
+            points = qmc.Sobol(slot + 1, scramble=False, bits=BITS).random(count)[:, slot]
+        return np.asarray(points * 2.0**BITS).astype(np.uint64)
     number = np.arange(count, dtype=np.uint64)
     changed = number ^ (number >> np.uint64(1))  # Gray code: from point to point one bit changes
     points = np.zeros(count, np.uint64)
-    for bit, direction in enumerate(_directions(slot)[: count.bit_length()]):
+    for bit, direction in enumerate(directions[: count.bit_length()]):
         points ^= (changed >> np.uint64(bit) & np.uint64(1)) * np.uint64(direction)
     return points
 

@@ -82,28 +82,26 @@ def by_account(
     the flows of `expect`, its closing ARR, and the probability that it has left.
 
     scenario : one in which nothing is uncertain (`Scenario.at_means`). until : the month, 1 to the
-        scenario's last, up to which each customer is followed, the same for customers of one
-        anniversary.
+        scenario's last, up to which each customer is followed.
     """
     customers = scenario.opening
     rates = draw_rates(scenario, customers, count=1, seed=SEED, accounts=True)
     groups = Groups.of(customers, rates.churn.shape[2] > 1, without_levels(scenario, customers))
-    last = np.zeros(len(groups.arr), np.int64)
-    last[groups.of_customer] = until(customers)
+    last, mine = until(customers), groups.of_customer
 
     path = _Path(rates, groups, customers.annual)
-    flows = dict.fromkeys(FLOWS, np.zeros(len(groups.arr)))
-    closing, left = np.ones(len(groups.arr)), np.zeros(len(groups.arr))
+    flows = dict.fromkeys(FLOWS, np.zeros(len(mine)))
+    closing, left = np.ones(len(mine)), np.zeros(len(mine))
     with np.errstate(over="ignore", invalid="ignore"):
         for t in range(1, int(last.max()) + 1):
-            moved = path.month(t, joins=False)
-            flows = {name: flows[name] + np.where(t <= last, moved[name], 0.0) for name in FLOWS}
-            closing = np.where(t <= last, path.here[AMOUNT, :, 0], closing)
-            left = np.where(t <= last, 1 - path.stayed[1, :, 0], left)
-        sizes = {"arr": np.ones(len(groups.arr)), **flows, "closing": closing}
-        found = {name: each[groups.of_customer] * customers.arr for name, each in sizes.items()}
+            moved, follows = path.month(t, joins=False), t <= last
+            flows = {n: flows[n] + np.where(follows, moved[n][mine], 0.0) for n in FLOWS}
+            closing = np.where(follows, path.here[AMOUNT, mine, 0], closing)
+            left = np.where(follows, 1 - path.stayed[1, mine, 0], left)
+        sizes = {"arr": np.ones(len(mine)), **flows, "closing": closing}
+        found = {name: each * customers.arr for name, each in sizes.items()}
     refuse_endless(found["closing"])
-    return customers, found | {"p_leave": left[groups.of_customer]}
+    return customers, found | {"p_leave": left}
 
 
 class _Path:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from scipy import optimize
+import scipy  # whose `optimize` is loaded when it is first asked for
 
 from nrrsim.engine.driver_rates import Rates, rates_at
 from nrrsim.engine.groups import phase_of, tenure_year
@@ -124,7 +124,7 @@ def _exponent(stays: np.ndarray, power: np.ndarray, number: float) -> float | No
     high = 1.0
     for _ in range(MOST_DOUBLED):
         if over(high) <= 0:
-            return float(optimize.brentq(over, 0.0, high, xtol=1e-15, rtol=1e-15))
+            return float(scipy.optimize.brentq(over, 0.0, high, xtol=1e-15, rtol=1e-15))
         high *= 2
     return None
 

@@ -1,6 +1,7 @@
 """The account model against what can be worked by hand, closed forms and another way to the same numbers."""
 
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -8,12 +9,16 @@ import pytest
 from scipy.special import expit, logit
 
 import nrrsim as nr
+from nrrsim.accounts.at_risk import at_risk
 from nrrsim.accounts.features import Panel
+from nrrsim.accounts.proof import _held as held
 from nrrsim.accounts.proof import auc, judged_rules, resampled
 from nrrsim.accounts.risk import PSEUDO, Ahead, Risk, rates
 from nrrsim.accounts.risk import _shifted as shifted
 from nrrsim.accounts.signals import read_signals
 from nrrsim.accounts.watch import Rule, SignalsCard
+from nrrsim.accounts.worth import worth
+from nrrsim.months import month_number
 from nrrsim.movements import json_amount, json_amounts
 
 MONTHS = [f"{2023 + k // 12}-{k % 12 + 1:02d}" for k in range(36)]
@@ -76,6 +81,13 @@ def test_within_is_the_product_over_steps_and_times_counts_events():
     assert ahead.times() == pytest.approx([1.5, 2.0])
 
 
+def test_the_same_rates_in_another_order_are_alike_to_the_last_bit():
+    """Else chance decides which of two equal customers the score puts first."""
+    rng = np.random.default_rng(1)
+    hazards = rng.permuted(np.tile(rng.random((12, 1)) / 9, 200), axis=0)
+    assert len(set(Ahead(hazards, hazards).within(12))) == 1
+
+
 def test_one_shift_brings_each_segment_back_to_its_mean():
     rng = np.random.default_rng(1)
     segment = np.repeat([0, 1], [40, 60])
@@ -93,15 +105,16 @@ def test_the_ridge_is_that_of_newtons_method(spread):
     risk = Risk(Panel.of(led, MONTHS[-1], read_signals(signals, led), None))
     y = risk.panel.outcome["leave"][risk.rows]
     offset = np.full(len(y), logit(y.mean()))
-    told = risk._ridge(y, offset, np.ones(len(y), bool), spread, None)
-    columns = np.column_stack([np.ones(len(y)), risk.X])
+    every, columns = np.ones(len(y), bool), np.arange(risk.X.shape[1])
+    told = risk._ridge(y, offset, every, columns, spread, None)
+    whole = np.column_stack([np.ones(len(y)), risk.X])
     penalty = np.diag([0.0, *[spread**-2] * risk.X.shape[1]])
-    b = np.zeros(columns.shape[1])
+    b = np.zeros(whole.shape[1])
     for _ in range(60):
-        p = expit(offset + columns @ b)
+        p = expit(offset + whole @ b)
         step = np.linalg.solve(
-            (columns * (p * (1 - p))[:, None]).T @ columns + penalty,
-            columns.T @ (y - p) - penalty @ b,
+            (whole * (p * (1 - p))[:, None]).T @ whole + penalty,
+            whole.T @ (y - p) - penalty @ b,
         )
         b += 0.5 * step  # halved: whole steps may diverge on a rare, strong column
     assert np.abs(told - b).max() < 1e-4
@@ -186,6 +199,14 @@ def test_auc_is_how_often_who_left_had_the_higher_score():
     assert np.isnan(auc(np.zeros(5), p[:5]))
 
 
+def test_of_equal_scores_so_many_are_in_the_tenth_as_there_is_room_for():
+    """Of 20 the first two are the tenth; the second is one of four alike, of whom one left."""
+    score = np.array([9.0, 5, 5, 5, 5, *range(5), *[0] * 10])
+    asked = SimpleNamespace(left=(np.arange(20) < 2) * 1.0, arr=np.full(20, 8.0))
+    assert held(asked, score) == 8 + 8 / 4
+    assert held(asked, -score) == 0
+
+
 def test_customers_are_drawn_whole():
     customer, value = np.array([0, 0, 1]), np.array([[1.0, 1.0, 5.0]])
     sums = resampled(customer, value)[:, 0]
@@ -215,3 +236,19 @@ def test_amounts_of_accounts_add_up_as_they_are_told(currency, unit):
     told = json_amounts(amounts, currency)
     assert np.abs(told - amounts).max() < unit
     assert told.sum() == pytest.approx(json_amount(amounts.sum(), currency), abs=unit / 100)
+
+
+def test_who_has_no_known_renewal_is_followed_for_a_year_whatever_its_name():
+    """A scenario has a renewal for each of them, which follows from the order of names."""
+    frame = random_ledger(3)[0].frame().rename(columns={"arr": "mrr"})
+    old = [f"old {n}" for n in range(30)]
+    rows = [(name, month, 50.0 + n, "s0") for n, name in enumerate(old) for month in MONTHS]
+    frame = pd.concat([frame, pd.DataFrame(rows, columns=frame.columns)])
+    found = at_risk(nr.read_ledger(frame), MONTHS[-1], horizon="next renewal")
+    told = found.frame.set_index("customer")
+    unknown = told.index[told["renewal"] == ""]
+    assert set(old) <= set(unknown) < set(told.index)
+    for name, row in told.iterrows():
+        months = 12 if name in unknown else month_number(row["renewal"]) - month_number(MONTHS[-1])
+        year = worth(found.scenario, months).loc[name]
+        assert row["arr_at_risk"] == pytest.approx(year["churn"] + year["contraction"])
