@@ -517,8 +517,8 @@ def _quality_lines(quality: Mapping[str, Any]) -> list[str]:
         reach = f"{percent(quality['skill_low'])} to {percent(quality['skill_high'])}"
         known = quality["skill"] is not None
         lines += [
-            f"How good: {counted(quality['n'], 'account')} scored on {made},"
-            f" {count(quality['events'])} left",
+            f"How good: {counted(quality['n'], 'score')} made on {made}, {count(quality['events'])}"
+            " of these accounts left",
             f"{'':<24}{'Score':>8} {'Segment rate':>13}",
             f"{'AUC':<24}{_number(quality['auc'], 3):>8} {_number(quality['auc_segment'], 3):>13}",
             f"{'Brier score':<24}{_number(quality['brier'], 4):>8}"
