@@ -197,11 +197,15 @@ def never_later(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def otherwise_later(frame: pd.DataFrame) -> pd.DataFrame:
-    """After `as_of` amounts and signals are quite other ones, and somebody comes who is never seen before."""
+    """After `as_of` amounts and signals are quite other ones, and somebody and signals come that were
+    never seen before, one of them with a rule of its own.
+    """
     there = never_later(frame)
     later = frame.drop(there.index).sample(frac=0.5, random_state=9)
     numbers = later.select_dtypes("number").columns
     later = later.assign(**{name: later[name] * 7 + 1 for name in numbers})
+    if "date" in frame:
+        later = later.assign(**{"a new one": 1.0, "data_volume": 2.0})
     return pd.concat([later.assign(customer="late " + later["customer"]), there, later])
 
 
