@@ -534,11 +534,10 @@ def _quality_lines(quality: Mapping[str, Any]) -> list[str]:
             ),
         ]
     if not quality["proves"]:
-        why = f" ({quality['why']})" if quality["skill"] is None else ""
-        lines.append(
-            f"No better than the segment's rate{why}: no colours, and the list is by ARR times that"
-            " rate"
-        )
+        verdict = "No better than the segment's rate"
+        # too few who left, or no past to judge by, is another reason than a score that is no better
+        why = "" if quality["why"].lower() == verdict.lower() else f" ({quality['why']})"
+        lines.append(f"{verdict}{why}: no colours, and the list is by ARR times that rate")
     return lines
 
 
