@@ -77,6 +77,8 @@ def whole(path: str | Path, words: str = CANNOT_BE_WRITTEN, *, new: bool = False
         final = Path(os.path.realpath(path))  # a link stays one: what it leads to is replaced
     unfinished = final if is_itself else final.with_name(f".{final.name}-{os.getpid()}.part")
     try:
+        if final.is_dir() and not new:
+            raise IsADirectoryError(errno.EISDIR, "is a folder")
         if not is_itself:
             _clear_killed(final, r"\.part", Path.is_file)
         yield unfinished
@@ -281,6 +283,7 @@ def write_table(frame: pd.DataFrame, path: str | Path, about: Mapping[str, Any])
 def _write_sheets(frame: pd.DataFrame, path: Path, about: Mapping[str, Any]) -> None:
     """A frame as the first sheet of a workbook, and what it is about as the second."""
     import xlsxwriter
+    from xlsxwriter.exceptions import FileCreateError
 
     with tempfile.TemporaryDirectory() as own:  # for rows as they come: a million have no room
         options = {
@@ -290,17 +293,20 @@ def _write_sheets(frame: pd.DataFrame, path: Path, about: Mapping[str, Any]) -> 
             "constant_memory": True,
             "tmpdir": own,
         }
-        with xlsxwriter.Workbook(str(path), options) as book:
-            # the same inputs give the same file
-            book.set_properties({"created": datetime.datetime(2000, 1, 1)})
-            sheet, beside = book.add_worksheet("Table"), book.add_worksheet("About")
-            sheet.write_row(0, 0, list(frame), book.add_format({"bold": True}))
-            sheet.freeze_panes(1, 0)
-            plain = frame.astype(object).where(frame.notna(), None)
-            for row, values in enumerate(plain.itertuples(index=False, name=None), 1):
-                sheet.write_row(row, 0, values)
-            for row, item in enumerate(about.items()):
-                beside.write_row(row, 0, item)
+        try:
+            with xlsxwriter.Workbook(str(path), options) as book:
+                # the same inputs give the same file
+                book.set_properties({"created": datetime.datetime(2000, 1, 1)})
+                sheet, beside = book.add_worksheet("Table"), book.add_worksheet("About")
+                sheet.write_row(0, 0, list(frame), book.add_format({"bold": True}))
+                sheet.freeze_panes(1, 0)
+                plain = frame.astype(object).where(frame.notna(), None)
+                for row, values in enumerate(plain.itertuples(index=False, name=None), 1):
+                    sheet.write_row(row, 0, values)
+                for row, item in enumerate(about.items()):
+                    beside.write_row(row, 0, item)
+        except FileCreateError as error:
+            raise error.args[0] from None  # what the system said
 
 
 def write_parquet(frame: pd.DataFrame, path: str | Path, about: Mapping[str, Any]) -> None:

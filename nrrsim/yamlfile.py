@@ -31,6 +31,11 @@ KINDS = {
 }
 TRUTHS = {"true": True, "false": False}
 JOINERS = "\u200c\u200d"  # inside a word, or between the signs that make up one picture
+# A line of a kind of file, for whoever gave another; all others have a title.
+LINES = {
+    "run card": "notebook: quarterly_report",
+    "signals card": "signals: {active_users: {kind: level}}",
+}
 # Read as YAML 1.1, NO would be false.
 OLD_YAML = re.compile(r"^%YAML\s+(?!1\.2\s*$).*$", re.MULTILINE)
 # What the library says (and in which context), and what it means.
@@ -110,7 +115,7 @@ def read_yaml(path: str | Path, what: str) -> Document:
     if not isinstance(values, dict):
         raise UsageError(
             f"{path}: this file holds no settings;"
-            f" a {what} is made of lines such as title: Next year"
+            f" a {what} is made of lines such as {LINES.get(what, 'title: Next year')}"
         )
     return Document(values, {(): Place(str(path), 1, 1)} | reader.keys, reader.places)
 

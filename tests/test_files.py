@@ -14,6 +14,7 @@ from python_calamine import CalamineWorkbook
 
 from nrrsim.errors import NrrsimError, UsageError
 from nrrsim.files import (
+    TABLES,
     add_line,
     checked_table,
     refused,
@@ -178,6 +179,13 @@ def test_why_something_cannot_be_written_is_said_in_words(code, tmp_path):
         raise error
     assert words in str(refused(error))
     assert names(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("ending", TABLES)
+def test_a_table_does_not_take_the_place_of_a_folder(ending, tmp_path):
+    (tmp_path / f"a{ending}").mkdir()
+    with pytest.raises(UsageError, match="a folder has that name"):
+        write_table(pd.DataFrame({"a": [1]}), tmp_path / f"a{ending}", {})
 
 
 def test_the_command_says_it_where_nobody_else_did(run, monkeypatch):

@@ -13,7 +13,6 @@ import pandas as pd
 
 from nrrsim.accounts.features import KINDS, YEAR, Panel
 from nrrsim.accounts.proof import Horizon, Quality, judged_rules, prove, steps_of
-from nrrsim.accounts.reasons import Reasons
 from nrrsim.accounts.risk import Ahead, Risk
 from nrrsim.accounts.signals import Signals, read_signals
 from nrrsim.accounts.watch import Health, SignalsCard, read_signals_card
@@ -109,7 +108,6 @@ def at_risk(
     *,
     signals: Signals | Any = None,
     card: SignalsCard | str | None = None,
-    reasons: Reasons | None = None,
     horizon: Horizon = YEAR,
     scenarios: Sequence[Scenario] = (),
     learning: Mapping[str, Any] | None = None,
@@ -119,7 +117,6 @@ def at_risk(
     signals : what customers do, read or to be read (a file, a table); without them the ledger
         alone is learnt from. card : what the signals are and what to watch (default: what comes
         with nrrsim).
-    reasons : why customers left before: which of them programmes can answer.
     horizon : months, or "next renewal" (each account's own, within a year).
     scenarios : whose programmes are suggested, where one is `for` an account's reasons.
     learning : as for `calibrate`.
@@ -166,7 +163,7 @@ def _checked_horizon(horizon: Any, ledger: Ledger) -> Horizon:
     months = whole_of("horizon", horizon)
     if not 0 < months <= YEAR or months % ledger.step:
         raise UsageError(
-            f"horizon: must be {YEAR} months or less, in steps of {ledger.step}, or"
+            f"horizon: must be {ledger.step} to {YEAR} months, in steps of {ledger.step}, or"
             f' "{NEXT_RENEWAL}"; got {horizon}'
         )
     return months

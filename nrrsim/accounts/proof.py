@@ -17,6 +17,7 @@ from nrrsim.engine.draws import SEED
 from nrrsim.ledger.ledger import Ledger
 from nrrsim.months import month_name, shift
 from nrrsim.notation import counted
+from nrrsim.notation import month_name as in_words
 
 MOST_ORIGINS, LEAST_PAST = 4, 12  # dates that are asked; months known before each
 RESAMPLED, AT_ONCE = 1_000, 50  # of customers; how many at a time
@@ -125,7 +126,7 @@ class Proof:
         """What the score was worth."""
         origins = self.origins
         if not origins:
-            begin = month_name(self.panel.begin)
+            begin = in_words(month_name(self.panel.begin))
             need = counted(LEAST_PAST + self.months, "month")
             return Quality(why=f"the ledger begins in {begin}; a score is judged after {need}")
         asked = [self._at(each) for each in origins]
@@ -301,6 +302,11 @@ def _judged_rule(panel: Panel, rule: Rule, rows: np.ndarray, horizon: int) -> di
         with np.errstate(divide="ignore", invalid="ignore"):
             lift = (sums[:, 0] / sums[:, 1]) / (sums[:, 2] / sums[:, 3])
         low, high = np.nanquantile(lift, LEVELS)
+        if told["hit_rate"] in (0, 1):
+            # what always came, or never, comes so in every resample: of so many customers each may
+            # do so by luck, and by how rare they may be this is exact
+            alike = LEVELS[0] ** (1 / len(np.unique(panel.customer[rows][on])))
+            low, high = (alike / base, 1 / base) if told["hit_rate"] else (0.0, (1 - alike) / base)
         told |= {"lift": told["hit_rate"] / base, "lift_low": float(low), "lift_high": float(high)}
         told["predicts"] = bool(low > 1)
     if (hits & on).any():

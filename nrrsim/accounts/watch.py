@@ -88,7 +88,7 @@ def _in_month(day: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _span_of(value: Any) -> Any:
     """`3 weeks` as a Within; raises ValueError for what is no stretch of time."""
-    if isinstance(value, Within | dict):
+    if isinstance(value, Within):
         return value
     told = SPAN.fullmatch(value.strip().lower()) if isinstance(value, str) else None
     if told is None or int(told["number"]) == 0:

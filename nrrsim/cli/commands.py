@@ -490,21 +490,30 @@ def accounts(
     from nrrsim.analysis.losses import reasons_of
     from nrrsim.files import checked_table, write_table
 
+    if top < 0:
+        raise UsageError(f"--top: must be 0 or more, got {top}")
+    read = [*sources, *filter(None, (signals, signals_card, reasons)), *(plays or ())]
     for file in filter(None, (multipliers, out)):
         checked_table(file)
         if not file.parent.is_dir():
             raise UsageError(f"{file}: there is no folder {file.parent}")
+        _keep(file, read)
+        read.append(str(file))
     card, plans = read_signals_card(signals_card), [_scenario(each, quiet) for each in plays or ()]
     ledger, as_of = _read_as_of(sources, form, as_of, quiet)
     seen, why = _read_all(
         (signals, lambda file: read_signals(file, ledger, card) if file else None),
         (reasons, lambda file: reasons_of(ledger, file, card)),
     )
-    for notice in () if quiet else [*getattr(seen, "notices", ()), *getattr(why, "notices", ())]:
+    notices = [*getattr(seen, "notices", ()), *getattr(why, "notices", ())]
+    if signals_card:  # one's own: that of nrrsim has rules for what few have
+        silent = card.silent(getattr(seen, "names", ()))
+        notices += [f"{signals_card}: no signal for the rule: {rule.words}" for rule in silent]
+    for notice in () if quiet else notices:
         typer.echo(f"note: {notice}", err=True)
     with _waiting("scoring accounts", quiet):
         asked: dict[str, Any] = {"horizon": horizon, "scenarios": plans}
-        listed = at_risk(ledger, as_of, signals=seen, card=card, reasons=why, **asked)
+        listed = at_risk(ledger, as_of, signals=seen, card=card, **asked)
         together = clusters(ledger, as_of, why)
     if multipliers is not None:
         write_table(listed.multipliers(), multipliers, {"as_of": as_of})
@@ -983,6 +992,15 @@ def _say_what_was_not_known(prior: Prior, as_of: str, quiet: bool) -> None:
             " was not known yet, and a back-test does not use it",
             err=True,
         )
+
+
+def _keep(file: Path, read: list[str]) -> None:
+    """Raise UsageError where a file that is to be written is one of those in use."""
+    from nrrsim.ledger.sources import matching
+
+    in_use = {os.path.realpath(path) for each in read for path in matching(each)}
+    if os.path.realpath(file) in in_use:
+        raise UsageError(f"{file}: is read, or written, by the same command; choose another name")
 
 
 def _seen_from(scenario: str, file: str) -> str:

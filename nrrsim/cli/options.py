@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import re
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
@@ -89,12 +90,12 @@ def first_of(text: str) -> int | str:
 
 def horizon_of(text: str) -> int | str:
     """The months that a score looks ahead, or `next renewal`; raises UsageError for another."""
-    words = " ".join(str(text).lower().replace("-", " ").split())
-    if words == NEXT_RENEWAL:
-        return words
-    if words.removesuffix(" months").isdecimal():
-        return int(words.removesuffix(" months"))
-    raise UsageError(f'--horizon: {text} is no number of months; write 12, or "{NEXT_RENEWAL}"')
+    words = " ".join(str(text).lower().split())
+    if words.replace("-", " ") == NEXT_RENEWAL:
+        return NEXT_RENEWAL
+    if months := re.fullmatch("([0-9]{1,9})( months?)?", words):
+        return int(months[1])
+    raise UsageError(f'--horizon: {text!r} is no number of months; write 12, or "{NEXT_RENEWAL}"')
 
 
 def probability_of(text: str) -> float:
@@ -360,7 +361,8 @@ def _with_typed(card: LedgerForm, command: LedgerForm, typed: Collection[str]) -
 def _also_said(card: Card, names: Collection[str]) -> dict[str, Any]:
     """What else a card says of a command's parameters; no trials are a report's alone."""
     said = {name: card.parameters.get(name) for name in names if name in ALSO_SAID}
-    said |= {name: card.from_here(str(said[name])) for name in OF_FILES if said.get(name)}
+    files = {name: str(said[name] or "").strip() for name in OF_FILES if name in said}
+    said |= {name: card.from_here(file) if file else None for name, file in files.items()}
     if said.get("trials") == 0:
         del said["trials"]
     return {name: value for name, value in said.items() if value is not None}

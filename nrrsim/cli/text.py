@@ -452,7 +452,9 @@ def accounts_lines(answer: Mapping[str, Any], top: int) -> list[str]:
     currency, totals, quality = answer["currency"] or "", answer["totals"], answer["quality"]
     listed, rows = answer["accounts"], answer["accounts"][:top]
     over = (
-        "until the next renewal" if answer["horizon"] == NEXT_RENEWAL else span(answer["horizon"])
+        "until the next renewal (12 months where none is known)"
+        if answer["horizon"] == NEXT_RENEWAL
+        else span(answer["horizon"])
     )
     lines = [
         f"Accounts as of {month_name(answer['as_of'])}, {over}: {counted(len(listed), 'account')},"
@@ -559,7 +561,7 @@ def _rule_lines(rules: Sequence[Mapping[str, Any]]) -> list[str]:
         # where nobody left there is nothing to compare with
         ends = [each[key] for key in ("lift", "lift_low", "lift_high")]
         reach = NOTHING if None in ends else "{:.1f} ({:.1f} to {:.1f})".format(*ends)
-        lead = "" if each["lead_months"] is None else span(round(each["lead_months"]))
+        lead = "" if each["lead_months"] is None else span(int(each["lead_months"] + 0.5))
         lines.append(
             f"{each['rule']:<{wide}} {count(each['fired']):>7} {share(each['hit_rate']):>6}"
             f" {share(each['base_rate']):>6} {reach:>20} {lead}".rstrip()

@@ -82,6 +82,8 @@ def is_address(text: str) -> bool:
 
 
 def _a_file(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty; name a file, or leave the key out")
     if is_address(text):
         raise ValueError("must be a file; a database address does not belong in a scenario")
     if any(len(part.encode()) > MOST_BYTES_OF_A_NAME for part in text.split("/")):

@@ -271,3 +271,19 @@ def test_who_has_no_known_renewal_is_followed_for_a_year_whatever_its_name():
         months = 12 if name in unknown else month_number(row["renewal"]) - month_number(MONTHS[-1])
         year = worth(found.scenario, months).loc[name]
         assert row["arr_at_risk"] == pytest.approx(year["churn"] + year["contraction"])
+
+
+@pytest.mark.parametrize(("fire", "low"), [(2, 0.05**0.5), (6, 0.05 ** (1 / 6))])
+def test_what_came_every_time_may_have_come_by_luck(fire, low):
+    """Every resample of who all left says that all do: of two, by an even chance, that is no proof."""
+    left = {f"Left {k}": [10.0] * 30 for k in range(6)}
+    led = ledger({**left, **{f"Stays {k}": [10.0] * 36 for k in range(6)}})
+    rows = [(name, MONTHS[0], 9) for name in led.customers(MONTHS[0]).index]
+    rows += [(name, MONTHS[28], 1) for name in [*left][:fire]]
+    card = SignalsCard(watch=(Rule(signal="users", below=5, means="risk"),))
+    table = pd.DataFrame(rows, columns=["customer", "date", "users"])
+    panel = Panel.of(led, MONTHS[35], read_signals(table, led, card), card)
+    (rule,) = judged_rules(panel, 6).to_dict("records")
+    assert (rule["fired"], rule["hit_rate"]) == (fire, 1)
+    assert rule["lift_low"] == pytest.approx(low / rule["base_rate"])
+    assert rule["lift_high"] == pytest.approx(1 / rule["base_rate"])

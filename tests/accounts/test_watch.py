@@ -84,6 +84,7 @@ WRONG = {
     "watch: [{signal: users, falls: {by: 20 %, within: soon}, means: risk}]": "'soon' is no stretch of",
     "watch: [{signal: users, falls: {by: 20 %, within: 0 days}, means: risk}]": "'0 days' is no stretch",
     "watch: [{signal: users, falls: {by: 20 %, within: 30}, means: risk}]": "30 is no stretch of time",
+    "watch: [{signal: users, falls: {by: 20 %, within: {months: 3}}, means: risk}]": "is no stretch of",
     "watch: [{signal: users, rises: {by: 1, within: 11 years}, means: risk}]": "longer than ten years",
     "watch: [{signal: users, more_than: 0, means: risk}]": "watch.0: more_than needs within",
     "watch: [{signal: users, below: 0, within: 3 days, means: risk}]": "within belongs to more_than",

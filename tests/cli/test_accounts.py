@@ -134,7 +134,9 @@ def test_a_card_says_its_files_and_multipliers_are_written(run, tmp_path):
         (["--multipliers", "m"], 2, "has no ending"),
         (["--out", "nowhere/list.xlsx"], 2, "there is no folder nowhere"),
         (["--horizon", "soon"], 2, 'write 12, or "next renewal"'),
-        (["--horizon", "40"], 2, "12 months or less"),
+        (["--horizon", "40"], 2, "must be 1 to 12 months"),
+        (["--horizon", "-3"], 2, "'-3' is no number of months"),
+        (["--top", "-1"], 2, "--top: must be 0 or more, got -1"),
         (["--signals", "nowhere.csv"], 2, "nowhere.csv"),
         (["--signals-card", "nowhere.yaml"], 2, "nowhere.yaml"),
         (["--scenario", "nowhere"], 2, "nowhere"),
@@ -146,6 +148,39 @@ def test_what_does_not_fit_is_said_with_what_to_do(run, write, words, code, said
     found, out, err = run("accounts", ledger, *words)
     assert (found, out) == (code, "")
     assert said in err
+
+
+def test_nothing_that_is_read_is_written_over(run, write):
+    ledger = write("customer,month,arr\nA,2026-01,10\nA,2026-02,10\n")
+    signals, new = write("customer,date,users\nA,2026-01-31,5\n", "s.csv"), ledger.parent / "n.csv"
+    before = ledger.read_bytes(), signals.read_bytes()
+    for written in (
+        ["--multipliers", ledger],
+        ["--out", signals],
+        ["--out", new, "--multipliers", new],
+    ):
+        code, out, err = run("accounts", ledger, "--signals", signals, *written)
+        assert (code, out) == (2, "")
+        assert "choose another name" in err
+    assert (ledger.read_bytes(), signals.read_bytes()) == before
+    assert not new.exists()
+
+
+def test_a_rule_of_a_signal_that_is_not_there_is_told(run, write):
+    ledger = write("customer,month,arr\nA,2026-01,10\nA,2026-02,10\n")
+    signals = write("customer,date,users\nA,2026-01-31,5\n", "s.csv")
+    write(
+        "watch: [{signal: usrs, below: 1, means: risk}, {signal: users, below: 1, means: risk}]",
+        "c.yaml",
+    )
+    card = write(
+        "ledger: ledger.csv\nsignals: s.csv\nsignals_card: c.yaml\nreasons: ''\n", "card.yaml"
+    )
+    code, _, err = run("accounts", card, "--top", 0)
+    assert code == 0, err
+    assert "c.yaml: no signal for the rule: usrs below 1" in err
+    assert "rule: users" not in err
+    assert "no signal for the rule" not in run("accounts", ledger, "--signals", signals)[2]
 
 
 def test_what_is_wrong_with_signals_and_reasons_is_said_at_once(run, write):
@@ -162,7 +197,8 @@ def test_what_is_wrong_with_signals_and_reasons_is_said_at_once(run, write):
 def test_one_customer_and_a_short_ledger_give_an_answer(run, write, rows):
     code, out, err = run("accounts", write(f"customer,month,arr\n{rows}"), "-q")
     assert code == 0, err
-    assert "No better than the segment's rate" in out
+    assert "No better than the segment's rate (the ledger begins in " in out
+    assert "begins in 202" not in out
 
 
 # --- the workbook -------------------------------------------------------------------------------------------

@@ -172,6 +172,7 @@ def test_what_is_wrong_is_said_with_its_line(folder, name):
     [
         ("data/nothing.csv", "book.accounts: .*nothing.csv: there is no such file"),
         ("data", "book.accounts: "),
+        ("''", "book.accounts: is empty; name a file, or leave the key out"),
         ("env:ACCOUNTS", "book.accounts: must be a file; a database address does not belong"),
         ("7", "book.accounts: must be text"),
         ("[a, b]", "book.accounts: must be text"),

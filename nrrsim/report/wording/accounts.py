@@ -156,10 +156,13 @@ def growing(
     return frame.loc[order].head(most).reset_index(drop=True)
 
 
+TO_RENEWAL = "the time to its next renewal (twelve months where none is known)"
+
+
 def horizon_of(listed: Accounts) -> str:
     """The time that probabilities and amounts are of: twelve months, the time to the renewal."""
     months = listed.horizon
-    return lasting(months) if isinstance(months, int) else "the time to its next renewal"
+    return lasting(months) if isinstance(months, int) else TO_RENEWAL
 
 
 def verdict(listed: Accounts) -> str:

@@ -48,7 +48,7 @@ COLOURS = {  # of a health's cell and its word, each readable on the other
     "Green": {"bg_color": "#D5EBDD", "font_color": "#1E5B3A"},
 }
 NOTES = (
-    ("Leaves", "probability that the account has no revenue at the end of {horizon}"),
+    ("Leaves", "probability that the account loses all its revenue within {horizon}"),
     ("Leaves, segment's rate", "the same by the churn rate of the account's segment alone"),
     ("Contracts, Expands", "probability that it pays less, or more, at least once in that time"),
     ("ARR at risk", "contraction and churn expected in that time"),
