@@ -126,7 +126,7 @@ def at_risk(
     """
     ledger = as_ledger(ledger)
     ledger.inside(as_of, "as_of")
-    horizon = _checked_horizon(horizon, ledger)
+    horizon = checked_horizon(horizon, ledger)
     if ledger.customers(as_of).empty:
         raise UsageError(f"as_of: nobody has an amount in {as_of}, so there is no account to list")
     known = card if isinstance(card, SignalsCard) else read_signals_card(card)
@@ -157,7 +157,8 @@ def at_risk(
     )
 
 
-def _checked_horizon(horizon: Any, ledger: Ledger) -> Horizon:
+def checked_horizon(horizon: Any, ledger: Ledger) -> Horizon:
+    """A horizon that fits the ledger; raises UsageError for another."""
     if horizon == NEXT_RENEWAL:
         return NEXT_RENEWAL
     months = whole_of("horizon", horizon)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from nrrsim.accounts.at_risk import Accounts, at_risk
+from nrrsim.accounts.at_risk import Accounts, at_risk, checked_horizon
 from nrrsim.accounts.signals import Signals, read_signals
 from nrrsim.accounts.watch import SignalsCard, read_signals_card
 from nrrsim.analysis.actuals import Actuals
@@ -44,7 +44,8 @@ def accounts_of(
         suggested. learning : how drivers are learnt, as `forecast` has it (half_life, price_months,
         prior).
 
-    Raises UsageError and DataError for a card, signals or scenarios that cannot be read.
+    Raises UsageError and DataError for a horizon that does not fit, and for a card, signals or
+    scenarios that cannot be read.
     """
     known = card if isinstance(card, SignalsCard) else read_signals_card(card)
     if signals is not None and not isinstance(signals, Signals):
@@ -52,7 +53,8 @@ def accounts_of(
     plans = [as_scenario(each) for each in scenarios]
     how = {**(learning or {})}
     how |= {"prior": as_prior(how.get("prior")), "price_months": how.get("price_months") or ()}
-    asked: dict[str, Any] = {"horizon": horizon or YEAR, "scenarios": plans, "learning": how}
+    months = YEAR if horizon is None else checked_horizon(horizon, past.ledger)
+    asked: dict[str, Any] = {"horizon": months, "scenarios": plans, "learning": how}
     try:
         return at_risk(past.ledger, past.as_of, signals=signals, card=known, **asked)
     except UsageError as error:

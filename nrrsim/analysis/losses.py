@@ -46,9 +46,14 @@ class Losses:
 
     def frame(self) -> pd.DataFrame:
         """Each reason as it was written: `kind`, `reason`, `customers`, `churn`, `contraction` and
-        `share` of both together; amounts are ARR.
+        `share` of both together; amounts are ARR. Where names are masked each kind as a whole, its
+        `reason` empty: people write names into what they write.
         """
-        return by_reason(*self._of)
+        if not self.past.ledger.unmasked:
+            return by_reason(*self._of)
+        kinds = self.kinds.copy()
+        kinds.insert(1, "reason", "")
+        return kinds
 
     @cached_property
     def kinds(self) -> pd.DataFrame:

@@ -182,8 +182,14 @@ def test_one_customer_that_always_grows_gives_a_list(write):
     assert listed.frame["customer"].tolist() == ["A"]
 
 
-def test_a_wrong_file_of_signals_is_an_error_and_no_sentence(write):
+def test_what_a_card_says_that_does_not_fit_is_an_error_and_no_sentence(write):
     past = nr.actuals(DATA / "meridian.csv", AS_OF)
+    for horizon in (0, 13, 40, "soon"):
+        with pytest.raises(nr.UsageError, match="horizon: must be"):
+            nr.accounts_of(past, horizon=horizon)
+    for most in (0, -1):
+        with pytest.raises(nr.UsageError, match="most: must be 1 or more"):
+            accounts.record(scored(), nr.clusters(past.ledger, AS_OF), most)
     with pytest.raises(nr.DataError, match=r"signals\.csv"):
         nr.accounts_of(past, write("customer,date,users\nA,2026-01-01,many\n", "signals.csv"))
 
@@ -268,6 +274,15 @@ def test_an_investor_gets_no_account(card, tmp_path):
     said = texts_of(folder)
     assert "at risk" not in said.lower().replace("arr_at_risk", "")
     assert "accounts" not in json.loads((folder / "manifest.json").read_text())["numbers"]
+
+
+def test_what_people_wrote_as_a_reason_is_not_printed_where_names_are_masked(write):
+    rows = ["customer,month,arr,reason", "Alder,2024-12,9,", "Alder,2025-12,9,"]
+    rows.append("Birch,2024-12,4,too expensive for Alder")
+    ledger = write("\n".join(rows))
+    for masked, reason in ((False, "too expensive for Alder"), (True, "n/a")):
+        told = accounts.reasons(nr.losses(nr.actuals(ledger, "2025-12", masked=masked)))
+        assert told[["kind", "reason", "churn"]].to_numpy().tolist()[0] == ["Price", reason, 4]
 
 
 def test_masked_names_are_masked_here_and_signals_still_find_their_customers(

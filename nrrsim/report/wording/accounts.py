@@ -15,6 +15,8 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.accounts.reasons import APART, INVOLUNTARY, NOT_GIVEN
+from nrrsim.errors import UsageError
+from nrrsim.messages import whole_of
 from nrrsim.months import shift
 from nrrsim.notation import NOTHING, counted, label, month_name, percent
 from nrrsim.report.wording.facts import Nothing, known
@@ -114,7 +116,10 @@ def record(listed: Accounts | NoAccounts, found: Clusters, most: int = TOP) -> d
     """The figures of a report's section, for its manifest; nothing of accounts that are not there.
 
     Those listed are the accounts of `at_risk` and `growing`, as `nrrsim accounts --json` has them.
+    Raises UsageError where a table is to list less than one.
     """
+    if whole_of("most", most) < 1:
+        raise UsageError(f"most: must be 1 or more, got {most}")
     if not listed:
         return {}
     told = listed.told()
@@ -311,11 +316,14 @@ def by_reason(lost: Losses) -> pd.DataFrame:
 
 
 def reasons(lost: Losses, most: int = TOP) -> pd.DataFrame:
-    """The reasons as they were given, those of the kinds that cost most first."""
+    """The reasons as they were given, those of the kinds that cost most first; kinds alone where
+    names are masked.
+    """
     if not lost:
         return pd.DataFrame()
     frame = lost.frame()
-    given = frame["reason"].where(frame["reason"] != "", KINDS[NOT_GIVEN])
+    nothing = KINDS[NOT_GIVEN] if not lost.past.ledger.unmasked else NOTHING
+    given = frame["reason"].where(frame["reason"] != "", nothing)
     return frame.assign(kind=frame["kind"].map(KINDS), reason=given).head(most)
 
 
