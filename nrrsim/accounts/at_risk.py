@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.accounts.features import KINDS, YEAR, Panel
-from nrrsim.accounts.proof import Horizon, Quality, judged_rules, prove, steps_of
+from nrrsim.accounts.proof import Horizon, Proof, Quality, judged_rules, steps_of
 from nrrsim.accounts.risk import Ahead, Risk
 from nrrsim.accounts.signals import Signals, read_signals
 from nrrsim.accounts.watch import Health, SignalsCard, read_signals_card
@@ -142,7 +142,8 @@ def at_risk(
         told = _worth(ledger, month_name(panel.origin), risk, horizon, teaches).worth
         return np.asarray(told.loc[panel.names[panel.customer[panel.now]], "at_risk"])
 
-    panel, quality = prove(ledger, as_of, signals, known, horizon, worth_at)
+    panel = Panel.of(ledger, as_of, signals, known)
+    quality = Proof(panel, as_of, horizon, worth_at).quality()
     risk = Risk(panel)
     found = _worth(ledger, as_of, risk, horizon, teaches, quality.proved)
     return Accounts(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,8 @@ import pandas as pd
 
 from nrrsim.accounts.features import KINDS, YEAR, Panel
 from nrrsim.accounts.risk import FEW, Risk
-from nrrsim.accounts.signals import Signals
-from nrrsim.accounts.watch import Rule, SignalsCard
+from nrrsim.accounts.watch import Rule
 from nrrsim.engine.draws import SEED
-from nrrsim.ledger.ledger import Ledger
 from nrrsim.months import month_name, shift
 from nrrsim.notation import counted
 from nrrsim.notation import month_name as in_words
@@ -97,7 +95,7 @@ class _Asked:
     others: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Proof:
     """The past dates of a list: what was foreseen of each, and what became of it.
 
@@ -108,7 +106,6 @@ class Proof:
     as_of: str
     horizon: Horizon
     at_risk: AtRisk
-    _asked: list[_Asked] = field(default_factory=list)
 
     @property
     def months(self) -> int:
@@ -313,16 +310,3 @@ def _judged_rule(panel: Panel, rule: Rule, rows: np.ndarray, horizon: int) -> di
         waits = panel.months_until(kind)[rows][on & hits]
         told["lead_months"] = float(np.median(waits))
     return told
-
-
-def prove(
-    ledger: Ledger,
-    as_of: str,
-    signals: Signals | None,
-    card: SignalsCard | None,
-    horizon: Horizon,
-    at_risk: AtRisk,
-) -> tuple[Panel, Quality]:
-    """All that is known at `as_of`, and how good the list would have been before."""
-    panel = Panel.of(ledger, as_of, signals, card)
-    return panel, Proof(panel, as_of, horizon, at_risk).quality()
