@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.accounts.features import KINDS, YEAR, Panel
-from nrrsim.accounts.proof import Horizon, Quality, judged_rules, prove, steps_of
-from nrrsim.accounts.reasons import Reasons
+from nrrsim.accounts.proof import Horizon, Proof, Quality, judged_rules, steps_of
 from nrrsim.accounts.risk import Ahead, Risk
 from nrrsim.accounts.signals import Signals, read_signals
 from nrrsim.accounts.watch import Health, SignalsCard, read_signals_card
@@ -109,7 +108,6 @@ def at_risk(
     *,
     signals: Signals | Any = None,
     card: SignalsCard | str | None = None,
-    reasons: Reasons | None = None,
     horizon: Horizon = YEAR,
     scenarios: Sequence[Scenario] = (),
     learning: Mapping[str, Any] | None = None,
@@ -119,7 +117,6 @@ def at_risk(
     signals : what customers do, read or to be read (a file, a table); without them the ledger
         alone is learnt from. card : what the signals are and what to watch (default: what comes
         with nrrsim).
-    reasons : why customers left before: which of them programmes can answer.
     horizon : months, or "next renewal" (each account's own, within a year).
     scenarios : whose programmes are suggested, where one is `for` an account's reasons.
     learning : as for `calibrate`.
@@ -145,7 +142,8 @@ def at_risk(
         told = _worth(ledger, month_name(panel.origin), risk, horizon, teaches).worth
         return np.asarray(told.loc[panel.names[panel.customer[panel.now]], "at_risk"])
 
-    panel, quality = prove(ledger, as_of, signals, known, horizon, worth_at)
+    panel = Panel.of(ledger, as_of, signals, known)
+    quality = Proof(panel, as_of, horizon, worth_at).quality()
     risk = Risk(panel)
     found = _worth(ledger, as_of, risk, horizon, teaches, quality.proved)
     return Accounts(

@@ -256,7 +256,7 @@ class Panel:
         found = []
         left = self.months_until("leave")[self.past] <= max(SOON, self.ledger.step)
         for rule in self.rules:
-            fires = self.fires(rule)[0][self.customer, self.month - self.begin]
+            fires = self.fires_in_step(rule)[self.customer, self.month - self.begin]
             on = fires[self.past]
             if on.sum() >= LEAST_FIRED and (on & left).sum() >= LEAST_LEFT:
                 theme = rule.play or rule.signal
@@ -277,6 +277,16 @@ class Panel:
         """
         assert self.signals is not None
         return fired(rule, self.signals, [*self.names], range(self.begin, self.origin + 1))
+
+    def fires_in_step(self, rule: Rule) -> np.ndarray:
+        """`ndarray[customer, month]`: whether a rule held at the end of any month of the step that
+        ends with the month: of a quarterly ledger, signals may tell more often than it does.
+        """
+        fires = self.fires(rule)[0]
+        told = fires.copy()
+        for back in range(1, self.ledger.step):
+            told[:, back:] |= fires[:, :-back]
+        return told
 
     def months_until(self, kind: str) -> np.ndarray:
         """`ndarray[row]`: months from the row to the first one that shows it happened; more than

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,8 @@ import pandas as pd
 
 from nrrsim.accounts.features import KINDS, YEAR, Panel
 from nrrsim.accounts.risk import FEW, Risk
-from nrrsim.accounts.signals import Signals
-from nrrsim.accounts.watch import Rule, SignalsCard
+from nrrsim.accounts.watch import Rule
 from nrrsim.engine.draws import SEED
-from nrrsim.ledger.ledger import Ledger
 from nrrsim.months import month_name, shift
 from nrrsim.notation import counted
 from nrrsim.notation import month_name as in_words
@@ -97,7 +95,7 @@ class _Asked:
     others: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Proof:
     """The past dates of a list: what was foreseen of each, and what became of it.
 
@@ -108,7 +106,6 @@ class Proof:
     as_of: str
     horizon: Horizon
     at_risk: AtRisk
-    _asked: list[_Asked] = field(default_factory=list)
 
     @property
     def months(self) -> int:
@@ -270,7 +267,7 @@ JUDGED += ["lead_months", "predicts"]
 def judged_rules(panel: Panel, horizon: int) -> pd.DataFrame:
     """Each rule of the card by what came after it fired, over the months that the proof covers.
 
-    A rule fires when it holds in a month and did not in the one before. `fired`: how often;
+    A rule fires when it holds in a step and did not in the one before. `fired`: how often;
     `hit_rate`: how many of these left (or expanded, where it `means` expansion) within the horizon;
     `base_rate`: of all customer-months; `lift`: of the two, with a 90 % interval; `arr`: of those
     it fired for; `lead_months`: the median from firing to leaving. `predicts`: whether the lift is
@@ -287,8 +284,8 @@ def judged_rules(panel: Panel, horizon: int) -> pd.DataFrame:
 def _judged_rule(panel: Panel, rule: Rule, rows: np.ndarray, horizon: int) -> dict[str, Any]:
     kind = "leave" if rule.means == "risk" else "expand"
     hits = panel.months_until(kind)[rows] <= horizon
-    fires = panel.fires(rule)[0]
-    begins = fires & ~np.pad(fires, ((0, 0), (1, 0)))[:, :-1]
+    fires, step = panel.fires_in_step(rule), panel.ledger.step
+    begins = fires & ~np.pad(fires, ((0, 0), (step, 0)))[:, :-step]
     on = begins[panel.customer[rows], panel.month[rows] - panel.begin]
     fired, base = int(on.sum()), float(hits.mean()) if len(hits) else np.nan
     told: dict[str, Any] = {"rule": rule.words, "means": rule.means, "fired": fired}
@@ -313,16 +310,3 @@ def _judged_rule(panel: Panel, rule: Rule, rows: np.ndarray, horizon: int) -> di
         waits = panel.months_until(kind)[rows][on & hits]
         told["lead_months"] = float(np.median(waits))
     return told
-
-
-def prove(
-    ledger: Ledger,
-    as_of: str,
-    signals: Signals | None,
-    card: SignalsCard | None,
-    horizon: Horizon,
-    at_risk: AtRisk,
-) -> tuple[Panel, Quality]:
-    """All that is known at `as_of`, and how good the list would have been before."""
-    panel = Panel.of(ledger, as_of, signals, card)
-    return panel, Proof(panel, as_of, horizon, at_risk).quality()

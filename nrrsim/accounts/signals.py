@@ -81,9 +81,12 @@ class Signals:
     not_in_ledger: int = 0
 
     def until(self, month: int) -> Signals:
-        """What was known at the end of a month (a month number): nothing that is dated later."""
+        """What was known at the end of a month (a month number): nothing that is dated later, and
+        no signal of which nothing was.
+        """
         known = self.frame[self.frame["month"] <= month].reset_index(drop=True)
-        return replace(self, frame=known)
+        names = tuple(name for name in self.names if known[name].notna().any())
+        return replace(self, frame=known, names=names)
 
 
 def read_signals(

@@ -513,7 +513,7 @@ def accounts(
         typer.echo(f"note: {notice}", err=True)
     with _waiting("scoring accounts", quiet):
         asked: dict[str, Any] = {"horizon": horizon, "scenarios": plans}
-        listed = at_risk(ledger, as_of, signals=seen, card=card, reasons=why, **asked)
+        listed = at_risk(ledger, as_of, signals=seen, card=card, **asked)
         together = clusters(ledger, as_of, why)
     if multipliers is not None:
         write_table(listed.multipliers(), multipliers, {"as_of": as_of})

@@ -519,8 +519,8 @@ def _quality_lines(quality: Mapping[str, Any]) -> list[str]:
         reach = f"{percent(quality['skill_low'])} to {percent(quality['skill_high'])}"
         known = quality["skill"] is not None
         lines += [
-            f"How good: {counted(quality['n'], 'account')} scored on {made},"
-            f" {count(quality['events'])} left",
+            f"How good: {counted(quality['n'], 'score')} made on {made}, {count(quality['events'])}"
+            " of these accounts left",
             f"{'':<24}{'Score':>8} {'Segment rate':>13}",
             f"{'AUC':<24}{_number(quality['auc'], 3):>8} {_number(quality['auc_segment'], 3):>13}",
             f"{'Brier score':<24}{_number(quality['brier'], 4):>8}"
@@ -536,11 +536,10 @@ def _quality_lines(quality: Mapping[str, Any]) -> list[str]:
             ),
         ]
     if not quality["proves"]:
-        why = f" ({quality['why']})" if quality["skill"] is None else ""
-        lines.append(
-            f"No better than the segment's rate{why}: no colours, and the list is by ARR times that"
-            " rate"
-        )
+        verdict = "No better than the segment's rate"
+        # too few who left, or no past to judge by, is another reason than a score that is no better
+        why = "" if quality["why"].lower() == verdict.lower() else f" ({quality['why']})"
+        lines.append(f"{verdict}{why}: no colours, and the list is by ARR times that rate")
     return lines
 
 

@@ -230,28 +230,31 @@ def test_a_rule_is_judged_by_what_came_after_it_fired():
     assert rule["lift"] == pytest.approx(0.5 / rule["base_rate"])
 
 
-@pytest.mark.parametrize(("fire", "low"), [(2, 0.05**0.5), (6, 0.05 ** (1 / 6))])
-def test_what_came_every_time_may_have_come_by_luck(fire, low):
-    """Every resample of who all left says that all do: of two, by an even chance, that is no proof."""
-    left = {f"Left {k}": [10.0] * 30 for k in range(6)}
-    led = ledger({**left, **{f"Stays {k}": [10.0] * 36 for k in range(6)}})
-    rows = [(name, MONTHS[0], 9) for name in led.customers(MONTHS[0]).index]
-    rows += [(name, MONTHS[28], 1) for name in [*left][:fire]]
-    card = SignalsCard(watch=(Rule(signal="users", below=5, means="risk"),))
-    table = pd.DataFrame(rows, columns=["customer", "date", "users"])
-    panel = Panel.of(led, MONTHS[35], read_signals(table, led, card), card)
-    (rule,) = judged_rules(panel, 6).to_dict("records")
-    assert (rule["fired"], rule["hit_rate"]) == (fire, 1)
-    assert rule["lift_low"] == pytest.approx(low / rule["base_rate"])
-    assert rule["lift_high"] == pytest.approx(1 / rule["base_rate"])
-
-
 @pytest.mark.parametrize(("currency", "unit"), [("USD", 0.01), ("JPY", 1.0)])
 def test_amounts_of_accounts_add_up_as_they_are_told(currency, unit):
     amounts = np.random.default_rng(5).lognormal(8, 2, 2_001)
     told = json_amounts(amounts, currency)
     assert np.abs(told - amounts).max() < unit
     assert told.sum() == pytest.approx(json_amount(amounts.sum(), currency), abs=unit / 100)
+
+
+def test_a_rule_of_a_quarterly_ledger_fires_in_a_quarter_whenever_in_it_it_held():
+    lives = {name: [10.0] * 36 for name in "ABCDEFGH"}
+    whole = ledger(lives).frame().rename(columns={"arr": "mrr"})
+    led = nr.read_ledger(whole[whole["month"].isin(MONTHS[2::3])])
+    # B to D for a month each, E from the second month of a quarter up to the next one's first
+    held = {"B": [15], "C": [16], "D": [17], "E": [16, 17, 18]}
+    rows = [
+        (name, month, 9 - 8 * (k in held.get(name, ())))
+        for name in lives
+        for k, month in enumerate(MONTHS)
+    ]
+    table = pd.DataFrame(rows, columns=["customer", "date", "users"])
+    card = SignalsCard(watch=(Rule(signal="users", below=5, means="risk"),))
+    panel = Panel.of(led, MONTHS[35], read_signals(table, led, card), card)
+    assert led.step == 3
+    (rule,) = judged_rules(panel, 6).to_dict("records")
+    assert rule["fired"] == 4
 
 
 def test_who_has_no_known_renewal_is_followed_for_a_year_whatever_its_name():
@@ -268,3 +271,19 @@ def test_who_has_no_known_renewal_is_followed_for_a_year_whatever_its_name():
         months = 12 if name in unknown else month_number(row["renewal"]) - month_number(MONTHS[-1])
         year = worth(found.scenario, months).loc[name]
         assert row["arr_at_risk"] == pytest.approx(year["churn"] + year["contraction"])
+
+
+@pytest.mark.parametrize(("fire", "low"), [(2, 0.05**0.5), (6, 0.05 ** (1 / 6))])
+def test_what_came_every_time_may_have_come_by_luck(fire, low):
+    """Every resample of who all left says that all do: of two, by an even chance, that is no proof."""
+    left = {f"Left {k}": [10.0] * 30 for k in range(6)}
+    led = ledger({**left, **{f"Stays {k}": [10.0] * 36 for k in range(6)}})
+    rows = [(name, MONTHS[0], 9) for name in led.customers(MONTHS[0]).index]
+    rows += [(name, MONTHS[28], 1) for name in [*left][:fire]]
+    card = SignalsCard(watch=(Rule(signal="users", below=5, means="risk"),))
+    table = pd.DataFrame(rows, columns=["customer", "date", "users"])
+    panel = Panel.of(led, MONTHS[35], read_signals(table, led, card), card)
+    (rule,) = judged_rules(panel, 6).to_dict("records")
+    assert (rule["fired"], rule["hit_rate"]) == (fire, 1)
+    assert rule["lift_low"] == pytest.approx(low / rule["base_rate"])
+    assert rule["lift_high"] == pytest.approx(1 / rule["base_rate"])

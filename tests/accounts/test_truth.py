@@ -1,5 +1,6 @@
 """What the account model says of ledgers whose truth is known, of real ones, and of odd ones."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,7 +68,7 @@ def test_as_many_leave_as_the_truth_says_in_each_fifth(kind, horizon):
 # --- what is said of them -------------------------------------------------------------------------
 
 AS_OF = 36
-FADING = {"persistence": 0.9, "announced": 1.0}
+FADING = {"persistence": 0.8, "announced": 1.0}  # a third is left of it after five months
 NOISE = {"views": 0, "announced": 0.0, "unrelated": 5}
 
 
@@ -104,31 +105,37 @@ def way(left: np.ndarray, segment: np.ndarray, p: np.ndarray, best: np.ndarray) 
     return (here - start) / (end - start)
 
 
-def pooled(kind: dict, ledgers: int, customers: int, horizon: int) -> tuple[np.ndarray, ...]:
-    each = [asked(grow(customers, 49, seed, **kind), horizon) for seed in range(ledgers)]
+def pooled(
+    seeds: Sequence[int], customers: int, horizon: int, **kind: Any
+) -> tuple[np.ndarray, ...]:
+    """Who left, p by the segment's rate and by the model, and the best p, of several ledgers together."""
+    each = [asked(grow(customers, AS_OF + 13, seed, **kind), horizon) for seed in seeds]
     told = [(one.left, one.segment, one.p, one.best) for one in each]
     return tuple(map(np.concatenate, zip(*told, strict=True)))
 
 
 @pytest.mark.parametrize(
-    ("ledgers", "customers"), [(2, 1_600), pytest.param(8, 2_400, marks=pytest.mark.slow)]
+    ("seeds", "customers", "off"),
+    [(range(2), 1_600, 0.05), pytest.param(range(8), 2_400, 0.02, marks=pytest.mark.slow)],
 )
-def test_half_of_the_risk_that_usage_announces_is_found(ledgers, customers):
-    left, segment, p, best = pooled({}, ledgers, customers, horizon=3)
+def test_half_of_the_risk_that_usage_announces_is_found(seeds, customers, off):
+    left, segment, p, best = pooled(seeds, customers, horizon=3)
     assert way(left, segment, p, best) >= 0.6
     for fifth in np.array_split(np.argsort(p), 5):
-        assert p[fifth].mean() == pytest.approx(left[fifth].mean(), abs=0.05)
+        assert p[fifth].mean() == pytest.approx(left[fifth].mean(), abs=off)
 
 
 @pytest.mark.parametrize(
-    "seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, 8))]
+    ("seeds", "off", "top_off"),
+    [([3], 0.05, 0.12), pytest.param(range(8), 0.02, 0.05, marks=pytest.mark.slow)],
 )
-def test_usage_that_fades_is_not_held_for_a_year(seed):
-    said = asked(grow(2_400, 49, seed, **FADING), horizon=12)
-    assert way(said.left, said.segment, said.p, said.best) >= 0.6
-    assert said.p.mean() == pytest.approx(said.left.mean(), abs=0.05)
-    top = np.argsort(said.p)[-len(said.p) // 5 :]
-    assert said.p[top].mean() == pytest.approx(said.left[top].mean(), abs=0.12)
+def test_usage_that_fades_is_not_held_for_a_year(seeds, off, top_off):
+    """Held, the top fifth's p would be too high by 15 points in the one ledger, by 13 in eight."""
+    left, segment, p, best = pooled(seeds, 2_400, horizon=12, **FADING)
+    assert way(left, segment, p, best) >= 0.6
+    assert p.mean() == pytest.approx(left.mean(), abs=off)
+    top = np.argsort(p)[-len(p) // 5 :]
+    assert p[top].mean() == pytest.approx(left[top].mean(), abs=top_off)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +147,7 @@ def test_noise_proves_nothing(ledgers, customers, most):
     in ten were, three of five would be once in a hundred times."""
     proved = 0
     for seed in range(ledgers):
-        accounts = asked(grow(customers, 43, seed, **NOISE), horizon=6).accounts
+        accounts = asked(grow(customers, AS_OF + 7, seed, **NOISE), horizon=6).accounts
         proved += accounts.quality.proves
         assert accounts.quality.proves == (accounts.quality.skill_low > 0)
         if not accounts.quality.proves:
@@ -158,7 +165,7 @@ SMALL_AS_OF = 30
 @pytest.fixture(scope="module")
 def small() -> Known:
     """Strong signals of a few customers, for whom something is proved."""
-    return grow(700, 40, seed=6, unrelated=1, strength=2.0, **FADING)
+    return grow(700, 40, seed=6, unrelated=1, persistence=0.9, strength=2.0, announced=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -190,11 +197,15 @@ def never_later(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def otherwise_later(frame: pd.DataFrame) -> pd.DataFrame:
-    """After `as_of` amounts and signals are quite other ones, and somebody comes who is never seen before."""
+    """After `as_of` amounts and signals are quite other ones, and somebody and signals come that were
+    never seen before, one of them with a rule of its own.
+    """
     there = never_later(frame)
     later = frame.drop(there.index).sample(frac=0.5, random_state=9)
     numbers = later.select_dtypes("number").columns
     later = later.assign(**{name: later[name] * 7 + 1 for name in numbers})
+    if "date" in frame:
+        later = later.assign(**{"a new one": 1.0, "data_volume": 2.0})
     return pd.concat([later.assign(customer="late " + later["customer"]), there, later])
 
 
@@ -369,6 +380,8 @@ def test_a_real_company_half_a_year_ahead(buffer):
     assert quality.auc >= 0.65
     assert quality.brier <= 0.198
     assert quality.proves
+    alone = at_risk(ledger, "2021-12", horizon=6).quality
+    assert quality.auc_segment < alone.auc < quality.auc, "signals add something"
     # of ARR 29.0 % was lost; the segment's rate says 36.3 %
     assert quality.lost == pytest.approx(0.290, abs=0.001)
     assert quality.lost_by_segment == pytest.approx(0.363, abs=0.002)
@@ -385,14 +398,3 @@ def test_a_real_company_a_quarter_ahead(buffer):
     left = np.array([not quarter <= paid[each] for each in told["customer"].astype(str)])
     assert roc_auc_score(left, told["p_leave"]) >= 0.68
     assert brier_score_loss(left, told["p_leave"]) <= 0.125
-
-
-@pytest.mark.shared
-def test_signals_add_something_for_a_real_company(buffer):
-    ledger, signals = buffer
-    alone = at_risk(ledger, "2021-12", horizon=6).quality
-    assert (
-        alone.auc_segment
-        < alone.auc
-        < at_risk(ledger, "2021-12", signals=signals, horizon=6).quality.auc
-    )

@@ -51,6 +51,9 @@ def test_where_nothing_is_proved_it_says_so_and_shows_no_colour():
     assert not {"red", "yellow", "green", "None"} & set(said.split())
     unjudged = replace(scored(proves=False), quality=Quality(why="too short"))
     assert "No better than the segment's rate (too short)" in printed(unjudged)
+    few = replace(unjudged.quality, n=60, events=9, skill=0.3, skill_low=0.1, skill_high=0.5)
+    said = printed(replace(unjudged, quality=replace(few, why="9 of 60 left; 10 are needed")))
+    assert "No better than the segment's rate (9 of 60 left; 10 are needed)" in said
 
 
 @pytest.mark.parametrize(

@@ -191,3 +191,13 @@ def test_even_draws_are_those_of_scipy(dimensions, count):
     theirs = qmc.Sobol(dimensions, scramble=False, bits=BITS).random(2**13)[:count] * 2.0**BITS
     ours = np.stack([lattice(slot, count) for slot in range(dimensions)], axis=1)
     np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_scipy_that_keeps_its_table_elsewhere_gives_the_same_points(monkeypatch):
+    ours = lattice(5, 100)
+
+    def gone(slot: int) -> None:
+        raise FileNotFoundError
+
+    monkeypatch.setattr("nrrsim.engine.draws._directions", gone)
+    np.testing.assert_array_equal(lattice(5, 100), ours)

@@ -452,6 +452,7 @@ def lists():
     whole = scored()
     yield whole
     yield scored(proves=False)
+    yield replace(whole, quality=replace(PROVED, skill=-0.02, skill_low=-0.05))
     nothing = Quality(why="the ledger begins in May 2026; a score is judged after 24 months")
     yield replace(whole, quality=nothing, rules=RULES.assign(fired=0))
     yield replace(whole, quality=replace(PROVED, captured_by_top_tenth=float("nan")))

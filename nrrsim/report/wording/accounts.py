@@ -176,8 +176,10 @@ def verdict(listed: Accounts) -> str:
     reach = f"{percent(q.skill_low)} to {percent(q.skill_high)}"
     if q.proves:
         return f"Error {percent(q.skill)} below that of the segment's rate (90% range {reach})"
-    why = q.why if np.isnan(q.skill) else f"skill {percent(q.skill)}, 90% range {reach}"
-    return f"No better than the segment's rate ({why}): no colours, listed by ARR times that rate"
+    said = "No better than the segment's rate"
+    is_that = q.why.lower() == said.lower()
+    why = f"skill {percent(q.skill)}, 90% range {reach}" if is_that else q.why
+    return f"{said} ({why}): no colours, listed by ARR times that rate"
 
 
 def quality(listed: Accounts | NoAccounts) -> pd.DataFrame:

@@ -34,7 +34,7 @@ REPORTS: Mapping[str, tuple[str, Any, Mapping[str, Any]]] = {
 def say(
     name: str, subject: object, own: str | Path | None = None, *, beside: object = None
 ) -> Printed:
-    """What a report says: the sentence `name` about Actuals, a Comparison, Forecast or Backtest.
+    """What a report says: the sentence `name` about Actuals, a Forecast, Accounts or the like.
 
     About None, about a forecast that is not there and of a section that does not apply it says
     nothing. own : the folder with the company's own templates; what has one there is said by it.
