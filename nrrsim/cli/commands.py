@@ -460,7 +460,7 @@ def accounts(
         typer.Option(parser=horizon_of, metavar="MONTHS", help='Months ahead, or "next renewal".'),
     ] = 12,
     top: Annotated[int, whole_number("--top", help="How many accounts are printed.")] = 20,
-    plays: Annotated[
+    scenarios: Annotated[
         list[str] | None,
         typer.Option(
             "--scenario",
@@ -478,6 +478,9 @@ def accounts(
         Path | None,
         typer.Option(metavar="FILE", help="Write all accounts there, as .xlsx, .parquet or .csv."),
     ] = None,
+    half_life: HalfLife = None,
+    price_months: PriceMonths = None,
+    prior: PriorFile = None,
     form: LedgerForm = AS_IT_IS,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -488,19 +491,22 @@ def accounts(
     from nrrsim.accounts.signals import read_signals
     from nrrsim.accounts.watch import read_signals_card
     from nrrsim.analysis.losses import reasons_of
+    from nrrsim.calibration.priors import as_prior
     from nrrsim.files import checked_table, write_table
 
     if top < 0:
         raise UsageError(f"--top: must be 0 or more, got {top}")
-    read = [*sources, *filter(None, (signals, signals_card, reasons)), *(plays or ())]
+    read = [*sources, *filter(None, (signals, signals_card, reasons)), *(scenarios or ())]
     for file in filter(None, (multipliers, out)):
         checked_table(file)
         if not file.parent.is_dir():
             raise UsageError(f"{file}: there is no folder {file.parent}")
         _keep(file, read)
         read.append(str(file))
-    card, plans = read_signals_card(signals_card), [_scenario(each, quiet) for each in plays or ()]
+    card, known = read_signals_card(signals_card), as_prior(prior)
+    plans = [_scenario(each, quiet) for each in scenarios or ()]
     ledger, as_of = _read_as_of(sources, form, as_of, quiet)
+    _say_what_was_not_known(known, as_of, quiet)
     seen, why = _read_all(
         (signals, lambda file: read_signals(file, ledger, card) if file else None),
         (reasons, lambda file: reasons_of(ledger, file, card)),
@@ -512,7 +518,9 @@ def accounts(
     for notice in () if quiet else notices:
         typer.echo(f"note: {notice}", err=True)
     with _waiting("scoring accounts", quiet):
-        asked: dict[str, Any] = {"horizon": horizon, "scenarios": plans}
+        learning: dict[str, Any] = {"half_life": half_life, "price_months": price_months or ()}
+        learning |= {"prior": known}
+        asked: dict[str, Any] = {"horizon": horizon, "scenarios": plans, "learning": learning}
         listed = at_risk(ledger, as_of, signals=seen, card=card, **asked)
         together = clusters(ledger, as_of, why)
     if multipliers is not None:

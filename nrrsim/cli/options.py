@@ -231,8 +231,8 @@ ONE_OF_MANY = {"columns": "column"}  # a mapping is said pair by pair
 CARDS = (".yaml", ".yml")
 # What a card says beyond its ledger, and some commands ask for.
 ALSO_SAID: tuple[str, ...] = ("as_of", "window", "definition", "ex_price", "half_life")
-ALSO_SAID += ("price_months", "target", "every", "first", "trials", "seed")
-OF_FILES = ("prior", "signals", "signals_card", "reasons")  # paths from the card's folder
+ALSO_SAID += ("price_months", "target", "every", "first", "trials", "seed", "horizon")
+OF_FILES = ("prior", "signals", "signals_card", "reasons", "scenarios")  # from the card's folder
 ALSO_SAID += OF_FILES
 
 
@@ -361,11 +361,18 @@ def _with_typed(card: LedgerForm, command: LedgerForm, typed: Collection[str]) -
 def _also_said(card: Card, names: Collection[str]) -> dict[str, Any]:
     """What else a card says of a command's parameters; no trials are a report's alone."""
     said = {name: card.parameters.get(name) for name in names if name in ALSO_SAID}
-    files = {name: str(said[name] or "").strip() for name in OF_FILES if name in said}
-    said |= {name: card.from_here(file) if file else None for name, file in files.items()}
+    said |= {name: _from_here(card, said[name]) for name in OF_FILES if name in said}
     if said.get("trials") == 0:
         del said["trials"]
     return {name: value for name, value in said.items() if value is not None}
+
+
+def _from_here(card: Card, file: Any) -> Any:
+    """A file that a card names, or several, as paths from here; an empty name is none."""
+    if isinstance(file, list):
+        return [card.from_here(str(each)) for each in file]
+    name = str(file or "").strip()
+    return card.from_here(name) if name else None
 
 
 def _is_typed(context: typer.Context, name: str) -> bool:

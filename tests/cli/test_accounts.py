@@ -166,6 +166,25 @@ def test_nothing_that_is_read_is_written_over(run, write):
     assert not new.exists()
 
 
+def test_a_card_says_as_much_to_the_command_as_to_its_notebook(run, tmp_path):
+    usage = ROOT / "params" / "scenarios" / "usage-limits.yaml"
+    (tmp_path / "card.yaml").write_text(
+        f"notebook: accounts\ncompany: A\nledger: {DATA / 'meridian.csv'}\nas_of: 2025-06\n"
+        f"horizon: 6\nscenarios: ['{usage}']\nhalf_life: 9\nprice_months: ['2025-01']\n"
+    )
+    code, out, err = run("accounts", tmp_path / "card.yaml", "--json")
+    assert code == 0, err
+    said = json.loads(out)
+    past = nr.actuals(DATA / "meridian.csv", "2025-06")
+    learning = {"half_life": 9, "price_months": ["2025-01"]}
+    listed = nr.accounts_of(past, horizon=6, scenarios=[usage], learning=learning)
+    assert (said["horizon"], said["totals"]) == (6, listed.told()["totals"])
+    assert said["totals"] != nr.accounts_of(past, horizon=6).told()["totals"]
+    assert run("accounts", tmp_path / "card.yaml", "--horizon", 3, "--top", 0)[1].count("3 months")
+    lost = run("accounts", DATA / "meridian.csv", "--scenario", tmp_path / "card.yaml")
+    assert lost[0] == 2
+
+
 def test_a_rule_of_a_signal_that_is_not_there_is_told(run, write):
     ledger = write("customer,month,arr\nA,2026-01,10\nA,2026-02,10\n")
     signals = write("customer,date,users\nA,2026-01-31,5\n", "s.csv")

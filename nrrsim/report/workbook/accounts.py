@@ -57,7 +57,8 @@ NOTES = (
      " above, or as the signals card says; empty where scores do no better than that rate"),
     ("Reasons", "what moves the probability most, the strongest first"),
     ("Alerts", "rules of the signals card that hold at the end of {as_of}, and since when"),
-    ("Suggested play", "a programme of the scenarios that answers the reasons or alerts"),
+    ("Suggested play", "a programme of the scenarios that answers the reasons or alerts, else what"
+     " the signals card says of the alert"),
     ("Skill", "by how much the score's error (Brier) is below that of the segment's rate"),
     ("AUC", "how often a leaver had the higher probability, of a leaver and a stayer"),
     ("Lift", "share that left (or expanded) after an alert, over the share of all accounts"),
