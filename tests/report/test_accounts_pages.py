@@ -155,6 +155,14 @@ def test_names_are_names_whatever_they_hold():
 # --- what makes a section, and what ends no report ----------------------------------------------------------
 
 
+def test_no_identifier_of_a_programme_reaches_a_page():
+    listed = scored()
+    listed = replace(listed, frame=listed.frame.assign(play="onboarding_calls"))
+    assert set(accounts.at_risk(listed)["play"]) == {"Onboarding calls"}
+    assert accounts.plays(listed)["play"].tolist() == ["Onboarding calls"]
+    assert said_of(listed, "plays").startswith("Onboarding calls is suggested")
+
+
 def test_a_short_ledger_and_an_empty_month_give_a_sentence(tmp_path):
     def past_of(rows: str, as_of: str) -> nr.Actuals:
         (tmp_path / "ledger.csv").write_text("customer,month,arr\n" + "\n".join(rows.split()))

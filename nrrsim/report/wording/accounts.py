@@ -78,7 +78,7 @@ def in_words(
         why=[_cell(_beside(reasons, alerts)[:most_reasons]) for reasons, alerts in why],
         alerts=[_cell(map(alert_words, each)) for each in frame["alerts"]],
         signs=[_cell(a.rule for a in each if a.means == EXPANSION) for each in frame["alerts"]],
-        play=[_cell([each]) for each in frame["play"]],
+        play=[_play(each) for each in frame["play"]],
     )
 
 
@@ -86,6 +86,11 @@ def _cell(texts: Iterable[str]) -> str:
     """Several texts as a table's cell has them."""
     told = "; ".join(filter(None, texts))
     return told[:1].upper() + told[1:]
+
+
+def _play(name: str) -> str:
+    """A programme as a table's cell has it: `onboarding_calls` is `Onboarding calls`."""
+    return _cell([label(name)])
 
 
 def _beside(reasons: Iterable[str], alerts: Iterable[Alert]) -> list[str]:
@@ -232,7 +237,7 @@ def new_alerts(
     before = shift(listed.as_of, -listed.ledger.step)
     found = pd.DataFrame(
         [
-            (at, _cell([each.rule]), MEANS[each.means], _cell([each.play]))
+            (at, _cell([each.rule]), MEANS[each.means], _play(each.play))
             for at, alerts in enumerate(listed.frame["alerts"])
             for each in alerts
             if each.since > before
@@ -255,7 +260,7 @@ def plays(listed: Accounts | NoAccounts) -> pd.DataFrame:
     sums = frame.groupby("play")[["arr", "arr_at_risk", "expected_gain"]].sum()
     sums = sums.assign(accounts=frame.groupby("play").size())
     sums = sums.sort_values("arr_at_risk", ascending=False, kind="stable").reset_index()
-    return sums.assign(play=[_cell([each]) for each in sums["play"]])
+    return sums.assign(play=[_play(each) for each in sums["play"]])
 
 
 def rules(listed: Accounts | NoAccounts) -> pd.DataFrame:
@@ -304,7 +309,8 @@ def looked_at(found: Clusters) -> str:
         return f"Losses that come together: nothing to look at ({found.why})"
     first, last = map(month_name, found.window)
     groups = counted(found.looked_at, "group")
-    return f"Losses that come together, {first} to {last}, {groups} looked at"
+    none = "" if len(found.found) or len(found.worth_a_look) else ": none"
+    return f"Losses that come together, {first} to {last}, {groups} looked at{none}"
 
 
 def by_reason(lost: Losses) -> pd.DataFrame:
