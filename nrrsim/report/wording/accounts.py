@@ -399,7 +399,7 @@ class Report:
         )
 
 
-RENEWAL = "until the next renewal"
+RENEWAL = "until the next renewal (twelve months where none is known)"
 
 
 @dataclass(frozen=True)
