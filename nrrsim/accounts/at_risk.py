@@ -87,6 +87,7 @@ class Accounts:
         quality = {name: _plain(value) for name, value in vars(self.quality).items()}
         rules = [
             {name: _plain(value) for name, value in rule.items()}
+            | {"arr": json_amount(rule["arr"], currency=currency)}
             for rule in self.rules.to_dict("records")
         ]
         return {
@@ -344,9 +345,11 @@ def _play(alerts: Sequence[Alert], themes: Sequence[str], scenarios: Sequence[Sc
 
 
 def _plain(value: Any) -> Any:
-    """A figure of JSON: nan is none, and a NumPy number a plain one."""
+    """A figure as JSON tells it: nan is none, and a NumPy number a plain one."""
     if isinstance(value, tuple):
         return [_plain(each) for each in value]
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
     if isinstance(value, np.generic):
         value = value.item()
-    return None if isinstance(value, float) and np.isnan(value) else value
+    return json_ratio(value) if isinstance(value, float) else value

@@ -271,7 +271,7 @@ def judged_rules(panel: Panel, horizon: int) -> pd.DataFrame:
     `hit_rate`: how many of these left (or expanded, where it `means` expansion) within the horizon;
     `base_rate`: of all customer-months; `lift`: of the two, with a 90 % interval; `arr`: of those
     it fired for; `lead_months`: the median from firing to leaving. `predicts`: whether the lift is
-    above 1 beyond chance.
+    above 1 beyond chance, of FEW firings at least.
     """
     rows = np.flatnonzero(
         (panel.month <= panel.origin - horizon)
@@ -305,7 +305,7 @@ def _judged_rule(panel: Panel, rule: Rule, rows: np.ndarray, horizon: int) -> di
             alike = LEVELS[0] ** (1 / len(np.unique(panel.customer[rows][on])))
             low, high = (alike / base, 1 / base) if told["hit_rate"] else (0.0, (1 - alike) / base)
         told |= {"lift": told["hit_rate"] / base, "lift_low": float(low), "lift_high": float(high)}
-        told["predicts"] = bool(low > 1)
+        told["predicts"] = bool(low > 1 and fired >= FEW)
     if (hits & on).any():
         waits = panel.months_until(kind)[rows][on & hits]
         told["lead_months"] = float(np.median(waits))

@@ -549,6 +549,8 @@ def _number(value: float | None, digits: int) -> str:
 
 def _rule_lines(rules: Sequence[Mapping[str, Any]]) -> list[str]:
     """Each rule that fired, judged; those named that do not predict."""
+    from nrrsim.accounts.risk import FEW
+
     fired = [each for each in rules if each["fired"]]
     if not fired:
         return []
@@ -566,8 +568,14 @@ def _rule_lines(rules: Sequence[Mapping[str, Any]]) -> list[str]:
             f"{each['rule']:<{wide}} {count(each['fired']):>7} {share(each['hit_rate']):>6}"
             f" {share(each['base_rate']):>6} {reach:>20} {lead}".rstrip()
         )
-    poor = [each["rule"] for each in fired if not each["predicts"]]
-    return [*lines, *([f"Do not predict: {'; '.join(poor)}"] if poor else [])]
+    for word, is_enough in (("Do not predict", True), ("Fired too seldom to judge", False)):
+        named = [
+            each["rule"]
+            for each in fired
+            if not each["predicts"] and (each["fired"] >= FEW) == is_enough
+        ]
+        lines += [f"{word}: {'; '.join(named)}"] if named else []
+    return lines
 
 
 def _cluster_lines(clusters: Mapping[str, Any], currency: str) -> list[str]:

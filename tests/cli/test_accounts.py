@@ -96,6 +96,10 @@ def test_the_example_in_json_and_in_files_is_one_answer(run, tmp_path):
     told = json.loads(out)
     alive = nr.read_ledger(DATA / "meridian.csv").customers(AS_OF)["arr"]
     assert len(told["accounts"]) == len(alive)
+    assert all(round(each["arr"], 2) == each["arr"] for each in told["rules"])
+    assert all(
+        round(told["quality"][name], 12) == told["quality"][name] for name in ("auc", "skill")
+    )
     assert sum(each["arr"] for each in told["accounts"]) == pytest.approx(alive.sum(), abs=0.01)
     gain, at_risk = (
         sum(each[key] for each in told["accounts"]) for key in ("expected_gain", "arr_at_risk")

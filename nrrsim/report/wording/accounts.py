@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.accounts.reasons import APART, INVOLUNTARY, NOT_GIVEN
+from nrrsim.accounts.risk import FEW
 from nrrsim.errors import UsageError
 from nrrsim.messages import whole_of
 from nrrsim.months import shift
@@ -51,6 +52,7 @@ KINDS = {
 }
 LEVELS = {"opening": "Opening ARR", "after losses": "After losses"}
 MEANS = {RISK: "Leaving", EXPANSION: "Expansion"}
+TOO_FEW = "too few"  # times that a rule fired, to judge it
 AFTER = {RISK: "left", EXPANSION: "expanded"}
 
 
@@ -271,7 +273,9 @@ def rules(listed: Accounts | NoAccounts) -> pd.DataFrame:
     ends = zip(frame["lift_low"], frame["lift_high"], strict=True)
     return frame.assign(
         words=[_cell([each]) for each in frame["rule"]],
-        predicts=np.where(frame["predicts"], "yes", "no"),
+        predicts=np.select(
+            [frame["predicts"].astype(bool), frame["fired"] < FEW], ["yes", TOO_FEW], "no"
+        ),
         range=[NOTHING if np.isnan(low) else f"{low:.1f} to {high:.1f}" for low, high in ends],
         announces=frame["means"].map(MEANS),
     )
@@ -591,7 +595,9 @@ class Judged:
 
 @dataclass(frozen=True)
 class Rules:
-    """The rules that predicted what they announce, those that did not, and how many never fired."""
+    """The rules that predicted what they announce, those that did not, and how many fired too
+    seldom to tell.
+    """
 
     good: tuple[Judged, ...]
     poor: tuple[Judged, ...]
@@ -602,9 +608,10 @@ class Rules:
         frame = rules(listed)
         if frame.empty:
             return None
-        fired = frame["fired"] > 0
-        good, poor = (frame[fired & (frame["predicts"] == word)] for word in ("yes", "no"))
-        return cls(Judged.those(good), Judged.those(poor), int((~fired).sum()))
+        good, poor = (frame[frame["predicts"] == word] for word in ("yes", "no"))
+        return cls(
+            Judged.those(good), Judged.those(poor), int((frame["predicts"] == TOO_FEW).sum())
+        )
 
 
 @dataclass(frozen=True)
