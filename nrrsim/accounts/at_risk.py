@@ -51,7 +51,8 @@ class Accounts:
         none is known), `p_leave`, `p_contract` and `p_expand` (within the horizon),
         `p_leave_segment` (its segment's), `arr_at_risk`, `expected_gain`, `health` (green, yellow,
         red; "" where nothing is proved), `reasons` (in words), `alerts`, `play` (a programme),
-        `hazard`, `expansion`, `contraction` (multipliers of its segment's rates).
+        `hazard`, `expansion`, `contraction` (multipliers of its segment's rates). These are those
+        of a whole year: within less, what is at risk may imply another probability than `p_leave`.
     quality : what the score was worth at past dates. rules : each rule of the card, judged.
     totals : `arr`, `at_risk`, `gain`, `expected` (arr + gain - at risk), `plain` (expected where
         all are as their segment) and `accounts` (expected - plain).
