@@ -270,7 +270,8 @@ def judged_rules(panel: Panel, horizon: int) -> pd.DataFrame:
     A rule fires when it holds in a step and did not in the one before. `fired`: how often;
     `hit_rate`: how many of these left (or expanded, where it `means` expansion) within the horizon;
     `base_rate`: of all customer-months; `lift`: of the two, with a 90 % interval; `arr`: of those
-    it fired for; `lead_months`: the median from firing to leaving. `predicts`: whether the lift is
+    it fired for; `lead_months`: the median from the first firing
+    to leaving. `predicts`: whether the lift is
     above 1 beyond chance, of FEW firings at least.
     """
     rows = np.flatnonzero(
@@ -308,5 +309,9 @@ def _judged_rule(panel: Panel, rule: Rule, rows: np.ndarray, horizon: int) -> di
         told["predicts"] = bool(low > 1 and fired >= FEW)
     if (hits & on).any():
         waits = panel.months_until(kind)[rows][on & hits]
-        told["lead_months"] = float(np.median(waits))
+        # of several firings before a customer left once, from the first
+        when = {"customer": panel.customer[rows], "gone": panel.month[rows]}
+        whose = pd.DataFrame({name: each[on & hits] for name, each in when.items()})
+        first = whose.assign(wait=waits, gone=whose["gone"] + waits)
+        told["lead_months"] = float(first.groupby(["customer", "gone"])["wait"].max().median())
     return told

@@ -217,17 +217,19 @@ def test_customers_are_drawn_whole():
 def test_a_rule_is_judged_by_what_came_after_it_fired():
     stays, leaves = [10.0] * 36, [10.0] * 30
     led = ledger({"Leaves": leaves, "Stays": stays, **{f"Quiet {k}": stays for k in range(8)}})
-    low = [(name, MONTHS[28], 1) for name in ("Leaves", "Stays")]
+    # before it leaves it fires twice: from the first is counted
+    again = [("Leaves", MONTHS[k], value) for k, value in ((25, 1), (26, 9))]
+    low = [*again, *((name, MONTHS[28], 1) for name in ("Leaves", "Stays"))]
     high = [(f"Quiet {k}", MONTHS[0], 9) for k in range(8)] + [(n, MONTHS[0], 9) for n, _, _ in low]
     table = pd.DataFrame([*high, *low], columns=["customer", "date", "users"])
     card = SignalsCard(watch=(Rule(signal="users", below=5, means="risk"),))
     panel = Panel.of(led, MONTHS[35], read_signals(table, led, card), card)
     (rule,) = judged_rules(panel, 6).to_dict("records")
-    assert (rule["fired"], rule["hit_rate"], rule["arr"]) == (2, 0.5, 240)
-    assert rule["lead_months"] == 2  # fired at the end of the 29th month, away in the 31st
+    assert (rule["fired"], rule["hit_rate"], rule["arr"]) == (3, pytest.approx(2 / 3), 360)
+    assert rule["lead_months"] == 5  # first fired at the end of the 26th month, away in the 31st
     # of ten customers for 30 months, one for its last six of 30
     assert rule["base_rate"] == pytest.approx(6 / (10 * 30))
-    assert rule["lift"] == pytest.approx(0.5 / rule["base_rate"])
+    assert rule["lift"] == pytest.approx(2 / 3 / rule["base_rate"])
 
 
 @pytest.mark.parametrize(("currency", "unit"), [("USD", 0.01), ("JPY", 1.0)])
