@@ -34,12 +34,15 @@ Words = Callable[[float, float], str]  # a value and its standardised one, in wo
 
 
 class Feature(NamedTuple):
-    """One thing that is known of a row. `theme`: what a programme against it may be `for`."""
+    """One thing that is known of a row. `theme`: what a programme against it may be `for`.
+    `risk`: 1 where more of it is bad news, -1 where less is, 0 where nobody can say.
+    """
 
     name: str
     words: Words
     theme: str = ""
     is_signal: bool = False
+    risk: int = 0
 
 
 @dataclass(frozen=True)
@@ -240,7 +243,8 @@ class Panel:
 
             for name in self.signals.names:
                 kind = kinds[name].kind if name in kinds else "level"
-                tell(_of_signal(name, kind, table.of(name)))
+                is_use = name in kinds and kind == "level"
+                tell(_of_signal(name, kind, table.of(name), int(is_use)))
             for name, each in kinds.items():
                 if each.of and {name, each.of} <= {*self.signals.names}:
                     tell([_share(name, each.of, table.of(name), table.of(each.of))])
@@ -260,7 +264,9 @@ class Panel:
             on = fires[self.past]
             if on.sum() >= LEAST_FIRED and (on & left).sum() >= LEAST_LEFT:
                 theme = rule.play or rule.signal
-                feature = Feature(f"rule {rule.words}", where_it_holds(rule.words), theme, True)
+                bad = int(rule.means == "risk")
+                words = where_it_holds(rule.words)
+                feature = Feature(f"rule {rule.words}", words, theme, True, bad)
                 found.append((feature, fires[rows]))
         return found
 
@@ -361,8 +367,13 @@ class _Tables:
         return table
 
 
-def _of_signal(name: str, kind: str, table: np.ndarray) -> list[tuple[Feature, np.ndarray]]:
-    """The features of one signal, of its values by customer and month (nan: none was seen)."""
+def _of_signal(
+    name: str, kind: str, table: np.ndarray, less: int = 0
+) -> list[tuple[Feature, np.ndarray]]:
+    """The features of one signal, of its values by customer and month (nan: none was seen).
+
+    less : 1 where less of it is bad news, 0 where nobody says.
+    """
     told = called(name)
     scaled = table if kind == "score" else np.sign(table) * np.log1p(np.abs(table))
     last = _last(table)
@@ -375,7 +386,9 @@ def _of_signal(name: str, kind: str, table: np.ndarray) -> list[tuple[Feature, n
     found = [(Feature(name, level, USAGE, True), latest)]
     if kind != "score":  # nothing at all is another thing than little
         none = np.where(np.isnan(raw), np.nan, raw == 0)
-        found.append((Feature(f"{name} none", where_it_holds(f"no {told}"), USAGE, True), none))
+        found.append(
+            (Feature(f"{name} none", where_it_holds(f"no {told}"), USAGE, True, less), none)
+        )
     known = ~np.isnan(table)
     if known.sum(axis=1).max(initial=0) < 2:
         return found
@@ -406,12 +419,12 @@ def _of_signal(name: str, kind: str, table: np.ndarray) -> list[tuple[Feature, n
 
     return [
         *found,
-        (Feature(f"{name} half year", moved("its half-year average"), USAGE, True),
+        (Feature(f"{name} half year", moved("its half-year average"), USAGE, True, -less),
          latest - half),
-        (Feature(f"{name} ever", moved("its own average"), USAGE, True),
+        (Feature(f"{name} ever", moved("its own average"), USAGE, True, -less),
          latest - ever),
-        (Feature(f"{name} fell", where_it_holds(f"{told} fell by {FELL:.0%} or more"), USAGE, True),
-         fell),
+        (Feature(f"{name} fell", where_it_holds(f"{told} fell by {FELL:.0%} or more"), USAGE, True,
+                 less), fell),
     ]  # fmt: skip
 
 

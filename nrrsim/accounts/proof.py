@@ -65,12 +65,12 @@ class Quality:
     @property
     def proved(self) -> tuple[str, ...]:
         """Of what the model was better than the segment's rate beyond chance: leave, contract,
-        expand.
+        expand; of nothing where it was not of leaving.
         """
         is_enough = min(self.events, self.n - self.events) >= FEW
         leave = self.skill_low if is_enough else np.nan
         low = {"leave": leave, "contract": self.contract[1], "expand": self.expand[1]}
-        return tuple(kind for kind in KINDS if low[kind] > 0)
+        return tuple(kind for kind in KINDS if leave > 0 and low[kind] > 0)
 
     @property
     def proves(self) -> bool:

@@ -333,7 +333,9 @@ class Risk:
             own: list[tuple[Feature, float, str]] = []
             for j in ranked:
                 feature = self.features[j]
-                if len(own) < most and abs(parts[i, j]) > LEAST_TOLD:
+                # a fall of use that speaks for staying only corrects what another column says
+                is_odd = feature.risk * raw[i, places[j]] * parts[i, j] < 0
+                if len(own) < most and abs(parts[i, j]) > LEAST_TOLD and not is_odd:
                     own.append(
                         (feature, float(parts[i, j]), feature.words(raw[i, places[j]], z[i, j]))
                     )

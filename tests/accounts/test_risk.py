@@ -1,6 +1,8 @@
 """The account model against what can be worked by hand, closed forms and another way to the same numbers."""
 
 import itertools
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,8 +13,8 @@ from scipy.special import expit, logit
 import nrrsim as nr
 from nrrsim.accounts.at_risk import at_risk
 from nrrsim.accounts.features import Panel
+from nrrsim.accounts.proof import Quality, auc, judged_rules, resampled
 from nrrsim.accounts.proof import _held as held
-from nrrsim.accounts.proof import auc, judged_rules, resampled
 from nrrsim.accounts.risk import PSEUDO, Ahead, Risk, rates
 from nrrsim.accounts.risk import _shifted as shifted
 from nrrsim.accounts.signals import read_signals
@@ -21,6 +23,7 @@ from nrrsim.accounts.worth import worth
 from nrrsim.months import month_number
 from nrrsim.movements import json_amount, json_amounts
 
+DATA = Path(nr.__file__).parent / "data"
 MONTHS = [f"{2023 + k // 12}-{k % 12 + 1:02d}" for k in range(36)]
 
 
@@ -289,3 +292,23 @@ def test_what_came_every_time_may_have_come_by_luck(fire, low):
     assert (rule["fired"], rule["hit_rate"]) == (fire, 1)
     assert rule["lift_low"] == pytest.approx(low / rule["base_rate"])
     assert rule["lift_high"] == pytest.approx(1 / rule["base_rate"])
+
+
+def test_a_fall_of_use_is_no_reason_to_stay():
+    found = at_risk(
+        nr.read_ledger(DATA / "meridian.csv"), "2026-09", signals=str(DATA / "meridian_signals.csv")
+    )
+    stays = found.frame[found.frame["p_leave"] <= found.frame["p_leave_segment"]]
+    use = ("active users", "core actions", "seats used")  # the levels of the card that comes along
+    assert found.quality.proves
+    assert len(stays) > 100
+    for text in {text for reasons in stays["reasons"] for text in reasons}:
+        assert not (text.startswith(use) and (" down " in text or " fell " in text)), text
+
+
+def test_where_leaving_is_not_proved_nothing_is():
+    sure = (0.1, 0.05, 0.2)
+    told = Quality(n=100, events=30, skill=0.01, skill_low=-0.01, skill_high=0.02, expand=sure)
+    assert told.proved == ()
+    assert replace(told, skill_low=0.001).proved == ("leave", "expand")
+    assert replace(told, skill_low=0.001, events=9).proved == ()
