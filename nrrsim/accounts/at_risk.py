@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from nrrsim.accounts.features import KINDS, YEAR, Panel
 from nrrsim.accounts.proof import Horizon, Proof, Quality, judged_rules, steps_of
@@ -144,15 +145,18 @@ def at_risk(
         told = _worth(ledger, month_name(panel.origin), risk, horizon, teaches).worth
         return np.asarray(told.loc[panel.names[panel.customer[panel.now]], "at_risk"])
 
-    panel = Panel.of(ledger, as_of, signals, known)
-    quality = Proof(panel, as_of, horizon, worth_at).quality()
-    risk = Risk(panel)
-    found = _worth(ledger, as_of, risk, horizon, teaches, quality.proved)
+    # sums of several threads would be added up in another order on another machine
+    with threadpool_limits(1, "blas"):
+        panel = Panel.of(ledger, as_of, signals, known)
+        quality = Proof(panel, as_of, horizon, worth_at).quality()
+        risk = Risk(panel)
+        found = _worth(ledger, as_of, risk, horizon, teaches, quality.proved)
+        frame = _listed(risk, found, quality, known.health, horizon, scenarios)
     return Accounts(
         ledger=ledger,
         as_of=as_of,
         horizon=horizon,
-        frame=_listed(risk, found, quality, known.health, horizon, scenarios),
+        frame=frame,
         quality=quality,
         rules=judged_rules(panel, YEAR if isinstance(horizon, str) else horizon),
         totals=found.totals,
