@@ -137,11 +137,9 @@ def at_risk(
         signals = read_signals(signals, ledger, known)
     teaches = dict(learning or {})
 
-    def worth_at(risk: Risk, p: np.ndarray) -> np.ndarray:
+    def worth_at(risk: Risk) -> np.ndarray:
         """ARR at risk of a past date, in the order of the panel's rows of that date."""
         panel = risk.panel
-        if panel.begin >= panel.origin:
-            return np.asarray(p * panel.arr[panel.now])
         told = _worth(ledger, month_name(panel.origin), risk, horizon, teaches).worth
         return np.asarray(told.loc[panel.names[panel.customer[panel.now]], "at_risk"])
 
@@ -332,7 +330,7 @@ def _alerts(panel: Panel) -> list[tuple[Alert, ...]]:
             row = fires[customers[place]]
             since = len(row) - int(np.argmin(row[::-1])) if not row.all() else 0
             month = month_name(panel.begin + since)
-            told = float(value[customers[place], -1])
+            told = float(value[customers[place]])
             own[place].append(Alert(rule.words, told, month, rule.means, rule.play or ""))
     return [tuple(each) for each in own]
 

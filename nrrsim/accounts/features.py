@@ -96,21 +96,18 @@ class Panel:
         at = np.where(np.isnan(renewal), np.where(told, first, -1), np.nan_to_num(renewal))
         at = at.astype(np.int64)
 
-        nothing = np.full(len(month), np.nan)
-        outcome, price = {kind: nothing.copy() for kind in KINDS}, np.zeros(len(month))
-        if origin - begin >= ledger.step and (month < origin).any():
-            past = Exposure.of(ledger, as_of, None, None)
-            amount = {name: np.empty(len(month)) for name in past.amount}
-            for name, each in past.amount.items():
-                whole = np.full(len(code), np.nan)
-                whole[rows["month"].to_numpy() < origin] = each
-                amount[name] = whole[order]
+        outcome = {kind: np.full(len(month), np.nan) for kind in KINDS}
+        price, known_after = np.zeros(len(month)), month < origin
+        if origin - begin >= ledger.step and known_after.any():
+            amount = Exposure.of(ledger, as_of, None, None).amount
+            # its rows are those of which it is known what came after, in the ledger's own order
+            place = np.cumsum(rows["month"].to_numpy() < origin)[order][known_after] - 1
             gains = amount["adoption"] + amount["cross_sell"]
-            for kind, each in zip(
+            for kind, moved in zip(
                 KINDS, (amount["churn"], amount["contraction"], gains), strict=True
             ):
-                outcome[kind] = np.where(np.isnan(each), np.nan, each > CENT)
-            price = np.nan_to_num(amount["price"])
+                outcome[kind][known_after] = moved[place] > CENT
+            price[known_after] = amount["price"][place]
         return cls(
             ledger, origin, begin, tuple(map(str, category.cat.categories)), names[known],
             customer, month, arr, segment, at, first, price, outcome, signals, card,
@@ -278,11 +275,20 @@ class Panel:
         return self.card.heard(self.signals.names)
 
     def fires(self, rule: Rule) -> tuple[np.ndarray, np.ndarray]:
-        """Whether a rule holds at the end of each month of the ledger, and its value then:
-        `ndarray[customer, month]` each.
+        """Whether a rule holds at the end of each month of the ledger, `ndarray[customer, month]`,
+        and its value in the last one, `ndarray[customer]`.
         """
-        assert self.signals is not None
-        return fired(rule, self.signals, [*self.names], range(self.begin, self.origin + 1))
+        if rule not in self._fired:
+            assert self.signals is not None
+            months = range(self.begin, self.origin + 1)
+            fires, value = fired(rule, self.signals, [*self.names], months)
+            self._fired[rule] = fires, value[:, -1].copy()
+        return self._fired[rule]
+
+    @cached_property
+    def _fired(self) -> dict[Rule, tuple[np.ndarray, np.ndarray]]:
+        """What was asked of a rule before: the model, the judgement and the alerts all ask."""
+        return {}
 
     def fires_in_step(self, rule: Rule) -> np.ndarray:
         """`ndarray[customer, month]`: whether a rule held at the end of any month of the step that

@@ -23,7 +23,7 @@ LEVELS = (0.05, 0.95)
 BANDS, TOP = 5, 0.1
 Horizon = int | str  # months, or the next renewal of each
 NO_SKILL = (np.nan, np.nan, np.nan)
-AtRisk = Callable[[Risk, np.ndarray], np.ndarray]  # a fitted model, p to leave: ARR at risk
+AtRisk = Callable[[Risk], np.ndarray]  # of a fitted model's accounts
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class Proof:
         left, p, base = told("leave")
         others = {kind: told(kind) for kind in KINDS[1:]}
         arr = then.arr[then.now]
-        return _Asked(place, left, p, base, arr, self.at_risk(risk, p), others)
+        return _Asked(place, left, p, base, arr, self.at_risk(risk), others)
 
 
 def steps_of(panel: Panel, rows: np.ndarray, horizon: Horizon) -> np.ndarray:

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from nrrsim.accounts.at_risk import Accounts, at_risk, checked_horizon
+from nrrsim.accounts.features import YEAR
 from nrrsim.accounts.signals import Signals, read_signals
 from nrrsim.accounts.watch import SignalsCard, read_signals_card
-from nrrsim.analysis.actuals import Actuals
+from nrrsim.analysis.actuals import Actuals, NoAnswer
 from nrrsim.calibration.priors import as_prior
 from nrrsim.errors import UsageError
 from nrrsim.scenario.scenario import Scenario, as_scenario
 
-YEAR = 12
 
-
-@dataclass(frozen=True)
-class NoAccounts:
-    """No accounts to list, and the reason; in a condition it is false."""
-
-    reason: str
-
-    def __bool__(self) -> Literal[False]:
-        return False
+class NoAccounts(NoAnswer):
+    """No accounts to list, and the reason."""
 
 
 def accounts_of(

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -35,6 +35,16 @@ BRIDGE = (
     "contraction",
     "churn",
 )
+
+
+@dataclass(frozen=True)
+class NoAnswer:
+    """No answer, and the reason; in a condition it is false."""
+
+    reason: str
+
+    def __bool__(self) -> Literal[False]:
+        return False
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,13 +12,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from nrrsim import metrics
-from nrrsim.analysis.actuals import Actuals
+from nrrsim.analysis.actuals import Actuals, NoAnswer
 from nrrsim.analysis.renewals import decisive
 from nrrsim.analysis.sensitivity import Sensitivity, sensitivity
 from nrrsim.calibration.backtest import (
@@ -355,14 +355,8 @@ class Forecast:
         return by_segment
 
 
-@dataclass(frozen=True)
-class NoForecast:
-    """No forecast, and the reason; in a condition it is false."""
-
-    reason: str
-
-    def __bool__(self) -> Literal[False]:
-        return False
+class NoForecast(NoAnswer):
+    """No forecast, and the reason."""
 
 
 def forecast(
