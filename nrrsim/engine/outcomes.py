@@ -19,6 +19,7 @@ FINE = 2_000  # the bins that a sample is smoothed from
 MOST_SKEWNESS = 0.6  # that three moments can tell of: beyond, a few rare events decide
 SHARES = (0.05, 0.5, 0.95)  # of a distribution that is told in three numbers
 MORE_SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
+LAW_SHARES = (0.01, *MORE_SHARES, 0.99)
 
 
 class Distribution(ABC):
@@ -185,6 +186,57 @@ class Odds(Distribution):
             nrr = np.unique(np.concatenate([each + np.linspace(-1, 1, 9) * step for each in found]))
             step = step / 4
         return np.asarray(found)
+
+
+@dataclass(frozen=True)
+class Computed(Distribution):
+    """Computed, not simulated: `below`, the ascending probabilities to come out at or below each of
+    the ascending `places`, `ndarray[place]` of both; straight between them.
+
+    error : the largest of the numerical error and of the standard errors of P5 to P95, in NRR.
+    near : within how much of a place a point of mass may stand apart from where it is; a target so
+        near below it is met. p_error : the standard error of a probability, `ndarray[place]`, 0
+        where nothing is drawn.
+    """
+
+    places: np.ndarray
+    below: np.ndarray
+    mean: float
+    sd: float
+    error: float
+    near: float = TO_THE_BIT
+    p_error: np.ndarray | None = None
+
+    @property
+    def expected(self) -> float:
+        return self.mean
+
+    @property
+    def spread(self) -> float:
+        return self.sd
+
+    def reaches(self, target: float) -> float:
+        at = target - self.near
+        return 1.0 - float(np.interp(at, self.places, self.below, 0.0, 1.0))
+
+    def reach_error(self, target: float) -> float:
+        """The standard error of `reaches`; 0 where no belief is drawn."""
+        if self.p_error is None:
+            return 0.0
+        return float(np.interp(target - self.near, self.places, self.p_error, 0.0, 0.0))
+
+    def density(self, at: np.ndarray) -> np.ndarray:
+        step = at[1] - at[0]
+        edges = np.append(at - step / 2, at[-1] + step / 2)
+        return np.asarray(np.diff(np.interp(edges, self.places, self.below, 0.0, 1.0)) / step)
+
+    def quantiles(self, shares: Sequence[float]) -> np.ndarray:
+        return np.asarray(np.interp(shares, self.below, self.places))
+
+    def figures(self) -> dict[str, float]:
+        """What `--json` prints of it: `mean`, `sd`, quantiles and `error`."""
+        told = self.percentiles(LAW_SHARES)
+        return {"mean": self.mean, "sd": self.sd, **told, "error": self.error}
 
 
 @dataclass(frozen=True)
