@@ -16,7 +16,8 @@ from nrrsim.analysis.bridge import bridge
 from nrrsim.analysis.paired import common_currency, difference
 from nrrsim.analysis.programmes import programmes
 from nrrsim.engine.expectation import deviation, expect
-from nrrsim.engine.outcomes import MORE_SHARES, Sample, foreseen
+from nrrsim.engine.law import Law, law_of
+from nrrsim.engine.outcomes import MORE_SHARES, Computed, Sample, foreseen
 from nrrsim.files import write_table
 from nrrsim.movements import MOVEMENTS, Movements, json_amount
 from nrrsim.scenario.scenario import Scenario
@@ -57,6 +58,26 @@ def expected_sd(scenario: Scenario) -> float:
     return float(deviation(scenario).sel(segment="all").isel(month=-1)) / opening
 
 
+def told_of_law(law: Law | None, target: float | None) -> dict[str, Any] | None:
+    """How NRR, capped GRR and logo may turn out, computed, as `--json` prints it; None where the
+    law is not known.
+
+    `error` is in units of the measure, `p_target_error` of the probability; these two are None
+    where there is no target.
+    """
+    if law is None:
+        return None
+    reached = error = None
+    if target is not None:
+        reached, error = law.nrr.reaches(target), law.nrr.reach_error(target)
+    told = {name: each.figures() for name, each in _measures(law).items()}
+    return {**told, "p_target": reached, "p_target_error": error}
+
+
+def _measures(law: Law) -> dict[str, Computed]:
+    return {"nrr": law.nrr, "grr": law.grr, "logo": law.logo}
+
+
 def simulated(
     scenario: Scenario, run: Movements, seed: int, target: float | None = None
 ) -> dict[str, Any]:
@@ -94,8 +115,16 @@ def simulated(
     }
 
 
-def compared(a: Scenario, b: Scenario, runs: tuple[Movements, Movements]) -> dict[str, Any]:
-    """What `nrrsim compare --json` prints: the exact bridge, and the difference under one luck."""
+def compared(
+    a: Scenario, b: Scenario, runs: tuple[Movements, Movements], seed: int
+) -> dict[str, Any]:
+    """What `nrrsim compare --json` prints: the exact bridge, how each may turn out (computed, for
+    the target that B states, else A), and the difference under one luck, simulated.
+
+    seed : that of the `runs`; the beliefs that the laws are over are drawn with it, too.
+    """
+    target = a.target if b.target is None else b.target
+    laws = [told_of_law(law_of(each, seed), target) for each in (a, b)]
     steps, currency = bridge(a, b), common_currency(a, b)
     apart = difference(runs)
     figures = Sample(apart).figures()
@@ -111,12 +140,15 @@ def compared(a: Scenario, b: Scenario, runs: tuple[Movements, Movements]) -> dic
     }
     return {
         "currency": currency or None,
-        "a": {"title": a.title, "nrr": steps.a},
-        "b": {"title": b.title, "nrr": steps.b},
+        "target": target,
+        "a": {"title": a.title, "nrr": steps.a, "law": laws[0]},
+        "b": {"title": b.title, "nrr": steps.b, "law": laws[1]},
         "difference": steps.difference,
         "bridge": steps.parts,
         "vectors": steps.vectors,
         "programmes": added,
+        "trials": len(apart),
+        "seed": seed,
         "simulated": {name: figures[name] for name in kept}
         | {"p_b_above_a": float((apart > 0).mean())},
     }

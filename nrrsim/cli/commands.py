@@ -294,7 +294,7 @@ def compare(
     first, second = _scenario(a, quiet), _scenario(b, quiet)
     with _progress(2 * trials, "trials", quiet) as advance:
         runs = paired(first, second, trials, seed, progress=advance)
-    answer = summary.compared(first, second, runs)
+    answer = summary.compared(first, second, runs, seed)
     if as_json:
         typer.echo(_object(answer))
     else:
