@@ -280,7 +280,9 @@ def compare(
     trials: Annotated[
         int,
         whole_number(
-            "--trials", help="Futures simulated of each scenario, with common random numbers."
+            "--trials",
+            help="Futures simulated of each scenario, with common random numbers, for the range"
+            " of the difference.",
         ),
     ] = 10_000,
     seed: Seed = 20260930,
@@ -416,7 +418,13 @@ def calibrate(
 def forecast(
     sources: Sources,
     as_of: AsOf = None,
-    trials: Annotated[int, whole_number("--trials", help="How many futures are drawn.")] = 4_000,
+    trials: Annotated[
+        int,
+        whole_number(
+            "--trials",
+            help="How many futures are drawn of customers' own past and of each segment.",
+        ),
+    ] = 4_000,
     seed: Seed = 20260930,
     half_life: HalfLife = None,
     price_months: PriceMonths = None,
@@ -595,7 +603,11 @@ def prior(
 def backtest(
     sources: Sources,
     trials: Annotated[
-        int, whole_number("--trials", help="How many futures each forecast simulates.")
+        int,
+        whole_number(
+            "--trials",
+            help="How many futures each forecast draws of customers' own past and of each segment.",
+        ),
     ] = 4_000,
     seed: Seed = 20260930,
     every: Annotated[
