@@ -20,6 +20,7 @@ from nrrsim.analysis.paired import paired
 from nrrsim.analysis.programmes import programmes
 from nrrsim.analysis.summary import told_of_law
 from nrrsim.cli.text import frontier_lines
+from nrrsim.engine.law import law_of
 from nrrsim.engine.switched import expected_closing
 from nrrsim.report.charts import outlook, retention, style
 from nrrsim.report.manifest import verify
@@ -215,7 +216,7 @@ def test_the_command_says_what_is_computed_and_what_is_simulated(run):
         for n in (100, 200)
     ]
     for key, name in (("a", "nrr-105"), ("b", "nrr-128")):
-        law = nr.law_of(nr.read_scenario(SCENARIOS / f"{name}.yaml"))
+        law = law_of(nr.read_scenario(SCENARIOS / f"{name}.yaml"))
         assert answers[0][key] == answers[1][key]
         assert answers[0][key]["law"] == told_of_law(law, 1.28)
         assert answers[0][key]["law"]["nrr"]["mean"] == pytest.approx(answers[0][key]["nrr"])
