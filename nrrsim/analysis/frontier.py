@@ -34,7 +34,7 @@ NEAR_P = 1e-5  # to its probability: far below what the law itself may be off
 SURE = 1e-9  # beyond, a probability tells nothing of how far the target is
 JUMP = 1e-9  # how near to a jump of the probability its place is known
 COARSE = 256  # Sobol draws by which a root is found before it is put right
-# How far from the target NRR is, or its probability (in normal scores), by the factor of each lever.
+# How far from the target NRR is, or its probability (in normal scores), by each lever's factor.
 Gap = Callable[[Mapping[str, float]], float]
 
 
