@@ -29,7 +29,7 @@ UNEVEN = {
     "few": {"book": segments(one=(1, 50)), "drivers": {"churn": {"one": 0.1}}},
     "half of it one": {
         "book": segments(small=(1, 600), giant=(1, 1)),
-        "drivers": {"churn": {"all": 0.1}, "price": {"all": 0.05}},
+        "drivers": {"churn": {"all": 0.1}, "price": {"all": {"uplift": 0.05}}},
     },
     "rare and large": {
         "book": segments(one=(1, 1_000)),
