@@ -20,10 +20,11 @@ import numpy as np
 from nrrsim.analysis import summary
 from nrrsim.analysis.bridge import LEAST, bridge
 from nrrsim.analysis.paired import comparable
-from nrrsim.engine import quick, switched
+from nrrsim.engine import switched
 from nrrsim.engine.draws import SEED
 from nrrsim.engine.driver_rates import refuse_accounts
-from nrrsim.engine.outcomes import SHARES, Distribution, foreseen
+from nrrsim.engine.law import nrr_over
+from nrrsim.engine.outcomes import SHARES, Computed, Distribution, foreseen
 from nrrsim.engine.simulation import simulate
 from nrrsim.engine.switched import expected_closing
 from nrrsim.errors import NrrsimError, UsageError
@@ -43,6 +44,7 @@ POINTS = 5  # of the fan, today included
 PLACES = 121  # of the curve
 TRIALS = (10_000, 50_000, 200_000)
 SAME = 1e-9  # of NRR: what was on the screen, and what the file says
+LEAST_ERROR = 1e-4  # of NRR that is printed: a hundredth of a point
 MEANINGS = {
     "churn.rate": "Customers that churn within a year",
     "churn.curve": "Churn by tenure, relative change",
@@ -180,7 +182,7 @@ class WhatIf:
     def play(
         self, moves: Moves, trials: int, progress: Callable[[int], None] | None = None
     ) -> dict[str, Any]:
-        """A full simulation beside the exact path: a row a figure, each as a text."""
+        """A full simulation beside what is computed: a row a figure, each as a text."""
         scenario = self.scenario(moves)
         run = simulate(scenario, trials, SEED, progress=progress)
         summed_up, now = summary.simulated(scenario, run, SEED), _Outlook(scenario)
@@ -345,13 +347,14 @@ class _Outlook:
         return np.asarray(expected_closing(self.scenario, self.ends).sum(axis=1))
 
     @cached_property
-    def chances(self) -> quick.Chances:
-        return quick.chances(self.scenario, self.ends)
+    def laws(self) -> list[Computed]:
+        """How NRR may turn out at each end, by what the drivers say."""
+        return nrr_over(self.scenario, self.ends)
 
     @cached_property
     def last(self) -> Distribution:
         """At the last month: the forecast that the scenario states, or what its drivers say."""
-        return foreseen(self.chances.at[-1], self.scenario)
+        return foreseen(self.laws[-1], self.scenario)
 
     @property
     def nrr(self) -> float:
@@ -362,7 +365,7 @@ class _Outlook:
         """P5, the median and P95 of NRR at each end, `ndarray[end, 3]`; without a forecast, the
         mean in the median's place.
         """
-        own = np.stack([each.quantiles(SHARES) for each in self.chances.at])
+        own = np.stack([each.quantiles(SHARES) for each in self.laws])
         if self.scenario.transport() is None:
             own[:, 1] = self.closing / self.arr
             return own
@@ -407,12 +410,8 @@ def _gained(now: _Outlook, base: _Outlook) -> str:
 
 
 def _quality(now: _Outlook) -> str:
-    error = points(now.chances.error).lstrip("+")
-    if now.chances.method == "simulation":
-        how = "Simulated, as the book is small or a few customers are large"
-    else:
-        how = "From exact moments, without a simulation"
-    said = f"{how}. The 90% range is accurate to {error}."
+    error = _error(max(now.laws[-1].error, LEAST_ERROR))
+    said = f"Computed, without trials: the 90% range is accurate to {error}."
     outlook = now.scenario.outlook
     if outlook is None or now.scenario.transport() is None:
         return said
