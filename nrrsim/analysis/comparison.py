@@ -21,7 +21,7 @@ import pandas as pd
 from nrrsim import metrics
 from nrrsim.analysis import summary
 from nrrsim.analysis.bridge import Bridge, bridge
-from nrrsim.analysis.frontier import all_together, frontier, needed, with_factors
+from nrrsim.analysis.frontier import all_together, chance, frontier, needed, with_factors
 from nrrsim.analysis.paired import common_currency, comparable, paired
 from nrrsim.analysis.programmes import Share, programmes
 from nrrsim.analysis.sensitivity import Sensitivity, sensitivity
@@ -150,7 +150,13 @@ class Comparison:
     @cached_property
     def laws(self) -> list[Law]:
         """Of each scenario, how NRR, GRR and logo may turn out, computed."""
-        return [_law(each, self.seed) for each in self.scenarios]
+        told = []
+        for each in self.scenarios:
+            refuse_accounts(each)
+            law = law_of(each, self.seed)
+            assert law is not None  # as no account differs
+            told.append(law)
+        return told
 
     @cached_property
     def nrr(self) -> list[Distribution]:
@@ -329,17 +335,12 @@ class Comparison:
     @cached_property
     def likely(self) -> tuple[float, float] | None:
         """By how much all levers would have to move together for the target to be reached in 80 %
-        of all cases, and how likely it then is, computed; None where it cannot be, or three moments
-        do not tell.
+        of all cases, and how likely it then is, computed; None where it cannot be.
         """
-        try:
-            x = frontier(self.first, self.target, LIKELY, levers=()).together
-        except UsageError:
-            return None
+        x = frontier(self.first, self.target, LIKELY, levers=()).together
         if x is None:
             return None
-        moved = with_factors(self.first, all_together(x))
-        return x, foreseen(_law(moved, self.seed).nrr, moved).reaches(self.target)
+        return x, chance(with_factors(self.first, all_together(x)), self.target)
 
     @cached_property
     def sensitivity(self) -> Sensitivity:
@@ -521,13 +522,6 @@ class Comparison:
             },
             "checks_hold": bool(self.checks()["holds"].all()),
         }
-
-
-def _law(scenario: Scenario, seed: int) -> Law:
-    refuse_accounts(scenario)
-    law = law_of(scenario, seed)
-    assert law is not None  # as accounts do not differ
-    return law
 
 
 def _rounded(row: Mapping[Any, Any]) -> dict[str, float | None]:
