@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -78,8 +78,6 @@ class Comparison:
         except ValueError as error:
             raise UsageError(f"labels: {error}") from None
         object.__setattr__(self, "labels", labels)
-
-    path_trials: ClassVar[int] = PATH_TRIALS
 
     @property
     def names(self) -> list[str]:

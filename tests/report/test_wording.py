@@ -321,7 +321,7 @@ def rare_facts(past, c):
     yield "comparison/assumptions", (comparison.Assumptions(False),)
     yield "comparison/parts", (comparison.Bridge(0.001, None),)
     for error in (0.0, 0.001):
-        yield "comparison/provenance", (about, comparison.Provenance(error, 1_000))
+        yield "comparison/provenance", (about, comparison.Provenance(error))
     out_of_reach = replace(stand, best=replace(stand.best, p_target=0.0))
     yield "comparison/distributions", (about, out_of_reach)
     for known in (0.2, 0.8):

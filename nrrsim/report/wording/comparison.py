@@ -721,14 +721,13 @@ class Distance(Checks):
 
 @dataclass(frozen=True)
 class Provenance:
-    """The largest standard error of a computed range, and the trials of ARR over the years."""
+    """The largest standard error of a computed range."""
 
     error: float
-    path_trials: int
 
     @classmethod
     def of(cls, c: Comparison) -> Self:
-        return cls(max(law.nrr.error for law in c.laws), c.path_trials)
+        return cls(max(law.nrr.error for law in c.laws))
 
 
 @dataclass(frozen=True)
