@@ -27,19 +27,20 @@ from nrrsim.calibration.backtest import (
     SHARES_TOLD,
     Backtest,
     backtest,
+    computed,
     driven,
+    equally_likely,
     origins,
 )
 from nrrsim.calibration.calibrate import MOST_OFTEN, Calibration, calibrate
 from nrrsim.calibration.exposure import check_half_life, price_months_of
 from nrrsim.calibration.mixture import Mixture, mixed
 from nrrsim.calibration.priors import Prior, as_prior
-from nrrsim.calibration.ratios import LEVELS as EVEN
 from nrrsim.calibration.ratios import MEASURES
 from nrrsim.engine.draws import SEED
 from nrrsim.engine.expectation import expect
-from nrrsim.engine.law import Law, law_of
-from nrrsim.engine.outcomes import SHARES, Distribution, Even
+from nrrsim.engine.law import Law
+from nrrsim.engine.outcomes import SHARES, Even
 from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger
 from nrrsim.messages import an_object, whole_of
@@ -168,16 +169,13 @@ class Forecast:
         values.
         """
         if months == YEAR:
-            learnt = self.calibration.scenario
-            # segments are simulated
-            apart = driven(learnt, self.trials, self.seed) if len(learnt.segments) > 1 else {}
-            return apart | {(name, None): _values(getattr(self.law, name)) for name in MEASURES}
+            return driven(self.calibration.scenario, self.law, self.trials, self.seed)
         return _trailing(self.ledger, self.calibration, self.as_of, months, self.seed)
 
     @cached_property
     def law(self) -> Law:
         """What the model of drivers says of the next twelve months, computed."""
-        return _law_of(self.calibration.scenario, self.seed)
+        return computed(self.calibration.scenario, self.seed)
 
     @cached_property
     def ahead(self) -> dict[str, Even]:
@@ -253,7 +251,7 @@ class Forecast:
         others = self.ledger.customers(self.as_of).index.drop(largest)
         plain = self.calibration.scenario.plain()
         there = customers_of(self.ledger, self.as_of, plain["book"]["term"], among=others)
-        rest = _law_of(Scenario.of(plain, opening=there), self.seed).nrr
+        rest = computed(Scenario.of(plain, opening=there), self.seed).nrr
         if share < APART * rest.spread * (1 - share):
             return None
         (median,) = rest.quantiles((0.5,))
@@ -471,20 +469,6 @@ def with_outlook(
     return scenario.with_({"outlook": outlook})
 
 
-def _law_of(scenario: Scenario, seed: int) -> Law:
-    law = law_of(scenario, seed)
-    assert law is not None  # accounts differ in no scenario that a forecast is made with
-    return law
-
-
-def _values(distribution: Distribution) -> np.ndarray:
-    """The equally likely values that stand for a distribution, `ndarray[200]`.
-
-    Rounded, so that what did not change is equal to what was.
-    """
-    return np.asarray(distribution.quantiles(EVEN.tolist()).round(8))
-
-
 def _trailing(
     ledger: Ledger, learnt: Calibration, origin: str, months: int, seed: int
 ) -> dict[tuple[str, str | None], np.ndarray]:
@@ -500,9 +484,9 @@ def _trailing(
     term = learnt.scenario.plain()["book"]["term"]
     there = customers_of(ledger, origin, term, among=opening.index, rate_of=start)
     scenario = Scenario.of({**learnt.scenario.plain(), "months": months}, opening=there)
-    law = _law_of(scenario, seed)
+    law = computed(scenario, seed)
     kept, stayed = there.total / float(opening.sum()), len(there.arr) / len(opening)
     return {
-        ("nrr", None): kept * _values(law.nrr),
-        ("logo", None): stayed * _values(law.logo),
+        ("nrr", None): kept * equally_likely(law.nrr),
+        ("logo", None): stayed * equally_likely(law.logo),
     }

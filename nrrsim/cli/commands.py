@@ -603,7 +603,11 @@ def prior(
 def backtest(
     sources: Sources,
     trials: Annotated[
-        int, whole_number("--trials", help="How many futures each forecast simulates.")
+        int,
+        whole_number(
+            "--trials",
+            help="How many futures each forecast draws of customers' own past and of each segment.",
+        ),
     ] = 4_000,
     seed: Seed = 20260930,
     every: Annotated[
