@@ -32,9 +32,11 @@ FEW = 64  # kinds of customers (group and share) up to which each is transformed
 PLACES = (2**16, 2**13)  # of NRR, for them
 WITHIN = 2  # places that a straight piece of a size's quantiles stands for
 NONE = 1e-13  # of probability that may lie beyond the lattice, or be left out
+ROUNDING = 1e-15  # of probability, that a transform may be off by
 LOOKED_UP, TABLE = 40, 300  # places of a characteristic function's table: a unit, and at least
 FINE, COARSEST = 0.5, 64  # of a wave's phase between two places, and how many may become one
 USUAL_R = 1.5
+AGAIN = np.linspace(3.0, 64.0, 512)  # frequencies of R at which points of mass meet again
 POWERS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)  # of R, by which the lattice's ends are found
 
 
@@ -67,6 +69,7 @@ class Lattice:
     def masses(self, spectra: np.ndarray) -> np.ndarray:
         """Back: `ndarray[group, place]`."""
         there = np.fft.irfft(spectra, self.number, axis=1)
+        there[np.abs(there) < ROUNDING] = 0.0  # times R cubed it would be seen
         return np.roll(there, -(self.first % self.number), axis=1)
 
 
@@ -124,11 +127,10 @@ class Luck:
         kinds = np.stack([self.groups.of_customer, customers.arr / customers.total], axis=1)
         kinds, self.number = np.unique(kinds, axis=0, return_counts=True)
         self.group, self.share = kinds[:, 0].astype(np.int64), kinds[:, 1].copy()
-        self.few = len(self.share) <= FEW
-        step = (STEP_OF_FEW if self.few else STEP)[draws > 1]
-        self.step = max(step, len(self.groups.segment) * step / MOST_GROUPS)
+        self.step = (STEP_OF_FEW if len(self.share) <= FEW else STEP)[draws > 1]
         self.places = PLACES[draws > 1]
         tables, used = size_tables(sizes_of(scenario, customers.segments))
+        self.kept: dict[int, dict[tuple[int, int], np.ndarray]] = {}
         self.drawn = {
             (n, s): _values(tables[n, s].astype(float), -1 if n == 0 else 1)
             for n, s in np.argwhere(used).tolist()
@@ -186,7 +188,9 @@ class Given:
                 kept[value] = transformed(np.array([value]), np.ones(1))
             return kept[value]
 
-        drawn = {key: transformed(*each) for key, each in luck.drawn.items()}
+        if number not in luck.kept:  # the sizes are the same in each draw
+            luck.kept[number] = {key: transformed(*each) for key, each in luck.drawn.items()}
+        drawn = luck.kept[number]
         growth = np.empty((len(self.phases), segments, 1, number), complex)
         lift = np.empty_like(growth)
         for p, rates in enumerate(self.phases):
@@ -270,6 +274,19 @@ class Part:
         )
         return first, max(second, 0.0), third
 
+    @property
+    def is_stepped(self) -> bool:
+        """Whether customers who are alike make the sum a staircase: its characteristic function,
+        that of the most numerous kind at least, comes back.
+        """
+        kind = int(self.number.argmax())
+        if 3 * len(self.share) > self.number.sum():
+            return False
+        group = self.group[kind]
+        there = np.exp(1j * np.outer(self.values, AGAIN))
+        cf = self.masses[group] @ there + 1 - self.alive[group]
+        return bool(np.abs(cf).max() ** self.number[kind] > 1e-7)
+
     def waves(self, first: float, du: float, terms: int) -> np.ndarray:
         """The characteristic function of the sum at (first + j) du, j below `terms`: by look-up in
         a table of each group's.
@@ -299,6 +316,10 @@ class Part:
         """The same at 2 pi j / (width places), j to half of the places: by a transform of each
         customer's distribution over places that far apart.
         """
+        if len(self.values) == 1:  # all of it or nothing, at whole places
+            turns = np.exp(2j * np.pi * np.arange(places // 2 + 1) / places) - 1
+            each = np.log1p(self.alive[:, None] * turns)
+            return np.asarray(np.exp(self.number @ each))
         out = np.ones(places // 2 + 1, complex)
         for share, number, group in zip(self.share, self.number, self.group, strict=True):
             here = np.flatnonzero(np.abs(self.masses[group]) > NONE)
@@ -310,7 +331,7 @@ class Part:
             for k, part in zip((-1, 0, 1), _weights(values, about), strict=True):
                 masses += np.bincount((at + k) % places, weights * part, places)
             out *= np.fft.rfft(masses) ** number
-        return out
+        return out.conj()
 
     def _coarser(self, most: float) -> tuple[np.ndarray, np.ndarray]:
         """Masses and values at fewer places: so many as frequencies up to `most` need."""
