@@ -27,7 +27,7 @@ MOST = {"nrr": np.inf, "grr": 1.0, "logo": 1.0}
 # Random draws of the beliefs whose distributions are exact: of fewer customers, more.
 EXACT, EXACT_OF_FEW, FEW_CUSTOMERS = 16, 64, 300
 OTHERS = 2**40  # from the seed of the even draws to that of these
-BLOCKS = 8  # of even draws, whose differences tell their error
+BLOCKS = 32  # of even draws, whose differences tell their error
 REACH, WIDTH = 8.0, 12.0  # standard deviations: 1 / the last frequency, and half of the range
 TOLD = 9.0  # standard deviations to either side of the mean within which it is told
 PLACES = 2**13  # of the range
@@ -37,6 +37,7 @@ MOST_TRANSFORMS = 400  # kinds of customers that are transformed one by one
 LEAST_SD = 1e-9
 NUMERICAL = 1e-6  # of probability, that the lattice and the frequencies may be off by
 FOLDS = 4
+ASKED = np.linspace(-4.5, 4.5, 37)  # standard deviations from the mean, where errors are told
 # Standard deviations' inverses, and what skewness adds to a wave's phase, up to which three moments
 # tell of the characteristic function.
 CLOSE, BENT = 2.2, 0.7
@@ -124,6 +125,13 @@ class _Smooth:
         half = int(PLACES * TOLD / (2 * WIDTH))
         return slice(PLACES // 2 - half, PLACES // 2 + half + 1)
 
+    def at(self, x: np.ndarray) -> np.ndarray:
+        """By what a characteristic function is multiplied, and the real parts added up, to be what
+        `below` has at each x: `complex128[frequency, x]`.
+        """
+        turned = np.exp(-1j * np.outer(self.u, x - self.mean))
+        return np.asarray(1j * turned / (np.pi * (np.arange(self.terms) + 0.5))[:, None])
+
     def below(self, phi: np.ndarray) -> np.ndarray:
         """The probability to come out at or below each place (Gil-Pelaez), less 1/2."""
         j = np.arange(self.terms)
@@ -161,6 +169,15 @@ class _Stepped:
     @property
     def places(self) -> np.ndarray:
         return np.asarray((self.low + np.arange(self.number)) * self.width)
+
+    def at(self, x: np.ndarray) -> np.ndarray:
+        """As `_Smooth.at`."""
+        steps = np.floor(x / self.width + 1e-6) - self.low + 1
+        u = self.u[1:, None]
+        turned = -np.expm1(-1j * u * self.width * steps) / -np.expm1(-1j * u * self.width)
+        first = np.exp(-1j * u * (self.low * self.width - self.mean))
+        whole = 2 * turned * first / self.number
+        return np.concatenate([steps[None] / self.number, whole])
 
     def below(self, phi: np.ndarray) -> np.ndarray:
         """As `_Smooth.below`."""
@@ -263,10 +280,23 @@ class _Over:
             sums *= BLOCKS / len(told)
             whole[:, :there] += fold.mean() * np.einsum("bcj,jc->bj", sums, factor[..., 0])
         below = waves.below(left.mean(axis=0) + whole.mean(axis=0))
-        of_few = waves.below(left).std(axis=0, ddof=1) / np.sqrt(number)
-        of_many = waves.below(whole).std(axis=0, ddof=1) / np.sqrt(BLOCKS)
-        error = np.sqrt(of_few**2 + of_many**2)
+        x = mean + spread * ASKED
+        at_x = waves.at(x)
+        of_few = (left @ at_x).real.std(axis=0, ddof=1) / np.sqrt(number)
+        error = np.hypot(of_few, _error_of_even((whole @ at_x).real))
+        error = np.interp(waves.places, x, error, 0.0, 0.0)
         return _told(waves, below, mean, None if measure == "grr" else spread, measure, error)
+
+
+def _error_of_even(blocks: np.ndarray) -> np.ndarray:
+    """The standard error of the mean of `ndarray[block, x]`, each of as many even draws: of fewer
+    and larger blocks it falls faster than of random ones, and on to that of all.
+    """
+    sizes = [blocks.reshape(n, -1, blocks.shape[1]).mean(axis=1) for n in (BLOCKS, BLOCKS // 4)]
+    spread = [each.std(axis=0, ddof=1) for each in sizes]
+    small, large = (float(np.sqrt((each**2).mean())) for each in spread)
+    falls = np.clip(large / small if small else 0.5, 0.125, 0.5)  # fourfold draws
+    return np.asarray(spread[1] * falls ** (np.log(BLOCKS // 4) / np.log(4)))
 
 
 def made_good(over: _Over, rates: Rates) -> list[np.ndarray]:

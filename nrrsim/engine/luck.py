@@ -34,6 +34,7 @@ WITHIN = 2  # places that a straight piece of a size's quantiles stands for
 NONE = 1e-13  # of probability that may lie beyond the lattice, or be left out
 ROUNDING = 1e-15  # of probability, that a transform may be off by
 LOOKED_UP, TABLE = 40, 300  # places of a characteristic function's table: a unit, and at least
+NODES = 12  # shares that stand for all customers of a group
 FINE, COARSEST = 0.5, 64  # of a wave's phase between two places, and how many may become one
 USUAL_R = 1.5
 AGAIN = np.linspace(3.0, 64.0, 512)  # frequencies of R at which points of mass meet again
@@ -127,6 +128,7 @@ class Luck:
         kinds = np.stack([self.groups.of_customer, customers.arr / customers.total], axis=1)
         kinds, self.number = np.unique(kinds, axis=0, return_counts=True)
         self.group, self.share = kinds[:, 0].astype(np.int64), kinds[:, 1].copy()
+        self.fewer = fewer(self.share, self.number, self.group)
         self.step = (STEP_OF_FEW if len(self.share) <= FEW else STEP)[draws > 1]
         self.places = PLACES[draws > 1]
         tables, used = size_tables(sizes_of(scenario, customers.segments))
@@ -139,6 +141,33 @@ class Luck:
     def given(self, rates: Rates) -> Given:
         """What may happen under one draw of the rates."""
         return Given(self, rates)
+
+
+def fewer(
+    share: np.ndarray, number: np.ndarray, group: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Few customers in place of many of a group: NODES shares, and how many have each, that have
+    the same sums of powers (Gauss). A smooth function of the share adds up to the same.
+    """
+    found: list[tuple[np.ndarray, np.ndarray]] = []
+    groups = range(int(group.max()) + 1)
+    for g in groups:
+        s, n = share[group == g], number[group == g].astype(float)
+        if len(s) > NODES:
+            # the tridiagonal matrix of the polynomials that are orthogonal over these customers
+            before, now, norm = np.zeros(len(s)), np.sqrt(n / n.sum()), 0.0
+            diagonal, beside = np.empty(NODES), np.empty(NODES)
+            for k in range(NODES):
+                diagonal[k] = now @ (s * now)
+                rest = (s - diagonal[k]) * now - norm * before
+                norm = float(np.sqrt(rest @ rest))
+                beside[k], before, now = norm, now, rest / norm
+            matrix = np.diag(diagonal) + np.diag(beside[:-1], 1) + np.diag(beside[:-1], -1)
+            s, vectors = np.linalg.eigh(matrix)
+            n = n.sum() * vectors[0] ** 2
+        found.append((s, n))
+    of = np.repeat(np.array(groups), [len(s) for s, _ in found])
+    return *(np.concatenate(each) for each in zip(*found, strict=True)), of
 
 
 def _values(table: np.ndarray, sign: int) -> tuple[np.ndarray, np.ndarray]:
@@ -235,7 +264,8 @@ class Given:
         if measure == "logo":
             n = luck.groups.number
             alone = np.ones(len(n)) / n.sum()
-            return Part(self.alive[:, None], np.ones(1), alone, n, np.arange(len(n)), self.alive)
+            of = alone, n, np.arange(len(n))
+            return Part(self.alive[:, None], np.ones(1), *of, self.alive, of)
         masses = self._masses
         if measure == "grr":
             masses, one = masses.copy(), -self.lattice.first
@@ -245,7 +275,7 @@ class Given:
             masses[:, one] += masses[:, one + 1 :].sum(axis=1) - off
             masses[:, one - 1] += off
             masses, r = masses[:, : one + 1], r[: one + 1]
-        return Part(masses, r, luck.share, luck.number, luck.group, self.alive)
+        return Part(masses, r, luck.share, luck.number, luck.group, self.alive, luck.fewer)
 
 
 @dataclass(frozen=True)
@@ -262,6 +292,7 @@ class Part:
     number: np.ndarray
     group: np.ndarray
     alive: np.ndarray
+    fewer: tuple[np.ndarray, np.ndarray, np.ndarray]
 
     @cached_property
     def moments(self) -> tuple[float, float, float]:
@@ -307,8 +338,7 @@ class Part:
             for sign, each in ((1, re), (-1, im))
         )
         all_re, all_im = np.zeros(terms), np.zeros(terms)
-        kinds = self.share, self.number, self.group
-        _product(*kinds, re, im, first, du * places, all_re, all_im)
+        _product(*self.fewer, re, im, first, du * places, all_re, all_im)
         turned = all_im + (first + np.arange(terms)) * du * self.moments[0]
         return np.asarray(np.exp(all_re + 1j * turned))
 
