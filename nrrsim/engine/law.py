@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from scipy import special
 
 from nrrsim.engine.draws import EVEN_DRAWS, SEED
 from nrrsim.engine.driver_rates import Rates, draw_rates, slots_of
@@ -37,10 +39,8 @@ MOST_TRANSFORMS = 400  # kinds of customers that are transformed one by one
 LEAST_SD = 1e-9
 NUMERICAL = 1e-6  # of probability, that the lattice and the frequencies may be off by
 FOLDS = 4
-ASKED = np.linspace(-4.5, 4.5, 37)  # standard deviations from the mean, where errors are told
-# Standard deviations' inverses, and what skewness adds to a wave's phase, up to which three moments
-# tell of the characteristic function.
-CLOSE, BENT = 2.2, 0.7
+ZS = np.linspace(-7.0, 7.0, 141)  # of an exact distribution's own standard deviations
+ASKED = np.sinh(np.linspace(-1.6, 1.6, 65)) * 2.5  # of all, from the mean
 SPAN = 14.0  # standard deviations to either side, of places that few customers' points lie among
 
 
@@ -93,12 +93,11 @@ class _Smooth:
         """
         if part.is_stepped:
             return None
-        du = np.pi / (WIDTH * sd)
-        reach, own = REACH / sd, np.sqrt(part.moments[1])
+        du, own = np.pi / (WIDTH * sd), max(float(np.sqrt(part.moments[1])), LEAST_SD)
+        reach = REACH / min(sd, own)
         while True:
             last = float(np.abs(part.waves(reach / du - 3, du, 3)).max())
-            # given one draw of the beliefs it ends later than over all of them
-            if last <= max(ENDED, 30 * np.exp(-((reach * own) ** 2) / 2)):
+            if last <= ENDED:
                 return cls(mean, sd, du, int(reach / du), 0.0)
             if 2 * reach * float(part.share.max()) > MOST_WAVES:
                 few = len(part.share) <= MOST_TRANSFORMS
@@ -125,21 +124,14 @@ class _Smooth:
         half = int(PLACES * TOLD / (2 * WIDTH))
         return slice(PLACES // 2 - half, PLACES // 2 + half + 1)
 
-    def at(self, x: np.ndarray) -> np.ndarray:
-        """By what a characteristic function is multiplied, and the real parts added up, to be what
-        `below` has at each x: `complex128[frequency, x]`.
-        """
-        turned = np.exp(-1j * np.outer(self.u, x - self.mean))
-        return np.asarray(1j * turned / (np.pi * (np.arange(self.terms) + 0.5))[:, None])
-
     def below(self, phi: np.ndarray) -> np.ndarray:
-        """The probability to come out at or below each place (Gil-Pelaez), less 1/2."""
+        """The probability to come out at or below each place (Gil-Pelaez)."""
         j = np.arange(self.terms)
         signed = phi / (j + 0.5) * np.where(j % 2, -1.0, 1.0)
-        waves = np.fft.fft(signed, PLACES, axis=-1)
+        waves = np.fft.fft(signed, PLACES)
         k = np.arange(PLACES) - PLACES // 2
         turned = waves * np.exp(-1j * np.pi * k / PLACES)
-        return np.asarray(-turned.imag[..., self._told] / np.pi)
+        return np.asarray(0.5 - turned.imag[self._told] / np.pi)
 
 
 @dataclass(frozen=True)
@@ -168,23 +160,12 @@ class _Stepped:
 
     @property
     def places(self) -> np.ndarray:
-        return np.asarray((self.low + np.arange(self.number)) * self.width)
-
-    def at(self, x: np.ndarray) -> np.ndarray:
-        """As `_Smooth.at`."""
-        steps = np.floor(x / self.width + 1e-6) - self.low + 1
-        u = self.u[1:, None]
-        turned = -np.expm1(-1j * u * self.width * steps) / -np.expm1(-1j * u * self.width)
-        first = np.exp(-1j * u * (self.low * self.width - self.mean))
-        whole = 2 * turned * first / self.number
-        return np.concatenate([steps[None] / self.number, whole])
+        return np.asarray((self.low + np.arange(self.number) + 0.5) * self.width)
 
     def below(self, phi: np.ndarray) -> np.ndarray:
         """As `_Smooth.below`."""
-        masses = np.fft.irfft((phi * np.exp(1j * self.u * self.mean)).conj(), self.number, axis=-1)
-        return np.asarray(
-            np.cumsum(np.roll(masses, -(self.low % self.number), axis=-1), axis=-1) - 0.5
-        )
+        masses = np.fft.irfft((phi * np.exp(1j * self.u * self.mean)).conj(), self.number)
+        return np.asarray(np.cumsum(np.roll(masses, -(self.low % self.number))))
 
 
 def _frequencies(
@@ -233,59 +214,131 @@ class _Over:
         odds = odds_by_draw(self.scenario, ROUGH[measure])
         few, many = odds(self.few), odds(self.many)
         number = len(parts)
-        folds = [np.arange(number) % FOLDS == fold for fold in range(FOLDS)]
+        fold = np.arange(number) % FOLDS
         own = np.array([each.moments for each in parts])
-        means = [(few.mean, many.mean)] * FOLDS
         mean, spread = many.expected, many.spread
+        where = [(few, many)] * FOLDS
         if measure == "grr":
-            known, at = (
-                np.column_stack([np.ones(len(each.mean)), each.mean, *made_good(self, rates)])
-                for each, rates in ((few, self.few), (many, self.many))
-            )
-            told = [np.linalg.lstsq(known[~fold], own[~fold, 0], rcond=None)[0] for fold in folds]
-            means = [(known @ each, at @ each) for each in told]
-            mean = float(np.mean([after.mean() for _, after in means])) + float(
-                np.mean([(own[f, 0] - m[f]).mean() for f, (m, _) in zip(folds, means, strict=True)])
-            )
+            where = [self._moved(few, many, own, fold != each) for each in range(FOLDS)]
+            off = [
+                (own[fold == n, 0] - each.mean[fold == n]).mean()
+                for n, (each, _) in enumerate(where)
+            ]
+            mean = float(np.mean([each.expected for _, each in where]) + np.mean(off))
             spread = float(np.sqrt(own[:, 1].mean() + own[:, 0].var()))
         if spread <= LEAST_SD:
             return _sure(mean)
 
         waves = _frequencies(parts[0], measure, mean, spread, self.luck)
-        u = waves.u
-        there = int(min(len(u), REACH / spread / waves.du))
-        exact = np.array([waves.phi(each) for each in parts])
-        if isinstance(waves, _Stepped) and measure == "logo" and there < len(u) // 2:
-            exact[:, there:] = 0.0  # over the beliefs it has ended
-        bent = float(np.abs(few.skewness).mean())
-        at = u[:there] * float(few.sd.mean())
-        close = int(((at <= CLOSE) & (at**3 * bent / 6 <= BENT)).sum())
-
-        # by the rough function of each draw, times what the other folds say of it
-        left = exact.copy()
-        whole = np.zeros((BLOCKS, len(u)), complex)
-        features = _features(few, many), _features(many, many)
-        for fold, (known, told) in zip(folds, means, strict=True):
-            rough = _waves_of(known - mean, few, u[:there], close)
-            design = (rough[~fold, :, None] * features[0][~fold, None, :]).transpose(1, 0, 2)
-            factor = np.linalg.pinv(design) @ exact[~fold, :there].T[..., None]
-            left[fold, :there] -= rough[fold] * (features[0][fold] @ factor[..., 0].T)
-            sums = np.zeros((BLOCKS, features[1].shape[1], there), complex)
-            for block, each in enumerate(sums):
-                mine = slice(block * len(told) // BLOCKS, (block + 1) * len(told) // BLOCKS)
-                _add_waves(
-                    told[mine] - mean, many.sd[mine], many.skewness[mine], features[1][mine],
-                    u[0], waves.du, close, each,
-                )  # fmt: skip
-            sums *= BLOCKS / len(told)
-            whole[:, :there] += fold.mean() * np.einsum("bcj,jc->bj", sums, factor[..., 0])
-        below = waves.below(left.mean(axis=0) + whole.mean(axis=0))
+        below = np.array([waves.below(waves.phi(each)) for each in parts])
         x = mean + spread * ASKED
-        at_x = waves.at(x)
-        of_few = (left @ at_x).real.std(axis=0, ddof=1) / np.sqrt(number)
-        error = np.hypot(of_few, _error_of_even((whole @ at_x).real))
+        at_x = np.array([np.interp(x, waves.places, each, 0.0, 1.0) for each in below])
+        rough, even = np.empty_like(at_x), np.zeros((BLOCKS, len(x)))
+        for n, (some, all_of) in enumerate(where):
+            # what the exact distributions of the other folds look like, by their moments
+            known, told = _features(some, many), _features(all_of, many)
+            others = fold != n
+            z = [
+                np.interp(some.mean[e] + ZS * some.sd[e], waves.places, below[e], 0.0, 1.0)
+                for e in np.flatnonzero(others)
+            ]
+            left = np.array(z) - _edgeworth(some.skewness[others, None])
+            shape = np.linalg.lstsq(known[others], left, rcond=None)[0]
+            shape[0] += _edgeworth(many.skewness.mean())
+            shape[-1] += _edgeworth(1.0) - _edgeworth(0.0)
+            mine = fold == n
+            rough[mine] = [
+                _add_below(some.mean[e : e + 1], some.sd[e : e + 1], known[e : e + 1], shape, x)
+                for e in np.flatnonzero(mine)
+            ]
+            for block, out in enumerate(even):
+                of = slice(block * len(told) // BLOCKS, (block + 1) * len(told) // BLOCKS)
+                out += _add_below(all_of.mean[of], all_of.sd[of], told[of], shape, x) / FOLDS
+        left = at_x - rough
+        put_right = even.mean(axis=0) - rough.mean(axis=0)
+        error = np.hypot(left.std(axis=0, ddof=1) / np.sqrt(number), _error_of_even(even))
+        whole = below.mean(axis=0) + np.interp(waves.places, x, put_right, 0.0, 0.0)
         error = np.interp(waves.places, x, error, 0.0, 0.0)
-        return _told(waves, below, mean, None if measure == "grr" else spread, measure, error)
+        return _told(waves, whole, mean, None if measure == "grr" else spread, measure, error)
+
+    def _moved(
+        self, few: Odds, many: Odds, own: np.ndarray, others: np.ndarray
+    ) -> tuple[Odds, Odds]:
+        """What would be left if nothing grew, moved to where capped GRR is: as the exact draws of
+        the other folds have it.
+        """
+        known, at = (
+            np.column_stack([np.ones(len(each.mean)), each.mean, *self._made_good(rates)])
+            for each, rates in ((few, self.few), (many, self.many))
+        )
+        told = np.linalg.lstsq(known[others], own[others, 0], rcond=None)[0]
+        wider = float((np.sqrt(own[others, 1]) / np.maximum(few.sd[others], LEAST_SD)).mean())
+        return (
+            Odds(known @ told, few.sd * wider, few.skewness),
+            Odds(at @ told, many.sd * wider, many.skewness),
+        )
+
+    def _made_good(self, rates: Rates) -> list[np.ndarray]:
+        """About how much of what is lost other events make good, so that capped GRR does not show
+        it: by more revenue, and by price, `ndarray[draw]` of each.
+        """
+        book = self.scenario.opening
+        share = np.bincount(book.segment, book.arr, len(book.segments)) / book.total
+        years = self.scenario.months / 12
+        kept = (1 - np.minimum(rates.churn.mean(axis=2), 1.0)) ** years
+        lost = kept * share * rates.contraction * years
+        gained = -np.expm1(-(rates.adoption + rates.cross_sell) * years)
+        return [
+            (lost * rates.contraction_size * gained).sum(axis=1),
+            (lost * rates.acceptance * np.minimum(rates.uplift, 1.0)).sum(axis=1),
+        ]
+
+
+def _features(odds: Odds, among: Odds) -> np.ndarray:
+    """What is known of each draw: `ndarray[draw, feature]`."""
+    usual = max(float(among.sd.mean()), LEAST_SD)
+    columns = (
+        np.ones(len(odds.mean)),
+        (odds.mean - among.expected) / max(among.spread, LEAST_SD),
+        np.log(np.maximum(odds.sd, LEAST_SD) / usual),
+        odds.skewness - among.skewness.mean(),
+    )
+    return np.stack(columns, axis=1)
+
+
+def _edgeworth(skewness: Any) -> np.ndarray:
+    """The probability to come out at or below each of ZS standard deviations from the mean, by
+    three moments.
+    """
+    bell = np.exp(-(ZS**2) / 2) / np.sqrt(2 * np.pi)
+    return np.asarray(special.ndtr(ZS) - bell * skewness * (ZS**2 - 1) / 6)
+
+
+def _add_below(
+    mean: np.ndarray, sd: np.ndarray, features: np.ndarray, shape: np.ndarray, x: np.ndarray
+) -> np.ndarray:
+    """The probability to come out at or below each x, on average over the draws: by the shape of
+    each, `ndarray[feature, z]`, as its features have it.
+    """
+    out = np.zeros(len(x))
+    _look_up(mean, np.maximum(sd, LEAST_SD), features, shape, x, ZS[0], ZS[1] - ZS[0], out)
+    return out / len(mean)
+
+
+@compiled
+def _look_up(mean, sd, features, shape, x, first, step, out):  # type: ignore[no-untyped-def]
+    """The sum over draws of `_add_below`, added to `out`, `ndarray[x]`."""
+    last = shape.shape[1] - 1
+    for d in range(mean.size):
+        for i in range(x.size):
+            at = ((x[i] - mean[d]) / sd[d] - first) / step
+            if at >= last:
+                out[i] += 1.0
+            elif at > 0.0:
+                k = np.int64(at)
+                f = at - k
+                for c in range(features.shape[1]):
+                    out[i] += features[d, c] * ((1.0 - f) * shape[c, k] + f * shape[c, k + 1])
 
 
 def _error_of_even(blocks: np.ndarray) -> np.ndarray:
@@ -297,69 +350,6 @@ def _error_of_even(blocks: np.ndarray) -> np.ndarray:
     small, large = (float(np.sqrt((each**2).mean())) for each in spread)
     falls = np.clip(large / small if small else 0.5, 0.125, 0.5)  # fourfold draws
     return np.asarray(spread[1] * falls ** (np.log(BLOCKS // 4) / np.log(4)))
-
-
-def made_good(over: _Over, rates: Rates) -> list[np.ndarray]:
-    """About how much of what is lost other events make good, so that capped GRR does not show it:
-    by more revenue, and by price, `ndarray[draw]` of each.
-    """
-    book = over.scenario.opening
-    share = np.bincount(book.segment, book.arr, len(book.segments)) / book.total
-    years = over.scenario.months / 12
-    kept = (1 - np.minimum(rates.churn.mean(axis=2), 1.0)) ** years
-    lost = kept * share * rates.contraction * years
-    gained = -np.expm1(-(rates.adoption + rates.cross_sell) * years)
-    return [
-        (lost * rates.contraction_size * gained).sum(axis=1),
-        (lost * rates.acceptance * np.minimum(rates.uplift, 1.0)).sum(axis=1),
-    ]
-
-
-def _features(odds: Odds, among: Odds) -> np.ndarray:
-    """What is known of each draw: `ndarray[draw, feature]`."""
-    usual = max(float(among.sd.mean()), LEAST_SD)
-    columns = (
-        np.ones(len(odds.mean)),
-        (odds.mean - among.expected) / max(among.spread, LEAST_SD),
-        np.log(np.maximum(odds.sd, LEAST_SD) / usual),
-    )
-    return np.stack(columns, axis=1)
-
-
-def _waves_of(mean: np.ndarray, odds: Odds, u: np.ndarray, close: int) -> np.ndarray:
-    """The characteristic function of each draw by its three moments, as far as they tell of it: at
-    the first `close` frequencies; beyond, by the mean alone. `complex128[draw, frequency]`.
-    """
-    at = odds.sd[:, None] * np.where(np.arange(len(u)) < close, u, 0.0)
-    bent = at**2 / 2 + 1j * at**3 * odds.skewness[:, None] / 6
-    return np.asarray(np.exp(1j * mean[:, None] * u - bent))
-
-
-@compiled
-def _add_waves(mean, sd, skewness, features, first, du, close, out):  # type: ignore[no-untyped-def]
-    """The sum over draws of `_waves_of`, times each feature: added to `out`, `complex128[feature,
-    frequency]`. The exponent is a cubic of the frequency: each wave follows from those before it.
-    """
-    u0, u1, u2, u3 = first, first + du, first + 2 * du, first + 3 * du
-    for d in range(mean.size):
-        m, v, t = mean[d], sd[d] * sd[d] / 2, sd[d] * sd[d] * sd[d] * skewness[d] / 6
-        p0 = complex(-v * u0 * u0, m * u0 - t * u0 * u0 * u0)
-        p1 = complex(-v * u1 * u1, m * u1 - t * u1 * u1 * u1)
-        p2 = complex(-v * u2 * u2, m * u2 - t * u2 * u2 * u2)
-        p3 = complex(-v * u3 * u3, m * u3 - t * u3 * u3 * u3)
-        wave, once = np.exp(p0), np.exp(p1 - p0)
-        twice, thrice = np.exp(p2 - 2 * p1 + p0), np.exp(p3 - 3 * p2 + 3 * p1 - p0)
-        for j in range(min(close, out.shape[1])):
-            for c in range(out.shape[0]):
-                out[c, j] += features[d, c] * wave
-            wave *= once
-            once *= twice
-            twice *= thrice
-        wave, once = np.exp(complex(0.0, m * (first + close * du))), np.exp(complex(0.0, m * du))
-        for j in range(close, out.shape[1]):
-            for c in range(out.shape[0]):
-                out[c, j] += features[d, c] * wave
-            wave *= once
 
 
 def _sure(value: float) -> Computed:
@@ -376,7 +366,6 @@ def _told(
     error: np.ndarray | None,
 ) -> Computed:
     """The distribution, monotone: what is off of that is noise of rounding and of the lattice."""
-    below = below + 0.5
     up = np.maximum.accumulate(below)
     down = np.minimum.accumulate(below[::-1])[::-1]
     below = np.clip((up + down) / 2, 0.0, 1.0)
@@ -385,12 +374,12 @@ def _told(
         middle, masses = (places[1:] + places[:-1]) / 2, np.diff(below)
         sd = float(np.sqrt(max(masses @ (middle - mean) ** 2 / masses.sum(), 0.0)))
     if measure == "logo":  # a point of mass at each place
-        places = np.repeat(places, 2)
+        places = np.repeat(places - waves.width / 2, 2) if isinstance(waves, _Stepped) else places
         places[::2] -= 5e-10
         below = np.append(0.0, np.repeat(below, 2)[:-1])
         error = None if error is None else np.append(0.0, np.repeat(error, 2)[:-1])
     elif isinstance(waves, _Stepped):
-        places, near = places + waves.width / 2, 3 * waves.width
+        near = 3 * waves.width
     slope = np.interp((0.05, 0.25, 0.5, 0.75, 0.95), below, np.arange(len(below)))
     p_error = NUMERICAL + (0.0 if error is None else np.interp(slope, np.arange(len(below)), error))
     density = np.array([0.103, 0.318, 0.399, 0.318, 0.103]) / sd

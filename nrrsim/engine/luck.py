@@ -27,7 +27,7 @@ from nrrsim.scenario.scenario import Scenario
 
 # Between places of log R, where rates are certain and where they are drawn; and of few customers,
 # whose points of mass stand apart.
-STEP, STEP_OF_FEW, MOST_GROUPS = (2.0**-8, 2.0**-7), (2.0**-13, 2.0**-10), 16
+STEP, STEP_OF_FEW, MOST_GROUPS = (2.0**-8, 2.0**-7), (2.0**-13, 2.0**-9), 16
 FEW = 64  # kinds of customers (group and share) up to which each is transformed by itself
 PLACES = (2**16, 2**13)  # of NRR, for them
 WITHIN = 2  # places that a straight piece of a size's quantiles stands for
@@ -351,16 +351,21 @@ class Part:
             each = np.log1p(self.alive[:, None] * turns)
             return np.asarray(np.exp(self.number @ each))
         out = np.ones(places // 2 + 1, complex)
-        for share, number, group in zip(self.share, self.number, self.group, strict=True):
+        for group in range(len(self.masses)):
+            kinds = np.flatnonzero(self.group == group)
             here = np.flatnonzero(np.abs(self.masses[group]) > NONE)
-            values, weights = share * self.values[here] / width, self.masses[group, here]
+            values = self.share[kinds, None] * self.values[here] / width
             at = np.rint(values).astype(np.int64)
-            about = [(at + k).astype(float) for k in (-1, 0, 1)]
-            masses = np.zeros(places)
-            masses[0] = 1 - self.alive[group]
-            for k, part in zip((-1, 0, 1), _weights(values, about), strict=True):
-                masses += np.bincount((at + k) % places, weights * part, places)
-            out *= np.fft.rfft(masses) ** number
+            offset = np.arange(len(kinds))[:, None] * places
+            masses = np.zeros(len(kinds) * places)
+            about = [at + k for k in (-1, 0, 1)]
+            weights = _weights(values, [each.astype(float) for each in about])
+            for each, weight in zip(about, weights, strict=True):
+                put = (weight * self.masses[group, here]).ravel()
+                masses += np.bincount((each % places + offset).ravel(), put, len(masses))
+            masses = masses.reshape(len(kinds), places)
+            masses[:, 0] += 1 - self.alive[group]
+            out *= np.prod(np.fft.rfft(masses) ** self.number[kinds, None], axis=0)
         return out.conj()
 
     def _coarser(self, most: float) -> tuple[np.ndarray, np.ndarray]:
