@@ -1,9 +1,9 @@
 """A scenario in, the distributions of its NRR, capped GRR and logo out, computed; never simulates.
 
-Given one draw of the beliefs the distribution is exact (`luck`). Over the beliefs it is averaged as
-its characteristic function: roughly, by three moments of luck, over thousands of even draws, and
-put right by exact ones at a few random draws. What these say of the rough one is learnt on one half of
-them and held against the other, so that nothing is biased.
+Given one draw of the beliefs the distribution is exact (`luck`). Over the beliefs it is averaged:
+exactly over a few random draws, and put right by what thousands of even draws say of these few. Of
+each even draw the distribution has the shape of the exact ones, by its three moments of luck; each
+exact one is held against a shape that was learnt from others, so that nothing is biased.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import numpy as np
 from scipy import special
 
 from nrrsim.engine.draws import EVEN_DRAWS, SEED
-from nrrsim.engine.driver_rates import Rates, draw_rates, slots_of
+from nrrsim.engine.driver_rates import Rates, draw_rates
 from nrrsim.engine.luck import Luck, Part
 from nrrsim.engine.moments import odds_by_draw
-from nrrsim.engine.outcomes import Computed, Odds
+from nrrsim.engine.outcomes import TO_THE_BIT, Computed, Odds
 from nrrsim.engine.paths import compiled
 from nrrsim.scenario.scenario import Scenario
 
@@ -27,7 +27,7 @@ MEASURES = ("nrr", "grr", "logo")
 ROUGH = {"nrr": "nrr", "grr": "losses", "logo": "logo"}  # what stands for each over many draws
 MOST = {"nrr": np.inf, "grr": 1.0, "logo": 1.0}
 # Random draws of the beliefs whose distributions are exact: of fewer customers, more.
-EXACT, EXACT_OF_FEW, FEW_CUSTOMERS = 16, 64, 300
+EXACT, EXACT_OF_FEW, FEW_CUSTOMERS = 16, 32, 300
 OTHERS = 2**40  # from the seed of the even draws to that of these
 BLOCKS = 32  # of even draws, whose differences tell their error
 REACH, WIDTH = 8.0, 12.0  # standard deviations: 1 / the last frequency, and half of the range
@@ -36,11 +36,13 @@ PLACES = 2**13  # of the range
 ENDED = 1e-7  # of a characteristic function that may be left out
 MOST_WAVES = 64.0  # of the largest customer, beyond which no frequency goes
 MOST_TRANSFORMS = 400  # kinds of customers that are transformed one by one
+MANY_LEAVE = 8  # standard deviations of their number: beyond, steps are small
 LEAST_SD = 1e-9
+STANDS_APART = 0.005  # of probability: at one place, a point of mass
 NUMERICAL = 1e-6  # of probability, that the lattice and the frequencies may be off by
 FOLDS = 4
 ZS = np.linspace(-7.0, 7.0, 141)  # of an exact distribution's own standard deviations
-ASKED = np.sinh(np.linspace(-1.6, 1.6, 65)) * 2.5  # of all, from the mean
+ASKED = np.sinh(np.linspace(-1.6, 1.6, 49)) * 2.5  # of all, from the mean
 SPAN = 14.0  # standard deviations to either side, of places that few customers' points lie among
 
 
@@ -93,16 +95,22 @@ class _Smooth:
         """
         if part.is_stepped:
             return None
-        du, own = np.pi / (WIDTH * sd), max(float(np.sqrt(part.moments[1])), LEAST_SD)
-        reach = REACH / min(sd, own)
+        du, terms = cls.reach_of(part, sd)
+        reach = du * terms
         while True:
-            last = float(np.abs(part.waves(reach / du - 3, du, 3)).max())
-            if last <= ENDED:
+            if part.last_waves(reach) <= ENDED:
                 return cls(mean, sd, du, int(reach / du), 0.0)
             if 2 * reach * float(part.share.max()) > MOST_WAVES:
                 few = len(part.share) <= MOST_TRANSFORMS
                 return None if few else cls(mean, sd, du, int(reach / du), 4 / reach)
             reach *= 2
+
+    @staticmethod
+    def reach_of(part: Part, sd: float) -> tuple[float, int]:
+        """How far frequencies lie apart, and how many there are, where luck alone ends them."""
+        own = max(float(np.sqrt(part.moments[:, 1].min())), LEAST_SD)
+        du = np.pi / (WIDTH * sd)
+        return du, int(REACH / min(sd, own) / du)
 
     @property
     def u(self) -> np.ndarray:
@@ -173,6 +181,8 @@ def _frequencies(
 ) -> _Smooth | _Stepped:
     if measure == "logo":
         n = int(part.number.sum())
+        if np.sqrt(part.moments[:, 1].min()) * n > MANY_LEAVE:
+            return _Smooth(mean, sd, *_Smooth.reach_of(part, sd), 0.0)
         number = 1 << int(min(n + 2, 2 * WIDTH * sd * n + 64)).bit_length()
         return _Stepped(mean, sd, 1 / n, number, max(0, int(mean * n) - number // 2))
     smooth = _Smooth.of(mean, sd, part)
@@ -188,34 +198,31 @@ class _Over:
 
     def __init__(self, scenario: Scenario, seed: int, exact: int | None) -> None:
         book = scenario.opening
-        self.scenario = scenario
-        self.certain = not slots_of(scenario)
+        self.scenario, self.customers = scenario, len(book.arr)
         if exact is None:
             exact = EXACT if len(book.arr) > FEW_CUSTOMERS else EXACT_OF_FEW
-        count = 1 if self.certain else exact
-        self.luck = Luck(scenario, count)
-        self.few = draw_rates(scenario, book, count=count, seed=seed + OTHERS)
-        self.given = [self.luck.given(self.few.part(n, n + 1)) for n in range(count)]
-        if not self.certain:
-            self.many = draw_rates(scenario, book, count=EVEN_DRAWS, seed=seed, quasi=True)
+        self.few = draw_rates(scenario, book, count=exact, seed=seed + OTHERS)
+        self.luck = Luck(scenario, self.few)
+        self.many = draw_rates(scenario, book, count=EVEN_DRAWS, seed=seed, quasi=True)
 
     def computed(self, measure: str) -> Computed:
-        parts = [each.part(measure) for each in self.given]
-        if self.certain:
-            mean, variance, _ = parts[0].moments
-            if variance <= LEAST_SD**2:
-                return _sure(mean)
-            waves = _frequencies(parts[0], measure, mean, float(np.sqrt(variance)), self.luck)
-            below = waves.below(waves.phi(parts[0]))
-            return _told(waves, below, mean, float(np.sqrt(variance)), measure, None)
-        return self._over_beliefs(parts, measure)
+        part = self.luck.part(measure)
+        if self.few.draws > 1:
+            return self._over_beliefs(part, measure)
+        mean, variance, _ = part.moments[0].tolist()
+        sd = float(np.sqrt(variance))
+        if sd <= LEAST_SD:
+            return _sure(mean)
+        waves = _frequencies(part, measure, mean, sd, self.luck)
+        return _told(
+            waves, waves.below(waves.phi(part)[0]), mean, sd, measure, None, self.customers
+        )
 
-    def _over_beliefs(self, parts: Sequence[Part], measure: str) -> Computed:
+    def _over_beliefs(self, part: Part, measure: str) -> Computed:
         odds = odds_by_draw(self.scenario, ROUGH[measure])
         few, many = odds(self.few), odds(self.many)
-        number = len(parts)
+        number, own = self.few.draws, part.moments
         fold = np.arange(number) % FOLDS
-        own = np.array([each.moments for each in parts])
         mean, spread = many.expected, many.spread
         where = [(few, many)] * FOLDS
         if measure == "grr":
@@ -229,37 +236,47 @@ class _Over:
         if spread <= LEAST_SD:
             return _sure(mean)
 
-        waves = _frequencies(parts[0], measure, mean, spread, self.luck)
-        below = np.array([waves.below(waves.phi(each)) for each in parts])
+        waves = _frequencies(part, measure, mean, spread, self.luck)
+        below = np.array([waves.below(each) for each in waves.phi(part)])
         x = mean + spread * ASKED
         at_x = np.array([np.interp(x, waves.places, each, 0.0, 1.0) for each in below])
         rough, even = np.empty_like(at_x), np.zeros((BLOCKS, len(x)))
-        for n, (some, all_of) in enumerate(where):
+        shapes = []
+        for n, (some, _) in enumerate(where):
             # what the exact distributions of the other folds look like, by their moments
-            known, told = _features(some, many), _features(all_of, many)
-            others = fold != n
-            z = [
-                np.interp(some.mean[e] + ZS * some.sd[e], waves.places, below[e], 0.0, 1.0)
-                for e in np.flatnonzero(others)
-            ]
-            left = np.array(z) - _edgeworth(some.skewness[others, None])
-            shape = np.linalg.lstsq(known[others], left, rcond=None)[0]
+            mine, known = fold == n, _features(some, many)
+            z = some.mean[:, None] + some.sd[:, None] * ZS
+            seen = np.array(
+                [
+                    np.interp(at, waves.places, each, 0.0, 1.0)
+                    for at, each in zip(z[~mine], below[~mine], strict=True)
+                ]
+            )
+            left = seen - _edgeworth(some.skewness[~mine, None])
+            shape = np.linalg.lstsq(known[~mine], left, rcond=None)[0]
             shape[0] += _edgeworth(many.skewness.mean())
             shape[-1] += _edgeworth(1.0) - _edgeworth(0.0)
-            mine = fold == n
             rough[mine] = [
-                _add_below(some.mean[e : e + 1], some.sd[e : e + 1], known[e : e + 1], shape, x)
-                for e in np.flatnonzero(mine)
+                _mean_below(some, known, shape, x, e, e + 1) for e in np.flatnonzero(mine)
             ]
+            shapes.append(shape)
+        # the even draws of each fold are the same ones, unless where they are was learnt, too
+        of_all = where if measure == "grr" else where[:1]
+        for n, (_, each) in enumerate(of_all):
+            shape = shapes[n] if measure == "grr" else np.mean(shapes, axis=0)
+            known = _features(each, many)
+            size = len(known) // BLOCKS
             for block, out in enumerate(even):
-                of = slice(block * len(told) // BLOCKS, (block + 1) * len(told) // BLOCKS)
-                out += _add_below(all_of.mean[of], all_of.sd[of], told[of], shape, x) / FOLDS
+                of = block * size, (block + 1) * size
+                out += _mean_below(each, known, shape, x, *of) / len(of_all)
         left = at_x - rough
         put_right = even.mean(axis=0) - rough.mean(axis=0)
         error = np.hypot(left.std(axis=0, ddof=1) / np.sqrt(number), _error_of_even(even))
         whole = below.mean(axis=0) + np.interp(waves.places, x, put_right, 0.0, 0.0)
         error = np.interp(waves.places, x, error, 0.0, 0.0)
-        return _told(waves, whole, mean, None if measure == "grr" else spread, measure, error)
+        return _told(
+            waves, whole, mean, None if measure == "grr" else spread, measure, error, self.customers
+        )
 
     def _moved(
         self, few: Odds, many: Odds, own: np.ndarray, others: np.ndarray
@@ -314,20 +331,21 @@ def _edgeworth(skewness: Any) -> np.ndarray:
     return np.asarray(special.ndtr(ZS) - bell * skewness * (ZS**2 - 1) / 6)
 
 
-def _add_below(
-    mean: np.ndarray, sd: np.ndarray, features: np.ndarray, shape: np.ndarray, x: np.ndarray
+def _mean_below(
+    odds: Odds, features: np.ndarray, shape: np.ndarray, x: np.ndarray, first: int, last: int
 ) -> np.ndarray:
-    """The probability to come out at or below each x, on average over the draws: by the shape of
-    each, `ndarray[feature, z]`, as its features have it.
+    """The probability to come out at or below each x, on average over the draws from `first` to
+    `last`: by the shape, `ndarray[feature, z]`, that each one's features say it has.
     """
-    out = np.zeros(len(x))
-    _look_up(mean, np.maximum(sd, LEAST_SD), features, shape, x, ZS[0], ZS[1] - ZS[0], out)
-    return out / len(mean)
+    of, out = slice(first, last), np.zeros(len(x))
+    sd = np.maximum(odds.sd[of], LEAST_SD)
+    _look_up(odds.mean[of], sd, features[of], shape, x, ZS[0], ZS[1] - ZS[0], out)
+    return out / (last - first)
 
 
 @compiled
 def _look_up(mean, sd, features, shape, x, first, step, out):  # type: ignore[no-untyped-def]
-    """The sum over draws of `_add_below`, added to `out`, `ndarray[x]`."""
+    """The sum over draws of `_mean_below`, added to `out`, `ndarray[x]`."""
     last = shape.shape[1] - 1
     for d in range(mean.size):
         for i in range(x.size):
@@ -364,6 +382,7 @@ def _told(
     sd: float | None,
     measure: str,
     error: np.ndarray | None,
+    customers: int,
 ) -> Computed:
     """The distribution, monotone: what is off of that is noise of rounding and of the lattice."""
     up = np.maximum.accumulate(below)
@@ -373,17 +392,23 @@ def _told(
     if sd is None:
         middle, masses = (places[1:] + places[:-1]) / 2, np.diff(below)
         sd = float(np.sqrt(max(masses @ (middle - mean) ** 2 / masses.sum(), 0.0)))
-    if measure == "logo":  # a point of mass at each place
-        places = np.repeat(places - waves.width / 2, 2) if isinstance(waves, _Stepped) else places
-        places[::2] -= 5e-10
-        below = np.append(0.0, np.repeat(below, 2)[:-1])
-        error = None if error is None else np.append(0.0, np.repeat(error, 2)[:-1])
+    if measure == "logo":  # a point of mass at each whole number of customers
+        told = np.arange(np.ceil(places[0] * customers), np.floor(places[-1] * customers))
+        at = (told + 0.5) / customers
+        below, error = (
+            None if each is None else np.repeat(np.interp(at, places, each), 2)
+            for each in (below, error)
+        )
+        below[1:] = below[:-1].copy()
+        below[0] = 0.0
+        places = np.repeat(told / customers, 2)
+        places[::2] -= TO_THE_BIT / 2
     elif isinstance(waves, _Stepped):
         near = 3 * waves.width
     slope = np.interp((0.05, 0.25, 0.5, 0.75, 0.95), below, np.arange(len(below)))
     p_error = NUMERICAL + (0.0 if error is None else np.interp(slope, np.arange(len(below)), error))
     density = np.array([0.103, 0.318, 0.399, 0.318, 0.103]) / sd
     off = float((p_error / density).max())
-    return Computed(
-        np.clip(places, 0.0, MOST[measure]), below, mean, sd, max(off, near), near or 1e-9, error
-    )
+    if np.diff(below).max() > STANDS_APART:
+        off = max(off, near)
+    return Computed(np.clip(places, 0.0, MOST[measure]), below, mean, sd, off, near, error)
