@@ -123,11 +123,11 @@ def _product(share, number, group, log_re, log_im, first, places, re, im):  # ty
 
 
 class Luck:
-    """How a scenario's book may turn out under each draw of the rates."""
+    """How a scenario's book may turn out after so many months, under each draw of the rates."""
 
-    def __init__(self, scenario: Scenario, rates: Rates) -> None:
+    def __init__(self, scenario: Scenario, rates: Rates, months: int) -> None:
         customers = self.customers = scenario.opening
-        self.months, self.rates = scenario.months, rates
+        self.months, self.rates = months, rates
         self.groups = Groups.of(customers, by_tenure=scenario.table.is_curved)
         kinds = np.stack([self.groups.of_customer, customers.arr / customers.total], axis=1)
         kinds, self.number = np.unique(kinds, axis=0, return_counts=True)
@@ -274,8 +274,8 @@ def fewer(
 
 
 def _values(table: np.ndarray, told: np.ndarray, sign: int) -> tuple[np.ndarray, np.ndarray]:
-    """What an event multiplies an amount by, and how likely each is: the size's quantile table, with
-    its mean and standard deviation as they are told, to the last digit.
+    """What an event multiplies an amount by, and how likely each is: the size's quantile table,
+    with its mean and standard deviation as they are told, to the last digit.
     """
     low, high, weight = pieces(table)
     places, parts = np.polynomial.legendre.leggauss(WITHIN)
