@@ -18,7 +18,7 @@ from scipy import special
 
 from nrrsim.engine.draws import EVEN_DRAWS, SEED, scores, tied
 from nrrsim.engine.driver_rates import Rates, draw_rates, rates_at, slots_of
-from nrrsim.engine.luck import Luck, Part
+from nrrsim.engine.luck import Luck, Part, lagrange
 from nrrsim.engine.moments import odds_by_draw
 from nrrsim.engine.outcomes import Computed, Odds
 from nrrsim.engine.paths import compiled
@@ -45,7 +45,7 @@ STANDS_APART = 0.005  # of probability: at one place, a point of mass
 NUMERICAL = 1e-6  # of probability, that the lattice and the frequencies may be off by
 FOLDS = 4
 ZS = np.linspace(-7.0, 7.0, 141)  # of an exact distribution's own standard deviations
-ASKED = np.sinh(np.linspace(-1.6, 1.6, 49)) * 2.5  # of all, from the mean
+ASKED, SCALE = np.linspace(-1.6, 1.6, 49), 2.5  # of all: SCALE sinh(ASKED) from the mean
 BLUR = 1.5  # places by which a point of mass is smoothed
 NARROW = 30  # times that a draw's own luck may be less than all there is
 SPAN = 14.0  # standard deviations to either side, of places that few customers' points lie among
@@ -259,12 +259,12 @@ class _Over:
 
         waves = _frequencies(part, measure, mean, spread, self.luck)
         below = np.array([waves.below(each) for each in waves.phi(part)])
-        x = mean + spread * ASKED
-        exact, rough, even = _held_against(where, below, waves.places, x)
-        error = _error_of(exact - rough, even)
-        put_right = even.mean(axis=0) - rough.mean(axis=0)
-        whole = below.mean(axis=0) + np.interp(waves.places, x, put_right, 0.0, 0.0)
-        error = np.interp(waves.places, x, error, 0.0, 0.0)
+        places, x = waves.places, mean + spread * SCALE * np.sinh(ASKED)
+        left, even = _held_against(where, below, places, x)
+        at = np.arcsinh((places - mean) / (spread * SCALE))
+        whole = _between(at, even.mean(axis=0)) + left.mean(axis=0)
+        left = np.array([np.interp(x, places, each, 0.0, 0.0) for each in left])
+        error = np.interp(places, x, _error_of(left, even), 0.0, 0.0)
         told = _told(
             waves, whole, mean, None if measure == "grr" else spread, measure, error, self.customers
         )
@@ -300,12 +300,10 @@ class _Over:
         below = np.array([waves.below(each) for each in waves.phi(part)])
         x, weights = np.array([target - TO_THE_BIT]), (few_weights, many_weights)
         where = [(few, many)] * FOLDS
-        exact, rough, even = _held_against(where, below, waves.places, x, weights)
+        left, even = _held_against(where, below, waves.places, x, weights, x)
         if target > usual:  # what is rare, and was drawn about, is to come out above
-            exact, rough = (few_weights[:, None] - each for each in (exact, rough))
-            even = many_weights.reshape(BLOCKS, -1).mean(axis=1, keepdims=True) - even
-        rare = float(even.mean() + (exact - rough).mean())
-        error = float(_error_of(exact - rough, even)[0])
+            left, even = -left, many_weights.reshape(BLOCKS, -1).mean(axis=1, keepdims=True) - even
+        rare, error = float(even.mean() + left.mean()), float(_error_of(left, even)[0])
         return (rare if target > usual else 1 - rare), error
 
     def _moved(
@@ -347,36 +345,43 @@ def _held_against(
     places: np.ndarray,
     x: np.ndarray,
     weights: tuple[np.ndarray, np.ndarray] | None = None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What exact draws and rough ones say of the probability to come out at or below each x.
+    at: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """By how much rough distributions of the few exact draws are off, and what rough ones of the
+    many even draws say.
 
-    where : of each fold, the moments of the few exact draws and of the many even ones; the same of
-        all folds where these are not learnt. below : the exact distributions of the few at
-        `places`, `ndarray[draw, place]`. weights : of the few and of the many.
+    where : of each fold, the moments of the few and of the many; the same of all folds where these
+        are not learnt. below : the exact distributions at `places`, `ndarray[draw, place]`.
+    weights : of the few and of the many. at : as `places`, where that is asked of the few.
 
-    Returns the few's exact probabilities, `ndarray[draw, x]`, rough ones of the same draws, learnt
-    from the exact ones of other folds, and rough ones of the many by block, `ndarray[block, x]`.
+    Returns `ndarray[draw, place]`, the exact probability to come out at or below each place less a
+    rough one, whose shape was learnt from the exact ones of other folds; and `ndarray[block, x]`,
+    the mean of a block of the many.
     """
-    fold = np.arange(len(below)) % FOLDS
-    among = where[0][1]
+    fold, among = np.arange(len(below)) % FOLDS, where[0][1]
     of_few, of_many = weights or (np.ones(len(below)), np.ones(len(among.mean)))
-    exact = np.array([np.interp(x, places, each, 0.0, 1.0) for each in below])
-    rough, even, shapes = np.empty_like(exact), np.zeros((BLOCKS, len(x))), []
+    asked = places if at is None else at
+    left = (
+        below.copy()
+        if at is None
+        else np.array([np.interp(at, places, each, 0.0, 1.0) for each in below])
+    )
+    even, shapes = np.zeros((BLOCKS, len(x))), []
     for n, (few, _) in enumerate(where):
         mine, known = fold == n, _features(few, among)
         z = few.mean[:, None] + few.sd[:, None] * ZS
         seen = np.array(
             [
-                np.interp(at, places, each, 0.0, 1.0)
-                for at, each in zip(z[~mine], below[~mine], strict=True)
+                np.interp(each, places, exact, 0.0, 1.0)
+                for each, exact in zip(z[~mine], below[~mine], strict=True)
             ]
         )
-        left = seen - _edgeworth(few.skewness[~mine, None])
-        shape = np.linalg.lstsq(known[~mine], left, rcond=None)[0]
+        bent = seen - _edgeworth(few.skewness[~mine, None])
+        shape = np.linalg.lstsq(known[~mine], bent, rcond=None)[0]
         shape[0] += _edgeworth(among.skewness.mean())
         shape[-1] += _edgeworth(1.0) - _edgeworth(0.0)
         for e in np.flatnonzero(mine).tolist():
-            rough[e] = _mean_below(few, known, shape, x, slice(e, e + 1))
+            left[e] -= _mean_below(few, known, shape, asked, slice(e, e + 1))
         shapes.append(shape)
     learnt = any(many is not among for _, many in where)
     for n, (_, many) in enumerate(where if learnt else where[:1]):
@@ -386,7 +391,16 @@ def _held_against(
         for block, out in enumerate(even):
             of = slice(block * size, (block + 1) * size)
             out += _mean_below(many, known, shape, x, of) / (FOLDS if learnt else 1)
-    return exact * of_few[:, None], rough * of_few[:, None], even
+    return left * of_few[:, None], even
+
+
+def _between(at: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """What is at ASKED, a smooth rise from 0 to 1, between them: by cubics through four of them."""
+    place = (at - ASKED[0]) / (ASKED[1] - ASKED[0])
+    k = np.clip(np.floor(place).astype(np.int64), 1, len(ASKED) - 3)
+    weights = lagrange(place - k, [np.asarray(float(m)) for m in (-1, 0, 1, 2)])
+    told = sum(weight * values[k + m] for m, weight in zip((-1, 0, 1, 2), weights, strict=True))
+    return np.where(place <= 0, 0.0, np.where(place >= len(ASKED) - 1, 1.0, told))
 
 
 def _features(odds: Odds, among: Odds) -> np.ndarray:
@@ -444,7 +458,7 @@ def _error_of(left: np.ndarray, blocks: np.ndarray) -> np.ndarray:
     sizes = [blocks.reshape(n, -1, blocks.shape[1]).mean(axis=1) for n in (BLOCKS, BLOCKS // 4)]
     spread = [each.std(axis=0, ddof=1) for each in sizes]
     small, large = (float(np.sqrt((each**2).mean())) for each in spread)
-    falls = np.clip(large / small if small else 0.5, 0.125, 0.5)  # fourfold draws
+    falls = np.clip(large / small if small else 0.5, 0.25, 0.5)  # fourfold draws
     of_even = spread[1] * falls ** (np.log(BLOCKS // 4) / np.log(4))
     return np.asarray(np.hypot(left.std(axis=0, ddof=1) / np.sqrt(len(left)), of_even))
 

@@ -70,7 +70,7 @@ class Lattice:
         at = np.rint(np.log(values) / self.step).astype(np.int64)
         masses = np.zeros(self.number)
         about = [np.exp((at + k) * self.step) for k in (-1, 0, 1)]
-        for k, part in zip((-1, 0, 1), _weights(values, about), strict=True):
+        for k, part in zip((-1, 0, 1), lagrange(values, about), strict=True):
             np.add.at(masses, (at + k) % self.number, weights * part)
         return np.fft.rfft(masses)
 
@@ -81,7 +81,7 @@ class Lattice:
         return np.roll(there, -(self.first % self.number), axis=-1)
 
 
-def _weights(values: np.ndarray, nodes: Sequence[np.ndarray]) -> list[np.ndarray]:
+def lagrange(values: np.ndarray, nodes: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Lagrange's weights of each value on the nodes about it: they keep the means of all powers
     below the number of nodes.
     """
@@ -384,7 +384,7 @@ class Part:
             at = np.rint(values).astype(np.int64)
             offset = np.arange(len(kinds))[:, None] * places
             about = [at + k for k in (-1, 0, 1)]
-            weights = _weights(values, [place.astype(float) for place in about])
+            weights = lagrange(values, [place.astype(float) for place in about])
             to = [(place % places + offset).ravel() for place in about]
             for d, of in enumerate(self.masses[:, group, here]):
                 masses = np.zeros(len(kinds) * places)
@@ -412,7 +412,7 @@ class Part:
         out = np.zeros((*self.alive.shape, number + 3))
         nodes = self.values[-1] * np.exp((np.arange(number + 3) - number - 2) * by * step)
         for block, first in ((slice(0, number - 1), -1), (slice(number - 1, number), -2)):
-            weights = parts[..., block, :] @ _lagrange(by, first, step)
+            weights = parts[..., block, :] @ _coarse_weights(by, first, step)
             for m in range(4):
                 at = block.start + 2 + first + m
                 out[..., at : at + weights.shape[-2]] += weights[..., m]
@@ -423,9 +423,9 @@ class Part:
 
 
 @cache
-def _lagrange(by: int, first: int, step: float) -> np.ndarray:
+def _coarse_weights(by: int, first: int, step: float) -> np.ndarray:
     """The weights of places 0 to `by` on four coarser ones, the first of them so many before place
     0: `ndarray[place, 4]`.
     """
     nodes = [np.exp((m + first) * by * step) for m in range(4)]
-    return np.stack(_weights(np.exp(np.arange(by) * step), nodes), axis=1)
+    return np.stack(lagrange(np.exp(np.arange(by) * step), nodes), axis=1)
