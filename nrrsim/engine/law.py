@@ -38,9 +38,9 @@ TOLD = 9.0  # standard deviations to either side of the mean within which it is 
 PLACES = 2**13  # of the range
 ENDED = 1e-7  # of a characteristic function that may be left out
 MOST_WAVES = 64.0  # of the largest customer, beyond which no frequency goes
-MOST_TRANSFORMS = 400  # kinds of customers that are transformed one by one
 MANY_LEAVE = 8  # standard deviations of their number: beyond, steps are small
-LEAST_SD = 1e-9
+LEAST_TERMS = 8
+LEAST_SD = 1e-7  # of the mean: less is rounding
 STANDS_APART = 0.005  # of probability: at one place, a point of mass
 NUMERICAL = 1e-6  # of probability, that the lattice and the frequencies may be off by
 FOLDS = 4
@@ -99,30 +99,30 @@ class _Smooth:
     blur: float
 
     @classmethod
-    def of(cls, mean: float, sd: float, part: Part) -> _Smooth | None:
+    def of(cls, mean: float, sd: float, part: Part, ends: bool) -> _Smooth | None:
         """So far that the characteristic function has ended, or the largest customer's waves have
-        become too many; None where a few points of mass stand apart.
+        become too many; None where a few points of mass stand apart. ends : whether it is known to.
         """
-        if part.is_stepped:
-            return None
-        du, terms = cls.reach_of(part, sd)
-        reach = du * terms
-        if terms >= int(REACH * NARROW / sd / du):  # hardly any luck in some draw, all beliefs
-            return cls(mean, sd, du, terms, 4 / reach)
-        while True:
-            if part.last_waves(reach) <= ENDED:
-                return cls(mean, sd, du, int(reach / du), 0.0)
-            if 2 * reach * float(part.share.max()) > MOST_WAVES:
-                few = len(part.share) <= MOST_TRANSFORMS
-                return None if few else cls(mean, sd, du, int(reach / du), 4 / reach)
-            reach *= 2
-
-    @staticmethod
-    def reach_of(part: Part, sd: float) -> tuple[float, int]:
-        """How far frequencies lie apart, and how many there are, where luck alone ends them."""
         own = float(np.sqrt(part.moments[:, 1].min()))
-        du = np.pi / (WIDTH * sd)
-        return du, int(REACH / np.clip(own, sd / NARROW, sd) / du)
+        reach, blur = REACH / float(np.clip(own, sd / NARROW, sd)), 0.0
+        most = MOST_WAVES / float(part.share.max())
+        if own < sd / NARROW:  # hardly any luck in some draw, all beliefs
+            blur = 4 / reach
+        while not (ends or blur) and part.last_waves(reach) > ENDED:
+            if 2 * reach > most and part.is_few:
+                return None
+            if 2 * reach > most:
+                blur = 4 / reach
+            else:
+                reach *= 2
+        within = float(np.hypot(sd, blur))
+        du = np.pi / (part.uneven * WIDTH * within)
+        return cls(mean, within, du, max(int(reach / du), LEAST_TERMS), blur)
+
+    @property
+    def number(self) -> int:
+        """Of places in the whole range."""
+        return max(PLACES, 2 << self.terms.bit_length())
 
     @property
     def u(self) -> np.ndarray:
@@ -136,22 +136,20 @@ class _Smooth:
 
     @property
     def places(self) -> np.ndarray:
-        at = (np.arange(PLACES) - PLACES // 2) * 2 * np.pi / (self.du * PLACES)
+        at = (np.arange(self.number) - self.number // 2) * 2 * np.pi / (self.du * self.number)
         return np.asarray(self.mean + at[self._told])
 
     @property
     def _told(self) -> slice:
-        half = int(PLACES * TOLD / (2 * WIDTH))
-        return slice(PLACES // 2 - half, PLACES // 2 + half + 1)
+        half = int(self.number * TOLD / (2 * WIDTH))
+        return slice(self.number // 2 - half, self.number // 2 + half + 1)
 
     def below(self, phi: np.ndarray) -> np.ndarray:
         """The probability to come out at or below each place (Gil-Pelaez)."""
-        j = np.arange(self.terms)
+        j, k = np.arange(self.terms), np.arange(self.number) - self.number // 2
         signed = phi / (j + 0.5) * np.where(j % 2, -1.0, 1.0)
-        waves = np.fft.fft(signed, PLACES)
-        k = np.arange(PLACES) - PLACES // 2
-        turned = waves * np.exp(-1j * np.pi * k / PLACES)
-        return np.asarray(0.5 - turned.imag[self._told] / np.pi)
+        waves = np.fft.fft(signed, self.number) * np.exp(-1j * np.pi * k / self.number)
+        return np.asarray(0.5 - waves.imag[self._told] / np.pi)
 
 
 @dataclass(frozen=True)
@@ -196,14 +194,16 @@ class _Stepped:
 def _frequencies(
     part: Part, measure: str, mean: float, sd: float, luck: Luck
 ) -> _Smooth | _Stepped:
+    smooth: _Smooth | None = None
     if measure == "logo":
         n = int(part.number.sum())
         if np.sqrt(part.moments[:, 1].min()) * n > MANY_LEAVE:
-            return _Smooth(mean, sd, *_Smooth.reach_of(part, sd), 0.0)
+            smooth = _Smooth.of(mean, sd, part, ends=True)
         number = 1 << int(min(n + 2, 2 * WIDTH * sd * n + 64)).bit_length()
-        return _Stepped(mean, sd, 1 / n, number, max(0, int(mean * n) - number // 2), 0.0)
-    smooth = _Smooth.of(mean, sd, part)
-    if smooth is not None:
+        first = max(0, int(mean * n) - number // 2)
+        return smooth or _Stepped(mean, sd, 1 / n, number, first, 0.0)
+    may_end = not part.is_stepped and (part.uneven == 1 or not part.is_few)
+    if may_end and (smooth := _Smooth.of(mean, sd, part, ends=False)):
         return smooth
     low = max(mean - SPAN * sd, 0.0)
     width = (mean + SPAN * sd - low) / luck.places
@@ -230,7 +230,7 @@ class _Over:
             return self._over_beliefs(part, measure)
         mean, variance, _ = part.moments[0].tolist()
         sd = float(np.sqrt(variance))
-        if sd <= LEAST_SD:
+        if sd <= LEAST_SD * max(mean, 1.0):
             return _sure(mean)
         waves = _frequencies(part, measure, mean, sd, self.luck)
         below = waves.below(waves.phi(part)[0])
@@ -254,7 +254,7 @@ class _Over:
             ]
             mean = float(np.mean([each.expected for _, each in where]) + np.mean(off))
             spread = float(np.sqrt(own[:, 1].mean() + own[:, 0].var()))
-        if spread <= LEAST_SD:
+        if spread <= LEAST_SD * max(mean, 1.0):
             return _sure(mean)
 
         waves = _frequencies(part, measure, mean, spread, self.luck)
@@ -494,10 +494,12 @@ def _told(
         below = np.append(0.0, np.repeat(np.interp(at, places, below), 2)[:-1])
         places = np.repeat(told / customers, 2)
         places[::2] -= TO_THE_BIT / 2
-    slope = np.interp((0.05, 0.25, 0.5, 0.75, 0.95), below, np.arange(len(below)))
-    p_error = NUMERICAL + (0.0 if error is None else np.interp(slope, np.arange(len(below)), error))
-    density = np.array([0.103, 0.318, 0.399, 0.318, 0.103]) / sd
-    off = float((p_error / density).max())
+    shares = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
+    p_error: Any = NUMERICAL
+    if error is not None:
+        p_error = np.interp(np.interp(shares, below, places), places, error) + NUMERICAL
+    low, high = (np.interp(shares + by, below, places) for by in (-p_error, p_error))
+    off = float((high - low).max()) / 2
     if np.diff(below).max() > STANDS_APART:
         off = max(off, near)
     return Computed(np.clip(places, 0.0, MOST[measure]), below, mean, sd, off, near, error)
