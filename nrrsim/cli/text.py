@@ -32,6 +32,7 @@ from nrrsim.report.wording.labels import (
     STANDINGS,
     STEPS,
     assumption,
+    joined,
     span,
     unsigned_lines,
 )
@@ -154,14 +155,15 @@ def _points(error: float | None) -> str:
     return NOTHING if error is None else f"{100 * error:.2f} pt"
 
 
-def _accuracy(error: float, digits: int) -> str:
-    """A stated error in points, at least one of the last digit."""
-    return f"{max(100 * error, 10.0**-digits):.{digits}f} points"
+def _error(error: float, digits: int) -> str:
+    """How accurate a computed figure is, in points: no better than its last digit."""
+    return f"{max(100 * error, 10.0**-digits):.{digits}f}"
 
 
 def _computed_lines(law: Mapping[str, Any]) -> list[str]:
-    off = max(law[name]["error"] for name in RATIOS)
-    said = f"Computed, without trials; accurate to {_accuracy(off, 2)}"
+    each = [_error(law[name]["error"], 2) for name in RATIOS]
+    off = each[0] if len({*each}) == 1 else joined(each)  # of the rows, in their order
+    said = f"Computed, without trials; accurate to {off} points"
     return [said, *(_percents(title, law[name]) for name, title in RATIOS.items())]
 
 
@@ -195,7 +197,7 @@ def _chance(p: float, error: float) -> str:
     """A computed probability with its error; of a rare case, or of a rare exception, two digits."""
     rest = min(p, 1 - p)
     digits = 1 - floor(log10(100 * rest)) if RAREST <= rest < RARE else 1
-    return f"{100 * p:.{digits}f}% (computed, accurate to {_accuracy(error, digits)})"
+    return f"{100 * p:.{digits}f}% (computed, accurate to {_error(error, digits)} points)"
 
 
 def compared_lines(answer: Mapping[str, Any]) -> list[str]:
