@@ -19,8 +19,9 @@ from nrrsim.engine.draws import EVEN_DRAWS, SEED
 from nrrsim.engine.driver_rates import Rates, draw_rates
 from nrrsim.engine.luck import Luck, Part
 from nrrsim.engine.moments import odds_by_draw
-from nrrsim.engine.outcomes import TO_THE_BIT, Computed, Odds
+from nrrsim.engine.outcomes import Computed, Odds
 from nrrsim.engine.paths import compiled
+from nrrsim.scenario.outlook import TO_THE_BIT
 from nrrsim.scenario.scenario import Scenario
 
 MEASURES = ("nrr", "grr", "logo")
@@ -43,6 +44,7 @@ NUMERICAL = 1e-6  # of probability, that the lattice and the frequencies may be 
 FOLDS = 4
 ZS = np.linspace(-7.0, 7.0, 141)  # of an exact distribution's own standard deviations
 ASKED = np.sinh(np.linspace(-1.6, 1.6, 49)) * 2.5  # of all, from the mean
+BLUR = 1.5  # places by which a point of mass is smoothed
 SPAN = 14.0  # standard deviations to either side, of places that few customers' points lie among
 
 
@@ -146,6 +148,9 @@ class _Smooth:
 class _Stepped:
     """The frequencies of few customers, or of their number: a transform over places of NRR that
     are `width` apart, told from number `low` on.
+
+    blur : the standard deviation by which points of mass are smoothed: each was put on three
+        places, with weights that may be below 0.
     """
 
     mean: float
@@ -153,6 +158,7 @@ class _Stepped:
     width: float
     number: int
     low: int
+    blur: float
 
     @property
     def u(self) -> np.ndarray:
@@ -163,8 +169,9 @@ class _Stepped:
         return 2 * np.pi / (self.number * self.width)
 
     def phi(self, part: Part) -> np.ndarray:
-        there = part.transforms(self.width, self.number)
-        return there * np.exp(-1j * self.u * self.mean)
+        u = self.u
+        about = np.exp(-1j * u * self.mean - (u * self.blur) ** 2 / 2)
+        return part.transforms(self.width, self.number) * about
 
     @property
     def places(self) -> np.ndarray:
@@ -184,13 +191,14 @@ def _frequencies(
         if np.sqrt(part.moments[:, 1].min()) * n > MANY_LEAVE:
             return _Smooth(mean, sd, *_Smooth.reach_of(part, sd), 0.0)
         number = 1 << int(min(n + 2, 2 * WIDTH * sd * n + 64)).bit_length()
-        return _Stepped(mean, sd, 1 / n, number, max(0, int(mean * n) - number // 2))
+        return _Stepped(mean, sd, 1 / n, number, max(0, int(mean * n) - number // 2), 0.0)
     smooth = _Smooth.of(mean, sd, part)
     if smooth is not None:
         return smooth
     low = max(mean - SPAN * sd, 0.0)
     width = (mean + SPAN * sd - low) / luck.places
-    return _Stepped(mean, sd, width, luck.places, int(low / width) - 8)
+    blur = BLUR * (width + float(part.share.max()) * luck.lattice.step)
+    return _Stepped(mean, sd, width, luck.places, int((low - 9 * blur) / width) - 2, blur)
 
 
 class _Over:
@@ -257,7 +265,7 @@ class _Over:
             shape[0] += _edgeworth(many.skewness.mean())
             shape[-1] += _edgeworth(1.0) - _edgeworth(0.0)
             rough[mine] = [
-                _mean_below(some, known, shape, x, e, e + 1) for e in np.flatnonzero(mine)
+                _mean_below(some, known, shape, x, e, e + 1) for e in np.flatnonzero(mine).tolist()
             ]
             shapes.append(shape)
         # the even draws of each fold are the same ones, unless where they are was learnt, too
@@ -388,23 +396,19 @@ def _told(
     up = np.maximum.accumulate(below)
     down = np.minimum.accumulate(below[::-1])[::-1]
     below = np.clip((up + down) / 2, 0.0, 1.0)
-    places, near = waves.places, 0.0 if isinstance(waves, _Stepped) else 3 * waves.blur
+    places, near = waves.places, 4 * waves.blur
     if sd is None:
         middle, masses = (places[1:] + places[:-1]) / 2, np.diff(below)
         sd = float(np.sqrt(max(masses @ (middle - mean) ** 2 / masses.sum(), 0.0)))
     if measure == "logo":  # a point of mass at each whole number of customers
-        told = np.arange(np.ceil(places[0] * customers), np.floor(places[-1] * customers))
+        first, last = np.ceil(places[[0, -1]] * customers - 0.5 - 1e-6)
+        told = np.arange(max(first, 0), min(last, customers) + 1)
         at = (told + 0.5) / customers
-        below, error = (
-            None if each is None else np.repeat(np.interp(at, places, each), 2)
-            for each in (below, error)
-        )
-        below[1:] = below[:-1].copy()
-        below[0] = 0.0
+        if error is not None:
+            error = np.repeat(np.interp(at, places, error), 2)
+        below = np.append(0.0, np.repeat(np.interp(at, places, below), 2)[:-1])
         places = np.repeat(told / customers, 2)
         places[::2] -= TO_THE_BIT / 2
-    elif isinstance(waves, _Stepped):
-        near = 3 * waves.width
     slope = np.interp((0.05, 0.25, 0.5, 0.75, 0.95), below, np.arange(len(below)))
     p_error = NUMERICAL + (0.0 if error is None else np.interp(slope, np.arange(len(below)), error))
     density = np.array([0.103, 0.318, 0.399, 0.318, 0.103]) / sd
