@@ -245,7 +245,7 @@ class Exposure:
             lambda word: next((each for start, each in TERMS if word.startswith(start)), None)
         )
         stated = rows.groupby(["segment", "term"], observed=True)["rows"].sum()
-        return {str(name): term for name, term in stated.unstack().idxmax(axis=1).items()}
+        return {str(name): str(term) for name, term in stated.unstack().idxmax(axis=1).items()}
 
     def chances(self, driver: str, annual: np.ndarray) -> np.ndarray:
         """`ndarray[row]`: how many chances for the driver each row counts as.
