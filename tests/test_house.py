@@ -24,19 +24,21 @@ HOUSE = {
     " lostcells rows containers textfiles spreadsheets sheets records sources captions"
     " across monthcells wide columns layouts paying values periods lines versions logs"
     " statuses totals names habits rollforward currency check ledger",
-    "scenario": "beliefs numbers year_effects drivers book multipliers customers programmes outlook extends"
-    " checks table scenario plan",
-    "engine": "draws groups paths bits outcomes kernel driver_rates sizes levels expectation switched"
-    " moments simulation quick",
-    "calibration": "exposure ratios frequency sizes tenure years priors accounts calibrate mixture backtest",
+    "scenario": "beliefs numbers year_effects drivers book multipliers customers programmes outlook"
+    " extends checks table scenario plan",
+    "engine": "draws groups paths bits outcomes kernel driver_rates sizes levels expectation"
+    " switched moments simulation law quick",
+    "calibration": "exposure ratios frequency sizes tenure years priors accounts calibrate mixture"
+    " backtest",
     "accounts": "watch signals reasons features risk worth proof at_risk clusters",
-    "analysis": "actuals accounts losses customers renewals cohorts paired sensitivity bridge forecast since variance"
-    " programmes frontier summary comparison sweep",
+    "analysis": "actuals accounts losses customers renewals cohorts paired sensitivity bridge"
+    " forecast since variance programmes frontier summary comparison sweep",
     "report": "tables charts/alternative charts/picture charts/style charts/retention"
-    " charts/outlook charts/grid charts/accounts charts/live wording/labels wording/facts wording/columns"
-    " wording/accounts wording/quarterly wording/comparison wording/forecast wording/plan wording/since"
-    " wording/templates wording/say wording/commentary audience card manifest published"
-    " workbook/rows workbook/styles workbook/sections workbook/accounts workbook/customersheet workbook/live"
+    " charts/outlook charts/grid charts/accounts charts/live wording/labels wording/facts"
+    " wording/columns wording/accounts wording/quarterly wording/comparison"
+    " wording/forecast wording/plan wording/since wording/templates wording/say"
+    " wording/commentary audience card manifest published workbook/rows workbook/styles"
+    " workbook/sections workbook/accounts workbook/customersheet workbook/live"
     " workbook/rollforward workbook/summary workbook/checks workbook/write grid"
     " pages/notebook pages/markdown pages/pdf pages/downloads pages/html pages/render run",
     "workspace": "template cards readme new next",

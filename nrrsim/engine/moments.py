@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,19 +16,26 @@ from nrrsim.scenario.drivers import COUNTED
 from nrrsim.scenario.scenario import Scenario
 
 
-def odds_by_draw(scenario: Scenario) -> Callable[..., Odds]:
+def odds_by_draw(scenario: Scenario, measure: str = "nrr") -> Callable[..., Odds]:
     """How NRR may turn out, as a function of rates (and of a month, where that is not to be the
     last): what does not change with them is made ready once.
+
+    measure : or how logo may (`logo`), or what would be left of today's ARR if nothing grew
+        (`losses`).
     """
     customers = scenario.opening
     groups = Groups.of(customers, by_tenure=scenario.table.is_curved)
     sums = np.stack([groups.arr, groups.squares, groups.cubes])
     opening = customers.total
+    if measure == "logo":
+        sums, opening = np.stack([groups.number.astype(float)] * 3), float(len(customers.arr))
+    powers_of = {"nrr": _powers, "losses": _lost, "logo": _none}[measure]
+    lifted = _lifted if measure == "nrr" else _none
 
     def odds(rates: Rates, last: int = scenario.months) -> Odds:
         phases = [rates.in_phase(phase) for phase in range(rates.phases)]
-        growth, lift = (laid_out([of(each) for each in phases]) for of in (_powers, _lifted))
-        size = rates.reactivation_size.T
+        growth, lift = (laid_out([of(each) for each in phases]) for of in (powers_of, lifted))
+        size = np.ones_like(rates.uplift.T) if measure == "logo" else rates.reactivation_size.T
         powers = np.ascontiguousarray(np.stack([size, size * size, size * size * size], axis=1))
         churn = churn_of(phases, customers.annual)
         together = rates.in_the_year.together
@@ -44,12 +51,22 @@ def odds_by_draw(scenario: Scenario) -> Callable[..., Odds]:
     return odds
 
 
-def _powers(rates: Rates) -> np.ndarray:
+def _none(rates: Rates) -> np.ndarray:
+    """Nothing multiplies who is there."""
+    return np.ones((*rates.uplift.shape, 3))
+
+
+def _lost(rates: Rates) -> np.ndarray:
+    """As `_powers`, of contraction alone."""
+    return _powers(rates, COUNTED[:1])
+
+
+def _powers(rates: Rates, drivers: Sequence[str] = COUNTED) -> np.ndarray:
     """By what a month of contraction, adoption and cross-sell multiplies an amount, its square and
     its cube on average: `ndarray[draw, segment, power]`.
     """
     factors: Any = 1.0
-    for name in COUNTED:
+    for name in drivers:
         mean, sd = getattr(rates, f"{name}_size"), rates.sizes[name][:, 1]
         first = mean if name != "contraction" else -mean
         third = _third(mean, sd, is_share=name == "contraction") * (

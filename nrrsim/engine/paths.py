@@ -120,3 +120,20 @@ def moments(segment, anniversary, tenure, sums, months, month, out):  # type: ig
             out[0, d] += sums[0, g] * mean
             out[1, d] += sums[1, g] * (square - mean * mean)
             out[2, d] += sums[2, g] * (cube - 3.0 * mean * square + 2.0 * mean * mean * mean)
+
+
+@compiled
+def powers(segment, anniversary, tenure, months, month, out):  # type: ignore[no-untyped-def]
+    """What a unit of ARR comes to on average, to each of some powers, real or imaginary:
+    `complex128[group, power]`, written to `out`.
+
+    month : a Month of one power, in which those powers stand in the draws' place. The rest is as
+    for `close`.
+    """
+    amount = np.empty((1, out.shape[1]), np.complex128)
+    left = np.empty((1, out.shape[1]), np.complex128)
+    for g in range(segment.size):
+        amount[:], left[:] = 1.0, 0.0
+        _follow(segment[g], anniversary[g], tenure[g], months, month, amount, left)
+        for v in range(out.shape[1]):
+            out[g, v] = amount[0, v]

@@ -39,7 +39,7 @@ def _table(mean: float, sd: float, is_share: bool) -> np.ndarray:
     asked_mean, asked_sd = mean, sd
     for _ in range(3):
         table = _quantiles(asked_mean, asked_sd, is_share)
-        low, high, weight = _pieces(table)
+        low, high, weight = pieces(table)
         has_mean = float(weight @ (low + high)) / 2
         has_sd = np.sqrt(float(weight @ (low**2 + low * high + high**2)) / 3 - has_mean**2)
         asked_mean, asked_sd = asked_mean * mean / has_mean, asked_sd * sd / has_sd
@@ -69,7 +69,7 @@ def _quantiles(mean: float, sd: float, is_share: bool) -> np.ndarray:
     return np.asarray(np.exp(mu + sigma * z))
 
 
-def _pieces(table: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def pieces(table: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The straight pieces of a quantile table: where each begins and ends, and how likely it is."""
     levels = table.reshape(-1, kernel.KNOTS + 1)
     low, high, weight = (

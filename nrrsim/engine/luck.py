@@ -1,0 +1,431 @@
+"""Rates in, the exact distribution of NRR, capped GRR and logo given them out; never simulates.
+
+Given the rates customers have their luck apart from each other, and NRR is a sum of as many parts
+as there are customers: a share of opening ARR times R, what becomes of a unit of it. The mean of R
+to an imaginary power follows the month of `paths`, and a Fourier transform of these means gives the
+distribution of log R on a lattice. From there the sum's own is found in one of two ways: by the
+product of all customers' characteristic functions at a few frequencies (many customers), or by
+transforms over all places (few of them, whose points of mass stand apart).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+
+import numpy as np
+
+from nrrsim.engine import paths
+from nrrsim.engine.driver_rates import Rates, sizes_of
+from nrrsim.engine.groups import Groups
+from nrrsim.engine.paths import compiled
+from nrrsim.engine.sizes import pieces, size_tables
+from nrrsim.engine.switched import churn_of, coming_back
+from nrrsim.scenario.drivers import COUNTED
+from nrrsim.scenario.scenario import Scenario
+
+# Each where rates are certain, and where they are drawn: many distributions, each more coarsely.
+# Kinds of customers (group and share) up to which points of mass may stand apart; and for each,
+# the step between places of log R, and the places of NRR.
+FEW = (6, 64)
+STEP = ((2.0**-15, 2.0**-9), (2.0**-12, 2.0**-8), (2.0**-8, 2.0**-7))
+PLACES = ((2**18, 2**13), (2**15, 2**12), (2**16, 2**12))
+LOOKED_UP, TABLE = (40, 20), (300, 150)  # places of a table of waves: a unit of w, and at least
+FINE = (0.5, 1.0)  # of a wave's phase between two places, and how many may become one
+COARSEST = 64
+MOST_PLACES = 2**21  # of log R in all phases and segments: some tens of megabytes
+MOST_CELLS = 400_000  # of phases, segments, draws and powers at a time: some megabytes an array
+WITHIN = 2  # places that a straight piece of a size's quantiles stands for
+NONE = 1e-13  # of probability that may lie beyond the lattice, or be left out
+ROUNDING = 1e-15  # of probability, that a transform may be off by
+NODES = 12  # shares that stand for all customers of a group
+USUAL_R = 1.5
+AGAIN = np.linspace(3.0, 64.0, 512)  # frequencies of R at which points of mass meet again
+POWERS = (1.0, 2.0, 3.0, 4.0, 8.0, 16.0, 32.0)  # of R, by which the lattice's ends are found
+
+
+Transformed = Callable[[np.ndarray, np.ndarray], np.ndarray]  # of values and how likely each is
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Places of log R, `step` apart: `number` of them (a power of 2), from `first` on; the last is
+    beside the first.
+    """
+
+    number: int
+    first: int
+    step: float
+
+    @property
+    def r(self) -> np.ndarray:
+        """R at each place."""
+        return np.asarray(np.exp((self.first + np.arange(self.number)) * self.step))
+
+    def spectrum(self, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """The transform of these values of R, each put on the three nearest places with weights
+        that keep the sum of its probability, its mean and its square.
+        """
+        at = np.rint(np.log(values) / self.step).astype(np.int64)
+        masses = np.zeros(self.number)
+        about = [np.exp((at + k) * self.step) for k in (-1, 0, 1)]
+        for k, part in zip((-1, 0, 1), _weights(values, about), strict=True):
+            np.add.at(masses, (at + k) % self.number, weights * part)
+        return np.fft.rfft(masses)
+
+    def masses(self, spectra: np.ndarray) -> np.ndarray:
+        """Back: `ndarray[..., place]`."""
+        there = np.fft.irfft(spectra, self.number, axis=-1)
+        there[np.abs(there) < ROUNDING] = 0.0  # times R cubed it would be seen
+        return np.roll(there, -(self.first % self.number), axis=-1)
+
+
+def _weights(values: np.ndarray, nodes: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Lagrange's weights of each value on the nodes about it: they keep the means of all powers
+    below the number of nodes.
+    """
+    return [
+        np.prod(
+            [(values - other) / (node - other) for m, other in enumerate(nodes) if m != number],
+            axis=0,
+        )
+        for number, node in enumerate(nodes)
+    ]
+
+
+@compiled
+def _product(share, number, group, log_re, log_im, first, places, re, im):  # type: ignore[no-untyped-def]
+    """The log of the characteristic function of a sum of customers at frequency first + j, looked
+    up in that of each group, `places` of its table a frequency: added to `re` and `im`.
+
+    Between six places, two of them before the table's frequency 0: straight lines between cubics
+    would be off by the fourth cumulant of each of many customers.
+    """
+    for i in range(share.size):
+        g, at, n = group[i], share[i] * places, number[i]
+        for j in range(re.size):
+            x = (first + j) * at
+            k = np.int64(x)
+            f = x - k
+            p, q, r, s, t = f + 2, f + 1, f - 1, f - 2, f - 3
+            outer, inner, middle = q * f * r * s, p * f * r * t, p * q * s * t
+            a, b, c = -outer * t / 120, inner * s / 24, -middle * r / 12
+            d, e, h = middle * f / 12, -inner * q / 24, outer * p / 120
+            re[j] += n * (
+                a * log_re[g, k] + b * log_re[g, k + 1] + c * log_re[g, k + 2]
+                + d * log_re[g, k + 3] + e * log_re[g, k + 4] + h * log_re[g, k + 5]
+            )  # fmt: skip
+            im[j] += n * (
+                a * log_im[g, k] + b * log_im[g, k + 1] + c * log_im[g, k + 2]
+                + d * log_im[g, k + 3] + e * log_im[g, k + 4] + h * log_im[g, k + 5]
+            )  # fmt: skip
+
+
+class Luck:
+    """How a scenario's book may turn out under each draw of the rates."""
+
+    def __init__(self, scenario: Scenario, rates: Rates) -> None:
+        customers = self.customers = scenario.opening
+        self.months, self.rates = scenario.months, rates
+        self.groups = Groups.of(customers, by_tenure=scenario.table.is_curved)
+        kinds = np.stack([self.groups.of_customer, customers.arr / customers.total], axis=1)
+        kinds, self.number = np.unique(kinds, axis=0, return_counts=True)
+        self.group, self.share = kinds[:, 0].astype(np.int64), kinds[:, 1].copy()
+        self.fewer = fewer(self.share, self.number, self.group)
+        sizes = sizes_of(scenario, customers.segments)
+        tables, used = size_tables(sizes)
+        self.drawn = {
+            (n, s): _values(tables[n, s].astype(float), sizes[COUNTED[n]][s], -1 if n == 0 else 1)
+            for n, s in np.argwhere(used).tolist()
+        }
+        several, few = rates.draws > 1, int(np.searchsorted(FEW, len(self.share)))
+        step, self.places = STEP[few][several], PLACES[few][several]
+        bottom, top = self._ends()
+        most = MOST_PLACES // (rates.phases * len(customers.segments))
+        step = max(step, (top - bottom) / most)
+        first, last = int(np.floor(bottom / step)) - 4, int(np.ceil(top / step)) + 4
+        self.lattice = Lattice(1 << (last - first).bit_length(), first, step)
+        spectra = self._followed(self.lattice.number // 2 + 1, self.lattice.spectrum)
+        self.alive = spectra[..., 0].real.copy()
+        self.masses = self.lattice.masses(spectra)
+
+    def _ends(self) -> tuple[float, float]:
+        """What log R hardly ever lies below, and above (Chernoff)."""
+        exponents = np.array([*POWERS, *(-each for each in POWERS)])
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            means = self._followed(
+                len(exponents), lambda values, weights: weights @ values[:, None] ** exponents
+            ).real
+            self.means = means[..., :3]
+            ends = (np.log(means) - np.log(NONE)) / exponents
+        ends = np.where(np.isfinite(ends), ends, np.nan).reshape(-1, len(exponents))
+        top = float(np.nanmin(ends[:, : len(POWERS)], axis=1).max())
+        bottom = float(np.nanmax(ends[:, len(POWERS) :], axis=1).min())
+        return min(bottom, 0.0), max(top, 0.0)
+
+    def _followed(self, number: int, transformed: Transformed) -> np.ndarray:
+        """`complex128[draw, group, number]`: the mean of R, transformed; some draws at a time."""
+        drawn = {key: transformed(*each) for key, each in self.drawn.items()}
+        kept: dict[float, np.ndarray] = {1.0: np.ones(number)}
+
+        def of(values: np.ndarray) -> np.ndarray:
+            """Of an event that multiplies by that: `ndarray[draw or 1, number]`."""
+            for value in set(values.tolist()) - kept.keys():
+                kept[value] = transformed(np.array([value]), np.ones(1))
+            alike = values[:1] if (values == values[0]).all() else values
+            return np.array([kept[value] for value in alike.tolist()])
+
+        cells = self.rates.phases * len(self.customers.segments) * number
+        at_once = max(1, MOST_CELLS // cells)
+        return np.concatenate(
+            [
+                self._some(self.rates.part(n, n + at_once), number, of, drawn)
+                for n in range(0, self.rates.draws, at_once)
+            ]
+        )
+
+    def _some(
+        self,
+        rates: Rates,
+        number: int,
+        of: Callable[[np.ndarray], np.ndarray],
+        drawn: dict[tuple[int, int], np.ndarray],
+    ) -> np.ndarray:
+        draws, segments = rates.draws, len(self.customers.segments)
+        phases = [rates.in_phase(phase) for phase in range(rates.phases)]
+        growth = np.ones((len(phases), segments, 1, draws, number), complex)
+        lift = np.empty_like(growth)
+        for p, each in enumerate(phases):
+            for s in range(segments):
+                for n, name in enumerate(COUNTED):
+                    rate = getattr(each, name)[:, s, None] / 12
+                    size = getattr(each, f"{name}_size")[:, s]
+                    if rate.any():
+                        event = drawn.get((n, s))
+                        event = of(1 - size if n == 0 else 1 + size) if event is None else event
+                        growth[p, s, 0] *= 1 - rate + rate * event
+                taken = each.acceptance[:, s, None]
+                lift[p, s, 0] = 1 - taken + taken * of(1 + each.uplift[:, s])
+        sizes = np.maximum(rates.reactivation_size, 1e-9)  # 0: nobody comes back
+        back_size = np.empty((segments, 1, draws, number), complex)
+        for s in range(segments):
+            back_size[s, 0] = of(sizes[:, s])
+        regular, due, back = (
+            np.repeat(each, number, axis=-1)
+            for each in (*churn_of(phases, self.customers.annual), coming_back(phases))
+        )
+        growth, lift, back_size = (
+            each.reshape(*each.shape[:-2], -1) for each in (growth, lift, back_size)
+        )
+        together, groups = rates.in_the_year.together, self.groups
+        month = paths.Month(regular, due, growth, lift, back, back_size, together, rates.cycle)
+        out = np.empty((len(groups.segment), draws * number), complex)
+        paths.powers(groups.segment, groups.anniversary, groups.tenure, self.months, month, out)
+        return out.reshape(-1, draws, number).transpose(1, 0, 2)
+
+    def part(self, measure: str) -> Part:
+        """What each customer's part of that measure may be: of `nrr`, `grr` (capped) or `logo`."""
+        r, masses = self.lattice.r, self.masses
+        if measure == "logo":
+            n = self.groups.number
+            of = np.ones(len(n)) / n.sum(), n, np.arange(len(n))
+            return Part(self.alive[..., None], np.ones(1), *of, self.alive, of)
+        means: np.ndarray | None = self.means
+        if measure == "grr":
+            masses, one = masses.copy(), -self.lattice.first
+            # a sum over places of what has a bend at one of them (Euler and Maclaurin); who is at 1
+            # because nothing happened is no part of the density beside it
+            off = (masses[..., one - 1] + masses[..., one + 1]) / 24
+            masses[..., one] += masses[..., one + 1 :].sum(axis=-1) - off
+            masses[..., one - 1] += off
+            masses, r = masses[..., : one + 1], r[: one + 1]
+            means = None
+        kinds = self.share, self.number, self.group
+        return Part(masses, r, *kinds, self.alive, self.fewer, means)
+
+
+def fewer(
+    share: np.ndarray, number: np.ndarray, group: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Few customers in place of many of a group: NODES shares, and how many have each, that have
+    the same sums of powers (Gauss). A smooth function of the share adds up to the same.
+    """
+    found: list[tuple[np.ndarray, np.ndarray]] = []
+    groups = range(int(group.max()) + 1)
+    for g in groups:
+        s, n = share[group == g], number[group == g].astype(float)
+        if len(s) > NODES:
+            # the tridiagonal matrix of the polynomials that are orthogonal over these customers
+            before, now, norm = np.zeros(len(s)), np.sqrt(n / n.sum()), 0.0
+            diagonal, beside = np.empty(NODES), np.empty(NODES)
+            for k in range(NODES):
+                diagonal[k] = now @ (s * now)
+                rest = (s - diagonal[k]) * now - norm * before
+                norm = float(np.sqrt(rest @ rest))
+                beside[k], before, now = norm, now, rest / norm
+            matrix = np.diag(diagonal) + np.diag(beside[:-1], 1) + np.diag(beside[:-1], -1)
+            s, vectors = np.linalg.eigh(matrix)
+            n = n.sum() * vectors[0] ** 2
+        found.append((s, n))
+    of = np.repeat(np.array(groups), [len(s) for s, _ in found])
+    shares, numbers = (np.concatenate(each) for each in zip(*found, strict=True))
+    return shares, numbers, of
+
+
+def _values(table: np.ndarray, told: np.ndarray, sign: int) -> tuple[np.ndarray, np.ndarray]:
+    """What an event multiplies an amount by, and how likely each is: the size's quantile table, with
+    its mean and standard deviation as they are told, to the last digit.
+    """
+    low, high, weight = pieces(table)
+    places, parts = np.polynomial.legendre.leggauss(WITHIN)
+    sizes = (low[:, None] + (high - low)[:, None] * (places + 1) / 2).ravel()
+    weights = (weight[:, None] * parts / 2).ravel()
+    mean = weights @ sizes
+    apart = (sizes - mean) / np.sqrt(weights @ (sizes - mean) ** 2)
+    return 1 + sign * (told[0] + told[1] * apart), weights
+
+
+@dataclass(frozen=True)
+class Part:
+    """A sum of customers' parts, each `share` times what its group may come to, draw by draw.
+
+    masses : `ndarray[draw, group, place]`, the probability of each of `values`, and 0 else. share,
+    number (of customers alike), group : `ndarray[kind]`. alive : `ndarray[draw, group]`. fewer : as
+    share, number and group, fewer that stand for them. means : `ndarray[draw, group, 3]`, of the
+    values, their squares and cubes, where these are known better than by the masses.
+    """
+
+    masses: np.ndarray
+    values: np.ndarray
+    share: np.ndarray
+    number: np.ndarray
+    group: np.ndarray
+    alive: np.ndarray
+    fewer: tuple[np.ndarray, np.ndarray, np.ndarray]
+    means: np.ndarray | None = None
+
+    @cached_property
+    def moments(self) -> np.ndarray:
+        """Mean, variance and third central moment of the sum: `ndarray[draw, 3]`."""
+        means = self.means
+        if means is None:
+            means = np.stack([self.masses @ self.values**k for k in (1, 2, 3)], axis=-1)
+        m1, m2, m3 = np.moveaxis(means, -1, 0)
+        central = (m1, m2 - m1**2, m3 - 3 * m1 * m2 + 2 * m1**3)
+        sums = [
+            each[:, self.group] @ (self.number * self.share**k) for k, each in enumerate(central, 1)
+        ]
+        sums[1] = np.maximum(sums[1], 0.0)
+        return np.stack(sums, axis=1)
+
+    @property
+    def is_stepped(self) -> bool:
+        """Whether customers who are alike make the sum a staircase: its characteristic function,
+        that of the most numerous kind at least, comes back.
+        """
+        kind = int(self.number.argmax())
+        if 3 * len(self.share) > self.number.sum():
+            return False
+        group = self.group[kind]
+        there = np.exp(1j * np.outer(self.values, AGAIN))
+        cf = self.masses[0, group] @ there + 1 - self.alive[0, group]
+        return bool(np.abs(cf).max() ** self.number[kind] > 1e-7)
+
+    def last_waves(self, u: float) -> float:
+        """How large the characteristic function of the first draw still is just below u."""
+        first = replace(self, masses=self.masses[:1], alive=self.alive[:1])
+        return float(np.abs(first.waves(18, u / 20, 3)).max())
+
+    def waves(self, first: float, du: float, terms: int) -> np.ndarray:
+        """The characteristic function of the sum at (first + j) du, j below `terms`, by look-up in
+        a table of each group's: `complex128[draw, term]`.
+        """
+        most = float(self.share.max()) * (first + terms) * du
+        several = len(self.masses) > 1
+        places = max(LOOKED_UP[several], TABLE[several] / most)
+        w = np.arange(int(most * places) + 6) / places
+        masses, values = self._coarser(most)
+        # e^(i value w): what a few places make, times what many of those do
+        some = int(np.sqrt(len(w))) + 1
+        near, far = (
+            np.exp(1j * values[:, None] / places * np.arange(some) * by) for by in (1, some)
+        )
+        waves = (far[:, :, None] * near[:, None, :]).reshape(len(values), -1)[:, : len(w)]
+        draws, groups = self.alive.shape
+        cf = masses.reshape(draws * groups, -1) @ waves.view(float).reshape(len(values), -1)
+        cf = cf.view(complex).reshape(draws, groups, -1) + (1 - self.alive)[..., None]
+        m1 = (self.masses @ self.values)[..., None]
+        re = np.log(np.maximum(np.abs(cf), 1e-300))
+        im = np.unwrap(np.angle(cf), axis=-1) - m1 * w  # about the mean
+        re, im = (
+            np.concatenate([sign * each[..., 2:0:-1], each], axis=-1)
+            for sign, each in ((1, re), (-1, im))
+        )
+        all_re, all_im = np.zeros((draws, terms)), np.zeros((draws, terms))
+        for d in range(draws):
+            _product(*self.fewer, re[d], im[d], first, du * places, all_re[d], all_im[d])
+        turned = all_im + self.moments[:, :1] * (first + np.arange(terms)) * du
+        return np.asarray(np.exp(all_re + 1j * turned))
+
+    def transforms(self, width: float, places: int) -> np.ndarray:
+        """The same at 2 pi j / (width places), j to half of the places: by a transform of each
+        customer's distribution over places that far apart.
+        """
+        if len(self.values) == 1:  # all of it or nothing, at whole places
+            turns = np.exp(2j * np.pi * np.arange(places // 2 + 1) / places) - 1
+            logs = self.number[:, None] * np.log1p(self.alive[..., None] * turns)
+            return np.asarray(np.exp(logs.sum(axis=1)))
+        out = np.ones((len(self.masses), places // 2 + 1), complex)
+        for group in range(self.masses.shape[1]):
+            kinds = np.flatnonzero(self.group == group)
+            here = np.flatnonzero(np.abs(self.masses[:, group]).max(axis=0) > NONE)
+            values = self.share[kinds, None] * self.values[here] / width
+            at = np.rint(values).astype(np.int64)
+            offset = np.arange(len(kinds))[:, None] * places
+            about = [at + k for k in (-1, 0, 1)]
+            weights = _weights(values, [place.astype(float) for place in about])
+            to = [(place % places + offset).ravel() for place in about]
+            for d, of in enumerate(self.masses[:, group, here]):
+                masses = np.zeros(len(kinds) * places)
+                for place, weight in zip(to, weights, strict=True):
+                    masses += np.bincount(place, (weight * of).ravel(), len(masses))
+                each = masses.reshape(len(kinds), places)
+                each[:, 0] += 1 - self.alive[d, group]
+                out[d] *= np.prod(np.fft.rfft(each) ** self.number[kinds, None], axis=0)
+        return out.conj()
+
+    def _coarser(self, most: float) -> tuple[np.ndarray, np.ndarray]:
+        """Masses and values at fewer places: so many as frequencies up to `most` need."""
+        if len(self.values) == 1:
+            return self.masses, self.values
+        step = float(np.log(self.values[1] / self.values[0]))
+        top = min(float(self.values[-1]), USUAL_R)
+        by = 1
+        while 2 * by * step * max(most, 1.0) * top <= FINE[len(self.masses) > 1] and by < COARSEST:
+            by *= 2
+        # the last place stays one: of capped GRR it has a mass of its own
+        number = -(-(len(self.values) - 1) // by)
+        padded = np.zeros((*self.alive.shape, number * by))
+        padded[..., number * by - len(self.values) + 1 :] = self.masses[..., :-1]
+        parts = padded.reshape(*self.alive.shape, number, by)
+        out = np.zeros((*self.alive.shape, number + 3))
+        nodes = self.values[-1] * np.exp((np.arange(number + 3) - number - 2) * by * step)
+        for block, first in ((slice(0, number - 1), -1), (slice(number - 1, number), -2)):
+            weights = parts[..., block, :] @ _lagrange(by, first, step)
+            for m in range(4):
+                at = block.start + 2 + first + m
+                out[..., at : at + weights.shape[-2]] += weights[..., m]
+        out[..., -1] += self.masses[..., -1]
+        there = np.flatnonzero(np.abs(out).max(axis=(0, 1)) > NONE)
+        kept = slice(there[0], there[-1] + 1)
+        return np.ascontiguousarray(out[..., kept]), nodes[kept]
+
+
+@cache
+def _lagrange(by: int, first: int, step: float) -> np.ndarray:
+    """The weights of places 0 to `by` on four coarser ones, the first of them so many before place
+    0: `ndarray[place, 4]`.
+    """
+    nodes = [np.exp((m + first) * by * step) for m in range(4)]
+    return np.stack(_weights(np.exp(np.arange(by) * step), nodes), axis=1)
