@@ -300,7 +300,7 @@ def _csv_by_duckdb(
 
 def _texts_once(rows: pd.DataFrame) -> pd.DataFrame:
     """The same cells, equal ones of a column one text: one each takes seven times the room."""
-    for name in rows.select_dtypes("str").columns:
+    for name in map(str, rows.select_dtypes("str")):
         codes, found = pd.factorize(rows[name], use_na_sentinel=False)
         rows[name] = found.take(codes)
     return rows
