@@ -12,10 +12,13 @@ from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache, reduce
 from importlib.resources import files
 from operator import xor
+from typing import Any
 
 import numpy as np
 from scipy import special
 
+from nrrsim.errors import UsageError
+from nrrsim.messages import whole_of
 from nrrsim.scenario.beliefs import correlation_matrix
 
 SEED = 20260930  # of everything that is drawn, where nobody says another
@@ -23,6 +26,16 @@ EVEN_DRAWS = 4096  # of the beliefs, where an expectation is averaged over them
 BITS = 30  # of a Sobol draw
 MOST_KEPT = 4096  # draws whose places are kept for the next time
 MOST_DIMENSIONS = 1024  # beyond, draws are random: so many segments average out
+
+
+def checked_place(name: str, value: Any, ahead: int = 0) -> int:
+    """A seed, or the number of a first draw with as many `ahead` of it, checked: a whole number;
+    raises UsageError with what it is called for one that cannot be.
+    """
+    place = whole_of(name, value)
+    if not 0 <= place < 2**63 - ahead:
+        raise UsageError(f"{name}: must be a whole number from 0 to 2^63 - 1, got {place}")
+    return place
 
 
 def scores(
@@ -46,19 +59,23 @@ def scores(
     uniforms = _sobol(even, count, seed) | _random(
         [name for name in slots if name not in even], count, seed, first
     )
-    z = {name: np.asarray(special.ndtri(u)) for name, u in uniforms.items()}
-    tied = [(a, b, rho) for a, b, rho in correlations if a in z and b in z]
-    if tied:
-        names, matrix, _ = correlation_matrix(tied)
-        alone = [z[name] for name in names]
-        for name, row in zip(names, np.linalg.cholesky(matrix), strict=True):
-            # term by term: a matrix product would give other bits for other numbers of trials
-            z[name] = np.asarray(
-                sum(
-                    (part * score for part, score in zip(row, alone, strict=True)),
-                    start=np.zeros(1),
-                )
-            )
+    return tied({name: np.asarray(special.ndtri(u)) for name, u in uniforms.items()}, correlations)
+
+
+def tied(
+    z: dict[str, np.ndarray], correlations: Iterable[tuple[str, str, float]]
+) -> dict[str, np.ndarray]:
+    """Independent scores in, by name, the same with these correlations out."""
+    pairs = [(a, b, rho) for a, b, rho in correlations if a in z and b in z]
+    if not pairs:
+        return z
+    names, matrix, _ = correlation_matrix(pairs)
+    alone, z = [z[name] for name in names], dict(z)
+    for name, row in zip(names, np.linalg.cholesky(matrix), strict=True):
+        # term by term: a matrix product would give other bits for other numbers of trials
+        z[name] = np.asarray(
+            sum((part * score for part, score in zip(row, alone, strict=True)), start=np.zeros(1))
+        )
     return z
 
 

@@ -9,18 +9,20 @@ exact one is held against a shape that was learnt from others, so that nothing i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 from scipy import special
 
-from nrrsim.engine.draws import EVEN_DRAWS, SEED
-from nrrsim.engine.driver_rates import Rates, draw_rates
-from nrrsim.engine.luck import Luck, Part
+from nrrsim.engine.draws import EVEN_DRAWS, SEED, scores, tied
+from nrrsim.engine.driver_rates import Rates, draw_rates, rates_at, slots_of
+from nrrsim.engine.luck import Luck, Part, lagrange
 from nrrsim.engine.moments import odds_by_draw
-from nrrsim.engine.outcomes import TO_THE_BIT, Computed, Odds
+from nrrsim.engine.outcomes import Computed, Odds
 from nrrsim.engine.paths import compiled
+from nrrsim.scenario.outlook import TO_THE_BIT
 from nrrsim.scenario.scenario import Scenario
 
 MEASURES = ("nrr", "grr", "logo")
@@ -28,6 +30,7 @@ ROUGH = {"nrr": "nrr", "grr": "losses", "logo": "logo"}  # what stands for each 
 MOST = {"nrr": np.inf, "grr": 1.0, "logo": 1.0}
 # Random draws of the beliefs whose distributions are exact: of fewer customers, more.
 EXACT, EXACT_OF_FEW, FEW_CUSTOMERS = 16, 32, 300
+EXACT_IN_TAIL, EXACT_OF_PICTURE = 32, 8
 OTHERS = 2**40  # from the seed of the even draws to that of these
 BLOCKS = 32  # of even draws, whose differences tell their error
 REACH, WIDTH = 8.0, 12.0  # standard deviations: 1 / the last frequency, and half of the range
@@ -35,14 +38,16 @@ TOLD = 9.0  # standard deviations to either side of the mean within which it is 
 PLACES = 2**13  # of the range
 ENDED = 1e-7  # of a characteristic function that may be left out
 MOST_WAVES = 64.0  # of the largest customer, beyond which no frequency goes
-MOST_TRANSFORMS = 400  # kinds of customers that are transformed one by one
 MANY_LEAVE = 8  # standard deviations of their number: beyond, steps are small
-LEAST_SD = 1e-9
+LEAST_TERMS = 8
+LEAST_SD = 1e-7  # of the mean: less is rounding
 STANDS_APART = 0.005  # of probability: at one place, a point of mass
 NUMERICAL = 1e-6  # of probability, that the lattice and the frequencies may be off by
 FOLDS = 4
 ZS = np.linspace(-7.0, 7.0, 141)  # of an exact distribution's own standard deviations
-ASKED = np.sinh(np.linspace(-1.6, 1.6, 49)) * 2.5  # of all, from the mean
+ASKED, SCALE = np.linspace(-1.6, 1.6, 49), 2.5  # of all: SCALE sinh(ASKED) from the mean
+BLUR = 1.5  # places by which a point of mass is smoothed
+NARROW = 30  # times that a draw's own luck may be less than all there is
 SPAN = 14.0  # standard deviations to either side, of places that few customers' points lie among
 
 
@@ -64,15 +69,20 @@ def law_of(scenario: Scenario, seed: int = SEED, exact: int | None = None) -> La
     """
     if scenario.opening.differ:
         return None
-    over = _Over(scenario, seed, exact)
+    over = _Over(scenario, seed, exact, scenario.months)
     return Law(*map(over.computed, MEASURES))
 
 
 def nrr_over(scenario: Scenario, months: Sequence[int], seed: int = SEED) -> list[Computed]:
-    """How NRR may turn out after each of `months` (for a fan), the last as `law_of` has it."""
-    law = law_of(scenario, seed)
-    assert law is not None
-    return [law.nrr] * len(months)
+    """How NRR may turn out after each of `months`: after the scenario's last as `law_of` has it,
+    earlier from fewer exact draws, for a picture. Raises UsageError where accounts differ.
+    """
+    return [
+        _Over(scenario, seed, None if end == scenario.months else EXACT_OF_PICTURE, end).computed(
+            "nrr"
+        )
+        for end in months
+    ]
 
 
 @dataclass(frozen=True)
@@ -89,28 +99,30 @@ class _Smooth:
     blur: float
 
     @classmethod
-    def of(cls, mean: float, sd: float, part: Part) -> _Smooth | None:
+    def of(cls, mean: float, sd: float, part: Part, ends: bool) -> _Smooth | None:
         """So far that the characteristic function has ended, or the largest customer's waves have
-        become too many; None where a few points of mass stand apart.
+        become too many; None where a few points of mass stand apart. ends : whether it is known to.
         """
-        if part.is_stepped:
-            return None
-        du, terms = cls.reach_of(part, sd)
-        reach = du * terms
-        while True:
-            if part.last_waves(reach) <= ENDED:
-                return cls(mean, sd, du, int(reach / du), 0.0)
-            if 2 * reach * float(part.share.max()) > MOST_WAVES:
-                few = len(part.share) <= MOST_TRANSFORMS
-                return None if few else cls(mean, sd, du, int(reach / du), 4 / reach)
-            reach *= 2
+        own = float(np.sqrt(part.moments[:, 1].min()))
+        reach, blur = REACH / float(np.clip(own, sd / NARROW, sd)), 0.0
+        most = MOST_WAVES / float(part.share.max())
+        if own < sd / NARROW:  # hardly any luck in some draw, all beliefs
+            blur = 4 / reach
+        while not (ends or blur) and part.last_waves(reach) > ENDED:
+            if 2 * reach > most and part.is_few:
+                return None
+            if 2 * reach > most:
+                blur = 4 / reach
+            else:
+                reach *= 2
+        within = float(np.hypot(sd, blur))
+        du = np.pi / (part.uneven * WIDTH * within)
+        return cls(mean, within, du, max(int(reach / du), LEAST_TERMS), blur)
 
-    @staticmethod
-    def reach_of(part: Part, sd: float) -> tuple[float, int]:
-        """How far frequencies lie apart, and how many there are, where luck alone ends them."""
-        own = max(float(np.sqrt(part.moments[:, 1].min())), LEAST_SD)
-        du = np.pi / (WIDTH * sd)
-        return du, int(REACH / min(sd, own) / du)
+    @property
+    def number(self) -> int:
+        """Of places in the whole range."""
+        return max(PLACES, 2 << self.terms.bit_length())
 
     @property
     def u(self) -> np.ndarray:
@@ -124,28 +136,29 @@ class _Smooth:
 
     @property
     def places(self) -> np.ndarray:
-        at = (np.arange(PLACES) - PLACES // 2) * 2 * np.pi / (self.du * PLACES)
+        at = (np.arange(self.number) - self.number // 2) * 2 * np.pi / (self.du * self.number)
         return np.asarray(self.mean + at[self._told])
 
     @property
     def _told(self) -> slice:
-        half = int(PLACES * TOLD / (2 * WIDTH))
-        return slice(PLACES // 2 - half, PLACES // 2 + half + 1)
+        half = int(self.number * TOLD / (2 * WIDTH))
+        return slice(self.number // 2 - half, self.number // 2 + half + 1)
 
     def below(self, phi: np.ndarray) -> np.ndarray:
         """The probability to come out at or below each place (Gil-Pelaez)."""
-        j = np.arange(self.terms)
+        j, k = np.arange(self.terms), np.arange(self.number) - self.number // 2
         signed = phi / (j + 0.5) * np.where(j % 2, -1.0, 1.0)
-        waves = np.fft.fft(signed, PLACES)
-        k = np.arange(PLACES) - PLACES // 2
-        turned = waves * np.exp(-1j * np.pi * k / PLACES)
-        return np.asarray(0.5 - turned.imag[self._told] / np.pi)
+        waves = np.fft.fft(signed, self.number) * np.exp(-1j * np.pi * k / self.number)
+        return np.asarray(0.5 - waves.imag[self._told] / np.pi)
 
 
 @dataclass(frozen=True)
 class _Stepped:
     """The frequencies of few customers, or of their number: a transform over places of NRR that
     are `width` apart, told from number `low` on.
+
+    blur : the standard deviation by which points of mass are smoothed: each was put on three
+        places, with weights that may be below 0.
     """
 
     mean: float
@@ -153,6 +166,7 @@ class _Stepped:
     width: float
     number: int
     low: int
+    blur: float
 
     @property
     def u(self) -> np.ndarray:
@@ -163,8 +177,9 @@ class _Stepped:
         return 2 * np.pi / (self.number * self.width)
 
     def phi(self, part: Part) -> np.ndarray:
-        there = part.transforms(self.width, self.number)
-        return there * np.exp(-1j * self.u * self.mean)
+        u = self.u
+        about = np.exp(-1j * u * self.mean - (u * self.blur) ** 2 / 2)
+        return part.transforms(self.width, self.number) * about
 
     @property
     def places(self) -> np.ndarray:
@@ -179,30 +194,34 @@ class _Stepped:
 def _frequencies(
     part: Part, measure: str, mean: float, sd: float, luck: Luck
 ) -> _Smooth | _Stepped:
+    smooth: _Smooth | None = None
     if measure == "logo":
         n = int(part.number.sum())
         if np.sqrt(part.moments[:, 1].min()) * n > MANY_LEAVE:
-            return _Smooth(mean, sd, *_Smooth.reach_of(part, sd), 0.0)
+            smooth = _Smooth.of(mean, sd, part, ends=True)
         number = 1 << int(min(n + 2, 2 * WIDTH * sd * n + 64)).bit_length()
-        return _Stepped(mean, sd, 1 / n, number, max(0, int(mean * n) - number // 2))
-    smooth = _Smooth.of(mean, sd, part)
-    if smooth is not None:
+        first = max(0, int(mean * n) - number // 2)
+        return smooth or _Stepped(mean, sd, 1 / n, number, first, 0.0)
+    may_end = not part.is_stepped and (part.uneven == 1 or not part.is_few)
+    if may_end and (smooth := _Smooth.of(mean, sd, part, ends=False)):
         return smooth
     low = max(mean - SPAN * sd, 0.0)
     width = (mean + SPAN * sd - low) / luck.places
-    return _Stepped(mean, sd, width, luck.places, int(low / width) - 8)
+    blur = BLUR * (width + float(part.share.max()) * luck.lattice.step)
+    return _Stepped(mean, sd, width, luck.places, int((low - 9 * blur) / width) - 2, blur)
 
 
 class _Over:
-    """The draws of a scenario's beliefs, and what is exact of some of them."""
+    """The draws of a scenario's beliefs, and what is exact of some of them, after `months`."""
 
-    def __init__(self, scenario: Scenario, seed: int, exact: int | None) -> None:
+    def __init__(self, scenario: Scenario, seed: int, exact: int | None, months: int) -> None:
         book = scenario.opening
-        self.scenario, self.customers = scenario, len(book.arr)
+        self.scenario, self.seed, self.months = scenario, seed, months
+        self.customers = len(book.arr)
         if exact is None:
-            exact = EXACT if len(book.arr) > FEW_CUSTOMERS else EXACT_OF_FEW
+            exact = EXACT if self.customers > FEW_CUSTOMERS else EXACT_OF_FEW
         self.few = draw_rates(scenario, book, count=exact, seed=seed + OTHERS)
-        self.luck = Luck(scenario, self.few)
+        self.luck = Luck(scenario, self.few, months)
         self.many = draw_rates(scenario, book, count=EVEN_DRAWS, seed=seed, quasi=True)
 
     def computed(self, measure: str) -> Computed:
@@ -211,18 +230,20 @@ class _Over:
             return self._over_beliefs(part, measure)
         mean, variance, _ = part.moments[0].tolist()
         sd = float(np.sqrt(variance))
-        if sd <= LEAST_SD:
+        if sd <= LEAST_SD * max(mean, 1.0):
             return _sure(mean)
         waves = _frequencies(part, measure, mean, sd, self.luck)
-        return _told(
-            waves, waves.below(waves.phi(part)[0]), mean, sd, measure, None, self.customers
-        )
+        below = waves.below(waves.phi(part)[0])
+        return _told(waves, below, mean, sd, measure, None, self.customers)
+
+    def _odds(self, measure: str, *rates: Rates) -> list[Odds]:
+        of = odds_by_draw(self.scenario, ROUGH[measure])
+        return [of(each, self.months) for each in rates]
 
     def _over_beliefs(self, part: Part, measure: str) -> Computed:
-        odds = odds_by_draw(self.scenario, ROUGH[measure])
-        few, many = odds(self.few), odds(self.many)
-        number, own = self.few.draws, part.moments
-        fold = np.arange(number) % FOLDS
+        few, many = self._odds(measure, self.few, self.many)
+        own = part.moments
+        fold = np.arange(self.few.draws) % FOLDS
         mean, spread = many.expected, many.spread
         where = [(few, many)] * FOLDS
         if measure == "grr":
@@ -233,50 +254,57 @@ class _Over:
             ]
             mean = float(np.mean([each.expected for _, each in where]) + np.mean(off))
             spread = float(np.sqrt(own[:, 1].mean() + own[:, 0].var()))
-        if spread <= LEAST_SD:
+        if spread <= LEAST_SD * max(mean, 1.0):
             return _sure(mean)
 
         waves = _frequencies(part, measure, mean, spread, self.luck)
         below = np.array([waves.below(each) for each in waves.phi(part)])
-        x = mean + spread * ASKED
-        at_x = np.array([np.interp(x, waves.places, each, 0.0, 1.0) for each in below])
-        rough, even = np.empty_like(at_x), np.zeros((BLOCKS, len(x)))
-        shapes = []
-        for n, (some, _) in enumerate(where):
-            # what the exact distributions of the other folds look like, by their moments
-            mine, known = fold == n, _features(some, many)
-            z = some.mean[:, None] + some.sd[:, None] * ZS
-            seen = np.array(
-                [
-                    np.interp(at, waves.places, each, 0.0, 1.0)
-                    for at, each in zip(z[~mine], below[~mine], strict=True)
-                ]
-            )
-            left = seen - _edgeworth(some.skewness[~mine, None])
-            shape = np.linalg.lstsq(known[~mine], left, rcond=None)[0]
-            shape[0] += _edgeworth(many.skewness.mean())
-            shape[-1] += _edgeworth(1.0) - _edgeworth(0.0)
-            rough[mine] = [
-                _mean_below(some, known, shape, x, e, e + 1) for e in np.flatnonzero(mine)
-            ]
-            shapes.append(shape)
-        # the even draws of each fold are the same ones, unless where they are was learnt, too
-        of_all = where if measure == "grr" else where[:1]
-        for n, (_, each) in enumerate(of_all):
-            shape = shapes[n] if measure == "grr" else np.mean(shapes, axis=0)
-            known = _features(each, many)
-            size = len(known) // BLOCKS
-            for block, out in enumerate(even):
-                of = block * size, (block + 1) * size
-                out += _mean_below(each, known, shape, x, *of) / len(of_all)
-        left = at_x - rough
-        put_right = even.mean(axis=0) - rough.mean(axis=0)
-        error = np.hypot(left.std(axis=0, ddof=1) / np.sqrt(number), _error_of_even(even))
-        whole = below.mean(axis=0) + np.interp(waves.places, x, put_right, 0.0, 0.0)
-        error = np.interp(waves.places, x, error, 0.0, 0.0)
-        return _told(
+        places, x = waves.places, mean + spread * SCALE * np.sinh(ASKED)
+        left, even = _held_against(where, below, places, x)
+        at = np.arcsinh((places - mean) / (spread * SCALE))
+        whole = _between(at, even.mean(axis=0)) + left.mean(axis=0)
+        left = np.array([np.interp(x, places, each, 0.0, 0.0) for each in left])
+        error = np.interp(places, x, _error_of(left, even), 0.0, 0.0)
+        told = _told(
             waves, whole, mean, None if measure == "grr" else spread, measure, error, self.customers
         )
+        return replace(told, tail=cache(self._tail)) if measure == "nrr" else told
+
+    def _tail(self, target: float) -> tuple[float, float]:
+        """How likely NRR is to reach a target that it hardly ever reaches, or misses, and the
+        standard error of that: from beliefs drawn about where that happens, weighted.
+        """
+        slots, book = slots_of(self.scenario), self.scenario.opening
+        sobol = scores(slots, count=EVEN_DRAWS, seed=self.seed, quasi=True)
+        (many,) = self._odds("nrr", self.many)
+        usual = many.expected
+        known = np.column_stack([np.ones(EVEN_DRAWS), *sobol.values()])
+        # the scores that go with an NRR of the target, as far as beliefs and not luck bring it
+        _, *slope = np.linalg.lstsq(known, many.mean, rcond=None)[0]
+        variance = float(np.dot(slope, slope)) + float((many.sd**2).mean())
+        move = (target - usual) / variance * np.array(slope)
+
+        def tilted(z: dict[str, np.ndarray], count: int) -> tuple[Rates, np.ndarray]:
+            moved = {name: z[name] + by for name, by in zip(slots, move, strict=True)}
+            weights = np.exp(move @ move / 2 - move @ np.array(list(moved.values())))
+            z = tied(moved, self.scenario.table.ties)
+            return rates_at(self.scenario, book, z, count), weights
+
+        random = scores(slots, count=EXACT_IN_TAIL, seed=self.seed + 2 * OTHERS)
+        few_rates, few_weights = tilted(random, EXACT_IN_TAIL)
+        many_rates, many_weights = tilted(sobol, EVEN_DRAWS)
+        few, many = self._odds("nrr", few_rates, many_rates)
+        luck = Luck(self.scenario, few_rates, self.months)
+        part = luck.part("nrr")
+        waves = _frequencies(part, "nrr", many.expected, many.spread, luck)
+        below = np.array([waves.below(each) for each in waves.phi(part)])
+        x, weights = np.array([target - TO_THE_BIT]), (few_weights, many_weights)
+        where = [(few, many)] * FOLDS
+        left, even = _held_against(where, below, waves.places, x, weights, x)
+        if target > usual:  # what is rare, and was drawn about, is to come out above
+            left, even = -left, many_weights.reshape(BLOCKS, -1).mean(axis=1, keepdims=True) - even
+        rare, error = float(even.mean() + left.mean()), float(_error_of(left, even)[0])
+        return (rare if target > usual else 1 - rare), error
 
     def _moved(
         self, few: Odds, many: Odds, own: np.ndarray, others: np.ndarray
@@ -311,6 +339,70 @@ class _Over:
         ]
 
 
+def _held_against(
+    where: Sequence[tuple[Odds, Odds]],
+    below: np.ndarray,
+    places: np.ndarray,
+    x: np.ndarray,
+    weights: tuple[np.ndarray, np.ndarray] | None = None,
+    at: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """By how much rough distributions of the few exact draws are off, and what rough ones of the
+    many even draws say.
+
+    where : of each fold, the moments of the few and of the many; the same of all folds where these
+        are not learnt. below : the exact distributions at `places`, `ndarray[draw, place]`.
+    weights : of the few and of the many. at : as `places`, where that is asked of the few.
+
+    Returns `ndarray[draw, place]`, the exact probability to come out at or below each place less a
+    rough one, whose shape was learnt from the exact ones of other folds; and `ndarray[block, x]`,
+    the mean of a block of the many.
+    """
+    fold, among = np.arange(len(below)) % FOLDS, where[0][1]
+    of_few, of_many = weights or (np.ones(len(below)), np.ones(len(among.mean)))
+    asked = places if at is None else at
+    left = (
+        below.copy()
+        if at is None
+        else np.array([np.interp(at, places, each, 0.0, 1.0) for each in below])
+    )
+    even, shapes = np.zeros((BLOCKS, len(x))), []
+    for n, (few, _) in enumerate(where):
+        mine, known = fold == n, _features(few, among)
+        z = few.mean[:, None] + few.sd[:, None] * ZS
+        seen = np.array(
+            [
+                np.interp(each, places, exact, 0.0, 1.0)
+                for each, exact in zip(z[~mine], below[~mine], strict=True)
+            ]
+        )
+        bent = seen - _edgeworth(few.skewness[~mine, None])
+        shape = np.linalg.lstsq(known[~mine], bent, rcond=None)[0]
+        shape[0] += _edgeworth(among.skewness.mean())
+        shape[-1] += _edgeworth(1.0) - _edgeworth(0.0)
+        for e in np.flatnonzero(mine).tolist():
+            left[e] -= _mean_below(few, known, shape, asked, slice(e, e + 1))
+        shapes.append(shape)
+    learnt = any(many is not among for _, many in where)
+    for n, (_, many) in enumerate(where if learnt else where[:1]):
+        shape = shapes[n] if learnt else np.mean(shapes, axis=0)
+        known = _features(many, among) * of_many[:, None]
+        size = len(known) // BLOCKS
+        for block, out in enumerate(even):
+            of = slice(block * size, (block + 1) * size)
+            out += _mean_below(many, known, shape, x, of) / (FOLDS if learnt else 1)
+    return left * of_few[:, None], even
+
+
+def _between(at: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """What is at ASKED, a smooth rise from 0 to 1, between them: by cubics through four of them."""
+    place = (at - ASKED[0]) / (ASKED[1] - ASKED[0])
+    k = np.clip(np.floor(place).astype(np.int64), 1, len(ASKED) - 3)
+    weights = lagrange(place - k, [np.asarray(float(m)) for m in (-1, 0, 1, 2)])
+    told = sum(weight * values[k + m] for m, weight in zip((-1, 0, 1, 2), weights, strict=True))
+    return np.where(place <= 0, 0.0, np.where(place >= len(ASKED) - 1, 1.0, told))
+
+
 def _features(odds: Odds, among: Odds) -> np.ndarray:
     """What is known of each draw: `ndarray[draw, feature]`."""
     usual = max(float(among.sd.mean()), LEAST_SD)
@@ -332,15 +424,14 @@ def _edgeworth(skewness: Any) -> np.ndarray:
 
 
 def _mean_below(
-    odds: Odds, features: np.ndarray, shape: np.ndarray, x: np.ndarray, first: int, last: int
+    odds: Odds, features: np.ndarray, shape: np.ndarray, x: np.ndarray, of: slice
 ) -> np.ndarray:
-    """The probability to come out at or below each x, on average over the draws from `first` to
-    `last`: by the shape, `ndarray[feature, z]`, that each one's features say it has.
+    """The probability to come out at or below each x, on average over these draws: by the shape,
+    `ndarray[feature, z]`, that each one's features say it has.
     """
-    of, out = slice(first, last), np.zeros(len(x))
-    sd = np.maximum(odds.sd[of], LEAST_SD)
+    out, sd = np.zeros(len(x)), np.maximum(odds.sd[of], LEAST_SD)
     _look_up(odds.mean[of], sd, features[of], shape, x, ZS[0], ZS[1] - ZS[0], out)
-    return out / (last - first)
+    return out / len(sd)
 
 
 @compiled
@@ -351,7 +442,7 @@ def _look_up(mean, sd, features, shape, x, first, step, out):  # type: ignore[no
         for i in range(x.size):
             at = ((x[i] - mean[d]) / sd[d] - first) / step
             if at >= last:
-                out[i] += 1.0
+                out[i] += features[d, 0]
             elif at > 0.0:
                 k = np.int64(at)
                 f = at - k
@@ -359,15 +450,17 @@ def _look_up(mean, sd, features, shape, x, first, step, out):  # type: ignore[no
                     out[i] += features[d, c] * ((1.0 - f) * shape[c, k] + f * shape[c, k + 1])
 
 
-def _error_of_even(blocks: np.ndarray) -> np.ndarray:
-    """The standard error of the mean of `ndarray[block, x]`, each of as many even draws: of fewer
-    and larger blocks it falls faster than of random ones, and on to that of all.
+def _error_of(left: np.ndarray, blocks: np.ndarray) -> np.ndarray:
+    """The standard error at each x: of the mean of what is left of random draws, `ndarray[draw,
+    x]`, and of the mean over even ones, `ndarray[block, x]`. Of larger blocks of these it falls
+    faster than of random draws, and on to that of all.
     """
     sizes = [blocks.reshape(n, -1, blocks.shape[1]).mean(axis=1) for n in (BLOCKS, BLOCKS // 4)]
     spread = [each.std(axis=0, ddof=1) for each in sizes]
     small, large = (float(np.sqrt((each**2).mean())) for each in spread)
-    falls = np.clip(large / small if small else 0.5, 0.125, 0.5)  # fourfold draws
-    return np.asarray(spread[1] * falls ** (np.log(BLOCKS // 4) / np.log(4)))
+    falls = np.clip(large / small if small else 0.5, 0.25, 0.5)  # fourfold draws
+    of_even = spread[1] * falls ** (np.log(BLOCKS // 4) / np.log(4))
+    return np.asarray(np.hypot(left.std(axis=0, ddof=1) / np.sqrt(len(left)), of_even))
 
 
 def _sure(value: float) -> Computed:
@@ -388,27 +481,25 @@ def _told(
     up = np.maximum.accumulate(below)
     down = np.minimum.accumulate(below[::-1])[::-1]
     below = np.clip((up + down) / 2, 0.0, 1.0)
-    places, near = waves.places, 0.0 if isinstance(waves, _Stepped) else 3 * waves.blur
+    places, near = waves.places, 4 * waves.blur
     if sd is None:
         middle, masses = (places[1:] + places[:-1]) / 2, np.diff(below)
         sd = float(np.sqrt(max(masses @ (middle - mean) ** 2 / masses.sum(), 0.0)))
     if measure == "logo":  # a point of mass at each whole number of customers
-        told = np.arange(np.ceil(places[0] * customers), np.floor(places[-1] * customers))
+        first, last = np.ceil(places[[0, -1]] * customers - 0.5 - 1e-6)
+        told = np.arange(max(first, 0), min(last, customers) + 1)
         at = (told + 0.5) / customers
-        below, error = (
-            None if each is None else np.repeat(np.interp(at, places, each), 2)
-            for each in (below, error)
-        )
-        below[1:] = below[:-1].copy()
-        below[0] = 0.0
+        if error is not None:
+            error = np.repeat(np.interp(at, places, error), 2)
+        below = np.append(0.0, np.repeat(np.interp(at, places, below), 2)[:-1])
         places = np.repeat(told / customers, 2)
         places[::2] -= TO_THE_BIT / 2
-    elif isinstance(waves, _Stepped):
-        near = 3 * waves.width
-    slope = np.interp((0.05, 0.25, 0.5, 0.75, 0.95), below, np.arange(len(below)))
-    p_error = NUMERICAL + (0.0 if error is None else np.interp(slope, np.arange(len(below)), error))
-    density = np.array([0.103, 0.318, 0.399, 0.318, 0.103]) / sd
-    off = float((p_error / density).max())
+    shares = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
+    p_error: Any = NUMERICAL
+    if error is not None:
+        p_error = np.interp(np.interp(shares, below, places), places, error) + NUMERICAL
+    low, high = (np.interp(shares + by, below, places) for by in (-p_error, p_error))
+    off = float((high - low).max()) / 2
     if np.diff(below).max() > STANDS_APART:
         off = max(off, near)
     return Computed(np.clip(places, 0.0, MOST[measure]), below, mean, sd, off, near, error)

@@ -26,20 +26,25 @@ from nrrsim.scenario.drivers import COUNTED
 from nrrsim.scenario.scenario import Scenario
 
 # Each where rates are certain, and where they are drawn: many distributions, each more coarsely.
-STEP, STEP_OF_FEW = (2.0**-8, 2.0**-7), (2.0**-13, 2.0**-8)  # between places of log R
-PLACES = (2**16, 2**12)  # of NRR, of few customers, whose points of mass may stand apart
+# Kinds of customers (group and share) up to which points of mass may stand apart; and for each,
+# the step between places of log R, and the places of NRR.
+FEW = (6, 64, 400)
+STEP = ((2.0**-15, 2.0**-9), (2.0**-12, 2.0**-8), (2.0**-8, 2.0**-7), (2.0**-8, 2.0**-7))
+PLACES = ((2**18, 2**13), (2**15, 2**12), (2**15, 2**12), (2**13, 2**12))
+MOST_TRANSFORMS = (5_000, 400)  # kinds that are transformed one by one
 LOOKED_UP, TABLE = (40, 20), (300, 150)  # places of a table of waves: a unit of w, and at least
 FINE = (0.5, 1.0)  # of a wave's phase between two places, and how many may become one
 COARSEST = 64
-FEW = 64  # kinds of customers (group and share) up to which places of log R are those of few
+MOST_PLACES = (2**21, 2**18)  # of log R in all phases and segments: some tens of megabytes
+MOST_MOVED = (10**8, 4 * 10**6)  # of log R in all groups and months
 MOST_CELLS = 400_000  # of phases, segments, draws and powers at a time: some megabytes an array
 WITHIN = 2  # places that a straight piece of a size's quantiles stands for
 NONE = 1e-13  # of probability that may lie beyond the lattice, or be left out
 ROUNDING = 1e-15  # of probability, that a transform may be off by
 NODES = 12  # shares that stand for all customers of a group
-USUAL_R = 1.5
+USUAL_R, MOST_SKEWNESS = 1.5, 2.0
 AGAIN = np.linspace(3.0, 64.0, 512)  # frequencies of R at which points of mass meet again
-POWERS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)  # of R, by which the lattice's ends are found
+POWERS = (1.0, 2.0, 3.0, 4.0, 8.0, 16.0, 32.0)  # of R, by which the lattice's ends are found
 
 
 Transformed = Callable[[np.ndarray, np.ndarray], np.ndarray]  # of values and how likely each is
@@ -67,7 +72,7 @@ class Lattice:
         at = np.rint(np.log(values) / self.step).astype(np.int64)
         masses = np.zeros(self.number)
         about = [np.exp((at + k) * self.step) for k in (-1, 0, 1)]
-        for k, part in zip((-1, 0, 1), _weights(values, about), strict=True):
+        for k, part in zip((-1, 0, 1), lagrange(values, about), strict=True):
             np.add.at(masses, (at + k) % self.number, weights * part)
         return np.fft.rfft(masses)
 
@@ -78,7 +83,7 @@ class Lattice:
         return np.roll(there, -(self.first % self.number), axis=-1)
 
 
-def _weights(values: np.ndarray, nodes: Sequence[np.ndarray]) -> list[np.ndarray]:
+def lagrange(values: np.ndarray, nodes: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Lagrange's weights of each value on the nodes about it: they keep the means of all powers
     below the number of nodes.
     """
@@ -120,42 +125,53 @@ def _product(share, number, group, log_re, log_im, first, places, re, im):  # ty
 
 
 class Luck:
-    """How a scenario's book may turn out under each draw of the rates."""
+    """How a scenario's book may turn out after so many months, under each draw of the rates."""
 
-    def __init__(self, scenario: Scenario, rates: Rates) -> None:
+    def __init__(self, scenario: Scenario, rates: Rates, months: int) -> None:
         customers = self.customers = scenario.opening
-        self.months, self.rates = scenario.months, rates
+        self.months, self.rates = months, rates
         self.groups = Groups.of(customers, by_tenure=scenario.table.is_curved)
         kinds = np.stack([self.groups.of_customer, customers.arr / customers.total], axis=1)
         kinds, self.number = np.unique(kinds, axis=0, return_counts=True)
         self.group, self.share = kinds[:, 0].astype(np.int64), kinds[:, 1].copy()
         self.fewer = fewer(self.share, self.number, self.group)
-        tables, used = size_tables(sizes_of(scenario, customers.segments))
+        sizes = sizes_of(scenario, customers.segments)
+        tables, used = size_tables(sizes)
         self.drawn = {
-            (n, s): _values(tables[n, s].astype(float), -1 if n == 0 else 1)
+            (n, s): _values(tables[n, s].astype(float), sizes[COUNTED[n]][s], -1 if n == 0 else 1)
             for n, s in np.argwhere(used).tolist()
         }
-        several = rates.draws > 1
-        step = (STEP_OF_FEW if len(self.share) <= FEW else STEP)[several]
-        self.places = PLACES[several]
-        first, last = self._ends(step)
+        several, few = rates.draws > 1, int(np.searchsorted(FEW, len(self.share)))
+        step, self.places = STEP[few][several], PLACES[few][several]
+        bottom, top = self._ends()
+        most = min(
+            MOST_PLACES[several] // (rates.phases * len(customers.segments)),
+            MOST_MOVED[several] // (len(self.groups.segment) * months),
+        )
+        step = max(step, (top - bottom) / most)
+        first, last = int(np.floor(bottom / step)) - 4, int(np.ceil(top / step)) + 4
         self.lattice = Lattice(1 << (last - first).bit_length(), first, step)
         spectra = self._followed(self.lattice.number // 2 + 1, self.lattice.spectrum)
         self.alive = spectra[..., 0].real.copy()
         self.masses = self.lattice.masses(spectra)
 
-    def _ends(self, step: float) -> tuple[int, int]:
-        """The first and the last place beyond which R hardly ever lies (Chernoff)."""
+    def _ends(self) -> tuple[float, float]:
+        """What log R hardly ever lies below, and above (Chernoff)."""
         exponents = np.array([*POWERS, *(-each for each in POWERS)])
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             means = self._followed(
                 len(exponents), lambda values, weights: weights @ values[:, None] ** exponents
             ).real
+            self.means = means[..., :3]
             ends = (np.log(means) - np.log(NONE)) / exponents
-        ends = np.where(np.isfinite(ends), ends, np.nan).reshape(-1, len(exponents))
-        top = float(np.nanmin(ends[:, : len(POWERS)], axis=1).max())
-        bottom = float(np.nanmax(ends[:, len(POWERS) :], axis=1).min())
-        return int(np.floor(min(bottom, 0) / step)) - 4, int(np.ceil(max(top, 0) / step)) + 4
+        ends = ends.reshape(-1, len(exponents))
+        top, bottom = ends[:, : len(POWERS)], ends[:, len(POWERS) :]
+        top = np.where(np.isfinite(top), top, np.inf).min(axis=1)
+        bottom = np.where(np.isfinite(bottom), bottom, -np.inf).max(axis=1)
+        # of a group in which nobody is left nothing is found
+        low = float(np.min(bottom, initial=0.0, where=np.isfinite(bottom)))
+        high = float(np.max(top, initial=0.0, where=np.isfinite(top)))
+        return low, high
 
     def _followed(self, number: int, transformed: Transformed) -> np.ndarray:
         """`complex128[draw, group, number]`: the mean of R, transformed; some draws at a time."""
@@ -224,15 +240,19 @@ class Luck:
             n = self.groups.number
             of = np.ones(len(n)) / n.sum(), n, np.arange(len(n))
             return Part(self.alive[..., None], np.ones(1), *of, self.alive, of)
+        means: np.ndarray | None = self.means
         if measure == "grr":
             masses, one = masses.copy(), -self.lattice.first
-            # a sum over places of what has a bend at one of them (Euler and Maclaurin); who is at 1
-            # because nothing happened is no part of the density beside it
-            off = (masses[..., one - 1] + masses[..., one + 1]) / 24
+            # a sum over places of what has a bend at one of them (Euler and Maclaurin): of a density,
+            # which who is at 1 because nothing happened is no part of, and fixed sizes have none
+            drawn = np.isin(self.groups.segment, [s for _, s in self.drawn])
+            off = drawn * (masses[..., one - 1] + masses[..., one + 1]) / 24
             masses[..., one] += masses[..., one + 1 :].sum(axis=-1) - off
             masses[..., one - 1] += off
             masses, r = masses[..., : one + 1], r[: one + 1]
-        return Part(masses, r, self.share, self.number, self.group, self.alive, self.fewer)
+            means = None
+        kinds = self.share, self.number, self.group
+        return Part(masses, r, *kinds, self.alive, self.fewer, means)
 
 
 def fewer(
@@ -259,15 +279,21 @@ def fewer(
             n = n.sum() * vectors[0] ** 2
         found.append((s, n))
     of = np.repeat(np.array(groups), [len(s) for s, _ in found])
-    return *(np.concatenate(each) for each in zip(*found, strict=True)), of
+    shares, numbers = (np.concatenate(each) for each in zip(*found, strict=True))
+    return shares, numbers, of
 
 
-def _values(table: np.ndarray, sign: int) -> tuple[np.ndarray, np.ndarray]:
-    """What an event multiplies an amount by, and how likely each is: the size's quantile table."""
+def _values(table: np.ndarray, told: np.ndarray, sign: int) -> tuple[np.ndarray, np.ndarray]:
+    """What an event multiplies an amount by, and how likely each is: the size's quantile table,
+    with its mean and standard deviation as they are told, to the last digit.
+    """
     low, high, weight = pieces(table)
     places, parts = np.polynomial.legendre.leggauss(WITHIN)
     sizes = (low[:, None] + (high - low)[:, None] * (places + 1) / 2).ravel()
-    return 1 + sign * sizes, (weight[:, None] * parts / 2).ravel()
+    weights = (weight[:, None] * parts / 2).ravel()
+    mean = weights @ sizes
+    apart = (sizes - mean) / np.sqrt(weights @ (sizes - mean) ** 2)
+    return 1 + sign * (told[0] + told[1] * apart), weights
 
 
 @dataclass(frozen=True)
@@ -276,7 +302,8 @@ class Part:
 
     masses : `ndarray[draw, group, place]`, the probability of each of `values`, and 0 else. share,
     number (of customers alike), group : `ndarray[kind]`. alive : `ndarray[draw, group]`. fewer : as
-    share, number and group, fewer that stand for them.
+    share, number and group, fewer that stand for them. means : `ndarray[draw, group, 3]`, of the
+    values, their squares and cubes, where these are known better than by the masses.
     """
 
     masses: np.ndarray
@@ -286,17 +313,34 @@ class Part:
     group: np.ndarray
     alive: np.ndarray
     fewer: tuple[np.ndarray, np.ndarray, np.ndarray]
+    means: np.ndarray | None = None
 
     @cached_property
     def moments(self) -> np.ndarray:
         """Mean, variance and third central moment of the sum: `ndarray[draw, 3]`."""
-        m1, m2, m3 = (self.masses @ self.values**k for k in (1, 2, 3))
+        means = self.means
+        if means is None:
+            means = np.stack([self.masses @ self.values**k for k in (1, 2, 3)], axis=-1)
+        m1, m2, m3 = np.moveaxis(means, -1, 0)
         central = (m1, m2 - m1**2, m3 - 3 * m1 * m2 + 2 * m1**3)
         sums = [
             each[:, self.group] @ (self.number * self.share**k) for k, each in enumerate(central, 1)
         ]
         sums[1] = np.maximum(sums[1], 0.0)
         return np.stack(sums, axis=1)
+
+    @property
+    def uneven(self) -> int:
+        """1 where three moments are about all there is to know of the sum; else by how much further
+        its tails may reach.
+        """
+        variance, third = np.maximum(self.moments[:, 1], 1e-18), self.moments[:, 2]
+        return 4 if np.abs(third / variance**1.5).max() > MOST_SKEWNESS else 1
+
+    @property
+    def is_few(self) -> bool:
+        """Whether each kind of customer can be transformed by itself."""
+        return len(self.share) <= MOST_TRANSFORMS[len(self.masses) > 1]
 
     @property
     def is_stepped(self) -> bool:
@@ -353,8 +397,8 @@ class Part:
         """
         if len(self.values) == 1:  # all of it or nothing, at whole places
             turns = np.exp(2j * np.pi * np.arange(places // 2 + 1) / places) - 1
-            each = np.log1p(self.alive[..., None] * turns)
-            return np.asarray(np.exp((self.number[:, None] * each).sum(axis=1)))
+            each = (1 + self.alive[..., None] * turns) ** self.number[:, None]
+            return np.asarray(each.prod(axis=1))
         out = np.ones((len(self.masses), places // 2 + 1), complex)
         for group in range(self.masses.shape[1]):
             kinds = np.flatnonzero(self.group == group)
@@ -363,15 +407,15 @@ class Part:
             at = np.rint(values).astype(np.int64)
             offset = np.arange(len(kinds))[:, None] * places
             about = [at + k for k in (-1, 0, 1)]
-            weights = _weights(values, [each.astype(float) for each in about])
-            to = [(each % places + offset).ravel() for each in about]
+            weights = lagrange(values, [place.astype(float) for place in about])
+            to = [(place % places + offset).ravel() for place in about]
             for d, of in enumerate(self.masses[:, group, here]):
                 masses = np.zeros(len(kinds) * places)
                 for place, weight in zip(to, weights, strict=True):
                     masses += np.bincount(place, (weight * of).ravel(), len(masses))
-                masses = masses.reshape(len(kinds), places)
-                masses[:, 0] += 1 - self.alive[d, group]
-                out[d] *= np.prod(np.fft.rfft(masses) ** self.number[kinds, None], axis=0)
+                all_of = masses.reshape(len(kinds), places)
+                all_of[:, 0] += 1 - self.alive[d, group]
+                out[d] *= np.prod(np.fft.rfft(all_of) ** self.number[kinds, None], axis=0)
         return out.conj()
 
     def _coarser(self, most: float) -> tuple[np.ndarray, np.ndarray]:
@@ -391,20 +435,20 @@ class Part:
         out = np.zeros((*self.alive.shape, number + 3))
         nodes = self.values[-1] * np.exp((np.arange(number + 3) - number - 2) * by * step)
         for block, first in ((slice(0, number - 1), -1), (slice(number - 1, number), -2)):
-            weights = parts[..., block, :] @ _lagrange(by, first, step)
+            weights = parts[..., block, :] @ _coarse_weights(by, first, step)
             for m in range(4):
                 at = block.start + 2 + first + m
                 out[..., at : at + weights.shape[-2]] += weights[..., m]
         out[..., -1] += self.masses[..., -1]
         there = np.flatnonzero(np.abs(out).max(axis=(0, 1)) > NONE)
-        kept = slice(there[0], there[-1] + 1)
+        kept = slice(there[0], there[-1] + 1) if len(there) else slice(0, 1)
         return np.ascontiguousarray(out[..., kept]), nodes[kept]
 
 
 @cache
-def _lagrange(by: int, first: int, step: float) -> np.ndarray:
+def _coarse_weights(by: int, first: int, step: float) -> np.ndarray:
     """The weights of places 0 to `by` on four coarser ones, the first of them so many before place
     0: `ndarray[place, 4]`.
     """
     nodes = [np.exp((m + first) * by * step) for m in range(4)]
-    return np.stack(_weights(np.exp(np.arange(by) * step), nodes), axis=1)
+    return np.stack(lagrange(np.exp(np.arange(by) * step), nodes), axis=1)
