@@ -46,6 +46,7 @@ NUMERICAL = 1e-6  # of probability, that the lattice and the frequencies may be 
 FOLDS = 4
 ZS = np.linspace(-7.0, 7.0, 141)  # of an exact distribution's own standard deviations
 ASKED, SCALE = np.linspace(-1.6, 1.6, 49), 2.5  # of all: SCALE sinh(ASKED) from the mean
+MANY_TIMES = 4  # a bell's highest: a point of mass
 BLUR = 1.5  # places by which a point of mass is smoothed
 NARROW = 30  # times that a draw's own luck may be less than all there is
 SPAN = 14.0  # standard deviations to either side, of places that few customers' points lie among
@@ -134,6 +135,10 @@ class _Smooth:
         about = np.exp(-1j * u * self.mean - (u * self.blur) ** 2 / 2)
         return part.waves(0.5, self.du, self.terms) * about
 
+    def is_staircase(self, below: np.ndarray) -> bool:
+        """As `_Stepped.is_staircase`: none of them stands apart."""
+        return False
+
     @property
     def places(self) -> np.ndarray:
         at = (np.arange(self.number) - self.number // 2) * 2 * np.pi / (self.du * self.number)
@@ -172,9 +177,9 @@ class _Stepped:
     def u(self) -> np.ndarray:
         return np.asarray(np.arange(self.number // 2 + 1) * 2 * np.pi / (self.number * self.width))
 
-    @property
-    def du(self) -> float:
-        return 2 * np.pi / (self.number * self.width)
+    def is_staircase(self, below: np.ndarray) -> bool:
+        """Whether a point of mass is many times what a bell has at a place."""
+        return bool(np.diff(below.mean(axis=0)).max() > MANY_TIMES * 0.4 * self.width / self.sd)
 
     def phi(self, part: Part) -> np.ndarray:
         u = self.u
@@ -205,9 +210,11 @@ def _frequencies(
     may_end = not part.is_stepped and (part.uneven == 1 or not part.is_few)
     if may_end and (smooth := _Smooth.of(mean, sd, part, ends=False)):
         return smooth
-    low = max(mean - SPAN * sd, 0.0)
-    width = (mean + SPAN * sd - low) / luck.places
-    blur = BLUR * (width + float(part.share.max()) * luck.lattice.step)
+    blur = BLUR * float(part.share.max()) * luck.lattice.step
+    span = SPAN * float(np.hypot(sd, blur))
+    low = max(mean - span, 0.0)
+    width = (mean + span - low) / luck.places
+    blur += BLUR * width
     return _Stepped(mean, sd, width, luck.places, int((low - 9 * blur) / width) - 2, blur)
 
 
@@ -260,9 +267,13 @@ class _Over:
         waves = _frequencies(part, measure, mean, spread, self.luck)
         below = np.array([waves.below(each) for each in waves.phi(part)])
         places, x = waves.places, mean + spread * SCALE * np.sinh(ASKED)
-        left, even = _held_against(where, below, places, x)
-        at = np.arcsinh((places - mean) / (spread * SCALE))
-        whole = _between(at, even.mean(axis=0)) + left.mean(axis=0)
+        if waves.is_staircase(below):
+            left, whole = _of_steps(few, many, below)
+            even = np.zeros((BLOCKS, len(x)))
+        else:
+            left, even = _held_against(where, below, places, x)
+            at = np.arcsinh((places - mean) / (spread * SCALE))
+            whole = _between(at, even.mean(axis=0)) + left.mean(axis=0)
         left = np.array([np.interp(x, places, each, 0.0, 0.0) for each in left])
         error = np.interp(places, x, _error_of(left, even), 0.0, 0.0)
         told = _told(
@@ -392,6 +403,20 @@ def _held_against(
             of = slice(block * size, (block + 1) * size)
             out += _mean_below(many, known, shape, x, of) / (FOLDS if learnt else 1)
     return left * of_few[:, None], even
+
+
+def _of_steps(few: Odds, many: Odds, below: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where points of mass decide, which do not move with a draw's mean but become more or less
+    likely with it: what is left of each exact draw, `ndarray[draw, place]`, and the whole.
+    """
+    fold, known, told = np.arange(len(below)) % FOLDS, _features(few, many), _features(many, many)
+    left, whole = below.copy(), np.zeros(below.shape[1])
+    for n in range(FOLDS):
+        mine = fold == n
+        slope = np.linalg.lstsq(known[~mine], below[~mine], rcond=None)[0]
+        left[mine] -= known[mine] @ slope
+        whole += told.mean(axis=0) @ slope / FOLDS
+    return left, whole + left.mean(axis=0)
 
 
 def _between(at: np.ndarray, values: np.ndarray) -> np.ndarray:
