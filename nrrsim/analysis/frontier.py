@@ -32,6 +32,7 @@ TOGETHER = np.concatenate([np.linspace(0.0, 1.0, 9), np.geomspace(1.0, MOST_FACT
 NEAR = 1e-8  # to the target
 NEAR_P = 1e-5  # to its probability: far below what the law itself may be off
 SURE = 1e-9  # beyond, a probability tells nothing of how far the target is
+FAR = 3.5  # from the target, in NRR or normal scores
 JUMP = 1e-9  # how near to a jump of the probability its place is known
 COARSE = 256  # Sobol draws by which a root is found before it is put right
 # How far from the target NRR is, or its probability (in normal scores), by each lever's factor.
@@ -271,8 +272,9 @@ def _root(short: Sequence[Callable[[float], float]], way: np.ndarray, gap: float
     if gap == 0:
         return begin
     few, fine = short
-    # at the beginning few draws are as far off as all of them are: so they have to cross 0, too
-    off = gap - few(begin)
+    # at the beginning few draws are as far off as all of them are: so they have to cross 0, too; of
+    # what is next to impossible there, neither says by how much
+    off = gap - few(begin) if abs(gap) < FAR else 0.0
 
     def coarse(x: float) -> float:
         return few(x) + off
@@ -302,7 +304,7 @@ def _put_right(
     """A root of few draws as that of all, by secants, the first with the slope of the few draws."""
     slope = (coarse(found + 1e-4) - coarse(found - 1e-4)) / 2e-4
     off = fine(found)
-    for _ in range(4):
+    for _ in range(6):
         if abs(off) < NEAR:
             return found
         if not slope:
