@@ -1,40 +1,49 @@
 """A scenario in, the distributions of its NRR, capped GRR and logo out, computed; never simulates.
 
-Given one draw of the beliefs the distribution is exact (`luck`). Over the beliefs it is averaged as
-its characteristic function: roughly, by three moments of luck, over thousands of even draws, and put
-right by exact ones at a few random draws. What these say of the rough one is learnt on one half of
-them and held against the other, so that nothing is biased.
+Given one draw of the beliefs the distribution is exact (`luck`). Over the beliefs it is averaged:
+exactly over a few random draws, and put right by what thousands of even draws say of these few. Of
+each even draw the distribution has the shape of the exact ones, by its three moments of luck; each
+exact one is held against a shape that was learnt from others, so that nothing is biased.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from scipy import special
 
 from nrrsim.engine.draws import EVEN_DRAWS, SEED
-from nrrsim.engine.driver_rates import draw_rates, slots_of
+from nrrsim.engine.driver_rates import Rates, draw_rates
 from nrrsim.engine.luck import Luck, Part
 from nrrsim.engine.moments import odds_by_draw
-from nrrsim.engine.outcomes import Computed, Odds
+from nrrsim.engine.outcomes import TO_THE_BIT, Computed, Odds
 from nrrsim.engine.paths import compiled
 from nrrsim.scenario.scenario import Scenario
 
 MEASURES = ("nrr", "grr", "logo")
 ROUGH = {"nrr": "nrr", "grr": "losses", "logo": "logo"}  # what stands for each over many draws
 MOST = {"nrr": np.inf, "grr": 1.0, "logo": 1.0}
-EXACT = 16  # random draws of the beliefs whose distributions are exact
+# Random draws of the beliefs whose distributions are exact: of fewer customers, more.
+EXACT, EXACT_OF_FEW, FEW_CUSTOMERS = 16, 32, 300
 OTHERS = 2**40  # from the seed of the even draws to that of these
-BLOCKS = 8  # of even draws, whose differences tell their error
+BLOCKS = 32  # of even draws, whose differences tell their error
 REACH, WIDTH = 8.0, 12.0  # standard deviations: 1 / the last frequency, and half of the range
 TOLD = 9.0  # standard deviations to either side of the mean within which it is told
 PLACES = 2**13  # of the range
-ENDED = 1e-9  # of a characteristic function that may be left out
+ENDED = 1e-7  # of a characteristic function that may be left out
 MOST_WAVES = 64.0  # of the largest customer, beyond which no frequency goes
+MOST_TRANSFORMS = 400  # kinds of customers that are transformed one by one
+MANY_LEAVE = 8  # standard deviations of their number: beyond, steps are small
 LEAST_SD = 1e-9
+STANDS_APART = 0.005  # of probability: at one place, a point of mass
 NUMERICAL = 1e-6  # of probability, that the lattice and the frequencies may be off by
-SEEN = 1e-4  # of a rough characteristic function that says something of the exact one
+FOLDS = 4
+ZS = np.linspace(-7.0, 7.0, 141)  # of an exact distribution's own standard deviations
+ASKED = np.sinh(np.linspace(-1.6, 1.6, 49)) * 2.5  # of all, from the mean
+SPAN = 14.0  # standard deviations to either side, of places that few customers' points lie among
 
 
 @dataclass(frozen=True)
@@ -46,7 +55,7 @@ class Law:
     logo: Computed
 
 
-def law_of(scenario: Scenario, seed: int = SEED, exact: int = EXACT) -> Law | None:
+def law_of(scenario: Scenario, seed: int = SEED, exact: int | None = None) -> Law | None:
     """How NRR, capped GRR and logo may turn out after the scenario's last month; None where
     accounts differ from their segment (the law does not follow them yet).
 
@@ -68,24 +77,40 @@ def nrr_over(scenario: Scenario, months: Sequence[int], seed: int = SEED) -> lis
 
 @dataclass(frozen=True)
 class _Smooth:
-    """The frequencies of many customers: (j + 1/2) du, j below `terms`."""
+    """The frequencies of many customers: (j + 1/2) du, j below `terms`.
+
+    blur : the standard deviation by which what has not ended there is smoothed.
+    """
 
     mean: float
     sd: float
     du: float
     terms: int
+    blur: float
 
     @classmethod
-    def of(cls, mean: float, sd: float, part: Part) -> _Smooth:
+    def of(cls, mean: float, sd: float, part: Part) -> _Smooth | None:
         """So far that the characteristic function has ended, or the largest customer's waves have
-        become too many.
+        become too many; None where a few points of mass stand apart.
         """
-        du = np.pi / (WIDTH * sd)
-        most = max(MOST_WAVES / float(part.share.max()), REACH / sd)
-        reach = REACH / sd
-        while reach < most and np.abs(part.waves(reach / du - 3, du, 3)).max() > ENDED:
+        if part.is_stepped:
+            return None
+        du, terms = cls.reach_of(part, sd)
+        reach = du * terms
+        while True:
+            if part.last_waves(reach) <= ENDED:
+                return cls(mean, sd, du, int(reach / du), 0.0)
+            if 2 * reach * float(part.share.max()) > MOST_WAVES:
+                few = len(part.share) <= MOST_TRANSFORMS
+                return None if few else cls(mean, sd, du, int(reach / du), 4 / reach)
             reach *= 2
-        return cls(mean, sd, du, int(reach / du))
+
+    @staticmethod
+    def reach_of(part: Part, sd: float) -> tuple[float, int]:
+        """How far frequencies lie apart, and how many there are, where luck alone ends them."""
+        own = max(float(np.sqrt(part.moments[:, 1].min())), LEAST_SD)
+        du = np.pi / (WIDTH * sd)
+        return du, int(REACH / min(sd, own) / du)
 
     @property
     def u(self) -> np.ndarray:
@@ -93,7 +118,9 @@ class _Smooth:
 
     def phi(self, part: Part) -> np.ndarray:
         """About the mean."""
-        return part.waves(0.5, self.du, self.terms) * np.exp(-1j * self.u * self.mean)
+        u = self.u
+        about = np.exp(-1j * u * self.mean - (u * self.blur) ** 2 / 2)
+        return part.waves(0.5, self.du, self.terms) * about
 
     @property
     def places(self) -> np.ndarray:
@@ -106,13 +133,13 @@ class _Smooth:
         return slice(PLACES // 2 - half, PLACES // 2 + half + 1)
 
     def below(self, phi: np.ndarray) -> np.ndarray:
-        """The probability to come out at or below each place (Gil-Pelaez), less 1/2."""
+        """The probability to come out at or below each place (Gil-Pelaez)."""
         j = np.arange(self.terms)
         signed = phi / (j + 0.5) * np.where(j % 2, -1.0, 1.0)
-        waves = np.fft.fft(signed, PLACES, axis=-1)
+        waves = np.fft.fft(signed, PLACES)
         k = np.arange(PLACES) - PLACES // 2
         turned = waves * np.exp(-1j * np.pi * k / PLACES)
-        return np.asarray(-turned.imag[..., self._told] / np.pi)
+        return np.asarray(0.5 - turned.imag[self._told] / np.pi)
 
 
 @dataclass(frozen=True)
@@ -141,14 +168,12 @@ class _Stepped:
 
     @property
     def places(self) -> np.ndarray:
-        return np.asarray((self.low + np.arange(self.number)) * self.width)
+        return np.asarray((self.low + np.arange(self.number) + 0.5) * self.width)
 
     def below(self, phi: np.ndarray) -> np.ndarray:
         """As `_Smooth.below`."""
-        masses = np.fft.irfft(phi * np.exp(1j * self.u * self.mean), self.number, axis=-1)
-        return np.asarray(
-            np.cumsum(np.roll(masses, -(self.low % self.number), axis=-1), axis=-1) - 0.5
-        )
+        masses = np.fft.irfft((phi * np.exp(1j * self.u * self.mean)).conj(), self.number)
+        return np.asarray(np.cumsum(np.roll(masses, -(self.low % self.number))))
 
 
 def _frequencies(
@@ -156,135 +181,193 @@ def _frequencies(
 ) -> _Smooth | _Stepped:
     if measure == "logo":
         n = int(part.number.sum())
+        if np.sqrt(part.moments[:, 1].min()) * n > MANY_LEAVE:
+            return _Smooth(mean, sd, *_Smooth.reach_of(part, sd), 0.0)
         number = 1 << int(min(n + 2, 2 * WIDTH * sd * n + 64)).bit_length()
         return _Stepped(mean, sd, 1 / n, number, max(0, int(mean * n) - number // 2))
-    if luck.few:
-        low = max(mean - 14 * sd, 0.0)
-        width = (mean + 14 * sd - low) / luck.places
-        return _Stepped(mean, sd, width, luck.places, int(low / width) - 8)
-    return _Smooth.of(mean, sd, part)
+    smooth = _Smooth.of(mean, sd, part)
+    if smooth is not None:
+        return smooth
+    low = max(mean - SPAN * sd, 0.0)
+    width = (mean + SPAN * sd - low) / luck.places
+    return _Stepped(mean, sd, width, luck.places, int(low / width) - 8)
 
 
 class _Over:
     """The draws of a scenario's beliefs, and what is exact of some of them."""
 
-    def __init__(self, scenario: Scenario, seed: int, exact: int) -> None:
+    def __init__(self, scenario: Scenario, seed: int, exact: int | None) -> None:
         book = scenario.opening
-        self.scenario = scenario
-        self.certain = not slots_of(scenario)
-        count = 1 if self.certain else exact
-        self.luck = Luck(scenario, count)
-        self.few = draw_rates(scenario, book, count=count, seed=seed + OTHERS)
+        self.scenario, self.customers = scenario, len(book.arr)
+        if exact is None:
+            exact = EXACT if len(book.arr) > FEW_CUSTOMERS else EXACT_OF_FEW
+        self.few = draw_rates(scenario, book, count=exact, seed=seed + OTHERS)
+        self.luck = Luck(scenario, self.few)
         self.many = draw_rates(scenario, book, count=EVEN_DRAWS, seed=seed, quasi=True)
-        self.given = [self.luck.given(self.few.part(n, n + 1)) for n in range(count)]
 
     def computed(self, measure: str) -> Computed:
-        parts = [each.part(measure) for each in self.given]
-        if self.certain:
-            mean, variance, _ = parts[0].moments
-            if variance <= LEAST_SD**2:
-                return _sure(mean)
-            waves = _frequencies(parts[0], measure, mean, np.sqrt(variance), self.luck)
-            below = waves.below(waves.phi(parts[0]))
-            return _told(waves, below, mean, float(np.sqrt(variance)), measure, None)
-        of = odds_by_draw(self.scenario, ROUGH[measure])
-        return _over_beliefs(parts, of(self.few), of(self.many), measure, self.luck)
+        part = self.luck.part(measure)
+        if self.few.draws > 1:
+            return self._over_beliefs(part, measure)
+        mean, variance, _ = part.moments[0].tolist()
+        sd = float(np.sqrt(variance))
+        if sd <= LEAST_SD:
+            return _sure(mean)
+        waves = _frequencies(part, measure, mean, sd, self.luck)
+        return _told(
+            waves, waves.below(waves.phi(part)[0]), mean, sd, measure, None, self.customers
+        )
 
+    def _over_beliefs(self, part: Part, measure: str) -> Computed:
+        odds = odds_by_draw(self.scenario, ROUGH[measure])
+        few, many = odds(self.few), odds(self.many)
+        number, own = self.few.draws, part.moments
+        fold = np.arange(number) % FOLDS
+        mean, spread = many.expected, many.spread
+        where = [(few, many)] * FOLDS
+        if measure == "grr":
+            where = [self._moved(few, many, own, fold != each) for each in range(FOLDS)]
+            off = [
+                (own[fold == n, 0] - each.mean[fold == n]).mean()
+                for n, (each, _) in enumerate(where)
+            ]
+            mean = float(np.mean([each.expected for _, each in where]) + np.mean(off))
+            spread = float(np.sqrt(own[:, 1].mean() + own[:, 0].var()))
+        if spread <= LEAST_SD:
+            return _sure(mean)
 
-def _over_beliefs(
-    parts: Sequence[Part], few: Odds, many: Odds, measure: str, luck: Luck
-) -> Computed:
-    moments = np.array([each.moments for each in parts])
-    at, known = _features(many, many), _features(few, many)
-    halves = np.arange(len(parts)) % 2 == 0
-    mean, spread = many.expected, many.spread
-    if measure == "grr":  # what stands for it is off by something, which is learnt
-        off = moments[:, 0] - few.mean
-        for half in (halves, ~halves):
-            told = np.linalg.lstsq(known[~half], off[~half], rcond=None)[0]
-            mean += 0.5 * float((at @ told).mean() + (off[half] - known[half] @ told).mean())
-        spread = float(np.sqrt(moments[:, 1].mean() + moments[:, 0].var()))
-    if spread <= LEAST_SD:
-        return _sure(mean)
-    waves = _frequencies(parts[0], measure, mean, spread, luck)
-    u = waves.u
-    there = int(min(len(u), REACH / spread / waves.du))
-    exact = np.array([waves.phi(each) for each in parts])
-    rough = np.zeros_like(exact)
-    rough[:, :there] = _waves_of(few, mean, u[:there])
-    seen = np.abs(rough).max(axis=0) > SEEN
+        waves = _frequencies(part, measure, mean, spread, self.luck)
+        below = np.array([waves.below(each) for each in waves.phi(part)])
+        x = mean + spread * ASKED
+        at_x = np.array([np.interp(x, waves.places, each, 0.0, 1.0) for each in below])
+        rough, even = np.empty_like(at_x), np.zeros((BLOCKS, len(x)))
+        shapes = []
+        for n, (some, _) in enumerate(where):
+            # what the exact distributions of the other folds look like, by their moments
+            mine, known = fold == n, _features(some, many)
+            z = some.mean[:, None] + some.sd[:, None] * ZS
+            seen = np.array(
+                [
+                    np.interp(at, waves.places, each, 0.0, 1.0)
+                    for at, each in zip(z[~mine], below[~mine], strict=True)
+                ]
+            )
+            left = seen - _edgeworth(some.skewness[~mine, None])
+            shape = np.linalg.lstsq(known[~mine], left, rcond=None)[0]
+            shape[0] += _edgeworth(many.skewness.mean())
+            shape[-1] += _edgeworth(1.0) - _edgeworth(0.0)
+            rough[mine] = [
+                _mean_below(some, known, shape, x, e, e + 1) for e in np.flatnonzero(mine)
+            ]
+            shapes.append(shape)
+        # the even draws of each fold are the same ones, unless where they are was learnt, too
+        of_all = where if measure == "grr" else where[:1]
+        for n, (_, each) in enumerate(of_all):
+            shape = shapes[n] if measure == "grr" else np.mean(shapes, axis=0)
+            known = _features(each, many)
+            size = len(known) // BLOCKS
+            for block, out in enumerate(even):
+                of = block * size, (block + 1) * size
+                out += _mean_below(each, known, shape, x, *of) / len(of_all)
+        left = at_x - rough
+        put_right = even.mean(axis=0) - rough.mean(axis=0)
+        error = np.hypot(left.std(axis=0, ddof=1) / np.sqrt(number), _error_of_even(even))
+        whole = below.mean(axis=0) + np.interp(waves.places, x, put_right, 0.0, 0.0)
+        error = np.interp(waves.places, x, error, 0.0, 0.0)
+        return _told(
+            waves, whole, mean, None if measure == "grr" else spread, measure, error, self.customers
+        )
 
-    # of every block of even draws: the sums of the rough functions, times each feature
-    sums = np.zeros((BLOCKS, at.shape[1], len(u)), complex)
-    for block in range(BLOCKS):
-        mine = slice(block * len(at) // BLOCKS, (block + 1) * len(at) // BLOCKS)
-        _add_waves(
-            many.mean[mine] - mean, many.sd[mine], many.skewness[mine], at[mine],
-            u[0], waves.du, sums[block, :, :there],
-        )  # fmt: skip
-    sums *= BLOCKS / len(at)
+    def _moved(
+        self, few: Odds, many: Odds, own: np.ndarray, others: np.ndarray
+    ) -> tuple[Odds, Odds]:
+        """What would be left if nothing grew, moved to where capped GRR is: as the exact draws of
+        the other folds have it.
+        """
+        known, at = (
+            np.column_stack([np.ones(len(each.mean)), each.mean, *self._made_good(rates)])
+            for each, rates in ((few, self.few), (many, self.many))
+        )
+        told = np.linalg.lstsq(known[others], own[others, 0], rcond=None)[0]
+        wider = float((np.sqrt(own[others, 1]) / np.maximum(few.sd[others], LEAST_SD)).mean())
+        return (
+            Odds(known @ told, few.sd * wider, few.skewness),
+            Odds(at @ told, many.sd * wider, many.skewness),
+        )
 
-    left, whole = exact.copy(), np.zeros((BLOCKS, len(u)), complex)
-    for half in (halves, ~halves):
-        # by how much the rough function is to be multiplied, as the other half tells
-        design = (rough[~half, :, None] * known[~half, None, :]).transpose(1, 0, 2)
-        factor = np.zeros((len(u), at.shape[1]), complex)
-        factor[seen] = (np.linalg.pinv(design[seen]) @ exact[~half].T[seen][..., None])[..., 0]
-        left[half] -= rough[half] * (known[half] @ factor.T)
-        whole += 0.5 * np.einsum("bcj,jc->bj", sums, factor)
-    below = waves.below(left.mean(axis=0) + whole.mean(axis=0))
-    of_few = waves.below(left).std(axis=0, ddof=1) / np.sqrt(len(parts))
-    of_many = waves.below(whole).std(axis=0, ddof=1) / np.sqrt(BLOCKS)
-    error = np.sqrt(of_few**2 + of_many**2)
-    sd = None if measure == "grr" else spread
-    return _told(waves, below, mean, sd, measure, error)
+    def _made_good(self, rates: Rates) -> list[np.ndarray]:
+        """About how much of what is lost other events make good, so that capped GRR does not show
+        it: by more revenue, and by price, `ndarray[draw]` of each.
+        """
+        book = self.scenario.opening
+        share = np.bincount(book.segment, book.arr, len(book.segments)) / book.total
+        years = self.scenario.months / 12
+        kept = (1 - np.minimum(rates.churn.mean(axis=2), 1.0)) ** years
+        lost = kept * share * rates.contraction * years
+        gained = -np.expm1(-(rates.adoption + rates.cross_sell) * years)
+        return [
+            (lost * rates.contraction_size * gained).sum(axis=1),
+            (lost * rates.acceptance * np.minimum(rates.uplift, 1.0)).sum(axis=1),
+        ]
 
 
 def _features(odds: Odds, among: Odds) -> np.ndarray:
     """What is known of each draw: `ndarray[draw, feature]`."""
-    spread = max(among.spread, LEAST_SD)
     usual = max(float(among.sd.mean()), LEAST_SD)
     columns = (
         np.ones(len(odds.mean)),
-        (odds.mean - among.expected) / spread,
+        (odds.mean - among.expected) / max(among.spread, LEAST_SD),
         np.log(np.maximum(odds.sd, LEAST_SD) / usual),
         odds.skewness - among.skewness.mean(),
     )
     return np.stack(columns, axis=1)
 
 
-def _waves_of(odds: Odds, mean: float, u: np.ndarray) -> np.ndarray:
-    """Of each draw, by its three moments: `complex128[draw, frequency]`."""
-    at = odds.sd[:, None] * u
-    return np.asarray(
-        np.exp(
-            1j * (odds.mean - mean)[:, None] * u
-            - at**2 / 2
-            - 1j * at**3 * odds.skewness[:, None] / 6
-        )
-    )
+def _edgeworth(skewness: Any) -> np.ndarray:
+    """The probability to come out at or below each of ZS standard deviations from the mean, by
+    three moments.
+    """
+    bell = np.exp(-(ZS**2) / 2) / np.sqrt(2 * np.pi)
+    return np.asarray(special.ndtr(ZS) - bell * skewness * (ZS**2 - 1) / 6)
+
+
+def _mean_below(
+    odds: Odds, features: np.ndarray, shape: np.ndarray, x: np.ndarray, first: int, last: int
+) -> np.ndarray:
+    """The probability to come out at or below each x, on average over the draws from `first` to
+    `last`: by the shape, `ndarray[feature, z]`, that each one's features say it has.
+    """
+    of, out = slice(first, last), np.zeros(len(x))
+    sd = np.maximum(odds.sd[of], LEAST_SD)
+    _look_up(odds.mean[of], sd, features[of], shape, x, ZS[0], ZS[1] - ZS[0], out)
+    return out / (last - first)
 
 
 @compiled
-def _add_waves(mean, sd, skewness, features, first, du, out):  # type: ignore[no-untyped-def]
-    """The sum over draws of `_waves_of`, times each feature: added to `out`, `complex128[feature,
-    frequency]`. The exponent is a cubic of the frequency: each wave follows from those before it.
-    """
+def _look_up(mean, sd, features, shape, x, first, step, out):  # type: ignore[no-untyped-def]
+    """The sum over draws of `_mean_below`, added to `out`, `ndarray[x]`."""
+    last = shape.shape[1] - 1
     for d in range(mean.size):
-        m, v, t = mean[d], sd[d] * sd[d] / 2, sd[d] * sd[d] * sd[d] * skewness[d] / 6
-        u0, u1, u2, u3 = first, first + du, first + 2 * du, first + 3 * du
-        p0 = complex(-v * u0 * u0, m * u0 - t * u0 * u0 * u0)
-        p1 = complex(-v * u1 * u1, m * u1 - t * u1 * u1 * u1)
-        p2 = complex(-v * u2 * u2, m * u2 - t * u2 * u2 * u2)
-        p3 = complex(-v * u3 * u3, m * u3 - t * u3 * u3 * u3)
-        wave, once = np.exp(p0), np.exp(p1 - p0)
-        twice, thrice = np.exp(p2 - 2 * p1 + p0), np.exp(p3 - 3 * p2 + 3 * p1 - p0)
-        for j in range(out.shape[1]):
-            for c in range(out.shape[0]):
-                out[c, j] += features[d, c] * wave
-            wave *= once
-            once *= twice
-            twice *= thrice
+        for i in range(x.size):
+            at = ((x[i] - mean[d]) / sd[d] - first) / step
+            if at >= last:
+                out[i] += 1.0
+            elif at > 0.0:
+                k = np.int64(at)
+                f = at - k
+                for c in range(features.shape[1]):
+                    out[i] += features[d, c] * ((1.0 - f) * shape[c, k] + f * shape[c, k + 1])
+
+
+def _error_of_even(blocks: np.ndarray) -> np.ndarray:
+    """The standard error of the mean of `ndarray[block, x]`, each of as many even draws: of fewer
+    and larger blocks it falls faster than of random ones, and on to that of all.
+    """
+    sizes = [blocks.reshape(n, -1, blocks.shape[1]).mean(axis=1) for n in (BLOCKS, BLOCKS // 4)]
+    spread = [each.std(axis=0, ddof=1) for each in sizes]
+    small, large = (float(np.sqrt((each**2).mean())) for each in spread)
+    falls = np.clip(large / small if small else 0.5, 0.125, 0.5)  # fourfold draws
+    return np.asarray(spread[1] * falls ** (np.log(BLOCKS // 4) / np.log(4)))
 
 
 def _sure(value: float) -> Computed:
@@ -299,27 +382,33 @@ def _told(
     sd: float | None,
     measure: str,
     error: np.ndarray | None,
+    customers: int,
 ) -> Computed:
     """The distribution, monotone: what is off of that is noise of rounding and of the lattice."""
-    below = below + 0.5
     up = np.maximum.accumulate(below)
     down = np.minimum.accumulate(below[::-1])[::-1]
     below = np.clip((up + down) / 2, 0.0, 1.0)
-    places, near = waves.places, 0.0
+    places, near = waves.places, 0.0 if isinstance(waves, _Stepped) else 3 * waves.blur
     if sd is None:
         middle, masses = (places[1:] + places[:-1]) / 2, np.diff(below)
         sd = float(np.sqrt(max(masses @ (middle - mean) ** 2 / masses.sum(), 0.0)))
-    if measure == "logo":  # a point of mass at each place
-        places = np.repeat(places, 2)
-        places[::2] -= 5e-10
-        below = np.append(0.0, np.repeat(below, 2)[:-1])
-        error = None if error is None else np.append(0.0, np.repeat(error, 2)[:-1])
+    if measure == "logo":  # a point of mass at each whole number of customers
+        told = np.arange(np.ceil(places[0] * customers), np.floor(places[-1] * customers))
+        at = (told + 0.5) / customers
+        below, error = (
+            None if each is None else np.repeat(np.interp(at, places, each), 2)
+            for each in (below, error)
+        )
+        below[1:] = below[:-1].copy()
+        below[0] = 0.0
+        places = np.repeat(told / customers, 2)
+        places[::2] -= TO_THE_BIT / 2
     elif isinstance(waves, _Stepped):
-        places, near = places + waves.width / 2, 3 * waves.width
+        near = 3 * waves.width
     slope = np.interp((0.05, 0.25, 0.5, 0.75, 0.95), below, np.arange(len(below)))
     p_error = NUMERICAL + (0.0 if error is None else np.interp(slope, np.arange(len(below)), error))
     density = np.array([0.103, 0.318, 0.399, 0.318, 0.103]) / sd
     off = float((p_error / density).max())
-    return Computed(
-        np.clip(places, 0.0, MOST[measure]), below, mean, sd, max(off, near), near or 1e-9, error
-    )
+    if np.diff(below).max() > STANDS_APART:
+        off = max(off, near)
+    return Computed(np.clip(places, 0.0, MOST[measure]), below, mean, sd, off, near, error)

@@ -11,7 +11,7 @@ transforms over all places (few of them, whose points of mass stand apart).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
 import numpy as np
@@ -25,17 +25,24 @@ from nrrsim.engine.switched import churn_of, coming_back
 from nrrsim.scenario.drivers import COUNTED
 from nrrsim.scenario.scenario import Scenario
 
-# Between places of log R, where rates are certain and where they are drawn; and of few customers,
-# whose points of mass stand apart.
-STEP, STEP_OF_FEW, MOST_GROUPS = (2.0**-8, 2.0**-7), (2.0**-13, 2.0**-10), 16
-FEW = 64  # kinds of customers (group and share) up to which each is transformed by itself
-PLACES = (2**16, 2**13)  # of NRR, for them
+# Each where rates are certain, and where they are drawn: many distributions, each more coarsely.
+STEP, STEP_OF_FEW = (2.0**-8, 2.0**-7), (2.0**-13, 2.0**-8)  # between places of log R
+PLACES = (2**16, 2**12)  # of NRR, of few customers, whose points of mass may stand apart
+LOOKED_UP, TABLE = (40, 20), (300, 150)  # places of a table of waves: a unit of w, and at least
+FINE = (0.5, 1.0)  # of a wave's phase between two places, and how many may become one
+COARSEST = 64
+FEW = 64  # kinds of customers (group and share) up to which places of log R are those of few
+MOST_CELLS = 400_000  # of phases, segments, draws and powers at a time: some megabytes an array
 WITHIN = 2  # places that a straight piece of a size's quantiles stands for
 NONE = 1e-13  # of probability that may lie beyond the lattice, or be left out
-LOOKED_UP, TABLE = 40, 300  # places of a characteristic function's table: a unit, and at least
-FINE, COARSEST = 0.5, 64  # of a wave's phase between two places, and how many may become one
+ROUNDING = 1e-15  # of probability, that a transform may be off by
+NODES = 12  # shares that stand for all customers of a group
 USUAL_R = 1.5
+AGAIN = np.linspace(3.0, 64.0, 512)  # frequencies of R at which points of mass meet again
 POWERS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)  # of R, by which the lattice's ends are found
+
+
+Transformed = Callable[[np.ndarray, np.ndarray], np.ndarray]  # of values and how likely each is
 
 
 @dataclass(frozen=True)
@@ -65,9 +72,10 @@ class Lattice:
         return np.fft.rfft(masses)
 
     def masses(self, spectra: np.ndarray) -> np.ndarray:
-        """Back: `ndarray[group, place]`."""
-        there = np.fft.irfft(spectra, self.number, axis=1)
-        return np.roll(there, -(self.first % self.number), axis=1)
+        """Back: `ndarray[..., place]`."""
+        there = np.fft.irfft(spectra, self.number, axis=-1)
+        there[np.abs(there) < ROUNDING] = 0.0  # times R cubed it would be seen
+        return np.roll(there, -(self.first % self.number), axis=-1)
 
 
 def _weights(values: np.ndarray, nodes: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -112,31 +120,146 @@ def _product(share, number, group, log_re, log_im, first, places, re, im):  # ty
 
 
 class Luck:
-    """How a scenario's book may turn out, as a function of the rates: what does not change with
-    them is made ready once.
-    """
+    """How a scenario's book may turn out under each draw of the rates."""
 
-    def __init__(self, scenario: Scenario, draws: int = 1) -> None:
-        """`draws`: of how many draws of the rates it will be asked: of many, each more coarsely."""
+    def __init__(self, scenario: Scenario, rates: Rates) -> None:
         customers = self.customers = scenario.opening
-        self.months = scenario.months
+        self.months, self.rates = scenario.months, rates
         self.groups = Groups.of(customers, by_tenure=scenario.table.is_curved)
         kinds = np.stack([self.groups.of_customer, customers.arr / customers.total], axis=1)
         kinds, self.number = np.unique(kinds, axis=0, return_counts=True)
         self.group, self.share = kinds[:, 0].astype(np.int64), kinds[:, 1].copy()
-        self.few = len(self.share) <= FEW
-        step = (STEP_OF_FEW if self.few else STEP)[draws > 1]
-        self.step = max(step, len(self.groups.segment) * step / MOST_GROUPS)
-        self.places = PLACES[draws > 1]
+        self.fewer = fewer(self.share, self.number, self.group)
         tables, used = size_tables(sizes_of(scenario, customers.segments))
         self.drawn = {
             (n, s): _values(tables[n, s].astype(float), -1 if n == 0 else 1)
             for n, s in np.argwhere(used).tolist()
         }
+        several = rates.draws > 1
+        step = (STEP_OF_FEW if len(self.share) <= FEW else STEP)[several]
+        self.places = PLACES[several]
+        first, last = self._ends(step)
+        self.lattice = Lattice(1 << (last - first).bit_length(), first, step)
+        spectra = self._followed(self.lattice.number // 2 + 1, self.lattice.spectrum)
+        self.alive = spectra[..., 0].real.copy()
+        self.masses = self.lattice.masses(spectra)
 
-    def given(self, rates: Rates) -> Given:
-        """What may happen under one draw of the rates."""
-        return Given(self, rates)
+    def _ends(self, step: float) -> tuple[int, int]:
+        """The first and the last place beyond which R hardly ever lies (Chernoff)."""
+        exponents = np.array([*POWERS, *(-each for each in POWERS)])
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            means = self._followed(
+                len(exponents), lambda values, weights: weights @ values[:, None] ** exponents
+            ).real
+            ends = (np.log(means) - np.log(NONE)) / exponents
+        ends = np.where(np.isfinite(ends), ends, np.nan).reshape(-1, len(exponents))
+        top = float(np.nanmin(ends[:, : len(POWERS)], axis=1).max())
+        bottom = float(np.nanmax(ends[:, len(POWERS) :], axis=1).min())
+        return int(np.floor(min(bottom, 0) / step)) - 4, int(np.ceil(max(top, 0) / step)) + 4
+
+    def _followed(self, number: int, transformed: Transformed) -> np.ndarray:
+        """`complex128[draw, group, number]`: the mean of R, transformed; some draws at a time."""
+        drawn = {key: transformed(*each) for key, each in self.drawn.items()}
+        kept: dict[float, np.ndarray] = {1.0: np.ones(number)}
+
+        def of(values: np.ndarray) -> np.ndarray:
+            """Of an event that multiplies by that: `ndarray[draw or 1, number]`."""
+            for value in set(values.tolist()) - kept.keys():
+                kept[value] = transformed(np.array([value]), np.ones(1))
+            alike = values[:1] if (values == values[0]).all() else values
+            return np.array([kept[value] for value in alike.tolist()])
+
+        cells = self.rates.phases * len(self.customers.segments) * number
+        at_once = max(1, MOST_CELLS // cells)
+        return np.concatenate(
+            [
+                self._some(self.rates.part(n, n + at_once), number, of, drawn)
+                for n in range(0, self.rates.draws, at_once)
+            ]
+        )
+
+    def _some(
+        self,
+        rates: Rates,
+        number: int,
+        of: Callable[[np.ndarray], np.ndarray],
+        drawn: dict[tuple[int, int], np.ndarray],
+    ) -> np.ndarray:
+        draws, segments = rates.draws, len(self.customers.segments)
+        phases = [rates.in_phase(phase) for phase in range(rates.phases)]
+        growth = np.ones((len(phases), segments, 1, draws, number), complex)
+        lift = np.empty_like(growth)
+        for p, each in enumerate(phases):
+            for s in range(segments):
+                for n, name in enumerate(COUNTED):
+                    rate = getattr(each, name)[:, s, None] / 12
+                    size = getattr(each, f"{name}_size")[:, s]
+                    if rate.any():
+                        event = drawn.get((n, s))
+                        event = of(1 - size if n == 0 else 1 + size) if event is None else event
+                        growth[p, s, 0] *= 1 - rate + rate * event
+                taken = each.acceptance[:, s, None]
+                lift[p, s, 0] = 1 - taken + taken * of(1 + each.uplift[:, s])
+        sizes = np.maximum(rates.reactivation_size, 1e-9)  # 0: nobody comes back
+        back_size = np.empty((segments, 1, draws, number), complex)
+        for s in range(segments):
+            back_size[s, 0] = of(sizes[:, s])
+        regular, due, back = (
+            np.repeat(each, number, axis=-1)
+            for each in (*churn_of(phases, self.customers.annual), coming_back(phases))
+        )
+        growth, lift, back_size = (
+            each.reshape(*each.shape[:-2], -1) for each in (growth, lift, back_size)
+        )
+        together, groups = rates.in_the_year.together, self.groups
+        month = paths.Month(regular, due, growth, lift, back, back_size, together, rates.cycle)
+        out = np.empty((len(groups.segment), draws * number), complex)
+        paths.powers(groups.segment, groups.anniversary, groups.tenure, self.months, month, out)
+        return out.reshape(-1, draws, number).transpose(1, 0, 2)
+
+    def part(self, measure: str) -> Part:
+        """What each customer's part of that measure may be: of `nrr`, `grr` (capped) or `logo`."""
+        r, masses = self.lattice.r, self.masses
+        if measure == "logo":
+            n = self.groups.number
+            of = np.ones(len(n)) / n.sum(), n, np.arange(len(n))
+            return Part(self.alive[..., None], np.ones(1), *of, self.alive, of)
+        if measure == "grr":
+            masses, one = masses.copy(), -self.lattice.first
+            # a sum over places of what has a bend at one of them (Euler and Maclaurin); who is at 1
+            # because nothing happened is no part of the density beside it
+            off = (masses[..., one - 1] + masses[..., one + 1]) / 24
+            masses[..., one] += masses[..., one + 1 :].sum(axis=-1) - off
+            masses[..., one - 1] += off
+            masses, r = masses[..., : one + 1], r[: one + 1]
+        return Part(masses, r, self.share, self.number, self.group, self.alive, self.fewer)
+
+
+def fewer(
+    share: np.ndarray, number: np.ndarray, group: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Few customers in place of many of a group: NODES shares, and how many have each, that have
+    the same sums of powers (Gauss). A smooth function of the share adds up to the same.
+    """
+    found: list[tuple[np.ndarray, np.ndarray]] = []
+    groups = range(int(group.max()) + 1)
+    for g in groups:
+        s, n = share[group == g], number[group == g].astype(float)
+        if len(s) > NODES:
+            # the tridiagonal matrix of the polynomials that are orthogonal over these customers
+            before, now, norm = np.zeros(len(s)), np.sqrt(n / n.sum()), 0.0
+            diagonal, beside = np.empty(NODES), np.empty(NODES)
+            for k in range(NODES):
+                diagonal[k] = now @ (s * now)
+                rest = (s - diagonal[k]) * now - norm * before
+                norm = float(np.sqrt(rest @ rest))
+                beside[k], before, now = norm, now, rest / norm
+            matrix = np.diag(diagonal) + np.diag(beside[:-1], 1) + np.diag(beside[:-1], -1)
+            s, vectors = np.linalg.eigh(matrix)
+            n = n.sum() * vectors[0] ** 2
+        found.append((s, n))
+    of = np.repeat(np.array(groups), [len(s) for s, _ in found])
+    return *(np.concatenate(each) for each in zip(*found, strict=True)), of
 
 
 def _values(table: np.ndarray, sign: int) -> tuple[np.ndarray, np.ndarray]:
@@ -147,109 +270,13 @@ def _values(table: np.ndarray, sign: int) -> tuple[np.ndarray, np.ndarray]:
     return 1 + sign * sizes, (weight[:, None] * parts / 2).ravel()
 
 
-class Given:
-    """The distribution of R in each group under one draw of the rates, and what they add up to."""
-
-    def __init__(self, luck: Luck, rates: Rates) -> None:
-        self.luck = luck
-        self.phases = [rates.in_phase(phase) for phase in range(rates.phases)]
-        self.rates, annual = rates, luck.customers.annual
-        self.churn = churn_of(self.phases, annual)
-        self.back = coming_back(self.phases)
-
-        exponents = np.array([*POWERS, *(-each for each in POWERS)])
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            means = self._followed(
-                len(exponents), lambda values, weights: weights @ values[:, None] ** exponents
-            ).real
-            ends = (np.log(means) - np.log(NONE)) / exponents
-        high, low = ends[:, : len(POWERS)], ends[:, len(POWERS) :]
-        high, low = (np.where(np.isfinite(each), each, np.nan) for each in (high, low))
-        top = max(float(np.nanmin(high, axis=1).max()), 0.0)
-        bottom = min(float(np.nanmax(low, axis=1).min()), 0.0)
-        step = luck.step
-        first, last = int(np.floor(bottom / step)) - 4, int(np.ceil(top / step)) + 4
-        self.lattice = Lattice(1 << (last - first).bit_length(), first, step)
-        spectra = self._followed(self.lattice.number // 2 + 1, self.lattice.spectrum)
-        self.alive = spectra[:, 0].real.copy()
-        self._masses = self.lattice.masses(spectra)
-
-    def _followed(
-        self, number: int, transformed: Callable[[np.ndarray, np.ndarray], np.ndarray]
-    ) -> np.ndarray:
-        """`complex128[group, number]`: the mean of R, transformed."""
-        luck, segments = self.luck, len(self.luck.customers.segments)
-        kept: dict[float, np.ndarray] = {1.0: np.ones(number)}
-
-        def of(value: float) -> np.ndarray:
-            if value not in kept:
-                kept[value] = transformed(np.array([value]), np.ones(1))
-            return kept[value]
-
-        drawn = {key: transformed(*each) for key, each in luck.drawn.items()}
-        growth = np.empty((len(self.phases), segments, 1, number), complex)
-        lift = np.empty_like(growth)
-        for p, rates in enumerate(self.phases):
-            for s in range(segments):
-                factor = np.ones(number, complex)
-                for n, name in enumerate(COUNTED):
-                    rate = float(getattr(rates, name)[0, s]) / 12
-                    if rate:
-                        size = float(getattr(rates, f"{name}_size")[0, s])
-                        event = drawn.get((n, s))
-                        if event is None:
-                            event = of(1 - size if n == 0 else 1 + size)
-                        factor = factor * (1 - rate + rate * event)
-                growth[p, s, 0] = factor
-                taken = float(rates.acceptance[0, s])
-                lift[p, s, 0] = 1 - taken + taken * of(1 + float(rates.uplift[0, s]))
-        sizes = np.maximum(self.rates.reactivation_size[0], 1e-9)  # 0: nobody comes back
-        regular, due, back = (
-            np.ascontiguousarray(np.broadcast_to(each, (*each.shape[:-1], number)))
-            for each in (*self.churn, self.back)
-        )
-        month = paths.Month(
-            regular,
-            due,
-            growth,
-            lift,
-            back,
-            np.array([[of(float(size))] for size in sizes], complex),
-            self.rates.in_the_year.together,
-            self.rates.cycle,
-        )
-        out = np.empty((len(luck.groups.segment), number), complex)
-        groups = luck.groups
-        paths.powers(groups.segment, groups.anniversary, groups.tenure, luck.months, month, out)
-        return out
-
-    # --- what they add up to ----------------------------------------------------------------------
-
-    def part(self, measure: str) -> Part:
-        """What each customer's part of that measure may be: of `nrr`, `grr` (capped) or `logo`."""
-        luck, r = self.luck, self.lattice.r
-        if measure == "logo":
-            n = luck.groups.number
-            alone = np.ones(len(n)) / n.sum()
-            return Part(self.alive[:, None], np.ones(1), alone, n, np.arange(len(n)), self.alive)
-        masses = self._masses
-        if measure == "grr":
-            masses, one = masses.copy(), -self.lattice.first
-            # a sum over places of what has a bend at one of them (Euler and Maclaurin); who is at 1
-            # because nothing happened is no part of the density beside it
-            off = (masses[:, one - 1] + masses[:, one + 1]) / 24
-            masses[:, one] += masses[:, one + 1 :].sum(axis=1) - off
-            masses[:, one - 1] += off
-            masses, r = masses[:, : one + 1], r[: one + 1]
-        return Part(masses, r, luck.share, luck.number, luck.group, self.alive)
-
-
 @dataclass(frozen=True)
 class Part:
-    """A sum of customers' parts, each `share` times what its group may come to.
+    """A sum of customers' parts, each `share` times what its group may come to, draw by draw.
 
-    masses : `ndarray[group, place]`, the probability of each of `values`, and 0 else. share, number
-        (of customers alike), group : `ndarray[customer]`. alive : `ndarray[group]`.
+    masses : `ndarray[draw, group, place]`, the probability of each of `values`, and 0 else. share,
+    number (of customers alike), group : `ndarray[kind]`. alive : `ndarray[draw, group]`. fewer : as
+    share, number and group, fewer that stand for them.
     """
 
     masses: np.ndarray
@@ -258,84 +285,120 @@ class Part:
     number: np.ndarray
     group: np.ndarray
     alive: np.ndarray
+    fewer: tuple[np.ndarray, np.ndarray, np.ndarray]
 
     @cached_property
-    def moments(self) -> tuple[float, float, float]:
-        """Mean, variance and third central moment of the sum."""
+    def moments(self) -> np.ndarray:
+        """Mean, variance and third central moment of the sum: `ndarray[draw, 3]`."""
         m1, m2, m3 = (self.masses @ self.values**k for k in (1, 2, 3))
         central = (m1, m2 - m1**2, m3 - 3 * m1 * m2 + 2 * m1**3)
-        first, second, third = (
-            float(self.number * self.share**k @ each[self.group])
-            for k, each in enumerate(central, 1)
-        )
-        return first, max(second, 0.0), third
+        sums = [
+            each[:, self.group] @ (self.number * self.share**k) for k, each in enumerate(central, 1)
+        ]
+        sums[1] = np.maximum(sums[1], 0.0)
+        return np.stack(sums, axis=1)
+
+    @property
+    def is_stepped(self) -> bool:
+        """Whether customers who are alike make the sum a staircase: its characteristic function,
+        that of the most numerous kind at least, comes back.
+        """
+        kind = int(self.number.argmax())
+        if 3 * len(self.share) > self.number.sum():
+            return False
+        group = self.group[kind]
+        there = np.exp(1j * np.outer(self.values, AGAIN))
+        cf = self.masses[0, group] @ there + 1 - self.alive[0, group]
+        return bool(np.abs(cf).max() ** self.number[kind] > 1e-7)
+
+    def last_waves(self, u: float) -> float:
+        """How large the characteristic function of the first draw still is just below u."""
+        first = replace(self, masses=self.masses[:1], alive=self.alive[:1])
+        return float(np.abs(first.waves(18, u / 20, 3)).max())
 
     def waves(self, first: float, du: float, terms: int) -> np.ndarray:
-        """The characteristic function of the sum at (first + j) du, j below `terms`: by look-up in
-        a table of each group's.
+        """The characteristic function of the sum at (first + j) du, j below `terms`, by look-up in
+        a table of each group's: `complex128[draw, term]`.
         """
         most = float(self.share.max()) * (first + terms) * du
-        places = max(LOOKED_UP, TABLE / most)
+        several = len(self.masses) > 1
+        places = max(LOOKED_UP[several], TABLE[several] / most)
         w = np.arange(int(most * places) + 6) / places
         masses, values = self._coarser(most)
-        waves = np.repeat(np.exp(1j * values / places)[:, None], len(w), axis=1)
-        waves[:, 0] = 1.0
-        np.cumprod(waves, axis=1, out=waves)
-        cf = masses @ waves + (1 - self.alive)[:, None]
-        m1 = self.masses @ self.values
+        # e^(i value w): what a few places make, times what many of those do
+        some = int(np.sqrt(len(w))) + 1
+        near, far = (
+            np.exp(1j * values[:, None] / places * np.arange(some) * by) for by in (1, some)
+        )
+        waves = (far[:, :, None] * near[:, None, :]).reshape(len(values), -1)[:, : len(w)]
+        draws, groups = self.alive.shape
+        cf = masses.reshape(draws * groups, -1) @ waves.view(float).reshape(len(values), -1)
+        cf = cf.view(complex).reshape(draws, groups, -1) + (1 - self.alive)[..., None]
+        m1 = (self.masses @ self.values)[..., None]
         re = np.log(np.maximum(np.abs(cf), 1e-300))
-        im = np.unwrap(np.angle(cf), axis=1) - m1[:, None] * w  # about the mean
+        im = np.unwrap(np.angle(cf), axis=-1) - m1 * w  # about the mean
         re, im = (
-            np.concatenate([sign * each[:, 2:0:-1], each], axis=1)
+            np.concatenate([sign * each[..., 2:0:-1], each], axis=-1)
             for sign, each in ((1, re), (-1, im))
         )
-        all_re, all_im = np.zeros(terms), np.zeros(terms)
-        kinds = self.share, self.number, self.group
-        _product(*kinds, re, im, first, du * places, all_re, all_im)
-        turned = all_im + (first + np.arange(terms)) * du * self.moments[0]
+        all_re, all_im = np.zeros((draws, terms)), np.zeros((draws, terms))
+        for d in range(draws):
+            _product(*self.fewer, re[d], im[d], first, du * places, all_re[d], all_im[d])
+        turned = all_im + self.moments[:, :1] * (first + np.arange(terms)) * du
         return np.asarray(np.exp(all_re + 1j * turned))
 
     def transforms(self, width: float, places: int) -> np.ndarray:
         """The same at 2 pi j / (width places), j to half of the places: by a transform of each
         customer's distribution over places that far apart.
         """
-        out = np.ones(places // 2 + 1, complex)
-        for share, number, group in zip(self.share, self.number, self.group, strict=True):
-            here = np.flatnonzero(np.abs(self.masses[group]) > NONE)
-            values, weights = share * self.values[here] / width, self.masses[group, here]
+        if len(self.values) == 1:  # all of it or nothing, at whole places
+            turns = np.exp(2j * np.pi * np.arange(places // 2 + 1) / places) - 1
+            each = np.log1p(self.alive[..., None] * turns)
+            return np.asarray(np.exp((self.number[:, None] * each).sum(axis=1)))
+        out = np.ones((len(self.masses), places // 2 + 1), complex)
+        for group in range(self.masses.shape[1]):
+            kinds = np.flatnonzero(self.group == group)
+            here = np.flatnonzero(np.abs(self.masses[:, group]).max(axis=0) > NONE)
+            values = self.share[kinds, None] * self.values[here] / width
             at = np.rint(values).astype(np.int64)
-            about = [(at + k).astype(float) for k in (-1, 0, 1)]
-            masses = np.zeros(places)
-            masses[0] = 1 - self.alive[group]
-            for k, part in zip((-1, 0, 1), _weights(values, about), strict=True):
-                masses += np.bincount((at + k) % places, weights * part, places)
-            out *= np.fft.rfft(masses) ** number
-        return out
+            offset = np.arange(len(kinds))[:, None] * places
+            about = [at + k for k in (-1, 0, 1)]
+            weights = _weights(values, [each.astype(float) for each in about])
+            to = [(each % places + offset).ravel() for each in about]
+            for d, of in enumerate(self.masses[:, group, here]):
+                masses = np.zeros(len(kinds) * places)
+                for place, weight in zip(to, weights, strict=True):
+                    masses += np.bincount(place, (weight * of).ravel(), len(masses))
+                masses = masses.reshape(len(kinds), places)
+                masses[:, 0] += 1 - self.alive[d, group]
+                out[d] *= np.prod(np.fft.rfft(masses) ** self.number[kinds, None], axis=0)
+        return out.conj()
 
     def _coarser(self, most: float) -> tuple[np.ndarray, np.ndarray]:
         """Masses and values at fewer places: so many as frequencies up to `most` need."""
-        step = float(np.log(self.values[1] / self.values[0])) if len(self.values) > 1 else 0.0
-        if not step:
+        if len(self.values) == 1:
             return self.masses, self.values
+        step = float(np.log(self.values[1] / self.values[0]))
         top = min(float(self.values[-1]), USUAL_R)
         by = 1
-        while 2 * by * step * max(most, 1.0) * top <= FINE and by < COARSEST:
+        while 2 * by * step * max(most, 1.0) * top <= FINE[len(self.masses) > 1] and by < COARSEST:
             by *= 2
         # the last place stays one: of capped GRR it has a mass of its own
         number = -(-(len(self.values) - 1) // by)
-        padded = np.zeros((len(self.masses), number * by))
-        padded[:, number * by - len(self.values) + 1 :] = self.masses[:, :-1]
-        parts = padded.reshape(len(padded), number, by)
-        out = np.zeros((len(padded), number + 3))
+        padded = np.zeros((*self.alive.shape, number * by))
+        padded[..., number * by - len(self.values) + 1 :] = self.masses[..., :-1]
+        parts = padded.reshape(*self.alive.shape, number, by)
+        out = np.zeros((*self.alive.shape, number + 3))
         nodes = self.values[-1] * np.exp((np.arange(number + 3) - number - 2) * by * step)
         for block, first in ((slice(0, number - 1), -1), (slice(number - 1, number), -2)):
-            weights = parts[:, block] @ _lagrange(by, first, step)
+            weights = parts[..., block, :] @ _lagrange(by, first, step)
             for m in range(4):
                 at = block.start + 2 + first + m
-                out[:, at : at + weights.shape[1]] += weights[:, :, m]
-        out[:, -1] += self.masses[:, -1]
-        there = np.flatnonzero(np.abs(out).max(axis=0) > NONE)
-        return out[:, there[0] : there[-1] + 1], nodes[there[0] : there[-1] + 1]
+                out[..., at : at + weights.shape[-2]] += weights[..., m]
+        out[..., -1] += self.masses[..., -1]
+        there = np.flatnonzero(np.abs(out).max(axis=(0, 1)) > NONE)
+        kept = slice(there[0], there[-1] + 1)
+        return np.ascontiguousarray(out[..., kept]), nodes[kept]
 
 
 @cache

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy import special
@@ -17,6 +18,7 @@ PLACES = 49  # of the grid on which a quantile is looked for
 EVEN = 400  # quantiles that stand for a whole distribution
 FINE = 2_000  # the bins that a sample is smoothed from
 MOST_SKEWNESS = 0.6  # that three moments can tell of: beyond, a few rare events decide
+NEAR_MASS = 1e-4  # of probability: less is no point of mass
 SHARES = (0.05, 0.5, 0.95)  # of a distribution that is told in three numbers
 MORE_SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
 LAW_SHARES = (0.01, *MORE_SHARES, 0.99)
@@ -194,8 +196,8 @@ class Computed(Distribution):
     the ascending `places`, `ndarray[place]` of both; straight between them.
 
     error : the largest of the numerical error and of the standard errors of P5 to P95, in NRR.
-    near : within how much of a place a point of mass may stand apart from where it is; a target so
-        near below it is met. p_error : the standard error of a probability, `ndarray[place]`, 0
+    near : how far from its place a point of mass may be told; a target that is so near one is met
+        by it. p_error : the standard error of a probability, `ndarray[place]`, 0
         where nothing is drawn.
     """
 
@@ -204,7 +206,7 @@ class Computed(Distribution):
     mean: float
     sd: float
     error: float
-    near: float = TO_THE_BIT
+    near: float = 0.0
     p_error: np.ndarray | None = None
 
     @property
@@ -216,19 +218,26 @@ class Computed(Distribution):
         return self.sd
 
     def reaches(self, target: float) -> float:
-        at = target - self.near
-        return 1.0 - float(np.interp(at, self.places, self.below, 0.0, 1.0))
+        # what stands apart beside the target is a point of mass, and meets it as a whole
+        beside = target - TO_THE_BIT + self.near * np.array([-3.0, -1.0, 1.0, 3.0])
+        masses = np.diff(self._below(beside))
+        apart = masses[1] > NEAR_MASS + 2 * max(masses[0], masses[2])
+        at = beside[1] if apart else target - TO_THE_BIT
+        return 1.0 - float(self._below(at))
 
     def reach_error(self, target: float) -> float:
         """The standard error of `reaches`; 0 where no belief is drawn."""
         if self.p_error is None:
             return 0.0
-        return float(np.interp(target - self.near, self.places, self.p_error, 0.0, 0.0))
+        return float(np.interp(target - TO_THE_BIT, self.places, self.p_error, 0.0, 0.0))
+
+    def _below(self, at: Any) -> np.ndarray:
+        return np.asarray(np.interp(at, self.places, self.below, 0.0, 1.0))
 
     def density(self, at: np.ndarray) -> np.ndarray:
         step = at[1] - at[0]
         edges = np.append(at - step / 2, at[-1] + step / 2)
-        return np.asarray(np.diff(np.interp(edges, self.places, self.below, 0.0, 1.0)) / step)
+        return np.asarray(np.diff(self._below(edges)) / step)
 
     def quantiles(self, shares: Sequence[float]) -> np.ndarray:
         return np.asarray(np.interp(shares, self.below, self.places))
