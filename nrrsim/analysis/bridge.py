@@ -140,7 +140,15 @@ def _shapley(a: Scenario, b: Scenario, segments: tuple[str, ...], seed: int) -> 
             Side.of(b, segments, BRIDGE_DRAWS, seed, rows),
         )
     )
+    # of what both have alike it is the same whose values they are
+    differs = [not alike for alike in exact.alike()]
     worth = {
-        which: exact.nrr(*which).mean(axis=1) for which in product((0, 1), repeat=len(LEVER_GROUPS))
+        which: exact.nrr(*which).mean(axis=1)
+        for which in product(*((0, 1) if each else (0,) for each in differs))
     }
-    return shapley(worth)
+    return shapley(
+        {
+            which: worth[tuple(np.multiply(which, differs))]
+            for which in product((0, 1), repeat=len(LEVER_GROUPS))
+        }
+    )
