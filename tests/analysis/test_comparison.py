@@ -115,12 +115,12 @@ def test_one_customer_and_a_probability_that_jumps():
     )
     told = frontier(one, 1.05, 0.8, levers=("churn", "price"))
     assert told.levers["churn"].status == "not reachable"
-    assert told.levers["price"].factor == pytest.approx(1.25, abs=1e-6)
+    assert told.levers["price"].factor == pytest.approx(1.25, abs=1e-5)
     assert chance(with_factors(one, {"price": told.levers["price"].factor}), 1.05) >= 0.8
-    assert told.together == pytest.approx(0.25, abs=1e-6)
+    assert told.together == pytest.approx(0.25, abs=1e-5)
     told = frontier(one, 1.03, 0.8, levers=("churn", "price"))
     assert told.levers["churn"].factor == pytest.approx(2, abs=1e-3)
-    assert told.levers["price"].factor == pytest.approx(0.75, abs=1e-6)
+    assert told.levers["price"].factor == pytest.approx(0.75, abs=1e-5)
     assert chance(with_factors(one, {"price": told.levers["price"].factor}), 1.03) >= 0.8
 
 
