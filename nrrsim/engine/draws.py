@@ -46,19 +46,23 @@ def scores(
     uniforms = _sobol(even, count, seed) | _random(
         [name for name in slots if name not in even], count, seed, first
     )
-    z = {name: np.asarray(special.ndtri(u)) for name, u in uniforms.items()}
-    tied = [(a, b, rho) for a, b, rho in correlations if a in z and b in z]
-    if tied:
-        names, matrix, _ = correlation_matrix(tied)
-        alone = [z[name] for name in names]
-        for name, row in zip(names, np.linalg.cholesky(matrix), strict=True):
-            # term by term: a matrix product would give other bits for other numbers of trials
-            z[name] = np.asarray(
-                sum(
-                    (part * score for part, score in zip(row, alone, strict=True)),
-                    start=np.zeros(1),
-                )
-            )
+    return tied({name: np.asarray(special.ndtri(u)) for name, u in uniforms.items()}, correlations)
+
+
+def tied(
+    z: dict[str, np.ndarray], correlations: Iterable[tuple[str, str, float]]
+) -> dict[str, np.ndarray]:
+    """Independent scores in, by name, the same with these correlations out."""
+    pairs = [(a, b, rho) for a, b, rho in correlations if a in z and b in z]
+    if not pairs:
+        return z
+    names, matrix, _ = correlation_matrix(pairs)
+    alone, z = [z[name] for name in names], dict(z)
+    for name, row in zip(names, np.linalg.cholesky(matrix), strict=True):
+        # term by term: a matrix product would give other bits for other numbers of trials
+        z[name] = np.asarray(
+            sum((part * score for part, score in zip(row, alone, strict=True)), start=np.zeros(1))
+        )
     return z
 
 

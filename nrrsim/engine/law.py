@@ -9,18 +9,20 @@ exact one is held against a shape that was learnt from others, so that nothing i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 from scipy import special
 
-from nrrsim.engine.draws import EVEN_DRAWS, SEED
-from nrrsim.engine.driver_rates import Rates, draw_rates
+from nrrsim.engine.draws import EVEN_DRAWS, SEED, scores, tied
+from nrrsim.engine.driver_rates import Rates, draw_rates, rates_at, slots_of
 from nrrsim.engine.luck import Luck, Part
 from nrrsim.engine.moments import odds_by_draw
-from nrrsim.engine.outcomes import TO_THE_BIT, Computed, Odds
+from nrrsim.engine.outcomes import Computed, Odds
 from nrrsim.engine.paths import compiled
+from nrrsim.scenario.outlook import TO_THE_BIT
 from nrrsim.scenario.scenario import Scenario
 
 MEASURES = ("nrr", "grr", "logo")
@@ -28,6 +30,7 @@ ROUGH = {"nrr": "nrr", "grr": "losses", "logo": "logo"}  # what stands for each 
 MOST = {"nrr": np.inf, "grr": 1.0, "logo": 1.0}
 # Random draws of the beliefs whose distributions are exact: of fewer customers, more.
 EXACT, EXACT_OF_FEW, FEW_CUSTOMERS = 16, 32, 300
+EXACT_IN_TAIL, EXACT_OF_PICTURE = 32, 8
 OTHERS = 2**40  # from the seed of the even draws to that of these
 BLOCKS = 32  # of even draws, whose differences tell their error
 REACH, WIDTH = 8.0, 12.0  # standard deviations: 1 / the last frequency, and half of the range
@@ -43,6 +46,8 @@ NUMERICAL = 1e-6  # of probability, that the lattice and the frequencies may be 
 FOLDS = 4
 ZS = np.linspace(-7.0, 7.0, 141)  # of an exact distribution's own standard deviations
 ASKED = np.sinh(np.linspace(-1.6, 1.6, 49)) * 2.5  # of all, from the mean
+BLUR = 1.5  # places by which a point of mass is smoothed
+NARROW = 30  # times that a draw's own luck may be less than all there is
 SPAN = 14.0  # standard deviations to either side, of places that few customers' points lie among
 
 
@@ -64,15 +69,20 @@ def law_of(scenario: Scenario, seed: int = SEED, exact: int | None = None) -> La
     """
     if scenario.opening.differ:
         return None
-    over = _Over(scenario, seed, exact)
+    over = _Over(scenario, seed, exact, scenario.months)
     return Law(*map(over.computed, MEASURES))
 
 
 def nrr_over(scenario: Scenario, months: Sequence[int], seed: int = SEED) -> list[Computed]:
-    """How NRR may turn out after each of `months` (for a fan), the last as `law_of` has it."""
-    law = law_of(scenario, seed)
-    assert law is not None
-    return [law.nrr] * len(months)
+    """How NRR may turn out after each of `months`: after the scenario's last as `law_of` has it,
+    earlier from fewer exact draws, for a picture. Raises UsageError where accounts differ.
+    """
+    return [
+        _Over(scenario, seed, None if end == scenario.months else EXACT_OF_PICTURE, end).computed(
+            "nrr"
+        )
+        for end in months
+    ]
 
 
 @dataclass(frozen=True)
@@ -97,6 +107,8 @@ class _Smooth:
             return None
         du, terms = cls.reach_of(part, sd)
         reach = du * terms
+        if terms >= int(REACH * NARROW / sd / du):  # hardly any luck in some draw, all beliefs
+            return cls(mean, sd, du, terms, 4 / reach)
         while True:
             if part.last_waves(reach) <= ENDED:
                 return cls(mean, sd, du, int(reach / du), 0.0)
@@ -108,9 +120,9 @@ class _Smooth:
     @staticmethod
     def reach_of(part: Part, sd: float) -> tuple[float, int]:
         """How far frequencies lie apart, and how many there are, where luck alone ends them."""
-        own = max(float(np.sqrt(part.moments[:, 1].min())), LEAST_SD)
+        own = float(np.sqrt(part.moments[:, 1].min()))
         du = np.pi / (WIDTH * sd)
-        return du, int(REACH / min(sd, own) / du)
+        return du, int(REACH / np.clip(own, sd / NARROW, sd) / du)
 
     @property
     def u(self) -> np.ndarray:
@@ -146,6 +158,9 @@ class _Smooth:
 class _Stepped:
     """The frequencies of few customers, or of their number: a transform over places of NRR that
     are `width` apart, told from number `low` on.
+
+    blur : the standard deviation by which points of mass are smoothed: each was put on three
+        places, with weights that may be below 0.
     """
 
     mean: float
@@ -153,6 +168,7 @@ class _Stepped:
     width: float
     number: int
     low: int
+    blur: float
 
     @property
     def u(self) -> np.ndarray:
@@ -163,8 +179,9 @@ class _Stepped:
         return 2 * np.pi / (self.number * self.width)
 
     def phi(self, part: Part) -> np.ndarray:
-        there = part.transforms(self.width, self.number)
-        return there * np.exp(-1j * self.u * self.mean)
+        u = self.u
+        about = np.exp(-1j * u * self.mean - (u * self.blur) ** 2 / 2)
+        return part.transforms(self.width, self.number) * about
 
     @property
     def places(self) -> np.ndarray:
@@ -184,25 +201,27 @@ def _frequencies(
         if np.sqrt(part.moments[:, 1].min()) * n > MANY_LEAVE:
             return _Smooth(mean, sd, *_Smooth.reach_of(part, sd), 0.0)
         number = 1 << int(min(n + 2, 2 * WIDTH * sd * n + 64)).bit_length()
-        return _Stepped(mean, sd, 1 / n, number, max(0, int(mean * n) - number // 2))
+        return _Stepped(mean, sd, 1 / n, number, max(0, int(mean * n) - number // 2), 0.0)
     smooth = _Smooth.of(mean, sd, part)
     if smooth is not None:
         return smooth
     low = max(mean - SPAN * sd, 0.0)
     width = (mean + SPAN * sd - low) / luck.places
-    return _Stepped(mean, sd, width, luck.places, int(low / width) - 8)
+    blur = BLUR * (width + float(part.share.max()) * luck.lattice.step)
+    return _Stepped(mean, sd, width, luck.places, int((low - 9 * blur) / width) - 2, blur)
 
 
 class _Over:
-    """The draws of a scenario's beliefs, and what is exact of some of them."""
+    """The draws of a scenario's beliefs, and what is exact of some of them, after `months`."""
 
-    def __init__(self, scenario: Scenario, seed: int, exact: int | None) -> None:
+    def __init__(self, scenario: Scenario, seed: int, exact: int | None, months: int) -> None:
         book = scenario.opening
-        self.scenario, self.customers = scenario, len(book.arr)
+        self.scenario, self.seed, self.months = scenario, seed, months
+        self.customers = len(book.arr)
         if exact is None:
-            exact = EXACT if len(book.arr) > FEW_CUSTOMERS else EXACT_OF_FEW
+            exact = EXACT if self.customers > FEW_CUSTOMERS else EXACT_OF_FEW
         self.few = draw_rates(scenario, book, count=exact, seed=seed + OTHERS)
-        self.luck = Luck(scenario, self.few)
+        self.luck = Luck(scenario, self.few, months)
         self.many = draw_rates(scenario, book, count=EVEN_DRAWS, seed=seed, quasi=True)
 
     def computed(self, measure: str) -> Computed:
@@ -214,15 +233,17 @@ class _Over:
         if sd <= LEAST_SD:
             return _sure(mean)
         waves = _frequencies(part, measure, mean, sd, self.luck)
-        return _told(
-            waves, waves.below(waves.phi(part)[0]), mean, sd, measure, None, self.customers
-        )
+        below = waves.below(waves.phi(part)[0])
+        return _told(waves, below, mean, sd, measure, None, self.customers)
+
+    def _odds(self, measure: str, *rates: Rates) -> list[Odds]:
+        of = odds_by_draw(self.scenario, ROUGH[measure])
+        return [of(each, self.months) for each in rates]
 
     def _over_beliefs(self, part: Part, measure: str) -> Computed:
-        odds = odds_by_draw(self.scenario, ROUGH[measure])
-        few, many = odds(self.few), odds(self.many)
-        number, own = self.few.draws, part.moments
-        fold = np.arange(number) % FOLDS
+        few, many = self._odds(measure, self.few, self.many)
+        own = part.moments
+        fold = np.arange(self.few.draws) % FOLDS
         mean, spread = many.expected, many.spread
         where = [(few, many)] * FOLDS
         if measure == "grr":
@@ -239,44 +260,53 @@ class _Over:
         waves = _frequencies(part, measure, mean, spread, self.luck)
         below = np.array([waves.below(each) for each in waves.phi(part)])
         x = mean + spread * ASKED
-        at_x = np.array([np.interp(x, waves.places, each, 0.0, 1.0) for each in below])
-        rough, even = np.empty_like(at_x), np.zeros((BLOCKS, len(x)))
-        shapes = []
-        for n, (some, _) in enumerate(where):
-            # what the exact distributions of the other folds look like, by their moments
-            mine, known = fold == n, _features(some, many)
-            z = some.mean[:, None] + some.sd[:, None] * ZS
-            seen = np.array(
-                [
-                    np.interp(at, waves.places, each, 0.0, 1.0)
-                    for at, each in zip(z[~mine], below[~mine], strict=True)
-                ]
-            )
-            left = seen - _edgeworth(some.skewness[~mine, None])
-            shape = np.linalg.lstsq(known[~mine], left, rcond=None)[0]
-            shape[0] += _edgeworth(many.skewness.mean())
-            shape[-1] += _edgeworth(1.0) - _edgeworth(0.0)
-            rough[mine] = [
-                _mean_below(some, known, shape, x, e, e + 1) for e in np.flatnonzero(mine)
-            ]
-            shapes.append(shape)
-        # the even draws of each fold are the same ones, unless where they are was learnt, too
-        of_all = where if measure == "grr" else where[:1]
-        for n, (_, each) in enumerate(of_all):
-            shape = shapes[n] if measure == "grr" else np.mean(shapes, axis=0)
-            known = _features(each, many)
-            size = len(known) // BLOCKS
-            for block, out in enumerate(even):
-                of = block * size, (block + 1) * size
-                out += _mean_below(each, known, shape, x, *of) / len(of_all)
-        left = at_x - rough
+        exact, rough, even = _held_against(where, below, waves.places, x)
+        error = _error_of(exact - rough, even)
         put_right = even.mean(axis=0) - rough.mean(axis=0)
-        error = np.hypot(left.std(axis=0, ddof=1) / np.sqrt(number), _error_of_even(even))
         whole = below.mean(axis=0) + np.interp(waves.places, x, put_right, 0.0, 0.0)
         error = np.interp(waves.places, x, error, 0.0, 0.0)
-        return _told(
+        told = _told(
             waves, whole, mean, None if measure == "grr" else spread, measure, error, self.customers
         )
+        return replace(told, tail=cache(self._tail)) if measure == "nrr" else told
+
+    def _tail(self, target: float) -> tuple[float, float]:
+        """How likely NRR is to reach a target that it hardly ever reaches, or misses, and the
+        standard error of that: from beliefs drawn about where that happens, weighted.
+        """
+        slots, book = slots_of(self.scenario), self.scenario.opening
+        sobol = scores(slots, count=EVEN_DRAWS, seed=self.seed, quasi=True)
+        (many,) = self._odds("nrr", self.many)
+        usual = many.expected
+        known = np.column_stack([np.ones(EVEN_DRAWS), *sobol.values()])
+        # the scores that go with an NRR of the target, as far as beliefs and not luck bring it
+        _, *slope = np.linalg.lstsq(known, many.mean, rcond=None)[0]
+        variance = float(np.dot(slope, slope)) + float((many.sd**2).mean())
+        move = (target - usual) / variance * np.array(slope)
+
+        def tilted(z: dict[str, np.ndarray], count: int) -> tuple[Rates, np.ndarray]:
+            moved = {name: z[name] + by for name, by in zip(slots, move, strict=True)}
+            weights = np.exp(move @ move / 2 - move @ np.array(list(moved.values())))
+            z = tied(moved, self.scenario.table.ties)
+            return rates_at(self.scenario, book, z, count), weights
+
+        random = scores(slots, count=EXACT_IN_TAIL, seed=self.seed + 2 * OTHERS)
+        few_rates, few_weights = tilted(random, EXACT_IN_TAIL)
+        many_rates, many_weights = tilted(sobol, EVEN_DRAWS)
+        few, many = self._odds("nrr", few_rates, many_rates)
+        luck = Luck(self.scenario, few_rates, self.months)
+        part = luck.part("nrr")
+        waves = _frequencies(part, "nrr", many.expected, many.spread, luck)
+        below = np.array([waves.below(each) for each in waves.phi(part)])
+        x, weights = np.array([target - TO_THE_BIT]), (few_weights, many_weights)
+        where = [(few, many)] * FOLDS
+        exact, rough, even = _held_against(where, below, waves.places, x, weights)
+        if target > usual:  # what is rare, and was drawn about, is to come out above
+            exact, rough = (few_weights[:, None] - each for each in (exact, rough))
+            even = many_weights.reshape(BLOCKS, -1).mean(axis=1, keepdims=True) - even
+        rare = float(even.mean() + (exact - rough).mean())
+        error = float(_error_of(exact - rough, even)[0])
+        return (rare if target > usual else 1 - rare), error
 
     def _moved(
         self, few: Odds, many: Odds, own: np.ndarray, others: np.ndarray
@@ -311,6 +341,54 @@ class _Over:
         ]
 
 
+def _held_against(
+    where: Sequence[tuple[Odds, Odds]],
+    below: np.ndarray,
+    places: np.ndarray,
+    x: np.ndarray,
+    weights: tuple[np.ndarray, np.ndarray] | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What exact draws and rough ones say of the probability to come out at or below each x.
+
+    where : of each fold, the moments of the few exact draws and of the many even ones; the same of
+        all folds where these are not learnt. below : the exact distributions of the few at
+        `places`, `ndarray[draw, place]`. weights : of the few and of the many.
+
+    Returns the few's exact probabilities, `ndarray[draw, x]`, rough ones of the same draws, learnt
+    from the exact ones of other folds, and rough ones of the many by block, `ndarray[block, x]`.
+    """
+    fold = np.arange(len(below)) % FOLDS
+    among = where[0][1]
+    of_few, of_many = weights or (np.ones(len(below)), np.ones(len(among.mean)))
+    exact = np.array([np.interp(x, places, each, 0.0, 1.0) for each in below])
+    rough, even, shapes = np.empty_like(exact), np.zeros((BLOCKS, len(x))), []
+    for n, (few, _) in enumerate(where):
+        mine, known = fold == n, _features(few, among)
+        z = few.mean[:, None] + few.sd[:, None] * ZS
+        seen = np.array(
+            [
+                np.interp(at, places, each, 0.0, 1.0)
+                for at, each in zip(z[~mine], below[~mine], strict=True)
+            ]
+        )
+        left = seen - _edgeworth(few.skewness[~mine, None])
+        shape = np.linalg.lstsq(known[~mine], left, rcond=None)[0]
+        shape[0] += _edgeworth(among.skewness.mean())
+        shape[-1] += _edgeworth(1.0) - _edgeworth(0.0)
+        for e in np.flatnonzero(mine).tolist():
+            rough[e] = _mean_below(few, known, shape, x, slice(e, e + 1))
+        shapes.append(shape)
+    learnt = any(many is not among for _, many in where)
+    for n, (_, many) in enumerate(where if learnt else where[:1]):
+        shape = shapes[n] if learnt else np.mean(shapes, axis=0)
+        known = _features(many, among) * of_many[:, None]
+        size = len(known) // BLOCKS
+        for block, out in enumerate(even):
+            of = slice(block * size, (block + 1) * size)
+            out += _mean_below(many, known, shape, x, of) / (FOLDS if learnt else 1)
+    return exact * of_few[:, None], rough * of_few[:, None], even
+
+
 def _features(odds: Odds, among: Odds) -> np.ndarray:
     """What is known of each draw: `ndarray[draw, feature]`."""
     usual = max(float(among.sd.mean()), LEAST_SD)
@@ -332,15 +410,14 @@ def _edgeworth(skewness: Any) -> np.ndarray:
 
 
 def _mean_below(
-    odds: Odds, features: np.ndarray, shape: np.ndarray, x: np.ndarray, first: int, last: int
+    odds: Odds, features: np.ndarray, shape: np.ndarray, x: np.ndarray, of: slice
 ) -> np.ndarray:
-    """The probability to come out at or below each x, on average over the draws from `first` to
-    `last`: by the shape, `ndarray[feature, z]`, that each one's features say it has.
+    """The probability to come out at or below each x, on average over these draws: by the shape,
+    `ndarray[feature, z]`, that each one's features say it has.
     """
-    of, out = slice(first, last), np.zeros(len(x))
-    sd = np.maximum(odds.sd[of], LEAST_SD)
+    out, sd = np.zeros(len(x)), np.maximum(odds.sd[of], LEAST_SD)
     _look_up(odds.mean[of], sd, features[of], shape, x, ZS[0], ZS[1] - ZS[0], out)
-    return out / (last - first)
+    return out / len(sd)
 
 
 @compiled
@@ -351,7 +428,7 @@ def _look_up(mean, sd, features, shape, x, first, step, out):  # type: ignore[no
         for i in range(x.size):
             at = ((x[i] - mean[d]) / sd[d] - first) / step
             if at >= last:
-                out[i] += 1.0
+                out[i] += features[d, 0]
             elif at > 0.0:
                 k = np.int64(at)
                 f = at - k
@@ -359,15 +436,17 @@ def _look_up(mean, sd, features, shape, x, first, step, out):  # type: ignore[no
                     out[i] += features[d, c] * ((1.0 - f) * shape[c, k] + f * shape[c, k + 1])
 
 
-def _error_of_even(blocks: np.ndarray) -> np.ndarray:
-    """The standard error of the mean of `ndarray[block, x]`, each of as many even draws: of fewer
-    and larger blocks it falls faster than of random ones, and on to that of all.
+def _error_of(left: np.ndarray, blocks: np.ndarray) -> np.ndarray:
+    """The standard error at each x: of the mean of what is left of random draws, `ndarray[draw,
+    x]`, and of the mean over even ones, `ndarray[block, x]`. Of larger blocks of these it falls
+    faster than of random draws, and on to that of all.
     """
     sizes = [blocks.reshape(n, -1, blocks.shape[1]).mean(axis=1) for n in (BLOCKS, BLOCKS // 4)]
     spread = [each.std(axis=0, ddof=1) for each in sizes]
     small, large = (float(np.sqrt((each**2).mean())) for each in spread)
     falls = np.clip(large / small if small else 0.5, 0.125, 0.5)  # fourfold draws
-    return np.asarray(spread[1] * falls ** (np.log(BLOCKS // 4) / np.log(4)))
+    of_even = spread[1] * falls ** (np.log(BLOCKS // 4) / np.log(4))
+    return np.asarray(np.hypot(left.std(axis=0, ddof=1) / np.sqrt(len(left)), of_even))
 
 
 def _sure(value: float) -> Computed:
@@ -388,23 +467,19 @@ def _told(
     up = np.maximum.accumulate(below)
     down = np.minimum.accumulate(below[::-1])[::-1]
     below = np.clip((up + down) / 2, 0.0, 1.0)
-    places, near = waves.places, 0.0 if isinstance(waves, _Stepped) else 3 * waves.blur
+    places, near = waves.places, 4 * waves.blur
     if sd is None:
         middle, masses = (places[1:] + places[:-1]) / 2, np.diff(below)
         sd = float(np.sqrt(max(masses @ (middle - mean) ** 2 / masses.sum(), 0.0)))
     if measure == "logo":  # a point of mass at each whole number of customers
-        told = np.arange(np.ceil(places[0] * customers), np.floor(places[-1] * customers))
+        first, last = np.ceil(places[[0, -1]] * customers - 0.5 - 1e-6)
+        told = np.arange(max(first, 0), min(last, customers) + 1)
         at = (told + 0.5) / customers
-        below, error = (
-            None if each is None else np.repeat(np.interp(at, places, each), 2)
-            for each in (below, error)
-        )
-        below[1:] = below[:-1].copy()
-        below[0] = 0.0
+        if error is not None:
+            error = np.repeat(np.interp(at, places, error), 2)
+        below = np.append(0.0, np.repeat(np.interp(at, places, below), 2)[:-1])
         places = np.repeat(told / customers, 2)
         places[::2] -= TO_THE_BIT / 2
-    elif isinstance(waves, _Stepped):
-        near = 3 * waves.width
     slope = np.interp((0.05, 0.25, 0.5, 0.75, 0.95), below, np.arange(len(below)))
     p_error = NUMERICAL + (0.0 if error is None else np.interp(slope, np.arange(len(below)), error))
     density = np.array([0.103, 0.318, 0.399, 0.318, 0.103]) / sd

@@ -26,12 +26,15 @@ from nrrsim.scenario.drivers import COUNTED
 from nrrsim.scenario.scenario import Scenario
 
 # Each where rates are certain, and where they are drawn: many distributions, each more coarsely.
-STEP, STEP_OF_FEW = (2.0**-8, 2.0**-7), (2.0**-13, 2.0**-8)  # between places of log R
-PLACES = (2**16, 2**12)  # of NRR, of few customers, whose points of mass may stand apart
+# Kinds of customers (group and share) up to which points of mass may stand apart; and for each,
+# the step between places of log R, and the places of NRR.
+FEW = (6, 64)
+STEP = ((2.0**-15, 2.0**-9), (2.0**-12, 2.0**-8), (2.0**-8, 2.0**-7))
+PLACES = ((2**18, 2**13), (2**15, 2**12), (2**16, 2**12))
 LOOKED_UP, TABLE = (40, 20), (300, 150)  # places of a table of waves: a unit of w, and at least
 FINE = (0.5, 1.0)  # of a wave's phase between two places, and how many may become one
 COARSEST = 64
-FEW = 64  # kinds of customers (group and share) up to which places of log R are those of few
+MOST_PLACES = 2**21  # of log R in all phases and segments: some tens of megabytes
 MOST_CELLS = 400_000  # of phases, segments, draws and powers at a time: some megabytes an array
 WITHIN = 2  # places that a straight piece of a size's quantiles stands for
 NONE = 1e-13  # of probability that may lie beyond the lattice, or be left out
@@ -39,7 +42,7 @@ ROUNDING = 1e-15  # of probability, that a transform may be off by
 NODES = 12  # shares that stand for all customers of a group
 USUAL_R = 1.5
 AGAIN = np.linspace(3.0, 64.0, 512)  # frequencies of R at which points of mass meet again
-POWERS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)  # of R, by which the lattice's ends are found
+POWERS = (1.0, 2.0, 3.0, 4.0, 8.0, 16.0, 32.0)  # of R, by which the lattice's ends are found
 
 
 Transformed = Callable[[np.ndarray, np.ndarray], np.ndarray]  # of values and how likely each is
@@ -120,42 +123,46 @@ def _product(share, number, group, log_re, log_im, first, places, re, im):  # ty
 
 
 class Luck:
-    """How a scenario's book may turn out under each draw of the rates."""
+    """How a scenario's book may turn out after so many months, under each draw of the rates."""
 
-    def __init__(self, scenario: Scenario, rates: Rates) -> None:
+    def __init__(self, scenario: Scenario, rates: Rates, months: int) -> None:
         customers = self.customers = scenario.opening
-        self.months, self.rates = scenario.months, rates
+        self.months, self.rates = months, rates
         self.groups = Groups.of(customers, by_tenure=scenario.table.is_curved)
         kinds = np.stack([self.groups.of_customer, customers.arr / customers.total], axis=1)
         kinds, self.number = np.unique(kinds, axis=0, return_counts=True)
         self.group, self.share = kinds[:, 0].astype(np.int64), kinds[:, 1].copy()
         self.fewer = fewer(self.share, self.number, self.group)
-        tables, used = size_tables(sizes_of(scenario, customers.segments))
+        sizes = sizes_of(scenario, customers.segments)
+        tables, used = size_tables(sizes)
         self.drawn = {
-            (n, s): _values(tables[n, s].astype(float), -1 if n == 0 else 1)
+            (n, s): _values(tables[n, s].astype(float), sizes[COUNTED[n]][s], -1 if n == 0 else 1)
             for n, s in np.argwhere(used).tolist()
         }
-        several = rates.draws > 1
-        step = (STEP_OF_FEW if len(self.share) <= FEW else STEP)[several]
-        self.places = PLACES[several]
-        first, last = self._ends(step)
+        several, few = rates.draws > 1, int(np.searchsorted(FEW, len(self.share)))
+        step, self.places = STEP[few][several], PLACES[few][several]
+        bottom, top = self._ends()
+        most = MOST_PLACES // (rates.phases * len(customers.segments))
+        step = max(step, (top - bottom) / most)
+        first, last = int(np.floor(bottom / step)) - 4, int(np.ceil(top / step)) + 4
         self.lattice = Lattice(1 << (last - first).bit_length(), first, step)
         spectra = self._followed(self.lattice.number // 2 + 1, self.lattice.spectrum)
         self.alive = spectra[..., 0].real.copy()
         self.masses = self.lattice.masses(spectra)
 
-    def _ends(self, step: float) -> tuple[int, int]:
-        """The first and the last place beyond which R hardly ever lies (Chernoff)."""
+    def _ends(self) -> tuple[float, float]:
+        """What log R hardly ever lies below, and above (Chernoff)."""
         exponents = np.array([*POWERS, *(-each for each in POWERS)])
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             means = self._followed(
                 len(exponents), lambda values, weights: weights @ values[:, None] ** exponents
             ).real
+            self.means = means[..., :3]
             ends = (np.log(means) - np.log(NONE)) / exponents
         ends = np.where(np.isfinite(ends), ends, np.nan).reshape(-1, len(exponents))
         top = float(np.nanmin(ends[:, : len(POWERS)], axis=1).max())
         bottom = float(np.nanmax(ends[:, len(POWERS) :], axis=1).min())
-        return int(np.floor(min(bottom, 0) / step)) - 4, int(np.ceil(max(top, 0) / step)) + 4
+        return min(bottom, 0.0), max(top, 0.0)
 
     def _followed(self, number: int, transformed: Transformed) -> np.ndarray:
         """`complex128[draw, group, number]`: the mean of R, transformed; some draws at a time."""
@@ -224,6 +231,7 @@ class Luck:
             n = self.groups.number
             of = np.ones(len(n)) / n.sum(), n, np.arange(len(n))
             return Part(self.alive[..., None], np.ones(1), *of, self.alive, of)
+        means: np.ndarray | None = self.means
         if measure == "grr":
             masses, one = masses.copy(), -self.lattice.first
             # a sum over places of what has a bend at one of them (Euler and Maclaurin); who is at 1
@@ -232,7 +240,9 @@ class Luck:
             masses[..., one] += masses[..., one + 1 :].sum(axis=-1) - off
             masses[..., one - 1] += off
             masses, r = masses[..., : one + 1], r[: one + 1]
-        return Part(masses, r, self.share, self.number, self.group, self.alive, self.fewer)
+            means = None
+        kinds = self.share, self.number, self.group
+        return Part(masses, r, *kinds, self.alive, self.fewer, means)
 
 
 def fewer(
@@ -259,15 +269,21 @@ def fewer(
             n = n.sum() * vectors[0] ** 2
         found.append((s, n))
     of = np.repeat(np.array(groups), [len(s) for s, _ in found])
-    return *(np.concatenate(each) for each in zip(*found, strict=True)), of
+    shares, numbers = (np.concatenate(each) for each in zip(*found, strict=True))
+    return shares, numbers, of
 
 
-def _values(table: np.ndarray, sign: int) -> tuple[np.ndarray, np.ndarray]:
-    """What an event multiplies an amount by, and how likely each is: the size's quantile table."""
+def _values(table: np.ndarray, told: np.ndarray, sign: int) -> tuple[np.ndarray, np.ndarray]:
+    """What an event multiplies an amount by, and how likely each is: the size's quantile table,
+    with its mean and standard deviation as they are told, to the last digit.
+    """
     low, high, weight = pieces(table)
     places, parts = np.polynomial.legendre.leggauss(WITHIN)
     sizes = (low[:, None] + (high - low)[:, None] * (places + 1) / 2).ravel()
-    return 1 + sign * sizes, (weight[:, None] * parts / 2).ravel()
+    weights = (weight[:, None] * parts / 2).ravel()
+    mean = weights @ sizes
+    apart = (sizes - mean) / np.sqrt(weights @ (sizes - mean) ** 2)
+    return 1 + sign * (told[0] + told[1] * apart), weights
 
 
 @dataclass(frozen=True)
@@ -276,7 +292,8 @@ class Part:
 
     masses : `ndarray[draw, group, place]`, the probability of each of `values`, and 0 else. share,
     number (of customers alike), group : `ndarray[kind]`. alive : `ndarray[draw, group]`. fewer : as
-    share, number and group, fewer that stand for them.
+    share, number and group, fewer that stand for them. means : `ndarray[draw, group, 3]`, of the
+    values, their squares and cubes, where these are known better than by the masses.
     """
 
     masses: np.ndarray
@@ -286,11 +303,15 @@ class Part:
     group: np.ndarray
     alive: np.ndarray
     fewer: tuple[np.ndarray, np.ndarray, np.ndarray]
+    means: np.ndarray | None = None
 
     @cached_property
     def moments(self) -> np.ndarray:
         """Mean, variance and third central moment of the sum: `ndarray[draw, 3]`."""
-        m1, m2, m3 = (self.masses @ self.values**k for k in (1, 2, 3))
+        means = self.means
+        if means is None:
+            means = np.stack([self.masses @ self.values**k for k in (1, 2, 3)], axis=-1)
+        m1, m2, m3 = np.moveaxis(means, -1, 0)
         central = (m1, m2 - m1**2, m3 - 3 * m1 * m2 + 2 * m1**3)
         sums = [
             each[:, self.group] @ (self.number * self.share**k) for k, each in enumerate(central, 1)
@@ -353,8 +374,8 @@ class Part:
         """
         if len(self.values) == 1:  # all of it or nothing, at whole places
             turns = np.exp(2j * np.pi * np.arange(places // 2 + 1) / places) - 1
-            each = np.log1p(self.alive[..., None] * turns)
-            return np.asarray(np.exp((self.number[:, None] * each).sum(axis=1)))
+            logs = self.number[:, None] * np.log1p(self.alive[..., None] * turns)
+            return np.asarray(np.exp(logs.sum(axis=1)))
         out = np.ones((len(self.masses), places // 2 + 1), complex)
         for group in range(self.masses.shape[1]):
             kinds = np.flatnonzero(self.group == group)
@@ -363,15 +384,15 @@ class Part:
             at = np.rint(values).astype(np.int64)
             offset = np.arange(len(kinds))[:, None] * places
             about = [at + k for k in (-1, 0, 1)]
-            weights = _weights(values, [each.astype(float) for each in about])
-            to = [(each % places + offset).ravel() for each in about]
+            weights = _weights(values, [place.astype(float) for place in about])
+            to = [(place % places + offset).ravel() for place in about]
             for d, of in enumerate(self.masses[:, group, here]):
                 masses = np.zeros(len(kinds) * places)
                 for place, weight in zip(to, weights, strict=True):
                     masses += np.bincount(place, (weight * of).ravel(), len(masses))
-                masses = masses.reshape(len(kinds), places)
-                masses[:, 0] += 1 - self.alive[d, group]
-                out[d] *= np.prod(np.fft.rfft(masses) ** self.number[kinds, None], axis=0)
+                each = masses.reshape(len(kinds), places)
+                each[:, 0] += 1 - self.alive[d, group]
+                out[d] *= np.prod(np.fft.rfft(each) ** self.number[kinds, None], axis=0)
         return out.conj()
 
     def _coarser(self, most: float) -> tuple[np.ndarray, np.ndarray]:

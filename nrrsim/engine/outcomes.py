@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,6 +18,7 @@ PLACES = 49  # of the grid on which a quantile is looked for
 EVEN = 400  # quantiles that stand for a whole distribution
 FINE = 2_000  # the bins that a sample is smoothed from
 MOST_SKEWNESS = 0.6  # that three moments can tell of: beyond, a few rare events decide
+TAIL = 0.02  # of probability, below which it is worked out by draws about where it happens
 NEAR_MASS = 1e-4  # of probability: less is no point of mass
 SHARES = (0.05, 0.5, 0.95)  # of a distribution that is told in three numbers
 MORE_SHARES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -198,7 +199,8 @@ class Computed(Distribution):
     error : the largest of the numerical error and of the standard errors of P5 to P95, in NRR.
     near : how far from its place a point of mass may be told; a target that is so near one is met
         by it. p_error : the standard error of a probability, `ndarray[place]`, 0
-        where nothing is drawn.
+        where nothing is drawn. tail : a way to know better of what happens in less than TAIL of
+        all cases, and its standard error.
     """
 
     places: np.ndarray
@@ -208,6 +210,7 @@ class Computed(Distribution):
     error: float
     near: float = 0.0
     p_error: np.ndarray | None = None
+    tail: Callable[[float], tuple[float, float]] | None = None
 
     @property
     def expected(self) -> float:
@@ -218,18 +221,25 @@ class Computed(Distribution):
         return self.sd
 
     def reaches(self, target: float) -> float:
+        return self._reached(target)[0]
+
+    def reach_error(self, target: float) -> float:
+        """The standard error of `reaches`; 0 where no belief is drawn."""
+        return self._reached(target)[1]
+
+    def _reached(self, target: float) -> tuple[float, float]:
         # what stands apart beside the target is a point of mass, and meets it as a whole
         beside = target - TO_THE_BIT + self.near * np.array([-3.0, -1.0, 1.0, 3.0])
         masses = np.diff(self._below(beside))
         apart = masses[1] > NEAR_MASS + 2 * max(masses[0], masses[2])
         at = beside[1] if apart else target - TO_THE_BIT
-        return 1.0 - float(self._below(at))
-
-    def reach_error(self, target: float) -> float:
-        """The standard error of `reaches`; 0 where no belief is drawn."""
+        reached = 1.0 - float(self._below(at))
         if self.p_error is None:
-            return 0.0
-        return float(np.interp(target - TO_THE_BIT, self.places, self.p_error, 0.0, 0.0))
+            return reached, 0.0
+        rare = not TAIL < reached < 1 - TAIL
+        if rare and self.tail is not None and not apart:
+            return self.tail(target)
+        return reached, float(np.interp(at, self.places, self.p_error, 0.0, 0.0))
 
     def _below(self, at: Any) -> np.ndarray:
         return np.asarray(np.interp(at, self.places, self.below, 0.0, 1.0))
