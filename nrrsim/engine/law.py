@@ -18,7 +18,7 @@ from scipy import special
 
 from nrrsim.engine.draws import EVEN_DRAWS, SEED, scores, tied
 from nrrsim.engine.driver_rates import Rates, draw_rates, rates_at, slots_of
-from nrrsim.engine.luck import Luck, Part
+from nrrsim.engine.luck import Luck, Part, lagrange
 from nrrsim.engine.moments import odds_by_draw
 from nrrsim.engine.outcomes import Computed, Odds
 from nrrsim.engine.paths import compiled
@@ -38,14 +38,14 @@ TOLD = 9.0  # standard deviations to either side of the mean within which it is 
 PLACES = 2**13  # of the range
 ENDED = 1e-7  # of a characteristic function that may be left out
 MOST_WAVES = 64.0  # of the largest customer, beyond which no frequency goes
-MOST_TRANSFORMS = 400  # kinds of customers that are transformed one by one
 MANY_LEAVE = 8  # standard deviations of their number: beyond, steps are small
-LEAST_SD = 1e-9
+LEAST_TERMS = 8
+LEAST_SD = 1e-7  # of the mean: less is rounding
 STANDS_APART = 0.005  # of probability: at one place, a point of mass
 NUMERICAL = 1e-6  # of probability, that the lattice and the frequencies may be off by
 FOLDS = 4
 ZS = np.linspace(-7.0, 7.0, 141)  # of an exact distribution's own standard deviations
-ASKED = np.sinh(np.linspace(-1.6, 1.6, 49)) * 2.5  # of all, from the mean
+ASKED, SCALE = np.linspace(-1.6, 1.6, 49), 2.5  # of all: SCALE sinh(ASKED) from the mean
 BLUR = 1.5  # places by which a point of mass is smoothed
 NARROW = 30  # times that a draw's own luck may be less than all there is
 SPAN = 14.0  # standard deviations to either side, of places that few customers' points lie among
@@ -99,30 +99,30 @@ class _Smooth:
     blur: float
 
     @classmethod
-    def of(cls, mean: float, sd: float, part: Part) -> _Smooth | None:
+    def of(cls, mean: float, sd: float, part: Part, ends: bool) -> _Smooth | None:
         """So far that the characteristic function has ended, or the largest customer's waves have
-        become too many; None where a few points of mass stand apart.
+        become too many; None where a few points of mass stand apart. ends : whether it is known to.
         """
-        if part.is_stepped:
-            return None
-        du, terms = cls.reach_of(part, sd)
-        reach = du * terms
-        if terms >= int(REACH * NARROW / sd / du):  # hardly any luck in some draw, all beliefs
-            return cls(mean, sd, du, terms, 4 / reach)
-        while True:
-            if part.last_waves(reach) <= ENDED:
-                return cls(mean, sd, du, int(reach / du), 0.0)
-            if 2 * reach * float(part.share.max()) > MOST_WAVES:
-                few = len(part.share) <= MOST_TRANSFORMS
-                return None if few else cls(mean, sd, du, int(reach / du), 4 / reach)
-            reach *= 2
-
-    @staticmethod
-    def reach_of(part: Part, sd: float) -> tuple[float, int]:
-        """How far frequencies lie apart, and how many there are, where luck alone ends them."""
         own = float(np.sqrt(part.moments[:, 1].min()))
-        du = np.pi / (WIDTH * sd)
-        return du, int(REACH / np.clip(own, sd / NARROW, sd) / du)
+        reach, blur = REACH / float(np.clip(own, sd / NARROW, sd)), 0.0
+        most = MOST_WAVES / float(part.share.max())
+        if own < sd / NARROW:  # hardly any luck in some draw, all beliefs
+            blur = 4 / reach
+        while not (ends or blur) and part.last_waves(reach) > ENDED:
+            if 2 * reach > most and part.is_few:
+                return None
+            if 2 * reach > most:
+                blur = 4 / reach
+            else:
+                reach *= 2
+        within = float(np.hypot(sd, blur))
+        du = np.pi / (part.uneven * WIDTH * within)
+        return cls(mean, within, du, max(int(reach / du), LEAST_TERMS), blur)
+
+    @property
+    def number(self) -> int:
+        """Of places in the whole range."""
+        return max(PLACES, 2 << self.terms.bit_length())
 
     @property
     def u(self) -> np.ndarray:
@@ -136,22 +136,20 @@ class _Smooth:
 
     @property
     def places(self) -> np.ndarray:
-        at = (np.arange(PLACES) - PLACES // 2) * 2 * np.pi / (self.du * PLACES)
+        at = (np.arange(self.number) - self.number // 2) * 2 * np.pi / (self.du * self.number)
         return np.asarray(self.mean + at[self._told])
 
     @property
     def _told(self) -> slice:
-        half = int(PLACES * TOLD / (2 * WIDTH))
-        return slice(PLACES // 2 - half, PLACES // 2 + half + 1)
+        half = int(self.number * TOLD / (2 * WIDTH))
+        return slice(self.number // 2 - half, self.number // 2 + half + 1)
 
     def below(self, phi: np.ndarray) -> np.ndarray:
         """The probability to come out at or below each place (Gil-Pelaez)."""
-        j = np.arange(self.terms)
+        j, k = np.arange(self.terms), np.arange(self.number) - self.number // 2
         signed = phi / (j + 0.5) * np.where(j % 2, -1.0, 1.0)
-        waves = np.fft.fft(signed, PLACES)
-        k = np.arange(PLACES) - PLACES // 2
-        turned = waves * np.exp(-1j * np.pi * k / PLACES)
-        return np.asarray(0.5 - turned.imag[self._told] / np.pi)
+        waves = np.fft.fft(signed, self.number) * np.exp(-1j * np.pi * k / self.number)
+        return np.asarray(0.5 - waves.imag[self._told] / np.pi)
 
 
 @dataclass(frozen=True)
@@ -196,14 +194,16 @@ class _Stepped:
 def _frequencies(
     part: Part, measure: str, mean: float, sd: float, luck: Luck
 ) -> _Smooth | _Stepped:
+    smooth: _Smooth | None = None
     if measure == "logo":
         n = int(part.number.sum())
         if np.sqrt(part.moments[:, 1].min()) * n > MANY_LEAVE:
-            return _Smooth(mean, sd, *_Smooth.reach_of(part, sd), 0.0)
+            smooth = _Smooth.of(mean, sd, part, ends=True)
         number = 1 << int(min(n + 2, 2 * WIDTH * sd * n + 64)).bit_length()
-        return _Stepped(mean, sd, 1 / n, number, max(0, int(mean * n) - number // 2), 0.0)
-    smooth = _Smooth.of(mean, sd, part)
-    if smooth is not None:
+        first = max(0, int(mean * n) - number // 2)
+        return smooth or _Stepped(mean, sd, 1 / n, number, first, 0.0)
+    may_end = not part.is_stepped and (part.uneven == 1 or not part.is_few)
+    if may_end and (smooth := _Smooth.of(mean, sd, part, ends=False)):
         return smooth
     low = max(mean - SPAN * sd, 0.0)
     width = (mean + SPAN * sd - low) / luck.places
@@ -230,7 +230,7 @@ class _Over:
             return self._over_beliefs(part, measure)
         mean, variance, _ = part.moments[0].tolist()
         sd = float(np.sqrt(variance))
-        if sd <= LEAST_SD:
+        if sd <= LEAST_SD * max(mean, 1.0):
             return _sure(mean)
         waves = _frequencies(part, measure, mean, sd, self.luck)
         below = waves.below(waves.phi(part)[0])
@@ -254,17 +254,17 @@ class _Over:
             ]
             mean = float(np.mean([each.expected for _, each in where]) + np.mean(off))
             spread = float(np.sqrt(own[:, 1].mean() + own[:, 0].var()))
-        if spread <= LEAST_SD:
+        if spread <= LEAST_SD * max(mean, 1.0):
             return _sure(mean)
 
         waves = _frequencies(part, measure, mean, spread, self.luck)
         below = np.array([waves.below(each) for each in waves.phi(part)])
-        x = mean + spread * ASKED
-        exact, rough, even = _held_against(where, below, waves.places, x)
-        error = _error_of(exact - rough, even)
-        put_right = even.mean(axis=0) - rough.mean(axis=0)
-        whole = below.mean(axis=0) + np.interp(waves.places, x, put_right, 0.0, 0.0)
-        error = np.interp(waves.places, x, error, 0.0, 0.0)
+        places, x = waves.places, mean + spread * SCALE * np.sinh(ASKED)
+        left, even = _held_against(where, below, places, x)
+        at = np.arcsinh((places - mean) / (spread * SCALE))
+        whole = _between(at, even.mean(axis=0)) + left.mean(axis=0)
+        left = np.array([np.interp(x, places, each, 0.0, 0.0) for each in left])
+        error = np.interp(places, x, _error_of(left, even), 0.0, 0.0)
         told = _told(
             waves, whole, mean, None if measure == "grr" else spread, measure, error, self.customers
         )
@@ -300,12 +300,10 @@ class _Over:
         below = np.array([waves.below(each) for each in waves.phi(part)])
         x, weights = np.array([target - TO_THE_BIT]), (few_weights, many_weights)
         where = [(few, many)] * FOLDS
-        exact, rough, even = _held_against(where, below, waves.places, x, weights)
+        left, even = _held_against(where, below, waves.places, x, weights, x)
         if target > usual:  # what is rare, and was drawn about, is to come out above
-            exact, rough = (few_weights[:, None] - each for each in (exact, rough))
-            even = many_weights.reshape(BLOCKS, -1).mean(axis=1, keepdims=True) - even
-        rare = float(even.mean() + (exact - rough).mean())
-        error = float(_error_of(exact - rough, even)[0])
+            left, even = -left, many_weights.reshape(BLOCKS, -1).mean(axis=1, keepdims=True) - even
+        rare, error = float(even.mean() + left.mean()), float(_error_of(left, even)[0])
         return (rare if target > usual else 1 - rare), error
 
     def _moved(
@@ -347,36 +345,43 @@ def _held_against(
     places: np.ndarray,
     x: np.ndarray,
     weights: tuple[np.ndarray, np.ndarray] | None = None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What exact draws and rough ones say of the probability to come out at or below each x.
+    at: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """By how much rough distributions of the few exact draws are off, and what rough ones of the
+    many even draws say.
 
-    where : of each fold, the moments of the few exact draws and of the many even ones; the same of
-        all folds where these are not learnt. below : the exact distributions of the few at
-        `places`, `ndarray[draw, place]`. weights : of the few and of the many.
+    where : of each fold, the moments of the few and of the many; the same of all folds where these
+        are not learnt. below : the exact distributions at `places`, `ndarray[draw, place]`.
+    weights : of the few and of the many. at : as `places`, where that is asked of the few.
 
-    Returns the few's exact probabilities, `ndarray[draw, x]`, rough ones of the same draws, learnt
-    from the exact ones of other folds, and rough ones of the many by block, `ndarray[block, x]`.
+    Returns `ndarray[draw, place]`, the exact probability to come out at or below each place less a
+    rough one, whose shape was learnt from the exact ones of other folds; and `ndarray[block, x]`,
+    the mean of a block of the many.
     """
-    fold = np.arange(len(below)) % FOLDS
-    among = where[0][1]
+    fold, among = np.arange(len(below)) % FOLDS, where[0][1]
     of_few, of_many = weights or (np.ones(len(below)), np.ones(len(among.mean)))
-    exact = np.array([np.interp(x, places, each, 0.0, 1.0) for each in below])
-    rough, even, shapes = np.empty_like(exact), np.zeros((BLOCKS, len(x))), []
+    asked = places if at is None else at
+    left = (
+        below.copy()
+        if at is None
+        else np.array([np.interp(at, places, each, 0.0, 1.0) for each in below])
+    )
+    even, shapes = np.zeros((BLOCKS, len(x))), []
     for n, (few, _) in enumerate(where):
         mine, known = fold == n, _features(few, among)
         z = few.mean[:, None] + few.sd[:, None] * ZS
         seen = np.array(
             [
-                np.interp(at, places, each, 0.0, 1.0)
-                for at, each in zip(z[~mine], below[~mine], strict=True)
+                np.interp(each, places, exact, 0.0, 1.0)
+                for each, exact in zip(z[~mine], below[~mine], strict=True)
             ]
         )
-        left = seen - _edgeworth(few.skewness[~mine, None])
-        shape = np.linalg.lstsq(known[~mine], left, rcond=None)[0]
+        bent = seen - _edgeworth(few.skewness[~mine, None])
+        shape = np.linalg.lstsq(known[~mine], bent, rcond=None)[0]
         shape[0] += _edgeworth(among.skewness.mean())
         shape[-1] += _edgeworth(1.0) - _edgeworth(0.0)
         for e in np.flatnonzero(mine).tolist():
-            rough[e] = _mean_below(few, known, shape, x, slice(e, e + 1))
+            left[e] -= _mean_below(few, known, shape, asked, slice(e, e + 1))
         shapes.append(shape)
     learnt = any(many is not among for _, many in where)
     for n, (_, many) in enumerate(where if learnt else where[:1]):
@@ -386,7 +391,16 @@ def _held_against(
         for block, out in enumerate(even):
             of = slice(block * size, (block + 1) * size)
             out += _mean_below(many, known, shape, x, of) / (FOLDS if learnt else 1)
-    return exact * of_few[:, None], rough * of_few[:, None], even
+    return left * of_few[:, None], even
+
+
+def _between(at: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """What is at ASKED, a smooth rise from 0 to 1, between them: by cubics through four of them."""
+    place = (at - ASKED[0]) / (ASKED[1] - ASKED[0])
+    k = np.clip(np.floor(place).astype(np.int64), 1, len(ASKED) - 3)
+    weights = lagrange(place - k, [np.asarray(float(m)) for m in (-1, 0, 1, 2)])
+    told = sum(weight * values[k + m] for m, weight in zip((-1, 0, 1, 2), weights, strict=True))
+    return np.where(place <= 0, 0.0, np.where(place >= len(ASKED) - 1, 1.0, told))
 
 
 def _features(odds: Odds, among: Odds) -> np.ndarray:
@@ -444,7 +458,7 @@ def _error_of(left: np.ndarray, blocks: np.ndarray) -> np.ndarray:
     sizes = [blocks.reshape(n, -1, blocks.shape[1]).mean(axis=1) for n in (BLOCKS, BLOCKS // 4)]
     spread = [each.std(axis=0, ddof=1) for each in sizes]
     small, large = (float(np.sqrt((each**2).mean())) for each in spread)
-    falls = np.clip(large / small if small else 0.5, 0.125, 0.5)  # fourfold draws
+    falls = np.clip(large / small if small else 0.5, 0.25, 0.5)  # fourfold draws
     of_even = spread[1] * falls ** (np.log(BLOCKS // 4) / np.log(4))
     return np.asarray(np.hypot(left.std(axis=0, ddof=1) / np.sqrt(len(left)), of_even))
 
@@ -480,10 +494,12 @@ def _told(
         below = np.append(0.0, np.repeat(np.interp(at, places, below), 2)[:-1])
         places = np.repeat(told / customers, 2)
         places[::2] -= TO_THE_BIT / 2
-    slope = np.interp((0.05, 0.25, 0.5, 0.75, 0.95), below, np.arange(len(below)))
-    p_error = NUMERICAL + (0.0 if error is None else np.interp(slope, np.arange(len(below)), error))
-    density = np.array([0.103, 0.318, 0.399, 0.318, 0.103]) / sd
-    off = float((p_error / density).max())
+    shares = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
+    p_error: Any = NUMERICAL
+    if error is not None:
+        p_error = np.interp(np.interp(shares, below, places), places, error) + NUMERICAL
+    low, high = (np.interp(shares + by, below, places) for by in (-p_error, p_error))
+    off = float((high - low).max()) / 2
     if np.diff(below).max() > STANDS_APART:
         off = max(off, near)
     return Computed(np.clip(places, 0.0, MOST[measure]), below, mean, sd, off, near, error)

@@ -28,19 +28,21 @@ from nrrsim.scenario.scenario import Scenario
 # Each where rates are certain, and where they are drawn: many distributions, each more coarsely.
 # Kinds of customers (group and share) up to which points of mass may stand apart; and for each,
 # the step between places of log R, and the places of NRR.
-FEW = (6, 64)
-STEP = ((2.0**-15, 2.0**-9), (2.0**-12, 2.0**-8), (2.0**-8, 2.0**-7))
-PLACES = ((2**18, 2**13), (2**15, 2**12), (2**16, 2**12))
+FEW = (6, 64, 400)
+STEP = ((2.0**-15, 2.0**-9), (2.0**-12, 2.0**-8), (2.0**-8, 2.0**-7), (2.0**-8, 2.0**-7))
+PLACES = ((2**18, 2**13), (2**15, 2**12), (2**15, 2**12), (2**13, 2**12))
+MOST_TRANSFORMS = (5_000, 400)  # kinds that are transformed one by one
 LOOKED_UP, TABLE = (40, 20), (300, 150)  # places of a table of waves: a unit of w, and at least
 FINE = (0.5, 1.0)  # of a wave's phase between two places, and how many may become one
 COARSEST = 64
-MOST_PLACES = 2**21  # of log R in all phases and segments: some tens of megabytes
+MOST_PLACES = (2**21, 2**18)  # of log R in all phases and segments: some tens of megabytes
+MOST_MOVED = (10**8, 4 * 10**6)  # of log R in all groups and months
 MOST_CELLS = 400_000  # of phases, segments, draws and powers at a time: some megabytes an array
 WITHIN = 2  # places that a straight piece of a size's quantiles stands for
 NONE = 1e-13  # of probability that may lie beyond the lattice, or be left out
 ROUNDING = 1e-15  # of probability, that a transform may be off by
 NODES = 12  # shares that stand for all customers of a group
-USUAL_R = 1.5
+USUAL_R, MOST_SKEWNESS = 1.5, 2.0
 AGAIN = np.linspace(3.0, 64.0, 512)  # frequencies of R at which points of mass meet again
 POWERS = (1.0, 2.0, 3.0, 4.0, 8.0, 16.0, 32.0)  # of R, by which the lattice's ends are found
 
@@ -70,7 +72,7 @@ class Lattice:
         at = np.rint(np.log(values) / self.step).astype(np.int64)
         masses = np.zeros(self.number)
         about = [np.exp((at + k) * self.step) for k in (-1, 0, 1)]
-        for k, part in zip((-1, 0, 1), _weights(values, about), strict=True):
+        for k, part in zip((-1, 0, 1), lagrange(values, about), strict=True):
             np.add.at(masses, (at + k) % self.number, weights * part)
         return np.fft.rfft(masses)
 
@@ -81,7 +83,7 @@ class Lattice:
         return np.roll(there, -(self.first % self.number), axis=-1)
 
 
-def _weights(values: np.ndarray, nodes: Sequence[np.ndarray]) -> list[np.ndarray]:
+def lagrange(values: np.ndarray, nodes: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Lagrange's weights of each value on the nodes about it: they keep the means of all powers
     below the number of nodes.
     """
@@ -142,7 +144,10 @@ class Luck:
         several, few = rates.draws > 1, int(np.searchsorted(FEW, len(self.share)))
         step, self.places = STEP[few][several], PLACES[few][several]
         bottom, top = self._ends()
-        most = MOST_PLACES // (rates.phases * len(customers.segments))
+        most = min(
+            MOST_PLACES[several] // (rates.phases * len(customers.segments)),
+            MOST_MOVED[several] // (len(self.groups.segment) * months),
+        )
         step = max(step, (top - bottom) / most)
         first, last = int(np.floor(bottom / step)) - 4, int(np.ceil(top / step)) + 4
         self.lattice = Lattice(1 << (last - first).bit_length(), first, step)
@@ -159,10 +164,14 @@ class Luck:
             ).real
             self.means = means[..., :3]
             ends = (np.log(means) - np.log(NONE)) / exponents
-        ends = np.where(np.isfinite(ends), ends, np.nan).reshape(-1, len(exponents))
-        top = float(np.nanmin(ends[:, : len(POWERS)], axis=1).max())
-        bottom = float(np.nanmax(ends[:, len(POWERS) :], axis=1).min())
-        return min(bottom, 0.0), max(top, 0.0)
+        ends = ends.reshape(-1, len(exponents))
+        top, bottom = ends[:, : len(POWERS)], ends[:, len(POWERS) :]
+        top = np.where(np.isfinite(top), top, np.inf).min(axis=1)
+        bottom = np.where(np.isfinite(bottom), bottom, -np.inf).max(axis=1)
+        # of a group in which nobody is left nothing is found
+        low = float(np.min(bottom, initial=0.0, where=np.isfinite(bottom)))
+        high = float(np.max(top, initial=0.0, where=np.isfinite(top)))
+        return low, high
 
     def _followed(self, number: int, transformed: Transformed) -> np.ndarray:
         """`complex128[draw, group, number]`: the mean of R, transformed; some draws at a time."""
@@ -320,6 +329,19 @@ class Part:
         return np.stack(sums, axis=1)
 
     @property
+    def uneven(self) -> int:
+        """1 where three moments are about all there is to know of the sum; else by how much further
+        its tails may reach.
+        """
+        variance, third = np.maximum(self.moments[:, 1], 1e-300), self.moments[:, 2]
+        return 4 if np.abs(third / variance**1.5).max() > MOST_SKEWNESS else 1
+
+    @property
+    def is_few(self) -> bool:
+        """Whether each kind of customer can be transformed by itself."""
+        return len(self.share) <= MOST_TRANSFORMS[len(self.masses) > 1]
+
+    @property
     def is_stepped(self) -> bool:
         """Whether customers who are alike make the sum a staircase: its characteristic function,
         that of the most numerous kind at least, comes back.
@@ -374,8 +396,8 @@ class Part:
         """
         if len(self.values) == 1:  # all of it or nothing, at whole places
             turns = np.exp(2j * np.pi * np.arange(places // 2 + 1) / places) - 1
-            logs = self.number[:, None] * np.log1p(self.alive[..., None] * turns)
-            return np.asarray(np.exp(logs.sum(axis=1)))
+            each = (1 + self.alive[..., None] * turns) ** self.number[:, None]
+            return np.asarray(each.prod(axis=1))
         out = np.ones((len(self.masses), places // 2 + 1), complex)
         for group in range(self.masses.shape[1]):
             kinds = np.flatnonzero(self.group == group)
@@ -384,15 +406,15 @@ class Part:
             at = np.rint(values).astype(np.int64)
             offset = np.arange(len(kinds))[:, None] * places
             about = [at + k for k in (-1, 0, 1)]
-            weights = _weights(values, [place.astype(float) for place in about])
+            weights = lagrange(values, [place.astype(float) for place in about])
             to = [(place % places + offset).ravel() for place in about]
             for d, of in enumerate(self.masses[:, group, here]):
                 masses = np.zeros(len(kinds) * places)
                 for place, weight in zip(to, weights, strict=True):
                     masses += np.bincount(place, (weight * of).ravel(), len(masses))
-                each = masses.reshape(len(kinds), places)
-                each[:, 0] += 1 - self.alive[d, group]
-                out[d] *= np.prod(np.fft.rfft(each) ** self.number[kinds, None], axis=0)
+                all_of = masses.reshape(len(kinds), places)
+                all_of[:, 0] += 1 - self.alive[d, group]
+                out[d] *= np.prod(np.fft.rfft(all_of) ** self.number[kinds, None], axis=0)
         return out.conj()
 
     def _coarser(self, most: float) -> tuple[np.ndarray, np.ndarray]:
@@ -412,20 +434,20 @@ class Part:
         out = np.zeros((*self.alive.shape, number + 3))
         nodes = self.values[-1] * np.exp((np.arange(number + 3) - number - 2) * by * step)
         for block, first in ((slice(0, number - 1), -1), (slice(number - 1, number), -2)):
-            weights = parts[..., block, :] @ _lagrange(by, first, step)
+            weights = parts[..., block, :] @ _coarse_weights(by, first, step)
             for m in range(4):
                 at = block.start + 2 + first + m
                 out[..., at : at + weights.shape[-2]] += weights[..., m]
         out[..., -1] += self.masses[..., -1]
         there = np.flatnonzero(np.abs(out).max(axis=(0, 1)) > NONE)
-        kept = slice(there[0], there[-1] + 1)
+        kept = slice(there[0], there[-1] + 1) if len(there) else slice(0, 1)
         return np.ascontiguousarray(out[..., kept]), nodes[kept]
 
 
 @cache
-def _lagrange(by: int, first: int, step: float) -> np.ndarray:
+def _coarse_weights(by: int, first: int, step: float) -> np.ndarray:
     """The weights of places 0 to `by` on four coarser ones, the first of them so many before place
     0: `ndarray[place, 4]`.
     """
     nodes = [np.exp((m + first) * by * step) for m in range(4)]
-    return np.stack(_weights(np.exp(np.arange(by) * step), nodes), axis=1)
+    return np.stack(lagrange(np.exp(np.arange(by) * step), nodes), axis=1)
