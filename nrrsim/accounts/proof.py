@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -248,7 +248,7 @@ def _held(asked: _Asked, score: np.ndarray) -> float:
     return float(share @ (asked.left * asked.arr))
 
 
-def resampled(customer: np.ndarray, values: np.ndarray) -> np.ndarray:
+def resampled(customer: np.ndarray, values: Iterable[np.ndarray]) -> np.ndarray:
     """Sums over customers drawn with repetition: `ndarray[draw, value]` of `[value, row]`."""
     _, code = np.unique(customer, return_inverse=True)
     sums = np.stack([np.bincount(code, each) for each in values], 1)
@@ -262,6 +262,7 @@ def resampled(customer: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 JUDGED = ["rule", "means", "fired", "hit_rate", "base_rate", "lift", "lift_low", "lift_high", "arr"]
 JUDGED += ["lead_months", "predicts"]
+KIND = {"risk": "leave", "expansion": "expand"}  # what comes after a rule that means so
 
 
 def judged_rules(panel: Panel, horizon: int) -> pd.DataFrame:
@@ -278,16 +279,47 @@ def judged_rules(panel: Panel, horizon: int) -> pd.DataFrame:
         (panel.month <= panel.origin - horizon)
         & (panel.month > panel.origin - (MOST_ORIGINS + 1) * max(horizon, YEAR))
     )
-    found = [_judged_rule(panel, rule, rows, horizon) for rule in panel.rules]
+    waits = {means: panel.months_until(KIND[means])[rows] for means in KIND}
+    begun = [(rule, waits[rule.means], _begins(panel, rule, rows)) for rule in panel.rules]
+    every = np.ones(len(rows), bool)
+    counts = [
+        each
+        for _, wait, on in begun
+        for each in ((wait <= horizon) & on, on, wait <= horizon, every)
+    ]
+    # of many customers a draw takes far longer than its sums: one serves all rules
+    fires = any(on.any() for *_, on in begun)
+    sums = resampled(panel.customer[rows], counts) if fires else np.zeros((1, len(counts)))
+    found = [
+        _judged_rule(panel, rows, horizon, *each, sums[:, 4 * n : 4 * n + 4])
+        for n, each in enumerate(begun)
+    ]
     return pd.DataFrame(found, columns=JUDGED)
 
 
-def _judged_rule(panel: Panel, rule: Rule, rows: np.ndarray, horizon: int) -> dict[str, Any]:
-    kind = "leave" if rule.means == "risk" else "expand"
-    hits = panel.months_until(kind)[rows] <= horizon
+def _begins(panel: Panel, rule: Rule, rows: np.ndarray) -> np.ndarray:
+    """`ndarray[row]`: whether a rule holds in the row's step and did not in the one before."""
     fires, step = panel.fires_in_step(rule), panel.ledger.step
     begins = fires & ~np.pad(fires, ((0, 0), (step, 0)))[:, :-step]
-    on = begins[panel.customer[rows], panel.month[rows] - panel.begin]
+    return np.asarray(begins[panel.customer[rows], panel.month[rows] - panel.begin])
+
+
+def _judged_rule(
+    panel: Panel,
+    rows: np.ndarray,
+    horizon: int,
+    rule: Rule,
+    waits: np.ndarray,
+    on: np.ndarray,
+    sums: np.ndarray,
+) -> dict[str, Any]:
+    """A row of what is judged.
+
+    waits, on : `ndarray[row]`, months until it comes, and whether the rule fires. sums :
+        `ndarray[draw, 4]`, of drawn customers: firings that it came after, firings, rows that it
+        came after, rows.
+    """
+    hits = waits <= horizon
     fired, base = int(on.sum()), float(hits.mean()) if len(hits) else np.nan
     told: dict[str, Any] = {"rule": rule.words, "means": rule.means, "fired": fired}
     told |= dict.fromkeys(("hit_rate", "lift", "lift_low", "lift_high", "lead_months"), np.nan)
@@ -296,7 +328,6 @@ def _judged_rule(panel: Panel, rule: Rule, rows: np.ndarray, horizon: int) -> di
         return told
     told["hit_rate"] = float(hits[on].mean())
     if base > 0:
-        sums = resampled(panel.customer[rows], np.stack([hits & on, on, hits, np.ones(len(on))]))
         with np.errstate(divide="ignore", invalid="ignore"):
             lift = (sums[:, 0] / sums[:, 1]) / (sums[:, 2] / sums[:, 3])
         low, high = np.nanquantile(lift, LEVELS)
@@ -308,10 +339,10 @@ def _judged_rule(panel: Panel, rule: Rule, rows: np.ndarray, horizon: int) -> di
         told |= {"lift": told["hit_rate"] / base, "lift_low": float(low), "lift_high": float(high)}
         told["predicts"] = bool(low > 1 and fired >= FEW)
     if (hits & on).any():
-        waits = panel.months_until(kind)[rows][on & hits]
         # of several firings before a customer left once, from the first
         when = {"customer": panel.customer[rows], "gone": panel.month[rows]}
         whose = pd.DataFrame({name: each[on & hits] for name, each in when.items()})
-        first = whose.assign(wait=waits, gone=whose["gone"] + waits)
+        wait = waits[on & hits]
+        first = whose.assign(wait=wait, gone=whose["gone"] + wait)
         told["lead_months"] = float(first.groupby(["customer", "gone"])["wait"].max().median())
     return told

@@ -84,7 +84,9 @@ class Signals:
         """What was known at the end of a month (a month number): nothing that is dated later, and
         no signal of which nothing was.
         """
-        known = self.frame[self.frame["month"] <= month].reset_index(drop=True)
+        is_known = self.frame["month"] <= month
+        # of the last month a copy would hold all of a large table twice
+        known = self.frame if is_known.all() else self.frame[is_known].reset_index(drop=True)
         names = tuple(name for name in self.names if known[name].notna().any())
         return replace(self, frame=known, names=names)
 

@@ -15,18 +15,20 @@ from nrrsim import metrics
 from nrrsim.analysis.bridge import bridge
 from nrrsim.analysis.paired import common_currency, difference
 from nrrsim.analysis.programmes import programmes
+from nrrsim.engine.draws import SEED
 from nrrsim.engine.expectation import deviation, expect
-from nrrsim.engine.outcomes import MORE_SHARES, Sample, foreseen
+from nrrsim.engine.law import Law, law_of
+from nrrsim.engine.outcomes import MORE_SHARES, Computed, Distribution, Sample, foreseen
 from nrrsim.files import write_table
 from nrrsim.movements import MOVEMENTS, Movements, json_amount
 from nrrsim.scenario.scenario import Scenario
 
 
-def expected(scenario: Scenario) -> dict[str, Any]:
-    """What `nrrsim expect --json` prints: exact ratios (GRR of flows), and amounts to the
-    minor unit of `currency` (null where it is not known).
+def expected(scenario: Scenario, seed: int = SEED) -> dict[str, Any]:
+    """What `nrrsim expect --json` prints of the mean: exact ratios (GRR of flows), and amounts to
+    the minor unit of `currency` (null where it is not known).
     """
-    m = expect(scenario)
+    m = expect(scenario, seed=seed)
     told = partial(json_amount, currency=scenario.opening.currency)
 
     def ratios(part: Movements) -> dict[str, Any]:
@@ -51,19 +53,72 @@ def expected(scenario: Scenario) -> dict[str, Any]:
     }
 
 
-def expected_sd(scenario: Scenario) -> float:
+def expected_sd(scenario: Scenario, seed: int = SEED) -> float:
     """The standard deviation of NRR, from luck and from beliefs, without a simulation."""
     opening = scenario.opening.total
-    return float(deviation(scenario).sel(segment="all").isel(month=-1)) / opening
+    return float(deviation(scenario, seed=seed).sel(segment="all").isel(month=-1)) / opening
+
+
+def ranges(scenario: Scenario, seed: int = SEED, target: float | None = None) -> dict[str, Any]:
+    """What `nrrsim expect --json` prints beside the mean: the `law`, and the `forecast` that it
+    moves; both None where the law is not known, the forecast where the scenario states none.
+    """
+    target = scenario.target if target is None else target
+    law = law_of(scenario, seed)
+    forecast = None if law is None else _told_of_forecast(scenario, _measures(law), target)
+    return {
+        "seed": seed,
+        "target": target,
+        "law": told_of_law(law, target),
+        "forecast": forecast,
+    }
+
+
+def told_of_law(law: Law | None, target: float | None) -> dict[str, Any] | None:
+    """How NRR, capped GRR and logo may turn out, computed, as `--json` prints it; None where the
+    law is not known.
+
+    `error` is in units of its measure, `p_target_error` in those of the probability; both of the
+    target are None where there is none.
+    """
+    if law is None:
+        return None
+    reached = error = None
+    if target is not None:
+        reached, error = law.nrr.reaches(target), law.nrr.reach_error(target)
+    told = {name: each.figures() for name, each in _measures(law).items()}
+    return {**told, "p_target": reached, "p_target_error": error}
+
+
+def _measures(law: Law) -> dict[str, Computed]:
+    return {"nrr": law.nrr, "grr": law.grr, "logo": law.logo}
+
+
+def _told_of_forecast(
+    scenario: Scenario, own: Mapping[str, Distribution], target: float | None
+) -> dict[str, Any] | None:
+    """The forecast that a scenario states, moved as far as its `own` distribution of each measure
+    says; None where it states none.
+    """
+    if scenario.transport() is None:
+        return None
+    ahead = {name: foreseen(each, scenario, name) for name, each in own.items()}
+    told: dict[str, Any] = {name: each.percentiles(MORE_SHARES) for name, each in ahead.items()}
+    return told | {"p_target": None if target is None else ahead["nrr"].reaches(target)}
 
 
 def simulated(
-    scenario: Scenario, run: Movements, seed: int, target: float | None = None
+    scenario: Scenario,
+    run: Movements,
+    seed: int,
+    target: float | None = None,
+    law: Law | None = None,
 ) -> dict[str, Any]:
-    """What `nrrsim simulate --json` prints: how NRR, capped GRR and logo spread over the trials.
+    """What `nrrsim simulate --json` prints: how NRR, capped GRR and logo spread over the trials,
+    beside the scenario's `law`.
 
     `forecast` holds the same quantiles of the forecast that the scenario states (None: it states
-    none).
+    none): moved by the law, or by the trials where none is given.
 
     `se` is the Monte Carlo standard error of the mean; `standard_errors` holds that of every other
     figure.
@@ -75,11 +130,7 @@ def simulated(
     reached = None if target is None else nrr.reaches(target)
     errors: dict[str, Any] = {name: each.errors() for name, each in samples.items()}
     errors["p_target"] = None if reached is None else nrr.share_error(reached)
-    forecast: dict[str, Any] | None = None
-    if scenario.transport() is not None:
-        ahead = {name: foreseen(each, scenario, name) for name, each in samples.items()}
-        forecast = {name: each.percentiles(MORE_SHARES) for name, each in ahead.items()}
-        forecast["p_target"] = None if target is None else ahead["nrr"].reaches(target)
+    own = samples if law is None else _measures(law)
     return {
         "title": scenario.title,
         "currency": scenario.opening.currency or None,
@@ -90,7 +141,8 @@ def simulated(
         "p_target": reached,
         **{name: each.figures() for name, each in samples.items()},
         "standard_errors": errors,
-        "forecast": forecast,
+        "law": told_of_law(law, target),
+        "forecast": _told_of_forecast(scenario, own, target),
     }
 
 

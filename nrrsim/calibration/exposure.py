@@ -238,13 +238,14 @@ class Exposure:
         frame = self.ledger.entries.frame
         if "term" not in frame:
             return {}
-        known = frame[frame["month"] <= self.as_of]
-        words = known["term"].astype(str).str.strip().str.lower()
-        term = words.map(
+        known = frame.loc[frame["month"] <= self.as_of, ["segment", "term"]]
+        rows = known.groupby(["segment", "term"], observed=True).size().reset_index(name="rows")
+        words = rows["term"].astype(str).str.strip().str.lower()
+        rows["term"] = words.map(
             lambda word: next((each for start, each in TERMS if word.startswith(start)), None)
         )
-        stated = pd.DataFrame({"segment": known["segment"].astype(str), "term": term}).dropna()
-        return dict(stated.groupby("segment")["term"].agg(lambda each: each.mode().iloc[0]))
+        stated = rows.groupby(["segment", "term"], observed=True)["rows"].sum()
+        return {str(name): str(term) for name, term in stated.unstack().idxmax(axis=1).items()}
 
     def chances(self, driver: str, annual: np.ndarray) -> np.ndarray:
         """`ndarray[row]`: how many chances for the driver each row counts as.

@@ -206,15 +206,17 @@ def expect(
             " accounts add up.",
         ),
     ] = False,
+    seed: Seed = 20260930,
+    target: Target = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """What a scenario implies on average, exactly."""
+    """What a scenario implies: NRR on average, exactly, and its range, computed without trials."""
     from nrrsim.analysis import summary
 
     believed = _scenario(scenario, quiet)
     believed = believed.at_means() if at_means else believed
-    answer = summary.expected(believed)
+    answer = summary.expected(believed, seed) | summary.ranges(believed, seed, target)
     if not quiet:
         _note_of_grr(answer["grr_flow"])
     if as_json:
@@ -224,8 +226,9 @@ def expect(
 
     if at_means:
         answer["title"] += ", each range at its mean"
-    sd, customers = summary.expected_sd(believed), len(believed.opening.arr)
-    typer.echo("\n".join(expected_lines(answer, sd, believed.months, customers)))
+    sd = None if answer["law"] else summary.expected_sd(believed, seed)
+    customers = len(believed.opening.arr)
+    typer.echo("\n".join(expected_lines(answer, believed.months, customers, sd)))
     typer.echo("\n".join(["", "Assumptions and sources:", *belief_lines(believed)]))
 
 
@@ -250,8 +253,9 @@ def simulate(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """The range of outcomes: NRR, GRR and logo retention over many simulated futures."""
+    """NRR, GRR and logo retention over many simulated futures, beside their computed range."""
     from nrrsim.analysis import summary
+    from nrrsim.engine.law import law_of
     from nrrsim.engine.simulation import simulate as play
     from nrrsim.files import checked_table
 
@@ -264,7 +268,7 @@ def simulate(
         run = play(believed, trials, seed, threads=threads, progress=advance)
     if out is not None:
         summary.write_trials(run, out, {"title": believed.title, "seed": seed, "trials": trials})
-    answer = summary.simulated(believed, run, seed, target)
+    answer = summary.simulated(believed, run, seed, target, law_of(believed, seed))
     if as_json:
         typer.echo(_object(answer))
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import floor, log10
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ from nrrsim.report.wording.labels import (
     STANDINGS,
     STEPS,
     assumption,
+    joined,
     span,
     unsigned_lines,
 )
@@ -44,13 +46,21 @@ if TYPE_CHECKING:
     from nrrsim.ledger.exports import Format
     from nrrsim.scenario.scenario import Scenario
 
+HEADS = ("mean", "sd", "p05", "p25", "p50", "p75", "p95")  # of a distribution, as columns
+RATIOS = {"nrr": "NRR", "grr": "GRR", "logo": "Logo retention"}
 MOST_SIGNALS = 20  # lines of a profile
 MOST_NAMES = 6  # of a group of customers
+RAREST, RARE = 1e-6, 1e-3  # probabilities that are computed, and those that one decimal would hide
+NOT_COMPUTED = (
+    "Its range is not computed: that does not follow accounts with rates of their own yet"
+)
 HALF_BELOW = 0.6745  # of a half normal of scale 1: its median
 
 
-def expected_lines(answer: Mapping[str, Any], sd: float, months: int, customers: int) -> list[str]:
-    """What `nrrsim expect` prints for people."""
+def expected_lines(
+    answer: Mapping[str, Any], months: int, customers: int, sd: float | None = None
+) -> list[str]:
+    """What `nrrsim expect` prints for people; `sd` of NRR, where its law is not known."""
     rows = [*((label(name), row) for name, row in answer["segments"].items()), ("All", answer)]
     currency = answer["currency"] or ""
     width = max(len("segment"), *(len(name) for name, _ in rows))
@@ -75,9 +85,20 @@ def expected_lines(answer: Mapping[str, Any], sd: float, months: int, customers:
         *lines,
         "",
         "Movements: " + (", ".join(moves) or "none"),
-        f"NRR has a standard deviation of {100 * sd:.1f} points (chance and the ranges of the"
-        " assumptions)",
+        *_likely_lines(answer, sd),
+        *_ahead_lines(answer),
         *unsigned_lines(currency),
+    ]
+
+
+def _likely_lines(answer: Mapping[str, Any], sd: float | None) -> list[str]:
+    """How an expected year may turn out."""
+    if law := answer["law"]:
+        return ["", _heading(), *_computed_lines(law)]
+    return [
+        f"NRR has a standard deviation of {100 * (sd or 0):.1f} points (chance and the ranges of"
+        " the assumptions)",
+        NOT_COMPUTED,
     ]
 
 
@@ -95,39 +116,88 @@ def formats_lines(known: Mapping[str, Format]) -> list[str]:
 
 def simulated_lines(answer: Mapping[str, Any], months: int) -> list[str]:
     """What `nrrsim simulate` prints for people."""
-    heads = ("mean", "sd", "p05", "p25", "p50", "p75", "p95")
-    titles = ("Mean", "SD", *(head.upper().replace("P0", "P") for head in heads[2:]))
-    currency = answer["currency"] or ""
+    currency, law = answer["currency"] or "", answer["law"]
+    trials = counted(answer["trials"], "trial")
     lines = [
-        f"{answer['title']}: {counted(answer['trials'], 'trial')} over {span(months)},"
+        f"{answer['title']}: {trials} over {span(months)},"
         f" seed {answer['seed']}, from an ARR of {money(answer['opening'], currency)}",
         "",
-        " " * 18 + "".join(f"{title:>9}" for title in titles),
+        *([NOT_COMPUTED, ""] if law is None else []),
+        _heading(),
+        *([] if law is None else [*_computed_lines(law), f"Simulated as a check, in {trials}"]),
     ]
-    for name, title in (("nrr", "NRR"), ("grr", "GRR"), ("logo", "Logo retention")):
-        lines.append(
-            f"{title:<18}" + "".join(f"{percent(answer[name][head]):>9}" for head in heads)
-        )
+    for name, title in RATIOS.items():
         errors = answer["standard_errors"][name]
-        lines.append(
-            f"{'  standard error':<18}" + "".join(f"{_points(errors[head]):>9}" for head in heads)
-        )
-    if ahead := answer["forecast"]:
-        lines += ["", "Forecast (customers' own past and past figures; the drivers move it)"]
-        for name, title in (("nrr", "NRR"), ("grr", "GRR"), ("logo", "Logo retention")):
-            cells = (percent(ahead[name][head]) if head in ahead[name] else "" for head in heads)
-            lines.append(f"{title:<18}" + "".join(f"{cell:>9}" for cell in cells))
-    if answer["target"] is not None:
-        error = answer["standard_errors"]["p_target"]
-        reached = f"{answer['p_target']:.1%} (standard error {error:.1%})"
-        if ahead:
-            reached = f"{ahead['p_target']:.1%} by the forecast, {reached} by the drivers alone"
-        lines += ["", f"Probability of NRR reaching {percent(answer['target'])}: {reached}"]
-    return [*lines, *unsigned_lines(currency)]
+        lines += [
+            _percents(title, answer[name]),
+            _columns("  standard error", (_points(errors[head]) for head in HEADS)),
+        ]
+    return [*lines, *_ahead_lines(answer), *unsigned_lines(currency)]
+
+
+# --- how NRR, GRR and logo retention may turn out -------------------------------------------------
+
+
+def _columns(title: str, cells: Iterable[str]) -> str:
+    return f"{title:<18}" + "".join(f"{cell:>9}" for cell in cells)
+
+
+def _percents(title: str, told: Mapping[str, Any]) -> str:
+    """A distribution's row; a forecast has neither mean nor standard deviation."""
+    return _columns(title, (percent(told[head]) if head in told else "" for head in HEADS))
+
+
+def _heading() -> str:
+    return _columns("", ("Mean", "SD", *(head.upper().replace("P0", "P") for head in HEADS[2:])))
 
 
 def _points(error: float | None) -> str:
-    return "n/a" if error is None else f"{100 * error:.2f} pt"
+    return NOTHING if error is None else f"{100 * error:.2f} pt"
+
+
+def _error(error: float, digits: int) -> str:
+    """How accurate a computed figure is, in points: no better than its last digit."""
+    return f"{max(100 * error, 10.0**-digits):.{digits}f}"
+
+
+def _computed_lines(law: Mapping[str, Any]) -> list[str]:
+    each = [_error(law[name]["error"], 2) for name in RATIOS]
+    off = each[0] if len({*each}) == 1 else joined(each)  # of the rows, in their order
+    said = f"Computed, without trials; accurate to {off} points"
+    return [said, *(_percents(title, law[name]) for name, title in RATIOS.items())]
+
+
+def _ahead_lines(answer: Mapping[str, Any]) -> list[str]:
+    """The forecast, where the scenario states one, and how likely the target is."""
+    lines, ahead, target = [], answer["forecast"], answer["target"]
+    if ahead:
+        lines += ["", "Forecast (customers' own past and past figures; the drivers move it)"]
+        lines += [_percents(title, ahead[name]) for name, title in RATIOS.items()]
+    reached = [] if target is None else _reached(answer)
+    if not reached:
+        return lines
+    by_drivers = ", ".join(reached)
+    if ahead:
+        by_drivers = f"{ahead['p_target']:.1%} by the forecast; by the drivers alone {by_drivers}"
+    return [*lines, "", f"Probability of NRR reaching {percent(target)}: {by_drivers}"]
+
+
+def _reached(answer: Mapping[str, Any]) -> list[str]:
+    """How likely the target is by the drivers: computed, and in trials, as far as it is known."""
+    said = []
+    if law := answer["law"]:
+        said.append(_chance(law["p_target"], law["p_target_error"]))
+    if "p_target" in answer:
+        error = answer["standard_errors"]["p_target"]
+        said.append(f"{answer['p_target']:.1%} of trials (standard error {error:.1%})")
+    return said
+
+
+def _chance(p: float, error: float) -> str:
+    """A computed probability with its error; of a rare case, or of a rare exception, two digits."""
+    rest = min(p, 1 - p)
+    digits = 1 - floor(log10(100 * rest)) if RAREST <= rest < RARE else 1
+    return f"{100 * p:.{digits}f}% (computed, accurate to {_error(error, digits)} points)"
 
 
 def compared_lines(answer: Mapping[str, Any]) -> list[str]:

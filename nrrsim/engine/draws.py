@@ -12,10 +12,13 @@ from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache, reduce
 from importlib.resources import files
 from operator import xor
+from typing import Any
 
 import numpy as np
 from scipy import special
 
+from nrrsim.errors import UsageError
+from nrrsim.messages import whole_of
 from nrrsim.scenario.beliefs import correlation_matrix
 
 SEED = 20260930  # of everything that is drawn, where nobody says another
@@ -23,6 +26,16 @@ EVEN_DRAWS = 4096  # of the beliefs, where an expectation is averaged over them
 BITS = 30  # of a Sobol draw
 MOST_KEPT = 4096  # draws whose places are kept for the next time
 MOST_DIMENSIONS = 1024  # beyond, draws are random: so many segments average out
+
+
+def checked_place(name: str, value: Any, ahead: int = 0) -> int:
+    """A seed, or the number of a first draw with as many `ahead` of it, checked: a whole number;
+    raises UsageError with what it is called for one that cannot be.
+    """
+    place = whole_of(name, value)
+    if not 0 <= place < 2**63 - ahead:
+        raise UsageError(f"{name}: must be a whole number from 0 to 2^63 - 1, got {place}")
+    return place
 
 
 def scores(

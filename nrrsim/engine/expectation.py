@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from nrrsim.engine.draws import EVEN_DRAWS, SEED
+from nrrsim.engine.draws import EVEN_DRAWS, SEED, checked_place
 from nrrsim.engine.driver_rates import LIMITS, Rates, draw_rates, monthly
 from nrrsim.engine.groups import Groups, months_of, phase_of, refuse_endless, tenure_year
 from nrrsim.engine.levels import without_levels
@@ -42,6 +42,7 @@ def expect(
     window: tuple[int, int] | None = None,
     book: bool = False,
     draws: int | None = None,
+    seed: int = SEED,
 ) -> Movements:
     """The expected Movements of the customers there at the start, by segment and month, in ARR.
 
@@ -52,11 +53,12 @@ def expect(
         that closed cohort.
     draws : how many Sobol draws of the beliefs are averaged (one, exactly, where nothing is
         uncertain); default: 4,096, fewer where thousands of accounts differ, at least 256.
+    seed : of these draws; the same seed gives the same bits.
 
     `retained` and `stayed_retained` are nan. Raises UsageError for a window that the scenario does
-    not cover.
+    not cover, and for a seed that cannot be.
     """
-    return _Outlook.of(as_scenario(scenario), window, book, draws).movements()
+    return _Outlook.of(as_scenario(scenario), window, book, draws, seed).movements()
 
 
 def deviation(
@@ -64,11 +66,12 @@ def deviation(
     *,
     window: tuple[int, int] | None = None,
     draws: int | None = None,
+    seed: int = SEED,
 ) -> xr.DataArray:
     """The standard deviation of `expect`'s closing ARR, by segment (and `all`) and month: luck and
     beliefs both.
     """
-    return _Outlook.of(as_scenario(scenario), window, False, draws).deviation()
+    return _Outlook.of(as_scenario(scenario), window, False, draws, seed).deviation()
 
 
 FLOWS = ("churn", "contraction", "adoption", "cross_sell", "price", "reactivation")
@@ -255,16 +258,22 @@ class _Outlook:
 
     @classmethod
     def of(
-        cls, scenario: Scenario, window: tuple[int, int] | None, book: bool, draws: int | None
+        cls,
+        scenario: Scenario,
+        window: tuple[int, int] | None,
+        book: bool,
+        draws: int | None,
+        seed: int,
     ) -> _Outlook:
         start, end = months_of(scenario, window)
+        seed = checked_place("seed", seed)
         if draws is not None and draws < 1:
             raise UsageError(f"draws: must be at least 1, got {draws}")
         customers = scenario.customers() if start or book else scenario.opening
         multipliers = without_levels(scenario, customers)
         apart = 1 if multipliers is None else len(customers.arr)
         count = draws or _draws_of(apart)
-        rates = draw_rates(scenario, customers, count=count, seed=SEED, quasi=True, accounts=True)
+        rates = draw_rates(scenario, customers, count=count, seed=seed, quasi=True, accounts=True)
         groups = Groups.of(customers, rates.churn.shape[2] > 1, multipliers)
         with np.errstate(over="ignore", invalid="ignore"):
             blocks = [

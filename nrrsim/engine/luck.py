@@ -243,9 +243,10 @@ class Luck:
         means: np.ndarray | None = self.means
         if measure == "grr":
             masses, one = masses.copy(), -self.lattice.first
-            # a sum over places of what has a bend at one of them (Euler and Maclaurin); who is at 1
-            # because nothing happened is no part of the density beside it
-            off = (masses[..., one - 1] + masses[..., one + 1]) / 24
+            # a sum over places of what has a bend at one of them (Euler and Maclaurin): of a density,
+            # which who is at 1 because nothing happened is no part of, and fixed sizes have none
+            drawn = np.isin(self.groups.segment, [s for _, s in self.drawn])
+            off = drawn * (masses[..., one - 1] + masses[..., one + 1]) / 24
             masses[..., one] += masses[..., one + 1 :].sum(axis=-1) - off
             masses[..., one - 1] += off
             masses, r = masses[..., : one + 1], r[: one + 1]
@@ -333,7 +334,7 @@ class Part:
         """1 where three moments are about all there is to know of the sum; else by how much further
         its tails may reach.
         """
-        variance, third = np.maximum(self.moments[:, 1], 1e-300), self.moments[:, 2]
+        variance, third = np.maximum(self.moments[:, 1], 1e-18), self.moments[:, 2]
         return 4 if np.abs(third / variance**1.5).max() > MOST_SKEWNESS else 1
 
     @property

@@ -17,7 +17,7 @@ from threading import Thread
 import numpy as np
 
 from nrrsim.engine import kernel
-from nrrsim.engine.draws import SEED
+from nrrsim.engine.draws import SEED, checked_place
 from nrrsim.engine.driver_rates import Rates, draw_rates, monthly, sizes_of
 from nrrsim.engine.groups import common_phases, months_of, refuse_endless
 from nrrsim.engine.sizes import size_tables
@@ -67,16 +67,12 @@ def simulate(
     second.
     """
     scenario = as_scenario(scenario)
-    trials, seed, first = (
-        whole_of("trials", trials),
-        whole_of("seed", seed),
-        whole_of("first", first),
-    )
+    trials = whole_of("trials", trials)
     if not 1 <= trials <= MOST_TRIALS:
         raise UsageError(f"trials: must be from 1 to {MOST_TRIALS:,}, got {trials:,}")
-    for name, value in (("seed", seed), ("first", first)):
-        if not 0 <= value < 2**63 - trials:
-            raise UsageError(f"{name}: must be a whole number from 0 to 2^63 - 1, got {value}")
+    seed, first = (
+        checked_place(name, at, trials) for name, at in (("seed", seed), ("first", first))
+    )
     threads, chunk = (
         None if given is None else whole_of(name, given)
         for name, given in (("threads", threads), ("chunk", chunk))

@@ -176,10 +176,9 @@ def _typed(cells: pd.Series) -> Amounts | None:
 
 def _usual(cells: pd.Series, decimal: str | None) -> Amounts | None:
     """The amounts of a column of nothing but usual text whose point is told; None of another."""
-    written = cells.dropna()
-    if decimal == "," or pd.api.types.infer_dtype(written) != "string":
+    if decimal == "," or pd.api.types.infer_dtype(cells, skipna=True) != "string":
         return None
-    texts = written.to_numpy(object)
+    codes, texts = pd.factorize(cells)
     lines = "\n".join([*texts, ""])
     if lines.count("\n") > len(texts) or not _ALL_USUAL.fullmatch(lines):
         return None
@@ -187,13 +186,11 @@ def _usual(cells: pd.Series, decimal: str | None) -> Amounts | None:
     if has_sign and not decimal and not _TELLS_POINT.search(lines):
         return None
 
-    numbers = np.full(len(cells), np.nan)
-    given = cells.notna().to_numpy()
-    numbers[given] = _numbers(lines.translate(_BARE).split("\n")[:-1])
-    currency = np.full(len(cells), None, dtype=object)
-    for sign in "$€£":
-        if sign in lines:
-            currency[np.flatnonzero(given)[[sign in text for text in texts]]] = sign
+    numbers = spread(_numbers(lines.translate(_BARE).split("\n")[:-1]), codes, float, np.nan)
+    currency = None
+    if any(sign in lines for sign in "$€£"):
+        signs = [next((sign for sign in "$€£" if sign in text), None) for text in texts]
+        currency = spread(signs, codes, object, None)
     # what is usual and no number is a dash
     return _at_once(numbers, np.isnan(numbers), currency, "." if has_sign else "")
 

@@ -233,6 +233,13 @@ def test_a_rule_is_judged_by_what_came_after_it_fired():
     # of ten customers for 30 months, one for its last six of 30
     assert rule["base_rate"] == pytest.approx(6 / (10 * 30))
     assert rule["lift"] == pytest.approx(2 / 3 / rule["base_rate"])
+    # of several each is judged as it is alone
+    rules = [*card.watch, Rule(signal="users", above=8, means="risk")]
+    alone, together = (
+        [judged_rules(replace(panel, card=SignalsCard(watch=each)), 6) for each in asked]
+        for asked in ([(rule,) for rule in rules], [tuple(rules)])
+    )
+    pd.testing.assert_frame_equal(pd.concat(alone, ignore_index=True), *together)
 
 
 @pytest.mark.parametrize(("currency", "unit"), [("USD", 0.01), ("JPY", 1.0)])

@@ -640,6 +640,16 @@ def test_a_column_says_the_term(tmp_path):
     assert calibrate(ledger, ledger.months[-1]).scenario.book.term == {"one": "annual"}
     asked = calibrate(ledger, ledger.months[-1], term={"one": "monthly"})
     assert asked.scenario.book.term == {"one": "monthly"}
+    # an empty cell says nothing, and of as many of each it is annual
+    for told, term in (
+        (["Monthly ", "", ""], "monthly"),
+        (["monthly", "a year"], "monthly"),
+        (["monthly", "year", "annual"], "annual"),
+        (["year", "monthly"], "annual"),
+    ):
+        frame["term"] = [told[int(name[1:]) % len(told)] for name in frame["customer"]]
+        ledger = written(frame, tmp_path)
+        assert calibrate(ledger, ledger.months[-1]).scenario.book.term == {"one": term}, told
 
 
 # --- what is of the wrong kind --------------------------------------------------------------------

@@ -4,6 +4,7 @@ import pytest
 from conftest import rejected
 
 import nrrsim as nr
+from nrrsim.ledger import textfiles
 from nrrsim.ledger.sources import read_rows
 
 HEAD = "customer,month,mrr,segment\n"
@@ -141,3 +142,18 @@ def test_a_row_that_ends_with_empty_cells_keeps_the_lines_of_the_others(write, e
     [read] = read_rows(write(text))
     assert read.lines().tolist() == [2, 3, 4]
     assert rejected(write(text))[0].startswith("ledger.csv:3: mrr: 'x' is not a number")
+
+
+def test_a_large_file_is_read_in_parts_and_equal_texts_are_one(write, monkeypatch):
+    """Of three blocks of rows some hold nothing in a column, and one column is empty throughout."""
+    monkeypatch.setattr(textfiles, "AT_ONCE", 1)
+    cells = [
+        (f"c{n % 7}", "late" if n > 5_000 else "", "early" if n < 3 else "") for n in range(6_000)
+    ]
+    lines = [f"{customer},{late},{early}," for customer, late, early in cells]
+    path = write("\n".join(["customer,late,early,never", *lines, ""]))
+    [rows] = read_rows(path)
+    assert rows.frame.dtypes.astype(str).tolist() == ["str", "str", "str", "object"]
+    told = rows.frame.astype(object).where(rows.frame.notna(), "")
+    assert list(told.itertuples(index=False, name=None)) == [(*row, "") for row in cells]
+    assert len({id(text) for text in rows.frame["customer"].iloc[:2_048]}) == 7

@@ -379,6 +379,10 @@ def test_expect_as_json(write, capsys):
         "closing",
         "movements",
         "segments",
+        "seed",
+        "target",
+        "law",
+        "forecast",
     ]
     assert answer["title"] == "Base"
     assert answer["opening"] == 1e6
@@ -444,7 +448,8 @@ def test_expect_and_simulate_for_people(write, capsys):
     for part in (
         "Base: expected over 12 months, 40 customers",
         "SMB: Churn 24.8% (90% range 20.0% to 30.0%)",
-        "standard deviation",
+        "Computed, without trials; accurate to ",
+        "Probability of NRR reaching 105.0%",
         "[counted]",
         "they are small",
         "Market-wide good or bad year (90% range): churn −29% to +36%",
