@@ -28,6 +28,7 @@ from .calibration.backtest import backtest as backtest
 from .calibration.calibrate import calibrate as calibrate
 from .engine.expectation import deviation as deviation
 from .engine.expectation import expect as expect
+from .engine.law import law_of as law_of
 from .engine.simulation import simulate as simulate
 from .errors import DataError as DataError
 from .errors import Finding as Finding

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import special
 
 from nrrsim import benchmarks, metrics
 from nrrsim.engine.draws import EVEN_DRAWS, SEED
-from nrrsim.engine.driver_rates import LIMITS, RATES_OF, Rates, draw_rates
+from nrrsim.engine.driver_rates import LIMITS, RATES_OF, Rates, draw_rates, refuse_accounts
 from nrrsim.engine.expectation import expect
+from nrrsim.engine.law import nrr_over
 from nrrsim.engine.moments import odds_by_draw
-from nrrsim.engine.outcomes import Odds, foreseen
+from nrrsim.engine.outcomes import foreseen
 from nrrsim.engine.switched import LEVERS, nrr_by_draw
 from nrrsim.errors import UsageError
 from nrrsim.movements import LOSSES
@@ -27,8 +30,12 @@ MOST_FACTOR = 100.0
 ALONE = (np.geomspace(1.0, MOST_FACTOR, 13), np.linspace(1.0, 0.0, 9))
 TOGETHER = np.concatenate([np.linspace(0.0, 1.0, 9), np.geomspace(1.0, MOST_FACTOR - 1, 12)[1:]])
 NEAR = 1e-8  # to the target
+NEAR_P = 1e-5  # to its probability: far below what the law itself may be off
+SURE = 1e-9  # beyond, a probability tells nothing of how far the target is
+FAR = 3.5  # from the target, in NRR or normal scores
+JUMP, SMOOTH = 1e-6, 1e-3  # how near a jump's place is known; what is less beside it is none
 COARSE = 256  # Sobol draws by which a root is found before it is put right
-# How far from the target NRR is, or its probability, by the factor of each lever.
+# How far from the target NRR is, or its probability (in normal scores), by each lever's factor.
 Gap = Callable[[Mapping[str, float]], float]
 
 
@@ -52,8 +59,8 @@ class Frontier:
     """What reaches the target: each lever alone, and all together (losses 1 - x, gains 1 + x, and
     none below 0).
 
-    It is reached on average, or, where `probability` is a number, with that probability. `nrr`:
-    expected as it is.
+    It is reached on average, or, where `probability` is a number, with that probability at least:
+    where it jumps, as of one customer, the smallest move that has it. `nrr`: expected as it is.
     """
 
     target: float
@@ -72,7 +79,7 @@ def frontier(
     """What each of `levers` alone, and all together, would have to be for NRR to reach `target`.
 
     scenario : one that was read or made, or its file.
-    probability : how likely it is to be reached (see `outcomes.Odds`); None: on average.
+    probability : how likely it is to be reached (see `chance`); None: on average.
     """
     try:
         TARGET.check(float(target))
@@ -93,12 +100,16 @@ def frontier(
         short = [_short_of(mean, target) for mean in means]
     else:
         odds = odds_by_draw(scenario)
-        _refuse_uneven(odds(sets[0]))
 
-        def chance_of(rates: Rates) -> float:
+        def by_moments(rates: Rates) -> float:
             return foreseen(odds(rates), scenario).reaches(target)
 
-        short = [_less_likely(_by_factors(chance_of, rates), probability) for rates in sets]
+        def by_law(factors: Mapping[str, float]) -> float:
+            return chance(with_factors(scenario, factors), target)
+
+        # three moments show the way; the law says where
+        guide = _by_factors(by_moments, sets[0])
+        short = [_less_likely(guide, probability, 0.0), _less_likely(by_law, probability, NEAR_P)]
 
     gap = short[1]({})
     found = {name: _lever(scenario, sets[0], name, gap, short) for name in levers}
@@ -153,14 +164,13 @@ def needed(scenario: Scenario, target: float, probability: float | None = None) 
 
 
 def chance(scenario: Scenario, target: float) -> float:
-    """How likely NRR is to reach the target, without a simulation (see `outcomes.Odds`).
+    """How likely NRR is to reach the target, by its law: computed, without trials.
 
-    Raises UsageError where three moments do not tell.
+    Raises UsageError where accounts differ from their segment.
     """
-    rates = draw_rates(scenario, scenario.opening, count=EVEN_DRAWS, seed=SEED, quasi=True)
-    odds = odds_by_draw(scenario)(rates)
-    _refuse_uneven(odds)
-    return foreseen(odds, scenario).reaches(target)
+    refuse_accounts(scenario)
+    own = nrr_over(scenario, [scenario.months])[-1]
+    return foreseen(own, scenario).reaches(target)
 
 
 def all_together(x: float) -> dict[str, float]:
@@ -171,7 +181,9 @@ def all_together(x: float) -> dict[str, float]:
 def with_factors(scenario: Scenario, factors: Mapping[str, float]) -> Scenario:
     """The scenario with each lever's rates multiplied by its factor: the answer put back."""
     there = {
-        name: factor - 1 for name, factor in factors.items() if getattr(scenario.drivers, name)
+        name: min(factor, MOST_FACTOR) - 1
+        for name, factor in factors.items()
+        if getattr(scenario.drivers, name)
     }
     programmes = scenario.plain().get("programmes", {})
     # a name that no programme of the scenario has
@@ -179,15 +191,6 @@ def with_factors(scenario: Scenario, factors: Mapping[str, float]) -> Scenario:
     while name in programmes:
         name += "_"
     return scenario.with_({"programmes": {**programmes, name: there}})
-
-
-def _refuse_uneven(odds: Odds) -> None:
-    if not odds.holds:
-        raise UsageError(
-            "probability: few customers, or rare and large events, make up this book's luck, so"
-            " that only a simulation tells: ask nrrsim simulate, or what reaches the target on"
-            " average"
-        )
 
 
 def _by_factors(
@@ -209,12 +212,22 @@ def _short_of(nrr: Callable[[Mapping[str, float]], Any], target: float) -> Gap:
     return lambda factors: float(nrr(factors).mean()) - target
 
 
-def _less_likely(chance_of: Callable[[Mapping[str, float]], float], probability: float) -> Gap:
-    return lambda factors: chance_of(factors) - probability
+def _less_likely(
+    chance_of: Callable[[Mapping[str, float]], float], probability: float, near: float
+) -> Gap:
+    """In normal scores, in which a probability is nearly straight in a factor; 0 where so near."""
+
+    def gap(factors: Mapping[str, float]) -> float:
+        p = chance_of(factors)
+        if abs(p - probability) < near:
+            return 0.0
+        return float(special.ndtri(np.clip(p, SURE, 1 - SURE)) - special.ndtri(probability))
+
+    return gap
 
 
 def _along(short: Gap, factors: Callable[[float], Mapping[str, float]]) -> Callable[[float], float]:
-    return lambda x: short(factors(x))
+    return cache(lambda x: short(factors(x)))
 
 
 def _lever(scenario: Scenario, rates: Rates, name: str, gap: float, short: list[Gap]) -> Lever:
@@ -259,8 +272,9 @@ def _root(short: Sequence[Callable[[float], float]], way: np.ndarray, gap: float
     if gap == 0:
         return begin
     few, fine = short
-    # at the beginning few draws are as far off as all of them are: so they have to cross 0, too
-    off = gap - few(begin)
+    # at the beginning few draws are as far off as all of them are: so they have to cross 0, too; of
+    # what is next to impossible there, neither says by how much
+    off = gap - few(begin) if abs(gap) < FAR else 0.0
 
     def coarse(x: float) -> float:
         return few(x) + off
@@ -270,12 +284,14 @@ def _root(short: Sequence[Callable[[float], float]], way: np.ndarray, gap: float
         nearest.append(coarse(step))
         if np.sign(nearest[-1]) == np.sign(gap):
             continue
-        found = float(brentq(coarse, before, step, xtol=1e-9, rtol=1e-12))
+        found = float(before)
+        if coarse(found) * nearest[-1] < 0:  # else they have it reached from the beginning on
+            found = float(brentq(coarse, before, step, xtol=1e-9, rtol=1e-12))
         if (root := _put_right(found, coarse, fine, way)) is not None:
             return root
 
-        # a bumpy or flat stretch: step by step, also where the few draws had it just beyond
-        return _crossing(fine, way[max(0, number - 1) :])
+        # a bumpy or flat stretch, or a jump: step by step, also where the guide had it beyond
+        return _crossing(fine, np.array([begin, *way[max(1, number - 1) :]]))
 
     # none of the steps is beyond; what lies between two of them may be, or what all draws say
     top = int(np.argmin(np.abs(nearest)))
@@ -290,7 +306,7 @@ def _put_right(
     """A root of few draws as that of all, by secants, the first with the slope of the few draws."""
     slope = (coarse(found + 1e-4) - coarse(found - 1e-4)) / 2e-4
     off = fine(found)
-    for _ in range(4):
+    for _ in range(6):
         if abs(off) < NEAR:
             return found
         if not slope:
@@ -304,14 +320,21 @@ def _put_right(
 
 
 def _crossing(fine: Callable[[float], float], steps: np.ndarray) -> float | None:
-    """The first root between two steps whose signs differ; None where there is none."""
+    """The first root between two steps whose signs differ, or where it jumps over 0, the nearest
+    place on the side of what is enough; None where there is none.
+    """
     from scipy.optimize import brentq
 
     there = fine(float(steps[0]))
     for low, high in pairwise(map(float, steps)):
         here, there = there, fine(high)
-        if np.sign(here) != np.sign(there):
+        if np.sign(here) == np.sign(there):
+            continue
+        root = float(brentq(fine, low, high, xtol=JUMP))
+        if abs(fine(root)) < SMOOTH:
             return float(brentq(fine, low, high, xtol=1e-12))
+        enough = high if there > here else low
+        return root + float(np.clip(enough - root, -JUMP, JUMP))
     return None
 
 

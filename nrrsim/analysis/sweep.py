@@ -1,6 +1,6 @@
 """A scenario and what to vary in, NRR at each point of the grid out; never half a file.
 
-A point's result depends on the scenario, the point, trials and seed alone, not on who works it out.
+A point's result depends on the scenario, the point and the seed alone, not on who works it out.
 What is done is kept beside the result until all is done, so that a sweep that was killed goes on
 where it stopped, and ends with the same numbers.
 """
@@ -21,12 +21,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nrrsim import metrics
-from nrrsim.engine import quick
 from nrrsim.engine.draws import SEED
 from nrrsim.engine.driver_rates import refuse_accounts
-from nrrsim.engine.outcomes import Sample, foreseen
-from nrrsim.engine.simulation import TRIALS, available_threads, simulate
+from nrrsim.engine.law import nrr_over
+from nrrsim.engine.outcomes import foreseen
+from nrrsim.engine.simulation import TRIALS, available_threads
 from nrrsim.errors import UsageError
 from nrrsim.files import add_line, write_text
 from nrrsim.messages import number_in, whole_of
@@ -35,7 +34,7 @@ from nrrsim.workers import in_processes, on_cluster
 
 MOST_POINTS = 100_000
 SECONDS_TO_START = 2.0  # of worker processes: Python, the libraries, the kernel
-EXACT_AT_ONCE, CELLS_AT_ONCE = 16, 30_000_000  # points, and customer-months, of a block: some 50 ms
+AT_ONCE = 2  # points of a block: handing it out is little beside their work
 RESULTS = ("nrr", "p05", "p50", "p95", "p_target")
 Point = tuple[int, tuple[float, ...]]  # its number and its values
 Row = dict[str, float | None]  # the results at a point
@@ -82,11 +81,11 @@ def sweep(
     scheduler: str | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> pd.DataFrame:
-    """A row a point: the values of the axes, then `nrr` (mean), `p05`, `p50`, `p95` and `p_target`.
+    """A row a point: the values of the axes, then `nrr` (mean), `p05`, `p50`, `p95` and `p_target`,
+    computed.
 
-    scenario : one that was read or made, or its file.
-    exact : by the exact path (`quick.likely`), in milliseconds a point, instead of full
-        simulations.
+    scenario : one that was read or made, or its file. seed : of the draws of the beliefs.
+    exact, trials : move nothing, as no point is simulated; kept so that older calls run.
     kept : a file of what is done, in whatever order; a sweep that finds its own goes on from there.
     workers : processes that share the points; 1 is this process itself. None: as many as there are
         processors, once this process has worked as long as starting them takes. They are spawned: a
@@ -117,7 +116,7 @@ def sweep(
     # no point reads the ledger again
     given = Scenario.of(scenario.plain(), opening=scenario.opening)
 
-    trials, seed = whole_of("trials", trials), whole_of("seed", seed)
+    seed = whole_of("seed", seed)
 
     # what cannot be varied so far shows at a corner, before anything is run
     for corner in product(*map(_telling, axes)):
@@ -127,8 +126,6 @@ def sweep(
     settings: dict[str, Any] = {
         "scenario": scenario.plain(),
         "axes": [[axis.name, axis.values] for axis in axes],
-        "exact": exact,
-        "trials": trials,
         "seed": seed,
         "target": target,
         "nrrsim": version("nrrsim"),
@@ -140,7 +137,7 @@ def sweep(
     key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode() + customers).hexdigest()
 
     done = _Done.of(kept, key)
-    task = _Task(given, tuple(names), exact, trials, seed, target)
+    task = _Task(given, tuple(names), seed, target)
     todo = [(number, values) for number, values in enumerate(points) if number not in done.rows]
     with closing(_shared_out(task, todo, workers, scheduler, key)) as ended:
         for some in ended:
@@ -184,17 +181,8 @@ class _Task:
 
     scenario: Scenario
     names: tuple[str, ...]
-    exact: bool
-    trials: int
     seed: int
     target: float | None
-
-    def at_once(self) -> int:
-        """Points of one block: so many that handing it out is little beside some 50 ms of work."""
-        if self.exact:
-            return EXACT_AT_ONCE
-        cells = self.trials * len(self.scenario.opening.arr) * self.scenario.months
-        return max(1, min(EXACT_AT_ONCE, CELLS_AT_ONCE // max(cells, 1)))
 
 
 def _shared_out(
@@ -208,9 +196,9 @@ def _shared_out(
         while first < len(todo) and (
             workers == 1 or (workers is None and time.monotonic() - begin < SECONDS_TO_START)
         ):
-            yield _rows(task, todo[first : first + 1], threads=None)
+            yield _rows(task, todo[first : first + 1])
             first += 1
-    blocks = [todo[at : at + task.at_once()] for at in range(first, len(todo), task.at_once())]
+    blocks = [todo[at : at + AT_ONCE] for at in range(first, len(todo), AT_ONCE)]
     if blocks and scheduler is not None:
         yield from on_cluster(_rows, task, blocks, scheduler, key)
     elif blocks:
@@ -219,17 +207,13 @@ def _shared_out(
         )
 
 
-def _rows(task: _Task, block: Sequence[Point], threads: int | None = 1) -> list[tuple[int, Row]]:
-    return [(number, _point(task, values, threads)) for number, values in block]
+def _rows(task: _Task, block: Sequence[Point]) -> list[tuple[int, Row]]:
+    return [(number, _point(task, values)) for number, values in block]
 
 
-def _point(task: _Task, values: tuple[float, ...], threads: int | None) -> Row:
+def _point(task: _Task, values: tuple[float, ...]) -> Row:
     scenario, target = task.scenario.with_(dict(zip(task.names, values, strict=True))), task.target
-    if task.exact:
-        figures = quick.likely(scenario, target, task.seed, threads)
-        return {"nrr": figures["mean"], **{name: figures[name] for name in RESULTS[1:]}}
-    run = simulate(scenario, task.trials, task.seed, threads=threads)
-    own = Sample(np.asarray(metrics.nrr(run)))
+    own = nrr_over(scenario, [scenario.months], task.seed)[-1]
     nrr = foreseen(own, scenario)
     reached = None if target is None else nrr.reaches(target)
     return {"nrr": own.expected, **nrr.percentiles(), "p_target": reached}

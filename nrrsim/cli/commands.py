@@ -665,10 +665,10 @@ def sweep(
     ],
     exact: Annotated[
         bool,
-        typer.Option("--exact", help="By the exact path: milliseconds a point, no simulation."),
+        typer.Option("--exact", help="Moves nothing: every point is computed, without trials."),
     ] = False,
     trials: Annotated[
-        int, whole_number("--trials", help="How many futures are simulated at each point.")
+        int, whole_number("--trials", help="Moves nothing: no point is simulated.")
     ] = 10_000,
     seed: Seed = 20260930,
     target: Target = None,
@@ -708,9 +708,9 @@ def sweep(
             "scheduler": scheduler,
             "progress": advance,
         }
-        frame = sweep(believed, axes, exact=exact, trials=trials, seed=seed, target=target, **where)
+        frame = sweep(believed, axes, seed=seed, target=target, **where)
 
-    about = {"title": believed.title, "seed": seed, "trials": 0 if exact else trials}
+    about = {"title": believed.title, "seed": seed, "trials": 0}
     picture = write(frame, out, about, believed.target if target is None else target)
     kept.unlink(missing_ok=True)
     if picture is None and not quiet:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,12 @@ import numpy as np
 from nrrsim.analysis import summary
 from nrrsim.analysis.bridge import LEAST, bridge
 from nrrsim.analysis.paired import comparable
-from nrrsim.engine import quick, switched
+from nrrsim.engine import switched
 from nrrsim.engine.draws import SEED
 from nrrsim.engine.driver_rates import refuse_accounts
-from nrrsim.engine.outcomes import SHARES, Distribution, foreseen
+from nrrsim.engine.law import nrr_over
+from nrrsim.engine.outcomes import SHARES, Computed, Distribution, foreseen
 from nrrsim.engine.simulation import simulate
-from nrrsim.engine.switched import expected_closing
 from nrrsim.errors import NrrsimError, UsageError
 from nrrsim.files import whole
 from nrrsim.notation import count, label, money, percent, points, share, signed_money
@@ -43,6 +43,7 @@ POINTS = 5  # of the fan, today included
 PLACES = 121  # of the curve
 TRIALS = (10_000, 50_000, 200_000)
 SAME = 1e-9  # of NRR: what was on the screen, and what the file says
+LEAST_ERROR = 1e-4  # of NRR that is printed: a hundredth of a point
 MEANINGS = {
     "churn.rate": "Customers that churn within a year",
     "churn.curve": "Churn by tenure, relative change",
@@ -180,7 +181,7 @@ class WhatIf:
     def play(
         self, moves: Moves, trials: int, progress: Callable[[int], None] | None = None
     ) -> dict[str, Any]:
-        """A full simulation beside the exact path: a row a figure, each as a text."""
+        """A full simulation beside what is computed: a row a figure, each as a text."""
         scenario = self.scenario(moves)
         run = simulate(scenario, trials, SEED, progress=progress)
         summed_up, now = summary.simulated(scenario, run, SEED), _Outlook(scenario)
@@ -341,30 +342,33 @@ class _Outlook:
         )
 
     @cached_property
-    def closing(self) -> np.ndarray:
-        return np.asarray(expected_closing(self.scenario, self.ends).sum(axis=1))
-
-    @cached_property
-    def chances(self) -> quick.Chances:
-        return quick.chances(self.scenario, self.ends)
+    def laws(self) -> list[Computed]:
+        """How NRR may turn out at each end, by what the drivers say."""
+        return nrr_over(self.scenario, self.ends)
 
     @cached_property
     def last(self) -> Distribution:
         """At the last month: the forecast that the scenario states, or what its drivers say."""
-        return foreseen(self.chances.at[-1], self.scenario)
+        return foreseen(self.laws[-1], self.scenario)
 
     @property
     def nrr(self) -> float:
-        return float(self.closing[-1] / self.arr)
+        """On average, as `expect` has it."""
+        return self.laws[-1].expected
+
+    @property
+    def closing(self) -> float:
+        """Expected ARR at the last month."""
+        return self.nrr * self.arr
 
     @cached_property
     def quantiles(self) -> np.ndarray:
         """P5, the median and P95 of NRR at each end, `ndarray[end, 3]`; without a forecast, the
         mean in the median's place.
         """
-        own = np.stack([each.quantiles(SHARES) for each in self.chances.at])
+        own = np.stack([each.quantiles(SHARES) for each in self.laws])
         if self.scenario.transport() is None:
-            own[:, 1] = self.closing / self.arr
+            own[:, 1] = [each.expected for each in self.laws]
             return own
         # a forecast is of the last month: what sets it apart from the drivers grows with time
         apart = self.last.quantiles(SHARES) - own[-1]
@@ -376,7 +380,7 @@ def _figures(now: _Outlook, base: _Outlook, target: float | None) -> list[list[s
     months, (low, middle, high) = span(now.scenario.months), now.quantiles[-1]
     # what drivers expect is not the middle of a forecast that rests on more than them
     of = months if now.scenario.transport() is None else f"{months}, median {percent(middle)}"
-    closing = money(now.closing[-1], now.currency)
+    closing = money(now.closing, now.currency)
     figures = [
         ["nrr", "Expected NRR", percent(now.nrr), f"{points(now.nrr - base.nrr)} vs base"],
         ["range", "90% range", f"{percent(low)} to {percent(high)}", of],
@@ -403,16 +407,12 @@ def _said(now: _Outlook, base: _Outlook, target: float | None) -> str:
 
 
 def _gained(now: _Outlook, base: _Outlook) -> str:
-    return signed_money(float(now.closing[-1] - base.closing[-1]), now.currency)
+    return signed_money(now.closing - base.closing, now.currency)
 
 
 def _quality(now: _Outlook) -> str:
-    error = points(now.chances.error).lstrip("+")
-    if now.chances.method == "simulation":
-        how = "Simulated, as the book is small or a few customers are large"
-    else:
-        how = "From exact moments, without a simulation"
-    said = f"{how}. The 90% range is accurate to {error}."
+    error = _error(max(now.laws[-1].error, LEAST_ERROR))
+    said = f"Computed, without trials: the 90% range is accurate to {error}."
     outlook = now.scenario.outlook
     if outlook is None or now.scenario.transport() is None:
         return said
@@ -500,10 +500,10 @@ def _fan(now: _Outlook, base: _Outlook) -> list[dict[str, Any]]:
 def _bridge(base: _Outlook, now: _Outlook) -> dict[str, Any]:
     """The steps from the base to now; and why there are none, where the two cannot be compared."""
     try:
-        found = bridge(base.scenario, now.scenario)
+        found = bridge(base.scenario, now.scenario, (base.nrr, now.nrr))
     except UsageError as error:
         return {"bridge": [], "no_bridge": str(error)}
-    steps = replace(found, a=base.nrr, b=now.nrr).steps("Base", "Now", least=0.0)
+    steps = found.steps("Base", "Now", least=0.0)
     if not any(abs(each["amount"]) >= LEAST for each in steps[1:-1]):
         return {"bridge": [], "no_bridge": "No difference from the base."}
     names = [labels.GROUP_WORDS.get(each["step"], each["step"]) for each in steps]

@@ -13,7 +13,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import duckdb
-import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT, started, until
@@ -23,7 +22,6 @@ import nrrsim as nr
 from nrrsim import workers
 from nrrsim.analysis.sweep import kept_beside, read_axis, sweep
 from nrrsim.cli.commands import main
-from nrrsim.engine import quick
 
 PLAIN = {
     "target": 1.0,
@@ -38,27 +36,30 @@ AXES = [
 
 def test_each_point_is_as_by_itself():
     believed = nr.Scenario.of(PLAIN)
-    frame = sweep(believed, AXES, trials=200, seed=3)
+    frame = sweep(believed, AXES, seed=3)
     assert len(frame) == 15
     assert frame["drivers.churn.one.rate"].unique().tolist() == [0.05, 0.1, 0.15, 0.2, 0.25]
     row = frame.iloc[7]
     alone = believed.with_({"drivers.churn.one.rate": 0.15, "drivers.price.one.uplift": 0.05})
-    nrr = np.asarray(nr.nrr(nr.simulate(alone, 200, 3)))
-    assert row["nrr"] == nrr.mean()
-    assert row["p95"] == np.quantile(nrr, 0.95)
-    assert row["p_target"] == (nrr >= 1.0).mean()
+    law = nr.law_of(alone, 3).nrr
+    assert row["nrr"] == law.expected == pytest.approx(nr.nrr(nr.expect(alone)), abs=1e-9)
+    assert row["p95"] == law.percentiles()["p95"]
+    assert row["p_target"] == law.reaches(1.0)
 
 
-def test_the_exact_path_agrees_with_full_simulations():
+def test_no_number_of_trials_moves_a_point():
     believed = nr.Scenario.of(PLAIN)
-    exact, full = sweep(believed, AXES, exact=True), sweep(believed, AXES, trials=4_000)
-    assert exact["nrr"].to_numpy() == pytest.approx(full["nrr"].to_numpy(), abs=0.002)
-    assert exact["p05"].to_numpy() == pytest.approx(full["p05"].to_numpy(), abs=0.004)
-    assert exact["p_target"].to_numpy() == pytest.approx(full["p_target"].to_numpy(), abs=0.04)
-    told = quick.likely(
-        believed.with_({"drivers.churn.one.rate": 0.25, "drivers.price.one.uplift": 0.1})
-    )
-    assert exact.iloc[-1]["p50"] == told["p50"]
+    asked = ({}, {"trials": 50}, {"trials": 0, "exact": True})
+    frames = [sweep(believed, AXES[:1], **how) for how in asked]
+    for other in frames[1:]:
+        pd.testing.assert_frame_equal(frames[0], other, check_exact=True)
+
+
+def test_the_seed_draws_the_beliefs():
+    unsure = nr.Scenario.of(PLAIN).with_({"drivers.price.one.uplift": {"between": [0.02, 0.1]}})
+    one, other = (sweep(unsure, AXES[:1], seed=seed) for seed in (1, 2))
+    assert not one["p05"].equals(other["p05"])
+    assert one["p05"].to_numpy() == pytest.approx(other["p05"].to_numpy(), abs=0.003)
 
 
 @pytest.mark.parametrize(
@@ -78,24 +79,25 @@ def test_the_exact_path_agrees_with_full_simulations():
 )
 def test_what_cannot_be_varied(vary, said):
     with pytest.raises(nr.UsageError) as caught:
-        sweep(nr.Scenario.of(PLAIN), [read_axis(each) for each in vary], trials=2)
+        sweep(nr.Scenario.of(PLAIN), [read_axis(each) for each in vary])
     assert said in str(caught.value)
 
 
 def test_what_is_kept_of_another_sweep_is_not_taken(tmp_path):
     kept = kept_beside(tmp_path / "grid.parquet")
-    sweep(nr.Scenario.of(PLAIN), AXES[:1], trials=50, kept=kept)
+    whole = sweep(nr.Scenario.of(PLAIN), AXES[:1], seed=1, kept=kept)
     with pytest.raises(nr.UsageError, match="of a sweep with other settings"):
-        sweep(nr.Scenario.of(PLAIN), AXES[:1], trials=51, kept=kept)
+        sweep(nr.Scenario.of(PLAIN), AXES[:1], seed=2, kept=kept)
     lines = kept.read_text().splitlines()
     kept.write_text("\n".join(lines[:3]) + '\n[2, {"nrr": 1.')  # cut in the middle of a line
-    again = sweep(nr.Scenario.of(PLAIN), AXES[:1], trials=50, kept=kept)
-    pd.testing.assert_frame_equal(again, sweep(nr.Scenario.of(PLAIN), AXES[:1], trials=50))
+    again = sweep(nr.Scenario.of(PLAIN), AXES[:1], seed=1, kept=kept)
+    pd.testing.assert_frame_equal(again, whole)
 
 
 # --- worker processes, interrupts and kills -------------------------------------------------------
 
-GRID = ["--vary", "drivers.churn.one.rate=0.05:0.25:41", "--trials", "3000", "--quiet", "--json"]
+POINTS = 401
+GRID = ["--vary", f"drivers.churn.one.rate=0.05:0.25:{POINTS}", "--quiet", "--json"]
 
 
 @pytest.fixture
@@ -124,20 +126,18 @@ def lines_of(kept: Path) -> int:
 
 def test_worker_processes_give_the_same_bits():
     believed = nr.Scenario.of(PLAIN)
-    alone, seen = sweep(believed, AXES, trials=200, seed=3), []
-    shared = sweep(believed, AXES, trials=200, seed=3, workers=2, progress=seen.append)
+    alone, seen = sweep(believed, AXES, seed=3), []
+    shared = sweep(believed, AXES, seed=3, workers=2, progress=seen.append)
     pd.testing.assert_frame_equal(alone, shared, check_exact=True)
     assert seen[-1] == len(alone)
-    exact = [sweep(believed, AXES, exact=True, workers=number) for number in (1, 2)]
-    pd.testing.assert_frame_equal(*exact, check_exact=True)
 
 
 def test_few_points_start_no_process(monkeypatch):
     monkeypatch.setattr(workers, "ProcessPoolExecutor", None)
-    assert len(sweep(nr.Scenario.of(PLAIN), AXES, trials=20, workers=None)) == 15
+    assert len(sweep(nr.Scenario.of(PLAIN), AXES, workers=None)) == 15
     monkeypatch.setattr(sys.modules[sweep.__module__], "SECONDS_TO_START", 0)
     with pytest.raises(TypeError):
-        sweep(nr.Scenario.of(PLAIN), AXES, trials=20, workers=None)
+        sweep(nr.Scenario.of(PLAIN), AXES, workers=None)
 
 
 def of_ledger(path: Path, amount: int) -> nr.Scenario:
@@ -151,24 +151,22 @@ def test_a_worker_reads_no_file(tmp_path):
     believed = of_ledger(tmp_path / "ledger.csv", 100)
     assert len(believed.opening.arr) == 600
     (tmp_path / "ledger.csv").unlink()
-    pd.testing.assert_frame_equal(
-        *(sweep(believed, AXES, exact=True, workers=number) for number in (1, 2))
-    )
+    pd.testing.assert_frame_equal(*(sweep(believed, AXES, workers=number) for number in (1, 2)))
 
 
 def test_what_is_kept_of_a_ledger_that_has_changed_is_not_taken(tmp_path):
     kept = kept_beside(tmp_path / "grid.parquet")
-    sweep(of_ledger(tmp_path / "ledger.csv", 100), AXES[:1], exact=True, kept=kept)
+    sweep(of_ledger(tmp_path / "ledger.csv", 100), AXES[:1], kept=kept)
     with pytest.raises(nr.UsageError, match="of a sweep with other settings"):
-        sweep(of_ledger(tmp_path / "ledger.csv", 200), AXES[:1], exact=True, kept=kept)
+        sweep(of_ledger(tmp_path / "ledger.csv", 200), AXES[:1], kept=kept)
 
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_an_error_in_a_point_is_one_line(number, file, tmp_path, capsys):
     words = [
         *GRID,
-        "--trials",
-        "0",
+        "--seed",
+        "-1",
         "--workers",
         str(number),
         "--out",
@@ -177,7 +175,9 @@ def test_an_error_in_a_point_is_one_line(number, file, tmp_path, capsys):
     with pytest.raises(SystemExit) as leaving:
         main(["sweep", str(file), *words])
     assert leaving.value.code == 2
-    assert capsys.readouterr().err.splitlines() == ["trials: must be from 1 to 10,000,000, got 0"]
+    assert capsys.readouterr().err.splitlines() == [
+        "seed: must be a whole number from 0 to 2^63 - 1, got -1"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_a_killed_sweep_goes_on_to_the_same_result(moment, file, tmp_path):
     until(lambda: not left_of(run.pid))
     assert moment != "in the middle" or (run.returncode == -signal.SIGKILL and not out.exists())
     if run.returncode == -signal.SIGKILL and out.exists():
-        assert len(duckdb.sql(f"from '{out}'").df()) == 41
+        assert len(duckdb.sql(f"from '{out}'").df()) == POINTS
     for path in (out, tmp_path / "clean.parquet"):
         with pytest.raises(SystemExit) as leaving:
             main([*words[:-1], "1", "--out", str(path)])
@@ -282,24 +282,16 @@ def cluster(tmp_path_factory):
 
 def test_a_cluster_gives_the_same_bits(cluster):
     believed = nr.Scenario.of(PLAIN)
-    alone = sweep(believed, AXES, trials=200, seed=3)
-    pd.testing.assert_frame_equal(
-        alone,
-        sweep(believed, AXES, trials=200, seed=3, scheduler=cluster.address),
-        check_exact=True,
-    )
-    exact = [
-        sweep(believed, AXES, exact=True, **how) for how in ({}, {"scheduler": cluster.address})
-    ]
-    pd.testing.assert_frame_equal(*exact, check_exact=True)
-    with pytest.raises(nr.UsageError, match="trials: must be from 1"):
-        sweep(believed, AXES, trials=0, scheduler=cluster.address)
+    there = sweep(believed, AXES, seed=3, scheduler=cluster.address)
+    pd.testing.assert_frame_equal(sweep(believed, AXES, seed=3), there, check_exact=True)
+    with pytest.raises(nr.UsageError, match="seed: must be a whole number"):
+        sweep(believed, AXES, seed=-1, scheduler=cluster.address)
 
 
 def test_workers_of_another_version_are_refused(cluster, monkeypatch):
     monkeypatch.setattr(workers, "version", lambda name: "9.9.9")
     with pytest.raises(nr.UsageError, match=r"127.0.0.1:\d+ has nrrsim \S+, and here it is 9.9.9"):
-        sweep(nr.Scenario.of(PLAIN), AXES, trials=20, scheduler=cluster.address)
+        sweep(nr.Scenario.of(PLAIN), AXES, scheduler=cluster.address)
 
 
 @pytest.mark.slow
@@ -310,10 +302,10 @@ def test_a_worker_that_is_killed_in_the_middle_changes_nothing(cluster, file, tm
     ) as run:
         until(lambda: lines_of(kept_beside(out)) > 6)
         cluster.workers[0].send_signal(signal.SIGKILL)
-        assert lines_of(kept_beside(out)) < 40
+        assert lines_of(kept_beside(out)) < POINTS
         _, said = run.communicate(timeout=60)
     assert (run.returncode, said) == (0, "")
-    alone = sweep(nr.Scenario.of(PLAIN), [read_axis(GRID[1])], trials=3000)
+    alone = sweep(nr.Scenario.of(PLAIN), [read_axis(GRID[1])])
     pd.testing.assert_frame_equal(duckdb.sql(f"from '{out}'").df(), alone, check_exact=True)
 
 
@@ -343,7 +335,7 @@ def test_a_scheduler_that_does_not_answer(file, tmp_path, monkeypatch, capfd):
 def test_without_dask_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(nr.UsageError, match=r'pip install "nrrsim\[cluster\]"'):
-        sweep(nr.Scenario.of(PLAIN), AXES, trials=20, scheduler="tcp://127.0.0.1:8786")
+        sweep(nr.Scenario.of(PLAIN), AXES, scheduler="tcp://127.0.0.1:8786")
 
 
 # --- the picture ----------------------------------------------------------------------------------
@@ -352,7 +344,7 @@ def test_without_dask_it_says_what_to_install(monkeypatch):
 def test_the_picture_stands_beside_the_grid(file, tmp_path, capsys):
     def run(*vary: str) -> tuple[str, str]:
         with pytest.raises(SystemExit) as leaving:
-            main(["sweep", str(file), "--exact", *vary, "--out", str(tmp_path / "grid.parquet")])
+            main(["sweep", str(file), *vary, "--out", str(tmp_path / "grid.parquet")])
         assert not leaving.value.code
         return capsys.readouterr()
 
@@ -379,7 +371,7 @@ def test_what_is_kept_and_cannot_be_read_is_said(tmp_path, kept):
     beside = kept_beside(tmp_path / "q.parquet")
     beside.write_bytes(kept)
     with pytest.raises(nr.UsageError, match="choose another --out"):
-        sweep(scenario, [read_axis("drivers.churn.smb.rate=0.1:0.2:2")], exact=True, kept=beside)
+        sweep(scenario, [read_axis("drivers.churn.smb.rate=0.1:0.2:2")], kept=beside)
 
 
 @pytest.mark.parametrize("number", ["9" * 400, "-" + "9" * 400, "1e400", "nan"])

@@ -1,4 +1,4 @@
-"""How NRR may turn out without a simulation: against simulations, another routine, and moments by hand."""
+"""Three exact moments of NRR, and what is computed of it: against simulations, another routine, and by hand."""
 
 import subprocess
 import sys
@@ -7,14 +7,13 @@ import numpy as np
 import pytest
 from conftest import ROOT
 from scenarios import segments, varied
-from scipy.stats import qmc
+from scipy.stats import binom, qmc
 
 import nrrsim as nr
-from nrrsim.analysis.frontier import chance
-from nrrsim.engine import quick
 from nrrsim.engine.draws import BITS, MOST_DIMENSIONS, SEED, lattice
 from nrrsim.engine.driver_rates import draw_rates
 from nrrsim.engine.moments import odds_by_draw
+from nrrsim.engine.outcomes import Sample
 
 SCENARIOS = ROOT / "params" / "scenarios"
 
@@ -25,21 +24,41 @@ def odds(scenario: nr.Scenario, draws: int = 512):
     )
 
 
-@pytest.mark.parametrize(
-    "name", ["nrr-105", "nrr-128", "nrr-128-ramp", "recession", "price-increase", "up-market"]
-)
-def test_quantiles_of_the_shipped_scenarios(name):
-    """Within a tenth of a point of NRR, and 4.5 standard errors of 20,000 trials."""
-    believed = nr.read_scenario(SCENARIOS / f"{name}.yaml")
-    told = quick.likely(believed)
-    assert told["quality"]["method"] == "exact moments"
-    nrr = np.asarray(nr.nrr(nr.simulate(believed, 20_000, 3)))
-    for quantile, share in (("p05", 0.05), ("p50", 0.5), ("p95", 0.95)):
-        ranks = share + 4.5 * np.sqrt(share * (1 - share) / 20_000) * np.array([-1, 1])
-        low, high = np.quantile(nrr, ranks)
-        assert low - 0.001 < told[quantile] < high + 0.001, quantile
-    p = float((nrr >= believed.target).mean())
-    assert told["p_target"] == pytest.approx(p, abs=4.5 * np.sqrt(p * (1 - p) / 20_000) + 0.01)
+# Books that three moments cannot tell: few customers, one that is half of it, growth that is now and then manyfold.
+UNEVEN = {
+    "few": {"book": segments(one=(1, 50)), "drivers": {"churn": {"one": 0.1}}},
+    "half of it one": {
+        "book": segments(small=(1, 600), giant=(1, 1)),
+        "drivers": {"churn": {"all": 0.1}, "price": {"all": {"uplift": 0.05}}},
+    },
+    "rare and large": {
+        "book": segments(one=(1, 1_000)),
+        "drivers": {"adoption": {"one": {"rate": 2.0, "size": {"mean": 0.5, "sd": 1.5}}}},
+    },
+}
+SHIPPED = ("nrr-105", "nrr-128", "nrr-128-ramp", "recession", "price-increase", "up-market")
+
+
+@pytest.mark.parametrize("name", [*SHIPPED, *UNEVEN])
+def test_what_is_computed_is_what_trials_say(name):
+    """Within 4.5 standard errors of 20,000 trials, and of what is computed; a point of mass within its place."""
+    if name in UNEVEN:
+        believed = nr.Scenario.of(UNEVEN[name])
+    else:
+        believed = nr.read_scenario(SCENARIOS / f"{name}.yaml")
+    law, trials = (
+        nr.law_of(believed).nrr,
+        Sample(np.asarray(nr.nrr(nr.simulate(believed, 20_000, 3)))),
+    )
+    for share in (0.05, 0.5, 0.95):
+        low, high = trials.around(share, errors=4.5)
+        by = 4.5 * law.error
+        assert low - by < law.quantiles([share])[0] < high + by, share
+    for target in (believed.target or 1.0, trials.expected):
+        p = trials.reaches(target)
+        least, most = law.reaches(target + law.near), law.reaches(target - law.near)
+        by = 4.5 * np.hypot(trials.share_error(p), law.reach_error(target))
+        assert least - by < p < most + by
 
 
 @pytest.mark.parametrize("name", sorted(varied(18)))
@@ -134,19 +153,17 @@ def test_sizes_have_their_third_moments():
     assert told.skewness[0] == pytest.approx(third, abs=0.08)
 
 
-def test_small_and_concentrated_books_are_simulated():
-    small = nr.Scenario.of(
-        {"target": 1.0, "book": segments(one=(1, 50)), "drivers": {"churn": {"one": 0.1}}}
+@pytest.mark.parametrize("customers", [1, 5, 50, 600])
+def test_customers_who_stay_or_leave_are_a_binomial(customers):
+    """NRR is the share that stays: between two numbers of customers it has the binomial's probability."""
+    alike = nr.Scenario.of(
+        {"book": segments(one=(1, customers, "annual")), "drivers": {"churn": {"one": 0.1}}}
     )
-    told = quick.likely(small)
-    assert told["quality"]["method"] == "simulation"
-    nrr = np.asarray(nr.nrr(nr.simulate(small, 10_000, SEED)))
-    assert told["p50"] == pytest.approx(float(np.median(nrr)))
-    one_giant = {"small": {"share": 1, "customers": 600}, "giant": {"share": 1, "customers": 1}}
-    giant = small.with_(
-        {"book": {"arr": 1e6, "segments": one_giant}, "drivers": {"churn": {"all": 0.1}}}
-    )
-    assert quick.likely(giant)["quality"]["method"] == "simulation"
+    law, stay = nr.law_of(alike), np.arange(1, customers + 1)
+    truth = binom.sf(stay - 1, customers, 0.9)
+    between = (stay - 0.5) / customers
+    assert [law.nrr.reaches(at) for at in between] == pytest.approx(truth, abs=1e-5)
+    assert [law.logo.reaches(at) for at in stay / customers] == pytest.approx(truth, abs=1e-9)
 
 
 def test_the_examples_book():
@@ -164,26 +181,6 @@ def test_what_is_certain():
     assert odds(still).reaches(1.0) == 1
     assert odds(still).reaches(1.0001) == 0
     assert odds(still).quantiles((0.05, 0.95)) == pytest.approx([1, 1], abs=1e-6)
-
-
-def test_where_rare_events_decide_it_is_simulated():
-    """A thousand even customers whose growth is now and then manyfold: three moments would be tens of points off."""
-    rare = {"one": {"rate": 2.0, "size": {"mean": 0.5, "sd": 1.5}}}
-    wild = nr.Scenario.of(
-        {"target": 1.5, "book": segments(one=(1, 1_000)), "drivers": {"adoption": rare}}
-    )
-    told = quick.likely(wild)
-    assert not odds(wild).holds
-    assert told["quality"]["method"] == "simulation"
-    nrr = np.asarray(nr.nrr(nr.simulate(wild, 40_000, 3)))
-    for quantile, share in (("p05", 0.05), ("p50", 0.5), ("p95", 0.95)):
-        assert told[quantile] == pytest.approx(
-            float(np.quantile(nrr, share)), abs=1.5 * told["quality"]["error"]
-        )
-    with pytest.raises(nr.UsageError, match="only a simulation tells"):
-        nr.frontier(wild, 1.6, probability=0.8)
-    with pytest.raises(nr.UsageError, match="only a simulation tells"):
-        chance(wild, 1.6)
 
 
 @pytest.mark.parametrize(("dimensions", "count"), [(MOST_DIMENSIONS, 64), (3, 5000), (2, 1)])

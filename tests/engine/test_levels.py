@@ -9,10 +9,9 @@ from scenarios import segments, varied
 
 import nrrsim as nr
 from nrrsim.accounts.worth import worth
-from nrrsim.analysis.frontier import needed
+from nrrsim.analysis.frontier import chance, needed
 from nrrsim.analysis.sensitivity import sensitivity
 from nrrsim.analysis.sweep import Axis, sweep
-from nrrsim.engine import quick
 from nrrsim.engine.draws import SEED
 from nrrsim.engine.driver_rates import draw_rates
 from nrrsim.engine.levels import mean_rates, staying, without_levels
@@ -235,8 +234,8 @@ REFUSED = {
     "frontier": lambda s: nr.frontier(s, 1.1),
     "needed": lambda s: needed(s, 1.1),
     "sensitivity": lambda s: sensitivity(s),
-    "sweep": lambda s: sweep(s, [Axis("months", (6, 12))], exact=True, workers=2),
-    "likely": lambda s: quick.likely(s),
+    "sweep": lambda s: sweep(s, [Axis("months", (6, 12))], workers=2),
+    "chance": lambda s: chance(s, 1.1),
     "programmes": lambda s: nr.programmes(s),
 }
 

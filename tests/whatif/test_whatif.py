@@ -13,11 +13,12 @@ from scenarios import THREE, VARIED, segments
 
 import nrrsim as nr
 from nrrsim.analysis import summary
-from nrrsim.engine import quick
+from nrrsim.engine.law import law_of, nrr_over
 from nrrsim.engine.switched import expected_nrr
+from nrrsim.notation import percent, share
 from nrrsim.scenario.drivers import Drivers
 from nrrsim.scenario.numbers import PROBABILITY, YEARLY
-from nrrsim.whatif import sliders
+from nrrsim.whatif import live, sliders
 from nrrsim.whatif.live import Moves, WhatIf
 from nrrsim.whatif.panel import Panel
 from nrrsim.yamlfile import yaml_text
@@ -231,7 +232,7 @@ def test_a_belief_that_segments_share_goes_up_and_down_with_them(tmp_path):
     model = WhatIf(tmp_path / "shared.yaml")
     start = {each.name: each.value for each in sliders.sliders(model.presets["shared"])}
     at, rate = start["churn.smb.rate"], start["contraction.smb.rate"]
-    before = quick.likely(model.presets["shared"])
+    before = law_of(model.presets["shared"]).nrr
     for number, chosen in enumerate((["ent"], ["ent", "mid"], ["ent", "mid", "smb"])):
         values = {
             f"churn.{each}.rate": at * (1 - 0.0005 * (1 + place))
@@ -239,10 +240,10 @@ def test_a_belief_that_segments_share_goes_up_and_down_with_them(tmp_path):
         }
         values["contraction.smb.rate"] = rate * 1.005
         moves = Moves("shared", "shared", values)
-        after = quick.likely(nr.read_scenario(model.save(moves, f"moved-{number}", "Moved", "why")))
-        for name in ("p05", "p50", "p95"):
-            assert after[name] == pytest.approx(before[name], abs=0.002), (chosen, name)
-        assert after["p_target"] == pytest.approx(before["p_target"], abs=0.01)
+        saved = model.save(moves, f"moved-{number}", "Moved", "why")
+        after = law_of(nr.read_scenario(saved)).nrr
+        assert after.percentiles() == pytest.approx(before.percentiles(), abs=0.002), chosen
+        assert after.reaches(0.9) == pytest.approx(before.reaches(0.9), abs=0.01)
         assert model.answer(moves)["notices"] == []
 
 
@@ -344,11 +345,12 @@ def test_the_answers_are_those_of_the_commands():
     answer = model.answer(moves)
     told = summary.expected(model.presets["recession"])
     assert answer["nrr"] == pytest.approx(told["nrr"], abs=1e-9)
-    likely = quick.likely(model.presets["recession"])
+    law = law_of(model.presets["recession"]).nrr
+    low, high = law.quantiles((0.05, 0.95))
     figures = {name: (value, beside) for name, _, value, beside in answer["figures"]}
     assert figures["nrr"] == ("92.1%", "−12.9 pts vs base")
-    assert figures["range"][0] == f"{likely['p05']:.1%} to {likely['p95']:.1%}"
-    assert figures["target"][0] == f"{likely['p_target']:.0%}"
+    assert figures["range"][0] == f"{low:.1%} to {high:.1%}"
+    assert figures["target"][0] == f"{law.reaches(model.presets['recession'].target):.0%}"
     bridge = answer["rows"]["bridge"]
     assert [bridge[0]["step"], bridge[-1]["step"]] == ["Base", "Now"]
     # its steps are changes, counted from the base
@@ -360,6 +362,32 @@ def test_the_answers_are_those_of_the_commands():
     area = np.trapezoid([each["density"] for each in curve], [each["nrr"] for each in curve])
     assert area == pytest.approx(1, abs=0.01)
     assert answer["said"].startswith("Expected NRR 92.1%, 90% range ")
+
+
+def test_what_is_shown_is_what_expect_says_of_the_saved_file(folder):
+    model = WhatIf(folder / "nrr-105.yaml")
+    values = {"churn.smb.rate": 0.11, "adoption.enterprise.size": 0.4}
+    moves = replace(model.start_moves(), values=values, months=18, target=1.12)
+    shown = {name: value for name, _, value, _ in model.answer(moves)["figures"]}
+    saved = nr.read_scenario(model.save(moves, "moved", "Moved", "why"))
+    law = summary.ranges(saved)["law"]
+    assert shown["nrr"] == percent(summary.expected(saved)["nrr"]) == percent(law["nrr"]["mean"])
+    assert shown["range"] == f"{percent(law['nrr']['p05'])} to {percent(law['nrr']['p95'])}"
+    assert shown["target"] == share(law["p_target"])
+
+
+def test_an_answer_computes_one_law_and_the_bases_once(folder, monkeypatch):
+    asked = []
+
+    def counted(scenario, months):
+        asked.append(scenario.title)
+        return nrr_over(scenario, months)
+
+    monkeypatch.setattr(live, "nrr_over", counted)
+    model = WhatIf(folder / "nrr-105.yaml")
+    for number in range(3):
+        model.answer(replace(model.start_moves(), values={"churn.smb.rate": 0.1 + number / 100}))
+    assert len(asked) == 3 + 1
 
 
 def test_a_horizon_of_its_own():
@@ -377,7 +405,7 @@ def test_a_horizon_of_its_own():
     assert answer["figures"][0][3] == "0.0 pts vs base"
 
 
-def test_a_small_book_is_simulated_and_an_incomparable_base_is_said(tmp_path):
+def test_a_small_book_is_computed_too_and_an_incomparable_base_is_said(tmp_path):
     small = {"target": 1.0, "book": segments(one=(1, 50)), "drivers": {"churn": {"one": 0.1}}}
     other = {"book": segments(other=(1, 60)), "drivers": {"churn": {"other": 0.1}}}
     for name, each in (("small", small), ("other", other)):
@@ -387,12 +415,12 @@ def test_a_small_book_is_simulated_and_an_incomparable_base_is_said(tmp_path):
     assert list(model.presets) == ["other", "small"]
     assert "broken.yaml:" in model.left_out[0]
     answer = model.answer(Moves("small", "other"))
-    assert answer["quality"].startswith("Simulated")
+    assert answer["quality"].startswith("Computed, without trials: the 90% range is accurate to 0.")
     assert answer["rows"]["bridge"] == []
     assert "has no driver for it" in answer["rows"]["no_bridge"]
 
 
-def test_a_full_simulation_beside_the_exact_path():
+def test_a_full_simulation_beside_what_is_computed():
     model, moves = start()
     done = []
     told = model.play(moves, 2_000, done.append)
