@@ -27,7 +27,7 @@ HOUSE = {
     "scenario": "beliefs numbers year_effects drivers book multipliers customers programmes outlook"
     " extends checks table scenario plan",
     "engine": "draws groups paths bits outcomes kernel driver_rates sizes levels expectation"
-    " switched moments simulation law",
+    " switched moments simulation luck law",
     "calibration": "exposure ratios frequency sizes tenure years priors accounts calibrate mixture"
     " backtest",
     "accounts": "watch signals reasons features risk worth proof at_risk clusters",

@@ -83,18 +83,20 @@ class Bridge:
         return [*rows, {"step": b, "amount": self.b, "start": 0.0, "end": self.b, "kind": "total"}]
 
 
-def bridge(a: Scenario | str | Path, b: Scenario | str | Path) -> Bridge:
+def bridge(
+    a: Scenario | str | Path, b: Scenario | str | Path, nrr: tuple[float, float] | None = None
+) -> Bridge:
     """The difference in expected NRR, attributed to what differs, over the same draws for both.
 
-    Each is a scenario or its file. Raises UsageError where the months differ, or a segment of one
-    has no drivers in the other.
+    Each is a scenario or its file. nrr : their expected NRR, where it is known. Raises UsageError
+    where the months differ, or a segment of one has no drivers in the other.
     """
     a, b = as_scenario(a), as_scenario(b)
     segments = comparable(a, b)
     runs = [_shapley(a, b, segments, SEED + number) for number in range(REPLICATES)]
     values = np.stack(runs)  # replicate, group, segment
     mean, by_run = values.mean(axis=0), values.sum(axis=2)
-    first, last = expected_nrr(a), expected_nrr(b)
+    first, last = nrr or (expected_nrr(a), expected_nrr(b))
 
     # what the few draws leave of the difference goes to the parts, as large as they are
     if size := np.abs(mean).sum():
@@ -140,7 +142,15 @@ def _shapley(a: Scenario, b: Scenario, segments: tuple[str, ...], seed: int) -> 
             Side.of(b, segments, BRIDGE_DRAWS, seed, rows),
         )
     )
+    # of what both have alike it is the same whose values they are
+    differs = [not alike for alike in exact.alike()]
     worth = {
-        which: exact.nrr(*which).mean(axis=1) for which in product((0, 1), repeat=len(LEVER_GROUPS))
+        which: exact.nrr(*which).mean(axis=1)
+        for which in product(*((0, 1) if each else (0,) for each in differs))
     }
-    return shapley(worth)
+    return shapley(
+        {
+            which: worth[tuple(np.multiply(which, differs))]
+            for which in product((0, 1), repeat=len(LEVER_GROUPS))
+        }
+    )

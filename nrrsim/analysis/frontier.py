@@ -32,7 +32,8 @@ TOGETHER = np.concatenate([np.linspace(0.0, 1.0, 9), np.geomspace(1.0, MOST_FACT
 NEAR = 1e-8  # to the target
 NEAR_P = 1e-5  # to its probability: far below what the law itself may be off
 SURE = 1e-9  # beyond, a probability tells nothing of how far the target is
-JUMP = 1e-9  # how near to a jump of the probability its place is known
+FAR = 3.5  # from the target, in NRR or normal scores
+JUMP, SMOOTH = 1e-6, 1e-3  # how near a jump's place is known; what is less beside it is none
 COARSE = 256  # Sobol draws by which a root is found before it is put right
 # How far from the target NRR is, or its probability (in normal scores), by each lever's factor.
 Gap = Callable[[Mapping[str, float]], float]
@@ -271,8 +272,9 @@ def _root(short: Sequence[Callable[[float], float]], way: np.ndarray, gap: float
     if gap == 0:
         return begin
     few, fine = short
-    # at the beginning few draws are as far off as all of them are: so they have to cross 0, too
-    off = gap - few(begin)
+    # at the beginning few draws are as far off as all of them are: so they have to cross 0, too; of
+    # what is next to impossible there, neither says by how much
+    off = gap - few(begin) if abs(gap) < FAR else 0.0
 
     def coarse(x: float) -> float:
         return few(x) + off
@@ -282,7 +284,9 @@ def _root(short: Sequence[Callable[[float], float]], way: np.ndarray, gap: float
         nearest.append(coarse(step))
         if np.sign(nearest[-1]) == np.sign(gap):
             continue
-        found = float(brentq(coarse, before, step, xtol=1e-9, rtol=1e-12))
+        found = float(before)
+        if coarse(found) * nearest[-1] < 0:  # else they have it reached from the beginning on
+            found = float(brentq(coarse, before, step, xtol=1e-9, rtol=1e-12))
         if (root := _put_right(found, coarse, fine, way)) is not None:
             return root
 
@@ -302,7 +306,7 @@ def _put_right(
     """A root of few draws as that of all, by secants, the first with the slope of the few draws."""
     slope = (coarse(found + 1e-4) - coarse(found - 1e-4)) / 2e-4
     off = fine(found)
-    for _ in range(4):
+    for _ in range(6):
         if abs(off) < NEAR:
             return found
         if not slope:
@@ -326,9 +330,9 @@ def _crossing(fine: Callable[[float], float], steps: np.ndarray) -> float | None
         here, there = there, fine(high)
         if np.sign(here) == np.sign(there):
             continue
-        root = float(brentq(fine, low, high, xtol=1e-12))
-        if abs(fine(root)) < NEAR:
-            return root
+        root = float(brentq(fine, low, high, xtol=JUMP))
+        if abs(fine(root)) < SMOOTH:
+            return float(brentq(fine, low, high, xtol=1e-12))
         enough = high if there > here else low
         return root + float(np.clip(enough - root, -JUMP, JUMP))
     return None

@@ -16,7 +16,7 @@ import numpy as np
 
 from nrrsim.engine import paths
 from nrrsim.engine.draws import EVEN_DRAWS, SEED
-from nrrsim.engine.driver_rates import Rates, draw_rates, monthly
+from nrrsim.engine.driver_rates import RATES_OF, Rates, draw_rates, monthly
 from nrrsim.engine.groups import Groups, common_phases, phase_of
 from nrrsim.scenario.customers import Customers
 from nrrsim.scenario.drivers import DRIVERS
@@ -120,6 +120,28 @@ class Exact:
             groups.segment, groups.anniversary, groups.tenure, groups.arr, side.months, month, size
         )
         return size / side.opening
+
+    def alike(self) -> tuple[bool, ...]:
+        """Of each of LEVER_GROUPS, whether both sides have the same: to switch it moves nothing."""
+        one, other = self.sides
+        pairs = [
+            (one.groups.segment, other.groups.segment),
+            (one.groups.anniversary, other.groups.anniversary),
+            (one.groups.tenure, other.groups.tenure),
+            (one.groups.arr, other.groups.arr),
+            (one.annual, other.annual),
+        ]
+        months = list(zip(*self.phases, strict=True))
+        by_lever = {
+            name: [(getattr(a, of), getattr(b, of)) for a, b in months for of in RATES_OF[name]]
+            for name in LEVERS
+        }
+        years = [(a.in_the_year, b.in_the_year) for a, b in months]
+        by_lever["churn"] += [(a.season, b.season) for a, b in years]
+        by_lever["price"] += [(a.together, b.together) for a, b in years]
+        return tuple(
+            all(np.array_equal(*pair) for pair in each) for each in (pairs, *by_lever.values())
+        )
 
     def _churn(self, mix: int, churn: int, price: int) -> tuple[np.ndarray, np.ndarray]:
         both = zip(self.phases[churn], self.phases[price], strict=True)

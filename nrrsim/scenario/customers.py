@@ -60,11 +60,6 @@ class Customers:
         return float(self.arr.sum())
 
     @cached_property
-    def largest(self) -> float:
-        """The share of ARR that the largest customer has."""
-        return float(self.arr.max() / self.arr.sum())
-
-    @cached_property
     def differ(self) -> bool:
         """Whether accounts of one segment differ from each other: what they have in common is
         their segment's rate.

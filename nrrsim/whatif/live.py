@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,6 @@ from nrrsim.engine.driver_rates import refuse_accounts
 from nrrsim.engine.law import nrr_over
 from nrrsim.engine.outcomes import SHARES, Computed, Distribution, foreseen
 from nrrsim.engine.simulation import simulate
-from nrrsim.engine.switched import expected_closing
 from nrrsim.errors import NrrsimError, UsageError
 from nrrsim.files import whole
 from nrrsim.notation import count, label, money, percent, points, share, signed_money
@@ -343,10 +342,6 @@ class _Outlook:
         )
 
     @cached_property
-    def closing(self) -> np.ndarray:
-        return np.asarray(expected_closing(self.scenario, self.ends).sum(axis=1))
-
-    @cached_property
     def laws(self) -> list[Computed]:
         """How NRR may turn out at each end, by what the drivers say."""
         return nrr_over(self.scenario, self.ends)
@@ -358,7 +353,13 @@ class _Outlook:
 
     @property
     def nrr(self) -> float:
-        return float(self.closing[-1] / self.arr)
+        """On average, as `expect` has it."""
+        return self.laws[-1].expected
+
+    @property
+    def closing(self) -> float:
+        """Expected ARR at the last month."""
+        return self.nrr * self.arr
 
     @cached_property
     def quantiles(self) -> np.ndarray:
@@ -367,7 +368,7 @@ class _Outlook:
         """
         own = np.stack([each.quantiles(SHARES) for each in self.laws])
         if self.scenario.transport() is None:
-            own[:, 1] = self.closing / self.arr
+            own[:, 1] = [each.expected for each in self.laws]
             return own
         # a forecast is of the last month: what sets it apart from the drivers grows with time
         apart = self.last.quantiles(SHARES) - own[-1]
@@ -379,7 +380,7 @@ def _figures(now: _Outlook, base: _Outlook, target: float | None) -> list[list[s
     months, (low, middle, high) = span(now.scenario.months), now.quantiles[-1]
     # what drivers expect is not the middle of a forecast that rests on more than them
     of = months if now.scenario.transport() is None else f"{months}, median {percent(middle)}"
-    closing = money(now.closing[-1], now.currency)
+    closing = money(now.closing, now.currency)
     figures = [
         ["nrr", "Expected NRR", percent(now.nrr), f"{points(now.nrr - base.nrr)} vs base"],
         ["range", "90% range", f"{percent(low)} to {percent(high)}", of],
@@ -406,7 +407,7 @@ def _said(now: _Outlook, base: _Outlook, target: float | None) -> str:
 
 
 def _gained(now: _Outlook, base: _Outlook) -> str:
-    return signed_money(float(now.closing[-1] - base.closing[-1]), now.currency)
+    return signed_money(now.closing - base.closing, now.currency)
 
 
 def _quality(now: _Outlook) -> str:
@@ -499,10 +500,10 @@ def _fan(now: _Outlook, base: _Outlook) -> list[dict[str, Any]]:
 def _bridge(base: _Outlook, now: _Outlook) -> dict[str, Any]:
     """The steps from the base to now; and why there are none, where the two cannot be compared."""
     try:
-        found = bridge(base.scenario, now.scenario)
+        found = bridge(base.scenario, now.scenario, (base.nrr, now.nrr))
     except UsageError as error:
         return {"bridge": [], "no_bridge": str(error)}
-    steps = replace(found, a=base.nrr, b=now.nrr).steps("Base", "Now", least=0.0)
+    steps = found.steps("Base", "Now", least=0.0)
     if not any(abs(each["amount"]) >= LEAST for each in steps[1:-1]):
         return {"bridge": [], "no_bridge": "No difference from the base."}
     names = [labels.GROUP_WORDS.get(each["step"], each["step"]) for each in steps]

@@ -11,7 +11,7 @@ import nrrsim as nr
 from nrrsim.analysis.bridge import bridge, shapley
 from nrrsim.analysis.frontier import all_together, frontier, with_factors
 from nrrsim.analysis.paired import difference, paired
-from nrrsim.engine.switched import LEVER_GROUPS, LEVERS
+from nrrsim.engine.switched import LEVER_GROUPS, LEVERS, Exact
 from nrrsim.movements import LOSSES
 
 SCENARIOS = ROOT / "params" / "scenarios"
@@ -191,6 +191,15 @@ def test_each_of_a_pair_is_still_itself(names):
 def test_a_scenario_beside_itself_differs_in_nothing():
     a = varied(12)["beliefs of every form, tied"]
     assert (difference(paired(a, a, 200, 7)) == 0).all()
+
+
+def test_what_both_have_alike_is_not_worked_out_twice(monkeypatch):
+    asked, nrr = [], Exact.nrr
+    monkeypatch.setattr(Exact, "nrr", lambda self, *which: asked.append(which) or nrr(self, *which))
+    a = shipped("nrr-105")
+    told = bridge(a, a.with_({"drivers.churn.smb.rate": 0.2}))
+    assert set(asked) == {(0,) * 7, (0, 1, 0, 0, 0, 0, 0)}
+    assert {name for name, part in told.parts.items() if part} == {"churn"}
 
 
 # --- the frontier ---------------------------------------------------------------------------------

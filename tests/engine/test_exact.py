@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 from scenarios import segments, varied
-from scipy.stats import qmc
+from scipy.stats import binom, qmc
 
 import nrrsim as nr
 from nrrsim.engine.draws import BITS, MOST_DIMENSIONS, SEED, lattice
@@ -41,7 +41,7 @@ SHIPPED = ("nrr-105", "nrr-128", "nrr-128-ramp", "recession", "price-increase", 
 
 @pytest.mark.parametrize("name", [*SHIPPED, *UNEVEN])
 def test_what_is_computed_is_what_trials_say(name):
-    """Within 4.5 standard errors of 20,000 trials, and of what is computed."""
+    """Within 4.5 standard errors of 20,000 trials, and of what is computed; a point of mass within its place."""
     if name in UNEVEN:
         believed = nr.Scenario.of(UNEVEN[name])
     else:
@@ -56,8 +56,9 @@ def test_what_is_computed_is_what_trials_say(name):
         assert low - by < law.quantiles([share])[0] < high + by, share
     for target in (believed.target or 1.0, trials.expected):
         p = trials.reaches(target)
+        least, most = law.reaches(target + law.near), law.reaches(target - law.near)
         by = 4.5 * np.hypot(trials.share_error(p), law.reach_error(target))
-        assert law.reaches(target) == pytest.approx(p, abs=by)
+        assert least - by < p < most + by
 
 
 @pytest.mark.parametrize("name", sorted(varied(18)))
@@ -150,6 +151,19 @@ def test_sizes_have_their_third_moments():
     third = ((nrr - nrr.mean()) ** 3).mean() / nrr.std() ** 3
     assert told.sd[0] == pytest.approx(nrr.std(), rel=0.01)
     assert told.skewness[0] == pytest.approx(third, abs=0.08)
+
+
+@pytest.mark.parametrize("customers", [1, 5, 50, 600])
+def test_customers_who_stay_or_leave_are_a_binomial(customers):
+    """NRR is the share that stays: between two numbers of customers it has the binomial's probability."""
+    alike = nr.Scenario.of(
+        {"book": segments(one=(1, customers, "annual")), "drivers": {"churn": {"one": 0.1}}}
+    )
+    law, stay = nr.law_of(alike), np.arange(1, customers + 1)
+    truth = binom.sf(stay - 1, customers, 0.9)
+    between = (stay - 0.5) / customers
+    assert [law.nrr.reaches(at) for at in between] == pytest.approx(truth, abs=1e-5)
+    assert [law.logo.reaches(at) for at in stay / customers] == pytest.approx(truth, abs=1e-9)
 
 
 def test_the_examples_book():

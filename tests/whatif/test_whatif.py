@@ -364,16 +364,16 @@ def test_the_answers_are_those_of_the_commands():
     assert answer["said"].startswith("Expected NRR 92.1%, 90% range ")
 
 
-def test_what_is_shown_is_what_is_computed_of_the_saved_file(folder):
+def test_what_is_shown_is_what_expect_says_of_the_saved_file(folder):
     model = WhatIf(folder / "nrr-105.yaml")
     values = {"churn.smb.rate": 0.11, "adoption.enterprise.size": 0.4}
     moves = replace(model.start_moves(), values=values, months=18, target=1.12)
     shown = {name: value for name, _, value, _ in model.answer(moves)["figures"]}
-    law = law_of(nr.read_scenario(model.save(moves, "moved", "Moved", "why"))).nrr
-    low, high = map(percent, law.quantiles((0.05, 0.95)))
-    assert shown["nrr"] == percent(law.expected)
-    assert shown["range"] == f"{low} to {high}"
-    assert shown["target"] == share(law.reaches(1.12))
+    saved = nr.read_scenario(model.save(moves, "moved", "Moved", "why"))
+    law = summary.ranges(saved)["law"]
+    assert shown["nrr"] == percent(summary.expected(saved)["nrr"]) == percent(law["nrr"]["mean"])
+    assert shown["range"] == f"{percent(law['nrr']['p05'])} to {percent(law['nrr']['p95'])}"
+    assert shown["target"] == share(law["p_target"])
 
 
 def test_an_answer_computes_one_law_and_the_bases_once(folder, monkeypatch):
