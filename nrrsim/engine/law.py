@@ -32,7 +32,7 @@ MOST = {"nrr": np.inf, "grr": 1.0, "logo": 1.0}
 EXACT, EXACT_OF_FEW, FEW_CUSTOMERS = 16, 32, 300
 EXACT_IN_TAIL, EXACT_OF_PICTURE = 32, 8
 OTHERS = 2**40  # from the seed of the even draws to that of these
-BLOCKS = 32  # of even draws, whose differences tell their error
+BLOCKS = 8  # sets of even draws, whose differences tell their error
 REACH, WIDTH = 8.0, 12.0  # standard deviations: 1 / the last frequency, and half of the range
 TOLD = 9.0  # standard deviations to either side of the mean within which it is told
 PLACES = 2**13  # of the range
@@ -46,6 +46,7 @@ NUMERICAL = 1e-6  # of probability, that the lattice and the frequencies may be 
 FOLDS = 4
 ZS = np.linspace(-7.0, 7.0, 141)  # of an exact distribution's own standard deviations
 ASKED, SCALE = np.linspace(-1.6, 1.6, 49), 2.5  # of all: SCALE sinh(ASKED) from the mean
+MANY_TIMES = 4  # a bell's highest: a point of mass
 BLUR = 1.5  # places by which a point of mass is smoothed
 NARROW = 30  # times that a draw's own luck may be less than all there is
 SPAN = 14.0  # standard deviations to either side, of places that few customers' points lie among
@@ -134,6 +135,10 @@ class _Smooth:
         about = np.exp(-1j * u * self.mean - (u * self.blur) ** 2 / 2)
         return part.waves(0.5, self.du, self.terms) * about
 
+    def is_staircase(self, below: np.ndarray) -> bool:
+        """As `_Stepped.is_staircase`: none of them stands apart."""
+        return False
+
     @property
     def places(self) -> np.ndarray:
         at = (np.arange(self.number) - self.number // 2) * 2 * np.pi / (self.du * self.number)
@@ -172,9 +177,9 @@ class _Stepped:
     def u(self) -> np.ndarray:
         return np.asarray(np.arange(self.number // 2 + 1) * 2 * np.pi / (self.number * self.width))
 
-    @property
-    def du(self) -> float:
-        return 2 * np.pi / (self.number * self.width)
+    def is_staircase(self, below: np.ndarray) -> bool:
+        """Whether a point of mass is many times what a bell has at a place."""
+        return bool(np.diff(below.mean(axis=0)).max() > MANY_TIMES * 0.4 * self.width / self.sd)
 
     def phi(self, part: Part) -> np.ndarray:
         u = self.u
@@ -205,9 +210,11 @@ def _frequencies(
     may_end = not part.is_stepped and (part.uneven == 1 or not part.is_few)
     if may_end and (smooth := _Smooth.of(mean, sd, part, ends=False)):
         return smooth
-    low = max(mean - SPAN * sd, 0.0)
-    width = (mean + SPAN * sd - low) / luck.places
-    blur = BLUR * (width + float(part.share.max()) * luck.lattice.step)
+    blur = BLUR * float(part.share.max()) * luck.lattice.step
+    span = SPAN * float(np.hypot(sd, blur))
+    low = max(mean - span, 0.0)
+    width = (mean + span - low) / luck.places
+    blur += BLUR * width
     return _Stepped(mean, sd, width, luck.places, int((low - 9 * blur) / width) - 2, blur)
 
 
@@ -222,7 +229,26 @@ class _Over:
             exact = EXACT if self.customers > FEW_CUSTOMERS else EXACT_OF_FEW
         self.few = draw_rates(scenario, book, count=exact, seed=seed + OTHERS)
         self.luck = Luck(scenario, self.few, months)
-        self.many = draw_rates(scenario, book, count=EVEN_DRAWS, seed=seed, quasi=True)
+        self.slots = slots_of(scenario)
+        self.even = self._even_scores()
+        z = tied(self.even, scenario.table.ties)
+        self.many = rates_at(scenario, book, z, EVEN_DRAWS if self.slots else 1)
+
+    def _even_scores(self) -> dict[str, np.ndarray]:
+        """Of each belief, BLOCKS sets of even draws that know nothing of each other."""
+        size = EVEN_DRAWS // BLOCKS
+        sets = [
+            scores(self.slots, count=size, seed=self.seed + n * OTHERS, quasi=True)
+            for n in range(2, BLOCKS + 2)
+        ]
+        return {name: np.concatenate([each[name] for each in sets]) for name in self.slots}
+
+    def _spread(self, measure: str) -> tuple[float, float]:
+        """Mean and standard deviation: as `expect` has them, with its draws."""
+        book = self.scenario.opening
+        rates = draw_rates(self.scenario, book, count=EVEN_DRAWS, seed=self.seed, quasi=True)
+        (odds,) = self._odds(measure, rates)
+        return odds.expected, odds.spread
 
     def computed(self, measure: str) -> Computed:
         part = self.luck.part(measure)
@@ -244,8 +270,8 @@ class _Over:
         few, many = self._odds(measure, self.few, self.many)
         own = part.moments
         fold = np.arange(self.few.draws) % FOLDS
-        mean, spread = many.expected, many.spread
         where = [(few, many)] * FOLDS
+        mean, spread = self._spread(measure)
         if measure == "grr":
             where = [self._moved(few, many, own, fold != each) for each in range(FOLDS)]
             off = [
@@ -260,9 +286,14 @@ class _Over:
         waves = _frequencies(part, measure, mean, spread, self.luck)
         below = np.array([waves.below(each) for each in waves.phi(part)])
         places, x = waves.places, mean + spread * SCALE * np.sinh(ASKED)
-        left, even = _held_against(where, below, places, x)
-        at = np.arcsinh((places - mean) / (spread * SCALE))
-        whole = _between(at, even.mean(axis=0)) + left.mean(axis=0)
+        if waves.is_staircase(below):
+            left, even = _of_steps(few, many, below)
+            whole = even.mean(axis=0) + left.mean(axis=0)
+            even = np.array([np.interp(x, places, each) for each in even])
+        else:
+            left, even = _held_against(where, below, places, x)
+            at = np.arcsinh((places - mean) / (spread * SCALE))
+            whole = _between(at, even.mean(axis=0)) + left.mean(axis=0)
         left = np.array([np.interp(x, places, each, 0.0, 0.0) for each in left])
         error = np.interp(places, x, _error_of(left, even), 0.0, 0.0)
         told = _told(
@@ -274,25 +305,24 @@ class _Over:
         """How likely NRR is to reach a target that it hardly ever reaches, or misses, and the
         standard error of that: from beliefs drawn about where that happens, weighted.
         """
-        slots, book = slots_of(self.scenario), self.scenario.opening
-        sobol = scores(slots, count=EVEN_DRAWS, seed=self.seed, quasi=True)
-        (many,) = self._odds("nrr", self.many)
+        book, (many,) = self.scenario.opening, self._odds("nrr", self.many)
         usual = many.expected
-        known = np.column_stack([np.ones(EVEN_DRAWS), *sobol.values()])
         # the scores that go with an NRR of the target, as far as beliefs and not luck bring it
+        known = np.column_stack([np.ones(EVEN_DRAWS), *self.even.values()])
         _, *slope = np.linalg.lstsq(known, many.mean, rcond=None)[0]
         variance = float(np.dot(slope, slope)) + float((many.sd**2).mean())
         move = (target - usual) / variance * np.array(slope)
 
         def tilted(z: dict[str, np.ndarray], count: int) -> tuple[Rates, np.ndarray]:
-            moved = {name: z[name] + by for name, by in zip(slots, move, strict=True)}
+            moved = {name: z[name] + by for name, by in zip(self.slots, move, strict=True)}
             weights = np.exp(move @ move / 2 - move @ np.array(list(moved.values())))
-            z = tied(moved, self.scenario.table.ties)
-            return rates_at(self.scenario, book, z, count), weights
+            return rates_at(
+                self.scenario, book, tied(moved, self.scenario.table.ties), count
+            ), weights
 
-        random = scores(slots, count=EXACT_IN_TAIL, seed=self.seed + 2 * OTHERS)
+        random = scores(self.slots, count=EXACT_IN_TAIL, seed=self.seed + OTHERS)
         few_rates, few_weights = tilted(random, EXACT_IN_TAIL)
-        many_rates, many_weights = tilted(sobol, EVEN_DRAWS)
+        many_rates, many_weights = tilted(self.even, EVEN_DRAWS)
         few, many = self._odds("nrr", few_rates, many_rates)
         luck = Luck(self.scenario, few_rates, self.months)
         part = luck.part("nrr")
@@ -394,6 +424,21 @@ def _held_against(
     return left * of_few[:, None], even
 
 
+def _of_steps(few: Odds, many: Odds, below: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """As `_held_against`, at the same places, where points of mass decide: these do not move with a
+    draw's mean, but become more or less likely with it.
+    """
+    fold, known = np.arange(len(below)) % FOLDS, _features(few, many)
+    told = _features(many, many).reshape(BLOCKS, -1, known.shape[1]).mean(axis=1)
+    left, even = below.copy(), np.zeros((BLOCKS, below.shape[1]))
+    for n in range(FOLDS):
+        mine = fold == n
+        slope = np.linalg.lstsq(known[~mine], below[~mine], rcond=None)[0]
+        left[mine] -= known[mine] @ slope
+        even += told @ slope / FOLDS
+    return left, even
+
+
 def _between(at: np.ndarray, values: np.ndarray) -> np.ndarray:
     """What is at ASKED, a smooth rise from 0 to 1, between them: by cubics through four of them."""
     place = (at - ASKED[0]) / (ASKED[1] - ASKED[0])
@@ -450,17 +495,12 @@ def _look_up(mean, sd, features, shape, x, first, step, out):  # type: ignore[no
                     out[i] += features[d, c] * ((1.0 - f) * shape[c, k] + f * shape[c, k + 1])
 
 
-def _error_of(left: np.ndarray, blocks: np.ndarray) -> np.ndarray:
+def _error_of(left: np.ndarray, even: np.ndarray) -> np.ndarray:
     """The standard error at each x: of the mean of what is left of random draws, `ndarray[draw,
-    x]`, and of the mean over even ones, `ndarray[block, x]`. Of larger blocks of these it falls
-    faster than of random draws, and on to that of all.
+    x]`, and of that of sets of even ones, `ndarray[block, x]`.
     """
-    sizes = [blocks.reshape(n, -1, blocks.shape[1]).mean(axis=1) for n in (BLOCKS, BLOCKS // 4)]
-    spread = [each.std(axis=0, ddof=1) for each in sizes]
-    small, large = (float(np.sqrt((each**2).mean())) for each in spread)
-    falls = np.clip(large / small if small else 0.5, 0.25, 0.5)  # fourfold draws
-    of_even = spread[1] * falls ** (np.log(BLOCKS // 4) / np.log(4))
-    return np.asarray(np.hypot(left.std(axis=0, ddof=1) / np.sqrt(len(left)), of_even))
+    errors = (each.std(axis=0, ddof=1) / np.sqrt(len(each)) for each in (left, even))
+    return np.asarray(np.hypot(*errors))
 
 
 def _sure(value: float) -> Computed:

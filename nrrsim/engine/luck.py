@@ -43,7 +43,8 @@ NONE = 1e-13  # of probability that may lie beyond the lattice, or be left out
 ROUNDING = 1e-15  # of probability, that a transform may be off by
 NODES = 12  # shares that stand for all customers of a group
 USUAL_R, MOST_SKEWNESS = 1.5, 2.0
-AGAIN = np.linspace(3.0, 64.0, 512)  # frequencies of R at which points of mass meet again
+AGAIN = np.linspace(3.0, 64.0, 256)  # frequencies of R at which points of mass meet again
+A_POINT = 1e-5  # of probability at one place: what is less spreads over many, and does not
 POWERS = (1.0, 2.0, 3.0, 4.0, 8.0, 16.0, 32.0)  # of R, by which the lattice's ends are found
 
 
@@ -243,8 +244,8 @@ class Luck:
         means: np.ndarray | None = self.means
         if measure == "grr":
             masses, one = masses.copy(), -self.lattice.first
-            # a sum over places of what has a bend at one of them (Euler and Maclaurin): of a density,
-            # which who is at 1 because nothing happened is no part of, and fixed sizes have none
+            # A sum over places of what has a bend at one of them (Euler and Maclaurin). It is of a
+            # density: fixed sizes have none, and who is at 1 as nothing happened has no part in it
             drawn = np.isin(self.groups.segment, [s for _, s in self.drawn])
             off = drawn * (masses[..., one - 1] + masses[..., one + 1]) / 24
             masses[..., one] += masses[..., one + 1 :].sum(axis=-1) - off
@@ -351,8 +352,9 @@ class Part:
         if 3 * len(self.share) > self.number.sum():
             return False
         group = self.group[kind]
-        there = np.exp(1j * np.outer(self.values, AGAIN))
-        cf = self.masses[0, group] @ there + 1 - self.alive[0, group]
+        here = np.flatnonzero(np.abs(self.masses[0, group]) > A_POINT)
+        waves = np.exp(1j * np.outer(self.values[here], AGAIN))
+        cf = self.masses[0, group, here] @ waves + 1 - self.alive[0, group]
         return bool(np.abs(cf).max() ** self.number[kind] > 1e-7)
 
     def last_waves(self, u: float) -> float:
