@@ -134,6 +134,7 @@ def test_worker_processes_give_the_same_bits():
 
 def test_few_points_start_no_process(monkeypatch):
     monkeypatch.setattr(workers, "ProcessPoolExecutor", None)
+    monkeypatch.setattr(sys.modules[sweep.__module__], "SECONDS_TO_START", 600)
     assert len(sweep(nr.Scenario.of(PLAIN), AXES, workers=None)) == 15
     monkeypatch.setattr(sys.modules[sweep.__module__], "SECONDS_TO_START", 0)
     with pytest.raises(TypeError):
