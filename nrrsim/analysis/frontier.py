@@ -16,7 +16,7 @@ from nrrsim import benchmarks, metrics
 from nrrsim.engine.draws import EVEN_DRAWS, SEED
 from nrrsim.engine.driver_rates import LIMITS, RATES_OF, Rates, draw_rates, refuse_accounts
 from nrrsim.engine.expectation import expect
-from nrrsim.engine.law import nrr_over
+from nrrsim.engine.law import nrr_of
 from nrrsim.engine.moments import odds_by_draw
 from nrrsim.engine.outcomes import foreseen
 from nrrsim.engine.switched import LEVERS, nrr_by_draw
@@ -169,7 +169,7 @@ def chance(scenario: Scenario, target: float) -> float:
     Raises UsageError where accounts differ from their segment.
     """
     refuse_accounts(scenario)
-    own = nrr_over(scenario, [scenario.months])[-1]
+    own = nrr_of(scenario)
     return foreseen(own, scenario).reaches(target)
 
 

@@ -23,7 +23,7 @@ import pandas as pd
 
 from nrrsim.engine.draws import SEED
 from nrrsim.engine.driver_rates import refuse_accounts
-from nrrsim.engine.law import nrr_over
+from nrrsim.engine.law import nrr_of
 from nrrsim.engine.outcomes import foreseen
 from nrrsim.engine.simulation import TRIALS, available_threads
 from nrrsim.errors import UsageError
@@ -213,7 +213,7 @@ def _rows(task: _Task, block: Sequence[Point]) -> list[tuple[int, Row]]:
 
 def _point(task: _Task, values: tuple[float, ...]) -> Row:
     scenario, target = task.scenario.with_(dict(zip(task.names, values, strict=True))), task.target
-    own = nrr_over(scenario, [scenario.months], task.seed)[-1]
+    own = nrr_of(scenario, task.seed)
     nrr = foreseen(own, scenario)
     reached = None if target is None else nrr.reaches(target)
     return {"nrr": own.expected, **nrr.percentiles(), "p_target": reached}

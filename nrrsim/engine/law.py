@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from nrrsim.engine.draws import EVEN_DRAWS, SEED, scores, tied
 from nrrsim.engine.driver_rates import Rates, draw_rates, rates_at, slots_of
 from nrrsim.engine.luck import Luck, Part, lagrange
 from nrrsim.engine.moments import odds_by_draw
-from nrrsim.engine.outcomes import Computed, Odds
+from nrrsim.engine.outcomes import Computed, Distribution, Odds
 from nrrsim.engine.paths import compiled
 from nrrsim.scenario.outlook import TO_THE_BIT
 from nrrsim.scenario.scenario import Scenario
@@ -30,7 +30,7 @@ ROUGH = {"nrr": "nrr", "grr": "losses", "logo": "logo"}  # what stands for each 
 MOST = {"nrr": np.inf, "grr": 1.0, "logo": 1.0}
 # Random draws of the beliefs whose distributions are exact: of fewer customers, more.
 EXACT, EXACT_OF_FEW, FEW_CUSTOMERS = 16, 32, 300
-EXACT_IN_TAIL, EXACT_OF_PICTURE = 32, 8
+EXACT_IN_TAIL, EXACT_OF_PICTURE, EVEN_OF_PICTURE = 32, 8, 1_024
 OTHERS = 2**40  # from the seed of the even draws to that of these
 BLOCKS = 8  # sets of even draws, whose differences tell their error
 REACH, WIDTH = 8.0, 12.0  # standard deviations: 1 / the last frequency, and half of the range
@@ -40,6 +40,7 @@ ENDED = 1e-7  # of a characteristic function that may be left out
 MOST_WAVES = 100.0  # of the largest customer, beyond which no frequency goes
 MANY_LEAVE = 8  # standard deviations of their number: beyond, steps are small
 LEAST_TERMS = 8
+FEW_KINDS = 64  # of customers, whose points of mass are looked for without more ado
 PLACES_OF_STEPS = 2**15  # at least, where customers who are alike make a staircase
 LEAST_SD = 1e-7  # of the mean: less is rounding
 STANDS_APART = 0.005  # of probability: at one place, a point of mass
@@ -76,16 +77,21 @@ def law_of(scenario: Scenario, seed: int = SEED, exact: int | None = None) -> La
     return Law(*map(over.computed, MEASURES))
 
 
-def nrr_over(scenario: Scenario, months: Sequence[int], seed: int = SEED) -> list[Computed]:
-    """How NRR may turn out after each of `months`: after the scenario's last as `law_of` has it,
-    earlier from fewer exact draws, for a picture. Raises UsageError where accounts differ.
+def nrr_of(scenario: Scenario, seed: int = SEED) -> Computed:
+    """How NRR may turn out, as `law_of` has it, alone. Raises UsageError where accounts differ."""
+    return _Over(scenario, seed, None, scenario.months).computed("nrr")
+
+
+def nrr_before(scenario: Scenario, months: Sequence[int], seed: int = SEED) -> list[Distribution]:
+    """How NRR may turn out after each of `months`, for a picture: by three moments of luck or, of
+    few customers, from fewer draws than `nrr_of` takes.
     """
-    return [
-        _Over(scenario, seed, None if end == scenario.months else EXACT_OF_PICTURE, end).computed(
-            "nrr"
-        )
-        for end in months
-    ]
+    book, odds = scenario.opening, odds_by_draw(scenario)
+    if len(book.arr) <= FEW_CUSTOMERS:
+        few = partial(_Over, scenario, seed, EXACT_OF_PICTURE, even=EVEN_OF_PICTURE)
+        return [few(end).computed("nrr") for end in months]
+    rates = draw_rates(scenario, book, count=EVEN_OF_PICTURE, seed=seed, quasi=True)
+    return [odds(rates, end) for end in months]
 
 
 @dataclass(frozen=True)
@@ -209,7 +215,8 @@ def _frequencies(
         number = 1 << int(min(n + 2, 2 * WIDTH * sd * n + 64)).bit_length()
         first = max(0, int(mean * n) - number // 2)
         return smooth or _Stepped(mean, sd, 1 / n, number, first, 0.0)
-    may_end = not part.is_stepped and (part.uneven == 1 or not part.is_few)
+    many = len(part.share) > FEW_KINDS and (part.uneven == 1 or not part.is_few)
+    may_end = many and not part.is_stepped
     if may_end and (smooth := _Smooth.of(mean, sd, part, ends=False)):
         return smooth
     # each customer's points were put on three places, of log R and of NRR, with their mean and
@@ -227,22 +234,24 @@ def _frequencies(
 class _Over:
     """The draws of a scenario's beliefs, and what is exact of some of them, after `months`."""
 
-    def __init__(self, scenario: Scenario, seed: int, exact: int | None, months: int) -> None:
+    def __init__(
+        self, scenario: Scenario, seed: int, exact: int | None, months: int, even: int = EVEN_DRAWS
+    ) -> None:
         book = scenario.opening
         self.scenario, self.seed, self.months = scenario, seed, months
         self.customers = len(book.arr)
         if exact is None:
             exact = EXACT if self.customers > FEW_CUSTOMERS else EXACT_OF_FEW
         self.few = draw_rates(scenario, book, count=exact, seed=seed + OTHERS)
-        self.luck = Luck(scenario, self.few, months)
-        self.slots = slots_of(scenario)
+        self.luck = Luck(scenario, self.few, months, coarse=even < EVEN_DRAWS)
+        self.draws, self.slots = even, slots_of(scenario)
         self.even = self._even_scores()
         z = tied(self.even, scenario.table.ties)
-        self.many = rates_at(scenario, book, z, EVEN_DRAWS if self.slots else 1)
+        self.many = rates_at(scenario, book, z, even if self.slots else 1)
 
     def _even_scores(self) -> dict[str, np.ndarray]:
         """Of each belief, BLOCKS sets of even draws that know nothing of each other."""
-        size = EVEN_DRAWS // BLOCKS
+        size = self.draws // BLOCKS
         sets = [
             scores(self.slots, count=size, seed=self.seed + n * OTHERS, quasi=True)
             for n in range(2, BLOCKS + 2)
@@ -252,7 +261,7 @@ class _Over:
     def _spread(self, measure: str) -> tuple[float, float]:
         """Mean and standard deviation: as `expect` has them, with its draws."""
         book = self.scenario.opening
-        rates = draw_rates(self.scenario, book, count=EVEN_DRAWS, seed=self.seed, quasi=True)
+        rates = draw_rates(self.scenario, book, count=self.draws, seed=self.seed, quasi=True)
         (odds,) = self._odds(measure, rates)
         return odds.expected, odds.spread
 
@@ -277,7 +286,6 @@ class _Over:
         own = part.moments
         fold = np.arange(self.few.draws) % FOLDS
         where = [(few, many)] * FOLDS
-        mean, spread = self._spread(measure)
         if measure == "grr":
             where = [self._moved(few, many, own, fold != each) for each in range(FOLDS)]
             off = [
@@ -286,6 +294,8 @@ class _Over:
             ]
             mean = float(np.mean([each.expected for _, each in where]) + np.mean(off))
             spread = float(np.sqrt(own[:, 1].mean() + own[:, 0].var()))
+        else:
+            mean, spread = self._spread(measure)
         if spread <= LEAST_SD * max(mean, 1.0):
             return _sure(mean)
 
@@ -318,7 +328,7 @@ class _Over:
         book, (many,) = self.scenario.opening, self._odds("nrr", self.many)
         usual = many.expected
         # the scores that go with an NRR of the target, as far as beliefs and not luck bring it
-        known = np.column_stack([np.ones(EVEN_DRAWS), *self.even.values()])
+        known = np.column_stack([np.ones(self.draws), *self.even.values()])
         _, *slope = np.linalg.lstsq(known, many.mean, rcond=None)[0]
         variance = float(np.dot(slope, slope)) + float((many.sd**2).mean())
         move = (target - usual) / variance * np.array(slope)
@@ -332,7 +342,7 @@ class _Over:
 
         random = scores(self.slots, count=EXACT_IN_TAIL, seed=self.seed + OTHERS)
         few_rates, few_weights = tilted(random, EXACT_IN_TAIL)
-        many_rates, many_weights = tilted(self.even, EVEN_DRAWS)
+        many_rates, many_weights = tilted(self.even, self.draws)
         few, many = self._odds("nrr", few_rates, many_rates)
         luck = Luck(self.scenario, few_rates, self.months)
         part = luck.part("nrr")

@@ -128,7 +128,7 @@ def _product(share, number, group, log_re, log_im, first, places, re, im):  # ty
 class Luck:
     """How a scenario's book may turn out after so many months, under each draw of the rates."""
 
-    def __init__(self, scenario: Scenario, rates: Rates, months: int) -> None:
+    def __init__(self, scenario: Scenario, rates: Rates, months: int, coarse: bool = False) -> None:
         customers = self.customers = scenario.opening
         self.months, self.rates = months, rates
         self.groups = Groups.of(customers, by_tenure=scenario.table.is_curved)
@@ -142,7 +142,7 @@ class Luck:
             (n, s): _values(tables[n, s].astype(float), sizes[COUNTED[n]][s], -1 if n == 0 else 1)
             for n, s in np.argwhere(used).tolist()
         }
-        several, few = rates.draws > 1, int(np.searchsorted(FEW, len(self.share)))
+        several, few = coarse or rates.draws > 1, int(np.searchsorted(FEW, len(self.share)))
         step, self.places = STEP[few][several], PLACES[few][several]
         bottom, top = self._ends()
         most = min(

@@ -23,7 +23,7 @@ from nrrsim.analysis.paired import comparable
 from nrrsim.engine import switched
 from nrrsim.engine.draws import SEED
 from nrrsim.engine.driver_rates import refuse_accounts
-from nrrsim.engine.law import nrr_over
+from nrrsim.engine.law import nrr_before, nrr_of
 from nrrsim.engine.outcomes import SHARES, Computed, Distribution, foreseen
 from nrrsim.engine.simulation import simulate
 from nrrsim.errors import NrrsimError, UsageError
@@ -342,19 +342,19 @@ class _Outlook:
         )
 
     @cached_property
-    def laws(self) -> list[Computed]:
-        """How NRR may turn out at each end, by what the drivers say."""
-        return nrr_over(self.scenario, self.ends)
+    def own(self) -> Computed:
+        """How NRR may turn out at the last month, by what the drivers say."""
+        return nrr_of(self.scenario)
 
     @cached_property
     def last(self) -> Distribution:
         """At the last month: the forecast that the scenario states, or what its drivers say."""
-        return foreseen(self.laws[-1], self.scenario)
+        return foreseen(self.own, self.scenario)
 
     @property
     def nrr(self) -> float:
         """On average, as `expect` has it."""
-        return self.laws[-1].expected
+        return self.own.expected
 
     @property
     def closing(self) -> float:
@@ -366,9 +366,10 @@ class _Outlook:
         """P5, the median and P95 of NRR at each end, `ndarray[end, 3]`; without a forecast, the
         mean in the median's place.
         """
-        own = np.stack([each.quantiles(SHARES) for each in self.laws])
+        laws = [*nrr_before(self.scenario, self.ends[:-1]), self.own]
+        own = np.stack([each.quantiles(SHARES) for each in laws])
         if self.scenario.transport() is None:
-            own[:, 1] = [each.expected for each in self.laws]
+            own[:, 1] = [each.expected for each in laws]
             return own
         # a forecast is of the last month: what sets it apart from the drivers grows with time
         apart = self.last.quantiles(SHARES) - own[-1]
@@ -411,7 +412,7 @@ def _gained(now: _Outlook, base: _Outlook) -> str:
 
 
 def _quality(now: _Outlook) -> str:
-    error = _error(max(now.laws[-1].error, LEAST_ERROR))
+    error = _error(max(now.own.error, LEAST_ERROR))
     said = f"Computed, without trials: the 90% range is accurate to {error}."
     outlook = now.scenario.outlook
     if outlook is None or now.scenario.transport() is None:

@@ -13,7 +13,7 @@ from scenarios import THREE, VARIED, segments
 
 import nrrsim as nr
 from nrrsim.analysis import summary
-from nrrsim.engine.law import law_of, nrr_over
+from nrrsim.engine.law import law_of, nrr_of
 from nrrsim.engine.switched import expected_nrr
 from nrrsim.notation import percent, share
 from nrrsim.scenario.drivers import Drivers
@@ -379,11 +379,11 @@ def test_what_is_shown_is_what_expect_says_of_the_saved_file(folder):
 def test_an_answer_computes_one_law_and_the_bases_once(folder, monkeypatch):
     asked = []
 
-    def counted(scenario, months):
+    def counted(scenario):
         asked.append(scenario.title)
-        return nrr_over(scenario, months)
+        return nrr_of(scenario)
 
-    monkeypatch.setattr(live, "nrr_over", counted)
+    monkeypatch.setattr(live, "nrr_of", counted)
     model = WhatIf(folder / "nrr-105.yaml")
     for number in range(3):
         model.answer(replace(model.start_moves(), values={"churn.smb.rate": 0.1 + number / 100}))
