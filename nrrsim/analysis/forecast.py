@@ -1,8 +1,9 @@
 """A ledger's past in, where NRR may go and how good such forecasts were out; never draws a chart.
 
 How far a year may go is told by customers' own past and by past figures (`mixture`); what drives it
-by a model that is learnt (`calibrate`) and played forward. The trailing twelve months to each
-coming quarter-end are made of customers whose first months are known, so less of them is open.
+by a model that is learnt (`calibrate`) and followed forward: the whole book's range is computed,
+those of segments are simulated. The trailing twelve months to each coming quarter-end are made of
+customers whose first months are known, so less of them is open.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ from nrrsim.calibration.backtest import (
     SHARES_TOLD,
     Backtest,
     backtest,
+    computed,
     driven,
+    equally_likely,
     origins,
 )
 from nrrsim.calibration.calibrate import MOST_OFTEN, Calibration, calibrate
@@ -36,8 +39,8 @@ from nrrsim.calibration.priors import Prior, as_prior
 from nrrsim.calibration.ratios import MEASURES
 from nrrsim.engine.draws import SEED
 from nrrsim.engine.expectation import expect
-from nrrsim.engine.outcomes import SHARES, Even, Sample
-from nrrsim.engine.simulation import simulate
+from nrrsim.engine.law import Law
+from nrrsim.engine.outcomes import SHARES, Even
 from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger
 from nrrsim.messages import an_object, whole_of
@@ -162,15 +165,17 @@ class Forecast:
         return self.mixtures[shift(self.as_of, YEAR)]
 
     def _model(self, months: int) -> dict[tuple[str, str | None], np.ndarray]:
-        """What the model of drivers says, by trial, of each measure and segment (None: all)."""
+        """What the model of drivers says of each measure and segment (None: all), as equally likely
+        values.
+        """
         if months == YEAR:
-            return self.driven
-        return _trailing(self.ledger, self.calibration, self.as_of, months, self.trials, self.seed)
+            return driven(self.calibration.scenario, self.law, self.trials, self.seed)
+        return _trailing(self.ledger, self.calibration, self.as_of, months, self.seed)
 
     @cached_property
-    def driven(self) -> dict[tuple[str, str | None], np.ndarray]:
-        """What the model of drivers says of the next twelve months, by trial."""
-        return driven(self.calibration.scenario, self.trials, self.seed)
+    def law(self) -> Law:
+        """What the model of drivers says of the next twelve months, computed."""
+        return computed(self.calibration.scenario, self.seed)
 
     @cached_property
     def ahead(self) -> dict[str, Even]:
@@ -185,7 +190,7 @@ class Forecast:
     @cached_property
     def scenario(self) -> Scenario:
         """What was learnt, with the forecast beside it: whoever moves a driver moves both."""
-        return with_outlook(self.calibration.scenario, self.driven, self.mixture, self.recurs)
+        return with_outlook(self.calibration.scenario, self.law, self.mixture, self.recurs)
 
     def fan(self) -> pd.DataFrame:
         """The past and what may come of it.
@@ -246,12 +251,12 @@ class Forecast:
         others = self.ledger.customers(self.as_of).index.drop(largest)
         plain = self.calibration.scenario.plain()
         there = customers_of(self.ledger, self.as_of, plain["book"]["term"], among=others)
-        run = simulate(Scenario.of(plain, opening=there), PAST_TRIALS, self.seed)
-        rest = Sample(np.asarray(metrics.nrr(run)) * (1 - share))
-        if share < APART * rest.spread:
+        rest = computed(Scenario.of(plain, opening=there), self.seed).nrr
+        if share < APART * rest.spread * (1 - share):
             return None
-        (middle,) = rest.quantiles((0.5,))
-        return Hump(str(largest), float(middle) + share, float(middle), first["month"])
+        (median,) = rest.quantiles((0.5,))
+        middle = float(median) * (1 - share)
+        return Hump(str(largest), middle + share, middle, first["month"])
 
     # --- how good such forecasts were -------------------------------------------------------------
 
@@ -441,11 +446,11 @@ def quantiles_of(each: np.ndarray | None, number: int) -> dict[str, float] | Non
 
 def with_outlook(
     scenario: Scenario,
-    driven: Mapping[tuple[str, str | None], np.ndarray],
+    law: Law,
     mixture: Mixture,
     recurs: bool,
 ) -> Scenario:
-    """A calibrated scenario that states the forecast beside what its drivers say (`driven`)."""
+    """A calibrated scenario that states the forecast beside what its drivers say (its `law`)."""
     years = counted(mixture.years[None], "past year")
     outlook: dict[str, Any] = {
         "as_of": scenario.plain()["book"]["as_of"],
@@ -456,7 +461,7 @@ def with_outlook(
     if not recurs:
         outlook["recurs"] = False
     for number, measure in enumerate(MEASURES):
-        own = Sample(driven[measure, None])
+        own = getattr(law, measure)
         published = Even(mixture.published[None][number])
         both = {"model": own.quantiles(LEVELS), "forecast": published.quantiles(LEVELS)}
         told = {name: [round(float(x), 6) for x in each] for name, each in both.items()}
@@ -465,12 +470,13 @@ def with_outlook(
 
 
 def _trailing(
-    ledger: Ledger, learnt: Calibration, origin: str, months: int, trials: int, seed: int
+    ledger: Ledger, learnt: Calibration, origin: str, months: int, seed: int
 ) -> dict[tuple[str, str | None], np.ndarray]:
-    """NRR and logo retention by trial of the twelve months that end `months` after the origin.
+    """NRR and logo retention of the twelve months that end `months` after the origin, as equally
+    likely values.
 
-    Those who were there at their start and still are at the origin are played forward. Who had left
-    by then may come back in fact, and does not here.
+    Those who were there at their start and still are at the origin are followed forward. Who had
+    left by then may come back in fact, and does not here.
     """
     start = shift(origin, months - YEAR)
     opening = ledger.customers(start, renewed_by=origin)["arr"]
@@ -478,7 +484,9 @@ def _trailing(
     term = learnt.scenario.plain()["book"]["term"]
     there = customers_of(ledger, origin, term, among=opening.index, rate_of=start)
     scenario = Scenario.of({**learnt.scenario.plain(), "months": months}, opening=there)
-    last = simulate(scenario, trials, seed).data.isel(month=-1).sum("segment")
-    # rounded, so that what did not change is equal to what was
-    nrr = np.round(last["closing"].values / float(opening.sum()), 12)
-    return {("nrr", None): nrr, ("logo", None): last["customers"].values / len(opening)}
+    law = computed(scenario, seed)
+    kept, stayed = there.total / float(opening.sum()), len(there.arr) / len(opening)
+    return {
+        ("nrr", None): kept * equally_likely(law.nrr),
+        ("logo", None): stayed * equally_likely(law.logo),
+    }

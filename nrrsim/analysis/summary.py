@@ -146,8 +146,16 @@ def simulated(
     }
 
 
-def compared(a: Scenario, b: Scenario, runs: tuple[Movements, Movements]) -> dict[str, Any]:
-    """What `nrrsim compare --json` prints: the exact bridge, and the difference under one luck."""
+def compared(
+    a: Scenario, b: Scenario, runs: tuple[Movements, Movements], seed: int
+) -> dict[str, Any]:
+    """What `nrrsim compare --json` prints: the exact bridge, how each may turn out (computed, for
+    the target that B states, else A), and the difference under one luck, simulated.
+
+    seed : that of the `runs`; the beliefs that the laws are over are drawn with it, too.
+    """
+    target = a.target if b.target is None else b.target
+    laws = [told_of_law(law_of(each, seed), target) for each in (a, b)]
     steps, currency = bridge(a, b), common_currency(a, b)
     apart = difference(runs)
     figures = Sample(apart).figures()
@@ -163,12 +171,15 @@ def compared(a: Scenario, b: Scenario, runs: tuple[Movements, Movements]) -> dic
     }
     return {
         "currency": currency or None,
-        "a": {"title": a.title, "nrr": steps.a},
-        "b": {"title": b.title, "nrr": steps.b},
+        "target": target,
+        "a": {"title": a.title, "nrr": steps.a, "law": laws[0]},
+        "b": {"title": b.title, "nrr": steps.b, "law": laws[1]},
         "difference": steps.difference,
         "bridge": steps.parts,
         "vectors": steps.vectors,
         "programmes": added,
+        "trials": len(apart),
+        "seed": seed,
         "simulated": {name: figures[name] for name in kept}
         | {"p_b_above_a": float((apart > 0).mean())},
     }

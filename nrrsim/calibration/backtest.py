@@ -21,9 +21,10 @@ from nrrsim import metrics
 from nrrsim.calibration.calibrate import calibrate
 from nrrsim.calibration.mixture import mixed
 from nrrsim.calibration.priors import as_prior
-from nrrsim.calibration.ratios import Group
+from nrrsim.calibration.ratios import LEVELS, Group
 from nrrsim.engine.draws import SEED
-from nrrsim.engine.outcomes import Even, Sample
+from nrrsim.engine.law import Law, law_of
+from nrrsim.engine.outcomes import Distribution, Even, Sample
 from nrrsim.engine.simulation import simulate
 from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger, as_ledger
@@ -176,7 +177,8 @@ def backtest(
         longer).
     first : the months of ledger before the first origin, at least 12, or that origin's name
         (default: 24). to : the last month to compare with (default: the ledger's last).
-    trials : simulated futures of the model of drivers, and draws of customers' own past.
+    trials : draws of customers' own past, and simulated futures of each segment by the model of
+        drivers; what that says of the whole book is computed.
     calibrating : as for `calibrate`.
 
     Raises UsageError where the ledger is too short for a single origin.
@@ -278,7 +280,8 @@ def _forecast(
 
     # a prior that was learnt from what came later was not known
     calibrating = {**calibrating, "prior": as_prior(calibrating.get("prior")).known_at(origin)}
-    model = driven(calibrate(ledger, origin, **calibrating).scenario, trials, seed)
+    learnt = calibrate(ledger, origin, **calibrating).scenario
+    model = driven(learnt, computed(learnt, seed), trials, seed)
     try:
         mixture = mixed(ledger, origin, model, horizon=HORIZON, draws=trials, seed=seed)
     except UsageError:  # nobody was there a year before: nothing would have been published
@@ -320,10 +323,35 @@ def _apart(origins: pd.Series[str]) -> int:
     return number
 
 
-def driven(scenario: Scenario, trials: int, seed: int) -> dict[tuple[str, Group], np.ndarray]:
-    """What the model of drivers says of each measure and group (None: the whole book), by trial."""
-    found = measured(simulate(scenario, trials, seed))
-    return {(name, None if of == WHOLE else of): drawn for (name, of), drawn in found.items()}
+def computed(scenario: Scenario, seed: int) -> Law:
+    """How NRR, GRR and logo retention may turn out, of a scenario that was learnt."""
+    law = law_of(scenario, seed)
+    assert law is not None  # accounts differ in no scenario that a forecast is made with
+    return law
+
+
+def equally_likely(distribution: Distribution) -> np.ndarray:
+    """The 200 quantiles that stand for a distribution, `ndarray[200]`.
+
+    Rounded, so that what did not change is equal to what was.
+    """
+    return np.asarray(distribution.quantiles(LEVELS.tolist()).round(8))
+
+
+def driven(
+    scenario: Scenario, law: Law, trials: int, seed: int
+) -> dict[tuple[str, Group], np.ndarray]:
+    """What the model of drivers says of each measure and group, as equally likely values.
+
+    Of the whole book (None) they are quantiles of its `law`; segments are simulated.
+    """
+    found: dict[tuple[str, Group], np.ndarray] = {
+        (name, None): equally_likely(getattr(law, name)) for name in MEASURES
+    }
+    if len(scenario.segments) > 1:
+        played = measured(simulate(scenario, trials, seed))
+        found |= {of: drawn for of, drawn in played.items() if of[1] != WHOLE}
+    return found
 
 
 def measured(movements: Any) -> dict[tuple[str, str], Any]:

@@ -1,4 +1,4 @@
-"""A ledger and draws of its model in, the published forecast and the rules it must beat out; never
+"""A ledger and what its model says in, the published forecast and the rules it must beat out; never
 looks past `as_of`.
 
 Each is a distribution of 200 quantiles. The published one is made of three that know different
@@ -71,8 +71,9 @@ def mixed(
 ) -> Mixture:
     """The forecast of the twelve months that end `horizon` months after `as_of`.
 
-    Its quantiles are averages of its ingredients' quantiles. model : draws of the structural model,
-    by measure and group; what is not given has no part in it.
+    Its quantiles are averages of its ingredients' quantiles. model : equally likely values of the
+    structural model (quantiles at `LEVELS`, or draws), by measure and group; what is not given has
+    no part in it.
 
     Raises UsageError as `own_past` does.
     """

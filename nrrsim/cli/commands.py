@@ -284,7 +284,9 @@ def compare(
     trials: Annotated[
         int,
         whole_number(
-            "--trials", help="Futures simulated of each scenario, with common random numbers."
+            "--trials",
+            help="Futures simulated of each scenario, with common random numbers, for the range"
+            " of the difference.",
         ),
     ] = 10_000,
     seed: Seed = 20260930,
@@ -298,7 +300,7 @@ def compare(
     first, second = _scenario(a, quiet), _scenario(b, quiet)
     with _progress(2 * trials, "trials", quiet) as advance:
         runs = paired(first, second, trials, seed, progress=advance)
-    answer = summary.compared(first, second, runs)
+    answer = summary.compared(first, second, runs, seed)
     if as_json:
         typer.echo(_object(answer))
     else:
@@ -420,7 +422,13 @@ def calibrate(
 def forecast(
     sources: Sources,
     as_of: AsOf = None,
-    trials: Annotated[int, whole_number("--trials", help="How many futures are drawn.")] = 4_000,
+    trials: Annotated[
+        int,
+        whole_number(
+            "--trials",
+            help="How many futures are drawn of customers' own past and of each segment.",
+        ),
+    ] = 4_000,
     seed: Seed = 20260930,
     half_life: HalfLife = None,
     price_months: PriceMonths = None,
@@ -599,7 +607,11 @@ def prior(
 def backtest(
     sources: Sources,
     trials: Annotated[
-        int, whole_number("--trials", help="How many futures each forecast simulates.")
+        int,
+        whole_number(
+            "--trials",
+            help="How many futures each forecast draws of customers' own past and of each segment.",
+        ),
     ] = 4_000,
     seed: Seed = 20260930,
     every: Annotated[

@@ -207,13 +207,24 @@ def compared_lines(answer: Mapping[str, Any]) -> list[str]:
     # one trial has none
     error = "n/a" if apart["se"] is None else f"{100 * apart['se']:.2f} points"
     width = max(len(name) for name in (a["title"], b["title"], *answer["bridge"]))
-    rows = [(a["title"], percent(a["nrr"]))]
-    rows += [
-        (STEPS.get(name, "Segment mix"), points(part))
-        for name, part in answer["bridge"].items()
-        if part
+    target = answer["target"]
+
+    def ends(each: Mapping[str, Any]) -> tuple[str, str, str]:
+        law = each["law"]
+        told = f"  90% range {percent(law['nrr']['p05'])} to {percent(law['nrr']['p95'])}"
+        if target is not None:
+            told += f", reaches {percent(target)} with {law['p_target']:.1%}"
+        return each["title"], percent(each["nrr"]), told
+
+    rows = [
+        ends(a),
+        *(
+            (STEPS.get(name, "Segment mix"), points(part), "")
+            for name, part in answer["bridge"].items()
+            if part
+        ),
+        ends(b),
     ]
-    rows += [(b["title"], percent(b["nrr"]))]
 
     def spent(each: Mapping[str, Any]) -> str:
         if not each["cost"]:
@@ -226,12 +237,14 @@ def compared_lines(answer: Mapping[str, Any]) -> list[str]:
         for name, each in answer["programmes"].items()
     ]
     return [
-        *(f"{name:<{width}} {value:>10}" for name, value in rows),
+        *(f"{name:<{width}} {value:>10}{told}" for name, value, told in rows),
         *(["", *programmes, *unsigned_lines(currency)] if programmes else []),
         "",
         f"Difference {points(answer['difference'])}; 90% range {points(apart['p05'])} to"
         f" {points(apart['p95'])} (standard error of the mean {error});"
         f" {b['title']} is above {a['title']} in {apart['p_b_above_a']:.1%} of trials",
+        "Each scenario's NRR, range and probability, and the bridge, are computed; the range of the"
+        f" difference is simulated ({counted(answer['trials'], 'trial')}, seed {answer['seed']})",
     ]
 
 

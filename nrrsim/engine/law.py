@@ -37,17 +37,19 @@ REACH, WIDTH = 8.0, 12.0  # standard deviations: 1 / the last frequency, and hal
 TOLD = 9.0  # standard deviations to either side of the mean within which it is told
 PLACES = 2**13  # of the range
 ENDED = 1e-7  # of a characteristic function that may be left out
-MOST_WAVES = 64.0  # of the largest customer, beyond which no frequency goes
+MOST_WAVES = 100.0  # of the largest customer, beyond which no frequency goes
 MANY_LEAVE = 8  # standard deviations of their number: beyond, steps are small
 LEAST_TERMS = 8
+PLACES_OF_STEPS = 2**15  # at least, where customers who are alike make a staircase
 LEAST_SD = 1e-7  # of the mean: less is rounding
 STANDS_APART = 0.005  # of probability: at one place, a point of mass
 NUMERICAL = 1e-6  # of probability, that the lattice and the frequencies may be off by
-FOLDS = 4
+FOLDS, ALIKE = 4, 0.03  # and the part of a feature that must be its own to be learnt from
 ZS = np.linspace(-7.0, 7.0, 141)  # of an exact distribution's own standard deviations
-ASKED, SCALE = np.linspace(-1.6, 1.6, 49), 2.5  # of all: SCALE sinh(ASKED) from the mean
+ASKED, SCALE = np.linspace(-1.6, 1.6, 81), 2.5  # of all: SCALE sinh(ASKED) from the mean
 MANY_TIMES = 4  # a bell's highest: a point of mass
-BLUR = 1.5  # places by which a point of mass is smoothed
+BLUR, NEAR = 1.5, 5  # places by which a point of mass is smoothed, and how many of these it takes
+FEW_STEPS = 30  # customers whose points of mass do not move with a draw's mean
 NARROW = 30  # times that a draw's own luck may be less than all there is
 SPAN = 14.0  # standard deviations to either side, of places that few customers' points lie among
 
@@ -210,12 +212,16 @@ def _frequencies(
     may_end = not part.is_stepped and (part.uneven == 1 or not part.is_few)
     if may_end and (smooth := _Smooth.of(mean, sd, part, ends=False)):
         return smooth
-    blur = BLUR * float(part.share.max()) * luck.lattice.step
+    # each customer's points were put on three places, of log R and of NRR, with their mean and
+    # variance: what is off adds up by its fourth powers
+    wider = BLUR * float(part.number.sum()) ** 0.25
+    blur = BLUR * float(part.number @ part.share**4) ** 0.25 * luck.lattice.step
     span = SPAN * float(np.hypot(sd, blur))
     low = max(mean - span, 0.0)
-    width = (mean + span - low) / luck.places
-    blur += BLUR * width
-    return _Stepped(mean, sd, width, luck.places, int((low - 9 * blur) / width) - 2, blur)
+    places = max(luck.places, PLACES_OF_STEPS if part.is_stepped else 0)
+    width = (mean + span - low) / places
+    blur += wider * width
+    return _Stepped(mean, sd, width, places, int((low - 9 * blur) / width) - 2, blur)
 
 
 class _Over:
@@ -286,7 +292,7 @@ class _Over:
         waves = _frequencies(part, measure, mean, spread, self.luck)
         below = np.array([waves.below(each) for each in waves.phi(part)])
         places, x = waves.places, mean + spread * SCALE * np.sinh(ASKED)
-        if waves.is_staircase(below):
+        if self.customers <= FEW_STEPS and waves.is_staircase(below):
             left, even = _of_steps(few, many, below)
             whole = even.mean(axis=0) + left.mean(axis=0)
             even = np.array([np.interp(x, places, each) for each in even])
@@ -296,9 +302,13 @@ class _Over:
             whole = _between(at, even.mean(axis=0)) + left.mean(axis=0)
         left = np.array([np.interp(x, places, each, 0.0, 0.0) for each in left])
         error = np.interp(places, x, _error_of(left, even), 0.0, 0.0)
+        unseen = _half_a_step(part, waves, places, whole)
+        error = np.hypot(error, unseen)
         told = _told(
             waves, whole, mean, None if measure == "grr" else spread, measure, error, self.customers
         )
+        if unseen.any():  # what looks like one point of mass may be several
+            told = replace(told, near=0.0)
         return replace(told, tail=cache(self._tail)) if measure == "nrr" else told
 
     def _tail(self, target: float) -> tuple[float, float]:
@@ -328,7 +338,9 @@ class _Over:
         part = luck.part("nrr")
         waves = _frequencies(part, "nrr", many.expected, many.spread, luck)
         below = np.array([waves.below(each) for each in waves.phi(part)])
-        x, weights = np.array([target - TO_THE_BIT]), (few_weights, many_weights)
+        unseen = _half_a_step(part, waves, waves.places, below.mean(axis=0))
+        near = 0.0 if unseen.any() or not waves.is_staircase(below) else NEAR * waves.blur
+        x, weights = np.array([target - TO_THE_BIT - near]), (few_weights, many_weights)
         where = [(few, many)] * FOLDS
         left, even = _held_against(where, below, waves.places, x, weights, x)
         if target > usual:  # what is rare, and was drawn about, is to come out above
@@ -407,7 +419,7 @@ def _held_against(
             ]
         )
         bent = seen - _edgeworth(few.skewness[~mine, None])
-        shape = np.linalg.lstsq(known[~mine], bent, rcond=None)[0]
+        shape = np.linalg.lstsq(known[~mine], bent, rcond=ALIKE)[0]
         shape[0] += _edgeworth(among.skewness.mean())
         shape[-1] += _edgeworth(1.0) - _edgeworth(0.0)
         for e in np.flatnonzero(mine).tolist():
@@ -433,7 +445,7 @@ def _of_steps(few: Odds, many: Odds, below: np.ndarray) -> tuple[np.ndarray, np.
     left, even = below.copy(), np.zeros((BLOCKS, below.shape[1]))
     for n in range(FOLDS):
         mine = fold == n
-        slope = np.linalg.lstsq(known[~mine], below[~mine], rcond=None)[0]
+        slope = np.linalg.lstsq(known[~mine], below[~mine], rcond=ALIKE)[0]
         left[mine] -= known[mine] @ slope
         even += told @ slope / FOLDS
     return left, even
@@ -495,6 +507,19 @@ def _look_up(mean, sd, features, shape, x, first, step, out):  # type: ignore[no
                     out[i] += features[d, c] * ((1.0 - f) * shape[c, k] + f * shape[c, k + 1])
 
 
+def _half_a_step(
+    part: Part, waves: _Smooth | _Stepped, places: np.ndarray, below: np.ndarray
+) -> np.ndarray:
+    """By how much a probability may be off at each place where customers who are alike make a
+    staircase whose steps are too narrow to be seen: 0 where none are.
+    """
+    half = float(part.share.max()) / 2
+    if not part.is_stepped or NEAR * waves.blur < half:
+        return np.zeros(len(places))
+    high, low = (np.interp(places + by, places, below, 0.0, 1.0) for by in (half, -half))
+    return np.asarray((high - low) / 2)
+
+
 def _error_of(left: np.ndarray, even: np.ndarray) -> np.ndarray:
     """The standard error at each x: of the mean of what is left of random draws, `ndarray[draw,
     x]`, and of that of sets of even ones, `ndarray[block, x]`.
@@ -521,7 +546,7 @@ def _told(
     up = np.maximum.accumulate(below)
     down = np.minimum.accumulate(below[::-1])[::-1]
     below = np.clip((up + down) / 2, 0.0, 1.0)
-    places, near = waves.places, 4 * waves.blur
+    places, near = waves.places, NEAR * waves.blur
     if sd is None:
         middle, masses = (places[1:] + places[:-1]) / 2, np.diff(below)
         sd = float(np.sqrt(max(masses @ (middle - mean) ** 2 / masses.sum(), 0.0)))

@@ -29,7 +29,7 @@ from nrrsim.scenario.scenario import Scenario
 # Kinds of customers (group and share) up to which points of mass may stand apart; and for each,
 # the step between places of log R, and the places of NRR.
 FEW = (6, 64, 400)
-STEP = ((2.0**-15, 2.0**-9), (2.0**-12, 2.0**-8), (2.0**-8, 2.0**-7), (2.0**-8, 2.0**-7))
+STEP = ((2.0**-15, 2.0**-9), (2.0**-12, 2.0**-8), (2.0**-12, 2.0**-7), (2.0**-8, 2.0**-7))
 PLACES = ((2**18, 2**13), (2**15, 2**12), (2**15, 2**12), (2**13, 2**12))
 MOST_TRANSFORMS = (5_000, 400)  # kinds that are transformed one by one
 LOOKED_UP, TABLE = (40, 20), (300, 150)  # places of a table of waves: a unit of w, and at least

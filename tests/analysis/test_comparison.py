@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,9 @@ from nrrsim.analysis.frontier import (
 )
 from nrrsim.analysis.paired import paired
 from nrrsim.analysis.programmes import programmes
+from nrrsim.analysis.summary import told_of_law
 from nrrsim.cli.text import frontier_lines
+from nrrsim.engine.law import law_of
 from nrrsim.engine.switched import expected_closing
 from nrrsim.report.charts import outlook, retention, style
 from nrrsim.report.manifest import verify
@@ -205,6 +208,52 @@ def test_each_scenario_against_the_first(compared):
     for _, each in curves.groupby("name"):
         assert np.trapezoid(each["density"], each["nrr"]) == pytest.approx(1, abs=0.01)
     assert compared.checks()["holds"].all()
+
+
+def test_trials_move_no_range_of_a_scenario():
+    few, many = (nr.read_comparison(files("nrr-105", "nrr-128"), trials=n) for n in (200, 400))
+    pd.testing.assert_frame_equal(few.overview(), many.overview(), check_exact=True)
+    pd.testing.assert_frame_equal(few.distributions(), many.distributions(), check_exact=True)
+    assert few.likely == many.likely
+    assert few.apart != many.apart
+
+
+def test_two_seeds_print_the_same_ranges_but_for_a_last_digit():
+    told = [
+        nr.read_comparison(files("nrr-105", "nrr-128"), trials=100, seed=seed).overview()
+        for seed in (1, 2)
+    ]
+    for names, digits in ((["p05", "p50", "p95"], 3), (["p_target"], 2)):
+        one, other = (frame[names].round(digits).to_numpy() for frame in told)
+        assert np.abs(one - other).max() < 1.1 * 10**-digits
+
+
+def test_a_law_that_is_off_does_not_pass_the_check():
+    """By a seventh of its spread, which 10,000 trials see."""
+    c = nr.read_comparison(files("nrr-105"), trials=10_000)
+    assert c.checks()["holds"].all()
+    (true,) = c.laws
+    off = replace(true.nrr, places=true.nrr.places + true.nrr.sd / 7)
+    other = nr.read_comparison(files("nrr-105"), trials=10_000)
+    other.__dict__["laws"] = [replace(true, nrr=off)]
+    checks = other.checks()
+    assert checks.loc[~checks["holds"], "check"].str.contains("computed range").tolist() == [True]
+    assert said_of(other, "checks").startswith("**Not all checks hold**")
+
+
+def test_the_command_says_what_is_computed_and_what_is_simulated(run):
+    answers = [
+        json.loads(run("compare", *files("nrr-105", "nrr-128"), "--trials", n, "--json")[1])
+        for n in (100, 200)
+    ]
+    for key, name in (("a", "nrr-105"), ("b", "nrr-128")):
+        law = law_of(nr.read_scenario(SCENARIOS / f"{name}.yaml"))
+        assert answers[0][key] == answers[1][key]
+        assert answers[0][key]["law"] == told_of_law(law, 1.28)
+        assert answers[0][key]["law"]["nrr"]["mean"] == pytest.approx(answers[0][key]["nrr"])
+    assert answers[0]["simulated"] != answers[1]["simulated"]
+    said = run("compare", *files("nrr-105", "nrr-128"), "--trials", 100)[1]
+    assert "computed; the range of the difference is simulated (100 trials, seed 20260930)" in said
 
 
 def test_the_quick_expectation_is_the_expectation():

@@ -15,6 +15,7 @@ from test_calibration import EXAMPLE, thin, written
 
 import nrrsim as nr
 from nrrsim.analysis.customers import interval
+from nrrsim.analysis.forecast import Forecast
 from nrrsim.calibration.backtest import (
     RULES,
     SCORED,
@@ -400,6 +401,18 @@ def test_a_trailing_forecast_is_of_those_who_were_there(ahead, example):
     opening = example.customers(start)["arr"]
     left = example.customers("2026-09")["arr"].reindex(opening.index).dropna().sum() / opening.sum()
     assert ahead.ahead["2026-12"].expected == pytest.approx(left, abs=0.03)
+
+
+def test_what_the_drivers_say_of_the_whole_book_depends_on_no_trials(ahead):
+    """Only what they say of segments is simulated; the mean is the expectation."""
+    other = Forecast(ahead.past, trials=200)
+    for month, mixture in ahead.mixtures.items():
+        model, again = (each.ingredients["model"] for each in (mixture, other.mixtures[month]))
+        np.testing.assert_array_equal(model[None], again[None])
+    assert (model["smb"] != again["smb"]).any()
+    outlook = ahead.scenario.outlook
+    expected = float(nr.nrr(nr.expect(ahead.calibration.scenario)))
+    assert outlook.nrr.mean == pytest.approx(expected, abs=1e-6)
 
 
 def test_the_target_and_what_a_later_report_judges(ahead):

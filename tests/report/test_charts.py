@@ -78,6 +78,10 @@ CURVES = pd.DataFrame(
     [(n, x, d) for n in ("Now", LONG) for x, d in ((0.9, 0.1), (1.0, 2.0), (1.1, 0.2))],
     columns=["name", "nrr", "density"],
 )
+BELOW = pd.DataFrame(
+    [(n, x, p) for n in ("Computed", LONG) for x, p in ((0.8, 0.1), (0.9, 0.5), (1.1, 1.0))],
+    columns=["name", "nrr", "below"],
+)
 FAN = pd.DataFrame(
     [(n, p, 1e8, 9e7, None) for n in ("Now", LONG) for p in ("Today", "Year 1")],
     columns=["name", "period", "middle", "low", "high"],
@@ -114,6 +118,7 @@ ALL: list[tuple[Draw, pd.DataFrame, dict[str, Any]]] = [
         {"currency": None},
     ),
     (outlook.distributions, CURVES, {"target": 1.1}),
+    (outlook.cumulative, BELOW, {}),
     (outlook.fan, FAN, {}),
     (outlook.tornado, TORNADO, {"base": 1.05}),
     (outlook.intervals, PAST, {}),

@@ -320,6 +320,10 @@ def rare_facts(past, c):
     yield "comparison/what_it_takes", (about, replace(frontier, met=True, ways=()))
     yield "comparison/assumptions", (comparison.Assumptions(False),)
     yield "comparison/parts", (comparison.Bridge(0.001, None),)
+    for error in (0.0, 0.001):
+        yield "comparison/provenance", (about, comparison.Provenance(error))
+    out_of_reach = replace(stand, best=replace(stand.best, p_target=0.0))
+    yield "comparison/distributions", (about, out_of_reach)
     for known in (0.2, 0.8):
         for is_year in (True, False):
             yield "comparison/tornado", (about, comparison.Tornado("Churn", is_year, known))

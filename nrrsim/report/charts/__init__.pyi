@@ -3,6 +3,7 @@ from .accounts import calibration as calibration
 from .grid import heatmap as heatmap
 from .grid import slope as slope
 from .live import live as live
+from .outlook import cumulative as cumulative
 from .outlook import distributions as distributions
 from .outlook import fan as fan
 from .outlook import histogram as histogram

@@ -105,6 +105,16 @@ def distributions(frame: Frame, target: float | None, means: Sequence[float]) ->
     return _together([*parts, *_goal(target, percent)])
 
 
+def cumulative(frame: Frame) -> str:
+    """The median of each line: where it passes one half."""
+    parts = []
+    for name, rows in frame.dropna().groupby("name", sort=False):
+        half = rows["below"] >= 0.5
+        median = rows["nrr"][half].min() if half.any() else rows["nrr"].max()
+        parts.append(f"{name}: median {percent(median)}")
+    return _together(parts)
+
+
 def fan(frame: Frame, currency: str | None, target: float | None) -> str:
     """The middle of each line by period, with the range where there is one."""
     form, parts = _amount(currency), []

@@ -97,6 +97,23 @@ def distributions(
     return alt.layer(*layers, height=height + above, description=told, **fit())
 
 
+@takes_columns("name", "nrr below")
+def cumulative(frame: Frame) -> ChartType:
+    """Draw how likely NRR (ratio) is to come out at or `below` each place, a stepped line by `name`
+    in the order given, the first one wide.
+    """
+    names = list(dict.fromkeys(frame["name"]))
+    ends = bounds_of(frame["nrr"], (0.9, 1.1))
+    x = alt.X("nrr", **ratio_axis(*ends, ticks=int(room() // 55), grid=False, title="NRR"))
+    y = alt.Y("below", **ratio_axis(0, 1, title="Probability of NRR at or below"))
+    colour, dash, above = _told_apart(names)
+    wide = alt.condition(alt.datum.name == names[0], alt.value(2.4), alt.value(1.2))
+    lines = alt.Chart(frame).mark_line(interpolate="step-after")
+    lines = lines.encode(x=x, y=y, color=colour, strokeDash=dash, strokeWidth=wide)
+    told = alternative.cumulative(frame)
+    return alt.layer(lines, height=170 + above, description=told, **fit())
+
+
 def density_layers(
     curves: alt.Chart, y: alt.Y, colour: alt.Color, dash: alt.StrokeDash
 ) -> list[alt.Chart]:

@@ -360,11 +360,17 @@ TEXTS = {
     "cohort": "Cohort",
     "name": "Scenario",
 }
-OTHERS = {"age": ("Age", "count"), "count": ("Outcomes", "count"), "density": ("Density", "number")}
+OTHERS = {
+    "age": ("Age", "count"),
+    "count": ("Outcomes", "count"),
+    "density": ("Density", "number"),
+    "below": ("Probability at or below", "share"),
+}
 OF_CHART = {
     "fan": {"name": "Series", "low": "Low end of range", "high": "High end of range"},
     "tornado": {"name": "Assumption", "low": "Low end", "high": "High end"},
     "calibration": {"name": "Band"},
+    "cumulative": {"name": "Series"},
     "histogram": {"low": "From", "high": "To"},
 }
 

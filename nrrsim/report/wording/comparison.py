@@ -341,7 +341,7 @@ class Report:
 class Standing:
     """Where a scenario stands; `to_target`: its NRR less the target, None where it is met exactly.
 
-    `p_target`: in which share of its trials it is reached.
+    `p_target`: how likely it is to be reached.
     """
 
     name: str
@@ -706,6 +706,31 @@ class Programmes:
 
 
 @dataclass(frozen=True)
+class Distance(Checks):
+    """The checks, and how far simulated ranges are from computed ones at most, in standard
+    errors.
+    """
+
+    distance: float
+
+    @classmethod
+    def of(cls, c: Comparison) -> Self:
+        most = max(each["ratio"] for each in c.apart_from_trials)
+        return cls(**vars(Checks.of(c)), distance=most)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """The largest standard error of a computed range."""
+
+    error: float
+
+    @classmethod
+    def of(cls, c: Comparison) -> Self:
+        return cls(max(law.nrr.error for law in c.laws))
+
+
+@dataclass(frozen=True)
 class Reason:
     """What a scenario says of itself."""
 
@@ -779,7 +804,7 @@ SENTENCES: Mapping[str, Any] = {
     "values": Values,
     "programmes_heading": Programmes,
     "programmes": Programmes,
-    "checks": Checks,
+    "checks": Distance,
     "limits": Limits,
-    "provenance": None,
+    "provenance": Provenance,
 }
