@@ -120,12 +120,12 @@ def test_one_customer_and_a_probability_that_jumps():
     told = frontier(one, 1.05, 0.8, levers=("churn", "price"))
     assert told.levers["churn"].status == "not reachable"
     assert told.levers["price"].factor == pytest.approx(1.25, abs=0.02)
-    assert chance(with_factors(one, {"price": told.levers["price"].factor}), 1.05) >= 0.8
+    assert chance(with_factors(one, {"price": told.levers["price"].factor}), 1.05) > 0.8 - NEAR_P
     assert told.together == pytest.approx(0.25, abs=0.02)
     told = frontier(one, 1.03, 0.8, levers=("churn", "price"))
     assert told.levers["churn"].factor == pytest.approx(2, abs=1e-3)
     assert told.levers["price"].factor == pytest.approx(0.75, abs=0.02)
-    assert chance(with_factors(one, {"price": told.levers["price"].factor}), 1.03) >= 0.8
+    assert chance(with_factors(one, {"price": told.levers["price"].factor}), 1.03) > 0.8 - NEAR_P
 
 
 def test_odds_of_what_is_certain():
