@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 from scipy import special
 
-from nrrsim.engine.draws import EVEN_DRAWS, SEED, scores, tied
+from nrrsim.engine.draws import EVEN_DRAWS, SEED, checked_place, scores, tied
 from nrrsim.engine.driver_rates import Rates, draw_rates, rates_at, slots_of
 from nrrsim.engine.luck import Luck, Part, lagrange
 from nrrsim.engine.moments import odds_by_draw
@@ -36,12 +36,11 @@ BLOCKS = 8  # sets of even draws, whose differences tell their error
 REACH, WIDTH = 8.0, 12.0  # standard deviations: 1 / the last frequency, and half of the range
 TOLD = 9.0  # standard deviations to either side of the mean within which it is told
 PLACES = 2**13  # of the range
-ENDED = 1e-7  # of a characteristic function that may be left out
-MOST_WAVES = 100.0  # of the largest customer, beyond which no frequency goes
+ENDED = (1e-7, 1e-4)  # of a characteristic function that may be left out: of one draw, of many
+MOST_WAVES = (100.0, 50.0)  # of the largest customer, beyond which no frequency goes
 MANY_LEAVE = 8  # standard deviations of their number: beyond, steps are small
 LEAST_TERMS = 8
 FEW_KINDS = 64  # of customers, whose points of mass are looked for without more ado
-PLACES_OF_STEPS = 2**15  # at least, where customers who are alike make a staircase
 LEAST_SD = 1e-7  # of the mean: less is rounding
 STANDS_APART = 0.005  # of probability: at one place, a point of mass
 NUMERICAL = 1e-6  # of probability, that the lattice and the frequencies may be off by
@@ -55,31 +54,43 @@ NARROW = 30  # times that a draw's own luck may be less than all there is
 SPAN = 14.0  # standard deviations to either side, of places that few customers' points lie among
 
 
-@dataclass(frozen=True)
 class Law:
-    """How NRR, capped GRR and logo may turn out after a scenario's last month."""
+    """How NRR, capped GRR and logo may turn out after a scenario's last month, each worked out when
+    it is asked for.
+    """
 
-    nrr: Computed
-    grr: Computed
-    logo: Computed
+    def __init__(self, over: _Over) -> None:
+        self._over = over
+
+    @cached_property
+    def nrr(self) -> Computed:
+        return self._over.computed("nrr")
+
+    @cached_property
+    def grr(self) -> Computed:
+        """Capped, customer by customer."""
+        return self._over.computed("grr")
+
+    @cached_property
+    def logo(self) -> Computed:
+        return self._over.computed("logo")
 
 
-def law_of(scenario: Scenario, seed: int = SEED, exact: int | None = None) -> Law | None:
+def law_of(scenario: Scenario, seed: int = SEED) -> Law | None:
     """How NRR, capped GRR and logo may turn out after the scenario's last month; None where
     accounts differ from their segment (the law does not follow them yet).
 
-    seed : of the draws of the beliefs; the same seed gives the same bits. exact : how many of them
-        are exact.
+    seed : of the draws of the beliefs; the same seed gives the same bits.
     """
     if scenario.opening.differ:
         return None
-    over = _Over(scenario, seed, exact, scenario.months)
-    return Law(*map(over.computed, MEASURES))
+    return Law(_Over(scenario, checked_place("seed", seed), scenario.months))
 
 
 def nrr_of(scenario: Scenario, seed: int = SEED) -> Computed:
     """How NRR may turn out, as `law_of` has it, alone. Raises UsageError where accounts differ."""
-    return _Over(scenario, seed, None, scenario.months).computed("nrr")
+    seed = checked_place("seed", seed)
+    return _Over(scenario, seed, scenario.months).computed("nrr")
 
 
 def nrr_before(scenario: Scenario, months: Sequence[int], seed: int = SEED) -> list[Distribution]:
@@ -88,8 +99,8 @@ def nrr_before(scenario: Scenario, months: Sequence[int], seed: int = SEED) -> l
     """
     book, odds = scenario.opening, odds_by_draw(scenario)
     if len(book.arr) <= FEW_CUSTOMERS:
-        few = partial(_Over, scenario, seed, EXACT_OF_PICTURE, even=EVEN_OF_PICTURE)
-        return [few(end).computed("nrr") for end in months]
+        fewer = EXACT_OF_PICTURE, EVEN_OF_PICTURE
+        return [_Over(scenario, seed, end, *fewer).computed("nrr") for end in months]
     rates = draw_rates(scenario, book, count=EVEN_OF_PICTURE, seed=seed, quasi=True)
     return [odds(rates, end) for end in months]
 
@@ -114,10 +125,11 @@ class _Smooth:
         """
         own = float(np.sqrt(part.moments[:, 1].min()))
         reach, blur = REACH / float(np.clip(own, sd / NARROW, sd)), 0.0
-        most = MOST_WAVES / float(part.share.max())
+        several = len(part.masses) > 1
+        most, ended = MOST_WAVES[several] / float(part.share.max()), ENDED[several]
         if own < sd / NARROW:  # hardly any luck in some draw, all beliefs
             blur = 4 / reach
-        while not (ends or blur) and part.last_waves(reach) > ENDED:
+        while not (ends or blur) and part.last_waves(reach) > ended:
             if 2 * reach > most and part.is_few:
                 return None
             if 2 * reach > most:
@@ -225,17 +237,21 @@ def _frequencies(
     blur = BLUR * float(part.number @ part.share**4) ** 0.25 * luck.lattice.step
     span = SPAN * float(np.hypot(sd, blur))
     low = max(mean - span, 0.0)
-    places = max(luck.places, PLACES_OF_STEPS if part.is_stepped else 0)
-    width = (mean + span - low) / places
+    width = (mean + span - low) / luck.places
     blur += wider * width
-    return _Stepped(mean, sd, width, places, int((low - 9 * blur) / width) - 2, blur)
+    return _Stepped(mean, sd, width, luck.places, int((low - 9 * blur) / width) - 2, blur)
 
 
 class _Over:
     """The draws of a scenario's beliefs, and what is exact of some of them, after `months`."""
 
     def __init__(
-        self, scenario: Scenario, seed: int, exact: int | None, months: int, even: int = EVEN_DRAWS
+        self,
+        scenario: Scenario,
+        seed: int,
+        months: int,
+        exact: int | None = None,
+        even: int = EVEN_DRAWS,
     ) -> None:
         book = scenario.opening
         self.scenario, self.seed, self.months = scenario, seed, months
@@ -520,11 +536,11 @@ def _look_up(mean, sd, features, shape, x, first, step, out):  # type: ignore[no
 def _half_a_step(
     part: Part, waves: _Smooth | _Stepped, places: np.ndarray, below: np.ndarray
 ) -> np.ndarray:
-    """By how much a probability may be off at each place where customers who are alike make a
+    """By how much a probability may be off at each place where points of mass alone make a
     staircase whose steps are too narrow to be seen: 0 where none are.
     """
-    half = float(part.share.max()) / 2
-    if not part.is_stepped or NEAR * waves.blur < half:
+    half = float(part.share.min()) / 2
+    if isinstance(waves, _Smooth) or not part.has_points or NEAR * waves.blur < half:
         return np.zeros(len(places))
     high, low = (np.interp(places + by, places, below, 0.0, 1.0) for by in (half, -half))
     return np.asarray((high - low) / 2)

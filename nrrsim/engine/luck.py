@@ -31,6 +31,7 @@ from nrrsim.scenario.scenario import Scenario
 FEW = (6, 64, 400)
 STEP = ((2.0**-15, 2.0**-9), (2.0**-12, 2.0**-8), (2.0**-12, 2.0**-7), (2.0**-8, 2.0**-7))
 PLACES = ((2**18, 2**13), (2**15, 2**12), (2**15, 2**12), (2**13, 2**12))
+PLACES_OF_POINTS = 2**14  # at least, where sizes are fixed and customers are there or not
 MOST_TRANSFORMS = (5_000, 400)  # kinds that are transformed one by one
 LOOKED_UP, TABLE = (40, 20), (300, 150)  # places of a table of waves: a unit of w, and at least
 FINE = (0.5, 1.0)  # of a wave's phase between two places, and how many may become one
@@ -144,6 +145,8 @@ class Luck:
         }
         several, few = coarse or rates.draws > 1, int(np.searchsorted(FEW, len(self.share)))
         step, self.places = STEP[few][several], PLACES[few][several]
+        if not self.drawn:  # points of mass alone
+            step, self.places = step / 2, max(self.places, PLACES_OF_POINTS)
         bottom, top = self._ends()
         most = min(
             MOST_PLACES[several] // (rates.phases * len(customers.segments)),
@@ -253,7 +256,7 @@ class Luck:
             masses, r = masses[..., : one + 1], r[: one + 1]
             means = None
         kinds = self.share, self.number, self.group
-        return Part(masses, r, *kinds, self.alive, self.fewer, means)
+        return Part(masses, r, *kinds, self.alive, self.fewer, means, not self.drawn)
 
 
 def fewer(
@@ -304,7 +307,8 @@ class Part:
     masses : `ndarray[draw, group, place]`, the probability of each of `values`, and 0 else. share,
     number (of customers alike), group : `ndarray[kind]`. alive : `ndarray[draw, group]`. fewer : as
     share, number and group, fewer that stand for them. means : `ndarray[draw, group, 3]`, of the
-    values, their squares and cubes, where these are known better than by the masses.
+    values, their squares and cubes, where these are known better than by the masses. has_points :
+    whether there is nothing but points of mass.
     """
 
     masses: np.ndarray
@@ -315,6 +319,7 @@ class Part:
     alive: np.ndarray
     fewer: tuple[np.ndarray, np.ndarray, np.ndarray]
     means: np.ndarray | None = None
+    has_points: bool = False
 
     @cached_property
     def moments(self) -> np.ndarray:
