@@ -29,7 +29,7 @@ MEASURES = ("nrr", "grr", "logo")
 ROUGH = {"nrr": "nrr", "grr": "losses", "logo": "logo"}  # what stands for each over many draws
 MOST = {"nrr": np.inf, "grr": 1.0, "logo": 1.0}
 # Random draws of the beliefs whose distributions are exact: of fewer customers, more.
-EXACT, EXACT_OF_FEW, FEW_CUSTOMERS = 16, 32, 300
+EXACT, EXACT_OF_FEW, FEW_CUSTOMERS = 16, 24, 300
 EXACT_IN_TAIL, EXACT_OF_PICTURE, EVEN_OF_PICTURE = 32, 8, 1_024
 OTHERS = 2**40  # from the seed of the even draws to that of these
 BLOCKS = 8  # sets of even draws, whose differences tell their error

@@ -31,7 +31,7 @@ from nrrsim.scenario.scenario import Scenario
 FEW = (6, 64, 400)
 STEP = ((2.0**-15, 2.0**-9), (2.0**-12, 2.0**-8), (2.0**-12, 2.0**-7), (2.0**-8, 2.0**-7))
 PLACES = ((2**18, 2**13), (2**15, 2**12), (2**15, 2**12), (2**13, 2**12))
-PLACES_OF_POINTS = 2**14  # at least, where sizes are fixed and customers are there or not
+PLACES_OF_POINTS = 2**15  # at least, where sizes are fixed and customers are there or not
 MOST_TRANSFORMS = (5_000, 400)  # kinds that are transformed one by one
 LOOKED_UP, TABLE = (40, 20), (300, 150)  # places of a table of waves: a unit of w, and at least
 FINE = (0.5, 1.0)  # of a wave's phase between two places, and how many may become one
