@@ -291,7 +291,12 @@ class _Over:
             return _sure(mean)
         waves = _frequencies(part, measure, mean, sd, self.luck)
         below = waves.below(waves.phi(part)[0])
-        return _told(waves, below, mean, sd, measure, None, self.customers)
+        unseen = _half_a_step(part, waves, waves.places, below)
+        if not unseen.any():
+            return _told(waves, below, mean, sd, measure, None, self.customers)
+        # what looks like one point of mass may be several
+        told = _told(waves, below, mean, sd, measure, unseen, self.customers)
+        return replace(told, near=0.0)
 
     def _odds(self, measure: str, *rates: Rates) -> list[Odds]:
         of = odds_by_draw(self.scenario, ROUGH[measure])
@@ -372,6 +377,7 @@ class _Over:
         if target > usual:  # what is rare, and was drawn about, is to come out above
             left, even = -left, many_weights.reshape(BLOCKS, -1).mean(axis=1, keepdims=True) - even
         rare, error = float(even.mean() + left.mean()), float(_error_of(left, even)[0])
+        rare = min(max(rare, 0.0), 1.0)
         return (rare if target > usual else 1 - rare), error
 
     def _moved(
