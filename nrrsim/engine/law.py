@@ -49,6 +49,7 @@ ZS = np.linspace(-7.0, 7.0, 141)  # of an exact distribution's own standard devi
 ASKED, SCALE = np.linspace(-1.6, 1.6, 81), 2.5  # of all: SCALE sinh(ASKED) from the mean
 MANY_TIMES = 4  # a bell's highest: a point of mass
 BLUR, NEAR = 1.5, 5  # places by which a point of mass is smoothed, and how many of these it takes
+FARTHEST = 8.0  # standard deviations to which beliefs are moved
 FEW_STEPS = 30  # customers whose points of mass do not move with a draw's mean
 NARROW = 30  # times that a draw's own luck may be less than all there is
 SPAN = 14.0  # standard deviations to either side, of places that few customers' points lie among
@@ -360,7 +361,8 @@ class _Over:
         known = np.column_stack([np.ones(self.draws), *self.even.values()])
         _, *slope = np.linalg.lstsq(known, many.mean, rcond=None)[0]
         variance = float(np.dot(slope, slope)) + float((many.sd**2).mean())
-        move = (target - usual) / variance * np.array(slope)
+        most = FARTHEST * float(np.sqrt(variance))
+        move = float(np.clip(target - usual, -most, most)) / variance * np.array(slope)
 
         def tilted(z: dict[str, np.ndarray], count: int) -> tuple[Rates, np.ndarray]:
             moved = {name: z[name] + by for name, by in zip(self.slots, move, strict=True)}

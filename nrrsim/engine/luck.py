@@ -154,9 +154,9 @@ class Luck:
             step, self.places = step / 2, [max(each, PLACES_OF_POINTS) for each in self.places]
         self.most = [*FEW[few:], MOST_TRANSFORMS[several]]
         bottom, top = self._ends()
+        groups, at_once = len(self.groups.segment), rates.phases * len(customers.segments)
         most = min(
-            MOST_PLACES[several] // (rates.phases * len(customers.segments)),
-            MOST_MOVED[several] // (len(self.groups.segment) * months),
+            MOST_PLACES[several] // max(groups, at_once), MOST_MOVED[several] // (groups * months)
         )
         step = max(step, (top - bottom) / most)
         first, last = int(np.floor(bottom / step)) - 4, int(np.ceil(top / step)) + 4

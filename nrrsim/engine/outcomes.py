@@ -17,7 +17,6 @@ from nrrsim.scenario.scenario import Scenario
 PLACES = 49  # of the grid on which a quantile is looked for
 EVEN = 400  # quantiles that stand for a whole distribution
 FINE = 2_000  # the bins that a sample is smoothed from
-MOST_SKEWNESS = 0.6  # that three moments can tell of: beyond, a few rare events decide
 TAIL = 0.02  # of probability, below which it is worked out by draws about where it happens
 NEAR_MASS = 1e-7  # of probability: less is no point of mass
 SHARES = (0.05, 0.5, 0.95)  # of a distribution that is told in three numbers
@@ -152,11 +151,6 @@ class Odds(Distribution):
     def spread(self) -> float:
         """The standard deviation of NRR, from luck and from beliefs."""
         return float(np.sqrt((self.sd**2).mean() + self.mean.var()))
-
-    @property
-    def holds(self) -> bool:
-        """Whether three moments say enough of luck; where they do not, only a simulation tells."""
-        return bool(np.quantile(np.abs(self.skewness), 0.95) <= MOST_SKEWNESS)
 
     def below(self, nrr: float) -> float:
         """How likely NRR is to come out below that."""
