@@ -120,9 +120,12 @@ class _Smooth:
     blur: float
 
     @classmethod
-    def of(cls, mean: float, sd: float, part: Part, ends: bool) -> _Smooth | None:
+    def of(
+        cls, mean: float, sd: float, part: Part, ends: bool = False, is_few: bool = False
+    ) -> _Smooth | None:
         """So far that the characteristic function has ended, or the largest customer's waves have
-        become too many; None where a few points of mass stand apart. ends : whether it is known to.
+        become too many; None where a few points of mass stand apart. ends : whether it is known to. is_few : whether customers can be
+            transformed.
         """
         own = float(np.sqrt(part.moments[:, 1].min()))
         reach, blur = REACH / float(np.clip(own, sd / NARROW, sd)), 0.0
@@ -131,7 +134,7 @@ class _Smooth:
         if own < sd / NARROW:  # hardly any luck in some draw, all beliefs
             blur = 4 / reach
         while not (ends or blur) and part.last_waves(reach) > ended:
-            if 2 * reach > most and part.is_few:
+            if 2 * reach > most and is_few:
                 return None
             if 2 * reach > most:
                 blur = 4 / reach
@@ -228,19 +231,24 @@ def _frequencies(
         number = 1 << int(min(n + 2, 2 * WIDTH * sd * n + 64)).bit_length()
         first = max(0, int(mean * n) - number // 2)
         return smooth or _Stepped(mean, sd, 1 / n, number, first, 0.0)
-    many = len(part.share) > FEW_KINDS and (part.uneven == 1 or not part.is_few)
+    # as many places as the customers that are larger than one may be transformed over
+    for number, most in zip(luck.places, luck.most, strict=True):
+        large = part.is_large(2 * SPAN * sd / number)
+        if is_few := bool(large.sum() <= most):
+            break
+    many = len(part.share) > FEW_KINDS and (part.uneven == 1 or not is_few)
     may_end = many and not part.is_stepped
-    if may_end and (smooth := _Smooth.of(mean, sd, part, ends=False)):
+    if may_end and (smooth := _Smooth.of(mean, sd, part, is_few=is_few)):
         return smooth
     # each customer's points were put on three places, of log R and of NRR, with their mean and
     # variance: what is off adds up by its fourth powers
-    wider = BLUR * float(part.number.sum()) ** 0.25
+    wider = BLUR * float(part.number[large].sum()) ** 0.25
     blur = BLUR * float(part.number @ part.share**4) ** 0.25 * luck.lattice.step
     span = SPAN * float(np.hypot(sd, blur))
     low = max(mean - span, 0.0)
-    width = (mean + span - low) / luck.places
+    width = (mean + span - low) / number
     blur += wider * width
-    return _Stepped(mean, sd, width, luck.places, int((low - 9 * blur) / width) - 2, blur)
+    return _Stepped(mean, sd, width, number, int((low - 9 * blur) / width) - 2, blur)
 
 
 class _Over:
@@ -292,7 +300,12 @@ class _Over:
             return _sure(mean)
         waves = _frequencies(part, measure, mean, sd, self.luck)
         below = waves.below(waves.phi(part)[0])
-        return _told(waves, below, mean, sd, measure, None, self.customers)
+        unseen = _half_a_step(part, waves, waves.places, below)
+        if not unseen.any():
+            return _told(waves, below, mean, sd, measure, None, self.customers)
+        # what looks like one point of mass may be several
+        told = _told(waves, below, mean, sd, measure, unseen, self.customers)
+        return replace(told, near=0.0)
 
     def _odds(self, measure: str, *rates: Rates) -> list[Odds]:
         of = odds_by_draw(self.scenario, ROUGH[measure])

@@ -33,6 +33,8 @@ STEP = ((2.0**-15, 2.0**-9), (2.0**-12, 2.0**-8), (2.0**-12, 2.0**-7), (2.0**-8,
 PLACES = ((2**18, 2**13), (2**15, 2**12), (2**15, 2**12), (2**13, 2**12))
 PLACES_OF_POINTS = 2**15  # at least, where sizes are fixed and customers are there or not
 MOST_TRANSFORMS = (5_000, 400)  # kinds that are transformed one by one
+SMALL = 4  # places of NRR: a customer of less is looked up in a table of waves
+GIANT = 64  # times a share, beside which it is a small one
 LOOKED_UP, TABLE = (40, 20), (300, 150)  # places of a table of waves: a unit of w, and at least
 FINE = (0.5, 1.0)  # of a wave's phase between two places, and how many may become one
 COARSEST = 64
@@ -143,10 +145,14 @@ class Luck:
             (n, s): _values(tables[n, s].astype(float), sizes[COUNTED[n]][s], -1 if n == 0 else 1)
             for n, s in np.argwhere(used).tolist()
         }
-        several, few = coarse or rates.draws > 1, int(np.searchsorted(FEW, len(self.share)))
-        step, self.places = STEP[few][several], PLACES[few][several]
+        several = coarse or rates.draws > 1
+        # what many small customers come to is smooth: a few giants decide how fine is fine enough
+        few = int(np.searchsorted(FEW, (self.share * GIANT > self.share.max()).sum()))
+        few = max(few, int(len(self.share) > FEW[0]))
+        step, self.places = STEP[few][several], [each[several] for each in PLACES[few:]]
         if not self.drawn:  # points of mass alone
-            step, self.places = step / 2, max(self.places, PLACES_OF_POINTS)
+            step, self.places = step / 2, [max(each, PLACES_OF_POINTS) for each in self.places]
+        self.most = [*FEW[few:], MOST_TRANSFORMS[several]]
         bottom, top = self._ends()
         groups, at_once = len(self.groups.segment), rates.phases * len(customers.segments)
         most = min(
@@ -343,10 +349,14 @@ class Part:
         variance, third = np.maximum(self.moments[:, 1], 1e-18), self.moments[:, 2]
         return 4 if np.abs(third / variance**1.5).max() > MOST_SKEWNESS else 1
 
-    @property
-    def is_few(self) -> bool:
-        """Whether each kind of customer can be transformed by itself."""
-        return len(self.share) <= MOST_TRANSFORMS[len(self.masses) > 1]
+    def is_large(self, width: float) -> np.ndarray:
+        """Which kinds of customers are transformed one by one over places `width` apart."""
+        return np.asarray(self.share > SMALL * width)
+
+    def of(self, kinds: np.ndarray) -> Part:
+        """The sum of these kinds of customers alone."""
+        some = self.share[kinds], self.number[kinds], self.group[kinds]
+        return replace(self, share=some[0], number=some[1], group=some[2], fewer=fewer(*some))
 
     @property
     def is_stepped(self) -> bool:
@@ -406,9 +416,12 @@ class Part:
             turns = np.exp(2j * np.pi * np.arange(places // 2 + 1) / places) - 1
             each = (1 + self.alive[..., None] * turns) ** self.number[:, None]
             return np.asarray(each.prod(axis=1))
-        out = np.ones((len(self.masses), places // 2 + 1), complex)
+        large, out = self.is_large(width), np.ones((len(self.masses), places // 2 + 1), complex)
+        if not large.all():
+            small = self.of(~large)
+            out = small.waves(0.0, 2 * np.pi / (width * places), places // 2 + 1).conj()
         for group in range(self.masses.shape[1]):
-            kinds = np.flatnonzero(self.group == group)
+            kinds = np.flatnonzero(large & (self.group == group))
             here = np.flatnonzero(np.abs(self.masses[:, group]).max(axis=0) > NONE)
             values = self.share[kinds, None] * self.values[here] / width
             at = np.rint(values).astype(np.int64)
