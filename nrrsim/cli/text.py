@@ -208,6 +208,7 @@ def compared_lines(answer: Mapping[str, Any]) -> list[str]:
     error = "n/a" if apart["se"] is None else f"{100 * apart['se']:.2f} points"
     width = max(len(name) for name in (a["title"], b["title"], *answer["bridge"]))
     target = answer["target"]
+    known = "NRR and range" if target is None else "NRR, range and probability"
 
     def ends(each: Mapping[str, Any]) -> tuple[str, str, str]:
         law = each["law"]
@@ -243,7 +244,7 @@ def compared_lines(answer: Mapping[str, Any]) -> list[str]:
         f"Difference {points(answer['difference'])}; 90% range {points(apart['p05'])} to"
         f" {points(apart['p95'])} (standard error of the mean {error});"
         f" {b['title']} is above {a['title']} in {apart['p_b_above_a']:.1%} of trials",
-        "Each scenario's NRR, range and probability, and the bridge, are computed; the range of the"
+        f"Each scenario's {known}, and the bridge, are computed; the range of the"
         f" difference is simulated ({counted(answer['trials'], 'trial')}, seed {answer['seed']})",
     ]
 

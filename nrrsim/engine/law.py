@@ -125,8 +125,9 @@ class _Smooth:
         cls, mean: float, sd: float, part: Part, ends: bool = False, is_few: bool = False
     ) -> _Smooth | None:
         """So far that the characteristic function has ended, or the largest customer's waves have
-        become too many; None where a few points of mass stand apart. ends : whether it is known
-        to. is_few : whether customers can be transformed.
+        become too many; None where a few points of mass stand apart.
+
+        ends : whether it is known to. is_few : whether large customers can be transformed instead.
         """
         own = float(np.sqrt(part.moments[:, 1].min()))
         reach, blur = REACH / float(np.clip(own, sd / NARROW, sd)), 0.0
@@ -244,7 +245,7 @@ def _frequencies(
         return smooth
     # each customer's points were put on three places, of log R and of NRR, with their mean and
     # variance: what is off adds up by its fourth powers
-    wider = BLUR * float(part.number[large].sum()) ** 0.25
+    wider = BLUR * float(part.number[large].sum() or part.number.sum()) ** 0.25
     blur = BLUR * float(part.number @ part.share**4) ** 0.25 * luck.lattice.step
     span = SPAN * float(np.hypot(sd, blur))
     low = max(mean - span, 0.0)
@@ -390,14 +391,16 @@ class _Over:
         part = luck.part("nrr")
         waves = _frequencies(part, "nrr", many.expected, many.spread, luck)
         below = np.array([waves.below(each) for each in waves.phi(part)])
-        unseen = _half_a_step(part, waves, waves.places, below.mean(axis=0))
-        near = 0.0 if unseen.any() or not waves.is_staircase(below) else NEAR * waves.blur
+        unseen = _half_a_step(part, waves, waves.places, few_weights @ below / EXACT_IN_TAIL)
+        stepped = (part.has_points or waves.is_staircase(below)) and not unseen.any()
+        near = NEAR * waves.blur if stepped else 0.0
         x, weights = np.array([target - TO_THE_BIT - near]), (few_weights, many_weights)
         where = [(few, many)] * FOLDS
         left, even = _held_against(where, below, waves.places, x, weights, x)
         if target > usual:  # what is rare, and was drawn about, is to come out above
             left, even = -left, many_weights.reshape(BLOCKS, -1).mean(axis=1, keepdims=True) - even
         rare, error = float(even.mean() + left.mean()), float(_error_of(left, even)[0])
+        error = float(np.hypot(error, np.interp(target, waves.places, unseen, 0.0, 0.0)))
         rare = min(max(rare, 0.0), 1.0)
         return (rare if target > usual else 1 - rare), error
 
@@ -563,14 +566,14 @@ def _look_up(mean, sd, features, shape, x, first, step, out):  # type: ignore[no
 def _half_a_step(
     part: Part, waves: _Smooth | _Stepped, places: np.ndarray, below: np.ndarray
 ) -> np.ndarray:
-    """By how much a probability may be off at each place where points of mass alone make a
-    staircase whose steps are too narrow to be seen: 0 where none are.
+    """The standard error of a probability at each place where points of mass alone make a
+    staircase whose steps are too narrow to be seen, evenly up to half of one: 0 where none are.
     """
     half = float(part.share.min()) / 2
     if isinstance(waves, _Smooth) or not part.has_points or NEAR * waves.blur < half:
         return np.zeros(len(places))
     high, low = (np.interp(places + by, places, below, 0.0, 1.0) for by in (half, -half))
-    return np.asarray((high - low) / 2)
+    return np.asarray((high - low) / 2 / np.sqrt(3))
 
 
 def _error_of(left: np.ndarray, even: np.ndarray) -> np.ndarray:

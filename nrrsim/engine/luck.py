@@ -152,6 +152,7 @@ class Luck:
         step, self.places = STEP[few][several], [each[several] for each in PLACES[few:]]
         if not self.drawn:  # points of mass alone
             step, self.places = step / 2, [max(each, PLACES_OF_POINTS) for each in self.places]
+        # large kinds up to which each number of places is for
         self.most = [*FEW[few:], MOST_TRANSFORMS[several]]
         bottom, top = self._ends()
         groups, at_once = len(self.groups.segment), rates.phases * len(customers.segments)

@@ -166,6 +166,26 @@ def test_the_simulation_agrees_at_night(scenario: Scenario) -> None:
     refuse_off(scenario, 200_000)
 
 
+@pytest.mark.parametrize("share", [0.2, 0.5])
+@pytest.mark.parametrize("is_drawn", [False, True])
+def test_a_giant_beside_many_small_customers(share: float, is_drawn: bool) -> None:
+    """How many of the small ones stay is no point of mass, however narrow its bell is."""
+    size = {"mean": 0.2, "sd": 0.15}
+    drivers: dict[str, Any] = {"churn": {"all": 0.1}}
+    if is_drawn:
+        drivers["contraction"] = {"all": {"rate": 0.2, "size": size}}
+    small = {"share": 1 - share, "customers": 1_000, "spread": 1.0 if is_drawn else 0.0}
+    segments = {"small": small, "giant": {"share": share, "customers": 1}}
+    scenario = Scenario.of({"book": {"arr": 1e6, "segments": segments}, "drivers": drivers})
+    told, trials = law(scenario).nrr, 20_000
+    assert told.error < 0.01
+    values = np.asarray(metrics.nrr(nr.simulate(scenario, trials, 5)))
+    for x in np.quantile(values, ASKED):
+        p = float((values >= x + 1e-6).mean())
+        off = FAR * np.hypot(np.sqrt(p * (1 - p) / trials), told.reach_error(x))
+        assert told.reaches(x) == pytest.approx(p, abs=off + 1e-3)
+
+
 # --- the grids ------------------------------------------------------------------------------------
 
 FINER = {
