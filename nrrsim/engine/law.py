@@ -29,7 +29,7 @@ MEASURES = ("nrr", "grr", "logo")
 ROUGH = {"nrr": "nrr", "grr": "losses", "logo": "logo"}  # what stands for each over many draws
 MOST = {"nrr": np.inf, "grr": 1.0, "logo": 1.0}
 # Random draws of the beliefs whose distributions are exact: of fewer customers, more.
-EXACT, EXACT_OF_FEW, FEW_CUSTOMERS = 16, 32, 300
+EXACT, EXACT_OF_FEW, FEW_CUSTOMERS = 16, 24, 300
 EXACT_IN_TAIL, EXACT_OF_PICTURE, EVEN_OF_PICTURE = 32, 8, 1_024
 OTHERS = 2**40  # from the seed of the even draws to that of these
 BLOCKS = 8  # sets of even draws, whose differences tell their error
@@ -49,7 +49,8 @@ ZS = np.linspace(-7.0, 7.0, 141)  # of an exact distribution's own standard devi
 ASKED, SCALE = np.linspace(-1.6, 1.6, 81), 2.5  # of all: SCALE sinh(ASKED) from the mean
 MANY_TIMES = 4  # a bell's highest: a point of mass
 BLUR, NEAR = 1.5, 5  # places by which a point of mass is smoothed, and how many of these it takes
-FARTHEST = 8.0  # standard deviations to which beliefs are moved
+MOST_KEPT = 8e6  # bytes of exact distributions, from one measure to the next
+FARTHEST = 8.0  # standard deviations to which beliefs are moved, and one customer is told
 FEW_STEPS = 30  # customers whose points of mass do not move with a draw's mean
 NARROW = 30  # times that a draw's own luck may be less than all there is
 SPAN = 14.0  # standard deviations to either side, of places that few customers' points lie among
@@ -209,7 +210,8 @@ class _Stepped:
     def phi(self, part: Part) -> np.ndarray:
         u = self.u
         about = np.exp(-1j * u * self.mean - (u * self.blur) ** 2 / 2)
-        return part.transforms(self.width, self.number) * about
+        usual = float(part.share.max() * self.mean)
+        return part.transforms(self.width, self.number, usual + FARTHEST * self.sd) * about
 
     @property
     def places(self) -> np.ndarray:
@@ -269,11 +271,15 @@ class _Over:
         if exact is None:
             exact = EXACT if self.customers > FEW_CUSTOMERS else EXACT_OF_FEW
         self.few = draw_rates(scenario, book, count=exact, seed=seed + OTHERS)
-        self.luck = Luck(scenario, self.few, months, coarse=even < EVEN_DRAWS)
         self.draws, self.slots = even, slots_of(scenario)
         self.even = self._even_scores()
         z = tied(self.even, scenario.table.ties)
         self.many = rates_at(scenario, book, z, even if self.slots else 1)
+
+    @cached_property
+    def luck(self) -> Luck:
+        """What is exact of the few draws."""
+        return Luck(self.scenario, self.few, self.months, coarse=self.draws < EVEN_DRAWS)
 
     def _even_scores(self) -> dict[str, np.ndarray]:
         """Of each belief, BLOCKS sets of even draws that know nothing of each other."""
@@ -292,7 +298,12 @@ class _Over:
         return odds.expected, odds.spread
 
     def computed(self, measure: str) -> Computed:
-        part = self.luck.part(measure)
+        told = self._computed(self.luck.part(measure), measure)
+        if self.luck.masses.nbytes > MOST_KEPT:  # worked out again for the next that is asked for
+            del self.luck
+        return told
+
+    def _computed(self, part: Part, measure: str) -> Computed:
         if self.few.draws > 1:
             return self._over_beliefs(part, measure)
         mean, variance, _ = part.moments[0].tolist()

@@ -31,7 +31,7 @@ from nrrsim.scenario.scenario import Scenario
 FEW = (6, 64, 400)
 STEP = ((2.0**-15, 2.0**-9), (2.0**-12, 2.0**-8), (2.0**-12, 2.0**-7), (2.0**-8, 2.0**-7))
 PLACES = ((2**18, 2**13), (2**15, 2**12), (2**15, 2**12), (2**13, 2**12))
-PLACES_OF_POINTS = 2**14  # at least, where sizes are fixed and customers are there or not
+PLACES_OF_POINTS = 2**15  # at least, where sizes are fixed and customers are there or not
 MOST_TRANSFORMS = (5_000, 400)  # kinds that are transformed one by one
 SMALL = 4  # places of NRR: a customer of less is looked up in a table of waves
 GIANT = 64  # times a share, beside which it is a small one
@@ -45,7 +45,7 @@ WITHIN = 2  # places that a straight piece of a size's quantiles stands for
 NONE = 1e-13  # of probability that may lie beyond the lattice, or be left out
 ROUNDING = 1e-15  # of probability, that a transform may be off by
 NODES = 12  # shares that stand for all customers of a group
-USUAL_R, MOST_SKEWNESS = 1.5, 2.0
+USUAL_R, MOST_SKEWNESS, LONG_TAIL = 1.5, 2.0, 20.0
 AGAIN = np.linspace(3.0, 64.0, 256)  # frequencies of R at which points of mass meet again
 A_POINT = 1e-5  # of probability at one place: what is less spreads over many, and does not
 POWERS = (1.0, 2.0, 3.0, 4.0, 8.0, 16.0, 32.0)  # of R, by which the lattice's ends are found
@@ -329,16 +329,26 @@ class Part:
     has_points: bool = False
 
     @cached_property
-    def moments(self) -> np.ndarray:
-        """Mean, variance and third central moment of the sum: `ndarray[draw, 3]`."""
+    def _central(self) -> tuple[np.ndarray, ...]:
+        """Mean, variance and third central moment of a group's values: `ndarray[draw, group]`."""
         means = self.means
         if means is None:
             means = np.stack([self.masses @ self.values**k for k in (1, 2, 3)], axis=-1)
         m1, m2, m3 = np.moveaxis(means, -1, 0)
-        central = (m1, m2 - m1**2, m3 - 3 * m1 * m2 + 2 * m1**3)
-        sums = [
-            each[:, self.group] @ (self.number * self.share**k) for k, each in enumerate(central, 1)
-        ]
+        return m1, m2 - m1**2, m3 - 3 * m1 * m2 + 2 * m1**3
+
+    @cached_property
+    def has_long_tail(self) -> np.ndarray:
+        """Of which groups rare values are so large that no table of waves tells of them."""
+        _, variance, third = self._central
+        return np.asarray((third > LONG_TAIL * np.maximum(variance, 1e-12) ** 1.5).any(axis=0))
+
+    @cached_property
+    def moments(self) -> np.ndarray:
+        """Mean, variance and third central moment of the sum: `ndarray[draw, 3]`."""
+        powers = [self.number * self.share**k for k in (1, 2, 3)]
+        pairs = zip(self._central, powers, strict=True)
+        sums = [each[:, self.group] @ power for each, power in pairs]
         sums[1] = np.maximum(sums[1], 0.0)
         return np.stack(sums, axis=1)
 
@@ -352,7 +362,7 @@ class Part:
 
     def is_large(self, width: float) -> np.ndarray:
         """Which kinds of customers are transformed one by one over places `width` apart."""
-        return np.asarray(self.share > SMALL * width)
+        return np.asarray((self.share > SMALL * width) | self.has_long_tail[self.group])
 
     def of(self, kinds: np.ndarray) -> Part:
         """The sum of these kinds of customers alone."""
@@ -409,9 +419,10 @@ class Part:
         turned = all_im + self.moments[:, :1] * (first + np.arange(terms)) * du
         return np.asarray(np.exp(all_re + 1j * turned))
 
-    def transforms(self, width: float, places: int) -> np.ndarray:
+    def transforms(self, width: float, places: int, farthest: float) -> np.ndarray:
         """The same at 2 pi j / (width places), j to half of the places: by a transform of each
-        customer's distribution over places that far apart.
+        customer's distribution over places that far apart. farthest : what a customer's part is at
+        most told to be, so that the sum does not go round the places.
         """
         if len(self.values) == 1:  # all of it or nothing, at whole places
             turns = np.exp(2j * np.pi * np.arange(places // 2 + 1) / places) - 1
@@ -424,7 +435,7 @@ class Part:
         for group in range(self.masses.shape[1]):
             kinds = np.flatnonzero(large & (self.group == group))
             here = np.flatnonzero(np.abs(self.masses[:, group]).max(axis=0) > NONE)
-            values = self.share[kinds, None] * self.values[here] / width
+            values = np.minimum(self.share[kinds, None] * self.values[here], farthest) / width
             at = np.rint(values).astype(np.int64)
             offset = np.arange(len(kinds))[:, None] * places
             about = [at + k for k in (-1, 0, 1)]

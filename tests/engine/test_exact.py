@@ -162,7 +162,7 @@ def test_customers_who_stay_or_leave_are_a_binomial(customers):
     law, stay = nr.law_of(alike), np.arange(1, customers + 1)
     truth = binom.sf(stay - 1, customers, 0.9)
     between = (stay - 0.5) / customers
-    assert [law.nrr.reaches(at) for at in between] == pytest.approx(truth, abs=1e-5)
+    assert [law.nrr.reaches(at) for at in between] == pytest.approx(truth, abs=3e-5)
     assert [law.logo.reaches(at) for at in stay / customers] == pytest.approx(truth, abs=1e-9)
 
 
