@@ -214,7 +214,7 @@ def compared_lines(answer: Mapping[str, Any]) -> list[str]:
         law = each["law"]
         told = f"  90% range {percent(law['nrr']['p05'])} to {percent(law['nrr']['p95'])}"
         if target is not None:
-            told += f", reaches {percent(target)} with {law['p_target']:.1%}"
+            told += f", reaches {percent(target)} with a probability of {law['p_target']:.1%}"
         return each["title"], percent(each["nrr"]), told
 
     rows = [
