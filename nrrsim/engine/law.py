@@ -49,7 +49,7 @@ ZS = np.linspace(-7.0, 7.0, 141)  # of an exact distribution's own standard devi
 ASKED, SCALE = np.linspace(-1.6, 1.6, 81), 2.5  # of all: SCALE sinh(ASKED) from the mean
 MANY_TIMES = 4  # a bell's highest: a point of mass
 BLUR, NEAR = 1.5, 5  # places by which a point of mass is smoothed, and how many of these it takes
-MOST_KEPT = 8e6  # bytes of exact distributions, from one measure to the next
+MOST_KEPT = 4e6  # bytes of exact distributions, from one measure to the next
 FARTHEST = 8.0  # standard deviations to which beliefs are moved, and one customer is told
 FEW_STEPS = 30  # customers whose points of mass do not move with a draw's mean
 NARROW = 30  # times that a draw's own luck may be less than all there is
@@ -361,7 +361,11 @@ class _Over:
         )
         if unseen.any():  # what looks like one point of mass may be several
             told = replace(told, near=0.0)
-        return replace(told, tail=cache(self._tail)) if measure == "nrr" else told
+        if measure != "nrr":
+            return told
+        again = self.scenario, self.seed, self.months, self.few.draws, self.draws
+        # drawn again for who asks, as these draws are large beside what is told of them
+        return replace(told, tail=cache(lambda target: _Over(*again)._tail(target)))
 
     def _tail(self, target: float) -> tuple[float, float]:
         """How likely NRR is to reach a target that it hardly ever reaches, or misses, and the

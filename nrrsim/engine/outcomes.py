@@ -18,6 +18,7 @@ PLACES = 49  # of the grid on which a quantile is looked for
 EVEN = 400  # quantiles that stand for a whole distribution
 FINE = 2_000  # the bins that a sample is smoothed from
 TAIL = 0.02  # of probability, below which it is worked out by draws about where it happens
+HALVES = np.array([-0.5, 0.5])
 NEAR_MASS = 1e-7  # of probability: less is no point of mass
 DENSER = 2  # times what is beside it, on as much room: a point of mass stands apart
 SHARES = (0.05, 0.5, 0.95)  # of a distribution that is told in three numbers
@@ -228,6 +229,9 @@ class Computed(Distribution):
         beside = target - TO_THE_BIT + self.near * np.array([-1.2, -1.0, 1.0, 1.2])
         masses = np.diff(self._below(beside))
         apart = masses[1] > NEAR_MASS + DENSER * 10 * max(masses[0], masses[2])
+        # (a bell that is narrow itself is spread over more of it than a point is)
+        middle = float(np.diff(self._below(target - TO_THE_BIT + self.near * HALVES))[0])
+        apart = apart and middle > 0.95 * masses[1]
         at = beside[1] if apart else target - TO_THE_BIT
         reached = 1.0 - float(self._below(at))
         if self.p_error is None:
