@@ -231,7 +231,7 @@ class Computed(Distribution):
         apart = masses[1] > NEAR_MASS + DENSER * 10 * max(masses[0], masses[2])
         # (a bell that is narrow itself is spread over more of it than a point is)
         middle = float(np.diff(self._below(target - TO_THE_BIT + self.near * HALVES))[0])
-        apart = apart and middle > 0.95 * masses[1]
+        apart = apart and middle > 0.9 * masses[1]
         at = beside[1] if apart else target - TO_THE_BIT
         reached = 1.0 - float(self._below(at))
         if self.p_error is None:
