@@ -50,6 +50,7 @@ ASKED, SCALE = np.linspace(-1.6, 1.6, 81), 2.5  # of all: SCALE sinh(ASKED) from
 MANY_TIMES = 4  # a bell's highest: a point of mass
 BLUR, NEAR = 1.5, 5  # places by which a point of mass is smoothed, and how many of these it takes
 MOST_KEPT = 4e6  # bytes of exact distributions, from one measure to the next
+MOST_BENT, LONG = 2.0, 20.0  # skewness, and times that a long tail may widen all
 FARTHEST = 8.0  # standard deviations to which beliefs are moved, and one customer is told
 FEW_STEPS = 30  # customers whose points of mass do not move with a draw's mean
 NARROW = 30  # times that a draw's own luck may be less than all there is
@@ -294,7 +295,7 @@ class _Over:
         """Mean and standard deviation: as `expect` has them, with its draws."""
         book = self.scenario.opening
         rates = draw_rates(self.scenario, book, count=self.draws, seed=self.seed, quasi=True)
-        (odds,) = self._odds(measure, rates)
+        odds = odds_by_draw(self.scenario, ROUGH[measure])(rates, self.months)
         return odds.expected, odds.spread
 
     def computed(self, measure: str) -> Computed:
@@ -320,8 +321,18 @@ class _Over:
         return replace(told, near=0.0)
 
     def _odds(self, measure: str, *rates: Rates) -> list[Odds]:
+        """Roughly, by three moments of luck; sizes with a long tail as if it were shorter: of what
+        happens once in a thousand trials moments would tell more than of all else.
+        """
         of = odds_by_draw(self.scenario, ROUGH[measure])
-        return [of(each, self.months) for each in rates]
+        shorter = {
+            name: np.stack([each[:, 0], np.minimum(each[:, 1], each[:, 0])], axis=1)
+            for name, each in self.few.sizes.items()
+        }
+        found = (of(replace(each, sizes=shorter), self.months) for each in rates)
+        return [
+            replace(each, skewness=np.clip(each.skewness, -MOST_BENT, MOST_BENT)) for each in found
+        ]
 
     def _over_beliefs(self, part: Part, measure: str) -> Computed:
         few, many = self._odds(measure, self.few, self.many)
@@ -341,16 +352,18 @@ class _Over:
         if spread <= LEAST_SD * max(mean, 1.0):
             return _sure(mean)
 
-        waves = _frequencies(part, measure, mean, spread, self.luck)
+        middle = where[0][1].expected
+        usual = min(spread, max(where[0][1].spread, spread / LONG))
+        waves = _frequencies(part, measure, mean, usual, self.luck)
         below = np.array([waves.below(each) for each in waves.phi(part)])
-        places, x = waves.places, mean + spread * SCALE * np.sinh(ASKED)
+        places, x = waves.places, middle + usual * SCALE * np.sinh(ASKED)
         if self.customers <= FEW_STEPS and waves.is_staircase(below):
             left, even = _of_steps(few, many, below)
             whole = even.mean(axis=0) + left.mean(axis=0)
             even = np.array([np.interp(x, places, each) for each in even])
         else:
             left, even = _held_against(where, below, places, x)
-            at = np.arcsinh((places - mean) / (spread * SCALE))
+            at = np.arcsinh((places - middle) / (usual * SCALE))
             whole = _between(at, even.mean(axis=0)) + left.mean(axis=0)
         left = np.array([np.interp(x, places, each, 0.0, 0.0) for each in left])
         error = np.interp(places, x, _error_of(left, even), 0.0, 0.0)
