@@ -166,7 +166,7 @@ def slider(page, name=CHURN):
 
 def settled(page):
     """The answer to the last move is on the screen."""
-    page.wait_for_timeout(400)
+    page.wait_for_timeout(800)
 
 
 def reset(page):
