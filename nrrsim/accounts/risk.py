@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from scipy.special import expit, logit
 
 from nrrsim.accounts.features import YEAR, Feature, Panel
+from nrrsim.engine.law import threads
 
 SPREADS = (0.0, 0.03, 0.1, 0.3, 1.0)  # prior sd of a standardised coefficient; 0: segment's rate
 PSEUDO = 12  # customer-months by which a cell leans on its segment, and a segment on the book
@@ -30,13 +30,6 @@ BLOCKS, LEAST_PAST = 4, 3  # of later months; steps before the first
 SNAPSHOTS = 12  # the latest ones, from which it is told how fast a signal fades
 MOST_FOLLOWED = 5_000  # customers by whom that is told
 CELLS = 3  # of a segment: no renewal, a renewal, not known
-
-
-@cache
-def _threads() -> Any:
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
 
 
 @dataclass(frozen=True)
@@ -218,7 +211,7 @@ class Risk:
             start_params=start[place] if start is not None and start.any() else None,
         )
         # more threads would only wait for each other, and add up in another order
-        with _threads().limit(limits=1), warnings.catch_warnings():
+        with threads().limit(limits=1), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model.fit(
                 self.X[np.ix_(among, columns)], y[among], sample_weight=weight, offset=offset[among]

@@ -57,6 +57,14 @@ NARROW = 30  # times that a draw's own luck may be less than all there is
 SPAN = 14.0  # standard deviations to either side, of places that few customers' points lie among
 
 
+@cache
+def threads() -> Any:
+    """How many threads libraries take, looked up once."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
 class Law:
     """How NRR, capped GRR and logo may turn out after a scenario's last month, each worked out when
     it is asked for.
@@ -299,7 +307,9 @@ class _Over:
         return odds.expected, odds.spread
 
     def computed(self, measure: str) -> Computed:
-        told = self._computed(self.luck.part(measure), measure)
+        # products are small: threads that wait for each other would take more than they give
+        with threads().limit(limits=1, user_api="blas"):
+            told = self._computed(self.luck.part(measure), measure)
         if self.luck.masses.nbytes > MOST_KEPT:  # worked out again for the next that is asked for
             del self.luck
         return told
@@ -378,7 +388,11 @@ class _Over:
             return told
         again = self.scenario, self.seed, self.months, self.few.draws, self.draws
         # drawn again for who asks, as these draws are large beside what is told of them
-        return replace(told, tail=cache(lambda target: _Over(*again)._tail(target)))
+        return replace(told, tail=cache(lambda target: _Over(*again).rare(target)))
+
+    def rare(self, target: float) -> tuple[float, float]:
+        with threads().limit(limits=1, user_api="blas"):
+            return self._tail(target)
 
     def _tail(self, target: float) -> tuple[float, float]:
         """How likely NRR is to reach a target that it hardly ever reaches, or misses, and the

@@ -34,6 +34,7 @@ PLACES = ((2**18, 2**13), (2**15, 2**12), (2**15, 2**12), (2**13, 2**12))
 PLACES_OF_POINTS = 2**15  # at least, where sizes are fixed and customers are there or not
 MOST_TRANSFORMS = (5_000, 400)  # kinds that are transformed one by one
 SMALL = 4  # places of NRR: a customer of less is looked up in a table of waves
+A_GIANT = 0.1  # of the book, at least
 GIANT = 64  # times a share, beside which it is a small one
 LOOKED_UP, TABLE = (40, 20), (300, 150)  # places of a table of waves: a unit of w, and at least
 FINE = (0.5, 1.0)  # of a wave's phase between two places, and how many may become one
@@ -149,6 +150,8 @@ class Luck:
         # what many small customers come to is smooth: a few giants decide how fine is fine enough
         few = int(np.searchsorted(FEW, (self.share * GIANT > self.share.max()).sum()))
         few = max(few, int(len(self.share) > FEW[0]))
+        if len(self.share) > FEW[-1] and self.share.max() < A_GIANT:
+            few = len(FEW)
         step, self.places = STEP[few][several], [each[several] for each in PLACES[few:]]
         if not self.drawn:  # points of mass alone
             step, self.places = step / 2, [max(each, PLACES_OF_POINTS) for each in self.places]
