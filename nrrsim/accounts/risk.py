@@ -211,7 +211,7 @@ class Risk:
             start_params=start[place] if start is not None and start.any() else None,
         )
         # more threads would only wait for each other, and add up in another order
-        with threads().limit(limits=1), warnings.catch_warnings():
+        with threads("accounts").limit(limits=1), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model.fit(
                 self.X[np.ix_(among, columns)], y[among], sample_weight=weight, offset=offset[among]

@@ -26,8 +26,7 @@ from nrrsim.analysis.paired import common_currency, comparable, paired
 from nrrsim.analysis.programmes import Share, programmes
 from nrrsim.analysis.sensitivity import Sensitivity, sensitivity
 from nrrsim.engine.draws import SEED
-from nrrsim.engine.driver_rates import refuse_accounts
-from nrrsim.engine.law import Law, law_of
+from nrrsim.engine.law import Law, known_law
 from nrrsim.engine.outcomes import SHARES, Distribution, Sample, foreseen
 from nrrsim.engine.simulation import TRIALS, simulate
 from nrrsim.engine.switched import LEVER_GROUPS, expected_closing
@@ -148,13 +147,7 @@ class Comparison:
     @cached_property
     def laws(self) -> list[Law]:
         """Of each scenario, how NRR, GRR and logo may turn out, computed."""
-        told = []
-        for each in self.scenarios:
-            refuse_accounts(each)
-            law = law_of(each, self.seed)
-            assert law is not None  # as no account differs
-            told.append(law)
-        return told
+        return [known_law(each, self.seed) for each in self.scenarios]
 
     @cached_property
     def nrr(self) -> list[Distribution]:

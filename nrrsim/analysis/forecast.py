@@ -27,7 +27,6 @@ from nrrsim.calibration.backtest import (
     SHARES_TOLD,
     Backtest,
     backtest,
-    computed,
     driven,
     equally_likely,
     origins,
@@ -39,7 +38,7 @@ from nrrsim.calibration.priors import Prior, as_prior
 from nrrsim.calibration.ratios import MEASURES
 from nrrsim.engine.draws import SEED
 from nrrsim.engine.expectation import expect
-from nrrsim.engine.law import Law
+from nrrsim.engine.law import Law, known_law
 from nrrsim.engine.outcomes import SHARES, Even
 from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger
@@ -175,7 +174,7 @@ class Forecast:
     @cached_property
     def law(self) -> Law:
         """What the model of drivers says of the next twelve months, computed."""
-        return computed(self.calibration.scenario, self.seed)
+        return known_law(self.calibration.scenario, self.seed)
 
     @cached_property
     def ahead(self) -> dict[str, Even]:
@@ -251,7 +250,7 @@ class Forecast:
         others = self.ledger.customers(self.as_of).index.drop(largest)
         plain = self.calibration.scenario.plain()
         there = customers_of(self.ledger, self.as_of, plain["book"]["term"], among=others)
-        rest = computed(Scenario.of(plain, opening=there), self.seed).nrr
+        rest = known_law(Scenario.of(plain, opening=there), self.seed).nrr
         if share < APART * rest.spread * (1 - share):
             return None
         (median,) = rest.quantiles((0.5,))
@@ -484,7 +483,7 @@ def _trailing(
     term = learnt.scenario.plain()["book"]["term"]
     there = customers_of(ledger, origin, term, among=opening.index, rate_of=start)
     scenario = Scenario.of({**learnt.scenario.plain(), "months": months}, opening=there)
-    law = computed(scenario, seed)
+    law = known_law(scenario, seed)
     kept, stayed = there.total / float(opening.sum()), len(there.arr) / len(opening)
     return {
         ("nrr", None): kept * equally_likely(law.nrr),

@@ -14,7 +14,7 @@ from scipy import special
 
 from nrrsim import benchmarks, metrics
 from nrrsim.engine.draws import EVEN_DRAWS, SEED
-from nrrsim.engine.driver_rates import LIMITS, RATES_OF, Rates, draw_rates, refuse_accounts
+from nrrsim.engine.driver_rates import LIMITS, RATES_OF, Rates, draw_rates
 from nrrsim.engine.expectation import expect
 from nrrsim.engine.law import nrr_of
 from nrrsim.engine.moments import odds_by_draw
@@ -168,9 +168,7 @@ def chance(scenario: Scenario, target: float) -> float:
 
     Raises UsageError where accounts differ from their segment.
     """
-    refuse_accounts(scenario)
-    own = nrr_of(scenario)
-    return foreseen(own, scenario).reaches(target)
+    return foreseen(nrr_of(scenario), scenario).reaches(target)
 
 
 def all_together(x: float) -> dict[str, float]:

@@ -23,7 +23,7 @@ from nrrsim.calibration.mixture import mixed
 from nrrsim.calibration.priors import as_prior
 from nrrsim.calibration.ratios import LEVELS, Group
 from nrrsim.engine.draws import SEED
-from nrrsim.engine.law import Law, law_of
+from nrrsim.engine.law import Law, known_law
 from nrrsim.engine.outcomes import Distribution, Even, Sample
 from nrrsim.engine.simulation import simulate
 from nrrsim.errors import UsageError
@@ -281,7 +281,7 @@ def _forecast(
     # a prior that was learnt from what came later was not known
     calibrating = {**calibrating, "prior": as_prior(calibrating.get("prior")).known_at(origin)}
     learnt = calibrate(ledger, origin, **calibrating).scenario
-    model = driven(learnt, computed(learnt, seed), trials, seed)
+    model = driven(learnt, known_law(learnt, seed), trials, seed)
     try:
         mixture = mixed(ledger, origin, model, horizon=HORIZON, draws=trials, seed=seed)
     except UsageError:  # nobody was there a year before: nothing would have been published
@@ -321,13 +321,6 @@ def _apart(origins: pd.Series[str]) -> int:
         if number == 0 or month >= last + HORIZON:
             number, last = number + 1, month
     return number
-
-
-def computed(scenario: Scenario, seed: int) -> Law:
-    """How NRR, GRR and logo retention may turn out, of a scenario that was learnt."""
-    law = law_of(scenario, seed)
-    assert law is not None  # accounts differ in no scenario that a forecast is made with
-    return law
 
 
 def equally_likely(distribution: Distribution) -> np.ndarray:

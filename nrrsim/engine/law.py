@@ -22,12 +22,10 @@ from nrrsim.engine.luck import Luck, Part, lagrange
 from nrrsim.engine.moments import odds_by_draw
 from nrrsim.engine.outcomes import Computed, Distribution, Odds
 from nrrsim.engine.paths import compiled
-from nrrsim.scenario.outlook import TO_THE_BIT
+from nrrsim.scenario.outlook import MOST, TO_THE_BIT
 from nrrsim.scenario.scenario import Scenario
 
-MEASURES = ("nrr", "grr", "logo")
 ROUGH = {"nrr": "nrr", "grr": "losses", "logo": "logo"}  # what stands for each over many draws
-MOST = {"nrr": np.inf, "grr": 1.0, "logo": 1.0}
 # Random draws of the beliefs whose distributions are exact: of fewer customers, more.
 EXACT, EXACT_OF_FEW, FEW_CUSTOMERS = 16, 24, 300
 EXACT_IN_TAIL, EXACT_OF_PICTURE, EVEN_OF_PICTURE = 32, 8, 1_024
@@ -58,8 +56,10 @@ SPAN = 14.0  # standard deviations to either side, of places that few customers'
 
 
 @cache
-def threads() -> Any:
-    """How many threads libraries take, looked up once."""
+def threads(of: str) -> Any:
+    """How many threads libraries take, looked up once for each who asks: it knows those alone that
+    are loaded by then.
+    """
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
@@ -93,15 +93,17 @@ def law_of(scenario: Scenario, seed: int = SEED) -> Law | None:
 
     seed : of the draws of the beliefs; the same seed gives the same bits.
     """
-    if scenario.opening.differ:
-        return None
+    return None if scenario.opening.differ else known_law(scenario, seed)
+
+
+def known_law(scenario: Scenario, seed: int = SEED) -> Law:
+    """As `law_of`; raises UsageError where accounts differ."""
     return Law(_Over(scenario, checked_place("seed", seed), scenario.months))
 
 
 def nrr_of(scenario: Scenario, seed: int = SEED) -> Computed:
-    """How NRR may turn out, as `law_of` has it, alone. Raises UsageError where accounts differ."""
-    seed = checked_place("seed", seed)
-    return _Over(scenario, seed, scenario.months).computed("nrr")
+    """How NRR may turn out, as `known_law` has it."""
+    return known_law(scenario, seed).nrr
 
 
 def nrr_before(scenario: Scenario, months: Sequence[int], seed: int = SEED) -> list[Distribution]:
@@ -308,7 +310,7 @@ class _Over:
 
     def computed(self, measure: str) -> Computed:
         # products are small: threads that wait for each other would take more than they give
-        with threads().limit(limits=1, user_api="blas"):
+        with threads("law").limit(limits=1, user_api="blas"):
             told = self._computed(self.luck.part(measure), measure)
         if self.luck.masses.nbytes > MOST_KEPT:  # worked out again for the next that is asked for
             del self.luck
@@ -324,11 +326,7 @@ class _Over:
         waves = _frequencies(part, measure, mean, sd, self.luck)
         below = waves.below(waves.phi(part)[0])
         unseen = _half_a_step(part, waves, waves.places, below)
-        if not unseen.any():
-            return _told(waves, below, mean, sd, measure, None, self.customers)
-        # what looks like one point of mass may be several
-        told = _told(waves, below, mean, sd, measure, unseen, self.customers)
-        return replace(told, near=0.0)
+        return _told(waves, below, mean, sd, measure, None, unseen, self.customers)
 
     def _odds(self, measure: str, *rates: Rates) -> list[Odds]:
         """Roughly, by three moments of luck; sizes with a long tail as if it were shorter: of what
@@ -377,13 +375,8 @@ class _Over:
             whole = _between(at, even.mean(axis=0)) + left.mean(axis=0)
         left = np.array([np.interp(x, places, each, 0.0, 0.0) for each in left])
         error = np.interp(places, x, _error_of(left, even), 0.0, 0.0)
-        unseen = _half_a_step(part, waves, places, whole)
-        error = np.hypot(error, unseen)
-        told = _told(
-            waves, whole, mean, None if measure == "grr" else spread, measure, error, self.customers
-        )
-        if unseen.any():  # what looks like one point of mass may be several
-            told = replace(told, near=0.0)
+        unseen, sd = _half_a_step(part, waves, places, whole), None if measure == "grr" else spread
+        told = _told(waves, whole, mean, sd, measure, error, unseen, self.customers)
         if measure != "nrr":
             return told
         again = self.scenario, self.seed, self.months, self.few.draws, self.draws
@@ -391,7 +384,7 @@ class _Over:
         return replace(told, tail=cache(lambda target: _Over(*again).rare(target)))
 
     def rare(self, target: float) -> tuple[float, float]:
-        with threads().limit(limits=1, user_api="blas"):
+        with threads("law").limit(limits=1, user_api="blas"):
             return self._tail(target)
 
     def _tail(self, target: float) -> tuple[float, float]:
@@ -627,13 +620,16 @@ def _told(
     sd: float | None,
     measure: str,
     error: np.ndarray | None,
+    unseen: np.ndarray,
     customers: int,
 ) -> Computed:
     """The distribution, monotone: what is off of that is noise of rounding and of the lattice."""
     up = np.maximum.accumulate(below)
     down = np.minimum.accumulate(below[::-1])[::-1]
     below = np.clip((up + down) / 2, 0.0, 1.0)
-    places, near = waves.places, NEAR * waves.blur
+    places, near, is_seen = waves.places, NEAR * waves.blur, not unseen.any()
+    if not is_seen:
+        error = unseen if error is None else np.hypot(error, unseen)
     if sd is None:
         middle, masses = (places[1:] + places[:-1]) / 2, np.diff(below)
         sd = float(np.sqrt(max(masses @ (middle - mean) ** 2 / masses.sum(), 0.0)))
@@ -654,4 +650,6 @@ def _told(
     off = float((high - low).max()) / 2
     if np.diff(below).max() > STANDS_APART:
         off = max(off, near)
+    if not is_seen:  # what looks like one point of mass may be several
+        near = 0.0
     return Computed(np.clip(places, 0.0, MOST[measure]), below, mean, sd, off, near, error)
