@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from nrrsim.ledger.cells import distinct, plain_text, spread
+from nrrsim.ledger.cells import distinct, is_text, plain_text, spread
 
 # ISO 4217's codes of money that is in use
 _CODES = (
@@ -176,9 +176,11 @@ def _typed(cells: pd.Series) -> Amounts | None:
 
 def _usual(cells: pd.Series, decimal: str | None) -> Amounts | None:
     """The amounts of a column of nothing but usual text whose point is told; None of another."""
-    if decimal == "," or pd.api.types.infer_dtype(cells, skipna=True) != "string":
+    if decimal == "," or not (
+        is_text(cells) or pd.api.types.infer_dtype(cells, skipna=True) == "string"
+    ):
         return None
-    codes, texts = pd.factorize(cells)
+    codes, texts = distinct(cells)
     lines = "\n".join([*texts, ""])
     if lines.count("\n") > len(texts) or not _ALL_USUAL.fullmatch(lines):
         return None

@@ -300,7 +300,7 @@ def _without_totals(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.D
 
     What is asked is left out, too: of such rows nothing else is told.
     """
-    names = frame["customer"].astype(object)
+    names = frame["customer"]
     out, why = _without_a_month(table, frame)
     asked = out.copy()
     out[:] = False

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from nrrsim.ledger.cells import distinct, plain_text, spread
+from nrrsim.ledger.cells import distinct, is_text, plain_text, spread
 from nrrsim.ledger.spellings import (
     HOUR,
     MINUTE,
@@ -248,15 +248,15 @@ def _without_times(cells: pd.Series) -> pd.Series:
 
     Two times of day at the most may be midnight elsewhere: a column of those stays as it is.
     """
-    if isinstance(cells.dtype, pd.StringDtype):
-        written = cells.dropna()
+    if is_text(cells):
+        written = pd.Series(distinct(cells)[1], dtype="str")
         # the first few tell that a column is none of times, before all are looked at
         for some in (written.iloc[:10], written):
             if not _TIMES.fullmatch("\n".join([*some.to_numpy(object), ""])):
                 return cells
         # spelt in two ways, one time of day would look like two
         if written.str.len().nunique() == 1 and written.str.slice(11).nunique() > 2:
-            days: pd.Series = cells.str.slice(0, 10)
+            days: pd.Series = cells.astype("str").str.slice(0, 10)
             return days
     elif cells.dtype.kind == "M" and not isinstance(cells.dtype, pd.DatetimeTZDtype):
         rounded = cells.dt.round("ms")

@@ -12,6 +12,7 @@ import pandas as pd
 
 from nrrsim.errors import Finding, UsageError, did_you_mean
 from nrrsim.ledger.amounts import read_amounts
+from nrrsim.ledger.cells import is_text
 from nrrsim.ledger.columns import UNUSED, Table
 from nrrsim.ledger.dates import Dates, Read, month_of_day, read_dates
 from nrrsim.ledger.lostcells import ERRORS, NO_VALUE, is_lost
@@ -535,9 +536,16 @@ def _times_scale(table: Table, reading: Reading, values: np.ndarray) -> np.ndarr
 
 def as_text(values: pd.Series) -> pd.Series:
     """As sorted categories of text; blank is null, a spreadsheet's whole 1001.0 reads 1001."""
-    if not isinstance(values.dtype, pd.StringDtype):
+    if not is_text(values):
         values = values.map(_cell_text, na_action="ignore").astype("str")
-    coded = pd.Series(pd.Categorical(values), index=values.index)
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        names = values.cat.categories
+        stands = np.bincount(values.cat.codes.to_numpy() + 1, minlength=len(names) + 1)[1:] > 0
+        coded = values if stands.all() else values.cat.set_categories(names[stands])
+    else:
+        coded = pd.Series(pd.Categorical(values), index=values.index)
+    if not coded.cat.categories.is_monotonic_increasing:
+        coded = coded.cat.set_categories(coded.cat.categories.sort_values())
     blank = [name for name in coded.cat.categories if not name.strip()]
     return coded.cat.remove_categories(blank) if blank else coded
 
