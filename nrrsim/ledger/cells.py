@@ -51,7 +51,7 @@ def distinct(cells: pd.Series) -> tuple[np.ndarray, list[object]]:
         order = appearing(codes, len(cells.cat.categories))
         place = np.full(len(cells.cat.categories) + 1, -1, dtype=codes.dtype)
         place[order] = np.arange(len(order))
-        return place[codes], [*cells.cat.categories[order]]
+        return place[codes], cells.cat.categories[order].tolist()
     if cells.dtype != object:
         codes, found = pd.factorize(cells, use_na_sentinel=True)
         return codes, list(found)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -38,17 +39,45 @@ _ORDERS, _MONTHS = ("dmy", "mdy"), tuple(f"{month:02d}" for month in range(1, 13
 
 @dataclass(frozen=True)
 class Dates:
-    """The days that the cells of a column mean, each array by cell.
+    """The days that the cells of a column mean, each array by cell, made when it is asked for.
 
     `first` and `last` are the first and last day that is meant, in days since 1970: of a day it is
     itself, of a month (and a quarter's last one) its first and its last; nan where there is none.
-    A cell that is neither read nor `empty` nor `unreadable` hangs on what `Read.asked` asks.
+    `month` is the number of the last day's month. A cell that is neither read nor `empty` nor
+    `unreadable` hangs on what `Read.asked` asks: `hangs`.
+
+    `codes` and `told` : of each cell its place among the distinct ones, -1 where null; and of each
+    of these first, last, empty, unreadable.
     """
 
-    first: np.ndarray
-    last: np.ndarray
-    empty: np.ndarray
-    unreadable: np.ndarray
+    codes: np.ndarray
+    told: Sequence[tuple[float, float, bool, bool]]
+
+    @cached_property
+    def first(self) -> np.ndarray:
+        return spread([first for first, *_ in self.told], self.codes, float, np.nan)
+
+    @cached_property
+    def last(self) -> np.ndarray:
+        return spread([last for _, last, *_ in self.told], self.codes, float, np.nan)
+
+    @cached_property
+    def month(self) -> np.ndarray:
+        last = np.array([last for _, last, *_ in self.told], dtype=float)
+        return spread(month_of_day(last, nan=True), self.codes, float, np.nan)
+
+    @cached_property
+    def empty(self) -> np.ndarray:
+        return spread([empty for *_, empty, _ in self.told], self.codes, bool, True)
+
+    @cached_property
+    def unreadable(self) -> np.ndarray:
+        return spread([wrong for *_, wrong in self.told], self.codes, bool, False)
+
+    @cached_property
+    def hangs(self) -> np.ndarray:
+        open_cells = [np.isnan(first) and not (empty or wrong) for first, _, empty, wrong in self.told]
+        return spread(open_cells, self.codes, bool, False)
 
 
 class Asked(NamedTuple):
@@ -219,7 +248,7 @@ class _Column:
     ) -> tuple[Dates, dict[tuple[str, tuple[str, ...]], list[int]]]:
         """Its dates, and by question the places of the cells that hang on it."""
         hangs: dict[tuple[str, tuple[str, ...]], list[int]] = {}
-        firsts, lasts, wrong = [], [], []
+        told: list[tuple[float, float, bool, bool]] = []
         for place, cell in enumerate(self.written):
             span = None
             option = question(cell) if cell else None
@@ -231,16 +260,12 @@ class _Column:
             elif cell:
                 span = cell.span(order, calendar)
             is_day = span is not None and span[0].year in years
-            firsts.append(span[0].toordinal() - _EPOCH if span and is_day else np.nan)
-            lasts.append(span[1].toordinal() - _EPOCH if span and is_day else np.nan)
-            wrong.append(not is_day and not option and not self.empty[place])
-        dates = Dates(
-            spread(firsts, self.codes, float, np.nan),
-            spread(lasts, self.codes, float, np.nan),
-            spread(self.empty, self.codes, bool, True),
-            spread(wrong, self.codes, bool, False),
-        )
-        return dates, hangs
+            first, last = (
+                (each.toordinal() - _EPOCH for each in span) if span and is_day else (np.nan,) * 2
+            )
+            is_wrong = not is_day and not option and not self.empty[place]
+            told.append((first, last, self.empty[place], is_wrong))
+        return Dates(self.codes, told), hangs
 
 
 def _without_times(cells: pd.Series) -> pd.Series:

@@ -35,6 +35,7 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.ledger.cells import distinct
+from nrrsim.ledger.pairs import is_ascending
 from nrrsim.movements import CENT
 from nrrsim.notation import counted
 
@@ -185,7 +186,10 @@ class _Book:
         number -= number.min()
         named = np.bincount(number) > 0
         months = int(named.sum())
-        pair = item * months + (np.cumsum(named) - 1)[number]
+        number = (np.cumsum(named) - 1)[number]
+        pair = item * np.int64(months) + number
+        if is_ascending(pair):
+            return cls(item, number, amount, items, months)
         if items * months <= 4 * len(pair) + 2**20:
             pairs = np.flatnonzero(np.bincount(pair))
             sums = np.bincount(pair, amount)[pairs]
