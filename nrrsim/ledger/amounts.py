@@ -167,7 +167,7 @@ def _typed(cells: pd.Series) -> Amounts | None:
     values = np.full(len(cells), np.nan)
     if kind in ("i", "u", "f", "integer", "floating", "mixed-integer-float", "decimal"):
         try:
-            values = cells.astype(float).to_numpy(float, na_value=np.nan)
+            values = cells.astype(float).to_numpy()
         # an integer that no float holds, a signalling nan: cell by cell
         except (OverflowError, ValueError):
             return None

@@ -77,6 +77,7 @@ class CustomerMonths:
     event_kind: np.ndarray
     event_arr: np.ndarray
     _labels: dict[str, tuple[np.ndarray, list[str]]] = field(default_factory=dict, repr=False)
+    _by_customer: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(
@@ -397,27 +398,29 @@ class CustomerMonths:
 
     def _levels(self, label: np.ndarray, labels: int, months: np.ndarray) -> dict[str, np.ndarray]:
         """What there is at the end of each month, by label: `ndarray[label, month]` each."""
-        opening = self.rows_of(int(months[0]))
-        base = np.zeros(len(self.customers))
-        base[self.customer[opening]] = self.arr[opening]
-        stayed = base > 0
+        inside = np.flatnonzero(label >= 0)
+        of = label[inside]
+        base = self._amounts(int(months[0]))[inside]
+        stays = base > 0
         levels = {name: np.zeros((labels, len(months))) for name in CLOSING}
-        of_all = np.where(label < 0, labels, label)  # who is not in goes to one that is left out
         for column, month in enumerate(months):
-            rows = self.rows_of(int(month))
-            customer, amount = self.customer[rows], self.arr[rows]
-            # who has no row in a month has been at 0, and does not count as stayed ever after
-            is_there = np.zeros(len(stayed), dtype=bool)
-            is_there[customer] = True
-            stayed &= is_there
-
-            of = of_all[customer]
-            capped, stays = np.minimum(amount, base[customer]), stayed[customer]
-            measured = (amount, capped, amount * stays, capped * stays, None, stays)
+            amount = self._amounts(int(month))[inside]
+            is_there = amount > 0
+            stays &= is_there  # who has been at 0 does not count as stayed ever after
+            capped = np.minimum(amount, base)
+            measured = (amount, capped, amount * stays, capped * stays, is_there, stays)
             for name, weights in zip(CLOSING, measured, strict=True):
-                sums = np.bincount(of, weights, minlength=labels + 1)
-                levels[name][:, column] = sums[:-1]
+                levels[name][:, column] = np.bincount(of, weights, minlength=labels)
         return levels
+
+    def _amounts(self, month: int) -> np.ndarray:
+        """`ndarray[customer]`: what each has in a month, 0 who has nothing."""
+        if month not in self._by_customer:
+            rows = self.rows_of(month)
+            amounts = np.zeros(len(self.customers))
+            amounts[self.customer[rows]] = self.arr[rows]
+            self._by_customer[month] = amounts
+        return self._by_customer[month]
 
     def _flows(self, label: np.ndarray, labels: int, months: np.ndarray) -> dict[str, np.ndarray]:
         """Each movement between two months, summed by label: `ndarray[label, month]` each."""
