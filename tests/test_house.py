@@ -20,7 +20,7 @@ PACKAGE = ROOT / "nrrsim"
 # later, inside a function.
 HOUSE = {
     "ground": "errors months notation movements yamlfile messages files workers metrics benchmarks",
-    "ledger": "query database reading cells spellings dates amounts vocabulary exports headings"
+    "ledger": "query database reading cells pairs spellings dates amounts vocabulary exports headings"
     " lostcells rows containers textfiles spreadsheets sheets records sources captions"
     " across monthcells wide columns layouts paying values periods lines versions logs"
     " statuses totals names habits rollforward currency check ledger",

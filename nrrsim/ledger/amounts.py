@@ -182,7 +182,8 @@ def _usual(cells: pd.Series, decimal: str | None) -> Amounts | None:
         is_text(cells) or pd.api.types.infer_dtype(cells, skipna=True) == "string"
     ):
         return None
-    codes, texts = distinct(cells)
+    codes, found = distinct(cells)
+    texts = [*map(str, found)]
     lines = "\n".join([*texts, ""])
     if lines.count("\n") > len(texts) or not _ALL_USUAL.fullmatch(lines):
         return None
@@ -208,9 +209,7 @@ def _at_once(
         # the one None for every cell: a million of them would be the largest column
         currency = np.broadcast_to(np.array(None, dtype=object), len(values))
     unreadable = np.isnan(values) & ~blank
-    return Amounts(
-        values, blank, unreadable, currency, none, decimal, has_currency=has_currency
-    )
+    return Amounts(values, blank, unreadable, currency, none, decimal, has_currency=has_currency)
 
 
 def _numbers(texts: Sequence[str | None]) -> np.ndarray:

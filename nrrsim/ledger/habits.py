@@ -15,7 +15,6 @@ from nrrsim.ledger.columns import Table
 from nrrsim.ledger.lines import equal_rows, stands_again
 from nrrsim.ledger.names import listed
 from nrrsim.ledger.pairs import distinct_numbers, is_ascending, pairs_of
-from nrrsim.ledger.values import codes_of
 from nrrsim.months import month_name
 from nrrsim.movements import CENT
 from nrrsim.notation import counted

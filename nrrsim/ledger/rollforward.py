@@ -335,7 +335,9 @@ class CustomerMonths:
         wide.insert(0, "since", [month_name(int(month)) for month in since[there]])
         wide.insert(0, "segment", np.array(labels, dtype=object)[codes[firsts]])
 
-        begin, stop = np.searchsorted(self.event_month, np.array([start + 1, end + 1], dtype=np.int32))
+        begin, stop = np.searchsorted(
+            self.event_month, np.array([start + 1, end + 1], dtype=np.int32)
+        )
         moved = pd.DataFrame(
             {
                 "customer": self.customers[self.event_customer[begin:stop]],
@@ -426,7 +428,9 @@ class CustomerMonths:
         """Each movement between two months, summed by label: `ndarray[label, month]` each."""
         start, end = int(months[0]), int(months[-1])
         shape = (len(MOVEMENT_NUMBER), labels + 1, len(months) - 1)
-        begin, stop = np.searchsorted(self.event_month, np.array([start + 1, end + 1], dtype=np.int32))
+        begin, stop = np.searchsorted(
+            self.event_month, np.array([start + 1, end + 1], dtype=np.int32)
+        )
         # who is not in goes to one label more, which is left out
         row = np.where(label < 0, labels, label)[self.event_customer[begin:stop]]
         column = (self.event_month[begin:stop] - start) // self.ledger.step - 1

@@ -94,7 +94,7 @@ def find_totals(
     what the amounts were multiplied by, 1000 if they are written in thousands: then each may be off
     by half a last digit, for rounding.
     """
-    cells = names if isinstance(names, pd.Series) else pd.Series(names, dtype="str")
+    cells = names if isinstance(names, pd.Series) else pd.Series([*names], dtype="str")
     code, found_names = distinct(cells)
     texts = [*map(str, found_names)]
     if (code < 0).any():

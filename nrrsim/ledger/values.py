@@ -14,7 +14,7 @@ from nrrsim.errors import Finding, UsageError, did_you_mean
 from nrrsim.ledger.amounts import read_amounts
 from nrrsim.ledger.cells import is_text
 from nrrsim.ledger.columns import UNUSED, Table
-from nrrsim.ledger.dates import Dates, Read, month_of_day, read_dates
+from nrrsim.ledger.dates import Dates, Read, read_dates
 from nrrsim.ledger.lostcells import ERRORS, NO_VALUE, is_lost
 from nrrsim.ledger.pairs import has_twice, pairs_of
 from nrrsim.ledger.paying import filled_from_totals
