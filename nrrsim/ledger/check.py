@@ -37,7 +37,7 @@ from nrrsim.ledger.lines import (
 )
 from nrrsim.ledger.logs import months_of_log
 from nrrsim.ledger.names import check_ids, look_at_names, look_at_number_cells, look_at_renames
-from nrrsim.ledger.pairs import distinct_numbers, is_ascending, pairs_of
+from nrrsim.ledger.pairs import distinct_numbers, lie_in_order
 from nrrsim.ledger.paying import with_arr
 from nrrsim.ledger.periods import Known, last_month_of, look_at_ends, months_of_periods
 from nrrsim.ledger.reading import AS_IT_IS, Reading
@@ -49,7 +49,6 @@ from nrrsim.ledger.values import (
     as_written,
     ask_of_amounts,
     check_values,
-    codes_of,
     is_inclusive,
     kept,
     typed_values,
@@ -225,8 +224,8 @@ def check_rows(
     frame = frame.drop(columns=[*NOT_OF_AN_ENTRY, "amount", "interval"], errors="ignore")
     frame = frame.assign(month=frame["month"].astype(np.int32))
     # by customer, month and line, whatever order the file has: the same ledger, the same bits
-    customer, month = codes_of(frame["customer"]), frame["month"].to_numpy()
-    if not is_ascending(pairs_of(customer, month)):
+    customer, month = frame["customer"].cat.codes.to_numpy(), frame["month"].to_numpy()
+    if not lie_in_order(customer, month):
         rank = np.lexsort([line, month, customer])
         frame, line = frame.iloc[rank], line[rank]
     frame = frame.reset_index(drop=True)

@@ -35,7 +35,7 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.ledger.cells import distinct
-from nrrsim.ledger.pairs import is_ascending
+from nrrsim.ledger.pairs import counts_of, lie_in_order
 from nrrsim.movements import CENT
 from nrrsim.notation import counted
 
@@ -182,13 +182,13 @@ class _Book:
         if not len(item):
             return cls(item, item, amount, items, 0)
         # months are numbered from the first, and those that nobody names are passed over
-        number = (month - month.min()).astype(np.int64)
-        named = np.bincount(number) > 0
+        number = (month - month.min()).astype(np.int16)
+        named = counts_of(number, int(number.max()) + 1) > 0
         months = int(named.sum())
-        number = (np.cumsum(named) - 1)[number]
-        pair = item * np.int64(months) + number
-        if is_ascending(pair):
+        number = (np.cumsum(named) - 1).astype(np.int16)[number]
+        if lie_in_order(item, number):
             return cls(item, number, amount, items, months)
+        pair = item * np.int64(months) + number
         if items * months <= 4 * len(pair) + 2**20:
             pairs = np.flatnonzero(np.bincount(pair))
             sums = np.bincount(pair, amount)[pairs]
