@@ -181,7 +181,7 @@ def check_rows(
             table.stop()
     table_rows = len(frame)
     # the month of a zero is known: one of zeros alone is a month in which nobody paid
-    named = None if periods else frame["month"].astype(np.int32)
+    named = None if periods else frame["month"].astype(np.int16)
     known: Known | None = None
     if is_log:
         are_movements = table.shape.rows == "movements"
@@ -309,7 +309,7 @@ def _without_totals(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.D
     asked = out.copy()
     out[:] = False
     if "month" in frame:
-        month, amount = frame["month"].to_numpy(float), frame["arr"].to_numpy(float)
+        month, amount = frame["month"].to_numpy(), frame["arr"].to_numpy(float)
         found = find_totals(names, month, amount, block=_blocks(table))
         out = found.left_out & ~asked
         is_new = found.asked & ~found.left_out & ~asked

@@ -42,7 +42,7 @@ def ask_what_a_row_is(table: Table, frame: pd.DataFrame) -> None:
     3, 6 or 12 months after the one before, where the ledger's step is smaller, with a hundredth of
     all amounts. Who pays so makes no log.
     """
-    customer, month = frame["customer"].cat.codes.to_numpy(), frame["month"].to_numpy(np.int32)
+    customer, month = frame["customer"].cat.codes.to_numpy(), frame["month"].to_numpy(np.int16)
     paid = frame["arr"].to_numpy(float)
     number = len(frame["customer"].cat.categories)
     step = _step(month)
@@ -107,11 +107,11 @@ def _lives(customer: np.ndarray, month: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 def _payers(holder: np.ndarray, month: np.ndarray, number: int, step: int) -> np.ndarray:
     """`ndarray[customer]`: whether all its rows are as far apart as payments are."""
-    is_other = np.ones(max(PAID_EVERY) + 2, dtype=bool)
-    is_other[[gap for gap in PAID_EVERY if gap > step]] = False
-    gap = np.clip(np.diff(month), 0, len(is_other) - 1)
-    within = holder[1:] == holder[:-1]
-    others = counts_of(holder[1:][within & is_other[gap]], number)
+    gap = np.diff(month)
+    is_other = holder[1:] == holder[:-1]
+    for each in PAID_EVERY:
+        is_other &= (gap != each) | (each <= step)
+    others = counts_of(holder[1:][is_other], number)
     rows = counts_of(holder, number)
     return np.asarray((rows >= LEAST_PAYMENTS) & (others == 0))
 
@@ -239,11 +239,13 @@ def look_at_customers(table: Table, frame: pd.DataFrame, months: np.ndarray) -> 
     leave and as many come in one month, ids may have been exchanged; and where one customer is
     large, it makes the ratios.
     """
-    customer, month = frame["customer"].cat.codes.to_numpy(), frame["month"].to_numpy(np.int32)
+    customer, month = frame["customer"].cat.codes.to_numpy(), frame["month"].to_numpy(np.int16)
     holder, stands = _lives(customer, month)
-    place = np.zeros(months[-1] - months[0] + 1, dtype=np.int16)
-    place[months - months[0]] = np.arange(len(months))
-    at = place[stands - months[0]]
+    at = stands - np.int16(months[0])
+    if len(months) <= at.max():  # some months have no place of their own
+        place = np.zeros(months[-1] - months[0] + 1, dtype=np.int16)
+        place[months - months[0]] = np.arange(len(months))
+        at = place[at]
     number = counts_of(at, len(months))
     stays = (holder[1:] == holder[:-1]) & (np.diff(at) == 1)
     staying = counts_of(at[:-1][stays], len(months))[:-1]

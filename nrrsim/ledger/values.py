@@ -422,7 +422,7 @@ def _amounts(table: Table, reading: Reading, dates: Mapping[str, Any]) -> dict[s
         columns["currency"] = currency
     values = _whole_units(table, reading, values, currency)
     values = _times_scale(table, reading, values)
-    columns["amount"] = pd.Series(values, index=raw.index)
+    columns["amount"] = pd.Series(values, index=raw.index, copy=False)
     columns["blank"] = blank & (reading.blank != "zero")
     # also where one cell tells one sign and another the other: that is told once
     columns["undecided"] = np.isnan(read.values) & ~read.blank & ~read.unreadable
