@@ -27,7 +27,7 @@ from nrrsim.scenario.scenario import Scenario
 
 ROUGH = {"nrr": "nrr", "grr": "losses", "logo": "logo"}  # what stands for each over many draws
 # Random draws of the beliefs whose distributions are exact: of fewer customers, more.
-EXACT, EXACT_OF_FEW, FEW_CUSTOMERS = 16, 24, 300
+EXACT, EXACT_OF_FEW, FEW_CUSTOMERS = 12, 24, 300
 EXACT_IN_TAIL, EXACT_OF_PICTURE, EVEN_OF_PICTURE = 32, 8, 1_024
 OTHERS = 2**40  # from the seed of the even draws to that of these
 BLOCKS = 8  # sets of even draws, whose differences tell their error
@@ -47,7 +47,7 @@ ZS = np.linspace(-7.0, 7.0, 141)  # of an exact distribution's own standard devi
 ASKED, SCALE = np.linspace(-1.6, 1.6, 81), 2.5  # of all: SCALE sinh(ASKED) from the mean
 MANY_TIMES = 4  # a bell's highest: a point of mass
 BLUR, NEAR = 1.5, 5  # places by which a point of mass is smoothed, and how many of these it takes
-MOST_KEPT = 4e6  # bytes of exact distributions, from one measure to the next
+MOST_KEPT = 1.6e7  # bytes of exact distributions, from one measure to the next
 MOST_BENT, LONG = 2.0, 20.0  # skewness, and times that a long tail may widen all
 FARTHEST = 8.0  # standard deviations to which beliefs are moved, and one customer is told
 FEW_STEPS = 30  # customers whose points of mass do not move with a draw's mean
@@ -303,10 +303,13 @@ class _Over:
 
     def _spread(self, measure: str) -> tuple[float, float]:
         """Mean and standard deviation: as `expect` has them, with its draws."""
-        book = self.scenario.opening
-        rates = draw_rates(self.scenario, book, count=self.draws, seed=self.seed, quasi=True)
-        odds = odds_by_draw(self.scenario, ROUGH[measure])(rates, self.months)
+        odds = odds_by_draw(self.scenario, ROUGH[measure])(self._as_expected, self.months)
         return odds.expected, odds.spread
+
+    @cached_property
+    def _as_expected(self) -> Rates:
+        book = self.scenario.opening
+        return draw_rates(self.scenario, book, count=self.draws, seed=self.seed, quasi=True)
 
     def computed(self, measure: str) -> Computed:
         # products are small: threads that wait for each other would take more than they give
