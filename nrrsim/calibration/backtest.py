@@ -37,7 +37,8 @@ from nrrsim.scenario.scenario import Scenario
 HORIZON = 12
 TRIALS = 4_000
 FIRST, LEAST_FIRST = 24, 12  # months of ledger before the first origin
-MEASURES = ("nrr", "grr", "logo")
+MEASURED = {"nrr": metrics.nrr, "grr": metrics.grr, "logo": metrics.logo}
+MEASURES = tuple(MEASURED)
 RANGES = {50: ("p25", "p75"), 80: ("p10", "p90"), 90: ("p05", "p95")}
 SHARES_TOLD = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)  # of a forecast: its quantiles
 INGREDIENTS = ("ratios", "past", "model")  # of a forecast
@@ -281,7 +282,7 @@ def _forecast(
     # a prior that was learnt from what came later was not known
     calibrating = {**calibrating, "prior": as_prior(calibrating.get("prior")).known_at(origin)}
     learnt = calibrate(ledger, origin, **calibrating).scenario
-    model = driven(learnt, known_law(learnt, seed), trials, seed)
+    model = driven(learnt, known_law(learnt, seed, is_rough=True), trials, seed)
     try:
         mixture = mixed(ledger, origin, model, horizon=HORIZON, draws=trials, seed=seed)
     except UsageError:  # nobody was there a year before: nothing would have been published
@@ -342,20 +343,23 @@ def driven(
         (name, None): equally_likely(getattr(law, name)) for name in MEASURES
     }
     if len(scenario.segments) > 1:
-        played = measured(simulate(scenario, trials, seed))
-        found |= {of: drawn for of, drawn in played.items() if of[1] != WHOLE}
+        found |= by_segment(simulate(scenario, trials, seed))
     return found
 
 
-def measured(movements: Any) -> dict[tuple[str, str], Any]:
+def measured(movements: Any) -> dict[tuple[str, Any], Any]:
     """NRR, GRR and logo retention of the whole and of each segment, where there are several."""
-    found: dict[tuple[str, str], Any] = {}
-    for name, of in (("nrr", metrics.nrr), ("grr", metrics.grr), ("logo", metrics.logo)):
-        found[name, WHOLE] = np.asarray(of(movements))
-        if len(movements.segments) > 1:
-            by_segment: Any = of(movements, by_segment=True)
-            for segment in movements.segments:
-                found[name, segment] = np.asarray(by_segment.sel(segment=segment))
+    found = {(name, WHOLE): np.asarray(of(movements)) for name, of in MEASURED.items()}
+    return found | (by_segment(movements) if len(movements.segments) > 1 else {})
+
+
+def by_segment(movements: Any) -> dict[tuple[str, Any], Any]:
+    """The same of the segments alone."""
+    found: dict[tuple[str, Any], Any] = {}
+    for name, of in MEASURED.items():
+        told: Any = of(movements, by_segment=True)
+        for segment in movements.segments:
+            found[name, segment] = np.asarray(told.sel(segment=segment))
     return found
 
 

@@ -28,7 +28,7 @@ from nrrsim.scenario.scenario import Scenario
 ROUGH = {"nrr": "nrr", "grr": "losses", "logo": "logo"}  # what stands for each over many draws
 # Random draws of the beliefs whose distributions are exact: of fewer customers, more.
 EXACT, EXACT_OF_FEW, FEW_CUSTOMERS = 12, 24, 300
-EXACT_IN_TAIL, EXACT_OF_PICTURE, EVEN_OF_PICTURE = 32, 8, 1_024
+EXACT_IN_TAIL, ROUGHLY = 32, (8, EVEN_DRAWS // 4)
 OTHERS = 2**40  # from the seed of the even draws to that of these
 BLOCKS = 8  # sets of even draws, whose differences tell their error
 REACH, WIDTH = 8.0, 12.0  # standard deviations: 1 / the last frequency, and half of the range
@@ -96,9 +96,13 @@ def law_of(scenario: Scenario, seed: int = SEED) -> Law | None:
     return None if scenario.opening.differ else known_law(scenario, seed)
 
 
-def known_law(scenario: Scenario, seed: int = SEED) -> Law:
-    """As `law_of`; raises UsageError where accounts differ."""
-    return Law(_Over(scenario, checked_place("seed", seed), scenario.months))
+def known_law(scenario: Scenario, seed: int = SEED, is_rough: bool = False) -> Law:
+    """As `law_of`; raises UsageError where accounts differ.
+
+    is_rough : from a quarter of the draws of the beliefs, for who averages over many scenarios.
+    """
+    draws = ROUGHLY if is_rough else (None, EVEN_DRAWS)
+    return Law(_Over(scenario, checked_place("seed", seed), scenario.months, *draws))
 
 
 def nrr_of(scenario: Scenario, seed: int = SEED) -> Computed:
@@ -112,9 +116,8 @@ def nrr_before(scenario: Scenario, months: Sequence[int], seed: int = SEED) -> l
     """
     book, odds = scenario.opening, odds_by_draw(scenario)
     if len(book.arr) <= FEW_CUSTOMERS:
-        fewer = EXACT_OF_PICTURE, EVEN_OF_PICTURE
-        return [_Over(scenario, seed, end, *fewer).computed("nrr") for end in months]
-    rates = draw_rates(scenario, book, count=EVEN_OF_PICTURE, seed=seed, quasi=True)
+        return [_Over(scenario, seed, end, *ROUGHLY).computed("nrr") for end in months]
+    rates = draw_rates(scenario, book, count=ROUGHLY[1], seed=seed, quasi=True)
     return [odds(rates, end) for end in months]
 
 
