@@ -350,12 +350,14 @@ def driven(
 def measured(movements: Any) -> dict[tuple[str, str], Any]:
     """NRR, GRR and logo retention of the whole and of each segment, where there are several."""
     found: dict[tuple[str, str], Any] = {}
-    for name, of in (("nrr", metrics.nrr), ("grr", metrics.grr), ("logo", metrics.logo)):
-        found[name, WHOLE] = np.asarray(of(movements))
+    for name in ("nrr", "grr", "logo"):
+        found[name, WHOLE] = metrics.ratio(movements, name)
         if len(movements.segments) > 1:
-            by_segment: Any = of(movements, by_segment=True)
-            for segment in movements.segments:
-                found[name, segment] = np.asarray(by_segment.sel(segment=segment))
+            by_segment = np.moveaxis(metrics.ratio(movements, name, by_segment=True), -1, 0)
+            found |= {
+                (name, segment): own
+                for segment, own in zip(movements.segments, by_segment, strict=True)
+            }
     return found
 
 
