@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from nrrsim import metrics
 from nrrsim.analysis.bridge import bridge
@@ -188,6 +187,8 @@ def write_trials(run: Movements, path: str | Path, about: Mapping[str, Any]) -> 
 
     The file is there whole or not at all. Raises UsageError where it cannot be written.
     """
+    import pandas as pd  # late: who writes no trials does not wait for it
+
     # a simulation knows why each amount moved: nothing is unsplit
     names = [name for name in run.arrays if name != "unsplit"]
     trials, segments, months = run.arrays["closing"].shape

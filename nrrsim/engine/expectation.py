@@ -23,8 +23,7 @@ from nrrsim.engine.levels import without_levels
 from nrrsim.errors import UsageError
 from nrrsim.movements import Movements, labelled
 from nrrsim.scenario.customers import Customers
-from nrrsim.scenario.drivers import COUNTED
-from nrrsim.scenario.multipliers import HAZARD, MULTIPLIER_OF
+from nrrsim.scenario.drivers import COUNTED, HAZARD, MULTIPLIER_OF
 from nrrsim.scenario.scenario import Scenario, as_scenario
 
 if TYPE_CHECKING:
