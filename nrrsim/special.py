@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-UNUSED = ("f2py", "testing", "ma", "polynomial", "ctypeslib")
+UNUSED = ("f2py", "testing")
 
 
 def __getattr__(name: str) -> Any:
