@@ -43,7 +43,7 @@ HOUSE = {
     " pages/notebook pages/markdown pages/pdf pages/downloads pages/html pages/render run",
     "workspace": "template cards readme new next",
     "whatif": "sliders reports live panel serve",
-    "cli": "options text terminal folders commands",
+    "cli": "helped options text terminal folders commands",
 }
 ORDER = [
     name if wing == "ground" else f"{wing}/{name}"
