@@ -37,8 +37,7 @@ from nrrsim.scenario.scenario import Scenario
 HORIZON = 12
 TRIALS = 4_000
 FIRST, LEAST_FIRST = 24, 12  # months of ledger before the first origin
-MEASURED = {"nrr": metrics.nrr, "grr": metrics.grr, "logo": metrics.logo}
-MEASURES = tuple(MEASURED)
+MEASURES = ("nrr", "grr", "logo")
 RANGES = {50: ("p25", "p75"), 80: ("p10", "p90"), 90: ("p05", "p95")}
 SHARES_TOLD = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)  # of a forecast: its quantiles
 INGREDIENTS = ("ratios", "past", "model")  # of a forecast
@@ -349,17 +348,18 @@ def driven(
 
 def measured(movements: Any) -> dict[tuple[str, Any], Any]:
     """NRR, GRR and logo retention of the whole and of each segment, where there are several."""
-    found = {(name, WHOLE): np.asarray(of(movements)) for name, of in MEASURED.items()}
+    found = {(name, WHOLE): metrics.ratio(movements, name) for name in MEASURES}
     return found | (by_segment(movements) if len(movements.segments) > 1 else {})
 
 
 def by_segment(movements: Any) -> dict[tuple[str, Any], Any]:
     """The same of the segments alone."""
     found: dict[tuple[str, Any], Any] = {}
-    for name, of in MEASURED.items():
-        told: Any = of(movements, by_segment=True)
-        for segment in movements.segments:
-            found[name, segment] = np.asarray(told.sel(segment=segment))
+    for name in MEASURES:
+        told = np.moveaxis(metrics.ratio(movements, name, by_segment=True), -1, 0)
+        found |= {
+            (name, segment): own for segment, own in zip(movements.segments, told, strict=True)
+        }
     return found
 
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nrrsim.cli.folders import new, next_
+from nrrsim.cli.helped import App
 from nrrsim.cli.options import (
     AS_IT_IS,
     AsOf,
@@ -70,13 +71,12 @@ MOST_FINDINGS = 50
 AN_EXAMPLE = "{}: the example that comes with nrrsim"
 PATIENCE = 1.0  # seconds after which a terminal is told what goes on
 OBJECTS = 50_000  # made before garbage is looked for
-app = typer.Typer(
+app = App(
     name="nrrsim",
     help="Net revenue retention: from a ledger, what became of it; from a scenario, what may"
     " become of it.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
@@ -1172,17 +1172,18 @@ def main(arguments: list[str] | None = None) -> None:
     """The entry point: every error in one voice, and never a traceback."""
     # nearly all that a command makes stays until its end: to look for garbage in it takes long
     gc.set_threshold(OBJECTS)
+    words = sys.argv[1:] if arguments is None else arguments
     # before the command is read: what a library logs meanwhile is not to be heard either
-    quiet = {"-q", "--quiet"} & set(sys.argv[1:] if arguments is None else arguments)
+    quiet = {"-q", "--quiet"} & set(words)
     logging.getLogger().setLevel(logging.ERROR)
     logging.getLogger("nrrsim").setLevel(logging.ERROR if quiet else logging.INFO)
     with kept_visible(), ended_by_signals():
-        _answer(arguments)
+        _answer(words)
 
 
-def _answer(arguments: list[str] | None) -> None:
+def _answer(words: list[str]) -> None:
     try:
-        app(args=arguments, prog_name="nrrsim")
+        app.of(words)(args=words, prog_name="nrrsim")
     except Ended as ended:
         _leave("interrupted", ended.code)
     except DataError as error:

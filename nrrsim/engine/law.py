@@ -14,8 +14,8 @@ from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
-from scipy import special
 
+from nrrsim import special
 from nrrsim.engine.draws import EVEN_DRAWS, SEED, checked_place, scores, tied
 from nrrsim.engine.driver_rates import Rates, draw_rates, rates_at, slots_of
 from nrrsim.engine.luck import Luck, Part, lagrange
