@@ -19,7 +19,7 @@ PACKAGE = ROOT / "nrrsim"
 # The wings in importable order, and the files of each: a file imports only what stands before it, here and now or
 # later, inside a function.
 HOUSE = {
-    "ground": "errors months notation movements yamlfile messages files workers metrics benchmarks",
+    "ground": "errors months notation movements yamlfile messages files workers cache metrics benchmarks",
     "ledger": "query database reading cells spellings dates amounts vocabulary exports headings"
     " lostcells rows containers textfiles spreadsheets sheets records sources captions"
     " across monthcells wide columns layouts paying values periods lines versions logs"
