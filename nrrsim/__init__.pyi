@@ -58,5 +58,4 @@ from .scenario.scenario import Scenario as Scenario
 from .scenario.scenario import read_scenario as read_scenario
 from .whatif.panel import what_if as what_if
 
-_begun: float
 __version__: str

@@ -26,7 +26,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import nrrsim
 from nrrsim.errors import NrrsimError
 from nrrsim.files import whole
 
@@ -40,6 +39,7 @@ ENDING = ".answer"
 ARRAY = "__array__"
 NUMBERS = "biuf"  # NumPy's kinds of truth, whole numbers and fractions
 SETTINGS = ("NUMBA_", "OPENBLAS_", "MKL_", "NPY_")  # variables that may choose other arithmetic
+BEGUN: float = vars(sys.modules[__package__])["_begun"]  # before a file of the package was read
 log = logging.getLogger("nrrsim")
 
 
@@ -312,7 +312,7 @@ def _program() -> str | None:
     """The hash of what answers: the package's own files, the versions of all packages, Python and
     the machine; None where a file is not the one that this process may have loaded.
     """
-    own = Path(nrrsim.__file__).parent
+    own = Path(__file__).parent
     places = [Path(each or ".") for each in sys.path]
     try:
         sources, packages = _files_of(own), _packages(places)
@@ -372,7 +372,7 @@ def _packages(places: list[Path]) -> list[str] | None:
 
 def _changed_since_begun(stat: os.stat_result) -> bool:
     # the time of the last change of any kind, which nobody sets back; a second for its coarse clock
-    return max(stat.st_mtime, stat.st_ctime) > nrrsim._begun - 1
+    return max(stat.st_mtime, stat.st_ctime) > BEGUN - 1
 
 
 def _instructions() -> Any:
