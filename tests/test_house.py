@@ -19,7 +19,7 @@ PACKAGE = ROOT / "nrrsim"
 # The wings in importable order, and the files of each: a file imports only what stands before it, here and now or
 # later, inside a function.
 HOUSE = {
-    "ground": "errors special months notation movements yamlfile messages files workers metrics benchmarks",
+    "ground": "errors special months notation movements yamlfile messages files workers cache metrics benchmarks",
     "ledger": "query database reading cells spellings dates vocabulary amounts exports headings"
     " lostcells rows containers textfiles spreadsheets sheets records sources captions"
     " across monthcells wide columns layouts paying values periods lines versions logs"
@@ -40,7 +40,7 @@ HOUSE = {
     " wording/commentary audience card manifest published workbook/rows workbook/styles"
     " workbook/sections workbook/accounts workbook/customersheet workbook/live"
     " workbook/rollforward workbook/summary workbook/checks workbook/write grid"
-    " pages/notebook pages/markdown pages/pdf pages/downloads pages/html pages/render run",
+    " pages/notebook pages/markdown pages/pdf pages/downloads pages/html pages/render kernel run",
     "workspace": "template cards readme new next",
     "whatif": "sliders reports live panel serve",
     "cli": "helped options text terminal folders commands",

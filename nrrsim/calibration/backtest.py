@@ -18,7 +18,8 @@ import numpy as np
 import pandas as pd
 
 from nrrsim import metrics
-from nrrsim.calibration.calibrate import calibrate
+from nrrsim.cache import columns_of, kept
+from nrrsim.calibration.calibrate import calibrate, known_by_value
 from nrrsim.calibration.mixture import mixed
 from nrrsim.calibration.priors import as_prior
 from nrrsim.calibration.ratios import LEVELS, Group
@@ -188,18 +189,24 @@ def backtest(
     trials, seed = whole_of("trials", trials), whole_of("seed", seed)
     ledger = known = as_ledger(ledger)
     found = origins(ledger, every, first, to)
-    # origins share their past years
-    happened = cache(lambda month: measured(known.cohort(month, HORIZON)))
-    rows: list[dict[str, Any]] = []
-    for number, origin in enumerate(found):
-        rows += _forecast(ledger, origin, trials, seed, calibrating, happened)
-        if progress:
-            progress(number + 1)
-    if not rows:
-        raise UsageError(
-            f"nothing can be tested: from {found[0]} to {found[-1]} a forecast was never possible,"
-            " as nobody was there then or a year before"
-        )
+
+    def tested() -> dict[str, Any]:
+        # origins share their past years
+        happened = cache(lambda month: measured(known.cohort(month, HORIZON)))
+        rows: list[dict[str, Any]] = []
+        for number, origin in enumerate(found):
+            rows += _forecast(ledger, origin, trials, seed, calibrating, happened)
+            if progress:
+                progress(number + 1)
+        if not rows:
+            raise UsageError(
+                f"nothing can be tested: from {found[0]} to {found[-1]} a forecast was never"
+                " possible, as nobody was there then or a year before"
+            )
+        return columns_of(pd.DataFrame(rows))
+
+    asked = {"ledger": ledger, "origins": found, "trials": trials, "seed": seed}
+    rows = kept("backtest", {**asked, "calibrating": known_by_value(calibrating)}, tested)
     return Backtest(pd.DataFrame(rows), ledger.step, trials, ledger.calendar)
 
 

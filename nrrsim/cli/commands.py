@@ -31,6 +31,7 @@ from nrrsim.cli.options import (
     HalfLife,
     Json,
     LedgerForm,
+    NoCache,
     Port,
     PriceMonths,
     PriorFile,
@@ -372,6 +373,7 @@ def calibrate(
     ] = None,
     form: LedgerForm = AS_IT_IS,
     as_json: Json = False,
+    no_cache: NoCache = False,
     quiet: Quiet = False,
 ) -> None:
     """What a ledger's past says of churn, contraction, expansion and price: a sourced scenario."""
@@ -435,6 +437,7 @@ def forecast(
     prior: PriorFile = None,
     form: LedgerForm = AS_IT_IS,
     as_json: Json = False,
+    no_cache: NoCache = False,
     quiet: Quiet = False,
 ) -> None:
     """Where NRR, GRR and logo retention may go in the twelve months to come, and why."""
@@ -495,6 +498,7 @@ def accounts(
     prior: PriorFile = None,
     form: LedgerForm = AS_IT_IS,
     as_json: Json = False,
+    no_cache: NoCache = False,
     quiet: Quiet = False,
 ) -> None:
     """Who is at risk, who can grow, why, and how good the score has been."""
@@ -633,6 +637,7 @@ def backtest(
     ] = None,
     form: LedgerForm = AS_IT_IS,
     as_json: Json = False,
+    no_cache: NoCache = False,
     quiet: Quiet = False,
 ) -> None:
     """How often forecasts made in the ledger's past, from what was known then, were right."""
@@ -792,6 +797,7 @@ def report(
     summary: Annotated[
         bool, typer.Option("--summary", help="Page 1 alone, as summary.pdf, too.")
     ] = False,
+    no_cache: NoCache = False,
     quiet: Quiet = False,
 ) -> None:
     """Run a notebook as its card says, and make the report; of a scenario's file, its own."""
