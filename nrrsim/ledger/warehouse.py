@@ -59,12 +59,55 @@ NOT_COMPUTED = (
     "stopped",
     "total",
 )
-SAYS_TOTAL = ("total", "summe", "gesamt", "ergebnis")
-IS_TOTAL = ("sum", "all", "all customers", "all clients", "all accounts", "alle kunden")
+# Names that say total, and companies called so, as `totals` has them: in the regular expressions
+# that every warehouse has, of a whole name in small letters.
+_TOTAL = (
+    "((grand|sub|net|overall) ?)?totals?|gesamt(summe|ergebnis|betrag)?|insgesamt"
+    "|(zwischen|teil|end)?summe"
+)
+SAYS_TOTAL = (
+    f"^[^a-z]*({_TOTAL})([^a-z].*)?$",
+    f"^.*[^a-z]({_TOTAL}|ergebnis)[^a-z]*$",
+    "^[^a-z]*((sum|ergebnis)( of all)?|all (customers|clients|accounts)|alle kunden)[^a-z]*$",
+)
+A_COMPANY = (
+    "^[^a-z]*total( .*)?[^a-z](inc|incorporated|corp|corporation|company|ltd|limited|llc|llp|plc"
+    "|gmbh|mbh|sarl|sas|spa|srl|pty|pte)[^a-z]*$"
+)
+NO_COMPANY = "^[^a-z]*total (for|of) .*$"
 FLOWS = (*GAINS, *LOSSES)
 # What the SQL may be made of, by sqlglot's names: what every warehouse computes alike.
 PORTABLE = frozenset(
-    ["abs", "and", "case", "cast", "chr", "coalesce", "count", "extract", "if", "lag", "lead", "length", "like", "lower", "max", "min", "mod", "nullif", "not", "or", "regexplike", "rownumber", "strposition", "substring", "sum", "trim", "trycast", "upper"]
+    [
+        "abs",
+        "and",
+        "case",
+        "cast",
+        "chr",
+        "coalesce",
+        "count",
+        "extract",
+        "if",
+        "lag",
+        "lead",
+        "length",
+        "like",
+        "lower",
+        "max",
+        "min",
+        "mod",
+        "nullif",
+        "not",
+        "or",
+        "regexplike",
+        "rownumber",
+        "strposition",
+        "substring",
+        "sum",
+        "trim",
+        "trycast",
+        "upper",
+    ]
 )
 
 
@@ -687,14 +730,15 @@ def _names() -> Mapping[str, exp.Expr]:
     """The conditions by which a customer's name says total, and items are paid once."""
     from sqlglot import exp
 
-    name = exp.Lower(this=exp.Trim(this=exp.column("customer", table="customers")))
-    totals = [
-        *(name.copy().like(exp.Literal.string(f"%{word}%")) for word in SAYS_TOTAL),
-        *(name.copy().eq(exp.Literal.string(word)) for word in IS_TOTAL),
-    ]
+    def is_like(form: str) -> exp.Expr:
+        name = exp.Lower(this=exp.column("customer", table="customers"))
+        return exp.RegexpLike(this=name, expression=exp.Literal.string(form))
+
+    company = exp.and_(is_like(A_COMPANY), exp.not_(is_like(NO_COMPANY)))
+    total = exp.and_(exp.or_(*map(is_like, SAYS_TOTAL)), exp.not_(company))
     items = exp.column("items")
     one_off = [items.copy().like(exp.Literal.string(f"% {word} %")) for word in ONE_OFF]
-    return {"says_total": exp.or_(*totals), "one_off": exp.or_(*one_off)}
+    return {"says_total": total, "one_off": exp.or_(*one_off)}
 
 
 def _identifier(heading: str) -> exp.Column:
