@@ -23,7 +23,8 @@ HOUSE = {
     "ledger": "query database reading cells spellings dates vocabulary amounts exports headings"
     " lostcells rows containers textfiles spreadsheets sheets records sources captions"
     " across monthcells wide columns layouts paying values periods lines versions logs"
-    " statuses totals names habits rollforward currency check ledger",
+    " statuses totals names habits rollforward currency check ledger"
+    " warehouse",
     "scenario": "beliefs numbers year_effects drivers book multipliers customers programmes outlook"
     " extends checks table scenario plan",
     "engine": "draws groups paths bits outcomes kernel driver_rates sizes levels expectation"

@@ -198,9 +198,7 @@ def _at_once(
         # the one None for every cell: a million of them would be the largest column
         currency = np.broadcast_to(np.array(None, dtype=object), len(values))
     unreadable = np.isnan(values) & ~blank
-    return Amounts(
-        values, blank, unreadable, currency, none, decimal, has_currency=has_currency
-    )
+    return Amounts(values, blank, unreadable, currency, none, decimal, has_currency=has_currency)
 
 
 def _numbers(texts: Sequence[str | None]) -> np.ndarray:

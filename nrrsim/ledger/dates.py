@@ -76,7 +76,9 @@ class Dates:
 
     @cached_property
     def hangs(self) -> np.ndarray:
-        open_cells = [np.isnan(first) and not (empty or wrong) for first, _, empty, wrong in self.told]
+        open_cells = [
+            np.isnan(first) and not (empty or wrong) for first, _, empty, wrong in self.told
+        ]
         return spread(open_cells, self.codes, bool, False)
 
 
