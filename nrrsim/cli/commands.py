@@ -6,6 +6,7 @@ ended by Ctrl-C, by SIGTERM or by a closed terminal (SIGHUP).
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import logging
@@ -70,7 +71,7 @@ if TYPE_CHECKING:
 MOST_FINDINGS = 50
 AN_EXAMPLE = "{}: the example that comes with nrrsim"
 PATIENCE = 1.0  # seconds after which a terminal is told what goes on
-OBJECTS = 50_000  # made before garbage is looked for
+OBJECTS = 500_000  # made before garbage is looked for
 app = App(
     name="nrrsim",
     help="Net revenue retention: from a ledger, what became of it; from a scenario, what may"
@@ -1170,8 +1171,12 @@ def _object(values: dict[str, Any]) -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     """The entry point: every error in one voice, and never a traceback."""
-    # nearly all that a command makes stays until its end: to look for garbage in it takes long
+    # nearly all that a command makes stays until its end: to look for garbage in it takes long, and
+    # Python would once more when all is done
     gc.set_threshold(OBJECTS)
+    atexit.register(gc.freeze)
+    # checking models takes nobody else's plugins: to look through all packages for some takes long
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     words = sys.argv[1:] if arguments is None else arguments
     # before the command is read: what a library logs meanwhile is not to be heard either
     quiet = {"-q", "--quiet"} & set(words)
