@@ -54,7 +54,7 @@ from nrrsim.cli.options import (
     target_of,
     whole_number,
 )
-from nrrsim.cli.terminal import Ended, animated, ended_by_signals, kept_visible
+from nrrsim.cli.terminal import Ended, animated, end_at_once, ended_by_signals, kept_visible
 from nrrsim.errors import DataError, Finding, NrrsimError, UsageError
 from nrrsim.ledger.reading import as_keys
 from nrrsim.notation import counted, visible
@@ -72,7 +72,7 @@ if TYPE_CHECKING:
 MOST_FINDINGS = 50
 AN_EXAMPLE = "{}: the example that comes with nrrsim"
 PATIENCE = 1.0  # seconds after which a terminal is told what goes on
-OBJECTS = 50_000  # made before garbage is looked for
+OBJECTS = 500_000  # made before garbage is looked for
 app = App(
     name="nrrsim",
     help="Net revenue retention: from a ledger, what became of it; from a scenario, what may"
@@ -1232,10 +1232,25 @@ def _object(values: dict[str, Any]) -> str:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The entry point: every error in one voice, and never a traceback."""
+    """The entry point: every error in one voice, and never a traceback.
+
+    Without `arguments` it is the whole process's, which ends with the command.
+    """
+    if arguments is not None:
+        return _run(arguments)
+    try:
+        _run(sys.argv[1:])
+    except SystemExit as ended:
+        if isinstance(ended.code, int | None):
+            end_at_once(ended.code or 0)
+        raise
+
+
+def _run(words: list[str]) -> None:
     # nearly all that a command makes stays until its end: to look for garbage in it takes long
     gc.set_threshold(OBJECTS)
-    words = sys.argv[1:] if arguments is None else arguments
+    # checking models takes nobody else's plugins: to look through all packages for some takes long
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # before the command is read: what a library logs meanwhile is not to be heard either
     quiet = {"-q", "--quiet"} & set(words)
     logging.getLogger().setLevel(logging.ERROR)
