@@ -294,30 +294,19 @@ def _execute(
     nbformat.write(chosen, executed)
     # it goes with the report's folder, whatever ends the run
     own = TemporaryDirectory(prefix=".kernel-", dir=executed.parent)
-    try:
-        with own as keys, own_kernel(Path(keys).resolve(), home, said, chosen.cells) as kernel:
-            pictures.begin()
-            # loaded while the kernel loads what it needs
-            import papermill
-            from papermill.exceptions import PapermillExecutionError
-
-            logging.getLogger("papermill").setLevel(logging.ERROR)
-            papermill.execute_notebook(
-                chosen,
-                _unformatted(executed),
-                parameters={**card.parameters, **found},
-                cwd=str(home),
-                kernel_name="python3",
-                language="python",
-                progress_bar={"file": sys.stderr} if progress else False,
-                start_timeout=SECONDS_TO_START,
-                # once, at the end: after each cell it would write all that is there again
-                request_save_on_cell_execute=False,
-                km=kernel,
-                on_cell_executed=partial(_ask_for_pictures, pictures, "html" in to),
-            )
-    except PapermillExecutionError as error:
-        raise _said_by(error, card) from None
+    with own as keys, own_kernel(Path(keys).resolve(), home, said, chosen.cells) as kernel:
+        pictures.begin()
+        _run(
+            card,
+            chosen,
+            executed,
+            parameters={**card.parameters, **found},
+            cwd=str(home),
+            progress_bar={"file": sys.stderr} if progress else False,
+            start_timeout=SECONDS_TO_START,
+            km=kernel,
+            on_cell_executed=partial(_ask_for_pictures, pictures, "html" in to),
+        )
 
     notebook = nbformat.read(executed, as_version=4)
     unfinished = [n for n, cell in enumerate(notebook.cells) if _is_unfinished(cell)]
@@ -334,6 +323,21 @@ def _execute(
     _forget_times(notebook)
     nbformat.write(notebook, executed)
     return numbers
+
+
+def _run(card: Card, notebook: Any, executed: Path, **how: Any) -> None:
+    """Run a notebook by papermill, which is loaded while the kernel loads what it needs."""
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    how |= {"kernel_name": "python3", "language": "python"}
+    # once, at the end: after each cell it would write all that is there again
+    how |= {"request_save_on_cell_execute": False}
+    try:
+        papermill.execute_notebook(notebook, _unformatted(executed), **how)
+    except PapermillExecutionError as error:
+        raise _said_by(error, card) from None
 
 
 def _ask_for_pictures(pictures: Beside, has_page: bool, cell: Any, **_: Any) -> None:

@@ -69,15 +69,15 @@ def swift(monkeypatch):
     """Reports run in this process, as a kernel takes seconds to start: what is told it is told here."""
 
     @contextmanager
-    def told(folder, said):
+    def told(folder, home, said, cells):
         yield said
 
-    def execute(source, executed, parameters, cwd, kernel_manager_class, **_):
+    def execute(source, executed, parameters, cwd, km, **_):
         notebook = source
         here: dict[str, object] = {}
         with monkeypatch.context() as during:
             during.chdir(cwd)
-            for name, value in kernel_manager_class.items():
+            for name, value in km.items():
                 during.setenv(name, value)
             exec(notebook.cells[1].source, here)
             here.update(parameters)
@@ -90,7 +90,8 @@ def swift(monkeypatch):
             cell.execution_count = 1
         nbformat.write(notebook, executed)
 
-    monkeypatch.setattr("nrrsim.report.run._own_kernel", told)
+    monkeypatch.setattr("nrrsim.report.kernel.own_kernel", told)
+    monkeypatch.setattr("nrrsim.report.charts.picture.Beside.begin", lambda _: None)
     monkeypatch.setattr("papermill.execute_notebook", execute)
 
 
