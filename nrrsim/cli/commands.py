@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -906,10 +906,11 @@ def _report_side_by_side(
         typer.echo(f"{len(cards)} reports, {number} side by side", err=True)
     code = 0
     asked = [str(card) for card in cards], [*map(_found, cards)], words, number
-    for made in side_by_side(*asked, over, latest):
-        typer.echo(made.said, err=True, nl=False)
-        typer.echo(made.out, nl=False)
-        code = code or made.code
+    with closing(side_by_side(*asked, over, latest)) as reports:
+        for made in reports:
+            typer.echo(made.said, err=True, nl=False)
+            typer.echo(made.out, nl=False)
+            code = code or made.code
     if code:
         sys.exit(code)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -84,7 +84,7 @@ def side_by_side(
     number: int,
     over: Mapping[str, Any],
     latest: bool = False,
-) -> Iterator[Made]:
+) -> Generator[Made]:
     """What is made of each card, in their order, by so many processes at a time.
 
     cards : as the command is to be told of them. files : where each is. words : what else it is

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from contextlib import contextmanager
+from unittest.mock import Mock
 
 import nbformat
 import pandas as pd
@@ -70,14 +71,14 @@ def swift(monkeypatch):
 
     @contextmanager
     def told(folder, home, said, cells):
-        yield said
+        yield Mock(said=said)
 
     def execute(source, executed, parameters, cwd, km, **_):
         notebook = source
         here: dict[str, object] = {}
         with monkeypatch.context() as during:
             during.chdir(cwd)
-            for name, value in km.items():
+            for name, value in km.said.items():
                 during.setenv(name, value)
             exec(notebook.cells[1].source, here)
             here.update(parameters)
