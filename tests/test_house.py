@@ -19,11 +19,12 @@ PACKAGE = ROOT / "nrrsim"
 # The wings in importable order, and the files of each: a file imports only what stands before it, here and now or
 # later, inside a function.
 HOUSE = {
-    "ground": "errors months notation movements yamlfile messages files workers cache metrics benchmarks",
-    "ledger": "query database reading cells spellings dates amounts vocabulary exports headings"
+    "ground": "errors special months notation movements yamlfile messages files workers cache metrics benchmarks",
+    "ledger": "query database reading cells spellings dates vocabulary amounts exports headings"
     " lostcells rows containers textfiles spreadsheets sheets records sources captions"
     " across monthcells wide columns layouts paying values periods lines versions logs"
-    " statuses totals names habits rollforward currency check ledger",
+    " statuses totals names habits rollforward currency check ledger"
+    " warehouse",
     "scenario": "beliefs numbers year_effects drivers book multipliers customers programmes outlook"
     " extends checks table scenario plan",
     "engine": "draws groups paths bits outcomes kernel driver_rates sizes levels expectation"
@@ -43,7 +44,7 @@ HOUSE = {
     " pages/notebook pages/markdown pages/pdf pages/downloads pages/html pages/render kernel run several",
     "workspace": "template cards readme new next",
     "whatif": "sliders reports live panel serve",
-    "cli": "options text terminal folders commands",
+    "cli": "helped options text terminal folders commands",
 }
 ORDER = [
     name if wing == "ground" else f"{wing}/{name}"

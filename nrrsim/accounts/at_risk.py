@@ -25,7 +25,8 @@ from nrrsim.ledger.ledger import Ledger, as_ledger
 from nrrsim.messages import whole_of
 from nrrsim.months import NEXT_RENEWAL, month_name, shift
 from nrrsim.movements import json_amount, json_amounts, json_ratio
-from nrrsim.scenario.multipliers import MOST, MULTIPLIERS
+from nrrsim.scenario.drivers import MULTIPLIERS
+from nrrsim.scenario.multipliers import MOST
 from nrrsim.scenario.scenario import Scenario
 
 TOLD = ["customer", "segment", "arr", "renewal", "p_leave", "p_expand", "arr_at_risk"]

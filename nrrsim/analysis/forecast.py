@@ -361,10 +361,10 @@ class Forecast:
         told = partial(json_amount, currency=scenario.opening.currency)
         by_segment = {}
         for segment in outlook.segments:
-            own = outlook.data.sel(segment=segment)
-            amounts = {name: [told(each) for each in own[name].values] for name in MOVEMENTS}
+            own = outlook.only(segment).arrays
+            amounts = {name: [told(each) for each in own[name][0]] for name in MOVEMENTS}
             by_segment[segment] = {
-                "opening": [told(own["opening"].values[0])],
+                "opening": [told(own["opening"][0, 0])],
                 **{name: each for name, each in amounts.items() if any(each)},
             }
         return by_segment
@@ -441,7 +441,7 @@ def _answered(found: Forecast) -> Forecast | NoForecast:
 def _actual(ledger: Ledger, month: str) -> float | None:
     """NRR of the twelve months up to a month; None where the ledger does not cover them."""
     if {month, shift(month, -YEAR)} <= set(ledger.months):
-        nrr = float(metrics.nrr(ledger.cohort(month, YEAR)))
+        nrr = float(metrics.ratio(ledger.cohort(month, YEAR), "nrr"))
         return None if np.isnan(nrr) else round(nrr, 12)
     return None
 

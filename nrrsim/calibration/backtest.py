@@ -288,7 +288,7 @@ def _forecast(
     # a prior that was learnt from what came later was not known
     calibrating = {**calibrating, "prior": as_prior(calibrating.get("prior")).known_at(origin)}
     learnt = calibrate(ledger, origin, **calibrating).scenario
-    model = driven(learnt, known_law(learnt, seed), trials, seed)
+    model = driven(learnt, known_law(learnt, seed, is_rough=True), trials, seed)
     try:
         mixture = mixed(ledger, origin, model, horizon=HORIZON, draws=trials, seed=seed)
     except UsageError:  # nobody was there a year before: nothing would have been published
@@ -349,20 +349,24 @@ def driven(
         (name, None): equally_likely(getattr(law, name)) for name in MEASURES
     }
     if len(scenario.segments) > 1:
-        played = measured(simulate(scenario, trials, seed))
-        found |= {of: drawn for of, drawn in played.items() if of[1] != WHOLE}
+        found |= by_segment(simulate(scenario, trials, seed))
     return found
 
 
-def measured(movements: Any) -> dict[tuple[str, str], Any]:
+def measured(movements: Any) -> dict[tuple[str, Any], Any]:
     """NRR, GRR and logo retention of the whole and of each segment, where there are several."""
-    found: dict[tuple[str, str], Any] = {}
-    for name, of in (("nrr", metrics.nrr), ("grr", metrics.grr), ("logo", metrics.logo)):
-        found[name, WHOLE] = np.asarray(of(movements))
-        if len(movements.segments) > 1:
-            by_segment: Any = of(movements, by_segment=True)
-            for segment in movements.segments:
-                found[name, segment] = np.asarray(by_segment.sel(segment=segment))
+    found = {(name, WHOLE): metrics.ratio(movements, name) for name in MEASURES}
+    return found | (by_segment(movements) if len(movements.segments) > 1 else {})
+
+
+def by_segment(movements: Any) -> dict[tuple[str, Any], Any]:
+    """The same of the segments alone."""
+    found: dict[tuple[str, Any], Any] = {}
+    for name in MEASURES:
+        told = np.moveaxis(metrics.ratio(movements, name, by_segment=True), -1, 0)
+        found |= {
+            (name, segment): own for segment, own in zip(movements.segments, told, strict=True)
+        }
     return found
 
 

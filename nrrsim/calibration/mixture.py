@@ -12,8 +12,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-from scipy import special
 
+from nrrsim import special
 from nrrsim.calibration.ratios import (
     DRAWS,
     LEVELS,

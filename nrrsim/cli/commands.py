@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nrrsim.cli.folders import new, next_
+from nrrsim.cli.helped import App
 from nrrsim.cli.options import (
     AS_IT_IS,
     AsOf,
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from nrrsim.calibration.calibrate import Calibration
     from nrrsim.calibration.priors import Prior
     from nrrsim.ledger.ledger import Ledger
+    from nrrsim.ledger.warehouse import Warehouse
     from nrrsim.report.card import Card
     from nrrsim.scenario.scenario import Scenario
 
@@ -71,13 +73,12 @@ MOST_FINDINGS = 50
 AN_EXAMPLE = "{}: the example that comes with nrrsim"
 PATIENCE = 1.0  # seconds after which a terminal is told what goes on
 OBJECTS = 50_000  # made before garbage is looked for
-app = typer.Typer(
+app = App(
     name="nrrsim",
     help="Net revenue retention: from a ledger, what became of it; from a scenario, what may"
     " become of it.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
@@ -174,26 +175,49 @@ def metrics(
     ex_price: Annotated[
         bool, typer.Option("--ex-price/--no-ex-price", help="NRR without price movements.")
     ] = False,
+    push_down: Annotated[
+        bool,
+        typer.Option("--push-down", help="Compute it in the database of --table; read no row."),
+    ] = False,
+    table: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The table or view with the ledger, for --push-down."),
+    ] = None,
+    print_sql: Annotated[
+        bool,
+        typer.Option("--print-sql", help="Print what --push-down would run, and do not run it."),
+    ] = False,
     form: LedgerForm = AS_IT_IS,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """NRR, GRR and logo retention of a window, in total and by segment."""
-    from nrrsim.analysis.actuals import Actuals
+    from nrrsim.analysis.actuals import headline
 
-    ledger, as_of = _read_as_of(sources, form, as_of, quiet)
-    past = Actuals(ledger, as_of, window, definition, ex_price=ex_price)
-    headline = past.headline(by)
+    ledger: Ledger | Warehouse
+    _refuse_no_month(as_of, form)
+    if push_down or print_sql or table is not None:
+        ledger = _warehouse(sources, table, push_down, by, form, quiet)
+        if print_sql:
+            if as_of is None:
+                raise UsageError("--print-sql: say as of which month, such as --as-of 2026-09")
+            typer.echo(";\n\n".join(ledger.statements(as_of, window)) + ";")
+            return
+    else:
+        ledger = _read(sources, form, quiet)
+    with _waiting("computing in the warehouse", quiet or not push_down):
+        as_of = _as_of(ledger, as_of, quiet)
+        told = headline(ledger, as_of, window, definition, by, ex_price)
     if not quiet:
         for notice in ledger.notices:
             typer.echo(f"note: {notice}", err=True)
-        _note_of_grr(headline["grr"])
+        _note_of_grr(told["grr"])
     if as_json:
-        typer.echo(_object(headline))
+        typer.echo(_object(told | ({"computed_in": "warehouse"} if push_down else {})))
     else:
         from nrrsim.report.wording.labels import headline_lines
 
-        typer.echo("\n".join(headline_lines(headline, by)))
+        typer.echo("\n".join(headline_lines(told, by)))
 
 
 @app.command()
@@ -1132,16 +1156,49 @@ def _read_as_of(
     sources: list[str], form: LedgerForm, as_of: str | None, quiet: bool
 ) -> tuple[Ledger, str]:
     """The ledger, and the month that is asked about: its last where none is said, which is told."""
-    from nrrsim.months import month_name, parse_month
+    _refuse_no_month(as_of, form)
+    ledger = _read(sources, form, quiet)
+    return ledger, _as_of(ledger, as_of, quiet)
+
+
+def _refuse_no_month(as_of: str | None, form: LedgerForm) -> None:
+    """Raise UsageError for an `as_of` that is no month, before a ledger is read for it."""
+    from nrrsim.months import parse_month
 
     if as_of is not None:
         parse_month(as_of, "as_of" if form.is_card else "--as-of")
-    ledger = _read(sources, form, quiet)
+
+
+def _as_of(ledger: Ledger | Warehouse, as_of: str | None, quiet: bool) -> str:
+    """The month that is asked about: the ledger's last where none is said, which is told."""
+    from nrrsim.months import month_name
+
     if as_of is None:
         as_of = ledger.months[-1]
         if not quiet:
             typer.echo(f"note: as of {as_of}, the ledger's last month", err=True)
-    return ledger, month_name(ledger.inside(as_of, "as_of"))
+    return month_name(ledger.inside(as_of, "as_of"))
+
+
+def _warehouse(
+    sources: list[str], table: str | None, push_down: bool, by: str, form: LedgerForm, quiet: bool
+) -> Warehouse:
+    """The ledger that stays in its database, its headings read; raises UsageError for no table."""
+    from nrrsim.ledger.warehouse import Warehouse
+
+    if not push_down:
+        raise UsageError(
+            "--push-down: say it, too: --table and --print-sql are of what it computes"
+        )
+    if table is None:
+        raise UsageError(
+            "--table: say which table or view holds the ledger, such as finance.ledger"
+        )
+    if len(sources) > 1:
+        raise UsageError("--push-down: a table is in one database; give one address")
+    how = {name: each for name, each in vars(form).items() if name != "is_card"}
+    with as_keys(form.is_card), _waiting(f"reading the headings of {table}", quiet):
+        return Warehouse.of(sources[0], table, by, **how)
 
 
 def _read_beside(
@@ -1230,17 +1287,18 @@ def main(arguments: list[str] | None = None) -> None:
     """The entry point: every error in one voice, and never a traceback."""
     # nearly all that a command makes stays until its end: to look for garbage in it takes long
     gc.set_threshold(OBJECTS)
+    words = sys.argv[1:] if arguments is None else arguments
     # before the command is read: what a library logs meanwhile is not to be heard either
-    quiet = {"-q", "--quiet"} & set(sys.argv[1:] if arguments is None else arguments)
+    quiet = {"-q", "--quiet"} & set(words)
     logging.getLogger().setLevel(logging.ERROR)
     logging.getLogger("nrrsim").setLevel(logging.ERROR if quiet else logging.INFO)
     with kept_visible(), ended_by_signals():
-        _answer(arguments)
+        _answer(words)
 
 
-def _answer(arguments: list[str] | None) -> None:
+def _answer(words: list[str]) -> None:
     try:
-        app(args=arguments, prog_name="nrrsim")
+        app.of(words)(args=words, prog_name="nrrsim")
     except Ended as ended:
         _leave("interrupted", ended.code)
     except DataError as error:
