@@ -41,7 +41,7 @@ HOUSE = {
     " wording/commentary audience card manifest published workbook/rows workbook/styles"
     " workbook/sections workbook/accounts workbook/customersheet workbook/live"
     " workbook/rollforward workbook/summary workbook/checks workbook/write grid"
-    " pages/notebook pages/markdown pages/pdf pages/downloads pages/html pages/render kernel run",
+    " pages/notebook pages/markdown pages/pdf pages/downloads pages/html pages/render kernel run several",
     "workspace": "template cards readme new next",
     "whatif": "sliders reports live panel serve",
     "cli": "helped options text terminal folders commands",
