@@ -20,7 +20,7 @@ PACKAGE = ROOT / "nrrsim"
 # later, inside a function.
 HOUSE = {
     "ground": "errors special months notation movements yamlfile messages files workers cache metrics benchmarks",
-    "ledger": "query database reading cells spellings dates vocabulary amounts exports headings"
+    "ledger": "query database reading cells pairs spellings dates vocabulary amounts exports headings"
     " lostcells rows containers textfiles spreadsheets sheets records sources captions"
     " across monthcells wide columns layouts paying values periods lines versions logs"
     " statuses totals names habits rollforward currency check ledger"
