@@ -3,11 +3,10 @@
 
    The rules are those of check.py: a row of `finding` names one, with how often it is broken. */
 WITH written AS (
-    /* nrrsim writes these columns from the table's headings, a row a customer, month and product */
     SELECT
-        customer, name, month, segment, label, product, items, currency, amount, own, quantity,
+        customer, name, month, segment, product, items, label, currency, amount, own, quantity,
         unit_price
-    FROM ledger
+    FROM ledger /* in its place: written.sql */
 ), steps AS (
     /* months between two snapshots, by all months that are named: 12, 3 or 1 */
     SELECT
@@ -62,11 +61,13 @@ WITH written AS (
 ), of_items AS (
     /* what is paid once does not recur */
     SELECT COUNT(*) AS n FROM written WHERE :one_off
+), labels AS (
+    SELECT :label AS label FROM written WHERE ABS(own) >= 0.005
 ), months AS (
     SELECT
         month,
         COUNT(*) AS n,
-        SUM(own) AS amount,
+        SUM(CASE WHEN ABS(own) >= 0.005 THEN own ELSE 0 END) AS amount,
         COUNT(DISTINCT CASE WHEN own >= 0.005 THEN customer END) AS customers
     FROM written
     GROUP BY month
@@ -163,7 +164,7 @@ SELECT 'month' AS what, '' AS name, month, n, amount FROM months WHERE month IS 
 UNION ALL
 SELECT 'segment', segment, 0, COUNT(*), 0 FROM written WHERE ABS(own) >= 0.005 GROUP BY segment
 UNION ALL
-SELECT 'label', label, 0, COUNT(*), 0 FROM written WHERE ABS(own) >= 0.005 GROUP BY label
+SELECT 'label', label, 0, COUNT(*), 0 FROM labels GROUP BY label
 UNION ALL
 SELECT 'currency', currency, month, COUNT(*), 0 FROM written WHERE ABS(own) >= 0.005
 GROUP BY currency, month
