@@ -233,11 +233,16 @@ def _number(value: float) -> exp.Expr:
 def rendered(tree: exp.Expr, dialect: str) -> str:
     """A query as a database writes it: every name in quotes, nothing that only another one knows.
 
-    Raises UsageError where the dialect has no word for something, or sqlglot would hand one on that
-    it does not know.
+    Raises UsageError where the dialect has no word for something, sqlglot would hand one on that it
+    does not know, or a name or a text does not come back as it went in.
     """
     import sqlglot
     from sqlglot import exp
+
+    def said(query: exp.Expr) -> set[tuple[bool, str]]:
+        """The names in a query, and the texts in quotes."""
+        names = {(False, each.name) for each in query.find_all(exp.Identifier)}
+        return names | {(True, each.name) for each in query.find_all(exp.Literal) if each.is_string}
 
     # nothing that rows are put in order by is null: any database's own place for it will do
     large = sqlglot.Dialect.get_or_raise(dialect).NULL_ORDERING == "nulls_are_large"
@@ -253,6 +258,8 @@ def rendered(tree: exp.Expr, dialect: str) -> str:
         raise UsageError(
             f"the roll-forward cannot be written as {dialect}'s SQL: {reason}"
         ) from None
+    if said(again) - said(tree):
+        raise UsageError(f"a name or a text in the table cannot be written as {dialect}'s SQL")
     for node in (*tree.walk(), *again.walk()):
         unknown = isinstance(node, exp.Anonymous | exp.AnonymousAggFunc | exp.Placeholder)
         if unknown or (isinstance(node, exp.Func) and node.key not in PORTABLE):
