@@ -38,10 +38,8 @@ SEE_THE_LINES = "run nrrsim check on an extract to see the lines"
 # Of the options of reading those that the SQL knows; every other one is refused by its name.
 KNOWN = ("columns", "unit", "blank", "fiscal_year_end", "totals", "ids", "rows", "one_off")
 SETTLED = {"totals": "keep", "ids": "two", "rows": "months", "one_off": "add"}
-# Words of ours of which a row may not count, or is no month: what they do is not in the SQL.
-NOT_COMPUTED = (
-    *("status", "is_trial", "booked", "beginning", "interval", "start", "stopped", "total"),
-)
+# Words of ours by which a row may not count: what they do is not in the SQL.
+NOT_COMPUTED = ("status", "is_trial", "booked", "beginning")
 
 
 @dataclass(frozen=True)
@@ -317,22 +315,17 @@ class Warehouse:
         return self.reading.said.get(rule) != SETTLED.get(rule, "")
 
     def _broken(self, rule: str, number: int) -> Finding:
-        """How often a rule is broken, in the words of the ledger's check."""
-        if rule in ASKED:
-            problem, remedy = ASKED[rule]
-            return self._finding(f"{number:,} {problem}", f"{remedy}; {SEE_THE_LINES}")
+        """How often a rule is broken, and the remedy of the ledger's check."""
+        if rule in TOLD:
+            one, several, remedy = TOLD[rule]
+            return self._finding(counted(number, one, several), f"{remedy}; {SEE_THE_LINES}")
         column, _, _ = rule.partition(".")
-        word = {"amount": self.statement.named.unit, "key": "", "text": "customer"}.get(
-            column, column
+        word = {"amount": self.statement.named.unit, "text": "customer"}.get(column, column)
+        problem, remedy = RULES.get(rule) or RULES_OF_ITS_OWN[rule]
+        told = problem.format("it") if "{}" in problem else f"it {problem}"
+        return self._finding(
+            f"in {counted(number, 'row')} {told}", f"{remedy}; {SEE_THE_LINES}", word
         )
-        problem, remedy = RULES.get(rule, ("is empty", "fill in what is missing, or --blank zero"))
-        of_what = "cell"
-        if rule in ("key.once", "segment.one"):
-            of_what = "customer-month"
-        product = " and product" if _has(self.statement.named, "product") else ""
-        thing = f"customer and month{product}" if rule == "key.once" else "it"
-        told = f"{counted(number, of_what)} of which this is so: {problem.format(thing)}"
-        return self._finding(told, f"{remedy}; {SEE_THE_LINES}", word)
 
     def _habits(self, lives: pd.DataFrame) -> list[Finding]:
         """Ask whether a row is a month where customers' lives look like changes or payments."""
@@ -403,24 +396,42 @@ class Warehouse:
         return Finding(self.table, 0, problem, remedy, field_)
 
 
-# What is asked of a ledger, and is only counted here, by the option that settles it.
-ASKED = {
+# What is wrong with several rows together, or asked: of one, of several, and what to do.
+TOLD = {
+    "key.once": (
+        "month of a customer stands more than once",
+        "months of a customer stand more than once",
+        "add the amounts up, or keep one of the rows, in a view",
+    ),
+    "segment.one": (
+        "month of a customer has two segments",
+        "months of a customer have two segments",
+        "a customer has one segment a month",
+    ),
     "totals": (
-        "customers may be totals of others, by their names or by their sums",
+        "customer may be the total of others, by its name or by its sums",
+        "customers may be the totals of others, by their names or by their sums",
         "leave totals out in a view, or say --totals keep if they are customers",
     ),
     "ids": (
-        "ids are several that differ by zeros alone",
+        "id is written with and without leading zeros",
+        "ids are written with and without leading zeros",
         "write each in one way in a view, or say --ids two if they are two customers",
     ),
     "names": (
+        "name goes on under another id",
         "names go on under another id",
         "say what the customer is with --column customer=...",
     ),
     "one_off": (
+        "row is of a one-off item such as onboarding",
         "rows are of one-off items such as onboarding",
         "leave them out in a view, or say --one-off add if they recur",
     ),
+}
+RULES_OF_ITS_OWN = {
+    "amount.empty": ("is empty", "fill in what is missing, or say --blank zero if it is nothing"),
+    "amount.size": ("{} is infinite, no number, or 1e25 or more a year", "correct it"),
 }
 KINDS_IN_WORDS = {
     "text": "text",
@@ -491,6 +502,10 @@ def _named(table: str, headings: Headings, reading: Reading) -> Named:
         problem = "amounts are in cents, thousands or millions, by a heading"
         findings.append(refuse(problem, "make a view with whole units"))
     unit = named.unit
+    if "start" in named.ours and "month" not in named.ours:
+        problem = "a row is a subscription with its start, and no month"
+        remedy = f"make a view with a row for each customer and month, or {READ_ALL}"
+        raise DataError([*findings, refuse(problem, remedy)])
     for word in ("customer", "month", unit or "mrr"):
         if word not in named.ours:
             what = "amount" if word == "mrr" else f"column {word}"

@@ -28,7 +28,7 @@ WITH written AS (
         SUM(CASE WHEN amount IS NULL THEN 1 ELSE 0 END) AS amount_empty,
         SUM(CASE WHEN amount < 0 THEN 1 ELSE 0 END) AS amount_sign,
         /* not a number and infinite are not below the bound either */
-        SUM(CASE WHEN amount IS NULL OR own < :most THEN 0 ELSE 1 END) AS amount_bound,
+        SUM(CASE WHEN amount IS NULL OR own < :most THEN 0 ELSE 1 END) AS amount_size,
         SUM(
             CASE WHEN quantity IS NULL OR (quantity >= 0 AND quantity < :most) THEN 0 ELSE 1 END
         ) AS quantity_number,
@@ -178,7 +178,7 @@ UNION ALL SELECT 'finding', 'currency.empty', 0, currency_empty, 0 FROM of_rows
 UNION ALL SELECT 'finding', 'month.date', 0, month_date, 0 FROM of_rows
 UNION ALL SELECT 'finding', 'amount.empty', 0, amount_empty, 0 FROM of_rows
 UNION ALL SELECT 'finding', 'amount.sign', 0, amount_sign, 0 FROM of_rows
-UNION ALL SELECT 'finding', 'amount.bound', 0, amount_bound, 0 FROM of_rows
+UNION ALL SELECT 'finding', 'amount.size', 0, amount_size, 0 FROM of_rows
 UNION ALL SELECT 'finding', 'quantity.number', 0, quantity_number, 0 FROM of_rows
 UNION ALL SELECT 'finding', 'unit_price.number', 0, unit_price_number, 0 FROM of_rows
 UNION ALL SELECT 'finding', 'text.invisible', 0, text_invisible, 0 FROM of_rows
