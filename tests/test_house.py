@@ -24,7 +24,7 @@ HOUSE = {
     " lostcells rows containers textfiles spreadsheets sheets records sources captions"
     " across monthcells wide columns layouts paying values periods lines versions logs"
     " statuses totals names habits rollforward currency check ledger"
-    " warehouse",
+    " statement warehouse",
     "scenario": "beliefs numbers year_effects drivers book multipliers customers programmes outlook"
     " extends checks table scenario plan",
     "engine": "draws groups paths bits outcomes kernel driver_rates sizes levels expectation"

@@ -1185,6 +1185,7 @@ def _warehouse(
 ) -> Warehouse:
     """The ledger that stays in its database, its headings read; raises UsageError for no table."""
     from nrrsim.ledger.warehouse import Warehouse
+    from nrrsim.scenario.book import is_address
 
     if not push_down:
         raise UsageError(
@@ -1194,8 +1195,11 @@ def _warehouse(
         raise UsageError(
             "--table: say which table or view holds the ledger, such as finance.ledger"
         )
-    if len(sources) > 1:
-        raise UsageError("--push-down: a table is in one database; give one address")
+    if len(sources) > 1 or not is_address(sources[0]):
+        raise UsageError(
+            "--push-down: computes in a database: give its address alone, such as env:WAREHOUSE;"
+            " files are read without it"
+        )
     how = {name: each for name, each in vars(form).items() if name != "is_card"}
     with as_keys(form.is_card), _waiting(f"reading the headings of {table}", quiet):
         return Warehouse.of(sources[0], table, by, **how)
