@@ -296,7 +296,7 @@ def test_the_readmes_links_lead_somewhere(readme):
     links = re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", readme.read_text())
     assert links
     for path, heading in links:
-        page = readme.parent / path
+        page = readme.parent / path if path else readme
         assert page.exists(), path
         headings = re.findall(r"^#+ (.*)", page.read_text(), re.MULTILINE) if heading else []
         assert not heading or heading in [text.lower().replace(" ", "-") for text in headings], (

@@ -116,7 +116,7 @@ def read_text(file: Opened, again: Callable[[], AbstractContextManager[Opened]])
 
     def lines() -> np.ndarray:
         with again() as text, _table(text.path, layout) as table:
-            return own_lines(table)[filled] + before
+            return np.asarray(own_lines(table)[filled] + before)
 
     used = [at for at, heading in enumerate(written) if heading or frame.iloc[:, at].notna().any()]
     if not filled.all():
