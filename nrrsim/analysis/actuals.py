@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,15 @@ from nrrsim.errors import UsageError
 from nrrsim.files import write_text
 from nrrsim.ledger.ledger import Ledger, read_ledger
 from nrrsim.messages import whole_of
-from nrrsim.metrics import DEFINITIONS, Retention, compounded_rate, measure, nrr, quick_ratio
+from nrrsim.metrics import (
+    DEFINITIONS,
+    Retention,
+    Source,
+    compounded_rate,
+    measure,
+    nrr,
+    quick_ratio,
+)
 from nrrsim.months import month_name, parse_month, shift
 from nrrsim.movements import CENT, LOSSES, MOVEMENTS, Movements, json_amount, json_ratio
 from nrrsim.notation import digits_of, distinct_labels
@@ -129,40 +137,10 @@ class Actuals:
 
         `apart`: how many customers have lines under several labels, if any; see `Ledger.apart`.
         """
-        cohort, whole = self.ledger.cohort(self.as_of, self.window, by), self.cohort
-        currency, now = self.ledger.currency, self._at(self.as_of, by)
-        told = partial(json_amount, currency=currency)
-        opening, closing = cohort.over("opening"), cohort.over("closing")
-        ratios = now.by_segment
-        return {
-            "as_of": self.as_of,
-            "window": self.window,
-            "definition": self.definition,
-            **({"ex_price": True} if self.ex_price else {}),
-            "currency": currency or None,
-            **(
-                {"apart": apart}
-                if (apart := self.ledger.apart(self.as_of, self.window, by))
-                else {}
-            ),
-            "nrr": json_ratio(now.nrr),
-            "grr": json_ratio(now.grr),
-            "logo": json_ratio(now.logo),
-            "opening": told(whole.over("opening").sum()),
-            "closing": told(whole.over("closing").sum()),
-            "customers": int(whole.over("opening_customers").sum()),
-            "movements": {name: told(whole.over(name).sum()) for name in MOVEMENTS},
-            "segments": {
-                name: {
-                    key: json_ratio(ratios[key].sel(segment=name)) for key in ("nrr", "grr", "logo")
-                }
-                | {
-                    "opening": told(opening.sel(segment=name)),
-                    "closing": told(closing.sel(segment=name)),
-                }
-                for name in cohort.segments
-            },
-        }
+        now = self._at(self.as_of, by)
+        return headline(
+            self.ledger, self.as_of, self.window, self.definition, by, self.ex_price, now
+        )
 
     def summary(self) -> dict[str, Any]:
         """The few numbers that sentences are made of; what is not known is None."""
@@ -185,17 +163,15 @@ class Actuals:
             "target": self.target,
             "band": band(self.now.nrr),
             "leaky": self.window == 12 and leaky_bucket(self.now.nrr, self.now.grr),
-            "opening": float(self.cohort.over("opening").sum()),
-            "closing": float(self.cohort.over("closing").sum()),
-            "customers": int(self.cohort.over("opening_customers").sum()),
-            "gains": float(
-                sum(self.cohort.over(name).sum() for name in ("expansion", "reactivation"))
-            ),
-            "losses": float(sum(self.cohort.over(name).sum() for name in LOSSES)),
-            "book_opening": float(book.over("opening").sum()),
-            "book_closing": float(book.over("closing").sum()),
-            "book_new": float(book.over("new").sum()),
-            "book_customers": int(book.over("customers").sum()),
+            "opening": self.cohort.amount("opening"),
+            "closing": self.cohort.amount("closing"),
+            "customers": int(self.cohort.amount("opening_customers")),
+            "gains": float(sum(self.cohort.amount(name) for name in ("expansion", "reactivation"))),
+            "losses": float(sum(self.cohort.amount(name) for name in LOSSES)),
+            "book_opening": book.amount("opening"),
+            "book_closing": book.amount("closing"),
+            "book_new": book.amount("new"),
+            "book_customers": int(book.amount("customers")),
             "quick_ratio": quick_ratio(self.book),
             "largest_share": float(largest.max() / largest.sum()) if len(largest) else None,
             "largest_effect": None
@@ -367,12 +343,8 @@ class Actuals:
                 self.book.residual()
             ),
             "Company: each month opens as the last one closed": _largest(self.book.gap()),
-            "Company closing = sum of the ledger's rows": abs(
-                float(company.over("closing").sum()) - told
-            ),
-            "Cohort opening = sum of the ledger's rows": abs(
-                float(cohort.over("opening").sum()) - opened
-            ),
+            "Company closing = sum of the ledger's rows": abs(company.amount("closing") - told),
+            "Cohort opening = sum of the ledger's rows": abs(cohort.amount("opening") - opened),
         }
         frame = pd.DataFrame({"check": list(rows), "difference": list(rows.values())})
         minor_unit = 10.0 ** -digits_of(self.ledger.currency)
@@ -392,6 +364,54 @@ class Actuals:
         return (
             self.headline() | {"target": self.target, "ex_price": self.ex_price} | summary | books
         )
+
+
+class Measured(Source, Protocol):
+    """What a headline can be told of: a Ledger, or a Warehouse, which computes where it lies."""
+
+    @property
+    def currency(self) -> str: ...
+    def apart(self, as_of: str, window: int = 12, by: str = "segment") -> int: ...
+
+
+def headline(
+    source: Measured,
+    as_of: str,
+    window: int = 12,
+    definition: str = "point_to_point",
+    by: str = "segment",
+    ex_price: bool = False,
+    now: Retention | None = None,
+) -> dict[str, Any]:
+    """As `Actuals.headline`, of any source; `now`: its retention, if that was measured already."""
+    now = now or measure(source, as_of, window, definition, by, ex_price)
+    cohort, whole = source.cohort(as_of, window, by), source.cohort(as_of, window)
+    told = partial(json_amount, currency=source.currency)
+    columns = {name: json_ratio for name in now.ratios} | {"opening": told, "closing": told}
+    values = [*now.ratios.values(), *map(cohort.of_window, ("opening", "closing"))]
+    apart = source.apart(as_of, window, by)
+    return {
+        "as_of": as_of,
+        "window": window,
+        "definition": definition,
+        **({"ex_price": True} if ex_price else {}),
+        "currency": source.currency or None,
+        **({"apart": apart} if apart else {}),
+        "nrr": json_ratio(now.nrr),
+        "grr": json_ratio(now.grr),
+        "logo": json_ratio(now.logo),
+        "opening": told(whole.amount("opening")),
+        "closing": told(whole.amount("closing")),
+        "customers": int(whole.amount("opening_customers")),
+        "movements": {name: told(whole.amount(name)) for name in MOVEMENTS},
+        "segments": {
+            name: {
+                key: told_so(each)
+                for (key, told_so), each in zip(columns.items(), row, strict=True)
+            }
+            for name, row in zip(cohort.segments, np.transpose(values), strict=True)
+        },
+    }
 
 
 def actuals(
@@ -426,7 +446,7 @@ def actuals(
         raise UsageError("names_key: names are shown, and need no key; leave it out")
     window = whole_of("window", window)
     past = Actuals(ledger, as_of, window, definition, target, ex_price, labels or {})
-    if not past.cohort.over("opening").sum() > 0:
+    if not past.cohort.amount("opening") > 0:
         raise UsageError(
             f"no customer had revenue in {spoken_month(past.start)}, where the window of"
             f" {past.window} months to {past.as_of} starts: there is nothing to retain; choose a"
@@ -453,12 +473,12 @@ def _answer(
 
 def _bridge(movements: Movements) -> pd.DataFrame:
     m = movements.total()
-    level = float(m.over("opening").sum())
+    level = m.amount("opening")
     rows: list[dict[str, Any]] = [
         {"step": "opening", "amount": level, "start": 0.0, "end": level, "kind": "total"}
     ]
     for name in BRIDGE:
-        size = float(m.over(name).sum())
+        size = m.amount(name)
         amount = -size if name in LOSSES else size
         kind = "loss" if name in LOSSES else "gain"
         if size:
@@ -472,7 +492,7 @@ def _bridge(movements: Movements) -> pd.DataFrame:
                 }
             )
             level += amount
-    closing = float(m.over("closing").sum())
+    closing = m.amount("closing")
     return pd.DataFrame(
         [
             *rows,

@@ -553,7 +553,7 @@ def profile(ledger: Ledger) -> dict[str, Any]:
     moves = ledger.book(months[0], months[-1]).total() if len(months) > 1 else None
     leavers = ledger.gaps()
     arr = latest["arr"]
-    reactivation = moves.over("reactivation").sum() if moves else 0.0
+    reactivation = moves.amount("reactivation") if moves else 0.0
     return {
         "rows": ledger.entries.rows,
         "zeros": ledger.entries.zeros,
