@@ -190,7 +190,7 @@ class _Model:
         """
 
         def ties(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-            return self.matrix[one[:, :, None], other[:, None, :]]
+            return np.asarray(self.matrix[one[:, :, None], other[:, None, :]])
 
         inner, cross = ties(known, known), ties(known, unknown)
         across = np.linalg.solve(inner, cross).transpose(0, 2, 1)
