@@ -54,7 +54,7 @@ from nrrsim.cli.options import (
     target_of,
     whole_number,
 )
-from nrrsim.cli.terminal import Ended, animated, ended_by_signals, kept_visible
+from nrrsim.cli.terminal import Ended, animated, end_at_once, ended_by_signals, kept_visible
 from nrrsim.errors import DataError, Finding, NrrsimError, UsageError
 from nrrsim.ledger.reading import as_keys
 from nrrsim.notation import counted, visible
@@ -72,7 +72,7 @@ if TYPE_CHECKING:
 MOST_FINDINGS = 50
 AN_EXAMPLE = "{}: the example that comes with nrrsim"
 PATIENCE = 1.0  # seconds after which a terminal is told what goes on
-OBJECTS = 50_000  # made before garbage is looked for
+OBJECTS = 500_000  # made before garbage is looked for
 app = App(
     name="nrrsim",
     help="Net revenue retention: from a ledger, what became of it; from a scenario, what may"
@@ -1185,6 +1185,7 @@ def _warehouse(
 ) -> Warehouse:
     """The ledger that stays in its database, its headings read; raises UsageError for no table."""
     from nrrsim.ledger.warehouse import Warehouse
+    from nrrsim.scenario.book import is_address
 
     if not push_down:
         raise UsageError(
@@ -1194,8 +1195,11 @@ def _warehouse(
         raise UsageError(
             "--table: say which table or view holds the ledger, such as finance.ledger"
         )
-    if len(sources) > 1:
-        raise UsageError("--push-down: a table is in one database; give one address")
+    if len(sources) > 1 or not is_address(sources[0]):
+        raise UsageError(
+            "--push-down: computes in a database: give its address alone, such as env:WAREHOUSE;"
+            " files are read without it"
+        )
     how = {name: each for name, each in vars(form).items() if name != "is_card"}
     with as_keys(form.is_card), _waiting(f"reading the headings of {table}", quiet):
         return Warehouse.of(sources[0], table, by, **how)
@@ -1284,10 +1288,25 @@ def _object(values: dict[str, Any]) -> str:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The entry point: every error in one voice, and never a traceback."""
+    """The entry point: every error in one voice, and never a traceback.
+
+    Without `arguments` it is the whole process's, which ends with the command.
+    """
+    if arguments is not None:
+        return _run(arguments)
+    try:
+        _run(sys.argv[1:])
+    except SystemExit as ended:
+        if isinstance(ended.code, int | None):
+            end_at_once(ended.code or 0)
+        raise
+
+
+def _run(words: list[str]) -> None:
     # nearly all that a command makes stays until its end: to look for garbage in it takes long
     gc.set_threshold(OBJECTS)
-    words = sys.argv[1:] if arguments is None else arguments
+    # checking models takes nobody else's plugins: to look through all packages for some takes long
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # before the command is read: what a library logs meanwhile is not to be heard either
     quiet = {"-q", "--quiet"} & set(words)
     logging.getLogger().setLevel(logging.ERROR)
