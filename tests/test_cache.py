@@ -75,7 +75,7 @@ def test_an_array_comes_back_as_it_is(kind, shape):
 
 @pytest.mark.parametrize(
     "answer",
-    [(1,), {1: 2}, np.float64(1), np.array(["a"]), np.array([None]), {cache.ARRAY: 1}, {1}, b"1"],
+    [(1,), {1: 2}, np.str_("a"), np.array(["a"]), np.array([None]), {cache.ARRAY: 1}, {1}, b"1"],
     ids=repr,
 )
 def test_what_would_come_back_otherwise_is_no_answer(answer):
