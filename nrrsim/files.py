@@ -16,11 +16,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from nrrsim.errors import NrrsimError, UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CANNOT_BE_WRITTEN = "{path}: cannot be written ({why}); {remedy}"
 # What the system's codes mean, and what to do: a run that finds no room has failed, the rest is of

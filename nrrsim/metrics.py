@@ -5,18 +5,21 @@ A ratio over an empty base is nan (null in JSON).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
-import xarray as xr
 
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.months import shift
-from nrrsim.movements import Movements
+from nrrsim.movements import Movements, labelled
 
-Ratio = xr.DataArray | float
+if TYPE_CHECKING:
+    import xarray as xr
+
+Ratio: TypeAlias = "xr.DataArray | float"
 
 
 @dataclass(frozen=True)
@@ -74,35 +77,40 @@ DEFINITIONS = {
 }
 
 
-def _point_to_point(m: Movements) -> tuple[xr.DataArray, xr.DataArray]:
-    opening = m.over("opening")
-    return m.over("closing") / opening, m.over("retained") / opening
+def _point_to_point(m: Movements) -> tuple[np.ndarray, np.ndarray]:
+    opening = m.of_window("opening")
+    return m.of_window("closing") / opening, m.of_window("retained") / opening
 
 
-def _stays_out(m: Movements) -> tuple[xr.DataArray, xr.DataArray]:
-    opening = m.over("opening")
-    return m.over("stayed") / opening, m.over("stayed_retained") / opening
+def _stays_out(m: Movements) -> tuple[np.ndarray, np.ndarray]:
+    opening = m.of_window("opening")
+    return m.of_window("stayed") / opening, m.of_window("stayed_retained") / opening
 
 
-def _flow(m: Movements) -> tuple[xr.DataArray, xr.DataArray]:
-    opening, losses = m.over("opening"), m.over("contraction") + m.over("churn")
-    return (opening + m.over("expansion") - losses) / opening, 1 - losses / opening
+def _flow(m: Movements) -> tuple[np.ndarray, np.ndarray]:
+    opening, losses = m.of_window("opening"), m.of_window("contraction") + m.of_window("churn")
+    return (opening + m.of_window("expansion") - losses) / opening, 1 - losses / opening
 
 
-def _flow_with_reactivation(m: Movements) -> tuple[xr.DataArray, xr.DataArray]:
+def _flow_with_reactivation(m: Movements) -> tuple[np.ndarray, np.ndarray]:
     nrr, grr = _flow(m)
-    return nrr + m.over("reactivation") / m.over("opening"), grr
+    return nrr + m.of_window("reactivation") / m.of_window("opening"), grr
 
 
-def _compounded(m: Movements) -> tuple[xr.DataArray, xr.DataArray]:
-    opening, losses = m["opening"], m["contraction"] + m["churn"]
-    monthly_nrr = (opening + m["expansion"] - losses) / opening
-    monthly_grr = 1 - losses / opening
-    # a book that has run empty has kept nothing: its later months have no rate, the product is 0
-    return monthly_nrr.fillna(0).prod("month"), monthly_grr.fillna(0).prod("month")
+def _compounded(m: Movements) -> tuple[np.ndarray, np.ndarray]:
+    opening, losses = m.monthly("opening"), m.monthly("contraction") + m.monthly("churn")
+    monthly_nrr = (opening + m.monthly("expansion") - losses) / opening
+    return _product(monthly_nrr), _product(1 - losses / opening)
 
 
-FORMULAS: dict[str, Callable[[Movements], tuple[xr.DataArray, xr.DataArray]]] = {
+def _product(rates: np.ndarray) -> np.ndarray:
+    """Of all months; a book that has run empty has kept nothing: its later months have no rate, the
+    product is 0.
+    """
+    return np.asarray(np.where(np.isnan(rates), 0.0, rates).prod(axis=-1))
+
+
+FORMULAS: dict[str, Callable[[Movements], tuple[np.ndarray, np.ndarray]]] = {
     "point_to_point": _point_to_point,
     "stays_out": _stays_out,
     "flow": _flow,
@@ -122,48 +130,62 @@ def nrr(
 
     A float, or a DataArray with the dims `trial` and `segment` that are there and asked for.
     """
-    ratio = _ratios(m, definition, by_segment)[0]
-    if ex_price:
-        ratio = ratio - _price_effect(m if by_segment else m.total(), definition)
-    return _plain(ratio, by_segment)
+    return _told(m, ratio(m, "nrr", definition, by_segment, ex_price), by_segment)
 
 
 def grr(m: Movements, definition: str = "point_to_point", *, by_segment: bool = False) -> Ratio:
     """Gross revenue retention: what is kept without any gain. Under `flow` it may be negative."""
-    return _plain(_ratios(m, definition, by_segment)[1], by_segment)
+    return _told(m, ratio(m, "grr", definition, by_segment), by_segment)
 
 
 def logo(m: Movements, definition: str = "point_to_point", *, by_segment: bool = False) -> Ratio:
     """Logo retention: the share of the opening customers that are customers at the end."""
-    _refuse_the_other_kind(m, "logo retention", of_book=False)
+    return _told(m, ratio(m, "logo", definition, by_segment), by_segment)
+
+
+def ratio(
+    m: Movements,
+    measure: str,
+    definition: str = "point_to_point",
+    by_segment: bool = False,
+    ex_price: bool = False,
+) -> np.ndarray:
+    """What `nrr`, `grr` or `logo` (the `measure`) says, without labels:
+    `ndarray[(trial,) (segment)]`, of no dimension where there are neither.
+    """
     rolled = m if by_segment else m.total()
-    counted = "stayed_customers" if definition == "stays_out" else "customers"
-    return _plain(
-        _known(rolled, rolled.over(counted) / rolled.over("opening_customers")), by_segment
-    )
+    # a segment without an opening divides by 0: it has no retention, whatever comes of that
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if measure == "logo":
+            _refuse_the_other_kind(m, "logo retention", of_book=False)
+            counted = "stayed_customers" if definition == "stays_out" else "customers"
+            found = rolled.of_window(counted) / rolled.of_window("opening_customers")
+        else:
+            _refuse_an_unknown(m, definition)
+            found = FORMULAS[definition](rolled)[("nrr", "grr").index(measure)]
+            if ex_price:
+                found = found - _price_effect(rolled, definition)
+    found = np.where(rolled.of_window("opening") > 0, found, np.nan)
+    return found if by_segment else found[..., 0]
 
 
 def quick_ratio(book: Movements) -> Ratio:
     """(new + expansion + reactivation) / (contraction + churn) of a book; nan without losses."""
     _refuse_the_other_kind(book, "the quick ratio", of_book=True)
     m = book.total()
-    losses = m.over("contraction") + m.over("churn")
-    gains = m.over("new") + m.over("expansion") + m.over("reactivation")
-    return _plain(gains / losses.where(losses > 0), by_segment=False)
+    losses = m.of_window("contraction") + m.of_window("churn")
+    gains = m.of_window("new") + m.of_window("expansion") + m.of_window("reactivation")
+    return _told(m, (gains / np.where(losses > 0, losses, np.nan))[..., 0], by_segment=False)
 
 
-def _ratios(m: Movements, definition: str, by_segment: bool) -> tuple[xr.DataArray, xr.DataArray]:
+def _refuse_an_unknown(m: Movements, definition: str) -> None:
+    """Raises UsageError for a definition that these Movements cannot have."""
     if definition not in FORMULAS:
         remedy = did_you_mean(definition, list(DEFINITIONS))
         raise UsageError(
             f"definition: {definition!r} cannot be had from one window's Movements; {remedy}"
         )
     _refuse_the_other_kind(m, f"definition {definition!r}", DEFINITIONS[definition].of_book)
-    rolled = m if by_segment else m.total()
-    # a segment without an opening divides by 0: `_known` makes nan of what comes of that
-    with np.errstate(divide="ignore", invalid="ignore"):
-        net, gross = FORMULAS[definition](rolled)
-    return _known(rolled, net), _known(rolled, gross)
 
 
 def _refuse_the_other_kind(m: Movements, what: str, of_book: bool) -> None:
@@ -185,27 +207,23 @@ def compounded_rate(m: Movements) -> float:
     """The product of the months' flow rates, whoever they are of: a step from one definition to
     another, and no definition where it is a closed cohort's.
     """
-    return float(_plain(_compounded(m.total())[0], by_segment=False))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(_compounded(m.total())[0][..., 0])
 
 
-def _price_effect(m: Movements, definition: str) -> xr.DataArray:
+def _price_effect(m: Movements, definition: str) -> np.ndarray:
     if definition != "compounded":
-        return m.over("price") / m.over("opening")
+        return np.asarray(m.of_window("price") / m.of_window("opening"))
     # of a product of months the price is what it would be without it, month by month
-    kept = m["opening"] + m["expansion"] - m["price"] - m["contraction"] - m["churn"]
-    without = kept / m["opening"]
-    return _compounded(m)[0] - without.fillna(0).prod("month")
+    kept = m.monthly("opening") + m.monthly("expansion")
+    kept = kept - m.monthly("price") - m.monthly("contraction") - m.monthly("churn")
+    return np.asarray(_compounded(m)[0] - _product(kept / m.monthly("opening")))
 
 
-def _known(m: Movements, ratio: xr.DataArray) -> xr.DataArray:
-    return ratio.where(m.over("opening") > 0)
-
-
-def _plain(ratio: xr.DataArray, by_segment: bool) -> Ratio:
-    # a level at the window's end is labelled with its month, which is not the ratio's
-    ratio = ratio.drop_vars("month", errors="ignore")
-    ratio = ratio if by_segment else ratio.isel(segment=0, drop=True)
-    return ratio if ratio.ndim else float(ratio)
+def _told(m: Movements, found: np.ndarray, by_segment: bool) -> Ratio:
+    if not found.ndim:
+        return float(found)
+    return labelled(found, {"segment": m.segments} if by_segment else {})
 
 
 class Source(Protocol):
@@ -219,12 +237,23 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Retention:
-    """NRR, GRR and logo retention in total and by segment (an array each); nan without a base."""
+    """NRR, GRR and logo retention in total and by segment; nan without a base.
+
+    ratios : `ndarray[segment]` by measure, of the `segments`; `by_segment` is the same, labelled.
+    """
 
     nrr: float
     grr: float
     logo: float
-    by_segment: xr.Dataset
+    ratios: Mapping[str, np.ndarray]
+    segments: list[str]
+
+    @cached_property
+    def by_segment(self) -> xr.Dataset:
+        import xarray as xr  # late: see `movements.labelled`
+
+        labels = {"segment": self.segments}
+        return xr.Dataset({name: labelled(each, labels) for name, each in self.ratios.items()})
 
 
 def measure(
@@ -254,13 +283,16 @@ def measure(
         ends = [shift(as_of, -months) for months in (0, 3, 6, 9)]
         quarters = [measure(source, end, window, "point_to_point", by, ex_price) for end in ends]
         # the mean is of NRR and GRR alone, and of a segment that is there in all four quarters
+        ratios = {
+            name: np.stack([quarter.ratios[name] for quarter in quarters]).mean(axis=0)
+            for name in ("nrr", "grr")
+        }
         return Retention(
             nrr=float(np.mean([quarter.nrr for quarter in quarters])),
             grr=float(np.mean([quarter.grr for quarter in quarters])),
-            logo=float(logo(whole)),
-            by_segment=xr.concat([quarter.by_segment for quarter in quarters], "quarter")
-            .mean("quarter", skipna=False)
-            .assign(logo=logo(cohort, by_segment=True)),
+            logo=float(ratio(whole, "logo")),
+            ratios=ratios | {"logo": ratio(cohort, "logo", by_segment=True)},
+            segments=cohort.segments,
         )
 
     total, m = whole, cohort
@@ -268,14 +300,14 @@ def measure(
         start = shift(as_of, -window)
         total = source.book(start, as_of)
         m = total if by == "segment" else source.book(start, as_of, by)
-    by_segment = {
-        "nrr": nrr(m, definition, by_segment=True, ex_price=ex_price),
-        "grr": grr(m, definition, by_segment=True),
-        "logo": logo(cohort, definition, by_segment=True),
-    }
     return Retention(
-        nrr=float(nrr(total, definition, ex_price=ex_price)),
-        grr=float(grr(total, definition)),
-        logo=float(logo(whole, definition)),
-        by_segment=xr.Dataset(by_segment),
+        nrr=float(ratio(total, "nrr", definition, ex_price=ex_price)),
+        grr=float(ratio(total, "grr", definition)),
+        logo=float(ratio(whole, "logo", definition)),
+        ratios={
+            "nrr": ratio(m, "nrr", definition, by_segment=True, ex_price=ex_price),
+            "grr": ratio(m, "grr", definition, by_segment=True),
+            "logo": ratio(cohort, "logo", definition, by_segment=True),
+        },
+        segments=cohort.segments,
     )

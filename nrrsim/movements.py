@@ -18,16 +18,18 @@ Losses are stored as positive amounts and subtracted by name. All amounts are AR
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import SupportsFloat
+from typing import TYPE_CHECKING, SupportsFloat
 
 import numpy as np
-import pandas as pd
-import xarray as xr
 
 from nrrsim.notation import count, digits_of, money, table_html
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
 
 EXPANSION = ("adoption", "cross_sell", "price", "unsplit")
 GAINS = ("new", *EXPANSION, "reactivation")
@@ -43,8 +45,9 @@ CENT = 0.01
 class Movements:
     """Recurring revenue, month by month, of the customers of one cohort or of a whole book.
 
-    `data` has dims `(trial?, segment, month)`; `month` labels the end of each step, "YYYY-MM".
-    Variables, in ARR of one currency: one for each movement, and
+    `arrays` holds `ndarray[(trial,) segment, month]` by name, `data` the same with its labels;
+    `month` labels the end of each step, "YYYY-MM". Variables, in ARR of one currency: one for each
+    movement, and
 
     - `opening`, `closing`: the amount before and after the month's movements;
     - `retained`: sum of min(a_i(t), a_i(0)), a_i(0) being the amount at the start of the window;
@@ -56,7 +59,9 @@ class Movements:
     stands for one of the two.
     """
 
-    data: xr.Dataset
+    arrays: Mapping[str, np.ndarray]
+    segments: list[str]
+    months: list[str]
     start: str
     closed: bool
 
@@ -72,32 +77,35 @@ class Movements:
     ) -> Movements:
         """From `ndarray[(trial,) segment, month]` by variable name; a movement left out is 0."""
         some = next(iter(arrays.values()))
-        # without trials there is no first dimension
-        dims = ("trial", "segment", "month")[3 - some.ndim :]
         zero = np.broadcast_to(0.0, some.shape)  # takes no memory
         names = (*LEVELS, *MOVEMENTS, *COUNTS)
         unknown = sorted(set(arrays) - set(names))
         if unknown:
             raise ValueError(f"not a variable of Movements: {', '.join(unknown)}")
-        data = xr.Dataset(
-            {name: (dims, arrays.get(name, zero)) for name in names},
-            coords={"segment": segments, "month": months},
-        )
-        return cls(data, start, closed)
+        whole = {name: arrays.get(name, zero) for name in names}
+        return cls(whole, list(segments), list(months), start, closed)
+
+    @cached_property
+    def data(self) -> xr.Dataset:
+        """The `arrays` with their labels: dims `(trial?, segment, month)`."""
+        import xarray as xr  # late: see `labelled`
+
+        return xr.Dataset({name: self[name] for name in self.arrays})
 
     def __getitem__(self, name: str) -> xr.DataArray:
         """A variable, or `expansion`: the sum of its four parts."""
+        return self._by_month(self.monthly(name), name)
+
+    def monthly(self, name: str) -> np.ndarray:
+        """The same without labels, `ndarray[(trial,) segment, month]`."""
         if name == "expansion":
-            return sum((self.data[part] for part in EXPANSION[1:]), start=self.data[EXPANSION[0]])
-        return self.data[name]
+            first, *others = (self.arrays[part] for part in EXPANSION)
+            return np.asarray(sum(others, start=first))
+        return self.arrays[name]
 
-    @property
-    def segments(self) -> list[str]:
-        return [str(name) for name in self.data["segment"].values]
-
-    @property
-    def months(self) -> list[str]:
-        return [str(month) for month in self.data["month"].values]
+    def _by_month(self, values: np.ndarray, name: str | None = None) -> xr.DataArray:
+        months = self.months[len(self.months) - values.shape[-1] :]
+        return labelled(values, {"segment": self.segments, "month": months}, name)
 
     def frame(self) -> pd.DataFrame:
         """A row a month and segment: `month`, `segment`, `opening`, a column a movement, `closing`,
@@ -105,6 +113,8 @@ class Movements:
 
         Losses are positive amounts, as everywhere here. Of trials it is the mean of each number.
         """
+        import pandas as pd  # late, as xarray
+
         rows = self.data[list(SHOWN)]
         mean = rows.mean("trial") if "trial" in rows.dims else rows
         long = mean.to_dataframe(dim_order=["month", "segment"]).reset_index()
@@ -120,36 +130,61 @@ class Movements:
 
     @cached_property
     def _total(self) -> Movements:
-        sums = {
-            str(name): values.values.sum(axis=-2, keepdims=True)
-            for name, values in self.data.items()
-        }
-        return Movements.of(
-            sums, segments=["all"], months=self.months, start=self.start, closed=self.closed
-        )
+        sums = {name: each.sum(axis=-2, keepdims=True) for name, each in self.arrays.items()}
+        return replace(self, arrays=sums, segments=["all"])
+
+    def until(self, month: str) -> Movements:
+        """Up to a month, itself included."""
+        months = [each for each in self.months if each <= month]
+        known = {name: each[..., : len(months)] for name, each in self.arrays.items()}
+        return replace(self, arrays=known, months=months)
+
+    def only(self, segment: str) -> Movements:
+        """One segment's."""
+        at = [self.segments.index(segment)]
+        own = {name: each[..., at, :] for name, each in self.arrays.items()}
+        return replace(self, arrays=own, segments=[segment])
 
     def over(self, name: str) -> xr.DataArray:
         """A movement summed over the window, or a level at its end (`opening`: at its start)."""
-        values = self[name]
+        return labelled(self.of_window(name), {"segment": self.segments}, name)
+
+    def of_window(self, name: str) -> np.ndarray:
+        """The same without labels, `ndarray[(trial,) segment]`."""
+        values = self.monthly(name)
         if name in (*MOVEMENTS, "expansion"):
-            return values.sum("month")
-        return values.isel(month=0 if name.startswith("opening") else -1)
+            return np.asarray(np.nansum(values, axis=-1))
+        return values[..., 0 if name.startswith("opening") else -1]
+
+    def amount(self, name: str) -> float:
+        """The same of all segments together, in ARR or customers; of trials, of all of them."""
+        return float(np.nansum(self.of_window(name)))
 
     def residual(self) -> xr.DataArray:
         """Closing - (opening + gains - losses), by segment and month: what does not tie, in ARR."""
-        gains = sum((self.data[name] for name in GAINS[1:]), start=self.data[GAINS[0]])
-        return self["closing"] - (self["opening"] + gains - self["contraction"] - self["churn"])
+        gains = sum((self.arrays[name] for name in GAINS[1:]), start=self.arrays[GAINS[0]])
+        opening, closing, contraction, churn = map(self.monthly, ("opening", "closing", *LOSSES))
+        return self._by_month(closing - (opening + gains - contraction - churn))
 
     def gap(self) -> xr.DataArray:
         """opening[t+1] - closing[t], by segment: what is lost between two months, in ARR."""
-        following = self["opening"].isel(month=slice(1, None))
-        # plain values: xarray would take one month from the same month
-        return following - self["closing"].isel(month=slice(0, -1)).values
+        return self._by_month(self.arrays["opening"][..., 1:] - self.arrays["closing"][..., :-1])
 
     def books_close(self) -> bool:
         """Whether both identities hold to the cent for every month, segment and trial."""
         off = (np.abs(part.values).max(initial=0.0) for part in (self.residual(), self.gap()))
         return bool(max(off) < CENT / 2)
+
+
+def labelled(
+    values: np.ndarray, labels: Mapping[str, Sequence[str]], name: str | None = None
+) -> xr.DataArray:
+    """The last dimensions of an array with their labels; one more before them is the trials'."""
+    # xarray takes longer to start than most commands to answer, and these look at no labels
+    import xarray as xr
+
+    trials = ["trial"] * (values.ndim - len(labels))
+    return xr.DataArray(values, labels, [*trials, *labels], name)
 
 
 def json_amount(amount: SupportsFloat, currency: str) -> float:

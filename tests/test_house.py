@@ -19,8 +19,8 @@ PACKAGE = ROOT / "nrrsim"
 # The wings in importable order, and the files of each: a file imports only what stands before it, here and now or
 # later, inside a function.
 HOUSE = {
-    "ground": "errors months notation movements yamlfile messages files workers metrics benchmarks",
-    "ledger": "query database reading cells spellings dates amounts vocabulary exports headings"
+    "ground": "errors special months notation movements yamlfile messages files workers cache metrics benchmarks",
+    "ledger": "query database reading cells spellings dates vocabulary amounts exports headings"
     " lostcells rows containers textfiles spreadsheets sheets records sources captions"
     " across monthcells wide columns layouts paying values periods lines versions logs"
     " statuses totals names habits rollforward currency check ledger"
@@ -41,10 +41,10 @@ HOUSE = {
     " wording/commentary audience card manifest published workbook/rows workbook/styles"
     " workbook/sections workbook/accounts workbook/customersheet workbook/live"
     " workbook/rollforward workbook/summary workbook/checks workbook/write grid"
-    " pages/notebook pages/markdown pages/pdf pages/downloads pages/html pages/render run",
+    " pages/notebook pages/markdown pages/pdf pages/downloads pages/html pages/render kernel run",
     "workspace": "template cards readme new next",
     "whatif": "sliders reports live panel serve",
-    "cli": "options text terminal folders commands",
+    "cli": "helped options text terminal folders commands",
 }
 ORDER = [
     name if wing == "ground" else f"{wing}/{name}"

@@ -289,7 +289,7 @@ def reason_bridge(
     """
     kinds = by_kind(ledger, as_of, window, reasons)
     cost = (kinds["churn"] + kinds["contraction"]).to_numpy()
-    opening = float(ledger.cohort(as_of, window).over("opening").sum())
+    opening = ledger.cohort(as_of, window).amount("opening")
     levels = opening - np.append(0.0, np.cumsum(cost))
     return pd.DataFrame(
         {

@@ -9,14 +9,16 @@ at all.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import expit, logit
 
-from nrrsim.accounts.features import YEAR, Feature, Panel
+from nrrsim import special
+from nrrsim.accounts.features import KINDS, YEAR, Feature, Panel
 from nrrsim.engine.law import threads
 
 SPREADS = (0.0, 0.03, 0.1, 0.3, 1.0)  # prior sd of a standardised coefficient; 0: segment's rate
@@ -58,8 +60,7 @@ class Ahead:
         return np.asarray(np.divide(often, usual, out=np.ones_like(often), where=usual > 0))
 
 
-@dataclass(frozen=True)
-class _Fit:
+class _Fit(NamedTuple):
     """What was learnt of one kind: the rates of cells, the prior's spread, the coefficients."""
 
     rates: np.ndarray
@@ -147,6 +148,14 @@ class Risk:
             self._fits[kind] = self._fit(kind)
         return self._fits[kind]
 
+    def learnt(self) -> dict[str, dict[str, Any]]:
+        """What is learnt of each kind, as `cache` keeps it."""
+        return {kind: self.fit(kind)._asdict() for kind in KINDS}
+
+    def take(self, learnt: Mapping[str, Mapping[str, Any]]) -> None:
+        """Take over what was `learnt` of the same panel."""
+        self._fits = {kind: _Fit(**each) for kind, each in learnt.items()}
+
     def _fit(self, kind: str) -> _Fit:
         panel, cells = self.panel, CELLS * len(self.panel.segments)
         everything, all_y = panel.past, panel.outcome[kind][panel.past]
@@ -165,7 +174,7 @@ class Risk:
             begin, end = panel.begin + a * step, panel.begin + z * step
             # of the months before the block no step may reach into it
             known = all_month < begin
-            offset = logit(rates(all_cell[known], all_y[known], cells, step))[cell]
+            offset = special.logit(rates(all_cell[known], all_y[known], cells, step))[cell]
             before, block = month < begin, (month >= begin) & (month < end)
             blocks.append((offset, before, self._telling(y, offset, before), block))
         starts: list[np.ndarray | None] = [None] * len(blocks)
@@ -181,7 +190,7 @@ class Risk:
             best, spread = score, wider
         if spread == 0:
             return nothing
-        offset, every = logit(rate)[cell], np.ones(len(y), bool)
+        offset, every = special.logit(rate)[cell], np.ones(len(y), bool)
         told = self._telling(y, offset, every)
         return _Fit(rate, spread, self._ridge(y, offset, every, told, spread, None))
 
@@ -226,7 +235,7 @@ class Risk:
         columns = np.arange(self.X.shape[1])
         if len(columns) <= MOST_COLUMNS:
             return columns
-        known, weight, p = self.X[among], self.weight[among], expit(offset[among])
+        known, weight, p = self.X[among], self.weight[among], special.expit(offset[among])
         spread = np.sqrt((weight * p * (1 - p)) @ known**2)
         says = np.abs((weight * (y[among] - p)) @ known) / np.maximum(spread, 1e-9)
         return np.sort(np.argsort(-says, kind="stable")[:MOST_COLUMNS])
@@ -241,24 +250,24 @@ class Risk:
 
     def _ahead(self, kind: str, months: int) -> Ahead:
         panel, fit, step = self.panel, self.fit(kind), self.panel.ledger.step
-        rows, base, linear = panel.now, logit(fit.rates), fit.coefficients
+        rows, base, linear = panel.now, special.logit(fit.rates), fit.coefficients
         signal = np.array([each.is_signal for each in self.features], bool)
         segment = panel.segment[rows]
         hazards, segments = [], []
         for nth in range(months // step):
             offset = base[panel.cell(rows, nth * step)]
-            hazard = expit(offset)
+            hazard = special.expit(offset)
             segments.append(hazard)
             if fit.spread:
                 parts = self._columns(self._raw(rows, nth * step)) * linear[1:]
                 of_ledger = offset + linear[0] + parts[:, ~signal].sum(axis=1)
-                held = expit(of_ledger + parts[:, signal].sum(axis=1))
+                held = special.expit(of_ledger + parts[:, signal].sum(axis=1))
                 fading = self._fading(nth) * self._kept(nth, linear[1:] * signal)
                 faded = of_ledger + (parts * fading)[:, signal].sum(axis=1)
                 # where signals fade, so does what they say of all: the mean goes back to the rate
                 part = parts[:, signal].var(axis=0)
                 kept = part @ fading[signal] / part.sum() if part.any() else 1.0
-                wanted = kept * held + (1 - kept) * expit(offset)
+                wanted = kept * held + (1 - kept) * special.expit(offset)
                 hazard = _shifted(faded, wanted, segment) if nth else held
             hazards.append(hazard)
         return Ahead(np.array(hazards), np.array(segments))
@@ -369,9 +378,9 @@ def _shifted(eta: np.ndarray, held: np.ndarray, segment: np.ndarray) -> np.ndarr
     low, high = np.full(len(wanted), -30.0), np.full(len(wanted), 30.0)
     for _ in range(50):  # halving: the mean rises with the shift
         middle = (low + high) / 2
-        above = np.bincount(segment, expit(eta + middle[segment])) / number > wanted
+        above = np.bincount(segment, special.expit(eta + middle[segment])) / number > wanted
         low, high = np.where(above, low, middle), np.where(above, middle, high)
-    return np.asarray(expit(eta + ((low + high) / 2)[segment]))
+    return np.asarray(special.expit(eta + ((low + high) / 2)[segment]))
 
 
 def _no_words(value: float, z: float) -> str:

@@ -163,17 +163,15 @@ class Actuals:
             "target": self.target,
             "band": band(self.now.nrr),
             "leaky": self.window == 12 and leaky_bucket(self.now.nrr, self.now.grr),
-            "opening": float(self.cohort.over("opening").sum()),
-            "closing": float(self.cohort.over("closing").sum()),
-            "customers": int(self.cohort.over("opening_customers").sum()),
-            "gains": float(
-                sum(self.cohort.over(name).sum() for name in ("expansion", "reactivation"))
-            ),
-            "losses": float(sum(self.cohort.over(name).sum() for name in LOSSES)),
-            "book_opening": float(book.over("opening").sum()),
-            "book_closing": float(book.over("closing").sum()),
-            "book_new": float(book.over("new").sum()),
-            "book_customers": int(book.over("customers").sum()),
+            "opening": self.cohort.amount("opening"),
+            "closing": self.cohort.amount("closing"),
+            "customers": int(self.cohort.amount("opening_customers")),
+            "gains": float(sum(self.cohort.amount(name) for name in ("expansion", "reactivation"))),
+            "losses": float(sum(self.cohort.amount(name) for name in LOSSES)),
+            "book_opening": book.amount("opening"),
+            "book_closing": book.amount("closing"),
+            "book_new": book.amount("new"),
+            "book_customers": int(book.amount("customers")),
             "quick_ratio": quick_ratio(self.book),
             "largest_share": float(largest.max() / largest.sum()) if len(largest) else None,
             "largest_effect": None
@@ -345,12 +343,8 @@ class Actuals:
                 self.book.residual()
             ),
             "Company: each month opens as the last one closed": _largest(self.book.gap()),
-            "Company closing = sum of the ledger's rows": abs(
-                float(company.over("closing").sum()) - told
-            ),
-            "Cohort opening = sum of the ledger's rows": abs(
-                float(cohort.over("opening").sum()) - opened
-            ),
+            "Company closing = sum of the ledger's rows": abs(company.amount("closing") - told),
+            "Cohort opening = sum of the ledger's rows": abs(cohort.amount("opening") - opened),
         }
         frame = pd.DataFrame({"check": list(rows), "difference": list(rows.values())})
         minor_unit = 10.0 ** -digits_of(self.ledger.currency)
@@ -393,8 +387,8 @@ def headline(
     now = now or measure(source, as_of, window, definition, by, ex_price)
     cohort, whole = source.cohort(as_of, window, by), source.cohort(as_of, window)
     told = partial(json_amount, currency=source.currency)
-    opening, closing = cohort.over("opening"), cohort.over("closing")
-    ratios = now.by_segment
+    columns = {name: json_ratio for name in now.ratios} | {"opening": told, "closing": told}
+    values = [*now.ratios.values(), *map(cohort.of_window, ("opening", "closing"))]
     apart = source.apart(as_of, window, by)
     return {
         "as_of": as_of,
@@ -406,17 +400,16 @@ def headline(
         "nrr": json_ratio(now.nrr),
         "grr": json_ratio(now.grr),
         "logo": json_ratio(now.logo),
-        "opening": told(whole.over("opening").sum()),
-        "closing": told(whole.over("closing").sum()),
-        "customers": int(whole.over("opening_customers").sum()),
-        "movements": {name: told(whole.over(name).sum()) for name in MOVEMENTS},
+        "opening": told(whole.amount("opening")),
+        "closing": told(whole.amount("closing")),
+        "customers": int(whole.amount("opening_customers")),
+        "movements": {name: told(whole.amount(name)) for name in MOVEMENTS},
         "segments": {
-            name: {key: json_ratio(ratios[key].sel(segment=name)) for key in ("nrr", "grr", "logo")}
-            | {
-                "opening": told(opening.sel(segment=name)),
-                "closing": told(closing.sel(segment=name)),
+            name: {
+                key: told_so(each)
+                for (key, told_so), each in zip(columns.items(), row, strict=True)
             }
-            for name in cohort.segments
+            for name, row in zip(cohort.segments, np.transpose(values), strict=True)
         },
     }
 
@@ -453,7 +446,7 @@ def actuals(
         raise UsageError("names_key: names are shown, and need no key; leave it out")
     window = whole_of("window", window)
     past = Actuals(ledger, as_of, window, definition, target, ex_price, labels or {})
-    if not past.cohort.over("opening").sum() > 0:
+    if not past.cohort.amount("opening") > 0:
         raise UsageError(
             f"no customer had revenue in {spoken_month(past.start)}, where the window of"
             f" {past.window} months to {past.as_of} starts: there is nothing to retain; choose a"
@@ -480,12 +473,12 @@ def _answer(
 
 def _bridge(movements: Movements) -> pd.DataFrame:
     m = movements.total()
-    level = float(m.over("opening").sum())
+    level = m.amount("opening")
     rows: list[dict[str, Any]] = [
         {"step": "opening", "amount": level, "start": 0.0, "end": level, "kind": "total"}
     ]
     for name in BRIDGE:
-        size = float(m.over(name).sum())
+        size = m.amount(name)
         amount = -size if name in LOSSES else size
         kind = "loss" if name in LOSSES else "gain"
         if size:
@@ -499,7 +492,7 @@ def _bridge(movements: Movements) -> pd.DataFrame:
                 }
             )
             level += amount
-    closing = float(m.over("closing").sum())
+    closing = m.amount("closing")
     return pd.DataFrame(
         [
             *rows,

@@ -134,7 +134,7 @@ class Comparison:
                 else paired(self.first, other, self.trials, self.seed)
             )
             off = max(float(np.abs(run.residual().values).max()) for run in runs)
-            told.append(([np.asarray(metrics.nrr(run)) for run in runs], off / self.opening))
+            told.append(([metrics.ratio(run, "nrr") for run in runs], off / self.opening))
         return told
 
     @cached_property

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy import special
 
+from nrrsim import special
 from nrrsim.analysis.actuals import Actuals
 from nrrsim.engine.draws import SEED
 from nrrsim.movements import CENT

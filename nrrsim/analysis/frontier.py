@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import special
 
-from nrrsim import benchmarks, metrics
+from nrrsim import benchmarks, metrics, special
 from nrrsim.engine.draws import EVEN_DRAWS, SEED
 from nrrsim.engine.driver_rates import LIMITS, RATES_OF, Rates, draw_rates
 from nrrsim.engine.expectation import expect

@@ -83,5 +83,5 @@ def paired(
 
 def difference(runs: tuple[Movements, Movements]) -> np.ndarray:
     """NRR(B) - NRR(A), trial by trial."""
-    first, second = (np.asarray(metrics.nrr(run)) for run in runs)
+    first, second = (metrics.ratio(run, "nrr") for run in runs)
     return np.asarray(second - first)

@@ -16,12 +16,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from nrrsim.analysis.actuals import Actuals
 from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger
-from nrrsim.metrics import DEFINITIONS, measure, nrr
+from nrrsim.metrics import DEFINITIONS, measure, ratio
 from nrrsim.months import month_name, parse_month, shift
 from nrrsim.movements import LOSSES, MOVEMENTS, Movements, json_amount, json_ratio
 from nrrsim.notation import digits_of, money, percent
@@ -198,7 +197,7 @@ class Since:
         if self.then is None or self.before is None:
             return pd.DataFrame(columns=columns)
         now, said = self.then.now, self.before.said
-        closing = self.then.book.over("closing").sum()
+        closing = self.then.book.amount("closing")
         today = (
             *(json_ratio(each) for each in (now.nrr, now.grr, now.logo)),
             json_amount(closing, self.past.ledger.currency),
@@ -418,7 +417,7 @@ class Since:
             end = shift(self.then.as_of, -months)
             # one trial more, the first: with nothing swapped
             swapped = _swapped(whole, less, more, units, end, self.then.window, of_book)
-            found = np.asarray(nrr(swapped, name))
+            found = ratio(swapped, "nrr", name)
             effects.append(found[1:] - found[0])
         return np.asarray(np.mean(effects, axis=0))
 
@@ -714,12 +713,12 @@ def _swapped(
 
     total = of(whole, "segment").total()
     swap = [of(each, "unit").data.reindex(segment=units, fill_value=0.0) for each in (more, less)]
-    change: xr.Dataset = swap[0] - swap[1]
+    change = swap[0] - swap[1]
     arrays = {}
-    for name, values in total.data.items():
+    for name, values in total.arrays.items():
         by_unit = change[name].transpose("segment", "month").values
         by_unit = np.concatenate([np.zeros((1, by_unit.shape[1])), by_unit])
-        arrays[str(name)] = (values.values + by_unit)[:, None, :]
+        arrays[name] = (values + by_unit)[:, None, :]
     return Movements.of(
         arrays, segments=["all"], months=total.months, start=total.start, closed=total.closed
     )

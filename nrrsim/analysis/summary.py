@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from nrrsim import metrics
 from nrrsim.analysis.bridge import bridge
@@ -33,19 +31,19 @@ def expected(scenario: Scenario, seed: int = SEED) -> dict[str, Any]:
 
     def ratios(part: Movements) -> dict[str, Any]:
         return {
-            "nrr": float(metrics.nrr(part)),
-            "grr_flow": float(metrics.grr(part, "flow")),
-            "logo": float(metrics.logo(part)),
-            "opening": told(part.over("opening").sum()),
-            "closing": told(part.over("closing").sum()),
+            "nrr": float(metrics.ratio(part, "nrr")),
+            "grr_flow": float(metrics.ratio(part, "grr", "flow")),
+            "logo": float(metrics.ratio(part, "logo")),
+            "opening": told(part.amount("opening")),
+            "closing": told(part.amount("closing")),
         }
 
-    segments = {name: ratios(replace(m, data=m.data.sel(segment=[name]))) for name in m.segments}
+    segments = {name: ratios(m.only(name)) for name in m.segments}
     return {
         "title": scenario.title,
         "currency": scenario.opening.currency or None,
         **ratios(m),
-        "movements": {name: told(m.over(name).sum()) for name in MOVEMENTS},
+        "movements": {name: told(m.amount(name)) for name in MOVEMENTS},
         "segments": {
             name: {key: None if np.isnan(each) else each for key, each in row.items()}
             for name, row in segments.items()
@@ -124,8 +122,7 @@ def simulated(
     figure.
     """
     target = scenario.target if target is None else target
-    ratios = {"nrr": metrics.nrr(run), "grr": metrics.grr(run), "logo": metrics.logo(run)}
-    samples = {name: Sample(np.asarray(values)) for name, values in ratios.items()}
+    samples = {name: Sample(metrics.ratio(run, name)) for name in ("nrr", "grr", "logo")}
     nrr = samples["nrr"]
     reached = None if target is None else nrr.reaches(target)
     errors: dict[str, Any] = {name: each.errors() for name, each in samples.items()}
@@ -190,15 +187,17 @@ def write_trials(run: Movements, path: str | Path, about: Mapping[str, Any]) -> 
 
     The file is there whole or not at all. Raises UsageError where it cannot be written.
     """
+    import pandas as pd  # late: who writes no trials does not wait for it
+
     # a simulation knows why each amount moved: nothing is unsplit
-    names = [str(name) for name in run.data if name != "unsplit"]
-    trials, segments, months = run["closing"].shape
+    names = [name for name in run.arrays if name != "unsplit"]
+    trials, segments, months = run.arrays["closing"].shape
     frame = pd.DataFrame(
         {
             "trial": np.repeat(np.arange(trials), segments * months),
             "segment": np.tile(np.repeat(run.segments, months), trials),
             "month": np.tile(run.months, trials * segments),
-            **{name: run[name].values.ravel() for name in names},
+            **{name: run.arrays[name].ravel() for name in names},
         }
     )
     write_table(frame, path, about)

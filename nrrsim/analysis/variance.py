@@ -309,9 +309,8 @@ class Variance:
         own = self._own
         if month <= own.start:
             return outlook, own, None
-        known = own.data.sel(month=[each for each in own.months if each <= month])
-        amounts = _amounts(Movements(known, own.start, own.closed))
-        left = known["closing"].isel(month=-1).to_series()
+        known = own.until(month)
+        amounts, left = _amounts(known), known.over("closing").to_series()
         rates = outlook.drop(columns="opening").div(outlook["opening"].replace(0.0, np.nan), axis=0)
         moved = rates.reindex(left.index).mul(left, axis=0).fillna(0.0)
         return amounts.add(moved, fill_value=0.0)[[*amounts]], own, month
@@ -330,7 +329,7 @@ class Variance:
             found = self.past.ledger.cohort(self.past.as_of, YEAR)
         except UsageError:
             return "it is of twelve months, and the ledger does not reach back so far"
-        return found if found.over("opening").sum() > 0 else "nobody paid a year ago"
+        return found if found.amount("opening") > 0 else "nobody paid a year ago"
 
     @cached_property
     def nrr(self) -> float:

@@ -17,7 +17,7 @@ from scipy import optimize
 from nrrsim.calibration.frequency import Learnt
 from nrrsim.calibration.tenure import Curve
 from nrrsim.engine.levels import levels, mean_rates, staying
-from nrrsim.scenario.multipliers import HAZARD, MULTIPLIER_OF
+from nrrsim.scenario.drivers import HAZARD, MULTIPLIER_OF
 from nrrsim.scenario.scenario import Scenario
 
 FARTHEST = 12.0  # of the logarithm of the factor on a curve's alpha

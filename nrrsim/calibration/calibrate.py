@@ -219,6 +219,16 @@ def calibrate(
     return Calibration(scenario, tuple(learnt), years, tuple(dict.fromkeys(notes)))
 
 
+def known_by_value(calibrating: Mapping[str, Any]) -> dict[str, Any]:
+    """What `calibrate` is told, as a question that `cache` can tell from every other: files as what
+    stands in them. A file that only `calibrate` itself reads stays a path, which has no hash.
+    """
+    told = {**calibrating, "prior": as_prior(calibrating.get("prior"))}
+    if isinstance(told.get("accounts"), str):
+        told["accounts"] = Path(told["accounts"])
+    return told
+
+
 def _file_of(source: Any, file: str | None, else_: str) -> str:
     """What a scenario's book calls a file: as somebody says, else as it is given."""
     if file is not None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy import special
 
+from nrrsim import special
 from nrrsim.calibration.exposure import Exposure
 
 MOST_CERTAIN = (

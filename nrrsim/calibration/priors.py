@@ -21,8 +21,8 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 import pandas as pd
 from pydantic import AfterValidator, Field, ValidationError
-from scipy import special
 
+from nrrsim import special
 from nrrsim.calibration.exposure import Exposure
 from nrrsim.calibration.frequency import (
     UNLIKE_SCORES,

@@ -16,8 +16,8 @@ from typing import NamedTuple, Self
 
 import numpy as np
 import pandas as pd
-from scipy import special
 
+from nrrsim import special
 from nrrsim.engine.bits import GOLDEN, exponential, mix, uniform
 from nrrsim.engine.draws import SEED, scores
 from nrrsim.engine.paths import compiled

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from scipy import optimize, special
+from scipy import optimize
 
+from nrrsim import special
 from nrrsim.calibration.exposure import Exposure
 from nrrsim.scenario.beliefs import beta_of, lognormal_of
 

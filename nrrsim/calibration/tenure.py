@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import optimize, special
+from scipy import optimize
 
+from nrrsim import special
 from nrrsim.calibration.exposure import Exposure
 from nrrsim.notation import label
 

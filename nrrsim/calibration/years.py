@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import special
 
+from nrrsim import special
 from nrrsim.calibration.exposure import Exposure
 from nrrsim.calibration.frequency import Learnt
 from nrrsim.months import parse_month

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nrrsim.cli.folders import new, next_
+from nrrsim.cli.helped import App
 from nrrsim.cli.options import (
     AS_IT_IS,
     AsOf,
@@ -30,6 +31,7 @@ from nrrsim.cli.options import (
     HalfLife,
     Json,
     LedgerForm,
+    NoCache,
     Port,
     PriceMonths,
     PriorFile,
@@ -71,13 +73,12 @@ MOST_FINDINGS = 50
 AN_EXAMPLE = "{}: the example that comes with nrrsim"
 PATIENCE = 1.0  # seconds after which a terminal is told what goes on
 OBJECTS = 50_000  # made before garbage is looked for
-app = typer.Typer(
+app = App(
     name="nrrsim",
     help="Net revenue retention: from a ledger, what became of it; from a scenario, what may"
     " become of it.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
@@ -396,6 +397,7 @@ def calibrate(
     ] = None,
     form: LedgerForm = AS_IT_IS,
     as_json: Json = False,
+    no_cache: NoCache = False,
     quiet: Quiet = False,
 ) -> None:
     """What a ledger's past says of churn, contraction, expansion and price: a sourced scenario."""
@@ -459,6 +461,7 @@ def forecast(
     prior: PriorFile = None,
     form: LedgerForm = AS_IT_IS,
     as_json: Json = False,
+    no_cache: NoCache = False,
     quiet: Quiet = False,
 ) -> None:
     """Where NRR, GRR and logo retention may go in the twelve months to come, and why."""
@@ -519,6 +522,7 @@ def accounts(
     prior: PriorFile = None,
     form: LedgerForm = AS_IT_IS,
     as_json: Json = False,
+    no_cache: NoCache = False,
     quiet: Quiet = False,
 ) -> None:
     """Who is at risk, who can grow, why, and how good the score has been."""
@@ -657,6 +661,7 @@ def backtest(
     ] = None,
     form: LedgerForm = AS_IT_IS,
     as_json: Json = False,
+    no_cache: NoCache = False,
     quiet: Quiet = False,
 ) -> None:
     """How often forecasts made in the ledger's past, from what was known then, were right."""
@@ -816,6 +821,7 @@ def report(
     summary: Annotated[
         bool, typer.Option("--summary", help="Page 1 alone, as summary.pdf, too.")
     ] = False,
+    no_cache: NoCache = False,
     quiet: Quiet = False,
 ) -> None:
     """Run a notebook as its card says, and make the report; of a scenario's file, its own."""
@@ -1233,17 +1239,18 @@ def main(arguments: list[str] | None = None) -> None:
     """The entry point: every error in one voice, and never a traceback."""
     # nearly all that a command makes stays until its end: to look for garbage in it takes long
     gc.set_threshold(OBJECTS)
+    words = sys.argv[1:] if arguments is None else arguments
     # before the command is read: what a library logs meanwhile is not to be heard either
-    quiet = {"-q", "--quiet"} & set(sys.argv[1:] if arguments is None else arguments)
+    quiet = {"-q", "--quiet"} & set(words)
     logging.getLogger().setLevel(logging.ERROR)
     logging.getLogger("nrrsim").setLevel(logging.ERROR if quiet else logging.INFO)
     with kept_visible(), ended_by_signals():
-        _answer(arguments)
+        _answer(words)
 
 
-def _answer(arguments: list[str] | None) -> None:
+def _answer(words: list[str]) -> None:
     try:
-        app(args=arguments, prog_name="nrrsim")
+        app.of(words)(args=words, prog_name="nrrsim")
     except Ended as ended:
         _leave("interrupted", ended.code)
     except DataError as error:

@@ -183,6 +183,25 @@ ReasonsFile = Annotated[
 Json = Annotated[
     bool, typer.Option("--json", help="One JSON object, the same bytes for the same inputs.")
 ]
+
+
+def _keep_nothing(asked: bool) -> bool:
+    """Let the command and all that it starts make every answer anew."""
+    if asked:
+        from nrrsim.cache import keep_nothing
+
+        keep_nothing()
+    return asked
+
+
+NoCache = Annotated[
+    bool,
+    typer.Option(
+        "--no-cache",
+        callback=_keep_nothing,
+        help="Compute past forecasts anew, and keep none (NRRSIM_CACHE=off: always).",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.")]
 ScenarioOrNone = Annotated[
     str | None,
@@ -243,10 +262,7 @@ def reads_a_ledger(command: Callable[..., None]) -> Callable[..., None]:
     sees has them all, and hands them on as one. A run card may stand in the place of a ledger: then
     it says all that was not typed.
     """
-    own = [field for field in fields(LedgerForm) if field.name in OWN]
-    kinds = get_type_hints(LedgerForm, include_extras=True)
-    options = [_parameter(each.name, each.default, kinds[each.name]) for each in own]
-    options += [_option_of(each) for each in fields(Reading)]
+    options = _of_a_ledger()
     parameters = [_parameter("context", inspect.Parameter.empty, typer.Context)]
     for parameter in inspect.signature(command, eval_str=True).parameters.values():
         as_keyword = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
@@ -261,7 +277,7 @@ def reads_a_ledger(command: Callable[..., None]) -> Callable[..., None]:
             name, _, problem = str(error).partition(": ")
             raise UsageError(f"{option_name(name)}: {problem}") from None
 
-        form = LedgerForm(**{each.name: given.pop(each.name) for each in own}, reading=said)
+        form = LedgerForm(**{name: given.pop(name) for name in OWN}, reading=said)
         card = card_among(given.get("sources") or ())
         if card is not None:
             typed = [each for each in context.params if _is_typed(context, each)]
@@ -272,6 +288,14 @@ def reads_a_ledger(command: Callable[..., None]) -> Callable[..., None]:
 
     widened.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return widened
+
+
+@functools.cache
+def _of_a_ledger() -> list[inspect.Parameter]:
+    """How a ledger is to be read, an option each."""
+    kinds = get_type_hints(LedgerForm, include_extras=True)
+    own = [_parameter(name, default, kinds[name]) for name, default in OWN.items()]
+    return own + [_option_of(each) for each in fields(Reading)]
 
 
 def card_among(sources: Sequence[str]) -> Card | None:

@@ -15,8 +15,8 @@ from operator import xor
 from typing import Any
 
 import numpy as np
-from scipy import special
 
+from nrrsim import special
 from nrrsim.errors import UsageError
 from nrrsim.messages import whole_of
 from nrrsim.scenario.beliefs import correlation_matrix

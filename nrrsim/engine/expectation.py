@@ -12,21 +12,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from nrrsim.engine.draws import EVEN_DRAWS, SEED, checked_place
 from nrrsim.engine.driver_rates import LIMITS, Rates, draw_rates, monthly
 from nrrsim.engine.groups import Groups, months_of, phase_of, refuse_endless, tenure_year
 from nrrsim.engine.levels import without_levels
 from nrrsim.errors import UsageError
-from nrrsim.movements import Movements
+from nrrsim.movements import Movements, labelled
 from nrrsim.scenario.customers import Customers
-from nrrsim.scenario.drivers import COUNTED
-from nrrsim.scenario.multipliers import HAZARD, MULTIPLIER_OF
+from nrrsim.scenario.drivers import COUNTED, HAZARD, MULTIPLIER_OF
 from nrrsim.scenario.scenario import Scenario, as_scenario
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 # Draws times groups that move through the months together: what stays in the cache. So many groups
 # do it apart from the others.
@@ -309,10 +310,8 @@ class _Outlook:
         )
 
     def deviation(self) -> xr.DataArray:
-        coordinates = {"segment": [*self.scenario.segments, "all"], "month": self.months}
-        return xr.DataArray(
-            np.sqrt(np.maximum(self.variance, 0)), coordinates, ["segment", "month"]
-        )
+        labels = {"segment": [*self.scenario.segments, "all"], "month": self.months}
+        return labelled(np.sqrt(np.maximum(self.variance, 0)), labels)
 
 
 def _draws_of(apart: int) -> int:

@@ -19,7 +19,7 @@ from nrrsim.engine.groups import phase_of, tenure_year
 from nrrsim.errors import UsageError
 from nrrsim.notation import counted
 from nrrsim.scenario.customers import Customers
-from nrrsim.scenario.multipliers import EXPANSION, HAZARD
+from nrrsim.scenario.drivers import EXPANSION, HAZARD
 from nrrsim.scenario.scenario import Scenario
 
 A_YEAR = 12  # months over which levels are taken

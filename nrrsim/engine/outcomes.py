@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy import special
 
+from nrrsim import special
 from nrrsim.scenario.outlook import TO_THE_BIT, Transport
 from nrrsim.scenario.scenario import Scenario
 

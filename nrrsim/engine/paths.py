@@ -6,22 +6,37 @@ The month is that of `expectation`, which has it in NumPy.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numba
 import numpy as np
+from numba.core.caching import FunctionCache
+from numba.core.runtime.nrt import rtsys
 
 from nrrsim.engine import groups
+
+
+class _Kept(FunctionCache):
+    """Numba's own, that looks on disk before it loads all that the compiler knows: that takes a
+    quarter of a second, and of what is compiled already nothing needs it.
+    """
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        rtsys.initialize(target_context)  # arrays are counted by it
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)  # type: ignore[no-untyped-call]
 
 
 def compiled(function: Callable[..., Any]) -> Any:
     """Compiled at its first call, and kept on disk where there is a place for it: until its own
     file changes, whatever becomes of those that it calls.
     """
-    try:
-        return numba.njit(error_model="numpy", nogil=True, cache=True)(function)
-    except RuntimeError:  # neither the package's folder nor the user's cache can be written to
-        return numba.njit(error_model="numpy", nogil=True)(function)
+    made: Any = numba.njit(error_model="numpy", nogil=True)(function)
+    # neither the package's folder nor the user's cache may be there to write to
+    with suppress(RuntimeError):
+        made._cache = _Kept(function)  # type: ignore[no-untyped-call]
+    return made
 
 
 def inlined(function: Callable[..., Any]) -> Any:

@@ -7,8 +7,8 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from scipy import special
 
+from nrrsim import special
 from nrrsim.engine import kernel
 from nrrsim.scenario.beliefs import beta_of, lognormal_of
 from nrrsim.scenario.drivers import COUNTED

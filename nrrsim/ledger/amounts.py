@@ -16,19 +16,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from nrrsim.ledger.cells import distinct, plain_text, spread
+from nrrsim.ledger.cells import distinct, is_text, plain_text, spread
+from nrrsim.ledger.vocabulary import CURRENCIES
 
-# ISO 4217's codes of money that is in use
-_CODES = (
-    "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN"
-    " BZD CAD CDF CHF CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL"
-    " GHS GIP GMD GNF GTQ GYD HKD HNL HRK HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR"
-    " KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK"
-    " MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR"
-    " SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS"
-    " UAH UGX USD UYU UZS VES VND VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWG"
-)
-CURRENCIES = frozenset(_CODES.split())
 # a dollar with its country's letters is the code that it stands for
 _DOLLARS = {"US$": "USD", "A$": "AUD", "AU$": "AUD", "C$": "CAD", "CA$": "CAD", "NZ$": "NZD",
             "S$": "SGD", "HK$": "HKD", "NT$": "TWD", "MX$": "MXN", "R$": "BRL"}  # fmt: skip
@@ -78,7 +68,8 @@ class Amounts:
 
     `values` is nan where a cell is `blank` (null, blanks, a dash, a spreadsheet's `$ -`), is
     `unreadable`, or hangs on a decimal sign that is not told; what k or m multiplied is in them,
-    and in `multiplied`. `currency` is the code (`USD`) or else the sign (`€`) in the cell, or None.
+    and in `multiplied`. `currency` is the code (`USD`) or else the sign (`€`) in the cell, or None;
+    `has_currency` says whether any is there.
 
     `decimal` is the decimal sign, "" where it is not told. Then `undecided` are the cells such as
     `1.000` for which it is needed, or `contradicts` is a cell that tells `.` and one that tells
@@ -93,6 +84,7 @@ class Amounts:
     decimal: str = ""
     undecided: tuple[int, ...] = ()
     contradicts: tuple[int, int] | None = None
+    has_currency: bool = True
 
 
 class _Cell(NamedTuple):
@@ -176,9 +168,11 @@ def _typed(cells: pd.Series) -> Amounts | None:
 
 def _usual(cells: pd.Series, decimal: str | None) -> Amounts | None:
     """The amounts of a column of nothing but usual text whose point is told; None of another."""
-    if decimal == "," or pd.api.types.infer_dtype(cells, skipna=True) != "string":
+    if decimal == "," or not (
+        is_text(cells) or pd.api.types.infer_dtype(cells, skipna=True) == "string"
+    ):
         return None
-    codes, texts = pd.factorize(cells)
+    codes, texts = distinct(cells)
     lines = "\n".join([*texts, ""])
     if lines.count("\n") > len(texts) or not _ALL_USUAL.fullmatch(lines):
         return None
@@ -198,10 +192,13 @@ def _usual(cells: pd.Series, decimal: str | None) -> Amounts | None:
 def _at_once(
     values: np.ndarray, blank: np.ndarray, currency: np.ndarray | None, decimal: str
 ) -> Amounts:
-    none = np.zeros(len(values), dtype=bool)
+    none = np.broadcast_to(False, len(values))
+    has_currency = currency is not None
     if currency is None:
-        currency = np.full(len(values), None, dtype=object)
-    return Amounts(values, blank, np.isnan(values) & ~blank, currency, none, decimal)
+        # the one None for every cell: a million of them would be the largest column
+        currency = np.broadcast_to(np.array(None, dtype=object), len(values))
+    unreadable = np.isnan(values) & ~blank
+    return Amounts(values, blank, unreadable, currency, none, decimal, has_currency=has_currency)
 
 
 def _numbers(texts: Sequence[str | None]) -> np.ndarray:

@@ -10,9 +10,8 @@ import functools
 import re
 from dataclasses import dataclass, replace
 
-from nrrsim.ledger.amounts import CURRENCIES
 from nrrsim.ledger.dates import month_of_heading
-from nrrsim.ledger.vocabulary import SIGNS
+from nrrsim.ledger.vocabulary import CURRENCIES, SIGNS
 
 TOTAL = "total"  # a kind of column beside month, quarter, half, year and ytd
 UNITS = {

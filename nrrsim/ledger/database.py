@@ -286,7 +286,7 @@ def _from_duckdb(url: URL, query: str) -> pd.DataFrame:
             [statement] = connection.extract_statements(query)
             if statement.type != duckdb.StatementType.SELECT:
                 raise UsageError(f"the query is refused: it is no SELECT; {REMEDY}")
-            return exact_frame(connection.sql(query))
+            return exact(connection.sql(query)).df()
     except (duckdb.Error, ValueError) as error:  # a text of several statements is no Error
         raise _failed(error) from None
 
@@ -303,14 +303,14 @@ def _duckdb_session(url: URL) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def exact_frame(found: duckdb.DuckDBPyRelation) -> pd.DataFrame:
-    """The rows of a relation, as text where a float would round.
+def exact(found: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    """A relation with text where a float would round.
 
     An id of 19 digits beside an empty cell would become a float, and two customers one.
     """
 
-    def exact(heading: str, kind: str) -> str:
-        name = '"' + heading.replace('"', '""') + '"'
+    def written(heading: str, kind: str) -> str:
+        name = quoted(heading)
         if re.fullmatch(r"U?(BIG|HUGE)INT|DECIMAL\(\d+,0\)", kind):
             return f"{name}::varchar as {name}"
         if kind.startswith("DECIMAL"):
@@ -318,9 +318,34 @@ def exact_frame(found: duckdb.DuckDBPyRelation) -> pd.DataFrame:
         return f"{name}::varchar as {name}" if kind.startswith("ENUM") else name
 
     kinds = map(str, found.types)
-    columns = [exact(heading, kind) for heading, kind in zip(found.columns, kinds, strict=True)]
+    columns = [written(heading, kind) for heading, kind in zip(found.columns, kinds, strict=True)]
+    return found.project(", ".join(columns))
+
+
+def numbered_frame(found: duckdb.DuckDBPyRelation, con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """The rows of a relation of `con` that can be asked again and again, text as categories.
+
+    A ledger of a million rows has a few thousand texts: DuckDB hands over each of them once, and
+    of each cell a number.
+    """
+    found.create_view("found")
+    columns = []
+    for place, (heading, kind) in enumerate(zip(found.columns, found.types, strict=True)):
+        name = quoted(heading)
+        if str(kind) == "VARCHAR":
+            texts = f"select distinct {name} from found where {name} is not null order by 1"
+            con.execute(f"create temp type texts_{place} as enum ({texts})")
+            name = f"{name}::texts_{place} as {name}"
+        columns.append(name)
     frame: pd.DataFrame = found.project(", ".join(columns)).df()
+    for heading in frame.columns[frame.dtypes == "category"]:
+        frame[heading] = frame[heading].cat.as_unordered()
     return frame
+
+
+def quoted(heading: str) -> str:
+    """A column's name as SQL has it."""
+    return '"' + heading.replace('"', '""') + '"'
 
 
 def literal_path(path: Path) -> str:

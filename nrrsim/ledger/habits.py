@@ -14,6 +14,7 @@ import pandas as pd
 from nrrsim.ledger.columns import Table
 from nrrsim.ledger.lines import equal_rows, stands_again
 from nrrsim.ledger.names import listed
+from nrrsim.ledger.pairs import distinct_numbers, is_ascending, pairs_of
 from nrrsim.ledger.values import codes_of
 from nrrsim.months import month_name
 from nrrsim.movements import CENT
@@ -46,9 +47,13 @@ def ask_what_a_row_is(table: Table, frame: pd.DataFrame) -> None:
     paid = frame["arr"].to_numpy(float)
     number = len(frame["customer"].cat.categories)
     step = _step(month)
-    pays = _payers(*_lives(customer[paid >= CENT / 2], month[paid >= CENT / 2]), number, step)
-
     holder, stands = _lives(customer, month)
+    is_paid = paid >= CENT / 2
+    paying = (holder, stands)
+    if not is_paid.all():
+        paying = _lives(customer[is_paid], month[is_paid])
+    pays = _payers(*paying, number, step)
+
     rows = np.bincount(holder, minlength=number)
     steps = 1 + _by_customer(holder, np.diff(stands), number) / step
     is_log = (rows > 1) & (rows < steps / 2) & ~pays
@@ -83,16 +88,17 @@ def ask_what_a_row_is(table: Table, frame: pd.DataFrame) -> None:
 
 def _step(month: np.ndarray) -> int:
     """Of how many months all gaps between two months of the ledger are multiples."""
-    return int(np.gcd.reduce(np.diff(np.unique(month)))) or 1
+    return int(np.gcd.reduce(np.diff(distinct_numbers(month)))) or 1
 
 
 def _lives(customer: np.ndarray, month: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The months of each customer, in order and once: `ndarray[pair]` of customers and months."""
-    if not len(month):
+    pairs = pairs_of(customer, month)
+    if is_ascending(pairs):
         return customer, month
     first, span = month.min(), int(np.ptp(month)) + 1
     # sorted by hand: np.unique hashes, and takes a hundred times as long for a million pairs
-    pairs = np.sort(customer * span + (month - first))
+    pairs = np.sort(pairs)
     pairs = pairs[np.diff(pairs, prepend=-1) != 0]
     return pairs // span, pairs % span + first
 

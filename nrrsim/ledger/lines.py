@@ -12,9 +12,17 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.ledger.columns import Table, rows_with
+from nrrsim.ledger.pairs import has_twice, pairs_of
 from nrrsim.ledger.periods import day_text
 from nrrsim.ledger.reading import AS_IT_IS, Reading
-from nrrsim.ledger.values import as_written, codes_of, kept, keys_of, keys_of_rows
+from nrrsim.ledger.values import (
+    as_written,
+    codes_of,
+    kept,
+    keys_of,
+    keys_of_rows,
+    whole_months,
+)
 from nrrsim.ledger.vocabulary import plain
 from nrrsim.months import month_name
 from nrrsim.movements import CENT
@@ -30,12 +38,12 @@ def settled_rows(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.Data
 
     `last` keeps the row of the latest day (or the highest of `order`), `add` adds them.
     """
-    key = keys_of(table, frame)
     if reading.several == "last":
         return _last(table, frame, reading)
     if reading.several != "add":
         return frame
-    twice = key.duplicated(keep=False) & key.notna()
+    key = keys_of(table, frame)
+    twice = key.duplicated(keep=False) & (key >= 0)
     if twice.any():
         table.notice(
             f"{counted(int(twice.sum()), 'row')} of the same customer and month",
@@ -132,9 +140,11 @@ def netted(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
     line = line_codes(table, frame)
     customer, month = codes_of(frame["customer"]), frame["month"].to_numpy(float)
     frame = frame.assign(line=line)
+    negative = (frame["arr"] < 0).to_numpy()
+    if not negative.any() and not has_twice(pairs_of(customer, whole_months(frame["month"]))):
+        return frame
     group = pd.DataFrame({"customer": customer, "month": month, "line": line}, index=frame.index)
     twice = group.duplicated(keep=False).to_numpy()
-    negative = (frame["arr"] < 0).to_numpy()
     if not twice.any() and not negative.any():
         return frame
     keys = ["customer", "month", "line"]

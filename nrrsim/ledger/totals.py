@@ -34,6 +34,8 @@ from itertools import chain, combinations
 import numpy as np
 import pandas as pd
 
+from nrrsim.ledger.cells import distinct
+from nrrsim.ledger.pairs import is_ascending
 from nrrsim.movements import CENT
 from nrrsim.notation import counted
 
@@ -92,9 +94,11 @@ def find_totals(
     what the amounts were multiplied by, 1000 if they are written in thousands: then each may be off
     by half a last digit, for rounding.
     """
-    cells = names if isinstance(names, pd.Series) else np.asarray(names, dtype=object)
-    code, distinct = pd.factorize(cells, use_na_sentinel=False)
-    texts = ["" if pd.isna(name) else str(name) for name in distinct]
+    cells = names if isinstance(names, pd.Series) else pd.Series(names, dtype="str")
+    code, found_names = distinct(cells)
+    texts = [*map(str, found_names)]
+    if (code < 0).any():
+        code, texts = np.where(code < 0, len(texts), code), [*texts, ""]
     item = code
     if block is not None:
         _, first, item = np.unique(block, return_index=True, return_inverse=True)
@@ -182,7 +186,10 @@ class _Book:
         number -= number.min()
         named = np.bincount(number) > 0
         months = int(named.sum())
-        pair = item * months + (np.cumsum(named) - 1)[number]
+        number = (np.cumsum(named) - 1)[number]
+        pair = item * np.int64(months) + number
+        if is_ascending(pair):
+            return cls(item, number, amount, items, months)
         if items * months <= 4 * len(pair) + 2**20:
             pairs = np.flatnonzero(np.bincount(pair))
             sums = np.bincount(pair, amount)[pairs]

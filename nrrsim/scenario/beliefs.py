@@ -14,10 +14,10 @@ from math import exp, inf, log
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-import scipy  # whose `special` is loaded when it is first asked for: a card is checked without
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
 from pydantic.config import JsonDict
 
+from nrrsim import special
 from nrrsim.messages import PERCENT, as_whole, of_percent
 
 # The 95 % point of the standard normal: the ends of a 90 % interval lie there on both sides.
@@ -59,15 +59,15 @@ class Between(Frozen):
 
     def quantile(self, z: np.ndarray, share: bool) -> np.ndarray:
         ends = np.array(self.between)
-        low, high = scipy.special.logit(ends) if share else np.log(ends)
+        low, high = special.logit(ends) if share else np.log(ends)
         scaled = (low + high) / 2 + z * (high - low) / (2 * Z90)
-        return np.asarray(scipy.special.expit(scaled) if share else np.exp(scaled))
+        return np.asarray(special.expit(scaled) if share else np.exp(scaled))
 
     def score(self, at: float, share: bool) -> float:
         if at <= 0 or (share and at >= 1):
             return -inf if at <= 0 else inf
         points = np.array([*self.between, at])
-        low, high, here = scipy.special.logit(points) if share else np.log(points)
+        low, high, here = special.logit(points) if share else np.log(points)
         return float((here - (low + high) / 2) * 2 * Z90 / (high - low))
 
 
@@ -85,7 +85,7 @@ class Uniform(Frozen):
         return self
 
     def quantile(self, z: np.ndarray, share: bool) -> np.ndarray:
-        return np.asarray(self.min + (self.max - self.min) * scipy.special.ndtr(z))
+        return np.asarray(self.min + (self.max - self.min) * special.ndtr(z))
 
     def score(self, at: float, share: bool) -> float:
         at, width = min(max(at, self.min), self.max), self.max - self.min
@@ -119,8 +119,8 @@ class Pert(_Peaked):
     def score(self, at: float, share: bool) -> float:
         inside = (min(max(at, self.min), self.max) - self.min) / (self.max - self.min)
         return _score(
-            scipy.special.betainc(*self._shape, inside),
-            scipy.special.betaincc(*self._shape, inside),
+            special.betainc(*self._shape, inside),
+            special.betaincc(*self._shape, inside),
         )
 
     @property
@@ -136,10 +136,10 @@ class Triangular(_Peaked):
     dist: Literal["triangular"]
 
     def quantile(self, z: np.ndarray, share: bool) -> np.ndarray:
-        width, rise, u = self.max - self.min, self.mode - self.min, scipy.special.ndtr(z)
+        width, rise, u = self.max - self.min, self.mode - self.min, special.ndtr(z)
         rising = self.min + np.sqrt(u * width * rise)
         # ndtr(-z), as 1 - u would have lost its digits near the end
-        falling = self.max - np.sqrt(scipy.special.ndtr(-z) * width * (self.max - self.mode))
+        falling = self.max - np.sqrt(special.ndtr(-z) * width * (self.max - self.mode))
         return np.asarray(np.where(u * width < rise, rising, falling))
 
     def score(self, at: float, share: bool) -> float:
@@ -165,9 +165,7 @@ class Beta(Frozen):
 
     def score(self, at: float, share: bool) -> float:
         at = min(max(at, 0.0), 1.0)
-        return _score(
-            scipy.special.betainc(self.a, self.b, at), scipy.special.betaincc(self.a, self.b, at)
-        )
+        return _score(special.betainc(self.a, self.b, at), special.betaincc(self.a, self.b, at))
 
 
 class Normal(Frozen):
@@ -211,7 +209,7 @@ def _beta_at(a: float, b: float, z: np.ndarray) -> np.ndarray:
 def _beta(a: float, b: float, scores: bytes) -> np.ndarray:
     """Each distinct score is inverted once, at about a microsecond."""
     z, place = np.unique(np.frombuffer(scores), return_inverse=True)
-    values = scipy.special.betaincinv(a, b, scipy.special.ndtr(z))[place]
+    values = special.betaincinv(a, b, special.ndtr(z))[place]
     values.setflags(write=False)
     return np.asarray(values)
 
@@ -311,25 +309,23 @@ def mean(value: Any, low: float, high: float, share: bool) -> float:
 def _score(below: float, above: float) -> float:
     """The normal score below which, and above which, so much lies."""
     # from the smaller side, as 1 less a small number has lost its digits
-    return float(scipy.special.ndtri(below) if below < above else -scipy.special.ndtri(above))
+    return float(special.ndtri(below) if below < above else -special.ndtri(above))
 
 
 def _mass(first: float, last: float) -> float:
     """How much of a standard normal lies between two scores."""
     if first > 0:
         first, last = -last, -first
-    return float(scipy.special.ndtr(last) - scipy.special.ndtr(first))
+    return float(special.ndtr(last) - special.ndtr(first))
 
 
 def _within(z: np.ndarray, first: float, last: float) -> np.ndarray:
     """Standard normal scores as those of a normal that is cut to `first` to `last`."""
     mass = _mass(first, last)
-    below = scipy.special.ndtr(first) + scipy.special.ndtr(z) * mass
-    above = scipy.special.ndtr(-last) + scipy.special.ndtr(-z) * mass
+    below = special.ndtr(first) + special.ndtr(z) * mass
+    above = special.ndtr(-last) + special.ndtr(-z) * mass
     # each from its own side, as 1 less a small number has lost its digits
-    return np.asarray(
-        np.where(below < above, scipy.special.ndtri(below), -scipy.special.ndtri(above))
-    )
+    return np.asarray(np.where(below < above, special.ndtri(below), -special.ndtri(above)))
 
 
 def moved(value: Any, to: float, low: float, high: float, share: bool) -> Any:
@@ -349,7 +345,7 @@ def moved(value: Any, to: float, low: float, high: float, share: bool) -> Any:
     if not (0 < to < min(high, 1.0 if share else inf) and was > 0):
         return to
     by = (
-        float(scipy.special.logit(to) - scipy.special.logit(was))
+        float(special.logit(to) - special.logit(was))
         if _in_log_odds(value, share)
         else log(to / was)
     )
@@ -376,11 +372,11 @@ def _shifted(value: Any, by: float, share: bool) -> Any:
     """A belief moved in log odds (the interval of a share, a Beta), or in logs."""
     if isinstance(value, Beta):
         seen = value.a + value.b
-        now = float(scipy.special.expit(scipy.special.logit(value.a / seen) + by))
+        now = float(special.expit(special.logit(value.a / seen) + by))
         return value.model_copy(update={"a": seen * now, "b": seen * (1 - now)})
     if isinstance(value, Between) and share:
-        odds = scipy.special.logit(np.array(value.between)) + by
-        return value.model_copy(update={"between": tuple(map(float, scipy.special.expit(odds)))})
+        odds = special.logit(np.array(value.between)) + by
+        return value.model_copy(update={"between": tuple(map(float, special.expit(odds)))})
     factor, stated = exp(by), value.model_dump(exclude={"dist"})
     if isinstance(value, Between):
         return value.model_copy(update={"between": tuple(each * factor for each in value.between)})

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import special
 
+from nrrsim import special
 from nrrsim.errors import UsageError
 from nrrsim.ledger.reading import as_keys, in_a_card
 from nrrsim.messages import Problem, RefusedError

@@ -27,6 +27,17 @@ from nrrsim.scenario.numbers import (
 )
 
 Driver = Literal["churn", "contraction", "adoption", "cross_sell", "price", "reactivation"]
+
+# What a table of accounts may state, each the factor on what its segment has: hazard on churn,
+# expansion on the rates of adoption and cross-sell, contraction on the rate of contraction.
+MULTIPLIERS = ("hazard", "expansion", "contraction")
+HAZARD, EXPANSION, CONTRACTION = range(len(MULTIPLIERS))
+MULTIPLIER_OF = {
+    "churn": HAZARD,
+    "contraction": CONTRACTION,
+    "adoption": EXPANSION,
+    "cross_sell": EXPANSION,
+}
 MOST_OFF_ONE = 0.005  # of a season's mean: what rounding to two digits may leave
 
 

@@ -16,17 +16,8 @@ from nrrsim.ledger.rows import Rows, refuse_twice
 from nrrsim.ledger.sources import read_rows
 from nrrsim.ledger.values import as_text, as_written
 from nrrsim.ledger.vocabulary import CUSTOMER, plain
+from nrrsim.scenario.drivers import MULTIPLIERS
 
-# What a table of accounts may state, each the factor on what its segment has: hazard on churn,
-# expansion on the rates of adoption and cross-sell, contraction on the rate of contraction.
-MULTIPLIERS = ("hazard", "expansion", "contraction")
-HAZARD, EXPANSION, CONTRACTION = range(len(MULTIPLIERS))
-MULTIPLIER_OF = {
-    "churn": HAZARD,
-    "contraction": CONTRACTION,
-    "adoption": EXPANSION,
-    "cross_sell": EXPANSION,
-}
 MOST = 1_000.0
 AS_ITS_SEGMENT = 1.0
 MOST_NEAR = 5  # unknown customers for whom a name like theirs is looked for

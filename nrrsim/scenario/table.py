@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy import special
 
+from nrrsim import special
 from nrrsim.notation import MONTHS, percent
 from nrrsim.scenario.book import EVERY_SEGMENT
 from nrrsim.scenario.checks import full_name

@@ -12,8 +12,8 @@ from typing import Annotated
 
 import numpy as np
 from pydantic import AfterValidator
-from scipy import special
 
+from nrrsim import special
 from nrrsim.notation import MINUS
 from nrrsim.scenario.beliefs import Z90, Belief
 from nrrsim.scenario.numbers import YEAR_EFFECT, Number

@@ -28,9 +28,9 @@ def test_the_books_close(meridian):
 
 
 def test_the_checks_can_fail(meridian, monkeypatch):
-    broken = meridian.cohort.data.copy(deep=True)
-    broken["churn"][0, 0] += 1.0
-    cohort = replace(meridian.cohort, data=broken)
+    broken = meridian.cohort.arrays["churn"].copy()
+    broken[0, 0] += 1.0
+    cohort = replace(meridian.cohort, arrays={**meridian.cohort.arrays, "churn": broken})
     assert not cohort.books_close()
     monkeypatch.setitem(meridian.__dict__, "cohort", cohort)
     assert not meridian.checks()["holds"].all()

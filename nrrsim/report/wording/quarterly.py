@@ -334,9 +334,7 @@ class Report:
             "largest": max(moved, key=lambda each: abs(each.effect), default=None),
             "largest_gain": gain,
             "largest_losses": losses,
-            "gain_names": tuple(
-                STEPS[name] for name in GAINS if float(past.cohort.over(name).sum()) > 0
-            ),
+            "gain_names": tuple(STEPS[name] for name in GAINS if past.cohort.amount(name) > 0),
             "pace": past.pace,
             "unit": "quarter" if past.pace == 3 else "year",
             "age_unit": age_unit(past),

@@ -96,7 +96,7 @@ def _rows(
 
 def _sums(m: Movements) -> dict[str, float]:
     """Movements over the window and levels at its end (`opening`: at its start), all segments."""
-    return {name: float(m.over(name).sum()) for name in (*LEVELS, *MOVEMENTS, *COUNTS)}
+    return {name: m.amount(name) for name in (*LEVELS, *MOVEMENTS, *COUNTS)}
 
 
 def _definitions(past: Actuals) -> list[dict[str, Any]]:
