@@ -15,7 +15,6 @@ from nrrsim.ledger.columns import Table
 from nrrsim.ledger.lines import equal_rows, stands_again
 from nrrsim.ledger.names import listed
 from nrrsim.ledger.pairs import distinct_numbers, is_ascending, pairs_of
-from nrrsim.ledger.values import codes_of
 from nrrsim.months import month_name
 from nrrsim.movements import CENT
 from nrrsim.notation import counted
@@ -43,7 +42,7 @@ def ask_what_a_row_is(table: Table, frame: pd.DataFrame) -> None:
     3, 6 or 12 months after the one before, where the ledger's step is smaller, with a hundredth of
     all amounts. Who pays so makes no log.
     """
-    customer, month = codes_of(frame["customer"]), frame["month"].to_numpy(np.int64)
+    customer, month = frame["customer"].cat.codes.to_numpy(), frame["month"].to_numpy(np.int32)
     paid = frame["arr"].to_numpy(float)
     number = len(frame["customer"].cat.categories)
     step = _step(month)
@@ -55,7 +54,10 @@ def ask_what_a_row_is(table: Table, frame: pd.DataFrame) -> None:
     pays = _payers(*paying, number, step)
 
     rows = np.bincount(holder, minlength=number)
-    steps = 1 + _by_customer(holder, np.diff(stands), number) / step
+    begins = np.append(0, np.cumsum(rows))
+    here = np.flatnonzero(rows)
+    steps = np.ones(number)
+    steps[here] += (stands[begins[here + 1] - 1] - stands[begins[here]]) / step
     is_log = (rows > 1) & (rows < steps / 2) & ~pays
     several = int((rows > 1).sum())
     if is_log.sum() > several / 2 and is_log.sum() >= LEAST_CHANGING:
@@ -103,16 +105,13 @@ def _lives(customer: np.ndarray, month: np.ndarray) -> tuple[np.ndarray, np.ndar
     return pairs // span, pairs % span + first
 
 
-def _by_customer(holder: np.ndarray, of_gaps: np.ndarray, number: int) -> np.ndarray:
-    """`ndarray[customer]`: what there is between two months, added up within each customer."""
-    within = holder[1:] == holder[:-1]
-    return np.bincount(holder[1:][within], of_gaps[within], minlength=number)
-
-
 def _payers(holder: np.ndarray, month: np.ndarray, number: int, step: int) -> np.ndarray:
     """`ndarray[customer]`: whether all its rows are as far apart as payments are."""
-    every = [gap for gap in PAID_EVERY if gap > step]
-    others = _by_customer(holder, ~np.isin(np.diff(month), every), number)
+    is_other = np.ones(max(PAID_EVERY) + 2, dtype=bool)
+    is_other[[gap for gap in PAID_EVERY if gap > step]] = False
+    gap = np.clip(np.diff(month), 0, len(is_other) - 1)
+    within = holder[1:] == holder[:-1]
+    others = np.bincount(holder[1:][within & is_other[gap]], minlength=number)
     rows = np.bincount(holder, minlength=number)
     return np.asarray((rows >= LEAST_PAYMENTS) & (others == 0))
 
@@ -240,9 +239,11 @@ def look_at_customers(table: Table, frame: pd.DataFrame, months: np.ndarray) -> 
     leave and as many come in one month, ids may have been exchanged; and where one customer is
     large, it makes the ratios.
     """
-    customer, month = codes_of(frame["customer"]), frame["month"].to_numpy(np.int64)
+    customer, month = frame["customer"].cat.codes.to_numpy(), frame["month"].to_numpy(np.int32)
     holder, stands = _lives(customer, month)
-    at = np.searchsorted(months, stands)
+    place = np.zeros(months[-1] - months[0] + 1, dtype=np.int32)
+    place[months - months[0]] = np.arange(len(months))
+    at = place[stands - months[0]]
     number = np.bincount(at, minlength=len(months))
     stays = (holder[1:] == holder[:-1]) & (np.diff(at) == 1)
     staying = np.bincount(at[:-1][stays], minlength=len(months))[:-1]

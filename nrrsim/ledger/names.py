@@ -160,8 +160,8 @@ def look_at_renames(table: Table, frame: pd.DataFrame, months: np.ndarray) -> No
         return
     pairs = both.value_counts(["month", "cents"])
     of_amounts = np.flatnonzero(pd.Series(cents).isin(both["cents"].unique()))
-    payers = paid(of_amounts).merge(both[["month", "cents"]].drop_duplicates())
-    payers = payers.value_counts(["month", "cents"])
+    like_them = paid(of_amounts).merge(both[["month", "cents"]].drop_duplicates())
+    payers = like_them.value_counts(["month", "cents"])
     once = pairs.index[(pairs == 1) & (payers.reindex(pairs.index) == 1)]
     alone = both.set_index(["month", "cents"]).loc[once]
     if alone.empty:

@@ -14,7 +14,7 @@ from nrrsim.errors import Finding, UsageError, did_you_mean
 from nrrsim.ledger.amounts import read_amounts
 from nrrsim.ledger.cells import is_text
 from nrrsim.ledger.columns import UNUSED, Table
-from nrrsim.ledger.dates import Dates, Read, month_of_day, read_dates
+from nrrsim.ledger.dates import Dates, Read, read_dates
 from nrrsim.ledger.lostcells import ERRORS, NO_VALUE, is_lost
 from nrrsim.ledger.pairs import has_twice, pairs_of
 from nrrsim.ledger.paying import filled_from_totals
@@ -508,6 +508,8 @@ def _whole_units(
     table: Table, reading: Reading, values: np.ndarray, currency: pd.Series | None
 ) -> np.ndarray:
     """Amounts in cents as whole units; of some currencies there are none, or a thousand."""
+    if reading.minor_units is None and not any(table.minor):
+        return values
     minor = table.by_row(table.minor)
     if reading.minor_units is not None:
         minor[:] = reading.minor_units
@@ -525,6 +527,8 @@ def _whole_units(
 
 def _times_scale(table: Table, reading: Reading, values: np.ndarray) -> np.ndarray:
     """Amounts in thousands as money; those of months across are multiplied already."""
+    if reading.scale is None and set(table.scale) == {1.0}:
+        return values
     laid_out = table.by_row([part.block is not None for part in table.parts])
     if reading.scale is not None:
         scale = np.where(laid_out, 1.0, reading.scale)
@@ -650,12 +654,14 @@ def check_values(table: Table, frame: pd.DataFrame, reading: Reading) -> None:
     is_asked |= any(finding.option == "where" for finding in table.findings)
     # while a day of booking cannot be read, all versions stand side by side
     is_asked |= "booked" in frame and bool(frame["booked"].isna().any())
-    judged = frame
+    judged, stand_once = frame, False
     if not (is_asked or is_log or reading.several is not None):
         key = keys_of(table, frame)
-        judged = judged.assign(key=key) if has_twice(key.to_numpy()) else judged
-    if (second := _second_segment(frame)) is not None:
-        judged = judged.assign(one_segment=second)
+        stand_once = not has_twice(key.to_numpy())
+        judged = judged if stand_once else judged.assign(key=key)
+    # a key of customer and month alone that stands once has one segment
+    if not stand_once or "product" in frame or table.tells_lines_apart:
+        judged = judged.assign(one_segment=_second_segment(frame))
     broken = {
         (name, rule): judged.index[~is_kept(judged[name])].to_numpy()
         for name, of_column in rules.items()
@@ -740,18 +746,16 @@ def keys_of_rows(table: Table, frame: pd.DataFrame) -> np.ndarray:
     return key
 
 
-def _second_segment(frame: pd.DataFrame) -> pd.Series | None:
-    """1 where a customer's segment is not the one of its first row of that month, else nan.
-
-    None where nobody has a second row in a month.
-    """
+def _second_segment(frame: pd.DataFrame) -> pd.Series:
+    """1 where a customer's segment is not the one of its first row of that month, else nan."""
+    second = np.full(len(frame), np.nan)
     if "month" not in frame or len(frame["segment"].cat.categories) < 2:
-        return None
+        return pd.Series(second, index=frame.index)
     customer, segment = codes_of(frame["customer"]), codes_of(frame["segment"])
     month = whole_months(frame["month"])
     pair = pd.Series(pairs_of(customer, month))
     if not has_twice(pair.to_numpy()):
-        return None
+        return pd.Series(second, index=frame.index)
 
     # only who has several rows in a month can have two segments: those few are grouped
     several = np.flatnonzero(
@@ -759,7 +763,6 @@ def _second_segment(frame: pd.DataFrame) -> pd.Series | None:
     )
     grouped = pd.Series(segment[several]).groupby(pair.to_numpy()[several], sort=False)
     first = grouped.transform("first").to_numpy()
-    second = np.full(len(frame), np.nan)
     second[several[first != segment[several]]] = 1.0
     return pd.Series(second, index=frame.index)
 
