@@ -31,9 +31,12 @@ One thing, one word:
 - card: a notebook's parameters as a file; manifest: what a report was made of, and its numbers
 """
 
+import time
 from typing import Any
 
 import lazy_loader
+
+_begun = time.time()  # before any other file of the package was read: `cache` asks
 
 _named, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 

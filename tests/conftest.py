@@ -21,6 +21,9 @@ from hypothesis import HealthCheck, settings
 import nrrsim as nr
 from nrrsim.cli.commands import main
 
+# what is tested is made anew: a person's own cache knows none of it (kernels and commands inherit this)
+os.environ["NRRSIM_CACHE"] = "off"
+
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared" / "data"
 

@@ -13,12 +13,13 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from nrrsim.accounts.features import KINDS, YEAR, Panel
-from nrrsim.accounts.proof import Horizon, Proof, Quality, judged_rules, steps_of
+from nrrsim.accounts.proof import JUDGED, Horizon, Proof, Quality, judged_rules, steps_of
 from nrrsim.accounts.risk import Ahead, Risk
 from nrrsim.accounts.signals import Signals, read_signals
 from nrrsim.accounts.watch import Health, SignalsCard, read_signals_card
 from nrrsim.accounts.worth import worth
-from nrrsim.calibration.calibrate import calibrate
+from nrrsim.cache import columns_of, kept
+from nrrsim.calibration.calibrate import calibrate, known_by_value
 from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger, as_ledger
 from nrrsim.messages import whole_of
@@ -144,20 +145,33 @@ def at_risk(
         told = _worth(ledger, month_name(panel.origin), risk, horizon, teaches).worth
         return np.asarray(told.loc[panel.names[panel.customer[panel.now]], "at_risk"])
 
+    def judged() -> dict[str, Any]:
+        return {
+            "quality": Proof(panel, as_of, horizon, worth_at).quality().plain(),
+            "model": risk.learnt(),
+        }
+
     # sums of several threads would be added up in another order on another machine
     with threadpool_limits(1, "blas"):
         panel = Panel.of(ledger, as_of, signals, known)
-        quality = Proof(panel, as_of, horizon, worth_at).quality()
         risk = Risk(panel)
+        # what is the same for all accounts; of each one of them nothing is kept
+        asked = {"ledger": ledger, "as_of": as_of, "signals": signals, "card": known}
+        asked |= {"horizon": horizon, "learning": known_by_value(teaches)}
+        past = kept("accounts", asked, judged)
+        quality = Quality.of(past["quality"])
+        risk.take(past["model"])
         found = _worth(ledger, as_of, risk, horizon, teaches, quality.proved)
         frame = _listed(risk, found, quality, known.health, horizon, scenarios)
+    months = YEAR if isinstance(horizon, str) else horizon
+    rules = kept("rules", asked, lambda: columns_of(judged_rules(panel, months)))
     return Accounts(
         ledger=ledger,
         as_of=as_of,
         horizon=horizon,
         frame=frame,
         quality=quality,
-        rules=judged_rules(panel, YEAR if isinstance(horizon, str) else horizon),
+        rules=pd.DataFrame(rules, columns=JUDGED),
         totals=found.totals,
         scenario=found.scenario,
     )

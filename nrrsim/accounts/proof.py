@@ -62,6 +62,21 @@ class Quality:
     expand: tuple[float, float, float] = NO_SKILL
     why: str = ""
 
+    def plain(self) -> dict[str, Any]:
+        """All of it, as `cache` keeps it."""
+        return {
+            name: [*value] if isinstance(value, tuple) else value
+            for name, value in vars(self).items()
+        }
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> Quality:
+        """What `plain` was made of."""
+        told: dict[str, Any] = {
+            name: tuple(v) if isinstance(v, list) else v for name, v in plain.items()
+        }
+        return cls(**told)
+
     @property
     def proved(self) -> tuple[str, ...]:
         """Of what the model was better than the segment's rate beyond chance: leave, contract,

@@ -9,14 +9,16 @@ at all.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from nrrsim import special
-from nrrsim.accounts.features import YEAR, Feature, Panel
+from nrrsim.accounts.features import KINDS, YEAR, Feature, Panel
 from nrrsim.engine.law import threads
 
 SPREADS = (0.0, 0.03, 0.1, 0.3, 1.0)  # prior sd of a standardised coefficient; 0: segment's rate
@@ -58,8 +60,7 @@ class Ahead:
         return np.asarray(np.divide(often, usual, out=np.ones_like(often), where=usual > 0))
 
 
-@dataclass(frozen=True)
-class _Fit:
+class _Fit(NamedTuple):
     """What was learnt of one kind: the rates of cells, the prior's spread, the coefficients."""
 
     rates: np.ndarray
@@ -146,6 +147,14 @@ class Risk:
         if kind not in self._fits:
             self._fits[kind] = self._fit(kind)
         return self._fits[kind]
+
+    def learnt(self) -> dict[str, dict[str, Any]]:
+        """What is learnt of each kind, as `cache` keeps it."""
+        return {kind: self.fit(kind)._asdict() for kind in KINDS}
+
+    def take(self, learnt: Mapping[str, Mapping[str, Any]]) -> None:
+        """Take over what was `learnt` of the same panel."""
+        self._fits = {kind: _Fit(**each) for kind, each in learnt.items()}
 
     def _fit(self, kind: str) -> _Fit:
         panel, cells = self.panel, CELLS * len(self.panel.segments)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,15 @@ from nrrsim.errors import UsageError
 from nrrsim.files import write_text
 from nrrsim.ledger.ledger import Ledger, read_ledger
 from nrrsim.messages import whole_of
-from nrrsim.metrics import DEFINITIONS, Retention, compounded_rate, measure, nrr, quick_ratio
+from nrrsim.metrics import (
+    DEFINITIONS,
+    Retention,
+    Source,
+    compounded_rate,
+    measure,
+    nrr,
+    quick_ratio,
+)
 from nrrsim.months import month_name, parse_month, shift
 from nrrsim.movements import CENT, LOSSES, MOVEMENTS, Movements, json_amount, json_ratio
 from nrrsim.notation import digits_of, distinct_labels
@@ -129,37 +137,10 @@ class Actuals:
 
         `apart`: how many customers have lines under several labels, if any; see `Ledger.apart`.
         """
-        cohort, whole = self.ledger.cohort(self.as_of, self.window, by), self.cohort
-        currency, now = self.ledger.currency, self._at(self.as_of, by)
-        told = partial(json_amount, currency=currency)
-        columns = {name: json_ratio for name in now.ratios} | {"opening": told, "closing": told}
-        values = [*now.ratios.values(), *map(cohort.of_window, ("opening", "closing"))]
-        return {
-            "as_of": self.as_of,
-            "window": self.window,
-            "definition": self.definition,
-            **({"ex_price": True} if self.ex_price else {}),
-            "currency": currency or None,
-            **(
-                {"apart": apart}
-                if (apart := self.ledger.apart(self.as_of, self.window, by))
-                else {}
-            ),
-            "nrr": json_ratio(now.nrr),
-            "grr": json_ratio(now.grr),
-            "logo": json_ratio(now.logo),
-            "opening": told(whole.amount("opening")),
-            "closing": told(whole.amount("closing")),
-            "customers": int(whole.amount("opening_customers")),
-            "movements": {name: told(whole.amount(name)) for name in MOVEMENTS},
-            "segments": {
-                name: {
-                    key: told_so(each)
-                    for (key, told_so), each in zip(columns.items(), row, strict=True)
-                }
-                for name, row in zip(cohort.segments, np.transpose(values), strict=True)
-            },
-        }
+        now = self._at(self.as_of, by)
+        return headline(
+            self.ledger, self.as_of, self.window, self.definition, by, self.ex_price, now
+        )
 
     def summary(self) -> dict[str, Any]:
         """The few numbers that sentences are made of; what is not known is None."""
@@ -383,6 +364,54 @@ class Actuals:
         return (
             self.headline() | {"target": self.target, "ex_price": self.ex_price} | summary | books
         )
+
+
+class Measured(Source, Protocol):
+    """What a headline can be told of: a Ledger, or a Warehouse, which computes where it lies."""
+
+    @property
+    def currency(self) -> str: ...
+    def apart(self, as_of: str, window: int = 12, by: str = "segment") -> int: ...
+
+
+def headline(
+    source: Measured,
+    as_of: str,
+    window: int = 12,
+    definition: str = "point_to_point",
+    by: str = "segment",
+    ex_price: bool = False,
+    now: Retention | None = None,
+) -> dict[str, Any]:
+    """As `Actuals.headline`, of any source; `now`: its retention, if that was measured already."""
+    now = now or measure(source, as_of, window, definition, by, ex_price)
+    cohort, whole = source.cohort(as_of, window, by), source.cohort(as_of, window)
+    told = partial(json_amount, currency=source.currency)
+    columns = {name: json_ratio for name in now.ratios} | {"opening": told, "closing": told}
+    values = [*now.ratios.values(), *map(cohort.of_window, ("opening", "closing"))]
+    apart = source.apart(as_of, window, by)
+    return {
+        "as_of": as_of,
+        "window": window,
+        "definition": definition,
+        **({"ex_price": True} if ex_price else {}),
+        "currency": source.currency or None,
+        **({"apart": apart} if apart else {}),
+        "nrr": json_ratio(now.nrr),
+        "grr": json_ratio(now.grr),
+        "logo": json_ratio(now.logo),
+        "opening": told(whole.amount("opening")),
+        "closing": told(whole.amount("closing")),
+        "customers": int(whole.amount("opening_customers")),
+        "movements": {name: told(whole.amount(name)) for name in MOVEMENTS},
+        "segments": {
+            name: {
+                key: told_so(each)
+                for (key, told_so), each in zip(columns.items(), row, strict=True)
+            }
+            for name, row in zip(cohort.segments, np.transpose(values), strict=True)
+        },
+    }
 
 
 def actuals(

@@ -22,6 +22,7 @@ from nrrsim import metrics
 from nrrsim.analysis.actuals import Actuals, NoAnswer
 from nrrsim.analysis.renewals import decisive
 from nrrsim.analysis.sensitivity import Sensitivity, sensitivity
+from nrrsim.cache import kept
 from nrrsim.calibration.backtest import (
     LEAST_FIRST,
     SHARES_TOLD,
@@ -31,11 +32,11 @@ from nrrsim.calibration.backtest import (
     equally_likely,
     origins,
 )
-from nrrsim.calibration.calibrate import MOST_OFTEN, Calibration, calibrate
+from nrrsim.calibration.calibrate import MOST_OFTEN, Calibration, calibrate, known_by_value
 from nrrsim.calibration.exposure import check_half_life, price_months_of
 from nrrsim.calibration.mixture import Mixture, mixed
 from nrrsim.calibration.priors import Prior, as_prior
-from nrrsim.calibration.ratios import MEASURES
+from nrrsim.calibration.ratios import MEASURES, PastYears
 from nrrsim.engine.draws import SEED
 from nrrsim.engine.expectation import expect
 from nrrsim.engine.law import Law, known_law
@@ -153,10 +154,20 @@ class Forecast:
     def mixtures(self) -> dict[str, Mixture]:
         """At each coming quarter-end what is forecast, and of what ingredients."""
         how = {"draws": max(self.trials, TRIALS), "seed": self.seed}
-        return {
-            month: mixed(self.ledger, self.as_of, self._model(months), horizon=months, **how)
-            for month, months in self.horizons.items()
-        }
+
+        def told() -> dict[str, Any]:
+            made = {
+                month: mixed(self.ledger, self.as_of, self._model(months), horizon=months, **how)
+                for month, months in self.horizons.items()
+            }
+            return {month: each.plain() for month, each in made.items()}
+
+        asked = {"ledger": self.ledger, "as_of": self.as_of, "horizons": self.horizons}
+        asked |= {"trials": self.trials, "learnt": self.learnt, **how}
+        asked |= {"learning": known_by_value(self.learning)}
+        found = kept("forecast", asked, told)
+        past = PastYears.of(self.ledger, self.as_of)
+        return {month: Mixture.of(each, past) for month, each in found.items()}
 
     @property
     def mixture(self) -> Mixture:

@@ -18,7 +18,8 @@ import numpy as np
 import pandas as pd
 
 from nrrsim import metrics
-from nrrsim.calibration.calibrate import calibrate
+from nrrsim.cache import columns_of, kept
+from nrrsim.calibration.calibrate import calibrate, known_by_value
 from nrrsim.calibration.mixture import mixed
 from nrrsim.calibration.priors import as_prior
 from nrrsim.calibration.ratios import LEVELS, Group
@@ -188,18 +189,24 @@ def backtest(
     trials, seed = whole_of("trials", trials), whole_of("seed", seed)
     ledger = known = as_ledger(ledger)
     found = origins(ledger, every, first, to)
-    # origins share their past years
-    happened = cache(lambda month: measured(known.cohort(month, HORIZON)))
-    rows: list[dict[str, Any]] = []
-    for number, origin in enumerate(found):
-        rows += _forecast(ledger, origin, trials, seed, calibrating, happened)
-        if progress:
-            progress(number + 1)
-    if not rows:
-        raise UsageError(
-            f"nothing can be tested: from {found[0]} to {found[-1]} a forecast was never possible,"
-            " as nobody was there then or a year before"
-        )
+
+    def tested() -> dict[str, Any]:
+        # origins share their past years
+        happened = cache(lambda month: measured(known.cohort(month, HORIZON)))
+        rows: list[dict[str, Any]] = []
+        for number, origin in enumerate(found):
+            rows += _forecast(ledger, origin, trials, seed, calibrating, happened)
+            if progress:
+                progress(number + 1)
+        if not rows:
+            raise UsageError(
+                f"nothing can be tested: from {found[0]} to {found[-1]} a forecast was never"
+                " possible, as nobody was there then or a year before"
+            )
+        return columns_of(pd.DataFrame(rows))
+
+    asked = {"ledger": ledger, "origins": found, "trials": trials, "seed": seed}
+    rows = kept("backtest", {**asked, "calibrating": known_by_value(calibrating)}, tested)
     return Backtest(pd.DataFrame(rows), ledger.step, trials, ledger.calendar)
 
 
@@ -281,7 +288,7 @@ def _forecast(
     # a prior that was learnt from what came later was not known
     calibrating = {**calibrating, "prior": as_prior(calibrating.get("prior")).known_at(origin)}
     learnt = calibrate(ledger, origin, **calibrating).scenario
-    model = driven(learnt, known_law(learnt, seed), trials, seed)
+    model = driven(learnt, known_law(learnt, seed, is_rough=True), trials, seed)
     try:
         mixture = mixed(ledger, origin, model, horizon=HORIZON, draws=trials, seed=seed)
     except UsageError:  # nobody was there a year before: nothing would have been published
@@ -342,22 +349,24 @@ def driven(
         (name, None): equally_likely(getattr(law, name)) for name in MEASURES
     }
     if len(scenario.segments) > 1:
-        played = measured(simulate(scenario, trials, seed))
-        found |= {of: drawn for of, drawn in played.items() if of[1] != WHOLE}
+        found |= by_segment(simulate(scenario, trials, seed))
     return found
 
 
-def measured(movements: Any) -> dict[tuple[str, str], Any]:
+def measured(movements: Any) -> dict[tuple[str, Any], Any]:
     """NRR, GRR and logo retention of the whole and of each segment, where there are several."""
-    found: dict[tuple[str, str], Any] = {}
-    for name in ("nrr", "grr", "logo"):
-        found[name, WHOLE] = metrics.ratio(movements, name)
-        if len(movements.segments) > 1:
-            by_segment = np.moveaxis(metrics.ratio(movements, name, by_segment=True), -1, 0)
-            found |= {
-                (name, segment): own
-                for segment, own in zip(movements.segments, by_segment, strict=True)
-            }
+    found = {(name, WHOLE): metrics.ratio(movements, name) for name in MEASURES}
+    return found | (by_segment(movements) if len(movements.segments) > 1 else {})
+
+
+def by_segment(movements: Any) -> dict[tuple[str, Any], Any]:
+    """The same of the segments alone."""
+    found: dict[tuple[str, Any], Any] = {}
+    for name in MEASURES:
+        told = np.moveaxis(metrics.ratio(movements, name, by_segment=True), -1, 0)
+        found |= {
+            (name, segment): own for segment, own in zip(movements.segments, told, strict=True)
+        }
     return found
 
 

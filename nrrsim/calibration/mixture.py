@@ -7,8 +7,8 @@ things: customers' own past (`ratios`), the book's past figures, and the model o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ MODEL_OF_LOGO = 0.5  # of the model in the whole book's logo retention, where pa
 UNKNOWN = 0.03  # by how much a single past figure may be off
 NORMAL = special.ndtri(LEVELS)
 INGREDIENTS = ("ratios", "past", "model")
+BY_GROUP = tuple(each.name for each in fields(OwnPast) if each.name != "past")
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,35 @@ class Mixture:
     ingredients: dict[str, dict[Group, np.ndarray]]
     weights: dict[str, dict[Group, np.ndarray]]
     own_past: OwnPast
+
+    def plain(self) -> dict[str, Any]:
+        """All of it but the past years, as `cache` keeps it."""
+        groups = [*self.published]
+
+        def in_order(by_group: Mapping[Group, Any]) -> list[Any]:
+            return [by_group[group] for group in groups]
+
+        return {
+            "groups": groups,
+            "published": in_order(self.published),
+            "ingredients": {name: in_order(each) for name, each in self.ingredients.items()},
+            "weights": {name: in_order(each) for name, each in self.weights.items()},
+            "own_past": {name: in_order(getattr(self.own_past, name)) for name in BY_GROUP},
+        }
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any], past: PastYears) -> Mixture:
+        """What `plain` was made of. past : the past years of the same ledger and month."""
+
+        def by_group(values: Sequence[Any]) -> dict[Group, Any]:
+            return dict(zip(plain["groups"], values, strict=True))
+
+        def by_name(told: Mapping[str, Sequence[Any]]) -> dict[str, dict[Group, Any]]:
+            return {name: by_group(each) for name, each in told.items()}
+
+        own = OwnPast(**by_name(plain["own_past"]), past=past)
+        made_of, weights = by_name(plain["ingredients"]), by_name(plain["weights"])
+        return cls(by_group(plain["published"]), made_of, weights, own)
 
     @property
     def years(self) -> dict[Group, int]:

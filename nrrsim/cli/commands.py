@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -31,6 +31,7 @@ from nrrsim.cli.options import (
     HalfLife,
     Json,
     LedgerForm,
+    NoCache,
     Port,
     PriceMonths,
     PriorFile,
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from nrrsim.calibration.calibrate import Calibration
     from nrrsim.calibration.priors import Prior
     from nrrsim.ledger.ledger import Ledger
+    from nrrsim.ledger.warehouse import Warehouse
     from nrrsim.report.card import Card
     from nrrsim.scenario.scenario import Scenario
 
@@ -173,26 +175,49 @@ def metrics(
     ex_price: Annotated[
         bool, typer.Option("--ex-price/--no-ex-price", help="NRR without price movements.")
     ] = False,
+    push_down: Annotated[
+        bool,
+        typer.Option("--push-down", help="Compute it in the database of --table; read no row."),
+    ] = False,
+    table: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The table or view with the ledger, for --push-down."),
+    ] = None,
+    print_sql: Annotated[
+        bool,
+        typer.Option("--print-sql", help="Print what --push-down would run, and do not run it."),
+    ] = False,
     form: LedgerForm = AS_IT_IS,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """NRR, GRR and logo retention of a window, in total and by segment."""
-    from nrrsim.analysis.actuals import Actuals
+    from nrrsim.analysis.actuals import headline
 
-    ledger, as_of = _read_as_of(sources, form, as_of, quiet)
-    past = Actuals(ledger, as_of, window, definition, ex_price=ex_price)
-    headline = past.headline(by)
+    ledger: Ledger | Warehouse
+    _refuse_no_month(as_of, form)
+    if push_down or print_sql or table is not None:
+        ledger = _warehouse(sources, table, push_down, by, form, quiet)
+        if print_sql:
+            if as_of is None:
+                raise UsageError("--print-sql: say as of which month, such as --as-of 2026-09")
+            typer.echo(";\n\n".join(ledger.statements(as_of, window)) + ";")
+            return
+    else:
+        ledger = _read(sources, form, quiet)
+    with _waiting("computing in the warehouse", quiet or not push_down):
+        as_of = _as_of(ledger, as_of, quiet)
+        told = headline(ledger, as_of, window, definition, by, ex_price)
     if not quiet:
         for notice in ledger.notices:
             typer.echo(f"note: {notice}", err=True)
-        _note_of_grr(headline["grr"])
+        _note_of_grr(told["grr"])
     if as_json:
-        typer.echo(_object(headline))
+        typer.echo(_object(told | ({"computed_in": "warehouse"} if push_down else {})))
     else:
         from nrrsim.report.wording.labels import headline_lines
 
-        typer.echo("\n".join(headline_lines(headline, by)))
+        typer.echo("\n".join(headline_lines(told, by)))
 
 
 @app.command()
@@ -372,6 +397,7 @@ def calibrate(
     ] = None,
     form: LedgerForm = AS_IT_IS,
     as_json: Json = False,
+    no_cache: NoCache = False,
     quiet: Quiet = False,
 ) -> None:
     """What a ledger's past says of churn, contraction, expansion and price: a sourced scenario."""
@@ -435,6 +461,7 @@ def forecast(
     prior: PriorFile = None,
     form: LedgerForm = AS_IT_IS,
     as_json: Json = False,
+    no_cache: NoCache = False,
     quiet: Quiet = False,
 ) -> None:
     """Where NRR, GRR and logo retention may go in the twelve months to come, and why."""
@@ -495,6 +522,7 @@ def accounts(
     prior: PriorFile = None,
     form: LedgerForm = AS_IT_IS,
     as_json: Json = False,
+    no_cache: NoCache = False,
     quiet: Quiet = False,
 ) -> None:
     """Who is at risk, who can grow, why, and how good the score has been."""
@@ -633,6 +661,7 @@ def backtest(
     ] = None,
     form: LedgerForm = AS_IT_IS,
     as_json: Json = False,
+    no_cache: NoCache = False,
     quiet: Quiet = False,
 ) -> None:
     """How often forecasts made in the ledger's past, from what was known then, were right."""
@@ -792,6 +821,15 @@ def report(
     summary: Annotated[
         bool, typer.Option("--summary", help="Page 1 alone, as summary.pdf, too.")
     ] = False,
+    workers: Annotated[
+        int | None,
+        whole_number(
+            "--workers",
+            help="Reports that are made side by side (default: 2, or 1 on one processor; each takes"
+            " some 600 MB).",
+        ),
+    ] = None,
+    no_cache: NoCache = False,
     quiet: Quiet = False,
 ) -> None:
     """Run a notebook as its card says, and make the report; of a scenario's file, its own."""
@@ -807,19 +845,22 @@ def report(
         raise UsageError(
             f"two cards are called {twice[0]}: one report would replace the other; rename one"
         )
+    number = min(len(cards), _beside(workers))
+    if number > 1:
+        words = ["--to", to, "--engine", engine.value, *(["--out", str(out)] if out else [])]
+        words += [*(f"--set={each}" for each in said or ()), *["--latest"] * latest]
+        words += [*["--summary"] * summary, *["--quiet"] * quiet]
+        _report_side_by_side(cards, words, number, over, latest, quiet)
+        return
     moves = bool(animated()) and not quiet
-    for number, card in enumerate(cards, 1):
+    for place, card in enumerate(cards, 1):
         if moves and len(cards) > 1:
-            typer.echo(f"{card}: report {number} of {len(cards)}", err=True)
-        if not card.exists():
-            from nrrsim.scenario.scenario import examples
-
-            if str(card) in examples():
-                if not quiet:
-                    typer.echo(f"note: {AN_EXAMPLE.format(card)}", err=True)
-                card = examples()[str(card)]
+            typer.echo(f"{card}: report {place} of {len(cards)}", err=True)
+        if not card.exists() and str(card) in _examples() and not quiet:
+            typer.echo(f"note: {AN_EXAMPLE.format(card)}", err=True)
         how: dict[str, Any] = {"over": over, "latest": latest, "summary": summary}
-        folder = run_card(card, to=forms, engine=engine.value, out=out, progress=moves, **how)
+        how |= {"engine": engine.value, "out": out, "progress": moves}
+        folder = run_card(_found(card), to=forms, **how)
         made = [f"report.{form}" for form in forms] + ["summary.pdf"] * summary
         typer.echo("\n".join(str(folder / each) for each in made) if made else str(folder))
 
@@ -855,6 +896,47 @@ def verify(
     checked = compare(folder)
     if not quiet:
         typer.echo("\n".join(checked))
+
+
+def _examples() -> dict[str, Path]:
+    from nrrsim.scenario.scenario import examples
+
+    return examples()
+
+
+def _found(card: Path) -> Path:
+    """A card's file; what is none may be the name of an example."""
+    return card if card.exists() else _examples().get(str(card), card)
+
+
+def _beside(workers: int | None) -> int:
+    """How many reports are made side by side."""
+    if workers is not None and workers < 1:
+        raise UsageError(f"--workers: must be 1 at least, got {workers}")
+    return workers or min(2, os.cpu_count() or 1)
+
+
+def _report_side_by_side(
+    cards: list[Path],
+    words: list[str],
+    number: int,
+    over: dict[str, Any],
+    latest: bool,
+    quiet: bool,
+) -> None:
+    from nrrsim.report.several import side_by_side
+
+    if not quiet:
+        typer.echo(f"{len(cards)} reports, {number} side by side", err=True)
+    code = 0
+    asked = [str(card) for card in cards], [*map(_found, cards)], words, number
+    with closing(side_by_side(*asked, over, latest)) as reports:
+        for made in reports:
+            typer.echo(made.said, err=True, nl=False)
+            typer.echo(made.out, nl=False)
+            code = code or made.code
+    if code:
+        sys.exit(code)
 
 
 def _scenario(path: str, quiet: bool) -> Scenario:
@@ -1074,16 +1156,53 @@ def _read_as_of(
     sources: list[str], form: LedgerForm, as_of: str | None, quiet: bool
 ) -> tuple[Ledger, str]:
     """The ledger, and the month that is asked about: its last where none is said, which is told."""
-    from nrrsim.months import month_name, parse_month
+    _refuse_no_month(as_of, form)
+    ledger = _read(sources, form, quiet)
+    return ledger, _as_of(ledger, as_of, quiet)
+
+
+def _refuse_no_month(as_of: str | None, form: LedgerForm) -> None:
+    """Raise UsageError for an `as_of` that is no month, before a ledger is read for it."""
+    from nrrsim.months import parse_month
 
     if as_of is not None:
         parse_month(as_of, "as_of" if form.is_card else "--as-of")
-    ledger = _read(sources, form, quiet)
+
+
+def _as_of(ledger: Ledger | Warehouse, as_of: str | None, quiet: bool) -> str:
+    """The month that is asked about: the ledger's last where none is said, which is told."""
+    from nrrsim.months import month_name
+
     if as_of is None:
         as_of = ledger.months[-1]
         if not quiet:
             typer.echo(f"note: as of {as_of}, the ledger's last month", err=True)
-    return ledger, month_name(ledger.inside(as_of, "as_of"))
+    return month_name(ledger.inside(as_of, "as_of"))
+
+
+def _warehouse(
+    sources: list[str], table: str | None, push_down: bool, by: str, form: LedgerForm, quiet: bool
+) -> Warehouse:
+    """The ledger that stays in its database, its headings read; raises UsageError for no table."""
+    from nrrsim.ledger.warehouse import Warehouse
+    from nrrsim.scenario.book import is_address
+
+    if not push_down:
+        raise UsageError(
+            "--push-down: say it, too: --table and --print-sql are of what it computes"
+        )
+    if table is None:
+        raise UsageError(
+            "--table: say which table or view holds the ledger, such as finance.ledger"
+        )
+    if len(sources) > 1 or not is_address(sources[0]):
+        raise UsageError(
+            "--push-down: computes in a database: give its address alone, such as env:WAREHOUSE;"
+            " files are read without it"
+        )
+    how = {name: each for name, each in vars(form).items() if name != "is_card"}
+    with as_keys(form.is_card), _waiting(f"reading the headings of {table}", quiet):
+        return Warehouse.of(sources[0], table, by, **how)
 
 
 def _read_beside(

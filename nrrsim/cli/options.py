@@ -183,6 +183,25 @@ ReasonsFile = Annotated[
 Json = Annotated[
     bool, typer.Option("--json", help="One JSON object, the same bytes for the same inputs.")
 ]
+
+
+def _keep_nothing(asked: bool) -> bool:
+    """Let the command and all that it starts make every answer anew."""
+    if asked:
+        from nrrsim.cache import keep_nothing
+
+        keep_nothing()
+    return asked
+
+
+NoCache = Annotated[
+    bool,
+    typer.Option(
+        "--no-cache",
+        callback=_keep_nothing,
+        help="Compute past forecasts anew, and keep none (NRRSIM_CACHE=off: always).",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing on stderr but errors.")]
 ScenarioOrNone = Annotated[
     str | None,

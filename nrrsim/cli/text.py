@@ -306,7 +306,7 @@ def sweep_lines(answer: Mapping[str, Any], picture: object = None) -> list[str]:
     """What `nrrsim sweep` prints for people, with where its picture is."""
     from nrrsim.analysis.sweep import RESULTS
 
-    lines = [counted(answer["points"], "point")]
+    lines = [f"{counted(answer['points'], 'point')}, each computed, none simulated"]
     for name in ("lowest", "highest"):
         each = answer[name]
         at = ", ".join(f"{key} {value:g}" for key, value in each.items() if key not in RESULTS)

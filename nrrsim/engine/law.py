@@ -27,8 +27,8 @@ from nrrsim.scenario.scenario import Scenario
 
 ROUGH = {"nrr": "nrr", "grr": "losses", "logo": "logo"}  # what stands for each over many draws
 # Random draws of the beliefs whose distributions are exact: of fewer customers, more.
-EXACT, EXACT_OF_FEW, FEW_CUSTOMERS = 16, 24, 300
-EXACT_IN_TAIL, EXACT_OF_PICTURE, EVEN_OF_PICTURE = 32, 8, 1_024
+EXACT, EXACT_OF_FEW, FEW_CUSTOMERS = 12, 24, 300
+EXACT_IN_TAIL, ROUGHLY = 32, (8, EVEN_DRAWS // 4)
 OTHERS = 2**40  # from the seed of the even draws to that of these
 BLOCKS = 8  # sets of even draws, whose differences tell their error
 REACH, WIDTH = 8.0, 12.0  # standard deviations: 1 / the last frequency, and half of the range
@@ -47,7 +47,7 @@ ZS = np.linspace(-7.0, 7.0, 141)  # of an exact distribution's own standard devi
 ASKED, SCALE = np.linspace(-1.6, 1.6, 81), 2.5  # of all: SCALE sinh(ASKED) from the mean
 MANY_TIMES = 4  # a bell's highest: a point of mass
 BLUR, NEAR = 1.5, 5  # places by which a point of mass is smoothed, and how many of these it takes
-MOST_KEPT = 4e6  # bytes of exact distributions, from one measure to the next
+MOST_KEPT = 1.6e7  # bytes of exact distributions, from one measure to the next
 MOST_BENT, LONG = 2.0, 20.0  # skewness, and times that a long tail may widen all
 FARTHEST = 8.0  # standard deviations to which beliefs are moved, and one customer is told
 FEW_STEPS = 30  # customers whose points of mass do not move with a draw's mean
@@ -96,9 +96,13 @@ def law_of(scenario: Scenario, seed: int = SEED) -> Law | None:
     return None if scenario.opening.differ else known_law(scenario, seed)
 
 
-def known_law(scenario: Scenario, seed: int = SEED) -> Law:
-    """As `law_of`; raises UsageError where accounts differ."""
-    return Law(_Over(scenario, checked_place("seed", seed), scenario.months))
+def known_law(scenario: Scenario, seed: int = SEED, is_rough: bool = False) -> Law:
+    """As `law_of`; raises UsageError where accounts differ.
+
+    is_rough : from a quarter of the draws of the beliefs, for who averages over many scenarios.
+    """
+    draws = ROUGHLY if is_rough else (None, EVEN_DRAWS)
+    return Law(_Over(scenario, checked_place("seed", seed), scenario.months, *draws))
 
 
 def nrr_of(scenario: Scenario, seed: int = SEED) -> Computed:
@@ -112,9 +116,8 @@ def nrr_before(scenario: Scenario, months: Sequence[int], seed: int = SEED) -> l
     """
     book, odds = scenario.opening, odds_by_draw(scenario)
     if len(book.arr) <= FEW_CUSTOMERS:
-        fewer = EXACT_OF_PICTURE, EVEN_OF_PICTURE
-        return [_Over(scenario, seed, end, *fewer).computed("nrr") for end in months]
-    rates = draw_rates(scenario, book, count=EVEN_OF_PICTURE, seed=seed, quasi=True)
+        return [_Over(scenario, seed, end, *ROUGHLY).computed("nrr") for end in months]
+    rates = draw_rates(scenario, book, count=ROUGHLY[1], seed=seed, quasi=True)
     return [odds(rates, end) for end in months]
 
 
@@ -303,10 +306,13 @@ class _Over:
 
     def _spread(self, measure: str) -> tuple[float, float]:
         """Mean and standard deviation: as `expect` has them, with its draws."""
-        book = self.scenario.opening
-        rates = draw_rates(self.scenario, book, count=self.draws, seed=self.seed, quasi=True)
-        odds = odds_by_draw(self.scenario, ROUGH[measure])(rates, self.months)
+        odds = odds_by_draw(self.scenario, ROUGH[measure])(self._as_expected, self.months)
         return odds.expected, odds.spread
+
+    @cached_property
+    def _as_expected(self) -> Rates:
+        book = self.scenario.opening
+        return draw_rates(self.scenario, book, count=self.draws, seed=self.seed, quasi=True)
 
     def computed(self, measure: str) -> Computed:
         # products are small: threads that wait for each other would take more than they give

@@ -29,27 +29,30 @@ from nrrsim.scenario.scenario import Scenario
 # Kinds of customers (group and share) up to which points of mass may stand apart; and for each,
 # the step between places of log R, and the places of NRR.
 FEW = (6, 64, 400)
-STEP = ((2.0**-15, 2.0**-9), (2.0**-12, 2.0**-8), (2.0**-12, 2.0**-7), (2.0**-8, 2.0**-7))
+STEP = ((2.0**-15, 2.0**-9), (2.0**-12, 2.0**-8), (2.0**-12, 2.0**-7), (2.0**-8, 2.0**-6))
 PLACES = ((2**18, 2**13), (2**15, 2**12), (2**15, 2**12), (2**13, 2**12))
 PLACES_OF_POINTS = 2**15  # at least, where sizes are fixed and customers are there or not
 MOST_TRANSFORMS = (5_000, 400)  # kinds that are transformed one by one
 SMALL = 4  # places of NRR: a customer of less is looked up in a table of waves
 A_GIANT = 0.1  # of the book, at least
 GIANT = 64  # times a share, beside which it is a small one
-LOOKED_UP, TABLE = (40, 20), (300, 150)  # places of a table of waves: a unit of w, and at least
+LOOKED_UP, TABLE = (28, 14), (300, 150)  # places of a table of waves: a unit of w, and at least
+ALMOST = 1.25  # times as far as is asked: a table that is kept
 FINE = (0.5, 1.0)  # of a wave's phase between two places, and how many may become one
 COARSEST = 64
 MOST_PLACES = (2**21, 2**18)  # of log R in all phases and segments: some tens of megabytes
 MOST_MOVED = (10**8, 4 * 10**6)  # of log R in all groups and months
 MOST_CELLS = 400_000  # of phases, segments, draws and powers at a time: some megabytes an array
-WITHIN = 2  # places that a straight piece of a size's quantiles stands for
+# Two places that a straight piece of a size's quantiles stands for, of 1: Gauss's, alike likely.
+WITHIN = 0.5 + np.array([-0.5, 0.5]) / np.sqrt(3)
 NONE = 1e-13  # of probability that may lie beyond the lattice, or be left out
 ROUNDING = 1e-15  # of probability, that a transform may be off by
 NODES = 12  # shares that stand for all customers of a group
 USUAL_R, MOST_SKEWNESS, LONG_TAIL = 1.5, 2.0, 20.0
 AGAIN = np.linspace(3.0, 64.0, 256)  # frequencies of R at which points of mass meet again
 A_POINT = 1e-5  # of probability at one place: what is less spreads over many, and does not
-POWERS = (1.0, 2.0, 3.0, 4.0, 8.0, 16.0, 32.0)  # of R, by which the lattice's ends are found
+# Of R, by which the lattice's ends are found; from the fifth on each is the square of the last.
+POWERS = (1.0, 2.0, 3.0, 4.0, 8.0, 16.0, 32.0)
 
 
 Transformed = Callable[[np.ndarray, np.ndarray], np.ndarray]  # of values and how likely each is
@@ -75,10 +78,12 @@ class Lattice:
         that keep the sum of its probability, its mean and its square.
         """
         at = np.rint(np.log(values) / self.step).astype(np.int64)
-        masses = np.zeros(self.number)
-        about = [np.exp((at + k) * self.step) for k in (-1, 0, 1)]
-        for k, part in zip((-1, 0, 1), lagrange(values, about), strict=True):
-            np.add.at(masses, (at + k) % self.number, weights * part)
+        middle, ratio = np.exp(at * self.step), np.exp(self.step)
+        parts = lagrange(values, [middle / ratio, middle, middle * ratio])
+        places = np.concatenate([(at + k) % self.number for k in (-1, 0, 1)])
+        masses = np.bincount(
+            places, np.concatenate([weights * part for part in parts]), self.number
+        )
         return np.fft.rfft(masses)
 
     def masses(self, spectra: np.ndarray) -> np.ndarray:
@@ -136,9 +141,12 @@ class Luck:
         customers = self.customers = scenario.opening
         self.months, self.rates = months, rates
         self.groups = Groups.of(customers, by_tenure=scenario.table.is_curved)
-        kinds = np.stack([self.groups.of_customer, customers.arr / customers.total], axis=1)
-        kinds, self.number = np.unique(kinds, axis=0, return_counts=True)
-        self.group, self.share = kinds[:, 0].astype(np.int64), kinds[:, 1].copy()
+        group, share = self.groups.of_customer, customers.arr / customers.total
+        order = np.lexsort((share, group))
+        group, share = group[order], share[order]
+        is_first = np.append(True, (np.diff(group) > 0) | (np.diff(share) > 0))
+        self.number = np.diff(np.append(np.flatnonzero(is_first), len(share)))
+        self.group, self.share = group[is_first], share[is_first]
         self.fewer = fewer(self.share, self.number, self.group)
         sizes = sizes_of(scenario, customers.segments)
         tables, used = size_tables(sizes)
@@ -172,10 +180,17 @@ class Luck:
     def _ends(self) -> tuple[float, float]:
         """What log R hardly ever lies below, and above (Chernoff)."""
         exponents = np.array([*POWERS, *(-each for each in POWERS)])
+
+        def powers(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+            square = values * values
+            each = [values, square, square * values, square * square]
+            while len(each) < len(POWERS):
+                each.append(each[-1] * each[-1])
+            up = np.stack(each)
+            return np.concatenate([up @ weights, (1 / up) @ weights])
+
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            means = self._followed(
-                len(exponents), lambda values, weights: weights @ values[:, None] ** exponents
-            ).real
+            means = self._followed(len(exponents), powers).real
             self.means = means[..., :3]
             ends = (np.log(means) - np.log(NONE)) / exponents
         ends = ends.reshape(-1, len(exponents))
@@ -275,26 +290,40 @@ def fewer(
     """Few customers in place of many of a group: NODES shares, and how many have each, that have
     the same sums of powers (Gauss). A smooth function of the share adds up to the same.
     """
-    found: list[tuple[np.ndarray, np.ndarray]] = []
-    groups = range(int(group.max()) + 1)
-    for g in groups:
-        s, n = share[group == g], number[group == g].astype(float)
-        if len(s) > NODES:
-            # the tridiagonal matrix of the polynomials that are orthogonal over these customers
-            before, now, norm = np.zeros(len(s)), np.sqrt(n / n.sum()), 0.0
-            diagonal, beside = np.empty(NODES), np.empty(NODES)
-            for k in range(NODES):
-                diagonal[k] = now @ (s * now)
-                rest = (s - diagonal[k]) * now - norm * before
-                norm = float(np.sqrt(rest @ rest))
-                beside[k], before, now = norm, now, rest / norm
-            matrix = np.diag(diagonal) + np.diag(beside[:-1], 1) + np.diag(beside[:-1], -1)
-            s, vectors = np.linalg.eigh(matrix)
-            n = n.sum() * vectors[0] ** 2
-        found.append((s, n))
-    of = np.repeat(np.array(groups), [len(s) for s, _ in found])
-    shares, numbers = (np.concatenate(each) for each in zip(*found, strict=True))
-    return shares, numbers, of
+    order = np.argsort(group, kind="stable")
+    share, number, group = share[order], number[order].astype(float), group[order]
+    crowded = np.bincount(group) > NODES
+    many = crowded[group]
+    if not many.any():
+        return share, number, group
+    s, n = share[many], number[many]
+    first = np.flatnonzero(np.diff(group[many], prepend=-1))
+    count = np.diff(np.append(first, len(s)))
+
+    def of_each(values: np.ndarray) -> np.ndarray:
+        """What they add up to in their group, for each of its customers."""
+        return np.repeat(np.add.reduceat(values, first), count)
+
+    # the tridiagonal matrix of the polynomials that are orthogonal over a group's customers
+    total = of_each(n)
+    before, now, norm = np.zeros(len(s)), np.sqrt(n / total), np.zeros(len(s))
+    matrix = np.zeros((len(first), NODES, NODES))
+    for k in range(NODES):
+        diagonal = of_each(s * now**2)
+        matrix[:, k, k] = diagonal[first]
+        rest = (s - diagonal) * now - norm * before
+        norm = np.sqrt(of_each(rest**2))
+        if k + 1 < NODES:
+            matrix[:, k, k + 1] = matrix[:, k + 1, k] = norm[first]
+            before, now = now, rest / norm
+    shares, vectors = np.linalg.eigh(matrix)
+    numbers = total[first, None] * vectors[:, 0] ** 2
+    of = np.repeat(np.flatnonzero(crowded), NODES)
+    return (
+        np.append(share[~many], shares),
+        np.append(number[~many], numbers),
+        np.append(group[~many], of),
+    )
 
 
 def _values(table: np.ndarray, told: np.ndarray, sign: int) -> tuple[np.ndarray, np.ndarray]:
@@ -302,9 +331,8 @@ def _values(table: np.ndarray, told: np.ndarray, sign: int) -> tuple[np.ndarray,
     with its mean and standard deviation as they are told, to the last digit.
     """
     low, high, weight = pieces(table)
-    places, parts = np.polynomial.legendre.leggauss(WITHIN)
-    sizes = (low[:, None] + (high - low)[:, None] * (places + 1) / 2).ravel()
-    weights = (weight[:, None] * parts / 2).ravel()
+    sizes = (low[:, None] + (high - low)[:, None] * WITHIN).ravel()
+    weights = np.repeat(weight, len(WITHIN)) / len(WITHIN)
     mean = weights @ sizes
     apart = (sizes - mean) / np.sqrt(weights @ (sizes - mean) ** 2)
     return 1 + sign * (told[0] + told[1] * apart), weights
@@ -388,14 +416,30 @@ class Part:
 
     def last_waves(self, u: float) -> float:
         """How large the characteristic function of the first draw still is just below u."""
-        first = replace(self, masses=self.masses[:1], alive=self.alive[:1])
+        first = self
+        if len(self.masses) > 1:
+            first = replace(self, masses=self.masses[:1], alive=self.alive[:1])
         return float(np.abs(first.waves(18, u / 20, 3)).max())
 
     def waves(self, first: float, du: float, terms: int) -> np.ndarray:
         """The characteristic function of the sum at (first + j) du, j below `terms`, by look-up in
         a table of each group's: `complex128[draw, term]`.
         """
-        most = float(self.share.max()) * (first + terms) * du
+        places, re, im = self._table(float(self.share.max()) * (first + terms) * du)
+        draws = len(re)
+        all_re, all_im = np.zeros((draws, terms)), np.zeros((draws, terms))
+        for d in range(draws):
+            _product(*self.fewer, re[d], im[d], first, du * places, all_re[d], all_im[d])
+        turned = all_im + self.moments[:, :1] * (first + np.arange(terms)) * du
+        return np.asarray(np.exp(all_re + 1j * turned))
+
+    def _table(self, most: float) -> tuple[float, np.ndarray, np.ndarray]:
+        """The log of each group's characteristic function up to `most`, about its mean: how many
+        places a unit has, and real and imaginary parts, `ndarray[draw, group, place]`, from two
+        places before 0 on.
+        """
+        if self._kept and most <= self._kept[0][0] <= ALMOST * most:
+            return self._kept[0][1]
         several = len(self.masses) > 1
         places = max(LOOKED_UP[several], TABLE[several] / most)
         w = np.arange(int(most * places) + 6) / places
@@ -416,11 +460,13 @@ class Part:
             np.concatenate([sign * each[..., 2:0:-1], each], axis=-1)
             for sign, each in ((1, re), (-1, im))
         )
-        all_re, all_im = np.zeros((draws, terms)), np.zeros((draws, terms))
-        for d in range(draws):
-            _product(*self.fewer, re[d], im[d], first, du * places, all_re[d], all_im[d])
-        turned = all_im + self.moments[:, :1] * (first + np.arange(terms)) * du
-        return np.asarray(np.exp(all_re + 1j * turned))
+        self._kept[:] = [(most, (places, re, im))]
+        return self._kept[0][1]
+
+    @cached_property
+    def _kept(self) -> list[tuple[float, tuple[float, np.ndarray, np.ndarray]]]:
+        """The last table: who asked how far the waves go asks for all of them next."""
+        return []
 
     def transforms(self, width: float, places: int, farthest: float) -> np.ndarray:
         """The same at 2 pi j / (width places), j to half of the places: by a transform of each

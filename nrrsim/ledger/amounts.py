@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from nrrsim.ledger.cells import distinct, plain_text, spread
+from nrrsim.ledger.cells import distinct, is_text, plain_text, spread
 from nrrsim.ledger.vocabulary import CURRENCIES
 
 # a dollar with its country's letters is the code that it stands for
@@ -68,7 +68,8 @@ class Amounts:
 
     `values` is nan where a cell is `blank` (null, blanks, a dash, a spreadsheet's `$ -`), is
     `unreadable`, or hangs on a decimal sign that is not told; what k or m multiplied is in them,
-    and in `multiplied`. `currency` is the code (`USD`) or else the sign (`€`) in the cell, or None.
+    and in `multiplied`. `currency` is the code (`USD`) or else the sign (`€`) in the cell, or None;
+    `has_currency` says whether any is there.
 
     `decimal` is the decimal sign, "" where it is not told. Then `undecided` are the cells such as
     `1.000` for which it is needed, or `contradicts` is a cell that tells `.` and one that tells
@@ -83,6 +84,7 @@ class Amounts:
     decimal: str = ""
     undecided: tuple[int, ...] = ()
     contradicts: tuple[int, int] | None = None
+    has_currency: bool = True
 
 
 class _Cell(NamedTuple):
@@ -155,7 +157,7 @@ def _typed(cells: pd.Series) -> Amounts | None:
     values = np.full(len(cells), np.nan)
     if kind in ("i", "u", "f", "integer", "floating", "mixed-integer-float", "decimal"):
         try:
-            values = cells.astype(float).to_numpy(float, na_value=np.nan)
+            values = cells.astype(float).to_numpy()
         # an integer that no float holds, a signalling nan: cell by cell
         except (OverflowError, ValueError):
             return None
@@ -166,9 +168,12 @@ def _typed(cells: pd.Series) -> Amounts | None:
 
 def _usual(cells: pd.Series, decimal: str | None) -> Amounts | None:
     """The amounts of a column of nothing but usual text whose point is told; None of another."""
-    if decimal == "," or pd.api.types.infer_dtype(cells, skipna=True) != "string":
+    if decimal == "," or not (
+        is_text(cells) or pd.api.types.infer_dtype(cells, skipna=True) == "string"
+    ):
         return None
-    codes, texts = pd.factorize(cells)
+    codes, found = distinct(cells)
+    texts = [*map(str, found)]
     lines = "\n".join([*texts, ""])
     if lines.count("\n") > len(texts) or not _ALL_USUAL.fullmatch(lines):
         return None
@@ -188,10 +193,13 @@ def _usual(cells: pd.Series, decimal: str | None) -> Amounts | None:
 def _at_once(
     values: np.ndarray, blank: np.ndarray, currency: np.ndarray | None, decimal: str
 ) -> Amounts:
-    none = np.zeros(len(values), dtype=bool)
+    none = np.broadcast_to(False, len(values))
+    has_currency = currency is not None
     if currency is None:
-        currency = np.full(len(values), None, dtype=object)
-    return Amounts(values, blank, np.isnan(values) & ~blank, currency, none, decimal)
+        # the one None for every cell: a million of them would be the largest column
+        currency = np.broadcast_to(np.array(None, dtype=object), len(values))
+    unreadable = np.isnan(values) & ~blank
+    return Amounts(values, blank, unreadable, currency, none, decimal, has_currency=has_currency)
 
 
 def _numbers(texts: Sequence[str | None]) -> np.ndarray:

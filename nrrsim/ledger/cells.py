@@ -21,6 +21,7 @@ _PLAIN = (
     | dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"), "-")
     | dict.fromkeys(map(ord, "\u2018\u2019\u02bc\u00b4`"), "'")
 )
+AT_ONCE = 2**16  # rows that are looked at together: as many as stay near the processor
 
 
 def plain_text(text: str) -> str:
@@ -28,11 +29,31 @@ def plain_text(text: str) -> str:
     return (text if text.isascii() else text.translate(_PLAIN)).strip()
 
 
+def is_text(cells: pd.Series) -> bool:
+    """Whether a column is of text alone: each cell by itself, or numbers of the distinct ones."""
+    return isinstance(cells.dtype, pd.StringDtype | pd.CategoricalDtype)
+
+
+def unnumbered(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same cells, each text by itself."""
+    numbered = frame.columns[frame.dtypes == "category"]
+    return frame.astype(dict.fromkeys(numbered, "str"))
+
+
 def distinct(cells: pd.Series) -> tuple[np.ndarray, list[object]]:
     """`ndarray[row]` of the place of each cell among the distinct ones, -1 where null; and these.
 
-    1, 1.0 and true are three cells, and so is one instant in two zones.
+    They stand in the order in which they first appear. 1, 1.0 and true are three cells, and so is
+    one instant in two zones.
     """
+    if isinstance(cells.dtype, pd.CategoricalDtype):
+        codes = cells.cat.codes.to_numpy()
+        order = appearing(codes, len(cells.cat.categories))
+        if len(order) == len(cells.cat.categories) and (order[1:] > order[:-1]).all():
+            return codes, cells.cat.categories.tolist()
+        place = np.full(len(cells.cat.categories) + 1, -1, dtype=codes.dtype)
+        place[order] = np.arange(len(order))
+        return place[codes], cells.cat.categories[order].tolist()
     if cells.dtype != object:
         codes, found = pd.factorize(cells, use_na_sentinel=True)
         return codes, list(found)
@@ -55,6 +76,21 @@ def spread(values: Iterable[object], codes: np.ndarray, dtype: type, null: objec
     """What is told of each distinct cell, for each cell; `null` where a cell is."""
     table: np.ndarray = np.array([*values, null], dtype=dtype)
     return np.asarray(table[codes])
+
+
+def appearing(codes: np.ndarray, number: int) -> np.ndarray:
+    """The codes from 0 to `number` - 1 that appear, in the order in which they do."""
+    found: list[np.ndarray] = []
+    is_new = np.append(np.ones(number, dtype=bool), False)  # the last stands for null, which is -1
+    # a part at a time: once all have appeared the rest is passed over
+    for begin in range(0, len(codes), AT_ONCE):
+        if not is_new.any():
+            break
+        part = codes[begin : begin + AT_ONCE]
+        first, at = np.unique(part[is_new[part]], return_index=True)
+        found.append(first[np.argsort(at)])
+        is_new[first] = False
+    return np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
 
 
 def _key(cell: object) -> object:

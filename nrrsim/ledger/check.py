@@ -37,6 +37,7 @@ from nrrsim.ledger.lines import (
 )
 from nrrsim.ledger.logs import months_of_log
 from nrrsim.ledger.names import check_ids, look_at_names, look_at_number_cells, look_at_renames
+from nrrsim.ledger.pairs import distinct_numbers, lie_in_order
 from nrrsim.ledger.paying import with_arr
 from nrrsim.ledger.periods import Known, last_month_of, look_at_ends, months_of_periods
 from nrrsim.ledger.reading import AS_IT_IS, Reading
@@ -48,10 +49,10 @@ from nrrsim.ledger.values import (
     as_written,
     ask_of_amounts,
     check_values,
-    codes_of,
     is_inclusive,
     kept,
     typed_values,
+    with_used_names,
 )
 from nrrsim.ledger.versions import latest_versions
 from nrrsim.ledger.vocabulary import plain
@@ -180,7 +181,7 @@ def check_rows(
             table.stop()
     table_rows = len(frame)
     # the month of a zero is known: one of zeros alone is a month in which nobody paid
-    named = None if periods else frame["month"].astype(np.int64)
+    named = None if periods else frame["month"].astype(np.int16)
     known: Known | None = None
     if is_log:
         are_movements = table.shape.rows == "movements"
@@ -220,17 +221,20 @@ def check_rows(
             "to split by it, give it another name: here this is told from the first revenue",
         )
 
-    # by customer, month and line, whatever order the file has: the same ledger, the same bits
-    rank = np.lexsort([line, frame["month"].to_numpy(), codes_of(frame["customer"])])
     frame = frame.drop(columns=[*NOT_OF_AN_ENTRY, "amount", "interval"], errors="ignore")
-    frame = frame.iloc[rank].reset_index(drop=True)
+    frame = frame.assign(month=frame["month"].astype(np.int32))
+    # by customer, month and line, whatever order the file has: the same ledger, the same bits
+    customer, month = frame["customer"].cat.codes.to_numpy(), frame["month"].to_numpy()
+    if not lie_in_order(customer, month):
+        rank = np.lexsort([line, month, customer])
+        frame, line = frame.iloc[rank], line[rank]
+    frame = frame.reset_index(drop=True)
     for name in frame.columns[frame.dtypes == "category"]:
-        frame[name] = frame[name].cat.remove_unused_categories()
-    frame = frame.assign(month=frame["month"].astype(np.int64))
+        frame[name] = with_used_names(frame[name])
     look_at_renames(table, frame, months)
     return Entries(
         frame=frame,
-        line=line[rank],
+        line=line,
         unit="arr" if table.unit == "arr" else "mrr",
         step=step,
         notices=tuple(table.notices),
@@ -300,12 +304,12 @@ def _without_totals(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.D
 
     What is asked is left out, too: of such rows nothing else is told.
     """
-    names = frame["customer"].astype(object)
+    names = frame["customer"]
     out, why = _without_a_month(table, frame)
     asked = out.copy()
     out[:] = False
     if "month" in frame:
-        month, amount = frame["month"].to_numpy(float), frame["arr"].to_numpy(float)
+        month, amount = frame["month"].to_numpy(), frame["arr"].to_numpy(float)
         found = find_totals(names, month, amount, block=_blocks(table))
         out = found.left_out & ~asked
         is_new = found.asked & ~found.left_out & ~asked
@@ -447,7 +451,7 @@ def _without_zeros(table: Table, frame: pd.DataFrame) -> tuple[pd.DataFrame, int
             f"{counted(zeros, 'row holds', 'rows hold')} the amount 0",
             "a zero is read as no row: not a customer in that month",
         )
-    return frame[~is_zero].copy(), zeros
+    return (frame[~is_zero] if zeros else frame), zeros
 
 
 def _check_months(
@@ -457,7 +461,9 @@ def _check_months(
 
     `named` : the months that the rows of a ledger of months name, by row, those of a zero too.
     """
-    paid = np.unique(frame["month"].to_numpy(np.int64)) if "month" in frame else np.array([])
+    paid = np.zeros(0, dtype=np.int64)
+    if "month" in frame:
+        paid = distinct_numbers(frame["month"].to_numpy(np.int32))
     if len(paid) == 0:
         table.refuse(
             "there is no positive amount (what rounds to no cent a year is none)",
@@ -467,7 +473,7 @@ def _check_months(
     if known is not None:
         return np.arange(paid[0], known.last + 1), 1
 
-    months = paid if named is None else np.unique(named)
+    months = paid if named is None else distinct_numbers(named.to_numpy())
     if named is None or len(months) == 1:
         return months, 1
     gaps = np.diff(months)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from nrrsim.errors import DataError, Finding, UsageError, did_you_mean
 from nrrsim.ledger import captions
+from nrrsim.ledger.cells import distinct, is_text, spread, unnumbered
 from nrrsim.ledger.exports import FIELDS, Found, Shape, recognised
 from nrrsim.ledger.lostcells import Lost
 from nrrsim.ledger.reading import AS_IT_IS, Reading
@@ -181,6 +182,8 @@ class Table:
 
     def by_row(self, of_sources: Sequence[Any]) -> np.ndarray:
         """`ndarray[row]` of what holds for each source."""
+        if len(of_sources) == 1:
+            return np.full(len(self.frame), of_sources[0])
         part = np.searchsorted(self.starts, self.frame.index.to_numpy(), side="right") - 1
         return np.asarray(of_sources)[part]
 
@@ -287,9 +290,10 @@ def renamed(part: Rows, named: Named) -> Rows:
     for ours, theirs in named.ours.items():
         first, *others = theirs.split(" else ")
         if others:
-            cells = part.frame[first]
+            each = unnumbered(part.frame[[first, *others]])
+            cells = each[first]
             for other in others:
-                cells = cells.where(filled(cells), part.frame[other])
+                cells = cells.where(filled(cells), each[other])
             frame[ours] = cells
     frame = frame.drop(columns=[each for each in named.left_out if each in frame])
     if named.currency and "currency" not in frame:
@@ -601,10 +605,13 @@ def _all_lost(cells: pd.Series) -> bool:
 
 def filled(cells: pd.Series) -> pd.Series:
     """Where a cell holds anything."""
-    holds = cells.notna()
-    if cells.dtype == object or isinstance(cells.dtype, pd.StringDtype):
-        holds &= cells.astype("str").str.strip().ne("").fillna(False).astype(bool)
-    return holds
+    if is_text(cells):
+        codes, found = distinct(cells)
+        holds = spread([bool(str(each).strip()) for each in found], codes, bool, False)
+        return pd.Series(holds, index=cells.index)
+    if cells.dtype == object:
+        return cells.notna() & cells.astype("str").str.strip().ne("").fillna(False).astype(bool)
+    return cells.notna()
 
 
 def _reads(ours: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.errors import Finding, UsageError
+from nrrsim.ledger.cells import unnumbered
 from nrrsim.ledger.rows import refuse_twice
 from nrrsim.ledger.sources import map_unique, numbers, read_rows
 from nrrsim.ledger.vocabulary import currency_code
@@ -28,7 +29,7 @@ def read_rates(source: str | Path, calendar: Calendar) -> tuple[pd.Series, tuple
     if more:
         raise UsageError(f"{source}: rates stand in one file")
     refuse_twice(rows)
-    frame = rows.frame
+    frame = unnumbered(rows.frame)
     missing = [name for name in ("month", "currency", "rate") if name not in frame]
     if missing:
         raise UsageError(

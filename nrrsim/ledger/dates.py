@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 
-from nrrsim.ledger.cells import distinct, plain_text, spread
+from nrrsim.ledger.cells import distinct, is_text, plain_text, spread
 from nrrsim.ledger.spellings import (
     HOUR,
     MINUTE,
@@ -38,17 +39,47 @@ _ORDERS, _MONTHS = ("dmy", "mdy"), tuple(f"{month:02d}" for month in range(1, 13
 
 @dataclass(frozen=True)
 class Dates:
-    """The days that the cells of a column mean, each array by cell.
+    """The days that the cells of a column mean, each array by cell, made when it is asked for.
 
     `first` and `last` are the first and last day that is meant, in days since 1970: of a day it is
     itself, of a month (and a quarter's last one) its first and its last; nan where there is none.
-    A cell that is neither read nor `empty` nor `unreadable` hangs on what `Read.asked` asks.
+    `month` is the number of the last day's month. A cell that is neither read nor `empty` nor
+    `unreadable` hangs on what `Read.asked` asks: `hangs`.
+
+    `codes` and `told` : of each cell its place among the distinct ones, -1 where null; and of each
+    of these first, last, empty, unreadable.
     """
 
-    first: np.ndarray
-    last: np.ndarray
-    empty: np.ndarray
-    unreadable: np.ndarray
+    codes: np.ndarray
+    told: Sequence[tuple[float, float, bool, bool]]
+
+    @cached_property
+    def first(self) -> np.ndarray:
+        return spread([first for first, *_ in self.told], self.codes, float, np.nan)
+
+    @cached_property
+    def last(self) -> np.ndarray:
+        return spread([last for _, last, *_ in self.told], self.codes, float, np.nan)
+
+    @cached_property
+    def month(self) -> np.ndarray:
+        last = np.array([last for _, last, *_ in self.told], dtype=float)
+        return spread(month_of_day(last, nan=True), self.codes, float, np.nan)
+
+    @cached_property
+    def empty(self) -> np.ndarray:
+        return spread([empty for *_, empty, _ in self.told], self.codes, bool, True)
+
+    @cached_property
+    def unreadable(self) -> np.ndarray:
+        return spread([wrong for *_, wrong in self.told], self.codes, bool, False)
+
+    @cached_property
+    def hangs(self) -> np.ndarray:
+        open_cells = [
+            np.isnan(first) and not (empty or wrong) for first, _, empty, wrong in self.told
+        ]
+        return spread(open_cells, self.codes, bool, False)
 
 
 class Asked(NamedTuple):
@@ -219,7 +250,7 @@ class _Column:
     ) -> tuple[Dates, dict[tuple[str, tuple[str, ...]], list[int]]]:
         """Its dates, and by question the places of the cells that hang on it."""
         hangs: dict[tuple[str, tuple[str, ...]], list[int]] = {}
-        firsts, lasts, wrong = [], [], []
+        told: list[tuple[float, float, bool, bool]] = []
         for place, cell in enumerate(self.written):
             span = None
             option = question(cell) if cell else None
@@ -231,16 +262,12 @@ class _Column:
             elif cell:
                 span = cell.span(order, calendar)
             is_day = span is not None and span[0].year in years
-            firsts.append(span[0].toordinal() - _EPOCH if span and is_day else np.nan)
-            lasts.append(span[1].toordinal() - _EPOCH if span and is_day else np.nan)
-            wrong.append(not is_day and not option and not self.empty[place])
-        dates = Dates(
-            spread(firsts, self.codes, float, np.nan),
-            spread(lasts, self.codes, float, np.nan),
-            spread(self.empty, self.codes, bool, True),
-            spread(wrong, self.codes, bool, False),
-        )
-        return dates, hangs
+            first, last = (
+                (each.toordinal() - _EPOCH for each in span) if span and is_day else (np.nan,) * 2
+            )
+            is_wrong = not is_day and not option and not self.empty[place]
+            told.append((first, last, self.empty[place], is_wrong))
+        return Dates(self.codes, told), hangs
 
 
 def _without_times(cells: pd.Series) -> pd.Series:
@@ -248,15 +275,15 @@ def _without_times(cells: pd.Series) -> pd.Series:
 
     Two times of day at the most may be midnight elsewhere: a column of those stays as it is.
     """
-    if isinstance(cells.dtype, pd.StringDtype):
-        written = cells.dropna()
+    if is_text(cells):
+        written = pd.Series(distinct(cells)[1], dtype="str")
         # the first few tell that a column is none of times, before all are looked at
         for some in (written.iloc[:10], written):
             if not _TIMES.fullmatch("\n".join([*some.to_numpy(object), ""])):
                 return cells
         # spelt in two ways, one time of day would look like two
         if written.str.len().nunique() == 1 and written.str.slice(11).nunique() > 2:
-            days: pd.Series = cells.str.slice(0, 10)
+            days: pd.Series = cells.astype("str").str.slice(0, 10)
             return days
     elif cells.dtype.kind == "M" and not isinstance(cells.dtype, pd.DatetimeTZDtype):
         rounded = cells.dt.round("ms")

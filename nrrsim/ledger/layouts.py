@@ -17,7 +17,8 @@ import pandas as pd
 from nrrsim.errors import Finding, UsageError, did_you_mean
 from nrrsim.ledger.across import FEWEST
 from nrrsim.ledger.amounts import read_amounts
-from nrrsim.ledger.columns import said_columns
+from nrrsim.ledger.cells import unnumbered
+from nrrsim.ledger.columns import filled, said_columns
 from nrrsim.ledger.exports import Found, recognised
 from nrrsim.ledger.reading import Reading
 from nrrsim.ledger.rows import Rows
@@ -87,12 +88,12 @@ def _arranged(part: Rows, reading: Reading, may_be_one: bool) -> Rows:
                 "transpose",
             )
         # turned for the questions, too: all of a file are asked at once
-        part = transposed(part)
+        part = transposed(replace(part, frame=unnumbered(part.frame)))
     part = _filled_down(part, reading)
     fewest = 1 if may_be_one or (found is not None and found.shape.rows == "wide") else FEWEST
     if is_wide(part, fewest=fewest):
         part = laid_out(
-            part,
+            replace(part, frame=unnumbered(part.frame)),
             unit=reading.unit or _unit_of(found),
             decimal=reading.decimal,
             scale=reading.scale,
@@ -119,9 +120,7 @@ def _without_empty_columns(part: Rows, reading: Reading) -> Rows:
         for label, cells in part.frame.items()
         if not (plain(label) in needed or names_a_customer(label) or names_an_amount(label))
         and heading_of(label).plain not in (*MONTH, *OTHERS["start"], *OTHERS["end"])
-        and (
-            cells.isna() | cells.map(lambda cell: isinstance(cell, str) and not cell.strip())
-        ).all()
+        and not filled(cells).any()
     ]
     if not empty or part.frame.empty:
         return part

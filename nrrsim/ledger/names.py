@@ -10,11 +10,17 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.ledger.columns import Table
-from nrrsim.ledger.values import as_written, codes_of
+from nrrsim.ledger.pairs import AT_ONCE
+from nrrsim.ledger.values import as_written, codes_of, with_used_names
 from nrrsim.months import month_name
 from nrrsim.notation import counted
 
 MOST_PAIRS = 5  # of names in one notice
+# zeros that a spreadsheet drops, and that it adds
+ZEROS = re.compile(r"^\s*0+(?=\w)|(?<=\d)\.0+$")
+ZEROS_IN_A_LINE = re.compile(ZEROS.pattern, re.MULTILINE)
+# in names one below the other: a blank that is none, two of them, or one at an end
+UNEVEN = re.compile(r"[^\S \n]|  |^ | $", re.MULTILINE)
 MOST_OTHERS = 10  # customers of another table, in one notice
 
 
@@ -26,11 +32,14 @@ def check_ids(table: Table, customers: pd.Series, ids: str | None = None) -> pd.
     differ by a character that nobody sees are refused.
     """
     names = customers.cat.categories.tolist()
-    if hidden := _alike(names, _visible):
+    hidden = [] if "".join(names).isprintable() else _alike(names, _visible)
+    if hidden:
         problem, row = _as_found(table, customers, hidden[0], "a character that nobody sees")
         remedy = "write a customer in one way everywhere"
         table.ask(problem + _and_more(hidden), remedy, "", field="customer", row=row)
-    groups = [] if ids == "two" else _alike(names, without_zeros)
+    # of all names together it is told whether any may have such zeros
+    may_differ = ids != "two" and ZEROS_IN_A_LINE.search("\n".join(names))
+    groups = _alike(names, without_zeros) if may_differ else []
     if not groups:
         return customers
 
@@ -94,7 +103,7 @@ def _and_more(groups: list[list[str]]) -> str:
 
 def without_zeros(name: str) -> str:
     """An id as a spreadsheet may leave it: no leading zeros, and none behind a decimal point."""
-    return re.sub(r"^\s*0+(?=\w)|(?<=\d)\.0+$", "", name)
+    return ZEROS.sub("", name)
 
 
 def _zeros_of(one: str, other: str) -> str:
@@ -112,8 +121,8 @@ def _written_out(name: str) -> tuple[bool, int]:
 
 def look_at_names(table: Table, frame: pd.DataFrame) -> None:
     """Names that differ only by case or spaces would be a false churn and a false new customer."""
-    names = pd.Series(frame["customer"].cat.remove_unused_categories().cat.categories)
-    alike = names.map(folded)
+    names = pd.Series(with_used_names(frame["customer"]).cat.categories)
+    alike = pd.Series(_all_folded(names.tolist()))
     twins = alike.duplicated(keep=False)
     for _, group in names[twins].groupby(alike[twins]):
         table.notice(
@@ -127,12 +136,23 @@ def look_at_renames(table: Table, frame: pd.DataFrame, months: np.ndarray) -> No
 
     Told where the amount singles the two out: nobody else goes, comes or stays with it.
     """
-    customer, month = codes_of(frame["customer"]), frame["month"].to_numpy()
-    begins = np.flatnonzero(np.diff(customer, prepend=-1) | np.diff(month, prepend=-1))
-    cents_paid = np.round(100 * np.add.reduceat(frame["arr"].to_numpy(), begins))
-    paid = pd.DataFrame({"customer": customer[begins], "month": month[begins], "cents": cents_paid})
-    new = paid[~paid["customer"].duplicated()]
-    gone = paid[~paid["customer"].duplicated(keep="last")]
+    customer, month = frame["customer"].cat.codes.to_numpy(), frame["month"].to_numpy()
+    arr = frame["arr"].to_numpy()
+    is_next = customer[1:] != customer[:-1]
+    begins = np.append(True, is_next | (month[1:] != month[:-1]))
+    if not begins.all():  # of several lines what they come to
+        begins = np.flatnonzero(begins)
+        customer, month, arr = customer[begins], month[begins], np.add.reduceat(arr, begins)
+        is_next = customer[1:] != customer[:-1]
+    cents = 100 * arr
+    np.round(cents, out=cents)
+
+    def paid(rows: np.ndarray) -> pd.DataFrame:
+        each = {"customer": customer[rows], "month": month[rows], "cents": cents[rows]}
+        return pd.DataFrame(each)
+
+    new = paid(np.append(0, np.flatnonzero(is_next) + 1))
+    gone = paid(np.append(np.flatnonzero(is_next), len(customer) - 1))
     following = dict(zip(months[:-1].tolist(), months[1:].tolist(), strict=True))
     gone = gone.assign(month=gone["month"].map(following)).dropna()
 
@@ -141,7 +161,15 @@ def look_at_renames(table: Table, frame: pd.DataFrame, months: np.ndarray) -> No
     if both.empty:
         return
     pairs = both.value_counts(["month", "cents"])
-    payers = paid.merge(both[["month", "cents"]].drop_duplicates()).value_counts(["month", "cents"])
+    wanted = both["cents"].unique()
+    of_amounts = np.concatenate(
+        [
+            begin + np.flatnonzero(pd.Series(cents[begin : begin + AT_ONCE]).isin(wanted))
+            for begin in range(0, len(cents), AT_ONCE)
+        ]
+    )
+    like_them = paid(of_amounts).merge(both[["month", "cents"]].drop_duplicates())
+    payers = like_them.value_counts(["month", "cents"])
     once = pairs.index[(pairs == 1) & (payers.reindex(pairs.index) == 1)]
     alone = both.set_index(["month", "cents"]).loc[once]
     if alone.empty:
@@ -170,6 +198,13 @@ def listed(told: Sequence[str]) -> str:
 def folded(name: str) -> str:
     """A name without what the eye does not see: case, spaces, the invisible, forms of accents."""
     return " ".join(_visible(unicodedata.normalize("NFKC", name)).split()).casefold()
+
+
+def _all_folded(names: Sequence[str]) -> list[str]:
+    """The same of all names: at once where they are plain text with single blanks."""
+    text = "\n".join(names)
+    is_plain = text.isascii() and not UNEVEN.search(text) and text.count("\n") == len(names) - 1
+    return text.casefold().split("\n") if is_plain else [*map(folded, names)]
 
 
 def _visible(name: str) -> str:

@@ -22,7 +22,7 @@ import pandas as pd
 
 from nrrsim.errors import DataError, Finding, UsageError
 from nrrsim.ledger.containers import Opened
-from nrrsim.ledger.database import exact_frame, literal_path
+from nrrsim.ledger.database import exact, exact_frame, literal_path, numbered_frame
 from nrrsim.ledger.rows import Rows, heading_text, labels, plain_cells, refuse_unseen
 
 
@@ -51,8 +51,9 @@ def read_parquet(file: Opened) -> Rows:
         with duckdb.connect() as con:
             # a month must not depend on where the machine stands
             con.execute("set TimeZone = 'UTC'")
-            rows = con.sql("select * from read_parquet(?)", params=[literal_path(file.path)])
-            frame = _in_own_zones(exact_frame(rows), con, file.path)
+            path = literal_path(file.path).replace("'", "''")
+            rows = con.sql(f"select * from read_parquet('{path}')")
+            frame = _in_own_zones(numbered_frame(exact(rows), con), con, file.path)
     except (duckdb.Error, RuntimeError, UnicodeError, MemoryError) as error:
         # a damaged file may also fail on its way into the frame (RuntimeError)
         reason = next(iter(str(error).splitlines()), type(error).__name__)

@@ -14,8 +14,10 @@ from uuid import UUID
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import union_categoricals
 
 from nrrsim.errors import DataError, Finding
+from nrrsim.ledger.cells import is_text
 from nrrsim.ledger.dates import Heading, month_of_heading
 from nrrsim.ledger.headings import LOOKED_THROUGH, HeadingRow, heading_row
 from nrrsim.ledger.lostcells import Lost
@@ -162,7 +164,8 @@ def plain_cells(frame: pd.DataFrame, name: str) -> tuple[pd.DataFrame, tuple[Fin
         return cell is None or cell is pd.NaT or cell is pd.NA or isinstance(cell, PLAIN)
 
     notices = []
-    for heading in frame.columns[[kind.kind in "Om" for kind in frame.dtypes]]:
+    mixed = [isinstance(kind, np.dtype) and kind.kind in "Om" for kind in frame.dtypes]
+    for heading in frame.columns[mixed]:
         plain = frame[heading].map(is_plain).to_numpy(bool)
         if not plain.all():
             as_text = frame[heading].astype(object).map(str, na_action="ignore")
@@ -186,9 +189,28 @@ def concat(parts: Sequence[Rows]) -> tuple[pd.DataFrame, np.ndarray]:
     """The rows of all parts below each other, and where each part begins."""
     frame = parts[0].frame  # a single one is not copied
     if len(parts) > 1:
-        frame = pd.concat([part.frame for part in parts], ignore_index=True)
+        frame = pd.concat(_of_one_numbering([part.frame for part in parts]), ignore_index=True)
     starts = np.cumsum([0] + [len(part.frame) for part in parts])
     return frame, starts
+
+
+def _of_one_numbering(frames: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
+    """The same frames, with one numbering for the texts of a column that is text in all of them."""
+    found = [*frames]
+    for name in dict.fromkeys(name for frame in frames for name in frame):
+        columns = [frame[name] for frame in frames if name in frame]
+        if not any(isinstance(each.dtype, pd.CategoricalDtype) for each in columns):
+            continue
+        if len(columns) == len(frames) and all(map(is_text, columns)):
+            names = union_categoricals([each.astype("category") for each in columns]).categories
+            kind: Any = pd.CategoricalDtype(names.sort_values())
+        else:
+            kind = "str"
+        found = [
+            frame.astype({name: kind}) if name in frame and is_text(frame[name]) else frame
+            for frame in found
+        ]
+    return found
 
 
 # --- what is no row -------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.errors import Finding, UsageError
+from nrrsim.ledger.cells import distinct, spread
 from nrrsim.ledger.containers import PARQUET, SPREADSHEETS, TABLES, Opened, as_utf8, opened
 from nrrsim.ledger.database import read_query
 from nrrsim.ledger.lostcells import Lost as Lost
@@ -130,8 +131,8 @@ def _said_of_folder(folder: Path) -> tuple[str, ...]:
 
 def map_unique(values: pd.Series, parse: Callable[[object], float | None]) -> np.ndarray:
     """`ndarray[float]` of parse(value), nan where it gives None; each value is parsed once."""
-    codes, distinct = pd.factorize(values, use_na_sentinel=True)
-    parsed = [parse(value) for value in distinct]
+    codes, found = pd.factorize(values, use_na_sentinel=True)
+    parsed = [parse(value) for value in found]
     table = np.array(
         [np.nan if number is None else number for number in (*parsed, None)], dtype=float
     )
@@ -143,6 +144,10 @@ def numbers(values: pd.Series) -> pd.Series:
     # pandas would read true as 1, and a date as its nanoseconds since 1970
     if values.dtype.kind in "bmM":
         return pd.Series(np.nan, index=values.index)
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        codes, found = distinct(values)
+        of_distinct = numbers(pd.Series(found, dtype="str"))
+        return pd.Series(spread(of_distinct, codes, float, np.nan), index=values.index)
     if values.dtype == object:
         values = values.mask(values.map(lambda cell: isinstance(cell, bool | np.bool_)), "")
     return pd.to_numeric(values, errors="coerce").astype(float)

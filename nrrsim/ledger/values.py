@@ -12,9 +12,11 @@ import pandas as pd
 
 from nrrsim.errors import Finding, UsageError, did_you_mean
 from nrrsim.ledger.amounts import read_amounts
+from nrrsim.ledger.cells import is_text
 from nrrsim.ledger.columns import UNUSED, Table
-from nrrsim.ledger.dates import Dates, Read, month_of_day, read_dates
+from nrrsim.ledger.dates import Dates, Read, read_dates
 from nrrsim.ledger.lostcells import ERRORS, NO_VALUE, is_lost
+from nrrsim.ledger.pairs import has_twice, lie_in_order, pairs_of
 from nrrsim.ledger.paying import filled_from_totals
 from nrrsim.ledger.reading import Reading
 from nrrsim.ledger.rows import invisible
@@ -140,7 +142,8 @@ def typed_values(table: Table, reading: Reading) -> pd.DataFrame:
     ]
     labels = [*(["product"] if "product" in columns else []), *further]
     typed = columns | {name: as_text(raw[name]) for name in further}
-    return _with_known_labels(table, pd.DataFrame(typed, index=raw.index), ["segment", *labels])
+    frame = pd.DataFrame(typed, index=raw.index, copy=False)
+    return _with_known_labels(table, frame, ["segment", *labels])
 
 
 def _with_known_labels(table: Table, frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
@@ -230,17 +233,18 @@ def _dates(table: Table, reading: Reading) -> dict[str, Any]:
     columns: dict[str, Any] = {}
     for name, dates in read.columns.items():
         if name == "month":
-            columns["month"] = month_of_day(dates.last, nan=True)
-            columns["day"] = dates.last
+            # short: of millions of rows there are two of them, and neither is large
+            columns["month"] = dates.month.astype(np.float32)
+            columns["day"] = dates.last.astype(np.float32)
         elif name == "renewal":
-            columns["renewal"] = month_of_day(dates.last, nan=True)
+            columns["renewal"] = dates.month
         elif name == "booked":
             columns["booked"] = dates.last
         elif name == "end":
             columns["end"] = dates.last + 1 if inclusive else dates.first
         else:
             columns[name] = dates.first
-        columns[f"{name}?"] = ~(dates.unreadable | dates.empty) & np.isnan(dates.first)
+        columns[f"{name}?"] = dates.hangs
     if table.has_periods:
         columns["end"] = _ends_of_terms(table, columns["start"], columns.get("end"))
     for option in ("ended_at", "stopped"):
@@ -399,12 +403,13 @@ def _amounts(table: Table, reading: Reading, dates: Mapping[str, Any]) -> dict[s
     exact = all(part.exact for part in table.parts)
     decimal = reading.decimal or ("." if exact else None)
     read = read_amounts(raw[unit], decimal)
-    values, blank, signs = read.values.copy(), read.blank, read.currency
+    values, blank = read.values, read.blank
+    signs = read.currency if read.has_currency else None
     if unit == "arr" and "total" in table.headings and "total" in raw and table.has_periods:
         total = read_amounts(raw["total"], decimal or read.decimal or None)
         values, blank, signs = filled_from_totals(table, read, total, dates)
     if reading.blank == "zero":
-        values[blank] = 0.0
+        values = np.where(blank, 0.0, values)
     if read.multiplied.any():
         table.notice(
             f"{counted(int(read.multiplied.sum()), 'amount')} written in thousands (k) or millions"
@@ -417,7 +422,7 @@ def _amounts(table: Table, reading: Reading, dates: Mapping[str, Any]) -> dict[s
         columns["currency"] = currency
     values = _whole_units(table, reading, values, currency)
     values = _times_scale(table, reading, values)
-    columns["amount"] = pd.Series(values, index=raw.index)
+    columns["amount"] = pd.Series(values, index=raw.index, copy=False)
     columns["blank"] = blank & (reading.blank != "zero")
     # also where one cell tells one sign and another the other: that is told once
     columns["undecided"] = np.isnan(read.values) & ~read.blank & ~read.unreadable
@@ -467,23 +472,27 @@ def _refuse_two_signs(table: Table, rows: np.ndarray) -> bool:
     return told is not None
 
 
-def _currencies(table: Table, signs: np.ndarray) -> pd.Series | None:
+def _currencies(table: Table, signs: np.ndarray | None) -> pd.Series | None:
     """Each row's currency as text, from its column and from the signs of its amount."""
     raw = table.frame
+    codes = None
+    if "currency" in raw:
+        codes = raw["currency"].map(
+            lambda cell: cell.strip().upper() if isinstance(cell, str) else cell, na_action="ignore"
+        )
+    if signs is None:
+        return None if codes is None else as_text(codes)
     said = pd.Series(signs, index=raw.index, dtype=object).map(
         lambda sign: SIGNS.get(sign, sign), na_action="ignore"
     )
     signed = said.dropna()
-    if "currency" not in raw:
+    if codes is None:
         if signed.empty:
             return None
         # a cell without a sign has the column's
         found = sorted(set(signed))
         return as_text(said.fillna(found[0]) if len(found) == 1 else said)
-    codes = raw["currency"].map(
-        lambda cell: cell.strip().upper() if isinstance(cell, str) else cell, na_action="ignore"
-    )
-    beside = codes.loc[signed.index]
+    beside = codes.loc[signed.index].astype(object)
     other = (beside != signed) & ~((signed == "USD") & beside.isin(DOLLARS))
     if other.any():
         row = int(signed.index[int(np.argmax(other.to_numpy()))])
@@ -500,6 +509,8 @@ def _whole_units(
     table: Table, reading: Reading, values: np.ndarray, currency: pd.Series | None
 ) -> np.ndarray:
     """Amounts in cents as whole units; of some currencies there are none, or a thousand."""
+    if reading.minor_units is None and not any(table.minor):
+        return values
     minor = table.by_row(table.minor)
     if reading.minor_units is not None:
         minor[:] = reading.minor_units
@@ -517,6 +528,8 @@ def _whole_units(
 
 def _times_scale(table: Table, reading: Reading, values: np.ndarray) -> np.ndarray:
     """Amounts in thousands as money; those of months across are multiplied already."""
+    if reading.scale is None and set(table.scale) == {1.0}:
+        return values
     laid_out = table.by_row([part.block is not None for part in table.parts])
     if reading.scale is not None:
         scale = np.where(laid_out, 1.0, reading.scale)
@@ -535,11 +548,24 @@ def _times_scale(table: Table, reading: Reading, values: np.ndarray) -> np.ndarr
 
 def as_text(values: pd.Series) -> pd.Series:
     """As sorted categories of text; blank is null, a spreadsheet's whole 1001.0 reads 1001."""
-    if not isinstance(values.dtype, pd.StringDtype):
+    if not is_text(values):
         values = values.map(_cell_text, na_action="ignore").astype("str")
-    coded = pd.Series(pd.Categorical(values), index=values.index)
-    blank = [name for name in coded.cat.categories if not name.strip()]
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        coded = with_used_names(values)
+    else:
+        coded = pd.Series(pd.Categorical(values), index=values.index)
+    if not coded.cat.categories.is_monotonic_increasing:
+        coded = coded.cat.set_categories(coded.cat.categories.sort_values())
+    blank = [name for name in coded.cat.categories.tolist() if not name.strip()]
     return coded.cat.remove_categories(blank) if blank else coded
+
+
+def with_used_names(values: pd.Series) -> pd.Series:
+    """The same categories without those that no row has."""
+    names = values.cat.categories
+    stands = np.zeros(len(names) + 1, dtype=bool)
+    stands[values.cat.codes.to_numpy()] = True  # null is -1, the last
+    return values if stands[:-1].all() else values.cat.set_categories(names[stands[:-1]])
 
 
 def codes_of(values: pd.Series) -> np.ndarray:
@@ -620,19 +646,24 @@ def check_values(table: Table, frame: pd.DataFrame, reading: Reading) -> None:
             "unit_price.number": lambda s: at_least_zero(s, "unit_price") | (multiplied & s.isna()),
             "unit_price.bound": lambda s: ~(s >= MOST) | np.isinf(s),
         },
-        "key": {"key.once": lambda s: ~s.duplicated() | s.isna()},
+        "key": {"key.once": lambda s: ~s.duplicated() | (s < 0)},
         "one_segment": {"segment.one": lambda s: s.isna()},
     }
-    key = keys_of(table, frame)
     is_log = table.shape.rows == "movements" or reading.rows == "changes"
     # lines are judged for themselves; and until a measure is chosen each row stands several times
     is_asked = table.tells_lines_apart and "month" in frame
     is_asked |= any(finding.option == "where" for finding in table.findings)
     # while a day of booking cannot be read, all versions stand side by side
     is_asked |= "booked" in frame and bool(frame["booked"].isna().any())
-    if is_asked or is_log or reading.several is not None:
-        key[:] = np.nan
-    judged = frame.assign(key=key, one_segment=_second_segment(frame))
+    judged = frame
+    # where a customer has one row a month, nothing stands twice, and there is one segment
+    if "month" not in frame or not lie_in_order(
+        frame["customer"].cat.codes.to_numpy(), whole_months(frame["month"])
+    ):
+        if not (is_asked or is_log or reading.several is not None):
+            key = keys_of(table, frame)
+            judged = judged.assign(key=key) if has_twice(key.to_numpy()) else judged
+        judged = judged.assign(one_segment=_second_segment(frame))
     broken = {
         (name, rule): judged.index[~is_kept(judged[name])].to_numpy()
         for name, of_column in rules.items()
@@ -650,11 +681,16 @@ def check_texts(table: Table, frame: pd.DataFrame) -> None:
         "text.length": lambda text: len(text) > MOST_LETTERS,
     }
     for field in frame.columns[frame.dtypes == "category"]:
-        texts, codes = frame[field].cat.categories, codes_of(frame[field])
+        texts = frame[field].cat.categories.tolist()
+        if "".join(texts).isprintable() and max(map(len, texts), default=0) <= MOST_LETTERS:
+            continue
         for rule, breaks in rules.items():
             broken = [code for code, text in enumerate(texts) if breaks(text)]
+            if not broken:
+                continue
             problem, remedy = RULES[rule]
-            for row in np.flatnonzero(np.isin(codes, broken)) if broken else ():
+            codes = codes_of(frame[field])
+            for row in np.flatnonzero(np.isin(codes, broken)):
                 name, line = table.place(int(row))
                 written = problem.format(as_written(texts[codes[row]]))
                 table.findings.append(Finding(name, line, written, remedy, str(field)))
@@ -679,22 +715,26 @@ def refuse_rows(table: Table, field: str, wrong: Any, problem: str, remedy: str)
 
 
 def keys_of(table: Table, frame: pd.DataFrame) -> pd.Series:
-    """One number for each customer and month (and line), nan where one is missing.
+    """One number for each customer and month (and line), -1 where one is missing.
 
     Of periods, and of rows that a column tells apart as lines, it is one for each whole row.
     """
     if "month" not in frame or table.tells_lines_apart:
-        return pd.Series(keys_of_rows(table, frame).astype(float), index=frame.index)
+        return pd.Series(keys_of_rows(table, frame), index=frame.index)
 
-    # the codes as the digits of one number: each combination has its own
-    key: np.ndarray = np.zeros(len(frame), dtype=np.int64)
-    missing = np.zeros(len(frame), dtype=bool)
-    for name in ("customer", "month", "product"):
-        if name in frame:
-            codes = codes_of(frame[name])
-            key = key * (codes.max(initial=0) + 1) + codes
-            missing |= codes < 0
-    return pd.Series(np.where(missing, np.nan, key), index=frame.index)
+    customer, month = codes_of(frame["customer"]), whole_months(frame["month"])
+    parts = [customer, month, *([codes_of(frame["product"])] if "product" in frame else [])]
+    key = pairs_of(customer, month) if len(parts) == 2 else pairs_of(pairs_of(*parts[:2]), parts[2])
+    for part in parts:
+        if part.min(initial=0) < 0:
+            key[part < 0] = -1
+    return pd.Series(key, index=frame.index)
+
+
+def whole_months(month: pd.Series) -> np.ndarray:
+    """`ndarray[row]` of month numbers, -1 where none can be read."""
+    known = month.notna()
+    return (month if known.all() else month.where(known, -1.0)).to_numpy(np.int16)
 
 
 def keys_of_rows(table: Table, frame: pd.DataFrame) -> np.ndarray:
@@ -710,11 +750,14 @@ def keys_of_rows(table: Table, frame: pd.DataFrame) -> np.ndarray:
 
 def _second_segment(frame: pd.DataFrame) -> pd.Series:
     """1 where a customer's segment is not the one of its first row of that month, else nan."""
-    if "month" not in frame or frame["segment"].nunique() < 2:
-        return pd.Series(np.nan, index=frame.index)
+    second = np.full(len(frame), np.nan)
+    if "month" not in frame or len(frame["segment"].cat.categories) < 2:
+        return pd.Series(second, index=frame.index)
     customer, segment = codes_of(frame["customer"]), codes_of(frame["segment"])
-    month = frame["month"].fillna(-1).to_numpy(np.int64)
-    pair = pd.Series(customer * (month.max(initial=0) + 1) + month)
+    month = whole_months(frame["month"])
+    pair = pd.Series(pairs_of(customer, month))
+    if not has_twice(pair.to_numpy()):
+        return pd.Series(second, index=frame.index)
 
     # only who has several rows in a month can have two segments: those few are grouped
     several = np.flatnonzero(
@@ -722,7 +765,6 @@ def _second_segment(frame: pd.DataFrame) -> pd.Series:
     )
     grouped = pd.Series(segment[several]).groupby(pair.to_numpy()[several], sort=False)
     first = grouped.transform("first").to_numpy()
-    second = np.full(len(frame), np.nan)
     second[several[first != segment[several]]] = 1.0
     return pd.Series(second, index=frame.index)
 
@@ -734,15 +776,17 @@ def _explain(
 
     broken : by column and rule, the rows. What is asked is not told again.
     """
+    if not broken:
+        return
     headings = {"amount": unit, "arr": unit, "key": "", "one_segment": "segment"}
     of_what = "customer, month and product" if "product" in table.frame else "customer and month"
     of_what = of_what if "month" in table.frame else "subscription"
-    keys = judged["key"]
     # a customer twice in one table of months across is no second snapshot
     across = all(part.block is not None for part in table.parts)
-    doubled = _of_doubled_months(judged) & (not across)
-    # backwards, so that of equal keys the first row stays
-    first_row = dict(zip(keys[::-1], keys.index[::-1], strict=True))
+    doubled, first_row = None, pd.Series(dtype=np.int64)
+    if ("key", "key.once") in broken:
+        doubled = _of_doubled_months(judged) & (not across)
+        first_row = _first_rows(judged["key"])
     waits, asked = judged["waits"], judged["blank"] | judged["undecided"]
     options = {finding.option for finding in table.findings}
     for (column, rule), rows in broken.items():
@@ -766,9 +810,11 @@ def _explain(
             cell = None if written is None else written[row]
             option, choices = "", tuple[str, ...]()
             if rule == "key.once":
-                begin = int(first_row[keys[row]])
+                begin = int(first_row[judged["key"][row]])
                 problem = problem.format(of_what) + f" (first in {table.place(begin)})"
-                told_twice = _remedy_for_twice(table, begin, int(row), bool(doubled[row]), judged)
+                told_twice = _remedy_for_twice(
+                    table, begin, int(row), doubled is not None and bool(doubled[row]), judged
+                )
                 remedy, option, choices = told_twice
             elif (
                 written is not None
@@ -789,6 +835,12 @@ def _explain(
             if len(told) > MOST_ALIKE:
                 break
         table.findings += told if len(rows) <= MOST_ALIKE else [_of_all(told[0], len(rows), rule)]
+
+
+def _first_rows(keys: pd.Series) -> pd.Series:
+    """By key that stands twice, the label of its first row."""
+    first = keys[keys.duplicated(keep=False) & ~keys.duplicated()]
+    return pd.Series(first.index, index=first.to_numpy())
 
 
 def _one_a_source_row(table: Table, rows: np.ndarray) -> np.ndarray:

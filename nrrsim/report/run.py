@@ -7,19 +7,19 @@ step.
 
 from __future__ import annotations
 
-import contextlib
 import datetime
-import gc
+import json
 import logging
 import os
 import re
 import sys
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nrrsim import errors
 from nrrsim.errors import NotebookError, NrrsimError, UsageError, did_you_mean
@@ -48,6 +48,9 @@ from nrrsim.report.published import (
     quarters_with,
     report_before,
 )
+
+if TYPE_CHECKING:
+    from nrrsim.report.charts.picture import Beside
 
 FORMATS = ("pdf", "html", "xlsx")
 log = logging.getLogger("nrrsim")
@@ -79,8 +82,7 @@ def run_card(
         raise UsageError(f"--to: {unknown[0]!r} is not known; {did_you_mean(unknown[0], FORMATS)}")
     import nbformat
 
-    from nrrsim.report.charts.picture import warm_up
-    from nrrsim.report.pages.markdown import install_fonts
+    from nrrsim.report.charts.picture import Beside
     from nrrsim.report.pages.notebook import EXTENSION
 
     card = _of_latest(path, over or {}) if latest else read_card(path, over)
@@ -107,16 +109,18 @@ def run_card(
     _say_what_it_is_compared_with(card, before, final)
     with whole_folder(final) as work:
         log.info("%s: running %s", card.path, running)
-        if "html" in to:  # beside the notebook, so that the page's pictures need not wait for it
-            threading.Thread(target=warm_up, daemon=True).start()
-        numbers = _execute(card, work / "report.ipynb", to, progress, before)
-        _warn_of_restated(card, numbers)
-        log.info("%s: rendering %s", card.path, ", ".join(to))
-        rendered_by = _render(card, work, to, engine, summary)
+        with Beside() as pictures, ExitStack() as at_end:
+            how = (to, pictures, progress, before, at_end)
+            numbers = _execute(card, work / "report.ipynb", *how)
+            _warn_of_restated(card, numbers)
+            log.info("%s: rendering %s", card.path, ", ".join(to))
+            rendered_by = _render(card, work, to, pictures, engine, summary)
         kept = keep(before, work, final, card.audience)
         published = quarters_with(before, numbers, card.parameters)
         write_manifest(card, work, final, numbers, rendered_by, kept, published)
     if (out / EXTENSION).is_dir():
+        from nrrsim.report.pages.markdown import install_fonts
+
         install_fonts(out)  # so that Quarto can render the notebook by hand, too
     return final
 
@@ -260,111 +264,54 @@ def _checked_place(final: Path) -> Path:
     return final
 
 
-@contextlib.contextmanager
-def _quiet_kernel() -> Iterator[Any]:
-    """Keep the kernel's words off our stderr. Yields where progress may be written."""
-    # by file descriptor: the kernel is a process of its own, and inherits number 2
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        with os.fdopen(os.dup(terminal), "w") as progress:
-            yield progress
-    finally:
-        os.dup2(terminal, 2)
-        os.close(terminal)
-        os.close(nowhere)
-
-
-@contextlib.contextmanager
-def _own_kernel(folder: Path, said: Mapping[str, str]) -> Iterator[Any]:
-    """Yields the class of a kernel whose address and key lie in `folder`, and which ends with us.
-
-    said : what its environment says besides. nbclient ends a kernel that runs; one that was about
-    to start would go on to do so.
-    """
-    import asyncio
-
-    from jupyter_client.manager import AsyncKernelManager
-    from jupyter_core.utils import ensure_event_loop
-
-    started = []
-
-    class Kernel(AsyncKernelManager):
-        def __init__(self, **how: Any) -> None:
-            super().__init__(**how, connection_file=str(folder / "kernel.json"))
-            started.append(self)
-
-        async def start_kernel(self, **how: Any) -> None:  # type: ignore[override]
-            # it looks for garbage as seldom as the command that starts it
-            seldom = f"__import__('gc').set_threshold({gc.get_threshold()[0]})"
-            how["extra_arguments"] = [
-                *how.get("extra_arguments", []),
-                f"--IPKernelApp.exec_lines={seldom}",
-            ]
-            await super().start_kernel(env={**os.environ, **said}, **how)
-
-    try:
-        yield Kernel
-    except (KeyboardInterrupt, SystemExit):
-        loop = ensure_event_loop()
-        pending = asyncio.all_tasks(loop)
-        for task in pending:
-            task.cancel()
-        ends = [kernel.shutdown_kernel(now=True) for kernel in started if kernel.has_kernel]
-        loop.run_until_complete(asyncio.gather(*pending, *ends, return_exceptions=True))
-        raise
-
-
 def _execute(
-    card: Card, executed: Path, to: Sequence[str], progress: bool, before: Report | None
+    card: Card,
+    executed: Path,
+    to: Sequence[str],
+    pictures: Beside,
+    progress: bool,
+    before: Report | None,
+    at_end: ExitStack,
 ) -> dict[str, Any]:
     """Run the notebook with the card's parameters; returns the numbers that it recorded.
 
-    to : a cell that is tagged as one format's (`xlsx`) is left out where that is not made. before :
-        the report that it is told to compare itself with.
+    to : a cell that is tagged as one format's (`xlsx`) is left out where that is not made.
+        pictures : what draws them. before : the report that it is told to compare itself with.
+        at_end : ends the kernel, which may take its time while pages are made.
     """
     import nbformat
-    import papermill
-    from papermill.exceptions import PapermillExecutionError
 
+    from nrrsim.report.charts.picture import BESIDE
+    from nrrsim.report.kernel import SECONDS_TO_START, own_kernel
     from nrrsim.report.pages.notebook import describe_pictures
 
-    logging.getLogger("papermill").setLevel(logging.ERROR)
     home, found = card.path.parent.resolve(), {}
     if before is not None:
         found = {PREVIOUS: Path(os.path.relpath(before.named.resolve(), home)).as_posix()}
-    # an investor's report leaves no customer's amounts behind
-    place = {} if card.audience == INVESTOR else {PLACE: str(executed.parent.resolve())}
+    said = {BESIDE: "1"}
+    if card.audience != INVESTOR:  # whose report leaves no customer's amounts behind
+        said[PLACE] = str(executed.parent.resolve())
     chosen = for_audience(
         nbformat.read(card.notebook, as_version=4), card.audience, set(FORMATS) - set(to)
     )
     # a place that takes nothing says so before anything runs
     nbformat.write(chosen, executed)
     # it goes with the report's folder, whatever ends the run
-    own = TemporaryDirectory(prefix=".kernel-", dir=executed.parent)
-    try:
-        with (
-            own as keys,
-            _own_kernel(Path(keys).resolve(), place) as kernel,
-            _quiet_kernel() as terminal,
-        ):
-            papermill.execute_notebook(
-                chosen,
-                _unformatted(executed),
-                parameters={**card.parameters, **found},
-                cwd=str(home),
-                kernel_name="python3",
-                language="python",
-                progress_bar={"file": terminal} if progress else False,
-                start_timeout=120,
-                # once, at the end: after each cell it would write all that is there again
-                request_save_on_cell_execute=False,
-                kernel_manager_class=kernel,
-            )
-    except PapermillExecutionError as error:
-        raise _said_by(error, card) from None
+    keys = at_end.enter_context(TemporaryDirectory(prefix=".kernel-", dir=executed.parent))
+    kernel = at_end.enter_context(own_kernel(Path(keys).resolve(), home, said, chosen.cells))
+    pictures.begin()
+    _run(
+        card,
+        chosen,
+        executed,
+        parameters={**card.parameters, **found},
+        cwd=str(home),
+        progress_bar={"file": sys.stderr} if progress else False,
+        start_timeout=SECONDS_TO_START,
+        km=kernel,
+        on_cell_executed=partial(_ask_for_pictures, pictures, "html" in to),
+    )
+    kernel.dismiss()
 
     notebook = nbformat.read(executed, as_version=4)
     unfinished = [n for n, cell in enumerate(notebook.cells) if _is_unfinished(cell)]
@@ -373,6 +320,7 @@ def _execute(
 
     for note in notes_of(notebook):
         log.info("note: %s: %s", card.path, note)
+    _draw(notebook, pictures, card)
     numbers = recorded_numbers(notebook)
     _front_matter(notebook, card)
     _unlabel_empty(notebook)
@@ -380,6 +328,53 @@ def _execute(
     _forget_times(notebook)
     nbformat.write(notebook, executed)
     return numbers
+
+
+def _run(card: Card, notebook: Any, executed: Path, **how: Any) -> None:
+    """Run a notebook by papermill, which is loaded while the kernel loads what it needs."""
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    how |= {"kernel_name": "python3", "language": "python"}
+    # once, at the end: after each cell it would write all that is there again
+    how |= {"request_save_on_cell_execute": False}
+    try:
+        papermill.execute_notebook(notebook, _unformatted(executed), **how)
+    except PapermillExecutionError as error:
+        raise _said_by(error, card) from None
+
+
+def _ask_for_pictures(pictures: Beside, has_page: bool, cell: Any, **_: Any) -> None:
+    """Have drawn what a cell shows, while the next ones run."""
+    from nrrsim.report.charts.picture import SPEC
+    from nrrsim.report.tables import FIGURE
+
+    for output in cell.get("outputs", []):
+        data = output.get("data", {})
+        if SPEC in data:
+            pictures.ask(json.dumps(data[SPEC]), png=True)
+            if has_page and (narrow := data.get(FIGURE, {}).get("narrow")):
+                # in the order in which a notebook's file has it
+                pictures.ask(json.dumps(narrow, sort_keys=True))
+
+
+def _draw(notebook: Any, pictures: Beside, card: Card) -> None:
+    """Put the pictures in the place of what they are drawn from."""
+    from nrrsim.report.charts.picture import SPEC
+
+    for number, cell in enumerate(notebook.cells, start=1):
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if SPEC not in data:
+                continue
+            try:
+                drawn = pictures.ask(json.dumps(data.pop(SPEC)), png=True).result()
+            except ValueError as error:
+                raise NotebookError(
+                    f"{card.path}: the picture of cell {number} cannot be drawn: {error}"
+                ) from None
+            data |= {"image/svg+xml": drawn["svg"], "image/png": drawn["png"]}
 
 
 def _unformatted(path: Path) -> str:
@@ -454,7 +449,7 @@ def _forget_times(notebook: Any) -> None:
 
 
 def _render(
-    card: Card, work: Path, to: Sequence[str], engine: str, summary: bool
+    card: Card, work: Path, to: Sequence[str], pictures: Beside, engine: str, summary: bool
 ) -> dict[str, str] | None:
     """Make the pages and the spreadsheet; returns what made the PDF, if there is one."""
     import nbformat
@@ -464,7 +459,7 @@ def _render(
     pages = [form for form in to if form != "xlsx"]
     how: dict[str, Any] = {"engine": engine, "style": shared("reports")}
     how["timestamp"] = int(_day(card).timestamp())
-    made = render(work / "report.ipynb", work, to=pages, **how)
+    made = render(work / "report.ipynb", work, to=pages, draw=pictures.svg_of, **how)
     if summary:
         with TemporaryDirectory(prefix=".summary-", dir=work) as folder:
             page = Path(folder) / "summary.ipynb"

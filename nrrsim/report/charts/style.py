@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,7 +27,7 @@ from altair.typing import ChartType
 from altair.utils.schemapi import debug_mode
 
 from nrrsim.notation import currency_sign, label, money, percent, points, signed_money
-from nrrsim.report.charts.picture import png_of, svg_of
+from nrrsim.report.charts.picture import BESIDE, SPEC, png_of, svg_of
 from nrrsim.report.tables import FIGURE
 
 MOST_ROWS = 5_000  # of a frame that is drawn
@@ -138,11 +139,15 @@ def svg(chart: ChartType) -> str:
 
 def _bundle(spec: dict[str, Any], **_: Any) -> dict[str, Any]:
     figure = dict(spec.pop("usermeta", {}))
-    drawn = svg_of(spec)
     said = str(spec.get("description") or NOT_DESCRIBED)
-    # from the SVG, so that the chart is laid out once
-    image = str(base64.b64encode(png_of(drawn)).decode())
-    bundle = {"image/svg+xml": drawn, "image/png": image, "text/plain": said}
+    bundle: dict[str, Any] = {"text/plain": said}
+    if os.environ.get(BESIDE):
+        bundle[SPEC] = spec
+    else:
+        drawn = svg_of(spec)
+        # from the SVG, so that the chart is laid out once
+        image = str(base64.b64encode(png_of(drawn)).decode())
+        bundle |= {"image/svg+xml": drawn, "image/png": image}
     if figure:
         # a page has it drawn while print is set: here it would be waited for
         figure["narrow"] = {**json.loads(figure["narrow"]), **theme()}

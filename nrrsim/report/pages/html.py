@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from html import escape
@@ -20,17 +20,21 @@ from nrrsim.report.pages.markdown import font_faces, quarto_markdown, run_pandoc
 from nrrsim.report.pages.notebook import EXTENSION, IMAGES, Cell, chosen_mime
 from nrrsim.report.tables import CELLS, FIGURE
 
+Drawing = Callable[[dict[str, Any]], str]
 KINDS = {"fig": "chart", "tbl": "table"}  # what the files are called that a page saves
 
 
-def html_page(meta: Mapping[str, Any], cells: Sequence[Cell], style: Path) -> bytes:
+def html_page(
+    meta: Mapping[str, Any], cells: Sequence[Cell], style: Path, draw: Drawing = svg_of
+) -> bytes:
     """The page, with its style, pictures, their data and the font in it.
 
-    meta : the front matter. style : the folder that holds the house's extension.
+    meta : the front matter. style : the folder that holds the house's extension. draw : makes the
+        SVG of a chart for a narrow screen.
     Raises RenderError where the page would run or fetch something.
     """
     extension = style / EXTENSION
-    holes, pieces = _with_holes(cells)
+    holes, pieces = _with_holes(cells, draw)
     # the title is the h1, so that what Quarto counts as depth 1 is an h2 here
     depth = int(meta.get("toc-depth") or 2) + 1
     page = run_pandoc(
@@ -57,7 +61,9 @@ def html_page(meta: Mapping[str, Any], cells: Sequence[Cell], style: Path) -> by
     return page.replace("<style>", f"<style>\n{font_faces()}", 1).encode()
 
 
-def _with_holes(cells: Sequence[Cell]) -> tuple[list[Cell], dict[str, tuple[str, str]]]:
+def _with_holes(
+    cells: Sequence[Cell], draw: Drawing
+) -> tuple[list[Cell], dict[str, tuple[str, str]]]:
     """Cells with a hole for each picture and table, and what belongs into it: it, and its data.
 
     Pandoc takes long over what it only has to hand on.
@@ -68,7 +74,7 @@ def _with_holes(cells: Sequence[Cell]) -> tuple[list[Cell], dict[str, tuple[str,
         outputs = []
         for output in cell.outputs or ():
             mime = chosen_mime(output, "html")
-            piece = _piece(output, mime, cell, len(pieces)) if mime else None
+            piece = _piece(output, mime, cell, len(pieces), draw) if mime else None
             if piece:
                 hole = f"hole-{len(pieces)}"
                 pieces[hole] = piece
@@ -88,7 +94,9 @@ def _filled(page: str, pieces: Mapping[str, str]) -> str:
     return hole.sub(lambda found: pieces.get(found[1], found[0]), page)
 
 
-def _piece(output: Any, mime: str, cell: Cell, number: int) -> tuple[str, str] | None:
+def _piece(
+    output: Any, mime: str, cell: Cell, number: int, draw: Drawing
+) -> tuple[str, str] | None:
     """A picture or a table as the page shows it, and links to its data; None for other outputs."""
     kind, _, name = cell.label.partition("-")
     # a picture and a table of one name are two files
@@ -102,7 +110,7 @@ def _piece(output: Any, mime: str, cell: Cell, number: int) -> tuple[str, str] |
             links.append(link(f"{name}.csv", "Data (CSV)", "text/csv", csv_of(numbers)))
         if image := output.data.get("image/png"):
             links.append(link(f"{name}.png", "Picture (PNG)", "image/png", smaller_png(image)))
-        return _picture(output.data, mime, cell, number), _downloads(links)
+        return _picture(output.data, mime, cell, number, draw), _downloads(links)
     if mime == "text/html" and "<table" in value:
         numbers, links = output.data.get(CELLS), []
         if numbers:
@@ -124,13 +132,13 @@ def _plain_table(html: str) -> str:
     return re.sub(r' (?:id|headers|data-quarto-[a-z]+)="[^"]*"', "", found[0]) if found else html
 
 
-def _picture(data: Mapping[str, Any], mime: str, cell: Cell, number: int) -> str:
+def _picture(data: Mapping[str, Any], mime: str, cell: Cell, number: int, draw: Drawing) -> str:
     alt = escape(" ".join(str(cell.options.get("fig-alt", "")).split()))
     if mime != "image/svg+xml":
         image = "".join(str(data[mime]).split())
         return f'<div class="chart"><img src="data:{mime};base64,{image}" alt="{alt}"></div>'
     narrow = data.get(FIGURE, {}).get("narrow")
-    widths = {"wide": data[mime], "narrow": svg_of(narrow)} if narrow else {"": data[mime]}
+    widths = {"wide": data[mime], "narrow": draw(narrow)} if narrow else {"": data[mime]}
     return "".join(
         f'<div class="chart {width}">{_inline(str(svg), f"{width}{number}", alt)}</div>'
         for width, svg in widths.items()

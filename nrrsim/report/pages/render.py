@@ -9,7 +9,8 @@ from pathlib import Path
 
 from nrrsim.errors import RenderError
 from nrrsim.files import whole
-from nrrsim.report.pages.html import html_page
+from nrrsim.report.charts.picture import svg_of
+from nrrsim.report.pages.html import Drawing, html_page
 from nrrsim.report.pages.markdown import pandoc_version
 from nrrsim.report.pages.notebook import read_cells
 from nrrsim.report.pages.pdf import OLDEST_QUARTO, Quarto, find_quarto, pdf_by_quarto, pdf_by_typst
@@ -26,6 +27,7 @@ def render(
     engine: str = "auto",
     style: Path,
     timestamp: int,
+    draw: Drawing = svg_of,
 ) -> dict[str, Path]:
     """Write `report.pdf` and `report.html` (those in `to`) into `out`; return where each is.
 
@@ -33,7 +35,7 @@ def render(
     `_quarto.yml`, `_brand.yml` and `_extensions/`; it is only read. `timestamp` (seconds since
     1970) is the PDF's creation time: the same notebook gives the same bytes. `engine` makes the
     PDF: "quarto", "embedded", or "auto" (Quarto 1.9 or newer where there is one); HTML is always
-    embedded.
+    embedded. `draw` makes the SVG of a chart for a narrow screen.
 
     Raises RenderError, with all that was found, before anything is written.
     """
@@ -46,7 +48,7 @@ def render(
 
     def page(name: str) -> bytes:
         if name == "html":
-            return html_page(meta, cells, style)
+            return html_page(meta, cells, style, draw)
         if quarto:
             return pdf_by_quarto(quarto, notebook, style, timestamp)
         return pdf_by_typst(meta, cells, style, timestamp)
