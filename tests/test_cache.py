@@ -20,6 +20,7 @@ import nrrsim as nr
 from nrrsim import cache
 from nrrsim.calibration.backtest import backtest
 from nrrsim.calibration.calibrate import known_by_value
+from nrrsim.report.run import run_card
 
 SEED = 20260930
 NAMES = [f"Zweihundert {number} GmbH" for number in range(9)]  # in no other text
@@ -478,3 +479,20 @@ def test_what_is_found_is_what_would_be_made(edits, world, home, monkeypatch):
     assert len(entries(home)) >= 4
     for file in entries(home):
         assert not any(name in file.read_text() for name in NAMES), file
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["2026Q3", "accounts", "backtest"])
+def test_a_report_of_what_is_kept_is_the_same_bytes(name, tmp_path, home, monkeypatch):
+    own = os.environ[cache.FOLDER]
+    made = []
+    for place, folder in (("off", cache.OFF), ("made", own), ("found", own)):
+        monkeypatch.setenv(cache.FOLDER, folder)
+        report = run_card(ROOT / "params" / f"{name}.yaml", out=tmp_path / place)
+        made.append({file.name: file.read_bytes() for file in report.iterdir() if file.is_file()})
+        manifest = json.loads(made[-1].pop("manifest.json"))
+        made[-1]["numbers"] = json.dumps(manifest["numbers"]).encode()
+    assert entries(home)
+    for found in made[1:]:
+        assert found.keys() == made[0].keys()
+        assert [file for file in found if found[file] != made[0][file]] == []
