@@ -144,11 +144,12 @@ def look_at_renames(table: Table, frame: pd.DataFrame, months: np.ndarray) -> No
         begins = np.flatnonzero(begins)
         customer, month, arr = customer[begins], month[begins], np.add.reduceat(arr, begins)
         is_next = customer[1:] != customer[:-1]
-    cents = 100 * arr
-    np.round(cents, out=cents)
+
+    def cents(rows: np.ndarray | slice) -> np.ndarray:
+        return np.asarray(np.round(100 * arr[rows]))
 
     def paid(rows: np.ndarray) -> pd.DataFrame:
-        each = {"customer": customer[rows], "month": month[rows], "cents": cents[rows]}
+        each = {"customer": customer[rows], "month": month[rows], "cents": cents(rows)}
         return pd.DataFrame(each)
 
     new = paid(np.append(0, np.flatnonzero(is_next) + 1))
@@ -164,8 +165,8 @@ def look_at_renames(table: Table, frame: pd.DataFrame, months: np.ndarray) -> No
     wanted = both["cents"].unique()
     of_amounts = np.concatenate(
         [
-            begin + np.flatnonzero(pd.Series(cents[begin : begin + AT_ONCE]).isin(wanted))
-            for begin in range(0, len(cents), AT_ONCE)
+            begin + np.flatnonzero(pd.Series(cents(slice(begin, begin + AT_ONCE))).isin(wanted))
+            for begin in range(0, len(arr), AT_ONCE)
         ]
     )
     like_them = paid(of_amounts).merge(both[["month", "cents"]].drop_duplicates())

@@ -39,6 +39,7 @@ BOOKED = {
     )
 }  # the order in which those of one month stand
 AT_ONCE = 2**16  # rows
+MOST_MONTHS = 18  # whose amounts are kept by customer: a window's, and a few that come next
 
 
 @dataclass(frozen=True)
@@ -423,6 +424,8 @@ class CustomerMonths:
             rows = self.rows_of(month)
             amounts = np.zeros(len(self.customers))
             amounts[self.customer[rows]] = self.arr[rows]
+            if len(self._by_customer) == MOST_MONTHS:
+                del self._by_customer[next(iter(self._by_customer))]  # the oldest
             self._by_customer[month] = amounts
         return self._by_customer[month]
 
