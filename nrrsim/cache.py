@@ -38,7 +38,7 @@ MOST = 200_000_000  # bytes of answers that are kept; beyond them the longest un
 ENDING = ".answer"
 ARRAY = "__array__"
 NUMBERS = "biuf"  # NumPy's kinds of truth, whole numbers and fractions
-SETTINGS = ("NUMBA_", "OPENBLAS_", "MKL_", "NPY_")  # variables that may choose other arithmetic
+SETTINGS = ("NUMBA_", "OPENBLAS_", "MKL_", "NPY_", "OMP_")  # variables that may choose other arithmetic
 BEGUN: float = vars(sys.modules[__package__])["_begun"]  # before a file of the package was read
 log = logging.getLogger("nrrsim")
 
@@ -91,6 +91,8 @@ def _folder() -> Path | None:
         from platformdirs import user_cache_path
 
         home = user_cache_path("nrrsim", appauthor=False)
+        if not home.is_absolute():  # whoever has no home has no place: "~" here is not one
+            return None
     folder = home / "answers"  # one of our own: what else a person keeps there is not ours to count
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
