@@ -165,6 +165,8 @@ def _plain(value: Any) -> Any:
         return [_plain(each) for each in value]
     if type(value) is dict and ARRAY not in value and all(type(key) is str for key in value):
         return {key: _plain(each) for key, each in value.items()}
+    if type(value).__module__ == "numpy" and value.shape == () and value.dtype.kind in NUMBERS:
+        return value.item()  # a single number
     if type(value).__name__ == "ndarray" and value.dtype.kind in NUMBERS:
         content = base64.b64encode(value.tobytes()).decode()
         return {ARRAY: [value.dtype.str, list(value.shape), content]}

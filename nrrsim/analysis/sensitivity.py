@@ -22,6 +22,7 @@ from nrrsim.scenario.scenario import Scenario, as_scenario
 DRAWS, FEWER_DRAWS, MANY = 512, 64, 30  # and how many beliefs are many
 MOST_ASKED = 12  # beliefs whose knowledge is weighed, where only the most important are wanted
 NODES = 5  # of the Gauss-Hermite rule over one belief
+MOST_AT_ONCE = 250_000  # scores whose NRR is worked out together: these stay in the cache
 ORDERS, WITHIN = 1_500, 3  # random orders of the beliefs, and draws for a variance inside each
 
 
@@ -93,6 +94,7 @@ class _Model:
         self.expected = nrr_by_draw(scenario)
         self.matrix = np.eye(len(self.names))
         ties = scenario.table.ties
+        self.tied = bool(ties)
         if ties:
             tied, matrix, _ = correlation_matrix(ties)
             numbers = [self.names.index(name) for name in tied]
@@ -148,11 +150,11 @@ class _Model:
         number = len(self.names)
         orders = np.array([rng.permutation(number) for _ in range(ORDERS)])
         # the variance that is left when all but the first n of an order are known, n below number
-        draws = np.empty((ORDERS, number - 1, WITHIN, number))
-        for row, order in enumerate(orders):
-            for n in range(1, number):
-                draws[row, n - 1] = self._given(order[n:], order[:n], rng)
-        y = self.nrr(draws.reshape(-1, number)).reshape(ORDERS, number - 1, WITHIN)
+        draws = self._all_given(orders, rng)
+        some = range(0, ORDERS, max(1, MOST_AT_ONCE // max(1, draws[0].size)))
+        y = np.concatenate(
+            [self.nrr(draws[at : at + some.step].reshape(-1, number)) for at in some]
+        ).reshape(ORDERS, number - 1, WITHIN)
         left = np.concatenate(
             [np.zeros((ORDERS, 1)), y.var(axis=2, ddof=1), np.full((ORDERS, 1), variance)], axis=1
         )
@@ -161,6 +163,27 @@ class _Model:
         gains = np.empty((ORDERS, number))
         np.put_along_axis(gains, orders, np.diff(left, axis=1), axis=1)
         return gains.mean(axis=0) / variance, gains.std(axis=0, ddof=1) / np.sqrt(ORDERS) / variance
+
+    def _all_given(self, orders: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Of each order, for its first n unknown, what `_given` draws: `ndarray[order, n - 1, draw,
+        belief]`.
+        """
+        number = len(self.names)
+        draws = np.empty((len(orders), number - 1, WITHIN, number))
+        if self.tied:
+            for row, order in enumerate(orders):
+                for n in range(1, number):
+                    draws[row, n - 1] = self._given(order[n:], order[:n], rng)
+            return draws
+        # beliefs that are not tied are what is drawn: the same numbers, in the same order, at once
+        sizes = np.array([[number - n, WITHIN * n] for n in range(1, number)], int).ravel()
+        drawn = np.split(rng.standard_normal((len(orders), sizes.sum())), sizes.cumsum(), 1)
+        for n, (given, free) in enumerate(zip(drawn[:-1:2], drawn[1::2], strict=True), 1):
+            whole = np.empty((len(orders), WITHIN, number))
+            whole[:, :, n:] = given[:, None]
+            whole[:, :, :n] = free.reshape(-1, WITHIN, n)
+            np.put_along_axis(draws[:, n - 1], orders[:, None], whole, axis=2)
+        return draws
 
     def _given(
         self, known: np.ndarray, unknown: np.ndarray, rng: np.random.Generator

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -54,7 +54,7 @@ from nrrsim.cli.options import (
     target_of,
     whole_number,
 )
-from nrrsim.cli.terminal import Ended, animated, ended_by_signals, kept_visible
+from nrrsim.cli.terminal import Ended, animated, end_at_once, ended_by_signals, kept_visible
 from nrrsim.errors import DataError, Finding, NrrsimError, UsageError
 from nrrsim.ledger.reading import as_keys
 from nrrsim.notation import counted, visible
@@ -72,7 +72,7 @@ if TYPE_CHECKING:
 MOST_FINDINGS = 50
 AN_EXAMPLE = "{}: the example that comes with nrrsim"
 PATIENCE = 1.0  # seconds after which a terminal is told what goes on
-OBJECTS = 50_000  # made before garbage is looked for
+OBJECTS = 500_000  # made before garbage is looked for
 app = App(
     name="nrrsim",
     help="Net revenue retention: from a ledger, what became of it; from a scenario, what may"
@@ -821,6 +821,14 @@ def report(
     summary: Annotated[
         bool, typer.Option("--summary", help="Page 1 alone, as summary.pdf, too.")
     ] = False,
+    workers: Annotated[
+        int | None,
+        whole_number(
+            "--workers",
+            help="Reports that are made side by side (default: 2, or 1 on one processor; each takes"
+            " some 600 MB).",
+        ),
+    ] = None,
     no_cache: NoCache = False,
     quiet: Quiet = False,
 ) -> None:
@@ -837,19 +845,22 @@ def report(
         raise UsageError(
             f"two cards are called {twice[0]}: one report would replace the other; rename one"
         )
+    number = min(len(cards), _beside(workers))
+    if number > 1:
+        words = ["--to", to, "--engine", engine.value, *(["--out", str(out)] if out else [])]
+        words += [*(f"--set={each}" for each in said or ()), *["--latest"] * latest]
+        words += [*["--summary"] * summary, *["--quiet"] * quiet]
+        _report_side_by_side(cards, words, number, over, latest, quiet)
+        return
     moves = bool(animated()) and not quiet
-    for number, card in enumerate(cards, 1):
+    for place, card in enumerate(cards, 1):
         if moves and len(cards) > 1:
-            typer.echo(f"{card}: report {number} of {len(cards)}", err=True)
-        if not card.exists():
-            from nrrsim.scenario.scenario import examples
-
-            if str(card) in examples():
-                if not quiet:
-                    typer.echo(f"note: {AN_EXAMPLE.format(card)}", err=True)
-                card = examples()[str(card)]
+            typer.echo(f"{card}: report {place} of {len(cards)}", err=True)
+        if not card.exists() and str(card) in _examples() and not quiet:
+            typer.echo(f"note: {AN_EXAMPLE.format(card)}", err=True)
         how: dict[str, Any] = {"over": over, "latest": latest, "summary": summary}
-        folder = run_card(card, to=forms, engine=engine.value, out=out, progress=moves, **how)
+        how |= {"engine": engine.value, "out": out, "progress": moves}
+        folder = run_card(_found(card), to=forms, **how)
         made = [f"report.{form}" for form in forms] + ["summary.pdf"] * summary
         typer.echo("\n".join(str(folder / each) for each in made) if made else str(folder))
 
@@ -885,6 +896,47 @@ def verify(
     checked = compare(folder)
     if not quiet:
         typer.echo("\n".join(checked))
+
+
+def _examples() -> dict[str, Path]:
+    from nrrsim.scenario.scenario import examples
+
+    return examples()
+
+
+def _found(card: Path) -> Path:
+    """A card's file; what is none may be the name of an example."""
+    return card if card.exists() else _examples().get(str(card), card)
+
+
+def _beside(workers: int | None) -> int:
+    """How many reports are made side by side."""
+    if workers is not None and workers < 1:
+        raise UsageError(f"--workers: must be 1 at least, got {workers}")
+    return workers or min(2, os.cpu_count() or 1)
+
+
+def _report_side_by_side(
+    cards: list[Path],
+    words: list[str],
+    number: int,
+    over: dict[str, Any],
+    latest: bool,
+    quiet: bool,
+) -> None:
+    from nrrsim.report.several import side_by_side
+
+    if not quiet:
+        typer.echo(f"{len(cards)} reports, {number} side by side", err=True)
+    code = 0
+    asked = [str(card) for card in cards], [*map(_found, cards)], words, number
+    with closing(side_by_side(*asked, over, latest)) as reports:
+        for made in reports:
+            typer.echo(made.said, err=True, nl=False)
+            typer.echo(made.out, nl=False)
+            code = code or made.code
+    if code:
+        sys.exit(code)
 
 
 def _scenario(path: str, quiet: bool) -> Scenario:
@@ -1133,6 +1185,7 @@ def _warehouse(
 ) -> Warehouse:
     """The ledger that stays in its database, its headings read; raises UsageError for no table."""
     from nrrsim.ledger.warehouse import Warehouse
+    from nrrsim.scenario.book import is_address
 
     if not push_down:
         raise UsageError(
@@ -1142,8 +1195,11 @@ def _warehouse(
         raise UsageError(
             "--table: say which table or view holds the ledger, such as finance.ledger"
         )
-    if len(sources) > 1:
-        raise UsageError("--push-down: a table is in one database; give one address")
+    if len(sources) > 1 or not is_address(sources[0]):
+        raise UsageError(
+            "--push-down: computes in a database: give its address alone, such as env:WAREHOUSE;"
+            " files are read without it"
+        )
     how = {name: each for name, each in vars(form).items() if name != "is_card"}
     with as_keys(form.is_card), _waiting(f"reading the headings of {table}", quiet):
         return Warehouse.of(sources[0], table, by, **how)
@@ -1232,10 +1288,25 @@ def _object(values: dict[str, Any]) -> str:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The entry point: every error in one voice, and never a traceback."""
+    """The entry point: every error in one voice, and never a traceback.
+
+    Without `arguments` it is the whole process's, which ends with the command.
+    """
+    if arguments is not None:
+        return _run(arguments)
+    try:
+        _run(sys.argv[1:])
+    except SystemExit as ended:
+        if isinstance(ended.code, int | None):
+            end_at_once(ended.code or 0)
+        raise
+
+
+def _run(words: list[str]) -> None:
     # nearly all that a command makes stays until its end: to look for garbage in it takes long
     gc.set_threshold(OBJECTS)
-    words = sys.argv[1:] if arguments is None else arguments
+    # checking models takes nobody else's plugins: to look through all packages for some takes long
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # before the command is read: what a library logs meanwhile is not to be heard either
     quiet = {"-q", "--quiet"} & set(words)
     logging.getLogger().setLevel(logging.ERROR)

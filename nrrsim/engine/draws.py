@@ -56,10 +56,10 @@ def scores(
         luck.
     """
     even = {name: slot for name, slot in slots.items() if quasi and slot < MOST_DIMENSIONS}
-    uniforms = _sobol(even, count, seed) | _random(
+    z = _sobol(even, count, seed) | _random(
         [name for name in slots if name not in even], count, seed, first
     )
-    return tied({name: np.asarray(special.ndtri(u)) for name, u in uniforms.items()}, correlations)
+    return tied(z, correlations)
 
 
 def tied(
@@ -89,7 +89,7 @@ def _random(names: Iterable[str], count: int, seed: int, first: int) -> dict[str
         stream.advance(first // 4)  # of blocks of four
         return _open(np.random.Generator(stream).random(first % 4 + count)[first % 4 :])
 
-    return {name: uniform(name) for name in names}
+    return {name: np.asarray(special.ndtri(uniform(name))) for name in names}
 
 
 def _sobol(slots: Mapping[str, int], count: int, seed: int) -> dict[str, np.ndarray]:
@@ -98,35 +98,44 @@ def _sobol(slots: Mapping[str, int], count: int, seed: int) -> dict[str, np.ndar
 
 
 def _even(key: int, slot: int, count: int) -> np.ndarray:
-    places = (_scrambled(lattice(slot, count), key) + 0.5) * 2.0**-BITS
-    places.setflags(write=False)
-    return places
+    """Scores of one dimension: of points that are scrambled by `key`."""
+    places = (lattice(slot, count, key) + 0.5) * 2.0**-BITS
+    found = np.asarray(special.ndtri(places))
+    found.setflags(write=False)
+    return found
 
 
-# The exact path asks for the same few draws again and again.
-_kept = lru_cache(512)(_even)
+# The exact path asks for the same draws again and again: of hundreds of beliefs, some at a time.
+_kept = lru_cache(4096)(_even)
 
 
-def lattice(slot: int, count: int) -> np.ndarray:
-    """The first points of one dimension of the Sobol sequence, as whole numbers of BITS bits.
+def lattice(slot: int, count: int, key: int | None = None) -> np.ndarray:
+    """The first points of one dimension of the Sobol sequence, as whole numbers of BITS bits; with
+    a `key` scrambled by it.
 
     Those of `scipy.stats.qmc.Sobol`, whose module takes longer to start than a forecast to draw.
     """
     try:
-        directions = _directions(slot)
+        moves, begins = np.array(_directions(slot), np.uint64), np.uint64(0)
     except OSError:  # a scipy that keeps its table elsewhere: the same points, slower
         from scipy.stats import qmc
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that any count but a power of 2 is less even
             points = qmc.Sobol(slot + 1, scramble=False, bits=BITS).random(count)[:, slot]
-        return np.asarray(points * 2.0**BITS).astype(np.uint64)
-    number = np.arange(count, dtype=np.uint64)
-    changed = number ^ (number >> np.uint64(1))  # Gray code: from point to point one bit changes
-    points = np.zeros(count, np.uint64)
-    for bit, direction in enumerate(directions[: count.bit_length()]):
-        points ^= (changed >> np.uint64(bit) & np.uint64(1)) * np.uint64(direction)
-    return points
+        whole = np.asarray(points * 2.0**BITS).astype(np.uint64)
+        return whole if key is None else _scrambled(whole, key)
+    if key is not None:
+        # a point is a sum of moves, bit by bit: who scrambles these and the first scrambles all
+        begins, *scrambled = _scrambled(np.append(begins, moves), key)
+        moves = np.array(scrambled) ^ begins
+    found = np.full(count, begins)
+    for bit in range((count - 1).bit_length()):
+        # Gray code: the points so far come once more, the last first, each with one more move
+        done = 1 << bit
+        more = found[done : 2 * done]
+        more[:] = found[:done][::-1][: len(more)] ^ moves[bit]
+    return found
 
 
 @cache

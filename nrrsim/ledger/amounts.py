@@ -157,7 +157,7 @@ def _typed(cells: pd.Series) -> Amounts | None:
     values = np.full(len(cells), np.nan)
     if kind in ("i", "u", "f", "integer", "floating", "mixed-integer-float", "decimal"):
         try:
-            values = cells.astype(float).to_numpy(float, na_value=np.nan)
+            values = cells.astype(float).to_numpy()
         # an integer that no float holds, a signalling nan: cell by cell
         except (OverflowError, ValueError):
             return None
@@ -172,7 +172,8 @@ def _usual(cells: pd.Series, decimal: str | None) -> Amounts | None:
         is_text(cells) or pd.api.types.infer_dtype(cells, skipna=True) == "string"
     ):
         return None
-    codes, texts = distinct(cells)
+    codes, found = distinct(cells)
+    texts = [*map(str, found)]
     lines = "\n".join([*texts, ""])
     if lines.count("\n") > len(texts) or not _ALL_USUAL.fullmatch(lines):
         return None

@@ -182,6 +182,8 @@ class Table:
 
     def by_row(self, of_sources: Sequence[Any]) -> np.ndarray:
         """`ndarray[row]` of what holds for each source."""
+        if len(of_sources) == 1:
+            return np.full(len(self.frame), of_sources[0])
         part = np.searchsorted(self.starts, self.frame.index.to_numpy(), side="right") - 1
         return np.asarray(of_sources)[part]
 

@@ -351,15 +351,15 @@ class Ledger:
         if "renewal" in frame:
             renewal = frame["renewal"].to_numpy(float)
         rows = {
-            "customer": found.customer[known],
-            "month": found.month[known],
+            "customer": found.customer[known].astype(np.int64),
+            "month": found.month[known].astype(np.int64),
             "arr": found.arr[known],
             "segment": frame["segment"].array,
             "renewal": renewal,
         }
         events = {
-            "customer": found.event_customer[happened],
-            "month": found.event_month[happened],
+            "customer": found.event_customer[happened].astype(np.int64),
+            "month": found.event_month[happened].astype(np.int64),
             "kind": found.event_kind[happened],
             "arr": found.event_arr[happened],
         }

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.ledger.columns import Table
+from nrrsim.ledger.pairs import AT_ONCE
 from nrrsim.ledger.values import as_written, codes_of, with_used_names
 from nrrsim.months import month_name
 from nrrsim.notation import counted
@@ -143,7 +144,8 @@ def look_at_renames(table: Table, frame: pd.DataFrame, months: np.ndarray) -> No
         begins = np.flatnonzero(begins)
         customer, month, arr = customer[begins], month[begins], np.add.reduceat(arr, begins)
         is_next = customer[1:] != customer[:-1]
-    cents = np.round(100 * arr)
+    cents = 100 * arr
+    np.round(cents, out=cents)
 
     def paid(rows: np.ndarray) -> pd.DataFrame:
         each = {"customer": customer[rows], "month": month[rows], "cents": cents[rows]}
@@ -159,9 +161,15 @@ def look_at_renames(table: Table, frame: pd.DataFrame, months: np.ndarray) -> No
     if both.empty:
         return
     pairs = both.value_counts(["month", "cents"])
-    of_amounts = np.flatnonzero(pd.Series(cents).isin(both["cents"].unique()))
-    payers = paid(of_amounts).merge(both[["month", "cents"]].drop_duplicates())
-    payers = payers.value_counts(["month", "cents"])
+    wanted = both["cents"].unique()
+    of_amounts = np.concatenate(
+        [
+            begin + np.flatnonzero(pd.Series(cents[begin : begin + AT_ONCE]).isin(wanted))
+            for begin in range(0, len(cents), AT_ONCE)
+        ]
+    )
+    like_them = paid(of_amounts).merge(both[["month", "cents"]].drop_duplicates())
+    payers = like_them.value_counts(["month", "cents"])
     once = pairs.index[(pairs == 1) & (payers.reindex(pairs.index) == 1)]
     alone = both.set_index(["month", "cents"]).loc[once]
     if alone.empty:

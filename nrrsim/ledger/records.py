@@ -22,7 +22,7 @@ import pandas as pd
 
 from nrrsim.errors import DataError, Finding, UsageError
 from nrrsim.ledger.containers import Opened
-from nrrsim.ledger.database import exact, literal_path, numbered_frame
+from nrrsim.ledger.database import exact, exact_frame, literal_path, numbered_frame
 from nrrsim.ledger.rows import Rows, heading_text, labels, plain_cells, refuse_unseen
 
 
@@ -201,7 +201,7 @@ def _frame_of(table: Any, name: str) -> pd.DataFrame:
     try:
         with duckdb.connect() as con:
             con.execute("set TimeZone = 'UTC'")
-            return exact(con.from_arrow(_Stream(table))).df()
+            return exact_frame(con.from_arrow(_Stream(table)))
     except duckdb.Error as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise UsageError(f"{name}: cannot be read as a table ({reason})") from None

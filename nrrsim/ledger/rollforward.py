@@ -7,6 +7,7 @@ else it is not split.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.errors import UsageError, did_you_mean
+from nrrsim.ledger.pairs import counts_of
 from nrrsim.months import month_name
 from nrrsim.movements import MOVEMENTS, Movements
 
@@ -29,6 +31,14 @@ MONTHS_APART = 100_000  # more months than there can be: customer x this + month
 # A unit's price and its ARR are rounded apart, by less; intervals are a month in twelve apart.
 SAME_INTERVAL = 0.02
 MOVEMENT_NUMBER = {name: number for number, name in enumerate(MOVEMENTS)}
+BOOKED = {
+    name: MOVEMENT_NUMBER[name]
+    for name in (
+        *("new", "reactivation", "price", "cross_sell", "adoption", "unsplit", "contraction"),
+        "churn",
+    )
+}  # the order in which those of one month stand
+AT_ONCE = 2**16  # rows
 
 
 @dataclass(frozen=True)
@@ -68,6 +78,7 @@ class CustomerMonths:
     event_kind: np.ndarray
     event_arr: np.ndarray
     _labels: dict[str, tuple[np.ndarray, list[str]]] = field(default_factory=dict, repr=False)
+    _by_customer: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(
@@ -87,12 +98,14 @@ class CustomerMonths:
         frame, step = ledger.entries.frame, ledger.step
         arr = ledger.converted(rate_month)
         names = np.asarray(frame["customer"].cat.categories)
-        whole = frame["customer"].cat.codes.to_numpy(np.int64)
-        month = frame["month"].to_numpy()
-        begun = np.full(len(names), np.iinfo(np.int64).max)
-        np.minimum.at(begun, whole, month)
-        keep = np.flatnonzero(month <= as_of) if as_of is not None else np.arange(len(frame))
-        month = month[keep]
+        whole = frame["customer"].cat.codes.to_numpy(np.int32)
+        month = frame["month"].to_numpy(np.int32)
+        heads = _heads(whole)  # entries stand by customer and month
+        begun = np.zeros(len(names), dtype=np.int32)
+        begun[whole[heads]] = month[heads]
+        keep = np.arange(len(frame), dtype=np.int32)
+        if as_of is not None and not (known := month <= as_of).all():
+            keep, month = keep[known], month[known]
         if ledger.grace_months:
             again, month = _paid_on(whole[keep], month, step, ledger.grace_months)
             keep = keep[again]
@@ -104,29 +117,41 @@ class CustomerMonths:
             names, begun = names[owner], begun[owner]
             order = np.lexsort((month, part[keep]))
             keep, month = keep[order], month[order]
-        codes, arr = codes[keep], arr[keep]
+        if len(keep) < len(arr) or part is not None or ledger.grace_months:
+            codes, arr = codes[keep], arr[keep]
 
         # one row a customer and month, whatever lines it has
-        first = np.flatnonzero(_begins(codes, month))
+        begins = _begins(codes, month)
+        is_one_line = bool(begins.all())
+        first = keep if is_one_line and len(keep) == len(frame) else np.flatnonzero(begins)
         why = _reasons(ledger, keep, codes, month, arr, first)
-        customer, months = codes[first], month[first]
-        amount = np.add.reduceat(arr, first) if len(first) else arr[:0]
-        entry = keep[_largest(arr, first)]
+        customer, amount, entry = codes, arr, keep
+        if not is_one_line:
+            customer, month = codes[first], month[first]
+            amount, entry = np.add.reduceat(arr, first), keep[_largest(arr, first)]
 
         last = as_of or ledger.entries.months[-1]
-        events = _events(customer, months, amount, why, begun[customer], step, last)
-        return cls(ledger, rate_month, as_of, names, customer, months, amount, entry, *events)
+        events = _events(customer, month, amount, why, begun, step, last)
+        return cls(ledger, rate_month, as_of, names, customer, month, amount, entry, *events)
 
     @cached_property
-    def _by_month(self) -> tuple[np.ndarray, np.ndarray]:
-        order = np.argsort(self.month, kind="stable")
-        return order, self.month[order]
+    def _by_month(self) -> tuple[np.ndarray, np.ndarray, int]:
+        """The rows by month, where each month begins among them, and the first month."""
+        first = int(self.month.min(initial=0)) if len(self.month) else 0
+        since = (self.month - first).astype(np.uint16)  # short numbers sort in one pass
+        begins = np.append(0, np.cumsum(counts_of(since, int(since.max(initial=0)) + 1)))
+        return np.argsort(since, kind="stable").astype(np.int32), begins, first
 
     def rows_of(self, month: int) -> np.ndarray:
         """The numbers of the rows of one month, by customer."""
-        order, months = self._by_month
-        begin, end = np.searchsorted(months, [month, month + 1])
-        return order[begin:end]
+        order, begins, first = self._by_month
+        at = np.clip([month - first, month - first + 1], 0, len(begins) - 1)
+        return order[begins[at[0]] : begins[at[1]]]
+
+    @cached_property
+    def _first_rows(self) -> np.ndarray:
+        """The number of each customer's first row."""
+        return _heads(self.customer)
 
     def labels(self, by: str) -> tuple[np.ndarray, list[str]]:
         """`ndarray[row]` of label numbers, and the labels; of several lines, the largest's."""
@@ -145,8 +170,12 @@ class CustomerMonths:
             raise UsageError(
                 f"by: the ledger has no column {by}; {did_you_mean(by, self.ledger.columns)}"
             )
-        values = frame[by].cat.add_categories(EMPTY).fillna(EMPTY).cat.remove_unused_categories()
-        return values.cat.codes.to_numpy(np.int64), list(values.cat.categories)
+        codes, names = frame[by].cat.codes.to_numpy(), [*frame[by].cat.categories, EMPTY]
+        stands = np.zeros(len(names), dtype=bool)
+        stands[codes] = True  # an empty cell is -1, the last
+        number = np.cumsum(stands) - 1
+        codes = codes if stands[:-1].all() and not stands[-1] else number[codes]
+        return codes, [name for name, is_there in zip(names, stands, strict=True) if is_there]
 
     def apart(self, start: int, end: int, by: str) -> int:
         """How many customers of the closed cohort have lines under several labels at its start."""
@@ -217,7 +246,7 @@ class CustomerMonths:
         return parted
 
     def _first_revenue(self, by: str) -> tuple[np.ndarray, list[str]]:
-        begin = np.flatnonzero(np.diff(self.customer, prepend=-1))
+        begin = self._first_rows
         since = np.repeat(self.month[begin], np.diff(np.append(begin, len(self.month))))
         earliest = self.ledger.entries.months[0]
         calendar, unit = self.ledger.calendar, COHORT_BY[by]
@@ -237,11 +266,13 @@ class CustomerMonths:
         """What became of each label's customers with age, as known at `end`; see `Ledger.ages`."""
         step = self.ledger.step
         codes, labels = self.labels(by)
-        heads = np.diff(self.customer, prepend=-1) != 0
-        head_of_row = np.flatnonzero(heads)[np.cumsum(heads) - 1]
+        begin = self._first_rows
+        heads = np.zeros(len(self.customer), dtype=bool)
+        heads[begin] = True
+        head_of_row = begin[np.cumsum(heads) - 1]
         age = (self.month - self.month[head_of_row]) // step
         known = self.month <= end
-        code, first = codes[head_of_row], self.arr[head_of_row]
+        code, first = codes.astype(np.int64)[head_of_row], self.arr[head_of_row]
 
         width = (end - int(self.month.min())) // step + 1
         cell = (code * width + age)[known]
@@ -294,7 +325,7 @@ class CustomerMonths:
 
         firsts = self._firsts(start, end, closed=False)
         codes, labels = self.labels("segment")
-        heads = np.flatnonzero(np.diff(self.customer, prepend=-1))
+        heads = self._first_rows
         since = np.zeros(len(self.customers), dtype=np.int64)
         since[self.customer[heads]] = self.month[heads]
         there = self.customer[firsts]
@@ -306,7 +337,9 @@ class CustomerMonths:
         wide.insert(0, "since", [month_name(int(month)) for month in since[there]])
         wide.insert(0, "segment", np.array(labels, dtype=object)[codes[firsts]])
 
-        begin, stop = np.searchsorted(self.event_month, [start + 1, end + 1])
+        begin, stop = np.searchsorted(
+            self.event_month, np.array([start + 1, end + 1], dtype=np.int32)
+        )
         moved = pd.DataFrame(
             {
                 "customer": self.customers[self.event_customer[begin:stop]],
@@ -320,11 +353,12 @@ class CustomerMonths:
     def kept(self, start: int, end: int) -> Kept:
         """What became of each customer of `start`; see `Ledger.kept`."""
         rows, later = self.rows_of(start), self.rows_of(end)
-        heads = np.flatnonzero(np.diff(self.customer, prepend=-1))
+        heads = self._first_rows
         since, closing = np.zeros(len(self.customers), np.int64), np.zeros(len(self.customers))
         since[self.customer[heads]] = self.month[heads]
         closing[self.customer[later]] = self.arr[later]
-        customer, segment = self.customer[rows], self.labels("segment")[0][rows]
+        customer = self.customer[rows].astype(np.int64)
+        segment = self.labels("segment")[0][rows].astype(np.int64)
         return Kept(customer, segment, since[customer], self.arr[rows], closing[customer])
 
     def roll(self, start: int, end: int, by: str, closed: bool) -> Movements:
@@ -361,44 +395,51 @@ class CustomerMonths:
         """The row that each customer is looked at from: its first of the time, or of `start`."""
         if closed:
             return self.rows_of(start)
-        inside = np.flatnonzero((self.month >= start) & (self.month <= end))
-        firsts: np.ndarray = inside[np.diff(self.customer[inside], prepend=-1) != 0]
-        return firsts
+        # rows stand by customer and month: those inside are in one piece
+        inside = (self.month >= start) & (self.month <= end)
+        goes_on = inside[:-1] & (self.customer[1:] == self.customer[:-1])
+        return np.flatnonzero(inside & ~np.append(False, goes_on))
 
     def _levels(self, label: np.ndarray, labels: int, months: np.ndarray) -> dict[str, np.ndarray]:
         """What there is at the end of each month, by label: `ndarray[label, month]` each."""
-        opening = self.rows_of(int(months[0]))
-        base = np.zeros(len(self.customers))
-        base[self.customer[opening]] = self.arr[opening]
-        stayed = base > 0
+        inside = np.flatnonzero(label >= 0)
+        of = label[inside]
+        base = self._amounts(int(months[0]))[inside]
+        stays = base > 0
         levels = {name: np.zeros((labels, len(months))) for name in CLOSING}
         for column, month in enumerate(months):
-            rows = self.rows_of(int(month))
-            # who has no row in a month has been at 0, and does not count as stayed ever after
-            stayed &= np.bincount(self.customer[rows], minlength=len(stayed)) > 0
-
-            rows = rows[label[self.customer[rows]] >= 0]
-            customer, amount = self.customer[rows], self.arr[rows]
-            capped, stays = np.minimum(amount, base[customer]), stayed[customer]
-            measured = (amount, capped, amount * stays, capped * stays, np.ones(len(rows)), stays)
+            amount = self._amounts(int(month))[inside]
+            is_there = amount > 0
+            stays &= is_there  # who has been at 0 does not count as stayed ever after
+            capped = np.minimum(amount, base)
+            measured = (amount, capped, amount * stays, capped * stays, is_there, stays)
             for name, weights in zip(CLOSING, measured, strict=True):
-                levels[name][:, column] = np.bincount(label[customer], weights, minlength=labels)
+                levels[name][:, column] = np.bincount(of, weights, minlength=labels)
         return levels
+
+    def _amounts(self, month: int) -> np.ndarray:
+        """`ndarray[customer]`: what each has in a month, 0 who has nothing."""
+        if month not in self._by_customer:
+            rows = self.rows_of(month)
+            amounts = np.zeros(len(self.customers))
+            amounts[self.customer[rows]] = self.arr[rows]
+            self._by_customer[month] = amounts
+        return self._by_customer[month]
 
     def _flows(self, label: np.ndarray, labels: int, months: np.ndarray) -> dict[str, np.ndarray]:
         """Each movement between two months, summed by label: `ndarray[label, month]` each."""
-        start, end, shape = int(months[0]), int(months[-1]), (labels, len(months) - 1)
-        begin, stop = np.searchsorted(self.event_month, [start + 1, end + 1])
-        kind, amount = self.event_kind[begin:stop], self.event_arr[begin:stop]
-        row = label[self.event_customer[begin:stop]]
+        start, end = int(months[0]), int(months[-1])
+        shape = (len(MOVEMENT_NUMBER), labels + 1, len(months) - 1)
+        begin, stop = np.searchsorted(
+            self.event_month, np.array([start + 1, end + 1], dtype=np.int32)
+        )
+        # who is not in goes to one label more, which is left out
+        row = np.where(label < 0, labels, label)[self.event_customer[begin:stop]]
         column = (self.event_month[begin:stop] - start) // self.ledger.step - 1
-        flows = {}
-        for name, number in MOVEMENT_NUMBER.items():
-            of_kind = (kind == number) & (row >= 0)
-            cell = row[of_kind] * shape[1] + column[of_kind]
-            sums = np.bincount(cell, amount[of_kind], minlength=shape[0] * shape[1])
-            flows[name] = sums.reshape(shape)
-        return flows
+        cell = (self.event_kind[begin:stop] * np.int64(shape[1]) + row) * shape[2] + column
+        sums = np.bincount(cell, self.event_arr[begin:stop], minlength=math.prod(shape))
+        by_kind = sums.reshape(shape)[:, :-1]
+        return {name: by_kind[number] for name, number in MOVEMENT_NUMBER.items()}
 
 
 def _events(
@@ -411,6 +452,38 @@ def _events(
     last: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Every movement of every customer: customer, month, kind and amount, sorted by month.
+
+    `begun`: the first month of the (whole) customer, `ndarray[customer]`. Some customers at a time:
+    what is told of a million rows then stays near the processor.
+    """
+    heads = _heads(customer)
+    some = heads[:: max(1, AT_ONCE * len(heads) // max(1, len(customer)))].tolist()
+    found = []
+    for rows in map(slice, some, [*some[1:], len(customer)]):
+        reasons = {name: values[rows] for name, values in why.items()}
+        whose = begun[customer[rows]]
+        found.append(_booked(customer[rows], month[rows], arr[rows], reasons, whose, step, last))
+    # a kind after the other, and each sorted by month
+    parts = [part for kind in zip(*found, strict=True) for part in kind]
+    if not parts:
+        return customer, month, np.zeros(0, dtype=np.int8), arr
+    who, when, amount = (np.concatenate(each) for each in zip(*parts, strict=True))
+    sizes = [sum(len(who) for who, *_ in kind) for kind in zip(*found, strict=True)]
+    kind = np.repeat(np.array([*BOOKED.values()], dtype=np.int8), sizes)
+    order = np.argsort((when - when.min(initial=0)).astype(np.uint16), kind="stable")
+    return who[order], when[order], kind[order], amount[order]
+
+
+def _booked(
+    customer: np.ndarray,
+    month: np.ndarray,
+    arr: np.ndarray,
+    why: Mapping[str, np.ndarray],
+    begun: np.ndarray,
+    step: int,
+    last: int,
+) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """The amounts that are not 0, by BOOKED's kinds: customer, month and amount of each.
 
     Line by line it is the table of `movements`, of each customer-month against the same
     customer's row before it. Who is alive in the last month is alive, not churned. `begun`: the
@@ -437,7 +510,12 @@ def _events(
         "contraction": fall,
         "churn": np.where(leaves, arr, 0.0),
     }
-    return _sparse(booked, customer, month, step)
+    # churn is booked in the step after the last row: that is the first without the customer
+    rows = {name: np.flatnonzero(booked[name]) for name in BOOKED}
+    return [
+        (customer[at], month[at] + step * (name == "churn"), booked[name][at])
+        for name, at in rows.items()
+    ]
 
 
 def _neighbours(
@@ -457,29 +535,15 @@ def _neighbours(
     return is_first, came_back, same & (gap == step), ends & (month < last)
 
 
-def _sparse(
-    booked: Mapping[str, np.ndarray], customer: np.ndarray, month: np.ndarray, step: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The amounts that are not 0, as customer, month, kind and amount, sorted by month.
-
-    Churn is booked in the step after the last row: that is the first without the customer.
-    """
-    rows = {name: np.flatnonzero(amount) for name, amount in booked.items()}
-    when = np.concatenate(
-        [month[at] + (step if name == "churn" else 0) for name, at in rows.items()]
-    )
-    who = np.concatenate([customer[at] for at in rows.values()])
-    kind = np.concatenate(
-        [np.full(len(at), MOVEMENT_NUMBER[name], dtype=np.int8) for name, at in rows.items()]
-    )
-    amount = np.concatenate([booked[name][at] for name, at in rows.items()])
-    order = np.argsort(when, kind="stable")
-    return who[order], when[order], kind[order], amount[order]
+def _heads(customer: np.ndarray) -> np.ndarray:
+    """The number of each customer's first row; rows sorted by customer."""
+    return np.flatnonzero(np.append(customer[:1] >= 0, customer[1:] != customer[:-1]))
 
 
 def _begins(customer: np.ndarray, month: np.ndarray) -> np.ndarray:
     """`ndarray[row]`: whether a row is the first of its customer and month; rows sorted by both."""
-    return np.asarray(np.diff(customer * MONTHS_APART + month, prepend=-1) != 0)
+    is_new = (customer[1:] != customer[:-1]) | (month[1:] != month[:-1])
+    return np.append(customer[:1] >= 0, is_new)
 
 
 def _paid_on(
@@ -531,8 +595,8 @@ def _reasons(
     before, so that the rest is adoption. `entry`, `codes`, `month`, `arr`: the ledger's entries by
     customer (`codes`) and month, of which a customer-month begins at each `first`.
     """
-    zero = np.zeros(len(first))
-    reasons = {"price": zero, "cross_sell": zero, "explained": zero > 0}
+    zero = np.broadcast_to(0.0, len(first))
+    reasons = {"price": zero, "cross_sell": zero, "explained": np.broadcast_to(False, len(first))}
     frame = ledger.entries.frame
     if len(first) == 0:
         return reasons

@@ -14,7 +14,6 @@ from uuid import UUID
 
 import numpy as np
 import pandas as pd
-
 from pandas.api.types import union_categoricals
 
 from nrrsim.errors import DataError, Finding
@@ -165,7 +164,7 @@ def plain_cells(frame: pd.DataFrame, name: str) -> tuple[pd.DataFrame, tuple[Fin
         return cell is None or cell is pd.NaT or cell is pd.NA or isinstance(cell, PLAIN)
 
     notices = []
-    mixed = [kind == object or kind.kind == "m" for kind in frame.dtypes]
+    mixed = [isinstance(kind, np.dtype) and kind.kind in "Om" for kind in frame.dtypes]
     for heading in frame.columns[mixed]:
         plain = frame[heading].map(is_plain).to_numpy(bool)
         if not plain.all():

@@ -23,7 +23,7 @@ import pandas as pd
 
 from nrrsim.errors import DataError, Finding
 from nrrsim.ledger.containers import Opened
-from nrrsim.ledger.database import literal_path
+from nrrsim.ledger.database import literal_path, numbered_frame
 from nrrsim.ledger.headings import LOOKED_THROUGH
 from nrrsim.ledger.rows import (
     Cells,
@@ -42,7 +42,6 @@ from nrrsim.ledger.rows import (
 DELIMITERS = ",;\t|"
 LONGEST_HEADINGS = 2**20  # characters of a file's first line
 HEAD_BYTES, TAIL_BYTES = 4 * 2**20, 2**16  # that are looked at for headings, and for notes
-AT_ONCE = 50  # blocks of 2,048 rows that are read before their texts are shared
 REJECTED = {
     "MISSING COLUMNS": "has fewer cells than the heading; complete the row or remove it",
     "TOO MANY COLUMNS": "has more cells than the heading;"
@@ -112,11 +111,12 @@ def read_text(file: Opened, again: Callable[[], AbstractContextManager[Opened]])
         )
         for line, kind in sorted((rejected | stray).items())
     )
-    filled = ~frame.isna().all(axis=1).to_numpy(bool)
+    is_blank_cell = [cells.isna().to_numpy() for _, cells in frame.items()]
+    filled = ~np.asarray(np.logical_and.reduce(is_blank_cell), dtype=bool)
 
     def lines() -> np.ndarray:
         with again() as text, _table(text.path, layout) as table:
-            return own_lines(table)[filled] + before
+            return np.asarray(own_lines(table)[filled] + before)
 
     used = [at for at, heading in enumerate(written) if heading or frame.iloc[:, at].notna().any()]
     if not filled.all():
@@ -280,30 +280,19 @@ def _csv_by_duckdb(
     with duckdb.connect() as con:
         con.execute("set preserve_insertion_order = true")
         con.execute(
-            "select * from read_csv(?, delim = ?, quote = '\"', escape = '\"', header = true,"
+            "create temp table cells as select *"
+            " from read_csv(?, delim = ?, quote = '\"', escape = '\"', header = true,"
             f" auto_detect = false, columns = {{{named}}}, store_rejects = true,"
             " rejects_limit = 0)",
             [literal_path(path), delimiter],
         )
-        parts = [_texts_once(con.fetch_df_chunk(AT_ONCE))]
-        while len(part := con.fetch_df_chunk(AT_ONCE)):
-            parts.append(_texts_once(part))
+        frame = numbered_frame(con.table("cells"), con)
         rejects = con.execute(
             "select line_byte_position, csv_line, error_type from reject_errors order by all"
         ).fetchall()
     kinds = [kind for *_, kind in rejects]
     lines = _lines_at(path, [(start, text or "") for start, text, _ in rejects])
-    # a column is of objects in a part in which no cell holds anything
-    frame = pd.concat(parts, ignore_index=True).infer_objects()
     return frame.set_axis(pd.Index(headings), axis=1), dict(zip(lines, kinds, strict=True))
-
-
-def _texts_once(rows: pd.DataFrame) -> pd.DataFrame:
-    """The same cells, equal ones of a column one text: one each takes seven times the room."""
-    for name in map(str, rows.select_dtypes("str")):
-        codes, found = pd.factorize(rows[name], use_na_sentinel=False)
-        rows[name] = found.take(codes)
-    return rows
 
 
 def _csv_by_hand(
@@ -363,7 +352,8 @@ def _holding_quotes(frame: pd.DataFrame) -> dict[int, list[str]]:
     quoted: dict[int, list[str]] = {}
     for column in range(frame.shape[1]):
         cells = frame.iloc[:, column]
-        found = cells[cells.str.contains('"', regex=False).fillna(False).to_numpy(bool)]
+        texts = cells.astype("str") if cells.dtype == "category" else cells
+        found = cells[texts.str.contains('"', regex=False).fillna(False).to_numpy(bool)]
         for row, cell in zip(found.index.tolist(), found.tolist(), strict=True):
             quoted.setdefault(row, []).append(cell)
     return quoted

@@ -35,7 +35,7 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.ledger.cells import distinct
-from nrrsim.ledger.pairs import is_ascending
+from nrrsim.ledger.pairs import AT_ONCE, counts_of, lie_in_order
 from nrrsim.movements import CENT
 from nrrsim.notation import counted
 
@@ -94,7 +94,7 @@ def find_totals(
     what the amounts were multiplied by, 1000 if they are written in thousands: then each may be off
     by half a last digit, for rounding.
     """
-    cells = names if isinstance(names, pd.Series) else pd.Series(names, dtype="str")
+    cells = names if isinstance(names, pd.Series) else pd.Series([*names], dtype="str")
     code, found_names = distinct(cells)
     texts = [*map(str, found_names)]
     if (code < 0).any():
@@ -103,7 +103,7 @@ def find_totals(
     if block is not None:
         _, first, item = np.unique(block, return_index=True, return_inverse=True)
         texts = [texts[name] for name in code[first]]
-    book = _Book.of_rows(item, np.asarray(month, float), np.asarray(amount, float), len(texts))
+    book = _Book.of_rows(item, np.asarray(month), np.asarray(amount, float), len(texts))
     book = replace(book, across=block is not None, scale=scale)
 
     told = [n for n, name in enumerate(texts) if says_total(name)]
@@ -182,14 +182,14 @@ class _Book:
         if not len(item):
             return cls(item, item, amount, items, 0)
         # months are numbered from the first, and those that nobody names are passed over
-        number = month.astype(np.int64)
-        number -= number.min()
-        named = np.bincount(number) > 0
+        number = (month - month.min()).astype(np.int16)
+        named = counts_of(number, int(number.max()) + 1) > 0
         months = int(named.sum())
-        number = (np.cumsum(named) - 1)[number]
-        pair = item * np.int64(months) + number
-        if is_ascending(pair):
+        if not named.all():
+            number = (np.cumsum(named) - 1).astype(np.int16)[number]
+        if lie_in_order(item, number):
             return cls(item, number, amount, items, months)
+        pair = item * np.int64(months) + number
         if items * months <= 4 * len(pair) + 2**20:
             pairs = np.flatnonzero(np.bincount(pair))
             sums = np.bincount(pair, amount)[pairs]
@@ -200,7 +200,7 @@ class _Book:
 
     @cached_property
     def _begins(self) -> np.ndarray:
-        return np.searchsorted(self.item, np.arange(self.items + 1))
+        return np.searchsorted(self.item, np.arange(self.items + 1, dtype=self.item.dtype))
 
     @cached_property
     def _last_digit(self) -> float:
@@ -219,12 +219,16 @@ class _Book:
 
     def sums(self, among: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`ndarray[month]` of what these items add up to, and of how many hold an amount."""
-        chosen = among[self.item]
-        month, amount = self.month[chosen], self.amount[chosen]
-        return (
-            np.bincount(month, amount, minlength=self.months),
-            np.bincount(month, amount != 0, minlength=self.months),
-        )
+        month, amount = self.month, self.amount
+        if not among.all():
+            chosen = among[self.item]
+            month, amount = month[chosen], amount[chosen]
+        sums, numbers = np.zeros(self.months), np.zeros(self.months, dtype=np.int64)
+        for begin in range(0, len(month), AT_ONCE):
+            here, paid = month[begin : begin + AT_ONCE], amount[begin : begin + AT_ONCE]
+            sums += np.bincount(here, paid, minlength=self.months)
+            numbers += np.bincount(here[paid != 0], minlength=self.months)
+        return sums, numbers
 
     def sums_above(self, among: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """As `sums`, `ndarray[item + 1, month]`, of the items above each one."""
@@ -295,8 +299,9 @@ def _judged(book: _Book, told: list[int], customers: np.ndarray) -> _Found:
     """Which of those whose name says total are sums, if these are the customers."""
     sums: dict[int, range] = {}
     is_whole = False
-    amounts, numbers = book.sums(customers)
     judged = [item for item in told if not customers[item]]
+    if judged:
+        amounts, numbers = book.sums(customers)
     if judged and book.across:
         above, numbers_above = book.sums_above(customers)
 
@@ -377,11 +382,23 @@ def _with_sum(book: _Book, told: list[int], customers: np.ndarray, item: int) ->
 def _halves(book: _Book, among: np.ndarray) -> list[int]:
     """Which of these are as much as all others together, in each month in which they stand."""
     amounts, numbers = book.sums(among)
-    is_half = _is_sum(book.amount, amounts[book.month] - book.amount)
-    several = numbers[book.month] > 2
-    fine = among & (np.bincount(book.item[several], minlength=book.items) >= LEAST_MONTHS)
-    fine[book.item[~is_half]] = False
-    return [int(item) for item in np.flatnonzero(fine)]
+    # in a pass or two it is told who may be: there, by a wider measure, in all of its months
+    about = 2 * CENT + 1e-8 * np.abs(amounts)
+    lowest, highest = (amounts - about) / 2, (amounts + about) / 2
+    near = np.zeros(len(book.amount), dtype=bool)
+    for begin in range(0, len(near), AT_ONCE):
+        rows = slice(begin, begin + AT_ONCE)
+        amount, month = book.amount[rows], book.month[rows]
+        near[rows] = (amount >= lowest[month]) & (amount <= highest[month])
+    months = np.bincount(book.item[near], minlength=book.items)
+    likely = among & (months >= LEAST_MONTHS) & (months == np.diff(book._begins))
+    found = []
+    for item in np.flatnonzero(likely).tolist():
+        month, amount = book.of(item)
+        is_half = _is_sum(amount, amounts[month] - amount)
+        if is_half.all() and (numbers[month] > 2).sum() >= LEAST_MONTHS:
+            found.append(item)
+    return found
 
 
 def _with_subtotals(book: _Book, told: list[int], found: _Found) -> _Found:

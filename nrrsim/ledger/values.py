@@ -14,9 +14,9 @@ from nrrsim.errors import Finding, UsageError, did_you_mean
 from nrrsim.ledger.amounts import read_amounts
 from nrrsim.ledger.cells import is_text
 from nrrsim.ledger.columns import UNUSED, Table
-from nrrsim.ledger.dates import Dates, Read, month_of_day, read_dates
+from nrrsim.ledger.dates import Dates, Read, read_dates
 from nrrsim.ledger.lostcells import ERRORS, NO_VALUE, is_lost
-from nrrsim.ledger.pairs import has_twice, pairs_of
+from nrrsim.ledger.pairs import has_twice, lie_in_order, pairs_of
 from nrrsim.ledger.paying import filled_from_totals
 from nrrsim.ledger.reading import Reading
 from nrrsim.ledger.rows import invisible
@@ -233,8 +233,9 @@ def _dates(table: Table, reading: Reading) -> dict[str, Any]:
     columns: dict[str, Any] = {}
     for name, dates in read.columns.items():
         if name == "month":
-            columns["month"] = dates.month
-            columns["day"] = dates.last
+            # short: of millions of rows there are two of them, and neither is large
+            columns["month"] = dates.month.astype(np.float32)
+            columns["day"] = dates.last.astype(np.float32)
         elif name == "renewal":
             columns["renewal"] = dates.month
         elif name == "booked":
@@ -421,7 +422,7 @@ def _amounts(table: Table, reading: Reading, dates: Mapping[str, Any]) -> dict[s
         columns["currency"] = currency
     values = _whole_units(table, reading, values, currency)
     values = _times_scale(table, reading, values)
-    columns["amount"] = pd.Series(values, index=raw.index)
+    columns["amount"] = pd.Series(values, index=raw.index, copy=False)
     columns["blank"] = blank & (reading.blank != "zero")
     # also where one cell tells one sign and another the other: that is told once
     columns["undecided"] = np.isnan(read.values) & ~read.blank & ~read.unreadable
@@ -508,6 +509,8 @@ def _whole_units(
     table: Table, reading: Reading, values: np.ndarray, currency: pd.Series | None
 ) -> np.ndarray:
     """Amounts in cents as whole units; of some currencies there are none, or a thousand."""
+    if reading.minor_units is None and not any(table.minor):
+        return values
     minor = table.by_row(table.minor)
     if reading.minor_units is not None:
         minor[:] = reading.minor_units
@@ -525,6 +528,8 @@ def _whole_units(
 
 def _times_scale(table: Table, reading: Reading, values: np.ndarray) -> np.ndarray:
     """Amounts in thousands as money; those of months across are multiplied already."""
+    if reading.scale is None and set(table.scale) == {1.0}:
+        return values
     laid_out = table.by_row([part.block is not None for part in table.parts])
     if reading.scale is not None:
         scale = np.where(laid_out, 1.0, reading.scale)
@@ -651,11 +656,14 @@ def check_values(table: Table, frame: pd.DataFrame, reading: Reading) -> None:
     # while a day of booking cannot be read, all versions stand side by side
     is_asked |= "booked" in frame and bool(frame["booked"].isna().any())
     judged = frame
-    if not (is_asked or is_log or reading.several is not None):
-        key = keys_of(table, frame)
-        judged = judged.assign(key=key) if has_twice(key.to_numpy()) else judged
-    if (second := _second_segment(frame)) is not None:
-        judged = judged.assign(one_segment=second)
+    # where a customer has one row a month, nothing stands twice, and there is one segment
+    if "month" not in frame or not lie_in_order(
+        frame["customer"].cat.codes.to_numpy(), whole_months(frame["month"])
+    ):
+        if not (is_asked or is_log or reading.several is not None):
+            key = keys_of(table, frame)
+            judged = judged.assign(key=key) if has_twice(key.to_numpy()) else judged
+        judged = judged.assign(one_segment=_second_segment(frame))
     broken = {
         (name, rule): judged.index[~is_kept(judged[name])].to_numpy()
         for name, of_column in rules.items()
@@ -726,7 +734,7 @@ def keys_of(table: Table, frame: pd.DataFrame) -> pd.Series:
 def whole_months(month: pd.Series) -> np.ndarray:
     """`ndarray[row]` of month numbers, -1 where none can be read."""
     known = month.notna()
-    return (month if known.all() else month.where(known, -1.0)).to_numpy(np.int32)
+    return (month if known.all() else month.where(known, -1.0)).to_numpy(np.int16)
 
 
 def keys_of_rows(table: Table, frame: pd.DataFrame) -> np.ndarray:
@@ -740,18 +748,16 @@ def keys_of_rows(table: Table, frame: pd.DataFrame) -> np.ndarray:
     return key
 
 
-def _second_segment(frame: pd.DataFrame) -> pd.Series | None:
-    """1 where a customer's segment is not the one of its first row of that month, else nan.
-
-    None where nobody has a second row in a month.
-    """
+def _second_segment(frame: pd.DataFrame) -> pd.Series:
+    """1 where a customer's segment is not the one of its first row of that month, else nan."""
+    second = np.full(len(frame), np.nan)
     if "month" not in frame or len(frame["segment"].cat.categories) < 2:
-        return None
+        return pd.Series(second, index=frame.index)
     customer, segment = codes_of(frame["customer"]), codes_of(frame["segment"])
     month = whole_months(frame["month"])
     pair = pd.Series(pairs_of(customer, month))
     if not has_twice(pair.to_numpy()):
-        return None
+        return pd.Series(second, index=frame.index)
 
     # only who has several rows in a month can have two segments: those few are grouped
     several = np.flatnonzero(
@@ -759,7 +765,6 @@ def _second_segment(frame: pd.DataFrame) -> pd.Series | None:
     )
     grouped = pd.Series(segment[several]).groupby(pair.to_numpy()[several], sort=False)
     first = grouped.transform("first").to_numpy()
-    second = np.full(len(frame), np.nan)
     second[several[first != segment[several]]] = 1.0
     return pd.Series(second, index=frame.index)
 

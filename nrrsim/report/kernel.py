@@ -19,6 +19,8 @@ from typing import Any
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import ensure_event_loop
 
+from nrrsim.workers import held_back
+
 SECONDS_TO_START = 120
 
 
@@ -61,7 +63,8 @@ def own_kernel(
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        loop.run_until_complete(starting)
+        with held_back():
+            loop.run_until_complete(starting)
         yield kernel
     finally:
         # whatever was being done when we were ended would go on, the start of a kernel, too

@@ -14,6 +14,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -108,8 +109,9 @@ def run_card(
     _say_what_it_is_compared_with(card, before, final)
     with whole_folder(final) as work:
         log.info("%s: running %s", card.path, running)
-        with Beside() as pictures:
-            numbers = _execute(card, work / "report.ipynb", to, pictures, progress, before)
+        with Beside() as pictures, ExitStack() as at_end:
+            how = (to, pictures, progress, before, at_end)
+            numbers = _execute(card, work / "report.ipynb", *how)
             _warn_of_restated(card, numbers)
             log.info("%s: rendering %s", card.path, ", ".join(to))
             rendered_by = _render(card, work, to, pictures, engine, summary)
@@ -269,11 +271,13 @@ def _execute(
     pictures: Beside,
     progress: bool,
     before: Report | None,
+    at_end: ExitStack,
 ) -> dict[str, Any]:
     """Run the notebook with the card's parameters; returns the numbers that it recorded.
 
     to : a cell that is tagged as one format's (`xlsx`) is left out where that is not made.
         pictures : what draws them. before : the report that it is told to compare itself with.
+        at_end : ends the kernel, which may take its time while pages are made.
     """
     import nbformat
 
@@ -293,31 +297,21 @@ def _execute(
     # a place that takes nothing says so before anything runs
     nbformat.write(chosen, executed)
     # it goes with the report's folder, whatever ends the run
-    own = TemporaryDirectory(prefix=".kernel-", dir=executed.parent)
-    try:
-        with own as keys, own_kernel(Path(keys).resolve(), home, said, chosen.cells) as kernel:
-            pictures.begin()
-            # loaded while the kernel loads what it needs
-            import papermill
-            from papermill.exceptions import PapermillExecutionError
-
-            logging.getLogger("papermill").setLevel(logging.ERROR)
-            papermill.execute_notebook(
-                chosen,
-                _unformatted(executed),
-                parameters={**card.parameters, **found},
-                cwd=str(home),
-                kernel_name="python3",
-                language="python",
-                progress_bar={"file": sys.stderr} if progress else False,
-                start_timeout=SECONDS_TO_START,
-                # once, at the end: after each cell it would write all that is there again
-                request_save_on_cell_execute=False,
-                km=kernel,
-                on_cell_executed=partial(_ask_for_pictures, pictures, "html" in to),
-            )
-    except PapermillExecutionError as error:
-        raise _said_by(error, card) from None
+    keys = at_end.enter_context(TemporaryDirectory(prefix=".kernel-", dir=executed.parent))
+    kernel = at_end.enter_context(own_kernel(Path(keys).resolve(), home, said, chosen.cells))
+    pictures.begin()
+    _run(
+        card,
+        chosen,
+        executed,
+        parameters={**card.parameters, **found},
+        cwd=str(home),
+        progress_bar={"file": sys.stderr} if progress else False,
+        start_timeout=SECONDS_TO_START,
+        km=kernel,
+        on_cell_executed=partial(_ask_for_pictures, pictures, "html" in to),
+    )
+    kernel.dismiss()
 
     notebook = nbformat.read(executed, as_version=4)
     unfinished = [n for n, cell in enumerate(notebook.cells) if _is_unfinished(cell)]
@@ -334,6 +328,21 @@ def _execute(
     _forget_times(notebook)
     nbformat.write(notebook, executed)
     return numbers
+
+
+def _run(card: Card, notebook: Any, executed: Path, **how: Any) -> None:
+    """Run a notebook by papermill, which is loaded while the kernel loads what it needs."""
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    how |= {"kernel_name": "python3", "language": "python"}
+    # once, at the end: after each cell it would write all that is there again
+    how |= {"request_save_on_cell_execute": False}
+    try:
+        papermill.execute_notebook(notebook, _unformatted(executed), **how)
+    except PapermillExecutionError as error:
+        raise _said_by(error, card) from None
 
 
 def _ask_for_pictures(pictures: Beside, has_page: bool, cell: Any, **_: Any) -> None:

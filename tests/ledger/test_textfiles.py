@@ -4,7 +4,7 @@ import pytest
 from conftest import rejected
 
 import nrrsim as nr
-from nrrsim.ledger import textfiles
+from nrrsim.ledger import database
 from nrrsim.ledger.sources import read_rows
 
 HEAD = "customer,month,mrr,segment\n"
@@ -144,16 +144,14 @@ def test_a_row_that_ends_with_empty_cells_keeps_the_lines_of_the_others(write, e
     assert rejected(write(text))[0].startswith("ledger.csv:3: mrr: 'x' is not a number")
 
 
-def test_a_large_file_is_read_in_parts_and_equal_texts_are_one(write, monkeypatch):
-    """Of three blocks of rows some hold nothing in a column, and one column is empty throughout."""
-    monkeypatch.setattr(textfiles, "AT_ONCE", 1)
-    cells = [
-        (f"c{n % 7}", "late" if n > 5_000 else "", "early" if n < 3 else "") for n in range(6_000)
-    ]
-    lines = [f"{customer},{late},{early}," for customer, late, early in cells]
-    path = write("\n".join(["customer,late,early,never", *lines, ""]))
+def test_a_column_of_few_texts_is_numbered_and_one_of_many_stays_text(write, monkeypatch):
+    """Of the columns one holds nothing but in its last rows, and one nothing at all."""
+    monkeypatch.setattr(database, "FEW_TEXTS", 10)
+    cells = [(f"c{n % 7}", "late" if n > 5_000 else "", f"{n}.5") for n in range(6_000)]
+    lines = [f"{customer},{late},{amount}," for customer, late, amount in cells]
+    path = write("\n".join(["customer,late,amount,never", *lines, ""]))
     [rows] = read_rows(path)
-    assert rows.frame.dtypes.astype(str).tolist() == ["str", "str", "str", "object"]
+    assert rows.frame.dtypes.astype(str).tolist() == ["category", "category", "str", "category"]
+    assert rows.frame["customer"].cat.categories.tolist() == [f"c{n}" for n in range(7)]
     told = rows.frame.astype(object).where(rows.frame.notna(), "")
     assert list(told.itertuples(index=False, name=None)) == [(*row, "") for row in cells]
-    assert len({id(text) for text in rows.frame["customer"].iloc[:2_048]}) == 7

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from contextlib import contextmanager
+from unittest.mock import Mock
 
 import nbformat
 import pandas as pd
@@ -69,15 +70,15 @@ def swift(monkeypatch):
     """Reports run in this process, as a kernel takes seconds to start: what is told it is told here."""
 
     @contextmanager
-    def told(folder, said):
-        yield said
+    def told(folder, home, said, cells):
+        yield Mock(said=said)
 
-    def execute(source, executed, parameters, cwd, kernel_manager_class, **_):
+    def execute(source, executed, parameters, cwd, km, **_):
         notebook = source
         here: dict[str, object] = {}
         with monkeypatch.context() as during:
             during.chdir(cwd)
-            for name, value in kernel_manager_class.items():
+            for name, value in km.said.items():
                 during.setenv(name, value)
             exec(notebook.cells[1].source, here)
             here.update(parameters)
@@ -90,7 +91,8 @@ def swift(monkeypatch):
             cell.execution_count = 1
         nbformat.write(notebook, executed)
 
-    monkeypatch.setattr("nrrsim.report.run._own_kernel", told)
+    monkeypatch.setattr("nrrsim.report.kernel.own_kernel", told)
+    monkeypatch.setattr("nrrsim.report.charts.picture.Beside.begin", lambda _: None)
     monkeypatch.setattr("papermill.execute_notebook", execute)
 
 

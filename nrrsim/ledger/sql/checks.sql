@@ -3,11 +3,10 @@
 
    The rules are those of check.py: a row of `finding` names one, with how often it is broken. */
 WITH written AS (
-    /* nrrsim writes these columns from the table's headings, a row a customer, month and product */
     SELECT
-        customer, name, month, segment, label, product, items, currency, amount, own, quantity,
+        customer, name, month, segment, product, items, label, currency, amount, own, quantity,
         unit_price
-    FROM ledger
+    FROM ledger /* in its place: written.sql */
 ), steps AS (
     /* months between two snapshots, by all months that are named: 12, 3 or 1 */
     SELECT
@@ -29,7 +28,7 @@ WITH written AS (
         SUM(CASE WHEN amount IS NULL THEN 1 ELSE 0 END) AS amount_empty,
         SUM(CASE WHEN amount < 0 THEN 1 ELSE 0 END) AS amount_sign,
         /* not a number and infinite are not below the bound either */
-        SUM(CASE WHEN amount IS NULL OR own < :most THEN 0 ELSE 1 END) AS amount_bound,
+        SUM(CASE WHEN amount IS NULL OR own < :most THEN 0 ELSE 1 END) AS amount_size,
         SUM(
             CASE WHEN quantity IS NULL OR (quantity >= 0 AND quantity < :most) THEN 0 ELSE 1 END
         ) AS quantity_number,
@@ -62,11 +61,13 @@ WITH written AS (
 ), of_items AS (
     /* what is paid once does not recur */
     SELECT COUNT(*) AS n FROM written WHERE :one_off
+), labels AS (
+    SELECT :label AS label FROM written WHERE ABS(own) >= 0.005
 ), months AS (
     SELECT
         month,
         COUNT(*) AS n,
-        SUM(own) AS amount,
+        SUM(CASE WHEN ABS(own) >= 0.005 THEN own ELSE 0 END) AS amount,
         COUNT(DISTINCT CASE WHEN own >= 0.005 THEN customer END) AS customers
     FROM written
     GROUP BY month
@@ -163,7 +164,7 @@ SELECT 'month' AS what, '' AS name, month, n, amount FROM months WHERE month IS 
 UNION ALL
 SELECT 'segment', segment, 0, COUNT(*), 0 FROM written WHERE ABS(own) >= 0.005 GROUP BY segment
 UNION ALL
-SELECT 'label', label, 0, COUNT(*), 0 FROM written WHERE ABS(own) >= 0.005 GROUP BY label
+SELECT 'label', label, 0, COUNT(*), 0 FROM labels GROUP BY label
 UNION ALL
 SELECT 'currency', currency, month, COUNT(*), 0 FROM written WHERE ABS(own) >= 0.005
 GROUP BY currency, month
@@ -177,7 +178,7 @@ UNION ALL SELECT 'finding', 'currency.empty', 0, currency_empty, 0 FROM of_rows
 UNION ALL SELECT 'finding', 'month.date', 0, month_date, 0 FROM of_rows
 UNION ALL SELECT 'finding', 'amount.empty', 0, amount_empty, 0 FROM of_rows
 UNION ALL SELECT 'finding', 'amount.sign', 0, amount_sign, 0 FROM of_rows
-UNION ALL SELECT 'finding', 'amount.bound', 0, amount_bound, 0 FROM of_rows
+UNION ALL SELECT 'finding', 'amount.size', 0, amount_size, 0 FROM of_rows
 UNION ALL SELECT 'finding', 'quantity.number', 0, quantity_number, 0 FROM of_rows
 UNION ALL SELECT 'finding', 'unit_price.number', 0, unit_price_number, 0 FROM of_rows
 UNION ALL SELECT 'finding', 'text.invisible', 0, text_invisible, 0 FROM of_rows

@@ -2,14 +2,12 @@
 
    Written once, in the part of SQL that every warehouse has, and put into the warehouse's own words
    by sqlglot. A month is a whole number, year * 12 + month - 1. Amounts are ARR in the reporting
-   currency. :start and :as_of are the months of the window, :grace the months that a renewal may
-   be late. The same rules in Python: rollforward.py. */
+   currency, of which :worth is that of a row's. :start and :as_of are the months of the window,
+   :grace the months that a renewal may be late, :label what customers are split by. The same rules
+   in Python: rollforward.py. */
 WITH written AS (
-    /* nrrsim writes these columns from the table's headings, a row a customer, month and product:
-       `amount` as it is written, `own` as ARR in its currency, `arr` in the reporting currency */
-    SELECT
-        customer, month, label, product, currency, amount, own, arr, quantity, unit_price
-    FROM ledger
+    SELECT customer, month, label, product, currency, amount, own, quantity, unit_price
+    FROM ledger /* in its place: written.sql */
 ), steps AS (
     /* months between two snapshots, by all months that are named: 12, 3 or 1 */
     SELECT
@@ -24,7 +22,9 @@ WITH written AS (
     /* what rounds to no cent a year is no amount, and nothing after :as_of is known; quantity and
        price count where they make up the amount: `units` is null where they do not */
     SELECT
-        customer, month, label, product, own, arr, currency, unit_price,
+        customer, month, product, own, currency, unit_price,
+        own * :worth AS arr,
+        :label AS label,
         CASE
             WHEN quantity * unit_price > 0
                 AND ABS(quantity * unit_price - amount) <= 0.005 + 0.005 * ABS(quantity)
@@ -49,8 +49,7 @@ WITH written AS (
 ), lines AS (
     SELECT customer, month, label, product, own, arr, currency, unit_price, units FROM known
     UNION ALL
-    SELECT
-        known.customer, late.month, label, product, own, arr, currency, unit_price, units
+    SELECT known.customer, late.month, label, product, own, arr, currency, unit_price, units
     FROM known
     INNER JOIN late ON late.customer = known.customer AND late.paid_month = known.month
 ), neighbours AS (
