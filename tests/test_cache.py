@@ -31,9 +31,9 @@ def home(tmp_path, monkeypatch):
     """A cache of this test's own, in a process that began after every edit of the package."""
     monkeypatch.setenv(cache.FOLDER, str(tmp_path / "home"))
     monkeypatch.setattr(cache, "BEGUN", time.time() + 3600)
-    cache._program.cache_clear()
+    cache._program_with.cache_clear()
     yield tmp_path / "home" / "answers"
-    cache._program.cache_clear()
+    cache._program_with.cache_clear()
 
 
 def never():
@@ -227,7 +227,6 @@ def test_a_line_of_the_package_is_part_of_the_question(tmp_path, monkeypatch):
     package = tmp_path / "nrrsim"
     shutil.copytree(ROOT / "nrrsim", package, ignore=shutil.ignore_patterns("__pycache__", "data"))
     before = cache._files_of(package)
-    assert before is not None
     rng = random.Random(SEED)
     files = sorted(file for file in package.rglob("*") if file.is_file())
     for file in rng.sample(files, 12):
@@ -241,7 +240,27 @@ def test_a_line_of_the_package_is_part_of_the_question(tmp_path, monkeypatch):
     assert cache._files_of(package) != before
     # of what was changed after it was loaded nobody knows what answers
     monkeypatch.setattr(cache, "BEGUN", time.time() - 60)
-    assert cache._files_of(package) is None
+    assert cache._is_edited(package)
+
+
+def test_an_edit_while_an_answer_is_made_is_not_kept(home, monkeypatch):
+    def edited():
+        monkeypatch.setattr(cache, "BEGUN", 0.0)
+        return 1
+
+    assert cache.kept("it", {}, edited) == 1
+    monkeypatch.setattr(cache, "BEGUN", time.time() + 3600)
+    assert entries(home) == []
+    assert not is_known({})
+
+
+def test_who_has_no_home_has_no_cache(tmp_path, monkeypatch):
+    monkeypatch.delenv(cache.FOLDER)
+    # what stands where a system does not know its user
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda *_, **__: Path("~/.cache/nrrsim"))
+    monkeypatch.chdir(tmp_path)
+    assert not is_known({})
+    assert entries(tmp_path) == []
 
 
 def test_a_program_that_was_changed_keeps_nothing(home, monkeypatch):
