@@ -38,7 +38,11 @@ OF_A_TEXT = (
     " + CAST(SUBSTRING(TRIM(:cell), 6, 2) AS INT) - 1 END END"
 )
 OF_A_LABEL = "CASE WHEN TRIM(CAST(:cell AS TEXT)) <> '' THEN CAST(:cell AS TEXT) ELSE :empty END"
-OF_A_COHORT = "CAST(MIN(month) OVER (PARTITION BY customer) AS TEXT)"
+# What a cohort is called by here: the month of the first revenue, in either query.
+OF_A_COHORT = {
+    "checks": "CAST(MIN(month) OVER (PARTITION BY customer) AS TEXT)",
+    "rollforward": "CAST(first_month AS TEXT)",
+}
 # How a month is written where it is text: YYYY-MM or YYYY-MM-DD, of a day that its month has.
 MONTH_TEXT = (
     "^[0-9]{4}-((0[1-9]|1[0-2])(-(0[1-9]|1[0-9]|2[0-9]))?|(0[13-9]|1[0-2])-30|(0[13578]|1[02])-31)$"
@@ -97,7 +101,7 @@ class Statement:
     def _query(self, name: str, by: str, values: Mapping[str, exp.Expr]) -> str:
         from sqlglot import exp
 
-        label = OF_A_COHORT if by in COHORT_BY else "label"
+        label = OF_A_COHORT[name] if by in COHORT_BY else "label"
         tree = _filled(
             (SQL / f"{name}.sql").read_text("utf-8"), {"label": _parsed(label), **values}
         )

@@ -24,7 +24,7 @@ WITH written AS (
     SELECT
         customer, month, product, own, currency, unit_price,
         own * :worth AS arr,
-        :label AS label,
+        label,
         CASE
             WHEN quantity * unit_price > 0
                 AND ABS(quantity * unit_price - amount) <= 0.005 + 0.005 * ABS(quantity)
@@ -46,30 +46,46 @@ WITH written AS (
     INNER JOIN (SELECT DISTINCT month FROM written) AS named
         ON named.month > paid.month AND named.month < paid.next_month
     WHERE paid.next_month - paid.month > step AND paid.next_month - paid.month <= step + :grace
+), firsts AS (
+    SELECT customer, product, MIN(month) AS first_of_product FROM known GROUP BY customer, product
+), since AS (
+    SELECT customer, MIN(first_of_product) AS first_month FROM firsts GROUP BY customer
 ), lines AS (
-    SELECT customer, month, label, product, own, arr, currency, unit_price, units FROM known
+    /* the months of the window, and those before it to which a renewal may be late */
+    SELECT customer, month, label, product, own, arr, currency, unit_price, units
+    FROM known
+    WHERE month >= :start - :grace
     UNION ALL
     SELECT known.customer, late.month, label, product, own, arr, currency, unit_price, units
     FROM known
     INNER JOIN late ON late.customer = known.customer AND late.paid_month = known.month
+    WHERE late.month >= :start - :grace
+), dated AS (
+    SELECT
+        lines.customer, month, lines.product, own, arr, currency, unit_price, units, first_month,
+        first_of_product,
+        :label AS label
+    FROM lines
+    INNER JOIN firsts ON firsts.customer = lines.customer AND firsts.product = lines.product
+    INNER JOIN since ON since.customer = lines.customer
 ), neighbours AS (
     /* each line beside the same line's row before it */
     SELECT
-        customer, month, label, product, own, arr, currency, unit_price, units,
+        customer, month, label, product, own, arr, currency, unit_price, units, first_month,
+        first_of_product,
         LAG(month) OVER (PARTITION BY customer, product ORDER BY month) AS month_before,
         LAG(own) OVER (PARTITION BY customer, product ORDER BY month) AS own_before,
         LAG(arr) OVER (PARTITION BY customer, product ORDER BY month) AS arr_before,
         LAG(currency) OVER (PARTITION BY customer, product ORDER BY month) AS currency_before,
         LAG(unit_price) OVER (PARTITION BY customer, product ORDER BY month) AS price_before,
         LAG(units) OVER (PARTITION BY customer, product ORDER BY month) AS units_before,
-        MIN(month) OVER (PARTITION BY customer, product) AS first_month,
         ROW_NUMBER() OVER (PARTITION BY customer, month ORDER BY arr DESC, product) AS size_rank
-    FROM lines
+    FROM dated
 ), priced AS (
     /* what a higher price adds, line by line: by the prices where they are of one currency and
        interval, else by what one unit comes to in ARR */
     SELECT
-        customer, month, label, product, arr, units, first_month, size_rank,
+        customer, month, label, product, arr, units, first_month, first_of_product, size_rank,
         CASE
             WHEN units IS NULL OR units_before IS NULL OR month - month_before > step + :grace
             THEN 0
@@ -91,19 +107,20 @@ WITH written AS (
         MIN(label) AS first_label,
         MAX(label) AS last_label,
         SUM(CASE WHEN rise > 0 THEN rise ELSE 0 END) AS price,
-        SUM(CASE WHEN month = first_month THEN arr ELSE 0 END) AS of_new_products,
+        SUM(CASE WHEN month = first_of_product THEN arr ELSE 0 END) AS of_new_products,
+        MIN(first_month) AS first_month,
         MIN(CASE WHEN units IS NULL THEN 0 ELSE 1 END) AS says_units
     FROM priced
     GROUP BY customer, month
 ), beside AS (
-    /* each customer-month beside the months before and after it, and its customer's first */
+    /* each customer-month beside the customer's months before and after it */
     SELECT
         customer, month, arr, label, first_label, last_label, price, of_new_products, says_units,
+        first_month,
         LAG(month) OVER (PARTITION BY customer ORDER BY month) AS month_before,
         LAG(arr) OVER (PARTITION BY customer ORDER BY month) AS arr_before,
         LAG(says_units) OVER (PARTITION BY customer ORDER BY month) AS said_units,
         LEAD(month) OVER (PARTITION BY customer ORDER BY month) AS next_month,
-        MIN(month) OVER (PARTITION BY customer) AS first_month,
         MIN(CASE WHEN month >= :start THEN month END) OVER (PARTITION BY customer) AS from_month,
         MAX(CASE WHEN month = :start THEN arr END) OVER (PARTITION BY customer) AS base,
         SUM(CASE WHEN month >= :start THEN 1 ELSE 0 END) OVER (
@@ -150,8 +167,11 @@ WITH written AS (
         arr AS closing,
         CASE WHEN base IS NULL THEN 0 WHEN arr < base THEN arr ELSE base END AS retained,
         stayed,
-        CASE WHEN month_before IS NULL THEN arr ELSE 0 END AS new,
-        CASE WHEN month - month_before > step THEN arr ELSE 0 END AS reactivation,
+        CASE WHEN month = first_month THEN arr ELSE 0 END AS new,
+        CASE
+            WHEN month > first_month AND (month_before IS NULL OR month - month_before > step)
+            THEN arr ELSE 0
+        END AS reactivation,
         CASE WHEN rest = 0 AND price > 0 THEN change ELSE price END AS price,
         CASE
             WHEN rest <= 0 THEN 0 WHEN rest < of_new_products THEN rest ELSE of_new_products
