@@ -38,7 +38,13 @@ MOST = 200_000_000  # bytes of answers that are kept; beyond them the longest un
 ENDING = ".answer"
 ARRAY = "__array__"
 NUMBERS = "biuf"  # NumPy's kinds of truth, whole numbers and fractions
-SETTINGS = ("NUMBA_", "OPENBLAS_", "MKL_", "NPY_")  # variables that may choose other arithmetic
+SETTINGS = (
+    "NUMBA_",
+    "OPENBLAS_",
+    "MKL_",
+    "NPY_",
+    "OMP_",
+)  # variables that may choose other arithmetic
 BEGUN: float = vars(sys.modules[__package__])["_begun"]  # before a file of the package was read
 log = logging.getLogger("nrrsim")
 
@@ -59,7 +65,8 @@ def kept(name: str, asked: Mapping[str, Any], make: Callable[[], Any]) -> Any:
     body = _found(file, key)
     if body is None:
         body = _spelled(make())
-        _keep(file, key, body)
+        if _program() is not None:  # else an edit may have come in while it was made
+            _keep(file, key, body)
     return _read(body)
 
 
@@ -91,6 +98,8 @@ def _folder() -> Path | None:
         from platformdirs import user_cache_path
 
         home = user_cache_path("nrrsim", appauthor=False)
+        if not home.is_absolute():  # whoever has no home has no place: "~" here is not one
+            return None
     folder = home / "answers"  # one of our own: what else a person keeps there is not ours to count
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -163,6 +172,8 @@ def _plain(value: Any) -> Any:
         return [_plain(each) for each in value]
     if type(value) is dict and ARRAY not in value and all(type(key) is str for key in value):
         return {key: _plain(each) for key, each in value.items()}
+    if type(value).__module__ == "numpy" and value.shape == () and value.dtype.kind in NUMBERS:
+        return value.item()  # a single number
     if type(value).__name__ == "ndarray" and value.dtype.kind in NUMBERS:
         content = base64.b64encode(value.tobytes()).decode()
         return {ARRAY: [value.dtype.str, list(value.shape), content]}
@@ -307,37 +318,43 @@ def _cells(array: np.ndarray) -> Iterator[Any]:
         yield from _bytes_of(each)
 
 
-@cache
 def _program() -> str | None:
     """The hash of what answers: the package's own files, the versions of all packages, Python and
     the machine; None where a file is not the one that this process may have loaded.
     """
-    own = Path(__file__).parent
-    places = [Path(each or ".") for each in sys.path]
+    # looked at anew each time: a module is loaded when it is first needed, maybe after an edit
     try:
-        sources, packages = _files_of(own), _packages(places)
+        packages = _packages([Path(each or ".") for each in sys.path])
+        if packages is None or _is_edited(Path(__file__).parent):
+            return None
+        return _program_with(tuple(packages))
     except OSError:
         return None
-    if sources is None or packages is None:
-        return None
+
+
+@cache
+def _program_with(packages: tuple[str, ...]) -> str:
     settings = {
         name: each for name, each in sorted(os.environ.items()) if name.startswith(SETTINGS)
     }
     machine = [platform.python_version(), platform.machine(), sys.platform, _instructions()]
     digest = hashlib.sha256()
-    for part in _bytes_of([sources, packages, settings, machine]):
+    for part in _bytes_of([_files_of(Path(__file__).parent), packages, settings, machine]):
         digest.update(part)
     return digest.hexdigest()
 
 
-def _files_of(package: Path) -> str | None:
-    """The hash of a package's files, with their names; None where one was changed since this
-    process began, so that what runs may be what stood there before.
+def _is_edited(package: Path) -> bool:
+    """Whether one of a package's files was changed since this process began, so that what runs may
+    be what stood there before.
     """
+    return any(_changed_since_begun(os.stat(file)) for file in _walked(str(package)))
+
+
+def _files_of(package: Path) -> str:
+    """The hash of a package's files, with their names."""
     digest = hashlib.sha256()
     for file in sorted(_walked(str(package))):
-        if _changed_since_begun(os.stat(file)):
-            return None
         with open(file, "rb") as opened:
             content = opened.read()
         name = os.path.relpath(file, package).encode("utf-8", "surrogateescape")

@@ -19,7 +19,7 @@ Losses are stored as positive amounts and subtracted by name. All amounts are AR
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, SupportsFloat
 
@@ -59,7 +59,7 @@ class Movements:
     stands for one of the two.
     """
 
-    arrays: Mapping[str, np.ndarray]
+    arrays: Mapping[str, np.ndarray] = field(repr=False)
     segments: list[str]
     months: list[str]
     start: str
@@ -90,7 +90,13 @@ class Movements:
         """The `arrays` with their labels: dims `(trial?, segment, month)`."""
         import xarray as xr  # late: see `labelled`
 
-        return xr.Dataset({name: self[name] for name in self.arrays})
+        # a DataArray each would tell the labels first, and the trials would come last
+        some = next(iter(self.arrays.values()))
+        dims = ("trial", "segment", "month")[3 - some.ndim :]
+        return xr.Dataset(
+            {name: (dims, each) for name, each in self.arrays.items()},
+            {"segment": self.segments, "month": self.months},
+        )
 
     def __getitem__(self, name: str) -> xr.DataArray:
         """A variable, or `expansion`: the sum of its four parts."""

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 from typing import Any
 
-UNUSED = ("f2py", "testing")
+import lazy_loader
+import numpy as np
+
+for part in ("f2py", "testing"):
+    if part not in vars(np):
+        setattr(np, part, lazy_loader.load(f"numpy.{part}", suppress_warning=True))
 
 
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    import lazy_loader
-    import numpy as np
-
-    for part in UNUSED:
-        if part not in vars(np):
-            setattr(np, part, lazy_loader.load(f"numpy.{part}", suppress_warning=True))
-
     from scipy import special
 
     globals()[name] = found = getattr(special, name)

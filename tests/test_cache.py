@@ -20,6 +20,7 @@ import nrrsim as nr
 from nrrsim import cache
 from nrrsim.calibration.backtest import backtest
 from nrrsim.calibration.calibrate import known_by_value
+from nrrsim.report.run import run_card
 
 SEED = 20260930
 NAMES = [f"Zweihundert {number} GmbH" for number in range(9)]  # in no other text
@@ -30,9 +31,9 @@ def home(tmp_path, monkeypatch):
     """A cache of this test's own, in a process that began after every edit of the package."""
     monkeypatch.setenv(cache.FOLDER, str(tmp_path / "home"))
     monkeypatch.setattr(cache, "BEGUN", time.time() + 3600)
-    cache._program.cache_clear()
+    cache._program_with.cache_clear()
     yield tmp_path / "home" / "answers"
-    cache._program.cache_clear()
+    cache._program_with.cache_clear()
 
 
 def never():
@@ -75,7 +76,7 @@ def test_an_array_comes_back_as_it_is(kind, shape):
 
 @pytest.mark.parametrize(
     "answer",
-    [(1,), {1: 2}, np.float64(1), np.array(["a"]), np.array([None]), {cache.ARRAY: 1}, {1}, b"1"],
+    [(1,), {1: 2}, np.str_("a"), np.array(["a"]), np.array([None]), {cache.ARRAY: 1}, {1}, b"1"],
     ids=repr,
 )
 def test_what_would_come_back_otherwise_is_no_answer(answer):
@@ -226,7 +227,6 @@ def test_a_line_of_the_package_is_part_of_the_question(tmp_path, monkeypatch):
     package = tmp_path / "nrrsim"
     shutil.copytree(ROOT / "nrrsim", package, ignore=shutil.ignore_patterns("__pycache__", "data"))
     before = cache._files_of(package)
-    assert before is not None
     rng = random.Random(SEED)
     files = sorted(file for file in package.rglob("*") if file.is_file())
     for file in rng.sample(files, 12):
@@ -240,7 +240,27 @@ def test_a_line_of_the_package_is_part_of_the_question(tmp_path, monkeypatch):
     assert cache._files_of(package) != before
     # of what was changed after it was loaded nobody knows what answers
     monkeypatch.setattr(cache, "BEGUN", time.time() - 60)
-    assert cache._files_of(package) is None
+    assert cache._is_edited(package)
+
+
+def test_an_edit_while_an_answer_is_made_is_not_kept(home, monkeypatch):
+    def edited():
+        monkeypatch.setattr(cache, "BEGUN", 0.0)
+        return 1
+
+    assert cache.kept("it", {}, edited) == 1
+    monkeypatch.setattr(cache, "BEGUN", time.time() + 3600)
+    assert entries(home) == []
+    assert not is_known({})
+
+
+def test_who_has_no_home_has_no_cache(tmp_path, monkeypatch):
+    monkeypatch.delenv(cache.FOLDER)
+    # what stands where a system does not know its user
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda *_, **__: Path("~/.cache/nrrsim"))
+    monkeypatch.chdir(tmp_path)
+    assert not is_known({})
+    assert entries(tmp_path) == []
 
 
 def test_a_program_that_was_changed_keeps_nothing(home, monkeypatch):
@@ -478,3 +498,20 @@ def test_what_is_found_is_what_would_be_made(edits, world, home, monkeypatch):
     assert len(entries(home)) >= 4
     for file in entries(home):
         assert not any(name in file.read_text() for name in NAMES), file
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["2026Q3", "accounts", "backtest"])
+def test_a_report_of_what_is_kept_is_the_same_bytes(name, tmp_path, home, monkeypatch):
+    own = os.environ[cache.FOLDER]
+    made = []
+    for place, folder in (("off", cache.OFF), ("made", own), ("found", own)):
+        monkeypatch.setenv(cache.FOLDER, folder)
+        report = run_card(ROOT / "params" / f"{name}.yaml", out=tmp_path / place)
+        made.append({file.name: file.read_bytes() for file in report.iterdir() if file.is_file()})
+        manifest = json.loads(made[-1].pop("manifest.json"))
+        made[-1]["numbers"] = json.dumps(manifest["numbers"]).encode()
+    assert entries(home)
+    for found in made[1:]:
+        assert found.keys() == made[0].keys()
+        assert [file for file in found if found[file] != made[0][file]] == []

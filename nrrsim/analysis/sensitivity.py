@@ -165,43 +165,42 @@ class _Model:
         return gains.mean(axis=0) / variance, gains.std(axis=0, ddof=1) / np.sqrt(ORDERS) / variance
 
     def _all_given(self, orders: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Of each order, for its first n unknown, what `_given` draws: `ndarray[order, n - 1, draw,
-        belief]`.
+        """WITHIN draws of all scores, of each order and number n of its first ones: the others are
+        known, so they are the same in these. `ndarray[order, n - 1, draw, belief]`.
         """
         number = len(self.names)
-        draws = np.empty((len(orders), number - 1, WITHIN, number))
-        if self.tied:
-            for row, order in enumerate(orders):
-                for n in range(1, number):
-                    draws[row, n - 1] = self._given(order[n:], order[:n], rng)
-            return draws
-        # beliefs that are not tied are what is drawn: the same numbers, in the same order, at once
+        found = np.empty((len(orders), number - 1, WITHIN, number))
         sizes = np.array([[number - n, WITHIN * n] for n in range(1, number)], int).ravel()
         drawn = np.split(rng.standard_normal((len(orders), sizes.sum())), sizes.cumsum(), 1)
         for n, (given, free) in enumerate(zip(drawn[:-1:2], drawn[1::2], strict=True), 1):
+            known, unknown = given[:, :, None], free.reshape(-1, WITHIN, n)
+            if self.tied:
+                known, unknown = self._tied(orders[:, n:], orders[:, :n], known, unknown)
             whole = np.empty((len(orders), WITHIN, number))
-            whole[:, :, n:] = given[:, None]
-            whole[:, :, :n] = free.reshape(-1, WITHIN, n)
-            np.put_along_axis(draws[:, n - 1], orders[:, None], whole, axis=2)
-        return draws
+            whole[:, :, n:] = known.transpose(0, 2, 1)
+            whole[:, :, :n] = unknown
+            np.put_along_axis(found[:, n - 1], orders[:, None], whole, axis=2)
+        return found
 
-    def _given(
-        self, known: np.ndarray, unknown: np.ndarray, rng: np.random.Generator
-    ) -> np.ndarray:
-        """WITHIN draws of all scores that share those of `known`."""
-        z = np.empty((WITHIN, len(self.names)))
-        inner = self.matrix[np.ix_(known, known)]
-        given = _root_of(inner) @ rng.standard_normal(len(known))
-        across = np.linalg.solve(inner, self.matrix[np.ix_(known, unknown)]).T
-        left = self.matrix[np.ix_(unknown, unknown)] - across @ self.matrix[np.ix_(known, unknown)]
-        z[:, known] = given
-        z[:, unknown] = (
-            across @ given + rng.standard_normal((WITHIN, len(unknown))) @ _root_of(left).T
-        )
-        return z
+    def _tied(
+        self, known: np.ndarray, unknown: np.ndarray, given: np.ndarray, free: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Independent scores in, `ndarray[order, known, 1]` and `ndarray[order, draw, unknown]`,
+        the same with their ties out. known, unknown : the beliefs of each order.
+        """
+
+        def ties(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+            return np.asarray(self.matrix[one[:, :, None], other[:, None, :]])
+
+        inner, cross = ties(known, known), ties(known, unknown)
+        across = np.linalg.solve(inner, cross).transpose(0, 2, 1)
+        left = ties(unknown, unknown) - across @ cross
+        given = _root_of(inner) @ given
+        moved = (across @ given).transpose(0, 2, 1)
+        return given, moved + free @ _root_of(left).transpose(0, 2, 1)
 
 
 def _root_of(matrix: np.ndarray) -> np.ndarray:
-    """A square root of a covariance matrix; rounding may have left an eigenvalue below 0."""
+    """A square root of covariance matrices; rounding may have left an eigenvalue below 0."""
     values, vectors = np.linalg.eigh(matrix)
-    return np.asarray(vectors * np.sqrt(np.maximum(values, 0)))
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0))[..., None, :])

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy import optimize
+import scipy  # whose `optimize` is loaded when it is first asked for
 
 from nrrsim.calibration.frequency import Learnt
 from nrrsim.calibration.tenure import Curve
@@ -78,4 +78,4 @@ def _factor_of_alpha(scenario: Scenario, segment: str) -> float:
 
     if over(0.0) == 0:
         return 1.0
-    return float(np.exp(optimize.brentq(over, -FARTHEST, FARTHEST, xtol=1e-13)))
+    return float(np.exp(scipy.optimize.brentq(over, -FARTHEST, FARTHEST, xtol=1e-13)))

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nrrsim.cache import kept
 from nrrsim.calibration.accounts import with_level
 from nrrsim.calibration.exposure import Exposure, price_months_of
 from nrrsim.calibration.frequency import Learnt, counts_of, posterior
@@ -94,6 +95,30 @@ class Calibration:
         about = {"title": self.scenario.title, "currency": self.scenario.opening.currency or None}
         return {**about, **learnt, "findings": list(self.findings)}
 
+    def kept(self) -> dict[str, Any]:
+        """All of it but who its customers are and where its ledger lies, as `cache` keeps it."""
+        values = self.scenario.plain()
+        about = {name: values["book"][name] for name in ("as_of", "term")}
+        learnt = [{**vars(each), "size": each.size and [*each.size]} for each in self.learnt]
+        return {
+            "values": {**values, "book": about},
+            "learnt": learnt,
+            "years": self.years,
+            "findings": [*self.findings],
+        }
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any], ledger: Ledger, file: str) -> Calibration:
+        """What was `kept` of the same ledger, which the scenario's book calls `file`."""
+        values = kept["values"]
+        values["book"] = _book(ledger, file, **values["book"])
+        scenario = Scenario.of(values, opening=_customers(ledger, values["book"]))
+        learnt = [
+            Learnt(**{**each, "size": each["size"] and tuple(each["size"])})
+            for each in kept["learnt"]
+        ]
+        return cls(scenario, tuple(learnt), kept["years"], tuple(kept["findings"]))
+
     def write(self, path: str | Path) -> None:
         """The scenario as a file; raises UsageError where it cannot be, or another is there."""
         write_again(path, MADE_BY, yaml_text(self.scenario.plain()), "nrrsim calibrate")
@@ -134,6 +159,27 @@ def calibrate(
     """
     file = _file_of(ledger, file, "ledger.csv")
     ledger, prior = as_ledger(ledger), as_prior(prior)
+    how = (term, half_life, price_months, prior, file)
+    if accounts is not None:
+        return _learnt_of(ledger, as_of, *how, accounts, accounts_file)
+    asked = {"ledger": ledger, "as_of": as_of, "term": term, "half_life": half_life}
+    asked |= {"price_months": price_months, "prior": prior}
+    found = kept("calibrate", asked, lambda: _learnt_of(ledger, as_of, *how).kept())
+    return Calibration.of(found, ledger, file)
+
+
+def _learnt_of(
+    ledger: Ledger,
+    as_of: str,
+    term: Mapping[str, str] | None,
+    half_life: float | None,
+    price_months: Sequence[str] | None,
+    prior: Prior,
+    file: str,
+    accounts: Any = None,
+    accounts_file: str | None = None,
+) -> Calibration:
+    """As `calibrate`, made anew."""
     exposure = Exposure.of(ledger, as_of, half_life, price_months)
     if not isinstance(term or {}, Mapping):
         raise UsageError(f'term: write it by segment, such as {{"smb": "monthly"}}, got {term!r}')
@@ -164,13 +210,9 @@ def calibrate(
         "title": f"Estimated from the ledger to {in_words(month_name(exposure.as_of))}",
         "because": _because(exposure, years, half_life, prior),
         "months": 12,
-        "book": {
-            "ledger": file,
-            "as_of": month_name(exposure.as_of),
-            "term": {name: terms[name] for name in here},
-            **({"currency": ledger.currency} if ledger.currency else {}),
-            **book_reading(ledger.reading),
-        },
+        "book": _book(
+            ledger, file, month_name(exposure.as_of), {name: terms[name] for name in here}
+        ),
         "drivers": drivers,
     }
 
@@ -190,11 +232,7 @@ def calibrate(
     if ties:
         values["correlations"] = ties
 
-    # the customers are at hand: the file that the book names need not be there
-    try:
-        there = customers_of(ledger, as_of, values["book"]["term"], accounts=accounts)
-    except RefusedError as refused:
-        raise UsageError(str(refused).removeprefix("book.")) from None
+    there = _customers(ledger, values["book"], accounts)
     scenario = Scenario.of(values, opening=there)
     if accounts is not None:
         plain = learnt
@@ -217,6 +255,21 @@ def calibrate(
         *drift_and_season(exposure, annual, season),
     ]
     return Calibration(scenario, tuple(learnt), years, tuple(dict.fromkeys(notes)))
+
+
+def _book(ledger: Ledger, file: str, as_of: str, term: Mapping[str, str]) -> dict[str, Any]:
+    """What a scenario says of its book: where the ledger lies, and how it is read."""
+    currency = {"currency": ledger.currency} if ledger.currency else {}
+    stated = {"ledger": file, "as_of": as_of, "term": dict(term), **currency}
+    return {**stated, **book_reading(ledger.reading)}
+
+
+def _customers(ledger: Ledger, book: Mapping[str, Any], accounts: Any = None) -> Any:
+    """Who is there: they are at hand, so that the file that a book names need not be there."""
+    try:
+        return customers_of(ledger, book["as_of"], book["term"], accounts=accounts)
+    except RefusedError as refused:
+        raise UsageError(str(refused).removeprefix("book.")) from None
 
 
 def known_by_value(calibrating: Mapping[str, Any]) -> dict[str, Any]:

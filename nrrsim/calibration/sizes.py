@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from scipy import optimize
+import scipy  # whose `optimize` is loaded when it is first asked for
 
 from nrrsim import special
 from nrrsim.calibration.exposure import Exposure
@@ -106,7 +106,7 @@ def _beta_size(share: np.ndarray, weight: np.ndarray) -> tuple[tuple[float, floa
         a, b = np.exp(log)
         return float(special.betaln(a, b) - (a - 1) * up - (b - 1) * down)
 
-    found = optimize.minimize(
+    found = scipy.optimize.minimize(
         unlikely, start, method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-10}
     )
     a, b = np.exp(found.x)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import optimize
+import scipy  # whose `optimize` is loaded when it is first asked for
 
 from nrrsim import special
 from nrrsim.calibration.exposure import Exposure
@@ -57,7 +57,10 @@ def fit_curve(
     starts = [np.log([mean * n, (1 - mean) * n]) for n in (1.0, 10.0)]
     options = {"xatol": 1e-7, "fatol": 1e-9, "maxiter": 2000}
     found = min(
-        (optimize.minimize(unlikely, x, method="Nelder-Mead", options=options) for x in starts),
+        (
+            scipy.optimize.minimize(unlikely, x, method="Nelder-Mead", options=options)
+            for x in starts
+        ),
         key=lambda f: f.fun,
     )
 

@@ -49,6 +49,8 @@ def distinct(cells: pd.Series) -> tuple[np.ndarray, list[object]]:
     if isinstance(cells.dtype, pd.CategoricalDtype):
         codes = cells.cat.codes.to_numpy()
         order = appearing(codes, len(cells.cat.categories))
+        if len(order) == len(cells.cat.categories) and (order[1:] > order[:-1]).all():
+            return codes, cells.cat.categories.tolist()
         place = np.full(len(cells.cat.categories) + 1, -1, dtype=codes.dtype)
         place[order] = np.arange(len(order))
         return place[codes], cells.cat.categories[order].tolist()

@@ -37,7 +37,7 @@ from nrrsim.ledger.lines import (
 )
 from nrrsim.ledger.logs import months_of_log
 from nrrsim.ledger.names import check_ids, look_at_names, look_at_number_cells, look_at_renames
-from nrrsim.ledger.pairs import distinct_numbers, is_ascending, pairs_of
+from nrrsim.ledger.pairs import distinct_numbers, lie_in_order
 from nrrsim.ledger.paying import with_arr
 from nrrsim.ledger.periods import Known, last_month_of, look_at_ends, months_of_periods
 from nrrsim.ledger.reading import AS_IT_IS, Reading
@@ -49,7 +49,6 @@ from nrrsim.ledger.values import (
     as_written,
     ask_of_amounts,
     check_values,
-    codes_of,
     is_inclusive,
     kept,
     typed_values,
@@ -182,7 +181,7 @@ def check_rows(
             table.stop()
     table_rows = len(frame)
     # the month of a zero is known: one of zeros alone is a month in which nobody paid
-    named = None if periods else frame["month"].astype(np.int32)
+    named = None if periods else frame["month"].astype(np.int16)
     known: Known | None = None
     if is_log:
         are_movements = table.shape.rows == "movements"
@@ -225,8 +224,8 @@ def check_rows(
     frame = frame.drop(columns=[*NOT_OF_AN_ENTRY, "amount", "interval"], errors="ignore")
     frame = frame.assign(month=frame["month"].astype(np.int32))
     # by customer, month and line, whatever order the file has: the same ledger, the same bits
-    customer, month = codes_of(frame["customer"]), frame["month"].to_numpy()
-    if not is_ascending(pairs_of(customer, month)):
+    customer, month = frame["customer"].cat.codes.to_numpy(), frame["month"].to_numpy()
+    if not lie_in_order(customer, month):
         rank = np.lexsort([line, month, customer])
         frame, line = frame.iloc[rank], line[rank]
     frame = frame.reset_index(drop=True)
@@ -310,7 +309,7 @@ def _without_totals(table: Table, frame: pd.DataFrame, reading: Reading) -> pd.D
     asked = out.copy()
     out[:] = False
     if "month" in frame:
-        month, amount = frame["month"].to_numpy(float), frame["arr"].to_numpy(float)
+        month, amount = frame["month"].to_numpy(), frame["arr"].to_numpy(float)
         found = find_totals(names, month, amount, block=_blocks(table))
         out = found.left_out & ~asked
         is_new = found.asked & ~found.left_out & ~asked

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from nrrsim.errors import UsageError
@@ -43,6 +44,7 @@ ROLES = {
 }
 CELLS_A_TEXT = 8  # at the least, of a column that is numbered: of fewer a number is no gain
 FEW_TEXTS = 1_000  # are always numbered
+BLOCKS_AT_ONCE = 500  # of 2,048 rows
 DUCKDB_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": "false",  # no file but its own, no other database, no network
     "autoinstall_known_extensions": "false",
@@ -343,15 +345,31 @@ def numbered_frame(found: duckdb.DuckDBPyRelation, con: duckdb.DuckDBPyConnectio
     counts = ["count(*)", *(f"approx_count_distinct({name})" for name in texts.values())]
     [(rows, *distinct)] = found.aggregate(", ".join(counts)).fetchall()
     few = max(rows // CELLS_A_TEXT, FEW_TEXTS)
+    categories = dict[str, pd.Index]()
     for place, ((heading, name), number) in enumerate(zip(texts.items(), distinct, strict=True)):
         if number <= few:
             each = f"select distinct {name} from found where {name} is not null order by 1"
             con.execute(f"create temp type texts_{place} as enum ({each})")
-            columns[heading] = f"{name}::texts_{place} as {name}"
-    frame: pd.DataFrame = found.project(", ".join(columns.values())).df()
-    for heading in frame.columns[frame.dtypes == "category"]:
-        frame[heading] = frame[heading].cat.as_unordered()
-    return frame
+            con.execute(f"select unnest(enum_range(null::texts_{place})) as text")
+            categories[heading] = pd.Index(con.fetchnumpy()["text"], dtype="str")
+            short = np.min_scalar_type(-max(len(categories[heading]), 1)).itemsize
+            code = f"enum_code({name}::texts_{place})::int{short}"
+            columns[heading] = f"coalesce({code}, -1::int{short}) as {name}"
+
+    # as they come, and a column at a time: nothing large is held twice
+    query = con.execute(f"select {', '.join(columns.values())} from found")
+    parts = [query.fetch_df_chunk(BLOCKS_AT_ONCE)]
+    while len(part := query.fetch_df_chunk(BLOCKS_AT_ONCE)):
+        parts.append(part)
+    cells = dict[str, Any]()
+    for heading in columns:
+        # text is of objects in a part in which no cell holds anything
+        cells[heading] = pd.concat([part.pop(heading) for part in parts]).infer_objects().array
+        if heading in categories:
+            codes = np.asarray(cells[heading])
+            kind = pd.CategoricalDtype(categories[heading])
+            cells[heading] = pd.Categorical.from_codes(codes, dtype=kind, validate=False)
+    return pd.DataFrame(cells, copy=False)
 
 
 def quoted(heading: str) -> str:

@@ -14,7 +14,7 @@ import pandas as pd
 from nrrsim.ledger.columns import Table
 from nrrsim.ledger.lines import equal_rows, stands_again
 from nrrsim.ledger.names import listed
-from nrrsim.ledger.pairs import distinct_numbers, is_ascending, pairs_of
+from nrrsim.ledger.pairs import counts_of, distinct_numbers, lie_in_order, pairs_of
 from nrrsim.months import month_name
 from nrrsim.movements import CENT
 from nrrsim.notation import counted
@@ -42,7 +42,7 @@ def ask_what_a_row_is(table: Table, frame: pd.DataFrame) -> None:
     3, 6 or 12 months after the one before, where the ledger's step is smaller, with a hundredth of
     all amounts. Who pays so makes no log.
     """
-    customer, month = frame["customer"].cat.codes.to_numpy(), frame["month"].to_numpy(np.int32)
+    customer, month = frame["customer"].cat.codes.to_numpy(), frame["month"].to_numpy(np.int16)
     paid = frame["arr"].to_numpy(float)
     number = len(frame["customer"].cat.categories)
     step = _step(month)
@@ -53,7 +53,7 @@ def ask_what_a_row_is(table: Table, frame: pd.DataFrame) -> None:
         paying = _lives(customer[is_paid], month[is_paid])
     pays = _payers(*paying, number, step)
 
-    rows = np.bincount(holder, minlength=number)
+    rows = counts_of(holder, number)
     begins = np.append(0, np.cumsum(rows))
     here = np.flatnonzero(rows)
     steps = np.ones(number)
@@ -95,9 +95,9 @@ def _step(month: np.ndarray) -> int:
 
 def _lives(customer: np.ndarray, month: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The months of each customer, in order and once: `ndarray[pair]` of customers and months."""
-    pairs = pairs_of(customer, month)
-    if is_ascending(pairs):
+    if lie_in_order(customer, month):
         return customer, month
+    pairs = pairs_of(customer, month)
     first, span = month.min(), int(np.ptp(month)) + 1
     # sorted by hand: np.unique hashes, and takes a hundred times as long for a million pairs
     pairs = np.sort(pairs)
@@ -107,12 +107,12 @@ def _lives(customer: np.ndarray, month: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 def _payers(holder: np.ndarray, month: np.ndarray, number: int, step: int) -> np.ndarray:
     """`ndarray[customer]`: whether all its rows are as far apart as payments are."""
-    is_other = np.ones(max(PAID_EVERY) + 2, dtype=bool)
-    is_other[[gap for gap in PAID_EVERY if gap > step]] = False
-    gap = np.clip(np.diff(month), 0, len(is_other) - 1)
-    within = holder[1:] == holder[:-1]
-    others = np.bincount(holder[1:][within & is_other[gap]], minlength=number)
-    rows = np.bincount(holder, minlength=number)
+    gap = np.diff(month)
+    is_other = holder[1:] == holder[:-1]
+    for each in PAID_EVERY:
+        is_other &= (gap != each) | (each <= step)
+    others = counts_of(holder[1:][is_other], number)
+    rows = counts_of(holder, number)
     return np.asarray((rows >= LEAST_PAYMENTS) & (others == 0))
 
 
@@ -239,14 +239,16 @@ def look_at_customers(table: Table, frame: pd.DataFrame, months: np.ndarray) -> 
     leave and as many come in one month, ids may have been exchanged; and where one customer is
     large, it makes the ratios.
     """
-    customer, month = frame["customer"].cat.codes.to_numpy(), frame["month"].to_numpy(np.int32)
+    customer, month = frame["customer"].cat.codes.to_numpy(), frame["month"].to_numpy(np.int16)
     holder, stands = _lives(customer, month)
-    place = np.zeros(months[-1] - months[0] + 1, dtype=np.int32)
-    place[months - months[0]] = np.arange(len(months))
-    at = place[stands - months[0]]
-    number = np.bincount(at, minlength=len(months))
+    at = stands - np.int16(months[0])
+    if len(months) <= at.max():  # some months have no place of their own
+        place = np.zeros(months[-1] - months[0] + 1, dtype=np.int16)
+        place[months - months[0]] = np.arange(len(months))
+        at = place[at]
+    number = counts_of(at, len(months))
     stays = (holder[1:] == holder[:-1]) & (np.diff(at) == 1)
-    staying = np.bincount(at[:-1][stays], minlength=len(months))[:-1]
+    staying = counts_of(at[:-1][stays], len(months))[:-1]
     leave, come = number[:-1] - staying, number[1:] - staying
     _look_at_last_month(table, number, months)
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.ledger.columns import Table, rows_with
-from nrrsim.ledger.pairs import has_twice, pairs_of
+from nrrsim.ledger.pairs import lie_in_order
 from nrrsim.ledger.periods import day_text
 from nrrsim.ledger.reading import AS_IT_IS, Reading
 from nrrsim.ledger.values import (
@@ -137,12 +137,13 @@ def netted(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
     month; a month below nothing is an error.
     """
     say_added(table, frame)
+    negative = (frame["arr"] < 0).to_numpy()
+    whose = frame["customer"].cat.codes.to_numpy()
+    if not negative.any() and lie_in_order(whose, whole_months(frame["month"])):
+        return frame
     line = line_codes(table, frame)
     customer, month = codes_of(frame["customer"]), frame["month"].to_numpy(float)
     frame = frame.assign(line=line)
-    negative = (frame["arr"] < 0).to_numpy()
-    if not negative.any() and not has_twice(pairs_of(customer, whole_months(frame["month"]))):
-        return frame
     group = pd.DataFrame({"customer": customer, "month": month, "line": line}, index=frame.index)
     twice = group.duplicated(keep=False).to_numpy()
     if not twice.any() and not negative.any():
@@ -185,7 +186,10 @@ def line_codes(table: Table, frame: pd.DataFrame) -> np.ndarray:
     It is the product. The other columns that make lines tell those of a customer apart who has
     several rows in a month: who has one goes on with it, also under another plan.
     """
-    product = codes_of(frame["product"]) if "product" in frame else np.zeros(len(frame), int)
+    # of one line for all the one number stands for every row
+    product = np.broadcast_to(np.int64(0), len(frame))
+    if "product" in frame:
+        product = codes_of(frame["product"])
     number = lasting_codes(table, frame)
     if number is None:
         return np.asarray(product, dtype=np.int64)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.ledger.columns import Table
+from nrrsim.ledger.pairs import AT_ONCE
 from nrrsim.ledger.values import as_written, codes_of, with_used_names
 from nrrsim.months import month_name
 from nrrsim.notation import counted
@@ -143,10 +144,12 @@ def look_at_renames(table: Table, frame: pd.DataFrame, months: np.ndarray) -> No
         begins = np.flatnonzero(begins)
         customer, month, arr = customer[begins], month[begins], np.add.reduceat(arr, begins)
         is_next = customer[1:] != customer[:-1]
-    cents = np.round(100 * arr)
+
+    def cents(rows: np.ndarray | slice) -> np.ndarray:
+        return np.asarray(np.round(100 * arr[rows]))
 
     def paid(rows: np.ndarray) -> pd.DataFrame:
-        each = {"customer": customer[rows], "month": month[rows], "cents": cents[rows]}
+        each = {"customer": customer[rows], "month": month[rows], "cents": cents(rows)}
         return pd.DataFrame(each)
 
     new = paid(np.append(0, np.flatnonzero(is_next) + 1))
@@ -159,7 +162,13 @@ def look_at_renames(table: Table, frame: pd.DataFrame, months: np.ndarray) -> No
     if both.empty:
         return
     pairs = both.value_counts(["month", "cents"])
-    of_amounts = np.flatnonzero(pd.Series(cents).isin(both["cents"].unique()))
+    wanted = both["cents"].unique()
+    of_amounts = np.concatenate(
+        [
+            begin + np.flatnonzero(pd.Series(cents(slice(begin, begin + AT_ONCE))).isin(wanted))
+            for begin in range(0, len(arr), AT_ONCE)
+        ]
+    )
     like_them = paid(of_amounts).merge(both[["month", "cents"]].drop_duplicates())
     payers = like_them.value_counts(["month", "cents"])
     once = pairs.index[(pairs == 1) & (payers.reindex(pairs.index) == 1)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+AT_ONCE = 2**18  # rows
 ROOM = 4  # places that a table may have for each row: beyond, a hash takes less
 
 
@@ -19,7 +20,7 @@ def distinct_numbers(numbers: np.ndarray) -> np.ndarray:
     first = int(numbers.min())
     if int(numbers.max()) - first > ROOM * len(numbers):
         return np.unique(numbers).astype(np.int64)
-    return np.flatnonzero(np.bincount(numbers - first)) + first
+    return np.flatnonzero(counts_of(numbers - first, int(numbers.max()) - first + 1)) + first
 
 
 def pairs_of(customer: np.ndarray, month: np.ndarray) -> np.ndarray:
@@ -30,14 +31,29 @@ def pairs_of(customer: np.ndarray, month: np.ndarray) -> np.ndarray:
     return np.asarray(customer * np.int64(month.max() - first + 1) + (month - first))
 
 
-def is_ascending(numbers: np.ndarray) -> bool:
-    """Whether each number is larger than the one before."""
-    return bool((numbers[1:] > numbers[:-1]).all())
+def lie_in_order(customer: np.ndarray, month: np.ndarray) -> bool:
+    """Whether rows lie by customer, then by month, and no month of a customer stands twice."""
+    # a part at a time: the first that does not tells of all
+    for begin in range(0, len(customer), AT_ONCE):
+        whose, when = (each[begin : begin + AT_ONCE + 1] for each in (customer, month))
+        is_next = (whose[1:] > whose[:-1]) | ((whose[1:] == whose[:-1]) & (when[1:] > when[:-1]))
+        if not is_next.all():
+            return False
+    return True
+
+
+def counts_of(numbers: np.ndarray, size: int) -> np.ndarray:
+    """`ndarray[number]`: how often each of 0 to `size` - 1 stands."""
+    counts = np.zeros(size, dtype=np.int64)
+    # a part at a time: numpy would make long numbers of all of them first
+    for begin in range(0, len(numbers), AT_ONCE):
+        counts += np.bincount(numbers[begin : begin + AT_ONCE], minlength=size)
+    return counts
 
 
 def has_twice(numbers: np.ndarray) -> bool:
     """Whether a number stands twice."""
-    if is_ascending(numbers):
+    if not len(numbers):
         return False
     lowest, highest = int(numbers.min()), int(numbers.max())
     if highest - lowest > ROOM * len(numbers) + 2**20:

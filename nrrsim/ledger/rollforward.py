@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.errors import UsageError, did_you_mean
+from nrrsim.ledger.pairs import counts_of
 from nrrsim.months import month_name
 from nrrsim.movements import MOVEMENTS, Movements
 
@@ -38,6 +39,7 @@ BOOKED = {
     )
 }  # the order in which those of one month stand
 AT_ONCE = 2**16  # rows
+MOST_MONTHS = 18  # whose amounts are kept by customer: a window's, and a few that come next
 
 
 @dataclass(frozen=True)
@@ -121,10 +123,11 @@ class CustomerMonths:
 
         # one row a customer and month, whatever lines it has
         begins = _begins(codes, month)
-        first = np.flatnonzero(begins)
+        is_one_line = bool(begins.all())
+        first = keep if is_one_line and len(keep) == len(frame) else np.flatnonzero(begins)
         why = _reasons(ledger, keep, codes, month, arr, first)
         customer, amount, entry = codes, arr, keep
-        if not begins.all():
+        if not is_one_line:
             customer, month = codes[first], month[first]
             amount, entry = np.add.reduceat(arr, first), keep[_largest(arr, first)]
 
@@ -137,7 +140,7 @@ class CustomerMonths:
         """The rows by month, where each month begins among them, and the first month."""
         first = int(self.month.min(initial=0)) if len(self.month) else 0
         since = (self.month - first).astype(np.uint16)  # short numbers sort in one pass
-        begins = np.append(0, np.cumsum(np.bincount(since)))
+        begins = np.append(0, np.cumsum(counts_of(since, int(since.max(initial=0)) + 1)))
         return np.argsort(since, kind="stable").astype(np.int32), begins, first
 
     def rows_of(self, month: int) -> np.ndarray:
@@ -421,6 +424,8 @@ class CustomerMonths:
             rows = self.rows_of(month)
             amounts = np.zeros(len(self.customers))
             amounts[self.customer[rows]] = self.arr[rows]
+            if len(self._by_customer) == MOST_MONTHS:
+                del self._by_customer[next(iter(self._by_customer))]  # the oldest
             self._by_customer[month] = amounts
         return self._by_customer[month]
 

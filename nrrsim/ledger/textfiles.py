@@ -112,7 +112,7 @@ def read_text(file: Opened, again: Callable[[], AbstractContextManager[Opened]])
         for line, kind in sorted((rejected | stray).items())
     )
     is_blank_cell = [cells.isna().to_numpy() for _, cells in frame.items()]
-    filled: np.ndarray = np.logical_not(np.logical_and.reduce(is_blank_cell))
+    filled = ~np.asarray(np.logical_and.reduce(is_blank_cell), dtype=bool)
 
     def lines() -> np.ndarray:
         with again() as text, _table(text.path, layout) as table:

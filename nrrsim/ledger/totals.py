@@ -35,7 +35,7 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.ledger.cells import distinct
-from nrrsim.ledger.pairs import is_ascending
+from nrrsim.ledger.pairs import AT_ONCE, counts_of, lie_in_order
 from nrrsim.movements import CENT
 from nrrsim.notation import counted
 
@@ -103,7 +103,7 @@ def find_totals(
     if block is not None:
         _, first, item = np.unique(block, return_index=True, return_inverse=True)
         texts = [texts[name] for name in code[first]]
-    book = _Book.of_rows(item, np.asarray(month, float), np.asarray(amount, float), len(texts))
+    book = _Book.of_rows(item, np.asarray(month), np.asarray(amount, float), len(texts))
     book = replace(book, across=block is not None, scale=scale)
 
     told = [n for n, name in enumerate(texts) if says_total(name)]
@@ -182,13 +182,14 @@ class _Book:
         if not len(item):
             return cls(item, item, amount, items, 0)
         # months are numbered from the first, and those that nobody names are passed over
-        number = (month - month.min()).astype(np.int64)
-        named = np.bincount(number) > 0
+        number = (month - month.min()).astype(np.int16)
+        named = counts_of(number, int(number.max()) + 1) > 0
         months = int(named.sum())
-        number = (np.cumsum(named) - 1)[number]
-        pair = item * np.int64(months) + number
-        if is_ascending(pair):
+        if not named.all():
+            number = (np.cumsum(named) - 1).astype(np.int16)[number]
+        if lie_in_order(item, number):
             return cls(item, number, amount, items, months)
+        pair = item * np.int64(months) + number
         if items * months <= 4 * len(pair) + 2**20:
             pairs = np.flatnonzero(np.bincount(pair))
             sums = np.bincount(pair, amount)[pairs]
@@ -222,11 +223,12 @@ class _Book:
         if not among.all():
             chosen = among[self.item]
             month, amount = month[chosen], amount[chosen]
-        holds = amount != 0
-        return (
-            np.bincount(month, amount, minlength=self.months),
-            np.bincount(month if holds.all() else month[holds], minlength=self.months),
-        )
+        sums, numbers = np.zeros(self.months), np.zeros(self.months, dtype=np.int64)
+        for begin in range(0, len(month), AT_ONCE):
+            here, paid = month[begin : begin + AT_ONCE], amount[begin : begin + AT_ONCE]
+            sums += np.bincount(here, paid, minlength=self.months)
+            numbers += np.bincount(here[paid != 0], minlength=self.months)
+        return sums, numbers
 
     def sums_above(self, among: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """As `sums`, `ndarray[item + 1, month]`, of the items above each one."""
@@ -383,8 +385,11 @@ def _halves(book: _Book, among: np.ndarray) -> list[int]:
     # in a pass or two it is told who may be: there, by a wider measure, in all of its months
     about = 2 * CENT + 1e-8 * np.abs(amounts)
     lowest, highest = (amounts - about) / 2, (amounts + about) / 2
-    near = book.amount >= lowest[book.month]
-    near &= book.amount <= highest[book.month]
+    near = np.zeros(len(book.amount), dtype=bool)
+    for begin in range(0, len(near), AT_ONCE):
+        rows = slice(begin, begin + AT_ONCE)
+        amount, month = book.amount[rows], book.month[rows]
+        near[rows] = (amount >= lowest[month]) & (amount <= highest[month])
     months = np.bincount(book.item[near], minlength=book.items)
     likely = among & (months >= LEAST_MONTHS) & (months == np.diff(book._begins))
     found = []

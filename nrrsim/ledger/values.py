@@ -16,7 +16,7 @@ from nrrsim.ledger.cells import is_text
 from nrrsim.ledger.columns import UNUSED, Table
 from nrrsim.ledger.dates import Dates, Read, read_dates
 from nrrsim.ledger.lostcells import ERRORS, NO_VALUE, is_lost
-from nrrsim.ledger.pairs import has_twice, pairs_of
+from nrrsim.ledger.pairs import has_twice, lie_in_order, pairs_of
 from nrrsim.ledger.paying import filled_from_totals
 from nrrsim.ledger.reading import Reading
 from nrrsim.ledger.rows import invisible
@@ -233,8 +233,9 @@ def _dates(table: Table, reading: Reading) -> dict[str, Any]:
     columns: dict[str, Any] = {}
     for name, dates in read.columns.items():
         if name == "month":
-            columns["month"] = dates.month
-            columns["day"] = dates.last
+            # short: of millions of rows there are two of them, and neither is large
+            columns["month"] = dates.month.astype(np.float32)
+            columns["day"] = dates.last.astype(np.float32)
         elif name == "renewal":
             columns["renewal"] = dates.month
         elif name == "booked":
@@ -421,7 +422,7 @@ def _amounts(table: Table, reading: Reading, dates: Mapping[str, Any]) -> dict[s
         columns["currency"] = currency
     values = _whole_units(table, reading, values, currency)
     values = _times_scale(table, reading, values)
-    columns["amount"] = pd.Series(values, index=raw.index)
+    columns["amount"] = pd.Series(values, index=raw.index, copy=False)
     columns["blank"] = blank & (reading.blank != "zero")
     # also where one cell tells one sign and another the other: that is told once
     columns["undecided"] = np.isnan(read.values) & ~read.blank & ~read.unreadable
@@ -654,13 +655,14 @@ def check_values(table: Table, frame: pd.DataFrame, reading: Reading) -> None:
     is_asked |= any(finding.option == "where" for finding in table.findings)
     # while a day of booking cannot be read, all versions stand side by side
     is_asked |= "booked" in frame and bool(frame["booked"].isna().any())
-    judged, stand_once = frame, False
-    if not (is_asked or is_log or reading.several is not None):
-        key = keys_of(table, frame)
-        stand_once = not has_twice(key.to_numpy())
-        judged = judged if stand_once else judged.assign(key=key)
-    # a key of customer and month alone that stands once has one segment
-    if not stand_once or "product" in frame or table.tells_lines_apart:
+    judged = frame
+    # where a customer has one row a month, nothing stands twice, and there is one segment
+    if "month" not in frame or not lie_in_order(
+        frame["customer"].cat.codes.to_numpy(), whole_months(frame["month"])
+    ):
+        if not (is_asked or is_log or reading.several is not None):
+            key = keys_of(table, frame)
+            judged = judged.assign(key=key) if has_twice(key.to_numpy()) else judged
         judged = judged.assign(one_segment=_second_segment(frame))
     broken = {
         (name, rule): judged.index[~is_kept(judged[name])].to_numpy()
@@ -732,7 +734,7 @@ def keys_of(table: Table, frame: pd.DataFrame) -> pd.Series:
 def whole_months(month: pd.Series) -> np.ndarray:
     """`ndarray[row]` of month numbers, -1 where none can be read."""
     known = month.notna()
-    return (month if known.all() else month.where(known, -1.0)).to_numpy(np.int32)
+    return (month if known.all() else month.where(known, -1.0)).to_numpy(np.int16)
 
 
 def keys_of_rows(table: Table, frame: pd.DataFrame) -> np.ndarray:

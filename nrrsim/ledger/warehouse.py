@@ -285,7 +285,8 @@ class Warehouse:
         if findings:
             raise DataError(findings)
 
-        paid = of["currency"].reset_index()
+        # a database gives groups in any order, and what is wrong is told in one
+        paid = of["currency"].reset_index().sort_values(["name", "month"], ignore_index=True)
         units = pd.DataFrame({"month": paid["month"], "arr": 1.0})
         if _has(self.statement.named, "currency"):
             units["currency"] = paid["name"]

@@ -13,9 +13,9 @@ import sys
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
+from threading import Lock
 from typing import Any
 
 from nrrsim.errors import UsageError
@@ -37,23 +37,44 @@ class Made:
     code: int
 
 
-@dataclass
 class _Run:
-    """The processes that are at work, and whether more may begin."""
+    """Cards that wait for others, those at work, and what became of each."""
 
-    words: Sequence[str]
-    is_over: Event = field(default_factory=Event)
-    processes: list[subprocess.Popen[str]] = field(default_factory=list)
+    def __init__(self, commands: Sequence[Sequence[str]], waits: Mapping[int, list[int]]) -> None:
+        self.commands = commands
+        self.made: list[Future[Made | None]] = [Future() for _ in commands]
+        self._waits = {place: {*others} for place, others in waits.items()}
+        self._is_over = False
+        self._processes: list[subprocess.Popen[str]] = []
+        self._lock = Lock()
 
-    def one(self, card: str, before: Sequence[Future[Made | None]]) -> Made | None:
-        """The report of one card, after those `before` it; None where one has failed by then."""
-        for each in before:
-            each.result()
-        if self.is_over.is_set():
-            return None
+    def go_on(self, pool: ThreadPoolExecutor) -> None:
+        """Let begin what waits for nothing any more; when all is over, nothing."""
+        with self._lock:
+            ready = [place for place, others in self._waits.items() if self._is_over or not others]
+            for place in ready:
+                del self._waits[place]
+                if self._is_over:
+                    self.made[place].set_result(None)
+                else:
+                    pool.submit(self._one, place, pool)
+
+    def _one(self, place: int, pool: ThreadPoolExecutor) -> None:
+        try:
+            made = None if self._is_over else self._run(self.commands[place])
+            with self._lock:
+                self._is_over |= made is None or made.code != 0
+                for others in self._waits.values():
+                    others.discard(place)
+            self.go_on(pool)
+            self.made[place].set_result(made)
+        except BaseException as error:
+            self.made[place].set_exception(error)
+
+    def _run(self, command: Sequence[str]) -> Made:
         pipe = subprocess.PIPE
         process = subprocess.Popen(
-            [*COMMAND, card, *self.words],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=pipe,
             stderr=pipe,
@@ -61,18 +82,15 @@ class _Run:
             encoding="utf-8",
             errors="replace",
         )
-        self.processes.append(process)
-        if self.is_over.is_set():  # while it was started
+        self._processes.append(process)
+        if self._is_over:  # while it was started
             process.terminate()
-        made = Made(*process.communicate(), process.returncode)
-        if made.code:
-            self.is_over.set()
-        return made
+        return Made(*process.communicate(), process.returncode)
 
     def end(self) -> None:
-        """Have each clear away what it has begun, and wait for that."""
-        self.is_over.set()
-        for process in self.processes:
+        """Have each clear away what it has begun; nothing begins any more."""
+        self._is_over = True
+        for process in self._processes:
             if process.poll() is None:
                 process.terminate()
 
@@ -88,43 +106,35 @@ def side_by_side(
     """What is made of each card, in their order, by so many processes at a time.
 
     cards : as the command is to be told of them. files : where each is. words : what else it is
-    told. over, latest : as for `run_card`. After the first that fails none begins, and what is done
-    by then is told.
+    told. over, latest : as for `run_card`. After the first that fails none begins, and what is at
+    work by then is told, too.
     """
-    order, waits = _waits(files, over, latest)
-    run = _Run(words)
+    run = _Run([[*COMMAND, card, *words] for card in cards], _waits(files, over, latest))
     with ThreadPoolExecutor(number) as pool:
-        futures: dict[int, Future[Made | None]] = {}
-        # each stands behind those that it waits for, so that one of these is always at work
-        for place in order:
-            before = [futures[each] for each in waits[place]]
-            futures[place] = pool.submit(run.one, cards[place], before)
         try:
-            for place in range(len(cards)):
-                if (made := futures[place].result()) is not None:
+            run.go_on(pool)
+            for each in run.made:
+                if (made := each.result()) is not None:
                     yield made
         finally:
             run.end()
 
 
-def _waits(
-    files: Sequence[Path], over: Mapping[str, Any], latest: bool
-) -> tuple[list[int], dict[int, list[int]]]:
-    """In which order cards begin, and which each of them waits for."""
-    known = {place: _known(file, over, latest) for place, file in enumerate(files)}
-    order = sorted(known, key=lambda place: known[place].month)
-    waits = {
+def _waits(files: Sequence[Path], over: Mapping[str, Any], latest: bool) -> dict[int, list[int]]:
+    """Which cards each of them waits for, in the order in which they begin: by month."""
+    known = [_known(file, over, latest) for file in files]
+    order = sorted(range(len(known)), key=lambda place: known[place].month)
+    return {
         place: [
             other
             for other in order[:turn]
             if known[place].reads
             and known[other].company == known[place].company
-            # as of the same month neither is the other's last report; of which is not known yet
+            # as of one month neither is the other's last report, if it is known yet
             and (latest or known[other].month < known[place].month)
         ]
         for turn, place in enumerate(order)
     }
-    return order, waits
 
 
 @dataclass(frozen=True)

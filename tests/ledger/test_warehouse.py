@@ -380,6 +380,19 @@ def test_nothing_is_wrong_with_the_plain_book(load):
     agree(*ledgers(), "2025-02")
 
 
+def test_what_has_no_rate_is_told_in_one_order(in_duckdb, tmp_path):
+    months = [f"{2024 + month // 12}-{month % 12 + 1:02d}" for month in range(24)]
+    paid = [(code, month) for code in ("EUR", "GBP", "USD") for month in reversed(months)]
+    frame = pd.DataFrame(paid, columns=["currency", "month"]).assign(mrr=1.0)
+    in_duckdb(frame.assign(customer=frame["currency"]))
+    rates = tmp_path / "rates.csv"
+    rates.write_text("month,currency,rate\n2026-01,EUR,1.1\n")
+    table = Warehouse.of(ADDRESS, "ledger", rates=str(rates), currency="USD", reported=True)
+    told = ", ".join(f"EUR in 2024-0{month}" for month in range(1, 6))
+    with pytest.raises(nr.UsageError, match=f"there is no rate for {told}; add"):
+        table.cohort("2025-12")
+
+
 def test_all_that_is_wrong_is_said_at_once(in_duckdb):
     frame = added(("c2", "2024-05", 3.0, "s0"), (None, "2024-05", -3.0, "s0"))
     in_duckdb(frame)
