@@ -148,8 +148,17 @@ def same(local: Any, remote: Any) -> None:
         assert local == remote
 
 
-@pytest.mark.parametrize("by", ["segment", "industry", "cohort_quarter"])
-def test_the_example_is_the_same(load, by):
+@pytest.mark.parametrize(
+    ("database", "by"),
+    [
+        ("duckdb", "segment"),
+        ("postgresql", "segment"),
+        ("postgresql", "industry"),
+        ("duckdb", "cohort_quarter"),
+    ],
+)
+def test_the_example_is_the_same(request, database, by):
+    load = request.getfixturevalue(f"in_{database}")
     load(pd.read_csv(EXAMPLE, dtype={"renewal": str}))
     here, there = ledgers(by)
     for definition in nr.DEFINITIONS:
@@ -216,8 +225,12 @@ def made_up(seed: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_whatever_happens_in_a_ledger_is_the_same(load, tmp_path, seed):
+@pytest.mark.parametrize(
+    ("database", "seed"),
+    [*(("duckdb", seed) for seed in range(8)), *(("postgresql", seed) for seed in (0, 5, 6, 7))],
+)
+def test_whatever_happens_in_a_ledger_is_the_same(request, tmp_path, database, seed):
+    load = request.getfixturevalue(f"in_{database}")
     frame = made_up(seed)
     load(frame)
     (tmp_path / "rates.csv").write_text(RATES)
@@ -534,6 +547,8 @@ def test_a_table_that_is_not_there_is_named(load):
 
 # --- the SQL --------------------------------------------------------------------------------------
 
+# all that ends a name or a text somewhere; but no dot, which BigQuery has in no column's name
+HOSTILE = """a"; drop table `x` -- ' %s :worth ]] \\ /* ünter"""
 DIALECTS = [
     "postgres",
     "duckdb",
@@ -547,11 +562,9 @@ DIALECTS = [
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-@pytest.mark.parametrize("by", ["segment", *NAMES, "cohort_quarter"])
+@pytest.mark.parametrize("by", ["segment", HOSTILE, "cohort_quarter"])
 def test_every_dialect_says_it_in_its_own_words(dialect, by):
     """And each name in it comes back from the dialect's parser as it went in: `rendered` sees to it."""
-    if (dialect, by) == ("bigquery", "a.b"):
-        pytest.skip("BigQuery has no column with a dot in its name")
     kinds = {"customer": "text", "month": "text", "mrr": "number", "currency": "text", by: "text"}
     rates = pd.Series({("EUR", 24300): 1.1, ("a'b\\", 24300): 2.0})
     statement = warehouse.Statement(
