@@ -140,7 +140,7 @@ def netted(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
     negative = (frame["arr"] < 0).to_numpy()
     whose = frame["customer"].cat.codes.to_numpy()
     if not negative.any() and lie_in_order(whose, whole_months(frame["month"])):
-        return frame
+        return frame.drop(columns="line", errors="ignore")  # theirs: ours are numbers
     line = line_codes(table, frame)
     customer, month = codes_of(frame["customer"]), frame["month"].to_numpy(float)
     frame = frame.assign(line=line)

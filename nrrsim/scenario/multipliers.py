@@ -12,6 +12,7 @@ import pandas as pd
 
 from nrrsim.errors import DataError, Finding, UsageError, did_you_mean
 from nrrsim.ledger.amounts import read_amounts
+from nrrsim.ledger.cells import unnumbered
 from nrrsim.ledger.rows import Rows, refuse_twice
 from nrrsim.ledger.sources import read_rows
 from nrrsim.ledger.values import as_text, as_written
@@ -42,6 +43,7 @@ def read_multipliers(
             f"{source}: accounts stand in one table, and here are {len(more) + 1} sheets"
         )
     refuse_twice(rows)
+    rows = replace(rows, frame=unnumbered(rows.frame))
     table = _Table(rows)
     columns = table.columns()
     table.stop()

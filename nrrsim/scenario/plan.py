@@ -6,7 +6,7 @@ A plan is a table, `month, segment, arr` (the run-rate at the month's end, newco
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pandas as pd
 
 from nrrsim.errors import DataError, Finding, UsageError
 from nrrsim.ledger.amounts import Amounts, read_amounts
-from nrrsim.ledger.cells import plain_text
+from nrrsim.ledger.cells import plain_text, unnumbered
 from nrrsim.ledger.dates import month_of_day, read_dates
 from nrrsim.ledger.rows import Rows, refuse_twice
 from nrrsim.ledger.sources import read_rows
@@ -78,6 +78,7 @@ def read_plan(path: str | Path, calendar: Calendar = CALENDAR_YEAR) -> Plan:
     if more:
         raise UsageError(f"{path}: a plan stands in one table, and here are {len(more) + 1}")
     refuse_twice(rows)
+    rows = replace(rows, frame=unnumbered(rows.frame))
     table = _Table(rows)
     columns = table.columns()
     table.stop()

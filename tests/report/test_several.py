@@ -130,6 +130,7 @@ def test_whoever_is_at_work_is_ended_and_clears_away(place):
 def test_the_command_ends_with_all_that_it_started(place):
     """Ctrl-C at a terminal, and a signal to the command alone."""
     code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # see conftest.started
         "import sys; from nrrsim.report import several\n"
         f"several.COMMAND = (sys.executable, '-c', {STAND_IN!r})\n"
         "from nrrsim.cli import main; main()"

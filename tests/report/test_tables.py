@@ -237,7 +237,7 @@ def test_sentences_and_callouts() -> None:
 
 def test_a_record_is_found_by_the_report() -> None:
     left = tables.record({"nrr": 1.05})._repr_mimebundle_()
-    assert left == {manifest.RECORD: {"nrr": 1.05}, "text/plain": ""}
+    assert left == {tables.RECORD: {"nrr": 1.05}, "text/plain": ""}
 
 
 @pytest.mark.parametrize(
