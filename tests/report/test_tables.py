@@ -14,7 +14,7 @@ import pytest
 import typst
 
 from nrrsim.notation import MINUS, typst_string
-from nrrsim.report import manifest, tables
+from nrrsim.report import tables
 
 FORMS = ("text/html", "text/markdown", "text/plain")
 
