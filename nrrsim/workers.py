@@ -11,22 +11,25 @@ import multiprocessing
 import os
 import re
 import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import CancelledError, ProcessPoolExecutor
+from concurrent.futures import CancelledError, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import partial, wraps
 from importlib import metadata
 from importlib.metadata import version
 from itertools import islice
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from nrrsim.errors import NrrsimError, UsageError
 from nrrsim.files import to_install
 
+P = ParamSpec("P")
+R = TypeVar("R")
 log = logging.getLogger("nrrsim")
 Task = Callable[[Any, Any], Any]  # of what is shared, and of one block
 AHEAD = 1_000  # blocks that are handed out at once, done or not
@@ -108,6 +111,30 @@ def held_back() -> Iterator[None]:
             signal.signal(number, handler)
         for number, frame in came:
             before[number](number, frame)
+
+
+def beside_a_loop(work: Callable[P, R]) -> Callable[P, R]:
+    """The same work, in a thread of its own where an event loop runs, as in every notebook: what
+    it starts needs one, and a thread can have no second.
+    """
+
+    @wraps(work)
+    def run(*args: P.args, **how: P.kwargs) -> R:
+        loops = sys.modules.get("asyncio")
+        if loops is None or loops._get_running_loop() is None:
+            return work(*args, **how)
+
+        def apart() -> R:
+            try:
+                return work(*args, **how)
+            finally:
+                with suppress(RuntimeError):  # it had none
+                    loops.get_event_loop().close()
+
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(apart).result()
+
+    return run
 
 
 def on_cluster(

@@ -48,6 +48,7 @@ from nrrsim.report.published import (
     quarters_with,
     report_before,
 )
+from nrrsim.workers import beside_a_loop
 
 if TYPE_CHECKING:
     from nrrsim.report.charts.picture import Beside
@@ -56,6 +57,7 @@ FORMATS = ("pdf", "html", "xlsx")
 log = logging.getLogger("nrrsim")
 
 
+@beside_a_loop
 def run_card(
     path: str | Path,
     *,
