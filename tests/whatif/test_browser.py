@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import socket
+import socket
 import statistics
 import subprocess
 import sys
@@ -85,7 +86,12 @@ def servers(tmp_path_factory) -> Iterator[dict[str, tuple[Path, subprocess.Popen
             deeper = "extends: recession.yaml\ntitle: Deeper\ndrivers: {churn: {smb: 0.4}}\n"
             (folder / "scenarios" / "deeper.yaml").write_text(deeper)
             (folder / "scenarios" / "half.yaml").write_text("extends: nrr-105.yaml\nmonths: some\n")
+            # each looks for a free port: at the same moment both would find the same
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                port = str(free.getsockname()[1])
             words = [sys.executable, "-c", code, kind, "scenarios/nrr-105.yaml", "--no-browser"]
+            words += ["--port", port]
             log = ending.enter_context((folder / "stderr").open("w"))
             # Settings of its own: JupyterLab restores the tabs that somebody's last session had open.
             own = os.environ | {"JUPYTER_CONFIG_DIR": str(tmp_path_factory.mktemp("settings"))}
