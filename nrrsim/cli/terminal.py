@@ -16,7 +16,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TextIO
+from typing import Any, TextIO
 
 from nrrsim.notation import visible
 
@@ -134,10 +134,10 @@ def end_at_once(code: int) -> None:
 
     Returns where stdout or stderr cannot be written to: how to say so is Python's.
     """
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and not thread.daemon:
-            thread.join()
-    atexit._run_exitfuncs()  # as Python's own processes do that end so (multiprocessing)
+    # as Python's own processes do that end so (multiprocessing): pools let their threads go first
+    ended: Any = threading
+    ended._shutdown()
+    atexit._run_exitfuncs()
     try:
         for each in filter(None, (sys.stdout, sys.stderr)):
             each.flush()

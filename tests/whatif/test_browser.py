@@ -10,7 +10,6 @@ import re
 import shutil
 import signal
 import socket
-import socket
 import statistics
 import subprocess
 import sys
