@@ -197,3 +197,13 @@ def test_the_bar_of_a_terminal_is_the_only_thing_that_moves(tmp_path):
 def test_a_stream_that_the_shell_has_closed(closed):
     words = f"{sys.executable} -c 'from nrrsim.cli import main; main()' expect {ROOT}/params/scenarios/nrr-105.yaml"
     assert subprocess.run(f"{words} {closed}", shell=True, check=False).returncode == 0
+
+
+def test_a_pool_that_was_never_ended_does_not_hold_the_command_up():
+    code = (
+        "import sys; from concurrent.futures import ThreadPoolExecutor\n"
+        "pool = ThreadPoolExecutor(2); pool.submit(print, 'at work').result()\n"
+        "sys.argv = ['nrrsim', '--version']; from nrrsim.cli import main; main()"
+    )
+    how = {"capture_output": True, "text": True, "timeout": 60, "check": True}
+    assert subprocess.run([sys.executable, "-c", code], **how).stdout.startswith("at work\nnrrsim ")
