@@ -72,7 +72,11 @@ def own_kernel(
         for task in pending:
             task.cancel()
         ends = [kernel.shutdown_kernel(now=True)] if kernel.has_kernel else []
-        loop.run_until_complete(asyncio.gather(*pending, *ends, return_exceptions=True))
+
+        async def ended() -> None:
+            await asyncio.gather(*pending, *ends, return_exceptions=True)
+
+        loop.run_until_complete(ended())
         for client in kernel.clients:
             client.stop_channels()
 
