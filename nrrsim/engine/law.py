@@ -99,7 +99,8 @@ def law_of(scenario: Scenario, seed: int = SEED) -> Law | None:
 def known_law(scenario: Scenario, seed: int = SEED, is_rough: bool = False) -> Law:
     """As `law_of`; raises UsageError where accounts differ.
 
-    is_rough : from a quarter of the draws of the beliefs, for who averages over many scenarios.
+    is_rough : from a quarter of the draws of the beliefs, for who averages over many scenarios; the
+        mean is as it is from all.
     """
     draws = ROUGHLY if is_rough else (None, EVEN_DRAWS)
     return Law(_Over(scenario, checked_place("seed", seed), scenario.months, *draws))
@@ -312,7 +313,7 @@ class _Over:
     @cached_property
     def _as_expected(self) -> Rates:
         book = self.scenario.opening
-        return draw_rates(self.scenario, book, count=self.draws, seed=self.seed, quasi=True)
+        return draw_rates(self.scenario, book, count=EVEN_DRAWS, seed=self.seed, quasi=True)
 
     def computed(self, measure: str) -> Computed:
         # products are small: threads that wait for each other would take more than they give
