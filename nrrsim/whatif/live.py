@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.optimize  # noqa: F401  a moved belief needs it: loaded before the first answer
 
 from nrrsim.analysis import summary
 from nrrsim.analysis.bridge import LEAST, bridge
