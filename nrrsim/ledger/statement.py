@@ -105,8 +105,12 @@ class Statement:
         tree = _filled(
             (SQL / f"{name}.sql").read_text("utf-8"), {"label": _parsed(label), **values}
         )
-        written = next(each for each in tree.find_all(exp.CTE) if each.alias == "written")
-        written.set("this", self._written(by))
+        parts = {
+            "written": self._written(by),
+            "steps": _parsed((SQL / "steps.sql").read_text("utf-8")),
+        }
+        for each in [each for each in tree.find_all(exp.CTE) if each.alias in parts]:
+            each.set("this", parts[each.alias])
         return rendered(tree, self.headings.dialect)
 
     def _written(self, by: str) -> exp.Expr:

@@ -9,15 +9,7 @@ WITH written AS (
     SELECT customer, month, label, product, currency, amount, own, quantity, unit_price
     FROM ledger /* in its place: written.sql */
 ), steps AS (
-    /* months between two snapshots, by all months that are named: 12, 3 or 1 */
-    SELECT
-        CASE
-            WHEN MIN(month) = MAX(month) THEN 1
-            WHEN MAX(MOD(month, 12)) = MIN(MOD(month, 12)) THEN 12
-            WHEN MAX(MOD(month, 3)) = MIN(MOD(month, 3)) THEN 3
-            ELSE 1
-        END AS step
-    FROM written
+    SELECT step FROM written /* in its place: steps.sql */
 ), known AS (
     /* what rounds to no cent a year is no amount, and nothing after :as_of is known; quantity and
        price count where they make up the amount: `units` is null where they do not */
