@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binom, false_discovery_control
 
+from nrrsim import special
 from nrrsim.accounts.features import Panel
 from nrrsim.accounts.reasons import Reasons, losses, reason_columns
 from nrrsim.accounts.risk import CELLS, rates
@@ -121,14 +121,14 @@ def clusters(ledger: Ledger, as_of: str, reasons: Reasons | None = None) -> Clus
     looked_at = values.drop_duplicates("who").set_index("who")
     n, number = looked_at["customers"].to_numpy(), looked_at["lost"].to_numpy()
     q = looked_at["expected"].to_numpy() / n
-    p, together = binom.sf(number - 1, n, q), number >= TOGETHER
-    found = together & (false_discovery_control(p) < FALSE_SHARE)
+    p, together = special.bdtrc(number - 1, n, q), number >= TOGETHER
+    found = together & (_adjusted(p) < FALSE_SHARE)
     looked_at = looked_at.assign(p=p, found=found, shown=found | (together & (p < WORTH_A_LOOK)))
     # the fewest losses with which each would be worth a look, and how likely so many are where all
     # that were lost are spread by chance
-    fewest = np.maximum(binom.isf(WORTH_A_LOOK, n, q) + 1, TOGETHER)
+    fewest = np.maximum(_rare(WORTH_A_LOOK, n, q), TOGETHER)
     spread = q * min(1.0, has_lost.sum() / chance.sum())
-    by_chance = float(binom.sf(fewest - 1, n, spread).sum())
+    by_chance = float(special.bdtrc(fewest - 1, n, spread).sum())
 
     values = values.join(looked_at[["p", "found", "shown"]], on="who")
     told = _told(values[values["shown"]], columns, holds, at_start, lost)
@@ -144,6 +144,30 @@ def clusters(ledger: Ledger, as_of: str, reasons: Reasons | None = None) -> Clus
         expected_by_chance=by_chance,
         currency=ledger.currency,
     )
+
+
+# The next two are in scipy.stats as well, which takes longer to load than a page's accounts.
+
+
+def _adjusted(p: np.ndarray) -> np.ndarray:
+    """Benjamini and Hochberg's: the share of false ones among all that are no likelier."""
+    order = np.argsort(-p)
+    of_each = p[order] * len(p) / np.arange(len(p), 0, -1)
+    found = np.empty(len(p))
+    found[order] = np.minimum(np.minimum.accumulate(of_each), 1.0)
+    return found
+
+
+def _rare(chance: float, n: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """The fewest of n, each with probability q, of whom so many or more are no likelier than
+    `chance`.
+    """
+    low, high = np.zeros(len(n)), n + 1.0  # by halving: all of n + 1 never happen
+    while (high - low > 1).any():
+        middle = np.floor((low + high) / 2)
+        is_rare = special.bdtrc(middle - 1, n, q) <= chance
+        low, high = np.where(is_rare, low, middle), np.where(is_rare, middle, high)
+    return high
 
 
 def _nothing() -> pd.DataFrame:

@@ -6,10 +6,10 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binom
+from scipy.stats import binom, false_discovery_control
 
 import nrrsim as nr
-from nrrsim.accounts.clusters import clusters
+from nrrsim.accounts.clusters import _adjusted, _rare, clusters
 from nrrsim.accounts.reasons import read_reasons
 from nrrsim.ledger.check import Entries
 from nrrsim.ledger.ledger import Ledger
@@ -342,3 +342,14 @@ def test_a_thousand_ledgers_without_a_cluster():
     alarms, shown, expected = false_alarms(1000, seed=1)
     assert alarms <= 20
     assert shown <= expected + 3.1 * np.sqrt(expected)
+
+
+def test_the_tails_are_those_of_scipy():
+    rng = np.random.default_rng(5)
+    n = np.concatenate([[1, 3, 3, 3, 40], rng.integers(1, 20_000, 500)])
+    q = np.concatenate([[0.5, 0.0, 1.0, 0.001, 1.0], rng.beta(0.3, 3, 500)])
+    for chance in (0.01, 0.3):
+        assert (_rare(chance, n, q) == binom.isf(chance, n, q) + 1).all()
+    for number in (1, 2, 400):
+        p = rng.uniform(size=number).round(2)
+        assert _adjusted(p) == pytest.approx(false_discovery_control(p), rel=1e-12)
