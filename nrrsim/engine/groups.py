@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from nrrsim.scenario.scenario import Scenario
 
 MOST_ARR = 1e18  # that a book may grow to
 OF_EACH_GROUP = ("segment", "anniversary", "tenure", "joins", "arr", "squares", "cubes", "number")
+FINEST = 1 / 64  # of the logarithm of a multiplier: within so much two may become one
 
 
 def months_of(scenario: Scenario, window: tuple[int, int] | None) -> tuple[int, int]:
@@ -65,6 +67,18 @@ def refuse_endless(closing: np.ndarray) -> None:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class Kinds:
+    """Customers whose rates are alike: `ndarray[kind]`, the `segment` of each, and `multipliers`,
+    `ndarray[kind, multiplier]`, by which it differs from that; sorted by segment. `of_group`:
+    `ndarray[group]`, the kind of each.
+    """
+
+    segment: np.ndarray
+    multipliers: np.ndarray
+    of_group: np.ndarray
+
+
 @dataclass(frozen=True)
 class Groups:
     """Customers who share one path: `ndarray[group]`, sorted by segment. `arr`, `squares`, `cubes`:
@@ -96,6 +110,25 @@ class Groups:
         if (cls, by_tenure) not in kept:
             kept[cls, by_tenure] = cls._of(customers, by_tenure)
         return kept[cls, by_tenure]
+
+    @cached_property
+    def kinds(self) -> Kinds | None:
+        """Which groups have the same rates; None where these are their segment's."""
+        if self.multipliers is None:
+            return None
+        rows = np.column_stack([self.segment, self.multipliers])
+        alike, of_group = np.unique(rows, axis=0, return_inverse=True)
+        return Kinds(alike[:, 0].astype(np.int64), alike[:, 1:], of_group.ravel())
+
+    @property
+    def kind(self) -> np.ndarray:
+        """The kind of each group, which is its segment where nobody differs."""
+        return self.segment if self.kinds is None else self.kinds.of_group
+
+    def apart(self, most: int) -> Iterator[Groups]:
+        """So many groups at a time at most, where they have rates of their own; else all of them.
+        """
+        return iter([self]) if self.multipliers is None else self.blocks(max(most, 1))
 
     def blocks(self, most: int) -> Iterator[Groups]:
         """So many groups at a time at most; all of them where there are no more."""
@@ -141,3 +174,26 @@ class Groups:
             of_customer=group,
             multipliers=None if multipliers is None else levels[level],
         )
+
+
+def coarser(
+    customers: Customers, by_tenure: bool, multipliers: np.ndarray | None, most: int
+) -> Groups:
+    """As `Groups.of`, of so many groups at most where that can be: customers of a segment whose
+    multipliers are near each other get their mean, weighted by ARR.
+
+    What is lost is of the second order of how near: what a book is expected to close at is linear
+    in multipliers but for that.
+    """
+    found, width = Groups.of(customers, by_tenure, multipliers), FINEST
+    while multipliers is not None and len(found.arr) > most and width < 8:
+        with np.errstate(divide="ignore"):
+            near = np.rint(np.log(multipliers) / width)
+        rows = np.column_stack([customers.segment, near])
+        _, cell = np.unique(rows, axis=0, return_inverse=True)
+        cell = cell.ravel()
+        arr = np.bincount(cell, customers.arr)
+        means = [np.bincount(cell, customers.arr * each)[cell] for each in multipliers.T]
+        found = Groups.of(customers, by_tenure, np.column_stack(means) / arr[cell, None])
+        width *= 2
+    return found

@@ -18,7 +18,8 @@ import numpy as np
 from nrrsim import special
 from nrrsim.engine.draws import EVEN_DRAWS, SEED, checked_place, scores, tied
 from nrrsim.engine.driver_rates import Rates, draw_rates, rates_at, slots_of
-from nrrsim.engine.luck import Luck, Part, lagrange
+from nrrsim.engine.levels import even_draws
+from nrrsim.engine.luck import MOST_APART, Luck, Part, lagrange
 from nrrsim.engine.moments import odds_by_draw
 from nrrsim.engine.outcomes import Computed, Distribution, Odds
 from nrrsim.engine.paths import compiled
@@ -87,19 +88,10 @@ class Law:
         return self._over.computed("logo")
 
 
-def law_of(scenario: Scenario, seed: int = SEED) -> Law | None:
-    """How NRR, capped GRR and logo may turn out after the scenario's last month; None where
-    accounts differ from their segment (the law does not follow them yet).
+def law_of(scenario: Scenario, seed: int = SEED, is_rough: bool = False) -> Law:
+    """How NRR, capped GRR and logo may turn out after the scenario's last month.
 
-    seed : of the draws of the beliefs; the same seed gives the same bits.
-    """
-    return None if scenario.opening.differ else known_law(scenario, seed)
-
-
-def known_law(scenario: Scenario, seed: int = SEED, is_rough: bool = False) -> Law:
-    """As `law_of`; raises UsageError where accounts differ.
-
-    is_rough : from a quarter of the draws of the beliefs, for who averages over many scenarios; the
+    seed : of the draws of the beliefs; the same seed gives the same bits. is_rough : from a quarter of the draws of the beliefs, for who averages over many scenarios; the
         mean is as it is from all.
     """
     draws = ROUGHLY if is_rough else (None, EVEN_DRAWS)
@@ -107,8 +99,8 @@ def known_law(scenario: Scenario, seed: int = SEED, is_rough: bool = False) -> L
 
 
 def nrr_of(scenario: Scenario, seed: int = SEED) -> Computed:
-    """How NRR may turn out, as `known_law` has it."""
-    return known_law(scenario, seed).nrr
+    """How NRR may turn out, as `law_of` has it."""
+    return law_of(scenario, seed).nrr
 
 
 def nrr_before(scenario: Scenario, months: Sequence[int], seed: int = SEED) -> list[Distribution]:
@@ -313,7 +305,7 @@ class _Over:
     @cached_property
     def _as_expected(self) -> Rates:
         book = self.scenario.opening
-        return draw_rates(self.scenario, book, count=EVEN_DRAWS, seed=self.seed, quasi=True)
+        return draw_rates(self.scenario, book, count=even_draws(book), seed=self.seed, quasi=True)
 
     def computed(self, measure: str) -> Computed:
         # products are small: threads that wait for each other would take more than they give
@@ -339,7 +331,7 @@ class _Over:
         """Roughly, by three moments of luck; sizes with a long tail as if it were shorter: of what
         happens once in a thousand trials moments would tell more than of all else.
         """
-        of = odds_by_draw(self.scenario, ROUGH[measure])
+        of = odds_by_draw(self.scenario, ROUGH[measure], MOST_APART)
         shorter = {
             name: np.stack([each[:, 0], np.minimum(each[:, 1], each[:, 0])], axis=1)
             for name, each in self.few.sizes.items()

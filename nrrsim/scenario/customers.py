@@ -23,6 +23,7 @@ from nrrsim.scenario.book import (
     Term,
     no_segment,
 )
+from nrrsim.scenario.drivers import MULTIPLIERS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,8 +39,10 @@ class Customers:
     whose end it joins; 0: it is there at the start): `ndarray[customer]`. `annual`:
     `ndarray[segment]`. `names`: `ndarray[customer]` of a ledger's customers as it calls them, ""
     of who is yet to come; None of a synthetic book. `multipliers`: `ndarray[customer, multiplier]`
-    as a table of accounts states them, nan of who is yet to come; None without one. `currency`: ""
-    where nobody says. `kept`: what was worked out of them, for the next who asks.
+    as a table of accounts states them, nan of who is yet to come; None without one. `decided`:
+    `ndarray[customer]`, 0 of who renews, infinite of who leaves, nan of whom nothing is decided;
+    None where of nobody. `currency`: "" where nobody says. `kept`: what was worked out of them, for
+    the next who asks.
     """
 
     segments: tuple[str, ...]
@@ -51,6 +54,7 @@ class Customers:
     joins: np.ndarray
     names: np.ndarray | None = None
     multipliers: np.ndarray | None = None
+    decided: np.ndarray | None = None
     currency: str = ""
     kept: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -64,11 +68,23 @@ class Customers:
         """Whether accounts of one segment differ from each other: what they have in common is
         their segment's rate.
         """
+        if self.decided is not None and not np.isnan(self.decided).all():
+            return True
         if self.multipliers is None:
             return False
         here = self.joins == 0
         each = (self.multipliers[here & (self.segment == n)] for n in range(len(self.segments)))
         return any(len(some) and bool((some != some[0]).any()) for some in each)
+
+    @property
+    def stated(self) -> np.ndarray:
+        """What is stated of each account, `ndarray[customer, multiplier or decided]`: 1 and nan
+        where nothing is.
+        """
+        own, decided = self.multipliers, self.decided
+        own = np.ones((len(self.arr), len(MULTIPLIERS))) if own is None else own
+        decided = np.full(len(self.arr), np.nan) if decided is None else decided
+        return np.column_stack([own, decided])
 
     @cached_property
     def oldest(self) -> float:
@@ -199,6 +215,28 @@ def _with_accounts(customers: Customers, accounts: Any, ledger: Ledger, as_of: s
     return replace(customers, multipliers=found)
 
 
+def of_the_same_name(customers: Customers, others: Customers) -> Customers:
+    """The customers, each with what is stated of the account of its name (of synthetic books: of
+    its place) among the others; 1, and nothing decided, of who is not among them.
+    """
+    nobody = [*[1.0] * len(MULTIPLIERS), np.nan]
+    stated = np.append(others.stated, [nobody], axis=0)[place_among(others, customers)]
+    return replace(customers, multipliers=stated[:, :-1], decided=stated[:, -1])
+
+
+def place_among(others: Customers, customers: Customers) -> np.ndarray:
+    """`ndarray[customer]`, where among the others the customer of the same name is (of synthetic
+    books that of the same place); -1 of who is not among them, or is yet to come.
+    """
+    import pandas as pd
+
+    if others.names is None or customers.names is None:
+        here = customers.joins == 0
+        place = np.cumsum(here) - 1
+        return np.where(here & (place < len(others.arr)), place, -1)
+    return np.asarray(pd.Index(others.names).get_indexer(pd.Index(customers.names)))
+
+
 def with_newcomers(opening: Customers, plan: Mapping[str, NewBusiness], months: int) -> Customers:
     """The opening book and the plan's newcomers, n a year: floor(n t / 12) up to month t."""
     if not plan:
@@ -216,15 +254,18 @@ def with_newcomers(opening: Customers, plan: Mapping[str, NewBusiness], months: 
         # at month 0 a tenure of -t months: it is 0 when they join
         parts.append((segment, arr, 1 + (t - 1) % 12, -t.astype(float), t))
     segment, arr, anniversary, tenure, joins = map(np.concatenate, zip(*parts, strict=True))
-    names, multipliers = old.names, old.multipliers
+    names, multipliers, decided = old.names, old.multipliers, old.decided
     more = len(arr) - len(old.arr)
     if names is not None:
         names = np.concatenate([names, np.full(more, "", object)])
     if multipliers is not None:
         as_nobody_knows = np.full((more, multipliers.shape[1]), np.nan)
         multipliers = np.concatenate([multipliers, as_nobody_knows])
+    if decided is not None:
+        decided = np.concatenate([decided, np.full(more, np.nan)])
+    of_each = names, multipliers, decided
     customers = _sorted(
-        old.segments, old.annual, segment, arr, anniversary, tenure, joins, names, multipliers
+        old.segments, old.annual, segment, arr, anniversary, tenure, joins, *of_each
     )
     return replace(customers, currency=old.currency)
 
@@ -239,6 +280,7 @@ def _sorted(
     joins: np.ndarray | None = None,
     names: np.ndarray | None = None,
     multipliers: np.ndarray | None = None,
+    decided: np.ndarray | None = None,
 ) -> Customers:
     order = np.lexsort((anniversary, segment))
     joins = np.zeros(len(arr), np.int64) if joins is None else joins
@@ -250,6 +292,5 @@ def _sorted(
         anniversary[order],
         tenure[order],
         joins[order],
-        None if names is None else names[order],
-        None if multipliers is None else multipliers[order],
+        *(None if each is None else each[order] for each in (names, multipliers, decided)),
     )

@@ -440,7 +440,7 @@ class Difference:
 def _cause(group: str, part: float) -> Markdown:
     """What a part of a difference comes from: lower churn, higher adoption; price; segment mix."""
     word = GROUP_WORDS[group].lower()
-    if group in ("price", "mix"):
+    if group in ("price", "mix", "accounts"):
         return Markdown(word)
     is_more = (part > 0) != (group in LOSSES)
     return Markdown(f"{'higher' if is_more else 'lower'} {word}")

@@ -32,7 +32,7 @@ STEPS = {
     "churn": "Churn",
     "closing": "Closing ARR",
 }
-GROUP_WORDS = STEPS | {"mix": "Segment mix", "all": "All together"}
+GROUP_WORDS = STEPS | {"mix": "Segment mix", "accounts": "Accounts", "all": "All together"}
 FIELD_WORDS = {
     "rate": "",
     "size": " per event",
