@@ -1,5 +1,7 @@
+from .accounts.actions import actions as actions
 from .accounts.at_risk import at_risk as at_risk
 from .accounts.clusters import clusters as clusters
+from .accounts.holdout import holdout as holdout
 from .accounts.reasons import read_reasons as read_reasons
 from .accounts.signals import read_signals as read_signals
 from .accounts.watch import read_signals_card as read_signals_card

@@ -31,7 +31,8 @@ HOUSE = {
     " switched moments simulation luck law",
     "calibration": "exposure ratios frequency sizes tenure years priors accounts calibrate mixture"
     " backtest",
-    "accounts": "watch signals reasons features risk worth proof at_risk clusters",
+    "accounts": "watch signals reasons features risk worth proof at_risk clusters action_table"
+    " actions holdout",
     "analysis": "actuals accounts losses customers renewals cohorts paired sensitivity bridge"
     " forecast since variance programmes frontier summary comparison sweep",
     "report": "tables charts/alternative charts/picture charts/style charts/retention"

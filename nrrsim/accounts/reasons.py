@@ -152,7 +152,11 @@ def read_reasons(
     # the ledger's query and sheet say nothing of another file
     how = reading or replace(ledger.reading, query=None, sheet=None)
     parts, files = read_further(source, how.query, how.sheet, "the table of reasons")
-    table = _table(parts, ledger, how)
+    remedy = (
+        "a table of reasons has the columns customer, month, reason and, if there is more to say,"
+        " detail"
+    )
+    table = table_of(parts, ledger, how, HEADINGS, ("customer", "month", "reason"), remedy)
     stated = _stated(table, ledger, how)
     stated, unsorted = _sorted_into_kinds(stated, _card(card).reasons)
     if unsorted:
@@ -179,7 +183,7 @@ def of_column(ledger: Ledger, card: SignalsCard | str | Path | None = None) -> R
             "code": entries["customer"].cat.codes.to_numpy(np.int64),
             "month": entries["month"].to_numpy(np.int64),
             "line": ledger.entries.line,
-            "reason": _texts(entries[column[0]]),
+            "reason": one_line(entries[column[0]]),
             "detail": "",
         }
     ).sort_values(["code", "line", "month"], ignore_index=True)
@@ -333,8 +337,19 @@ def _share(found: pd.DataFrame, total: float) -> pd.Series:
 # --- what stands in a table -----------------------------------------------------------------------
 
 
-def _table(parts: Sequence[Rows], ledger: Ledger, reading: Reading) -> Table:
-    """The rows of all sources with our columns; raises DataError where one is missing."""
+def table_of(
+    parts: Sequence[Rows],
+    ledger: Ledger,
+    reading: Reading,
+    headings: Mapping[str, Sequence[str]],
+    needed: Sequence[str],
+    remedy: str,
+) -> Table:
+    """The rows of all sources under our words; raises DataError where one that is needed is missing.
+
+    headings : our word -> what its column may be called, the surest first. remedy : what such a
+        table has.
+    """
     name = ", ".join(dict.fromkeys(part.name for part in parts))
     table = Table(parts, pd.DataFrame(), np.zeros(1), name, MONTHS)
     known = {*ledger.true_names(ledger.entries.frame["customer"].cat.categories)}
@@ -343,29 +358,28 @@ def _table(parts: Sequence[Rows], ledger: Ledger, reading: Reading) -> Table:
         refuse_twice(part)
         table.findings += part.findings
         table.notices += part.notices
-        labels = _headings(part, known, reading)
-        for word in ("customer", "month", "reason"):
+        labels = _headings(part, known, reading, headings)
+        for word in needed:
             if word not in labels:
                 here = ", ".join(map(str, part.frame.columns))
-                remedy = (
-                    "a table of reasons has the columns customer, month, reason and, if there is"
-                    f" more to say, detail; here are {here}"
-                )
                 problem = f"there is no column {word}"
-                table.findings.append(Finding(part.name, part.heading_line, problem, remedy))
+                said = Finding(part.name, part.heading_line, problem, f"{remedy}; here are {here}")
+                table.findings.append(said)
         frame = part.frame[[*labels.values()]].set_axis([*labels], axis=1)
-        found.append(replace(part, frame=frame.reindex(columns=[*HEADINGS])))
+        found.append(replace(part, frame=frame.reindex(columns=[*headings])))
     if table.findings:
         table.stop()
     table.frame, table.starts = concat(found)
     return table
 
 
-def _headings(part: Rows, known: set[str], reading: Reading) -> dict[str, str]:
+def _headings(
+    part: Rows, known: set[str], reading: Reading, headings: Mapping[str, Sequence[str]]
+) -> dict[str, str]:
     """Our word -> the column that is it."""
     labels = [str(label) for label in part.frame.columns]
     found = {}
-    for word, names in HEADINGS.items():
+    for word, names in headings.items():
         said = plain(reading.columns.get(word, ""))
         some = [each for each in labels if plain(each) == said]
         some = some or [each for each in labels if heading_of(each).plain in names]
@@ -399,12 +413,12 @@ def _stated(table: Table, ledger: Ledger, reading: Reading) -> pd.DataFrame:
         {
             "code": codes,
             "month": month_of_day(days),
-            "reason": _texts(table.frame["reason"]),
-            "detail": _texts(table.frame["detail"]),
+            "reason": one_line(table.frame["reason"]),
+            "detail": one_line(table.frame["detail"]),
             "row": table.frame.index,
         }
     )
-    return _without(
+    return without(
         table,
         stated[stated["code"] >= 0],
         stated["reason"] == "",
@@ -414,14 +428,14 @@ def _stated(table: Table, ledger: Ledger, reading: Reading) -> pd.DataFrame:
     )
 
 
-def _texts(cells: pd.Series) -> pd.Series:
+def one_line(cells: pd.Series) -> pd.Series:
     """Texts on one line, "" where there is none; a character that a terminal obeys is spelled."""
     texts = as_text(cells)
     plain_texts = {each: visible(" ".join(each.split())) for each in texts.cat.categories}
     return texts.astype(object).map(plain_texts).fillna("").astype("str")
 
 
-def _without(
+def without(
     table: Table,
     stated: pd.DataFrame,
     out: pd.Series,
@@ -470,7 +484,7 @@ def _matched(table: Table, ledger: Ledger, stated: pd.DataFrame) -> pd.DataFrame
     """The reasons that explain a loss, one for each, with its month; others are noted."""
     step, losses = ledger.step, _keys_of_losses(ledger)
     first, last = ledger.entries.months[0], ledger.entries.months[-1]
-    stated = _without(
+    stated = without(
         table,
         stated,
         stated["month"] > last,
@@ -484,7 +498,7 @@ def _matched(table: Table, ledger: Ledger, stated: pd.DataFrame) -> pd.DataFrame
     distance = np.argmax(np.array(tried) >= 0, axis=0)
     loss = np.choose(distance, tried)
     stated = stated.assign(loss=loss, distance=distance)
-    stated = _without(
+    stated = without(
         table,
         stated,
         stated["loss"] < 0,

@@ -445,15 +445,17 @@ class Comparison:
 
     def programmes(self) -> pd.DataFrame:
         """A row a programme: `scenario`, `name`, `nrr` (its Shapley share of the gain), `arr`,
-        `cost`, `returned`, `begins` (month) and `complete`.
+        `cost`, `returned`, `measured` (how its effect was found; None: judged), `begins` (month)
+        and `complete`.
         """
         listed = {each.title: each.programmes for each in self.scenarios}
         columns = ["scenario", "name", "begins", "complete", "nrr", "arr", "cost", "returned"]
+        columns.append("measured")
         rows = []
         for title, shares in self.shares:
             for each in shares:
                 programme = listed[title][each.name]
-                told = (each.nrr, each.arr, each.cost or np.nan, each.returned)
+                told = (each.nrr, each.arr, each.cost or np.nan, each.returned, each.measured)
                 rows.append([title, each.name, programme.begins, programme.complete, *told])
         return pd.DataFrame(rows, columns=columns).astype({"returned": float})
 

@@ -20,13 +20,15 @@ MOST_PROGRAMMES = 10
 class Share:
     """A programme's Shapley share of what all of them add to expected NRR, and to ARR at the end.
 
-    `returned`: ARR gained over `cost`; None where it costs nothing.
+    `measured`: how its effect was found ("randomised" or "matched, not randomised"); None: it is
+    judged. `returned`: ARR gained over `cost`; None where it costs nothing.
     """
 
     name: str
     nrr: float
     arr: float
     cost: float
+    measured: str | None = None
 
     @property
     def returned(self) -> float | None:
@@ -59,6 +61,6 @@ def programmes(scenario: Scenario | str | Path) -> tuple[Share, ...]:
     shares = shapley({which: worth(which) for which in product((0, 1), repeat=len(listed))})
     opening = believed.opening.total
     return tuple(
-        Share(name, float(share), float(share) * opening, programme.cost)
+        Share(name, float(share), float(share) * opening, programme.cost, programme.measured)
         for (name, programme), share in zip(listed, shares, strict=True)
     )

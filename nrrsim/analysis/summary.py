@@ -163,6 +163,7 @@ def compared(
             "arr": json_amount(each.arr, currency),
             "cost": each.cost,
             "return": each.returned,
+            "measured": each.measured,
         }
         for each in programmes(b)
     }

@@ -25,6 +25,7 @@ from nrrsim.cli.folders import new, next_
 from nrrsim.cli.helped import App
 from nrrsim.cli.options import (
     AS_IT_IS,
+    ActionsFile,
     AsOf,
     Browser,
     Engine,
@@ -46,9 +47,11 @@ from nrrsim.cli.options import (
     Target,
     companies_of,
     definitions_offered,
+    effect_of,
     first_of,
     form_of,
     horizon_of,
+    power_of,
     probability_of,
     reads_a_ledger,
     target_of,
@@ -580,6 +583,110 @@ def accounts(
         from nrrsim.cli.text import accounts_lines
 
         typer.echo("\n".join(accounts_lines(answer, top)))
+
+
+@app.command()
+@reads_a_ledger
+def actions(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="LEDGER... ACTIONS",
+            help="The ledger, and last the table of actions; or a run card that names both.",
+        ),
+    ],
+    as_of: AsOf = None,
+    actions: ActionsFile = None,
+    signals: SignalsFile = None,
+    signals_card: SignalsCardFile = None,
+    horizon: Annotated[
+        int, whole_number("--horizon", help="Months after an action that are looked at.")
+    ] = 6,
+    scenario: Annotated[
+        str | None,
+        typer.Option(metavar="SCENARIO", help="The scenario that the programmes of --out join."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the measured programmes to this YAML file."),
+    ] = None,
+    plan: Annotated[
+        bool,
+        typer.Option("--plan", help="How many a holdout needs, and how long; no ACTIONS then."),
+    ] = False,
+    effect: Annotated[
+        float | None,
+        typer.Option(parser=effect_of, metavar="EFFECT", help="Hoped for on churn, such as -20%."),
+    ] = None,
+    segment: Annotated[
+        str, typer.Option(metavar="SEGMENT", help="Whose customers (default: all).")
+    ] = "",
+    power: Annotated[
+        float | None,
+        typer.Option(
+            parser=power_of, metavar="P", help="How often the effect is to be found (default: 80%)."
+        ),
+    ] = None,
+    form: LedgerForm = AS_IT_IS,
+    as_json: Json = False,
+    no_cache: NoCache = False,
+    quiet: Quiet = False,
+) -> None:
+    """What became of those who got an action beside others, or how many a holdout needs."""
+    if plan:
+        if effect is None:
+            raise UsageError("--plan: say which effect is hoped for, such as --effect -20%")
+        if out or scenario:
+            raise UsageError("--plan: measures nothing that --out or --scenario could write")
+        from nrrsim.accounts.holdout import POWER, holdout
+
+        ledger, as_of = _read_as_of(sources, form, as_of, quiet)
+        told = holdout(
+            ledger, as_of, effect, segment=segment, horizon=horizon, power=power or POWER
+        ).told()
+        if as_json:
+            typer.echo(_object(told))
+        else:
+            from nrrsim.cli.text import holdout_lines
+
+            typer.echo("\n".join(holdout_lines(told)))
+        return
+    if effect is not None or segment:
+        raise UsageError("--effect, --segment: are of --plan; add it, or leave them out")
+    if scenario and not out:
+        raise UsageError("--scenario: says what the programmes of --out join; add --out FILE")
+    if actions is None and not form.is_card and len(sources) > 1:
+        *sources, actions = sources
+    if actions is None:
+        raise UsageError(
+            "no table of actions: name it after the ledger, or as actions: in the run card"
+        )
+    from nrrsim.accounts.action_table import read_actions
+    from nrrsim.accounts.actions import actions as measured
+    from nrrsim.accounts.signals import read_signals
+    from nrrsim.accounts.watch import read_signals_card
+
+    if out is not None:
+        _keep(out, [*sources, actions, *filter(None, (signals, signals_card, scenario))])
+    card = read_signals_card(signals_card)
+    ledger, as_of = _read_as_of(sources, form, as_of, quiet)
+    table, seen = _read_all(
+        (actions, lambda file: read_actions(file, ledger)),
+        (signals, lambda file: read_signals(file, ledger, card) if file else None),
+    )
+    with _waiting("comparing accounts", quiet):
+        asked: dict[str, Any] = {"horizon": horizon, "signals": seen, "card": card}
+        found = measured(ledger, table, as_of, **asked)
+    for notice in () if quiet else (*map(str, getattr(seen, "notices", ())), *found.notices):
+        typer.echo(f"note: {notice}", err=True)
+    if out is not None:
+        found.write(str(out), _seen_from(str(out), scenario) if scenario else "")
+    if as_json:
+        typer.echo(_object(found.told()))
+    else:
+        from nrrsim.cli.text import actions_lines
+
+        typer.echo("\n".join(actions_lines(found.told())))
 
 
 @app.command()

@@ -81,6 +81,20 @@ def half_life_of(text: str) -> float:
     return decimal("--half-life", text)
 
 
+def effect_of(text: str) -> float:
+    """A programme's effect, such as -0.2 or -20%; raises UsageError for what cannot be one."""
+    from nrrsim.scenario.programmes import EFFECT
+
+    return _ratio("--effect", text, EFFECT)
+
+
+def power_of(text: str) -> float:
+    """How often an effect is to be found, strictly between 0 and 1; as `probability_of`."""
+    from nrrsim.scenario.numbers import ODDS
+
+    return _ratio("--power", text, ODDS)
+
+
 def first_of(text: str) -> int | str:
     """The months before the first forecast, or the month that it is made in."""
     text = str(text).strip()
@@ -180,6 +194,14 @@ ReasonsFile = Annotated[
         "--reasons", metavar="FILE", help="Why accounts left: a table customer,month,reason."
     ),
 ]
+ActionsFile = Annotated[
+    str | None,
+    typer.Option(
+        "--actions",
+        metavar="FILE",
+        help="What was done for accounts: a table customer,date,action and arm (treated, holdout).",
+    ),
+]
 Json = Annotated[
     bool, typer.Option("--json", help="One JSON object, the same bytes for the same inputs.")
 ]
@@ -251,7 +273,7 @@ CARDS = (".yaml", ".yml")
 # What a card says beyond its ledger, and some commands ask for.
 ALSO_SAID: tuple[str, ...] = ("as_of", "window", "definition", "ex_price", "half_life")
 ALSO_SAID += ("price_months", "target", "every", "first", "trials", "seed", "horizon")
-OF_FILES = ("prior", "signals", "signals_card", "reasons", "scenarios")  # from the card's folder
+OF_FILES = ("prior", "signals", "signals_card", "reasons", "scenarios", "actions")  # from the card's folder
 ALSO_SAID += OF_FILES
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import floor, log10
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -235,6 +235,7 @@ def compared_lines(answer: Mapping[str, Any]) -> list[str]:
     programmes = [
         f"Programme {label(name)}: {points(each['nrr'])}, {signed_money(each['arr'], currency)}"
         + spent(each)
+        + f" (effect {'measured: ' + each['measured'] if each['measured'] else 'judged'})"
         for name, each in answer["programmes"].items()
     ]
     return [
@@ -684,6 +685,93 @@ def _cluster_lines(clusters: Mapping[str, Any], currency: str) -> list[str]:
         lines.append(f"  ({by_chance} such groups are expected by chance)")
     looked = f"{title}, {counted(clusters['looked_at'], 'group')} looked at:"
     return ["", looked if lines else f"{looked} none", *lines]
+
+
+def actions_lines(answer: Mapping[str, Any]) -> list[str]:
+    """What `nrrsim actions` prints for people: each action with what can be said of it."""
+    from nrrsim.accounts.actions import NO_ARM, RANDOMISED
+
+    currency = answer["currency"] or ""
+    over = span(answer["horizon"])
+    lines = [f"Actions as of {month_name(answer['as_of'])}, {over} after each"]
+    for each in answer["actions"]:
+        is_lot = each["arm"] == RANDOMISED
+        others = "held out" if is_lot else "alike"
+        when = f", {month_name(each['first'])} to {month_name(each['last'])}" * bool(each["first"])
+        recent = f"; {count(each['too_recent'])} too recent" * bool(each["too_recent"])
+        alone = f"; {count(each['unmatched'])} with nobody alike" * bool(each["unmatched"])
+        lines += [
+            "",
+            f"{label(each['action'])}: {count(each['treated'])} treated,"
+            f" {count(each['controls'])} {others}{when}{recent}{alone}",
+        ]
+        if each["difference"] is not None:
+            left = f"{percent(each['left_treated'])} vs {percent(each['left_controls'])}"
+            ends = (each["hazard_ratio"], each["hazard_low"], each["hazard_high"])
+            ratio = NOTHING if None in ends else "{:.2f} ({:.2f} to {:.2f})".format(*ends)
+            rows = [
+                ("Left", left),
+                ("Difference", _within(each, ("difference", "low", "high"), points)),
+                ("Hazard ratio", ratio),
+                (
+                    "ARR saved",
+                    _within(
+                        each,
+                        ("arr_saved", "arr_low", "arr_high"),
+                        lambda amount: signed_money(amount, currency),
+                    ),
+                ),
+                (
+                    "Contracted before",
+                    _within(each, ("placebo", "placebo_low", "placebo_high"), points),
+                ),
+            ]
+            lines += [f"  {name:<18} {value}" for name, value in rows]
+        verdict = "Saving" if each["claimed"] else "No saving claimed"
+        lines.append(f"  {verdict}: {each['why']}")
+        lines += [f"  Matched, not randomised: {NO_ARM}"] * (not is_lot)
+    if any(each["difference"] is not None for each in answer["actions"]):
+        lines += ["", "Treated less the others; ranges are 90%"]
+    return [*lines, *unsigned_lines(currency)]
+
+
+def _within(
+    row: Mapping[str, Any], names: tuple[str, str, str], in_words: Callable[[Any], str]
+) -> str:
+    """A figure with its 90 % range."""
+    if row[names[0]] is None:
+        return NOTHING
+    value, low, high = (in_words(row[name]) for name in names)
+    return f"{value} ({low} to {high})"
+
+
+def holdout_lines(answer: Mapping[str, Any]) -> list[str]:
+    """What `nrrsim actions --plan` prints for people."""
+    who = f"{label(answer['segment'])} customers" if answer["segment"] else "customers"
+    over, base = span(answer["horizon"]), answer["base"]
+    lines = [
+        f"{percent(base)} of {who} left within {over} over the last year; with"
+        f" {percent(answer['effect'])} on churn {percent(answer['treated_base'])} would",
+    ]
+    often, there = f"{answer['power']:.0%}", answer["there"]
+    if answer["each"] is None:
+        lines.append(f"No number of customers finds that in {often} of lots")
+    else:
+        lines.append(
+            f"To find it in {often} of lots: {count(answer['each'])} treated and"
+            f" {count(answer['each'])} held out; {count(there)} {who} are there"
+        )
+    if answer["is_enough"]:
+        month = month_name(answer["known"])
+        return [*lines, f"A lot drawn next month is known at the end of {month}, after {over}"]
+    lines.append(
+        f"With half of those who are there held out it is found in {percent(answer['power_now'])}"
+    )
+    if answer["shortest"]:
+        lines.append(f"They are enough after {span(answer['shortest'])}")
+    small = answer["smallest"]
+    found = f"is {percent(small)}" if small is not None else "is more than all who leave"
+    return [*lines, f"The smallest effect that they show in {often} of lots {found}"]
 
 
 def signals_lines(profile: Mapping[str, Any]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict
 from pydantic.config import JsonDict
@@ -21,14 +21,18 @@ def _as_list(value: Any) -> Any:
 
 OR_TEXT = BeforeValidator(_as_list)
 OR_TEXTS: JsonDict = {"type": ["array", "string"]}
+Measured = Literal["randomised", "matched, not randomised"]
 
 
 class Programme(Frozen):
     """What changes drivers from a month on, relative to what they are.
 
     `for` names what it answers: reasons for leaving, signals, and plays of the rules that watch
-    accounts. Each further key is `driver` or `driver.segment`, its value the full effect, which is
-    reached after `ramp` months.
+    accounts. `measured` says how the effect was found, where it was and not judged; `interval` has
+    the 90 % interval of each effect then, which is told and not drawn from. `action` is what was
+    done, as a table of actions names it, where that is not the programme's own name. Each further
+    key is `driver` or `driver.segment`, its value the full effect, which is reached after `ramp`
+    months.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -38,6 +42,9 @@ class Programme(Frozen):
     begins: Annotated[int, Strict(), Field(ge=1, le=600, alias="from"), OR_DECIMAL] = 1
     ramp: Annotated[int, Strict(), Field(ge=1, le=600), OR_DECIMAL] = 1
     for_: Annotated[tuple[str, ...], OR_TEXT, Field(alias="for", json_schema_extra=OR_TEXTS)] = ()
+    action: str = ""
+    measured: Measured | None = None
+    interval: dict[str, tuple[Effect, Effect]] = Field(default_factory=dict)
     source: str = ""
     because: str = ""
 

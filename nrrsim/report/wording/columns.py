@@ -271,6 +271,7 @@ PROGRAMMES = shown(
     arr=("ARR", "signed_money"),
     cost=("Cost", "text"),
     returned=("ARR / cost", "text"),
+    effect=("Effect", "text"),
 )
 VALUES = shown(
     name=("Scenario", "text"),
