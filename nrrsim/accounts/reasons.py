@@ -179,7 +179,7 @@ def of_column(ledger: Ledger, card: SignalsCard | str | Path | None = None) -> R
             "code": entries["customer"].cat.codes.to_numpy(np.int64),
             "month": entries["month"].to_numpy(np.int64),
             "line": ledger.entries.line,
-            "reason": _texts(entries[column[0]]),
+            "reason": texts_of(entries[column[0]]),
             "detail": "",
         }
     ).sort_values(["code", "line", "month"], ignore_index=True)
@@ -343,7 +343,7 @@ def _table(parts: Sequence[Rows], ledger: Ledger, reading: Reading) -> Table:
         refuse_twice(part)
         table.findings += part.findings
         table.notices += part.notices
-        labels = _headings(part, known, reading)
+        labels = columns_of(part, HEADINGS, known, reading)
         for word in ("customer", "month", "reason"):
             if word not in labels:
                 here = ", ".join(map(str, part.frame.columns))
@@ -361,11 +361,16 @@ def _table(parts: Sequence[Rows], ledger: Ledger, reading: Reading) -> Table:
     return table
 
 
-def _headings(part: Rows, known: set[str], reading: Reading) -> dict[str, str]:
-    """Our word -> the column that is it."""
+def columns_of(
+    part: Rows, headings: Mapping[str, Sequence[str]], known: set[str], reading: Reading
+) -> dict[str, str]:
+    """Our word -> the column that is it, of a table that stands beside a ledger.
+
+    headings : by our word those that stand for it, the surest first. known : the customers.
+    """
     labels = [str(label) for label in part.frame.columns]
     found = {}
-    for word, names in HEADINGS.items():
+    for word, names in headings.items():
         said = plain(reading.columns.get(word, ""))
         some = [each for each in labels if plain(each) == said]
         some = some or [each for each in labels if heading_of(each).plain in names]
@@ -387,7 +392,7 @@ def _stated(table: Table, ledger: Ledger, reading: Reading) -> pd.DataFrame:
     """
     refuse_lost_names(table)
     customers = as_text(table.frame["customer"])
-    check_texts(table, pd.DataFrame({"customer": customers}))
+    checktexts_of(table, pd.DataFrame({"customer": customers}))
     refuse_rows(table, "customer", customers.isna(), "is empty", "every row needs the customer")
     days = last_days(table, "month", reading, "YYYY-MM, or as YYYY-MM-DD")
     names = ledger.true_names(ledger.entries.frame["customer"].cat.categories)
@@ -399,8 +404,8 @@ def _stated(table: Table, ledger: Ledger, reading: Reading) -> pd.DataFrame:
         {
             "code": codes,
             "month": month_of_day(days),
-            "reason": _texts(table.frame["reason"]),
-            "detail": _texts(table.frame["detail"]),
+            "reason": texts_of(table.frame["reason"]),
+            "detail": texts_of(table.frame["detail"]),
             "row": table.frame.index,
         }
     )
@@ -414,7 +419,7 @@ def _stated(table: Table, ledger: Ledger, reading: Reading) -> pd.DataFrame:
     )
 
 
-def _texts(cells: pd.Series) -> pd.Series:
+def texts_of(cells: pd.Series) -> pd.Series:
     """Texts on one line, "" where there is none; a character that a terminal obeys is spelled."""
     texts = as_text(cells)
     plain_texts = {each: visible(" ".join(each.split())) for each in texts.cat.categories}
