@@ -358,7 +358,7 @@ def table_of(
         refuse_twice(part)
         table.findings += part.findings
         table.notices += part.notices
-        labels = _headings(part, known, reading, headings)
+        labels = columns_of(part, headings, known, reading)
         for word in needed:
             if word not in labels:
                 here = ", ".join(map(str, part.frame.columns))
@@ -373,10 +373,13 @@ def table_of(
     return table
 
 
-def _headings(
-    part: Rows, known: set[str], reading: Reading, headings: Mapping[str, Sequence[str]]
+def columns_of(
+    part: Rows, headings: Mapping[str, Sequence[str]], known: set[str], reading: Reading
 ) -> dict[str, str]:
-    """Our word -> the column that is it."""
+    """Our word -> the column that is it, of a table that stands beside a ledger.
+
+    headings : by our word those that stand for it, the surest first. known : the customers.
+    """
     labels = [str(label) for label in part.frame.columns]
     found = {}
     for word, names in headings.items():
@@ -401,7 +404,7 @@ def _stated(table: Table, ledger: Ledger, reading: Reading) -> pd.DataFrame:
     """
     refuse_lost_names(table)
     customers = as_text(table.frame["customer"])
-    check_texts(table, pd.DataFrame({"customer": customers}))
+    checktexts_of(table, pd.DataFrame({"customer": customers}))
     refuse_rows(table, "customer", customers.isna(), "is empty", "every row needs the customer")
     days = last_days(table, "month", reading, "YYYY-MM, or as YYYY-MM-DD")
     names = ledger.true_names(ledger.entries.frame["customer"].cat.categories)

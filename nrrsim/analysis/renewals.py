@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.analysis.actuals import Actuals
+from nrrsim.ledger.ledger import Ledger
 from nrrsim.months import parse_month, shift
 
 
@@ -88,17 +89,21 @@ def decisive(past: Actuals, most: int = 10) -> pd.DataFrame:
     return frame[["customer", "segment", "arr", "share", "month"]].astype({"segment": str})
 
 
-def _due(past: Actuals, month: str) -> pd.DataFrame:
-    """Each contract's next renewal after `month` (`month`: a number) and its ARR (`due`), by
-    customer, product.
+def contracts_due(ledger: Ledger, month: str, rate_of: str) -> pd.DataFrame:
+    """Each contract's next renewal after `month` (`month`: a number) and its ARR (`due`) at the
+    rates of `rate_of`, by customer, line.
     """
-    lines = past.ledger.lines(month, rate_of=past.start)
+    lines = ledger.lines(month, rate_of)
     at = parse_month(month, "month")
     renewal = lines["renewal"].dropna()
     passed = np.ceil(np.maximum(at + 1 - renewal, 0) / 12) * 12
     return pd.DataFrame(
         {"month": (renewal + passed).astype(int), "due": lines["arr"].reindex(renewal.index)}
     )
+
+
+def _due(past: Actuals, month: str) -> pd.DataFrame:
+    return contracts_due(past.ledger, month, past.start)
 
 
 def _renewed(past: Actuals, month: str) -> pd.DataFrame:
