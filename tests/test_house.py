@@ -19,7 +19,7 @@ PACKAGE = ROOT / "nrrsim"
 # The wings in importable order, and the files of each: a file imports only what stands before it, here and now or
 # later, inside a function.
 HOUSE = {
-    "ground": "errors special months notation movements yamlfile messages files workers cache metrics benchmarks",
+    "ground": "errors special months notation movements yamlfile messages files workers cache sizebands metrics benchmarks",
     "ledger": "query database reading cells pairs spellings dates vocabulary amounts exports headings"
     " lostcells rows containers textfiles spreadsheets sheets records sources captions"
     " across monthcells wide columns layouts paying values periods lines versions logs"

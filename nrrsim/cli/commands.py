@@ -170,7 +170,11 @@ def metrics(
         str, typer.Option(help="Which published definition.", autocompletion=definitions_offered)
     ] = "point_to_point",
     by: Annotated[
-        str, typer.Option(help="Split by this column, or by cohort_year (or _quarter, _month).")
+        str,
+        typer.Option(
+            help="Split by this column, by size (bands of ARR), or by cohort_year (or _quarter,"
+            " _month)."
+        ),
     ] = "segment",
     ex_price: Annotated[
         bool, typer.Option("--ex-price/--no-ex-price", help="NRR without price movements.")

@@ -249,7 +249,7 @@ OWN = {name: each for name, each in vars(AS_IT_IS).items() if name not in ("read
 ONE_OF_MANY = {"columns": "column"}  # a mapping is said pair by pair
 CARDS = (".yaml", ".yml")
 # What a card says beyond its ledger, and some commands ask for.
-ALSO_SAID: tuple[str, ...] = ("as_of", "window", "definition", "ex_price", "half_life")
+ALSO_SAID: tuple[str, ...] = ("as_of", "window", "definition", "by", "ex_price", "half_life")
 ALSO_SAID += ("price_months", "target", "every", "first", "trials", "seed", "horizon")
 OF_FILES = ("prior", "signals", "signals_card", "reasons", "scenarios")  # from the card's folder
 ALSO_SAID += OF_FILES
