@@ -260,7 +260,7 @@ class Actuals:
 
     # --- where ------------------------------------------------------------------------------------
 
-    def split(self, by: str = "segment") -> pd.DataFrame:
+    def split(self, by: By = "segment") -> pd.DataFrame:
         """Retention by any column, by cohort (`cohort_year`, `cohort_quarter`, `cohort_month`) or
         by `size` bands of ARR; of a column the largest first.
 
@@ -294,7 +294,7 @@ class Actuals:
         frame["change"] = frame["nrr"] - frame["nrr_before"]
         frame = frame[frame["opening"] > 0].rename_axis("name").reset_index()
         # cohorts stand from old to young, size bands from small to large
-        if by.startswith("cohort_") or isinstance(self.ledger.split_by(by), SizeBands):
+        if isinstance(self.ledger.split_by(by), SizeBands) or str(by).startswith("cohort_"):
             return frame
         return frame.sort_values("opening", ascending=False, ignore_index=True)
 
