@@ -31,7 +31,7 @@ HOUSE = {
     " switched moments simulation luck law",
     "calibration": "exposure ratios frequency sizes tenure years priors accounts calibrate mixture"
     " backtest",
-    "accounts": "watch signals reasons features risk worth proof at_risk clusters",
+    "accounts": "watch signals reasons features risk worth proof at_risk forecasts clusters",
     "analysis": "actuals beside accounts losses customers renewals cohorts paired sensitivity bridge"
     " forecast since variance programmes frontier summary comparison sweep",
     "report": "tables charts/alternative charts/picture charts/style charts/retention"
