@@ -6,8 +6,9 @@ by as much every quantile of NRR moves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -108,15 +109,25 @@ def tried(
     *,
     signals: Signals | None = None,
     card: SignalsCard | None = None,
+    progress: Callable[[int], None] | None = None,
     **how: Any,
 ) -> Tried:
     """Back-tests of NRR with and without accounts, from the same origins.
 
-    how : as for `backtest`. What was published without is moved by what accounts come to; signals
-    of later days and what became of an account later are not looked at.
+    how : as for `backtest`. progress : is told of three forecasts an origin. What was published
+    without is moved by what accounts come to; signals of later days and what became of an account
+    later are not looked at.
     """
+    done = count(1)
+
+    def advance(_: int) -> None:
+        if progress:
+            progress(next(done))
+
     known = [WithAccounts(ledger, signals, card, unproved) for unproved in (False, True)]
-    found = [backtest(ledger, **how, forecaster=each) for each in (None, *known)]
+    found = [
+        backtest(ledger, **how, progress=advance, forecaster=each) for each in (None, *known)
+    ]
     return Tried(*found, dict(known[0].proved))
 
 

@@ -47,7 +47,7 @@ def whole_number(option: str, help: str) -> Any:
                 return number
         raise UsageError(f"{option}: {not_a_number(text, whole=True)}")
 
-    return typer.Option(parser=parse, metavar="NUMBER", help=help)
+    return typer.Option(option, parser=parse, metavar="NUMBER", help=help)
 
 
 def decimal(option: str, text: str) -> float:
