@@ -15,6 +15,7 @@ import numpy as np
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.months import shift
 from nrrsim.movements import Movements, labelled
+from nrrsim.sizebands import By
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -231,8 +232,8 @@ class Source(Protocol):
 
     @property
     def step(self) -> int: ...
-    def cohort(self, as_of: str, window: int = 12, by: str = "segment") -> Movements: ...
-    def book(self, start: str, end: str, by: str = "segment") -> Movements: ...
+    def cohort(self, as_of: str, window: int = 12, by: By = "segment") -> Movements: ...
+    def book(self, start: str, end: str, by: By = "segment") -> Movements: ...
 
 
 @dataclass(frozen=True)
@@ -261,7 +262,7 @@ def measure(
     as_of: str,
     window: int = 12,
     definition: str = "point_to_point",
-    by: str = "segment",
+    by: By = "segment",
     ex_price: bool = False,
 ) -> Retention:
     """Retention of the window that ends at `as_of`, under any of DEFINITIONS, in total and by `by`.

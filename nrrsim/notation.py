@@ -32,6 +32,7 @@ __all__ = [
     "part",
     "percent",
     "points",
+    "printed_band",
     "printed_quarter",
     "quarter_name",
     "share",
@@ -184,6 +185,13 @@ def printed_quarter(name: str) -> str:
     """
     plain = re.sub(r"^(\d{4}) (Q[1-4])$", r"\2 \1", name)
     return re.sub(r"^(until )?(\d{4}-\d{2})$", lambda m: f"{m[1] or ''}{month_name(m[2])}", plain)
+
+
+def printed_band(name: str, currency: str) -> str:
+    """The name of a size band in data, `10k to 50k`, as it is printed: `$10K to $50K`."""
+    sign = currency_sign(currency)
+    plain = re.sub(r"\d[\d.]*[kMBT]?", lambda bound: sign + bound[0].upper(), name)
+    return plain[:1].upper() + plain[1:]
 
 
 def label(name: Any, labels: Mapping[str, str] | None = None) -> str:

@@ -19,7 +19,7 @@ PACKAGE = ROOT / "nrrsim"
 # The wings in importable order, and the files of each: a file imports only what stands before it, here and now or
 # later, inside a function.
 HOUSE = {
-    "ground": "errors special months notation movements yamlfile messages files workers cache metrics benchmarks",
+    "ground": "errors special months notation movements yamlfile messages files workers cache sizebands metrics benchmarks",
     "ledger": "query database reading cells pairs spellings dates vocabulary amounts exports headings"
     " lostcells rows containers textfiles spreadsheets sheets records sources captions"
     " across monthcells wide columns layouts paying values periods lines versions logs"
@@ -31,13 +31,13 @@ HOUSE = {
     " switched moments simulation luck law",
     "calibration": "exposure ratios frequency sizes tenure years priors accounts calibrate mixture"
     " backtest",
-    "accounts": "watch signals reasons features risk worth proof at_risk clusters action_table"
-    " actions holdout",
-    "analysis": "actuals accounts losses customers renewals cohorts paired sensitivity bridge"
-    " forecast since variance programmes frontier summary comparison sweep",
+    "accounts": "watch signals reasons features risk worth proof at_risk forecasts clusters"
+    " action_table actions holdout",
+    "analysis": "actuals beside accounts losses customers renewals cohorts paired sensitivity"
+    " bridge forecast since variance programmes frontier summary comparison sweep",
     "report": "tables charts/alternative charts/picture charts/style charts/retention"
     " charts/outlook charts/grid charts/accounts charts/live wording/labels wording/facts"
-    " wording/columns wording/accounts wording/quarterly wording/comparison"
+    " wording/columns wording/accounts wording/quarterly wording/sizes wording/comparison"
     " wording/forecast wording/plan wording/since wording/templates wording/say"
     " wording/commentary audience card manifest published workbook/rows workbook/styles"
     " workbook/sections workbook/accounts workbook/customersheet workbook/live"

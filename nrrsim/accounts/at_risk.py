@@ -116,6 +116,7 @@ def at_risk(
     horizon: Horizon = YEAR,
     scenarios: Sequence[Scenario] = (),
     learning: Mapping[str, Any] | None = None,
+    unproved: bool = False,
 ) -> Accounts:
     """The accounts of a ledger at `as_of`, with what each has at risk and may gain, and why.
 
@@ -125,6 +126,8 @@ def at_risk(
     horizon : months, or "next renewal" (each account's own, within a year).
     scenarios : whose programmes are suggested, where one is `for` an account's reasons.
     learning : as for `calibrate`.
+    unproved : accounts differ in the scenario by what past dates do not bear out, too; for a
+        back-test, which says what that would have been worth.
 
     Nothing after `as_of` is looked at. Raises UsageError for a date that the ledger does not have
     or a horizon that does not fit, DataError for signals that cannot be read.
@@ -161,7 +164,8 @@ def at_risk(
         past = kept("accounts", asked, judged)
         quality = Quality.of(past["quality"])
         risk.take(past["model"])
-        found = _worth(ledger, as_of, risk, horizon, teaches, quality.proved)
+        acting = KINDS if unproved else quality.proved
+        found = _worth(ledger, as_of, risk, horizon, teaches, acting)
         frame = _listed(risk, found, quality, known.health, horizon, scenarios)
     months = YEAR if isinstance(horizon, str) else horizon
     rules = kept("rules", asked, lambda: columns_of(judged_rules(panel, months)))

@@ -32,6 +32,7 @@ from nrrsim.months import month_name, parse_month, shift
 from nrrsim.movements import CENT, LOSSES, MOVEMENTS, Movements, json_amount, json_ratio
 from nrrsim.notation import digits_of, distinct_labels
 from nrrsim.notation import month_name as spoken_month
+from nrrsim.sizebands import By, SizeBands
 
 BRIDGE = (
     "new",
@@ -121,7 +122,7 @@ class Actuals:
             else None
         )
 
-    def _at(self, month: str, by: str = "segment") -> Retention:
+    def _at(self, month: str, by: By = "segment") -> Retention:
         if (month, by) not in self._answers:
             found = measure(self.ledger, month, self.window, self.definition, by, self.ex_price)
             self._answers[month, by] = found
@@ -136,6 +137,7 @@ class Actuals:
         of `currency` (null where it is not known).
 
         `apart`: how many customers have lines under several labels, if any; see `Ledger.apart`.
+        `large`: by size bands, those that are large together; see `large`.
         """
         now = self._at(self.as_of, by)
         return headline(
@@ -258,9 +260,9 @@ class Actuals:
 
     # --- where ------------------------------------------------------------------------------------
 
-    def split(self, by: str = "segment") -> pd.DataFrame:
-        """Retention by any column or by cohort (`cohort_year`, `cohort_quarter`, `cohort_month`),
-        the largest first.
+    def split(self, by: By = "segment") -> pd.DataFrame:
+        """Retention by any column, by cohort (`cohort_year`, `cohort_quarter`, `cohort_month`) or
+        by `size` bands of ARR; of a column the largest first.
 
         A customer whose lines differ in the column is a part in each of them: NRR of the parts adds
         up to the book's, GRR and logo need not (`Ledger.apart` counts such customers). Columns
@@ -291,11 +293,26 @@ class Actuals:
         )
         frame["change"] = frame["nrr"] - frame["nrr_before"]
         frame = frame[frame["opening"] > 0].rename_axis("name").reset_index()
-        return (
-            frame
-            if by.startswith("cohort_")
-            else frame.sort_values("opening", ascending=False, ignore_index=True)
-        )
+        # cohorts stand from old to young, size bands from small to large
+        if isinstance(self.ledger.split_by(by), SizeBands) or str(by).startswith("cohort_"):
+            return frame
+        return frame.sort_values("opening", ascending=False, ignore_index=True)
+
+    def large(self) -> dict[str, Any] | None:
+        """The customers above $100K (or the last of one's own bounds) at the window's start.
+
+        `bound`, `customers`, `share` (of opening ARR) and `nrr`, and the same of today: `now`, how
+        many are above it, and `share_now`. None where `size` is a column.
+        """
+        bands = self.ledger.reading.bands
+        if bands is None:
+            return None
+        told = large(self.ledger, bands, self.as_of, self.window, self.definition, self.ex_price)
+        today = self.ledger.customers(self.as_of, rate_of=self.start)["arr"].to_numpy()
+        is_mrr = self.ledger.entries.unit == "mrr"
+        above = today[bands.two().numbers(today, self.ledger.currency, is_mrr) == 1]
+        share = float(above.sum() / today.sum()) if len(today) else np.nan
+        return told | {"now": len(above), "share_now": json_ratio(share)}
 
     def segment_trend(self, periods: int = 8, by: str = "segment") -> pd.DataFrame:
         """NRR of each of the twelve largest segments in the last reports: `month`, `segment`,
@@ -371,7 +388,8 @@ class Measured(Source, Protocol):
 
     @property
     def currency(self) -> str: ...
-    def apart(self, as_of: str, window: int = 12, by: str = "segment") -> int: ...
+    def apart(self, as_of: str, window: int = 12, by: By = "segment") -> int: ...
+    def split_by(self, by: By) -> By: ...
 
 
 def headline(
@@ -389,7 +407,8 @@ def headline(
     told = partial(json_amount, currency=source.currency)
     columns = {name: json_ratio for name in now.ratios} | {"opening": told, "closing": told}
     values = [*now.ratios.values(), *map(cohort.of_window, ("opening", "closing"))]
-    apart = source.apart(as_of, window, by)
+    apart, bands = source.apart(as_of, window, by), source.split_by(by)
+    asked = (as_of, window, definition, ex_price)
     return {
         "as_of": as_of,
         "window": window,
@@ -411,6 +430,29 @@ def headline(
             }
             for name, row in zip(cohort.segments, np.transpose(values), strict=True)
         },
+        **({"large": large(source, bands, *asked)} if isinstance(bands, SizeBands) else {}),
+    }
+
+
+def large(
+    source: Measured,
+    bands: SizeBands,
+    as_of: str,
+    window: int = 12,
+    definition: str = "point_to_point",
+    ex_price: bool = False,
+) -> dict[str, Any]:
+    """The large customers of the window's start, as listed companies print them: `bound`,
+    `customers`, `share` of opening ARR, and `nrr`.
+    """
+    cohort = source.cohort(as_of, window, bands.two())
+    opening, number = cohort.of_window("opening"), cohort.of_window("opening_customers")
+    now = measure(source, as_of, window, definition, bands.two(), ex_price)
+    return {
+        "bound": bands.large,
+        "customers": int(number[1]),
+        "share": json_ratio(opening[1] / opening.sum()),
+        "nrr": json_ratio(now.ratios["nrr"][1]),
     }
 
 

@@ -50,6 +50,10 @@ WHOLE = "all"
 # the mean of past years: by the factor and by the difference, over so many independent years. On
 # real ledgers that recur it fires nowhere; "loses" alone would on a fifth of their dates.
 WORSE, WORSE_BY, LEAST_YEARS = 1.25, 0.02, 2
+# Of a past date, a horizon, what is known of calibrating and the NRR that would have been published
+# (`ndarray[1, 200]` by group), another forecast of it.
+Published = Mapping[Group, np.ndarray]
+Forecaster = Callable[[str, int, Mapping[str, Any], Published], Published]
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ class Backtest:
     step: int
     trials: int
     calendar: Calendar = CALENDAR_YEAR
+    horizon: int = HORIZON
 
     def summary(self, segments: bool = False) -> pd.DataFrame:
         """How good the forecasts were, a row a measure.
@@ -129,7 +134,7 @@ class Backtest:
         """
         names = [f"p{100 * share:02.0f}" for share in SHARES_TOLD]
         rows = [
-            {"as_of": row["origin"], "horizon": HORIZON}
+            {"as_of": row["origin"], "horizon": self.horizon}
             | {"segment": None if row["segment"] == WHOLE else row["segment"]}
             | {"measure": row["measure"]}
             | {name: round(float(row[name]), 12) for name in names}
@@ -166,9 +171,11 @@ def backtest(
     every: int | None = None,
     first: int | str | None = None,
     to: str | None = None,
+    horizon: int = HORIZON,
     trials: int = TRIALS,
     seed: int = SEED,
     progress: Callable[[int], None] | None = None,
+    forecaster: Forecaster | None = None,
     **calibrating: Any,
 ) -> Backtest:
     """Forecasts of the next twelve months from each origin at which the ledger knows both sides.
@@ -178,8 +185,12 @@ def backtest(
         longer).
     first : the months of ledger before the first origin, at least 12, or that origin's name
         (default: 24). to : the last month to compare with (default: the ledger's last).
+    horizon : how far ahead the twelve months end; of less than 12 the first ones are known at the
+        origin, and the model of drivers has no part.
     trials : draws of customers' own past, and simulated futures of each segment by the model of
         drivers; what that says of the whole book is computed.
+    forecaster : makes another forecast of NRR of what would have been published, which is scored
+        in its place; of the other measures nothing is said then.
     calibrating : as for `calibrate`.
 
     Raises UsageError where the ledger is too short for a single origin.
@@ -188,14 +199,15 @@ def backtest(
         raise UsageError("until: the last month to compare with is `to`")
     trials, seed = whole_of("trials", trials), whole_of("seed", seed)
     ledger = known = as_ledger(ledger)
-    found = origins(ledger, every, first, to)
+    found = origins(ledger, every, first, to, horizon)
 
     def tested() -> dict[str, Any]:
         # origins share their past years
         happened = cache(lambda month: measured(known.cohort(month, HORIZON)))
         rows: list[dict[str, Any]] = []
         for number, origin in enumerate(found):
-            rows += _forecast(ledger, origin, trials, seed, calibrating, happened)
+            how = (horizon, trials, seed, calibrating, forecaster)
+            rows += _forecast(ledger, origin, happened, *how)
             if progress:
                 progress(number + 1)
         if not rows:
@@ -205,9 +217,11 @@ def backtest(
             )
         return columns_of(pd.DataFrame(rows))
 
-    asked = {"ledger": ledger, "origins": found, "trials": trials, "seed": seed}
-    rows = kept("backtest", {**asked, "calibrating": known_by_value(calibrating)}, tested)
-    return Backtest(pd.DataFrame(rows), ledger.step, trials, ledger.calendar)
+    asked = {"ledger": ledger, "origins": found, "horizon": horizon, "trials": trials, "seed": seed}
+    asked |= {"calibrating": known_by_value(calibrating)}
+    # what a forecaster does is not known by value
+    rows = tested() if forecaster else kept("backtest", asked, tested)
+    return Backtest(pd.DataFrame(rows), ledger.step, trials, ledger.calendar, horizon)
 
 
 def origins(
@@ -215,8 +229,18 @@ def origins(
     every: int | None = None,
     first: int | str | None = None,
     to: str | None = None,
+    horizon: int = HORIZON,
 ) -> list[str]:
-    """The months from which a year ahead can be forecast and compared."""
+    """The months from which a year that ends `horizon` months ahead can be forecast and compared.
+
+    Raises UsageError where there is none, or the horizon is no part of a year in the ledger's step.
+    """
+    horizon = whole_of("horizon", horizon)
+    if not 0 < horizon <= HORIZON or horizon % ledger.step:
+        raise UsageError(
+            f"horizon: must be {ledger.step} to {HORIZON} months, in steps of {ledger.step}; got"
+            f" {horizon}"
+        )
     every = max(3, ledger.step) if every is None else whole_of("every", every)
     if every < 1 or every % ledger.step:
         raise UsageError(
@@ -224,9 +248,9 @@ def origins(
             f" every {counted(ledger.step, 'month')}"
         )
     begin = parse_month(ledger.months[0], "month")
-    last = ledger.inside(ledger.months[-1] if to is None else to, "to") - HORIZON
+    last = ledger.inside(ledger.months[-1] if to is None else to, "to") - horizon
     known = last - begin  # months before the last origin
-    span = f"the ledger has {ledger.months[0]} to {month_name(last + HORIZON)}"
+    span = f"the ledger has {ledger.months[0]} to {month_name(last + horizon)}"
     if to is not None:
         span += ", the last month to compare with"
     if isinstance(first, str):
@@ -235,22 +259,22 @@ def origins(
             raise UsageError(
                 f"first: from {first} nothing can be tested: a forecast learns from the"
                 f" {counted(LEAST_FIRST, 'month')} before it at least, and is compared with what is"
-                f" {HORIZON} months after it; {span}"
+                f" {counted(horizon, 'month')} after it; {span}"
             )
     elif (before := FIRST if first is None else whole_of("first", first)) < LEAST_FIRST:
         raise UsageError(
             f"first: a forecast learns from {counted(LEAST_FIRST, 'month')} at least, got {before}"
         )
     if known < before:
-        least = LEAST_FIRST + HORIZON + 1
+        least = LEAST_FIRST + horizon + 1
         enough = (
             f"; with --first {LEAST_FIRST}, {least} months are enough"
             if known >= LEAST_FIRST
             else ""
         )
         raise UsageError(
-            f"a back-test needs {before + HORIZON + 1} months at least: {before} of change to learn"
-            f" from, {HORIZON} to compare with; {span}{enough}"
+            f"a back-test needs {before + horizon + 1} months at least: {before} of change to learn"
+            f" from, {horizon} to compare with; {span}{enough}"
         )
     # counted back from the latest, so that this one is always there
     return [month_name(last - back) for back in range(0, known - before + 1, every)][::-1]
@@ -271,10 +295,12 @@ def crps(drawn: np.ndarray, actual: float) -> float:
 def _forecast(
     ledger: Ledger,
     origin: str,
+    happened: Callable[[str], dict[tuple[str, str], Any]],
+    horizon: int,
     trials: int,
     seed: int,
     calibrating: Mapping[str, Any],
-    happened: Callable[[str], dict[tuple[str, str], Any]],
+    forecaster: Forecaster | None,
 ) -> list[dict[str, Any]]:
     before = (month for month in reversed(ledger.months) if month < origin)
     if ledger.customers(origin).empty or all(ledger.customers(each).empty for each in before):
@@ -287,23 +313,30 @@ def _forecast(
 
     # a prior that was learnt from what came later was not known
     calibrating = {**calibrating, "prior": as_prior(calibrating.get("prior")).known_at(origin)}
-    learnt = calibrate(ledger, origin, **calibrating).scenario
-    model = driven(learnt, law_of(learnt, seed, is_rough=True), trials, seed)
+    model: dict[tuple[str, Group], np.ndarray] = {}
+    if horizon == HORIZON:
+        learnt = calibrate(ledger, origin, **calibrating).scenario
+        model = driven(learnt, law_of(learnt, seed, is_rough=True), trials, seed)
     try:
-        mixture = mixed(ledger, origin, model, horizon=HORIZON, draws=trials, seed=seed)
+        mixture = mixed(ledger, origin, model, horizon=horizon, draws=trials, seed=seed)
     except UsageError:  # nobody was there a year before: nothing would have been published
         return []
-    outcome = happened(shift(origin, HORIZON))
+    outcome = happened(shift(origin, horizon))
+    measures, ahead = MEASURES, mixture.published
+    if forecaster:
+        measures = MEASURES[:1]
+        published = {group: each[:1] for group, each in mixture.published.items()}
+        ahead = forecaster(origin, horizon, calibrating, published)
 
     # a segment that is the whole book is no row of its own
-    groups = mixture.published if len(mixture.published) > 2 else [None]
+    groups = ahead if len(ahead) > 2 else [None]
     rows = []
     for group in groups:
-        published, segment = mixture.published[group], WHOLE if group is None else group
+        published, segment = ahead[group], WHOLE if group is None else group
         beside = mixture.rules(group) | {
             name: by_group[group] for name, by_group in mixture.ingredients.items()
         }
-        for number, measure in enumerate(MEASURES):
+        for number, measure in enumerate(measures):
             actual = float(outcome.get((measure, segment), np.nan))
             if np.isnan(actual):
                 continue

@@ -173,7 +173,11 @@ def metrics(
         str, typer.Option(help="Which published definition.", autocompletion=definitions_offered)
     ] = "point_to_point",
     by: Annotated[
-        str, typer.Option(help="Split by this column, or by cohort_year (or _quarter, _month).")
+        str,
+        typer.Option(
+            help="Split by this column, by size (bands of ARR), or by cohort_year (or _quarter,"
+            " _month)."
+        ),
     ] = "segment",
     ex_price: Annotated[
         bool, typer.Option("--ex-price/--no-ex-price", help="NRR without price movements.")
@@ -766,6 +770,16 @@ def backtest(
     to: Annotated[
         str | None, typer.Option(metavar="YYYY-MM", help="The last month to compare with.")
     ] = None,
+    ahead: Annotated[
+        int,
+        whole_number("--horizon", help="Months from a forecast to the end of the year it is of."),
+    ] = 12,
+    with_accounts: Annotated[
+        bool,
+        typer.Option("--accounts", help="NRR with and without what single accounts come to."),
+    ] = False,
+    signals: SignalsFile = None,
+    signals_card: SignalsCardFile = None,
     form: LedgerForm = AS_IT_IS,
     as_json: Json = False,
     no_cache: NoCache = False,
@@ -777,8 +791,10 @@ def backtest(
 
     learning: dict[str, Any] = {"half_life": half_life, "prior": as_prior(prior)}
     ledger = _read(sources, form, quiet)
-    how: dict[str, Any] = {"every": every, "first": first, "to": to}
+    how: dict[str, Any] = {"every": every, "first": first, "to": to, "horizon": ahead}
     asked = origins(ledger, **how)
+    if signals and not with_accounts and not quiet:
+        typer.echo("note: signals tell of accounts: --accounts looks at them", err=True)
     number, until = len(asked), learning["prior"].until
     if until > asked[0] and not quiet:
         typer.echo(
@@ -786,14 +802,18 @@ def backtest(
             " the one that comes with nrrsim",
             err=True,
         )
-    with _progress(number, "forecasts", quiet) as advance:
-        tested = backtest(ledger, **how, trials=trials, seed=seed, progress=advance, **learning)
+    how |= {"trials": trials, "seed": seed, **learning}
+    if with_accounts:
+        answer = _with_accounts(ledger, signals, signals_card, number, quiet, how)
+    else:
+        with _progress(number, "forecasts", quiet) as advance:
+            answer = backtest(ledger, **how, progress=advance).told()
     if as_json:
-        typer.echo(_object(tested.told()))
+        typer.echo(_object(answer))
     else:
         from nrrsim.cli.text import backtest_lines
 
-        typer.echo("\n".join(backtest_lines(tested.told())))
+        typer.echo("\n".join(backtest_lines(answer)))
 
 
 @app.command()
@@ -1140,6 +1160,28 @@ def _waiting(what: str, quiet: bool) -> Iterator[None]:
         timer.join()
         for bar in shown:
             bar.stop()
+
+
+def _with_accounts(
+    ledger: Ledger,
+    signals: str | None,
+    signals_card: str | None,
+    number: int,
+    quiet: bool,
+    how: dict[str, Any],
+) -> dict[str, Any]:
+    """What a back-test says, and what it says of accounts besides."""
+    from nrrsim.accounts.forecasts import tried
+    from nrrsim.accounts.signals import read_signals
+    from nrrsim.accounts.watch import read_signals_card
+
+    card = read_signals_card(signals_card)
+    seen = read_signals(signals, ledger, card) if signals else None
+    for notice in () if quiet else getattr(seen, "notices", ()):
+        typer.echo(f"note: {notice}", err=True)
+    with _progress(3 * number, "forecasts", quiet) as advance:
+        found = tried(ledger, signals=seen, card=card, progress=advance, **how)
+    return {**found.without.told(), "accounts": found.told()}
 
 
 NO_BOOK = (

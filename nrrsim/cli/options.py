@@ -47,7 +47,7 @@ def whole_number(option: str, help: str) -> Any:
                 return number
         raise UsageError(f"{option}: {not_a_number(text, whole=True)}")
 
-    return typer.Option(parser=parse, metavar="NUMBER", help=help)
+    return typer.Option(option, parser=parse, metavar="NUMBER", help=help)
 
 
 def decimal(option: str, text: str) -> float:
@@ -271,7 +271,7 @@ OWN = {name: each for name, each in vars(AS_IT_IS).items() if name not in ("read
 ONE_OF_MANY = {"columns": "column"}  # a mapping is said pair by pair
 CARDS = (".yaml", ".yml")
 # What a card says beyond its ledger, and some commands ask for.
-ALSO_SAID: tuple[str, ...] = ("as_of", "window", "definition", "ex_price", "half_life")
+ALSO_SAID: tuple[str, ...] = ("as_of", "window", "definition", "by", "ex_price", "half_life")
 ALSO_SAID += ("price_months", "target", "every", "first", "trials", "seed", "horizon")
 OF_FILES = ("prior", "signals", "signals_card", "reasons", "scenarios", "actions")  # from the card's folder
 ALSO_SAID += OF_FILES

@@ -413,8 +413,10 @@ def backtest_lines(answer: Mapping[str, Any]) -> list[str]:
     parts = {title: answer[of] for of, title in titles.items() if answer[of]["nrr"]["n"]}
     begin, end = month_name(origins[0]), month_name(origins[-1])
     made = f"made in {end}" if begin == end else f"made from {begin} to {end}"
+    ahead = answer["forecasts"][0]["horizon"] if answer["forecasts"] else 12
+    ending = "" if ahead == 12 else f" of the year that ends {counted(ahead, 'month')} later"
     lines = [
-        f"{counted(len(origins), 'twelve-month forecast')}, {made},"
+        f"{counted(len(origins), 'twelve-month forecast')}{ending}, {made},"
         f" {counted(answer['trials'], 'trial')} each"
     ]
     heads = ("Outcomes", "Years", "In 50%", "In 80%", "In 90%", "80% range")
@@ -432,6 +434,7 @@ def backtest_lines(answer: Mapping[str, Any]) -> list[str]:
     for key, name in FORECASTERS.items():
         errors = [(each | each["ingredients"] | each["rules"])[key] for each in scored]
         lines.append(_row(name, map(_size, errors)))
+    lines += _with_accounts_lines(answer["accounts"]) if "accounts" in answer else []
     return [
         *lines,
         "",
@@ -443,6 +446,36 @@ def backtest_lines(answer: Mapping[str, Any]) -> list[str]:
         " model of drivers).",
         "Past figures, last year's figure and the mean of past years are naive forecasts.",
         *_what_it_proves(answer),
+    ]
+
+
+ACCOUNTS_IN = {
+    "without": "Without accounts",
+    "proved": "With, where proved",
+    "always": "With, at every date",
+}
+
+
+def _with_accounts_lines(tried: Mapping[str, Any]) -> list[str]:
+    """NRR with and without accounts, and at how many dates their score had proved itself."""
+    lines, heads = [], ("Outcomes", "In 50%", "In 80%", "In 90%", "80% range", "Error")
+    for title, of in (("NRR of the whole book", "whole"), ("NRR of each segment", "segments")):
+        rows = tried[of]
+        if not rows["without"]["n"]:
+            continue
+        lines += ["", _row(title, heads)]
+        for name, words in ACCOUNTS_IN.items():
+            shares = [f"{rows[name][f'cover{level}']:.0%}" for level in (50, 80, 90)]
+            sizes = map(_size, (rows[name]["width80"], rows[name]["crps"]))
+            lines.append(_row(words, (str(rows[name]["n"]), *shares, *sizes)))
+    number = sum("leave" in kinds for kinds in tried["proved"].values())
+    dates = counted(len(tried["proved"]), "date")
+    return [
+        *lines,
+        f"By {number} of {dates} the score of accounts had proved itself on earlier ones; elsewhere"
+        " each account",
+        "counts as its segment. Accounts move a forecast by what is expected of them; its width"
+        " stays.",
     ]
 
 

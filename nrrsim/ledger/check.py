@@ -59,6 +59,7 @@ from nrrsim.ledger.vocabulary import plain
 from nrrsim.months import month_name
 from nrrsim.movements import CENT, json_amount, json_ratio
 from nrrsim.notation import counted
+from nrrsim.sizebands import NO_BANDS, SIZE
 
 if TYPE_CHECKING:
     from nrrsim.ledger.ledger import Ledger
@@ -219,6 +220,13 @@ def check_rows(
         table.notice(
             f"the ledger has a column {', '.join(own)} of its own",
             "to split by it, give it another name: here this is told from the first revenue",
+        )
+
+    if SIZE in frame and reading.size_bands is None:
+        table.notice(
+            f"the ledger has a column {SIZE} of its own",
+            f"to split by it say --size-bands {NO_BANDS}; --size-bands 10k,50k,100k,1M are bands of"
+            " ARR",
         )
 
     frame = frame.drop(columns=[*NOT_OF_AN_ENTRY, "amount", "interval"], errors="ignore")

@@ -25,6 +25,7 @@ from nrrsim.messages import whole_of
 from nrrsim.months import Calendar, month_name, parse_month
 from nrrsim.movements import Movements
 from nrrsim.notation import count, counted, money, table_html
+from nrrsim.sizebands import NO_BANDS, SIZE, By
 
 
 def read_ledger(
@@ -146,7 +147,7 @@ class Ledger:
     def columns(self) -> list[str]:
         """What a cohort may be split by.
 
-        Any text column, and the year, quarter or month of the first revenue.
+        Any text column, and the year, quarter or month of the first revenue; `size` besides.
         """
         numbers = {"customer", "month", "arr", "quantity", "unit_price", "renewal", "interval"}
         own = self.entries.frame.columns
@@ -230,7 +231,20 @@ class Ledger:
         """Customers' own names, also where they are masked; other texts as they are."""
         return [self.unmasked.get(name, name) for name in names]
 
-    def cohort(self, as_of: str, window: int = 12, by: str = "segment") -> Movements:
+    def split_by(self, by: By) -> By:
+        """What is meant by `by`: the size bands by `size`, anything else as it is.
+
+        Raises DataError where the ledger has a column `size` of its own and nobody said which of
+        both is meant.
+        """
+        bands = self.reading.bands
+        if by != SIZE or bands is None:
+            return by
+        if self.reading.size_bands is None and SIZE in self.entries.frame:
+            raise DataError([Finding(f"--by {SIZE}", 0, *TWO_SIZES, option="size_bands")])
+        return bands
+
+    def cohort(self, as_of: str, window: int = 12, by: By = "segment") -> Movements:
         """The Movements of those with a positive amount at `as_of` - `window` months, no others.
 
         Each keeps the label (`by`) of the window's start. A label without such customers has an
@@ -238,25 +252,25 @@ class Ledger:
         `apart`.
         """
         end, start = self.window(as_of, window)
-        return self._customer_months(start, end).roll(start, end, by, closed=True)
+        return self._customer_months(start, end).roll(start, end, self.split_by(by), closed=True)
 
-    def apart(self, as_of: str, window: int = 12, by: str = "segment") -> int:
+    def apart(self, as_of: str, window: int = 12, by: By = "segment") -> int:
         """How many customers of the cohort are parts of several labels (`by`).
 
         Parts' amounts add up to the customer's; a rise of one and a fall of another do not cancel,
         so that GRR of the parts may add up to less than the whole's.
         """
         end, start = self.window(as_of, window)
-        return self._customer_months(start, end).apart(start, end, by)
+        return self._customer_months(start, end).apart(start, end, self.split_by(by))
 
-    def book(self, start: str, end: str, by: str = "segment") -> Movements:
+    def book(self, start: str, end: str, by: By = "segment") -> Movements:
         """The Movements of the whole book from `start` to `end`, with new and returning customers.
 
         Each customer keeps the label (`by`) of its first month in that time.
         """
         last = self.calendar.parse_month(end, "end")
         _, first = self.window(end, last - self.calendar.parse_month(start, "start"))
-        return self._customer_months(first, last).roll(first, last, by, closed=False)
+        return self._customer_months(first, last).roll(first, last, self.split_by(by), closed=False)
 
     def by_customer(self, as_of: str, window: int = 12) -> tuple[pd.DataFrame, pd.DataFrame]:
         """What the window's Movements are the sums of: each customer's amounts and movements.
@@ -301,7 +315,7 @@ class Ledger:
         index = pd.Index(known.customers[known.customer[rows]], name="customer")
         return pd.DataFrame(frame.set_axis(index, axis=0).assign(arr=known.arr[rows]))
 
-    def ages(self, as_of: str, by: str = "cohort_year", partial: bool = False) -> pd.DataFrame:
+    def ages(self, as_of: str, by: By = "cohort_year", partial: bool = False) -> pd.DataFrame:
         """What became of each cohort with age, customers counted from their own first month.
 
         Columns `cohort`, `age` (snapshots since the first), `months`, `customers`, `opening` (ARR
@@ -312,7 +326,7 @@ class Ledger:
         columns more: `complete`, and `now`, the whole cohort's ARR at `as_of`.
         """
         end = self.inside(as_of, "as_of")
-        return self._customer_months(end, end).ages(end, by, partial)
+        return self._customer_months(end, end).ages(end, self.split_by(by), partial)
 
     def lines(self, month: str, rate_of: str) -> pd.DataFrame:
         """What each customer has in `month`, line by line, at the rates of `rate_of`.
@@ -454,6 +468,13 @@ class Ledger:
                 " correct the rate"
             )
         return converted
+
+
+TWO_SIZES = (
+    f"the ledger has a column {SIZE} of its own, and there are bands of a customer's ARR",
+    f"say --size-bands {NO_BANDS} for the column, or for the bands where they begin, such as"
+    " --size-bands 10k,50k,100k,1M",
+)
 
 
 def _names_one(notice: Finding, customers: Iterable[str]) -> bool:

@@ -17,6 +17,7 @@ from typing import Any
 
 from nrrsim.errors import DataError, UsageError, did_you_mean
 from nrrsim.months import Calendar
+from nrrsim.sizebands import NO_BANDS, SizeBands
 
 PAYS_FOR = ("unit", "line", "month", "year", "period", "total")
 # What may follow an option in a message: a pair, a word, a sign or a number.
@@ -89,6 +90,10 @@ class Reading:
     rows: str | None = _said("Whether a row is a change, or a month", "changes", "months")
     invoices: str | None = _said("Invoices without a period are for a month each", "monthly")
     fiscal_year_end: Any = _said("The month in which the company's year ends", metavar="MM")
+    size_bands: Any = _said(
+        "Bounds of ARR between size bands; none: size is a column of the ledger",
+        metavar="10k,50k,100k,1M|none",
+    )
 
     def __post_init__(self) -> None:
         for option in dataclasses.fields(self):
@@ -116,6 +121,13 @@ class Reading:
     def calendar(self) -> Calendar:
         """The company's quarters and years."""
         return Calendar.of(12 if self.fiscal_year_end is None else self.fiscal_year_end)
+
+    @cached_property
+    def bands(self) -> SizeBands | None:
+        """The bands of a customer's ARR; None where `size` was said to be a column."""
+        if self.size_bands is None:
+            return SizeBands()
+        return None if self.size_bands == NO_BANDS else SizeBands(self.size_bands)
 
     def counts(self, status: str) -> bool | None:
         """Whether a status was said to count; None where nothing is said."""
@@ -202,6 +214,8 @@ def _checked(option: dataclasses.Field[Any], given: Any) -> Any:
             return Calendar.of(given).year_end
         except ValueError as error:
             raise UsageError(f"fiscal_year_end: {error}") from None
+    if name == "size_bands":
+        return _size_bands(given)
     if kind == "switch" and isinstance(given, bool):
         return given
     if kind == "number":
@@ -218,6 +232,16 @@ def _checked(option: dataclasses.Field[Any], given: Any) -> Any:
     if choices and text not in choices:
         raise UsageError(f"{name}: {text!r} is not known; {did_you_mean(text, choices)}")
     return text
+
+
+def _size_bands(given: Any) -> Any:
+    """The bounds that are stated, or NO_BANDS."""
+    if isinstance(given, str) and given.strip().lower() == NO_BANDS:
+        return NO_BANDS
+    try:
+        return SizeBands.of(given).bounds
+    except ValueError as error:
+        raise UsageError(f"size_bands: {error}") from None
 
 
 def _or(choices: tuple[str, ...]) -> str:

@@ -20,6 +20,7 @@ from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.ledger.pairs import counts_of
 from nrrsim.months import month_name
 from nrrsim.movements import MOVEMENTS, Movements
+from nrrsim.sizebands import By, SizeBands
 
 if TYPE_CHECKING:
     from nrrsim.ledger.ledger import Ledger
@@ -78,7 +79,7 @@ class CustomerMonths:
     event_month: np.ndarray
     event_kind: np.ndarray
     event_arr: np.ndarray
-    _labels: dict[str, tuple[np.ndarray, list[str]]] = field(default_factory=dict, repr=False)
+    _labels: dict[By, tuple[np.ndarray, list[str]]] = field(default_factory=dict, repr=False)
     _by_customer: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -154,10 +155,17 @@ class CustomerMonths:
         """The number of each customer's first row."""
         return _heads(self.customer)
 
-    def labels(self, by: str) -> tuple[np.ndarray, list[str]]:
-        """`ndarray[row]` of label numbers, and the labels; of several lines, the largest's."""
+    def labels(self, by: By) -> tuple[np.ndarray, list[str]]:
+        """`ndarray[row]` of label numbers, and the labels; of several lines, the largest's.
+
+        A size band is of all that a customer has in the row's month.
+        """
         if by not in self._labels:
-            if by in COHORT_BY:
+            if isinstance(by, SizeBands):
+                is_mrr = self.ledger.entries.unit == "mrr"
+                numbers = by.numbers(self.arr, self.ledger.currency, is_mrr)
+                self._labels[by] = numbers, by.names
+            elif by in COHORT_BY:
                 self._labels[by] = self._first_revenue(by)
             else:
                 codes, labels = self._of_lines(by)
@@ -178,20 +186,20 @@ class CustomerMonths:
         codes = codes if stands[:-1].all() and not stands[-1] else number[codes]
         return codes, [name for name, is_there in zip(names, stands, strict=True) if is_there]
 
-    def apart(self, start: int, end: int, by: str) -> int:
+    def apart(self, start: int, end: int, by: By) -> int:
         """How many customers of the closed cohort have lines under several labels at its start."""
         several, _ = self._of_several(start, end, by, closed=True)
         return int(several.sum())
 
     def _of_several(
-        self, start: int, end: int, by: str, closed: bool
+        self, start: int, end: int, by: By, closed: bool
     ) -> tuple[np.ndarray, np.ndarray]:
         """`ndarray[customer]`: whether its lines have several labels where it is looked at from.
 
         With the numbers of the entries that it is told by.
         """
-        # a customer has one segment a month (check_rows), and one first month
-        if by == "segment" or by in COHORT_BY:
+        # a customer has one segment a month (check_rows), one first month, and one amount
+        if isinstance(by, SizeBands) or by == "segment" or by in COHORT_BY:
             return np.zeros(len(self.customers), dtype=bool), np.zeros(0, dtype=np.int64)
         label, labels = self._of_lines(by)
         frame = self.ledger.entries.frame
@@ -208,7 +216,7 @@ class CustomerMonths:
         np.maximum.at(highest, customer[there], label[there])
         return lowest < highest, there
 
-    def _apart(self, start: int, end: int, by: str, closed: bool) -> CustomerMonths:
+    def _apart(self, start: int, end: int, by: By, closed: bool) -> CustomerMonths:
         """The same with each customer that has several labels as a part for each of them.
 
         The labels are those of its lines in the month that it is looked at from. A part is those of
@@ -216,7 +224,7 @@ class CustomerMonths:
         to its largest part (of equal ones the first by name). Itself where nobody is apart.
         """
         several, there = self._of_several(start, end, by, closed)
-        if not several.any():
+        if isinstance(by, SizeBands) or not several.any():
             return self
         label, labels = self._of_lines(by)
         customer = self.ledger.entries.frame["customer"].cat.codes.to_numpy(np.int64)
@@ -263,7 +271,7 @@ class CustomerMonths:
         ]
         return codes, names
 
-    def ages(self, end: int, by: str, partial: bool = False) -> pd.DataFrame:
+    def ages(self, end: int, by: By, partial: bool = False) -> pd.DataFrame:
         """What became of each label's customers with age, as known at `end`; see `Ledger.ages`."""
         step = self.ledger.step
         codes, labels = self.labels(by)
@@ -362,11 +370,11 @@ class CustomerMonths:
         segment = self.labels("segment")[0][rows].astype(np.int64)
         return Kept(customer, segment, since[customer], self.arr[rows], closing[customer])
 
-    def roll(self, start: int, end: int, by: str, closed: bool) -> Movements:
+    def roll(self, start: int, end: int, by: By, closed: bool) -> Movements:
         """The roll-forward from `start` to `end` of those alive at `start` (closed), or of all."""
         return self._apart(start, end, by, closed)._rolled(start, end, by, closed)
 
-    def _rolled(self, start: int, end: int, by: str, closed: bool) -> Movements:
+    def _rolled(self, start: int, end: int, by: By, closed: bool) -> Movements:
         codes, labels = self.labels(by)
         label = self._label_of_customers(codes, start, end, closed)
         months = np.arange(start, end + 1, self.ledger.step)

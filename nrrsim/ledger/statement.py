@@ -21,6 +21,7 @@ from nrrsim.ledger.statuses import ONE_OFF
 from nrrsim.ledger.values import MOST, ONE_SEGMENT
 from nrrsim.ledger.vocabulary import plain
 from nrrsim.months import YEARS
+from nrrsim.sizebands import By, SizeBands
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -43,6 +44,7 @@ OF_A_COHORT = {
     "checks": "CAST(MIN(month) OVER (PARTITION BY customer) AS TEXT)",
     "rollforward": "CAST(first_month AS TEXT)",
 }
+OF_A_MONTH = "MAX(CASE WHEN size_rank = 1 THEN label END)"  # of a column, or a cohort
 # How a month is written where it is text: YYYY-MM or YYYY-MM-DD, of a day that its month has.
 MONTH_TEXT = (
     "^[0-9]{4}-((0[1-9]|1[0-2])(-(0[1-9]|1[0-9]|2[0-9]))?|(0[13-9]|1[0-2])-30|(0[13578]|1[02])-31)$"
@@ -74,7 +76,7 @@ PORTABLE = (
 @dataclass(frozen=True)
 class Statement:
     """The queries of one table, in its database's dialect; `by` is what customers are split by:
-    `segment`, a heading, or a cohort.
+    `segment`, a heading, a cohort, or size bands.
 
     rates : what a unit of each currency is worth, by currency and month. reported : at the rate of
     each month, not at that of the window's start. grace_months : as a Ledger has it.
@@ -88,17 +90,31 @@ class Statement:
     grace_months: int = 0
     blank_is_zero: bool = False
 
-    def checks(self, by: str) -> str:
+    def checks(self, by: By) -> str:
         """What is in the table, and how many rows break which rule."""
         return self._query("checks", by, {"most": _number(MOST), **_conditions()})
 
-    def rollforward(self, by: str, start: int, end: int, currency: str) -> str:
+    def rollforward(self, by: By, start: int, end: int, currency: str) -> str:
         """The sums of a window by label, of its cohort or not, and month; in this currency."""
         values = {"start": _number(start), "as_of": _number(end)}
         values |= {"grace": _number(self.grace_months), "worth": self._worth(currency, start, end)}
+        values["of_month"] = self._of_month(by, currency)
         return self._query("rollforward", by, values)
 
-    def _query(self, name: str, by: str, values: Mapping[str, exp.Expr]) -> str:
+    def _of_month(self, by: By, currency: str) -> exp.Expr:
+        """What a customer is called by of a month's lines."""
+        from sqlglot import exp
+
+        if not isinstance(by, SizeBands):
+            return _parsed(OF_A_MONTH)
+        names, reached = by.names, by.reached(currency, self.named.unit == "mrr")
+        band = exp.Case(default=exp.Literal.string(names[0]))
+        for name, amount in reversed([*zip(names[1:], reached, strict=True)]):
+            at_least = {"sum": _parsed("SUM(arr)"), "amount": _number(amount)}
+            band = band.when(_filled(":sum >= :amount", at_least), exp.Literal.string(name))
+        return band
+
+    def _query(self, name: str, by: By, values: Mapping[str, exp.Expr]) -> str:
         from sqlglot import exp
 
         label = OF_A_COHORT[name] if by in COHORT_BY else "label"
@@ -113,7 +129,7 @@ class Statement:
             each.set("this", parts[each.alias])
         return rendered(tree, self.headings.dialect)
 
-    def _written(self, by: str) -> exp.Expr:
+    def _written(self, by: By) -> exp.Expr:
         """The table's rows under our names."""
         from sqlglot import exp
 
@@ -140,10 +156,10 @@ class Statement:
             return _quoted(self.named.ours[word])
         return exp.null() if instead is None else instead
 
-    def _label(self, by: str) -> exp.Expr:
+    def _label(self, by: By) -> exp.Expr:
         from sqlglot import exp
 
-        if by in COHORT_BY:
+        if isinstance(by, SizeBands) or by in COHORT_BY:
             return exp.null()
         if by == "segment":
             return self._column("segment", exp.Literal.string(ONE_SEGMENT))

@@ -21,7 +21,7 @@ from nrrsim.ledger.columns import Named, names_of
 from nrrsim.ledger.currency import read_rates, reporting_currency
 from nrrsim.ledger.database import Headings, read_headings, read_query
 from nrrsim.ledger.habits import LEAST_CHANGING, LEAST_PAID
-from nrrsim.ledger.ledger import Ledger
+from nrrsim.ledger.ledger import TWO_SIZES, Ledger
 from nrrsim.ledger.reading import AS_IT_IS, Reading
 from nrrsim.ledger.records import typed_rows
 from nrrsim.ledger.rollforward import CLOSING, COHORT_BY, EMPTY
@@ -32,11 +32,13 @@ from nrrsim.messages import whole_of
 from nrrsim.months import Calendar, month_name
 from nrrsim.movements import CENT, MOVEMENTS, Movements
 from nrrsim.notation import counted
+from nrrsim.sizebands import SIZE, By, SizeBands
 
 READ_ALL = "read the ledger itself, without --push-down"
 SEE_THE_LINES = "run nrrsim check on an extract to see the lines"
 # Of the options of reading those that the SQL knows; every other one is refused by its name.
 KNOWN = ("columns", "unit", "blank", "fiscal_year_end", "totals", "ids", "rows", "one_off")
+KNOWN += ("size_bands",)
 SETTLED = {"totals": "keep", "ids": "two", "rows": "months", "one_off": "add"}
 # Words of ours by which a row may not count: what they do is not in the SQL.
 NOT_COMPUTED = ("status", "is_trial", "booked", "beginning")
@@ -68,11 +70,11 @@ class Warehouse:
     address: str
     table: str
     statement: Statement
-    by: str
+    by: By
     reading: Reading
     asked_currency: str | None
     said: tuple[Finding, ...]
-    _windows: dict[tuple[int, int, str], pd.DataFrame] = field(
+    _windows: dict[tuple[int, int, By], pd.DataFrame] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
@@ -106,12 +108,16 @@ class Warehouse:
             worth, said = read_rates(rates, reading.calendar)
         headings = read_headings(address, table)
         named = _named(table, headings, reading)
-        _refuse_split(table, headings, named, by)
+        by = _split_by(table, headings, named, by, reading)
         if worth is not None and not _has(named, "currency"):
             worth = None
         zero = reading.blank == "zero"
         statement = Statement(headings, named, worth, reported, grace_months, zero)
         return cls(address, table, statement, by, reading, currency, said)
+
+    def split_by(self, by: By) -> By:
+        """What is meant by `by`: by `size` the size bands that were asked for."""
+        return self.by if by == SIZE and isinstance(self.by, SizeBands) else by
 
     # --- what a Source of retention has -----------------------------------------------------------
 
@@ -144,19 +150,21 @@ class Warehouse:
         """The number of a month; raises UsageError, naming `what`, if the ledger has none such."""
         return self.found.units.inside(month, what)
 
-    def cohort(self, as_of: str, window: int = 12, by: str = "segment") -> Movements:
+    def cohort(self, as_of: str, window: int = 12, by: By = "segment") -> Movements:
         """As `Ledger.cohort`: the Movements of those with an amount at the window's start."""
         end, start = self.found.units.window(as_of, window)
+        by = self.split_by(by)
         rows = self._of_window(start, end, by)
         return self._movements(rows[rows["in_cohort"] == 1], start, end, by, closed=True)
 
-    def book(self, start: str, end: str, by: str = "segment") -> Movements:
+    def book(self, start: str, end: str, by: By = "segment") -> Movements:
         """As `Ledger.book`: the Movements of all customers from `start` to `end`."""
         last, units = self.calendar.parse_month(end, "end"), self.found.units
         _, first = units.window(end, last - self.calendar.parse_month(start, "start"))
+        by = self.split_by(by)
         return self._movements(self._of_window(first, last, by), first, last, by, closed=False)
 
-    def apart(self, as_of: str, window: int = 12, by: str = "segment") -> int:
+    def apart(self, as_of: str, window: int = 12, by: By = "segment") -> int:
         """How many customers are parts of several labels: none, as such a split is refused."""
         self.cohort(as_of, window, by)
         return 0
@@ -174,7 +182,8 @@ class Warehouse:
         if self.statement.rates is not None and self.asked_currency is None:
             raise UsageError("currency: say which currency to report in, such as currency: USD")
         currency = self.asked_currency or ""
-        asked = dict.fromkeys(("segment", self.by))
+        bands = (self.by.two(),) if isinstance(self.by, SizeBands) else ()
+        asked = dict.fromkeys(("segment", self.by, *bands))
         return [
             self.statement.checks(self.by),
             *(self.statement.rollforward(by, end - window, end, currency) for by in asked),
@@ -185,7 +194,7 @@ class Warehouse:
         # some databases write the names of columns in capitals
         return frame.set_axis([str(name).lower() for name in frame], axis=1)
 
-    def _of_window(self, start: int, end: int, by: str) -> pd.DataFrame:
+    def _of_window(self, start: int, end: int, by: By) -> pd.DataFrame:
         """The sums of a window by label, of its cohort or not, and month."""
         if (start, end, by) not in self._windows:
             how = self.statement
@@ -211,7 +220,7 @@ class Warehouse:
             )
 
     def _movements(
-        self, rows: pd.DataFrame, start: int, end: int, by: str, closed: bool
+        self, rows: pd.DataFrame, start: int, end: int, by: By, closed: bool
     ) -> Movements:
         if apart := int(rows["apart"].sum()):
             raise UsageError(
@@ -239,10 +248,10 @@ class Warehouse:
             arrays, segments=labels, months=names, start=month_name(start), closed=closed
         )
 
-    def _codes(self, told: list[str], by: str) -> tuple[list[str], np.ndarray]:
+    def _codes(self, told: list[str], by: By) -> tuple[list[str], np.ndarray]:
         """The labels in order, and the number of each that is told."""
-        labels = self.found.labels[by]
-        if by not in COHORT_BY:
+        labels = by.names if isinstance(by, SizeBands) else self.found.labels[by]
+        if isinstance(by, SizeBands) or by not in COHORT_BY:
             return labels, np.asarray(pd.Index(labels).get_indexer(pd.Index(told)))
         # of a cohort the months of first revenue are told
         calendar, unit, earliest = self.calendar, COHORT_BY[by], self.found.units.entries.months[0]
@@ -299,7 +308,9 @@ class Warehouse:
         shared = (currency, how.rates, how.reported, how.grace_months, self.reading)
         labels = {what: sorted(map(str, of[what].index)) for what in ("segment", "label")}
         # what has no value comes last
-        labels[self.by] = sorted(labels.pop("label"), key=lambda each: (each == EMPTY, each))
+        told_here = sorted(labels.pop("label"), key=lambda each: (each == EMPTY, each))
+        if not isinstance(self.by, SizeBands):
+            labels[self.by] = told_here
         return Found(Ledger(entries, *shared), labels, by_month, self._notices(zeros, off))
 
     def _currencies(self, of: Mapping[str, pd.DataFrame]) -> list[Finding]:
@@ -471,18 +482,26 @@ def _refuse_options(reading: Reading) -> None:
             )
 
 
-def _refuse_split(table: str, headings: Headings, named: Named, by: str) -> None:
-    """Raise UsageError where the table has no such column to split by, or one of another kind."""
+def _split_by(table: str, headings: Headings, named: Named, by: str, reading: Reading) -> By:
+    """What is meant by `by`, as `Ledger.split_by` has it.
+
+    Raises UsageError where the table has no such column to split by, or one of another kind.
+    """
     if by == "segment" or by in COHORT_BY:
-        return
+        return by
+    if by == SIZE and reading.bands is not None:
+        if reading.size_bands is None and SIZE in headings.kinds:
+            raise DataError([Finding(f"--by {SIZE}", 0, *TWO_SIZES, option="size_bands")])
+        return reading.bands
     texts = [word for word in ("product", "currency") if word in named.ours]
     own = [heading for heading in headings.kinds if heading not in named.ours.values()]
     if by not in (*texts, *own):
-        known = ["segment", *texts, *own, *COHORT_BY]
+        known = ["segment", *texts, *own, *COHORT_BY, SIZE]
         raise UsageError(f"by: the ledger has no column {by}; {did_you_mean(by, known)}")
     heading, kinds = named.ours.get(by, by), ("text", "whole")
     if headings.kinds[heading] not in kinds:
         raise UsageError(f"{table}: {_of_kind(by, heading, headings.kinds[heading], kinds)}")
+    return by
 
 
 def _named(table: str, headings: Headings, reading: Reading) -> Named:

@@ -92,7 +92,7 @@ def _a_file(text: str) -> str:
 
 
 FILES_OF_A_BOOK = ("ledger", "accounts")
-NOT_OF_A_BOOK = ("query", "fiscal_year_end")  # of a database, and of quarters
+NOT_OF_A_BOOK = ("query", "fiscal_year_end", "size_bands")  # of a database, and of reports
 
 
 class _LedgerBook(Frozen):

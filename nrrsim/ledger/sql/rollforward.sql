@@ -3,8 +3,8 @@
    Written once, in the part of SQL that every warehouse has, and put into the warehouse's own words
    by sqlglot. A month is a whole number, year * 12 + month - 1. Amounts are ARR in the reporting
    currency, of which :worth is that of a row's. :start and :as_of are the months of the window,
-   :grace the months that a renewal may be late, :label what customers are split by. The same rules
-   in Python: rollforward.py. */
+   :grace the months that a renewal may be late, :label what customers are split by, and :of_month
+   how a customer's month has it of its lines. The same rules in Python: rollforward.py. */
 WITH written AS (
     SELECT customer, month, label, product, currency, amount, own, quantity, unit_price
     FROM ledger /* in its place: written.sql */
@@ -91,11 +91,12 @@ WITH written AS (
     FROM neighbours
     CROSS JOIN steps
 ), customer_months AS (
-    /* one row a customer and month, whatever lines it has; its label is the largest line's */
+    /* one row a customer and month, whatever lines it has; its label is the largest line's, a size
+       band that of their sum */
     SELECT
         customer, month,
         SUM(arr) AS arr,
-        MAX(CASE WHEN size_rank = 1 THEN label END) AS label,
+        :of_month AS label,
         MIN(label) AS first_label,
         MAX(label) AS last_label,
         SUM(CASE WHEN rise > 0 THEN rise ELSE 0 END) AS price,

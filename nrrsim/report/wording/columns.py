@@ -100,6 +100,16 @@ def split(label: str, last_report: str) -> dict[str, dict[str, Any]]:
     )
 
 
+PUBLISHED = shown(
+    name=("Part", "text"),
+    typical=("Median customer", "money"),
+    row=("Contracts of companies surveyed", "text"),
+    nrr=("NRR", "percent"),
+    published_nrr=("Published", "share"),
+    grr=("GRR", "percent"),
+    published_grr=("Published", "share"),
+)
+
 # --- the forecast and the back-test ------------------------------------------------------------
 
 ASSUMED = shown(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from nrrsim.months import Calendar
 from nrrsim.notation import (
+    count,
     counted,
     label,
     money,
@@ -15,10 +17,12 @@ from nrrsim.notation import (
     month_name,
     percent,
     points,
+    printed_band,
     printed_quarter,
     quarter_name,
     year_name,
 )
+from nrrsim.sizebands import short
 
 STEPS = {
     "opening": "Opening ARR",
@@ -161,11 +165,25 @@ def field_of(field: str) -> str:
     return f" in year {year}" if year else FIELD_WORDS.get(kind, f" {kind}")
 
 
-def _printed_as(by: str) -> Callable[[str], str]:
-    """What prints a label of a split: a segment's identifier as a name, a column's as it is."""
+def _printed_as(by: str, large: Any, currency: str) -> Callable[[str], str]:
+    """What prints a label of a split: a segment's identifier as a name, a column's as it is.
+
+    large : what is said of large customers; where it is, labels are size bands.
+    """
+    if large:
+        return partial(printed_band, currency=currency)
     if by == "segment":
         return label
     return printed_quarter if by.startswith("cohort_") else str
+
+
+def large_line(large: Mapping[str, Any], customers: int, currency: str) -> str:
+    """The line that listed companies print of their large customers."""
+    bound = printed_band(short(large["bound"]), currency)
+    return (
+        f"customers above {bound}: {count(large['customers'])} of {count(customers)},"
+        f" {percent(large['share'])} of opening ARR, NRR {percent(large['nrr'])}"
+    )
 
 
 def unsigned_lines(currency: str | None) -> list[str]:
@@ -181,7 +199,8 @@ def headline_lines(headline: Mapping[str, Any], by: str = "segment") -> list[str
     title = DEFINITIONS[headline["definition"]].title.lower()
     title += ", without price" if headline.get("ex_price") else ""
     # a column's own values are printed as they are
-    printed = _printed_as(by)
+    large = headline.get("large")
+    printed = _printed_as(by, large, currency)
     segments = [(printed(name), row) for name, row in headline["segments"].items()]
     rows = [("", headline), *segments]
     width = max(len("segment"), *(len(name) for name, _ in rows))
@@ -214,5 +233,6 @@ def headline_lines(headline: Mapping[str, Any], by: str = "segment") -> list[str
         *(["", apart] if several else []),
         "",
         "movements of the cohort: " + (", ".join(moves) or "none"),
+        *([large_line(large, headline["customers"], currency)] if large else []),
         *unsigned_lines(currency),
     ]

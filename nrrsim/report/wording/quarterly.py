@@ -7,7 +7,7 @@ YYYY-MM; what is not known is None.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from math import isfinite
@@ -36,11 +36,13 @@ from nrrsim.notation import (
     month_name,
     percent,
     points,
+    printed_band,
     printed_quarter,
 )
 from nrrsim.report.wording.accounts import AtRisk
 from nrrsim.report.wording.facts import Change, Checks, Ratio, changes, ends, known
 from nrrsim.report.wording.labels import STEPS, Markdown, lasting, period, span
+from nrrsim.sizebands import SizeBands
 
 if TYPE_CHECKING:
     from nrrsim.accounts.at_risk import Accounts
@@ -73,7 +75,13 @@ def periods(frame: pd.DataFrame, past: Actuals) -> pd.DataFrame:
 def split(past: Actuals, by: str = "segment") -> pd.DataFrame:
     """A split with its parts by the names that they have on a page."""
     frame = past.split(by)
-    name = printed_quarter if by.startswith("cohort_") else partial(label, labels=past.labels)
+    name: Callable[[str], str] = str  # a column's own values are names
+    if isinstance(past.ledger.split_by(by), SizeBands):
+        name = partial(printed_band, currency=past.ledger.currency)
+    elif by.startswith("cohort_"):
+        name = printed_quarter
+    elif by == "segment":
+        name = partial(label, labels=past.labels)
     return frame.assign(name=frame["name"].map(name))
 
 
@@ -448,17 +456,22 @@ class Segments:
 
     @classmethod
     def of(cls, past: Actuals) -> Self:
-        frame = split(past, cls.by).dropna(subset=["nrr"])
+        return cls(**cls.facts(split(past, cls.by)))
+
+    @staticmethod
+    def facts(parts: pd.DataFrame) -> dict[str, Any]:
+        """What is said of the parts of a split, by name."""
+        frame = parts.dropna(subset=["nrr"])
         highest, lowest = ends(frame) if len(frame) else (None, None)
         moved = sorted(changes(frame, "name", "change"), key=lambda each: -abs(each.change))
-        return cls(
-            number=len(frame),
-            highest=highest,
-            lowest=lowest,
-            has_last_report=bool(frame["nrr_before"].notna().any()),
-            better=tuple(each for each in moved if each.change > SMALL),
-            worse=tuple(each for each in moved if each.change < -SMALL),
-        )
+        return {
+            "number": len(frame),
+            "highest": highest,
+            "lowest": lowest,
+            "has_last_report": bool(frame["nrr_before"].notna().any()),
+            "better": tuple(each for each in moved if each.change > SMALL),
+            "worse": tuple(each for each in moved if each.change < -SMALL),
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

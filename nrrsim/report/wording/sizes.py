@@ -1,0 +1,154 @@
+"""Actuals in, the facts of a second split and of published rows out; never chooses a row.
+
+A report splits NRR by segment, and besides by size of customer or by a column of the ledger.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import pandas as pd
+
+from nrrsim import benchmarks
+from nrrsim.analysis.beside import ALL, published_beside, why_none
+from nrrsim.notation import label, printed_band
+from nrrsim.report.wording.labels import Markdown
+from nrrsim.report.wording.quarterly import Segments, split
+from nrrsim.sizebands import SIZE, SizeBands, short
+
+if TYPE_CHECKING:
+    from nrrsim.analysis.actuals import Actuals
+
+
+def parts(past: Actuals, by: str) -> pd.DataFrame | None:
+    """The second split with its parts by their names; None where it is the first once more."""
+    return None if by == "segment" else split(past, by)
+
+
+def heading(past: Actuals, by: str) -> str:
+    """What the column of the parts is called."""
+    return "Size" if _is_size(past, by) else label(by)
+
+
+def beside(past: Actuals) -> pd.DataFrame:
+    """The published rows, with all names as they stand on a page."""
+    frame = published_beside(past)
+    named = {SIZE: lambda name: printed_band(name, past.ledger.currency), ALL: lambda _: "All"}
+    names = [
+        named.get(kind, lambda name: label(name, past.labels))(name)
+        for kind, name in zip(frame["kind"], frame["name"], strict=True)
+    ]
+    rows = [printed_band(row, benchmarks.SURVEYED_IN) for row in frame["row"]]
+    return frame.assign(name=names, row=rows)
+
+
+def _begun(band: str) -> str:
+    """A band within a sentence: paying below $10K, paying $10K to $50K."""
+    return band[:1].lower() + band[1:]
+
+
+def _contracts(band: str) -> str:
+    """The same of contracts: below $12K, of $12K to $25K."""
+    return f"{'of ' if ' to ' in band else ''}{_begun(band)}"
+
+
+def _is_size(past: Actuals, by: str) -> bool:
+    return isinstance(past.ledger.split_by(by), SizeBands)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Large:
+    """The customers above a bound when the window began, and those above it now."""
+
+    bound: Markdown
+    number: int
+    share: float | None
+    nrr: float | None
+    now: int
+    share_now: float | None
+
+    @classmethod
+    def of(cls, past: Actuals) -> Self | None:
+        told = past.large()
+        if told is None:
+            return None
+        bound = Markdown(printed_band(short(told["bound"]), past.ledger.currency))
+        shares = {name: told[name] for name in ("share", "nrr", "now", "share_now")}
+        return cls(bound=bound, number=told["customers"], **shares)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts(Segments):
+    """The same of the second split; `large` of size bands alone."""
+
+    is_size: bool
+    column: str
+    large: Large | None
+
+    @classmethod
+    def of(cls, past: Actuals, by: str = SIZE) -> Self | None:  # type: ignore[override]
+        found = parts(past, by)
+        if found is None:
+            return None
+        is_size = _is_size(past, by)
+        if is_size:  # within a sentence
+            found = found.assign(name=[*map(_begun, found["name"])])
+        large = Large.of(past) if is_size else None
+        return cls(is_size=is_size, column=label(by), large=large, **cls.facts(found))
+
+
+@dataclass(frozen=True)
+class OfSegment:
+    """A segment's NRR, and what is published of companies that sell to such."""
+
+    name: str
+    nrr: float
+    published: float
+    typical: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """The row beside the whole book, and those of its segments by name.
+
+    why : why there is none, in a word: window, currency, company. fitting, others : segments whose
+    contracts are of the published size, and those whose are not.
+    """
+
+    why: str
+    typical: float
+    row: Markdown
+    of_nrr: float
+    of_grr: float
+    surveyed: Markdown = Markdown(benchmarks.CONTRACTS_SOURCE)
+    fitting: tuple[OfSegment, ...]
+    others: tuple[OfSegment, ...]
+    segments_by: Markdown = Markdown(benchmarks.SEGMENTS_SOURCE)
+    gross_churn: float | None
+    churn_by: Markdown = Markdown(benchmarks.CHURN_SOURCE)
+
+    @classmethod
+    def of(cls, past: Actuals) -> Self:
+        frame = beside(past)
+        if why := why_none(past) or ("" if len(frame) else "window"):
+            no = {"row": Markdown(""), "fitting": (), "others": (), "gross_churn": None}
+            return cls(why=why, typical=0.0, of_nrr=0.0, of_grr=0.0, **no)
+        whole, found = frame.iloc[0], {True: list[OfSegment](), False: list[OfSegment]()}
+        for row in frame[frame["kind"] == "segment"].dropna(subset=["nrr"]).to_dict("records"):
+            if of := benchmarks.of_segment(row["name"], row["typical"]):
+                found[of[1]].append(OfSegment(row["name"], row["nrr"], of[0], row["typical"]))
+        is_large = past.summary()["book_closing"] >= benchmarks.CHURN_FROM
+        return cls(
+            why="",
+            typical=float(whole["typical"]),
+            row=Markdown(_contracts(whole["row"])),
+            of_nrr=float(whole["published_nrr"]),
+            of_grr=float(whole["published_grr"]),
+            fitting=tuple(found[True]),
+            others=tuple(found[False]),
+            gross_churn=benchmarks.GROSS_CHURN if is_large else None,
+        )
+
+
+SENTENCES = {"parts_heading": Parts, "parts": Parts, "published": Published}
