@@ -126,8 +126,7 @@ class Groups:
         return self.segment if self.kinds is None else self.kinds.of_group
 
     def apart(self, most: int) -> Iterator[Groups]:
-        """So many groups at a time at most, where they have rates of their own; else all of them.
-        """
+        """So many groups at a time at most, where they have rates of their own; else all of them."""
         return iter([self]) if self.multipliers is None else self.blocks(max(most, 1))
 
     def blocks(self, most: int) -> Iterator[Groups]:
