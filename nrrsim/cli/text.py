@@ -110,8 +110,7 @@ def simulated_lines(answer: Mapping[str, Any], months: int) -> list[str]:
         f" seed {answer['seed']}, from an ARR of {money(answer['opening'], currency)}",
         "",
         _heading(),
-        *_computed_lines(law),
-        f"Simulated as a check, in {trials}",
+        *([] if law is None else [*_computed_lines(law), f"Simulated as a check, in {trials}"]),
     ]
     for name, title in RATIOS.items():
         errors = answer["standard_errors"][name]

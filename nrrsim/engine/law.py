@@ -91,7 +91,8 @@ class Law:
 def law_of(scenario: Scenario, seed: int = SEED, is_rough: bool = False) -> Law:
     """How NRR, capped GRR and logo may turn out after the scenario's last month.
 
-    seed : of the draws of the beliefs; the same seed gives the same bits. is_rough : from a quarter of the draws of the beliefs, for who averages over many scenarios; the
+    seed : of the draws of the beliefs; the same seed gives the same bits.
+    is_rough : from a quarter of the draws of the beliefs, for who averages over many scenarios; the
         mean is as it is from all.
     """
     draws = ROUGHLY if is_rough else (None, EVEN_DRAWS)
@@ -311,9 +312,26 @@ class _Over:
         # products are small: threads that wait for each other would take more than they give
         with threads("law").limit(limits=1, user_api="blas"):
             told = self._computed(self.luck.part(measure), measure)
+            told = self._put_right(told, measure)
         if self.luck.masses.nbytes > MOST_KEPT:  # worked out again for the next that is asked for
             del self.luck
         return told
+
+    def _put_right(self, told: Computed, measure: str) -> Computed:
+        """What is told, moved by as much as the mean changes where customers stand for others: of
+        capped GRR that of what would be left if nothing grew. What is left of the error is in how
+        far it spreads, and small.
+        """
+        if not self.luck.stand_for_others:
+            return told
+        ends = (
+            odds_by_draw(self.scenario, ROUGH[measure], most)(self._as_expected, self.months)
+            for most in (None, MOST_APART)
+        )
+        each, others = (odds.expected for odds in ends)
+        places = np.clip(told.places + each - others, 0.0, MOST[measure])
+        mean = told.mean + each - others if measure == "grr" or self.few.draws == 1 else told.mean
+        return replace(told, places=places, mean=mean)
 
     def _computed(self, part: Part, measure: str) -> Computed:
         if self.few.draws > 1:

@@ -130,7 +130,7 @@ class Exact:
         draws = self.phases[0][0].churn.shape[0]
         size = np.zeros((len(side.annual), draws))
         groups = self.groups(mix, accounts, churn, price)
-        for some in groups.apart(MOST_CELLS // (draws * len(self.phases[0]))):
+        for some in groups.apart(MOST_CELLS // max(1, draws * len(self.phases[0]))):
             kinds = some.kinds
             out = size if kinds is None else np.zeros((len(kinds.segment), draws))
             regular, due = self.churn(mix, churn, price, kinds)
