@@ -318,9 +318,8 @@ class _Over:
         return told
 
     def _put_right(self, told: Computed, measure: str) -> Computed:
-        """What is told, moved by as much as the mean changes where customers stand for others: of
-        capped GRR that of what would be left if nothing grew. What is left of the error is in how
-        far it spreads, and small.
+        """What is told, with the mean and the spread of all where customers stand for others: of
+        capped GRR as much is put right as of what would be left if nothing grew.
         """
         if not self.luck.stand_for_others:
             return told
@@ -328,10 +327,17 @@ class _Over:
             odds_by_draw(self.scenario, ROUGH[measure], most)(self._as_expected, self.months)
             for most in (None, MOST_APART)
         )
-        each, others = (odds.expected for odds in ends)
-        places = np.clip(told.places + each - others, 0.0, MOST[measure])
-        mean = told.mean + each - others if measure == "grr" or self.few.draws == 1 else told.mean
-        return replace(told, places=places, mean=mean)
+        each, others = ends
+        off, wider = each.expected - others.expected, each.spread / max(others.spread, LEAST_SD)
+        is_known = measure != "grr" and self.few.draws > 1
+        about = told.mean - off if is_known else told.mean
+        places = about + off + (told.places - about) * wider
+        sd = told.sd if is_known else told.sd * wider
+        places, tail = np.clip(places, 0.0, MOST[measure]), told.tail
+        if tail is not None:
+            rare = tail
+            tail = cache(lambda target: rare(about + (target - about - off) / wider))
+        return replace(told, places=places, mean=about + off, sd=sd, tail=tail)
 
     def _computed(self, part: Part, measure: str) -> Computed:
         if self.few.draws > 1:
