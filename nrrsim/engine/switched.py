@@ -267,11 +267,16 @@ def coming_back(phases: Sequence[Rates]) -> np.ndarray:
 
 
 def nrr_by_draw(scenario: Scenario, most: int | None = None) -> Callable[[Rates], np.ndarray]:
-    """Expected NRR of the scenario's book, `ndarray[draw]`, as a function of rates; `most` groups
-    of it at most, as for `groups_of`.
+    """Expected NRR of the scenario's book, `ndarray[draw]`, as a function of rates.
+
+    most : groups at most, as for `groups_of`, for who asks of tens of thousands of draws: what they
+        come to is put right by as much as it is off on average.
     """
-    by_segment = _by_segment_and_draw(scenario, most)
-    return lambda rates: np.asarray(by_segment(rates, scenario.months).sum(axis=0))
+    by_segment, off = _by_segment_and_draw(scenario, most), 0.0
+    if most is not None and len(groups_of(scenario).arr) > most and scenario.opening.differ:
+        few = by_segment(_even_rates(scenario), scenario.months).sum(axis=0)
+        off = expected_nrr(scenario) - float(few.mean())
+    return lambda rates: np.asarray(by_segment(rates, scenario.months).sum(axis=0) + off)
 
 
 def expected_closing(scenario: Scenario, months: Sequence[int]) -> np.ndarray:
