@@ -28,6 +28,7 @@ from nrrsim.report.wording.labels import (
     DOES_NOT_RECUR,
     ENOUGH_YEARS,
     FORECASTERS,
+    GROUP_WORDS,
     MEASURES,
     STANDINGS,
     STEPS,
@@ -36,7 +37,7 @@ from nrrsim.report.wording.labels import (
     span,
     unsigned_lines,
 )
-from nrrsim.scenario.book import EVERY_SEGMENT
+from nrrsim.scenario.book import AS_FORECAST, EVERY_SEGMENT
 from nrrsim.scenario.drivers import COUNTED, DRIVERS
 from nrrsim.scenario.numbers import PROBABILITY, YEARLY
 from nrrsim.scenario.table import between, in_words
@@ -51,16 +52,11 @@ RATIOS = {"nrr": "NRR", "grr": "GRR", "logo": "Logo retention"}
 MOST_SIGNALS = 20  # lines of a profile
 MOST_NAMES = 6  # of a group of customers
 RAREST, RARE = 1e-6, 1e-3  # probabilities that are computed, and those that one decimal would hide
-NOT_COMPUTED = (
-    "Its range is not computed: that does not follow accounts with rates of their own yet"
-)
 HALF_BELOW = 0.6745  # of a half normal of scale 1: its median
 
 
-def expected_lines(
-    answer: Mapping[str, Any], months: int, customers: int, sd: float | None = None
-) -> list[str]:
-    """What `nrrsim expect` prints for people; `sd` of NRR, where its law is not known."""
+def expected_lines(answer: Mapping[str, Any], months: int, customers: int) -> list[str]:
+    """What `nrrsim expect` prints for people."""
     rows = [*((label(name), row) for name, row in answer["segments"].items()), ("All", answer)]
     currency = answer["currency"] or ""
     width = max(len("segment"), *(len(name) for name, _ in rows))
@@ -85,20 +81,11 @@ def expected_lines(
         *lines,
         "",
         "Movements: " + (", ".join(moves) or "none"),
-        *_likely_lines(answer, sd),
+        "",
+        _heading(),
+        *_computed_lines(answer["law"]),
         *_ahead_lines(answer),
         *unsigned_lines(currency),
-    ]
-
-
-def _likely_lines(answer: Mapping[str, Any], sd: float | None) -> list[str]:
-    """How an expected year may turn out."""
-    if law := answer["law"]:
-        return ["", _heading(), *_computed_lines(law)]
-    return [
-        f"NRR has a standard deviation of {100 * (sd or 0):.1f} points (chance and the ranges of"
-        " the assumptions)",
-        NOT_COMPUTED,
     ]
 
 
@@ -122,7 +109,6 @@ def simulated_lines(answer: Mapping[str, Any], months: int) -> list[str]:
         f"{answer['title']}: {trials} over {span(months)},"
         f" seed {answer['seed']}, from an ARR of {money(answer['opening'], currency)}",
         "",
-        *([NOT_COMPUTED, ""] if law is None else []),
         _heading(),
         *([] if law is None else [*_computed_lines(law), f"Simulated as a check, in {trials}"]),
     ]
@@ -219,11 +205,7 @@ def compared_lines(answer: Mapping[str, Any]) -> list[str]:
 
     rows = [
         ends(a),
-        *(
-            (STEPS.get(name, "Segment mix"), points(part), "")
-            for name, part in answer["bridge"].items()
-            if part
-        ),
+        *((GROUP_WORDS[name], points(part), "") for name, part in answer["bridge"].items() if part),
         ends(b),
     ]
 
@@ -526,6 +508,9 @@ def belief_lines(scenario: Scenario) -> list[str]:
         some = f"{differ:,} of {counted(len(scenario.opening.arr), 'customer')}"
         file = PurePath(getattr(scenario.book, "accounts", None) or "")
         lines.append(f"Accounts: {some} with rates of their own [{file.name}]")
+    decided = getattr(scenario.book, "decided", {})
+    if said := [f"{name} {each}" for name, each in decided.items() if each != AS_FORECAST]:
+        lines.append(f"Decided: {', '.join(said)}")
     shock, years = (
         {str(name): factor_range(beta) for name, beta in betas.items() if beta}
         for betas in (scenario.shock, scenario.year_effects)

@@ -16,7 +16,7 @@ from nrrsim.scenario.scenario import Scenario
 
 MOST_ARR = 1e18  # that a book may grow to
 OF_EACH_GROUP = ("segment", "anniversary", "tenure", "joins", "arr", "squares", "cubes", "number")
-FINEST = 1 / 64  # of the logarithm of a multiplier: within so much two may become one
+MULTIPLIED = (1e-4, 1e4)  # multipliers beyond are not told apart where some stand for others
 
 
 def months_of(scenario: Scenario, window: tuple[int, int] | None) -> tuple[int, int]:
@@ -126,8 +126,7 @@ class Groups:
         return self.segment if self.kinds is None else self.kinds.of_group
 
     def apart(self, most: int) -> Iterator[Groups]:
-        """So many groups at a time at most, where they have rates of their own; else all of them.
-        """
+        """So many groups at a time, where they have rates of their own; else all of them."""
         return iter([self]) if self.multipliers is None else self.blocks(max(most, 1))
 
     def blocks(self, most: int) -> Iterator[Groups]:
@@ -179,21 +178,34 @@ class Groups:
 def coarser(
     customers: Customers, by_tenure: bool, multipliers: np.ndarray | None, most: int
 ) -> Groups:
-    """As `Groups.of`, of so many groups at most where that can be: customers of a segment whose
-    multipliers are near each other get their mean, weighted by ARR.
+    """As `Groups.of`, of so many groups at most where that can be: customers who share a path but
+    for their multipliers get the mean of those near them, weighted by ARR.
 
-    What is lost is of the second order of how near: what a book is expected to close at is linear
-    in multipliers but for that.
+    What is lost is of the second order of how near they are: what a book is expected to close at is
+    linear in multipliers but for that.
     """
-    found, width = Groups.of(customers, by_tenure, multipliers), FINEST
-    while multipliers is not None and len(found.arr) > most and width < 8:
-        with np.errstate(divide="ignore"):
-            near = np.rint(np.log(multipliers) / width)
-        rows = np.column_stack([customers.segment, near])
-        _, cell = np.unique(rows, axis=0, return_inverse=True)
-        cell = cell.ravel()
+    found = Groups.of(customers, by_tenure, multipliers)
+    if multipliers is None or len(found.arr) <= most:
+        return found
+    with np.errstate(divide="ignore"):
+        at = np.log(np.clip(multipliers, *MULTIPLIED))
+    # whose path is the same, and who never has an event, or has it for certain
+    apart = np.column_stack([Groups.of(customers, by_tenure).of_customer, at])
+    apart[:, 1:] = np.where((multipliers == 0) | np.isinf(multipliers), at, 0.0)
+    cell = np.unique(apart, axis=0, return_inverse=True)[1].ravel()
+    while True:
         arr = np.bincount(cell, customers.arr)
-        means = [np.bincount(cell, customers.arr * each)[cell] for each in multipliers.T]
-        found = Groups.of(customers, by_tenure, np.column_stack(means) / arr[cell, None])
-        width *= 2
-    return found
+
+        def mean(values: np.ndarray, cell: np.ndarray = cell, arr: np.ndarray = arr) -> np.ndarray:
+            return np.column_stack(
+                [np.bincount(cell, customers.arr * each) / arr for each in values.T]
+            )
+
+        # each is cut in two at its mean, where it is widest
+        middle = mean(at)
+        widest = mean((at - middle[cell]) ** 2).argmax(axis=1)[cell, None]
+        above = np.take_along_axis(at - middle[cell], widest, axis=1)[:, 0] > 0
+        finer = np.unique(2 * cell + above, return_inverse=True)[1]
+        if finer.max() >= most or finer.max() == cell.max():
+            return Groups.of(customers, by_tenure, mean(multipliers)[cell])
+        cell = finer

@@ -91,7 +91,8 @@ class Law:
 def law_of(scenario: Scenario, seed: int = SEED, is_rough: bool = False) -> Law:
     """How NRR, capped GRR and logo may turn out after the scenario's last month.
 
-    seed : of the draws of the beliefs; the same seed gives the same bits. is_rough : from a quarter of the draws of the beliefs, for who averages over many scenarios; the
+    seed : of the draws of the beliefs; the same seed gives the same bits.
+    is_rough : from a quarter of the draws of the beliefs, for who averages over many scenarios; the
         mean is as it is from all.
     """
     draws = ROUGHLY if is_rough else (None, EVEN_DRAWS)
@@ -311,9 +312,32 @@ class _Over:
         # products are small: threads that wait for each other would take more than they give
         with threads("law").limit(limits=1, user_api="blas"):
             told = self._computed(self.luck.part(measure), measure)
+            told = self._put_right(told, measure)
         if self.luck.masses.nbytes > MOST_KEPT:  # worked out again for the next that is asked for
             del self.luck
         return told
+
+    def _put_right(self, told: Computed, measure: str) -> Computed:
+        """What is told, with the mean and the spread of all where customers stand for others: of
+        capped GRR as much is put right as of what would be left if nothing grew.
+        """
+        if not self.luck.stand_for_others:
+            return told
+        ends = (
+            odds_by_draw(self.scenario, ROUGH[measure], most)(self._as_expected, self.months)
+            for most in (None, MOST_APART)
+        )
+        each, others = ends
+        off, wider = each.expected - others.expected, each.spread / max(others.spread, LEAST_SD)
+        is_known = measure != "grr" and self.few.draws > 1
+        about = told.mean - off if is_known else told.mean
+        places = about + off + (told.places - about) * wider
+        sd = told.sd if is_known else told.sd * wider
+        places, tail = np.clip(places, 0.0, MOST[measure]), told.tail
+        if tail is not None:
+            rare = tail
+            tail = cache(lambda target: rare(about + (target - about - off) / wider))
+        return replace(told, places=places, mean=about + off, sd=sd, tail=tail)
 
     def _computed(self, part: Part, measure: str) -> Computed:
         if self.few.draws > 1:

@@ -54,7 +54,7 @@ def even_draws(customers: Customers) -> int:
     """How many draws an expectation is averaged over: a power of two, as these are even; fewer
     where thousands of customers move apart from each other.
     """
-    most = MOST_MOVED // len(customers.arr) if customers.differ else EVEN_DRAWS
+    most = MOST_MOVED // len(customers.arr) if customers.uneven else EVEN_DRAWS
     return min(EVEN_DRAWS, 1 << (max(FEWEST_DRAWS, most).bit_length() - 1))
 
 

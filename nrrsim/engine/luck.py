@@ -43,6 +43,7 @@ FINE = (0.5, 1.0)  # of a wave's phase between two places, and how many may beco
 COARSEST = 64
 MOST_PLACES = (2**21, 2**18)  # of log R in all phases and segments: some tens of megabytes
 MOST_MOVED = (10**8, 4 * 10**6)  # of log R in all groups and months
+FOR_ACCOUNTS = 4  # times as much of both, where they differ: capped GRR needs places that are near
 MOST_CELLS = 400_000  # of phases, segments, draws and powers at a time: some megabytes an array
 # Two places that a straight piece of a size's quantiles stands for, of 1: Gauss's, alike likely.
 WITHIN = 0.5 + np.array([-0.5, 0.5]) / np.sqrt(3)
@@ -143,6 +144,7 @@ class Luck:
         customers = self.customers = scenario.opening
         self.months, self.rates = months, rates
         self.groups = groups_of(scenario, MOST_APART)
+        self.stand_for_others = len(self.groups.arr) < len(groups_of(scenario).arr)
         group, share = self.groups.of_customer, customers.arr / customers.total
         order = np.lexsort((share, group))
         group, share = group[order], share[order]
@@ -169,8 +171,10 @@ class Luck:
         self.most = [*FEW[few:], MOST_TRANSFORMS[several]]
         bottom, top = self._ends()
         groups, at_once = len(self.groups.segment), rates.phases * len(customers.segments)
+        room = FOR_ACCOUNTS if self.groups.multipliers is not None else 1
         most = min(
-            MOST_PLACES[several] // max(groups, at_once), MOST_MOVED[several] // (groups * months)
+            room * MOST_PLACES[several] // max(groups, at_once),
+            room * MOST_MOVED[several] // (groups * months),
         )
         step = max(step, (top - bottom) / most)
         first, last = int(np.floor(bottom / step)) - 4, int(np.ceil(top / step)) + 4

@@ -32,8 +32,9 @@ MOST_APART = 500  # groups, where customers who are nearly alike may stand for e
 
 @dataclass(frozen=True)
 class Side:
-    """A scenario made ready: its customers, their groups as it has them, its opening ARR, and its
-    rates, phase by phase. `usual`: what levels are taken out by; None where no accounts differ.
+    """A scenario made ready: its customers, their groups, its opening ARR, and its rates, phase by
+    phase. `usual`: what a level is taken out by where each side has accounts of its own; without
+    it the groups are as they are given.
     """
 
     customers: Customers
@@ -90,10 +91,7 @@ def _among(customers: Customers, segments: tuple[str, ...]) -> Customers:
 
 
 class Exact:
-    """Expected NRR by segment and draw, when each group of values is one or the other side's.
-
-    Where both sides are the same object, the groups of customers are as it has them.
-    """
+    """Expected NRR by segment and draw, when each group of values is one or the other side's."""
 
     def __init__(self, sides: tuple[Side, Side]) -> None:
         self.sides = sides
@@ -132,7 +130,7 @@ class Exact:
         draws = self.phases[0][0].churn.shape[0]
         size = np.zeros((len(side.annual), draws))
         groups = self.groups(mix, accounts, churn, price)
-        for some in groups.apart(MOST_CELLS // (draws * len(self.phases[0]))):
+        for some in groups.apart(MOST_CELLS // max(1, draws * len(self.phases[0]))):
             kinds = some.kinds
             out = size if kinds is None else np.zeros((len(kinds.segment), draws))
             regular, due = self.churn(mix, churn, price, kinds)
@@ -146,9 +144,7 @@ class Exact:
                 together,
                 self.cycle,
             )
-            paths.close(
-                some.kind, some.anniversary, some.tenure, some.arr, side.months, month, out
-            )
+            paths.close(some.kind, some.anniversary, some.tenure, some.arr, side.months, month, out)
             if kinds is not None:
                 np.add.at(size, kinds.segment, out)
         return size / side.opening
@@ -158,19 +154,16 @@ class Exact:
         rates that act.
         """
         side = self.sides[mix]
-        if self.sides[0] is self.sides[1]:
-            return side.groups
         customers = self._with_accounts(mix, accounts)
-        if not customers.differ:
-            return side.groups
         leave, asks = self.sides[churn].usual, self.sides[price].usual
-        assert leave is not None and asks is not None
-        seasons = np.broadcast_arrays(leave.in_the_year.season, asks.in_the_year.rises)
+        if not customers.differ or leave is None or asks is None:
+            return side.groups
+        season, rises = np.broadcast_arrays(leave.in_the_year.season, asks.in_the_year.rises)
         rates = replace(
             leave,
             uplift=asks.uplift,
             churn_per_point=asks.churn_per_point,
-            in_the_year=InTheYear(*seasons, asks.in_the_year.together),
+            in_the_year=InTheYear(season, rises, asks.in_the_year.together),
         )
         by_tenure = self.phases[0][0].churn.shape[2] > 1
         return coarser(customers, by_tenure, acting_at(rates, customers), MOST_APART)
@@ -200,13 +193,11 @@ class Exact:
         years = [(a.in_the_year, b.in_the_year) for a, b in months]
         by_lever["churn"] += [(a.season, b.season) for a, b in years]
         by_lever["price"] += [(a.together, b.together) for a, b in years]
-        accounts = []
-        for mix in (0, 1):
-            both = [self._with_accounts(mix, each) for each in (0, 1)]
-            accounts.append(tuple(each.stated for each in both))
-        return tuple(
-            all(np.array_equal(*pair, equal_nan=pair[0].dtype.kind == "f") for pair in each)
-            for each in (pairs, *by_lever.values(), accounts)
+        stated = [[self._with_accounts(mix, n).stated for n in (0, 1)] for mix in (0, 1)]
+        same_accounts = all(np.array_equal(a, b, equal_nan=True) for a, b in stated)
+        return (
+            *(all(np.array_equal(*pair) for pair in each) for each in (pairs, *by_lever.values())),
+            same_accounts,
         )
 
     def _churn(
@@ -276,11 +267,16 @@ def coming_back(phases: Sequence[Rates]) -> np.ndarray:
 
 
 def nrr_by_draw(scenario: Scenario, most: int | None = None) -> Callable[[Rates], np.ndarray]:
-    """Expected NRR of the scenario's book, `ndarray[draw]`, as a function of rates; `most` groups
-    of it at most, as for `groups_of`.
+    """Expected NRR of the scenario's book, `ndarray[draw]`, as a function of rates.
+
+    most : groups at most, as for `groups_of`, for who asks of tens of thousands of draws: what they
+        come to is put right by as much as it is off on average.
     """
-    by_segment = _by_segment_and_draw(scenario, most)
-    return lambda rates: np.asarray(by_segment(rates, scenario.months).sum(axis=0))
+    by_segment, off = _by_segment_and_draw(scenario, most), 0.0
+    if most is not None and len(groups_of(scenario).arr) > most and scenario.opening.differ:
+        few = by_segment(_even_rates(scenario), scenario.months).sum(axis=0)
+        off = expected_nrr(scenario) - float(few.mean())
+    return lambda rates: np.asarray(by_segment(rates, scenario.months).sum(axis=0) + off)
 
 
 def expected_closing(scenario: Scenario, months: Sequence[int]) -> np.ndarray:

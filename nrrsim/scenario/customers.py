@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nrrsim import special
-from nrrsim.errors import UsageError
+from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.ledger.reading import as_keys, in_a_card
 from nrrsim.messages import Problem, RefusedError
 from nrrsim.months import parse_month
 from nrrsim.scenario.book import (
+    DECIDED,
     EVERY_SEGMENT,
     LedgerBook,
     NewBusiness,
@@ -68,8 +69,11 @@ class Customers:
         """Whether accounts of one segment differ from each other: what they have in common is
         their segment's rate.
         """
-        if self.decided is not None and not np.isnan(self.decided).all():
-            return True
+        return self.uneven or (self.decided is not None and not np.isnan(self.decided).all())
+
+    @cached_property
+    def uneven(self) -> bool:
+        """Whether they do so by a table; what is decided of some makes no more than these apart."""
         if self.multipliers is None:
             return False
         here = self.joins == 0
@@ -119,7 +123,8 @@ def laid_out(book: SyntheticBook) -> Customers:
 def of_ledger(book: LedgerBook, folder: Path) -> Customers:
     """The customers of the ledger at `as_of`, with their renewals and tenures."""
     accounts = None if book.accounts is None else folder / book.accounts
-    return customers_of(ledger_of(book, folder), book.as_of, book.term, accounts=accounts)
+    there = customers_of(ledger_of(book, folder), book.as_of, book.term, accounts=accounts)
+    return as_decided(there, book)
 
 
 def ledger_of(book: LedgerBook, folder: Path) -> Ledger:
@@ -215,6 +220,33 @@ def _with_accounts(customers: Customers, accounts: Any, ledger: Ledger, as_of: s
     return replace(customers, multipliers=found)
 
 
+def as_decided(customers: Customers, book: LedgerBook) -> Customers:
+    """A ledger's customers, of whom some renew or leave for certain; the same object where that is
+    so already. Raises RefusedError with every name that none of them has.
+    """
+    if not book.decided and customers.decided is None:
+        return customers
+    assert customers.names is not None
+    names = customers.names.tolist()
+    if strange := [name for name in book.decided if name not in set(names)]:
+        raise RefusedError(*(_no_customer(name, names, book.as_of) for name in strange))
+    churn = [DECIDED.get(book.decided.get(name, ""), np.nan) for name in names]
+    decided = None if np.isnan(churn).all() else np.array(churn)
+    before = customers.decided
+    is_same = decided is before or (
+        decided is not None and before is not None and np.array_equal(decided, before, True)
+    )
+    return customers if is_same else replace(customers, decided=decided)
+
+
+def _no_customer(name: str, names: list[str], as_of: str) -> Problem:
+    return Problem(
+        ("book", "decided", name),
+        lambda: f"is no customer of the book in {as_of}; {did_you_mean(name, names)}",
+        of_key=True,
+    )
+
+
 def of_the_same_name(customers: Customers, others: Customers) -> Customers:
     """The customers, each with what is stated of the account of its name (of synthetic books: of
     its place) among the others; 1, and nothing decided, of who is not among them.
@@ -284,6 +316,9 @@ def _sorted(
 ) -> Customers:
     order = np.lexsort((anniversary, segment))
     joins = np.zeros(len(arr), np.int64) if joins is None else joins
+    names, multipliers, decided = (
+        None if each is None else each[order] for each in (names, multipliers, decided)
+    )
     return Customers(
         segments,
         annual,
@@ -292,5 +327,7 @@ def _sorted(
         anniversary[order],
         tenure[order],
         joins[order],
-        *(None if each is None else each[order] for each in (names, multipliers, decided)),
+        names,
+        multipliers,
+        decided,
     )
