@@ -322,7 +322,9 @@ class _Past:
             none = "treated" if not number else "holdout"
             return {"controls": held_out, "why": f"no {none} whose horizon is over"}
         alone = np.zeros(len(rows), np.int64)
-        found = self._compared(rows, treated, alone, np.zeros((len(rows), 0)), held_out)
+        nothing = np.zeros((len(rows), 0))
+        found = self._compared(rows, treated, alone, nothing, held_out)
+        found |= self._placebo(rows, treated, alone, nothing)
         panel = self.panel
         if _differ(treated, panel.segment[rows]):
             why = "the arms differ by segment beyond chance: it was no lot"
@@ -348,13 +350,17 @@ class _Past:
         rows = rows[got[panel.customer[rows]] >= panel.month[rows]]
         treated = (got[panel.customer[rows]] == panel.month[rows]) * 1.0
         before = self.row_of(panel.customer[rows], panel.month[rows] - self.step)
-        p, z = self.risk.held("leave", np.where(before >= 0, before, rows), self.horizon)
-        cell = _cells(panel.month[rows], panel.segment[rows], p)
-        logit = special.logit(np.clip(p, 1e-6, 1 - 1e-6))
-        equal = np.column_stack([logit, logit**2, np.log(panel.arr[rows])])
-        if treated.sum() >= ROWS_A_SIGNAL * z.shape[1]:
-            equal = np.column_stack([equal, z])
+        known_by = np.where(before >= 0, before, rows)
+        has_signals = treated.sum() >= ROWS_A_SIGNAL * len(self.risk.features)
 
+        def alike(without: str = "") -> tuple[np.ndarray, np.ndarray]:
+            """The cell of each row, and what is held equal in it."""
+            p, z = self.risk.held("leave", known_by, self.horizon, without)
+            logit = special.logit(np.clip(p, 1e-6, 1 - 1e-6))
+            equal = [logit, logit**2, np.log(panel.arr[rows]), *(z.T if has_signals else ())]
+            return _cells(panel.month[rows], panel.segment[rows], p), np.stack(equal, 1)
+
+        cell, equal = alike()
         beside = _weights(treated, cell) > 0
         number = int((treated * beside).sum())
         told = {"treated": number, "unmatched": int(treated.sum()) - number}
@@ -366,6 +372,8 @@ class _Past:
         if lost < FEW:
             return told | {"why": f"{lost or 'none'} of them left; {FEW} are needed to compare"}
         found = told | self._compared(rows[beside], treated[beside], cell[beside], equal[beside])
+        # who looks alike for having contracted would be no test of contraction
+        found |= self._placebo(rows, treated, *alike(without="shrank"))
         z_before = found["placebo"] / max((found["placebo_high"] - found["placebo"]) / Z, 1e-12)
         if found["high"] >= 0:
             return found | {"why": LEFT_MORE if found["low"] > 0 else BY_CHANCE}
@@ -396,7 +404,7 @@ class _Past:
         share = float(left @ treated / treated.sum())
         base = float(np.clip(share - gap.value, 0.0, 1.0))
         many = held_out or _size(base, gap.of_controls, int((treated == 0).sum()))
-        low, high = _interval(share, int(treated.sum()), base, many, gap.value)
+        low, high = _interval(share, float(treated.sum()) * gap.kept, base, many, gap.value)
 
         arr = panel.arr[rows]
         kept = _Gap.of(
@@ -417,7 +425,6 @@ class _Past:
             "arr_saved": whole * kept.value,
             "arr_low": whole * (kept.value - Z * kept.error),
             "arr_high": whole * (kept.value + Z * kept.error),
-            **self._placebo(rows, treated, cell, equal),
         }
 
     def _placebo(
@@ -470,11 +477,14 @@ def _weights(treated: np.ndarray, cell: np.ndarray, size: np.ndarray | float = 1
 
 @dataclass(frozen=True)
 class _Gap:
-    """By how much the treated lie above the others, its standard error, and the others' part."""
+    """By how much the treated lie above the others, its standard error, and the others' part; kept
+    : the share of what tells treated from others that what is held equal leaves.
+    """
 
     value: float
     error: float
     of_controls: float
+    kept: float
 
     @classmethod
     def of(
@@ -508,7 +518,7 @@ class _Gap:
         number = len(np.unique(customer))
         few = number / max(number - 1, 1)
         errors = [float(np.sqrt(few * (each**2).sum())) / whole for each in (sums, others)]
-        return cls(value, *errors)
+        return cls(value, *errors, whole / float(weight * d @ d))
 
 
 def _size(share: float, error: float, most: int) -> float:
