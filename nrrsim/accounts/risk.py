@@ -333,9 +333,9 @@ class Risk:
             eta = special.logit(fit.rates)[panel.cell(rows, ahead)]
             if fit.spread or not ahead:
                 raw = np.concatenate([panel.columns(rows, ahead), signals], 1)
-                X = self._columns(raw)
-                z = z if ahead else X[:, [each.is_signal for each in self.features]]
-                eta = eta + fit.coefficients[0] + X @ linear
+                known = self._columns(raw)
+                z = z if ahead else known[:, [each.is_signal for each in self.features]]
+                eta = eta + fit.coefficients[0] + known @ linear
             stays *= 1 - special.expit(eta)
         return 1 - stays, z
 

@@ -1,4 +1,4 @@
-"""Actuals, actions and a plan in, what each action did beside what was planned out; never a cause."""
+"""Actuals, actions and a plan in, what each did beside what was planned out; never a cause."""
 
 from __future__ import annotations
 
@@ -76,30 +76,22 @@ def actions_of(
     if table is None:
         return None
     found = actions(past.ledger, table, past.as_of, signals=signals, card=card)
-    stated = read_plan(plan).scenario if _is_scenario(plan) else None
+    is_scenario = plan is not None and Path(plan).suffix.lower() in SCENARIOS
+    stated = read_plan(plan).scenario if plan is not None and is_scenario else None
     programmes = stated.programmes if stated else {}
     named = [(effect.action, _programme(effect.action, programmes)) for effect in found.effects]
     return Measured(found, {action: each for action, each in named if each})
 
 
-def _is_scenario(plan: str | Path | None) -> bool:
-    return plan is not None and Path(plan).suffix.lower() in SCENARIOS
-
-
-def _programme(
-    action: str, programmes: Mapping[str, Programme]
-) -> tuple[str, Programme] | None:
+def _programme(action: str, programmes: Mapping[str, Programme]) -> tuple[str, Programme] | None:
     """The programme that an action is, the one that says so first."""
     word = plain(action)
-    ways = (
-        lambda name, each: plain(each.action) == word,
-        lambda name, each: plain(name) == word,
-        lambda name, each: word in map(plain, each.for_),
-    )
-    for is_it in ways:
-        for name, each in programmes.items():
-            if is_it(name, each):
-                return name, each
+    for name, each in programmes.items():
+        if plain(each.action) == word:
+            return name, each
+    for name, each in programmes.items():
+        if plain(name) == word or word in map(plain, each.for_):
+            return name, each
     return None
 
 

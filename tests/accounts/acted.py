@@ -84,7 +84,9 @@ def act(
             leaves = hazard(segment, anniversary, month, health, now)
             alive &= rng.random(customers) >= leaves
             health = moved(health, rng)
-            shrinks = rng.random(customers) < CONTRACTS * np.exp(TRACE * health[:, TRACED] - TRACE**2 / 2)
+            shrinks = rng.random(customers) < CONTRACTS * np.exp(
+                TRACE * health[:, TRACED] - TRACE**2 / 2
+            )
             grows = ~shrinks & (rng.random(customers) < EXPANDS)
             size = rng.lognormal(-2, 0.5, customers).clip(max=0.8)
             amount = np.round(amount * (1 + grows * size - shrinks * size), 2)
@@ -113,7 +115,9 @@ def act(
         factor[treated], until[treated] = factor_of_treated, month + HORIZON
 
     truth = {
-        name: float(np.concatenate([effect(*each, factors.get(name, 1.0), rng) for each in own]).mean())
+        name: float(
+            np.concatenate([effect(*each, factors.get(name, 1.0), rng) for each in own]).mean()
+        )
         for name, own in states.items()
     }
     called = np.array([f"K{number:05d}" for number in range(customers)])
@@ -172,5 +176,7 @@ def effect(segment, anniversary, month, health, factor, rng) -> np.ndarray:
 
 def written(month):
     number = FIRST + np.asarray(month)
-    names = np.array([f"{each // 12:04d}-{each % 12 + 1:02d}" for each in range(FIRST, FIRST + 600)])
+    names = np.array(
+        [f"{each // 12:04d}-{each % 12 + 1:02d}" for each in range(FIRST, FIRST + 600)]
+    )
     return names[number - FIRST]

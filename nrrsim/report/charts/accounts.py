@@ -81,8 +81,9 @@ def effects(frame: Frame, currency: str | None = None) -> ChartType:
     ends = pd.concat([frame["low"], frame["high"], pd.Series([0.0])])
     low, high = bounds_of(ends, (-0.1, 0.1))
     air = max(0.08 * (high - low), 0.01)
-    options = {"format": "+.0%", "labelExpr": "replace(datum.label, '%', ' pts')"}
-    ratio = ratio_axis(low - air, high + air, **options)
+    in_points = "(datum.value ? datum.label : '0%')"
+    expression = f"replace({in_points}, '%', ' pts')"
+    ratio = ratio_axis(low - air, high + air, format="+.0%", labelExpr=expression)
     beside = min(170, 0.45 * room())
     axis = alt.Axis(labelLimit=beside, labelFontSize=8 if is_narrow() else 8.5)
     y = alt.Y("name:O", title=None, sort=names, scale=alt.Scale(domain=names), axis=axis)

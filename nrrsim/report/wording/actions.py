@@ -49,7 +49,10 @@ def table(found: Measured | None) -> pd.DataFrame:
         }
         for row in found.frame().to_dict("records")
     ]
-    return pd.DataFrame(rows)
+    frame = pd.DataFrame(rows)
+    if not found.planned:  # nothing to stand beside
+        frame[["planned", "effect", "cost"]] = ""
+    return frame
 
 
 def _called(row: Mapping[Any, Any]) -> str:
@@ -63,7 +66,8 @@ def _effect(value: float) -> str:
 def _range(row: Mapping[Any, Any], value: str, low: str, high: str, in_words: Any) -> str:
     if known(row[value]) is None:
         return NOTHING
-    return f"{in_words(row[value])} ({in_words(row[low])} to {in_words(row[high])})"
+    middle, first, last = (in_words(row[name]) for name in (value, low, high))
+    return f"{middle} ({first.removesuffix(' pts')} to {last})"
 
 
 # --- facts -------------------------------------------------------------------------------------
