@@ -17,6 +17,7 @@ from .analysis.customers import movers as movers
 from .analysis.forecast import forecast as forecast
 from .analysis.frontier import frontier as frontier
 from .analysis.losses import losses as losses
+from .analysis.measured import actions_of as actions_of
 from .analysis.paired import paired as paired
 from .analysis.programmes import programmes as programmes
 from .analysis.renewals import renewals as renewals

@@ -33,11 +33,11 @@ HOUSE = {
     " backtest",
     "accounts": "watch signals reasons features risk worth proof at_risk forecasts clusters"
     " action_table actions holdout",
-    "analysis": "actuals beside accounts losses customers renewals cohorts paired sensitivity"
+    "analysis": "actuals beside accounts losses measured customers renewals cohorts paired sensitivity"
     " bridge forecast since variance programmes frontier summary comparison sweep",
     "report": "tables charts/alternative charts/picture charts/style charts/retention"
     " charts/outlook charts/grid charts/accounts charts/live wording/labels wording/facts"
-    " wording/columns wording/accounts wording/quarterly wording/sizes wording/comparison"
+    " wording/columns wording/accounts wording/actions wording/quarterly wording/sizes wording/comparison"
     " wording/forecast wording/plan wording/since wording/templates wording/say"
     " wording/commentary audience card manifest published workbook/rows workbook/styles"
     " workbook/sections workbook/accounts workbook/customersheet workbook/live"

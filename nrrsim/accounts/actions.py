@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,12 +42,14 @@ NO_LOT = 0.001  # how unlikely a lot's arms may differ by segment or month
 DECILES = 10
 ROWS_A_SIGNAL = 5  # treated for each signal that the regression holds equal
 FAR = np.int64(1) << 32
-RATIOS = ("left_treated", "left_controls", "difference", "low", "high", "hazard_ratio")
-RATIOS += ("placebo", "placebo_low", "placebo_high")
+RATIOS = (
+    *("left_treated", "left_controls", "difference", "low", "high", "hazard_ratio", "hazard_low"),
+    *("hazard_high", "placebo", "placebo_low", "placebo_high"),
+)
 AMOUNTS = ("arr_saved", "arr_low", "arr_high")
 CLAIMED_BY_LOT = "the treated left less than the holdout, beyond chance"
 CLAIMED_ALIKE = "alike customers left more, and contracted no more before"
-BY_CHANCE = "the difference may be chance: its 90% interval includes none"
+BY_CHANCE = "the difference may be chance, as its 90% range includes zero"
 LEFT_MORE = "the treated left more, beyond chance"
 NOT_ALIKE = "the treated differed before the action: they contracted {} than alike customers did"
 NO_PLACEBO = "too few contracted before to tell whether the treated were alike"
@@ -173,7 +176,7 @@ class Actions:
         rows = []
         for effect in self.effects:
             row = {name: getattr(effect, name) for name in self.frame().columns}
-            row |= {name: json_ratio(row[name]) for name in (*RATIOS, "hazard_low", "hazard_high")}
+            row |= {name: json_ratio(row[name]) for name in RATIOS}
             for name in ("arr", *AMOUNTS):
                 is_known = not np.isnan(row[name])
                 row[name] = json_amount(row[name], self.currency) if is_known else None
@@ -194,7 +197,7 @@ def actions(
     *,
     horizon: int = HALF_YEAR,
     signals: Signals | Any = None,
-    card: SignalsCard | str | None = None,
+    card: SignalsCard | str | Path | None = None,
 ) -> Actions:
     """What became of those who got each action of a table, within `horizon` months, by `as_of`.
 
@@ -284,7 +287,7 @@ class _Past:
         there = rows[rows["at"] >= 0]
         over = there["snapshot"] + self.horizon <= self.panel.origin
         known, got = there[over], there["arm"] != HOLDOUT
-        told = {
+        told: dict[str, Any] = {
             "action": action,
             "arm": RANDOMISED if is_lot else MATCHED,
             "treated": int((known["arm"] != HOLDOUT).sum()),
@@ -293,7 +296,9 @@ class _Past:
         }
         if known.empty:
             why = f"no action is {counted(self.horizon, 'month')} ago yet"
-            return Effect(**told, why=why if len(there) else "nobody it was done for was a customer")
+            return Effect(
+                **told, why=why if len(there) else "nobody it was done for was a customer"
+            )
         months = known["snapshot"]
         told |= {"first": month_name(int(months.min())), "last": month_name(int(months.max()))}
         return Effect(**told | (self._by_lot(known) if is_lot else self._by_others(rows, known)))
@@ -322,7 +327,9 @@ class _Past:
             none = "treated" if not number else "holdout"
             return {"controls": held_out, "why": f"no {none} whose horizon is over"}
         alone = np.zeros(len(rows), np.int64)
-        found = self._compared(rows, treated, alone, np.zeros((len(rows), 0)), held_out)
+        nothing = np.zeros((len(rows), 0))
+        found = self._compared(rows, treated, alone, nothing, held_out)
+        found |= self._placebo(rows, treated, alone, nothing)
         panel = self.panel
         if _differ(treated, panel.segment[rows]):
             why = "the arms differ by segment beyond chance: it was no lot"
@@ -348,13 +355,17 @@ class _Past:
         rows = rows[got[panel.customer[rows]] >= panel.month[rows]]
         treated = (got[panel.customer[rows]] == panel.month[rows]) * 1.0
         before = self.row_of(panel.customer[rows], panel.month[rows] - self.step)
-        p, z = self.risk.held("leave", np.where(before >= 0, before, rows), self.horizon)
-        cell = _cells(panel.month[rows], panel.segment[rows], p)
-        logit = special.logit(np.clip(p, 1e-6, 1 - 1e-6))
-        equal = np.column_stack([logit, logit**2, np.log(panel.arr[rows])])
-        if treated.sum() >= ROWS_A_SIGNAL * z.shape[1]:
-            equal = np.column_stack([equal, z])
+        known_by = np.where(before >= 0, before, rows)
+        has_signals = treated.sum() >= ROWS_A_SIGNAL * len(self.risk.features)
 
+        def alike(without: str = "") -> tuple[np.ndarray, np.ndarray]:
+            """The cell of each row, and what is held equal in it."""
+            p, z = self.risk.held("leave", known_by, self.horizon, without)
+            logit = special.logit(np.clip(p, 1e-6, 1 - 1e-6))
+            equal = [logit, logit**2, np.log(panel.arr[rows]), *(z.T if has_signals else ())]
+            return _cells(panel.month[rows], panel.segment[rows], p), np.stack(equal, 1)
+
+        cell, equal = alike()
         beside = _weights(treated, cell) > 0
         number = int((treated * beside).sum())
         told = {"treated": number, "unmatched": int(treated.sum()) - number}
@@ -366,6 +377,8 @@ class _Past:
         if lost < FEW:
             return told | {"why": f"{lost or 'none'} of them left; {FEW} are needed to compare"}
         found = told | self._compared(rows[beside], treated[beside], cell[beside], equal[beside])
+        # who looks alike for having contracted would be no test of contraction
+        found |= self._placebo(rows, treated, *alike(without="shrank"))
         z_before = found["placebo"] / max((found["placebo_high"] - found["placebo"]) / Z, 1e-12)
         if found["high"] >= 0:
             return found | {"why": LEFT_MORE if found["low"] > 0 else BY_CHANCE}
@@ -392,14 +405,14 @@ class _Past:
         panel = self.panel
         customer, left = panel.customer[rows], self.left[rows]
         one = _weights(treated, cell)
-        gap = _Gap.of(left, treated, equal, one, cell, customer)
+        gap = Gap.of(left, treated, equal, one, cell, customer)
         share = float(left @ treated / treated.sum())
         base = float(np.clip(share - gap.value, 0.0, 1.0))
         many = held_out or _size(base, gap.of_controls, int((treated == 0).sum()))
-        low, high = _interval(share, int(treated.sum()), base, many, gap.value)
+        low, high = _interval(share, float(treated.sum()) * gap.kept, base, many, gap.value)
 
         arr = panel.arr[rows]
-        kept = _Gap.of(
+        kept = Gap.of(
             self.later[rows] / arr, treated, equal, _weights(treated, cell, arr), cell, customer
         )
         whole = float(arr @ treated)
@@ -417,7 +430,6 @@ class _Past:
             "arr_saved": whole * kept.value,
             "arr_low": whole * (kept.value - Z * kept.error),
             "arr_high": whole * (kept.value + Z * kept.error),
-            **self._placebo(rows, treated, cell, equal),
         }
 
     def _placebo(
@@ -436,11 +448,9 @@ class _Past:
             cell, cell[here & (treated == 0)]
         )
         if shrank[here].sum() < FEW:
-            return {}
+            return dict.fromkeys(("placebo", "placebo_low", "placebo_high"), np.nan)
         weight = _weights(treated[here], cell[here])
-        gap = _Gap.of(
-            shrank[here], treated[here], equal[here], weight, cell[here], customer[here]
-        )
+        gap = Gap.of(shrank[here], treated[here], equal[here], weight, cell[here], customer[here])
         reach = Z * gap.error
         return {
             "placebo": gap.value,
@@ -469,12 +479,16 @@ def _weights(treated: np.ndarray, cell: np.ndarray, size: np.ndarray | float = 1
 
 
 @dataclass(frozen=True)
-class _Gap:
-    """By how much the treated lie above the others, its standard error, and the others' part."""
+class Gap:
+    """By how much the treated lie above the others, its standard error, and the others' part.
+
+    kept : what is held equal leaves that share of what tells treated from others.
+    """
 
     value: float
     error: float
     of_controls: float
+    kept: float
 
     @classmethod
     def of(
@@ -485,12 +499,12 @@ class _Gap:
         weight: np.ndarray,
         cell: np.ndarray,
         customer: np.ndarray,
-    ) -> _Gap:
+    ) -> Gap:
         """Least squares within cells, with what is held `equal`; errors by customer."""
         in_cell = np.maximum(np.bincount(cell, weight), 1e-300)
 
         def within(values: np.ndarray) -> np.ndarray:
-            return values - (np.bincount(cell, weight * values) / in_cell)[cell]
+            return np.asarray(values - (np.bincount(cell, weight * values) / in_cell)[cell])
 
         root = np.sqrt(weight)
         columns = np.stack([within(each) for each in equal.T], 1) if equal.shape[1] else equal
@@ -508,7 +522,7 @@ class _Gap:
         number = len(np.unique(customer))
         few = number / max(number - 1, 1)
         errors = [float(np.sqrt(few * (each**2).sum())) / whole for each in (sums, others)]
-        return cls(value, *errors)
+        return cls(value, errors[0], errors[1], whole / float(weight * d @ d))
 
 
 def _size(share: float, error: float, most: int) -> float:
@@ -516,25 +530,25 @@ def _size(share: float, error: float, most: int) -> float:
     return float(np.clip(share * (1 - share) / max(error**2, 1e-300), 1.0, most))
 
 
-def wilson(share: Any, number: Any) -> tuple[Any, Any]:
-    """The 90 % interval of a share of so many (Wilson 1927); arrays too."""
-    middle = (share + Z**2 / (2 * number)) / (1 + Z**2 / number)
-    half = np.sqrt(share * (1 - share) / number + Z**2 / (4 * number**2)) / (1 + Z**2 / number)
-    return middle - Z * half, middle + Z * half
+def wilson(share: Any, number: Any, z: float = Z) -> tuple[Any, Any]:
+    """The 90 % interval of a share of so many (Wilson 1927), or that of another z; arrays too."""
+    middle = (share + z**2 / (2 * number)) / (1 + z**2 / number)
+    half = np.sqrt(share * (1 - share) / number + z**2 / (4 * number**2)) / (1 + z**2 / number)
+    return middle - z * half, middle + z * half
 
 
-def _interval(a: Any, n: Any, b: Any, m: Any, gap: Any) -> tuple[Any, Any]:
-    low_a, high_a = wilson(a, n)
-    low_b, high_b = wilson(b, m)
+def _interval(a: Any, n: Any, b: Any, m: Any, gap: Any, z: float = Z) -> tuple[Any, Any]:
+    low_a, high_a = wilson(a, n, z)
+    low_b, high_b = wilson(b, m, z)
     low = gap - np.sqrt((a - low_a) ** 2 + (high_b - b) ** 2)
     return low, gap + np.sqrt((high_a - a) ** 2 + (b - low_b) ** 2)
 
 
-def newcombe(a: Any, n: Any, b: Any, m: Any) -> tuple[Any, Any]:
+def newcombe(a: Any, n: Any, b: Any, m: Any, z: float = Z) -> tuple[Any, Any]:
     """The 90 % interval of the difference a - b of two shares, of n and of m (Newcombe 1998, his
-    method 10); arrays too.
+    method 10), or that of another z; arrays too.
     """
-    return _interval(a, n, b, m, a - b)
+    return _interval(a, n, b, m, a - b, z)
 
 
 def _ratio(a: float, b: float) -> float:

@@ -345,7 +345,7 @@ def table_of(
     needed: Sequence[str],
     remedy: str,
 ) -> Table:
-    """The rows of all sources under our words; raises DataError where one that is needed is missing.
+    """The rows of all sources under our words; raises DataError where a needed one is missing.
 
     headings : our word -> what its column may be called, the surest first. remedy : what such a
         table has.

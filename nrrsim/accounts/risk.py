@@ -317,20 +317,25 @@ class Risk:
             slope = np.where(spread > 1e-9, (then * now).sum(axis=0) / spread, 1.0)
         return np.clip(slope, 0.0, 1.0)
 
-    def held(self, kind: str, rows: np.ndarray, months: int) -> tuple[np.ndarray, np.ndarray]:
+    def held(
+        self, kind: str, rows: np.ndarray, months: int, without: str = ""
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Of any rows the probability that it happens within so many months, signals as they then
         were, `ndarray[row]`; and the standardised signals, `ndarray[row, signal]`.
+
+        without : a feature that the probability is to know nothing of.
         """
         panel, fit, step = self.panel, self.fit(kind), self.panel.ledger.step
+        linear = fit.coefficients[1:] * [each.name != without for each in self.features]
         signals, stays = panel.signal_columns(rows)[1], np.ones(len(rows))
         z = np.zeros((len(rows), 0))
         for ahead in range(0, months, step):
             eta = special.logit(fit.rates)[panel.cell(rows, ahead)]
             if fit.spread or not ahead:
                 raw = np.concatenate([panel.columns(rows, ahead), signals], 1)
-                X = self._columns(raw)
-                z = z if ahead else X[:, [each.is_signal for each in self.features]]
-                eta = eta + fit.coefficients[0] + X @ fit.coefficients[1:]
+                known = self._columns(raw)
+                z = z if ahead else known[:, [each.is_signal for each in self.features]]
+                eta = eta + fit.coefficients[0] + known @ linear
             stays *= 1 - special.expit(eta)
         return 1 - stays, z
 

@@ -273,7 +273,14 @@ CARDS = (".yaml", ".yml")
 # What a card says beyond its ledger, and some commands ask for.
 ALSO_SAID: tuple[str, ...] = ("as_of", "window", "definition", "by", "ex_price", "half_life")
 ALSO_SAID += ("price_months", "target", "every", "first", "trials", "seed", "horizon")
-OF_FILES = ("prior", "signals", "signals_card", "reasons", "scenarios", "actions")  # from the card's folder
+OF_FILES = (
+    "prior",
+    "signals",
+    "signals_card",
+    "reasons",
+    "scenarios",
+    "actions",
+)  # from the card's folder
 ALSO_SAID += OF_FILES
 
 

@@ -760,7 +760,7 @@ def _within(
     if row[names[0]] is None:
         return NOTHING
     value, low, high = (in_words(row[name]) for name in names)
-    return f"{value} ({low} to {high})"
+    return f"{value} ({low.removesuffix(' pts')} to {high})"
 
 
 def holdout_lines(answer: Mapping[str, Any]) -> list[str]:

@@ -16,9 +16,11 @@ from scenarios import segments
 from scored import FELL, FULL, PROVED, RULES, scored
 
 import nrrsim as nr
+from nrrsim.accounts.actions import Actions, Effect
 from nrrsim.accounts.at_risk import Quality
 from nrrsim.analysis.accounts import NoAccounts
 from nrrsim.analysis.actuals import Actuals
+from nrrsim.analysis.measured import Measured
 from nrrsim.analysis.since import Published
 from nrrsim.months import shift
 from nrrsim.report.card import read_card
@@ -27,6 +29,7 @@ from nrrsim.report.pages.render import render
 from nrrsim.report.run import run_card
 from nrrsim.report.wording import (
     accounts,
+    actions,
     comparison,
     facts,
     forecast,
@@ -37,6 +40,7 @@ from nrrsim.report.wording import (
 )
 from nrrsim.report.wording.say import REPORTS, checked, facts_of
 from nrrsim.report.wording.templates import MACROS, OWN, Templates, house_templates, laid_out
+from nrrsim.scenario.programmes import Programme
 
 MERIDIAN = ROOT / "nrrsim" / "data" / "meridian.csv"
 SCENARIOS = ROOT / "params" / "scenarios"
@@ -213,6 +217,8 @@ def test_every_branch_of_every_template(branches, tmp_path, capsys):
         said += [said_of(against, name) for name in plan.SENTENCES]
     for listed in lists():
         said += [said_of(listed, name) for name in accounts.SENTENCES]
+    for found in deeds():
+        said += [said_of(found, name) for name in actions.SENTENCES]
     said += [said_of(NoAccounts("nobody is left"), name) for name in accounts.SENTENCES]
     said += [nr.say("next", each, beside=scored()).bundle["text/markdown"] for each in (past, told)]
     rare = (*rare_facts(past, c), *rare_forecasts(told), *rare_plans(), *rare_moves())
@@ -475,6 +481,27 @@ def lists():
     yield replace(whole, frame=whole.frame.assign(health="red"))
     signs = [(FULL, replace(FULL, since="2026-09"), replace(FULL, since="2026-09")), (), ()]
     yield replace(whole, frame=whole.frame.assign(alerts=signs))
+
+
+def deeds():
+    """Actions that saved, that may have, and of which nothing can be said; planned and not."""
+    known = {"treated": 40, "controls": 50, "left_treated": 0.05, "left_controls": 0.1, "arr": 1e6,
+             "low": -0.09, "high": -0.01, "hazard_ratio": 0.49, "hazard_low": 0.1,
+             "hazard_high": 0.9, "arr_saved": 5e4, "arr_low": 1e4, "arr_high": 9e4,
+             "reach": {"smb": 0.5}}  # fmt: skip
+    call = Effect(action="call", arm="randomised", difference=-0.05, claimed=True, why="", **known)
+    visit = replace(call, action="visit", arm="matched")
+    mail = replace(visit, action="mail", difference=0.05, claimed=False, why="it may be chance")
+    none = Effect(action="QBR", arm="matched", treated=3, why="none left", reach={})
+    dear, free = (Programme(churn=-0.2, cost=each) for each in (1e5, 0))
+    for effects, planned in (
+        ((call, visit, mail, none), {"call": ("calls", dear), "visit": ("visits", free)}),
+        ((call, mail), {}),
+        ((call,), {}),
+        ((none,), {}),
+        ((), {}),
+    ):
+        yield Measured(Actions("2026-09", 6, "USD", effects), planned)
 
 
 def rare_lists(told):

@@ -6,16 +6,18 @@ import altair as alt
 import pandas as pd
 from altair.typing import ChartType
 
-from nrrsim.notation import money, share
+from nrrsim.notation import money, points, share
 from nrrsim.report.charts import alternative
 from nrrsim.report.charts.style import (
     AMBER,
     BRICK,
+    GREY,
     NAVY,
     Frame,
     amount_axis,
     bounds_of,
     fit,
+    is_narrow,
     period_axis,
     ratio_axis,
     room,
@@ -68,3 +70,32 @@ def at_risk(frame: Frame, currency: str = "") -> ChartType:
     text = chart.mark_text(dy=-7, fontSize=min(8.5, step / 4)).encode(text=alt.Text("label:N"))
     told = alternative.at_risk(frame, currency)
     return alt.layer(bars, text, height=170, description=told, **fit())
+
+
+@takes_columns("name", "difference low high", seen=34)
+def effects(frame: Frame, currency: str | None = None) -> ChartType:
+    """Draw by action (`name`) by how much more of the treated left than of the others
+    (`difference`, a dot) and its range from `low` to `high`; left of 0 fewer left.
+    """
+    names = list(dict.fromkeys(frame["name"]))
+    ends = pd.concat([frame["low"], frame["high"], pd.Series([0.0])])
+    low, high = bounds_of(ends, (-0.1, 0.1))
+    air = max(0.08 * (high - low), 0.01)
+    in_points = "(datum.value ? datum.label : '0%')"
+    expression = f"replace({in_points}, '%', ' pts')"
+    ratio = ratio_axis(low - air, high + air, format="+.0%", labelExpr=expression)
+    beside = min(170, 0.45 * room())
+    axis = alt.Axis(labelLimit=beside, labelFontSize=8 if is_narrow() else 8.5)
+    y = alt.Y("name:O", title=None, sort=names, scale=alt.Scale(domain=names), axis=axis)
+    labels = [points(each) for each in frame["difference"]]
+    chart = alt.Chart(frame.assign(label=labels)).encode(y=y, x=alt.X("difference", **ratio))
+    rule = alt.Chart(pd.DataFrame({"none": [0.0]})).mark_rule(color=GREY)
+    bars = chart.encode(x=alt.X("low", **ratio), x2=alt.X2("high"))
+    layers = [
+        rule.encode(x=alt.X("none:Q", **ratio)),
+        bars.mark_rule(color=NAVY, strokeWidth=2),
+        chart.mark_point(color=NAVY, filled=True, size=50, opacity=1),
+        chart.mark_text(dy=-10, fontSize=8.5).encode(text=alt.Text("label:N")),
+    ]
+    told = alternative.effects(frame)
+    return alt.layer(*layers, height=36 * len(names) + 30, description=told, **fit())

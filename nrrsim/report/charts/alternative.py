@@ -164,6 +164,12 @@ def calibration(frame: Frame) -> str:
     return _together(parts)
 
 
+def effects(frame: Frame) -> str:
+    """By how much more of the treated left, action by action, with its range."""
+    rows = zip(frame["name"], frame["difference"], frame["low"], frame["high"], strict=True)
+    return _together([f"{n}: {points(d)} ({points(a)} to {points(z)})" for n, d, a, z in rows])
+
+
 def at_risk(frame: Frame, currency: str) -> str:
     """ARR at risk of the renewals of each period."""
     amount = partial(money, currency=currency)

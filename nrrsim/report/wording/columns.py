@@ -211,6 +211,16 @@ ALERTS = shown(
     announces=("Announces", "text"),
     play=("Suggested play", "text"),
 )
+ACTIONS = shown(
+    name=("Action", "text"),
+    compared=("Treated / others", "text"),
+    planned=("Planned, churn", "text"),
+    effect=("Measured, churn", "text"),
+    left=("Left, vs others", "text"),
+    saved=("ARR saved", "text"),
+    cost=("Cost", "text"),
+    claimed=("Saving", "text"),
+)
 PLAYS = shown(
     play=("Suggested play", "text"),
     accounts=("Accounts", "count"),
@@ -349,6 +359,7 @@ RATIOS = {
     "arr_share": "Share of ARR",
     "predicted": "Predicted to leave",
     "observed": "Left",
+    "difference": "Difference",
 }
 AMOUNTS = {
     "amount": "Amount",
@@ -381,6 +392,7 @@ OF_CHART = {
     "fan": {"name": "Series", "low": "Low end of range", "high": "High end of range"},
     "tornado": {"name": "Assumption", "low": "Low end", "high": "High end"},
     "calibration": {"name": "Band"},
+    "effects": {"name": "Action", "low": "Low end of range", "high": "High end of range"},
     "cumulative": {"name": "Series"},
     "histogram": {"low": "From", "high": "To"},
 }

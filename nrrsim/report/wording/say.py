@@ -10,7 +10,16 @@ from typing import Any
 
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.report.tables import Printed, sentence
-from nrrsim.report.wording import accounts, comparison, forecast, plan, quarterly, since, sizes
+from nrrsim.report.wording import (
+    accounts,
+    actions,
+    comparison,
+    forecast,
+    plan,
+    quarterly,
+    since,
+    sizes,
+)
 from nrrsim.report.wording.facts import Nothing
 from nrrsim.report.wording.templates import MACROS, OWN, Templates, own_templates
 
@@ -27,6 +36,7 @@ REPORTS: Mapping[str, tuple[str, Any, Mapping[str, Any]]] = {
     "Accounts": ("accounts", accounts.Report, accounts.SENTENCES),
     "NoAccounts": ("accounts", None, accounts.OF_NO_ACCOUNTS),
     "Clusters": ("accounts", None, accounts.OF_CLUSTERS),
+    "Measured": ("actions", actions.Report, actions.SENTENCES),
     "Losses": ("accounts", None, accounts.OF_LOSSES),
 }
 

@@ -1,0 +1,109 @@
+"""Actuals, actions and a plan in, what each did beside what was planned out; never a cause."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nrrsim.accounts.action_table import ActionTable
+from nrrsim.accounts.actions import Actions, Effect, actions
+from nrrsim.accounts.signals import Signals
+from nrrsim.accounts.watch import SignalsCard
+from nrrsim.analysis.actuals import Actuals
+from nrrsim.ledger.vocabulary import plain
+from nrrsim.scenario.plan import SCENARIOS, read_plan
+from nrrsim.scenario.programmes import Programme
+
+CHURN = "churn"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The actions of a report as measured so far, beside the programmes planned for them; false
+    where there is none.
+
+    planned : by action the name of the programme that it is, and the programme.
+    """
+
+    found: Actions
+    planned: Mapping[str, tuple[str, Programme]]
+
+    def __bool__(self) -> bool:
+        return bool(self.found.effects)
+
+    def frame(self) -> pd.DataFrame:
+        """A row an action: the columns of `Actions.frame`, and `programme` ("" where none is
+        planned), `planned` (its full effect on churn where the action was, -0.2: a fifth less),
+        `effect`, `effect_low`, `effect_high` (the same as measured, of those treated) and `cost`;
+        nan where it is not known.
+        """
+        frame = self.found.frame()
+        own = [self.planned.get(each.action) for each in self.found.effects]
+        pairs = [*zip(self.found.effects, own, strict=True)]
+        return frame.assign(
+            programme=[each[0] if each else "" for each in own],
+            planned=[_planned(effect, each[1]) if each else np.nan for effect, each in pairs],
+            effect=frame["hazard_ratio"] - 1,
+            effect_low=frame["hazard_low"] - 1,
+            effect_high=frame["hazard_high"] - 1,
+            cost=[each[1].cost or np.nan if each else np.nan for each in own],
+        )
+
+    def record(self) -> dict[str, Any]:
+        """The figures, for a report's manifest."""
+        return {"actions": self.found.told()}
+
+
+def actions_of(
+    past: Actuals,
+    table: ActionTable | Any = None,
+    signals: Signals | Any = None,
+    card: SignalsCard | str | Path | None = None,
+    plan: str | Path | None = None,
+) -> Measured | None:
+    """What the actions of a table did by a report's date; None without a table.
+
+    signals, card : as for `actions`. plan : where it is a scenario, its programmes are what was
+        planned: that one is an action's whose `action` or name it has, or which is `for` it.
+
+    Raises as `actions` and `read_plan` do.
+    """
+    if table is None:
+        return None
+    found = actions(past.ledger, table, past.as_of, signals=signals, card=card)
+    is_scenario = plan is not None and Path(plan).suffix.lower() in SCENARIOS
+    stated = read_plan(plan).scenario if plan is not None and is_scenario else None
+    programmes = stated.programmes if stated else {}
+    named = [(effect.action, _programme(effect.action, programmes)) for effect in found.effects]
+    return Measured(found, {action: each for action, each in named if each})
+
+
+def _programme(action: str, programmes: Mapping[str, Programme]) -> tuple[str, Programme] | None:
+    """The programme that an action is, the one that says so first."""
+    word = plain(action)
+    for name, each in programmes.items():
+        if plain(each.action) == word:
+            return name, each
+    for name, each in programmes.items():
+        if plain(name) == word or word in map(plain, each.for_):
+            return name, each
+    return None
+
+
+def _planned(effect: Effect, programme: Programme) -> float:
+    """A programme's full effect on churn, of the segments that the action was for."""
+    stated = programme.effects
+    own = [stated.get(f"{CHURN}.{name}", stated.get(CHURN)) for name in effect.reach]
+    pairs = [
+        (each, part) for each, part in zip(own, effect.reach.values(), strict=True)
+        if each is not None
+    ]  # fmt: skip
+    if not pairs:
+        return stated.get(CHURN, np.nan)
+    effects, parts = zip(*pairs, strict=True)
+    return float(np.average(effects, weights=parts))
