@@ -31,13 +31,14 @@ HOUSE = {
     " switched moments simulation luck law",
     "calibration": "exposure ratios frequency sizes tenure years priors accounts calibrate mixture"
     " backtest",
-    "accounts": "watch signals reasons features risk worth proof at_risk clusters",
+    "accounts": "watch signals reasons opportunities stages features risk worth proof at_risk"
+    " clusters",
     "analysis": "actuals accounts losses customers renewals cohorts paired sensitivity bridge"
-    " forecast since variance programmes frontier summary comparison sweep",
+    " forecast since variance pipeline programmes frontier summary comparison sweep",
     "report": "tables charts/alternative charts/picture charts/style charts/retention"
     " charts/outlook charts/grid charts/accounts charts/live wording/labels wording/facts"
     " wording/columns wording/accounts wording/quarterly wording/comparison"
-    " wording/forecast wording/plan wording/since wording/templates wording/say"
+    " wording/forecast wording/plan wording/pipeline wording/since wording/templates wording/say"
     " wording/commentary audience card manifest published workbook/rows workbook/styles"
     " workbook/sections workbook/accounts workbook/customersheet workbook/live"
     " workbook/rollforward workbook/summary workbook/checks workbook/write grid"

@@ -40,7 +40,7 @@ from nrrsim.ledger.values import (
     refuse_rows,
 )
 from nrrsim.ledger.vocabulary import AMOUNTS, CUSTOMER, OTHERS, SIGNS, heading_of, plain
-from nrrsim.messages import of_percent
+from nrrsim.messages import number_in
 from nrrsim.months import month_name, parse_month
 from nrrsim.notation import counted
 
@@ -91,7 +91,7 @@ _LOST = re.compile(r"\blost\b|\bclosed\b|\bclosed ?lost\b|\b(cancel+ed|disqualif
 COLUMNS = ("customer", "known", "opportunity", "name", "arr", "close", "stage", "kind")
 COLUMNS += ("probability", "snapshot")
 MOST_NEAR = 50  # unknown customers for whom a name like theirs is looked for
-NOT_THERE = "listed apart, and counted nowhere: a pipeline is matched by the ledger's own names"
+NOT_THERE = "they are listed apart, as nobody is matched by a name that is alike"
 
 
 @dataclass(frozen=True)
@@ -413,10 +413,13 @@ class _Reader:
         kind = kind.mask(is_open, EXPANSION).mask(renews, RENEWAL)
         if is_open.any():
             what = "whose kind does not say what they are" if len(told) else "without a kind"
-            found = f"{counted(int(renews.sum()), 'is', 'are')} read as renewals by their name"
+            found = "all are read as expansion"
+            if renews.any():
+                called = counted(int(renews.sum()), "that is called", "that are called")
+                found = f"{called} a renewal count as such, all others as expansion"
             row = int(kind.index[int(np.argmax(is_open))])
             table.notice(
-                f"{counted(int(is_open.sum()), 'row')} {what}: {found}, all others as expansion",
+                f"{counted(int(is_open.sum()), 'row')} {what}: {found}",
                 "if that is wrong, write expansion, renewal or new in a column kind",
                 row,
             )
@@ -495,11 +498,13 @@ def stage_numbers(said: Mapping[str, Any] | None) -> dict[str, float]:
     """
     found = {}
     for stage, value in (said or {}).items():
-        number = of_percent(value)
-        is_number = isinstance(number, int | float) and not isinstance(number, bool)
-        if not is_number or not 0 <= number <= 1:
+        try:
+            number = float(number_in(value) if isinstance(value, str) else value)
+        except (TypeError, ValueError):
+            number = np.nan
+        if isinstance(value, bool) or not 0 <= number <= 1:
             raise UsageError(f"stages: {stage}: {value!r} is not a probability; write 40% or 0.4")
-        found[plain(stage)] = float(number)
+        found[plain(stage)] = number
     return found
 
 

@@ -392,7 +392,7 @@ def _stated(table: Table, ledger: Ledger, reading: Reading) -> pd.DataFrame:
     """
     refuse_lost_names(table)
     customers = as_text(table.frame["customer"])
-    checktexts_of(table, pd.DataFrame({"customer": customers}))
+    check_texts(table, pd.DataFrame({"customer": customers}))
     refuse_rows(table, "customer", customers.isna(), "is empty", "every row needs the customer")
     days = last_days(table, "month", reading, "YYYY-MM, or as YYYY-MM-DD")
     names = ledger.true_names(ledger.entries.frame["customer"].cat.categories)

@@ -106,6 +106,7 @@ def stage_rates(
     found = resolved(opportunities, ledger)
     by_stage = dict([*found.groupby("stage")]) if len(found) else {}
     now = current(opportunities)
+    now = now[now["kind"] == EXPANSION]
     names = dict.fromkeys([*now["stage"], *found["stage"]])
     rows = [_stage(name, by_stage.get(name), now[now["stage"] == name], said or {}) for name in names]
     frame = pd.DataFrame(rows, columns=[*COLUMNS])

@@ -40,6 +40,8 @@ from nrrsim.accounts.stages import (
     stage_rates,
     weighted_range,
 )
+from nrrsim.analysis.actuals import Actuals
+from nrrsim.analysis.forecast import Forecast, NoForecast
 from nrrsim.analysis.renewals import contracts_due
 from nrrsim.engine.expectation import expect
 from nrrsim.errors import DataError, Finding, UsageError
@@ -268,19 +270,31 @@ class Pipeline:
         return [*rows, *([(PLAN, ALL, ahead[-1], float(needed.sum()))] if is_whole else [])]
 
     def _of_scenario(self, scenario: Scenario) -> list[tuple[str, str, str, float]] | str:
-        """The expansion of a scenario in those of its months that are still to come."""
+        """The expansion of a scenario in those of its months that are still to come: by segment its
+        rate on what it then has, times today's book.
+        """
         begins = month_number(scenario.start)
         first = self._end if begins is None else begins
-        last = min(first + scenario.months, self._end + YEAR)
-        if first > self._end or last <= self._end:
-            return f"it is for the {scenario.months} months after {month_in_words(month_name(first))}"
-        outlook = expect(scenario)
-        until, gone = last - first, self._end - first
+        gone, until = self._end - first, min(scenario.months, self._end + YEAR - first)
+        if not 0 <= gone < until:
+            begun = month_in_words(month_name(first))
+            return f"it is for the {scenario.months} months after {begun}"
+        outlook, book = expect(scenario), self.ledger.customers(self.as_of)
         whole, past = _sold(outlook, until), _sold(outlook, gone)
-        amounts = pd.Series({name: whole[name] - past[name] for name in whole})
-        amounts = self._as_in_ledger(amounts)
-        rows = [(PLAN, str(name), month_name(last), float(each)) for name, each in amounts.items()]
-        return [*(rows if len(rows) > 1 else []), (PLAN, ALL, month_name(last), amounts.sum())]
+        there = outlook.arrays["opening"][:, gone]
+        rates = {
+            name: (whole[name] - past[name]) / base if base > 0 else 0.0
+            for name, base in zip(outlook.segments, there, strict=True)
+        }
+        arr = book["arr"].groupby(book["segment"].astype(str)).sum()
+        known = self._as_in_ledger(pd.Series(rates, dtype=float)).reindex(arr.index).dropna()
+        if known.empty:
+            return "it has none of the ledger's segments"
+        amounts, last = known * arr[known.index], month_name(first + until)
+        rows = [(PLAN, str(name), last, float(each)) for name, each in amounts.items()]
+        is_whole = len(known) == len(arr)
+        whole_rows = [(PLAN, ALL, last, float(amounts.sum()))] if is_whole else []
+        return [*(rows if len(arr) > 1 else []), *whole_rows]
 
     def _cohort_ahead(self, months: int) -> tuple[pd.Series, pd.Series] | None:
         """By segment the opening ARR of the cohort whose year ends `months` after now, and what is
@@ -328,10 +342,12 @@ class Pipeline:
         """The contracts that come up within six months, each with the opportunity that is for it.
 
         A row a customer and month, the soonest first: `customer`, `segment`, `month`, `due` (ARR),
-        `opportunity`, `name`, `stage`, `arr` (of its open renewal opportunity, the nearest whose
-        close date lies within six months of it; "" and nan where there is none).
+        `covered` (whether there is one), `opportunity`, `name`, `stage`, `arr` (of its open renewal
+        opportunity, the nearest whose close date lies within six months of it; "" and nan where
+        there is none). Where names are masked, no opportunity is named.
         """
-        columns = ["customer", "segment", "month", "due", "opportunity", "name", "stage", "arr"]
+        columns = ["customer", "segment", "month", "due", "covered"]
+        columns += ["opportunity", "name", "stage", "arr"]
         if not self.has_renewals:
             return pd.DataFrame(columns=columns)
         due = contracts_due(self.ledger, self.as_of, self.as_of).reset_index()
@@ -343,19 +359,21 @@ class Pipeline:
         pairs = pairs.sort_values(["month", "customer", "distance"], kind="stable")
         pairs = pairs.drop_duplicates(["customer", "month"])
         far = ~(pairs["distance"] <= APART)
-        pairs["arr"] = pairs["arr"].mask(far)
+        pairs["arr"], pairs["covered"] = pairs["arr"].mask(far), ~far
         for name in ("opportunity", "name", "stage"):
             pairs[name] = pairs[name].mask(far, "").fillna("")
         segment = self.ledger.customers(self.as_of)["segment"].astype(str)
         pairs["segment"] = pairs["customer"].map(segment).fillna("")
         pairs = pairs.sort_values(["month", "due"], ascending=[True, False], kind="stable")
         pairs["month"] = [month_name(int(month)) for month in pairs["month"]]
+        if self.ledger.unmasked:
+            pairs = pairs.assign(opportunity="", name="")
         return pairs[columns].reset_index(drop=True)
 
     def uncovered(self) -> pd.DataFrame:
         """Those of the renewals for which there is no opportunity, the largest first."""
         frame = self.renewals()
-        frame = frame[frame["opportunity"] == ""]
+        frame = frame[~frame["covered"].astype(bool)]
         order = frame["due"].astype(float).sort_values(ascending=False, kind="stable").index
         return frame.loc[order, ["customer", "segment", "month", "due"]].reset_index(drop=True)
 
@@ -451,23 +469,18 @@ class Pipeline:
             "snapshot": self.snapshot,
             "open": rows(self.open(), "arr", "weighted", "booked"),
             "coverage": rows(self.coverage(), "needed", "open"),
+            "why_no_plan": self.why_no_plan or None,
             "stages": rows(stages, "arr", "arr_resolved", "became", "weighted"),
             "weighted": {
                 name: None if np.isnan(value) else amount(value) for name, value in weighted.items()
             },
             "expected": None if expected is None else amount(expected),
-            "renewals": rows(self._without_names(self.renewals()), "due", "arr"),
+            "renewals": rows(self.renewals(), "due", "arr"),
             "without_opportunity": rows(self.uncovered(), "due"),
             "left": rows(self.left(), "arr"),
             "unknown": rows(self.unknown(), "arr"),
             "apart": rows(self.apart(), "arr"),
         }
-
-    def _without_names(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Opportunities are called after customers: where these are masked none is named."""
-        if not self.ledger.unmasked or frame.empty:
-            return frame
-        return frame.assign(opportunity=np.where(frame["opportunity"] == "", "", "yes"), name="")
 
     def _stages_told(self) -> pd.DataFrame:
         """The stages with what is open of each: `opportunities`, `arr`, `weighted`."""
@@ -557,6 +570,31 @@ def pipeline(
         raise UsageError(f"target: {target} is not an NRR; write 110% as 1.10")
     rates = stage_rates(source, ledger, said)
     return Pipeline(ledger, as_of, source, rates, learnt, target, plan, labels or {})
+
+
+def pipeline_of(
+    past: Actuals,
+    ahead: Forecast | NoForecast,
+    source: Any,
+    unit: str | None = None,
+    stages: Mapping[str, Any] | None = None,
+    plan: Plan | str | Path | None = None,
+) -> Pipeline | None:
+    """The pipeline of a report: against its target, where that is of twelve months and includes
+    price, its plan, and what its forecast has learnt. The others as for `pipeline`.
+    """
+    is_of_a_year = past.window == YEAR and not past.ex_price
+    return pipeline(
+        past.ledger,
+        source,
+        past.as_of,
+        unit=unit,
+        stages=stages,
+        learnt=ahead.calibration.scenario if isinstance(ahead, Forecast) else None,
+        target=past.target if is_of_a_year else None,
+        plan=plan,
+        labels=past.labels,
+    )
 
 
 def _booked(ledger: Ledger, end: int) -> pd.DataFrame:

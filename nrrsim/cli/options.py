@@ -180,6 +180,34 @@ ReasonsFile = Annotated[
         "--reasons", metavar="FILE", help="Why accounts left: a table customer,month,reason."
     ),
 ]
+PipelineFile = Annotated[
+    str | None,
+    typer.Option(
+        "--pipeline",
+        metavar="FILE",
+        help="A CRM's opportunities: a table customer,opportunity,amount,close,stage.",
+    ),
+]
+PipelineUnit = Annotated[
+    str | None,
+    typer.Option(
+        "--pipeline-unit", metavar="arr|mrr", help="What its amounts are, where no heading says it."
+    ),
+]
+Stages = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--stage",
+        metavar="STAGE=40%",
+        help="How likely a stage is whose past is not known; repeat.",
+    ),
+]
+PlanFile = Annotated[
+    str | None,
+    typer.Option(
+        "--plan", metavar="FILE", help="A table month,segment,nrr or a scenario, to be covered."
+    ),
+]
 Json = Annotated[
     bool, typer.Option("--json", help="One JSON object, the same bytes for the same inputs.")
 ]
@@ -251,7 +279,8 @@ CARDS = (".yaml", ".yml")
 # What a card says beyond its ledger, and some commands ask for.
 ALSO_SAID: tuple[str, ...] = ("as_of", "window", "definition", "ex_price", "half_life")
 ALSO_SAID += ("price_months", "target", "every", "first", "trials", "seed", "horizon")
-OF_FILES = ("prior", "signals", "signals_card", "reasons", "scenarios")  # from the card's folder
+ALSO_SAID += ("pipeline_unit", "stages")
+OF_FILES = ("prior", "signals", "signals_card", "reasons", "scenarios", "pipeline", "plan")  # from the card's folder
 ALSO_SAID += OF_FILES
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.report.tables import Printed, sentence
-from nrrsim.report.wording import accounts, comparison, forecast, plan, quarterly, since
+from nrrsim.report.wording import accounts, comparison, forecast, pipeline, plan, quarterly, since
 from nrrsim.report.wording.facts import Nothing
 from nrrsim.report.wording.templates import MACROS, OWN, Templates, own_templates
 
@@ -28,6 +28,7 @@ REPORTS: Mapping[str, tuple[str, Any, Mapping[str, Any]]] = {
     "NoAccounts": ("accounts", None, accounts.OF_NO_ACCOUNTS),
     "Clusters": ("accounts", None, accounts.OF_CLUSTERS),
     "Losses": ("accounts", None, accounts.OF_LOSSES),
+    "Pipeline": ("pipeline", pipeline.Report, pipeline.SENTENCES),
 }
 
 
