@@ -1,5 +1,5 @@
-"""A CRM's list of opportunities in, checked rows of customers of the ledger out; never guesses whose
-one is, and never what its amount is of.
+"""A CRM's list of opportunities in, its checked rows out; never guesses whose customer one is of,
+and never whether its amount is of a month or a year.
 
 A row is an opportunity as it stood on a day (`snapshot`); without that column, as of the report's.
 Salesforce's and HubSpot's headings are read as they are: labels of their reports and exports, and
@@ -88,8 +88,8 @@ _EXPANDS = re.compile(
 _EXISTS = re.compile(r"\bexisting ?(business|customer|client)?\b")
 _WON = re.compile(r"\bwon\b|\bclosed ?won\b")
 _LOST = re.compile(r"\blost\b|\bclosed\b|\bclosed ?lost\b|\b(cancel+ed|disqualified|abandoned)\b")
-COLUMNS = ("customer", "known", "opportunity", "name", "arr", "close", "stage", "kind")
-COLUMNS += ("probability", "snapshot")
+COLUMNS = [*("customer", "known", "opportunity", "name", "arr", "close", "stage", "kind")]
+COLUMNS += ["probability", "snapshot"]
 MOST_NEAR = 50  # unknown customers for whom a name like theirs is looked for
 NOT_THERE = "they are listed apart, as nobody is matched by a name that is alike"
 

@@ -7,7 +7,7 @@ expansion without price increases: no opportunity is one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -116,19 +116,20 @@ class Pipeline:
         segment = self.ledger.customers(self.as_of)["segment"].astype(str)
         segments = frame["customer"].map(segment).fillna("").astype("str")
         month, rate = month_of(frame["close"]), rate_of(frame, self.stages)
+        is_known = (frame["known"] & frame["customer"].isin(self._seen)).to_numpy(bool)
         kind = frame["kind"].to_numpy(object)
         status = np.select(
             [
-                ~frame["known"] & (kind != NEW),
                 kind == NEW,
-                (segments == "") & frame["known"],
+                ~is_known,
+                (segments == "").to_numpy(bool),
                 kind != EXPANSION,
                 frame["arr"].isna(),
                 np.isnan(month),
                 frame["close"] <= last_day_of(self.as_of),
                 month > self._end + YEAR,
             ],
-            [UNKNOWN, NEW, LEFT, kind, UNPRICED, UNDATED, OVERDUE, LATER],
+            [NEW, UNKNOWN, LEFT, kind, UNPRICED, UNDATED, OVERDUE, LATER],
             OPEN,
         )
         return frame.assign(
@@ -138,6 +139,14 @@ class Pipeline:
             weighted=rate * frame["arr"],
             month=month,
         ).reset_index(drop=True)
+
+    @cached_property
+    def _seen(self) -> dict[str, int]:
+        """The last month up to `as_of` in which each customer had an amount."""
+        entries = self.ledger.entries.frame
+        there = entries[(entries["month"] <= self._end) & (entries["arr"] > 0)]
+        last = there.groupby("customer", observed=True)["month"].max()
+        return {str(name): int(month) for name, month in last.items()}
 
     @cached_property
     def counted(self) -> pd.DataFrame:
@@ -225,9 +234,7 @@ class Pipeline:
         ]
         frame["open"] = np.array(found, dtype=float)
         frame["needed"] = frame["needed"].astype(float)
-        return frame.assign(
-            coverage=(frame["open"] / frame["needed"]).where(frame["needed"] > 0)
-        )
+        return frame.assign(coverage=(frame["open"] / frame["needed"]).where(frame["needed"] > 0))
 
     @property
     def why_no_plan(self) -> str:
@@ -384,12 +391,8 @@ class Pipeline:
         `kind`, `stage`, `close` ("2026-12-31"), `arr`.
         """
         frame = self.now[self.now["status"] == LEFT]
-        entries = self.ledger.entries.frame
-        there = entries[(entries["month"] <= self._end) & (entries["arr"] > 0)]
-        last = there.groupby("customer", observed=True)["month"].max()
-        gone = frame["customer"].map({str(name): month for name, month in last.items()})
-        # who came after `as_of` has not been there yet
-        since = ["" if np.isnan(m) else month_name(int(m) + self.ledger.step) for m in gone]
+        step = self.ledger.step
+        since = [month_name(self._seen[customer] + step) for customer in frame["customer"]]
         return self._listed(frame.assign(since=since), "customer", "since")
 
     def unknown(self) -> pd.DataFrame:
@@ -435,7 +438,19 @@ class Pipeline:
             frame = frame[frame["snapshot"] == last_snapshot(self.opportunities)]
         outcome = frame["stage"].map({each: outcome_of(each) for each in frame["stage"].unique()})
         closed = frame.groupby(outcome)["arr"].agg(["size", "sum"]).drop("", errors="ignore")
-        order = [RENEWAL, LATER, OVERDUE, UNDATED, UNPRICED, LEFT, UNKNOWN, NEW, DOWNGRADE, WON, LOST]
+        order = [
+            RENEWAL,
+            LATER,
+            OVERDUE,
+            UNDATED,
+            UNPRICED,
+            LEFT,
+            UNKNOWN,
+            NEW,
+            DOWNGRADE,
+            WON,
+            LOST,
+        ]
         both = pd.concat([found, closed])
         both = both.reindex([name for name in order if name in both.index])
         both = both.rename_axis("what").reset_index()
@@ -450,14 +465,8 @@ class Pipeline:
         def rows(frame: pd.DataFrame, *amounts: str) -> list[dict[str, Any]]:
             return [
                 {
-                    name: None
-                    if value == "" or value != value
-                    else amount(value)
-                    if name in amounts
-                    else json_ratio(value)
-                    if isinstance(value, float)
-                    else value
-                    for name, value in row.items()
+                    str(key): _plain(value, amount if key in amounts else json_ratio)
+                    for key, value in row.items()
                 }
                 for row in frame.to_dict("records")
             ]
@@ -513,7 +522,10 @@ class Pipeline:
     @cached_property
     def notices(self) -> tuple[Finding, ...]:
         """What to know: of the file, and of how old its last snapshot is."""
-        found, name = [*self.opportunities.notices], ", ".join(self.opportunities.files) or "pipeline"
+        found, name = (
+            [*self.opportunities.notices],
+            ", ".join(self.opportunities.files) or "pipeline",
+        )
         later = self.opportunities.frame["snapshot"] > last_day_of(self.as_of)
         if later.any():
             problem = f"{counted(int(later.sum()), 'row is', 'rows are')} of snapshots after"
@@ -521,7 +533,9 @@ class Pipeline:
             found.append(Finding(name, 0, problem, "not looked at"))
         day = self.snapshot
         if day and last_day_of(self.as_of) - last_snapshot(self.opportunities) > STALE:
-            problem = f"the last snapshot is of {day}, and the report of {month_in_words(self.as_of)}"
+            problem = (
+                f"the last snapshot is of {day}, and the report of {month_in_words(self.as_of)}"
+            )
             found.append(Finding(name, 0, problem, "export the pipeline anew"))
         return tuple(found)
 
@@ -570,6 +584,13 @@ def pipeline(
         raise UsageError(f"target: {target} is not an NRR; write 110% as 1.10")
     rates = stage_rates(source, ledger, said)
     return Pipeline(ledger, as_of, source, rates, learnt, target, plan, labels or {})
+
+
+def _plain(value: Any, write: Callable[[float], float | None]) -> Any:
+    """A cell as JSON tells it: null where nothing is known."""
+    if isinstance(value, float):
+        return None if np.isnan(value) else write(value)
+    return None if value == "" else value
 
 
 def pipeline_of(

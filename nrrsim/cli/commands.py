@@ -32,10 +32,10 @@ from nrrsim.cli.options import (
     Json,
     LedgerForm,
     NoCache,
-    Port,
     PipelineFile,
     PipelineUnit,
     PlanFile,
+    Port,
     PriceMonths,
     PriorFile,
     Quiet,
@@ -1289,7 +1289,7 @@ def _read_all(*reading: tuple[str | None, Callable[[str | None], Any]]) -> list[
 
 
 def _opportunities(file: str | None, ledger: Any, as_of: str, unit: str | None) -> Any:
-    """The opportunities of a file, None without one; whoever asks for none loads nothing of them."""
+    """The opportunities of a file; None without one, and then nothing of them is loaded."""
     if not file:
         return None
     from nrrsim.accounts.opportunities import read_opportunities

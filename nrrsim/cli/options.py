@@ -280,7 +280,15 @@ CARDS = (".yaml", ".yml")
 ALSO_SAID: tuple[str, ...] = ("as_of", "window", "definition", "ex_price", "half_life")
 ALSO_SAID += ("price_months", "target", "every", "first", "trials", "seed", "horizon")
 ALSO_SAID += ("pipeline_unit", "stages")
-OF_FILES = ("prior", "signals", "signals_card", "reasons", "scenarios", "pipeline", "plan")  # from the card's folder
+OF_FILES = (
+    "prior",
+    "signals",
+    "signals_card",
+    "reasons",
+    "scenarios",
+    "pipeline",
+    "plan",
+)  # from the card's folder
 ALSO_SAID += OF_FILES
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from math import floor, log10
 from pathlib import PurePath
@@ -744,7 +744,9 @@ def _worth_lines(sold: Mapping[str, Any], currency: str) -> list[str]:
         ends = f" (90% range {share(each['low'])} to {share(each['high'])})" if each["low"] else ""
         rests = f"learnt from {count(each['resolved'])} resolved"
         if each["basis"] != "learnt":
-            rests = f"{each['basis'].replace('none', 'no rate')}, {count(each['resolved'])} resolved"
+            rests = (
+                f"{each['basis'].replace('none', 'no rate')}, {count(each['resolved'])} resolved"
+            )
         lines.append(
             f"Stage {each['stage']}: {amount(each['arr'])} open, becomes expansion"
             f" {share(each['rate'])}{ends}, {rests}"

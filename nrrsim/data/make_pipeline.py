@@ -20,8 +20,8 @@ Run it as `python -m nrrsim.data.make_pipeline`.
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from nrrsim.data.make_meridian import LAST, Luck, iso, lives, table, write
-from nrrsim.data.make_signals import LOOKAHEAD, PROSPECTS, customers, day, invent_name
+from nrrsim.data.make_meridian import LAST, Luck, invent_name, iso, lives, table, write
+from nrrsim.data.make_signals import LOOKAHEAD, PROSPECTS, customers, day
 
 PIPELINE = "customer,opportunity,arr,close,stage,probability,kind,snapshot\n"
 RATES = {"Discovery": 0.15, "Proposal": 0.40, "Negotiation": 0.75}  # what becomes expansion
@@ -92,7 +92,7 @@ def deals(who: list[Buyer], snapshot: int, stage: str) -> list[Deal]:
         for month in quarter
         if each.bought.get(month, 0.0) >= LEAST
     ]
-    # each batch as it is on average, so that a small file tells the truth: 6 of 40, 12 of 30, 18 of 24
+    # as many as on average, so that a small file tells the truth: 6 of 40, 12 of 30, 18 of 24
     sales = once(sales)[: round(RATES[stage] * BATCH[stage])]
     taken = {each.buyer.number for each in sales}
     idle = [each for each in there if each.number not in taken]
@@ -127,6 +127,7 @@ def sold(buyer: Buyer, month: int) -> int:
 
 
 def round_down(amount: float) -> int:
+    """An amount as people enter it, in hundreds."""
     return int(amount // 100 * 100)
 
 

@@ -75,7 +75,7 @@ def at_risk(frame: Frame, currency: str = "") -> ChartType:
 
 @takes_columns("period", "arr weighted booked")
 def pipeline(frame: Frame, currency: str = "") -> ChartType:
-    """Draw open expansion (`arr`) by `period`, a bar, inside it what that is worth (`weighted`), and
+    """Draw open expansion (`arr`) by `period`, a bar, in it what that is worth (`weighted`), and
     what the period `booked` a year before, a tick.
     """
     parts = {"Open": FAINT, "Weighted": NAVY, "Booked a year ago": AMBER}

@@ -176,8 +176,8 @@ def pipeline(frame: Frame, currency: str) -> str:
     rows = zip(frame["period"], frame["arr"], frame["weighted"], frame["booked"], strict=True)
     return _together(
         [
-            f"{period}: {amount(arr)} open, weighted {amount(worth)}, {amount(booked)} booked a year"
-            " before"
+            f"{period}: {amount(arr)} open, weighted {amount(worth)},"
+            f" {amount(booked)} booked a year before"
             for period, arr, worth, booked in rows
         ],
         "Open expansion. ",

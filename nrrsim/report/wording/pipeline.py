@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.accounts.stages import FEWEST, LEARNT
-from nrrsim.notation import NOTHING, counted, label, month_name, share
+from nrrsim.notation import NOTHING, label, month_name, share
 from nrrsim.report.wording.facts import known
 from nrrsim.report.wording.labels import period
 
@@ -80,7 +80,9 @@ def stages(sold: Pipeline | None) -> pd.DataFrame:
     frame = frame[frame["opportunities"] > 0]
     ends = zip(frame["low"], frame["high"], strict=True)
     return frame.assign(
-        range=[NOTHING if np.isnan(low) else f"{share(low)} to {share(high)}" for low, high in ends],
+        range=[
+            NOTHING if np.isnan(low) else f"{share(low)} to {share(high)}" for low, high in ends
+        ],
         basis=frame["basis"].map(BASIS),
     ).reset_index(drop=True)
 
@@ -210,7 +212,7 @@ class Coverage:
             return None
         whole = frame[frame["segment"] == ALL]
         parts = frame[(frame["segment"] != ALL) & frame["coverage"].notna()]
-        least = parts.loc[parts["coverage"].idxmin()] if len(parts) else None
+        least = parts.iloc[int(parts["coverage"].argmin())] if len(parts) else None
         return cls(
             tuple(
                 Covered(
@@ -366,7 +368,9 @@ class Notes:
 
     @classmethod
     def of(cls, sold: Pipeline) -> Self | None:
-        told = tuple(f"Pipeline: {each.problem}; {each.remedy}" for each in sold.notices[:MOST_NAMED])
+        told = tuple(
+            f"Pipeline: {each.problem}; {each.remedy}" for each in sold.notices[:MOST_NAMED]
+        )
         return cls(told) if told else None
 
 
