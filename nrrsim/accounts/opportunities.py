@@ -128,7 +128,7 @@ class Opportunities:
 def outcome_of(stage: str) -> str:
     """Whether a stage says that an opportunity is WON or LOST; "" of one that is open."""
     words = plain(stage)
-    if _WON.search(words) or words in ("closedwon", "100"):
+    if (_WON.search(words) or words == "closedwon") and "not won" not in words:
         return WON
     return LOST if _LOST.search(words) or words == "closedlost" else ""
 
@@ -384,7 +384,9 @@ class _Reader:
             lambda cell: cell.strip().removesuffix("%").strip() if isinstance(cell, str) else cell
         )
         has_sign = cells.map(lambda cell: isinstance(cell, str) and cell.strip().endswith("%"))
-        read = read_amounts(pd.Series(texts.astype(object), index=cells.index), ".")
+        # no probability has thousands: a sign is the decimal one
+        sign = "," if texts.map(lambda text: isinstance(text, str) and "," in text).any() else "."
+        read = read_amounts(pd.Series(texts.astype(object), index=cells.index), sign)
         values = read.values
         is_over_one = bool(np.nanmax(values, initial=0.0) > 1)
         in_percent = has_sign.to_numpy(bool) | self.table.by_row(self.percent) | is_over_one
