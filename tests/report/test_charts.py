@@ -94,6 +94,9 @@ GRID = pd.DataFrame([(x / 20, y / 20, 1.1 - x / 20 + y / 30, 1.0, 1.2, 0.5 - x /
 PIT = pd.DataFrame({"low": [0.0, 0.5], "high": [0.5, 1.0], "count": [3, 1]})
 BANDS = pd.DataFrame({"name": ["Band 1", LONG], "predicted": [0.05, 0.3], "observed": [0.04, None]})
 DUE = pd.DataFrame({"period": ["Oct 2026", "Nov 2026"], "arr_at_risk": [9e5, 1.2e6]})
+OPEN = pd.DataFrame(
+    {"period": ["Q4", "Q1"], "arr": [9e5, 0], "weighted": [4e5, 0], "booked": [1e6, None]}
+)
 Draw = Callable[..., Any]
 ALL: list[tuple[Draw, pd.DataFrame, dict[str, Any]]] = [
     (retention.bridge, BRIDGE, {}),
@@ -127,6 +130,7 @@ ALL: list[tuple[Draw, pd.DataFrame, dict[str, Any]]] = [
     (grid.slope, GRID, {"x": LONG, "target": 1.05}),
     (accounts.calibration, BANDS, {}),
     (accounts.at_risk, DUE, {"currency": "EUR"}),
+    (accounts.pipeline, OPEN, {"currency": "EUR"}),
 ]
 each = pytest.mark.parametrize(
     ("draw", "frame", "options"), ALL, ids=[draw.__name__ for draw, _, _ in ALL]
