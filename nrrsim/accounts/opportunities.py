@@ -20,6 +20,7 @@ import pandas as pd
 from nrrsim.accounts.reasons import columns_of, texts_of
 from nrrsim.errors import MOST_SEARCHED, Finding, UsageError, did_you_mean
 from nrrsim.ledger.amounts import read_amounts
+from nrrsim.ledger.cells import unnumbered
 from nrrsim.ledger.columns import MONTHS, Table, filled
 from nrrsim.ledger.dates import month_of_day
 from nrrsim.ledger.ledger import Ledger
@@ -223,7 +224,7 @@ class _Reader:
         kept = {word: label for word, label in labels.items() if word not in UNITS}
         if kept.get("name") == kept.get("opportunity"):
             kept.pop("name", None)
-        frame = part.frame[[*kept.values()]].set_axis([*kept], axis=1)
+        frame = unnumbered(part.frame[[*kept.values()]]).set_axis([*kept], axis=1)
         words = [word for word in HEADINGS if word not in UNITS]
         return replace(part, frame=frame.reindex(columns=words))
 
