@@ -19,6 +19,7 @@ import pandas as pd
 
 from nrrsim.accounts.reasons import columns_of, texts_of
 from nrrsim.errors import MOST_SEARCHED, Finding, UsageError, did_you_mean
+from nrrsim.ledger import captions
 from nrrsim.ledger.amounts import read_amounts
 from nrrsim.ledger.cells import unnumbered
 from nrrsim.ledger.columns import MONTHS, Table, filled
@@ -213,7 +214,8 @@ class _Reader:
             remedy = f"write arr, mrr or amount above the column that it is; here are {here}"
             self._of_headings(part, "there is no amount", remedy)
         else:
-            self.units.append(self._unit(part, amount, labels[amount], unit))
+            scale = self._scale(part, labels[amount])
+            self.units.append(scale * self._unit(part, amount, labels[amount], unit))
             self.money.append(heading_of(labels[amount]).currency)
             self.percent.append("%" in labels.get("probability", ""))
             labels["amount"] = labels[amount]
@@ -247,6 +249,18 @@ class _Reader:
             asked = replace(place, option="pipeline_unit", choices=(*UNITS,))
             self.table.findings.append(asked)
         return UNITS[unit or "arr"]
+
+    def _scale(self, part: Rows, heading: str) -> float:
+        """How many times an amount is what is written: a title or the heading may say thousands."""
+        titles = [cell for _, cells in part.above for cell in cells if isinstance(cell, str)]
+        scales = {told for text in (*titles, heading) if (told := captions.said(text).scale)}
+        if len(scales) > 1:
+            remedy = "write them in full, and leave out what says otherwise"
+            self._of_headings(part, "a title and a heading say amounts in two scales", remedy)
+        for scale in scales:
+            self.table.taken.append(f"amounts of the pipeline are multiplied by {scale:,.10g}")
+            return float(scale)
+        return 1.0
 
     def _of_headings(self, part: Rows, problem: str, remedy: str) -> None:
         self.table.findings.append(Finding(part.name, part.heading_line, problem, remedy))

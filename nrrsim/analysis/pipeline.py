@@ -526,6 +526,8 @@ class Pipeline:
             [*self.opportunities.notices],
             ", ".join(self.opportunities.files) or "pipeline",
         )
+        if self.opportunities.taken:
+            found.insert(0, Finding(name, 0, "; ".join(self.opportunities.taken)))
         later = self.opportunities.frame["snapshot"] > last_day_of(self.as_of)
         if later.any():
             problem = f"{counted(int(later.sum()), 'row is', 'rows are')} of snapshots after"

@@ -737,19 +737,19 @@ def _pipeline_lines(sold: Mapping[str, Any], currency: str, top: int) -> list[st
 
 def _worth_lines(sold: Mapping[str, Any], currency: str) -> list[str]:
     """Each stage with its rate and what that rests on; what all is worth beside the forecast."""
-    amount, lines = partial(_amount, currency=currency), []
-    for each in sold["stages"]:
-        if not (each["opportunities"] or each["resolved"]):
-            continue
-        ends = f" (90% range {share(each['low'])} to {share(each['high'])})" if each["low"] else ""
-        rests = f"learnt from {count(each['resolved'])} resolved"
-        if each["basis"] != "learnt":
-            rests = (
-                f"{each['basis'].replace('none', 'no rate')}, {count(each['resolved'])} resolved"
-            )
+    amount = partial(_amount, currency=currency)
+    shown = [each for each in sold["stages"] if each["opportunities"] or each["resolved"]]
+    wide = max([len("Stage"), *(len(each["stage"]) for each in shown)])
+    lines = [f"{'Stage':<{wide}} {'Open':>9} {'Becomes':>8} {'90% range':>11}  Rate is"] * bool(
+        shown
+    )
+    for each in shown:
+        is_learnt = each["basis"] == "learnt"
+        ends = f"{share(each['low'])} to {share(each['high'])}" if is_learnt else NOTHING
+        rests = NOTHING if each["basis"] == "none" else each["basis"]
         lines.append(
-            f"Stage {each['stage']}: {amount(each['arr'])} open, becomes expansion"
-            f" {share(each['rate'])}{ends}, {rests}"
+            f"{each['stage']:<{wide}} {amount(each['arr']):>9} {share(each['rate']):>8} {ends:>11}"
+            f"  {rests} ({count(each['resolved'])} resolved)"
         )
     worth, expected = sold["weighted"], sold["expected"]
     if worth["arr"] is not None:

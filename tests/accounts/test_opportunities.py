@@ -150,6 +150,12 @@ def test_what_the_ledgers_amounts_are_says_nothing_of_these(write, run):
         read_opportunities(file, ledger, "2026-09")
 
 
+def test_amounts_in_thousands_are_multiplied_where_a_title_says_so(read):
+    found = read("Open pipeline (USD in thousands)", "", HEAD, ROW)
+    assert found.frame["arr"].tolist() == [1_200_000]
+    assert "amounts of the pipeline are multiplied by 1,000" in found.taken
+
+
 def test_files_of_several_months_are_snapshots_by_their_names(write, ledger):
     files = [
         write(f"{HEAD}\n{ROW}", "pipeline 2026-06.csv"),

@@ -369,7 +369,8 @@ class Notes:
     @classmethod
     def of(cls, sold: Pipeline) -> Self | None:
         told = tuple(
-            f"Pipeline: {each.problem}; {each.remedy}" for each in sold.notices[:MOST_NAMED]
+            f"Pipeline: {'; '.join(filter(None, (each.problem, each.remedy)))}"
+            for each in sold.notices[:MOST_NAMED]
         )
         return cls(told) if told else None
 
