@@ -2,6 +2,7 @@ from .accounts.actions import actions as actions
 from .accounts.at_risk import at_risk as at_risk
 from .accounts.clusters import clusters as clusters
 from .accounts.holdout import holdout as holdout
+from .accounts.opportunities import read_opportunities as read_opportunities
 from .accounts.reasons import read_reasons as read_reasons
 from .accounts.signals import read_signals as read_signals
 from .accounts.watch import read_signals_card as read_signals_card
@@ -19,6 +20,8 @@ from .analysis.frontier import frontier as frontier
 from .analysis.losses import losses as losses
 from .analysis.measured import actions_of as actions_of
 from .analysis.paired import paired as paired
+from .analysis.pipeline import pipeline as pipeline
+from .analysis.pipeline import pipeline_of as pipeline_of
 from .analysis.programmes import programmes as programmes
 from .analysis.renewals import renewals as renewals
 from .analysis.sensitivity import sensitivity as sensitivity

@@ -31,14 +31,14 @@ HOUSE = {
     " switched moments simulation luck law",
     "calibration": "exposure ratios frequency sizes tenure years priors accounts calibrate mixture"
     " backtest",
-    "accounts": "watch signals reasons features risk worth proof at_risk forecasts clusters"
-    " action_table actions holdout",
+    "accounts": "watch signals reasons opportunities stages features risk worth proof at_risk"
+    " forecasts clusters action_table actions holdout",
     "analysis": "actuals beside accounts losses measured customers renewals cohorts paired sensitivity"
-    " bridge forecast since variance programmes frontier summary comparison sweep",
+    " bridge forecast since variance pipeline programmes frontier summary comparison sweep",
     "report": "tables charts/alternative charts/picture charts/style charts/retention"
     " charts/outlook charts/grid charts/accounts charts/live wording/labels wording/facts"
     " wording/columns wording/accounts wording/actions wording/quarterly wording/sizes wording/comparison"
-    " wording/forecast wording/plan wording/since wording/templates wording/say"
+    " wording/forecast wording/plan wording/pipeline wording/since wording/templates wording/say"
     " wording/commentary audience card manifest published workbook/rows workbook/styles"
     " workbook/sections workbook/accounts workbook/customersheet workbook/live"
     " workbook/rollforward workbook/summary workbook/checks workbook/write grid"

@@ -1,5 +1,5 @@
-"""A CRM's list of opportunities in, checked rows of customers of the ledger out; never guesses whose
-one is, and never what its amount is of.
+"""A CRM's list of opportunities in, its checked rows out; never guesses whose customer one is of,
+and never whether its amount is of a month or a year.
 
 A row is an opportunity as it stood on a day (`snapshot`); without that column, as of the report's.
 Salesforce's and HubSpot's headings are read as they are: labels of their reports and exports, and
@@ -19,7 +19,9 @@ import pandas as pd
 
 from nrrsim.accounts.reasons import columns_of, one_line
 from nrrsim.errors import MOST_SEARCHED, Finding, UsageError, did_you_mean
+from nrrsim.ledger import captions
 from nrrsim.ledger.amounts import read_amounts
+from nrrsim.ledger.cells import unnumbered
 from nrrsim.ledger.columns import MONTHS, Table, filled
 from nrrsim.ledger.dates import month_of_day
 from nrrsim.ledger.ledger import Ledger
@@ -40,7 +42,7 @@ from nrrsim.ledger.values import (
     refuse_rows,
 )
 from nrrsim.ledger.vocabulary import AMOUNTS, CUSTOMER, OTHERS, SIGNS, heading_of, plain
-from nrrsim.messages import of_percent
+from nrrsim.messages import number_in
 from nrrsim.months import month_name, parse_month
 from nrrsim.notation import counted
 
@@ -88,10 +90,10 @@ _EXPANDS = re.compile(
 _EXISTS = re.compile(r"\bexisting ?(business|customer|client)?\b")
 _WON = re.compile(r"\bwon\b|\bclosed ?won\b")
 _LOST = re.compile(r"\blost\b|\bclosed\b|\bclosed ?lost\b|\b(cancel+ed|disqualified|abandoned)\b")
-COLUMNS = ("customer", "known", "opportunity", "name", "arr", "close", "stage", "kind")
-COLUMNS += ("probability", "snapshot")
+COLUMNS = [*("customer", "known", "opportunity", "name", "arr", "close", "stage", "kind")]
+COLUMNS += ["probability", "snapshot"]
 MOST_NEAR = 50  # unknown customers for whom a name like theirs is looked for
-NOT_THERE = "listed apart, and counted nowhere: a pipeline is matched by the ledger's own names"
+NOT_THERE = "they are listed apart, as nobody is matched by a name that is alike"
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ class Opportunities:
 def outcome_of(stage: str) -> str:
     """Whether a stage says that an opportunity is WON or LOST; "" of one that is open."""
     words = plain(stage)
-    if _WON.search(words) or words in ("closedwon", "100"):
+    if (_WON.search(words) or words == "closedwon") and "not won" not in words:
         return WON
     return LOST if _LOST.search(words) or words == "closedlost" else ""
 
@@ -212,7 +214,8 @@ class _Reader:
             remedy = f"write arr, mrr or amount above the column that it is; here are {here}"
             self._of_headings(part, "there is no amount", remedy)
         else:
-            self.units.append(self._unit(part, amount, labels[amount], unit))
+            scale = self._scale(part, labels[amount])
+            self.units.append(scale * self._unit(part, amount, labels[amount], unit))
             self.money.append(heading_of(labels[amount]).currency)
             self.percent.append("%" in labels.get("probability", ""))
             labels["amount"] = labels[amount]
@@ -223,7 +226,7 @@ class _Reader:
         kept = {word: label for word, label in labels.items() if word not in UNITS}
         if kept.get("name") == kept.get("opportunity"):
             kept.pop("name", None)
-        frame = part.frame[[*kept.values()]].set_axis([*kept], axis=1)
+        frame = unnumbered(part.frame[[*kept.values()]]).set_axis([*kept], axis=1)
         words = [word for word in HEADINGS if word not in UNITS]
         return replace(part, frame=frame.reindex(columns=words))
 
@@ -246,6 +249,18 @@ class _Reader:
             asked = replace(place, option="pipeline_unit", choices=(*UNITS,))
             self.table.findings.append(asked)
         return UNITS[unit or "arr"]
+
+    def _scale(self, part: Rows, heading: str) -> float:
+        """How many times an amount is what is written: a title or the heading may say thousands."""
+        titles = [cell for _, cells in part.above for cell in cells if isinstance(cell, str)]
+        scales = {told for text in (*titles, heading) if (told := captions.said(text).scale)}
+        if len(scales) > 1:
+            remedy = "write them in full, and leave out what says otherwise"
+            self._of_headings(part, "a title and a heading say amounts in two scales", remedy)
+        for scale in scales:
+            self.table.taken.append(f"amounts of the pipeline are multiplied by {scale:,.10g}")
+            return float(scale)
+        return 1.0
 
     def _of_headings(self, part: Rows, problem: str, remedy: str) -> None:
         self.table.findings.append(Finding(part.name, part.heading_line, problem, remedy))
@@ -384,7 +399,9 @@ class _Reader:
             lambda cell: cell.strip().removesuffix("%").strip() if isinstance(cell, str) else cell
         )
         has_sign = cells.map(lambda cell: isinstance(cell, str) and cell.strip().endswith("%"))
-        read = read_amounts(pd.Series(texts.astype(object), index=cells.index), ".")
+        # no probability has thousands: a sign is the decimal one
+        sign = "," if texts.map(lambda text: isinstance(text, str) and "," in text).any() else "."
+        read = read_amounts(pd.Series(texts.astype(object), index=cells.index), sign)
         values = read.values
         is_over_one = bool(np.nanmax(values, initial=0.0) > 1)
         in_percent = has_sign.to_numpy(bool) | self.table.by_row(self.percent) | is_over_one
@@ -413,10 +430,13 @@ class _Reader:
         kind = kind.mask(is_open, EXPANSION).mask(renews, RENEWAL)
         if is_open.any():
             what = "whose kind does not say what they are" if len(told) else "without a kind"
-            found = f"{counted(int(renews.sum()), 'is', 'are')} read as renewals by their name"
+            found = "all are read as expansion"
+            if renews.any():
+                called = counted(int(renews.sum()), "that is called", "that are called")
+                found = f"{called} a renewal count as such, all others as expansion"
             row = int(kind.index[int(np.argmax(is_open))])
             table.notice(
-                f"{counted(int(is_open.sum()), 'row')} {what}: {found}, all others as expansion",
+                f"{counted(int(is_open.sum()), 'row')} {what}: {found}",
                 "if that is wrong, write expansion, renewal or new in a column kind",
                 row,
             )
@@ -495,11 +515,13 @@ def stage_numbers(said: Mapping[str, Any] | None) -> dict[str, float]:
     """
     found = {}
     for stage, value in (said or {}).items():
-        number = of_percent(value)
-        is_number = isinstance(number, int | float) and not isinstance(number, bool)
-        if not is_number or not 0 <= number <= 1:
+        try:
+            number = float(number_in(value) if isinstance(value, str) else value)
+        except (TypeError, ValueError):
+            number = np.nan
+        if isinstance(value, bool) or not 0 <= number <= 1:
             raise UsageError(f"stages: {stage}: {value!r} is not a probability; write 40% or 0.4")
-        found[plain(stage)] = float(number)
+        found[plain(stage)] = number
     return found
 
 

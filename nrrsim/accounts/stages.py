@@ -10,6 +10,7 @@ earliest close date first. Price increases are no sale.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,8 +31,8 @@ LEDGER, CARD, CRM = "ledger", "card", "probability"  # and where it is from
 BEFORE = 0.5, 0.5  # the beta posterior's a and b before anything is seen (Jeffreys)
 SHARES = 0.05, 0.95
 DRAWS, SEED = 20_000, 20260930
-COLUMNS = ("stage", "resolved", "arr_resolved", "became", "a", "b", "rate", "low", "high", "basis")
-COLUMNS += ("source",)
+COLUMNS = ["stage", "resolved", "arr_resolved", "became", "a", "b", "rate", "low", "high"]
+COLUMNS += ["basis", "source"]
 
 
 def resolved(opportunities: Opportunities, ledger: Ledger) -> pd.DataFrame:
@@ -43,7 +44,9 @@ def resolved(opportunities: Opportunities, ledger: Ledger) -> pd.DataFrame:
     """
     frame, as_of = opportunities.frame, opportunities.as_of
     end, step = parse_month(as_of, "as_of"), ledger.step
-    known = opportunities.open() & frame["known"] & (frame["kind"] == EXPANSION) & (frame["arr"] > 0)
+    known = (
+        opportunities.open() & frame["known"] & (frame["kind"] == EXPANSION) & (frame["arr"] > 0)
+    )
     known &= (frame["close"] > frame["snapshot"]) & (frame["snapshot"] <= last_day_of(as_of))
     known &= frame["close"] + DAYS_AFTER <= last_day_of(as_of)
     rows = frame[known].copy()
@@ -57,7 +60,7 @@ def resolved(opportunities: Opportunities, ledger: Ledger) -> pd.DataFrame:
     rows["since"], rows["seen"] = month, first + (month - 1 - first) // step * step
     rows = rows[rows["until"] <= end]
     lived, events = ledger.histories(as_of)
-    codes = ledger.entries.frame["customer"].cat.categories.get_indexer(rows["customer"])
+    codes = ledger.entries.frame["customer"].cat.categories.get_indexer(pd.Index(rows["customer"]))
     rows["code"] = codes
     was_there = np.isin(_key(rows["code"], rows["seen"]), _key(lived["customer"], lived["month"]))
     rows = rows[was_there]
@@ -67,13 +70,15 @@ def resolved(opportunities: Opportunities, ledger: Ledger) -> pd.DataFrame:
 
 
 def _key(customer: pd.Series, month: pd.Series) -> np.ndarray:
-    return customer.to_numpy(np.int64) * MONTHS_APART + month.to_numpy(np.int64)
+    return np.asarray(customer.to_numpy(np.int64) * MONTHS_APART + month.to_numpy(np.int64))
 
 
 def _became(rows: pd.DataFrame, sold: pd.DataFrame) -> np.ndarray:
     """`ndarray[row]`: how much of each amount its customer's expansion in its months has."""
     became = pd.Series(0.0, index=rows.index)
-    by_customer = {code: each for code, each in sold.groupby("customer")[["month", "arr"]]}
+    by_customer: dict[Any, pd.DataFrame] = {
+        code: each for code, each in sold.groupby("customer")[["month", "arr"]]
+    }
     # within a snapshot what one took another cannot have
     for (code, _), mine in rows.sort_values("close", kind="stable").groupby(["code", "snapshot"]):
         if (events := by_customer.get(code)) is None:
@@ -106,8 +111,11 @@ def stage_rates(
     found = resolved(opportunities, ledger)
     by_stage = dict([*found.groupby("stage")]) if len(found) else {}
     now = current(opportunities)
+    now = now[now["kind"] == EXPANSION]
     names = dict.fromkeys([*now["stage"], *found["stage"]])
-    rows = [_stage(name, by_stage.get(name), now[now["stage"] == name], said or {}) for name in names]
+    rows = [
+        _stage(name, by_stage.get(name), now[now["stage"] == name], said or {}) for name in names
+    ]
     frame = pd.DataFrame(rows, columns=[*COLUMNS])
     order = frame["rate"].fillna(-1.0).sort_values(kind="stable").index
     return frame.loc[order].reset_index(drop=True)

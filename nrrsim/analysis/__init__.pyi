@@ -9,6 +9,7 @@ from .customers import movers as movers
 from .forecast import forecast as forecast
 from .frontier import frontier as frontier
 from .paired import paired as paired
+from .pipeline import pipeline as pipeline
 from .programmes import programmes as programmes
 from .renewals import renewals as renewals
 from .sensitivity import sensitivity as sensitivity

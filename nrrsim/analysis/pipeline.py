@@ -7,7 +7,7 @@ expansion without price increases: no opportunity is one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -40,6 +40,8 @@ from nrrsim.accounts.stages import (
     stage_rates,
     weighted_range,
 )
+from nrrsim.analysis.actuals import Actuals
+from nrrsim.analysis.forecast import Forecast, NoForecast
 from nrrsim.analysis.renewals import contracts_due
 from nrrsim.engine.expectation import expect
 from nrrsim.errors import DataError, Finding, UsageError
@@ -114,19 +116,20 @@ class Pipeline:
         segment = self.ledger.customers(self.as_of)["segment"].astype(str)
         segments = frame["customer"].map(segment).fillna("").astype("str")
         month, rate = month_of(frame["close"]), rate_of(frame, self.stages)
+        is_known = (frame["known"] & frame["customer"].isin(self._seen)).to_numpy(bool)
         kind = frame["kind"].to_numpy(object)
         status = np.select(
             [
-                ~frame["known"] & (kind != NEW),
                 kind == NEW,
-                (segments == "") & frame["known"],
+                ~is_known,
+                (segments == "").to_numpy(bool),
                 kind != EXPANSION,
                 frame["arr"].isna(),
                 np.isnan(month),
                 frame["close"] <= last_day_of(self.as_of),
                 month > self._end + YEAR,
             ],
-            [UNKNOWN, NEW, LEFT, kind, UNPRICED, UNDATED, OVERDUE, LATER],
+            [NEW, UNKNOWN, LEFT, kind, UNPRICED, UNDATED, OVERDUE, LATER],
             OPEN,
         )
         return frame.assign(
@@ -136,6 +139,14 @@ class Pipeline:
             weighted=rate * frame["arr"],
             month=month,
         ).reset_index(drop=True)
+
+    @cached_property
+    def _seen(self) -> dict[str, int]:
+        """The last month up to `as_of` in which each customer had an amount."""
+        entries = self.ledger.entries.frame
+        there = entries[(entries["month"] <= self._end) & (entries["arr"] > 0)]
+        last = there.groupby("customer", observed=True)["month"].max()
+        return {str(name): int(month) for name, month in last.items()}
 
     @cached_property
     def counted(self) -> pd.DataFrame:
@@ -223,9 +234,7 @@ class Pipeline:
         ]
         frame["open"] = np.array(found, dtype=float)
         frame["needed"] = frame["needed"].astype(float)
-        return frame.assign(
-            coverage=(frame["open"] / frame["needed"]).where(frame["needed"] > 0)
-        )
+        return frame.assign(coverage=(frame["open"] / frame["needed"]).where(frame["needed"] > 0))
 
     @property
     def why_no_plan(self) -> str:
@@ -268,19 +277,31 @@ class Pipeline:
         return [*rows, *([(PLAN, ALL, ahead[-1], float(needed.sum()))] if is_whole else [])]
 
     def _of_scenario(self, scenario: Scenario) -> list[tuple[str, str, str, float]] | str:
-        """The expansion of a scenario in those of its months that are still to come."""
+        """The expansion of a scenario in those of its months that are still to come: by segment its
+        rate on what it then has, times today's book.
+        """
         begins = month_number(scenario.start)
         first = self._end if begins is None else begins
-        last = min(first + scenario.months, self._end + YEAR)
-        if first > self._end or last <= self._end:
-            return f"it is for the {scenario.months} months after {month_in_words(month_name(first))}"
-        outlook = expect(scenario)
-        until, gone = last - first, self._end - first
+        gone, until = self._end - first, min(scenario.months, self._end + YEAR - first)
+        if not 0 <= gone < until:
+            begun = month_in_words(month_name(first))
+            return f"it is for the {scenario.months} months after {begun}"
+        outlook, book = expect(scenario), self.ledger.customers(self.as_of)
         whole, past = _sold(outlook, until), _sold(outlook, gone)
-        amounts = pd.Series({name: whole[name] - past[name] for name in whole})
-        amounts = self._as_in_ledger(amounts)
-        rows = [(PLAN, str(name), month_name(last), float(each)) for name, each in amounts.items()]
-        return [*(rows if len(rows) > 1 else []), (PLAN, ALL, month_name(last), amounts.sum())]
+        there = outlook.arrays["opening"][:, gone]
+        rates = {
+            name: (whole[name] - past[name]) / base if base > 0 else 0.0
+            for name, base in zip(outlook.segments, there, strict=True)
+        }
+        arr = book["arr"].groupby(book["segment"].astype(str)).sum()
+        known = self._as_in_ledger(pd.Series(rates, dtype=float)).reindex(arr.index).dropna()
+        if known.empty:
+            return "it has none of the ledger's segments"
+        amounts, last = known * arr[known.index], month_name(first + until)
+        rows = [(PLAN, str(name), last, float(each)) for name, each in amounts.items()]
+        is_whole = len(known) == len(arr)
+        whole_rows = [(PLAN, ALL, last, float(amounts.sum()))] if is_whole else []
+        return [*(rows if len(arr) > 1 else []), *whole_rows]
 
     def _cohort_ahead(self, months: int) -> tuple[pd.Series, pd.Series] | None:
         """By segment the opening ARR of the cohort whose year ends `months` after now, and what is
@@ -328,10 +349,12 @@ class Pipeline:
         """The contracts that come up within six months, each with the opportunity that is for it.
 
         A row a customer and month, the soonest first: `customer`, `segment`, `month`, `due` (ARR),
-        `opportunity`, `name`, `stage`, `arr` (of its open renewal opportunity, the nearest whose
-        close date lies within six months of it; "" and nan where there is none).
+        `covered` (whether there is one), `opportunity`, `name`, `stage`, `arr` (of its open renewal
+        opportunity, the nearest whose close date lies within six months of it; "" and nan where
+        there is none). Where names are masked, no opportunity is named.
         """
-        columns = ["customer", "segment", "month", "due", "opportunity", "name", "stage", "arr"]
+        columns = ["customer", "segment", "month", "due", "covered"]
+        columns += ["opportunity", "name", "stage", "arr"]
         if not self.has_renewals:
             return pd.DataFrame(columns=columns)
         due = contracts_due(self.ledger, self.as_of, self.as_of).reset_index()
@@ -343,19 +366,21 @@ class Pipeline:
         pairs = pairs.sort_values(["month", "customer", "distance"], kind="stable")
         pairs = pairs.drop_duplicates(["customer", "month"])
         far = ~(pairs["distance"] <= APART)
-        pairs["arr"] = pairs["arr"].mask(far)
+        pairs["arr"], pairs["covered"] = pairs["arr"].mask(far), ~far
         for name in ("opportunity", "name", "stage"):
             pairs[name] = pairs[name].mask(far, "").fillna("")
         segment = self.ledger.customers(self.as_of)["segment"].astype(str)
         pairs["segment"] = pairs["customer"].map(segment).fillna("")
         pairs = pairs.sort_values(["month", "due"], ascending=[True, False], kind="stable")
         pairs["month"] = [month_name(int(month)) for month in pairs["month"]]
+        if self.ledger.unmasked:
+            pairs = pairs.assign(opportunity="", name="")
         return pairs[columns].reset_index(drop=True)
 
     def uncovered(self) -> pd.DataFrame:
         """Those of the renewals for which there is no opportunity, the largest first."""
         frame = self.renewals()
-        frame = frame[frame["opportunity"] == ""]
+        frame = frame[~frame["covered"].astype(bool)]
         order = frame["due"].astype(float).sort_values(ascending=False, kind="stable").index
         return frame.loc[order, ["customer", "segment", "month", "due"]].reset_index(drop=True)
 
@@ -366,12 +391,8 @@ class Pipeline:
         `kind`, `stage`, `close` ("2026-12-31"), `arr`.
         """
         frame = self.now[self.now["status"] == LEFT]
-        entries = self.ledger.entries.frame
-        there = entries[(entries["month"] <= self._end) & (entries["arr"] > 0)]
-        last = there.groupby("customer", observed=True)["month"].max()
-        gone = frame["customer"].map({str(name): month for name, month in last.items()})
-        # who came after `as_of` has not been there yet
-        since = ["" if np.isnan(m) else month_name(int(m) + self.ledger.step) for m in gone]
+        step = self.ledger.step
+        since = [month_name(self._seen[customer] + step) for customer in frame["customer"]]
         return self._listed(frame.assign(since=since), "customer", "since")
 
     def unknown(self) -> pd.DataFrame:
@@ -417,7 +438,19 @@ class Pipeline:
             frame = frame[frame["snapshot"] == last_snapshot(self.opportunities)]
         outcome = frame["stage"].map({each: outcome_of(each) for each in frame["stage"].unique()})
         closed = frame.groupby(outcome)["arr"].agg(["size", "sum"]).drop("", errors="ignore")
-        order = [RENEWAL, LATER, OVERDUE, UNDATED, UNPRICED, LEFT, UNKNOWN, NEW, DOWNGRADE, WON, LOST]
+        order = [
+            RENEWAL,
+            LATER,
+            OVERDUE,
+            UNDATED,
+            UNPRICED,
+            LEFT,
+            UNKNOWN,
+            NEW,
+            DOWNGRADE,
+            WON,
+            LOST,
+        ]
         both = pd.concat([found, closed])
         both = both.reindex([name for name in order if name in both.index])
         both = both.rename_axis("what").reset_index()
@@ -432,14 +465,8 @@ class Pipeline:
         def rows(frame: pd.DataFrame, *amounts: str) -> list[dict[str, Any]]:
             return [
                 {
-                    name: None
-                    if value == "" or value != value
-                    else amount(value)
-                    if name in amounts
-                    else json_ratio(value)
-                    if isinstance(value, float)
-                    else value
-                    for name, value in row.items()
+                    str(key): _plain(value, amount if key in amounts else json_ratio)
+                    for key, value in row.items()
                 }
                 for row in frame.to_dict("records")
             ]
@@ -451,23 +478,18 @@ class Pipeline:
             "snapshot": self.snapshot,
             "open": rows(self.open(), "arr", "weighted", "booked"),
             "coverage": rows(self.coverage(), "needed", "open"),
+            "why_no_plan": self.why_no_plan or None,
             "stages": rows(stages, "arr", "arr_resolved", "became", "weighted"),
             "weighted": {
                 name: None if np.isnan(value) else amount(value) for name, value in weighted.items()
             },
             "expected": None if expected is None else amount(expected),
-            "renewals": rows(self._without_names(self.renewals()), "due", "arr"),
+            "renewals": rows(self.renewals(), "due", "arr"),
             "without_opportunity": rows(self.uncovered(), "due"),
             "left": rows(self.left(), "arr"),
             "unknown": rows(self.unknown(), "arr"),
             "apart": rows(self.apart(), "arr"),
         }
-
-    def _without_names(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Opportunities are called after customers: where these are masked none is named."""
-        if not self.ledger.unmasked or frame.empty:
-            return frame
-        return frame.assign(opportunity=np.where(frame["opportunity"] == "", "", "yes"), name="")
 
     def _stages_told(self) -> pd.DataFrame:
         """The stages with what is open of each: `opportunities`, `arr`, `weighted`."""
@@ -500,7 +522,12 @@ class Pipeline:
     @cached_property
     def notices(self) -> tuple[Finding, ...]:
         """What to know: of the file, and of how old its last snapshot is."""
-        found, name = [*self.opportunities.notices], ", ".join(self.opportunities.files) or "pipeline"
+        found, name = (
+            [*self.opportunities.notices],
+            ", ".join(self.opportunities.files) or "pipeline",
+        )
+        if self.opportunities.taken:
+            found.insert(0, Finding(name, 0, "; ".join(self.opportunities.taken)))
         later = self.opportunities.frame["snapshot"] > last_day_of(self.as_of)
         if later.any():
             problem = f"{counted(int(later.sum()), 'row is', 'rows are')} of snapshots after"
@@ -508,7 +535,9 @@ class Pipeline:
             found.append(Finding(name, 0, problem, "not looked at"))
         day = self.snapshot
         if day and last_day_of(self.as_of) - last_snapshot(self.opportunities) > STALE:
-            problem = f"the last snapshot is of {day}, and the report of {month_in_words(self.as_of)}"
+            problem = (
+                f"the last snapshot is of {day}, and the report of {month_in_words(self.as_of)}"
+            )
             found.append(Finding(name, 0, problem, "export the pipeline anew"))
         return tuple(found)
 
@@ -557,6 +586,38 @@ def pipeline(
         raise UsageError(f"target: {target} is not an NRR; write 110% as 1.10")
     rates = stage_rates(source, ledger, said)
     return Pipeline(ledger, as_of, source, rates, learnt, target, plan, labels or {})
+
+
+def _plain(value: Any, write: Callable[[float], float | None]) -> Any:
+    """A cell as JSON tells it: null where nothing is known."""
+    if isinstance(value, float):
+        return None if np.isnan(value) else write(value)
+    return None if value == "" else value
+
+
+def pipeline_of(
+    past: Actuals,
+    ahead: Forecast | NoForecast,
+    source: Any,
+    unit: str | None = None,
+    stages: Mapping[str, Any] | None = None,
+    plan: Plan | str | Path | None = None,
+) -> Pipeline | None:
+    """The pipeline of a report: against its target, where that is of twelve months and includes
+    price, its plan, and what its forecast has learnt. The others as for `pipeline`.
+    """
+    is_of_a_year = past.window == YEAR and not past.ex_price
+    return pipeline(
+        past.ledger,
+        source,
+        past.as_of,
+        unit=unit,
+        stages=stages,
+        learnt=ahead.calibration.scenario if isinstance(ahead, Forecast) else None,
+        target=past.target if is_of_a_year else None,
+        plan=plan,
+        labels=past.labels,
+    )
 
 
 def _booked(ledger: Ledger, end: int) -> pd.DataFrame:

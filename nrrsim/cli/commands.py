@@ -33,6 +33,9 @@ from nrrsim.cli.options import (
     Json,
     LedgerForm,
     NoCache,
+    PipelineFile,
+    PipelineUnit,
+    PlanFile,
     Port,
     PriceMonths,
     PriorFile,
@@ -44,6 +47,7 @@ from nrrsim.cli.options import (
     SignalsCardFile,
     SignalsFile,
     Sources,
+    Stages,
     Target,
     companies_of,
     definitions_offered,
@@ -515,6 +519,11 @@ def accounts(
         Path | None,
         typer.Option(metavar="FILE", help="Write all accounts there, as .xlsx, .parquet or .csv."),
     ] = None,
+    pipeline: PipelineFile = None,
+    pipeline_unit: PipelineUnit = None,
+    stages: Stages = None,
+    target: Target = None,
+    plan: PlanFile = None,
     half_life: HalfLife = None,
     price_months: PriceMonths = None,
     prior: PriorFile = None,
@@ -534,7 +543,8 @@ def accounts(
 
     if top < 0:
         raise UsageError(f"--top: must be 0 or more, got {top}")
-    read = [*sources, *filter(None, (signals, signals_card, reasons)), *(scenarios or ())]
+    beside = (signals, signals_card, reasons, pipeline, plan)
+    read = [*sources, *filter(None, beside), *(scenarios or ())]
     for file in filter(None, (multipliers, out)):
         checked_table(file)
         if not file.parent.is_dir():
@@ -545,9 +555,10 @@ def accounts(
     plans = [_scenario(each, quiet) for each in scenarios or ()]
     ledger, as_of = _read_as_of(sources, form, as_of, quiet)
     _say_what_was_not_known(known, as_of, quiet)
-    seen, why = _read_all(
+    seen, why, listing = _read_all(
         (signals, lambda file: read_signals(file, ledger, card) if file else None),
         (reasons, lambda file: reasons_of(ledger, file, card)),
+        (pipeline, lambda file: _opportunities(file, ledger, as_of, pipeline_unit)),
     )
     notices = [*getattr(seen, "notices", ()), *getattr(why, "notices", ())]
     if signals_card:  # one's own: that of nrrsim has rules for what few have
@@ -561,6 +572,9 @@ def accounts(
         asked: dict[str, Any] = {"horizon": horizon, "scenarios": plans, "learning": learning}
         listed = at_risk(ledger, as_of, signals=seen, card=card, **asked)
         together = clusters(ledger, as_of, why)
+        sold = _sold(ledger, listing, as_of, listed, stages=stages, target=target, plan=plan)
+    for notice in () if quiet or sold is None else sold.notices:
+        typer.echo(f"note: {notice}", err=True)
     if multipliers is not None:
         write_table(listed.multipliers(), multipliers, {"as_of": as_of})
     if out is not None:
@@ -572,6 +586,7 @@ def accounts(
         else:
             write_table(plain(listed), out, {"as_of": as_of})
     answer = {**listed.told(), "clusters": together.told()}
+    answer |= {"pipeline": sold.told()} if sold is not None else {}
     if as_json:
         typer.echo(_object(answer))
     else:
@@ -1411,6 +1426,32 @@ def _read_all(*reading: tuple[str | None, Callable[[str | None], Any]]) -> list[
     if wrong:
         raise _together(wrong)
     return found
+
+
+def _opportunities(file: str | None, ledger: Any, as_of: str, unit: str | None) -> Any:
+    """The opportunities of a file; None without one, and then nothing of them is loaded."""
+    if not file:
+        return None
+    from nrrsim.accounts.opportunities import read_opportunities
+
+    return read_opportunities(file, ledger, as_of, unit)
+
+
+def _sold(ledger: Any, listing: Any, as_of: str, listed: Any, **asked: Any) -> Any:
+    """What is open of the year to come, beside what these accounts let expect; None of no list."""
+    if listing is None:
+        return None
+    from nrrsim.analysis.pipeline import pipeline
+
+    stages = asked.pop("stages") or {}
+    if isinstance(stages, list | tuple):
+        pairs = [str(pair).partition("=") for pair in stages]
+        if any(not (stage.strip() and share) for stage, _, share in pairs):
+            raise UsageError(
+                '--stage: write a stage, an equals sign and a probability, such as "Proposal=40%"'
+            )
+        stages = {stage.strip(): share.strip() for stage, _, share in pairs}
+    return pipeline(ledger, listing, as_of, learnt=listed.scenario, stages=stages, **asked)
 
 
 def _terms(given: list[str] | None) -> dict[str, str]:

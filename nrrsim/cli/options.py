@@ -202,6 +202,34 @@ ActionsFile = Annotated[
         help="What was done for accounts: a table customer,date,action and arm (treated, holdout).",
     ),
 ]
+PipelineFile = Annotated[
+    str | None,
+    typer.Option(
+        "--pipeline",
+        metavar="FILE",
+        help="A CRM's opportunities: a table customer,opportunity,amount,close,stage.",
+    ),
+]
+PipelineUnit = Annotated[
+    str | None,
+    typer.Option(
+        "--pipeline-unit", metavar="arr|mrr", help="What its amounts are, where no heading says it."
+    ),
+]
+Stages = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--stage",
+        metavar="STAGE=40%",
+        help="How likely a stage is whose past is not known; repeat.",
+    ),
+]
+PlanFile = Annotated[
+    str | None,
+    typer.Option(
+        "--plan", metavar="FILE", help="A table month,segment,nrr or a scenario, to be covered."
+    ),
+]
 Json = Annotated[
     bool, typer.Option("--json", help="One JSON object, the same bytes for the same inputs.")
 ]
@@ -273,6 +301,7 @@ CARDS = (".yaml", ".yml")
 # What a card says beyond its ledger, and some commands ask for.
 ALSO_SAID: tuple[str, ...] = ("as_of", "window", "definition", "by", "ex_price", "half_life")
 ALSO_SAID += ("price_months", "target", "every", "first", "trials", "seed", "horizon")
+ALSO_SAID += ("pipeline_unit", "stages")
 OF_FILES = (
     "prior",
     "signals",
@@ -280,6 +309,8 @@ OF_FILES = (
     "reasons",
     "scenarios",
     "actions",
+    "pipeline",
+    "plan",
 )  # from the card's folder
 ALSO_SAID += OF_FILES
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from math import floor, log10
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -575,6 +576,7 @@ def accounts_lines(answer: Mapping[str, Any], top: int) -> list[str]:
         *_quality_lines(quality),
         *_rule_lines(answer["rules"]),
         *_cluster_lines(answer["clusters"], currency),
+        *(_pipeline_lines(answer["pipeline"], currency, top) if "pipeline" in answer else ()),
         *unsigned_lines(currency),
     ]
 
@@ -790,6 +792,100 @@ def holdout_lines(answer: Mapping[str, Any]) -> list[str]:
     small = answer["smallest"]
     found = f"is {percent(small)}" if small is not None else "is more than all who leave"
     return [*lines, f"The smallest effect that they show in {often} of lots {found}"]
+
+
+def _pipeline_lines(sold: Mapping[str, Any], currency: str, top: int) -> list[str]:
+    """What is open in the CRM, what it is worth, what it covers, and who is not in it."""
+    # late, as it needs all that reads a ledger, and other commands read none
+    from nrrsim.report.wording.pipeline import APART
+
+    amount = partial(_amount, currency=currency)
+    as_of = sold["snapshot"] or month_name(sold["as_of"])
+    lines = ["", f"Pipeline as of {as_of}: open expansion by close date, price left out"]
+    periods: dict[str, list[Mapping[str, Any]]] = {}
+    for each in sold["open"]:
+        periods.setdefault(each["month"], []).append(each)
+    heads = f"{'Open':>9} {'Weighted':>9} {'Booked a year ago':>18}"
+    lines.append(f"{'Until':<10} {'Opportunities':>13} {heads}")
+    for month, rows in periods.items():
+        sums = (sum(each[key] for each in rows) for key in ("arr", "weighted", "booked"))
+        arr, weighted, booked = map(amount, sums)
+        number = count(sum(each["opportunities"] for each in rows))
+        lines.append(f"{month:<10} {number:>13} {arr:>9} {weighted:>9} {booked:>18}")
+    lines += _worth_lines(sold, currency)
+    for each in sold["coverage"]:
+        whose = "" if each["segment"] == "all" else f", {label(each['segment'])}"
+        covers = NOTHING if each["coverage"] is None else percent(each["coverage"])
+        lines.append(
+            f"{each['of'].capitalize()}{whose}: {amount(each['needed'])} of expansion needed by"
+            f" {month_name(each['until'])}, {amount(each['open'])} open, coverage {covers}"
+        )
+    lines += [f"Plan: not compared, as {sold['why_no_plan']}"] if sold["why_no_plan"] else []
+    due, without = len(sold["renewals"]), sold["without_opportunity"]
+    if due:
+        missing = amount(sum(each["due"] for each in without))
+        lines.append(
+            f"Renewals due within six months: {count(due)}, of them {count(len(without))} without"
+            f" an opportunity ({missing})"
+        )
+    lines += _some(without, top, lambda each: f"{each['month']}  {amount(each['due'])}")
+    for key, title in (
+        ("left", "Opportunities of customers who left"),
+        ("unknown", "Opportunities of customers who are not in the ledger"),
+    ):
+        lines += [f"{title}: {count(len(sold[key]))}"] if sold[key] else []
+        lines += _some(sold[key], top, partial(_whose, currency=currency))
+    for each in sold["apart"]:
+        what = APART[each["what"]]
+        lines.append(f"Apart: {what}, {count(each['opportunities'])} ({amount(each['arr'])})")
+    return lines
+
+
+def _worth_lines(sold: Mapping[str, Any], currency: str) -> list[str]:
+    """Each stage with its rate and what that rests on; what all is worth beside the forecast."""
+    amount = partial(_amount, currency=currency)
+    shown = [each for each in sold["stages"] if each["opportunities"] or each["resolved"]]
+    wide = max([len("Stage"), *(len(each["stage"]) for each in shown)])
+    lines = [f"{'Stage':<{wide}} {'Open':>9} {'Becomes':>8} {'90% range':>11}  Rate is"] * bool(
+        shown
+    )
+    for each in shown:
+        is_learnt = each["basis"] == "learnt"
+        ends = f"{share(each['low'])} to {share(each['high'])}" if is_learnt else NOTHING
+        rests = NOTHING if each["basis"] == "none" else each["basis"]
+        lines.append(
+            f"{each['stage']:<{wide}} {amount(each['arr']):>9} {share(each['rate']):>8} {ends:>11}"
+            f"  {rests} ({count(each['resolved'])} resolved)"
+        )
+    worth, expected = sold["weighted"], sold["expected"]
+    if worth["arr"] is not None:
+        line = f"Weighted pipeline: {amount(worth['arr'])}"
+        line += f" (90% range {amount(worth['low'])} to {amount(worth['high'])})"
+        if expected is not None:
+            side = "higher" if worth["arr"] > expected else "lower"
+            line += f", {side} than the forecast's expansion of {amount(expected)}; never added"
+        lines.append(line)
+    return lines
+
+
+def _some(rows: Sequence[Mapping[str, Any]], top: int, tell: Callable[[Any], str]) -> list[str]:
+    """The first rows, a line each, and how many more there are."""
+    lines = [f"  {each['customer'] or NOTHING}  {tell(each)}" for each in rows[:top]]
+    more = len(rows) - top
+    return [*lines, *([f"  and {counted(more, 'more', 'more')} (--json)"] if more > 0 else [])]
+
+
+def _whose(each: Mapping[str, Any], currency: str) -> str:
+    """An opportunity, and the ledger's name that is like its customer's."""
+    close = f", to close {each['close']}" if each["close"] else ""
+    told = f"{each['opportunity'] or NOTHING}, {_amount(each['arr'], currency)}{close}"
+    since = f", no revenue since {each['since']}" if each.get("since") else ""
+    near = f"; did you mean {each['did_you_mean']}?" if each.get("did_you_mean") else ""
+    return f"{told}{since}{near}"
+
+
+def _amount(x: float | None, currency: str) -> str:
+    return NOTHING if x is None else money(x, currency)
 
 
 def signals_lines(profile: Mapping[str, Any]) -> list[str]:

@@ -20,15 +20,15 @@ Run it as `python -m nrrsim.data.make_pipeline`.
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from nrrsim.data.make_meridian import LAST, Luck, iso, lives, table, write
-from nrrsim.data.make_signals import LOOKAHEAD, PROSPECTS, customers, day, invent_name
+from nrrsim.data.make_meridian import LAST, Luck, invent_name, iso, lives, table, write
+from nrrsim.data.make_signals import LOOKAHEAD, PROSPECTS, customers, day
 
 PIPELINE = "customer,opportunity,arr,close,stage,probability,kind,snapshot\n"
 RATES = {"Discovery": 0.15, "Proposal": 0.40, "Negotiation": 0.75}  # what becomes expansion
 SAID = {"Discovery": "20%", "Proposal": "55%", "Negotiation": "85%"}
-BATCH = {"Discovery": 40, "Proposal": 40, "Negotiation": 32}  # opportunities of a snapshot
+BATCH = {"Discovery": 40, "Proposal": 30, "Negotiation": 24}  # opportunities of a snapshot
 LUCK, SNAPSHOTS = 2531, range(LAST - 15, LAST + 1, 3)
-LEAST = 9_000  # ARR of a sale that a person closes; less is bought without one
+LEAST = 6_000  # ARR of a sale that a person closes; less is bought without one
 RENEWED = 0.9  # share of the renewals that have an opportunity
 WITHOUT = 4  # months from a close date on in which who does not buy buys no seats
 
@@ -91,20 +91,22 @@ def deals(who: list[Buyer], snapshot: int, stage: str) -> list[Deal]:
         for each in there
         for month in quarter
         if each.bought.get(month, 0.0) >= LEAST
-        # two sales of one customer would be taken for each other
-        and each.buys(snapshot, month + WITHOUT) == each.bought[month]
     ]
-    # each batch as it is on average, so that a small file tells the truth: 6 of 40, 16, 24 of 32
+    # as many as on average, so that a small file tells the truth: 6 of 40, 12 of 30, 18 of 24
     sales = once(sales)[: round(RATES[stage] * BATCH[stage])]
-    sizes = [each.arr / each.buyer.arr[snapshot] for each in sales] or [0.1]
     taken = {each.buyer.number for each in sales}
     idle = [each for each in there if each.number not in taken]
     idle = [each for each in idle if not each.buys(snapshot, quarter[-1] + WITHOUT)]
-    lost = []
-    for each in idle[: BATCH[stage] - len(sales)]:
+    lost: list[Deal] = []
+    for place in range(BATCH[stage] - len(sales)):
+        # as large as one that comes, of a customer as large: amounts say no more than numbers do
+        like = sales[place % len(sales)] if sales else None
+        size = like.buyer.arr[snapshot] if like else idle[0].arr[snapshot]
+        each = min(idle, key=lambda one: abs(one.arr[snapshot] - size))
+        idle.remove(each)
         luck = Luck(LUCK + snapshot, each.number)
-        amount = max(1_000, round_down(each.arr[snapshot] * luck.among(sizes)))
-        lost.append(Deal(each, amount, luck.among(quarter), comes=False))
+        amount = (like.arr if like else 0.1 * size) * luck.between(0.8, 1.2)
+        lost.append(Deal(each, round_down(amount), luck.among(quarter), comes=False))
     return [*sales, *lost]
 
 
@@ -125,6 +127,7 @@ def sold(buyer: Buyer, month: int) -> int:
 
 
 def round_down(amount: float) -> int:
+    """An amount as people enter it, in hundreds."""
     return int(amount // 100 * 100)
 
 

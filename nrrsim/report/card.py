@@ -25,6 +25,7 @@ from nrrsim.yamlfile import read_yaml
 NESTED = ("scenarios", "multiples", "price_months")
 WORDS = {
     "columns": "{customer: Account}, our word and your heading",
+    "stages": "{Proposal: 40%}, a stage and how likely it is",
     "labels": "{mid_market: Mid-market}, a segment and what it is called",
     "commentary": "{segments: Two contracts moved to Q4.}, a section and your words, or a .md file",
 }

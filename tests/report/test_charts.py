@@ -102,6 +102,9 @@ EFFECTS = pd.DataFrame(
     }
 )
 DUE = pd.DataFrame({"period": ["Oct 2026", "Nov 2026"], "arr_at_risk": [9e5, 1.2e6]})
+OPEN = pd.DataFrame(
+    {"period": ["Q4", "Q1"], "arr": [9e5, 0], "weighted": [4e5, 0], "booked": [1e6, None]}
+)
 Draw = Callable[..., Any]
 ALL: list[tuple[Draw, pd.DataFrame, dict[str, Any]]] = [
     (retention.bridge, BRIDGE, {}),
@@ -136,6 +139,7 @@ ALL: list[tuple[Draw, pd.DataFrame, dict[str, Any]]] = [
     (accounts.calibration, BANDS, {}),
     (accounts.at_risk, DUE, {"currency": "EUR"}),
     (accounts.effects, EFFECTS, {}),
+    (accounts.pipeline, OPEN, {"currency": "EUR"}),
 ]
 each = pytest.mark.parametrize(
     ("draw", "frame", "options"), ALL, ids=[draw.__name__ for draw, _, _ in ALL]

@@ -294,7 +294,7 @@ def test_the_manifest_ties_to_the_command(finished):
         "report.xlsx",
         "published.parquet",
     }
-    assert len(told["inputs"]) == 4  # ledger, signals, reasons, actions
+    assert len(told["inputs"]) == 5  # ledger, signals, reasons, actions, pipeline
     assert told["rendered_by"]["engine"] == "embedded"
     # no path of the machine it was made on
     assert '"/' not in (finished / "manifest.json").read_text()
@@ -378,7 +378,7 @@ def test_only_a_parameter_that_says_path_names_files(card, tmp_path):
 
 
 FILES = {"ledger", "plan", "prior", "rates", "wording", "scenarios", "scenario"}
-FILES |= {"signals", "signals_card", "reasons", "actions"}
+FILES |= {"signals", "signals_card", "reasons", "actions", "pipeline"}
 LOOKING = (
     "../../**/*.py",
     "/etc/passwd",

@@ -33,6 +33,7 @@ from nrrsim.report.wording import (
     comparison,
     facts,
     forecast,
+    pipeline,
     plan,
     quarterly,
     since,
@@ -222,7 +223,7 @@ def test_every_branch_of_every_template(branches, tmp_path, capsys):
     said += [said_of(NoAccounts("nobody is left"), name) for name in accounts.SENTENCES]
     said += [nr.say("next", each, beside=scored()).bundle["text/markdown"] for each in (past, told)]
     rare = (*rare_facts(past, c), *rare_forecasts(told), *rare_plans(), *rare_moves())
-    rare = (*rare, *rare_losses(), *rare_lists(told))
+    rare = (*rare, *rare_losses(), *rare_lists(told), *rare_pipelines())
     said += [rendered(name, *each) for name, each in rare]
     for text in said:
         plain = text.replace("\\", "")  # a semicolon is escaped
@@ -535,6 +536,43 @@ def rare_losses():
         told = {"involuntary": involuntary, "apart": apart, "not_given": not_given}
         lost = {"currency": "USD", "lasting": "twelve months", "total": 1e5, "costs": shown}
         yield "accounts/reasons", (accounts.Reasons(**lost, **told),)
+
+
+def rare_pipelines():
+    """Facts of a pipeline; tests/analysis/test_pipeline.py has the real ones."""
+    report = pipeline.Report("2026-09", "USD", 12, "2026-09-30")
+    several = pipeline.Open(12, 9e5, 6e5, "2026-12", True, 8e5, 2e5)
+    for each in (several, replace(several, opportunities=1, is_quarter=False)):
+        yield "pipeline/open", (report, each)
+    yield "pipeline/open", (report, replace(several, opportunities=0))
+    target = pipeline.Covered("target", "2027-09", 4e6, 1e6, 0.25)
+    plan_ = replace(target, of="plan", share=None)
+    for whole, least, goal, why in (
+        ((target, replace(plan_, share=0.5)), "SMB", 1.1, ""),
+        ((plan_,), None, None, ""),
+        ((), None, None, "it states ARR"),
+    ):
+        least_share = 0.1 if least else None
+        yield "pipeline/coverage", (report, pipeline.Coverage(whole, least, least_share, goal, why))
+    worth = pipeline.Worth(9e5, 4e5, 2e5, 6e5, 1e6, 9e5, 0.0, 0.0)
+    for changed in (
+        {},
+        {"expected": 1e5, "learnt": 0.0, "judged": 9e5},
+        {"expected": None, "judged": 5e4, "unrated": 2e4},
+        {"arr": None},
+    ):
+        yield "pipeline/worth", (report, replace(worth, **changed))
+    stage = pipeline.Stage("Proposal", 0.4, 0.3, 0.5)
+    for learnt, judged in (((stage, stage), ("Idea",)), ((), ("Idea", "Pilot")), ((stage,), ())):
+        yield "pipeline/stages", (report, pipeline.Stages(learnt, 120, judged, 30))
+    due = pipeline.Renewals(9, 9e5, "2027-03", 2, 3e5, "Alder", 2e5)
+    yield "pipeline/renewals", (report, due)
+    yield "pipeline/renewals", (report, replace(due, without=1))
+    yield "pipeline/renewals", (report, replace(due, without=0))
+    yield "pipeline/renewals", (report, replace(due, without=0, due=1))
+    part = pipeline.Part("of customers who left", 3, 1e4)
+    yield "pipeline/stray", (report, pipeline.Stray((part, part)))
+    yield "pipeline/notes", (report, pipeline.Notes(("Pipeline: 1 row has no amount",)))
 
 
 def test_the_years_largest_losses_are_named_with_the_month_they_left_by(tmp_path):

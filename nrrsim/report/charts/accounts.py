@@ -1,4 +1,6 @@
-"""Frames of accounts in, Altair charts out; never scores an account, never mutates."""
+"""Frames of accounts and of a pipeline in, Altair charts out; never scores an account, never
+mutates.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ from nrrsim.report.charts import alternative
 from nrrsim.report.charts.style import (
     AMBER,
     BRICK,
+    FAINT,
     GREY,
     NAVY,
     Frame,
@@ -99,3 +102,39 @@ def effects(frame: Frame, currency: str | None = None) -> ChartType:
     ]
     told = alternative.effects(frame)
     return alt.layer(*layers, height=36 * len(names) + 30, description=told, **fit())
+
+
+@takes_columns("period", "arr weighted booked")
+def pipeline(frame: Frame, currency: str = "") -> ChartType:
+    """Draw open expansion (`arr`) by `period`, a bar, in it what that is worth (`weighted`), and
+    what the period `booked` a year before, a tick.
+    """
+    parts = {"Open": FAINT, "Weighted": NAVY, "Booked a year ago": AMBER}
+    _, most = bounds_of(pd.concat([frame["arr"], frame["booked"]]), (0.0, 1.0))
+    scale = alt.Scale(domain=[0, 1.1 * max(most, 1e-9)], nice=False)
+    axis = amount_axis(currency)
+    wide = min(WIDEST, 0.5 * room() / frame["period"].nunique())
+    legend = alt.Legend(symbolType="square", symbolOpacity=1, symbolStrokeWidth=0)
+    fills = alt.Scale(domain=[*parts], range=[*parts.values()])
+    colour = alt.Color("part:N", scale=fills, legend=legend)
+    labels = [money(value, currency) for value in frame["arr"]]
+    chart = alt.Chart(frame.assign(label=labels)).encode(
+        x=period_axis(frame, {"padding": 0.2}, labelOverlap=True)
+    )
+
+    def amount(name: str) -> alt.Y:
+        return alt.Y(f"{name}:Q", axis=axis, scale=scale)
+
+    open_ = chart.transform_calculate(part="'Open'").mark_bar(size=wide)
+    worth = chart.transform_calculate(part="'Weighted'").mark_bar(size=0.55 * wide)
+    before = chart.transform_calculate(part="'Booked a year ago'")
+    ticks = before.mark_tick(size=wide + 10, thickness=2.5)
+    text = chart.mark_text(dy=-7).encode(text=alt.Text("label:N"))
+    layers = [
+        open_.encode(y=amount("arr"), color=colour),
+        worth.encode(y=amount("weighted"), color=colour),
+        ticks.encode(y=amount("booked"), color=colour),
+        text.encode(y=amount("arr")),
+    ]
+    told = alternative.pipeline(frame, currency)
+    return alt.layer(*layers, height=190, description=told, **fit())

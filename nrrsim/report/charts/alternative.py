@@ -176,6 +176,20 @@ def at_risk(frame: Frame, currency: str) -> str:
     return _together([_row("ARR at risk", frame["period"], frame["arr_at_risk"], amount, 1)])
 
 
+def pipeline(frame: Frame, currency: str) -> str:
+    """What is open in each period, what that is worth, and what was booked a year before."""
+    amount = partial(money, currency=currency)
+    rows = zip(frame["period"], frame["arr"], frame["weighted"], frame["booked"], strict=True)
+    return _together(
+        [
+            f"{period}: {amount(arr)} open, weighted {amount(worth)},"
+            f" {amount(booked)} booked a year before"
+            for period, arr, worth, booked in rows
+        ],
+        "Open expansion. ",
+    )
+
+
 def heatmap(frame: Frame, x: str, y: str, target: float | None) -> str:
     """Where in the grid NRR is highest and lowest, and the probability of the target there."""
     known, parts = frame.dropna(subset=["nrr"]), []

@@ -247,6 +247,46 @@ CLUSTERS = shown(
     reasons=("Reasons", "text"),
 )
 
+# --- the pipeline ------------------------------------------------------------------------------
+
+PIPELINE = shown(
+    period=("Close date in", "text"),
+    segment=("Segment", "text"),
+    opportunities=("Opportunities", "count"),
+    arr=("Open", "money"),
+    weighted=("Weighted", "money"),
+    booked=("Booked a year ago", "money"),
+)
+STAGES = shown(
+    stage=("Stage", "text"),
+    opportunities=("Open", "count"),
+    arr=("Open ARR", "money"),
+    resolved=("Resolved", "count"),
+    rate=("Becomes expansion", "share"),
+    range=("90% range", "text"),
+    basis=("Rate is", "text"),
+)
+COVERAGE = shown(
+    of=("Against", "text"),
+    segment=("Segment", "text"),
+    until=("Until", "text"),
+    needed=("Expansion needed", "money"),
+    open=("Open", "money"),
+    coverage=("Coverage", "percent"),
+)
+UNCOVERED = shown(
+    customer=("Customer", "text"),
+    segment=("Segment", "text"),
+    renews=("Renews in", "text"),
+    due=("ARR due", "money"),
+)
+STRAY = shown(
+    customer=("Customer", "text"),
+    why=("Why", "text"),
+    opportunity=("Opportunity", "text"),
+    arr=("ARR", "money"),
+)
+
 
 def filled(frame: pd.DataFrame, columns: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Those of the columns in which anything stands: no health, no play, no column of it."""
@@ -373,6 +413,9 @@ AMOUNTS = {
     "renewed": "Renewed",
     "lost": "Lost",
     "arr_at_risk": "ARR at risk",
+    "arr": "Open",
+    "weighted": "Weighted",
+    "booked": "Booked a year ago",
 }
 TEXTS = {
     "period": "Period",

@@ -15,6 +15,7 @@ from nrrsim.report.wording import (
     actions,
     comparison,
     forecast,
+    pipeline,
     plan,
     quarterly,
     since,
@@ -38,6 +39,7 @@ REPORTS: Mapping[str, tuple[str, Any, Mapping[str, Any]]] = {
     "Clusters": ("accounts", None, accounts.OF_CLUSTERS),
     "Measured": ("actions", actions.Report, actions.SENTENCES),
     "Losses": ("accounts", None, accounts.OF_LOSSES),
+    "Pipeline": ("pipeline", pipeline.Report, pipeline.SENTENCES),
 }
 
 
