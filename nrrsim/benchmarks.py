@@ -67,14 +67,11 @@ def standing(metric: str, ratio: float) -> str:
     return names[int(np.searchsorted(SURVEY[metric], ratio + 1e-9))]
 
 
-def beside(typical: float, company: float) -> int | None:
+def beside(typical: float) -> int:
     """The number of the row of CONTRACTS whose companies have such contracts.
 
-    typical : what the median customer pays a year, company : the company's ARR; both in US dollars.
-    None for a company that the survey leaves out.
+    typical : what the median customer pays a year, in US dollars.
     """
-    if not (company >= LEAST_COMPANY and typical > 0):
-        return None
     return int(CONTRACTS.numbers(np.array([typical]), SURVEYED_IN)[0])
 
 

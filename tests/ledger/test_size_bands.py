@@ -38,7 +38,9 @@ def test_nrr_by_band_by_hand(write):
     ledger = ledger_of(write, SIX, rows="months", currency="USD")
     told = headline(ledger, "2025-12", by="size")
     assert list(told["segments"]) == BANDS
-    rows = {name: (each["nrr"], each["grr"], each["logo"]) for name, each in told["segments"].items()}
+    rows = {
+        name: (each["nrr"], each["grr"], each["logo"]) for name, each in told["segments"].items()
+    }
     assert rows == {
         "below 10k": (1.5, 1.0, 1.0),
         "10k to 50k": (0.75, 0.75, 1.0),
@@ -81,7 +83,9 @@ def test_a_four_quarter_average_by_band_is_of_bands_at_each_start(write):
     rows += [f"B,{month},20000,x" for month in months]
     ledger = ledger_of(write, " ".join(rows), "customer,month,arr,segment")
     told = headline(ledger, "2025-12", definition="trailing_average", by="size")["segments"]
-    by_quarter = [nr.measure(ledger, shift("2025-12", -n), by="size").ratios["nrr"] for n in (0, 3, 6, 9)]
+    by_quarter = [
+        nr.measure(ledger, shift("2025-12", -n), by="size").ratios["nrr"] for n in (0, 3, 6, 9)
+    ]
     # windows start in 2024-12 and 2024-09 (A among the larger), 2024-06 and 2024-03 (below 10k)
     assert [each[0] for each in by_quarter[2:]] == [2.0, 2.0]
     assert np.isnan([each[0] for each in by_quarter[:2]]).all()
@@ -101,12 +105,15 @@ def test_who_is_at_a_bound_is_in_the_band_above():
 def test_a_contract_at_a_bound_that_is_written_by_the_month_is_at_it(write, yearly):
     """100,000 a year are 8,333.33 a month, which are 99,999.96 a year."""
     monthly = round(yearly / 12, 2)
-    rows = f"A,2024-12,{monthly},x B,2024-12,{round(monthly - 0.05, 2)},x A,2025-12,1,x B,2025-12,1,x"
+    rows = (
+        f"A,2024-12,{monthly},x B,2024-12,{round(monthly - 0.05, 2)},x A,2025-12,1,x B,2025-12,1,x"
+    )
     ledger = ledger_of(write, rows, "customer,month,mrr,segment", rows="months", currency="USD")
     cohort = ledger.cohort("2025-12", by="size")
     number = dict(zip(cohort.segments, cohort.of_window("opening_customers"), strict=True))
     at = [name for name in BANDS if number[name]]
-    assert len(at) == 2 and at[1].split()[-3 if " to " in at[1] else -1] == short(yearly)
+    assert len(at) == 2
+    assert at[1].split()[-3 if " to " in at[1] else -1] == short(yearly)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +133,21 @@ def test_bounds_of_ones_own(given, names):
 
 
 @pytest.mark.parametrize(
-    "given", ["", "x", "50k,10k", "10k,10k", "0", "-5k", [], [True], "10k,,50k", {"a": 1}, "1e5", "none,10k"]
+    "given",
+    [
+        "",
+        "x",
+        "50k,10k",
+        "10k,10k",
+        "0",
+        "-5k",
+        [],
+        [True],
+        "10k,,50k",
+        {"a": 1},
+        "1e5",
+        "none,10k",
+    ],
 )
 def test_what_is_no_bound_is_refused(given):
     with pytest.raises(UsageError, match="size_bands: must be one bound"):
@@ -148,7 +169,12 @@ BOUNDS = st.sets(st.sampled_from([2e3, 1e4, 5e4, 1e5, 1e6, 5e6]), min_size=1).ma
 )
 
 
-@given(st.one_of(books(), books(prices=True), snapshots_of_lines()), BOUNDS, st.integers(1, 12), st.booleans())
+@given(
+    st.one_of(books(), books(prices=True), snapshots_of_lines()),
+    BOUNDS,
+    st.integers(1, 12),
+    st.booleans(),
+)
 def test_parts_add_up_to_the_book(frame, bands, window, closed):
     """Opening, closing, customers and each movement of every month, of the cohort and of all."""
     ledger = read(frame)
@@ -157,7 +183,15 @@ def test_parts_add_up_to_the_book(frame, bands, window, closed):
     make = ledger.cohort if closed else ledger.book
     parts, whole = make(*how, by=bands), make(*how)
     assert parts.segments == bands.names
-    names = ("opening", "closing", "retained", "stayed", "customers", "opening_customers", *MOVEMENTS)
+    names = (
+        "opening",
+        "closing",
+        "retained",
+        "stayed",
+        "customers",
+        "opening_customers",
+        *MOVEMENTS,
+    )
     for name in names:
         of_parts, of_all = (each.monthly(name).sum(axis=0) for each in (parts, whole))
         assert of_parts == pytest.approx(of_all, rel=1e-12, abs=0.005), name
@@ -170,7 +204,12 @@ def test_bands_are_those_of_another_reckoning(frame, bands, window):
     ledger = read(frame)
     end = ledger.months[-1]
     wide = (frame.assign(arr=12 * frame["mrr"])).pivot_table(
-        index="customer", columns="month", values="arr", aggfunc="sum", fill_value=0.0, observed=True
+        index="customer",
+        columns="month",
+        values="arr",
+        aggfunc="sum",
+        fill_value=0.0,
+        observed=True,
     )
     opening, closing = wide[shift(end, -window)], wide[end]
     there = opening > 0
@@ -200,7 +239,9 @@ def test_bands_are_in_the_currency_of_the_report(write):
     rows = "A,2024-12,60000,EUR B,2024-12,60000,USD A,2025-12,60000,EUR B,2025-12,60000,USD"
     for reported in (False, True):
         how = {"rates": rates, "currency": "USD", "reported": reported}
-        told = headline(ledger_of(write, rows, "customer,month,arr,currency", **how), "2025-12", by="size")
+        told = headline(
+            ledger_of(write, rows, "customer,month,arr,currency", **how), "2025-12", by="size"
+        )
         # 60,000 euros are 120,000 dollars when the window begins
         assert told["segments"]["100k to 1M"]["opening"] == 120_000
         assert told["segments"]["50k to 100k"]["opening"] == 60_000
@@ -223,7 +264,9 @@ def test_a_ledger_with_a_column_size_of_its_own_is_asked(write):
     ledger = ledger_of(write, SIZED, "customer,month,arr,size")
     assert any("column size of its own" in each.problem for each in ledger.notices)
     for ask in (ledger.cohort, ledger.apart):
-        with pytest.raises(DataError, match="say --size-bands none for the column, or for the bands"):
+        with pytest.raises(
+            DataError, match="say --size-bands none for the column, or for the bands"
+        ):
             ask("2025-12", by="size")
     assert ledger.cohort("2025-12").amount("opening") == 40_000  # nothing else asks
 
@@ -231,7 +274,10 @@ def test_a_ledger_with_a_column_size_of_its_own_is_asked(write):
 def test_each_answer_settles_it(write):
     by_column = ledger_of(write, SIZED, "customer,month,arr,size", size_bands="none")
     told = headline(by_column, "2025-12", by="size")
-    assert {name: each["nrr"] for name, each in told["segments"].items()} == {"big": 1.5, "small": 0.5}
+    assert {name: each["nrr"] for name, each in told["segments"].items()} == {
+        "big": 1.5,
+        "small": 0.5,
+    }
     assert "large" not in told
     by_bands = ledger_of(write, SIZED, "customer,month,arr,size", size_bands=[15_000])
     assert list(headline(by_bands, "2025-12", by="size")["segments"]) == ["below 15k", "above 15k"]
@@ -285,13 +331,16 @@ def test_two_sizes_are_a_question_with_exit_code_3(six):
     (six / "sized.csv").write_text("customer,month,arr,size\n" + "\n".join(SIZED.split()) + "\n")
     words = ["metrics", "sized.csv", "--as-of", "2025-12", "--rows", "months", "-q", "--by", "size"]
     told = asked(words, six)
-    assert told.code == 3 and "--size-bands none" in told.err
+    assert told.code == 3
+    assert "--size-bands none" in told.err
     for said, name in (("none", "big"), ("15k", "Above 15K")):
         answer = asked([*words, "--size-bands", said], six)
-        assert answer.code == 0 and f"\n{name} " in answer.out
+        assert answer.code == 0
+        assert f"\n{name} " in answer.out
     (six / "card.yaml").write_text("ledger: sized.csv\nas_of: 2025-12\nrows: months\nby: size\n")
     of_a_card = asked(["metrics", "card.yaml", "-q"], six)
-    assert of_a_card.code == 3 and "size_bands: none" in of_a_card.err  # in the card's words
+    assert of_a_card.code == 3
+    assert "size_bands: none" in of_a_card.err  # in the card's words
     assert asked([*words, "--size-bands", "5k,1k"], six).code == 2
 
 
