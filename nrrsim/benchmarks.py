@@ -37,7 +37,7 @@ BY_SEGMENT = {
     "midmarket": (1.08, 0.0, inf),
     "smb": (0.97, 0.0, 25e3),
 }
-SEGMENTS_SOURCE = "digitalapplied 2024, secondary"
+SEGMENTS_SOURCE = "digitalapplied 2024, a secondary source"
 # Gross churn of companies above 5M US dollars of ARR: KBCM, 2019 Private SaaS Company Survey
 # (figures for 2018, approximate).
 GROSS_CHURN, CHURN_FROM = 0.13, 5e6
