@@ -37,7 +37,7 @@ BY_SEGMENT = {
     "midmarket": (1.08, 0.0, inf),
     "smb": (0.97, 0.0, 25e3),
 }
-SEGMENTS_SOURCE = "digitalapplied 2024, secondary"
+SEGMENTS_SOURCE = "digitalapplied 2024, a secondary source"
 # Gross churn of companies above 5M US dollars of ARR: KBCM, 2019 Private SaaS Company Survey
 # (figures for 2018, approximate).
 GROSS_CHURN, CHURN_FROM = 0.13, 5e6
@@ -67,14 +67,11 @@ def standing(metric: str, ratio: float) -> str:
     return names[int(np.searchsorted(SURVEY[metric], ratio + 1e-9))]
 
 
-def beside(typical: float, company: float) -> int | None:
+def beside(typical: float) -> int:
     """The number of the row of CONTRACTS whose companies have such contracts.
 
-    typical : what the median customer pays a year, company : the company's ARR; both in US dollars.
-    None for a company that the survey leaves out.
+    typical : what the median customer pays a year, in US dollars.
     """
-    if not (company >= LEAST_COMPANY and typical > 0):
-        return None
     return int(CONTRACTS.numbers(np.array([typical]), SURVEYED_IN)[0])
 
 

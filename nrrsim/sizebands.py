@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ class SizeBands:
         if not isinstance(parts, list | tuple):
             parts = [parts]
         bounds = tuple(map(_bound, parts))
-        if not bounds or any(low >= high for low, high in zip(bounds, bounds[1:], strict=False)):
+        if not bounds or any(low >= high for low, high in pairwise(bounds)):
             raise ValueError(f"{IN_WORDS}; got {repr(given)[:80]}")
         if len(bounds) >= MOST_BANDS:
             raise ValueError(f"{len(bounds)} bounds are too many; {MOST_BANDS - 1} at most")
@@ -52,7 +53,7 @@ class SizeBands:
     def names(self) -> list[str]:
         """What the bands are called, from small to large: below 10k, 10k to 50k, ..., above 1M."""
         at = [*map(short, self.bounds)]
-        between = [f"{low} to {high}" for low, high in zip(at, at[1:], strict=False)]
+        between = [f"{low} to {high}" for low, high in pairwise(at)]
         return [f"below {at[0]}", *between, f"above {at[-1]}"]
 
     @property

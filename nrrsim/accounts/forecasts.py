@@ -21,10 +21,9 @@ from nrrsim.accounts.watch import SignalsCard
 from nrrsim.accounts.worth import worth
 from nrrsim.calibration.backtest import Backtest, Published, backtest
 from nrrsim.calibration.calibrate import calibrate
+from nrrsim.calibration.ratios import Group
 from nrrsim.ledger.ledger import Ledger
 from nrrsim.months import shift
-
-MEASURE = "nrr"  # what is forecast with accounts
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class WithAccounts:
         moved = self.moved(origin, horizon, learning)
         return {group: np.maximum(each + moved[group], 0.0) for group, each in published.items()}
 
-    def moved(self, origin: str, horizon: int, learning: Mapping[str, Any]) -> pd.Series:
+    def moved(self, origin: str, horizon: int, learning: Mapping[str, Any]) -> dict[Group, float]:
         """By how much NRR is expected to differ for the accounts of `origin`, by segment, and of
         all (None); over the twelve months that end `horizon` months later.
         """
@@ -60,10 +59,9 @@ class WithAccounts:
         opened = self.ledger.customers(shift(origin, horizon - YEAR), renewed_by=origin)
         gained = differs.reindex(opened.index).fillna(0.0)
         names = opened["segment"].astype(str)
-        opening = opened["arr"].groupby(names).sum()
-        by_segment = gained.groupby(names).sum() / opening
-        by_segment.loc[None] = gained.sum() / opening.sum()
-        return by_segment
+        by_segment = gained.groupby(names).sum() / opened["arr"].groupby(names).sum()
+        every = float(gained.sum() / opened["arr"].sum())
+        return {None: every} | {str(name): float(each) for name, each in by_segment.items()}
 
 
 @dataclass(frozen=True)
@@ -82,12 +80,9 @@ class Tried:
     def summary(self, segments: bool = False) -> pd.DataFrame:
         """A row each of `without`, `proved` and `always`, as `Backtest.summary` has it."""
         found = {"without": self.without, "proved": self.proved, "always": self.always}
-        rows = [
-            each.summary(segments).set_index("measure").loc[MEASURE].rename(name)
-            for name, each in found.items()
-        ]
+        rows = [each.summary(segments).iloc[:1] for each in found.values()]  # NRR comes first
         columns = ["n", "years", "cover50", "cover80", "cover90", "width80", "crps"]
-        return pd.DataFrame(rows)[columns]
+        return pd.concat(rows).set_axis([*found], axis=0)[columns]
 
     def told(self) -> dict[str, Any]:
         """What `nrrsim backtest --accounts --json` prints of accounts."""
@@ -125,10 +120,10 @@ def tried(
             progress(next(done))
 
     known = [WithAccounts(ledger, signals, card, unproved) for unproved in (False, True)]
-    found = [
+    without, proved, always = (
         backtest(ledger, **how, progress=advance, forecaster=each) for each in (None, *known)
-    ]
-    return Tried(*found, dict(known[0].proved))
+    )
+    return Tried(without, proved, always, dict(known[0].proved))
 
 
 def _plain(value: Any) -> float | int | None:

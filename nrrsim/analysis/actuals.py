@@ -72,7 +72,7 @@ class Actuals:
     target: float | None = None
     ex_price: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
-    _answers: dict[tuple[str, str], Retention] = field(
+    _answers: dict[tuple[str, By], Retention] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 

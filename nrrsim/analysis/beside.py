@@ -39,16 +39,10 @@ def published_beside(past: Actuals) -> pd.DataFrame:
     """
     rows = [] if why_none(past) else [*_parts(past)]
     frame = pd.DataFrame(rows, columns=["kind", "name", "customers", "typical", "nrr", "grr"])
-    company = past.summary()["book_closing"]
-    number = [benchmarks.beside(each, company) for each in frame["typical"]]
-    names = benchmarks.CONTRACTS.names
-    found = frame.assign(
-        row=[None if each is None else names[each] for each in number],
-        **{
-            f"published_{name}": [np.nan if each is None else medians[each] for each in number]
-            for name, medians in benchmarks.BY_CONTRACT.items()
-        },
-    )
+    number = [benchmarks.beside(each) for each in frame["typical"]]
+    found = frame.assign(row=[benchmarks.CONTRACTS.names[each] for each in number])
+    for name, medians in benchmarks.BY_CONTRACT.items():
+        found[f"published_{name}"] = [medians[each] for each in number]
     order = ["kind", "name", "customers", "typical", "row"]
     order += ["nrr", "published_nrr", "grr", "published_grr"]
     return found[order]

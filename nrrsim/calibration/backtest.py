@@ -322,21 +322,20 @@ def _forecast(
     except UsageError:  # nobody was there a year before: nothing would have been published
         return []
     outcome = happened(shift(origin, horizon))
-    measures, ahead = MEASURES, mixture.published
+    ahead: Published = mixture.published
     if forecaster:
-        measures = MEASURES[:1]
-        published = {group: each[:1] for group, each in mixture.published.items()}
-        ahead = forecaster(origin, horizon, calibrating, published)
+        known = {group: each[:1] for group, each in mixture.published.items()}
+        ahead = forecaster(origin, horizon, calibrating, known)
 
     # a segment that is the whole book is no row of its own
-    groups = ahead if len(ahead) > 2 else [None]
+    groups: list[Group] = [*ahead] if len(ahead) > 2 else [None]
     rows = []
     for group in groups:
         published, segment = ahead[group], WHOLE if group is None else group
         beside = mixture.rules(group) | {
             name: by_group[group] for name, by_group in mixture.ingredients.items()
         }
-        for number, measure in enumerate(measures):
+        for number, measure in enumerate(MEASURES[: len(published)]):
             actual = float(outcome.get((measure, segment), np.nan))
             if np.isnan(actual):
                 continue

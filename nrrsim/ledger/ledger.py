@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nrrsim.errors import Finding, UsageError
+from nrrsim.errors import DataError, Finding, UsageError
 from nrrsim.ledger.check import Entries, check_rows
 from nrrsim.ledger.currency import read_rates, reporting_currency
 from nrrsim.ledger.reading import AS_IT_IS, Reading

@@ -92,7 +92,7 @@ class Reading:
     fiscal_year_end: Any = _said("The month in which the company's year ends", metavar="MM")
     size_bands: Any = _said(
         "Bounds of ARR between size bands; none: size is a column of the ledger",
-        metavar="10k,50k,100k,1M|none",
+        metavar="10k,50k,100k,1M",
     )
 
     def __post_init__(self) -> None:

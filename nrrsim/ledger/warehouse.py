@@ -37,8 +37,10 @@ from nrrsim.sizebands import SIZE, By, SizeBands
 READ_ALL = "read the ledger itself, without --push-down"
 SEE_THE_LINES = "run nrrsim check on an extract to see the lines"
 # Of the options of reading those that the SQL knows; every other one is refused by its name.
-KNOWN = ("columns", "unit", "blank", "fiscal_year_end", "totals", "ids", "rows", "one_off")
-KNOWN += ("size_bands",)
+KNOWN = (
+    *("columns", "unit", "blank", "fiscal_year_end", "size_bands", "totals", "ids", "rows"),
+    "one_off",
+)
 SETTLED = {"totals": "keep", "ids": "two", "rows": "months", "one_off": "add"}
 # Words of ours by which a row may not count: what they do is not in the SQL.
 NOT_COMPUTED = ("status", "is_trial", "booked", "beginning")
@@ -108,12 +110,12 @@ class Warehouse:
             worth, said = read_rates(rates, reading.calendar)
         headings = read_headings(address, table)
         named = _named(table, headings, reading)
-        by = _split_by(table, headings, named, by, reading)
+        parts = _split_by(table, headings, named, by, reading)
         if worth is not None and not _has(named, "currency"):
             worth = None
         zero = reading.blank == "zero"
         statement = Statement(headings, named, worth, reported, grace_months, zero)
-        return cls(address, table, statement, by, reading, currency, said)
+        return cls(address, table, statement, parts, reading, currency, said)
 
     def split_by(self, by: By) -> By:
         """What is meant by `by`: by `size` the size bands that were asked for."""

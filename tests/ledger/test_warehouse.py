@@ -155,6 +155,8 @@ def same(local: Any, remote: Any) -> None:
         ("postgresql", "segment"),
         ("postgresql", "industry"),
         ("duckdb", "cohort_quarter"),
+        ("duckdb", "size"),
+        ("postgresql", "size"),
     ],
 )
 def test_the_example_is_the_same(request, database, by):
@@ -244,6 +246,28 @@ def test_whatever_happens_in_a_ledger_is_the_same(request, tmp_path, database, s
     assert found >= {"price", "contraction", "unsplit", "adoption", "cross_sell", "churn"}
 
 
+@pytest.mark.parametrize("seed", [0, 3, 5])
+def test_size_bands_are_the_same_in_several_currencies(in_duckdb, tmp_path, seed):
+    in_duckdb(made_up(seed))
+    (tmp_path / "rates.csv").write_text(RATES)
+    form = {"rates": tmp_path / "rates.csv", "currency": "USD", "reported": seed == 3, **SAID}
+    here, there = ledgers("size", size_bands="2k,5k,20k", grace_months=2, **form)
+    for definition in FORMULAS:
+        told = agree(here, there, here.months[-1], 12, definition, "size")
+        assert [*told["segments"]] == ["below 2k", "2k to 5k", "5k to 20k", "above 20k"]
+        assert told["large"]["bound"] == 20_000
+        assert told["large"]["customers"] > 0
+
+
+def test_a_table_with_a_column_size_is_asked(in_duckdb):
+    frame = pd.DataFrame({"customer": ["a"], "month": ["2025-12"], "arr": [1.0], "size": ["x"]})
+    in_duckdb(frame)
+    with pytest.raises(nr.DataError, match="--size-bands none for the column"):
+        ledgers("size", **SAID)
+    here, there = ledgers("size", size_bands="none", **SAID)
+    assert (there.by, here.split_by("size")) == ("size", "size")
+
+
 @fewer
 @given(st.data())
 def test_made_up_books_are_the_same(in_duckdb, data):
@@ -251,7 +275,7 @@ def test_made_up_books_are_the_same(in_duckdb, data):
         data.draw(st.sampled_from([books(), books(prices=True), snapshots_of_lines()]))
     )
     in_duckdb(frame)
-    by = data.draw(st.sampled_from(["segment", "cohort_year", "cohort_quarter"]))
+    by = data.draw(st.sampled_from(["segment", "cohort_year", "cohort_quarter", "size"]))
     here, there = ledgers(by, grace_months=data.draw(st.integers(0, 3)), **SAID)
     for definition in FORMULAS:
         agree(here, there, here.months[-1], 1, definition, by)

@@ -1,6 +1,7 @@
 """What reports say: each branch of each template, names that stay names, a company's own templates, and the sandbox."""
 
 import importlib
+import itertools
 import json
 import re
 from dataclasses import replace
@@ -33,10 +34,12 @@ from nrrsim.report.wording import (
     comparison,
     facts,
     forecast,
+    labels,
     pipeline,
     plan,
     quarterly,
     since,
+    sizes,
     templates,
 )
 from nrrsim.report.wording.say import REPORTS, checked, facts_of
@@ -208,7 +211,7 @@ def test_every_branch_of_every_template(branches, tmp_path, capsys):
     """Each `if`, `elif` and inline `if` comes out both ways, and nothing that is said is odd."""
     said = []
     for past in histories(tmp_path):
-        said += [said_of(past, name) for name in quarterly.SENTENCES]
+        said += [said_of(past, name) for name in (*quarterly.SENTENCES, *sizes.SENTENCES)]
     for c in comparisons(tmp_path):
         said += [said_of(c, name) for name in comparison.SENTENCES]
     told = nr.forecast(Actuals(nr.read_ledger(MERIDIAN), "2026-09", target=1.1), trials=100)
@@ -223,7 +226,7 @@ def test_every_branch_of_every_template(branches, tmp_path, capsys):
     said += [said_of(NoAccounts("nobody is left"), name) for name in accounts.SENTENCES]
     said += [nr.say("next", each, beside=scored()).bundle["text/markdown"] for each in (past, told)]
     rare = (*rare_facts(past, c), *rare_forecasts(told), *rare_plans(), *rare_moves())
-    rare = (*rare, *rare_losses(), *rare_lists(told), *rare_pipelines())
+    rare = (*rare, *rare_losses(), *rare_lists(told), *rare_pipelines(), *rare_sizes(past))
     said += [rendered(name, *each) for name, each in rare]
     for text in said:
         plain = text.replace("\\", "")  # a semicolon is escaped
@@ -282,6 +285,40 @@ def rare_moves():
     judged = since.Judged("Q3 2025", 0.98, 1.12, 1.07, "at the 71st percentile", True)
     yield "since/ranges", (report, since.Ranges((judged, replace(judged, inside=False))))
     yield "since/ranges", (replace(report, same_measure=False), since.Ranges((judged,)))
+
+
+def rare_sizes(past):
+    """A second split, and what is published of companies like one's own, with and without each."""
+    report = quarterly.Report.of(past)
+    high, low = facts.Ratio("$100K to $1M", 1.1), facts.Ratio("below $10K", 0.9)
+    change = (facts.Change("below $10K", 0.02),)
+    known = {"highest": high, "lowest": low, "has_last_report": True, "better": change, "worse": ()}
+    at = {"bound": labels.Markdown("$100K"), "share": 0.4, "nrr": 1.1, "now": 3, "share_now": 0.5}
+    larges = [sizes.Large(number=number, **at) for number in range(3)]
+    larges += [sizes.Large(number=1, **{**at, "now": 0, "share_now": None}), None]
+    for large, number, is_size in itertools.product(larges, range(3), (True, False)):
+        parts = sizes.Parts(number=number, is_size=is_size, column="Industry", large=large, **known)
+        for each in (parts, replace(parts, lowest=high), replace(parts, has_last_report=False)):
+            yield "quarterly/parts", (report, each)
+        yield "quarterly/parts_heading", (report, parts)
+    segment = sizes.OfSegment("Enterprise", 1.15, 1.18, 245e3)
+    row = {
+        "typical": 48e3,
+        "row": labels.Markdown("of $25K to $50K"),
+        "of_nrr": 1.03,
+        "of_grr": 0.9,
+    }
+    for nrr, grr, definition in (
+        (1.03, 0.9, "flow"),
+        (1.1, 0.95, "point_to_point"),
+        (1.0, 0.8, "flow"),
+    ):
+        about = replace(report, nrr=nrr, grr=grr, definition=definition)
+        yield "quarterly/published", (about, sizes.Published(**row))
+        both = {"fitting": (segment,), "others": (segment, segment), "gross_churn": 0.13}
+        yield "quarterly/published", (about, sizes.Published(**row, **both))
+    for why, currency in itertools.product(("window", "currency", "company"), ("EUR", "")):
+        yield "quarterly/published", (replace(report, currency=currency), sizes.Published(why=why))
 
 
 def rare_facts(past, c):

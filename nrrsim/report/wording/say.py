@@ -27,7 +27,7 @@ from nrrsim.report.wording.templates import MACROS, OWN, Templates, own_template
 # By the name of an answer's type, as to import them all takes seconds: the folder of its templates,
 # the facts that each of them may say, and those that single ones may say besides.
 REPORTS: Mapping[str, tuple[str, Any, Mapping[str, Any]]] = {
-    "Actuals": ("quarterly", quarterly.Report, quarterly.SENTENCES | sizes.SENTENCES),
+    "Actuals": ("quarterly", quarterly.Report, {**quarterly.SENTENCES, **sizes.SENTENCES}),
     "Comparison": ("comparison", comparison.Report, comparison.SENTENCES),
     "Forecast": ("forecast", forecast.Report, forecast.SENTENCES),
     "NoForecast": ("forecast", None, forecast.OF_NO_FORECAST),

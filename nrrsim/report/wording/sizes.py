@@ -5,8 +5,9 @@ A report splits NRR by segment, and besides by size of customer or by a column o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
 
@@ -19,6 +20,10 @@ from nrrsim.sizebands import SIZE, SizeBands, short
 
 if TYPE_CHECKING:
     from nrrsim.analysis.actuals import Actuals
+
+SURVEYED = Markdown(benchmarks.CONTRACTS_SOURCE)
+SEGMENTS_BY = Markdown(benchmarks.SEGMENTS_SOURCE)
+CHURN_BY = Markdown(benchmarks.CHURN_SOURCE)
 
 
 def parts(past: Actuals, by: str) -> pd.DataFrame | None:
@@ -34,11 +39,13 @@ def heading(past: Actuals, by: str) -> str:
 def beside(past: Actuals) -> pd.DataFrame:
     """The published rows, with all names as they stand on a page."""
     frame = published_beside(past)
-    named = {SIZE: lambda name: printed_band(name, past.ledger.currency), ALL: lambda _: "All"}
-    names = [
-        named.get(kind, lambda name: label(name, past.labels))(name)
-        for kind, name in zip(frame["kind"], frame["name"], strict=True)
-    ]
+
+    def called(kind: str, name: str) -> str:
+        if kind == SIZE:
+            return printed_band(name, past.ledger.currency)
+        return "All" if kind == ALL else label(name, past.labels)
+
+    names = [called(*each) for each in zip(frame["kind"], frame["name"], strict=True)]
     rows = [printed_band(row, benchmarks.SURVEYED_IN) for row in frame["row"]]
     return frame.assign(name=names, row=rows)
 
@@ -116,31 +123,29 @@ class Published:
     contracts are of the published size, and those whose are not.
     """
 
-    why: str
-    typical: float
-    row: Markdown
-    of_nrr: float
-    of_grr: float
-    surveyed: Markdown = Markdown(benchmarks.CONTRACTS_SOURCE)
-    fitting: tuple[OfSegment, ...]
-    others: tuple[OfSegment, ...]
-    segments_by: Markdown = Markdown(benchmarks.SEGMENTS_SOURCE)
-    gross_churn: float | None
-    churn_by: Markdown = Markdown(benchmarks.CHURN_SOURCE)
+    why: str = ""
+    typical: float | None = None
+    row: Markdown | None = None
+    of_nrr: float | None = None
+    of_grr: float | None = None
+    surveyed: Markdown = SURVEYED
+    fitting: tuple[OfSegment, ...] = ()
+    others: tuple[OfSegment, ...] = ()
+    segments_by: Markdown = SEGMENTS_BY
+    gross_churn: float | None = None
+    churn_by: Markdown = CHURN_BY
 
     @classmethod
     def of(cls, past: Actuals) -> Self:
         frame = beside(past)
         if why := why_none(past) or ("" if len(frame) else "window"):
-            no = {"row": Markdown(""), "fitting": (), "others": (), "gross_churn": None}
-            return cls(why=why, typical=0.0, of_nrr=0.0, of_grr=0.0, **no)
+            return cls(why=why)
         whole, found = frame.iloc[0], {True: list[OfSegment](), False: list[OfSegment]()}
         for row in frame[frame["kind"] == "segment"].dropna(subset=["nrr"]).to_dict("records"):
             if of := benchmarks.of_segment(row["name"], row["typical"]):
                 found[of[1]].append(OfSegment(row["name"], row["nrr"], of[0], row["typical"]))
         is_large = past.summary()["book_closing"] >= benchmarks.CHURN_FROM
         return cls(
-            why="",
             typical=float(whole["typical"]),
             row=Markdown(_contracts(whole["row"])),
             of_nrr=float(whole["published_nrr"]),
@@ -151,4 +156,4 @@ class Published:
         )
 
 
-SENTENCES = {"parts_heading": Parts, "parts": Parts, "published": Published}
+SENTENCES: Mapping[str, Any] = {"parts_heading": Parts, "parts": Parts, "published": Published}
