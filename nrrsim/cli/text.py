@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from math import floor, log10
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from nrrsim.accounts.watch import called
@@ -34,11 +33,13 @@ from nrrsim.report.wording.labels import (
     STANDINGS,
     STEPS,
     assumption,
+    decided_of,
     joined,
+    of_accounts,
     span,
     unsigned_lines,
 )
-from nrrsim.scenario.book import AS_FORECAST, EVERY_SEGMENT
+from nrrsim.scenario.book import EVERY_SEGMENT
 from nrrsim.scenario.drivers import COUNTED, DRIVERS
 from nrrsim.scenario.numbers import PROBABILITY, YEARLY
 from nrrsim.scenario.table import between, in_words
@@ -504,14 +505,10 @@ def belief_lines(scenario: Scenario) -> list[str]:
             why = f"{because} [{source}]".strip() if source else because
             where = "All segments" if segment == EVERY_SEGMENT else label(segment)
             lines.append(f"{where}: {numbers} {why or '[no source given]'}")
-    if scenario.opening.multipliers is not None:
-        differ = int((scenario.opening.multipliers != 1).any(axis=1).sum())
-        some = f"{differ:,} of {counted(len(scenario.opening.arr), 'customer')}"
-        file = PurePath(getattr(scenario.book, "accounts", None) or "")
-        lines.append(f"Accounts: {some} with rates of their own [{file.name}]")
-    decided = getattr(scenario.book, "decided", {})
-    if said := [f"{name} {each}" for name, each in decided.items() if each != AS_FORECAST]:
-        lines.append(f"Decided: {', '.join(said)}")
+    if own := of_accounts(scenario):
+        lines.append(f"Accounts with rates of their own: {own}")
+    if decided := decided_of(scenario):
+        lines.append(f"Decided: {'; '.join(decided)}")
     shock, years = (
         {str(name): factor_range(beta) for name, beta in betas.items() if beta}
         for betas in (scenario.shock, scenario.year_effects)

@@ -346,7 +346,7 @@ def _clocks_of(
     probabilities at their segment's `own` rates.
     """
     most = [
-        _probabilities(each.by_kind(some), annual[some.segment]).max(axis=3)
+        _probabilities(each, annual, some).max(axis=3)
         for each, some in zip((rates, other), kinds, strict=True)
     ]
     ceiling = np.maximum(*most)
@@ -360,16 +360,15 @@ def _clocks_of(
     return hazard_of(ceiling), own, np.ones(own.shape[2], bool)
 
 
-def _probabilities(rates: Rates, annual: np.ndarray) -> np.ndarray:
-    """How likely each event is in a month: `ndarray[draw, segment, 6, year]`, in the order of the
+def _probabilities(rates: Rates, annual: np.ndarray, kinds: Kinds | None = None) -> np.ndarray:
+    """How likely each event is in a month: `ndarray[draw, kind, 6, year]`, in the order of the
     kernel's columns.
     """
-    churn = [rates.monthly_churn(annual, due) for due in (False, True)]
+    churn = [rates.monthly_churn(annual, due, kinds) for due in (False, True)]
+    refuses = 1 - rates.acceptance
     others = (
-        1 - rates.acceptance,
-        rates.contraction / 12,
-        rates.adoption / 12,
-        rates.cross_sell / 12,
+        refuses if kinds is None else refuses[:, kinds.segment],
+        *(rates.how_often(driver, kinds) / 12 for driver in COUNTED),
     )
     years = churn[0].shape[2]
     return np.stack(

@@ -117,6 +117,11 @@ class _LedgerBook(Frozen):
     currency: str | None = None
 
     @property
+    def settled(self) -> dict[str, Decision]:
+        """Of whom it is decided that it renews, or leaves."""
+        return {name: each for name, each in self.decided.items() if each != AS_FORECAST}
+
+    @property
     def reading(self) -> Reading:
         """How the file is read."""
         said = {name: getattr(self, name) for name in SAID}

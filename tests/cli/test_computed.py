@@ -152,7 +152,7 @@ def test_where_accounts_differ_the_range_is_theirs(run, told, differing):
     code, out, _ = run("expect", differing)
     assert code == 0
     assert "Computed, without trials; accurate to " in out
-    assert "Accounts: 1 of 2 customers with rates of their own [accounts.csv]" in out
+    assert "Accounts with rates of their own: 1 of 2 customers (accounts.csv)" in out
     assert "Probability of NRR reaching 90.0%: " in out
 
 

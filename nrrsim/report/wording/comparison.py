@@ -37,6 +37,8 @@ from nrrsim.report.wording.labels import (
     Markdown,
     assumption,
     belief,
+    decided_of,
+    of_accounts,
     of_segment,
     span,
 )
@@ -210,6 +212,10 @@ def _rows(c: Comparison) -> dict[str, dict[int, str]]:
             say("Correlations", place, _correlations(c, scenario))
         if scenario.programmes:
             say("Programmes", place, ", ".join(map(label, scenario.programmes)))
+        if some := of_accounts(scenario):
+            say("Accounts with rates of their own", place, some)
+        if decided := decided_of(scenario):
+            say("Decided accounts", place, "; ".join(decided))
     return rows
 
 
