@@ -24,6 +24,7 @@ from nrrsim.accounts.features import Panel
 from nrrsim.accounts.risk import FEW, Risk
 from nrrsim.accounts.signals import Signals, read_signals
 from nrrsim.accounts.watch import SignalsCard, read_signals_card
+from nrrsim.cache import kept
 from nrrsim.errors import UsageError
 from nrrsim.files import write_again
 from nrrsim.ledger.ledger import Ledger, as_ledger
@@ -138,16 +139,17 @@ class Actions:
         """
         found = {}
         for effect in self.effects:
-            if not effect.is_measured or np.isnan(effect.hazard_ratio):
+            if not effect.is_measured:
                 continue
             ends = effect.hazard_low - 1, effect.hazard_high - 1
-            full = effect.hazard_ratio - 1 if effect.claimed else 0.0
+            is_ratio = not np.isnan(ends).any()  # there is none where no other customer left
+            full = effect.hazard_ratio - 1 if effect.claimed and is_ratio else 0.0
             others = "holdout" if effect.arm == RANDOMISED else "alike"
             found[effect.action] = {
                 **{f"churn.{name}": _to_four(full * part) for name, part in effect.reach.items()},
                 "interval": {
                     f"churn.{name}": [_to_four(end * part) for end in ends]
-                    for name, part in effect.reach.items()
+                    for name, part in (effect.reach if is_ratio else {}).items()
                 },
                 "action": effect.action,
                 "measured": RANDOMISED if effect.arm == RANDOMISED else NOT_RANDOMISED,
@@ -216,8 +218,18 @@ def actions(
     if signals is not None and not isinstance(signals, Signals):
         signals = read_signals(signals, ledger, known)
     done = table if isinstance(table, ActionTable) else read_actions(table, ledger)
-    with threadpool_limits(1, "blas"):
-        return _Past(Panel.of(ledger, as_of, signals, known), months).measured(done)
+
+    def measured() -> dict[str, Any]:
+        with threadpool_limits(1, "blas"):
+            past = _Past(Panel.of(ledger, as_of, signals, known), months)
+            effects = [vars(each) for each in past.measured(done.frame)]
+        return {"effects": effects, "notices": past.notices}
+
+    asked = {"ledger": ledger, "as_of": as_of, "signals": signals, "card": known}
+    found = kept("actions", asked | {"horizon": months, "table": done.frame}, measured)
+    effects = tuple(Effect(**each) for each in found["effects"])
+    notices = (*map(str, done.notices), *found["notices"])
+    return Actions(as_of, months, ledger.currency or "", effects, notices)
 
 
 def _to_four(effect: float) -> float:
@@ -255,8 +267,9 @@ class _Past:
         at = np.minimum(np.searchsorted(self.key, key), len(self.key) - 1)
         return np.where(self.key[at] == key, at, -1)
 
-    def measured(self, table: ActionTable) -> Actions:
-        frame, panel = table.frame, self.panel
+    def measured(self, frame: pd.DataFrame) -> list[Effect]:
+        """Each action of an `ActionTable`'s frame, by name."""
+        panel = self.panel
         month = frame["month"].to_numpy(np.int64)
         self._note(month > panel.origin, f"dated after {in_words(month_name(panel.origin))}")
         self._note(month < panel.begin, "dated before the ledger begins")
@@ -269,12 +282,7 @@ class _Past:
         self._note(row < 0, "of a customer without an amount in that month")
         frame = frame.assign(code=customer, snapshot=snapshot, at=row)
         self.risk = Risk(panel)
-        effects = tuple(self._of(str(name), rows) for name, rows in frame.groupby("action"))
-        notices = (*map(str, table.notices), *self.notices)
-        ledger = panel.ledger
-        return Actions(
-            month_name(panel.origin), self.horizon, ledger.currency or "", effects, notices
-        )
+        return [self._of(str(name), rows) for name, rows in frame.groupby("action")]
 
     def _note(self, which: np.ndarray, what: str) -> None:
         if which.any():
@@ -373,9 +381,11 @@ class _Past:
         told["controls"] = controls
         lost = int(self.left[rows[beside]].sum())
         if number < FEW:
-            return told | {"why": f"{counted(number, 'customer')} with others alike; {FEW} needed"}
+            why = f"only {number} of the treated have others alike; {FEW} are needed to compare"
+            return told | {"why": why}
         if lost < FEW:
-            return told | {"why": f"{lost or 'none'} of them left; {FEW} are needed to compare"}
+            why = f"only {lost} of all compared left; {FEW} are needed to compare"
+            return told | {"why": why}
         found = told | self._compared(rows[beside], treated[beside], cell[beside], equal[beside])
         # who looks alike for having contracted would be no test of contraction
         found |= self._placebo(rows, treated, *alike(without="shrank"))

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.accounts.action_table import ActionTable
-from nrrsim.accounts.actions import Actions, Effect, actions
+from nrrsim.accounts.actions import HALF_YEAR, Actions, Effect, actions
 from nrrsim.accounts.signals import Signals
 from nrrsim.accounts.watch import SignalsCard
 from nrrsim.analysis.actuals import Actuals
@@ -24,17 +24,13 @@ CHURN = "churn"
 
 @dataclass(frozen=True)
 class Measured:
-    """The actions of a report as measured so far, beside the programmes planned for them; false
-    where there is none.
+    """The actions of a report as measured so far, beside the programmes planned for them.
 
     planned : by action the name of the programme that it is, and the programme.
     """
 
     found: Actions
     planned: Mapping[str, tuple[str, Programme]]
-
-    def __bool__(self) -> bool:
-        return bool(self.found.effects)
 
     def frame(self) -> pd.DataFrame:
         """A row an action: the columns of `Actions.frame`, and `programme` ("" where none is
@@ -75,7 +71,9 @@ def actions_of(
     """
     if table is None:
         return None
-    found = actions(past.ledger, table, past.as_of, signals=signals, card=card)
+    months = max(HALF_YEAR, past.ledger.step)
+    asked: dict[str, Any] = {"horizon": months, "signals": signals, "card": card}
+    found = actions(past.ledger, table, past.as_of, **asked)
     is_scenario = plan is not None and Path(plan).suffix.lower() in SCENARIOS
     stated = read_plan(plan).scenario if plan is not None and is_scenario else None
     programmes = stated.programmes if stated else {}

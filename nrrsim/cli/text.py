@@ -747,6 +747,7 @@ def actions_lines(answer: Mapping[str, Any]) -> list[str]:
         verdict = "Saving" if each["claimed"] else "No saving claimed"
         lines.append(f"  {verdict}: {each['why']}")
         lines += [f"  Matched, not randomised: {NO_ARM}"] * (not is_lot)
+    lines += ["", "No action is dated within the months of the ledger"] * (not answer["actions"])
     if any(each["difference"] is not None for each in answer["actions"]):
         lines += ["", "Treated less the others; ranges are 90%"]
     return [*lines, *unsigned_lines(currency)]

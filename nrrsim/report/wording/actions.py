@@ -22,7 +22,7 @@ def intervals(found: Measured | None) -> pd.DataFrame:
     """By action (`name`) by how much more of the treated left (`difference`), `low` and `high` of
     its 90 % range; without those of which nothing can be said.
     """
-    if not found:
+    if found is None:
         return pd.DataFrame(columns=["name", "difference", "low", "high"])
     frame = found.frame().dropna(subset=["difference"])
     names = [_called(row) for row in frame.to_dict("records")]
@@ -31,7 +31,7 @@ def intervals(found: Measured | None) -> pd.DataFrame:
 
 def table(found: Measured | None) -> pd.DataFrame:
     """The actions in words: who was compared, what was planned, and what was found."""
-    if not found:
+    if found is None or not found.found.effects:
         return pd.DataFrame()
     currency = found.found.currency
     rows = [
@@ -131,8 +131,8 @@ class Report:
     currency: str
 
     @classmethod
-    def of(cls, found: Measured) -> Self | None:
-        return cls(horizon=found.found.horizon, currency=found.found.currency) if found else None
+    def of(cls, found: Measured) -> Self:
+        return cls(horizon=found.found.horizon, currency=found.found.currency)
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,11 @@ class Limits:
 
     @classmethod
     def of(cls, found: Measured) -> Self | None:
-        names = tuple(each.name for each in Action.those(found) if not each.by_lot)
+        names = tuple(
+            each.name
+            for each in Action.those(found)
+            if not each.by_lot and each.difference is not None
+        )
         return cls(names) if names else None
 
 
