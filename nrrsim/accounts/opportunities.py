@@ -220,7 +220,7 @@ class _Reader:
             self.percent.append("%" in labels.get("probability", ""))
             labels["amount"] = labels[amount]
         for word, label in labels.items():
-            if word not in (*UNITS, "name", label):
+            if word not in (*UNITS, "name", label) and plain(label) not in UNITS:
                 said_so = f"{word} is the column {label} of the pipeline"
                 self.table.taken += [said_so] * (said_so not in self.table.taken)
         kept = {word: label for word, label in labels.items() if word not in UNITS}
