@@ -58,7 +58,7 @@ ALL = "all"
 AHEAD = 6  # months in which a renewal is to have an opportunity
 APART = 6  # months that the close date of its opportunity may lie from a renewal
 STALE = 100  # days before the report's month ends, from which a last snapshot is old
-# Where an open opportunity counts, in this order.
+# What becomes of an open opportunity here: one of these, or a kind that is no expansion.
 OPEN, LATER, OVERDUE, UNDATED, UNPRICED = "open", "later", "overdue", "undated", "no amount"
 LEFT, UNKNOWN = "left", "unknown"
 TARGET, PLAN = "target", "plan"
@@ -69,9 +69,9 @@ OTHER_MOVES = {"price": 1.0, "reactivation": 1.0, "contraction": -1.0, "churn": 
 class Pipeline:
     """What of the year after `as_of` is open in a CRM, beside what is needed; see `pipeline`.
 
-    stages : what share of an amount each stage's past says becomes expansion; see
-        `stage_rates`. learnt : the scenario that tells what losses, price and expansion
-        to expect; None where the ledger is too short. target, plan : what the year is to bring.
+    stages : what share of an amount becomes expansion, by stage; see `stage_rates`. learnt : the
+        scenario that tells which losses, price and expansion to expect; None where none does.
+        target, plan : what the year is to bring. labels : what segments are called on pages.
     """
 
     ledger: Ledger
@@ -157,7 +157,7 @@ class Pipeline:
         """Open expansion by period and segment, beside what the same period booked a year ago.
 
         Columns `month` (the period's last; a fiscal quarter's, where the year is fiscal),
-        `segment`, `opportunities`, `arr`, `weighted` (nan where a stage has no rate), `booked`
+        `segment`, `opportunities`, `arr`, `weighted` (nothing of a stage without a rate), `booked`
         (expansion without price, of the whole book). A row for each period and each segment that
         has any of either.
         """
@@ -167,18 +167,15 @@ class Pipeline:
         columns = ["month", "segment", "opportunities", "arr", "weighted"]
         both = pd.concat([found[columns], sold.rename(columns={"arr": "booked"})])
         both = both.assign(month=[self._period(int(month)) for month in both["month"]])
-        sums = both.groupby(["month", "segment"])[["opportunities", "arr", "booked"]].sum()
-        sums["weighted"] = both.groupby(["month", "segment"])["weighted"].agg(
-            lambda each: each.sum(skipna=True)
-        )
+        amounts = ["opportunities", "arr", "weighted", "booked"]
+        sums = both.groupby(["month", "segment"])[amounts].sum()
         has_any = sums.groupby("segment")[["arr", "booked"]].sum().sum(axis=1) > 0
         segments = [name for name in self._segments if has_any.get(name, False)]
         months = sorted({self._period(self._end + ahead) for ahead in range(1, YEAR + 1)})
         every = pd.MultiIndex.from_product([months, segments], names=["month", "segment"])
         sums = sums.reindex(every, fill_value=0.0).reset_index()
         sums["month"] = [month_name(month) for month in sums["month"]]
-        order = ["month", "segment", "opportunities", "arr", "weighted", "booked"]
-        return sums[order].astype({"opportunities": int})
+        return sums[["month", "segment", *amounts]].astype({"opportunities": int})
 
     def _period(self, month: int) -> int:
         """The last month of the period in which a month lies."""
