@@ -141,6 +141,14 @@ class Pipeline:
         ).reset_index(drop=True)
 
     @cached_property
+    def _listing(self) -> pd.DataFrame:
+        """All rows of the last snapshot, the closed ones among them."""
+        frame = self.opportunities.frame
+        if self.snapshot is None:
+            return frame
+        return frame[frame["snapshot"] == last_snapshot(self.opportunities)]
+
+    @cached_property
     def _seen(self) -> dict[str, int]:
         """The last month up to `as_of` in which each customer had an amount."""
         entries = self.ledger.entries.frame
@@ -346,9 +354,9 @@ class Pipeline:
         """The contracts that come up within six months, each with the opportunity that is for it.
 
         A row a customer and month, the soonest first: `customer`, `segment`, `month`, `due` (ARR),
-        `covered` (whether there is one), `opportunity`, `name`, `stage`, `arr` (of its open renewal
-        opportunity, the nearest whose close date lies within six months of it; "" and nan where
-        there is none). Where names are masked, no opportunity is named.
+        `covered` (whether there is one), `opportunity`, `name`, `stage`, `arr` (of its renewal
+        opportunity, open or closed, the nearest whose close date lies within six months of it; ""
+        and nan where there is none). Where names are masked, no opportunity is named.
         """
         columns = ["customer", "segment", "month", "due", "covered"]
         columns += ["opportunity", "name", "stage", "arr"]
@@ -357,7 +365,8 @@ class Pipeline:
         due = contracts_due(self.ledger, self.as_of, self.as_of).reset_index()
         due = due[due["month"] <= self._end + AHEAD]
         due = due.groupby(["customer", "month"], as_index=False)["due"].sum()
-        mine = self.now[(self.now["kind"] == RENEWAL) & self.now["known"]]
+        mine = self._listing[(self._listing["kind"] == RENEWAL) & self._listing["known"]]
+        mine = mine.assign(month=month_of(mine["close"]))
         pairs = due.merge(mine, "left", on="customer", suffixes=("", "_close"))
         pairs["distance"] = (pairs["month_close"] - pairs["month"]).abs()
         pairs = pairs.sort_values(["month", "customer", "distance"], kind="stable")
@@ -430,9 +439,7 @@ class Pipeline:
         `open` these are all rows of the snapshot.
         """
         found = self.now[self.now["status"] != OPEN].groupby("status")["arr"].agg(["size", "sum"])
-        frame = self.opportunities.frame
-        if self.snapshot is not None:
-            frame = frame[frame["snapshot"] == last_snapshot(self.opportunities)]
+        frame = self._listing
         outcome = frame["stage"].map({each: outcome_of(each) for each in frame["stage"].unique()})
         closed = frame.groupby(outcome)["arr"].agg(["size", "sum"]).drop("", errors="ignore")
         order = [
