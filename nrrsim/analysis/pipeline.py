@@ -1,5 +1,4 @@
-"""A CRM's opportunities and a ledger in, what is sold of the next year's expansion and what is
-missing of it out, as frames; never adds a pipeline to a forecast.
+"""Opportunities and a ledger in, what of the next year is open out; never added to a forecast.
 
 A pipeline says what NRR is sold, not what it will be. What is needed and what was booked are
 expansion without price increases: no opportunity is one.
