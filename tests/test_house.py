@@ -176,7 +176,8 @@ def test_each_figure_is_followed_by_a_sentence_and_has_its_text(path):
 
 
 SMALL = {  # what a test of the code, not of the numbers, can do with
-    "quarterly_report": 'trials, plan = 100, "../params/scenarios/nrr-105.yaml"',
+    "quarterly_report": 'trials, plan = 100, "../params/scenarios/nrr-105.yaml"\n'
+    'pipeline = "../nrrsim/data/meridian_pipeline.csv"',
     "scenario_comparison": "trials, years = 100, 2",
     "backtest": "trials, every = 100, 12",
     "accounts": 'signals, reasons = (f"../nrrsim/data/meridian_{each}.csv" for each in ("signals", "reasons"))',

@@ -220,7 +220,7 @@ class _Reader:
             self.percent.append("%" in labels.get("probability", ""))
             labels["amount"] = labels[amount]
         for word, label in labels.items():
-            if word not in (*UNITS, "name", label):
+            if word not in (*UNITS, "name", label) and plain(label) not in UNITS:
                 said_so = f"{word} is the column {label} of the pipeline"
                 self.table.taken += [said_so] * (said_so not in self.table.taken)
         kept = {word: label for word, label in labels.items() if word not in UNITS}
@@ -337,7 +337,9 @@ class _Reader:
         """`ndarray[row]` of ARR in the ledger's currency; nan where no amount is stated."""
         table, cells = self.table, self.table.frame["amount"]
         exact = all(part.exact for part in table.parts)
-        read = read_amounts(cells, self.reading.decimal or ("." if exact else None))
+        read = read_amounts(cells, "." if exact else None)
+        if read.undecided:  # what the ledger's sign is settles only what these do not tell
+            read = read_amounts(cells, self.reading.decimal)
         rows = cells.index.to_numpy()
         if read.undecided:
             at = read.undecided[0]

@@ -10,7 +10,6 @@ earliest close date first. Price increases are no sale.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -75,21 +74,26 @@ def _key(customer: pd.Series, month: pd.Series) -> np.ndarray:
 
 def _became(rows: pd.DataFrame, sold: pd.DataFrame) -> np.ndarray:
     """`ndarray[row]`: how much of each amount its customer's expansion in its months has."""
-    became = pd.Series(0.0, index=rows.index)
-    by_customer: dict[Any, pd.DataFrame] = {
-        code: each for code, each in sold.groupby("customer")[["month", "arr"]]
-    }
-    # within a snapshot what one took another cannot have
-    for (code, _), mine in rows.sort_values("close", kind="stable").groupby(["code", "snapshot"]):
-        if (events := by_customer.get(code)) is None:
-            continue
-        months, left = events["month"].to_numpy(), events["arr"].to_numpy().copy()
-        for row, wanted, since, until in mine[["arr", "since", "until"]].itertuples():
-            inside = np.where((months >= since) & (months <= until), left, 0.0)
-            taken = np.diff(np.minimum(np.cumsum(inside), wanted), prepend=0.0)
-            left -= taken
-            became[row] = taken.sum()
-    return became.to_numpy()
+    keys = _key(sold["customer"], sold["month"])  # they stand in this order
+    sums = np.append(0.0, np.cumsum(sold["arr"].to_numpy()))
+    begins = np.searchsorted(keys, _key(rows["code"], rows["since"]))
+    ends = np.searchsorted(keys, _key(rows["code"], rows["until"]), side="right")
+    became = np.minimum(sums[ends] - sums[begins], rows["arr"].to_numpy())
+
+    # of several of a customer in one snapshot, what one took another cannot have
+    order = rows["close"].argsort(kind="stable").to_numpy()
+    place = pd.Series(np.arange(len(rows)), index=rows.index).iloc[order]
+    several = rows.iloc[order].duplicated(["code", "snapshot"], keep=False).to_numpy()
+    pairs = [rows["code"].iloc[order][several], rows["snapshot"].iloc[order][several]]
+    for _, mine in place[several].groupby(pairs):
+        first = int(begins[mine].min())
+        left = sold["arr"].to_numpy()[first : int(ends[mine].max())].copy()
+        for at in mine:
+            inside = slice(begins[at] - first, ends[at] - first)
+            taken = np.minimum(np.cumsum(left[inside]), rows["arr"].iloc[at])
+            became[at] = taken[-1] if len(taken) else 0.0
+            left[inside] -= np.diff(taken, prepend=0.0)
+    return became
 
 
 def stage_rates(

@@ -1,5 +1,4 @@
-"""A CRM's opportunities and a ledger in, what is sold of the next year's expansion and what is
-missing of it out, as frames; never adds a pipeline to a forecast.
+"""Opportunities and a ledger in, what of the next year is open out; never added to a forecast.
 
 A pipeline says what NRR is sold, not what it will be. What is needed and what was booked are
 expansion without price increases: no opportunity is one.
@@ -58,7 +57,7 @@ ALL = "all"
 AHEAD = 6  # months in which a renewal is to have an opportunity
 APART = 6  # months that the close date of its opportunity may lie from a renewal
 STALE = 100  # days before the report's month ends, from which a last snapshot is old
-# Where an open opportunity counts, in this order.
+# What becomes of an open opportunity here: one of these, or a kind that is no expansion.
 OPEN, LATER, OVERDUE, UNDATED, UNPRICED = "open", "later", "overdue", "undated", "no amount"
 LEFT, UNKNOWN = "left", "unknown"
 TARGET, PLAN = "target", "plan"
@@ -69,9 +68,9 @@ OTHER_MOVES = {"price": 1.0, "reactivation": 1.0, "contraction": -1.0, "churn": 
 class Pipeline:
     """What of the year after `as_of` is open in a CRM, beside what is needed; see `pipeline`.
 
-    stages : what share of an amount each stage's past says becomes expansion; see
-        `stage_rates`. learnt : the scenario that tells what losses, price and expansion
-        to expect; None where the ledger is too short. target, plan : what the year is to bring.
+    stages : what share of an amount becomes expansion, by stage; see `stage_rates`. learnt : the
+        scenario that tells which losses, price and expansion to expect; None where none does.
+        target, plan : what the year is to bring. labels : what segments are called on pages.
     """
 
     ledger: Ledger
@@ -141,6 +140,14 @@ class Pipeline:
         ).reset_index(drop=True)
 
     @cached_property
+    def _listing(self) -> pd.DataFrame:
+        """All rows of the last snapshot, the closed ones among them."""
+        frame = self.opportunities.frame
+        if self.snapshot is None:
+            return frame
+        return frame[frame["snapshot"] == last_snapshot(self.opportunities)]
+
+    @cached_property
     def _seen(self) -> dict[str, int]:
         """The last month up to `as_of` in which each customer had an amount."""
         entries = self.ledger.entries.frame
@@ -157,7 +164,7 @@ class Pipeline:
         """Open expansion by period and segment, beside what the same period booked a year ago.
 
         Columns `month` (the period's last; a fiscal quarter's, where the year is fiscal),
-        `segment`, `opportunities`, `arr`, `weighted` (nan where a stage has no rate), `booked`
+        `segment`, `opportunities`, `arr`, `weighted` (nothing of a stage without a rate), `booked`
         (expansion without price, of the whole book). A row for each period and each segment that
         has any of either.
         """
@@ -167,18 +174,15 @@ class Pipeline:
         columns = ["month", "segment", "opportunities", "arr", "weighted"]
         both = pd.concat([found[columns], sold.rename(columns={"arr": "booked"})])
         both = both.assign(month=[self._period(int(month)) for month in both["month"]])
-        sums = both.groupby(["month", "segment"])[["opportunities", "arr", "booked"]].sum()
-        sums["weighted"] = both.groupby(["month", "segment"])["weighted"].agg(
-            lambda each: each.sum(skipna=True)
-        )
+        amounts = ["opportunities", "arr", "weighted", "booked"]
+        sums = both.groupby(["month", "segment"])[amounts].sum()
         has_any = sums.groupby("segment")[["arr", "booked"]].sum().sum(axis=1) > 0
         segments = [name for name in self._segments if has_any.get(name, False)]
         months = sorted({self._period(self._end + ahead) for ahead in range(1, YEAR + 1)})
         every = pd.MultiIndex.from_product([months, segments], names=["month", "segment"])
         sums = sums.reindex(every, fill_value=0.0).reset_index()
         sums["month"] = [month_name(month) for month in sums["month"]]
-        order = ["month", "segment", "opportunities", "arr", "weighted", "booked"]
-        return sums[order].astype({"opportunities": int})
+        return sums[["month", "segment", *amounts]].astype({"opportunities": int})
 
     def _period(self, month: int) -> int:
         """The last month of the period in which a month lies."""
@@ -349,9 +353,9 @@ class Pipeline:
         """The contracts that come up within six months, each with the opportunity that is for it.
 
         A row a customer and month, the soonest first: `customer`, `segment`, `month`, `due` (ARR),
-        `covered` (whether there is one), `opportunity`, `name`, `stage`, `arr` (of its open renewal
-        opportunity, the nearest whose close date lies within six months of it; "" and nan where
-        there is none). Where names are masked, no opportunity is named.
+        `covered` (whether there is one), `opportunity`, `name`, `stage`, `arr` (of its renewal
+        opportunity, open or closed, the nearest whose close date lies within six months of it; ""
+        and nan where there is none). Where names are masked, no opportunity is named.
         """
         columns = ["customer", "segment", "month", "due", "covered"]
         columns += ["opportunity", "name", "stage", "arr"]
@@ -360,7 +364,8 @@ class Pipeline:
         due = contracts_due(self.ledger, self.as_of, self.as_of).reset_index()
         due = due[due["month"] <= self._end + AHEAD]
         due = due.groupby(["customer", "month"], as_index=False)["due"].sum()
-        mine = self.now[(self.now["kind"] == RENEWAL) & self.now["known"]]
+        mine = self._listing[(self._listing["kind"] == RENEWAL) & self._listing["known"]]
+        mine = mine.assign(month=month_of(mine["close"]))
         pairs = due.merge(mine, "left", on="customer", suffixes=("", "_close"))
         pairs["distance"] = (pairs["month_close"] - pairs["month"]).abs()
         pairs = pairs.sort_values(["month", "customer", "distance"], kind="stable")
@@ -433,9 +438,7 @@ class Pipeline:
         `open` these are all rows of the snapshot.
         """
         found = self.now[self.now["status"] != OPEN].groupby("status")["arr"].agg(["size", "sum"])
-        frame = self.opportunities.frame
-        if self.snapshot is not None:
-            frame = frame[frame["snapshot"] == last_snapshot(self.opportunities)]
+        frame = self._listing
         outcome = frame["stage"].map({each: outcome_of(each) for each in frame["stage"].unique()})
         closed = frame.groupby(outcome)["arr"].agg(["size", "sum"]).drop("", errors="ignore")
         order = [

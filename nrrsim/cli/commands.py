@@ -555,10 +555,12 @@ def accounts(
     plans = [_scenario(each, quiet) for each in scenarios or ()]
     ledger, as_of = _read_as_of(sources, form, as_of, quiet)
     _say_what_was_not_known(known, as_of, quiet)
-    seen, why, listing = _read_all(
+    rates = _shares(stages)
+    seen, why, listing, aims = _read_all(
         (signals, lambda file: read_signals(file, ledger, card) if file else None),
         (reasons, lambda file: reasons_of(ledger, file, card)),
         (pipeline, lambda file: _opportunities(file, ledger, as_of, pipeline_unit)),
+        (plan, lambda file: _plan(file, ledger) if file and pipeline else None),
     )
     notices = [*getattr(seen, "notices", ()), *getattr(why, "notices", ())]
     if signals_card:  # one's own: that of nrrsim has rules for what few have
@@ -572,7 +574,12 @@ def accounts(
         asked: dict[str, Any] = {"horizon": horizon, "scenarios": plans, "learning": learning}
         listed = at_risk(ledger, as_of, signals=seen, card=card, **asked)
         together = clusters(ledger, as_of, why)
-        sold = _sold(ledger, listing, as_of, listed, stages=stages, target=target, plan=plan)
+        sold = None
+        if listing is not None:
+            from nrrsim.analysis.pipeline import pipeline as covered
+
+            asked = {"stages": rates, "target": target, "plan": aims, "learnt": listed.scenario}
+            sold = covered(ledger, listing, as_of, **asked)
     for notice in () if quiet or sold is None else sold.notices:
         typer.echo(f"note: {notice}", err=True)
     if multipliers is not None:
@@ -1437,21 +1444,22 @@ def _opportunities(file: str | None, ledger: Any, as_of: str, unit: str | None) 
     return read_opportunities(file, ledger, as_of, unit)
 
 
-def _sold(ledger: Any, listing: Any, as_of: str, listed: Any, **asked: Any) -> Any:
-    """What is open of the year to come, beside what these accounts let expect; None of no list."""
-    if listing is None:
-        return None
-    from nrrsim.analysis.pipeline import pipeline
+def _plan(file: str, ledger: Any) -> Any:
+    from nrrsim.scenario.plan import read_plan
 
-    stages = asked.pop("stages") or {}
-    if isinstance(stages, list | tuple):
-        pairs = [str(pair).partition("=") for pair in stages]
-        if any(not (stage.strip() and share) for stage, _, share in pairs):
-            raise UsageError(
-                '--stage: write a stage, an equals sign and a probability, such as "Proposal=40%"'
-            )
-        stages = {stage.strip(): share.strip() for stage, _, share in pairs}
-    return pipeline(ledger, listing, as_of, learnt=listed.scenario, stages=stages, **asked)
+    return read_plan(file, ledger.calendar)
+
+
+def _shares(given: Any) -> dict[str, Any]:
+    """How likely stages are: pairs that --stage states, or a run card's mapping."""
+    if not isinstance(given, list | tuple):
+        return dict(given or {})
+    pairs = [str(pair).partition("=") for pair in given]
+    if any(not (stage.strip() and share) for stage, _, share in pairs):
+        raise UsageError(
+            '--stage: write a stage, an equals sign and a probability, such as "Proposal=40%"'
+        )
+    return {stage.strip(): share.strip() for stage, _, share in pairs}
 
 
 def _terms(given: list[str] | None) -> dict[str, str]:

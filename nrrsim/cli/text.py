@@ -810,6 +810,12 @@ def _pipeline_lines(sold: Mapping[str, Any], currency: str, top: int) -> list[st
         arr, weighted, booked = map(amount, sums)
         number = count(sum(each["opportunities"] for each in rows))
         lines.append(f"{month:<10} {number:>13} {arr:>9} {weighted:>9} {booked:>18}")
+        own = [each for each in rows if each["opportunities"] and len(rows) > 1]
+        lines += [
+            f"  {label(each['segment']):<10} {count(each['opportunities']):>11}"
+            f" {amount(each['arr']):>9} {amount(each['weighted']):>9} {amount(each['booked']):>18}"
+            for each in own
+        ]
     lines += _worth_lines(sold, currency)
     for each in sold["coverage"]:
         whose = "" if each["segment"] == "all" else f", {label(each['segment'])}"

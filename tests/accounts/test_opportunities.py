@@ -323,6 +323,18 @@ def test_all_that_is_wrong_is_told_at_once(read):
         assert f"pipeline.csv:{line}: {field}: " in told
 
 
+def test_the_ledgers_decimal_sign_settles_only_what_the_amounts_do_not_tell(read, write):
+    told = refused(read, HEAD, ROW.replace("1200", "1.200"))
+    assert (
+        "a thousands sign or a decimal sign; say which is the decimal sign with --decimal" in told
+    )
+    rows = 'customer,month,arr\nAlder,2026-08,"1.200"\nAlder,2026-09,"1.200"'
+    ledger = nr.read_ledger(write(rows), decimal=",")
+    for amount, arr in (("1.200", 1200), ("1200.50", 1200.5)):
+        file = write(f"{HEAD}\n{ROW.replace('1200', amount)}", "pipeline.csv")
+        assert read_opportunities(file, ledger, "2026-09").frame["arr"].tolist() == [arr]
+
+
 def test_a_column_that_is_missing_is_named_with_what_is_there(read):
     told = refused(read, "customer,arr,close,stage", "Alder,1,2026-11-15,Proposal")
     assert "there is no column opportunity" in told

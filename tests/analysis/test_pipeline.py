@@ -202,15 +202,17 @@ def test_masked_names_are_masked_and_opportunities_have_none():
     assert sold.renewals()["covered"].tolist() == [True]
     assert sold.left()["customer"].tolist() == ["Customer 2"]
     shown = json.dumps(nr.pipeline(ledger, frame, AS_OF).told())
-    assert all(name in shown for name in ("Alder seats", "Gone again", "Zelkova"))
+    assert all(name in shown for name in ("Alder renewal", "Gone again", "Zelkova"))
 
 
 # --- renewals -----------------------------------------------------------------------------------------------
 
 
 def test_renewals_are_matched_to_what_is_due():
-    names = ["Soon", "Early", "Far", "Bare", "Later"]
-    due = dict(zip(names, ["2026-10", "2027-03", "2026-11", "2027-01", "2027-04"], strict=True))
+    names = ["Soon", "Early", "Far", "Bare", "Later", "Won"]
+    due = dict(
+        zip(names, ["2026-10", "2027-03", "2026-11", "2027-01", "2027-04", "2026-12"], strict=True)
+    )
     ledger = made({name: {"2025-09": 10 * (n + 1)} for n, name in enumerate(names)}, renewals=due)
     sold = sold_of(
         ledger,
@@ -218,12 +220,12 @@ def test_renewals_are_matched_to_what_is_due():
         deal("Early", "2026-09-30", 20, kind="Renewal"),  # half a year before it is due
         deal("Far", "2027-06-30", 30, kind="Renewal"),  # seven months after
         deal("Bare", "2027-01-31", 40),  # an expansion is no renewal
+        deal("Won", "2026-09-10", 60, "Closed Won", kind="Renewal"),  # renewed ahead of time
     )
     frame = sold.renewals().set_index("customer")
-    assert frame["covered"].to_dict() == {"Soon": True, "Far": False, "Bare": False, "Early": True}
-    assert frame["month"].to_dict() == {
-        name: due[name] for name in ("Soon", "Far", "Bare", "Early")
-    }
+    covered = {"Soon": True, "Far": False, "Won": True, "Bare": False, "Early": True}
+    assert frame["covered"].to_dict() == covered
+    assert frame["month"].to_dict() == {name: due[name] for name in covered}
     assert sold.uncovered()[["customer", "due"]].values.tolist() == [["Bare", 40], ["Far", 30]]
 
 
