@@ -1,9 +1,12 @@
 """Scenarios as unlike as the model allows, small enough to be played often."""
 
+from dataclasses import replace
+
 import numpy as np
 from conftest import ROOT
 
 import nrrsim as nr
+from nrrsim.scenario.scenario import Scenario
 
 
 def segments(**each: tuple) -> dict:
@@ -292,3 +295,15 @@ def _by_calendar(values: dict, rng: np.random.Generator) -> None:
         if where == {"monthly"} and rng.random() < 0.6:
             factors = rng.exponential(size=12)
             entry["season"] = (factors / factors.mean()).tolist()
+
+
+def differing(scenario: nr.Scenario, seed: int = 5, by: float = 0.8) -> nr.Scenario:
+    """The same with accounts whose multipliers are lognormal."""
+    rng = np.random.default_rng(seed)
+    drawn = np.exp(by * rng.normal(size=(len(scenario.opening.arr), 3)))
+    return with_multipliers(scenario, drawn)
+
+
+def with_multipliers(scenario: nr.Scenario, drawn: np.ndarray) -> nr.Scenario:
+    opening = replace(scenario.opening, multipliers=np.asarray(drawn, float))
+    return Scenario.of(scenario.plain(), opening=opening)

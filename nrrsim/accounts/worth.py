@@ -16,6 +16,24 @@ from nrrsim.scenario.scenario import MOST_MONTHS, Scenario, as_scenario
 A_YEAR = 12  # months in which each account has its renewal
 
 
+def uncertain(scenario: Scenario, most: int = 5) -> pd.DataFrame:
+    """The accounts of a ledger's book that move a scenario's NRR most by whether they leave: those
+    with the most ARR times sqrt(p (1 - p)), p the probability to leave within its months, and all
+    of whom something is decided.
+
+    Index `customer`; `arr` and `p_leave`, as if nothing were decided. Of a book of numbers none.
+    """
+    if scenario.opening.names is None:
+        return pd.DataFrame({"arr": [], "p_leave": []})
+    undecided = scenario.with_({"book.decided": {}}) if scenario.opening.differ else scenario
+    found = worth(undecided, scenario.months)[["arr", "p_leave"]]
+    moves = found["arr"] * np.sqrt(found["p_leave"] * (1 - found["p_leave"]))
+    listed = moves.sort_values(ascending=False, kind="stable").index[:most]
+    stated = scenario.plain()["book"].get("decided", {})
+    decided = [name for name in stated if name not in listed]
+    return found.loc[[*listed, *decided]]
+
+
 def worth(scenario: Scenario | str | Path, horizon: int | pd.Series = A_YEAR) -> pd.DataFrame:
     """What each account of a scenario's book comes to on average, each belief at its mean, in a
     year like any other.

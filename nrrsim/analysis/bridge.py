@@ -19,7 +19,7 @@ import numpy as np
 from nrrsim.analysis.paired import comparable
 from nrrsim.engine.draws import SEED
 from nrrsim.engine.driver_rates import slots_of
-from nrrsim.engine.switched import LEVER_GROUPS, Exact, Side, expected_nrr
+from nrrsim.engine.switched import ACCOUNTS, LEVER_GROUPS, Exact, Side, expected_nrr
 from nrrsim.movements import LOSSES
 from nrrsim.scenario.scenario import Scenario, as_scenario
 
@@ -41,7 +41,8 @@ LEAST = 5e-5  # of NRR: a part that is drawn as a step
 class Bridge:
     """What makes NRR(B) differ from NRR(A).
 
-    `parts` by group, and `segments` by group and segment: each adds up to the difference.
+    `parts` by group, and `segments` by group and segment: each adds up to the difference. The group
+    `accounts` is there where single accounts differ from their segment in A or in B.
     """
 
     a: float
@@ -56,9 +57,10 @@ class Bridge:
 
     @property
     def vectors(self) -> dict[str, float]:
-        return {
+        found = {
             name: sum(self.parts[group] for group in groups) for name, groups in VECTORS.items()
         }
+        return found | {name: self.parts[name] for name in (ACCOUNTS,) if name in self.parts}
 
     def steps(self, a: str, b: str, least: float = LEAST) -> list[dict[str, Any]]:
         """From one's NRR to the other's, whose names are `a` and `b`, a row a step.
@@ -93,7 +95,8 @@ def bridge(
     """
     a, b = as_scenario(a), as_scenario(b)
     segments = comparable(a, b)
-    runs = [_shapley(a, b, segments, SEED + number) for number in range(REPLICATES)]
+    names = (*LEVER_GROUPS, *([ACCOUNTS] if a.opening.differ or b.opening.differ else []))
+    runs = [_shapley(a, b, segments, SEED + n, len(names)) for n in range(REPLICATES)]
     values = np.stack(runs)  # replicate, group, segment
     mean, by_run = values.mean(axis=0), values.sum(axis=2)
     first, last = nrr or (expected_nrr(a), expected_nrr(b))
@@ -106,12 +109,12 @@ def bridge(
     return Bridge(
         first,
         last,
-        {name: float(mean[number].sum()) for number, name in enumerate(LEVER_GROUPS)},
+        {name: float(mean[number].sum()) for number, name in enumerate(names)},
         {
             name: dict(zip(segments, map(float, mean[number]), strict=True))
-            for number, name in enumerate(LEVER_GROUPS)
+            for number, name in enumerate(names)
         },
-        {name: float(error[number]) for number, name in enumerate(LEVER_GROUPS)},
+        {name: float(error[number]) for number, name in enumerate(names)},
     )
 
 
@@ -131,19 +134,24 @@ def shapley(worth: Mapping[tuple[int, ...], Any]) -> np.ndarray:
     return np.array(values)
 
 
-def _shapley(a: Scenario, b: Scenario, segments: tuple[str, ...], seed: int) -> np.ndarray:
-    """`ndarray[group, segment]` of the Shapley values, averaged over the draws."""
+def _shapley(
+    a: Scenario, b: Scenario, segments: tuple[str, ...], seed: int, groups: int
+) -> np.ndarray:
+    """`ndarray[group, segment]` of the Shapley values, averaged over the draws; `groups`: how many,
+    with or without that of accounts.
+    """
+    levelled = groups > len(LEVER_GROUPS)
     # what both believe something of meets the same draws
     names = sorted({**slots_of(a), **slots_of(b)})
     rows = {name: row for row, name in enumerate(names)}
     exact = Exact(
         (
-            Side.of(a, segments, BRIDGE_DRAWS, seed, rows),
-            Side.of(b, segments, BRIDGE_DRAWS, seed, rows),
+            Side.of(a, segments, BRIDGE_DRAWS, seed, rows, levelled),
+            Side.of(b, segments, BRIDGE_DRAWS, seed, rows, levelled),
         )
     )
     # of what both have alike it is the same whose values they are
-    differs = [not alike for alike in exact.alike()]
+    differs = [not alike for alike in exact.alike()[:groups]]
     worth = {
         which: exact.nrr(*which).mean(axis=1)
         for which in product(*((0, 1) if each else (0,) for each in differs))
@@ -151,6 +159,6 @@ def _shapley(a: Scenario, b: Scenario, segments: tuple[str, ...], seed: int) -> 
     return shapley(
         {
             which: worth[tuple(np.multiply(which, differs))]
-            for which in product((0, 1), repeat=len(LEVER_GROUPS))
+            for which in product((0, 1), repeat=groups)
         }
     )

@@ -26,10 +26,10 @@ from nrrsim.analysis.paired import common_currency, comparable, paired
 from nrrsim.analysis.programmes import Share, programmes
 from nrrsim.analysis.sensitivity import Sensitivity, sensitivity
 from nrrsim.engine.draws import SEED
-from nrrsim.engine.law import Law, known_law
+from nrrsim.engine.law import Law, law_of
 from nrrsim.engine.outcomes import SHARES, Distribution, Sample, foreseen
 from nrrsim.engine.simulation import TRIALS, simulate
-from nrrsim.engine.switched import LEVER_GROUPS, expected_closing
+from nrrsim.engine.switched import expected_closing
 from nrrsim.errors import UsageError
 from nrrsim.messages import of_percent, whole_of
 from nrrsim.months import shift
@@ -147,7 +147,7 @@ class Comparison:
     @cached_property
     def laws(self) -> list[Law]:
         """Of each scenario, how NRR, GRR and logo may turn out, computed."""
-        return [known_law(each, self.seed) for each in self.scenarios]
+        return [law_of(each, self.seed) for each in self.scenarios]
 
     @cached_property
     def nrr(self) -> list[Distribution]:
@@ -302,7 +302,7 @@ class Comparison:
             if any(abs(each) > 1e-9 for each in told.segments[name].values())
         ]
         whole = {
-            f"in {name}": sum(told.segments[group][name] for group in LEVER_GROUPS)
+            f"in {name}": sum(each[name] for each in told.segments.values())
             for name in told.segments["mix"]
         }
         rows.append(

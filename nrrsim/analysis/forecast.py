@@ -39,7 +39,7 @@ from nrrsim.calibration.priors import Prior, as_prior
 from nrrsim.calibration.ratios import MEASURES, PastYears
 from nrrsim.engine.draws import SEED
 from nrrsim.engine.expectation import expect
-from nrrsim.engine.law import Law, known_law
+from nrrsim.engine.law import Law, law_of
 from nrrsim.engine.outcomes import SHARES, Even
 from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger
@@ -185,7 +185,7 @@ class Forecast:
     @cached_property
     def law(self) -> Law:
         """What the model of drivers says of the next twelve months, computed."""
-        return known_law(self.calibration.scenario, self.seed)
+        return law_of(self.calibration.scenario, self.seed)
 
     @cached_property
     def ahead(self) -> dict[str, Even]:
@@ -261,7 +261,7 @@ class Forecast:
         others = self.ledger.customers(self.as_of).index.drop(largest)
         plain = self.calibration.scenario.plain()
         there = customers_of(self.ledger, self.as_of, plain["book"]["term"], among=others)
-        rest = known_law(Scenario.of(plain, opening=there), self.seed).nrr
+        rest = law_of(Scenario.of(plain, opening=there), self.seed).nrr
         if share < APART * rest.spread * (1 - share):
             return None
         (median,) = rest.quantiles((0.5,))
@@ -494,7 +494,7 @@ def _trailing(
     term = learnt.scenario.plain()["book"]["term"]
     there = customers_of(ledger, origin, term, among=opening.index, rate_of=start)
     scenario = Scenario.of({**learnt.scenario.plain(), "months": months}, opening=there)
-    law = known_law(scenario, seed)
+    law = law_of(scenario, seed)
     kept, stayed = there.total / float(opening.sum()), len(there.arr) / len(opening)
     return {
         ("nrr", None): kept * equally_likely(law.nrr),

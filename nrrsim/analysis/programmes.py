@@ -9,7 +9,7 @@ from pathlib import Path
 from nrrsim.analysis.bridge import BRIDGE_DRAWS, REPLICATES, shapley
 from nrrsim.engine.draws import SEED
 from nrrsim.engine.driver_rates import draw_rates, effects_of
-from nrrsim.engine.switched import nrr_by_draw
+from nrrsim.engine.switched import MOST_APART, nrr_by_draw
 from nrrsim.errors import UsageError
 from nrrsim.scenario.scenario import Scenario, as_scenario
 
@@ -49,7 +49,7 @@ def programmes(scenario: Scenario | str | Path) -> tuple[Share, ...]:
     rates = draw_rates(
         believed, believed.opening, count=BRIDGE_DRAWS * REPLICATES, seed=SEED, quasi=True
     )
-    nrr = nrr_by_draw(believed)
+    nrr = nrr_by_draw(believed, MOST_APART)
 
     def worth(which: tuple[int, ...]) -> float:
         run = [programme for (_, programme), runs in zip(listed, which, strict=True) if runs]

@@ -15,7 +15,7 @@ import numpy as np
 
 from nrrsim.engine.draws import SEED, scores
 from nrrsim.engine.driver_rates import rates_at, slots_of
-from nrrsim.engine.switched import nrr_by_draw
+from nrrsim.engine.switched import MOST_APART, nrr_by_draw
 from nrrsim.scenario.beliefs import Z90, correlation_matrix
 from nrrsim.scenario.scenario import Scenario, as_scenario
 
@@ -91,7 +91,7 @@ class _Model:
         self.scenario = scenario
         self.slots = slots_of(scenario)
         self.names = list(self.slots)
-        self.expected = nrr_by_draw(scenario)
+        self.expected = nrr_by_draw(scenario, MOST_APART)
         self.matrix = np.eye(len(self.names))
         ties = scenario.table.ties
         self.tied = bool(ties)

@@ -14,7 +14,7 @@ from nrrsim.analysis.bridge import bridge
 from nrrsim.analysis.paired import common_currency, difference
 from nrrsim.analysis.programmes import programmes
 from nrrsim.engine.draws import SEED
-from nrrsim.engine.expectation import deviation, expect
+from nrrsim.engine.expectation import expect
 from nrrsim.engine.law import Law, law_of
 from nrrsim.engine.outcomes import MORE_SHARES, Computed, Distribution, Sample, foreseen
 from nrrsim.files import write_table
@@ -51,30 +51,23 @@ def expected(scenario: Scenario, seed: int = SEED) -> dict[str, Any]:
     }
 
 
-def expected_sd(scenario: Scenario, seed: int = SEED) -> float:
-    """The standard deviation of NRR, from luck and from beliefs, without a simulation."""
-    opening = scenario.opening.total
-    return float(deviation(scenario, seed=seed).sel(segment="all").isel(month=-1)) / opening
-
-
 def ranges(scenario: Scenario, seed: int = SEED, target: float | None = None) -> dict[str, Any]:
     """What `nrrsim expect --json` prints beside the mean: the `law`, and the `forecast` that it
-    moves; both None where the law is not known, the forecast where the scenario states none.
+    moves, None where the scenario states none.
     """
     target = scenario.target if target is None else target
     law = law_of(scenario, seed)
-    forecast = None if law is None else _told_of_forecast(scenario, _measures(law), target)
     return {
         "seed": seed,
         "target": target,
         "law": told_of_law(law, target),
-        "forecast": forecast,
+        "forecast": _told_of_forecast(scenario, _measures(law), target),
     }
 
 
 def told_of_law(law: Law | None, target: float | None) -> dict[str, Any] | None:
-    """How NRR, capped GRR and logo may turn out, computed, as `--json` prints it; None where the
-    law is not known.
+    """How NRR, capped GRR and logo may turn out, computed, as `--json` prints it; None where no
+    law is given.
 
     `error` is in units of its measure, `p_target_error` in those of the probability; both of the
     target are None where there is none.

@@ -22,7 +22,6 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.engine.draws import SEED
-from nrrsim.engine.driver_rates import refuse_accounts
 from nrrsim.engine.law import nrr_of
 from nrrsim.engine.outcomes import foreseen
 from nrrsim.engine.simulation import TRIALS, available_threads
@@ -110,7 +109,6 @@ def sweep(
         raise UsageError(f"workers: must be at least 1, got {workers}")
 
     scenario = as_scenario(scenario)
-    refuse_accounts(scenario)
     target = scenario.target if target is None else target
 
     # no point reads the ledger again
@@ -134,6 +132,7 @@ def sweep(
     customers = b"".join(
         each.tobytes() for each in (there.segment, there.arr, there.anniversary, there.tenure)
     )
+    customers += there.stated.tobytes() if there.differ else b""
     key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode() + customers).hexdigest()
 
     done = _Done.of(kept, key)

@@ -24,7 +24,7 @@ from nrrsim.calibration.mixture import mixed
 from nrrsim.calibration.priors import as_prior
 from nrrsim.calibration.ratios import LEVELS, Group
 from nrrsim.engine.draws import SEED
-from nrrsim.engine.law import Law, known_law
+from nrrsim.engine.law import Law, law_of
 from nrrsim.engine.outcomes import Distribution, Even, Sample
 from nrrsim.engine.simulation import simulate
 from nrrsim.errors import UsageError
@@ -316,7 +316,7 @@ def _forecast(
     model: dict[tuple[str, Group], np.ndarray] = {}
     if horizon == HORIZON:
         learnt = calibrate(ledger, origin, **calibrating).scenario
-        model = driven(learnt, known_law(learnt, seed, is_rough=True), trials, seed)
+        model = driven(learnt, law_of(learnt, seed, is_rough=True), trials, seed)
     try:
         mixture = mixed(ledger, origin, model, horizon=horizon, draws=trials, seed=seed)
     except UsageError:  # nobody was there a year before: nothing would have been published

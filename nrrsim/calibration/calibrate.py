@@ -8,7 +8,7 @@ how much good and bad years differ (`years`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +118,13 @@ class Calibration:
             for each in kept["learnt"]
         ]
         return cls(scenario, tuple(learnt), kept["years"], tuple(kept["findings"]))
+
+    def with_outlook_of(self, other: Calibration) -> Calibration:
+        """The same, with the forecast that another of the same book states, if it states one."""
+        outlook = other.scenario.plain().get("outlook")
+        if outlook is None:
+            return self
+        return replace(self, scenario=self.scenario.with_({"outlook": outlook}))
 
     def write(self, path: str | Path) -> None:
         """The scenario as a file; raises UsageError where it cannot be, or another is there."""

@@ -255,9 +255,8 @@ def expect(
 
     if at_means:
         answer["title"] += ", each range at its mean"
-    sd = None if answer["law"] else summary.expected_sd(believed, seed)
     customers = len(believed.opening.arr)
-    typer.echo("\n".join(expected_lines(answer, believed.months, customers, sd)))
+    typer.echo("\n".join(expected_lines(answer, believed.months, customers)))
     typer.echo("\n".join(["", "Assumptions and sources:", *belief_lines(believed)]))
 
 
@@ -418,25 +417,17 @@ def calibrate(
     with _waiting("learning from the ledger", quiet):
         learning: dict[str, Any] = {"half_life": half_life, "price_months": price_months or ()}
         learning |= {"term": _terms(term), "prior": known}
-        learnt = calibrate(
-            ledger,
-            as_of,
-            file=_seen_from(out, sources[0]) if out else "ledger.csv",
-            accounts=accounts,
-            accounts_file=_seen_from(out, accounts) if out and accounts else None,
-            **learning,
-        )
+        file = _seen_from(out, sources[0]) if out else "ledger.csv"
+        plain = learnt = calibrate(ledger, as_of, file=file, **learning)
+        if accounts:
+            named = _seen_from(out, accounts) if out else None
+            learning_too: dict[str, Any] = {**learning, "accounts": accounts}
+            learnt = calibrate(ledger, as_of, file=file, accounts_file=named, **learning_too)
 
-    if out and accounts:
-        learnt.write(out)
-        if not quiet:
-            typer.echo(
-                "note: the scenario states no forecast: with accounts, only nrrsim expect is ready"
-                " to follow them",
-                err=True,
-            )
-    elif out:
-        _with_outlook(learnt, ledger, as_of, quiet, **learning).write(out)
+    if out:
+        # the forecast is of the segments; accounts move it as far as they move what drivers say
+        stated = _with_outlook(plain, ledger, as_of, quiet, **learning)
+        learnt.with_outlook_of(stated).write(out)
     if as_json:
         typer.echo(_object(learnt.told()))
     else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import floor, log10
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from nrrsim.accounts.watch import called
@@ -28,11 +27,14 @@ from nrrsim.report.wording.labels import (
     DOES_NOT_RECUR,
     ENOUGH_YEARS,
     FORECASTERS,
+    GROUP_WORDS,
     MEASURES,
     STANDINGS,
     STEPS,
     assumption,
+    decided_of,
     joined,
+    of_accounts,
     span,
     unsigned_lines,
 )
@@ -51,16 +53,11 @@ RATIOS = {"nrr": "NRR", "grr": "GRR", "logo": "Logo retention"}
 MOST_SIGNALS = 20  # lines of a profile
 MOST_NAMES = 6  # of a group of customers
 RAREST, RARE = 1e-6, 1e-3  # probabilities that are computed, and those that one decimal would hide
-NOT_COMPUTED = (
-    "Its range is not computed: that does not follow accounts with rates of their own yet"
-)
 HALF_BELOW = 0.6745  # of a half normal of scale 1: its median
 
 
-def expected_lines(
-    answer: Mapping[str, Any], months: int, customers: int, sd: float | None = None
-) -> list[str]:
-    """What `nrrsim expect` prints for people; `sd` of NRR, where its law is not known."""
+def expected_lines(answer: Mapping[str, Any], months: int, customers: int) -> list[str]:
+    """What `nrrsim expect` prints for people."""
     rows = [*((label(name), row) for name, row in answer["segments"].items()), ("All", answer)]
     currency = answer["currency"] or ""
     width = max(len("segment"), *(len(name) for name, _ in rows))
@@ -85,20 +82,11 @@ def expected_lines(
         *lines,
         "",
         "Movements: " + (", ".join(moves) or "none"),
-        *_likely_lines(answer, sd),
+        "",
+        _heading(),
+        *_computed_lines(answer["law"]),
         *_ahead_lines(answer),
         *unsigned_lines(currency),
-    ]
-
-
-def _likely_lines(answer: Mapping[str, Any], sd: float | None) -> list[str]:
-    """How an expected year may turn out."""
-    if law := answer["law"]:
-        return ["", _heading(), *_computed_lines(law)]
-    return [
-        f"NRR has a standard deviation of {100 * (sd or 0):.1f} points (chance and the ranges of"
-        " the assumptions)",
-        NOT_COMPUTED,
     ]
 
 
@@ -122,7 +110,6 @@ def simulated_lines(answer: Mapping[str, Any], months: int) -> list[str]:
         f"{answer['title']}: {trials} over {span(months)},"
         f" seed {answer['seed']}, from an ARR of {money(answer['opening'], currency)}",
         "",
-        *([NOT_COMPUTED, ""] if law is None else []),
         _heading(),
         *([] if law is None else [*_computed_lines(law), f"Simulated as a check, in {trials}"]),
     ]
@@ -219,11 +206,7 @@ def compared_lines(answer: Mapping[str, Any]) -> list[str]:
 
     rows = [
         ends(a),
-        *(
-            (STEPS.get(name, "Segment mix"), points(part), "")
-            for name, part in answer["bridge"].items()
-            if part
-        ),
+        *((GROUP_WORDS[name], points(part), "") for name, part in answer["bridge"].items() if part),
         ends(b),
     ]
 
@@ -520,11 +503,10 @@ def belief_lines(scenario: Scenario) -> list[str]:
             why = f"{because} [{source}]".strip() if source else because
             where = "All segments" if segment == EVERY_SEGMENT else label(segment)
             lines.append(f"{where}: {numbers} {why or '[no source given]'}")
-    if scenario.opening.multipliers is not None:
-        differ = int((scenario.opening.multipliers != 1).any(axis=1).sum())
-        some = f"{differ:,} of {counted(len(scenario.opening.arr), 'customer')}"
-        file = PurePath(getattr(scenario.book, "accounts", None) or "")
-        lines.append(f"Accounts: {some} with rates of their own [{file.name}]")
+    if own := of_accounts(scenario):
+        lines.append(f"Accounts with rates of their own: {own}")
+    if decided := decided_of(scenario):
+        lines.append(f"Decided: {'; '.join(decided)}")
     shock, years = (
         {str(name): factor_range(beta) for name, beta in betas.items() if beta}
         for betas in (scenario.shock, scenario.year_effects)

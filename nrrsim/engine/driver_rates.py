@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 
 from nrrsim.engine.draws import scores
-from nrrsim.engine.groups import tenure_year
-from nrrsim.errors import UsageError
+from nrrsim.engine.groups import Kinds, tenure_year
 from nrrsim.months import month_number
 from nrrsim.scenario.book import EVERY_SEGMENT
 from nrrsim.scenario.customers import Customers
-from nrrsim.scenario.drivers import COUNTED, DRIVERS
+from nrrsim.scenario.drivers import COUNTED, DRIVERS, HAZARD, MULTIPLIER_OF
 from nrrsim.scenario.numbers import Sized
 from nrrsim.scenario.programmes import Programme
 from nrrsim.scenario.scenario import Scenario
@@ -80,7 +79,8 @@ class Rates:
     `churn` has a third axis: the tenure year (one where churn does not depend on it). Rates are a
     year's, sizes are means. `sizes` holds, for contraction, adoption and cross-sell, the mean and
     standard deviation of a size that each event draws anew: `ndarray[segment, 2]`, sd 0 where every
-    event of a draw has the same.
+    event of a draw has the same. `hazard`: `ndarray[kind]`, the factor on churn's, where the second
+    axis is of kinds (see `by_kind`).
     """
 
     churn: np.ndarray
@@ -98,6 +98,7 @@ class Rates:
     sizes: dict[str, np.ndarray]
     in_the_year: InTheYear
     effects: dict[str, np.ndarray] = field(default_factory=dict)
+    hazard: np.ndarray | None = None
 
     @property
     def phases(self) -> int:
@@ -123,6 +124,27 @@ class Rates:
         now = self.in_the_year.in_phase(phase)
         limited["uplift"] = limited["uplift"] * now.rises[:, 0]
         return replace(self, **limited, in_the_year=now, effects={})
+
+    def by_kind(self, kinds: Kinds | None) -> Rates:
+        """What each kind of customers has, in its segment's place; of rates `in_phase`.
+
+        A count is multiplied, to what it may be at most; churn's hazard when it becomes a month's.
+        """
+        if kinds is None:
+            return self
+        at, year = kinds.segment, self.in_the_year
+        names = [each.name for each in fields(self) if each.name not in OF_ALL_DRAWS]
+        changed: dict[str, Any] = {name: getattr(self, name)[:, at] for name in names}
+        for name in COUNTED:
+            often = changed[name] * kinds.multipliers[:, MULTIPLIER_OF[name]]
+            changed[name] = np.minimum(often, LIMITS[name])
+        return replace(
+            self,
+            **changed,
+            sizes={name: each[at] for name, each in self.sizes.items()},
+            in_the_year=InTheYear(year.season[at], year.rises[at], year.together[at]),
+            hazard=kinds.multipliers[:, HAZARD],
+        )
 
     @property
     def draws(self) -> int:
@@ -160,11 +182,14 @@ class Rates:
         in_any_month = monthly(self.churn, now.season[:, :1])
         regular = np.where(annual[None, :, None], at_renewal, in_any_month)
         by_price = np.where(now.together | anniversary, self.churn_per_point * self.uplift, 0.0)
-        return np.asarray(np.minimum(1.0, regular + by_price[:, :, None]))
+        leaves = np.minimum(1.0, regular + by_price[:, :, None])
+        if self.hazard is not None:
+            leaves = 1 - (1 - leaves) ** self.hazard[:, None]
+        return np.asarray(leaves)
 
 
 # Of Rates, what is the same in all draws.
-OF_ALL_DRAWS = ("sizes", "in_the_year", "effects")
+OF_ALL_DRAWS = ("sizes", "in_the_year", "effects", "hazard")
 
 
 def monthly(annual_probability: np.ndarray, season: Any = 1.0) -> np.ndarray:
@@ -186,7 +211,6 @@ def draw_rates(
     first: int = 0,
     quasi: bool = False,
     own: Mapping[str, int] | None = None,
-    accounts: bool = False,
 ) -> Rates:
     """The rates of `count` draws; one draw where the scenario is certain. See `draws.scores` for
     the parameters, and `rates_at`.
@@ -198,18 +222,7 @@ def draw_rates(
     if own is not None:
         slots = {name: own[name] for name in slots}
     z = scores(slots, scenario.table.ties, count=count, seed=seed, first=first, quasi=quasi)
-    return rates_at(scenario, customers, z, count if slots else 1, accounts)
-
-
-def refuse_accounts(scenario: Scenario) -> None:
-    """Raises UsageError where accounts differ from their segment: of all that is worked out of a
-    scenario only `expectation` follows them.
-    """
-    if scenario.opening.differ:
-        raise UsageError(
-            "book.accounts: only nrrsim expect follows single accounts so far; run that, or leave"
-            " the key out (in a file that extends this one: accounts: null)"
-        )
+    return rates_at(scenario, customers, z, count if slots else 1)
 
 
 def slots_of(scenario: Scenario) -> dict[str, int]:
@@ -225,16 +238,10 @@ def rates_at(
     customers: Customers,
     z: Mapping[str, np.ndarray],
     count: int,
-    accounts: bool = False,
 ) -> Rates:
-    """The rates where the beliefs, the shock and the year effects have the normal scores `z`,
-    `ndarray[count]` of each.
-
-    accounts : whether who asks lets accounts differ from their segment; else a scenario in which
-        they do is refused, as these rates are not theirs.
+    """The rates of each segment where the beliefs, the shock and the year effects have the normal
+    scores `z`, `ndarray[count]` of each. What single accounts differ in is not in them.
     """
-    if not accounts:
-        refuse_accounts(scenario)
     drawn: dict[str, Any] = {each.name: each.value for each in scenario.table.stated}
     for each in scenario.table.uncertain:
         drawn[each.name] = each.range.drawn(each.value, z[each.name])

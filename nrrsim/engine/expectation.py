@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nrrsim.engine.draws import EVEN_DRAWS, SEED, checked_place
+from nrrsim.engine.draws import SEED, checked_place
 from nrrsim.engine.driver_rates import LIMITS, Rates, draw_rates, monthly
 from nrrsim.engine.groups import Groups, months_of, phase_of, refuse_endless, tenure_year
-from nrrsim.engine.levels import without_levels
+from nrrsim.engine.levels import even_draws, without_levels
 from nrrsim.errors import UsageError
 from nrrsim.movements import Movements, labelled
 from nrrsim.scenario.customers import Customers
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 # Draws times groups that move through the months together: what stays in the cache. So many groups
 # do it apart from the others.
 MOST_CELLS, MOST_GROUPS = 100_000, 1_000
-# Draws times accounts of a book in which these differ, and the draws that it has at least: NRR is
-# then within a hundredth of a point of what four thousand say.
-MOST_MOVED, FEWEST_DRAWS = 4_000_000, 256
 
 
 def expect(
@@ -89,7 +86,7 @@ def by_account(
         scenario's last, up to which each customer is followed.
     """
     customers = scenario.opening
-    rates = draw_rates(scenario, customers, count=1, seed=SEED, accounts=True)
+    rates = draw_rates(scenario, customers, count=1, seed=SEED)
     groups = Groups.of(customers, rates.churn.shape[2] > 1, without_levels(scenario, customers))
     last, mine = until(customers), groups.of_customer
 
@@ -272,9 +269,8 @@ class _Outlook:
             raise UsageError(f"draws: must be at least 1, got {draws}")
         customers = scenario.customers() if start or book else scenario.opening
         multipliers = without_levels(scenario, customers)
-        apart = 1 if multipliers is None else len(customers.arr)
-        count = draws or _draws_of(apart)
-        rates = draw_rates(scenario, customers, count=count, seed=seed, quasi=True, accounts=True)
+        count = draws or even_draws(customers)
+        rates = draw_rates(scenario, customers, count=count, seed=seed, quasi=True)
         groups = Groups.of(customers, rates.churn.shape[2] > 1, multipliers)
         with np.errstate(over="ignore", invalid="ignore"):
             blocks = [
@@ -312,14 +308,6 @@ class _Outlook:
     def deviation(self) -> xr.DataArray:
         labels = {"segment": [*self.scenario.segments, "all"], "month": self.months}
         return labelled(np.sqrt(np.maximum(self.variance, 0)), labels)
-
-
-def _draws_of(apart: int) -> int:
-    """How many draws a book is given in which so many customers move apart from each other: a power
-    of two, as these are even.
-    """
-    most = max(FEWEST_DRAWS, MOST_MOVED // apart)
-    return min(EVEN_DRAWS, 1 << (most.bit_length() - 1))
 
 
 def _averaged(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from nrrsim.scenario.scenario import Scenario
 
 MOST_ARR = 1e18  # that a book may grow to
 OF_EACH_GROUP = ("segment", "anniversary", "tenure", "joins", "arr", "squares", "cubes", "number")
+MULTIPLIED = (1e-4, 1e4)  # multipliers beyond are not told apart where some stand for others
 
 
 def months_of(scenario: Scenario, window: tuple[int, int] | None) -> tuple[int, int]:
@@ -65,6 +67,18 @@ def refuse_endless(closing: np.ndarray) -> None:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class Kinds:
+    """Customers whose rates are alike: `ndarray[kind]`, the `segment` of each, and `multipliers`,
+    `ndarray[kind, multiplier]`, by which it differs from that; sorted by segment. `of_group`:
+    `ndarray[group]`, the kind of each.
+    """
+
+    segment: np.ndarray
+    multipliers: np.ndarray
+    of_group: np.ndarray
+
+
 @dataclass(frozen=True)
 class Groups:
     """Customers who share one path: `ndarray[group]`, sorted by segment. `arr`, `squares`, `cubes`:
@@ -96,6 +110,24 @@ class Groups:
         if (cls, by_tenure) not in kept:
             kept[cls, by_tenure] = cls._of(customers, by_tenure)
         return kept[cls, by_tenure]
+
+    @cached_property
+    def kinds(self) -> Kinds | None:
+        """Which groups have the same rates; None where these are their segment's."""
+        if self.multipliers is None:
+            return None
+        rows = np.column_stack([self.segment, self.multipliers])
+        alike, of_group = np.unique(rows, axis=0, return_inverse=True)
+        return Kinds(alike[:, 0].astype(np.int64), alike[:, 1:], of_group.ravel())
+
+    @property
+    def kind(self) -> np.ndarray:
+        """The kind of each group, which is its segment where nobody differs."""
+        return self.segment if self.kinds is None else self.kinds.of_group
+
+    def apart(self, most: int) -> Iterator[Groups]:
+        """So many groups at a time, where they have rates of their own; else all of them."""
+        return iter([self]) if self.multipliers is None else self.blocks(max(most, 1))
 
     def blocks(self, most: int) -> Iterator[Groups]:
         """So many groups at a time at most; all of them where there are no more."""
@@ -141,3 +173,39 @@ class Groups:
             of_customer=group,
             multipliers=None if multipliers is None else levels[level],
         )
+
+
+def coarser(
+    customers: Customers, by_tenure: bool, multipliers: np.ndarray | None, most: int
+) -> Groups:
+    """As `Groups.of`, of so many groups at most where that can be: customers who share a path but
+    for their multipliers get the mean of those near them, weighted by ARR.
+
+    What is lost is of the second order of how near they are: what a book is expected to close at is
+    linear in multipliers but for that.
+    """
+    found = Groups.of(customers, by_tenure, multipliers)
+    if multipliers is None or len(found.arr) <= most:
+        return found
+    with np.errstate(divide="ignore"):
+        at = np.log(np.clip(multipliers, *MULTIPLIED))
+    # whose path is the same, and who never has an event, or has it for certain
+    apart = np.column_stack([Groups.of(customers, by_tenure).of_customer, at])
+    apart[:, 1:] = np.where((multipliers == 0) | np.isinf(multipliers), at, 0.0)
+    cell = np.unique(apart, axis=0, return_inverse=True)[1].ravel()
+    while True:
+        arr = np.bincount(cell, customers.arr)
+
+        def mean(values: np.ndarray, cell: np.ndarray = cell, arr: np.ndarray = arr) -> np.ndarray:
+            return np.column_stack(
+                [np.bincount(cell, customers.arr * each) / arr for each in values.T]
+            )
+
+        # each is cut in two at its mean, where it is widest
+        middle = mean(at)
+        widest = mean((at - middle[cell]) ** 2).argmax(axis=1)[cell, None]
+        above = np.take_along_axis(at - middle[cell], widest, axis=1)[:, 0] > 0
+        finer = np.unique(2 * cell + above, return_inverse=True)[1]
+        if finer.max() >= most or finer.max() == cell.max():
+            return Groups.of(customers, by_tenure, mean(multipliers)[cell])
+        cell = finer

@@ -62,28 +62,34 @@ class Span(NamedTuple):
 
 
 class Book(NamedTuple):
-    """The customers, tile after tile, in each sorted by segment and anniversary.
+    """The customers, tile after tile, in each sorted by kind and anniversary. A kind is a segment;
+    where accounts differ, a part of one whose multipliers are not too far apart.
 
-    tiles : `int64[tile + 1]`, where each tile begins. bounds : `int64[tile, segment, 13]`, where in
-        a tile each anniversary of a segment begins.
+    tiles : `int64[tile + 1]`, where each tile begins. bounds : `int64[tile, kind, 13]`, where in a
+        tile each anniversary of a kind begins. segment : `int64[kind]`.
     arr, tenure (months), joins (month) : `ndarray[customer]`.
+    own : `float64[multiplier, customer]`, hazard, expansion and contraction; without customers
+        where all have their segment's rates.
     """
 
     tiles: np.ndarray
     bounds: np.ndarray
+    segment: np.ndarray
     arr: np.ndarray
     tenure: np.ndarray
     joins: np.ndarray
+    own: np.ndarray
 
 
 class Drivers(NamedTuple):
     """What happens to them; a phase is a month that differs from the one before, and the last
     `cycle` go round. Draws begin at the first trial of a run, or there is one for all.
 
-    hazard : `float64[phase, draw, segment, 6]`, of the ceiling: what any tenure year, and any of
-        two scenarios that meet the same luck, needs.
+    hazard : `float64[phase, draw, kind, 6]`, of the ceiling: what any tenure year, any customer of
+        the kind, and any of two scenarios that meet the same luck, needs.
     keep : `float64[phase, draw, segment, 6, year]`, the probability that an event of the ceiling is
-        one of this scenario; thinned : `bool[6]`, whether any is below 1.
+        one of this scenario; where accounts differ, of a month's event at the segment's own rate
+        (but for a refusal, which they do not move). thinned : `bool[6]`, whether any is below 1.
     uplift, back_hazard (a month's) : `float64[phase, draw, segment]`; of `back_hazard` the last
         phase goes on, as no calendar moves it.
     together : `bool[segment]`, whether prices rise for all in the months that have an uplift, and
@@ -147,12 +153,14 @@ class Away(NamedTuple):
 
 class Event(NamedTuple):
     """One kind of event this month: the hazard of each cell, whether events are thinned, and which
-    part of them is kept (by tenure year, where it is churn).
+    part of them is kept (by tenure year, where it is churn). Where accounts differ, `own` has each
+    customer's multiplier, and `keep` is the probability at its segment's rate.
     """
 
     hazard: float
     is_thinned: bool
     keep: Any
+    own: np.ndarray
 
 
 # Columns of `hazard` and `keep`; and the streams of arrivals, where both kinds of churn share one.
@@ -262,7 +270,8 @@ def _churn(  # type: ignore[no-untyped-def]
         with. returns : `int32[month + 1]`, where each month's list begins.
     """
     times, place, key = clock.times[0], clock.place[0], clock.keys[0]
-    amount, base, gone, keep = state.amount, state.base, state.gone, event.keep
+    amount, base, gone = state.amount, state.base, state.gone
+    keep, own, ceiling = event.keep, event.own, 1.0 - np.exp(-event.hazard)
     returning, following = away.returning, away.following
     zero, end, last = clock.axis[0], clock.axis[0] + (hi - lo) * event.hazard, -1
     at, before, scale = place[0], place[1], 1.0 / event.hazard
@@ -288,7 +297,10 @@ def _churn(  # type: ignore[no-untyped-def]
             if i == last:
                 continue
             last = i
-            if not _is_kept(key, number, keep[tenure_year(tenure[i], t, keep.size)]):
+            part = keep[tenure_year(tenure[i], t, keep.size)]
+            if own.size > 0:
+                part = (1.0 - (1.0 - part) ** own[i]) / ceiling
+            if not _is_kept(key, number, part):
                 continue
 
         was_kept = min(was, base[i])
@@ -393,6 +405,7 @@ def _change(  # type: ignore[no-untyped-def]
     zero, end, last = clock.axis[k], clock.axis[k] + (hi - lo) * event.hazard, -1
     total = rise = away = away_rise = 0.0
     at, before, scale, size_key = place[0], place[1], 1.0 / event.hazard, key ^ _SIZE
+    own, ceiling = event.own, 1.0 - np.exp(-event.hazard)
 
     while True:
         if at == BUFFER:
@@ -410,8 +423,12 @@ def _change(  # type: ignore[no-untyped-def]
         # gone, moves nothing
         once = np.float64(i != last)
         last = i
-        if event.is_thinned and not _is_kept(key, number, event.keep):
-            continue
+        if event.is_thinned:
+            part = event.keep
+            if own.size > 0:
+                part = min(part * own[i], 1.0) / ceiling
+            if not _is_kept(key, number, part):
+                continue
         size = _size(table, mix(size_key + GOLDEN * _U(number))) if anew else same
         by = once * amount[i] * size
         now = amount[i] + sign * by
@@ -519,7 +536,7 @@ def run(trials, span, book, drivers, out):  # type: ignore[no-untyped-def]
     """Move every customer of a Book through the months of a Span, in each of the Trials, and add up
     in `out`: `float64[variable, trial, segment, month]`, zeros to begin with.
     """
-    months, start, segments = span.months, span.start, book.bounds.shape[1]
+    months, start, kinds = span.months, span.start, book.bounds.shape[1]
     # named once, as to take an array out of a tuple inside a loop costs time
     hazard, keep, thinned, uplift = drivers.hazard, drivers.keep, drivers.thinned, drivers.uplift
     back_hazard, back_size = drivers.back_hazard, drivers.back_size
@@ -534,8 +551,8 @@ def run(trials, span, book, drivers, out):  # type: ignore[no-untyped-def]
     listed = np.empty(widest, np.bool_)
     away = Away(np.empty(widest), np.empty(widest, np.int32), listed, np.empty(widest, np.int32))
     refusals = (np.empty(widest, np.int32), np.empty(widest))
-    returns, back = np.empty((segments, months + 1), np.int32), np.empty((segments, 1), np.int32)
-    levels, opening_level = np.empty((segments, 6)), np.empty((segments, 6))
+    returns, back = np.empty((kinds, months + 1), np.int32), np.empty((kinds, 1), np.int32)
+    levels, opening_level = np.empty((kinds, 6)), np.empty((kinds, 6))
     clock = Clock(
         np.empty((STREAMS, BUFFER)),
         np.empty((STREAMS, 2), np.int64),
@@ -548,9 +565,11 @@ def run(trials, span, book, drivers, out):  # type: ignore[no-untyped-def]
         begin, end, bound = book.tiles[tile], book.tiles[tile + 1], book.bounds[tile]
         n, arr = end - begin, book.arr[begin:end]
         tenure, joins = book.tenure[begin:end], book.joins[begin:end]
+        own = book.own[:, begin:end]
+        churns, expands, contracts = own[0], own[1], own[2]
         for i in range(n):
             opening[i] = arr[i] if joins[i] == 0 else 0.0
-        for s in range(segments):
+        for s in range(kinds):
             _form_cohort(bound[s, 0], bound[s, 12], opening, base, gone, opening_level[s])
 
         for trial in range(trials.lo, trials.hi):
@@ -565,7 +584,7 @@ def run(trials, span, book, drivers, out):  # type: ignore[no-untyped-def]
             if start > 0:
                 for i in range(n):
                     base[i] = opening[i]
-            for s in range(segments):
+            for s in range(kinds):
                 for column in range(6):
                     levels[s, column] = opening_level[s, column]
                 for t in range(months + 1):
@@ -574,8 +593,8 @@ def run(trials, span, book, drivers, out):  # type: ignore[no-untyped-def]
 
             for t in range(1, months + 1):
                 due, phase = (t - 1) % 12, phase_of(t, hazard.shape[0], cycle)
-                for s in range(segments):
-                    lo, hi = bound[s, 0], bound[s, 12]
+                for s in range(kinds):
+                    segment, lo, hi = book.segment[s], bound[s, 0], bound[s, 12]
                     due_lo, due_hi = bound[s, due], bound[s, due + 1]
                     now = levels[s]
                     before, before_count = now[HERE], now[NUMBER]
@@ -587,19 +606,22 @@ def run(trials, span, book, drivers, out):  # type: ignore[no-untyped-def]
                         column = CHURN_DUE if part == 1 else CHURN
                         rate = hazard[phase, draw, s, column]
                         if rate > 0.0 and ends[part] > begins[part]:
-                            event = Event(rate, thinned[column], keep[phase, draw, s, column])
+                            kept = keep[phase, draw, segment, column]
+                            event = Event(rate, thinned[column], kept, churns)
                             lost += _churn(
                                 begins[part], ends[part], t, months, event,
-                                back_hazard[:, draw, s], back_size[draw, s],
+                                back_hazard[:, draw, segment], back_size[draw, segment],
                                 tenure, clock, state, now, away, returns[s],
                             )  # fmt: skip
 
-                    raised, rise = 0.0, uplift[phase, draw, s]
-                    price_lo = lo if together[s] else due_lo
-                    price_hi = hi if together[s] else due_hi
+                    raised, rise = 0.0, uplift[phase, draw, segment]
+                    price_lo = lo if together[segment] else due_lo
+                    price_hi = hi if together[segment] else due_hi
                     if rise > 0.0 and price_hi > price_lo:
-                        rate, part_kept = hazard[phase, draw, s], keep[phase, draw, s]
-                        refusal = Event(rate[REFUSAL], thinned[REFUSAL], part_kept[REFUSAL, 0])
+                        rate, part_kept = hazard[phase, draw, s], keep[phase, draw, segment]
+                        refusal = Event(
+                            rate[REFUSAL], thinned[REFUSAL], part_kept[REFUSAL, 0], churns
+                        )
                         raised = _price(
                             price_lo, price_hi, refusal, rise, clock, state, now,
                             refusals, away.beside, back[s, 0],
@@ -610,10 +632,13 @@ def run(trials, span, book, drivers, out):  # type: ignore[no-untyped-def]
                         rate = hazard[phase, draw, s, column]
                         changed[kind] = 0.0
                         if rate > 0.0 and hi > lo:
-                            change = Event(rate, thinned[column], keep[phase, draw, s, column, 0])
+                            kept = keep[phase, draw, segment, column, 0]
+                            often = contracts if kind == 0 else expands
+                            change = Event(rate, thinned[column], kept, often)
                             changed[kind] = _change(
                                 2 + kind, -1.0 if kind == 0 else 1.0, lo, hi, change,
-                                sizes[draw, s, kind], has_table[kind, s], tables[kind, s],
+                                sizes[draw, segment, kind],
+                                has_table[kind, segment], tables[kind, segment],
                                 clock, state, now,
                             )  # fmt: skip
                     less, more, cross = changed[0], changed[1], changed[2]
@@ -637,7 +662,7 @@ def run(trials, span, book, drivers, out):  # type: ignore[no-untyped-def]
                             for later in range(t, months + 1):
                                 returns[s, later] = -1
                     elif t > start:
-                        o = out[:, trial, s, t - start - 1]
+                        o = out[:, trial, segment, t - start - 1]
                         o[OUT.churn] += lost
                         o[OUT.price] += raised
                         o[OUT.contraction] += less

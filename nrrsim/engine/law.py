@@ -18,7 +18,8 @@ import numpy as np
 from nrrsim import special
 from nrrsim.engine.draws import EVEN_DRAWS, SEED, checked_place, scores, tied
 from nrrsim.engine.driver_rates import Rates, draw_rates, rates_at, slots_of
-from nrrsim.engine.luck import Luck, Part, lagrange
+from nrrsim.engine.levels import even_draws
+from nrrsim.engine.luck import MOST_APART, Luck, Part, lagrange
 from nrrsim.engine.moments import odds_by_draw
 from nrrsim.engine.outcomes import Computed, Distribution, Odds
 from nrrsim.engine.paths import compiled
@@ -87,18 +88,10 @@ class Law:
         return self._over.computed("logo")
 
 
-def law_of(scenario: Scenario, seed: int = SEED) -> Law | None:
-    """How NRR, capped GRR and logo may turn out after the scenario's last month; None where
-    accounts differ from their segment (the law does not follow them yet).
+def law_of(scenario: Scenario, seed: int = SEED, is_rough: bool = False) -> Law:
+    """How NRR, capped GRR and logo may turn out after the scenario's last month.
 
     seed : of the draws of the beliefs; the same seed gives the same bits.
-    """
-    return None if scenario.opening.differ else known_law(scenario, seed)
-
-
-def known_law(scenario: Scenario, seed: int = SEED, is_rough: bool = False) -> Law:
-    """As `law_of`; raises UsageError where accounts differ.
-
     is_rough : from a quarter of the draws of the beliefs, for who averages over many scenarios; the
         mean is as it is from all.
     """
@@ -107,8 +100,8 @@ def known_law(scenario: Scenario, seed: int = SEED, is_rough: bool = False) -> L
 
 
 def nrr_of(scenario: Scenario, seed: int = SEED) -> Computed:
-    """How NRR may turn out, as `known_law` has it."""
-    return known_law(scenario, seed).nrr
+    """How NRR may turn out, as `law_of` has it."""
+    return law_of(scenario, seed).nrr
 
 
 def nrr_before(scenario: Scenario, months: Sequence[int], seed: int = SEED) -> list[Distribution]:
@@ -313,15 +306,38 @@ class _Over:
     @cached_property
     def _as_expected(self) -> Rates:
         book = self.scenario.opening
-        return draw_rates(self.scenario, book, count=EVEN_DRAWS, seed=self.seed, quasi=True)
+        return draw_rates(self.scenario, book, count=even_draws(book), seed=self.seed, quasi=True)
 
     def computed(self, measure: str) -> Computed:
         # products are small: threads that wait for each other would take more than they give
         with threads("law").limit(limits=1, user_api="blas"):
             told = self._computed(self.luck.part(measure), measure)
+            told = self._put_right(told, measure)
         if self.luck.masses.nbytes > MOST_KEPT:  # worked out again for the next that is asked for
             del self.luck
         return told
+
+    def _put_right(self, told: Computed, measure: str) -> Computed:
+        """What is told, with the mean and the spread of all where customers stand for others: of
+        capped GRR as much is put right as of what would be left if nothing grew.
+        """
+        if not self.luck.stand_for_others:
+            return told
+        ends = (
+            odds_by_draw(self.scenario, ROUGH[measure], most)(self._as_expected, self.months)
+            for most in (None, MOST_APART)
+        )
+        each, others = ends
+        off, wider = each.expected - others.expected, each.spread / max(others.spread, LEAST_SD)
+        is_known = measure != "grr" and self.few.draws > 1
+        about = told.mean - off if is_known else told.mean
+        places = about + off + (told.places - about) * wider
+        sd = told.sd if is_known else told.sd * wider
+        places, tail = np.clip(places, 0.0, MOST[measure]), told.tail
+        if tail is not None:
+            rare = tail
+            tail = cache(lambda target: rare(about + (target - about - off) / wider))
+        return replace(told, places=places, mean=about + off, sd=sd, tail=tail)
 
     def _computed(self, part: Part, measure: str) -> Computed:
         if self.few.draws > 1:
@@ -339,7 +355,7 @@ class _Over:
         """Roughly, by three moments of luck; sizes with a long tail as if it were shorter: of what
         happens once in a thousand trials moments would tell more than of all else.
         """
-        of = odds_by_draw(self.scenario, ROUGH[measure])
+        of = odds_by_draw(self.scenario, ROUGH[measure], MOST_APART)
         shorter = {
             name: np.stack([each[:, 0], np.minimum(each[:, 1], each[:, 0])], axis=1)
             for name, each in self.few.sizes.items()

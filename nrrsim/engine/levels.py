@@ -14,16 +14,20 @@ from dataclasses import replace
 import numpy as np
 import scipy  # whose `optimize` is loaded when it is first asked for
 
+from nrrsim.engine.draws import EVEN_DRAWS
 from nrrsim.engine.driver_rates import Rates, rates_at
-from nrrsim.engine.groups import phase_of, tenure_year
+from nrrsim.engine.groups import Groups, coarser, phase_of, tenure_year
 from nrrsim.errors import UsageError
 from nrrsim.notation import counted
 from nrrsim.scenario.customers import Customers
-from nrrsim.scenario.drivers import EXPANSION, HAZARD
+from nrrsim.scenario.drivers import EXPANSION, HAZARD, MULTIPLIERS
 from nrrsim.scenario.scenario import Scenario
 
 A_YEAR = 12  # months over which levels are taken
 MOST_DOUBLED = 100  # times that a bound is: beyond, one who leaves at all has left
+# Draws times accounts of a book in which these differ, and the draws that it has at least: NRR is
+# then within a hundredth of a point of what four thousand say.
+MOST_MOVED, FEWEST_DRAWS = 4_000_000, 256
 
 
 def without_levels(scenario: Scenario, customers: Customers) -> np.ndarray | None:
@@ -32,10 +36,44 @@ def without_levels(scenario: Scenario, customers: Customers) -> np.ndarray | Non
 
     Raises UsageError where so many never leave that a segment's own rate cannot be met.
     """
-    stated = customers.multipliers
-    if stated is None or not customers.differ:
-        return None
-    own = staying(mean_rates(scenario), customers)
+    return acting_at(mean_rates(scenario), customers) if customers.differ else None
+
+
+def groups_of(scenario: Scenario, most: int | None = None) -> Groups:
+    """The customers at month 0 who share a path, as their accounts differ; of these so many groups
+    at most, where customers who are nearly alike may stand for each other (see `coarser`).
+    """
+    customers, by_tenure = scenario.opening, scenario.table.is_curved
+    multipliers = without_levels(scenario, customers)
+    if most is None:
+        return Groups.of(customers, by_tenure, multipliers)
+    return coarser(customers, by_tenure, multipliers, most)
+
+
+def even_draws(customers: Customers) -> int:
+    """How many draws an expectation is averaged over: a power of two, as these are even; fewer
+    where thousands of customers move apart from each other.
+    """
+    most = MOST_MOVED // len(customers.arr) if customers.uneven else EVEN_DRAWS
+    return min(EVEN_DRAWS, 1 << (max(FEWEST_DRAWS, most).bit_length() - 1))
+
+
+def acting_at(rates: Rates, customers: Customers) -> np.ndarray:
+    """As `without_levels`, of customers who differ, by the `mean_rates` of their segments. What is
+    decided of one is put in its place after the level is taken out, so that nobody else's moves.
+    """
+    acting = np.ones((len(customers.arr), len(MULTIPLIERS)))
+    if customers.multipliers is not None:
+        acting = _levelled(rates, customers, customers.multipliers)
+    if customers.decided is not None:
+        is_decided = ~np.isnan(customers.decided)
+        acting[is_decided, HAZARD] = customers.decided[is_decided]
+    return acting
+
+
+def _levelled(rates: Rates, customers: Customers, stated: np.ndarray) -> np.ndarray:
+    """`ndarray[customer, multiplier]`: those that are stated, their segment's level taken out."""
+    own = staying(rates, customers)
     acting = np.ones_like(stated)
     for number, segment in enumerate(customers.segments):
         mine = (customers.segment == number) & (customers.joins == 0)
@@ -87,12 +125,14 @@ def levels(scenario: Scenario, customers: Customers) -> np.ndarray:
     return found
 
 
-def mean_rates(scenario: Scenario) -> Rates:
+def mean_rates(scenario: Scenario, customers: Customers | None = None) -> Rates:
     """The rates of a scenario with each belief at its mean, in a year like any other and without
     programmes, for a year at least.
+
+    customers : whose segments they are of (default: the opening's).
     """
     sure = scenario.at_means().with_(months=max(A_YEAR, scenario.months))
-    rates = rates_at(sure, sure.opening, {}, 1, accounts=True)
+    rates = rates_at(sure, customers or sure.opening, {}, 1)
     return replace(rates, effects={})
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from nrrsim.engine import paths
 from nrrsim.engine.driver_rates import Rates, sizes_of
 from nrrsim.engine.groups import Groups
+from nrrsim.engine.levels import groups_of
 from nrrsim.engine.paths import compiled
 from nrrsim.engine.sizes import pieces, size_tables
 from nrrsim.engine.switched import churn_of, coming_back
@@ -42,12 +43,14 @@ FINE = (0.5, 1.0)  # of a wave's phase between two places, and how many may beco
 COARSEST = 64
 MOST_PLACES = (2**21, 2**18)  # of log R in all phases and segments: some tens of megabytes
 MOST_MOVED = (10**8, 4 * 10**6)  # of log R in all groups and months
+FOR_ACCOUNTS = 4  # times as much of both, where they differ: capped GRR needs places that are near
 MOST_CELLS = 400_000  # of phases, segments, draws and powers at a time: some megabytes an array
 # Two places that a straight piece of a size's quantiles stands for, of 1: Gauss's, alike likely.
 WITHIN = 0.5 + np.array([-0.5, 0.5]) / np.sqrt(3)
 NONE = 1e-13  # of probability that may lie beyond the lattice, or be left out
 ROUNDING = 1e-15  # of probability, that a transform may be off by
 NODES = 12  # shares that stand for all customers of a group
+MOST_APART = 2_500  # groups, where customers who are nearly alike may stand for each other
 USUAL_R, MOST_SKEWNESS, LONG_TAIL = 1.5, 2.0, 20.0
 AGAIN = np.linspace(3.0, 64.0, 256)  # frequencies of R at which points of mass meet again
 A_POINT = 1e-5  # of probability at one place: what is less spreads over many, and does not
@@ -140,7 +143,8 @@ class Luck:
     def __init__(self, scenario: Scenario, rates: Rates, months: int, coarse: bool = False) -> None:
         customers = self.customers = scenario.opening
         self.months, self.rates = months, rates
-        self.groups = Groups.of(customers, by_tenure=scenario.table.is_curved)
+        self.groups = groups_of(scenario, MOST_APART)
+        self.stand_for_others = len(self.groups.arr) < len(groups_of(scenario).arr)
         group, share = self.groups.of_customer, customers.arr / customers.total
         order = np.lexsort((share, group))
         group, share = group[order], share[order]
@@ -167,8 +171,10 @@ class Luck:
         self.most = [*FEW[few:], MOST_TRANSFORMS[several]]
         bottom, top = self._ends()
         groups, at_once = len(self.groups.segment), rates.phases * len(customers.segments)
+        room = FOR_ACCOUNTS if self.groups.multipliers is not None else 1
         most = min(
-            MOST_PLACES[several] // max(groups, at_once), MOST_MOVED[several] // (groups * months)
+            room * MOST_PLACES[several] // max(groups, at_once),
+            room * MOST_MOVED[several] // (groups * months),
         )
         step = max(step, (top - bottom) / most)
         first, last = int(np.floor(bottom / step)) - 4, int(np.ceil(top / step)) + 4
@@ -205,6 +211,20 @@ class Luck:
     def _followed(self, number: int, transformed: Transformed) -> np.ndarray:
         """`complex128[draw, group, number]`: the mean of R, transformed; some draws at a time."""
         drawn = {key: transformed(*each) for key, each in self.drawn.items()}
+        # where accounts differ, some groups at a time: each has rates of its own
+        blocks = self.groups.apart(MOST_CELLS // (self.rates.phases * number))
+        return np.concatenate(
+            [self._followed_by(some, number, transformed, drawn) for some in blocks], axis=1
+        )
+
+    def _followed_by(
+        self,
+        groups: Groups,
+        number: int,
+        transformed: Transformed,
+        drawn: dict[tuple[int, int], np.ndarray],
+    ) -> np.ndarray:
+        """As `_followed`, of these groups."""
         kept: dict[float, np.ndarray] = {1.0: np.ones(number)}
 
         def of(values: np.ndarray) -> np.ndarray:
@@ -214,52 +234,60 @@ class Luck:
             alike = values[:1] if (values == values[0]).all() else values
             return np.array([kept[value] for value in alike.tolist()])
 
-        cells = self.rates.phases * len(self.customers.segments) * number
-        at_once = max(1, MOST_CELLS // cells)
+        alike = len(self.customers.segments if groups.kinds is None else groups.kinds.segment)
+        at_once = max(1, MOST_CELLS // (self.rates.phases * alike * number))
         return np.concatenate(
             [
-                self._some(self.rates.part(n, n + at_once), number, of, drawn)
+                self._some(groups, self.rates.part(n, n + at_once), number, of, drawn)
                 for n in range(0, self.rates.draws, at_once)
             ]
         )
 
     def _some(
         self,
+        groups: Groups,
         rates: Rates,
         number: int,
         of: Callable[[np.ndarray], np.ndarray],
         drawn: dict[tuple[int, int], np.ndarray],
     ) -> np.ndarray:
-        draws, segments = rates.draws, len(self.customers.segments)
-        phases = [rates.in_phase(phase) for phase in range(rates.phases)]
-        growth = np.ones((len(phases), segments, 1, draws, number), complex)
+        draws, kinds = rates.draws, groups.kinds
+        by_segment = [rates.in_phase(phase) for phase in range(rates.phases)]
+        phases = [each.by_kind(kinds) for each in by_segment]
+        alike, segments = phases[0].uplift.shape[1], len(self.customers.segments)
+        segment_of = np.arange(segments) if kinds is None else kinds.segment
+        ends = np.searchsorted(segment_of, np.arange(segments + 1)).tolist()
+        growth = np.ones((len(phases), alike, 1, draws, number), complex)
         lift = np.empty_like(growth)
-        for p, each in enumerate(phases):
-            for s in range(segments):
+        back_size = np.empty((alike, 1, draws, number), complex)
+        sizes = np.maximum(rates.reactivation_size, 1e-9)  # 0: nobody comes back
+        for s in range(segments):
+            mine = slice(*ends[s : s + 2])
+            for p, each in enumerate(by_segment):
                 for n, name in enumerate(COUNTED):
-                    rate = getattr(each, name)[:, s, None] / 12
+                    rate = getattr(phases[p], name).T[mine, :, None] / 12
                     size = getattr(each, f"{name}_size")[:, s]
                     if rate.any():
                         event = drawn.get((n, s))
                         event = of(1 - size if n == 0 else 1 + size) if event is None else event
-                        growth[p, s, 0] *= 1 - rate + rate * event
+                        growth[p, mine, 0] *= 1 - rate + rate * event
                 taken = each.acceptance[:, s, None]
-                lift[p, s, 0] = 1 - taken + taken * of(1 + each.uplift[:, s])
-        sizes = np.maximum(rates.reactivation_size, 1e-9)  # 0: nobody comes back
-        back_size = np.empty((segments, 1, draws, number), complex)
-        for s in range(segments):
-            back_size[s, 0] = of(sizes[:, s])
+                lift[p, mine, 0] = 1 - taken + taken * of(1 + each.uplift[:, s])
+            back_size[mine, 0] = of(sizes[:, s])
         regular, due, back = (
             np.repeat(each, number, axis=-1)
-            for each in (*churn_of(phases, self.customers.annual), coming_back(phases))
+            for each in (
+                *churn_of(by_segment, self.customers.annual, kinds),
+                coming_back(phases),
+            )
         )
         growth, lift, back_size = (
             each.reshape(*each.shape[:-2], -1) for each in (growth, lift, back_size)
         )
-        together, groups = rates.in_the_year.together, self.groups
+        together = phases[0].in_the_year.together
         month = paths.Month(regular, due, growth, lift, back, back_size, together, rates.cycle)
-        out = np.empty((len(groups.segment), draws * number), complex)
-        paths.powers(groups.segment, groups.anniversary, groups.tenure, self.months, month, out)
+        out = np.empty((len(groups.arr), draws * number), complex)
+        paths.powers(groups.kind, groups.anniversary, groups.tenure, self.months, month, out)
         return out.reshape(-1, draws, number).transpose(1, 0, 2)
 
     def part(self, measure: str) -> Part:

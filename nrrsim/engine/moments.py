@@ -9,41 +9,48 @@ import numpy as np
 
 from nrrsim.engine import paths
 from nrrsim.engine.driver_rates import Rates
-from nrrsim.engine.groups import Groups
+from nrrsim.engine.levels import groups_of
 from nrrsim.engine.outcomes import Odds
-from nrrsim.engine.switched import churn_of, coming_back, laid_out
+from nrrsim.engine.switched import MOST_CELLS, churn_of, coming_back, laid_out
 from nrrsim.scenario.drivers import COUNTED
 from nrrsim.scenario.scenario import Scenario
 
 
-def odds_by_draw(scenario: Scenario, measure: str = "nrr") -> Callable[..., Odds]:
+def odds_by_draw(
+    scenario: Scenario, measure: str = "nrr", most: int | None = None
+) -> Callable[..., Odds]:
     """How NRR may turn out, as a function of rates (and of a month, where that is not to be the
     last): what does not change with them is made ready once.
 
     measure : or how logo may (`logo`), or what would be left of today's ARR if nothing grew
-        (`losses`).
+        (`losses`). most : groups of customers at most, as for `groups_of`.
     """
-    customers = scenario.opening
-    groups = Groups.of(customers, by_tenure=scenario.table.is_curved)
-    sums = np.stack([groups.arr, groups.squares, groups.cubes])
-    opening = customers.total
-    if measure == "logo":
-        sums, opening = np.stack([groups.number.astype(float)] * 3), float(len(customers.arr))
+    customers, groups = scenario.opening, groups_of(scenario, most)
+    is_logo = measure == "logo"
+    opening = float(len(customers.arr)) if is_logo else customers.total
     powers_of = {"nrr": _powers, "losses": _lost, "logo": _none}[measure]
     lifted = _lifted if measure == "nrr" else _none
 
     def odds(rates: Rates, last: int = scenario.months) -> Odds:
-        phases = [rates.in_phase(phase) for phase in range(rates.phases)]
-        growth, lift = (laid_out([of(each) for each in phases]) for of in (powers_of, lifted))
-        size = np.ones_like(rates.uplift.T) if measure == "logo" else rates.reactivation_size.T
-        powers = np.ascontiguousarray(np.stack([size, size * size, size * size * size], axis=1))
-        churn = churn_of(phases, customers.annual)
-        together = rates.in_the_year.together
-        month = paths.Month(
-            *churn, growth, lift, coming_back(phases), powers, together, rates.cycle
-        )
+        by_segment = [rates.in_phase(phase) for phase in range(rates.phases)]
         out = np.zeros((3, rates.draws))
-        paths.moments(groups.segment, groups.anniversary, groups.tenure, sums, last, month, out)
+        for some in groups.apart(MOST_CELLS // (3 * rates.draws * rates.phases)):
+            kinds = some.kinds
+            phases = [each.by_kind(kinds) for each in by_segment]
+            growth, lift = (laid_out([of(each) for each in phases]) for of in (powers_of, lifted))
+            size = phases[0].reactivation_size.T
+            size = np.ones_like(size) if is_logo else size
+            powers = np.ascontiguousarray(np.stack([size, size * size, size * size * size], axis=1))
+            churn = churn_of(by_segment, customers.annual, kinds)
+            together = phases[0].in_the_year.together
+            month = paths.Month(
+                *churn, growth, lift, coming_back(phases), powers, together, rates.cycle
+            )
+            number = some.number.astype(float)
+            sums = [number] * 3 if is_logo else [some.arr, some.squares, some.cubes]
+            paths.moments(
+                some.kind, some.anniversary, some.tenure, np.stack(sums), last, month, out
+            )
         sd = np.sqrt(np.maximum(out[1], 0))
         skewness = np.divide(out[2], sd**3, out=np.zeros_like(sd), where=sd > 1e-9 * opening)
         return Odds(out[0] / opening, sd / opening, skewness)

@@ -19,19 +19,21 @@ import numpy as np
 from nrrsim.engine import kernel
 from nrrsim.engine.draws import SEED, checked_place
 from nrrsim.engine.driver_rates import Rates, draw_rates, monthly, sizes_of
-from nrrsim.engine.groups import common_phases, months_of, refuse_endless
+from nrrsim.engine.groups import Kinds, common_phases, months_of, refuse_endless
+from nrrsim.engine.levels import without_levels
 from nrrsim.engine.sizes import size_tables
 from nrrsim.errors import UsageError
 from nrrsim.messages import whole_of
 from nrrsim.movements import Movements
-from nrrsim.scenario.customers import Customers
-from nrrsim.scenario.drivers import COUNTED
+from nrrsim.scenario.customers import Customers, place_among
+from nrrsim.scenario.drivers import COUNTED, MULTIPLIERS
 from nrrsim.scenario.scenario import Scenario, as_scenario
 
 TRIALS = 10_000
 MOST_TRIALS = 10_000_000
 MOST_BYTES = 16e9
 CELLS_AT_ONCE = 100_000_000  # customer-months of one piece of work: about a tenth of a second
+APART = 4.0  # times that multipliers of one kind of customers are from each other, at most
 CERTAIN = (
     1e-16  # a certain event is given this probability not to happen, so that its hazard is finite
 )
@@ -181,6 +183,7 @@ class _Work:
     book: kernel.Book
     tables: np.ndarray
     has_table: np.ndarray
+    kinds: tuple[Kinds, Kinds] | None
 
     @classmethod
     def of(
@@ -193,8 +196,13 @@ class _Work:
         span: kernel.Span,
     ) -> _Work:
         tables, has_table = size_tables(sizes_of(scenario, customers.segments))
-        book = _tiled(customers)
-        return cls(scenario, beside, customers, seed, first, span, book, tables, has_table)
+        own, kinds = _multipliers(scenario, beside, customers), None
+        kind, segment = customers.segment, np.arange(len(customers.segments))
+        if own is not None:
+            kind, kinds = _kinds(customers, own)
+            segment = kinds[0].segment
+        book = _tiled(customers, kind, segment, None if own is None else own[0])
+        return cls(scenario, beside, customers, seed, first, span, book, tables, has_table, kinds)
 
     def _draw(self, scenario: Scenario, lo: int, hi: int) -> Rates:
         return draw_rates(
@@ -218,7 +226,8 @@ class _Work:
         phases = [rates.in_phase(phase) for phase in range(number)]
         others = phases if other is rates else [other.in_phase(phase) for phase in range(number)]
         pairs = zip(phases, others, strict=True)
-        both = [clocks(one, another, self.customers.annual) for one, another in pairs]
+        annual = self.customers.annual
+        both = [clocks(one, another, annual, self.kinds) for one, another in pairs]
         hazard, keep, thinned = map(np.stack, zip(*both, strict=True))
 
         # the calendar moves no return: from the last month that a programme changes, all are alike
@@ -239,25 +248,67 @@ class _Work:
         )
 
 
-def _tiled(customers: Customers) -> kernel.Book:
+def _multipliers(
+    scenario: Scenario, beside: Scenario, customers: Customers
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """By what these customers differ from their segments, `ndarray[customer, multiplier]`, in the
+    scenario and in the one beside it, each of the same name; None where nobody does in either.
+    """
+    own, other = without_levels(scenario, customers), None
+    if beside is not scenario and beside.opening.differ:
+        other = without_levels(beside, beside.opening)
+    if own is None and other is None:
+        return None
+    alike = np.ones((len(customers.arr), len(MULTIPLIERS)))
+    own = alike if own is None else own
+    if other is not None:
+        other = np.append(other, alike[:1], axis=0)[place_among(beside.opening, customers)]
+    return own, (own if beside is scenario else alike) if other is None else other
+
+
+def _kinds(
+    customers: Customers, own: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, tuple[Kinds, Kinds]]:
+    """The kind of each customer, and what each kind has at most in either scenario: so near to
+    each other that few events of a ceiling are for nothing. The same whichever of two scenarios is
+    beside the other.
+    """
+    with np.errstate(divide="ignore"):
+        near = np.floor(np.log(np.maximum(*own)) / np.log(APART))
+    rows = np.column_stack([customers.segment, near])
+    alike, kind = np.unique(rows, axis=0, return_inverse=True)
+    kind = kind.ravel()
+    most = [np.zeros((len(alike), len(MULTIPLIERS))) for _ in own]
+    for each, highest in zip(own, most, strict=True):
+        np.maximum.at(highest, kind, each)
+    segment = alike[:, 0].astype(np.int64)
+    first, second = (Kinds(segment, each, kind) for each in most)
+    return kind, (first, second)
+
+
+def _tiled(
+    customers: Customers, kind: np.ndarray, segment: np.ndarray, own: np.ndarray | None
+) -> kernel.Book:
     """The customers tile after tile: each takes every n-th, so that it holds its part of every
-    segment and anniversary, still sorted.
+    kind and anniversary, still sorted.
     """
     number = max(1, -(-len(customers.arr) // kernel.TILE))
-    parts = [np.arange(tile, len(customers.arr), number) for tile in range(number)]
-    segments = len(customers.segments)
-    bounds = np.empty((number, segments, 13), np.int64)
+    place = kind * 12 + customers.anniversary - 1
+    sorted_ = np.argsort(place, kind="stable")
+    parts = [sorted_[tile::number] for tile in range(number)]
+    bounds = np.empty((number, len(segment), 13), np.int64)
     for tile, part in enumerate(parts):
-        kind = customers.segment[part] * 12 + customers.anniversary[part] - 1
-        begins = np.searchsorted(kind, np.arange(segments * 12 + 1))
-        bounds[tile] = begins[np.arange(segments)[:, None] * 12 + np.arange(13)]
+        begins = np.searchsorted(place[part], np.arange(len(segment) * 12 + 1))
+        bounds[tile] = begins[np.arange(len(segment))[:, None] * 12 + np.arange(13)]
     order = np.concatenate(parts)
     return kernel.Book(
         np.cumsum([0, *map(len, parts)]),
         bounds,
+        segment,
         customers.arr[order],
         customers.tenure[order],
         customers.joins[order].astype(np.int32),
+        np.ones((len(MULTIPLIERS), 0)) if own is None else np.ascontiguousarray(own[order].T),
     )
 
 
@@ -267,18 +318,46 @@ def hazard_of(probability: np.ndarray) -> np.ndarray:
 
 
 def clocks(
-    rates: Rates, other: Rates, annual: np.ndarray
+    rates: Rates,
+    other: Rates,
+    annual: np.ndarray,
+    kinds: tuple[Kinds, Kinds] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The kernel's `hazard`, `keep` and `thinned`: a ceiling over tenure years and over both
     scenarios, and what part of it is the first one's. A scenario beside itself has its own hazards.
+
+    kinds : of customers, with what each has at most in either scenario.
     """
     own = _probabilities(rates, annual)
+    if kinds is not None:
+        return _clocks_of(kinds, own, rates, other, annual)
     ceiling = own.max(axis=3)
     if other is not rates:
         ceiling = np.maximum(ceiling, _probabilities(other, annual).max(axis=3))
     with np.errstate(invalid="ignore", divide="ignore"):
         keep = np.where(ceiling[..., None] > 0, own / ceiling[..., None], 1.0)
     return hazard_of(ceiling), keep, np.asarray((keep < 1).any(axis=(0, 1, 3)))
+
+
+def _clocks_of(
+    kinds: tuple[Kinds, Kinds], own: np.ndarray, rates: Rates, other: Rates, annual: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """As `clocks`, where accounts differ: a ceiling for each kind of customers, and the month's
+    probabilities at their segment's `own` rates.
+    """
+    most = [
+        _probabilities(each.by_kind(some), annual[some.segment]).max(axis=3)
+        for each, some in zip((rates, other), kinds, strict=True)
+    ]
+    ceiling = np.maximum(*most)
+    # a refusal is the segment's: the same ceiling, and a part of it
+    refusals, mine = ceiling[:, :, kernel.REFUSAL], own[:, :, kernel.REFUSAL]
+    first = np.searchsorted(kinds[0].segment, np.arange(own.shape[1]))
+    known = np.minimum(first, len(kinds[0].segment) - 1)  # of a segment without customers: any
+    highest = np.maximum(refusals[:, known, None], mine)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        own[:, :, kernel.REFUSAL] = np.where(highest > 0, mine / highest, 1.0)
+    return hazard_of(ceiling), own, np.ones(own.shape[2], bool)
 
 
 def _probabilities(rates: Rates, annual: np.ndarray) -> np.ndarray:

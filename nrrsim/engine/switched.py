@@ -15,29 +15,36 @@ from typing import Any
 import numpy as np
 
 from nrrsim.engine import paths
-from nrrsim.engine.draws import EVEN_DRAWS, SEED
-from nrrsim.engine.driver_rates import RATES_OF, Rates, draw_rates, monthly
-from nrrsim.engine.groups import Groups, common_phases, phase_of
-from nrrsim.scenario.customers import Customers
+from nrrsim.engine.draws import SEED
+from nrrsim.engine.driver_rates import RATES_OF, InTheYear, Rates, draw_rates, monthly
+from nrrsim.engine.groups import Groups, Kinds, coarser, common_phases, phase_of
+from nrrsim.engine.levels import acting_at, even_draws, groups_of, mean_rates
+from nrrsim.scenario.customers import Customers, of_the_same_name
 from nrrsim.scenario.drivers import DRIVERS
 from nrrsim.scenario.scenario import Scenario
 
 LEVERS: tuple[str, ...] = tuple(DRIVERS)
 LEVER_GROUPS = ("mix", *LEVERS)
+ACCOUNTS = "accounts"  # a group of its own, where single accounts differ from their segment
+MOST_CELLS = 1_000_000  # draws, phases and kinds of customers that are worked out at a time
+MOST_APART = 500  # groups, where customers who are nearly alike may stand for each other
 
 
 @dataclass(frozen=True)
 class Side:
-    """A scenario made ready: its groups of customers, its opening ARR, and its rates, phase by
-    phase.
+    """A scenario made ready: its customers, their groups, its opening ARR, and its rates, phase by
+    phase. `usual`: what a level is taken out by where each side has accounts of its own; without
+    it the groups are as they are given.
     """
 
+    customers: Customers
     groups: Groups
     annual: np.ndarray
     opening: float
     phases: tuple[Rates, ...]
     cycle: int
     months: int
+    usual: Rates | None = None
 
     @classmethod
     def of(
@@ -47,15 +54,25 @@ class Side:
         draws: int,
         seed: int,
         slots: Mapping[str, int],
+        levelled: bool = False,
     ) -> Side:
         """`segments`: all that are compared; a book may have none of some. `slots`: the draws of
-        each belief.
+        each belief. `levelled`: whether accounts differ on either side.
         """
         customers = _among(scenario.opening, segments)
         rates = draw_rates(scenario, customers, count=draws, seed=seed, quasi=True, own=slots)
         groups = Groups.of(customers, by_tenure=rates.churn.shape[2] > 1)
         phases = tuple(rates.in_phase(phase) for phase in range(rates.phases))
-        return cls(groups, customers.annual, customers.total, phases, rates.cycle, scenario.months)
+        return cls(
+            customers,
+            groups,
+            customers.annual,
+            customers.total,
+            phases,
+            rates.cycle,
+            scenario.months,
+            mean_rates(scenario, customers) if levelled else None,
+        )
 
 
 def _among(customers: Customers, segments: tuple[str, ...]) -> Customers:
@@ -67,9 +84,9 @@ def _among(customers: Customers, segments: tuple[str, ...]) -> Customers:
     annual[places] = customers.annual
     segment = np.array(places)[customers.segment]
     order = np.lexsort((customers.anniversary, segment))
-    arrays = {
-        name: getattr(customers, name)[order] for name in ("arr", "anniversary", "tenure", "joins")
-    }
+    of_each = ("arr", "anniversary", "tenure", "joins", "names", "multipliers", "decided")
+    there = {name: getattr(customers, name) for name in of_each}
+    arrays = {name: each[order] for name, each in there.items() if each is not None}
     return Customers(segments=segments, annual=annual, segment=segment[order], **arrays)
 
 
@@ -89,6 +106,7 @@ class Exact:
             [each[phase_of(t, len(each), side.cycle)] for t in range(1, number + 1)]
             for side, each in zip(sides, (one, other), strict=True)
         ]
+        self.groups = cache(self._groups)
         self.churn = cache(self._churn)
         self.growth = cache(self._growth)
         self.lift = cache(self._lift)
@@ -103,26 +121,62 @@ class Exact:
         cross_sell: int,
         price: int,
         back: int,
+        accounts: int = 0,
     ) -> Any:
         """`ndarray[segment, draw]`: each segment's part of NRR; every argument says whose values: 0
         A's, 1 B's.
         """
         side = self.sides[mix]
-        size = np.zeros((len(side.annual), self.phases[0][0].churn.shape[0]))
-        regular, due = self.churn(mix, churn, price)
-        growth = self.growth(contraction, adoption, cross_sell)
-        together = self.phases[price][0].in_the_year.together
-        month = paths.Month(
-            regular, due, growth, self.lift(price), *self.back(back), together, self.cycle
-        )
-        groups = side.groups
-        paths.close(
-            groups.segment, groups.anniversary, groups.tenure, groups.arr, side.months, month, size
-        )
+        draws = self.phases[0][0].churn.shape[0]
+        size = np.zeros((len(side.annual), draws))
+        groups = self.groups(mix, accounts, churn, price)
+        for some in groups.apart(MOST_CELLS // max(1, draws * len(self.phases[0]))):
+            kinds = some.kinds
+            out = size if kinds is None else np.zeros((len(kinds.segment), draws))
+            regular, due = self.churn(mix, churn, price, kinds)
+            together = self.phases[price][0].by_kind(kinds).in_the_year.together
+            month = paths.Month(
+                regular,
+                due,
+                self.growth(contraction, adoption, cross_sell, kinds),
+                self.lift(price, kinds),
+                *self.back(back, kinds),
+                together,
+                self.cycle,
+            )
+            paths.close(some.kind, some.anniversary, some.tenure, some.arr, side.months, month, out)
+            if kinds is not None:
+                np.add.at(size, kinds.segment, out)
         return size / side.opening
 
+    def _groups(self, mix: int, accounts: int, churn: int, price: int) -> Groups:
+        """The customers of one side, with the accounts of one: their level is taken out by the
+        rates that act.
+        """
+        side = self.sides[mix]
+        customers = self._with_accounts(mix, accounts)
+        leave, asks = self.sides[churn].usual, self.sides[price].usual
+        if not customers.differ or leave is None or asks is None:
+            return side.groups
+        season, rises = np.broadcast_arrays(leave.in_the_year.season, asks.in_the_year.rises)
+        rates = replace(
+            leave,
+            uplift=asks.uplift,
+            churn_per_point=asks.churn_per_point,
+            in_the_year=InTheYear(season, rises, asks.in_the_year.together),
+        )
+        by_tenure = self.phases[0][0].churn.shape[2] > 1
+        return coarser(customers, by_tenure, acting_at(rates, customers), MOST_APART)
+
+    def _with_accounts(self, mix: int, accounts: int) -> Customers:
+        """One side's customers, of whom the other's accounts say what they say of that name."""
+        mine, stated = (self.sides[each].customers for each in (mix, accounts))
+        return mine if mix == accounts else of_the_same_name(mine, stated)
+
     def alike(self) -> tuple[bool, ...]:
-        """Of each of LEVER_GROUPS, whether both sides have the same: to switch it moves nothing."""
+        """Of each of LEVER_GROUPS, and of accounts, whether both sides have the same: to switch it
+        moves nothing.
+        """
         one, other = self.sides
         pairs = [
             (one.groups.segment, other.groups.segment),
@@ -139,11 +193,16 @@ class Exact:
         years = [(a.in_the_year, b.in_the_year) for a, b in months]
         by_lever["churn"] += [(a.season, b.season) for a, b in years]
         by_lever["price"] += [(a.together, b.together) for a, b in years]
-        return tuple(
-            all(np.array_equal(*pair) for pair in each) for each in (pairs, *by_lever.values())
+        stated = [[self._with_accounts(mix, n).stated for n in (0, 1)] for mix in (0, 1)]
+        same_accounts = all(np.array_equal(a, b, equal_nan=True) for a, b in stated)
+        return (
+            *(all(np.array_equal(*pair) for pair in each) for each in (pairs, *by_lever.values())),
+            same_accounts,
         )
 
-    def _churn(self, mix: int, churn: int, price: int) -> tuple[np.ndarray, np.ndarray]:
+    def _churn(
+        self, mix: int, churn: int, price: int, kinds: Kinds | None
+    ) -> tuple[np.ndarray, np.ndarray]:
         both = zip(self.phases[churn], self.phases[price], strict=True)
         rates = [
             replace(
@@ -154,13 +213,15 @@ class Exact:
             )
             for who, asks in both
         ]
-        return churn_of(rates, self.sides[mix].annual)
+        return churn_of(rates, self.sides[mix].annual, kinds)
 
-    def _growth(self, contraction: int, adoption: int, cross_sell: int) -> np.ndarray:
+    def _growth(
+        self, contraction: int, adoption: int, cross_sell: int, kinds: Kinds | None
+    ) -> np.ndarray:
         months = []
         for n in range(len(self.phases[0])):
             less, more, cross = (
-                self.phases[side][n] for side in (contraction, adoption, cross_sell)
+                self.phases[side][n].by_kind(kinds) for side in (contraction, adoption, cross_sell)
             )
             months.append(
                 (1 - less.contraction / 12 * less.contraction_size)
@@ -169,13 +230,14 @@ class Exact:
             )
         return laid_out([each[:, :, None] for each in months])
 
-    def _lift(self, price: int) -> np.ndarray:
-        phases = self.phases[price]
+    def _lift(self, price: int, kinds: Kinds | None) -> np.ndarray:
+        phases = [each.by_kind(kinds) for each in self.phases[price]]
         return laid_out([(1 + each.acceptance * each.uplift)[:, :, None] for each in phases])
 
-    def _back(self, back: int) -> tuple[np.ndarray, np.ndarray]:
-        size = np.ascontiguousarray(self.phases[back][0].reactivation_size.T)
-        return coming_back(self.phases[back]), size[:, None]
+    def _back(self, back: int, kinds: Kinds | None) -> tuple[np.ndarray, np.ndarray]:
+        phases = [each.by_kind(kinds) for each in self.phases[back]]
+        size = np.ascontiguousarray(phases[0].reactivation_size.T)
+        return coming_back(phases), size[:, None]
 
 
 def laid_out(months: Sequence[np.ndarray]) -> np.ndarray:
@@ -186,8 +248,12 @@ def laid_out(months: Sequence[np.ndarray]) -> np.ndarray:
     return np.ascontiguousarray(np.stack([each.transpose(order) for each in months]))
 
 
-def churn_of(phases: Sequence[Rates], annual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The `churn` and `due_churn` of a Month."""
+def churn_of(
+    phases: Sequence[Rates], annual: np.ndarray, kinds: Kinds | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The `churn` and `due_churn` of a Month, of rates by segment; `annual`: of each of these."""
+    if kinds is not None:
+        phases, annual = [each.by_kind(kinds) for each in phases], annual[kinds.segment]
     regular, due = (
         laid_out([each.monthly_churn(annual, is_due) for each in phases])
         for is_due in (False, True)
@@ -200,30 +266,38 @@ def coming_back(phases: Sequence[Rates]) -> np.ndarray:
     return laid_out([monthly(each.reactivation) for each in phases])
 
 
-def nrr_by_draw(scenario: Scenario) -> Callable[[Rates], np.ndarray]:
-    """Expected NRR of the scenario's book, `ndarray[draw]`, as a function of rates."""
-    by_segment = _by_segment_and_draw(scenario)
-    return lambda rates: np.asarray(by_segment(rates, scenario.months).sum(axis=0))
+def nrr_by_draw(scenario: Scenario, most: int | None = None) -> Callable[[Rates], np.ndarray]:
+    """Expected NRR of the scenario's book, `ndarray[draw]`, as a function of rates.
+
+    most : groups at most, as for `groups_of`, for who asks of tens of thousands of draws: what they
+        come to is put right by as much as it is off on average.
+    """
+    by_segment, off = _by_segment_and_draw(scenario, most), 0.0
+    if most is not None and len(groups_of(scenario).arr) > most and scenario.opening.differ:
+        few = by_segment(_even_rates(scenario), scenario.months).sum(axis=0)
+        off = expected_nrr(scenario) - float(few.mean())
+    return lambda rates: np.asarray(by_segment(rates, scenario.months).sum(axis=0) + off)
 
 
 def expected_closing(scenario: Scenario, months: Sequence[int]) -> np.ndarray:
     """Expected ARR of today's customers after each of `months`, `ndarray[month, segment]`: as
     `expect` has it.
     """
-    rates = draw_rates(scenario, scenario.opening, count=EVEN_DRAWS, seed=SEED, quasi=True)
+    rates = _even_rates(scenario)
     by_segment = _by_segment_and_draw(scenario)
     opening = scenario.opening.total
     return np.stack([by_segment(rates, end).mean(axis=1) * opening for end in months])
 
 
-def _by_segment_and_draw(scenario: Scenario) -> Callable[[Rates, int], np.ndarray]:
-    customers = scenario.opening
-    groups = Groups.of(customers, by_tenure=scenario.table.is_curved)
+def _by_segment_and_draw(
+    scenario: Scenario, most: int | None = None
+) -> Callable[[Rates, int], np.ndarray]:
+    customers, groups = scenario.opening, groups_of(scenario, most)
     opening = customers.total
 
     def nrr(rates: Rates, months: int) -> np.ndarray:
         phases = tuple(map(rates.in_phase, range(rates.phases)))
-        side = Side(groups, customers.annual, opening, phases, rates.cycle, months)
+        side = Side(customers, groups, customers.annual, opening, phases, rates.cycle, months)
         return np.asarray(Exact((side, side)).nrr(*[0] * len(LEVER_GROUPS)))
 
     return nrr
@@ -231,5 +305,10 @@ def _by_segment_and_draw(scenario: Scenario) -> Callable[[Rates, int], np.ndarra
 
 def expected_nrr(scenario: Scenario) -> float:
     """Expected NRR: as `expect` has it, by the quick way."""
-    rates = draw_rates(scenario, scenario.opening, count=EVEN_DRAWS, seed=SEED, quasi=True)
-    return float(nrr_by_draw(scenario)(rates).mean())
+    return float(nrr_by_draw(scenario)(_even_rates(scenario)).mean())
+
+
+def _even_rates(scenario: Scenario) -> Rates:
+    """Those that an expectation is averaged over."""
+    book = scenario.opening
+    return draw_rates(scenario, book, count=even_draws(book), seed=SEED, quasi=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from math import inf
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, Strict, create_model, model_validator
@@ -92,6 +93,10 @@ def _a_file(text: str) -> str:
 
 
 FILES_OF_A_BOOK = ("ledger", "accounts")
+# What may be decided of a customer, and by what its churn is then multiplied.
+DECIDED = {"renews": 0.0, "leaves": inf}
+AS_FORECAST = "as forecast"  # nothing is decided: takes back what an extended scenario decides
+Decision = Literal["renews", "leaves", "as forecast"]
 NOT_OF_A_BOOK = ("query", "fiscal_year_end", "size_bands")  # of a database, and of reports
 
 
@@ -99,14 +104,22 @@ class _LedgerBook(Frozen):
     """The customers of a ledger at `as_of`; beside it, how its file is read.
 
     `accounts`: a table of what tells single customers from their segment (`multipliers`).
-    `currency`: that of the ledger, where it does not say.
+    `decided`: by customer, that it renews (never churns), leaves (at its first chance), or that
+    nothing is decided (as forecast); nobody else's churn changes with it. `currency`: that of the
+    ledger, where it does not say.
     """
 
     ledger: Annotated[str, AfterValidator(_a_file)]
     as_of: Month
     accounts: Annotated[str, AfterValidator(_a_file)] | None = None
+    decided: dict[str, Decision] = Field(default_factory=dict)
     term: dict[str, Term] = Field(default_factory=dict)
     currency: str | None = None
+
+    @property
+    def settled(self) -> dict[str, Decision]:
+        """Of whom it is decided that it renews, or leaves."""
+        return {name: each for name, each in self.decided.items() if each != AS_FORECAST}
 
     @property
     def reading(self) -> Reading:

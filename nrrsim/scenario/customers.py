@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nrrsim import special
-from nrrsim.errors import UsageError
+from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.ledger.reading import as_keys, in_a_card
 from nrrsim.messages import Problem, RefusedError
 from nrrsim.months import parse_month
 from nrrsim.scenario.book import (
+    DECIDED,
     EVERY_SEGMENT,
     LedgerBook,
     NewBusiness,
@@ -23,6 +24,7 @@ from nrrsim.scenario.book import (
     Term,
     no_segment,
 )
+from nrrsim.scenario.drivers import MULTIPLIERS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,8 +40,10 @@ class Customers:
     whose end it joins; 0: it is there at the start): `ndarray[customer]`. `annual`:
     `ndarray[segment]`. `names`: `ndarray[customer]` of a ledger's customers as it calls them, ""
     of who is yet to come; None of a synthetic book. `multipliers`: `ndarray[customer, multiplier]`
-    as a table of accounts states them, nan of who is yet to come; None without one. `currency`: ""
-    where nobody says. `kept`: what was worked out of them, for the next who asks.
+    as a table of accounts states them, nan of who is yet to come; None without one. `decided`:
+    `ndarray[customer]`, 0 of who renews, infinite of who leaves, nan of whom nothing is decided;
+    None where of nobody. `currency`: "" where nobody says. `kept`: what was worked out of them, for
+    the next who asks.
     """
 
     segments: tuple[str, ...]
@@ -51,6 +55,7 @@ class Customers:
     joins: np.ndarray
     names: np.ndarray | None = None
     multipliers: np.ndarray | None = None
+    decided: np.ndarray | None = None
     currency: str = ""
     kept: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -64,11 +69,26 @@ class Customers:
         """Whether accounts of one segment differ from each other: what they have in common is
         their segment's rate.
         """
+        return self.uneven or (self.decided is not None and not np.isnan(self.decided).all())
+
+    @cached_property
+    def uneven(self) -> bool:
+        """Whether they do so by a table; what is decided of some makes no more than these apart."""
         if self.multipliers is None:
             return False
         here = self.joins == 0
         each = (self.multipliers[here & (self.segment == n)] for n in range(len(self.segments)))
         return any(len(some) and bool((some != some[0]).any()) for some in each)
+
+    @property
+    def stated(self) -> np.ndarray:
+        """What is stated of each account, `ndarray[customer, multiplier or decided]`: 1 and nan
+        where nothing is.
+        """
+        own, decided = self.multipliers, self.decided
+        own = np.ones((len(self.arr), len(MULTIPLIERS))) if own is None else own
+        decided = np.full(len(self.arr), np.nan) if decided is None else decided
+        return np.column_stack([own, decided])
 
     @cached_property
     def oldest(self) -> float:
@@ -103,7 +123,8 @@ def laid_out(book: SyntheticBook) -> Customers:
 def of_ledger(book: LedgerBook, folder: Path) -> Customers:
     """The customers of the ledger at `as_of`, with their renewals and tenures."""
     accounts = None if book.accounts is None else folder / book.accounts
-    return customers_of(ledger_of(book, folder), book.as_of, book.term, accounts=accounts)
+    there = customers_of(ledger_of(book, folder), book.as_of, book.term, accounts=accounts)
+    return as_decided(there, book)
 
 
 def ledger_of(book: LedgerBook, folder: Path) -> Ledger:
@@ -199,6 +220,55 @@ def _with_accounts(customers: Customers, accounts: Any, ledger: Ledger, as_of: s
     return replace(customers, multipliers=found)
 
 
+def as_decided(customers: Customers, book: LedgerBook) -> Customers:
+    """A ledger's customers, of whom some renew or leave for certain; the same object where that is
+    so already. Raises RefusedError with every name that none of them has.
+    """
+    if not book.decided and customers.decided is None:
+        return customers
+    assert customers.names is not None
+    names = customers.names.tolist()
+    if strange := [name for name in book.decided if name not in set(names)]:
+        raise RefusedError(*(_no_customer(name, names, book.as_of) for name in strange))
+    churn = [DECIDED.get(book.decided.get(name, ""), np.nan) for name in names]
+    decided = None if np.isnan(churn).all() else np.array(churn)
+    before = customers.decided
+    is_same = decided is before or (
+        decided is not None and before is not None and np.array_equal(decided, before, True)
+    )
+    return customers if is_same else replace(customers, decided=decided)
+
+
+def _no_customer(name: str, names: list[str], as_of: str) -> Problem:
+    return Problem(
+        ("book", "decided", name),
+        lambda: f"is no customer of the book in {as_of}; {did_you_mean(name, names)}",
+        of_key=True,
+    )
+
+
+def of_the_same_name(customers: Customers, others: Customers) -> Customers:
+    """The customers, each with what is stated of the account of its name (of synthetic books: of
+    its place) among the others; 1, and nothing decided, of who is not among them.
+    """
+    nobody = [*[1.0] * len(MULTIPLIERS), np.nan]
+    stated = np.append(others.stated, [nobody], axis=0)[place_among(others, customers)]
+    return replace(customers, multipliers=stated[:, :-1], decided=stated[:, -1])
+
+
+def place_among(others: Customers, customers: Customers) -> np.ndarray:
+    """`ndarray[customer]`, where among the others the customer of the same name is (of synthetic
+    books that of the same place); -1 of who is not among them, or is yet to come.
+    """
+    import pandas as pd
+
+    if others.names is None or customers.names is None:
+        here = customers.joins == 0
+        place = np.cumsum(here) - 1
+        return np.where(here & (place < len(others.arr)), place, -1)
+    return np.asarray(pd.Index(others.names).get_indexer(pd.Index(customers.names)))
+
+
 def with_newcomers(opening: Customers, plan: Mapping[str, NewBusiness], months: int) -> Customers:
     """The opening book and the plan's newcomers, n a year: floor(n t / 12) up to month t."""
     if not plan:
@@ -216,15 +286,18 @@ def with_newcomers(opening: Customers, plan: Mapping[str, NewBusiness], months: 
         # at month 0 a tenure of -t months: it is 0 when they join
         parts.append((segment, arr, 1 + (t - 1) % 12, -t.astype(float), t))
     segment, arr, anniversary, tenure, joins = map(np.concatenate, zip(*parts, strict=True))
-    names, multipliers = old.names, old.multipliers
+    names, multipliers, decided = old.names, old.multipliers, old.decided
     more = len(arr) - len(old.arr)
     if names is not None:
         names = np.concatenate([names, np.full(more, "", object)])
     if multipliers is not None:
         as_nobody_knows = np.full((more, multipliers.shape[1]), np.nan)
         multipliers = np.concatenate([multipliers, as_nobody_knows])
+    if decided is not None:
+        decided = np.concatenate([decided, np.full(more, np.nan)])
+    of_each = names, multipliers, decided
     customers = _sorted(
-        old.segments, old.annual, segment, arr, anniversary, tenure, joins, names, multipliers
+        old.segments, old.annual, segment, arr, anniversary, tenure, joins, *of_each
     )
     return replace(customers, currency=old.currency)
 
@@ -239,9 +312,13 @@ def _sorted(
     joins: np.ndarray | None = None,
     names: np.ndarray | None = None,
     multipliers: np.ndarray | None = None,
+    decided: np.ndarray | None = None,
 ) -> Customers:
     order = np.lexsort((anniversary, segment))
     joins = np.zeros(len(arr), np.int64) if joins is None else joins
+    names, multipliers, decided = (
+        None if each is None else each[order] for each in (names, multipliers, decided)
+    )
     return Customers(
         segments,
         annual,
@@ -250,6 +327,7 @@ def _sorted(
         anniversary[order],
         tenure[order],
         joins[order],
-        None if names is None else names[order],
-        None if multipliers is None else multipliers[order],
+        names,
+        multipliers,
+        decided,
     )

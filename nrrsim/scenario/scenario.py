@@ -54,6 +54,7 @@ from nrrsim.scenario.checks import (
 )
 from nrrsim.scenario.customers import (
     Customers,
+    as_decided,
     laid_out,
     ledger_of,
     of_ledger,
@@ -151,7 +152,7 @@ class Scenario(Frozen):
         plain = deepcopy(self._plain)
         for name, value in copied({**(changes or {}), **fields}).items():
             _put(plain, name.split("."), value, name)
-        parts = {name.partition(".")[0] for name in {**(changes or {}), **fields}}
+        parts = {".".join(name.split(".")[:2]) for name in {**(changes or {}), **fields}}
         return _checked(
             with_churn_rates(Document(plain)), self._folder, self._customers_kept(parts)
         )
@@ -159,11 +160,16 @@ class Scenario(Frozen):
     def extended(self, over: Mapping[str, Any]) -> Scenario:
         """What a file would state that extends this scenario and holds the values `over`."""
         document = merged(Document(self._plain), with_churn_rates(Document(copied(over))))
-        return _checked(document, self._folder, self._customers_kept(over))
+        book = over.get("book", {})
+        parts = {f"book.{key}" for key in book} if isinstance(book, Mapping) else {"book"}
+        return _checked(document, self._folder, self._customers_kept(parts))
 
     def _customers_kept(self, changed: Collection[str]) -> Customers | None:
-        """The opening customers, laid out or read once, where what is changed leaves them."""
-        return None if "book" in changed else self.opening
+        """The opening customers, laid out or read once, where what is changed leaves them: what is
+        decided of one is no matter of its ledger.
+        """
+        of_book = {name for name in changed if name.partition(".")[0] == "book"}
+        return self.opening if of_book <= {"book.decided"} else None
 
     def plain(self) -> dict[str, Any]:
         """The values as they would stand in one file, with nothing left to extend."""
@@ -231,9 +237,7 @@ class Scenario(Frozen):
         """What takes this scenario's own results onto the forecast that its `outlook` states; None
         where it states none, or one of another book or time.
         """
-        # it was made of segments: by how much single accounts move it, nobody has worked out
-        is_used = self._foreseen and not self.opening.differ
-        return self.outlook.transports[measure] if self.outlook and is_used else None
+        return self.outlook.transports[measure] if self.outlook and self._foreseen else None
 
     @property
     def _foreseen(self) -> bool:
@@ -298,8 +302,6 @@ class Scenario(Frozen):
                 f" and ARR of {self.opening.total:,.2f}: it is not used, and ranges are those of"
                 " the drivers alone"
             )
-        elif self.outlook and self.opening.differ:
-            notices.append("outlook: was made without accounts, so it is not used beside them")
         ties = self.table.ties
         change = beliefs.correlation_matrix(ties)[2] if ties else 0.0
         if change > CHANGE_OF_NOTE:
@@ -431,6 +433,8 @@ def _checked(document: Document, folder: Path, opening: Customers | None = None)
         scenario._plain, scenario._folder, scenario._given = document.values, folder, opening
         # a ledger is read for a scenario that is right so far
         if not problems and isinstance(scenario.book, LedgerBook):
+            if opening is not None:
+                scenario._given = as_decided(opening, scenario.book)
             problems += segments_not_in(document.values, scenario.segments)
             terms = {name: scenario.book.term.get(name, "annual") for name in scenario.segments}
             problems += seasons_of_annual(document.values, terms)

@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 import scipy.optimize  # noqa: F401  a moved belief needs it: loaded before the first answer
 
+from nrrsim.accounts.worth import uncertain
 from nrrsim.analysis import summary
 from nrrsim.analysis.bridge import LEAST, bridge
 from nrrsim.analysis.paired import comparable
 from nrrsim.engine import switched
 from nrrsim.engine.draws import SEED
-from nrrsim.engine.driver_rates import refuse_accounts
 from nrrsim.engine.law import nrr_before, nrr_of
 from nrrsim.engine.outcomes import SHARES, Computed, Distribution, foreseen
 from nrrsim.engine.simulation import simulate
@@ -70,6 +70,7 @@ class Moves:
     base: str
     values: Mapping[str, float] = field(default_factory=dict)
     mix: Mapping[str, float] = field(default_factory=dict)
+    accounts: Mapping[str, str] = field(default_factory=dict)
     months: int | None = None
     target: float | None = None
 
@@ -113,10 +114,6 @@ class WhatIf:
         name = seen.with_suffix("").as_posix()
         if name not in self.presets:
             scenario = read_scenario(file)
-            try:
-                refuse_accounts(scenario)
-            except UsageError as error:
-                raise UsageError(f"{file}: {error}") from None
             currency = scenario.opening.currency
             if self.presets and currency != self.currency:
                 raise UsageError(
@@ -149,6 +146,8 @@ class WhatIf:
             stated["months"] = moves.months
         if moves.target is not None and moves.target != preset.target:
             stated["target"] = moves.target
+        if decided := sliders.decided(preset, moves.accounts):
+            stated["book"] = {"decided": decided}
         return stated | sliders.over(preset, moves.values, moves.mix)
 
     def scenario(self, moves: Moves) -> Scenario:
@@ -318,9 +317,19 @@ class WhatIf:
                 {"segment": name, "label": label(name), "value": value}
                 for name, value in mix.items()
             ],
+            "accounts": _accounts(preset),
             "no_mix": "" if mix else "The customers are those of a ledger: their mix is fixed.",
             "trials": [[each, count(each)] for each in TRIALS],
         }
+
+
+def _accounts(preset: Scenario) -> list[dict[str, Any]]:
+    """The switches of the accounts that move NRR most, each with what is forecast of it."""
+    return [
+        {"name": str(name), "value": sliders.decision_of(preset, str(name))}
+        | {"note": f"ARR {money(arr, preset.opening.currency)}; {share(p)} probability of churn"}
+        for name, arr, p in uncertain(preset).itertuples()
+    ]
 
 
 def _means_to_be_one(file: Path) -> bool:

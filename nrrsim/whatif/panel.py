@@ -238,6 +238,7 @@ def _moves(asked: Any, presets: Collection[str]) -> Moves:
         asked["base"],
         _numbers("values", asked.get("values")),
         _numbers("mix", asked.get("mix")),
+        _choices(asked.get("accounts")),
         None if months is None else round(_number("months", months)),
         target,
     )
@@ -250,6 +251,14 @@ def _numbers(name: str, given: Any) -> dict[str, float]:
     if not isinstance(given, Mapping):
         raise UsageError(f"{name}: must be numbers by name, got {shown(given)}")
     return {each: _number(f"{name}.{each}", value) for each, value in given.items()}
+
+
+def _choices(given: Any) -> dict[str, str]:
+    """What was decided of accounts, by name."""
+    given = {} if given is None else given
+    if not isinstance(given, Mapping) or not all(isinstance(each, str) for each in given.values()):
+        raise UsageError(f"accounts: must be choices by name, got {shown(given)}")
+    return dict(given)
 
 
 def _number(name: str, value: Any) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 
 from nrrsim.errors import UsageError
 from nrrsim.scenario.beliefs import tidy
-from nrrsim.scenario.book import EVERY_SEGMENT, SyntheticBook
+from nrrsim.scenario.book import AS_FORECAST, DECIDED, EVERY_SEGMENT, SyntheticBook
 from nrrsim.scenario.drivers import DRIVERS, TOLD
 from nrrsim.scenario.numbers import MOST_OF_A_BETA, Sized
 from nrrsim.scenario.scenario import Scenario
@@ -82,6 +82,23 @@ def _sliders_of(scenario: Scenario, driver: str, field: str) -> Iterator[Slider]
             high = 1.0
         span = None if isinstance(value, int | float | Sized) else range_.span(value)
         yield Slider(driver, segment, field, at, 0.0, high, most, span)
+
+
+def decision_of(scenario: Scenario, customer: str) -> str:
+    """Whether a customer renews, leaves, or is as forecast."""
+    return str(getattr(scenario.book, "decided", {}).get(customer, AS_FORECAST))
+
+
+def decided(scenario: Scenario, choices: Mapping[str, str]) -> dict[str, str]:
+    """What a scenario that extends this one decides of customers, where that is not so already.
+
+    Raises UsageError for a choice that there is not; `Scenario` says who is no customer.
+    """
+    known = (*DECIDED, AS_FORECAST)
+    for name, choice in choices.items():
+        if choice not in known:
+            raise UsageError(f"accounts.{name}: must be one of {', '.join(known)}; got {choice!r}")
+    return {n: each for n, each in choices.items() if each != decision_of(scenario, n)}
 
 
 def mix_of(scenario: Scenario) -> dict[str, float]:

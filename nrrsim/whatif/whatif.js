@@ -6,6 +6,7 @@ const PICTURES = {
   bridge: ["Expected NRR by driver", "Changes from the base, in points."],
   fan: ["ARR of today's customers", "Expected (of a forecast: the median), and 90% range. Solid: now. Dashed: base. The axis does not start at zero."],
 };
+const DECISIONS = { renews: "Renews", leaves: "Leaves", "as forecast": "As forecast" };
 const PATIENCE = 15000; // milliseconds
 const shown = (value, isShare) => (isShare ? 100 * value : value);
 const tidy = (value) => Number(Number(value).toPrecision(4));
@@ -22,7 +23,6 @@ function make(tag, attributes = {}, ...children) {
 }
 
 let panels = 0, made = 0;
-
 function render({ model, el }) {
   const id = `nrrsim-${++panels}`;
   let state, number = 0, isBaseChosen = false;
@@ -55,7 +55,7 @@ function render({ model, el }) {
   }
 
   function start(preset, base) {
-    state = { preset, base, values: {}, mix: {}, months: null, target: null };
+    state = { preset, base, values: {}, mix: {}, accounts: {}, months: null, target: null };
   }
 
   // What another view of this panel, or this one before the page was loaded anew, has moved.
@@ -63,7 +63,7 @@ function render({ model, el }) {
     const { number: sent, ...asked } = model.get("asked");
     if (!sent || sent === number) return false;
     number = sent;
-    state = { ...asked, values: { ...asked.values }, mix: { ...asked.mix } };
+    state = { ...asked, values: { ...asked.values }, mix: { ...asked.mix }, accounts: { ...asked.accounts } };
     return true;
   }
 
@@ -201,6 +201,33 @@ function render({ model, el }) {
       ...fields.map((each) => each.row));
   }
 
+  // The accounts that move NRR most, each with a switch.
+  function accountsOf(given) {
+    const count = make("span", { class: "count" });
+    const told = () => {
+      const number = Object.keys(state.accounts).length;
+      count.textContent = number ? `${number} moved` : "";
+    };
+    const switches = given.accounts.map(({ name, note, value }) => {
+      const at = `${id}-${++made}`;
+      const options = Object.entries(DECISIONS).map(([choice, text]) => {
+        const radio = make("input", { type: "radio", name: at, value: choice, checked: choice === (state.accounts[name] ?? value),
+          onchange: () => {
+            if (choice === value) delete state.accounts[name];
+            else state.accounts[name] = choice;
+            told();
+            send();
+          } });
+        return make("label", {}, radio, text);
+      });
+      return make("fieldset", { class: "account", "data-account": name }, make("legend", {}, name),
+        make("p", { class: "meaning" }, note), make("div", { class: "options" }, ...options));
+    });
+    told();
+    return make("details", { class: "accounts" }, make("summary", {}, "Accounts", " ", count),
+      make("p", { class: "meaning" }, "The accounts whose renewal moves NRR most; a choice changes no other account"), ...switches);
+  }
+
   function drawChoices() {
     const { presets, bases, left_out } = model.get("form");
     const names = presets.map(([name, title]) => [name, title || name]);
@@ -236,6 +263,7 @@ function render({ model, el }) {
       } }, "Reset all"),
       make("div", { class: "part" }, months.row, target && target.row),
       ...given.groups.map(driver),
+      ...(given.accounts.length ? [accountsOf(given)] : []),
       make("details", {}, make("summary", {}, "Segment mix"), mixOf(given)));
     if (open.size)
       for (const each of levers.querySelectorAll("details")) each.open = open.has(each.firstElementChild.firstChild.textContent);

@@ -1,35 +1,17 @@
 """Accounts that differ within a segment: against a recursion by hand, and what must not change."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
-from scenarios import segments, varied
+from scenarios import differing, segments, varied, with_multipliers
 
 import nrrsim as nr
 from nrrsim.accounts.worth import worth
-from nrrsim.analysis.frontier import chance, needed
-from nrrsim.analysis.sensitivity import sensitivity
-from nrrsim.analysis.sweep import Axis, sweep
 from nrrsim.engine.draws import SEED
 from nrrsim.engine.driver_rates import draw_rates
 from nrrsim.engine.levels import mean_rates, staying, without_levels
-from nrrsim.scenario.scenario import Scenario
 
 FLOWS = ("churn", "contraction", "adoption", "cross_sell", "price", "reactivation")
-
-
-def differing(scenario: nr.Scenario, seed: int = 5, by: float = 0.8) -> nr.Scenario:
-    """The same with accounts whose multipliers are lognormal."""
-    rng = np.random.default_rng(seed)
-    drawn = np.exp(by * rng.normal(size=(len(scenario.opening.arr), 3)))
-    return with_multipliers(scenario, drawn)
-
-
-def with_multipliers(scenario: nr.Scenario, drawn: np.ndarray) -> nr.Scenario:
-    opening = replace(scenario.opening, multipliers=np.asarray(drawn, float))
-    return Scenario.of(scenario.plain(), opening=opening)
 
 
 CERTAIN = {
@@ -154,7 +136,7 @@ def test_beliefs_are_averaged_over_their_draws():
         "adoption": {"all": {"rate": {"between": [0.2, 0.9]}, "size": 0.2}},
     }
     scenario = differing(nr.Scenario.of({"book": book, "drivers": drivers}))
-    rates = draw_rates(scenario, scenario.opening, count=8, seed=SEED, quasi=True, accounts=True)
+    rates = draw_rates(scenario, scenario.opening, count=8, seed=SEED, quasi=True)
     acting = without_levels(scenario, scenario.opening)
     closing = []
     for k in range(8):
@@ -224,27 +206,3 @@ def test_no_level_can_make_up_for_too_many_who_never_leave():
         nr.expect(with_multipliers(base, hazard))
     hazard[4:6, 0] = 1e-6
     assert float(nr.logo(nr.expect(with_multipliers(base, hazard)))) == pytest.approx(0.5)
-
-
-REFUSED = {
-    "simulate": lambda s: nr.simulate(s, 10),
-    "paired": lambda s: nr.paired(s, s, 10, 1),
-    "bridge": lambda s: nr.bridge(s, s),
-    "bridge to one without": lambda s: nr.bridge(Scenario.of(s.plain()), s),
-    "frontier": lambda s: nr.frontier(s, 1.1),
-    "needed": lambda s: needed(s, 1.1),
-    "sensitivity": lambda s: sensitivity(s),
-    "sweep": lambda s: sweep(s, [Axis("months", (6, 12))], workers=2),
-    "chance": lambda s: chance(s, 1.1),
-    "programmes": lambda s: nr.programmes(s),
-}
-
-
-@pytest.mark.parametrize("name", sorted(REFUSED))
-def test_who_cannot_follow_accounts_refuses_them(name):
-    programme = {"calls": {"cost": 1_000, "from": 2, "churn": -0.1}}
-    drivers = {"churn": {"all": {"rate": {"between": [0.1, 0.2]}}}}
-    values = {"book": segments(a=(1, 30, "monthly", 0.5)), "drivers": drivers}
-    scenario = differing(nr.Scenario.of({**values, "programmes": programme}))
-    with pytest.raises(nr.UsageError, match=r"^book\.accounts: only nrrsim expect"):
-        REFUSED[name](scenario)

@@ -1,6 +1,7 @@
 """The table of accounts that a ledger's book names: what it may say, and what people get wrong in it."""
 
 import json
+from dataclasses import replace
 
 import duckdb
 import numpy as np
@@ -224,11 +225,129 @@ def test_at_means_nothing_is_uncertain_and_worth_adds_up_to_it(folder):
     )
 
 
-def test_the_panel_leaves_such_a_scenario_out_and_says_so(folder):
-    plain = SCENARIO.replace("  accounts: data/accounts.csv\n", "")
-    (folder / "plain.yaml").write_text(plain)
-    opened = WhatIf(folder / "plain.yaml")
-    assert [*opened.presets] == ["plain"]
-    assert opened.left_out[0].startswith("next.yaml: book.accounts: only nrrsim expect")
-    with pytest.raises(nr.UsageError, match=r"next\.yaml: book\.accounts: only nrrsim expect"):
-        WhatIf(folder / "next.yaml")
+# --- what is decided of single customers ----------------------------------------------------------
+
+
+def deciding(folder, text: str, name: str = "decided.yaml"):
+    (folder / name).write_text(f"extends: next.yaml\n{text}\n")
+    return folder / name
+
+
+def test_who_renews_and_who_leaves_is_decided_by_name(folder):
+    path = deciding(folder, 'book: {decided: {Alder: leaves, "007": renews, Fir: as forecast}}')
+    scenario = nr.read_scenario(path)
+    opening = scenario.opening
+    found = dict(zip(opening.names, opening.decided, strict=True))
+    assert (found["Alder"], found["007"]) == (np.inf, 0)
+    assert all(np.isnan(found[name]) for name in NAMES if name not in ("Alder", "007"))
+    before, now = (worth(each) for each in (folder / "next.yaml", scenario))
+    assert now["p_leave"][["Alder", "007"]].tolist() == [1, 0]
+    others = [name for name in NAMES if name not in ("Alder", "007")]
+    pd.testing.assert_frame_equal(now.loc[others], before.loc[others])
+
+    # one more is decided by who extends it, and what was decided is taken back
+    third = deciding(folder, "book: {decided: {Birch: renews, Alder: as forecast}}", "third.yaml")
+    third.write_text(third.read_text().replace("next.yaml", "decided.yaml"))
+    mine = nr.read_scenario(third).opening
+    assert [*mine.names[~np.isnan(mine.decided)]] == ["007", "Birch"]
+    assert nr.expect(scenario.with_({"book.decided": {}})).data.identical(
+        nr.expect(folder / "next.yaml").data
+    )
+
+
+def test_what_is_decided_reads_no_ledger_again(folder):
+    scenario = nr.read_scenario(folder / "next.yaml")
+    (folder / "data" / "ledger.csv").unlink()
+    one = scenario.extended({"book": {"decided": {"Cedar": "leaves"}}})
+    other = scenario.with_({"book.decided": {"Cedar": "leaves"}})
+    assert nr.expect(one).data.identical(nr.expect(other).data)
+    assert one.with_(months=24).opening is one.opening
+    assert one.at_means().opening is one.opening
+    with pytest.raises(nr.UsageError, match="there is no such file"):
+        scenario.with_({"book.as_of": "2025-12"})
+
+
+def test_without_a_table_too(folder):
+    plain = deciding(folder, "book: {accounts: null, decided: {Cedar: leaves}}")
+    scenario = nr.read_scenario(plain)
+    assert scenario.opening.multipliers is None
+    assert worth(scenario)["p_leave"]["Cedar"] == 1
+    nrr, base = (float(nr.nrr(nr.expect(each))) for each in (
+        scenario, scenario.with_({"book.decided": {"Cedar": "as forecast"}})))  # fmt: skip
+    assert nrr < base
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{Aldr: leaves, Alder: leaves}", r"decided\.yaml:2:\d+ book\.decided\.Aldr: is no customer of"
+                                          r" the book in 2026-01; did you mean Alder\?"),
+        ("{Gone: renews}", r"book\.decided\.Gone: is no customer of the book in 2026-01"),
+        ("{Alder: churns}", r"book\.decided\.Alder: must be renews or leaves or as forecast, got 'churns'"),
+        ("{Alder: }", r"book\.decided\.Alder: must be renews or leaves"),
+        ("{7: leaves}", r"7"),
+        ("[Alder]", r"book\.decided: "),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_decided(folder, text, said):
+    with pytest.raises(nr.UsageError, match=said):
+        nr.read_scenario(deciding(folder, f"book: {{decided: {text}}}"))
+
+
+def test_every_unknown_name_is_said_at_once(folder):
+    path = deciding(folder, "book: {decided: {Aldr: leaves, Brch: renews}}")
+    with pytest.raises(nr.UsageError) as refused:
+        nr.read_scenario(path)
+    assert [line.split("; ")[1] for line in str(refused.value).splitlines()] == [
+        "did you mean Alder?",
+        "did you mean Birch?",
+    ]
+
+
+def test_a_book_of_numbers_decides_nothing():
+    book = {"arr": 1e6, "segments": {"a": {"share": 1, "customers": 5}}, "decided": {"A": "leaves"}}
+    with pytest.raises(nr.UsageError, match=r"book\.decided: is not known"):
+        Scenario.of({"book": book})
+
+
+# --- the panel ------------------------------------------------------------------------------------
+
+
+def test_the_panel_has_a_switch_for_those_that_move_nrr_most(folder):
+    panel = WhatIf(folder / "next.yaml")
+    moves = panel.start_moves()
+    listed = panel.form(moves)["accounts"]
+    told = worth(folder / "next.yaml")
+    moved = told["arr"] * np.sqrt(told["p_leave"] * (1 - told["p_leave"]))
+    assert [each["name"] for each in listed] == [*moved.sort_values(ascending=False).index[:5]]
+    assert {each["value"] for each in listed} == {"as forecast"}
+    first = listed[0]["name"]
+    assert f"{told['p_leave'][first]:.0%} probability of churn" in listed[0]["note"]
+
+
+def test_a_switch_moves_the_figures_and_is_saved(folder):
+    panel = WhatIf(folder / "next.yaml")
+    told = worth(folder / "next.yaml")
+    base = panel.answer(panel.start_moves())
+    moves = replace(panel.start_moves(), accounts={"Elm & Söhne": "leaves", "Fir": "as forecast"})
+    answer = panel.answer(moves)
+    lost = told["closing"]["Elm & Söhne"] / told["arr"].sum()
+    assert base["nrr"] - answer["nrr"] == pytest.approx(lost, abs=1e-12)  # no price, nobody back
+    (step,) = [row for row in answer["rows"]["bridge"] if row["step"] == "Accounts"]
+    assert step["kind"] == "loss"
+    assert panel.over(moves) == {"book": {"decided": {"Elm & Söhne": "leaves"}}}
+    path = panel.save(moves, "elm", "Without Elm", "they said so")
+    saved = nr.read_scenario(path)
+    assert float(nr.nrr(nr.expect(saved))) == pytest.approx(answer["nrr"], abs=1e-12)
+
+    # which is a preset then: its switch stands where the file has it, and is taken back
+    again = panel.start_moves("elm")
+    switches = {each["name"]: each["value"] for each in panel.form(again)["accounts"]}
+    assert switches["Elm & Söhne"] == "leaves"
+    back = replace(again, accounts={"Elm & Söhne": "as forecast"})
+    assert panel.answer(back)["nrr"] == pytest.approx(base["nrr"], abs=1e-12)
+    assert panel.over(replace(again, accounts={"Elm & Söhne": "leaves"})) == {}
+    with pytest.raises(nr.UsageError, match=r"accounts\.Fir: must be one of renews, leaves, as"):
+        panel.answer(replace(again, accounts={"Fir": "perhaps"}))
+    with pytest.raises(nr.UsageError, match=r"book\.decided\.Aldr: is no customer"):
+        panel.answer(replace(again, accounts={"Aldr": "leaves"}))

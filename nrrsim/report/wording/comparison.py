@@ -37,6 +37,8 @@ from nrrsim.report.wording.labels import (
     Markdown,
     assumption,
     belief,
+    decided_of,
+    of_accounts,
     of_segment,
     span,
 )
@@ -209,6 +211,10 @@ def _rows(c: Comparison) -> dict[str, dict[int, str]]:
             say("Correlations", place, _correlations(c, scenario))
         if scenario.programmes:
             say("Programmes", place, ", ".join(map(label, scenario.programmes)))
+        if some := of_accounts(scenario):
+            say("Accounts with rates of their own", place, some)
+        if decided := decided_of(scenario):
+            say("Decided accounts", place, "; ".join(decided))
     return rows
 
 
@@ -440,7 +446,7 @@ class Difference:
 def _cause(group: str, part: float) -> Markdown:
     """What a part of a difference comes from: lower churn, higher adoption; price; segment mix."""
     word = GROUP_WORDS[group].lower()
-    if group in ("price", "mix"):
+    if group in ("price", "mix", "accounts"):
         return Markdown(word)
     is_more = (part > 0) != (group in LOSSES)
     return Markdown(f"{'higher' if is_more else 'lower'} {word}")

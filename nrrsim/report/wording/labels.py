@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
 
 from nrrsim.months import Calendar
 from nrrsim.notation import (
@@ -24,6 +25,9 @@ from nrrsim.notation import (
 )
 from nrrsim.sizebands import short
 
+if TYPE_CHECKING:
+    from nrrsim.scenario.scenario import Scenario
+
 STEPS = {
     "opening": "Opening ARR",
     "new": "New customers",
@@ -36,7 +40,7 @@ STEPS = {
     "churn": "Churn",
     "closing": "Closing ARR",
 }
-GROUP_WORDS = STEPS | {"mix": "Segment mix", "all": "All together"}
+GROUP_WORDS = STEPS | {"mix": "Segment mix", "accounts": "Accounts", "all": "All together"}
 FIELD_WORDS = {
     "rate": "",
     "size": " per event",
@@ -152,6 +156,21 @@ def of_segment(what: str, segment: str, labels: Mapping[str, str] | None = None)
 def assumption(driver: str, field: str) -> str:
     """What a driver's number is called: Churn, Price increase, Contraction per event."""
     return OWN_WORDS.get(f"{driver}.{field}") or f"{STEPS[driver]}{field_of(field)}"
+
+
+def of_accounts(scenario: Scenario) -> str:
+    """How many accounts have rates of their own, by which file; empty where none do."""
+    own = scenario.opening.multipliers
+    if own is None:
+        return ""
+    file = PurePath(getattr(scenario.book, "accounts", None) or "").name
+    some = f"{count((own != 1).any(axis=1).sum())} of {counted(len(own), 'customer')}"
+    return f"{some} ({file})" if file else some
+
+
+def decided_of(scenario: Scenario) -> list[str]:
+    """Who renews and who leaves, as it is decided."""
+    return [f"{name} {each}" for name, each in getattr(scenario.book, "settled", {}).items()]
 
 
 def lasting(months: int) -> str:
