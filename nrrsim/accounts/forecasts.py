@@ -94,7 +94,7 @@ def _by_law(plain: Scenario, known: Scenario, published: np.ndarray) -> np.ndarr
 
 
 @dataclass(frozen=True)
-class Tried:
+class WithAndWithout:
     """Forecasts of NRR at past dates: `without` accounts, `proved`: with those of dates at which
     the score had proved itself by then, `always`: with them at every date.
 
@@ -128,14 +128,14 @@ class Tried:
         return told
 
 
-def tried(
+def backtest_with_accounts(
     ledger: Ledger,
     *,
     signals: Signals | None = None,
     card: SignalsCard | None = None,
     progress: Callable[[int], None] | None = None,
     **how: Any,
-) -> Tried:
+) -> WithAndWithout:
     """Back-tests of NRR with and without accounts, from the same origins.
 
     how : as for `backtest`. progress : is told of three forecasts an origin. What was published
@@ -152,7 +152,7 @@ def tried(
     without, proved, always = (
         backtest(ledger, **how, progress=advance, forecaster=each) for each in (None, *known)
     )
-    return Tried(without, proved, always, dict(known[0].proved))
+    return WithAndWithout(without, proved, always, dict(known[0].proved))
 
 
 def _plain(value: Any) -> float | int | None:
