@@ -20,7 +20,7 @@ USUAL_GRR = (0.85, 0.90)
 # Quartiles of private software companies over twelve months: KBCM/Sapphire Private SaaS Survey
 # 2024, as restated by docs.imboard.ai (a secondary source: indicative).
 SURVEY = {"nrr": (0.96, 1.01, 1.09), "grr": (0.82, 0.91, 0.95)}
-SURVEY_SOURCE = "KBCM/Sapphire survey 2024, as restated"
+SURVEY_SOURCE = "KBCM/Sapphire survey 2024 of companies of all sizes, as restated"
 # Medians of private companies by the size of their contracts, in US dollars a year: figure 1 of
 # SaaS Capital's 2023 B2B SaaS Retention Benchmarks, which leaves out companies below 1M of ARR.
 CONTRACTS = SizeBands((12e3, 25e3, 50e3, 100e3, 250e3))

@@ -378,9 +378,8 @@ class Actuals:
             for key, value in self.summary().items()
             if key.startswith("book_")
         }
-        return (
-            self.headline() | {"target": self.target, "ex_price": self.ex_price} | summary | books
-        )
+        asked = {"target": self.target, "ex_price": self.ex_price, "large": self.large()}
+        return self.headline() | asked | summary | books
 
 
 class Measured(Source, Protocol):

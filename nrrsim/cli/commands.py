@@ -1184,7 +1184,7 @@ def _with_accounts(
     how: dict[str, Any],
 ) -> dict[str, Any]:
     """What a back-test says, and what it says of accounts besides."""
-    from nrrsim.accounts.forecasts import tried
+    from nrrsim.accounts.forecasts import backtest_with_accounts
     from nrrsim.accounts.signals import read_signals
     from nrrsim.accounts.watch import read_signals_card
 
@@ -1193,7 +1193,7 @@ def _with_accounts(
     for notice in () if quiet else getattr(seen, "notices", ()):
         typer.echo(f"note: {notice}", err=True)
     with _progress(3 * number, "forecasts", quiet) as advance:
-        found = tried(ledger, signals=seen, card=card, progress=advance, **how)
+        found = backtest_with_accounts(ledger, signals=seen, card=card, progress=advance, **how)
     return {**found.without.told(), "accounts": found.told()}
 
 

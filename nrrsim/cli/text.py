@@ -456,10 +456,9 @@ def _with_accounts_lines(tried: Mapping[str, Any]) -> list[str]:
     dates = counted(len(tried["proved"]), "date")
     return [
         *lines,
-        f"By {number} of {dates} the score of accounts had proved itself on earlier ones; elsewhere"
-        " each account",
-        "counts as its segment. Accounts move a forecast by what is expected of them; its width"
-        " stays.",
+        f"Where proved: at {number} of {dates} the score of accounts had been better than the"
+        " segment's rate before;",
+        "at others each account counts as its segment.",
     ]
 
 

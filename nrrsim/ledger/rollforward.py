@@ -20,7 +20,7 @@ from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.ledger.pairs import counts_of
 from nrrsim.months import month_name
 from nrrsim.movements import MOVEMENTS, Movements
-from nrrsim.sizebands import By, SizeBands
+from nrrsim.sizebands import SIZE, By, SizeBands
 
 if TYPE_CHECKING:
     from nrrsim.ledger.ledger import Ledger
@@ -176,9 +176,8 @@ class CustomerMonths:
         """`ndarray[entry]` of label numbers, and the labels, of a column."""
         frame = self.ledger.entries.frame
         if by not in self.ledger.columns:
-            raise UsageError(
-                f"by: the ledger has no column {by}; {did_you_mean(by, self.ledger.columns)}"
-            )
+            known = [*self.ledger.columns, *([SIZE] if self.ledger.reading.bands else [])]
+            raise UsageError(f"by: the ledger has no column {by}; {did_you_mean(by, known)}")
         codes, names = frame[by].cat.codes.to_numpy(), [*frame[by].cat.categories, EMPTY]
         stands = np.zeros(len(names), dtype=bool)
         stands[codes] = True  # an empty cell is -1, the last

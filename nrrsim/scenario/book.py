@@ -93,11 +93,11 @@ def _a_file(text: str) -> str:
 
 
 FILES_OF_A_BOOK = ("ledger", "accounts")
-NOT_OF_A_BOOK = ("query", "fiscal_year_end", "size_bands")  # of a database, and of reports
 # What may be decided of a customer, and by what its churn is then multiplied.
 DECIDED = {"renews": 0.0, "leaves": inf}
 AS_FORECAST = "as forecast"  # nothing is decided: takes back what an extended scenario decides
 Decision = Literal["renews", "leaves", "as forecast"]
+NOT_OF_A_BOOK = ("query", "fiscal_year_end", "size_bands")  # of a database, and of reports
 
 
 class _LedgerBook(Frozen):

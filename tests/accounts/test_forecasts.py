@@ -13,7 +13,7 @@ from synthetic import Known, grow, written
 
 import nrrsim as nr
 from nrrsim.accounts.at_risk import at_risk
-from nrrsim.accounts.forecasts import WithAccounts, tried
+from nrrsim.accounts.forecasts import WithAccounts, backtest_with_accounts
 from nrrsim.accounts.signals import read_signals
 from nrrsim.accounts.worth import worth
 from nrrsim.calibration.backtest import MEASURES, SHARES_TOLD, backtest, origins
@@ -97,9 +97,10 @@ def test_nothing_after_the_origin_is_looked_at():
 
 
 def test_where_nothing_is_proved_the_forecast_is_the_one_without():
-    known = grow(200, 40, seed=6, announced=0.0, views=0)
+    known = grow(120, 40, seed=2, strength=1.0, announced=0.7)
     ledger = nr.read_ledger(known.ledger(), unit="mrr", currency="USD", rows="months")
-    found = tried(ledger, trials=200, every=12)
+    signals = read_signals(known.table(), ledger)  # they tell, but too few left to judge
+    found = backtest_with_accounts(ledger, signals=signals, trials=200, every=12)
     assert [*found.at.values()] == [()]
     alike = found.without.frame[lambda f: f["measure"] == "nrr"].reset_index(drop=True)
     columns = [*QUANTILES, "pit", "crps", "actual"]
@@ -185,7 +186,7 @@ def test_the_command_prints_both(run, write):
         "NRR of the whole book",
         "Without accounts",
         "With, where proved",
-        "of 1 date the",
+        "at 0 of 1 date the score",
     ):
         assert phrase in out
     code, out, _ = run(*words, "--json")
@@ -214,7 +215,9 @@ def test_a_real_companys_forecast_is_closer_with_accounts():
     """Buffer: nineteen months, so three ahead, at four dates that share months: no more than an indication."""
     ledger = nr.read_ledger(SHARED / "buffer_ledger.csv")
     signals = read_signals(SHARED / "buffer_signals.csv", ledger)
-    found = tried(ledger, signals=signals, horizon=3, first=12, every=1, trials=1000)
+    found = backtest_with_accounts(
+        ledger, signals=signals, horizon=3, first=12, every=1, trials=1000
+    )
     frame = found.summary()
     assert frame.loc["without", "n"] == 4
     assert frame.loc["always", "crps"] < frame.loc["proved", "crps"] < frame.loc["without", "crps"]

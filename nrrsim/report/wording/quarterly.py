@@ -42,7 +42,7 @@ from nrrsim.notation import (
 from nrrsim.report.wording.accounts import AtRisk
 from nrrsim.report.wording.facts import Change, Checks, Ratio, changes, ends, known
 from nrrsim.report.wording.labels import STEPS, Markdown, lasting, period, span
-from nrrsim.sizebands import SizeBands
+from nrrsim.sizebands import By, SizeBands
 
 if TYPE_CHECKING:
     from nrrsim.accounts.at_risk import Accounts
@@ -72,13 +72,13 @@ def periods(frame: pd.DataFrame, past: Actuals) -> pd.DataFrame:
     return frame.assign(period=[_period(month, past) for month in frame["month"]])
 
 
-def split(past: Actuals, by: str = "segment") -> pd.DataFrame:
+def split(past: Actuals, by: By = "segment") -> pd.DataFrame:
     """A split with its parts by the names that they have on a page."""
     frame = past.split(by)
     name: Callable[[str], str] = str  # a column's own values are names
     if isinstance(past.ledger.split_by(by), SizeBands):
         name = partial(printed_band, currency=past.ledger.currency)
-    elif by.startswith("cohort_"):
+    elif str(by).startswith("cohort_"):
         name = printed_quarter
     elif by == "segment":
         name = partial(label, labels=past.labels)

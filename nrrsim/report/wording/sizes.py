@@ -16,7 +16,7 @@ from nrrsim.analysis.beside import ALL, published_beside, why_none
 from nrrsim.notation import label, printed_band
 from nrrsim.report.wording.labels import Markdown
 from nrrsim.report.wording.quarterly import Segments, split
-from nrrsim.sizebands import SIZE, SizeBands, short
+from nrrsim.sizebands import SIZE, By, SizeBands, short
 
 if TYPE_CHECKING:
     from nrrsim.analysis.actuals import Actuals
@@ -26,14 +26,16 @@ SEGMENTS_BY = Markdown(benchmarks.SEGMENTS_SOURCE)
 CHURN_BY = Markdown(benchmarks.CHURN_SOURCE)
 
 
-def parts(past: Actuals, by: str) -> pd.DataFrame | None:
-    """The second split with its parts by their names; None where it is the first once more."""
-    return None if by == "segment" else split(past, by)
+def parts(past: Actuals, by: str | None = None) -> pd.DataFrame | None:
+    """The second split with its parts by their names; None where there is none."""
+    meant = _meant(past, by)
+    return None if meant is None else split(past, meant)
 
 
-def heading(past: Actuals, by: str) -> str:
+def heading(past: Actuals, by: str | None = None) -> str:
     """What the column of the parts is called."""
-    return "Size" if _is_size(past, by) else label(by)
+    meant = _meant(past, by)
+    return label(meant) if isinstance(meant, str) else "Size"
 
 
 def beside(past: Actuals) -> pd.DataFrame:
@@ -60,8 +62,13 @@ def _contracts(band: str) -> str:
     return f"{'of ' if ' to ' in band else ''}{_begun(band)}"
 
 
-def _is_size(past: Actuals, by: str) -> bool:
-    return isinstance(past.ledger.split_by(by), SizeBands)
+def _meant(past: Actuals, by: str | None) -> By | None:
+    """What a card's `by` means: where it says nothing, size bands if there are any; segments are
+    there anyway.
+    """
+    if by == "segment":
+        return None
+    return past.ledger.reading.bands if by is None else past.ledger.split_by(by)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,22 +94,21 @@ class Large:
 
 @dataclass(frozen=True, kw_only=True)
 class Parts(Segments):
-    """The same of the second split; `large` of size bands alone."""
+    """The same of the second split; `large`: None where `size` is a column."""
 
     is_size: bool
     column: str
     large: Large | None
 
     @classmethod
-    def of(cls, past: Actuals, by: str = SIZE) -> Self | None:  # type: ignore[override]
-        found = parts(past, by)
+    def of(cls, past: Actuals, by: str | None = None) -> Self | None:  # type: ignore[override]
+        found, is_size = parts(past, by), isinstance(_meant(past, by), SizeBands)
         if found is None:
             return None
-        is_size = _is_size(past, by)
         if is_size:  # within a sentence
             found = found.assign(name=[*map(_begun, found["name"])])
-        large = Large.of(past) if is_size else None
-        return cls(is_size=is_size, column=label(by), large=large, **cls.facts(found))
+        told = cls.facts(found)
+        return cls(is_size=is_size, column=heading(past, by), large=Large.of(past), **told)
 
 
 @dataclass(frozen=True)
