@@ -234,8 +234,8 @@ def _dates(table: Table, reading: Reading) -> dict[str, Any]:
     for name, dates in read.columns.items():
         if name == "month":
             # short: of millions of rows there are two of them, and neither is large
-            columns["month"] = dates.month.astype(np.float32)
-            columns["day"] = dates.last.astype(np.float32)
+            columns["month"] = dates.month_as(np.float32)
+            columns["day"] = dates.last_as(np.float32)
         elif name == "renewal":
             columns["renewal"] = dates.month
         elif name == "booked":

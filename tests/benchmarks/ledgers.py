@@ -361,7 +361,7 @@ class Run:
     printed: str
 
 
-class NotThere(Exception):
+class NotThereError(Exception):
     """A peer's library is not installed."""
 
 
@@ -378,7 +378,7 @@ def run(name: str, path: Path, how: argparse.Namespace) -> Run:
         wrong.seek(0)
         printed, told = said.read(), wrong.read()
     if name in PEERS and process.returncode == MISSING:
-        raise NotThere(told.strip())
+        raise NotThereError(told.strip())
     if process.returncode not in ((0, 3) if how.wrong and name.endswith("_check") else (0,)):
         raise RuntimeError(f"it failed ({process.returncode}): {told.strip()[-500:]}")
     unit = 2**20 if sys.platform == "darwin" else 2**10
@@ -407,7 +407,7 @@ def several(names: list[str], path: Path, how: argparse.Namespace) -> dict[str, 
                 continue
             try:
                 runs[name].append(run(name, path, how))
-            except (NotThere, RuntimeError) as why:
+            except (NotThereError, RuntimeError) as why:
                 print(f"{SHOWN[name]} is left out: {why}", file=sys.stderr)
                 del runs[name]
     return runs
