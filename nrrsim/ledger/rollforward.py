@@ -178,6 +178,8 @@ class CustomerMonths:
                 f"by: the ledger has no column {by}; {did_you_mean(by, self.ledger.columns)}"
             )
         codes, names = frame[by].cat.codes.to_numpy(), [*frame[by].cat.categories, EMPTY]
+        if EMPTY in names[:-1]:  # written so, a cell is empty, too: one label, as in a warehouse
+            codes = np.where(codes == names.index(EMPTY), -1, codes)
         stands = np.zeros(len(names), dtype=bool)
         stands[codes] = True  # an empty cell is -1, the last
         number = np.cumsum(stands) - 1
