@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.errors import UsageError
-from nrrsim.files import to_install
+from nrrsim.files import quiet_database, to_install
 from nrrsim.ledger.query import REMEDY, calls_forbidden, only_reads
 
 if TYPE_CHECKING:
@@ -297,10 +297,8 @@ def _from_duckdb(url: URL, query: str) -> pd.DataFrame:
 
 @contextmanager
 def _duckdb_session(url: URL) -> Iterator[duckdb.DuckDBPyConnection]:
-    import duckdb
-
     file = _database_file(url)
-    with duckdb.connect(str(file), read_only=True, config=DUCKDB_SETTINGS) as connection:
+    with quiet_database(str(file), read_only=True, config=DUCKDB_SETTINGS) as connection:
         # a month must not depend on where the machine stands
         connection.execute("set TimeZone = 'UTC'")
         connection.execute("set lock_configuration = true")
