@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -390,8 +390,8 @@ def _command(name: str, path: Path, how: argparse.Namespace) -> tuple[list[str],
         return [str(how.python), str(Path(__file__)), "--do", name, str(path)], ROOT
     which, _, what = name.partition("_")
     words = [str(path) if word == "LEDGER" else word for word in WORDS[f"nrrsim_{what}"]]
-    start = "from nrrsim.cli import main; main()"
-    return [sys.executable, "-c", start, *words], ROOT if which == "nrrsim" else how.before
+    nrrsim = Path(sys.executable).with_name("nrrsim")
+    return [str(nrrsim), *words], ROOT if which == "nrrsim" else how.before
 
 
 def _env(where: Path) -> dict[str, str]:
@@ -461,7 +461,10 @@ def near(these: list[float], those: list[float], within: float, who: str) -> Non
 def table(made: Made, names: list[str], how: argparse.Namespace) -> Iterator[str]:
     print(f"{made.name} ...", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory(prefix="nrrsim-ledgers-", dir=how.folder) as folder:
-        path = made.write(Path(folder))
+        # by a process of its own: what one has held counts as the peak of those that it starts
+        write = [sys.executable, __file__, "--write", json.dumps(asdict(made)), folder]
+        subprocess.run(write, check=True)
+        path = Path(folder, f"ledger.{made.suffix}")
         size = path.stat().st_size / 2**20
         runs = several(names, path, how)
     agree(runs)
@@ -534,7 +537,9 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 4 and sys.argv[1] == "--do":
-        do(sys.argv[2], sys.argv[3])
+    if sys.argv[1:2] == ["--do"]:
+        do(*sys.argv[2:])
+    elif sys.argv[1:2] == ["--write"]:
+        Made(**json.loads(sys.argv[2])).write(Path(sys.argv[3]))
     else:
         main()
