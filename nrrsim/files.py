@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from nrrsim.errors import NrrsimError, UsageError
 
 if TYPE_CHECKING:
+    import duckdb
     import pandas as pd
 
 CANNOT_BE_WRITTEN = "{path}: cannot be written ({why}); {remedy}"
@@ -310,12 +311,21 @@ def _write_sheets(frame: pd.DataFrame, path: Path, about: Mapping[str, Any]) -> 
             raise error.args[0] from None  # what the system said
 
 
+def quiet_database(*where: Any, **how: Any) -> duckdb.DuckDBPyConnection:
+    """A session of DuckDB that draws no progress: in a kernel it would, among what a cell says."""
+    import duckdb
+
+    database = duckdb.connect(*where, **how)
+    database.execute("set enable_progress_bar = false")
+    return database
+
+
 def write_parquet(frame: pd.DataFrame, path: str | Path, about: Mapping[str, Any]) -> None:
     """A frame as a Parquet file with `about` in its metadata; raises as `write_text`."""
     import duckdb
 
     metadata = ", ".join(f"{key}: {_quoted(value)}" for key, value in about.items())
-    with whole(path) as unfinished, duckdb.connect() as database:
+    with whole(path) as unfinished, quiet_database() as database:
         database.register("rows", frame)
         copy = f"copy rows to {_quoted(unfinished)} (format parquet, compression zstd,"
         try:

@@ -41,7 +41,7 @@ SHOWN = ("opening", *MOVEMENTS, "closing", "opening_customers", "customers")
 CENT = 0.01
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Movements:
     """Recurring revenue, month by month, of the customers of one cohort or of a whole book.
 
@@ -96,6 +96,16 @@ class Movements:
         return xr.Dataset(
             {name: (dims, each) for name, each in self.arrays.items()},
             {"segment": self.segments, "month": self.months},
+        )
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the two are of the same segments and months, with the same amounts."""
+        if not isinstance(other, Movements):
+            return NotImplemented
+        told = [(each.segments, each.months, each.start, each.closed) for each in (self, other)]
+        return told[0] == told[1] and all(
+            np.array_equal(each, other.arrays[name], equal_nan=True)
+            for name, each in self.arrays.items()
         )
 
     def __getitem__(self, name: str) -> xr.DataArray:

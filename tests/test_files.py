@@ -10,6 +10,7 @@ import zipfile
 import duckdb
 import pandas as pd
 import pytest
+from conftest import ROOT
 from python_calamine import CalamineWorkbook
 
 from nrrsim.errors import NrrsimError, UsageError
@@ -276,3 +277,21 @@ def test_a_line_that_cannot_be_added_is_said(tmp_path):
     assert (tmp_path / "kept").read_text() == "one\ntwo\n"
     with pytest.raises(UsageError, match="none/kept: cannot be written"):
         add_line(tmp_path / "none" / "kept", "three")
+
+
+def test_a_session_of_duckdb_draws_no_progress_in_a_kernel():
+    """`python -c` has no file of its own, as a kernel has none: DuckDB takes both for a screen."""
+    asked = "execute(\"select current_setting('enable_progress_bar')\").fetchall()"
+    code = f"""
+import duckdb
+from nrrsim.files import quiet_database
+print(duckdb.connect().{asked}, quiet_database().{asked})
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["[(True,)]", "[(False,)]"]
+
+
+def test_each_session_of_duckdb_is_a_quiet_one():
+    files = [path for path in (ROOT / "nrrsim").rglob("*.py") if path.name != "files.py"]
+    loud = [path.name for path in files if "duckdb.connect(" in path.read_text()]
+    assert loud == []

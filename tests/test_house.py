@@ -45,7 +45,7 @@ HOUSE = {
     " pages/notebook pages/markdown pages/pdf pages/downloads pages/html pages/render kernel run several",
     "workspace": "template cards readme new next",
     "whatif": "sliders reports live panel serve",
-    "cli": "helped options text terminal folders commands",
+    "cli": "helped options checked text terminal folders commands",
 }
 ORDER = [
     name if wing == "ground" else f"{wing}/{name}"

@@ -55,6 +55,17 @@ def test_six_customers_by_hand(six, definition):
     assert (found.nrr, found.grr, found.logo) == pytest.approx(BY_HAND[definition], abs=1e-12)
 
 
+def test_movements_are_equal_by_what_they_hold(six):
+    one, again = (six.cohort("2026-01") for _ in range(2))
+    assert one == again
+    assert one != six.cohort("2026-01", 11)
+    assert one != six.book("2025-01", "2026-01")
+    assert one != replace(again, segments=["smb"])
+    amounts = dict(again.arrays) | {"churn": again.arrays["churn"] + 0.01}
+    assert one != replace(again, arrays=amounts)
+    assert one != "Movements"
+
+
 def test_every_definition_has_a_case_by_hand():
     assert set(BY_HAND) | {"trailing_average"} == set(nr.DEFINITIONS)
 

@@ -138,7 +138,7 @@ def check(
         found = {"read_as": taken, **profile(ledger), **beside}
         typer.echo(_object({**found, "notices": notices, "findings": []}))
     else:
-        from nrrsim.cli.text import profile_lines, reasons_lines, signals_lines
+        from nrrsim.cli.checked import profile_lines, reasons_lines, signals_lines
 
         typer.echo(
             "\n".join(
@@ -162,7 +162,7 @@ def formats(as_json: Json = False) -> None:
     if as_json:
         typer.echo(_object({name: each.model_dump() for name, each in known().items()}))
     else:
-        from nrrsim.cli.text import formats_lines
+        from nrrsim.cli.checked import formats_lines
 
         typer.echo("\n".join(formats_lines(known())))
 

@@ -37,7 +37,7 @@ from nrrsim.ledger.lines import (
 )
 from nrrsim.ledger.logs import months_of_log
 from nrrsim.ledger.names import check_ids, look_at_names, look_at_number_cells, look_at_renames
-from nrrsim.ledger.pairs import distinct_numbers, lie_in_order
+from nrrsim.ledger.pairs import distinct_numbers, in_order, lie_in_order, pairs_of
 from nrrsim.ledger.paying import with_arr
 from nrrsim.ledger.periods import Known, last_month_of, look_at_ends, months_of_periods
 from nrrsim.ledger.reading import AS_IT_IS, Reading
@@ -234,7 +234,9 @@ def check_rows(
     # by customer, month and line, whatever order the file has: the same ledger, the same bits
     customer, month = frame["customer"].cat.codes.to_numpy(), frame["month"].to_numpy()
     if not lie_in_order(customer, month):
-        rank = np.lexsort([line, month, customer])
+        rank = in_order(pairs_of(customer, month))
+        if rank is None or line.any():
+            rank = np.lexsort([line, month, customer])
         frame, line = frame.iloc[rank], line[rank]
     frame = frame.reset_index(drop=True)
     for name in frame.columns[frame.dtypes == "category"]:
@@ -357,7 +359,9 @@ def _without_a_month(table: Table, frame: pd.DataFrame) -> tuple[np.ndarray, dic
         named = names.map(lambda name: isinstance(name, str) and says_total(name)).to_numpy(bool)
         named = named & cells.isna().to_numpy()
         rows |= dict.fromkeys(none[named].tolist(), "its name says total, and it has no start")
-    return np.isin(np.arange(len(frame)), list(rows)), rows
+    out = np.zeros(len(frame), dtype=bool)
+    out[[*rows]] = True
+    return out, rows
 
 
 def _called(table: Table, frame: pd.DataFrame, at: int) -> str:
@@ -558,10 +562,8 @@ def profile(ledger: Ledger) -> dict[str, Any]:
     """
     months = ledger.months
     latest = ledger.customers(months[-1])
-    moves = ledger.book(months[0], months[-1]).total() if len(months) > 1 else None
     leavers = ledger.gaps()
     arr = latest["arr"]
-    reactivation = moves.amount("reactivation") if moves else 0.0
     return {
         "rows": ledger.entries.rows,
         "zeros": ledger.entries.zeros,
@@ -581,7 +583,7 @@ def profile(ledger: Ledger) -> dict[str, Any]:
         },
         "gaps": len(leavers),
         "gaps_up_to_3_months": int((leavers <= 3).sum()),
-        "reactivation": json_amount(reactivation, ledger.currency),
+        "reactivation": json_amount(ledger.reactivation(), ledger.currency),
         "largest_customer": str(arr.idxmax()) if len(arr) else None,
         "largest_share": json_ratio(arr.max() / arr.sum()) if len(arr) else None,
         "columns": [name for name in ledger.columns if not name.startswith("cohort_")],

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.errors import UsageError
-from nrrsim.files import to_install
+from nrrsim.files import quiet_database, to_install
 from nrrsim.ledger.query import REMEDY, calls_forbidden, only_reads
 
 if TYPE_CHECKING:
@@ -297,10 +297,8 @@ def _from_duckdb(url: URL, query: str) -> pd.DataFrame:
 
 @contextmanager
 def _duckdb_session(url: URL) -> Iterator[duckdb.DuckDBPyConnection]:
-    import duckdb
-
     file = _database_file(url)
-    with duckdb.connect(str(file), read_only=True, config=DUCKDB_SETTINGS) as connection:
+    with quiet_database(str(file), read_only=True, config=DUCKDB_SETTINGS) as connection:
         # a month must not depend on where the machine stands
         connection.execute("set TimeZone = 'UTC'")
         connection.execute("set lock_configuration = true")
@@ -348,28 +346,43 @@ def numbered_frame(found: duckdb.DuckDBPyRelation, con: duckdb.DuckDBPyConnectio
     categories = dict[str, pd.Index]()
     for place, ((heading, name), number) in enumerate(zip(texts.items(), distinct, strict=True)):
         if number <= few:
-            each = f"select distinct {name} from found where {name} is not null order by 1"
-            con.execute(f"create temp type texts_{place} as enum ({each})")
-            con.execute(f"select unnest(enum_range(null::texts_{place})) as text")
-            categories[heading] = pd.Index(con.fetchnumpy()["text"], dtype="str")
+            each = f"select distinct {name} as text from found where {name} is not null order by 1"
+            con.execute(f"create temp table texts_of_{place} as {each}")
+            texts_of = con.execute(f"select text from texts_of_{place}").fetchnumpy()["text"]
+            con.execute(f"create temp type texts_{place} as enum (from texts_of_{place})")
+            categories[heading] = pd.Index(texts_of, dtype="str")
             short = np.min_scalar_type(-max(len(categories[heading]), 1)).itemsize
             code = f"enum_code({name}::texts_{place})::int{short}"
             columns[heading] = f"coalesce({code}, -1::int{short}) as {name}"
 
-    # as they come, and a column at a time: nothing large is held twice
+    # each column is laid out once, and filled as its cells come: nothing large is held twice
     query = con.execute(f"select {', '.join(columns.values())} from found")
-    parts = [query.fetch_df_chunk(BLOCKS_AT_ONCE)]
-    while len(part := query.fetch_df_chunk(BLOCKS_AT_ONCE)):
+    begin, parts = 0, list[pd.DataFrame]()
+    part = query.fetch_df_chunk(BLOCKS_AT_ONCE)
+    told = [name for name in part if name in categories or _tells_its_kind(part[name])]
+    laid = {name: np.empty(rows, part[name].dtype) for name in told}
+    while len(part) or not parts:
+        for heading, whole in laid.items():
+            whole[begin : begin + len(part)] = part.pop(heading).to_numpy()
+        begin += len(part)
         parts.append(part)
+        part = query.fetch_df_chunk(BLOCKS_AT_ONCE)
     cells = dict[str, Any]()
     for heading in columns:
-        # text is of objects in a part in which no cell holds anything
-        cells[heading] = pd.concat([part.pop(heading) for part in parts]).infer_objects().array
         if heading in categories:
-            codes = np.asarray(cells[heading])
             kind = pd.CategoricalDtype(categories[heading])
-            cells[heading] = pd.Categorical.from_codes(codes, dtype=kind, validate=False)
+            cells[heading] = pd.Categorical.from_codes(laid[heading], dtype=kind, validate=False)
+        elif heading in laid:
+            cells[heading] = laid[heading]
+        else:  # text is of objects in a part in which no cell holds anything
+            others = [part.pop(heading) for part in parts]
+            cells[heading] = pd.concat(others).infer_objects().array
     return pd.DataFrame(cells, copy=False)
+
+
+def _tells_its_kind(cells: pd.Series) -> bool:
+    """Whether a part tells of what kind all of them are: a float or a day has a sign for null."""
+    return cells.dtype.kind in "fM" and isinstance(cells.dtype, np.dtype)
 
 
 def quoted(heading: str) -> str:

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from nrrsim.ledger.cells import distinct, is_text, plain_text, spread
+from nrrsim.ledger.cells import AT_ONCE, distinct, is_text, plain_text, spread
 from nrrsim.ledger.spellings import (
     HOUR,
     MINUTE,
@@ -59,12 +59,20 @@ class Dates:
 
     @cached_property
     def last(self) -> np.ndarray:
-        return spread([last for _, last, *_ in self.told], self.codes, float, np.nan)
+        return self.last_as(np.float64)
 
     @cached_property
     def month(self) -> np.ndarray:
+        return self.month_as(np.float64)
+
+    def last_as(self, kind: type[np.floating]) -> np.ndarray:
+        """`last` in numbers of this kind, made anew."""
+        return spread([last for _, last, *_ in self.told], self.codes, kind, np.nan)
+
+    def month_as(self, kind: type[np.floating]) -> np.ndarray:
+        """`month` in numbers of this kind, made anew."""
         last = np.array([last for _, last, *_ in self.told], dtype=float)
-        return spread(month_of_day(last, nan=True), self.codes, float, np.nan)
+        return spread(month_of_day(last, nan=True), self.codes, kind, np.nan)
 
     @cached_property
     def empty(self) -> np.ndarray:
@@ -227,7 +235,8 @@ class _Column:
 
     def __init__(self, name: str, cells: pd.Series, is_utc: bool) -> None:
         self.name, self.is_utc = name, is_utc
-        self.codes, found = distinct(cells)
+        codes, found = distinct(cells)
+        self.codes = codes.astype(np.min_scalar_type(-len(found) - 1), copy=False)
         self.empty = [isinstance(cell, str) and not plain_text(cell) for cell in found]
         self.written = [taken_apart(cell) for cell in found]
         self._cells = np.bincount(self.codes[self.codes >= 0], minlength=len(found))
@@ -286,11 +295,20 @@ def _without_times(cells: pd.Series) -> pd.Series:
             days: pd.Series = cells.astype("str").str.slice(0, 10)
             return days
     elif cells.dtype.kind == "M" and not isinstance(cells.dtype, pd.DatetimeTZDtype):
+        if _are_whole_days(cells.to_numpy()):
+            return cells
         rounded = cells.dt.round("ms")
         if (rounded - rounded.dt.normalize()).nunique() > 2:
             days = rounded.dt.normalize()
             return days
     return cells
+
+
+def _are_whole_days(times: np.ndarray) -> bool:
+    """Whether none has a time of day; a part at a time: the first that does tells of all."""
+    parts = (times[begin : begin + AT_ONCE] for begin in range(0, len(times), AT_ONCE))
+    # null is no time, and equal to nothing
+    return all(((part == part.astype("M8[D]")) | np.isnat(part)).all() for part in parts)
 
 
 def _orders_told(columns: list[_Column]) -> dict[str, tuple[str, int]]:

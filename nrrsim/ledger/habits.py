@@ -14,7 +14,7 @@ import pandas as pd
 from nrrsim.ledger.columns import Table
 from nrrsim.ledger.lines import equal_rows, stands_again
 from nrrsim.ledger.names import listed
-from nrrsim.ledger.pairs import counts_of, distinct_numbers, lie_in_order, pairs_of
+from nrrsim.ledger.pairs import AT_ONCE, counts_of, distinct_numbers, lie_in_order, pairs_of
 from nrrsim.months import month_name
 from nrrsim.movements import CENT
 from nrrsim.notation import counted
@@ -107,11 +107,14 @@ def _lives(customer: np.ndarray, month: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 def _payers(holder: np.ndarray, month: np.ndarray, number: int, step: int) -> np.ndarray:
     """`ndarray[customer]`: whether all its rows are as far apart as payments are."""
-    gap = np.diff(month)
-    is_other = holder[1:] == holder[:-1]
-    for each in PAID_EVERY:
-        is_other &= (gap != each) | (each <= step)
-    others = counts_of(holder[1:][is_other], number)
+    others = np.zeros(number, dtype=np.int64)
+    for begin in range(0, len(month), AT_ONCE):
+        whose, when = (each[begin : begin + AT_ONCE + 1] for each in (holder, month))
+        gap = np.diff(when)
+        is_other = whose[1:] == whose[:-1]
+        for each in PAID_EVERY:
+            is_other &= (gap != each) | (each <= step)
+        others += counts_of(whose[1:][is_other], number)
     rows = counts_of(holder, number)
     return np.asarray((rows >= LEAST_PAYMENTS) & (others == 0))
 
@@ -247,8 +250,12 @@ def look_at_customers(table: Table, frame: pd.DataFrame, months: np.ndarray) -> 
         place[months - months[0]] = np.arange(len(months))
         at = place[at]
     number = counts_of(at, len(months))
-    stays = (holder[1:] == holder[:-1]) & (np.diff(at) == 1)
-    staying = counts_of(at[:-1][stays], len(months))[:-1]
+    staying = np.zeros(len(months), dtype=np.int64)
+    for begin in range(0, len(at), AT_ONCE):
+        whose, when = (each[begin : begin + AT_ONCE + 1] for each in (holder, at))
+        stays = (whose[1:] == whose[:-1]) & (np.diff(when) == 1)
+        staying += counts_of(when[:-1][stays], len(months))
+    staying = staying[:-1]
     leave, come = number[:-1] - staying, number[1:] - staying
     _look_at_last_month(table, number, months)
 
@@ -281,10 +288,12 @@ def _look_at_last_month(table: Table, number: np.ndarray, months: np.ndarray) ->
 
 
 def _look_at_largest(table: Table, frame: pd.DataFrame, month: int) -> None:
-    latest = frame[frame["month"] == month]
-    paid = latest.groupby("customer", observed=True)["arr"].sum()
+    latest = np.flatnonzero(frame["month"].to_numpy() == month)
+    names = frame["customer"].cat
+    paid = np.bincount(names.codes.to_numpy()[latest], frame["arr"].to_numpy()[latest])
     if len(paid) and (share := paid.max() / paid.sum()) > LARGEST_SHARE:
+        largest = names.categories[int(paid.argmax())]
         table.notice(
-            f"{paid.idxmax()!a} has {share:.0%} of ARR in {month_name(month)}",
+            f"{largest!a} has {share:.0%} of ARR in {month_name(month)}",
             "what this one customer does makes the ratios",
         )

@@ -385,8 +385,14 @@ class Ledger:
         """How many months each gap lasted in which a customer was away and came back."""
         last = parse_month(self.months[-1], "month")
         known = self._customer_months(last, last)
-        away: np.ndarray = np.diff(known.month)[np.diff(known.customer) == 0] - self.step
-        return np.asarray(away[away > 0])
+        gap = np.diff(known.month)
+        away: np.ndarray = gap[(gap > self.step) & (np.diff(known.customer) == 0)] - self.step
+        return away
+
+    def reactivation(self) -> float:
+        """The ARR of all who were away and came back, at the rates of the first month."""
+        start, end = self.entries.months[0], self.entries.months[-1]
+        return self._customer_months(start, end).moved("reactivation", start, end)
 
     def window(self, as_of: str, window: int) -> tuple[int, int]:
         """The month numbers of a window's end and start; raises UsageError if not covered."""

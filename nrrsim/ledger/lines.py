@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.ledger.columns import Table, rows_with
-from nrrsim.ledger.pairs import lie_in_order
+from nrrsim.ledger.pairs import has_twice, lie_in_order, pairs_of
 from nrrsim.ledger.periods import day_text
 from nrrsim.ledger.reading import AS_IT_IS, Reading
 from nrrsim.ledger.values import (
@@ -142,8 +142,11 @@ def netted(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
     if not negative.any() and lie_in_order(whose, whole_months(frame["month"])):
         return frame.drop(columns="line", errors="ignore")  # theirs: ours are numbers
     line = line_codes(table, frame)
-    customer, month = codes_of(frame["customer"]), frame["month"].to_numpy(float)
     frame = frame.assign(line=line)
+    pair = pairs_of(whose, whole_months(frame["month"]))
+    if not negative.any() and not line.any() and not has_twice(pair):
+        return frame
+    customer, month = codes_of(frame["customer"]), frame["month"].to_numpy(float)
     group = pd.DataFrame({"customer": customer, "month": month, "line": line}, index=frame.index)
     twice = group.duplicated(keep=False).to_numpy()
     if not twice.any() and not negative.any():

@@ -18,7 +18,8 @@ from nrrsim.notation import counted
 MOST_PAIRS = 5  # of names in one notice
 # zeros that a spreadsheet drops, and that it adds
 ZEROS = re.compile(r"^\s*0+(?=\w)|(?<=\d)\.0+$")
-ZEROS_IN_A_LINE = re.compile(ZEROS.pattern, re.MULTILINE)
+# the same in names one below the other, each after a line end and before one
+LEADING_ZEROS, TRAILING_ZEROS = re.compile(r"\n\s*0+(?=\w)"), re.compile(r"\.0+\n")
 # in names one below the other: a blank that is none, two of them, or one at an end
 UNEVEN = re.compile(r"[^\S \n]|  |^ | $", re.MULTILINE)
 MOST_OTHERS = 10  # customers of another table, in one notice
@@ -38,8 +39,9 @@ def check_ids(table: Table, customers: pd.Series, ids: str | None = None) -> pd.
         remedy = "write a customer in one way everywhere"
         table.ask(problem + _and_more(hidden), remedy, "", field="customer", row=row)
     # of all names together it is told whether any may have such zeros
-    may_differ = ids != "two" and ZEROS_IN_A_LINE.search("\n".join(names))
-    groups = _alike(names, without_zeros) if may_differ else []
+    text = "\n".join(["", *names, ""])
+    may_differ = LEADING_ZEROS.search(text) or TRAILING_ZEROS.search(text)
+    groups = _alike(names, without_zeros) if may_differ and ids != "two" else []
     if not groups:
         return customers
 
@@ -157,11 +159,13 @@ def look_at_renames(table: Table, frame: pd.DataFrame, months: np.ndarray) -> No
     following = dict(zip(months[:-1].tolist(), months[1:].tolist(), strict=True))
     gone = gone.assign(month=gone["month"].map(following)).dropna()
 
-    # beside the two nobody goes, comes or stays with the amount
-    both = gone.merge(new, on=["month", "cents"], suffixes=("", "_new"))
+    # beside the two nobody goes, comes or stays with the amount: what several do is passed over
+    # before pairs are made, of which a list price would have millions
+    keys = ["month", "cents"]
+    new, gone = (each[~each.duplicated(keys, keep=False)] for each in (new, gone))
+    both = gone.merge(new, on=keys, suffixes=("", "_new"))
     if both.empty:
         return
-    pairs = both.value_counts(["month", "cents"])
     wanted = both["cents"].unique()
     of_amounts = np.concatenate(
         [
@@ -169,10 +173,8 @@ def look_at_renames(table: Table, frame: pd.DataFrame, months: np.ndarray) -> No
             for begin in range(0, len(arr), AT_ONCE)
         ]
     )
-    like_them = paid(of_amounts).merge(both[["month", "cents"]].drop_duplicates())
-    payers = like_them.value_counts(["month", "cents"])
-    once = pairs.index[(pairs == 1) & (payers.reindex(pairs.index) == 1)]
-    alone = both.set_index(["month", "cents"]).loc[once]
+    payers = paid(of_amounts).merge(both[keys]).value_counts(keys)
+    alone = both.set_index(keys).loc[payers.index[payers == 1]]
     if alone.empty:
         return
 

@@ -61,3 +61,26 @@ def has_twice(numbers: np.ndarray) -> bool:
     stands = np.zeros(highest - lowest + 1, dtype=bool)
     stands[numbers - lowest] = True
     return int(np.count_nonzero(stands)) < len(numbers)
+
+
+def which_twice(numbers: np.ndarray) -> np.ndarray:
+    """`ndarray[row]`: whether a row's number stands in another one, too."""
+    lowest, highest = int(numbers.min(initial=0)), int(numbers.max(initial=0))
+    if highest - lowest > ROOM * len(numbers) + 2**20:
+        return pd.Series(numbers).duplicated(keep=False).to_numpy(bool)
+    counts = counts_of(numbers - lowest, highest - lowest + 1)
+    return np.asarray((counts > 1)[numbers - lowest])
+
+
+def in_order(numbers: np.ndarray) -> np.ndarray | None:
+    """`ndarray`: the rows from the lowest number on; None where one stands twice, or they are far
+    apart: then a sort takes less.
+    """
+    lowest = int(numbers.min(initial=0))
+    size = int(numbers.max(initial=0)) - lowest + 1
+    if size > ROOM * len(numbers) + 2**20:
+        return None
+    row = np.full(size, -1, dtype=np.int32 if len(numbers) < 2**31 else np.int64)
+    row[numbers - lowest] = np.arange(len(numbers), dtype=row.dtype)
+    rank = row[row >= 0]
+    return rank if len(rank) == len(numbers) else None

@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.errors import DataError, Finding, UsageError
+from nrrsim.files import quiet_database
 from nrrsim.ledger.containers import Opened
 from nrrsim.ledger.database import exact, exact_frame, literal_path, numbered_frame
 from nrrsim.ledger.rows import Rows, heading_text, labels, plain_cells, refuse_unseen
@@ -48,7 +49,7 @@ def read_parquet(file: Opened) -> Rows:
     import duckdb
 
     try:
-        with duckdb.connect() as con:
+        with quiet_database() as con:
             # a month must not depend on where the machine stands
             con.execute("set TimeZone = 'UTC'")
             path = literal_path(file.path).replace("'", "''")
@@ -199,7 +200,7 @@ def _frame_of(table: Any, name: str) -> pd.DataFrame:
         with warnings.catch_warnings(action="ignore"):  # pandas would rather have Arrow
             return pd.api.interchange.from_dataframe(table)
     try:
-        with duckdb.connect() as con:
+        with quiet_database() as con:
             con.execute("set TimeZone = 'UTC'")
             return exact_frame(con.from_arrow(_Stream(table)))
     except duckdb.Error as error:

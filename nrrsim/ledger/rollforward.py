@@ -81,6 +81,7 @@ class CustomerMonths:
     event_arr: np.ndarray
     _labels: dict[By, tuple[np.ndarray, list[str]]] = field(default_factory=dict, repr=False)
     _by_customer: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
+    _of_month: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(
@@ -146,6 +147,11 @@ class CustomerMonths:
 
     def rows_of(self, month: int) -> np.ndarray:
         """The numbers of the rows of one month, by customer."""
+        if "_by_month" not in self.__dict__ and len(self._of_month) < MOST_MONTHS:
+            # a window needs few months: to look for each takes less than to sort all rows
+            if month not in self._of_month:
+                self._of_month[month] = np.flatnonzero(self.month == month)
+            return self._of_month[month]
         order, begins, first = self._by_month
         at = np.clip([month - first, month - first + 1], 0, len(begins) - 1)
         return order[begins[at[0]] : begins[at[1]]]
@@ -179,6 +185,8 @@ class CustomerMonths:
             known = [*self.ledger.columns, *([SIZE] if self.ledger.reading.bands else [])]
             raise UsageError(f"by: the ledger has no column {by}; {did_you_mean(by, known)}")
         codes, names = frame[by].cat.codes.to_numpy(), [*frame[by].cat.categories, EMPTY]
+        if EMPTY in names[:-1]:  # written so, a cell is empty, too: one label, as in a warehouse
+            codes = np.where(codes == names.index(EMPTY), -1, codes)
         stands = np.zeros(len(names), dtype=bool)
         stands[codes] = True  # an empty cell is -1, the last
         number = np.cumsum(stands) - 1
@@ -345,9 +353,7 @@ class CustomerMonths:
         wide.insert(0, "since", [month_name(int(month)) for month in since[there]])
         wide.insert(0, "segment", np.array(labels, dtype=object)[codes[firsts]])
 
-        begin, stop = np.searchsorted(
-            self.event_month, np.array([start + 1, end + 1], dtype=np.int32)
-        )
+        begin, stop = self._events_in(start, end)
         moved = pd.DataFrame(
             {
                 "customer": self.customers[self.event_customer[begin:stop]],
@@ -357,6 +363,18 @@ class CustomerMonths:
             }
         )
         return wide, moved
+
+    def moved(self, movement: str, start: int, end: int) -> float:
+        """What a movement of all customers comes to after `start` until `end`."""
+        begin, stop = self._events_in(start, end)
+        is_it = self.event_kind[begin:stop] == MOVEMENT_NUMBER[movement]
+        return float(self.event_arr[begin:stop][is_it].sum())
+
+    def _events_in(self, start: int, end: int) -> tuple[int, int]:
+        """Where the movements after `start` until `end` begin among all of them, and stop."""
+        months = np.array([start + 1, end + 1], dtype=self.event_month.dtype)
+        begin, stop = np.searchsorted(self.event_month, months).tolist()
+        return begin, stop
 
     def kept(self, start: int, end: int) -> Kept:
         """What became of each customer of `start`; see `Ledger.kept`."""
@@ -440,9 +458,7 @@ class CustomerMonths:
         """Each movement between two months, summed by label: `ndarray[label, month]` each."""
         start, end = int(months[0]), int(months[-1])
         shape = (len(MOVEMENT_NUMBER), labels + 1, len(months) - 1)
-        begin, stop = np.searchsorted(
-            self.event_month, np.array([start + 1, end + 1], dtype=np.int32)
-        )
+        begin, stop = self._events_in(start, end)
         # who is not in goes to one label more, which is left out
         row = np.where(label < 0, labels, label)[self.event_customer[begin:stop]]
         column = (self.event_month[begin:stop] - start) // self.ledger.step - 1

@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.errors import DataError, Finding
+from nrrsim.files import quiet_database
 from nrrsim.ledger.containers import Opened
 from nrrsim.ledger.database import literal_path, numbered_frame
 from nrrsim.ledger.headings import LOOKED_THROUGH
@@ -273,11 +274,9 @@ def _csv_by_duckdb(
     path: Path, delimiter: str, headings: list[str]
 ) -> tuple[pd.DataFrame, dict[int, str]]:
     """The rows as text, and for each line that was rejected, why."""
-    import duckdb
-
     # every cell as text, as DuckDB is not to say what it means, and no limit to what is rejected
     named = ", ".join(f"'c{number}': 'VARCHAR'" for number in range(len(headings)))
-    with duckdb.connect() as con:
+    with quiet_database() as con:
         con.execute("set preserve_insertion_order = true")
         con.execute(
             "create temp table cells as select *"

@@ -55,7 +55,8 @@ ALONE = re.compile(
     "(?: (?:arr|mrr|revenue|customers|clients|accounts|kunden))?"
     "|all (?:customers|clients|accounts)|alle kunden"
 )
-STEM = re.compile("total|summe|gesamt|ergebnis|sum|all", re.IGNORECASE)
+STEMS = ("total", "gesamt", "ergebnis", "sum", "all")
+STEM = re.compile("|".join(STEMS), re.IGNORECASE)
 WITH_OTHERS = re.compile(f"(?:{_TOTAL}) .+|.+ (?:{_TOTAL}|ergebnis)")
 # Total Outdoor Corporation is no total; Total for Alder Ltd is, and Total SE may be of Sweden
 COMPANY = re.compile(
@@ -106,7 +107,7 @@ def find_totals(
     book = _Book.of_rows(item, np.asarray(month), np.asarray(amount, float), len(texts))
     book = replace(book, across=block is not None, scale=scale)
 
-    told = [n for n, name in enumerate(texts) if says_total(name)]
+    told = [n for n in _with_a_stem(texts) if says_total(texts[n])]
     doubted = [n for n in told if not ALONE.fullmatch(_plain(texts[n]))]
     found = _judged(book, told, _without(np.ones(book.items, dtype=bool), told))
     found = _with_customers(book, told, doubted, found)
@@ -127,6 +128,21 @@ def find_totals(
         for n in (*np.flatnonzero(left_out).tolist(), *np.flatnonzero(asked).tolist())
     }
     return Totals(left_out[item], asked[item], why)
+
+
+def _with_a_stem(names: Sequence[str]) -> list[int]:
+    """The places of the names that may say total: of all of them it is told at once."""
+    text = "\n".join(names).casefold()
+    if text.count("\n") != len(names) - 1:
+        return [*range(len(names))]
+    found = set[int]()
+    for stem in STEMS:
+        number, begin = 0, 0
+        while begin >= 0 and (at := text.find(stem, begin)) >= 0:
+            number += text.count("\n", begin, at)
+            found.add(number)
+            begin = text.find("\n", at)  # the rest of this name is passed over
+    return sorted(found)
 
 
 def says_total(name: str) -> bool:

@@ -16,7 +16,7 @@ from nrrsim.ledger.cells import is_text
 from nrrsim.ledger.columns import UNUSED, Table
 from nrrsim.ledger.dates import Dates, Read, read_dates
 from nrrsim.ledger.lostcells import ERRORS, NO_VALUE, is_lost
-from nrrsim.ledger.pairs import has_twice, lie_in_order, pairs_of
+from nrrsim.ledger.pairs import counts_of, has_twice, lie_in_order, pairs_of, which_twice
 from nrrsim.ledger.paying import filled_from_totals
 from nrrsim.ledger.reading import Reading
 from nrrsim.ledger.rows import invisible
@@ -234,8 +234,8 @@ def _dates(table: Table, reading: Reading) -> dict[str, Any]:
     for name, dates in read.columns.items():
         if name == "month":
             # short: of millions of rows there are two of them, and neither is large
-            columns["month"] = dates.month.astype(np.float32)
-            columns["day"] = dates.last.astype(np.float32)
+            columns["month"] = dates.month_as(np.float32)
+            columns["day"] = dates.last_as(np.float32)
         elif name == "renewal":
             columns["renewal"] = dates.month
         elif name == "booked":
@@ -755,15 +755,13 @@ def _second_segment(frame: pd.DataFrame) -> pd.Series:
         return pd.Series(second, index=frame.index)
     customer, segment = codes_of(frame["customer"]), codes_of(frame["segment"])
     month = whole_months(frame["month"])
-    pair = pd.Series(pairs_of(customer, month))
-    if not has_twice(pair.to_numpy()):
+    pair = pairs_of(customer, month)
+    if not has_twice(pair):
         return pd.Series(second, index=frame.index)
 
     # only who has several rows in a month can have two segments: those few are grouped
-    several = np.flatnonzero(
-        pair.duplicated(keep=False) & (customer >= 0) & (month >= 0) & (segment >= 0)
-    )
-    grouped = pd.Series(segment[several]).groupby(pair.to_numpy()[several], sort=False)
+    several = np.flatnonzero(which_twice(pair) & (customer >= 0) & (month >= 0) & (segment >= 0))
+    grouped = pd.Series(segment[several]).groupby(pair[several], sort=False)
     first = grouped.transform("first").to_numpy()
     second[several[first != segment[several]]] = 1.0
     return pd.Series(second, index=frame.index)
@@ -839,7 +837,8 @@ def _explain(
 
 def _first_rows(keys: pd.Series) -> pd.Series:
     """By key that stands twice, the label of its first row."""
-    first = keys[keys.duplicated(keep=False) & ~keys.duplicated()]
+    twice = keys[which_twice(keys.to_numpy())]
+    first = twice[~twice.duplicated()]
     return pd.Series(first.index, index=first.to_numpy())
 
 
@@ -867,11 +866,14 @@ def _of_doubled_months(judged: pd.DataFrame) -> pd.Series:
     """Whether most rows of its month stand twice, of several customers, by the index of rows."""
     if "month" not in judged:
         return pd.Series(False, index=judged.index)
-    twice = judged["key"].duplicated(keep=False)
-    by_month = judged.assign(twice=twice).groupby("month", dropna=False)
-    share = by_month["twice"].transform("mean").to_numpy(float)
-    payers = by_month["customer"].transform("nunique").to_numpy(float)
-    return pd.Series((share > 0.5) & (payers > 1), index=judged.index)
+    twice = which_twice(judged["key"].to_numpy())
+    place = whole_months(judged["month"]) + 1  # 0: none can be read
+    rows = counts_of(place, int(place.max(initial=0)) + 1)
+    is_doubled = counts_of(place[twice], len(rows)) > rows / 2
+    for month in np.flatnonzero(is_doubled):
+        payers = judged["customer"].cat.codes.to_numpy()[place == month]
+        is_doubled[month] = len(np.unique(payers[payers >= 0])) > 1
+    return pd.Series(is_doubled[place], index=judged.index)
 
 
 def _remedy_for_twice(

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from nrrsim.errors import UsageError
-from nrrsim.files import sha256, write_parquet
+from nrrsim.files import quiet_database, sha256, write_parquet
 from nrrsim.months import month_name, parse_month, shift
 from nrrsim.report.audience import INVESTOR
 from nrrsim.report.card import Card
@@ -243,8 +243,6 @@ def _damaged(file: Path, how: str) -> UsageError:
 
 
 def _frame(file: Path) -> pd.DataFrame:
-    import duckdb
-
-    with duckdb.connect() as database:
+    with quiet_database() as database:
         found = database.execute("select * from read_parquet(?)", [str(file)]).df()
     return pd.DataFrame(found)

@@ -18,6 +18,7 @@ NOBODY = ("scipy.stats", "dask", "pandera", "hypothesis", "numpy.f2py.f2py2e", "
 LABELS, COMPILER = ("xarray",), ("numba.np.arraymath",)
 NUMBERS = ("numpy", "pandas", "scipy.special", "numba", "duckdb")
 OF_A_LEDGER = ("numba", "scipy.special", "scipy.optimize", *LABELS, *NOBODY)
+SCENARIOS = ("nrrsim.scenario.drivers", "nrrsim.scenario.beliefs", "nrrsim.accounts.watch")
 OF_A_SCENARIO = ("pandas", "duckdb", "scipy.optimize", *LABELS, *COMPILER, *NOBODY)
 CODE = """
 import atexit, sys
@@ -29,8 +30,8 @@ COMMANDS = [
     ("--help", (*NUMBERS, "pydantic", *NOBODY)),
     ("--version", (*NUMBERS, "pydantic", *NOBODY)),
     ("metrics --help", (*NUMBERS, *NOBODY)),
-    (f"check {LEDGER}", OF_A_LEDGER),
-    (f"metrics {LEDGER} --as-of 2026-09", OF_A_LEDGER),
+    (f"check {LEDGER}", (*OF_A_LEDGER, *SCENARIOS)),
+    (f"metrics {LEDGER} --as-of 2026-09", (*OF_A_LEDGER, *SCENARIOS)),
     (f"metrics {LEDGER} --definition compounded --json", OF_A_LEDGER),
     ("formats", ("numba", "duckdb", *NOBODY)),
     (f"expect {SCENARIO}", OF_A_SCENARIO),

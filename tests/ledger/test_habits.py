@@ -15,7 +15,7 @@ from nrrsim.ledger.habits import (
     look_at_customers,
     look_at_names_of_ids,
 )
-from nrrsim.ledger.names import check_ids, look_at_number_cells
+from nrrsim.ledger.names import check_ids, look_at_number_cells, look_at_renames
 from nrrsim.ledger.sources import Rows
 from nrrsim.months import month_name, month_number
 
@@ -327,6 +327,58 @@ def test_one_large_customer_is_told():
     large = [*rows, ("whale", 0, 900.0), ("whale", 5, 12.0)]
     assert looked_at(large) == ""
     assert "'whale' has 45% of ARR in 2024-06" in looked_at([*rows, ("whale", 5, 300.0)])
+
+
+def renamed_by_hand(rows: Sequence[Row]) -> set[tuple[str, str, int]]:
+    """Who goes as another comes with an amount that nobody else goes, comes or stays with."""
+    of = {(customer, month): amount for customer, month, amount in rows}
+    months = {who: sorted(m for each, m in of if each == who) for who, _ in of}
+    gone = [(of[who, own[-1]], own[-1] + 1, who) for who, own in months.items()]
+    new = [(of[who, own[0]], own[0], who) for who, own in months.items()]
+    found = set()
+    for amount, month, who in gone:
+        same_way = [each for each in gone if each[:2] == (amount, month)]
+        coming = [each for each in new if each[:2] == (amount, month)]
+        paying = [each for each, m in of if m == month and of[each, m] == amount]
+        if len(same_way) == len(coming) == len(paying) == 1:
+            found.add((who, coming[0][2], month))
+    return found
+
+
+@pytest.mark.parametrize("prices", [3, 8, 20])
+def test_a_customer_that_may_have_been_renamed_is_told(random_, prices):
+    seen = 0
+    for _ in range(30):
+        rows = []
+        for who in range(12):
+            begin = random_.randrange(4)
+            price = 12.0 * random_.randint(1, prices)
+            for month in range(begin, random_.randint(begin + 1, 6)):
+                rows.append((f"c{who:02d}", month, price))
+        rows += [("stays", month, 12.0 * month + 6) for month in range(6)]
+        table, frame = typed(sorted(rows))
+        look_at_renames(table, frame, FIRST + np.arange(6))
+        found, said = renamed_by_hand(rows), told(table)
+        seen += len(found)
+        shown = [f"'{one}' -> '{other}' in {month_name(FIRST + m)}" for one, other, m in found]
+        if len(found) <= 5:
+            assert all(each in said for each in shown)
+            assert said.count("->") == len(found)
+        else:
+            assert f"and {len(found) - 5} more" in said
+    assert seen > 5, "such customers were among them"
+
+
+def test_a_list_price_makes_no_pairs():
+    """A hundred thousand go, and as many come, with one amount: ten billion pairs."""
+    number = 100_000
+    codes = np.arange(2 * number)
+    frame = pd.DataFrame({"customer": pd.Categorical.from_codes(codes, [*map(str, codes)])})
+    frame["month"] = FIRST + (codes >= number)
+    frame["arr"] = 1200.0
+    table, _ = typed([("Alder", 0, 1.0)])
+    look_at_renames(table, frame, FIRST + np.arange(2))
+    assert told(table) == ""
 
 
 # --- good ledgers ---------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import datetime
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import rejected
+from conftest import ROOT, rejected
 
 import nrrsim as nr
 
@@ -620,6 +620,43 @@ def test_two_words_for_one_heading(write):
     assert (
         "is used twice" in rejected(write(GOOD), columns={"customer": "month", "month": "month"})[0]
     )
+
+
+def test_what_came_back_is_what_the_book_says():
+    ledger = nr.read_ledger(ROOT / "nrrsim" / "data" / "meridian.csv", grace_months=1)
+    book = ledger.book(ledger.months[0], ledger.months[-1]).total()
+    assert ledger.reactivation() == pytest.approx(book.amount("reactivation"), abs=0.001)
+    assert ledger.reactivation() > 1e5
+
+
+def test_a_column_of_parquet_is_whole_whatever_its_parts_hold(tmp_path):
+    """A part is of 1,024,000 rows: here text, days and amounts begin, or end, with nothing."""
+    import duckdb
+
+    from nrrsim.ledger.containers import Opened
+    from nrrsim.ledger.records import read_parquet
+
+    path = tmp_path / "long.parquet"
+    n, part = 1_100_000, 1_024_000
+    sql = f"""
+select i // 50 as id, date '2025-01-01' + (i % 50)::int as day,
+    case when i < {part} then null else i * 0.5::double end as late,
+    case when i < 9 then 1.5::double end as early,
+    case when i % 2 = 0 then i end as some, case when i < {part} then null else 'a' || i end as own,
+    case when i < {part} then null else 'b' end as few, timestamp '2025-01-01' as since
+from range({n}) t(i)"""
+    duckdb.execute(f"copy ({sql}) to '{path}' (format parquet)")
+    found = read_parquet(Opened(path, "long.parquet", ".parquet")).frame
+    i = np.arange(n)
+    assert found["late"].notna().sum() == n - part
+    assert (found["late"].to_numpy()[part:] == i[part:] * 0.5).all()
+    assert found["early"].notna().sum() == 9
+    assert (found["day"].to_numpy() == np.datetime64("2025-01-01") + i % 50).all()
+    assert found["some"].to_numpy()[[0, 1, -2, -1]].tolist()[::2] == ["0", str(n - 2)]
+    assert found["own"].iloc[-1] == f"a{n - 1}"
+    assert found["own"].isna().sum() == found["few"].isna().sum() == part
+    assert found["few"].dropna().unique().tolist() == ["b"]
+    assert (found["since"].to_numpy() == np.datetime64("2025-01-01")).all()
 
 
 def test_names_that_look_the_same(write):

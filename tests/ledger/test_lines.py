@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import nrrsim as nr
@@ -68,6 +69,20 @@ def test_a_part_that_comes_with_a_return_is_no_new_customer(write):
     moves = ledger.book("2025-02", "2025-03", by="plan")
     assert float(moves.over("new").sum()) == 0
     assert moves.over("reactivation").to_series().to_dict() == {"basic": 48, "pro": 108}
+
+
+def test_a_cell_that_says_empty_is_an_empty_one():
+    rows = [
+        (customer, month, plan, 10.0 * number)
+        for month in ("2025-01", "2025-02")
+        for number, (customer, plan) in enumerate(
+            [("Alder", "basic"), ("Birch", "(empty)"), ("Cedar", None)], start=1
+        )
+    ]
+    frame = pd.DataFrame(rows, columns=["customer", "month", "tier", "arr"])
+    moves = nr.read_ledger(frame).cohort("2025-02", 1, by="tier")
+    assert moves.segments == ["basic", "(empty)"]
+    assert moves.arrays["opening"][:, 0].tolist() == [10.0, 50.0]
 
 
 def test_a_late_renewal_of_several_lines(write):

@@ -40,6 +40,20 @@ def test_numbers_are_told_as_sorting_them_would(monkeypatch, highest):
     )
 
 
+@pytest.mark.parametrize("highest", [10, 60, 10**12])
+def test_who_stands_twice_and_in_which_order_is_told_as_sorting_would(highest):
+    numbers = np.random.default_rng(28).integers(-1, highest, 40)
+    found, times = np.unique(numbers, return_counts=True)
+    assert pairs.which_twice(numbers).tolist() == [
+        bool(times[found == each][0] > 1) for each in numbers
+    ]
+    mixed = np.random.default_rng(29).permutation(found)
+    rank = pairs.in_order(mixed)
+    assert (rank is None) is (highest > 10**6), "far apart: to sort takes less"
+    assert rank is None or mixed[rank].tolist() == found.tolist()
+    assert pairs.in_order(np.append(mixed, mixed[:1])) is None
+
+
 def test_a_customer_and_month_have_a_number_of_their_own():
     customer, month = (each.ravel() for each in np.meshgrid([-1, 0, 1, 2], [-1, 5, 7]))
     assert len(set(pairs.pairs_of(customer, month.astype(np.int16)).tolist())) == 12

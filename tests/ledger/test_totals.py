@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from conftest import ROOT, SHARED
 
-from nrrsim.ledger.totals import Totals, find_totals
+from nrrsim.ledger.totals import STEM, Totals, _with_a_stem, find_totals
 from nrrsim.months import month_number
 
 SEED = 22
@@ -427,3 +427,14 @@ def test_nothing_is_found_where_there_is_nothing():
     assert nothing.why == {}
     endless = find_totals(["A", "B", "C"] * 3, np.repeat([1.0, 2, 3], 3), np.full(9, np.inf))
     assert endless.why == {}
+
+
+def test_names_with_a_stem_are_found_as_one_by_one():
+    random_ = random.Random(SEED)
+    words = ["Total", "GESAMT", "Al", "l", "um", "S", "\u017fum", "Ergebni", "s", " ", "Marshall"]
+    for _ in range(200):
+        names = ["".join(random_.choices(words, k=3)) for _ in range(random_.randrange(6))]
+        by_hand = [n for n, name in enumerate(names) if STEM.search(name)]
+        assert set(by_hand) <= set(_with_a_stem(names)), names
+        assert len(by_hand) == len(_with_a_stem(names)), names
+    assert _with_a_stem(["a\nb", "Total"]) == [0, 1], "a name of two lines: each is looked at"
