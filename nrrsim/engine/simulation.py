@@ -33,7 +33,7 @@ TRIALS = 10_000
 MOST_TRIALS = 10_000_000
 MOST_BYTES = 16e9
 CELLS_AT_ONCE = 100_000_000  # customer-months of one piece of work: about a tenth of a second
-APART = 4.0  # times that multipliers of one kind of customers are from each other, at most
+APART = 16.0  # times that multipliers of one kind of customers are from each other, at most
 CERTAIN = (
     1e-16  # a certain event is given this probability not to happen, so that its hazard is finite
 )
@@ -274,7 +274,7 @@ def _kinds(
     beside the other.
     """
     with np.errstate(divide="ignore"):
-        near = np.floor(np.log(np.maximum(*own)) / np.log(APART))
+        near = np.rint(np.log(np.maximum(*own)) / np.log(APART))
     rows = np.column_stack([customers.segment, near])
     alike, kind = np.unique(rows, axis=0, return_inverse=True)
     kind = kind.ravel()

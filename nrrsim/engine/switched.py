@@ -149,9 +149,11 @@ class Exact:
         rates that act.
         """
         side = self.sides[mix]
-        customers = self._with_accounts(mix, accounts)
         leave, asks = self.sides[churn].usual, self.sides[price].usual
-        if not customers.differ or leave is None or asks is None:
+        if leave is None or asks is None:
+            return side.groups
+        customers = self._with_accounts(mix, accounts)
+        if not customers.differ:
             return side.groups
         season, rises = np.broadcast_arrays(leave.in_the_year.season, asks.in_the_year.rises)
         rates = replace(

@@ -264,9 +264,8 @@ def place_among(others: Customers, customers: Customers) -> np.ndarray:
         here = customers.joins == 0
         place = np.cumsum(here) - 1
         return np.where(here & (place < len(others.arr)), place, -1)
-    import pandas as pd
-
-    return np.asarray(pd.Index(others.names).get_indexer(pd.Index(customers.names)))
+    places = {name: place for place, name in enumerate(others.names.tolist())}
+    return np.array([places.get(name, -1) for name in customers.names.tolist()])
 
 
 def with_newcomers(opening: Customers, plan: Mapping[str, NewBusiness], months: int) -> Customers:

@@ -337,7 +337,9 @@ def test_an_account_is_switched_by_keyboard_and_saved(served, capsys):
     page.wait_for_selector(".nrrsim .account", state="attached")
     page.locator(".nrrsim summary", has_text="Accounts").click()
     group = page.get_by_role("group", name="Elm & Söhne")
-    assert group.locator("p").text_content() == "ARR $24.0K; 20% probability of churn"
+    assert group.locator("p").text_content() == (
+        "ARR $24.0K; 20% probability of churn within 12 months"
+    )
     before = nrr(page)
     assert group.get_by_label("As forecast").is_checked()
     group.get_by_label("As forecast").focus()
