@@ -44,7 +44,7 @@ COMMANDS = [
     (f"forecast {LEDGER} --as-of 2026-09 --trials 200", (*LABELS, *COMPILER, *NOBODY)),
     (f"backtest {LEDGER} --trials 50", (*LABELS, *COMPILER, *NOBODY)),
     (f"accounts {LEDGER}", PAGES),
-    (f"actions {LEDGER} nrrsim/data/meridian_actions.csv", ("scipy.stats", *PAGES)),
+    (f"actions {LEDGER} nrrsim/data/meridian_actions.csv", PAGES),
     (f"actions {LEDGER} --plan --effect -50% --segment smb", ("scipy.stats", *PAGES)),
     (f"prior {LEDGER}", NOBODY),
     (f"new {{0}}/own --ledger {LEDGER}", PAGES),
