@@ -510,7 +510,11 @@ class Gap:
         cell: np.ndarray,
         customer: np.ndarray,
     ) -> Gap:
-        """Least squares within cells, with what is held `equal`; errors by customer."""
+        """Least squares within cells, with what is held `equal`; errors by customer.
+
+        weight : as `_weights` has it, so that the value is the mean over the treated of what each
+            lies above the others of its cell.
+        """
         in_cell = np.maximum(np.bincount(cell, weight), 1e-300)
 
         def within(values: np.ndarray) -> np.ndarray:
@@ -520,19 +524,27 @@ class Gap:
         columns = np.stack([within(each) for each in equal.T], 1) if equal.shape[1] else equal
         y, d = within(y), within(treated)
         apart = d
+        slopes = np.zeros(equal.shape[1])
         if columns.shape[1]:
             both = np.column_stack([d, y]) * root[:, None]
             found = np.linalg.lstsq(columns * root[:, None], both, rcond=1e-9)[0]
-            apart, y = d - columns @ found[:, 0], y - columns @ found[:, 1]
+            apart = d - columns @ found[:, 0]
         whole = float(weight * apart @ apart)
         value = float(weight * apart @ y) / whole
-        score = weight * apart * (y - value * apart)
-        sums = np.bincount(customer, score)
-        others = np.bincount(customer, score * (treated == 0))
+        if columns.shape[1]:
+            slopes = found[:, 1] - value * found[:, 0]
+        kept = whole / float(weight * d @ d)
+        # what each adds to the value: of the treated against their cell's others, of these against
+        # their own mean (a residual of least squares would hand half of a lone treated to them)
+        rest, others = y - columns @ slopes, weight * (treated == 0)
+        mean = np.bincount(cell, others * rest) / np.maximum(np.bincount(cell, others), 1e-300)
+        apart_by = rest - mean[cell]
+        adds = np.where(treated == 1, weight * (apart_by - value), -others * apart_by)
         number = len(np.unique(customer))
-        few = number / max(number - 1, 1)
-        errors = [float(np.sqrt(few * (each**2).sum())) / whole for each in (sums, others)]
-        return cls(value, errors[0], errors[1], whole / float(weight * d @ d))
+        few = np.sqrt(number / max(number - 1, 1) / kept) / float(weight @ treated)
+        sums = np.bincount(customer, adds), np.bincount(customer, adds * (treated == 0))
+        error, of_controls = (float(few * np.sqrt(each @ each)) for each in sums)
+        return cls(value, error, of_controls, kept)
 
 
 def _size(share: float, error: float, most: int) -> float:

@@ -530,11 +530,12 @@ def deeds():
     call = Effect(action="call", arm="randomised", difference=-0.05, claimed=True, why="", **known)
     visit = replace(call, action="visit", arm="matched")
     mail = replace(visit, action="mail", difference=0.05, claimed=False, why="it may be chance")
+    letter = replace(call, action="letter", difference=0.02, claimed=False, why="it may be chance")
     none = Effect(action="QBR", arm="matched", treated=3, why="none left", reach={})
     dear, free = (Programme(churn=-0.2, cost=each) for each in (1e5, 0))
     for effects, planned in (
         ((call, visit, mail, none), {"call": ("calls", dear), "visit": ("visits", free)}),
-        ((call, mail), {}),
+        ((call, mail, letter), {}),
         ((call,), {}),
         ((none,), {}),
         ((), {}),
