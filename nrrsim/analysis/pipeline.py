@@ -363,7 +363,7 @@ class Pipeline:
             return pd.DataFrame(columns=columns)
         due = contracts_due(self.ledger, self.as_of, self.as_of).reset_index()
         due = due[due["month"] <= self._end + AHEAD]
-        due = due.groupby(["customer", "month"], as_index=False)["due"].sum()
+        due = due.groupby(["customer", "month"], as_index=False).agg(due=("due", "sum"))
         mine = self._listing[(self._listing["kind"] == RENEWAL) & self._listing["known"]]
         mine = mine.assign(month=month_of(mine["close"]))
         pairs = due.merge(mine, "left", on="customer", suffixes=("", "_close"))

@@ -51,6 +51,7 @@ def sold_of(ledger, *rows, as_of=AS_OF, **asked):
 
 TWO = {"A": {"2025-09": 1000}, "B": {"2025-09": 3000, "2026-02": 3600}}
 SEGMENTS = {"A": "smb", "B": "enterprise"}
+WITH_GONE = made({**TWO, "Gone": {"2025-09": 7, "2026-05": 0}}, SEGMENTS)
 
 
 # --- by period and segment ----------------------------------------------------------------------------------
@@ -150,7 +151,7 @@ def test_each_opportunity_is_in_one_list():
     )
 )
 def test_nothing_is_dropped_and_parts_add_up(rows):
-    ledger = made({**TWO, "Gone": {"2025-09": 7, "2026-05": 0}}, SEGMENTS)
+    ledger = WITH_GONE
     frame = pd.DataFrame(
         [deal("A", "2026-10-05"), *(deal(*each) for each in rows)], columns=COLUMNS
     )

@@ -609,7 +609,7 @@ def rare_pipelines():
     yield "pipeline/renewals", (report, replace(due, without=0))
     yield "pipeline/renewals", (report, replace(due, without=0, due=1))
     part = pipeline.Part("of customers who left", 3, 1e4)
-    yield "pipeline/stray", (report, pipeline.Stray((part, part)))
+    yield "pipeline/stray", (report, pipeline.Stray((part, replace(part, arr=0.0))))
     yield "pipeline/notes", (report, pipeline.Notes(("Pipeline: 1 row has no amount",)))
 
 

@@ -41,6 +41,15 @@ APART = {
     "lost": "closed lost",
 }
 
+# Those of it that should be corrected where the list is kept.
+TO_CORRECT = {
+    "overdue": "with a close date that has passed",
+    "undated": "without a close date",
+    "no amount": "without an amount",
+    "left": "of customers who left",
+    "unknown": "of customers who are not in the ledger",
+}
+
 
 # --- frames for pictures and tables ------------------------------------------------------------
 # Empty where there is no pipeline, and where there is nothing of it.
@@ -352,9 +361,9 @@ class Stray:
     @classmethod
     def of(cls, sold: Pipeline) -> Self | None:
         frame = sold.apart()
-        frame = frame[frame["what"].isin(("left", "unknown", "overdue", "undated", "no amount"))]
+        frame = frame[frame["what"].isin(TO_CORRECT)]
         parts = tuple(
-            Part(APART[row["what"]], int(row["opportunities"]), float(row["arr"]))
+            Part(TO_CORRECT[row["what"]], int(row["opportunities"]), float(row["arr"]))
             for row in frame.to_dict("records")
         )
         return cls(parts) if parts else None
