@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from nrrsim.notation import digits_of
+
+if TYPE_CHECKING:
+    import numpy as np
 
 SIZE = "size"  # what a cohort is split by, where it is by these
 NO_BANDS = "none"  # said where `size` is a column of the ledger
@@ -67,6 +68,8 @@ class SizeBands:
         is_mrr : the amounts are twelve times what was written, to the minor unit each: 8,333.33 a
             month is a contract of 100,000 a year.
         """
+        import numpy as np  # late: options of the command know bands, and need no arrays
+
         return np.searchsorted(self.reached(currency, is_mrr), arr, side="right")
 
     def reached(self, currency: str = "", is_mrr: bool = False) -> list[float]:
