@@ -79,8 +79,7 @@ class Rates:
     `churn` has a third axis: the tenure year (one where churn does not depend on it). Rates are a
     year's, sizes are means. `sizes` holds, for contraction, adoption and cross-sell, the mean and
     standard deviation of a size that each event draws anew: `ndarray[segment, 2]`, sd 0 where every
-    event of a draw has the same. `hazard`: `ndarray[kind]`, the factor on churn's, where the second
-    axis is of kinds (see `by_kind`).
+    event of a draw has the same.
     """
 
     churn: np.ndarray
@@ -98,7 +97,6 @@ class Rates:
     sizes: dict[str, np.ndarray]
     in_the_year: InTheYear
     effects: dict[str, np.ndarray] = field(default_factory=dict)
-    hazard: np.ndarray | None = None
 
     @property
     def phases(self) -> int:
@@ -125,26 +123,15 @@ class Rates:
         limited["uplift"] = limited["uplift"] * now.rises[:, 0]
         return replace(self, **limited, in_the_year=now, effects={})
 
-    def by_kind(self, kinds: Kinds | None) -> Rates:
-        """What each kind of customers has, in its segment's place; of rates `in_phase`.
-
-        A count is multiplied, to what it may be at most; churn's hazard when it becomes a month's.
+    def how_often(self, driver: str, kinds: Kinds | None) -> np.ndarray:
+        """`ndarray[draw, kind]`: how often a year a counted driver meets each kind of customers
+        (None: each segment), no more often than it may at most; of rates `in_phase`.
         """
+        rate = np.asarray(getattr(self, driver))
         if kinds is None:
-            return self
-        at, year = kinds.segment, self.in_the_year
-        names = [each.name for each in fields(self) if each.name not in OF_ALL_DRAWS]
-        changed: dict[str, Any] = {name: getattr(self, name)[:, at] for name in names}
-        for name in COUNTED:
-            often = changed[name] * kinds.multipliers[:, MULTIPLIER_OF[name]]
-            changed[name] = np.minimum(often, LIMITS[name])
-        return replace(
-            self,
-            **changed,
-            sizes={name: each[at] for name, each in self.sizes.items()},
-            in_the_year=InTheYear(year.season[at], year.rises[at], year.together[at]),
-            hazard=kinds.multipliers[:, HAZARD],
-        )
+            return rate
+        often = rate[:, kinds.segment] * kinds.multipliers[:, MULTIPLIER_OF[driver]]
+        return np.asarray(np.minimum(often, LIMITS[driver]))
 
     @property
     def draws(self) -> int:
@@ -173,9 +160,13 @@ class Rates:
         arrays = [each.name for each in fields(self) if each.name not in OF_ALL_DRAWS]
         return replace(self, **{name: getattr(self, name)[first:last] for name in arrays})
 
-    def monthly_churn(self, annual: np.ndarray, anniversary: bool) -> np.ndarray:
-        """`ndarray[draw, segment, year]`: the probability to leave in a month that is, or is not,
-        the anniversary; of rates `in_phase`.
+    def monthly_churn(
+        self, annual: np.ndarray, anniversary: bool, kinds: Kinds | None = None
+    ) -> np.ndarray:
+        """`ndarray[draw, kind, year]`: the probability of each kind of customers (None: of each
+        segment) to leave in a month that is, or is not, the anniversary; of rates `in_phase`.
+
+        annual : `ndarray[segment]`, whether its contracts are.
         """
         now = self.in_the_year
         at_renewal = self.churn if anniversary else 0.0
@@ -183,13 +174,14 @@ class Rates:
         regular = np.where(annual[None, :, None], at_renewal, in_any_month)
         by_price = np.where(now.together | anniversary, self.churn_per_point * self.uplift, 0.0)
         leaves = np.minimum(1.0, regular + by_price[:, :, None])
-        if self.hazard is not None:
-            leaves = 1 - (1 - leaves) ** self.hazard[:, None]
+        if kinds is not None:
+            stays = 1 - leaves[:, kinds.segment]
+            leaves = 1 - stays ** kinds.multipliers[:, HAZARD, None]
         return np.asarray(leaves)
 
 
 # Of Rates, what is the same in all draws.
-OF_ALL_DRAWS = ("sizes", "in_the_year", "effects", "hazard")
+OF_ALL_DRAWS = ("sizes", "in_the_year", "effects")
 
 
 def monthly(annual_probability: np.ndarray, season: Any = 1.0) -> np.ndarray:

@@ -79,6 +79,11 @@ class Kinds:
     of_group: np.ndarray
 
 
+def segments_of(kinds: Kinds | None, segments: int) -> np.ndarray:
+    """`int64[kind]`: the segment of each kind; of each segment itself, where nobody differs."""
+    return np.arange(segments) if kinds is None else kinds.segment
+
+
 @dataclass(frozen=True)
 class Groups:
     """Customers who share one path: `ndarray[group]`, sorted by segment. `arr`, `squares`, `cubes`:

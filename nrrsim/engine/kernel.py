@@ -271,7 +271,8 @@ def _churn(  # type: ignore[no-untyped-def]
     """
     times, place, key = clock.times[0], clock.place[0], clock.keys[0]
     amount, base, gone = state.amount, state.base, state.gone
-    keep, own, ceiling = event.keep, event.own, 1.0 - np.exp(-event.hazard)
+    keep, own = event.keep, event.own
+    ceiling = 1.0 - np.exp(-event.hazard) if own.size > 0 else 1.0
     returning, following = away.returning, away.following
     zero, end, last = clock.axis[0], clock.axis[0] + (hi - lo) * event.hazard, -1
     at, before, scale = place[0], place[1], 1.0 / event.hazard
@@ -405,7 +406,8 @@ def _change(  # type: ignore[no-untyped-def]
     zero, end, last = clock.axis[k], clock.axis[k] + (hi - lo) * event.hazard, -1
     total = rise = away = away_rise = 0.0
     at, before, scale, size_key = place[0], place[1], 1.0 / event.hazard, key ^ _SIZE
-    own, ceiling = event.own, 1.0 - np.exp(-event.hazard)
+    own = event.own
+    ceiling = 1.0 - np.exp(-event.hazard) if own.size > 0 else 1.0
 
     while True:
         if at == BUFFER:
@@ -541,7 +543,7 @@ def run(trials, span, book, drivers, out):  # type: ignore[no-untyped-def]
     hazard, keep, thinned, uplift = drivers.hazard, drivers.keep, drivers.thinned, drivers.uplift
     back_hazard, back_size = drivers.back_hazard, drivers.back_size
     sizes, tables, has_table = drivers.sizes, drivers.tables, drivers.has_table
-    together, cycle = drivers.together, drivers.cycle
+    together, cycle, segment_of = drivers.together, drivers.cycle, book.segment
     widest = 0
     for tile in range(book.tiles.size - 1):
         widest = max(widest, book.tiles[tile + 1] - book.tiles[tile])
@@ -594,7 +596,7 @@ def run(trials, span, book, drivers, out):  # type: ignore[no-untyped-def]
             for t in range(1, months + 1):
                 due, phase = (t - 1) % 12, phase_of(t, hazard.shape[0], cycle)
                 for s in range(kinds):
-                    segment, lo, hi = book.segment[s], bound[s, 0], bound[s, 12]
+                    segment, lo, hi = segment_of[s], bound[s, 0], bound[s, 12]
                     due_lo, due_hi = bound[s, due], bound[s, due + 1]
                     now = levels[s]
                     before, before_count = now[HERE], now[NUMBER]

@@ -20,7 +20,7 @@ from nrrsim.engine.draws import EVEN_DRAWS, SEED, checked_place, scores, tied
 from nrrsim.engine.driver_rates import Rates, draw_rates, rates_at, slots_of
 from nrrsim.engine.levels import even_draws
 from nrrsim.engine.luck import MOST_APART, Luck, Part, lagrange
-from nrrsim.engine.moments import odds_by_draw
+from nrrsim.engine.moments import odds_after, odds_by_draw
 from nrrsim.engine.outcomes import Computed, Distribution, Odds
 from nrrsim.engine.paths import compiled
 from nrrsim.scenario.outlook import MOST, TO_THE_BIT
@@ -108,11 +108,11 @@ def nrr_before(scenario: Scenario, months: Sequence[int], seed: int = SEED) -> l
     """How NRR may turn out after each of `months`, for a picture: by three moments of luck or, of
     few customers, from fewer draws than `nrr_of` takes.
     """
-    book, odds = scenario.opening, odds_by_draw(scenario)
+    book = scenario.opening
     if len(book.arr) <= FEW_CUSTOMERS:
         return [_Over(scenario, seed, end, *ROUGHLY).computed("nrr") for end in months]
     rates = draw_rates(scenario, book, count=ROUGHLY[1], seed=seed, quasi=True)
-    return [odds(rates, end) for end in months]
+    return [*odds_after(scenario)(rates, months)]
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import numpy as np
 
 from nrrsim.engine import paths
 from nrrsim.engine.driver_rates import Rates, sizes_of
-from nrrsim.engine.groups import Groups
+from nrrsim.engine.groups import Groups, segments_of
 from nrrsim.engine.levels import groups_of
 from nrrsim.engine.paths import compiled
 from nrrsim.engine.sizes import pieces, size_tables
@@ -252,40 +252,43 @@ class Luck:
         drawn: dict[tuple[int, int], np.ndarray],
     ) -> np.ndarray:
         draws, kinds = rates.draws, groups.kinds
-        by_segment = [rates.in_phase(phase) for phase in range(rates.phases)]
-        phases = [each.by_kind(kinds) for each in by_segment]
-        alike, segments = phases[0].uplift.shape[1], len(self.customers.segments)
-        segment_of = np.arange(segments) if kinds is None else kinds.segment
+        segments = len(self.customers.segments)
+        phases = [rates.in_phase(phase) for phase in range(rates.phases)]
+        segment_of = segments_of(kinds, segments)
         ends = np.searchsorted(segment_of, np.arange(segments + 1)).tolist()
-        growth = np.ones((len(phases), alike, 1, draws, number), complex)
-        lift = np.empty_like(growth)
-        back_size = np.empty((alike, 1, draws, number), complex)
+        growth = np.ones((len(phases), len(segment_of), 1, draws, number), complex)
+        lift = np.empty((len(phases), segments, 1, draws, number), complex)
+        back_size = np.empty((segments, 1, draws, number), complex)
         sizes = np.maximum(rates.reactivation_size, 1e-9)  # 0: nobody comes back
         for s in range(segments):
             mine = slice(*ends[s : s + 2])
-            for p, each in enumerate(by_segment):
+            for p, each in enumerate(phases):
                 for n, name in enumerate(COUNTED):
-                    rate = getattr(phases[p], name).T[mine, :, None] / 12
+                    rate = each.how_often(name, kinds).T[mine, :, None] / 12
                     size = getattr(each, f"{name}_size")[:, s]
                     if rate.any():
                         event = drawn.get((n, s))
                         event = of(1 - size if n == 0 else 1 + size) if event is None else event
                         growth[p, mine, 0] *= 1 - rate + rate * event
                 taken = each.acceptance[:, s, None]
-                lift[p, mine, 0] = 1 - taken + taken * of(1 + each.uplift[:, s])
-            back_size[mine, 0] = of(sizes[:, s])
+                lift[p, s, 0] = 1 - taken + taken * of(1 + each.uplift[:, s])
+            back_size[s, 0] = of(sizes[:, s])
         regular, due, back = (
             np.repeat(each, number, axis=-1)
             for each in (
-                *churn_of(by_segment, self.customers.annual, kinds),
+                *churn_of(phases, self.customers.annual, kinds),
                 coming_back(phases),
             )
         )
         growth, lift, back_size = (
             each.reshape(*each.shape[:-2], -1) for each in (growth, lift, back_size)
         )
-        together = phases[0].in_the_year.together
-        month = paths.Month(regular, due, growth, lift, back, back_size, together, rates.cycle)
+        month = paths.Month(
+            segment_of,
+            *(regular, due, growth, lift, back, back_size),
+            rates.in_the_year.together,
+            rates.cycle,
+        )
         out = np.empty((len(groups.arr), draws * number), complex)
         paths.powers(groups.kind, groups.anniversary, groups.tenure, self.months, month, out)
         return out.reshape(-1, draws, number).transpose(1, 0, 2)

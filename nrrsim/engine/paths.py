@@ -51,19 +51,21 @@ tenure_year, phase_of = compiled(groups.tenure_year), compiled(groups.phase_of)
 
 class Month(NamedTuple):
     """What each month does on average to the powers of an amount: 1, or 1 to 3; draws last, as the
-    innermost loop runs over them.
+    innermost loop runs over them. A kind is a segment or, where accounts differ, those of one whose
+    rates are alike.
 
     A phase is a month that differs from the one before; the last `cycle` go round (`phase_of`).
 
-    churn, due_churn : `float64[phase, segment, year, draw]`, the probability to leave in a month
-        without and with anniversary.
-    growth : `float64[phase, segment, power, draw]`, the factor of contraction, adoption and
-        cross-sell together; lift : as `growth`, of price, in the month of the anniversary, or
+    segment : `int64[kind]`. churn, due_churn : `float64[phase, kind, year, draw]`, the probability
+        to leave in a month without and with anniversary.
+    growth : `float64[phase, kind, power, draw]`, the factor of contraction, adoption and cross-sell
+        together; lift : as `growth`, by segment, of price, in the month of the anniversary, or
         `together`, `bool[segment]`, in any (1 where it is not the price's).
     back : `float64[phase, segment, draw]`, the probability of those who left to come back.
     back_size : `float64[segment, power, draw]`, the share of what they left with, to each power.
     """
 
+    segment: np.ndarray
     churn: np.ndarray
     due_churn: np.ndarray
     growth: np.ndarray
@@ -75,20 +77,20 @@ class Month(NamedTuple):
 
 
 @inlined
-def _follow(segment, anniversary, tenure, months, month, amount, left):  # type: ignore[no-untyped-def]
+def _follow(kind, anniversary, tenure, months, month, amount, left):  # type: ignore[no-untyped-def]
     """Move one group through all months, in place: `amount`, as it is at month 0, and `left`, of
     those who may come back, `float64[power, draw]` each.
     """
-    phases, years = month.churn.shape[0], month.churn.shape[2]
+    phases, years, segment = month.churn.shape[0], month.churn.shape[2], month.segment[kind]
     for t in range(1, months + 1):
         phase, year = phase_of(t, phases, month.cycle), tenure_year(tenure, t, years)
         is_due = (t - anniversary) % 12 == 0
         may_rise = is_due or month.together[segment]
-        churn = (month.due_churn if is_due else month.churn)[phase, segment, year]
+        churn = (month.due_churn if is_due else month.churn)[phase, kind, year]
         back = month.back[phase, segment]
 
         for power in range(amount.shape[0]):
-            growth, lift = month.growth[phase, segment, power], month.lift[phase, segment, power]
+            growth, lift = month.growth[phase, kind, power], month.lift[phase, segment, power]
             size, here, away = month.back_size[segment, power], amount[power], left[power]
             for d in range(here.size):
                 lost = churn[d] * here[d]
@@ -101,23 +103,24 @@ def _follow(segment, anniversary, tenure, months, month, amount, left):  # type:
 
 
 @compiled
-def close(segment, anniversary, tenure, arr, months, month, out):  # type: ignore[no-untyped-def]
+def close(kind, anniversary, tenure, arr, months, month, out):  # type: ignore[no-untyped-def]
     """What each segment's book is expected to close at, draw by draw, in ARR: added to `out`,
     `float64[segment, draw]`.
 
-    segment, anniversary, tenure (months), arr : of each group of customers who share a path.
+    kind, anniversary, tenure (months), arr : of each group of customers who share a path.
     month : a Month of one power.
     """
     amount, left = np.empty((1, out.shape[1])), np.empty((1, out.shape[1]))
-    for g in range(segment.size):
+    for g in range(kind.size):
         amount[:], left[:] = arr[g], 0.0
-        _follow(segment[g], anniversary[g], tenure[g], months, month, amount, left)
+        _follow(kind[g], anniversary[g], tenure[g], months, month, amount, left)
+        segment = month.segment[kind[g]]
         for d in range(out.shape[1]):
-            out[segment[g], d] += amount[0, d]
+            out[segment, d] += amount[0, d]
 
 
 @compiled
-def moments(segment, anniversary, tenure, sums, months, month, out):  # type: ignore[no-untyped-def]
+def moments(kind, anniversary, tenure, sums, months, month, out):  # type: ignore[no-untyped-def]
     """Mean, variance and third central moment of what the book closes at, draw by draw: added to
     `out`, `float64[3, draw]`.
 
@@ -125,9 +128,9 @@ def moments(segment, anniversary, tenure, sums, months, month, out):  # type: ig
     powers. The rest is as for `close`.
     """
     amount, left = np.empty((3, out.shape[1])), np.empty((3, out.shape[1]))
-    for g in range(segment.size):
+    for g in range(kind.size):
         amount[:], left[:] = 1.0, 0.0
-        _follow(segment[g], anniversary[g], tenure[g], months, month, amount, left)
+        _follow(kind[g], anniversary[g], tenure[g], months, month, amount, left)
 
         # customers have their luck apart from each other, so their central moments add up
         for d in range(out.shape[1]):
@@ -138,7 +141,7 @@ def moments(segment, anniversary, tenure, sums, months, month, out):  # type: ig
 
 
 @compiled
-def powers(segment, anniversary, tenure, months, month, out):  # type: ignore[no-untyped-def]
+def powers(kind, anniversary, tenure, months, month, out):  # type: ignore[no-untyped-def]
     """What a unit of ARR comes to on average, to each of some powers, real or imaginary:
     `complex128[group, power]`, written to `out`.
 
@@ -147,8 +150,8 @@ def powers(segment, anniversary, tenure, months, month, out):  # type: ignore[no
     """
     amount = np.empty((1, out.shape[1]), np.complex128)
     left = np.empty((1, out.shape[1]), np.complex128)
-    for g in range(segment.size):
+    for g in range(kind.size):
         amount[:], left[:] = 1.0, 0.0
-        _follow(segment[g], anniversary[g], tenure[g], months, month, amount, left)
+        _follow(kind[g], anniversary[g], tenure[g], months, month, amount, left)
         for v in range(out.shape[1]):
             out[g, v] = amount[0, v]

@@ -33,7 +33,7 @@ TRIALS = 10_000
 MOST_TRIALS = 10_000_000
 MOST_BYTES = 16e9
 CELLS_AT_ONCE = 100_000_000  # customer-months of one piece of work: about a tenth of a second
-APART = 4.0  # times that multipliers of one kind of customers are from each other, at most
+APART = 16.0  # times that multipliers of one kind of customers are from each other, at most
 CERTAIN = (
     1e-16  # a certain event is given this probability not to happen, so that its hazard is finite
 )
@@ -274,7 +274,7 @@ def _kinds(
     beside the other.
     """
     with np.errstate(divide="ignore"):
-        near = np.floor(np.log(np.maximum(*own)) / np.log(APART))
+        near = np.rint(np.log(np.maximum(*own)) / np.log(APART))
     rows = np.column_stack([customers.segment, near])
     alike, kind = np.unique(rows, axis=0, return_inverse=True)
     kind = kind.ravel()
@@ -346,7 +346,7 @@ def _clocks_of(
     probabilities at their segment's `own` rates.
     """
     most = [
-        _probabilities(each.by_kind(some), annual[some.segment]).max(axis=3)
+        _probabilities(each, annual, some).max(axis=3)
         for each, some in zip((rates, other), kinds, strict=True)
     ]
     ceiling = np.maximum(*most)
@@ -360,16 +360,15 @@ def _clocks_of(
     return hazard_of(ceiling), own, np.ones(own.shape[2], bool)
 
 
-def _probabilities(rates: Rates, annual: np.ndarray) -> np.ndarray:
-    """How likely each event is in a month: `ndarray[draw, segment, 6, year]`, in the order of the
+def _probabilities(rates: Rates, annual: np.ndarray, kinds: Kinds | None = None) -> np.ndarray:
+    """How likely each event is in a month: `ndarray[draw, kind, 6, year]`, in the order of the
     kernel's columns.
     """
-    churn = [rates.monthly_churn(annual, due) for due in (False, True)]
+    churn = [rates.monthly_churn(annual, due, kinds) for due in (False, True)]
+    refuses = 1 - rates.acceptance
     others = (
-        1 - rates.acceptance,
-        rates.contraction / 12,
-        rates.adoption / 12,
-        rates.cross_sell / 12,
+        refuses if kinds is None else refuses[:, kinds.segment],
+        *(rates.how_often(driver, kinds) / 12 for driver in COUNTED),
     )
     years = churn[0].shape[2]
     return np.stack(

@@ -17,10 +17,10 @@ import numpy as np
 from nrrsim.engine import paths
 from nrrsim.engine.draws import SEED
 from nrrsim.engine.driver_rates import RATES_OF, InTheYear, Rates, draw_rates, monthly
-from nrrsim.engine.groups import Groups, Kinds, coarser, common_phases, phase_of
+from nrrsim.engine.groups import Groups, Kinds, coarser, common_phases, phase_of, segments_of
 from nrrsim.engine.levels import acting_at, even_draws, groups_of, mean_rates
 from nrrsim.scenario.customers import Customers, of_the_same_name
-from nrrsim.scenario.drivers import DRIVERS
+from nrrsim.scenario.drivers import COUNTED, DRIVERS
 from nrrsim.scenario.scenario import Scenario
 
 LEVERS: tuple[str, ...] = tuple(DRIVERS)
@@ -131,22 +131,17 @@ class Exact:
         size = np.zeros((len(side.annual), draws))
         groups = self.groups(mix, accounts, churn, price)
         for some in groups.apart(MOST_CELLS // max(1, draws * len(self.phases[0]))):
-            kinds = some.kinds
-            out = size if kinds is None else np.zeros((len(kinds.segment), draws))
-            regular, due = self.churn(mix, churn, price, kinds)
-            together = self.phases[price][0].by_kind(kinds).in_the_year.together
             month = paths.Month(
-                regular,
-                due,
-                self.growth(contraction, adoption, cross_sell, kinds),
-                self.lift(price, kinds),
-                *self.back(back, kinds),
-                together,
+                segments_of(some.kinds, len(size)),
+                *self.churn(mix, churn, price, some.kinds),
+                self.growth(contraction, adoption, cross_sell, some.kinds),
+                self.lift(price),
+                *self.back(back),
+                self.phases[price][0].in_the_year.together,
                 self.cycle,
             )
-            paths.close(some.kind, some.anniversary, some.tenure, some.arr, side.months, month, out)
-            if kinds is not None:
-                np.add.at(size, kinds.segment, out)
+            of_each = some.kind, some.anniversary, some.tenure, some.arr
+            paths.close(*of_each, side.months, month, size)
         return size / side.opening
 
     def _groups(self, mix: int, accounts: int, churn: int, price: int) -> Groups:
@@ -154,9 +149,11 @@ class Exact:
         rates that act.
         """
         side = self.sides[mix]
-        customers = self._with_accounts(mix, accounts)
         leave, asks = self.sides[churn].usual, self.sides[price].usual
-        if not customers.differ or leave is None or asks is None:
+        if leave is None or asks is None:
+            return side.groups
+        customers = self._with_accounts(mix, accounts)
+        if not customers.differ:
             return side.groups
         season, rises = np.broadcast_arrays(leave.in_the_year.season, asks.in_the_year.rises)
         rates = replace(
@@ -185,6 +182,9 @@ class Exact:
             (one.groups.arr, other.groups.arr),
             (one.annual, other.annual),
         ]
+        names = one.customers.names, other.customers.names
+        if one.usual is not None and names[0] is not None and names[1] is not None:
+            pairs.append((names[0], names[1]))  # whose accounts they are
         months = list(zip(*self.phases, strict=True))
         by_lever = {
             name: [(getattr(a, of), getattr(b, of)) for a, b in months for of in RATES_OF[name]]
@@ -218,26 +218,30 @@ class Exact:
     def _growth(
         self, contraction: int, adoption: int, cross_sell: int, kinds: Kinds | None
     ) -> np.ndarray:
+        at: Any = slice(None) if kinds is None else kinds.segment
         months = []
         for n in range(len(self.phases[0])):
             less, more, cross = (
-                self.phases[side][n].by_kind(kinds) for side in (contraction, adoption, cross_sell)
+                self.phases[side][n] for side in (contraction, adoption, cross_sell)
             )
+            often = [
+                rates.how_often(driver, kinds) / 12
+                for rates, driver in zip((less, more, cross), COUNTED, strict=True)
+            ]
             months.append(
-                (1 - less.contraction / 12 * less.contraction_size)
-                * (1 + more.adoption / 12 * more.adoption_size)
-                * (1 + cross.cross_sell / 12 * cross.cross_sell_size)
+                (1 - often[0] * less.contraction_size[:, at])
+                * (1 + often[1] * more.adoption_size[:, at])
+                * (1 + often[2] * cross.cross_sell_size[:, at])
             )
         return laid_out([each[:, :, None] for each in months])
 
-    def _lift(self, price: int, kinds: Kinds | None) -> np.ndarray:
-        phases = [each.by_kind(kinds) for each in self.phases[price]]
+    def _lift(self, price: int) -> np.ndarray:
+        phases = self.phases[price]
         return laid_out([(1 + each.acceptance * each.uplift)[:, :, None] for each in phases])
 
-    def _back(self, back: int, kinds: Kinds | None) -> tuple[np.ndarray, np.ndarray]:
-        phases = [each.by_kind(kinds) for each in self.phases[back]]
-        size = np.ascontiguousarray(phases[0].reactivation_size.T)
-        return coming_back(phases), size[:, None]
+    def _back(self, back: int) -> tuple[np.ndarray, np.ndarray]:
+        size = np.ascontiguousarray(self.phases[back][0].reactivation_size.T)
+        return coming_back(self.phases[back]), size[:, None]
 
 
 def laid_out(months: Sequence[np.ndarray]) -> np.ndarray:
@@ -251,11 +255,9 @@ def laid_out(months: Sequence[np.ndarray]) -> np.ndarray:
 def churn_of(
     phases: Sequence[Rates], annual: np.ndarray, kinds: Kinds | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The `churn` and `due_churn` of a Month, of rates by segment; `annual`: of each of these."""
-    if kinds is not None:
-        phases, annual = [each.by_kind(kinds) for each in phases], annual[kinds.segment]
+    """The `churn` and `due_churn` of a Month."""
     regular, due = (
-        laid_out([each.monthly_churn(annual, is_due) for each in phases])
+        laid_out([each.monthly_churn(annual, is_due, kinds) for each in phases])
         for is_due in (False, True)
     )
     return regular, due

@@ -260,13 +260,12 @@ def place_among(others: Customers, customers: Customers) -> np.ndarray:
     """`ndarray[customer]`, where among the others the customer of the same name is (of synthetic
     books that of the same place); -1 of who is not among them, or is yet to come.
     """
-    import pandas as pd
-
     if others.names is None or customers.names is None:
         here = customers.joins == 0
         place = np.cumsum(here) - 1
         return np.where(here & (place < len(others.arr)), place, -1)
-    return np.asarray(pd.Index(others.names).get_indexer(pd.Index(customers.names)))
+    places = {name: place for place, name in enumerate(others.names.tolist())}
+    return np.array([places.get(name, -1) for name in customers.names.tolist()])
 
 
 def with_newcomers(opening: Customers, plan: Mapping[str, NewBusiness], months: int) -> Customers:

@@ -325,9 +325,13 @@ class WhatIf:
 
 def _accounts(preset: Scenario) -> list[dict[str, Any]]:
     """The switches of the accounts that move NRR most, each with what is forecast of it."""
+
+    def note(arr: float, p: float) -> str:
+        known = f"ARR {money(arr, preset.opening.currency)}; {share(p)} probability of churn"
+        return f"{known} within {span(preset.months)}"
+
     return [
-        {"name": str(name), "value": sliders.decision_of(preset, str(name))}
-        | {"note": f"ARR {money(arr, preset.opening.currency)}; {share(p)} probability of churn"}
+        {"name": str(name), "value": sliders.decision_of(preset, str(name)), "note": note(arr, p)}
         for name, arr, p in uncertain(preset).itertuples()
     ]
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from nrrsim.errors import UsageError
+from nrrsim.messages import shown
 from nrrsim.scenario.beliefs import tidy
 from nrrsim.scenario.book import AS_FORECAST, DECIDED, EVERY_SEGMENT, SyntheticBook
 from nrrsim.scenario.drivers import DRIVERS, TOLD
@@ -97,7 +98,9 @@ def decided(scenario: Scenario, choices: Mapping[str, str]) -> dict[str, str]:
     known = (*DECIDED, AS_FORECAST)
     for name, choice in choices.items():
         if choice not in known:
-            raise UsageError(f"accounts.{name}: must be one of {', '.join(known)}; got {choice!r}")
+            raise UsageError(
+                f"accounts.{name}: must be one of {', '.join(known)}, got {shown(choice)}"
+            )
     return {n: each for n, each in choices.items() if each != decision_of(scenario, n)}
 
 

@@ -10,6 +10,8 @@ import pytest
 
 import nrrsim as nr
 from nrrsim.accounts.worth import worth
+from nrrsim.engine.outcomes import foreseen
+from nrrsim.scenario.outlook import LEVELS, MOST
 from nrrsim.scenario.scenario import Scenario, files_of, json_schema
 from nrrsim.whatif.live import WhatIf
 
@@ -222,6 +224,27 @@ def test_at_means_nothing_is_uncertain_and_worth_adds_up_to_it(folder):
         told["arr"]
         + told[["adoption", "cross_sell", "price", "reactivation"]].sum(axis=1)
         - told[["churn", "contraction"]].sum(axis=1),
+    )
+
+
+def test_accounts_move_a_stated_forecast_as_far_as_they_move_nrr(folder):
+    """It was made without them, a point above what its drivers say; so it is with them."""
+    accounts = nr.read_scenario(folder / "next.yaml")
+    plain = accounts.with_({"book.accounts": None})
+    law = nr.law_of(plain)
+    stated = {"as_of": "2026-01", "arr": plain.opening.total}
+    for name in ("nrr", "grr", "logo"):
+        own = getattr(law, name)
+        model = own.quantiles(LEVELS)
+        above = np.minimum(model + 0.01, MOST[name])
+        stated[name] = {"mean": own.expected, "model": model, "forecast": above}
+    scenario = accounts.with_({"outlook": stated})
+    assert not [each for each in scenario.notices if each.startswith("outlook")]
+    own = nr.law_of(scenario).nrr
+    assert abs(own.expected - law.nrr.expected) > 1e-3
+    shares = (0.05, 0.5, 0.95)
+    assert foreseen(own, scenario).quantiles(shares) == pytest.approx(
+        own.quantiles(shares) + 0.01, abs=1e-6
     )
 
 

@@ -37,6 +37,11 @@ if CHROMIUM is None:
     pytest.skip("no Chromium; .ci/run installs it", allow_module_level=True)
 READY = 60_000  # milliseconds
 CHURN = "churn.smb.rate"
+OURS = """\
+title: Ours
+book: {ledger: ours.csv, as_of: 2026-01}
+drivers: {churn: {all: 0.2}}
+"""
 KINDS = ("lab", "app")
 # From the key to the moment at which number and curve are new, in the page's own clock.
 WATCH = """
@@ -84,6 +89,12 @@ def servers(tmp_path_factory) -> Iterator[dict[str, tuple[Path, subprocess.Popen
             shutil.copy(ROOT / "params" / "2026Q3.yaml", folder / "scenarios")
             deeper = "extends: recession.yaml\ntitle: Deeper\ndrivers: {churn: {smb: 0.4}}\n"
             (folder / "scenarios" / "deeper.yaml").write_text(deeper)
+            (folder / "scenarios" / "ours.yaml").write_text(OURS)
+            months = ("2025-12", "2026-01")
+            rows = [f"{n},{m},{100 + n},smb,USD" for n in range(40) for m in months]
+            rows += [f"Elm & Söhne,{m},2000,smb,USD" for m in months]
+            text = "\n".join(["customer,month,mrr,segment,currency", *rows])
+            (folder / "scenarios" / "ours.csv").write_text(text)
             (folder / "scenarios" / "half.yaml").write_text("extends: nrr-105.yaml\nmonths: some\n")
             # each looks for a free port: at the same moment both would find the same
             with socket.socket() as free:
@@ -315,6 +326,41 @@ def test_mix_and_horizon(served):
     page.keyboard.press("ArrowRight")
     settled(page)
     assert "13 months" in page.locator(".nrrsim [data-figure=arr] dt").text_content()
+    reset(page)
+
+
+def test_an_account_is_switched_by_keyboard_and_saved(served, capsys):
+    """One that renews, leaves, or is as forecast, in a book that is a ledger's."""
+    page = served.page
+    assert page.locator(".nrrsim .account").count() == 0  # of a book of numbers
+    page.get_by_label("Start from").select_option("ours")
+    page.wait_for_selector(".nrrsim .account", state="attached")
+    page.locator(".nrrsim summary", has_text="Accounts").click()
+    group = page.get_by_role("group", name="Elm & Söhne")
+    assert group.locator("p").text_content() == (
+        "ARR $24.0K; 20% probability of churn within 12 months"
+    )
+    before = nrr(page)
+    assert group.get_by_label("As forecast").is_checked()
+    group.get_by_label("As forecast").focus()
+    page.keyboard.press("ArrowLeft")
+    settled(page)
+    assert group.get_by_label("Leaves").is_checked()
+    share = 2000 / (2000 + sum(range(100, 140)))
+    assert before - nrr(page) == pytest.approx(0.8 * share, abs=1e-9)
+    shown = nrr(page)
+    page.get_by_label("Title", exact=True).fill("Without Elm")
+    page.get_by_label("Because", exact=True).fill("They gave notice.")
+    page.get_by_role("button", name="Save as scenario").click()
+    page.wait_for_function(
+        "document.querySelector('.nrrsim .answer').textContent.startsWith('Saved')"
+    )
+    path = served.folder / "without-elm.yaml"
+    assert path.read_text().endswith("book:\n  decided: {Elm & Söhne: leaves}\n")
+    assert expected(capsys, path) == pytest.approx(shown, abs=1e-9)
+    for choice in ("Start from", "Compare with"):
+        page.get_by_label(choice).select_option("nrr-105")
+        settled(page)
     reset(page)
 
 

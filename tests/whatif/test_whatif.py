@@ -596,7 +596,8 @@ JSON = st.recursive(
     ),
     max_leaves=8,
 )
-KEYS = ("preset", "base", "values", "mix", "months", "target", "number", "kind", "trials", "asked")
+KEYS = ("preset", "base", "values", "mix", "accounts", "months", "target", "number", "kind", "trials",
+        "asked")  # fmt: skip
 RIGHT = {"preset": "nrr-105", "base": "nrr-105", "values": {}, "mix": {}, "number": 1}
 ASKED = (
     JSON
@@ -660,6 +661,13 @@ def test_whatever_is_sent_is_answered(small, message):
         ({"mix": {"nobody": 0.2}}, "mix.nobody: is no segment of which the share can be moved"),
         ({"mix": dict.fromkeys(("smb", "mid_market", "enterprise"), 0)}, "mix: every share is 0"),
         ({"mix": [0.2]}, "mix: must be numbers by name"),
+        ({"accounts": ["Alder"]}, "accounts: must be choices by name"),
+        ({"accounts": {"Alder": 1}}, "accounts: must be choices by name"),
+        (
+            {"accounts": {"Alder": "goes"}},
+            "accounts.Alder: must be one of renews, leaves, as forecast",
+        ),
+        ({"accounts": {"Alder": "leaves"}}, "book.decided: is not known"),  # a book of numbers
         ({"values": {"churn.smb.rate": None}}, "values.churn.smb.rate: must be a finite number"),
         ({"values": {"churn.nobody.rate": 0.1}}, "churn.nobody.rate: is no number of"),
         ({"months": float("inf")}, "months: must be a finite number"),
