@@ -68,7 +68,7 @@ class SizeBands:
         is_mrr : the amounts are twelve times what was written, to the minor unit each: 8,333.33 a
             month is a contract of 100,000 a year.
         """
-        import numpy as np  # late: the options of every command know this file
+        import numpy as np  # late: options of the command know bands, and need no arrays
 
         return np.searchsorted(self.reached(currency, is_mrr), arr, side="right")
 

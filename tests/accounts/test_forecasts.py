@@ -218,6 +218,8 @@ def test_a_real_companys_forecast_is_closer_with_accounts():
     found = backtest_with_accounts(
         ledger, signals=signals, horizon=3, first=12, every=1, trials=1000
     )
-    frame = found.summary()
-    assert frame.loc["without", "n"] == 4
-    assert frame.loc["always", "crps"] < frame.loc["proved", "crps"] < frame.loc["without", "crps"]
+    whole, segments = found.summary(), found.summary(segments=True)
+    assert whole.loc["without", "n"] == 4
+    assert found.at["2021-09"] == ("leave",)
+    assert whole.loc["proved", "crps"] < whole.loc["without", "crps"]
+    assert segments.loc["always", "crps"] < segments.loc["without", "crps"]

@@ -315,8 +315,9 @@ def rare_sizes(past):
     ):
         about = replace(report, nrr=nrr, grr=grr, definition=definition)
         yield "quarterly/published", (about, sizes.Published(**row))
-        both = {"fitting": (segment,), "others": (segment, segment), "gross_churn": 0.13}
-        yield "quarterly/published", (about, sizes.Published(**row, **both))
+        for others in ((segment,), (segment, segment)):
+            more = {"fitting": (segment,), "others": others, "gross_churn": 0.13}
+            yield "quarterly/published", (about, sizes.Published(**row, **more))
     for why, currency in itertools.product(("window", "currency", "company"), ("EUR", "")):
         yield "quarterly/published", (replace(report, currency=currency), sizes.Published(why=why))
 
