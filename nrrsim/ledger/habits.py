@@ -289,10 +289,10 @@ def _look_at_last_month(table: Table, number: np.ndarray, months: np.ndarray) ->
 
 def _look_at_largest(table: Table, frame: pd.DataFrame, month: int) -> None:
     latest = np.flatnonzero(frame["month"].to_numpy() == month)
-    names = frame["customer"].cat
-    paid = np.bincount(names.codes.to_numpy()[latest], frame["arr"].to_numpy()[latest])
+    whose = frame["customer"].iloc[latest].cat
+    paid = np.bincount(whose.codes, frame["arr"].to_numpy()[latest])
     if len(paid) and (share := paid.max() / paid.sum()) > LARGEST_SHARE:
-        largest = names.categories[int(paid.argmax())]
+        largest = whose.categories[int(paid.argmax())]
         table.notice(
             f"{largest!a} has {share:.0%} of ARR in {month_name(month)}",
             "what this one customer does makes the ratios",

@@ -20,7 +20,7 @@ def distinct_numbers(numbers: np.ndarray) -> np.ndarray:
     first = int(numbers.min())
     if int(numbers.max()) - first > ROOM * len(numbers):
         return np.unique(numbers).astype(np.int64)
-    return np.flatnonzero(counts_of(numbers - first, int(numbers.max()) - first + 1)) + first
+    return np.flatnonzero(counts_of(numbers, int(numbers.max()) + 1 - first, first)) + first
 
 
 def pairs_of(customer: np.ndarray, month: np.ndarray) -> np.ndarray:
@@ -42,12 +42,12 @@ def lie_in_order(customer: np.ndarray, month: np.ndarray) -> bool:
     return True
 
 
-def counts_of(numbers: np.ndarray, size: int) -> np.ndarray:
-    """`ndarray[number]`: how often each of 0 to `size` - 1 stands."""
+def counts_of(numbers: np.ndarray, size: int, first: int = 0) -> np.ndarray:
+    """`ndarray[number]`: how often each of `size` numbers from the `first` on stands."""
     counts = np.zeros(size, dtype=np.int64)
     # a part at a time: numpy would make long numbers of all of them first
     for begin in range(0, len(numbers), AT_ONCE):
-        counts += np.bincount(numbers[begin : begin + AT_ONCE], minlength=size)
+        counts += np.bincount(numbers[begin : begin + AT_ONCE] - first, minlength=size)
     return counts
 
 
@@ -68,7 +68,7 @@ def which_twice(numbers: np.ndarray) -> np.ndarray:
     lowest, highest = int(numbers.min(initial=0)), int(numbers.max(initial=0))
     if highest - lowest > ROOM * len(numbers) + 2**20:
         return pd.Series(numbers).duplicated(keep=False).to_numpy(bool)
-    counts = counts_of(numbers - lowest, highest - lowest + 1)
+    counts = counts_of(numbers, highest - lowest + 1, lowest)
     return np.asarray((counts > 1)[numbers - lowest])
 
 

@@ -198,7 +198,8 @@ class _Book:
         if not len(item):
             return cls(item, item, amount, items, 0)
         # months are numbered from the first, and those that nobody names are passed over
-        number = (month - month.min()).astype(np.int16)
+        number = month.astype(np.int16)
+        number -= number.min()
         named = counts_of(number, int(number.max()) + 1) > 0
         months = int(named.sum())
         if not named.all():
