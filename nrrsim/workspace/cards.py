@@ -112,6 +112,9 @@ def plan(base: str, title: str, target: float | None, lever: Mapping[str, Any]) 
         "  Nothing is changed as yet: the plan is the past.",
         f"target: {target:g}" if target else "# target: 1.1",
         "",
+        _comment("What is known of single customers, by the name that the ledger has for them:"),
+        "# book: {decided: {Customer Ltd: renews, Client Inc: leaves}}",
+        "",
         _comment("A lever, for example: take the # away from these lines, and it is moved."),
         textwrap.indent(yaml_text({"drivers": dict(lever)}).rstrip(), "# ", lambda _: True),
     ]

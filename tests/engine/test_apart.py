@@ -43,8 +43,8 @@ def decided(scenario: nr.Scenario, **what: float) -> nr.Scenario:
 
 @pytest.mark.parametrize("name", SIX)
 def test_trials_agree_with_the_expectation_and_the_law(name):
-    """|z| < 4.5 for each of 7 amounts, and within 4.5 standard errors for 3 quantiles, of 6
-    scenarios: where all is right one of 2,400 runs of all six fails.
+    """|z| < 4.5 for each of 7 amounts and 2 means, and within 4.5 standard errors for 6 quantiles, of
+    6 scenarios: where all is right one of 1,600 runs of all six fails.
     """
     scenario = differing(varied(12)[name])
     exact, run = nr.expect(scenario), nr.simulate(scenario, TRIALS, 11)
@@ -55,14 +55,20 @@ def test_trials_agree_with_the_expectation_and_the_law(name):
         told = exact.arrays[flow].sum(axis=0)[months].sum()
         error = seen.std(ddof=1) / np.sqrt(TRIALS)
         assert abs(seen.mean() - told) <= 4.5 * error + 1e-9 * opening, flow
-    computed, trials = nr.law_of(scenario).nrr, Sample(np.asarray(nr.nrr(run)))
-    assert computed.expected == pytest.approx(float(nr.nrr(exact)), abs=1e-9)
+    told = nr.law_of(scenario)
+    assert told.nrr.expected == pytest.approx(float(nr.nrr(exact)), abs=1e-9)
     spread = float(nr.deviation(scenario).sel(segment="all")[-1]) / opening
-    assert computed.spread == pytest.approx(spread, rel=1e-6)
-    for share in (0.05, 0.5, 0.95):
-        low, high = trials.around(share, errors=4.5)
-        by = 4.5 * computed.error
-        assert low - by < computed.quantiles([share])[0] < high + by, share
+    assert told.nrr.spread == pytest.approx(spread, rel=1e-6)
+    for measure in ("grr", "logo"):
+        computed, trials = getattr(told, measure), Sample(np.asarray(getattr(nr, measure)(run)))
+        by = 4.5 * np.hypot(trials.standard_error, computed.error)
+        assert abs(computed.expected - trials.expected) < by, measure
+    for measure in ("nrr", "grr"):
+        computed, trials = getattr(told, measure), Sample(np.asarray(getattr(nr, measure)(run)))
+        for share in (0.05, 0.5, 0.95):
+            low, high = trials.around(share, errors=4.5)
+            by = 4.5 * computed.error
+            assert low - by < computed.quantiles([share])[0] < high + by, (measure, share)
 
 
 @pytest.mark.parametrize("name", SIX)

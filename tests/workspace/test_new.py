@@ -1,6 +1,7 @@
 """A folder of one's own: all of it or nothing, what it says is so, and what it says runs."""
 
 import itertools
+import json
 import re
 import shutil
 import subprocess
@@ -155,6 +156,10 @@ def test_the_plan_may_take_in_its_example(here, run):
     path.write_text(before + "\n" + re.sub("^# ", "", example, flags=re.MULTILINE))
     past = nr.read_scenario(path.with_name("learnt.yaml"))
     assert nr.nrr(nr.expect(nr.read_scenario(path))) > nr.nrr(nr.expect(past))
+    # and what is known of a customer
+    known = f"book: {{decided: {{{json.dumps(past.opening.names[0])}: leaves}}}}"
+    path.write_text(re.sub("^# book: .*", lambda _: known, text, flags=re.MULTILINE))
+    assert nr.logo(nr.expect(nr.read_scenario(path))) < nr.logo(nr.expect(past))
 
 
 # --- what a machine can know ----------------------------------------------------------------------
