@@ -44,6 +44,10 @@ def test_programmes_have_names_and_no_identifiers(compared):
     }
     c = compared({"programmes": programmes})
     assert comparison.programmes(c)["name"].tolist() == ["Usage limits", "Win back"]
+    assert comparison.programmes(c)["effect"].tolist() == ["Judged", "Judged"]
+    told = {**programmes, "calls": {"churn": -0.1, "measured": "randomised"}}
+    some = comparison.programmes(compared({"programmes": told}))["effect"].tolist()
+    assert some == ["Judged", "Judged", "Randomised"]
     stated = comparison.assumptions(c).set_index("Assumption")["Plain"]
     assert stated["Programmes"] == "Usage limits, Win back"
     assert "*Usage limits* returns most" in said_of(c, "programmes")

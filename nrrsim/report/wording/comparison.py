@@ -159,7 +159,7 @@ def programmes(c: Comparison) -> pd.DataFrame:
         f"{each:.1f}x".replace("-", MINUS) if each == each else "–" for each in frame["returned"]
     ]
     cost = [money(each, c.currency) if each == each else "–" for each in frame["cost"]]
-    how = [each.capitalize() if each else "Judged" for each in frame["measured"]]
+    how = [each.capitalize() if isinstance(each, str) else "Judged" for each in frame["measured"]]
     return frame.assign(months=months, name=names, returned=returned, cost=cost, effect=how)
 
 
