@@ -164,7 +164,8 @@ class Report:
 @dataclass(frozen=True)
 class Open:
     """How much expansion is open, how much of it in the first period (which ends with `until`), and
-    what the same months booked a year ago.
+    what the same months booked a year ago; listed : the month of the list, where it is an earlier
+    one than the report's.
     """
 
     opportunities: int
@@ -174,12 +175,14 @@ class Open:
     is_quarter: bool
     booked: float
     booked_near: float
+    listed: str | None
 
     @classmethod
     def of(cls, sold: Pipeline) -> Self | None:
         frame, first = sold.open(), by_period(sold).head(1)
         if frame.empty:
             return None
+        listed = (sold.snapshot or sold.as_of)[:7]
         return cls(
             opportunities=int(frame["opportunities"].sum()),
             arr=float(frame["arr"].sum()),
@@ -188,6 +191,7 @@ class Open:
             is_quarter=sold.pace < 12,
             booked=float(frame["booked"].sum()),
             booked_near=float(first["booked"].sum()),
+            listed=listed if listed != sold.as_of else None,
         )
 
 
