@@ -463,7 +463,9 @@ class _Reader:
         problem = f"{{}} stands again in the same snapshot (first in {table.place(before)})"
         if len(rows) > 1:
             problem = "{} stands again for its customer in the same snapshot"
-        remedy = "keep one row for each opportunity: with several products, export the sum"
+        remedy = (
+            "keep one row for each (of several products the sum); if they are two, export their ids"
+        )
         refuse_cells(table, "opportunity", rows, cells, problem, remedy)
 
     def _say_what_is_not_there(self, frame: pd.DataFrame) -> None:

@@ -64,21 +64,20 @@ def by_period(sold: Pipeline | None) -> pd.DataFrame:
 
 
 def open_(sold: Pipeline | None) -> pd.DataFrame:
-    """The same by segment, periods and segments in words, and all of it last; of what has nothing
-    open no row.
+    """The same by segment, periods and segments in words, and all of it last; a period in which
+    nothing is open is one row. The rows add up to the last.
     """
     if sold is None:
         return pd.DataFrame()
-    frame = sold.open()
-    sums = frame[["opportunities", "arr", "weighted", "booked"]].sum()
-    whole = pd.DataFrame([{"period": "Twelve months", "segment": "All", **sums}])
-    rows = frame[frame["opportunities"] > 0]
-    rows = rows.assign(
-        period=_periods(sold, rows["month"]),
-        segment=[label(each, sold.labels) for each in rows["segment"]],
-    )
+    frame, amounts = sold.open(), ["opportunities", "arr", "weighted", "booked"]
+    whole = pd.DataFrame([{"period": "Twelve months", "segment": ALL, **frame[amounts].sum()}])
+    some = frame.groupby("month")["opportunities"].transform("sum") > 0
+    none = frame[~some].groupby("month", as_index=False)[amounts].sum().assign(segment=ALL)
+    rows = pd.concat([frame[some], none]).sort_values("month", kind="stable")
+    rows = rows.assign(period=_periods(sold, rows["month"]))
     both = pd.concat([rows, whole], ignore_index=True)
-    return both[["period", "segment", "opportunities", "arr", "weighted", "booked"]]
+    names = ["All" if each == ALL else label(each, sold.labels) for each in both["segment"]]
+    return both.assign(segment=names)[["period", "segment", *amounts]]
 
 
 def stages(sold: Pipeline | None) -> pd.DataFrame:
