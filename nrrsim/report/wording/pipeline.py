@@ -46,8 +46,8 @@ TO_CORRECT = {
     "overdue": "with a close date that has passed",
     "undated": "without a close date",
     "no amount": "without an amount",
-    "left": "of customers who left",
-    "unknown": "of customers who are not in the ledger",
+    "left": "whose customer left",
+    "unknown": "whose customer is not in the ledger",
 }
 
 
