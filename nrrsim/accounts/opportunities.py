@@ -181,7 +181,7 @@ class _Reader:
         names = ledger.entries.frame["customer"].cat.categories
         self.names, self.true = np.asarray(names, dtype=object), ledger.true_names(names)
         found: list[Rows] = []
-        self.units, self.money, self.percent = list[float](), list[str](), list[bool]()
+        self.units, self.money = list[float](), list[str]()
         for part in parts:
             refuse_twice(part)
             table.findings += part.findings
@@ -199,13 +199,12 @@ class _Reader:
     def _under_our_words(self, part: Rows, unit: str | None) -> Rows:
         labels = columns_of(part, HEADINGS, {*self.true}, self.reading)
         here = ", ".join(map(str, part.frame.columns))
-        for word in NEEDED:
-            if word not in labels:
-                remedy = (
-                    "a pipeline has the columns customer, opportunity, amount, close and stage and,"
-                    f" if they are known, probability, kind and snapshot; here are {here}"
-                )
-                self._of_headings(part, f"there is no column {word}", remedy)
+        if missing := [word for word in NEEDED if word not in labels]:
+            remedy = (
+                "a pipeline has the columns customer, opportunity, amount, close and stage and, if"
+                f" they are known, probability, kind and snapshot; here are {here}"
+            )
+            self._of_headings(part, f"there is no column {' and none '.join(missing)}", remedy)
         # an export may have a column of ARR that nobody fills
         told = [word for word in (*UNITS, "amount") if word in labels]
         said = [word for word in told if filled(part.frame[labels[word]]).any()] or told
@@ -217,7 +216,6 @@ class _Reader:
             scale = self._scale(part, labels[amount])
             self.units.append(scale * self._unit(part, amount, labels[amount], unit))
             self.money.append(heading_of(labels[amount]).currency)
-            self.percent.append("%" in labels.get("probability", ""))
             labels["amount"] = labels[amount]
         for word, label in labels.items():
             if word not in (*UNITS, "name", label) and plain(label) not in UNITS:
@@ -395,7 +393,10 @@ class _Reader:
         return worth
 
     def _probabilities(self) -> np.ndarray:
-        """`ndarray[row]` from 0 to 1; nan where none is stated. Numbers above 1 are percent."""
+        """`ndarray[row]` from 0 to 1; nan where none is stated.
+
+        In percent where one is above 1, whatever the heading: a spreadsheet's 40% is a cell of 0.4.
+        """
         cells = self.table.frame["probability"]
         texts = cells.map(
             lambda cell: cell.strip().removesuffix("%").strip() if isinstance(cell, str) else cell
@@ -405,8 +406,10 @@ class _Reader:
         sign = "," if texts.map(lambda text: isinstance(text, str) and "," in text).any() else "."
         read = read_amounts(pd.Series(texts.astype(object), index=cells.index), sign)
         values = read.values
-        is_over_one = bool(np.nanmax(values, initial=0.0) > 1)
-        in_percent = has_sign.to_numpy(bool) | self.table.by_row(self.percent) | is_over_one
+        signed = has_sign.to_numpy(bool)
+        in_percent = signed | bool(np.nanmax(values[~signed], initial=0.0) > 1)
+        if not (in_percent | np.isnan(values)).all():
+            self.table.taken.append("probability is read from 0 to 1: 0.4 is 40%")
         values = np.where(in_percent, np.round(values / 100, 14), values)
         wrong = read.unreadable | (values < 0) | (values > 1)
         remedy = "write it as 40%, 40 or 0.4, or leave the cell empty"
@@ -460,7 +463,9 @@ class _Reader:
         problem = f"{{}} stands again in the same snapshot (first in {table.place(before)})"
         if len(rows) > 1:
             problem = "{} stands again for its customer in the same snapshot"
-        remedy = "keep one row for each opportunity: with several products, export the sum"
+        remedy = (
+            "keep one row for each (of several products the sum); if they are two, export their ids"
+        )
         refuse_cells(table, "opportunity", rows, cells, problem, remedy)
 
     def _say_what_is_not_there(self, frame: pd.DataFrame) -> None:

@@ -256,6 +256,7 @@ def test_a_kind_that_is_not_known_is_refused_once_with_its_rows(read):
         (["40", "100"], [0.4, 1]),
         (["0.4", "1"], [0.4, 1]),
         (["0,4", ""], [0.4, np.nan]),
+        (["40%", "0.4"], [0.4, 0.4]),
     ],
 )
 def test_probabilities(read, cells, numbers):
@@ -270,10 +271,11 @@ def test_what_is_no_probability_is_refused(read, cell):
     assert "is not a probability; write it as 40%, 40 or 0.4" in told
 
 
-def test_one_percent_is_one_percent_where_the_heading_says_percent(read):
-    rows = ["Alder,A1,1,2026-11-15,Proposal,1", "Alder,A2,1,2026-11-15,Proposal,0.5"]
-    found = read(f"{HEAD},Probability (%)", *rows).frame["probability"]
-    assert found.tolist() == [0.01, 0.005]
+def test_a_spreadsheets_percent_is_a_number_below_one_whatever_the_heading_says(read):
+    rows = ["Alder,A1,1,2026-11-15,Proposal,1", "Alder,A2,1,2026-11-15,Proposal,0.4"]
+    found = read(f"{HEAD},Probability (%)", *rows)
+    assert found.frame["probability"].tolist() == [1, 0.4]
+    assert "probability is read from 0 to 1: 0.4 is 40%" in found.taken
 
 
 def test_what_is_said_of_stages():

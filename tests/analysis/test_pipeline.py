@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT
+from conftest import ROOT, fewer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -136,6 +136,7 @@ def test_each_opportunity_is_in_one_list():
     assert sold.weighted["open"] == 100
 
 
+@fewer
 @given(
     st.lists(
         st.tuples(

@@ -71,8 +71,10 @@ def test_frames_in_words_add_up_to_the_numbers(sold):
     frame = words.open_(sold)
     assert frame["segment"].iloc[-1] == "All"
     parts = frame.iloc[:-1]
-    assert parts["arr"].sum() == pytest.approx(frame["arr"].iloc[-1])
-    assert set(parts["segment"]) == {"SMB", "Mid-market", "Enterprise"}
+    for amount in ("opportunities", "arr", "weighted", "booked"):
+        assert parts[amount].sum() == pytest.approx(frame[amount].iloc[-1])
+    assert set(parts["segment"]) == {"SMB", "Mid-market", "Enterprise", "All"}
+    assert parts.loc[parts["segment"] == "All", "arr"].tolist() == [0, 0]  # Q2 and Q3 2027
     assert parts["period"].iloc[0] == "Q4 2026"
     stages = words.stages(sold)
     assert stages["basis"].tolist() == ["Learnt"] * 3

@@ -580,10 +580,10 @@ def rare_losses():
 def rare_pipelines():
     """Facts of a pipeline; tests/analysis/test_pipeline.py has the real ones."""
     report = pipeline.Report("2026-09", "USD", 12, "2026-09-30")
-    several = pipeline.Open(12, 9e5, 6e5, "2026-12", True, 8e5, 2e5)
+    several = pipeline.Open(12, 9e5, 6e5, "2026-12", True, 8e5, 2e5, None)
     for each in (several, replace(several, opportunities=1, is_quarter=False)):
         yield "pipeline/open", (report, each)
-    yield "pipeline/open", (report, replace(several, opportunities=0))
+    yield "pipeline/open", (report, replace(several, opportunities=0, listed="2026-06"))
     target = pipeline.Covered("target", "2027-09", 4e6, 1e6, 0.25)
     plan_ = replace(target, of="plan", share=None)
     for whole, least, goal, why in (

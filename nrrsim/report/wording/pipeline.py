@@ -46,8 +46,8 @@ TO_CORRECT = {
     "overdue": "with a close date that has passed",
     "undated": "without a close date",
     "no amount": "without an amount",
-    "left": "of customers who left",
-    "unknown": "of customers who are not in the ledger",
+    "left": "whose customer left",
+    "unknown": "whose customer is not in the ledger",
 }
 
 
@@ -64,21 +64,20 @@ def by_period(sold: Pipeline | None) -> pd.DataFrame:
 
 
 def open_(sold: Pipeline | None) -> pd.DataFrame:
-    """The same by segment, periods and segments in words, and all of it last; of what has nothing
-    open no row.
+    """The same by segment, periods and segments in words, and all of it last; a period in which
+    nothing is open is one row. The rows add up to the last.
     """
     if sold is None:
         return pd.DataFrame()
-    frame = sold.open()
-    sums = frame[["opportunities", "arr", "weighted", "booked"]].sum()
-    whole = pd.DataFrame([{"period": "Twelve months", "segment": "All", **sums}])
-    rows = frame[frame["opportunities"] > 0]
-    rows = rows.assign(
-        period=_periods(sold, rows["month"]),
-        segment=[label(each, sold.labels) for each in rows["segment"]],
-    )
+    frame, amounts = sold.open(), ["opportunities", "arr", "weighted", "booked"]
+    whole = pd.DataFrame([{"period": "Twelve months", "segment": ALL, **frame[amounts].sum()}])
+    some = frame.groupby("month")["opportunities"].transform("sum") > 0
+    none = frame[~some].groupby("month", as_index=False)[amounts].sum().assign(segment=ALL)
+    rows = pd.concat([frame[some], none]).sort_values("month", kind="stable")
+    rows = rows.assign(period=_periods(sold, rows["month"]))
     both = pd.concat([rows, whole], ignore_index=True)
-    return both[["period", "segment", "opportunities", "arr", "weighted", "booked"]]
+    names = ["All" if each == ALL else label(each, sold.labels) for each in both["segment"]]
+    return both.assign(segment=names)[["period", "segment", *amounts]]
 
 
 def stages(sold: Pipeline | None) -> pd.DataFrame:
@@ -164,7 +163,8 @@ class Report:
 @dataclass(frozen=True)
 class Open:
     """How much expansion is open, how much of it in the first period (which ends with `until`), and
-    what the same months booked a year ago.
+    what the same months booked a year ago; listed : the month of the list, where it is an earlier
+    one than the report's.
     """
 
     opportunities: int
@@ -174,12 +174,14 @@ class Open:
     is_quarter: bool
     booked: float
     booked_near: float
+    listed: str | None
 
     @classmethod
     def of(cls, sold: Pipeline) -> Self | None:
         frame, first = sold.open(), by_period(sold).head(1)
         if frame.empty:
             return None
+        listed = (sold.snapshot or sold.as_of)[:7]
         return cls(
             opportunities=int(frame["opportunities"].sum()),
             arr=float(frame["arr"].sum()),
@@ -188,6 +190,7 @@ class Open:
             is_quarter=sold.pace < 12,
             booked=float(frame["booked"].sum()),
             booked_near=float(first["booked"].sum()),
+            listed=listed if listed != sold.as_of else None,
         )
 
 
