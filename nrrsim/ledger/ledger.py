@@ -241,7 +241,7 @@ class Ledger:
         if by != SIZE or bands is None:
             return by
         if self.reading.size_bands is None and SIZE in self.entries.frame:
-            raise DataError([Finding(f"--by {SIZE}", 0, *TWO_SIZES, option="size_bands")])
+            raise DataError([Finding("by", 0, *TWO_SIZES, option="size_bands")])
         return bands
 
     def cohort(self, as_of: str, window: int = 12, by: By = "segment") -> Movements:

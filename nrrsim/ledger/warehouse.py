@@ -493,7 +493,7 @@ def _split_by(table: str, headings: Headings, named: Named, by: str, reading: Re
         return by
     if by == SIZE and reading.bands is not None:
         if reading.size_bands is None and SIZE in headings.kinds:
-            raise DataError([Finding(f"--by {SIZE}", 0, *TWO_SIZES, option="size_bands")])
+            raise DataError([Finding("by", 0, *TWO_SIZES, option="size_bands")])
         return reading.bands
     texts = [word for word in ("product", "currency") if word in named.ours]
     own = [heading for heading in headings.kinds if heading not in named.ours.values()]

@@ -227,7 +227,7 @@ def headline_lines(headline: Mapping[str, Any], by: str = "segment") -> list[str
         f"{span(headline['window'])} to {month_name(headline['as_of'])}, {title},"
         f" {counted(headline['customers'], 'customer')}",
         "",
-        f"{'segment':<{width}} {'NRR':>8} {'GRR':>8} {'logo':>8}"
+        f"{'size' if large else 'segment':<{width}} {'NRR':>8} {'GRR':>8} {'logo':>8}"
         f" {'opening ARR':>18} {'closing ARR':>18}",
     ]
     for name, row in [*rows[1:], ("all", headline)]:
