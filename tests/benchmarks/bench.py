@@ -529,7 +529,14 @@ def main() -> None:
         "run with an empty home folder and none of nrrsim's own modules compiled; the libraries are, and are in the"
     )
     print(f"disk's cache. {about}\n", flush=True)
-    for part in ("starts.py", "engine.py", "segments.py", "accounts.py", "installed.py"):
+    for part in (
+        "starts.py",
+        "ledgers.py",
+        "engine.py",
+        "segments.py",
+        "accounts.py",
+        "installed.py",
+    ):
         subprocess.run([sys.executable, str(Path(__file__).with_name(part))], check=True)
     print(
         "\nRecovery of the drivers of 200 known ledgers (tests/calibration/test_calibration.py):",
