@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from nrrsim.ledger.cells import numbers_of
 from nrrsim.ledger.columns import Table
 from nrrsim.ledger.lines import equal_rows, stands_again
 from nrrsim.ledger.names import listed
@@ -42,7 +43,7 @@ def ask_what_a_row_is(table: Table, frame: pd.DataFrame) -> None:
     3, 6 or 12 months after the one before, where the ledger's step is smaller, with a hundredth of
     all amounts. Who pays so makes no log.
     """
-    customer, month = frame["customer"].cat.codes.to_numpy(), frame["month"].to_numpy(np.int16)
+    customer, month = numbers_of(frame["customer"]), frame["month"].to_numpy(np.int16)
     paid = frame["arr"].to_numpy(float)
     number = len(frame["customer"].cat.categories)
     step = _step(month)
@@ -242,7 +243,7 @@ def look_at_customers(table: Table, frame: pd.DataFrame, months: np.ndarray) -> 
     leave and as many come in one month, ids may have been exchanged; and where one customer is
     large, it makes the ratios.
     """
-    customer, month = frame["customer"].cat.codes.to_numpy(), frame["month"].to_numpy(np.int16)
+    customer, month = numbers_of(frame["customer"]), frame["month"].to_numpy(np.int16)
     holder, stands = _lives(customer, month)
     at = stands - np.int16(months[0])
     if len(months) <= at.max():  # some months have no place of their own

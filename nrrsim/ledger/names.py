@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
+from nrrsim.ledger.cells import numbers_of
 from nrrsim.ledger.columns import Table
 from nrrsim.ledger.pairs import AT_ONCE
 from nrrsim.ledger.values import as_written, codes_of, with_used_names
@@ -138,7 +139,7 @@ def look_at_renames(table: Table, frame: pd.DataFrame, months: np.ndarray) -> No
 
     Told where the amount singles the two out: nobody else goes, comes or stays with it.
     """
-    customer, month = frame["customer"].cat.codes.to_numpy(), frame["month"].to_numpy()
+    customer, month = numbers_of(frame["customer"]), frame["month"].to_numpy()
     arr = frame["arr"].to_numpy()
     is_next = customer[1:] != customer[:-1]
     begins = np.append(True, is_next | (month[1:] != month[:-1]))
