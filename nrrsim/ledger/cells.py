@@ -45,7 +45,7 @@ def numbers_of(cells: pd.Series) -> np.ndarray:
 
     Not to be written to. `Series.cat.codes` would be a copy.
     """
-    codes: np.ndarray = cells.array.codes  # type: ignore[attr-defined]
+    codes: np.ndarray = cells.array.codes
     return codes
 
 

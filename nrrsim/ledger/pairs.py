@@ -80,7 +80,7 @@ def in_order(numbers: np.ndarray) -> np.ndarray | None:
     size = int(numbers.max(initial=0)) - lowest + 1
     if size > ROOM * len(numbers) + 2**20:
         return None
-    row = np.full(size, -1, dtype=np.int32 if len(numbers) < 2**31 else np.int64)
+    row: np.ndarray = np.full(size, -1, dtype=np.int32 if size < 2**31 else np.int64)
     row[numbers - lowest] = np.arange(len(numbers), dtype=row.dtype)
     rank = row[row >= 0]
     return rank if len(rank) == len(numbers) else None
