@@ -15,7 +15,14 @@ from nrrsim.ledger.cells import numbers_of
 from nrrsim.ledger.columns import Table
 from nrrsim.ledger.lines import equal_rows, stands_again
 from nrrsim.ledger.names import listed
-from nrrsim.ledger.pairs import AT_ONCE, counts_of, distinct_numbers, lie_in_order, pairs_of
+from nrrsim.ledger.pairs import (
+    AT_ONCE,
+    count_into,
+    counts_of,
+    distinct_numbers,
+    lie_in_order,
+    pairs_of,
+)
 from nrrsim.months import month_name
 from nrrsim.movements import CENT
 from nrrsim.notation import counted
@@ -115,7 +122,7 @@ def _payers(holder: np.ndarray, month: np.ndarray, number: int, step: int) -> np
         is_other = whose[1:] == whose[:-1]
         for each in PAID_EVERY:
             is_other &= (gap != each) | (each <= step)
-        others += counts_of(whose[1:][is_other], number)
+        count_into(others, whose[1:][is_other])
     rows = counts_of(holder, number)
     return np.asarray((rows >= LEAST_PAYMENTS) & (others == 0))
 
