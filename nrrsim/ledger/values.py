@@ -553,7 +553,10 @@ def as_text(values: pd.Series) -> pd.Series:
     if isinstance(values.dtype, pd.CategoricalDtype):
         coded = with_used_names(values)
     else:
-        coded = pd.Series(pd.Categorical(values), index=values.index)
+        codes, names = pd.factorize(values)
+        kind = pd.CategoricalDtype(pd.Index(names, dtype="str"))
+        numbered = pd.Categorical.from_codes(codes, dtype=kind, validate=False)
+        coded = pd.Series(numbered, index=values.index)
     if not coded.cat.categories.is_monotonic_increasing:
         coded = coded.cat.set_categories(coded.cat.categories.sort_values())
     blank = [name for name in coded.cat.categories.tolist() if not name.strip()]
