@@ -24,7 +24,6 @@ from typing import Any
 ROOT = Path(__file__).parent.parent.parent
 SEED = 20260930
 LAST = 2026 * 12 + 8  # 2026-09
-WINDOW = 12
 START, END = "2025-09-01", "2026-09-01"
 SMALL, SEVERAL = 1_000_000, 3
 CENT = 0.01
