@@ -40,6 +40,15 @@ def unnumbered(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.astype(dict.fromkeys(numbered, "str"))
 
 
+def numbers_of(cells: pd.Series) -> np.ndarray:
+    """`ndarray[row]` of the number of each cell's category, -1 where null: as it stands there.
+
+    Not to be written to. `Series.cat.codes` would be a copy.
+    """
+    codes: np.ndarray = cells.array.codes
+    return codes
+
+
 def distinct(cells: pd.Series) -> tuple[np.ndarray, list[object]]:
     """`ndarray[row]` of the place of each cell among the distinct ones, -1 where null; and these.
 
@@ -47,7 +56,7 @@ def distinct(cells: pd.Series) -> tuple[np.ndarray, list[object]]:
     one instant in two zones.
     """
     if isinstance(cells.dtype, pd.CategoricalDtype):
-        codes = cells.cat.codes.to_numpy()
+        codes = numbers_of(cells)
         order = appearing(codes, len(cells.cat.categories))
         if len(order) == len(cells.cat.categories) and (order[1:] > order[:-1]).all():
             return codes, cells.cat.categories.tolist()

@@ -16,6 +16,7 @@ import pandas as pd
 
 from nrrsim.errors import DataError, Finding, UsageError
 from nrrsim.ledger.amounts import read_amounts
+from nrrsim.ledger.cells import numbers_of
 from nrrsim.ledger.columns import Table, filled, require
 from nrrsim.ledger.dates import month_of_day
 from nrrsim.ledger.habits import (
@@ -232,7 +233,7 @@ def check_rows(
     frame = frame.drop(columns=[*NOT_OF_AN_ENTRY, "amount", "interval"], errors="ignore")
     frame = frame.assign(month=frame["month"].astype(np.int32))
     # by customer, month and line, whatever order the file has: the same ledger, the same bits
-    customer, month = frame["customer"].cat.codes.to_numpy(), frame["month"].to_numpy()
+    customer, month = numbers_of(frame["customer"]), frame["month"].to_numpy()
     if not lie_in_order(customer, month):
         rank = in_order(pairs_of(customer, month))
         if rank is None or line.any():

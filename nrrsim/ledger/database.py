@@ -359,11 +359,11 @@ def numbered_frame(found: duckdb.DuckDBPyRelation, con: duckdb.DuckDBPyConnectio
     query = con.execute(f"select {', '.join(columns.values())} from found")
     begin, parts = 0, list[pd.DataFrame]()
     part = query.fetch_df_chunk(BLOCKS_AT_ONCE)
-    told = [name for name in part if name in categories or _tells_its_kind(part[name])]
-    laid = {name: np.empty(rows, part[name].dtype) for name in told}
+    told = [name for name in columns if name in categories or _tells_its_kind(part[name])]
+    laid: dict[str, Any] = {name: np.empty(rows, part[name].to_numpy().dtype) for name in told}
     while len(part) or not parts:
-        for heading, whole in laid.items():
-            whole[begin : begin + len(part)] = part.pop(heading).to_numpy()
+        for name, whole in laid.items():
+            whole[begin : begin + len(part)] = part.pop(name).to_numpy()
         begin += len(part)
         parts.append(part)
         part = query.fetch_df_chunk(BLOCKS_AT_ONCE)

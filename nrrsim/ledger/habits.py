@@ -11,10 +11,18 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from nrrsim.ledger.cells import numbers_of
 from nrrsim.ledger.columns import Table
 from nrrsim.ledger.lines import equal_rows, stands_again
 from nrrsim.ledger.names import listed
-from nrrsim.ledger.pairs import AT_ONCE, counts_of, distinct_numbers, lie_in_order, pairs_of
+from nrrsim.ledger.pairs import (
+    AT_ONCE,
+    count_into,
+    counts_of,
+    distinct_numbers,
+    lie_in_order,
+    pairs_of,
+)
 from nrrsim.months import month_name
 from nrrsim.movements import CENT
 from nrrsim.notation import counted
@@ -42,7 +50,7 @@ def ask_what_a_row_is(table: Table, frame: pd.DataFrame) -> None:
     3, 6 or 12 months after the one before, where the ledger's step is smaller, with a hundredth of
     all amounts. Who pays so makes no log.
     """
-    customer, month = frame["customer"].cat.codes.to_numpy(), frame["month"].to_numpy(np.int16)
+    customer, month = numbers_of(frame["customer"]), frame["month"].to_numpy(np.int16)
     paid = frame["arr"].to_numpy(float)
     number = len(frame["customer"].cat.categories)
     step = _step(month)
@@ -114,7 +122,7 @@ def _payers(holder: np.ndarray, month: np.ndarray, number: int, step: int) -> np
         is_other = whose[1:] == whose[:-1]
         for each in PAID_EVERY:
             is_other &= (gap != each) | (each <= step)
-        others += counts_of(whose[1:][is_other], number)
+        count_into(others, whose[1:][is_other])
     rows = counts_of(holder, number)
     return np.asarray((rows >= LEAST_PAYMENTS) & (others == 0))
 
@@ -242,7 +250,7 @@ def look_at_customers(table: Table, frame: pd.DataFrame, months: np.ndarray) -> 
     leave and as many come in one month, ids may have been exchanged; and where one customer is
     large, it makes the ratios.
     """
-    customer, month = frame["customer"].cat.codes.to_numpy(), frame["month"].to_numpy(np.int16)
+    customer, month = numbers_of(frame["customer"]), frame["month"].to_numpy(np.int16)
     holder, stands = _lives(customer, month)
     at = stands - np.int16(months[0])
     if len(months) <= at.max():  # some months have no place of their own

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from nrrsim.ledger.cells import numbers_of
 from nrrsim.ledger.columns import Table, rows_with
 from nrrsim.ledger.pairs import has_twice, lie_in_order, pairs_of
 from nrrsim.ledger.periods import day_text
@@ -138,7 +139,7 @@ def netted(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
     """
     say_added(table, frame)
     negative = (frame["arr"] < 0).to_numpy()
-    whose = frame["customer"].cat.codes.to_numpy()
+    whose = numbers_of(frame["customer"])
     if not negative.any() and lie_in_order(whose, whole_months(frame["month"])):
         return frame.drop(columns="line", errors="ignore")  # theirs: ours are numbers
     line = line_codes(table, frame)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
+from nrrsim.ledger.cells import numbers_of
 from nrrsim.ledger.columns import Table
 from nrrsim.ledger.pairs import AT_ONCE
 from nrrsim.ledger.values import as_written, codes_of, with_used_names
@@ -123,8 +124,11 @@ def _written_out(name: str) -> tuple[bool, int]:
 
 def look_at_names(table: Table, frame: pd.DataFrame) -> None:
     """Names that differ only by case or spaces would be a false churn and a false new customer."""
-    names = pd.Series(with_used_names(frame["customer"]).cat.categories)
-    alike = pd.Series(_all_folded(names.tolist()))
+    all_names = with_used_names(frame["customer"]).cat.categories.tolist()
+    each_folded = _all_folded(all_names)
+    if len(set(each_folded)) == len(all_names):
+        return
+    names, alike = pd.Series(all_names), pd.Series(each_folded)
     twins = alike.duplicated(keep=False)
     for _, group in names[twins].groupby(alike[twins]):
         table.notice(
@@ -138,7 +142,7 @@ def look_at_renames(table: Table, frame: pd.DataFrame, months: np.ndarray) -> No
 
     Told where the amount singles the two out: nobody else goes, comes or stays with it.
     """
-    customer, month = frame["customer"].cat.codes.to_numpy(), frame["month"].to_numpy()
+    customer, month = numbers_of(frame["customer"]), frame["month"].to_numpy()
     arr = frame["arr"].to_numpy()
     is_next = customer[1:] != customer[:-1]
     begins = np.append(True, is_next | (month[1:] != month[:-1]))
@@ -162,6 +166,8 @@ def look_at_renames(table: Table, frame: pd.DataFrame, months: np.ndarray) -> No
     # beside the two nobody goes, comes or stays with the amount: what several do is passed over
     # before pairs are made, of which a list price would have millions
     keys = ["month", "cents"]
+    new = new[new["cents"].isin(gone["cents"])]
+    gone = gone[gone["cents"].isin(new["cents"])]
     new, gone = (each[~each.duplicated(keys, keep=False)] for each in (new, gone))
     both = gone.merge(new, on=keys, suffixes=("", "_new"))
     if both.empty:

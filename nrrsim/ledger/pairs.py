@@ -47,8 +47,19 @@ def counts_of(numbers: np.ndarray, size: int, first: int = 0) -> np.ndarray:
     counts = np.zeros(size, dtype=np.int64)
     # a part at a time: numpy would make long numbers of all of them first
     for begin in range(0, len(numbers), AT_ONCE):
-        counts += np.bincount(numbers[begin : begin + AT_ONCE] - first, minlength=size)
+        count_into(counts, numbers[begin : begin + AT_ONCE], first)
     return counts
+
+
+def count_into(counts: np.ndarray, numbers: np.ndarray, first: int = 0) -> None:
+    """Add to the counts, of the numbers from the `first` on, how often each of these stands.
+
+    Of rows by customer a part has few customers: no more than its own places are touched.
+    """
+    if len(numbers):
+        lowest = int(numbers.min())
+        found = np.bincount(numbers - lowest)
+        counts[lowest - first : lowest - first + len(found)] += found
 
 
 def has_twice(numbers: np.ndarray) -> bool:
@@ -80,7 +91,7 @@ def in_order(numbers: np.ndarray) -> np.ndarray | None:
     size = int(numbers.max(initial=0)) - lowest + 1
     if size > ROOM * len(numbers) + 2**20:
         return None
-    row = np.full(size, -1, dtype=np.int32 if len(numbers) < 2**31 else np.int64)
+    row: np.ndarray = np.full(size, -1, dtype=np.int32 if size < 2**31 else np.int64)
     row[numbers - lowest] = np.arange(len(numbers), dtype=row.dtype)
     rank = row[row >= 0]
     return rank if len(rank) == len(numbers) else None

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from nrrsim.errors import UsageError, did_you_mean
+from nrrsim.ledger.cells import numbers_of
 from nrrsim.ledger.pairs import counts_of
 from nrrsim.months import month_name
 from nrrsim.movements import MOVEMENTS, Movements
@@ -101,7 +102,7 @@ class CustomerMonths:
         frame, step = ledger.entries.frame, ledger.step
         arr = ledger.converted(rate_month)
         names = np.asarray(frame["customer"].cat.categories)
-        whole = frame["customer"].cat.codes.to_numpy(np.int32)
+        whole = numbers_of(frame["customer"]).astype(np.int32, copy=False)
         month = frame["month"].to_numpy(np.int32)
         heads = _heads(whole)  # entries stand by customer and month
         begun = np.zeros(len(names), dtype=np.int32)
@@ -184,7 +185,7 @@ class CustomerMonths:
         if by not in self.ledger.columns:
             known = [*self.ledger.columns, *([SIZE] if self.ledger.reading.bands else [])]
             raise UsageError(f"by: the ledger has no column {by}; {did_you_mean(by, known)}")
-        codes, names = frame[by].cat.codes.to_numpy(), [*frame[by].cat.categories, EMPTY]
+        codes, names = numbers_of(frame[by]), [*frame[by].cat.categories, EMPTY]
         if EMPTY in names[:-1]:  # written so, a cell is empty, too: one label, as in a warehouse
             codes = np.where(codes == names.index(EMPTY), -1, codes)
         stands = np.zeros(len(names), dtype=bool)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from nrrsim.errors import Finding, UsageError, did_you_mean
 from nrrsim.ledger.amounts import read_amounts
-from nrrsim.ledger.cells import is_text
+from nrrsim.ledger.cells import is_text, numbers_of
 from nrrsim.ledger.columns import UNUSED, Table
 from nrrsim.ledger.dates import Dates, Read, read_dates
 from nrrsim.ledger.lostcells import ERRORS, NO_VALUE, is_lost
@@ -553,7 +553,10 @@ def as_text(values: pd.Series) -> pd.Series:
     if isinstance(values.dtype, pd.CategoricalDtype):
         coded = with_used_names(values)
     else:
-        coded = pd.Series(pd.Categorical(values), index=values.index)
+        codes, names = pd.factorize(values)
+        kind = pd.CategoricalDtype(pd.Index(names, dtype="str"))
+        numbered = pd.Categorical.from_codes(codes, dtype=kind, validate=False)
+        coded = pd.Series(numbered, index=values.index)
     if not coded.cat.categories.is_monotonic_increasing:
         coded = coded.cat.set_categories(coded.cat.categories.sort_values())
     blank = [name for name in coded.cat.categories.tolist() if not name.strip()]
@@ -564,7 +567,7 @@ def with_used_names(values: pd.Series) -> pd.Series:
     """The same categories without those that no row has."""
     names = values.cat.categories
     stands = np.zeros(len(names) + 1, dtype=bool)
-    stands[values.cat.codes.to_numpy()] = True  # null is -1, the last
+    stands[numbers_of(values)] = True  # null is -1, the last
     return values if stands[:-1].all() else values.cat.set_categories(names[stands[:-1]])
 
 
@@ -658,7 +661,7 @@ def check_values(table: Table, frame: pd.DataFrame, reading: Reading) -> None:
     judged = frame
     # where a customer has one row a month, nothing stands twice, and there is one segment
     if "month" not in frame or not lie_in_order(
-        frame["customer"].cat.codes.to_numpy(), whole_months(frame["month"])
+        numbers_of(frame["customer"]), whole_months(frame["month"])
     ):
         if not (is_asked or is_log or reading.several is not None):
             key = keys_of(table, frame)
@@ -871,7 +874,7 @@ def _of_doubled_months(judged: pd.DataFrame) -> pd.Series:
     rows = counts_of(place, int(place.max(initial=0)) + 1)
     is_doubled = counts_of(place[twice], len(rows)) > rows / 2
     for month in np.flatnonzero(is_doubled):
-        payers = judged["customer"].cat.codes.to_numpy()[place == month]
+        payers = numbers_of(judged["customer"])[place == month]
         is_doubled[month] = len(np.unique(payers[payers >= 0])) > 1
     return pd.Series(is_doubled[place], index=judged.index)
 

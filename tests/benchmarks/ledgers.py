@@ -24,7 +24,6 @@ from typing import Any
 ROOT = Path(__file__).parent.parent.parent
 SEED = 20260930
 LAST = 2026 * 12 + 8  # 2026-09
-WINDOW = 12
 START, END = "2025-09-01", "2026-09-01"
 SMALL, SEVERAL = 1_000_000, 3
 CENT = 0.01
@@ -186,13 +185,14 @@ def duckdb_lines(path: str) -> Any:
 
 
 def pandas_frames(path: str) -> Any:
+    """Its own reader where that is there (it needs pyarrow), else DuckDB's."""
     import pandas as pd
 
-    book = (
-        pd.read_parquet(path)
-        if path.endswith("parquet")
-        else pd.read_csv(path, parse_dates=["month"])
-    )
+    try:
+        is_text = path.endswith("csv")
+        book = pd.read_csv(path, parse_dates=["month"]) if is_text else pd.read_parquet(path)
+    except ImportError:
+        book = _database(path).sql("from ledger").df()
     book["month"] = pd.to_datetime(book["month"])
     months = book["month"].dt.to_period("M").unique()
     of = book.groupby(["customer", "segment"]).ngroups
@@ -408,7 +408,7 @@ def several(names: list[str], path: Path, how: argparse.Namespace) -> dict[str, 
             try:
                 runs[name].append(run(name, path, how))
             except (NotThereError, RuntimeError) as why:
-                print(f"{SHOWN[name]} is left out: {why}", file=sys.stderr)
+                print(f"{SHOWN[name]} is left out: {str(why).splitlines()[0]}", file=sys.stderr)
                 del runs[name]
     return runs
 
