@@ -156,6 +156,19 @@ def test_where_accounts_differ_the_range_is_theirs(run, told, differing):
     assert "Probability of NRR reaching 90.0%: " in out
 
 
+def test_a_comparison_names_what_accounts_make_of_the_difference(run, told, differing, write):
+    plain = write(json.dumps({"extends": "accounts.yaml", "book": {"accounts": None}}), "base.yaml")
+    answer = told("compare", plain, differing, "--trials", 20)
+    assert list(answer["bridge"])[-1] == "accounts"
+    assert answer["bridge"]["accounts"] == pytest.approx(answer["difference"], abs=1e-12)
+    assert answer["vectors"]["accounts"] == answer["bridge"]["accounts"]
+    assert answer["b"]["law"]["nrr"]["mean"] == pytest.approx(answer["b"]["nrr"], abs=1e-9)
+    _, out, _ = run("compare", plain, differing, "--trials", 20)
+    assert [line.split()[0] for line in out.splitlines()[1:2]] == ["Accounts"]
+    alone = told("compare", plain, plain, "--trials", 20)
+    assert "accounts" not in {*alone["bridge"], *alone["vectors"]}
+
+
 @pytest.mark.parametrize(
     ("errors", "said"),
     [((1e-7, 0, 2e-6), "0.01 points"), ((0.0004, 0.0021, 0.001), "0.04, 0.21 and 0.10 points")],
