@@ -79,7 +79,9 @@ class BetweenChanges(Between):
         low, high = self.between
         if not -1 < low < high:
             meant = tuple(each / 100 for each in self.between)
-            hint = f"; did you mean [{meant[0]:g}, {meant[1]:g}]?" if -1 < meant[0] < meant[1] else ""
+            hint = (
+                f"; did you mean [{meant[0]:g}, {meant[1]:g}]?" if -1 < meant[0] < meant[1] else ""
+            )
             raise ValueError(
                 "an interval of an effect is [low, high] with -100% < low < high, got"
                 f" [{low:g}, {high:g}]{hint if low < high else ''}"

@@ -64,6 +64,13 @@ class Stated:
         return self.value.mean if isinstance(self.value, Sized) else self.range.mean(self.value)
 
     @property
+    def ends(self) -> tuple[float, float, float]:
+        """Of a number or a belief the mean, the P5 and the P95 as they act."""
+        if isinstance(self.value, float):
+            return self.value, self.value, self.value
+        return self.mean, *self.range.span(self.value)
+
+    @property
     def words(self) -> str:
         """The number as it is printed; of a belief its mean and its 90% range, both as they act.
 
@@ -227,6 +234,11 @@ class Table:
         """Every number that is a belief, and every effect that is one."""
         numbers = (*self.stated, *self.effects)
         return tuple(each for each in numbers if not isinstance(each.value, float | Sized))
+
+    @property
+    def uncertain_effects(self) -> tuple[Stated, ...]:
+        """Every effect of a programme that is a belief."""
+        return tuple(each for each in self.uncertain if each.driver == PROGRAMMES)
 
     @cached_property
     def is_curved(self) -> bool:
