@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from nrrsim.months import month_name
 from nrrsim.movements import json_amount, json_ratio
 from nrrsim.notation import counted, percent
 from nrrsim.notation import month_name as in_words
+from nrrsim.scenario.scenario import stated_in
 from nrrsim.yamlfile import yaml_text
 
 HALF_YEAR, MOST_MONTHS = 6, 36  # the horizon where none is said; the longest
@@ -172,18 +174,37 @@ class Actions:
             }
         return found
 
+    def ties(self) -> list[list[Any]]:
+        """What a scenario takes as `correlations` of these programmes: an action was measured once,
+        so that the beliefs of its segments are one.
+        """
+        return [
+            [f"programmes.{name}.{one}", f"programmes.{name}.{other}", 1.0]
+            for name, stated in self.programmes().items()
+            for one, other in combinations(
+                [key for key, value in stated.items() if isinstance(value, dict)], 2
+            )
+        ]
+
     def write(self, path: str, extends: str = "") -> None:
         """The programmes as a file that a scenario is made of; raises UsageError where none was
-        measured, where the file cannot be written or another stands there.
+        measured, where the scenario cannot be read, the file cannot be written or another stands
+        there.
 
         extends : the scenario that they join, as the file is to name it.
         """
-        found = self.programmes()
+        found, ties = self.programmes(), self.ties()
         if not found:
             raise UsageError("no action is measured yet, so there is no programme to write")
-        text = yaml_text({**({"extends": extends} if extends else {}), "programmes": found})
+        if ties and extends:
+            # what a file states of correlations replaces what it extends
+            known = stated_in(Path(path).parent / extends).get("correlations")
+            ties = [*(known or []), *ties]
+        stated = {"extends": extends, "programmes": found, "correlations": ties}
+        text = yaml_text({key: value for key, value in stated.items() if value})
         if not extends:
-            text = f"# Say which scenario they join, such as  extends: plan.yaml\n{text}"
+            more = ", and add its correlations to these" if ties else ""
+            text = f"# Say which scenario they join, such as  extends: plan.yaml{more}\n{text}"
         write_again(path, MADE_BY, text, "nrrsim actions")
 
     def told(self) -> dict[str, Any]:

@@ -72,7 +72,7 @@ class Between(Frozen):
 
 
 class BetweenChanges(Between):
-    """A 90 % interval of a change, -0.3 is three tenths less: lognormal in the factor 1 + change."""
+    """A 90 % interval of a change (-0.3: three tenths less): lognormal in the factor 1 + change."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -17,9 +17,8 @@ from nrrsim.scenario.book import FILES_OF_A_BOOK, is_address, is_mixed
 from nrrsim.scenario.drivers import CHURN_FORMS, IN_THE_YEAR, TOLD, Churn
 from nrrsim.yamlfile import Document, Path_, Place, read_yaml
 
-
 # How deep the numbers stand of what is not as deep as drivers.churn.smb.rate.
-FIELDS_AT = {"year_effects": 2, "programmes": 3}
+FIELDS_AT: Mapping[Any, int] = {"year_effects": 2, "programmes": 3}
 
 
 def copied(values: Any) -> Any:

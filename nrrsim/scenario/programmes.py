@@ -28,8 +28,8 @@ class Programme(Frozen):
     """What changes drivers from a month on, relative to what they are.
 
     `for` names what it answers: reasons for leaving, signals, and plays of the rules that watch
-    accounts. `measured` says how the effect was found, where it was and not judged. `action` is what
-    was done, as a table of actions names it, where that is not the programme's own name. Each
+    accounts. `measured` says how the effect was found, where it was and not judged. `action` is
+    what was done, as a table of actions names it, where that is not the programme's own name. Each
     further key is `driver` or `driver.segment`, its value the full effect, a number or a belief,
     which is reached after `ramp` months.
     """

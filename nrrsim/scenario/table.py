@@ -42,9 +42,11 @@ class Stated:
     """A number as a scenario states it.
 
     key : the segment, or `all`, under which it stands. field : `rate`, `size`, ...; `by_tenure.2`
-        of the second tenure year. An effect has `programmes` for its driver, its programme's name
-        for its key, and for its field what it changes (`churn`, `churn.smb`). value : a number, a belief, or a size that each event draws anew.
+        of the second tenure year. value : a number, a belief, or a size that each event draws anew.
     slot : its own Sobol dimension, whether it is a belief or not.
+
+    Of an effect the driver is `programmes`, the key its programme's name, and the field what it
+    changes (`churn`, `churn.smb`).
     """
 
     driver: str

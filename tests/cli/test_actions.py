@@ -9,6 +9,7 @@ from conftest import ROOT
 from english import unlike_a_board
 
 import nrrsim as nr
+from nrrsim.engine.driver_rates import draw_rates
 from nrrsim.notation import percent
 from nrrsim.report.run import run_card
 
@@ -68,7 +69,9 @@ def test_a_saving_is_planned_with_its_uncertainty(run, tmp_path):
     done.to_csv(tmp_path / "calls.csv", index=False)
     (tmp_path / "plan.yaml").write_text(
         "book: {ledger: ledger.csv, as_of: 2025-09}\n"
-        "drivers: {churn: {all: 20%}, adoption: {all: {rate: 0.3, size: 10%}}}\n"
+        "drivers:\n  churn: {smb: {between: [10%, 30%]}, big: {between: [5%, 10%]}}\n"
+        "  adoption: {all: {rate: 0.3, size: 10%}}\n"
+        "correlations: [[churn.smb, churn.big, 0.5]]\n"
     )
     words = ("actions", tmp_path / "ledger.csv", tmp_path / "calls.csv", "--as-of", "2025-09")
     out = ("--out", tmp_path / "calls.yaml", "--scenario", tmp_path / "plan.yaml")
@@ -85,6 +88,12 @@ def test_a_saving_is_planned_with_its_uncertainty(run, tmp_path):
         assert mean == pytest.approx(part * (ratio - 1), abs=3e-4)
         assert high == pytest.approx(part * (told["hazard_high"] - 1), abs=1e-4)
     assert len(scenario.table.uncertain_effects) == 2
+    # it was measured once, so that both segments meet the same draw; what was tied stays so
+    tied = [each.name for each in scenario.table.uncertain_effects]
+    assert set(scenario.table.ties) == {("churn.smb.rate", "churn.big.rate", 0.5), (*tied, 1.0)}
+    effects = draw_rates(scenario, scenario.opening, count=500, seed=1).effects["churn"][-1]
+    assert np.ptp(effects, axis=0).min() > 0.1
+    assert effects[:, 0] == pytest.approx(effects[:, 1], abs=1e-3)
     measured, low, high = (
         percent(told[each] - 1) for each in ("hazard_ratio", "hazard_low", "hazard_high")
     )

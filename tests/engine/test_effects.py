@@ -158,7 +158,7 @@ def test_it_may_be_tied_to_another_belief():
     scenario = plan(EFFECT, correlations=[[NAME, "churn.mid", 0.6]])
     assert scenario.notices == ()
     rates = draw_rates(scenario, scenario.opening, count=4096, seed=7)
-    full = np.log1p((rates.effects["churn"][-1, :, 0] - 1))
+    full = np.log1p(rates.effects["churn"][-1, :, 0] - 1)
     base = rates.churn[:, 1, 0]
     seen = np.corrcoef(full, np.log(base / (1 - base)))[0, 1]
     assert seen == pytest.approx(0.6, abs=4 * (1 - 0.36) / 64)
