@@ -7,12 +7,14 @@ import pytest
 from scipy import integrate, stats
 
 import nrrsim as nr
+from nrrsim.analysis.frontier import all_together, with_factors
 from nrrsim.engine.driver_rates import RATES_OF, draw_rates
 from nrrsim.engine.law import law_of
 from nrrsim.errors import UsageError
 from nrrsim.metrics import ratio
 from nrrsim.report.wording.labels import belief
 from nrrsim.scenario.scenario import examples, read_scenario
+from nrrsim.whatif.sliders import over
 
 Z90 = 1.6448536269514722
 BOOK = {"arr": 12e6, "segments": {"smb": {"share": 40, "customers": 40, "term": "monthly"},
@@ -38,7 +40,7 @@ def factors(low: float, high: float) -> stats.rv_continuous:
     return stats.lognorm(s=np.diff(ends)[0] / (2 * Z90), scale=np.exp(ends.mean()))
 
 
-def over(value, law) -> float:
+def averaged(value, law) -> float:
     """The mean of a function of the effect: Simpson's rule over 65 points of the score."""
     z = np.linspace(-6, 6, 65)
     values = [value(float(law.ppf(p)) - 1) for p in stats.norm.cdf(z)]
@@ -47,7 +49,7 @@ def over(value, law) -> float:
 
 def test_the_expectation_is_the_integral_over_the_belief():
     """4,096 even draws of one score: within 0.00002."""
-    exact = over(lambda e: nr.nrr(nr.expect(plan(e, certain=True))), factors(-0.32, -0.02))
+    exact = averaged(lambda e: nr.nrr(nr.expect(plan(e, certain=True))), factors(-0.32, -0.02))
     assert nr.nrr(nr.expect(plan(EFFECT, certain=True))) == pytest.approx(exact, abs=2e-5)
 
 
@@ -234,3 +236,19 @@ def test_what_is_cut_away_is_said_with_the_mean_that_acts():
     scenario = plan({"dist": "normal", "mean": -0.9, "sd": 0.2})
     (said,) = scenario.notices
     assert f"acts with a mean of −{-law.mean():.1%}, not −90.0%" in said
+
+
+def test_levers_that_reach_a_target_reach_it_when_they_are_put_back():
+    """A lever multiplies beside a programme whose effect is a belief."""
+    scenario = plan(EFFECT)
+    x = nr.frontier(scenario, 1.0).together
+    moved = with_factors(scenario, all_together(x))
+    assert moved.table.uncertain_effects == scenario.table.uncertain_effects
+    assert nr.nrr(nr.expect(moved)) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_a_panel_that_moves_a_driver_keeps_the_belief_and_its_ties():
+    scenario = plan(EFFECT, correlations=[[NAME, "churn.mid", 0.6]])
+    moved = scenario.extended(over(scenario, {"churn.mid.rate": 0.12}, {}))
+    assert moved.table.uncertain_effects == scenario.table.uncertain_effects
+    assert moved.table.ties == scenario.table.ties
