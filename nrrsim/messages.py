@@ -279,7 +279,7 @@ def _below(kind: Any, part: str | int) -> Any:
     """What stands below a key or a number."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         field = kind.model_fields.get(str(part))
-        return field.annotation if field else None
+        return field.annotation if field else getattr(kind, "others", None)
     inner = get_args(kind)
     if get_origin(kind) is dict:
         return inner[1]

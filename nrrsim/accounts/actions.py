@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +32,15 @@ from nrrsim.ledger.ledger import Ledger, as_ledger
 from nrrsim.messages import whole_of
 from nrrsim.months import month_name
 from nrrsim.movements import json_amount, json_ratio
-from nrrsim.notation import counted
+from nrrsim.notation import counted, percent
 from nrrsim.notation import month_name as in_words
+from nrrsim.scenario.scenario import stated_in
 from nrrsim.yamlfile import yaml_text
 
 HALF_YEAR, MOST_MONTHS = 6, 36  # the horizon where none is said; the longest
 RANDOMISED, MATCHED = "randomised", "matched"
 Z = 1.6448536269514722  # of a 90 % interval
+LEAST_LEFT = 1e-4  # of a hazard, at the end of an interval: at 0 there is no logarithm
 ALIKE = 1.0  # standard errors by which the placebo may be off where a saving is claimed
 NO_LOT = 0.001  # how unlikely a lot's arms may differ by segment or month
 DECILES = 10
@@ -110,6 +113,25 @@ class Effect:
         """Whether there is a difference to speak of, proved or not."""
         return not np.isnan(self.difference)
 
+    def planned(self, part: float) -> Any:
+        """What a programme states of a segment's churn, of whose ARR the action was for a `part`: a
+        belief where a saving is claimed, else 0.
+        """
+        ratios = self.hazard_ratio, self.hazard_low, self.hazard_high
+        # there is no ratio where no other customer left
+        if not self.claimed or np.isnan(ratios).any():
+            return 0.0
+        return belief_in(*(1 + part * (each - 1) for each in ratios))
+
+    @property
+    def measured_in_words(self) -> str:
+        """The measured effect on the churn of the treated, with its interval."""
+        ratios = self.hazard_ratio, self.hazard_low, self.hazard_high
+        if np.isnan(ratios).any():
+            return ""
+        full, low, high = (percent(each - 1) for each in ratios)
+        return f"; measured of the treated: {full} (90% interval {low} to {high})"
+
 
 @dataclass(frozen=True)
 class Actions:
@@ -134,43 +156,55 @@ class Actions:
         """What a scenario takes as `programmes`: each action that was measured, as if it went on
         for those it was for.
 
-        The effect on a segment's churn is the hazard ratio less 1, times the share of the segment's
-        ARR that the action was for; 0 where no saving is claimed, with the interval beside it.
+        The effect on a segment's churn is a belief: its mean is the hazard ratio less 1, times the
+        share of the segment's ARR that the action was for. It is 0 where no saving is claimed.
         """
         found = {}
         for effect in self.effects:
             if not effect.is_measured:
                 continue
-            ends = effect.hazard_low - 1, effect.hazard_high - 1
-            is_ratio = not np.isnan(ends).any()  # there is none where no other customer left
-            full = effect.hazard_ratio - 1 if effect.claimed and is_ratio else 0.0
             others = "holdout" if effect.arm == RANDOMISED else "alike"
             found[effect.action] = {
-                **{f"churn.{name}": _to_four(full * part) for name, part in effect.reach.items()},
-                "interval": {
-                    f"churn.{name}": [_to_four(end * part) for end in ends]
-                    for name, part in (effect.reach if is_ratio else {}).items()
-                },
+                **{f"churn.{name}": effect.planned(part) for name, part in effect.reach.items()},
                 "action": effect.action,
                 "measured": RANDOMISED if effect.arm == RANDOMISED else NOT_RANDOMISED,
                 "source": f"measured: {effect.treated:,} treated, {effect.controls:,} {others},"
                 f" {effect.first}..{effect.last}",
-                "because": effect.why,
+                "because": effect.why + effect.measured_in_words,
             }
         return found
 
+    def ties(self) -> list[list[Any]]:
+        """What a scenario takes as `correlations` of these programmes: an action was measured once,
+        so that the beliefs of its segments are one.
+        """
+        return [
+            [f"programmes.{name}.{one}", f"programmes.{name}.{other}", 1.0]
+            for name, stated in self.programmes().items()
+            for one, other in combinations(
+                [key for key, value in stated.items() if isinstance(value, dict)], 2
+            )
+        ]
+
     def write(self, path: str, extends: str = "") -> None:
         """The programmes as a file that a scenario is made of; raises UsageError where none was
-        measured, where the file cannot be written or another stands there.
+        measured, where the scenario cannot be read, the file cannot be written or another stands
+        there.
 
         extends : the scenario that they join, as the file is to name it.
         """
-        found = self.programmes()
+        found, ties = self.programmes(), self.ties()
         if not found:
             raise UsageError("no action is measured yet, so there is no programme to write")
-        text = yaml_text({**({"extends": extends} if extends else {}), "programmes": found})
+        if ties and extends:
+            # what a file states of correlations replaces what it extends
+            known = stated_in(Path(path).parent / extends).get("correlations")
+            ties = [*(known or []), *ties]
+        stated = {"extends": extends, "programmes": found, "correlations": ties}
+        text = yaml_text({key: value for key, value in stated.items() if value})
         if not extends:
-            text = f"# Say which scenario they join, such as  extends: plan.yaml\n{text}"
+            more = ", and add its correlations to these" if ties else ""
+            text = f"# Say which scenario they join, such as  extends: plan.yaml{more}\n{text}"
         write_again(path, MADE_BY, text, "nrrsim actions")
 
     def told(self) -> dict[str, Any]:
@@ -232,8 +266,26 @@ def actions(
     return Actions(as_of, months, ledger.currency or "", effects, notices)
 
 
+def belief_in(factor: float, low: float, high: float) -> dict[str, Any]:
+    """The plain values of a belief about a change of which 1 plus it was measured as `factor`, with
+    the 90 % interval `low` to `high`.
+
+    It is lognormal in 1 plus the change. Two numbers make it: its mean is what was measured, and
+    its upper end, which says how little may have been saved, is the interval's. So a few leavers,
+    whose interval ends at nobody, make no certainty. Where no such belief is that uncertain, all of
+    the interval is equally likely.
+    """
+    # mean exp(-s^2 / 2 + Z s) = high
+    root = Z**2 - 2 * np.log(high / factor) if factor > 0 else -1.0
+    if root < 0:
+        return {"dist": "uniform", "min": _to_four(low - 1), "max": _to_four(high - 1)}
+    s = Z - np.sqrt(root)
+    ends = [factor * np.exp(-(s**2) / 2 + z * s) for z in (-Z, Z)]
+    return {"between": [max(_to_four(each - 1), LEAST_LEFT - 1) for each in ends]}
+
+
 def _to_four(effect: float) -> float:
-    return round(max(min(effect, 99.0), -1.0), 4) + 0.0  # -0.0 + 0.0 is 0.0
+    return round(float(max(min(effect, 99.0), -1.0)), 4) + 0.0  # -0.0 + 0.0 is 0.0
 
 
 def checked_months(horizon: Any, ledger: Ledger) -> int:

@@ -95,7 +95,7 @@ def _programme(action: str, programmes: Mapping[str, Programme]) -> tuple[str, P
 
 def _planned(effect: Effect, programme: Programme) -> float:
     """A programme's full effect on churn, of the segments that the action was for."""
-    stated = programme.effects
+    stated = programme.means
     own = [stated.get(f"{CHURN}.{name}", stated.get(CHURN)) for name in effect.reach]
     pairs = [
         (each, part) for each, part in zip(own, effect.reach.values(), strict=True)

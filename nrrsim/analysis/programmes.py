@@ -7,8 +7,8 @@ from itertools import product
 from pathlib import Path
 
 from nrrsim.analysis.bridge import BRIDGE_DRAWS, REPLICATES, shapley
-from nrrsim.engine.draws import SEED
-from nrrsim.engine.driver_rates import draw_rates, effects_of
+from nrrsim.engine.draws import SEED, scores
+from nrrsim.engine.driver_rates import drawn_effects, effects_of, rates_at, slots_of
 from nrrsim.engine.switched import MOST_APART, nrr_by_draw
 from nrrsim.errors import UsageError
 from nrrsim.scenario.scenario import Scenario, as_scenario
@@ -48,14 +48,15 @@ def programmes(scenario: Scenario | str | Path) -> tuple[Share, ...]:
             f"programmes: {len(listed)}; the shares of {MOST_PROGRAMMES} at most can be told apart"
         )
     # the same draws for every set of programmes: what differs is what they do
-    rates = draw_rates(
-        believed, believed.opening, count=BRIDGE_DRAWS * REPLICATES, seed=SEED, quasi=True
-    )
+    slots, count = slots_of(believed), BRIDGE_DRAWS * REPLICATES
+    z = scores(slots, believed.table.ties, count=count, seed=SEED, quasi=True)
+    rates = rates_at(believed, believed.opening, z, count if slots else 1)
+    full = drawn_effects(believed, z)
     nrr = nrr_by_draw(believed, MOST_APART)
 
     def worth(which: tuple[int, ...]) -> float:
-        run = [programme for (_, programme), runs in zip(listed, which, strict=True) if runs]
-        effects = effects_of(run, believed.segments, believed.months)
+        run = {name: each for (name, each), runs in zip(listed, which, strict=True) if runs}
+        effects = effects_of(run, full, believed.segments, believed.months)
         return float(nrr(replace(rates, effects=effects)).mean())
 
     shares = shapley({which: worth(which) for which in product((0, 1), repeat=len(listed))})

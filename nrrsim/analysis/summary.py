@@ -157,6 +157,11 @@ def compared(
             "cost": each.cost,
             "return": each.returned,
             "measured": each.measured,
+            "effects": {
+                effect.field: dict(zip(("mean", "p05", "p95"), effect.ends, strict=True))
+                for effect in b.table.effects
+                if effect.key == each.name
+            },
         }
         for each in programmes(b)
     }

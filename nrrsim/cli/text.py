@@ -31,15 +31,18 @@ from nrrsim.report.wording.labels import (
     STANDINGS,
     STEPS,
     assumption,
+    belief,
     decided_of,
     joined,
     of_accounts,
+    of_segment,
     span,
     unsigned_lines,
 )
 from nrrsim.scenario.book import EVERY_SEGMENT
 from nrrsim.scenario.drivers import COUNTED, DRIVERS
 from nrrsim.scenario.numbers import PROBABILITY, YEARLY
+from nrrsim.scenario.programmes import EFFECT
 from nrrsim.scenario.table import between, in_words
 from nrrsim.scenario.year_effects import factor_range, swing
 
@@ -200,10 +203,14 @@ def compared_lines(answer: Mapping[str, Any]) -> list[str]:
             return ""
         return f" for {money(each['cost'], currency)}, {each['return']:.1f} for each 1 spent"
 
+    def uncertain(each: Mapping[str, Any]) -> list[tuple[str, Mapping[str, float]]]:
+        return [(what, ends) for what, ends in each["effects"].items() if ends["p05"] < ends["p95"]]
+
     programmes = [
         f"Programme {label(name)}: {points(each['nrr'])}, {signed_money(each['arr'], currency)}"
         + spent(each)
         + f" (effect {'measured: ' + each['measured'] if each['measured'] else 'judged'})"
+        + "".join(f"; {_effect_words(what, *ends.values())}" for what, ends in uncertain(each))
         for name, each in answer["programmes"].items()
     ]
     return [
@@ -472,6 +479,13 @@ def _size(difference: float | None) -> str:
     return NOTHING if difference is None else points(abs(difference)).lstrip("+")
 
 
+def _effect_words(what: str, mean: float, low: float, high: float) -> str:
+    """An uncertain effect: churn, SMB −17.9% (90% range −32.0% to −2.0%)."""
+    driver, _, segment = what.partition(".")
+    where = of_segment(STEPS[driver].lower(), segment or EVERY_SEGMENT)
+    return f"{where} {in_words(mean, EFFECT, (low, high))}"
+
+
 def belief_lines(scenario: Scenario) -> list[str]:
     """What a scenario believes, a line for each driver and segment, with its source."""
     lines = [scenario.because.strip()] if scenario.because else []
@@ -488,6 +502,10 @@ def belief_lines(scenario: Scenario) -> list[str]:
             why = f"{because} [{source}]".strip() if source else because
             where = "All segments" if segment == EVERY_SEGMENT else label(segment)
             lines.append(f"{where}: {numbers} {why or '[no source given]'}")
+    for each in scenario.table.uncertain_effects:
+        source = " ".join(scenario.programmes[each.key].source.split())
+        why = f"[{source}]" if source else "[no source given]"
+        lines.append(f"{belief(each.name)}: {each.words} {why}")
     if own := of_accounts(scenario):
         lines.append(f"Accounts with rates of their own: {own}")
     if decided := decided_of(scenario):

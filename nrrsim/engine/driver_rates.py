@@ -6,7 +6,7 @@ programmes, and capped.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from nrrsim.scenario.drivers import COUNTED, DRIVERS, HAZARD, MULTIPLIER_OF
 from nrrsim.scenario.numbers import Sized
 from nrrsim.scenario.programmes import Programme
 from nrrsim.scenario.scenario import Scenario
-from nrrsim.scenario.table import Table
+from nrrsim.scenario.table import PROGRAMMES, Table
 from nrrsim.scenario.year_effects import year_factor
 
 SHOCK = "shock"  # its name among the scores of beliefs
@@ -79,7 +79,8 @@ class Rates:
     `churn` has a third axis: the tenure year (one where churn does not depend on it). Rates are a
     year's, sizes are means. `sizes` holds, for contraction, adoption and cross-sell, the mean and
     standard deviation of a size that each event draws anew: `ndarray[segment, 2]`, sd 0 where every
-    event of a draw has the same.
+    event of a draw has the same. `effects` is what programmes multiply rates by: `ndarray[phase,
+    draw, segment]`, with one draw where an effect is certain.
     """
 
     churn: np.ndarray
@@ -117,7 +118,7 @@ class Rates:
         changed = {name: getattr(self, name) for name in LIMITS}
         for name, effects in self.effects.items():
             factor = effects[min(phase, len(effects) - 1)]
-            changed[name] = changed[name] * (factor[:, None] if name == "churn" else factor)
+            changed[name] = changed[name] * (factor[:, :, None] if name == "churn" else factor)
         limited = {name: np.minimum(each, LIMITS[name]) for name, each in changed.items()}
         now = self.in_the_year.in_phase(phase)
         limited["uplift"] = limited["uplift"] * now.rises[:, 0]
@@ -158,7 +159,12 @@ class Rates:
         if self.draws == 1:
             return self
         arrays = [each.name for each in fields(self) if each.name not in OF_ALL_DRAWS]
-        return replace(self, **{name: getattr(self, name)[first:last] for name in arrays})
+        effects = {
+            name: each[:, first:last] if each.shape[1] > 1 else each
+            for name, each in self.effects.items()
+        }
+        parts = {name: getattr(self, name)[first:last] for name in arrays}
+        return replace(self, **parts, effects=effects)
 
     def monthly_churn(
         self, annual: np.ndarray, anniversary: bool, kinds: Kinds | None = None
@@ -180,7 +186,7 @@ class Rates:
         return np.asarray(leaves)
 
 
-# Of Rates, what is the same in all draws.
+# Of Rates, what has no draws in its first axis.
 OF_ALL_DRAWS = ("sizes", "in_the_year", "effects")
 
 
@@ -217,6 +223,16 @@ def draw_rates(
     return rates_at(scenario, customers, z, count if slots else 1)
 
 
+def drawn_effects(scenario: Scenario, z: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Each full effect of a programme by its name among beliefs: a number, or `ndarray[draw]`."""
+    return {
+        each.name: each.value
+        if isinstance(each.value, float)
+        else each.range.drawn(each.value, z[each.name])
+        for each in scenario.table.effects
+    }
+
+
 def slots_of(scenario: Scenario) -> dict[str, int]:
     """Every belief, the common shock and each year effect with a Sobol dimension of its own."""
     own = {each.name: each.slot for each in scenario.table.uncertain}
@@ -236,14 +252,17 @@ def rates_at(
     """
     drawn: dict[str, Any] = {each.name: each.value for each in scenario.table.stated}
     for each in scenario.table.uncertain:
-        drawn[each.name] = each.range.drawn(each.value, z[each.name])
+        if each.driver != PROGRAMMES:
+            drawn[each.name] = each.range.drawn(each.value, z[each.name])
     years = 1 + int(tenure_year(customers.oldest, scenario.months, np.inf))
     arrays = _filled(scenario.table, customers.segments, drawn, count, years)
     return Rates(
         **_of_the_year(scenario, arrays, z),
         sizes=sizes_of(scenario, customers.segments),
         in_the_year=in_the_year(scenario, customers.segments),
-        effects=effects_of(scenario.programmes.values(), customers.segments, scenario.months),
+        effects=effects_of(
+            scenario.programmes, drawn_effects(scenario, z), customers.segments, scenario.months
+        ),
     )
 
 
@@ -304,22 +323,27 @@ def _of_the_year(
 
 
 def effects_of(
-    programmes: Iterable[Programme], segments: tuple[str, ...], months: int
+    programmes: Mapping[str, Programme],
+    full: Mapping[str, Any],
+    segments: tuple[str, ...],
+    months: int,
 ) -> dict[str, np.ndarray]:
-    """By what programmes multiply each rate, `ndarray[phase, segment]`: several multiply each
+    """By what programmes multiply each rate, `ndarray[phase, draw, segment]`: several multiply each
     other.
+
+    full : their full effects, as `drawn_effects` has them.
     """
-    programmes = list(programmes)
-    phases = min(months, max((each.complete for each in programmes), default=1))
+    phases = min(months, max((each.complete for each in programmes.values()), default=1))
     effects: dict[str, np.ndarray] = {}
-    for programme in programmes:
+    for name, programme in programmes.items():
         reached = np.array([programme.reached(t) for t in range(1, phases + 1)])
-        for key, full in programme.effects.items():
+        for key in programme.effects:
             driver, _, segment = key.partition(".")
             met = np.array([segment in ("", EVERY_SEGMENT, each) for each in segments])
-            factor = 1 + full * reached[:, None] * met
-            name = RATES_OF[driver][0]
-            effects[name] = effects.get(name, 1.0) * factor
+            by_draw = np.atleast_1d(full[f"{PROGRAMMES}.{name}.{key}"])
+            factor = 1 + by_draw[:, None] * reached[:, None, None] * met
+            rate = RATES_OF[driver][0]
+            effects[rate] = effects.get(rate, 1.0) * factor
     return effects
 
 

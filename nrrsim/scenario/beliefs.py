@@ -71,6 +71,34 @@ class Between(Frozen):
         return float((here - (low + high) / 2) * 2 * Z90 / (high - low))
 
 
+class BetweenChanges(Between):
+    """A 90 % interval of a change (-0.3: three tenths less): lognormal in the factor 1 + change."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        low, high = self.between
+        if not -1 < low < high:
+            meant = tuple(each / 100 for each in self.between)
+            hint = (
+                f"; did you mean [{meant[0]:g}, {meant[1]:g}]?" if -1 < meant[0] < meant[1] else ""
+            )
+            raise ValueError(
+                "an interval of an effect is [low, high] with -100% < low < high, got"
+                f" [{low:g}, {high:g}]{hint if low < high else ''}"
+            )
+        return self
+
+    def quantile(self, z: np.ndarray, share: bool) -> np.ndarray:
+        low, high = np.log1p(self.between)
+        return np.asarray(np.expm1((low + high) / 2 + z * (high - low) / (2 * Z90)))
+
+    def score(self, at: float, share: bool) -> float:
+        if at <= -1:
+            return -inf
+        low, high, here = np.log1p([*self.between, at])
+        return float((here - (low + high) / 2) * 2 * Z90 / (high - low))
+
+
 class Uniform(Frozen):
     """Any value from `min` to `max` is equally likely."""
 

@@ -41,7 +41,7 @@ def unknown_names(plain: Mapping[str, Any]) -> list[Problem]:
     drivers = plain.get("drivers")
     problems += _wrong_effects(plain.get("programmes"), drivers)
     if isinstance(pairs, list | tuple) and isinstance(drivers, Mapping):
-        problems += _wrong_pairs(pairs, drivers)
+        problems += _wrong_pairs(pairs, _names(drivers) | _effects(plain.get("programmes")))
     return problems
 
 
@@ -117,8 +117,7 @@ def _entries_of(plain: Mapping[str, Any], driver: str) -> dict[str, Mapping[str,
     return {key: entry for key, entry in entries.items() if isinstance(entry, Mapping)}
 
 
-def _wrong_pairs(pairs: Any, drivers: Mapping[str, Any]) -> list[Problem]:
-    known = _names(drivers)
+def _wrong_pairs(pairs: Any, known: Collection[str]) -> list[Problem]:
     problems: list[Problem] = []
     seen: set[frozenset[str]] = set()
     for number, pair in enumerate(pairs):
@@ -130,7 +129,10 @@ def _wrong_pairs(pairs: Any, drivers: Mapping[str, Any]) -> list[Problem]:
         full = [full_name(name, known) for name in pair[:2]]
         for end, (name, found) in enumerate(zip(pair[:2], full, strict=True)):
             if not found:
-                problem = f"{name} is no number of the drivers; {did_you_mean(name, sorted(known))}"
+                problem = (
+                    f"{name} is no number of the drivers and no effect of a programme;"
+                    f" {did_you_mean(name, sorted(known))}"
+                )
                 problems.append(Problem(("correlations", number, end), problem))
         both = frozenset(full)
         if all(full) and len(full) == 2 and len(both) == 1:
@@ -162,6 +164,16 @@ def _wrong_effects(programmes: Any, drivers: Any) -> list[Problem]:
                 problem = f"is no driver of the scenario; {did_you_mean(key, known)}"
                 problems.append(Problem(("programmes", name, key), problem, of_key=True))
     return problems
+
+
+def _effects(programmes: Any) -> set[str]:
+    """The full name of every effect of the programmes, whether it is right or not."""
+    return {
+        f"programmes.{name}.{key}"
+        for name, each in (programmes.items() if isinstance(programmes, Mapping) else ())
+        for key in (each if isinstance(each, Mapping) else ())
+        if key not in OWN_KEYS
+    }
 
 
 def _names(drivers: Mapping[str, Any]) -> set[str]:

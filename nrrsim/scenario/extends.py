@@ -17,6 +17,9 @@ from nrrsim.scenario.book import FILES_OF_A_BOOK, is_address, is_mixed
 from nrrsim.scenario.drivers import CHURN_FORMS, IN_THE_YEAR, TOLD, Churn
 from nrrsim.yamlfile import Document, Path_, Place, read_yaml
 
+# How deep the numbers stand of what is not as deep as drivers.churn.smb.rate.
+FIELDS_AT: Mapping[Any, int] = {"year_effects": 2, "programmes": 3}
+
 
 def copied(values: Any) -> Any:
     """Plain values of our own, NumPy's numbers as Python's; raises UsageError for a wrong name."""
@@ -122,7 +125,7 @@ def _seen_from(document: Document, folder: Path) -> Document:
 
 def _merged_values(base: Any, over: Any, at: Path_, replaced: set[Path_]) -> Any:
     # drivers.churn.smb.rate: what stands deeper than a field is one value, and is replaced whole
-    is_field = len(at) >= (2 if at[:1] == ("year_effects",) else 4)
+    is_field = len(at) >= FIELDS_AT.get(at[0] if at else "", 4)
     is_value = is_field or not isinstance(base, Mapping) or not isinstance(over, Mapping)
     if is_value or (at == ("book",) and is_mixed({**base, **over})):
         replaced.add(at)

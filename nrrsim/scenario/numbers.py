@@ -119,7 +119,7 @@ def _of_percent(value: float | Belief) -> float | Belief:
     if isinstance(value, int | float):
         return float(Decimal(str(value)).scaleb(-2))  # on the digits that one sees
     if isinstance(value, Between):
-        return Between(between=(value.between[0] / 100, value.between[1] / 100))
+        return type(value)(between=(value.between[0] / 100, value.between[1] / 100))
     return value.model_copy(
         update={name: each / 100 for name, each in value.model_dump(exclude={"dist"}).items()}
     )
@@ -178,15 +178,24 @@ def _kind(value: Any) -> str:
     return getattr(value, "dist", None) or ("between" if isinstance(value, Between) else "number")
 
 
-Number = Annotated[
-    Annotated[Ratio, Tag("number")]
-    | Annotated[Between, Tag("between")]
-    | Annotated[beliefs.Uniform, Tag("uniform")]
+Distribution = (
+    Annotated[beliefs.Uniform, Tag("uniform")]
     | Annotated[beliefs.Pert, Tag("pert")]
     | Annotated[beliefs.Triangular, Tag("triangular")]
     | Annotated[beliefs.Beta, Tag("beta")]
     | Annotated[beliefs.Normal, Tag("normal")]
-    | Annotated[beliefs.Lognormal, Tag("lognormal")],
+    | Annotated[beliefs.Lognormal, Tag("lognormal")]
+)
+Number = Annotated[
+    Annotated[Ratio, Tag("number")] | Annotated[Between, Tag("between")] | Distribution,
+    Discriminator(_kind),
+    BeforeValidator(_in_a_known_form),
+]
+# A change relative to what is there: its interval may lie below 0.
+Change = Annotated[
+    Annotated[Ratio, Tag("number")]
+    | Annotated[beliefs.BetweenChanges, Tag("between")]
+    | Distribution,
     Discriminator(_kind),
     BeforeValidator(_in_a_known_form),
 ]

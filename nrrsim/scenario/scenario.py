@@ -73,7 +73,7 @@ from nrrsim.scenario.numbers import (
 )
 from nrrsim.scenario.outlook import MONTHS, Outlook, Transport
 from nrrsim.scenario.programmes import Programme
-from nrrsim.scenario.table import Table, between, in_words, is_cut
+from nrrsim.scenario.table import PROGRAMMES, Table, between, in_words, is_cut
 from nrrsim.scenario.year_effects import YearEffect
 from nrrsim.yamlfile import Document, read_yaml
 
@@ -214,6 +214,9 @@ class Scenario(Frozen):
         """
         plain = deepcopy(self._plain)
         for each in self.table.uncertain:
+            if each.driver == PROGRAMMES:
+                plain[PROGRAMMES][each.key][each.field] = each.mean
+                continue
             entry = plain["drivers"][each.driver][each.key]
             name, _, year = each.field.partition(".")
             if year:
@@ -230,8 +233,8 @@ class Scenario(Frozen):
 
     @cached_property
     def table(self) -> Table:
-        """Every number of the drivers, laid out once."""
-        return Table.of(self.drivers, self.segments, self.correlations)
+        """Every number of the drivers and every effect of programmes, laid out once."""
+        return Table.of(self.drivers, self.segments, self.correlations, self.programmes)
 
     def transport(self, measure: str = "nrr") -> Transport | None:
         """What takes this scenario's own results onto the forecast that its `outlook` states; None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -23,6 +23,7 @@ from nrrsim.scenario.drivers import (
     Sbg,
 )
 from nrrsim.scenario.numbers import POINT, PROBABILITY, SHAPE, YEARLY, Range, Sized
+from nrrsim.scenario.programmes import EFFECT, Programme
 
 # The range of every number that may be a belief. Its place among them gives it a Sobol dimension of
 # its own; what may stand for several years comes last.
@@ -43,6 +44,9 @@ class Stated:
     key : the segment, or `all`, under which it stands. field : `rate`, `size`, ...; `by_tenure.2`
         of the second tenure year. value : a number, a belief, or a size that each event draws anew.
     slot : its own Sobol dimension, whether it is a belief or not.
+
+    Of an effect the driver is `programmes`, the key its programme's name, and the field what it
+    changes (`churn`, `churn.smb`).
     """
 
     driver: str
@@ -60,6 +64,13 @@ class Stated:
     def mean(self) -> float:
         """The mean that acts; of a number, itself."""
         return self.value.mean if isinstance(self.value, Sized) else self.range.mean(self.value)
+
+    @property
+    def ends(self) -> tuple[float, float, float]:
+        """Of a number or a belief the mean, the P5 and the P95 as they act."""
+        if isinstance(self.value, float):
+            return self.value, self.value, self.value
+        return self.mean, *self.range.span(self.value)
 
     @property
     def words(self) -> str:
@@ -110,6 +121,7 @@ def _decimals(value: float) -> str:
     return f"{value:#.2g}" if 0 < value < 0.1 else f"{value:.2f}"
 
 
+PROGRAMMES = "programmes"  # what stands in the place of a driver in the names of effects
 CURVE_YEARS, CURVE_DRAWS = 3, 2584  # years that are told; a Fibonacci number
 LEAST_TOLD = 0.001  # of a belief that is cut away
 MOST_OFF = 0.005  # of a stated mean, that another may act unsaid
@@ -123,12 +135,14 @@ class Table:
     when : in words, by driver and key, what an entry states of the calendar year.
     correlations : pairs of names as the scenario states them, and how closely they are tied.
     slots : how many Sobol dimensions they have, beliefs or not; what else is drawn comes after.
+    effects : the full effects of programmes, in dimensions after those of all else.
     """
 
     entries: dict[str, dict[str, Fields]]
     when: dict[str, dict[str, dict[str, str]]]
     slots: int
     correlations: tuple[tuple[str, str, float], ...] = field(default=())
+    effects: tuple[Stated, ...] = ()
 
     @classmethod
     def of(
@@ -136,6 +150,7 @@ class Table:
         drivers: Drivers,
         segments: Iterable[str],
         correlations: tuple[tuple[str, str, float], ...],
+        programmes: Mapping[str, Programme],
     ) -> Table:
         """`segments`: those of the book, whose order gives each number its Sobol dimension."""
         keys = (EVERY_SEGMENT, *segments)
@@ -162,7 +177,9 @@ class Table:
         # `by_tenure` is the last of the places, and has one for each year
         years = [sum(map(_is_of_year, fields)) for fields in entries["churn"].values()]
         slots = 1 + (len(places) - 1 + max([1, *years])) * len(keys)
-        return cls(entries, when, slots, correlations)
+        # the years of the drivers are drawn after the numbers, and the effects after these
+        effects = _effects_of(programmes, slots + len(DRIVERS))
+        return cls(entries, when, slots, correlations, effects)
 
     def of_segment(self, driver: str, segment: str) -> Fields:
         """The numbers of a driver in a segment; empty where it has none."""
@@ -206,7 +223,7 @@ class Table:
 
     @cached_property
     def stated(self) -> tuple[Stated, ...]:
-        """Every number, one after the other."""
+        """Every number of the drivers, one after the other."""
         return tuple(
             number
             for entries in self.entries.values()
@@ -216,8 +233,14 @@ class Table:
 
     @cached_property
     def uncertain(self) -> tuple[Stated, ...]:
-        """Every number that is a belief."""
-        return tuple(each for each in self.stated if not isinstance(each.value, float | Sized))
+        """Every number that is a belief, and every effect that is one."""
+        numbers = (*self.stated, *self.effects)
+        return tuple(each for each in numbers if not isinstance(each.value, float | Sized))
+
+    @property
+    def uncertain_effects(self) -> tuple[Stated, ...]:
+        """Every effect of a programme that is a belief."""
+        return tuple(each for each in self.uncertain if each.driver == PROGRAMMES)
 
     @cached_property
     def is_curved(self) -> bool:
@@ -230,6 +253,19 @@ class Table:
         known = [each.name for each in self.uncertain]
         pairs = ((full_name(a, known), full_name(b, known), rho) for a, b, rho in self.correlations)
         return tuple((a, b, rho) for a, b, rho in pairs if a and b)
+
+
+def _effects_of(programmes: Mapping[str, Programme], first: int) -> tuple[Stated, ...]:
+    """The effects of programmes, each in a dimension of its own, a belief or not."""
+    listed = [
+        (name, what, value)
+        for name, programme in programmes.items()
+        for what, value in programme.effects.items()
+    ]
+    return tuple(
+        Stated(PROGRAMMES, name, what, value, EFFECT, first + place)
+        for place, (name, what, value) in enumerate(listed)
+    )
 
 
 def _numbers_of(entry: Entry) -> Iterator[tuple[str, Any]]:

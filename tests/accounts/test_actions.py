@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from acted import AS_OF, act, written
 from conftest import ROOT
+from scipy import stats
 
 import nrrsim as nr
 from nrrsim.accounts.action_table import read_actions
@@ -17,6 +18,7 @@ from nrrsim.accounts.actions import (
     Gap,
     _weights,
     actions,
+    belief_in,
     newcombe,
     wilson,
 )
@@ -157,6 +159,23 @@ def test_what_may_be_chance_is_not_claimed_and_what_is_too_recent_is_not_measure
     assert not recent.is_measured
     assert not recent.claimed
     assert recent.why == "no action is 6 months ago yet"
+
+
+@pytest.mark.parametrize("part", [1.0, 0.6, 0.05])
+@pytest.mark.parametrize(("ratio", "high"), [(0.8, 0.99), (0.55, 0.83), (0.2, 0.6), (0.4, 0.5)])
+def test_a_measured_saving_is_a_belief_of_that_mean_and_upper_end(ratio, high, part):
+    """By SciPy's lognormal; four digits are written."""
+    factor, most = 1 + part * (ratio - 1), 1 + part * (high - 1)
+    (low, end) = belief_in(factor, 0.0, most)["between"]
+    ends = np.log1p([low, end])
+    law = stats.lognorm(s=np.diff(ends)[0] / (2 * 1.6448536269514722), scale=np.exp(ends.mean()))
+    assert law.mean() == pytest.approx(factor, abs=2e-4)
+    assert law.ppf(0.95) == pytest.approx(most, abs=1e-4)
+
+
+@pytest.mark.parametrize("factor", [0.0, 0.1])
+def test_what_is_too_uncertain_for_that_may_be_anywhere_in_the_interval(factor):
+    assert belief_in(factor, 0.0, 0.7) == {"dist": "uniform", "min": -1.0, "max": -0.3}
 
 
 def test_nobody_who_left_is_no_certainty():

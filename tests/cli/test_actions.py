@@ -9,6 +9,8 @@ from conftest import ROOT
 from english import unlike_a_board
 
 import nrrsim as nr
+from nrrsim.engine.driver_rates import draw_rates
+from nrrsim.notation import percent
 from nrrsim.report.run import run_card
 
 DATA = ROOT / "nrrsim" / "data"
@@ -48,6 +50,67 @@ def test_a_card_names_both(run, write):
     card = write(f"ledger: '{LEDGER}'\nas_of: '2026-09'\nactions: '{TABLE}'\n", "own.yaml")
     plain = run("actions", LEDGER, TABLE, "--as-of", "2026-09", "--json")[1]
     assert run("actions", card, "--json")[1] == plain
+
+
+def test_a_saving_is_planned_with_its_uncertainty(run, tmp_path):
+    """A lot of 200 of whom a tenth left, and 200 of whom a quarter did: claimed, written, compared."""
+    months = [f"{2024 + n // 12}-{n % 12 + 1:02d}" for n in range(24)]
+    rows = [
+        (f"{arm}{n:03d}", month, 100.0, "smb" if n % 4 else "big")
+        for arm, left in (("T", 20), ("H", 50))
+        for n in range(200)
+        for month in months[: 15 if n < left else None]
+    ]
+    ledger = pd.DataFrame(rows, columns=["customer", "month", "mrr", "segment"])
+    ledger.to_csv(tmp_path / "ledger.csv", index=False)
+    arms = [(f"{arm}{n:03d}", "2025-01-09", "rescue call", {"T": "treated", "H": "holdout"}[arm])
+            for arm in "TH" for n in range(200)]  # fmt: skip
+    done = pd.DataFrame(arms, columns=["customer", "date", "action", "arm"])
+    done.to_csv(tmp_path / "calls.csv", index=False)
+    (tmp_path / "plan.yaml").write_text(
+        "book: {ledger: ledger.csv, as_of: 2025-09}\n"
+        "drivers:\n  churn: {smb: {between: [10%, 30%]}, big: {between: [5%, 10%]}}\n"
+        "  adoption: {all: {rate: 0.3, size: 10%}}\n"
+        "correlations: [[churn.smb, churn.big, 0.5]]\n"
+    )
+    words = ("actions", tmp_path / "ledger.csv", tmp_path / "calls.csv", "--as-of", "2025-09")
+    out = ("--out", tmp_path / "calls.yaml", "--scenario", tmp_path / "plan.yaml")
+    (told,) = json.loads(run(*words, *out, "--json", "--quiet")[1])["actions"]
+    ratio = np.log(0.9) / np.log(0.75)
+    assert told["claimed"]
+    assert told["hazard_ratio"] == pytest.approx(ratio)
+
+    scenario = nr.read_scenario(tmp_path / "calls.yaml")
+    for effect in scenario.table.uncertain_effects:
+        part = told["reach"][effect.field.partition(".")[2]]
+        mean, _, high = effect.ends
+        # four digits are written
+        assert mean == pytest.approx(part * (ratio - 1), abs=3e-4)
+        assert high == pytest.approx(part * (told["hazard_high"] - 1), abs=1e-4)
+    assert len(scenario.table.uncertain_effects) == 2
+    # it was measured once, so that both segments meet the same draw; what was tied stays so
+    tied = [each.name for each in scenario.table.uncertain_effects]
+    assert set(scenario.table.ties) == {("churn.smb.rate", "churn.big.rate", 0.5), (*tied, 1.0)}
+    effects = draw_rates(scenario, scenario.opening, count=500, seed=1).effects["churn"][-1]
+    assert np.ptp(effects, axis=0).min() > 0.1
+    assert effects[:, 0] == pytest.approx(effects[:, 1], abs=1e-3)
+    measured, low, high = (
+        percent(told[each] - 1) for each in ("hazard_ratio", "hazard_low", "hazard_high")
+    )
+    because = scenario.programmes["rescue call"].because
+    assert because.endswith(f"{measured} (90% interval {low} to {high})")
+
+    compared = ("compare", tmp_path / "plan.yaml", tmp_path / "calls.yaml", "--trials", "100")
+    said = run(*compared)[1]
+    words = {each.field: each.words for each in scenario.table.uncertain_effects}
+    assert f"churn, SMB {words['churn.smb']}" in said
+    assert "(effect measured: randomised)" in said
+    (answer,) = json.loads(run(*compared, "--json")[1])["programmes"].values()
+    assert answer["effects"]["churn.smb"]["p05"] < answer["effects"]["churn.smb"]["mean"] < 0
+    lines = run("expect", tmp_path / "calls.yaml")[1]
+    assert (
+        f"Effect of rescue call on churn, SMB: {words['churn.smb']} [measured: 200 treated" in lines
+    )
 
 
 def test_a_plan_says_how_many_and_how_long(run):
@@ -119,13 +182,11 @@ def test_the_whole_loop_on_the_example(run, tmp_path):
     known = scenario.programmes["rescue call"]
     assert known.measured == "randomised"
     assert known.source.startswith("measured: ")
-    # ten beside ten cannot show a saving: it is planned with none, its interval beside it
+    # ten beside ten cannot show a saving: it is planned with none, and what was measured is told
     assert not told["claimed"]
     assert set(known.effects.values()) == {0.0}
-    for name, (low, high) in known.interval.items():
-        part = told["reach"][name.partition(".")[2]]
-        assert low == pytest.approx((told["hazard_low"] - 1) * part, abs=1e-4)
-        assert high == pytest.approx((told["hazard_high"] - 1) * part, abs=1e-4)
+    low, high = (percent(told[f"hazard_{end}"] - 1) for end in ("low", "high"))
+    assert known.because.endswith(f"(90% interval {low} to {high})")
     assert nr.metrics.ratio(nr.expect(scenario), "nrr") == pytest.approx(
         nr.metrics.ratio(nr.expect(plan), "nrr")
     )

@@ -212,6 +212,8 @@ def _rows(c: Comparison) -> dict[str, dict[int, str]]:
             say("Correlations", place, _correlations(c, scenario))
         if scenario.programmes:
             say("Programmes", place, ", ".join(map(label, scenario.programmes)))
+        for each in scenario.table.uncertain_effects:
+            say(belief(each.name, c.labels), place, each.words)
         if some := of_accounts(scenario):
             say("Accounts with rates of their own", place, some)
         if decided := decided_of(scenario):

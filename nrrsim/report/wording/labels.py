@@ -81,6 +81,8 @@ DOES_NOT_RECUR = (
     " what moving one would bring is not known."
 )
 SHOCK, YEAR_EFFECT = "shock", "year_effects."  # how good the year is: for all, for one driver
+# Of the name of a programme's effect: the programme, what it changes, and where.
+EFFECT = re.compile(rf"programmes\.(.*)\.({'|'.join(STEPS)})(?:\.(.*))?", re.DOTALL)
 
 
 class Markdown(str):
@@ -144,8 +146,17 @@ def belief(name: str, labels: Mapping[str, str] | None = None) -> str:
         return "Market-wide good or bad year"
     if name.startswith(YEAR_EFFECT):
         return f"Year-to-year swings in {STEPS[name.removeprefix(YEAR_EFFECT)].lower()}"
+    if found := EFFECT.fullmatch(name):
+        return effect(found[1], found[2], found[3] or "all", labels)
     driver, segment, field = parts_of(name)
     return of_segment(assumption(driver, field), segment, labels)
+
+
+def effect(
+    programme: str, driver: str, segment: str = "all", labels: Mapping[str, str] | None = None
+) -> str:
+    """What a programme's effect is called: Effect of Rescue call on churn, SMB."""
+    return of_segment(f"Effect of {label(programme)} on {STEPS[driver].lower()}", segment, labels)
 
 
 def of_segment(what: str, segment: str, labels: Mapping[str, str] | None = None) -> str:
