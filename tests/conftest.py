@@ -1,5 +1,6 @@
 """What the tests share: where the real ledgers are, and small ledgers made by hand."""
 
+import gc
 import json
 import os
 import re
@@ -103,6 +104,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(
                     pytest.mark.skip(reason="the real ledgers are not beside the project")
                 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_garbage_of_files_before() -> Iterator[None]:
+    """A command looks for garbage seldom, as it soon ends; a process of tests would grow by gigabytes."""
+    before = gc.get_threshold()
+    yield
+    gc.set_threshold(*before)
+    gc.collect()
 
 
 @pytest.fixture
