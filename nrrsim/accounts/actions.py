@@ -56,6 +56,7 @@ CLAIMED_ALIKE = "alike customers left more, and contracted no more before"
 BY_CHANCE = "the difference may be chance, as its 90% range includes zero"
 LEFT_MORE = "the treated left more, beyond chance"
 NOT_ALIKE = "the treated differed before the action: they contracted {} than alike customers did"
+BEFORE_LEDGER = "all of it was done before the ledger begins"
 NO_PLACEBO = "too few contracted before to tell whether the treated were alike"
 NOT_RANDOMISED = "matched, not randomised"  # as a programme's file says it
 MADE_BY = "# Made by nrrsim actions: programmes with the effects that were measured."
@@ -266,14 +267,14 @@ def actions(
     return Actions(as_of, months, ledger.currency or "", effects, notices)
 
 
-def belief_in(factor: float, low: float, high: float) -> dict[str, Any]:
+def belief_in(factor: float, low: float, high: float) -> dict[str, Any] | float:
     """The plain values of a belief about a change of which 1 plus it was measured as `factor`, with
     the 90 % interval `low` to `high`.
 
     It is lognormal in 1 plus the change. Two numbers make it: its mean is what was measured, and
     its upper end, which says how little may have been saved, is the interval's. So a few leavers,
     whose interval ends at nobody, make no certainty. Where no such belief is that uncertain, all of
-    the interval is equally likely.
+    the interval is equally likely. A number where its ends round to one.
     """
     # mean exp(-s^2 / 2 + Z s) = high
     root = Z**2 - 2 * np.log(high / factor) if factor > 0 else -1.0
@@ -281,7 +282,9 @@ def belief_in(factor: float, low: float, high: float) -> dict[str, Any]:
         return {"dist": "uniform", "min": _to_four(low - 1), "max": _to_four(high - 1)}
     s = Z - np.sqrt(root)
     ends = [factor * np.exp(-(s**2) / 2 + z * s) for z in (-Z, Z)]
-    return {"between": [max(_to_four(each - 1), LEAST_LEFT - 1) for each in ends]}
+    between = [max(_to_four(each - 1), LEAST_LEFT - 1) for each in ends]
+    # of so small a part of a segment there is no interval to state
+    return {"between": between} if between[0] < between[1] else _to_four(factor - 1)
 
 
 def _to_four(effect: float) -> float:
@@ -325,13 +328,15 @@ class _Past:
         month = frame["month"].to_numpy(np.int64)
         self._note(month > panel.origin, f"dated after {in_words(month_name(panel.origin))}")
         self._note(month < panel.begin, "dated before the ledger begins")
-        frame = frame[(month <= panel.origin) & (month >= panel.begin)]
+        # who got it before the ledger begins is not measured, and no control of it either
+        frame = frame[month <= panel.origin]
         month = frame["month"].to_numpy(np.int64)
         # between two snapshots the one before: what came after it is not known at the action
         snapshot = panel.begin + (month - panel.begin) // self.step * self.step
         customer = pd.Index(panel.names).get_indexer(frame["customer"])
         row = np.where(customer >= 0, self.row_of(customer, snapshot), -1)
-        self._note(row < 0, "of a customer without an amount in that month")
+        is_late = month >= panel.begin
+        self._note(is_late & (row < 0), "of a customer without an amount in that month")
         frame = frame.assign(code=customer, snapshot=snapshot, at=row)
         self.risk = Risk(panel)
         return [self._of(str(name), rows) for name, rows in frame.groupby("action")]
@@ -356,9 +361,10 @@ class _Past:
         }
         if known.empty:
             why = f"no action is {counted(self.horizon, 'month')} ago yet"
-            return Effect(
-                **told, why=why if len(there) else "nobody it was done for was a customer"
-            )
+            if there.empty:
+                is_early = bool((rows["month"] < self.panel.begin).all())
+                why = BEFORE_LEDGER if is_early else "nobody it was done for was a customer"
+            return Effect(**told, why=why)
         months = known["snapshot"]
         told |= {"first": month_name(int(months.min())), "last": month_name(int(months.max()))}
         return Effect(**told | (self._by_lot(known) if is_lot else self._by_others(rows, known)))
