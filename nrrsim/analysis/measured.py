@@ -16,6 +16,7 @@ from nrrsim.accounts.signals import Signals
 from nrrsim.accounts.watch import SignalsCard
 from nrrsim.analysis.actuals import Actuals
 from nrrsim.ledger.vocabulary import plain
+from nrrsim.scenario.book import EVERY_SEGMENT
 from nrrsim.scenario.plan import SCENARIOS, read_plan
 from nrrsim.scenario.programmes import Programme
 
@@ -96,12 +97,13 @@ def _programme(action: str, programmes: Mapping[str, Programme]) -> tuple[str, P
 def _planned(effect: Effect, programme: Programme) -> float:
     """A programme's full effect on churn, of the segments that the action was for."""
     stated = programme.means
-    own = [stated.get(f"{CHURN}.{name}", stated.get(CHURN)) for name in effect.reach]
+    every = stated.get(CHURN, stated.get(f"{CHURN}.{EVERY_SEGMENT}", np.nan))
+    own = [stated.get(f"{CHURN}.{name}", every) for name in effect.reach]
     pairs = [
         (each, part) for each, part in zip(own, effect.reach.values(), strict=True)
-        if each is not None
+        if not np.isnan(each)
     ]  # fmt: skip
     if not pairs:
-        return stated.get(CHURN, np.nan)
+        return every
     effects, parts = zip(*pairs, strict=True)
     return float(np.average(effects, weights=parts))

@@ -267,6 +267,11 @@ class Pipeline:
         ahead = [month for month in plan.months if self.as_of < month <= self._ahead(YEAR)]
         if not ahead:
             return f"it has no NRR for the twelve months after {month_in_words(self.as_of)}"
+        # NRR of other months than the ledger's has no cohort
+        step = self.ledger.step
+        ahead = [each for each in ahead if (parse_month(each, "month") - self._end) % step == 0]
+        if not ahead:
+            return f"its months are none of the ledger's, which come every {step} months"
         months = parse_month(ahead[-1], "month") - self._end
         if (sides := self._cohort_ahead(months)) is None:
             return "the ledger is too short to say which losses to expect"

@@ -314,6 +314,22 @@ def test_why_a_plan_is_not_compared_is_said(write, plan, why):
     assert why in sold.why_no_plan
 
 
+def test_of_a_plan_the_ledgers_own_months_are_asked(write):
+    rows = [f"A,{month},5" for month in months("2025-09", 13)[::3]]
+    ledger = nr.read_ledger(write("\n".join(["customer,month,arr", *rows])))
+    learnt = nr.read_scenario(write(NO_MOVES, "still.yaml"))
+
+    def asked(text):
+        plan = write(f"month,segment,nrr\n{text}", "plan.csv")
+        return sold_of(ledger, deal("A", "2026-12-01"), learnt=learnt, plan=plan)
+
+    found = asked("2026-12,all,1.2\n2027-02,all,1.4\n").coverage()
+    assert found[["until", "needed"]].values.tolist() == [["2026-12", pytest.approx(0.2 * 5)]]
+    assert asked("2027-02,all,1.4\n").why_no_plan == (
+        "its months are none of the ledger's, which come every 3 months"
+    )
+
+
 def test_where_nothing_is_needed_there_is_no_coverage(write):
     learnt = nr.read_scenario(write(NO_MOVES, "still.yaml"))
     (row,) = (
