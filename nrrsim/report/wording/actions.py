@@ -77,8 +77,8 @@ def _range(row: Mapping[Any, Any], value: str, low: str, high: str, in_words: An
 class Action:
     """One action: who was compared, by how much more of the treated left, what it saved.
 
-    planned : the programme's full effect on churn, effect that of those treated as measured; cost
-    its cost. A figure that is not known is None.
+    planned : the programme's full effect on churn; effect : the same as measured, of_treated : that
+    of those treated alone; cost : its cost. A figure that is not known is None.
     """
 
     name: str
@@ -94,6 +94,7 @@ class Action:
     saved_high: float | None
     planned: float | None
     effect: float | None
+    of_treated: float | None
     cost: float | None
     claimed: bool
     why: str
@@ -115,6 +116,7 @@ class Action:
                 saved_high=known(row["arr_high"]),
                 planned=known(row["planned"]),
                 effect=known(row["effect"]),
+                of_treated=known(row["of_treated"]),
                 cost=known(row["cost"]),
                 claimed=bool(row["claimed"]),
                 why=row["why"],
