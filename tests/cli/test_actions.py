@@ -132,7 +132,8 @@ def test_a_plan_says_how_many_and_how_long(run):
     [
         ((LEDGER,), "no table of actions"),
         ((LEDGER, "--plan"), "--plan: say which effect"),
-        ((LEDGER, TABLE, "--effect", "-20%"), "--effect, --segment: are of --plan"),
+        ((LEDGER, TABLE, "--effect", "-20%"), "--effect, --segment, --power: are of --plan"),
+        ((LEDGER, TABLE, "--power", "90%"), "--power: are of --plan"),
         ((LEDGER, "--plan", "--effect", "-20"), "--effect: must be from -1 to 99"),
         ((LEDGER, "--plan", "--effect", "20%"), "effect: must be from -1 to below 0"),
         ((LEDGER, TABLE, "--scenario", "nrr-105"), "add --out FILE"),
