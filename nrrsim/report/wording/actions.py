@@ -15,7 +15,7 @@ from nrrsim.report.wording.facts import known
 if TYPE_CHECKING:
     from nrrsim.analysis.measured import Measured
 
-HOW = {True: "by lot", False: "matched"}
+HOW = {True: "randomised", False: "matched"}
 
 
 def intervals(found: Measured | None) -> pd.DataFrame:
@@ -158,7 +158,7 @@ class Verdicts:
 
 @dataclass(frozen=True)
 class Limits:
-    """The names of the actions that were not given by lot."""
+    """The names of the actions that were not randomised."""
 
     matched: tuple[str, ...]
 
