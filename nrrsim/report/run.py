@@ -404,9 +404,9 @@ def _placed(said: str, card: Card) -> str:
     """A message with the card's line that it is about, where it begins with a key or its file."""
     about = said.partition(": ")[0]
     files = {str(card.parameters[key]): key for key in card.paths if card.parameters.get(key)}
-    key = about if about in card.parameters else files.get(about)
+    key = about if about in card.parameters else files.get(about, "")
     keys = read_yaml(card.path, "run card").keys if key else {}
-    if (key,) not in keys:  # of the defaults, or of --set
+    if (key,) not in keys:  # of no key, or of one that --set says
         return said
     return f"{card.path}:{keys[key,].line}: {said if about == key else f'{key}: {said}'}"
 
