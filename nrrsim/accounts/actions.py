@@ -200,7 +200,15 @@ class Actions:
             # what a file states of correlations replaces what it extends
             known = stated_in(Path(path).parent / extends).get("correlations")
             ties = [*(known or []), *ties]
-        stated = {"extends": extends, "programmes": found, "correlations": ties}
+        # a title and a reason of its own: those of the scenario that it extends say what that is
+        words = f"as measured to {in_words(self.as_of)}"
+        stated = {
+            "extends": extends,
+            "title": f"Programmes {words}",
+            "because": f"The effect of each action is {words}; where no saving is claimed it is 0.",
+            "programmes": found,
+            "correlations": ties,
+        }
         text = yaml_text({key: value for key, value in stated.items() if value})
         if not extends:
             more = ", and add its correlations to these" if ties else ""

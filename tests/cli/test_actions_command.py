@@ -81,6 +81,9 @@ def test_a_saving_is_planned_with_its_uncertainty(run, tmp_path):
     assert told["hazard_ratio"] == pytest.approx(ratio)
 
     scenario = nr.read_scenario(tmp_path / "calls.yaml")
+    # what it extends says of itself is not said of it
+    assert scenario.title == "Programmes as measured to September 2025"
+    assert scenario.because.startswith("The effect of each action is as measured")
     for effect in scenario.table.uncertain_effects:
         part = told["reach"][effect.field.partition(".")[2]]
         mean, _, high = effect.ends
