@@ -51,16 +51,16 @@ RATIOS = (
     *("hazard_high", "placebo", "placebo_low", "placebo_high"),
 )
 AMOUNTS = ("arr_saved", "arr_low", "arr_high")
-CLAIMED_BY_LOT = "the treated left less than the holdout, beyond chance"
-CLAIMED_ALIKE = "alike customers left more, and contracted no more before"
+CLAIMED_BY_LOT = "the treated left less often than the holdout, beyond chance"
+CLAIMED_ALIKE = "similar customers left more often, and had contracted no more before"
 BY_CHANCE = "the difference may be chance, as its 90% range includes zero"
-LEFT_MORE = "the treated left more, beyond chance"
-NOT_ALIKE = "the treated differed before the action: they contracted {} than alike customers did"
+LEFT_MORE = "the treated left more often, beyond chance"
+NOT_ALIKE = "the treated differed before the action: they contracted {} than similar customers did"
+NO_PLACEBO = "too few contracted before to tell whether the treated were like the others"
 BEFORE_LEDGER = "all of it was done before the ledger begins"
-NO_PLACEBO = "too few contracted before to tell whether the treated were alike"
 NOT_RANDOMISED = "matched, not randomised"  # as a programme's file says it
 MADE_BY = "# Made by nrrsim actions: programmes with the effects that were measured."
-NO_ARM = "only a holdout can tell an action from how customers were chosen for it"
+NO_ARM = "only a holdout separates what an action does from who was chosen for it"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,7 +201,15 @@ class Actions:
             # what a file states of correlations replaces what it extends
             known = stated_in(Path(path).parent / extends).get("correlations")
             ties = [*(known or []), *ties]
-        stated = {"extends": extends, "programmes": found, "correlations": ties}
+        # a title and a reason of its own: those of the scenario that it extends say what that is
+        words = f"as measured to {in_words(self.as_of)}"
+        stated = {
+            "extends": extends,
+            "title": f"Programmes {words}",
+            "because": f"The effect of each action is {words}; where no saving is claimed it is 0.",
+            "programmes": found,
+            "correlations": ties,
+        }
         text = yaml_text({key: value for key, value in stated.items() if value})
         if not extends:
             more = ", and add its correlations to these" if ties else ""
@@ -398,9 +406,9 @@ class _Past:
         found |= self._placebo(rows, treated, alone, nothing)
         panel = self.panel
         if _differ(treated, panel.segment[rows]):
-            why = "the arms differ by segment beyond chance: it was no lot"
+            why = "the arms differ by segment beyond chance: they were not randomised"
         elif _differ(treated, panel.month[rows]):
-            why = "the arms differ by month beyond chance: it was no lot"
+            why = "the arms differ by month beyond chance: they were not randomised"
         else:
             why = ""
         if why:
@@ -439,7 +447,9 @@ class _Past:
         told["controls"] = controls
         lost = int(self.left[rows[beside]].sum())
         if number < FEW:
-            why = f"only {number} of the treated have others alike; {FEW} are needed to compare"
+            why = (
+                f"only {number} of the treated have similar customers; {FEW} are needed to compare"
+            )
             return told | {"why": why}
         if lost < FEW:
             why = f"only {lost} of all compared left; {FEW} are needed to compare"

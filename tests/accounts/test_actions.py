@@ -206,7 +206,7 @@ def test_an_arm_that_follows_the_segment_is_no_lot():
     (effect,) = actions(ledger, table(*arms), "2025-09").effects
     assert effect.high < 0
     assert not effect.claimed
-    assert "it was no lot" in effect.why
+    assert "they were not randomised" in effect.why
 
 
 def test_nothing_after_the_date_moves_a_figure_and_no_order_does():

@@ -361,6 +361,19 @@ def test_the_last_snapshot_by_then_is_read_and_a_later_one_is_not_looked_at():
         snapshots(made(TWO), "2026-10-05")
 
 
+def test_a_number_for_a_stage_that_is_not_used_is_said():
+    rows = "nrrsim/data/meridian_pipeline.csv"
+    said = {"proposal": "40%", "Proposl": "30%", "Closed Won": "100%"}
+    sold = nr.pipeline("nrrsim/data/meridian.csv", rows, AS_OF, stages=said)
+    told = [str(each) for each in sold.notices if each.field == "stages"]
+    assert told == [
+        f"{rows}: stages: proposal: 40% is not used; its own past says 41% (120 resolved)",
+        f"{rows}: stages: 'Proposl' is no stage of the file; did you mean Proposal?",
+    ]
+    used = snapshots(made(TWO), "2026-09-30")
+    assert not [each for each in used.notices if each.field == "stages"]
+
+
 def test_what_was_read_once_serves_another_month():
     ledger = made(TWO)
     rows = [(*deal("A", "2026-12-01"), day) for day in ("2026-03-31", "2026-09-30")]
