@@ -46,7 +46,7 @@ HEADINGS = {
     ),
     "arm": ("arm", "group", "trial arm", "test group", "treatment group"),
 }
-COLUMNS = "a table of actions has the columns customer, date, action and, where a lot decided, arm"
+COLUMNS = "a table of actions has the columns customer, date, action and, where randomised, arm"
 COLUMNS_KEPT = ("customer", "month", "action", "arm")
 NEVER_PAID = "who never paid cannot be kept"
 
@@ -115,7 +115,7 @@ def _done(table: Table, ledger: Ledger, reading: Reading) -> pd.DataFrame:
     remedy = "write what was done, such as call"
     refuse_rows(table, "action", (action == "").to_numpy(), "is empty", remedy)
     known = arm.map(lambda each: ARMS.get(plain(each)))
-    remedy = "write treated or holdout; leave the cell empty where no lot decided"
+    remedy = "write treated or holdout; leave the cell empty where nothing was randomised"
     refuse_rows(table, "arm", known.isna().to_numpy(), "{} is no arm", remedy)
     names = ledger.true_names(ledger.entries.frame["customer"].cat.categories)
     masked = bool(ledger.unmasked)
@@ -147,7 +147,7 @@ def _refuse_two_arms(table: Table, ledger: Ledger, done: pd.DataFrame) -> None:
             table.refuse(
                 f"{as_written(action)}: {counted(len(bare), 'row has', 'rows have')} no arm and"
                 f" {len(rows) - len(bare):,} have one",
-                "if a lot decided, write treated or holdout for each; what was done without one is"
+                "if it was randomised, write treated or holdout for each; what was done without is"
                 " another action: give it a name of its own",
                 "arm",
                 int(bare["row"].iloc[0]),
@@ -161,7 +161,7 @@ def _refuse_two_arms(table: Table, ledger: Ledger, done: pd.DataFrame) -> None:
             table.refuse(
                 f"{as_written(action)}: {counted(len(names), 'customer is', 'customers are')} both"
                 f" treated and holdout{some}",
-                "a lot puts each customer into one arm; a second lot is another action: give it a"
+                "each customer is drawn into one arm; a second draw is another action: give it a"
                 " name of its own",
                 "arm",
                 int(both["row"].iloc[-1]),

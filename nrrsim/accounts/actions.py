@@ -51,15 +51,16 @@ RATIOS = (
     *("hazard_high", "placebo", "placebo_low", "placebo_high"),
 )
 AMOUNTS = ("arr_saved", "arr_low", "arr_high")
-CLAIMED_BY_LOT = "the treated left less than the holdout, beyond chance"
-CLAIMED_ALIKE = "alike customers left more, and contracted no more before"
+CLAIMED_BY_LOT = "the treated left less often than the holdout, beyond chance"
+CLAIMED_ALIKE = "similar customers left more often, and had contracted no more before"
 BY_CHANCE = "the difference may be chance, as its 90% range includes zero"
-LEFT_MORE = "the treated left more, beyond chance"
-NOT_ALIKE = "the treated differed before the action: they contracted {} than alike customers did"
-NO_PLACEBO = "too few contracted before to tell whether the treated were alike"
+LEFT_MORE = "the treated left more often, beyond chance"
+NOT_ALIKE = "the treated differed before the action: they contracted {} than similar customers did"
+NO_PLACEBO = "too few contracted before to tell whether the treated were like the others"
+BEFORE_LEDGER = "all of it was done before the ledger begins"
 NOT_RANDOMISED = "matched, not randomised"  # as a programme's file says it
 MADE_BY = "# Made by nrrsim actions: programmes with the effects that were measured."
-NO_ARM = "only a holdout can tell an action from how customers were chosen for it"
+NO_ARM = "only a holdout separates what an action does from who was chosen for it"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,7 +201,15 @@ class Actions:
             # what a file states of correlations replaces what it extends
             known = stated_in(Path(path).parent / extends).get("correlations")
             ties = [*(known or []), *ties]
-        stated = {"extends": extends, "programmes": found, "correlations": ties}
+        # a title and a reason of its own: those of the scenario that it extends say what that is
+        words = f"as measured to {in_words(self.as_of)}"
+        stated = {
+            "extends": extends,
+            "title": f"Programmes {words}",
+            "because": f"The effect of each action is {words}; where no saving is claimed it is 0.",
+            "programmes": found,
+            "correlations": ties,
+        }
         text = yaml_text({key: value for key, value in stated.items() if value})
         if not extends:
             more = ", and add its correlations to these" if ties else ""
@@ -266,14 +275,14 @@ def actions(
     return Actions(as_of, months, ledger.currency or "", effects, notices)
 
 
-def belief_in(factor: float, low: float, high: float) -> dict[str, Any]:
+def belief_in(factor: float, low: float, high: float) -> dict[str, Any] | float:
     """The plain values of a belief about a change of which 1 plus it was measured as `factor`, with
     the 90 % interval `low` to `high`.
 
     It is lognormal in 1 plus the change. Two numbers make it: its mean is what was measured, and
     its upper end, which says how little may have been saved, is the interval's. So a few leavers,
     whose interval ends at nobody, make no certainty. Where no such belief is that uncertain, all of
-    the interval is equally likely.
+    the interval is equally likely. A number where its ends round to one.
     """
     # mean exp(-s^2 / 2 + Z s) = high
     root = Z**2 - 2 * np.log(high / factor) if factor > 0 else -1.0
@@ -281,7 +290,9 @@ def belief_in(factor: float, low: float, high: float) -> dict[str, Any]:
         return {"dist": "uniform", "min": _to_four(low - 1), "max": _to_four(high - 1)}
     s = Z - np.sqrt(root)
     ends = [factor * np.exp(-(s**2) / 2 + z * s) for z in (-Z, Z)]
-    return {"between": [max(_to_four(each - 1), LEAST_LEFT - 1) for each in ends]}
+    between = [max(_to_four(each - 1), LEAST_LEFT - 1) for each in ends]
+    # of so small a part of a segment there is no interval to state
+    return {"between": between} if between[0] < between[1] else _to_four(factor - 1)
 
 
 def _to_four(effect: float) -> float:
@@ -325,13 +336,15 @@ class _Past:
         month = frame["month"].to_numpy(np.int64)
         self._note(month > panel.origin, f"dated after {in_words(month_name(panel.origin))}")
         self._note(month < panel.begin, "dated before the ledger begins")
-        frame = frame[(month <= panel.origin) & (month >= panel.begin)]
+        # who got it before the ledger begins is not measured, and no control of it either
+        frame = frame[month <= panel.origin]
         month = frame["month"].to_numpy(np.int64)
         # between two snapshots the one before: what came after it is not known at the action
         snapshot = panel.begin + (month - panel.begin) // self.step * self.step
         customer = pd.Index(panel.names).get_indexer(frame["customer"])
         row = np.where(customer >= 0, self.row_of(customer, snapshot), -1)
-        self._note(row < 0, "of a customer without an amount in that month")
+        is_late = month >= panel.begin
+        self._note(is_late & (row < 0), "of a customer without an amount in that month")
         frame = frame.assign(code=customer, snapshot=snapshot, at=row)
         self.risk = Risk(panel)
         return [self._of(str(name), rows) for name, rows in frame.groupby("action")]
@@ -356,9 +369,10 @@ class _Past:
         }
         if known.empty:
             why = f"no action is {counted(self.horizon, 'month')} ago yet"
-            return Effect(
-                **told, why=why if len(there) else "nobody it was done for was a customer"
-            )
+            if there.empty:
+                is_early = bool((rows["month"] < self.panel.begin).all())
+                why = BEFORE_LEDGER if is_early else "nobody it was done for was a customer"
+            return Effect(**told, why=why)
         months = known["snapshot"]
         told |= {"first": month_name(int(months.min())), "last": month_name(int(months.max()))}
         return Effect(**told | (self._by_lot(known) if is_lot else self._by_others(rows, known)))
@@ -392,9 +406,9 @@ class _Past:
         found |= self._placebo(rows, treated, alone, nothing)
         panel = self.panel
         if _differ(treated, panel.segment[rows]):
-            why = "the arms differ by segment beyond chance: it was no lot"
+            why = "the arms differ by segment beyond chance: they were not randomised"
         elif _differ(treated, panel.month[rows]):
-            why = "the arms differ by month beyond chance: it was no lot"
+            why = "the arms differ by month beyond chance: they were not randomised"
         else:
             why = ""
         if why:
@@ -433,7 +447,9 @@ class _Past:
         told["controls"] = controls
         lost = int(self.left[rows[beside]].sum())
         if number < FEW:
-            why = f"only {number} of the treated have others alike; {FEW} are needed to compare"
+            why = (
+                f"only {number} of the treated have similar customers; {FEW} are needed to compare"
+            )
             return told | {"why": why}
         if lost < FEW:
             why = f"only {lost} of all compared left; {FEW} are needed to compare"

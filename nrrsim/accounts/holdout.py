@@ -84,7 +84,7 @@ def holdout(
     ledger.inside(as_of, "as_of")
     months = checked_months(horizon, ledger)
     if not -1 <= effect < 0:
-        raise UsageError(f"effect: must be from -1 to below 0, such as -0.2; got {effect}")
+        raise UsageError(f"effect: must be from -1 to below 0, such as -20% (-0.2); got {effect:g}")
     if not 0 < power < 1:
         raise UsageError(f"power: must be between 0 and 1, such as 0.8; got {power}")
     panel = Panel.of(ledger, as_of, None, None)

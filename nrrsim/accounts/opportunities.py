@@ -410,6 +410,11 @@ class _Reader:
         in_percent = signed | bool(np.nanmax(values[~signed], initial=0.0) > 1)
         if not (in_percent | np.isnan(values)).all():
             self.table.taken.append("probability is read from 0 to 1: 0.4 is 40%")
+        small = ~signed & (values > 0) & (values < 1)
+        if (in_percent & small).any():
+            least = f"{float(values[small].min()):g}"
+            said = f"probability is read in percent, as some are above 1: {least} is {least}%"
+            self.table.taken.append(said)
         values = np.where(in_percent, np.round(values / 100, 14), values)
         wrong = read.unreadable | (values < 0) | (values > 1)
         remedy = "write it as 40%, 40 or 0.4, or leave the cell empty"

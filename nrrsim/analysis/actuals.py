@@ -450,7 +450,7 @@ def large(
     return {
         "bound": bands.large,
         "customers": int(number[1]),
-        "share": json_ratio(opening[1] / opening.sum()),
+        "share": json_ratio(opening[1] / opening.sum() if opening.any() else np.nan),
         "nrr": json_ratio(now.ratios["nrr"][1]),
     }
 

@@ -16,6 +16,7 @@ from nrrsim.accounts.signals import Signals
 from nrrsim.accounts.watch import SignalsCard
 from nrrsim.analysis.actuals import Actuals
 from nrrsim.ledger.vocabulary import plain
+from nrrsim.scenario.book import EVERY_SEGMENT
 from nrrsim.scenario.plan import SCENARIOS, read_plan
 from nrrsim.scenario.programmes import Programme
 
@@ -35,18 +36,22 @@ class Measured:
     def frame(self) -> pd.DataFrame:
         """A row an action: the columns of `Actions.frame`, and `programme` ("" where none is
         planned), `planned` (its full effect on churn where the action was, -0.2: a fifth less),
-        `effect`, `effect_low`, `effect_high` (the same as measured, of those treated) and `cost`;
-        nan where it is not known.
+        `effect`, `effect_low`, `effect_high` (the same as measured: of those treated, times the
+        share of ARR that the action was for, as `Actions.programmes` has it), `of_treated` (of
+        those treated alone) and `cost`; nan where it is not known.
         """
         frame = self.found.frame()
         own = [self.planned.get(each.action) for each in self.found.effects]
         pairs = [*zip(self.found.effects, own, strict=True)]
+        both = [_planned(effect, each[1] if each else None) for effect, each in pairs]
+        planned, part = np.array(both, dtype=float).reshape(-1, 2).T
         return frame.assign(
             programme=[each[0] if each else "" for each in own],
-            planned=[_planned(effect, each[1]) if each else np.nan for effect, each in pairs],
-            effect=frame["hazard_ratio"] - 1,
-            effect_low=frame["hazard_low"] - 1,
-            effect_high=frame["hazard_high"] - 1,
+            planned=planned,
+            effect=part * (frame["hazard_ratio"] - 1),
+            effect_low=part * (frame["hazard_low"] - 1),
+            effect_high=part * (frame["hazard_high"] - 1),
+            of_treated=frame["hazard_ratio"] - 1,
             cost=[each[1].cost or np.nan if each else np.nan for each in own],
         )
 
@@ -93,15 +98,16 @@ def _programme(action: str, programmes: Mapping[str, Programme]) -> tuple[str, P
     return None
 
 
-def _planned(effect: Effect, programme: Programme) -> float:
-    """A programme's full effect on churn, of the segments that the action was for."""
-    stated = programme.means
-    own = [stated.get(f"{CHURN}.{name}", stated.get(CHURN)) for name in effect.reach]
-    pairs = [
-        (each, part) for each, part in zip(own, effect.reach.values(), strict=True)
-        if each is not None
-    ]  # fmt: skip
-    if not pairs:
-        return stated.get(CHURN, np.nan)
-    effects, parts = zip(*pairs, strict=True)
-    return float(np.average(effects, weights=parts))
+def _planned(effect: Effect, programme: Programme | None) -> tuple[float, float]:
+    """A programme's full effect on churn, of the segments that the action was for, and the share of
+    their ARR that it was for: means by that share.
+    """
+    stated = programme.means if programme else {}
+    every = stated.get(CHURN, stated.get(f"{CHURN}.{EVERY_SEGMENT}", np.nan))
+    own = {name: stated.get(f"{CHURN}.{name}", every) for name in effect.reach}
+    known = [name for name, each in own.items() if not np.isnan(each)]
+    if not effect.reach:
+        return every, np.nan
+    parts = np.array([effect.reach[name] for name in known or effect.reach])
+    planned = float(np.average([own[name] for name in known], weights=parts)) if known else every
+    return planned, float(np.average(parts, weights=parts))

@@ -31,6 +31,7 @@ from nrrsim.accounts.opportunities import (
     stage_numbers,
 )
 from nrrsim.accounts.stages import (
+    LEARNT,
     SOLD,
     current,
     last_snapshot,
@@ -43,8 +44,9 @@ from nrrsim.analysis.actuals import Actuals
 from nrrsim.analysis.forecast import Forecast, NoForecast
 from nrrsim.analysis.renewals import contracts_due
 from nrrsim.engine.expectation import expect
-from nrrsim.errors import DataError, Finding, UsageError
+from nrrsim.errors import DataError, Finding, UsageError, did_you_mean
 from nrrsim.ledger.ledger import Ledger, as_ledger
+from nrrsim.ledger.vocabulary import plain
 from nrrsim.months import month_name, month_number, parse_month
 from nrrsim.movements import Movements, json_amount, json_ratio
 from nrrsim.notation import counted, label
@@ -267,6 +269,11 @@ class Pipeline:
         ahead = [month for month in plan.months if self.as_of < month <= self._ahead(YEAR)]
         if not ahead:
             return f"it has no NRR for the twelve months after {month_in_words(self.as_of)}"
+        # NRR of other months than the ledger's has no cohort
+        step = self.ledger.step
+        ahead = [each for each in ahead if (parse_month(each, "month") - self._end) % step == 0]
+        if not ahead:
+            return f"its months are none of the ledger's, which come every {step} months"
         months = parse_month(ahead[-1], "month") - self._end
         if (sides := self._cohort_ahead(months)) is None:
             return "the ledger is too short to say which losses to expect"
@@ -588,7 +595,27 @@ def pipeline(
     if target is not None and not 0 < target < 10:
         raise UsageError(f"target: {target} is not an NRR; write 110% as 1.10")
     rates = stage_rates(source, ledger, said)
+    unused = _unused(list(stages or ()), said, rates, source)
+    source = replace(source, notices=(*source.notices, *unused))
     return Pipeline(ledger, as_of, source, rates, learnt, target, plan, labels or {})
+
+
+def _unused(
+    stages: list[str], said: Mapping[str, float], rates: pd.DataFrame, source: Opportunities
+) -> Iterator[Finding]:
+    """A notice of each number that was said of a stage and decides nothing."""
+    name, known = ", ".join(source.files) or "pipeline", rates.set_index(rates["stage"].map(plain))
+    every = dict.fromkeys(source.frame["stage"].astype(str))
+    for stage in stages:
+        if plain(stage) not in map(plain, every):
+            problem, remedy = f"{stage!r} is no stage of the file", did_you_mean(stage, [*every])
+        elif plain(stage) in known.index and known.at[plain(stage), "basis"] == LEARNT:
+            row = known.loc[plain(stage)]
+            problem = f"{stage}: {said[plain(stage)]:.0%} is not used"
+            remedy = f"its own past says {row['rate']:.0%} ({row['resolved']} resolved)"
+        else:
+            continue
+        yield Finding(name, 0, problem, remedy, "stages")
 
 
 def _plain(value: Any, write: Callable[[float], float | None]) -> Any:

@@ -250,8 +250,8 @@ class Variance:
         if end <= first or first + scenario.months < end:
             begun = month_in_words(shift(past.as_of, first - end))
             return (
-                f"it is for the {scenario.months} months after {begun}, and so not for all of those"
-                f" to {month_in_words(past.as_of)}"
+                f"it covers the {scenario.months} months after {begun}, not the whole window to"
+                f" {month_in_words(past.as_of)}"
             )
         window = (max(start - first, 0), end - first)
         outlook = _amounts(expect(scenario, window=window))

@@ -668,8 +668,8 @@ def actions(
 
             typer.echo("\n".join(holdout_lines(told)))
         return
-    if effect is not None or segment:
-        raise UsageError("--effect, --segment: are of --plan; add it, or leave them out")
+    if effect is not None or segment or power is not None:
+        raise UsageError("--effect, --segment, --power: are of --plan; add it, or leave them out")
     if scenario and not out:
         raise UsageError("--scenario: says what the programmes of --out join; add --out FILE")
     if actions is None and not form.is_card and len(sources) > 1:

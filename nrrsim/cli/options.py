@@ -448,6 +448,10 @@ def _also_said(card: Card, names: Collection[str]) -> dict[str, Any]:
     said |= {name: _from_here(card, said[name]) for name in OF_FILES if name in said}
     if said.get("trials") == 0:
         del said["trials"]
+    stated = card.parameters
+    is_of_a_year = stated.get("window") in (None, 12) and not stated.get("ex_price")
+    if "window" not in names and not is_of_a_year:
+        said.pop("target", None)  # of another NRR than that of the year to come
     return {name: value for name, value in said.items() if value is not None}
 
 

@@ -689,10 +689,11 @@ def actions_lines(answer: Mapping[str, Any]) -> list[str]:
     lines = [f"Actions as of {month_name(answer['as_of'])}, {over} after each"]
     for each in answer["actions"]:
         is_lot = each["arm"] == RANDOMISED
-        others = "held out" if is_lot else "alike"
-        when = f", {month_name(each['first'])} to {month_name(each['last'])}" * bool(each["first"])
+        others = "held out" if is_lot else "similar customers"
+        months = dict.fromkeys(month_name(each[end]) for end in ("first", "last") if each[end])
+        when = f", {' to '.join(months)}" * bool(months)
         recent = f"; {count(each['too_recent'])} too recent" * bool(each["too_recent"])
-        alone = f"; {count(each['unmatched'])} with nobody alike" * bool(each["unmatched"])
+        alone = f"; {count(each['unmatched'])} with nobody similar" * bool(each["unmatched"])
         lines += [
             "",
             f"{label(each['action'])}: {count(each['treated'])} treated,"
@@ -749,23 +750,24 @@ def holdout_lines(answer: Mapping[str, Any]) -> list[str]:
     ]
     often, there = f"{answer['power']:.0%}", answer["there"]
     if answer["each"] is None:
-        lines.append(f"No number of customers finds that in {often} of lots")
+        lines.append(f"No number of customers finds that {often} of the time")
     else:
         lines.append(
-            f"To find it in {often} of lots: {count(answer['each'])} treated and"
-            f" {count(answer['each'])} held out; {count(there)} {who} are there"
+            f"To find it {often} of the time: {count(answer['each'])} treated and"
+            f" {count(answer['each'])} held out; there are {count(there)} {who}"
         )
     if answer["is_enough"]:
         month = month_name(answer["known"])
-        return [*lines, f"A lot drawn next month is known at the end of {month}, after {over}"]
+        known = f"the result is known at the end of {month}, after {over}"
+        return [*lines, f"Drawn next month, {known}"]
     lines.append(
-        f"With half of those who are there held out it is found in {percent(answer['power_now'])}"
+        f"With half of them held out it is found {percent(answer['power_now'])} of the time"
     )
     if answer["shortest"]:
-        lines.append(f"They are enough after {span(answer['shortest'])}")
+        lines.append(f"Measured after {span(answer['shortest'])}, they are enough")
     small = answer["smallest"]
     found = f"is {percent(small)}" if small is not None else "is more than all who leave"
-    return [*lines, f"The smallest effect that they show in {often} of lots {found}"]
+    return [*lines, f"The smallest effect that they show {often} of the time {found}"]
 
 
 def _pipeline_lines(sold: Mapping[str, Any], currency: str, top: int) -> list[str]:
@@ -817,7 +819,7 @@ def _pipeline_lines(sold: Mapping[str, Any], currency: str, top: int) -> list[st
         lines += _some(sold[key], top, partial(_whose, currency=currency))
     for each in sold["apart"]:
         what = APART[each["what"]]
-        lines.append(f"Apart: {what}, {count(each['opportunities'])} ({amount(each['arr'])})")
+        lines.append(f"Not counted: {what}, {count(each['opportunities'])} ({amount(each['arr'])})")
     return lines
 
 
@@ -843,7 +845,7 @@ def _worth_lines(sold: Mapping[str, Any], currency: str) -> list[str]:
         line += f" (90% range {amount(worth['low'])} to {amount(worth['high'])})"
         if expected is not None:
             side = "higher" if worth["arr"] > expected else "lower"
-            line += f", {side} than the forecast's expansion of {amount(expected)}; never added"
+            line += f", {side} than the forecast's expansion of {amount(expected)}; never added up"
         lines.append(line)
     return lines
 

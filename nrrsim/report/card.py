@@ -23,9 +23,10 @@ from nrrsim.notation import label
 from nrrsim.yamlfile import read_yaml
 
 NESTED = ("scenarios", "multiples", "price_months")
+STAGES = "stages"  # a mapping of numbers, not of words
 WORDS = {
     "columns": "{customer: Account}, our word and your heading",
-    "stages": "{Proposal: 40%}, a stage and how likely it is",
+    STAGES: "{Proposal: 40%}, a stage and how likely it is",
     "labels": "{mid_market: Mid-market}, a segment and what it is called",
     "commentary": "{segments: Two contracts moved to Q4.}, a section and your words, or a .md file",
 }
@@ -360,6 +361,17 @@ def _no_target(value: float) -> str:
     return ""
 
 
+def _no_stages(value: Mapping[str, Any]) -> str:
+    """Why a mapping does not say how likely stages are; empty where it does."""
+    from nrrsim.accounts.opportunities import stage_numbers
+
+    try:
+        stage_numbers(value)
+    except UsageError as error:
+        return str(error).removeprefix(f"{STAGES}: ")
+    return ""
+
+
 def _problem(key: str, value: Any, known: Mapping[str, _Parameter]) -> str:
     if key not in known:
         names = [*known, *(OPTIONS if READING in known else ())]
@@ -376,6 +388,8 @@ def _problem(key: str, value: Any, known: Mapping[str, _Parameter]) -> str:
     if wanted == "mapping":
         fits = isinstance(value, Mapping) and all(isinstance(item, str) for item in value.values())
         wanted = f"a mapping such as {WORDS.get(key, WORDS['columns'])}"
+        if key == STAGES and isinstance(value, Mapping):
+            return _no_stages(value)
         return "" if fits else f"must be {wanted}, got {value!r}"
     if (choices := known[key].choices) and value not in choices:
         return f"must be one of {', '.join(choices)}, got {value!r}"

@@ -49,6 +49,7 @@ from nrrsim.report.published import (
     report_before,
 )
 from nrrsim.workers import beside_a_loop
+from nrrsim.yamlfile import read_yaml
 
 if TYPE_CHECKING:
     from nrrsim.report.charts.picture import Beside
@@ -392,11 +393,22 @@ def _said_by(error: Any, card: Card) -> NrrsimError:
         refusal.args = (said,)
         return refusal
     if isinstance(kind, type) and issubclass(kind, NrrsimError):
-        return kind(said)
+        return kind("\n".join(_placed(line, card) for line in said.splitlines()))
     return NotebookError(
         f"{card.path}: the notebook {card.notebook.stem} failed in cell {error.exec_count}:"
         f" {error.ename}: {error.evalue}"
     )
+
+
+def _placed(said: str, card: Card) -> str:
+    """A message with the card's line that it is about, where it begins with a key or its file."""
+    about = said.partition(": ")[0]
+    files = {str(card.parameters[key]): key for key in card.paths if card.parameters.get(key)}
+    key = about if about in card.parameters else files.get(about, "")
+    keys = read_yaml(card.path, "run card").keys if key else {}
+    if (key,) not in keys:  # of no key, or of one that --set says
+        return said
+    return f"{card.path}:{keys[key,].line}: {said if about == key else f'{key}: {said}'}"
 
 
 def _is_unfinished(cell: Any) -> bool:

@@ -116,7 +116,9 @@ class _Table:
             self.note("customer", row, "is empty", "every row needs the customer's name")
         unknown = np.flatnonzero((place < 0) & written.notna().to_numpy()).tolist()
         for number, row in enumerate(unknown):
-            near = f"{did_you_mean(str(written[row]), names)} " if number < MOST_NEAR else ""
+            near = did_you_mean(str(written[row]), names) if number < MOST_NEAR else ""
+            # of a book that has no such name all of its names are no help
+            near = f"{near} Else " if near.endswith("?") else ""
             problem = f"{as_written(written[row])} is no customer of {where}"
             self.note("customer", row, problem, f"{near}leave out who pays nothing then")
         twice = pd.Series(place).duplicated().to_numpy() & (place >= 0)

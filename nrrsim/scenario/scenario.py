@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 from copy import deepcopy
 from dataclasses import replace
 from functools import cached_property
-from math import isclose
+from math import isclose, isinf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -31,9 +31,9 @@ from pydantic import (
 
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.files import shared
-from nrrsim.messages import RefusedError, located, problems_of
+from nrrsim.messages import RefusedError, located, problems_of, shown
 from nrrsim.months import shift
-from nrrsim.notation import table_html
+from nrrsim.notation import counted, table_html
 from nrrsim.scenario import beliefs
 from nrrsim.scenario.beliefs import AS_PERCENT, OR_DECIMAL, Frozen, Ratio
 from nrrsim.scenario.book import (
@@ -298,6 +298,13 @@ class Scenario(Frozen):
             for driver in getattr(self, key)
             if not self.table.entries[driver]
         ]
+        if stays := self._cannot_leave():
+            more = f" and {len(stays) - 3:,} more" if len(stays) > 3 else ""
+            notices.append(
+                f"book.decided: {', '.join(map(shown, stays[:3]))}{more} cannot leave: there is no"
+                f" churn in the segment, or no anniversary within {counted(self.months, 'month')};"
+                " the decision has no effect"
+            )
         if self.outlook and not self._foreseen:
             notices.append(
                 f"outlook: is of the {MONTHS} months after {self.outlook.as_of} and a book with ARR"
@@ -314,6 +321,31 @@ class Scenario(Frozen):
                 f" the nearest one that can be is used (changed by {by})"
             )
         return tuple(dict.fromkeys(filter(None, notices)))
+
+    def _cannot_leave(self) -> list[str]:
+        """Of whom it is decided that they leave, and who have no month in which anybody may."""
+        there, found = self.opening, []
+        if there.decided is None or there.names is None:
+            return []
+        for place, decided in enumerate(there.decided):
+            if not isinf(decided):
+                continue
+            segment = int(there.segment[place])
+            name = there.segments[segment]
+            churn, price = (self.table.of_segment(each, name) for each in ("churn", "price"))
+            by_churn = any(each.mean > 0 for each in churn.values())
+            by_price = bool(price) and min(price[each].mean for each in BY_PRICE) > 0
+            entry = self.drivers.price.get(self.table.key_of("price", name) or "")
+            # at the anniversary alone: churn of annual contracts, and a price without a month
+            is_met = there.anniversary[place] <= self.months
+            at_any_time = by_churn and not there.annual[segment]
+            at_any_time |= by_price and entry is not None and entry.month is not None
+            if not (at_any_time or (is_met and (by_churn or by_price))):
+                found.append(str(there.names[place]))
+        return found
+
+
+BY_PRICE = ("uplift", "churn_per_point")  # what makes customers leave over a price
 
 
 def _cut(name: str, value: Any, range_: Range) -> str:

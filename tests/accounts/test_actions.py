@@ -178,6 +178,15 @@ def test_what_is_too_uncertain_for_that_may_be_anywhere_in_the_interval(factor):
     assert belief_in(factor, 0.0, 0.7) == {"dist": "uniform", "min": -1.0, "max": -0.3}
 
 
+@pytest.mark.parametrize("part", [0.002, 0.0003, 0.0001, 0.00001])
+def test_of_a_small_part_of_a_segment_what_is_written_can_be_read(part):
+    """Four digits are written: an interval that has no width in them is a number."""
+    planned = belief_in(*(1 + part * (each - 1) for each in (0.9, 0.82, 0.99)))
+    scenario = nr.read_scenario(ROOT / "params/scenarios/nrr-105.yaml")
+    read = scenario.with_({"programmes": {"call": {"churn": planned}}})
+    assert read.programmes["call"].means["churn"] == pytest.approx(-0.1 * part, abs=1e-4)
+
+
 def test_nobody_who_left_is_no_certainty():
     (effect,) = actions(lot(15, 0, 40, 4), drawn(15, 40), "2025-09").effects
     assert effect.left_treated == 0
@@ -197,7 +206,7 @@ def test_an_arm_that_follows_the_segment_is_no_lot():
     (effect,) = actions(ledger, table(*arms), "2025-09").effects
     assert effect.high < 0
     assert not effect.claimed
-    assert "it was no lot" in effect.why
+    assert "they were not randomised" in effect.why
 
 
 def test_nothing_after_the_date_moves_a_figure_and_no_order_does():
@@ -283,6 +292,24 @@ def test_alike_customers_by_hand():
     assert effect.left_controls == pytest.approx((january + february) / 2)
     assert effect.why
     assert not effect.claimed
+
+
+def test_who_got_it_before_the_ledger_begins_is_no_control():
+    stays = {f"T{n:02d}": (15 if n < 3 else EVER) for n in range(20)}
+    stays |= {f"O{n:02d}": EVER for n in range(30)}
+    stays |= {f"C{n:02d}": (16 if n < 12 else EVER) for n in range(40)}
+    now = [(f"T{n:02d}", "2025-01-05", "visit") for n in range(20)]
+    # before, and again: the first time counts
+    old = [(f"O{n:02d}", date, "visit") for n in range(30) for date in ("2023-11-05", "2025-01-08")]
+    (effect,) = actions(book(stays), table(*now, *old), "2025-12").effects
+    assert (effect.treated, effect.controls) == (20, 40)
+    assert effect.left_controls == pytest.approx(12 / 40)
+
+
+def test_what_was_all_done_before_the_ledger_begins_is_listed_with_why():
+    told = actions(PEOPLE, table(("K03", "2023-12-30", "call")), "2025-11")
+    assert told.frame()["why"].tolist() == ["all of it was done before the ledger begins"]
+    assert len(told.notices) == 1
 
 
 # --- ledgers whose truth is known -----------------------------------------------------------------

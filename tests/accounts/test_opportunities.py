@@ -278,6 +278,14 @@ def test_a_spreadsheets_percent_is_a_number_below_one_whatever_the_heading_says(
     assert "probability is read from 0 to 1: 0.4 is 40%" in found.taken
 
 
+def test_a_share_among_percents_is_said(read):
+    """0.4 beside 40 is 0.4% by its column: nobody may read on without a word."""
+    rows = ["Alder,A1,1,2026-11-15,Proposal,40", "Alder,A2,1,2026-11-15,Proposal,0.4"]
+    found = read(f"{HEAD},probability", *rows)
+    assert found.frame["probability"].tolist() == [0.4, 0.004]
+    assert "probability is read in percent, as some are above 1: 0.4 is 0.4%" in found.taken
+
+
 def test_what_is_said_of_stages():
     assert stage_numbers({"Proposal": "40%", "Value Prop.": 0.2}) == {
         "proposal": 0.4,

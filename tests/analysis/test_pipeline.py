@@ -314,6 +314,22 @@ def test_why_a_plan_is_not_compared_is_said(write, plan, why):
     assert why in sold.why_no_plan
 
 
+def test_of_a_plan_the_ledgers_own_months_are_asked(write):
+    rows = [f"A,{month},5" for month in months("2025-09", 13)[::3]]
+    ledger = nr.read_ledger(write("\n".join(["customer,month,arr", *rows])))
+    learnt = nr.read_scenario(write(NO_MOVES, "still.yaml"))
+
+    def asked(text):
+        plan = write(f"month,segment,nrr\n{text}", "plan.csv")
+        return sold_of(ledger, deal("A", "2026-12-01"), learnt=learnt, plan=plan)
+
+    found = asked("2026-12,all,1.2\n2027-02,all,1.4\n").coverage()
+    assert found[["until", "needed"]].values.tolist() == [["2026-12", pytest.approx(0.2 * 5)]]
+    assert asked("2027-02,all,1.4\n").why_no_plan == (
+        "its months are none of the ledger's, which come every 3 months"
+    )
+
+
 def test_where_nothing_is_needed_there_is_no_coverage(write):
     learnt = nr.read_scenario(write(NO_MOVES, "still.yaml"))
     (row,) = (
@@ -343,6 +359,19 @@ def test_the_last_snapshot_by_then_is_read_and_a_later_one_is_not_looked_at():
     assert any("the last snapshot is of 2026-03-31" in each.problem for each in early.notices)
     with pytest.raises(DataError, match="every snapshot is after September 2026"):
         snapshots(made(TWO), "2026-10-05")
+
+
+def test_a_number_for_a_stage_that_is_not_used_is_said():
+    rows = "nrrsim/data/meridian_pipeline.csv"
+    said = {"proposal": "40%", "Proposl": "30%", "Closed Won": "100%"}
+    sold = nr.pipeline("nrrsim/data/meridian.csv", rows, AS_OF, stages=said)
+    told = [str(each) for each in sold.notices if each.field == "stages"]
+    assert told == [
+        f"{rows}: stages: proposal: 40% is not used; its own past says 41% (120 resolved)",
+        f"{rows}: stages: 'Proposl' is no stage of the file; did you mean Proposal?",
+    ]
+    used = snapshots(made(TWO), "2026-09-30")
+    assert not [each for each in used.notices if each.field == "stages"]
 
 
 def test_what_was_read_once_serves_another_month():

@@ -275,7 +275,7 @@ def test_a_scenario_of_numbers_begins_where_it_says(past, write):
          "no figures for January 2026; it covers October 2025 to December 2025"),
         ("month,segment,nrr\n2026-01,far,1\n", "plan.csv", "none of the ledger's segments"),
         (SCENARIO.format(as_of="2025-06", months=6, drivers="{}"), "plan.yaml",
-         "it is for the 6 months after June 2025, and so not for all of those to January 2026"),
+         "it covers the 6 months after June 2025, not the whole window to January 2026"),
         (SCENARIO.format(as_of="2026-01", months=6, drivers="{}"), "plan.yaml",
          "for the 6 months after January 2026"),
     ],

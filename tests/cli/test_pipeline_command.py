@@ -74,6 +74,21 @@ def test_a_run_card_says_it_once(run, ledger, pipeline, write):
     assert told["open"][0]["month"] == "2026-10"  # the fiscal quarter ends in October
 
 
+@pytest.mark.parametrize("other", ["window: 3", "ex_price: true"])
+def test_a_cards_target_of_another_nrr_is_none_of_the_year_to_come(
+    run, ledger, pipeline, write, other
+):
+    """As in the report: 102% of three months, or without price, asks for no year's expansion."""
+    text = f"ledger: '{ledger}'\nas_of: '2026-09'\npipeline: '{pipeline}'\ntarget: 102%\n"
+    of_a_year, of_another = (
+        write(text + more, f"{name}.yaml") for name, more in (("one", ""), ("two", other + "\n"))
+    )
+    told = [json.loads(run("accounts", card, "--json")[1]) for card in (of_a_year, of_another)]
+    assert [len(each["pipeline"]["coverage"]) for each in told] == [1, 0]
+    code, out, _ = run("accounts", of_another, "--target", "1.1", "--json")
+    assert (code, len(json.loads(out)["pipeline"]["coverage"])) == (0, 1)
+
+
 def test_what_an_amount_is_of_is_asked_with_exit_code_3(run, ledger, write):
     file = write("\n".join([HEAD.replace("arr", "amount"), *ROWS]), "pipeline.csv")
     code, out, err = run("accounts", ledger, "--pipeline", file)

@@ -1,6 +1,7 @@
 """Size bands: by hand, at their bounds, against another reckoning, and what is asked where `size` may be two things."""
 
 import json
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -154,6 +155,14 @@ def test_what_is_no_bound_is_refused(given):
         Reading(size_bands=given)
     with pytest.raises(UsageError, match="size_bands: 12 bounds are too many"):
         Reading(size_bands=list(range(1, 13)))
+
+
+def test_who_starts_with_nobody_has_no_share_and_no_warning(write):
+    ledger = ledger_of(write, "A,2024-01,5 A,2024-02,0 A,2024-03,7")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        told = headline(ledger, "2024-03", 1, by="size")
+    assert told["large"] == {"bound": 100_000.0, "customers": 0, "share": None, "nrr": None}
 
 
 def test_large_is_100k_where_that_is_a_bound_and_else_the_last(write):

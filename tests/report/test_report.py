@@ -51,7 +51,7 @@ def card(tmp_path):
             "---\ntitle: Tiny\nlang: en\nformat: {nrrsim-typst: {}}\nexecute: {echo: false}\n---"
         )
         parameters = nbformat.v4.new_code_cell(
-            'name = "x"  # whose\nsize = 1  # how many (optional)\nplain = None  # (optional)\nlimit = None  # (optional number)\nhead = None  # (optional mapping)\nfile = None  # an input (optional text) (path)\nscenarios = None  # several (optional) (path)\nrates = None  # (optional text)'
+            'name = "x"  # whose\nsize = 1  # how many (optional)\nplain = None  # (optional)\nlimit = None  # (optional number)\nhead = None  # (optional mapping)\nstages = {}  # (optional mapping)\nfile = None  # an input (optional text) (path)\nscenarios = None  # several (optional) (path)\nrates = None  # (optional text)'
         )
         parameters.metadata["tags"] = ["parameters"]
         book.cells = [nbformat.v4.new_raw_cell(front), parameters, nbformat.v4.new_code_cell(code)]
@@ -89,12 +89,23 @@ def card(tmp_path):
         ("notebook: tiny.ipynb\nname: a\nhead: customer\n", "head: must be a mapping"),
         ("notebook: tiny.ipynb\nname: a\nhead: [a, b]\n", "head: must be a mapping"),
         ("notebook: tiny.ipynb\nname: a\nhead: {1: 2}\n", "head: must be a mapping"),
+        (
+            "notebook: tiny.ipynb\nname: a\nstages: {Proposal: 40}\n",
+            "card.yaml:3: stages: Proposal: 40 is not a probability; write 40% or 0.4",
+        ),
+        ("notebook: tiny.ipynb\nname: a\nstages: 40%\n", "stages: must be a mapping such as"),
     ],
 )
 def test_wrong_cards(card, text, said):
     with pytest.raises(nr.UsageError) as caught:
         read_card(card(text))
     assert said in str(caught.value)
+
+
+def test_how_likely_a_stage_is_may_be_a_number_or_a_percentage(card):
+    stages = "{Proposal: 0.4, Trial: 40%}"
+    said = read_card(card(f"notebook: tiny.ipynb\nname: a\nstages: {stages}\n")).parameters
+    assert said["stages"] == {"Proposal": 0.4, "Trial": "40%"}
 
 
 def test_everything_wrong_with_a_card_is_said_at_once(card):
@@ -151,6 +162,11 @@ def test_the_shipped_cards_are_right():
     [
         ("1 / 0", nr.NotebookError, "failed in cell 3: ZeroDivisionError"),
         ("import nrrsim as nr; raise nr.UsageError('as_of: wrong')", nr.UsageError, "as_of: wrong"),
+        (  # with the card's line, where a key or the file of one is what is wrong
+            "import nrrsim as nr; raise nr.UsageError('name: no such column\\nlost.csv: no file')",
+            nr.UsageError,
+            "card.yaml:2: name: no such column\n{0}card.yaml:3: file: lost.csv: no file",
+        ),
         (
             "import nrrsim as nr; raise nr.DataError([nr.Finding('a.csv', 2, 'wrong', 'mend it')])",
             nr.DataError,
@@ -163,8 +179,9 @@ def test_a_failing_notebook_leaves_the_previous_report(card, tmp_path, code, err
     (out / "card").mkdir(parents=True)
     (out / "card" / "report.pdf").write_text("previous")
     (out / "card" / "manifest.json").write_text("{}")
-    with pytest.raises(error, match=re.escape(said)):
-        run_card(card("notebook: tiny.ipynb\nname: a\n", code), out=out)
+    written = card("notebook: tiny.ipynb\nname: a\nfile: lost.csv\n", code)
+    with pytest.raises(error, match=re.escape(said.format(f"{tmp_path}/"))):
+        run_card(written, out=out)
     assert [path.name for path in out.iterdir()] == ["card"]
     assert (out / "card" / "report.pdf").read_text() == "previous"
 

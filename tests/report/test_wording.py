@@ -533,10 +533,12 @@ def deeds():
     mail = replace(visit, action="mail", difference=0.05, claimed=False, why="it may be chance")
     letter = replace(call, action="letter", difference=0.02, claimed=False, why="it may be chance")
     none = Effect(action="QBR", arm="matched", treated=3, why="none left", reach={})
+    even = replace(letter, action="even", difference=0.0004, hazard_ratio=1.2)
     dear, free = (Programme(churn=-0.2, cost=each) for each in (1e5, 0))
     for effects, planned in (
         ((call, visit, mail, none), {"call": ("calls", dear), "visit": ("visits", free)}),
         ((call, mail, letter), {}),
+        ((even, replace(even, action="alike", arm="matched")), {"even": ("evens", dear)}),
         ((call,), {}),
         ((none,), {}),
         ((), {}),

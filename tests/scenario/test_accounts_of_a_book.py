@@ -290,6 +290,33 @@ def test_what_is_decided_reads_no_ledger_again(folder):
         scenario.with_({"book.as_of": "2025-12"})
 
 
+NO_CHURN = "{churn: {smb: 0.3, mid: 0}, price: {all: {uplift: 5%%%s}}}"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        # Alder is of smb, monthly; Fir of mid, annual
+        ("drivers: " + NO_CHURN % "", "Fir"),
+        ("drivers: " + NO_CHURN % ", churn_per_point: 0.5", ""),
+        ("drivers: {churn: {all: 0.3}}", ""),
+        ("drivers: {churn: {all: 0.3}}\nmonths: 1", "Fir"),
+        ("drivers: {churn: {all: 0}}", "Alder, Fir"),
+    ],
+)
+def test_that_somebody_leaves_who_cannot_is_said(folder, text, named):
+    decided = "book: {decided: {Alder: leaves, Fir: leaves, Birch: renews}}"
+    scenario = nr.read_scenario(deciding(folder, f"{decided}\n{text}"))
+    said = [note for note in scenario.notices if note.startswith("book.decided: ")]
+    names = named.split(", ") if named else []
+    assert len(said) == bool(names)
+    assert all(f"'{name}'" in note for note in said for name in names)
+    assert sum(note.count("'") for note in said) == 2 * len(names)
+    # and it is true: as by the engine, which has its own rules
+    p = worth(scenario, scenario.months)["p_leave"][["Alder", "Fir"]]
+    assert [name for name in p.index if p[name] == 0] == names
+
+
 def test_without_a_table_too(folder):
     plain = deciding(folder, "book: {accounts: null, decided: {Cedar: leaves}}")
     scenario = nr.read_scenario(plain)

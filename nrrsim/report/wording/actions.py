@@ -15,7 +15,7 @@ from nrrsim.report.wording.facts import known
 if TYPE_CHECKING:
     from nrrsim.analysis.measured import Measured
 
-HOW = {True: "by lot", False: "matched"}
+HOW = {True: "randomised", False: "matched"}
 
 
 def intervals(found: Measured | None) -> pd.DataFrame:
@@ -39,7 +39,7 @@ def table(found: Measured | None) -> pd.DataFrame:
             "name": _called(row),
             "compared": f"{count(row['treated'])} / {count(row['controls'])}",
             "planned": _effect(row["planned"]),
-            "effect": _range(row, "effect", "effect_low", "effect_high", percent),
+            "effect": _range(row, "effect", "effect_low", "effect_high", _change),
             "left": _range(row, "difference", "low", "high", points),
             "saved": _range(
                 row, "arr_saved", "arr_low", "arr_high", lambda each: signed_money(each, currency)
@@ -50,8 +50,9 @@ def table(found: Measured | None) -> pd.DataFrame:
         for row in found.frame().to_dict("records")
     ]
     frame = pd.DataFrame(rows)
-    if not found.planned:  # nothing to stand beside
-        frame[["planned", "effect", "cost"]] = ""
+    # where something was planned the effect on churn stands beside it; how many left more is in the
+    # picture and in the text, and a page is not wide enough for both
+    frame[["left"] if found.planned else ["planned", "effect", "cost"]] = ""
     return frame
 
 
@@ -60,7 +61,11 @@ def _called(row: Mapping[Any, Any]) -> str:
 
 
 def _effect(value: float) -> str:
-    return NOTHING if known(value) is None else percent(value)
+    return NOTHING if known(value) is None else _change(value)
+
+
+def _change(value: float) -> str:
+    return f"{'+' * (value > 0)}{percent(value)}"
 
 
 def _range(row: Mapping[Any, Any], value: str, low: str, high: str, in_words: Any) -> str:
@@ -77,8 +82,8 @@ def _range(row: Mapping[Any, Any], value: str, low: str, high: str, in_words: An
 class Action:
     """One action: who was compared, by how much more of the treated left, what it saved.
 
-    planned : the programme's full effect on churn, effect that of those treated as measured; cost
-    its cost. A figure that is not known is None.
+    planned : the programme's full effect on churn; effect : the same as measured, of_treated : that
+    of those treated alone; cost : its cost. A figure that is not known is None.
     """
 
     name: str
@@ -94,6 +99,7 @@ class Action:
     saved_high: float | None
     planned: float | None
     effect: float | None
+    of_treated: float | None
     cost: float | None
     claimed: bool
     why: str
@@ -115,6 +121,7 @@ class Action:
                 saved_high=known(row["arr_high"]),
                 planned=known(row["planned"]),
                 effect=known(row["effect"]),
+                of_treated=known(row["of_treated"]),
                 cost=known(row["cost"]),
                 claimed=bool(row["claimed"]),
                 why=row["why"],
@@ -158,7 +165,7 @@ class Verdicts:
 
 @dataclass(frozen=True)
 class Limits:
-    """The names of the actions that were not given by lot."""
+    """The names of the actions that were not randomised."""
 
     matched: tuple[str, ...]
 

@@ -755,12 +755,10 @@ class WhyEach:
 
     @classmethod
     def of(cls, c: Comparison) -> Self:
-        told = (
-            Reason(each.title, " ".join(each.because.split()))
-            for each in c.scenarios
-            if each.because
-        )
-        return cls(tuple(told))
+        told: dict[str, str] = {}  # a scenario that states no reason has that of the one it extends
+        for each in c.scenarios:
+            told.setdefault(" ".join(each.because.split()), each.title)
+        return cls(tuple(Reason(title, because) for because, title in told.items() if because))
 
 
 @dataclass(frozen=True, kw_only=True)

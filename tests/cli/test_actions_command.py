@@ -27,7 +27,7 @@ def test_it_prints_what_can_be_said_and_what_only_a_holdout_can_tell(run):
     assert "Call: 92 treated, 90 held out, January 2026 to March 2026; 99 too recent" in out
     assert "Left               10.9% vs 10.0%" in out
     assert out.count("No saving claimed: the difference may be chance") == 2
-    assert out.count("only a holdout can tell an action from how customers were chosen for it") == 1
+    assert out.count("only a holdout separates what an action does from who was chosen for it") == 1
     assert unlike_a_board(out, months=False) == []
 
 
@@ -81,6 +81,9 @@ def test_a_saving_is_planned_with_its_uncertainty(run, tmp_path):
     assert told["hazard_ratio"] == pytest.approx(ratio)
 
     scenario = nr.read_scenario(tmp_path / "calls.yaml")
+    # what it extends says of itself is not said of it
+    assert scenario.title == "Programmes as measured to September 2025"
+    assert scenario.because.startswith("The effect of each action is as measured")
     for effect in scenario.table.uncertain_effects:
         part = told["reach"][effect.field.partition(".")[2]]
         mean, _, high = effect.ends
@@ -117,12 +120,15 @@ def test_a_plan_says_how_many_and_how_long(run):
     asked = (LEDGER, "--plan", "--as-of", "2026-09", "--segment", "smb")
     code, out, _ = run("actions", *asked, "--effect", "-50%")
     assert code == 0
-    assert "To find it in 80% of lots: 375 treated and 375 held out; 239 SMB customers" in out
-    assert "They are enough after 21 months" in out
+    assert (
+        "To find it 80% of the time: 375 treated and 375 held out; there are 239 SMB customers"
+        in out
+    )
+    assert "Measured after 21 months, they are enough" in out
     told = json.loads(run("actions", *asked, "--effect", "-90%", "--json")[1])
     assert told["is_enough"]
     assert told["known"] == "2027-04"
-    assert "A lot drawn next month is known" in run("actions", *asked, "--effect", "-90%")[1]
+    assert "Drawn next month, the result is known" in run("actions", *asked, "--effect", "-90%")[1]
     far = (LEDGER, "--plan", "--as-of", "2026-09", "--segment", "enterprise", "--effect", "-1%")
     assert "No number of customers finds that" in run("actions", *far)[1]
 
@@ -132,7 +138,8 @@ def test_a_plan_says_how_many_and_how_long(run):
     [
         ((LEDGER,), "no table of actions"),
         ((LEDGER, "--plan"), "--plan: say which effect"),
-        ((LEDGER, TABLE, "--effect", "-20%"), "--effect, --segment: are of --plan"),
+        ((LEDGER, TABLE, "--effect", "-20%"), "--effect, --segment, --power: are of --plan"),
+        ((LEDGER, TABLE, "--power", "90%"), "--power: are of --plan"),
         ((LEDGER, "--plan", "--effect", "-20"), "--effect: must be from -1 to 99"),
         ((LEDGER, "--plan", "--effect", "20%"), "effect: must be from -1 to below 0"),
         ((LEDGER, TABLE, "--scenario", "nrr-105"), "add --out FILE"),
