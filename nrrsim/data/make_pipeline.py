@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 from nrrsim.data.make_meridian import LAST, Luck, invent_name, iso, lives, table, write
 from nrrsim.data.make_signals import LOOKAHEAD, PROSPECTS, customers, day
+from nrrsim.notation import month_name
 
 PIPELINE = "customer,opportunity,arr,close,stage,probability,kind,snapshot\n"
 RATES = {"Discovery": 0.15, "Proposal": 0.40, "Negotiation": 0.75}  # what becomes expansion
@@ -58,7 +59,7 @@ class Deal(NamedTuple):
 
     def row(self, stage: str, snapshot: int) -> list[object]:
         luck = Luck(LUCK + self.month, self.buyer.number)
-        close, name = day(self.month, luck.among(range(3, 28))), f"Seats {iso(self.month)}"
+        close, name = day(self.month, luck.among(range(3, 28))), f"Seats {in_words(self.month)}"
         own = [self.buyer.name, name, self.arr, close, stage, SAID[stage], "Expansion"]
         return [*own, day(snapshot)]
 
@@ -153,6 +154,11 @@ def expansion(who: list[Buyer]) -> Iterator[list[object]]:
             yield [*row[:4], *closed, *row[6:]]
 
 
+def in_words(month: int) -> str:
+    """A month number as salespeople write it: November 2026."""
+    return month_name(iso(month))
+
+
 def renewals(who: list[Buyer]) -> Iterator[list[object]]:
     """Renewals of the six months after each snapshot, nine in ten of which have an opportunity."""
     for snapshot in SNAPSHOTS:
@@ -161,7 +167,8 @@ def renewals(who: list[Buyer]) -> Iterator[list[object]]:
             if iso(snapshot) < due <= iso(snapshot + 6):
                 month = 12 * int(due[:4]) + int(due[5:]) - 1
                 if Luck(LUCK + month, each.number).chance(RENEWED):
-                    own = [each.name, f"Renewal {due}", round(each.arr[snapshot]), day(month)]
+                    name, arr = f"Renewal {in_words(month)}", round(each.arr[snapshot])
+                    own = [each.name, name, arr, day(month)]
                     yield [*own, "Renewal", "", "Renewal", day(snapshot)]
 
 
@@ -171,9 +178,9 @@ def slips(who: list[Buyer]) -> Iterator[list[object]]:
     gone = [each for each in who if LAST - 2 in each.seats and LAST not in each.seats]
     proposal = ["Proposal", SAID["Proposal"], "Expansion", day(LAST)]
     for each in gone[:3]:
-        yield [each.name, "Seats 2026-11", 6_000, "2026-11-15", *proposal]
+        yield [each.name, "Seats November 2026", 6_000, "2026-11-15", *proposal]
     for each in there[40:43]:
-        yield [each.name, "Seats 2026-08", 9_600, "2026-08-20", *proposal]
+        yield [each.name, "Seats August 2026", 9_600, "2026-08-20", *proposal]
     yield [there[60].name, "Analytics", "", "2026-12-10", *proposal]
     yield [f"{there[10].name} Group", "Second site", 36_000, "2026-12-01", *proposal]
     for number in PROSPECTS[:2]:

@@ -127,7 +127,7 @@ def test_a_report_has_the_section_the_manifest_its_figures_and_masked_names_no_c
     }
     printed = said + json.dumps(manifest, ensure_ascii=False)
     assert not [name for name in names if name in printed]
-    assert "Seats 2026-11" not in said
+    assert "Seats November 2026" not in said
 
 
 def test_an_investor_gets_no_pipeline(tmp_path):
