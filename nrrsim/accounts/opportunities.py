@@ -93,7 +93,7 @@ _LOST = re.compile(r"\blost\b|\bclosed\b|\bclosed ?lost\b|\b(cancel+ed|disqualif
 COLUMNS = [*("customer", "known", "opportunity", "name", "arr", "close", "stage", "kind")]
 COLUMNS += ["probability", "snapshot"]
 MOST_NEAR = 50  # unknown customers for whom a name like theirs is looked for
-NOT_THERE = "they are listed apart, as nobody is matched by a name that is alike"
+NOT_THERE = "they are listed separately, as nobody is matched by a similar name"
 
 
 @dataclass(frozen=True)
@@ -480,7 +480,7 @@ class _Reader:
             if none.any():
                 row = int(frame.index[int(np.argmax(none))])
                 told = f"{counted(int(none.sum()), 'row has', 'rows have')} no {what}"
-                remedy = "counted apart: they add nothing to the pipeline"
+                remedy = "counted separately: not part of what is open"
                 table.notice(told, remedy, row)
 
 

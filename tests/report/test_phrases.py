@@ -37,6 +37,12 @@ def compared(write):
     return read
 
 
+def test_a_reason_that_was_taken_over_is_told_once(compared):
+    said = [{"because": "As it was"}, {"title": "More", "because": "As it was"}, {"because": ""}]
+    reasons = comparison.WhyEach.of(compared(*said, {"because": "To grow"})).reasons
+    assert [each.because for each in reasons] == ["As it was", "To grow"]
+
+
 def test_programmes_have_names_and_no_identifiers(compared):
     programmes = {
         "usage_limits": {"adoption": 0.2, "cost": 100},
