@@ -277,7 +277,7 @@ def test_a_scenario_of_numbers_begins_where_it_says(past, write):
         (SCENARIO.format(as_of="2025-06", months=6, drivers="{}"), "plan.yaml",
          "it covers the 6 months after June 2025, not the whole window to January 2026"),
         (SCENARIO.format(as_of="2026-01", months=6, drivers="{}"), "plan.yaml",
-         "for the 6 months after January 2026"),
+         "covers the 6 months after January 2026"),
     ],
 )  # fmt: skip
 def test_why_a_plan_cannot_be_compared_is_said(past, write, text, name, reason):
