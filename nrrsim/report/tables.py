@@ -37,6 +37,8 @@ CELLS = "application/vnd.nrrsim.table+json"  # a table's own numbers, for spread
 KEY_FIGURES = ["Figure", "Value", "Compared"]  # how such cells call their columns
 FIGURE = "application/vnd.nrrsim.figure+json"  # a chart's own numbers, and it for a narrow screen
 ROW_HEADER = re.compile(r'(<tr>\s*)<td((?! class="gt_sourcenote)[^>]*)>(.*?)</td>', re.DOTALL)
+MONEY = re.compile(r"\$(?=\d)")
+AMOUNTS_OF_A_CELL = re.compile(rf">([^<>]*{MONEY.pattern}){{2}}[^<>]*<")
 NUMBERS = ("count", "part", "percent", "points", "share")
 AMOUNTS = ("money", "money_exact", "signed_money")
 BOX = re.compile(r"^::: \{\.(callout-\w+)\}\n(.*?)\n:::$", re.DOTALL | re.MULTILINE)
@@ -299,6 +301,8 @@ def _html(
         "data_row_padding": "5px",
     }
     page = str(shown.tab_options(**options).as_raw_html())
+    # JupyterLab would set what is between two amounts of a cell as a formula, but not across a tag
+    page = AMOUNTS_OF_A_CELL.sub(lambda cell: MONEY.sub("<span>$</span>", cell[0]), page)
     return ROW_HEADER.sub(r'\1<th scope="row"\2>\3</th>', page) if named else page
 
 

@@ -147,6 +147,16 @@ def test_every_row_of_a_long_table_is_there() -> None:
     assert len(pages) > 3
 
 
+def test_two_amounts_in_a_cell_are_no_formula() -> None:
+    """As JupyterLab reads it: between two dollars of one text, and not across a tag."""
+    texts = ["$10K to $50K", "+$1 (−$2 to $3)", "$5"]
+    page = html(tables.table(pd.DataFrame({"band": texts}), {"band": "text"}))
+    for text in re.findall(">([^<>]*)<", page):
+        assert text.count("$") < 2
+    shown = re.sub("<[^>]*>", "", page)
+    assert all(text in shown for text in texts)
+
+
 def test_an_empty_frame_says_so(frame: pd.DataFrame) -> None:
     printed = tables.table(frame.head(0), FORMATS, {"name": "Segment"}, total=[0, -1])
     for form in (printed.bundle[mime] for mime in FORMS):

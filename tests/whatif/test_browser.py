@@ -361,6 +361,8 @@ def test_an_account_is_switched_by_keyboard_and_saved(served, capsys):
     for choice in ("Start from", "Compare with"):
         page.get_by_label(choice).select_option("nrr-105")
         settled(page)
+    for each in ("Title", "Because"):  # for the next scenario
+        page.get_by_label(each, exact=True).fill("")
     reset(page)
 
 
