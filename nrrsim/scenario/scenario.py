@@ -60,7 +60,7 @@ from nrrsim.scenario.customers import (
     of_ledger,
     with_newcomers,
 )
-from nrrsim.scenario.drivers import Driver, Drivers
+from nrrsim.scenario.drivers import DRIVERS, Driver, Drivers
 from nrrsim.scenario.extends import copied, extended, gives_way, merged, with_churn_rates
 from nrrsim.scenario.numbers import (
     CORRELATION,
@@ -151,7 +151,7 @@ class Scenario(Frozen):
         """
         plain = deepcopy(self._plain)
         for name, value in copied({**(changes or {}), **fields}).items():
-            _put(plain, name.split("."), value, name)
+            _put(plain, _path(name), value, name)
         parts = {".".join(name.split(".")[:2]) for name in {**(changes or {}), **fields}}
         return _checked(
             with_churn_rates(Document(plain)), self._folder, self._customers_kept(parts)
@@ -440,6 +440,13 @@ def files_of(path: str | Path) -> list[Path]:
         for path in matching(str(file.parent / each))
     ]
     return [file, *named, *(files_of(file.parent / parent) if isinstance(parent, str) else [])]
+
+
+def _path(name: str) -> list[str]:
+    """The keys that a dotted name leads through; a programme's effect is one: `churn.smb`."""
+    parts = name.split(".")
+    is_effect = parts[0] == "programmes" and len(parts) > 3 and parts[2] in DRIVERS
+    return [*parts[:2], ".".join(parts[2:])] if is_effect else parts
 
 
 def _put(plain: dict[str, Any], parts: list[str], value: Any, name: str) -> None:

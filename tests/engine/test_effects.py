@@ -8,6 +8,7 @@ from scipy import integrate, stats
 
 import nrrsim as nr
 from nrrsim.analysis.frontier import all_together, with_factors
+from nrrsim.analysis.sweep import read_axis, sweep
 from nrrsim.engine.driver_rates import RATES_OF, draw_rates
 from nrrsim.engine.law import law_of
 from nrrsim.errors import UsageError
@@ -51,6 +52,14 @@ def test_the_expectation_is_the_integral_over_the_belief():
     """4,096 even draws of one score: within 0.00002."""
     exact = averaged(lambda e: nr.nrr(nr.expect(plan(e, certain=True))), factors(-0.32, -0.02))
     assert nr.nrr(nr.expect(plan(EFFECT, certain=True))) == pytest.approx(exact, abs=2e-5)
+
+
+@pytest.mark.parametrize("effect", [EFFECT, "-20%"])
+def test_a_sweep_moves_an_effect(effect):
+    """A dotted name leads to it, though its own name has a dot; what it was does not matter."""
+    grid = sweep(plan(effect, certain=True), [read_axis(f"{NAME}=-0.3:0:2")])
+    alone = [nr.expect(plan(each, certain=True)) for each in (-0.3, 0.0)]
+    assert grid["nrr"].tolist() == pytest.approx([nr.nrr(each) for each in alone], abs=1e-9)
 
 
 @pytest.mark.parametrize("target", [0.85, 0.9, 0.95])
