@@ -543,6 +543,12 @@ def accounts(
 
     if top < 0:
         raise UsageError(f"--top: must be 0 or more, got {top}")
+    of_pipeline = (pipeline_unit, stages, plan, target)
+    if pipeline is None and not form.is_card and any(each is not None for each in of_pipeline):
+        raise UsageError(
+            "--pipeline-unit, --stage, --plan, --target: are of --pipeline; add it, or leave them"
+            " out"
+        )
     beside = (signals, signals_card, reasons, pipeline, plan)
     read = [*sources, *filter(None, beside), *(scenarios or ())]
     for file in filter(None, (multipliers, out)):

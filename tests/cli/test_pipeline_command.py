@@ -112,3 +112,9 @@ def test_what_cannot_be_is_refused(run, ledger, pipeline, words, said):
     code, out, err = run("accounts", ledger, "--pipeline", pipeline, *words)
     assert (code, out) == (2, "")
     assert said in err
+
+
+@pytest.mark.parametrize("words", ["--target 1.1", "--stage Idea=20%", "--pipeline-unit arr"])
+def test_what_is_of_a_pipeline_is_not_ignored_without_one(run, ledger, words):
+    code, _, err = run("accounts", ledger, *words.split())
+    assert (code, "are of --pipeline; add it" in err) == (2, True)
