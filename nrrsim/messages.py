@@ -114,6 +114,18 @@ def whole_of(name: str, value: Any) -> int:
     return number
 
 
+def months_ahead(given: Any, step: int, most: int, also: str = "") -> int:
+    """Months ahead, in steps of a ledger and no more than `most`; raises UsageError for another,
+    which says what is taken `also`.
+    """
+    months = whole_of("horizon", given)
+    if not 0 < months <= most or months % step:
+        raise UsageError(
+            f"horizon: must be {step} to {most} months, in steps of {step}{also}; got {given}"
+        )
+    return months
+
+
 def number_in(text: str) -> int | float:
     """The number that a text states, in percent or not; raises ValueError where it states none."""
     try:

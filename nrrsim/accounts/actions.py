@@ -29,7 +29,7 @@ from nrrsim.cache import kept
 from nrrsim.errors import UsageError
 from nrrsim.files import write_again
 from nrrsim.ledger.ledger import Ledger, as_ledger
-from nrrsim.messages import whole_of
+from nrrsim.messages import months_ahead
 from nrrsim.months import month_name
 from nrrsim.movements import json_amount, json_ratio
 from nrrsim.notation import counted, percent
@@ -256,7 +256,7 @@ def actions(
     """
     ledger = as_ledger(ledger)
     ledger.inside(as_of, "as_of")
-    months = checked_months(horizon, ledger)
+    months = months_ahead(horizon, ledger.step, MOST_MONTHS)
     known = card if isinstance(card, SignalsCard) else read_signals_card(card)
     if signals is not None and not isinstance(signals, Signals):
         signals = read_signals(signals, ledger, known)
@@ -297,17 +297,6 @@ def belief_in(factor: float, low: float, high: float) -> dict[str, Any] | float:
 
 def _to_four(effect: float) -> float:
     return round(float(max(min(effect, 99.0), -1.0)), 4) + 0.0  # -0.0 + 0.0 is 0.0
-
-
-def checked_months(horizon: Any, ledger: Ledger) -> int:
-    """A horizon that fits the ledger; raises UsageError for another."""
-    months = whole_of("horizon", horizon)
-    if not 0 < months <= MOST_MONTHS or months % ledger.step:
-        raise UsageError(
-            f"horizon: must be {ledger.step} to {MOST_MONTHS} months, in steps of {ledger.step};"
-            f" got {horizon}"
-        )
-    return months
 
 
 # --- who is compared ------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from nrrsim.cache import columns_of, kept
 from nrrsim.calibration.calibrate import calibrate, known_by_value
 from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger, as_ledger
-from nrrsim.messages import whole_of
+from nrrsim.messages import months_ahead
 from nrrsim.months import NEXT_RENEWAL, month_name, shift
 from nrrsim.movements import json_amount, json_amounts, json_ratio
 from nrrsim.scenario.drivers import MULTIPLIERS
@@ -185,13 +185,7 @@ def checked_horizon(horizon: Any, ledger: Ledger) -> Horizon:
     """A horizon that fits the ledger; raises UsageError for another."""
     if horizon == NEXT_RENEWAL:
         return NEXT_RENEWAL
-    months = whole_of("horizon", horizon)
-    if not 0 < months <= YEAR or months % ledger.step:
-        raise UsageError(
-            f"horizon: must be {ledger.step} to {YEAR} months, in steps of {ledger.step}, or"
-            f' "{NEXT_RENEWAL}"; got {horizon}'
-        )
-    return months
+    return months_ahead(horizon, ledger.step, YEAR, f', or "{NEXT_RENEWAL}"')
 
 
 # --- what each is worth ---------------------------------------------------------------------------

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from nrrsim import special
-from nrrsim.accounts.actions import HALF_YEAR, MOST_MONTHS, checked_months, newcombe
+from nrrsim.accounts.actions import HALF_YEAR, MOST_MONTHS, newcombe
 from nrrsim.accounts.features import YEAR, Panel
 from nrrsim.accounts.risk import FEW
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.ledger.ledger import Ledger, as_ledger
+from nrrsim.messages import months_ahead
 from nrrsim.months import month_name, shift
 from nrrsim.movements import json_ratio
 from nrrsim.notation import label
@@ -82,7 +83,7 @@ def holdout(
     """
     ledger = as_ledger(ledger)
     ledger.inside(as_of, "as_of")
-    months = checked_months(horizon, ledger)
+    months = months_ahead(horizon, ledger.step, MOST_MONTHS)
     if not -1 <= effect < 0:
         raise UsageError(f"effect: must be from -1 to below 0, such as -20% (-0.2); got {effect:g}")
     if not 0 < power < 1:

@@ -29,7 +29,7 @@ from nrrsim.engine.outcomes import Distribution, Even, Sample
 from nrrsim.engine.simulation import simulate
 from nrrsim.errors import UsageError
 from nrrsim.ledger.ledger import Ledger, as_ledger
-from nrrsim.messages import whole_of
+from nrrsim.messages import months_ahead, whole_of
 from nrrsim.months import CALENDAR_YEAR, Calendar, month_name, parse_month, shift
 from nrrsim.notation import counted
 from nrrsim.scenario.outlook import TO_THE_BIT
@@ -235,12 +235,7 @@ def origins(
 
     Raises UsageError where there is none, or the horizon is no part of a year in the ledger's step.
     """
-    horizon = whole_of("horizon", horizon)
-    if not 0 < horizon <= HORIZON or horizon % ledger.step:
-        raise UsageError(
-            f"horizon: must be {ledger.step} to {HORIZON} months, in steps of {ledger.step}; got"
-            f" {horizon}"
-        )
+    horizon = months_ahead(horizon, ledger.step, HORIZON)
     every = max(3, ledger.step) if every is None else whole_of("every", every)
     if every < 1 or every % ledger.step:
         raise UsageError(

@@ -144,7 +144,9 @@ class Luck:
         customers = self.customers = scenario.opening
         self.months, self.rates = months, rates
         self.groups = groups_of(scenario, MOST_APART)
-        self.stand_for_others = len(self.groups.arr) < len(groups_of(scenario).arr)
+        self.stand_for_others = self.groups.multipliers is not None and (
+            len(self.groups.arr) < len(groups_of(scenario).arr)
+        )
         group, share = self.groups.of_customer, customers.arr / customers.total
         order = np.lexsort((share, group))
         group, share = group[order], share[order]
