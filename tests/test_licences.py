@@ -128,7 +128,7 @@ def test_the_table_has_what_the_project_asks_for_and_nothing_else():
     extras = project["optional-dependencies"]
     columns = [
         project["dependencies"],
-        [*extras["lab"], *extras["sql"], *extras["cluster"]],
+        [*extras["lab"], *extras["sql"], *extras["cluster"], *extras["mcp"]],
         [*extras["browser"], *extras["dev"]],
     ]
     seen: set[str] = set()
