@@ -45,7 +45,8 @@ HOUSE = {
     " pages/notebook pages/markdown pages/pdf pages/downloads pages/html pages/render kernel run several",
     "workspace": "template cards readme new next",
     "whatif": "sliders reports live panel serve",
-    "cli": "helped options checked text terminal folders commands",
+    "cli": "helped options checked text terminal progress answers inputs folders of_ledgers of_the_past"
+    " of_accounts of_scenarios of_reports commands",
 }
 ORDER = [
     name if wing == "ground" else f"{wing}/{name}"
