@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import (
-    Annotated,
-    Any,
-)
+from typing import Annotated, Any
 
 import typer
 
-from nrrsim.cli.answers import (
-    notes,
-    tell,
-)
+from nrrsim.cli.answers import notes, tell
 from nrrsim.cli.inputs import (
     keep,
     opportunities_of,
@@ -51,12 +45,8 @@ from nrrsim.cli.options import (
     reads_a_ledger,
     whole_number,
 )
-from nrrsim.cli.progress import (
-    waiting,
-)
-from nrrsim.errors import (
-    UsageError,
-)
+from nrrsim.cli.progress import waiting
+from nrrsim.errors import UsageError
 
 
 @reads_a_ledger

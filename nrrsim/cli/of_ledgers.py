@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from typing import (
-    TYPE_CHECKING,
-    Annotated,
-)
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nrrsim.cli.answers import (
-    as_object,
-)
-from nrrsim.cli.inputs import (
-    month_of,
-    note_of_grr,
-    read,
-    read_beside,
-    refuse_no_month,
-    warehouse,
-)
+from nrrsim.cli.answers import as_object
+from nrrsim.cli.inputs import month_of, note_of_grr, read, read_beside, refuse_no_month, warehouse
 from nrrsim.cli.options import (
     AS_IT_IS,
     AsOf,
@@ -34,16 +22,9 @@ from nrrsim.cli.options import (
     reads_a_ledger,
     whole_number,
 )
-from nrrsim.cli.progress import (
-    waiting,
-)
-from nrrsim.errors import (
-    DataError,
-    UsageError,
-)
-from nrrsim.notation import (
-    counted,
-)
+from nrrsim.cli.progress import waiting
+from nrrsim.errors import DataError, UsageError
+from nrrsim.notation import counted
 
 if TYPE_CHECKING:
     from nrrsim.ledger.ledger import Ledger

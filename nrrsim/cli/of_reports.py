@@ -6,33 +6,15 @@ import os
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import (
-    Annotated,
-    Any,
-)
+from typing import Annotated, Any
 
 import typer
 
-from nrrsim.cli.inputs import (
-    AN_EXAMPLE,
-    known_examples,
-)
+from nrrsim.cli.inputs import AN_EXAMPLE, known_examples
 from nrrsim.cli.of_the_past import start_of
-from nrrsim.cli.options import (
-    Browser,
-    Engine,
-    NoCache,
-    Port,
-    Quiet,
-    ScenarioOrNone,
-    whole_number,
-)
-from nrrsim.cli.terminal import (
-    animated,
-)
-from nrrsim.errors import (
-    UsageError,
-)
+from nrrsim.cli.options import Browser, Engine, NoCache, Port, Quiet, ScenarioOrNone, whole_number
+from nrrsim.cli.terminal import animated
+from nrrsim.errors import UsageError
 
 
 def report(

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from math import prod
 from pathlib import Path
-from typing import (
-    Annotated,
-    Any,
-)
+from typing import Annotated, Any
 
 import typer
 
-from nrrsim.cli.answers import (
-    as_object,
-    tell,
-)
-from nrrsim.cli.inputs import (
-    note_of_grr,
-    read_believed,
-)
+from nrrsim.cli.answers import as_object, tell
+from nrrsim.cli.inputs import note_of_grr, read_believed
 from nrrsim.cli.options import (
     Json,
     Quiet,
@@ -29,12 +20,8 @@ from nrrsim.cli.options import (
     target_of,
     whole_number,
 )
-from nrrsim.cli.progress import (
-    progress,
-)
-from nrrsim.errors import (
-    UsageError,
-)
+from nrrsim.cli.progress import progress
+from nrrsim.errors import UsageError
 
 
 def expect(

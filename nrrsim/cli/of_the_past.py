@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import (
-    TYPE_CHECKING,
-    Annotated,
-    Any,
-)
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nrrsim.cli.answers import (
-    notes,
-    tell,
-)
+from nrrsim.cli.answers import notes, tell
 from nrrsim.cli.inputs import (
     read,
     read_as_of,
@@ -44,17 +37,9 @@ from nrrsim.cli.options import (
     reads_a_ledger,
     whole_number,
 )
-from nrrsim.cli.progress import (
-    progress,
-    waiting,
-)
-from nrrsim.errors import (
-    DataError,
-    UsageError,
-)
-from nrrsim.ledger.reading import (
-    as_keys,
-)
+from nrrsim.cli.progress import progress, waiting
+from nrrsim.errors import DataError, UsageError
+from nrrsim.ledger.reading import as_keys
 from nrrsim.notation import month_name as in_words
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT
 
 import nrrsim as nr
-from nrrsim.cli import commands
+from nrrsim.cli import progress
 from nrrsim.errors import Finding, UsageError
 from nrrsim.report.card import read_card, workspace_of
 from nrrsim.report.run import run_card
@@ -303,11 +303,11 @@ def test_a_terminal_is_told_what_takes_long(monkeypatch):
     """Once it does, and on stderr; a file may be called like a colour, or as a terminal obeys."""
     told = io.StringIO()
     told.isatty = lambda: True
-    monkeypatch.setattr(commands, "animated", lambda: told)
-    with commands._waiting("reading short.csv", quiet=False):
+    monkeypatch.setattr(progress, "animated", lambda: told)
+    with progress.waiting("reading short.csv", quiet=False):
         pass
     assert told.getvalue() == ""
-    monkeypatch.setattr(commands, "PATIENCE", 0.01)
-    with commands._waiting("reading [red]\x1b]0;.csv", quiet=False):
+    monkeypatch.setattr(progress, "PATIENCE", 0.01)
+    with progress.waiting("reading [red]\x1b]0;.csv", quiet=False):
         time.sleep(0.3)
     assert r"reading [red]\x1b]0;.csv" in told.getvalue()
