@@ -1,5 +1,6 @@
 """A run card says things once: every command that reads a ledger takes one in its place."""
 
+import importlib
 import io
 import json
 import os
@@ -38,6 +39,8 @@ def card(tmp_path):
 @pytest.fixture
 def seen(monkeypatch):
     """What `read_ledger` is asked for; it then refuses."""
+    # first: a module that is loaded meanwhile would keep the one that refuses
+    importlib.import_module("nrrsim.analysis.actuals")
     asked = []
 
     def read_ledger(*sources, **how):
