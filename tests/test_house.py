@@ -19,7 +19,7 @@ PACKAGE = ROOT / "nrrsim"
 # The wings in importable order, and the files of each: a file imports only what stands before it, here and now or
 # later, inside a function.
 HOUSE = {
-    "ground": "errors special months notation movements yamlfile messages files workers cache sizebands metrics benchmarks",
+    "ground": "errors special months notation movements yamlfile messages files workers cache sizebands metrics benchmarks peers",
     "ledger": "query database reading cells pairs spellings dates vocabulary amounts exports headings"
     " lostcells rows containers textfiles spreadsheets sheets records sources captions"
     " across monthcells wide columns layouts paying values periods lines versions logs"
@@ -34,11 +34,11 @@ HOUSE = {
     "accounts": "watch signals reasons opportunities stages features risk worth proof at_risk"
     " forecasts clusters action_table actions holdout",
     "analysis": "actuals beside accounts losses measured customers renewals cohorts paired sensitivity"
-    " bridge forecast since variance pipeline programmes frontier summary comparison sweep",
+    " among bridge forecast since variance pipeline programmes frontier summary comparison sweep",
     "report": "tables charts/alternative charts/picture charts/style charts/retention"
-    " charts/outlook charts/grid charts/accounts charts/live wording/labels wording/facts"
+    " charts/outlook charts/among charts/grid charts/accounts charts/live wording/labels wording/facts"
     " wording/columns wording/accounts wording/actions wording/quarterly wording/sizes wording/comparison"
-    " wording/forecast wording/plan wording/pipeline wording/since wording/templates wording/say"
+    " wording/forecast wording/peers wording/plan wording/pipeline wording/since wording/templates wording/say"
     " wording/commentary audience card manifest published workbook/rows workbook/styles"
     " workbook/sections workbook/accounts workbook/customersheet workbook/live"
     " workbook/rollforward workbook/summary workbook/checks workbook/write grid"

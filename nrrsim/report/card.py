@@ -20,9 +20,11 @@ from nrrsim.ledger.reading import OPTIONS, Reading
 from nrrsim.messages import as_whole, not_a_number, of_percent
 from nrrsim.months import Calendar
 from nrrsim.notation import label
+from nrrsim.peers import chosen, is_file
 from nrrsim.yamlfile import read_yaml
 
 NESTED = ("scenarios", "multiples", "price_months")
+PEERS = "peers"  # names of companies, files of one's own, or both
 STAGES = "stages"  # a mapping of numbers, not of words
 WORDS = {
     "columns": "{customer: Account}, our word and your heading",
@@ -114,6 +116,7 @@ class Card:
             item for value in values for item in (value if isinstance(value, list) else [value])
         )
         named = [text for text in each if isinstance(text, str) and text]
+        named += [each for each in _listed(known.get(PEERS)) if is_file(each)]
         if not (said := known.get(COMMENTARY)):
             return named
         from nrrsim.report.wording.commentary import files_of
@@ -183,6 +186,11 @@ def read_card(
             f"{place(COMMENTARY)}: {problem}" if of_card else problem
             for of_card, problem in problems(given[COMMENTARY], sections, file.parent)
         ]
+    if not wrong and given.get(PEERS) is not None and PEERS in known:
+        try:
+            chosen(given[PEERS], file.parent)
+        except UsageError as error:
+            wrong += [f"{place(PEERS)}: {each.removeprefix('peers: ')}" for each in str(error).split("\n")]
     for key, value in said.items():
         try:
             if value is None:
@@ -350,6 +358,10 @@ def _meant(value: Any, parameter: _Parameter | None) -> Any:
     return as_whole(value) if isinstance(parameter.default, int) else of_percent(value)
 
 
+def _listed(peers: Any) -> list[str]:
+    return [each for each in (peers if isinstance(peers, list) else [peers]) if each]
+
+
 def _no_target(value: float) -> str:
     """Why a number cannot be an NRR to reach; empty where it can."""
     from nrrsim.scenario.numbers import TARGET
@@ -396,6 +408,8 @@ def _problem(key: str, value: Any, known: Mapping[str, _Parameter]) -> str:
     if key == LEDGER and isinstance(value, list):
         fits = bool(value) and all(isinstance(item, str) for item in value)
         return "" if fits else f"must be a file or a list of files, got {value!r}"
+    if key == PEERS:
+        return ""  # what is wrong with them is found where they are looked up
     if isinstance(value, Mapping | list):
         return "" if key in NESTED else "must be one value, not a list or a mapping"
     if wanted == "switch":

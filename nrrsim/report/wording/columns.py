@@ -110,6 +110,22 @@ PUBLISHED = shown(
     published_grr=("Published", "share"),
 )
 
+PEERS = shown(
+    company=("Company", "text"),
+    period=("Period to", "text"),
+    nrr=("NRR", "percent"),
+    before=("A year before", "percent"),
+    own=("Here, same month", "percent"),
+    difference=("Here vs peer", "points"),
+    definition=("Definition", "text"),
+)
+PEERS_APART = shown(
+    company=("Company", "text"),
+    period=("Period to", "text"),
+    nrr=("Disclosed", "percent"),
+    words=("What it measures", "text"),
+)
+
 # --- the forecast and the back-test ------------------------------------------------------------
 
 ASSUMED = shown(
@@ -438,6 +454,7 @@ OF_CHART = {
     "effects": {"name": "Action", "low": "Low end of range", "high": "High end of range"},
     "cumulative": {"name": "Series"},
     "histogram": {"low": "From", "high": "To"},
+    "peers": {"name": "Company", "panel": "Definition"},
 }
 
 
