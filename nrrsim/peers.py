@@ -1,4 +1,4 @@
-"""A file of companies' published NRR in, checked figures and what they measure out; never makes one.
+"""A file of published NRR in, checked figures and what each measures out; never computes one.
 
 Companies measure different things under one name. What is alike to a definition of ours can stand
 beside it; what is not stands apart, with how it differs.
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from nrrsim.errors import DataError, Finding, UsageError, did_you_mean
 from nrrsim.messages import NUMBER
@@ -80,14 +80,16 @@ MEASURES: Mapping[str, Measure] = {
     ),
     "SNOW_2yr_cohort_product_revenue": Measure(
         "product revenue of the second of two years / of the first, same customers",
-        differs="sets the revenue of one whole year, usage included, against that of the year before",
+        differs="sets the revenue of a whole year, usage included, against the year before",
     ),
     "TWLO_expansion_active_customers": Measure(
         "revenue of a quarter from the accounts active in that quarter a year before / theirs then",
         differs="is of usage revenue, and not of ARR",
     ),
 }
-NOT_STATED = Measure("not stated", differs="comes from a source that does not state the definition")
+NOT_STATED = Measure(
+    "definition not stated", differs="comes from a source that does not state the definition"
+)
 
 
 @dataclass(frozen=True, order=True)
@@ -113,6 +115,11 @@ class Figure:
         own = Measure(key, differs="is by the company's own definition")
         return MEASURES.get(key, own if key else NOT_STATED)
 
+    def told(self) -> dict[str, Any]:
+        """As JSON has it: the figure and what it measures, null where nothing is said."""
+        all_ = {**vars(self), **self.measure._asdict()}
+        return {name: None if value == "" else value for name, value in all_.items()}
+
     @property
     def series(self) -> tuple[str, str, str]:
         """What figures of one line share: company, measure and definition."""
@@ -123,6 +130,11 @@ class Figure:
 def published() -> tuple[Figure, ...]:
     """The disclosures that come with nrrsim, by company and month."""
     return read_peers(PUBLISHED)
+
+
+def latest() -> list[Figure]:
+    """The latest disclosure of each company and measure that comes with nrrsim."""
+    return [*{each.series: each for each in published()}.values()]
 
 
 def names(figures: Sequence[Figure]) -> list[str]:
@@ -138,12 +150,13 @@ def is_file(name: str) -> bool:
 def said(peers: object) -> list[str]:
     """What a card or a call names as peers, one by one; UsageError for what names none."""
     named = peers if isinstance(peers, list | tuple) else [peers]
-    if not named or not all(isinstance(each, str) and each.strip() for each in named):
+    texts = [each.strip() for each in named if isinstance(each, str)]
+    if not named or len(texts) < len(named) or "" in texts:
         raise UsageError(
             "peers: must be companies' names, such as [Braze, PagerDuty], or a file of your own,"
             f" such as peers.csv; got {str(peers)[:80]!r}"
         )
-    return [each.strip() for each in named]
+    return texts
 
 
 def chosen(peers: object, folder: str | Path = ".") -> tuple[Figure, ...]:
@@ -215,7 +228,7 @@ def _in_order(mistake: tuple[str, str, str]) -> tuple[str, str, str]:
 
 
 def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """The rows with their lines, cells without blanks around them; refuses what is no such table."""
+    """The rows with their lines, cells without blanks around; refuses what is no such table."""
     file = str(path)
     if path.suffix.lower() != FILE:
         raise UsageError(f"{file}: peers are read from a CSV file; save the sheet as CSV (UTF-8)")

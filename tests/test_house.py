@@ -19,7 +19,7 @@ PACKAGE = ROOT / "nrrsim"
 # The wings in importable order, and the files of each: a file imports only what stands before it, here and now or
 # later, inside a function.
 HOUSE = {
-    "ground": "errors special months notation movements yamlfile messages files workers cache sizebands metrics benchmarks peers",
+    "ground": "errors special months notation movements yamlfile messages files workers cache sizebands metrics peers benchmarks",
     "ledger": "query database reading cells pairs spellings dates vocabulary amounts exports headings"
     " lostcells rows containers textfiles spreadsheets sheets records sources captions"
     " across monthcells wide columns layouts paying values periods lines versions logs"
@@ -45,7 +45,7 @@ HOUSE = {
     " pages/notebook pages/markdown pages/pdf pages/downloads pages/html pages/render kernel run several",
     "workspace": "template cards readme new next",
     "whatif": "sliders reports live panel serve",
-    "cli": "helped options checked text terminal folders commands",
+    "cli": "helped options checked text terminal folders benchmarks_command commands",
 }
 ORDER = [
     name if wing == "ground" else f"{wing}/{name}"

@@ -20,7 +20,6 @@ from nrrsim.ledger.reading import OPTIONS, Reading
 from nrrsim.messages import as_whole, not_a_number, of_percent
 from nrrsim.months import Calendar
 from nrrsim.notation import label
-from nrrsim.peers import chosen, is_file
 from nrrsim.yamlfile import read_yaml
 
 NESTED = ("scenarios", "multiples", "price_months")
@@ -116,7 +115,11 @@ class Card:
             item for value in values for item in (value if isinstance(value, list) else [value])
         )
         named = [text for text in each if isinstance(text, str) and text]
-        named += [each for each in _listed(known.get(PEERS)) if is_file(each)]
+        if known.get(PEERS):
+            from nrrsim.peers import is_file
+            from nrrsim.peers import said as peers_said
+
+            named += [each for each in peers_said(known[PEERS]) if is_file(each)]
         if not (said := known.get(COMMENTARY)):
             return named
         from nrrsim.report.wording.commentary import files_of
@@ -186,11 +189,16 @@ def read_card(
             f"{place(COMMENTARY)}: {problem}" if of_card else problem
             for of_card, problem in problems(given[COMMENTARY], sections, file.parent)
         ]
-    if not wrong and given.get(PEERS) is not None and PEERS in known:
+    if not wrong and given.get(PEERS) is not None:
+        from nrrsim.peers import chosen
+
         try:
             chosen(given[PEERS], file.parent)
         except UsageError as error:
-            wrong += [f"{place(PEERS)}: {each.removeprefix('peers: ')}" for each in str(error).split("\n")]
+            problems_of_peers = str(error).split("\n")
+            wrong += [
+                f"{place(PEERS)}: {each.removeprefix('peers: ')}" for each in problems_of_peers
+            ]
     for key, value in said.items():
         try:
             if value is None:
@@ -356,10 +364,6 @@ def _meant(value: Any, parameter: _Parameter | None) -> Any:
     if parameter is None or parameter.kind not in ("number", "ratio"):
         return value
     return as_whole(value) if isinstance(parameter.default, int) else of_percent(value)
-
-
-def _listed(peers: Any) -> list[str]:
-    return [each for each in (peers if isinstance(peers, list) else [peers]) if each]
 
 
 def _no_target(value: float) -> str:

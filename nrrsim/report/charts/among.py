@@ -9,7 +9,7 @@ import altair as alt
 import pandas as pd
 from altair.typing import ChartType
 
-from nrrsim.notation import percent
+from nrrsim.notation import disclosed, percent
 from nrrsim.report.charts import alternative
 from nrrsim.report.charts.style import (
     INK,
@@ -25,7 +25,7 @@ from nrrsim.report.charts.style import (
 
 MOST_PEERS = len(SERIES) - 1  # that can be told apart
 SIGNS = ("circle", "diamond", "square", "triangle-up", "cross", "triangle-down")
-HIGH = 128  # of a panel
+HIGH = 105  # of a panel
 
 
 @takes_columns("panel name period", "at nrr")
@@ -63,10 +63,14 @@ def peers(frame: Frame) -> ChartType:
             )
             layers.append(line.encode(x=x, y=y))
             last = rows.iloc[-1]
-            ends.append((f"{name} {percent(last['nrr'])}", last["at"], last["nrr"], colour))
+            form = percent if name in own else disclosed
+            ends.append((f"{name} {form(last['nrr'])}", last["at"], last["nrr"], colour))
         layers += _labels(ends, y_range, x, y)
         head = alt.TitleParams(
-            f"{panel}{f' ({note})' if note else ''}", fontStyle="normal", fontWeight="bold", color=INK
+            f"{panel}{f' ({note})' if note else ''}",
+            fontStyle="normal",
+            fontWeight="bold",
+            color=INK,
         )
         charts.append(alt.layer(*layers, width=wide, height=HIGH, title=head))
     told = alternative.peers(frame)

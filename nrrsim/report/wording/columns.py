@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from nrrsim.notation import label, percent, points, signed_money
+from nrrsim.notation import disclosed, label, percent, points, signed_money
 from nrrsim.report.wording.labels import shown, size_of
 
 # --- the quarterly report ----------------------------------------------------------------------
@@ -113,16 +113,16 @@ PUBLISHED = shown(
 PEERS = shown(
     company=("Company", "text"),
     period=("Period to", "text"),
-    nrr=("NRR", "percent"),
-    before=("A year before", "percent"),
-    own=("Here, same month", "percent"),
+    nrr=("NRR", disclosed),
+    before=("A year before", disclosed),
+    own=("NRR here", "percent"),
     difference=("Here vs peer", "points"),
     definition=("Definition", "text"),
 )
 PEERS_APART = shown(
     company=("Company", "text"),
     period=("Period to", "text"),
-    nrr=("Disclosed", "percent"),
+    nrr=("Disclosed", disclosed),
     words=("What it measures", "text"),
 )
 

@@ -100,7 +100,11 @@ class Peer:
     status: Markdown | None
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> Self:
+    def all_of(cls, frame: pd.DataFrame) -> tuple[Self, ...]:
+        return tuple(cls.of(row) for _, row in frame.iterrows())
+
+    @classmethod
+    def of(cls, row: pd.Series[Any]) -> Self:
         told = {name: row[name] for name in ("company", "metric", "month", "nrr", "source")}
         title = DEFINITIONS[row["like"]].title.lower() if row["like"] else None
         how_sure = STATUS.get(row["status"])
@@ -127,7 +131,7 @@ class Alike:
 
     @classmethod
     def of(cls, among: Peers) -> Self | None:
-        peers = tuple(map(Peer.of, alike(among).to_dict("records")))
+        peers = Peer.all_of(alike(among))
         if not peers:
             return None
         now = parse_month(among.past.as_of, "as_of")
@@ -143,7 +147,7 @@ class Apart:
 
     @classmethod
     def of(cls, among: Peers) -> Self | None:
-        peers = tuple(map(Peer.of, apart(among).to_dict("records")))
+        peers = Peer.all_of(apart(among))
         return cls(peers) if peers else None
 
 
