@@ -34,7 +34,7 @@ def amount_of(option: str, text: str) -> float:
         plain = plain.replace(",", "")
     number = amount_in(plain)
     if not 1 <= number <= MOST_BOUND:
-        is_other = re.match(r"[^\W\d_]{3} ?\d|[€£¥]", plain) or re.search(r"\d ?[A-Z]{3}$", plain)
+        is_other = re.search(r"^[A-Z]{3} ?\d|^[€£¥]|\d[\d.,_]* ?[kmbtKMBT]? [A-Z]{3}$", plain)
         hint = "; the surveys are in US dollars: convert it first" if is_other else ""
         raise UsageError(f"{option}: {IN_WORDS}; got {text!r}{hint}")
     return number

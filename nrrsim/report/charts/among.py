@@ -55,7 +55,7 @@ def peers(frame: Frame) -> ChartType:
         x = _months(mine, x_range, has_labels=number == len(panels) - 1)
         layers: list[alt.Chart] = []
         ends = []
-        for name, rows in data.groupby("name", sort=False):
+        for name, rows in data.dropna(subset=["nrr"]).groupby("name", sort=False):
             colour, sign = looks[str(name)]
             points = {"shape": sign, "size": 42, "color": colour, "filled": True}
             line = alt.Chart(rows).mark_line(
