@@ -15,6 +15,7 @@ from nrrsim.report.charts.style import (
     INK,
     SERIES,
     Frame,
+    bounds_of,
     halos,
     ratio_axis,
     room,
@@ -32,46 +33,37 @@ HIGH = 105  # of a panel
 def peers(frame: Frame) -> ChartType:
     """Draw NRR (ratio) over the months (`at`, a number; `period`, its name), a panel a definition.
 
-    The first `name` of a panel is the company whose report it is; of more than MOST_PEERS others
+    The first `name` is the company whose report it is; of more than MOST_PEERS others in a panel
     the first are drawn. Panels share their scales.
     """
-    companies = list(dict.fromkeys(frame["name"]))
-    others = [name for name in companies if name not in set(frame.groupby("panel")["name"].first())]
-    drawn = frame[~frame["name"].isin(others[MOST_PEERS:])]
-    own = [name for name in companies if name not in others]
-    names = [*own, *others[:MOST_PEERS]]
-    looks = {name: (SERIES[at], SIGNS[at]) for at, name in enumerate(names)}
-    note = f"The first {MOST_PEERS} of {len(others)} peers" if len(others) > MOST_PEERS else ""
-
-    wide = room() - 126
-    y_range = visible_range(drawn["nrr"])
-    x_range = [float(drawn["at"].min()) - 0.5, float(drawn["at"].max()) + 0.5]
-    panels = list(dict.fromkeys(drawn["panel"]))
-    charts = []
-    for number, panel in enumerate(panels):
-        data = drawn[drawn["panel"] == panel]
-        mine = data[data["name"] == data["name"].iloc[0]]
+    own, panels = frame["name"].iloc[0], list(dict.fromkeys(frame["panel"]))
+    wide, charts = room() - 126, []
+    y_range, (first, last) = visible_range(frame["nrr"]), bounds_of(frame["at"], (0.0, 1.0))
+    for panel in panels:
+        data = frame[frame["panel"] == panel]
+        others = [name for name in dict.fromkeys(data["name"]) if name != own]
+        note = f" (the first {MOST_PEERS} of {len(others)} peers)"
         y = alt.Y("nrr", **ratio_axis(*y_range, ticks=4))
-        x = _months(mine, x_range, has_labels=number == len(panels) - 1)
-        layers: list[alt.Chart] = []
-        ends = []
-        for name, rows in data.dropna(subset=["nrr"]).groupby("name", sort=False):
-            colour, sign = looks[str(name)]
+        mine = data[data["name"] == own]
+        x = _months(mine, [first - 0.5, last + 0.5], has_labels=panel == panels[-1])
+        layers, ends = list[alt.Chart](), []
+        for name, colour, sign in zip([own, *others], SERIES, SIGNS, strict=False):
+            rows = data[data["name"] == name].dropna(subset=["nrr"])
             points = {"shape": sign, "size": 42, "color": colour, "filled": True}
-            line = alt.Chart(rows).mark_line(
-                color=colour, point=points, strokeWidth=2 if name in own else 1.3
-            )
-            layers.append(line.encode(x=x, y=y))
-            last = rows.iloc[-1]
-            form = percent if name in own else disclosed
-            ends.append((f"{name} {form(last['nrr'])}", last["at"], last["nrr"], colour))
-        layers += _labels(ends, y_range, x, y)
+            look = {"color": colour, "strokeWidth": 2 if name == own else 1.3}
+            layers.append(alt.Chart(rows).mark_line(point=points, **look).encode(x=x, y=y))
+            form = percent if name == own else disclosed
+            ends += [
+                (f"{name} {form(nrr)}", at, nrr, colour)
+                for at, nrr in rows[["at", "nrr"]].tail(1).itertuples(index=False)
+            ]
         head = alt.TitleParams(
-            f"{panel}{f' ({note})' if note else ''}",
+            f"{panel}{note if len(others) > MOST_PEERS else ''}",
             fontStyle="normal",
             fontWeight="bold",
             color=INK,
         )
+        layers += _labels(ends, y_range, x, y) if ends else []
         charts.append(alt.layer(*layers, width=wide, height=HIGH, title=head))
     told = alternative.peers(frame)
     return cast(ChartType, alt.vconcat(*charts, spacing=10, description=told))
@@ -79,6 +71,7 @@ def peers(frame: Frame) -> ChartType:
 
 def _months(mine: Frame, ends: list[float], has_labels: bool) -> alt.X:
     """The axis of months, with a tick at each of one's own figures."""
+    mine = mine.dropna(subset=["at"])
     words = {f"{at:.0f}": period for at, period in zip(mine["at"], mine["period"], strict=True)}
     axis = alt.Axis(
         title=None,
