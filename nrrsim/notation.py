@@ -21,6 +21,7 @@ __all__ = [
     "count",
     "currency_sign",
     "digits_of",
+    "disclosed",
     "distinct_labels",
     "escape_markdown",
     "label",
@@ -113,6 +114,14 @@ def percent(x: Any) -> str:
     """A ratio in percent with one decimal: 1.053 is `105.3%`."""
     value = _decimal(x)
     return NOTHING if value is None else _sign(value, f"{_round(abs(value) * 100, 1):,}") + "%"
+
+
+def disclosed(x: Any) -> str:
+    """A ratio that somebody else published, with the decimals that it has: 1.08 is `108%`."""
+    value = _decimal(x)
+    if value is None:
+        return NOTHING
+    return f"{_sign(value, f'{_round(abs(value) * 100, 2).normalize():,f}')}%"
 
 
 def points(x: Any) -> str:

@@ -94,9 +94,14 @@ def short(amount: float) -> str:
     return f"{amount:.15g}"
 
 
+def amount_in(text: str) -> float:
+    """An amount without a currency, in short form or in full: 50M, 2.5k, 50_000_000; else 0."""
+    found = BOUND.fullmatch(text.strip())
+    return float(found[1].replace("_", "")) * UNITS[found[2].lower()] if found else 0.0
+
+
 def _bound(given: Any) -> float:
-    found = BOUND.fullmatch(str(given).strip())
-    number = float(found[1].replace("_", "")) * UNITS[found[2].lower()] if found else 0.0
+    number = amount_in(str(given))
     if isinstance(given, bool) or not 1 <= number <= MOST_BOUND:
         raise ValueError(f"{IN_WORDS}; got {repr(given)[:80]}")
     return number

@@ -19,34 +19,35 @@ PACKAGE = ROOT / "nrrsim"
 # The wings in importable order, and the files of each: a file imports only what stands before it, here and now or
 # later, inside a function.
 HOUSE = {
-    "ground": "errors special months notation movements yamlfile messages files workers cache sizebands metrics benchmarks",
+    "ground": "errors special months notation movements yamlfile messages files workers cache sizebands"
+    " metrics peers benchmarks",
     "ledger": "query database reading cells pairs spellings dates vocabulary amounts exports headings"
-    " lostcells rows containers textfiles spreadsheets sheets records sources captions"
-    " across monthcells wide columns layouts paying values periods lines versions logs"
-    " statuses totals names habits rollforward currency check ledger"
-    " statement warehouse",
+    " lostcells rows containers textfiles spreadsheets sheets records sources captions across"
+    " monthcells wide columns layouts paying values periods lines versions logs statuses"
+    " totals names habits rollforward currency check ledger statement warehouse",
     "scenario": "beliefs numbers year_effects drivers book multipliers customers programmes outlook"
     " extends checks table scenario plan",
-    "engine": "draws groups paths bits outcomes kernel driver_rates sizes levels expectation"
-    " switched moments simulation luck law",
-    "calibration": "exposure ratios frequency sizes tenure years priors accounts calibrate mixture"
-    " backtest",
-    "accounts": "watch signals reasons opportunities stages features risk worth proof at_risk"
-    " forecasts clusters action_table actions holdout",
+    "engine": "draws groups paths bits outcomes kernel driver_rates sizes levels expectation switched"
+    " moments simulation luck law",
+    "calibration": "exposure ratios frequency sizes tenure years priors accounts calibrate mixture backtest",
+    "accounts": "watch signals reasons opportunities stages features risk worth proof at_risk forecasts"
+    " clusters action_table actions holdout",
     "analysis": "actuals beside accounts losses measured customers renewals cohorts paired sensitivity"
-    " bridge forecast since variance pipeline programmes frontier summary comparison sweep",
-    "report": "tables charts/alternative charts/picture charts/style charts/retention"
-    " charts/outlook charts/grid charts/accounts charts/live wording/labels wording/facts"
-    " wording/columns wording/accounts wording/actions wording/quarterly wording/sizes wording/comparison"
-    " wording/forecast wording/plan wording/pipeline wording/since wording/templates wording/say"
-    " wording/commentary audience card manifest published workbook/rows workbook/styles"
-    " workbook/sections workbook/accounts workbook/customersheet workbook/live"
-    " workbook/rollforward workbook/summary workbook/checks workbook/write grid"
-    " pages/notebook pages/markdown pages/pdf pages/downloads pages/html pages/render kernel run several",
+    " among bridge forecast since variance pipeline programmes frontier summary comparison"
+    " sweep",
+    "report": "tables charts/alternative charts/picture charts/style charts/retention charts/outlook"
+    " charts/among charts/grid charts/accounts charts/live wording/labels wording/facts"
+    " wording/columns wording/accounts wording/actions wording/quarterly wording/sizes"
+    " wording/comparison wording/forecast wording/peers wording/plan wording/pipeline"
+    " wording/since wording/templates wording/say wording/commentary audience card manifest"
+    " published workbook/rows workbook/styles workbook/sections workbook/accounts"
+    " workbook/customersheet workbook/live workbook/rollforward workbook/summary"
+    " workbook/checks workbook/write grid pages/notebook pages/markdown pages/pdf"
+    " pages/downloads pages/html pages/render kernel run several",
     "workspace": "template cards readme new next",
     "whatif": "sliders reports live panel serve",
-    "cli": "helped options checked text terminal progress answers inputs folders of_ledgers of_the_past"
-    " of_accounts of_scenarios of_reports commands",
+    "cli": "helped options checked text terminal progress answers inputs folders benchmarks_command"
+    " of_ledgers of_the_past of_accounts of_scenarios of_reports commands",
 }
 ORDER = [
     name if wing == "ground" else f"{wing}/{name}"

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
+from nrrsim.cli.benchmarks_command import benchmarks
 from nrrsim.cli.folders import new, next_
 from nrrsim.cli.helped import App
 from nrrsim.cli.of_accounts import accounts, actions
@@ -61,6 +62,7 @@ for each in (check, formats, metrics, expect, simulate, compare, frontier, calib
     app.command()(each)
 for each in (accounts, actions, prior, backtest, sweep, schema, report, new):
     app.command()(each)
+app.command()(benchmarks)
 app.command("next")(next_)
 app.command("lab")(open_lab)
 app.command("app")(open_app)

@@ -23,6 +23,7 @@ from nrrsim.notation import label
 from nrrsim.yamlfile import read_yaml
 
 NESTED = ("scenarios", "multiples", "price_months")
+PEERS = "peers"  # names of companies, files of one's own, or both
 STAGES = "stages"  # a mapping of numbers, not of words
 WORDS = {
     "columns": "{customer: Account}, our word and your heading",
@@ -114,6 +115,11 @@ class Card:
             item for value in values for item in (value if isinstance(value, list) else [value])
         )
         named = [text for text in each if isinstance(text, str) and text]
+        if known.get(PEERS):
+            from nrrsim.peers import is_file
+            from nrrsim.peers import said as peers_said
+
+            named += [each for each in peers_said(known[PEERS]) if is_file(each)]
         if not (said := known.get(COMMENTARY)):
             return named
         from nrrsim.report.wording.commentary import files_of
@@ -183,6 +189,16 @@ def read_card(
             f"{place(COMMENTARY)}: {problem}" if of_card else problem
             for of_card, problem in problems(given[COMMENTARY], sections, file.parent)
         ]
+    if not wrong and given.get(PEERS) is not None:
+        from nrrsim.peers import chosen
+
+        try:
+            chosen(given[PEERS], file.parent)
+        except UsageError as error:
+            problems_of_peers = str(error).split("\n")
+            wrong += [
+                f"{place(PEERS)}: {each.removeprefix('peers: ')}" for each in problems_of_peers
+            ]
     for key, value in said.items():
         try:
             if value is None:
@@ -396,6 +412,8 @@ def _problem(key: str, value: Any, known: Mapping[str, _Parameter]) -> str:
     if key == LEDGER and isinstance(value, list):
         fits = bool(value) and all(isinstance(item, str) for item in value)
         return "" if fits else f"must be a file or a list of files, got {value!r}"
+    if key == PEERS:
+        return ""  # what is wrong with them is found where they are looked up
     if isinstance(value, Mapping | list):
         return "" if key in NESTED else "must be one value, not a list or a mapping"
     if wanted == "switch":

@@ -19,7 +19,7 @@ import pytest
 import typst
 
 import nrrsim as nr
-from nrrsim.report.charts import accounts, grid, outlook, retention, style
+from nrrsim.report.charts import accounts, among, grid, outlook, retention, style
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -105,6 +105,15 @@ DUE = pd.DataFrame({"period": ["Oct 2026", "Nov 2026"], "arr_at_risk": [9e5, 1.2
 OPEN = pd.DataFrame(
     {"period": ["Q4", "Q1"], "arr": [9e5, 0], "weighted": [4e5, 0], "booked": [1e6, None]}
 )
+PEERS = pd.DataFrame(
+    {
+        "panel": ["Point to point"] * 4 + ["Four-quarter average"] * 2,
+        "name": ["Acme", "Acme", "Braze", "Braze", "Acme", "Globex"],
+        "period": ["Jun 2026", "Sep 2026", "Jul 2026", "Aug 2026", "Sep 2026", "Jul 2026"],
+        "at": [24317, 24320, 24318, 24319, 24320, 24318],
+        "nrr": [1.02, 1.05, 1.08, None, 1.04, 1.2],
+    }
+)
 Draw = Callable[..., Any]
 ALL: list[tuple[Draw, pd.DataFrame, dict[str, Any]]] = [
     (retention.bridge, BRIDGE, {}),
@@ -115,6 +124,7 @@ ALL: list[tuple[Draw, pd.DataFrame, dict[str, Any]]] = [
     ),
     (retention.trend, TREND, {"target": 1.1}),
     (retention.segment_trend, SEGMENTS, {}),
+    (among.peers, PEERS, {}),
     (retention.cohort_heatmap, COHORTS, {"unit": "month"}),
     (retention.segment_bars, BARS, {}),
     (
@@ -624,6 +634,11 @@ WORST: dict[str, Callable[[], Any]] = {
     ),
     "lines that end together": lambda: outlook.fan(
         FAN.assign(high=1.1e8, low=9.9e7), target=1e8
+    ),
+    "eight peers alike": lambda: among.peers(
+        pd.DataFrame([("Point to point", name, when, at, 1 + at / 1e3 + number / 1e4)
+                      for number, name in enumerate(["Us", *NAMED[:8]]) for at, when in enumerate(QUARTERS)],
+                     columns=PEERS.columns)
     ),
     "six scenarios alike": lambda: outlook.fan(
         pd.concat([FAN.assign(name=FAN["name"] + str(number)) for number in range(3)]), target=1e8

@@ -2,6 +2,7 @@ from .accounts import at_risk as at_risk
 from .accounts import calibration as calibration
 from .accounts import effects as effects
 from .accounts import pipeline as pipeline
+from .among import peers as peers
 from .grid import heatmap as heatmap
 from .grid import slope as slope
 from .live import live as live

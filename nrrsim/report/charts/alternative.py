@@ -49,6 +49,16 @@ def segment_trend(frame: Frame) -> str:
     return _together(rows, "NRR. ")
 
 
+def peers(frame: Frame) -> str:
+    """NRR of each company by month, definition by definition."""
+    groups = frame.groupby(["panel", "name"], sort=False)
+    rows = [
+        _row(f"{name}, {str(panel).lower()}", each["period"], each["nrr"], percent, len(groups))
+        for (panel, name), each in groups
+    ]
+    return _together(rows, "NRR. ")
+
+
 def cohorts(frame: Frame, unit: str, names: Callable[[str], str]) -> str:
     """NRR of each cohort today, and at what age it was highest and lowest."""
     parts = []

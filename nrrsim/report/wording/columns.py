@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from nrrsim.notation import label, percent, points, signed_money
+from nrrsim.notation import disclosed, label, percent, points, signed_money
 from nrrsim.report.wording.labels import shown, size_of
 
 # --- the quarterly report ----------------------------------------------------------------------
@@ -108,6 +108,22 @@ PUBLISHED = shown(
     published_nrr=("Published", "share"),
     grr=("GRR", "percent"),
     published_grr=("Published", "share"),
+)
+
+PEERS = shown(
+    company=("Company", "text"),
+    period=("Period to", "text"),
+    nrr=("NRR", disclosed),
+    before=("A year before", disclosed),
+    own=("NRR here", "percent"),
+    difference=("Here vs peer", "points"),
+    definition=("Definition", "text"),
+)
+PEERS_APART = shown(
+    company=("Company", "text"),
+    period=("Period to", "text"),
+    nrr=("Disclosed", disclosed),
+    words=("What it measures", "text"),
 )
 
 # --- the forecast and the back-test ------------------------------------------------------------
@@ -438,6 +454,7 @@ OF_CHART = {
     "effects": {"name": "Action", "low": "Low end of range", "high": "High end of range"},
     "cumulative": {"name": "Series"},
     "histogram": {"low": "From", "high": "To"},
+    "peers": {"name": "Company", "panel": "Definition"},
 }
 
 

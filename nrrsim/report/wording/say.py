@@ -15,6 +15,7 @@ from nrrsim.report.wording import (
     actions,
     comparison,
     forecast,
+    peers,
     pipeline,
     plan,
     quarterly,
@@ -39,6 +40,7 @@ REPORTS: Mapping[str, tuple[str, Any, Mapping[str, Any]]] = {
     "Clusters": ("accounts", None, accounts.OF_CLUSTERS),
     "Measured": ("actions", actions.Report, actions.SENTENCES),
     "Losses": ("accounts", None, accounts.OF_LOSSES),
+    "Peers": ("peers", None, peers.SENTENCES),
     "Pipeline": ("pipeline", pipeline.Report, pipeline.SENTENCES),
 }
 

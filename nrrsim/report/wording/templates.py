@@ -180,7 +180,10 @@ def _capital(text: Markup) -> Markup:
 
 
 FORMS: dict[str, Callable[..., Any]] = {
-    **{name: _form(getattr(notation, name)) for name in ("count", "percent", "points", "share")},
+    **{
+        name: _form(getattr(notation, name))
+        for name in ("count", "disclosed", "percent", "points", "share")
+    },
     "month": _form(notation.month_name),
     "last_day": _form(notation.last_day),
     "quarter": _quarter,
