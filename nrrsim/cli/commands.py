@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nrrsim.cli.assumptions import scenario_
 from nrrsim.cli.folders import new, next_
 from nrrsim.cli.helped import App
 from nrrsim.cli.options import (
@@ -1012,6 +1013,7 @@ def report(
 
 
 app.command()(new)
+app.command("scenario")(scenario_)
 app.command("next")(next_)
 
 

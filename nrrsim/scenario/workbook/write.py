@@ -75,11 +75,23 @@ def write_workbook(
 ) -> None:
     """Write a scenario, with nothing left to extend, into a workbook at `path`.
 
-    answer : what `expect` says of it when the file is written, for the sheets that compute. Raises
-    UsageError for what no workbook can hold, and what `files.whole` does.
+    Raises as `workbook_of`, and what `files.whole` does.
+    """
+    made = workbook_of(scenario, Path(path), answer)
+    with whole(path) as unfinished:
+        unfinished.write_bytes(made)
+
+
+def workbook_of(
+    scenario: Scenario, path: Path, answer: Mapping[str, Any] | None = None
+) -> bytes:
+    """A scenario as the workbook that is to stand at `path`, from where its ledger is seen.
+
+    answer : what `expect` says of it, `at_means` and `over_beliefs`, for the sheets that compute.
+    Raises UsageError for what no workbook can hold.
     """
     made = BytesIO()
-    plain = scenario.seen_from(Path(path).parent)
+    plain = scenario.seen_from(path.parent)
     tables = tables_of(plain)
     _refuse_what_no_cell_holds(tables, str(path))
     layout = Layout.of(tables)
@@ -88,10 +100,9 @@ def write_workbook(
         looks = _Looks(workbook)
         for name, rows in tables.items():
             _write_sheet(workbook.add_worksheet(name), layout.sheets[name], rows, looks)
-        _add_choices(workbook, layout, plain)
+        _add_choices(workbook, layout)
         live.write(workbook, scenario, layout, answer)
-    with whole(path) as unfinished:
-        unfinished.write_bytes(made.getvalue())
+    return made.getvalue()
 
 
 def _workbook(made: BytesIO) -> Workbook:
@@ -214,9 +225,8 @@ def _number_format(sheet: str, row: Row, heading: str) -> str:
     return A_YEAR if range_ in (YEARLY, POINT) else PERCENT
 
 
-def _add_choices(workbook: Workbook, layout: Layout, plain: Mapping[str, Any]) -> None:
+def _add_choices(workbook: Workbook, layout: Layout) -> None:
     """Drop-downs where only some words can stand; what else is typed is asked about."""
-    segments = [*plain["book"].get("segments", ())]
     fields = list(dict.fromkeys(name for nature in ALL_DRIVERS.values() for name in nature.fields))
     fields += ["size.mean", "size.sd", "month", "by_tenure", "sbg", "because"]
     fields += [f"season.{month}" for month in range(1, 13)]
@@ -227,13 +237,9 @@ def _add_choices(workbook: Workbook, layout: Layout, plain: Mapping[str, Any]) -
         (PROGRAMMES, "field"): [*ALL_DRIVERS, *FIGURES, *TEXTS],
     }
     choices |= {(name, "shape"): [*SHAPE_TEXTS.values()] for name in (DRIVERS, PROGRAMMES, TENURE)}
-    for name in (DRIVERS, TENURE):
-        book = layout.sheets.get(BOOK)
-        # those of the sheet Book, as it is when somebody looks
-        if book is not None:
-            _choose(workbook, layout.sheets[name], "segment", f"={book.range('segment')}")
-        elif segments:
-            choices[name, "segment"] = ["all", *segments]
+    # the segments of the sheet Book, as it is when somebody looks; a ledger's are its own
+    for name in (DRIVERS, TENURE) if (book := layout.sheets.get(BOOK)) else ():
+        _choose(workbook, layout.sheets[name], "segment", f"={book.range('segment')}")
     for (name, heading), words in choices.items():
         if name in layout.sheets:
             _choose(workbook, layout.sheets[name], heading, words)
