@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nrrsim.cli.options import Quiet, ScenarioFile
+
+if TYPE_CHECKING:
+    from nrrsim.calibration.calibrate import Calibration
+
+
+def write_learnt(learnt: Calibration, out: str) -> None:
+    """What a ledger taught as YAML, over what was learnt before; or as a workbook, over nothing."""
+    if not out.lower().endswith(".xlsx"):
+        learnt.write(out)
+        return
+    from nrrsim.analysis.assumptions import write_scenario
+
+    # its ledger is named as it is seen from there
+    write_scenario(learnt.scenario.in_folder(Path(out).parent), out)
 
 
 def scenario_(

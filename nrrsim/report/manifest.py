@@ -14,6 +14,7 @@ from typing import Any
 
 from nrrsim.errors import UsageError, VerifyError
 from nrrsim.files import sha256, shared
+from nrrsim.ledger.containers import SPREADSHEETS
 from nrrsim.report.card import Card
 
 MANIFEST = "manifest.json"

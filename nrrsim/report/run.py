@@ -229,7 +229,9 @@ def _reports_of(card: Card) -> Path:
                 f"{file}: its report would have the name of the card {namesake}'s; run that card,"
                 " or say where the report goes with --out"
             )
-        others = [file.with_suffix(each) for each in (*YAML, *SPREADSHEETS) if each != file.suffix.lower()]
+        others = [
+            file.with_suffix(each) for each in (*YAML, *SPREADSHEETS) if each != file.suffix.lower()
+        ]
         if other := next(filter(Path.is_file, others), None):
             raise UsageError(
                 f"{file}: its report would take the place of that of {other}; rename one of the"

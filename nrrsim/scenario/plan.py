@@ -72,7 +72,8 @@ def is_plan_of_a_scenario(path: str | Path) -> bool:
 
 
 def read_plan(path: str | Path, calendar: Calendar = CALENDAR_YEAR) -> Plan:
-    """The plan of a file: a scenario's (YAML or a workbook of one), else a table in any form that a ledger's may have.
+    """The plan of a file: a scenario's (YAML or a workbook), else a table in any form that a
+    ledger's may have.
 
     calendar : the company's, which says what `FY27 Q3` is. Raises DataError with every finding of a
     table; UsageError for a file that is none, and for a scenario that is wrong.

@@ -19,9 +19,7 @@ from nrrsim.scenario.numbers import POINT, YEARLY
 from nrrsim.scenario.scenario import Scenario
 from nrrsim.scenario.workbook import live
 from nrrsim.scenario.workbook.rows import (
-    BELIEF,
     BOOK,
-    CORRELATIONS,
     DRIVERS,
     FIGURES,
     HEADINGS,
@@ -82,9 +80,7 @@ def write_workbook(
         unfinished.write_bytes(made)
 
 
-def workbook_of(
-    scenario: Scenario, path: Path, answer: Mapping[str, Any] | None = None
-) -> bytes:
+def workbook_of(scenario: Scenario, path: Path, answer: Mapping[str, Any] | None = None) -> bytes:
     """A scenario as the workbook that is to stand at `path`, from where its ledger is seen.
 
     answer : what `expect` says of it, `at_means` and `over_beliefs`, for the sheets that compute.
@@ -131,8 +127,8 @@ def _refuse_what_no_cell_holds(tables: Mapping[str, list[Row]], path: str) -> No
     for sheet, rows in tables.items():
         if len(rows) > MOST_ROWS_WRITTEN:
             problems.append(
-                f"{path}: {sheet} would have {len(rows):,} rows, and a workbook of assumptions holds"
-                f" {MOST_ROWS_WRITTEN:,}; write YAML"
+                f"{path}: {sheet} would have {len(rows):,} rows, and a workbook of assumptions"
+                f" holds {MOST_ROWS_WRITTEN:,}; write YAML"
             )
         for number, row in enumerate(rows, 2):
             for heading, value in row.items():
@@ -175,7 +171,9 @@ def _write_sheet(sheet: Any, grid: Grid, rows: list[Row], looks: _Looks) -> None
         for heading, column in grid.columns.items():
             base = KEY if column < keys and row else INPUT
             value = row.get(heading)
-            _write_cell(sheet, (number, column), value, looks(base, *_look(grid.name, row, heading)))
+            _write_cell(
+                sheet, (number, column), value, looks(base, *_look(grid.name, row, heading))
+            )
     sheet.freeze_panes(1, keys)
     sheet.set_landscape()
     sheet.set_paper(9)
@@ -238,8 +236,9 @@ def _add_choices(workbook: Workbook, layout: Layout) -> None:
     }
     choices |= {(name, "shape"): [*SHAPE_TEXTS.values()] for name in (DRIVERS, PROGRAMMES, TENURE)}
     # the segments of the sheet Book, as it is when somebody looks; a ledger's are its own
-    for name in (DRIVERS, TENURE) if (book := layout.sheets.get(BOOK)) else ():
-        _choose(workbook, layout.sheets[name], "segment", f"={book.range('segment')}")
+    if book := layout.sheets.get(BOOK):
+        for name in (DRIVERS, TENURE):
+            _choose(workbook, layout.sheets[name], "segment", f"={book.range('segment')}")
     for (name, heading), words in choices.items():
         if name in layout.sheets:
             _choose(workbook, layout.sheets[name], heading, words)
