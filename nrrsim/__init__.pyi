@@ -10,6 +10,7 @@ from .analysis.accounts import accounts_of as accounts_of
 from .analysis.actuals import Actuals as Actuals
 from .analysis.actuals import actuals as actuals
 from .analysis.among import peers_of as peers_of
+from .analysis.assumptions import write_scenario as write_scenario
 from .analysis.bridge import bridge as bridge
 from .analysis.cohorts import cohorts as cohorts
 from .analysis.comparison import read_comparison as read_comparison

@@ -26,7 +26,8 @@ HOUSE = {
     " monthcells wide columns layouts paying values periods lines versions logs statuses"
     " totals names habits rollforward currency check ledger statement warehouse",
     "scenario": "beliefs numbers year_effects drivers book multipliers customers programmes outlook"
-    " extends checks table scenario plan",
+    " workbook/rows workbook/stated workbook/read extends checks table scenario plan"
+    " workbook/live workbook/write",
     "engine": "draws groups paths bits outcomes kernel driver_rates sizes levels expectation switched"
     " moments simulation luck law",
     "calibration": "exposure ratios frequency sizes tenure years priors accounts calibrate mixture backtest",
@@ -34,7 +35,7 @@ HOUSE = {
     " clusters action_table actions holdout",
     "analysis": "actuals beside accounts losses measured customers renewals cohorts paired sensitivity"
     " among bridge forecast since variance pipeline programmes frontier summary comparison"
-    " sweep",
+    " sweep assumptions",
     "report": "tables charts/alternative charts/picture charts/style charts/retention charts/outlook"
     " charts/among charts/grid charts/accounts charts/live wording/labels wording/facts"
     " wording/columns wording/accounts wording/actions wording/quarterly wording/sizes"
@@ -46,8 +47,8 @@ HOUSE = {
     " pages/downloads pages/html pages/render kernel run several",
     "workspace": "template cards readme new next",
     "whatif": "sliders reports live panel serve",
-    "cli": "helped options checked text terminal progress answers inputs folders benchmarks_command"
-    " of_ledgers of_the_past of_accounts of_scenarios of_reports commands",
+    "cli": "helped options checked text terminal progress answers inputs folders assumptions"
+    " benchmarks_command of_ledgers of_the_past of_accounts of_scenarios of_reports commands",
 }
 ORDER = [
     name if wing == "ground" else f"{wing}/{name}"

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
+from nrrsim.cli.assumptions import scenario_
 from nrrsim.cli.benchmarks_command import benchmarks
 from nrrsim.cli.folders import new, next_
 from nrrsim.cli.helped import App
@@ -63,6 +64,7 @@ for each in (check, formats, metrics, expect, simulate, compare, frontier, calib
 for each in (accounts, actions, prior, backtest, sweep, schema, report, new):
     app.command()(each)
 app.command()(benchmarks)
+app.command("scenario")(scenario_)
 app.command("next")(next_)
 app.command("lab")(open_lab)
 app.command("app")(open_app)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nrrsim.cli.answers import notes, tell
+from nrrsim.cli.assumptions import write_learnt
 from nrrsim.cli.inputs import (
     read,
     read_as_of,
@@ -99,7 +100,7 @@ def calibrate(
     if out:
         # the forecast is of the segments; accounts move it as far as they move what drivers say
         stated = _with_outlook(plain, ledger, as_of, quiet, **learning)
-        learnt.with_outlook_of(stated).write(out)
+        write_learnt(learnt.with_outlook_of(stated), out)
     tell(learnt.told(), as_json, lambda text: text.calibrated_lines(learnt.told()))
     if learnt.findings and not (as_json or quiet):
         typer.echo("\n".join(learnt.findings), err=True)
