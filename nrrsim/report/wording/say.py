@@ -17,6 +17,7 @@ from nrrsim.report.wording import (
     forecast,
     pipeline,
     plan,
+    portfolio,
     quarterly,
     since,
     sizes,
@@ -39,6 +40,7 @@ REPORTS: Mapping[str, tuple[str, Any, Mapping[str, Any]]] = {
     "Clusters": ("accounts", None, accounts.OF_CLUSTERS),
     "Measured": ("actions", actions.Report, actions.SENTENCES),
     "Losses": ("accounts", None, accounts.OF_LOSSES),
+    "Portfolio": ("portfolio", portfolio.Report, portfolio.SENTENCES),
     "Pipeline": ("pipeline", pipeline.Report, pipeline.SENTENCES),
 }
 
