@@ -7,8 +7,8 @@ amounts are added. Amounts are ARR, ratios are plain (1.05).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,9 +20,8 @@ from nrrsim.benchmarks import USUAL_GRR, leaky_bucket, standing
 from nrrsim.errors import UsageError
 from nrrsim.ledger.currency import read_rates
 from nrrsim.ledger.ledger import Ledger
-from nrrsim.metrics import DEFINITIONS
 from nrrsim.months import CALENDAR_YEAR, parse_month, shift
-from nrrsim.movements import LOSSES, MOVEMENTS
+from nrrsim.movements import LOSSES, MOVEMENTS, json_amount, json_ratio
 from nrrsim.notation import digits_of
 
 YEAR = 12
@@ -57,7 +56,6 @@ class Portfolio:
     currency: str = ""
     rates: pd.Series | None = None
     reported: bool = False
-    _cache: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     # --- the entities -----------------------------------------------------------------------------
 
@@ -144,6 +142,13 @@ class Portfolio:
             "kind": needs.kind,
             "figure": needs.figure,
         }
+
+    @property
+    def last(self) -> str | None:
+        """The month of the report before, where it is one for all of them."""
+        trends = (each.get("trend") or [] for each in self.found)
+        months = {trend[-2]["month"] if len(trend) > 1 else None for trend in trends}
+        return months.pop() if len(months) == 1 else None
 
     def trend(self) -> pd.DataFrame:
         """NRR and GRR of each entity's last reports, in the order of `frame`: `name`, `month`,
@@ -286,17 +291,22 @@ class Portfolio:
 
     def record(self) -> dict[str, Any]:
         """Every headline number, for the overview's manifest."""
-        frame = self._frame
-        rows = frame[["name", "arr", "nrr", "grr", "logo", "distance", "at_stake", "kind"]]
-        plain = rows.astype(object).where(rows.notna(), None).to_dict("records")
-        totals = self._totals
+        told, totals = self.together, self._totals.set_index("figure")
+        amount = partial(json_amount, currency=self.currency)
+        forms = {"arr": amount, "opening": amount, "closing": amount, "customers": int}
         return {
-            "entities": plain,
+            "entities": [_plain(row) for row in self._frame.to_dict("records")],
             "failed": dict(self.failed),
             "absent": dict(self.absent),
-            "together": {name: each for name, each in self.together.items()},
+            "together": {
+                name: None if each is None else forms.get(name, json_ratio)(each)
+                for name, each in told.items()
+            },
             "not_added": self.apart or None,
-            "totals": totals.astype(object).where(totals.notna(), None).to_dict("records"),
+            "totals": {
+                figure: {name: amount(each) for name, each in row.items() if each == each}
+                for figure, row in totals.to_dict("index").items()
+            },
             "ties": bool(self.checks()["holds"].all()),
             "currency": self.currency or None,
         }
@@ -374,6 +384,20 @@ def _before(of: Mapping[str, Any], months: int) -> float:
     return next((_number(each["nrr"]) for each in trend if each["month"] == then), np.nan)
 
 
+RECORDED = ("name", "folder", "currency", "as_of", "kind")
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What a manifest has of an entity."""
+    ratios = ("nrr", "grr", "logo", "change", "distance", "p50", "p_target")
+    money = {name: json_amount(row[name], row["currency"]) for name in ("arr",)}
+    return {
+        **{name: row[name] for name in RECORDED},
+        **money,
+        **{name: json_ratio(row[name]) for name in ratios},
+    }
+
+
 def _number(value: Any) -> float:
     return np.nan if value is None else float(value)
 
@@ -390,8 +414,3 @@ def _amounts(ledger: Ledger, past: Actuals) -> np.ndarray:
     """The figures of a cohort, in the order of FIGURES."""
     cohort = ledger.cohort(past.as_of, past.window)
     return np.array([float(cohort.amount(name)) for name in FIGURES])
-
-
-def checked_definition(name: str) -> bool:
-    """Whether NRR of parts, weighted by their opening ARR, is that of the whole."""
-    return name in DEFINITIONS and name in LINEAR

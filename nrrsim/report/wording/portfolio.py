@@ -16,7 +16,7 @@ import pandas as pd
 
 from nrrsim.benchmarks import SURVEY_SOURCE
 from nrrsim.months import shift
-from nrrsim.notation import count, label, money, percent, points
+from nrrsim.notation import count, label, money, month_name, percent, points
 from nrrsim.report.wording.facts import Change, Checks, known
 from nrrsim.report.wording.labels import STEPS, Markdown, lasting, shown
 from nrrsim.report.wording.templates import Templates, own_templates
@@ -83,11 +83,11 @@ def columns(p: Portfolio, frame: pd.DataFrame) -> dict[str, Any]:
             "text" if "arr_text" in frame else "money",
         ),
         "nrr": ("NRR", "percent"),
-        "change": ("vs last", "points"),
+        "change": (_versus(p), "points"),
         "grr": ("GRR", "percent"),
         "logo": ("Logo", "percent"),
         "distance": ("vs target", "points"),
-        "at_stake": ("ARR short", partial(_short, currency=p.currency)),
+        "at_stake": ("Short of target", partial(_short, currency=p.currency)),
         "published": ("Published", "text"),
     }
     empty = {
@@ -189,7 +189,7 @@ def key_figures(p: Portfolio) -> list[tuple[str, str, str]]:
     cards = []
     if s["nrr"] is not None:
         before = s.get("nrr_before")
-        against = "" if before is None else f"{points(s['nrr'] - before)} vs last report"
+        against = "" if before is None else f"{points(s['nrr'] - before)} {_versus(p)}"
         cards.append(("Net revenue retention", percent(s["nrr"]), against))
     if s["grr"] is not None:
         cards.append(("Gross revenue retention", percent(s["grr"]), ""))
@@ -201,6 +201,10 @@ def key_figures(p: Portfolio) -> list[tuple[str, str, str]]:
         cards.append(("At or above target", f"{there} of {len(with_target)}", ""))
     cards.append((label(kind_of(p, several=True)), count(number), ""))
     return cards
+
+
+def _versus(p: Portfolio) -> str:
+    return f"vs {month_name(p.last) if p.last else 'last report'}"
 
 
 def _published(among: str | None) -> str:
@@ -235,6 +239,7 @@ class Report:
     is_parts: bool
     apart: str
     target: float | None
+    last: str | None
 
     @classmethod
     def of(cls, p: Portfolio) -> Self:
@@ -250,6 +255,7 @@ class Report:
             is_parts=p.whole is not None,
             apart=p.apart,
             target=p.target,
+            last=p.last,
         )
 
 
