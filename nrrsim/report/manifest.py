@@ -62,7 +62,8 @@ def write_manifest(
         "numbers": numbers,
         **({} if published is None else {"published": published}),
         "rendered_by": rendered_by,
-        **_made_with(),
+        "versions": _versions(),
+        "git": _commit(),
     }
     (work / MANIFEST).write_bytes(_sealed(manifest))
 
@@ -91,12 +92,9 @@ def _made_of(
     }
 
 
-def _made_with() -> dict[str, Any]:
-    return {
-        "versions": {"python": platform.python_version()}
-        | {name: importlib.metadata.version(name) for name in VERSIONS},
-        "git": _commit(),
-    }
+def _versions() -> dict[str, str]:
+    own = {name: importlib.metadata.version(name) for name in VERSIONS}
+    return {"python": platform.python_version(), **own}
 
 
 @cache
@@ -134,8 +132,9 @@ def is_current(
         return False
     if not intact:
         return False
-    wanted = _made_of(card, final, before, asked) | _made_with() | {"rendered_by": rendered_by}
-    wanted = json.loads(json.dumps(wanted))
+    # not the commit: what of it could move a report are the program's files
+    with_ = {"versions": _versions(), "rendered_by": rendered_by}
+    wanted = json.loads(json.dumps(_made_of(card, final, before, asked) | with_))
     own = (manifest["numbers"].get("part") or {}).get("sha256")
     return (
         all(manifest.get(key) == each for key, each in wanted.items())
