@@ -24,6 +24,7 @@ from .analysis.measured import actions_of as actions_of
 from .analysis.paired import paired as paired
 from .analysis.pipeline import pipeline as pipeline
 from .analysis.pipeline import pipeline_of as pipeline_of
+from .analysis.portfolio import portfolio as portfolio
 from .analysis.programmes import programmes as programmes
 from .analysis.renewals import renewals as renewals
 from .analysis.sensitivity import sensitivity as sensitivity
@@ -59,6 +60,7 @@ from .report import charts as charts
 from .report import tables as tables
 from .report.published import publish as publish
 from .report.published import published as published
+from .report.published import reports_of as reports_of
 from .report.wording.commentary import comment as comment
 from .report.wording.say import say as say
 from .scenario.plan import read_plan as read_plan

@@ -11,6 +11,7 @@ from .forecast import forecast as forecast
 from .frontier import frontier as frontier
 from .paired import paired as paired
 from .pipeline import pipeline as pipeline
+from .portfolio import portfolio as portfolio
 from .programmes import programmes as programmes
 from .renewals import renewals as renewals
 from .sensitivity import sensitivity as sensitivity

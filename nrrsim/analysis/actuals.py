@@ -379,7 +379,14 @@ class Actuals:
             if key.startswith("book_")
         }
         asked = {"target": self.target, "ex_price": self.ex_price, "large": self.large()}
-        return self.headline() | asked | summary | books
+        trend = [
+            {"month": month, **{name: json_ratio(each) for name, each in ratios.items()}}
+            for month, ratios in self.trend().set_index("month").to_dict("index").items()
+        ]
+        own = self.ledger.part
+        part = {"column": own.column, "value": own.value, "sha256": own.sha256} if own else None
+        more = {"trend": trend, **({"part": part} if part else {})}
+        return self.headline() | asked | summary | books | more
 
 
 class Measured(Source, Protocol):
@@ -465,6 +472,7 @@ def actuals(
     labels: Mapping[str, str] | None = None,
     masked: bool = False,
     names_key: str | Path | None = None,
+    part: Mapping[str, str] | None = None,
     **reading: Any,
 ) -> Actuals:
     """The actuals of a ledger that was read, or as a run card names it.
@@ -472,12 +480,16 @@ def actuals(
     reading : goes to `read_ledger`; none with a ledger that was read.
 
     labels : what segments are called on pages. masked : customers are numbered instead of named
-        (`Ledger.masked`). names_key : a file that gets, as CSV, who is who then.
+        (`Ledger.masked`). names_key : a file that gets, as CSV, who is who then. part : the lines
+        with one value of a column alone, such as {"region": "EMEA"} (`Ledger.parts`).
     """
     parse_month(as_of, "as_of")
     if isinstance(source, Ledger) and reading:
         raise UsageError(f"{min(reading)}: the ledger was read already; say it to read_ledger")
     ledger = source if isinstance(source, Ledger) else read_ledger(source, **reading)
+    window = whole_of("window", window)
+    if part:
+        ledger = _part_of(ledger, part, as_of, window)
     if masked:
         ledger = ledger.masked(as_of)
         if names_key:
@@ -485,7 +497,6 @@ def actuals(
             write_text(names_key, who.to_csv(index=False))
     elif names_key:
         raise UsageError("names_key: names are shown, and need no key; leave it out")
-    window = whole_of("window", window)
     past = Actuals(ledger, as_of, window, definition, target, ex_price, labels or {})
     if not past.cohort.amount("opening") > 0:
         raise UsageError(
@@ -494,6 +505,17 @@ def actuals(
             " later as_of or a shorter window"
         )
     return past
+
+
+def _part_of(ledger: Ledger, part: Mapping[str, str], as_of: str, window: int) -> Ledger:
+    try:
+        ((column, value),) = part.items()
+    except ValueError:
+        raise UsageError("part: name one column and its value, such as {region: EMEA}") from None
+    try:
+        return ledger.part_of(column, value, as_of, window)
+    except UsageError as error:
+        raise UsageError(f"part: {error}") from None
 
 
 PARTS = ("returns", "rebasing", "newcomers", "timing", "price")

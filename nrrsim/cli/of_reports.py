@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from nrrsim.cli.each import has_each, one_of_several, report_each
 from nrrsim.cli.inputs import AN_EXAMPLE, known_examples
 from nrrsim.cli.of_the_past import start_of
 from nrrsim.cli.options import Browser, Engine, NoCache, Port, Quiet, ScenarioOrNone, whole_number
@@ -60,6 +61,7 @@ def report(
             " some 600 MB).",
         ),
     ] = None,
+    entity: Annotated[str | None, typer.Option(hidden=True)] = None,
     no_cache: NoCache = False,
     quiet: Quiet = False,
 ) -> None:
@@ -76,10 +78,14 @@ def report(
         raise UsageError(
             f"two cards are called {twice[0]}: one report would replace the other; rename one"
         )
-    number = min(len(cards), _beside(workers))
+    number, states = min(len(cards), _beside(workers)), [f"--set={each}" for each in said or ()]
+    if len(cards) == 1 and entity is None and has_each(_found(cards[0]), over):
+        how = {"to": forms, "engine": engine.value, "out": out, "over": over, "latest": latest}
+        report_each(_found(cards[0]), states, _beside(workers), quiet, {**how, "summary": summary})
+        return
     if number > 1:
         words = ["--to", to, "--engine", engine.value, *(["--out", str(out)] if out else [])]
-        words += [*(f"--set={each}" for each in said or ()), *["--latest"] * latest]
+        words += [*states, *["--latest"] * latest]
         words += [*["--summary"] * summary, *["--quiet"] * quiet]
         _report_side_by_side(cards, words, number, over, latest, quiet)
         return
@@ -91,6 +97,7 @@ def report(
             typer.echo(f"note: {AN_EXAMPLE.format(card)}", err=True)
         how: dict[str, Any] = {"over": over, "latest": latest, "summary": summary}
         how |= {"engine": engine.value, "out": out, "progress": moves}
+        how |= {"entity": one_of_several(entity)} if entity else {}
         folder = run_card(_found(card), to=forms, **how)
         made = [f"report.{form}" for form in forms] + ["summary.pdf"] * summary
         typer.echo("\n".join(str(folder / each) for each in made) if made else str(folder))

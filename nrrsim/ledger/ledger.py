@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nrrsim.errors import DataError, Finding, UsageError
+from nrrsim.errors import DataError, Finding, UsageError, did_you_mean
 from nrrsim.ledger.check import Entries, check_rows
 from nrrsim.ledger.currency import read_rates, reporting_currency
 from nrrsim.ledger.reading import AS_IT_IS, Reading
@@ -106,10 +106,25 @@ def as_ledger(given: Any) -> Ledger:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Which part of a ledger one is: its lines with that `value` of a `column`.
+
+    elsewhere : the customers of the whole ledger who have none of them. sha256 : of all that was
+        read of the part; what changes in other parts does not move it.
+    """
+
+    column: str
+    value: str
+    elsewhere: frozenset[str] = field(repr=False)
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
 class Ledger:
     """Recurring revenue by customer and month. Made by `read_ledger`; see there for the fields.
 
-    `unmasked`: the true name of each customer where names are `masked`; else empty.
+    `unmasked`: the true name of each customer where names are `masked`; else empty. `part`: which
+    part of a ledger it is, None of a whole one.
     """
 
     entries: Entries
@@ -119,6 +134,7 @@ class Ledger:
     grace_months: int = 0
     reading: Reading = AS_IT_IS
     unmasked: Mapping[str, str] = field(default_factory=dict, repr=False)
+    part: Part | None = None
     _by_rates: dict[tuple[int | None, int | None], CustomerMonths] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -226,6 +242,46 @@ class Ledger:
         entries = replace(self.entries, frame=plain, notices=silent, taken=())
         unmasked = dict(zip(called, self.true_names(names), strict=True))
         return replace(self, entries=entries, unmasked=unmasked, _by_rates={})
+
+    def parts(self, column: str, as_of: str, window: int = 12) -> dict[str, Ledger]:
+        """The ledger cut into the parts that `cohort` and `book` of that window split it into.
+
+        By the values of a text column, in the order of names; each entry is in one part. A customer
+        is with all its months in the part of its value at the window's start, or who comes later in
+        that of its first month; with lines of several values then, in each (MODEL section 1). So
+        openings, closings and net movements of the parts add up to the ledger's, in this window.
+
+        Raises UsageError for what is no such column, or a window that is not covered.
+        """
+        if column not in self.columns or column in COHORT_BY:
+            own = [each for each in self.columns if each not in COHORT_BY]
+            raise UsageError(
+                f"the ledger has no column {column} to be cut by; {did_you_mean(column, own)}"
+            )
+        end, start = self.window(as_of, window)
+        codes, labels = self._customer_months(start, end).cut(start, end, column)
+        return {label: self._part(column, label, codes == n) for n, label in enumerate(labels)}
+
+    def part_of(self, column: str, value: str, as_of: str, window: int = 12) -> Ledger:
+        """One of the `parts`; raises UsageError where the column has no such value, too."""
+        known = self.parts(column, as_of, window)
+        if value not in known:
+            raise UsageError(
+                f"column {column} has no value {value}; {did_you_mean(value, [*known])}"
+            )
+        return known[value]
+
+    def _part(self, column: str, value: str, mine: np.ndarray) -> Ledger:
+        whole = self.entries.frame
+        frame = whole[mine].reset_index(drop=True)
+        for name in frame.select_dtypes("category"):
+            frame[name] = frame[name].cat.remove_unused_categories()
+        names = frame["customer"].cat.categories
+        elsewhere = frozenset(whole["customer"].cat.categories.difference(names))
+        line = self.entries.line[mine]
+        entries = replace(self.entries, frame=frame, line=line, rows=len(frame), zeros=0)
+        part = Part(column, value, elsewhere, _sha256_of(entries))
+        return replace(self, entries=entries, part=part, _by_rates={})
 
     def true_names(self, names: Iterable[str]) -> list[str]:
         """Customers' own names, also where they are masked; other texts as they are."""
@@ -474,6 +530,20 @@ class Ledger:
                 " correct the rate"
             )
         return converted
+
+
+def _sha256_of(entries: Entries) -> str:
+    """The hash of entries, column by column, and of what was noticed about them."""
+    digest = hashlib.sha256(repr((entries.months, entries.unit, entries.notices)).encode())
+    digest.update(np.ascontiguousarray(entries.line, dtype=np.int64).tobytes())
+    for name in sorted(entries.frame):
+        column = entries.frame[name]
+        digest.update(f"\0{name}\0".encode())
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            digest.update("\0".join(map(str, column.cat.categories)).encode())
+            column = column.cat.codes
+        digest.update(column.to_numpy("<f8").tobytes())
+    return digest.hexdigest()
 
 
 TWO_SIZES = (

@@ -236,20 +236,7 @@ class CustomerMonths:
             return self
         label, labels = self._of_lines(by)
         customer = self.ledger.entries.frame["customer"].cat.codes.to_numpy(np.int64)
-
-        # the parts of those customers, by customer and label, and the largest of each
-        of_several = there[several[customer[there]]]
-        keys, part_of = np.unique(
-            customer[of_several] * len(labels) + label[of_several], return_inverse=True
-        )
-        amount = np.bincount(part_of, self.ledger.converted(self.rate_month)[of_several])
-        owner, at = keys // len(labels), np.lexsort((-amount, keys // len(labels)))
-        largest = np.zeros(len(several), dtype=np.int64)
-        largest[owner[at][::-1]] = at[::-1]
-
-        key = customer * len(labels) + label
-        found = np.minimum(np.searchsorted(keys, key), len(keys) - 1)
-        number = np.where(keys[found] == key, found, largest[customer])
+        keys, number = self._parts(several, there, label, len(labels))
         part = np.where(several[customer], len(several) + number, customer)
         # who is whole keeps its number among those that are left
         kept, part = np.unique(part, return_inverse=True)
@@ -261,6 +248,64 @@ class CustomerMonths:
         codes = np.where(own < 0, label[parted.entry], own)
         parted._labels[by] = codes, labels
         return parted
+
+    def _parts(
+        self, several: np.ndarray, there: np.ndarray, label: np.ndarray, labels: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The parts of those customers that are apart, and `ndarray[entry]` of which each is.
+
+        A part is its customer's number times `labels`, and its label's. What is said of entries of
+        customers that are not apart is not to be used.
+        """
+        customer = self.ledger.entries.frame["customer"].cat.codes.to_numpy(np.int64)
+        # the parts of those customers, by customer and label, and the largest of each
+        of_several = there[several[customer[there]]]
+        keys, part_of = np.unique(
+            customer[of_several] * labels + label[of_several], return_inverse=True
+        )
+        amount = np.bincount(part_of, self.ledger.converted(self.rate_month)[of_several])
+        owner, at = keys // labels, np.lexsort((-amount, keys // labels))
+        largest = np.zeros(len(several), dtype=np.int64)
+        largest[owner[at][::-1]] = at[::-1]
+
+        key = customer * labels + label
+        found = np.minimum(np.searchsorted(keys, key), len(keys) - 1)
+        return keys, np.where(keys[found] == key, found, largest[customer])
+
+    def cut(self, start: int, end: int, by: str) -> tuple[np.ndarray, list[str]]:
+        """`ndarray[entry]` of label numbers, and the labels: the ledger as parts that add up to it.
+
+        It is cut as `roll` splits the whole book. A customer is, with all its months, of the label
+        that it has at `start`, or who comes later in its first month up to `end`; with lines of
+        several labels then, as `_apart` says. Who has nothing in that time is of the label that it
+        had last, or of the first one after.
+        """
+        label, labels = self._of_lines(by)
+        customer = self.ledger.entries.frame["customer"].cat.codes.to_numpy(np.int64)
+        own = self._label_of_customers(self.labels(by)[0], start, end, closed=False)
+        own = np.where(own < 0, self._labels_outside(label, start), own)
+        codes = own[customer]
+        several, there = self._of_several(start, end, by, closed=False)
+        if several.any():
+            keys, number = self._parts(several, there, label, len(labels))
+            codes = np.where(several[customer], keys[number] % len(labels), codes)
+        return codes, labels
+
+    def _labels_outside(self, label: np.ndarray, start: int) -> np.ndarray:
+        """`ndarray[customer]`: the label of the largest line of its last month before `start`, or
+        without one of its first month.
+        """
+        frame = self.ledger.entries.frame
+        customer, month = (
+            frame["customer"].cat.codes.to_numpy(np.int64),
+            frame["month"].to_numpy(np.int64),
+        )
+        far = np.where(month < start, start - month, MONTHS_APART + month)
+        order = np.lexsort((-self.ledger.converted(self.rate_month), far, customer))
+        first = order[_heads(customer[order])]
+        found = np.zeros(len(self.customers), dtype=np.int64)
+        found[customer[first]] = label[first]
+        return found
 
     def _first_revenue(self, by: str) -> tuple[np.ndarray, list[str]]:
         begin = self._first_rows

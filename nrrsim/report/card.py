@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,19 @@ from nrrsim.yamlfile import Document, read_yaml
 NESTED = ("scenarios", "multiples", "price_months")
 PEERS = "peers"  # names of companies, files of one's own, or both
 STAGES = "stages"  # a mapping of numbers, not of words
+EACH = "each"  # of a card for several reports: what each of them is of
+PART = "part"  # a notebook's parameter: the lines of its ledger with one value of a column
+ALL = "all"
+SEGMENT, COLUMN, VALUES, COMPANIES = "segment", "column", "values", "companies"
+HOW_EACH = (
+    "{segment: all}, {column: region} or {companies: companies/group.yaml}; of a segment or a"
+    " column some alone are {segment: [smb]} or {column: region, values: [EMEA]}"
+)
+YAML = (".yaml", ".yml")
 WORDS = {
     "columns": "{customer: Account}, our word and your heading",
     STAGES: "{Proposal: 40%}, a stage and how likely it is",
+    PART: "{region: EMEA}, a column and one of its values",
     "labels": "{mid_market: Mid-market}, a segment and what it is called",
     "commentary": "{segments: Two contracts moved to Q4.}, a section and your words, or a .md file",
 }
@@ -45,7 +55,20 @@ ALWAYS_PATHS = ("rates",)
 EMPTY = "is empty; give a value, or leave the line out"
 COMMENTARY = "commentary"  # management's own words, by section
 READING = "reading"  # a notebook's parameter: how its ledger is read
-YAML = (".yaml", ".yml")
+
+
+@dataclass(frozen=True)
+class Entity:
+    """One of those that a card with `each` makes reports of, and its `folder` in the card's.
+
+    values : keys of the card that are its own. places : where each of them is stated; "" where the
+    entity is.
+    """
+
+    name: str
+    folder: str
+    values: Mapping[str, Any]
+    places: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -53,7 +76,8 @@ class Card:
     """A checked run card: its path, its notebook's, the parameters it gives, and the `defaults`.
 
     paths : the parameters that name files; no other text of a card is ever looked for on disk.
-    wording : the company's own templates, which take the place of the house's.
+    wording : the company's own templates, which take the place of the house's. each : of what
+    reports are made, one for each; None of a card for one. entity : of which of them this one is.
     """
 
     path: Path
@@ -62,10 +86,17 @@ class Card:
     defaults: dict[str, Any]
     paths: tuple[str, ...] = ()
     wording: tuple[Path, ...] = ()
+    each: Mapping[str, Any] | None = None
+    entity: Entity | None = None
 
     @property
     def name(self) -> str:
         return self.path.stem
+
+    @property
+    def label(self) -> str:
+        """What messages call it: its path, and of which entity it is."""
+        return f"{self.path}: {self.entity.name}" if self.entity else str(self.path)
 
     @property
     def audience(self) -> str | None:
@@ -110,8 +141,12 @@ class Card:
     @property
     def named(self) -> list[str]:
         """What the card, or where it is silent its notebook, says that its files are."""
+        return self.named_but(())
+
+    def named_but(self, keys: Collection[str]) -> list[str]:
+        """The same without what stands under some `keys`."""
         known = {**self.defaults, **self.parameters}
-        values = (known[key] for key in self.paths)
+        values = (known[key] for key in self.paths if key not in keys)
         each = (
             item for value in values for item in (value if isinstance(value, list) else [value])
         )
@@ -129,20 +164,30 @@ class Card:
 
 
 def read_card(
-    path: str | Path, over: Mapping[str, Any] | None = None, *, of_ledger: bool = False
+    path: str | Path,
+    over: Mapping[str, Any] | None = None,
+    *,
+    of_ledger: bool = False,
+    entity: Entity | None = None,
 ) -> Card:
     """The card, checked against its notebook's parameters; raises UsageError with all problems.
 
     over : keys that are said elsewhere (`--set`), in the place of the card's own. of_ledger : the
         card is to say what its ledger is: nothing else is missing then, not even a notebook.
+        entity : the card is that of its report, with its values in the place of others.
     """
     # a workbook is no card: where one stands in a card's place it is a scenario
     file, is_workbook = Path(path), Path(path).suffix.lower() in SPREADSHEETS
     document = Document({}) if is_workbook else read_yaml(path, "run card")
     alone = is_workbook or (not of_ledger and _is_scenario(document.values))
     card, over = {**(of_scenario(file) if alone else document.values), **(over or {})}, over or {}
+    each, own = card.pop(EACH, None), entity.places if entity else {}
+    if entity:
+        card, each = {**card, **entity.values}, None
 
     def place(key: str) -> str:
+        if key in own:
+            return f"{own[key]}: {key}"
         at = document.keys[key,].line if (key,) in document.keys and not alone else None
         said = f" --set {key}" if key in over else f"{at}: {key}" if at else f" {key}"
         return f"{path}:{said}"
@@ -157,7 +202,7 @@ def read_card(
         raise UsageError(
             f"{path}: a run card names its notebook, such as notebook: quarterly_report"
         )
-    notebook = _find_notebook(file, card["notebook"])
+    notebook = find_notebook(file, card["notebook"])
     known = _parameters(notebook)
     given = {key: _meant(value, known.get(key)) for key, value in card.items() if key != "notebook"}
     # how the ledger is read is said key by key, and handed on as one
@@ -171,10 +216,14 @@ def read_card(
     ]
     if beyond:
         wrong.append(f"{path}: and {len(beyond):,} more that are no parameters of the notebook")
+    if each is not None and (problem := _problem_of_each(each, known)):
+        wrong.append(f"{place(EACH)}: {problem}")
+    # of several companies each says what the card leaves open
+    is_open = of_ledger or (isinstance(each, Mapping) and COMPANIES in each)
     wrong += [
-        f"{path}: {key}: is missing; {known[key].help or 'add it to the card'}"
+        f"{own.get('', path)}: {key}: is missing; {known[key].help or 'add it to the card'}"
         for key in known
-        if key not in given and not OPTIONAL.search(known[key].help) and not of_ledger
+        if key not in given and not OPTIONAL.search(known[key].help) and not is_open
     ]
     defaults = {key: each.default for key, each in known.items()}
     wording: tuple[Path, ...] = ()
@@ -213,7 +262,32 @@ def read_card(
         raise UsageError("\n".join(wrong))
     if said:
         given[READING] = {**given.get(READING, {}), **said}
-    return Card(file, notebook, given, defaults, paths, wording)
+    return Card(file, notebook, given, defaults, paths, wording, each, entity)
+
+
+def _problem_of_each(each: Any, known: Mapping[str, _Parameter]) -> str:
+    """Why `each` does not say of what reports are to be made; empty where it does."""
+    if not isinstance(each, Mapping):
+        return f"must be {HOW_EACH}, got {each!r}"
+    if strange := [key for key in each if key not in (SEGMENT, COLUMN, VALUES, COMPANIES)]:
+        names = [SEGMENT, COLUMN, VALUES, COMPANIES]
+        return f"{strange[0]}: is not known; {did_you_mean(strange[0], names)}"
+    if len(each.keys() - {VALUES}) != 1 or (VALUES in each and COLUMN not in each):
+        return f"must be one of {HOW_EACH}"
+    if PART not in known and COMPANIES not in each:
+        return (
+            f"the notebook has no parameter {PART}, so that no part of a ledger can be reported by"
+            f" it; take {{{COMPANIES}: FILE}}, or {USUAL}"
+        )
+    if any(not isinstance(each.get(key, ""), str) or each.get(key) == "" for key in (COLUMN, COMPANIES)):
+        key = COLUMN if COLUMN in each else COMPANIES
+        return f"{key}: must be {'a heading' if key == COLUMN else 'a file'}, got {each[key]!r}"
+    some = each.get(SEGMENT, each.get(VALUES, ALL))
+    is_list = isinstance(some, list) and some and all(isinstance(one, str) for one in some)
+    if is_list and len(set(some)) < len(some):
+        return "a value stands twice; keep one of them"
+    key = SEGMENT if SEGMENT in each else VALUES
+    return "" if is_list or some == ALL else f"{key}: must be {ALL} or a list of names, got {some!r}"
 
 
 def _is_scenario(values: Collection[str]) -> bool:
@@ -321,7 +395,7 @@ class _Parameter:
         return "text" if isinstance(self.default, str) else ""
 
 
-def _find_notebook(card: Path, name: str) -> Path:
+def find_notebook(card: Path, name: str) -> Path:
     """Beside the card, in `notebooks/` there or one folder up, or with nrrsim; else UsageError."""
     home, file = card.parent, f"{name.removesuffix('.ipynb')}.ipynb"
     folders = [home, home / "notebooks", home / ".." / "notebooks", shared("notebooks")]

@@ -9,13 +9,15 @@ import os
 import platform
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from nrrsim.errors import UsageError, VerifyError
 from nrrsim.files import sha256, shared
 from nrrsim.ledger.containers import SPREADSHEETS
-from nrrsim.report.card import Card
+from nrrsim.report.card import LEDGER, PART, Card
 
 MANIFEST = "manifest.json"
 # What numbers, pictures and pages depend on.
@@ -44,30 +46,111 @@ def write_manifest(
     rendered_by: dict[str, str] | None,
     before: dict[str, str],
     published: Mapping[str, Any] | None,
+    asked: Mapping[str, Any] | None = None,
 ) -> None:
     """Write `manifest.json` into `work`, its paths as seen from `final`, where the report will be.
 
     It names every input and output with its hash, the numbers, the versions, and the commit.
     before : the files of the report that this one is compared with, and their hashes. published :
         what it and those before it say, by month; None of a report that none is compared with.
+        asked : how the command was asked for one of several reports, which are kept while nothing
+        that they are made of has changed.
     """
-    lock = shared("requirements.lock")
+    outputs = {path.name: sha256(path) for path in sorted(work.iterdir()) if path.is_file()}
     manifest = {
-        "nrrsim": importlib.metadata.version("nrrsim"),
-        "card": {"file": _relative(card.path, final), "sha256": sha256(card.path)},
-        "parameters": card.parameters,
-        "notebook": {"name": card.notebook.stem, "sha256": sha256(card.notebook)},
-        "inputs": {_relative(path, final): sha256(path) for path in _inputs(card)} | before,
-        "lock": sha256(lock) if lock.is_file() else None,
-        "outputs": {path.name: sha256(path) for path in sorted(work.iterdir()) if path.is_file()},
+        **_made_of(card, final, before, asked),
+        "outputs": outputs,
         "numbers": numbers,
         **({} if published is None else {"published": published}),
         "rendered_by": rendered_by,
-        "versions": {"python": platform.python_version()}
-        | {name: importlib.metadata.version(name) for name in VERSIONS},
+        "versions": _versions(),
         "git": _commit(),
     }
     (work / MANIFEST).write_bytes(_sealed(manifest))
+
+
+def _made_of(
+    card: Card, final: Path, before: Mapping[str, str], asked: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """What a report is made of, as its manifest has it."""
+    lock, several = shared("requirements.lock"), {}
+    if asked is not None:
+        several = {"asked": asked, "program": _program(), "of": None}
+    if card.entity is not None:
+        several["of"] = {"name": card.entity.name, "folder": card.entity.folder}
+    return {
+        "nrrsim": importlib.metadata.version("nrrsim"),
+        # of a card for several, and of their list, what is said of this one counts: its parameters
+        "card": {
+            "file": _relative(card.path, final),
+            "sha256": None if card.entity else sha256(card.path),
+        },
+        "parameters": card.parameters,
+        **several,
+        "notebook": {"name": card.notebook.stem, "sha256": sha256(card.notebook)},
+        "inputs": {_relative(path, final): sha256(path) for path in _inputs(card)} | {**before},
+        "lock": sha256(lock) if lock.is_file() else None,
+    }
+
+
+def _versions() -> dict[str, str]:
+    own = {name: importlib.metadata.version(name) for name in VERSIONS}
+    return {"python": platform.python_version(), **own}
+
+
+@cache
+def _program() -> str:
+    """The hash of nrrsim's own files: what a change of them may move is made anew."""
+    homes = (shared("nrrsim") if shared("nrrsim").is_dir() else Path(__file__).parents[1],
+             shared("notebooks"), shared("reports"))  # fmt: skip
+    digest = hashlib.sha256()
+    for home in homes:
+        for path in sorted(home.rglob("*")):
+            is_ours = path.suffix in (".py", ".j2", ".yaml", ".sql", ".typ", ".lua", ".yml")
+            if is_ours and path.is_file():
+                digest.update(f"{path.relative_to(home).as_posix()}\0{sha256(path)}\0".encode())
+    return digest.hexdigest()
+
+
+def is_current(
+    card: Card,
+    final: Path,
+    asked: Mapping[str, Any],
+    before: Mapping[str, str],
+    rendered_by: Mapping[str, str] | None,
+    part: str | None = None,
+) -> bool:
+    """Whether the report in `final` is the one that would be made: of the same inputs, asked for in
+    the same way, by the same program, and with all its files as they were written.
+
+    before : as for `write_manifest`. rendered_by : what would make the PDF, None without one. part
+        : the hash of the part of a ledger that it is of.
+    """
+    try:
+        manifest = json.loads((final / MANIFEST).read_bytes())
+        intact = is_intact(manifest)
+    except (OSError, ValueError, AttributeError, TypeError):
+        return False
+    if not intact:
+        return False
+    # not the commit: what of it could move a report are the program's files
+    with_ = {"versions": _versions(), "rendered_by": rendered_by}
+    wanted = json.loads(json.dumps(_made_of(card, final, before, asked) | with_))
+    own = (manifest["numbers"].get("part") or {}).get("sha256")
+    return (
+        all(manifest.get(key) == each for key, each in wanted.items())
+        and own == part
+        and all(_same(final / name, digest) for name, digest in manifest["outputs"].items())
+    )
+
+
+def is_overview(folder: Path) -> bool:
+    """Whether the manifest in a folder is that of an overview, beside which its reports stand."""
+    with suppress(OSError, ValueError, AttributeError):
+        return "of" in json.loads((folder / MANIFEST).read_bytes()) and not (
+            folder / "report.ipynb"
+        ).is_file()
+    return False
 
 
 def is_intact(manifest: Mapping[str, Any]) -> bool:
@@ -110,6 +193,8 @@ def verify(folder: str | Path) -> list[str]:
     # inputs may lie elsewhere when a report was sent: what is not here is no difference
     inputs = {**manifest["inputs"], manifest["card"]["file"]: manifest["card"]["sha256"]}
     for name, digest in inputs.items():
+        if digest is None:  # a card for several: what it says of this one stands in the manifest
+            continue
         source = Path(os.path.normpath(home / name))
         if not source.exists():
             checked.append(f"{source}: not here, not compared")
@@ -121,7 +206,8 @@ def verify(folder: str | Path) -> list[str]:
     if not wrong:
         import nbformat
 
-        recorded = recorded_numbers(nbformat.read(home / "report.ipynb", as_version=4))
+        notebook = next(name for name in manifest["outputs"] if name.endswith(".ipynb"))
+        recorded = recorded_numbers(nbformat.read(home / notebook, as_version=4))
         same = recorded == manifest["numbers"]
         verdict = "as the notebook computed them" if same else "differ from the notebook"
         (checked if same else wrong).append(f"{len(recorded)} numbers: {verdict}")
@@ -139,11 +225,12 @@ def _sealed(manifest: Mapping[str, Any]) -> bytes:
 
 def _inputs(card: Card) -> list[Path]:
     """Every file that a card names, of a scenario also what it extends and its ledger; and the
-    company's own templates.
+    company's own templates. Not the ledger of which a part alone is read: that counts by itself.
     """
     from nrrsim.ledger.sources import matching
 
-    named = [path for name in card.named for path in matching(str(card.path.parent / name))]
+    cut = [LEDGER] if card.entity and card.parameters.get(PART) else []
+    named = [path for name in card.named_but(cut) for path in matching(str(card.path.parent / name))]
     inputs = set(card.wording)
     for path in filter(Path.is_file, named):
         if path.suffix in (".yaml", ".yml") or _is_a_scenarios_workbook(path):

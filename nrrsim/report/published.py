@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,6 +92,28 @@ def published(folder: str | Path | None, as_of: str) -> Published | None:
     return None if report is None else report.published()
 
 
+def reports_of(manifests: Sequence[str | Path]) -> list[dict[str, Any]]:
+    """What reports of one card published, from their manifests: `name`, `folder`, `company`, and
+    all numbers.
+
+    Raises UsageError for one that is not there, or was changed after it was written.
+    """
+    found = []
+    for path in map(Path, manifests):
+        try:
+            manifest = json.loads(path.read_bytes())
+            is_whole = is_intact(manifest)
+        except (OSError, ValueError, AttributeError, TypeError):
+            raise UsageError(f"{path}: is no report's manifest; make the report again") from None
+        if not is_whole:
+            raise UsageError(f"{path}: was changed after it was written; make the report again")
+        of, given = manifest.get("of") or {}, manifest["parameters"]
+        name = of.get("name") or given.get("company") or path.parent.name
+        about = {"name": name, "folder": path.parent.name, "company": given.get("company")}
+        found.append({**about, **manifest["numbers"]})
+    return found
+
+
 def publish(past: Actuals, company: str) -> None:
     """Write the customer-months that a report rests on beside its manifest, as that is made.
 
@@ -122,7 +144,7 @@ def report_before(card: Card, final: Path) -> Report | None:
     company = str({**card.defaults, **card.parameters}.get("company"))
     found = [
         report
-        for report in _reports(final, as_of)
+        for report in _reports(final, as_of, card.entity is not None)
         if report.company == company and report.as_of < as_of
     ]
 
@@ -151,17 +173,29 @@ def keep(report: Report | None, work: Path, final: Path, audience: str | None) -
     """
     if report is None:
         return {}
-    # a card may spell its report's own folder in another way
-    files, folder = report.files, report.folder.resolve()
-    home = os.path.relpath(folder, final.resolve())
-    if final.resolve() in (folder, folder.parent):
-        home = BEFORE
-        is_theirs = report.manifest["parameters"].get("audience") == INVESTOR
-        if audience != INVESTOR or is_theirs:
-            (work / BEFORE).mkdir()
-            for file in files:
-                shutil.copyfile(file, work / BEFORE / file.name)
-    return {(Path(home) / file.name).as_posix(): sha256(file) for file in files}
+    is_theirs = report.manifest["parameters"].get("audience") == INVESTOR
+    if _is_in(report, final) and (audience != INVESTOR or is_theirs):
+        (work / BEFORE).mkdir()
+        for file in report.files:
+            shutil.copyfile(file, work / BEFORE / file.name)
+    return files_of_before(report, final)
+
+
+def files_of_before(report: Report | None, final: Path) -> dict[str, str]:
+    """The files of an earlier report as `keep` names them among the inputs of the one in `final`,
+    and their hashes.
+    """
+    if report is None:
+        return {}
+    home = os.path.relpath(report.folder.resolve(), final.resolve())
+    home = BEFORE if _is_in(report, final) else home
+    return {(Path(home) / file.name).as_posix(): sha256(file) for file in report.files}
+
+
+def _is_in(report: Report, final: Path) -> bool:
+    """Whether a report lies where another comes to; a card may spell that in another way."""
+    folder = report.folder.resolve()
+    return final.resolve() in (folder, folder.parent)
 
 
 def quarters_with(
@@ -213,10 +247,17 @@ def _in_place(folder: Path, as_of: str) -> Report | None:
     return report
 
 
-def _reports(final: Path, as_of: str) -> Iterator[Report]:
-    """The reports from before a month in a place and beside it, as the notebook will find them."""
-    beside = sorted(each for each in final.parent.iterdir() if not each.name.startswith("."))
-    for folder in [final, *(each for each in beside if each.name != final.name)]:
+def _reports(final: Path, as_of: str, is_one_of_several: bool = False) -> Iterator[Report]:
+    """The reports from before a month in a place and beside it, as the notebook will find them.
+
+    is_one_of_several : one of a card with `each`, whose last one lies in the folder of a card
+        beside its own.
+    """
+    home = final.parent.parent if is_one_of_several else final.parent
+    beside = sorted(each for each in home.iterdir() if not each.name.startswith("."))
+    if is_one_of_several:
+        beside = [each / final.name for each in beside]
+    for folder in [final, *(each for each in beside if each != final)]:
         if (report := _in_place(folder, as_of)) is not None:
             yield report
 

@@ -19,7 +19,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nrrsim import errors
 from nrrsim.errors import NotebookError, NrrsimError, UsageError, did_you_mean
@@ -33,15 +33,24 @@ from nrrsim.report.card import (
     AS_OF,
     CARDS,
     COMMENTARY,
+    COMPANIES,
+    EACH,
     LEDGER,
     OF_SCENARIOS,
     YAML,
     Card,
+    Entity,
     commented,
     read_card,
     workspace_of,
 )
-from nrrsim.report.manifest import MANIFEST, left, recorded_numbers, write_manifest
+from nrrsim.report.manifest import (
+    MANIFEST,
+    is_overview,
+    left,
+    recorded_numbers,
+    write_manifest,
+)
 from nrrsim.report.published import (
     PLACE,
     PREVIOUS,
@@ -71,58 +80,54 @@ def run_card(
     over: Mapping[str, Any] | None = None,
     latest: bool = False,
     summary: bool = False,
+    entity: Entity | None = None,
 ) -> Path:
     """Run a card and put the report into `out`/<name of the card>/; returns that folder.
 
     over : keys with what takes the place of the card's own. latest : `as_of` is the last month of
         the card's ledger that ends a quarter. summary : page 1 alone, as summary.pdf, too.
+    entity : of a card with `each`, of which of them the report is.
     out : default: `reports/` beside the folder `params/` that the card lies in, else `reports/`
         here; of a scenario's file, `reports/` in its workspace.
 
     Raises UsageError for the card, DataError for the ledger, NotebookError or RenderError for the
     run.
     """
-    unknown = [form for form in to if form not in FORMATS]
-    if unknown:
-        raise UsageError(f"--to: {unknown[0]!r} is not known; {did_you_mean(unknown[0], FORMATS)}")
     import nbformat
 
-    from nrrsim.report.charts.picture import Beside
     from nrrsim.report.pages.notebook import EXTENSION
 
-    card = _of_latest(path, over or {}) if latest else read_card(path, over)
+    checked_forms(to)
+    card = read_as_asked(path, over, latest, entity)
+    if card.each is not None:
+        raise UsageError(f"{card.path}: {EACH}: is of several reports; make them by run_each")
     if summary and not has_summary(nbformat.read(card.notebook, as_version=4)):
         raise UsageError(
             f"--summary: {card.notebook.stem} has no page 1 of its own; leave it out, or tag the"
             " cells that are to stand there as summary"
         )
     _check_target(card)
-    card = _for_its_readers(card)
+    card = for_its_readers(card)
     _warn_of_names(card)
-    out = _reports_of(card) if out is None else Path(out)
-    final = _checked_place(out / card.name)
+    out = reports_of(card) if out is None else Path(out)
+    final = _checked_place(place_of(card, out))
     if not set(card.paths) - set(ALWAYS_PATHS):
         log.info(
             "note: %s: no parameter of %s says (path) in its comment: no file is taken for an"
             " input, and verify compares none",
-            card.path,
+            card.label,
             card.notebook.stem,
         )
-    is_ours = card.notebook.parent.resolve() == shared("notebooks").resolve()
-    running = card.notebook.stem if is_ours else os.path.relpath(card.notebook)
     before = report_before(card, final)
     _say_what_it_is_compared_with(card, before, final)
     with whole_folder(final) as work:
-        log.info("%s: running %s", card.path, running)
-        with Beside() as pictures, ExitStack() as at_end:
-            how = (to, pictures, progress, before, at_end)
-            numbers = _execute(card, work / "report.ipynb", *how)
-            _warn_of_restated(card, numbers)
-            log.info("%s: rendering %s", card.path, ", ".join(to))
-            rendered_by = _render(card, work, to, pictures, engine, summary)
+        made = make(card, work, to=to, engine=engine, progress=progress, before=before,
+                    summary=summary)  # fmt: skip
+        _warn_of_restated(card, made.numbers)
         kept = keep(before, work, final, card.audience)
-        published = quarters_with(before, numbers, card.parameters)
-        write_manifest(card, work, final, numbers, rendered_by, kept, published)
+        published = quarters_with(before, made.numbers, card.parameters)
+        asked = as_asked(to, engine, summary) if entity else None
+        write_manifest(card, work, final, made.numbers, made.by, kept, published, asked)
     if (out / EXTENSION).is_dir():
         from nrrsim.report.pages.markdown import install_fonts
 
@@ -130,7 +135,69 @@ def run_card(
     return final
 
 
-def _of_latest(path: str | Path, over: Mapping[str, Any]) -> Card:
+class Made(NamedTuple):
+    """The numbers that a notebook recorded, and what made the PDF, if there is one."""
+
+    numbers: dict[str, Any]
+    by: dict[str, str] | None
+
+
+def make(
+    card: Card,
+    work: Path,
+    *,
+    to: Sequence[str],
+    engine: str,
+    progress: bool = False,
+    before: Report | None = None,
+    summary: bool = False,
+) -> Made:
+    """Run a card's notebook and render it into the folder `work`, as `report.ipynb` and so on.
+
+    before : the report that it is told to compare itself with. The others as for `run_card`.
+    """
+    from nrrsim.report.charts.picture import Beside
+
+    is_ours = card.notebook.parent.resolve() == shared("notebooks").resolve()
+    running = card.notebook.stem if is_ours else os.path.relpath(card.notebook)
+    log.info("%s: running %s", card.label, running)
+    with Beside() as pictures, ExitStack() as at_end:
+        how = (to, pictures, progress, before, at_end)
+        numbers = _execute(card, work / "report.ipynb", *how)
+        log.info("%s: rendering %s", card.label, ", ".join(to))
+        return Made(numbers, _render(card, work, to, pictures, engine, summary))
+
+
+def as_asked(to: Sequence[str], engine: str, summary: bool = False) -> dict[str, Any]:
+    """What of a command a report's files depend on, as its manifest has it."""
+    return {"to": sorted(to), "engine": engine, "summary": summary}
+
+
+def checked_forms(to: Sequence[str]) -> None:
+    """Raise UsageError for a format that there is not."""
+    unknown = [form for form in to if form not in FORMATS]
+    if unknown:
+        raise UsageError(f"--to: {unknown[0]!r} is not known; {did_you_mean(unknown[0], FORMATS)}")
+
+
+def place_of(card: Card, out: Path) -> Path:
+    """The folder of a card's report; of one with `each` that of them all."""
+    return out / card.name / card.entity.folder if card.entity else out / card.name
+
+
+def read_as_asked(
+    path: str | Path,
+    over: Mapping[str, Any] | None = None,
+    latest: bool = False,
+    entity: Entity | None = None,
+) -> Card:
+    """A card as a command asks for it; the arguments as of `run_card`."""
+    if latest:
+        return _of_latest(path, over or {}, entity)
+    return read_card(path, over, entity=entity)
+
+
+def _of_latest(path: str | Path, over: Mapping[str, Any], entity: Entity | None) -> Card:
     """The card as of its ledger's last month that ends a quarter of the company's year."""
     from nrrsim.ledger.ledger import read_ledger
     from nrrsim.months import parse_month
@@ -138,7 +205,9 @@ def _of_latest(path: str | Path, over: Mapping[str, Any]) -> Card:
     if AS_OF in over:
         raise UsageError(f"--latest: --set {AS_OF} says which month; keep one of the two")
     # a card may leave the month to this: its ledger has to be known first
-    card = read_card(path, {**over, AS_OF: "2000-01"})
+    card = read_card(path, {**over, AS_OF: "2000-01"}, entity=entity)
+    if card.each is not None and COMPANIES in card.each:  # each has a ledger of its own
+        return card
     with as_keys():
         ledger = read_ledger(*card.sources, **card.form)
     ends = ledger.calendar.ends
@@ -170,7 +239,7 @@ def _check_target(card: Card) -> None:
         )
 
 
-def _for_its_readers(card: Card) -> Card:
+def for_its_readers(card: Card) -> Card:
     """The card without what management says of sections that its audience does not get.
 
     A notebook and a manifest state the card: what is left out of a report is in neither.
@@ -186,7 +255,7 @@ def _for_its_readers(card: Card) -> Card:
     shown = commented(cell.source for cell in cells)
     if unseen := [section for section in said if section not in shown]:
         what, whom = f"{COMMENTARY} on {joined(unseen)}", f"audience {card.audience}"
-        log.info("note: %s: %s is left out: for %s there is no such section", card.path, what, whom)
+        log.info("note: %s: %s is left out: for %s there is no such section", card.label, what, whom)
     kept = {section: text for section, text in said.items() if section in shown}
     return replace(card, parameters={**card.parameters, COMMENTARY: kept})
 
@@ -211,11 +280,11 @@ def _warn_of_names(card: Card) -> None:
         log.warning(
             "warning: %s: %s on %s names %s; this report masks customers' names: write without"
             " them, or set names: shown",
-            *(card.path, COMMENTARY, section, joined(names)),
+            *(card.label, COMMENTARY, section, joined(names)),
         )
 
 
-def _reports_of(card: Card) -> Path:
+def reports_of(card: Card) -> Path:
     """The folder for the reports of a card: its workspace's, if it lies in one.
 
     Raises UsageError where the report of a scenario's file would take the place of a card's.
@@ -246,12 +315,12 @@ def _reports_of(card: Card) -> Path:
 def _say_what_it_is_compared_with(card: Card, before: Report | None, final: Path) -> None:
     if before is not None:
         month = month_name(before.as_of)
-        log.info("%s: compared with the report of %s in %s", card.path, month, before.folder)
+        log.info("%s: compared with the report of %s in %s", card.label, month, before.folder)
     elif PREVIOUS in card.defaults and PREVIOUS not in card.parameters:
         company = {**card.defaults, **card.parameters}.get("company")
         log.info(
             "note: %s: no earlier report of %s in %s, so nothing is compared with one",
-            *(card.path, company, final.parent),
+            *(card.label, company, final.parent),
         )
 
 
@@ -262,7 +331,7 @@ def _warn_of_restated(card: Card, numbers: Mapping[str, Any]) -> None:
     from nrrsim.report.wording.since import restated_lines
 
     for line in restated_lines(numbers):
-        log.warning("warning: %s: %s", card.path, line)
+        log.warning("warning: %s: %s", card.label, line)
 
 
 def _checked_place(final: Path) -> Path:
@@ -270,6 +339,11 @@ def _checked_place(final: Path) -> Path:
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
         is_report = (final / MANIFEST).is_file()
+        if is_report and is_overview(final):
+            raise UsageError(
+                f"{final}: holds the reports and the overview of a card with {EACH}; choose another"
+                " --out, or move them away"
+            )
         if final.exists() and not is_report and (final.is_file() or any(final.iterdir())):
             raise UsageError(f"{final}: holds something that is not a report; choose another --out")
     except OSError as error:
@@ -332,7 +406,7 @@ def _execute(
         raise NotebookError(f"{card.path}: the notebook did not finish: cell {unfinished[0] + 1}")
 
     for note in notes_of(notebook):
-        log.info("note: %s: %s", card.path, note)
+        log.info("note: %s: %s", card.label, note)
     _draw(notebook, pictures, card)
     numbers = recorded_numbers(notebook)
     _front_matter(notebook, card)

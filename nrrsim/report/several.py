@@ -40,8 +40,13 @@ class Made:
 class _Run:
     """Cards that wait for others, those at work, and what became of each."""
 
-    def __init__(self, commands: Sequence[Sequence[str]], waits: Mapping[int, list[int]]) -> None:
-        self.commands = commands
+    def __init__(
+        self,
+        commands: Sequence[Sequence[str]],
+        waits: Mapping[int, list[int]],
+        ends_early: bool = True,
+    ) -> None:
+        self.commands, self.ends_early = commands, ends_early
         self.made: list[Future[Made | None]] = [Future() for _ in commands]
         self._waits = {place: {*others} for place, others in waits.items()}
         self._is_over = False
@@ -63,7 +68,7 @@ class _Run:
         try:
             made = None if self._is_over else self._run(self.commands[place])
             with self._lock:
-                self._is_over |= made is None or made.code != 0
+                self._is_over |= made is None or (self.ends_early and made.code != 0)
                 for others in self._waits.values():
                     others.discard(place)
             self.go_on(pool)
@@ -110,6 +115,20 @@ def side_by_side(
     work by then is told, too.
     """
     run = _Run([[*COMMAND, card, *words] for card in cards], _waits(files, over, latest))
+    yield from _told(run, number)
+
+
+def each_of(commands: Sequence[Sequence[str]], number: int) -> Generator[Made]:
+    """What is made of each command's words, in their order, by so many processes at a time.
+
+    None waits for another, and one that fails ends none of the others.
+    """
+    waits: dict[int, list[int]] = {place: [] for place in range(len(commands))}
+    run = _Run([[*COMMAND, *words] for words in commands], waits, ends_early=False)
+    yield from _told(run, number)
+
+
+def _told(run: _Run, number: int) -> Generator[Made]:
     with ThreadPoolExecutor(number) as pool:
         try:
             run.go_on(pool)

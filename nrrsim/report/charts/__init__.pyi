@@ -12,6 +12,8 @@ from .outlook import fan as fan
 from .outlook import histogram as histogram
 from .outlook import intervals as intervals
 from .outlook import tornado as tornado
+from .portfolio import sparklines as sparklines
+from .portfolio import standings as standings
 from .retention import bridge as bridge
 from .retention import bridges as bridges
 from .retention import cohort_heatmap as cohort_heatmap

@@ -59,6 +59,29 @@ def peers(frame: Frame) -> str:
     return _together(rows, "NRR. ")
 
 
+def sparklines(frame: Frame) -> str:
+    """NRR of each by month, first and last."""
+    rows = []
+    for name, each in frame.dropna(subset=["nrr"]).groupby("name", sort=False):
+        first, last = each.iloc[0], each.iloc[-1]
+        rows.append(
+            f"{name}: {percent(first['nrr'])} in {first['month']}, {percent(last['nrr'])} in"
+            f" {last['month']}"
+        )
+    return _together(rows, "NRR. ", "; ")
+
+
+def standings(frame: Frame) -> str:
+    """NRR of each now, its target, and the range of next year."""
+    rows = []
+    for row in frame.to_dict("records"):
+        goal = f", target {percent(row['target'])}" if row["target"] == row["target"] else ""
+        is_known = row["p50"] == row["p50"]
+        ahead = f", next year {percent(row['p10'])} to {percent(row['p90'])}" if is_known else ""
+        rows.append(f"{row['name']} {percent(row['nrr'])}{goal}{ahead}")
+    return _together(rows, "NRR now, and the 80% range of next year. ", "; ")
+
+
 def cohorts(frame: Frame, unit: str, names: Callable[[str], str]) -> str:
     """NRR of each cohort today, and at what age it was highest and lowest."""
     parts = []

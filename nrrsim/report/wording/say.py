@@ -18,6 +18,7 @@ from nrrsim.report.wording import (
     peers,
     pipeline,
     plan,
+    portfolio,
     quarterly,
     since,
     sizes,
@@ -41,6 +42,7 @@ REPORTS: Mapping[str, tuple[str, Any, Mapping[str, Any]]] = {
     "Measured": ("actions", actions.Report, actions.SENTENCES),
     "Losses": ("accounts", None, accounts.OF_LOSSES),
     "Peers": ("peers", None, peers.SENTENCES),
+    "Portfolio": ("portfolio", portfolio.Report, portfolio.SENTENCES),
     "Pipeline": ("pipeline", pipeline.Report, pipeline.SENTENCES),
 }
 
