@@ -940,7 +940,10 @@ def report(
             help="What to run, such as params/2026Q3.yaml; or a scenario, for its report.",
         ),
     ],
-    to: Annotated[str, typer.Option(help="Any of pdf,html,xlsx.")] = "pdf,html",
+    to: Annotated[
+        str,
+        typer.Option(help="Any of pdf,html,pptx,docx,xlsx (pptx: of a board_deck card alone)."),
+    ] = "pdf,html",
     engine: Annotated[
         Engine, typer.Option(help="What renders the PDF; auto takes Quarto if it is there.")
     ] = Engine.auto,

@@ -508,6 +508,8 @@ SENTENCES: Mapping[str, Any] = {
     "decisive": Decisive,
     "accuracy_heading": None,
     "backtest": BackTest,
+    "slide_fan": Fan,
+    "slide_drives": Fan,
 }
 OF_NO_FORECAST: Mapping[str, Any] = dict.fromkeys(SENTENCES, Nothing) | {"why_not": WhyNot}
 OF_A_BACKTEST: Mapping[str, Any] = {
