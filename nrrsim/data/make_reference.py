@@ -23,6 +23,7 @@ from pptx.util import Emu, Inches
 
 from nrrsim.files import shared, whole
 from nrrsim.report.charts.style import AMBER, BRICK, GREY, INK, NAVY, RULE, SHADES, TEAL
+from nrrsim.report.pages.office import FOOT as FOOT_OF_WORD
 from nrrsim.report.pages.package import packed
 
 FOLDER = Path("reports", "_extensions", "nrrsim")
@@ -144,6 +145,8 @@ def _sized(layout: Any) -> None:
         said = sizes.get(layout.name, {}).get(index)
         if index < 10:
             body.bodyPr.attrib.pop("anchor", None)
+        else:
+            _footed(shape)
         for level in body.iterfind(".//{*}lvl1pPr"):
             if index < 10:
                 level.set("algn", "l")
@@ -158,6 +161,22 @@ def _sized(layout: Any) -> None:
             body.bodyPr.set("anchor", "b" if index == 0 else "t")
     if layout.name == "Title Slide":
         _ruled(layout, LEFT, 2.0, 1.2, "accent2", 57150)
+
+
+def _footed(shape: Any) -> None:
+    """Say at the foot's own place how it looks: not every program asks the master."""
+    kind = str(shape.placeholder_format.type)
+    for style in shape._element.txBody.findall("{*}lstStyle"):
+        style.clear()
+        style.append(
+            parse_xml(
+                f'<a:lvl1pPr {nsdecls("a")} algn="{"l" if "FOOTER" in kind else "r"}"><a:defRPr'
+                f' sz="{SIZES["foot"] * 100}"><a:solidFill><a:schemeClr val="accent5"/></a:solidFill>'
+                '<a:latin typeface="+mn-lt"/></a:defRPr></a:lvl1pPr>'
+            )
+        )
+    shape._element.txBody.bodyPr.set("lIns", "0")
+    shape._element.txBody.bodyPr.set("rIns", "0")
 
 
 def _coloured(run: Any, scheme: str) -> None:
@@ -191,7 +210,23 @@ STYLES: Mapping[str, tuple[int, str, bool]] = {
     "Heading3": (22, NAVY, True), "Heading4": (20, NAVY, True), "TableCaption": (18, GREY, False),
     "ImageCaption": (18, GREY, False), "Compact": (18, INK, False),
 }  # fmt: skip
-PAGE = '<w:sectPr><w:pgSz w:w="11906" w:h="16838"/><w:pgMar w:top="1247" w:right="1247" w:bottom="1247" w:left="1247" w:header="624" w:footer="624" w:gutter="0"/></w:sectPr>'  # fmt: skip
+PAGE = '<w:sectPr><w:footerReference w:type="default" r:id="rIdFoot"/><w:pgSz w:w="11906" w:h="16838"/><w:pgMar w:top="1247" w:right="1247" w:bottom="1247" w:left="1247" w:header="624" w:footer="624" w:gutter="0"/></w:sectPr>'  # fmt: skip
+OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+RELATION = f'<Relationship Id="rIdFoot" Type="{OFFICE}/footer" Target="footer1.xml"/>'
+KIND = (
+    '<Override PartName="/word/footer1.xml" ContentType="application/vnd.openxmlformats-'
+    'officedocument.wordprocessingml.footer+xml"/>'
+)
+RUN = f'<w:rPr><w:color w:val="{GREY[1:]}"/><w:sz w:val="16"/></w:rPr>'
+FOOTER = (
+    '<?xml version="1.0" encoding="UTF-8" standalone="yes"?><w:ftr xmlns:w='
+    '"http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:p><w:pPr><w:tabs>'
+    f'<w:tab w:val="right" w:pos="9412"/></w:tabs></w:pPr><w:r>{RUN}<w:t>{FOOT_OF_WORD}</w:t></w:r>'
+    f'<w:r>{RUN}<w:tab/></w:r><w:r>{RUN}<w:fldChar w:fldCharType="begin"/></w:r><w:r>{RUN}'
+    f'<w:instrText xml:space="preserve"> PAGE </w:instrText></w:r><w:r>{RUN}'
+    f'<w:fldChar w:fldCharType="separate"/></w:r><w:r>{RUN}<w:t>1</w:t></w:r><w:r>{RUN}'
+    '<w:fldChar w:fldCharType="end"/></w:r></w:p></w:ftr>'
+)
 RULED = (
     f'<w:tblBorders><w:top w:val="single" w:sz="8" w:space="0" w:color="{NAVY[1:]}"/>'
     f'<w:bottom w:val="single" w:sz="8" w:space="0" w:color="{NAVY[1:]}"/>'
@@ -215,7 +250,12 @@ def word() -> bytes:
             elif name == "word/document.xml":
                 text = re.sub(r"<w:sectPr\b.*?</w:sectPr>|<w:sectPr\s*/>", "", part.decode(), flags=re.DOTALL)
                 part = text.replace("</w:body>", f"{PAGE}</w:body>").encode()
+            elif name == "word/_rels/document.xml.rels":
+                part = part.replace(b"</Relationships>", RELATION.encode() + b"</Relationships>")
+            elif name == "[Content_Types].xml":
+                part = part.replace(b"</Types>", KIND.encode() + b"</Types>")
             made.writestr(name, part)
+        made.writestr("word/footer1.xml", FOOTER)
     return packed(out.getvalue(), MADE)
 
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import ceil, floor
+from math import ceil, floor, log10
 from typing import Any
 
-from nrrsim.notation import currency_sign
+from nrrsim.notation import currency_sign, percent
 from nrrsim.report.pages.package import packed
 from nrrsim.report.wording.columns import charted
 
@@ -76,8 +76,7 @@ def trend(numbers: Mapping[str, Any]) -> Plot:
         Series("GRR", data["grr"], TEAL, shape="line", symbol="diamond", labels="below" * few),
     ]
     if target is not None:
-        goal = [float(target)] * len(data["period"])
-        lines.append(Series("Target", goal, GREY, shape="line", dashed=True))
+        lines.append(_target(target, len(data["period"]), GREY))
     return Plot(data["period"], lines, *_cut([v for each in lines for v in each.values]))
 
 
@@ -101,13 +100,18 @@ def fan(numbers: Mapping[str, Any]) -> Plot | None:
     ]
     for name, colour in zip(names, (GREY, NAVY), strict=False):
         values = [middle.get((name, period)) for period in periods]
+        told = "above" if name in with_range else ""
         first = name.split(",")[0]
-        drawn.append(Series(first, values, colour, shape="line", symbol="circle", labels="above"))
+        drawn.append(Series(first, values, colour, shape="line", symbol="circle", labels=told))
     target = numbers.get("said", {}).get("target")
     if target is not None:
-        drawn.append(Series("Target", [float(target)] * len(periods), BRICK, shape="line", dashed=True))  # fmt: skip
+        drawn.append(_target(target, len(periods), BRICK))
     known = [*data["middle"], *data["low"], *data["high"], target]
     return Plot(periods, drawn, *_cut(known))
+
+
+def _target(ratio: float, periods: int, colour: str) -> Series:
+    return Series(f"Target {percent(ratio)}", [ratio] * periods, colour, shape="line", dashed=True)
 
 
 def segment_bars(numbers: Mapping[str, Any]) -> Plot:
@@ -121,7 +125,7 @@ def segment_bars(numbers: Mapping[str, Any]) -> Plot:
     ]
     bars = [each for each in bars if any(value is not None for value in each.values)]
     most = max((v for each in bars for v in each.values if v is not None), default=1.0)
-    return Plot(data["segment"], bars, 0.0, ceil(most * 5 + 0.3) / 5, 0.2, lies=True)
+    return Plot(data["segment"], bars, 0.0, ceil(most * 10 + 0.8) / 10, 0.2, lies=True)
 
 
 def bridge(numbers: Mapping[str, Any]) -> Plot:
@@ -151,7 +155,8 @@ def bridge(numbers: Mapping[str, Any]) -> Plot:
     ]
     how = {"shape": "mark", "labels": "above"} if is_cut else {"labels": "on", "at": tops}
     drawn.append(Series("Level", level, NAVY, forms[0], **how))
-    axis = _nice([*start, *end] if is_cut else [0.0, *tops])
+    levels = [s for s, t in zip(start, total, strict=True) if not t]
+    axis = _nice([*levels, *end] if is_cut else [0.0, *tops])
     if not is_cut:
         axis = (0.0, *axis[1:])
     drawn = [each for each in drawn if any(v is not None for v in each.values)]
@@ -196,15 +201,9 @@ def _nice(values: Sequence[float]) -> tuple[float, float, float]:
     """The ends and the step of an axis, in round numbers, with air for labels."""
     low, high = min(values), max(values)
     span = (high - low) or abs(high) or 1.0
-    rough = 10.0 ** floor(_log10(span / 4))
+    rough = 10.0 ** floor(log10(span / 4))
     step = next(rough * each for each in (1, 2, 5, 10) if rough * each * 5 >= span)
     return floor((low - 0.08 * span) / step) * step, ceil((high + 0.1 * span) / step) * step, step
-
-
-def _log10(value: float) -> float:
-    from math import log10
-
-    return log10(value)
 
 
 def _money_form(currency: str | None, most: float, sign: str, *, whole: bool = False) -> str:
@@ -345,6 +344,12 @@ SHOWN = "".join(
     for name in ("showLegendKey", "showVal", "showCatName", "showSerName", "showPercent",
                  "showBubbleSize")
 )  # fmt: skip
+# a label that was moved has no line to where it was
+LED = (
+    '<c:extLst><c:ext uri="{CE6537A1-D6FC-4f65-9D91-7224C49458BB}" '
+    'xmlns:c15="http://schemas.microsoft.com/office/drawing/2012/chart">'
+    '<c15:showLeaderLines val="0"/></c:ext></c:extLst>'
+)
 PLACES = {"above": "t", "below": "b", "end": "outEnd"}
 
 
@@ -380,7 +385,7 @@ def _label(ser: Any, each: Series, plot: Plot) -> None:
                 )
     spot = PLACES.get(each.labels)
     where = f'<c:dLblPos val="{spot}"/>' if spot else ""
-    labels = parse_xml(f'<c:dLbls {nsdecls("c", "a")}>{one}{look}{where}{SHOWN}</c:dLbls>')
+    labels = parse_xml(f'<c:dLbls {nsdecls("c", "a")}>{one}{look}{where}{SHOWN}{LED}</c:dLbls>')
     ser.insert(ser.index(ser.find("{*}cat")), labels)
 
 

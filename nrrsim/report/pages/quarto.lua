@@ -212,6 +212,26 @@ local function equations(inlines)
   return out
 end
 
+-- How much of a page each column takes: as its longest text needs, a sentence no more than forty signs.
+local function widths_of(t, columns)
+  local need, all = {}, 0
+  for i = 1, columns do need[i] = 3 end
+  local function look(row)
+    for i, cell in ipairs(row.cells) do
+      local text = pandoc.utils.stringify(cell.contents)
+      for word in text:gmatch("%S+") do need[i] = math.max(need[i], utf8.len(word) + 2) end
+      need[i] = math.max(need[i], math.min(utf8.len(text), 40) * 0.8 + 2)
+    end
+  end
+  for _, row in ipairs(t.head.rows) do look(row) end
+  for _, body in ipairs(t.bodies) do
+    for _, row in ipairs(body.body) do look(row) end
+  end
+  for i = 1, columns do all = all + need[i] end
+  for i = 1, columns do need[i] = need[i] / math.max(all, 60) end
+  return need
+end
+
 -- A data frame's own HTML table becomes a real table, so that it is in the PDF, too.
 local function table_of(raw)
   if html or raw.format ~= "html" or not raw.text:lower():match("<table") then return nil end
@@ -225,11 +245,16 @@ local function table_of(raw)
       for _, body in ipairs(t.bodies) do
         for _, row in ipairs(body.body) do
           for i, cell in ipairs(row.cells) do
+            local house = cell.classes:includes("gt_right")
             cell.attr = pandoc.Attr()
             local text = pandoc.utils.stringify(cell.contents)
-            if #row.cells == columns and text:match("^[%(%+%-$]?[%d][%d,.%%%)]*$") then cell.alignment, right[i] = "AlignRight", true end
+            if house or #row.cells == columns and text:match("^[%(%+%-$]?[%d][%d,.%%%)]*$") then cell.alignment, right[i] = "AlignRight", true end
           end
         end
+      end
+      if office then   -- which ask the column alone
+        local need = widths_of(t, columns)
+        for i, _ in ipairs(t.colspecs) do t.colspecs[i] = {right[i] and "AlignRight" or "AlignLeft", need[i]} end
       end
       for _, row in ipairs(t.head.rows) do
         for i, cell in ipairs(row.cells) do

@@ -221,8 +221,8 @@ def _table(page: Any, slide: Slide) -> None:
     shape.left, shape.top, shape.width = box[0], box[1], sum(widths)
     for column, wide in zip(table.columns, widths, strict=True):
         column.width = wide
-    for row, line in zip(table.rows, texts, strict=True):
-        row.height = _row_high(widths, line, size)
+    for number, (row, line) in enumerate(zip(table.rows, texts, strict=True)):
+        row.height = _row_high(widths, line, size, bold=not number)
         for cell in row.cells:
             cell.margin_left = cell.margin_right = Pt(6)
             cell.margin_top = cell.margin_bottom = Pt(4)
@@ -239,7 +239,7 @@ POINT = 12_700  # EMU
 def _columns(texts: Sequence[Sequence[str]], size: int, wide: int) -> list[int]:
     """Widths of columns: as their longest texts need, and together as wide as the place."""
     needs = [
-        max(_wide(text, size, bold=True) for text in column) * AIR + 14
+        max(_wide(text, size, bold=not row) for row, text in enumerate(column)) * AIR + 14
         for column in zip(*texts, strict=True)
     ]
     room = wide / POINT
@@ -253,16 +253,16 @@ def _columns(texts: Sequence[Sequence[str]], size: int, wide: int) -> list[int]:
     return [int(need * POINT) for need in needs]
 
 
-def _row_high(widths: Sequence[int], line: Sequence[str], size: int) -> int:
+def _row_high(widths: Sequence[int], line: Sequence[str], size: int, bold: bool) -> int:
     lines = max(
-        _wrapped(text, size, wide / POINT - 12, bold=True)
+        _wrapped(text, size, wide / POINT - 12, bold)
         for text, wide in zip(line, widths, strict=True)
     )
     return int((lines * size * LEADING + 9) * POINT)
 
 
 def _rows_high(widths: Sequence[int], texts: Sequence[Sequence[str]], size: int) -> int:
-    return sum(_row_high(widths, line, size) for line in texts)
+    return sum(_row_high(widths, line, size, not row) for row, line in enumerate(texts))
 
 
 # --- texts that fit ------------------------------------------------------------------------------
