@@ -44,7 +44,8 @@ HOUSE = {
     " published workbook/rows workbook/styles workbook/sections workbook/accounts"
     " workbook/customersheet workbook/live workbook/rollforward workbook/summary"
     " workbook/checks workbook/write grid pages/notebook pages/markdown pages/pdf"
-    " pages/downloads pages/html pages/render kernel run several",
+    " pages/downloads pages/html pages/package pages/office pages/native pages/slides"
+    " pages/render kernel run several",
     "workspace": "template cards readme new next",
     "whatif": "sliders reports live panel serve",
     "cli": "helped options checked text terminal progress answers inputs folders assumptions"

@@ -26,7 +26,10 @@ def report(
             help="What to run, such as params/2026Q3.yaml; or a scenario, for its report.",
         ),
     ],
-    to: Annotated[str, typer.Option(help="Any of pdf,html,xlsx.")] = "pdf,html",
+    to: Annotated[
+        str,
+        typer.Option(help="Any of pdf,html,pptx,docx,xlsx (pptx: of a board_deck card alone)."),
+    ] = "pdf,html",
     engine: Annotated[
         Engine, typer.Option(help="What renders the PDF; auto takes Quarto if it is there.")
     ] = Engine.auto,
@@ -80,8 +83,8 @@ def report(
         )
     number, states = min(len(cards), _beside(workers)), [f"--set={each}" for each in said or ()]
     if len(cards) == 1 and entity is None and has_each(_found(cards[0]), over):
-        how = {"to": forms, "engine": engine.value, "out": out, "over": over, "latest": latest}
-        report_each(_found(cards[0]), states, _beside(workers), quiet, {**how, "summary": summary})
+        asked = {"to": forms, "engine": engine.value, "out": out, "over": over, "latest": latest}
+        report_each(_found(cards[0]), states, _beside(workers), quiet, {**asked, "summary": summary})
         return
     if number > 1:
         words = ["--to", to, "--engine", engine.value, *(["--out", str(out)] if out else [])]

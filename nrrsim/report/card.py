@@ -53,6 +53,7 @@ CHOICE = re.compile(r"\(one of ([^)]+)\)")
 PATH = "(path)"  # in a parameter's comment; a company or a title may be called like a file
 ALWAYS_PATHS = ("rates",)
 EMPTY = "is empty; give a value, or leave the line out"
+REFERENCE = "reference_doc"  # a company's own look for slides, or for Word
 COMMENTARY = "commentary"  # management's own words, by section
 READING = "reading"  # a notebook's parameter: how its ledger is read
 

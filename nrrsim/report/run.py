@@ -37,6 +37,7 @@ from nrrsim.report.card import (
     EACH,
     LEDGER,
     OF_SCENARIOS,
+    REFERENCE,
     YAML,
     Card,
     Entity,
@@ -65,7 +66,8 @@ from nrrsim.yamlfile import read_yaml
 if TYPE_CHECKING:
     from nrrsim.report.charts.picture import Beside
 
-FORMATS = ("pdf", "html", "xlsx")
+FORMATS = ("pdf", "html", "pptx", "docx", "xlsx")
+OF_SLIDES = "board_deck"  # the notebook that makes slides, for who asks another one for them
 log = logging.getLogger("nrrsim")
 
 
@@ -107,6 +109,8 @@ def run_card(
             " cells that are to stand there as summary"
         )
     _check_target(card)
+    _check_slides(card, to)
+    _references(card)  # what is wrong with them is said before anything runs
     card = for_its_readers(card)
     _warn_of_names(card)
     out = reports_of(card) if out is None else Path(out)
@@ -165,7 +169,8 @@ def make(
         how = (to, pictures, progress, before, at_end)
         numbers = _execute(card, work / "report.ipynb", *how)
         log.info("%s: rendering %s", card.label, ", ".join(to))
-        return Made(numbers, _render(card, work, to, pictures, engine, summary))
+        rendered = _render(card, work, to, pictures, engine, summary, _references(card))
+        return Made(numbers, rendered)
 
 
 def as_asked(to: Sequence[str], engine: str, summary: bool = False) -> dict[str, Any]:
@@ -237,6 +242,36 @@ def _check_target(card: Card) -> None:
         raise UsageError(
             f"{card.path}: target: {whom} not say which NRR to reach; add target: 1.10"
         )
+
+
+def _check_slides(card: Card, to: Sequence[str]) -> None:
+    """Raise UsageError where slides are asked of a notebook that does not say it makes them."""
+    if "pptx" not in to:
+        return
+    import nbformat
+
+    from nrrsim.report.pages.notebook import formats_of
+
+    if "pptx" not in formats_of(nbformat.read(card.notebook, as_version=4)):
+        raise UsageError(
+            f"{card.path}: --to pptx: {card.notebook.stem} flows over pages and makes no slides;"
+            f" write a card with notebook: {OF_SLIDES}, as params/board-deck.yaml has it, or take"
+            " --to docx"
+        )
+
+
+def _references(card: Card) -> dict[str, Path]:
+    """The company's own reference document, by the format that it is for; none where none is said.
+
+    Raises UsageError where it cannot be used.
+    """
+    said = card.parameters.get(REFERENCE)
+    if not said:
+        return {}
+    from nrrsim.report.pages.office import check_reference
+
+    path = Path(card.from_here(str(said)))
+    return {check_reference(path, str(said)): path}
 
 
 def for_its_readers(card: Card) -> Card:
@@ -548,9 +583,15 @@ def _forget_times(notebook: Any) -> None:
 
 
 def _render(
-    card: Card, work: Path, to: Sequence[str], pictures: Beside, engine: str, summary: bool
+    card: Card,
+    work: Path,
+    to: Sequence[str],
+    pictures: Beside,
+    engine: str,
+    summary: bool,
+    references: Mapping[str, Path],
 ) -> dict[str, str] | None:
-    """Make the pages and the spreadsheet; returns what made the PDF, if there is one."""
+    """Make the pages, slides and the spreadsheet; returns what made them, HTML aside."""
     import nbformat
 
     from nrrsim.report.pages.render import engine_used, render
@@ -558,7 +599,8 @@ def _render(
     pages = [form for form in to if form != "xlsx"]
     how: dict[str, Any] = {"engine": engine, "style": shared("reports")}
     how["timestamp"] = int(_day(card).timestamp())
-    made = render(work / "report.ipynb", work, to=pages, draw=pictures.svg_of, **how)
+    own: dict[str, Any] = {"draw": pictures.svg_of, "references": references}
+    made = render(work / "report.ipynb", work, to=pages, **own, **how)
     if summary:
         with TemporaryDirectory(prefix=".summary-", dir=work) as folder:
             page = Path(folder) / "summary.ipynb"
@@ -574,7 +616,7 @@ def _render(
         from nrrsim.report.workbook.write import write_workbook
 
         write_workbook(work / "report.ipynb", work / "report.xlsx", card.defaults | card.parameters)
-    return engine_used(engine) if "pdf" in made else None
+    return engine_used(engine, [*made])
 
 
 def _pages(pdf: Path) -> int:

@@ -21,7 +21,7 @@ import pandas as pd
 from nrrsim import notation as house
 from nrrsim.notation import NOTHING, escape_markdown, typst_string
 
-__all__ = ["Printed", "callout", "front", "key_figures", "record", "sentence", "table"]
+__all__ = ["Printed", "callout", "front", "key_figures", "notes", "record", "sentence", "table"]
 
 
 def __dir__() -> list[str]:
@@ -33,6 +33,7 @@ BRICK = "#A63D2F"
 MOVED = {"better": TEAL, "worse": BRICK, "level": GREY}
 RECORD = "application/vnd.nrrsim+json"  # a notebook output that no page shows
 FRONT = "application/vnd.nrrsim.front+json"  # what the notebook says of its title page
+NOTES = "application/vnd.nrrsim.notes+json"  # what a slide's speaker is told, and no page shows
 CELLS = "application/vnd.nrrsim.table+json"  # a table's own numbers, for spreadsheets
 KEY_FIGURES = ["Figure", "Value", "Compared"]  # how such cells call their columns
 FIGURE = "application/vnd.nrrsim.figure+json"  # a chart's own numbers, and it for a narrow screen
@@ -196,6 +197,15 @@ def front(**said: str) -> Printed:
     said : by the front matter's keys, such as subtitle.
     """
     return Printed({FRONT: said, "text/plain": ""})
+
+
+def notes(*said: Printed) -> Printed:
+    """Return what shows nothing, and is told to who speaks on the slide that it stands in.
+
+    said : sentences, a paragraph each.
+    """
+    told = [str(each.bundle["text/markdown"]) for each in said]
+    return Printed({NOTES: "\n\n".join(filter(None, told)), "text/markdown": "", "text/plain": ""})
 
 
 def _for_lab(markdown: str) -> str:

@@ -47,6 +47,7 @@ NAMES = {"name", "segment", "panel"}  # columns of names that somebody else gave
 # What a report's column is called in a frame of the analysis that no report has worded yet.
 AS_ANALYSED = {"period": "month", "segment": "name"}
 NOT_DESCRIBED = "<chart>"  # the plain text of one that does not say what it shows
+SAID = ("target", "before", "base")  # of a chart's options, what stands in it beside its frame
 MOST_SEEN = 20  # characters of a name: wherever it stands, so many have room
 # Letters of other scripts that look as Latin ones do, and signs that take no room.
 SHAPES = str.maketrans(
@@ -218,8 +219,14 @@ def _numbers(draw: Drawing[P], frame: Frame, *args: P.args, **options: P.kwargs)
     """
     how = signature(draw).bind(frame, *args, **options)
     how.apply_defaults()
+    said = {
+        name: value
+        for name, value in how.arguments.items()
+        if name in SAID and isinstance(value, str | int | float)
+    }
     return {
         "chart": draw.__name__,
+        **({"said": said} if said else {}),
         "columns": list(frame),
         "heads": [label(re.sub(r"^p0?(?=\d)", "P", str(name))) for name in frame],
         "rows": frame.astype(object).where(frame.notna(), None).values.tolist(),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from functools import cache
+from html import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,11 @@ import pypandoc
 
 from nrrsim.errors import RenderError
 from nrrsim.files import shared
+from nrrsim.report.charts.picture import png_of
 from nrrsim.report.pages.notebook import EXTENSION, IMAGES, Cell, chosen_mime
+from nrrsim.report.tables import CELLS
+
+OFFICE = ("docx", "pptx")
 
 
 def quarto_markdown(cells: Sequence[Cell], to: str, work: Path) -> str:
@@ -29,6 +35,24 @@ def run_pandoc(
     text: str, meta: Mapping[str, Any], to: str, template: Path, extra: Sequence[str]
 ) -> str:
     """Quarto markdown to a whole page, in pandoc's sandbox: it reads no file and no address."""
+    return _pandoc(text, meta, to, [f"--template={template}", *extra]).decode()
+
+
+def office_file(
+    text: str, meta: Mapping[str, Any], to: str, reference: Path, timestamp: int
+) -> bytes:
+    """Quarto markdown to a .docx or .pptx in the look of `reference`, in pandoc's sandbox."""
+    how = ["--output=-", f"--reference-doc={reference}", "--slide-level=2"]
+    return _pandoc(text, meta, to, how, {**os.environ, "SOURCE_DATE_EPOCH": str(timestamp)})
+
+
+def _pandoc(
+    text: str,
+    meta: Mapping[str, Any],
+    to: str,
+    extra: Sequence[str],
+    environment: Mapping[str, str] | None = None,
+) -> bytes:
     front = json.dumps(_pandoc_metadata(meta), default=str, ensure_ascii=False)
     command = [
         str(pypandoc.get_pandoc_path()),
@@ -37,15 +61,14 @@ def run_pandoc(
         "--wrap=none",
         "--from=markdown",
         f"--to={to}",
-        f"--template={template}",
         f"--lua-filter={files('nrrsim.report.pages') / 'quarto.lua'}",
         *extra,
     ]
     document = f"---\n{front}\n---\n\n{text}"
     ran = subprocess.run(
-        command, input=document, capture_output=True, encoding="utf-8", check=False
+        command, input=document.encode(), capture_output=True, env=environment, check=False
     )
-    said = ran.stderr.strip()
+    said = ran.stderr.decode("utf-8", "replace").strip()
     if ran.returncode == 3:  # quarto.lua's word for it
         raise RenderError(f"these references lead nowhere: {said}")
     # a warning is a page that is not as it was meant to be: none is let through
@@ -103,12 +126,16 @@ def _cell_markdown(cell: Cell, to: str, work: Path) -> str:
     outputs = cell.outputs if cell.options.get("output") is not False else ()
     for number, output in enumerate(outputs):
         mime = chosen_mime(output, to)
-        if mime in IMAGES:
+        if mime in IMAGES and to != "pdf":
+            parts.append(picture_in_text(output.data, mime, cell.options))
+        elif mime in IMAGES:
             name = re.sub(r"\W+", "-", f"{cell.name.split(' (')[0]} {number}")
             parts.append(_picture(str(output.data[mime]), mime, name, cell.options, work))
         elif mime:
             printed = output.output_type == "stream"
             value = str(output.text if printed else output.data[mime])
+            if mime == "text/html" and to in OFFICE and "<table" not in value:
+                value = table_of(output.data[CELLS])
             language = "{=html}" if mime == "text/html" else ""
             parts.append(
                 value if mime == "text/markdown" or (printed and asis) else _fenced(language, value)
@@ -119,6 +146,25 @@ def _cell_markdown(cell: Cell, to: str, work: Path) -> str:
     caption = f"{cell.label[:3]}-cap"
     attributes = f"#{cell.label} {caption}={_attribute(cell.options.get(caption, ''))}"
     return f"::::: {{{attributes}}}\n\n{text}\n\n:::::"
+
+
+def picture_in_text(data: Mapping[str, Any], mime: str, options: Mapping[str, Any]) -> str:
+    """A picture that stands in the Markdown itself, as pixels: Word and PowerPoint show them all."""
+    value = str(data[mime])
+    if mime == "image/svg+xml":
+        mime, value = "image/png", base64.b64encode(png_of(value)).decode()
+    alt = _attribute(options.get("fig-alt", ""))
+    return f'![](data:{mime};base64,{"".join(value.split())}){{alt={alt}}}'
+
+
+def table_of(cells: Mapping[str, Any]) -> str:
+    """A table's own texts as HTML: what is cards on a page is a table in Word."""
+    head, *rows = (
+        "".join(f"<{tag}>{escape(str(text))}</{tag}>" for text in row)
+        for tag, row in [("th", cells["heads"]), *(("td", row) for row in cells["rows"])]
+    )
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _picture(data: str, mime: str, name: str, options: Mapping[str, Any], work: Path) -> str:

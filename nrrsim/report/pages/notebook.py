@@ -15,14 +15,18 @@ from ruamel.yaml.error import YAMLError
 
 from nrrsim.errors import RenderError
 from nrrsim.notation import unevaluated
+from nrrsim.report.tables import CELLS
 
 EXTENSION = Path("_extensions/nrrsim")
 IMAGES = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg"}
 # Which form of an output is shown. PDF: Quarto's order for Typst. HTML: a table there is not its
-# print form.
+# print form. Word and PowerPoint: pixels, as older ones draw no SVG, and HTML's tables.
+OFFICE = ("image/png", "image/jpeg", "image/svg+xml", "text/html", "text/markdown", "text/plain")
 CHOICE = {
     "pdf": ("text/markdown", *IMAGES, "text/html", "text/plain"),
     "html": ("text/html", *IMAGES, "text/markdown", "text/plain"),
+    "docx": OFFICE,
+    "pptx": OFFICE,
 }
 
 
@@ -55,6 +59,13 @@ def load_notebook(notebook: Path) -> Any:
 def _yaml(text: str) -> dict[str, Any]:
     found = YAML(typ="safe", pure=True).load(text)
     return found if isinstance(found, dict) else {}
+
+
+def formats_of(notebook: Any) -> dict[str, Any]:
+    """The formats that a notebook says it is made as, each with its options."""
+    first = notebook.cells[0].source if notebook.cells else ""
+    found = _yaml(first.strip().strip("-")).get("format")
+    return found if isinstance(found, dict) else {str(found): None} if found else {}
 
 
 def read_cells(notebook: Path, style: Path) -> tuple[dict[str, Any], list[Cell]]:
@@ -126,9 +137,11 @@ def chosen_mime(output: Any, to: str) -> str | None:
     """The form of an output that the page shows; None where it shows nothing of it."""
     if output.output_type == "stream":
         return "text/plain" if output.name == "stdout" else None
-    found = [mime for mime in CHOICE[to] if mime in output.get("data", {})]
-    if to == "pdf":  # of HTML, print can show a table
-        found = [mime for mime in found if mime != "text/html" or "<table" in output.data[mime]]
+    data = output.get("data", {})
+    found = [mime for mime in CHOICE[to] if mime in data]
+    if to != "html":  # of HTML, print can show a table; Word those cards, too, that know their rows
+        has_rows = "<table" in data.get("text/html", "") or (to != "pdf" and CELLS in data)
+        found = [mime for mime in found if mime != "text/html" or has_rows]
     return found[0] if found else None
 
 

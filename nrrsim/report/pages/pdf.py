@@ -124,33 +124,37 @@ def pdf_by_quarto(quarto: Quarto, notebook: Path, style: Path, timestamp: int) -
             if cell.cell_type == "code":
                 cell.outputs = [output for output in cell.outputs if chosen_mime(output, "pdf")]
         nbformat.write(content, project / "report.ipynb")
-        command = [str(quarto.path), "render", "report.ipynb", "--to", "nrrsim-typst"]
-        environment = {**os.environ, "SOURCE_DATE_EPOCH": str(timestamp), "NO_COLOR": "1"}
-        try:
-            ran = subprocess.run(
-                command,
-                cwd=project,
-                env=environment,
-                check=False,
-                capture_output=True,
-                encoding="utf-8",
-            )
-        except OSError as error:
-            raise RenderError(f"Quarto: {error}") from error
-        complaints = [line.strip() for line in ran.stderr.splitlines() if _is_complaint(line)]
-        pdf = project / "report.pdf"
-        # Quarto exits with 0 on an unresolved reference, an unknown font and more: what it says
-        # counts.
-        if ran.returncode or complaints or not pdf.is_file():
-            lines = (
-                complaints
-                or ran.stderr.strip().splitlines()[-10:]
-                or ["no report.pdf and no reason"]
-            )
-            raise RenderError(
-                "\n".join([f"Quarto {quarto.version} (exit code {ran.returncode}):", *lines])
-            )
-        return pdf.read_bytes()
+        return quarto_render(quarto, project, "nrrsim-typst", "report.pdf", timestamp)
+
+
+def quarto_render(quarto: Quarto, project: Path, to: str, made: str, timestamp: int) -> bytes:
+    """What Quarto makes of a project's `report.ipynb`, in the file `made`; RenderError with all
+    that it complains of.
+    """
+    command = [str(quarto.path), "render", "report.ipynb", "--to", to]
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": str(timestamp), "NO_COLOR": "1"}
+    try:
+        ran = subprocess.run(
+            command,
+            cwd=project,
+            env=environment,
+            check=False,
+            capture_output=True,
+            encoding="utf-8",
+        )
+    except OSError as error:
+        raise RenderError(f"Quarto: {error}") from error
+    complaints = [line.strip() for line in ran.stderr.splitlines() if _is_complaint(line)]
+    # Quarto exits with 0 on an unresolved reference, an unknown font and more: what it says
+    # counts.
+    if ran.returncode or complaints or not (project / made).is_file():
+        lines = (
+            complaints or ran.stderr.strip().splitlines()[-10:] or [f"no {made} and no reason"]
+        )
+        raise RenderError(
+            "\n".join([f"Quarto {quarto.version} (exit code {ran.returncode}):", *lines])
+        )
+    return (project / made).read_bytes()
 
 
 def _reason(said: str, document: str) -> str:

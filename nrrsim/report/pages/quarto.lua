@@ -1,8 +1,10 @@
 -- Quarto markdown to Typst or HTML without Quarto: callouts, floats, cross-references, numbered equations.
--- For Typst it emits what Quarto's own filters emit, so that one template serves both; for HTML, plain HTML5.
+-- For Typst it emits what Quarto's own filters emit, so that one template serves both; for HTML, plain HTML5; for Word
+-- and PowerPoint, pandoc's own blocks.
 -- Exits with 3, and the names on stderr, when a cross-reference leads nowhere.
 
 local html = FORMAT:match("html") ~= nil
+local office = FORMAT == "docx" or FORMAT == "pptx"   -- pandoc's own blocks, in the reference document's styles
 local floats = {
   fig = {name = "Figure", position = "bottom", class = "figure"},
   tbl = {name = "Table", position = "top", class = "table"},
@@ -19,6 +21,7 @@ local unresolved = pandoc.List{}
 local function block(s) return pandoc.RawBlock(html and "html" or "typst", s) end
 local function inline(s) return pandoc.RawInline(html and "html" or "typst", s) end
 local function inlines_of(markdown) return pandoc.utils.blocks_to_inlines(pandoc.read(markdown, "markdown").blocks) end
+local function styled(style, blocks) return pandoc.Div(blocks, {["custom-style"] = style}) end
 local function kind_of(label) return label:match("^(%a+)%-") end
 local function typst_string(s) return '"' .. s:gsub("\\", "\\\\"):gsub('"', '\\"') .. '"' end
 
@@ -42,7 +45,7 @@ local function number_everything(doc)
     traverse = "topdown",
     Header = function(h)
       local depth = h.level - top + 1
-      h.level = depth + (html and 1 or 0)
+      if FORMAT ~= "pptx" then h.level = depth + (html and 1 or 0) end   -- a slide begins at its own level
       if numbered and not h.classes:includes("unnumbered") then
         section[depth] = (section[depth] or 0) + 1
         for d = 1, depth do section[d] = section[d] or 0 end
@@ -86,7 +89,11 @@ local function callout(div)
   end
   title = title or pandoc.Inlines{pandoc.Str(house[1])}
   local out = pandoc.Blocks{}
-  if html then
+  if office then
+    out:insert(pandoc.Para{pandoc.Strong(title)})
+    out:extend(body)
+    if FORMAT == "docx" then return styled("Block Text", out) end
+  elseif html then
     out:insert(block(('<aside class="callout callout-%s">'):format(kind)))
     out:insert(pandoc.Plain(pandoc.Inlines{inline('<p class="callout-title">')} .. title .. {inline("</p>")}))
     out:extend(body)
@@ -111,7 +118,14 @@ local function float(div)
     body:remove()
   end
   local out = pandoc.Blocks{}
-  if html then
+  if office then
+    local label = pandoc.Inlines{pandoc.Strong(house.name .. "\u{a0}" .. numbers[div.identifier]), pandoc.Space()}
+    local line = styled(kind == "tbl" and "Table Caption" or "Image Caption", {pandoc.Para(label .. (caption or {}))})
+    if house.position == "top" then out:insert(line) end
+    out:extend(body)
+    if house.position == "bottom" then out:insert(line) end
+    return pandoc.Div(out, {id = div.identifier})
+  elseif html then
     local label = pandoc.Span({pandoc.Str(house.name .. " " .. numbers[div.identifier])}, {class = "label"})
     local caption_block = pandoc.Plain(pandoc.Inlines{inline("<figcaption>"), label, pandoc.Space()} .. (caption or {}) .. {inline("</figcaption>")})
     out:insert(block(('<figure id="%s" class="%s">'):format(div.identifier, house.class)))
@@ -143,7 +157,7 @@ local function reference(cite)
     if not numbers[label] then unresolved:insert("@" .. c.id) end
     local name = c.mode ~= "SuppressAuthor" and names[kind_of(label)] or ""
     if i > 1 then out:extend{pandoc.Str(","), pandoc.Space()} end
-    if html then
+    if html or office then
       out:insert(pandoc.Link((name ~= "" and name .. "\u{a0}" or "") .. (numbers[label] or "?"), "#" .. label, "", {class = "ref"}))
     else
       out:insert(inline(("#ref(<%s>, supplement: [%s])"):format(label, name)))
@@ -183,6 +197,9 @@ local function equations(inlines)
     if not label then
       out:insert(x)
       i = i + 1
+    elseif office then
+      out:extend{pandoc.Span({x}, {id = label}), pandoc.Space(), pandoc.Str("(" .. numbers[label] .. ")")}
+      i = after + taken
     elseif html then
       out:extend{inline(('<span class="equation" id="%s" tabindex="0">'):format(label)), x, inline(('<span class="number">(%s)</span></span>'):format(numbers[label]))}
       i = after + taken
@@ -193,6 +210,26 @@ local function equations(inlines)
     end
   end
   return out
+end
+
+-- How much of a page each column takes: as its longest text needs, a sentence no more than forty signs.
+local function widths_of(t, columns)
+  local need, all = {}, 0
+  for i = 1, columns do need[i] = 3 end
+  local function look(row)
+    for i, cell in ipairs(row.cells) do
+      local text = pandoc.utils.stringify(cell.contents)
+      for word in text:gmatch("%S+") do need[i] = math.max(need[i], utf8.len(word) + 2) end
+      need[i] = math.max(need[i], math.min(utf8.len(text), 40) * 0.8 + 2)
+    end
+  end
+  for _, row in ipairs(t.head.rows) do look(row) end
+  for _, body in ipairs(t.bodies) do
+    for _, row in ipairs(body.body) do look(row) end
+  end
+  for i = 1, columns do all = all + need[i] end
+  for i = 1, columns do need[i] = need[i] / math.max(all, 60) end
+  return need
 end
 
 -- A data frame's own HTML table becomes a real table, so that it is in the PDF, too.
@@ -208,11 +245,16 @@ local function table_of(raw)
       for _, body in ipairs(t.bodies) do
         for _, row in ipairs(body.body) do
           for i, cell in ipairs(row.cells) do
+            local house = cell.classes:includes("gt_right")
             cell.attr = pandoc.Attr()
             local text = pandoc.utils.stringify(cell.contents)
-            if #row.cells == columns and text:match("^[%(%+%-$]?[%d][%d,.%%%)]*$") then cell.alignment, right[i] = "AlignRight", true end
+            if house or #row.cells == columns and text:match("^[%(%+%-$]?[%d][%d,.%%%)]*$") then cell.alignment, right[i] = "AlignRight", true end
           end
         end
+      end
+      if office then   -- which ask the column alone
+        local need = widths_of(t, columns)
+        for i, _ in ipairs(t.colspecs) do t.colspecs[i] = {right[i] and "AlignRight" or "AlignLeft", need[i]} end
       end
       for _, row in ipairs(t.head.rows) do
         for i, cell in ipairs(row.cells) do

@@ -1,8 +1,8 @@
-"""An executed notebook in, its PDF and HTML files out; never runs a cell, never fetches."""
+"""An executed notebook in, its pages and slides out as files; never runs a cell, never fetches."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
@@ -13,9 +13,10 @@ from nrrsim.report.charts.picture import svg_of
 from nrrsim.report.pages.html import Drawing, html_page
 from nrrsim.report.pages.markdown import pandoc_version
 from nrrsim.report.pages.notebook import read_cells
+from nrrsim.report.pages.office import reference_of, word
 from nrrsim.report.pages.pdf import OLDEST_QUARTO, Quarto, find_quarto, pdf_by_quarto, pdf_by_typst
 
-FORMATS = ("pdf", "html")
+FORMATS = ("pdf", "html", "docx", "pptx")
 ENGINES = ("auto", "quarto", "embedded")
 
 
@@ -28,14 +29,16 @@ def render(
     style: Path,
     timestamp: int,
     draw: Drawing = svg_of,
+    references: Mapping[str, Path] | None = None,
 ) -> dict[str, Path]:
-    """Write `report.pdf` and `report.html` (those in `to`) into `out`; return where each is.
+    """Write `report.pdf`, .html, .docx and .pptx (those in `to`) into `out`; return where each is.
 
     `notebook` is executed, its first cell the front matter. `style` is the folder with
     `_quarto.yml`, `_brand.yml` and `_extensions/`; it is only read. `timestamp` (seconds since
     1970) is the PDF's creation time: the same notebook gives the same bytes. `engine` makes the
-    PDF: "quarto", "embedded", or "auto" (Quarto 1.9 or newer where there is one); HTML is always
-    embedded. `draw` makes the SVG of a chart for a narrow screen.
+    PDF, the document and the deck: "quarto", "embedded", or "auto" (Quarto 1.9 or newer where there
+    is one); HTML is always embedded. `draw` makes the SVG of a chart for a narrow screen.
+    `references`: by format, a company's own reference document in the place of the house's.
 
     Raises RenderError, with all that was found, before anything is written.
     """
@@ -43,12 +46,19 @@ def render(
         raise RenderError(
             f"cannot render to {', '.join(unknown)}: choose from {', '.join(FORMATS)}"
         )
-    quarto = _engine(engine) if "pdf" in to else None
+    quarto = _engine(engine) if {"pdf", "docx", "pptx"} & {*to} else None
     meta, cells = read_cells(notebook, style)
 
     def page(name: str) -> bytes:
         if name == "html":
             return html_page(meta, cells, style, draw)
+        if name in ("docx", "pptx"):
+            reference = (references or {}).get(name) or reference_of(style, name)
+            if name == "docx":
+                return word(meta, cells, reference, timestamp, quarto)
+            from nrrsim.report.pages.slides import deck  # late: python-pptx takes its time
+
+            return deck(meta, cells, reference, timestamp, quarto)
         if quarto:
             return pdf_by_quarto(quarto, notebook, style, timestamp)
         return pdf_by_typst(meta, cells, style, timestamp)
@@ -66,11 +76,18 @@ def render(
     return paths
 
 
-def engine_used(engine: str = "auto") -> dict[str, str]:
-    """What `render` makes a PDF with, names and versions; RenderError as from `render`."""
+def engine_used(engine: str = "auto", to: Sequence[str] = ("pdf",)) -> dict[str, str] | None:
+    """What `render` makes a PDF, a document and a deck with, names and versions; None of others.
+
+    RenderError as from `render`.
+    """
+    if not {"pdf", "docx", "pptx"} & {*to}:
+        return None
+    own = {"python-pptx": version("python-pptx")} if "pptx" in to else {}  # it draws the charts
     if quarto := _engine(engine):
-        return {"engine": "quarto", "quarto": quarto.version}
-    return {"engine": "embedded", "pandoc": pandoc_version(), "typst": version("typst")}
+        return {"engine": "quarto", "quarto": quarto.version, **own}
+    typesetter = {"typst": version("typst")} if "pdf" in to else {}
+    return {"engine": "embedded", "pandoc": pandoc_version(), **typesetter, **own}
 
 
 def _engine(engine: str) -> Quarto | None:

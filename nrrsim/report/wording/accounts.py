@@ -119,9 +119,12 @@ def plain(listed: Accounts) -> pd.DataFrame:
     )
 
 
-def record(listed: Accounts | NoAccounts, found: Clusters, most: int = TOP) -> dict[str, Any]:
+def record(
+    listed: Accounts | NoAccounts, found: Clusters | None = None, most: int = TOP
+) -> dict[str, Any]:
     """The figures of a report's section, for its manifest; nothing of accounts that are not there.
 
+    found : the losses that come together, where the report shows them.
     Those listed are the accounts of `at_risk` and `growing`, as `nrrsim accounts --json` has them.
     Raises UsageError where a table is to list less than one.
     """
@@ -136,7 +139,8 @@ def record(listed: Accounts | NoAccounts, found: Clusters, most: int = TOP) -> d
         name: [by_name[each] for each in frame.get("customer", ())]
         for name, frame in tables.items()
     }
-    return {"accounts": told | shown | {"clusters": found.told()}}
+    clusters = {} if found is None else {"clusters": found.told()}
+    return {"accounts": told | shown | clusters}
 
 
 def at_risk(
@@ -742,6 +746,8 @@ SENTENCES: Mapping[str, Any] = {
     "plays": Plays,
     "definitions": None,
     "rules": Rules,
+    "slide_at_risk": Listed,
+    "slide_gain": Listed,
 }
 OF_NO_ACCOUNTS: Mapping[str, Any] = {
     **dict.fromkeys(SENTENCES, Nothing),

@@ -814,4 +814,6 @@ SENTENCES: Mapping[str, Any] = {
     "checks": Distance,
     "limits": Limits,
     "provenance": Provenance,
+    "slide_scenarios": WhereWeStand,
+    "slide_difference": WhereWeStand,
 }

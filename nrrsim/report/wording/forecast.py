@@ -352,6 +352,19 @@ class Next(Fan):
 
 
 @dataclass(frozen=True)
+class Drives(Fan):
+    """The same on a slide, with the assumption that matters most, and which share of the variance
+    goes with it; None where the model of drivers does not tell.
+    """
+
+    drivers: Tornado | None
+
+    @classmethod
+    def of(cls, ahead: Forecast) -> Self:
+        return cls(**vars(Fan.of(ahead)), drivers=Tornado.of(ahead))
+
+
+@dataclass(frozen=True)
 class Recurs:
     """Said where past years do not bear the model of drivers out."""
 
@@ -508,6 +521,8 @@ SENTENCES: Mapping[str, Any] = {
     "decisive": Decisive,
     "accuracy_heading": None,
     "backtest": BackTest,
+    "slide_fan": Fan,
+    "slide_drives": Drives,
 }
 OF_NO_FORECAST: Mapping[str, Any] = dict.fromkeys(SENTENCES, Nothing) | {"why_not": WhyNot}
 OF_A_BACKTEST: Mapping[str, Any] = {

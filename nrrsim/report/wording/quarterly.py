@@ -697,4 +697,12 @@ SENTENCES: Mapping[str, Any] = {
     "limits": None,
     "notes": Notes,
     "provenance": Provenance,
+    # a deck's: its slides' headings, the lines on them, and what the speaker is told
+    "slide_stand": None,
+    "slide_levels": None,
+    "slide_bridge": None,
+    "slide_cohort": None,
+    "slide_segments": Segments,
+    "slide_segments_moved": Segments,
+    "slide_basis": Provenance,
 }

@@ -391,6 +391,15 @@ class Why:
 
 
 @dataclass(frozen=True)
+class Slide(Why):
+    """The same as a slide's heading, where the two reports are compared."""
+
+    @classmethod
+    def of(cls, since: Since) -> Self | None:
+        return cls(Why.of(since).causes) if since.is_compared else None
+
+
+@dataclass(frozen=True)
 class Judged:
     """A range that was published for now, and where the outcome lies in it."""
 
@@ -443,4 +452,5 @@ SENTENCES: Mapping[str, Any] = {
     "since": Terms,
     "restatements": Restatements,
     "ranges": Ranges,
+    "slide_since": Slide,
 }

@@ -179,6 +179,11 @@ def _capital(text: Markup) -> Markup:
     return Markup(said[:1].upper() + said[1:])
 
 
+def _line(text: Markup) -> Markup:
+    """A text on one line, as a heading has to be."""
+    return Markup(laid_out(str(_printed(text))))
+
+
 FORMS: dict[str, Callable[..., Any]] = {
     **{
         name: _form(getattr(notation, name))
@@ -199,6 +204,7 @@ FORMS: dict[str, Callable[..., Any]] = {
     "each": _each,
     "lower": _lower,
     "capital": _capital,
+    "line": _line,
     "abs": lambda number: abs(_known(number)),
     "length": lambda parts: len(_known(parts)),
 }

@@ -1,0 +1,386 @@
+"""Cells in, a deck with native charts out, by pandoc or by Quarto; never says what is not there.
+
+A slide begins at each heading of the second level and holds one picture or table and a few lines.
+Where they stand is the reference deck's matter; a picture whose numbers PowerPoint can draw becomes
+a chart in its place. Text is fitted: what is too long even small is cut, and whole in the notes.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from nrrsim.errors import RenderError
+from nrrsim.report.pages.markdown import font_folders, picture_in_text, quarto_markdown
+from nrrsim.report.pages.native import Plot, add_chart, plot_of
+from nrrsim.report.pages.notebook import IMAGES, Cell, chosen_mime
+from nrrsim.report.pages.office import by_engine, foot
+from nrrsim.report.pages.package import packed
+from nrrsim.report.pages.pdf import Quarto
+from nrrsim.report.tables import CELLS, FIGURE, NOTES
+
+MOST_ROWS, MOST_SLIDES = 7, 8  # of a table, of a deck with its title
+HEADING = re.compile(r"^## (?=\S)", re.MULTILINE)
+TITLE_SIZES, LINE_SIZES, CELL_SIZES = range(26, 15, -1), range(16, 10, -1), range(14, 8, -1)
+TITLE_LINES = 2
+AIR = 1.08  # a line is that much wider elsewhere: another font may stand in for ours
+LEADING = 1.25
+
+
+@dataclass
+class Slide:
+    """What a slide is made of: Markdown, and the one thing that it shows."""
+
+    heading: str
+    lines: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)  # a picture or a table
+    alt: str = ""
+    plot: Plot | None = None
+    numbers: Mapping[str, Any] | None = None
+
+    def markdown(self) -> str:
+        """Text before what is shown: so that pandoc takes the layout that has room for both."""
+        notes = "\n\n".join(self.notes)
+        parts = [f"## {self.heading}", *self.lines, *self.shown]
+        return "\n\n".join([*parts, *([f"::: {{.notes}}\n{notes}\n:::"] if notes else [])])
+
+
+def deck(
+    meta: Mapping[str, Any],
+    cells: Sequence[Cell],
+    reference: Path,
+    timestamp: int,
+    quarto: Quarto | None,
+) -> bytes:
+    """The deck; the same bytes for the same cells. RenderError where a slide has no room."""
+    slides = slides_of(cells)
+    text = "\n\n".join(slide.markdown() for slide in slides)
+    made = by_engine(quarto, text, meta, "pptx", reference, timestamp)
+    return packed(_finished(made, slides, meta, timestamp), timestamp)
+
+
+# --- cells to slides -----------------------------------------------------------------------------
+
+
+def slides_of(cells: Sequence[Cell]) -> list[Slide]:
+    """The slides of a notebook's cells, in order."""
+    slides: list[Slide] = []
+    for cell in cells:
+        if cell.outputs is None:
+            _said(slides, cell.source)
+            continue
+        for output in cell.outputs:
+            _shown(slides, cell, output)
+    wrong = [
+        f"the slide {each.heading!r} shows {len(each.shown)} pictures and tables; one at most"
+        for each in slides
+        if len(each.shown) > 1
+    ]
+    if 1 + len(slides) > MOST_SLIDES:
+        wrong.append(f"{1 + len(slides)} slides with the title; {MOST_SLIDES} at most")
+    if not slides:
+        wrong.append("no slide: nothing stands below a heading of the second level (##)")
+    if wrong:
+        raise RenderError("\n".join(wrong))
+    return slides
+
+
+def _said(slides: list[Slide], text: str) -> None:
+    """Take up Markdown: a heading of the second level begins a slide."""
+    before, *parts = HEADING.split(text)
+    if before.strip() and slides:
+        slides[-1].lines.append(before.strip())
+    for part in parts:
+        heading, _, rest = part.partition("\n")
+        slides.append(Slide(heading.strip(), [rest.strip()] if rest.strip() else []))
+
+
+def _shown(slides: list[Slide], cell: Cell, output: Any) -> None:
+    data = output.get("data", {})
+    if slides and data.get(NOTES):
+        slides[-1].notes.append(str(data[NOTES]))
+    mime = chosen_mime(output, "pptx")
+    if mime == "text/markdown":
+        _said(slides, str(data[mime]))
+    elif mime in IMAGES or mime == "text/html":
+        if not slides:
+            raise RenderError(f"{cell.name} stands before the first slide's heading")
+        slide = slides[-1]
+        slide.alt = " ".join(str(cell.options.get("fig-alt") or cell.options.get("tbl-cap") or "").split())  # fmt: skip
+        if mime in IMAGES:
+            slide.numbers, slide.plot = data.get(FIGURE), plot_of(data.get(FIGURE))
+            slide.shown.append(picture_in_text(data, mime, {}))
+        else:
+            rows = len(data.get(CELLS, {}).get("rows", ()))
+            if rows > MOST_ROWS:
+                raise RenderError(f"{cell.name}: {rows} rows on a slide; {MOST_ROWS} at most")
+            slide.shown.append(quarto_markdown([Cell(cell.name, "", {"echo": False}, [output])], "pptx", Path()))  # fmt: skip
+
+
+# --- the deck finished ---------------------------------------------------------------------------
+
+
+def _finished(made: bytes, slides: Sequence[Slide], meta: Mapping[str, Any], timestamp: int) -> bytes:
+    """The deck with its charts, texts that fit, feet, numbers and names that tell shapes apart."""
+    from pptx import Presentation
+
+    there = Presentation(io.BytesIO(made))
+    pages = list(there.slides)
+    if len(pages) != len(slides) + 1:
+        raise RenderError(
+            f"the deck has {len(pages)} slides where {len(slides) + 1} were meant: a slide holds"
+            " more than a heading, one picture or table, and lines of text"
+        )
+    _cover(pages[0], meta)
+    for number, (page, slide) in enumerate(zip(pages[1:], slides, strict=True), start=2):
+        _picture(page, slide, timestamp)
+        _table(page, slide)
+        _texts(page)
+        _foot(page, foot(meta), number)
+    for page in pages:
+        _in_order(page)
+        _told_apart(page)
+    out = io.BytesIO()
+    there.save(out)
+    return out.getvalue()
+
+
+def _cover(page: Any, meta: Mapping[str, Any]) -> None:
+    """The title slide: what it is, whose, of when; the date stands with the rest, not at the foot."""
+    said = [re.sub(r"\\([^\w\s])", r"\1", str(meta.get(key) or "")) for key in ("subtitle", "company", "date", "confidentiality")]  # fmt: skip
+    for shape in list(page.placeholders):
+        if shape.placeholder_format.idx == 1:
+            shape.text_frame.text = "\n".join(filter(None, said))
+        elif shape.placeholder_format.idx != 0:
+            shape._element.getparent().remove(shape._element)
+    _texts(page)
+
+
+def _picture(page: Any, slide: Slide, timestamp: int) -> None:
+    """A chart in the picture's place; or the picture, as large as its place allows."""
+    found = [shape for shape in page.shapes if shape.shape_type == 13]  # a picture
+    if not found:
+        return
+    picture, box = found[0], _place(page, found[0])
+    if slide.plot is None:
+        ratio = min(box[2] / picture.width, box[3] / picture.height)
+        wide, high = round(picture.width * ratio), round(picture.height * ratio)
+        picture.left, picture.top = box[0] + (box[2] - wide) // 2, box[1] + (box[3] - high) // 2
+        picture.width, picture.height = wide, high
+        shown = picture._element
+    else:
+        assert slide.numbers is not None
+        shown = add_chart(page.shapes, slide.plot, slide.numbers, box, timestamp)._element
+        picture._element.addprevious(shown)
+        picture._element.getparent().remove(picture._element)
+        page.part.drop_rel(picture._element.blip_rId)
+    _described(shown, slide.alt)
+
+
+def _place(page: Any, shape: Any) -> tuple[int, int, int, int]:
+    """Where its layout has room for what a slide shows; else where it stands."""
+    middle = shape.left + shape.width // 2, shape.top + shape.height // 2
+    for each in page.slide_layout.placeholders:
+        kind = str(each.placeholder_format.type)
+        inside = (
+            each.left <= middle[0] <= each.left + each.width
+            and each.top <= middle[1] <= each.top + each.height
+        )
+        if inside and ("OBJECT" in kind or "PICTURE" in kind):
+            return each.left, each.top, each.width, each.height
+    return shape.left, shape.top, shape.width, shape.height
+
+
+def _described(element: Any, text: str) -> None:
+    named = next(element.iter("{*}cNvPr"))
+    named.set("descr", text)
+    named.attrib.pop("title", None)
+
+
+def _table(page: Any, slide: Slide) -> None:
+    """A table whose columns are as wide as their texts, in a size at which all fits."""
+    found = [shape for shape in page.shapes if shape.has_table]
+    if not found:
+        return
+    from pptx.util import Pt
+
+    shape, box = found[0], _place(page, found[0])
+    table = shape.table
+    texts = [[cell.text_frame.text for cell in row.cells] for row in table.rows]
+    size = next(
+        (each for each in CELL_SIZES if _rows_high(_columns(texts, each, box[2]), texts, each) <= box[3]),
+        CELL_SIZES[-1],
+    )  # fmt: skip
+    widths = _columns(texts, size, box[2])
+    shape.left, shape.top, shape.width = box[0], box[1], sum(widths)
+    for column, wide in zip(table.columns, widths, strict=True):
+        column.width = wide
+    for number, (row, line) in enumerate(zip(table.rows, texts, strict=True)):
+        row.height = _row_high(widths, line, size, bold=not number)
+        for cell in row.cells:
+            cell.margin_left = cell.margin_right = Pt(6)
+            cell.margin_top = cell.margin_bottom = Pt(4)
+            for paragraph in cell.text_frame.paragraphs:
+                for run in paragraph.runs:
+                    run.font.size = Pt(size)
+    shape.height = sum(row.height for row in table.rows)
+    _described(shape._element, slide.alt)
+
+
+POINT = 12_700  # EMU
+
+
+def _columns(texts: Sequence[Sequence[str]], size: int, wide: int) -> list[int]:
+    """Widths of columns: as their longest texts need, and together as wide as the place."""
+    needs = [
+        max(_wide(text, size, bold=not row) for row, text in enumerate(column)) * AIR + 14
+        for column in zip(*texts, strict=True)
+    ]
+    room = wide / POINT
+    if sum(needs) > room:  # the longest share what the short ones leave
+        most = room / len(needs)
+        short = sum(need for need in needs if need <= most)
+        long = sum(need for need in needs if need > most)
+        needs = [n if n <= most else n * (room - short) / long for n in needs]
+    else:
+        needs[0] += room - sum(needs)
+    return [int(need * POINT) for need in needs]
+
+
+def _row_high(widths: Sequence[int], line: Sequence[str], size: int, bold: bool) -> int:
+    lines = max(
+        _wrapped(text, size, wide / POINT - 12, bold)
+        for text, wide in zip(line, widths, strict=True)
+    )
+    return int((lines * size * LEADING + 9) * POINT)
+
+
+def _rows_high(widths: Sequence[int], texts: Sequence[Sequence[str]], size: int) -> int:
+    return sum(_row_high(widths, line, size, not row) for row, line in enumerate(texts))
+
+
+# --- texts that fit ------------------------------------------------------------------------------
+
+
+def _texts(page: Any) -> None:
+    """Title and lines in the largest size at which they fit; what does not is whole in the notes."""
+    from pptx.util import Pt
+
+    for shape in page.placeholders:
+        index = shape.placeholder_format.idx
+        if not shape.has_text_frame or not shape.text_frame.text.strip():
+            continue
+        place = next((p for p in page.slide_layout.placeholders if p.placeholder_format.idx == index), shape)  # fmt: skip
+        frame, is_title = shape.text_frame, index == 0
+        wide, high = place.width / POINT - 14, place.height / POINT - 7
+        cover = page.slide_layout.name == "Title Slide"
+        sizes = range(40 if is_title else 20, 11, -1) if cover else TITLE_SIZES if is_title else LINE_SIZES  # fmt: skip
+        parts = [part.text for part in frame.paragraphs]
+
+        def fits(size: int, parts: Sequence[str] = parts, wide: float = wide, high: float = high, is_title: bool = is_title) -> bool:  # fmt: skip
+            lines = sum(_wrapped(part, size, wide, bold=is_title) for part in parts)
+            return lines * size * LEADING <= high and (not is_title or lines <= TITLE_LINES)
+
+        size = next(filter(fits, sizes), sizes[-1])
+        if not fits(size):
+            whole = frame.text
+            _cut(frame, lambda text, size=size, fits=fits: fits(size, text.split("\n")))
+            notes = page.notes_slide.notes_text_frame
+            notes.text = f"{whole}\n{notes.text}".strip()
+        for paragraph in frame.paragraphs:
+            for run in paragraph.runs:
+                run.font.size = Pt(size)
+
+
+def _cut(frame: Any, fits: Any) -> None:
+    """Leave of a text as many words as fit, and three dots."""
+    words = frame.text.split(" ")
+    while len(words) > 1 and not fits(" ".join(words) + "…"):
+        words.pop()
+    text = " ".join(words)
+    while len(text) > 1 and not fits(text + "…"):
+        text = text[:-1]
+    frame.text = text.rstrip(" ,;:") + "…"
+
+
+@cache
+def _font(bold: bool) -> Any:
+    from PIL import ImageFont
+
+    return ImageFont.truetype(str(font_folders()[2 if bold else 0]), 100)
+
+
+def _wide(text: str, size: float, bold: bool = False) -> float:
+    """How wide a text is, in points."""
+    return float(_font(bold).getlength(text)) * size / 100
+
+
+def _wrapped(text: str, size: float, wide: float, bold: bool = False) -> int:
+    """Over how many lines a text goes in a place so wide, in points."""
+    lines, at, blank = 1, 0.0, _wide(" ", size)
+    for word in text.split(" "):
+        needs = _wide(word, size, bold) * AIR
+        if at and at + blank + needs > wide:
+            lines, at = lines + 1, 0.0
+        while needs > wide:  # it is broken where the line ends
+            lines, needs = lines + 1, needs - wide
+        at += needs + (blank if at else 0.0)
+    return lines
+
+
+# --- feet, order, names --------------------------------------------------------------------------
+
+
+def _foot(page: Any, line: str, number: int) -> None:
+    """Whose the deck is and for whom, and the slide's number: where the layout has them."""
+    from copy import deepcopy
+
+    there = {str(shape.placeholder_format.type) for shape in page.placeholders}
+    for each in page.slide_layout.placeholders:
+        kind = str(each.placeholder_format.type)
+        if not ("FOOTER" in kind or "SLIDE_NUMBER" in kind):
+            continue
+        if kind not in there:
+            copy = deepcopy(each._element)
+            for place in copy.spPr.findall("{*}xfrm"):
+                copy.spPr.remove(place)
+            page.shapes._spTree.append(copy)
+    for shape in page.placeholders:
+        kind = str(shape.placeholder_format.type)
+        if "FOOTER" in kind:
+            shape.text_frame.text = line
+        elif "SLIDE_NUMBER" in kind:
+            for text in shape._element.iter("{*}t"):
+                text.text = str(number)
+
+
+def _in_order(page: Any) -> None:
+    """Title, what is shown, lines, foot: the order in which a screen reader tells them."""
+    tree = page.shapes._spTree
+
+    def rank(shape: Any) -> int:
+        if not shape.is_placeholder or shape.has_chart or shape.has_table:
+            return 1
+        kind = str(shape.placeholder_format.type)
+        return 0 if "TITLE" in kind and "SUB" not in kind else 3 if "FOOTER" in kind else 4 if "NUMBER" in kind else 2  # fmt: skip
+
+    for shape in sorted(page.shapes, key=rank):
+        tree.remove(shape._element)
+        tree.append(shape._element)
+
+
+def _told_apart(page: Any) -> None:
+    """No two shapes of a slide with one number or one name, which pandoc gives."""
+    for number, shape in enumerate(page.shapes, start=2):
+        named = next(shape._element.iter("{*}cNvPr"))
+        kind = re.sub(r" \d+$", "", named.get("name") or "Shape")
+        if shape.has_chart or shape.has_table:
+            kind = "Chart" if shape.has_chart else "Table"
+        named.set("id", str(number))
+        named.set("name", f"{kind} {number - 1}")
