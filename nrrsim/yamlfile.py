@@ -65,13 +65,25 @@ AT_ITS_BEGINNING = ("flow sequence", "flow mapping", "quoted scalar", "simple ke
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """Where something stands; line and column count from 1."""
+    """Where something stands; line and column count from 1. Of a workbook: on which `sheet`."""
 
     file: str
+    sheet: str
     line: int
     column: int
 
+    @property
+    def cell(self) -> str:
+        """Its cell as a spreadsheet names it: `Drivers!E14`."""
+        letters, left = "", self.column
+        while left:
+            left, own = divmod(left - 1, 26)
+            letters = chr(ord("A") + own) + letters
+        return f"{self.sheet}!{letters}{self.line}"
+
     def __str__(self) -> str:
+        if self.sheet:
+            return f"{self.file} {self.cell}"
         return f"{self.file}:{self.line}:{self.column}"
 
 
@@ -117,7 +129,7 @@ def read_yaml(path: str | Path, what: str) -> Document:
             f"{path}: this file holds no settings;"
             f" a {what} is made of lines such as {LINES.get(what, 'title: Next year')}"
         )
-    return Document(values, {(): Place(str(path), 1, 1)} | reader.keys, reader.places)
+    return Document(values, {(): Place(str(path), "", 1, 1)} | reader.keys, reader.places)
 
 
 def read_value(text: str, what: str) -> Any:
@@ -300,7 +312,7 @@ class _Reader:
         return self.value(item, at)
 
     def _place(self, node: Any) -> Place:
-        return Place(self.file, node.start_mark.line + 1, node.start_mark.column + 1)
+        return Place(self.file, "", node.start_mark.line + 1, node.start_mark.column + 1)
 
     def _scalar(self, node: Any, kind: str, at: Path_) -> Any:
         """YAML's types as JSON's; dates, and numbers with more digits than can be read, as text."""

@@ -15,7 +15,8 @@ from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.messages import Problem, cut, located, shown
 from nrrsim.scenario.book import FILES_OF_A_BOOK, is_address, is_mixed
 from nrrsim.scenario.drivers import CHURN_FORMS, IN_THE_YEAR, TOLD, Churn
-from nrrsim.yamlfile import Document, Path_, Place, read_yaml
+from nrrsim.scenario.workbook.read import SCENARIO_FILES, read_stated
+from nrrsim.yamlfile import Document, Path_, Place
 
 # How deep the numbers stand of what is not as deep as drivers.churn.smb.rate.
 FIELDS_AT: Mapping[Any, int] = {"year_effects": 2, "programmes": 3}
@@ -48,8 +49,12 @@ def extended(document: Document, file: Path, seen: tuple[Path, ...]) -> Document
     base = file.parent / parent
     # a name that no file can have is not there either
     if not os.path.isfile(base):
-        beside = base.parent.glob("*.yaml") if os.path.isdir(base.parent) else ()
-        others = sorted(each.name for each in beside if each.resolve() not in seen)
+        beside = base.parent.iterdir() if os.path.isdir(base.parent) else ()
+        others = sorted(
+            each.name
+            for each in beside
+            if each.suffix in SCENARIO_FILES and each.resolve() not in seen
+        )
         remedy = (
             did_you_mean(base.name, others)
             if others
@@ -59,7 +64,7 @@ def extended(document: Document, file: Path, seen: tuple[Path, ...]) -> Document
     if base.resolve() in seen:
         chain = " -> ".join(each.name for each in (*seen, base.resolve()))
         raise refused(f"goes round in a circle ({chain}); one of them must stand alone")
-    below = extended(read_yaml(base, "scenario"), base, (*seen, base.resolve()))
+    below = extended(read_stated(base), base, (*seen, base.resolve()))
     return merged(_seen_from(below, Path(parent).parent), document)
 
 

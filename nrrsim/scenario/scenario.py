@@ -75,7 +75,8 @@ from nrrsim.scenario.outlook import MONTHS, Outlook, Transport
 from nrrsim.scenario.programmes import Programme
 from nrrsim.scenario.table import PROGRAMMES, Table, between, in_words, is_cut
 from nrrsim.scenario.year_effects import YearEffect
-from nrrsim.yamlfile import Document, read_yaml
+from nrrsim.scenario.workbook.read import read_stated
+from nrrsim.yamlfile import Document
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -174,6 +175,17 @@ class Scenario(Frozen):
     def plain(self) -> dict[str, Any]:
         """The values as they would stand in one file, with nothing left to extend."""
         return deepcopy(self._plain)
+
+    def seen_from(self, folder: str | Path) -> dict[str, Any]:
+        """The same of a file in `folder`: the paths of its book lead from there."""
+        plain, own = self.plain(), self._folder
+        if own.resolve() != Path(folder).resolve():
+            for key in FILES_OF_A_BOOK:
+                path = plain["book"].get(key)
+                if isinstance(path, str) and not os.path.isabs(path):
+                    to = os.path.relpath(own.resolve() / path, Path(folder).resolve())
+                    plain["book"][key] = Path(to).as_posix()
+        return plain
 
     @property
     def segments(self) -> tuple[str, ...]:
@@ -367,7 +379,7 @@ def read_scenario(path: str | Path) -> Scenario:
 
     A ledger that its book names is read, too (DataError if that is rejected).
     """
-    file, stated = Path(path), read_yaml(path, "scenario")
+    file, stated = Path(path), read_stated(path)
     if is_card(stated.values):
         raise UsageError(
             f"{path}: is a run card, as it names a notebook: `nrrsim report` runs it; name a"
@@ -407,7 +419,7 @@ def stated_in(path: str | Path) -> dict[str, Any]:
     Raises UsageError where there is no such file, or it cannot be read.
     """
     file = Path(path)
-    return extended(read_yaml(file, "scenario"), file, (file.resolve(),)).values
+    return extended(read_stated(file), file, (file.resolve(),)).values
 
 
 def is_card(values: Collection[str]) -> bool:
@@ -430,7 +442,7 @@ def files_of(path: str | Path) -> list[Path]:
     from nrrsim.ledger.sources import matching
 
     file = Path(path)
-    values = read_yaml(file, "scenario").values
+    values = read_stated(file).values
     book, parent = values.get("book"), values.get("extends")
     said = [book.get(key) for key in FILES_OF_A_BOOK] if isinstance(book, Mapping) else []
     named = [
