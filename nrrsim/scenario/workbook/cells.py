@@ -143,6 +143,14 @@ def where(condition: Live, one: Any, other: Any) -> Live:
     return _called("IF", (condition, one, other), np.nan if _is_error(condition.value) else value)
 
 
+def first_of(cases: Sequence[tuple[Live, Live]], last: Live) -> Live:
+    """What belongs to the first condition that holds."""
+    found = last
+    for condition, what in reversed(cases):
+        found = where(condition, what, found)
+    return found
+
+
 def either(*conditions: Live) -> Live:
     return _called("OR", conditions, any(bool(each.value) for each in conditions))
 
@@ -255,6 +263,11 @@ def begins_with(what: Live, start: str) -> Live:
     return Live(f"LEFT({what.text},{len(start)})={live(start).text}", value, COMPARISON)
 
 
+def nth(range_: Live, place: Live) -> Live:
+    """INDEX: the cell of a range at a place, the first being 1."""
+    return _called("INDEX", (range_, place), range_.value[int(place.value) - 1])
+
+
 def sum_of(range_: Live) -> Live:
     return _called("SUM", [range_], float(np.sum(_number(range_.value))))
 
@@ -298,11 +311,11 @@ class Page:
             write(row, column, what, look)
             held = what if isinstance(what, str) else float(what)
             return self.cell(row, column, held, fixed)
-        text, shown = "=" + what.text.replace(f"{self.name}!", ""), _shown(what.value)
+        text, value = what.text.replace(f"{self.name}!", ""), shown(what.value)
         if array:
-            self.sheet.write_array_formula(row, column, row, column, f"{{{text}}}", look, shown)
+            self.sheet.write_array_formula(row, column, row, column, text, look, value)
         else:
-            self.sheet.write_formula(row, column, text, look, shown)
+            self.sheet.write_formula(row, column, text, look, value)
         return self.cell(row, column, what.value, fixed)
 
     def cell(self, row: int, column: int, value: Any, fixed: bool = False) -> Live:
@@ -329,7 +342,7 @@ def address(row: int, column: int, fixed: bool = False) -> str:
     return str(xl_rowcol_to_cell(row, column, row_abs=fixed, col_abs=fixed))
 
 
-def _shown(value: Any) -> Any:
+def shown(value: Any) -> Any:
     if isinstance(value, bool | np.bool_ | str):
         return bool(value) if not isinstance(value, str) else value
     return float(value) if np.isfinite(value) else NOT_A_NUMBER

@@ -8,6 +8,7 @@ answer: a formula must not pass over what `nrrsim` refuses.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +32,7 @@ from nrrsim.scenario.workbook.cells import (
     either,
     exactly,
     exp,
+    first_of,
     is_number,
     least,
     live,
@@ -45,16 +47,18 @@ from nrrsim.scenario.workbook.cells import (
 )
 from nrrsim.scenario.workbook.rows import (
     BOOK,
-    DRIVERS as OF_DRIVERS,
+    CURVES,
     HEADINGS,
     PROGRAMMES,
     SCENARIO,
     TENURE,
     Layout,
+    Row,
+    letter,
 )
 
 WORKING = "Working"
-READ = 1_000  # rows of a sheet that are read: more than may be filled, so that none is passed over
+READ = 1_000  # rows of a sheet that are looked at: more than it has, so that none is passed over
 ACTS = "acts with"
 # What a row states: a text, a whole number, a number that no belief may be about, or one whose 90%
 # interval is logit-normal, lognormal, or lognormal in the factor 1 + change.
@@ -66,9 +70,10 @@ WIDEST = 8.0  # of an interval: the standard deviation of its logs, or of its lo
 SHAPES = ("between", "pert", "triangular", "uniform", "normal", "lognormal", "beta")
 COLUMNS = ("key", "of", "in", "low", "likely", "high", "shape", "place", "least", "most", "kind",
            "first", "second", "lower", "upper", "inside", "mean", "problem", "value",
-           "begins", "ramp")  # fmt: skip
+           "begins", "ramp", "told")  # fmt: skip
 OF_BOOK = ("segment", "customers", "share", "spread", "term", "tenure", "problem")
-Rows = Sequence[Sequence[Any]]
+OF_DRIVERS = "Drivers"  # the sheet's name
+Rows = Sequence[Row]
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,8 @@ class Working:
     steps: Live
     fields: Live
     values: Live
+    listed: Any
+    acting: dict[str, Live]
 
     def field(self, name: str) -> Live:
         """What `Scenario` states of a field; "" where it states nothing."""
@@ -131,7 +138,7 @@ def work_out(
     writer.constants(largest)
     book, wrong = writer.book() if BOOK in layout.sheets else ((), live(0))
     names = [each["segment"] for each in book] or [live(each) for each in segments]
-    writer.names = writer.listed("segments", names)
+    writer.names = writer.listed("segments", [*names, EVERY_SEGMENT])
     return Working(
         page,
         writer.drivers(),
@@ -142,6 +149,8 @@ def work_out(
         writer.steps,
         writer.source(SCENARIO, "field"),
         writer.source(SCENARIO, "value"),
+        writer.listed,
+        writer.acting,
     )
 
 
@@ -159,6 +168,7 @@ def _limits() -> Iterator[tuple[str, float, float, int]]:
             yield f"{driver}.size.mean", MEAN.low, nature.fields["size"].high, PLAIN
             yield f"{driver}.size.sd", 0, 100, PLAIN
     yield "price.month", 1, 12, WHOLE
+    yield from ((f"churn.{name}", 0, 0, TEXT) for name in CURVES)
     yield from ((f"churn.season.{month}", 0, 12, PLAIN) for month in range(1, 13))
     # of other sheets, so without a dot
     yield of("year", PROBABILITY)
@@ -179,7 +189,12 @@ class _Writer:
     layout: Layout
     rows: Mapping[str, Rows]
     column: int = 0
+    read: int = READ
+    acting: dict[str, Live] = field(default_factory=dict)
     _sources: dict[tuple[str, str], Live] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.read = max(READ, *(2 * grid.last for grid in self.layout.sheets.values()))
 
     def constants(self, largest: int) -> None:
         """What formulas look up: the limits of fields, and the places of a quadrature."""
@@ -221,12 +236,12 @@ class _Writer:
     def source(self, sheet: str, heading: str) -> Live:
         """A column of an input sheet as far as it is read, its heading with it."""
         if (sheet, heading) not in self._sources:
-            column, letter = _column_of(sheet, heading)
-            stated = [row[column] if column < len(row) else None for row in self.rows[sheet]]
-            held = np.full(READ, NONE, object)
+            at = letter(self.layout.sheets[sheet].columns[heading])
+            held = np.full(self.read, NONE, object)
             held[0] = heading
+            stated = [row.get(heading) for row in self.rows[sheet]]
             held[1 : 1 + len(stated)] = [NONE if each is None else each for each in stated]
-            text = f"{sheet}!${letter}$1:${letter}${READ}"
+            text = f"{sheet}!${at}$1:${at}${self.read}"
             self._sources[sheet, heading] = Live(text, held)
         return self._sources[sheet, heading]
 
@@ -320,7 +335,9 @@ class _Table:
         self.first, self.page = self.writer.column, self.writer.page
         self.writer.column += len(COLUMNS) + 1
         self.last = self.writer.layout.sheets[self.name].last - 1
+        self.spare = len(self.writer.rows[self.name]) + 1
         self.cells: dict[tuple[int, str], Live] = {}
+        self.formulas: dict[str, Live] = {}
         for heading in COLUMNS:
             self.page.put(0, self._at(heading), f"{self.name.lower()}: {heading}")
 
@@ -328,15 +345,26 @@ class _Table:
         return self.first + COLUMNS.index(heading)
 
     def each(self) -> range:
-        """Its rows, counted from 0: the first has the headings."""
-        return range(1, self.last + 1)
+        """Its rows, counted from 0, and the first spare one: the others are like that."""
+        return range(1, self.spare + 1)
 
-    def put(self, row: int, heading: str, what: Any) -> Live:
+    def put(self, row: int, heading: str, what: Live) -> Live:
         self.cells[row, heading] = self.page.put(row, self._at(heading), what)
+        self.formulas[heading] = what
         return self.cells[row, heading]
 
+    def fill(self) -> None:
+        """Write the formulas of the first spare row into the others, each with its own cells."""
+        own = re.compile(rf"(?<![$A-Za-z0-9.])([A-Z]+){self.spare + 1}(?![0-9(])")
+        for heading, what in self.formulas.items():
+            for row in range(self.spare + 1, self.last + 1):
+                text = own.sub(rf"\g<1>{row + 1}", what.text)
+                self.page.put(row, self._at(heading), Live(text, what.value))
+
     def column(self, heading: str) -> Live:
+        """A column of this table, spare rows with it."""
         values = [self.cells[row, heading].value for row in self.each()]
+        values += values[-1:] * (self.last - self.spare)
         return self.page.range((1, self._at(heading)), (self.last, self._at(heading)), values)
 
     def unless_empty(self, row: int, what: Live) -> Live:
@@ -439,7 +467,7 @@ class _Table:
             normal_below(upper) - normal_below(lower))  # fmt: skip
         ups = normal_below(upper - second) - normal_below(lower - second)
         bells = (exp(0 - lower**2 / 2) - exp(0 - upper**2 / 2)) / root(2 * Live("PI()", np.pi))
-        self.put(row, "mean", where(is_certain, likely, _first_of([
+        self.put(row, "mean", where(is_certain, likely, first_of([
             (shape.is_("uniform"), base + unit * (lower + upper) / 2),
             (both(shape.is_("triangular"), is_whole), (low + likely + high) / 3),
             (shape.is_("triangular"),
@@ -453,7 +481,7 @@ class _Table:
     def _put_unless(
         self, row: int, heading: str, unless: Live, cases: list[tuple[Live, Live]], last: Live
     ) -> Live:
-        return self.put(row, heading, where(unless, NONE, _first_of(cases, last)))
+        return self.put(row, heading, where(unless, NONE, first_of(cases, last)))
 
     def _of_odds(self, first: Live, second: Live, lower: Live, upper: Live) -> Live:
         """The mean of a logit-normal between two scores: there is no closed form."""
@@ -495,8 +523,9 @@ class _Table:
             may_act = both(problem.is_(NONE), is_number(mean))
             self.put(row, "value", where(may_act, mean, 0))
             for name in ("begins", "ramp"):
-                if (row, name) not in self.cells:
-                    self.cells[row, name] = live(1)
+                self.cells.setdefault((row, name), live(1))
+        self._tell()
+        self.fill()
         wrong = sum_product(self.column("problem").is_not(NONE) * 1)
         unread = self.writer.present(self.name) - sum_product(keys.is_not(NONE) * 1)
         return Acting(
@@ -507,6 +536,15 @@ class _Table:
             self.column("begins"),
             self.column("ramp"),
         )
+
+    def _tell(self) -> None:
+        """For the sheet that is read: what each row acts with, or what is wrong with it."""
+        for row in self.each():
+            problem, kind = self.cells[row, "problem"], self.cells[row, "kind"]
+            is_told = both(kind.is_not(TEXT), self.cells[row, "key"].is_not(NONE))
+            what = where(problem.is_(NONE), where(is_told, self.cells[row, "value"], NONE), problem)
+            self.put(row, "told", what)
+        self.writer.acting[self.name] = self.column("told")
 
     def _problem(self, row: int, keys: Live, owners: Live, unknown: str) -> Live:
         """What is wrong with a row; "" where nothing is."""
@@ -538,7 +576,7 @@ class _Table:
         is_whole = where(kind.is_(WHOLE), whole(likely).is_(likely), live(True))
         out = either(likely < cells["least"], likely > cells["most"])
         too_wide = both(shape.is_("between"), cells["second"] > WIDEST)
-        return _first_of([
+        return first_of([
             (cells["place"].is_(0), live(unknown)),
             (both(twice, may_repeat.is_(False)), live("stands twice")),
             (kind.is_(TEXT), live(NONE)),
@@ -554,14 +592,6 @@ class _Table:
             (or_else(inside < LEAST_INSIDE, True), live("lies outside of what it may be")),
             (is_number(mean).is_(False), live("comes to no number: ask nrrsim expect"))],
             live(NONE))  # fmt: skip
-
-
-def _first_of(cases: Sequence[tuple[Live, Live]], last: Live) -> Live:
-    """What belongs to the first condition that holds."""
-    found = last
-    for condition, what in reversed(cases):
-        found = where(condition, what, found)
-    return found
 
 
 def _below_peak(at: Live, peak: Live) -> Live:
@@ -586,7 +616,7 @@ def _wrong_segment(cells: Mapping[str, Live]) -> Live:
     is_whole = both(whole(customers).is_(customers), customers >= 0, customers <= MOST_CUSTOMERS)
     ranges = both(share >= 0, either(spread.is_(NONE), both(spread >= 0, spread <= MOST_SPREAD)),
                   either(tenure.is_(NONE), both(tenure >= 0, tenure <= 200)))  # fmt: skip
-    return where(cells["segment"].is_(NONE), NONE, _first_of([
+    return where(cells["segment"].is_(NONE), NONE, first_of([
         (both(*numbers).is_(False), live("customers and share must be numbers")),
         (is_whole.is_(False), live("customers must be a whole number")),
         (ranges.is_(False), live("outside of what it may be")),
