@@ -9,6 +9,7 @@ from .accounts.watch import read_signals_card as read_signals_card
 from .analysis.accounts import accounts_of as accounts_of
 from .analysis.actuals import Actuals as Actuals
 from .analysis.actuals import actuals as actuals
+from .analysis.assumptions import write_scenario as write_scenario
 from .analysis.bridge import bridge as bridge
 from .analysis.cohorts import cohorts as cohorts
 from .analysis.comparison import read_comparison as read_comparison

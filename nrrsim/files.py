@@ -232,8 +232,10 @@ def write_again(path: str | Path, begins: str, text: str, by: str) -> None:
     by : the command that writes it. Raises UsageError where something else stands there, and as
         `write_text`.
     """
+    before = Path(path)
+    if before.suffix.lower() in (".xlsx", ".xlsm", ".xls", ".csv"):
+        raise UsageError(f"{path}: {by} writes text here, and no table; choose an --out in .yaml")
     with whole(path) as unfinished:
-        before = Path(path)
         if before.is_file() and not before.read_bytes().startswith(begins.encode()):
             raise UsageError(f"{path}: is there, and was not made by {by}; choose another --out")
         unfinished.write_text(f"{begins}\n{text}", encoding="utf-8")

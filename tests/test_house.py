@@ -26,7 +26,8 @@ HOUSE = {
     " statuses totals names habits rollforward currency check ledger"
     " statement warehouse",
     "scenario": "beliefs numbers year_effects drivers book multipliers customers programmes outlook"
-    " extends checks table scenario plan",
+    " workbook/rows workbook/stated workbook/read extends checks table scenario plan workbook/live"
+    " workbook/write",
     "engine": "draws groups paths bits outcomes kernel driver_rates sizes levels expectation"
     " switched moments simulation luck law",
     "calibration": "exposure ratios frequency sizes tenure years priors accounts calibrate mixture"
@@ -34,7 +35,7 @@ HOUSE = {
     "accounts": "watch signals reasons opportunities stages features risk worth proof at_risk"
     " forecasts clusters action_table actions holdout",
     "analysis": "actuals beside accounts losses measured customers renewals cohorts paired sensitivity"
-    " bridge forecast since variance pipeline programmes frontier summary comparison sweep",
+    " bridge forecast since variance pipeline programmes frontier summary comparison sweep assumptions",
     "report": "tables charts/alternative charts/picture charts/style charts/retention"
     " charts/outlook charts/grid charts/accounts charts/live wording/labels wording/facts"
     " wording/columns wording/accounts wording/actions wording/quarterly wording/sizes wording/comparison"
@@ -45,7 +46,7 @@ HOUSE = {
     " pages/notebook pages/markdown pages/pdf pages/downloads pages/html pages/render kernel run several",
     "workspace": "template cards readme new next",
     "whatif": "sliders reports live panel serve",
-    "cli": "helped options checked text terminal folders commands",
+    "cli": "helped options checked text terminal folders assumptions commands",
 }
 ORDER = [
     name if wing == "ground" else f"{wing}/{name}"

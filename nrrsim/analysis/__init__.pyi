@@ -1,5 +1,6 @@
 from .actuals import Actuals as Actuals
 from .actuals import actuals as actuals
+from .assumptions import write_scenario as write_scenario
 from .bridge import bridge as bridge
 from .cohorts import cohorts as cohorts
 from .comparison import read_comparison as read_comparison

@@ -17,7 +17,7 @@ from nrrsim.accounts.watch import SignalsCard
 from nrrsim.analysis.actuals import Actuals
 from nrrsim.ledger.vocabulary import plain
 from nrrsim.scenario.book import EVERY_SEGMENT
-from nrrsim.scenario.plan import SCENARIOS, read_plan
+from nrrsim.scenario.plan import is_plan_of_a_scenario, read_plan
 from nrrsim.scenario.programmes import Programme
 
 CHURN = "churn"
@@ -79,7 +79,7 @@ def actions_of(
     months = max(HALF_YEAR, past.ledger.step)
     asked: dict[str, Any] = {"horizon": months, "signals": signals, "card": card}
     found = actions(past.ledger, table, past.as_of, **asked)
-    is_scenario = plan is not None and Path(plan).suffix.lower() in SCENARIOS
+    is_scenario = plan is not None and is_plan_of_a_scenario(plan)
     stated = read_plan(plan).scenario if plan is not None and is_scenario else None
     programmes = stated.programmes if stated else {}
     named = [(effect.action, _programme(effect.action, programmes)) for effect in found.effects]

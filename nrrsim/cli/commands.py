@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nrrsim.cli.assumptions import scenario_, write_learnt
 from nrrsim.cli.folders import new, next_
 from nrrsim.cli.helped import App
 from nrrsim.cli.options import (
@@ -434,7 +435,7 @@ def calibrate(
     if out:
         # the forecast is of the segments; accounts move it as far as they move what drivers say
         stated = _with_outlook(plain, ledger, as_of, quiet, **learning)
-        learnt.with_outlook_of(stated).write(out)
+        write_learnt(learnt.with_outlook_of(stated), out)
     if as_json:
         typer.echo(_object(learnt.told()))
     else:
@@ -1012,6 +1013,7 @@ def report(
 
 
 app.command()(new)
+app.command("scenario")(scenario_)
 app.command("next")(next_)
 
 

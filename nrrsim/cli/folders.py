@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nrrsim.ledger.ledger import Ledger
     from nrrsim.workspace.new import Workspace
 
+PLANS = ("yaml", "xlsx")
 HOW = {each.name: each.metadata for each in fields(Reading)}
 # An option in a remedy, with what may follow it: `--unit mrr`, `--column end=...`, `--fill-down`.
 VALUE = r"""(?:[\w.-]+=)?"[^"]*"|[^\s;()]*[^\s;(),:]|[.,](?= |;|$)"""
@@ -67,6 +68,14 @@ def new(
     copy: Annotated[
         bool, typer.Option("--copy", help="Copy the ledger's files into its folder ledger/.")
     ] = False,
+    plan: Annotated[
+        str | None,
+        typer.Option(
+            metavar="yaml|xlsx",
+            autocompletion=lambda begun: [each for each in PLANS if each.startswith(begun)],
+            help="The plan as YAML (default), or as an Excel workbook that computes.",
+        ),
+    ] = None,
     form: LedgerForm = AS_IT_IS,
     quiet: Quiet = False,
 ) -> None:
@@ -79,12 +88,14 @@ def new(
             for path, what in add_notebooks(folder).files.items():
                 typer.echo(f"{path}  {what}")
             return
-        if more or company or target or notebooks or copy or form != AS_IT_IS:
+        if more or company or target or notebooks or copy or plan or form != AS_IT_IS:
             named = more[0] if more else "FILE"
             raise UsageError(f"--ledger: say which ledger this is for, such as --ledger {named}")
         _tell(new_template(folder), quiet)
         return
 
+    if plan is not None and plan not in PLANS:
+        raise UsageError(f"--plan: must be yaml or xlsx, got {plan}")
     refuse_full(folder, [*sources, *([form.rates] if form.rates else [])])
     read, form, asked = _read_asking(sources, form)
     if can_ask():
@@ -100,6 +111,7 @@ def new(
         target=target,
         notebooks=notebooks,
         copy=copy,
+        plan_as=plan or PLANS[0],
     )
     if not quiet:
         for notice in read.notices:

@@ -16,11 +16,12 @@ from typing import Any
 
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.files import shared
+from nrrsim.ledger.containers import SPREADSHEETS
 from nrrsim.ledger.reading import OPTIONS, Reading
 from nrrsim.messages import as_whole, not_a_number, of_percent
 from nrrsim.months import Calendar
 from nrrsim.notation import label
-from nrrsim.yamlfile import read_yaml
+from nrrsim.yamlfile import Document, read_yaml
 
 NESTED = ("scenarios", "multiples", "price_months")
 STAGES = "stages"  # a mapping of numbers, not of words
@@ -129,8 +130,10 @@ def read_card(
     over : keys that are said elsewhere (`--set`), in the place of the card's own. of_ledger : the
         card is to say what its ledger is: nothing else is missing then, not even a notebook.
     """
-    file, document = Path(path), read_yaml(path, "run card")
-    alone = not of_ledger and _is_scenario(document.values)
+    # a workbook is no card: where one stands in a card's place it is a scenario
+    file, is_workbook = Path(path), Path(path).suffix.lower() in SPREADSHEETS
+    document = Document({}) if is_workbook else read_yaml(path, "run card")
+    alone = is_workbook or (not of_ledger and _is_scenario(document.values))
     card, over = {**(of_scenario(file) if alone else document.values), **(over or {})}, over or {}
 
     def place(key: str) -> str:

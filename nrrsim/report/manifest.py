@@ -14,6 +14,7 @@ from typing import Any
 
 from nrrsim.errors import UsageError, VerifyError
 from nrrsim.files import sha256, shared
+from nrrsim.ledger.containers import SPREADSHEETS
 from nrrsim.report.card import Card
 
 MANIFEST = "manifest.json"
@@ -145,13 +146,22 @@ def _inputs(card: Card) -> list[Path]:
     named = [path for name in card.named for path in matching(str(card.path.parent / name))]
     inputs = set(card.wording)
     for path in filter(Path.is_file, named):
-        if path.suffix in (".yaml", ".yml"):
+        if path.suffix in (".yaml", ".yml") or _is_a_scenarios_workbook(path):
             from nrrsim.scenario.scenario import files_of
 
             inputs |= set(files_of(path))
         else:
             inputs.add(path)
     return sorted(inputs)
+
+
+def _is_a_scenarios_workbook(path: Path) -> bool:
+    """Whether a file is a workbook that holds a scenario, and no ledger."""
+    if path.suffix.lower() not in SPREADSHEETS:
+        return False
+    from nrrsim.scenario.workbook.read import holds_a_scenario
+
+    return holds_a_scenario(path)
 
 
 def _relative(path: Path, folder: Path) -> str:

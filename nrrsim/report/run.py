@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from nrrsim import errors
 from nrrsim.errors import NotebookError, NrrsimError, UsageError, did_you_mean
 from nrrsim.files import refused, shared, whole_folder
+from nrrsim.ledger.containers import SPREADSHEETS
 from nrrsim.ledger.reading import as_keys, in_a_card
 from nrrsim.notation import escape_markdown, month_name, unevaluated
 from nrrsim.report.audience import INVESTOR, for_audience, has_summary, notes_of, summary_of
@@ -34,6 +35,7 @@ from nrrsim.report.card import (
     COMMENTARY,
     LEDGER,
     OF_SCENARIOS,
+    YAML,
     Card,
     commented,
     read_card,
@@ -221,11 +223,19 @@ def _reports_of(card: Card) -> Path:
     file = card.path
     if card.is_scenario:
         home = workspace_of(file)
-        namesake = home / CARDS / file.name
+        namesake = home / CARDS / f"{file.stem}.yaml"
         if namesake.is_file() and namesake.resolve() != file.resolve():
             raise UsageError(
                 f"{file}: its report would have the name of the card {namesake}'s; run that card,"
                 " or say where the report goes with --out"
+            )
+        others = [
+            file.with_suffix(each) for each in (*YAML, *SPREADSHEETS) if each != file.suffix.lower()
+        ]
+        if other := next(filter(Path.is_file, others), None):
+            raise UsageError(
+                f"{file}: its report would take the place of that of {other}; rename one of the"
+                " two, or say where the report goes with --out"
             )
         return home / "reports"
     beside = Path(os.path.normpath(file.parent / ".." / "reports"))
@@ -405,7 +415,8 @@ def _placed(said: str, card: Card) -> str:
     about = said.partition(": ")[0]
     files = {str(card.parameters[key]): key for key in card.paths if card.parameters.get(key)}
     key = about if about in card.parameters else files.get(about, "")
-    keys = read_yaml(card.path, "run card").keys if key else {}
+    is_yaml = card.path.suffix.lower() not in SPREADSHEETS  # a workbook has no lines
+    keys = read_yaml(card.path, "run card").keys if key and is_yaml else {}
     if (key,) not in keys:  # of no key, or of one that --set says
         return said
     return f"{card.path}:{keys[key,].line}: {said if about == key else f'{key}: {said}'}"

@@ -26,6 +26,7 @@ from nrrsim.months import CALENDAR_YEAR, Calendar, month_name
 from nrrsim.scenario.book import EVERY_SEGMENT
 from nrrsim.scenario.numbers import SOME_NRR
 from nrrsim.scenario.scenario import Scenario, read_scenario
+from nrrsim.scenario.workbook.read import holds_a_scenario
 
 ARR, NRR = "arr", "nrr"
 HEADINGS = {
@@ -65,14 +66,20 @@ class Plan:
         return self.rows[self.rows["month"] == month].set_index("segment")["value"]
 
 
+def is_plan_of_a_scenario(path: str | Path) -> bool:
+    """Whether a plan's file is a scenario, and no table."""
+    return Path(path).suffix.lower() in SCENARIOS or holds_a_scenario(path)
+
+
 def read_plan(path: str | Path, calendar: Calendar = CALENDAR_YEAR) -> Plan:
-    """The plan of a file: a scenario's (YAML), else a table in any form that a ledger's may have.
+    """The plan of a file: a scenario's (YAML or a workbook), else a table in any form that a
+    ledger's may have.
 
     calendar : the company's, which says what `FY27 Q3` is. Raises DataError with every finding of a
     table; UsageError for a file that is none, and for a scenario that is wrong.
     """
     name = Path(path).name
-    if Path(path).suffix.lower() in SCENARIOS:
+    if is_plan_of_a_scenario(path):
         return Plan(name, scenario=read_scenario(path))
     rows, *more = read_rows(path)
     if more:

@@ -74,8 +74,8 @@ from nrrsim.scenario.numbers import (
 from nrrsim.scenario.outlook import MONTHS, Outlook, Transport
 from nrrsim.scenario.programmes import Programme
 from nrrsim.scenario.table import PROGRAMMES, Table, between, in_words, is_cut
-from nrrsim.scenario.year_effects import YearEffect
 from nrrsim.scenario.workbook.read import read_stated
+from nrrsim.scenario.year_effects import YearEffect
 from nrrsim.yamlfile import Document
 
 if TYPE_CHECKING:
@@ -175,6 +175,10 @@ class Scenario(Frozen):
     def plain(self) -> dict[str, Any]:
         """The values as they would stand in one file, with nothing left to extend."""
         return deepcopy(self._plain)
+
+    def in_folder(self, folder: str | Path) -> Scenario:
+        """The same as of a file in `folder`, from where the paths of its book lead already."""
+        return _checked(Document(self.plain()), Path(folder), self.opening)
 
     def seen_from(self, folder: str | Path) -> dict[str, Any]:
         """The same of a file in `folder`: the paths of its book lead from there."""

@@ -20,6 +20,7 @@ import scipy.optimize  # noqa: F401  a moved belief needs it: loaded before the 
 
 from nrrsim.accounts.worth import uncertain
 from nrrsim.analysis import summary
+from nrrsim.analysis.assumptions import scenario_file
 from nrrsim.analysis.bridge import LEAST, bridge
 from nrrsim.analysis.paired import comparable
 from nrrsim.engine import switched
@@ -35,6 +36,13 @@ from nrrsim.report.wording.labels import DOES_NOT_RECUR, STEPS, assumption, span
 from nrrsim.scenario.drivers import DRIVERS
 from nrrsim.scenario.scenario import MOST_MONTHS, Scenario, is_scenario, read_scenario
 from nrrsim.scenario.table import PLAIN_NUMBERS
+from nrrsim.scenario.workbook.read import (
+    SCENARIO_FILES,
+    holds_a_scenario,
+    is_workbook,
+    read_stated,
+    read_workbook,
+)
 from nrrsim.whatif import sliders
 from nrrsim.whatif.reports import NAME
 from nrrsim.yamlfile import read_yaml, yaml_text
@@ -95,7 +103,8 @@ class WhatIf:
         self._saved: dict[str, tuple[str, dict[str, Any]]] = {}
 
         self.start = self._take(file)
-        for each in sorted([*self.folder.glob("*.yaml"), *self.folder.glob("*.yml")]):
+        beside = (each for each in self.folder.iterdir() if each.suffix in SCENARIO_FILES)
+        for each in sorted(each for each in beside if not each.name.startswith((".", "~$"))):
             try:
                 self._take(each)
             except NrrsimError as error:
@@ -111,7 +120,7 @@ class WhatIf:
         Raises NrrsimError where the file is no scenario that can be read.
         """
         seen = Path(os.path.relpath(file, self.folder))
-        name = seen.with_suffix("").as_posix()
+        name = preset_name(seen)
         if name not in self.presets:
             scenario = read_scenario(file)
             currency = scenario.opening.currency
@@ -122,7 +131,7 @@ class WhatIf:
                 )
             self.presets[name], self.files[name] = scenario, seen.as_posix()
             self.bases[name] = name
-            if parent := read_yaml(file, "scenario").values.get("extends"):
+            if parent := read_stated(file).values.get("extends"):
                 # which may be a part alone that others share, and no scenario
                 with suppress(NrrsimError):
                     self.bases[name] = self._take(file.parent / parent)
@@ -217,12 +226,14 @@ class WhatIf:
     # --- what is saved ----------------------------------------------------------------------------
 
     def save(self, moves: Moves, name: str, title: str, because: str) -> Path:
-        """A file in the folder that extends the preset and states only what was moved, and why.
+        """A file in the folder that extends the preset and states only what was moved, and why; by
+        a name that ends in .xlsx, a workbook that holds the whole.
 
         Raises UsageError where nothing was moved, a text is missing, the name cannot be one or is
         taken.
         """
         title, because, name = title.strip(), because.strip(), name.strip().removesuffix(".yaml")
+        is_book = name.endswith(".xlsx")
         over = self.over(moves)
         problems = []
         if not over:
@@ -231,7 +242,7 @@ class WhatIf:
             problems.append("title: say what it is called")
         if not because:
             problems.append("because: give the reason; whoever reads the file will ask")
-        path = self.folder / f"{name}.yaml"
+        path = self.folder / (name if is_book else f"{name}.yaml")
         taken = f"file: {path.name} is there already; choose another name"
         if not NAME.fullmatch(name):
             problems.append(
@@ -244,12 +255,18 @@ class WhatIf:
 
         # read once more before it gets its name: what it says is to be what was on the screen
         file = self.files[moves.preset]
-        text = yaml_text({"extends": file, "title": title, "because": because, **over})
-        shown = switched.expected_nrr(self.scenario(moves))
+        told = {"title": title, "because": because}
+        moved = self.scenario(moves)
+        text = yaml_text({"extends": file, **told, **over}).encode()
+        if is_book:
+            # a workbook holds the whole: it computes by itself, and extends nothing
+            text = scenario_file(moved.with_(told), path)
+        shown = switched.expected_nrr(moved)
         try:
             with whole(path, "file: {path} cannot be written ({why})", new=True) as unfinished:
-                unfinished.write_text(text, encoding="utf-8")
-                if abs(switched.expected_nrr(read_scenario(unfinished)) - shown) > SAME:
+                unfinished.write_bytes(text)
+                read = self._saved_in(unfinished, is_book)
+                if abs(switched.expected_nrr(read) - shown) > SAME:
                     raise UsageError(
                         f"{file}: has changed since it was read; start again from what it says now"
                     )
@@ -261,6 +278,12 @@ class WhatIf:
         self._base.cache_clear()
         self._saved[name] = (moves.preset, over)
         return path
+
+    def _saved_in(self, file: Path, is_book: bool) -> Scenario:
+        """What a file says that has no name of its own yet."""
+        if is_book:
+            return Scenario.of(read_workbook(file).values, self.folder)
+        return read_scenario(file)
 
     def files_to_report(self, moves: Moves) -> list[Path]:
         """The files of the base and of what is on the screen, or of one where they are the same.
@@ -336,8 +359,15 @@ def _accounts(preset: Scenario) -> list[dict[str, Any]]:
     ]
 
 
+def preset_name(file: Path) -> str:
+    """What a preset is called: as its file, a workbook with its ending."""
+    return (file if is_workbook(file) else file.with_suffix("")).as_posix()
+
+
 def _means_to_be_one(file: Path) -> bool:
     """Whether a file that is no scenario was to be one: run cards and others lie there, too."""
+    if is_workbook(file):
+        return holds_a_scenario(file)
     try:
         values = read_yaml(file, "scenario").values
     except UsageError:  # who can tell

@@ -20,7 +20,7 @@ from nrrsim.notation import percent
 from nrrsim.report.charts.live import live
 from nrrsim.scenario.numbers import TARGET
 from nrrsim.scenario.scenario import Scenario
-from nrrsim.whatif.live import Moves, WhatIf
+from nrrsim.whatif.live import Moves, WhatIf, preset_name
 from nrrsim.whatif.reports import make_report, new_card
 
 try:
@@ -141,7 +141,7 @@ class Panel(anywidget.AnyWidget):
         except (NrrsimError, OSError) as error:
             self.saved = {"number": number, "problem": str(error), "text": ""}
             return
-        nrr = percent(switched.expected_nrr(self.model.presets[path.stem]))
+        nrr = percent(switched.expected_nrr(self.model.presets[preset_name(Path(path.name))]))
         self.saved = {
             "number": number,
             "problem": "",

@@ -375,6 +375,7 @@ function render({ model, el }) {
     } }, "Save as scenario");
     return make("div", { class: "saver", role: "group", "aria-label": "Save as scenario" }, make("h3", {}, "Save as scenario"),
       titleRow, make("div", { class: "choice" }, make("label", { for: `${id}-because` }, "Because"), reason), nameRow,
+      make("p", { class: "note" }, "A name that ends in .xlsx saves an Excel workbook, which holds the whole scenario and computes."),
       make("details", {}, make("summary", {}, "What the file would state"), changed), save, answer);
   }
 

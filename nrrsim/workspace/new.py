@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from nrrsim.analysis.assumptions import scenario_file
 from nrrsim.calibration.calibrate import Calibration, calibrate
 from nrrsim.engine.expectation import expect
 from nrrsim.errors import UsageError
@@ -38,6 +39,10 @@ from nrrsim.workspace.template import write_template
 YEAR = 12
 REPORT, COMPARISON = "quarterly_report", "scenario_comparison"
 LEARNT = "learnt.yaml"
+PLANS = {
+    "yaml": "your plan, which extends it",
+    "xlsx": "your plan, a workbook that computes",
+}
 YOURS = "the reports' notebooks, yours to change"
 NO_CURRENCY = (
     "the ledger does not say its currency: amounts are printed without a sign; --currency says it,"
@@ -83,13 +88,15 @@ def new_workspace(
     target: float | None = None,
     notebooks: bool = False,
     copy: bool = False,
+    plan_as: str = "yaml",
 ) -> Workspace:
     """A folder with the cards of a `ledger` that was read from `sources` and `rates`.
 
     currency : the one that was said, if any. asked : the question that each option answers, where
         it was asked. company : whose report it is; default: the folder's name. target : the NRR
         aimed for. notebooks : lay the reports' notebooks into the folder. copy : lay the ledger's
-        files into it.
+        files into it. plan_as : `yaml`, a file that extends what was learnt and states what
+        differs; or `xlsx`, a workbook that holds the whole and computes.
 
     Raises UsageError where the folder holds anything else, or the ledger has one month alone.
     """
@@ -113,19 +120,27 @@ def new_workspace(
         said["format"] = said["format"]._replace(value=path)
     texts = {card: report_card(REPORT, "The report of the quarter.", said, _found(ledger))}
     told = {card: f"the report to {month_name(month)}"}
+    books: dict[Path, bytes] = {}
     scenarios, compared = card.parent / "scenarios", card.with_name("past-vs-plan.yaml")
     if learnt:
-        texts[scenarios / "plan.yaml"] = plan(LEARNT, f"The plan of {own}", target, _lever(learnt))
-        texts[compared] = _comparison(own, month, None if target else _next_point(learnt))
+        planned = scenarios / f"plan.{plan_as}"
+        title = f"The plan of {own}"
+        if plan_as == "yaml":
+            texts[planned] = plan(LEARNT, title, target, _lever(learnt))
+        else:
+            books[planned] = _as_workbook(learnt, planned, title, target)
+        aim = None if target else _next_point(learnt)
+        texts[compared] = _comparison(own, month, aim, planned.name)
         told |= {
             scenarios / LEARNT: "what the ledger's past says",
-            scenarios / "plan.yaml": "your plan, which extends it",
+            planned: PLANS[plan_as],
             compared: "the report of plan vs past",
         }
 
     lie = [_seen_from(home, each) for each in named]
     inside = [path for path in lie if not is_address(path) and not path.startswith(("../", "/"))]
-    page = {"inside": inside == lie, "plan": bool(learnt), "notebooks": notebooks}
+    planned_as = f"plan.{plan_as}" if learnt else ""
+    page: dict[str, Any] = {"inside": inside == lie, "plan": planned_as, "notebooks": notebooks}
     texts[home / ".gitignore"] = gitignore(inside)
     texts[home / "README.md"] = readme(own, _seen_from(home, str(card)), ", ".join(lie), **page)
     told[home / "README.md"] = "what lies where, and the commands"
@@ -140,6 +155,8 @@ def new_workspace(
 
     with _made(home) as work:
         _write(work, home, texts, copies)
+        for final, made in books.items():
+            (work / final.relative_to(home)).write_bytes(made)
         if learnt:
             learnt.write(work / (scenarios / LEARNT).relative_to(home))
         for each in (card, *([compared] if learnt else [])):
@@ -385,12 +402,19 @@ def _next_point(learnt: Calibration) -> float:
     return (math.floor(100 * float(nrr(expect(learnt.scenario))) + 1e-9) + 1) / 100
 
 
-def _comparison(company: str, month: int, target: float | None) -> str:
+def _as_workbook(learnt: Calibration, path: Path, title: str, target: float | None) -> bytes:
+    """What was learnt as a plan to change in a workbook, of which nothing is changed as yet."""
+    known = learnt.scenario.in_folder(path.parent)
+    said = {"title": title, "because": "Nothing is changed as yet: the plan is the past."}
+    return scenario_file(known.with_(said | ({"target": target} if target else {})), path)
+
+
+def _comparison(company: str, month: int, target: float | None, planned: str) -> str:
     of = "until you say one, the whole percent above what the past leads to"
     said = {
         **({"target": Said(target, of)} if target else {}),
         "company": Said(company),
-        "scenarios": Said(["scenarios/learnt.yaml", "scenarios/plan.yaml"]),
+        "scenarios": Said(["scenarios/learnt.yaml", f"scenarios/{planned}"]),
         "as_of": Said(month_name(month)),
         "title": Said("Plan vs past"),
     }

@@ -40,14 +40,30 @@ HEAD = """\
 PLAN = """
 ## The plan
 
-Change `params/scenarios/plan.yaml`, then:
+{how}, then:
 
 {commands}
 
-Once there is more of it, the past is learnt anew, and the plan stays as it is:
+{later}
 
 {again}
 """
+# How a plan is changed, and what becomes of it once the past is learnt anew, by its file.
+HOW = {
+    "plan.yaml": "Change `params/scenarios/plan.yaml` (or its copy in Excel, which `nrrsim scenario"
+    " params/scenarios/plan.yaml --out params/scenarios/plan-2.xlsx` writes)",
+    "plan.xlsx": "Open `params/scenarios/plan.xlsx` in Excel, change what is blue (its sheet Answer"
+    " shows NRR at once), save it",
+}
+LATER = {
+    "plan.yaml": "Once there is more of it, the past is learnt anew, and the plan stays as it is:",
+    "plan.xlsx": "Once there is more of it, the past is learnt anew. The plan holds all of its"
+    " numbers itself, so it stays as it is; the second command makes a new one to change:",
+}
+PLANNED = {
+    "plan.yaml": "your plan: it extends that, and states only what differs",
+    "plan.xlsx": "your plan, an Excel workbook that computes: at first it is what was learnt",
+}
 
 OWN = """
 ## A section of your own
@@ -57,7 +73,6 @@ OWN = """
 
 FILES = {
     "params/scenarios/learnt.yaml": "what the ledger's past says of churn, expansion and price",
-    "params/scenarios/plan.yaml": "your plan: it extends that, and states only what differs",
     "params/past-vs-plan.yaml": "the card that compares the two",
 }
 LIES = {
@@ -73,11 +88,12 @@ WITHOUT = f"`nrrsim new . --notebooks` lays the reports' notebooks here, and not
 
 
 def readme(
-    company: str, card: str, ledger: str, *, inside: bool, plan: bool, notebooks: bool
+    company: str, card: str, ledger: str, *, inside: bool, plan: str, notebooks: bool
 ) -> str:
     """A page on a workspace.
 
-    card, ledger : as seen from the workspace. inside : whether the ledger lies in it.
+    card, ledger : as seen from the workspace. inside : whether the ledger lies in it. plan : what
+        its file is called, empty where there is none.
     """
     name = card.rpartition("/")[2].removesuffix(".yaml")
     head = _commands(
@@ -88,23 +104,32 @@ def readme(
         }
     )
     files = {card: "what is reported, and how the ledger is read, key by key"}
-    files |= FILES if plan else {}
+    files |= {**FILES, f"params/scenarios/{plan}": PLANNED[plan]} if plan else {}
     files["reports/"] = "a folder for each card that was run, with a manifest of its numbers"
     rows = "\n".join(f"| `{path}` | {what} |" for path, what in files.items())
     where = (
         f"The card names `{ledger}`. {LIES[inside]} The folder `ledger/` is for ledgers, if you"
         " want them here: git leaves out all that lies in it; name them in the card then."
     )
-    again = f"```sh\nnrrsim calibrate {card} --out params/scenarios/learnt.yaml\n```"
+    anew = [f"nrrsim calibrate {card} --out params/scenarios/learnt.yaml"]
+    if plan == "plan.xlsx":
+        anew.append(
+            "nrrsim scenario params/scenarios/learnt.yaml --out params/scenarios/plan-2.xlsx"
+        )
+    again = "\n".join(["```sh", *anew, "```"])
     compare = _commands(
         {
-            "nrrsim simulate params/scenarios/plan.yaml": "the range of NRR",
+            f"nrrsim simulate params/scenarios/{plan}": "the range of NRR",
             "nrrsim report params/past-vs-plan.yaml": "plan vs past",
         }
     )
     parts = [
         HEAD.format(company=company, commands=head, files=rows, ledger=_filled(where)),
-        PLAN.format(commands=compare, again=again) if plan else "",
+        PLAN.format(
+            how=_filled(HOW[plan]), commands=compare, later=_filled(LATER[plan]), again=again
+        )
+        if plan
+        else "",
         OWN.format(notebooks=_filled(WITH if notebooks else WITHOUT)),
     ]
     return "".join(parts)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nrrsim.errors import UsageError, did_you_mean
+from nrrsim.ledger.containers import SPREADSHEETS as WORKBOOKS
 from nrrsim.ledger.lostcells import NO_VALUE, Lost, can_tell
 from nrrsim.ledger.spreadsheets import Row as Cells
 from nrrsim.ledger.spreadsheets import SheetError, Workbook
@@ -25,7 +26,7 @@ from nrrsim.scenario.workbook.rows import (
 from nrrsim.scenario.workbook.stated import Line, document_of, refuse_all
 from nrrsim.yamlfile import Document, Place, read_yaml
 
-WORKBOOKS = (".xlsx", ".xlsm", ".ods", ".xls", ".xlsb")  # the last two are refused in words
+NO_XML = (".xls", ".xlsb")  # which are refused in words
 SCENARIO_FILES = (".yaml", ".yml", ".xlsx", ".xlsm", ".ods")  # what a scenario may stand in
 MOST_ROWS = 50_000  # of a sheet that people may have written
 MOST_BYTES = 100_000_000
@@ -38,6 +39,19 @@ LOST = {
 def is_workbook(path: str | Path) -> bool:
     """Whether a file is called as a workbook is."""
     return Path(path).suffix.lower() in WORKBOOKS
+
+
+def holds_a_scenario(path: str | Path) -> bool:
+    """Whether a file is a workbook with a sheet of assumptions in it; a ledger's has none."""
+    if not (is_workbook(path) and Path(path).is_file()):
+        return False
+    try:
+        with Workbook(Path(path)) as book:
+            is_there = SCENARIO in (sheet.name for sheet in book.sheets)
+            first = _headings(book.rows(SCENARIO, 1)) if is_there else []
+    except SheetError:
+        return False
+    return set(HEADINGS[SCENARIO]) <= {said.casefold() for said in first}
 
 
 def read_stated(path: str | Path) -> Document:
@@ -101,7 +115,7 @@ def _refuse_what_is_none(path: Path) -> None:
         raise UsageError(f"{path}: there is no such scenario")
     if not path.is_file():
         raise UsageError(f"{path}: is a pipe or a device; name a file that holds the scenario")
-    if path.suffix.lower() in (".xls", ".xlsb"):
+    if path.suffix.lower() in NO_XML:
         raise UsageError(
             f"{path}: of this kind of workbook one cannot tell whether its formulas are up to date;"
             " open it in Excel and save it as .xlsx"

@@ -39,7 +39,7 @@ from nrrsim.yamlfile import Document, Path_, Place
 
 TOLD_APART = 1e15  # beyond, whole numbers are not told from each other
 NEAR = 1e-6  # how near a level of an outlook stands to the one that it is
-LONGEST_LIST = 250
+LONGEST_LIST = 250  # years, of a churn by tenure
 ENDS = ("low", "likely", "high")
 MERGED = "is empty; each row names its own (of merged cells the first alone holds anything)"
 A_DATE = (
@@ -131,7 +131,9 @@ class _Stated:
                 return
         if at in self.keys:
             also = self.keys[at].cell
-            self.problems.append((name, f"{dotted}: stands twice, also at {also}; keep one of them"))
+            self.problems.append(
+                (name, f"{dotted}: stands twice, also at {also}; keep one of them")
+            )
             return
         node[str(at[-1])] = value
         self.keys[at], self.places[at] = name, place
@@ -224,28 +226,22 @@ class _Stated:
 
     def put_list(self, at: Path_, lines: Mapping[int, Line], named: str) -> None:
         """Set a list of numbers or beliefs, of which each row states one by its number from 1."""
-        first, last = next(iter(lines.values())), max(lines)
-        gaps = [n for n in range(1, min(last, LONGEST_LIST) + 1) if n not in lines]
-        if gaps or last > LONGEST_LIST:
-            gap = gaps[0] if gaps else LONGEST_LIST + 1
-            number = f"{at[-1]} {gap}"
-            problem = f"{number} is missing, and {at[-1]} {last} is there" if gaps else ""
-            self.refuse(lines[last], named, problem or f"{number} and later are more than can be")
+        last = max(lines)
+        gap = next((n for n in range(1, min(last, LONGEST_LIST + 1)) if n not in lines), None)
+        if gap is not None or last > LONGEST_LIST:
+            many = f"{last:,} are more than can be; {LONGEST_LIST} can"
+            there = f"{at[-1]} {gap} is missing, and {at[-1]} {last} is there"
+            self.refuse(lines[last], named, many if gap is None else there)
             return
-        self.put(at, [None] * last, first, named, named)
-        for number, line in sorted(lines.items()):
-            value, parts, heading = self.belief(line)
-            where = (*at, number - 1)
-            self.keys[where], self.places[where] = line.place(named), line.place(heading)
+        ordered = [lines[number] for number in range(1, last + 1)]
+        read = [self.belief(line) for line in ordered]
+        self.put(at, [value for value, _, _ in read], ordered[0], named, named)
+        for number, (line, (_, parts, heading)) in enumerate(zip(ordered, read, strict=True)):
+            self.keys[*at, number] = line.place(named)
+            self.places[*at, number] = line.place(heading)
             for each, inside in parts.items():
-                self.keys[*where, *inside] = self.places[*where, *inside] = line.place(each)
-            self._list_at(at)[number - 1] = value
-
-    def _list_at(self, at: Path_) -> list[Any]:
-        node: Any = self.values
-        for part in at:
-            node = node[part]
-        return node if isinstance(node, list) else [None] * LONGEST_LIST
+                where = (*at, number, *inside)
+                self.keys[where] = self.places[where] = line.place(each)
 
 
 def _misstated(kind: str) -> str:
@@ -415,7 +411,9 @@ def _read_drivers(stated: _Stated, lines: Lines) -> None:
             stated.nothing(line, (*ENDS, "shape"), name, f"its numbers stand on {TENURE}")
             stated.curves[segment] = name, line
         elif head == "season" and part in TWELVE:
-            _once(stated, seasons.setdefault((*at, head), {}), TWELVE.index(part) + 1, line, "field")
+            _once(
+                stated, seasons.setdefault((*at, head), {}), TWELVE.index(part) + 1, line, "field"
+            )
         elif name in ("size.mean", "size.sd"):
             stated.put_belief((*at, head, part), line, "field")
         else:
@@ -449,7 +447,7 @@ def _read_tenure(stated: _Stated, lines: Lines) -> None:
         word = year.casefold() if isinstance(year, str) else ""
         if word in SBG:
             stated.put_belief((*at, "sbg", word), line, "year")
-        elif isinstance(year, float) and year.is_integer() and 0 < year:
+        elif isinstance(year, float) and year.is_integer() and year > 0:
             _once(stated, years.setdefault(segment, {}), int(year), line, "year")
         else:
             stated.refuse(line, "year", "must be a year's number (1, 2, 3), alpha or beta")
@@ -540,14 +538,15 @@ def _level(level: float) -> int | None:
 
 
 def _put_rank(stated: _Stated, at: Path_, line: Line) -> None:
-    _, measure, name, which = at
-    whole = stated.entry(at[:2], line, "measure").setdefault(str(name), [None] * len(LEVELS))
+    """Set one quantile of a measure: of the model, or of the forecast."""
+    name, which = str(at[2]), int(at[3])
+    whole = stated.entry(at[:2], line, "measure").setdefault(name, [None] * len(LEVELS))
     stated.keys.setdefault(at[:3], line.place("measure"))
     if at in stated.keys:
         also = stated.keys[at].cell
         stated.refuse(line, "level", f"stands twice, also at {also}; keep one of them")
-    whole[int(which)] = stated.number(line, str(name))
-    stated.keys[at], stated.places[at] = line.place("level"), line.place(str(name))
+    whole[which] = stated.number(line, name)
+    stated.keys[at], stated.places[at] = line.place("level"), line.place(name)
 
 
 def _refuse_gaps(stated: _Stated, measure: str, name: str) -> None:

@@ -19,9 +19,7 @@ from nrrsim.scenario.numbers import POINT, YEARLY
 from nrrsim.scenario.scenario import Scenario
 from nrrsim.scenario.workbook import live
 from nrrsim.scenario.workbook.rows import (
-    BELIEF,
     BOOK,
-    CORRELATIONS,
     DRIVERS,
     FIGURES,
     HEADINGS,
@@ -75,11 +73,21 @@ def write_workbook(
 ) -> None:
     """Write a scenario, with nothing left to extend, into a workbook at `path`.
 
-    answer : what `expect` says of it when the file is written, for the sheets that compute. Raises
-    UsageError for what no workbook can hold, and what `files.whole` does.
+    Raises as `workbook_of`, and what `files.whole` does.
+    """
+    made = workbook_of(scenario, Path(path), answer)
+    with whole(path) as unfinished:
+        unfinished.write_bytes(made)
+
+
+def workbook_of(scenario: Scenario, path: Path, answer: Mapping[str, Any] | None = None) -> bytes:
+    """A scenario as the workbook that is to stand at `path`, from where its ledger is seen.
+
+    answer : what `expect` says of it, `at_means` and `over_beliefs`, for the sheets that compute.
+    Raises UsageError for what no workbook can hold.
     """
     made = BytesIO()
-    plain = scenario.seen_from(Path(path).parent)
+    plain = scenario.seen_from(path.parent)
     tables = tables_of(plain)
     _refuse_what_no_cell_holds(tables, str(path))
     layout = Layout.of(tables)
@@ -88,10 +96,9 @@ def write_workbook(
         looks = _Looks(workbook)
         for name, rows in tables.items():
             _write_sheet(workbook.add_worksheet(name), layout.sheets[name], rows, looks)
-        _add_choices(workbook, layout, plain)
+        _add_choices(workbook, layout)
         live.write(workbook, scenario, layout, tables, answer)
-    with whole(path) as unfinished:
-        unfinished.write_bytes(made.getvalue())
+    return made.getvalue()
 
 
 def _workbook(made: BytesIO) -> Workbook:
@@ -124,8 +131,8 @@ def _refuse_what_no_cell_holds(tables: Mapping[str, list[Row]], path: str) -> No
     for sheet, rows in tables.items():
         if len(rows) > MOST_ROWS_WRITTEN:
             problems.append(
-                f"{path}: {sheet} would have {len(rows):,} rows, and a workbook of assumptions holds"
-                f" {MOST_ROWS_WRITTEN:,}; write YAML"
+                f"{path}: {sheet} would have {len(rows):,} rows, and a workbook of assumptions"
+                f" holds {MOST_ROWS_WRITTEN:,}; write YAML"
             )
         for number, row in enumerate(rows, 2):
             for heading, value in row.items():
@@ -168,7 +175,9 @@ def _write_sheet(sheet: Any, grid: Grid, rows: list[Row], looks: _Looks) -> None
         for heading, column in grid.columns.items():
             base = KEY if column < keys and row else INPUT
             value = row.get(heading)
-            _write_cell(sheet, (number, column), value, looks(base, *_look(grid.name, row, heading)))
+            _write_cell(
+                sheet, (number, column), value, looks(base, *_look(grid.name, row, heading))
+            )
     sheet.freeze_panes(1, keys)
     sheet.set_landscape()
     sheet.set_paper(9)
@@ -218,9 +227,8 @@ def _number_format(sheet: str, row: Row, heading: str) -> str:
     return A_YEAR if range_ in (YEARLY, POINT) else PERCENT
 
 
-def _add_choices(workbook: Workbook, layout: Layout, plain: Mapping[str, Any]) -> None:
+def _add_choices(workbook: Workbook, layout: Layout) -> None:
     """Drop-downs where only some words can stand; what else is typed is asked about."""
-    segments = [*plain["book"].get("segments", ())]
     fields = list(dict.fromkeys(name for nature in ALL_DRIVERS.values() for name in nature.fields))
     fields += ["size.mean", "size.sd", "month", "by_tenure", "sbg", "because"]
     fields += [f"season.{month}" for month in range(1, 13)]
@@ -231,13 +239,10 @@ def _add_choices(workbook: Workbook, layout: Layout, plain: Mapping[str, Any]) -
         (PROGRAMMES, "field"): [*ALL_DRIVERS, *FIGURES, *TEXTS],
     }
     choices |= {(name, "shape"): [*SHAPE_TEXTS.values()] for name in (DRIVERS, PROGRAMMES, TENURE)}
-    for name in (DRIVERS, TENURE):
-        book = layout.sheets.get(BOOK)
-        # those of the sheet Book, as it is when somebody looks
-        if book is not None:
+    # the segments of the sheet Book, as it is when somebody looks; a ledger's are its own
+    if book := layout.sheets.get(BOOK):
+        for name in (DRIVERS, TENURE):
             _choose(workbook, layout.sheets[name], "segment", f"={book.range('segment')}")
-        elif segments:
-            choices[name, "segment"] = ["all", *segments]
     for (name, heading), words in choices.items():
         if name in layout.sheets:
             _choose(workbook, layout.sheets[name], heading, words)
