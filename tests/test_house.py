@@ -48,7 +48,7 @@ HOUSE = {
     " pages/render kernel run several",
     "workspace": "template cards readme new next",
     "whatif": "sliders reports live panel serve",
-    "cli": "helped options checked text terminal progress answers inputs folders assumptions"
+    "cli": "helped options checked text terminal progress printed inputs folders assumptions"
     " benchmarks_command of_ledgers of_the_past of_accounts of_scenarios of_reports commands",
 }
 ORDER = [

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from nrrsim.cli.answers import notes
 from nrrsim.cli.options import LedgerForm
+from nrrsim.cli.printed import notes
 from nrrsim.cli.progress import waiting
 from nrrsim.errors import DataError, Finding, UsageError
 from nrrsim.ledger.reading import as_keys

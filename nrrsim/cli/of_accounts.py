@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from nrrsim.cli.answers import notes, tell
 from nrrsim.cli.inputs import (
     keep,
     opportunities_of,
@@ -45,6 +44,7 @@ from nrrsim.cli.options import (
     reads_a_ledger,
     whole_number,
 )
+from nrrsim.cli.printed import notes, tell
 from nrrsim.cli.progress import waiting
 from nrrsim.errors import UsageError
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nrrsim.cli.answers import as_object
 from nrrsim.cli.inputs import month_of, note_of_grr, read, read_beside, refuse_no_month, warehouse
 from nrrsim.cli.options import (
     AS_IT_IS,
@@ -22,6 +21,7 @@ from nrrsim.cli.options import (
     reads_a_ledger,
     whole_number,
 )
+from nrrsim.cli.printed import as_object
 from nrrsim.cli.progress import waiting
 from nrrsim.errors import DataError, UsageError
 from nrrsim.notation import counted

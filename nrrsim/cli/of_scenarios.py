@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from nrrsim.cli.answers import as_object, tell
 from nrrsim.cli.inputs import note_of_grr, read_believed
 from nrrsim.cli.options import (
     Json,
@@ -20,6 +19,7 @@ from nrrsim.cli.options import (
     target_of,
     whole_number,
 )
+from nrrsim.cli.printed import as_object, tell
 from nrrsim.cli.progress import progress
 from nrrsim.errors import UsageError
 

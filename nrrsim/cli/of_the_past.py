@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nrrsim.cli.answers import notes, tell
 from nrrsim.cli.assumptions import write_learnt
 from nrrsim.cli.inputs import (
     read,
@@ -38,6 +37,7 @@ from nrrsim.cli.options import (
     reads_a_ledger,
     whole_number,
 )
+from nrrsim.cli.printed import notes, tell
 from nrrsim.cli.progress import progress, waiting
 from nrrsim.errors import DataError, UsageError
 from nrrsim.ledger.reading import as_keys
