@@ -1031,6 +1031,18 @@ def open_app(scenario: ScenarioOrNone = None, port: Port = None, browser: Browse
     serve.app(_start(scenario), port, browser)
 
 
+@app.command("mcp")
+def serve_assistants(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Whose cards, scenarios and ledgers are read.")
+    ],
+) -> None:
+    """Answer assistants about a folder (Model Context Protocol, over stdin and stdout)."""
+    from nrrsim.cli.assistants import serve
+
+    serve(folder, app, main)
+
+
 @app.command()
 def verify(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A report's folder.")],

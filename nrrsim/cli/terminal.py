@@ -98,6 +98,17 @@ def kept_visible() -> Iterator[None]:
         sys.stdout, sys.stderr = out, err
 
 
+@contextmanager
+def stdout_for_programs() -> Iterator[None]:
+    """Within it stdout is the stream beneath: a program reads there, and no terminal."""
+    out = sys.stdout
+    sys.stdout = out.beneath if isinstance(out, Visible) else out
+    try:
+        yield
+    finally:
+        sys.stdout = out
+
+
 class _OneLine(logging.Formatter):
     """The message, and what was raised in a few words; where, with NRRSIM_DEBUG."""
 
