@@ -31,7 +31,12 @@ MOST_REPORTS, DEEPEST = 500, 6  # that are listed, and folders below the one tha
 OF_LEDGERS = ("check", "metrics", "backtest", "accounts")
 KINDS = {1: "the run failed", 2: "usage", 3: "data"}
 IN_FIGURES = ("as_of", "window", "definition", "currency")
-SHOWN = "shown"
+SHOWN, INVESTOR = "shown", "investor"
+# As `as_written` has a cell: between quotes of either kind, or cut short.
+QUOTED = r"""(?<!\w)(['"])(?:\\.|(?!\1).)*?(?:\1(?!\w)|\.\.\.|$)"""
+# What texts among a report's numbers tell of, but for those that may be a customer's name.
+KNOWN_TEXTS = ("currency", "definition", "measure", "segment", "ledger", "audience", "title")
+NO_NAME = r"\d{4}(-\d{2}){0,2}|\d{4} Q[1-4]|Q[1-4] FY\d+|Customer \d+"
 MASKED = "customers' names are masked: numbered by ARR, the largest is Customer 1; a run card of the"
 MASKED += " folder that says names: shown, given as ledger, shows them"
 
@@ -76,7 +81,11 @@ def _made(call: Call, opened: Opened, run: Callable[[list[str]], None]) -> dict[
     if call.tool == "definitions":
         return _sealed(call, opened, {"result": _definitions(call.given.get(DEFINITION))})
     if call.tool == "reports":
-        return _sealed(call, opened, {"result": _reports(**call.given)})
+        result = _reports(**call.given)
+        numbers = _mapping(_mapping(result.get("manifest")).get("numbers"))
+        about = Context(numbers.get("as_of"), numbers.get("window"), numbers.get("currency"))
+        figures = figures_of(call.tool, numbers, about)
+        return _sealed(call, opened, {"figures": figures, "result": result})
 
     names, as_of = _names(call)
     mask = nullcontext() if names in (SHOWN, None) else names_masked(as_of)
@@ -84,10 +93,14 @@ def _made(call: Call, opened: Opened, run: Callable[[list[str]], None]) -> dict[
         code = _code_of(run, call.words)
     notes, problems = _lines(err.getvalue())
     text = out.getvalue().strip()
-    if code and not (call.tool == "check" and code == DataError.exit_code and text):
-        return _error(code, problems, notes)
+    is_rejected = code == DataError.exit_code
+    quoted = _unquoted if is_rejected and names != SHOWN else str
+    if code and not (call.tool == "check" and is_rejected and text):
+        return _error(code, [*map(quoted, problems)], notes)
 
     result = json.loads(text)
+    if is_rejected:
+        result["findings"] = [*map(quoted, result["findings"])]
     made = _cut(call, result)
     about = _about(call, result)
     if names and names != SHOWN:
@@ -120,9 +133,14 @@ def _names(call: Call) -> tuple[str | None, str | None]:
     ledger = call.given["ledger"]
     card = card_among([ledger] if isinstance(ledger, str) else ledger)
     said = {} if card is None else card.parameters
-    shows = said.get("names") == SHOWN and said.get("audience") != "investor"
+    shows = _shows(said)
     as_of = call.given.get("as_of", said.get("as_of"))
     return (SHOWN if shows else "masked"), (str(as_of) if as_of is not None else None)
+
+
+def _shows(said: Mapping[str, Any]) -> bool:
+    """Whether a card says, in so many words, that customers' names are shown."""
+    return said.get("names") == SHOWN and said.get("audience") != INVESTOR
 
 
 @contextmanager
@@ -150,6 +168,17 @@ def _lines(said: str) -> tuple[list[str], list[str]]:
     return notes, [line for line in lines if not line.startswith("note: ")]
 
 
+def _unquoted(finding: str) -> str:
+    """A finding without the texts that it quotes from a file: of a ledger that cannot be read nobody
+    knows which are customers' names. Its line, and what is wrong there, stay.
+    """
+
+    def plain(found: re.Match[str]) -> str:
+        return "'...'" if re.search(r"[^\W\d_]", found[0]) else found[0]
+
+    return re.sub(QUOTED, plain, finding)
+
+
 def _cut(call: Call, result: dict[str, Any]) -> dict[str, Any]:
     """Cut an answer's lists to what is asked for, and say how much is left out."""
     left = {}
@@ -170,8 +199,7 @@ def _about(call: Call, result: Mapping[str, Any]) -> Context:
     if call.tool == "check":
         return Context(result.get("last_month"), None, currency)
     if call.tool == "backtest":
-        ends = [each["as_of"] for each in result.get("forecasts", ())]
-        return Context(max(ends, default=None), 12, currency)
+        return Context(_last_compared(result), 12, currency)
     if call.tool in OF_LEDGERS:
         return Context(result.get("as_of"), result.get("window") or _months(result), currency)
     from nrrsim.scenario.scenario import find_scenario, read_scenario
@@ -179,7 +207,16 @@ def _about(call: Call, result: Mapping[str, Any]) -> Context:
     names = [call.given[key] for key in ("a", "scenario") if key in call.given]
     believed = read_scenario(find_scenario(names[0]))
     as_of = believed.start if re.fullmatch(r"\d{4}-\d{2}", believed.start) else None
-    return Context(as_of, believed.months, currency or believed.currency or None)
+    return Context(as_of, believed.months, currency or believed.opening.currency or None)
+
+
+def _last_compared(result: Mapping[str, Any]) -> str | None:
+    """The last month whose outcome a back-test knew."""
+    from nrrsim.months import shift
+
+    return max(
+        (shift(each["as_of"], each["horizon"]) for each in result.get("forecasts", ())), default=None
+    )
 
 
 def _months(result: Mapping[str, Any]) -> int | None:
@@ -213,11 +250,13 @@ def _reports(show: str = ASPECTS[0], report: str | None = None) -> dict[str, Any
             return {"report": report, "verified": True, "said": manifest.verify(report)}
         except VerifyError as error:
             return {"report": report, "verified": False, "said": str(error).splitlines()}
-    file = Path(report) / manifest.MANIFEST
-    if not file.is_file():
+    told = _manifest(Path(report) / manifest.MANIFEST)
+    if told is None:
         raise UsageError(f"{REPORT}: there is no report in {report}; show: list names them")
-    told = json.loads(file.read_bytes())
-    return {"report": report, "intact": manifest.is_intact(told), "manifest": told}
+    is_intact = manifest.is_intact(told)
+    if not _shows(_mapping(told.get("parameters"))):
+        told = {key: _nameless(value, key) for key, value in told.items()}
+    return {"report": report, "intact": is_intact, "manifest": told}
 
 
 def _listed() -> Iterator[dict[str, Any]]:
@@ -228,16 +267,50 @@ def _listed() -> Iterator[dict[str, Any]]:
     for place, folders, files in os.walk("."):
         depth = place.count(os.sep)
         folders[:] = sorted(each for each in folders if each[0] != "." and depth < DEEPEST)
-        if manifest.MANIFEST in files and found < MOST_REPORTS:
-            told = json.loads((Path(place) / manifest.MANIFEST).read_bytes())
-            if not isinstance(told, dict) or "seal" not in told:
-                continue
-            found += 1
-            said = told.get("parameters", {})
-            yield {
-                "report": Path(os.path.normpath(place)).as_posix(),
-                "intact": manifest.is_intact(told),
-                "notebook": told.get("notebook", {}).get("name"),
-                **{key: said.get(key) for key in ("company", "title", "as_of", "audience")},
-                "files": sorted(told.get("outputs", {})),
-            }
+        if manifest.MANIFEST not in files or found == MOST_REPORTS:
+            continue
+        told = _manifest(Path(place) / manifest.MANIFEST)
+        if told is None:
+            continue
+        found += 1
+        said = _mapping(told.get("parameters"))
+        yield {
+            "report": Path(os.path.normpath(place)).as_posix(),
+            "intact": manifest.is_intact(told),
+            "notebook": _mapping(told.get("notebook")).get("name"),
+            **{key: said.get(key) for key in ("company", "title", "as_of", "audience")},
+            "files": sorted(_mapping(told.get("outputs"))),
+        }
+
+
+def _manifest(file: Path) -> dict[str, Any] | None:
+    """What a manifest says; None where there is none, or it is something else of that name."""
+    if not file.is_file():
+        return None
+    try:
+        told = json.loads(file.read_bytes())
+    except (ValueError, RecursionError):
+        return None
+    return told if isinstance(told, dict) and {"seal", "outputs", "numbers"} <= {*told} else None
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _nameless(value: Any, key: str) -> Any:
+    """A part of a manifest without the texts that may name a customer, or quote management."""
+    if key not in ("numbers", "published", "parameters"):
+        return value
+    if key == "parameters":
+        return {name: each for name, each in _mapping(value).items() if name != "commentary"}
+
+    def plain(part: Any, name: str) -> Any:
+        if isinstance(part, dict):
+            return {each: plain(inner, each) for each, inner in part.items()}
+        if isinstance(part, list):
+            return [plain(each, name) for each in part]
+        is_told = not isinstance(part, str) or name in KNOWN_TEXTS or re.fullmatch(NO_NAME, part)
+        return part if is_told else "(masked)"
+
+    return plain(value, key)

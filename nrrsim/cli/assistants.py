@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 import sys
 import tempfile
 import threading
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from nrrsim.cli.answers import Call, answer
-from nrrsim.cli.terminal import stdout_for_programs
+from nrrsim.cli.terminal import ended_at_once, stdout_for_programs
 from nrrsim.cli.tools import ASPECT, COMMANDS, DEFINITION, REPORT, checked, offered, words_of
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.files import to_install
@@ -91,7 +92,7 @@ def serve(folder: Path, app: Any, run: Callable[[list[str]], None]) -> None:
             finally:
                 desk.close()
 
-    with stdout_for_programs():
+    with stdout_for_programs(), ended_at_once():
         anyio.run(talk)
 
 
@@ -238,6 +239,12 @@ def _work(
     run: Callable[[list[str]], None],
 ) -> None:
     """In a process of its own: answer, and end when the server does."""
-    threading.Thread(target=lambda: line.poll(None) and os._exit(1), daemon=True).start()
+
+    def end_with_server() -> None:
+        line.poll(None)
+        shutil.rmtree(scratch, ignore_errors=True)
+        os._exit(1)
+
+    threading.Thread(target=end_with_server, daemon=True).start()
     sender.send_bytes(answer(call, folder, scratch, run).encode())
     sender.close()

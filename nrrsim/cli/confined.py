@@ -79,8 +79,8 @@ def inside(folder: Path, name: Any, key: str) -> str:
 class Opened:
     """The files that were read since the process was confined, and what each was then."""
 
-    def __init__(self, folder: str, own: Sequence[str]) -> None:
-        self.folder, self.own = folder, own
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
         self.files: dict[str, tuple[int, ...]] = {}
 
     def add(self, path: str) -> None:
@@ -119,23 +119,26 @@ def confine(folder: Path, scratch: Path) -> Opened:
     into `scratch` alone, starts no process and calls nobody. It cannot be undone.
     """
     home, room = os.path.realpath(folder), os.path.realpath(scratch)
-    ours = [os.path.realpath(each) for each in (Path(__file__).parent.parent, shared("params"))]
-    ours += [os.path.realpath(shared(each)) for each in ("notebooks", "reports")]
+    package = os.path.realpath(Path(__file__).parent.parent)
+    examples = [os.path.realpath(shared("params")), os.path.join(package, "data")]
+    ours = [package, *examples, *map(os.path.realpath, map(shared, ("notebooks", "reports")))]
     code = [sys.prefix, sys.base_prefix, sys.exec_prefix, *filter(os.path.isabs, sys.path)]
     python = [os.path.realpath(each) for each in code]
     system = [os.path.realpath(each) for each in OF_THE_SYSTEM if os.path.exists(each)]
     os.environ |= {SWITCH: OFF, "NRRSIM_CACHE": OFF}
     tempfile.tempdir = room
-    opened = Opened(home, ours)
+    opened = Opened(home)
 
     def read(path: str) -> None:
-        if _within(path, [home, *ours]):
-            # notebooks say what keys a card has, and modules what is computed: no inputs of either
-            if _within(path, [home]) or TABLES.search(path) and not path.endswith(".ipynb"):
-                opened.add(path)
-        elif not _within(path, [room, *system]) and (
-            TABLES.search(path.lower()) or not _within(path, python)
-        ):
+        """Let a file be read, and know it for one that the answer is made of if it is; raises
+        UsageError for one that is nobody's here.
+        """
+        is_ours = _within(path, ours)
+        if _within(path, examples) or (_within(path, [home]) and not is_ours):
+            opened.add(path)
+        elif is_ours or _within(path, [room, *system]):
+            return
+        elif TABLES.search(path.lower()) or not _within(path, python):
             raise UsageError(f"{_shown(os.path.relpath(path, home))}: {OUTSIDE}")
 
     def judge(event: str, said: tuple[Any, ...]) -> None:

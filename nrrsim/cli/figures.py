@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from nrrsim.notation import counted, money, month_name, percent, points
 
 RATIO, DIFFERENCE, ODDS, COUNT = "ratio", "difference of ratios", "probability", "count"
+DISTANCE, SHARE = "distance of ratios", "share"
 MONEY = "ARR"  # a year's run-rate, in the currency that is told
 POINT, FLOW = "point_to_point", "flow"
 BETWEEN = "90%"  # of the ranges: from p05 to p95
@@ -64,13 +65,15 @@ def _quote(told: Told, about: Context, low_high: list[Any] | None) -> str:
     spell: dict[str, Callable[[Any], str]] = {
         RATIO: percent,
         ODDS: percent,
+        SHARE: percent,
         DIFFERENCE: points,
+        DISTANCE: lambda apart: points(apart).lstrip("+"),
         MONEY: lambda amount: money(amount, about.currency or ""),
         COUNT: lambda number: f"{number:,}",
     }
     write = spell[told.unit]
     means = [told.definition.replace("_", " ")] if told.definition else []
-    if about.window and told.unit in (RATIO, DIFFERENCE, ODDS):
+    if about.window and told.unit in (RATIO, DIFFERENCE, DISTANCE, ODDS):
         means.append(counted(about.window, "month"))
     if about.as_of:
         means.append(f"as of {month_name(about.as_of)}" if _is_month(about.as_of) else about.as_of)
@@ -132,8 +135,8 @@ def _needed(answer: Mapping[str, Any]) -> Iterator[Told]:
 def _judged(answer: Mapping[str, Any]) -> Iterator[Told]:
     for name in MEASURES:
         of = answer["whole"].get(name) or {}
-        yield Told(f"average forecast error of {CALLED[name]} (CRPS)", of.get("crps"), DIFFERENCE, POINT)
-        yield Told(f"outcomes inside the 90% range of {CALLED[name]}", of.get("cover90"), ODDS)
+        yield Told(f"average forecast error of {CALLED[name]} (CRPS)", of.get("crps"), DISTANCE, POINT)
+        yield Told(f"outcomes inside the 90% range of {CALLED[name]}", of.get("cover90"), SHARE)
     yield Told("forecasts that were made", len(answer["origins"]), COUNT)
 
 
@@ -143,6 +146,17 @@ def _of_accounts(answer: Mapping[str, Any]) -> Iterator[Told]:
     yield Told("ARR at risk", totals["at_risk"], MONEY)
     yield Told("expected gain", totals["gain"], MONEY)
     yield Told("expected ARR", totals["expected"], MONEY)
+
+
+def _reported(numbers: Mapping[str, Any]) -> Iterator[Told]:
+    for name in MEASURES:
+        yield Told(CALLED[name], _number(numbers.get(name)), RATIO, numbers.get("definition"))
+    yield Told("opening ARR", _number(numbers.get("opening")), MONEY)
+    yield Told("closing ARR", _number(numbers.get("closing")), MONEY)
+
+
+def _number(value: Any) -> Any:
+    return value if isinstance(value, int | float) else None
 
 
 def _ends(law: Mapping[str, Any] | None) -> tuple[Any, Any] | None:
@@ -158,4 +172,5 @@ TOLD: dict[str, Callable[[Mapping[str, Any]], Iterator[Told]]] = {
     "frontier": _needed,
     "backtest": _judged,
     "accounts": _of_accounts,
+    "reports": _reported,
 }

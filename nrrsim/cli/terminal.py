@@ -139,6 +139,22 @@ def ended_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def ended_at_once() -> Iterator[None]:
+    """Within it whatever ends the command ends the process there and then: one that reads from a
+    program would else wait for its next line. What it has started ends with it.
+    """
+    before = {}
+    for number in (getattr(signal, name) for name in ENDS if hasattr(signal, name)):
+        if signal.getsignal(number) not in (signal.SIG_IGN, None):
+            before[number] = signal.signal(number, lambda number, _: os._exit(128 + number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def end_at_once(code: int) -> None:
     """End the process in good order, but leave it to the system to clear its memory: Python would
     first take apart all that was loaded, which takes longer than many a command.
