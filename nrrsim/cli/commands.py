@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -68,6 +69,20 @@ app.command("scenario")(scenario_)
 app.command("next")(next_)
 app.command("lab")(open_lab)
 app.command("app")(open_app)
+
+
+@app.command("mcp")
+def serve_assistants(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Whose cards, scenarios and ledgers are read.")
+    ],
+) -> None:
+    """Answer assistants about a folder (Model Context Protocol, over stdin and stdout)."""
+    from nrrsim.cli.assistants import serve
+
+    serve(folder, app, main)
+
+
 app.command()(verify)
 
 

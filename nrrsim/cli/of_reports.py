@@ -83,8 +83,15 @@ def report(
         )
     number, states = min(len(cards), _beside(workers)), [f"--set={each}" for each in said or ()]
     if len(cards) == 1 and entity is None and has_each(_found(cards[0]), over):
-        asked = {"to": forms, "engine": engine.value, "out": out, "over": over, "latest": latest}
-        report_each(_found(cards[0]), states, _beside(workers), quiet, {**asked, "summary": summary})
+        asked: dict[str, Any] = {
+            "to": forms,
+            "engine": engine.value,
+            "out": out,
+            "over": over,
+            "latest": latest,
+        }
+        asked |= {"summary": summary}
+        report_each(_found(cards[0]), states, _beside(workers), quiet, asked)
         return
     if number > 1:
         words = ["--to", to, "--engine", engine.value, *(["--out", str(out)] if out else [])]

@@ -6,8 +6,8 @@ import functools
 import inspect
 import os
 import re
-from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from importlib.resources import files
@@ -291,7 +291,23 @@ class LedgerForm:
 
         how = dict(vars(self))
         reading, _ = how.pop("reading"), how.pop("is_card")
-        return read_ledger(*sources, **how, **reading.said)
+        ledger = read_ledger(*sources, **how, **reading.said)
+        return ledger.masked(_masked_at[0] or ledger.months[-1]) if _masked_at else ledger
+
+
+_masked_at: list[str | None] = []  # the month by whose ARR customers are numbered, if they are
+
+
+@contextmanager
+def names_masked(as_of: str | None) -> Iterator[None]:
+    """Within it commands see `Customer 17` for each name in a ledger that they read, by ARR at
+    `as_of` (None: its last month).
+    """
+    _masked_at.append(as_of)
+    try:
+        yield
+    finally:
+        _masked_at.pop()
 
 
 AS_IT_IS = LedgerForm()

@@ -98,6 +98,17 @@ def kept_visible() -> Iterator[None]:
         sys.stdout, sys.stderr = out, err
 
 
+@contextmanager
+def stdout_for_programs() -> Iterator[None]:
+    """Within it stdout is the stream beneath: a program reads there, and no terminal."""
+    out = sys.stdout
+    sys.stdout = out.beneath if isinstance(out, Visible) else out
+    try:
+        yield
+    finally:
+        sys.stdout = out
+
+
 class _OneLine(logging.Formatter):
     """The message, and what was raised in a few words; where, with NRRSIM_DEBUG."""
 
@@ -121,6 +132,22 @@ def ended_by_signals() -> Iterator[None]:
                 before[number] = signal.signal(number, _end)
             except ValueError:  # not the main thread: signals are another's
                 break
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def ended_at_once() -> Iterator[None]:
+    """Within it whatever ends the command ends the process there and then: one that reads from a
+    program would else wait for its next line. What it has started ends with it.
+    """
+    before = {}
+    for number in (getattr(signal, name) for name in ENDS if hasattr(signal, name)):
+        if signal.getsignal(number) not in (signal.SIG_IGN, None):
+            before[number] = signal.signal(number, lambda number, _: os._exit(128 + number))
     try:
         yield
     finally:

@@ -27,6 +27,10 @@ class _Kept(FunctionCache):
         with self._guard_against_spurious_io_errors():
             return self._load_overload(sig, target_context)  # type: ignore[no-untyped-call]
 
+    def save_overload(self, sig: Any, data: Any) -> None:
+        with suppress(OSError):  # a place that can no longer be written to costs time alone
+            super().save_overload(sig, data)  # type: ignore[no-untyped-call]
+
 
 def compiled(function: Callable[..., Any]) -> Any:
     """Compiled at its first call, and kept on disk where there is a place for it: until its own

@@ -19,7 +19,7 @@ import pandas as pd
 
 from nrrsim.errors import UsageError
 from nrrsim.files import quiet_database, to_install
-from nrrsim.ledger.query import REMEDY, calls_forbidden, only_reads
+from nrrsim.ledger.query import OFF, REMEDY, SWITCH, calls_forbidden, only_reads
 
 if TYPE_CHECKING:
     import duckdb
@@ -145,6 +145,11 @@ def _without_secrets(address: str, secrets: list[str]) -> Iterator[None]:
 
 def _database(address: str) -> tuple[URL, list[str], str]:
     """The address, the secrets in it, and the database's kind; raises UsageError if not read."""
+    if os.environ.get(SWITCH) == OFF:
+        raise UsageError(
+            f"the address of a database: none is read here ({SWITCH}={OFF}); export the ledger to a"
+            " CSV or Parquet file and give that"
+        )
     try:
         import sqlalchemy  # noqa: F401
         import sqlglot  # noqa: F401

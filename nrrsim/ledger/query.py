@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sqlglot import exp
 
+SWITCH, OFF = "NRRSIM_DATABASES", "off"  # in the environment: that no database is read
 REMEDY = (
     "a ledger is read by one SELECT, or WITH ... SELECT, that changes nothing;"
     " what this cannot say, a view in the database can"

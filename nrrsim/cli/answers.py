@@ -1,0 +1,319 @@
+"""A tool's call in, its answer out, made by the command itself; never writes, never looks elsewhere.
+
+It is for a process of its own, which is confined to the folder and ends with its answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from nrrsim.cli.confined import Opened, confine
+from nrrsim.cli.figures import Context, figures_of
+from nrrsim.cli.options import card_among, names_masked
+from nrrsim.cli.tools import ASPECTS, DEFINITION, REPORT, as_arguments
+from nrrsim.errors import DataError, NrrsimError, UsageError, VerifyError, did_you_mean
+
+MOST_SIGNS = 400_000  # of an answer as JSON: some 100,000 of an assistant's words
+MOST_FINDINGS = 50  # of a ledger that is rejected
+MOST_REPORTS, DEEPEST = 500, 6  # that are listed, and folders below the one that is served
+OF_LEDGERS = ("check", "metrics", "backtest", "accounts")
+KINDS = {1: "the run failed", 2: "usage", 3: "data"}
+IN_FIGURES = ("as_of", "window", "definition", "currency")
+SHOWN, INVESTOR = "shown", "investor"
+# As `as_written` has a cell: between quotes of either kind, or cut short.
+QUOTED = r"""(?<!\w)(['"])(?:\\.|(?!\1).)*?(?:\1(?!\w)|\.\.\.|$)"""
+# What texts among a report's numbers tell of, but for those that may be a customer's name.
+KNOWN_TEXTS = ("currency", "definition", "measure", "segment", "ledger", "audience", "title")
+NO_NAME = r"\d{4}(-\d{2}){0,2}|\d{4} Q[1-4]|Q[1-4] FY\d+|Customer \d+"
+MASKED = (
+    "customers' names are masked: numbered by ARR, the largest is Customer 1; a run card of the"
+)
+MASKED += " folder that says names: shown, given as ledger, shows them"
+
+
+class Call(NamedTuple):
+    """What is asked: the tool, its arguments, and of a command the words that they stand for."""
+
+    tool: str
+    given: dict[str, Any]
+    words: list[str]
+
+
+def answer(call: Call, folder: Path, scratch: Path, run: Callable[[list[str]], None]) -> str:
+    """The answer as JSON: with `error` what is wrong, else `result` and all that it is of.
+
+    run : the command line's entry point. This process is of no other use from here on.
+    """
+    os.chdir(folder)
+    opened = confine(folder, scratch)
+    try:
+        made = _made(call, opened, run)
+    except NrrsimError as error:
+        made = _error(error.exit_code, str(error).splitlines(), [])
+    except Exception as error:
+        said = f"nrrsim met something it does not expect ({type(error).__name__}: {error})"
+        made = _error(1, [said], [])
+    text = json.dumps(made, ensure_ascii=False, allow_nan=False)
+    if len(text) > MOST_SIGNS:
+        said = f"the answer has {len(text):,} signs, and {MOST_SIGNS:,} are the most; ask for less"
+        text = json.dumps(_error(2, [f"{said} (a smaller top, another by), or use nrrsim"], []))
+    return text
+
+
+def _error(code: int, problems: Sequence[str], notes: Sequence[str]) -> dict[str, Any]:
+    shown = [as_arguments(each) for each in problems[:MOST_FINDINGS]]
+    if more := len(problems) - len(shown):
+        shown.append(f"and {more:,} more")
+    return {"error": {"kind": KINDS.get(code, KINDS[1]), "problems": shown, "notes": [*notes]}}
+
+
+def _made(call: Call, opened: Opened, run: Callable[[list[str]], None]) -> dict[str, Any]:
+    if call.tool == "definitions":
+        return _sealed(call, opened, {"result": _definitions(call.given.get(DEFINITION))})
+    if call.tool == "reports":
+        result = _reports(**call.given)
+        numbers = _mapping(_mapping(result.get("manifest")).get("numbers"))
+        about = Context(numbers.get("as_of"), numbers.get("window"), numbers.get("currency"))
+        figures = figures_of(call.tool, numbers, about)
+        return _sealed(call, opened, {"figures": figures, "result": result})
+
+    names, as_of = _names(call)
+    mask = nullcontext() if names in (SHOWN, None) else names_masked(as_of)
+    with mask, _captured() as (out, err):
+        code = _code_of(run, call.words)
+    notes, problems = _lines(err.getvalue())
+    text = out.getvalue().strip()
+    is_rejected = code == DataError.exit_code
+    quoted = _unquoted if is_rejected and names != SHOWN else str
+    if code and not (call.tool == "check" and is_rejected and text):
+        return _error(code, [*map(quoted, problems)], notes)
+
+    result = json.loads(text)
+    if is_rejected:
+        result["findings"] = [*map(quoted, result["findings"])]
+    made = _cut(call, result)
+    about = _about(call, result)
+    if names and names != SHOWN:
+        notes.append(MASKED)
+    figures = figures_of(call.tool, result, about)
+    whole = {"figures": figures, **about._asdict(), "definition": result.get("definition")}
+    if names:
+        whole["names"] = names
+    return _sealed(call, opened, {**whole, "notes": notes, **made, "result": result})
+
+
+def _sealed(call: Call, opened: Opened, made: dict[str, Any]) -> dict[str, Any]:
+    """An answer with what it was made of: so that a figure that was quoted can be traced."""
+    inputs = opened.hashes()
+    asked = {"tool": call.tool, "arguments": call.given, "inputs": inputs}
+    asked |= {"nrrsim": version("nrrsim")}
+    spelled = json.dumps(asked, sort_keys=True, ensure_ascii=True)
+    command = {"command": shlex.join(["nrrsim", *call.words])} if call.words else {}
+    seal = hashlib.sha256(spelled.encode()).hexdigest()
+    return {**made, "fingerprint": seal, "inputs": inputs, **command, "nrrsim": asked["nrrsim"]}
+
+
+# --- a command ------------------------------------------------------------------------------------
+
+
+def _names(call: Call) -> tuple[str | None, str | None]:
+    """Whether customers' names are masked or shown (None: there are none), and by which month."""
+    if call.tool not in OF_LEDGERS:
+        return None, None
+    ledger = call.given["ledger"]
+    card = card_among([ledger] if isinstance(ledger, str) else ledger)
+    said = {} if card is None else card.parameters
+    shows = _shows(said)
+    as_of = call.given.get("as_of", said.get("as_of"))
+    return (SHOWN if shows else "masked"), (str(as_of) if as_of is not None else None)
+
+
+def _shows(said: Mapping[str, Any]) -> bool:
+    """Whether a card says, in so many words, that customers' names are shown."""
+    return said.get("names") == SHOWN and said.get("audience") != INVESTOR
+
+
+@contextmanager
+def _captured() -> Iterator[tuple[io.StringIO, io.StringIO]]:
+    before, caught = (sys.stdout, sys.stderr), (io.StringIO(), io.StringIO())
+    sys.stdout, sys.stderr = caught
+    try:
+        yield caught
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+def _code_of(run: Callable[[list[str]], None], words: list[str]) -> int:
+    try:
+        run(words)
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    return 0
+
+
+def _lines(said: str) -> tuple[list[str], list[str]]:
+    """What a command said beside its answer: notes, and what is wrong."""
+    lines = [as_arguments(line) for line in said.splitlines() if line.strip()]
+    notes = [line.removeprefix("note: ") for line in lines if line.startswith("note: ")]
+    return notes, [line for line in lines if not line.startswith("note: ")]
+
+
+def _unquoted(finding: str) -> str:
+    """A finding without the texts that it quotes from a file: of a ledger that cannot be read nobody
+    knows which are customers' names. Its line, and what is wrong there, stay.
+    """
+
+    def plain(found: re.Match[str]) -> str:
+        return "'...'" if re.search(r"[^\W\d_]", found[0]) else found[0]
+
+    return re.sub(QUOTED, plain, finding)
+
+
+def _cut(call: Call, result: dict[str, Any]) -> dict[str, Any]:
+    """Cut an answer's lists to what is asked for, and say how much is left out."""
+    left = {}
+    if call.tool == "accounts":
+        top = next((each for each in call.words if each.startswith("--top=")), "--top=20")
+        most = int(top.removeprefix("--top="))
+        left = {"accounts": max(0, len(result["accounts"]) - most)}
+        result["accounts"] = result["accounts"][:most]
+    elif call.tool == "check" and len(result["findings"]) > MOST_FINDINGS:
+        left = {"findings": len(result["findings"]) - MOST_FINDINGS}
+        result["findings"] = result["findings"][:MOST_FINDINGS]
+    left = {key: number for key, number in left.items() if number}
+    return {"left_out": left} if left else {}
+
+
+def _about(call: Call, result: Mapping[str, Any]) -> Context:
+    currency = result.get("currency")
+    if call.tool == "check":
+        return Context(result.get("last_month"), None, currency)
+    if call.tool == "backtest":
+        return Context(_last_compared(result), 12, currency)
+    if call.tool in OF_LEDGERS:
+        return Context(result.get("as_of"), result.get("window") or _months(result), currency)
+    from nrrsim.scenario.scenario import find_scenario, read_scenario
+
+    names = [call.given[key] for key in ("a", "scenario") if key in call.given]
+    believed = read_scenario(find_scenario(names[0]))
+    as_of = believed.start if re.fullmatch(r"\d{4}-\d{2}", believed.start) else None
+    return Context(as_of, believed.months, currency or believed.opening.currency or None)
+
+
+def _last_compared(result: Mapping[str, Any]) -> str | None:
+    """The last month whose outcome a back-test knew."""
+    from nrrsim.months import shift
+
+    return max(
+        (shift(each["as_of"], each["horizon"]) for each in result.get("forecasts", ())),
+        default=None,
+    )
+
+
+def _months(result: Mapping[str, Any]) -> int | None:
+    horizon = result.get("horizon")
+    return horizon if isinstance(horizon, int) else None
+
+
+# --- what is no command ---------------------------------------------------------------------------
+
+
+def _definitions(name: str | None) -> dict[str, Any]:
+    from nrrsim.metrics import DEFINITIONS
+
+    if name is not None and name not in DEFINITIONS:
+        raise UsageError(f"{DEFINITION}: {name!a} is none; {did_you_mean(name, [*DEFINITIONS])}")
+    wanted = DEFINITIONS if name is None else {name: DEFINITIONS[name]}
+    return {each: asdict(told) for each, told in wanted.items()}
+
+
+def _reports(show: str = ASPECTS[0], report: str | None = None) -> dict[str, Any]:
+    if show not in ASPECTS:
+        raise UsageError(f"show: must be one of {', '.join(ASPECTS)}, got {show!a}")
+    if show == ASPECTS[0]:
+        return {"reports": [*_listed()]}
+    if report is None:
+        raise UsageError(f"{REPORT}: is missing; name a report's folder, as show: list does")
+    from nrrsim.report import manifest
+
+    if show == "verify":
+        try:
+            return {"report": report, "verified": True, "said": manifest.verify(report)}
+        except VerifyError as error:
+            return {"report": report, "verified": False, "said": str(error).splitlines()}
+    told = _manifest(Path(report) / manifest.MANIFEST)
+    if told is None:
+        raise UsageError(f"{REPORT}: there is no report in {report}; show: list names them")
+    is_intact = manifest.is_intact(told)
+    if not _shows(_mapping(told.get("parameters"))):
+        told = {key: _nameless(value, key) for key, value in told.items()}
+    return {"report": report, "intact": is_intact, "manifest": told}
+
+
+def _listed() -> Iterator[dict[str, Any]]:
+    """The reports of the folder, each by its manifest."""
+    from nrrsim.report import manifest
+
+    found = 0
+    for place, folders, files in os.walk("."):
+        depth = place.count(os.sep)
+        folders[:] = sorted(each for each in folders if each[0] != "." and depth < DEEPEST)
+        if manifest.MANIFEST not in files or found == MOST_REPORTS:
+            continue
+        told = _manifest(Path(place) / manifest.MANIFEST)
+        if told is None:
+            continue
+        found += 1
+        said = _mapping(told.get("parameters"))
+        yield {
+            "report": Path(os.path.normpath(place)).as_posix(),
+            "intact": manifest.is_intact(told),
+            "notebook": _mapping(told.get("notebook")).get("name"),
+            **{key: said.get(key) for key in ("company", "title", "as_of", "audience")},
+            "files": sorted(_mapping(told.get("outputs"))),
+        }
+
+
+def _manifest(file: Path) -> dict[str, Any] | None:
+    """What a manifest says; None where there is none, or it is something else of that name."""
+    if not file.is_file():
+        return None
+    try:
+        told = json.loads(file.read_bytes())
+    except (ValueError, RecursionError):
+        return None
+    return told if isinstance(told, dict) and {"seal", "outputs", "numbers"} <= {*told} else None
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _nameless(value: Any, key: str) -> Any:
+    """A part of a manifest without the texts that may name a customer, or quote management."""
+    if key not in ("numbers", "published", "parameters"):
+        return value
+    if key == "parameters":
+        return {name: each for name, each in _mapping(value).items() if name != "commentary"}
+
+    def plain(part: Any, name: str) -> Any:
+        if isinstance(part, dict):
+            return {each: plain(inner, each) for each, inner in part.items()}
+        if isinstance(part, list):
+            return [plain(each, name) for each in part]
+        is_told = not isinstance(part, str) or name in KNOWN_TEXTS or re.fullmatch(NO_NAME, part)
+        return part if is_told else "(masked)"
+
+    return plain(value, key)
