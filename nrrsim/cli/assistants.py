@@ -185,9 +185,7 @@ class _Desk:
         if tool in self.tools:
             known = [DEFINITION] if tool == "definitions" else [ASPECT, REPORT]
             return Call(tool, dict(checked(given, known, self.folder)), [])
-        raise UsageError(
-            f"{tool[:40]!a}: there is no such tool; {did_you_mean(tool, [*self.tools])}"
-        )
+        raise UsageError(f"{tool[:40]!a}: there is no such tool; {did_you_mean(tool, [*self.tools])}")
 
     async def _made(self, call: Call) -> str:
         """What a process of its own answers, in time."""
@@ -212,9 +210,7 @@ def _heard(receiver: Connection) -> str:
     with receiver:
         if not connection.wait([receiver], SECONDS):
             said = f"the answer took more than {SECONDS} s, and was given up; ask for less"
-            return _refusal(
-                "time", f"{said} (fewer trials, a smaller ledger), or use nrrsim itself"
-            )
+            return _refusal("time", f"{said} (fewer trials, a smaller ledger), or use nrrsim itself")
         try:
             return receiver.recv_bytes().decode()
         except EOFError:

@@ -147,7 +147,7 @@ def confine(folder: Path, scratch: Path) -> Opened:
             if path is None or isinstance(path, int):
                 return
             real = os.path.realpath(os.fsdecode(path))
-            if (isinstance(mode, str) and set(mode) & set("wax+")) or flags & WRITES:
+            if isinstance(mode, str) and set(mode) & set("wax+") or flags & WRITES:
                 _refuse_to_write(real, room)
             else:
                 read(real)

@@ -51,9 +51,10 @@ def offered(app: Any) -> list[dict[str, Any]]:
     says = "What each published definition of retention is: its formula, and why it differs."
     one = {**TEXT, "description": "One of them alone (default: all)."}
     found.append({"name": "definitions", "description": says, "schema": _schema({DEFINITION: one})})
-    says = "Finished reports of the folder: which there are, what made one, and is it unchanged."
+    says = "What the folder holds (list: its reports, and the cards, scenarios and ledgers to ask"
+    says += " about); what made a report, and its numbers (manifest); is it unchanged (verify)."
     aspect = {**TEXT, "enum": list(ASPECTS), "default": ASPECTS[0]}
-    aspect["description"] = "list them, the manifest of one, or verify one against its manifest."
+    aspect["description"] = "Which of the three."
     one = {**TEXT, "description": "The report's folder, as list names it."}
     schema = _schema({ASPECT: aspect, REPORT: one})
     found.append({"name": "reports", "description": says, "schema": schema})
@@ -157,7 +158,7 @@ def _said(key: str, parameter: Any) -> dict[str, Any]:
 def _strange(given: Mapping[str, Any], known: list[str]) -> Iterator[str]:
     for key in [*given][:MOST_TEXTS]:
         if key not in known:
-            name = key if len(key) <= 40 and key.isprintable() else f"{key[:40]!a}..."
+            name = key if len(key) <= 40 and key.isprintable() else f"{ascii(key[:40])}..."
             yield f"{name}: is no argument of this tool; {did_you_mean(key[:80], known)}"
 
 
@@ -207,9 +208,7 @@ def _text(key: str, value: Any) -> str:
     if isinstance(value, float) and not math.isfinite(value):
         raise UsageError(f"{key}: must be a number, got {_shown(value)}")
     if isinstance(value, int) and abs(value) >= 10**MOST_DIGITS:
-        raise UsageError(
-            f"{key}: is a number of more than {MOST_DIGITS} digits; give a smaller one"
-        )
+        raise UsageError(f"{key}: is a number of more than {MOST_DIGITS} digits; give a smaller one")
     text = str(value)
     if len(text) > MOST_NAME or any(ord(each) < 32 for each in text):
         raise UsageError(
