@@ -79,6 +79,7 @@ def _months(mine: Frame, ends: list[float], has_labels: bool) -> alt.X:
         labelExpr=f"({json.dumps(words)})[datum.value]",
         labelOverlap=True,
         labels=has_labels,
+        offset=5,  # clear of the lowest ratio's label
     )
     scale = alt.Scale(domain=ends, nice=False, zero=False)
     return alt.X("at", type="quantitative", scale=scale, axis=axis)
