@@ -114,6 +114,19 @@ def whole_of(name: str, value: Any) -> int:
     return number
 
 
+def aimed_for(target: Any) -> float | None:
+    """The NRR aimed for, as 1.10 or as `110%`; None where there is none. Raises UsageError for what
+    cannot be one.
+    """
+    number = of_percent(target.item() if hasattr(target, "item") else target)
+    if number is None:
+        return None
+    is_number = isinstance(number, int | float) and not isinstance(number, bool)
+    if not is_number or not 0 < number <= 10:
+        raise UsageError(f"target: {target} is not an NRR; write 110% as 1.10")
+    return float(number)
+
+
 def months_ahead(given: Any, step: int, most: int, also: str = "") -> int:
     """Months ahead, in steps of a ledger and no more than `most`; raises UsageError for another,
     which says what is taken `also`.

@@ -18,7 +18,7 @@ from nrrsim.benchmarks import band, leaky_bucket
 from nrrsim.errors import UsageError
 from nrrsim.files import write_text
 from nrrsim.ledger.ledger import Ledger, read_ledger
-from nrrsim.messages import whole_of
+from nrrsim.messages import aimed_for, whole_of
 from nrrsim.metrics import (
     DEFINITIONS,
     Retention,
@@ -80,8 +80,7 @@ class Actuals:
         as_of = self.ledger.calendar.parse_month(self.as_of, "as_of")
         object.__setattr__(self, "as_of", month_name(as_of))
         self._at(self.as_of)
-        if self.target is not None and not 0 < self.target < 10:
-            raise UsageError(f"target: {self.target} is not an NRR; write 110% as 1.10")
+        object.__setattr__(self, "target", aimed_for(self.target))
         try:
             labels = distinct_labels(self.ledger.segments, self.labels)
         except ValueError as error:

@@ -20,6 +20,7 @@ from nrrsim.engine.moments import odds_by_draw
 from nrrsim.engine.outcomes import foreseen
 from nrrsim.engine.switched import LEVERS, nrr_by_draw
 from nrrsim.errors import UsageError
+from nrrsim.messages import aimed_for
 from nrrsim.movements import LOSSES
 from nrrsim.scenario.numbers import TARGET
 from nrrsim.scenario.scenario import Scenario, as_scenario
@@ -81,7 +82,8 @@ def frontier(
     probability : how likely it is to be reached (see `chance`); None: on average.
     """
     try:
-        TARGET.check(float(target))
+        target = aimed_for(target) or 0.0 if isinstance(target, str) else float(target)
+        TARGET.check(target)
     except ValueError as error:
         raise UsageError(f"target: {error}") from None
     scenario = as_scenario(scenario)

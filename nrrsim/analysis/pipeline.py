@@ -44,9 +44,10 @@ from nrrsim.analysis.actuals import Actuals
 from nrrsim.analysis.forecast import Forecast, NoForecast
 from nrrsim.analysis.renewals import contracts_due
 from nrrsim.engine.expectation import expect
-from nrrsim.errors import DataError, Finding, UsageError, did_you_mean
+from nrrsim.errors import DataError, Finding, did_you_mean
 from nrrsim.ledger.ledger import Ledger, as_ledger
 from nrrsim.ledger.vocabulary import plain
+from nrrsim.messages import aimed_for
 from nrrsim.months import month_name, month_number, parse_month
 from nrrsim.movements import Movements, json_amount, json_ratio
 from nrrsim.notation import counted, label
@@ -592,8 +593,7 @@ def pipeline(
         raise DataError([Finding(name, 0, problem, remedy, "snapshot")])
     if plan is not None and not isinstance(plan, Plan):
         plan = read_plan(plan, ledger.calendar)
-    if target is not None and not 0 < target < 10:
-        raise UsageError(f"target: {target} is not an NRR; write 110% as 1.10")
+    target = aimed_for(target)
     rates = stage_rates(source, ledger, said)
     unused = _unused(list(stages or ()), said, rates, source)
     source = replace(source, notices=(*source.notices, *unused))

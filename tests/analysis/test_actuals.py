@@ -10,6 +10,7 @@ from scipy import stats
 import nrrsim as nr
 from nrrsim.analysis.actuals import PARTS, Actuals
 from nrrsim.analysis.customers import interval
+from nrrsim.errors import UsageError
 from nrrsim.ledger.check import profile
 from nrrsim.report.wording import quarterly
 
@@ -362,3 +363,26 @@ def test_the_interval_of_other_customers_is_the_bootstrap_s(meridian):
         rng=np.random.default_rng(7),
     )
     assert interval(past, 0.8, seed=7) == pytest.approx(theirs.confidence_interval)
+
+
+@pytest.mark.parametrize("target", ["110%", " 110 %", 1.1, np.float64(1.1)])
+def test_a_target_is_a_ratio_or_a_percentage(target):
+    """In every function that takes one."""
+    ledger = nr.read_ledger(MERIDIAN)
+    plan = nr.read_scenario(MERIDIAN.parents[2] / "params" / "scenarios" / "nrr-105.yaml")
+    opened = nr.pipeline(
+        ledger, MERIDIAN.with_name("meridian_pipeline.csv"), "2026-09", target=target
+    )
+    assert nr.actuals(ledger, "2026-09", target=target).target == 1.1
+    assert nr.frontier(plan, target, levers=()).target == 1.1
+    assert opened.target == 1.1
+
+
+@pytest.mark.parametrize("target", ["110", "lots", 110, 0, -1, True, [1.1], float("nan")])
+def test_what_is_no_target_is_refused_in_the_same_words(target):
+    ledger = nr.read_ledger(MERIDIAN)
+    said = "is not an NRR; write 110% as 1.10"
+    with pytest.raises(UsageError, match=said):
+        nr.actuals(ledger, "2026-09", target=target)
+    with pytest.raises(UsageError, match=said):
+        nr.pipeline(ledger, MERIDIAN.with_name("meridian_pipeline.csv"), "2026-09", target=target)

@@ -317,6 +317,14 @@ def test_what_is_no_such_file_is_refused(tmp_path, name, content, said):
         peers.chosen(name, tmp_path)
 
 
+def test_the_references_example_can_be_read(write):
+    text = (ROOT / "nrrsim" / "README.md").read_text()
+    example = re.search(r"```csv\n(company,.*?)```", text, re.DOTALL)[1]
+    acme, globex = peers.read_peers(write(example, "peers.csv"))
+    assert (acme.measure.like, globex.measure.like) == ("point_to_point", "")
+    assert globex.measure.words in example
+
+
 # --- the card -------------------------------------------------------------------------------------
 
 

@@ -40,6 +40,7 @@ COMMANDS = [
     (f"compare {SCENARIO} {OTHER} --trials 10", OF_A_SCENARIO),
     (f"frontier {SCENARIO}", ("pandas", "duckdb", *LABELS, *COMPILER, *NOBODY)),
     (f"sweep {SCENARIO} --vary drivers.churn.smb.rate=0.1:0.2:2 --out {{0}}/grid.csv", NOBODY[:-5]),
+    ("benchmarks --arr 50M", ("pandas", "numba", "duckdb", *LABELS, *NOBODY)),
     ("schema", ("pandas", "numba", "duckdb", *LABELS, *NOBODY)),
     (f"calibrate {LEDGER} --as-of 2026-09", (*LABELS, *COMPILER, *NOBODY)),
     (f"forecast {LEDGER} --as-of 2026-09 --trials 200", (*LABELS, *COMPILER, *NOBODY)),

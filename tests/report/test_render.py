@@ -451,6 +451,30 @@ def test_a_picture_or_a_table_and_its_sentence_stay_on_one_page(kind: str, tmp_p
     assert len(pages_of(pdf)) > 1 + len(lowered)  # some left their page
 
 
+def test_a_tall_table_leaves_no_hole(tmp_path: Path) -> None:
+    """It begins where there is room for some rows, wherever on its page that is, and loses none."""
+    cells, lowered = [], range(100, 230, 10)  # mm of 246 that stand above it
+    rows = [f"Row {number:02d}" for number in range(16)]
+    for high in lowered:
+        cells += [
+            text(f"```{{=typst}}\n#pagebreak()\nTop{high}x\n#block(height: {high}mm)\n```"),
+            code(
+                f"#| label: tbl-{high}\n#| tbl-cap: Under {high}x\nx",
+                table(["H"], [[r] for r in rows]),
+            ),
+            text("What it shows."),
+        ]
+    pages = pages_of(made(tmp_path, *cells, to=("pdf",))["pdf"])
+    for high in lowered:
+        at = next(n for n, page in enumerate(pages) if f"Under {high}x" in page)
+        here = [row for row in rows if row in pages[at]]
+        if len(here) < len(rows):
+            assert here + [row for row in rows if row in pages[at + 1]] == rows
+        assert len(here) >= 3
+        is_moved = f"Top{high}x" not in pages[at]
+        assert is_moved == (high > 246 - 36 - 5), high
+
+
 def test_of_two_tables_in_a_row_the_second_goes_with_its_sentence_alone(tmp_path: Path) -> None:
     """And between two that stay on one page there is no more room than between others."""
     pdf = made(

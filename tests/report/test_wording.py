@@ -35,6 +35,7 @@ from nrrsim.report.wording import (
     facts,
     forecast,
     labels,
+    peers,
     pipeline,
     plan,
     quarterly,
@@ -223,6 +224,8 @@ def test_every_branch_of_every_template(branches, tmp_path, capsys):
         said += [said_of(listed, name) for name in accounts.SENTENCES]
     for found in deeds():
         said += [said_of(found, name) for name in actions.SENTENCES]
+    for among in groups_of_peers():
+        said += [said_of(among, name) for name in peers.SENTENCES]
     said += [said_of(NoAccounts("nobody is left"), name) for name in accounts.SENTENCES]
     said += [nr.say("next", each, beside=scored()).bundle["text/markdown"] for each in (past, told)]
     rare = (*rare_facts(past, c), *rare_forecasts(told), *rare_plans(), *rare_moves())
@@ -577,6 +580,17 @@ def rare_losses():
         told = {"involuntary": involuntary, "apart": apart, "not_given": not_given}
         lost = {"currency": "USD", "lasting": "twelve months", "total": 1e5, "costs": shown}
         yield "accounts/reasons", (accounts.Reasons(**lost, **told),)
+
+
+def groups_of_peers():
+    """Known and not known yet, alike and not, old and new, of a period that the ledger covers and not."""
+    ledger = nr.read_ledger(MERIDIAN)
+    for as_of, names in (
+        ("2026-09", ["Braze", "PagerDuty", "GitLab", "Snowflake"]),
+        ("2025-06", ["GitLab", "Cloudflare", "PagerDuty"]),
+        ("2024-06", ["PagerDuty"]),
+    ):
+        yield nr.peers_of(Actuals(ledger, as_of), names, "Meridian Cloud")
 
 
 def rare_pipelines():

@@ -50,8 +50,9 @@ def peers(frame: Frame) -> ChartType:
         for name, colour, sign in zip([own, *others], SERIES, SIGNS, strict=False):
             rows = data[data["name"] == name].dropna(subset=["nrr"])
             points = {"shape": sign, "size": 42, "color": colour, "filled": True}
-            look = {"color": colour, "strokeWidth": 2 if name == own else 1.3}
-            layers.append(alt.Chart(rows).mark_line(point=points, **look).encode(x=x, y=y))
+            wide_line = 2 if name == own else 1.3
+            line = alt.Chart(rows).mark_line(point=points, color=colour, strokeWidth=wide_line)
+            layers.append(line.encode(x=x, y=y))
             form = percent if name == own else disclosed
             ends += [
                 (f"{name} {form(nrr)}", at, nrr, colour)
@@ -79,6 +80,7 @@ def _months(mine: Frame, ends: list[float], has_labels: bool) -> alt.X:
         labelExpr=f"({json.dumps(words)})[datum.value]",
         labelOverlap=True,
         labels=has_labels,
+        offset=5,  # clear of the lowest ratio's label
     )
     scale = alt.Scale(domain=ends, nice=False, zero=False)
     return alt.X("at", type="quantitative", scale=scale, axis=axis)
