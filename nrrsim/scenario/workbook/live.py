@@ -47,7 +47,7 @@ def write(
     _write_acting(workbook, work, layout, looks)
     blocks = [] if why_not else write_model(pages[MODEL], looks, scenario, work, columns)
     write_answer(pages[ANSWER], looks, scenario, layout, work, blocks, answer, why_not)
-    write_explain(pages[EXPLAIN], looks, scenario)
+    write_explain(pages[EXPLAIN], looks, scenario, why_not)
     pages[WORKING].sheet.hide()
     pages[ANSWER].sheet.activate()
 
