@@ -11,6 +11,7 @@ from nrrsim.scenario.workbook.cells import Page
 from nrrsim.scenario.workbook.looks import Looks
 
 EXPLAIN = "Explain"
+LINE, A_LINE = 13, 112  # the height of a line, and about how many characters it holds
 
 
 def write_explain(page: Page, looks: Looks, scenario: Scenario, why_not: str) -> None:
@@ -28,6 +29,7 @@ def write_explain(page: Page, looks: Looks, scenario: Scenario, why_not: str) ->
             kind = {"Input": "input", "Computed": "plain", "Not computed": "warning"}.get(label, "label")
             page.put(row, 0, label, looks(kind))
             page.put(row, 1, text, looks("wrapped"))
+            sheet.set_row(row, LINE * -(-len(text) // A_LINE))
         row += 2
     sheet.set_portrait()
     sheet.set_paper(9)

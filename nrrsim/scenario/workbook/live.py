@@ -93,6 +93,7 @@ def _write_acting(workbook: Any, work: Working, layout: Layout, looks: Looks) ->
         sheet = workbook.get_worksheet_by_name(name)
         column = len(grid.columns)
         sheet.set_column(column, column, 12)
+        sheet.print_area(0, 0, grid.filled - 1, column)
         sheet.write_string(0, column, ACTS, looks("head"))
         first, _, last = told.text.partition(":")
         start = first.replace("$2", "$1")

@@ -67,6 +67,7 @@ DEFAULTS = {("price", "acceptance"): 1, ("reactivation", "size"): 1}
 # What the levels of accounts are taken out with (`engine.levels`), beside seasons and curves.
 OF_LEVELS = ("monthly terms", "churn: rate", "price: uplift", "price: churn_per_point",
              "price: month")  # fmt: skip
+COUNTS = ("customers", "tenure years", "months of a season", "price: month")  # whole numbers
 HAZARD_NAME = MULTIPLIERS[HAZARD]
 LEAVES = "leaves"  # in the place of a hazard: leaves at the first chance
 # Rates of a month, then what they move, each a column of a block.
@@ -77,7 +78,7 @@ OF_MONTH = ("month", "number", "calendar month", *(f"programmes: {each}" for eac
 FLOWS = ("opening", "churn", "price", "contraction", "adoption", "cross_sell", "reactivation",
          "closing", "customers", "check")  # fmt: skip
 PATHS = ("leaves", "A", "L", "customers", "lapsed")
-LOOK_OF = dict.fromkeys(("A", "L"), "money") | dict.fromkeys(("customers", "lapsed"), "number")
+LOOK_OF = dict.fromkeys(("A", "L"), "money") | dict.fromkeys(("customers", "lapsed"), "customers")
 LOOK_OF |= {"number": "count", "month": "text", "calendar month": "count", "tenure year": "count"}
 LOOK_OF |= {"season": "number", "leaves": "percent", "check": "check"}
 LOOK_OF |= {f"programmes: {driver}": "number" for driver in DRIVERS}
@@ -147,7 +148,25 @@ def write_model(
         blocks.append(writer.write(name, stated, arr, shares))
         row = writer.end + 2
     page.put(0, 0, "The exact expectation, month by month", looks("title"))
+    _set_up(page.sheet, max(map(len, columns.values())), row)
     return blocks
+
+
+def _set_up(sheet: Any, widest: int, rows: int) -> None:
+    """Widths, what stays in sight, and what is printed: rates and movements, not each column."""
+    left = len(OF_MONTH) + len(FLOWS)
+    sheet.set_column(0, 0, 30)
+    sheet.set_column(1, len(OF_MONTH) - 1, 11)
+    sheet.set_column(len(OF_MONTH), left - 1, 12)
+    sheet.set_column(left, left, 22)
+    sheet.set_column(left + 1, left + len(PATHS) * (widest + 1), 11)
+    sheet.freeze_panes(1, 1)
+    sheet.hide_gridlines(2)
+    sheet.set_landscape()
+    sheet.set_paper(8)
+    sheet.fit_to_pages(1, 0)
+    sheet.print_area(0, 0, rows, left - 1)
+    sheet.protect("", {"format_columns": True})
 
 
 def _shares(work: Working) -> Live:
@@ -191,7 +210,7 @@ class _Block:
         self.row += 1
         self._of_book(name, stated, arr, shares)
         self._drivers()
-        problem = self._put("problem", self._problem(), "text")
+        problem = self._put("what is wrong", self._problem(), "text")
         flows = self._months()
         if self.scenario.opening.uneven:
             self.fixed += [self.inputs[name] for name in OF_LEVELS]
@@ -200,7 +219,9 @@ class _Block:
     def _put(self, label: str, what: Any, look: str = "number") -> Live:
         """One line of what drives the segment."""
         self.page.put(self.row, 0, label, self.looks("label"))
-        self.inputs[label] = self.page.put(self.row, 1, what, self.looks(look), fixed=True)
+        look = "count" if label.endswith(COUNTS) else look
+        shown = self.looks(look, align="right")
+        self.inputs[label] = self.page.put(self.row, 1, what, shown, fixed=True)
         self.row += 1
         return self.inputs[label]
 
@@ -366,6 +387,7 @@ class _Block:
             self.curve = self._line("churn by tenure year", curve)
             self.fixed += self.curve if self.scenario.opening.uneven else []
 
+        self.page.sheet.set_row(self.row, 26)
         for place, name in enumerate((*OF_MONTH, *FLOWS)):
             self.page.put(self.row, place, _words(name), self.looks("head"))
         for path in PATHS:
