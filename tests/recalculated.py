@@ -54,6 +54,10 @@ def change(path: Path, rng: np.random.Generator, number: int = 20) -> list[str]:
     return done
 
 
+def change_a_number(workbook: Any, rng: np.random.Generator) -> str:
+    return _number(workbook, rng)
+
+
 def _rows(sheet: Any) -> list[int]:
     return [row for row in range(2, sheet.max_row + 1) if sheet.cell(row, 1).value is not None]
 

@@ -39,6 +39,7 @@ from nrrsim.scenario.workbook.working import Working
 
 ANSWER = "Answer"
 NOT_COMPUTED = "n/a"
+FINE = "ok"  # what a check finds where nothing is wrong
 COMPUTED = "Computed from the cells of this workbook, each assumption at its mean"
 RATIOS = {"nrr": "Net revenue retention (NRR)", "grr_flow": "Gross revenue retention (flow GRR)",
           "logo": "Logo retention"}  # fmt: skip
@@ -114,14 +115,15 @@ class _Answer:
         found = []
         for row, (label, finding) in enumerate(self._each_check(), self.at_checks):
             self.page.put(row, 0, label, self.looks("label"))
-            found.append(self.page.put(row, 1, finding, self.looks("plain", align="left"), fixed=True))
+            told = where(finding.is_(NONE), FINE, finding)
+            found.append(self.page.put(row, 1, told, self.looks("plain", align="left"), fixed=True))
         self.problem = self._first(found)
         self.is_fine = self.problem.is_(NONE)
 
     def _first(self, found: Sequence[Live]) -> Live:
         """What the first check says that fails, in a cell."""
         column, row = 1, self.at_checks - 1
-        cases = [(each.is_not(NONE), each) for each in found]
+        cases = [(each.is_not(FINE), each) for each in found]
         return self.page.put(row, column, first_of(cases, live(NONE)), self.looks("warning", text_wrap=False), fixed=True)
 
     def _each_check(self) -> Iterator[tuple[str, Live]]:

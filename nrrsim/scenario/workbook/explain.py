@@ -11,7 +11,7 @@ from nrrsim.scenario.workbook.cells import Page
 from nrrsim.scenario.workbook.looks import Looks
 
 EXPLAIN = "Explain"
-LINE, A_LINE = 13, 112  # the height of a line, and about how many characters it holds
+LINE, A_LINE = 13, 145  # the height of a line, and about how many characters it holds
 
 
 def write_explain(page: Page, looks: Looks, scenario: Scenario, why_not: str) -> None:
