@@ -9,6 +9,7 @@ from typing import Any
 
 from nrrsim import metrics
 from nrrsim.engine.expectation import expect
+from nrrsim.engine.levels import without_levels
 from nrrsim.errors import UsageError
 from nrrsim.files import whole
 from nrrsim.movements import MOVEMENTS, Movements
@@ -47,10 +48,12 @@ def scenario_file(scenario: Scenario, path: str | Path) -> bytes:
 
 def answer_of(scenario: Scenario) -> dict[str, Any]:
     """What `expect` says of a scenario, for the sheet Answer: `at_means`, each belief at its mean
-    as the sheet Model has it, and `over_beliefs`, averaged. Amounts are not rounded.
+    as the sheet Model has it, and `over_beliefs`, averaged; amounts are not rounded. `acting`: how
+    accounts differ, None where they do not.
     """
     told = {"at_means": scenario.at_means(), "over_beliefs": scenario}
-    return {name: _figures(expect(each)) for name, each in told.items()}
+    figures = {name: _figures(expect(each)) for name, each in told.items()}
+    return figures | {"acting": without_levels(scenario, scenario.opening)}
 
 
 def _figures(m: Movements) -> dict[str, Any]:

@@ -326,6 +326,10 @@ def mean(value: Any, low: float, high: float, share: bool) -> float:
     if first >= FARTHEST or last <= -FARTHEST:
         return low if first > 0 else high
     edges = np.linspace(max(first, -FARTHEST), min(last, FARTHEST), PIECES + 1)
+    if isinstance(value, Triangular):
+        # at its peak the values have a kink, which no piece may hold within it
+        peak = np.clip(value.score(value.mode, share), edges[0], edges[-1])
+        edges = np.sort(np.append(edges, peak))
     nodes, weights = np.polynomial.legendre.leggauss(NODES)
     half = np.diff(edges)[:, None] / 2
     z = edges[:-1, None] + half * (1 + nodes)

@@ -29,7 +29,7 @@ HEADINGS: dict[str, tuple[str, ...]] = {
     TENURE: ("segment", "year", *BELIEF, "source"),
     OUTLOOK: ("measure", "level", "model", "forecast"),
 }
-COMPUTED_SHEETS = ("Model", "Answer", "Explain")  # formulas and words: never read
+COMPUTED_SHEETS = ("Model", "Answer", "Explain", "Working")  # formulas and words: never read
 COMPUTED_HEADINGS = ("acts with",)
 # The last row of a table with its spare ones, for people to write in.
 LAST_ROWS = {BOOK: 60, DRIVERS: 200, PROGRAMMES: 100, CORRELATIONS: 100, TENURE: 100}
