@@ -25,6 +25,7 @@ from nrrsim.scenario.workbook.cells import (
     live,
     nth,
     or_else,
+    rounded,
     size_of,
     sum_of,
     sum_product,
@@ -38,6 +39,8 @@ from nrrsim.scenario.workbook.working import Working
 
 ANSWER = "Answer"
 NOT_COMPUTED = "n/a"
+FINE = "ok"  # what a check finds where nothing is wrong
+COMPUTED = "Computed from the cells of this workbook, each assumption at its mean"
 RATIOS = {"nrr": "Net revenue retention (NRR)", "grr_flow": "Gross revenue retention (flow GRR)",
           "logo": "Logo retention"}  # fmt: skip
 GAINS = {"adoption": "Adoption", "cross_sell": "Cross-sell", "price": "Price",
@@ -112,14 +115,15 @@ class _Answer:
         found = []
         for row, (label, finding) in enumerate(self._each_check(), self.at_checks):
             self.page.put(row, 0, label, self.looks("label"))
-            found.append(self.page.put(row, 1, finding, self.looks("plain", align="left"), fixed=True))
+            told = where(finding.is_(NONE), FINE, finding)
+            found.append(self.page.put(row, 1, told, self.looks("plain", align="left"), fixed=True))
         self.problem = self._first(found)
         self.is_fine = self.problem.is_(NONE)
 
     def _first(self, found: Sequence[Live]) -> Live:
         """What the first check says that fails, in a cell."""
         column, row = 1, self.at_checks - 1
-        cases = [(each.is_not(NONE), each) for each in found]
+        cases = [(each.is_not(FINE), each) for each in found]
         return self.page.put(row, column, first_of(cases, live(NONE)), self.looks("warning", text_wrap=False), fixed=True)
 
     def _each_check(self) -> Iterator[tuple[str, Live]]:
@@ -229,7 +233,7 @@ class _Answer:
             for column, name in enumerate(MONTHLY, 1):
                 parts = [block.flows[name][t] for block in self.blocks]
                 if parts[0] is not None:
-                    look = self.looks("number" if name == "customers" else "money")
+                    look = self.looks("customers" if name == "customers" else "money")
                     cells[name].append(self.page.put(row, column, where(is_shown, _sum(parts), NONE), look, fixed=True))
         self.cells = cells
 
@@ -237,8 +241,11 @@ class _Answer:
         page, looks, fine = self.page, self.looks, self.is_fine
         title = self.work.field("title")
         page.put(0, 0, title if title.value else self.scenario.title, looks("title"))
-        said = live("Not computed. ").then(self.problem)
-        page.put(1, 0, where(fine, "Computed from the cells of this workbook, each assumption at its mean.", said), looks("warning", text_wrap=False))
+        said = live("Not computed: ").then(self.problem)
+        page.put(1, 0, where(fine, COMPUTED, said), looks("note"))
+        red = looks("warning", text_wrap=False)
+        page.sheet.conditional_format(1, 0, 1, 0, {
+            "type": "text", "criteria": "begins with", "value": "Not", "format": red})  # fmt: skip
         currency = self.scenario.opening.currency
         self._heads(4, (f"ARR{f' in {currency}' if currency else ''}", *HEADS[1:]))
         flows = {}
@@ -261,7 +268,7 @@ class _Answer:
             gains, losses = ([placed[name] for name in names] for names in (GAINS, LOSSES))
             tie = placed["opening"] + _sum(gains) - _sum(losses) - placed["closing"]
             page.put(20, 0, "Check: opening and movements less closing", looks("note"))
-            page.put(20, 1, or_else(tie, NOT_COMPUTED), looks("check", align="right"))
+            page.put(20, 1, or_else(rounded(tie, 2), NOT_COMPUTED), looks("check", align="right"))
 
         ratios = {}
         if flows:
@@ -306,7 +313,8 @@ class _Answer:
             then = self.page.put(row, at, float(value), self.looks(look, **extra))
             off = (here - then) * 100 if look == "ratio" else here - then
             shown = self.looks("points" if look == "ratio" else "change")
-            self.page.put(row, at + 1, or_else(off, NOT_COMPUTED), shown)
+            # what rounding leaves is no difference
+            self.page.put(row, at + 1, or_else(rounded(off, 6), NOT_COMPUTED), shown)
         return here
 
     def _by_segment(self) -> None:
@@ -340,15 +348,16 @@ class _Answer:
         chart.set_title({"name": "ARR of the opening customers by month", "name_font": {"size": 11, "color": "#14213D"}})
         chart.set_legend({"none": True})
         chart.set_y_axis({"num_format": "#,##0", "major_gridlines": {"visible": True, "line": {"color": "#E5E7EB"}}, "line": {"none": True}})
-        chart.set_size({"width": 560, "height": 300})
-        self.page.sheet.insert_chart(4, 9, chart, {"description": "Columns: ARR of the opening customers, month by month"})
+        chart.set_size({"width": 500, "height": 350})
+        self.page.sheet.insert_chart(3, 6, chart, {
+            "x_offset": 24, "description": "Columns: ARR of the opening customers, month by month"})
 
     def _set_up(self) -> None:
         sheet = self.page.sheet
         sheet.set_column(0, 0, 38)
-        sheet.set_column(1, 8, 15)
-        sheet.set_row(4, 36)
-        sheet.set_row(self.at_segments, 36)
+        sheet.set_column(1, 9, 15)
+        sheet.set_row(4, 38)
+        sheet.set_row(self.at_segments, 38)
         sheet.hide_gridlines(2)
         sheet.freeze_panes(5, 1)
         sheet.set_landscape()

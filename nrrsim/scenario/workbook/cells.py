@@ -215,6 +215,10 @@ def whole(what: Any) -> Live:
     return _mapped("INT", np.floor, what)
 
 
+def rounded(what: Any, digits: int) -> Live:
+    return _mapped("ROUND", lambda value, to: np.round(value, int(to)), what, digits)
+
+
 def left_over(what: Any, by: Any) -> Live:
     """MOD."""
     return _mapped("MOD", np.mod, what, by)

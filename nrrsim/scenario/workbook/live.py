@@ -47,7 +47,7 @@ def write(
     _write_acting(workbook, work, layout, looks)
     blocks = [] if why_not else write_model(pages[MODEL], looks, scenario, work, columns)
     write_answer(pages[ANSWER], looks, scenario, layout, work, blocks, answer, why_not)
-    write_explain(pages[EXPLAIN], looks, scenario)
+    write_explain(pages[EXPLAIN], looks, scenario, why_not)
     pages[WORKING].sheet.hide()
     pages[ANSWER].sheet.activate()
 
@@ -93,9 +93,10 @@ def _write_acting(workbook: Any, work: Working, layout: Layout, looks: Looks) ->
         sheet = workbook.get_worksheet_by_name(name)
         column = len(grid.columns)
         sheet.set_column(column, column, 12)
+        sheet.print_area(0, 0, grid.filled - 1, column)
         sheet.write_string(0, column, ACTS, looks("head"))
         first, _, last = told.text.partition(":")
         start = first.replace("$2", "$1")
         for row in range(1, grid.last):
             text = f"INDEX({start}:{last},ROW())"
-            sheet.write_formula(row, column, text, looks("plain", align="right"), shown(told.value[row - 1]))
+            sheet.write_formula(row, column, text, looks("number", align="right"), shown(told.value[row - 1]))

@@ -21,6 +21,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "head_left": {"bold": True, "font_color": NAVY, "bottom": 1, "text_wrap": True},
     "count": {"num_format": "0"},
     "number": {"num_format": "#,##0.0###"},
+    "customers": {"num_format": "#,##0.0"},
     "percent": {"num_format": "0.0##%"},
     "ratio": {"num_format": "0.00%"},
     "points": {"num_format": '+0.00" pts";-0.00" pts";0.00" pts"', "font_color": GREY},

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from nrrsim import special
 from nrrsim.months import month_number
 from nrrsim.scenario.book import EVERY_SEGMENT, SyntheticBook
 from nrrsim.scenario.customers import Customers
@@ -63,6 +64,10 @@ A_BIT = 1e-9  # a tenure in years times 12 may be a bit short of a month
 REQUIRED = {driver: [("rate",), ("size", "size.mean")] for driver in COUNTED}
 REQUIRED |= {"price": [("uplift",)], "reactivation": [("rate",)]}
 DEFAULTS = {("price", "acceptance"): 1, ("reactivation", "size"): 1}
+# What the levels of accounts are taken out with (`engine.levels`), beside seasons and curves.
+OF_LEVELS = ("monthly terms", "churn: rate", "price: uplift", "price: churn_per_point",
+             "price: month")  # fmt: skip
+COUNTS = ("customers", "tenure years", "months of a season", "price: month")  # whole numbers
 HAZARD_NAME = MULTIPLIERS[HAZARD]
 LEAVES = "leaves"  # in the place of a hazard: leaves at the first chance
 # Rates of a month, then what they move, each a column of a block.
@@ -73,7 +78,7 @@ OF_MONTH = ("month", "number", "calendar month", *(f"programmes: {each}" for eac
 FLOWS = ("opening", "churn", "price", "contraction", "adoption", "cross_sell", "reactivation",
          "closing", "customers", "check")  # fmt: skip
 PATHS = ("leaves", "A", "L", "customers", "lapsed")
-LOOK_OF = dict.fromkeys(("A", "L"), "money") | dict.fromkeys(("customers", "lapsed"), "number")
+LOOK_OF = dict.fromkeys(("A", "L"), "money") | dict.fromkeys(("customers", "lapsed"), "customers")
 LOOK_OF |= {"number": "count", "month": "text", "calendar month": "count", "tenure year": "count"}
 LOOK_OF |= {"season": "number", "leaves": "percent", "check": "check"}
 LOOK_OF |= {f"programmes: {driver}": "number" for driver in DRIVERS}
@@ -143,7 +148,25 @@ def write_model(
         blocks.append(writer.write(name, stated, arr, shares))
         row = writer.end + 2
     page.put(0, 0, "The exact expectation, month by month", looks("title"))
+    _set_up(page.sheet, max(map(len, columns.values())), row)
     return blocks
+
+
+def _set_up(sheet: Any, widest: int, rows: int) -> None:
+    """Widths, what stays in sight, and what is printed: rates and movements, not each column."""
+    left = len(OF_MONTH) + len(FLOWS)
+    sheet.set_column(0, 0, 30)
+    sheet.set_column(1, len(OF_MONTH) - 1, 11)
+    sheet.set_column(len(OF_MONTH), left - 1, 12)
+    sheet.set_column(left, left, 22)
+    sheet.set_column(left + 1, left + len(PATHS) * (widest + 1), 11)
+    sheet.freeze_panes(1, 1)
+    sheet.hide_gridlines(2)
+    sheet.set_landscape()
+    sheet.set_paper(8)
+    sheet.fit_to_pages(1, 0)
+    sheet.print_area(0, 0, rows, left - 1)
+    sheet.protect("", {"format_columns": True})
 
 
 def _shares(work: Working) -> Live:
@@ -187,14 +210,18 @@ class _Block:
         self.row += 1
         self._of_book(name, stated, arr, shares)
         self._drivers()
-        problem = self._put("problem", self._problem(), "text")
+        problem = self._put("what is wrong", self._problem(), "text")
         flows = self._months()
+        if self.scenario.opening.uneven:
+            self.fixed += [self.inputs[name] for name in OF_LEVELS]
         return Block(self.name, problem, flows, self.named, self.begins, self.fixed)
 
     def _put(self, label: str, what: Any, look: str = "number") -> Live:
         """One line of what drives the segment."""
         self.page.put(self.row, 0, label, self.looks("label"))
-        self.inputs[label] = self.page.put(self.row, 1, what, self.looks(look), fixed=True)
+        look = "count" if label.endswith(COUNTS) else look
+        shown = self.looks(look, align="right")
+        self.inputs[label] = self.page.put(self.row, 1, what, shown, fixed=True)
         self.row += 1
         return self.inputs[label]
 
@@ -293,12 +320,24 @@ class _Block:
             (both(either(seasons > 0, of["price: month"] > 0), is_number(self.begins).is_(False)),
              live("a season, or a month of the price, needs starts")),
         ]  # fmt: skip
+        if "customers" in of:
+            cases += self._of_laying_out(of["customers"], of["spread"])
         for driver, required in REQUIRED.items():
             for names in required:
                 missing = self._stated(driver, *names).is_not(1)
                 lacks = both(of[f"{driver}: entry"].is_not(NONE), missing)
                 cases.append((lacks, live(f"{driver}: needs {names[0]}, once")))
         return first_of(cases, live(NONE))
+
+    def _of_laying_out(self, customers: Live, spread: Live) -> list[tuple[Live, Live]]:
+        """What of a book's size the formulas cannot follow."""
+        if self._is_beyond:
+            changed = either(customers.is_not(customers.value), spread.is_not(spread.value))
+            said = "customers or spread were changed, and so many are laid out by nrrsim alone"
+            return [(changed, live(f"{said}: make a new workbook"))]
+        most_of = 12 * len(self.work.steps.value)
+        said = f"more customers than this workbook lays out ({most_of:,}): make a new one"
+        return [(customers > most_of, live(said))]
 
     # --- months -------------------------------------------------------------------------------
 
@@ -344,8 +383,11 @@ class _Block:
         if self._is_by_column:
             self._line("tenure, months", [one.tenure for one in each])
             years = 1 + max((_year_of(one.tenure, self.scenario.months) for one in each), default=0)
-            self.curve = self._line("churn by tenure year", [self._churn_in(live(y)) for y in range(years)])
+            curve = [self._churn_in(live(y)) for y in range(years)]
+            self.curve = self._line("churn by tenure year", curve)
+            self.fixed += self.curve if self.scenario.opening.uneven else []
 
+        self.page.sheet.set_row(self.row, 26)
         for place, name in enumerate((*OF_MONTH, *FLOWS)):
             self.page.put(self.row, place, _words(name), self.looks("head"))
         for path in PATHS:
@@ -370,11 +412,24 @@ class _Block:
         of exp(spread z_j), z_j the normal score of (j + 1/2) / n.
         """
         customers, spread = self.inputs["customers"], self.inputs["spread"]
+        if self._is_beyond:
+            return live(self._laid_out(anniversary))
         j = self.work.steps + (anniversary - 1)
         is_one = j < customers
         # who is none of them has a score, too, so that no cell fails
         below = is_one * (j + 0.5) / most(customers, 1) + (1 - is_one * 1) * 0.5
         return sum_product(is_one * exp(spread * normal_score(below)))
+
+    @property
+    def _is_beyond(self) -> bool:
+        """Whether the segment has more customers than formulas lay out."""
+        return bool(self.inputs["customers"].value > 12 * len(self.work.steps.value))
+
+    def _laid_out(self, anniversary: int) -> float:
+        """The same sum as a number."""
+        customers, spread = self.inputs["customers"].value, self.inputs["spread"].value
+        j = np.arange(anniversary - 1, int(customers), 12)
+        return float(np.exp(spread * special.ndtri((j + 0.5) / customers)).sum())
 
     def _opening(self) -> dict[str, list[list[Live]]]:
         """Each column at the start: a ledger's amounts, or a book's laid out by formulas."""
@@ -432,6 +487,8 @@ class _Block:
         year = put("tenure year", most(whole(months / 12 + A_BIT), 0))
         annual = put("churn a year", least(1, self._churn_in(year) * effect["churn"]))
         season = put("season", self._season(calendar))
+        if self.scenario.opening.uneven:
+            self.fixed.append(season)
         rises = where(of["price: month"].is_(0), 1, where(calendar.is_(of["price: month"]), 1, 0))
         uplift = put("uplift", of["price: uplift"] * effect["price"] * rises)
         by_price, together = of["price: churn_per_point"] * uplift, of["price: month"] > 0
