@@ -13,9 +13,10 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,11 +27,12 @@ from nrrsim.cli.tools import ASPECTS, DEFINITION, REPORT, as_arguments
 from nrrsim.errors import DataError, NrrsimError, UsageError, VerifyError, did_you_mean
 
 MOST_SIGNS = 400_000  # of an answer as JSON: some 100,000 of an assistant's words
+MEMORY = 0.5  # of the machine's, for one answer
 MOST_FINDINGS = 50  # of a ledger that is rejected
-MOST_REPORTS, DEEPEST = 500, 6  # that are listed, and folders below the one that is served
+MOST_REPORTS, MOST_FILES, DEEPEST = 300, 1_000, 6  # that are listed; folders below the one served
 OF_LEDGERS = ("check", "metrics", "backtest", "accounts")
 KINDS = {1: "the run failed", 2: "usage", 3: "data"}
-IN_FIGURES = ("as_of", "window", "definition", "currency")
+MANIFEST = "manifest.json"
 SHOWN, INVESTOR = "shown", "investor"
 # As `as_written` has a cell: between quotes of either kind, or cut short.
 QUOTED = r"""(?<!\w)(['"])(?:\\.|(?!\1).)*?(?:\1(?!\w)|\.\.\.|$)"""
@@ -55,6 +57,7 @@ def answer(call: Call, folder: Path, scratch: Path, run: Callable[[list[str]], N
     run : the command line's entry point. This process is of no other use from here on.
     """
     os.chdir(folder)
+    _bounded()
     opened = confine(folder, scratch)
     try:
         made = _made(call, opened, run)
@@ -68,6 +71,17 @@ def answer(call: Call, folder: Path, scratch: Path, run: Callable[[list[str]], N
         said = f"the answer has {len(text):,} signs, and {MOST_SIGNS:,} are the most; ask for less"
         text = json.dumps(_error(2, [f"{said} (a smaller top, another by), or use nrrsim"], []))
     return text
+
+
+def _bounded() -> None:
+    """Let this process have no more memory than most of what the machine has, where it can be."""
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        page = os.sysconf("SC_PAGE_SIZE")
+        taken = int(Path("/proc/self/statm").read_text().split()[0]) * page  # reserved, not used
+        most = taken + int(MEMORY * os.sysconf("SC_PHYS_PAGES") * page)
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
 def _error(code: int, problems: Sequence[str], notes: Sequence[str]) -> dict[str, Any]:
@@ -99,14 +113,16 @@ def _made(call: Call, opened: Opened, run: Callable[[list[str]], None]) -> dict[
         return _error(code, [*map(quoted, problems)], notes)
 
     result = json.loads(text)
-    if is_rejected:
+    if is_rejected:  # which is what was asked
+        notes += problems
         result["findings"] = [*map(quoted, result["findings"])]
     made = _cut(call, result)
     about = _about(call, result)
     if names and names != SHOWN:
         notes.append(MASKED)
     figures = figures_of(call.tool, result, about)
-    whole = {"figures": figures, **about._asdict(), "definition": result.get("definition")}
+    terms = {key: getattr(about, key) for key in ("as_of", "window", "currency")}
+    whole = {"figures": figures, **terms, "definition": result.get("definition")}
     if names:
         whole["names"] = names
     return _sealed(call, opened, {**whole, "notes": notes, **made, "result": result})
@@ -199,15 +215,17 @@ def _about(call: Call, result: Mapping[str, Any]) -> Context:
     if call.tool == "check":
         return Context(result.get("last_month"), None, currency)
     if call.tool == "backtest":
+        # the window of each of its forecasts; its last one ended then
         return Context(_last_compared(result), 12, currency)
     if call.tool in OF_LEDGERS:
-        return Context(result.get("as_of"), result.get("window") or _months(result), currency)
+        window = result.get("window", _months(result))
+        return Context(result.get("as_of"), window, currency, call.tool == "accounts")
     from nrrsim.scenario.scenario import find_scenario, read_scenario
 
     names = [call.given[key] for key in ("a", "scenario") if key in call.given]
     believed = read_scenario(find_scenario(names[0]))
     as_of = believed.start if re.fullmatch(r"\d{4}-\d{2}", believed.start) else None
-    return Context(as_of, believed.months, currency or believed.opening.currency or None)
+    return Context(as_of, believed.months, currency or believed.opening.currency or None, True)
 
 
 def _last_compared(result: Mapping[str, Any]) -> str | None:
@@ -240,47 +258,73 @@ def _reports(show: str = ASPECTS[0], report: str | None = None) -> dict[str, Any
     if show not in ASPECTS:
         raise UsageError(f"show: must be one of {', '.join(ASPECTS)}, got {show!a}")
     if show == ASPECTS[0]:
-        return {"reports": [*_listed()]}
+        return {"reports": [*_listed()], "files": _files()}
     if report is None:
         raise UsageError(f"{REPORT}: is missing; name a report's folder, as show: list does")
-    from nrrsim.report import manifest
+    from nrrsim.report.manifest import is_intact, verify
 
     if show == "verify":
         try:
-            return {"report": report, "verified": True, "said": manifest.verify(report)}
+            return {"report": report, "verified": True, "said": verify(report)}
         except VerifyError as error:
             return {"report": report, "verified": False, "said": str(error).splitlines()}
-    told = _manifest(Path(report) / manifest.MANIFEST)
+    told = _manifest(Path(report) / MANIFEST)
     if told is None:
         raise UsageError(f"{REPORT}: there is no report in {report}; show: list names them")
-    is_intact = manifest.is_intact(told)
+    intact = is_intact(told)
     if not _shows(_mapping(told.get("parameters"))):
         told = {key: _nameless(value, key) for key, value in told.items()}
-    return {"report": report, "intact": is_intact, "manifest": told}
+    return {"report": report, "intact": intact, "manifest": told}
 
 
 def _listed() -> Iterator[dict[str, Any]]:
     """The reports of the folder, each by its manifest."""
-    from nrrsim.report import manifest
+    from nrrsim.report.manifest import is_intact
 
-    found = 0
-    for place, folders, files in os.walk("."):
-        depth = place.count(os.sep)
-        folders[:] = sorted(each for each in folders if each[0] != "." and depth < DEEPEST)
-        if manifest.MANIFEST not in files or found == MOST_REPORTS:
-            continue
-        told = _manifest(Path(place) / manifest.MANIFEST)
+    for place in islice(_walked(MANIFEST), MOST_REPORTS):
+        told = _manifest(place)
         if told is None:
             continue
-        found += 1
         said = _mapping(told.get("parameters"))
         yield {
-            "report": Path(os.path.normpath(place)).as_posix(),
-            "intact": manifest.is_intact(told),
+            "report": place.parent.as_posix(),
+            "intact": is_intact(told),
             "notebook": _mapping(told.get("notebook")).get("name"),
             **{key: said.get(key) for key in ("company", "title", "as_of", "audience")},
             "files": sorted(_mapping(told.get("outputs"))),
         }
+
+
+def _files() -> dict[str, list[str]]:
+    """What can be asked about: the folder's cards, scenarios, and files that may be ledgers."""
+    from nrrsim.ledger.containers import TABLES
+    from nrrsim.report.card import YAML, names_a_card
+    from nrrsim.scenario.scenario import is_scenario
+    from nrrsim.yamlfile import read_yaml
+
+    found: dict[str, list[str]] = {"cards": [], "scenarios": [], "tables": []}
+    for place in islice(_walked(), MOST_FILES):
+        kind, name = place.suffix.lower(), place.as_posix()
+        if kind in TABLES:
+            found["tables"].append(name)
+        elif kind in YAML:
+            with suppress(NrrsimError):  # what cannot be read is neither
+                if names_a_card(place):
+                    found["cards"].append(name)
+                elif is_scenario(read_yaml(place, "scenario").values):
+                    found["scenarios"].append(name)
+    return found
+
+
+def _walked(only: str = "") -> Iterator[Path]:
+    """The files of the folder of a name, or all of them but a report's; in order, and no links."""
+    for place, folders, files in os.walk("."):
+        here, depth = Path(os.path.normpath(place)), place.count(os.sep)
+        folders[:] = sorted(each for each in folders if each[0] not in "._" and depth < DEEPEST)
+        names = [only] * (only in files) if only else files * (MANIFEST not in files)
+        for each in sorted(name for name in names if name[0] not in "._~"):
+            if (here / each).is_file() and not (here / each).is_symlink():
+                yield here / each
 
 
 def _manifest(file: Path) -> dict[str, Any] | None:

@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from nrrsim.notation import counted, money, month_name, percent, points
+from nrrsim.months import shift
+from nrrsim.notation import counted, money, percent, points
+from nrrsim.notation import month_name as in_words
 
+Answer = Mapping[str, Any]
 RATIO, DIFFERENCE, ODDS, COUNT = "ratio", "difference of ratios", "probability", "count"
 DISTANCE, SHARE = "distance of ratios", "share"
 MONEY = "ARR"  # a year's run-rate, in the currency that is told
@@ -20,47 +23,59 @@ CALLED = {"nrr": "NRR", "grr": "GRR", "logo": "logo retention"}
 
 
 class Told(NamedTuple):
-    """A figure before it is known of which months it is."""
+    """A figure before it is known of which months it is.
+
+    at : of what stands on a day, so many months after the answer's `as_of`; None of what a window
+        shows.
+    """
 
     name: str
     value: Any
     unit: str
     definition: str | None = None
     range: tuple[Any, Any] | None = None
+    at: int | None = None
 
 
 class Context(NamedTuple):
-    """Of which months and in which currency the figures of an answer are."""
+    """Of which months and in which currency the figures of an answer are.
+
+    ahead : the window begins at `as_of`; else it ends there.
+    """
 
     as_of: str | None = None
     window: int | None = None
     currency: str | None = None
+    ahead: bool = False
 
 
 def figures_of(tool: str, answer: Mapping[str, Any], about: Context) -> list[dict[str, Any]]:
-    """The figures of an answer, each whole and with a sentence to quote."""
-    told = TOLD.get(tool)
-    found = [] if told is None else [each for each in told(answer) if each.value is not None]
-    return [_whole(each, about) for each in found]
+    """The figures of an answer, each whole and with words to quote it in."""
+    told = TOLD[tool](answer, about.window or 0)
+    return [_whole(each, about) for each in told if each.value is not None]
 
 
 def _whole(told: Told, about: Context) -> dict[str, Any]:
-    low_high = None if told.range is None or None in told.range else list(told.range)
+    ends = None if told.range is None or None in told.range else list(told.range)
+    as_of = about.as_of if not told.at or about.as_of is None else shift(about.as_of, told.at)
+    window = about.window if told.at is None else None
     return {
         "name": told.name,
         "value": told.value,
         "unit": told.unit,
         "definition": told.definition,
-        "window": about.window,
-        "as_of": about.as_of,
+        "window": window,
+        "as_of": as_of,
         "currency": about.currency,
-        "range": low_high,
-        "range_holds": BETWEEN if low_high else None,
-        "quote": _quote(told, about, low_high),
+        "range": ends,
+        "range_holds": BETWEEN if ends else None,
+        "quote": _quote(told, about, as_of, window, ends),
     }
 
 
-def _quote(told: Told, about: Context, low_high: list[Any] | None) -> str:
+def _quote(
+    told: Told, about: Context, as_of: str | None, window: int | None, ends: list[Any] | None
+) -> str:
     """A figure in words and numbers of ours alone."""
     spell: dict[str, Callable[[Any], str]] = {
         RATIO: percent,
@@ -73,53 +88,54 @@ def _quote(told: Told, about: Context, low_high: list[Any] | None) -> str:
     }
     write = spell[told.unit]
     means = [told.definition.replace("_", " ")] if told.definition else []
-    if about.window and told.unit in (RATIO, DIFFERENCE, DISTANCE, ODDS):
-        means.append(counted(about.window, "month"))
-    if about.as_of:
-        means.append(f"as of {month_name(about.as_of)}" if _is_month(about.as_of) else about.as_of)
-    if low_high:
-        means.append(f"{BETWEEN} range {write(low_high[0])} to {write(low_high[1])}")
+    if window and as_of:
+        means.append(f"{counted(window, 'month')} {'from' if about.ahead else 'to'} {in_words(as_of)}")
+    elif window:
+        means.append(counted(window, "month"))
+    elif as_of:
+        means.append(in_words(as_of))
+    if ends:
+        means.append(f"{BETWEEN} range {write(ends[0])} to {write(ends[1])}")
     return f"{told.name} {write(told.value)}" + (f" ({', '.join(means)})" if means else "")
-
-
-def _is_month(text: str) -> bool:
-    return len(text) == 7 and text[:4].isdecimal()
 
 
 # --- of each command ------------------------------------------------------------------------------
 
 
-def _checked(answer: Mapping[str, Any]) -> Iterator[Told]:
-    yield Told("ARR in the last month", answer.get("arr_last_month"), MONEY)
-    yield Told("customers in the last month", answer.get("customers_last_month"), COUNT)
+def _checked(answer: Answer, _: int) -> Iterator[Told]:
+    yield Told("ARR", answer.get("arr_last_month"), MONEY, at=0)
+    yield Told("customers", answer.get("customers_last_month"), COUNT, at=0)
 
 
-def _measured(answer: Mapping[str, Any]) -> Iterator[Told]:
+def _measured(answer: Answer, window: int) -> Iterator[Told]:
     for name in MEASURES:
-        yield Told(CALLED[name], answer[name], RATIO, answer["definition"])
-    yield Told("opening ARR", answer["opening"], MONEY)
-    yield Told("closing ARR", answer["closing"], MONEY)
+        # NRR alone is without price movements
+        without = " without price movements" if name == "nrr" and answer.get("ex_price") else ""
+        value = _number(answer.get(name))
+        yield Told(CALLED[name] + without, value, RATIO, answer.get("definition"))
+    yield Told("opening ARR", _number(answer.get("opening")), MONEY, at=-window)
+    yield Told("closing ARR of the opening customers", _number(answer.get("closing")), MONEY, at=0)
 
 
-def _expected(answer: Mapping[str, Any]) -> Iterator[Told]:
-    law = answer.get("law") or {}
-    yield Told("expected NRR", answer["nrr"], RATIO, POINT, _ends(law.get("nrr")))
-    yield Told("expected GRR", (law.get("grr") or {}).get("mean"), RATIO, POINT, _ends(law.get("grr")))
+def _expected(answer: Answer, window: int) -> Iterator[Told]:
+    law = answer["law"]
+    yield Told("expected NRR", answer["nrr"], RATIO, POINT, _ends(law["nrr"]))
+    yield Told("expected GRR", law["grr"]["mean"], RATIO, POINT, _ends(law["grr"]))
     yield Told("expected GRR, every loss counted", answer["grr_flow"], RATIO, FLOW)
-    yield Told("expected logo retention", answer["logo"], RATIO, POINT, _ends(law.get("logo")))
-    yield Told("opening ARR", answer["opening"], MONEY)
-    yield Told("expected closing ARR", answer["closing"], MONEY)
+    yield Told("expected logo retention", answer["logo"], RATIO, POINT, _ends(law["logo"]))
+    yield Told("opening ARR", answer["opening"], MONEY, at=0)
+    yield Told("expected closing ARR of the opening customers", answer["closing"], MONEY, at=window)
     yield Told("probability of the target", law.get("p_target"), ODDS)
 
 
-def _simulated(answer: Mapping[str, Any]) -> Iterator[Told]:
+def _simulated(answer: Answer, _: int) -> Iterator[Told]:
     for name in MEASURES:
         what = f"mean simulated {CALLED[name]}"
         yield Told(what, answer[name]["mean"], RATIO, POINT, _ends(answer[name]))
     yield Told("simulated probability of the target", answer.get("p_target"), ODDS)
 
 
-def _compared(answer: Mapping[str, Any]) -> Iterator[Told]:
+def _compared(answer: Answer, _: int) -> Iterator[Told]:
     for name in ("a", "b"):
         law = answer[name]["law"]["nrr"]
         yield Told(f"expected NRR of {name}", answer[name]["nrr"], RATIO, POINT, _ends(law))
@@ -127,43 +143,39 @@ def _compared(answer: Mapping[str, Any]) -> Iterator[Told]:
     yield Told("difference in NRR, b less a", answer["difference"], DIFFERENCE, POINT, apart)
 
 
-def _needed(answer: Mapping[str, Any]) -> Iterator[Told]:
+def _needed(answer: Answer, _: int) -> Iterator[Told]:
     yield Told("expected NRR", answer["nrr"], RATIO, POINT)
     yield Told("NRR to be reached", answer["target"], RATIO, POINT)
 
 
-def _judged(answer: Mapping[str, Any]) -> Iterator[Told]:
+def _judged(answer: Answer, _: int) -> Iterator[Told]:
     for name in MEASURES:
         of = answer["whole"].get(name) or {}
-        yield Told(f"average forecast error of {CALLED[name]} (CRPS)", of.get("crps"), DISTANCE, POINT)
-        yield Told(f"outcomes inside the 90% range of {CALLED[name]}", of.get("cover90"), SHARE)
+        what = f"average forecast error of {CALLED[name]} (CRPS)"
+        yield Told(what, of.get("crps"), DISTANCE, POINT)
+        what = f"outcomes inside the {BETWEEN} range of {CALLED[name]}"
+        yield Told(what, of.get("cover90"), SHARE, POINT)
     yield Told("forecasts that were made", len(answer["origins"]), COUNT)
 
 
-def _of_accounts(answer: Mapping[str, Any]) -> Iterator[Told]:
+def _of_accounts(answer: Answer, window: int) -> Iterator[Told]:
     totals = answer["totals"]
-    yield Told("ARR", totals["arr"], MONEY)
+    yield Told("ARR", totals["arr"], MONEY, at=0)
     yield Told("ARR at risk", totals["at_risk"], MONEY)
-    yield Told("expected gain", totals["gain"], MONEY)
-    yield Told("expected ARR", totals["expected"], MONEY)
-
-
-def _reported(numbers: Mapping[str, Any]) -> Iterator[Told]:
-    for name in MEASURES:
-        yield Told(CALLED[name], _number(numbers.get(name)), RATIO, numbers.get("definition"))
-    yield Told("opening ARR", _number(numbers.get("opening")), MONEY)
-    yield Told("closing ARR", _number(numbers.get("closing")), MONEY)
+    yield Told("expected gain in ARR", totals["gain"], MONEY)
+    at = window or None  # up to a renewal each customer has a month of its own
+    yield Told("expected ARR of today's customers", totals["expected"], MONEY, at=at)
 
 
 def _number(value: Any) -> Any:
     return value if isinstance(value, int | float) else None
 
 
-def _ends(law: Mapping[str, Any] | None) -> tuple[Any, Any] | None:
-    return (law.get("p05"), law.get("p95")) if law else None
+def _ends(law: Answer) -> tuple[Any, Any]:
+    return law.get("p05"), law.get("p95")
 
 
-TOLD: dict[str, Callable[[Mapping[str, Any]], Iterator[Told]]] = {
+TOLD: dict[str, Callable[[Answer, int], Iterator[Told]]] = {
     "check": _checked,
     "metrics": _measured,
     "expect": _expected,
@@ -172,5 +184,5 @@ TOLD: dict[str, Callable[[Mapping[str, Any]], Iterator[Told]]] = {
     "frontier": _needed,
     "backtest": _judged,
     "accounts": _of_accounts,
-    "reports": _reported,
+    "reports": _measured,  # by the numbers that it left in its manifest
 }

@@ -51,9 +51,10 @@ def offered(app: Any) -> list[dict[str, Any]]:
     says = "What each published definition of retention is: its formula, and why it differs."
     one = {**TEXT, "description": "One of them alone (default: all)."}
     found.append({"name": "definitions", "description": says, "schema": _schema({DEFINITION: one})})
-    says = "Finished reports of the folder: which there are, what made one, and is it unchanged."
+    says = "What the folder holds (list: its reports, and the cards, scenarios and ledgers to ask"
+    says += " about); what made a report, and its numbers (manifest); is it unchanged (verify)."
     aspect = {**TEXT, "enum": list(ASPECTS), "default": ASPECTS[0]}
-    aspect["description"] = "list them, the manifest of one, or verify one against its manifest."
+    aspect["description"] = "Which of the three."
     one = {**TEXT, "description": "The report's folder, as list names it."}
     schema = _schema({ASPECT: aspect, REPORT: one})
     found.append({"name": "reports", "description": says, "schema": schema})

@@ -197,9 +197,11 @@ def test_an_answer_says_all_that_a_figure_means(served):
     assert nrr == {
         "name": "NRR", "value": 400 / 450, "unit": "ratio", "definition": "point_to_point",
         "window": 12, "as_of": "2026-01", "currency": "USD", "range": None, "range_holds": None,
-        "quote": "NRR 88.9% (point to point, 12 months, as of January 2026)",
+        "quote": "NRR 88.9% (point to point, 12 months to January 2026)",
     } | {"value": nrr["value"]}  # fmt: skip
     assert nrr["value"] == pytest.approx(400 / 450)
+    opening = next(each for each in answer["figures"] if each["name"] == "opening ARR")
+    assert opening["quote"] == "opening ARR $5.40K (January 2025)"
     assert set(answer["inputs"]) == {"ledger.csv", "shown.yaml"}
     for name, digest in answer["inputs"].items():
         assert hashlib.sha256((served.folder / name).read_bytes()).hexdigest() == digest
@@ -209,6 +211,7 @@ def test_an_answer_says_all_that_a_figure_means(served):
     low, high = nrr["range"]
     assert low < nrr["value"] < high
     assert (nrr["as_of"], nrr["window"], nrr["currency"]) == ("2026-09", 12, "USD")
+    assert "12 months from September 2026, 90% range" in nrr["quote"]
     again = served.answer("expect", scenario="scenarios/better.yaml")
     assert again == plan
     other = served.answer("expect", scenario="scenarios/plan.yaml")
