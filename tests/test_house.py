@@ -45,7 +45,8 @@ HOUSE = {
     " pages/notebook pages/markdown pages/pdf pages/downloads pages/html pages/render kernel run several",
     "workspace": "template cards readme new next",
     "whatif": "sliders reports live panel serve",
-    "cli": "helped options checked text terminal folders commands",
+    "cli": "helped options checked text terminal folders confined tools figures answers warm"
+    " assistants commands",
 }
 ORDER = [
     name if wing == "ground" else f"{wing}/{name}"

@@ -1,4 +1,4 @@
-"""A tool's call in, its answer out, made by the command itself; never writes, never looks elsewhere.
+"""A tool's call in, its answer out, made by the command itself; never writes or looks elsewhere.
 
 It is for a process of its own, which is confined to the folder and ends with its answer.
 """
@@ -39,7 +39,9 @@ QUOTED = r"""(?<!\w)(['"])(?:\\.|(?!\1).)*?(?:\1(?!\w)|\.\.\.|$)"""
 # What texts among a report's numbers tell of, but for those that may be a customer's name.
 KNOWN_TEXTS = ("currency", "definition", "measure", "segment", "ledger", "audience", "title")
 NO_NAME = r"\d{4}(-\d{2}){0,2}|\d{4} Q[1-4]|Q[1-4] FY\d+|Customer \d+"
-MASKED = "customers' names are masked: numbered by ARR, the largest is Customer 1; a run card of the"
+MASKED = (
+    "customers' names are masked: numbered by ARR, the largest is Customer 1; a run card of the"
+)
 MASKED += " folder that says names: shown, given as ledger, shows them"
 
 
@@ -185,8 +187,8 @@ def _lines(said: str) -> tuple[list[str], list[str]]:
 
 
 def _unquoted(finding: str) -> str:
-    """A finding without the texts that it quotes from a file: of a ledger that cannot be read nobody
-    knows which are customers' names. Its line, and what is wrong there, stay.
+    """A finding without the texts that it quotes from a file: of a ledger that cannot be read
+    nobody knows which are customers' names. Its line, and what is wrong there, stay.
     """
 
     def plain(found: re.Match[str]) -> str:
@@ -233,7 +235,8 @@ def _last_compared(result: Mapping[str, Any]) -> str | None:
     from nrrsim.months import shift
 
     return max(
-        (shift(each["as_of"], each["horizon"]) for each in result.get("forecasts", ())), default=None
+        (shift(each["as_of"], each["horizon"]) for each in result.get("forecasts", ())),
+        default=None,
     )
 
 

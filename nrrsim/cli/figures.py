@@ -89,7 +89,9 @@ def _quote(
     write = spell[told.unit]
     means = [told.definition.replace("_", " ")] if told.definition else []
     if window and as_of:
-        means.append(f"{counted(window, 'month')} {'from' if about.ahead else 'to'} {in_words(as_of)}")
+        means.append(
+            f"{counted(window, 'month')} {'from' if about.ahead else 'to'} {in_words(as_of)}"
+        )
     elif window:
         means.append(counted(window, "month"))
     elif as_of:

@@ -132,8 +132,31 @@ def folder(tmp_path_factory):
 
 
 PARTS = st.sampled_from(
-    ["sub", "up", "link", "ledger.csv", "secret.csv", "..", ".", "", "~", "folder", "C:", "a\\b", "nul"]
+    [
+        "sub",
+        "up",
+        "link",
+        "ledger.csv",
+        "secret.csv",
+        "..",
+        ".",
+        "",
+        "~",
+        "folder",
+        "C:",
+        "a\\b",
+        "nul",
+    ]
 )
+
+
+def refusal(folder: Path, name: str) -> str:
+    """What is said of a name that is refused; empty where it is let through, as it is."""
+    try:
+        assert inside(folder, name, "ledger") == name
+    except UsageError as error:
+        return str(error)
+    return ""
 
 
 @given(st.one_of(st.lists(PARTS, max_size=6).map("/".join), st.text(max_size=30)))
@@ -141,14 +164,11 @@ PARTS = st.sampled_from(
 @example("up/folder/sub/ledger.csv")
 @example("sub/link")
 def test_a_name_that_is_let_through_leads_into_the_folder(folder, name):
-    try:
-        told = inside(folder, name, "ledger")
-    except UsageError as error:
-        assert str(error).startswith("ledger: ")
-        assert str(error).isprintable()
-        assert len(str(error)) < 300
+    if said := refusal(folder, name):
+        assert said.startswith("ledger: ")
+        assert said.isprintable()
+        assert len(said) < 300
         return
-    assert told == name
     assert Path(os.path.realpath(folder / name)).is_relative_to(os.path.realpath(folder))
     assert ".." not in Path(name).parts
 

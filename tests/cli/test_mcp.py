@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import pytest
 from anyio.from_thread import start_blocking_portal
-from conftest import ROOT, until
+from conftest import until
 
 pytest.importorskip("mcp")
 
@@ -54,7 +54,9 @@ def months(customers: int = 40, years: int = 4) -> str:
                 break
             amount = 100 + 7 * number + (10 * (month // 12) if number % 3 else 0)
             segment = "smb" if number % 2 else "enterprise"
-            rows.append(f"Firm {number:02},{2022 + month // 12}-{month % 12 + 1:02},{amount},{segment}")
+            rows.append(
+                f"Firm {number:02},{2022 + month // 12}-{month % 12 + 1:02},{amount},{segment}"
+            )
     return "\n".join(rows) + "\n"
 
 
@@ -182,11 +184,15 @@ def test_each_tool_answers_what_the_command_prints(served, run, monkeypatch, too
 
 def test_the_numbers_of_masked_names_are_those_of_the_names(served, run, monkeypatch):
     monkeypatch.chdir(served.folder)
-    shown, masked = (served.answer("accounts", ledger=each, top=100) for each in ("months.yaml", "months.csv"))
+    shown, masked = (
+        served.answer("accounts", ledger=each, top=100) for each in ("months.yaml", "months.csv")
+    )
     assert (shown["names"], masked["names"]) == ("shown", "masked")
     assert shown["result"] == json.loads(run("accounts", "months.yaml", "--json")[1])
     assert "Firm" not in json.dumps(masked)
-    names = [[each.pop("customer") for each in told["result"]["accounts"]] for told in (shown, masked)]
+    names = [
+        [each.pop("customer") for each in told["result"]["accounts"]] for told in (shown, masked)
+    ]
     assert shown["result"] == masked["result"]
     assert dict(zip(*names, strict=True))["Firm 38"] == "Customer 1"  # the largest
 
@@ -278,7 +284,7 @@ def test_hostile_calls_read_nothing_outside_and_write_nothing(served):
         error = served.error(tool, **given)
         told = json.dumps(error)
         assert said in " ".join(error["problems"]), (tool, given, error)
-        assert "Hush" not in told and "hush@" not in told and "Traceback" not in told
+        assert not [each for each in ("Hush", "hush@", "Traceback") if each in told]
         assert not any(EVIL in each and ascii(EVIL) not in each for each in error["problems"])
         assert len(told) < 4_000
     assert state(home) == before
@@ -423,21 +429,22 @@ def test_what_an_assistant_may_say_is_pinned(served):
     """A new option of a command is no argument of a tool before somebody thought of it."""
     told = {each.name: each for each in served.portal.call(served.client.list_tools).tools}
     assert sorted(told) == sorted([*tools.COMMANDS, "definitions", "reports"])
-    for name, tool in told.items():
-        assert tool.annotations.read_only_hint and not tool.annotations.destructive_hint
+    for tool in told.values():
+        assert tool.annotations.read_only_hint is True
+        assert tool.annotations.destructive_hint is False
         assert tool.description
         assert tool.input_schema["additionalProperties"] is False
-    own = {name: set(told[name].input_schema["properties"]) - READING for name in told}
+    own = {name: set(told[name].input_schema["properties"]) - {*READING.split()} for name in told}
     assert own == OWN
     for tool in tools.offered(app):
         for key, said in tool["schema"]["properties"].items():
             assert key in tools.FILES or "FILE" not in str(said.get("metavar", "")), key
 
 
-READING = set(
+READING = (
     "ledger rates currency reported grace_months columns sheet format transpose fill_down totals blank decimal scale"
     " dates timezone minor_units unit amount_is end ended_at late_renewal period_end until known_at count stopped"
-    " several order where one_off overlap ids rows invoices fiscal_year_end size_bands".split()
+    " several order where one_off overlap ids rows invoices fiscal_year_end size_bands"
 )
 OWN = {
     "check": {"signals", "signals_card", "reasons"},
