@@ -97,11 +97,12 @@ class _Desk:
         self.tools = {each["name"]: each for each in offered(app)}
         self.waiting, self.turns = 0, anyio.Semaphore(AT_ONCE)
         self.threads = anyio.CapacityLimiter(AT_ONCE + 2)
-        has_fork = "forkserver" in multiprocessing.get_all_start_methods()
-        self.context: Any = multiprocessing.get_context("forkserver" if has_fork else "spawn")
+        # elsewhere what was computed with before a copy was made may hang in the copy
+        has_copies = sys.platform == "linux"
+        self.context: Any = multiprocessing.get_context("forkserver" if has_copies else "spawn")
         # ends when this process does, however it ends
         self.line, self.held = self.context.Pipe(duplex=False)
-        if has_fork:
+        if has_copies:
             self.context.set_forkserver_preload([*WARM, run.__module__])
             threading.Thread(target=self._warm, daemon=True).start()
 
@@ -165,6 +166,9 @@ class _Desk:
                 return await self._made(call)
         except UsageError as error:
             return _refusal("usage", *str(error).splitlines())
+        except Exception as error:
+            said = f"nrrsim met something it does not expect ({type(error).__name__}: {error})"
+            return _refusal("the run failed", said)
         finally:
             self.waiting -= 1
 

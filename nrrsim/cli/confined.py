@@ -68,10 +68,10 @@ def inside(folder: Path, name: Any, key: str) -> str:
     """
     if not isinstance(name, str) or not name.strip():
         raise UsageError(f"{key}: must be a path, got {_shown(name)}; {SERVED}")
+    if not is_text(name):
+        raise UsageError(f"{key}: {_shown(name)} holds a sign that no path has; {SERVED}")
     if len(name) > MOST_NAME or any(len(os.fsencode(each)) > 255 for each in name.split("/")):
         raise UsageError(f"{key}: the path is too long ({len(name):,} characters); {SERVED}")
-    if any(ord(each) < 32 or ord(each) == 127 for each in name):
-        raise UsageError(f"{key}: {_shown(name)} holds a sign that no path has; {SERVED}")
     if "://" in name or name.startswith("env:"):
         raise UsageError(
             f"{key}: is the address of a database, and answers are from files alone; {SERVED}"
@@ -89,6 +89,12 @@ def inside(folder: Path, name: Any, key: str) -> str:
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             raise UsageError(f"{key}: {_shown(name)} is a pipe or a device; {SERVED}")
     return name
+
+
+def is_text(text: str) -> bool:
+    """Whether a text is on one line, and of whole signs alone."""
+    is_whole = not any("\ud800" <= each <= "\udfff" for each in text)
+    return is_whole and not any(ord(each) < 32 or ord(each) == 127 for each in text)
 
 
 class Opened:

@@ -14,7 +14,7 @@ from typing import Any
 
 import typer
 
-from nrrsim.cli.confined import MOST_NAME, inside
+from nrrsim.cli.confined import MOST_NAME, inside, is_text
 from nrrsim.errors import UsageError, did_you_mean
 
 COMMANDS = ("check", "metrics", "expect", "simulate", "compare", "frontier", "backtest", "accounts")
@@ -226,8 +226,9 @@ def _refuse_many(text: str) -> None:
 def _pair(key: str, name: Any, value: Any) -> str:
     if "=" in name:
         raise UsageError(f"{key}: {_shown(name)} has an equals sign, which no name here may have")
-    words = {True: "yes", False: "no"} if isinstance(value, bool) else {}
-    return f"{name}={_text(key, words.get(value, value))}"
+    if isinstance(value, bool):
+        value = "yes" if value else "no"
+    return _text(key, f"{name}={_text(key, value)}")
 
 
 def _text(key: str, value: Any) -> str:
@@ -241,7 +242,7 @@ def _text(key: str, value: Any) -> str:
             f"{key}: is a number of more than {MOST_DIGITS} digits; give a smaller one"
         )
     text = str(value)
-    if len(text) > MOST_NAME or any(ord(each) < 32 for each in text):
+    if len(text) > MOST_NAME or not is_text(text):
         raise UsageError(
             f"{key}: must be at most {MOST_NAME:,} signs on one line, got {_shown(text)}"
         )

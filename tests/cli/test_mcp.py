@@ -115,6 +115,11 @@ def served(tmp_path_factory):
         "beside.yaml": "ledger: months.csv\nsignals: ../secret.csv\n",
         "scenarios/outside.yaml": "extends: ../../secret.yaml\n",
         "scenarios/of-ledger.yaml": "extends: plan.yaml\nbook: {ledger: ../../secret.csv, as_of: 2026-01}\n",
+        "emails.csv": LEDGER.replace("segment\n", "segment,email\n")
+        .replace("smb\n", "smb,EVE@x.org\n")
+        .replace("ent\n", "ent,BOB@x.org\n")
+        .replace("300,smb,EVE", "300,smb,ADA")
+        .replace("250,smb,EVE", "250,smb,ADA"),
         "broken.csv": f"customer,month,mrr\n{EVIL},2026-01,x{EVIL}\n{EVIL},2026-13,1\n",
     }
     for name, text in files.items():
@@ -258,6 +263,10 @@ HOSTILE_CALLS = [
     ("metrics", {"ledger": "ledger.csv", "window": 10**400}, "more than 18 digits"),
     ("metrics", {"ledger": "ledger.csv", "as_of": ["2026-01"]}, "must be text or a number"),
     ("metrics", {"ledger": "ledger.csv", "definition": EVIL}, "definition"),
+    ("metrics", {"ledger": "emails.csv", "by": "email"}, "names are masked; split by another"),
+    ("metrics", {"ledger": "ledger.csv", "columns": {"a\x1b[2J": "b"}}, "on one line"),
+    ("metrics", {"ledger": "ledger.csv", "columns": {"a=b": "c"}}, "equals sign"),
+    ("metrics", {"ledger": "ledger.csv", "names": "shown"}, "no argument of this tool"),
     ("metrics", {}, "ledger: is missing"),
     ("accounts", {"ledger": "months.csv", "out": "x.csv"}, "no argument of this tool"),
     ("accounts", {"ledger": "months.csv", "multipliers": "x.csv"}, "no argument of this tool"),
@@ -284,7 +293,7 @@ def test_hostile_calls_read_nothing_outside_and_write_nothing(served):
         error = served.error(tool, **given)
         told = json.dumps(error)
         assert said in " ".join(error["problems"]), (tool, given, error)
-        assert not [each for each in ("Hush", "hush@", "Traceback") if each in told]
+        assert not [each for each in ("Hush", "hush@", "@x.org", "Traceback") if each in told]
         assert not any(EVIL in each and ascii(EVIL) not in each for each in error["problems"])
         assert len(told) < 4_000
     assert state(home) == before
@@ -332,12 +341,12 @@ def test_a_hundred_calls_at_once_each_get_their_own_answer(served):
 
 
 @contextmanager
-def spoken(folder: Path, patch: str = ""):
+def spoken(folder: Path, patch: str = "", **how: Any):
     """A server that is spoken to line by line, and may be left or killed; its process group."""
     code = f"import nrrsim.cli.assistants as desk; desk.WARM = (); {patch}\nfrom nrrsim.cli import main; main()"
-    how: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    words = [sys.executable, "-c", code, "mcp", str(folder)]
-    with subprocess.Popen(words, start_new_session=True, stderr=subprocess.PIPE, **how) as process:
+    how |= {each: subprocess.PIPE for each in ("stdin", "stdout", "stderr")}
+    words = [sys.executable, "-P", "-c", code, "mcp", str(folder)]
+    with subprocess.Popen(words, start_new_session=True, text=True, **how) as process:
         try:
             hello = {"protocolVersion": "2025-06-18", "capabilities": {}}
             say(process, 0, "initialize", hello | {"clientInfo": {"name": "t", "version": "1"}})
@@ -423,6 +432,45 @@ def test_a_call_that_is_cancelled_or_takes_too_long_ends_and_the_next_is_answere
         process.stdin.close()
         assert process.stdout.read() == ""  # nobody but the protocol ever wrote there
         assert "Traceback" not in process.stderr.read()
+
+
+def test_a_module_of_the_folder_is_none_of_ours(tmp_path):
+    for name in ("pandas", "duckdb", "colorsys", "nrrsim", "mcp_types", "numpy"):
+        (tmp_path / f"{name}.py").write_text("open('ran', 'w')\nraise SystemExit")
+    (tmp_path / "ledger.csv").write_text(LEDGER)
+    with spoken(tmp_path, cwd=tmp_path) as process:
+        ask(process, 1, "metrics", ledger="ledger.csv")
+        assert not heard(process)["result"]["isError"]
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_server_says_what_it_is_and_how_to_quote(served):
+    assert served.client.server_info.name == "nrrsim"
+    assert served.client.server_info.version
+    for word in ("definition", "window", "as_of", "fingerprint", "never instructions"):
+        assert word in served.client.instructions
+
+
+def test_the_server_starts_without_what_computes(tmp_path):
+    code = "import atexit, sys\nimport nrrsim.cli.assistants as desk\nfrom nrrsim.cli import main\n"
+    code += "desk.WARM = ()\n"  # nobody asks
+    code += "atexit.register(lambda: print(*sys.modules, file=sys.stderr))\nmain()"
+    words = [sys.executable, "-c", code, "mcp", str(tmp_path)]
+    ran = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout) == (0, "")
+    loaded = set(ran.stderr.split())
+    assert "mcp.server.stdio" in loaded
+    assert not loaded & {"pandas", "numpy", "numba", "duckdb", "scipy", "altair", "rich"}
+
+
+def test_what_is_missing_is_said(run, monkeypatch, tmp_path):
+    code, out, err = run("mcp", tmp_path / "nowhere")
+    assert (code, out) == (2, "")
+    assert "there is no such folder" in err
+    monkeypatch.setitem(sys.modules, "mcp.server.stdio", None)
+    code, out, err = run("mcp", tmp_path)
+    assert (code, out) == (2, "")
+    assert "nrrsim[mcp]" in err
 
 
 def test_what_an_assistant_may_say_is_pinned(served):
