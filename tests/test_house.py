@@ -48,8 +48,9 @@ HOUSE = {
     " pages/render kernel run several",
     "workspace": "template cards readme new next",
     "whatif": "sliders reports live panel serve",
-    "cli": "helped options checked text terminal progress printed inputs folders assumptions"
-    " benchmarks_command of_ledgers of_the_past of_accounts of_scenarios of_reports commands",
+    "cli": "helped options checked text terminal progress printed inputs folders confined tools"
+    " figures answers warm assistants assumptions benchmarks_command of_ledgers of_the_past"
+    " of_accounts of_scenarios of_reports commands",
 }
 ORDER = [
     name if wing == "ground" else f"{wing}/{name}"

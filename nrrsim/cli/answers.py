@@ -1,4 +1,4 @@
-"""A tool's call in, its answer out, made by the command itself; never writes, never looks elsewhere.
+"""A tool's call in, its answer out, made by the command itself; never writes or looks elsewhere.
 
 It is for a process of its own, which is confined to the folder and ends with its answer.
 """
@@ -33,13 +33,15 @@ MOST_REPORTS, MOST_FILES, DEEPEST = 300, 1_000, 6  # that are listed; folders be
 OF_LEDGERS = ("check", "metrics", "backtest", "accounts")
 KINDS = {1: "the run failed", 2: "usage", 3: "data"}
 MANIFEST = "manifest.json"
-SHOWN, INVESTOR = "shown", "investor"
+SHOWN, MASK, INVESTOR = "shown", "masked", "investor"
 # As `as_written` has a cell: between quotes of either kind, or cut short.
 QUOTED = r"""(?<!\w)(['"])(?:\\.|(?!\1).)*?(?:\1(?!\w)|\.\.\.|$)"""
 # What texts among a report's numbers tell of, but for those that may be a customer's name.
 KNOWN_TEXTS = ("currency", "definition", "measure", "segment", "ledger", "audience", "title")
 NO_NAME = r"\d{4}(-\d{2}){0,2}|\d{4} Q[1-4]|Q[1-4] FY\d+|Customer \d+"
-MASKED = "customers' names are masked: numbered by ARR, the largest is Customer 1; a run card of the"
+MASKED = (
+    "customers' names are masked: numbered by ARR, the largest is Customer 1; a run card of the"
+)
 MASKED += " folder that says names: shown, given as ledger, shows them"
 
 
@@ -101,8 +103,9 @@ def _made(call: Call, opened: Opened, run: Callable[[list[str]], None]) -> dict[
         figures = figures_of(call.tool, numbers, about)
         return _sealed(call, opened, {"figures": figures, "result": result})
 
-    names, as_of = _names(call)
-    mask = nullcontext() if names in (SHOWN, None) else names_masked(as_of)
+    said = _said_of_ledger(call)
+    names, as_of = _names(call, said), said.get("as_of")
+    mask = names_masked(as_of) if names == MASK else nullcontext()
     with mask, _captured() as (out, err):
         code = _code_of(run, call.words)
     notes, problems = _lines(err.getvalue())
@@ -116,9 +119,11 @@ def _made(call: Call, opened: Opened, run: Callable[[list[str]], None]) -> dict[
     if is_rejected:  # which is what was asked
         notes += problems
         result["findings"] = [*map(quoted, result["findings"])]
+    if names == MASK and call.tool == "metrics":
+        _refuse_to_name(said, result)
     made = _cut(call, result)
     about = _about(call, result)
-    if names and names != SHOWN:
+    if names == MASK:
         notes.append(MASKED)
     figures = figures_of(call.tool, result, about)
     terms = {key: getattr(about, key) for key in ("as_of", "window", "currency")}
@@ -142,16 +147,33 @@ def _sealed(call: Call, opened: Opened, made: dict[str, Any]) -> dict[str, Any]:
 # --- a command ------------------------------------------------------------------------------------
 
 
-def _names(call: Call) -> tuple[str | None, str | None]:
-    """Whether customers' names are masked or shown (None: there are none), and by which month."""
+def _said_of_ledger(call: Call) -> dict[str, Any]:
+    """What a call, or the card that it names as its ledger, says."""
     if call.tool not in OF_LEDGERS:
-        return None, None
+        return {}
     ledger = call.given["ledger"]
     card = card_among([ledger] if isinstance(ledger, str) else ledger)
     said = {} if card is None else card.parameters
-    shows = _shows(said)
-    as_of = call.given.get("as_of", said.get("as_of"))
-    return (SHOWN if shows else "masked"), (str(as_of) if as_of is not None else None)
+    # whether names are shown is the card's to say, and nobody else's
+    return {**said, **call.given, **{key: said.get(key) for key in ("names", "audience")}}
+
+
+def _names(call: Call, said: Mapping[str, Any]) -> str | None:
+    """Whether customers' names are masked or shown; None where there are none."""
+    if call.tool not in OF_LEDGERS:
+        return None
+    return SHOWN if _shows(said) else MASK
+
+
+def _refuse_to_name(said: Mapping[str, Any], result: Mapping[str, Any]) -> None:
+    """Raise UsageError where a split tells customers apart whose names are masked."""
+    by = said.get("by", "segment")
+    is_own = by not in ("segment", "size") and not str(by).startswith("cohort_")
+    if is_own and 2 * len(result.get("segments", ())) > result.get("customers", 0):
+        raise UsageError(
+            f"by: the column {by} has almost a value a customer, which would name them, and"
+            " customers' names are masked; split by another"
+        )
 
 
 def _shows(said: Mapping[str, Any]) -> bool:
@@ -185,8 +207,8 @@ def _lines(said: str) -> tuple[list[str], list[str]]:
 
 
 def _unquoted(finding: str) -> str:
-    """A finding without the texts that it quotes from a file: of a ledger that cannot be read nobody
-    knows which are customers' names. Its line, and what is wrong there, stay.
+    """A finding without the texts that it quotes from a file: of a ledger that cannot be read
+    nobody knows which are customers' names. Its line, and what is wrong there, stay.
     """
 
     def plain(found: re.Match[str]) -> str:
@@ -233,7 +255,8 @@ def _last_compared(result: Mapping[str, Any]) -> str | None:
     from nrrsim.months import shift
 
     return max(
-        (shift(each["as_of"], each["horizon"]) for each in result.get("forecasts", ())), default=None
+        (shift(each["as_of"], each["horizon"]) for each in result.get("forecasts", ())),
+        default=None,
     )
 
 

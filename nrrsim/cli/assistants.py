@@ -48,19 +48,10 @@ ENVELOPE = {
     "properties": {
         "result": {"type": "object", "description": "The command's JSON object."},
         "figures": {"type": "array", "description": "What may be quoted, each figure whole."},
-        "as_of": {"type": ["string", "null"]},
-        "window": {"type": ["integer", "null"], "description": "Months."},
-        "definition": {"type": ["string", "null"]},
-        "currency": {"type": ["string", "null"]},
-        "names": {"type": "string", "enum": ["masked", "shown"]},
-        "notes": {"type": "array", "items": {"type": "string"}},
-        "left_out": {"type": "object", "description": "How many entries of a list are not here."},
-        "fingerprint": {"type": "string", "description": "Of the inputs and of what was asked."},
         "inputs": {"type": "object", "description": "The files read, each with its SHA-256."},
-        "command": {"type": "string", "description": "What says the same on a command line."},
-        "nrrsim": {"type": "string", "description": "The version that answered."},
+        "fingerprint": {"type": "string", "description": "Of inputs, question and version."},
     },
-    "required": ["result", "fingerprint", "inputs", "nrrsim"],
+    "required": ["result", "inputs", "fingerprint"],
 }
 
 
@@ -106,11 +97,12 @@ class _Desk:
         self.tools = {each["name"]: each for each in offered(app)}
         self.waiting, self.turns = 0, anyio.Semaphore(AT_ONCE)
         self.threads = anyio.CapacityLimiter(AT_ONCE + 2)
-        has_fork = "forkserver" in multiprocessing.get_all_start_methods()
-        self.context: Any = multiprocessing.get_context("forkserver" if has_fork else "spawn")
+        # elsewhere what was computed with before a copy was made may hang in the copy
+        has_copies = sys.platform == "linux"
+        self.context: Any = multiprocessing.get_context("forkserver" if has_copies else "spawn")
         # ends when this process does, however it ends
         self.line, self.held = self.context.Pipe(duplex=False)
-        if has_fork:
+        if has_copies:
             self.context.set_forkserver_preload([*WARM, run.__module__])
             threading.Thread(target=self._warm, daemon=True).start()
 
@@ -150,7 +142,7 @@ class _Desk:
         async def call(_: Any, asked: Any) -> Any:
             text = await self._answer(asked.name, asked.arguments or {})
             told = json.loads(text)
-            content = [types.TextContent(type="text", text=text)]
+            content: list[types.ContentBlock] = [types.TextContent(type="text", text=text)]
             if "error" in told:
                 return types.CallToolResult(content=content, is_error=True)
             return types.CallToolResult(content=content, structured_content=told)
@@ -174,6 +166,9 @@ class _Desk:
                 return await self._made(call)
         except UsageError as error:
             return _refusal("usage", *str(error).splitlines())
+        except Exception as error:
+            said = f"nrrsim met something it does not expect ({type(error).__name__}: {error})"
+            return _refusal("the run failed", said)
         finally:
             self.waiting -= 1
 
@@ -185,7 +180,9 @@ class _Desk:
         if tool in self.tools:
             known = [DEFINITION] if tool == "definitions" else [ASPECT, REPORT]
             return Call(tool, dict(checked(given, known, self.folder)), [])
-        raise UsageError(f"{tool[:40]!a}: there is no such tool; {did_you_mean(tool, [*self.tools])}")
+        raise UsageError(
+            f"{tool[:40]!a}: there is no such tool; {did_you_mean(tool, [*self.tools])}"
+        )
 
     async def _made(self, call: Call) -> str:
         """What a process of its own answers, in time."""
@@ -199,8 +196,9 @@ class _Desk:
                 await in_thread(process.start, limiter=self.threads)
                 sender.close()  # so that the other end hears of it when the process ends
                 # given up when the call is cancelled: the process is, and then there is an end
-                how = {"abandon_on_cancel": True, "limiter": self.threads}
-                return await in_thread(_heard, receiver, **how)
+                return await in_thread(
+                    _heard, receiver, abandon_on_cancel=True, limiter=self.threads
+                )
             finally:
                 _end(process)
 
@@ -210,7 +208,9 @@ def _heard(receiver: Connection) -> str:
     with receiver:
         if not connection.wait([receiver], SECONDS):
             said = f"the answer took more than {SECONDS} s, and was given up; ask for less"
-            return _refusal("time", f"{said} (fewer trials, a smaller ledger), or use nrrsim itself")
+            return _refusal(
+                "time", f"{said} (fewer trials, a smaller ledger), or use nrrsim itself"
+            )
         try:
             return receiver.recv_bytes().decode()
         except EOFError:

@@ -31,15 +31,30 @@ TABLES = re.compile(r"\.(csv|tsv|xls[xmb]?|ods|parquet|pq|ya?ml|ipynb|sqlite3?|d
 SERVED = "name a file of the folder that is served, as a path from there"
 OUTSIDE = "lies outside the folder that is served; put it there, or serve a folder that holds both"
 # What Python tells of before it is done, and who writes or leaves the process does.
-CHANGES = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate")
+CHANGES: tuple[str, ...] = (
+    "os.mkdir",
+    "os.rename",
+    "os.remove",
+    "os.rmdir",
+    "os.link",
+    "os.symlink",
+    "os.truncate",
+)
 CHANGES += ("os.chmod", "os.chown", "os.utime", "os.setxattr", "os.removexattr", "os.chflags")
-LEAVES = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork")
+LEAVES: tuple[str, ...] = (
+    "subprocess.Popen",
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "os.spawn",
+    "os.fork",
+)
 LEAVES += ("os.forkpty", "os.startfile", "socket.connect", "socket.bind", "socket.sendto")
 LEAVES += ("socket.getaddrinfo", "sqlite3.connect", "urllib.Request", "webbrowser.open")
 LISTS = ("os.listdir", "os.scandir", "os.chdir")
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 # What a process on Linux looks up about its machine; on another system there are none of them.
-OF_THE_SYSTEM = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/share/zoneinfo")
+OF_THE_SYSTEM: tuple[str, ...] = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/share/zoneinfo")
 OF_THE_SYSTEM += ("/usr/local/lib", "/etc/ld.so.cache", "/etc/localtime", "/dev/null")
 OF_THE_SYSTEM += ("/dev/urandom", "/sys/devices/system", "/sys/fs/cgroup", "/proc/cpuinfo")
 OF_THE_SYSTEM += ("/proc/meminfo", "/proc/self/cgroup", "/proc/self/maps", "/proc/self/status")
@@ -53,10 +68,10 @@ def inside(folder: Path, name: Any, key: str) -> str:
     """
     if not isinstance(name, str) or not name.strip():
         raise UsageError(f"{key}: must be a path, got {_shown(name)}; {SERVED}")
+    if not is_text(name):
+        raise UsageError(f"{key}: {_shown(name)} holds a sign that no path has; {SERVED}")
     if len(name) > MOST_NAME or any(len(os.fsencode(each)) > 255 for each in name.split("/")):
         raise UsageError(f"{key}: the path is too long ({len(name):,} characters); {SERVED}")
-    if any(ord(each) < 32 or ord(each) == 127 for each in name):
-        raise UsageError(f"{key}: {_shown(name)} holds a sign that no path has; {SERVED}")
     if "://" in name or name.startswith("env:"):
         raise UsageError(
             f"{key}: is the address of a database, and answers are from files alone; {SERVED}"
@@ -74,6 +89,12 @@ def inside(folder: Path, name: Any, key: str) -> str:
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             raise UsageError(f"{key}: {_shown(name)} is a pipe or a device; {SERVED}")
     return name
+
+
+def is_text(text: str) -> bool:
+    """Whether a text is on one line, and of whole signs alone."""
+    is_whole = not any("\ud800" <= each <= "\udfff" for each in text)
+    return is_whole and not any(ord(each) < 32 or ord(each) == 127 for each in text)
 
 
 class Opened:
@@ -147,7 +168,8 @@ def confine(folder: Path, scratch: Path) -> Opened:
             if path is None or isinstance(path, int):
                 return
             real = os.path.realpath(os.fsdecode(path))
-            if isinstance(mode, str) and set(mode) & set("wax+") or flags & WRITES:
+            is_written = isinstance(mode, str) and not set(mode).isdisjoint("wax+")
+            if is_written or flags & WRITES:
                 _refuse_to_write(real, room)
             else:
                 read(real)

@@ -89,7 +89,9 @@ def _quote(
     write = spell[told.unit]
     means = [told.definition.replace("_", " ")] if told.definition else []
     if window and as_of:
-        means.append(f"{counted(window, 'month')} {'from' if about.ahead else 'to'} {in_words(as_of)}")
+        means.append(
+            f"{counted(window, 'month')} {'from' if about.ahead else 'to'} {in_words(as_of)}"
+        )
     elif window:
         means.append(counted(window, "month"))
     elif as_of:
@@ -125,14 +127,14 @@ def _expected(answer: Answer, window: int) -> Iterator[Told]:
     yield Told("expected logo retention", answer["logo"], RATIO, POINT, _ends(law["logo"]))
     yield Told("opening ARR", answer["opening"], MONEY, at=0)
     yield Told("expected closing ARR of the opening customers", answer["closing"], MONEY, at=window)
-    yield Told("probability of the target", law.get("p_target"), ODDS)
+    yield Told(f"probability {_target(answer)}", law.get("p_target"), ODDS)
 
 
 def _simulated(answer: Answer, _: int) -> Iterator[Told]:
     for name in MEASURES:
         what = f"mean simulated {CALLED[name]}"
         yield Told(what, answer[name]["mean"], RATIO, POINT, _ends(answer[name]))
-    yield Told("simulated probability of the target", answer.get("p_target"), ODDS)
+    yield Told(f"simulated probability {_target(answer)}", answer.get("p_target"), ODDS)
 
 
 def _compared(answer: Answer, _: int) -> Iterator[Told]:
@@ -165,6 +167,10 @@ def _of_accounts(answer: Answer, window: int) -> Iterator[Told]:
     yield Told("expected gain in ARR", totals["gain"], MONEY)
     at = window or None  # up to a renewal each customer has a month of its own
     yield Told("expected ARR of today's customers", totals["expected"], MONEY, at=at)
+
+
+def _target(answer: Answer) -> str:
+    return f"of NRR of at least {percent(answer.get('target'))}"
 
 
 def _number(value: Any) -> Any:

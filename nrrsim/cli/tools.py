@@ -14,21 +14,42 @@ from typing import Any
 
 import typer
 
-from nrrsim.cli.confined import MOST_NAME, inside
+from nrrsim.cli.confined import MOST_NAME, inside, is_text
 from nrrsim.errors import UsageError, did_you_mean
 
 COMMANDS = ("check", "metrics", "expect", "simulate", "compare", "frontier", "backtest", "accounts")
 # What a command may be told on a command line, and not by an assistant: where to write, what to
 # send to a database, and how to print.
-WITHHELD = ("out", "multipliers", "push_down", "table", "print_sql", "query", "threads")
+WITHHELD: tuple[str, ...] = (
+    "out",
+    "multipliers",
+    "push_down",
+    "table",
+    "print_sql",
+    "query",
+    "threads",
+)
 WITHHELD += ("as_json", "no_cache", "quiet")
 LEDGER, DEFINITION, REPORT, ASPECT = "ledger", "definition", "report", "show"
-FILES = (LEDGER, "scenario", "a", "b", "scenarios", "signals", "signals_card", "reasons", "prior")
+FILES: tuple[str, ...] = (
+    LEDGER,
+    "scenario",
+    "a",
+    "b",
+    "scenarios",
+    "signals",
+    "signals_card",
+    "reasons",
+    "prior",
+)
 FILES += ("pipeline", "plan", "rates", "format", REPORT)
 ASPECTS = ("list", "manifest", "verify")
 MOST_TRIALS = 50_000
 MOST_TEXTS, MOST_DIGITS = 200, 18  # values of one argument, and digits of a whole number
-TEXT, NUMBER, EITHER = {"type": "string"}, {"type": "integer"}, {"type": ["number", "string"]}
+Schema = dict[str, Any]
+TEXT, NUMBER = Schema(type="string"), Schema(type="integer")
+EITHER = Schema(type=["number", "string"])
+YES = "yes|no"  # of what a command line has as words, and JSON as true or false
 BELIEFS = ("NRR", "P", "MONTHS")  # what takes 110% and 1.1, 12 and "next renewal"
 SEVERAL = ("columns", "count", "where", "stages")  # pairs, which a card has as a mapping
 OF_LEDGER = (
@@ -66,7 +87,8 @@ def words_of(app: Any, name: str, given: Mapping[str, Any], folder: Path) -> lis
     command = _command(app, name)
     taken = {_key(each): each for each in command.params if each.name not in WITHHELD}
     wrong = list(_strange(given, list(taken)))
-    options, places = [], []
+    options: list[str] = []
+    places: list[str] = []
     for key, each in taken.items():
         value = given.get(key)
         if value is None:
@@ -123,15 +145,15 @@ def _key(parameter: Any) -> str:
     return str(parameter.name) if parameter.name == f"{option}s" else str(option)
 
 
-def _schema(properties: dict[str, Any], required: list[str] | None = None) -> dict[str, Any]:
+def _schema(properties: dict[str, Any], required: list[str] | None = None) -> Schema:
     schema = {"type": "object", "properties": properties, "additionalProperties": False}
     return {**schema, "required": required} if required else schema
 
 
-def _said(key: str, parameter: Any) -> dict[str, Any]:
-    """The JSON Schema of one argument."""
-    help_ = (parameter.help or "").replace("; repeat", "")
-    form, metavar = dict(TEXT), parameter.metavar or ""
+def _said(key: str, parameter: Any) -> Schema:
+    """The JSON Schema of one argument, by what the command says of it."""
+    help_ = (parameter.help or "").replace("; repeat", "").removesuffix(".")
+    metavar, form = parameter.metavar or "", dict(TEXT)
     if key == LEDGER:
         return {"anyOf": [TEXT, {"type": "array", "items": TEXT}], "description": OF_LEDGER}
     if getattr(parameter, "is_flag", False):
@@ -140,25 +162,30 @@ def _said(key: str, parameter: Any) -> dict[str, Any]:
         form = dict(NUMBER)
     elif metavar in BELIEFS:
         form = dict(EITHER)
-    elif re.fullmatch(r"[a-z0-9-]+(\|[a-z0-9-]+)+", metavar):
-        form |= {"enum": metavar.split("|")}
     elif key in SEVERAL:
-        form = {"type": "object", "additionalProperties": {"type": ["string", "number"]}}
-        help_ += f" Such as {metavar}, as a mapping."
+        form = {"type": "object"}
+        help_ += f", as a mapping of {metavar.replace('=', ' to ')}"
     elif getattr(parameter, "multiple", False):
         form = {"type": "array", "items": TEXT}
+    elif re.fullmatch(r"[^A-Z]+", metavar):
+        form |= {"enum": metavar.split("|")}
+    elif re.search(r"YYYY|MM|DAY|\d", metavar):
+        help_ += f", as {metavar}"
+    if key == DEFINITION:
+        help_ += f"; the tool {DEFINITION}s names them"
     if key == "trials":
         form |= {"minimum": 1, "maximum": MOST_TRIALS}
-    form["description"] = as_arguments(help_)
     if isinstance(parameter.default, int | str) and parameter.default is not False:
-        form["default"] = parameter.default
+        # in words: an assistant that states a default would take it from the card
+        help_ += f" (default: {parameter.default}, or what the card says)"
+    form["description"] = f"{as_arguments(help_)}."
     return form
 
 
 def _strange(given: Mapping[str, Any], known: list[str]) -> Iterator[str]:
     for key in [*given][:MOST_TEXTS]:
         if key not in known:
-            name = key if len(key) <= 40 and key.isprintable() else f"{ascii(key[:40])}..."
+            name = key if len(key) <= 40 and key.isprintable() else f"{key[:40]!a}..."
             yield f"{name}: is no argument of this tool; {did_you_mean(key[:80], known)}"
 
 
@@ -167,10 +194,11 @@ def _words(key: str, parameter: Any, value: Any, folder: Path) -> list[str]:
     if getattr(parameter, "is_flag", False):
         if not isinstance(value, bool):
             raise UsageError(f"{key}: must be true or false, got {_shown(value)}")
-        chosen = parameter.opts if value else parameter.secondary_opts
-        return chosen[:1]
+        return list(parameter.opts if value else parameter.secondary_opts)[:1]
     if key in SEVERAL and isinstance(value, Mapping):
         value = [_pair(key, *each) for each in value.items()]
+    if (parameter.metavar or "").endswith(YES) and isinstance(value, bool):
+        value = "yes" if value else "no"
     takes_several = getattr(parameter, "multiple", False) or parameter.nargs == -1
     values = value if isinstance(value, list) and takes_several else [value]
     if not values or len(values) > MOST_TEXTS:
@@ -198,7 +226,9 @@ def _refuse_many(text: str) -> None:
 def _pair(key: str, name: Any, value: Any) -> str:
     if "=" in name:
         raise UsageError(f"{key}: {_shown(name)} has an equals sign, which no name here may have")
-    return f"{name}={_text(key, value)}"
+    if isinstance(value, bool):
+        value = "yes" if value else "no"
+    return _text(key, f"{name}={_text(key, value)}")
 
 
 def _text(key: str, value: Any) -> str:
@@ -208,9 +238,11 @@ def _text(key: str, value: Any) -> str:
     if isinstance(value, float) and not math.isfinite(value):
         raise UsageError(f"{key}: must be a number, got {_shown(value)}")
     if isinstance(value, int) and abs(value) >= 10**MOST_DIGITS:
-        raise UsageError(f"{key}: is a number of more than {MOST_DIGITS} digits; give a smaller one")
+        raise UsageError(
+            f"{key}: is a number of more than {MOST_DIGITS} digits; give a smaller one"
+        )
     text = str(value)
-    if len(text) > MOST_NAME or any(ord(each) < 32 for each in text):
+    if len(text) > MOST_NAME or not is_text(text):
         raise UsageError(
             f"{key}: must be at most {MOST_NAME:,} signs on one line, got {_shown(text)}"
         )

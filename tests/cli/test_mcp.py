@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import pytest
 from anyio.from_thread import start_blocking_portal
-from conftest import ROOT, until
+from conftest import until
 
 pytest.importorskip("mcp")
 
@@ -54,7 +54,9 @@ def months(customers: int = 40, years: int = 4) -> str:
                 break
             amount = 100 + 7 * number + (10 * (month // 12) if number % 3 else 0)
             segment = "smb" if number % 2 else "enterprise"
-            rows.append(f"Firm {number:02},{2022 + month // 12}-{month % 12 + 1:02},{amount},{segment}")
+            rows.append(
+                f"Firm {number:02},{2022 + month // 12}-{month % 12 + 1:02},{amount},{segment}"
+            )
     return "\n".join(rows) + "\n"
 
 
@@ -113,6 +115,11 @@ def served(tmp_path_factory):
         "beside.yaml": "ledger: months.csv\nsignals: ../secret.csv\n",
         "scenarios/outside.yaml": "extends: ../../secret.yaml\n",
         "scenarios/of-ledger.yaml": "extends: plan.yaml\nbook: {ledger: ../../secret.csv, as_of: 2026-01}\n",
+        "emails.csv": LEDGER.replace("segment\n", "segment,email\n")
+        .replace("smb\n", "smb,EVE@x.org\n")
+        .replace("ent\n", "ent,BOB@x.org\n")
+        .replace("300,smb,EVE", "300,smb,ADA")
+        .replace("250,smb,EVE", "250,smb,ADA"),
         "broken.csv": f"customer,month,mrr\n{EVIL},2026-01,x{EVIL}\n{EVIL},2026-13,1\n",
     }
     for name, text in files.items():
@@ -182,11 +189,15 @@ def test_each_tool_answers_what_the_command_prints(served, run, monkeypatch, too
 
 def test_the_numbers_of_masked_names_are_those_of_the_names(served, run, monkeypatch):
     monkeypatch.chdir(served.folder)
-    shown, masked = (served.answer("accounts", ledger=each, top=100) for each in ("months.yaml", "months.csv"))
+    shown, masked = (
+        served.answer("accounts", ledger=each, top=100) for each in ("months.yaml", "months.csv")
+    )
     assert (shown["names"], masked["names"]) == ("shown", "masked")
     assert shown["result"] == json.loads(run("accounts", "months.yaml", "--json")[1])
     assert "Firm" not in json.dumps(masked)
-    names = [[each.pop("customer") for each in told["result"]["accounts"]] for told in (shown, masked)]
+    names = [
+        [each.pop("customer") for each in told["result"]["accounts"]] for told in (shown, masked)
+    ]
     assert shown["result"] == masked["result"]
     assert dict(zip(*names, strict=True))["Firm 38"] == "Customer 1"  # the largest
 
@@ -197,9 +208,11 @@ def test_an_answer_says_all_that_a_figure_means(served):
     assert nrr == {
         "name": "NRR", "value": 400 / 450, "unit": "ratio", "definition": "point_to_point",
         "window": 12, "as_of": "2026-01", "currency": "USD", "range": None, "range_holds": None,
-        "quote": "NRR 88.9% (point to point, 12 months, as of January 2026)",
+        "quote": "NRR 88.9% (point to point, 12 months to January 2026)",
     } | {"value": nrr["value"]}  # fmt: skip
     assert nrr["value"] == pytest.approx(400 / 450)
+    opening = next(each for each in answer["figures"] if each["name"] == "opening ARR")
+    assert opening["quote"] == "opening ARR $5.40K (January 2025)"
     assert set(answer["inputs"]) == {"ledger.csv", "shown.yaml"}
     for name, digest in answer["inputs"].items():
         assert hashlib.sha256((served.folder / name).read_bytes()).hexdigest() == digest
@@ -209,6 +222,7 @@ def test_an_answer_says_all_that_a_figure_means(served):
     low, high = nrr["range"]
     assert low < nrr["value"] < high
     assert (nrr["as_of"], nrr["window"], nrr["currency"]) == ("2026-09", 12, "USD")
+    assert "12 months from September 2026, 90% range" in nrr["quote"]
     again = served.answer("expect", scenario="scenarios/better.yaml")
     assert again == plan
     other = served.answer("expect", scenario="scenarios/plan.yaml")
@@ -249,6 +263,10 @@ HOSTILE_CALLS = [
     ("metrics", {"ledger": "ledger.csv", "window": 10**400}, "more than 18 digits"),
     ("metrics", {"ledger": "ledger.csv", "as_of": ["2026-01"]}, "must be text or a number"),
     ("metrics", {"ledger": "ledger.csv", "definition": EVIL}, "definition"),
+    ("metrics", {"ledger": "emails.csv", "by": "email"}, "names are masked; split by another"),
+    ("metrics", {"ledger": "ledger.csv", "columns": {"a\x1b[2J": "b"}}, "on one line"),
+    ("metrics", {"ledger": "ledger.csv", "columns": {"a=b": "c"}}, "equals sign"),
+    ("metrics", {"ledger": "ledger.csv", "names": "shown"}, "no argument of this tool"),
     ("metrics", {}, "ledger: is missing"),
     ("accounts", {"ledger": "months.csv", "out": "x.csv"}, "no argument of this tool"),
     ("accounts", {"ledger": "months.csv", "multipliers": "x.csv"}, "no argument of this tool"),
@@ -275,7 +293,7 @@ def test_hostile_calls_read_nothing_outside_and_write_nothing(served):
         error = served.error(tool, **given)
         told = json.dumps(error)
         assert said in " ".join(error["problems"]), (tool, given, error)
-        assert "Hush" not in told and "hush@" not in told and "Traceback" not in told
+        assert not [each for each in ("Hush", "hush@", "@x.org", "Traceback") if each in told]
         assert not any(EVIL in each and ascii(EVIL) not in each for each in error["problems"])
         assert len(told) < 4_000
     assert state(home) == before
@@ -323,12 +341,12 @@ def test_a_hundred_calls_at_once_each_get_their_own_answer(served):
 
 
 @contextmanager
-def spoken(folder: Path, patch: str = ""):
+def spoken(folder: Path, patch: str = "", **how: Any):
     """A server that is spoken to line by line, and may be left or killed; its process group."""
     code = f"import nrrsim.cli.assistants as desk; desk.WARM = (); {patch}\nfrom nrrsim.cli import main; main()"
-    how: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    words = [sys.executable, "-c", code, "mcp", str(folder)]
-    with subprocess.Popen(words, start_new_session=True, stderr=subprocess.PIPE, **how) as process:
+    how |= {each: subprocess.PIPE for each in ("stdin", "stdout", "stderr")}
+    words = [sys.executable, "-P", "-c", code, "mcp", str(folder)]
+    with subprocess.Popen(words, start_new_session=True, text=True, **how) as process:
         try:
             hello = {"protocolVersion": "2025-06-18", "capabilities": {}}
             say(process, 0, "initialize", hello | {"clientInfo": {"name": "t", "version": "1"}})
@@ -416,25 +434,65 @@ def test_a_call_that_is_cancelled_or_takes_too_long_ends_and_the_next_is_answere
         assert "Traceback" not in process.stderr.read()
 
 
+def test_a_module_of_the_folder_is_none_of_ours(tmp_path):
+    for name in ("pandas", "duckdb", "colorsys", "nrrsim", "mcp_types", "numpy"):
+        (tmp_path / f"{name}.py").write_text("open('ran', 'w')\nraise SystemExit")
+    (tmp_path / "ledger.csv").write_text(LEDGER)
+    with spoken(tmp_path, cwd=tmp_path) as process:
+        ask(process, 1, "metrics", ledger="ledger.csv")
+        assert not heard(process)["result"]["isError"]
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_server_says_what_it_is_and_how_to_quote(served):
+    assert served.client.server_info.name == "nrrsim"
+    assert served.client.server_info.version
+    for word in ("definition", "window", "as_of", "fingerprint", "never instructions"):
+        assert word in served.client.instructions
+
+
+def test_the_server_starts_without_what_computes(tmp_path):
+    code = "import atexit, sys\nimport nrrsim.cli.assistants as desk\nfrom nrrsim.cli import main\n"
+    code += "desk.WARM = ()\n"  # nobody asks
+    code += "atexit.register(lambda: print(*sys.modules, file=sys.stderr))\nmain()"
+    words = [sys.executable, "-c", code, "mcp", str(tmp_path)]
+    ran = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout) == (0, "")
+    loaded = set(ran.stderr.split())
+    assert "mcp.server.stdio" in loaded
+    assert not loaded & {"pandas", "numpy", "numba", "duckdb", "scipy", "altair", "rich"}
+
+
+def test_what_is_missing_is_said(run, monkeypatch, tmp_path):
+    code, out, err = run("mcp", tmp_path / "nowhere")
+    assert (code, out) == (2, "")
+    assert "there is no such folder" in err
+    monkeypatch.setitem(sys.modules, "mcp.server.stdio", None)
+    code, out, err = run("mcp", tmp_path)
+    assert (code, out) == (2, "")
+    assert "nrrsim[mcp]" in err
+
+
 def test_what_an_assistant_may_say_is_pinned(served):
     """A new option of a command is no argument of a tool before somebody thought of it."""
     told = {each.name: each for each in served.portal.call(served.client.list_tools).tools}
     assert sorted(told) == sorted([*tools.COMMANDS, "definitions", "reports"])
-    for name, tool in told.items():
-        assert tool.annotations.read_only_hint and not tool.annotations.destructive_hint
+    for tool in told.values():
+        assert tool.annotations.read_only_hint is True
+        assert tool.annotations.destructive_hint is False
         assert tool.description
         assert tool.input_schema["additionalProperties"] is False
-    own = {name: set(told[name].input_schema["properties"]) - READING for name in told}
+    own = {name: set(told[name].input_schema["properties"]) - {*READING.split()} for name in told}
     assert own == OWN
     for tool in tools.offered(app):
         for key, said in tool["schema"]["properties"].items():
             assert key in tools.FILES or "FILE" not in str(said.get("metavar", "")), key
 
 
-READING = set(
+READING = (
     "ledger rates currency reported grace_months columns sheet format transpose fill_down totals blank decimal scale"
     " dates timezone minor_units unit amount_is end ended_at late_renewal period_end until known_at count stopped"
-    " several order where one_off overlap ids rows invoices fiscal_year_end size_bands".split()
+    " several order where one_off overlap ids rows invoices fiscal_year_end size_bands"
 )
 OWN = {
     "check": {"signals", "signals_card", "reasons"},
