@@ -145,6 +145,11 @@ class Ledger:
         return self.reading.calendar
 
     @property
+    def elsewhere(self) -> frozenset[str]:
+        """The customers of the ledger's other parts, by their own names; none of a whole one."""
+        return self.part.elsewhere if self.part else frozenset()
+
+    @property
     def step(self) -> int:
         """Months between two snapshots: 1, 3 or 12."""
         return self.entries.step
