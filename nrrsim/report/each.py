@@ -7,6 +7,7 @@ file that lists companies.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -42,7 +43,9 @@ from nrrsim.report.card import (
 from nrrsim.report.published import NONE, PREVIOUS
 from nrrsim.yamlfile import Document, read_yaml
 
+MOST_NOTICES = 5  # of the whole ledger
 NAME = "name"
+log = logging.getLogger("nrrsim")
 OWN_PATHS = (PREVIOUS, "names_key", "format")  # keys of files that no notebook calls a path
 LONGEST = 60  # characters of a folder's name: in UTF-8 no more bytes than a system takes
 # Names that a system, or a report, has for something else.
@@ -93,6 +96,8 @@ def _parts(card: Card, over: Mapping[str, Any]) -> Several:
         )
     with as_keys():
         ledger = read_ledger(*card.sources, **card.form)
+    for notice in ledger.notices[:MOST_NOTICES]:  # each report is of a part, and has none of these
+        log.info("note: %s: %s", card.path, notice)
     as_of, window = str(known[AS_OF]), int(known.get("window") or 12)
     if column == SEGMENT and len(ledger.segments) < 2:
         raise UsageError(
