@@ -18,7 +18,7 @@ from unicodedata import normalize
 
 from nrrsim.errors import NrrsimError, UsageError, did_you_mean
 from nrrsim.ledger.ledger import Ledger, read_ledger
-from nrrsim.ledger.reading import OPTIONS, as_keys
+from nrrsim.ledger.reading import as_keys
 from nrrsim.ledger.sources import matching
 from nrrsim.notation import label, money, month_name
 from nrrsim.report.card import (
@@ -123,7 +123,9 @@ def _parts(card: Card, over: Mapping[str, Any]) -> Several:
     there = [value for value in wanted if names[value] not in absent]
     folders = folder_names(there)
     entities = tuple(
-        Entity(names[value], folders[value], _own(card, column, value, names[value], folders[value]))
+        Entity(
+            names[value], folders[value], _own(card, column, value, names[value], folders[value])
+        )
         for value in there
     )
     found = [entity for entity in entities if read_card(card.path, over, entity=entity)]
@@ -173,8 +175,14 @@ def _companies(card: Card, over: Mapping[str, Any]) -> Several:
     names: dict[str, str] = {}
     for number, said in enumerate(listed):
         at = f"{path}:{_line(document, number)}"
-        if not isinstance(said, dict) or not isinstance(said.get(NAME), str) or not said[NAME].strip():
-            wrong.append(f"{at}: name: each company has one, such as - {{name: Acme, ledger: acme.csv}}")
+        if (
+            not isinstance(said, dict)
+            or not isinstance(said.get(NAME), str)
+            or not said[NAME].strip()
+        ):
+            wrong.append(
+                f"{at}: name: each company has one, such as - {{name: Acme, ledger: acme.csv}}"
+            )
             continue
         if (key := _folded(said[NAME])) in names:
             wrong.append(f"{at}: name: {said[NAME]} is there already, {names[key]}; rename one")
@@ -209,9 +217,7 @@ def _company(
     """A company of the list, its paths as seen from the card."""
     own = {key: value for key, value in said.items() if key != NAME and key not in over}
     at = _line(document, number)
-    places = {
-        key: f"{path}:{document.keys[COMPANIES, number, key].line}" for key in own
-    }
+    places = {key: f"{path}:{document.keys[COMPANIES, number, key].line}" for key in own}
     known = described(card.notebook)
     paths = {key for key, (_, help) in known.items() if PATH in help} | {*ALWAYS_PATHS, *OWN_PATHS}
     home = os.path.relpath(path.parent, card.path.parent)

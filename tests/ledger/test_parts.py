@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,7 +11,6 @@ import nrrsim as nr
 from nrrsim.errors import UsageError
 from nrrsim.months import month_name, parse_month
 from nrrsim.movements import MOVEMENTS
-from conftest import ROOT
 
 END, WINDOW = "2026-03", 12
 MONTHS = [month_name(parse_month("2025-01", "month") + at) for at in range(16)]
@@ -27,7 +27,9 @@ def ledger_of(seed: int, customers: int = 6) -> nr.Ledger:
             for month in MONTHS[first:]:
                 region = luck.choice(REGIONS) if luck.random() < moves else region
                 if luck.random() < stays:
-                    rows.append((f"C{customer}", month, luck.integers(1, 99_999) / 100, line, region))
+                    rows.append(
+                        (f"C{customer}", month, luck.integers(1, 99_999) / 100, line, region)
+                    )
     rows += [("Anchor", month, 100.0, "seats", "North") for month in MONTHS]
     frame = pd.DataFrame(rows, columns=["customer", "month", "mrr", "product", "region"])
     return nr.read_ledger(frame.assign(segment="all"))
@@ -115,7 +117,9 @@ def test_a_part_has_another_hash_when_it_changes_and_only_then():
     rows = pd.DataFrame(changed, columns=["customer", "month", "mrr", "region"])
     after = nr.read_ledger(rows.assign(segment="all")).parts("region", END, WINDOW)
     again = mover().parts("region", END, WINDOW)
-    assert {n: p.part.sha256 for n, p in again.items()} == {n: p.part.sha256 for n, p in before.items()}
+    assert {n: p.part.sha256 for n, p in again.items()} == {
+        n: p.part.sha256 for n, p in before.items()
+    }
     assert after["North"].part.sha256 == before["North"].part.sha256
     assert after["South"].part.sha256 != before["South"].part.sha256
 
@@ -139,7 +143,11 @@ def test_actuals_of_a_part():
     assert past.ledger.part is not None
     assert past.cohort.amount("opening") == 1200
     recorded = past.record()
-    assert recorded["part"] == {"column": "region", "value": "North", "sha256": past.ledger.part.sha256}
+    assert recorded["part"] == {
+        "column": "region",
+        "value": "North",
+        "sha256": past.ledger.part.sha256,
+    }
     assert nr.actuals(whole, END).record().get("part") is None
     with pytest.raises(UsageError, match="part: name one column"):
         nr.actuals(whole, END, part={"region": "North", "segment": "all"})
