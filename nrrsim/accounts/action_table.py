@@ -119,7 +119,8 @@ def _done(table: Table, ledger: Ledger, reading: Reading) -> pd.DataFrame:
     refuse_rows(table, "arm", known.isna().to_numpy(), "{} is no arm", remedy)
     names = ledger.true_names(ledger.entries.frame["customer"].cat.categories)
     masked = bool(ledger.unmasked)
-    codes = in_ledger(table, customers, names, reading.ids, masked, NEVER_PAID)
+    others = ledger.elsewhere
+    codes = in_ledger(table, customers, names, reading.ids, masked, NEVER_PAID, others)
     if table.findings:
         table.stop()
     words = action.map(plain)

@@ -26,7 +26,7 @@ from nrrsim.ledger.columns import MONTHS, Table, filled
 from nrrsim.ledger.dates import month_of_day
 from nrrsim.ledger.ledger import Ledger
 from nrrsim.ledger.lostcells import is_lost
-from nrrsim.ledger.names import folded, in_ledger
+from nrrsim.ledger.names import ELSEWHERE, folded, in_ledger
 from nrrsim.ledger.reading import Reading
 from nrrsim.ledger.rows import Rows, concat, refuse_twice
 from nrrsim.ledger.sources import read_further
@@ -276,9 +276,9 @@ class _Reader:
             refuse_rows(table, word, texts[word].isna(), "is empty", remedy)
         remedy = "every opportunity has a stage, such as Proposal or Closed Won"
         refuse_rows(table, "stage", texts["stage"].isna(), "is empty", remedy)
-        codes = in_ledger(
-            table, texts["customer"], self.true, self.reading.ids, self.masked, NOT_THERE
-        )
+        ids, others = self.reading.ids, self.ledger.elsewhere
+        how = (self.true, ids, self.masked, NOT_THERE, others)
+        codes = in_ledger(table, texts["customer"], *how)
         known = codes >= 0
         written = texts["customer"].astype(object).to_numpy()
         frame = pd.DataFrame(
@@ -299,6 +299,7 @@ class _Reader:
         self._refuse_twice(frame)
         if table.findings:
             table.stop()
+        frame = frame[codes != ELSEWHERE]
         self._say_what_is_not_there(frame)
         frame = frame[[*COLUMNS]].reset_index(drop=True)
         return Opportunities(

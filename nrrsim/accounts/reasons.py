@@ -409,7 +409,8 @@ def _stated(table: Table, ledger: Ledger, reading: Reading) -> pd.DataFrame:
     days = last_days(table, "month", reading, "YYYY-MM, or as YYYY-MM-DD")
     names = ledger.true_names(ledger.entries.frame["customer"].cat.categories)
     why = "no loss of the ledger is theirs"
-    codes = in_ledger(table, customers, names, reading.ids, bool(ledger.unmasked), why)
+    masked, others = bool(ledger.unmasked), ledger.elsewhere
+    codes = in_ledger(table, customers, names, reading.ids, masked, why, others)
     if table.findings:
         table.stop()
     stated = pd.DataFrame(

@@ -307,8 +307,9 @@ class _Reader:
         if ledger is not None:
             names = ledger.entries.frame["customer"].cat.categories
             true, masked = ledger.true_names(names), bool(ledger.unmasked)
-            codes = in_ledger(table, customers, true, self.reading.ids, masked, NEVER_PAID)
-        others = int(customers[codes < 0].nunique())
+            ids, others = self.reading.ids, ledger.elsewhere
+            codes = in_ledger(table, customers, true, ids, masked, NEVER_PAID, others)
+        left_out = int(customers[codes == -1].nunique())
 
         # one number for a customer and a day: a row of what comes out for each
         is_known = (codes >= 0) & ~np.isnan(days)
@@ -334,7 +335,7 @@ class _Reader:
             says |= ~np.isnan(columns[name])
         frame = frame if says.all() else frame[says].reset_index(drop=True)
         return Signals(
-            frame, tuple(known), tuple(table.notices), tuple(table.taken), self.files, others
+            frame, tuple(known), tuple(table.notices), tuple(table.taken), self.files, left_out
         )
 
     def _column(self, name: str, numbers: np.ndarray, at: np.ndarray) -> np.ndarray:

@@ -334,7 +334,10 @@ def attention(of: Mapping[str, Any]) -> Attention:
             Attention("restated", _number(len((of.get("before") or {}).get("restated") or ()))),
         ),
         (leaky_bucket(nrr, grr) and of["window"] == YEAR, Attention("leaky", grr)),
-        (target is not None and nrr < target - SMALL and chance < UNLIKELY, Attention("unlikely", chance)),
+        (
+            target is not None and nrr < target - SMALL and chance < UNLIKELY,
+            Attention("unlikely", chance),
+        ),
         (fallen <= -FALL, Attention("fell", -fallen)),
         (grr < USUAL_GRR[0] and of["window"] == YEAR, Attention("grr", grr)),
         (target is not None and nrr < target - SMALL, Attention("short", target and target - nrr)),

@@ -82,17 +82,8 @@ def report(
             f"two cards are called {twice[0]}: one report would replace the other; rename one"
         )
     number, states = min(len(cards), _beside(workers)), [f"--set={each}" for each in said or ()]
-    if len(cards) == 1 and entity is None and has_each(_found(cards[0]), over):
-        asked: dict[str, Any] = {
-            "to": forms,
-            "engine": engine.value,
-            "out": out,
-            "over": over,
-            "latest": latest,
-        }
-        asked |= {"summary": summary}
-        report_each(_found(cards[0]), states, _beside(workers), quiet, asked)
-        return
+    several: dict[str, Any] = {"to": forms, "engine": engine.value, "out": out, "over": over}
+    several |= {"latest": latest, "summary": summary}
     if number > 1:
         words = ["--to", to, "--engine", engine.value, *(["--out", str(out)] if out else [])]
         words += [*states, *["--latest"] * latest]
@@ -105,6 +96,9 @@ def report(
             typer.echo(f"{card}: report {place} of {len(cards)}", err=True)
         if not card.exists() and str(card) in known_examples() and not quiet:
             typer.echo(f"note: {AN_EXAMPLE.format(card)}", err=True)
+        if entity is None and has_each(_found(card), over):
+            report_each(_found(card), states, _beside(workers), quiet, several)
+            continue
         how: dict[str, Any] = {"over": over, "latest": latest, "summary": summary}
         how |= {"engine": engine.value, "out": out, "progress": moves}
         how |= {"entity": one_of_several(entity)} if entity else {}

@@ -145,6 +145,11 @@ class Ledger:
         return self.reading.calendar
 
     @property
+    def elsewhere(self) -> frozenset[str]:
+        """The customers of the ledger's other parts, by their own names; none of a whole one."""
+        return self.part.elsewhere if self.part else frozenset()
+
+    @property
     def step(self) -> int:
         """Months between two snapshots: 1, 3 or 12."""
         return self.entries.step
@@ -279,7 +284,11 @@ class Ledger:
         names = frame["customer"].cat.categories
         elsewhere = frozenset(whole["customer"].cat.categories.difference(names))
         line = self.entries.line[mine]
-        entries = replace(self.entries, frame=frame, line=line, rows=len(frame), zeros=0)
+        # what was noticed is of the whole, and may name who is in another part
+        told = f"{column} {value}: {counted(len(names), 'customer')} of {len(names) + len(elsewhere):,}"
+        notices = (Finding("", 0, told, "nrrsim check prints what there is to know of the whole"),)
+        own: dict[str, Any] = {"rows": len(frame), "zeros": 0, "notices": notices}
+        entries = replace(self.entries, frame=frame, line=line, **own)
         part = Part(column, value, elsewhere, _sha256_of(entries))
         return replace(self, entries=entries, part=part, _by_rates={})
 
@@ -533,8 +542,8 @@ class Ledger:
 
 
 def _sha256_of(entries: Entries) -> str:
-    """The hash of entries, column by column, and of what was noticed about them."""
-    digest = hashlib.sha256(repr((entries.months, entries.unit, entries.notices)).encode())
+    """The hash of entries, column by column."""
+    digest = hashlib.sha256(repr((entries.months, entries.unit)).encode())
     digest.update(np.ascontiguousarray(entries.line, dtype=np.int64).tobytes())
     for name in sorted(entries.frame):
         column = entries.frame[name]

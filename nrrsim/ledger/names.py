@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from nrrsim.months import month_name
 from nrrsim.notation import counted
 
 MOST_PAIRS = 5  # of names in one notice
+ELSEWHERE = -2  # the place of a customer of another part of the ledger
 # zeros that a spreadsheet drops, and that it adds
 ZEROS = re.compile(r"^\s*0+(?=\w)|(?<=\d)\.0+$")
 # the same in names one below the other, each after a line end and before one
@@ -236,21 +237,25 @@ def in_ledger(
     ids: str | None,
     masked: bool,
     left_out: str,
+    elsewhere: Collection[str] = (),
 ) -> np.ndarray:
     """`ndarray[row]`: the place of each row's customer among a ledger's `names`, -1: none of them.
+
+    elsewhere : the customers of a ledger's other parts, of which nothing is said; -2.
 
     Ids that differ by zeros are one customer, or two, as was said of the ledger (`ids`); else it is
     asked. How many are not there is noted, with why they are `left_out`; that nobody is, is
     refused. Where names are `masked` no notice holds one.
     """
     codes, mine = codes_of(customers), customers.cat.categories
-    known = pd.Index(names)
+    known = pd.Index([*names, *sorted(elsewhere)])
     found = known.get_indexer(mine)
     if (found < 0).any() and ids != "two":
         _match_zeros(table, customers, known, found, ids, masked)
     others = mine[found < 0]
     if len(others) and not table.findings:
         _say_of_others(table, customers, known, others, masked, left_out)
+    found[found >= len(names)] = ELSEWHERE
     return np.asarray(np.r_[found, -1][codes])
 
 

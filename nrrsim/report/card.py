@@ -280,7 +280,9 @@ def _problem_of_each(each: Any, known: Mapping[str, _Parameter]) -> str:
             f"the notebook has no parameter {PART}, so that no part of a ledger can be reported by"
             f" it; take {{{COMPANIES}: FILE}}, or {USUAL}"
         )
-    if any(not isinstance(each.get(key, ""), str) or each.get(key) == "" for key in (COLUMN, COMPANIES)):
+    if any(
+        not isinstance(each.get(key, ""), str) or each.get(key) == "" for key in (COLUMN, COMPANIES)
+    ):
         key = COLUMN if COLUMN in each else COMPANIES
         return f"{key}: must be {'a heading' if key == COLUMN else 'a file'}, got {each[key]!r}"
     some = each.get(SEGMENT, each.get(VALUES, ALL))
@@ -288,7 +290,9 @@ def _problem_of_each(each: Any, known: Mapping[str, _Parameter]) -> str:
     if is_list and len(set(some)) < len(some):
         return "a value stands twice; keep one of them"
     key = SEGMENT if SEGMENT in each else VALUES
-    return "" if is_list or some == ALL else f"{key}: must be {ALL} or a list of names, got {some!r}"
+    return (
+        "" if is_list or some == ALL else f"{key}: must be {ALL} or a list of names, got {some!r}"
+    )
 
 
 def _is_scenario(values: Collection[str]) -> bool:

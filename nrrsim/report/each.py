@@ -7,6 +7,7 @@ file that lists companies.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -42,7 +43,9 @@ from nrrsim.report.card import (
 from nrrsim.report.published import NONE, PREVIOUS
 from nrrsim.yamlfile import Document, read_yaml
 
+MOST_NOTICES = 5  # of the whole ledger
 NAME = "name"
+log = logging.getLogger("nrrsim")
 OWN_PATHS = (PREVIOUS, "names_key", "format")  # keys of files that no notebook calls a path
 LONGEST = 60  # characters of a folder's name: in UTF-8 no more bytes than a system takes
 # Names that a system, or a report, has for something else.
@@ -93,6 +96,8 @@ def _parts(card: Card, over: Mapping[str, Any]) -> Several:
         )
     with as_keys():
         ledger = read_ledger(*card.sources, **card.form)
+    for notice in ledger.notices[:MOST_NOTICES]:  # each report is of a part, and has none of these
+        log.info("note: %s: %s", card.path, notice)
     as_of, window = str(known[AS_OF]), int(known.get("window") or 12)
     if column == SEGMENT and len(ledger.segments) < 2:
         raise UsageError(
@@ -118,7 +123,9 @@ def _parts(card: Card, over: Mapping[str, Any]) -> Several:
     there = [value for value in wanted if names[value] not in absent]
     folders = folder_names(there)
     entities = tuple(
-        Entity(names[value], folders[value], _own(card, column, value, names[value], folders[value]))
+        Entity(
+            names[value], folders[value], _own(card, column, value, names[value], folders[value])
+        )
         for value in there
     )
     found = [entity for entity in entities if read_card(card.path, over, entity=entity)]
@@ -168,8 +175,14 @@ def _companies(card: Card, over: Mapping[str, Any]) -> Several:
     names: dict[str, str] = {}
     for number, said in enumerate(listed):
         at = f"{path}:{_line(document, number)}"
-        if not isinstance(said, dict) or not isinstance(said.get(NAME), str) or not said[NAME].strip():
-            wrong.append(f"{at}: name: each company has one, such as - {{name: Acme, ledger: acme.csv}}")
+        if (
+            not isinstance(said, dict)
+            or not isinstance(said.get(NAME), str)
+            or not said[NAME].strip()
+        ):
+            wrong.append(
+                f"{at}: name: each company has one, such as - {{name: Acme, ledger: acme.csv}}"
+            )
             continue
         if (key := _folded(said[NAME])) in names:
             wrong.append(f"{at}: name: {said[NAME]} is there already, {names[key]}; rename one")
@@ -204,9 +217,7 @@ def _company(
     """A company of the list, its paths as seen from the card."""
     own = {key: value for key, value in said.items() if key != NAME and key not in over}
     at = _line(document, number)
-    places = {
-        key: f"{path}:{document.keys[COMPANIES, number, key].line}" for key in own
-    }
+    places = {key: f"{path}:{document.keys[COMPANIES, number, key].line}" for key in own}
     known = described(card.notebook)
     paths = {key for key, (_, help) in known.items() if PATH in help} | {*ALWAYS_PATHS, *OWN_PATHS}
     home = os.path.relpath(path.parent, card.path.parent)

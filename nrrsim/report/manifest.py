@@ -147,9 +147,10 @@ def is_current(
 def is_overview(folder: Path) -> bool:
     """Whether the manifest in a folder is that of an overview, beside which its reports stand."""
     with suppress(OSError, ValueError, AttributeError):
-        return "of" in json.loads((folder / MANIFEST).read_bytes()) and not (
-            folder / "report.ipynb"
-        ).is_file()
+        return (
+            "of" in json.loads((folder / MANIFEST).read_bytes())
+            and not (folder / "report.ipynb").is_file()
+        )
     return False
 
 
@@ -230,7 +231,9 @@ def _inputs(card: Card) -> list[Path]:
     from nrrsim.ledger.sources import matching
 
     cut = [LEDGER] if card.entity and card.parameters.get(PART) else []
-    named = [path for name in card.named_but(cut) for path in matching(str(card.path.parent / name))]
+    named = [
+        path for name in card.named_but(cut) for path in matching(str(card.path.parent / name))
+    ]
     inputs = set(card.wording)
     for path in filter(Path.is_file, named):
         if path.suffix in (".yaml", ".yml") or _is_a_scenarios_workbook(path):

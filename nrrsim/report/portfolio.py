@@ -48,6 +48,7 @@ NOTEBOOK, OVERVIEW = "portfolio", "overview"
 OPTION = "--entity"  # of the command, for one of several
 # What the command says on its way; all else of one that failed is why.
 ON_THE_WAY = re.compile(r"^(note|warning): |: (running|rendering) |: compared with the report of ")
+MOST_LINES = 3  # of why a report was not made
 log = logging.getLogger("nrrsim")
 
 
@@ -92,12 +93,16 @@ def run_each(
     home = _checked_home(place_of(card, reports_of(card) if out is None else Path(out)))
     found = several(card, over)
     asked = as_asked(to, engine, summary)
-    todo = [each for each in found.entities if not _is_as_it_was(found, each, home, over, latest, asked)]
+    todo = [
+        each for each in found.entities if not _is_as_it_was(found, each, home, over, latest, asked)
+    ]
     _say_what_is_left_there(home, found)
     log.info("%s: %s", path, _said(found, todo, workers))
 
     failed: dict[str, str] = {}
-    of_part = [] if found.column is None else [f"--set={AS_OF}={json.dumps(card.parameters[AS_OF])}"]
+    of_part = (
+        [] if found.column is None else [f"--set={AS_OF}={json.dumps(card.parameters[AS_OF])}"]
+    )
     is_latest = ["--latest"] if latest and found.column is None else []
     shared = ["--to", ",".join(to), "--engine", engine, *words, *is_latest]
     shared += [*(of_part if latest else []), *["--summary"] * summary, "--out", str(home.parent)]
@@ -126,7 +131,9 @@ def of_text(text: str) -> Entity:
     try:
         return Entity(**json.loads(text))
     except (ValueError, TypeError):
-        raise UsageError(f"{OPTION}: is for nrrsim itself, which makes one of several reports") from None
+        raise UsageError(
+            f"{OPTION}: is for nrrsim itself, which makes one of several reports"
+        ) from None
 
 
 def _checked_home(home: Path) -> Path:
@@ -202,7 +209,9 @@ def _why(made: Made) -> str:
     """Why a report was not made, as its command said."""
     said = [line for line in made.said.splitlines() if line.strip()]
     why = [line for line in said if not ON_THE_WAY.search(line)]
-    return "\n".join(why or said[-1:]) or f"its command ended with code {made.code}"
+    why = why or said[-1:] or [f"its command ended with code {made.code}"]
+    more = [f"and {len(why) - MOST_LINES:,} more"] * (len(why) > MOST_LINES)
+    return "; ".join([*why[:MOST_LINES], *more])
 
 
 # --- the overview ---------------------------------------------------------------------------------

@@ -290,7 +290,9 @@ def for_its_readers(card: Card) -> Card:
     shown = commented(cell.source for cell in cells)
     if unseen := [section for section in said if section not in shown]:
         what, whom = f"{COMMENTARY} on {joined(unseen)}", f"audience {card.audience}"
-        log.info("note: %s: %s is left out: for %s there is no such section", card.label, what, whom)
+        log.info(
+            "note: %s: %s is left out: for %s there is no such section", card.label, what, whom
+        )
     kept = {section: text for section, text in said.items() if section in shown}
     return replace(card, parameters={**card.parameters, COMMENTARY: kept})
 

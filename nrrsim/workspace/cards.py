@@ -18,13 +18,16 @@ from nrrsim.files import shared
 from nrrsim.ledger.reading import MEANS, Reading
 from nrrsim.months import Calendar, month_name
 from nrrsim.notation import visible
-from nrrsim.report.card import READING, described
+from nrrsim.report.card import EACH, PART, READING, described
 from nrrsim.yamlfile import yaml_text
 
 WIDTH = 98
 KEY = 34  # how wide a commented-out key is, before its help
 PLAIN = re.compile(r"[^\W\d_][\w ./-]*[\w.-]|[^\W\d_]|\.{0,2}/[\w ./-]*[\w.-]")
 NOT_TEXT = ("true", "false", "null", "yes", "no")
+SEVERAL = (
+    "a report for each segment, or {column: region}, or {companies: FILE}, and an overview of all"
+)
 HOW = {each.name: each.metadata for each in fields(Reading)}
 
 
@@ -82,6 +85,7 @@ def report_card(
             _further(key, "" if value is None else written(value), own[key])
             for key, value in defaults.items()
         ),
+        _further(EACH, "{segment: all}", SEVERAL) if PART in known else "",
     ]
     if READING in known:
         blocks += [

@@ -18,7 +18,6 @@ from nrrsim.report.charts.style import (
     Frame,
     bounds_of,
     fit,
-    is_narrow,
     ratio_axis,
     room,
     takes_columns,
@@ -26,7 +25,7 @@ from nrrsim.report.charts.style import (
 )
 
 MOST_DRAWN = 24  # rows that a page has room for
-ROW = 22  # how high one is
+ROW, TALL, FEW = 22, 34, 8  # how high one is, and where there are few
 
 
 @takes_columns("name month", "nrr")
@@ -78,8 +77,8 @@ def sparklines(frame: Frame) -> ChartType:
         .mark_text(align="right", fontWeight="bold")
         .encode(x=right, y=y, text=text),
     ]
-    high = (ROW if not is_narrow() else ROW - 2) * len(names)
-    return alt.layer(*layers, height=high + 24, title=note, description=told, **fit())
+    height = (TALL if len(names) <= FEW else ROW) * len(names) + 24
+    return alt.layer(*layers, height=height, title=note, description=told, **fit())
 
 
 _MONTH = (
@@ -105,18 +104,20 @@ def standings(frame: Frame) -> ChartType:
     chart = alt.Chart(frame).encode(y=alt.Y("name:O", title=None, sort=None, axis=names))
     ahead = chart.transform_filter("isValid(datum.p50)")
     parts = {"80% range a year on": HIGH, "Median": NAVY, "NRR now": "#0E1116", "Target": BRICK}
-    shapes = {"80% range a year on": "square", "Median": "stroke", "NRR now": "circle", "Target": "triangle-down"}
+    kinds = ("square", "stroke", "circle", "triangle-down")
+    shapes = dict(zip(parts, kinds, strict=True))
     fills = alt.Scale(domain=[*parts], range=[*parts.values()])
     marks = alt.Scale(domain=[*shapes], range=[*shapes.values()])
     legend = alt.Legend(symbolOpacity=1, symbolStrokeWidth=1.4)
-    colour = alt.Color("part:N", scale=fills, legend=legend)
+    fill = alt.Fill("part:N", scale=fills, legend=legend)
+    stroke = alt.Stroke("part:N", scale=fills, legend=legend)
     shape = alt.Shape("part:N", scale=marks, legend=legend)
 
     def point(column: str, part: str, size: int) -> alt.Chart:
         there = chart.transform_filter(f"isValid(datum.{column})")
         there = there.transform_calculate(part=f"'{part}'")
-        return there.mark_point(filled=True, opacity=1, size=size).encode(
-            x=alt.X(column, **ratio), color=colour, shape=shape
+        return there.mark_point(opacity=1, size=size).encode(
+            x=alt.X(column, **ratio), fill=fill, stroke=stroke, shape=shape
         )
 
     layers = [
@@ -131,6 +132,4 @@ def standings(frame: Frame) -> ChartType:
         point("target", "Target", 40),
         point("nrr", "NRR now", 34),
     ]
-    return alt.layer(
-        *layers, height=ROW * len(frame) + 40, title=note, description=told, **fit()
-    )
+    return alt.layer(*layers, height=ROW * len(frame) + 40, title=note, description=told, **fit())

@@ -6,6 +6,7 @@ say besides. Amounts are ARR in `currency`, ratios are plain (1.05); what is not
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +17,7 @@ import pandas as pd
 
 from nrrsim.benchmarks import SURVEY_SOURCE
 from nrrsim.months import shift
+from nrrsim.movements import CENT
 from nrrsim.notation import count, label, money, month_name, percent, points
 from nrrsim.report.wording.facts import Change, Checks, known
 from nrrsim.report.wording.labels import STEPS, Markdown, lasting, shown
@@ -40,7 +42,10 @@ def kind_of(p: Portfolio, several: bool = False) -> str:
     if p.column == "segment":
         return "segments" if several else "segment"
     name = p.column.replace("_", " ").strip()
-    return f"parts by {name}" if several else name
+    if not several:
+        return name
+    ends = re.sub(r"(?<=[^aeiou])y$", "ie", name)
+    return f"{ends}{'es' if re.search('(s|x|z|ch|sh)$', ends) else 's'}"
 
 
 def entities(p: Portfolio) -> pd.DataFrame:
@@ -164,7 +169,7 @@ def totals_columns(p: Portfolio) -> dict[str, Any]:
     idle = [
         name
         for name in ("others", "netted")
-        if name in frame and not frame[name].abs().fillna(0).max() > 0
+        if name in frame and not frame[name].abs().fillna(0).max() >= CENT
     ]
     idle += [name for name in ("whole", "difference") if frame[name].isna().all()]
     return shown(**{name: each for name, each in wide.items() if name not in idle})
@@ -181,6 +186,12 @@ CHECKS = shown(
     holds=("Holds", "text"),
 )
 WITHOUT = shown(name=("Without a report", "text"), why=("Why", "text"))
+
+
+def subtitle(p: Portfolio) -> str:
+    """What the overview is, as its title page says."""
+    what = "by company" if p.column is None else f"by {kind_of(p)}"
+    return f"Net revenue retention {what}"
 
 
 def key_figures(p: Portfolio) -> list[tuple[str, str, str]]:
@@ -272,7 +283,9 @@ class Stand:
     @classmethod
     def of(cls, p: Portfolio) -> Self:
         told, frame = p.together, p.frame().sort_values("nrr", kind="stable")
-        ends = [Change(row["name"], float(row["nrr"])) for row in frame.iloc[[-1, 0]].to_dict("records")]
+        ends = [
+            Change(row["name"], float(row["nrr"])) for row in frame.iloc[[-1, 0]].to_dict("records")
+        ]
         return cls(told["arr"], told["nrr"], told.get("nrr_before"), *ends)
 
 
@@ -329,7 +342,10 @@ class Moved:
         frame = p.frame().dropna(subset=["change"]).sort_values("change", kind="stable")
         if frame.empty:
             return cls(0, 0, 0, None, None)
-        rows = [Change(row["name"], float(row["change"])) for row in frame.iloc[[-1, 0]].to_dict("records")]
+        rows = [
+            Change(row["name"], float(row["change"]))
+            for row in frame.iloc[[-1, 0]].to_dict("records")
+        ]
         change = frame["change"]
         rose, fell = int((change >= SMALL).sum()), int((change <= -SMALL).sum())
         return cls(rose, fell, len(frame), *rows)
@@ -349,13 +365,21 @@ class Missing:
 
 @dataclass(frozen=True)
 class Needs:
-    """How many need attention."""
+    """How many need attention, how many are compared with an earlier report, and whose figures of
+    it are restated.
+    """
 
     needy: int
+    compared: int
+    restated: tuple[str, ...]
 
     @classmethod
     def of(cls, p: Portfolio) -> Self:
-        return cls(int((p.frame()["kind"] != "").sum()))
+        frame = p.frame()
+        compared = sum(bool(each.get("before")) for each in p.found)
+        return cls(
+            int((frame["kind"] != "").sum()), compared, tuple(frame["name"][frame["restated"]])
+        )
 
 
 @dataclass(frozen=True)
