@@ -4,7 +4,7 @@ itself.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 
@@ -31,7 +31,7 @@ def size_tables(sizes: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return tables, used
 
 
-@cache
+@lru_cache(1024)  # 20 MB: whoever moves a size asks for a table of its own each time
 def _table(mean: float, sd: float, is_share: bool) -> np.ndarray:
     """The quantile table whose straight lines between knots have exactly that mean and standard
     deviation.
