@@ -156,6 +156,13 @@ def yaml_text(values: dict[str, Any]) -> str:
             super().write_plain(text, split)
             self.best_width = width
 
+        def analyze_scalar(self, scalar: Any) -> Any:
+            found = super().analyze_scalar(scalar)
+            # inside brackets the library writes ? bare, and reads it as the sign of a key
+            if scalar.startswith("?"):
+                found.allow_flow_plain = found.allow_block_plain = False
+            return found
+
     yaml = YAML(typ="safe")
     yaml.Emitter = OnOneLine
     yaml.default_flow_style, yaml.width = None, 100

@@ -1,1 +1,1 @@
-"""A scenario as a workbook of Excel: its rows, and sheets that compute; each module one direction."""
+"""A scenario as an Excel workbook: its rows, read and written, and sheets that compute."""

@@ -8,13 +8,13 @@ look-ups; names of segments, programmes and customers are taken to the letter.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, time, timedelta
 from typing import Any
 from unicodedata import normalize
 
 from nrrsim.errors import UsageError, did_you_mean
-from nrrsim.ledger.reading import OPTIONS
+from nrrsim.ledger.reading import Reading
 from nrrsim.messages import MOST_TOLD, as_whole
 from nrrsim.months import month_name, month_number
 from nrrsim.scenario.book import SAID, LedgerBook, SyntheticBook
@@ -52,6 +52,7 @@ HOW_STATED = (
 )
 # The fields of the sheet Scenario.
 OF_A_BOOK = {*SyntheticBook.model_fields, *LedgerBook.model_fields, *SAID} - {"segments"}
+NUMBERS_OF_A_BOOK = {"arr", *(o.name for o in fields(Reading) if o.metadata["kind"] == "number")}
 NEEDED_OF_A_BOOK = ("arr", "ledger", "as_of")
 OF_A_PLAN = ("arr", "customers")  # of new_business
 OF_AN_OUTLOOK = tuple(name for name in Outlook.model_fields if name not in MOST)
@@ -297,7 +298,7 @@ def _read_of_book(stated: _Stated, line: Line, head: str, rest: str) -> None:
         value = month_name(month_number(value) or 0)
     elif head in DAYS and isinstance(value, date):
         value = f"{value:%Y-%m-%d}"
-    elif head == "arr" or (head in OPTIONS and OPTIONS[head].metadata["kind"] == "number"):
+    elif head in NUMBERS_OF_A_BOOK:
         value = stated.number(line, "value")
     else:
         value = stated.text(line, "value")
@@ -541,7 +542,7 @@ def _put_rank(stated: _Stated, at: Path_, line: Line) -> None:
     """Set one quantile of a measure: of the model, or of the forecast."""
     name, which = str(at[2]), int(at[3])
     whole = stated.entry(at[:2], line, "measure").setdefault(name, [None] * len(LEVELS))
-    stated.keys.setdefault(at[:3], line.place("measure"))
+    stated.keys.setdefault(at[:3], line.place(name))
     if at in stated.keys:
         also = stated.keys[at].cell
         stated.refuse(line, "level", f"stands twice, also at {also}; keep one of them")
