@@ -384,7 +384,7 @@ DAMAGED: dict[str, Edit] = {
     "a segment more": row_of("Book", 4, "mid", 10, 1),
     "half a customer": put("Book", B2=2.5),
     "no customers": put("Book", B2=0),
-    "ARR as text": put("Scenario", B8="a million"),
+    "ARR as text": put("Scenario", B5="a million"),
     "an unknown term": put("Book", E2="yearly"),
     "an effect on nothing": put("Programmes", B2="chrn"),
     "a programme from month 0": put("Programmes", D4=0),
@@ -392,14 +392,14 @@ DAMAGED: dict[str, Edit] = {
     "two starts of a programme": row_of("Programmes", 8, "care", "from", None, 3),
     "more than all": put("Programmes", D2=-1.5),
     "a year left out": put("Tenure", B4=5),
-    "no months": put("Scenario", B4=None),
-    "months of text": put("Scenario", B4="six"),
+    "no months": put("Scenario", B3=None),
+    "months of text": put("Scenario", B3="six"),
 }
 # What nrrsim takes, and these formulas do not follow.
 BEYOND: dict[str, Edit] = {
-    "more months than were written": put("Scenario", B4=24),
+    "more months than were written": put("Scenario", B3=24),
     "very many customers": put("Book", B2=50_000),
-    "a start as a quarter": put("Scenario", B9="2026Q3"),
+    "a start as a quarter": put("Scenario", B7="2026Q3"),
 }
 
 
@@ -412,7 +412,7 @@ def test_what_is_wrong_or_cannot_be_followed_stops_the_answer(tmp_path: Path) ->
     for number, edit in enumerate((DAMAGED | BEYOND).values()):
         workbook = openpyxl.load_workbook(made)
         at = {workbook["Scenario"].cell(row, 1).value: row for row in range(2, 20)}
-        assert (at["months"], at["arr"], at["starts"]) == (4, 8, 9), fields
+        assert (at["months"], at["arr"], at["starts"]) == (3, 5, 7), fields
         edit(workbook)
         paths.append(tmp_path / f"{number}.xlsx")
         workbook.save(paths[-1])

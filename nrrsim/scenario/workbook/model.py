@@ -626,7 +626,9 @@ class _Block:
 def span(cells: Sequence[Live]) -> Live:
     """Cells that stand beside each other, as a range."""
     last = cells[-1].text.partition("!")[2]
-    return Live(f"{cells[0].text}:{last}", np.array([each.value for each in cells], float))
+    # where a check fails cells are empty
+    values = [each.value if is_number(each).value else np.nan for each in cells]
+    return Live(f"{cells[0].text}:{last}", np.array(values, float))
 
 
 def _monthly(annual: Live, season: Live) -> Live:

@@ -563,7 +563,10 @@ class _Table:
         inside, mean = cells["inside"], cells["mean"]
         is_named = owner.is_not(NONE) if self.name == PROGRAMMES else self.writer.is_segment(owner)
         may_repeat = both(kind.is_(TEXT), key.is_("for"))
-        twice = sum_product(keys.is_(key) * exactly(owners, owner)) > 1
+        alike = keys.is_(key) * exactly(owners, owner)
+        if self.name == PROGRAMMES:  # segments may differ in capitals alone
+            alike = alike * exactly(self.column("in"), cells["in"])
+        twice = sum_product(alike) > 1
         gap = live(False)
         if self.name == TENURE:
             before = sum_product(keys.is_(key - 1) * exactly(owners, owner)).is_(0)
