@@ -175,6 +175,28 @@ def test_beliefs_act_with_the_means_of_the_model(tmp_path: Path) -> None:
     assert off(scenario, anew.answer(workbook)) < CLOSE
 
 
+def test_a_book_too_large_to_lay_out_by_formulas_stands_in_numbers(tmp_path: Path) -> None:
+    segments = {"smb": {"share": 1, "customers": 200_001, "spread": 1.1}}
+    plain = {
+        "months": 3,
+        "book": {"arr": 1e9, "segments": segments},
+        "drivers": {"churn": {"all": 0.2}},
+    }
+    scenario = Scenario.of(plain)
+    workbook = saved(written(scenario, tmp_path / "plan.xlsx"))
+    assert off(scenario, anew.answer(workbook)) < CLOSE
+
+
+def test_a_book_of_too_many_columns_says_so(tmp_path: Path) -> None:
+    segments = {f"s{n}": {"share": 1, "customers": 2} for n in range(30)}
+    book = {"arr": 1e6, "segments": segments}
+    scenario = Scenario.of({"months": 48, "book": book, "drivers": {"churn": {"all": 0.1}}})
+    workbook = saved(written(scenario, tmp_path / "plan.xlsx"))
+    got = anew.answer(workbook)
+    assert got["nrr"] == "n/a" and got["said"].startswith("Not computed: 17,280 cells")
+    assert workbook["Answer"]["C6"].value == pytest.approx(0.6561)
+
+
 def test_the_same_scenario_gives_the_same_bytes(tmp_path: Path) -> None:
     paths = [written(Scenario.of(SMALL), tmp_path / name) for name in ("a.xlsx", "b.xlsx")]
     assert paths[0].read_bytes() == paths[1].read_bytes()
@@ -393,6 +415,7 @@ DAMAGED: dict[str, Edit] = {
     "more than all": put("Programmes", D2=-1.5),
     "a year left out": put("Tenure", B4=5),
     "no months": put("Scenario", B3=None),
+    "a field twice": row_of("Scenario", 12, "months", 3),
     "months of text": put("Scenario", B3="six"),
 }
 # What nrrsim takes, and these formulas do not follow.

@@ -46,6 +46,7 @@ from nrrsim.scenario.workbook.working import Working
 # else says which customers there are.
 FOLLOWED = ("title", "because", "source", "months", "target")
 FOLLOWED_PARTS = ("term.", "shock.", "year_effects.", "new_business.", "outlook.")
+OF_A_BOOK = ("arr", "currency", "starts")
 LEAST_TIE = 1e-9  # of the opening: what rounding leaves
 SAME = 1e-12
 ANEW = "make a new workbook (see Explain)"
@@ -61,6 +62,7 @@ def checks_of(
     yield "Rows of Tenure", _rows(TENURE, work.tenure.wrong, acts)
     yield "Months", _months(work, scenario.months)
     yield "Headings", _headings(layout)
+    yield "Fields", _fields(work)
     if work.book:
         more = f"rows cannot be used, or are segments more: correct them, or {ANEW}"
         yield "Rows of Book", _rows(BOOK, work.wrong_book, more)
@@ -119,12 +121,7 @@ def _as_read(scenario: Scenario, work: Working) -> Live:
     ]
     held = sum_of(work.listed("as read: there", there))
 
-    is_followed = begins_with(fields, FOLLOWED_PARTS[0]) * 1
-    for part in FOLLOWED_PARTS[1:]:
-        is_followed = is_followed + begins_with(fields, part)
-    for name in (*FOLLOWED, "field"):  # the heading is none, too
-        is_followed = is_followed + fields.is_(name)
-    stands = sum_product(values.is_not(NONE) * (1 - is_followed))
+    stands = sum_product(values.is_not(NONE) * (1 - _followed(fields, FOLLOWED)))
     is_same = both(held.is_(len(pairs)), stands.is_(len(pairs)))
     other = "Scenario: which customers there are was changed (ledger, as_of, accounts, decided)"
     cases = [(is_same.is_(False), live(f"{other}: {ANEW}"))]
@@ -133,6 +130,29 @@ def _as_read(scenario: Scenario, work: Working) -> Live:
         said = "Tenure: churn by tenure was added, and no tenures of the ledger are here"
         cases.append((by_tenure, live(f"{said}: {ANEW}")))
     return first_of(cases, live(NONE))
+
+
+def _fields(work: Working) -> Live:
+    """Whether `Scenario` states what is followed, once, and of a book of numbers no more."""
+    fields, values = work.fields, work.values
+    known = (*FOLLOWED, *(OF_A_BOOK if work.book else ()))
+    twice = [sum_product(fields.is_(name) * 1) > 1 for name in known]
+    cases = [(either(*twice), live("Scenario: a field stands twice"))]
+    if work.book:
+        others = sum_product(values.is_not(NONE) * (1 - _followed(fields, known)))
+        said = "Scenario: a field was added that this workbook does not follow"
+        cases.append((others > 0, live(f"{said}: {ANEW}")))
+    return first_of(cases, live(NONE))
+
+
+def _followed(fields: Live, known: Sequence[str]) -> Live:
+    """Cell by cell whether a field is one of those; the heading is, too."""
+    found = fields.is_("field") * 1
+    for part in FOLLOWED_PARTS:
+        found = found + begins_with(fields, part)
+    for name in known:
+        found = found + fields.is_(name)
+    return found
 
 
 def _is_followed(name: str) -> bool:
