@@ -504,7 +504,7 @@ class _Block:
             rates[driver] = put(driver, often / 12 * of[f"{driver}: size"])
         back = least(1, of["reactivation: rate"] * effect["reactivation"])
         # who would come back with nothing does not come back
-        back = where(of["reactivation: size"] > 0, _monthly(back, live(1)), 0)
+        back = where(of["reactivation: size"] > 0, _monthly(back), 0)
         rates["back"] = put("returns", back)
         rates["back with"] = put("returns with", rates["back"] * of["reactivation: size"])
         return rates
@@ -631,8 +631,10 @@ def span(cells: Sequence[Live]) -> Live:
     return Live(f"{cells[0].text}:{last}", np.array(values, float))
 
 
-def _monthly(annual: Live, season: Live) -> Live:
-    """The probability of a month whose twelve make up the year's."""
+def _monthly(annual: Live, season: Live | None = None) -> Live:
+    """The probability of a month whose twelve make up the year's; by its season, where it has."""
+    if season is None:
+        return 1 - (1 - annual) ** (live(1) / 12)
     return where(season.is_(0), 0, 1 - (1 - annual) ** (season / 12))
 
 
