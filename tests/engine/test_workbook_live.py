@@ -222,7 +222,11 @@ def test_formulas_come_to_what_expect_says_of_changed_cells(
 @pytest.mark.slow
 @needs_soffice
 def test_every_formula_recomputed_is_what_was_saved(tmp_path: Path) -> None:
-    scenarios_ = {"ramp": example("nrr-128-ramp"), "small": Scenario.of(SMALL), "all": of_every_belief()}
+    scenarios_ = {
+        "ramp": example("nrr-128-ramp"),
+        "small": Scenario.of(SMALL),
+        "all": of_every_belief(),
+    }
     paths = [written(each, tmp_path / f"{name}.xlsx") for name, each in scenarios_.items()]
     compared = 0
     for path, computed in zip(paths, anew.recalculated(paths, tmp_path), strict=True):
@@ -276,7 +280,9 @@ def test_twenty_changed_cells_give_what_expect_says_of_the_file(seed: int, tmp_p
         some |= unlike.varied(9)
     paths = []
     for place, (name, scenario) in enumerate(some.items()):
-        paths.append(written(scenario, tmp_path / f"{name.replace(' ', '-').replace(',', '')}.xlsx"))
+        paths.append(
+            written(scenario, tmp_path / f"{name.replace(' ', '-').replace(',', '')}.xlsx")
+        )
         anew.change(paths[-1], np.random.default_rng([seed, place]))
     refused = 0
     for path, computed in zip(paths, anew.recalculated(paths, tmp_path), strict=True):
@@ -318,7 +324,9 @@ def test_books_of_ledgers(tmp_path: Path) -> None:
             workbook["Drivers"].cell(row, column).value = value * 1.2
     workbook.save(tmp_path / "churn of accounts.xlsx")
     workbook = openpyxl.load_workbook(paths["decided"])
-    place = next(r for r in range(2, 60) if str(workbook["Scenario"].cell(r, 1).value).startswith("decided."))
+    place = next(
+        r for r in range(2, 60) if str(workbook["Scenario"].cell(r, 1).value).startswith("decided.")
+    )
     workbook["Scenario"].cell(place, 2).value = "as forecast"
     workbook.save(tmp_path / "other decision.xlsx")
 

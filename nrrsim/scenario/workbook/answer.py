@@ -124,7 +124,13 @@ class _Answer:
         """What the first check says that fails, in a cell."""
         column, row = 1, self.at_checks - 1
         cases = [(each.is_not(FINE), each) for each in found]
-        return self.page.put(row, column, first_of(cases, live(NONE)), self.looks("warning", text_wrap=False), fixed=True)
+        return self.page.put(
+            row,
+            column,
+            first_of(cases, live(NONE)),
+            self.looks("warning", text_wrap=False),
+            fixed=True,
+        )
 
     def _each_check(self) -> Iterator[tuple[str, Live]]:
         """Each check with what it finds: "" where all is well."""
@@ -136,9 +142,17 @@ class _Answer:
                   "Programmes": work.programmes.wrong, "Tenure": work.tenure.wrong}  # fmt: skip
         for name, wrong in tables.items():
             if name in self.layout.sheets:
-                told = live(f"{name}: ").then(wrong).then(f" rows cannot be used; see its column acts with")
+                told = (
+                    live(f"{name}: ")
+                    .then(wrong)
+                    .then(f" rows cannot be used; see its column acts with")
+                )
                 if name == "Book":
-                    told = live("Book: ").then(wrong).then(" rows cannot be used; a segment more needs a new workbook")
+                    told = (
+                        live("Book: ")
+                        .then(wrong)
+                        .then(" rows cannot be used; a segment more needs a new workbook")
+                    )
                 yield f"Rows of {name}", where(wrong.is_(0), NONE, told)
         most = self.scenario.months
         yield "Months", where(
@@ -149,11 +163,21 @@ class _Answer:
             arr = work.field("arr")
             is_arr = where(is_number(arr), arr >= 0.01, live(False))
             yield "ARR", where(is_arr, NONE, "Scenario: arr must be a number above 0")
-            yield "Start", where(self.blocks[0].begins.is_("?"), "Scenario: starts must be a month, such as 2026-09", NONE)
+            yield (
+                "Start",
+                where(
+                    self.blocks[0].begins.is_("?"),
+                    "Scenario: starts must be a month, such as 2026-09",
+                    NONE,
+                ),
+            )
         else:
             yield "Customers", self._as_read()
         for block in self.blocks:
-            yield f"Segment {block.name.value}", where(block.problem.is_(NONE), NONE, block.name.then(": ").then(block.problem))
+            yield (
+                f"Segment {block.name.value}",
+                where(block.problem.is_(NONE), NONE, block.name.then(": ").then(block.problem)),
+            )
             if block.fixed:
                 yield f"Accounts of {block.name.value}", self._as_written(block)
         yield "Ties", self._ties()
@@ -167,7 +191,9 @@ class _Answer:
                     column = self.layout.sheets[name].columns[heading]
                     at = Live(f"{name}!$" + "ABCDEFGHIJ"[column] + "$1", heading)
                     same.append(at.is_(heading))
-        return where(both(*same), NONE, "a column has another heading than it had: make a new workbook")
+        return where(
+            both(*same), NONE, "a column has another heading than it had: make a new workbook"
+        )
 
     def _as_read(self) -> Live:
         """Whether the book is the one whose customers stand in the model."""
@@ -196,7 +222,11 @@ class _Answer:
             empty = empty - sum_product(begins_with(fields, part) * values.is_(NONE))
         rows = sum_product(fields.is_not(NONE) * 1) - 1 - followed - empty
         is_same = both(held.is_(len(pairs)), rows.is_(len(pairs)))
-        is_flat = live(True) if self.scenario.table.is_curved else sum_product(work.tenure.keys.is_not(NONE) * 1).is_(0)
+        is_flat = (
+            live(True)
+            if self.scenario.table.is_curved
+            else sum_product(work.tenure.keys.is_not(NONE) * 1).is_(0)
+        )
         return first_of([
             (is_same.is_(False), live("Scenario: which customers there are was changed (ledger, as_of, accounts, decided): make a new workbook")),
             (is_flat.is_(False), live("Tenure: churn by tenure was added, and the ledger's tenures are not in this workbook: make a new one")),
@@ -205,7 +235,11 @@ class _Answer:
     def _as_written(self, block: Block) -> Live:
         """Whether what the levels of accounts were taken out with is as it was."""
         changed = [size_of(each - each.value) > 1e-12 for each in block.fixed]
-        return where(either(*changed), "churn, price or terms were changed, and how accounts differ depends on them: ask nrrsim expect", NONE)
+        return where(
+            either(*changed),
+            "churn, price or terms were changed, and how accounts differ depends on them: ask nrrsim expect",
+            NONE,
+        )
 
     def _ties(self) -> Live:
         """Whether the movements of every month add up."""
@@ -221,7 +255,9 @@ class _Answer:
         self._say(top - 2, "Month by month, all segments")
         self._heads(top - 1, ("Month", *map(_capital, MONTHLY)))
         self.months = where(self.is_fine, self.work.field("months"), 0)
-        self.months = self.page.put(3, 1, self.months, self.looks("count", align="right"), fixed=True)
+        self.months = self.page.put(
+            3, 1, self.months, self.looks("count", align="right"), fixed=True
+        )
         self._say(3, "Months", "label")
         cells: dict[str, list[Live]] = {name: [] for name in MONTHLY}
         if not self.blocks:
@@ -234,7 +270,11 @@ class _Answer:
                 parts = [block.flows[name][t] for block in self.blocks]
                 if parts[0] is not None:
                     look = self.looks("customers" if name == "customers" else "money")
-                    cells[name].append(self.page.put(row, column, where(is_shown, _sum(parts), NONE), look, fixed=True))
+                    cells[name].append(
+                        self.page.put(
+                            row, column, where(is_shown, _sum(parts), NONE), look, fixed=True
+                        )
+                    )
         self.cells = cells
 
     def _figures(self) -> None:
@@ -273,21 +313,35 @@ class _Answer:
         ratios = {}
         if flows:
             losses = placed["contraction"] + placed["churn"]
-            ratios = {"nrr": placed["closing"] / placed["opening"], "grr_flow": 1 - losses / placed["opening"]}
+            ratios = {
+                "nrr": placed["closing"] / placed["opening"],
+                "grr_flow": 1 - losses / placed["opening"],
+            }
             ratios["logo"] = where(fine, flows["logo"], NOT_COMPUTED)
         for row, (name, text) in enumerate(RATIOS.items(), 5):
             what = or_else(ratios[name], NOT_COMPUTED) if flows else live(NOT_COMPUTED)
-            placed[name] = self._line(row, text, what, self._told("", name), "ratio", bold=name == "nrr")
+            placed[name] = self._line(
+                row, text, what, self._told("", name), "ratio", bold=name == "nrr"
+            )
         self._target(placed["nrr"])
 
     def _target(self, nrr: Live) -> None:
         target = self.work.field("target")
         self._say(8, "Target NRR", "label")
-        self.page.put(8, 1, where(is_number(target), target, "none stated"), self.looks("ratio", align="right"))
+        self.page.put(
+            8,
+            1,
+            where(is_number(target), target, "none stated"),
+            self.looks("ratio", align="right"),
+        )
         self._say(9, "Target met", "label")
-        met = where(both(is_number(nrr), is_number(target)), where(nrr >= target, "yes", "no"), NOT_COMPUTED)
+        met = where(
+            both(is_number(nrr), is_number(target)), where(nrr >= target, "yes", "no"), NOT_COMPUTED
+        )
         self.page.put(9, 1, met, self.looks("plain", align="right", bold=True))
-        self.page.put(9, 2, "by the mean; how likely it is, nrrsim simulate says", self.looks("note"))
+        self.page.put(
+            9, 2, "by the mean; how likely it is, nrrsim simulate says", self.looks("note")
+        )
 
     def _told(self, group: str, name: str) -> list[float | None]:
         """What nrrsim said of a figure when the file was written: at means, and over beliefs."""
@@ -298,13 +352,25 @@ class _Answer:
             found.append(inner.get(name))
         return found
 
-    def _line(self, row: int, text: str, what: Live, told: Sequence[float | None], look: str, **extra: Any) -> Live:
+    def _line(
+        self, row: int, text: str, what: Live, told: Sequence[float | None], look: str, **extra: Any
+    ) -> Live:
         """A figure, and by how much it differs from what nrrsim said."""
         self.page.put(row, 0, text, self.looks("label", **extra))
         return self._compared(row, 1, what, told, look, **extra)
 
-    def _compared(self, row: int, column: int, what: Live, told: Sequence[float | None], look: str, **extra: Any) -> Live:
-        here = self.page.put(row, column, what, self.looks(look, align="right", **extra), fixed=True)
+    def _compared(
+        self,
+        row: int,
+        column: int,
+        what: Live,
+        told: Sequence[float | None],
+        look: str,
+        **extra: Any,
+    ) -> Live:
+        here = self.page.put(
+            row, column, what, self.looks(look, align="right", **extra), fixed=True
+        )
         for place, value in enumerate(told):
             at = column + 1 + 2 * place
             if value is None or not np.isfinite(value):
@@ -325,7 +391,12 @@ class _Answer:
             closing = span(block.flows["closing"])
             self.page.put(row, 0, block.name, self.looks("label"))
             opening, last = (
-                self.page.put(row, column, where(self.is_fine, what, NOT_COMPUTED), self.looks("money", align="right"))
+                self.page.put(
+                    row,
+                    column,
+                    where(self.is_fine, what, NOT_COMPUTED),
+                    self.looks("money", align="right"),
+                )
                 for column, what in ((6, nth(closing, live(1))), (7, nth(closing, self.months + 1)))
             )
             name = self.scenario.segments[row - top - 1]
@@ -345,12 +416,30 @@ class _Answer:
         chart.add_series({
             "name": "ARR", "categories": [ANSWER, top, 0, last, 0], "values": [ANSWER, top, at, last, at],
             "fill": {"color": "#14213D"}, "gap": 60})  # fmt: skip
-        chart.set_title({"name": "ARR of the opening customers by month", "name_font": {"size": 11, "color": "#14213D"}})
+        chart.set_title(
+            {
+                "name": "ARR of the opening customers by month",
+                "name_font": {"size": 11, "color": "#14213D"},
+            }
+        )
         chart.set_legend({"none": True})
-        chart.set_y_axis({"num_format": "#,##0", "major_gridlines": {"visible": True, "line": {"color": "#E5E7EB"}}, "line": {"none": True}})
+        chart.set_y_axis(
+            {
+                "num_format": "#,##0",
+                "major_gridlines": {"visible": True, "line": {"color": "#E5E7EB"}},
+                "line": {"none": True},
+            }
+        )
         chart.set_size({"width": 500, "height": 350})
-        self.page.sheet.insert_chart(3, 6, chart, {
-            "x_offset": 24, "description": "Columns: ARR of the opening customers, month by month"})
+        self.page.sheet.insert_chart(
+            3,
+            6,
+            chart,
+            {
+                "x_offset": 24,
+                "description": "Columns: ARR of the opening customers, month by month",
+            },
+        )
 
     def _set_up(self) -> None:
         sheet = self.page.sheet

@@ -249,13 +249,13 @@ def beta_below(at: Any, a: Any, b: Any) -> Live:
 
 def before_dot(what: Live) -> Live:
     """What stands before the first dot of a text; all of it where there is none."""
-    text = f"LEFT({what.text},FIND(\".\",{what.text}&\".\")-1)"
+    text = f'LEFT({what.text},FIND(".",{what.text}&".")-1)'
     return Live(text, _text(what.value).partition(".")[0])
 
 
 def after_dot(what: Live) -> Live:
     """What stands behind the first dot of a text; nothing where there is none."""
-    text = f"MID({what.text},FIND(\".\",{what.text}&\".\")+1,255)"
+    text = f'MID({what.text},FIND(".",{what.text}&".")+1,255)'
     return Live(text, _text(what.value).partition(".")[2])
 
 

@@ -26,7 +26,9 @@ def write_explain(page: Page, looks: Looks, scenario: Scenario, why_not: str) ->
         page.put(row, 0, heading, looks("heading"))
         for label, text in lines:
             row += 1
-            kind = {"Input": "input", "Computed": "plain", "Not computed": "warning"}.get(label, "label")
+            kind = {"Input": "input", "Computed": "plain", "Not computed": "warning"}.get(
+                label, "label"
+            )
             page.put(row, 0, label, looks(kind))
             page.put(row, 1, text, looks("wrapped"))
             sheet.set_row(row, LINE * -(-len(text) // A_LINE))

@@ -99,4 +99,6 @@ def _write_acting(workbook: Any, work: Working, layout: Layout, looks: Looks) ->
         start = first.replace("$2", "$1")
         for row in range(1, grid.last):
             text = f"INDEX({start}:{last},ROW())"
-            sheet.write_formula(row, column, text, looks("number", align="right"), shown(told.value[row - 1]))
+            sheet.write_formula(
+                row, column, text, looks("number", align="right"), shown(told.value[row - 1])
+            )

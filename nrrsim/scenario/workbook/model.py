@@ -110,9 +110,7 @@ class Block:
     fixed: list[Live] = field(default_factory=list)
 
 
-def columns_of(
-    scenario: Scenario, acting: np.ndarray | None
-) -> dict[str, list[Column]]:
+def columns_of(scenario: Scenario, acting: np.ndarray | None) -> dict[str, list[Column]]:
     """By segment the columns of a ledger's book; twelve of a synthetic one."""
     if isinstance(scenario.book, SyntheticBook):
         return {name: [Column(r) for r in range(1, 13)] for name in scenario.segments}
@@ -202,9 +200,7 @@ class _Block:
     fixed: list[Live] = field(default_factory=list)
     named: list[Live] = field(default_factory=list)
 
-    def write(
-        self, name: str, stated: dict[str, Live] | None, arr: Live, shares: Live
-    ) -> Block:
+    def write(self, name: str, stated: dict[str, Live] | None, arr: Live, shares: Live) -> Block:
         named = live(name) if stated is None else stated["segment"]
         self.name = self.page.put(self.row, 0, named, self.looks("segment"), fixed=True)
         self.row += 1
@@ -225,9 +221,7 @@ class _Block:
         self.row += 1
         return self.inputs[label]
 
-    def _of_book(
-        self, name: str, stated: dict[str, Live] | None, arr: Live, shares: Live
-    ) -> None:
+    def _of_book(self, name: str, stated: dict[str, Live] | None, arr: Live, shares: Live) -> None:
         if stated is None:
             fields = self.work.fields, self.work.values
             is_its = exactly(fields[0], live("term.").then(self.name)) * fields[1].is_("monthly")
@@ -261,7 +255,9 @@ class _Block:
     def _entry(self, driver: str) -> Live:
         def stated(owner: Any) -> Live:
             drivers, tenure = self.work.drivers, self.work.tenure
-            rows = sum_product(begins_with(drivers.keys, f"{driver}.") * exactly(drivers.owners, owner))
+            rows = sum_product(
+                begins_with(drivers.keys, f"{driver}.") * exactly(drivers.owners, owner)
+            )
             if driver != "churn":
                 return rows
             return rows + sum_product(tenure.keys.is_not(NONE) * exactly(tenure.owners, owner))
@@ -574,9 +570,7 @@ class _Block:
             for name, what in now.items():
                 self.paths[name][t].append(self._put_path(name, place, what))
 
-    def _leaves(
-        self, rates: dict[str, Live], place: int, column: Column, is_due: Live
-    ) -> Live:
+    def _leaves(self, rates: dict[str, Live], place: int, column: Column, is_due: Live) -> Live:
         """The probability that who shares a path leaves in a month."""
         found = where(is_due, rates["leaves due"], rates["leaves"])
         if self._is_by_column:

@@ -276,7 +276,9 @@ class _Writer:
         problems = [each["problem"].value for each in found]
         at = first + len(OF_BOOK) - 1
         column = self.page.range((1, at), (len(found), at), problems)
-        named = self.page.range((1, first), (len(found), first), [e["segment"].value for e in found])
+        named = self.page.range(
+            (1, first), (len(found), first), [e["segment"].value for e in found]
+        )
         wrong = sum_product(column.is_not(NONE) * 1)
         unread = self.present(BOOK) - sum_product(named.is_not(NONE) * 1)
         return tuple(found), wrong + unread
@@ -384,7 +386,9 @@ class _Table:
         none = place.is_(0)
         for name in ("least", "most", "kind"):
             value = limits[name].value[int(place.value) - 1]
-            self.put(row, name, where(none, 0, Live(f"INDEX({limits[name].text},{place.text})", value)))
+            self.put(
+                row, name, where(none, 0, Live(f"INDEX({limits[name].text},{place.text})", value))
+            )
         for name in ("low", "likely", "high"):
             self.put(row, name, where(key.is_(NONE), NONE, self.writer.raw(self.name, name, row)))
         shape = self.put(row, "shape", where(none, NONE, self._shape(row)))
