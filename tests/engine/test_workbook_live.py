@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -202,6 +203,37 @@ def test_a_book_of_too_many_columns_says_so(tmp_path: Path) -> None:
 def test_the_same_scenario_gives_the_same_bytes(tmp_path: Path) -> None:
     paths = [written(Scenario.of(SMALL), tmp_path / name) for name in ("a.xlsx", "b.xlsx")]
     assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+# Functions that Excel has had since 2007, none of which spills or is volatile.
+KNOWN = set(
+    "ABS AND BETADIST EXACT EXP FIND IF IFERROR INDEX INT ISNUMBER LEFT LN MATCH MAX MID MIN MOD"
+    " MONTH NORMSDIST NORMSINV OR PI PRODUCT ROUND ROW SQRT SUM SUMPRODUCT VALUE YEAR".split()
+)
+
+
+def test_formulas_are_such_as_every_excel_takes(tmp_path: Path) -> None:
+    """No newer function, no link, no text or formula or nesting beyond what Excel holds."""
+    workbook = openpyxl.load_workbook(written(example("nrr-128-ramp"), tmp_path / "plan.xlsx"))
+    formulas = [
+        getattr(cell.value, "text", cell.value)
+        for sheet in workbook
+        for row in sheet.iter_rows()
+        for cell in row
+        if cell.data_type == "f"
+    ]
+    assert len(formulas) > 5_000
+    for each in formulas:
+        bare = re.sub(r'"[^"]*"', "", each)
+        assert set(re.findall(r"([A-Z][A-Z.0-9]*)\(", bare)) <= KNOWN, each
+        assert "[" not in bare, each
+        assert len(each) <= 8_192
+        assert all(len(text) <= 255 for text in re.findall(r'"([^"]*)"', each))
+        depth = deepest = 0
+        for sign in bare:
+            depth += (sign == "(") - (sign == ")")
+            deepest = max(deepest, depth)
+        assert deepest <= 64, each
 
 
 # --- recomputed ----------------------------------------------------------------------------------
