@@ -27,7 +27,16 @@ def recalculated(paths: Sequence[Path], folder: Path) -> list[Any]:
         workbook.save(bare / path.name)
     profile = f"-env:UserInstallation=file://{folder}/profile"
     files = [str(bare / path.name) for path in paths]
-    command = [SOFFICE, profile, "--headless", "--convert-to", "xlsx", "--outdir", str(made), *files]
+    command = [
+        SOFFICE,
+        profile,
+        "--headless",
+        "--convert-to",
+        "xlsx",
+        "--outdir",
+        str(made),
+        *files,
+    ]
     subprocess.run(command, check=True, capture_output=True, timeout=600)
     return [openpyxl.load_workbook(made / path.name, data_only=True) for path in paths]
 
@@ -71,7 +80,10 @@ def _numeric(sheet: Any, first: int) -> list[int]:
     return [
         row
         for row in _rows(sheet)
-        if any(isinstance(sheet.cell(row, column).value, int | float) for column in range(first, first + 3))
+        if any(
+            isinstance(sheet.cell(row, column).value, int | float)
+            for column in range(first, first + 3)
+        )
     ]
 
 
@@ -99,10 +111,14 @@ def _number(workbook: Any, rng: np.random.Generator) -> str:
 def _belief(workbook: Any, rng: np.random.Generator) -> str:
     """A plain rate becomes a belief, or a belief a plain number."""
     sheet = workbook["Drivers"]
-    rows = [r for r in _numeric(sheet, 4) if sheet.cell(r, 3).value in ("rate", "acceptance", "size")]
+    rows = [
+        r for r in _numeric(sheet, 4) if sheet.cell(r, 3).value in ("rate", "acceptance", "size")
+    ]
     if (row := _some(rows, rng)) is None:
         return ""
-    shape = rng.choice(["", "pert", "triangular", "uniform", "normal", "lognormal", "beta", "number"])
+    shape = rng.choice(
+        ["", "pert", "triangular", "uniform", "normal", "lognormal", "beta", "number"]
+    )
     low, likely, high = sorted(map(float, rng.uniform(0.02, 0.5, 3)))
     cells: dict[str, tuple[Any, ...]] = {
         "": (low, None, high, None),
@@ -124,7 +140,12 @@ def _own_entry(workbook: Any, rng: np.random.Generator) -> str:
     sheet = workbook["Drivers"]
     names = _segments(workbook)
     there = {(sheet.cell(r, 1).value, sheet.cell(r, 2).value) for r in _rows(sheet)}
-    free = [(d, n) for d in ("contraction", "adoption", "reactivation") for n in names if (d, n) not in there]
+    free = [
+        (d, n)
+        for d in ("contraction", "adoption", "reactivation")
+        for n in names
+        if (d, n) not in there
+    ]
     if not free:
         return ""
     driver, name = free[rng.integers(len(free))]
@@ -132,7 +153,12 @@ def _own_entry(workbook: Any, rng: np.random.Generator) -> str:
     last = max([*_rows(sheet), 1])
     row = last + 1 if rng.random() < 0.7 else last + 3
     for field in ("size", "rate"):
-        for column, value in ((1, driver), (2, name), (3, field), (5, float(rng.uniform(0.05, 0.4)))):
+        for column, value in (
+            (1, driver),
+            (2, name),
+            (3, field),
+            (5, float(rng.uniform(0.05, 0.4))),
+        ):
             sheet.cell(row, column).value = value
         row += 1
     return f"Drivers own {driver}.{name}"
@@ -147,7 +173,13 @@ def _segments(workbook: Any) -> list[str]:
 
 def _sort(workbook: Any, rng: np.random.Generator) -> str:
     """The rows of a sheet in another order."""
-    sheet = workbook[str(rng.choice([n for n in ("Drivers", "Book", "Programmes", "Tenure") if n in workbook.sheetnames]))]
+    sheet = workbook[
+        str(
+            rng.choice(
+                [n for n in ("Drivers", "Book", "Programmes", "Tenure") if n in workbook.sheetnames]
+            )
+        )
+    ]
     rows, width = _rows(sheet), 8 if sheet.title in ("Drivers", "Book") else 7
     held = [[sheet.cell(row, column).value for column in range(1, width + 1)] for row in rows]
     for row, place in zip(rows, rng.permutation(len(rows)), strict=True):
@@ -160,7 +192,13 @@ def _delete(workbook: Any, rng: np.random.Generator) -> str:
     """An entry of a driver emptied, where another has the driver, too: rows with nothing in them."""
     sheet = workbook["Drivers"]
     entries = {(sheet.cell(r, 1).value, sheet.cell(r, 2).value) for r in _rows(sheet)}
-    own = sorted(e for e in entries if e[0] in ("adoption", "contraction", "cross_sell") and (e[0], "all") in entries and e[1] != "all")
+    own = sorted(
+        e
+        for e in entries
+        if e[0] in ("adoption", "contraction", "cross_sell")
+        and (e[0], "all") in entries
+        and e[1] != "all"
+    )
     if not own:
         return ""
     driver, name = own[rng.integers(len(own))]
@@ -185,7 +223,10 @@ def _of_book(workbook: Any, rng: np.random.Generator) -> str:
         cell.value = float(rng.uniform(0, 1.5)) if rng.random() < 0.8 else None
     elif column == 6:
         cell.value = float(rng.uniform(0, 4))
-    elif any(str(workbook["Drivers"].cell(r, 3).value).startswith("season") for r in _rows(workbook["Drivers"])):
+    elif any(
+        str(workbook["Drivers"].cell(r, 3).value).startswith("season")
+        for r in _rows(workbook["Drivers"])
+    ):
         return ""  # a season is for monthly terms
     else:
         cell.value = ["annual", "monthly", None][rng.integers(3)]

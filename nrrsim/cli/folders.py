@@ -72,7 +72,9 @@ def new(
         str | None,
         typer.Option(
             metavar="yaml|xlsx",
-            autocompletion=lambda incomplete: [each for each in PLANS if each.startswith(incomplete)],
+            autocompletion=lambda incomplete: [
+                each for each in PLANS if each.startswith(incomplete)
+            ],
             help="The plan as YAML (default), or as an Excel workbook that computes.",
         ),
     ] = None,

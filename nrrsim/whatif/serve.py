@@ -31,7 +31,7 @@ from nrrsim.scenario.scenario import examples, find_scenario, read_scenario
 HERE, FIRST_PORT, PORTS = "127.0.0.1", 8888, 20
 # Seconds that a kernel may idle: of a page that was closed without a word, and of one that is open.
 GONE, OPEN, LOOK_EVERY = 300, 8 * 3600, 20
-PLAN, FIRST = "plan.yaml", "nrr-105.yaml"
+PLAN, FIRST, PLANNED_IN_EXCEL = "plan.yaml", "nrr-105.yaml", "plan.xlsx"
 NOTEBOOK = "what_if.ipynb"
 NO_FOLDER = "cannot be written ({why}); go to a folder of your own"
 # No news, no look for updates, no list of extensions: a page of this machine alone.
@@ -209,7 +209,7 @@ def _checked(scenario: str | None) -> Path:
     """
     own = Path("params") / "scenarios"
     if scenario is None:
-        known = [own / PLAN, own / FIRST, *sorted(own.glob("*.yaml"))]
+        known = [own / PLAN, own / FIRST, own / PLANNED_IN_EXCEL, *sorted(own.glob("*.yaml"))]
         file = next((each for each in known if each.is_file()), None) or _example(FIRST)
     elif (file := find_scenario(scenario)) != Path(scenario):
         file = _example(file.name)

@@ -118,9 +118,10 @@ def new_workspace(
     if is_own_format(ledger.reading.format):
         path = _seen_from(card.parent, str(ledger.reading.format))
         said["format"] = said["format"]._replace(value=path)
-    texts = {card: report_card(REPORT, "The report of the quarter.", said, _found(ledger))}
+    texts: dict[Path, str | bytes] = {
+        card: report_card(REPORT, "The report of the quarter.", said, _found(ledger))
+    }
     told = {card: f"the report to {month_name(month)}"}
-    books: dict[Path, bytes] = {}
     scenarios, compared = card.parent / "scenarios", card.with_name("past-vs-plan.yaml")
     if learnt:
         planned = scenarios / f"plan.{plan_as}"
@@ -128,7 +129,7 @@ def new_workspace(
         if plan_as == "yaml":
             texts[planned] = plan(LEARNT, title, target, _lever(learnt))
         else:
-            books[planned] = _as_workbook(learnt, planned, title, target)
+            texts[planned] = _as_workbook(learnt, planned, title, target)
         aim = None if target else _next_point(learnt)
         texts[compared] = _comparison(own, month, aim, planned.name)
         told |= {
@@ -155,8 +156,6 @@ def new_workspace(
 
     with _made(home) as work:
         _write(work, home, texts, copies)
-        for final, made in books.items():
-            (work / final.relative_to(home)).write_bytes(made)
         if learnt:
             learnt.write(work / (scenarios / LEARNT).relative_to(home))
         for each in (card, *([compared] if learnt else [])):
@@ -196,12 +195,15 @@ def _made(home: Path) -> AbstractContextManager[Path]:
     return added_to(home) if home.is_dir() else whole_folder(home)
 
 
-def _write(work: Path, home: Path, texts: Mapping[Path, str], copies: Mapping[Path, Path]) -> None:
-    """Into `work` the texts and copies that are to lie in `home`."""
+def _write(
+    work: Path, home: Path, texts: Mapping[Path, str | bytes], copies: Mapping[Path, Path]
+) -> None:
+    """Into `work` the texts, workbooks and copies that are to lie in `home`."""
     for final in (*texts, *copies.values()):
         (work / final.relative_to(home)).parent.mkdir(parents=True, exist_ok=True)
     for final, text in texts.items():
-        (work / final.relative_to(home)).write_text(text, encoding="utf-8")
+        content = text if isinstance(text, bytes) else text.encode()
+        (work / final.relative_to(home)).write_bytes(content)
     for source, final in copies.items():
         shutil.copyfile(source, work / final.relative_to(home))
 

@@ -30,7 +30,12 @@ KINDS: dict[str, dict[str, Any]] = {
     "check": {"num_format": "0.00;-0.00;0", "font_color": GREY},
     "wrapped": {"text_wrap": True},
     "warning": {"bold": True, "font_color": BRICK, "text_wrap": True},
-    "input": {"font_color": "#1F4E9E", "bg_color": "#FFFBE6", "border": 1, "border_color": "#E5DFC5"},
+    "input": {
+        "font_color": "#1F4E9E",
+        "bg_color": "#FFFBE6",
+        "border": 1,
+        "border_color": "#E5DFC5",
+    },
 }
 
 

@@ -80,7 +80,7 @@ def read_workbook(path: str | Path) -> Document:
 def beside(path: str | Path) -> list[str]:
     """What a workbook holds that is not read: its own sheets, and columns beside ours."""
     sheets = _sheets(Path(path), None)
-    own = [f"sheet {name}" for name in sheets if name not in (*HEADINGS, *COMPUTED_SHEETS)]
+    own = [f"sheet {name}" for name in sheets if name not in HEADINGS]
     for name in HEADINGS:
         heads = _headings(sheets.get(name, []))
         known = (*HEADINGS[name], *COMPUTED_HEADINGS, "arr")
@@ -89,15 +89,15 @@ def beside(path: str | Path) -> list[str]:
 
 
 def _sheets(path: Path, wanted: list[str] | None) -> dict[str, list[Cells]]:
-    """The rows of the wanted sheets (None: of all) that hold anything; where one is missing, the
-    headings of all others, too.
+    """The rows of the wanted sheets (None: of all that are not computed) that hold anything; where
+    one is missing, the headings of all others, too.
     """
     _refuse_what_is_none(path)
     try:
         with Workbook(path) as book:
             if not can_tell(path):
                 raise SheetError("it is no .xlsx, whatever its ending; open it and save it as one")
-            names = [sheet.name for sheet in book.sheets]
+            names = [each.name for each in book.sheets if each.name not in COMPUTED_SHEETS]
             ours = names if wanted is None else [name for name in names if name in wanted]
             found = {name: book.rows(name) for name in ours}
             if len(ours) < len(wanted or ours):
@@ -133,7 +133,7 @@ def _headings(rows: list[Cells]) -> list[str]:
 def _refuse_missing(path: str, sheets: Mapping[str, list[Cells]]) -> None:
     """Raise UsageError where it is no scenario, or a sheet of ours has another name."""
     for name, headings in HEADINGS.items():
-        others = [other for other in sheets if other not in (*HEADINGS, *COMPUTED_SHEETS)]
+        others = [other for other in sheets if other not in HEADINGS]
         for other in others if name not in sheets else ():
             said = {each.casefold() for each in _headings(sheets[other])}
             if set(headings) <= said or other.casefold() == name.casefold():

@@ -7,6 +7,7 @@ texts are texts: nothing becomes a formula or a link. The same scenario gives th
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
@@ -45,11 +46,20 @@ MOST_ROWS_WRITTEN = 40_000
 FONT = {"font_name": "Arial", "font_size": 9, "valign": "top"}
 INPUT = {**FONT, "font_color": "#1F4E9E", "bg_color": "#FFFBE6", "locked": False}
 INPUT |= {"border": 1, "border_color": "#E5DFC5"}
+FIELD, CHOICE = {**INPUT, "align": "left"}, {**INPUT, "align": "left", "indent": 1}
+CHOSEN = ("term", "shape")  # words beside numbers
 KEY = {**FONT, "bold": True, "font_color": "#14213D", "locked": False}
-HEAD = {**FONT, "bold": True, "font_color": "#14213D", "bottom": 1, "text_wrap": True}
-WIDTHS = {"field": 22, "value": 44, "source": 60, "because": 60, "text": 60, "segment": 18}
-WIDTHS |= {"driver": 14, "programme": 24, "number": 24, "with": 24, "shape": 16}
-PERCENT, A_YEAR, MONEY, WHOLE, PLAIN = "0.0##%", "0.00####", "#,##0.##", "0", "General"
+HEAD = {**FONT, "bold": True, "font_color": "#14213D", "bottom": 1}
+CHOSEN_HEAD = {**HEAD, "align": "left", "indent": 1}
+NUMBERS_HEAD = {**HEAD, "align": "right"}
+WIDTHS = {"field": 24, "value": 60, "source": 60, "because": 40, "text": 60, "segment": 18}
+WIDTHS |= {"driver": 14, "programme": 24, "number": 24, "with": 24, "shape": 16, "term": 10}
+WIDTHS |= {"measure": 11}
+WRAPPED = ("value", "source", "because", "text")
+LINE, MOST_LINES = 12.0, 30  # the height of a line, and how many a row shows
+SIGNS = 1.6  # of a line, to one of its width
+PERCENT, A_YEAR, MONEY, WHOLE = "0.0##%", "0.00####", "#,##0", "0"
+PLAIN, TEXT = "General", "@"
 # What a field of Scenario, and of the book, is shown as; all else as text.
 FORMATS = {
     "months": WHOLE,
@@ -169,11 +179,13 @@ def _write_sheet(sheet: Any, grid: Grid, rows: list[Row], looks: _Looks) -> None
     keys = 3 if grid.name == DRIVERS else 2 if grid.name in (PROGRAMMES, TENURE, OUTLOOK) else 1
     for heading, column in grid.columns.items():
         sheet.set_column(column, column, WIDTHS.get(heading, 11))
-        sheet.write_string(0, column, heading, looks(HEAD))
+        sheet.write_string(0, column, heading, looks(_head(heading)))
     spare: list[Row] = [{}] * (grid.last - grid.filled)
     for number, row in enumerate([*rows, *spare], 1):
+        if (lines := _lines_of(row)) > 1:
+            sheet.set_row(number, LINE * lines)
         for heading, column in grid.columns.items():
-            base = KEY if column < keys and row else INPUT
+            base = _base(grid.name, heading, column < keys and bool(row))
             value = row.get(heading)
             _write_cell(
                 sheet, (number, column), value, looks(base, *_look(grid.name, row, heading))
@@ -184,6 +196,35 @@ def _write_sheet(sheet: Any, grid: Grid, rows: list[Row], looks: _Looks) -> None
     sheet.fit_to_pages(1, 0)
     sheet.repeat_rows(0)
     sheet.print_area(0, 0, grid.filled - 1, len(grid.columns) - 1)
+
+
+def _head(heading: str) -> Mapping[str, Any]:
+    """The look of a heading: as what stands below it."""
+    if heading in CHOSEN:
+        return CHOSEN_HEAD
+    return HEAD if heading in WIDTHS else NUMBERS_HEAD
+
+
+def _base(sheet: str, heading: str, is_key: bool) -> Mapping[str, Any]:
+    """The look of a cell, but for its number."""
+    if sheet == SCENARIO and heading == "value":
+        return FIELD
+    if heading in CHOSEN:
+        return CHOICE
+    return KEY if is_key else INPUT
+
+
+def _lines_of(row: Row) -> int:
+    """How many lines the longest text of a row takes where it is broken: not every program that
+    shows the sheet works that out.
+    """
+    texts = ((WIDTHS[key], each) for key, each in row.items() if key in WRAPPED)
+    broken = (
+        sum(math.ceil(max(len(line), 1) / (SIGNS * width)) for line in each.split("\n"))
+        for width, each in texts
+        if isinstance(each, str)
+    )
+    return min(max(broken, default=1), MOST_LINES)
 
 
 def _write_cell(sheet: Any, at: tuple[int, int], value: Any, look: Any) -> None:
@@ -199,12 +240,13 @@ def _write_cell(sheet: Any, at: tuple[int, int], value: Any, look: Any) -> None:
 
 def _look(sheet: str, row: Row, heading: str) -> tuple[str, bool]:
     """How a cell's number is shown, and whether its text is broken into lines."""
-    if heading in ("source", "because", "text"):
+    if sheet == SCENARIO and heading == "value":
+        first, *_, last = [*str(row.get("field", "")).split(".")] * 2
+        is_text = isinstance(row.get("value"), str) or first in ("starts", "currency", "title")
+        number = FORMATS.get(first) or FORMATS.get(last, PLAIN)
+        return (TEXT, True) if is_text else (number, False)
+    if heading in WRAPPED:
         return PLAIN, True
-    if sheet == SCENARIO:
-        head = str(row.get("field", "")).partition(".")[0]
-        text = isinstance(row.get("value"), str) or head in ("starts", "currency", "title")
-        return ("@", True) if text else (FORMATS.get(head, PLAIN), False)
     if heading in ("low", "likely", "high"):
         return _number_format(sheet, row, heading), False
     return FORMATS.get(heading, PLAIN), False
