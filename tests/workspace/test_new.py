@@ -178,7 +178,7 @@ def test_the_plan_may_be_a_workbook(here, run):
     assert card.parameters["scenarios"] == ["scenarios/learnt.yaml", "scenarios/plan.xlsx"]
     page = (here / "acme" / "README.md").read_text()
     assert "nrrsim simulate params/scenarios/plan.xlsx" in page
-    assert "plan.yaml" not in page
+    assert "scenarios/plan.yaml" not in page
     code, _, err = run("new", "two", "--ledger", "billing.csv", "--plan", "ods")
     assert (code, err) == (2, "--plan: must be yaml or xlsx, got ods\n")
 
