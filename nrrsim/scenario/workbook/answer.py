@@ -1,12 +1,10 @@
 """What the model comes to in, the sheet Answer out: NRR and each movement, live, beside the figures
 of `nrrsim expect` when the file was written; never a number that the cells do not support.
-
-Whatever the formulas cannot follow is one of the checks, and while one fails no figure is shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,458 +14,268 @@ from nrrsim.scenario.workbook.cells import (
     NONE,
     Live,
     Page,
-    begins_with,
     both,
-    either,
-    exactly,
-    first_of,
     is_number,
+    largest,
+    least,
     live,
     nth,
     or_else,
     rounded,
-    size_of,
     sum_of,
-    sum_product,
+    texts,
+    total_of,
     where,
-    whole,
 )
-from nrrsim.scenario.workbook.looks import Looks
+from nrrsim.scenario.workbook.checks import checks_of
+from nrrsim.scenario.workbook.looks import NAVY, Looks
 from nrrsim.scenario.workbook.model import Block, span
-from nrrsim.scenario.workbook.rows import HEADINGS, Layout
+from nrrsim.scenario.workbook.rows import Layout
 from nrrsim.scenario.workbook.working import Working
 
 ANSWER = "Answer"
 NOT_COMPUTED = "n/a"
-FINE = "ok"  # what a check finds where nothing is wrong
+STOPPED = "Not computed: "
+FINE = "ok"  # what a check says that finds nothing
 COMPUTED = "Computed from the cells of this workbook, each assumption at its mean"
-RATIOS = {"nrr": "Net revenue retention (NRR)", "grr_flow": "Gross revenue retention (flow GRR)",
-          "logo": "Logo retention"}  # fmt: skip
-GAINS = {"adoption": "Adoption", "cross_sell": "Cross-sell", "price": "Price",
-         "reactivation": "Reactivation"}  # fmt: skip
-LOSSES = {"contraction": "Contraction", "churn": "Churn"}
+RATIOS = {
+    "nrr": "Net revenue retention (NRR)",
+    "grr_flow": "Gross revenue retention (flow GRR)",
+    "logo": "Logo retention",
+}
+GAINS = ("adoption", "cross_sell", "price", "reactivation")
+LOSSES = ("contraction", "churn")
 MONTHLY = ("opening", *GAINS, *LOSSES, "closing", "customers")
-HEADS = ("", "This workbook", "nrrsim expect, assumptions at their means", "Difference",
-         "nrrsim expect, over all assumptions", "Difference")  # fmt: skip
-# What of `Scenario` formulas follow, or is of no matter to an expectation; of a ledger's book all
-# else says which customers there are.
-FOLLOWED = ("title", "because", "source", "months", "target")
-FOLLOWED_PARTS = ("term.", "shock.", "year_effects.", "new_business.", "outlook.")
-LEAST_TIE = 1e-9  # of the opening: what rounding leaves
+OF_START = ("closing", "customers")  # what there is of month 0
+COMPARED = ("This workbook", "nrrsim expect, assumptions at their means", "Difference",
+            "nrrsim expect, over all assumptions", "Difference")  # fmt: skip
+TOLD = ("at_means", "over_beliefs")  # of an answer, what stands beside a figure
+# Rows, counted from 0.
+AT_MONTHS, AT_HEADS, AT_RATIOS, AT_TARGET, AT_BRIDGE, AT_TIE, AT_SEGMENTS = 3, 4, 5, 8, 12, 20, 23
+RULE = "#E5E7EB"
 
 
-def write_answer(
-    page: Page,
-    looks: Looks,
-    scenario: Scenario,
-    layout: Layout,
-    work: Working,
-    blocks: Sequence[Block],
-    answer: Mapping[str, Any],
-    why_not: str,
-) -> None:
-    """Write the sheet. why_not : why there is no model; "" where there is one."""
-    _Answer(page, looks, scenario, layout, work, blocks, answer, why_not).write()
+class Answer:
+    """The sheet, part by part: what stands below is written first, as the figures are made of it.
 
-
-class _Answer:
-    """The sheet, line by line."""
+    answer : what `expect` said of the scenario. why_not : why there is no model; "" where there is.
+    """
 
     def __init__(
         self,
         page: Page,
         looks: Looks,
         scenario: Scenario,
-        layout: Layout,
-        work: Working,
         blocks: Sequence[Block],
         answer: Mapping[str, Any],
         why_not: str,
     ) -> None:
-        self.page, self.looks, self.scenario, self.layout = page, looks, scenario, layout
-        self.work, self.blocks, self.answer, self.why_not = work, blocks, answer, why_not
-        self.row = 0
+        self.page, self.looks, self.scenario = page, looks, scenario
+        self.blocks, self.answer, self.why_not = blocks, answer, why_not
+        self.at_rollforward = AT_SEGMENTS + len(scenario.segments) + 4
+        self.at_checks = self.at_rollforward + scenario.months + 5
+        self.cells: dict[str, list[Live]] = {name: [] for name in MONTHLY}
 
-    def write(self) -> None:
-        segments, months = len(self.scenario.segments), self.scenario.months
-        # the figures stand first, and are made of what stands below
-        self.at_segments = 23
-        self.at_months = self.at_segments + segments + 4
-        self.at_checks = self.at_months + months + 5
-        self._checks()
-        self._by_month()
-        self._figures()
+    def write(self, layout: Layout, work: Working) -> None:
+        """Write the sheet."""
+        self._checks(layout, work)
+        self._head(work)
+        self._rollforward()
+        self._figures(work.field("target"))
         self._by_segment()
         self._chart()
         self._set_up()
 
-    def _say(self, row: int, text: Any, look: str = "heading") -> None:
-        self.page.put(row, 0, text, self.looks(look))
+    def _put(self, row: int, column: int, what: Any, look: str, **extra: Any) -> Live:
+        return self.page.put(row, column, what, self.looks(look, **extra), fixed=True)
 
     def _heads(self, row: int, heads: Sequence[str]) -> None:
         for column, text in enumerate(heads):
-            self.page.put(row, column, text, self.looks("head" if column else "head_left"))
+            self._put(row, column, text, "head" if column else "head_left")
 
-    # --- checks -------------------------------------------------------------------------------
-
-    def _checks(self) -> None:
-        self._say(self.at_checks - 1, "Checks: while one fails, nothing is computed")
+    def _checks(self, layout: Layout, work: Working) -> None:
+        """Each check with what it finds, and the first that finds anything."""
+        self._put(self.at_checks - 1, 0, "Checks: while one fails, no figure is shown", "heading")
+        of_model = checks_of(self.scenario, layout, work, self.blocks)
+        checks = [("Model", live(self.why_not))] if self.why_not else list(of_model)
         found = []
-        for row, (label, finding) in enumerate(self._each_check(), self.at_checks):
-            self.page.put(row, 0, label, self.looks("label"))
-            told = where(finding.is_(NONE), FINE, finding)
-            found.append(self.page.put(row, 1, told, self.looks("plain", align="left"), fixed=True))
-        self.problem = self._first(found)
+        for row, (label, finding) in enumerate(checks, self.at_checks):
+            self._put(row, 0, label, "label")
+            found.append(self._put(row, 1, where(finding.is_(NONE), FINE, finding), "text"))
+        # the first that finds anything, without conditions within conditions: Excel has 64 at most
+        column, last = texts(found), len(found)
+        back = work.listed("checks, from the last", range(last, 0, -1))
+        first = last + 1 - largest(column.is_not(FINE) * back)
+        self.problem = where(first > last, NONE, nth(column, least(first, last)))
+        self.problem = self._put(self.at_checks - 1, 1, self.problem, "text", font_color="#FFFFFF")
         self.is_fine = self.problem.is_(NONE)
 
-    def _first(self, found: Sequence[Live]) -> Live:
-        """What the first check says that fails, in a cell."""
-        column, row = 1, self.at_checks - 1
-        cases = [(each.is_not(FINE), each) for each in found]
-        return self.page.put(
-            row,
-            column,
-            first_of(cases, live(NONE)),
-            self.looks("warning", text_wrap=False),
-            fixed=True,
-        )
+    def _head(self, work: Working) -> None:
+        """The title, whether there is an answer, and for how many months."""
+        title = work.field("title")
+        self._put(0, 0, title if title.value else self.scenario.title, "title")
+        self._put(1, 0, where(self.is_fine, COMPUTED, live(STOPPED).then(self.problem)), "note")
+        red = self.looks("warning", text_wrap=False)
+        rule = {"type": "text", "criteria": "begins with", "value": STOPPED.strip(), "format": red}
+        self.page.sheet.conditional_format(1, 0, 1, 0, rule)
+        self._put(AT_MONTHS, 0, "Months", "label")
+        months = where(self.is_fine, work.field("months"), 0)
+        self.months = self._put(AT_MONTHS, 1, months, "count", align="right")
 
-    def _each_check(self) -> Iterator[tuple[str, Live]]:
-        """Each check with what it finds: "" where all is well."""
-        if self.why_not:
-            yield "Size", live(self.why_not)
-            return
-        work, months = self.work, self.work.field("months")
-        tables = {"Book": work.wrong_book, "Drivers": work.drivers.wrong,
-                  "Programmes": work.programmes.wrong, "Tenure": work.tenure.wrong}  # fmt: skip
-        for name, wrong in tables.items():
-            if name in self.layout.sheets:
-                told = (
-                    live(f"{name}: ")
-                    .then(wrong)
-                    .then(f" rows cannot be used; see its column acts with")
-                )
-                if name == "Book":
-                    told = (
-                        live("Book: ")
-                        .then(wrong)
-                        .then(" rows cannot be used; a segment more needs a new workbook")
-                    )
-                yield f"Rows of {name}", where(wrong.is_(0), NONE, told)
-        most = self.scenario.months
-        yield "Months", where(
-            where(is_number(months), both(months >= 1, months <= most, whole(months).is_(months)), live(False)),
-            NONE, f"Scenario: months must be a whole number, 1 to {most}; for more, make a new workbook")  # fmt: skip
-        yield "Headings", self._headings()
-        if work.book:
-            arr = work.field("arr")
-            is_arr = where(is_number(arr), arr >= 0.01, live(False))
-            yield "ARR", where(is_arr, NONE, "Scenario: arr must be a number above 0")
-            yield (
-                "Start",
-                where(
-                    self.blocks[0].begins.is_("?"),
-                    "Scenario: starts must be a month, such as 2026-09",
-                    NONE,
-                ),
-            )
-        else:
-            yield "Customers", self._as_read()
-        for block in self.blocks:
-            yield (
-                f"Segment {block.name.value}",
-                where(block.problem.is_(NONE), NONE, block.name.then(": ").then(block.problem)),
-            )
-            if block.fixed:
-                yield f"Accounts of {block.name.value}", self._as_written(block)
-        yield "Ties", self._ties()
-
-    def _headings(self) -> Live:
-        """Whether the columns are called as they were."""
-        same = []
-        for name in ("Scenario", "Book", "Drivers", "Programmes", "Tenure"):
-            if name in self.layout.sheets:
-                for heading in HEADINGS[name]:
-                    column = self.layout.sheets[name].columns[heading]
-                    at = Live(f"{name}!$" + "ABCDEFGHIJ"[column] + "$1", heading)
-                    same.append(at.is_(heading))
-        return where(
-            both(*same), NONE, "a column has another heading than it had: make a new workbook"
-        )
-
-    def _as_read(self) -> Live:
-        """Whether the book is the one whose customers stand in the model."""
-        work = self.work
-        fields, values = work.fields, work.values
-        pairs = [
-            (field, value)
-            for field, value in zip(fields.value[1:], values.value[1:], strict=True)
-            if field != NONE and value != NONE and field not in FOLLOWED
-            and not str(field).startswith(FOLLOWED_PARTS)
-        ]  # fmt: skip
-        names, stated = (work.listed(f"as read: {what}", [each[place] for each in pairs])
-                         for place, what in enumerate(("field", "value")))  # fmt: skip
-        found = []
-        for place in range(len(pairs)):
-            name, value = (_cell_of(each, place) for each in (names, stated))
-            found.append(sum_product(exactly(fields, name) * exactly(values, value)))
-        held = sum_of(work.listed("as read: there", found))
-        followed = sum_product(begins_with(fields, FOLLOWED_PARTS[0]) * 1)
-        for part in FOLLOWED_PARTS[1:]:
-            followed = followed + sum_product(begins_with(fields, part) * 1)
-        for name in FOLLOWED:
-            followed = followed + sum_product(fields.is_(name) * values.is_not(NONE))
-        empty = sum_product(fields.is_not(NONE) * values.is_(NONE))
-        for part in FOLLOWED_PARTS:
-            empty = empty - sum_product(begins_with(fields, part) * values.is_(NONE))
-        rows = sum_product(fields.is_not(NONE) * 1) - 1 - followed - empty
-        is_same = both(held.is_(len(pairs)), rows.is_(len(pairs)))
-        is_flat = (
-            live(True)
-            if self.scenario.table.is_curved
-            else sum_product(work.tenure.keys.is_not(NONE) * 1).is_(0)
-        )
-        return first_of([
-            (is_same.is_(False), live("Scenario: which customers there are was changed (ledger, as_of, accounts, decided): make a new workbook")),
-            (is_flat.is_(False), live("Tenure: churn by tenure was added, and the ledger's tenures are not in this workbook: make a new one")),
-        ], live(NONE))  # fmt: skip
-
-    def _as_written(self, block: Block) -> Live:
-        """Whether what the levels of accounts were taken out with is as it was."""
-        changed = [size_of(each - each.value) > 1e-12 for each in block.fixed]
-        return where(
-            either(*changed),
-            "churn, price or terms were changed, and how accounts differ depends on them: ask nrrsim expect",
-            NONE,
-        )
-
-    def _ties(self) -> Live:
-        """Whether the movements of every month add up."""
-        off = [sum_product(size_of(span(block.flows["check"][1:]))) for block in self.blocks]
-        opening = [block.flows["closing"][0] for block in self.blocks]
-        return where(_sum(off) <= _sum(opening) * LEAST_TIE, NONE, "the movements do not tie")
-
-    # --- figures ------------------------------------------------------------------------------
-
-    def _by_month(self) -> None:
-        """The roll-forward of all segments, and where they stand when the scenario ends."""
-        top = self.at_months
-        self._say(top - 2, "Month by month, all segments")
+    def _rollforward(self) -> None:
+        """All segments month by month, as far as the scenario goes."""
+        top = self.at_rollforward
+        self._put(top - 2, 0, "Month by month, all segments", "heading")
         self._heads(top - 1, ("Month", *map(_capital, MONTHLY)))
-        self.months = where(self.is_fine, self.work.field("months"), 0)
-        self.months = self.page.put(
-            3, 1, self.months, self.looks("count", align="right"), fixed=True
-        )
-        self._say(3, "Months", "label")
-        cells: dict[str, list[Live]] = {name: [] for name in MONTHLY}
-        if not self.blocks:
-            return
-        for t in range(self.scenario.months + 1):
-            row = top + t
-            self.page.put(row, 0, self.blocks[0].months[t], self.looks("label"))
+        for t in range(self.scenario.months + 1 if self.blocks else 0):
+            self._put(top + t, 0, self.blocks[0].months[t], "label")
             is_shown = both(self.is_fine, self.months >= t)
             for column, name in enumerate(MONTHLY, 1):
-                parts = [block.flows[name][t] for block in self.blocks]
-                if parts[0] is not None:
-                    look = self.looks("customers" if name == "customers" else "money")
-                    cells[name].append(
-                        self.page.put(
-                            row, column, where(is_shown, _sum(parts), NONE), look, fixed=True
-                        )
-                    )
-        self.cells = cells
+                if t == 0 and name not in OF_START:
+                    continue
+                amount = total_of([block.flows[name][t] for block in self.blocks])
+                look = "customers" if name == "customers" else "money"
+                shown = where(is_shown, amount, NONE)
+                self.cells[name].append(self._put(top + t, column, shown, look))
 
-    def _figures(self) -> None:
-        page, looks, fine = self.page, self.looks, self.is_fine
-        title = self.work.field("title")
-        page.put(0, 0, title if title.value else self.scenario.title, looks("title"))
-        said = live("Not computed: ").then(self.problem)
-        page.put(1, 0, where(fine, COMPUTED, said), looks("note"))
-        red = looks("warning", text_wrap=False)
-        page.sheet.conditional_format(1, 0, 1, 0, {
-            "type": "text", "criteria": "begins with", "value": "Not", "format": red})  # fmt: skip
+    def _figures(self, target: Live) -> None:
+        """The bridge from opening to closing ARR, and above it the ratios that follow."""
         currency = self.scenario.opening.currency
-        self._heads(4, (f"ARR{f' in {currency}' if currency else ''}", *HEADS[1:]))
-        flows = {}
-        if self.blocks:
-            closing = span(self.cells["closing"])
-            flows = {"opening": nth(closing, live(1)), "closing": nth(closing, self.months + 1)}
-            flows |= {name: sum_of(span(self.cells[name])) for name in (*GAINS, *LOSSES)}
-            customers = span(self.cells["customers"])
-            flows["logo"] = nth(customers, self.months + 1) / nth(customers, live(1))
-
-        placed: dict[str, Live] = {}
-        lines = [("opening", "Opening ARR", "money"), *((name, f"+ {text}", "money") for name, text in GAINS.items()),
-                 *((name, f"- {text}", "money") for name, text in LOSSES.items()), ("closing", "Closing ARR", "money")]  # fmt: skip
-        for row, (name, text, look) in enumerate(lines, 12):
+        self._heads(AT_HEADS, (f"ARR in {currency}" if currency else "ARR", *COMPARED))
+        self._put(AT_BRIDGE - 1, 0, "From opening to closing ARR", "heading")
+        lines = {"opening": "Opening ARR"}
+        lines |= {name: f"+ {_capital(name)}" for name in GAINS}
+        lines |= {name: f"- {_capital(name)}" for name in LOSSES} | {"closing": "Closing ARR"}
+        flows: dict[str, Live] = {}
+        for row, (name, text) in enumerate(lines.items(), AT_BRIDGE):
             total = {"bold": True, "top": 1} if name == "closing" else {}
-            what = where(fine, flows[name], NOT_COMPUTED) if flows else live(NOT_COMPUTED)
-            placed[name] = self._line(row, text, what, self._told("movements", name), look, **total)
-        self._say(11, "From opening to closing ARR")
-        if flows:
-            gains, losses = ([placed[name] for name in names] for names in (GAINS, LOSSES))
-            tie = placed["opening"] + _sum(gains) - _sum(losses) - placed["closing"]
-            page.put(20, 0, "Check: opening and movements less closing", looks("note"))
-            page.put(20, 1, or_else(rounded(tie, 2), NOT_COMPUTED), looks("check", align="right"))
+            self._put(row, 0, text, "label", **total)
+            told = [_amount(self.answer.get(key), name) for key in TOLD]
+            flows[name] = self._compared(row, self._flow(name), told, "money", **total)
 
-        ratios = {}
-        if flows:
-            losses = placed["contraction"] + placed["churn"]
-            ratios = {
-                "nrr": placed["closing"] / placed["opening"],
-                "grr_flow": 1 - losses / placed["opening"],
-            }
-            ratios["logo"] = where(fine, flows["logo"], NOT_COMPUTED)
-        for row, (name, text) in enumerate(RATIOS.items(), 5):
-            what = or_else(ratios[name], NOT_COMPUTED) if flows else live(NOT_COMPUTED)
-            placed[name] = self._line(
-                row, text, what, self._told("", name), "ratio", bold=name == "nrr"
-            )
-        self._target(placed["nrr"])
+        gains, losses = (total_of([flows[name] for name in names]) for names in (GAINS, LOSSES))
+        tie = flows["opening"] + gains - losses - flows["closing"]
+        self._put(AT_TIE, 0, "Check: opening and movements less closing", "note")
+        self._put(AT_TIE, 1, or_else(rounded(tie, 2), NOT_COMPUTED), "check", align="right")
+        ratios = {
+            "nrr": flows["closing"] / flows["opening"],
+            "grr_flow": 1 - losses / flows["opening"],
+            "logo": self._flow("customers") / self._of_start("customers"),
+        }
+        for row, (name, what) in enumerate(ratios.items(), AT_RATIOS):
+            told = [(self.answer.get(key) or {}).get(name) for key in TOLD]
+            bold = {"bold": name == "nrr"}
+            self._put(row, 0, RATIOS[name], "label", **bold)
+            what = or_else(what, NOT_COMPUTED)
+            ratios[name] = self._compared(row, what, told, "ratio", **bold)
+        self._target(target, ratios["nrr"])
 
-    def _target(self, nrr: Live) -> None:
-        target = self.work.field("target")
-        self._say(8, "Target NRR", "label")
-        self.page.put(
-            8,
-            1,
-            where(is_number(target), target, "none stated"),
-            self.looks("ratio", align="right"),
-        )
-        self._say(9, "Target met", "label")
-        met = where(
-            both(is_number(nrr), is_number(target)), where(nrr >= target, "yes", "no"), NOT_COMPUTED
-        )
-        self.page.put(9, 1, met, self.looks("plain", align="right", bold=True))
-        self.page.put(
-            9, 2, "by the mean; how likely it is, nrrsim simulate says", self.looks("note")
-        )
+    def _flow(self, name: str) -> Live:
+        """What a movement adds up to, or what is there at the end."""
+        if not self.blocks:
+            return live(NOT_COMPUTED)
+        cells = span(self.cells[name]) if name != "opening" else span(self.cells["closing"])
+        if name == "opening":
+            return where(self.is_fine, nth(cells, live(1)), NOT_COMPUTED)
+        found = nth(cells, self.months + 1) if name in OF_START else sum_of(cells)
+        return where(self.is_fine, found, NOT_COMPUTED)
 
-    def _told(self, group: str, name: str) -> list[float | None]:
-        """What nrrsim said of a figure when the file was written: at means, and over beliefs."""
-        found = []
-        for key in ("at_means", "over_beliefs"):
-            told = self.answer.get(key) or {}
-            inner = told.get(group, {}) if group and name not in told else told
-            found.append(inner.get(name))
-        return found
+    def _of_start(self, name: str) -> Live:
+        return nth(span(self.cells[name]), live(1)) if self.blocks else live(NOT_COMPUTED)
 
-    def _line(
-        self, row: int, text: str, what: Live, told: Sequence[float | None], look: str, **extra: Any
-    ) -> Live:
-        """A figure, and by how much it differs from what nrrsim said."""
-        self.page.put(row, 0, text, self.looks("label", **extra))
-        return self._compared(row, 1, what, told, look, **extra)
+    def _target(self, target: Live, nrr: Live) -> None:
+        """Whether the mean meets the target."""
+        self._put(AT_TARGET, 0, "Target NRR", "label")
+        stated = where(is_number(target), target, "none stated")
+        self._put(AT_TARGET, 1, stated, "ratio", align="right")
+        self._put(AT_TARGET + 1, 0, "Target met", "label")
+        is_met = where(nrr >= target, "yes", "no")
+        met = where(both(is_number(nrr), is_number(target)), is_met, NOT_COMPUTED)
+        self._put(AT_TARGET + 1, 1, met, "text", align="right", bold=True)
+        said = "by the mean; how likely it is, nrrsim simulate says"
+        self._put(AT_TARGET + 1, 2, said, "note")
 
     def _compared(
-        self,
-        row: int,
-        column: int,
-        what: Live,
-        told: Sequence[float | None],
-        look: str,
-        **extra: Any,
+        self, row: int, what: Live, told: Sequence[float | None], look: str, **extra: Any
     ) -> Live:
-        here = self.page.put(
-            row, column, what, self.looks(look, align="right", **extra), fixed=True
-        )
-        for place, value in enumerate(told):
-            at = column + 1 + 2 * place
+        """A figure, and by how much it differs from what nrrsim said: in points, or in money."""
+        here = self._put(row, 1, what, look, align="right", **extra)
+        for column, value in zip((2, 4), told, strict=True):
             if value is None or not np.isfinite(value):
-                self.page.put(row, at, NOT_COMPUTED, self.looks("note", align="right"))
+                self._put(row, column, NOT_COMPUTED, "note", align="right")
                 continue
-            then = self.page.put(row, at, float(value), self.looks(look, **extra))
-            off = (here - then) * 100 if look == "ratio" else here - then
-            shown = self.looks("points" if look == "ratio" else "change")
+            then = self._put(row, column, float(value), look, **extra)
+            is_ratio = look == "ratio"
             # what rounding leaves is no difference
-            self.page.put(row, at + 1, or_else(rounded(off, 6), NOT_COMPUTED), shown)
+            off = rounded((here - then) * 100 if is_ratio else here - then, 6)
+            self._put(
+                row, column + 1, or_else(off, NOT_COMPUTED), "points" if is_ratio else "change"
+            )
         return here
 
     def _by_segment(self) -> None:
-        top = self.at_segments
-        self._say(top - 1, "By segment")
-        self._heads(top, ("Segment", "NRR", *HEADS[2:], "Opening ARR", "Closing ARR"))
-        for row, block in enumerate(self.blocks, top + 1):
-            closing = span(block.flows["closing"])
-            self.page.put(row, 0, block.name, self.looks("label"))
-            opening, last = (
-                self.page.put(
-                    row,
-                    column,
-                    where(self.is_fine, what, NOT_COMPUTED),
-                    self.looks("money", align="right"),
+        self._put(AT_SEGMENTS - 1, 0, "By segment", "heading")
+        self._heads(AT_SEGMENTS, ("Segment", "NRR", *COMPARED[1:], "Opening ARR", "Closing ARR"))
+        for place, block in enumerate(self.blocks):
+            row, closing = AT_SEGMENTS + 1 + place, span(block.flows["closing"])
+            self._put(row, 0, block.name, "label")
+            ends = [
+                self._put(
+                    row, column, where(self.is_fine, what, NOT_COMPUTED), "money", align="right"
                 )
-                for column, what in ((6, nth(closing, live(1))), (7, nth(closing, self.months + 1)))
-            )
-            name = self.scenario.segments[row - top - 1]
-            told = [
-                ((self.answer.get(key) or {}).get("segments", {}).get(name) or {}).get("nrr")
-                for key in ("at_means", "over_beliefs")
+                for column, what in (
+                    (6, nth(closing, live(1))),
+                    (7, nth(closing, self.months + 1)),
+                )
             ]
-            self._compared(row, 1, or_else(last / opening, NOT_COMPUTED), told, "ratio")
+            name = self.scenario.segments[place]
+            segments = [(self.answer.get(key) or {}).get("segments", {}) for key in TOLD]
+            told = [each.get(name, {}).get("nrr") for each in segments]
+            self._compared(row, or_else(ends[1] / ends[0], NOT_COMPUTED), told, "ratio")
 
     def _chart(self) -> None:
+        """ARR month by month, as columns."""
         if not self.blocks:
             return
-        workbook, top = self.looks.workbook, self.at_months
-        chart = workbook.add_chart({"type": "column"})
-        last = top + self.scenario.months
-        at = 1 + MONTHLY.index("closing")
+        chart = self.looks.workbook.add_chart({"type": "column"})
+        first, last = self.at_rollforward, self.at_rollforward + self.scenario.months
+        column = 1 + MONTHLY.index("closing")
         chart.add_series({
-            "name": "ARR", "categories": [ANSWER, top, 0, last, 0], "values": [ANSWER, top, at, last, at],
-            "fill": {"color": "#14213D"}, "gap": 60})  # fmt: skip
-        chart.set_title(
-            {
-                "name": "ARR of the opening customers by month",
-                "name_font": {"size": 11, "color": "#14213D"},
-            }
-        )
+            "name": "ARR",
+            "categories": [ANSWER, first, 0, last, 0],
+            "values": [ANSWER, first, column, last, column],
+            "fill": {"color": NAVY},
+            "gap": 60,
+        })  # fmt: skip
+        font = {"size": 11, "color": NAVY}
+        chart.set_title({"name": "ARR of the opening customers by month", "name_font": font})
         chart.set_legend({"none": True})
-        chart.set_y_axis(
-            {
-                "num_format": "#,##0",
-                "major_gridlines": {"visible": True, "line": {"color": "#E5E7EB"}},
-                "line": {"none": True},
-            }
-        )
+        lines = {"visible": True, "line": {"color": RULE}}
+        # from zero, as the height of a column says how much
+        chart.set_y_axis({"num_format": "#,##0", "min": 0, "major_gridlines": lines})
         chart.set_size({"width": 500, "height": 350})
-        self.page.sheet.insert_chart(
-            3,
-            6,
-            chart,
-            {
-                "x_offset": 24,
-                "description": "Columns: ARR of the opening customers, month by month",
-            },
-        )
+        told = "Columns: ARR of the opening customers, month by month"
+        self.page.sheet.insert_chart(AT_MONTHS, 6, chart, {"x_offset": 24, "description": told})
 
     def _set_up(self) -> None:
         sheet = self.page.sheet
         sheet.set_column(0, 0, 38)
-        sheet.set_column(1, 9, 15)
-        sheet.set_row(4, 38)
-        sheet.set_row(self.at_segments, 38)
+        sheet.set_column(1, len(MONTHLY), 15)
+        for row in (AT_HEADS, AT_SEGMENTS):
+            sheet.set_row(row, 38)
         sheet.hide_gridlines(2)
-        sheet.freeze_panes(5, 1)
+        sheet.freeze_panes(AT_HEADS + 1, 1)
         sheet.set_landscape()
         sheet.set_paper(9)
         sheet.fit_to_pages(1, 0)
-        sheet.protect("", {"select_unlocked_cells": True, "format_columns": True})
+        sheet.protect("", {"format_columns": True})
 
 
-def _sum(parts: Sequence[Live | None]) -> Live:
-    found: Any = None
-    for part in parts:
-        if part is not None:
-            found = part if found is None else found + part
-    return live(0) if found is None else found
-
-
-def _cell_of(column: Live, place: int) -> Live:
-    """One cell of a column, by its place."""
-    first = column.text.split(":")[0]
-    at, _, row = first.rpartition("$")
-    return Live(f"{at}${int(row) + place}", column.value[place])
+def _amount(told: Mapping[str, Any] | None, name: str) -> float | None:
+    """An amount as nrrsim said it: one of both ends, or a movement."""
+    said = told or {}
+    found: float | None = said.get("movements", {}).get(name, said.get(name))
+    return found
 
 
 def _capital(name: str) -> str:

@@ -152,10 +152,12 @@ def first_of(cases: Sequence[tuple[Live, Live]], last: Live) -> Live:
 
 
 def either(*conditions: Live) -> Live:
+    """OR."""
     return _called("OR", conditions, any(bool(each.value) for each in conditions))
 
 
 def both(*conditions: Live) -> Live:
+    """AND."""
     return _called("AND", conditions, all(bool(each.value) for each in conditions))
 
 
@@ -170,6 +172,7 @@ def _is_error(value: Any) -> bool:
 
 
 def is_number(what: Live) -> Live:
+    """ISNUMBER; cell by cell of a range."""
     value = what.value
     if isinstance(value, np.ndarray):
         return _called("ISNUMBER", [what], np.array([_is_number(each) for each in value]))
@@ -195,18 +198,22 @@ def _mapped(name: str, by: Any, *parts: Any) -> Live:
 
 
 def exp(what: Any) -> Live:
+    """EXP."""
     return _mapped("EXP", np.exp, what)
 
 
 def ln(what: Any) -> Live:
+    """LN."""
     return _mapped("LN", np.log, what)
 
 
 def root(what: Any) -> Live:
+    """SQRT."""
     return _mapped("SQRT", np.sqrt, what)
 
 
 def size_of(what: Any) -> Live:
+    """ABS."""
     return _mapped("ABS", np.abs, what)
 
 
@@ -216,6 +223,7 @@ def whole(what: Any) -> Live:
 
 
 def rounded(what: Any, digits: int) -> Live:
+    """ROUND, to so many digits."""
     return _mapped("ROUND", lambda value, to: np.round(value, int(to)), what, digits)
 
 
@@ -225,10 +233,12 @@ def left_over(what: Any, by: Any) -> Live:
 
 
 def least(*parts: Any) -> Live:
+    """MIN."""
     return _mapped("MIN", lambda *each: np.min(each), *parts)
 
 
 def most(*parts: Any) -> Live:
+    """MAX."""
     return _mapped("MAX", lambda *each: np.max(each), *parts)
 
 
@@ -273,6 +283,7 @@ def nth(range_: Live, place: Live) -> Live:
 
 
 def sum_of(range_: Live) -> Live:
+    """SUM of a range."""
     return _called("SUM", [range_], float(np.sum(_number(range_.value))))
 
 
@@ -283,9 +294,34 @@ def sum_product(*arrays: Live) -> Live:
     return _called("SUMPRODUCT", arrays, float(np.sum(value)))
 
 
+def largest(array: Live) -> Live:
+    """The largest of what comes of ranges cell by cell; SUMPRODUCT makes MAX go through them."""
+    return Live(f"SUMPRODUCT(MAX({array.text}))", float(np.max(_number(array.value))))
+
+
 def product_of(array: Live) -> Live:
     """PRODUCT of what comes of ranges cell by cell: to be written as an array formula."""
     return _called("PRODUCT", [array], float(np.prod(_number(array.value))))
+
+
+def total_of(parts: Sequence[Live]) -> Live:
+    """One and another and another."""
+    found = parts[0]
+    for part in parts[1:]:
+        found = found + part
+    return found
+
+
+def texts(cells: Sequence[Live]) -> Live:
+    """Cells with texts that stand beside each other, as a range."""
+    ends = f"{cells[0].text}:{cells[-1].text.partition('!')[2]}"
+    return Live(ends, np.array([each.value for each in cells], object))
+
+
+def cell_of(column: Live, place: int) -> Live:
+    """One cell of a column, by its place in it from 0."""
+    at, _, row = column.text.split(":")[0].rpartition("$")
+    return Live(f"{at}${int(row) + place}", column.value[place])
 
 
 @dataclass(frozen=True)
@@ -347,6 +383,7 @@ def address(row: int, column: int, fixed: bool = False) -> str:
 
 
 def shown(value: Any) -> Any:
+    """A value as a formula's cell holds it; what is no number as an error of Excel's."""
     if isinstance(value, bool | np.bool_ | str):
         return bool(value) if not isinstance(value, str) else value
     return float(value) if np.isfinite(value) else NOT_A_NUMBER

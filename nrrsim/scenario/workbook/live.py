@@ -11,8 +11,7 @@ from nrrsim.scenario.book import LedgerBook
 from nrrsim.scenario.customers import Customers
 from nrrsim.scenario.drivers import HAZARD, MULTIPLIERS
 from nrrsim.scenario.scenario import Scenario
-
-from nrrsim.scenario.workbook.answer import ANSWER, write_answer
+from nrrsim.scenario.workbook.answer import ANSWER, Answer
 from nrrsim.scenario.workbook.cells import Page, shown
 from nrrsim.scenario.workbook.explain import EXPLAIN, write_explain
 from nrrsim.scenario.workbook.looks import Looks
@@ -20,7 +19,7 @@ from nrrsim.scenario.workbook.model import MODEL, Column, columns_of, write_mode
 from nrrsim.scenario.workbook.rows import Layout, Row
 from nrrsim.scenario.workbook.working import ACTS, WORKING, Working, work_out
 
-MOST_CELLS = 8_000  # columns times months that a workbook computes
+MOST_CELLS = 12_000  # columns times months that a workbook computes
 # Customers of a segment that formulas lay out: room for more than there are, to some number.
 FEWEST_LAID_OUT, MOST_LAID_OUT = 6_000, 120_000
 ROOM = 2  # times as many customers as a segment has may be asked for
@@ -46,7 +45,7 @@ def write(
     work = work_out(pages[WORKING], layout, tables, scenario.segments, _largest(scenario))
     _write_acting(workbook, work, layout, looks)
     blocks = [] if why_not else write_model(pages[MODEL], looks, scenario, work, columns)
-    write_answer(pages[ANSWER], looks, scenario, layout, work, blocks, answer, why_not)
+    Answer(pages[ANSWER], looks, scenario, blocks, answer, why_not).write(layout, work)
     write_explain(pages[EXPLAIN], looks, scenario, why_not)
     pages[WORKING].sheet.hide()
     pages[ANSWER].sheet.activate()

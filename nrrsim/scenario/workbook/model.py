@@ -2,10 +2,10 @@
 sheet Model; never averages over beliefs.
 
 A block a segment: what drives it, then a row a month. To the left stand a month's rates and what
-they move, to the right a column for all customers who share an anniversary (of a ledger's book also
-their tenure, and what tells accounts apart): the probability to leave, the ARR that is there (A) and
-that left (L), and the same of customers. See MODEL section 4, and `engine.expectation`, whose steps
-and caps these are:
+they move, to the right a column for all customers who share an anniversary (of a ledger's book
+also their tenure, and what tells accounts apart): the probability to leave, the ARR that is there
+(A) and that left (L), and the same of customers. See `engine.expectation`, whose steps and caps
+these are:
 
     A <- A (1 - c) (1 + price) (1 - contraction) (1 + adoption) (1 + cross-sell) + back L
     L <- L (1 - w) + c A
@@ -22,7 +22,6 @@ import numpy as np
 from nrrsim import special
 from nrrsim.months import month_number
 from nrrsim.scenario.book import EVERY_SEGMENT, SyntheticBook
-from nrrsim.scenario.customers import Customers
 from nrrsim.scenario.drivers import (
     COUNTED,
     DRIVERS,
@@ -60,6 +59,7 @@ from nrrsim.scenario.workbook.looks import Looks
 from nrrsim.scenario.workbook.working import Acting, Working
 
 MODEL = "Model"
+A_YEAR = 12  # months over which the levels of accounts are taken out
 A_BIT = 1e-9  # a tenure in years times 12 may be a bit short of a month
 REQUIRED = {driver: [("rate",), ("size", "size.mean")] for driver in COUNTED}
 REQUIRED |= {"price": [("uplift",)], "reactivation": [("rate",)]}
@@ -98,13 +98,13 @@ class Column:
 @dataclass
 class Block:
     """A segment's cells: its `name`, what of it cannot be used (`problem`), and by flow the cells
-    of each month, month 0 first (None where that has none); `months`, their names.
+    of each month, month 0 first; `months`, their names.
     fixed : what must stay as it was, where accounts differ.
     """
 
     name: Live
     problem: Live
-    flows: dict[str, list[Live | None]]
+    flows: dict[str, list[Live]]
     months: list[Live]
     begins: Live
     fixed: list[Live] = field(default_factory=list)
@@ -337,12 +337,12 @@ class _Block:
 
     # --- months -------------------------------------------------------------------------------
 
-    def _months(self) -> dict[str, list[Live | None]]:
+    def _months(self) -> dict[str, list[Live]]:
         """A row a month, month 0 first."""
         self._heads()
         self.number = self._put_month(0)
         self.paths: dict[str, list[list[Live]]] = self._opening()
-        flows: dict[str, list[Live | None]] = {name: [None] for name in FLOWS}
+        flows = {name: [live(0.0)] for name in FLOWS}  # of month 0 only what is there
         for name, path in (("closing", "A"), ("customers", "customers")):
             flows[name] = [self._put_flow(name, sum_of(span(self.paths[path][0])))]
         for t in range(1, self.scenario.months + 1):
@@ -483,7 +483,7 @@ class _Block:
         year = put("tenure year", most(whole(months / 12 + A_BIT), 0))
         annual = put("churn a year", least(1, self._churn_in(year) * effect["churn"]))
         season = put("season", self._season(calendar))
-        if self.scenario.opening.uneven:
+        if self.scenario.opening.uneven and t <= A_YEAR:
             self.fixed.append(season)
         rises = where(of["price: month"].is_(0), 1, where(calendar.is_(of["price: month"]), 1, 0))
         uplift = put("uplift", of["price: uplift"] * effect["price"] * rises)
@@ -504,7 +504,7 @@ class _Block:
             rates[driver] = put(driver, often / 12 * of[f"{driver}: size"])
         back = least(1, of["reactivation: rate"] * effect["reactivation"])
         # who would come back with nothing does not come back
-        back = where(of["reactivation: size"] > 0, _monthly(back, live(1)), 0)
+        back = where(of["reactivation: size"] > 0, _monthly(back), 0)
         rates["back"] = put("returns", back)
         rates["back with"] = put("returns with", rates["back"] * of["reactivation: size"])
         return rates
@@ -626,11 +626,15 @@ class _Block:
 def span(cells: Sequence[Live]) -> Live:
     """Cells that stand beside each other, as a range."""
     last = cells[-1].text.partition("!")[2]
-    return Live(f"{cells[0].text}:{last}", np.array([each.value for each in cells], float))
+    # where a check fails cells are empty
+    values = [each.value if is_number(each).value else np.nan for each in cells]
+    return Live(f"{cells[0].text}:{last}", np.array(values, float))
 
 
-def _monthly(annual: Live, season: Live) -> Live:
-    """The probability of a month whose twelve make up the year's."""
+def _monthly(annual: Live, season: Live | None = None) -> Live:
+    """The probability of a month whose twelve make up the year's; by its season, where it has."""
+    if season is None:
+        return 1 - (1 - annual) ** (live(1) / 12)
     return where(season.is_(0), 0, 1 - (1 - annual) ** (season / 12))
 
 

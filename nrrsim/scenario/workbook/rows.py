@@ -32,7 +32,7 @@ HEADINGS: dict[str, tuple[str, ...]] = {
 COMPUTED_SHEETS = ("Model", "Answer", "Explain", "Working")  # formulas and words: never read
 COMPUTED_HEADINGS = ("acts with",)
 # The last row of a table with its spare ones, for people to write in.
-LAST_ROWS = {BOOK: 60, DRIVERS: 200, PROGRAMMES: 100, CORRELATIONS: 100, TENURE: 100}
+LAST_ROWS = {BOOK: 60, DRIVERS: 120, PROGRAMMES: 60, CORRELATIONS: 100, TENURE: 40}
 MORE_ROWS = 20  # spare ones below a table that has none of its own, or is longer
 
 # What a belief of each shape states in which column; `between` and one number have no names.

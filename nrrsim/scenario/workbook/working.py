@@ -138,7 +138,7 @@ def work_out(
     writer.constants(largest)
     book, wrong = writer.book() if BOOK in layout.sheets else ((), live(0))
     names = [each["segment"] for each in book] or [live(each) for each in segments]
-    writer.names = writer.listed("segments", [*names, EVERY_SEGMENT])
+    writer.name_segments([*names, EVERY_SEGMENT])
     return Working(
         page,
         writer.drivers(),
@@ -232,6 +232,10 @@ class _Writer:
         found = self.page.range((1, self.column), (len(values), self.column), held)
         self.column += 1
         return found
+
+    def name_segments(self, names: Sequence[Live | str]) -> None:
+        """Those of the book, and `all`."""
+        self.names = self.listed("segments", names)
 
     def source(self, sheet: str, heading: str) -> Live:
         """A column of an input sheet as far as it is read, its heading with it."""
@@ -359,8 +363,9 @@ class _Table:
         """Write the formulas of the first spare row into the others, each with its own cells."""
         own = re.compile(rf"(?<![$A-Za-z0-9.])([A-Z]+){self.spare + 1}(?![0-9(])")
         for heading, what in self.formulas.items():
+            between_rows = own.sub("\\g<1>\0", what.text).split("\0")
             for row in range(self.spare + 1, self.last + 1):
-                text = own.sub(rf"\g<1>{row + 1}", what.text)
+                text = str(row + 1).join(between_rows)
                 self.page.put(row, self._at(heading), Live(text, what.value))
 
     def column(self, heading: str) -> Live:
@@ -558,7 +563,10 @@ class _Table:
         inside, mean = cells["inside"], cells["mean"]
         is_named = owner.is_not(NONE) if self.name == PROGRAMMES else self.writer.is_segment(owner)
         may_repeat = both(kind.is_(TEXT), key.is_("for"))
-        twice = sum_product(keys.is_(key) * exactly(owners, owner)) > 1
+        alike = keys.is_(key) * exactly(owners, owner)
+        if self.name == PROGRAMMES:  # segments may differ in capitals alone
+            alike = alike * exactly(self.column("in"), cells["in"])
+        twice = sum_product(alike) > 1
         gap = live(False)
         if self.name == TENURE:
             before = sum_product(keys.is_(key - 1) * exactly(owners, owner)).is_(0)
@@ -568,8 +576,9 @@ class _Table:
         peaked = either(shape.is_("pert"), shape.is_("triangular"))
         ends = both(is_number(low), is_number(high))
         is_alone = shape.is_("number")
-        is_filled = where(is_alone, both(is_number(likely), low.is_(NONE), high.is_(NONE)),
-                          both(ends, where(peaked, is_number(likely), likely.is_(NONE))))  # fmt: skip
+        alone = both(is_number(likely), low.is_(NONE), high.is_(NONE))
+        by_ends = both(ends, where(peaked, is_number(likely), likely.is_(NONE)))
+        is_filled = where(is_alone, alone, by_ends)
         is_scaled = either(*(shape.is_(each) for each in ("normal", "lognormal", "beta")))
         positive = both(either(shape.is_("normal"), low > 0), high > 0)
         lowest = where(kind.is_(CHANGE), -1, 0)

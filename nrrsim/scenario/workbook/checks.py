@@ -1,0 +1,166 @@
+"""A workbook's tables and its model in, what its formulas cannot follow out, in words that say what
+to do; never a figure.
+
+Each check is a formula that finds nothing ("") where all is well. While one finds anything, Answer
+shows no figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from nrrsim.scenario.book import A_CENT
+from nrrsim.scenario.scenario import Scenario
+from nrrsim.scenario.workbook.cells import (
+    NONE,
+    Live,
+    begins_with,
+    both,
+    cell_of,
+    either,
+    exactly,
+    first_of,
+    is_number,
+    live,
+    size_of,
+    sum_of,
+    sum_product,
+    total_of,
+    where,
+    whole,
+)
+from nrrsim.scenario.workbook.model import Block, span
+from nrrsim.scenario.workbook.rows import (
+    BOOK,
+    DRIVERS,
+    HEADINGS,
+    PROGRAMMES,
+    SCENARIO,
+    TENURE,
+    Layout,
+    letter,
+)
+from nrrsim.scenario.workbook.working import Working
+
+# What of `Scenario` formulas follow, or is of no matter to an expectation; of a ledger's book all
+# else says which customers there are.
+FOLLOWED = ("title", "because", "source", "months", "target")
+FOLLOWED_PARTS = ("term.", "shock.", "year_effects.", "new_business.", "outlook.")
+OF_A_BOOK = ("arr", "currency", "starts")
+LEAST_TIE = 1e-9  # of the opening: what rounding leaves
+SAME = 1e-12
+ANEW = "make a new workbook (see Explain)"
+
+
+def checks_of(
+    scenario: Scenario, layout: Layout, work: Working, blocks: Sequence[Block]
+) -> Iterator[tuple[str, Live]]:
+    """Each check's name, and what it finds."""
+    acts = "rows cannot be used: their column acts with says why"
+    yield "Rows of Drivers", _rows(DRIVERS, work.drivers.wrong, acts)
+    yield "Rows of Programmes", _rows(PROGRAMMES, work.programmes.wrong, acts)
+    yield "Rows of Tenure", _rows(TENURE, work.tenure.wrong, acts)
+    yield "Months", _months(work, scenario.months)
+    yield "Headings", _headings(layout)
+    yield "Fields", _fields(work)
+    if work.book:
+        more = f"rows cannot be used, or are segments more: correct them, or {ANEW}"
+        yield "Rows of Book", _rows(BOOK, work.wrong_book, more)
+        arr = work.field("arr")
+        is_arr = where(is_number(arr), arr >= A_CENT, live(False))
+        yield "ARR", where(is_arr, NONE, "Scenario: arr must be a number above 0")
+        no_month = "Scenario: starts must be a month, such as 2026-09"
+        yield "Start", where(blocks[0].begins.is_("?"), no_month, NONE)
+    else:
+        yield "Customers", _as_read(scenario, work)
+    for block in blocks:
+        said = block.name.then(": ").then(block.problem)
+        yield f"Segment {block.name.value}", where(block.problem.is_(NONE), NONE, said)
+        if block.fixed:
+            yield f"Accounts of {block.name.value}", _as_written(block)
+    off = [sum_product(size_of(span(block.flows["check"][1:]))) for block in blocks]
+    opening = total_of([block.flows["closing"][0] for block in blocks])
+    ties = total_of(off) <= opening * LEAST_TIE
+    yield "Movements tie", where(ties, NONE, "the movements of a month do not tie")
+
+
+def _rows(sheet: str, wrong: Live, what: str) -> Live:
+    return where(wrong.is_(0), NONE, live(f"{sheet}: ").then(wrong).then(f" {what}"))
+
+
+def _months(work: Working, written: int) -> Live:
+    months = work.field("months")
+    follows = both(months >= 1, months <= written, whole(months).is_(months))
+    said = f"Scenario: months must be a whole number, 1 to {written}; for more, {ANEW}"
+    return where(where(is_number(months), follows, live(False)), NONE, said)
+
+
+def _headings(layout: Layout) -> Live:
+    """Whether the columns are called as they were."""
+    same = []
+    for name in (SCENARIO, BOOK, DRIVERS, PROGRAMMES, TENURE):
+        for heading in HEADINGS[name] if name in layout.sheets else ():
+            at = letter(layout.sheets[name].columns[heading])
+            same.append(Live(f"{name}!${at}$1", heading).is_(heading))
+    return where(both(*same), NONE, f"a heading in row 1 is another than it was: {ANEW}")
+
+
+def _as_read(scenario: Scenario, work: Working) -> Live:
+    """Whether the book is the one whose customers stand in the model as numbers."""
+    fields, values = work.fields, work.values
+    stated = zip(fields.value[1:], values.value[1:], strict=True)
+    pairs = [(name, value) for name, value in stated if value != NONE and not _is_followed(name)]
+    columns = list(zip(*pairs, strict=True))
+    names, wanted = (
+        work.listed(f"as read: {what}", column)
+        for what, column in zip(("field", "value"), columns, strict=True)
+    )
+    there = [
+        sum_product(exactly(fields, cell_of(names, n)) * exactly(values, cell_of(wanted, n)))
+        for n in range(len(pairs))
+    ]
+    held = sum_of(work.listed("as read: there", there))
+
+    stands = sum_product(values.is_not(NONE) * (1 - _followed(fields, FOLLOWED)))
+    is_same = both(held.is_(len(pairs)), stands.is_(len(pairs)))
+    other = "Scenario: which customers there are was changed (ledger, as_of, accounts, decided)"
+    cases = [(is_same.is_(False), live(f"{other}: {ANEW}"))]
+    if not scenario.table.is_curved:
+        by_tenure = sum_product(work.tenure.keys.is_not(NONE) * 1) > 0
+        said = "Tenure: churn by tenure was added, and no tenures of the ledger are here"
+        cases.append((by_tenure, live(f"{said}: {ANEW}")))
+    return first_of(cases, live(NONE))
+
+
+def _fields(work: Working) -> Live:
+    """Whether `Scenario` states what is followed, once, and of a book of numbers no more."""
+    fields, values = work.fields, work.values
+    known = (*FOLLOWED, *(OF_A_BOOK if work.book else ()))
+    twice = [sum_product(fields.is_(name) * 1) > 1 for name in known]
+    cases = [(either(*twice), live("Scenario: a field stands twice"))]
+    if work.book:
+        others = sum_product(values.is_not(NONE) * (1 - _followed(fields, known)))
+        said = "Scenario: a field was added that this workbook does not follow"
+        cases.append((others > 0, live(f"{said}: {ANEW}")))
+    return first_of(cases, live(NONE))
+
+
+def _followed(fields: Live, known: Sequence[str]) -> Live:
+    """Cell by cell whether a field is one of those; the heading is, too."""
+    found = fields.is_("field") * 1
+    for part in FOLLOWED_PARTS:
+        found = found + begins_with(fields, part)
+    for name in known:
+        found = found + fields.is_(name)
+    return found
+
+
+def _is_followed(name: str) -> bool:
+    return name in FOLLOWED or name.startswith(FOLLOWED_PARTS)
+
+
+def _as_written(block: Block) -> Live:
+    """Whether what the levels of accounts were taken out with is as it was."""
+    changed = [size_of(each - each.value) > SAME for each in block.fixed]
+    said = block.name.then(": how accounts differ depends on churn, price and terms, and these")
+    return where(either(*changed), said.then(f" were changed: {ANEW}"), NONE)
