@@ -27,7 +27,8 @@ HOUSE = {
     " totals names habits rollforward currency check ledger statement warehouse",
     "scenario": "beliefs numbers year_effects drivers book multipliers customers programmes outlook"
     " workbook/rows workbook/stated workbook/read extends checks table scenario plan"
-    " workbook/live workbook/write",
+    " workbook/looks workbook/cells workbook/working workbook/model workbook/checks"
+    " workbook/answer workbook/explain workbook/live workbook/write",
     "engine": "draws groups paths bits outcomes kernel driver_rates sizes levels expectation switched"
     " moments simulation luck law",
     "calibration": "exposure ratios frequency sizes tenure years priors accounts calibrate mixture backtest",

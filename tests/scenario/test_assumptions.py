@@ -303,7 +303,7 @@ def test_the_layout_is_where_things_stand(tmp_path):
     for grid in layout.sheets.values():
         for heading, column in grid.columns.items():
             assert book[grid.name].cell(1, column + 1).value == heading
-    assert layout.sheets[DRIVERS].range("low") == "Drivers!$D$2:$D$200"
+    assert layout.sheets[DRIVERS].range("low") == "Drivers!$D$2:$D$120"
     assert book["Scenario"][layout.value("months").partition("!")[2].replace("$", "")].value == 12
 
 

@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 
 import numpy as np
+import openpyxl
 import pytest
 from conftest import ROOT, fewer
 from hypothesis import given
@@ -526,6 +527,33 @@ def test_a_saved_scenario_can_be_started_from(folder):
     assert path.read_text().startswith("extends: nrr-128-ramp.yaml\n")
     again = model.answer(model.start_moves("next"))
     assert again["nrr"] == pytest.approx(model.answer(moves)["nrr"], abs=1e-9)
+
+
+def test_what_is_moved_may_be_saved_as_a_workbook(folder):
+    model = WhatIf(folder / "nrr-105.yaml")
+    moves = replace(
+        model.start_moves("nrr-128-ramp"), values={"churn.smb.rate": 0.05}, mix={"smb": 0.4}
+    )
+    path = model.save(moves, "next.xlsx", "In Excel", "For the board")
+    saved = nr.read_scenario(path)
+    assert (path.name, saved.title, saved.because) == ("next.xlsx", "In Excel", "For the board")
+    shown = model.answer(moves)["nrr"]
+    assert nr.nrr(nr.expect(saved)) == pytest.approx(shown, abs=1e-9)
+    # it is a preset from then on, here and for who starts anew, and holds the whole
+    for each in (model, WhatIf(folder / "nrr-105.yaml"), WhatIf(path)):
+        assert each.answer(each.start_moves("next.xlsx"))["nrr"] == pytest.approx(shown, abs=1e-9)
+    assert model.start_moves("next.xlsx").base == "next.xlsx"
+    with pytest.raises(nr.UsageError, match=r"next\.xlsx is there already"):
+        model.save(moves, "next.xlsx", "In Excel", "For the board")
+
+
+def test_a_ledgers_workbook_beside_the_scenarios_is_no_preset(folder):
+    ledger = openpyxl.Workbook()
+    ledger.active.append(["customer", "month", "mrr"])
+    ledger.save(folder / "ledger.xlsx")
+    model = WhatIf(folder / "nrr-105.yaml")
+    assert "ledger.xlsx" not in model.presets
+    assert not model.left_out
 
 
 def test_the_file_of_a_preset_may_be_called_yml_or_change_meanwhile(tmp_path):

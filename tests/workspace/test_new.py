@@ -162,6 +162,27 @@ def test_the_plan_may_take_in_its_example(here, run):
     assert nr.logo(nr.expect(nr.read_scenario(path))) < nr.logo(nr.expect(past))
 
 
+def test_the_plan_may_be_a_workbook(here, run):
+    code, out, err = run(
+        "new", "acme", "--ledger", "billing.csv", "--plan", "xlsx", "--target", "1.1"
+    )
+    assert code == 0, err
+    assert "your plan, a workbook that computes" in out
+    scenarios = here / "acme" / "params" / "scenarios"
+    assert files_in(scenarios) == {"learnt.yaml", "plan.xlsx"}
+    plan, past = (nr.read_scenario(scenarios / name) for name in ("plan.xlsx", "learnt.yaml"))
+    assert (plan.title, plan.target) == ("The plan of Acme", 1.1)
+    assert plan.drivers == past.drivers
+    assert nr.nrr(nr.expect(plan)) == nr.nrr(nr.expect(past))
+    card = read_card(here / "acme" / "params" / "past-vs-plan.yaml")
+    assert card.parameters["scenarios"] == ["scenarios/learnt.yaml", "scenarios/plan.xlsx"]
+    page = (here / "acme" / "README.md").read_text()
+    assert "nrrsim simulate params/scenarios/plan.xlsx" in page
+    assert "scenarios/plan.yaml" not in page
+    code, _, err = run("new", "two", "--ledger", "billing.csv", "--plan", "ods")
+    assert (code, err) == (2, "--plan: must be yaml or xlsx, got ods\n")
+
+
 # --- what a machine can know ----------------------------------------------------------------------
 
 
