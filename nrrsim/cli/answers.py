@@ -68,11 +68,16 @@ def answer(call: Call, folder: Path, scratch: Path, run: Callable[[list[str]], N
     except Exception as error:
         said = f"nrrsim met something it does not expect ({type(error).__name__}: {error})"
         made = _error(1, [said], [])
+    return spelled(made)
+
+
+def spelled(made: dict[str, Any]) -> str:
+    """An answer as JSON; or that it is longer than an answer may be."""
     text = json.dumps(made, ensure_ascii=False, allow_nan=False)
-    if len(text) > MOST_SIGNS:
-        said = f"the answer has {len(text):,} signs, and {MOST_SIGNS:,} are the most; ask for less"
-        text = json.dumps(_error(2, [f"{said} (a smaller top, another by), or use nrrsim"], []))
-    return text
+    if len(text) <= MOST_SIGNS:
+        return text
+    said = f"the answer has {len(text):,} signs, and {MOST_SIGNS:,} are the most; ask for less"
+    return json.dumps(_error(2, [f"{said} (a smaller top, another by), or use nrrsim"], []))
 
 
 def _bounded() -> None:
@@ -138,9 +143,9 @@ def _sealed(call: Call, opened: Opened, made: dict[str, Any]) -> dict[str, Any]:
     inputs = opened.hashes()
     asked = {"tool": call.tool, "arguments": call.given, "inputs": inputs}
     asked |= {"nrrsim": version("nrrsim")}
-    spelled = json.dumps(asked, sort_keys=True, ensure_ascii=True)
+    text = json.dumps(asked, sort_keys=True)
     command = {"command": shlex.join(["nrrsim", *call.words])} if call.words else {}
-    seal = hashlib.sha256(spelled.encode()).hexdigest()
+    seal = hashlib.sha256(text.encode()).hexdigest()
     return {**made, "fingerprint": seal, "inputs": inputs, **command, "nrrsim": asked["nrrsim"]}
 
 
