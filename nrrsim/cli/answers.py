@@ -30,6 +30,7 @@ MOST_SIGNS = 400_000  # of an answer as JSON: some 100,000 of an assistant's wor
 MEMORY = 0.5  # of the machine's, for one answer
 MOST_FINDINGS = 50  # of a ledger that is rejected
 MOST_REPORTS, MOST_FILES, DEEPEST = 300, 1_000, 6  # that are listed; folders below the one served
+TOP = 20  # what the command prints where nothing is said
 OF_LEDGERS = ("check", "metrics", "backtest", "accounts")
 KINDS = {1: "the run failed", 2: "usage", 3: "data"}
 MANIFEST = "manifest.json"
@@ -223,18 +224,15 @@ def _unquoted(finding: str) -> str:
 
 
 def _cut(call: Call, result: dict[str, Any]) -> dict[str, Any]:
-    """Cut an answer's lists to what is asked for, and say how much is left out."""
-    left = {}
-    if call.tool == "accounts":
-        top = next((each for each in call.words if each.startswith("--top=")), "--top=20")
-        most = int(top.removeprefix("--top="))
-        left = {"accounts": max(0, len(result["accounts"]) - most)}
-        result["accounts"] = result["accounts"][:most]
-    elif call.tool == "check" and len(result["findings"]) > MOST_FINDINGS:
-        left = {"findings": len(result["findings"]) - MOST_FINDINGS}
-        result["findings"] = result["findings"][:MOST_FINDINGS]
-    left = {key: number for key, number in left.items() if number}
-    return {"left_out": left} if left else {}
+    """Cut the list of accounts to the `top` that are asked for, and say how many are left out."""
+    if call.tool != "accounts":
+        return {}
+    from nrrsim.messages import number_in
+
+    top, listed = number_in(str(call.given.get("top", TOP))), result["accounts"]
+    result["accounts"] = listed[: int(top)]
+    left = len(listed) - len(result["accounts"])
+    return {"left_out": {"accounts": left}} if left else {}
 
 
 def _about(call: Call, result: Mapping[str, Any]) -> Context:

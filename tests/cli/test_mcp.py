@@ -266,14 +266,6 @@ def test_reports_are_listed_told_and_verified(served, run, monkeypatch):
     assert bad["said"] == run("verify", "reports/board")[2].splitlines()
 
 
-def test_a_long_list_of_findings_is_cut_and_said(served):
-    rows = "".join(f"A{n},2026-01,1,a\nA{n},2026-01,1,b\n" for n in range(80))
-    (served.folder / "long.csv").write_text(f"customer,month,mrr,segment\n{rows}")
-    told = served.answer("check", ledger="long.csv")
-    assert len(told["result"]["findings"]) == 50
-    assert told["left_out"]["findings"] >= 30
-
-
 def test_an_answer_that_is_too_long_says_so(monkeypatch):
     monkeypatch.setattr(answers, "MOST_SIGNS", 30)
     assert json.loads(answers.spelled({"result": "short"})) == {"result": "short"}
@@ -403,7 +395,7 @@ def test_a_hundred_calls_at_once_each_get_their_own_answer(served):
 
         async def one(place: int) -> None:
             given = {"scenario": "scenarios/plan.yaml", "target": 1 + place / 1000}
-            tool, given = ("definitions", {}) if place % 4 else ("expect", given)
+            tool, given = ("definitions", {}) if place % 10 else ("expect", given)
             found[place] = await served.client.call_tool(tool, given)
 
         async with anyio.create_task_group() as together:
@@ -413,7 +405,7 @@ def test_a_hundred_calls_at_once_each_get_their_own_answer(served):
 
     answers = [each.structured_content for each in served.portal.call(ask)]
     for place, answer in enumerate(answers):
-        if place % 4:
+        if place % 10:
             assert len(answer["result"]) == 6
         else:
             assert answer["result"]["target"] == 1 + place / 1000
