@@ -25,6 +25,7 @@ from nrrsim.cli.figures import Context, figures_of
 from nrrsim.cli.options import card_among, names_masked
 from nrrsim.cli.tools import ASPECTS, DEFINITION, REPORT, as_arguments
 from nrrsim.errors import DataError, NrrsimError, UsageError, VerifyError, did_you_mean
+from nrrsim.notation import visible
 
 MOST_SIGNS = 400_000  # of an answer as JSON: some 100,000 of an assistant's words
 MEMORY = 0.5  # of the machine's, for one answer
@@ -40,10 +41,11 @@ QUOTED = r"""(?<!\w)(['"])(?:\\.|(?!\1).)*?(?:\1(?!\w)|\.\.\.|$)"""
 # What texts among a report's numbers tell of, but for those that may be a customer's name.
 KNOWN_TEXTS = ("currency", "definition", "measure", "segment", "ledger", "audience", "title")
 NO_NAME = r"\d{4}(-\d{2}){0,2}|\d{4} Q[1-4]|Q[1-4] FY\d+|Customer \d+"
+NOTE = "note: "  # how a command begins what it says beside an answer
 MASKED = (
-    "customers' names are masked: numbered by ARR, the largest is Customer 1; a run card of the"
+    "customers' names are masked: they are numbered by ARR, and the largest is Customer 1; a run"
+    " card that says names: shown, given as ledger, shows them"
 )
-MASKED += " folder that says names: shown, given as ledger, shows them"
 
 
 class Call(NamedTuple):
@@ -63,18 +65,20 @@ def answer(call: Call, folder: Path, scratch: Path, run: Callable[[list[str]], N
     _bounded()
     opened = confine(folder, scratch)
     try:
-        made = _made(call, opened, run)
+        return spelled(_made(call, opened, run))
     except NrrsimError as error:
-        made = _error(error.exit_code, str(error).splitlines(), [])
+        return spelled(_error(error.exit_code, str(error).splitlines(), []))
     except Exception as error:
         said = f"nrrsim met something it does not expect ({type(error).__name__}: {error})"
-        made = _error(1, [said], [])
-    return spelled(made)
+        return spelled(_error(1, [said], []))
 
 
 def spelled(made: dict[str, Any]) -> str:
     """An answer as JSON; or that it is longer than an answer may be."""
     text = json.dumps(made, ensure_ascii=False, allow_nan=False)
+    # as a command prints its object: what nobody sees is spelled as JSON spells it; half a sign
+    # (of a file's name that is no UTF-8) has no spelling
+    text = visible(text.encode(errors="replace").decode(), r"\u{:04x}")
     if len(text) <= MOST_SIGNS:
         return text
     said = f"the answer has {len(text):,} signs, and {MOST_SIGNS:,} are the most; ask for less"
@@ -207,9 +211,9 @@ def _code_of(run: Callable[[list[str]], None], words: list[str]) -> int:
 
 def _lines(said: str) -> tuple[list[str], list[str]]:
     """What a command said beside its answer: notes, and what is wrong."""
-    lines = [as_arguments(line) for line in said.splitlines() if line.strip()]
-    notes = [line.removeprefix("note: ") for line in lines if line.startswith("note: ")]
-    return notes, [line for line in lines if not line.startswith("note: ")]
+    lines = [line for line in said.splitlines() if line.strip()]
+    notes = [as_arguments(line[len(NOTE) :]) for line in lines if line.startswith(NOTE)]
+    return notes, [line for line in lines if not line.startswith(NOTE)]
 
 
 def _unquoted(finding: str) -> str:

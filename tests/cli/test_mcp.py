@@ -269,6 +269,8 @@ def test_reports_are_listed_told_and_verified(served, run, monkeypatch):
 def test_an_answer_that_is_too_long_says_so(monkeypatch):
     monkeypatch.setattr(answers, "MOST_SIGNS", 30)
     assert json.loads(answers.spelled({"result": "short"})) == {"result": "short"}
+    assert json.loads(answers.spelled({"x": "\ud800\x9b"})) == {"x": "?\x9b"}
+    assert "\x9b" not in answers.spelled({"x": "\x9b"})
     told = json.loads(answers.spelled({"result": "x" * 30}))
     assert "ask for less" in told["error"]["problems"][0]
 
