@@ -289,6 +289,8 @@ def test_an_answer_says_all_that_a_figure_means(served):
     assert set(answer["inputs"]) == {"ledger.csv", "shown.yaml"}
     for name, digest in answer["inputs"].items():
         assert hashlib.sha256((served.folder / name).read_bytes()).hexdigest() == digest
+    flows = served.answer("metrics", ledger="shown.yaml", definition="flow")["figures"]
+    assert [each["definition"] for each in flows[:3]] == ["flow", "flow", "point_to_point"]
     plan = served.answer("expect", scenario="scenarios/better.yaml")
     assert set(plan["inputs"]) == {"scenarios/better.yaml", "scenarios/plan.yaml"}
     nrr = plan["figures"][0]
@@ -484,7 +486,7 @@ def test_nothing_is_left_of_a_server_whose_client_is_gone(long, leaves):
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="looks for processes in /proc")
 def test_a_call_that_is_cancelled_or_takes_too_long_ends_and_the_next_is_answered(long):
-    with spoken(long, "desk.SECONDS, desk.AT_ONCE, desk.MOST_WAITING = 2, 1, 2") as process:
+    with spoken(long, "desk.SECONDS, desk.AT_ONCE, desk.MOST_WAITING = 5, 1, 2") as process:
         ask(process, 1, "definitions")
         assert heard(process)["id"] == 1
         before = len(group(process))
@@ -499,7 +501,7 @@ def test_a_call_that_is_cancelled_or_takes_too_long_ends_and_the_next_is_answere
         answers = {told["id"]: told["result"] for told in (heard(process) for _ in range(3))}
         text = {number: told["content"][0]["text"] for number, told in answers.items()}
         assert "2 calls wait already" in text[5]
-        assert "more than 2 s" in text[3]
+        assert "more than 5 s" in text[3]
         assert not answers[4]["isError"]
         assert len(group(process)) == before
         process.stdin.close()
