@@ -519,6 +519,17 @@ def test_a_module_of_the_folder_is_none_of_ours(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
+def test_what_is_no_message_is_passed_over(tmp_path):
+    with spoken(tmp_path) as process:
+        deep = '{"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": ' + "[" * 50_000
+        for line in ("garbage", "{}", "[]", "null", "\x00", "x" * 3_000_000, deep):
+            process.stdin.write(f"{line}\n")
+        say(process, 1, "tools/call", {"name": "metrics", "arguments": "x"})
+        assert heard(process)["error"]["code"] == -32602  # as the protocol says it
+        ask(process, 2, "definitions", definition="flow")
+        assert heard(process)["id"] == 2
+
+
 def test_a_server_says_what_it_is_and_how_to_quote(served):
     assert served.client.server_info.name == "nrrsim"
     assert served.client.server_info.version
