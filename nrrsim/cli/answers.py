@@ -25,11 +25,13 @@ from nrrsim.cli.figures import Context, figures_of
 from nrrsim.cli.options import card_among, names_masked
 from nrrsim.cli.tools import ASPECTS, DEFINITION, REPORT, as_arguments
 from nrrsim.errors import DataError, NrrsimError, UsageError, VerifyError, did_you_mean
+from nrrsim.notation import visible
 
 MOST_SIGNS = 400_000  # of an answer as JSON: some 100,000 of an assistant's words
 MEMORY = 0.5  # of the machine's, for one answer
 MOST_FINDINGS = 50  # of a ledger that is rejected
 MOST_REPORTS, MOST_FILES, DEEPEST = 300, 1_000, 6  # that are listed; folders below the one served
+TOP = 20  # what the command prints where nothing is said
 OF_LEDGERS = ("check", "metrics", "backtest", "accounts")
 KINDS = {1: "the run failed", 2: "usage", 3: "data"}
 MANIFEST = "manifest.json"
@@ -39,10 +41,11 @@ QUOTED = r"""(?<!\w)(['"])(?:\\.|(?!\1).)*?(?:\1(?!\w)|\.\.\.|$)"""
 # What texts among a report's numbers tell of, but for those that may be a customer's name.
 KNOWN_TEXTS = ("currency", "definition", "measure", "segment", "ledger", "audience", "title")
 NO_NAME = r"\d{4}(-\d{2}){0,2}|\d{4} Q[1-4]|Q[1-4] FY\d+|Customer \d+"
+NOTE = "note: "  # how a command begins what it says beside an answer
 MASKED = (
-    "customers' names are masked: numbered by ARR, the largest is Customer 1; a run card of the"
+    "customers' names are masked: they are numbered by ARR, and the largest is Customer 1; a run"
+    " card that says names: shown, given as ledger, shows them"
 )
-MASKED += " folder that says names: shown, given as ledger, shows them"
 
 
 class Call(NamedTuple):
@@ -62,17 +65,24 @@ def answer(call: Call, folder: Path, scratch: Path, run: Callable[[list[str]], N
     _bounded()
     opened = confine(folder, scratch)
     try:
-        made = _made(call, opened, run)
+        return spelled(_made(call, opened, run))
     except NrrsimError as error:
-        made = _error(error.exit_code, str(error).splitlines(), [])
+        return spelled(_error(error.exit_code, str(error).splitlines(), []))
     except Exception as error:
         said = f"nrrsim met something it does not expect ({type(error).__name__}: {error})"
-        made = _error(1, [said], [])
+        return spelled(_error(1, [said], []))
+
+
+def spelled(made: dict[str, Any]) -> str:
+    """An answer as JSON; or that it is longer than an answer may be."""
     text = json.dumps(made, ensure_ascii=False, allow_nan=False)
-    if len(text) > MOST_SIGNS:
-        said = f"the answer has {len(text):,} signs, and {MOST_SIGNS:,} are the most; ask for less"
-        text = json.dumps(_error(2, [f"{said} (a smaller top, another by), or use nrrsim"], []))
-    return text
+    # as a command prints its object: what nobody sees is spelled as JSON spells it; half a sign
+    # (of a file's name that is no UTF-8) has no spelling
+    text = visible(text.encode(errors="replace").decode(), r"\u{:04x}")
+    if len(text) <= MOST_SIGNS:
+        return text
+    said = f"the answer has {len(text):,} signs, and {MOST_SIGNS:,} are the most; ask for less"
+    return json.dumps(_error(2, [f"{said} (a smaller top, another by), or use nrrsim"], []))
 
 
 def _bounded() -> None:
@@ -138,9 +148,9 @@ def _sealed(call: Call, opened: Opened, made: dict[str, Any]) -> dict[str, Any]:
     inputs = opened.hashes()
     asked = {"tool": call.tool, "arguments": call.given, "inputs": inputs}
     asked |= {"nrrsim": version("nrrsim")}
-    spelled = json.dumps(asked, sort_keys=True, ensure_ascii=True)
+    text = json.dumps(asked, sort_keys=True)
     command = {"command": shlex.join(["nrrsim", *call.words])} if call.words else {}
-    seal = hashlib.sha256(spelled.encode()).hexdigest()
+    seal = hashlib.sha256(text.encode()).hexdigest()
     return {**made, "fingerprint": seal, "inputs": inputs, **command, "nrrsim": asked["nrrsim"]}
 
 
@@ -201,9 +211,9 @@ def _code_of(run: Callable[[list[str]], None], words: list[str]) -> int:
 
 def _lines(said: str) -> tuple[list[str], list[str]]:
     """What a command said beside its answer: notes, and what is wrong."""
-    lines = [as_arguments(line) for line in said.splitlines() if line.strip()]
-    notes = [line.removeprefix("note: ") for line in lines if line.startswith("note: ")]
-    return notes, [line for line in lines if not line.startswith("note: ")]
+    lines = [line for line in said.splitlines() if line.strip()]
+    notes = [as_arguments(line[len(NOTE) :]) for line in lines if line.startswith(NOTE)]
+    return notes, [line for line in lines if not line.startswith(NOTE)]
 
 
 def _unquoted(finding: str) -> str:
@@ -218,18 +228,15 @@ def _unquoted(finding: str) -> str:
 
 
 def _cut(call: Call, result: dict[str, Any]) -> dict[str, Any]:
-    """Cut an answer's lists to what is asked for, and say how much is left out."""
-    left = {}
-    if call.tool == "accounts":
-        top = next((each for each in call.words if each.startswith("--top=")), "--top=20")
-        most = int(top.removeprefix("--top="))
-        left = {"accounts": max(0, len(result["accounts"]) - most)}
-        result["accounts"] = result["accounts"][:most]
-    elif call.tool == "check" and len(result["findings"]) > MOST_FINDINGS:
-        left = {"findings": len(result["findings"]) - MOST_FINDINGS}
-        result["findings"] = result["findings"][:MOST_FINDINGS]
-    left = {key: number for key, number in left.items() if number}
-    return {"left_out": left} if left else {}
+    """Cut the list of accounts to the `top` that are asked for, and say how many are left out."""
+    if call.tool != "accounts":
+        return {}
+    from nrrsim.messages import number_in
+
+    top, listed = number_in(str(call.given.get("top", TOP))), result["accounts"]
+    result["accounts"] = listed[: int(top)]
+    left = len(listed) - len(result["accounts"])
+    return {"left_out": {"accounts": left}} if left else {}
 
 
 def _about(call: Call, result: Mapping[str, Any]) -> Context:

@@ -36,6 +36,8 @@ WARM = ("nrrsim.cli.answers", "nrrsim.cli.warm")
 INSTRUCTIONS = """\
 Net revenue retention (NRR) of the companies in one folder: measured from ledgers, and expected, \
 simulated and compared from scenarios. Everything is read-only.
+Begin with `reports` (show: list), which names the folder's run cards, scenarios, ledgers and \
+reports; prefer a run card to a bare ledger, as it says how that is read.
 Quote a figure as `figures` states it, with definition, window, as_of, currency and, where there \
 is one, range; add the first 12 characters of `fingerprint`, so that it can be traced. NRR under \
 one definition is not NRR under another: never compare or add the two. A measured figure has no \
@@ -69,6 +71,9 @@ def serve(folder: Path, app: Any, run: Callable[[list[str]], None]) -> None:
     except ImportError:
         raise UsageError(f"nrrsim mcp needs the extra mcp: {to_install('mcp')}") from None
 
+    if sys.stdin is not None and sys.stdin.isatty():
+        said = "an assistant's program starts this, and speaks to it; Ctrl-C ends it"
+        print(f"{folder} is served over stdin and stdout: {said}", file=sys.stderr)
     # what lies in the folder that one works in is no module of ours, here and in what is started
     sys.path[:] = [each for each in sys.path if each]
     os.environ["PYTHONSAFEPATH"] = "1"
@@ -181,7 +186,7 @@ class _Desk:
             known = [DEFINITION] if tool == "definitions" else [ASPECT, REPORT]
             return Call(tool, dict(checked(given, known, self.folder)), [])
         raise UsageError(
-            f"{tool[:40]!a}: there is no such tool; {did_you_mean(tool, [*self.tools])}"
+            f"{tool[:40]!a}: there is no such tool; {did_you_mean(tool[:40], [*self.tools])}"
         )
 
     async def _made(self, call: Call) -> str:
@@ -227,7 +232,7 @@ def _end(process: Any) -> None:
 
 def _refusal(kind: str, *problems: str) -> str:
     error = {"kind": kind, "problems": list(problems), "notes": []}
-    return json.dumps({"error": error}, ensure_ascii=False)
+    return json.dumps({"error": error})
 
 
 def _work(

@@ -9,13 +9,16 @@ system that says no: to libraries that open files themselves, and to the network
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import re
 import stat
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,34 +33,22 @@ DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # 
 TABLES = re.compile(r"\.(csv|tsv|xls[xmb]?|ods|parquet|pq|ya?ml|ipynb|sqlite3?|db|duckdb)$")
 SERVED = "name a file of the folder that is served, as a path from there"
 OUTSIDE = "lies outside the folder that is served; put it there, or serve a folder that holds both"
-# What Python tells of before it is done, and who writes or leaves the process does.
-CHANGES: tuple[str, ...] = (
-    "os.mkdir",
-    "os.rename",
-    "os.remove",
-    "os.rmdir",
-    "os.link",
-    "os.symlink",
-    "os.truncate",
+# What Python tells of before it is done (its audit events): who writes, or leaves the process.
+CHANGES = re.compile(
+    r"os\.(mkdir|rename|remove|rmdir|link|symlink|truncate|chmod|chown|utime|setxattr|removexattr)"
 )
-CHANGES += ("os.chmod", "os.chown", "os.utime", "os.setxattr", "os.removexattr", "os.chflags")
-LEAVES: tuple[str, ...] = (
-    "subprocess.Popen",
-    "os.system",
-    "os.exec",
-    "os.posix_spawn",
-    "os.spawn",
-    "os.fork",
+LEAVES = re.compile(
+    r"subprocess\.Popen|os\.(system|exec|posix_spawn|spawn|fork|forkpty|startfile)"
+    r"|socket\.(connect|bind|sendto|getaddrinfo)|sqlite3\.connect|urllib\.Request"
 )
-LEAVES += ("os.forkpty", "os.startfile", "socket.connect", "socket.bind", "socket.sendto")
-LEAVES += ("socket.getaddrinfo", "sqlite3.connect", "urllib.Request", "webbrowser.open")
 LISTS = ("os.listdir", "os.scandir", "os.chdir")
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 # What a process on Linux looks up about its machine; on another system there are none of them.
-OF_THE_SYSTEM: tuple[str, ...] = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/share/zoneinfo")
-OF_THE_SYSTEM += ("/usr/local/lib", "/etc/ld.so.cache", "/etc/localtime", "/dev/null")
-OF_THE_SYSTEM += ("/dev/urandom", "/sys/devices/system", "/sys/fs/cgroup", "/proc/cpuinfo")
-OF_THE_SYSTEM += ("/proc/meminfo", "/proc/self/cgroup", "/proc/self/maps", "/proc/self/status")
+LIBRARIES = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/local/lib", "/nix/store")
+CLOCK = ("/usr/share/zoneinfo", "/etc/localtime", "/etc/ld.so.cache", "/dev/null", "/dev/urandom")
+MACHINE = ("/sys/devices/system", "/sys/fs/cgroup", "/proc/cpuinfo", "/proc/meminfo")
+ITSELF = ("/proc/self/cgroup", "/proc/self/maps", "/proc/self/status", "/proc/self/statm")
+MODULES = (".py", ".pyc", ".so", ".pyd")
 
 
 def inside(folder: Path, name: Any, key: str) -> str:
@@ -139,62 +130,106 @@ def confine(folder: Path, scratch: Path) -> Opened:
     """From here on this process reads the folder, and what Python and nrrsim are made of; it writes
     into `scratch` alone, starts no process and calls nobody. It cannot be undone.
     """
-    home, room = os.path.realpath(folder), os.path.realpath(scratch)
-    package = os.path.realpath(Path(__file__).parent.parent)
-    examples = [os.path.realpath(shared("params")), os.path.join(package, "data")]
-    ours = [package, *examples, *map(os.path.realpath, map(shared, ("notebooks", "reports")))]
-    code = [sys.prefix, sys.base_prefix, sys.exec_prefix, *filter(os.path.isabs, sys.path)]
-    python = [os.path.realpath(each) for each in code]
-    system = [os.path.realpath(each) for each in OF_THE_SYSTEM if os.path.exists(each)]
+    places = _Places.around(folder, scratch)
     os.environ |= {SWITCH: OFF, "NRRSIM_CACHE": OFF}
-    tempfile.tempdir = room
-    opened = Opened(home)
-
-    def read(path: str) -> None:
-        """Let a file be read, and know it for one that the answer is made of if it is; raises
-        UsageError for one that is nobody's here.
-        """
-        is_ours = _within(path, ours)
-        if _within(path, examples) or (_within(path, [home]) and not is_ours):
-            opened.add(path)
-        elif is_ours or _within(path, [room, *system]):
-            return
-        elif TABLES.search(path.lower()) or not _within(path, python):
-            raise UsageError(f"{_shown(os.path.relpath(path, home))}: {OUTSIDE}")
+    tempfile.tempdir = places.room
+    opened = Opened(places.home)
 
     def judge(event: str, said: tuple[Any, ...]) -> None:
         if event == "open":
-            path, mode, flags = said
-            if path is None or isinstance(path, int):
-                return
-            real = os.path.realpath(os.fsdecode(path))
-            is_written = isinstance(mode, str) and not set(mode).isdisjoint("wax+")
-            if is_written or flags & WRITES:
-                _refuse_to_write(real, room)
-            else:
-                read(real)
+            _judge_opening(places, opened, *said)
         elif event in LISTS:
-            if said and isinstance(said[0], str | bytes | os.PathLike):
-                real = os.path.realpath(os.fsdecode(said[0]))
-                if not _within(real, [home, room, *ours, *python, *system]):
-                    raise PermissionError(13, "lies outside the folder that is served")
-        elif event in CHANGES:
-            # below a folder that is open already, of which the system knows where it lies
-            is_below = any(isinstance(each, int) and each > 2 for each in said[1:])
-            paths = [each for each in said[:2] if isinstance(each, str | bytes | os.PathLike)]
-            for each in () if is_below and event in ("os.remove", "os.rmdir") else paths:
-                _refuse_to_write(os.path.realpath(os.fsdecode(each)), room)
-        elif event in LEAVES:
-            raise PermissionError(13, f"{event}: an answer is read, and nothing else")
+            named = [each for each in said[:1] if isinstance(each, str | bytes | os.PathLike)]
+            if not all(_within(os.path.realpath(os.fsdecode(each)), places.all) for each in named):
+                raise PermissionError(errno.EACCES, "lies outside the folder that is served")
+        elif CHANGES.fullmatch(event):
+            _judge_change(places, event, said)
+        elif LEAVES.fullmatch(event):
+            raise PermissionError(errno.EACCES, f"{event}: an answer is read, and nothing else")
 
-    _landlocked([home, *ours, *python, *system], room)
+    _landlocked(places.all, places.room)
     sys.addaudithook(judge)
     return opened
 
 
+@dataclass(frozen=True)
+class _Places:
+    """Where a confined process may read, links followed: the folder, and what needs no name.
+
+    room : where it may write. ours : what comes with nrrsim, of which `examples` are data.
+    libraries : Python's own packages. code : other places of modules, read for these alone.
+    """
+
+    home: str
+    room: str
+    examples: tuple[str, ...]
+    ours: tuple[str, ...]
+    libraries: tuple[str, ...]
+    code: tuple[str, ...]
+    system: tuple[str, ...]
+
+    @classmethod
+    def around(cls, folder: Path, scratch: Path) -> _Places:
+        package = Path(__file__).parent.parent
+        examples = _real(shared("params"), package / "data")
+        ours = _real(package, shared("notebooks"), shared("reports"))
+        paths = sysconfig.get_paths()
+        libraries = _real(*(paths[each] for each in ("stdlib", "platstdlib", "purelib", "platlib")))
+        code = _real(*filter(os.path.isabs, (*sys.path, sys.prefix, sys.base_prefix)))
+        system = _real(*filter(os.path.exists, (*LIBRARIES, *CLOCK, *MACHINE, *ITSELF)))
+        home, room = _real(folder, scratch)
+        return cls(home, room, examples, (*examples, *ours), libraries, code, system)
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        return (self.home, self.room, *self.ours, *self.libraries, *self.code, *self.system)
+
+    def is_input(self, path: str) -> bool:
+        """Whether a file is one that an answer is made of."""
+        is_ours = _within(path, self.ours)
+        return _within(path, self.examples) or (_within(path, (self.home,)) and not is_ours)
+
+    def is_needed(self, path: str) -> bool:
+        """Whether a file is one of those that Python and nrrsim are made of, and no table."""
+        if _within(path, (self.room, *self.ours, *self.system)):
+            return True
+        if _within(path, self.libraries):
+            return not TABLES.search(path.lower())
+        is_told = ".dist-info" in path or ".egg-info" in path  # a package's version
+        return _within(path, self.code) and (is_told or path.endswith(MODULES))
+
+
+def _judge_opening(places: _Places, opened: Opened, path: Any, mode: Any, flags: int) -> None:
+    """Let a file be opened, and know an input; raises UsageError for what is nobody's here."""
+    if path is None or isinstance(path, int):
+        return
+    real = os.path.realpath(os.fsdecode(path))
+    is_written = isinstance(mode, str) and not set(mode).isdisjoint("wax+")
+    if is_written or flags & WRITES:
+        _refuse_to_write(real, places.room)
+    elif places.is_input(real):
+        opened.add(real)
+    elif not places.is_needed(real):
+        raise UsageError(f"{_shown(os.path.relpath(real, places.home))}: {OUTSIDE}")
+
+
+def _judge_change(places: _Places, event: str, said: tuple[Any, ...]) -> None:
+    # below a folder that is open already, of which the system alone knows where it lies
+    is_below = any(isinstance(each, int) and each > 2 for each in said[1:])
+    if is_below and event in ("os.remove", "os.rmdir"):
+        return
+    for each in said[:2]:
+        if isinstance(each, str | bytes | os.PathLike):
+            _refuse_to_write(os.path.realpath(os.fsdecode(each)), places.room)
+
+
+def _real(*paths: str | Path) -> tuple[str, ...]:
+    return tuple(os.path.realpath(each) for each in paths)
+
+
 def _refuse_to_write(path: str, room: str) -> None:
     if path != os.devnull and not _within(path, [room]):
-        raise PermissionError(13, "answers write nothing", path)
+        raise PermissionError(errno.EACCES, "answers write nothing", path)
 
 
 def _within(path: str, roots: Sequence[str]) -> bool:

@@ -16,7 +16,7 @@ Answer = Mapping[str, Any]
 RATIO, DIFFERENCE, ODDS, COUNT = "ratio", "difference of ratios", "probability", "count"
 DISTANCE, SHARE = "distance of ratios", "share"
 MONEY = "ARR"  # a year's run-rate, in the currency that is told
-POINT, FLOW = "point_to_point", "flow"
+POINT, FLOW, STAYS_OUT = "point_to_point", "flow", "stays_out"
 BETWEEN = "90%"  # of the ranges: from p05 to p95
 MEASURES = ("nrr", "grr", "logo")
 CALLED = {"nrr": "NRR", "grr": "GRR", "logo": "logo retention"}
@@ -113,8 +113,10 @@ def _measured(answer: Answer, window: int) -> Iterator[Told]:
     for name in MEASURES:
         # NRR alone is without price movements
         without = " without price movements" if name == "nrr" and answer.get("ex_price") else ""
-        value = _number(answer.get(name))
-        yield Told(CALLED[name] + without, value, RATIO, answer.get("definition"))
+        definition = answer.get("definition")
+        if name == "logo" and definition != STAYS_OUT:
+            definition = POINT  # of customers there are no flows
+        yield Told(CALLED[name] + without, _number(answer.get(name)), RATIO, definition)
     yield Told("opening ARR", _number(answer.get("opening")), MONEY, at=-window)
     yield Told("closing ARR of the opening customers", _number(answer.get("closing")), MONEY, at=0)
 
@@ -147,7 +149,9 @@ def _compared(answer: Answer, _: int) -> Iterator[Told]:
 
 def _needed(answer: Answer, _: int) -> Iterator[Told]:
     yield Told("expected NRR", answer["nrr"], RATIO, POINT)
-    yield Told("NRR to be reached", answer["target"], RATIO, POINT)
+    odds = answer.get("probability")
+    with_odds = "" if odds is None else f" with a probability of {percent(odds)}"
+    yield Told(f"NRR to be reached{with_odds}", answer["target"], RATIO, POINT)
 
 
 def _judged(answer: Answer, _: int) -> Iterator[Told]:

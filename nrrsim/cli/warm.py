@@ -1,7 +1,8 @@
 """Nothing in, all that answers are made with loaded out; never answers.
 
 It is imported by the process that others begin as copies of, before any of them is confined: what
-takes a second to load or to compile is there already, and no thread is left running.
+takes a second to load or to compile is there already. We leave no thread running; what OpenBLAS and
+Arrow keep, they give up and begin anew around a copy by themselves.
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ COMMANDS = [
     ("--help", (*NUMBERS, "pydantic", *NOBODY)),
     ("--version", (*NUMBERS, "pydantic", *NOBODY)),
     ("metrics --help", (*NUMBERS, *NOBODY)),
+    ("mcp --help", (*NUMBERS, "mcp", *NOBODY)),
     (f"check {LEDGER}", (*OF_A_LEDGER, *SCENARIOS)),
     (f"metrics {LEDGER} --as-of 2026-09", (*OF_A_LEDGER, *SCENARIOS)),
     (f"metrics {LEDGER} --definition compounded --json", OF_A_LEDGER),
