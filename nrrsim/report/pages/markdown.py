@@ -154,7 +154,7 @@ def picture_in_text(data: Mapping[str, Any], mime: str, options: Mapping[str, An
     if mime == "image/svg+xml":
         mime, value = "image/png", base64.b64encode(png_of(value)).decode()
     alt = _attribute(options.get("fig-alt", ""))
-    return f'![](data:{mime};base64,{"".join(value.split())}){{alt={alt}}}'
+    return f'![](data:{mime};base64,{"".join(value.split())}){{alt={alt} fig-alt={alt}}}'
 
 
 def table_of(cells: Mapping[str, Any]) -> str:

@@ -177,7 +177,7 @@ local function unbroken(inlines)
   while i <= #inlines do
     local x, space, sign = inlines[i], inlines[i + 1], inlines[i + 2]
     if x.t == "Str" and space and space.t == "Space" and sign and sign.t == "Str" and belong(x.text, sign.text) then
-      out:insert(pandoc.Span({x, space, sign}, {class = "nowrap"}))
+      out:insert(office and pandoc.Str(x.text .. "\u{a0}" .. sign.text) or pandoc.Span({x, space, sign}, {class = "nowrap"}))
       i = i + 3
     else
       out:insert(x)
@@ -212,24 +212,29 @@ local function equations(inlines)
   return out
 end
 
--- How much of a page each column takes: as its longest text needs, a sentence no more than forty signs.
+-- How much of a page each column takes: room for its longest word, and what is left by how long its texts are.
 local function widths_of(t, columns)
-  local need, all = {}, 0
-  for i = 1, columns do need[i] = 3 end
+  local least, most, sums = {}, {}, {least = 0, more = 0}
+  for i = 1, columns do least[i], most[i] = 5, 5 end
   local function look(row)
     for i, cell in ipairs(row.cells) do
-      local text = pandoc.utils.stringify(cell.contents)
-      for word in text:gmatch("%S+") do need[i] = math.max(need[i], utf8.len(word) + 2) end
-      need[i] = math.max(need[i], math.min(utf8.len(text), 40) * 0.8 + 2)
+      local text = pandoc.utils.stringify(cell.contents):gsub("(%d) (p[to])", "%1\u{a0}%2")
+      for word in text:gmatch("%S+") do least[i] = math.max(least[i], math.min(utf8.len(word), 24) * 1.1 + 3) end
+      most[i] = math.max(most[i], math.min(utf8.len(text), 60) + 4)
     end
   end
   for _, row in ipairs(t.head.rows) do look(row) end
   for _, body in ipairs(t.bodies) do
     for _, row in ipairs(body.body) do look(row) end
   end
-  for i = 1, columns do all = all + need[i] end
-  for i = 1, columns do need[i] = need[i] / math.max(all, 60) end
-  return need
+  for i = 1, columns do
+    most[i] = math.max(most[i], least[i])
+    sums.least, sums.more = sums.least + least[i], sums.more + most[i] - least[i]
+  end
+  local page = 94   -- signs that a line of a table holds
+  local share = math.max(0, math.min(1, (page - sums.least) / math.max(sums.more, 1)))
+  for i = 1, columns do least[i] = (least[i] + share * (most[i] - least[i])) / math.max(sums.least, page) end
+  return least
 end
 
 -- A data frame's own HTML table becomes a real table, so that it is in the PDF, too.
@@ -267,13 +272,21 @@ local function table_of(raw)
   }
 end
 
+-- Word takes the alternative text of a picture from its caption (Quarto from an attribute of its own).
+local function described(image)
+  if #image.caption == 0 and image.attributes.alt then image.caption = {pandoc.Str(image.attributes.alt)} end
+  image.attributes["fig-alt"] = nil
+  return image
+end
+
 return {
+  {Image = FORMAT == "docx" and described or nil},
   {RawBlock = table_of},
   {traverse = "topdown", Div = callout},   -- before the headings are counted: a callout's heading is its title
   {Pandoc = number_everything},
   {traverse = "topdown", Div = float},
   {Cite = reference, Inlines = equations},
-  {Inlines = html and unbroken or nil},
+  {Inlines = (html or office) and unbroken or nil},
   {Pandoc = function()
     if #unresolved > 0 then
       io.stderr:write(table.concat(unresolved, ", "))
