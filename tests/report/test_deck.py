@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import zipfile
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import nbformat
 import pypandoc
@@ -26,10 +26,9 @@ from nrrsim.files import shared
 from nrrsim.report.charts import style
 from nrrsim.report.manifest import verify
 from nrrsim.report.pages.native import plot_of
-from nrrsim.report.pages.notebook import read_cells
 from nrrsim.report.pages.office import check_reference, reference_of
 from nrrsim.report.pages.render import render
-from nrrsim.report.pages.slides import TITLE_LINES, Slide, _finished, _wrapped, slides_of
+from nrrsim.report.pages.slides import TITLE_LINES, _wrapped, slides_of
 from nrrsim.report.run import run_card
 from nrrsim.report.tables import CELLS, FIGURE
 
@@ -408,7 +407,7 @@ def test_a_reference_that_cannot_be_used_is_refused_before_anything_runs(tmp_pat
 
 
 def test_a_flowing_report_makes_no_slides(tmp_path):
-    with pytest.raises(UsageError, match="flows over pages.*notebook: board_deck"):
+    with pytest.raises(UsageError, match=r"flows over pages.*notebook: board_deck"):
         run_card(ROOT / "params" / "2026Q3.yaml", to=("pptx",), out=tmp_path)
 
 
@@ -543,5 +542,3 @@ def test_the_options_of_a_chart_that_stand_in_it_are_kept_with_its_numbers():
 
     said = style._numbers(trend.__wrapped__, frame[["period", "nrr", "grr"]], target=1.10)
     assert said["said"] == {"target": 1.10}
-
-

@@ -11,7 +11,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ from nrrsim.report.tables import CELLS, FIGURE, NOTES
 MOST_ROWS, MOST_SLIDES = 7, 8  # of a table, of a deck with its title
 HEADING = re.compile(r"^## (?=\S)", re.MULTILINE)
 TITLE_SIZES, LINE_SIZES, CELL_SIZES = range(26, 15, -1), range(16, 10, -1), range(15, 8, -1)
+COVER, COVER_TITLE_SIZES, COVER_LINE_SIZES = "Title Slide", range(40, 15, -1), range(20, 11, -1)
+FOOT_SIZES = range(10, 5, -1)
 TITLE_LINES = 2
 WITH_LINES, ALONE = "Content with Caption", "Title and Content"  # layouts, as pandoc calls them
 LEAST_TITLE = 0.6  # of a slide's width: a narrower title holds no sentence
@@ -117,7 +119,8 @@ def _shown(slides: list[Slide], cell: Cell, output: Any) -> None:
         if not slides:
             raise RenderError(f"{cell.name} stands before the first slide's heading")
         slide = slides[-1]
-        slide.alt = " ".join(str(cell.options.get("fig-alt") or cell.options.get("tbl-cap") or "").split())  # fmt: skip
+        alt = cell.options.get("fig-alt") or cell.options.get("tbl-cap") or ""
+        slide.alt = " ".join(str(alt).split())
         if mime in IMAGES:
             slide.numbers, slide.plot = data.get(FIGURE), plot_of(data.get(FIGURE))
             slide.shown.append(picture_in_text(data, mime, {}))
@@ -125,13 +128,16 @@ def _shown(slides: list[Slide], cell: Cell, output: Any) -> None:
             rows = len(data.get(CELLS, {}).get("rows", ()))
             if rows > MOST_ROWS:
                 raise RenderError(f"{cell.name}: {rows} rows on a slide; {MOST_ROWS} at most")
-            slide.shown.append(quarto_markdown([Cell(cell.name, "", {"echo": False}, [output])], "pptx", Path()))  # fmt: skip
+            alone = Cell(cell.name, "", {"echo": False}, [output])
+            slide.shown.append(quarto_markdown([alone], "pptx", Path()))
 
 
 # --- the deck finished ---------------------------------------------------------------------------
 
 
-def _finished(made: bytes, slides: Sequence[Slide], meta: Mapping[str, Any], timestamp: int) -> bytes:
+def _finished(
+    made: bytes, slides: Sequence[Slide], meta: Mapping[str, Any], timestamp: int
+) -> bytes:
     """The deck with its charts, texts that fit, feet, numbers and names that tell shapes apart."""
     from pptx import Presentation
 
@@ -158,8 +164,9 @@ def _finished(made: bytes, slides: Sequence[Slide], meta: Mapping[str, Any], tim
 
 
 def _cover(page: Any, meta: Mapping[str, Any]) -> None:
-    """The title slide: what it is, whose, of when; the date stands with the rest, not at the foot."""
-    said = [re.sub(r"\\([^\w\s])", r"\1", str(meta.get(key) or "")) for key in ("subtitle", "company", "date", "confidentiality")]  # fmt: skip
+    """The title slide: what it is, whose, of when; the date with the rest, not at the foot."""
+    keys = ("subtitle", "company", "date", "confidentiality")
+    said = [re.sub(r"\\([^\w\s])", r"\1", str(meta.get(key) or "")) for key in keys]
     for shape in list(page.placeholders):
         if shape.placeholder_format.idx == 1:
             shape.text_frame.text = "\n".join(filter(None, said))
@@ -199,7 +206,7 @@ def _room(page: Any, deck: Any) -> Box:
 
 
 def _is_shown(shape: Any) -> bool:
-    return shape.shape_type == PICTURE or shape.has_chart or shape.has_table
+    return bool(shape.shape_type == PICTURE or shape.has_chart or shape.has_table)
 
 
 def _picture(page: Any, slide: Slide, box: Box, timestamp: int) -> None:
@@ -251,10 +258,8 @@ def _table(page: Any, slide: Slide, box: Box) -> None:
         return
     table = shape.table
     texts = [[cell.text_frame.text for cell in row.cells] for row in table.rows]
-    size = next(
-        (each for each in CELL_SIZES if _rows_high(_columns(texts, each, box[2]), texts, each) <= box[3]),
-        CELL_SIZES[-1],
-    )  # fmt: skip
+    high = {each: _rows_high(_columns(texts, each, box[2]), texts, each) for each in CELL_SIZES}
+    size = next((each for each in CELL_SIZES if high[each] <= box[3]), CELL_SIZES[-1])
     widths = _columns(texts, size, box[2])
     shape.left, shape.top, shape.width = box[0], box[1], sum(widths)
     for column, wide in zip(table.columns, widths, strict=True):
@@ -307,32 +312,34 @@ def _rows_high(widths: Sequence[int], texts: Sequence[Sequence[str]], size: int)
 
 
 def _texts(page: Any) -> None:
-    """Title and lines in the largest size at which they fit; what does not is whole in the notes."""
+    """Title and lines in the largest size at which they fit; what does not: whole in the notes."""
+    for shape in page.placeholders:
+        if shape.has_text_frame and shape.text_frame.text.strip():
+            _fitted(page, shape)
+
+
+def _fitted(page: Any, shape: Any) -> None:
     from pptx.util import Pt
 
-    for shape in page.placeholders:
-        index = shape.placeholder_format.idx
-        if not shape.has_text_frame or not shape.text_frame.text.strip():
-            continue
-        frame, is_title = shape.text_frame, index == 0
-        wide, high = shape.width / POINT - 14, shape.height / POINT - 7
-        cover = page.slide_layout.name == "Title Slide"
-        sizes = range(40 if is_title else 20, 11, -1) if cover else TITLE_SIZES if is_title else LINE_SIZES  # fmt: skip
-        parts = [part.text for part in frame.paragraphs]
+    frame, is_title = shape.text_frame, shape.placeholder_format.idx == 0
+    wide, high = shape.width / POINT - 14, shape.height / POINT - 7
+    sizes = TITLE_SIZES if is_title else LINE_SIZES
+    if page.slide_layout.name == COVER:
+        sizes = COVER_TITLE_SIZES if is_title else COVER_LINE_SIZES
 
-        def fits(size: int, parts: Sequence[str] = parts, wide: float = wide, high: float = high, is_title: bool = is_title) -> bool:  # fmt: skip
-            lines = sum(_wrapped(part, size, wide, bold=is_title) for part in parts)
-            return lines * size * LEADING <= high and (not is_title or lines <= TITLE_LINES)
+    def fits(size: int, text: str) -> bool:
+        lines = sum(_wrapped(part, size, wide, bold=is_title) for part in text.split("\n"))
+        return lines * size * LEADING <= high and (not is_title or lines <= TITLE_LINES)
 
-        size = next(filter(fits, sizes), sizes[-1])
-        if not fits(size):
-            whole = frame.text
-            _cut(frame, lambda text, size=size, fits=fits: fits(size, text.split("\n")))
-            notes = page.notes_slide.notes_text_frame
-            notes.text = f"{whole}\n{notes.text}".strip()
-        for paragraph in frame.paragraphs:
-            for run in paragraph.runs:
-                run.font.size = Pt(size)
+    whole = frame.text
+    size = next((each for each in sizes if fits(each, whole)), sizes[-1])
+    if not fits(size, whole):
+        _cut(frame, partial(fits, size))
+        notes = page.notes_slide.notes_text_frame
+        notes.text = f"{whole}\n{notes.text}".strip()
+    for paragraph in frame.paragraphs:
+        for run in paragraph.runs:
+            run.font.size = Pt(size)
 
 
 def _cut(frame: Any, fits: Any) -> None:
@@ -378,6 +385,8 @@ def _foot(page: Any, line: str, number: int) -> None:
     """Whose the deck is and for whom, and the slide's number: where the layout has them."""
     from copy import deepcopy
 
+    from pptx.util import Pt
+
     there = {str(shape.placeholder_format.type) for shape in page.placeholders}
     for each in page.slide_layout.placeholders:
         kind = str(each.placeholder_format.type)
@@ -392,6 +401,11 @@ def _foot(page: Any, line: str, number: int) -> None:
         kind = str(shape.placeholder_format.type)
         if "FOOTER" in kind:
             shape.text_frame.text = line
+            wide = shape.width / POINT - 14
+            for run in shape.text_frame.paragraphs[0].runs:
+                run.font.name = "+mn-lt"  # the deck's own: not every program finds it
+                size = next((s for s in FOOT_SIZES if _wrapped(line, s, wide) == 1), FOOT_SIZES[-1])
+                run.font.size = Pt(size)
         elif "SLIDE_NUMBER" in kind:
             for text in shape._element.iter("{*}t"):
                 text.text = str(number)
@@ -405,7 +419,9 @@ def _in_order(page: Any) -> None:
         if not shape.is_placeholder or _is_shown(shape):
             return 1
         kind = str(shape.placeholder_format.type)
-        return 0 if "TITLE" in kind and "SUB" not in kind else 3 if "FOOTER" in kind else 4 if "NUMBER" in kind else 2  # fmt: skip
+        if "TITLE" in kind and "SUBTITLE" not in kind:
+            return 0
+        return {"FOOTER": 3, "SLIDE_NUMBER": 4}.get(kind.partition(" ")[0], 2)
 
     for shape in sorted(page.shapes, key=rank):
         tree.remove(shape._element)
