@@ -204,7 +204,8 @@ def _ruled(layout: Any, left: float, top: float, wide: float, scheme: str, thick
             f'<p:cxnSp {nsdecls("p", "a")}><p:nvCxnSpPr><p:cNvPr id="{number}"'
             f' name="Rule {number}"/><p:cNvCxnSpPr/><p:nvPr userDrawn="1"/></p:nvCxnSpPr>'
             "<p:spPr>"
-            f'<a:xfrm><a:off x="{Inches(left)}" y="{Inches(top)}"/><a:ext cx="{Inches(wide)}" cy="0"/>'
+            f'<a:xfrm><a:off x="{Inches(left)}" y="{Inches(top)}"/>'
+            f'<a:ext cx="{Inches(wide)}" cy="0"/>'
             f'</a:xfrm><a:prstGeom prst="line"><a:avLst/></a:prstGeom><a:ln w="{thick}">'
             f'<a:solidFill><a:schemeClr val="{scheme}"/></a:solidFill></a:ln></p:spPr></p:cxnSp>'
         )
