@@ -232,6 +232,7 @@ KIND = (
     '<Override PartName="/word/footer1.xml" ContentType="application/vnd.openxmlformats-'
     'officedocument.wordprocessingml.footer+xml"/>'
 )
+CAPTION = '<w:spacing w:before="200" w:after="100" />'
 RUN = f'<w:rPr><w:color w:val="{GREY[1:]}"/><w:sz w:val="16"/></w:rPr>'
 FOOTER = (
     '<?xml version="1.0" encoding="UTF-8" standalone="yes"?><w:ftr xmlns:w='
@@ -283,6 +284,8 @@ def _word_styles(text: str) -> str:
         named = rf'<w:style\b[^>]*w:styleId="{style}(?:Char)?".*?</w:style>'
         for found in dict.fromkeys(re.findall(named, text, flags=re.DOTALL)):
             text = text.replace(found, _restyled(found, *how))
+    # a caption keeps its distance from the table before
+    text = text.replace('<w:spacing w:before="0" w:after="120" />', CAPTION)
     return re.sub(r'(w:styleId="Table".*?<w:tblPr>)', rf"\1{RULED}", text, count=1, flags=re.DOTALL)
 
 

@@ -10,9 +10,10 @@ import zipfile
 from pathlib import PurePosixPath
 
 import nbformat
+import pandas as pd
 import pypandoc
 import pytest
-from conftest import ROOT
+from conftest import HOSTILE, ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
@@ -23,6 +24,8 @@ import nrrsim as nr
 from nrrsim.data.make_reference import FOLDER, slides, word
 from nrrsim.errors import RenderError, UsageError, VerifyError
 from nrrsim.files import shared
+from nrrsim.notation import escape_markdown
+from nrrsim.report import tables
 from nrrsim.report.charts import style
 from nrrsim.report.manifest import verify
 from nrrsim.report.pages.native import plot_of
@@ -42,6 +45,9 @@ currency: USD
 trials: 100
 scenarios: [{root}/params/scenarios/nrr-105.yaml, {root}/params/scenarios/nrr-128.yaml]
 """
+PIXEL = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP6DwABBQECz6AuzQAAAABJRU5ErkJggg=="
+)
 TIMESTAMP = 1_793_232_000
 STYLE = shared("reports")
 P, A = (
@@ -440,6 +446,38 @@ def test_what_is_too_long_is_made_small_then_cut_and_whole_in_the_notes():
     assert sizes[0] < sizes[1]
 
 
+def test_names_stay_names(tmp_path):
+    """In a heading, a table, a chart and its sheet; none is a formula, markup or a shortcode."""
+    from nrrsim.report.pages.notebook import Cell
+    from nrrsim.report.pages.slides import deck
+
+    def cell(data, **options):
+        shown = nbformat.v4.new_output("display_data", data)
+        return Cell("cell", "", {"echo": False, **options}, [shown])
+
+    heading = " and ".join(map(escape_markdown, HOSTILE[:2]))
+    rows = [[name, 1.1, 0.9, None] for name in HOSTILE]
+    figure = {"chart": "segment_bars", "columns": ["segment", "nrr", "grr", "nrr_before"], "rows": rows, "currency": None}  # fmt: skip
+    table = tables.table(pd.DataFrame({"a": HOSTILE}), {"a": "text"}, {"a": "Name"})
+    cells = [
+        cell({"text/markdown": f"## {heading}"}),
+        cell({"image/png": PIXEL, FIGURE: figure}, **{"fig-alt": "Bars"}),
+        cell({"text/markdown": "## Table 1"}),
+        cell(dict(table.bundle), **{"tbl-cap": "Names"}),
+    ]
+    meta = {"title": "T", "lang": "en", "company": HOSTILE[0]}
+    made = deck(meta, cells, reference_of(STYLE, "pptx"), 0, None)
+    there = Presentation(io.BytesIO(made))
+    assert titles(there)[1] == " and ".join(HOSTILE[:2])
+    (chart,) = charts_of(there)
+    assert list(chart.plots[0].categories) == HOSTILE
+    book = load_workbook(io.BytesIO(chart.part.chart_workbook.xlsx_part.blob))
+    assert all(each.data_type != "f" for row in book.active for each in row)
+    assert [row[0] for row in sheet_of(chart)[1:]] == HOSTILE
+    (found,) = (shape.table for shape in there.slides[2].shapes if shape.has_table)
+    assert [row.cells[0].text_frame.text for row in found.rows] == ["Name", *HOSTILE]
+
+
 def test_a_slide_shows_one_thing_and_a_deck_is_short():
     def shows(*outputs):
         cell = type("Cell", (), {"outputs": outputs, "options": {}, "name": "cell 3", "source": ""})
@@ -456,6 +494,8 @@ def test_a_slide_shows_one_thing_and_a_deck_is_short():
     rows = nbformat.v4.new_output("display_data", {"text/html": "<table></table>", CELLS: {"rows": [[1]] * 8}})  # fmt: skip
     with pytest.raises(RenderError, match="8 rows on a slide; 7 at most"):
         slides_of(shows(heading, rows))
+    with pytest.raises(RenderError, match=r"'Hello' stands before the first slide's heading"):
+        slides_of([type("Cell", (), {"outputs": None, "source": "Hello"})])
     with pytest.raises(RenderError, match="no slide"):
         slides_of([])
 

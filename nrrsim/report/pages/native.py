@@ -98,9 +98,10 @@ def fan(numbers: Mapping[str, Any]) -> Plot | None:
     either = {period: value for _, period, value, *_ in rows}
     low = [ranges.get(period, (either[period],))[0] for period in periods]
     width = [ranges[p][1] - ranges[p][0] if p in ranges else 0.0 for p in periods]
+    drawn_range = next(iter(with_range)).partition(", ")[2]  # of "Forecast, 90% range"
     drawn = [
         Series(f"Low end of range ({NOT_DRAWN})", low, None, shape="area"),
-        Series("90% range", width, PALE, shape="area"),
+        Series(drawn_range or "Range", width, PALE, shape="area"),
     ]
     for name, colour in zip(names, (GREY, NAVY), strict=False):
         values = [middle.get((name, period)) for period in periods]

@@ -121,7 +121,12 @@ local function float(div)
   if office then
     local label = pandoc.Inlines{pandoc.Strong(house.name .. "\u{a0}" .. numbers[div.identifier]), pandoc.Space()}
     local line = styled(kind == "tbl" and "Table Caption" or "Image Caption", {pandoc.Para(label .. (caption or {}))})
-    if house.position == "top" then out:insert(line) end
+    local one = #body == 1 and body[1].t == "Table" and body[1]
+    if one then   -- before a caption that is not its own Word would have an empty line
+      one.caption = {long = {pandoc.Plain(label .. (caption or {}))}}
+    elseif house.position == "top" then
+      out:insert(line)
+    end
     out:extend(body)
     if house.position == "bottom" then out:insert(line) end
     return pandoc.Div(out, {id = div.identifier})
@@ -220,7 +225,7 @@ local function widths_of(t, columns)
     for i, cell in ipairs(row.cells) do
       local text = pandoc.utils.stringify(cell.contents):gsub("(%d) (p[to])", "%1\u{a0}%2")
       for word in text:gmatch("%S+") do least[i] = math.max(least[i], math.min(utf8.len(word), 24) * 1.1 + 3) end
-      most[i] = math.max(most[i], math.min(utf8.len(text), 60) + 4)
+      most[i] = math.max(most[i], math.min(utf8.len(text), 110) + 4)
     end
   end
   for _, row in ipairs(t.head.rows) do look(row) end
@@ -240,7 +245,7 @@ end
 -- A data frame's own HTML table becomes a real table, so that it is in the PDF, too.
 local function table_of(raw)
   if html or raw.format ~= "html" or not raw.text:lower():match("<table") then return nil end
-  return pandoc.read(raw.text, "html").blocks:walk{
+  local blocks = pandoc.read(raw.text, "html").blocks:walk{
     Div = function(d) return d.content end,
     Table = function(t)
       local columns = #t.colspecs
@@ -251,6 +256,9 @@ local function table_of(raw)
         for _, row in ipairs(body.body) do
           for i, cell in ipairs(row.cells) do
             local house = cell.classes:includes("gt_right")
+            if office and (cell.attributes.style or ""):match("font%-weight: bold") then
+              cell.contents = cell.contents:walk{Plain = function(p) return pandoc.Plain{pandoc.Strong(p.content)} end}
+            end
             cell.attr = pandoc.Attr()
             local text = pandoc.utils.stringify(cell.contents)
             if house or #row.cells == columns and text:match("^[%(%+%-$]?[%d][%d,.%%%)]*$") then cell.alignment, right[i] = "AlignRight", true end
@@ -270,6 +278,8 @@ local function table_of(raw)
       return t
     end,
   }
+  -- of its style sheet an empty paragraph is left
+  return blocks:filter(function(b) return not office or b.t == "Table" or pandoc.utils.stringify(b):match("%S") ~= nil end)
 end
 
 -- Word takes the alternative text of a picture from its caption (Quarto from an attribute of its own).

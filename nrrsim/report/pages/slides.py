@@ -101,7 +101,9 @@ def slides_of(cells: Sequence[Cell]) -> list[Slide]:
 def _said(slides: list[Slide], text: str) -> None:
     """Take up Markdown: a heading of the second level begins a slide."""
     before, *parts = HEADING.split(text)
-    if before.strip() and slides:
+    if before.strip() and not slides:
+        raise RenderError(f"{before.strip()[:60]!r} stands before the first slide's heading (##)")
+    if before.strip():
         slides[-1].lines.append(before.strip())
     for part in parts:
         heading, _, rest = part.partition("\n")

@@ -704,6 +704,7 @@ SENTENCES: Mapping[str, Any] = {
     "provenance": Provenance,
     # a deck's: its slides' headings, the lines on them, and what the speaker is told
     "slide_stand": None,
+    "slide_why": Why,
     "slide_levels": None,
     "slide_bridge": None,
     "slide_cohort": None,
