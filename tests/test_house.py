@@ -188,6 +188,7 @@ SMALL = {  # what a test of the code, not of the numbers, can do with
     "backtest": "trials, every = 100, 12",
     "accounts": 'signals, reasons = (f"../nrrsim/data/meridian_{each}.csv" for each in ("signals", "reasons"))',
     "the_model": "",
+    "board_deck": 'trials, scenarios = 100, ["../params/scenarios/nrr-105.yaml", "../params/scenarios/nrr-128.yaml"]',
 }
 
 

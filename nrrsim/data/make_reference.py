@@ -38,7 +38,11 @@ LEFT, ACROSS = 0.6, 12.133
 TITLE = (LEFT, 0.4, ACROSS, 1.15)
 BELOW_TITLE = (LEFT, 1.7, ACROSS, 5.0)
 PICTURE, LINES = (LEFT, 1.7, ACROSS, 4.05), (LEFT, 5.85, ACROSS, 0.85)
-FOOT = {"dt": (9.6, 6.93, 2.3, 0.32), "ftr": (LEFT, 6.93, 8.9, 0.32), "sldNum": (12.0, 6.93, 0.733, 0.32)}  # fmt: skip
+FOOT = {
+    "dt": (9.6, 6.93, 2.3, 0.32),
+    "ftr": (LEFT, 6.93, 8.9, 0.32),
+    "sldNum": (12.0, 6.93, 0.733, 0.32),
+}
 LAYOUTS = {
     "Title Slide": {0: (LEFT, 2.2, ACROSS, 1.4), 1: (LEFT, 3.7, ACROSS, 1.2)},
     "Title and Content": {0: TITLE, 1: BELOW_TITLE},
@@ -102,7 +106,9 @@ def _placed(shape: Any, layout: str, ratio: float) -> None:
     if inches:
         shape.left, shape.top, shape.width, shape.height = map(Inches, inches)
         return
-    places = [Emu(round(each * ratio)) for each in (shape.left, shape.top, shape.width, shape.height)]
+    places = [
+        Emu(round(each * ratio)) for each in (shape.left, shape.top, shape.width, shape.height)
+    ]
     shape.left, shape.top, shape.width, shape.height = places
 
 
@@ -139,7 +145,10 @@ def _styled(master: Any) -> None:
 
 def _sized(layout: Any) -> None:
     """What a layout has of its own: the cover's sizes, and those of the lines under a picture."""
-    sizes = {"Title Slide": {0: "cover", 1: "subtitle"}, "Content with Caption": {0: "title", 2: "caption"}}  # fmt: skip
+    sizes = {
+        "Title Slide": {0: "cover", 1: "subtitle"},
+        "Content with Caption": {0: "title", 2: "caption"},
+    }
     for shape in layout.placeholders:
         index, body = shape.placeholder_format.idx, shape._element.txBody
         said = sizes.get(layout.name, {}).get(index)
@@ -171,8 +180,8 @@ def _footed(shape: Any) -> None:
         style.append(
             parse_xml(
                 f'<a:lvl1pPr {nsdecls("a")} algn="{"l" if "FOOTER" in kind else "r"}"><a:defRPr'
-                f' sz="{SIZES["foot"] * 100}"><a:solidFill><a:schemeClr val="accent5"/></a:solidFill>'
-                '<a:latin typeface="+mn-lt"/></a:defRPr></a:lvl1pPr>'
+                f' sz="{SIZES["foot"] * 100}"><a:solidFill><a:schemeClr val="accent5"/>'
+                '</a:solidFill><a:latin typeface="+mn-lt"/></a:defRPr></a:lvl1pPr>'
             )
         )
     shape._element.txBody.bodyPr.set("lIns", "0")
@@ -192,11 +201,13 @@ def _ruled(layout: Any, left: float, top: float, wide: float, scheme: str, thick
     number = 1 + max(int(each.get("id")) for each in line.iterfind(".//{*}cNvPr"))
     line.append(
         parse_xml(
-            f'<p:cxnSp {nsdecls("p", "a")}><p:nvCxnSpPr><p:cNvPr id="{number}" name="Rule {number}"/>'
-            "<p:cNvCxnSpPr/><p:nvPr userDrawn=\"1\"/></p:nvCxnSpPr><p:spPr><a:xfrm>"
-            f'<a:off x="{Inches(left)}" y="{Inches(top)}"/><a:ext cx="{Inches(wide)}" cy="0"/></a:xfrm>'
-            f'<a:prstGeom prst="line"><a:avLst/></a:prstGeom><a:ln w="{thick}"><a:solidFill>'
-            f'<a:schemeClr val="{scheme}"/></a:solidFill></a:ln></p:spPr></p:cxnSp>'
+            f'<p:cxnSp {nsdecls("p", "a")}><p:nvCxnSpPr><p:cNvPr id="{number}"'
+            f' name="Rule {number}"/><p:cNvCxnSpPr/><p:nvPr userDrawn="1"/></p:nvCxnSpPr>'
+            "<p:spPr>"
+            f'<a:xfrm><a:off x="{Inches(left)}" y="{Inches(top)}"/>'
+            f'<a:ext cx="{Inches(wide)}" cy="0"/>'
+            f'</a:xfrm><a:prstGeom prst="line"><a:avLst/></a:prstGeom><a:ln w="{thick}">'
+            f'<a:solidFill><a:schemeClr val="{scheme}"/></a:solidFill></a:ln></p:spPr></p:cxnSp>'
         )
     )
 
@@ -210,13 +221,18 @@ STYLES: Mapping[str, tuple[int, str, bool]] = {
     "Heading3": (22, NAVY, True), "Heading4": (20, NAVY, True), "TableCaption": (18, GREY, False),
     "ImageCaption": (18, GREY, False), "Compact": (18, INK, False),
 }  # fmt: skip
-PAGE = '<w:sectPr><w:footerReference w:type="default" r:id="rIdFoot"/><w:pgSz w:w="11906" w:h="16838"/><w:pgMar w:top="1247" w:right="1247" w:bottom="1247" w:left="1247" w:header="624" w:footer="624" w:gutter="0"/></w:sectPr>'  # fmt: skip
+PAGE = (
+    '<w:sectPr><w:footerReference w:type="default" r:id="rIdFoot"/>'
+    '<w:pgSz w:w="11906" w:h="16838"/><w:pgMar w:top="1247" w:right="1247" w:bottom="1247"'
+    ' w:left="1247" w:header="624" w:footer="624" w:gutter="0"/></w:sectPr>'
+)
 OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 RELATION = f'<Relationship Id="rIdFoot" Type="{OFFICE}/footer" Target="footer1.xml"/>'
 KIND = (
     '<Override PartName="/word/footer1.xml" ContentType="application/vnd.openxmlformats-'
     'officedocument.wordprocessingml.footer+xml"/>'
 )
+CAPTION = '<w:spacing w:before="200" w:after="100" />'
 RUN = f'<w:rPr><w:color w:val="{GREY[1:]}"/><w:sz w:val="16"/></w:rPr>'
 FOOTER = (
     '<?xml version="1.0" encoding="UTF-8" standalone="yes"?><w:ftr xmlns:w='
@@ -248,7 +264,9 @@ def word() -> bytes:
             elif name == "word/styles.xml":
                 part = _word_styles(part.decode()).encode()
             elif name == "word/document.xml":
-                text = re.sub(r"<w:sectPr\b.*?</w:sectPr>|<w:sectPr\s*/>", "", part.decode(), flags=re.DOTALL)
+                text = re.sub(
+                    r"<w:sectPr\b.*?</w:sectPr>|<w:sectPr\s*/>", "", part.decode(), flags=re.DOTALL
+                )
                 part = text.replace("</w:body>", f"{PAGE}</w:body>").encode()
             elif name == "word/_rels/document.xml.rels":
                 part = part.replace(b"</Relationships>", RELATION.encode() + b"</Relationships>")
@@ -260,23 +278,22 @@ def word() -> bytes:
 
 
 def _word_styles(text: str) -> str:
-    text = text.replace('<w:sz w:val="24" />\n        <w:szCs w:val="24" />', '<w:sz w:val="20" />\n        <w:szCs w:val="20" />', 1)  # fmt: skip
+    head, end, rest = text.partition("</w:docDefaults>")
+    text = re.sub(r'(<w:szC?s? w:val=)"24"', r'\1"20"', head) + end + rest
     for style, how in STYLES.items():
-        text = re.sub(
-            rf'<w:style\b[^>]*w:styleId="{style}(?:Char)?".*?</w:style>',
-            lambda found, how=how: _restyled(found[0], *how),
-            text,
-            flags=re.DOTALL,
-        )
-    return re.sub(
-        r'(w:styleId="Table".*?<w:tblPr>)', rf"\1{RULED}", text, count=1, flags=re.DOTALL
-    )
+        named = rf'<w:style\b[^>]*w:styleId="{style}(?:Char)?".*?</w:style>'
+        for found in dict.fromkeys(re.findall(named, text, flags=re.DOTALL)):
+            text = text.replace(found, _restyled(found, *how))
+    # a caption keeps its distance from the table before
+    text = text.replace('<w:spacing w:before="0" w:after="120" />', CAPTION)
+    return re.sub(r'(w:styleId="Table".*?<w:tblPr>)', rf"\1{RULED}", text, count=1, flags=re.DOTALL)
 
 
 def _restyled(style: str, size: int, colour: str, bold: bool) -> str:
     style = re.sub(r"<w:jc [^>]*/>", "", style)
     style = re.sub(r"<w:(?:color|sz|szCs|b|bCs|i|iCs|spacing w:val)\b[^>]*/>", "", style)
-    look = f'{"<w:b/>" if bold else ""}<w:color w:val="{colour[1:]}"/><w:sz w:val="{size}"/><w:szCs w:val="{size}"/>'  # fmt: skip
+    look = "<w:b/>" if bold else ""
+    look += f'<w:color w:val="{colour[1:]}"/><w:sz w:val="{size}"/><w:szCs w:val="{size}"/>'
     if "<w:rPr>" not in style:
         return style.replace("</w:style>", f"<w:rPr>{look}</w:rPr></w:style>")
     return style.replace("</w:rPr>", f"{look}</w:rPr>", 1)

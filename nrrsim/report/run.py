@@ -244,15 +244,18 @@ def _check_target(card: Card) -> None:
         )
 
 
-def _check_slides(card: Card, to: Sequence[str]) -> None:
-    """Raise UsageError where slides are asked of a notebook that does not say it makes them."""
-    if "pptx" not in to:
-        return
+def _makes_slides(card: Card) -> bool:
+    """Whether the card's notebook says of itself that it is slides."""
     import nbformat
 
     from nrrsim.report.pages.notebook import formats_of
 
-    if "pptx" not in formats_of(nbformat.read(card.notebook, as_version=4)):
+    return "pptx" in formats_of(nbformat.read(card.notebook, as_version=4))
+
+
+def _check_slides(card: Card, to: Sequence[str]) -> None:
+    """Raise UsageError where slides are asked of a notebook that does not say it makes them."""
+    if "pptx" in to and not _makes_slides(card):
         raise UsageError(
             f"{card.path}: --to pptx: {card.notebook.stem} flows over pages and makes no slides;"
             f" write a card with notebook: {OF_SLIDES}, as params/board-deck.yaml has it, or take"
@@ -271,7 +274,16 @@ def _references(card: Card) -> dict[str, Path]:
     from nrrsim.report.pages.office import check_reference
 
     path = Path(card.from_here(str(said)))
-    return {check_reference(path, str(said)): path}
+    try:
+        to = check_reference(path, str(said))
+        if to == "pptx" and not _makes_slides(card):
+            raise UsageError(
+                f"{REFERENCE}: {said} is for slides, and {card.notebook.stem} makes none; name a"
+                " .docx"
+            )
+    except UsageError as error:
+        raise UsageError(_placed(str(error), card)) from None
+    return {to: path}
 
 
 def for_its_readers(card: Card) -> Card:

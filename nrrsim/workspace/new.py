@@ -37,7 +37,11 @@ from nrrsim.workspace.readme import TEMPLATE, first_readme, gitignore, readme
 from nrrsim.workspace.template import write_template
 
 YEAR = 12
-REPORT, COMPARISON = "quarterly_report", "scenario_comparison"
+REPORT, COMPARISON, DECK = "quarterly_report", "scenario_comparison", "board_deck"
+OF_DECK = (
+    "The board's slides: nrrsim report params/board-deck.yaml --to pptx, with --latest as of the"
+    " last quarter that the ledger has."
+)
 LEARNT = "learnt.yaml"
 PLANS = {
     "yaml": "your plan, which extends it",
@@ -118,10 +122,12 @@ def new_workspace(
     if is_own_format(ledger.reading.format):
         path = _seen_from(card.parent, str(ledger.reading.format))
         said["format"] = said["format"]._replace(value=path)
+    deck = card.with_name("board-deck.yaml")
     texts: dict[Path, str | bytes] = {
-        card: report_card(REPORT, "The report of the quarter.", said, _found(ledger))
+        card: report_card(REPORT, "The report of the quarter.", said, _found(ledger)),
+        deck: report_card(DECK, OF_DECK, said, _found(ledger)),
     }
-    told = {card: f"the report to {month_name(month)}"}
+    told = {card: f"the report to {month_name(month)}", deck: "the board's slides"}
     scenarios, compared = card.parent / "scenarios", card.with_name("past-vs-plan.yaml")
     if learnt:
         planned = scenarios / f"plan.{plan_as}"
@@ -158,7 +164,7 @@ def new_workspace(
         _write(work, home, texts, copies)
         if learnt:
             learnt.write(work / (scenarios / LEARNT).relative_to(home))
-        for each in (card, *([compared] if learnt else [])):
+        for each in (card, deck, *([compared] if learnt else [])):
             read_card(work / each.relative_to(home))  # what is written can be run
     return Workspace(home, card, told, (*why_not, *([] if ledger.currency else [NO_CURRENCY])))
 

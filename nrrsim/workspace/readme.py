@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 TEMPLATE = "ledger.xlsx"
+DECK = "params/board-deck.yaml"
 
 FIRST = """\
 # A ledger to fill in
@@ -100,10 +101,12 @@ def readme(
         {
             f"nrrsim check {card}": "what is in the ledger, and what is wrong with it",
             f"nrrsim report {card}": f"the report as PDF and HTML, in reports/{name}",
+            f"nrrsim report {DECK} --to pptx": "the board's slides, with charts to edit",
             "nrrsim next .": "the card of the next quarter",
         }
     )
     files = {card: "what is reported, and how the ledger is read, key by key"}
+    files[DECK] = "the card of the board's slides, from the same ledger"
     files |= {**FILES, f"params/scenarios/{plan}": PLANNED[plan]} if plan else {}
     files["reports/"] = "a folder for each card that was run, with a manifest of its numbers"
     rows = "\n".join(f"| `{path}` | {what} |" for path, what in files.items())

@@ -657,8 +657,8 @@ def test_a_missing_font_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_what_can_be_asked_for(tmp_path: Path) -> None:
     notebook = write(tmp_path)
-    with pytest.raises(RenderError, match="docx: choose from pdf, html"):
-        render(notebook, tmp_path, to=["docx"], style=STYLE, timestamp=0)
+    with pytest.raises(RenderError, match="odt: choose from pdf, html, docx, pptx"):
+        render(notebook, tmp_path, to=["odt"], style=STYLE, timestamp=0)
     with pytest.raises(RenderError, match="unknown engine 'word'"):
         render(notebook, tmp_path, engine="word", style=STYLE, timestamp=0)
     with pytest.raises(RenderError, match="cannot be read"):

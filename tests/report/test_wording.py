@@ -230,6 +230,7 @@ def test_every_branch_of_every_template(branches, tmp_path, capsys):
     said += [nr.say("next", each, beside=scored()).bundle["text/markdown"] for each in (past, told)]
     rare = (*rare_facts(past, c), *rare_forecasts(told), *rare_plans(), *rare_moves())
     rare = (*rare, *rare_losses(), *rare_lists(told), *rare_pipelines(), *rare_sizes(past))
+    rare = (*rare, *rare_slides(past, c, told))
     said += [rendered(name, *each) for name, each in rare]
     for text in said:
         plain = text.replace("\\", "")  # a semicolon is escaped
@@ -247,6 +248,70 @@ def test_every_branch_of_every_template(branches, tmp_path, capsys):
 def rendered(name: str, *values: object) -> str:
     known = {key: each for value in values for key, each in vars(value).items()}
     return importlib.import_module("nrrsim.report.wording.say").house().render(name, known)
+
+
+def rare_slides(past, c, told):
+    """What a slide says of facts that no small subject has."""
+    report, about = quarterly.Report.of(past), forecast.Report.of(told)
+    for nrr in (1.05, 1.0, 1.07):
+        for before in (None, 1.05):
+            for target in (None, 1.05):
+                moved = {"nrr": nrr, "nrr_before": before, "target": target}
+                yield "quarterly/slide_stand", (replace(report, **moved),)
+    for grr, window in ((0.8, 12), (0.87, 12), (0.95, 12), (0.9, 6)):
+        yield "quarterly/slide_levels", (replace(report, grr=grr, window=window),)
+    for losses, gains in ((0.0, 0.0), (1.0, 2.0)):
+        yield "quarterly/slide_bridge", (replace(report, losses=losses, gains=gains),)
+    for largest in (None, quarterly.Largest("A", 0.01, lost=False)):
+        yield "quarterly/slide_cohort", (replace(report, largest=largest),)
+    best, worst = facts.Ratio("A", 1.1), facts.Ratio("B", 0.9)
+    parts = quarterly.Segments(
+        number=2, highest=best, lowest=worst, has_last_report=True, better=(), worse=()
+    )
+    up = (facts.Change("A", 0.01),)
+    for each in (
+        parts,
+        replace(parts, number=0, highest=None, lowest=None, has_last_report=False),
+        replace(parts, number=1, lowest=best),
+        replace(parts, lowest=best, better=up),
+        replace(parts, worse=up),
+    ):
+        yield "quarterly/slide_segments", (report, each)
+        yield "quarterly/slide_segments_moved", (report, each)
+    basis = quarterly.Provenance.of(past)
+    for ex_price in (False, True):
+        yield "quarterly/slide_basis", (replace(report, ex_price=ex_price), basis)
+
+    fan, drives = forecast.Fan.of(told), forecast.Drives.of(told)
+    hump = forecast.Hump("A", 1.1, 0.9, "")
+    swing = forecast.Tornado("Year-to-year swings in churn", 0.5, 1.05, False, True)
+    for target, is_same in ((None, True), (0.2, False)):
+        yield "forecast/slide_fan", (about, replace(fan, p_target=target))
+        said = replace(about, same_measure=is_same)
+        yield "forecast/slide_drives", (said, replace(drives, hump=None, drivers=None))
+        yield "forecast/slide_drives", (said, replace(drives, hump=hump, drivers=swing))
+    for kind in ({"is_shock": True}, {"is_shock": False}):
+        other = replace(swing, is_swing=False, **kind)
+        yield "forecast/slide_drives", (about, replace(drives, drivers=other))
+
+    scored_ = accounts.Report.of(scored())
+    largest = accounts.AtRisk("A", 1.0, 2.0, "")
+    for listed in (
+        accounts.Listed(None, 1, "2027-03", 2.0),
+        accounts.Listed(largest, 2, None, 2.0),
+        accounts.Listed(largest, 2, "2027-03", 2.0),
+    ):
+        yield "accounts/slide_at_risk", (scored_, listed)
+        yield "accounts/slide_gain", (scored_, listed)
+
+    two, stand = comparison.Report.of(c), comparison.WhereWeStand.of(c)
+    pair = comparison.Pair(1.0, 0.01, 0.02, 0.9, None, None)
+    for alone, both in ((True, None), (False, None), (False, pair)):
+        facts_of_both = (replace(two, alone=alone), replace(stand, pair=both))
+        yield "comparison/slide_scenarios", facts_of_both
+        yield "comparison/slide_difference", facts_of_both
+    told_of_two = replace(stand, pair=replace(pair, two_years=2.0, two_years_simple=2.0))
+    yield "comparison/slide_difference", (two, told_of_two)
 
 
 def rare_moves():
@@ -274,6 +339,9 @@ def rare_moves():
         yield "since/why", (replace(report, nrr=nrr), since.Why(()))
     whose = since.Cause("churn", -0.02, "Alder"), since.Cause("Q3 2025 rolled off", 0.01, None)
     yield "since/why", (report, since.Why(whose))
+    for nrr in (1.05, 1.03, 1.0):
+        for causes in ((), whose):
+            yield "since/slide_since", (replace(report, nrr=nrr), since.Slide(causes))
     figure, cause = since.Figure("NRR", "103.0%", "102.1%"), facts.Change("Alder", -0.009)
     yield "since/restated", (report, since.Restated((figure, figure), (cause,), True))
     yield "since/restated", (report, since.Restated((figure,), (cause, cause), True))

@@ -97,6 +97,7 @@ def test_what_lies_in_it(here, run):
         "notebooks/quarterly_report.ipynb",
         "notebooks/scenario_comparison.ipynb",
         "params/2026Q3.yaml",
+        "params/board-deck.yaml",
         "params/past-vs-plan.yaml",
         "params/scenarios/learnt.yaml",
         "params/scenarios/plan.yaml",
@@ -521,7 +522,7 @@ def test_the_readme_names_what_is_there(here, run, monkeypatch):
         assert (here / "acme" / path).exists(), path
     monkeypatch.chdir(here / "acme")
     lines = re.findall(r"^nrrsim (.*?)(?:  #.*)?$", page, re.MULTILINE)
-    assert len(lines) == 6
+    assert len(lines) == 7
     for line in lines:
         if not line.startswith("report"):
             code, _, err = run(*line.split(), *(["--trials", "20"] if "simulate" in line else []))

@@ -149,12 +149,12 @@ def _cell_markdown(cell: Cell, to: str, work: Path) -> str:
 
 
 def picture_in_text(data: Mapping[str, Any], mime: str, options: Mapping[str, Any]) -> str:
-    """A picture that stands in the Markdown itself, as pixels: Word and PowerPoint show them all."""
+    """A picture that stands in the Markdown itself, as pixels, which every Word shows."""
     value = str(data[mime])
     if mime == "image/svg+xml":
         mime, value = "image/png", base64.b64encode(png_of(value)).decode()
     alt = _attribute(options.get("fig-alt", ""))
-    return f'![](data:{mime};base64,{"".join(value.split())}){{alt={alt}}}'
+    return f"![](data:{mime};base64,{''.join(value.split())}){{alt={alt} fig-alt={alt}}}"
 
 
 def table_of(cells: Mapping[str, Any]) -> str:

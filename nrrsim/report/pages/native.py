@@ -8,6 +8,8 @@ width of a range) says so in its heading. What PowerPoint cannot draw has no fun
 from __future__ import annotations
 
 import io
+import re
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil, floor, log10
@@ -20,7 +22,7 @@ from nrrsim.report.wording.columns import charted
 NAVY, TEAL, AMBER, BRICK, INK, GREY, PALE = (
     "12355B", "2E8090", "B7791F", "A63D2F", "1F2A37", "44546A", "C4CFD9",
 )  # fmt: skip
-FONT, SMALL, LARGE = "Inter", 11, 12  # points
+FONT, SMALL, LARGE = "+mn-lt", 11, 12  # the deck's own font for text; points
 SLIVER = 0.04  # of the largest level: shorter steps are not seen beside a whole bar
 PERCENT, WHOLE = "0.0%", "0%"
 MOST_LABELLED = 12  # points of a line
@@ -87,16 +89,19 @@ def fan(numbers: Mapping[str, Any]) -> Plot | None:
     with_range = {n for n, low in zip(data["name"], data["low"], strict=True) if low is not None}
     if len(with_range) != 1 or numbers.get("currency") is not None:
         return None
-    rows = list(zip(*(data[name] for name in ("name", "period", "middle", "low", "high")), strict=True))
+    rows = list(
+        zip(*(data[name] for name in ("name", "period", "middle", "low", "high")), strict=True)
+    )
     middle = {(name, period): value for name, period, value, *_ in rows}
     ranges = {period: (low, high) for name, period, _, low, high in rows if name in with_range}
     # before the forecast the range has no width: else its area would rise from the axis
     either = {period: value for _, period, value, *_ in rows}
     low = [ranges.get(period, (either[period],))[0] for period in periods]
     width = [ranges[p][1] - ranges[p][0] if p in ranges else 0.0 for p in periods]
+    drawn_range = next(iter(with_range)).partition(", ")[2]  # of "Forecast, 90% range"
     drawn = [
         Series(f"Low end of range ({NOT_DRAWN})", low, None, shape="area"),
-        Series("90% range", width, PALE, shape="area"),
+        Series(drawn_range or "Range", width, PALE, shape="area"),
     ]
     for name, colour in zip(names, (GREY, NAVY), strict=False):
         values = [middle.get((name, period)) for period in periods]
@@ -234,7 +239,8 @@ def add_chart(
 
     shapes_of = {each.shape for each in plot.series}
     bars = XL_CHART_TYPE.BAR_CLUSTERED if plot.lies else XL_CHART_TYPE.COLUMN_STACKED
-    data = CategoryChartData(number_format=PERCENT)
+    make: Any = CategoryChartData  # which says nothing of its types
+    data = make(number_format=PERCENT)
     data.categories = [*plot.categories]
     for each in plot.series:
         data.add_series(each.name, [*each.values], number_format=each.form)
@@ -263,18 +269,19 @@ def _axes(chart: Any, plot: Plot) -> None:
     from pptx.enum.chart import XL_TICK_LABEL_POSITION, XL_TICK_MARK
     from pptx.util import Pt
 
+    rgb: Any = RGBColor  # which says nothing of its types
     value, category = chart.value_axis, chart.category_axis
     value.minimum_scale, value.maximum_scale, value.major_unit = plot.low, plot.high, plot.step
     value.has_major_gridlines = True
-    value.major_gridlines.format.line.color.rgb = RGBColor.from_string("E3E8EE")
+    value.major_gridlines.format.line.color.rgb = rgb.from_string("E3E8EE")
     value.tick_labels.number_format, value.tick_labels.number_format_is_linked = plot.form, False
     value.format.line.fill.background()
-    category.format.line.color.rgb = RGBColor.from_string("7F8A97")
+    category.format.line.color.rgb = rgb.from_string("7F8A97")
     category.tick_label_position = XL_TICK_LABEL_POSITION.LOW
     for axis in (value, category):
         axis.major_tick_mark = axis.minor_tick_mark = XL_TICK_MARK.NONE
         axis.tick_labels.font.size = Pt(SMALL)
-        axis.tick_labels.font.color.rgb = RGBColor.from_string(GREY)
+        axis.tick_labels.font.color.rgb = rgb.from_string(GREY)
     bars = [each for each in plot.series if each.shape == "bar"]
     if bars:
         chart.plots[0].gap_width = 60 if plot.lies else 45
@@ -318,14 +325,14 @@ def _look(ser: Any, each: Series) -> None:
     if each.shape == "mark" or not each.is_seen or not is_line:
         stroke = f"<a:ln>{nothing}</a:ln>"
     inside = "" if is_line else fill if each.is_seen else nothing
-    parts = [f'<c:spPr {nsdecls("c", "a")}>{inside}{stroke}</c:spPr>']
+    parts = [f"<c:spPr {nsdecls('c', 'a')}>{inside}{stroke}</c:spPr>"]
     if is_line:
         symbol = "dash" if each.shape == "mark" else each.symbol or "none"
         size = 28 if each.shape == "mark" else 7
         own = f'<c:size val="{size}"/><c:spPr>{fill}<a:ln>{nothing}</a:ln></c:spPr>'
         parts.append(
             f'<c:marker {nsdecls("c", "a")}><c:symbol val="{symbol}"/>'
-            f'{own if symbol != "none" else ""}</c:marker>'
+            f"{own if symbol != 'none' else ''}</c:marker>"
         )
     place = ser.index(ser.find("{*}tx")) + 1
     for part in reversed(parts):
@@ -370,7 +377,10 @@ def _label(ser: Any, each: Series, plot: Plot) -> None:
         '<a:endParaRPr lang="en-US"/></a:p></c:txPr>'
     )
     form = each.form.replace("&", "&amp;").replace(">", "&gt;").replace('"', "&quot;")
-    look = f'<c:numFmt formatCode="{form}" sourceLinked="0"/><c:spPr><a:noFill/><a:ln><a:noFill/></a:ln></c:spPr>{text}'
+    look = (
+        f'<c:numFmt formatCode="{form}" sourceLinked="0"/><c:spPr><a:noFill/><a:ln><a:noFill/>'
+        f"</a:ln></c:spPr>{text}"
+    )
     one = ""
     if each.labels == "on":
         # from the middle of its bar to above it: a stacked bar has no other place to offer
@@ -385,7 +395,7 @@ def _label(ser: Any, each: Series, plot: Plot) -> None:
                 )
     spot = PLACES.get(each.labels)
     where = f'<c:dLblPos val="{spot}"/>' if spot else ""
-    labels = parse_xml(f'<c:dLbls {nsdecls("c", "a")}>{one}{look}{where}{SHOWN}{LED}</c:dLbls>')
+    labels = parse_xml(f"<c:dLbls {nsdecls('c', 'a')}>{one}{look}{where}{SHOWN}{LED}</c:dLbls>")
     ser.insert(ser.index(ser.find("{*}cat")), labels)
 
 
@@ -431,7 +441,8 @@ def _unlisted(legend: Any, plot: Plot) -> None:
     place = legend.index(legend.find("{*}legendPos")) + 1
     for number, each in reversed([*enumerate(plot.series)]):
         if not each.is_seen:
-            entry = f'<c:legendEntry {nsdecls("c")}><c:idx val="{number}"/><c:delete val="1"/></c:legendEntry>'
+            gone = f'<c:idx val="{number}"/><c:delete val="1"/>'
+            entry = f"<c:legendEntry {nsdecls('c')}>{gone}</c:legendEntry>"
             legend.insert(place, parse_xml(entry))
 
 
@@ -440,13 +451,12 @@ def _unlisted(legend: Any, plot: Plot) -> None:
 
 def data_sheet(plot: Plot, numbers: Mapping[str, Any]) -> bytes:
     """The workbook behind a chart: what is drawn, and right of it the figure's own frame."""
-    from openpyxl import Workbook
+    from openpyxl import Workbook  # type: ignore[import-untyped,unused-ignore]
 
     book = Workbook()
     sheet = book.active
-    assert sheet is not None
     sheet.title = "Sheet1"  # as the chart names it
-    drawn = [("", plot.categories, "")]
+    drawn: list[tuple[str, Sequence[Any], str]] = [("", plot.categories, "")]
     drawn += [(each.name, each.values, each.form) for each in plot.series]
     for column, (head, values, form) in enumerate(drawn, start=1):
         _fill(sheet, column, head, values, form)
@@ -457,6 +467,22 @@ def data_sheet(plot: Plot, numbers: Mapping[str, Any]) -> bytes:
         _fill(sheet, column, head, data[name], form)
     out = io.BytesIO()
     book.save(out)
+    return _exact(out.getvalue(), sheet)
+
+
+def _exact(book: bytes, sheet: Any) -> bytes:
+    """A workbook with each number in as many digits as tell it from every other."""
+
+    def exact(found: re.Match[bytes]) -> bytes:
+        value = sheet[found[2].decode()].value
+        return found[1] + repr(value).encode() + found[3] if isinstance(value, float) else found[0]
+
+    out, number = io.BytesIO(), re.compile(rb'(<c r="([A-Z]+\d+)"[^>]*><v>)[^<]*(</v>)')
+    with zipfile.ZipFile(io.BytesIO(book)) as there, zipfile.ZipFile(out, "w") as made:
+        for part in there.namelist():
+            content = there.read(part)
+            is_sheet = part == "xl/worksheets/sheet1.xml"
+            made.writestr(part, number.sub(exact, content) if is_sheet else content)
     return out.getvalue()
 
 

@@ -78,7 +78,9 @@ def word(
     quarto: Quarto | None,
 ) -> bytes:
     """The Word document; the same bytes for the same cells."""
-    made = by_engine(quarto, quarto_markdown(cells, "docx", Path()), meta, "docx", reference, timestamp)
+    made = by_engine(
+        quarto, quarto_markdown(cells, "docx", Path()), meta, "docx", reference, timestamp
+    )
     return packed(_with_foot(made, meta), timestamp)
 
 

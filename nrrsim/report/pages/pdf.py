@@ -148,9 +148,7 @@ def quarto_render(quarto: Quarto, project: Path, to: str, made: str, timestamp: 
     # Quarto exits with 0 on an unresolved reference, an unknown font and more: what it says
     # counts.
     if ran.returncode or complaints or not (project / made).is_file():
-        lines = (
-            complaints or ran.stderr.strip().splitlines()[-10:] or [f"no {made} and no reason"]
-        )
+        lines = complaints or ran.stderr.strip().splitlines()[-10:] or [f"no {made} and no reason"]
         raise RenderError(
             "\n".join([f"Quarto {quarto.version} (exit code {ran.returncode}):", *lines])
         )

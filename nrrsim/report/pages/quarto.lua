@@ -121,7 +121,12 @@ local function float(div)
   if office then
     local label = pandoc.Inlines{pandoc.Strong(house.name .. "\u{a0}" .. numbers[div.identifier]), pandoc.Space()}
     local line = styled(kind == "tbl" and "Table Caption" or "Image Caption", {pandoc.Para(label .. (caption or {}))})
-    if house.position == "top" then out:insert(line) end
+    local one = #body == 1 and body[1].t == "Table" and body[1]
+    if one then   -- before a caption that is not its own Word would have an empty line
+      one.caption = {long = {pandoc.Plain(label .. (caption or {}))}}
+    elseif house.position == "top" then
+      out:insert(line)
+    end
     out:extend(body)
     if house.position == "bottom" then out:insert(line) end
     return pandoc.Div(out, {id = div.identifier})
@@ -177,7 +182,7 @@ local function unbroken(inlines)
   while i <= #inlines do
     local x, space, sign = inlines[i], inlines[i + 1], inlines[i + 2]
     if x.t == "Str" and space and space.t == "Space" and sign and sign.t == "Str" and belong(x.text, sign.text) then
-      out:insert(pandoc.Span({x, space, sign}, {class = "nowrap"}))
+      out:insert(office and pandoc.Str(x.text .. "\u{a0}" .. sign.text) or pandoc.Span({x, space, sign}, {class = "nowrap"}))
       i = i + 3
     else
       out:insert(x)
@@ -212,30 +217,35 @@ local function equations(inlines)
   return out
 end
 
--- How much of a page each column takes: as its longest text needs, a sentence no more than forty signs.
+-- How much of a page each column takes: room for its longest word, and what is left by how long its texts are.
 local function widths_of(t, columns)
-  local need, all = {}, 0
-  for i = 1, columns do need[i] = 3 end
+  local least, most, sums = {}, {}, {least = 0, more = 0}
+  for i = 1, columns do least[i], most[i] = 5, 5 end
   local function look(row)
     for i, cell in ipairs(row.cells) do
-      local text = pandoc.utils.stringify(cell.contents)
-      for word in text:gmatch("%S+") do need[i] = math.max(need[i], utf8.len(word) + 2) end
-      need[i] = math.max(need[i], math.min(utf8.len(text), 40) * 0.8 + 2)
+      local text = pandoc.utils.stringify(cell.contents):gsub("(%d) (p[to])", "%1\u{a0}%2")
+      for word in text:gmatch("%S+") do least[i] = math.max(least[i], math.min(utf8.len(word), 24) * 1.1 + 3) end
+      most[i] = math.max(most[i], math.min(utf8.len(text), 110) + 4)
     end
   end
   for _, row in ipairs(t.head.rows) do look(row) end
   for _, body in ipairs(t.bodies) do
     for _, row in ipairs(body.body) do look(row) end
   end
-  for i = 1, columns do all = all + need[i] end
-  for i = 1, columns do need[i] = need[i] / math.max(all, 60) end
-  return need
+  for i = 1, columns do
+    most[i] = math.max(most[i], least[i])
+    sums.least, sums.more = sums.least + least[i], sums.more + most[i] - least[i]
+  end
+  local page = 94   -- signs that a line of a table holds
+  local share = math.max(0, math.min(1, (page - sums.least) / math.max(sums.more, 1)))
+  for i = 1, columns do least[i] = (least[i] + share * (most[i] - least[i])) / math.max(sums.least, page) end
+  return least
 end
 
 -- A data frame's own HTML table becomes a real table, so that it is in the PDF, too.
 local function table_of(raw)
   if html or raw.format ~= "html" or not raw.text:lower():match("<table") then return nil end
-  return pandoc.read(raw.text, "html").blocks:walk{
+  local blocks = pandoc.read(raw.text, "html").blocks:walk{
     Div = function(d) return d.content end,
     Table = function(t)
       local columns = #t.colspecs
@@ -246,6 +256,9 @@ local function table_of(raw)
         for _, row in ipairs(body.body) do
           for i, cell in ipairs(row.cells) do
             local house = cell.classes:includes("gt_right")
+            if office and (cell.attributes.style or ""):match("font%-weight: bold") then
+              cell.contents = cell.contents:walk{Plain = function(p) return pandoc.Plain{pandoc.Strong(p.content)} end}
+            end
             cell.attr = pandoc.Attr()
             local text = pandoc.utils.stringify(cell.contents)
             if house or #row.cells == columns and text:match("^[%(%+%-$]?[%d][%d,.%%%)]*$") then cell.alignment, right[i] = "AlignRight", true end
@@ -265,15 +278,25 @@ local function table_of(raw)
       return t
     end,
   }
+  -- of its style sheet an empty paragraph is left
+  return blocks:filter(function(b) return not office or b.t == "Table" or pandoc.utils.stringify(b):match("%S") ~= nil end)
+end
+
+-- Word takes the alternative text of a picture from its caption (Quarto from an attribute of its own).
+local function described(image)
+  if #image.caption == 0 and image.attributes.alt then image.caption = {pandoc.Str(image.attributes.alt)} end
+  image.attributes["fig-alt"] = nil
+  return image
 end
 
 return {
+  {Image = FORMAT == "docx" and described or nil},
   {RawBlock = table_of},
   {traverse = "topdown", Div = callout},   -- before the headings are counted: a callout's heading is its title
   {Pandoc = number_everything},
   {traverse = "topdown", Div = float},
   {Cite = reference, Inlines = equations},
-  {Inlines = html and unbroken or nil},
+  {Inlines = (html or office) and unbroken or nil},
   {Pandoc = function()
     if #unresolved > 0 then
       io.stderr:write(table.concat(unresolved, ", "))

@@ -11,7 +11,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,15 @@ from nrrsim.report.tables import CELLS, FIGURE, NOTES
 
 MOST_ROWS, MOST_SLIDES = 7, 8  # of a table, of a deck with its title
 HEADING = re.compile(r"^## (?=\S)", re.MULTILINE)
-TITLE_SIZES, LINE_SIZES, CELL_SIZES = range(26, 15, -1), range(16, 10, -1), range(14, 8, -1)
+TITLE_SIZES, LINE_SIZES, CELL_SIZES = range(26, 15, -1), range(16, 10, -1), range(15, 8, -1)
+COVER, COVER_TITLE_SIZES, COVER_LINE_SIZES = "Title Slide", range(40, 15, -1), range(20, 11, -1)
+FOOT_SIZES = range(10, 5, -1)
 TITLE_LINES = 2
+WITH_LINES, ALONE = "Content with Caption", "Title and Content"  # layouts, as pandoc calls them
+LEAST_TITLE = 0.6  # of a slide's width: a narrower title holds no sentence
+SHARE_SHOWN, SHARE_LINES = 0.78, 0.82  # of what is below a title: down to there, and from there on
+PICTURE = 13  # a shape's type, in python-pptx's numbers
+Box = tuple[int, int, int, int]  # left, top, width, height in EMU
 AIR = 1.08  # a line is that much wider elsewhere: another font may stand in for ours
 LEADING = 1.25
 
@@ -94,7 +101,9 @@ def slides_of(cells: Sequence[Cell]) -> list[Slide]:
 def _said(slides: list[Slide], text: str) -> None:
     """Take up Markdown: a heading of the second level begins a slide."""
     before, *parts = HEADING.split(text)
-    if before.strip() and slides:
+    if before.strip() and not slides:
+        raise RenderError(f"{before.strip()[:60]!r} stands before the first slide's heading (##)")
+    if before.strip():
         slides[-1].lines.append(before.strip())
     for part in parts:
         heading, _, rest = part.partition("\n")
@@ -112,7 +121,8 @@ def _shown(slides: list[Slide], cell: Cell, output: Any) -> None:
         if not slides:
             raise RenderError(f"{cell.name} stands before the first slide's heading")
         slide = slides[-1]
-        slide.alt = " ".join(str(cell.options.get("fig-alt") or cell.options.get("tbl-cap") or "").split())  # fmt: skip
+        alt = cell.options.get("fig-alt") or cell.options.get("tbl-cap") or ""
+        slide.alt = " ".join(str(alt).split())
         if mime in IMAGES:
             slide.numbers, slide.plot = data.get(FIGURE), plot_of(data.get(FIGURE))
             slide.shown.append(picture_in_text(data, mime, {}))
@@ -120,13 +130,16 @@ def _shown(slides: list[Slide], cell: Cell, output: Any) -> None:
             rows = len(data.get(CELLS, {}).get("rows", ()))
             if rows > MOST_ROWS:
                 raise RenderError(f"{cell.name}: {rows} rows on a slide; {MOST_ROWS} at most")
-            slide.shown.append(quarto_markdown([Cell(cell.name, "", {"echo": False}, [output])], "pptx", Path()))  # fmt: skip
+            alone = Cell(cell.name, "", {"echo": False}, [output])
+            slide.shown.append(quarto_markdown([alone], "pptx", Path()))
 
 
 # --- the deck finished ---------------------------------------------------------------------------
 
 
-def _finished(made: bytes, slides: Sequence[Slide], meta: Mapping[str, Any], timestamp: int) -> bytes:
+def _finished(
+    made: bytes, slides: Sequence[Slide], meta: Mapping[str, Any], timestamp: int
+) -> bytes:
     """The deck with its charts, texts that fit, feet, numbers and names that tell shapes apart."""
     from pptx import Presentation
 
@@ -139,8 +152,9 @@ def _finished(made: bytes, slides: Sequence[Slide], meta: Mapping[str, Any], tim
         )
     _cover(pages[0], meta)
     for number, (page, slide) in enumerate(zip(pages[1:], slides, strict=True), start=2):
-        _picture(page, slide, timestamp)
-        _table(page, slide)
+        room = _room(page, there)
+        _picture(page, slide, room, timestamp)
+        _table(page, slide, room)
         _texts(page)
         _foot(page, foot(meta), number)
     for page in pages:
@@ -152,8 +166,9 @@ def _finished(made: bytes, slides: Sequence[Slide], meta: Mapping[str, Any], tim
 
 
 def _cover(page: Any, meta: Mapping[str, Any]) -> None:
-    """The title slide: what it is, whose, of when; the date stands with the rest, not at the foot."""
-    said = [re.sub(r"\\([^\w\s])", r"\1", str(meta.get(key) or "")) for key in ("subtitle", "company", "date", "confidentiality")]  # fmt: skip
+    """The title slide: what it is, whose, of when; the date with the rest, not at the foot."""
+    keys = ("subtitle", "company", "date", "confidentiality")
+    said = [re.sub(r"\\([^\w\s])", r"\1", str(meta.get(key) or "")) for key in keys]
     for shape in list(page.placeholders):
         if shape.placeholder_format.idx == 1:
             shape.text_frame.text = "\n".join(filter(None, said))
@@ -162,12 +177,45 @@ def _cover(page: Any, meta: Mapping[str, Any]) -> None:
     _texts(page)
 
 
-def _picture(page: Any, slide: Slide, timestamp: int) -> None:
+def _room(page: Any, deck: Any) -> Box:
+    """Where there is room for what a slide shows: as its layout has it.
+
+    A company's layout for a picture and text (PowerPoint's own, too) may leave a heading a third of
+    the slide, which holds no sentence: then all have its whole width, the lines at the bottom.
+    """
+    from pptx.opc.constants import RELATIONSHIP_TYPE as KIND
+
+    title = page.shapes.title
+    for place in title._element.spPr.findall("{*}xfrm"):  # its layout says where
+        title._element.spPr.remove(place)
+    shown = next((each for each in page.shapes if _is_shown(each)), None)
+    if page.slide_layout.name != WITH_LINES or title.width >= LEAST_TITLE * deck.slide_width:
+        return _place(page, shown) if shown is not None else (0, 0, 0, 0)
+    wide = next(each for each in deck.slide_layouts if each.name == ALONE)
+    before = next(r for r in page.part.rels.values() if r.reltype == KIND.SLIDE_LAYOUT)
+    page.part.rels.pop(before.rId)
+    page.part.relate_to(wide.part, KIND.SLIDE_LAYOUT)
+    body = next(each for each in wide.placeholders if each.placeholder_format.idx == 1)
+    below = body.top + round(body.height * SHARE_LINES)
+    for shape in page.placeholders:
+        if shape.placeholder_format.idx == 2:
+            held = next(shape._element.iter("{*}ph"))
+            held.attrib.clear()
+            held.set("idx", "1")
+            shape.left, shape.top, shape.width = body.left, below, body.width
+            shape.height = body.top + body.height - below
+    return body.left, body.top, body.width, round(body.height * SHARE_SHOWN)
+
+
+def _is_shown(shape: Any) -> bool:
+    return bool(shape.shape_type == PICTURE or shape.has_chart or shape.has_table)
+
+
+def _picture(page: Any, slide: Slide, box: Box, timestamp: int) -> None:
     """A chart in the picture's place; or the picture, as large as its place allows."""
-    found = [shape for shape in page.shapes if shape.shape_type == 13]  # a picture
-    if not found:
+    picture = next((shape for shape in page.shapes if shape.shape_type == PICTURE), None)
+    if picture is None:
         return
-    picture, box = found[0], _place(page, found[0])
     if slide.plot is None:
         ratio = min(box[2] / picture.width, box[3] / picture.height)
         wide, high = round(picture.width * ratio), round(picture.height * ratio)
@@ -183,7 +231,7 @@ def _picture(page: Any, slide: Slide, timestamp: int) -> None:
     _described(shown, slide.alt)
 
 
-def _place(page: Any, shape: Any) -> tuple[int, int, int, int]:
+def _place(page: Any, shape: Any) -> Box:
     """Where its layout has room for what a slide shows; else where it stands."""
     middle = shape.left + shape.width // 2, shape.top + shape.height // 2
     for each in page.slide_layout.placeholders:
@@ -203,20 +251,17 @@ def _described(element: Any, text: str) -> None:
     named.attrib.pop("title", None)
 
 
-def _table(page: Any, slide: Slide) -> None:
+def _table(page: Any, slide: Slide, box: Box) -> None:
     """A table whose columns are as wide as their texts, in a size at which all fits."""
-    found = [shape for shape in page.shapes if shape.has_table]
-    if not found:
-        return
     from pptx.util import Pt
 
-    shape, box = found[0], _place(page, found[0])
+    shape = next((shape for shape in page.shapes if shape.has_table), None)
+    if shape is None:
+        return
     table = shape.table
     texts = [[cell.text_frame.text for cell in row.cells] for row in table.rows]
-    size = next(
-        (each for each in CELL_SIZES if _rows_high(_columns(texts, each, box[2]), texts, each) <= box[3]),
-        CELL_SIZES[-1],
-    )  # fmt: skip
+    high = {each: _rows_high(_columns(texts, each, box[2]), texts, each) for each in CELL_SIZES}
+    size = next((each for each in CELL_SIZES if high[each] <= box[3]), CELL_SIZES[-1])
     widths = _columns(texts, size, box[2])
     shape.left, shape.top, shape.width = box[0], box[1], sum(widths)
     for column, wide in zip(table.columns, widths, strict=True):
@@ -225,7 +270,7 @@ def _table(page: Any, slide: Slide) -> None:
         row.height = _row_high(widths, line, size, bold=not number)
         for cell in row.cells:
             cell.margin_left = cell.margin_right = Pt(6)
-            cell.margin_top = cell.margin_bottom = Pt(4)
+            cell.margin_top = cell.margin_bottom = Pt(6)
             for paragraph in cell.text_frame.paragraphs:
                 for run in paragraph.runs:
                     run.font.size = Pt(size)
@@ -258,7 +303,7 @@ def _row_high(widths: Sequence[int], line: Sequence[str], size: int, bold: bool)
         _wrapped(text, size, wide / POINT - 12, bold)
         for text, wide in zip(line, widths, strict=True)
     )
-    return int((lines * size * LEADING + 9) * POINT)
+    return int((lines * size * LEADING + 13) * POINT)
 
 
 def _rows_high(widths: Sequence[int], texts: Sequence[Sequence[str]], size: int) -> int:
@@ -269,33 +314,34 @@ def _rows_high(widths: Sequence[int], texts: Sequence[Sequence[str]], size: int)
 
 
 def _texts(page: Any) -> None:
-    """Title and lines in the largest size at which they fit; what does not is whole in the notes."""
+    """Title and lines in the largest size at which they fit; what does not: whole in the notes."""
+    for shape in page.placeholders:
+        if shape.has_text_frame and shape.text_frame.text.strip():
+            _fitted(page, shape)
+
+
+def _fitted(page: Any, shape: Any) -> None:
     from pptx.util import Pt
 
-    for shape in page.placeholders:
-        index = shape.placeholder_format.idx
-        if not shape.has_text_frame or not shape.text_frame.text.strip():
-            continue
-        place = next((p for p in page.slide_layout.placeholders if p.placeholder_format.idx == index), shape)  # fmt: skip
-        frame, is_title = shape.text_frame, index == 0
-        wide, high = place.width / POINT - 14, place.height / POINT - 7
-        cover = page.slide_layout.name == "Title Slide"
-        sizes = range(40 if is_title else 20, 11, -1) if cover else TITLE_SIZES if is_title else LINE_SIZES  # fmt: skip
-        parts = [part.text for part in frame.paragraphs]
+    frame, is_title = shape.text_frame, shape.placeholder_format.idx == 0
+    wide, high = shape.width / POINT - 14, shape.height / POINT - 7
+    sizes = TITLE_SIZES if is_title else LINE_SIZES
+    if page.slide_layout.name == COVER:
+        sizes = COVER_TITLE_SIZES if is_title else COVER_LINE_SIZES
 
-        def fits(size: int, parts: Sequence[str] = parts, wide: float = wide, high: float = high, is_title: bool = is_title) -> bool:  # fmt: skip
-            lines = sum(_wrapped(part, size, wide, bold=is_title) for part in parts)
-            return lines * size * LEADING <= high and (not is_title or lines <= TITLE_LINES)
+    def fits(size: int, text: str) -> bool:
+        lines = sum(_wrapped(part, size, wide, bold=is_title) for part in text.split("\n"))
+        return lines * size * LEADING <= high and (not is_title or lines <= TITLE_LINES)
 
-        size = next(filter(fits, sizes), sizes[-1])
-        if not fits(size):
-            whole = frame.text
-            _cut(frame, lambda text, size=size, fits=fits: fits(size, text.split("\n")))
-            notes = page.notes_slide.notes_text_frame
-            notes.text = f"{whole}\n{notes.text}".strip()
-        for paragraph in frame.paragraphs:
-            for run in paragraph.runs:
-                run.font.size = Pt(size)
+    whole = frame.text
+    size = next((each for each in sizes if fits(each, whole)), sizes[-1])
+    if not fits(size, whole):
+        _cut(frame, partial(fits, size))
+        notes = page.notes_slide.notes_text_frame
+        notes.text = f"{whole}\n{notes.text}".strip()
+    for paragraph in frame.paragraphs:
+        for run in paragraph.runs:
+            run.font.size = Pt(size)
 
 
 def _cut(frame: Any, fits: Any) -> None:
@@ -341,6 +387,8 @@ def _foot(page: Any, line: str, number: int) -> None:
     """Whose the deck is and for whom, and the slide's number: where the layout has them."""
     from copy import deepcopy
 
+    from pptx.util import Pt
+
     there = {str(shape.placeholder_format.type) for shape in page.placeholders}
     for each in page.slide_layout.placeholders:
         kind = str(each.placeholder_format.type)
@@ -355,6 +403,11 @@ def _foot(page: Any, line: str, number: int) -> None:
         kind = str(shape.placeholder_format.type)
         if "FOOTER" in kind:
             shape.text_frame.text = line
+            wide = shape.width / POINT - 14
+            for run in shape.text_frame.paragraphs[0].runs:
+                run.font.name = "+mn-lt"  # the deck's own: not every program finds it
+                size = next((s for s in FOOT_SIZES if _wrapped(line, s, wide) == 1), FOOT_SIZES[-1])
+                run.font.size = Pt(size)
         elif "SLIDE_NUMBER" in kind:
             for text in shape._element.iter("{*}t"):
                 text.text = str(number)
@@ -365,10 +418,12 @@ def _in_order(page: Any) -> None:
     tree = page.shapes._spTree
 
     def rank(shape: Any) -> int:
-        if not shape.is_placeholder or shape.has_chart or shape.has_table:
+        if not shape.is_placeholder or _is_shown(shape):
             return 1
         kind = str(shape.placeholder_format.type)
-        return 0 if "TITLE" in kind and "SUB" not in kind else 3 if "FOOTER" in kind else 4 if "NUMBER" in kind else 2  # fmt: skip
+        if "TITLE" in kind and "SUBTITLE" not in kind:
+            return 0
+        return {"FOOTER": 3, "SLIDE_NUMBER": 4}.get(kind.partition(" ")[0], 2)
 
     for shape in sorted(page.shapes, key=rank):
         tree.remove(shape._element)

@@ -523,8 +523,13 @@ SENTENCES: Mapping[str, Any] = {
     "backtest": BackTest,
     "slide_fan": Fan,
     "slide_drives": Drives,
+    "slide_why_not": WhyNot,
 }
-OF_NO_FORECAST: Mapping[str, Any] = dict.fromkeys(SENTENCES, Nothing) | {"why_not": WhyNot}
+OF_NO_FORECAST: Mapping[str, Any] = {
+    **dict.fromkeys(SENTENCES, Nothing),
+    "why_not": WhyNot,
+    "slide_why_not": WhyNot,
+}
 OF_A_BACKTEST: Mapping[str, Any] = {
     "backtest": BackTest,
     "intervals": Intervals,

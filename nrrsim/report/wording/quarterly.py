@@ -152,6 +152,11 @@ def subtitle(past: Actuals) -> str:
     return "Quarterly report" if past.pace == 3 else "Annual report"
 
 
+def deck_subtitle(audience: str) -> str:
+    """What a deck is, as its first slide says."""
+    return {"team": "Team meeting", "investor": "For investors"}.get(audience, "Board meeting")
+
+
 def last_report(past: Actuals) -> str:
     """The period of the report before this one."""
     return _period(shift(past.as_of, -past.pace), past)
@@ -699,6 +704,7 @@ SENTENCES: Mapping[str, Any] = {
     "provenance": Provenance,
     # a deck's: its slides' headings, the lines on them, and what the speaker is told
     "slide_stand": None,
+    "slide_why": Why,
     "slide_levels": None,
     "slide_bridge": None,
     "slide_cohort": None,

@@ -80,7 +80,7 @@ def say(
         return sentence("")
     known = {key: value for each in facts for key, value in vars(each).items()}
     told = [templates.render(template, known)]
-    if name == "provenance" and templates.own:
+    if name in ("provenance", "slide_basis") and templates.own:
         told.append(templates.render(OWN, {"names": tuple(templates.own)}))
     return sentence("\n\n".join(filter(None, told)))
 

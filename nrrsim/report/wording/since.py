@@ -391,8 +391,10 @@ class Why:
 
 
 @dataclass(frozen=True)
-class Slide(Why):
-    """The same as a slide's heading, where the two reports are compared."""
+class Slide:
+    """The parts that `Why` has as a slide's heading, where the two reports are compared."""
+
+    causes: tuple[Cause, ...]
 
     @classmethod
     def of(cls, since: Since) -> Self | None:
