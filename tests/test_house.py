@@ -34,18 +34,21 @@ HOUSE = {
     "accounts": "watch signals reasons opportunities stages features risk worth proof at_risk"
     " forecasts clusters action_table actions holdout",
     "analysis": "actuals beside accounts losses measured customers renewals cohorts paired sensitivity"
-    " bridge forecast since variance pipeline programmes frontier summary comparison sweep",
+    " bridge forecast since variance pipeline programmes frontier summary comparison sweep"
+    " portfolio",
     "report": "tables charts/alternative charts/picture charts/style charts/retention"
-    " charts/outlook charts/grid charts/accounts charts/live wording/labels wording/facts"
+    " charts/outlook charts/grid charts/accounts charts/portfolio charts/live wording/labels wording/facts"
     " wording/columns wording/accounts wording/actions wording/quarterly wording/sizes wording/comparison"
-    " wording/forecast wording/plan wording/pipeline wording/since wording/templates wording/say"
+    " wording/forecast wording/plan wording/pipeline wording/since wording/templates wording/portfolio"
+    " wording/say"
     " wording/commentary audience card manifest published workbook/rows workbook/styles"
     " workbook/sections workbook/accounts workbook/customersheet workbook/live"
     " workbook/rollforward workbook/summary workbook/checks workbook/write grid"
-    " pages/notebook pages/markdown pages/pdf pages/downloads pages/html pages/render kernel run several",
+    " pages/notebook pages/markdown pages/pdf pages/downloads pages/html pages/render kernel run several"
+    " each portfolio",
     "workspace": "template cards readme new next",
     "whatif": "sliders reports live panel serve",
-    "cli": "helped options checked text terminal folders commands",
+    "cli": "helped options checked text terminal folders each commands",
 }
 ORDER = [
     name if wing == "ground" else f"{wing}/{name}"
@@ -182,6 +185,7 @@ SMALL = {  # what a test of the code, not of the numbers, can do with
     "backtest": "trials, every = 100, 12",
     "accounts": 'signals, reasons = (f"../nrrsim/data/meridian_{each}.csv" for each in ("signals", "reasons"))',
     "the_model": "",
+    "portfolio": "import portfolios\nglobals().update(portfolios.parameters())",
 }
 
 

@@ -73,8 +73,8 @@ class Portfolio:
         return ""
 
     def _rate(self, of: Mapping[str, Any]) -> float | None:
-        """What one unit of an entity's currency is worth in that of the sums, at the window's start;
-        None where it is not known.
+        """What one unit of an entity's currency is worth in that of the sums when the window
+        starts; None where it is not known.
         """
         money = of["currency"] or ""
         if money == self.currency or not self.rates_needed:
@@ -249,7 +249,8 @@ class Portfolio:
         frame[numbers] = frame[numbers].mul(signs, axis=0)
         used = frame[numbers].abs().to_numpy().max(axis=1) > 0
         is_end = frame["figure"].isin(("opening", "closing"))
-        return frame[used | is_end].reset_index(drop=True).reindex(columns=columns)
+        kept = frame[used | is_end].reset_index(drop=True)
+        return pd.DataFrame(kept.reindex(columns=columns))
 
     def checks(self) -> pd.DataFrame:
         """What ties: `check`, `difference` (the largest, in ARR), `holds`: to half a minor unit of
@@ -265,14 +266,13 @@ class Portfolio:
             )
         if self.whole is not None and len(totals):
             both = totals.set_index("figure")
-            rows["Opening of the parts = the ledger's"] = abs(both.at["opening", "difference"])
-            rows["Closing of the parts = the ledger's"] = abs(both.at["closing", "difference"])
-            rows["Each movement of the parts, netted by customer = the ledger's"] = float(
-                both["difference"].abs().max()
-            )
-            ends = both.loc[["opening", "closing"], "netted"].abs().max()
+            left, netted = both["difference"].abs(), both["netted"]
+            moves = netted.drop(["opening", "closing"])
+            rows["Opening of the parts = the ledger's"] = float(left["opening"])
+            rows["Closing of the parts = the ledger's"] = float(left["closing"])
+            rows["Each movement of the parts, netted = the ledger's"] = float(left.max())
             rows["What is netted moves no opening, no closing"] = float(
-                max(ends, abs(both["netted"].drop(["opening", "closing"]).sum()))
+                max(netted[["opening", "closing"]].abs().max(), abs(moves.sum()))
             )
         rows["Books of each entity close (entities whose do not)"] = float(
             sum(not each["books_close"] for each in self.found)
@@ -293,7 +293,8 @@ class Portfolio:
         """Every headline number, for the overview's manifest."""
         told, totals = self.together, self._totals.set_index("figure")
         amount = partial(json_amount, currency=self.currency)
-        forms = {"arr": amount, "opening": amount, "closing": amount, "customers": int}
+        forms: dict[str, Any] = dict.fromkeys(("arr", "opening", "closing"), amount)
+        forms["customers"] = int
         return {
             "entities": [_plain(row) for row in self._frame.to_dict("records")],
             "failed": dict(self.failed),
@@ -340,7 +341,7 @@ def attention(of: Mapping[str, Any]) -> Attention:
         ),
         (fallen <= -FALL, Attention("fell", -fallen)),
         (grr < USUAL_GRR[0] and of["window"] == YEAR, Attention("grr", grr)),
-        (target is not None and nrr < target - SMALL, Attention("short", target and target - nrr)),
+        (target is not None and nrr < target - SMALL, Attention("short", _number(target) - nrr)),
         (target is not None and chance < UNLIKELY, Attention("ahead", chance)),
     )
     return next((each for holds, each in found if holds), Attention(""))
@@ -390,7 +391,7 @@ def _before(of: Mapping[str, Any], months: int) -> float:
 RECORDED = ("name", "folder", "currency", "as_of", "kind")
 
 
-def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
     """What a manifest has of an entity."""
     ratios = ("nrr", "grr", "logo", "change", "distance", "p50", "p_target")
     money = {name: json_amount(row[name], row["currency"]) for name in ("arr",)}

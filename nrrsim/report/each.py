@@ -100,9 +100,10 @@ def _parts(card: Card, over: Mapping[str, Any]) -> Several:
         log.info("note: %s: %s", card.path, notice)
     as_of, window = str(known[AS_OF]), int(known.get("window") or 12)
     if column == SEGMENT and len(ledger.segments) < 2:
+        here = ", ".join(_texts(ledger)) or "none"
         raise UsageError(
-            f"{card.path}: {EACH}: the ledger has no segments to be cut by; name a column of it, such"
-            f" as {EACH}: {{column: region}}, which has {', '.join(_texts(ledger)) or 'none'}"
+            f"{card.path}: {EACH}: the ledger has no segments to be cut by; name a column of it,"
+            f" such as {{column: region}}; it has {here}"
         )
     try:
         parts = ledger.parts(column, as_of, window)

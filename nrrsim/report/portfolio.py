@@ -81,10 +81,10 @@ def run_each(
 ) -> Outcome:
     """Make the reports of a card with `each` that are not as they would be, and their overview.
 
-    They go into `out`/<name of the card>/<name of each>/. words : what else each report's command is
-    told, such as the `--set` that `over` came from. workers : so many side by side. told : is called
-    with the name of each report that was made or failed, in their order, and what its command said.
-    The others as for `run_card`.
+    They go into `out`/<name of the card>/<name of each>/. words : what else each report's command
+        is told, such as the `--set` that `over` came from. workers : so many side by side. told :
+        is called with the name of each report that was made or failed, in their order, and what
+        its command said. The others as for `run_card`.
 
     Raises UsageError and DataError for all that is wrong before anything runs.
     """

@@ -395,7 +395,7 @@ def test_only_a_parameter_that_says_path_names_files(card, tmp_path):
 
 
 FILES = {"ledger", "plan", "prior", "rates", "wording", "scenarios", "scenario"}
-FILES |= {"signals", "signals_card", "reasons", "actions", "pipeline"}
+FILES |= {"reports", "companies", "signals", "signals_card", "reasons", "actions", "pipeline"}
 LOOKING = (
     "../../**/*.py",
     "/etc/passwd",
