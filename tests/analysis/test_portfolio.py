@@ -28,7 +28,9 @@ def companies(folder, *said):
     for name, then, currency in said:
         months = pd.period_range("2025-01", "2026-03", freq="M").astype(str)
         rows = {"customer": "A", "month": months, "mrr": [*[100.0] * 14, then], "segment": "all"}
-        past = nr.actuals(nr.read_ledger(pd.DataFrame(rows), currency=currency), "2026-03", target=1.0)
+        past = nr.actuals(
+            nr.read_ledger(pd.DataFrame(rows), currency=currency), "2026-03", target=1.0
+        )
         made.append(manifest(folder, name, numbers_of(past)))
     return nr.reports_of(made)
 
@@ -88,7 +90,9 @@ def test_every_sentence_is_said(segments):
     overview = words.with_total(words.entities(segments), segments)
     assert overview["name"].iloc[-1] == "All"
     assert overview["nrr"].iloc[-1] == segments.whole.now.nrr
-    assert words.kind_of(nr.portfolio(segments.found, column="industry"), several=True) == "industries"
+    assert (
+        words.kind_of(nr.portfolio(segments.found, column="industry"), several=True) == "industries"
+    )
     for chart in (drawn.sparklines(words.lines(segments)), drawn.standings(words.ranges(segments))):
         assert chart.to_dict()["description"].startswith("NRR")
 

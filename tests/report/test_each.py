@@ -65,7 +65,7 @@ def test_a_name_that_is_none_has_a_piece_of_its_hash(name):
 HEAD = 'notebook: quarterly_report\ncompany: Nord\nas_of: "2026-03"\ntrials: 0\n'
 
 
-def ledger(path: Path, rows: dict[str, dict[str, float]], regions: dict[str, str] = {}) -> None:
+def ledger(path: Path, rows: dict[str, dict[str, float]], regions: dict[str, str]) -> None:
     """A ledger of fifteen months: by customer what it pays from which month on."""
     months = [f"{2025 + at // 12}-{at % 12 + 1:02d}" for at in range(15)]
     lines = ["customer,month,mrr,segment,region"]
@@ -122,8 +122,14 @@ def test_a_column_comes_to_a_report_for_each_value(home):
 @pytest.mark.parametrize(
     ("each", "says"),
     [
-        ("{column: regoin}", "card.yaml: each: the ledger has no column regoin.*did you mean region"),
-        ("{column: region, values: [Nroth, Soth]}", "(?s)no value 'Nroth'; did you mean North.*Soth"),
+        (
+            "{column: regoin}",
+            "card.yaml: each: the ledger has no column regoin.*did you mean region",
+        ),
+        (
+            "{column: region, values: [Nroth, Soth]}",
+            "(?s)no value 'Nroth'; did you mean North.*Soth",
+        ),
         ("{segment: all}", "the ledger has no segments.*region"),
         ("{colum: region}", "card.yaml:6: each: colum: is not known; did you mean column"),
         ("{segment: all, column: region}", "must be one of"),
@@ -158,7 +164,7 @@ COMPANIES = """companies:
 def listed(home: Path, text: str) -> str:
     (home / "params" / "companies" / "group.yaml").write_text(text)
     for name in ("acme", "birch"):
-        ledger(home / "params" / "companies" / f"{name}.csv", BOOK)
+        ledger(home / "params" / "companies" / f"{name}.csv", BOOK, {})
     (home / "params" / "rates.csv").write_text("month,currency,rate\n2025-03,EUR,1.1\n")
     return "currency: USD\nrates: rates.csv\neach: {companies: companies/group.yaml}\n"
 
@@ -247,7 +253,9 @@ def in_process(monkeypatch):
     def each_of(commands, number):
         for path, *words in commands:
             entity = of_text(words[-1].partition("=")[2])
-            to, engine, out = (words[words.index(f"--{key}") + 1] for key in ("to", "engine", "out"))
+            to, engine, out = (
+                words[words.index(f"--{key}") + 1] for key in ("to", "engine", "out")
+            )
             try:
                 run_card(path, to=to.split(","), engine=engine, out=out, entity=entity)
                 yield Made("", "", 0)
@@ -338,7 +346,7 @@ def test_ones_error_does_not_stop_the_others(home, in_process):
 
     # mended, the next run makes that one and the overview alone
     in_process.clear()
-    ledger(home / "params" / "companies" / "birch.csv", BOOK)
+    ledger(home / "params" / "companies" / "birch.csv", BOOK, {})
     done = run_each(card_of(home, text), to=["html"])
     assert in_process == ["Birch", "portfolio"]
     assert not done.failed
