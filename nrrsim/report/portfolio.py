@@ -36,11 +36,11 @@ from nrrsim.report.published import files_of_before, report_before
 from nrrsim.report.run import (
     as_asked,
     checked_forms,
+    folder_of_reports,
     for_its_readers,
     make,
     place_of,
     read_as_asked,
-    reports_of,
 )
 from nrrsim.report.several import Made, each_of
 
@@ -90,8 +90,8 @@ def run_each(
     """
     checked_forms(to)
     card = read_as_asked(path, over, latest)
-    home = _checked_home(place_of(card, reports_of(card) if out is None else Path(out)))
-    found = several(card, over)
+    home = _checked_home(place_of(card, folder_of_reports(card) if out is None else Path(out)))
+    found = several(card, over, latest)
     asked = as_asked(to, engine, summary)
     todo = [
         each for each in found.entities if not _is_as_it_was(found, each, home, over, latest, asked)

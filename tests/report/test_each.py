@@ -22,6 +22,7 @@ from nrrsim.report.run import Made as Ran
 from nrrsim.report.run import run_card
 from nrrsim.report.several import Made
 from nrrsim.report.tables import RECORD
+from nrrsim.yamlfile import read_value
 
 # --- names ----------------------------------------------------------------------------------------
 
@@ -139,6 +140,7 @@ def test_a_column_comes_to_a_report_for_each_value(home):
         ("{column: region, values: [North, North]}", "stands twice"),
         ("{column: 3}", "column: must be a heading"),
         ("{companies: [a]}", "companies: must be a file"),
+        ("{column: region}\npart: {region: North}", "part: the ledger is cut by region already"),
         ("{column: region}\nplan: plan.csv", "plan: is one of the whole ledger"),
     ],
 )
@@ -253,11 +255,12 @@ def in_process(monkeypatch):
     def each_of(commands, number):
         for path, *words in commands:
             entity = of_text(words[-1].partition("=")[2])
-            to, engine, out = (
-                words[words.index(f"--{key}") + 1] for key in ("to", "engine", "out")
-            )
+            pairs = [each[6:].partition("=") for each in words if each.startswith("--set=")]
+            how = {key: words[words.index(f"--{key}") + 1] for key in ("engine", "out")}
+            how |= {"over": {key: read_value(value, key) for key, _, value in pairs}}
+            how |= {"latest": "--latest" in words, "to": words[words.index("--to") + 1].split(",")}
             try:
-                run_card(path, to=to.split(","), engine=engine, out=out, entity=entity)
+                run_card(path, entity=entity, **how)
                 yield Made("", "", 0)
             except NrrsimError as error:
                 yield Made("", f"note: x\n{error}\n", error.exit_code)
@@ -390,6 +393,29 @@ def test_each_is_compared_with_its_own_report_before(home, in_process):
     in_process.clear()
     run_each(card_of(home, BY_REGION), to=["html"])
     assert in_process == []
+
+
+@pytest.mark.parametrize("of", ["parts", "companies"])
+def test_the_latest_quarter_is_that_of_the_ledger(home, in_process, of):
+    text = BY_REGION if of == "parts" else listed(home, COMPANIES.replace(", format: stripe", ""))
+    path = card_of(home, text)
+    path.write_text(path.read_text().replace('as_of: "2026-03"\n', ""))
+    done = run_each(path, to=["html"], latest=True)
+    assert not done.failed
+    for folder in done.folder.glob("*/manifest.json"):
+        assert json.loads(folder.read_text())["numbers"]["as_of"] == "2026-03"
+    in_process.clear()
+    run_each(path, to=["html"], latest=True)
+    assert in_process == []
+
+
+def test_places_that_a_card_names_are_one_for_each(home):
+    (home / "reports" / "q4" / "North").mkdir(parents=True)
+    keys = "previous: ../reports/q4\nnames: masked\nnames_key: who.csv\n"
+    found = found_in(home, BY_REGION + keys)
+    said = [read_card(found.card.path, entity=each).parameters for each in found.entities]
+    assert [each["previous"] for each in said] == ["../reports/q4/North", "none"]
+    assert [each["names_key"] for each in said] == ["who-North.csv", "who-South.csv"]
 
 
 def test_what_is_said_on_the_way_is_no_reason():

@@ -513,10 +513,10 @@ def test_where_a_report_goes(here, run, monkeypatch):
 
     def run_card(card, **how):
         from nrrsim.report.card import Card
-        from nrrsim.report.run import reports_of
+        from nrrsim.report.run import folder_of_reports
 
         read = Card(Path(card), Path("x.ipynb"), {}, {})
-        made.append(reports_of(read) if how["out"] is None else how["out"])
+        made.append(folder_of_reports(read) if how["out"] is None else how["out"])
         return Path("r")
 
     monkeypatch.setattr("nrrsim.report.run.run_card", run_card)
