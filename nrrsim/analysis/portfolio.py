@@ -176,11 +176,9 @@ class Portfolio:
     @cached_property
     def together(self) -> dict[str, float | None]:
         """Of all entities: `arr`, `nrr`, `grr`, `logo`, `nrr_before`, `customers`; None where they
-        cannot be added up.
-
-        Of a ledger's parts those of the ledger itself, where all of it is there.
+        cannot be added up. Of all parts of a ledger those of the ledger itself.
         """
-        if self.whole is not None:
+        if self.whole is not None and self.is_all:
             s = self.whole.summary()
             known = {name: s[name] for name in ("nrr", "grr", "logo", "nrr_before", "customers")}
             return {"arr": s["book_closing"], **known}
@@ -209,6 +207,21 @@ class Portfolio:
             "opening": float(opening.sum()),
             "closing": float(closing.sum()),
         }
+
+    @property
+    def is_all(self) -> bool:
+        """Whether the parts are all of the ledger, in the window and today."""
+        if self.whole is None or self.apart:
+            return False
+        there = sum(each["company_closing"] for each in self.found)
+        left = abs(self.whole.summary()["book_closing"] - there)
+        return bool(left < self._allowed and not self._totals["others"].abs().max() > self._allowed)
+
+    @property
+    def _allowed(self) -> float:
+        """What sums of published amounts may differ by: each was rounded to the minor unit."""
+        unit = 10.0 ** -digits_of(self.currency)
+        return unit / 2 * (1 + len(self.found) * len(FIGURES))
 
     def _known_rate(self, of: Mapping[str, Any]) -> float:
         rate = self._rate(of)
@@ -257,7 +270,7 @@ class Portfolio:
         the currency for each amount that was rounded.
         """
         rows: dict[str, float] = {}
-        totals, unit = self._totals, 10.0 ** -digits_of(self.currency)
+        totals = self._totals
         if len(totals):
             sums = totals.set_index("figure")["entities"]
             moved = sums.drop(["opening", "closing"]).sum()
@@ -278,9 +291,7 @@ class Portfolio:
             sum(not each["books_close"] for each in self.found)
         )
         frame = pd.DataFrame({"check": list(rows), "difference": list(rows.values())})
-        # each published amount was rounded to the unit
-        allowed = unit / 2 * (1 + len(self.found) * len(FIGURES))
-        return frame.assign(holds=frame["difference"] < allowed)
+        return frame.assign(holds=frame["difference"] < self._allowed)
 
     @property
     def netted_customers(self) -> int:

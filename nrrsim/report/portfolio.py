@@ -227,6 +227,12 @@ def _overview(
     engine: str,
 ) -> tuple[Path, ...]:
     """Make the overview of the reports that are there, unless it is as it would be; its files."""
+    if any("nrr" not in _numbers(home / each.folder) for each in there):
+        log.warning(
+            "warning: %s: there is no overview: the reports of %s have no NRR to look at together",
+            *(card.path, card.notebook.stem),
+        )
+        return ()
     own = _card_of_overview(card, found, there, failed, home)
     asked = as_asked(to, engine)
     files = tuple(home / f"{OVERVIEW}.{form}" for form in to)
@@ -265,7 +271,7 @@ def _card_of_overview(
     def from_card(path: Path) -> str:
         return Path(os.path.relpath(path.resolve(), folder)).as_posix()
 
-    months = {str(_as_of(home / each.folder)) for each in there}
+    months = {str(_numbers(home / each.folder)[AS_OF]) for each in there}
     parameters = {key: each for key, each in card.parameters.items() if key in known}
     parameters |= {
         "reports": [from_card(home / each.folder / MANIFEST) for each in there],
@@ -285,5 +291,5 @@ def _card_of_overview(
     return Card(card.path, notebook, parameters, defaults, paths, wording)
 
 
-def _as_of(folder: Path) -> str:
-    return str(json.loads((folder / MANIFEST).read_bytes())["numbers"][AS_OF])
+def _numbers(folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / MANIFEST).read_bytes())["numbers"])

@@ -55,6 +55,12 @@ def test_a_part_that_is_left_out_stands_as_such(segments):
     assert totals.at["opening", "others"] > 0
     assert totals["difference"].abs().max() < 0.005
     assert p.without()["failed"].tolist() == [True]
+    # all of those that are here, and not the whole ledger
+    assert not p.is_all
+    assert p.together["arr"] == pytest.approx(sum(each["company_closing"] for each in some))
+    opening, closing = (sum(each[name] for each in some) for name in ("opening", "closing"))
+    assert p.together["nrr"] == pytest.approx(closing / opening)
+    assert segments.is_all
     assert "could not be made: smb" in str(nr.say("missing", p).bundle["text/plain"])
 
 
