@@ -51,7 +51,7 @@ def parameters() -> dict[str, Any]:
     return {"reports": made, "target": 1.1, **json.loads(json.dumps(said))}
 
 
-def rare() -> list[tuple[str, Any, Any]]:
+def rare() -> list[tuple[str, tuple[Any, ...]]]:
     """Facts of an overview's sentences in every combination that a template asks about."""
     reports = [
         words.Report(
@@ -122,7 +122,7 @@ def rare() -> list[tuple[str, Any, Any]]:
     }
     facts["ranges"], facts["rule"] = facts["ahead"], facts["totals"]
     return [
-        (f"portfolio/{name}", report, each)
+        (f"portfolio/{name}", (report, each))
         for name, some in facts.items()
         for each in some
         for report in reports
