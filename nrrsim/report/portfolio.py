@@ -90,8 +90,8 @@ def run_each(
     """
     checked_forms(to)
     card = read_as_asked(path, over, latest)
-    home = _checked_home(place_of(card, folder_of_reports(card) if out is None else Path(out)))
     found = several(card, over, latest)
+    home = _checked_home(place_of(card, folder_of_reports(card) if out is None else Path(out)))
     asked = as_asked(to, engine, summary)
     todo = [
         each for each in found.entities if not _is_as_it_was(found, each, home, over, latest, asked)
@@ -100,12 +100,11 @@ def run_each(
     log.info("%s: %s", path, _said(found, todo, workers))
 
     failed: dict[str, str] = {}
-    of_part = (
-        [] if found.column is None else [f"--set={AS_OF}={json.dumps(card.parameters[AS_OF])}"]
-    )
-    is_latest = ["--latest"] if latest and found.column is None else []
-    shared = ["--to", ",".join(to), "--engine", engine, *words, *is_latest]
-    shared += [*(of_part if latest else []), *["--summary"] * summary, "--out", str(home.parent)]
+    month = ["--latest"] * latest
+    if latest and found.column is not None:  # of the parts of one ledger it is known by now
+        month = [f"--set={AS_OF}={json.dumps(card.parameters[AS_OF])}"]
+    shared = ["--to", ",".join(to), "--engine", engine, *words, *month]
+    shared += [*["--summary"] * summary, "--out", str(home.parent)]
     commands = [[str(path), *shared, f"{OPTION}={as_text(each)}"] for each in todo]
     with closing(each_of(commands, workers)) as reports:
         for entity, made in zip(todo, reports, strict=True):

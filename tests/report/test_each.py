@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -306,6 +307,26 @@ def test_a_second_run_makes_nothing_and_a_change_in_one_makes_one(home, in_proce
     }
     assert verify(first.folder)
     assert verify(first.folder / "North")
+
+
+def test_a_run_goes_on_where_one_was_ended(home, in_process):
+    path = card_of(home, BY_REGION)
+    folder = run_each(path, to=["html"]).folder
+    # as one leaves it that ends before the second report, and the overview
+    shutil.rmtree(folder / "South")
+    for file in [*folder.glob("overview.*"), folder / "manifest.json"]:
+        file.unlink()
+    in_process.clear()
+    done = run_each(path, to=["html"])
+    assert in_process == ["South", "portfolio"]
+    assert done.kept == ("North",)
+    assert verify(folder)
+
+
+def test_what_is_wrong_leaves_no_folder(home):
+    with pytest.raises(UsageError):
+        run_each(card_of(home, "ledger: book.csv\neach: {column: regoin}\n"), to=["html"])
+    assert not [*(home / "reports").iterdir()]
 
 
 @pytest.mark.parametrize(
