@@ -36,20 +36,20 @@ HOUSE = {
     " clusters action_table actions holdout",
     "analysis": "actuals beside accounts losses measured customers renewals cohorts paired sensitivity"
     " among bridge forecast since variance pipeline programmes frontier summary comparison"
-    " sweep assumptions",
+    " sweep portfolio assumptions",
     "report": "tables charts/alternative charts/picture charts/style charts/retention charts/outlook"
-    " charts/among charts/grid charts/accounts charts/live wording/labels wording/facts"
-    " wording/columns wording/accounts wording/actions wording/quarterly wording/sizes"
-    " wording/comparison wording/forecast wording/peers wording/plan wording/pipeline"
-    " wording/since wording/templates wording/say wording/commentary audience card manifest"
-    " published workbook/rows workbook/styles workbook/sections workbook/accounts"
-    " workbook/customersheet workbook/live workbook/rollforward workbook/summary"
-    " workbook/checks workbook/write grid pages/notebook pages/markdown pages/pdf"
-    " pages/downloads pages/html pages/package pages/office pages/native pages/slides"
-    " pages/render kernel run several",
+    " charts/among charts/grid charts/accounts charts/portfolio charts/live wording/labels"
+    " wording/facts wording/columns wording/accounts wording/actions wording/quarterly"
+    " wording/sizes wording/comparison wording/forecast wording/peers wording/plan"
+    " wording/pipeline wording/since wording/templates wording/portfolio wording/say"
+    " wording/commentary audience card manifest published workbook/rows workbook/styles"
+    " workbook/sections workbook/accounts workbook/customersheet workbook/live"
+    " workbook/rollforward workbook/summary workbook/checks workbook/write grid pages/notebook"
+    " pages/markdown pages/pdf pages/downloads pages/html pages/package pages/office"
+    " pages/native pages/slides pages/render kernel run several each portfolio",
     "workspace": "template cards readme new next",
     "whatif": "sliders reports live panel serve",
-    "cli": "helped options checked text terminal progress printed inputs folders confined tools"
+    "cli": "helped options checked text terminal progress printed inputs folders each confined tools"
     " figures answers warm assistants assumptions benchmarks_command of_ledgers of_the_past"
     " of_accounts of_scenarios of_reports commands",
 }
@@ -189,6 +189,7 @@ SMALL = {  # what a test of the code, not of the numbers, can do with
     "accounts": 'signals, reasons = (f"../nrrsim/data/meridian_{each}.csv" for each in ("signals", "reasons"))',
     "the_model": "",
     "board_deck": 'trials, scenarios = 100, ["../params/scenarios/nrr-105.yaml", "../params/scenarios/nrr-128.yaml"]',
+    "portfolio": "import portfolios\nglobals().update(portfolios.parameters())",
 }
 
 

@@ -73,8 +73,8 @@ class Portfolio:
         return ""
 
     def _rate(self, of: Mapping[str, Any]) -> float | None:
-        """What one unit of an entity's currency is worth in that of the sums, at the window's start;
-        None where it is not known.
+        """What one unit of an entity's currency is worth in that of the sums when the window
+        starts; None where it is not known.
         """
         money = of["currency"] or ""
         if money == self.currency or not self.rates_needed:
@@ -176,11 +176,9 @@ class Portfolio:
     @cached_property
     def together(self) -> dict[str, float | None]:
         """Of all entities: `arr`, `nrr`, `grr`, `logo`, `nrr_before`, `customers`; None where they
-        cannot be added up.
-
-        Of a ledger's parts those of the ledger itself, where all of it is there.
+        cannot be added up. Of all parts of a ledger those of the ledger itself.
         """
-        if self.whole is not None:
+        if self.whole is not None and self.is_all:
             s = self.whole.summary()
             known = {name: s[name] for name in ("nrr", "grr", "logo", "nrr_before", "customers")}
             return {"arr": s["book_closing"], **known}
@@ -209,6 +207,21 @@ class Portfolio:
             "opening": float(opening.sum()),
             "closing": float(closing.sum()),
         }
+
+    @property
+    def is_all(self) -> bool:
+        """Whether the parts are all of the ledger, in the window and today."""
+        if self.whole is None or self.apart:
+            return False
+        there = sum(each["company_closing"] for each in self.found)
+        left = abs(self.whole.summary()["book_closing"] - there)
+        return bool(left < self._allowed and not self._totals["others"].abs().max() > self._allowed)
+
+    @property
+    def _allowed(self) -> float:
+        """What sums of published amounts may differ by: each was rounded to the minor unit."""
+        unit = 10.0 ** -digits_of(self.currency)
+        return unit / 2 * (1 + len(self.found) * len(FIGURES))
 
     def _known_rate(self, of: Mapping[str, Any]) -> float:
         rate = self._rate(of)
@@ -249,14 +262,15 @@ class Portfolio:
         frame[numbers] = frame[numbers].mul(signs, axis=0)
         used = frame[numbers].abs().to_numpy().max(axis=1) > 0
         is_end = frame["figure"].isin(("opening", "closing"))
-        return frame[used | is_end].reset_index(drop=True).reindex(columns=columns)
+        kept = frame[used | is_end].reset_index(drop=True)
+        return pd.DataFrame(kept.reindex(columns=columns))
 
     def checks(self) -> pd.DataFrame:
         """What ties: `check`, `difference` (the largest, in ARR), `holds`: to half a minor unit of
         the currency for each amount that was rounded.
         """
         rows: dict[str, float] = {}
-        totals, unit = self._totals, 10.0 ** -digits_of(self.currency)
+        totals = self._totals
         if len(totals):
             sums = totals.set_index("figure")["entities"]
             moved = sums.drop(["opening", "closing"]).sum()
@@ -265,22 +279,19 @@ class Portfolio:
             )
         if self.whole is not None and len(totals):
             both = totals.set_index("figure")
-            rows["Opening of the parts = the ledger's"] = abs(both.at["opening", "difference"])
-            rows["Closing of the parts = the ledger's"] = abs(both.at["closing", "difference"])
-            rows["Each movement of the parts, netted by customer = the ledger's"] = float(
-                both["difference"].abs().max()
-            )
-            ends = both.loc[["opening", "closing"], "netted"].abs().max()
+            left, netted = both["difference"].abs(), both["netted"]
+            moves = netted.drop(["opening", "closing"])
+            rows["Opening of the parts = the ledger's"] = float(left["opening"])
+            rows["Closing of the parts = the ledger's"] = float(left["closing"])
+            rows["Each movement of the parts, netted = the ledger's"] = float(left.max())
             rows["What is netted moves no opening, no closing"] = float(
-                max(ends, abs(both["netted"].drop(["opening", "closing"]).sum()))
+                max(netted[["opening", "closing"]].abs().max(), abs(moves.sum()))
             )
         rows["Books of each entity close (entities whose do not)"] = float(
             sum(not each["books_close"] for each in self.found)
         )
         frame = pd.DataFrame({"check": list(rows), "difference": list(rows.values())})
-        # each published amount was rounded to the unit
-        allowed = unit / 2 * (1 + len(self.found) * len(FIGURES))
-        return frame.assign(holds=frame["difference"] < allowed)
+        return frame.assign(holds=frame["difference"] < self._allowed)
 
     @property
     def netted_customers(self) -> int:
@@ -293,7 +304,8 @@ class Portfolio:
         """Every headline number, for the overview's manifest."""
         told, totals = self.together, self._totals.set_index("figure")
         amount = partial(json_amount, currency=self.currency)
-        forms = {"arr": amount, "opening": amount, "closing": amount, "customers": int}
+        forms: dict[str, Any] = dict.fromkeys(("arr", "opening", "closing"), amount)
+        forms["customers"] = int
         return {
             "entities": [_plain(row) for row in self._frame.to_dict("records")],
             "failed": dict(self.failed),
@@ -340,7 +352,7 @@ def attention(of: Mapping[str, Any]) -> Attention:
         ),
         (fallen <= -FALL, Attention("fell", -fallen)),
         (grr < USUAL_GRR[0] and of["window"] == YEAR, Attention("grr", grr)),
-        (target is not None and nrr < target - SMALL, Attention("short", target and target - nrr)),
+        (target is not None and nrr < target - SMALL, Attention("short", _number(target) - nrr)),
         (target is not None and chance < UNLIKELY, Attention("ahead", chance)),
     )
     return next((each for holds, each in found if holds), Attention(""))
@@ -390,7 +402,7 @@ def _before(of: Mapping[str, Any], months: int) -> float:
 RECORDED = ("name", "folder", "currency", "as_of", "kind")
 
 
-def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
     """What a manifest has of an entity."""
     ratios = ("nrr", "grr", "logo", "change", "distance", "p50", "p_target")
     money = {name: json_amount(row[name], row["currency"]) for name in ("arr",)}

@@ -285,7 +285,8 @@ class Ledger:
         elsewhere = frozenset(whole["customer"].cat.categories.difference(names))
         line = self.entries.line[mine]
         # what was noticed is of the whole, and may name who is in another part
-        told = f"{column} {value}: {counted(len(names), 'customer')} of {len(names) + len(elsewhere):,}"
+        number = f"{len(names):,} of {counted(len(names) + len(elsewhere), 'customer')}"
+        told = f"{column} {value}: {number}"
         notices = (Finding("", 0, told, "nrrsim check prints what there is to know of the whole"),)
         own: dict[str, Any] = {"rows": len(frame), "zeros": 0, "notices": notices}
         entries = replace(self.entries, frame=frame, line=line, **own)
@@ -545,7 +546,7 @@ def _sha256_of(entries: Entries) -> str:
     """The hash of entries, column by column."""
     digest = hashlib.sha256(repr((entries.months, entries.unit)).encode())
     digest.update(np.ascontiguousarray(entries.line, dtype=np.int64).tobytes())
-    for name in sorted(entries.frame):
+    for name in sorted(map(str, entries.frame)):
         column = entries.frame[name]
         digest.update(f"\0{name}\0".encode())
         if isinstance(column.dtype, pd.CategoricalDtype):

@@ -46,7 +46,8 @@ from nrrsim.yamlfile import Document, read_yaml
 MOST_NOTICES = 5  # of the whole ledger
 NAME = "name"
 log = logging.getLogger("nrrsim")
-OWN_PATHS = (PREVIOUS, "names_key", "format")  # keys of files that no notebook calls a path
+NAMES_KEY = "names_key"
+OWN_PATHS = (PREVIOUS, NAMES_KEY, "format")  # keys of files that no notebook calls a path
 LONGEST = 60  # characters of a folder's name: in UTF-8 no more bytes than a system takes
 # Names that a system, or a report, has for something else.
 TAKEN = {"con", "prn", "aux", "nul", "overview", "before", "report", "manifest"}
@@ -73,13 +74,16 @@ class Several:
     files: tuple[Path, ...] = ()
 
 
-def several(card: Card, over: Mapping[str, Any] | None = None) -> Several:
+def several(card: Card, over: Mapping[str, Any] | None = None, latest: bool = False) -> Several:
     """The reports of a card with `each`; raises UsageError and DataError with all that is wrong.
 
     over : as for `read_card`; of companies what is said so goes before what their file says.
+        latest : the month is that of the card; of companies each ledger will say it.
     """
-    each = card.each or {}
-    return _companies(card, over or {}) if COMPANIES in each else _parts(card, over or {})
+    each, said = card.each or {}, {**(over or {})}
+    if latest:
+        said[AS_OF] = card.parameters[AS_OF]
+    return _companies(card, said) if COMPANIES in each else _parts(card, said)
 
 
 # --- parts of a ledger ----------------------------------------------------------------------------
@@ -94,15 +98,20 @@ def _parts(card: Card, over: Mapping[str, Any]) -> Several:
             f"{card.path}: {whole[0]}: is one of the whole ledger, and cannot be cut by {column};"
             f" leave it out of a card with {EACH}"
         )
+    if known.get(PART):
+        raise UsageError(
+            f"{card.path}: {PART}: the ledger is cut by {column} already; leave it out, or {EACH}"
+        )
     with as_keys():
         ledger = read_ledger(*card.sources, **card.form)
     for notice in ledger.notices[:MOST_NOTICES]:  # each report is of a part, and has none of these
         log.info("note: %s: %s", card.path, notice)
     as_of, window = str(known[AS_OF]), int(known.get("window") or 12)
     if column == SEGMENT and len(ledger.segments) < 2:
+        here = ", ".join(_texts(ledger)) or "none"
         raise UsageError(
-            f"{card.path}: {EACH}: the ledger has no segments to be cut by; name a column of it, such"
-            f" as {EACH}: {{column: region}}, which has {', '.join(_texts(ledger)) or 'none'}"
+            f"{card.path}: {EACH}: the ledger has no segments to be cut by; name a column of it,"
+            f" such as {{column: region}}; it has {here}"
         )
     try:
         parts = ledger.parts(column, as_of, window)
@@ -150,11 +159,19 @@ def _no_base(part: Ledger, as_of: str, window: int) -> str:
 def _own(card: Card, column: str, value: str, name: str, folder: str) -> dict[str, Any]:
     """The keys of a part's report."""
     known = {**card.defaults, **card.parameters}
-    own: dict[str, Any] = {PART: {column: value}, "company": f"{known['company']}, {name}"}
+    own = {PART: {column: value}, "company": f"{known['company']}, {name}"}
+    return {**own, **_by_folder(card, folder)}
+
+
+def _by_folder(card: Card, folder: str) -> dict[str, Any]:
+    """What a card says of places, one for each of its reports: the report before, who is who."""
+    known, own = {**card.defaults, **card.parameters}, dict[str, Any]()
     said = known.get(PREVIOUS)
     if said and said != NONE:
         before = card.path.parent / str(said) / folder
         own[PREVIOUS] = f"{said}/{folder}" if before.is_dir() else NONE
+    if key := known.get(NAMES_KEY):
+        own[NAMES_KEY] = str(Path(key).with_stem(f"{Path(key).stem}-{folder}"))
     return own
 
 
@@ -233,7 +250,7 @@ def _company(
     # in the currency that it says itself no rates of another are right
     if "currency" in own and own["currency"] != card.parameters.get("currency"):
         own.setdefault("rates", None)
-    own.setdefault("company", said[NAME])
+    own = {"company": said[NAME], **_by_folder(card, folder), **own}
     return Entity(str(said[NAME]), folder, own, {"": f"{path}:{at}", **places})
 
 

@@ -194,7 +194,9 @@ def verify(folder: str | Path) -> list[str]:
     # inputs may lie elsewhere when a report was sent: what is not here is no difference
     inputs = {**manifest["inputs"], manifest["card"]["file"]: manifest["card"]["sha256"]}
     for name, digest in inputs.items():
-        if digest is None:  # a card for several: what it says of this one stands in the manifest
+        if digest is None:  # a card for several
+            what = f"what it says of {manifest['of']['name']} stands in the manifest"
+            checked.append(f"{Path(os.path.normpath(home / name))}: {what}, not compared")
             continue
         source = Path(os.path.normpath(home / name))
         if not source.exists():
@@ -204,6 +206,11 @@ def verify(folder: str | Path) -> list[str]:
                 f"{source}: {_judge(source, digest)}"
             )
 
+    if part := manifest["numbers"].get("part"):
+        which = f"{part['column']} {part['value']}"
+        checked.append(
+            f"its ledger: the part {which} has its own hash in the manifest, not compared"
+        )
     if not wrong:
         import nbformat
 

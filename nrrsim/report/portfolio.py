@@ -36,11 +36,11 @@ from nrrsim.report.published import files_of_before, report_before
 from nrrsim.report.run import (
     as_asked,
     checked_forms,
+    folder_of_reports,
     for_its_readers,
     make,
     place_of,
     read_as_asked,
-    reports_of,
 )
 from nrrsim.report.several import Made, each_of
 
@@ -81,17 +81,17 @@ def run_each(
 ) -> Outcome:
     """Make the reports of a card with `each` that are not as they would be, and their overview.
 
-    They go into `out`/<name of the card>/<name of each>/. words : what else each report's command is
-    told, such as the `--set` that `over` came from. workers : so many side by side. told : is called
-    with the name of each report that was made or failed, in their order, and what its command said.
-    The others as for `run_card`.
+    They go into `out`/<name of the card>/<name of each>/. words : what else each report's command
+        is told, such as the `--set` that `over` came from. workers : so many side by side. told :
+        is called with the name of each report that was made or failed, in their order, and what
+        its command said. The others as for `run_card`.
 
     Raises UsageError and DataError for all that is wrong before anything runs.
     """
     checked_forms(to)
     card = read_as_asked(path, over, latest)
-    home = _checked_home(place_of(card, reports_of(card) if out is None else Path(out)))
-    found = several(card, over)
+    found = several(card, over, latest)
+    home = _checked_home(place_of(card, folder_of_reports(card) if out is None else Path(out)))
     asked = as_asked(to, engine, summary)
     todo = [
         each for each in found.entities if not _is_as_it_was(found, each, home, over, latest, asked)
@@ -100,12 +100,11 @@ def run_each(
     log.info("%s: %s", path, _said(found, todo, workers))
 
     failed: dict[str, str] = {}
-    of_part = (
-        [] if found.column is None else [f"--set={AS_OF}={json.dumps(card.parameters[AS_OF])}"]
-    )
-    is_latest = ["--latest"] if latest and found.column is None else []
-    shared = ["--to", ",".join(to), "--engine", engine, *words, *is_latest]
-    shared += [*(of_part if latest else []), *["--summary"] * summary, "--out", str(home.parent)]
+    month = ["--latest"] * latest
+    if latest and found.column is not None:  # of the parts of one ledger it is known by now
+        month = [f"--set={AS_OF}={json.dumps(card.parameters[AS_OF])}"]
+    shared = ["--to", ",".join(to), "--engine", engine, *words, *month]
+    shared += [*["--summary"] * summary, "--out", str(home.parent)]
     commands = [[str(path), *shared, f"{OPTION}={as_text(each)}"] for each in todo]
     with closing(each_of(commands, workers)) as reports:
         for entity, made in zip(todo, reports, strict=True):
@@ -227,6 +226,12 @@ def _overview(
     engine: str,
 ) -> tuple[Path, ...]:
     """Make the overview of the reports that are there, unless it is as it would be; its files."""
+    if any("nrr" not in _numbers(home / each.folder) for each in there):
+        log.warning(
+            "warning: %s: there is no overview: the reports of %s have no NRR to look at together",
+            *(card.path, card.notebook.stem),
+        )
+        return ()
     own = _card_of_overview(card, found, there, failed, home)
     asked = as_asked(to, engine)
     files = tuple(home / f"{OVERVIEW}.{form}" for form in to)
@@ -265,7 +270,7 @@ def _card_of_overview(
     def from_card(path: Path) -> str:
         return Path(os.path.relpath(path.resolve(), folder)).as_posix()
 
-    months = {str(_as_of(home / each.folder)) for each in there}
+    months = {str(_numbers(home / each.folder)[AS_OF]) for each in there}
     parameters = {key: each for key, each in card.parameters.items() if key in known}
     parameters |= {
         "reports": [from_card(home / each.folder / MANIFEST) for each in there],
@@ -285,5 +290,5 @@ def _card_of_overview(
     return Card(card.path, notebook, parameters, defaults, paths, wording)
 
 
-def _as_of(folder: Path) -> str:
-    return str(json.loads((folder / MANIFEST).read_bytes())["numbers"][AS_OF])
+def _numbers(folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / MANIFEST).read_bytes())["numbers"])

@@ -113,7 +113,7 @@ def run_card(
     _references(card)  # what is wrong with them is said before anything runs
     card = for_its_readers(card)
     _warn_of_names(card)
-    out = reports_of(card) if out is None else Path(out)
+    out = folder_of_reports(card) if out is None else Path(out)
     final = _checked_place(place_of(card, out))
     if not set(card.paths) - set(ALWAYS_PATHS):
         log.info(
@@ -333,7 +333,7 @@ def _warn_of_names(card: Card) -> None:
         )
 
 
-def reports_of(card: Card) -> Path:
+def folder_of_reports(card: Card) -> Path:
     """The folder for the reports of a card: its workspace's, if it lies in one.
 
     Raises UsageError where the report of a scenario's file would take the place of a card's.

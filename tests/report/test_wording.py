@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import nbformat
 import pandas as pd
+import portfolios
 import pytest
 from conftest import HOSTILE, ROOT, said_of, squeezed, text_of
 from jinja2 import nodes
@@ -230,7 +231,7 @@ def test_every_branch_of_every_template(branches, tmp_path, capsys):
     said += [nr.say("next", each, beside=scored()).bundle["text/markdown"] for each in (past, told)]
     rare = (*rare_facts(past, c), *rare_forecasts(told), *rare_plans(), *rare_moves())
     rare = (*rare, *rare_losses(), *rare_lists(told), *rare_pipelines(), *rare_sizes(past))
-    rare = (*rare, *rare_slides(past, c, told))
+    rare = (*rare, *rare_slides(past, c, told), *portfolios.rare())
     said += [rendered(name, *each) for name, each in rare]
     for text in said:
         plain = text.replace("\\", "")  # a semicolon is escaped

@@ -14,7 +14,7 @@ import nrrsim as nr
 from nrrsim.files import added_to, shared
 from nrrsim.ledger.reading import OPTIONS, Reading
 from nrrsim.months import Calendar, parse_month
-from nrrsim.report.card import READING, described, read_card
+from nrrsim.report.card import EACH, PART, READING, described, read_card
 from nrrsim.workspace.cards import card_name, written
 from nrrsim.workspace.new import readable
 from nrrsim.yamlfile import read_yaml
@@ -126,6 +126,7 @@ def test_every_key_of_the_notebook_stands_in_its_card_once(here, run, name):
     text = path.with_suffix(".yaml").read_text()
     known = described(shared("notebooks") / f"{name}.ipynb")
     keys = {*known} - {READING} | {"notebook"} | ({*OPTIONS} if READING in known else set())
+    keys |= {EACH} if PART in known else set()
     found = KEY.findall(text)
     assert sorted(found) == sorted(keys)
     for key, (_, help) in known.items():
@@ -534,10 +535,10 @@ def test_where_a_report_goes(here, run, monkeypatch):
 
     def run_card(card, **how):
         from nrrsim.report.card import Card
-        from nrrsim.report.run import reports_of
+        from nrrsim.report.run import folder_of_reports
 
         read = Card(Path(card), Path("x.ipynb"), {}, {})
-        made.append(reports_of(read) if how["out"] is None else how["out"])
+        made.append(folder_of_reports(read) if how["out"] is None else how["out"])
         return Path("r")
 
     monkeypatch.setattr("nrrsim.report.run.run_card", run_card)

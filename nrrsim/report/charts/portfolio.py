@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import altair as alt
 import pandas as pd
 from altair.typing import ChartType
@@ -116,9 +118,8 @@ def standings(frame: Frame) -> ChartType:
     def point(column: str, part: str, size: int) -> alt.Chart:
         there = chart.transform_filter(f"isValid(datum.{column})")
         there = there.transform_calculate(part=f"'{part}'")
-        return there.mark_point(opacity=1, size=size).encode(
-            x=alt.X(column, **ratio), fill=fill, stroke=stroke, shape=shape
-        )
+        at = there.encode(x=alt.X(column, **ratio), fill=fill, stroke=stroke, shape=shape)
+        return cast(alt.Chart, at.mark_point(opacity=1, size=size))
 
     layers = [
         alt.Chart(even.to_frame("even")).mark_rule(color=GREY).encode(x=alt.X("even", **ratio)),
@@ -132,4 +133,5 @@ def standings(frame: Frame) -> ChartType:
         point("target", "Target", 40),
         point("nrr", "NRR now", 34),
     ]
-    return alt.layer(*layers, height=ROW * len(frame) + 40, title=note, description=told, **fit())
+    high = ROW * len(frame) + 40
+    return alt.layer(*layers, height=high, title=note, description=told, **fit())

@@ -222,8 +222,8 @@ def _published(among: str | None) -> str:
     return "n/a" if among is None else among
 
 
-def _range(row: Mapping[str, Any]) -> str:
-    if not row["p10"] == row["p10"]:
+def _range(row: Mapping[Any, Any]) -> str:
+    if row["p10"] != row["p10"]:  # nan
         return "n/a"
     return f"{percent(row['p10'])} to {percent(row['p90'])}"
 
@@ -393,7 +393,7 @@ class Need:
     by: str
 
     @classmethod
-    def of_row(cls, row: Mapping[str, Any]) -> Self:
+    def of_row(cls, row: Mapping[Any, Any]) -> Self:
         """Of a row of the portfolio's frame."""
         year = shift(row["as_of"], YEAR)
         return cls(row["kind"], row["figure"], row["nrr"], known(row["target"]), year)
