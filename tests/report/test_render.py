@@ -7,6 +7,7 @@ import html
 import json
 import os
 import re
+import resource
 import shutil
 import sys
 import tempfile
@@ -473,6 +474,26 @@ def test_a_tall_table_leaves_no_hole(tmp_path: Path) -> None:
         assert len(here) >= 3
         is_moved = f"Top{high}x" not in pages[at]
         assert is_moved == (high > 246 - 36 - 5), high
+
+
+def test_a_process_that_makes_many_pdfs_does_not_grow(tmp_path: Path) -> None:
+    """Typst would keep what it knows of each, here some 60 MB; less than one is room for chance."""
+
+    def resident() -> float:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
+
+    def make(number: int) -> None:
+        rows = [[f"Customer {number} {row:03d}", f"{row}.25"] for row in range(300)]
+        options = '#| label: tbl-all\n#| tbl-cap: "All."\nt'
+        made(tmp_path, code(options, table(["Customer", "ARR"], rows)), to=("pdf",))
+
+    for number in range(2):
+        make(number)
+    before = resident()
+    for number in range(2, 6):
+        make(number)
+    growth = resident() - before
+    assert growth < 50, growth
 
 
 def test_of_two_tables_in_a_row_the_second_goes_with_its_sentence_alone(tmp_path: Path) -> None:

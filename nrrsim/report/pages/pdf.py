@@ -20,6 +20,7 @@ from nrrsim.report.pages.markdown import font_folders, install_fonts, quarto_mar
 from nrrsim.report.pages.notebook import EXTENSION, Cell, chosen_mime, load_notebook
 
 OLDEST_QUARTO = (1, 9)
+KEPT_FOR = 11  # compilations after which Typst lets go of what none of them asked for
 # What is no complaint: veraPDF's would be a second opinion on what Typst has checked itself.
 QUARTO_MAY_SAY = ("verapdf is not installed",)
 # Stands where Quarto's own template.typ stands, around the same partials.
@@ -92,9 +93,20 @@ def pdf_by_typst(
             raise RenderError(
                 _reason(str(error.diagnostic), document.read_text("utf-8"))
             ) from error
+        finally:
+            _let_go()
     if warnings:
         raise RenderError("Typst: " + "; ".join(sorted({warning.message for warning in warnings})))
     return bytes(pdf)
+
+
+def _let_go() -> None:
+    """Free what Typst keeps of a document for the next one: of a report some 160 MB, which no other
+    report asks for; a process that makes many would grow by gigabytes.
+    """
+    nothing = typst.Compiler(font_paths=typst.Fonts(False, False, []))
+    for _ in range(KEPT_FOR):
+        nothing.compile(b"", format="pdf")
 
 
 def typst_document(meta: Mapping[str, Any], cells: Sequence[Cell], style: Path, work: Path) -> Path:
