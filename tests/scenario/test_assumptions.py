@@ -6,6 +6,7 @@ import datetime
 import json
 import shutil
 import zipfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
@@ -208,6 +209,16 @@ def test_what_a_ledger_teaches_comes_back(learnt):
     assert same(scenario, back)
     assert back.notices == scenario.notices  # the outlook is of its book
     assert same_bits(scenario, back)
+
+
+@pytest.mark.slow
+def test_what_a_ledger_teaches_may_be_written_as_a_workbook(learnt, run, monkeypatch):
+    monkeypatch.chdir(learnt)
+    assert run("calibrate", "ledger.csv", "--out", "taught.xlsx", "--quiet")[0] == 0
+    assert nr.read_scenario("taught.xlsx").plain() == nr.read_scenario("learnt.yaml").plain()
+    code, _, err = run("prior", "ledger.csv", "--out", "prior.xlsx")
+    assert code == 2
+    assert "choose an --out in .yaml" in err
 
 
 def test_a_ledgers_book_with_all_that_may_be_said_of_it(tmp_path):
@@ -621,6 +632,47 @@ def test_an_odd_workbook_says_the_same(what, small):
     assert same(nr.read_scenario(small), before)
 
 
+WORDS = (
+    "x all churn 11% =1/0 #N/A mean season.13 by_tenure size.mean a.b.c between nan term columns."
+)
+WORDS += (
+    " year_effects.churn.low shock.churn outlook.nrr decided.x extends book new_business.smb.arr"
+)
+NUMBERS = (True, 0, -1, 1, 2, 12.5, 1e300, -1e-300, 600)
+DATES = (datetime.date(2026, 8, 1), datetime.datetime(1900, 1, 1, 12), datetime.time(3))
+TEXTS = (None, "", " ", "beta (a, b)", "\u2028", HOSTILE[0])
+JUNK = st.sampled_from([*WORDS.split(), *NUMBERS, *DATES, *TEXTS])
+
+
+@fewer
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([*HEADINGS]), st.integers(0, 8), st.integers(1, 9), JUNK),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_whatever_stands_in_a_cell_gives_an_answer_or_a_message(tmp_path_factory, changes):
+    path = tmp_path_factory.mktemp("junk") / "plan.xlsx"
+    path.write_bytes(_whole_of_small())
+    book = openpyxl.load_workbook(path)
+    for sheet, column, row, value in changes:
+        book[sheet].cell(row, column + 1).value = value
+    book.save(path)
+    try:
+        nr.expect(nr.read_scenario(path))
+    except UsageError as error:
+        for line in str(error).splitlines():
+            assert line.startswith(str(path)) or line.startswith("and "), line
+
+
+@cache
+def _whole_of_small() -> bytes:
+    """The small scenario with an outlook, so that every sheet is there."""
+    outlook = {"as_of": "2026-08", "arr": 1e6, "nrr": RANKS, "grr": RANKS, "logo": RANKS}
+    return scenario_file(Scenario.of(SMALL | {"outlook": outlook}), "plan.xlsx")
+
+
 def test_a_book_may_state_arr_in_place_of_shares(small):
     _edit(small, Book__C1="arr", Book__C2=300_000, Book__C3=900_000, Scenario__B5=None)
     read = nr.read_scenario(small)
@@ -682,6 +734,33 @@ def test_other_kinds_of_workbooks(small, tmp_path):
     (tmp_path / "folder.xlsx").mkdir()
     with pytest.raises(UsageError, match=r"is a folder"):
         nr.read_scenario(tmp_path / "folder.xlsx")
+
+
+@pytest.mark.slow
+def test_a_report_of_a_workbook_says_what_that_of_yaml_does(pair, run):
+    made = []
+    for name in ("yaml", "xlsx"):
+        shutil.move(f"{name}/plan.{name}", f"plan.{name}")
+        words = (
+            "report",
+            f"plan.{name}",
+            "--engine",
+            "embedded",
+            "--to",
+            "html",
+            "--out",
+            f"reports-{name}",
+        )
+        code, _, err = run(*words)
+        assert code == 0, err
+        assert run("verify", f"reports-{name}/plan")[0] == 0
+        made.append(json.loads(Path(f"reports-{name}/plan/manifest.json").read_text()))
+    assert made[0]["numbers"] == made[1]["numbers"]
+    assert [*made[1]["inputs"]] == ["../../plan.xlsx"]
+    # one would take the place of the other
+    code, _, err = run("report", "plan.xlsx", "--engine", "embedded", "--to", "html")
+    assert code == 2
+    assert "its report would take the place of that of plan.yaml" in err
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
-"""What the model comes to in, the sheet Answer out: NRR and each movement, live, beside the figures
-of `nrrsim expect` when the file was written; never a number that the cells do not support.
+"""What the model comes to in, the sheet Answer out; never a number that no cell supports.
+
+NRR and each movement, live, beside what `nrrsim expect` said when the file was written.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from nrrsim.scenario.workbook.working import Working
 ANSWER = "Answer"
 NOT_COMPUTED = "n/a"
 STOPPED = "Not computed: "
+AN_ERROR = "a cell of the input sheets holds an error: correct it"
 FINE = "ok"  # what a check says that finds nothing
 COMPUTED = "Computed from the cells of this workbook, each assumption at its mean"
 RATIOS = {
@@ -101,7 +103,8 @@ class Answer:
         found = []
         for row, (label, finding) in enumerate(checks, self.at_checks):
             self._put(row, 0, label, "label")
-            found.append(self._put(row, 1, where(finding.is_(NONE), FINE, finding), "text"))
+            told = or_else(where(finding.is_(NONE), FINE, finding), AN_ERROR)
+            found.append(self._put(row, 1, told, "text"))
         # the first that finds anything, without conditions within conditions: Excel has 64 at most
         column, last = texts(found), len(found)
         back = work.listed("checks, from the last", range(last, 0, -1))

@@ -179,6 +179,12 @@ def is_number(what: Live) -> Live:
     return _called("ISNUMBER", [what], _is_number(value))
 
 
+def is_filled(range_: Live) -> Live:
+    """Cell by cell whether there is anything, an error too: 1 or 0."""
+    held = np.array([float(each != NONE) for each in range_.value])
+    return Live(f"1-ISBLANK({range_.text})", held, SUM)
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value)
 

@@ -448,7 +448,7 @@ def _read_tenure(stated: _Stated, lines: Lines) -> None:
         word = year.casefold() if isinstance(year, str) else ""
         if word in SBG:
             stated.put_belief((*at, "sbg", word), line, "year")
-        elif isinstance(year, float) and year.is_integer() and year > 0:
+        elif isinstance(year, int | float) and year >= 1 and float(year).is_integer():
             _once(stated, years.setdefault(segment, {}), int(year), line, "year")
         else:
             stated.refuse(line, "year", "must be a year's number (1, 2, 3), alpha or beta")
@@ -522,7 +522,7 @@ def _read_outlook(stated: _Stated, lines: Lines) -> None:
             stated.nothing(line, ("forecast",), "mean", "it is the model's own")
             at: Path_ = ("outlook", measure, "mean")
             stated.put(at, stated.number(line, "model"), line, "model", "level")
-        elif isinstance(level, float) and (which := _level(level)) is not None:
+        elif isinstance(level, int | float) and (which := _level(level)) is not None:
             for name in RANKS:
                 at = ("outlook", measure, name, which)
                 _put_rank(stated, at, line)

@@ -1,5 +1,4 @@
-"""The tables of a workbook's input sheets in, each of their numbers as it acts out, by formulas of
-a hidden sheet; never a month.
+"""A workbook's input sheets in, each of their numbers as it acts out, by formulas; never a month.
 
 Row by row this sheet reads what a person may sort, add to and delete from, so that no formula of
 the model points at a row of theirs. What cannot be a number is told beside it, and stops the
@@ -21,6 +20,7 @@ from nrrsim.scenario.drivers import COUNTED, CURVE_FIELDS, DRIVERS, TOLD
 from nrrsim.scenario.numbers import MEAN, PROBABILITY, Range
 from nrrsim.scenario.programmes import EFFECT
 from nrrsim.scenario.workbook.cells import (
+    JOIN,
     NONE,
     Live,
     Page,
@@ -33,6 +33,7 @@ from nrrsim.scenario.workbook.cells import (
     exactly,
     exp,
     first_of,
+    is_filled,
     is_number,
     least,
     live,
@@ -60,6 +61,7 @@ from nrrsim.scenario.workbook.rows import (
 WORKING = "Working"
 READ = 1_000  # rows of a sheet that are looked at: more than it has, so that none is passed over
 ACTS = "acts with"
+ERROR = "error"  # in the place of a cell that holds one
 # What a row states: a text, a whole number, a number that no belief may be about, or one whose 90%
 # interval is logit-normal, lognormal, or lognormal in the factor 1 + change.
 TEXT, WHOLE, PLAIN, SHARE, POSITIVE, CHANGE = range(6)
@@ -253,11 +255,11 @@ class _Writer:
         """What stands in that column of an input sheet, in the row in which the formula does."""
         column = self.source(sheet, heading)
         here = Live(f"INDEX({column.text},ROW())", column.value[row])
-        return where(here.is_(NONE), NONE, here)
+        return or_else(where(here.is_(NONE), NONE, here), ERROR)
 
     def present(self, sheet: str) -> Live:
         """How many rows of a sheet hold anything."""
-        filled, *more = (self.source(sheet, each).is_not(NONE) for each in HEADINGS[sheet])
+        filled, *more = (is_filled(self.source(sheet, each)) for each in HEADINGS[sheet])
         any_of = filled
         for each in more:
             any_of = any_of + each
@@ -381,7 +383,8 @@ class _Table:
             column = self.writer.source(self.name, heading)
             text += f"&INDEX({column.text},ROW())"
             held += str(column.value[row])
-        return where(Live(text[1:], held, 4).is_(NONE), NONE, where(what.is_(NONE), "?", what))
+        is_empty = or_else(Live(text[1:], held, JOIN).is_(NONE), live(False))
+        return where(is_empty, NONE, where(what.is_(NONE), "?", what))
 
     def numbers(self, row: int, place: Live) -> None:
         """The number or the belief of a row, and the mean with which it acts."""
@@ -578,7 +581,7 @@ class _Table:
         is_alone = shape.is_("number")
         alone = both(is_number(likely), low.is_(NONE), high.is_(NONE))
         by_ends = both(ends, where(peaked, is_number(likely), likely.is_(NONE)))
-        is_filled = where(is_alone, alone, by_ends)
+        has_cells = where(is_alone, alone, by_ends)
         is_scaled = either(*(shape.is_(each) for each in ("normal", "lognormal", "beta")))
         positive = both(either(shape.is_("normal"), low > 0), high > 0)
         lowest = where(kind.is_(CHANGE), -1, 0)
@@ -597,7 +600,7 @@ class _Table:
             (gap, live("the year before it is missing")),
             (shape.is_(NONE), live("holds no number: fill in likely, or low and high")),
             (shape.is_("?"), live("no known shape")),
-            (is_filled.is_(False), live("the shape needs other cells, or a number is text")),
+            (has_cells.is_(False), live("the shape needs other cells, or a number is text")),
             (both(kind <= PLAIN, is_alone.is_(False)), live("must be one number, in likely")),
             (is_alone, where(either(out, is_whole.is_(False)), "outside of what it may be", NONE)),
             (in_order.is_(False), live("low and high are not in order")),
