@@ -1,5 +1,6 @@
-"""A scenario in, the sheet Explain of its workbook out: what may be changed, what is computed, what
-a mean cannot tell; never a number.
+"""A scenario in, the sheet Explain of its workbook out; never a number.
+
+It says what may be changed, what is computed, and what a mean cannot tell.
 """
 
 from __future__ import annotations
