@@ -1,6 +1,6 @@
-"""What the model comes to in, the sheet Answer out; never a number that no cell supports.
+"""What the model comes to in, the sheet Answer out; never a number that the cells do not support.
 
-NRR and each movement, live, beside what `nrrsim expect` said when the file was written.
+NRR and each movement are live, beside the figures of `nrrsim expect` when the file was written.
 """
 
 from __future__ import annotations
@@ -110,7 +110,8 @@ class Answer:
         back = work.listed("checks, from the last", range(last, 0, -1))
         first = last + 1 - largest(column.is_not(FINE) * back)
         self.problem = where(first > last, NONE, nth(column, least(first, last)))
-        self.problem = self._put(self.at_checks - 1, 1, self.problem, "text", font_color="#FFFFFF")
+        at = self.at_checks - 1
+        self.problem = self._put(at, 1, self.problem, "warning", text_wrap=False)
         self.is_fine = self.problem.is_(NONE)
 
     def _head(self, work: Working) -> None:

@@ -1,4 +1,4 @@
-"""A workbook's tables in, what its formulas cannot follow out, and what to do; never a figure.
+"""A workbook's tables in, what its formulas cannot follow out, with a remedy; never a figure.
 
 Each check is a formula that finds nothing ("") where all is well. While one finds anything, Answer
 shows no figure.

@@ -1,4 +1,4 @@
-"""Numbers as they act in, their exact expectation by month out, by formulas; never over beliefs.
+"""Numbers as they act in, the expectation month by month out, by formulas; never averages beliefs.
 
 A block a segment: what drives it, then a row a month. To the left stand a month's rates and what
 they move, to the right a column for all customers who share an anniversary (of a ledger's book

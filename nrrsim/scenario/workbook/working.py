@@ -1,4 +1,4 @@
-"""A workbook's input sheets in, each of their numbers as it acts out, by formulas; never a month.
+"""A workbook's input tables in, each number as it acts out, by hidden formulas; never a month.
 
 Row by row this sheet reads what a person may sort, add to and delete from, so that no formula of
 the model points at a row of theirs. What cannot be a number is told beside it, and stops the
