@@ -107,8 +107,8 @@ def test_rejected_data_is_exit_3_with_every_finding(run, write):
         (["check", MERIDIAN, "--column", "customer"], "equals sign"),
         (["report", "nowhere.yaml"], "there is no such run card"),
         (
-            ["report", str(ROOT / "params" / "2026Q3.yaml"), "--to", "docx"],
-            "known: pdf, html, xlsx",
+            ["report", str(ROOT / "params" / "2026Q3.yaml"), "--to", "odt"],
+            "known: pdf, html, pptx, docx, xlsx",
         ),
         (["verify", str(ROOT / "tests")], "there is no report"),
         (["nonsense"], "No such command"),

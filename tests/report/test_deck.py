@@ -478,6 +478,29 @@ def test_names_stay_names(tmp_path):
     assert [row.cells[0].text_frame.text for row in found.rows] == ["Name", *HOSTILE]
 
 
+def test_a_table_of_long_texts_stays_above_the_lines():
+    from nrrsim.report.pages.notebook import Cell
+    from nrrsim.report.pages.slides import deck
+
+    long = "a customer with a name that does not end " * 30
+    frame = pd.DataFrame({"a": [f"{n} {long}" for n in range(7)], "b": [1.5] * 7})
+    table = tables.table(frame, {"a": "text", "b": "percent"}, {"a": "Name", "b": "NRR"})
+    outputs = [
+        nbformat.v4.new_output("display_data", data)
+        for data in ({"text/markdown": "## Seven 7\n\nA line."}, dict(table.bundle))
+    ]
+    cells = [Cell("cell", "", {"echo": False, "tbl-cap": "Long names"}, outputs)]
+    meta = {"title": "T", "lang": "en"}
+    made = deck(meta, cells, reference_of(STYLE, "pptx"), 0, None)
+    page = Presentation(io.BytesIO(made)).slides[1]
+    (shape,) = (each for each in page.shapes if each.has_table)
+    place = next(p for p in page.slide_layout.placeholders if p.placeholder_format.idx == 1)
+    assert shape.top + shape.height <= place.top + place.height
+    assert shape.table.cell(1, 0).text_frame.text.endswith("…")
+    assert shape.table.cell(1, 1).text_frame.text == "150.0%"
+    assert " ".join(long.split()) in page.notes_slide.notes_text_frame.text
+
+
 def test_a_slide_shows_one_thing_and_a_deck_is_short():
     def shows(*outputs):
         cell = type("Cell", (), {"outputs": outputs, "options": {}, "name": "cell 3", "source": ""})

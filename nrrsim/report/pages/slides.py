@@ -186,6 +186,8 @@ def _room(page: Any, deck: Any) -> Box:
     from pptx.opc.constants import RELATIONSHIP_TYPE as KIND
 
     title = page.shapes.title
+    if title is None or not title.width:
+        raise RenderError(f"the layout {page.slide_layout.name} of the reference deck has no title")
     for place in title._element.spPr.findall("{*}xfrm"):  # its layout says where
         title._element.spPr.remove(place)
     shown = next((each for each in page.shapes if _is_shown(each)), None)
@@ -263,6 +265,8 @@ def _table(page: Any, slide: Slide, box: Box) -> None:
     high = {each: _rows_high(_columns(texts, each, box[2]), texts, each) for each in CELL_SIZES}
     size = next((each for each in CELL_SIZES if high[each] <= box[3]), CELL_SIZES[-1])
     widths = _columns(texts, size, box[2])
+    if high[size] > box[3]:
+        texts = [_shortened(page, row, widths, size) for row in table.rows]
     shape.left, shape.top, shape.width = box[0], box[1], sum(widths)
     for column, wide in zip(table.columns, widths, strict=True):
         column.width = wide
@@ -279,6 +283,17 @@ def _table(page: Any, slide: Slide, box: Box) -> None:
 
 
 POINT = 12_700  # EMU
+
+
+def _shortened(page: Any, row: Any, widths: Sequence[int], size: int) -> list[str]:
+    """A row whose texts go over two lines at most; what is cut stands whole in the notes."""
+    for cell, wide in zip(row.cells, widths, strict=True):
+        room, whole = wide / POINT - 12, cell.text_frame.text
+        if _wrapped(whole, size, room) > TITLE_LINES:
+            _cut(cell.text_frame, lambda text, room=room: _wrapped(text, size, room) <= TITLE_LINES)
+            notes = page.notes_slide.notes_text_frame
+            notes.text = f"{notes.text}\n{whole}".strip()
+    return [cell.text_frame.text for cell in row.cells]
 
 
 def _columns(texts: Sequence[Sequence[str]], size: int, wide: int) -> list[int]:
