@@ -440,7 +440,15 @@ def companies_of(given: Sequence[str], form: LedgerForm) -> list[CompanyLedger]:
 
 
 def form_of(card: Card) -> LedgerForm:
-    """How a card says that its ledger is read."""
+    """How a card says that its ledger is read; UsageError where that is a part of it alone."""
+    from nrrsim.report.card import PART
+
+    if part := card.parameters.get(PART):
+        column = next(iter(part))
+        raise UsageError(
+            f"{card.path}: {PART}: is of reports alone, and a command reads the whole ledger; take"
+            f" a card without it, and --by {column} where the command has that"
+        )
     said = card.form
     reading = {each.name: said.pop(each.name) for each in fields(Reading) if each.name in said}
     return LedgerForm(**said, reading=Reading.of(reading), is_card=True)

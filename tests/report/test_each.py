@@ -150,6 +150,15 @@ def test_what_each_cannot_be(home, each, says):
         found_in(home, f"ledger: book.csv\neach: {each}\n")
 
 
+def test_no_command_takes_a_part_for_the_whole(home, run):
+    path = card_of(home, "ledger: book.csv\npart: {region: North}\n")
+    code, out, err = run("metrics", str(path))
+    assert (code, out) == (2, "")
+    assert "part: is of reports alone" in err
+    # a card for several says what its ledger is, as any other does
+    assert run("metrics", str(card_of(home, BY_REGION)), "--json")[0] == 0
+
+
 def test_a_notebook_without_parts_says_so(home):
     text = "notebook: backtest\ncompany: N\nledger: book.csv\neach: {column: region}\n"
     (home / "params" / "card.yaml").write_text(text)

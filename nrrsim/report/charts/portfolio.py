@@ -70,7 +70,7 @@ def sparklines(frame: Frame) -> ChartType:
         chart.mark_line(color=NAVY, strokeWidth=1.4),
         alt.Chart(last).mark_point(color=NAVY, filled=True, size=22, opacity=1).encode(x=x, y=y),
         alt.Chart(heads)
-        .mark_text(align="left", limit=side)
+        .mark_text(align="left", limit=side - 8)
         .encode(x=alt.XValue(-52 - side), y=y, text=alt.Text("name:N")),
         alt.Chart(first.assign(y=first["row"] + 0.55))
         .mark_text(align="left", color=GREY)
