@@ -34,7 +34,9 @@ from nrrsim.report.each import Several, several
 from nrrsim.report.manifest import MANIFEST, is_current, is_overview, write_manifest
 from nrrsim.report.published import files_of_before, report_before
 from nrrsim.report.run import (
+    FORMATS,
     as_asked,
+    check_slides,
     checked_forms,
     folder_of_reports,
     for_its_readers,
@@ -90,6 +92,7 @@ def run_each(
     """
     checked_forms(to)
     card = read_as_asked(path, over, latest)
+    check_slides(card, to)
     found = several(card, over, latest)
     home = _checked_home(place_of(card, folder_of_reports(card) if out is None else Path(out)))
     asked = as_asked(to, engine, summary)
@@ -182,7 +185,7 @@ def _is_elsewhere(source: str) -> bool:
 def _rendered_by(asked: Mapping[str, Any]) -> dict[str, str] | None:
     from nrrsim.report.pages.render import engine_used
 
-    return engine_used(asked["engine"]) if "pdf" in asked["to"] else None
+    return engine_used(asked["engine"], asked["to"])
 
 
 def _say_what_is_left_there(home: Path, found: Several) -> None:
@@ -233,6 +236,8 @@ def _overview(
         )
         return ()
     own = _card_of_overview(card, found, there, failed, home)
+    # an overview flows over pages: of decks, too
+    to = [form for form in to if form != "pptx"] or ["pdf"]
     asked = as_asked(to, engine)
     files = tuple(home / f"{OVERVIEW}.{form}" for form in to)
     # what stands beside it, and is not looked at, is told apart from what is nobody's
@@ -249,7 +254,7 @@ def _overview(
         for file in sorted(work.glob("report.*")):
             file.rename(work / f"{OVERVIEW}{file.suffix}")
         write_manifest(own, work, home, made.numbers, made.by, beside, None, asked)
-    for form in {"pdf", "html", "xlsx"} - {*to}:
+    for form in {*FORMATS} - {*to}:
         with suppress(OSError):
             (home / f"{OVERVIEW}.{form}").unlink()
     return files

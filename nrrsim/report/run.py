@@ -109,7 +109,7 @@ def run_card(
             " cells that are to stand there as summary"
         )
     _check_target(card)
-    _check_slides(card, to)
+    check_slides(card, to)
     _references(card)  # what is wrong with them is said before anything runs
     card = for_its_readers(card)
     _warn_of_names(card)
@@ -253,7 +253,7 @@ def _makes_slides(card: Card) -> bool:
     return "pptx" in formats_of(nbformat.read(card.notebook, as_version=4))
 
 
-def _check_slides(card: Card, to: Sequence[str]) -> None:
+def check_slides(card: Card, to: Sequence[str]) -> None:
     """Raise UsageError where slides are asked of a notebook that does not say it makes them."""
     if "pptx" in to and not _makes_slides(card):
         raise UsageError(
