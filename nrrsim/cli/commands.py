@@ -17,10 +17,10 @@ from typing import Annotated, Any
 import typer
 
 from nrrsim.cli.assumptions import scenario_
-from nrrsim.cli.benchmarks_command import benchmarks
 from nrrsim.cli.folders import new, next_
 from nrrsim.cli.helped import App
 from nrrsim.cli.of_accounts import accounts, actions
+from nrrsim.cli.of_benchmarks import benchmarks
 from nrrsim.cli.of_ledgers import check, formats, metrics
 from nrrsim.cli.of_reports import open_app, open_lab, report, verify
 from nrrsim.cli.of_scenarios import compare, expect, frontier, schema, simulate, sweep

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
@@ -10,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from nrrsim.cli.options import Json
+from nrrsim.cli.printed import as_object
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.notation import counted, disclosed, money, points, share
 from nrrsim.sizebands import MOST_BOUND, amount_in
@@ -74,10 +74,7 @@ def benchmarks(
         amount_of("--acv", acv) if acv is not None else None,
         segment_of(segment) if segment is not None else None,
     )
-    if as_json:
-        typer.echo(json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False))
-    else:
-        typer.echo("\n".join(lines(told)))
+    typer.echo(as_object(told) if as_json else "\n".join(lines(told)))
 
 
 def lines(told: Mapping[str, Any]) -> Iterator[str]:
