@@ -396,7 +396,7 @@ def test_only_a_parameter_that_says_path_names_files(card, tmp_path):
 
 FILES = {"ledger", "plan", "prior", "rates", "wording", "scenarios", "scenario"}
 FILES |= {"reports", "companies", "signals", "signals_card", "reasons", "actions", "pipeline"}
-FILES |= {"peers"}  # companies that are known, or files; any other text is refused
+FILES |= {"reference_doc", "peers"}  # companies that are known, or files; any other text is refused
 LOOKING = (
     "../../**/*.py",
     "/etc/passwd",
