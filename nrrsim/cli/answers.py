@@ -93,7 +93,8 @@ def _bounded() -> None:
         page = os.sysconf("SC_PAGE_SIZE")
         taken = int(Path("/proc/self/statm").read_text().split()[0]) * page  # reserved, not used
         most = taken + int(MEMORY * os.sysconf("SC_PHYS_PAGES") * page)
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        # softly: who reads a workbook has bounds of its own
+        resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 
 def _error(code: int, problems: Sequence[str], notes: Sequence[str]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -224,8 +225,11 @@ def _heard(receiver: Connection) -> str:
 
 
 def _end(process: Any) -> None:
+    """End a process with all that it has started; one that never began has nothing."""
     with suppress(ValueError, AttributeError, AssertionError):
         process.kill()
+        with suppress(OSError):  # it had not come to lead a group
+            os.killpg(process.pid, signal.SIGKILL)
         process.join()
         process.close()
 
@@ -248,8 +252,12 @@ def _work(
     def end_with_server() -> None:
         line.poll(None)
         shutil.rmtree(scratch, ignore_errors=True)
+        if is_group:
+            os.killpg(0, signal.SIGKILL)
         os._exit(1)
 
+    if is_group := hasattr(os, "setpgid"):
+        os.setpgid(0, 0)  # what it starts ends with it
     threading.Thread(target=end_with_server, daemon=True).start()
     sender.send_bytes(answer(call, folder, scratch, run).encode())
     sender.close()

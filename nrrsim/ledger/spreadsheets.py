@@ -32,6 +32,7 @@ BROKEN = (
     "it is damaged, or a cell stands far outside the table; open it, delete the rows and columns"
     " around the table and save it again, or save the sheet as CSV UTF-8"
 )
+READER = (sys.executable, "-P", "-c", "from nrrsim.ledger.spreadsheets import answer; answer()")
 Row = tuple[int, list[Any]]
 
 
@@ -57,11 +58,10 @@ class Workbook:
     def __init__(self, path: Path) -> None:
         _refuse_bombs(path)
         # the same imports as here, and none from the folder that one stands in
-        code = "from nrrsim.ledger.spreadsheets import answer; answer()"
         own = str(Path(__file__).parents[2])
         places = os.pathsep.join([own, *filter(None, map(str, sys.path))])
         self._reader = subprocess.Popen(
-            [sys.executable, "-P", "-c", code, str(path)],
+            [*READER, str(path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
