@@ -157,7 +157,10 @@ def at_risk(
     if not listed:
         return pd.DataFrame()
     frame = in_words(listed, labels, most_reasons)
-    return (frame[_is_near(listed)] if near else frame).head(most).reset_index(drop=True)
+    frame = frame[_is_near(listed)] if near else frame
+    # the list itself goes by the segment's rate where no score is proved, and not by what is shown
+    order = frame["arr_at_risk"].sort_values(ascending=False, kind="stable").index
+    return frame.loc[order].head(most).reset_index(drop=True)
 
 
 def growing(
