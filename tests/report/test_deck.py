@@ -402,6 +402,7 @@ def test_a_reference_that_cannot_be_used_is_refused_before_anything_runs(tmp_pat
         return str(error.value)
 
     assert "board.yaml:9: reference_doc: look.key is no .pptx or .docx" in refused("look.key")
+    assert "is saved as one of them first" in refused("look.potx")
     assert "there is no file none.pptx" in refused("none.pptx")
     (tmp_path / "text.pptx").write_text("no package")
     assert "text.pptx is no PowerPoint file" in refused("text.pptx")
