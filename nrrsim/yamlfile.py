@@ -34,6 +34,7 @@ JOINERS = "\u200c\u200d"  # inside a word, or between the signs that make up one
 # A line of a kind of file, for whoever gave another; all others have a title.
 LINES = {
     "run card": "notebook: quarterly_report",
+    "list of companies": "companies: [{name: Acme, ledger: acme.csv}]",
     "signals card": "signals: {active_users: {kind: level}}",
 }
 # Read as YAML 1.1, NO would be false.

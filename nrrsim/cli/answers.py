@@ -12,6 +12,8 @@ import os
 import re
 import shlex
 import sys
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict
@@ -31,6 +33,7 @@ MOST_SIGNS = 400_000  # of an answer as JSON: some 100,000 of an assistant's wor
 MEMORY = 0.5  # of the machine's, for one answer
 MOST_FINDINGS = 50  # of a ledger that is rejected
 MOST_REPORTS, MOST_FILES, DEEPEST = 300, 1_000, 6  # that are listed; folders below the one served
+MOST_WORKBOOK = 20_000_000  # bytes of one that may be a scenario
 TOP = 20  # what the command prints where nothing is said
 OF_LEDGERS = ("check", "metrics", "backtest", "accounts")
 KINDS = {1: "the run failed", 2: "usage", 3: "data"}
@@ -337,7 +340,7 @@ def _files() -> dict[str, list[str]]:
     for place in islice(_walked(), MOST_FILES):
         kind, name = place.suffix.lower(), place.as_posix()
         if kind in TABLES:
-            found["tables"].append(name)
+            found["scenarios" if _looks_like_a_scenario(place) else "tables"].append(name)
         elif kind in YAML:
             with suppress(NrrsimError):  # what cannot be read is neither
                 if names_a_card(place):
@@ -345,6 +348,22 @@ def _files() -> dict[str, list[str]]:
                 elif is_scenario(read_yaml(place, "scenario").values):
                     found["scenarios"].append(name)
     return found
+
+
+def _looks_like_a_scenario(place: Path) -> bool:
+    """Whether a workbook's list of sheets is a scenario's: to read each of a folder takes long."""
+    from nrrsim.scenario.workbook.rows import DRIVERS, SCENARIO
+
+    if place.suffix.lower() not in (".xlsx", ".xlsm"):
+        return False
+    try:
+        if place.stat().st_size > MOST_WORKBOOK:
+            return False
+        with zipfile.ZipFile(place) as packed, packed.open("xl/workbook.xml") as listed:
+            sheets = listed.read(MOST_SIGNS)
+    except (OSError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error, NrrsimError):
+        return False  # what cannot be read is a table, and is said where it is asked about
+    return all(f'name="{each}"'.encode() in sheets for each in (SCENARIO, DRIVERS))
 
 
 def _walked(only: str = "") -> Iterator[Path]:

@@ -24,6 +24,7 @@ METRICS = {
     "arr_gained_from_new_business": "ARR gained from new business",
 }
 WORDS = {"arr": "ARR", "acv": "size of contract", "segment": "segment"}
+LEAST_ARR = 1_000  # dollars a year: who says less means millions
 IN_WORDS = "must be an amount of US dollars a year, such as 50M, $50M or 50_000_000"
 
 
@@ -37,6 +38,8 @@ def amount_of(option: str, text: str) -> float:
         is_other = re.search(r"^[A-Z]{3} ?\d|^[€£¥]|\d[\d.,_]* ?[kmbtKMBT]? [A-Z]{3}$", plain)
         hint = "; the surveys are in US dollars: convert it first" if is_other else ""
         raise UsageError(f"{option}: {IN_WORDS}; got {text!r}{hint}")
+    if option == "--arr" and number < LEAST_ARR:
+        raise UsageError(f"{option}: {text} is less than $1,000 a year; did you mean {plain}M?")
     return number
 
 

@@ -233,7 +233,7 @@ class WhatIf:
         taken.
         """
         title, because, name = title.strip(), because.strip(), name.strip().removesuffix(".yaml")
-        is_book = name.endswith(".xlsx")
+        is_book = name.lower().endswith(".xlsx")
         over = self.over(moves)
         problems = []
         if not over:
@@ -248,6 +248,8 @@ class WhatIf:
             problems.append(
                 "file: letters, digits, dots and dashes, 80 at most, such as onboarding-2027"
             )
+        elif (kind := Path(name).suffix.lower()) in (".xls", ".xlsb", ".xlsm", ".ods", ".csv"):
+            problems.append(f"file: no scenario is saved as {kind}; take .xlsx, or leave it out")
         elif path.exists() or path.is_symlink():
             problems.append(taken)
         if problems:

@@ -446,6 +446,7 @@ def test_an_amount_is_read_as_it_is_written(run, text):
         (["--arr", "€50M"], "the surveys are in US dollars"),
         (["--arr", "50M EUR"], "the surveys are in US dollars"),
         (["--arr", "lots"], "must be an amount of US dollars"),
+        (["--arr", "50"], "did you mean 50M?"),
         (["--arr", "50,5M"], "must be an amount"),
         (["--arr", "0"], "must be an amount"),
         (["--arr", "-5M"], "must be an amount"),

@@ -44,6 +44,25 @@ def test_the_next_two_quarters_renewals_come_first_and_all_accounts_where_none_i
     assert len(accounts.at_risk(whole, most=1)) == 1
 
 
+def test_what_is_called_most_at_risk_has_the_most_where_no_score_is_proved():
+    """The list goes by the segment's rate then; the table shows what is at risk, and says so."""
+    listed = scored(proves=False)
+    turned = listed.frame.assign(arr_at_risk=[1.0, 3.0, 2.0], renewal="2026-12")
+    shown = accounts.at_risk(replace(listed, frame=turned))
+    assert shown["customer"].tolist() == ["Birch", "Cedar", "Alder"]
+    assert accounts.at_risk(replace(listed, frame=turned), most=1)["arr_at_risk"].tolist() == [3.0]
+
+
+def test_nobody_is_said_to_renew_soon_whose_renewal_is_far():
+    listed = scored()
+    soon = replace(listed, frame=listed.frame.assign(renewal=["2026-12", "2035-01", ""]))
+    assert accounts.Listed.of(soon).near == 1
+    assert accounts.Listed.of(soon).until is not None
+    for renewal in ("2035-01", ""):
+        far = replace(listed, frame=listed.frame.assign(renewal=renewal))
+        assert accounts.Listed.of(far).until is None
+
+
 def test_accounts_are_in_words_and_no_number_is_lost():
     frame = accounts.in_words(scored(), {"smb": "Small business"})
     assert frame["segment"].tolist() == ["Mid-market", "Small business", "Small business"]

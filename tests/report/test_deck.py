@@ -402,6 +402,7 @@ def test_a_reference_that_cannot_be_used_is_refused_before_anything_runs(tmp_pat
         return str(error.value)
 
     assert "board.yaml:9: reference_doc: look.key is no .pptx or .docx" in refused("look.key")
+    assert "is saved as one of them first" in refused("look.potx")
     assert "there is no file none.pptx" in refused("none.pptx")
     (tmp_path / "text.pptx").write_text("no package")
     assert "text.pptx is no PowerPoint file" in refused("text.pptx")
@@ -444,6 +445,21 @@ def test_what_is_too_long_is_made_small_then_cut_and_whole_in_the_notes():
     assert second.shapes.title.text_frame.text == "Short 1"
     sizes = [p.shapes.title.text_frame.paragraphs[0].runs[0].font.size.pt for p in (first, second)]
     assert sizes[0] < sizes[1]
+
+
+def test_bars_of_many_segments_can_be_read_and_a_negative_one_is_seen():
+    from nrrsim.report.pages.native import segment_bars
+
+    def plot(n, grr=0.8):
+        rows = [[f"Segment {each}", 1.1, grr, 1.05] for each in range(n)]
+        return segment_bars({"columns": ["segment", "nrr", "grr", "nrr_before"], "rows": rows})
+
+    assert [each.labels for each in plot(3).series] == ["end", "end", "end"]
+    assert [each.labels for each in plot(12).series] == ["end", "", ""]
+    assert plot(3).low == 0.0
+    # a flow GRR counts losses after a return, too
+    assert plot(3, -0.35).low < -0.35
+    assert (plot(3, 40.0).high - plot(3, 40.0).low) / plot(3, 40.0).step < 12
 
 
 def test_names_stay_names(tmp_path):

@@ -543,6 +543,8 @@ def test_what_is_moved_may_be_saved_as_a_workbook(folder):
     for each in (model, WhatIf(folder / "nrr-105.yaml"), WhatIf(path)):
         assert each.answer(each.start_moves("next.xlsx"))["nrr"] == pytest.approx(shown, abs=1e-9)
     assert model.start_moves("next.xlsx").base == "next.xlsx"
+    with pytest.raises(nr.UsageError, match=r"no scenario is saved as \.xls; take \.xlsx"):
+        model.save(moves, "next.xls", "In Excel", "For the board")
     with pytest.raises(nr.UsageError, match=r"next\.xlsx is there already"):
         model.save(moves, "next.xlsx", "In Excel", "For the board")
 

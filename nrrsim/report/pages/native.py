@@ -26,6 +26,7 @@ FONT, SMALL, LARGE = "+mn-lt", 11, 12  # the deck's own font for text; points
 SLIVER = 0.04  # of the largest level: shorter steps are not seen beside a whole bar
 PERCENT, WHOLE = "0.0%", "0%"
 MOST_LABELLED = 12  # points of a line
+MOST_SEGMENTS_LABELLED = 6  # with a label at each of their bars
 # The plot's place in the chart, so that a label finds its bar: left, top, width, height.
 PLOT = (0.075, 0.05, 0.915, 0.79)
 NOT_DRAWN = "not drawn"
@@ -120,17 +121,25 @@ def _target(ratio: float, periods: int, colour: str) -> Series:
 
 
 def segment_bars(numbers: Mapping[str, Any]) -> Plot:
-    """NRR, that of the last report, and GRR of each segment, bars from nought."""
+    """NRR, that of the last report, and GRR of each segment, bars from nought.
+
+    Of many segments NRR alone is labelled: labels of all bars would stand on each other.
+    """
     data = _columns(numbers)
     before = numbers.get("said", {}).get("before") or "last report"
+    beside = "end" if len(data["segment"]) <= MOST_SEGMENTS_LABELLED else ""
     bars = [
         Series("NRR", data["nrr"], NAVY, labels="end"),
-        Series(f"NRR, {before}", data["nrr_before"], PALE, labels="end"),
-        Series("GRR", data["grr"], TEAL, labels="end"),
+        Series(f"NRR, {before}", data["nrr_before"], PALE, labels=beside),
+        Series("GRR", data["grr"], TEAL, labels=beside),
     ]
     bars = [each for each in bars if any(value is not None for value in each.values)]
-    most = max((v for each in bars for v in each.values if v is not None), default=1.0)
-    return Plot(data["segment"], bars, 0.0, ceil(most * 10 + 0.8) / 10, 0.2, lies=True)
+    known = [v for each in bars for v in each.values if v is not None] or [1.0]
+    # a flow GRR may be negative, and its bar has to be seen
+    least = 0.0 if min(known) >= 0 else floor(min(known) * 10 - 0.8) / 10
+    most = ceil(max(max(known), 0.0) * 10 + 0.8) / 10
+    step = 0.2 if most - least < 3 else _nice([least, most])[2]
+    return Plot(data["segment"], bars, least, most, step, lies=True)
 
 
 def bridge(numbers: Mapping[str, Any]) -> Plot:

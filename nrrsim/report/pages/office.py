@@ -43,6 +43,7 @@ def check_reference(path: Path, said: str) -> str:
     if to not in MAIN:
         raise UsageError(
             f"reference_doc: {said} is no .pptx or .docx; name a deck, or a Word document"
+            " (a template, too, is saved as one of them first)"
         )
     try:
         with zipfile.ZipFile(path) as parts:

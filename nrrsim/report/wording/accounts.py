@@ -157,7 +157,10 @@ def at_risk(
     if not listed:
         return pd.DataFrame()
     frame = in_words(listed, labels, most_reasons)
-    return (frame[_is_near(listed)] if near else frame).head(most).reset_index(drop=True)
+    frame = frame[_is_near(listed)] if near else frame
+    # the list itself goes by the segment's rate where no score is proved, and not by what is shown
+    order = frame["arr_at_risk"].sort_values(ascending=False, kind="stable").index
+    return frame.loc[order].head(most).reset_index(drop=True)
 
 
 def growing(
@@ -414,8 +417,8 @@ RENEWAL = "until the next renewal (twelve months where none is known)"
 
 @dataclass(frozen=True)
 class Listed:
-    """Who has most at risk, and how many renew until when with how much of it (none are stated:
-    None).
+    """Who has most at risk, and how many renew until when with how much of it (None where none is
+    stated, or all that are lie later).
     """
 
     largest: AtRisk | None
@@ -426,8 +429,9 @@ class Listed:
     @classmethod
     def of(cls, listed: Accounts) -> Self:
         mine = listed.frame[_is_near(listed)]
-        is_stated = bool((mine["renewal"] != "").any())
-        until = _until(listed) if is_stated else None
+        # where nobody's is near, `mine` is everyone
+        is_near = bool(((mine["renewal"] != "") & (mine["renewal"] <= _until(listed))).any())
+        until = _until(listed) if is_near else None
         return cls(AtRisk.of(listed), len(mine), until, float(mine["arr_at_risk"].sum()))
 
 

@@ -21,7 +21,8 @@ SAID = """
 Input | Blue on light yellow: the sheets Scenario, Book, Drivers, Programmes, Correlations and
     Tenure. Rows may be added in the spare ones, sorted and deleted; headings must stay.
 A number | In the column likely alone. In low and high alone: a 90% range. In all three: PERT.
-    Other shapes are named in the column shape.
+    Other shapes are named in the column shape. To put one number in the place of a range, empty
+    low, high and shape, and fill in likely; and write into source where it is from.
 all | A driver's entry for one segment replaces the entry for all as a whole.
 Months | 1 to {months}. For more, make a new workbook.
 Book | {book}

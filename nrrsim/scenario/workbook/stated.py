@@ -400,6 +400,7 @@ def _read_drivers(stated: _Stated, lines: Lines) -> None:
         if not (driver and segment and name):
             continue
         at: Path_ = ("drivers", driver, segment)
+        stated.entry(at[:2], line, "driver")  # so that a driver that is not known has its own cell
         stated.entry(at, line, "segment")
         head, _, part = name.partition(".")
         if name == "because":

@@ -68,6 +68,7 @@ TEXT, WHOLE, PLAIN, SHARE, POSITIVE, CHANGE = range(6)
 # Of the quadrature of a logit-normal: scores from -9 to 9 in pieces, each by Gauss and Legendre.
 FARTHEST, PIECES, NODES = 9.0, 60, 8
 BEYOND = 38.0  # a score below which all lies
+OTHER_CELLS = "a text, or not the cells of its shape: for one number empty low, high and shape"
 WIDEST = 8.0  # of an interval: the standard deviation of its logs, or of its log odds
 SHAPES = ("between", "pert", "triangular", "uniform", "normal", "lognormal", "beta")
 COLUMNS = ("key", "of", "in", "low", "likely", "high", "shape", "place", "least", "most", "kind",
@@ -600,7 +601,7 @@ class _Table:
             (gap, live("the year before it is missing")),
             (shape.is_(NONE), live("holds no number: fill in likely, or low and high")),
             (shape.is_("?"), live("no known shape")),
-            (has_cells.is_(False), live("the shape needs other cells, or a number is text")),
+            (has_cells.is_(False), live(OTHER_CELLS)),
             (both(kind <= PLAIN, is_alone.is_(False)), live("must be one number, in likely")),
             (is_alone, where(either(out, is_whole.is_(False)), "outside of what it may be", NONE)),
             (in_order.is_(False), live("low and high are not in order")),

@@ -244,6 +244,8 @@ def _look(sheet: str, row: Row, heading: str) -> tuple[str, bool]:
         first, *_, last = [*str(row.get("field", "")).split(".")] * 2
         is_text = isinstance(row.get("value"), str) or first in ("starts", "currency", "title")
         number = FORMATS.get(first) or FORMATS.get(last, PLAIN)
+        if first == "year_effects" and last in ("low", "high"):
+            number = PLAIN  # the shape stands in another row, and a beta's two are no shares
         return (TEXT, True) if is_text else (number, False)
     if heading in WRAPPED:
         return PLAIN, True
