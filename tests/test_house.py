@@ -50,7 +50,7 @@ HOUSE = {
     "workspace": "template cards readme new next",
     "whatif": "sliders reports live panel serve",
     "cli": "helped options checked text terminal progress printed inputs folders each confined tools"
-    " figures answers warm assistants assumptions benchmarks_command of_benchmarks of_ledgers"
+    " figures answers warm assistants assumptions of_benchmarks of_ledgers"
     " of_the_past of_accounts of_scenarios of_reports commands",
 }
 ORDER = [
