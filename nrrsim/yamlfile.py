@@ -93,12 +93,13 @@ class Document:
     """`values`: plain dicts, lists, numbers, text. `keys`, `places`: where each of them stands.
 
     A value that is left out, or begins on a line below its key, stands at its key. The file itself
-    stands at ().
+    stands at (). `notices`: what to know of the file that does not make it wrong.
     """
 
     values: dict[str, Any]
     keys: dict[Path_, Place] = field(default_factory=dict)
     places: dict[Path_, Place] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
 
 
 def read_yaml(path: str | Path, what: str) -> Document:

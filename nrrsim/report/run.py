@@ -226,15 +226,17 @@ def _of_latest(path: str | Path, over: Mapping[str, Any], entity: Entity | None)
 
 
 def _check_target(card: Card) -> None:
-    """Raise UsageError where nobody says which NRR a comparison is to reach: not the card, nor one
-    of the two scenarios that may say it for the card.
+    """Raise UsageError where nobody says which NRR a comparison is to reach, a deck's too: not the
+    card, nor one of the two scenarios that may say it for the card.
     """
-    if card.notebook.stem != OF_SCENARIOS or "target" in card.parameters:
+    said = card.parameters.get("scenarios")
+    if card.notebook.stem not in (OF_SCENARIOS, OF_SLIDES) or "target" in card.parameters:
+        return
+    if not said:  # of a deck, which may compare none
         return
     from nrrsim.report.wording.labels import joined
     from nrrsim.scenario.scenario import stated_in
 
-    said = card.parameters["scenarios"]
     named = [str(each) for each in (said if isinstance(said, list) else [said])][:2]
     stated = [stated_in(card.path.parent / each).get("target") for each in named]
     if named and all(each is None for each in stated):

@@ -74,7 +74,7 @@ from nrrsim.scenario.numbers import (
 from nrrsim.scenario.outlook import MONTHS, Outlook, Transport
 from nrrsim.scenario.programmes import Programme
 from nrrsim.scenario.table import PROGRAMMES, Table, between, in_words, is_cut
-from nrrsim.scenario.workbook.read import read_stated
+from nrrsim.scenario.workbook.read import is_workbook, read_stated
 from nrrsim.scenario.year_effects import YearEffect
 from nrrsim.yamlfile import Document
 
@@ -132,6 +132,7 @@ class Scenario(Frozen):
     _plain: dict[str, Any] = PrivateAttr(default_factory=dict)
     _folder: Path = PrivateAttr(default=Path())
     _given: Customers | None = PrivateAttr(default=None)
+    _noted: tuple[str, ...] = PrivateAttr(default=())
 
     @classmethod
     def of(
@@ -296,7 +297,8 @@ class Scenario(Frozen):
         def kind(name: str) -> str:
             return "drawn anew by each event" if name in drawn else "a plain number"
 
-        notices = [_cut(each.name, each.value, each.range) for each in self.table.uncertain]
+        notices = [*self._noted]
+        notices += [_cut(each.name, each.value, each.range) for each in self.table.uncertain]
         notices += [
             _cut(f"year_effects.{driver}", beta, YEAR_EFFECT)
             for driver, beta in self.year_effects.items()
@@ -337,6 +339,16 @@ class Scenario(Frozen):
                 f" the nearest one that can be is used (changed by {by})"
             )
         return tuple(dict.fromkeys(filter(None, notices)))
+
+    def _without_churn(self) -> tuple[str, ...]:
+        """That a segment has no churn where others have: a row that was lost would be unseen."""
+        names = self.segments if self.drivers.churn else ()
+        return tuple(
+            f"drivers.churn: {shown(name)} has none, and there is none for all: nobody there leaves,"
+            " but over a price"
+            for name in names
+            if self.table.key_of("churn", name) is None
+        )
 
     def _cannot_leave(self) -> list[str]:
         """Of whom it is decided that they leave, and who have no month in which anybody may."""
@@ -392,7 +404,10 @@ def read_scenario(path: str | Path) -> Scenario:
     document = extended(stated, file, (file.resolve(),))
     if document.values.get("title", "") == "":
         document = replace(document, values={**document.values, "title": file.stem})
-    return _checked(document, file.parent)
+    scenario = _checked(document, file.parent)
+    # in a workbook a row goes with a key press
+    scenario._noted = stated.notices + (scenario._without_churn() if is_workbook(path) else ())
+    return scenario
 
 
 def find_scenario(name: str) -> Path:

@@ -690,6 +690,26 @@ def test_names_that_were_typed_as_numbers_are_names(small):
     assert read.title == "2027"
 
 
+def test_a_copied_sheet_and_a_lost_row_are_told(small):
+    book = openpyxl.load_workbook(small)
+    book.copy_worksheet(book[DRIVERS]).title = "Drivers (2)"
+    book.create_sheet("My notes")
+    book.save(small)
+    notices = nr.read_scenario(small).notices
+    assert [each for each in notices if "not read" in each] == [
+        f"{small}: the sheet 'Drivers (2)' is not read; what Drivers says counts"
+    ]
+
+
+def test_a_segment_whose_churn_was_deleted_is_told(small):
+    assert not [each for each in nr.read_scenario(small).notices if "churn:" in each]
+    _edit(small, **{f"Drivers__{column}2": None for column in "ABCDEFGH"}, Correlations__A2=None,
+          Correlations__B2=None, Correlations__C2=None)  # fmt: skip
+    assert nr.read_scenario(small).notices[0] == (
+        "drivers.churn: 'smb' has none, and there is none for all: nobody there leaves, but over a price"
+    )
+
+
 def test_a_formula_counts_with_its_saved_value(small):
     """As Excel saves it: the formula, and what it came to."""
     with zipfile.ZipFile(small) as book:

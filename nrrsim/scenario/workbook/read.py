@@ -7,6 +7,7 @@ A formula counts with its saved value. Hidden rows count, as they do in the work
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from nrrsim.ledger.containers import SPREADSHEETS as WORKBOOKS
 from nrrsim.ledger.lostcells import NO_VALUE, Lost, can_tell
 from nrrsim.ledger.spreadsheets import Row as Cells
 from nrrsim.ledger.spreadsheets import SheetError, Workbook
+from nrrsim.messages import shown
 from nrrsim.scenario.workbook.rows import (
     BOOK,
     COMPUTED_HEADINGS,
@@ -64,7 +66,7 @@ def read_stated(path: str | Path) -> Document:
 
 def read_workbook(path: str | Path) -> Document:
     """What a workbook states, its values as YAML would have them; their places are cells."""
-    sheets = _sheets(Path(path), [*HEADINGS])
+    sheets, others = _sheets(Path(path), [*HEADINGS])
     _refuse_missing(str(path), sheets)
     problems: list[tuple[Place, str]] = []
     tables = {
@@ -74,12 +76,12 @@ def read_workbook(path: str | Path) -> Document:
     }
     refuse_all(problems)
     _refuse_partial(str(path), tables)
-    return document_of(tables, str(path))
+    return replace(document_of(tables, str(path)), notices=_of_copies(str(path), others))
 
 
 def beside(path: str | Path) -> list[str]:
     """What a workbook holds that is not read: its own sheets, and columns beside ours."""
-    sheets = _sheets(Path(path), None)
+    sheets, _ = _sheets(Path(path), None)
     own = [f"sheet {name}" for name in sheets if name not in HEADINGS]
     for name in HEADINGS:
         heads = _headings(sheets.get(name, []))
@@ -88,9 +90,19 @@ def beside(path: str | Path) -> list[str]:
     return own
 
 
-def _sheets(path: Path, wanted: list[str] | None) -> dict[str, list[Cells]]:
+def _of_copies(path: str, others: list[str]) -> tuple[str, ...]:
+    """That a sheet called as a copy of one of ours is not read: its cells move nothing."""
+    return tuple(
+        f"{path}: the sheet {shown(name)} is not read; what {ours} says counts"
+        for name in others
+        for ours in HEADINGS
+        if name.casefold().startswith(ours.casefold())
+    )
+
+
+def _sheets(path: Path, wanted: list[str] | None) -> tuple[dict[str, list[Cells]], list[str]]:
     """The rows of the wanted sheets (None: of all that are not computed) that hold anything; where
-    one is missing, the headings of all others, too.
+    one is missing, the headings of all others, too. And the names of the others.
     """
     _refuse_what_is_none(path)
     try:
@@ -104,7 +116,7 @@ def _sheets(path: Path, wanted: list[str] | None) -> dict[str, list[Cells]]:
                 found |= {name: book.rows(name, 1) for name in names if name not in found}
     except SheetError as error:
         raise UsageError(f"{path}: cannot be read: {error}") from None
-    return found
+    return found, [name for name in names if name not in ours]
 
 
 def _refuse_what_is_none(path: Path) -> None:
