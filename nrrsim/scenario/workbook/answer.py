@@ -101,7 +101,10 @@ class Answer:
         found = []
         for row, (label, finding) in enumerate(checks, self.at_checks):
             self._put(row, 0, label, "label")
-            found.append(self._put(row, 1, where(finding.is_(NONE), FINE, finding), "text"))
+            # an error in a cell runs through all that is made of it: what is shown is words
+            of_error = f"{label}: a cell that counts holds an error, such as #DIV/0!: correct it"
+            said = or_else(where(finding.is_(NONE), FINE, finding), of_error)
+            found.append(self._put(row, 1, said, "text"))
         # the first that finds anything, without conditions within conditions: Excel has 64 at most
         column, last = texts(found), len(found)
         back = work.listed("checks, from the last", range(last, 0, -1))
