@@ -1,5 +1,6 @@
-"""What the model comes to in, the sheet Answer out: NRR and each movement, live, beside the figures
-of `nrrsim expect` when the file was written; never a number that the cells do not support.
+"""What the model comes to in, the sheet Answer out; never a number that cells do not support.
+
+NRR and each movement, live, beside the figures of `nrrsim expect` when the file was written.
 """
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
-"""A workbook's tables and its model in, what its formulas cannot follow out, in words that say what
-to do; never a figure.
+"""A workbook's tables and model in, what its formulas cannot follow out; never a figure.
 
 Each check is a formula that finds nothing ("") where all is well. While one finds anything, Answer
 shows no figure.
@@ -69,8 +68,8 @@ def checks_of(
         arr = work.field("arr")
         within = both(arr >= A_CENT, arr <= MOST_ARR)
         is_arr = where(is_number(arr), within, live(False))
-        said = f"Scenario: arr must be a number above 0, at most {MOST_ARR:,.0f}"
-        yield "ARR", where(is_arr, NONE, said)
+        wanted = f"Scenario: arr must be a number above 0, at most {MOST_ARR:,.0f}"
+        yield "ARR", where(is_arr, NONE, wanted)
         no_month = "Scenario: starts must be a month, such as 2026-09"
         yield "Start", where(blocks[0].begins.is_("?"), no_month, NONE)
     else:

@@ -1,5 +1,6 @@
-"""A scenario in, the sheet Explain of its workbook out: what may be changed, what is computed, what
-a mean cannot tell; never a number.
+"""A scenario in, the sheet Explain of its workbook out; never a number.
+
+What may be changed, what is computed, what a mean cannot tell.
 """
 
 from __future__ import annotations

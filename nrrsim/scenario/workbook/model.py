@@ -1,5 +1,6 @@
-"""A scenario's numbers as they act in, its exact expectation month by month out, by formulas of the
-sheet Model; never averages over beliefs.
+"""A scenario's numbers as they act in, its exact expectation out; never an average of draws.
+
+Formulas of the sheet Model do it, month by month.
 
 A block a segment: what drives it, then a row a month. To the left stand a month's rates and what
 they move, to the right a column for all customers who share an anniversary (of a ledger's book

@@ -1,6 +1,6 @@
-"""The tables of a workbook's input sheets in, each of their numbers as it acts out, by formulas of
-a hidden sheet; never a month.
+"""The tables of a workbook's input sheets in, each of their numbers as it acts out; never a month.
 
+Formulas of a hidden sheet do it.
 Row by row this sheet reads what a person may sort, add to and delete from, so that no formula of
 the model points at a row of theirs. What cannot be a number is told beside it, and stops the
 answer: a formula must not pass over what `nrrsim` refuses.
