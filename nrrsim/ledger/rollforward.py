@@ -127,7 +127,9 @@ class CustomerMonths:
         # one row a customer and month, whatever lines it has
         begins = _begins(codes, month)
         is_one_line = bool(begins.all())
-        first = keep if is_one_line and len(keep) == len(frame) else np.flatnonzero(begins)
+        # of entries as they stand their numbers are their places, too
+        as_they_stand = part is None and not ledger.grace_months and len(keep) == len(frame)
+        first = keep if is_one_line and as_they_stand else np.flatnonzero(begins)
         why = _reasons(ledger, keep, codes, month, arr, first)
         customer, amount, entry = codes, arr, keep
         if not is_one_line:

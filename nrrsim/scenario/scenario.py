@@ -344,8 +344,8 @@ class Scenario(Frozen):
         """That a segment has no churn where others have: a row that was lost would be unseen."""
         names = self.segments if self.drivers.churn else ()
         return tuple(
-            f"drivers.churn: {shown(name)} has none, and there is none for all: nobody there leaves,"
-            " but over a price"
+            f"drivers.churn: {shown(name)} has none, and there is none for all: nobody there"
+            " leaves, but over a price"
             for name in names
             if self.table.key_of("churn", name) is None
         )

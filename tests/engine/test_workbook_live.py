@@ -450,6 +450,14 @@ DAMAGED: dict[str, Edit] = {
     "no months": put("Scenario", B3=None),
     "a field twice": row_of("Scenario", 12, "months", 3),
     "months of text": put("Scenario", B3="six"),
+    "more ARR than adds up": put("Scenario", B5=2e12),
+    "a mean without its sd": put("Drivers", A6=None, B6=None, C6=None, E6=None),
+    "an sd beside a bare size": row_of("Drivers", 20, "adoption", "all", "size.sd", None, 0.1),
+    "an sd that no share has": put("Drivers", E6=0.6),
+    "an effect on a driver that nobody has": row_of("Programmes", 8, "p", "cross_sell", None, 0.1),
+    "an effect on one segment without it": row_of(
+        "Programmes", 8, "p", "reactivation.big", None, 0.1
+    ),
 }
 # What nrrsim takes, and these formulas do not follow.
 BEYOND: dict[str, Edit] = {

@@ -56,6 +56,31 @@ def test_what_moves_to_another_plan_goes_to_the_largest_part(write):
         assert ledger.apart("2025-02", 1, "plan") == 1
 
 
+def test_why_a_part_rises_is_told_of_that_part_alone(write):
+    """Of Acme, with two products side by side, of Birch and of Cedar each movement is their own,
+    however the lines stand when parts are numbered anew: what Acme bought first is no cross-sell
+    of Birch, and its price none of Cedar.
+    """
+    rows = []
+    for month in ("2025-01", "2025-02"):
+        later = month == "2025-02"
+        rows += [
+            f"Acme,{month},a,100,10,10",
+            f"Acme,{month},b,{200 if not later else 220},10,{20 if not later else 22}",
+            f"Birch,{month},a,{300 if not later else 330},{10 if not later else 11},30",
+            f"Cedar,{month},a,400,10,40",
+        ]
+    ledger = nr.read_ledger(
+        write("customer,month,product,mrr,quantity,unit_price\n" + "\n".join(rows))
+    )
+    assert ledger.apart("2025-02", 1, "product") == 1
+    found = ledger.cohort("2025-02", 1, "product").data.sum("month")
+    for name, a, b in (("adoption", 360, 0), ("price", 0, 240), ("cross_sell", 0, 0),
+                       ("unsplit", 0, 0)):  # fmt: skip
+        assert found[name].sel(segment="a") == a, name
+        assert found[name].sel(segment="b") == b, name
+
+
 def test_who_agrees_at_the_start_keeps_the_value_throughout(write):
     rows = "A,2025-01-01,2025-02-01,10,basic\nA,2025-02-01,,4,basic\nA,2025-02-01,,9,pro\n"
     ledger = nr.read_ledger(write("customer,start,end,mrr,plan\n" + rows))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from nrrsim.scenario.book import A_CENT
+from nrrsim.scenario.book import A_CENT, MOST_ARR
 from nrrsim.scenario.scenario import Scenario
 from nrrsim.scenario.workbook.cells import (
     NONE,
@@ -66,12 +66,15 @@ def checks_of(
         more = f"rows cannot be used, or are segments more: correct them, or {ANEW}"
         yield "Rows of Book", _rows(BOOK, work.wrong_book, more)
         arr = work.field("arr")
-        is_arr = where(is_number(arr), arr >= A_CENT, live(False))
-        yield "ARR", where(is_arr, NONE, "Scenario: arr must be a number above 0")
+        within = both(arr >= A_CENT, arr <= MOST_ARR)
+        is_arr = where(is_number(arr), within, live(False))
+        wanted = f"Scenario: arr must be a number above 0, at most {MOST_ARR:,.0f}"
+        yield "ARR", where(is_arr, NONE, wanted)
         no_month = "Scenario: starts must be a month, such as 2026-09"
         yield "Start", where(blocks[0].begins.is_("?"), no_month, NONE)
     else:
         yield "Customers", _as_read(scenario, work)
+    yield "Effects", _effects(work, blocks)
     for block in blocks:
         said = block.name.then(": ").then(block.problem)
         yield f"Segment {block.name.value}", where(block.problem.is_(NONE), NONE, said)
@@ -102,6 +105,19 @@ def _headings(layout: Layout) -> Live:
             at = letter(layout.sheets[name].columns[heading])
             same.append(Live(f"{name}!${at}$1", heading).is_(heading))
     return where(both(*same), NONE, f"a heading in row 1 is another than it was: {ANEW}")
+
+
+def _effects(work: Working, blocks: Sequence[Block]) -> Live:
+    """Whether programmes change drivers that some segment has: one that has no such driver is named
+    by its own check.
+    """
+    cases = []
+    for driver in blocks[0].entries:
+        stated = either(*(block.entries[driver].is_not(NONE) for block in blocks))
+        idle = both(stated.is_(False), sum_product(work.programmes.keys.is_(driver) * 1) > 0)
+        said = f"Programmes: {driver} is changed, and no segment has it"
+        cases.append((idle, live(said)))
+    return first_of(cases, live(NONE))
 
 
 def _as_read(scenario: Scenario, work: Working) -> Live:

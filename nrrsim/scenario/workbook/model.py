@@ -29,6 +29,7 @@ from nrrsim.scenario.drivers import (
     MULTIPLIER_OF,
     MULTIPLIERS,
 )
+from nrrsim.scenario.numbers import MOST_OF_A_BETA
 from nrrsim.scenario.scenario import Scenario
 from nrrsim.scenario.workbook.cells import (
     NONE,
@@ -98,7 +99,7 @@ class Column:
 class Block:
     """A segment's cells: its `name`, what of it cannot be used (`problem`), and by flow the cells
     of each month, month 0 first; `months`, their names.
-    fixed : what must stay as it was, where accounts differ.
+    fixed : what must stay as it was, where accounts differ. entries : by driver whose entry acts.
     """
 
     name: Live
@@ -107,6 +108,7 @@ class Block:
     months: list[Live]
     begins: Live
     fixed: list[Live] = field(default_factory=list)
+    entries: dict[str, Live] = field(default_factory=dict)
 
 
 def columns_of(scenario: Scenario, acting: np.ndarray | None) -> dict[str, list[Column]]:
@@ -209,7 +211,8 @@ class _Block:
         flows = self._months()
         if self.scenario.opening.uneven:
             self.fixed += [self.inputs[name] for name in OF_LEVELS]
-        return Block(self.name, problem, flows, self.named, self.begins, self.fixed)
+        entries = {driver: self.inputs[f"{driver}: entry"] for driver in DRIVERS}
+        return Block(self.name, problem, flows, self.named, self.begins, self.fixed, entries)
 
     def _put(self, label: str, what: Any, look: str = "number") -> Live:
         """One line of what drives the segment."""
@@ -322,7 +325,31 @@ class _Block:
                 missing = self._stated(driver, *names).is_not(1)
                 lacks = both(of[f"{driver}: entry"].is_not(NONE), missing)
                 cases.append((lacks, live(f"{driver}: needs {names[0]}, once")))
+        cases += self._of_sizes() + self._of_programmes()
         return first_of(cases, live(NONE))
+
+    def _of_sizes(self) -> list[tuple[Live, Live]]:
+        """A size that each event draws anew has mean and sd, and a Beta of them must exist."""
+        cases = []
+        for driver in COUNTED:
+            mean, sd = (self._named(driver, f"size.{each}") for each in ("mean", "sd"))
+            lacks = sum_product(mean).is_not(sum_product(sd))
+            cases.append((lacks, live(f"{driver}: size.mean and size.sd go together")))
+            if DRIVERS[driver].fields["size"].share:
+                m, s = self.work.drivers.number(mean), self.work.drivers.number(sd)
+                wide = both(s > 0, s**2 > MOST_OF_A_BETA * m * (1 - m))
+                cases.append((wide, live(f"{driver}: no share has so large a size.sd")))
+        return cases
+
+    def _of_programmes(self) -> list[tuple[Live, Live]]:
+        """A programme that changes a driver of this segment alone, which has no such driver."""
+        of, cases = self.work.programmes, []
+        for driver in DRIVERS:
+            mine = begins_with(of.keys, f"{driver}.") * exactly(of.owners, self.name)
+            idle = both(self.inputs[f"{driver}: entry"].is_(NONE), sum_product(mine) > 0)
+            said = f"{driver}: a programme changes it, and the segment has none"
+            cases.append((idle, live(said)))
+        return cases
 
     def _of_laying_out(self, customers: Live, spread: Live) -> list[tuple[Live, Live]]:
         """What of a book's size the formulas cannot follow."""
