@@ -434,6 +434,7 @@ DAMAGED: dict[str, Edit] = {
     "a season of annual terms": row_of("Drivers", 20, "churn", "big", "season.3", None, 1.2),
     "a season of one month": row_of("Drivers", 20, "churn", "smb", "season.3", None, 1.2),
     "an unknown shape": put("Drivers", G2="bell"),
+    "a shape that begins like one": put("Drivers", G2="betweens"),
     "a shape with other cells": put("Drivers", E2=0.2, G2="uniform"),
     "a belief wholly outside": put("Drivers", D2=30, F2=0.1, G2="normal"),
     "a heading renamed": put("Book", C1="arr"),
@@ -458,6 +459,7 @@ DAMAGED: dict[str, Edit] = {
     "an effect on one segment without it": row_of(
         "Programmes", 8, "p", "reactivation.big", None, 0.1
     ),
+    "an effect on all, and none for all": row_of("Programmes", 8, "p", "churn.all", None, 0.1),
 }
 # What nrrsim takes, and these formulas do not follow.
 BEYOND: dict[str, Edit] = {

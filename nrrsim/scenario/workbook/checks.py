@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from nrrsim.scenario.book import A_CENT, MOST_ARR
+from nrrsim.scenario.book import A_CENT, EVERY_SEGMENT, MOST_ARR
 from nrrsim.scenario.scenario import Scenario
 from nrrsim.scenario.workbook.cells import (
     NONE,
@@ -55,7 +55,10 @@ def checks_of(
     scenario: Scenario, layout: Layout, work: Working, blocks: Sequence[Block]
 ) -> Iterator[tuple[str, Live]]:
     """Each check's name, and what it finds."""
-    acts = "rows cannot be used: their column acts with says why"
+    if work.book:  # first: who moves a segment moves what drivers are of
+        more = f"correct them, leave no empty row between segments; for a segment more, {ANEW}"
+        yield "Rows of Book", _rows(BOOK, work.wrong_book, more)
+    acts = "the column acts with says why"
     yield "Rows of Drivers", _rows(DRIVERS, work.drivers.wrong, acts)
     yield "Rows of Programmes", _rows(PROGRAMMES, work.programmes.wrong, acts)
     yield "Rows of Tenure", _rows(TENURE, work.tenure.wrong, acts)
@@ -63,8 +66,6 @@ def checks_of(
     yield "Headings", _headings(layout)
     yield "Fields", _fields(work)
     if work.book:
-        more = f"rows cannot be used, or are segments more: correct them, or {ANEW}"
-        yield "Rows of Book", _rows(BOOK, work.wrong_book, more)
         arr = work.field("arr")
         within = both(arr >= A_CENT, arr <= MOST_ARR)
         is_arr = where(is_number(arr), within, live(False))
@@ -87,7 +88,8 @@ def checks_of(
 
 
 def _rows(sheet: str, wrong: Live, what: str) -> Live:
-    return where(wrong.is_(0), NONE, live(f"{sheet}: ").then(wrong).then(f" {what}"))
+    said = live(f"{sheet}: rows that cannot be used: ").then(wrong).then(f"; {what}")
+    return where(wrong.is_(0), NONE, said)
 
 
 def _months(work: Working, written: int) -> Live:
@@ -117,6 +119,16 @@ def _effects(work: Working, blocks: Sequence[Block]) -> Live:
         idle = both(stated.is_(False), sum_product(work.programmes.keys.is_(driver) * 1) > 0)
         said = f"Programmes: {driver} is changed, and no segment has it"
         cases.append((idle, live(said)))
+
+        # the entry for all segments, which must be there: each may have one of its own
+        to_all, all_there = (
+            sum_product(begins_with(of.keys, f"{driver}.") * exactly(of.owners, EVERY_SEGMENT))
+            for of in (work.programmes, work.drivers)
+        )
+        if driver == "churn":
+            all_there = all_there + sum_product(exactly(work.tenure.owners, EVERY_SEGMENT) * 1)
+        said = f"Programmes: {driver}.{EVERY_SEGMENT} is changed, and there is none for all"
+        cases.append((both(to_all > 0, all_there.is_(0)), live(said)))
     return first_of(cases, live(NONE))
 
 

@@ -412,7 +412,8 @@ class _Table:
                       where(likely.is_(NONE), "between", "pert"))  # fmt: skip
         named: Any = live("?")
         for name in SHAPES:
-            named = where(begins_with(stated, name), name, named)
+            # its first word, as it is read: "normally" is none
+            named = where(begins_with(stated.then(" "), f"{name} "), name, named)
         return where(stated.is_(NONE), found, named)
 
     def _spread(self, row: int, is_certain: Live) -> None:
