@@ -381,7 +381,10 @@ def portfolio(
     Raises UsageError for rates that cannot be read, and where no report was found.
     """
     if not found:
-        raise UsageError("reports: there is none to look at together")
+        raise UsageError(
+            "reports: there is none to look at together; a card with each makes them, and names"
+            " their manifests here"
+        )
     money = {str(each["currency"] or "") for each in found}
     ours = currency or (money.pop() if len(money) == 1 else "")
     table = None if rates is None or whole is not None else read_rates(rates, CALENDAR_YEAR)[0]
