@@ -524,6 +524,25 @@ def test_of_two_tables_in_a_row_the_second_goes_with_its_sentence_alone(tmp_path
     assert 0 < at[0][1] - at[1][1] < 130
 
 
+def test_a_heading_between_two_tables_goes_with_the_second(tmp_path: Path) -> None:
+    lowered = range(150, 211, 6)
+    cells = [
+        each
+        for high in lowered
+        for each in (
+            text(f"```{{=typst}}\n#pagebreak()\n#block(height: {high}mm)\n```"),
+            captioned("tbl", high, f"T{high}x"),
+            text(f"# Section {high}x"),
+            captioned("tbl", high + 1, f"U{high}x"),
+        )
+    ]
+    pdf = made(tmp_path, *cells, to=("pdf",))["pdf"]
+    for high in lowered:
+        (heading, _), (second, _) = (boxes(pdf, f"{each}{high}x")[-1] for each in ("Section ", "U"))
+        assert heading == second, high
+    assert len(pypdfium2.PdfDocument(pdf)) > len(lowered) + 1  # some of them had no room
+
+
 def test_a_picture_that_a_heading_follows_need_not_go_with_it(tmp_path: Path) -> None:
     pdf = made(
         tmp_path,
