@@ -556,7 +556,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "no workbook": (_raw(lambda path: b"title: Next year\n"), r"plan\.xlsx: cannot be read"),
     "an empty file": (_raw(lambda path: b""), r"plan\.xlsx: cannot be read"),
     "half a workbook": (_raw(lambda path: path.read_bytes()[:4000]), r"plan\.xlsx: cannot be read"),
-    "a flipped bit": (_raw(lambda path: _flipped(path)), r"plan\.xlsx: cannot be read: it is damaged"),
+    "a flipped bit": (_raw(lambda path: _flipped(path)), r"plan\.xlsx: cannot be read: it is empty or damaged"),
     "another zip": (_raw(lambda path: _zip(path)), r"plan\.xlsx: cannot be read"),
     "a password": (_raw(lambda path: bytes.fromhex("d0cf11e0a1b11ae1") + bytes(2000)), r"plan\.xlsx: cannot be read"),
 }  # fmt: skip
@@ -708,6 +708,17 @@ def test_a_segment_whose_churn_was_deleted_is_told(small):
     assert nr.read_scenario(small).notices[0] == (
         "drivers.churn: 'smb' has none, and there is none for all: nobody there leaves, but over a price"
     )
+
+
+def test_what_is_no_workbook_any_more_is_told_with_a_remedy_of_its_own(small):
+    half = small.with_name("half.xlsx")
+    half.write_bytes(small.read_bytes()[:3000])
+    table = small.with_name("plan.csv")
+    table.write_text("segment,customers\nsmb,3\n")
+    for path, said in ((half, "damaged; open it in Excel"), (table, "save the workbook as .xlsx")):
+        with pytest.raises(UsageError, match=said) as refused:
+            nr.read_scenario(path)
+        assert "CSV" not in str(refused.value)
 
 
 def test_a_formula_counts_with_its_saved_value(small):

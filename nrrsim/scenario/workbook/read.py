@@ -14,8 +14,8 @@ from typing import Any
 from nrrsim.errors import UsageError, did_you_mean
 from nrrsim.ledger.containers import SPREADSHEETS as WORKBOOKS
 from nrrsim.ledger.lostcells import NO_VALUE, Lost, can_tell
+from nrrsim.ledger.spreadsheets import BROKEN, SheetError, Workbook
 from nrrsim.ledger.spreadsheets import Row as Cells
-from nrrsim.ledger.spreadsheets import SheetError, Workbook
 from nrrsim.messages import shown
 from nrrsim.scenario.workbook.rows import (
     BOOK,
@@ -30,6 +30,8 @@ from nrrsim.yamlfile import Document, Place, read_yaml
 
 NO_XML = (".xls", ".xlsb")  # which are refused in words
 SCENARIO_FILES = (".yaml", ".yml", ".xlsx", ".xlsm", ".ods")  # what a scenario may stand in
+ONE_SHEET = (".csv", ".tsv", ".txt")  # what is left of a workbook that is saved as one
+DAMAGED = "it is empty or damaged; open it in Excel and save it, or make it anew (nrrsim scenario)"
 MOST_ROWS = 50_000  # of a sheet that people may have written
 MOST_BYTES = 100_000_000
 LOST = {
@@ -61,6 +63,11 @@ def read_stated(path: str | Path) -> Document:
 
     Raises UsageError with everything that stands at a wrong place.
     """
+    if Path(path).suffix.lower() in ONE_SHEET and Path(path).is_file():
+        raise UsageError(
+            f"{path}: holds one table, and a scenario is YAML or a workbook; save the workbook as"
+            " .xlsx, with all of its sheets"
+        )
     return read_workbook(path) if is_workbook(path) else read_yaml(path, "scenario")
 
 
@@ -115,7 +122,8 @@ def _sheets(path: Path, wanted: list[str] | None) -> tuple[dict[str, list[Cells]
             if len(ours) < len(wanted or ours):
                 found |= {name: book.rows(name, 1) for name in names if name not in found}
     except SheetError as error:
-        raise UsageError(f"{path}: cannot be read: {error}") from None
+        said = str(error).replace(BROKEN, DAMAGED)  # no remedy of a ledger's table
+        raise UsageError(f"{path}: cannot be read: {said}") from None
     return found, [name for name in names if name not in ours]
 
 
