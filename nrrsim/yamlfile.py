@@ -106,12 +106,7 @@ def read_yaml(path: str | Path, what: str) -> Document:
     """The file's mapping, or UsageError with the place. `what` it is called in the error."""
     file = Path(path)
     try:
-        if file.is_dir():
-            raise UsageError(f"{path}: is a folder; name the {what} in it")
-        if not file.exists():
-            raise UsageError(f"{path}: there is no such {what}")
-        if not file.is_file():
-            raise UsageError(f"{path}: is a pipe or a device; name a file that holds the {what}")
+        refuse_no_file(path, what)
         with file.open("rb") as opened:
             content = opened.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
@@ -132,6 +127,17 @@ def read_yaml(path: str | Path, what: str) -> Document:
             f" a {what} is made of lines such as {LINES.get(what, 'title: Next year')}"
         )
     return Document(values, {(): Place(str(path), "", 1, 1)} | reader.keys, reader.places)
+
+
+def refuse_no_file(path: str | Path, what: str) -> None:
+    """Raise UsageError for what is no file that may hold a `what`."""
+    file = Path(path)
+    if file.is_dir():
+        raise UsageError(f"{path}: is a folder; name the {what} in it")
+    if not file.exists():
+        raise UsageError(f"{path}: there is no such {what}")
+    if not file.is_file():
+        raise UsageError(f"{path}: is a pipe or a device; name a file that holds the {what}")
 
 
 def read_value(text: str, what: str) -> Any:

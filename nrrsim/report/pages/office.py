@@ -96,18 +96,7 @@ def by_engine(
     """What Quarto, or without one the pandoc that comes with nrrsim, makes of Markdown."""
     if quarto is None:
         return office_file(text, meta, to, reference, timestamp)
-    return _by_quarto(quarto, text, meta, to, reference, timestamp)
-
-
-def _by_quarto(
-    quarto: Quarto,
-    text: str,
-    meta: Mapping[str, Any],
-    to: str,
-    reference: Path,
-    timestamp: int,
-) -> bytes:
-    """In a project of its own, which holds the Markdown as a notebook, and the reference."""
+    # in a project of its own, which holds the Markdown as a notebook, and the reference
     with tempfile.TemporaryDirectory(prefix="nrrsim-") as folder:
         project = Path(folder)
         (project / f"reference.{to}").write_bytes(reference.read_bytes())

@@ -26,7 +26,7 @@ from nrrsim.scenario.workbook.rows import (
     SCENARIO,
 )
 from nrrsim.scenario.workbook.stated import Line, document_of, refuse_all
-from nrrsim.yamlfile import Document, Place, read_yaml
+from nrrsim.yamlfile import Document, Place, read_yaml, refuse_no_file
 
 NO_XML = (".xls", ".xlsb")  # which are refused in words
 SCENARIO_FILES = (".yaml", ".yml", ".xlsx", ".xlsm", ".ods")  # what a scenario may stand in
@@ -129,12 +129,7 @@ def _sheets(path: Path, wanted: list[str] | None) -> tuple[dict[str, list[Cells]
 
 def _refuse_what_is_none(path: Path) -> None:
     """Raise UsageError for what is no file of a workbook at all."""
-    if path.is_dir():
-        raise UsageError(f"{path}: is a folder; name the scenario in it")
-    if not path.exists():
-        raise UsageError(f"{path}: there is no such scenario")
-    if not path.is_file():
-        raise UsageError(f"{path}: is a pipe or a device; name a file that holds the scenario")
+    refuse_no_file(path, "scenario")
     if path.suffix.lower() in NO_XML:
         raise UsageError(
             f"{path}: of this kind of workbook one cannot tell whether its formulas are up to date;"
